@@ -1,0 +1,22 @@
+//! The pure heart of Mooring: rules as functions of data and time.
+//!
+//! Nothing here reads a clock, opens a socket or draws a random number; time, keys and
+//! randomness come in as arguments. So one test can run years of a thousand pods' lives in seconds.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`ledger`] | the license server's state machine: claims, the line, leases, settling |
+//! | [`holder`] | the sidecar's state machine: when to ask, renew, run on, stop |
+//! | [`license`] | licence files, delegations, lease tokens, tickets: the chain of signatures |
+//! | [`request`] | the grammar of the annotation `mooring.dev/licenses` |
+//! | [`wire`] | the messages of the server's API and of the sidecar's socket |
+//! | [`names`], [`time`], [`secret`] | the words the rest is written in |
+
+pub mod holder;
+pub mod ledger;
+pub mod license;
+pub mod names;
+pub mod request;
+pub mod secret;
+pub mod time;
+pub mod wire;

@@ -1,0 +1,253 @@
+//! Names, as types that are checked once, where they come in.
+
+use serde::{Deserialize, Serialize};
+use std::borrow::Borrow;
+use std::fmt;
+use std::num::NonZeroU32;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// A name that breaks its rule: which kind, what it was, what was expected.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{kind} {value:?}: {expected}")]
+pub struct BadName {
+    kind: &'static str,
+    value: String,
+    expected: &'static str,
+}
+
+const DNSISH: &str = "expected 1 to 63 of a-z, 0-9, '-', '_' and '.', beginning and ending with a letter or digit";
+
+fn dnsish(kind: &'static str, s: &str) -> Result<(), BadName> {
+    let edge = |c: Option<&u8>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    let b = s.as_bytes();
+    let inner = b.iter().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'-' | b'_' | b'.'));
+    if b.len() <= 63 && inner && edge(b.first()) && edge(b.last()) {
+        Ok(())
+    } else {
+        let value = s.chars().take(80).collect();
+        Err(BadName { kind, value, expected: DNSISH })
+    }
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $t:ident, $kind:literal, $check:path) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $t(Arc<str>);
+
+        impl $t {
+            /// Checks and keeps a name.
+            pub fn new(s: &str) -> Result<Self, BadName> {
+                $check($kind, s)?;
+                Ok(Self(s.into()))
+            }
+
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $t {
+            type Err = BadName;
+            fn from_str(s: &str) -> Result<Self, BadName> {
+                Self::new(s)
+            }
+        }
+
+        impl TryFrom<String> for $t {
+            type Error = BadName;
+            fn try_from(s: String) -> Result<Self, BadName> {
+                Self::new(&s)
+            }
+        }
+
+        impl From<$t> for String {
+            fn from(n: $t) -> String {
+                n.0.as_ref().to_owned()
+            }
+        }
+
+        impl fmt::Display for $t {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $t {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{:?}", &self.0)
+            }
+        }
+
+        impl Borrow<str> for $t {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+    };
+}
+
+name!(
+    /// What a licence sells.
+    ProductName, "product", dnsish
+);
+name!(
+    /// A number of seats that products draw on.
+    PoolName, "pool", dnsish
+);
+name!(
+    /// A holder's name for one of its claims.
+    ClaimName, "claim", dnsish
+);
+
+impl ClaimName {
+    /// The claim that a sidecar makes for its pod's annotation.
+    pub fn pod() -> Self {
+        Self("pod".into())
+    }
+}
+
+fn version(kind: &'static str, s: &str) -> Result<(), BadName> {
+    let ok = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-' | b'_' | b'+');
+    if (1..=32).contains(&s.len()) && s.bytes().all(ok) {
+        Ok(())
+    } else {
+        let expected = "expected 1 to 32 of letters, digits, '.', '-', '_' and '+'";
+        Err(BadName { kind, value: s.chars().take(80).collect(), expected })
+    }
+}
+
+name!(
+    /// A version of a product, as the annotation asks for it.
+    Version, "version", version
+);
+
+fn hex_id(kind: &'static str, s: &str) -> Result<(), BadName> {
+    let lower = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
+    if s.len() == 32 && s.bytes().all(lower) {
+        Ok(())
+    } else {
+        Err(BadName { kind, value: s.chars().take(80).collect(), expected: "expected 32 hexadecimal digits" })
+    }
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $t:ident, $kind:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $t([u8; 16]);
+
+        impl $t {
+            /// An id from 16 random bytes.
+            pub const fn from_bytes(b: [u8; 16]) -> Self {
+                Self(b)
+            }
+        }
+
+        impl FromStr for $t {
+            type Err = BadName;
+            fn from_str(s: &str) -> Result<Self, BadName> {
+                hex_id($kind, s)?;
+                let mut b = [0; 16];
+                let bad = || BadName { kind: $kind, value: s.to_owned(), expected: "expected 32 hexadecimal digits" };
+                hex::decode_to_slice(s, &mut b).map_err(|_| bad())?;
+                Ok(Self(b))
+            }
+        }
+
+        impl TryFrom<String> for $t {
+            type Error = BadName;
+            fn try_from(s: String) -> Result<Self, BadName> {
+                s.parse()
+            }
+        }
+
+        impl From<$t> for String {
+            fn from(id: $t) -> String {
+                hex::encode(id.0)
+            }
+        }
+
+        impl fmt::Display for $t {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&hex::encode(self.0))
+            }
+        }
+
+        impl fmt::Debug for $t {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&hex::encode(self.0))
+            }
+        }
+    };
+}
+
+id!(
+    /// One lease: given to a claim when it arrives, kept while it waits and while it is held, never given again.
+    LeaseId, "lease id"
+);
+id!(
+    /// One run of a license server's process.
+    InstanceId, "instance"
+);
+id!(
+    /// One request of a holder; a retry carries the same one.
+    RequestId, "request id"
+);
+
+/// A number of seats: at least one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Seats(NonZeroU32);
+
+impl Seats {
+    /// One seat.
+    pub const ONE: Self = Self(NonZeroU32::MIN);
+
+    /// `n` seats; none for zero.
+    pub const fn new(n: u32) -> Option<Self> {
+        match NonZeroU32::new(n) {
+            Some(n) => Some(Self(n)),
+            None => None,
+        }
+    }
+
+    /// The number.
+    pub const fn get(self) -> u32 {
+        self.0.get()
+    }
+}
+
+impl fmt::Display for Seats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_checked_once_where_they_come_in() {
+        for good in ["render", "a", "ansys-2", "x.y_z"] {
+            assert_eq!(ProductName::new(good).map(|p| p.to_string()), Ok(good.to_owned()));
+        }
+        for bad in ["", "-a", "a-", "Render", "a b", "ü", &"x".repeat(64)] {
+            let e = ProductName::new(bad).map_err(|e| e.to_string());
+            assert!(e.as_ref().is_err_and(|e| e.starts_with("product ")), "{bad}: {e:?}");
+        }
+    }
+
+    #[test]
+    fn ids_are_32_lower_case_digits() {
+        let id = LeaseId::from_bytes([0xab; 16]);
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert!("AB".repeat(16).parse::<LeaseId>().is_err());
+        assert!("ab".parse::<LeaseId>().is_err());
+    }
+}

@@ -1,0 +1,182 @@
+//! The grammar of the annotation `mooring.dev/licenses`.
+//!
+//! ```text
+//! value = item *("," item)
+//! item  = product ["@" version] [":" seats]
+//! ```
+//! A bad value is answered with the character where it went wrong (counted from 1) and what was expected there.
+
+use crate::names::{ProductName, Seats, Version};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The most items in one claim.
+pub const MAX_ITEMS: usize = 16;
+/// The most seats one item may ask for.
+pub const MAX_SEATS: u32 = 1_000_000;
+
+/// One product of a claim, with its seats.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Item {
+    /// The product.
+    pub product: ProductName,
+    /// How many seats of it.
+    #[serde(default = "one")]
+    pub seats: Seats,
+    /// The version asked for; the application checks its own at run time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<Version>,
+}
+
+fn one() -> Seats {
+    Seats::ONE
+}
+
+impl fmt::Display for Item {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.product)?;
+        if let Some(v) = &self.version {
+            write!(f, "@{v}")?;
+        }
+        if self.seats != Seats::ONE {
+            write!(f, ":{}", self.seats)?;
+        }
+        Ok(())
+    }
+}
+
+/// Items as people write them: `render@2026.1:2,denoise`.
+pub fn print(items: &[Item]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// Where a value breaks the grammar.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("character {at}: {found}, expected {expected}")]
+pub struct BadRequest {
+    /// The character, counted from 1.
+    pub at: usize,
+    /// What stood there.
+    pub found: String,
+    /// What was expected instead.
+    pub expected: String,
+}
+
+fn bad(at: usize, found: impl Into<String>, expected: impl Into<String>) -> BadRequest {
+    BadRequest { at: at + 1, found: found.into(), expected: expected.into() }
+}
+
+/// Reads the annotation's value.
+pub fn parse(value: &str) -> Result<Vec<Item>, BadRequest> {
+    let mut items: Vec<Item> = Vec::new();
+    let mut at = 0;
+    for part in value.split(',') {
+        if items.len() == MAX_ITEMS {
+            return Err(bad(at, "one more product", format!("at most {MAX_ITEMS} products")));
+        }
+        let item = parse_item(part, at)?;
+        if items.iter().any(|i| i.product == item.product) {
+            return Err(bad(at, format!("{} again", item.product), "each product once"));
+        }
+        items.push(item);
+        at += part.chars().count() + 1;
+    }
+    Ok(items)
+}
+
+fn parse_item(part: &str, at: usize) -> Result<Item, BadRequest> {
+    let (head, seats) = match part.split_once(':') {
+        Some((h, s)) => (h, Some((s, at + h.chars().count() + 1))),
+        None => (part, None),
+    };
+    let (product, version) = match head.split_once('@') {
+        Some((p, v)) => (p, Some((v, at + p.chars().count() + 1))),
+        None => (head, None),
+    };
+    let expected = "a product's name (a-z, 0-9, '-', '_', '.'; at most 63; a letter or digit first and last)";
+    let product = ProductName::new(product).map_err(|_| locate(product, at, expected, is_name_char))?;
+    let version = match version {
+        None => None,
+        Some((v, at)) => {
+            let expected = "a version (letters, digits, '.', '-', '_', '+'; at most 32)";
+            let ok = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '+');
+            Some(Version::new(v).map_err(|_| locate(v, at, expected, ok))?)
+        }
+    };
+    let seats = match seats {
+        None => Seats::ONE,
+        Some((s, at)) => {
+            let expected = "a number of seats from 1 to 1000000";
+            let digits = !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+            let n = s.parse().ok().filter(|n| digits && *n <= MAX_SEATS).and_then(Seats::new);
+            n.ok_or_else(|| locate(s, at, expected, |c| c.is_ascii_digit()))?
+        }
+    };
+    Ok(Item { product, seats, version })
+}
+
+fn is_name_char(c: char) -> bool {
+    c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.')
+}
+
+/// Points at the first character that cannot stand there, or at the whole word if each could.
+fn locate(word: &str, at: usize, expected: &str, ok: impl Fn(char) -> bool) -> BadRequest {
+    match word.chars().enumerate().find(|(_, c)| !ok(*c)) {
+        Some((i, c)) => bad(at + i, format!("{c:?}"), expected),
+        None if word.is_empty() => bad(at, "nothing", expected),
+        None => bad(at, format!("{:?}", word.chars().take(80).collect::<String>()), expected),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn ok(s: &str) -> String {
+        parse(s).map_or_else(|e| e.to_string(), |i| print(&i))
+    }
+
+    #[test]
+    fn reads_what_people_write() {
+        assert_eq!(ok("render@2026.1:2,denoise"), "render@2026.1:2,denoise");
+        assert_eq!(ok("render:1"), "render");
+        assert_eq!(ok("a"), "a");
+    }
+
+    #[test]
+    fn says_where_and_what_was_expected() {
+        let at = |s: &str| parse(s).map_or_else(|e| e.at, |_| 0);
+        assert_eq!(at(""), 1);
+        assert_eq!(at("render:two"), 8);
+        assert_eq!(at("render:0"), 8);
+        assert_eq!(at("render:1000001"), 8);
+        assert_eq!(at("render:+1"), 8);
+        assert_eq!(at("render, denoise"), 8);
+        assert_eq!(at("render,,x"), 8);
+        assert_eq!(at("Render"), 1);
+        assert_eq!(at("render@"), 8);
+        assert_eq!(at("render:2:3"), 9);
+        assert_eq!(at("a,b,a"), 5);
+        assert_eq!(at("über"), 1);
+        let e = ok("render:two");
+        assert_eq!(e, "character 8: 't', expected a number of seats from 1 to 1000000");
+        let many = (0..17).map(|i| format!("p{i}")).collect::<Vec<_>>().join(",");
+        assert!(ok(&many).contains("at most 16 products"), "{}", ok(&many));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_prints_the_same_and_nothing_panics(s in "[a-c:,@0-3. A-B]{0,24}") {
+            if let Ok(items) = parse(&s) {
+                prop_assert_eq!(parse(&print(&items)), Ok(items));
+            }
+        }
+
+        #[test]
+        fn any_text_is_answered(s in any::<String>()) {
+            let _ = parse(&s);
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! A claim's secret: made by the holder, proven by the holder, never stored by the server.
+//!
+//! The server sees its SHA-256 at the claim and the secret itself at each renewal, release and taking in.
+//! The type prints as `…`, so that no log can carry it.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::digest::{SHA256, digest};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// What is not 32 bytes in unpadded base64url.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected 32 bytes in base64url without padding (43 characters)")]
+pub struct BadBytes;
+
+fn decode(s: &str) -> Result<[u8; 32], BadBytes> {
+    let v = URL_SAFE_NO_PAD.decode(s).map_err(|_| BadBytes)?;
+    v.try_into().map_err(|_| BadBytes)
+}
+
+/// A claim's secret, 32 random bytes.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Secret([u8; 32]);
+
+impl Secret {
+    /// A secret from 32 random bytes.
+    pub const fn from_bytes(b: [u8; 32]) -> Self {
+        Self(b)
+    }
+
+    /// What the server is given in its place.
+    pub fn hash(&self) -> SecretHash {
+        SecretHash(sha256(&self.0))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+impl TryFrom<String> for Secret {
+    type Error = BadBytes;
+    fn try_from(s: String) -> Result<Self, BadBytes> {
+        decode(&s).map(Self)
+    }
+}
+
+impl From<Secret> for String {
+    fn from(s: Secret) -> String {
+        URL_SAFE_NO_PAD.encode(s.0)
+    }
+}
+
+/// The SHA-256 of a [`Secret`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SecretHash([u8; 32]);
+
+impl SecretHash {
+    /// Whether `secret` is the one. Comparing hashes leaks nothing of the secret through time.
+    pub fn matches(&self, secret: &Secret) -> bool {
+        secret.hash() == *self
+    }
+}
+
+impl TryFrom<String> for SecretHash {
+    type Error = BadBytes;
+    fn try_from(s: String) -> Result<Self, BadBytes> {
+        decode(&s).map(Self)
+    }
+}
+
+impl From<SecretHash> for String {
+    fn from(s: SecretHash) -> String {
+        URL_SAFE_NO_PAD.encode(s.0)
+    }
+}
+
+/// SHA-256.
+pub(crate) fn sha256(data: &[u8]) -> [u8; 32] {
+    let mut out = [0; 32];
+    out.copy_from_slice(digest(&SHA256, data).as_ref());
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_proven_by_its_hash_and_never_printed() {
+        let s = Secret::from_bytes([7; 32]);
+        assert!(s.hash().matches(&s));
+        assert!(!s.hash().matches(&Secret::from_bytes([8; 32])));
+        assert_eq!(format!("{s:?}"), "…");
+        let text = String::from(s.clone());
+        assert_eq!(Secret::try_from(text), Ok(s));
+        assert_eq!(Secret::try_from("short".to_owned()), Err(BadBytes));
+    }
+}

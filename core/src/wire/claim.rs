@@ -1,0 +1,162 @@
+//! `PUT /v1/claims/{name}`: 200 with a [`Grant`], 202 with [`Waiting`], or a problem.
+
+use super::Holder;
+use crate::license::{Bundle, Envelope, TicketBundle};
+use crate::names::{ClaimName, InstanceId, LeaseId, RequestId};
+use crate::request::Item;
+use crate::secret::{Secret, SecretHash};
+use crate::time::secs;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// A holder's all-or-nothing request.
+///
+/// Who asks is shown in one of three ways: a service-account token (`Authorization: Bearer`) or a client
+/// certificate; a [`ticket`](Self::ticket) with the secret and the holder as the server told it; or an earlier
+/// lease ([`held`](Self::held)) with both.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimRequest {
+    /// What is asked for.
+    pub items: Vec<Item>,
+    /// SHA-256 of the claim's secret.
+    pub secret_hash: SecretHash,
+    /// This request; a retry carries the same.
+    pub request_id: RequestId,
+    /// How the holder stands: decides nothing about a grant, but shows an overlap while it waits.
+    #[serde(default)]
+    pub standing: Standing,
+    /// The place in line an earlier answer gave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<TicketBundle>,
+    /// The lease this holder has from this server or an earlier instance of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<HeldProof>,
+    /// With `ticket` or `held`: the secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<Secret>,
+    /// With `ticket` or `held`: who the server said this is; checked against the HMAC in the signed token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<Holder>,
+}
+
+/// An earlier lease, shown to be taken in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeldProof {
+    /// The signed delegation of the server that gave it.
+    pub delegation: Envelope,
+    /// The signed lease token.
+    pub lease: Envelope,
+    /// The holder's renewal counter, as last used.
+    pub counter: u64,
+}
+
+/// How a claim's application stands at the moment of asking.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Standing {
+    /// It does not run yet.
+    #[default]
+    Seeking,
+    /// It runs without ever having had contact.
+    Optimistic,
+    /// It was `Held` and runs on: within its lease, in grace, or contested.
+    Held,
+}
+
+/// A granted claim.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Grant {
+    /// The lease; the same that the claim had while it waited.
+    pub lease: LeaseId,
+    /// The claim's name.
+    pub claim: ClaimName,
+    /// The server's run that granted it.
+    pub instance: InstanceId,
+    /// What is held.
+    pub items: Vec<Item>,
+    /// D: how long from the SENDING of the request the holder is `Held`.
+    #[serde(rename = "leaseForSecs", with = "secs")]
+    pub lease_for: Duration,
+    /// The grace: how long from the sending of the request the application may go on without contact.
+    #[serde(rename = "runForSecs", with = "secs")]
+    pub run_for: Duration,
+    /// How long a contested holder may go on after contact.
+    #[serde(rename = "maxContestedSecs", with = "secs")]
+    pub max_contested: Duration,
+    /// Whether a later start without contact is allowed.
+    pub optimistic_start: OptimisticStart,
+    /// The counter that the server keeps; the next renewal carries a higher one.
+    pub counter: u64,
+    /// Who the server knows the holder as.
+    pub holder: Holder,
+    /// What the application verifies offline, and what another instance takes in.
+    pub token: Bundle,
+}
+
+/// What the licence says of starting with no server in reach.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum OptimisticStart {
+    /// The application may start.
+    #[default]
+    Allow,
+    /// Only with a signed permit.
+    Voucher,
+    /// Never.
+    Deny,
+}
+
+/// A claim in line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Waiting {
+    /// The lease it will become.
+    pub lease: LeaseId,
+    /// The claim's name.
+    pub claim: ClaimName,
+    /// The server's run.
+    pub instance: InstanceId,
+    /// Its place in line, from 1.
+    pub place: u32,
+    /// Why it waits.
+    pub reason: WaitReason,
+    /// The place, signed: shown again at the next request, also to a restarted server.
+    pub ticket: TicketBundle,
+    /// When to ask again at the latest; the place dies a lease duration after the last request.
+    #[serde(rename = "retryInSecs", with = "secs")]
+    pub retry_in: Duration,
+    /// How long a contested holder may go on after this contact.
+    #[serde(rename = "maxContestedSecs", with = "secs")]
+    pub max_contested: Duration,
+    /// Who the server knows the holder as.
+    pub holder: Holder,
+}
+
+/// Why a claim waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum WaitReason {
+    /// Its seats are taken, or free seats gather for a better-ranked claim.
+    Full,
+    /// The server has just started and takes earlier leases in first.
+    Settling,
+    /// A policy's limit.
+    Policy,
+    /// The free seats are reserved for others.
+    Reserved,
+}
+
+impl WaitReason {
+    /// The reason in words, for people.
+    pub const fn explain(self) -> &'static str {
+        match self {
+            Self::Full => "all seats are taken",
+            Self::Settling => "the license server has just started and takes earlier leases in first",
+            Self::Policy => "a LicensePolicy limits this namespace",
+            Self::Reserved => "the free seats are reserved for others",
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! The operator's calls.
+
+use super::HolderKey;
+use serde::{Deserialize, Serialize};
+
+/// `POST /v1/holders/gone`: pods proven gone; their seats are free in that step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Gone {
+    /// The pods' UIDs.
+    pub holders: Vec<HolderKey>,
+}
+
+/// `POST /v1/holders/expected`: the roster, all holders of this server not proven gone.
+/// Settling ends early once each of them is in or gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Expected {
+    /// The pods' UIDs.
+    pub holders: Vec<HolderKey>,
+}
+
+/// `PUT /v1/policies`: who may use this server, also mounted as a file so that it holds without the operator.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Policies {
+    /// Namespaces whose pods may use it; `None`: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_namespaces: Option<Vec<String>>,
+}

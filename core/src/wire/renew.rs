@@ -1,0 +1,91 @@
+//! `POST /v1/leases/renew` and `POST /v1/leases/{id}/token`.
+
+use super::{OptimisticStart, Problem};
+use crate::license::Bundle;
+use crate::names::{InstanceId, LeaseId, RequestId};
+use crate::secret::Secret;
+use crate::time::secs;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// The most renewals in one request.
+pub const MAX_RENEWALS: usize = 32;
+
+/// Many leases renewed at once.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RenewRequest {
+    /// Each answered for itself.
+    pub renewals: Vec<Renewal>,
+}
+
+/// One lease's renewal. The holder saves counter and request id before it sends them.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Renewal {
+    /// The lease.
+    pub lease: LeaseId,
+    /// Its claim's secret.
+    pub secret: Secret,
+    /// Higher than in any answered renewal before.
+    pub counter: u64,
+    /// With the same counter: a retry if equal, a copy of the holder if not.
+    pub request_id: RequestId,
+}
+
+/// The answers, in the order of the request.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RenewResponse {
+    /// One for each renewal.
+    pub results: Vec<Renewed>,
+}
+
+/// One renewal's answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", untagged)]
+pub enum Renewed {
+    /// It holds for another D from the sending of the request.
+    Ok {
+        /// The lease.
+        lease: LeaseId,
+        /// The server's run.
+        instance: InstanceId,
+        /// D.
+        #[serde(rename = "leaseForSecs", with = "secs")]
+        lease_for: Duration,
+        /// The grace.
+        #[serde(rename = "runForSecs", with = "secs")]
+        run_for: Duration,
+        /// How long a contested holder may go on.
+        #[serde(rename = "maxContestedSecs", with = "secs")]
+        max_contested: Duration,
+        /// Whether a later start without contact is allowed.
+        optimistic_start: OptimisticStart,
+        /// As the server keeps it now.
+        counter: u64,
+        /// The lease, signed anew.
+        token: Bundle,
+    },
+    /// It was not renewed.
+    Problem {
+        /// The lease.
+        lease: LeaseId,
+        /// Why, by its type.
+        problem: Problem,
+    },
+}
+
+/// An application's fresh question.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NonceRequest {
+    /// 16 to 64 characters of base64url, chosen by the application.
+    pub nonce: String,
+    /// The claim's secret.
+    pub secret: Secret,
+}
+
+/// A token bound to the application's nonce.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenResponse {
+    /// Licence, delegation and lease token.
+    pub token: Bundle,
+}

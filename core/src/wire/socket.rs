@@ -1,0 +1,124 @@
+//! What the sidecar's socket says to the application.
+
+use super::WaitReason;
+use crate::names::{ClaimName, LeaseId};
+use crate::request::Item;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A claim's state, as the application sees it (design: protocol, "States").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum HoldState {
+    /// No answer yet.
+    Seeking,
+    /// In line.
+    Waiting,
+    /// Started with no server in reach, under the grace.
+    Optimistic,
+    /// The lease is in force.
+    Held,
+    /// The lease ran out without contact; the application goes on under the grace.
+    Grace,
+    /// The seat was given away meanwhile; the application goes on until its limit.
+    Contested,
+    /// The limit passed, or the lease was taken away.
+    Lost,
+    /// The server said no.
+    Refused,
+    /// Given back.
+    Released,
+}
+
+impl HoldState {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Seeking,
+        Self::Waiting,
+        Self::Optimistic,
+        Self::Held,
+        Self::Grace,
+        Self::Contested,
+        Self::Lost,
+        Self::Refused,
+        Self::Released,
+    ];
+
+    /// Whether the application is licensed in it.
+    pub const fn is_licensed(self) -> bool {
+        matches!(self, Self::Held | Self::Grace | Self::Optimistic | Self::Contested)
+    }
+}
+
+impl fmt::Display for HoldState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// One claim's status.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimStatus {
+    /// The claim's name; the pod's own is `pod`.
+    pub name: ClaimName,
+    /// Its state.
+    pub state: HoldState,
+    /// Whether the application is licensed by it now.
+    pub licensed: bool,
+    /// What is held or asked for.
+    pub items: Vec<Item>,
+    /// The boot clock's reading at which being licensed ends if there is no further contact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_boot_ms: Option<u64>,
+    /// The same as a duration from now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_ms: Option<u64>,
+    /// The boot clock's reading at which `Held` ends without a renewal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_until_boot_ms: Option<u64>,
+    /// The lease.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<LeaseId>,
+    /// The place in line, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<u32>,
+    /// Why it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<WaitReason>,
+    /// What happened, in words, where there is something to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// `GET /v1/status`, and each event of `/v1/events`. The top fields are those of the pod's claim;
+/// with several claims, `licensed` is true only if each is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// The first claim's state.
+    pub state: HoldState,
+    /// Whether the application is licensed now.
+    pub licensed: bool,
+    /// Until when, on the boot clock, if there is no further contact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until_boot_ms: Option<u64>,
+    /// The same as a duration from now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_ms: Option<u64>,
+    /// The boot clock when this was written.
+    pub boot_ms: u64,
+    /// Grows by one at each change.
+    pub seq: u64,
+    /// The license server.
+    pub server: String,
+    /// All claims.
+    pub claims: Vec<ClaimStatus>,
+}
+
+/// `PUT /v1/claims/{name}` on the socket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SocketClaim {
+    /// What is asked for.
+    pub items: Vec<Item>,
+}

@@ -1,0 +1,228 @@
+//! `GET /v1/products`, `GET /v1/leases` and its watch: what the server knows.
+
+use super::{Holder, Problem, WaitReason};
+use crate::names::{ClaimName, InstanceId, LeaseId, PoolName, ProductName};
+use crate::request::Item;
+use crate::time::{millis, secs};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// A claim in the server's books.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ViewState {
+    /// In line.
+    Waiting,
+    /// Seats kept for a pod that is not scheduled yet, or parked for an owner.
+    Reserved,
+    /// Granted, renewed in time.
+    Held,
+    /// Granted, but renewals were missed.
+    Silent,
+    /// In line, while its application runs on.
+    Contested,
+    /// Refused, with a problem.
+    Refused,
+    /// Ended: only in a watch, as the last word on a lease.
+    Ended,
+}
+
+impl fmt::Display for ViewState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// One claim as the server knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeaseView {
+    /// The lease.
+    pub lease: LeaseId,
+    /// The holder's name for the claim.
+    pub claim: ClaimName,
+    /// Who.
+    pub holder: Holder,
+    /// What.
+    pub items: Vec<Item>,
+    /// How it stands.
+    pub state: ViewState,
+    /// How long ago it came into this state.
+    #[serde(rename = "sinceMs", with = "millis")]
+    pub since: Duration,
+    /// Its place in line, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<u32>,
+    /// Why it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<WaitReason>,
+    /// When silent: in how long the server frees its seats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub free_in_ms: Option<u64>,
+    /// When refused: why. When ended: how, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Problem>,
+    /// When ended: `released`, `expired`, `gone`, `left the line`, `revoked`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<String>,
+}
+
+/// A position in the watch: the server's run and the number of its last event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct WatchPosition {
+    /// The server's run.
+    pub instance: InstanceId,
+    /// The last event's number.
+    pub seq: u64,
+}
+
+impl fmt::Display for WatchPosition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.instance, self.seq)
+    }
+}
+
+impl From<WatchPosition> for String {
+    fn from(p: WatchPosition) -> String {
+        p.to_string()
+    }
+}
+
+/// What is no watch position.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?}: expected ‹instance›.‹number›, as an earlier list or event gave it")]
+pub struct BadPosition(String);
+
+impl FromStr for WatchPosition {
+    type Err = BadPosition;
+    fn from_str(s: &str) -> Result<Self, BadPosition> {
+        let bad = || BadPosition(s.chars().take(80).collect());
+        let (i, n) = s.split_once('.').ok_or_else(bad)?;
+        Ok(Self { instance: i.parse().map_err(|_| bad())?, seq: n.parse().map_err(|_| bad())? })
+    }
+}
+
+impl TryFrom<String> for WatchPosition {
+    type Error = BadPosition;
+    fn try_from(s: String) -> Result<Self, BadPosition> {
+        s.parse()
+    }
+}
+
+/// `GET /v1/leases`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Leases {
+    /// Where a watch goes on from.
+    pub position: WatchPosition,
+    /// All claims.
+    pub leases: Vec<LeaseView>,
+}
+
+/// One line of `GET /v1/leases?watch&after=…` (JSON, one a line).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "event")]
+pub enum WatchEvent {
+    /// A claim changed; the last word on it when its state is `Ended`.
+    Lease {
+        /// Where a later watch goes on from.
+        position: WatchPosition,
+        /// The claim as it is now.
+        lease: LeaseView,
+    },
+    /// The server as a whole changed: its anchor, licence or settling.
+    Server {
+        /// How it is now.
+        state: ServerState,
+    },
+    /// Nothing happened for a while; the connection lives.
+    Alive,
+}
+
+/// One pool's numbers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PoolView {
+    /// The pool.
+    pub name: PoolName,
+    /// Its seats.
+    pub seats: u32,
+    /// How many more the vendor allows.
+    pub overdraft: u32,
+    /// Seats of granted claims.
+    pub used: u32,
+}
+
+/// One product's numbers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProductView {
+    /// The product.
+    pub name: ProductName,
+    /// The most seats one could have with the pools empty.
+    pub seats: u32,
+    /// Seats granted.
+    pub used: u32,
+    /// Claims in line that ask for it.
+    pub waiting: u32,
+    /// When the licence ends (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
+}
+
+/// The anchor as the server sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AnchorView {
+    /// `pkcs11`, `usb` or `hwid`.
+    pub kind: String,
+    /// The key's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<String>,
+    /// Whether it signs.
+    pub present: bool,
+    /// A short reason in CamelCase: `Present`, `TokenNotFound`, `PinRejected`, `KeyNotInLicence`, …
+    pub reason: String,
+    /// What happened, and what to do.
+    pub message: String,
+}
+
+/// The server as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerState {
+    /// This run.
+    pub instance: InstanceId,
+    /// The server's version.
+    pub version: String,
+    /// The anchor.
+    pub anchor: AnchorView,
+    /// Whether a licence is in force.
+    pub licence_valid: bool,
+    /// A short reason in CamelCase: `Valid`, `Expired`, `SignatureInvalid`, `NotForThisAnchor`, …
+    pub licence_reason: String,
+    /// What is wrong with the licence file, or which one is in force.
+    pub licence_message: String,
+    /// The licence's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence_id: Option<String>,
+    /// Whether it still takes earlier leases in and grants nothing new.
+    pub settling: bool,
+    /// D in force.
+    #[serde(rename = "leaseForSecs", with = "secs")]
+    pub lease_for: Duration,
+}
+
+/// `GET /v1/products`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Products {
+    /// The server as a whole.
+    pub server: ServerState,
+    /// Its products.
+    pub products: Vec<ProductView>,
+    /// Its pools.
+    pub pools: Vec<PoolView>,
+}
