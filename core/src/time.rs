@@ -127,6 +127,90 @@ pub mod millis {
     }
 }
 
+/// A duration as people write it: `30s`, `15m`, `8h`, `14d`, or several (`1h30m`).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("duration {0:?}: expected whole numbers with the units d, h, m, s, such as \"30s\", \"8h\" or \"1h30m\"")]
+pub struct BadSpan(String);
+
+/// Reads a duration as people write it.
+pub fn parse_span(s: &str) -> Result<Duration, BadSpan> {
+    let bad = || BadSpan(s.chars().take(40).collect());
+    let (mut total, mut digits, mut last) = (0u64, String::new(), u64::MAX);
+    for c in s.chars() {
+        if c.is_ascii_digit() {
+            digits.push(c);
+            continue;
+        }
+        let unit = match c {
+            'd' => 86_400,
+            'h' => 3600,
+            'm' => 60,
+            's' => 1,
+            _ => return Err(bad()),
+        };
+        // Largest unit first and each once, so that "30m1h" is not read as something else than meant.
+        if unit >= last {
+            return Err(bad());
+        }
+        let n: u64 = digits.parse().map_err(|_| bad())?;
+        total = n.checked_mul(unit).and_then(|n| n.checked_add(total)).ok_or_else(bad)?;
+        last = unit;
+        digits.clear();
+    }
+    if s.is_empty() || !digits.is_empty() || total > 100 * 366 * 86_400 { Err(bad()) } else { Ok(Duration::from_secs(total)) }
+}
+
+/// Writes a duration as people write it, in whole seconds.
+pub fn print_span(d: Duration) -> String {
+    let mut rest = d.as_secs();
+    let mut out = String::new();
+    for (unit, name) in [(86_400, 'd'), (3600, 'h'), (60, 'm'), (1, 's')] {
+        if rest >= unit {
+            out.push_str(&format!("{}{name}", rest / unit));
+            rest %= unit;
+        }
+    }
+    if out.is_empty() { "0s".into() } else { out }
+}
+
+/// Durations as people write them, in JSON and YAML.
+pub mod span {
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::time::Duration;
+
+    /// Writes `8h`.
+    pub fn serialize<S: Serializer>(d: &Duration, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(&super::print_span(*d))
+    }
+
+    /// Reads `8h`.
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Duration, D::Error> {
+        let s = String::deserialize(d)?;
+        super::parse_span(&s).map_err(serde::de::Error::custom)
+    }
+
+    /// The same, where it may be absent.
+    pub mod option {
+        use serde::{Deserialize, Deserializer, Serializer};
+        use std::time::Duration;
+
+        /// Writes `8h`.
+        #[allow(clippy::ref_option)] // serde's signature
+        pub fn serialize<S: Serializer>(d: &Option<Duration>, s: S) -> Result<S::Ok, S::Error> {
+            match d {
+                Some(d) => super::serialize(d, s),
+                None => s.serialize_none(),
+            }
+        }
+
+        /// Reads `8h`.
+        pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Duration>, D::Error> {
+            let s = Option::<String>::deserialize(d)?;
+            s.map(|s| super::super::parse_span(&s).map_err(serde::de::Error::custom)).transpose()
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,5 +220,18 @@ mod tests {
         assert_eq!(margin(Duration::from_secs(30)), Duration::from_millis(1030));
         assert_eq!(settling(Some(Duration::from_secs(30))), Duration::from_millis(31_030));
         assert_eq!(settling(None), Duration::from_millis(301_300));
+    }
+
+    #[test]
+    fn durations_are_read_as_people_write_them() {
+        let secs = |s| parse_span(s).map(|d| d.as_secs()).ok();
+        assert_eq!(secs("30s"), Some(30));
+        assert_eq!(secs("1h30m"), Some(5400));
+        assert_eq!(secs("14d"), Some(14 * 86_400));
+        for bad in ["", "30", "s", "30m1h", "1h1h", "-1s", "1.5h", "1w", "99999999999d", "30s "] {
+            assert_eq!(secs(bad), None, "{bad}");
+        }
+        assert_eq!(print_span(Duration::from_secs(5400)), "1h30m");
+        assert_eq!(print_span(Duration::ZERO), "0s");
     }
 }

@@ -1,1 +1,19 @@
-//! Mooring.
+//! Thin edges that several parts share.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`clock`] | reads the boot clock and the wall clock |
+//! | [`random`] | ids and secrets from the kernel |
+//! | [`tls`] | server and client configurations; certificates read anew when their files change |
+//! | [`http`] | a bounded HTTP/1.1 and 2 server, problems as answers, bodies with a limit |
+//! | [`client`] | a small HTTP/1.1 client over one kept TLS connection |
+//! | [`log`] | how a Mooring process writes its log |
+//! | [`shutdown`] | SIGTERM and SIGINT as one future |
+
+pub mod client;
+pub mod clock;
+pub mod http;
+pub mod log;
+pub mod random;
+pub mod shutdown;
+pub mod tls;

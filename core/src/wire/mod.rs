@@ -12,8 +12,8 @@ mod view;
 
 pub use claim::{ClaimRequest, Grant, HeldProof, OptimisticStart, Standing, WaitReason, Waiting};
 pub use operator::{Expected, Gone, Policies};
-pub use problem::{Problem, ProblemType};
-pub use renew::{NonceRequest, Renewal, RenewRequest, RenewResponse, Renewed, TokenResponse};
+pub use problem::{BASE as PROBLEM_BASE, Problem, ProblemType};
+pub use renew::{MAX_RENEWALS, NonceRequest, Renewal, RenewRequest, RenewResponse, Renewed, TokenResponse};
 pub use socket::{ClaimStatus, HoldState, SocketClaim, Status};
 pub use view::{
     AnchorView, LeaseView, Leases, PoolView, ProductView, Products, ServerState, ViewState, WatchEvent, WatchPosition,

@@ -1,0 +1,24 @@
+//! Links of the chain that travel together.
+
+use super::dsse::Envelope;
+use serde::{Deserialize, Serialize};
+
+/// All that verifying a lease needs, besides the vendor's key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bundle {
+    /// The vendor's word.
+    pub licence: Envelope,
+    /// The anchor's word.
+    pub delegation: Envelope,
+    /// The server's word.
+    pub lease: Envelope,
+}
+
+/// A place in line, and the anchor's word for the key that signed it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TicketBundle {
+    /// The anchor's word.
+    pub delegation: Envelope,
+    /// The server's word.
+    pub ticket: Envelope,
+}

@@ -1,0 +1,98 @@
+//! Delegations: the anchor lends its word to an ephemeral server key, for at most 15 minutes.
+
+use super::dsse::{Digest, DsseError, Envelope};
+use super::file::{AnchorKey, AnchorKind, Licence};
+use super::keys::{KeyId, PublicKey};
+use super::types;
+use crate::names::InstanceId;
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// The longest time a delegation may span.
+pub const MAX_DELEGATION: Duration = Duration::from_secs(15 * 60);
+
+/// Why a delegation is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DelegationError {
+    /// Not signed by an anchor of the licence, or of another type.
+    #[error("delegation signature: {0}")]
+    Signature(#[from] DsseError),
+    /// It names another anchor than the one that signed.
+    #[error("delegation field anchor.keyId: names {named}, but {signer} signed")]
+    WrongAnchor {
+        /// The one it names.
+        named: KeyId,
+        /// The one that signed.
+        signer: KeyId,
+    },
+    /// It spans too long, or backwards.
+    #[error("delegation field notAfter: it spans {secs} s, expected 1 to 900")]
+    Span {
+        /// Its span in seconds.
+        secs: i64,
+    },
+    /// Made for another licence.
+    #[error("delegation field licence: made for licence {found}, not {expected}")]
+    WrongLicence {
+        /// The one it names.
+        found: Digest,
+        /// The one at hand.
+        expected: Digest,
+    },
+}
+
+/// The document that the anchor signs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Delegation {
+    /// The licence it is for.
+    pub licence: Digest,
+    /// The anchor's kind.
+    pub kind: AnchorKind,
+    /// The anchor's key.
+    pub key_id: KeyId,
+    /// The server's key, in memory only.
+    pub server_key: PublicKey,
+    /// The server's run.
+    pub instance: InstanceId,
+    /// From when.
+    pub not_before: Timestamp,
+    /// Until when, exclusive.
+    pub not_after: Timestamp,
+}
+
+impl Delegation {
+    /// Checks that an anchor of `licence` signed it and that it spans at most [`MAX_DELEGATION`].
+    /// Which licence it names is left to the caller: a server takes in tokens made under a licence that was replaced since.
+    pub fn open<'l>(envelope: &Envelope, licence: &'l Licence) -> Result<(Self, &'l AnchorKey), DelegationError> {
+        let keys: Vec<PublicKey> = licence.anchors.iter().map(|a| a.key).collect();
+        let (d, signer) = envelope.open::<Self>(types::DELEGATION, &keys)?;
+        let anchor = licence.anchors.iter().find(|a| a.key == signer && a.kind == d.kind);
+        let wrong = || DelegationError::WrongAnchor { named: d.key_id.clone(), signer: signer.id() };
+        let anchor = anchor.filter(|a| a.key.id() == d.key_id).ok_or_else(wrong)?;
+        let secs = d.not_after.as_second().saturating_sub(d.not_before.as_second());
+        if !(1..=MAX_DELEGATION.as_secs().cast_signed()).contains(&secs) {
+            return Err(DelegationError::Span { secs });
+        }
+        Ok((d, anchor))
+    }
+
+    /// The same, and it must name this very licence.
+    pub fn open_for<'l>(
+        envelope: &Envelope,
+        licence: &'l Licence,
+        digest: &Digest,
+    ) -> Result<(Self, &'l AnchorKey), DelegationError> {
+        let (d, a) = Self::open(envelope, licence)?;
+        if d.licence != *digest {
+            return Err(DelegationError::WrongLicence { found: d.licence, expected: digest.clone() });
+        }
+        Ok((d, a))
+    }
+
+    /// Whether `t` lies within.
+    pub fn covers(&self, t: Timestamp) -> bool {
+        self.not_before <= t && t < self.not_after
+    }
+}

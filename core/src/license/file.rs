@@ -1,0 +1,431 @@
+//! Licence files: what a vendor sells, bound to an anchor's key.
+
+use super::dsse::{Digest, DsseError, Envelope};
+use super::keys::{KeyId, PublicKey};
+use super::types;
+use super::versions::VersionRange;
+use crate::names::{BadName, PoolName, ProductName};
+use crate::time::{Timestamp, span};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::time::Duration;
+
+const BEGIN: &str = "-----BEGIN MOORING LICENCE-----";
+const END: &str = "-----END MOORING LICENCE-----";
+/// The largest licence file that is read.
+const MAX_FILE: usize = 256 * 1024;
+/// The schema this version writes and reads.
+pub(crate) const SCHEMA: u32 = 1;
+/// What a licence may name in `critical`: the optional fields that this version obeys.
+const UNDERSTOOD: &[&str] =
+    &["pools", "products", "anchors", "policy", "expires", "notBefore", "maintenanceUntil", "versions", "overdraft"];
+
+/// Why a licence is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LicenceError {
+    /// The file is no licence file.
+    #[error("not a licence file: {0}")]
+    Armour(String),
+    /// Its signature does not verify.
+    #[error("licence signature: {0}")]
+    Signature(#[from] DsseError),
+    /// A field is wrong.
+    #[error("licence field {field}: {problem}")]
+    Field {
+        /// Which.
+        field: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// It demands something that this version does not know.
+    #[error("licence field critical: {0:?} is not understood by this version of Mooring; install a newer one")]
+    Critical(String),
+    /// Its time has not come.
+    #[error("licence field notBefore: it begins {not_before}, and now it is {now}")]
+    NotYet {
+        /// When it begins.
+        not_before: Timestamp,
+        /// The clock.
+        now: Timestamp,
+    },
+    /// Its time is over.
+    #[error("licence field expires: it ended {expires}, and now it is {now}; ask the vendor for a new one")]
+    Expired {
+        /// When it ended.
+        expires: Timestamp,
+        /// The clock.
+        now: Timestamp,
+    },
+}
+
+impl LicenceError {
+    /// A short reason in CamelCase, for conditions and metrics.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Armour(_) => "Malformed",
+            Self::Signature(_) => "SignatureInvalid",
+            Self::Field { .. } => "FieldInvalid",
+            Self::Critical(_) => "NotUnderstood",
+            Self::NotYet { .. } => "NotYetValid",
+            Self::Expired { .. } => "Expired",
+        }
+    }
+}
+
+fn field(field: impl Into<String>, problem: impl Into<String>) -> LicenceError {
+    LicenceError::Field { field: field.into(), problem: problem.into() }
+}
+
+impl From<BadName> for LicenceError {
+    fn from(e: BadName) -> Self {
+        field("name", e.to_string())
+    }
+}
+
+/// The signed document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Licence {
+    /// 1.
+    pub schema: u32,
+    /// Names of fields that a reader must understand or refuse the whole licence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub critical: Vec<String>,
+    /// The vendor's name for this licence.
+    pub id: String,
+    /// Licences that this one replaces.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub supersedes: Vec<String>,
+    /// Whom it was sold to.
+    pub customer: String,
+    /// When it was issued.
+    pub issued: Timestamp,
+    /// When it begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
+    /// When it ends (UTC, exclusive); never without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
+    /// Builds after this day are not covered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maintenance_until: Option<Timestamp>,
+    /// Set in licences for tests; carried into tokens as a watermark.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub test: bool,
+    /// Seats.
+    pub pools: Vec<Pool>,
+    /// What draws on them.
+    pub products: Vec<Product>,
+    /// The hardware it is bound to.
+    pub anchors: Vec<AnchorKey>,
+    /// What the vendor allows.
+    #[serde(default)]
+    pub policy: Policy,
+}
+
+/// A number of seats.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pool {
+    /// Its name.
+    pub name: PoolName,
+    /// Its seats.
+    pub seats: u32,
+    /// How many more may be used, visibly.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub overdraft: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
+/// What is sold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Product {
+    /// Its name.
+    pub name: ProductName,
+    /// Versions covered.
+    #[serde(default, skip_serializing_if = "VersionRange::is_all")]
+    pub versions: VersionRange,
+    /// The vendor's own names of features, carried for the application.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<String>,
+    /// What one seat is counted for.
+    #[serde(default)]
+    pub count_by: CountBy,
+    /// Alternatives in order: the first whose pools all have room is drawn.
+    pub from: Vec<Vec<Draw>>,
+}
+
+/// What one seat is counted for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CountBy {
+    /// Each claim.
+    #[default]
+    Claim,
+    /// Each pod.
+    Pod,
+    /// Each node.
+    Node,
+    /// Each service account.
+    ServiceAccount,
+    /// Each subject.
+    Subject,
+}
+
+/// Seats drawn from one pool for one seat of a product.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Draw {
+    /// The pool.
+    pub pool: PoolName,
+    /// How many of its seats.
+    #[serde(default = "one")]
+    pub weight: u32,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// Kinds of anchors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum AnchorKind {
+    /// A token that signs.
+    Pkcs11,
+    /// A USB device that is there, and a software key.
+    Usb,
+    /// A machine's identity, and a software key.
+    Hwid,
+}
+
+impl fmt::Display for AnchorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pkcs11 => "pkcs11",
+            Self::Usb => "usb",
+            Self::Hwid => "hwid",
+        })
+    }
+}
+
+/// A piece of hardware, by its key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AnchorKey {
+    /// Its kind.
+    pub kind: AnchorKind,
+    /// Its public key.
+    pub key: PublicKey,
+    /// The key can leave the token (SoftHSM and the like): allowed by the vendor by name.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub software: bool,
+    /// Words for people: a serial number, a place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// Set if it may serve only when the first cannot, and for how long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standby: Option<Standby>,
+}
+
+/// How long a standby anchor may serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standby {
+    /// Days.
+    pub days: u32,
+}
+
+/// What the vendor allows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Policy {
+    /// The longest grace.
+    #[serde(default, with = "span::option", skip_serializing_if = "Option::is_none")]
+    pub max_grace: Option<Duration>,
+    /// Starting with no server in reach.
+    #[serde(default)]
+    pub optimistic_start: crate::wire::OptimisticStart,
+    /// How long a contested holder may go on.
+    #[serde(default, with = "span::option", skip_serializing_if = "Option::is_none")]
+    pub max_contested: Option<Duration>,
+    /// How long renewals go on without the anchor.
+    #[serde(default, with = "span::option", skip_serializing_if = "Option::is_none")]
+    pub max_anchor_grace: Option<Duration>,
+    /// The longest lease.
+    #[serde(default, with = "span::option", skip_serializing_if = "Option::is_none")]
+    pub max_lease: Option<Duration>,
+    /// What proof a silent holder's seat needs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reclaim: Option<Reclaim>,
+}
+
+/// When a silent holder's seat is given away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Reclaim {
+    /// After D + M of silence.
+    #[default]
+    Any,
+    /// Only on proof that the pod is gone, or after its grace.
+    Confirmed,
+}
+
+/// Whose signature is asked for.
+#[derive(Clone, Copy, Debug)]
+pub enum Trust<'a> {
+    /// One of these keys'.
+    Pinned(&'a [PublicKey]),
+    /// Nobody's: the reader has no vendor key. Applications pin their own; a server without keys only
+    /// cannot explain a forged file before they do.
+    Unchecked,
+}
+
+/// A licence that was read and checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenLicence {
+    /// What it says.
+    pub licence: Licence,
+    /// The SHA-256 of the signed bytes.
+    pub digest: Digest,
+    /// The signed bytes.
+    pub envelope: Envelope,
+    /// The vendor's key that verified; none if unchecked.
+    pub signed_by: Option<KeyId>,
+}
+
+impl OpenLicence {
+    /// Reads a licence file. Dates are judged by [`Licence::check_dates`].
+    pub fn read(text: &str, trust: Trust<'_>) -> Result<Self, LicenceError> {
+        Self::from_envelope(dearmour(text)?, trust)
+    }
+
+    /// Checks a licence out of its envelope.
+    pub fn from_envelope(envelope: Envelope, trust: Trust<'_>) -> Result<Self, LicenceError> {
+        let signed_by = match trust {
+            Trust::Pinned(keys) => Some(envelope.signer(types::LICENCE, keys)?.id()),
+            Trust::Unchecked => None,
+        };
+        let licence: Licence = envelope.read_unverified(types::LICENCE)?;
+        licence.check()?;
+        Ok(Self { digest: envelope.digest(), licence, envelope, signed_by })
+    }
+}
+
+impl Licence {
+    /// The pool of this name.
+    pub fn pool(&self, name: &PoolName) -> Option<&Pool> {
+        self.pools.iter().find(|p| p.name == *name)
+    }
+
+    /// The product of this name.
+    pub fn product(&self, name: &ProductName) -> Option<&Product> {
+        self.products.iter().find(|p| p.name == *name)
+    }
+
+    /// Whether everything it says fits together.
+    pub fn check(&self) -> Result<(), LicenceError> {
+        if self.schema != SCHEMA {
+            let p = format!("{}, expected {SCHEMA}; a newer version of Mooring may read it", self.schema);
+            return Err(field("schema", p));
+        }
+        if let Some(c) = self.critical.iter().find(|c| !UNDERSTOOD.contains(&c.as_str())) {
+            return Err(LicenceError::Critical(c.chars().take(80).collect()));
+        }
+        for (name, value) in [("id", &self.id), ("customer", &self.customer)] {
+            if value.trim().is_empty() || value.len() > 256 {
+                return Err(field(name, "expected 1 to 256 characters"));
+            }
+        }
+        if self.anchors.is_empty() {
+            return Err(field("anchors", "expected at least one"));
+        }
+        if let (Some(from), Some(to)) = (self.not_before, self.expires)
+            && from >= to
+        {
+            return Err(field("expires", format!("{to} is not after notBefore, {from}")));
+        }
+        self.check_pools()?;
+        self.check_products()
+    }
+
+    fn check_pools(&self) -> Result<(), LicenceError> {
+        for (i, p) in self.pools.iter().enumerate() {
+            if self.pools.iter().take(i).any(|q| q.name == p.name) {
+                return Err(field(format!("pools[{i}].name"), format!("{} is there twice", p.name)));
+            }
+            if p.seats.checked_add(p.overdraft).is_none() {
+                return Err(field(format!("pools[{i}].overdraft"), "seats and overdraft together are too many"));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_products(&self) -> Result<(), LicenceError> {
+        if self.products.is_empty() {
+            return Err(field("products", "expected at least one"));
+        }
+        for (i, p) in self.products.iter().enumerate() {
+            let at = format!("products[{i}]");
+            if self.products.iter().take(i).any(|q| q.name == p.name) {
+                return Err(field(format!("{at}.name"), format!("{} is there twice", p.name)));
+            }
+            if p.count_by != CountBy::Claim {
+                let known = "only \"claim\" is supported by this version of Mooring";
+                return Err(field(format!("{at}.countBy"), known));
+            }
+            if p.from.is_empty() || p.from.iter().any(Vec::is_empty) {
+                return Err(field(format!("{at}.from"), "expected at least one alternative with at least one pool"));
+            }
+            for d in p.from.iter().flatten() {
+                if self.pool(&d.pool).is_none() {
+                    return Err(field(format!("{at}.from"), format!("there is no pool {:?}", d.pool)));
+                }
+                if d.weight == 0 || d.weight > 1_000_000 {
+                    return Err(field(format!("{at}.from"), format!("weight {}, expected 1 to 1000000", d.weight)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether it is in force at `now`.
+    pub fn check_dates(&self, now: Timestamp) -> Result<(), LicenceError> {
+        if let Some(not_before) = self.not_before.filter(|t| now < *t) {
+            return Err(LicenceError::NotYet { not_before, now });
+        }
+        match self.expires.filter(|t| now >= *t) {
+            Some(expires) => Err(LicenceError::Expired { expires, now }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A licence file's text around an envelope.
+pub fn armour(envelope: &Envelope) -> Result<String, LicenceError> {
+    let json = serde_json::to_vec(envelope).map_err(|e| LicenceError::Armour(e.to_string()))?;
+    let b64 = STANDARD.encode(json);
+    let lines: Vec<&str> =
+        b64.as_bytes().chunks(64).filter_map(|c| std::str::from_utf8(c).ok()).collect();
+    Ok(format!("{BEGIN}\n{}\n{END}\n", lines.join("\n")))
+}
+
+fn dearmour(text: &str) -> Result<Envelope, LicenceError> {
+    let bad = |m: &str| LicenceError::Armour(m.to_owned());
+    if text.len() > MAX_FILE {
+        return Err(bad("it is larger than 256 KiB"));
+    }
+    let (_, rest) = text.split_once(BEGIN).ok_or_else(|| bad(&format!("expected a line {BEGIN:?}")))?;
+    let (body, after) = rest.split_once(END).ok_or_else(|| bad(&format!("expected a line {END:?}; is it cut off?")))?;
+    if after.contains(BEGIN) {
+        return Err(bad("expected one licence, found several"));
+    }
+    let b64: String = body.split_ascii_whitespace().collect();
+    let json = STANDARD.decode(b64).map_err(|e| bad(&format!("between its first and last line: {e}")))?;
+    serde_json::from_slice(&json).map_err(|e| bad(&format!("no signed envelope: {e}")))
+}

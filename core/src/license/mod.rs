@@ -1,0 +1,44 @@
+//! The chain of signatures that an application verifies offline (design: anchors, "The chain").
+//!
+//! ```text
+//! vendor key ─signs→ licence (file)     pools, products, policy, the anchor's public key
+//! anchor     ─signs→ delegation         an ephemeral server key, at most 15 min
+//! server key ─signs→ lease token        what, for whom (an HMAC), how long, the application's nonce
+//! ```
+//! Each link is a DSSE envelope ([`Envelope`]): the exact bytes are signed together with their type,
+//! and the algorithm belongs to the key, never to the envelope.
+
+mod bundle;
+mod delegation;
+mod dsse;
+mod file;
+mod keys;
+mod ticket;
+mod token;
+mod verify;
+mod versions;
+
+pub use bundle::{Bundle, TicketBundle};
+pub use delegation::{Delegation, DelegationError, MAX_DELEGATION};
+pub use dsse::{Digest, DsseError, Envelope, Signature};
+pub use file::{
+    AnchorKey, AnchorKind, CountBy, Draw, Licence, LicenceError, OpenLicence, Policy, Pool, Product, Reclaim, Standby,
+    Trust, armour,
+};
+pub use keys::{KeyError, KeyId, PublicKey, SigningKey};
+pub use ticket::Ticket;
+pub use token::{BootStamp, HolderHmac, IdentityKey, LeaseToken, TokenAnchor, TokenItem};
+pub use verify::{Demand, MinAnchor, Verified, VerifyError, verify};
+pub use versions::VersionRange;
+
+/// Media types of the four documents.
+pub mod types {
+    /// A licence.
+    pub const LICENCE: &str = "application/vnd.mooring.licence.v1+json";
+    /// A delegation.
+    pub const DELEGATION: &str = "application/vnd.mooring.delegation.v1+json";
+    /// A lease token.
+    pub const LEASE: &str = "application/vnd.mooring.lease.v1+json";
+    /// A place in line.
+    pub const TICKET: &str = "application/vnd.mooring.ticket.v1+json";
+}

@@ -1,0 +1,35 @@
+//! Tickets: a place in line that survives a restart of the server.
+
+use super::token::HolderHmac;
+use crate::names::{ClaimName, InstanceId, LeaseId};
+use crate::request::Item;
+use crate::secret::SecretHash;
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The document that the server's ephemeral key signs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ticket {
+    /// The server's run that gave it.
+    pub instance: InstanceId,
+    /// Orders runs: a later run's newcomers stand behind an earlier run's.
+    pub generation: u64,
+    /// Orders arrivals within a run.
+    pub arrival: u64,
+    /// The lease it will become.
+    pub lease: LeaseId,
+    /// The claim's name.
+    pub claim: ClaimName,
+    /// What is asked for.
+    pub items: Vec<Item>,
+    /// Who.
+    pub holder: HolderHmac,
+    /// SHA-256 of the claim's secret.
+    pub cnf: SecretHash,
+    /// It was `Held` once, and stands before those who never were.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub contested: bool,
+    /// When it was given.
+    pub issued_at: Timestamp,
+}

@@ -1,0 +1,145 @@
+//! Lease tokens: what is held, for whom (an HMAC), for how long.
+
+use super::dsse::Digest;
+use super::file::AnchorKind;
+use super::keys::KeyId;
+use super::versions::VersionRange;
+use crate::names::{ClaimName, InstanceId, LeaseId, ProductName, Seats};
+use crate::secret::SecretHash;
+use crate::time::{BootTime, Now, Timestamp, margin, secs};
+use crate::wire::Holder;
+use ring::hmac;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// The document that the server's ephemeral key signs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeaseToken {
+    /// The licence it comes from.
+    pub licence: Digest,
+    /// The anchor.
+    pub anchor: TokenAnchor,
+    /// The delegation under which it was signed.
+    pub delegation: Digest,
+    /// The server's run.
+    pub instance: InstanceId,
+    /// Grows with each token of this run.
+    pub seq: u64,
+    /// The lease.
+    pub lease: LeaseId,
+    /// The holder's name for the claim.
+    pub claim: ClaimName,
+    /// Who, as an HMAC: tokens carry no names.
+    pub holder: HolderHmac,
+    /// What.
+    pub items: Vec<TokenItem>,
+    /// When the request was received that this answers.
+    pub issued_at: Timestamp,
+    /// The same on the server's boot clock, for the server itself: no jump of the wall clock can then make a
+    /// lease look older or younger to the next run on the same machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issued_boot: Option<BootStamp>,
+    /// D.
+    #[serde(rename = "leaseForSecs", with = "secs")]
+    pub lease_for: Duration,
+    /// The grace.
+    #[serde(rename = "runForSecs", with = "secs")]
+    pub run_for: Duration,
+    /// The renewal counter.
+    pub counter: u64,
+    /// Seats of it that go over what was sold.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub overdraft: u32,
+    /// SHA-256 of the claim's secret: a token alone gives nothing.
+    pub cnf: SecretHash,
+    /// The licence is one for tests.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub test: bool,
+    /// The application's fresh question.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<String>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
+/// The anchor, as a token names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TokenAnchor {
+    /// Its kind.
+    pub kind: AnchorKind,
+    /// Its key.
+    pub key_id: KeyId,
+}
+
+/// One product of a lease.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TokenItem {
+    /// The product.
+    pub product: ProductName,
+    /// Its seats.
+    pub seats: Seats,
+    /// Versions the licence covers.
+    #[serde(default, skip_serializing_if = "VersionRange::is_all")]
+    pub versions: VersionRange,
+    /// Builds after this day are not covered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maintenance_until: Option<Timestamp>,
+}
+
+/// A reading of a named boot's clock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BootStamp {
+    /// Which boot: the kernel's boot id, hashed.
+    pub boot: String,
+    /// The reading.
+    pub ms: BootTime,
+}
+
+impl LeaseToken {
+    /// Whether the lease may still be in force at its holder: not longer ago than D + M.
+    /// Counted on the boot clock where the machine still runs, else on the wall clock.
+    pub fn unexpired(&self, now: Now, boot_id: &str) -> bool {
+        let limit = self.lease_for + margin(self.lease_for);
+        match &self.issued_boot {
+            Some(s) if s.boot == boot_id => s.ms <= now.boot && now.boot.since(s.ms) < limit,
+            _ => {
+                let age = now.wall.duration_since(self.issued_at);
+                // A token from the future is as good as one from now: only a clock can have moved.
+                age.is_negative() || age.unsigned_abs() < limit
+            }
+        }
+    }
+}
+
+/// A holder's identity under a key only the server has.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct HolderHmac(pub String);
+
+/// The server's key for hiding holders' names; it outlives restarts, so that a holder's word on who it is
+/// can be checked against a token of an earlier run.
+#[derive(Debug)]
+pub struct IdentityKey(hmac::Key);
+
+impl IdentityKey {
+    /// From 32 random bytes.
+    pub fn new(bytes: &[u8; 32]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
+    }
+
+    /// Hides a holder.
+    pub fn hide(&self, holder: &Holder) -> HolderHmac {
+        HolderHmac(hex::encode(hmac::sign(&self.0, holder.canonical().as_bytes())))
+    }
+
+    /// Whether `holder` is the one that was hidden.
+    pub fn is(&self, holder: &Holder, hidden: &HolderHmac) -> bool {
+        hex::decode(&hidden.0).is_ok_and(|tag| hmac::verify(&self.0, holder.canonical().as_bytes(), &tag).is_ok())
+    }
+}

@@ -1,0 +1,176 @@
+//! Offline verification, as an application does it (design: anchors, "Verifying").
+
+use super::bundle::Bundle;
+use super::delegation::{Delegation, DelegationError};
+use super::dsse::DsseError;
+use super::file::{AnchorKind, LicenceError, OpenLicence, Trust};
+use super::keys::PublicKey;
+use super::token::LeaseToken;
+use super::types;
+use crate::names::{LeaseId, ProductName, Version};
+use crate::time::Timestamp;
+use std::time::Duration;
+
+/// What the application asks of a lease.
+#[derive(Clone, Debug)]
+pub struct Demand<'a> {
+    /// The product it is.
+    pub product: &'a ProductName,
+    /// Its own version, compiled in.
+    pub app_version: Option<&'a Version>,
+    /// When it was built, compiled in.
+    pub built_on: Option<Timestamp>,
+    /// The nonce it has just sent.
+    pub nonce: Option<&'a str>,
+    /// What it insists on.
+    pub min_anchor: MinAnchor,
+}
+
+/// What kind of anchor an application insists on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MinAnchor {
+    /// Any that the vendor's licence lists.
+    #[default]
+    Any,
+    /// One whose key cannot be copied out.
+    Hardware,
+}
+
+/// A lease that verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// The lease.
+    pub lease: LeaseId,
+    /// Seats of the product.
+    pub seats: u32,
+    /// How long the application may go on, from its asking if [`fresh`](Self::fresh).
+    pub run_for: Duration,
+    /// It answers the application's own nonce.
+    pub fresh: bool,
+    /// The anchor's kind.
+    pub anchor: AnchorKind,
+    /// The anchor's key can be copied.
+    pub software: bool,
+    /// Seats over what was sold.
+    pub overdraft: u32,
+    /// The licence is one for tests.
+    pub test: bool,
+    /// The licence's id.
+    pub licence_id: String,
+    /// When the token was made, by the server's clock.
+    pub issued_at: Timestamp,
+}
+
+/// Why a lease is not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum VerifyError {
+    /// The licence.
+    #[error("{0}")]
+    Licence(#[from] LicenceError),
+    /// The delegation.
+    #[error("{0}")]
+    Delegation(#[from] DelegationError),
+    /// The lease token's type or signature.
+    #[error("lease token signature: {0}")]
+    Lease(DsseError),
+    /// The links do not belong together.
+    #[error("lease token field {field}: it belongs to another {field}")]
+    Mixed {
+        /// Which link.
+        field: &'static str,
+    },
+    /// Signed outside the delegation's time.
+    #[error("lease token field issuedAt: {issued_at} lies outside its delegation, {from} to {to}")]
+    OutsideDelegation {
+        /// When it was signed.
+        issued_at: Timestamp,
+        /// The delegation's begin.
+        from: Timestamp,
+        /// The delegation's end.
+        to: Timestamp,
+    },
+    /// The lease is for something else.
+    #[error("lease token field items: product {0:?} is not in it")]
+    OtherProduct(ProductName),
+    /// The version is not covered.
+    #[error("lease token field items.versions: version {version} is not covered ({covered})")]
+    Version {
+        /// The application's.
+        version: Version,
+        /// The licence's range, in words.
+        covered: String,
+    },
+    /// Built after maintenance ended.
+    #[error("lease token field items.maintenanceUntil: built on {built_on}, maintenance ended {until}")]
+    Maintenance {
+        /// The application's build.
+        built_on: Timestamp,
+        /// The end of maintenance.
+        until: Timestamp,
+    },
+    /// It answers another question.
+    #[error("lease token field nonce: it answers another question than the application's (a replay?)")]
+    Nonce,
+    /// The anchor is too weak for the application.
+    #[error("lease token field anchor: the application insists on hardware, and this anchor's key is software ({0})")]
+    Anchor(AnchorKind),
+}
+
+/// Verifies a bundle against pinned vendor keys alone. No clock is read: dates are judged at `issuedAt`.
+pub fn verify(bundle: &Bundle, vendor_keys: &[PublicKey], demand: &Demand<'_>) -> Result<Verified, VerifyError> {
+    let open = OpenLicence::from_envelope(bundle.licence.clone(), Trust::Pinned(vendor_keys))?;
+    let (delegation, anchor) = Delegation::open_for(&bundle.delegation, &open.licence, &open.digest)?;
+    let opened = bundle.lease.open::<LeaseToken>(types::LEASE, &[delegation.server_key]);
+    let (token, _) = opened.map_err(VerifyError::Lease)?;
+
+    let mixed = |field| Err(VerifyError::Mixed { field });
+    if token.licence != open.digest {
+        return mixed("licence");
+    }
+    if token.delegation != bundle.delegation.digest() {
+        return mixed("delegation");
+    }
+    if token.instance != delegation.instance {
+        return mixed("instance");
+    }
+    if token.anchor.key_id != delegation.key_id || token.anchor.kind != delegation.kind {
+        return mixed("anchor");
+    }
+    if !delegation.covers(token.issued_at) {
+        let (issued_at, from, to) = (token.issued_at, delegation.not_before, delegation.not_after);
+        return Err(VerifyError::OutsideDelegation { issued_at, from, to });
+    }
+    open.licence.check_dates(token.issued_at)?;
+
+    let item = token.items.iter().find(|i| i.product == *demand.product);
+    let item = item.ok_or_else(|| VerifyError::OtherProduct(demand.product.clone()))?;
+    if let Some(version) = demand.app_version.filter(|v| !item.versions.covers(v)) {
+        return Err(VerifyError::Version { version: version.clone(), covered: item.versions.to_string() });
+    }
+    if let (Some(built_on), Some(until)) = (demand.built_on, item.maintenance_until)
+        && built_on > until
+    {
+        return Err(VerifyError::Maintenance { built_on, until });
+    }
+    let fresh = match demand.nonce {
+        Some(n) if token.nonce.as_deref() == Some(n) => true,
+        Some(_) => return Err(VerifyError::Nonce),
+        None => false,
+    };
+    let software = anchor.software || anchor.kind != AnchorKind::Pkcs11;
+    if demand.min_anchor == MinAnchor::Hardware && software {
+        return Err(VerifyError::Anchor(anchor.kind));
+    }
+    Ok(Verified {
+        lease: token.lease,
+        seats: item.seats.get(),
+        run_for: token.run_for,
+        fresh,
+        anchor: anchor.kind,
+        software,
+        overdraft: token.overdraft,
+        test: token.test,
+        licence_id: open.licence.id,
+        issued_at: token.issued_at,
+    })
+}

@@ -1,0 +1,301 @@
+//! A small HTTP/1.1 client for one server: TLS that verifies the server's name whatever address it is reached at,
+//! one idle connection kept, no proxy, no redirect.
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_TYPE, HOST};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
+use serde::de::DeserializeOwned;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+/// How long connecting to one address may take, and the handshake with it.
+const CONNECT: Duration = Duration::from_secs(5);
+/// The largest answer that is read whole.
+const MAX_ANSWER: usize = 16 * 1024 * 1024;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The server's URL is none.
+    #[error("server {0:?}: expected https://‹name›:‹port›")]
+    Url(String),
+    /// No address answers.
+    #[error("cannot connect to {server}: {problem}")]
+    Connect {
+        /// Where to.
+        server: String,
+        /// The last address's error.
+        problem: String,
+    },
+    /// The server's certificate is not accepted, or it accepts not ours.
+    #[error("TLS with {server}: {problem}")]
+    Tls {
+        /// Where to.
+        server: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// No answer in time.
+    #[error("no answer within {0:?}")]
+    Timeout(Duration),
+    /// The connection broke.
+    #[error("the connection broke: {0}")]
+    Broken(String),
+    /// The answer is not what was expected.
+    #[error("the answer cannot be read: {0}")]
+    Answer(String),
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// The body as JSON.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
+        serde_json::from_slice(&self.body).map_err(|e| ClientError::Answer(e.to_string()))
+    }
+}
+
+/// A request.
+#[derive(Clone, Debug, Default)]
+pub struct Call {
+    /// Its method.
+    pub method: Method,
+    /// Path and query.
+    pub path: String,
+    /// Headers besides Host and Content-Type.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// A JSON body.
+    pub body: Option<Bytes>,
+}
+
+impl Call {
+    /// A request without a body.
+    pub fn new(method: Method, path: impl Into<String>) -> Self {
+        Self { method, path: path.into(), ..Self::default() }
+    }
+
+    /// With a JSON body.
+    pub fn json<T: serde::Serialize>(mut self, value: &T) -> Result<Self, ClientError> {
+        let v = serde_json::to_vec(value).map_err(|e| ClientError::Answer(e.to_string()))?;
+        self.body = Some(v.into());
+        Ok(self)
+    }
+
+    /// With a header; a value that cannot stand in one is left out.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: &str) -> Self {
+        if let Ok(v) = HeaderValue::from_str(value) {
+            self.headers.push((name, v));
+        }
+        self
+    }
+}
+
+/// A client for one server. Clones share the kept connection.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    name: ServerName<'static>,
+    host: String,
+    addresses: Vec<String>,
+    tls: Arc<ClientConfig>,
+    idle: Mutex<Option<SendRequest<Full<Bytes>>>>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Client({})", self.0.host)
+    }
+}
+
+impl Client {
+    /// A client for `url` (`https://name:port`), connecting to `addresses` (`ip:port`) if there are any, to the name otherwise.
+    /// The name is what the certificate must be for.
+    pub fn new(url: &str, addresses: Vec<String>, tls: Arc<ClientConfig>) -> Result<Self, ClientError> {
+        let bad = || ClientError::Url(url.chars().take(200).collect());
+        let uri: http::Uri = url.parse().map_err(|_| bad())?;
+        let host = uri.host().ok_or_else(bad)?;
+        if uri.scheme_str() != Some("https") || !matches!(uri.path(), "" | "/") {
+            return Err(bad());
+        }
+        let port = uri.port_u16().unwrap_or(443);
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let name = ServerName::try_from(bare.to_owned()).map_err(|_| bad())?;
+        let host = format!("{host}:{port}");
+        let addresses = if addresses.is_empty() { vec![host.clone()] } else { addresses };
+        Ok(Self(Arc::new(Inner { name, host, addresses, tls, idle: Mutex::new(None) })))
+    }
+
+    /// The server, as `name:port`.
+    pub fn server(&self) -> &str {
+        &self.0.host
+    }
+
+    /// Forgets the kept connection: the next request makes a new one.
+    pub fn forget(&self) {
+        drop(self.take());
+    }
+
+    fn take(&self) -> Option<SendRequest<Full<Bytes>>> {
+        self.0.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
+    }
+
+    fn keep(&self, s: SendRequest<Full<Bytes>>) {
+        *self.0.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(s);
+    }
+
+    /// Asks, and reads the whole answer, all within `time`. A kept connection that turns out to be closed
+    /// before anything was sent is replaced once; a request that may have arrived is never sent again here.
+    pub async fn call(&self, call: &Call, time: Duration) -> Result<Answer, ClientError> {
+        let whole = async {
+            let (mut sender, response) = self.send(call).await?;
+            let (parts, body) = response.into_parts();
+            let body = Limited::new(body, MAX_ANSWER).collect().await;
+            let body = body.map_err(|e| ClientError::Broken(e.to_string()))?.to_bytes();
+            if sender.ready().await.is_ok() {
+                self.keep(sender);
+            }
+            Ok(Answer { status: parts.status, headers: parts.headers, body })
+        };
+        tokio::time::timeout(time, whole).await.map_err(|_| ClientError::Timeout(time))?
+    }
+
+    /// Asks, and gives the answer line by line as it comes (JSON, one a line). The connection is not kept.
+    /// An answer that is no success is read whole and given instead.
+    pub async fn lines(&self, call: &Call, time: Duration) -> Result<Result<Lines, Answer>, ClientError> {
+        let head = async {
+            let (sender, response) = self.send(call).await?;
+            if response.status().is_success() {
+                return Ok(Ok(Lines { body: response.into_body(), buf: BytesMut::new(), _sender: sender }));
+            }
+            let (parts, body) = response.into_parts();
+            let body = Limited::new(body, MAX_ANSWER).collect().await;
+            let body = body.map_err(|e| ClientError::Broken(e.to_string()))?.to_bytes();
+            Ok(Err(Answer { status: parts.status, headers: parts.headers, body }))
+        };
+        tokio::time::timeout(time, head).await.map_err(|_| ClientError::Timeout(time))?
+    }
+
+    async fn send(&self, call: &Call) -> Result<(SendRequest<Full<Bytes>>, http::Response<Incoming>), ClientError> {
+        let mut kept = self.take().filter(|s| !s.is_closed());
+        loop {
+            let reused = kept.is_some();
+            let mut sender = match kept.take() {
+                Some(s) => s,
+                None => self.connect().await?,
+            };
+            match sender.try_send_request(self.request(call)?).await {
+                Ok(r) => return Ok((sender, r)),
+                // Given back unsent: the kept connection had ended meanwhile.
+                Err(e) if reused && e.message().is_some() => {}
+                Err(e) => return Err(ClientError::Broken(e.into_error().to_string())),
+            }
+        }
+    }
+
+    fn request(&self, call: &Call) -> Result<Request<Full<Bytes>>, ClientError> {
+        let mut b = Request::builder().method(&call.method).uri(&call.path).header(HOST, &self.0.host);
+        for (n, v) in &call.headers {
+            b = b.header(n, v);
+        }
+        if call.body.is_some() {
+            b = b.header(CONTENT_TYPE, "application/json");
+        }
+        let body = Full::new(call.body.clone().unwrap_or_default());
+        b.body(body).map_err(|e| ClientError::Answer(format!("request: {e}")))
+    }
+
+    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, ClientError> {
+        let server = || self.0.host.clone();
+        let mut problem = String::from("no address");
+        for a in &self.0.addresses {
+            let tcp = match tokio::time::timeout(CONNECT, TcpStream::connect(a.as_str())).await {
+                Ok(Ok(t)) => t,
+                Ok(Err(e)) => {
+                    problem = format!("{a}: {e}");
+                    continue;
+                }
+                Err(_) => {
+                    problem = format!("{a}: no answer within {CONNECT:?}");
+                    continue;
+                }
+            };
+            let _ = tcp.set_nodelay(true);
+            let shake = TlsConnector::from(self.0.tls.clone()).connect(self.0.name.clone(), tcp);
+            let tls = match tokio::time::timeout(CONNECT, shake).await {
+                Ok(Ok(t)) => t,
+                Ok(Err(e)) => return Err(ClientError::Tls { server: server(), problem: e.to_string() }),
+                Err(_) => {
+                    problem = format!("{a}: no TLS handshake within {CONNECT:?}");
+                    continue;
+                }
+            };
+            let made = http1::Builder::new().max_buf_size(64 * 1024).handshake(TokioIo::new(tls)).await;
+            let (sender, connection) = made.map_err(|e| ClientError::Broken(e.to_string()))?;
+            tokio::spawn(async move {
+                if let Err(e) = connection.await {
+                    tracing::debug!(error = %e, "connection to the server");
+                }
+            });
+            return Ok(sender);
+        }
+        Err(ClientError::Connect { server: server(), problem })
+    }
+}
+
+/// A streamed answer, line by line.
+pub struct Lines {
+    body: Incoming,
+    buf: BytesMut,
+    // The connection lives as long as its sender.
+    _sender: SendRequest<Full<Bytes>>,
+}
+
+impl std::fmt::Debug for Lines {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Lines")
+    }
+}
+
+impl Lines {
+    /// The next line without its end; `None` when the server has ended the answer.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, ClientError> {
+        loop {
+            if let Some(i) = self.buf.iter().position(|b| *b == b'\n') {
+                let mut line = self.buf.split_to(i + 1);
+                line.truncate(i);
+                return Ok(Some(line.freeze()));
+            }
+            if self.buf.len() > MAX_ANSWER {
+                return Err(ClientError::Answer("a line is too long".into()));
+            }
+            match self.body.frame().await {
+                None => return Ok(None),
+                Some(Err(e)) => return Err(ClientError::Broken(e.to_string())),
+                Some(Ok(f)) => {
+                    if let Some(d) = f.data_ref() {
+                        self.buf.extend_from_slice(d);
+                    }
+                }
+            }
+        }
+    }
+}

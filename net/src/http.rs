@@ -1,0 +1,217 @@
+//! A bounded HTTP server: everything a stranger sends has a limit (design: protocol, "Server's API").
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use mooring_core::wire::{Problem, ProblemType};
+use rustls_pki_types::CertificateDer;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+
+use crate::shutdown::Shutdown;
+
+/// An answer's body: whole, or streamed.
+pub type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+/// What a server takes at most.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at once; further ones wait in the kernel's queue.
+    pub connections: usize,
+    /// From accepting to the end of the TLS handshake.
+    pub handshake: Duration,
+    /// From a request's first byte to the end of its headers; also how long an idle HTTP/1.1 connection is kept.
+    pub header_read: Duration,
+    /// Bytes of headers.
+    pub header_bytes: usize,
+    /// How long open requests may go on after the process was asked to end.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 20_000,
+            handshake: Duration::from_secs(10),
+            header_read: Duration::from_secs(60),
+            header_bytes: 32 * 1024,
+            drain: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Who is at the other end.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Its address.
+    pub addr: SocketAddr,
+    /// Its verified certificate, if it showed one.
+    pub cert: Option<Arc<CertificateDer<'static>>>,
+}
+
+/// Serves `handler` on `listener` until asked to end; over TLS if `tls` is there.
+/// The handler finds the [`Peer`] in the request's extensions.
+pub async fn serve<H, F>(listener: TcpListener, tls: Option<TlsAcceptor>, limits: Limits, shutdown: Shutdown, handler: H)
+where
+    H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    let permits = Arc::new(Semaphore::new(limits.connections));
+    let graceful = GracefulShutdown::new();
+    loop {
+        let permit = tokio::select! {
+            p = permits.clone().acquire_owned() => p,
+            () = shutdown.asked() => break,
+        };
+        let accepted = tokio::select! {
+            a = listener.accept() => a,
+            () = shutdown.asked() => break,
+        };
+        let (stream, addr) = match accepted {
+            Ok(a) => a,
+            Err(e) => {
+                // Out of file descriptors or the like: waiting a little is all that helps.
+                tracing::warn!(error = %e, "accepting a connection");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let _ = stream.set_nodelay(true);
+        let (tls, handler, watcher) = (tls.clone(), handler.clone(), graceful.watcher());
+        tokio::spawn(async move {
+            let _permit = permit;
+            match tls {
+                None => connection(TokioIo::new(stream), Peer { addr, cert: None }, limits, handler, watcher).await,
+                Some(acceptor) => match tokio::time::timeout(limits.handshake, acceptor.accept(stream)).await {
+                    Ok(Ok(s)) => {
+                        let certs = s.get_ref().1.peer_certificates();
+                        let cert = certs.and_then(|c| c.first()).map(|c| Arc::new(c.clone().into_owned()));
+                        connection(TokioIo::new(s), Peer { addr, cert }, limits, handler, watcher).await;
+                    }
+                    Ok(Err(e)) => tracing::debug!(peer = %addr, error = %e, "TLS handshake"),
+                    Err(_) => tracing::debug!(peer = %addr, "TLS handshake took too long"),
+                },
+            }
+        });
+    }
+    drop(listener);
+    let _ = tokio::time::timeout(limits.drain, graceful.shutdown()).await;
+}
+
+async fn connection<I, H, F>(
+    io: I,
+    peer: Peer,
+    limits: Limits,
+    handler: H,
+    watcher: hyper_util::server::graceful::Watcher,
+) where
+    I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+    H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    let addr = peer.addr;
+    let service = service_fn(move |mut req: Request<Incoming>| {
+        req.extensions_mut().insert(peer.clone());
+        let answer = handler(req);
+        async move { Ok::<_, Infallible>(answer.await) }
+    });
+    let mut b = auto::Builder::new(TokioExecutor::new());
+    b.http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_read)
+        .max_buf_size(limits.header_bytes.max(8192))
+        .half_close(false);
+    b.http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+        .max_concurrent_streams(32)
+        .keep_alive_interval(Duration::from_secs(60))
+        .keep_alive_timeout(Duration::from_secs(20));
+    if let Err(e) = watcher.watch(b.serve_connection(io, service).into_owned()).await {
+        tracing::debug!(peer = %addr, error = %e, "connection");
+    }
+}
+
+/// A whole body.
+pub fn full(data: impl Into<Bytes>) -> Body {
+    Full::new(data.into()).boxed_unsync()
+}
+
+/// An answer in JSON.
+pub fn json<T: Serialize>(status: StatusCode, value: &T) -> Response<Body> {
+    match serde_json::to_vec(value) {
+        Ok(v) => with_type(status, "application/json", v),
+        Err(e) => {
+            tracing::error!(error = %e, "writing an answer");
+            with_type(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", Vec::new())
+        }
+    }
+}
+
+/// An answer with this content type.
+pub fn with_type(status: StatusCode, content_type: &'static str, data: impl Into<Bytes>) -> Response<Body> {
+    let mut r = Response::new(full(data));
+    *r.status_mut() = status;
+    r.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    r
+}
+
+/// 204.
+pub fn no_content() -> Response<Body> {
+    let mut r = Response::new(full(Bytes::new()));
+    *r.status_mut() = StatusCode::NO_CONTENT;
+    r
+}
+
+/// A problem as an answer (RFC 9457), with `Retry-After` where it says when to ask again.
+pub fn problem(p: &Problem) -> Response<Body> {
+    let status = StatusCode::from_u16(p.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut r = json(status, p);
+    r.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    if let Some(secs) = p.retry_after_secs {
+        r.headers_mut().insert(RETRY_AFTER, HeaderValue::from(secs));
+    }
+    r
+}
+
+/// Reads a body of at most `limit` bytes within `time`.
+pub async fn read_body<B>(body: B, limit: usize, time: Duration) -> Result<Bytes, Problem>
+where
+    B: hyper::body::Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let read = tokio::time::timeout(time, Limited::new(body, limit).collect());
+    match read.await {
+        Ok(Ok(c)) => Ok(c.to_bytes()),
+        Ok(Err(e)) if e.is::<LengthLimitError>() => {
+            Err(Problem::new(ProblemType::TooLarge, format!("the body is larger than {limit} bytes")))
+        }
+        Ok(Err(e)) => Err(Problem::new(ProblemType::BadRequest, format!("the body broke off: {e}"))),
+        Err(_) => Err(Problem::new(ProblemType::BadRequest, "the body took too long to arrive")),
+    }
+}
+
+/// Reads a JSON body; a bad one is answered with the place and what was expected there.
+pub async fn read_json<T, B>(body: B, limit: usize, time: Duration) -> Result<T, Problem>
+where
+    T: DeserializeOwned,
+    B: hyper::body::Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let data = read_body(body, limit, time).await?;
+    serde_json::from_slice(&data).map_err(|e| Problem::new(ProblemType::BadRequest, format!("JSON body: {e}")))
+}

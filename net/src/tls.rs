@@ -1,0 +1,149 @@
+//! TLS 1.3 on both sides. Certificates are files; a server reads them anew when they change, without dropping connections.
+
+use rustls::crypto::ring as provider;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{ResolvesServerCert, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
+
+/// What is wrong with keys or certificates.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be read.
+    #[error("{what}: {path}: {error}")]
+    File {
+        /// What it should be.
+        what: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// The system's word.
+        error: std::io::Error,
+    },
+    /// The text holds no such thing.
+    #[error("{what}: {problem}")]
+    Pem {
+        /// What it should be.
+        what: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// rustls refuses it.
+    #[error("TLS: {0}")]
+    Rustls(#[from] rustls::Error),
+}
+
+fn pem<T>(what: &'static str, r: Result<T, impl std::fmt::Display>) -> Result<T, TlsError> {
+    r.map_err(|e| TlsError::Pem { what, problem: e.to_string() })
+}
+
+fn read(what: &'static str, path: &Path) -> Result<String, TlsError> {
+    std::fs::read_to_string(path).map_err(|error| TlsError::File { what, path: path.to_owned(), error })
+}
+
+/// A certificate chain with its key, from PEM.
+pub fn certified_key(cert_pem: &str, key_pem: &str) -> Result<CertifiedKey, TlsError> {
+    let chain = pem("certificate", CertificateDer::pem_slice_iter(cert_pem.as_bytes()).collect::<Result<Vec<_>, _>>())?;
+    let key = pem("private key", PrivateKeyDer::from_pem_slice(key_pem.as_bytes()))?;
+    Ok(CertifiedKey::from_der(chain, key, &provider::default_provider())?)
+}
+
+/// Root certificates from PEM.
+pub fn roots(roots_pem: &str) -> Result<Arc<RootCertStore>, TlsError> {
+    let mut store = RootCertStore::empty();
+    for c in CertificateDer::pem_slice_iter(roots_pem.as_bytes()) {
+        store.add(pem("root certificate", c)?)?;
+    }
+    if store.is_empty() {
+        return Err(TlsError::Pem { what: "root certificates", problem: "none in the text given".into() });
+    }
+    Ok(Arc::new(store))
+}
+
+/// A server's certificate that can be replaced while connections go on.
+#[derive(Debug)]
+pub struct ServerIdentity(RwLock<Arc<CertifiedKey>>);
+
+impl ServerIdentity {
+    /// Starts with this one.
+    pub fn new(key: CertifiedKey) -> Arc<Self> {
+        Arc::new(Self(RwLock::new(Arc::new(key))))
+    }
+
+    /// New handshakes use this one from now on.
+    pub fn replace(&self, key: CertifiedKey) {
+        *self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(key);
+    }
+}
+
+impl ResolvesServerCert for ServerIdentity {
+    fn resolve(&self, _: rustls::server::ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone())
+    }
+}
+
+/// Where a server's certificate lies.
+#[derive(Clone, Debug)]
+pub struct ServerFiles {
+    /// Chain, PEM.
+    pub cert: PathBuf,
+    /// Key, PEM.
+    pub key: PathBuf,
+}
+
+impl ServerFiles {
+    /// Reads both.
+    pub fn load(&self) -> Result<CertifiedKey, TlsError> {
+        certified_key(&read("certificate", &self.cert)?, &read("private key", &self.key)?)
+    }
+}
+
+/// Verifies client certificates against `roots_pem`; clients without one are let through, and known as nobody.
+pub fn optional_clients(roots_pem: &str) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let b = WebPkiClientVerifier::builder_with_provider(roots(roots_pem)?, provider::default_provider().into());
+    pem("client roots", b.allow_unauthenticated().build())
+}
+
+/// A server's configuration: TLS 1.3 only, HTTP/2 and 1.1.
+pub fn server_config(
+    identity: Arc<dyn ResolvesServerCert>,
+    clients: Option<Arc<dyn ClientCertVerifier>>,
+) -> Result<Arc<ServerConfig>, TlsError> {
+    let b = ServerConfig::builder_with_provider(provider::default_provider().into())
+        .with_protocol_versions(&[&rustls::version::TLS13])?;
+    let b = match clients {
+        Some(v) => b.with_client_cert_verifier(v),
+        None => b.with_no_client_auth(),
+    };
+    let mut c = b.with_cert_resolver(identity);
+    c.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(c))
+}
+
+/// A client's configuration: TLS 1.3 only, trusting `roots_pem` alone; with a certificate if it has one.
+pub fn client_config(roots_pem: &str, identity: Option<(&str, &str)>) -> Result<Arc<ClientConfig>, TlsError> {
+    let b = ClientConfig::builder_with_provider(provider::default_provider().into())
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_root_certificates(roots(roots_pem)?);
+    let mut c = match identity {
+        None => b.with_no_client_auth(),
+        Some((cert, key)) => {
+            let chain = CertificateDer::pem_slice_iter(cert.as_bytes()).collect::<Result<Vec<_>, _>>();
+            let key = pem("client key", PrivateKeyDer::from_pem_slice(key.as_bytes()))?;
+            b.with_client_auth_cert(pem("client certificate", chain)?, key)?
+        }
+    };
+    c.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(c))
+}
+
+/// The common name of a certificate, if it has one.
+pub fn common_name(cert: &CertificateDer<'_>) -> Option<String> {
+    let (_, c) = x509_parser::parse_x509_certificate(cert).ok()?;
+    let name = c.subject().iter_common_name().next()?.as_str().ok()?;
+    Some(name.to_owned())
+}
+
