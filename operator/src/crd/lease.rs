@@ -1,0 +1,179 @@
+//! `LicenseLease`: what a pod (or an external client) holds or waits for, mirrored from its license server.
+//!
+//! A mirror for people and tools, and the operator's memory of who may still run. The server's memory is the
+//! truth: a mirror that was deleted or edited is written anew. `status` is no subresource, so that one
+//! write tells all of a change.
+
+use super::schema;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Whose lease it is, and of which server.
+#[derive(CustomResource, Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "mooring.dev",
+    version = "v1alpha1",
+    kind = "LicenseLease",
+    namespaced,
+    shortname = "ll",
+    category = "mooring",
+    status = "LicenseLeaseStatus",
+    derive = "PartialEq",
+    doc = "What a pod (or an external client) holds or waits for: a mirror of the license server's memory, written by the operator. Deleting it changes nothing.",
+    printcolumn(name = "Products", type_ = "string", json_path = ".status.products"),
+    printcolumn(name = "Holder", type_ = "string", json_path = ".spec.holder.name"),
+    printcolumn(name = "Node", type_ = "string", json_path = ".status.node"),
+    printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
+    printcolumn(name = "Since", type_ = "date", json_path = ".status.since"),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    ),
+    printcolumn(
+        name = "Server",
+        type_ = "string",
+        priority = 1,
+        json_path = ".spec.server.name"
+    ),
+    printcolumn(
+        name = "Place",
+        type_ = "integer",
+        priority = 1,
+        json_path = ".status.place"
+    ),
+    printcolumn(
+        name = "Until",
+        type_ = "string",
+        priority = 1,
+        json_path = ".status.until"
+    )
+)]
+#[serde(rename_all = "camelCase")]
+pub struct LicenseLeaseSpec {
+    /// The license server.
+    pub server: ServerReference,
+    /// Who.
+    pub holder: HolderReference,
+}
+
+/// A LicenseServer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-kubernetes-validations" = [{ "rule": "self == oldSelf", "message": "server: cannot be changed" }]))]
+pub struct ServerReference {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// Who holds or asks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [{ "rule": "self == oldSelf", "message": "holder: cannot be changed" }]))]
+pub struct HolderReference {
+    /// `Pod` or `External`.
+    pub kind: HolderKind,
+    /// The pod's name, or the external client's subject.
+    pub name: String,
+    /// The pod's UID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
+    /// The pod's service account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_account: Option<String>,
+}
+
+/// What kind of holder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum HolderKind {
+    /// A pod in this namespace.
+    Pod,
+    /// A client outside Kubernetes.
+    External,
+}
+
+/// How the holder stands, over all its claims, and each of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LicenseLeaseStatus {
+    /// Its products and seats, as the annotation writes them.
+    pub products: String,
+    /// The state of the claim that needs most attention.
+    pub state: LeaseState,
+    /// Since when it is in that state.
+    #[schemars(schema_with = "schema::time")]
+    pub since: Time,
+    /// The node its pod is on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// Its place in line, from 1: on entry, then for the first ten at most each minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<u32>,
+    /// When the server frees the seats of a silent holder (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// What happened, and what to do, where there is something to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Each claim.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub claims: Vec<ClaimStatus>,
+}
+
+/// One claim.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimStatus {
+    /// The holder's name for it; `pod` is the annotation's.
+    pub name: String,
+    /// The lease.
+    pub lease: String,
+    /// What is held or asked for.
+    pub products: String,
+    /// How it stands.
+    pub state: LeaseState,
+    /// Since when.
+    #[schemars(schema_with = "schema::time")]
+    pub since: Time,
+    /// Its place in line, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<u32>,
+    /// When the server frees its seats (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// What happened, and what to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// A claim's state, as its server knows it (design: protocol, "States"), or `Unknown`.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+pub enum LeaseState {
+    /// Granted, renewed in time.
+    Held,
+    /// Seats kept for a pod that is not scheduled yet.
+    Reserved,
+    /// In line.
+    Waiting,
+    /// Granted, but renewals were missed: its seats are free at `until`.
+    Silent,
+    /// In line, while its application runs on.
+    Contested,
+    /// Refused; the message says why.
+    Refused,
+    /// The pod runs, and its license server does not know it.
+    Unknown,
+}
+
+impl fmt::Display for LeaseState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}

@@ -1,0 +1,373 @@
+//! `LicenseServer`: which licence, where its anchor is, who may use it.
+//!
+//! What the API server can check is checked there, by bounds and CEL rules, so that `kubectl apply` answers at once.
+
+use super::duration::Span;
+use super::schema;
+use super::status::LicenseServerStatus;
+use k8s_openapi::api::core::v1::{LocalObjectReference, ResourceRequirements, Toleration};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A license server, pinned to the node that holds its anchor.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "mooring.dev",
+    version = "v1alpha1",
+    kind = "LicenseServer",
+    namespaced,
+    shortname = "lsrv",
+    category = "mooring",
+    status = "LicenseServerStatus",
+    derive = "PartialEq",
+    doc = "A license server, pinned to the node that holds its anchor. It names an image and devices: who may write it may run code on that node.",
+    printcolumn(name = "Node", type_ = "string", json_path = ".status.node"),
+    printcolumn(name = "Anchor", type_ = "string", json_path = ".status.anchor"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(name = "Used", type_ = "integer", json_path = ".status.used"),
+    printcolumn(name = "Seats", type_ = "integer", json_path = ".status.seats"),
+    printcolumn(name = "Waiting", type_ = "integer", json_path = ".status.waiting"),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        priority = 1,
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+    ),
+    printcolumn(
+        name = "Endpoint",
+        type_ = "string",
+        priority = 1,
+        json_path = ".status.endpoint"
+    )
+)]
+#[serde(rename_all = "camelCase")]
+pub struct LicenseServerSpec {
+    /// The vendor's signed licence file. A change of the Secret is taken in without a restart.
+    pub license: LicenseRef,
+    /// The vendor's public keys, only to explain errors; applications pin their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vendor_keys: Option<VendorKeys>,
+    /// The hardware that the licence is bound to: exactly one.
+    pub anchor: Anchor,
+    /// On which node the anchor is.
+    pub placement: Placement,
+    /// How long leases last, within what the licence allows.
+    #[serde(default)]
+    pub lease: LeaseSettings,
+    /// Which namespaces' pods may use this server.
+    #[serde(default)]
+    pub allowed_namespaces: AllowedNamespaces,
+    /// How the server is reached.
+    #[serde(default)]
+    pub service: ServiceSettings,
+    /// What the server's pod looks like.
+    #[serde(default)]
+    pub template: Template,
+}
+
+/// Where the licence file is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LicenseRef {
+    /// A Secret in the same namespace.
+    #[schemars(length(min = 1, max = 253))]
+    pub secret_name: String,
+    /// The key in it.
+    #[serde(default = "licence_key")]
+    #[schemars(length(min = 1, max = 253))]
+    pub key: String,
+}
+
+fn licence_key() -> String {
+    "licence.mooring".to_owned()
+}
+
+/// The vendor's public keys, one `ed25519:‹hex›` a line, `#` begins a comment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "has(self.configMapName) != has(self.secretName)",
+    "message": "expected exactly one of configMapName and secretName"
+}]))]
+pub struct VendorKeys {
+    /// A ConfigMap in the same namespace; each of its keys is read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub config_map_name: Option<String>,
+    /// A Secret in the same namespace; each of its keys is read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub secret_name: Option<String>,
+}
+
+/// The hardware anchor: exactly one kind. This version knows `pkcs11`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "has(self.pkcs11)",
+    "message": "expected exactly one anchor; this version supports pkcs11 (a dongle, a TPM or SoftHSM through its PKCS#11 module). usb and hwid are not supported yet"
+}]))]
+pub struct Anchor {
+    /// A token that a PKCS#11 module reaches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pkcs11: Option<Pkcs11>,
+}
+
+/// A token that a PKCS#11 module reaches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Pkcs11 {
+    /// The module's path in the server's image, such as `/usr/lib/softhsm/libsofthsm2.so`.
+    #[schemars(length(max = 4096), regex(pattern = "^/.+"))]
+    pub module: String,
+    /// The token's label, as `pkcs11-tool --list-token-slots` shows it.
+    #[schemars(length(min = 1, max = 32))]
+    pub token_label: String,
+    /// The user PIN. A login that failed is not tried again until this Secret changes: a retry could lock the token.
+    pub pin_secret: PinRef,
+}
+
+/// Where the PIN is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PinRef {
+    /// A Secret in the same namespace.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// The key in it.
+    #[serde(default = "pin_key")]
+    #[schemars(length(min = 1, max = 253))]
+    pub key: String,
+}
+
+fn pin_key() -> String {
+    "pin".to_owned()
+}
+
+/// On which node the anchor is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Placement {
+    /// Labels of that node; the server's pod follows them.
+    #[schemars(schema_with = "schema::node_selector")]
+    pub node_selector: BTreeMap<String, String>,
+    /// Further taints the server's pod tolerates; unreachable and not-ready it always does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::tolerations")]
+    pub tolerations: Vec<Toleration>,
+}
+
+/// How long leases last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [
+    { "rule": "!has(self.duration) || (duration(self.duration) >= duration('10s') && duration(self.duration) <= duration('5m'))",
+      "message": "lease.duration: expected 10s to 5m" },
+    { "rule": "!has(self.grace) || duration(self.grace) <= duration('720h')",
+      "message": "lease.grace: expected at most 720h" },
+    { "rule": "!has(self.grace) || !has(self.duration) || duration(self.grace) >= duration(self.duration)",
+      "message": "lease.grace: expected at least lease.duration" }
+]))]
+pub struct LeaseSettings {
+    /// D: how long a lease holds without renewal; a silent holder's seat is free a little later. 10s to 5m.
+    #[serde(default = "default_duration")]
+    pub duration: Span,
+    /// How long an application may go on after the last confirmed contact. A licence may say less.
+    #[serde(default = "default_grace")]
+    pub grace: Span,
+    /// When a silent pod's seat is given away: `Any`: after its lease; `Confirmed`: only on proof that the pod is gone, or after its grace.
+    #[serde(default)]
+    pub reclaim: Reclaim,
+}
+
+fn default_duration() -> Span {
+    Span(mooring_core::time::DEFAULT_LEASE)
+}
+
+fn default_grace() -> Span {
+    Span(mooring_core::time::DEFAULT_GRACE)
+}
+
+impl Default for LeaseSettings {
+    fn default() -> Self {
+        Self {
+            duration: default_duration(),
+            grace: default_grace(),
+            reclaim: Reclaim::default(),
+        }
+    }
+}
+
+impl LeaseSettings {
+    /// D.
+    pub const fn lease(&self) -> Duration {
+        self.duration.0
+    }
+}
+
+/// When a silent pod's seat is given away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Reclaim {
+    /// After its lease ran out.
+    #[default]
+    Any,
+    /// Only on proof that the pod is gone, or after its grace.
+    Confirmed,
+}
+
+/// Which namespaces' pods may use a server.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "has(self.selector) == (has(self.from) && self.from == 'Selector')",
+    "message": "allowedNamespaces.selector: expected with from: Selector, and only there"
+}]))]
+pub struct AllowedNamespaces {
+    /// `Same`: the server's own namespace; `All`: every one; `Selector`: those whose labels match `selector`.
+    #[serde(default)]
+    pub from: NamespacesFrom,
+    /// With `from: Selector`: the namespaces' labels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::label_selector")]
+    pub selector: Option<LabelSelector>,
+}
+
+/// How namespaces are chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum NamespacesFrom {
+    /// The server's own namespace.
+    #[default]
+    Same,
+    /// Every namespace.
+    All,
+    /// Those whose labels match.
+    Selector,
+}
+
+/// How the server is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceSettings {
+    /// `NodePort` or `LoadBalancer` for clients outside the cluster.
+    #[serde(rename = "type", default)]
+    pub type_: ServiceType,
+    /// The Service's port.
+    #[serde(default = "default_port")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: u16,
+    /// Annotations of the Service, such as a load balancer's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+const fn default_port() -> u16 {
+    crate::names::API_PORT
+}
+
+impl Default for ServiceSettings {
+    fn default() -> Self {
+        Self {
+            type_: ServiceType::default(),
+            port: default_port(),
+            annotations: BTreeMap::new(),
+        }
+    }
+}
+
+/// A Service's type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ServiceType {
+    /// Inside the cluster.
+    #[default]
+    #[serde(rename = "ClusterIP")]
+    ClusterIp,
+    /// On a port of each node, too.
+    NodePort,
+    /// By a load balancer, too.
+    LoadBalancer,
+}
+
+impl ServiceType {
+    /// As Kubernetes spells it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ClusterIp => "ClusterIP",
+            Self::NodePort => "NodePort",
+            Self::LoadBalancer => "LoadBalancer",
+        }
+    }
+}
+
+/// What the server's pod looks like.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Template {
+    /// The server's image; without it the one the operator was installed with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub image: Option<String>,
+    /// Secrets to pull the image with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::local_references")]
+    pub image_pull_secrets: Vec<LocalObjectReference>,
+    /// Requests and limits; a dongle that the node offers as a device resource goes into `limits`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::resources")]
+    pub resources: Option<ResourceRequirements>,
+    /// Environment of the server, such as `SOFTHSM2_CONF`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub env: Vec<EnvVar>,
+    /// Folders or devices of the node that the anchor needs, such as a token store or pcscd's socket.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["mountPath"]))]
+    pub host_paths: Vec<HostPath>,
+    /// The user the server runs as; 65532 without it. 0 only where the anchor's files are root's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 2_147_483_647))]
+    pub run_as_user: Option<i64>,
+}
+
+/// A variable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EnvVar {
+    /// Its name.
+    #[schemars(length(min = 1, max = 256))]
+    pub name: String,
+    /// Its value.
+    #[serde(default)]
+    #[schemars(length(max = 32768))]
+    pub value: String,
+}
+
+/// A path of the node in the server's container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "self.mountPath != '/etc/mooring' && !self.mountPath.startsWith('/etc/mooring/') && self.mountPath != '/var/lib/mooring'",
+    "message": "mountPath: /etc/mooring and /var/lib/mooring are the server's own"
+}]))]
+pub struct HostPath {
+    /// On the node.
+    #[schemars(length(max = 4096), regex(pattern = "^/.*"))]
+    pub path: String,
+    /// In the container.
+    #[schemars(length(max = 4096), regex(pattern = "^/.+"))]
+    pub mount_path: String,
+    /// Whether the container may only read it.
+    #[serde(default)]
+    pub read_only: bool,
+}

@@ -1,0 +1,19 @@
+//! Mooring's operator: controllers, the injecting webhook, certificates, the mirror of leases.
+//!
+//! Rules are pure functions of data and time (`build`, `mirror`, `gone`, `inject`); what reads and writes is thin
+//! around them. A pod that did not opt in never depends on any of it, and running pods do not notice when it is gone.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`crd`] | the custom resources as Rust types |
+//! | [`server`] | LicenseServer to StatefulSet, Service, certificates, status |
+//! | [`link`] | one connection to each license server: roster, list, watch |
+//! | [`mirror`] | what the server knows, as LicenseLease objects and Events |
+//! | [`gone`] | which pods are proven gone |
+//! | [`inject`], [`webhook`] | the sidecar in pods that opt in |
+//! | [`certs`] | the CA and what it signs |
+//! | [`election`], [`health`], [`metrics`] | one writer, probes, counters |
+
+pub mod certs;
+pub mod crd;
+pub mod names;

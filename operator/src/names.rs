@@ -1,0 +1,105 @@
+//! Names that the operator's parts and other programs share (docs/contracts.md).
+
+use std::fmt;
+
+/// The field manager of all that the operator writes.
+pub const FIELD_MANAGER: &str = "mooring-operator";
+/// The API group.
+pub const GROUP: &str = "mooring.dev";
+/// The license server's API port, and its Service's by default.
+pub const API_PORT: u16 = 8443;
+/// The license server's health port.
+pub const HEALTH_PORT: u16 = 8081;
+/// The label that the webhook gives to pods with a sidecar: what the operator watches.
+pub const INJECTED: &str = "mooring.dev/injected";
+/// The sidecar's container in a pod.
+pub const SIDECAR: &str = "mooring";
+/// The variable by which the sidecar knows its server: `https://‹name›.‹ns›.svc:8443`.
+pub const SERVER_ENV: &str = "MOORING_SERVER";
+/// The label on what belongs to a license server, with its name.
+pub const SERVER_LABEL: &str = "mooring.dev/server";
+/// The label on a LicenseLease with its license server's namespace.
+pub const SERVER_NAMESPACE_LABEL: &str = "mooring.dev/server-namespace";
+/// `app.kubernetes.io/managed-by`.
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// `app.kubernetes.io/name`.
+pub const APP_NAME: &str = "app.kubernetes.io/name";
+/// The `app.kubernetes.io/name` of a license server's objects.
+pub const SERVER_APP: &str = "mooring-server";
+/// The longest name of a LicenseServer: its pod's name and revision label are derived from it.
+pub const MAX_SERVER_NAME: usize = 52;
+
+/// A LicenseServer, by namespace and name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServerRef {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl ServerRef {
+    /// A reference.
+    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+        }
+    }
+
+    /// The DNS name that its certificate carries and its clients verify.
+    pub fn dns_name(&self) -> String {
+        format!("{}.{}.svc", self.name, self.namespace)
+    }
+
+    /// What a sidecar's [`SERVER_ENV`] says: `https://‹name›.‹ns›.svc:‹port›`.
+    pub fn from_url(url: &str) -> Option<Self> {
+        let rest = url.strip_prefix("https://")?;
+        let host = rest.split(['/', ':']).next()?;
+        let (name, rest) = host.split_once('.')?;
+        let namespace = rest
+            .strip_suffix(".cluster.local")
+            .unwrap_or(rest)
+            .strip_suffix(".svc")?;
+        (!name.is_empty() && !namespace.is_empty() && !namespace.contains('.'))
+            .then(|| Self::new(namespace, name))
+    }
+
+    /// The name of one of its objects: `‹name›-‹suffix›`.
+    pub fn child(&self, suffix: &str) -> String {
+        format!("{}-{suffix}", self.name)
+    }
+}
+
+impl fmt::Display for ServerRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    use super::*;
+
+    #[test]
+    fn a_sidecars_server_is_read_from_its_environment() {
+        let main = ServerRef::new("licensing", "main");
+        for url in [
+            "https://main.licensing.svc:8443",
+            "https://main.licensing.svc.cluster.local:8443/",
+        ] {
+            assert_eq!(ServerRef::from_url(url).as_ref(), Some(&main), "{url}");
+        }
+        for url in [
+            "http://main.licensing.svc",
+            "https://main",
+            "https://main.svc:1",
+            "https://a.b.c.svc",
+            "",
+        ] {
+            assert_eq!(ServerRef::from_url(url), None, "{url}");
+        }
+        assert_eq!(main.dns_name(), "main.licensing.svc");
+    }
+}
