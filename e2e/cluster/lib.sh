@@ -53,11 +53,9 @@ lock() {
 
 cgroup_version() { if [ "$(stat -f -c %T /sys/fs/cgroup)" = cgroup2fs ]; then echo 2; else echo 1; fi; }
 
-# The cluster's top folder in each hierarchy (one with v2).
-cgroup_tops() {
-  if [ "$(cgroup_version)" = 2 ]; then echo "/sys/fs/cgroup/$CLUSTER"; return; fi
-  awk -v n="$CLUSTER" '$3 == "cgroup" { print $2 "/" n }' /proc/mounts
-}
+# The cluster's top folder in each hierarchy: one with v2, one for each controller with v1 (and there often an empty v2
+# hierarchy as well, in which runc makes folders all the same).
+cgroup_tops() { awk -v n="$CLUSTER" '$2 ~ "^/sys/fs/cgroup" && $3 ~ "^cgroup2?$" { print $2 "/" n }' /proc/mounts; }
 
 # The process ids of the cluster: those in its cgroups, and those in its namespaces (a shell of `node exec` that a
 # lost pid file or a cgroup of its own would hide). Both are asked of the kernel at this moment, so that an id that
@@ -96,3 +94,7 @@ nodes_ready() {
   api /api/v1/nodes | jq -e --argjson want ${#NODES[@]} \
     '[.items[] | select(any(.status.conditions[]; .type == "Ready" and .status == "True"))] | length >= $want' >/dev/null 2>&1
 }
+
+# --- images ---
+
+tar_of() { local name=${1##*/}; echo "$IMAGES/${name/:/_}.tar"; } # where `images` puts an image of this name

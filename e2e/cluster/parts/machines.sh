@@ -14,14 +14,15 @@ check_machine() {
   unshare --net --mount --propagation private bash -euc '
     try() { local what=$1; shift; "$@" 2>/dev/null || { echo "missing: $what" >&2; bad=1; }; }
     bad=
-    try "network bridges in the kernel (module bridge)" ip link add sw type bridge
-    try "veth devices in the kernel (module veth)" ip link add a type veth peer name b
+    try "network bridges in the kernel (module bridge)" ip link add name sw type bridge
+    try "veth devices in the kernel (module veth)" ip link add name one type veth peer name two
     try "nftables with NAT in the kernel (modules nf_tables, nft_chain_nat, nft_masq)" \
       nft "add table ip t; add chain ip t c { type nat hook postrouting priority 100; }; add rule ip t c masquerade"
     try "overlayfs on $1 (choose another file system with MOORING_RUN)" \
       mount -t overlay overlay -o "lowerdir=$1/lower,upperdir=$1/upper,workdir=$1/work" "$1/merged"
-    [ -z "$bad" ]' check "$RUN/check" || die "this machine cannot run the cluster; see above"
+    [ -z "$bad" ]' check "$RUN/check" || here=bad
   rm -rf "$RUN/check"
+  [ -z "$here" ] || die "this machine cannot run the cluster; see above"
 }
 
 # --- cgroups ---
