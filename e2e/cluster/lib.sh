@@ -81,10 +81,15 @@ members() {
 # Runs a command in a machine's network namespace and, for a node, in its mount namespace. Not `ip netns exec`: that
 # mounts a new /sys, which hides the cgroups.
 on() {
-  local machine=$1 into=()
+  local INTO
+  into "$1"
   shift
-  [ -e "$HOLD/mnt/$machine" ] && into=(--mount="$HOLD/mnt/$machine")
-  nsenter --net="$HOLD/net/$machine" "${into[@]}" -- "$@"
+  "${INTO[@]}" "$@"
+}
+
+into() { # MACHINE: the words to put before a command, in INTO
+  INTO=(nsenter --net="$HOLD/net/$1")
+  [ ! -e "$HOLD/mnt/$1" ] || INTO+=(--mount="$HOLD/mnt/$1")
 }
 
 # Reads a path of the API server as its administrator, without the cost of a kubectl process.

@@ -3,10 +3,10 @@
 
 # start NAME MACHINE COMMAND...: in the background, in a session of its own, with its output in a log
 start() {
-  local name=$1 machine=$2
+  local name=$1 machine=$2 INTO
   shift 2
-  echo "$name $machine $*" >>"$RUN/programs"
-  on "$machine" setsid "$@" >"$RUN/logs/$name.log" 2>&1 </dev/null 9>&- &
+  into "$machine"
+  "${INTO[@]}" setsid "$@" >"$RUN/logs/$name.log" 2>&1 </dev/null 9>&- &
   echo $! >"$RUN/pids/$name" # nsenter and setsid become the program, so this is its id
 }
 
