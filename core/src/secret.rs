@@ -61,6 +61,11 @@ impl From<Secret> for String {
 pub struct SecretHash([u8; 32]);
 
 impl SecretHash {
+    /// The hash that no secret has: for what is kept without one.
+    pub(crate) const fn none() -> Self {
+        Self([0; 32])
+    }
+
     /// Whether `secret` is the one. Comparing hashes leaks nothing of the secret through time.
     pub fn matches(&self, secret: &Secret) -> bool {
         secret.hash() == *self

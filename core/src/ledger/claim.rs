@@ -1,0 +1,267 @@
+//! Taking a claim: repeated, taken in from an earlier run, restored from a ticket, or new.
+
+use super::entry::{Entry, State};
+use super::line::{Class, OWN, Rank};
+use super::{Claimed, Ledger};
+use crate::license::{LeaseToken, Ticket};
+use crate::names::{ClaimName, LeaseId};
+use crate::request::{Item, MAX_ITEMS};
+use crate::secret::SecretHash;
+use crate::time::BootTime;
+use crate::wire::{Holder, Problem, ProblemType, Standing};
+use std::cmp::Reverse;
+
+/// A claim whose holder the edge has authenticated, and whose ticket and token it has verified:
+/// signature, holder, secret.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// Who.
+    pub holder: Holder,
+    /// The holder's name for it.
+    pub name: ClaimName,
+    /// What.
+    pub items: Vec<Item>,
+    /// The claim's secret, hashed.
+    pub secret_hash: SecretHash,
+    /// A fresh random id, used if the claim is new.
+    pub new_id: LeaseId,
+    /// How the application stands.
+    pub standing: Standing,
+    /// A verified place in line.
+    pub ticket: Option<Ticket>,
+    /// A verified earlier lease.
+    pub held: Option<HeldLease>,
+    /// From policy by identity, never from the request.
+    pub priority: i32,
+}
+
+/// An earlier lease that the holder showed.
+#[derive(Clone, Debug)]
+pub struct HeldLease {
+    /// Its token.
+    pub token: LeaseToken,
+    /// Whether it may still be in force at the holder ([`LeaseToken::unexpired`]).
+    pub unexpired: bool,
+    /// The holder's renewal counter.
+    pub counter: u64,
+}
+
+/// What a new claim becomes.
+struct Entering {
+    id: LeaseId,
+    counter: u64,
+    rank: Rank,
+}
+
+impl Ledger {
+    /// Takes a claim; the same one again gets the same lease or the same place (promise 6).
+    pub fn claim(&mut self, c: Claim, now: BootTime) -> Result<Claimed, Problem> {
+        self.tick(now);
+        self.settling.seen(&c.holder.key());
+        let existing = self.find(&c.holder.key(), &c.name);
+        let answer = match existing.filter(|id| !self.is_refused(*id)) {
+            Some(id) => self.claim_again(id, &c, now),
+            None => self.claim_anew(existing, c, now),
+        };
+        self.settle_if_done(now);
+        self.grant_line(now);
+        let id = answer?;
+        let claimed = self.standing(id).ok_or_else(|| Problem::new(ProblemType::UnknownLease, "the claim has ended"))?;
+        match (&self.paused, claimed) {
+            (Some(why), Claimed::Waiting(_)) => Err(why.clone()),
+            (_, c) => Ok(c),
+        }
+    }
+
+    fn claim_again(&mut self, id: LeaseId, c: &Claim, now: BootTime) -> Result<LeaseId, Problem> {
+        let changed = |what: &str, field: &str| {
+            let detail = format!("claim {} of {} exists with other {what}; give it back first, or wait until it lapses", c.name, c.holder);
+            Err(Problem::new(ProblemType::ClaimChanged, detail).field(field).retry_after(self.settings.lease_for.as_secs()))
+        };
+        let Some(e) = self.entries.get(&id) else { return changed("items", "items") };
+        if e.secret_hash != c.secret_hash {
+            return changed("secret", "secretHash");
+        }
+        if e.items != c.items {
+            return changed("items", "items");
+        }
+        if let Some(e) = self.entries.get_mut(&id) {
+            if let Some(h) = c.held.as_ref().filter(|h| h.token.lease == id) {
+                e.counter = e.counter.max(h.counter);
+            }
+            let runs = c.standing != Standing::Seeking;
+            if let State::Line { running, rank } = e.state
+                && running != runs
+            {
+                e.last = now;
+                self.set_state(id, State::Line { rank, running: runs }, now);
+                return Ok(id);
+            }
+        }
+        self.heard(id, now);
+        Ok(id)
+    }
+
+    fn claim_anew(&mut self, refused: Option<LeaseId>, c: Claim, now: BootTime) -> Result<LeaseId, Problem> {
+        if self.ended.contains_key(&c.secret_hash) && !self.may_come_back(&c) {
+            let detail = "this claim was given back; a new one needs a new secret";
+            return Err(Problem::new(ProblemType::ClaimChanged, detail).field("secretHash"));
+        }
+        if let Some(id) = refused {
+            self.forget_refused(id);
+        }
+        self.check_bounds(&c)?;
+        if let Some(id) = self.take_in(&c, now) {
+            return Ok(id);
+        }
+        if let Err(p) = self.capacity_check(&c.items) {
+            self.refuse(&c.holder, &c.name, &c.items, c.new_id, p.clone(), now);
+            return Err(p);
+        }
+        let Entering { id, counter, rank } = self.entering(&c);
+        let running = c.standing != Standing::Seeking;
+        self.insert(id, &c, counter, State::Line { rank, running }, now);
+        Ok(id)
+    }
+
+    /// A claim that lapsed for silence may come back with the same secret; one that was given back may not.
+    fn may_come_back(&self, c: &Claim) -> bool {
+        !self.ended.get(&c.secret_hash).is_some_and(|e| e.released)
+    }
+
+    fn capacity_check(&self, items: &[Item]) -> Result<(), Problem> {
+        // Without a licence nothing can be judged: the claim waits, and is answered with why.
+        if self.paused.is_some() && self.capacity.products.is_empty() { Ok(()) } else { self.capacity.check(items) }
+    }
+
+    fn check_bounds(&self, c: &Claim) -> Result<(), Problem> {
+        let bad = |detail: String| Err(Problem::new(ProblemType::BadRequest, detail).field("items"));
+        if c.items.is_empty() || c.items.len() > MAX_ITEMS {
+            return bad(format!("{} products, expected 1 to {MAX_ITEMS}", c.items.len()));
+        }
+        for (i, item) in c.items.iter().enumerate() {
+            if c.items.iter().take(i).any(|o| o.product == item.product) {
+                return bad(format!("product {} is there twice", item.product));
+            }
+        }
+        let limits = self.settings.limits;
+        let full = |detail: String| Err(Problem::new(ProblemType::TooManyClaims, detail).retry_after(30));
+        if self.by_holder.get(&c.holder.key()).is_some_and(|v| v.len() >= limits.per_holder) {
+            return full(format!("{} has {} claims, the most one holder may have", c.holder, limits.per_holder));
+        }
+        if let Some(ns) = c.holder.namespace()
+            && self.per_namespace.get(ns).is_some_and(|n| *n >= limits.per_namespace)
+        {
+            return full(format!("namespace {ns} has {} claims, the most one may have", limits.per_namespace));
+        }
+        if self.line.len() >= limits.line {
+            let detail = format!("the line has {} claims, the most it may have", limits.line);
+            return Err(Problem::new(ProblemType::Overloaded, detail).retry_after(30));
+        }
+        Ok(())
+    }
+
+    /// Takes an unexpired lease of an earlier run in, with its id, within the seats (promise 3). One that ended
+    /// in this run is not taken in again, whatever its token says.
+    fn take_in(&mut self, c: &Claim, now: BootTime) -> Option<LeaseId> {
+        let held = c.held.as_ref().filter(|h| h.unexpired && h.token.cnf == c.secret_hash && h.token.claim == c.name)?;
+        let id = held.token.lease;
+        let same = held.token.items.len() == c.items.len()
+            && held.token.items.iter().zip(&c.items).all(|(t, i)| t.product == i.product && t.seats == i.seats);
+        let own = held.token.instance == self.settings.instance;
+        if own || !same || self.ended_ids.contains(&id) || self.entries.contains_key(&id) {
+            return None;
+        }
+        let draws = self.capacity.draw_from(&c.items, &self.capacity.free())?;
+        let overdraft = self.capacity.book(&draws);
+        let counter = held.counter.max(held.token.counter);
+        self.insert(id, c, counter, State::Held { draws, overdraft, silent: false }, now);
+        Some(id)
+    }
+
+    /// Which place a claim enters the line at.
+    fn entering(&mut self, c: &Claim) -> Entering {
+        let was_held = c.held.is_some();
+        let restored = c.ticket.as_ref().filter(|t| {
+            // A place that died in this run is not brought back by its ticket; one of an earlier run is restored
+            // while the time in which that run's places can be alive lasts.
+            t.instance != self.settings.instance
+                && self.settling.restores_places()
+                && t.cnf == c.secret_hash
+                && t.claim == c.name
+                && t.items == c.items
+                && !self.entries.contains_key(&t.lease)
+                && !self.ended_ids.contains(&t.lease)
+        });
+        let counter = c.held.as_ref().map_or(0, |h| h.counter);
+        let priority = Reverse(c.priority);
+        if let Some(t) = restored {
+            self.settings.generation = self.settings.generation.max(t.generation.saturating_add(1));
+            let class = if t.contested || was_held { Class::Contested } else { Class::Ordinary };
+            let rank = Rank { class, priority, generation: t.generation.min(OWN - 1), arrival: t.arrival, id: t.lease };
+            return Entering { id: t.lease, counter, rank };
+        }
+        self.arrivals += 1;
+        let class = if was_held { Class::Contested } else { Class::Ordinary };
+        let rank = Rank { class, priority, generation: OWN, arrival: self.arrivals, id: c.new_id };
+        Entering { id: c.new_id, counter, rank }
+    }
+
+    /// Notes a refusal, so that people see it where they look. Does nothing if the claim is granted or in line.
+    pub fn refuse(&mut self, holder: &Holder, name: &ClaimName, items: &[Item], new_id: LeaseId, why: Problem, now: BootTime) {
+        self.settling.seen(&holder.key());
+        if let Some(id) = self.find(&holder.key(), name) {
+            if !self.is_refused(id) {
+                return;
+            }
+            let same = self.entries.get(&id).is_some_and(|e| matches!(&e.state, State::Refused(p) if **p == why));
+            if same {
+                return self.heard(id, now);
+            }
+            self.forget_refused(id);
+        }
+        let ns_full = holder.namespace().and_then(|n| self.per_namespace.get(n)).is_some_and(|n| *n >= self.settings.limits.per_namespace);
+        let own_full = self.by_holder.get(&holder.key()).is_some_and(|v| v.len() >= self.settings.limits.per_holder);
+        if ns_full || own_full {
+            return;
+        }
+        let c = Claim {
+            holder: holder.clone(),
+            name: name.clone(),
+            items: items.to_vec(),
+            secret_hash: SecretHash::none(),
+            new_id,
+            standing: Standing::Seeking,
+            ticket: None,
+            held: None,
+            priority: 0,
+        };
+        self.insert(new_id, &c, 0, State::Refused(Box::new(why)), now);
+    }
+
+    fn is_refused(&self, id: LeaseId) -> bool {
+        self.entries.get(&id).is_some_and(|e| matches!(e.state, State::Refused(_)))
+    }
+
+    fn insert(&mut self, id: LeaseId, c: &Claim, counter: u64, state: State, now: BootTime) {
+        let e = Entry {
+            holder: c.holder.clone(),
+            name: c.name.clone(),
+            items: c.items.clone(),
+            secret_hash: c.secret_hash,
+            // Replaced at once below, which books deadline and event.
+            state: State::Refused(Box::new(Problem::new(ProblemType::UnknownLease, ""))),
+            since: now,
+            last: now,
+            due: BootTime::NEVER,
+            counter,
+            request: None,
+        };
+        self.by_holder.entry(c.holder.key()).or_default().push((c.name.clone(), id));
+        if let Some(ns) = c.holder.namespace() {
+            *self.per_namespace.entry(ns.to_owned()).or_default() += 1;
+        }
+        self.entries.insert(id, e);
+        self.set_state(id, state, now);
+    }
+}

@@ -1,0 +1,46 @@
+//! One claim in the books.
+
+use super::capacity::Draws;
+use super::line::Rank;
+use crate::names::{ClaimName, RequestId};
+use crate::request::Item;
+use crate::secret::SecretHash;
+use crate::time::BootTime;
+use crate::wire::{Holder, Problem};
+
+/// One claim.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) holder: Holder,
+    pub(super) name: ClaimName,
+    pub(super) items: Vec<Item>,
+    pub(super) secret_hash: SecretHash,
+    pub(super) state: State,
+    /// Since when it is in this state.
+    pub(super) since: BootTime,
+    /// When the last request of its holder was received.
+    pub(super) last: BootTime,
+    /// What it is due at, as booked among the deadlines.
+    pub(super) due: BootTime,
+    /// The highest counter of a renewal, and the request that carried it.
+    pub(super) counter: u64,
+    pub(super) request: Option<RequestId>,
+}
+
+/// How it stands.
+#[derive(Debug)]
+pub(super) enum State {
+    /// In line; `running` while its application runs on.
+    Line {
+        rank: Rank,
+        running: bool,
+    },
+    /// Granted; `silent` once renewals were missed.
+    Held {
+        draws: Draws,
+        overdraft: u32,
+        silent: bool,
+    },
+    /// Refused; kept for a while so that people see it.
+    Refused(Box<Problem>),
+}

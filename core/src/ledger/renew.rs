@@ -1,0 +1,69 @@
+//! Renewals, their counter, releases. None works without the claim's secret (promise 11).
+
+use super::entry::State;
+use super::line::granted;
+use super::{Granted, Ledger};
+use crate::names::LeaseId;
+use crate::secret::Secret;
+use crate::time::BootTime;
+use crate::wire::{Problem, ProblemType, Renewal};
+
+fn unknown(lease: LeaseId) -> Problem {
+    let detail = format!("lease {lease} is not in the books of this run; repeat the claim with its token and secret");
+    Problem::new(ProblemType::UnknownLease, detail)
+}
+
+fn wrong_secret() -> Problem {
+    Problem::new(ProblemType::Unauthenticated, "the secret is not this claim's").field("secret")
+}
+
+impl Ledger {
+    /// Renews a lease for another D from now.
+    ///
+    /// The counter tells a retry from a copy: the same counter with the same request id is a retry and answered alike;
+    /// with another request id somebody else has the holder's state (promise 8). A lower counter is a copy that fell
+    /// behind, or a message so late that its sender no longer listens.
+    pub fn renew(&mut self, r: &Renewal, now: BootTime) -> Result<Granted, Problem> {
+        self.tick(now);
+        let e = self.entries.get_mut(&r.lease).ok_or_else(|| unknown(r.lease))?;
+        if !e.secret_hash.matches(&r.secret) {
+            return Err(wrong_secret());
+        }
+        let State::Held { .. } = e.state else { return Err(unknown(r.lease)) };
+        let retry = r.counter == e.counter && e.request == Some(r.request_id);
+        if r.counter <= e.counter && !retry {
+            let detail = format!("another copy of {} has renewed lease {} meanwhile; only one may run", e.holder, r.lease);
+            return Err(Problem::new(ProblemType::Cloned, detail).field("counter"));
+        }
+        e.counter = r.counter;
+        e.request = Some(r.request_id);
+        self.heard(r.lease, now);
+        self.lookup(r.lease, &r.secret)
+    }
+
+    /// A granted lease, for who has its secret.
+    pub fn lookup(&self, lease: LeaseId, secret: &Secret) -> Result<Granted, Problem> {
+        let e = self.entries.get(&lease).ok_or_else(|| unknown(lease))?;
+        if !e.secret_hash.matches(secret) {
+            return Err(wrong_secret());
+        }
+        match e.state {
+            State::Held { overdraft, .. } => Ok(granted(lease, e, overdraft)),
+            _ => Err(unknown(lease)),
+        }
+    }
+
+    /// Gives a lease back, or leaves the line. `false` if it is not in the books: nothing is touched, and a late
+    /// duplicate frees no newer lease, since ids are never given twice.
+    pub fn release(&mut self, lease: LeaseId, secret: &Secret, now: BootTime) -> Result<bool, Problem> {
+        self.tick(now);
+        let Some(e) = self.entries.get(&lease) else { return Ok(false) };
+        if !e.secret_hash.matches(secret) {
+            return Err(wrong_secret());
+        }
+        self.end(lease, "released", now);
+        self.settle_if_done(now);
+        self.grant_line(now);
+        Ok(true)
+    }
+}

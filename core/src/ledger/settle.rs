@@ -1,0 +1,113 @@
+//! Settling: the time after a start in which earlier leases are taken in and nothing new is granted (promise 3).
+//!
+//! Without it the books of every run stay right and yet two applications are `Held` for one seat: one by a lease of
+//! the run before, one by a lease of this. It lasts Q, and ends early once the seats taken in are all there are, or
+//! once every holder on the operator's roster is in or gone.
+
+use super::Ledger;
+use crate::license::Reclaim;
+use crate::time::{BootTime, margin};
+use crate::wire::HolderKey;
+use std::collections::HashSet;
+use std::time::Duration;
+
+/// Where a run stands with it.
+#[derive(Debug)]
+pub struct Settling {
+    /// `None` once it is over.
+    until: Option<BootTime>,
+    /// Until when an earlier run's places can be alive; not ended early.
+    places_until: BootTime,
+    now: BootTime,
+    /// With `Confirmed`: nothing ends it before the roster came, but the longest a holder may go on.
+    confirmed: bool,
+    /// Holders on the roster that are neither in nor gone; `None` before it came.
+    missing: Option<HashSet<HolderKey>>,
+    /// Who asked before the roster came.
+    seen: HashSet<HolderKey>,
+}
+
+impl Settling {
+    pub(super) fn new(now: BootTime, q: Duration, reclaim: Reclaim, grace: Duration) -> Self {
+        let confirmed = reclaim == Reclaim::Confirmed;
+        // With `Confirmed` a silent holder keeps its seat for as long as its grace, also over a restart.
+        let time = if confirmed { q.max(grace + margin(grace)) } else { q };
+        let until = (!q.is_zero()).then(|| now + time);
+        Self { until, places_until: now + q, now, confirmed, missing: None, seen: HashSet::new() }
+    }
+
+    pub(super) fn is_on(&self) -> bool {
+        self.until.is_some()
+    }
+
+    pub(super) fn ends_at(&self) -> BootTime {
+        self.until.unwrap_or(BootTime::NEVER)
+    }
+
+    pub(super) fn restores_places(&self) -> bool {
+        self.now < self.places_until
+    }
+
+    /// A holder has shown itself.
+    pub(super) fn seen(&mut self, h: &HolderKey) {
+        if self.until.is_none() {
+            return;
+        }
+        if let Some(m) = &mut self.missing {
+            m.remove(h);
+        } else {
+            self.seen.insert(h.clone());
+        }
+    }
+
+    /// A holder is gone.
+    pub(super) fn gone(&mut self, h: &HolderKey) {
+        self.seen(h);
+    }
+
+    fn expect(&mut self, roster: &[HolderKey]) {
+        if self.until.is_some() {
+            let seen = &self.seen;
+            self.missing = Some(roster.iter().filter(|h| !seen.contains(*h)).cloned().collect());
+        }
+    }
+
+    /// How many holders of the roster are still missing; `None` before it came.
+    pub fn missing(&self) -> Option<usize> {
+        self.missing.as_ref().map(HashSet::len)
+    }
+}
+
+impl Ledger {
+    /// The operator's roster: all holders of this server not proven gone. A second one replaces the first.
+    pub fn expected(&mut self, roster: &[HolderKey], now: BootTime) {
+        self.tick(now);
+        self.settling.expect(roster);
+        // Who is in the books already has shown itself in this run.
+        let present: Vec<HolderKey> = roster.iter().filter(|h| self.by_holder.contains_key(*h)).cloned().collect();
+        for h in &present {
+            self.settling.seen(h);
+        }
+        self.settle_if_done(now);
+        self.grant_line(now);
+    }
+
+    /// Where this run stands with settling.
+    pub fn settling_state(&self) -> &Settling {
+        &self.settling
+    }
+
+    /// Ends settling if it is time. Returns whether it ended in this step.
+    pub(super) fn settle_if_done(&mut self, now: BootTime) -> bool {
+        self.settling.now = self.settling.now.max(now);
+        let Some(until) = self.settling.until else { return false };
+        let all_in = self.settling.missing.as_ref().is_some_and(HashSet::is_empty);
+        let full = self.capacity.is_full() && !self.settling.confirmed;
+        if now < until && !all_in && !full {
+            return false;
+        }
+        self.settling.until = None;
+        self.settling.seen = HashSet::new();
+        true
+    }
+}
