@@ -1,0 +1,77 @@
+//! What can go wrong, and what to do about it.
+
+use mooring_core::license::VerifyError;
+use mooring_core::wire::{HoldState, Problem};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Why a call did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// What the application passed is malformed.
+    #[error("{field} {value:?}: expected {expected}")]
+    Argument {
+        /// Which setting or argument.
+        field: &'static str,
+        /// Its value.
+        value: String,
+        /// What was expected.
+        expected: String,
+    },
+    /// There is no sidecar at the socket.
+    #[error(
+        "no Mooring sidecar at {}: {problem}; is the pod annotated with mooring.dev/licenses, and this container \
+         among mooring.dev/containers if that is set?",
+        socket.display()
+    )]
+    NoSidecar {
+        /// Where it should be.
+        socket: PathBuf,
+        /// The system's word.
+        problem: String,
+    },
+    /// The sidecar did not answer in time.
+    #[error("the sidecar did not answer {path} within {after:?}")]
+    Timeout {
+        /// What was asked.
+        path: String,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// The connection broke, or ended early.
+    #[error("the sidecar's connection broke: {0}")]
+    Broken(String),
+    /// The answer is not what the protocol says.
+    #[error("the sidecar's answer to {path} cannot be read: {problem}")]
+    Answer {
+        /// What was asked.
+        path: String,
+        /// What is wrong with the answer.
+        problem: String,
+    },
+    /// The sidecar, or the license server behind it, said no.
+    #[error("{0}")]
+    Problem(#[from] Problem),
+    /// The application is not licensed now.
+    #[error("not licensed, {state}: {why}")]
+    NotLicensed {
+        /// The claim's state.
+        state: HoldState,
+        /// Why, in words.
+        why: String,
+    },
+    /// The sidecar says that the application may run, but there is no token to prove it: it started without contact
+    /// and no license server has been reached since. The application's own code decides what that is worth.
+    #[error("nothing to verify yet, {state}: {why}")]
+    Unproven {
+        /// The claim's state, a licensed one.
+        state: HoldState,
+        /// How long the sidecar says it may go on.
+        remaining: Duration,
+        /// Why there is no token, in words.
+        why: String,
+    },
+    /// The token does not verify.
+    #[error("{0}")]
+    Verify(#[from] VerifyError),
+}

@@ -1,0 +1,391 @@
+//! Just enough of HTTP/1.1 (RFC 9112) to ask the sidecar over a Unix socket: one request a connection, everything
+//! bounded in size and time. Reading is pure functions over bytes; the socket is at the end of the file.
+
+use crate::clock::boot;
+use crate::error::Error;
+use mooring_core::time::BootTime;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+/// The longest head of an answer that is read.
+const MAX_HEAD: usize = 16 * 1024;
+/// The longest body that is read whole.
+const MAX_BODY: usize = 1024 * 1024;
+
+/// What is not HTTP/1.1 as the sidecar speaks it.
+type Malformed = String;
+
+/// An answer's head.
+#[derive(Debug, PartialEq, Eq)]
+struct Head {
+    status: u16,
+    framing: Framing,
+}
+
+/// Where an answer's body ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Framing {
+    Left(u64),
+    ChunkSize,
+    ChunkData(u64),
+    ChunkEnd,
+    Trailer,
+    UntilClose,
+    Ended,
+}
+
+/// Takes the head off the front of `raw`; `None` while it is not there in full.
+fn take_head(raw: &mut Vec<u8>) -> Result<Option<Head>, Malformed> {
+    let Some(end) = raw.windows(4).position(|w| w == b"\r\n\r\n") else {
+        return if raw.len() > MAX_HEAD {
+            Err("its head is too long".into())
+        } else {
+            Ok(None)
+        };
+    };
+    let head = raw.drain(..end + 4).collect::<Vec<_>>();
+    let head = std::str::from_utf8(&head).map_err(|_| "its head is not text")?;
+    let mut lines = head.split("\r\n");
+    let first = lines.next().unwrap_or_default();
+    let status = first
+        .strip_prefix("HTTP/1.")
+        .and_then(|s| s.get(2..5))
+        .and_then(|s| s.parse().ok());
+    let status = status.filter(|s| (200..600).contains(s));
+    let status = status.ok_or_else(|| format!("no HTTP/1.1 status line: {:?}", clip(first)))?;
+    let mut framing = if status == 204 {
+        Framing::Ended
+    } else {
+        Framing::UntilClose
+    };
+    for line in lines.filter(|l| !l.is_empty()) {
+        let (name, value) = line
+            .split_once(':')
+            .ok_or_else(|| format!("no header: {:?}", clip(line)))?;
+        let value = value.trim();
+        if name.eq_ignore_ascii_case("transfer-encoding") {
+            if !value.eq_ignore_ascii_case("chunked") {
+                return Err(format!("transfer coding {:?}", clip(value)));
+            }
+            framing = Framing::ChunkSize;
+        } else if name.eq_ignore_ascii_case("content-length") && framing != Framing::ChunkSize {
+            let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
+            let n = value.parse().ok().filter(|_| digits);
+            framing = match n.ok_or_else(|| format!("content length {:?}", clip(value)))? {
+                0 => Framing::Ended,
+                n => Framing::Left(n),
+            };
+        }
+    }
+    Ok(Some(Head { status, framing }))
+}
+
+fn clip(s: &str) -> String {
+    s.chars().take(80).collect()
+}
+
+/// Takes what can be read of the body off the front of `raw` and puts it behind `out`.
+fn decode(framing: &mut Framing, raw: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<(), Malformed> {
+    loop {
+        match *framing {
+            Framing::Ended => return Ok(()),
+            Framing::UntilClose => {
+                out.append(raw);
+                return Ok(());
+            }
+            Framing::Left(n) | Framing::ChunkData(n) => {
+                if raw.is_empty() {
+                    return Ok(());
+                }
+                let take = usize::try_from(n).unwrap_or(usize::MAX).min(raw.len());
+                out.extend(raw.drain(..take));
+                let left = n - take as u64;
+                *framing = match (*framing, left) {
+                    (Framing::Left(_), 0) => Framing::Ended,
+                    (Framing::Left(_), n) => Framing::Left(n),
+                    (_, 0) => Framing::ChunkEnd,
+                    (_, n) => Framing::ChunkData(n),
+                };
+            }
+            Framing::ChunkSize | Framing::ChunkEnd | Framing::Trailer => {
+                let Some(end) = raw.windows(2).position(|w| w == b"\r\n") else {
+                    return if raw.len() > MAX_HEAD {
+                        Err("a chunk's line is too long".into())
+                    } else {
+                        Ok(())
+                    };
+                };
+                let line = raw.drain(..end + 2).take(end).collect::<Vec<_>>();
+                *framing = match *framing {
+                    Framing::ChunkSize => match chunk_size(&line)? {
+                        0 => Framing::Trailer,
+                        n => Framing::ChunkData(n),
+                    },
+                    Framing::ChunkEnd if line.is_empty() => Framing::ChunkSize,
+                    Framing::ChunkEnd => return Err("a chunk is longer than it says".into()),
+                    _ if line.is_empty() => Framing::Ended,
+                    other => other,
+                };
+            }
+        }
+    }
+}
+
+fn chunk_size(line: &[u8]) -> Result<u64, Malformed> {
+    let text = String::from_utf8_lossy(line);
+    let digits = text.split(';').next().unwrap_or_default().trim();
+    let good = (1..=8).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_hexdigit());
+    let n = u64::from_str_radix(digits, 16).ok().filter(|_| good);
+    n.ok_or_else(|| format!("chunk size {:?}", clip(&text)))
+}
+
+/// An answer whose body is read as it comes.
+#[derive(Debug)]
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    path: String,
+    stream: UnixStream,
+    raw: Vec<u8>,
+    framing: Framing,
+}
+
+/// Asks `GET path` at `socket`, and reads the head of the answer, all within `time`.
+pub(crate) fn get(socket: &Path, path: &str, time: Duration) -> Result<Response, Error> {
+    let deadline = boot() + time;
+    let timeout = || Error::Timeout {
+        path: path.to_owned(),
+        after: time,
+    };
+    let mut stream = open(socket, deadline)?.ok_or_else(timeout)?;
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: mooring\r\nAccept: application/json, text/event-stream\r\nConnection: close\r\n\r\n"
+    );
+    stream
+        .set_write_timeout(Some(left(deadline).unwrap_or(MIN_WAIT)))
+        .map_err(broken)?;
+    stream
+        .write_all(request.as_bytes())
+        .map_err(|e| if is_timeout(&e) { timeout() } else { broken(e) })?;
+    let mut raw = Vec::new();
+    loop {
+        let taken = take_head(&mut raw).map_err(|problem| Error::Answer {
+            path: path.to_owned(),
+            problem,
+        })?;
+        if let Some(Head { status, framing }) = taken {
+            return Ok(Response {
+                status,
+                path: path.to_owned(),
+                stream,
+                raw,
+                framing,
+            });
+        }
+        match read(&mut stream, &mut raw, deadline)? {
+            Got::Some => {}
+            Got::Timeout => return Err(timeout()),
+            Got::End => return Err(Error::Broken("it ended before it answered".into())),
+        }
+    }
+}
+
+impl Response {
+    /// The next piece of the body; empty at `deadline`, `None` at the body's end.
+    pub(crate) fn more(&mut self, deadline: BootTime) -> Result<Option<Vec<u8>>, Error> {
+        let mut out = Vec::new();
+        loop {
+            let path = self.path.clone();
+            let decoded = decode(&mut self.framing, &mut self.raw, &mut out);
+            decoded.map_err(|problem| Error::Answer { path, problem })?;
+            if !out.is_empty() {
+                return Ok(Some(out));
+            }
+            if self.framing == Framing::Ended {
+                return Ok(None);
+            }
+            match read(&mut self.stream, &mut self.raw, deadline)? {
+                Got::Some => {}
+                Got::Timeout => return Ok(Some(out)),
+                Got::End if self.framing == Framing::UntilClose => return Ok(None),
+                Got::End => {
+                    return Err(Error::Broken("it ended in the middle of an answer".into()));
+                }
+            }
+        }
+    }
+
+    /// The whole body.
+    pub(crate) fn whole(mut self, time: Duration) -> Result<Vec<u8>, Error> {
+        let deadline = boot() + time;
+        let mut body = Vec::new();
+        while let Some(mut piece) = self.more(deadline)? {
+            if piece.is_empty() {
+                return Err(Error::Timeout {
+                    path: self.path,
+                    after: time,
+                });
+            }
+            body.append(&mut piece);
+            if body.len() > MAX_BODY {
+                let problem = format!("it is longer than {MAX_BODY} bytes");
+                return Err(Error::Answer {
+                    path: self.path,
+                    problem,
+                });
+            }
+        }
+        Ok(body)
+    }
+}
+
+/// The shortest wait that a socket can be told; zero would mean for ever.
+const MIN_WAIT: Duration = Duration::from_millis(1);
+
+fn left(deadline: BootTime) -> Option<Duration> {
+    Some(boot().until(deadline)).filter(|d| !d.is_zero())
+}
+
+fn is_timeout(e: &std::io::Error) -> bool {
+    matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+#[allow(clippy::needless_pass_by_value)] // as map_err hands it over
+fn broken(e: std::io::Error) -> Error {
+    Error::Broken(e.to_string())
+}
+
+enum Got {
+    Some,
+    Timeout,
+    End,
+}
+
+fn read(stream: &mut UnixStream, raw: &mut Vec<u8>, deadline: BootTime) -> Result<Got, Error> {
+    let mut piece = [0; 4096];
+    loop {
+        let Some(left) = left(deadline) else {
+            return Ok(Got::Timeout);
+        };
+        stream.set_read_timeout(Some(left)).map_err(broken)?;
+        match stream.read(&mut piece) {
+            Ok(0) => return Ok(Got::End),
+            Ok(n) => {
+                raw.extend(piece.iter().take(n));
+                return Ok(Got::Some);
+            }
+            Err(e) if e.kind() == ErrorKind::Interrupted || is_timeout(&e) => {}
+            Err(e) => return Err(broken(e)),
+        }
+    }
+}
+
+/// Connects; `None` if the sidecar's queue stays full until `deadline`. The standard library would wait there for ever.
+fn open(socket: &Path, deadline: BootTime) -> Result<Option<UnixStream>, Error> {
+    let none = |e: rustix::io::Errno| {
+        let problem = std::io::Error::from(e).to_string();
+        Error::NoSidecar {
+            socket: socket.to_owned(),
+            problem,
+        }
+    };
+    let address = SocketAddrUnix::new(socket).map_err(none)?;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let fd = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).map_err(none)?;
+    loop {
+        match connect(&fd, &address) {
+            Ok(()) => break,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(rustix::io::Errno::AGAIN) => {
+                let Some(left) = left(deadline) else {
+                    return Ok(None);
+                };
+                std::thread::sleep(left.min(Duration::from_millis(5)));
+            }
+            Err(e) => return Err(none(e)),
+        }
+    }
+    let stream = UnixStream::from(fd);
+    stream.set_nonblocking(false).map_err(broken)?;
+    Ok(Some(stream))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Reads an answer that arrives in pieces of `step` bytes.
+    fn read_all(wire: &[u8], step: usize) -> Result<(u16, Vec<u8>, bool), Malformed> {
+        let (mut raw, mut out, mut head) = (Vec::new(), Vec::new(), None);
+        for piece in wire.chunks(step.max(1)) {
+            raw.extend_from_slice(piece);
+            if head.is_none() {
+                head = take_head(&mut raw)?;
+            }
+            if let Some(h) = &mut head {
+                decode(&mut h.framing, &mut raw, &mut out)?;
+            }
+        }
+        let h = head.ok_or("no head")?;
+        Ok((
+            h.status,
+            out,
+            matches!(h.framing, Framing::Ended | Framing::UntilClose),
+        ))
+    }
+
+    #[test]
+    fn bodies_are_read_however_they_are_framed_and_cut() {
+        let lengthy = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+        let chunked = b"HTTP/1.1 200 OK\r\ntransfer-encoding: Chunked\r\n\r\n3;x=1\r\nhel\r\n2\r\nlo\r\n0\r\nA: b\r\n\r\n";
+        let closed = b"HTTP/1.0 200 OK\r\n\r\nhello";
+        for wire in [&lengthy[..], &chunked[..], &closed[..]] {
+            for step in 1..=wire.len() {
+                assert_eq!(
+                    read_all(wire, step),
+                    Ok((200, b"hello".to_vec(), true)),
+                    "step {step}"
+                );
+            }
+        }
+        assert_eq!(
+            read_all(b"HTTP/1.1 204 No Content\r\n\r\n", 9),
+            Ok((204, vec![], true))
+        );
+    }
+
+    #[test]
+    fn malformed_answers_are_errors_never_a_hang_or_a_panic() {
+        for bad in [
+            "SSH-2.0-OpenSSH\r\n\r\n",
+            "HTTP/1.1 99 x\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhello\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n",
+        ] {
+            assert!(read_all(bad.as_bytes(), 7).is_err(), "{bad:?}");
+        }
+        assert!(
+            read_all(&vec![b'a'; MAX_HEAD + 10], 1024).is_err(),
+            "an endless head"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_answered(wire in proptest::collection::vec(any::<u8>(), 0..300), step in 1usize..40) {
+            let mut bytes = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
+            bytes.extend(&wire);
+            let _ = read_all(&bytes, step);
+            let _ = read_all(&wire, step);
+        }
+    }
+}
