@@ -1,0 +1,148 @@
+//! A JSON document under change, and the patch that changes it.
+//!
+//! Only explicit operations on what is ours are written (RFC 6902), never a difference between two typed objects: a field
+//! that this program's types do not know yet stays where it is, in the container it belongs to. An operation
+//! that would change nothing is left out, so that a second pass over an injected pod gives an empty patch.
+
+use json_patch::jsonptr::PointerBuf;
+use json_patch::{AddOperation, Patch, PatchError, PatchOperation, RemoveOperation};
+use serde_json::{Map, Value};
+
+/// A document and what was done to it so far.
+pub(super) struct Document {
+    value: Value,
+    ops: Vec<PatchOperation>,
+}
+
+impl Document {
+    pub(super) fn new(value: Value) -> Self {
+        Self { value, ops: Vec::new() }
+    }
+
+    /// What stands at this path now.
+    pub(super) fn get(&self, path: &[&str]) -> Option<&Value> {
+        path.iter().try_fold(&self.value, |v, token| match v {
+            Value::Object(o) => o.get(*token),
+            Value::Array(a) => token.parse::<usize>().ok().and_then(|i| a.get(i)),
+            _ => None,
+        })
+    }
+
+    /// The array at this path; empty if there is none.
+    pub(super) fn array(&self, path: &[&str]) -> &[Value] {
+        self.get(path).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    }
+
+    /// Sets a member of an object; makes the objects above it.
+    pub(super) fn set(&mut self, path: &[&str], value: Value) -> Result<(), PatchError> {
+        if self.get(path) == Some(&value) {
+            return Ok(());
+        }
+        if let Some((_, parents)) = path.split_last() {
+            for n in 1..=parents.len() {
+                let parent = parents.get(..n).unwrap_or_default();
+                if self.get(parent).is_none_or(Value::is_null) {
+                    self.add(parent, Value::Object(Map::new()))?;
+                }
+            }
+        }
+        self.add(path, value)
+    }
+
+    /// Puts an element into an array before the one at `index`; makes the array if there is none.
+    pub(super) fn insert(&mut self, path: &[&str], index: usize, value: Value) -> Result<(), PatchError> {
+        if self.get(path).is_none_or(Value::is_null) {
+            return self.set(path, Value::Array(vec![value]));
+        }
+        self.add(&[path, &[index.to_string().as_str()]].concat(), value)
+    }
+
+    /// Adds an element to the end of an array.
+    pub(super) fn push(&mut self, path: &[&str], value: Value) -> Result<(), PatchError> {
+        self.insert(path, self.array(path).len(), value)
+    }
+
+    /// Puts the element that `key` names (`name` of a volume, `mountPath` of a mount) into an array: in the place of the one
+    /// that is there, or at the end.
+    pub(super) fn upsert(&mut self, path: &[&str], key: &str, value: Value) -> Result<(), PatchError> {
+        match self.array(path).iter().position(|e| e.get(key) == value.get(key)) {
+            Some(i) => self.replace(path, i, value),
+            None => self.push(path, value),
+        }
+    }
+
+    /// Replaces an element of an array.
+    pub(super) fn replace(&mut self, path: &[&str], index: usize, value: Value) -> Result<(), PatchError> {
+        if self.array(path).get(index) == Some(&value) {
+            return Ok(());
+        }
+        self.remove(path, index)?;
+        self.insert(path, index, value)
+    }
+
+    /// Takes an element out of an array.
+    pub(super) fn remove(&mut self, path: &[&str], index: usize) -> Result<(), PatchError> {
+        let index = index.to_string();
+        let path = [path, &[index.as_str()]].concat();
+        self.apply(PatchOperation::Remove(RemoveOperation { path: pointer(&path) }))
+    }
+
+    fn add(&mut self, path: &[&str], value: Value) -> Result<(), PatchError> {
+        self.apply(PatchOperation::Add(AddOperation { path: pointer(path), value }))
+    }
+
+    fn apply(&mut self, op: PatchOperation) -> Result<(), PatchError> {
+        json_patch::patch(&mut self.value, std::slice::from_ref(&op))?;
+        self.ops.push(op);
+        Ok(())
+    }
+
+    /// The patch, and the document as it is after it.
+    pub(super) fn finish(self) -> (Patch, Value) {
+        (Patch(self.ops), self.value)
+    }
+}
+
+fn pointer(path: &[&str]) -> PointerBuf {
+    PointerBuf::from_tokens(path.iter().copied())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_there_already_needs_no_operation() {
+        let mut d = Document::new(json!({"metadata": {"labels": {"a/b": "1"}}, "v": [{"name": "x", "y": 1}]}));
+        d.set(&["metadata", "labels", "a/b"], json!("1")).unwrap();
+        d.upsert(&["v"], "name", json!({"name": "x", "y": 1})).unwrap();
+        assert!(d.finish().0.is_empty());
+    }
+
+    #[test]
+    fn missing_parents_are_made_and_names_escaped() {
+        let before = json!({"metadata": {"annotations": null}});
+        let mut d = Document::new(before.clone());
+        d.set(&["metadata", "labels", "mooring.dev/injected"], json!("1")).unwrap();
+        d.set(&["metadata", "annotations", "a~b"], json!("2")).unwrap();
+        d.push(&["spec", "volumes"], json!({"name": "v"})).unwrap();
+        d.insert(&["spec", "volumes"], 0, json!({"name": "u"})).unwrap();
+        let (patch, after) = d.finish();
+        assert_eq!(
+            after,
+            json!({"metadata": {"labels": {"mooring.dev/injected": "1"}, "annotations": {"a~b": "2"}}, "spec": {"volumes": [{"name": "u"}, {"name": "v"}]}})
+        );
+        let mut again = before;
+        json_patch::patch(&mut again, &patch).unwrap();
+        assert_eq!(again, after);
+    }
+
+    #[test]
+    fn an_element_is_replaced_in_its_place() {
+        let mut d = Document::new(json!({"v": [{"name": "a"}, {"name": "b", "old": true}, {"name": "c"}]}));
+        d.upsert(&["v"], "name", json!({"name": "b"})).unwrap();
+        assert_eq!(d.finish().1, json!({"v": [{"name": "a"}, {"name": "b"}, {"name": "c"}]}));
+    }
+}

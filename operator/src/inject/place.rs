@@ -1,0 +1,89 @@
+//! Living together with service meshes: where the sidecar stands among the init containers, and which port a mesh leaves alone.
+
+/// Containers that service meshes inject: Istio, Linkerd, Consul, Kuma.
+const MESH: [&str; 11] = [
+    "istio-init",
+    "istio-validation",
+    "istio-proxy",
+    "linkerd-init",
+    "linkerd-network-validator",
+    "linkerd-proxy",
+    "consul-connect-inject-init",
+    "consul-dataplane",
+    "kuma-init",
+    "kuma-validation",
+    "kuma-sidecar",
+];
+
+/// Annotations by which meshes leave outbound ports alone: lists of ports and ranges.
+pub(super) const EXCLUDED_PORTS: [&str; 2] =
+    ["traffic.sidecar.istio.io/excludeOutboundPorts", "config.linkerd.io/skip-outbound-ports"];
+
+/// Whether a mesh put this container there.
+pub(super) fn of_a_mesh(name: &str) -> bool {
+    MESH.contains(&name)
+}
+
+/// Where the sidecar goes among the other init containers, given by name and whether they are sidecars: after a mesh's (what a
+/// mesh sets up first, and its proxy), before the user's. A mesh's init container behind the user's stays behind.
+pub(super) fn position<'a>(others: impl Iterator<Item = (&'a str, bool)>) -> usize {
+    let mut at = 0;
+    let mut leading = true;
+    for (i, (name, sidecar)) in others.enumerate() {
+        leading &= of_a_mesh(name);
+        if of_a_mesh(name) && (leading || sidecar) {
+            at = i + 1;
+        }
+    }
+    at
+}
+
+/// The list with `port` in it; `None` if it was there already, alone or within a range.
+pub(super) fn with_port(list: Option<&str>, port: u16) -> Option<String> {
+    let list = list.unwrap_or_default().trim();
+    let covers = |entry: &str| match entry.trim().split_once('-') {
+        Some((from, to)) => match (from.trim().parse::<u16>(), to.trim().parse::<u16>()) {
+            (Ok(from), Ok(to)) => (from..=to).contains(&port),
+            _ => false,
+        },
+        None => entry.trim().parse() == Ok(port) || entry.trim() == "*",
+    };
+    if list.split(',').any(covers) {
+        None
+    } else if list.is_empty() {
+        Some(port.to_string())
+    } else {
+        Some(format!("{},{port}", list.trim_end_matches(',')))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(others: &[(&str, bool)]) -> usize {
+        position(others.iter().copied())
+    }
+
+    #[test]
+    fn after_a_meshs_and_before_the_users() {
+        assert_eq!(at(&[]), 0);
+        assert_eq!(at(&[("migrate", false)]), 0);
+        assert_eq!(at(&[("istio-init", false), ("istio-proxy", true), ("migrate", false)]), 2);
+        assert_eq!(at(&[("istio-validation", false), ("migrate", false), ("istio-proxy", true), ("seed", false)]), 3);
+        assert_eq!(at(&[("migrate", false), ("linkerd-init", false)]), 0, "its rules spare our port");
+        assert_eq!(at(&[("logs", true), ("migrate", false)]), 0, "the user's own sidecar may want the socket");
+    }
+
+    #[test]
+    fn ports_are_added_to_what_is_there() {
+        assert_eq!(with_port(None, 8443).as_deref(), Some("8443"));
+        assert_eq!(with_port(Some(""), 8443).as_deref(), Some("8443"));
+        assert_eq!(with_port(Some("3306, 5432"), 8443).as_deref(), Some("3306, 5432,8443"));
+        assert_eq!(with_port(Some("3306,"), 8443).as_deref(), Some("3306,8443"));
+        for there in ["8443", "1, 8443", "8000-9000", "1,8443-8443", "*"] {
+            assert_eq!(with_port(Some(there), 8443), None, "{there}");
+        }
+        assert_eq!(with_port(Some("9000-8000,x"), 8443).as_deref(), Some("9000-8000,x,8443"));
+    }
+}

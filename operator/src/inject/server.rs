@@ -1,0 +1,215 @@
+//! Which LicenseServer a pod gets its seats from, and what its sidecar must know of it.
+//!
+//! The annotation decides; then the chart's default; then the only one in the pod's namespace. The license server itself decides
+//! again at each claim (`allowedNamespaces`, products, seats): here people only learn it earlier.
+
+use super::annotations::{SERVER, ServerName};
+use super::hint::nearest;
+use crate::crd::{LicenseServer, NamespacesFrom};
+use crate::names::ServerRef;
+use k8s_openapi::api::core::v1::Service;
+use kube::ResourceExt as _;
+use kube::core::{Selector, SelectorExt as _};
+use mooring_core::request::Item;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+/// Why no LicenseServer could be chosen.
+#[derive(Debug, PartialEq, thiserror::Error)]
+pub enum NoServer {
+    /// The one that was named does not exist.
+    #[error("{by}: there is no LicenseServer {server}{}{}", did_you_mean(.hint.as_ref()), reach(.in_reach))]
+    NotFound {
+        /// What named it.
+        by: &'static str,
+        /// The name.
+        server: ServerRef,
+        /// A near name.
+        hint: Option<String>,
+        /// Those that this namespace may use.
+        in_reach: Vec<String>,
+    },
+    /// It does not take pods of this namespace.
+    #[error(
+        "LicenseServer {server} does not take pods of namespace {namespace}: its spec.allowedNamespaces says {from}. Ask its owner to allow the \
+         namespace there{}", reach(.in_reach)
+    )]
+    NotAllowed {
+        /// The server.
+        server: ServerRef,
+        /// The pod's namespace.
+        namespace: String,
+        /// What the field says.
+        from: &'static str,
+        /// Those that this namespace may use.
+        in_reach: Vec<String>,
+    },
+    /// Several to choose from.
+    #[error("namespace {namespace} has {} LicenseServers ({}): name one by the annotation {SERVER}", .names.len(), .names.join(", "))]
+    Several {
+        /// The pod's namespace.
+        namespace: String,
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// Nothing was named, and there is none here.
+    #[error(
+        "which LicenseServer? The pod has no annotation {SERVER}, Mooring has no default server (chart value defaultServer), and namespace {namespace} has \
+         no LicenseServer{}", reach(.in_reach)
+    )]
+    None {
+        /// The pod's namespace.
+        namespace: String,
+        /// Those that this namespace may use.
+        in_reach: Vec<String>,
+    },
+}
+
+fn did_you_mean(hint: Option<&String>) -> String {
+    hint.map(|h| format!(" (did you mean {h}?)")).unwrap_or_default()
+}
+
+fn reach(names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    match names.len() {
+        0 => String::new(),
+        n if n > SHOWN => format!("; this namespace may use: {}, …", names.get(..SHOWN).unwrap_or_default().join(", ")),
+        _ => format!("; this namespace may use: {}", names.join(", ")),
+    }
+}
+
+/// What is known of the world when a pod comes.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'a> {
+    /// The pod's namespace.
+    pub namespace: &'a str,
+    /// Its labels.
+    pub namespace_labels: &'a BTreeMap<String, String>,
+    /// The chart's default.
+    pub default_server: Option<&'a ServerRef>,
+    /// All LicenseServers.
+    pub servers: &'a [Arc<LicenseServer>],
+}
+
+/// Chooses a pod's LicenseServer.
+pub fn choose(wish: Option<&ServerName>, around: &Surroundings<'_>) -> Result<Arc<LicenseServer>, NoServer> {
+    let here = around.namespace;
+    let (by, wanted) = match (wish, around.default_server) {
+        (Some(w), _) => {
+            let namespace = w.namespace.as_deref().unwrap_or(here);
+            ("annotation mooring.dev/server", ServerRef::new(namespace, w.name.as_str()))
+        }
+        (None, Some(default)) => ("Mooring's default server (chart value defaultServer)", default.clone()),
+        (None, None) => return only_one(around),
+    };
+    let Some(server) = around.servers.iter().find(|s| reference(s) == wanted) else {
+        let in_reach = in_reach(around);
+        let hint = nearest(&wanted.to_string(), in_reach.iter().map(String::as_str)).map(str::to_owned);
+        return Err(NoServer::NotFound { by, server: wanted, hint, in_reach });
+    };
+    if let Err(from) = allows(server, here, around.namespace_labels) {
+        let namespace = here.to_owned();
+        return Err(NoServer::NotAllowed { server: wanted, namespace, from, in_reach: in_reach(around) });
+    }
+    Ok(server.clone())
+}
+
+fn only_one(around: &Surroundings<'_>) -> Result<Arc<LicenseServer>, NoServer> {
+    let here = |s: &&Arc<LicenseServer>| s.namespace().as_deref() == Some(around.namespace);
+    let mut mine =
+        around.servers.iter().filter(here).filter(|s| allows(s, around.namespace, around.namespace_labels).is_ok());
+    let namespace = around.namespace.to_owned();
+    match (mine.next(), mine.next()) {
+        (None, _) => Err(NoServer::None { namespace, in_reach: in_reach(around) }),
+        (Some(s), None) => Ok(s.clone()),
+        (Some(_), Some(_)) => {
+            let mut names: Vec<_> = around.servers.iter().filter(here).map(|s| s.name_any()).collect();
+            names.sort();
+            Err(NoServer::Several { namespace, names })
+        }
+    }
+}
+
+/// The LicenseServers that this namespace may use, as `namespace/name`: others are not told of.
+fn in_reach(around: &Surroundings<'_>) -> Vec<String> {
+    let may = |s: &&Arc<LicenseServer>| allows(s, around.namespace, around.namespace_labels).is_ok();
+    let mut names: Vec<_> = around.servers.iter().filter(may).map(|s| reference(s).to_string()).collect();
+    names.sort();
+    names
+}
+
+/// Whether a server takes pods of this namespace; if not, what its field says.
+fn allows(server: &LicenseServer, namespace: &str, labels: &BTreeMap<String, String>) -> Result<(), &'static str> {
+    let allowed = &server.spec.allowed_namespaces;
+    match allowed.from {
+        NamespacesFrom::All => Ok(()),
+        NamespacesFrom::Same if server.namespace().as_deref() == Some(namespace) => Ok(()),
+        NamespacesFrom::Same => Err("from: Same (only its own namespace)"),
+        NamespacesFrom::Selector => {
+            let selector = allowed.selector.clone().map(Selector::try_from);
+            match selector {
+                Some(Ok(s)) if s.matches(labels) => Ok(()),
+                _ => Err("from: Selector, and this namespace's labels do not match"),
+            }
+        }
+    }
+}
+
+/// A LicenseServer's namespace and name.
+pub fn reference(server: &LicenseServer) -> ServerRef {
+    ServerRef::new(server.namespace().unwrap_or_default(), server.name_any())
+}
+
+/// What a sidecar must know of its server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// What is verified: `https://‹name›.‹namespace›.svc:‹port›`.
+    pub url: String,
+    /// Where to connect, so that no DNS is needed: the Service's ClusterIPs, both families. Empty: resolve the name.
+    pub addresses: Vec<SocketAddr>,
+    /// The audience of the pod's token.
+    pub audience: String,
+    /// The port, which meshes must leave alone.
+    pub port: u16,
+}
+
+impl Target {
+    /// From the LicenseServer and its Service, if it has one already.
+    pub fn new(server: &LicenseServer, service: Option<&Service>) -> Self {
+        let (name, port) = (reference(server), server.spec.service.port);
+        let ips = service.and_then(|s| s.spec.as_ref()?.cluster_ips.as_deref()).unwrap_or_default();
+        // "None" of a headless Service is no address, and drops out here.
+        let addresses = ips.iter().filter_map(|ip| ip.parse::<IpAddr>().ok()).map(|ip| SocketAddr::new(ip, port));
+        Self {
+            url: format!("https://{}:{port}", name.dns_name()),
+            addresses: addresses.collect(),
+            audience: format!("mooring.dev/{}", name.namespace),
+            port,
+        }
+    }
+}
+
+/// Warnings where the licence, as the server last reported it, cannot meet the request. Only warnings: it may be
+/// renewed at any moment, and the server decides.
+pub fn doubts(items: &[Item], server: &LicenseServer) -> Vec<String> {
+    let products = server.status.as_ref().map(|s| s.products.as_slice()).unwrap_or_default();
+    if products.is_empty() {
+        return Vec::new();
+    }
+    let name = reference(server);
+    let doubt = |item: &Item| match products.iter().find(|p| p.name == item.product.as_str()) {
+        None => {
+            let known: Vec<_> = products.iter().map(|p| p.name.as_str()).collect();
+            let hint = nearest(item.product.as_str(), known.iter().copied());
+            let hint = hint.map_or_else(|| format!("it has: {}", known.join(", ")), |h| format!("did you mean {h}?"));
+            Some(format!("the licence of LicenseServer {name} has no product {} ({hint})", item.product))
+        }
+        Some(p) if item.seats.get() > p.seats => Some(format!(
+            "{}:{} asks for more than there is: the licence of LicenseServer {name} has {} seats of it",
+            item.product, item.seats, p.seats
+        )),
+        Some(_) => None,
+    };
+    items.iter().filter_map(doubt).collect()
+}

@@ -1,0 +1,172 @@
+//! The sidecar's container and its volumes (docs/contracts.md, "The sidecar").
+//!
+//! Each field that the API server would fill in is written here, so that a second pass finds what it would write.
+
+use super::annotations::{Start, Wait, Wishes};
+use super::resources::Budget;
+use super::server::Target;
+use crate::names::SIDECAR;
+use k8s_openapi::api::core::v1::{
+    Capabilities, Container, EmptyDirVolumeSource, EnvVar, ExecAction, Probe, ProjectedVolumeSource,
+    ResourceRequirements, SeccompProfile, SecurityContext, ServiceAccountTokenProjection, Volume, VolumeMount,
+    VolumeProjection,
+};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+
+/// The volume with the sidecar's secrets, counters and limits: its alone.
+pub const STATE_VOLUME: &str = "mooring-state";
+/// The volume with the socket.
+pub const SOCKET_VOLUME: &str = "mooring-socket";
+/// The volume with the pod's token for the license server: the sidecar's alone.
+pub const TOKEN_VOLUME: &str = "mooring-token";
+/// Where the socket's volume is mounted, in the sidecar and in the application's containers.
+pub const SOCKET_DIR: &str = "/run/mooring";
+/// The socket.
+pub const SOCKET: &str = "/run/mooring/mooring.sock";
+/// The variable that tells applications of it.
+pub const SOCKET_ENV: &str = "MOORING_SOCKET";
+
+const STATE_DIR: &str = "/var/lib/mooring";
+const TOKEN_DIR: &str = "/var/run/secrets/mooring.dev";
+const TOKEN_FILE: &str = "/var/run/secrets/mooring.dev/token";
+const BINARY: &str = "/mooring-sidecar";
+/// How long the pod's token is valid, in seconds: the least that Kubernetes allows; the kubelet renews it.
+const TOKEN_SECONDS: i64 = 600;
+/// Files in the memory volumes: a socket, and a few kilobytes of state.
+const VOLUME_SIZE: &str = "1Mi";
+/// Longer than the probe waits by itself (590 s): a timeout counts as a failure and kills the sidecar.
+const PROBE_TIMEOUT_SECONDS: i32 = 600;
+
+/// How sidecars are made, the same for all pods.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The image.
+    pub image: String,
+    /// `Always`, `IfNotPresent` or `Never`.
+    pub pull_policy: String,
+    /// Secrets to pull it with; they must be there in the pods' namespaces.
+    pub pull_secrets: Vec<String>,
+    /// Its user; `None` where the platform assigns one (OpenShift).
+    pub run_as_user: Option<i64>,
+    /// What it may use, where the pod does not say.
+    pub budget: Budget,
+    /// A `tracing` filter.
+    pub log: String,
+    /// Mooring's version: the value of the label `mooring.dev/injected`.
+    pub version: String,
+}
+
+/// The container.
+pub(super) fn container(
+    wishes: &Wishes,
+    target: &Target,
+    roots: &str,
+    settings: &Settings,
+    resources: ResourceRequirements,
+) -> Container {
+    Container {
+        name: SIDECAR.to_owned(),
+        image: Some(settings.image.clone()),
+        image_pull_policy: Some(settings.pull_policy.clone()),
+        args: Some(vec!["run".to_owned()]),
+        restart_policy: Some("Always".to_owned()),
+        env: Some(environment(wishes, target, roots, settings)),
+        resources: Some(resources),
+        startup_probe: (wishes.wait == Wait::Startup).then(gate),
+        security_context: Some(security(settings.run_as_user)),
+        volume_mounts: Some(vec![
+            mount(STATE_VOLUME, STATE_DIR, false),
+            mount(SOCKET_VOLUME, SOCKET_DIR, false),
+            mount(TOKEN_VOLUME, TOKEN_DIR, true),
+        ]),
+        termination_message_path: Some("/dev/termination-log".to_owned()),
+        termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
+        ..Container::default()
+    }
+}
+
+fn environment(wishes: &Wishes, target: &Target, roots: &str, settings: &Settings) -> Vec<EnvVar> {
+    let addresses: Vec<_> = target.addresses.iter().map(ToString::to_string).collect();
+    let start: Start = wishes.start;
+    let mut all = vec![("MOORING_LICENSES", wishes.licenses.as_str()), ("MOORING_SERVER", target.url.as_str())];
+    let addresses = addresses.join(",");
+    if !addresses.is_empty() {
+        all.push(("MOORING_ADDRESSES", &addresses));
+    }
+    all.extend([
+        ("MOORING_ROOTS", roots),
+        ("MOORING_TOKEN_FILE", TOKEN_FILE),
+        ("MOORING_START", start.as_str()),
+        ("MOORING_STATE_DIR", STATE_DIR),
+        (SOCKET_ENV, SOCKET),
+        ("MOORING_LOG", settings.log.as_str()),
+    ]);
+    let var = |(name, value): (&str, &str)| EnvVar {
+        name: name.to_owned(),
+        // "$(" would be read as a reference to another variable; "$$(" is the text itself.
+        value: Some(value.replace("$(", "$$(")),
+        value_from: None,
+    };
+    all.into_iter().map(var).collect()
+}
+
+/// The startup probe that is the pod's gate. It waits by itself, so that no probe period is lost, and never runs again after its success.
+fn gate() -> Probe {
+    Probe {
+        exec: Some(ExecAction { command: Some(vec![BINARY.to_owned(), "probe".to_owned()]) }),
+        timeout_seconds: Some(PROBE_TIMEOUT_SECONDS),
+        period_seconds: Some(1),
+        success_threshold: Some(1),
+        failure_threshold: Some(i32::MAX),
+        ..Probe::default()
+    }
+}
+
+/// What the Pod Security Standard `restricted` asks of a container.
+fn security(run_as_user: Option<i64>) -> SecurityContext {
+    SecurityContext {
+        allow_privilege_escalation: Some(false),
+        capabilities: Some(Capabilities { add: None, drop: Some(vec!["ALL".to_owned()]) }),
+        privileged: Some(false),
+        read_only_root_filesystem: Some(true),
+        run_as_non_root: Some(true),
+        run_as_user,
+        run_as_group: run_as_user,
+        seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None }),
+        ..SecurityContext::default()
+    }
+}
+
+/// A mount.
+pub(super) fn mount(volume: &str, path: &str, read_only: bool) -> VolumeMount {
+    VolumeMount {
+        name: volume.to_owned(),
+        mount_path: path.to_owned(),
+        read_only: read_only.then_some(true),
+        ..VolumeMount::default()
+    }
+}
+
+/// The volumes.
+pub(super) fn volumes(target: &Target) -> Vec<Volume> {
+    let memory = |name: &str| Volume {
+        name: name.to_owned(),
+        empty_dir: Some(EmptyDirVolumeSource {
+            medium: Some("Memory".to_owned()),
+            size_limit: Some(Quantity(VOLUME_SIZE.to_owned())),
+        }),
+        ..Volume::default()
+    };
+    let token = ServiceAccountTokenProjection {
+        audience: Some(target.audience.clone()),
+        expiration_seconds: Some(TOKEN_SECONDS),
+        path: "token".to_owned(),
+    };
+    let token = VolumeProjection { service_account_token: Some(token), ..VolumeProjection::default() };
+    let token = Volume {
+        name: TOKEN_VOLUME.to_owned(),
+        projected: Some(ProjectedVolumeSource { default_mode: Some(0o644), sources: Some(vec![token]) }),
+        ..Volume::default()
+    };
+    vec![memory(STATE_VOLUME), memory(SOCKET_VOLUME), token]
+}

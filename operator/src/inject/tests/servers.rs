@@ -1,0 +1,133 @@
+//! Which LicenseServer a pod gets, and what people read where there is none.
+
+use super::super::annotations::ServerName;
+use super::super::server::NoServer;
+use super::*;
+use crate::names::ServerRef;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+struct World {
+    servers: Vec<Arc<LicenseServer>>,
+    default: Option<ServerRef>,
+    labels: BTreeMap<String, String>,
+}
+
+impl World {
+    fn new(servers: Vec<LicenseServer>) -> Self {
+        let labels = BTreeMap::from([("team".to_owned(), "vfx".to_owned())]);
+        Self { servers: servers.into_iter().map(Arc::new).collect(), default: None, labels }
+    }
+
+    fn choose(&self, wish: Option<&str>) -> Result<String, NoServer> {
+        let wish = wish.map(|w| match w.split_once('/') {
+            Some((ns, n)) => ServerName { namespace: Some(ns.into()), name: n.into() },
+            None => ServerName { namespace: None, name: w.into() },
+        });
+        let around = Surroundings {
+            namespace: "studio",
+            namespace_labels: &self.labels,
+            default_server: self.default.as_ref(),
+            servers: &self.servers,
+        };
+        choose(wish.as_ref(), &around).map(|s| reference(&s).to_string())
+    }
+
+    fn said(&self, wish: Option<&str>) -> String {
+        self.choose(wish).unwrap_err().to_string()
+    }
+}
+
+fn all() -> Value {
+    json!({"from": "All"})
+}
+
+#[test]
+fn the_annotation_then_the_default_then_the_only_one_here() {
+    let mut w = World::new(vec![server("studio", "own", json!({})), server("licensing", "main", all())]);
+    assert_eq!(w.choose(None).unwrap(), "studio/own");
+    assert_eq!(w.choose(Some("own")).unwrap(), "studio/own");
+    assert_eq!(w.choose(Some("licensing/main")).unwrap(), "licensing/main");
+    w.default = Some(ServerRef::new("licensing", "main"));
+    assert_eq!(w.choose(None).unwrap(), "licensing/main");
+    assert_eq!(w.choose(Some("own")).unwrap(), "studio/own");
+}
+
+#[test]
+fn what_is_missing_is_named_with_what_there_is() {
+    let mut w =
+        World::new(vec![server("licensing", "main", all()), server("secret", "hidden", json!({"from": "Same"}))]);
+    assert_eq!(
+        w.said(None),
+        "which LicenseServer? The pod has no annotation mooring.dev/server, Mooring has no default server (chart value defaultServer), \
+         and namespace studio has no LicenseServer; this namespace may use: licensing/main"
+    );
+    assert_eq!(
+        w.said(Some("main")),
+        "annotation mooring.dev/server: there is no LicenseServer studio/main; this namespace may use: licensing/main"
+    );
+    assert_eq!(
+        w.said(Some("licensing/mian")),
+        "annotation mooring.dev/server: there is no LicenseServer licensing/mian (did you mean licensing/main?); this namespace may use: licensing/main"
+    );
+    w.default = Some(ServerRef::new("licensing", "gone"));
+    assert!(
+        w.said(None).starts_with(
+            "Mooring's default server (chart value defaultServer): there is no LicenseServer licensing/gone"
+        )
+    );
+    let w = World::new(vec![server("studio", "b", json!({})), server("studio", "a", json!({}))]);
+    assert_eq!(
+        w.said(None),
+        "namespace studio has 2 LicenseServers (a, b): name one by the annotation mooring.dev/server"
+    );
+    assert!(!World::new(vec![]).said(None).contains("may use"));
+}
+
+#[test]
+fn allowed_namespaces_are_kept_to() {
+    let by = |label: &str| json!({"from": "Selector", "selector": {"matchLabels": {"team": label}}});
+    let w = World::new(vec![
+        server("licensing", "same", json!({"from": "Same"})),
+        server("licensing", "vfx", by("vfx")),
+        server("licensing", "audio", by("audio")),
+    ]);
+    assert_eq!(w.choose(Some("licensing/vfx")).unwrap(), "licensing/vfx");
+    assert_eq!(
+        w.said(Some("licensing/same")),
+        "LicenseServer licensing/same does not take pods of namespace studio: its spec.allowedNamespaces says from: Same (only its own namespace). \
+         Ask its owner to allow the namespace there; this namespace may use: licensing/vfx"
+    );
+    assert!(w.said(Some("licensing/audio")).contains("this namespace's labels do not match"));
+}
+
+#[test]
+fn a_request_beyond_the_licence_is_doubted_not_refused() {
+    let mut s = server("licensing", "main", all());
+    let items = |text: &str| mooring_core::request::parse(text).unwrap();
+    assert!(doubts(&items("anything:99"), &s).is_empty(), "nothing known, nothing said");
+    s.status = Some(
+        serde_json::from_value(json!({"products": [
+            {"name": "render", "seats": 2, "used": 2, "waiting": 0}, {"name": "denoise", "seats": 5, "used": 0, "waiting": 0},
+        ]}))
+        .unwrap(),
+    );
+    assert!(doubts(&items("render:2,denoise"), &s).is_empty());
+    assert_eq!(
+        doubts(&items("render:3,rendr,zbrush"), &s),
+        [
+            "render:3 asks for more than there is: the licence of LicenseServer licensing/main has 2 seats of it",
+            "the licence of LicenseServer licensing/main has no product rendr (did you mean render?)",
+            "the licence of LicenseServer licensing/main has no product zbrush (it has: render, denoise)",
+        ]
+    );
+}
+
+#[test]
+fn a_target_without_a_service_is_resolved_by_name() {
+    let t = Target::new(&server("licensing", "main", all()), None);
+    assert_eq!(
+        (t.url.as_str(), t.addresses.len(), t.audience.as_str()),
+        ("https://main.licensing.svc:8443", 0, "mooring.dev/licensing")
+    );
+}
