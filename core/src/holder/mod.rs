@@ -1,1 +1,316 @@
-//! The holder.
+//! The sidecar's side of one claim: when to ask, renew, run on, stop.
+//!
+//! A state machine without I/O (design: protocol, "States"). The edge calls [`Holder::poll`] to learn what to send,
+//! saves [`Holder::saved`] BEFORE it sends, and hands the answer to [`Holder::answered`]. Limits are counted from the
+//! SENDING of a request, on the boot clock; they outlive a crash of the sidecar and are never restarted by one.
+//!
+//! | file | idea |
+//! |---|---|
+//! | `ask` | what to send next, and when |
+//! | `hear` | what an answer changes |
+//! | `states` | what time alone changes; the status |
+
+mod ask;
+mod hear;
+mod states;
+
+#[cfg(test)]
+mod tests;
+
+use crate::license::{Bundle, TicketBundle};
+use crate::names::{ClaimName, LeaseId, RequestId};
+use crate::request::Item;
+use crate::secret::Secret;
+use crate::time::{BootTime, DEFAULT_GRACE, DEFAULT_LEASE, DEFAULT_MAX_CONTESTED, millis};
+use crate::wire::{self, ClaimRequest, Grant, HoldState, OptimisticStart, Problem, Renewal, Renewed, WaitReason, Waiting};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// How long a sidecar tries for a first answer before the application may start without one, and how long one request
+/// may go unanswered.
+pub const CONTACT: Duration = Duration::from_secs(15);
+
+/// What one claim is about.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// Its name.
+    pub name: ClaimName,
+    /// What is asked for.
+    pub items: Vec<Item>,
+    /// Whether the application may start with no server in reach.
+    pub start: Start,
+    /// The longest grace here, whatever the server allows.
+    pub max_grace: Duration,
+    /// [`CONTACT`], unless configured.
+    pub contact: Duration,
+}
+
+impl Spec {
+    /// A claim as an annotation asks for it, with the default limits.
+    pub fn new(name: ClaimName, items: Vec<Item>, start: Start) -> Self {
+        Self { name, items, start, max_grace: DEFAULT_GRACE, contact: CONTACT }
+    }
+}
+
+/// What to do at the start with no server in reach (annotation `mooring.dev/start`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Start {
+    /// Start; wait if the server answers that it is full.
+    #[default]
+    Optimistic,
+    /// Wait for a lease.
+    Licensed,
+}
+
+/// Chance, from the edge.
+pub trait Random {
+    /// A fresh request id.
+    fn request_id(&mut self) -> RequestId;
+    /// A number in `0.0..1.0`.
+    fn fraction(&mut self) -> f64;
+}
+
+/// Names one request, so that a late answer to an earlier one changes nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Tag(u64);
+
+/// What the edge does next.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Save, then send this; after `timeout` without an answer, hand in [`Answer::NoContact`].
+    Send {
+        /// Goes along with the answer.
+        tag: Tag,
+        /// What.
+        request: Request,
+        /// How long to wait for the answer.
+        timeout: Duration,
+    },
+    /// Nothing to send before then, unless something happens. The status may change by then.
+    Sleep {
+        /// Until when.
+        until: BootTime,
+    },
+}
+
+/// A message to the server.
+#[derive(Clone, Debug)]
+pub enum Request {
+    /// `PUT /v1/claims/{name}`.
+    Claim {
+        /// The body.
+        body: Box<ClaimRequest>,
+        /// `Prefer: wait=…`.
+        wait: Option<Duration>,
+        /// The service-account token (or what stands for it) must go along.
+        bearer: bool,
+    },
+    /// `POST /v1/leases/renew` with this one.
+    Renew(Renewal),
+    /// `DELETE /v1/claims/{name}`.
+    Release {
+        /// The lease, or the place in line.
+        lease: LeaseId,
+        /// The claim's secret.
+        secret: Secret,
+    },
+}
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// 200 to a claim.
+    Granted(Box<Grant>),
+    /// 202 to a claim.
+    Waiting(Box<Waiting>),
+    /// The result of a renewal.
+    Renewed(Box<Renewed>),
+    /// A release arrived.
+    Released,
+    /// A problem.
+    Problem(Problem),
+    /// Timeout, refused connection, an answer that makes no sense: in words.
+    NoContact(String),
+}
+
+/// What outlives a crash of the sidecar: kept in its own state volume, readable by it alone.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Saved {
+    name: ClaimName,
+    items: Vec<Item>,
+    secret: Secret,
+    state: HoldState,
+    begun: BootTime,
+    lease: Option<LeaseId>,
+    holder: Option<wire::Holder>,
+    bundle: Option<Bundle>,
+    ticket: Option<TicketBundle>,
+    counter: u64,
+    /// A renewal that was sent and not answered: retried with the same numbers.
+    pending: Option<RequestId>,
+    held_until: BootTime,
+    limit: BootTime,
+    #[serde(with = "millis")]
+    lease_for: Duration,
+    #[serde(with = "millis")]
+    max_contested: Duration,
+    optimistic_start: OptimisticStart,
+    /// It was `Held` since it last was not licensed.
+    was_held: bool,
+    barred: Option<Bar>,
+}
+
+/// Taken away for good, or until lifted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Bar {
+    Cloned,
+    Revoked,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Outstanding {
+    tag: Tag,
+    sent: BootTime,
+    wait: Option<Duration>,
+}
+
+/// One claim's state machine.
+#[derive(Debug)]
+pub struct Holder {
+    spec: Spec,
+    s: Saved,
+    outstanding: Option<Outstanding>,
+    tags: u64,
+    next_at: BootTime,
+    /// Unanswered or refused attempts in a row.
+    attempts: u32,
+    /// When the server last said anything that counts as contact.
+    contact_at: BootTime,
+    /// The server does not know the lease: the claim is repeated with its token.
+    repeat: bool,
+    /// The server did not take ticket or token as a credential: the service-account token goes along.
+    bearer: bool,
+    releasing: Releasing,
+    place: Option<u32>,
+    reason: Option<WaitReason>,
+    retry_in: Duration,
+    message: Option<String>,
+    dirty: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Releasing {
+    No,
+    Asked,
+    Sent,
+    Done,
+}
+
+impl Holder {
+    /// A claim that begins at `now` with a fresh secret.
+    pub fn new(spec: Spec, secret: Secret, now: BootTime) -> Self {
+        let s = Saved {
+            name: spec.name.clone(),
+            items: spec.items.clone(),
+            secret,
+            state: HoldState::Seeking,
+            begun: now,
+            lease: None,
+            holder: None,
+            bundle: None,
+            ticket: None,
+            counter: 0,
+            pending: None,
+            held_until: now,
+            limit: now,
+            lease_for: DEFAULT_LEASE,
+            max_contested: DEFAULT_MAX_CONTESTED,
+            optimistic_start: OptimisticStart::Allow,
+            was_held: false,
+            barred: None,
+        };
+        Self::with(spec, s, now)
+    }
+
+    /// Goes on after a crash on the same boot. A claim that was saved for other items begins anew, with its own secret
+    /// still: the server then says that the claim changed, until the old one lapses.
+    pub fn restore(spec: Spec, saved: Saved, now: BootTime) -> Self {
+        if saved.items != spec.items || saved.name != spec.name || saved.state == HoldState::Released {
+            return Self::new(spec, saved.secret, now);
+        }
+        let mut s = saved;
+        // Refused starts again, as the table says; what runs or waits goes on as it was.
+        if s.state == HoldState::Refused {
+            s.state = HoldState::Seeking;
+        }
+        let mut h = Self::with(spec, s, now);
+        h.advance(now);
+        h
+    }
+
+    fn with(spec: Spec, s: Saved, now: BootTime) -> Self {
+        Self {
+            contact_at: s.begun,
+            spec,
+            s,
+            outstanding: None,
+            tags: 0,
+            next_at: now,
+            attempts: 0,
+            repeat: false,
+            bearer: false,
+            releasing: Releasing::No,
+            place: None,
+            reason: None,
+            retry_in: Duration::ZERO,
+            message: None,
+            dirty: true,
+        }
+    }
+
+    /// What a crash must not lose. Save it before sending what [`poll`](Self::poll) gave.
+    pub fn saved(&self) -> &Saved {
+        &self.s
+    }
+
+    /// Whether [`saved`](Self::saved) has changed since this was last asked.
+    pub fn take_dirty(&mut self) -> bool {
+        std::mem::take(&mut self.dirty)
+    }
+
+    /// The last lease token with its chain, for the application. `None` when not licensed by a lease.
+    pub fn bundle(&self) -> Option<&Bundle> {
+        self.s.bundle.as_ref()
+    }
+
+    /// The lease and its secret, while there is one: for asking a token with a nonce.
+    pub fn lease(&self) -> Option<(LeaseId, &Secret)> {
+        let held = matches!(self.s.state, HoldState::Held | HoldState::Grace);
+        self.s.lease.filter(|_| held).map(|l| (l, &self.s.secret))
+    }
+
+    /// Gives the claim back: [`poll`](Self::poll) sends it, at once if the lease is known. Being licensed ends here.
+    pub fn release(&mut self, now: BootTime) {
+        if self.releasing != Releasing::No {
+            return;
+        }
+        self.releasing = Releasing::Asked;
+        self.s.state = HoldState::Released;
+        self.dirty = true;
+        self.next_at = now;
+        if self.s.lease.is_some() {
+            // A request that is held open at the server is given up; its late answer is ignored.
+            self.outstanding = None;
+        } else if self.outstanding.is_none() {
+            self.releasing = Releasing::Done;
+        }
+    }
+
+    /// Whether the release has arrived, or there is nothing to give back.
+    pub fn is_released(&self) -> bool {
+        self.releasing == Releasing::Done
+    }
+}

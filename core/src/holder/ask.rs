@@ -1,0 +1,124 @@
+//! What to send next, and when.
+
+use super::{Bar, Holder, Outstanding, Random, Releasing, Request, Start, Step, Tag};
+use crate::time::BootTime;
+use crate::wire::{ClaimRequest, HeldProof, HoldState, Renewal, Standing};
+use std::time::Duration;
+
+/// How often a refused claim asks again.
+const REFUSED_AGAIN: Duration = Duration::from_secs(60);
+/// The first pause after an unanswered request; doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+impl Holder {
+    /// What to do at `now`. At most one request is under way; a late answer to an earlier one changes nothing.
+    pub fn poll(&mut self, now: BootTime, random: &mut dyn Random) -> Step {
+        self.advance(now);
+        if self.releasing != Releasing::No {
+            return self.poll_release(now);
+        }
+        if self.outstanding.is_some() || self.s.barred == Some(Bar::Cloned) {
+            return Step::Sleep { until: self.changes_at(now) };
+        }
+        if now < self.next_at {
+            return Step::Sleep { until: self.next_at.min(self.changes_at(now)) };
+        }
+        let renews = matches!(self.s.state, HoldState::Held | HoldState::Grace) && !self.repeat;
+        match self.s.lease.filter(|_| renews) {
+            Some(lease) => {
+                let request_id = if let Some(r) = self.s.pending {
+                    r
+                } else {
+                    let r = random.request_id();
+                    self.s.counter += 1;
+                    self.s.pending = Some(r);
+                    r
+                };
+                self.dirty = true;
+                let (secret, counter) = (self.s.secret.clone(), self.s.counter);
+                self.send(now, Request::Renew(Renewal { lease, secret, counter, request_id }), None)
+            }
+            None => self.send_claim(now, random),
+        }
+    }
+
+    fn poll_release(&mut self, now: BootTime) -> Step {
+        match (self.releasing, self.s.lease) {
+            (Releasing::Asked, Some(lease)) if self.outstanding.is_none() => {
+                self.releasing = Releasing::Sent;
+                let secret = self.s.secret.clone();
+                self.send(now, Request::Release { lease, secret }, None)
+            }
+            (Releasing::Asked, None) if self.outstanding.is_none() => {
+                self.releasing = Releasing::Done;
+                Step::Sleep { until: BootTime::NEVER }
+            }
+            _ => Step::Sleep { until: BootTime::NEVER },
+        }
+    }
+
+    fn send_claim(&mut self, now: BootTime, random: &mut dyn Random) -> Step {
+        let licensed = self.s.state.is_licensed();
+        let standing = match self.s.state {
+            _ if !licensed => Standing::Seeking,
+            _ if self.s.was_held => Standing::Held,
+            _ => Standing::Optimistic,
+        };
+        let held = self.s.bundle.as_ref().filter(|_| standing == Standing::Held).map(|b| HeldProof {
+            delegation: b.delegation.clone(),
+            lease: b.lease.clone(),
+            counter: self.s.counter,
+        });
+        let ticket = self.s.ticket.clone();
+        let vouched = (held.is_some() || ticket.is_some()) && self.s.holder.is_some();
+        // Only who is known to wait has the server hold the answer: a first answer must come at once.
+        let wait = ticket.is_some().then_some(self.retry_in).filter(|w| !w.is_zero());
+        let body = ClaimRequest {
+            items: self.s.items.clone(),
+            secret_hash: self.s.secret.hash(),
+            request_id: random.request_id(),
+            standing,
+            secret: vouched.then(|| self.s.secret.clone()),
+            holder: self.s.holder.clone().filter(|_| vouched),
+            ticket,
+            held,
+        };
+        let bearer = self.bearer || !vouched;
+        self.dirty = true;
+        self.send(now, Request::Claim { body: Box::new(body), wait, bearer }, wait)
+    }
+
+    fn send(&mut self, now: BootTime, request: Request, wait: Option<Duration>) -> Step {
+        self.tags += 1;
+        let tag = Tag(self.tags);
+        self.outstanding = Some(Outstanding { tag, sent: now, wait });
+        Step::Send { tag, request, timeout: self.spec.contact + wait.unwrap_or_default() }
+    }
+
+    /// When to ask again after an attempt that brought nothing.
+    pub(super) fn back_off(&mut self, now: BootTime, at_least: Option<Duration>, fraction: f64) {
+        let pause = FIRST_PAUSE * 2u32.saturating_pow(self.attempts.min(10));
+        // While the lease runs, a retry must come well before its end.
+        let longest = LONGEST_PAUSE.min(self.s.lease_for / 6);
+        let pause = pause.min(longest).mul_f64(0.5 + fraction / 2.0);
+        self.attempts = self.attempts.saturating_add(1);
+        self.next_at = now + pause.max(at_least.unwrap_or_default().min(Duration::from_secs(60)));
+    }
+
+    /// When to renew: D/3 after the last renewal was sent, a little earlier or later than others.
+    pub(super) fn renew_later(&mut self, sent: BootTime, fraction: f64) {
+        self.attempts = 0;
+        self.next_at = sent + (self.s.lease_for / 3).mul_f64(0.9 + fraction / 10.0);
+    }
+
+    pub(super) fn refused_later(&mut self, now: BootTime, fraction: f64) {
+        self.next_at = now + REFUSED_AGAIN.mul_f64(0.9 + fraction / 10.0);
+    }
+
+    /// Whether the application may start without an answer.
+    pub(super) fn may_start_optimistically(&self) -> bool {
+        self.spec.start == Start::Optimistic && self.s.optimistic_start == crate::wire::OptimisticStart::Allow
+    }
+}

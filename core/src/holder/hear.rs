@@ -1,0 +1,201 @@
+//! What an answer changes (design: protocol, the table of states).
+
+use super::{Answer, Bar, Holder, Outstanding, Random, Releasing, Tag};
+use crate::license::Bundle;
+use crate::names::LeaseId;
+use crate::time::BootTime;
+use crate::wire::{Grant, HoldState, OptimisticStart, Problem, ProblemType, Renewed, Waiting};
+use std::time::Duration;
+
+/// The pause between two requests of a claim in line: the server holds each open, so this is all the time
+/// in which a grant must wait to be fetched.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
+
+/// What a grant and a renewal both say.
+struct Terms {
+    lease: LeaseId,
+    lease_for: Duration,
+    run_for: Duration,
+    max_contested: Duration,
+    optimistic_start: OptimisticStart,
+    counter: u64,
+    token: Bundle,
+}
+
+impl Holder {
+    /// Takes an answer in. One to another request than the last is ignored.
+    pub fn answered(&mut self, now: BootTime, tag: Tag, answer: Answer, random: &mut dyn Random) {
+        let Some(out) = self.outstanding.filter(|o| o.tag == tag) else { return };
+        self.outstanding = None;
+        self.advance(now);
+        self.dirty = true;
+        if self.releasing != Releasing::No {
+            return self.hear_while_releasing(answer);
+        }
+        let fraction = random.fraction();
+        match answer {
+            Answer::Granted(g) => self.granted(out.sent, *g, now, fraction),
+            Answer::Waiting(w) => self.waits(out, *w, now, fraction),
+            Answer::Renewed(r) => match *r {
+                Renewed::Ok { lease, lease_for, run_for, max_contested, optimistic_start, counter, token, .. } => {
+                    let t = Terms { lease, lease_for, run_for, max_contested, optimistic_start, counter, token };
+                    self.holds(out.sent, t, now, fraction);
+                }
+                Renewed::Problem { problem, .. } => self.problem(&problem, now, fraction),
+            },
+            Answer::Problem(p) => self.problem(&p, now, fraction),
+            Answer::Released => {}
+            Answer::NoContact(why) => self.no_contact(why, None, now, fraction),
+        }
+        self.advance(now);
+    }
+
+    /// A claim's answer may still come while it is given back: then what it gave is given back, too.
+    fn hear_while_releasing(&mut self, answer: Answer) {
+        match answer {
+            Answer::Granted(g) if self.releasing == Releasing::Asked => self.s.lease = Some(g.lease),
+            Answer::Waiting(w) if self.releasing == Releasing::Asked => self.s.lease = Some(w.lease),
+            _ => self.releasing = Releasing::Done,
+        }
+    }
+
+    fn granted(&mut self, sent: BootTime, g: Grant, now: BootTime, fraction: f64) {
+        self.s.holder = Some(g.holder);
+        // A grant may begin the counter anew at the server; ours never goes back.
+        let t = Terms {
+            lease: g.lease,
+            lease_for: g.lease_for,
+            run_for: g.run_for,
+            max_contested: g.max_contested,
+            optimistic_start: g.optimistic_start,
+            counter: g.counter,
+            token: g.token,
+        };
+        self.holds(sent, t, now, fraction);
+    }
+
+    fn holds(&mut self, sent: BootTime, t: Terms, now: BootTime, fraction: f64) {
+        self.contact_at = now;
+        let s = &mut self.s;
+        s.state = HoldState::Held;
+        s.lease = Some(t.lease);
+        s.bundle = Some(t.token);
+        s.ticket = None;
+        s.pending = None;
+        s.counter = s.counter.max(t.counter);
+        s.lease_for = t.lease_for;
+        s.max_contested = t.max_contested;
+        s.optimistic_start = t.optimistic_start;
+        s.held_until = sent + t.lease_for;
+        s.limit = sent + t.run_for.min(self.spec.max_grace).max(t.lease_for);
+        s.was_held = true;
+        s.barred = None;
+        (self.place, self.reason, self.message) = (None, None, None);
+        (self.repeat, self.bearer) = (false, false);
+        self.renew_later(sent, fraction);
+        self.next_at = self.next_at.max(now);
+    }
+
+    fn waits(&mut self, out: Outstanding, w: Waiting, now: BootTime, fraction: f64) {
+        self.contact_at = now;
+        if self.s.barred.is_some() {
+            return self.refused_later(now, fraction);
+        }
+        self.s.max_contested = w.max_contested;
+        match self.s.state {
+            HoldState::Optimistic | HoldState::Held | HoldState::Grace => {
+                self.s.state = HoldState::Contested;
+                self.s.limit = self.s.limit.min(out.sent + w.max_contested);
+            }
+            // Fixed at the first contact: flapping never extends it.
+            HoldState::Contested => {}
+            _ => {
+                self.s.state = HoldState::Waiting;
+                self.s.was_held = false;
+                self.s.bundle = None;
+            }
+        }
+        self.s.lease = Some(w.lease);
+        self.s.holder = Some(w.holder);
+        self.s.ticket = Some(w.ticket);
+        self.s.pending = None;
+        self.place = Some(w.place);
+        self.reason = Some(w.reason);
+        self.message = None;
+        (self.repeat, self.bearer) = (false, false);
+        let first = out.wait.is_none();
+        self.retry_in = w.retry_in;
+        // A server that does not hold the answer open is not asked in a tight loop.
+        let held_open = out.wait.is_some_and(|w| now.since(out.sent) >= w / 2);
+        if first || held_open {
+            self.attempts = 0;
+            self.next_at = now + ASK_AGAIN;
+        } else {
+            self.back_off(now, Some(Duration::from_millis(200)), fraction);
+        }
+    }
+
+    fn problem(&mut self, p: &Problem, now: BootTime, fraction: f64) {
+        use ProblemType as T;
+        let retry = p.retry_after_secs.map(Duration::from_secs);
+        match p.kind {
+            T::AnchorLost | T::LicenceInvalid | T::Overloaded | T::UpgradeRequired | T::TooManyClaims => {
+                return self.no_contact(p.to_string(), retry, now, fraction);
+            }
+            T::Unauthenticated => {
+                self.bearer = true;
+                self.message = Some(p.to_string());
+                self.back_off(now, retry, fraction);
+            }
+            T::UnknownLease => {
+                self.s.pending = None;
+                self.message = Some(p.to_string());
+                if self.repeat {
+                    self.back_off(now, retry, fraction);
+                } else {
+                    self.repeat = true;
+                    self.next_at = now;
+                }
+            }
+            T::NotEntitled | T::UnknownProduct | T::ExceedsSeats | T::VersionNotCovered => {
+                self.refused(p, now, fraction);
+            }
+            T::BadRequest if !self.s.state.is_licensed() => self.refused(p, now, fraction),
+            T::Cloned | T::Revoked => {
+                self.s.barred = Some(if p.kind == T::Cloned { Bar::Cloned } else { Bar::Revoked });
+                self.refused(p, now, fraction);
+            }
+            T::ClaimChanged
+            | T::ResumeExpired
+            | T::BadRequest
+            | T::NotFound
+            | T::MethodNotAllowed
+            | T::TooLarge
+            | T::OperatorOnly => {
+                self.message = Some(p.to_string());
+                // The old claim under this name lapses by itself; asking faster would not help.
+                self.back_off(now, retry.or(Some(Duration::from_secs(2))), fraction);
+            }
+        }
+        self.contact_at = now;
+    }
+
+    /// The "refused" column: what runs is lost, what waits is refused.
+    fn refused(&mut self, p: &Problem, now: BootTime, fraction: f64) {
+        self.message = Some(p.to_string());
+        if self.s.state.is_licensed() {
+            self.lose(now);
+        } else if self.s.state != HoldState::Lost {
+            self.s.state = HoldState::Refused;
+            self.s.ticket = None;
+        }
+        self.s.pending = None;
+        self.repeat = false;
+        self.refused_later(now, fraction);
+    }
+
+    fn no_contact(&mut self, why: String, at_least: Option<Duration>, now: BootTime, fraction: f64) {
+        self.message = Some(why);
+        self.back_off(now, at_least, fraction);
+    }
+}

@@ -1,0 +1,91 @@
+//! What time alone changes, and what the application is told.
+
+use super::Holder;
+use crate::time::BootTime;
+use crate::wire::{ClaimStatus, HoldState};
+
+impl Holder {
+    /// Applies what has become of the claim by `now` without any message.
+    pub(super) fn advance(&mut self, now: BootTime) {
+        let (state, at) = self.state_at(now);
+        if state == self.s.state {
+            return;
+        }
+        self.dirty = true;
+        match state {
+            HoldState::Lost => self.lose(now),
+            HoldState::Optimistic => {
+                self.s.state = state;
+                self.s.limit = at;
+                self.s.was_held = false;
+            }
+            _ => self.s.state = state,
+        }
+    }
+
+    /// The state at `now`, and the limit that goes with it.
+    fn state_at(&self, now: BootTime) -> (HoldState, BootTime) {
+        use HoldState as S;
+        let s = &self.s;
+        match s.state {
+            S::Held if now >= s.limit => (S::Lost, s.limit),
+            S::Held if now >= s.held_until => (S::Grace, s.limit),
+            S::Grace | S::Contested | S::Optimistic if now >= s.limit => (S::Lost, s.limit),
+            S::Seeking if self.may_start_optimistically() && now >= self.optimistic_at() => {
+                // Counted from the claim's begin, which a crash does not move.
+                let limit = s.begun + self.spec.max_grace;
+                if now < limit { (S::Optimistic, limit) } else { (S::Seeking, limit) }
+            }
+            other => (other, s.limit),
+        }
+    }
+
+    /// When a claim that got no answer may start.
+    fn optimistic_at(&self) -> BootTime {
+        self.contact_at + self.spec.contact
+    }
+
+    /// Being licensed has ended: what follows is a claim like any other.
+    pub(super) fn lose(&mut self, now: BootTime) {
+        let s = &mut self.s;
+        s.state = HoldState::Lost;
+        s.limit = s.limit.min(now);
+        s.was_held = false;
+        s.bundle = None;
+        s.ticket = None;
+        s.pending = None;
+        self.repeat = false;
+        self.dirty = true;
+    }
+
+    /// When the status changes by time alone; [`BootTime::NEVER`] if it does not.
+    pub fn changes_at(&self, now: BootTime) -> BootTime {
+        use HoldState as S;
+        match self.state_at(now).0 {
+            S::Held => self.s.held_until.min(self.s.limit),
+            S::Grace | S::Contested | S::Optimistic => self.s.limit,
+            S::Seeking if self.may_start_optimistically() => self.optimistic_at().max(now),
+            _ => BootTime::NEVER,
+        }
+    }
+
+    /// What the application is told at `now`.
+    pub fn status(&self, now: BootTime) -> ClaimStatus {
+        let (state, limit) = self.state_at(now);
+        let licensed = state.is_licensed();
+        let in_line = matches!(state, HoldState::Waiting | HoldState::Contested);
+        ClaimStatus {
+            name: self.s.name.clone(),
+            state,
+            licensed,
+            items: self.s.items.clone(),
+            until_boot_ms: licensed.then(|| limit.as_millis()),
+            for_ms: licensed.then(|| u64::try_from(now.until(limit).as_millis()).unwrap_or(u64::MAX)),
+            held_until_boot_ms: (state == HoldState::Held).then(|| self.s.held_until.as_millis()),
+            lease: self.s.lease,
+            place: self.place.filter(|_| in_line),
+            reason: self.reason.filter(|_| in_line),
+            message: self.message.clone(),
+        }
+    }
+}
