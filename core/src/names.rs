@@ -16,17 +16,24 @@ pub struct BadName {
     expected: &'static str,
 }
 
-const DNSISH: &str = "expected 1 to 63 of a-z, 0-9, '-', '_' and '.', beginning and ending with a letter or digit";
+const DNSISH: &str =
+    "expected 1 to 63 of a-z, 0-9, '-', '_' and '.', beginning and ending with a letter or digit";
 
 fn dnsish(kind: &'static str, s: &str) -> Result<(), BadName> {
     let edge = |c: Option<&u8>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
     let b = s.as_bytes();
-    let inner = b.iter().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'-' | b'_' | b'.'));
+    let inner = b
+        .iter()
+        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'-' | b'_' | b'.'));
     if b.len() <= 63 && inner && edge(b.first()) && edge(b.last()) {
         Ok(())
     } else {
         let value = s.chars().take(80).collect();
-        Err(BadName { kind, value, expected: DNSISH })
+        Err(BadName {
+            kind,
+            value,
+            expected: DNSISH,
+        })
     }
 }
 
@@ -116,7 +123,11 @@ fn version(kind: &'static str, s: &str) -> Result<(), BadName> {
         Ok(())
     } else {
         let expected = "expected 1 to 32 of letters, digits, '.', '-', '_' and '+'";
-        Err(BadName { kind, value: s.chars().take(80).collect(), expected })
+        Err(BadName {
+            kind,
+            value: s.chars().take(80).collect(),
+            expected,
+        })
     }
 }
 
@@ -130,7 +141,11 @@ fn hex_id(kind: &'static str, s: &str) -> Result<(), BadName> {
     if s.len() == 32 && s.bytes().all(lower) {
         Ok(())
     } else {
-        Err(BadName { kind, value: s.chars().take(80).collect(), expected: "expected 32 hexadecimal digits" })
+        Err(BadName {
+            kind,
+            value: s.chars().take(80).collect(),
+            expected: "expected 32 hexadecimal digits",
+        })
     }
 }
 
@@ -235,11 +250,17 @@ mod tests {
     #[test]
     fn names_are_checked_once_where_they_come_in() {
         for good in ["render", "a", "ansys-2", "x.y_z"] {
-            assert_eq!(ProductName::new(good).map(|p| p.to_string()), Ok(good.to_owned()));
+            assert_eq!(
+                ProductName::new(good).map(|p| p.to_string()),
+                Ok(good.to_owned())
+            );
         }
         for bad in ["", "-a", "a-", "Render", "a b", "ü", &"x".repeat(64)] {
             let e = ProductName::new(bad).map_err(|e| e.to_string());
-            assert!(e.as_ref().is_err_and(|e| e.starts_with("product ")), "{bad}: {e:?}");
+            assert!(
+                e.as_ref().is_err_and(|e| e.starts_with("product ")),
+                "{bad}: {e:?}"
+            );
         }
     }
 

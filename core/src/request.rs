@@ -48,7 +48,11 @@ impl fmt::Display for Item {
 
 /// Items as people write them: `render@2026.1:2,denoise`.
 pub fn print(items: &[Item]) -> String {
-    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+    items
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 /// Where a value breaks the grammar.
@@ -64,7 +68,11 @@ pub struct BadRequest {
 }
 
 fn bad(at: usize, found: impl Into<String>, expected: impl Into<String>) -> BadRequest {
-    BadRequest { at: at + 1, found: found.into(), expected: expected.into() }
+    BadRequest {
+        at: at + 1,
+        found: found.into(),
+        expected: expected.into(),
+    }
 }
 
 /// Reads the annotation's value.
@@ -73,11 +81,19 @@ pub fn parse(value: &str) -> Result<Vec<Item>, BadRequest> {
     let mut at = 0;
     for part in value.split(',') {
         if items.len() == MAX_ITEMS {
-            return Err(bad(at, "one more product", format!("at most {MAX_ITEMS} products")));
+            return Err(bad(
+                at,
+                "one more product",
+                format!("at most {MAX_ITEMS} products"),
+            ));
         }
         let item = parse_item(part, at)?;
         if items.iter().any(|i| i.product == item.product) {
-            return Err(bad(at, format!("{} again", item.product), "each product once"));
+            return Err(bad(
+                at,
+                format!("{} again", item.product),
+                "each product once",
+            ));
         }
         items.push(item);
         at += part.chars().count() + 1;
@@ -94,8 +110,10 @@ fn parse_item(part: &str, at: usize) -> Result<Item, BadRequest> {
         Some((p, v)) => (p, Some((v, at + p.chars().count() + 1))),
         None => (head, None),
     };
-    let expected = "a product's name (a-z, 0-9, '-', '_', '.'; at most 63; a letter or digit first and last)";
-    let product = ProductName::new(product).map_err(|_| locate(product, at, expected, is_name_char))?;
+    let expected =
+        "a product's name (a-z, 0-9, '-', '_', '.'; at most 63; a letter or digit first and last)";
+    let product =
+        ProductName::new(product).map_err(|_| locate(product, at, expected, is_name_char))?;
     let version = match version {
         None => None,
         Some((v, at)) => {
@@ -109,11 +127,19 @@ fn parse_item(part: &str, at: usize) -> Result<Item, BadRequest> {
         Some((s, at)) => {
             let expected = "a number of seats from 1 to 1000000";
             let digits = !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
-            let n = s.parse().ok().filter(|n| digits && *n <= MAX_SEATS).and_then(Seats::new);
+            let n = s
+                .parse()
+                .ok()
+                .filter(|n| digits && *n <= MAX_SEATS)
+                .and_then(Seats::new);
             n.ok_or_else(|| locate(s, at, expected, |c| c.is_ascii_digit()))?
         }
     };
-    Ok(Item { product, seats, version })
+    Ok(Item {
+        product,
+        seats,
+        version,
+    })
 }
 
 fn is_name_char(c: char) -> bool {
@@ -125,7 +151,11 @@ fn locate(word: &str, at: usize, expected: &str, ok: impl Fn(char) -> bool) -> B
     match word.chars().enumerate().find(|(_, c)| !ok(*c)) {
         Some((i, c)) => bad(at + i, format!("{c:?}"), expected),
         None if word.is_empty() => bad(at, "nothing", expected),
-        None => bad(at, format!("{:?}", word.chars().take(80).collect::<String>()), expected),
+        None => bad(
+            at,
+            format!("{:?}", word.chars().take(80).collect::<String>()),
+            expected,
+        ),
     }
 }
 
@@ -161,8 +191,14 @@ mod tests {
         assert_eq!(at("a,b,a"), 5);
         assert_eq!(at("über"), 1);
         let e = ok("render:two");
-        assert_eq!(e, "character 8: 't', expected a number of seats from 1 to 1000000");
-        let many = (0..17).map(|i| format!("p{i}")).collect::<Vec<_>>().join(",");
+        assert_eq!(
+            e,
+            "character 8: 't', expected a number of seats from 1 to 1000000"
+        );
+        let many = (0..17)
+            .map(|i| format!("p{i}"))
+            .collect::<Vec<_>>()
+            .join(",");
         assert!(ok(&many).contains("at most 16 products"), "{}", ok(&many));
     }
 

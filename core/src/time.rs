@@ -14,7 +14,9 @@ pub use jiff::Timestamp;
 /// A reading of one machine's boot clock, in milliseconds since it booted.
 ///
 /// Readings of two machines cannot be compared; differences on one machine can.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct BootTime(u64);
 
@@ -46,14 +48,20 @@ impl BootTime {
 impl Add<Duration> for BootTime {
     type Output = Self;
     fn add(self, d: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(d.as_millis()).unwrap_or(u64::MAX)))
+        Self(
+            self.0
+                .saturating_add(u64::try_from(d.as_millis()).unwrap_or(u64::MAX)),
+        )
     }
 }
 
 impl Sub<Duration> for BootTime {
     type Output = Self;
     fn sub(self, d: Duration) -> Self {
-        Self(self.0.saturating_sub(u64::try_from(d.as_millis()).unwrap_or(u64::MAX)))
+        Self(
+            self.0
+                .saturating_sub(u64::try_from(d.as_millis()).unwrap_or(u64::MAX)),
+        )
     }
 }
 
@@ -129,7 +137,9 @@ pub mod millis {
 
 /// A duration as people write it: `30s`, `15m`, `8h`, `14d`, or several (`1h30m`).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("duration {0:?}: expected whole numbers with the units d, h, m, s, such as \"30s\", \"8h\" or \"1h30m\"")]
+#[error(
+    "duration {0:?}: expected whole numbers with the units d, h, m, s, such as \"30s\", \"8h\" or \"1h30m\""
+)]
 pub struct BadSpan(String);
 
 /// Reads a duration as people write it.
@@ -153,11 +163,18 @@ pub fn parse_span(s: &str) -> Result<Duration, BadSpan> {
             return Err(bad());
         }
         let n: u64 = digits.parse().map_err(|_| bad())?;
-        total = n.checked_mul(unit).and_then(|n| n.checked_add(total)).ok_or_else(bad)?;
+        total = n
+            .checked_mul(unit)
+            .and_then(|n| n.checked_add(total))
+            .ok_or_else(bad)?;
         last = unit;
         digits.clear();
     }
-    if s.is_empty() || !digits.is_empty() || total > 100 * 366 * 86_400 { Err(bad()) } else { Ok(Duration::from_secs(total)) }
+    if s.is_empty() || !digits.is_empty() || total > 100 * 366 * 86_400 {
+        Err(bad())
+    } else {
+        Ok(Duration::from_secs(total))
+    }
 }
 
 /// Writes a duration as people write it, in whole seconds.
@@ -206,7 +223,8 @@ pub mod span {
         /// Reads `8h`.
         pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Duration>, D::Error> {
             let s = Option::<String>::deserialize(d)?;
-            s.map(|s| super::super::parse_span(&s).map_err(serde::de::Error::custom)).transpose()
+            s.map(|s| super::super::parse_span(&s).map_err(serde::de::Error::custom))
+                .transpose()
         }
     }
 }
@@ -218,7 +236,10 @@ mod tests {
     #[test]
     fn the_margin_is_a_second_and_a_thousandth() {
         assert_eq!(margin(Duration::from_secs(30)), Duration::from_millis(1030));
-        assert_eq!(settling(Some(Duration::from_secs(30))), Duration::from_millis(31_030));
+        assert_eq!(
+            settling(Some(Duration::from_secs(30))),
+            Duration::from_millis(31_030)
+        );
         assert_eq!(settling(None), Duration::from_millis(301_300));
     }
 
@@ -228,7 +249,18 @@ mod tests {
         assert_eq!(secs("30s"), Some(30));
         assert_eq!(secs("1h30m"), Some(5400));
         assert_eq!(secs("14d"), Some(14 * 86_400));
-        for bad in ["", "30", "s", "30m1h", "1h1h", "-1s", "1.5h", "1w", "99999999999d", "30s "] {
+        for bad in [
+            "",
+            "30",
+            "s",
+            "30m1h",
+            "1h1h",
+            "-1s",
+            "1.5h",
+            "1w",
+            "99999999999d",
+            "30s ",
+        ] {
             assert_eq!(secs(bad), None, "{bad}");
         }
         assert_eq!(print_span(Duration::from_secs(5400)), "1h30m");

@@ -88,7 +88,11 @@ pub struct Call {
 impl Call {
     /// A request without a body.
     pub fn new(method: Method, path: impl Into<String>) -> Self {
-        Self { method, path: path.into(), ..Self::default() }
+        Self {
+            method,
+            path: path.into(),
+            ..Self::default()
+        }
     }
 
     /// With a JSON body.
@@ -129,7 +133,11 @@ impl std::fmt::Debug for Client {
 impl Client {
     /// A client for `url` (`https://name:port`), connecting to `addresses` (`ip:port`) if there are any, to the name otherwise.
     /// The name is what the certificate must be for.
-    pub fn new(url: &str, addresses: Vec<String>, tls: Arc<ClientConfig>) -> Result<Self, ClientError> {
+    pub fn new(
+        url: &str,
+        addresses: Vec<String>,
+        tls: Arc<ClientConfig>,
+    ) -> Result<Self, ClientError> {
         let bad = || ClientError::Url(url.chars().take(200).collect());
         let uri: http::Uri = url.parse().map_err(|_| bad())?;
         let host = uri.host().ok_or_else(bad)?;
@@ -140,8 +148,18 @@ impl Client {
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let name = ServerName::try_from(bare.to_owned()).map_err(|_| bad())?;
         let host = format!("{host}:{port}");
-        let addresses = if addresses.is_empty() { vec![host.clone()] } else { addresses };
-        Ok(Self(Arc::new(Inner { name, host, addresses, tls, idle: Mutex::new(None) })))
+        let addresses = if addresses.is_empty() {
+            vec![host.clone()]
+        } else {
+            addresses
+        };
+        Ok(Self(Arc::new(Inner {
+            name,
+            host,
+            addresses,
+            tls,
+            idle: Mutex::new(None),
+        })))
     }
 
     /// The server, as `name:port`.
@@ -155,11 +173,19 @@ impl Client {
     }
 
     fn take(&self) -> Option<SendRequest<Full<Bytes>>> {
-        self.0.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
+        self.0
+            .idle
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .take()
     }
 
     fn keep(&self, s: SendRequest<Full<Bytes>>) {
-        *self.0.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(s);
+        *self
+            .0
+            .idle
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(s);
     }
 
     /// Asks, and reads the whole answer, all within `time`. A kept connection that turns out to be closed
@@ -169,32 +195,59 @@ impl Client {
             let (mut sender, response) = self.send(call).await?;
             let (parts, body) = response.into_parts();
             let body = Limited::new(body, MAX_ANSWER).collect().await;
-            let body = body.map_err(|e| ClientError::Broken(e.to_string()))?.to_bytes();
+            let body = body
+                .map_err(|e| ClientError::Broken(e.to_string()))?
+                .to_bytes();
             if sender.ready().await.is_ok() {
                 self.keep(sender);
             }
-            Ok(Answer { status: parts.status, headers: parts.headers, body })
+            Ok(Answer {
+                status: parts.status,
+                headers: parts.headers,
+                body,
+            })
         };
-        tokio::time::timeout(time, whole).await.map_err(|_| ClientError::Timeout(time))?
+        tokio::time::timeout(time, whole)
+            .await
+            .map_err(|_| ClientError::Timeout(time))?
     }
 
     /// Asks, and gives the answer line by line as it comes (JSON, one a line). The connection is not kept.
     /// An answer that is no success is read whole and given instead.
-    pub async fn lines(&self, call: &Call, time: Duration) -> Result<Result<Lines, Answer>, ClientError> {
+    pub async fn lines(
+        &self,
+        call: &Call,
+        time: Duration,
+    ) -> Result<Result<Lines, Answer>, ClientError> {
         let head = async {
             let (sender, response) = self.send(call).await?;
             if response.status().is_success() {
-                return Ok(Ok(Lines { body: response.into_body(), buf: BytesMut::new(), _sender: sender }));
+                return Ok(Ok(Lines {
+                    body: response.into_body(),
+                    buf: BytesMut::new(),
+                    _sender: sender,
+                }));
             }
             let (parts, body) = response.into_parts();
             let body = Limited::new(body, MAX_ANSWER).collect().await;
-            let body = body.map_err(|e| ClientError::Broken(e.to_string()))?.to_bytes();
-            Ok(Err(Answer { status: parts.status, headers: parts.headers, body }))
+            let body = body
+                .map_err(|e| ClientError::Broken(e.to_string()))?
+                .to_bytes();
+            Ok(Err(Answer {
+                status: parts.status,
+                headers: parts.headers,
+                body,
+            }))
         };
-        tokio::time::timeout(time, head).await.map_err(|_| ClientError::Timeout(time))?
+        tokio::time::timeout(time, head)
+            .await
+            .map_err(|_| ClientError::Timeout(time))?
     }
 
-    async fn send(&self, call: &Call) -> Result<(SendRequest<Full<Bytes>>, http::Response<Incoming>), ClientError> {
+    async fn send(
+        &self,
+        call: &Call,
+    ) -> Result<(SendRequest<Full<Bytes>>, http::Response<Incoming>), ClientError> {
         let mut kept = self.take().filter(|s| !s.is_closed());
         loop {
             let reused = kept.is_some();
@@ -212,7 +265,10 @@ impl Client {
     }
 
     fn request(&self, call: &Call) -> Result<Request<Full<Bytes>>, ClientError> {
-        let mut b = Request::builder().method(&call.method).uri(&call.path).header(HOST, &self.0.host);
+        let mut b = Request::builder()
+            .method(&call.method)
+            .uri(&call.path)
+            .header(HOST, &self.0.host);
         for (n, v) in &call.headers {
             b = b.header(n, v);
         }
@@ -220,7 +276,8 @@ impl Client {
             b = b.header(CONTENT_TYPE, "application/json");
         }
         let body = Full::new(call.body.clone().unwrap_or_default());
-        b.body(body).map_err(|e| ClientError::Answer(format!("request: {e}")))
+        b.body(body)
+            .map_err(|e| ClientError::Answer(format!("request: {e}")))
     }
 
     async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, ClientError> {
@@ -242,13 +299,21 @@ impl Client {
             let shake = TlsConnector::from(self.0.tls.clone()).connect(self.0.name.clone(), tcp);
             let tls = match tokio::time::timeout(CONNECT, shake).await {
                 Ok(Ok(t)) => t,
-                Ok(Err(e)) => return Err(ClientError::Tls { server: server(), problem: e.to_string() }),
+                Ok(Err(e)) => {
+                    return Err(ClientError::Tls {
+                        server: server(),
+                        problem: e.to_string(),
+                    });
+                }
                 Err(_) => {
                     problem = format!("{a}: no TLS handshake within {CONNECT:?}");
                     continue;
                 }
             };
-            let made = http1::Builder::new().max_buf_size(64 * 1024).handshake(TokioIo::new(tls)).await;
+            let made = http1::Builder::new()
+                .max_buf_size(64 * 1024)
+                .handshake(TokioIo::new(tls))
+                .await;
             let (sender, connection) = made.map_err(|e| ClientError::Broken(e.to_string()))?;
             tokio::spawn(async move {
                 if let Err(e) = connection.await {
@@ -257,7 +322,10 @@ impl Client {
             });
             return Ok(sender);
         }
-        Err(ClientError::Connect { server: server(), problem })
+        Err(ClientError::Connect {
+            server: server(),
+            problem,
+        })
     }
 }
 

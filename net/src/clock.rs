@@ -13,7 +13,10 @@ pub fn boot() -> BootTime {
 
 /// Both clocks.
 pub fn now() -> Now {
-    Now { boot: boot(), wall: Timestamp::now() }
+    Now {
+        boot: boot(),
+        wall: Timestamp::now(),
+    }
 }
 
 /// Sleeps until the boot clock reads `t`. Tokio's timers stand still in a suspend, so the rest is looked at anew
@@ -30,7 +33,16 @@ pub async fn sleep_until(t: BootTime) {
 
 /// This boot's name: the kernel's boot id, hashed, so that it means nothing elsewhere. Empty if it cannot be read.
 pub fn boot_id() -> String {
-    let Ok(id) = std::fs::read_to_string("/proc/sys/kernel/random/boot_id") else { return String::new() };
-    let d = ring::digest::digest(&ring::digest::SHA256, format!("mooring boot {}", id.trim()).as_bytes());
-    d.as_ref().iter().take(8).map(|b| format!("{b:02x}")).collect()
+    let Ok(id) = std::fs::read_to_string("/proc/sys/kernel/random/boot_id") else {
+        return String::new();
+    };
+    let d = ring::digest::digest(
+        &ring::digest::SHA256,
+        format!("mooring boot {}", id.trim()).as_bytes(),
+    );
+    d.as_ref()
+        .iter()
+        .take(8)
+        .map(|b| format!("{b:02x}"))
+        .collect()
 }

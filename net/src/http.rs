@@ -65,8 +65,13 @@ pub struct Peer {
 
 /// Serves `handler` on `listener` until asked to end; over TLS if `tls` is there.
 /// The handler finds the [`Peer`] in the request's extensions.
-pub async fn serve<H, F>(listener: TcpListener, tls: Option<TlsAcceptor>, limits: Limits, shutdown: Shutdown, handler: H)
-where
+pub async fn serve<H, F>(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    limits: Limits,
+    shutdown: Shutdown,
+    handler: H,
+) where
     H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
@@ -95,16 +100,36 @@ where
         tokio::spawn(async move {
             let _permit = permit;
             match tls {
-                None => connection(TokioIo::new(stream), Peer { addr, cert: None }, limits, handler, watcher).await,
-                Some(acceptor) => match tokio::time::timeout(limits.handshake, acceptor.accept(stream)).await {
-                    Ok(Ok(s)) => {
-                        let certs = s.get_ref().1.peer_certificates();
-                        let cert = certs.and_then(|c| c.first()).map(|c| Arc::new(c.clone().into_owned()));
-                        connection(TokioIo::new(s), Peer { addr, cert }, limits, handler, watcher).await;
+                None => {
+                    connection(
+                        TokioIo::new(stream),
+                        Peer { addr, cert: None },
+                        limits,
+                        handler,
+                        watcher,
+                    )
+                    .await
+                }
+                Some(acceptor) => {
+                    match tokio::time::timeout(limits.handshake, acceptor.accept(stream)).await {
+                        Ok(Ok(s)) => {
+                            let certs = s.get_ref().1.peer_certificates();
+                            let cert = certs
+                                .and_then(|c| c.first())
+                                .map(|c| Arc::new(c.clone().into_owned()));
+                            connection(
+                                TokioIo::new(s),
+                                Peer { addr, cert },
+                                limits,
+                                handler,
+                                watcher,
+                            )
+                            .await;
+                        }
+                        Ok(Err(e)) => tracing::debug!(peer = %addr, error = %e, "TLS handshake"),
+                        Err(_) => tracing::debug!(peer = %addr, "TLS handshake took too long"),
                     }
-                    Ok(Err(e)) => tracing::debug!(peer = %addr, error = %e, "TLS handshake"),
-                    Err(_) => tracing::debug!(peer = %addr, "TLS handshake took too long"),
-                },
+                }
             }
         });
     }
@@ -141,7 +166,10 @@ async fn connection<I, H, F>(
         .max_concurrent_streams(32)
         .keep_alive_interval(Duration::from_secs(60))
         .keep_alive_timeout(Duration::from_secs(20));
-    if let Err(e) = watcher.watch(b.serve_connection(io, service).into_owned()).await {
+    if let Err(e) = watcher
+        .watch(b.serve_connection(io, service).into_owned())
+        .await
+    {
         tracing::debug!(peer = %addr, error = %e, "connection");
     }
 }
@@ -163,10 +191,15 @@ pub fn json<T: Serialize>(status: StatusCode, value: &T) -> Response<Body> {
 }
 
 /// An answer with this content type.
-pub fn with_type(status: StatusCode, content_type: &'static str, data: impl Into<Bytes>) -> Response<Body> {
+pub fn with_type(
+    status: StatusCode,
+    content_type: &'static str,
+    data: impl Into<Bytes>,
+) -> Response<Body> {
     let mut r = Response::new(full(data));
     *r.status_mut() = status;
-    r.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    r.headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     r
 }
 
@@ -181,7 +214,10 @@ pub fn no_content() -> Response<Body> {
 pub fn problem(p: &Problem) -> Response<Body> {
     let status = StatusCode::from_u16(p.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut r = json(status, p);
-    r.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    r.headers_mut().insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    );
     if let Some(secs) = p.retry_after_secs {
         r.headers_mut().insert(RETRY_AFTER, HeaderValue::from(secs));
     }
@@ -197,11 +233,18 @@ where
     let read = tokio::time::timeout(time, Limited::new(body, limit).collect());
     match read.await {
         Ok(Ok(c)) => Ok(c.to_bytes()),
-        Ok(Err(e)) if e.is::<LengthLimitError>() => {
-            Err(Problem::new(ProblemType::TooLarge, format!("the body is larger than {limit} bytes")))
-        }
-        Ok(Err(e)) => Err(Problem::new(ProblemType::BadRequest, format!("the body broke off: {e}"))),
-        Err(_) => Err(Problem::new(ProblemType::BadRequest, "the body took too long to arrive")),
+        Ok(Err(e)) if e.is::<LengthLimitError>() => Err(Problem::new(
+            ProblemType::TooLarge,
+            format!("the body is larger than {limit} bytes"),
+        )),
+        Ok(Err(e)) => Err(Problem::new(
+            ProblemType::BadRequest,
+            format!("the body broke off: {e}"),
+        )),
+        Err(_) => Err(Problem::new(
+            ProblemType::BadRequest,
+            "the body took too long to arrive",
+        )),
     }
 }
 
@@ -213,5 +256,6 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let data = read_body(body, limit, time).await?;
-    serde_json::from_slice(&data).map_err(|e| Problem::new(ProblemType::BadRequest, format!("JSON body: {e}")))
+    serde_json::from_slice(&data)
+        .map_err(|e| Problem::new(ProblemType::BadRequest, format!("JSON body: {e}")))
 }

@@ -37,18 +37,35 @@ pub enum TlsError {
 }
 
 fn pem<T>(what: &'static str, r: Result<T, impl std::fmt::Display>) -> Result<T, TlsError> {
-    r.map_err(|e| TlsError::Pem { what, problem: e.to_string() })
+    r.map_err(|e| TlsError::Pem {
+        what,
+        problem: e.to_string(),
+    })
 }
 
 fn read(what: &'static str, path: &Path) -> Result<String, TlsError> {
-    std::fs::read_to_string(path).map_err(|error| TlsError::File { what, path: path.to_owned(), error })
+    std::fs::read_to_string(path).map_err(|error| TlsError::File {
+        what,
+        path: path.to_owned(),
+        error,
+    })
 }
 
 /// A certificate chain with its key, from PEM.
 pub fn certified_key(cert_pem: &str, key_pem: &str) -> Result<CertifiedKey, TlsError> {
-    let chain = pem("certificate", CertificateDer::pem_slice_iter(cert_pem.as_bytes()).collect::<Result<Vec<_>, _>>())?;
-    let key = pem("private key", PrivateKeyDer::from_pem_slice(key_pem.as_bytes()))?;
-    Ok(CertifiedKey::from_der(chain, key, &provider::default_provider())?)
+    let chain = pem(
+        "certificate",
+        CertificateDer::pem_slice_iter(cert_pem.as_bytes()).collect::<Result<Vec<_>, _>>(),
+    )?;
+    let key = pem(
+        "private key",
+        PrivateKeyDer::from_pem_slice(key_pem.as_bytes()),
+    )?;
+    Ok(CertifiedKey::from_der(
+        chain,
+        key,
+        &provider::default_provider(),
+    )?)
 }
 
 /// Root certificates from PEM.
@@ -58,7 +75,10 @@ pub fn roots(roots_pem: &str) -> Result<Arc<RootCertStore>, TlsError> {
         store.add(pem("root certificate", c)?)?;
     }
     if store.is_empty() {
-        return Err(TlsError::Pem { what: "root certificates", problem: "none in the text given".into() });
+        return Err(TlsError::Pem {
+            what: "root certificates",
+            problem: "none in the text given".into(),
+        });
     }
     Ok(Arc::new(store))
 }
@@ -75,13 +95,21 @@ impl ServerIdentity {
 
     /// New handshakes use this one from now on.
     pub fn replace(&self, key: CertifiedKey) {
-        *self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(key);
+        *self
+            .0
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(key);
     }
 }
 
 impl ResolvesServerCert for ServerIdentity {
     fn resolve(&self, _: rustls::server::ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone())
+        Some(
+            self.0
+                .read()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .clone(),
+        )
     }
 }
 
@@ -97,13 +125,19 @@ pub struct ServerFiles {
 impl ServerFiles {
     /// Reads both.
     pub fn load(&self) -> Result<CertifiedKey, TlsError> {
-        certified_key(&read("certificate", &self.cert)?, &read("private key", &self.key)?)
+        certified_key(
+            &read("certificate", &self.cert)?,
+            &read("private key", &self.key)?,
+        )
     }
 }
 
 /// Verifies client certificates against `roots_pem`; clients without one are let through, and known as nobody.
 pub fn optional_clients(roots_pem: &str) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
-    let b = WebPkiClientVerifier::builder_with_provider(roots(roots_pem)?, provider::default_provider().into());
+    let b = WebPkiClientVerifier::builder_with_provider(
+        roots(roots_pem)?,
+        provider::default_provider().into(),
+    );
     pem("client roots", b.allow_unauthenticated().build())
 }
 
@@ -124,14 +158,18 @@ pub fn server_config(
 }
 
 /// A client's configuration: TLS 1.3 only, trusting `roots_pem` alone; with a certificate if it has one.
-pub fn client_config(roots_pem: &str, identity: Option<(&str, &str)>) -> Result<Arc<ClientConfig>, TlsError> {
+pub fn client_config(
+    roots_pem: &str,
+    identity: Option<(&str, &str)>,
+) -> Result<Arc<ClientConfig>, TlsError> {
     let b = ClientConfig::builder_with_provider(provider::default_provider().into())
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_root_certificates(roots(roots_pem)?);
     let mut c = match identity {
         None => b.with_no_client_auth(),
         Some((cert, key)) => {
-            let chain = CertificateDer::pem_slice_iter(cert.as_bytes()).collect::<Result<Vec<_>, _>>();
+            let chain =
+                CertificateDer::pem_slice_iter(cert.as_bytes()).collect::<Result<Vec<_>, _>>();
             let key = pem("client key", PrivateKeyDer::from_pem_slice(key.as_bytes()))?;
             b.with_client_auth_cert(pem("client certificate", chain)?, key)?
         }
@@ -146,4 +184,3 @@ pub fn common_name(cert: &CertificateDer<'_>) -> Option<String> {
     let name = c.subject().iter_common_name().next()?.as_str().ok()?;
     Some(name.to_owned())
 }
-

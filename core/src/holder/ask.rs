@@ -20,10 +20,14 @@ impl Holder {
             return self.poll_release(now);
         }
         if self.outstanding.is_some() || self.s.barred == Some(Bar::Cloned) {
-            return Step::Sleep { until: self.changes_at(now) };
+            return Step::Sleep {
+                until: self.changes_at(now),
+            };
         }
         if now < self.next_at {
-            return Step::Sleep { until: self.next_at.min(self.changes_at(now)) };
+            return Step::Sleep {
+                until: self.next_at.min(self.changes_at(now)),
+            };
         }
         let renews = matches!(self.s.state, HoldState::Held | HoldState::Grace) && !self.repeat;
         match self.s.lease.filter(|_| renews) {
@@ -38,7 +42,16 @@ impl Holder {
                 };
                 self.dirty = true;
                 let (secret, counter) = (self.s.secret.clone(), self.s.counter);
-                self.send(now, Request::Renew(Renewal { lease, secret, counter, request_id }), None)
+                self.send(
+                    now,
+                    Request::Renew(Renewal {
+                        lease,
+                        secret,
+                        counter,
+                        request_id,
+                    }),
+                    None,
+                )
             }
             None => self.send_claim(now, random),
         }
@@ -53,9 +66,13 @@ impl Holder {
             }
             (Releasing::Asked, None) if self.outstanding.is_none() => {
                 self.releasing = Releasing::Done;
-                Step::Sleep { until: BootTime::NEVER }
+                Step::Sleep {
+                    until: BootTime::NEVER,
+                }
             }
-            _ => Step::Sleep { until: BootTime::NEVER },
+            _ => Step::Sleep {
+                until: BootTime::NEVER,
+            },
         }
     }
 
@@ -66,15 +83,23 @@ impl Holder {
             _ if self.s.was_held => Standing::Held,
             _ => Standing::Optimistic,
         };
-        let held = self.s.bundle.as_ref().filter(|_| standing == Standing::Held).map(|b| HeldProof {
-            delegation: b.delegation.clone(),
-            lease: b.lease.clone(),
-            counter: self.s.counter,
-        });
+        let held = self
+            .s
+            .bundle
+            .as_ref()
+            .filter(|_| standing == Standing::Held)
+            .map(|b| HeldProof {
+                delegation: b.delegation.clone(),
+                lease: b.lease.clone(),
+                counter: self.s.counter,
+            });
         let ticket = self.s.ticket.clone();
         let vouched = (held.is_some() || ticket.is_some()) && self.s.holder.is_some();
         // Only who is known to wait has the server hold the answer: a first answer must come at once.
-        let wait = ticket.is_some().then_some(self.retry_in).filter(|w| !w.is_zero());
+        let wait = ticket
+            .is_some()
+            .then_some(self.retry_in)
+            .filter(|w| !w.is_zero());
         let body = ClaimRequest {
             items: self.s.items.clone(),
             secret_hash: self.s.secret.hash(),
@@ -87,14 +112,30 @@ impl Holder {
         };
         let bearer = self.bearer || !vouched;
         self.dirty = true;
-        self.send(now, Request::Claim { body: Box::new(body), wait, bearer }, wait)
+        self.send(
+            now,
+            Request::Claim {
+                body: Box::new(body),
+                wait,
+                bearer,
+            },
+            wait,
+        )
     }
 
     fn send(&mut self, now: BootTime, request: Request, wait: Option<Duration>) -> Step {
         self.tags += 1;
         let tag = Tag(self.tags);
-        self.outstanding = Some(Outstanding { tag, sent: now, wait });
-        Step::Send { tag, request, timeout: self.spec.contact + wait.unwrap_or_default() }
+        self.outstanding = Some(Outstanding {
+            tag,
+            sent: now,
+            wait,
+        });
+        Step::Send {
+            tag,
+            request,
+            timeout: self.spec.contact + wait.unwrap_or_default(),
+        }
     }
 
     /// When to ask again after an attempt that brought nothing.
@@ -119,6 +160,7 @@ impl Holder {
 
     /// Whether the application may start without an answer.
     pub(super) fn may_start_optimistically(&self) -> bool {
-        self.spec.start == Start::Optimistic && self.s.optimistic_start == crate::wire::OptimisticStart::Allow
+        self.spec.start == Start::Optimistic
+            && self.s.optimistic_start == crate::wire::OptimisticStart::Allow
     }
 }

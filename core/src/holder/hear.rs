@@ -25,7 +25,9 @@ struct Terms {
 impl Holder {
     /// Takes an answer in. One to another request than the last is ignored.
     pub fn answered(&mut self, now: BootTime, tag: Tag, answer: Answer, random: &mut dyn Random) {
-        let Some(out) = self.outstanding.filter(|o| o.tag == tag) else { return };
+        let Some(out) = self.outstanding.filter(|o| o.tag == tag) else {
+            return;
+        };
         self.outstanding = None;
         self.advance(now);
         self.dirty = true;
@@ -37,8 +39,25 @@ impl Holder {
             Answer::Granted(g) => self.granted(out.sent, *g, now, fraction),
             Answer::Waiting(w) => self.waits(out, *w, now, fraction),
             Answer::Renewed(r) => match *r {
-                Renewed::Ok { lease, lease_for, run_for, max_contested, optimistic_start, counter, token, .. } => {
-                    let t = Terms { lease, lease_for, run_for, max_contested, optimistic_start, counter, token };
+                Renewed::Ok {
+                    lease,
+                    lease_for,
+                    run_for,
+                    max_contested,
+                    optimistic_start,
+                    counter,
+                    token,
+                    ..
+                } => {
+                    let t = Terms {
+                        lease,
+                        lease_for,
+                        run_for,
+                        max_contested,
+                        optimistic_start,
+                        counter,
+                        token,
+                    };
                     self.holds(out.sent, t, now, fraction);
                 }
                 Renewed::Problem { problem, .. } => self.problem(&problem, now, fraction),
@@ -53,8 +72,12 @@ impl Holder {
     /// A claim's answer may still come while it is given back: then what it gave is given back, too.
     fn hear_while_releasing(&mut self, answer: Answer) {
         match answer {
-            Answer::Granted(g) if self.releasing == Releasing::Asked => self.s.lease = Some(g.lease),
-            Answer::Waiting(w) if self.releasing == Releasing::Asked => self.s.lease = Some(w.lease),
+            Answer::Granted(g) if self.releasing == Releasing::Asked => {
+                self.s.lease = Some(g.lease)
+            }
+            Answer::Waiting(w) if self.releasing == Releasing::Asked => {
+                self.s.lease = Some(w.lease)
+            }
             _ => self.releasing = Releasing::Done,
         }
     }
@@ -139,7 +162,11 @@ impl Holder {
         use ProblemType as T;
         let retry = p.retry_after_secs.map(Duration::from_secs);
         match p.kind {
-            T::AnchorLost | T::LicenceInvalid | T::Overloaded | T::UpgradeRequired | T::TooManyClaims => {
+            T::AnchorLost
+            | T::LicenceInvalid
+            | T::Overloaded
+            | T::UpgradeRequired
+            | T::TooManyClaims => {
                 return self.no_contact(p.to_string(), retry, now, fraction);
             }
             T::Unauthenticated => {
@@ -162,7 +189,11 @@ impl Holder {
             }
             T::BadRequest if !self.s.state.is_licensed() => self.refused(p, now, fraction),
             T::Cloned | T::Revoked => {
-                self.s.barred = Some(if p.kind == T::Cloned { Bar::Cloned } else { Bar::Revoked });
+                self.s.barred = Some(if p.kind == T::Cloned {
+                    Bar::Cloned
+                } else {
+                    Bar::Revoked
+                });
                 self.refused(p, now, fraction);
             }
             T::ClaimChanged
@@ -194,7 +225,13 @@ impl Holder {
         self.refused_later(now, fraction);
     }
 
-    fn no_contact(&mut self, why: String, at_least: Option<Duration>, now: BootTime, fraction: f64) {
+    fn no_contact(
+        &mut self,
+        why: String,
+        at_least: Option<Duration>,
+        now: BootTime,
+        fraction: f64,
+    ) {
         self.message = Some(why);
         self.back_off(now, at_least, fraction);
     }

@@ -22,7 +22,10 @@ use crate::names::{ClaimName, LeaseId, RequestId};
 use crate::request::Item;
 use crate::secret::Secret;
 use crate::time::{BootTime, DEFAULT_GRACE, DEFAULT_LEASE, DEFAULT_MAX_CONTESTED, millis};
-use crate::wire::{self, ClaimRequest, Grant, HoldState, OptimisticStart, Problem, Renewal, Renewed, WaitReason, Waiting};
+use crate::wire::{
+    self, ClaimRequest, Grant, HoldState, OptimisticStart, Problem, Renewal, Renewed, WaitReason,
+    Waiting,
+};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -48,7 +51,13 @@ pub struct Spec {
 impl Spec {
     /// A claim as an annotation asks for it, with the default limits.
     pub fn new(name: ClaimName, items: Vec<Item>, start: Start) -> Self {
-        Self { name, items, start, max_grace: DEFAULT_GRACE, contact: CONTACT }
+        Self {
+            name,
+            items,
+            start,
+            max_grace: DEFAULT_GRACE,
+            contact: CONTACT,
+        }
     }
 }
 
@@ -238,7 +247,10 @@ impl Holder {
     /// Goes on after a crash on the same boot. A claim that was saved for other items begins anew, with its own secret
     /// still: the server then says that the claim changed, until the old one lapses.
     pub fn restore(spec: Spec, saved: Saved, now: BootTime) -> Self {
-        if saved.items != spec.items || saved.name != spec.name || saved.state == HoldState::Released {
+        if saved.items != spec.items
+            || saved.name != spec.name
+            || saved.state == HoldState::Released
+        {
             return Self::new(spec, saved.secret, now);
         }
         let mut s = saved;

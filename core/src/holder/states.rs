@@ -34,7 +34,11 @@ impl Holder {
             S::Seeking if self.may_start_optimistically() && now >= self.optimistic_at() => {
                 // Counted from the claim's begin, which a crash does not move.
                 let limit = s.begun + self.spec.max_grace;
-                if now < limit { (S::Optimistic, limit) } else { (S::Seeking, limit) }
+                if now < limit {
+                    (S::Optimistic, limit)
+                } else {
+                    (S::Seeking, limit)
+                }
             }
             other => (other, s.limit),
         }
@@ -80,7 +84,8 @@ impl Holder {
             licensed,
             items: self.s.items.clone(),
             until_boot_ms: licensed.then(|| limit.as_millis()),
-            for_ms: licensed.then(|| u64::try_from(now.until(limit).as_millis()).unwrap_or(u64::MAX)),
+            for_ms: licensed
+                .then(|| u64::try_from(now.until(limit).as_millis()).unwrap_or(u64::MAX)),
             held_until_boot_ms: (state == HoldState::Held).then(|| self.s.held_until.as_millis()),
             lease: self.s.lease,
             place: self.place.filter(|_| in_line),

@@ -1,1 +1,451 @@
-//! Tests.
+//! The holder's table of states, cell by cell, and its clock.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use super::*;
+use crate::license::Envelope;
+use crate::names::InstanceId;
+use crate::wire::{ProblemType, Standing};
+
+struct Steady(u8);
+
+impl Random for Steady {
+    fn request_id(&mut self) -> RequestId {
+        self.0 += 1;
+        RequestId::from_bytes([self.0; 16])
+    }
+    fn fraction(&mut self) -> f64 {
+        1.0
+    }
+}
+
+fn at(ms: u64) -> BootTime {
+    BootTime::from_millis(5_000_000 + ms)
+}
+
+fn envelope() -> Envelope {
+    Envelope {
+        payload_type: "t".into(),
+        payload: vec![],
+        signatures: vec![],
+    }
+}
+
+fn bundle() -> Bundle {
+    Bundle {
+        licence: envelope(),
+        delegation: envelope(),
+        lease: envelope(),
+    }
+}
+
+fn pod() -> wire::Holder {
+    wire::Holder::External {
+        subject: "x".into(),
+    }
+}
+
+fn lease(n: u8) -> LeaseId {
+    LeaseId::from_bytes([n; 16])
+}
+
+fn instance() -> InstanceId {
+    InstanceId::from_bytes([1; 16])
+}
+
+fn grant(counter: u64) -> Answer {
+    Answer::Granted(Box::new(Grant {
+        lease: lease(1),
+        claim: ClaimName::pod(),
+        instance: instance(),
+        items: vec![],
+        lease_for: Duration::from_secs(30),
+        run_for: Duration::from_secs(600),
+        max_contested: Duration::from_secs(60),
+        optimistic_start: OptimisticStart::Allow,
+        counter,
+        holder: pod(),
+        token: bundle(),
+    }))
+}
+
+fn renewed(counter: u64) -> Answer {
+    Answer::Renewed(Box::new(Renewed::Ok {
+        lease: lease(1),
+        instance: instance(),
+        lease_for: Duration::from_secs(30),
+        run_for: Duration::from_secs(600),
+        max_contested: Duration::from_secs(60),
+        optimistic_start: OptimisticStart::Allow,
+        counter,
+        token: bundle(),
+    }))
+}
+
+fn full() -> Answer {
+    Answer::Waiting(Box::new(Waiting {
+        lease: lease(1),
+        claim: ClaimName::pod(),
+        instance: instance(),
+        place: 2,
+        reason: WaitReason::Full,
+        ticket: TicketBundle {
+            delegation: envelope(),
+            ticket: envelope(),
+        },
+        retry_in: Duration::from_secs(10),
+        max_contested: Duration::from_secs(60),
+        holder: pod(),
+    }))
+}
+
+fn no(kind: ProblemType) -> Answer {
+    Answer::Problem(Problem::new(kind, "x"))
+}
+
+fn silence() -> Answer {
+    Answer::NoContact("x".into())
+}
+
+struct World {
+    h: Holder,
+    r: Steady,
+}
+
+impl World {
+    fn new(start: Start) -> Self {
+        let spec = Spec::new(
+            ClaimName::pod(),
+            crate::request::parse("render").unwrap(),
+            start,
+        );
+        Self {
+            h: Holder::new(spec, Secret::from_bytes([1; 32]), at(0)),
+            r: Steady(0),
+        }
+    }
+
+    /// Lets time pass until something is sent; returns when, and what.
+    fn send(&mut self, from: u64) -> (u64, Tag, Request) {
+        let mut t = at(from);
+        for _ in 0..1000 {
+            match self.h.poll(t, &mut self.r) {
+                Step::Send { tag, request, .. } => {
+                    return (t.as_millis() - 5_000_000, tag, request);
+                }
+                Step::Sleep { until } => t = until.max(t + Duration::from_millis(1)),
+            }
+        }
+        panic!("nothing is sent");
+    }
+
+    /// Sends, and is answered after `after` ms. Returns when the answer came.
+    fn ask(&mut self, from: u64, answer: Answer, after: u64) -> u64 {
+        let (t, tag, _) = self.send(from);
+        self.h.answered(at(t + after), tag, answer, &mut self.r);
+        t + after
+    }
+
+    fn state(&self, t: u64) -> HoldState {
+        self.h.status(at(t)).state
+    }
+
+    fn until(&self, t: u64) -> u64 {
+        self.h.status(at(t)).until_boot_ms.unwrap() - 5_000_000
+    }
+
+    fn in_state(state: HoldState) -> Self {
+        let mut w = Self::new(if state == HoldState::Seeking {
+            Start::Licensed
+        } else {
+            Start::Optimistic
+        });
+        match state {
+            HoldState::Seeking => {}
+            HoldState::Waiting => drop(w.ask(0, full(), 0)),
+            HoldState::Held => drop(w.ask(0, grant(0), 0)),
+            HoldState::Grace => {
+                w.ask(0, grant(0), 0);
+                let mut t = 0;
+                while t < 30_000 {
+                    t = w.ask(t, silence(), 5000);
+                }
+            }
+            HoldState::Optimistic => {
+                let mut t = 0;
+                while t < 15_000 {
+                    t = w.ask(t, silence(), 5000);
+                }
+            }
+            HoldState::Contested => {
+                w.ask(0, grant(0), 0);
+                let t = w.ask(1, no(ProblemType::UnknownLease), 0);
+                w.ask(t, full(), 0);
+            }
+            HoldState::Refused => drop(w.ask(0, no(ProblemType::UnknownProduct), 0)),
+            HoldState::Lost => {
+                w.ask(0, grant(0), 0);
+                w.ask(1, no(ProblemType::NotEntitled), 0);
+            }
+            HoldState::Released => unreachable!(),
+        }
+        w
+    }
+}
+
+/// When each state of [`World::in_state`] has been reached.
+const LATER: u64 = 40_000;
+
+#[test]
+fn the_table_cell_by_cell() {
+    use HoldState as S;
+    type Column = (&'static str, fn() -> Answer);
+    let columns: [Column; 4] = [
+        ("full", full),
+        ("refused", || no(ProblemType::UnknownProduct)),
+        ("no contact", silence),
+        ("cloned", || no(ProblemType::Cloned)),
+    ];
+    let rows = [
+        (S::Seeking, [S::Waiting, S::Refused, S::Seeking, S::Refused]),
+        (S::Waiting, [S::Waiting, S::Refused, S::Waiting, S::Refused]),
+        (
+            S::Optimistic,
+            [S::Contested, S::Lost, S::Optimistic, S::Lost],
+        ),
+        (S::Grace, [S::Contested, S::Lost, S::Grace, S::Lost]),
+        (S::Contested, [S::Contested, S::Lost, S::Contested, S::Lost]),
+        (S::Lost, [S::Waiting, S::Lost, S::Lost, S::Lost]),
+        (S::Refused, [S::Waiting, S::Refused, S::Refused, S::Refused]),
+    ];
+    for (state, wants) in rows {
+        for ((name, answer), want) in columns.iter().zip(wants) {
+            let mut w = World::in_state(state);
+            assert_eq!(w.state(LATER), state, "the way into {state}");
+            let t = w.ask(LATER, answer(), 0);
+            assert_eq!(w.state(t), want, "{state} + {name}");
+        }
+    }
+    let mut w = World::in_state(S::Held);
+    let t = w.ask(0, no(ProblemType::UnknownProduct), 0);
+    assert_eq!(w.state(t), S::Lost, "Held + refused");
+    for kind in [
+        ProblemType::AnchorLost,
+        ProblemType::Overloaded,
+        ProblemType::LicenceInvalid,
+        ProblemType::TooManyClaims,
+    ] {
+        let mut w = World::in_state(S::Held);
+        let t = w.ask(0, no(kind), 0);
+        assert_eq!(w.state(t), S::Held, "Held + {kind} is as no contact");
+    }
+}
+
+#[test]
+fn a_lease_counts_from_the_sending_of_its_request() {
+    let mut w = World::new(Start::Optimistic);
+    let t = w.ask(0, grant(0), 4000);
+    assert_eq!(
+        (t, w.state(29_999), w.state(30_000)),
+        (4000, HoldState::Held, HoldState::Grace)
+    );
+    assert_eq!(w.until(t), 600_000, "and so does the grace");
+    assert_eq!(
+        (w.state(599_999), w.state(600_000)),
+        (HoldState::Grace, HoldState::Lost)
+    );
+}
+
+#[test]
+fn it_renews_after_a_third_of_the_lease_and_counts_up() {
+    let mut w = World::new(Start::Optimistic);
+    w.ask(0, grant(7), 0);
+    let (t, tag, r) = w.send(1);
+    assert!((9000..=10_000).contains(&t), "{t}");
+    let Request::Renew(first) = r else {
+        panic!("{r:?}")
+    };
+    assert_eq!(first.counter, 8);
+    w.h.answered(at(t + 10), tag, silence(), &mut w.r);
+    let (t, tag, r) = w.send(t + 10);
+    let Request::Renew(again) = r else {
+        panic!("{r:?}")
+    };
+    assert_eq!(
+        (again.counter, again.request_id),
+        (8, first.request_id),
+        "a retry is the same request"
+    );
+    w.h.answered(at(t), tag, renewed(8), &mut w.r);
+    let (_, _, r) = w.send(t);
+    let Request::Renew(next) = r else {
+        panic!("{r:?}")
+    };
+    assert_eq!(next.counter, 9);
+    assert_ne!(next.request_id, first.request_id);
+}
+
+#[test]
+fn an_unknown_lease_is_claimed_again_with_token_and_secret_and_stays_held() {
+    let mut w = World::in_state(HoldState::Held);
+    let t = w.ask(1, no(ProblemType::UnknownLease), 0);
+    assert_eq!(w.state(t), HoldState::Held);
+    let (_, _, r) = w.send(t);
+    let Request::Claim { body, bearer, wait } = r else {
+        panic!("{r:?}")
+    };
+    assert!(body.held.is_some() && body.secret.is_some() && body.holder.is_some());
+    assert_eq!((body.standing, bearer, wait), (Standing::Held, false, None));
+}
+
+#[test]
+fn a_credential_that_is_not_taken_is_replaced_by_the_service_account_token() {
+    let mut w = World::in_state(HoldState::Waiting);
+    let t = w.ask(100, no(ProblemType::Unauthenticated), 0);
+    assert_eq!(w.state(t), HoldState::Waiting);
+    let (_, _, r) = w.send(t);
+    assert!(matches!(r, Request::Claim { bearer: true, .. }), "{r:?}");
+}
+
+#[test]
+fn no_server_in_reach_starts_after_fifteen_seconds_or_never() {
+    let w = World::new(Start::Optimistic);
+    assert_eq!(
+        (w.state(14_999), w.state(15_000)),
+        (HoldState::Seeking, HoldState::Optimistic)
+    );
+    assert_eq!(
+        w.until(15_000),
+        8 * 3600 * 1000,
+        "counted from the beginning"
+    );
+    let w = World::new(Start::Licensed);
+    assert_eq!(w.state(100_000), HoldState::Seeking);
+    let mut w = World::new(Start::Optimistic);
+    w.ask(0, full(), 10);
+    assert_eq!(
+        w.state(100_000),
+        HoldState::Waiting,
+        "who was told to wait waits"
+    );
+}
+
+#[test]
+fn contested_has_one_limit_that_no_flapping_extends() {
+    let mut w = World::in_state(HoldState::Contested);
+    let limit = w.until(20_000);
+    assert!(limit <= 70_000, "{limit}");
+    let mut t = 20_000;
+    while t + 25_000 < limit {
+        t = w.ask(t, silence(), 1000);
+        t = w.ask(t, full(), 0);
+        if t < limit {
+            assert_eq!(w.until(t), limit);
+        }
+    }
+    assert_eq!(w.state(limit), HoldState::Lost);
+}
+
+#[test]
+fn a_crash_restarts_neither_the_grace_nor_the_lease_nor_the_counter() {
+    let mut w = World::new(Start::Optimistic);
+    w.ask(0, grant(3), 0);
+    let (t, _, r) = w.send(1);
+    let Request::Renew(sent) = r else {
+        panic!("{r:?}")
+    };
+    let text = serde_json::to_string(w.h.saved()).unwrap();
+    let mut back = World {
+        h: Holder::restore(
+            w.h.spec.clone(),
+            serde_json::from_str(&text).unwrap(),
+            at(t + 500),
+        ),
+        r: Steady(100),
+    };
+    assert_eq!(
+        (back.state(t + 500), back.until(t + 500)),
+        (HoldState::Held, 600_000)
+    );
+    let (_, _, r) = back.send(t + 500);
+    let Request::Renew(again) = r else {
+        panic!("{r:?}")
+    };
+    assert_eq!(
+        (again.counter, again.request_id, again.lease),
+        (sent.counter, sent.request_id, sent.lease)
+    );
+
+    let w = World::new(Start::Optimistic);
+    let back = Holder::restore(w.h.spec.clone(), w.h.saved().clone(), at(14_000));
+    assert_eq!(
+        back.status(at(15_000)).state,
+        HoldState::Optimistic,
+        "nor the time without contact"
+    );
+}
+
+#[test]
+fn a_late_answer_to_an_earlier_request_changes_nothing() {
+    let mut w = World::in_state(HoldState::Held);
+    let (t, old, _) = w.send(1);
+    w.h.answered(at(t), old, silence(), &mut w.r);
+    let (t, _, _) = w.send(t);
+    w.h.answered(at(t), old, no(ProblemType::Cloned), &mut w.r);
+    assert_eq!(w.state(t), HoldState::Held);
+}
+
+#[test]
+fn it_gives_back_once_and_then_listens_to_nobody() {
+    let mut w = World::in_state(HoldState::Held);
+    let (t, renewal, _) = w.send(1);
+    w.h.release(at(t));
+    assert_eq!(w.state(t), HoldState::Released);
+    let (t, tag, r) = w.send(t);
+    assert!(
+        matches!(r, Request::Release { lease: l, .. } if l == lease(1)),
+        "{r:?}"
+    );
+    w.h.answered(at(t), renewal, renewed(1), &mut w.r);
+    assert_eq!(w.state(t), HoldState::Released);
+    w.h.answered(at(t), tag, Answer::Released, &mut w.r);
+    assert!(w.h.is_released());
+
+    let mut w = World::new(Start::Optimistic);
+    let (t, tag, _) = w.send(0);
+    w.h.release(at(t));
+    assert!(!w.h.is_released(), "the answer may bring a lease");
+    w.h.answered(at(t + 5), tag, grant(0), &mut w.r);
+    let (_, _, r) = w.send(t + 5);
+    assert!(matches!(r, Request::Release { .. }), "{r:?}");
+
+    let mut w = World::new(Start::Optimistic);
+    w.h.release(at(0));
+    assert!(
+        w.h.is_released(),
+        "nothing was asked, nothing is given back"
+    );
+}
+
+#[test]
+fn who_waits_has_the_server_hold_the_answer_and_does_not_ask_in_a_loop() {
+    let mut w = World::in_state(HoldState::Waiting);
+    let (t, tag, r) = w.send(0);
+    assert!(t <= 100, "a grant is fetched within 100 ms: {t}");
+    assert!(
+        matches!(r, Request::Claim { wait: Some(s), bearer: false, .. } if s == Duration::from_secs(10)),
+        "{r:?}"
+    );
+    w.h.answered(at(t + 1), tag, full(), &mut w.r);
+    let (next, _, _) = w.send(t + 1);
+    assert!(next >= t + 201, "answered at once: {next}");
+}
+
+#[test]
+fn a_clone_stays_lost_and_silent() {
+    let mut w = World::in_state(HoldState::Held);
+    w.ask(1, no(ProblemType::Cloned), 0);
+    assert!(
+        matches!(w.h.poll(at(9_000_000), &mut w.r), Step::Sleep { until } if until == BootTime::NEVER)
+    );
+    assert_eq!(w.state(9_000_000), HoldState::Lost);
+}

@@ -51,7 +51,12 @@ impl Capacity {
         let pools: Vec<PoolUse> = licence
             .pools
             .iter()
-            .map(|p| PoolUse { name: p.name.clone(), seats: p.seats, overdraft: p.overdraft, used: 0 })
+            .map(|p| PoolUse {
+                name: p.name.clone(),
+                seats: p.seats,
+                overdraft: p.overdraft,
+                used: 0,
+            })
             .collect();
         let place = |n: &PoolName| pools.iter().position(|p| p.name == *n);
         let products = licence
@@ -65,7 +70,11 @@ impl Capacity {
                 from: p
                     .from
                     .iter()
-                    .map(|alt| alt.iter().filter_map(|d| Some((place(&d.pool)?, d.weight.max(1)))).collect())
+                    .map(|alt| {
+                        alt.iter()
+                            .filter_map(|d| Some((place(&d.pool)?, d.weight.max(1))))
+                            .collect()
+                    })
                     .collect(),
             })
             .collect();
@@ -80,7 +89,14 @@ impl Capacity {
     /// Takes new numbers over, keeping what is in use. A pool that is sold no more stays, empty, while seats of it are out.
     pub(super) fn replace(&mut self, new: Self) {
         let old = std::mem::take(&mut self.pools);
-        let mut pools: Vec<PoolUse> = old.into_iter().map(|p| PoolUse { seats: 0, overdraft: 0, ..p }).collect();
+        let mut pools: Vec<PoolUse> = old
+            .into_iter()
+            .map(|p| PoolUse {
+                seats: 0,
+                overdraft: 0,
+                ..p
+            })
+            .collect();
         let mut place = Vec::with_capacity(new.pools.len());
         for p in new.pools {
             if let Some((i, q)) = pools.iter_mut().enumerate().find(|(_, q)| q.name == p.name) {
@@ -93,7 +109,12 @@ impl Capacity {
         }
         self.pools = pools;
         self.products = new.products;
-        for d in self.products.iter_mut().flat_map(|p| p.from.iter_mut()).flatten() {
+        for d in self
+            .products
+            .iter_mut()
+            .flat_map(|p| p.from.iter_mut())
+            .flatten()
+        {
             d.0 = place.get(d.0).copied().unwrap_or(d.0);
         }
     }
@@ -107,15 +128,30 @@ impl Capacity {
         for (i, item) in items.iter().enumerate() {
             let Some(rule) = self.rule(&item.product) else {
                 let names: Vec<&str> = self.products.iter().map(|p| p.name.as_str()).collect();
-                let known = if names.is_empty() { "none".into() } else { names.join(", ") };
-                let detail = format!("product {:?} is not in the licence; it has: {known}", item.product);
-                return Err(Problem::new(ProblemType::UnknownProduct, detail).field(format!("items[{i}].product")));
+                let known = if names.is_empty() {
+                    "none".into()
+                } else {
+                    names.join(", ")
+                };
+                let detail = format!(
+                    "product {:?} is not in the licence; it has: {known}",
+                    item.product
+                );
+                return Err(Problem::new(ProblemType::UnknownProduct, detail)
+                    .field(format!("items[{i}].product")));
             };
             if let Some(v) = item.version.as_ref().filter(|v| !rule.versions.covers(v)) {
-                let detail = format!("version {v} of {} is not covered; the licence covers {}", item.product, rule.versions);
-                return Err(Problem::new(ProblemType::VersionNotCovered, detail).field(format!("items[{i}].version")));
+                let detail = format!(
+                    "version {v} of {} is not covered; the licence covers {}",
+                    item.product, rule.versions
+                );
+                return Err(Problem::new(ProblemType::VersionNotCovered, detail)
+                    .field(format!("items[{i}].version")));
             }
-            if self.draw_from(std::slice::from_ref(item), &self.totals()).is_none() {
+            if self
+                .draw_from(std::slice::from_ref(item), &self.totals())
+                .is_none()
+            {
                 return Err(self.exceeds(i, item));
             }
         }
@@ -128,13 +164,18 @@ impl Capacity {
 
     fn exceeds(&self, i: usize, item: &Item) -> Problem {
         let most = self.most(&item.product);
-        let detail = format!("{} seats of {} are asked for, and the licence has {most}", item.seats, item.product);
+        let detail = format!(
+            "{} seats of {} are asked for, and the licence has {most}",
+            item.seats, item.product
+        );
         Problem::new(ProblemType::ExceedsSeats, detail).field(format!("items[{i}].seats"))
     }
 
     /// The most seats of a product that could be out at once, were nothing else.
     pub(super) fn most(&self, product: &ProductName) -> u32 {
-        let Some(rule) = self.rule(product) else { return 0 };
+        let Some(rule) = self.rule(product) else {
+            return 0;
+        };
         let mut free = self.totals();
         rule.take(u32::MAX, &mut free).0
     }
@@ -166,7 +207,10 @@ impl Capacity {
     /// Every pool that these items could draw on.
     pub(super) fn pools_of(&self, items: &[Item]) -> Vec<usize> {
         let rules = items.iter().filter_map(|i| self.rule(&i.product));
-        let mut v: Vec<usize> = rules.flat_map(|r| r.from.iter().flatten()).map(|(p, _)| *p).collect();
+        let mut v: Vec<usize> = rules
+            .flat_map(|r| r.from.iter().flatten())
+            .map(|(p, _)| *p)
+            .collect();
         v.sort_unstable();
         v.dedup();
         v
@@ -206,7 +250,11 @@ impl ProductRule {
         let mut got = 0;
         let mut draws = Draws::new();
         for alt in &self.from {
-            let room = alt.iter().map(|(p, w)| free.get(*p).copied().unwrap_or(0) / (*w).max(1)).min().unwrap_or(0);
+            let room = alt
+                .iter()
+                .map(|(p, w)| free.get(*p).copied().unwrap_or(0) / (*w).max(1))
+                .min()
+                .unwrap_or(0);
             // One pool may stand twice in an alternative: then its weights add up, and less fits than each alone says.
             let mut n = room.min(want - got);
             while n > 0 && !fits(alt, n, free) {
@@ -232,7 +280,11 @@ impl ProductRule {
 
 fn fits(alt: &[(usize, u32)], n: u32, free: &[u32]) -> bool {
     alt.iter().all(|(p, _)| {
-        let need: u64 = alt.iter().filter(|(q, _)| q == p).map(|(_, w)| u64::from(*w) * u64::from(n)).sum();
+        let need: u64 = alt
+            .iter()
+            .filter(|(q, _)| q == p)
+            .map(|(_, w)| u64::from(*w) * u64::from(n))
+            .sum();
         free.get(*p).is_some_and(|f| need <= u64::from(*f))
     })
 }

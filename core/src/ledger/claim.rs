@@ -66,7 +66,9 @@ impl Ledger {
         self.settle_if_done(now);
         self.grant_line(now);
         let id = answer?;
-        let claimed = self.standing(id).ok_or_else(|| Problem::new(ProblemType::UnknownLease, "the claim has ended"))?;
+        let claimed = self
+            .standing(id)
+            .ok_or_else(|| Problem::new(ProblemType::UnknownLease, "the claim has ended"))?;
         match (&self.paused, claimed) {
             (Some(why), Claimed::Waiting(_)) => Err(why.clone()),
             (_, c) => Ok(c),
@@ -75,10 +77,17 @@ impl Ledger {
 
     fn claim_again(&mut self, id: LeaseId, c: &Claim, now: BootTime) -> Result<LeaseId, Problem> {
         let changed = |what: &str, field: &str| {
-            let detail = format!("claim {} of {} exists with other {what}; give it back first, or wait until it lapses", c.name, c.holder);
-            Err(Problem::new(ProblemType::ClaimChanged, detail).field(field).retry_after(self.settings.lease_for.as_secs()))
+            let detail = format!(
+                "claim {} of {} exists with other {what}; give it back first, or wait until it lapses",
+                c.name, c.holder
+            );
+            Err(Problem::new(ProblemType::ClaimChanged, detail)
+                .field(field)
+                .retry_after(self.settings.lease_for.as_secs()))
         };
-        let Some(e) = self.entries.get(&id) else { return changed("items", "items") };
+        let Some(e) = self.entries.get(&id) else {
+            return changed("items", "items");
+        };
         if e.secret_hash != c.secret_hash {
             return changed("secret", "secretHash");
         }
@@ -94,7 +103,14 @@ impl Ledger {
                 && running != runs
             {
                 e.last = now;
-                self.set_state(id, State::Line { rank, running: runs }, now);
+                self.set_state(
+                    id,
+                    State::Line {
+                        rank,
+                        running: runs,
+                    },
+                    now,
+                );
                 return Ok(id);
             }
         }
@@ -102,7 +118,12 @@ impl Ledger {
         Ok(id)
     }
 
-    fn claim_anew(&mut self, refused: Option<LeaseId>, c: Claim, now: BootTime) -> Result<LeaseId, Problem> {
+    fn claim_anew(
+        &mut self,
+        refused: Option<LeaseId>,
+        c: Claim,
+        now: BootTime,
+    ) -> Result<LeaseId, Problem> {
         if self.ended.contains_key(&c.secret_hash) && !self.may_come_back(&c) {
             let detail = "this claim was given back; a new one needs a new secret";
             return Err(Problem::new(ProblemType::ClaimChanged, detail).field("secretHash"));
@@ -131,13 +152,21 @@ impl Ledger {
 
     fn capacity_check(&self, items: &[Item]) -> Result<(), Problem> {
         // Without a licence nothing can be judged: the claim waits, and is answered with why.
-        if self.paused.is_some() && self.capacity.products.is_empty() { Ok(()) } else { self.capacity.check(items) }
+        if self.paused.is_some() && self.capacity.products.is_empty() {
+            Ok(())
+        } else {
+            self.capacity.check(items)
+        }
     }
 
     fn check_bounds(&self, c: &Claim) -> Result<(), Problem> {
-        let bad = |detail: String| Err(Problem::new(ProblemType::BadRequest, detail).field("items"));
+        let bad =
+            |detail: String| Err(Problem::new(ProblemType::BadRequest, detail).field("items"));
         if c.items.is_empty() || c.items.len() > MAX_ITEMS {
-            return bad(format!("{} products, expected 1 to {MAX_ITEMS}", c.items.len()));
+            return bad(format!(
+                "{} products, expected 1 to {MAX_ITEMS}",
+                c.items.len()
+            ));
         }
         for (i, item) in c.items.iter().enumerate() {
             if c.items.iter().take(i).any(|o| o.product == item.product) {
@@ -145,14 +174,28 @@ impl Ledger {
             }
         }
         let limits = self.settings.limits;
-        let full = |detail: String| Err(Problem::new(ProblemType::TooManyClaims, detail).retry_after(30));
-        if self.by_holder.get(&c.holder.key()).is_some_and(|v| v.len() >= limits.per_holder) {
-            return full(format!("{} has {} claims, the most one holder may have", c.holder, limits.per_holder));
+        let full =
+            |detail: String| Err(Problem::new(ProblemType::TooManyClaims, detail).retry_after(30));
+        if self
+            .by_holder
+            .get(&c.holder.key())
+            .is_some_and(|v| v.len() >= limits.per_holder)
+        {
+            return full(format!(
+                "{} has {} claims, the most one holder may have",
+                c.holder, limits.per_holder
+            ));
         }
         if let Some(ns) = c.holder.namespace()
-            && self.per_namespace.get(ns).is_some_and(|n| *n >= limits.per_namespace)
+            && self
+                .per_namespace
+                .get(ns)
+                .is_some_and(|n| *n >= limits.per_namespace)
         {
-            return full(format!("namespace {ns} has {} claims, the most one may have", limits.per_namespace));
+            return full(format!(
+                "namespace {ns} has {} claims, the most one may have",
+                limits.per_namespace
+            ));
         }
         if self.line.len() >= limits.line {
             let detail = format!("the line has {} claims, the most it may have", limits.line);
@@ -164,10 +207,18 @@ impl Ledger {
     /// Takes an unexpired lease of an earlier run in, with its id, within the seats (promise 3). One that ended
     /// in this run is not taken in again, whatever its token says.
     fn take_in(&mut self, c: &Claim, now: BootTime) -> Option<LeaseId> {
-        let held = c.held.as_ref().filter(|h| h.unexpired && h.token.cnf == c.secret_hash && h.token.claim == c.name)?;
+        let held = c
+            .held
+            .as_ref()
+            .filter(|h| h.unexpired && h.token.cnf == c.secret_hash && h.token.claim == c.name)?;
         let id = held.token.lease;
         let same = held.token.items.len() == c.items.len()
-            && held.token.items.iter().zip(&c.items).all(|(t, i)| t.product == i.product && t.seats == i.seats);
+            && held
+                .token
+                .items
+                .iter()
+                .zip(&c.items)
+                .all(|(t, i)| t.product == i.product && t.seats == i.seats);
         let own = held.token.instance == self.settings.instance;
         if own || !same || self.ended_ids.contains(&id) || self.entries.contains_key(&id) {
             return None;
@@ -175,7 +226,17 @@ impl Ledger {
         let draws = self.capacity.draw_from(&c.items, &self.capacity.free())?;
         let overdraft = self.capacity.book(&draws);
         let counter = held.counter.max(held.token.counter);
-        self.insert(id, c, counter, State::Held { draws, overdraft, silent: false }, now);
+        self.insert(
+            id,
+            c,
+            counter,
+            State::Held {
+                draws,
+                overdraft,
+                silent: false,
+            },
+            now,
+        );
         Some(id)
     }
 
@@ -197,31 +258,76 @@ impl Ledger {
         let priority = Reverse(c.priority);
         if let Some(t) = restored {
             self.settings.generation = self.settings.generation.max(t.generation.saturating_add(1));
-            let class = if t.contested || was_held { Class::Contested } else { Class::Ordinary };
-            let rank = Rank { class, priority, generation: t.generation.min(OWN - 1), arrival: t.arrival, id: t.lease };
-            return Entering { id: t.lease, counter, rank };
+            let class = if t.contested || was_held {
+                Class::Contested
+            } else {
+                Class::Ordinary
+            };
+            let rank = Rank {
+                class,
+                priority,
+                generation: t.generation.min(OWN - 1),
+                arrival: t.arrival,
+                id: t.lease,
+            };
+            return Entering {
+                id: t.lease,
+                counter,
+                rank,
+            };
         }
         self.arrivals += 1;
-        let class = if was_held { Class::Contested } else { Class::Ordinary };
-        let rank = Rank { class, priority, generation: OWN, arrival: self.arrivals, id: c.new_id };
-        Entering { id: c.new_id, counter, rank }
+        let class = if was_held {
+            Class::Contested
+        } else {
+            Class::Ordinary
+        };
+        let rank = Rank {
+            class,
+            priority,
+            generation: OWN,
+            arrival: self.arrivals,
+            id: c.new_id,
+        };
+        Entering {
+            id: c.new_id,
+            counter,
+            rank,
+        }
     }
 
     /// Notes a refusal, so that people see it where they look. Does nothing if the claim is granted or in line.
-    pub fn refuse(&mut self, holder: &Holder, name: &ClaimName, items: &[Item], new_id: LeaseId, why: Problem, now: BootTime) {
+    pub fn refuse(
+        &mut self,
+        holder: &Holder,
+        name: &ClaimName,
+        items: &[Item],
+        new_id: LeaseId,
+        why: Problem,
+        now: BootTime,
+    ) {
         self.settling.seen(&holder.key());
         if let Some(id) = self.find(&holder.key(), name) {
             if !self.is_refused(id) {
                 return;
             }
-            let same = self.entries.get(&id).is_some_and(|e| matches!(&e.state, State::Refused(p) if **p == why));
+            let same = self
+                .entries
+                .get(&id)
+                .is_some_and(|e| matches!(&e.state, State::Refused(p) if **p == why));
             if same {
                 return self.heard(id, now);
             }
             self.forget_refused(id);
         }
-        let ns_full = holder.namespace().and_then(|n| self.per_namespace.get(n)).is_some_and(|n| *n >= self.settings.limits.per_namespace);
-        let own_full = self.by_holder.get(&holder.key()).is_some_and(|v| v.len() >= self.settings.limits.per_holder);
+        let ns_full = holder
+            .namespace()
+            .and_then(|n| self.per_namespace.get(n))
+            .is_some_and(|n| *n >= self.settings.limits.per_namespace);
+        let own_full = self
+            .by_holder
+            .get(&holder.key())
+            .is_some_and(|v| v.len() >= self.settings.limits.per_holder);
         if ns_full || own_full {
             return;
         }
@@ -240,7 +346,9 @@ impl Ledger {
     }
 
     fn is_refused(&self, id: LeaseId) -> bool {
-        self.entries.get(&id).is_some_and(|e| matches!(e.state, State::Refused(_)))
+        self.entries
+            .get(&id)
+            .is_some_and(|e| matches!(e.state, State::Refused(_)))
     }
 
     fn insert(&mut self, id: LeaseId, c: &Claim, counter: u64, state: State, now: BootTime) {
@@ -257,7 +365,10 @@ impl Ledger {
             counter,
             request: None,
         };
-        self.by_holder.entry(c.holder.key()).or_default().push((c.name.clone(), id));
+        self.by_holder
+            .entry(c.holder.key())
+            .or_default()
+            .push((c.name.clone(), id));
         if let Some(ns) = c.holder.namespace() {
             *self.per_namespace.entry(ns.to_owned()).or_default() += 1;
         }

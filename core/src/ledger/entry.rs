@@ -31,10 +31,7 @@ pub(super) struct Entry {
 #[derive(Debug)]
 pub(super) enum State {
     /// In line; `running` while its application runs on.
-    Line {
-        rank: Rank,
-        running: bool,
-    },
+    Line { rank: Rank, running: bool },
     /// Granted; `silent` once renewals were missed.
     Held {
         draws: Draws,

@@ -30,14 +30,18 @@ impl Ledger {
     /// A deadline as booked has come. The holder may have been heard since: deadlines are moved only here, so that
     /// a renewal costs no more than writing down its time.
     fn due(&mut self, id: LeaseId, now: BootTime) -> bool {
-        let Some(e) = self.entries.get_mut(&id) else { return false };
+        let Some(e) = self.entries.get_mut(&id) else {
+            return false;
+        };
         e.due = BootTime::NEVER;
         let due = self.due_at(id);
         if due > now {
             self.book_deadline(id, due);
             return false;
         }
-        let Some(e) = self.entries.get_mut(&id) else { return false };
+        let Some(e) = self.entries.get_mut(&id) else {
+            return false;
+        };
         match &mut e.state {
             State::Held { silent, .. } if !*silent => {
                 *silent = true;
@@ -68,13 +72,17 @@ impl Ledger {
 
     /// When an entry's next deadline is, counted from when it was last heard.
     fn due_at(&self, id: LeaseId) -> BootTime {
-        let Some(e) = self.entries.get(&id) else { return BootTime::NEVER };
+        let Some(e) = self.entries.get(&id) else {
+            return BootTime::NEVER;
+        };
         let d = self.settings.lease_for;
         match (&e.state, self.settings.reclaim) {
             // Two renewals missed: worth showing to people.
             (State::Held { silent: false, .. }, _) => e.last + d * 2 / 3,
             (State::Held { .. }, Reclaim::Any) => e.last + d + self.margin(),
-            (State::Held { .. }, Reclaim::Confirmed) => e.last + self.settings.grace.max(d) + self.margin(),
+            (State::Held { .. }, Reclaim::Confirmed) => {
+                e.last + self.settings.grace.max(d) + self.margin()
+            }
             (State::Line { .. }, _) => e.last + d,
             (State::Refused(_), _) => e.last + REFUSED,
         }
@@ -97,7 +105,9 @@ impl Ledger {
 
     /// Its holder was heard.
     pub(super) fn heard(&mut self, id: LeaseId, now: BootTime) {
-        let Some(e) = self.entries.get_mut(&id) else { return };
+        let Some(e) = self.entries.get_mut(&id) else {
+            return;
+        };
         e.last = e.last.max(now);
         if let State::Held { silent, .. } = &mut e.state
             && *silent
@@ -112,7 +122,9 @@ impl Ledger {
 
     /// Puts an entry into a state: the line's index, its deadline and the event follow.
     pub(super) fn set_state(&mut self, id: LeaseId, state: State, now: BootTime) {
-        let Some(e) = self.entries.get_mut(&id) else { return };
+        let Some(e) = self.entries.get_mut(&id) else {
+            return;
+        };
         if let State::Line { rank, .. } = e.state {
             self.line.remove(&rank);
         }
@@ -177,7 +189,8 @@ impl Ledger {
         }
         self.ended.insert(e.secret_hash, Ended { released });
         self.ended_ids.insert(id);
-        self.ended_order.push_back((now + REMEMBERED, e.secret_hash, id));
+        self.ended_order
+            .push_back((now + REMEMBERED, e.secret_hash, id));
     }
 
     fn forget_oldest(&mut self) {
@@ -196,6 +209,9 @@ impl Ledger {
 
     fn emit(&mut self, view: crate::wire::LeaseView) {
         self.seq += 1;
-        self.events.push_back(Event { seq: self.seq, view });
+        self.events.push_back(Event {
+            seq: self.seq,
+            view,
+        });
     }
 }

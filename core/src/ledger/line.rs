@@ -47,10 +47,18 @@ impl Ledger {
             if free.iter().zip(&blocked).all(|(f, b)| *f == 0 || *b) {
                 break;
             }
-            let Some(e) = self.entries.get(id) else { continue };
+            let Some(e) = self.entries.get(id) else {
+                continue;
+            };
             let pools = self.capacity.pools_of(&e.items);
-            let waits_behind = pools.iter().any(|p| blocked.get(*p).copied().unwrap_or(true));
-            let draws = if waits_behind { None } else { self.capacity.draw_from(&e.items, &free) };
+            let waits_behind = pools
+                .iter()
+                .any(|p| blocked.get(*p).copied().unwrap_or(true));
+            let draws = if waits_behind {
+                None
+            } else {
+                self.capacity.draw_from(&e.items, &free)
+            };
             match draws {
                 Some(draws) => {
                     for (p, n) in &draws {
@@ -69,7 +77,15 @@ impl Ledger {
         }
         for (id, draws) in granted {
             let overdraft = self.capacity.book(&draws);
-            self.set_state(id, State::Held { draws, overdraft, silent: false }, now);
+            self.set_state(
+                id,
+                State::Held {
+                    draws,
+                    overdraft,
+                    silent: false,
+                },
+                now,
+            );
         }
     }
 
@@ -78,7 +94,12 @@ impl Ledger {
         let mine = self.capacity.pools_of(&e.items);
         let shares = |id: &LeaseId| {
             let other = self.entries.get(id);
-            other.is_some_and(|o| self.capacity.pools_of(&o.items).iter().any(|p| mine.contains(p)))
+            other.is_some_and(|o| {
+                self.capacity
+                    .pools_of(&o.items)
+                    .iter()
+                    .any(|p| mine.contains(p))
+            })
         };
         let before = self.line.range(..rank).filter(|(_, id)| shares(id)).count();
         u32::try_from(before + 1).unwrap_or(u32::MAX)
@@ -86,8 +107,14 @@ impl Ledger {
 
     /// The place in line of an entry, and why it waits.
     pub(super) fn place_of(&self, e: &Entry) -> Option<(u32, WaitReason)> {
-        let State::Line { rank, .. } = e.state else { return None };
-        let reason = if self.settling.is_on() { WaitReason::Settling } else { WaitReason::Full };
+        let State::Line { rank, .. } = e.state else {
+            return None;
+        };
+        let reason = if self.settling.is_on() {
+            WaitReason::Settling
+        } else {
+            WaitReason::Full
+        };
         Some((self.place(rank, e), reason))
     }
 
@@ -103,7 +130,11 @@ impl Ledger {
                     items: e.items.clone(),
                     place,
                     reason,
-                    generation: if rank.generation == OWN { self.settings.generation } else { rank.generation },
+                    generation: if rank.generation == OWN {
+                        self.settings.generation
+                    } else {
+                        rank.generation
+                    },
                     arrival: rank.arrival,
                     contested: rank.class == Class::Contested,
                     secret_hash: e.secret_hash,

@@ -84,7 +84,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { per_holder: 16, per_namespace: 20_000, line: 100_000 }
+        Self {
+            per_holder: 16,
+            per_namespace: 20_000,
+            line: 100_000,
+        }
     }
 }
 
@@ -263,7 +267,10 @@ impl Ledger {
     }
 
     fn claims_of(&self, holder: &HolderKey) -> Vec<LeaseId> {
-        self.by_holder.get(holder).map(|c| c.iter().map(|(_, id)| *id).collect()).unwrap_or_default()
+        self.by_holder
+            .get(holder)
+            .map(|c| c.iter().map(|(_, id)| *id).collect())
+            .unwrap_or_default()
     }
 
     fn find(&self, holder: &HolderKey, claim: &ClaimName) -> Option<LeaseId> {

@@ -9,12 +9,18 @@ use crate::time::BootTime;
 use crate::wire::{Problem, ProblemType, Renewal};
 
 fn unknown(lease: LeaseId) -> Problem {
-    let detail = format!("lease {lease} is not in the books of this run; repeat the claim with its token and secret");
+    let detail = format!(
+        "lease {lease} is not in the books of this run; repeat the claim with its token and secret"
+    );
     Problem::new(ProblemType::UnknownLease, detail)
 }
 
 fn wrong_secret() -> Problem {
-    Problem::new(ProblemType::Unauthenticated, "the secret is not this claim's").field("secret")
+    Problem::new(
+        ProblemType::Unauthenticated,
+        "the secret is not this claim's",
+    )
+    .field("secret")
 }
 
 impl Ledger {
@@ -25,14 +31,22 @@ impl Ledger {
     /// behind, or a message so late that its sender no longer listens.
     pub fn renew(&mut self, r: &Renewal, now: BootTime) -> Result<Granted, Problem> {
         self.tick(now);
-        let e = self.entries.get_mut(&r.lease).ok_or_else(|| unknown(r.lease))?;
+        let e = self
+            .entries
+            .get_mut(&r.lease)
+            .ok_or_else(|| unknown(r.lease))?;
         if !e.secret_hash.matches(&r.secret) {
             return Err(wrong_secret());
         }
-        let State::Held { .. } = e.state else { return Err(unknown(r.lease)) };
+        let State::Held { .. } = e.state else {
+            return Err(unknown(r.lease));
+        };
         let retry = r.counter == e.counter && e.request == Some(r.request_id);
         if r.counter <= e.counter && !retry {
-            let detail = format!("another copy of {} has renewed lease {} meanwhile; only one may run", e.holder, r.lease);
+            let detail = format!(
+                "another copy of {} has renewed lease {} meanwhile; only one may run",
+                e.holder, r.lease
+            );
             return Err(Problem::new(ProblemType::Cloned, detail).field("counter"));
         }
         e.counter = r.counter;
@@ -55,9 +69,16 @@ impl Ledger {
 
     /// Gives a lease back, or leaves the line. `false` if it is not in the books: nothing is touched, and a late
     /// duplicate frees no newer lease, since ids are never given twice.
-    pub fn release(&mut self, lease: LeaseId, secret: &Secret, now: BootTime) -> Result<bool, Problem> {
+    pub fn release(
+        &mut self,
+        lease: LeaseId,
+        secret: &Secret,
+        now: BootTime,
+    ) -> Result<bool, Problem> {
         self.tick(now);
-        let Some(e) = self.entries.get(&lease) else { return Ok(false) };
+        let Some(e) = self.entries.get(&lease) else {
+            return Ok(false);
+        };
         if !e.secret_hash.matches(secret) {
             return Err(wrong_secret());
         }

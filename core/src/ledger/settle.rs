@@ -31,9 +31,20 @@ impl Settling {
     pub(super) fn new(now: BootTime, q: Duration, reclaim: Reclaim, grace: Duration) -> Self {
         let confirmed = reclaim == Reclaim::Confirmed;
         // With `Confirmed` a silent holder keeps its seat for as long as its grace, also over a restart.
-        let time = if confirmed { q.max(grace + margin(grace)) } else { q };
+        let time = if confirmed {
+            q.max(grace + margin(grace))
+        } else {
+            q
+        };
         let until = (!q.is_zero()).then(|| now + time);
-        Self { until, places_until: now + q, now, confirmed, missing: None, seen: HashSet::new() }
+        Self {
+            until,
+            places_until: now + q,
+            now,
+            confirmed,
+            missing: None,
+            seen: HashSet::new(),
+        }
     }
 
     pub(super) fn is_on(&self) -> bool {
@@ -68,7 +79,13 @@ impl Settling {
     fn expect(&mut self, roster: &[HolderKey]) {
         if self.until.is_some() {
             let seen = &self.seen;
-            self.missing = Some(roster.iter().filter(|h| !seen.contains(*h)).cloned().collect());
+            self.missing = Some(
+                roster
+                    .iter()
+                    .filter(|h| !seen.contains(*h))
+                    .cloned()
+                    .collect(),
+            );
         }
     }
 
@@ -84,7 +101,11 @@ impl Ledger {
         self.tick(now);
         self.settling.expect(roster);
         // Who is in the books already has shown itself in this run.
-        let present: Vec<HolderKey> = roster.iter().filter(|h| self.by_holder.contains_key(*h)).cloned().collect();
+        let present: Vec<HolderKey> = roster
+            .iter()
+            .filter(|h| self.by_holder.contains_key(*h))
+            .cloned()
+            .collect();
         for h in &present {
             self.settling.seen(h);
         }
@@ -100,8 +121,14 @@ impl Ledger {
     /// Ends settling if it is time. Returns whether it ended in this step.
     pub(super) fn settle_if_done(&mut self, now: BootTime) -> bool {
         self.settling.now = self.settling.now.max(now);
-        let Some(until) = self.settling.until else { return false };
-        let all_in = self.settling.missing.as_ref().is_some_and(HashSet::is_empty);
+        let Some(until) = self.settling.until else {
+            return false;
+        };
+        let all_in = self
+            .settling
+            .missing
+            .as_ref()
+            .is_some_and(HashSet::is_empty);
         let full = self.capacity.is_full() && !self.settling.confirmed;
         if now < until && !all_in && !full {
             return false;

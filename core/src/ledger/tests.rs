@@ -1,1 +1,797 @@
-//! Tests.
+//! The ledger's promises, one test each, and random histories against what must always be true.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use super::*;
+use crate::license::{
+    AnchorKind, BootStamp, Digest, HolderHmac, KeyId, LeaseToken, TokenAnchor, TokenItem,
+};
+use crate::license::{Licence, Pool, Product, Ticket};
+use crate::names::{ProductName, RequestId, Seats};
+use crate::request;
+use crate::secret::Secret;
+use crate::time::Timestamp;
+use crate::wire::{ProblemType, Renewal, Standing, ViewState};
+use proptest::prelude::*;
+
+const D: Duration = Duration::from_secs(30);
+
+fn at(ms: u64) -> BootTime {
+    BootTime::from_millis(1_000_000 + ms)
+}
+
+fn licence(pools: &[(&str, u32)], products: &[(&str, &str)]) -> Licence {
+    let from = |s: &str| -> serde_json::Value {
+        let alt = |a: &str| -> serde_json::Value {
+            a.split('+')
+                .map(|d| {
+                    let (p, w) = d.split_once('*').unwrap_or((d, "1"));
+                    serde_json::json!({"pool": p, "weight": w.parse::<u32>().unwrap()})
+                })
+                .collect()
+        };
+        s.split('|').map(alt).collect()
+    };
+    let pools: Vec<Pool> = pools
+        .iter()
+        .map(|(n, s)| Pool {
+            name: n.parse().unwrap(),
+            seats: *s,
+            overdraft: 0,
+        })
+        .collect();
+    let products: Vec<Product> = products
+        .iter()
+        .map(|(n, f)| {
+            serde_json::from_value(serde_json::json!({"name": n, "from": from(f)})).unwrap()
+        })
+        .collect();
+    Licence {
+        schema: 1,
+        critical: vec![],
+        id: "t".into(),
+        supersedes: vec![],
+        customer: "t".into(),
+        issued: Timestamp::UNIX_EPOCH,
+        not_before: None,
+        expires: None,
+        maintenance_until: None,
+        test: false,
+        pools,
+        products,
+        anchors: vec![],
+        policy: crate::license::Policy::default(),
+    }
+}
+
+fn settings(instance: u8, settle: Duration) -> Settings {
+    Settings {
+        instance: InstanceId::from_bytes([instance; 16]),
+        generation: u64::from(instance),
+        lease_for: D,
+        settle,
+        reclaim: Reclaim::Any,
+        grace: Duration::from_secs(600),
+        limits: Limits::default(),
+    }
+}
+
+fn seats(n: u32) -> Ledger {
+    let l = licence(&[("r", n)], &[("render", "r")]);
+    Ledger::new(settings(1, Duration::ZERO), Capacity::of(&l), at(0))
+}
+
+fn secret(n: u8) -> Secret {
+    Secret::from_bytes([n; 32])
+}
+
+fn pod(n: u8) -> Holder {
+    Holder::Pod {
+        namespace: "ns".into(),
+        pod: format!("p{n}"),
+        uid: format!("uid-{n}"),
+        service_account: "default".into(),
+        node: None,
+    }
+}
+
+fn claim(n: u8, what: &str) -> Claim {
+    Claim {
+        holder: pod(n),
+        name: ClaimName::pod(),
+        items: request::parse(what).unwrap(),
+        secret_hash: secret(n).hash(),
+        new_id: LeaseId::from_bytes([n; 16]),
+        standing: Standing::Seeking,
+        ticket: None,
+        held: None,
+        priority: 0,
+    }
+}
+
+fn granted(r: Result<Claimed, Problem>) -> Granted {
+    match r {
+        Ok(Claimed::Granted(g)) => g,
+        other => panic!("expected a grant: {other:?}"),
+    }
+}
+
+fn place(r: Result<Claimed, Problem>) -> Place {
+    match r {
+        Ok(Claimed::Waiting(p)) => p,
+        other => panic!("expected a place in line: {other:?}"),
+    }
+}
+
+fn refused(r: Result<Claimed, Problem>) -> (ProblemType, Option<String>) {
+    match r {
+        Err(p) => (p.kind, p.field),
+        other => panic!("expected a refusal: {other:?}"),
+    }
+}
+
+fn renewal(n: u8, lease: LeaseId, counter: u64, request: u8) -> Renewal {
+    Renewal {
+        lease,
+        secret: secret(n),
+        counter,
+        request_id: RequestId::from_bytes([request; 16]),
+    }
+}
+
+fn token(n: u8, g: &Granted, instance: u8) -> LeaseToken {
+    LeaseToken {
+        licence: Digest(String::new()),
+        anchor: TokenAnchor {
+            kind: AnchorKind::Pkcs11,
+            key_id: KeyId(String::new()),
+        },
+        delegation: Digest(String::new()),
+        instance: InstanceId::from_bytes([instance; 16]),
+        seq: 1,
+        lease: g.lease,
+        claim: g.claim.clone(),
+        holder: HolderHmac(String::new()),
+        items: g
+            .items
+            .iter()
+            .map(|i| TokenItem {
+                product: i.product.clone(),
+                seats: i.seats,
+                versions: crate::license::VersionRange::default(),
+                maintenance_until: None,
+            })
+            .collect(),
+        issued_at: Timestamp::UNIX_EPOCH,
+        issued_boot: Some(BootStamp {
+            boot: "b".into(),
+            ms: g.received,
+        }),
+        lease_for: D,
+        run_for: D,
+        counter: g.counter,
+        overdraft: 0,
+        cnf: secret(n).hash(),
+        test: false,
+        nonce: None,
+    }
+}
+
+fn ticket(p: &Place, instance: u8) -> Ticket {
+    Ticket {
+        instance: InstanceId::from_bytes([instance; 16]),
+        generation: p.generation,
+        arrival: p.arrival,
+        lease: p.lease,
+        claim: p.claim.clone(),
+        items: p.items.clone(),
+        holder: HolderHmac(String::new()),
+        cnf: p.secret_hash,
+        contested: p.contested,
+        issued_at: Timestamp::UNIX_EPOCH,
+    }
+}
+
+fn states(l: &Ledger, now: BootTime) -> Vec<(String, ViewState)> {
+    let mut v: Vec<_> = l
+        .views(now)
+        .into_iter()
+        .map(|v| (v.holder.to_string(), v.state))
+        .collect();
+    v.sort_by(|a, b| a.0.cmp(&b.0));
+    v
+}
+
+#[test]
+fn seats_are_granted_then_claims_wait_in_order_of_arrival() {
+    let mut l = seats(2);
+    let a = granted(l.claim(claim(1, "render"), at(0)));
+    granted(l.claim(claim(2, "render"), at(1)));
+    assert_eq!(place(l.claim(claim(3, "render"), at(2))).place, 1);
+    assert_eq!(place(l.claim(claim(4, "render"), at(3))).place, 2);
+    assert_eq!(l.release(a.lease, &secret(1), at(4)), Ok(true));
+    let g = granted(l.claim(claim(3, "render"), at(5)));
+    assert_eq!(
+        g.lease,
+        LeaseId::from_bytes([3; 16]),
+        "the lease is the id it waited under"
+    );
+    assert_eq!(place(l.claim(claim(4, "render"), at(6))).place, 1);
+}
+
+#[test]
+fn a_release_grants_in_the_same_step_and_says_so() {
+    let mut l = seats(1);
+    let a = granted(l.claim(claim(1, "render"), at(0)));
+    place(l.claim(claim(2, "render"), at(1)));
+    while l.next_event().is_some() {}
+    l.release(a.lease, &secret(1), at(2)).unwrap();
+    let events: Vec<_> = std::iter::from_fn(|| l.next_event())
+        .map(|e| (e.view.holder.to_string(), e.view.state))
+        .collect();
+    assert_eq!(
+        events,
+        [
+            ("ns/p1".into(), ViewState::Ended),
+            ("ns/p2".into(), ViewState::Held)
+        ]
+    );
+}
+
+#[test]
+fn silence_frees_at_last_receipt_plus_d_plus_m_and_not_before() {
+    let mut l = seats(1);
+    let a = granted(l.claim(claim(1, "render"), at(0)));
+    l.renew(&renewal(1, a.lease, 1, 1), at(10_000)).unwrap();
+    for t in (11_000..41_000).step_by(5000) {
+        assert_eq!(place(l.claim(claim(2, "render"), at(t))).place, 1);
+    }
+    let free = 10_000 + 30_000 + 1030;
+    l.claim(claim(2, "render"), at(free - 1))
+        .map(|_| ())
+        .unwrap();
+    assert_eq!(
+        states(&l, at(free - 1)),
+        [
+            ("ns/p1".into(), ViewState::Silent),
+            ("ns/p2".into(), ViewState::Waiting)
+        ]
+    );
+    assert_eq!(l.next_deadline(), at(free));
+    l.tick(at(free));
+    assert_eq!(states(&l, at(free)), [("ns/p2".into(), ViewState::Held)]);
+}
+
+#[test]
+fn a_place_dies_d_after_its_last_request() {
+    let mut l = seats(1);
+    let a = granted(l.claim(claim(1, "render"), at(0)));
+    place(l.claim(claim(2, "render"), at(0)));
+    place(l.claim(claim(3, "render"), at(1)));
+    l.renew(&renewal(1, a.lease, 1, 1), at(20_000)).unwrap();
+    place(l.claim(claim(3, "render"), at(20_000)));
+    l.tick(at(30_000));
+    l.release(a.lease, &secret(1), at(30_001)).unwrap();
+    assert_eq!(
+        states(&l, at(30_001)),
+        [("ns/p3".into(), ViewState::Held)],
+        "a dead waiter is not granted"
+    );
+}
+
+#[test]
+fn the_same_claim_again_has_the_same_lease_and_the_same_place() {
+    let mut l = seats(1);
+    let a = granted(l.claim(claim(1, "render"), at(0)));
+    place(l.claim(claim(2, "render"), at(0)));
+    let mut again = claim(1, "render");
+    again.new_id = LeaseId::from_bytes([99; 16]);
+    assert_eq!(granted(l.claim(again, at(1))).lease, a.lease);
+    place(l.claim(claim(3, "render"), at(2)));
+    assert_eq!(
+        place(l.claim(claim(2, "render"), at(3))).place,
+        1,
+        "a repeat keeps the place"
+    );
+    assert_eq!(l.pools()[0].used, 1);
+}
+
+#[test]
+fn all_or_nothing_over_pools_and_free_seats_gather_for_the_head() {
+    let lic = licence(&[("a", 2), ("b", 1)], &[("x", "a"), ("y", "b")]);
+    let mut l = Ledger::new(settings(1, Duration::ZERO), Capacity::of(&lic), at(0));
+    let one = granted(l.claim(claim(1, "x"), at(0)));
+    let two = granted(l.claim(claim(2, "x"), at(0)));
+    place(l.claim(claim(3, "x:2,y"), at(0)));
+    assert_eq!(place(l.claim(claim(4, "x"), at(1))).place, 2);
+    assert_eq!(
+        place(l.claim(claim(5, "y"), at(1))).place,
+        2,
+        "y is free, but kept for who came first"
+    );
+    l.release(one.lease, &secret(1), at(2)).unwrap();
+    assert_eq!(
+        place(l.claim(claim(4, "x"), at(3))).place,
+        2,
+        "a small claim does not overtake"
+    );
+    l.release(two.lease, &secret(2), at(4)).unwrap();
+    granted(l.claim(claim(3, "x:2,y"), at(5)));
+    let used: Vec<u32> = l.pools().iter().map(|p| p.used).collect();
+    assert_eq!(used, [2, 1]);
+}
+
+#[test]
+fn suites_and_weights_are_drawn_in_order() {
+    let lic = licence(&[("own", 1), ("suite", 4)], &[("x", "own|suite*2")]);
+    let mut l = Ledger::new(settings(1, Duration::ZERO), Capacity::of(&lic), at(0));
+    assert_eq!(l.products()[0].seats, 3);
+    granted(l.claim(claim(1, "x:2"), at(0)));
+    let used: Vec<u32> = l.pools().iter().map(|p| p.used).collect();
+    assert_eq!(used, [1, 2]);
+    granted(l.claim(claim(2, "x"), at(0)));
+    place(l.claim(claim(3, "x"), at(0)));
+}
+
+#[test]
+fn priority_goes_before_arrival_and_contested_before_both() {
+    let mut l = seats(1);
+    let a = granted(l.claim(claim(1, "render"), at(0)));
+    place(l.claim(claim(2, "render"), at(1)));
+    let mut high = claim(3, "render");
+    high.priority = 5;
+    assert_eq!(place(l.claim(high.clone(), at(2))).place, 1);
+    let mut back = claim(4, "render");
+    back.standing = Standing::Held;
+    back.held = Some(HeldLease {
+        token: token(
+            4,
+            &Granted {
+                lease: LeaseId::from_bytes([44; 16]),
+                ..a.clone()
+            },
+            0,
+        ),
+        unexpired: false,
+        counter: 3,
+    });
+    let p = place(l.claim(back.clone(), at(3)));
+    assert_eq!((p.place, p.contested), (1, true));
+    assert_eq!(l.gauges().overlap_seats, 1);
+    l.release(a.lease, &secret(1), at(4)).unwrap();
+    back.held = None;
+    granted(l.claim(back, at(5)));
+    assert_eq!(place(l.claim(high, at(6))).place, 1);
+}
+
+#[test]
+fn what_can_never_be_granted_is_refused_by_field_and_shown() {
+    let mut l = seats(2);
+    assert_eq!(
+        refused(l.claim(claim(1, "rendr"), at(0))),
+        (ProblemType::UnknownProduct, Some("items[0].product".into()))
+    );
+    assert_eq!(states(&l, at(0)), [("ns/p1".into(), ViewState::Refused)]);
+    assert_eq!(
+        refused(l.claim(claim(1, "render:3"), at(1))),
+        (ProblemType::ExceedsSeats, Some("items[0].seats".into()))
+    );
+    let mut other = claim(1, "render");
+    other.new_id = LeaseId::from_bytes([9; 16]);
+    granted(l.claim(other, at(2)));
+    assert_eq!(
+        states(&l, at(2)),
+        [("ns/p1".into(), ViewState::Held)],
+        "the refusal is gone"
+    );
+    assert_eq!(l.gauges().refused, 0);
+}
+
+#[test]
+fn without_the_secret_nobody_changes_anothers_claim() {
+    let mut l = seats(1);
+    let a = granted(l.claim(claim(1, "render"), at(0)));
+    let mut thief = claim(1, "render");
+    thief.secret_hash = secret(9).hash();
+    assert_eq!(
+        refused(l.claim(thief, at(1))),
+        (ProblemType::ClaimChanged, Some("secretHash".into()))
+    );
+    assert_eq!(
+        l.renew(&renewal(9, a.lease, 1, 1), at(1)).unwrap_err().kind,
+        ProblemType::Unauthenticated
+    );
+    assert_eq!(
+        l.release(a.lease, &secret(9), at(1)).unwrap_err().kind,
+        ProblemType::Unauthenticated
+    );
+    assert_eq!(
+        l.lookup(a.lease, &secret(9)).unwrap_err().kind,
+        ProblemType::Unauthenticated
+    );
+    assert_eq!(states(&l, at(1)), [("ns/p1".into(), ViewState::Held)]);
+    let mut more = claim(1, "render:2");
+    more.secret_hash = secret(1).hash();
+    assert_eq!(refused(l.claim(more, at(1))).0, ProblemType::ClaimChanged);
+}
+
+#[test]
+fn the_counter_tells_a_retry_from_a_copy() {
+    let mut l = seats(1);
+    let a = granted(l.claim(claim(1, "render"), at(0))).lease;
+    assert_eq!(l.renew(&renewal(1, a, 1, 1), at(1)).unwrap().counter, 1);
+    assert_eq!(
+        l.renew(&renewal(1, a, 1, 1), at(2)).unwrap().counter,
+        1,
+        "a retry is answered alike"
+    );
+    assert_eq!(
+        l.renew(&renewal(1, a, 1, 2), at(3)).unwrap_err().kind,
+        ProblemType::Cloned
+    );
+    assert_eq!(
+        l.renew(&renewal(1, a, 2, 3), at(4)).unwrap().counter,
+        2,
+        "the first of the two goes on"
+    );
+    assert_eq!(
+        l.renew(&renewal(1, a, 1, 1), at(5)).unwrap_err().kind,
+        ProblemType::Cloned
+    );
+}
+
+#[test]
+fn late_messages_of_a_given_back_claim_change_nothing() {
+    let mut l = seats(1);
+    let a = granted(l.claim(claim(1, "render"), at(0))).lease;
+    l.release(a, &secret(1), at(1)).unwrap();
+    assert_eq!(
+        refused(l.claim(claim(1, "render"), at(2))).0,
+        ProblemType::ClaimChanged,
+        "the secret was given back"
+    );
+    let mut new = claim(1, "render");
+    new.secret_hash = secret(7).hash();
+    new.new_id = LeaseId::from_bytes([7; 16]);
+    let b = granted(l.claim(new, at(3))).lease;
+    assert_eq!(l.release(a, &secret(1), at(4)), Ok(false));
+    assert_eq!(
+        l.renew(&renewal(1, a, 1, 1), at(5)).unwrap_err().kind,
+        ProblemType::UnknownLease
+    );
+    assert_eq!(
+        l.standing(b).map(|c| matches!(c, Claimed::Granted(_))),
+        Some(true),
+        "the newer lease is untouched"
+    );
+}
+
+#[test]
+fn bounds_hold_and_harm_nobody_else() {
+    let lic = licence(&[("r", 100)], &[("render", "r")]);
+    let mut s = settings(1, Duration::ZERO);
+    s.limits = Limits {
+        per_holder: 2,
+        per_namespace: 3,
+        line: 10,
+    };
+    let mut l = Ledger::new(s, Capacity::of(&lic), at(0));
+    for i in 0..3u8 {
+        let mut c = claim(1, "render");
+        c.name = format!("c{i}").parse().unwrap();
+        c.new_id = LeaseId::from_bytes([100 + i; 16]);
+        let r = l.claim(c, at(0));
+        if i < 2 {
+            granted(r);
+        } else {
+            assert_eq!(refused(r).0, ProblemType::TooManyClaims);
+        }
+    }
+    granted(l.claim(claim(2, "render"), at(0)));
+    assert_eq!(
+        refused(l.claim(claim(3, "render"), at(0))).0,
+        ProblemType::TooManyClaims
+    );
+    let mut elsewhere = claim(4, "render");
+    elsewhere.holder = Holder::External {
+        subject: "x".into(),
+    };
+    granted(l.claim(elsewhere, at(0)));
+}
+
+#[test]
+fn a_pod_proven_gone_frees_in_that_step() {
+    let mut l = seats(1);
+    granted(l.claim(claim(1, "render"), at(0)));
+    place(l.claim(claim(2, "render"), at(0)));
+    assert_eq!(l.gone(&[pod(1).key(), pod(9).key()], at(1)), 1);
+    assert_eq!(states(&l, at(1)), [("ns/p2".into(), ViewState::Held)]);
+}
+
+#[test]
+fn a_smaller_licence_throws_nobody_out_and_new_claims_wait() {
+    let mut l = seats(3);
+    let ids: Vec<LeaseId> = (1..=3)
+        .map(|n| granted(l.claim(claim(n, "render"), at(0))).lease)
+        .collect();
+    place(l.claim(claim(4, "render"), at(1)));
+    l.set_capacity(
+        Capacity::of(&licence(&[("r", 1)], &[("render", "r")])),
+        at(2),
+    );
+    assert_eq!(l.gauges().held, 3);
+    for (i, id) in ids.iter().enumerate().take(2) {
+        l.release(*id, &secret(i as u8 + 1), at(3)).unwrap();
+        assert_eq!(place(l.claim(claim(4, "render"), at(4))).place, 1);
+    }
+    l.release(ids[2], &secret(3), at(5)).unwrap();
+    granted(l.claim(claim(4, "render"), at(6)));
+    l.set_capacity(
+        Capacity::of(&licence(&[("r", 5)], &[("render", "r")])),
+        at(7),
+    );
+    granted(l.claim(claim(5, "render"), at(8)));
+}
+
+#[test]
+fn nothing_new_is_granted_while_paused_and_places_stay() {
+    let mut l = seats(2);
+    let a = granted(l.claim(claim(1, "render"), at(0))).lease;
+    l.pause(Some(Problem::new(ProblemType::AnchorLost, "gone")), at(1));
+    assert_eq!(
+        refused(l.claim(claim(2, "render"), at(2))).0,
+        ProblemType::AnchorLost
+    );
+    l.renew(&renewal(1, a, 1, 1), at(3)).unwrap();
+    l.pause(None, at(4));
+    assert_eq!(l.gauges().held, 2, "who asked meanwhile is granted at once");
+}
+
+/// One run with two holders and one waiter; what they carry over a restart.
+fn before_restart() -> (Vec<HeldLease>, Place) {
+    let mut l = seats(2);
+    let held = (1..=2u8)
+        .map(|n| {
+            let g = granted(l.claim(claim(n, "render"), at(0)));
+            HeldLease {
+                token: token(n, &g, 1),
+                unexpired: true,
+                counter: 4,
+            }
+        })
+        .collect();
+    (held, place(l.claim(claim(3, "render"), at(1))))
+}
+
+fn second_run(settle: Duration) -> Ledger {
+    Ledger::new(
+        settings(2, settle),
+        Capacity::of(&licence(&[("r", 2)], &[("render", "r")])),
+        at(2000),
+    )
+}
+
+fn comes_back(n: u8, h: &HeldLease) -> Claim {
+    let mut c = claim(n, "render");
+    c.new_id = LeaseId::from_bytes([100 + n; 16]);
+    c.standing = Standing::Held;
+    c.held = Some(h.clone());
+    c
+}
+
+#[test]
+fn after_a_restart_leases_come_back_with_their_ids_and_places_from_tickets() {
+    let (held, waiter) = before_restart();
+    let mut l = second_run(Duration::from_millis(31_030));
+    let p = place(l.claim(claim(9, "render"), at(2001)));
+    assert_eq!(
+        p.reason,
+        WaitReason::Settling,
+        "a stranger gets nothing, though the books are empty"
+    );
+    let mut c = claim(3, "render");
+    c.new_id = LeaseId::from_bytes([103; 16]);
+    c.ticket = Some(ticket(&waiter, 1));
+    let p = place(l.claim(c, at(2002)));
+    assert_eq!(
+        (p.lease, p.place),
+        (waiter.lease, 1),
+        "the restored place is before the newcomer's"
+    );
+    for n in [1u8, 2] {
+        let g = granted(l.claim(comes_back(n, &held[usize::from(n) - 1]), at(2003)));
+        assert_eq!((g.lease, g.counter), (LeaseId::from_bytes([n; 16]), 4));
+    }
+    assert!(!l.settling(), "the seats taken in are all there are");
+    l.release(LeaseId::from_bytes([1; 16]), &secret(1), at(2004))
+        .unwrap();
+    assert_eq!(l.gauges().held, 2);
+    assert!(matches!(
+        l.standing(waiter.lease),
+        Some(Claimed::Granted(_))
+    ));
+}
+
+#[test]
+fn settling_ends_with_q_or_with_the_roster() {
+    let (held, _) = before_restart();
+    let q = Duration::from_millis(31_030);
+    let mut l = second_run(q);
+    place(l.claim(claim(9, "render"), at(2001)));
+    place(l.claim(claim(9, "render"), at(20_000)));
+    assert!(l.next_deadline() <= at(2000 + 31_030));
+    l.tick(at(33_029));
+    assert!(l.settling());
+    l.tick(at(33_030));
+    assert!(!l.settling());
+    assert_eq!(l.gauges().held, 1);
+
+    let mut l = second_run(q);
+    place(l.claim(claim(9, "render"), at(2001)));
+    granted(l.claim(comes_back(1, &held[0]), at(2002)));
+    l.expected(&[pod(1).key(), pod(2).key(), pod(9).key()], at(2003));
+    assert_eq!(l.settling_state().missing(), Some(1));
+    assert!(
+        l.settling(),
+        "one that may hold a lease is neither in nor gone"
+    );
+    l.gone(&[pod(2).key()], at(2004));
+    assert!(!l.settling());
+    assert_eq!(l.gauges().held, 2);
+
+    let mut l = second_run(q);
+    l.expected(&[], at(2001));
+    assert!(!l.settling(), "on a first start nothing is waited for");
+}
+
+#[test]
+fn an_expired_or_ended_or_foreign_lease_is_not_taken_in() {
+    let (held, _) = before_restart();
+    let mut l = second_run(Duration::from_secs(60));
+    let mut old = held[0].clone();
+    old.unexpired = false;
+    let p = place(l.claim(comes_back(1, &old), at(2001)));
+    assert!(
+        p.contested,
+        "it gives nothing but the rank of who was held once"
+    );
+    let mut wrong = comes_back(2, &held[1]);
+    wrong.secret_hash = secret(8).hash();
+    place(l.claim(wrong, at(2002)));
+
+    let mut l = second_run(Duration::from_secs(60));
+    let g = granted(l.claim(comes_back(1, &held[0]), at(2001)));
+    l.release(g.lease, &secret(1), at(2002)).unwrap();
+    let again = l.claim(comes_back(1, &held[0]), at(2003));
+    assert_eq!(
+        refused(again).0,
+        ProblemType::ClaimChanged,
+        "released, then replayed: nothing"
+    );
+}
+
+#[test]
+fn who_comes_back_to_find_the_seats_taken_is_contested() {
+    let (held, _) = before_restart();
+    let mut l = second_run(Duration::ZERO);
+    granted(l.claim(claim(8, "render"), at(2001)));
+    granted(l.claim(claim(9, "render"), at(2001)));
+    let p = place(l.claim(comes_back(1, &held[0]), at(2002)));
+    assert!(p.contested);
+    assert_eq!(
+        states(&l, at(2002))[0],
+        ("ns/p1".into(), ViewState::Contested)
+    );
+}
+
+#[test]
+fn with_confirmed_silence_alone_frees_nothing_before_the_grace() {
+    let lic = licence(&[("r", 1)], &[("render", "r")]);
+    let mut s = settings(1, Duration::ZERO);
+    s.reclaim = Reclaim::Confirmed;
+    let mut l = Ledger::new(s, Capacity::of(&lic), at(0));
+    granted(l.claim(claim(1, "render"), at(0)));
+    for t in (0..600_000).step_by(20_000) {
+        place(l.claim(claim(2, "render"), at(t)));
+    }
+    l.claim(claim(2, "render"), at(600_000))
+        .map(|_| ())
+        .unwrap();
+    l.tick(at(601_030));
+    assert_eq!(states(&l, at(601_030)), [("ns/p2".into(), ViewState::Held)]);
+}
+
+#[derive(Clone, Debug)]
+enum Op {
+    Claim(u8, u8),
+    Renew(u8),
+    Release(u8),
+    Gone(u8),
+    Wait(u16),
+    Resize(u8),
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        4 => (0..8u8, 1..3u8).prop_map(|(n, s)| Op::Claim(n, s)),
+        3 => (0..8u8).prop_map(Op::Renew),
+        2 => (0..8u8).prop_map(Op::Release),
+        1 => (0..8u8).prop_map(Op::Gone),
+        3 => (1..20_000u16).prop_map(Op::Wait),
+        1 => (0..5u8).prop_map(Op::Resize),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+    #[test]
+    fn in_every_history_seats_are_kept_and_the_books_add_up(ops in proptest::collection::vec(op(), 1..120)) {
+        let mut l = seats(3);
+        let (mut now, mut cap, mut fresh) = (0u64, 3u32, 0u16);
+        let mut most_since_resize = 0u32;
+        let mut secrets: std::collections::HashMap<u8, (Secret, u64)> = std::collections::HashMap::new();
+        for o in ops {
+            match o {
+                Op::Wait(ms) => { now += u64::from(ms); l.tick(at(now)); }
+                Op::Resize(n) => {
+                    cap = u32::from(n);
+                    most_since_resize = l.pools()[0].used;
+                    l.set_capacity(Capacity::of(&licence(&[("r", cap)], &[("render", "r")])), at(now));
+                }
+                Op::Gone(n) => { l.gone(&[pod(n).key()], at(now)); secrets.remove(&n); }
+                Op::Claim(n, s) => {
+                    fresh += 1;
+                    let mut id = [0u8; 16];
+                    id[..2].copy_from_slice(&fresh.to_be_bytes());
+                    let mut bytes = [n; 32];
+                    bytes[..2].copy_from_slice(&fresh.to_be_bytes());
+                    let (sec, _) = secrets.entry(n).or_insert((Secret::from_bytes(bytes), 0));
+                    let mut c = claim(n, "render");
+                    c.items[0].seats = Seats::new(u32::from(s)).unwrap();
+                    c.secret_hash = sec.hash();
+                    c.new_id = LeaseId::from_bytes(id);
+                    let _ = l.claim(c, at(now));
+                }
+                Op::Renew(n) => {
+                    if let Some((sec, counter)) = secrets.get_mut(&n)
+                        && let Some(lease) = l.find(&pod(n).key(), &ClaimName::pod()) {
+                        *counter += 1;
+                        let r = Renewal { lease, secret: sec.clone(), counter: *counter, request_id: RequestId::from_bytes([n; 16]) };
+                        let _ = l.renew(&r, at(now));
+                    }
+                }
+                Op::Release(n) => {
+                    if let Some((sec, _)) = secrets.get(&n).cloned()
+                        && let Some(lease) = l.find(&pod(n).key(), &ClaimName::pod()).filter(|id| l.standing(*id).is_some()) {
+                        prop_assert_eq!(l.release(lease, &sec, at(now)), Ok(true));
+                        secrets.remove(&n);
+                    }
+                }
+            }
+            let used = l.pools()[0].used;
+            prop_assert!(used <= cap.max(most_since_resize), "used {} of {}", used, cap);
+            most_since_resize = most_since_resize.min(used).max(if used > cap { used } else { 0 });
+            let held: u32 = l.entries.values().filter(|e| matches!(e.state, entry::State::Held { .. })).map(|e| e.items[0].seats.get()).sum();
+            prop_assert_eq!(held, used, "the books add up");
+            let waiting = l.entries.values().filter(|e| matches!(e.state, entry::State::Line { .. })).count();
+            prop_assert_eq!(waiting, l.line.len());
+            // The head of the line waits only because it does not fit.
+            if let Some(id) = l.line.values().next() {
+                let want = l.entries[id].items[0].seats.get();
+                prop_assert!(want > cap.saturating_sub(used), "the head waits though {} of {} are used", used, cap);
+            }
+            for (id, e) in &l.entries {
+                prop_assert!(at(now) < e.last + D + l.margin() || matches!(e.state, entry::State::Refused(_)), "{:?} outlived its holder's silence", id);
+            }
+        }
+    }
+}
+
+#[test]
+fn product_names_are_compared_whole() {
+    let _ = ProductName::new("render").unwrap();
+    let mut l = seats(1);
+    assert_eq!(
+        refused(l.claim(claim(1, "render2"), at(0))).0,
+        ProblemType::UnknownProduct
+    );
+}

@@ -36,14 +36,21 @@ pub struct Gauges {
 impl Ledger {
     /// All claims.
     pub fn views(&self, now: BootTime) -> Vec<LeaseView> {
-        self.entries.iter().map(|(id, e)| self.view(*id, e, now)).collect()
+        self.entries
+            .iter()
+            .map(|(id, e)| self.view(*id, e, now))
+            .collect()
     }
 
     pub(super) fn view(&self, id: LeaseId, e: &Entry, now: BootTime) -> LeaseView {
         let mut v = bare(id, e, now.since(e.since));
         match &e.state {
             State::Line { running, .. } => {
-                v.state = if *running { ViewState::Contested } else { ViewState::Waiting };
+                v.state = if *running {
+                    ViewState::Contested
+                } else {
+                    ViewState::Waiting
+                };
                 let at = self.place_of(e);
                 v.place = at.map(|(p, _)| p);
                 v.reason = at.map(|(_, r)| r);
@@ -63,7 +70,10 @@ impl Ledger {
     }
 
     pub(super) fn ended_view(id: LeaseId, e: &Entry, how: &str) -> LeaseView {
-        LeaseView { ended: Some(how.to_owned()), ..bare(id, e, Duration::ZERO) }
+        LeaseView {
+            ended: Some(how.to_owned()),
+            ..bare(id, e, Duration::ZERO)
+        }
     }
 
     /// Each product's numbers.
@@ -75,7 +85,9 @@ impl Ledger {
                 State::Refused(_) => false,
             });
             let items = entries.flat_map(|e| e.items.iter().filter(|i| i.product == *name));
-            items.map(|i| if held { u64::from(i.seats.get()) } else { 1 }).sum()
+            items
+                .map(|i| if held { u64::from(i.seats.get()) } else { 1 })
+                .sum()
         };
         let small = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
         let rules = self.capacity.products.iter();
@@ -93,7 +105,14 @@ impl Ledger {
     /// Each pool's numbers.
     pub fn pools(&self) -> Vec<PoolView> {
         let pools = self.capacity.pools.iter();
-        pools.map(|p| PoolView { name: p.name.clone(), seats: p.seats, overdraft: p.overdraft, used: p.used }).collect()
+        pools
+            .map(|p| PoolView {
+                name: p.name.clone(),
+                seats: p.seats,
+                overdraft: p.overdraft,
+                used: p.used,
+            })
+            .collect()
     }
 
     /// Numbers for metrics.
@@ -106,7 +125,11 @@ impl Ledger {
                 State::Line { running: false, .. } => g.waiting += 1,
                 State::Line { .. } => {
                     g.contested += 1;
-                    g.overlap_seats += e.items.iter().map(|i| u64::from(i.seats.get())).sum::<u64>();
+                    g.overlap_seats += e
+                        .items
+                        .iter()
+                        .map(|i| u64::from(i.seats.get()))
+                        .sum::<u64>();
                 }
                 State::Refused(_) => g.refused += 1,
             }

@@ -65,13 +65,27 @@ pub struct Delegation {
 impl Delegation {
     /// Checks that an anchor of `licence` signed it and that it spans at most [`MAX_DELEGATION`].
     /// Which licence it names is left to the caller: a server takes in tokens made under a licence that was replaced since.
-    pub fn open<'l>(envelope: &Envelope, licence: &'l Licence) -> Result<(Self, &'l AnchorKey), DelegationError> {
+    pub fn open<'l>(
+        envelope: &Envelope,
+        licence: &'l Licence,
+    ) -> Result<(Self, &'l AnchorKey), DelegationError> {
         let keys: Vec<PublicKey> = licence.anchors.iter().map(|a| a.key).collect();
         let (d, signer) = envelope.open::<Self>(types::DELEGATION, &keys)?;
-        let anchor = licence.anchors.iter().find(|a| a.key == signer && a.kind == d.kind);
-        let wrong = || DelegationError::WrongAnchor { named: d.key_id.clone(), signer: signer.id() };
-        let anchor = anchor.filter(|a| a.key.id() == d.key_id).ok_or_else(wrong)?;
-        let secs = d.not_after.as_second().saturating_sub(d.not_before.as_second());
+        let anchor = licence
+            .anchors
+            .iter()
+            .find(|a| a.key == signer && a.kind == d.kind);
+        let wrong = || DelegationError::WrongAnchor {
+            named: d.key_id.clone(),
+            signer: signer.id(),
+        };
+        let anchor = anchor
+            .filter(|a| a.key.id() == d.key_id)
+            .ok_or_else(wrong)?;
+        let secs = d
+            .not_after
+            .as_second()
+            .saturating_sub(d.not_before.as_second());
         if !(1..=MAX_DELEGATION.as_secs().cast_signed()).contains(&secs) {
             return Err(DelegationError::Span { secs });
         }
@@ -86,7 +100,10 @@ impl Delegation {
     ) -> Result<(Self, &'l AnchorKey), DelegationError> {
         let (d, a) = Self::open(envelope, licence)?;
         if d.licence != *digest {
-            return Err(DelegationError::WrongLicence { found: d.licence, expected: digest.clone() });
+            return Err(DelegationError::WrongLicence {
+                found: d.licence,
+                expected: digest.clone(),
+            });
         }
         Ok((d, a))
     }

@@ -44,7 +44,9 @@ mod b64 {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<u8>, D::Error> {
         let s = std::borrow::Cow::<str>::deserialize(d)?;
-        STANDARD.decode(s.as_bytes()).map_err(serde::de::Error::custom)
+        STANDARD
+            .decode(s.as_bytes())
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -90,9 +92,17 @@ impl fmt::Display for Digest {
 
 impl Envelope {
     /// An envelope around a document that nobody has signed yet.
-    pub fn unsigned<T: Serialize>(payload_type: &'static str, document: &T) -> Result<Self, DsseError> {
-        let payload = serde_json::to_vec(document).map_err(|e| DsseError::Payload(e.to_string()))?;
-        Ok(Self { payload_type: payload_type.to_owned(), payload, signatures: Vec::new() })
+    pub fn unsigned<T: Serialize>(
+        payload_type: &'static str,
+        document: &T,
+    ) -> Result<Self, DsseError> {
+        let payload =
+            serde_json::to_vec(document).map_err(|e| DsseError::Payload(e.to_string()))?;
+        Ok(Self {
+            payload_type: payload_type.to_owned(),
+            payload,
+            signatures: Vec::new(),
+        })
     }
 
     /// Makes and signs an envelope with one key in memory.
@@ -117,7 +127,10 @@ impl Envelope {
 
     /// Adds a signature of [`signed_bytes`](Self::signed_bytes).
     pub fn add_signature(&mut self, by: &PublicKey, sig: Vec<u8>) {
-        self.signatures.push(Signature { keyid: by.id(), sig });
+        self.signatures.push(Signature {
+            keyid: by.id(),
+            sig,
+        });
     }
 
     /// The SHA-256 of the document.
@@ -136,21 +149,39 @@ impl Envelope {
     }
 
     /// Which of `keys` signed this document of this type.
-    pub fn signer(&self, payload_type: &'static str, keys: &[PublicKey]) -> Result<PublicKey, DsseError> {
+    pub fn signer(
+        &self,
+        payload_type: &'static str,
+        keys: &[PublicKey],
+    ) -> Result<PublicKey, DsseError> {
         self.check_type(payload_type)?;
         let message = self.signed_bytes();
         let signed = |k: &&PublicKey| {
             let id = k.id();
-            self.signatures.iter().take(MAX_SIGNATURES).any(|s| s.keyid == id && k.verifies(&message, &s.sig))
+            self.signatures
+                .iter()
+                .take(MAX_SIGNATURES)
+                .any(|s| s.keyid == id && k.verifies(&message, &s.sig))
         };
-        keys.iter().find(signed).copied().ok_or_else(|| DsseError::NotSigned {
-            trusted: list(keys.iter().map(PublicKey::id)),
-            named: list(self.signatures.iter().take(MAX_SIGNATURES).map(|s| s.keyid.clone())),
-        })
+        keys.iter()
+            .find(signed)
+            .copied()
+            .ok_or_else(|| DsseError::NotSigned {
+                trusted: list(keys.iter().map(PublicKey::id)),
+                named: list(
+                    self.signatures
+                        .iter()
+                        .take(MAX_SIGNATURES)
+                        .map(|s| s.keyid.clone()),
+                ),
+            })
     }
 
     /// Reads the document WITHOUT looking at its signature.
-    pub fn read_unverified<T: DeserializeOwned>(&self, payload_type: &'static str) -> Result<T, DsseError> {
+    pub fn read_unverified<T: DeserializeOwned>(
+        &self,
+        payload_type: &'static str,
+    ) -> Result<T, DsseError> {
         self.check_type(payload_type)?;
         serde_json::from_slice(&self.payload).map_err(|e| DsseError::Payload(e.to_string()))
     }
@@ -159,12 +190,19 @@ impl Envelope {
         if self.payload_type == expected {
             Ok(())
         } else {
-            Err(DsseError::WrongType { found: self.payload_type.chars().take(80).collect(), expected })
+            Err(DsseError::WrongType {
+                found: self.payload_type.chars().take(80).collect(),
+                expected,
+            })
         }
     }
 }
 
 fn list(ids: impl Iterator<Item = KeyId>) -> String {
     let v: Vec<String> = ids.map(|i| i.0.chars().take(64).collect()).collect();
-    if v.is_empty() { "none".into() } else { v.join(", ") }
+    if v.is_empty() {
+        "none".into()
+    } else {
+        v.join(", ")
+    }
 }

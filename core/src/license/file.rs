@@ -19,8 +19,17 @@ const MAX_FILE: usize = 256 * 1024;
 /// The schema this version writes and reads.
 pub(crate) const SCHEMA: u32 = 1;
 /// What a licence may name in `critical`: the optional fields that this version obeys.
-const UNDERSTOOD: &[&str] =
-    &["pools", "products", "anchors", "policy", "expires", "notBefore", "maintenanceUntil", "versions", "overdraft"];
+const UNDERSTOOD: &[&str] = &[
+    "pools",
+    "products",
+    "anchors",
+    "policy",
+    "expires",
+    "notBefore",
+    "maintenanceUntil",
+    "versions",
+    "overdraft",
+];
 
 /// Why a licence is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,7 +49,9 @@ pub enum LicenceError {
         problem: String,
     },
     /// It demands something that this version does not know.
-    #[error("licence field critical: {0:?} is not understood by this version of Mooring; install a newer one")]
+    #[error(
+        "licence field critical: {0:?} is not understood by this version of Mooring; install a newer one"
+    )]
     Critical(String),
     /// Its time has not come.
     #[error("licence field notBefore: it begins {not_before}, and now it is {now}")]
@@ -51,7 +62,9 @@ pub enum LicenceError {
         now: Timestamp,
     },
     /// Its time is over.
-    #[error("licence field expires: it ended {expires}, and now it is {now}; ask the vendor for a new one")]
+    #[error(
+        "licence field expires: it ended {expires}, and now it is {now}; ask the vendor for a new one"
+    )]
     Expired {
         /// When it ended.
         expires: Timestamp,
@@ -75,7 +88,10 @@ impl LicenceError {
 }
 
 fn field(field: impl Into<String>, problem: impl Into<String>) -> LicenceError {
-    LicenceError::Field { field: field.into(), problem: problem.into() }
+    LicenceError::Field {
+        field: field.into(),
+        problem: problem.into(),
+    }
 }
 
 impl From<BadName> for LicenceError {
@@ -247,19 +263,35 @@ pub struct Standby {
 #[serde(rename_all = "camelCase")]
 pub struct Policy {
     /// The longest grace.
-    #[serde(default, with = "span::option", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        with = "span::option",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub max_grace: Option<Duration>,
     /// Starting with no server in reach.
     #[serde(default)]
     pub optimistic_start: crate::wire::OptimisticStart,
     /// How long a contested holder may go on.
-    #[serde(default, with = "span::option", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        with = "span::option",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub max_contested: Option<Duration>,
     /// How long renewals go on without the anchor.
-    #[serde(default, with = "span::option", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        with = "span::option",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub max_anchor_grace: Option<Duration>,
     /// The longest lease.
-    #[serde(default, with = "span::option", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        with = "span::option",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub max_lease: Option<Duration>,
     /// What proof a silent holder's seat needs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -313,7 +345,12 @@ impl OpenLicence {
         };
         let licence: Licence = envelope.read_unverified(types::LICENCE)?;
         licence.check()?;
-        Ok(Self { digest: envelope.digest(), licence, envelope, signed_by })
+        Ok(Self {
+            digest: envelope.digest(),
+            licence,
+            envelope,
+            signed_by,
+        })
     }
 }
 
@@ -331,10 +368,17 @@ impl Licence {
     /// Whether everything it says fits together.
     pub fn check(&self) -> Result<(), LicenceError> {
         if self.schema != SCHEMA {
-            let p = format!("{}, expected {SCHEMA}; a newer version of Mooring may read it", self.schema);
+            let p = format!(
+                "{}, expected {SCHEMA}; a newer version of Mooring may read it",
+                self.schema
+            );
             return Err(field("schema", p));
         }
-        if let Some(c) = self.critical.iter().find(|c| !UNDERSTOOD.contains(&c.as_str())) {
+        if let Some(c) = self
+            .critical
+            .iter()
+            .find(|c| !UNDERSTOOD.contains(&c.as_str()))
+        {
             return Err(LicenceError::Critical(c.chars().take(80).collect()));
         }
         for (name, value) in [("id", &self.id), ("customer", &self.customer)] {
@@ -348,7 +392,10 @@ impl Licence {
         if let (Some(from), Some(to)) = (self.not_before, self.expires)
             && from >= to
         {
-            return Err(field("expires", format!("{to} is not after notBefore, {from}")));
+            return Err(field(
+                "expires",
+                format!("{to} is not after notBefore, {from}"),
+            ));
         }
         self.check_pools()?;
         self.check_products()
@@ -357,10 +404,16 @@ impl Licence {
     fn check_pools(&self) -> Result<(), LicenceError> {
         for (i, p) in self.pools.iter().enumerate() {
             if self.pools.iter().take(i).any(|q| q.name == p.name) {
-                return Err(field(format!("pools[{i}].name"), format!("{} is there twice", p.name)));
+                return Err(field(
+                    format!("pools[{i}].name"),
+                    format!("{} is there twice", p.name),
+                ));
             }
             if p.seats.checked_add(p.overdraft).is_none() {
-                return Err(field(format!("pools[{i}].overdraft"), "seats and overdraft together are too many"));
+                return Err(field(
+                    format!("pools[{i}].overdraft"),
+                    "seats and overdraft together are too many",
+                ));
             }
         }
         Ok(())
@@ -373,21 +426,33 @@ impl Licence {
         for (i, p) in self.products.iter().enumerate() {
             let at = format!("products[{i}]");
             if self.products.iter().take(i).any(|q| q.name == p.name) {
-                return Err(field(format!("{at}.name"), format!("{} is there twice", p.name)));
+                return Err(field(
+                    format!("{at}.name"),
+                    format!("{} is there twice", p.name),
+                ));
             }
             if p.count_by != CountBy::Claim {
                 let known = "only \"claim\" is supported by this version of Mooring";
                 return Err(field(format!("{at}.countBy"), known));
             }
             if p.from.is_empty() || p.from.iter().any(Vec::is_empty) {
-                return Err(field(format!("{at}.from"), "expected at least one alternative with at least one pool"));
+                return Err(field(
+                    format!("{at}.from"),
+                    "expected at least one alternative with at least one pool",
+                ));
             }
             for d in p.from.iter().flatten() {
                 if self.pool(&d.pool).is_none() {
-                    return Err(field(format!("{at}.from"), format!("there is no pool {:?}", d.pool)));
+                    return Err(field(
+                        format!("{at}.from"),
+                        format!("there is no pool {:?}", d.pool),
+                    ));
                 }
                 if d.weight == 0 || d.weight > 1_000_000 {
-                    return Err(field(format!("{at}.from"), format!("weight {}, expected 1 to 1000000", d.weight)));
+                    return Err(field(
+                        format!("{at}.from"),
+                        format!("weight {}, expected 1 to 1000000", d.weight),
+                    ));
                 }
             }
         }
@@ -410,8 +475,11 @@ impl Licence {
 pub fn armour(envelope: &Envelope) -> Result<String, LicenceError> {
     let json = serde_json::to_vec(envelope).map_err(|e| LicenceError::Armour(e.to_string()))?;
     let b64 = STANDARD.encode(json);
-    let lines: Vec<&str> =
-        b64.as_bytes().chunks(64).filter_map(|c| std::str::from_utf8(c).ok()).collect();
+    let lines: Vec<&str> = b64
+        .as_bytes()
+        .chunks(64)
+        .filter_map(|c| std::str::from_utf8(c).ok())
+        .collect();
     Ok(format!("{BEGIN}\n{}\n{END}\n", lines.join("\n")))
 }
 
@@ -420,12 +488,18 @@ fn dearmour(text: &str) -> Result<Envelope, LicenceError> {
     if text.len() > MAX_FILE {
         return Err(bad("it is larger than 256 KiB"));
     }
-    let (_, rest) = text.split_once(BEGIN).ok_or_else(|| bad(&format!("expected a line {BEGIN:?}")))?;
-    let (body, after) = rest.split_once(END).ok_or_else(|| bad(&format!("expected a line {END:?}; is it cut off?")))?;
+    let (_, rest) = text
+        .split_once(BEGIN)
+        .ok_or_else(|| bad(&format!("expected a line {BEGIN:?}")))?;
+    let (body, after) = rest
+        .split_once(END)
+        .ok_or_else(|| bad(&format!("expected a line {END:?}; is it cut off?")))?;
     if after.contains(BEGIN) {
         return Err(bad("expected one licence, found several"));
     }
     let b64: String = body.split_ascii_whitespace().collect();
-    let json = STANDARD.decode(b64).map_err(|e| bad(&format!("between its first and last line: {e}")))?;
+    let json = STANDARD
+        .decode(b64)
+        .map_err(|e| bad(&format!("between its first and last line: {e}")))?;
     serde_json::from_slice(&json).map_err(|e| bad(&format!("no signed envelope: {e}")))
 }

@@ -1,7 +1,9 @@
 //! Keys. The algorithm belongs to the key: `ed25519:‹64 hex digits›` or `p256:‹130 hex digits, uncompressed point›`.
 
 use crate::secret::sha256;
-use ring::signature::{ECDSA_P256_SHA256_FIXED, ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED, ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey,
+};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +12,9 @@ use std::str::FromStr;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// The text has another form.
-    #[error("key {0:?}: expected \"ed25519:\" and 64 hexadecimal digits, or \"p256:\" and 130 (an uncompressed point)")]
+    #[error(
+        "key {0:?}: expected \"ed25519:\" and 64 hexadecimal digits, or \"p256:\" and 130 (an uncompressed point)"
+    )]
     Form(String),
     /// The private key cannot be used.
     #[error("the private key cannot be used: {0}")]
@@ -48,8 +52,12 @@ impl PublicKey {
     /// Whether `sig` is this key's signature of `message`.
     pub fn verifies(&self, message: &[u8], sig: &[u8]) -> bool {
         match self {
-            Self::Ed25519(k) => UnparsedPublicKey::new(&ED25519, k).verify(message, sig).is_ok(),
-            Self::P256(k) => UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, k).verify(message, sig).is_ok(),
+            Self::Ed25519(k) => UnparsedPublicKey::new(&ED25519, k)
+                .verify(message, sig)
+                .is_ok(),
+            Self::P256(k) => UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, k)
+                .verify(message, sig)
+                .is_ok(),
         }
     }
 
@@ -85,7 +93,11 @@ impl FromStr for PublicKey {
         } else if let Some(h) = s.strip_prefix("p256:") {
             let mut k = [0; 65];
             hex::decode_to_slice(h, &mut k).map_err(|_| bad())?;
-            if k.first() == Some(&4) { Ok(Self::P256(k)) } else { Err(bad()) }
+            if k.first() == Some(&4) {
+                Ok(Self::P256(k))
+            } else {
+                Err(bad())
+            }
         } else {
             Err(bad())
         }
@@ -117,7 +129,9 @@ impl fmt::Debug for SigningKey {
 impl SigningKey {
     /// From 32 random bytes (the RFC 8032 private key).
     pub fn from_seed(seed: &[u8; 32]) -> Result<Self, KeyError> {
-        Ed25519KeyPair::from_seed_unchecked(seed).map(Self).map_err(|e| KeyError::Private(e.to_string()))
+        Ed25519KeyPair::from_seed_unchecked(seed)
+            .map(Self)
+            .map_err(|e| KeyError::Private(e.to_string()))
     }
 
     /// From a PKCS#8 document (DER).

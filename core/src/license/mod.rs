@@ -22,8 +22,8 @@ pub use bundle::{Bundle, TicketBundle};
 pub use delegation::{Delegation, DelegationError, MAX_DELEGATION};
 pub use dsse::{Digest, DsseError, Envelope, Signature};
 pub use file::{
-    AnchorKey, AnchorKind, CountBy, Draw, Licence, LicenceError, OpenLicence, Policy, Pool, Product, Reclaim, Standby,
-    Trust, armour,
+    AnchorKey, AnchorKind, CountBy, Draw, Licence, LicenceError, OpenLicence, Policy, Pool,
+    Product, Reclaim, Standby, Trust, armour,
 };
 pub use keys::{KeyError, KeyId, PublicKey, SigningKey};
 pub use ticket::Ticket;

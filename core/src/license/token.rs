@@ -135,11 +135,15 @@ impl IdentityKey {
 
     /// Hides a holder.
     pub fn hide(&self, holder: &Holder) -> HolderHmac {
-        HolderHmac(hex::encode(hmac::sign(&self.0, holder.canonical().as_bytes())))
+        HolderHmac(hex::encode(hmac::sign(
+            &self.0,
+            holder.canonical().as_bytes(),
+        )))
     }
 
     /// Whether `holder` is the one that was hidden.
     pub fn is(&self, holder: &Holder, hidden: &HolderHmac) -> bool {
-        hex::decode(&hidden.0).is_ok_and(|tag| hmac::verify(&self.0, holder.canonical().as_bytes(), &tag).is_ok())
+        hex::decode(&hidden.0)
+            .is_ok_and(|tag| hmac::verify(&self.0, holder.canonical().as_bytes(), &tag).is_ok())
     }
 }

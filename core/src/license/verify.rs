@@ -101,7 +101,9 @@ pub enum VerifyError {
         covered: String,
     },
     /// Built after maintenance ended.
-    #[error("lease token field items.maintenanceUntil: built on {built_on}, maintenance ended {until}")]
+    #[error(
+        "lease token field items.maintenanceUntil: built on {built_on}, maintenance ended {until}"
+    )]
     Maintenance {
         /// The application's build.
         built_on: Timestamp,
@@ -109,18 +111,29 @@ pub enum VerifyError {
         until: Timestamp,
     },
     /// It answers another question.
-    #[error("lease token field nonce: it answers another question than the application's (a replay?)")]
+    #[error(
+        "lease token field nonce: it answers another question than the application's (a replay?)"
+    )]
     Nonce,
     /// The anchor is too weak for the application.
-    #[error("lease token field anchor: the application insists on hardware, and this anchor's key is software ({0})")]
+    #[error(
+        "lease token field anchor: the application insists on hardware, and this anchor's key is software ({0})"
+    )]
     Anchor(AnchorKind),
 }
 
 /// Verifies a bundle against pinned vendor keys alone. No clock is read: dates are judged at `issuedAt`.
-pub fn verify(bundle: &Bundle, vendor_keys: &[PublicKey], demand: &Demand<'_>) -> Result<Verified, VerifyError> {
+pub fn verify(
+    bundle: &Bundle,
+    vendor_keys: &[PublicKey],
+    demand: &Demand<'_>,
+) -> Result<Verified, VerifyError> {
     let open = OpenLicence::from_envelope(bundle.licence.clone(), Trust::Pinned(vendor_keys))?;
-    let (delegation, anchor) = Delegation::open_for(&bundle.delegation, &open.licence, &open.digest)?;
-    let opened = bundle.lease.open::<LeaseToken>(types::LEASE, &[delegation.server_key]);
+    let (delegation, anchor) =
+        Delegation::open_for(&bundle.delegation, &open.licence, &open.digest)?;
+    let opened = bundle
+        .lease
+        .open::<LeaseToken>(types::LEASE, &[delegation.server_key]);
     let (token, _) = opened.map_err(VerifyError::Lease)?;
 
     let mixed = |field| Err(VerifyError::Mixed { field });
@@ -138,14 +151,21 @@ pub fn verify(bundle: &Bundle, vendor_keys: &[PublicKey], demand: &Demand<'_>) -
     }
     if !delegation.covers(token.issued_at) {
         let (issued_at, from, to) = (token.issued_at, delegation.not_before, delegation.not_after);
-        return Err(VerifyError::OutsideDelegation { issued_at, from, to });
+        return Err(VerifyError::OutsideDelegation {
+            issued_at,
+            from,
+            to,
+        });
     }
     open.licence.check_dates(token.issued_at)?;
 
     let item = token.items.iter().find(|i| i.product == *demand.product);
     let item = item.ok_or_else(|| VerifyError::OtherProduct(demand.product.clone()))?;
     if let Some(version) = demand.app_version.filter(|v| !item.versions.covers(v)) {
-        return Err(VerifyError::Version { version: version.clone(), covered: item.versions.to_string() });
+        return Err(VerifyError::Version {
+            version: version.clone(),
+            covered: item.versions.to_string(),
+        });
     }
     if let (Some(built_on), Some(until)) = (demand.built_on, item.maintenance_until)
         && built_on > until

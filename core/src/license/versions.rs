@@ -25,8 +25,14 @@ impl VersionRange {
 
     /// Whether `v` is covered.
     pub fn covers(&self, v: &Version) -> bool {
-        let from = self.from.as_ref().is_none_or(|b| compare(v, b) != Ordering::Less);
-        let to = self.to.as_ref().is_none_or(|b| compare(v, b) != Ordering::Greater);
+        let from = self
+            .from
+            .as_ref()
+            .is_none_or(|b| compare(v, b) != Ordering::Less);
+        let to = self
+            .to
+            .as_ref()
+            .is_none_or(|b| compare(v, b) != Ordering::Greater);
         from && to
     }
 }
@@ -63,7 +69,10 @@ mod tests {
     use super::*;
 
     fn range(from: &str, to: &str) -> VersionRange {
-        VersionRange { from: Version::new(from).ok(), to: Version::new(to).ok() }
+        VersionRange {
+            from: Version::new(from).ok(),
+            to: Version::new(to).ok(),
+        }
     }
 
     #[test]

@@ -154,7 +154,9 @@ impl WaitReason {
     pub const fn explain(self) -> &'static str {
         match self {
             Self::Full => "all seats are taken",
-            Self::Settling => "the license server has just started and takes earlier leases in first",
+            Self::Settling => {
+                "the license server has just started and takes earlier leases in first"
+            }
             Self::Policy => "a LicensePolicy limits this namespace",
             Self::Reserved => "the free seats are reserved for others",
         }

@@ -13,10 +13,13 @@ mod view;
 pub use claim::{ClaimRequest, Grant, HeldProof, OptimisticStart, Standing, WaitReason, Waiting};
 pub use operator::{Expected, Gone, Policies};
 pub use problem::{BASE as PROBLEM_BASE, Problem, ProblemType};
-pub use renew::{MAX_RENEWALS, NonceRequest, Renewal, RenewRequest, RenewResponse, Renewed, TokenResponse};
+pub use renew::{
+    MAX_RENEWALS, NonceRequest, RenewRequest, RenewResponse, Renewal, Renewed, TokenResponse,
+};
 pub use socket::{ClaimStatus, HoldState, SocketClaim, Status};
 pub use view::{
-    AnchorView, LeaseView, Leases, PoolView, ProductView, Products, ServerState, ViewState, WatchEvent, WatchPosition,
+    AnchorView, LeaseView, Leases, PoolView, ProductView, Products, ServerState, ViewState,
+    WatchEvent, WatchPosition,
 };
 
 use crate::names::ClaimName;
@@ -30,7 +33,11 @@ pub const VERSIONS: &[&str] = &["v1"];
 
 /// Who holds or asks: authenticated by the server, handed back to the holder, shown to it again later.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(
+    tag = "kind",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 pub enum Holder {
     /// A pod, known by the UID in its service-account token.
     Pod {
@@ -73,7 +80,13 @@ impl Holder {
     /// The bytes that a token's HMAC of the holder is made over.
     pub fn canonical(&self) -> String {
         match self {
-            Self::Pod { namespace, pod, uid, service_account, node } => {
+            Self::Pod {
+                namespace,
+                pod,
+                uid,
+                service_account,
+                node,
+            } => {
                 let node = node.as_deref().unwrap_or("");
                 format!("pod\n{uid}\n{namespace}\n{pod}\n{service_account}\n{node}")
             }

@@ -124,7 +124,14 @@ impl Problem {
     /// A problem of this kind, with what happened and what to do.
     pub fn new(kind: ProblemType, detail: impl Into<String>) -> Self {
         let detail = detail.into();
-        Self { kind, title: kind.title().into(), status: kind.status(), detail, field: None, retry_after_secs: None }
+        Self {
+            kind,
+            title: kind.title().into(),
+            status: kind.status(),
+            detail,
+            field: None,
+            retry_after_secs: None,
+        }
     }
 
     /// Names the field to blame.

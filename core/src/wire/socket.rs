@@ -45,7 +45,10 @@ impl HoldState {
 
     /// Whether the application is licensed in it.
     pub const fn is_licensed(self) -> bool {
-        matches!(self, Self::Held | Self::Grace | Self::Optimistic | Self::Contested)
+        matches!(
+            self,
+            Self::Held | Self::Grace | Self::Optimistic | Self::Contested
+        )
     }
 }
 

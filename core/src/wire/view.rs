@@ -100,7 +100,10 @@ impl FromStr for WatchPosition {
     fn from_str(s: &str) -> Result<Self, BadPosition> {
         let bad = || BadPosition(s.chars().take(80).collect());
         let (i, n) = s.split_once('.').ok_or_else(bad)?;
-        Ok(Self { instance: i.parse().map_err(|_| bad())?, seq: n.parse().map_err(|_| bad())? })
+        Ok(Self {
+            instance: i.parse().map_err(|_| bad())?,
+            seq: n.parse().map_err(|_| bad())?,
+        })
     }
 }
 
