@@ -67,7 +67,7 @@ members() {
     [ -d "$f" ] && find "$f" -name cgroup.procs -exec cat {} + 2>/dev/null
   done | grep -vx 0 || true
   for f in "$HOLD"/net/* "$HOLD"/mnt/*; do
-    [ -e "$f" ] && [ "$(stat -f -c %T "$f")" = nsfs ] || continue
+    [ "$(stat -f -c %T "$f" 2>/dev/null)" = nsfs ] || continue
     inode=$(stat -L -c %i "$f")
     names+=(-o -lname "net:\\[$inode\\]" -o -lname "mnt:\\[$inode\\]")
   done

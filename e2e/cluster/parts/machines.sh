@@ -58,7 +58,9 @@ make_cgroups() {
 # cgroup v2 only: a folder's controllers exist in its children when it hands them on.
 delegate() {
   local controller
-  for controller in $(cat "$1/cgroup.controllers"); do
+  local all
+  read -ra all <"$1/cgroup.controllers"
+  for controller in "${all[@]}"; do
     echo "+$controller" >"$1/cgroup.subtree_control" 2>/dev/null || true
   done
   for controller in cpu cpuset memory pids; do

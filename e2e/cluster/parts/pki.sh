@@ -21,7 +21,7 @@ X
 
 make_pki() (
   mkdir -p "$RUN/pki"
-  cd "$RUN/pki"
+  cd "$RUN/pki" || exit
   umask 077
   openssl req -x509 -config "$HERE/config/openssl.cnf" -extensions ca -days 30 -newkey ec \
     -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.crt -subj "/CN=$CLUSTER" 2>openssl.log

@@ -6,13 +6,15 @@ start() {
   local name=$1 machine=$2 INTO
   shift 2
   into "$machine"
-  "${INTO[@]}" setsid "$@" >"$RUN/logs/$name.log" 2>&1 </dev/null 9>&- &
+  printf '%q ' "$machine" "$@" >"$RUN/programs/$name" # for `program start`
+  "${INTO[@]}" setsid "$@" >>"$RUN/logs/$name.log" 2>&1 </dev/null 9>&- &
   echo $! >"$RUN/pids/$name" # nsenter and setsid become the program, so this is its id
 }
 
-alive() { # NAME: the process with the recorded id is there, and is one of the cluster's
+alive() { # NAME: the process with the recorded id is there, is one of the cluster's, and is not a dead one unasked after
   local pid
-  pid=$(cat "$RUN/pids/$1" 2>/dev/null) && grep -q "/$CLUSTER/" "/proc/$pid/cgroup" 2>/dev/null
+  pid=$(cat "$RUN/pids/$1" 2>/dev/null) && grep -q "/$CLUSTER/" "/proc/$pid/cgroup" 2>/dev/null &&
+    ! grep -q '^State:.Z' "/proc/$pid/status"
 }
 
 # until_true SECONDS WHAT PROGRAM COMMAND...: waits for the command to succeed; ends if the program does not live
