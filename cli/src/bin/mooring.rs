@@ -1,2 +1,7 @@
-//! Mooring.
-fn main() {}
+//! `mooring`: licences for vendors, a cluster's license servers for platform teams.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mooring_cli::run(mooring_cli::Program::Mooring)
+}

@@ -1,0 +1,181 @@
+//! The thin edge: which cluster, one list, and errors that say what to do.
+
+use super::Common;
+use anyhow::{Context as _, anyhow};
+use kube::api::{ApiResource, DynamicObject, ListParams, TypeMeta};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Api, Client, Config};
+use serde::Serialize;
+use std::time::Duration;
+
+/// A kind of custom resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resource {
+    kind: &'static str,
+    plural: &'static str,
+    /// What it is, for people, in the plural.
+    pub words: &'static str,
+}
+
+/// License servers.
+pub const SERVERS: Resource = Resource { kind: "LicenseServer", plural: "licenseservers", words: "license servers" };
+/// Leases.
+pub const LEASES: Resource = Resource { kind: "LicenseLease", plural: "licenseleases", words: "leases" };
+
+const GROUP: &str = "mooring.dev";
+const VERSION: &str = "v1alpha1";
+/// Objects a request; a cluster may have a hundred thousand leases.
+const PAGE: u32 = 500;
+/// How long the API server may take to say anything.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What was found, and where it was looked for.
+#[derive(Debug)]
+pub struct Found {
+    /// The objects.
+    pub items: Vec<DynamicObject>,
+    /// The namespace, if only one was asked for.
+    pub namespace: Option<String>,
+    resource: Resource,
+}
+
+/// A list as kubectl prints it.
+#[derive(Serialize)]
+pub struct List<'a> {
+    #[serde(flatten)]
+    types: TypeMeta,
+    items: Vec<&'a DynamicObject>,
+}
+
+impl Found {
+    /// The objects with these UIDs, in this order.
+    pub fn as_list(&self, uids: &[&str]) -> List<'_> {
+        let find = |uid: &&str| self.items.iter().find(|o| o.metadata.uid.as_deref() == Some(*uid));
+        let types = TypeMeta { api_version: "v1".into(), kind: "List".into() };
+        List { types, items: uids.iter().filter_map(find).collect() }
+    }
+
+    /// Where was looked, in words.
+    pub fn place(&self) -> String {
+        self.namespace.as_ref().map_or_else(|| "any namespace".to_owned(), |n| format!("namespace {n:?}"))
+    }
+
+    /// "No … found", in words.
+    pub fn nothing(&self) -> String {
+        let hint = if self.namespace.is_some() { " (-A looks in all)" } else { "" };
+        format!("No {} in {}{hint}.\n", self.resource.words, self.place())
+    }
+}
+
+/// Lists objects.
+pub fn list(common: &Common, resource: Resource) -> anyhow::Result<Found> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let config = config(common).await?;
+        let url = config.cluster_url.to_string();
+        let namespace = common.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+        let namespace = (!common.all_namespaces).then_some(namespace);
+        let client = Client::try_from(config).with_context(|| format!("cannot talk to {url}"))?;
+        let listed = pages(client, resource, namespace.as_deref()).await;
+        let items = listed.map_err(|e| explain(e, resource, namespace.as_deref(), &url))?;
+        Ok(Found { items, namespace, resource })
+    })
+}
+
+async fn config(common: &Common) -> anyhow::Result<Config> {
+    let options = KubeConfigOptions { context: common.context.clone(), ..KubeConfigOptions::default() };
+    let mut config = match &common.kubeconfig {
+        Some(path) => {
+            let file = Kubeconfig::read_from(path).with_context(|| format!("--kubeconfig {}", path.display()))?;
+            let read = Config::from_custom_kubeconfig(file, &options).await;
+            read.with_context(|| format!("--kubeconfig {}", path.display()))?
+        }
+        None if common.context.is_some() => Config::from_kubeconfig(&options).await.context("--context")?,
+        None => Config::infer().await.context(
+            "no cluster: expected $KUBECONFIG, ~/.kube/config, --kubeconfig FILE, or to run in a pod with a service account",
+        )?,
+    };
+    config.connect_timeout = Some(PATIENCE);
+    config.read_timeout = Some(PATIENCE);
+    // A person waits: say what is wrong at once.
+    config.default_retry = false;
+    Ok(config)
+}
+
+async fn pages(client: Client, resource: Resource, namespace: Option<&str>) -> Result<Vec<DynamicObject>, kube::Error> {
+    let r = ApiResource {
+        group: GROUP.into(),
+        version: VERSION.into(),
+        api_version: format!("{GROUP}/{VERSION}"),
+        kind: resource.kind.into(),
+        plural: resource.plural.into(),
+    };
+    let api: Api<DynamicObject> = match namespace {
+        Some(n) => Api::namespaced_with(client, n, &r),
+        None => Api::all_with(client, &r),
+    };
+    let mut items = Vec::new();
+    let mut params = ListParams::default().limit(PAGE);
+    loop {
+        let page = api.list(&params).await?;
+        // A list's items do not repeat their kind, and people want to apply what they were shown.
+        items.extend(page.items.into_iter().map(|mut o| {
+            o.types = Some(TypeMeta { api_version: r.api_version.clone(), kind: r.kind.clone() });
+            o.metadata.managed_fields = None;
+            o
+        }));
+        match page.metadata.continue_.filter(|c| !c.is_empty()) {
+            Some(next) => params = params.continue_token(&next),
+            None => return Ok(items),
+        }
+    }
+}
+
+/// Turns an error into what a person can act on.
+fn explain(e: kube::Error, resource: Resource, namespace: Option<&str>, url: &str) -> anyhow::Error {
+    let plural = resource.plural;
+    match e {
+        kube::Error::Api(s) if s.code == 404 => anyhow!(
+            "this cluster ({url}) does not know {plural}.{GROUP}: Mooring is not installed in it. \
+             Install it: helm install mooring charts/mooring -n mooring-system --create-namespace"
+        ),
+        kube::Error::Api(s) if s.code == 403 => {
+            let place = namespace.map_or_else(|| "in all namespaces".to_owned(), |n| format!("in namespace {n:?}"));
+            let narrow = if namespace.is_none() { ", or ask for one namespace with -n" } else { "" };
+            anyhow!(
+                "you may not list {plural}.{GROUP} {place}: ask for the role that Mooring's chart brings (mooring-viewer){narrow}. \
+                 The API server says: {}",
+                s.message
+            )
+        }
+        kube::Error::Api(s) if s.code == 401 => {
+            anyhow!("the API server {url} does not accept your credentials (expired?); log in again. It says: {}", s.message)
+        }
+        kube::Error::Api(s) => anyhow!("the API server {url} says: {} ({})", s.message, s.code),
+        other => {
+            let causes: Vec<String> = anyhow::Error::new(other).chain().map(ToString::to_string).collect();
+            let cause = causes.last().cloned().unwrap_or_default();
+            anyhow!("the API server {url} cannot be reached: {cause}; is the cluster up, and $KUBECONFIG the right one?")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn says(code: u16, namespace: Option<&str>) -> String {
+        let s = kube::core::Status { code, message: "because".into(), ..kube::core::Status::default() };
+        explain(kube::Error::Api(Box::new(s)), LEASES, namespace, "https://api:6443").to_string()
+    }
+
+    #[test]
+    fn errors_say_what_to_do() {
+        assert!(says(404, None).contains("helm install"));
+        let e = says(403, None);
+        assert!(e.contains("mooring-viewer") && e.contains("-n") && e.contains("because"), "{e}");
+        assert!(says(403, Some("a")).contains("\"a\""));
+        assert!(says(401, None).contains("log in again"));
+        assert!(says(500, None).contains("because"));
+    }
+}

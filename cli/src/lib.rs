@@ -1,0 +1,100 @@
+//! The command line of Mooring.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`license`] | `mooring license …`: the vendor's side, keys to licence files; works offline |
+//! | [`cluster`] | `mooring status`, `mooring leases`: what a cluster's license servers say; reads custom resources only |
+//! | [`output`] | how results are written: text, YAML, JSON |
+//!
+//! Results go to standard output, everything else to standard error. The exit code is 0 if what was asked for
+//! holds, 1 if it does not, 2 if the command line cannot be read.
+
+pub mod cluster;
+pub mod license;
+pub mod output;
+
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Under which name the program was called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Program {
+    /// `mooring`.
+    Mooring,
+    /// `kubectl mooring`.
+    KubectlPlugin,
+}
+
+/// Floating licenses anchored to hardware, for workloads on Kubernetes.
+#[derive(Debug, Parser)]
+#[command(
+    name = "mooring",
+    version,
+    after_help = "Examples:
+  mooring status -A                                who serves, with how many seats, and what is wrong
+  mooring leases -n render                         who holds what, and who waits
+  mooring license keygen --out vendor.key          a vendor's key
+  mooring license issue order.yaml --key vendor.key --anchor anchor.yaml --out acme.mooring
+  mooring license inspect acme.mooring             what a licence file says"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// License servers of a cluster: node, anchor, seats, line, and what to do about problems
+    Status(cluster::StatusArgs),
+    /// Who holds what, and who waits, at which place
+    Leases(cluster::LeasesArgs),
+    /// Make keys, licences and anchor descriptions; read and verify them (offline)
+    #[command(subcommand)]
+    License(license::Command),
+}
+
+/// Reads the command line, does what it says, and prints an error with its causes.
+pub fn run(program: Program) -> ExitCode {
+    let cli = match parse(program) {
+        Ok(cli) => cli,
+        Err(e) => e.exit(),
+    };
+    let done = match cli.command {
+        Command::License(c) => license::run(c),
+        Command::Status(a) => cluster::status(&a),
+        Command::Leases(a) => cluster::leases(&a),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        // The reader closed the pipe (`| head`): nothing is wrong.
+        Err(e) if is_broken_pipe(&e) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("Error: {e:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn parse(program: Program) -> Result<Cli, clap::Error> {
+    let mut command = Cli::command();
+    if program == Program::KubectlPlugin {
+        // What people type, so that usage lines can be copied.
+        command = command.bin_name("kubectl mooring").display_name("kubectl-mooring");
+    }
+    let mut matches = command.try_get_matches()?;
+    Cli::from_arg_matches_mut(&mut matches)
+}
+
+fn is_broken_pipe(e: &anyhow::Error) -> bool {
+    e.chain().any(|c| c.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,100 @@
+//! What a customer sends to the vendor: the description of an anchor, made where the hardware is.
+//!
+//! A description is not signed. It is as good as the way it came: a vendor who sells dongles makes it before the
+//! dongle is sent.
+
+mod pin;
+mod pkcs11;
+mod token;
+
+use super::file;
+use crate::output::{self, Data};
+use anyhow::Context as _;
+use clap::Subcommand;
+use mooring_core::license::{AnchorKey, AnchorKind, PublicKey, Standby};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+pub use pkcs11::{Args as Pkcs11Args, run as run_pkcs11};
+
+/// Kinds of anchors that can be described.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// A PKCS#11 token: a YubiKey, Nitrokey, SmartCard-HSM, TPM 2.0 … (or SoftHSM, for tests)
+    Pkcs11(Pkcs11Args),
+}
+
+/// An anchor, as its description names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Description {
+    /// Its kind.
+    pub kind: AnchorKind,
+    /// Its public key.
+    pub key: PublicKey,
+    /// The key can leave the token.
+    #[serde(default)]
+    pub software: bool,
+    /// Words for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// Set by the vendor if it may serve only when the first cannot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standby: Option<Standby>,
+}
+
+impl From<Description> for AnchorKey {
+    fn from(d: Description) -> Self {
+        Self { kind: d.kind, key: d.key, software: d.software, label: d.label, standby: d.standby }
+    }
+}
+
+/// Reads a description's file (YAML or JSON).
+pub fn read(path: &Path) -> anyhow::Result<Description> {
+    let text = file::read(path)?;
+    serde_yaml::from_str(&text).with_context(|| {
+        format!("{}: no anchor description; expected what `mooring license anchor pkcs11` printed", path.display())
+    })
+}
+
+/// Writes a description with the reasons for what it says: as comments in YAML; JSON has none.
+fn print(d: &Description, notes: &[String], form: Data, out: Option<&Path>) -> anyhow::Result<()> {
+    let mut text = String::new();
+    if form == Data::Yaml {
+        for n in notes {
+            text.push_str(&format!("# {}\n", one_line(n)));
+        }
+    }
+    text.push_str(&form.render(d)?);
+    match out {
+        Some(path) => {
+            file::create(path, &text, 0o644).context("--out")?;
+            eprintln!("Anchor {} ({}) described in {}; send it to the vendor", d.key.id(), d.kind, path.display());
+        }
+        None => output::print(&text)?,
+    }
+    Ok(())
+}
+
+/// A token's own words must not end the comment they stand in.
+fn one_line(s: &str) -> String {
+    s.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, missing_docs)]
+    use super::*;
+
+    #[test]
+    fn a_description_is_yaml_or_json_and_nothing_else() {
+        let key = format!("p256:04{}", "ab".repeat(64));
+        let yaml = format!("kind: pkcs11\nkey: \"{key}\"\nsoftware: true\n");
+        let d: Description = serde_yaml::from_str(&yaml).unwrap();
+        assert!(d.software);
+        let json = Data::Json.render(&d).unwrap();
+        assert_eq!(serde_yaml::from_str::<Description>(&json).unwrap(), d);
+        let e = serde_yaml::from_str::<Description>(&format!("{yaml}soft: true\n")).unwrap_err().to_string();
+        assert!(e.contains("soft"), "{e}");
+    }
+}

@@ -1,0 +1,56 @@
+//! Files: small ones read whole, new ones written without ever taking the place of another by accident.
+
+use anyhow::{Context as _, bail};
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+/// The largest file that is read: far above any licence, order or key.
+const MAX: u64 = 1024 * 1024;
+
+/// Reads a text; `-` is standard input.
+pub fn read(path: &Path) -> anyhow::Result<String> {
+    let mut text = String::new();
+    let mut source: Box<dyn std::io::Read> = if path == Path::new("-") {
+        Box::new(std::io::stdin().lock())
+    } else {
+        Box::new(fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?)
+    };
+    let read = source.by_ref().take(MAX + 1).read_to_string(&mut text);
+    let n = read.with_context(|| format!("cannot read {} as text", path.display()))?;
+    if n as u64 > MAX {
+        bail!("{}: larger than 1 MiB; expected a licence, an order, a key or an anchor description", path.display());
+    }
+    Ok(text)
+}
+
+/// Writes a new file with these permissions; refuses if there is one already.
+pub fn create(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
+    let made = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
+    let mut file = match made {
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => {
+            bail!("{} is there already, and is not overwritten; name another file, or move it away", path.display())
+        }
+        made => made.with_context(|| format!("cannot write {}", path.display()))?,
+    };
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    if written.is_err() {
+        // Half a key or licence helps nobody, and would block the next try.
+        let _ = fs::remove_file(path);
+    }
+    written.with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Writes a file in one step, in the place of another if there is one.
+pub fn replace(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
+    let mut name = path.file_name().map(std::ffi::OsStr::to_owned).unwrap_or_default();
+    name.push(format!(".{}.new", std::process::id()));
+    let beside = path.with_file_name(name);
+    create(&beside, text, mode)?;
+    let moved = fs::rename(&beside, path);
+    if moved.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    moved.with_context(|| format!("cannot write {}", path.display()))
+}

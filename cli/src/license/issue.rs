@@ -1,0 +1,163 @@
+//! `mooring license issue`.
+
+use super::order::{self, Order, OrderProduct};
+use super::{anchor, file, vendor_key};
+use crate::output::{self, Data};
+use anyhow::{Context as _, bail};
+use mooring_core::license::{Envelope, OpenLicence, PublicKey, SigningKey, Trust, armour, types};
+use mooring_core::time::Timestamp;
+use std::path::PathBuf;
+
+/// Flags.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "An order file is YAML or JSON; flags go before what it says. The shortest:
+
+  id: ACME-2027-001
+  customer: ACME Corp
+  expires: 2028-01-01              # the first day (UTC) no longer covered; or never
+  products:
+  - {name: render, seats: 10, versions: 2024.2..2027}
+
+Examples:
+  mooring license issue order.yaml --key vendor.key --anchor anchor.yaml --out acme.mooring
+  mooring license issue --key vendor.key --anchor anchor.yaml --id T-1 --customer ACME --product render:2 --test
+  mooring license issue order.yaml --key old.key --key new.key --anchor anchor.yaml   # while keys rotate
+  crm export 4711 | mooring license issue --from - --key vendor.key --out acme.mooring
+
+docs/licences.md explains every field.")]
+pub struct Args {
+    /// The order file (YAML or JSON; - for standard input)
+    #[arg(value_name = "ORDER")]
+    order: Option<PathBuf>,
+    /// The same, by name
+    #[arg(long, value_name = "FILE", conflicts_with = "order")]
+    from: Option<PathBuf>,
+    /// The vendor's private key (PKCS#8 PEM); several sign together, so that keys can rotate
+    #[arg(long, value_name = "FILE", required_unless_present = "dry_run")]
+    key: Vec<PathBuf>,
+    /// An anchor description, as `mooring license anchor` printed it; added to the order's
+    #[arg(long, value_name = "FILE")]
+    anchor: Vec<PathBuf>,
+    /// Your name for the licence
+    #[arg(long)]
+    id: Option<String>,
+    /// Whom it is sold to
+    #[arg(long)]
+    customer: Option<String>,
+    /// A product with seats of its own: NAME:SEATS or NAME@FROM..TO:SEATS; added to the order's
+    #[arg(long, value_name = "PRODUCT", value_parser = order::product_flag)]
+    product: Vec<OrderProduct>,
+    /// When it begins: 2027-01-01 (UTC) or RFC 3339
+    #[arg(long, value_name = "DATE")]
+    not_before: Option<String>,
+    /// When it ends: the first day or instant no longer covered, or never
+    #[arg(long, value_name = "DATE")]
+    expires: Option<String>,
+    /// The last day whose builds are covered
+    #[arg(long, value_name = "DATE")]
+    maintenance_until: Option<String>,
+    /// A licence that this one replaces
+    #[arg(long, value_name = "ID")]
+    supersedes: Vec<String>,
+    /// A licence for tests: at most seven days, and its tokens say so
+    #[arg(long)]
+    test: bool,
+    /// Issue for an anchor whose key can be copied (SoftHSM and the like)
+    #[arg(long)]
+    allow_software_token: bool,
+    /// The licence file; standard output without it
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Overwrite the licence file if it is there
+    #[arg(long, requires = "out")]
+    force: bool,
+    /// Check the order and print the licence unsigned, as YAML
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Issues a licence.
+pub fn run(mut args: Args) -> anyhow::Result<()> {
+    let order = gather(&mut args)?;
+    let now = Timestamp::now();
+    let built = order::build(&order, now, args.allow_software_token)?;
+    for w in &built.warnings {
+        eprintln!("Warning: {w}");
+    }
+    if args.dry_run {
+        return Ok(output::print(&Data::Yaml.render(&built.licence)?)?);
+    }
+
+    let keys = args.key.iter().map(|p| vendor_key::read(p)).collect::<anyhow::Result<Vec<_>>>()?;
+    let (text, open) = sign(&built.licence, &keys)?;
+    match &args.out {
+        None => output::print(&text)?,
+        Some(path) if args.force => file::replace(path, &text, 0o644).context("--out")?,
+        Some(path) => file::create(path, &text, 0o644).context("--out (--force overwrites)")?,
+    }
+    let ids: Vec<String> = keys.iter().map(|k| k.public().id().0).collect();
+    let expires = open.licence.expires.map_or_else(|| "never".to_owned(), |t| t.to_string());
+    let to = args.out.as_ref().map(|p| format!(" to {}", p.display())).unwrap_or_default();
+    eprintln!(
+        "Issued licence {} for {}{to}: expires {expires}, sha256 {}, signed by {}",
+        open.licence.id,
+        open.licence.customer,
+        open.digest,
+        ids.join(", ")
+    );
+    Ok(())
+}
+
+/// The order as the file and the flags together say it.
+fn gather(args: &mut Args) -> anyhow::Result<Order> {
+    let mut order = match args.order.as_ref().or(args.from.as_ref()) {
+        None => Order::default(),
+        Some(path) => {
+            let text = file::read(path)?;
+            order::parse(&text).with_context(|| path.display().to_string())?
+        }
+    };
+    for (flag, field) in [
+        (&mut args.id, &mut order.id),
+        (&mut args.customer, &mut order.customer),
+        (&mut args.not_before, &mut order.not_before),
+        (&mut args.expires, &mut order.expires),
+        (&mut args.maintenance_until, &mut order.maintenance_until),
+    ] {
+        if flag.is_some() {
+            *field = flag.take();
+        }
+    }
+    order.supersedes.append(&mut args.supersedes);
+    order.products.append(&mut args.product);
+    order.test |= args.test;
+    for path in &args.anchor {
+        order.anchors.push(anchor::read(path).context("--anchor")?);
+    }
+    Ok(order)
+}
+
+/// Signs, and reads the result back as an application would: no file leaves that does not verify.
+fn sign(licence: &mooring_core::license::Licence, keys: &[SigningKey]) -> anyhow::Result<(String, OpenLicence)> {
+    let mut envelope = Envelope::unsigned(types::LICENCE, licence)?;
+    let message = envelope.signed_bytes();
+    let mut seen: Vec<PublicKey> = Vec::new();
+    for key in keys {
+        let public = key.public();
+        if seen.contains(&public) {
+            bail!("--key: {} is given twice; expected each key once", public.id());
+        }
+        envelope.add_signature(&public, key.sign(&message));
+        seen.push(public);
+    }
+    let text = armour(&envelope)?;
+    let mut open = None;
+    for key in &seen {
+        open = Some(OpenLicence::read(&text, Trust::Pinned(&[*key])).context("the signed licence does not verify")?);
+    }
+    let open = open.context("--key: missing; expected at least one")?;
+    if open.licence != *licence {
+        bail!("the signed licence reads differently from the order; please report this");
+    }
+    Ok((text, open))
+}

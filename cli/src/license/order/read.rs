@@ -1,0 +1,323 @@
+//! The order's form: YAML or JSON, unknown fields refused, numbers and versions read strictly.
+
+use super::{OrderError, refuse};
+use crate::license::anchor::Description;
+use mooring_core::license::{CountBy, Draw, Reclaim};
+use mooring_core::names::{PoolName, Version};
+use mooring_core::wire::OptimisticStart;
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer};
+use std::fmt;
+
+/// An order.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Order {
+    /// The vendor's name for the licence.
+    pub id: Option<String>,
+    /// Whom it is sold to.
+    pub customer: Option<String>,
+    /// Licences that it replaces.
+    #[serde(default)]
+    pub supersedes: Vec<String>,
+    /// When it was issued; now without it.
+    pub issued: Option<String>,
+    /// When it begins.
+    pub not_before: Option<String>,
+    /// When it ends (exclusive), or `never`.
+    pub expires: Option<String>,
+    /// The last day whose builds are covered.
+    pub maintenance_until: Option<String>,
+    /// For tests.
+    #[serde(default)]
+    pub test: bool,
+    /// Fields that a reader must understand.
+    #[serde(default)]
+    pub critical: Vec<String>,
+    /// Seats that several products share.
+    #[serde(default)]
+    pub pools: Vec<OrderPool>,
+    /// What is sold.
+    #[serde(default)]
+    pub products: Vec<OrderProduct>,
+    /// The hardware; `--anchor` adds to it.
+    #[serde(default)]
+    pub anchors: Vec<Description>,
+    /// What is allowed.
+    #[serde(default)]
+    pub policy: OrderPolicy,
+}
+
+/// A pool.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OrderPool {
+    /// Its name.
+    pub name: String,
+    /// Its seats.
+    pub seats: Count,
+    /// How many more may be used.
+    pub overdraft: Option<Count>,
+}
+
+/// A product.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OrderProduct {
+    /// Its name.
+    pub name: String,
+    /// Its seats, in a pool of its own with its name.
+    pub seats: Option<Count>,
+    /// With `seats`: how many more may be used.
+    pub overdraft: Option<Count>,
+    /// Versions covered.
+    #[serde(default)]
+    pub versions: Versions,
+    /// The vendor's own names.
+    #[serde(default)]
+    pub features: Vec<String>,
+    /// What one seat is counted for.
+    #[serde(default)]
+    pub count_by: CountBy,
+    /// Instead of `seats`: which pools it draws on.
+    pub from: Option<From>,
+}
+
+/// What is allowed.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OrderPolicy {
+    /// The longest grace.
+    pub max_grace: Option<String>,
+    /// Starting with no server in reach.
+    #[serde(default)]
+    pub optimistic_start: OptimisticStart,
+    /// How long a contested holder may go on.
+    pub max_contested: Option<String>,
+    /// How long renewals go on without the anchor.
+    pub max_anchor_grace: Option<String>,
+    /// The longest lease.
+    pub max_lease: Option<String>,
+    /// What proof a silent holder's seat needs.
+    pub reclaim: Option<Reclaim>,
+}
+
+/// A whole number from 0 to 1,000,000.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count(pub u32);
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct V;
+        impl Visitor<'_> for V {
+            type Value = Count;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number from 0 to 1000000")
+            }
+            fn visit_u64<E: de::Error>(self, n: u64) -> Result<Count, E> {
+                let count = u32::try_from(n).ok().filter(|n| *n <= 1_000_000).map(Count);
+                count.ok_or_else(|| E::invalid_value(de::Unexpected::Unsigned(n), &self))
+            }
+        }
+        d.deserialize_any(V)
+    }
+}
+
+/// Versions covered: `2024.2..2026`, `2024..`, `..2026`, or `{from, to}`; both bounds belong to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Versions {
+    /// The first.
+    pub from: Option<String>,
+    /// The last.
+    pub to: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Versions {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct V;
+        impl<'de> Visitor<'de> for V {
+            type Value = Versions;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("versions such as \"2024.2..2026\", \"2024..\" or {from: \"2024.2\", to: \"2026\"}")
+            }
+            fn visit_str<E: de::Error>(self, s: &str) -> Result<Versions, E> {
+                let (a, b) = s.split_once("..").ok_or_else(|| E::invalid_value(de::Unexpected::Str(s), &self))?;
+                let bound = |s: &str| Some(s.trim().to_owned()).filter(|s| !s.is_empty());
+                Ok(Versions { from: bound(a), to: bound(b) })
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Versions, A::Error> {
+                let b = Bounds::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                Ok(Versions { from: b.from.map(|v| v.0), to: b.to.map(|v| v.0) })
+            }
+        }
+        d.deserialize_any(V)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Bounds {
+    from: Option<Text>,
+    to: Option<Text>,
+}
+
+/// A version that is text: unquoted, YAML would read 2024.10 as the number 2024.1.
+struct Text(String);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct V;
+        impl Visitor<'_> for V {
+            type Value = Text;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a version in quotes, such as \"2024.10\" (without them YAML reads a number)")
+            }
+            fn visit_str<E: de::Error>(self, s: &str) -> Result<Text, E> {
+                Ok(Text(s.to_owned()))
+            }
+        }
+        d.deserialize_any(V)
+    }
+}
+
+/// Pools that a product draws on: alternatives in order, each one pool or several.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct From(pub Vec<Vec<Draw>>);
+
+const FROM: &str = "pools such as \"gpu\", \"gpu:2\" (two of its seats for one), \"gpu+cpu:4\" (from both), or a list of these (alternatives, in order)";
+
+impl<'de> Deserialize<'de> for From {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            One(String),
+            List(Vec<Alternative>),
+        }
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Alternative {
+            Short(String),
+            Long(Vec<Draw>),
+        }
+        let short = |s: &str| draws(s).ok_or_else(|| de::Error::invalid_value(de::Unexpected::Str(s), &FROM));
+        match Form::deserialize(d) {
+            Ok(Form::One(s)) => Ok(Self(vec![short(&s)?])),
+            Ok(Form::List(l)) => {
+                let read = l.into_iter().map(|a| match a {
+                    Alternative::Short(s) => short(&s),
+                    Alternative::Long(d) => Ok(d),
+                });
+                read.collect::<Result<_, _>>().map(Self)
+            }
+            Err(_) => Err(de::Error::custom(format!("expected {FROM}"))),
+        }
+    }
+}
+
+/// `gpu+cpu:4`.
+fn draws(s: &str) -> Option<Vec<Draw>> {
+    let draw = |part: &str| {
+        let (pool, weight) = part.split_once(':').unwrap_or((part, "1"));
+        let weight = weight.trim().parse().ok()?;
+        Some(Draw { pool: PoolName::new(pool.trim()).ok()?, weight })
+    };
+    s.split('+').map(draw).collect()
+}
+
+/// Reads an order. A field at the wrong place, a word where a number belongs: the message says where.
+pub fn parse(text: &str) -> Result<Order, OrderError> {
+    if text.trim().is_empty() {
+        return Err(refuse("(all)", "the order is empty; expected id, customer, products …"));
+    }
+    serde_yaml::from_str(text).map_err(|e| {
+        // The parser's message begins with the field's path, if there is one.
+        let message = e.to_string();
+        match message.split_once(": ") {
+            Some((path, rest)) if !path.contains(' ') => refuse(path, rest),
+            _ => refuse("(all)", message),
+        }
+    })
+}
+
+/// `--product render:10` or `render@2024..2026:10`.
+pub fn product_flag(s: &str) -> Result<OrderProduct, String> {
+    let expected = || format!("{s:?}: expected PRODUCT:SEATS or PRODUCT@VERSIONS:SEATS, such as render:10 or render@2024..2026:10");
+    let (head, seats) = s.rsplit_once(':').ok_or_else(expected)?;
+    let seats = seats.parse().ok().filter(|n| *n <= 1_000_000).map(Count).ok_or_else(expected)?;
+    let (name, versions) = match head.split_once('@') {
+        None => (head, Versions::default()),
+        Some((name, range)) => {
+            let (a, b) = range.split_once("..").ok_or_else(expected)?;
+            let bound = |s: &str| Some(s.to_owned()).filter(|s| !s.is_empty());
+            (name, Versions { from: bound(a), to: bound(b) })
+        }
+    };
+    Ok(OrderProduct {
+        name: name.to_owned(),
+        seats: Some(seats),
+        overdraft: None,
+        versions,
+        features: Vec::new(),
+        count_by: CountBy::default(),
+        from: None,
+    })
+}
+
+impl Versions {
+    /// The bounds as checked versions; the error is the bound that is none.
+    pub(super) fn checked(&self) -> Result<mooring_core::license::VersionRange, (&'static str, String)> {
+        let bound = |name, v: &Option<String>| {
+            v.as_deref().map(Version::new).transpose().map_err(|e| (name, e.to_string()))
+        };
+        Ok(mooring_core::license::VersionRange { from: bound("from", &self.from)?, to: bound("to", &self.to)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, missing_docs)]
+    use super::*;
+
+    fn error(products: &str) -> String {
+        parse(&format!("id: x\nproducts:\n- name: render\n  {products}\n")).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_where_and_what_was_expected() {
+        for (bad, says) in [
+            ("seats: ten", &["products[0].seats", "ten", "a whole number from 0 to 1000000"][..]),
+            ("seats: -1", &["products[0].seats", "-1", "a whole number"]),
+            ("seats: 1000001", &["products[0].seats", "1000001", "a whole number"]),
+            ("seats: 1.5", &["products[0].seats", "1.5"]),
+            ("seat: 1", &["products[0]", "seat", "seats"]),
+            ("versions: 2024.10", &["products[0].versions", "2024.1", "2024.2..2026"]),
+            ("versions: {from: 2024.10}", &["products[0].versions", "in quotes"]),
+            ("versions: {form: \"1\"}", &["products[0].versions", "form", "from"]),
+            ("from: {pool: x}", &["products[0].from", "gpu+cpu:4"]),
+            ("from: \"gpu:x\"", &["products[0].from", "gpu:x", "gpu+cpu:4"]),
+            ("countBy: core", &["products[0].countBy", "core", "claim"]),
+        ] {
+            let e = error(bad);
+            assert!(says.iter().all(|s| e.contains(s)), "{bad}: {e}");
+        }
+        assert!(parse("").unwrap_err().to_string().contains("empty"));
+        assert!(parse("- a").unwrap_err().to_string().contains("(all)"));
+    }
+
+    #[test]
+    fn short_forms_are_read() {
+        let o = parse(
+            "products:\n- {name: a, from: gpu}\n- {name: b, from: [\"gpu:2+cpu\", [{pool: all, weight: 3}]]}\n- {name: c, versions: 2024.10..}\n",
+        )
+        .unwrap();
+        let from = |i: usize| o.products[i].from.clone().unwrap().0;
+        assert_eq!(from(0)[0][0].weight, 1);
+        assert_eq!(from(1)[0].len(), 2);
+        assert_eq!(from(1)[1][0].weight, 3);
+        assert_eq!(o.products[2].versions.from.as_deref(), Some("2024.10"));
+        let p = product_flag("render@2024..2026:10").unwrap();
+        assert_eq!((p.seats, p.versions.to.as_deref()), (Some(Count(10)), Some("2026")));
+        assert!(product_flag("render").is_err() && product_flag("render@2024:1").is_err());
+    }
+}
