@@ -1,0 +1,112 @@
+//! Where a pod's license server is: LicenseServers from a watch, the rest asked for when a pod comes.
+//!
+//! A LicenseServer that was created a moment ago may not have reached the watch: before a pod is refused, the API server is asked.
+
+use crate::crd::{LicenseServer, NamespacesFrom};
+use crate::inject::{NoServer, ServerName, Surroundings, Target, choose, reference};
+use crate::names::ServerRef;
+use futures::StreamExt as _;
+use k8s_openapi::api::core::v1::{Namespace, Service};
+use kube::api::ListParams;
+use kube::runtime::reflector::Store;
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::{WatchStreamExt as _, watcher};
+use kube::{Api, Client};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Why nothing was found.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LookupError {
+    /// There is none for this pod.
+    #[error(transparent)]
+    Server(#[from] NoServer),
+    /// The API server did not say.
+    #[error(transparent)]
+    Api(#[from] kube::Error),
+}
+
+/// Finds license servers.
+#[derive(Clone)]
+pub(super) struct Lookup {
+    client: Client,
+    store: Store<LicenseServer>,
+    writer: Arc<Mutex<Option<Writer<LicenseServer>>>>,
+}
+
+impl Lookup {
+    pub(super) fn new(client: Client) -> Self {
+        let (store, writer) = kube::runtime::reflector::store();
+        Self { client, store, writer: Arc::new(Mutex::new(Some(writer))) }
+    }
+
+    /// Keeps the list of LicenseServers current, until dropped.
+    pub(super) async fn watch(&self) {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(writer) = writer else { return };
+        let api: Api<LicenseServer> = Api::all(self.client.clone());
+        let events = watcher(api, watcher::Config::default()).default_backoff().reflect(writer);
+        let log = |event: watcher::Result<_>| {
+            if let Err(e) = event {
+                tracing::warn!(error = %e, "watching LicenseServers");
+            }
+            futures::future::ready(())
+        };
+        events.for_each(log).await;
+    }
+
+    /// Waits until the first list is there.
+    pub(super) async fn until_known(&self) {
+        // An error means that the writer is gone: then the process is ending.
+        let _ = self.store.wait_until_ready().await;
+    }
+
+    /// The pod's license server, and what its sidecar must know of it.
+    pub(super) async fn find(
+        &self,
+        wish: Option<&ServerName>,
+        namespace: &str,
+        default: Option<&ServerRef>,
+    ) -> Result<(Arc<LicenseServer>, Target), LookupError> {
+        let known = self.store.state();
+        let server = match self.choose(wish, namespace, default, &known).await {
+            Err(LookupError::Server(
+                NoServer::NotFound { .. } | NoServer::None { .. } | NoServer::NotAllowed { .. },
+            )) => {
+                let api: Api<LicenseServer> = Api::all(self.client.clone());
+                let fresh = api.list(&ListParams::default()).await?.items.into_iter().map(Arc::new).collect::<Vec<_>>();
+                self.choose(wish, namespace, default, &fresh).await?
+            }
+            other => other?,
+        };
+        let name = reference(&server);
+        let services: Api<Service> = Api::namespaced(self.client.clone(), &name.namespace);
+        let service = services.get_opt(&name.name).await?;
+        let target = Target::new(&server, service.as_ref());
+        if target.addresses.is_empty() {
+            tracing::warn!(server = %name, "its Service has no ClusterIP yet: the sidecar has to resolve its name");
+        }
+        Ok((server, target))
+    }
+
+    async fn choose(
+        &self,
+        wish: Option<&ServerName>,
+        namespace: &str,
+        default_server: Option<&ServerRef>,
+        servers: &[Arc<LicenseServer>],
+    ) -> Result<Arc<LicenseServer>, LookupError> {
+        let by_labels = |s: &Arc<LicenseServer>| s.spec.allowed_namespaces.from == NamespacesFrom::Selector;
+        let namespace_labels = match servers.iter().any(by_labels) {
+            true => self.namespace_labels(namespace).await?,
+            false => BTreeMap::new(),
+        };
+        let around = Surroundings { namespace, namespace_labels: &namespace_labels, default_server, servers };
+        Ok(choose(wish, &around)?)
+    }
+
+    async fn namespace_labels(&self, name: &str) -> Result<BTreeMap<String, String>, kube::Error> {
+        let api: Api<Namespace> = Api::all(self.client.clone());
+        Ok(api.get_metadata(name).await?.metadata.labels.unwrap_or_default())
+    }
+}

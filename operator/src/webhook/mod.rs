@@ -1,0 +1,254 @@
+//! The injecting webhook: admission reviews over TLS around the pure rules of [`crate::inject`].
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`review`] | one AdmissionReview in, one out: pure |
+//! | [`lookup`] | LicenseServers from a watch; their Services and namespaces when asked |
+//! | [`identity`] | the serving certificate, made in memory, replaced without dropping connections |
+//! | [`bundle`] | keeps `caBundle` of the MutatingWebhookConfiguration, and nothing else of it |
+//! | [`metrics`] | what it counts |
+//!
+//! It promises: no side effects, so a dry run is safe; an answer within the webhook's ten seconds or none; ready only once the API
+//! server trusts it. It runs in every replica, leader or not.
+
+mod bundle;
+mod identity;
+mod lookup;
+mod metrics;
+mod review;
+#[cfg(test)]
+mod tests;
+
+pub use metrics::Metrics;
+
+use crate::certs::{Ca, CertError};
+use crate::inject::{self, Settings};
+use crate::names::ServerRef;
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use kube::Client;
+use lookup::Lookup;
+use mooring_net::http::{Body, Limits, json, read_body, serve as serve_http, with_type};
+use mooring_net::shutdown::Shutdown;
+use mooring_net::tls::{TlsError, server_config};
+use review::{Question, Verdict};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
+
+/// The MutatingWebhookConfiguration. Configurations are called in the order of their names: this one sorts before those of Istio, Linkerd
+/// and Kuma, so that the excluded port is in the pod's annotations when they read them.
+pub const CONFIGURATION: &str = "injector.mooring.dev";
+/// The webhook in it: what people read where a pod is refused.
+pub const WEBHOOK: &str = "sidecar-injector.mooring.dev";
+/// Its path.
+pub const PATH: &str = "/mutate";
+/// Its Service.
+pub const SERVICE: &str = "mooring-webhook";
+/// Its port.
+pub const PORT: u16 = 9443;
+
+/// The API server takes objects of up to 3 MiB; the review around one is small.
+const BODY_BYTES: usize = 4 * 1024 * 1024;
+/// To read a body, and to look things up: together less than the ten seconds that the API server waits.
+const BODY_TIME: Duration = Duration::from_secs(4);
+const LOOKUP_TIME: Duration = Duration::from_secs(5);
+
+/// How the webhook runs.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// The operator's namespace, where its Service is.
+    pub namespace: String,
+    /// Its Service.
+    pub service: String,
+    /// Its MutatingWebhookConfiguration.
+    pub configuration: String,
+    /// The LicenseServer of pods that name none.
+    pub default_server: Option<ServerRef>,
+    /// How sidecars are made.
+    pub settings: Settings,
+}
+
+impl Config {
+    /// With the names of docs/contracts.md.
+    pub fn new(namespace: impl Into<String>, settings: Settings) -> Self {
+        Self {
+            listen: SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, PORT)),
+            namespace: namespace.into(),
+            service: SERVICE.to_owned(),
+            configuration: CONFIGURATION.to_owned(),
+            default_server: None,
+            settings,
+        }
+    }
+}
+
+/// Why the webhook does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum WebhookError {
+    /// The port cannot be listened on.
+    #[error("webhook: listening on {addr}: {source}")]
+    Listen {
+        /// Where.
+        addr: SocketAddr,
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
+    /// No serving certificate.
+    #[error("webhook: serving certificate: {0}")]
+    Certificate(#[from] CertError),
+    /// TLS refuses the certificate.
+    #[error("webhook: {0}")]
+    Tls(#[from] TlsError),
+}
+
+/// Whether the webhook may be sent pods: it listens, knows the LicenseServers, and the API server trusts it.
+#[derive(Clone, Debug, Default)]
+pub struct Ready(Arc<AtomicBool>);
+
+impl Ready {
+    /// For `/readyz`.
+    pub fn get(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+
+    fn set(&self) {
+        if !self.0.swap(true, Ordering::AcqRel) {
+            tracing::info!("webhook is ready");
+        }
+    }
+}
+
+/// Serves admission reviews until asked to end. `ready` becomes true once pods may be sent here.
+pub async fn serve(
+    config: Config,
+    client: Client,
+    ca: Arc<Ca>,
+    metrics: Arc<Metrics>,
+    ready: Ready,
+    shutdown: Shutdown,
+) -> Result<(), WebhookError> {
+    let listener = TcpListener::bind(config.listen).await;
+    let listener = listener.map_err(|source| WebhookError::Listen { addr: config.listen, source })?;
+    serve_on(listener, config, client, ca, metrics, ready, shutdown).await
+}
+
+async fn serve_on(
+    listener: TcpListener,
+    config: Config,
+    client: Client,
+    ca: Arc<Ca>,
+    metrics: Arc<Metrics>,
+    ready: Ready,
+    shutdown: Shutdown,
+) -> Result<(), WebhookError> {
+    let names = identity::Names::new(&config.service, &config.namespace);
+    let identity = identity::Serving::start(ca.clone(), names)?;
+    let tls = server_config(identity.resolver(), None)?;
+    let lookup = Lookup::new(client.clone());
+    let app = Arc::new(App { roots: ca.roots_pem(), lookup: lookup.clone(), metrics: metrics.clone(), config });
+
+    let background = async {
+        let trusted = async {
+            lookup.until_known().await;
+            let on_current = || {
+                metrics.bundle_current(true);
+                ready.set();
+            };
+            let bundle =
+                bundle::Bundle { configuration: &app.config.configuration, webhook: WEBHOOK, roots: &app.roots };
+            bundle.keep(&client, on_current, || metrics.bundle_current(false)).await;
+        };
+        tokio::join!(trusted, lookup.watch(), identity.keep_fresh(&metrics));
+    };
+    let limits = Limits { connections: 1024, ..Limits::default() };
+    let handler = {
+        let app = app.clone();
+        move |request| answer(app.clone(), request)
+    };
+    tokio::select! {
+        () = serve_http(listener, Some(tls.into()), limits, shutdown, handler) => Ok(()),
+        () = background => Ok(()),
+    }
+}
+
+struct App {
+    config: Config,
+    roots: String,
+    lookup: Lookup,
+    metrics: Arc<Metrics>,
+}
+
+async fn answer(app: Arc<App>, request: Request<Incoming>) -> Response<Body> {
+    let begun = Instant::now();
+    let refuse = |status, text: String| with_type(status, "text/plain; charset=utf-8", text);
+    if request.uri().path() != PATH {
+        return refuse(StatusCode::NOT_FOUND, format!("expected POST {PATH}\n"));
+    }
+    if request.method() != Method::POST {
+        return refuse(StatusCode::METHOD_NOT_ALLOWED, format!("expected POST {PATH}\n"));
+    }
+    let body = match read_body(request.into_body(), BODY_BYTES, BODY_TIME).await {
+        Ok(b) => b,
+        Err(p) => return refuse(StatusCode::from_u16(p.status).unwrap_or(StatusCode::BAD_REQUEST), p.to_string()),
+    };
+    let question = match Question::read(&body) {
+        Ok(q) => q,
+        Err(e) => {
+            app.metrics.admission("unreadable", begun.elapsed());
+            tracing::warn!(error = %e, "an admission review that could not be read");
+            return refuse(StatusCode::BAD_REQUEST, format!("AdmissionReview: {e}\n"));
+        }
+    };
+    let verdict = judge(&app, &question).await;
+    let took = begun.elapsed();
+    app.metrics.admission(verdict.kind(), took);
+    log(&question, &verdict, took);
+    match question.answer(verdict) {
+        Ok(review) => json(StatusCode::OK, &review),
+        Err(e) => refuse(StatusCode::INTERNAL_SERVER_ERROR, format!("writing the answer: {e}\n")),
+    }
+}
+
+/// Decides over one pod: reads its wishes, looks up its license server, says what changes.
+async fn judge(app: &App, question: &Question) -> Verdict {
+    let (Some(pod), Some(raw)) = (question.pod(), question.raw()) else { return Verdict::Unchanged };
+    let wishes = match inject::wishes(pod) {
+        Ok(Some(w)) => w,
+        Ok(None) => return Verdict::Unchanged,
+        Err(refusal) => return Verdict::Refused(refusal),
+    };
+    let default = app.config.default_server.as_ref();
+    let found = app.lookup.find(wishes.server.as_ref(), question.namespace(), default);
+    let (server, target) = match tokio::time::timeout(LOOKUP_TIME, found).await {
+        Ok(Ok(found)) => found,
+        Ok(Err(lookup::LookupError::Server(e))) => return Verdict::Refused(inject::Refusal::Server(e)),
+        Ok(Err(lookup::LookupError::Api(e))) => return Verdict::Failed(format!("asking the API server: {e}")),
+        Err(_) => return Verdict::Failed(format!("the API server did not answer within {LOOKUP_TIME:?}")),
+    };
+    let mut warnings = inject::doubts(&wishes.items, &server);
+    warnings.extend(pod.metadata.annotations.as_ref().map(inject::unknown_keys).unwrap_or_default());
+    let ctx = inject::Context { target: &target, roots: &app.roots, settings: &app.config.settings };
+    match inject::mutate(raw.clone(), pod, &wishes, &ctx) {
+        Ok(patch) => Verdict::Injected { patch, warnings, server: inject::reference(&server) },
+        Err(refusal) => Verdict::Refused(refusal),
+    }
+}
+
+fn log(question: &Question, verdict: &Verdict, took: Duration) {
+    let (namespace, pod, dry_run) = (question.namespace(), question.name(), question.is_dry_run());
+    let ms = took.as_millis();
+    match verdict {
+        Verdict::Unchanged => tracing::debug!(namespace, pod, dry_run, ms, "pod left alone"),
+        Verdict::Injected { server, patch, .. } => {
+            tracing::info!(namespace, pod, %server, operations = patch.len(), dry_run, ms, "sidecar injected");
+        }
+        Verdict::Refused(reason) => tracing::info!(namespace, pod, %reason, dry_run, ms, "pod refused"),
+        Verdict::Failed(reason) => tracing::warn!(namespace, pod, %reason, dry_run, ms, "pod could not be judged"),
+    }
+}

@@ -1,0 +1,171 @@
+//! One AdmissionReview in, one out (admission.k8s.io/v1). Pure.
+
+use crate::inject::Refusal;
+use crate::names::ServerRef;
+use json_patch::Patch;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Pod;
+use kube::core::DynamicObject;
+use kube::core::admission::{AdmissionRequest, AdmissionResponse, AdmissionReview, Operation, SerializePatchError};
+use serde_json::Value;
+
+/// The API server cuts what is longer, and after a few.
+const WARNING_CHARS: usize = 256;
+const WARNINGS: usize = 8;
+
+/// Why a review cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unreadable {
+    /// No JSON of that shape.
+    #[error("{0}")]
+    Json(#[from] serde_json::Error),
+    /// An answer where a question should be.
+    #[error("field request: missing")]
+    NoRequest,
+    /// A version that is not ours.
+    #[error("apiVersion {0:?}: expected \"admission.k8s.io/v1\"")]
+    Version(String),
+}
+
+/// Why an answer cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unwritable {
+    #[error(transparent)]
+    Patch(#[from] SerializePatchError),
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+}
+
+/// What the API server asks.
+pub(super) struct Question {
+    request: AdmissionRequest<DynamicObject>,
+    /// The object as it came, every field of it.
+    raw: Option<Value>,
+    pod: Option<Pod>,
+}
+
+/// What we say.
+pub(super) enum Verdict {
+    /// Nothing to do.
+    Unchanged,
+    /// It gets a sidecar.
+    Injected {
+        /// What changes.
+        patch: Patch,
+        /// What its author should know.
+        warnings: Vec<String>,
+        /// Its license server.
+        server: ServerRef,
+    },
+    /// It cannot be created like this.
+    Refused(Refusal),
+    /// We could not tell.
+    Failed(String),
+}
+
+impl Verdict {
+    /// For the counter.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Unchanged => "unchanged",
+            Self::Injected { .. } => "injected",
+            Self::Refused(Refusal::Internal(_)) | Self::Failed(_) => "failed",
+            Self::Refused(_) => "refused",
+        }
+    }
+}
+
+impl Question {
+    /// Reads a review.
+    pub(super) fn read(body: &[u8]) -> Result<Self, Unreadable> {
+        let mut review: Value = serde_json::from_slice(body)?;
+        // Taken out first: the typed request would drop fields of the object that its types do not know.
+        let raw = review.pointer_mut("/request/object").map(Value::take).filter(|v| !v.is_null());
+        let review: AdmissionReview<DynamicObject> = serde_json::from_value(review)?;
+        if review.types.api_version != "admission.k8s.io/v1" {
+            return Err(Unreadable::Version(review.types.api_version.chars().take(80).collect()));
+        }
+        let request: AdmissionRequest<DynamicObject> = review.try_into().map_err(|_| Unreadable::NoRequest)?;
+        let ours = request.kind.kind == "Pod"
+            && request.kind.group.is_empty()
+            && request.operation == Operation::Create
+            && request.sub_resource.as_deref().unwrap_or_default().is_empty();
+        let pod = raw.clone().filter(|_| ours).map(serde_json::from_value).transpose()?;
+        Ok(Self { request, raw, pod })
+    }
+
+    /// The pod that is being created; `None` for anything else.
+    pub(super) const fn pod(&self) -> Option<&Pod> {
+        self.pod.as_ref()
+    }
+
+    /// The object as it came.
+    pub(super) const fn raw(&self) -> Option<&Value> {
+        self.raw.as_ref()
+    }
+
+    /// The namespace. The pod itself may not carry it yet.
+    pub(super) fn namespace(&self) -> &str {
+        self.request.namespace.as_deref().unwrap_or_default()
+    }
+
+    /// The pod's name, or what its name will begin with.
+    pub(super) fn name(&self) -> &str {
+        let generated = || self.pod.as_ref().and_then(|p| p.metadata.generate_name.as_deref());
+        if self.request.name.is_empty() { generated().unwrap_or_default() } else { &self.request.name }
+    }
+
+    /// Whether nothing will be kept.
+    pub(super) const fn is_dry_run(&self) -> bool {
+        self.request.dry_run
+    }
+
+    /// The answer, as JSON.
+    pub(super) fn answer(&self, verdict: Verdict) -> Result<Value, Unwritable> {
+        let review = self.response(verdict)?.into_review();
+        let patch = review.response.as_ref().and_then(|r| r.patch.clone());
+        let mut review = serde_json::to_value(review)?;
+        if let (Some(bytes), Some(field)) = (patch, review.pointer_mut("/response/patch")) {
+            // In base64, as the API writes bytes; the derived form is a list of numbers, four times as long.
+            *field = serde_json::to_value(ByteString(bytes))?;
+        }
+        Ok(review)
+    }
+
+    fn response(&self, verdict: Verdict) -> Result<AdmissionResponse, SerializePatchError> {
+        let mut response = AdmissionResponse::from(&self.request);
+        match verdict {
+            Verdict::Unchanged => {}
+            Verdict::Injected { patch, warnings, server } => {
+                response.audit_annotations.insert("server".to_owned(), server.to_string());
+                let warnings: Vec<String> = warnings.into_iter().take(WARNINGS).map(|w| short(&w)).collect();
+                response.warnings = (!warnings.is_empty()).then_some(warnings);
+                if !patch.is_empty() {
+                    response = response.with_patch(patch)?;
+                }
+            }
+            // The codes decide what kubectl prints before the text, and whether a controller tries again.
+            Verdict::Refused(refusal) => {
+                let (code, reason) = match refusal {
+                    Refusal::Internal(_) => (500, "InternalError"),
+                    Refusal::Server(_) => (403, "Forbidden"),
+                    _ => (400, "BadRequest"),
+                };
+                response = response.deny(refusal);
+                (response.result.code, response.result.reason) = (code, reason.to_owned());
+            }
+            Verdict::Failed(text) => {
+                response = response.deny(format!("Mooring could not judge this pod ({text}); try again"));
+                (response.result.code, response.result.reason) = (500, "InternalError".to_owned());
+            }
+        }
+        Ok(response)
+    }
+}
+
+fn short(text: &str) -> String {
+    if text.chars().count() <= WARNING_CHARS {
+        return text.to_owned();
+    }
+    text.chars().take(WARNING_CHARS - 1).chain(['…']).collect()
+}
