@@ -97,10 +97,8 @@ impl Lookup {
         servers: &[Arc<LicenseServer>],
     ) -> Result<Arc<LicenseServer>, LookupError> {
         let by_labels = |s: &Arc<LicenseServer>| s.spec.allowed_namespaces.from == NamespacesFrom::Selector;
-        let namespace_labels = match servers.iter().any(by_labels) {
-            true => self.namespace_labels(namespace).await?,
-            false => BTreeMap::new(),
-        };
+        let namespace_labels =
+            if servers.iter().any(by_labels) { self.namespace_labels(namespace).await? } else { BTreeMap::new() };
         let around = Surroundings { namespace, namespace_labels: &namespace_labels, default_server, servers };
         Ok(choose(wish, &around)?)
     }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`review`] | one AdmissionReview in, one out: pure |
 //! | [`lookup`] | LicenseServers from a watch; their Services and namespaces when asked |
+//! | [`flags`] | its command line |
 //! | [`identity`] | the serving certificate, made in memory, replaced without dropping connections |
 //! | [`bundle`] | keeps `caBundle` of the MutatingWebhookConfiguration, and nothing else of it |
 //! | [`metrics`] | what it counts |
@@ -12,6 +13,7 @@
 //! server trusts it. It runs in every replica, leader or not.
 
 mod bundle;
+mod flags;
 mod identity;
 mod lookup;
 mod metrics;
@@ -19,6 +21,7 @@ mod review;
 #[cfg(test)]
 mod tests;
 
+pub use flags::Flags;
 pub use metrics::Metrics;
 
 use crate::certs::{Ca, CertError};

@@ -1,0 +1,141 @@
+//! The webhook's command line, checked at the start: a bad value ends the process with the flag, the value and what was expected.
+
+use super::{CONFIGURATION, Config, PORT, SERVICE};
+use crate::inject::{Budget, Settings};
+use crate::names::ServerRef;
+use std::net::SocketAddr;
+use std::str::FromStr;
+
+/// Flags of the webhook and of the sidecars it adds; `#[command(flatten)]` them.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Webhook")]
+pub struct Flags {
+    /// Where the webhook listens.
+    #[arg(long, default_value_t = SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, PORT)), value_name = "ADDRESS:PORT")]
+    webhook_listen: SocketAddr,
+    /// The webhook's Service in the operator's namespace.
+    #[arg(long, default_value = SERVICE, value_name = "NAME")]
+    webhook_service: String,
+    /// The MutatingWebhookConfiguration whose caBundle is kept.
+    #[arg(long, default_value = CONFIGURATION, value_name = "NAME")]
+    webhook_configuration: String,
+    /// The LicenseServer of pods that name none.
+    #[arg(long, value_name = "NAMESPACE/NAME", value_parser = server_ref)]
+    default_server: Option<ServerRef>,
+    /// The sidecar's image.
+    #[arg(long, value_name = "IMAGE")]
+    sidecar_image: String,
+    /// When nodes pull it.
+    #[arg(long, default_value = "IfNotPresent", value_parser = ["Always", "IfNotPresent", "Never"])]
+    sidecar_image_pull_policy: String,
+    /// A Secret to pull it with, which must be there in the pods' namespaces. May be given several times.
+    #[arg(long, value_name = "NAME")]
+    sidecar_image_pull_secret: Vec<String>,
+    /// The sidecar's user; `platform` where the platform assigns one (OpenShift).
+    #[arg(long, default_value = "65532", value_name = "UID|platform")]
+    sidecar_run_as_user: RunAs,
+    /// CPU set aside for a sidecar.
+    #[arg(long, default_value = "10m", value_name = "AMOUNT")]
+    sidecar_cpu_request: String,
+    /// CPU a sidecar may use; in Guaranteed pods this much is set aside.
+    #[arg(long, default_value = "100m", value_name = "AMOUNT")]
+    sidecar_cpu_limit: String,
+    /// Memory set aside for a sidecar and its probe.
+    #[arg(long, default_value = "32Mi", value_name = "AMOUNT")]
+    sidecar_memory_request: String,
+    /// Memory a sidecar and its probe may use.
+    #[arg(long, default_value = "32Mi", value_name = "AMOUNT")]
+    sidecar_memory_limit: String,
+    /// The sidecar's log filter (`MOORING_LOG`).
+    #[arg(long, default_value = "info", value_name = "FILTER")]
+    sidecar_log: String,
+}
+
+/// The sidecar's user; `None`: the platform's choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct RunAs(Option<i64>);
+
+impl FromStr for RunAs {
+    type Err = String;
+    fn from_str(s: &str) -> Result<Self, String> {
+        if s == "platform" {
+            return Ok(Self(None));
+        }
+        let uid = s.parse().ok().filter(|uid| (1..=i64::from(i32::MAX)).contains(uid));
+        uid.map(|uid| Self(Some(uid))).ok_or_else(|| "expected a user id from 1 to 2147483647, or platform".to_owned())
+    }
+}
+
+fn server_ref(s: &str) -> Result<ServerRef, String> {
+    match s.split_once('/') {
+        Some((ns, name)) if !ns.is_empty() && !name.is_empty() && !name.contains('/') => Ok(ServerRef::new(ns, name)),
+        _ => Err("expected namespace/name of a LicenseServer".to_owned()),
+    }
+}
+
+impl Flags {
+    /// The webhook's configuration; an amount that is none is an error.
+    pub fn config(self, namespace: &str) -> Result<Config, String> {
+        let cpu = (self.sidecar_cpu_request.as_str(), self.sidecar_cpu_limit.as_str());
+        let memory = (self.sidecar_memory_request.as_str(), self.sidecar_memory_limit.as_str());
+        let budget = Budget::parse(cpu, memory).map_err(|e| format!("flags --sidecar-…: {e}"))?;
+        Ok(Config {
+            listen: self.webhook_listen,
+            namespace: namespace.to_owned(),
+            service: self.webhook_service,
+            configuration: self.webhook_configuration,
+            default_server: self.default_server,
+            settings: Settings {
+                image: self.sidecar_image,
+                pull_policy: self.sidecar_image_pull_policy,
+                pull_secrets: self.sidecar_image_pull_secret,
+                run_as_user: self.sidecar_run_as_user.0,
+                budget,
+                log: self.sidecar_log,
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Cli {
+        #[command(flatten)]
+        flags: Flags,
+    }
+
+    fn parse(args: &[&str]) -> Result<Flags, String> {
+        let args = ["x", "--sidecar-image", "s:1"].into_iter().chain(args.iter().copied());
+        Cli::try_parse_from(args).map(|c| c.flags).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn the_image_is_all_that_must_be_said() {
+        let c = parse(&[]).unwrap().config("mooring-system").unwrap();
+        assert_eq!((c.settings.image.as_str(), c.settings.run_as_user, c.listen.port()), ("s:1", Some(65532), 9443));
+        assert_eq!(c.default_server, None);
+        assert!(Cli::try_parse_from(["x"]).is_err());
+    }
+
+    #[test]
+    fn bad_values_are_told_with_the_flag_and_what_was_expected() {
+        for (args, text) in [
+            (["--default-server", "main"], "expected namespace/name"),
+            (["--sidecar-run-as-user", "0"], "expected a user id from 1"),
+            (["--sidecar-image-pull-policy", "Sometimes"], "IfNotPresent"),
+        ] {
+            let e = parse(&args).unwrap_err();
+            assert!(e.contains(args[0]) && e.contains(text), "{e}");
+        }
+        let c = parse(&["--sidecar-run-as-user", "platform", "--default-server", "a/b"]).unwrap().config("n").unwrap();
+        assert_eq!((c.settings.run_as_user, c.default_server), (None, Some(ServerRef::new("a", "b"))));
+        let e = parse(&["--sidecar-memory-limit", "1x"]).unwrap().config("n").unwrap_err();
+        assert!(e.contains("--sidecar") && e.contains("memory limit \"1x\""), "{e}");
+    }
+}
