@@ -57,16 +57,16 @@ cgroup_version() { if [ "$(stat -f -c %T /sys/fs/cgroup)" = cgroup2fs ]; then ec
 # hierarchy as well, in which runc makes folders all the same).
 cgroup_tops() { awk -v n="$CLUSTER" '$2 ~ "^/sys/fs/cgroup" && $3 ~ "^cgroup2?$" { print $2 "/" n }' /proc/mounts; }
 
-# The process ids of the cluster: those in its cgroups, and those in its namespaces (a shell of `node exec` that a
-# lost pid file or a cgroup of its own would hide). Both are asked of the kernel at this moment, so that an id that
-# was given to another process since is never taken for ours.
-members() {
-  local tops=() names=() f inode
+# The process ids of the cluster, or of one machine of it: those in its cgroups, and those in its namespaces (a shell of
+# `node exec` that a lost pid file or a cgroup of its own would hide). Both are asked of the kernel at this moment, so
+# that an id that was given to another process since is never taken for ours.
+members() { # [MACHINE]
+  local machine=${1:-} tops=() names=() f inode
   mapfile -t tops < <(cgroup_tops)
-  for f in "${tops[@]}"; do
+  for f in "${tops[@]/%/${machine:+/$machine}}"; do
     [ -d "$f" ] && find "$f" -name cgroup.procs -exec cat {} + 2>/dev/null
   done | grep -vx 0 || true
-  for f in "$HOLD"/net/* "$HOLD"/mnt/*; do
+  for f in "$HOLD"/net/${machine:-*} "$HOLD"/mnt/${machine:-*}; do
     [ "$(stat -f -c %T "$f" 2>/dev/null)" = nsfs ] || continue
     inode=$(stat -L -c %i "$f")
     names+=(-o -lname "net:\\[$inode\\]" -o -lname "mnt:\\[$inode\\]")
@@ -74,6 +74,19 @@ members() {
   if [ ${#names[@]} -gt 0 ]; then
     find /proc/[0-9]*/ns -maxdepth 1 \( "${names[@]:1}" \) -printf '%h\n' 2>/dev/null | cut -d/ -f3 || true
   fi
+}
+
+# Kills all of them at once, so that nothing has time to start what another one lost. A process may be forking while it
+# is killed: look again until there is none.
+end_members() { # [MACHINE]
+  local pids
+  for _ in $(seq 100); do
+    mapfile -t pids < <(members "$@" | sort -u | grep -vx $$)
+    [ ${#pids[@]} -gt 0 ] || return 0
+    kill -9 "${pids[@]}" 2>/dev/null || true
+    sleep 0.1
+  done
+  die "these processes do not end: ${pids[*]}"
 }
 
 # --- machines ---

@@ -128,7 +128,7 @@ plug_in() {
 make_node_mounts() {
   local node=$1 dir=$RUN/$1 inside
   mkdir -p "$dir"/{lib/anchor,lib/kubelet,log,sys}
-  tr -d - </proc/sys/kernel/random/uuid >"$dir/machine-id"
+  [ -e "$dir/machine-id" ] || tr -d - </proc/sys/kernel/random/uuid >"$dir/machine-id" # a node that boots again keeps it
   echo "nameserver $SUBNET.53" >"$dir/resolv.conf"
   # The kubelet sets these for the whole machine, unless they have the values it wants: let it see those.
   echo 1 >"$dir/sys/vm.overcommit_memory"

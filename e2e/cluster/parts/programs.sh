@@ -17,14 +17,13 @@ alive() { # NAME: the process with the recorded id is there, is one of the clust
     ! grep -q '^State:.Z' "/proc/$pid/status"
 }
 
-# until_true SECONDS WHAT PROGRAM COMMAND...: waits for the command to succeed; ends if the program does not live
+# until_true WHAT PROGRAM COMMAND...: waits for the command to succeed; ends if the program does not live
 until_true() {
-  local limit=$1 what=$2 program=$3 end
-  shift 3
-  end=$((SECONDS + limit))
+  local what=$1 program=$2 end=$((SECONDS + PATIENCE))
+  shift 2
   until "$@" >/dev/null 2>&1; do
     alive "$program" || fail "$program ended" "$program"
-    [ $SECONDS -lt $end ] || fail "$what: not within $limit seconds" "$program"
+    [ $SECONDS -lt $end ] || fail "$what: not within $PATIENCE seconds (MOORING_PATIENCE)" "$program"
     sleep 0.1
   done
 }
@@ -42,6 +41,9 @@ config() {
   for pair; do args+=(-e "s|@${pair%%=*}@|${pair#*=}|g"); done
   sed "${args[@]}" "$HERE/config/$from" >"$out"
 }
+
+# Starts one again, as it was.
+start_again() { eval "start $1 $(cat "$RUN/programs/$1")"; }
 
 start_api() {
   local pki=$RUN/pki
