@@ -341,7 +341,8 @@ mod tests {
     #[test]
     fn bodies_are_read_however_they_are_framed_and_cut() {
         let lengthy = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
-        let chunked = b"HTTP/1.1 200 OK\r\ntransfer-encoding: Chunked\r\n\r\n3;x=1\r\nhel\r\n2\r\nlo\r\n0\r\nA: b\r\n\r\n";
+        let chunked =
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: Chunked\r\n\r\n3;x=1\r\nhel\r\n2\r\nlo\r\n0\r\nA: b\r\n\r\n";
         let closed = b"HTTP/1.0 200 OK\r\n\r\nhello";
         for wire in [&lengthy[..], &chunked[..], &closed[..]] {
             for step in 1..=wire.len() {

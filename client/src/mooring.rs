@@ -264,7 +264,7 @@ fn nonce() -> Result<String, Error> {
             }
         }
     }
-    Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }
 
 #[cfg(test)]

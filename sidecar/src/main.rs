@@ -1,2 +1,28 @@
-//! Mooring.
-fn main() {}
+//! The sidecar's binary: it only starts what the arguments ask for.
+
+mod args;
+mod board;
+mod config;
+mod driver;
+mod link;
+mod probe;
+mod run;
+mod socket;
+mod status;
+mod store;
+
+use args::{Args, Command};
+use clap::Parser as _;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let done = match Args::parse().command {
+        Command::Run(args) => run::main(&args).map(|()| ExitCode::SUCCESS),
+        Command::Probe(args) => Ok(probe::main(&args)),
+        Command::Status(args) => status::main(&args),
+    };
+    done.unwrap_or_else(|e| {
+        eprintln!("mooring-sidecar: {e:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,110 @@
+//! One task for each claim: does what its holder says, at the time it says. No rule lives here but one: save, then send.
+
+use crate::board::{Board, ClaimAt};
+use crate::link::Link;
+use crate::store::Store;
+use mooring_core::holder::{Answer, Random, Step, Tag};
+use mooring_core::names::{ClaimName, RequestId};
+use mooring_core::time::BootTime;
+use mooring_net::{clock, random, shutdown::Shutdown};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Chance from the kernel.
+pub(crate) struct Kernel;
+
+impl Random for Kernel {
+    fn request_id(&mut self) -> RequestId {
+        random::request_id()
+    }
+
+    fn fraction(&mut self) -> f64 {
+        random::fraction()
+    }
+}
+
+type Flight = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+/// One claim's life until it was given back.
+pub(crate) struct Driver {
+    pub(crate) at: ClaimAt,
+    pub(crate) claim: ClaimName,
+    pub(crate) board: Arc<Board>,
+    pub(crate) link: Link,
+    pub(crate) store: Store,
+}
+
+impl Driver {
+    /// Runs until the claim is given back after `stop`. The caller bounds the time that this may take.
+    pub(crate) async fn run(self, stop: Shutdown) {
+        let mut under_way: Option<(Tag, Flight)> = None;
+        let mut stopping = false;
+        loop {
+            let now = clock::boot();
+            let asked = self.board.with(self.at, now, |h| {
+                let step = h.poll(now, &mut Kernel);
+                let save = h.take_dirty().then(|| h.saved().clone());
+                (step, save, h.changes_at(now), h.is_released())
+            });
+            let Some((step, save, changes_at, released)) = asked else {
+                return;
+            };
+            if let Some(saved) = save
+                && let Err(e) = self.store.save(&saved)
+            {
+                // The lease matters more than a crash that may never come: it is renewed all the same.
+                tracing::error!(claim = %self.claim, error = %e, "a crash of the sidecar now would lose the lease");
+            }
+            let until = match step {
+                Step::Send {
+                    tag,
+                    request,
+                    timeout,
+                } => {
+                    let (link, claim) = (self.link.clone(), self.claim.clone());
+                    tracing::debug!(%claim, ?timeout, "asking the license server");
+                    // A request still under way is given up with this: its answer would be ignored.
+                    under_way = Some((
+                        tag,
+                        Box::pin(async move { link.ask(&claim, request, timeout).await }),
+                    ));
+                    BootTime::NEVER
+                }
+                Step::Sleep { until } => until,
+            };
+            if released {
+                self.store.forget();
+                return;
+            }
+            tokio::select! {
+                (tag, answer) = landing(&mut under_way) => {
+                    under_way = None;
+                    let now = clock::boot();
+                    self.board.with(self.at, now, |h| h.answered(now, tag, answer, &mut Kernel));
+                }
+                () = sleep_until(until.min(changes_at), now) => {}
+                () = stop.asked(), if !stopping => {
+                    stopping = true;
+                    let now = clock::boot();
+                    self.board.with(self.at, now, |h| h.release(now));
+                }
+            }
+        }
+    }
+}
+
+async fn landing(under_way: &mut Option<(Tag, Flight)>) -> (Tag, Answer) {
+    match under_way {
+        Some((tag, flight)) => (*tag, flight.await),
+        None => std::future::pending().await,
+    }
+}
+
+/// Sleeps; at least a moment, so that a time in the past never turns the loop into a spin.
+async fn sleep_until(t: BootTime, now: BootTime) {
+    if t == BootTime::NEVER {
+        return std::future::pending().await;
+    }
+    clock::sleep_until(t.max(now + Duration::from_millis(1))).await;
+}

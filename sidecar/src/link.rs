@@ -1,0 +1,268 @@
+//! The way to the license server: the holder's requests as HTTP, the server's answers as the holder takes them.
+//! What an answer means is a pure function ([`read_claim`] and its like); only [`Link`] touches the network.
+
+use http::header::{AUTHORIZATION, IF_MATCH, USER_AGENT};
+use http::{HeaderName, Method, StatusCode};
+use mooring_client::Bundle;
+use mooring_core::holder::{Answer, Request};
+use mooring_core::names::{ClaimName, LeaseId};
+use mooring_core::secret::Secret;
+use mooring_core::wire::{
+    self, NonceRequest, Problem, ProblemType, RenewRequest, RenewResponse, SECRET_HEADER,
+    TokenResponse,
+};
+use mooring_net::client::{self, Call, Client, ClientError};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// RFC 7240.
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+/// A token is a few KB; whatever is longer is none.
+const MAX_TOKEN_FILE: u64 = 64 * 1024;
+
+/// One sidecar's way to its license server.
+#[derive(Clone, Debug)]
+pub(crate) struct Link {
+    client: Client,
+    token_file: PathBuf,
+}
+
+impl Link {
+    pub(crate) fn new(client: Client, token_file: PathBuf) -> Self {
+        Self { client, token_file }
+    }
+
+    /// The server, as `name:port`.
+    pub(crate) fn server(&self) -> &str {
+        self.client.server()
+    }
+
+    /// Sends what the holder wants sent, and says what came of it within `timeout`.
+    pub(crate) async fn ask(
+        &self,
+        claim: &ClaimName,
+        request: Request,
+        timeout: Duration,
+    ) -> Answer {
+        let (call, success): (_, fn(&client::Answer) -> Answer) = match request {
+            Request::Claim { body, wait, bearer } => {
+                let mut call = Call::new(Method::PUT, wire::claim_path(claim)).json(&*body);
+                if let Some(wait) = wait {
+                    call =
+                        call.map(|c| c.header(PREFER, &format!("wait={}", wait.as_secs().max(1))));
+                }
+                if bearer {
+                    match self.token() {
+                        Ok(token) => {
+                            call = call.map(|c| c.header(AUTHORIZATION, &format!("Bearer {token}")))
+                        }
+                        Err(p) => return Answer::Problem(p),
+                    }
+                }
+                (call, read_claim)
+            }
+            Request::Renew(r) => {
+                let call = Call::new(Method::POST, "/v1/leases/renew")
+                    .json(&RenewRequest { renewals: vec![r] });
+                (call, read_renewal)
+            }
+            Request::Release { lease, secret } => {
+                let call = Call::new(Method::DELETE, wire::claim_path(claim))
+                    .header(
+                        HeaderName::from_static(SECRET_HEADER),
+                        &String::from(secret),
+                    )
+                    .header(IF_MATCH, &format!("\"{lease}\""));
+                (Ok(call), read_release)
+            }
+        };
+        match self.send(call, timeout).await {
+            Ok(answer) => read(&answer, success),
+            Err(e) => Answer::NoContact(e.to_string()),
+        }
+    }
+
+    /// A token bound to the application's nonce.
+    pub(crate) async fn nonce(
+        &self,
+        lease: LeaseId,
+        secret: Secret,
+        nonce: String,
+        time: Duration,
+    ) -> Result<Bundle, Problem> {
+        let call = Call::new(Method::POST, format!("/v1/leases/{lease}/token"))
+            .json(&NonceRequest { nonce, secret });
+        let answer = self.send(call, time).await.map_err(|e| no_contact(&e))?;
+        if answer.status == StatusCode::OK {
+            return answer
+                .json::<TokenResponse>()
+                .map(|t| t.token)
+                .map_err(|e| no_contact(&e));
+        }
+        Err(answer
+            .json::<Problem>()
+            .unwrap_or_else(|_| no_contact(&strange(&answer))))
+    }
+
+    async fn send(
+        &self,
+        call: Result<Call, ClientError>,
+        time: Duration,
+    ) -> Result<client::Answer, ClientError> {
+        let call = call?.header(
+            USER_AGENT,
+            concat!("mooring-sidecar/", env!("CARGO_PKG_VERSION")),
+        );
+        self.client.call(&call, time).await
+    }
+
+    /// The service-account token, read anew: the kubelet replaces it. Without one there is no credential, which is no
+    /// reason to treat the server as out of reach.
+    fn token(&self) -> Result<String, Problem> {
+        let bad = |problem: &dyn std::fmt::Display| {
+            let file = self.token_file.display();
+            Problem::new(
+                ProblemType::Unauthenticated,
+                format!("the token file {file} cannot be used: {problem}"),
+            )
+            .field("MOORING_TOKEN_FILE")
+        };
+        let length = std::fs::metadata(&self.token_file)
+            .map_err(|e| bad(&e))?
+            .len();
+        if length > MAX_TOKEN_FILE {
+            return Err(bad(&format!(
+                "{length} bytes, expected at most {MAX_TOKEN_FILE}"
+            )));
+        }
+        let token = std::fs::read_to_string(&self.token_file).map_err(|e| bad(&e))?;
+        let token = token.trim();
+        let plain = !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic());
+        if plain {
+            Ok(token.to_owned())
+        } else {
+            Err(bad(&"expected one line of a bearer token"))
+        }
+    }
+}
+
+/// What the application is told when the server does not answer its question; the type that holders, too, take as no contact.
+fn no_contact(why: &ClientError) -> Problem {
+    let mut p = Problem::new(
+        ProblemType::Overloaded,
+        format!("the license server gives no fresh token now: {why}"),
+    );
+    p.title = "The license server cannot be reached".into();
+    p.retry_after(5)
+}
+
+fn strange(answer: &client::Answer) -> ClientError {
+    let start: String = String::from_utf8_lossy(&answer.body)
+        .chars()
+        .take(120)
+        .collect();
+    ClientError::Answer(format!("status {} with {start:?}", answer.status.as_u16()))
+}
+
+/// Errors alike for every request: by the problem's type, never by the status. What is no problem that this version
+/// knows changes no state, as if there had been no answer.
+fn read(answer: &client::Answer, success: fn(&client::Answer) -> Answer) -> Answer {
+    if answer.status.is_success() {
+        return success(answer);
+    }
+    match answer.json::<Problem>() {
+        Ok(p) => Answer::Problem(p),
+        Err(_) => Answer::NoContact(strange(answer).to_string()),
+    }
+}
+
+fn understood<T>(parsed: Result<T, ClientError>, then: impl FnOnce(T) -> Answer) -> Answer {
+    match parsed {
+        Ok(t) => then(t),
+        Err(e) => Answer::NoContact(e.to_string()),
+    }
+}
+
+fn read_claim(answer: &client::Answer) -> Answer {
+    match answer.status {
+        StatusCode::OK => understood(answer.json(), |g| Answer::Granted(Box::new(g))),
+        StatusCode::ACCEPTED => understood(answer.json(), |w| Answer::Waiting(Box::new(w))),
+        _ => Answer::NoContact(strange(answer).to_string()),
+    }
+}
+
+fn read_renewal(answer: &client::Answer) -> Answer {
+    understood(answer.json::<RenewResponse>(), |r| {
+        match r.results.into_iter().next() {
+            Some(r) => Answer::Renewed(Box::new(r)),
+            None => Answer::NoContact("a renewal was answered with no result".into()),
+        }
+    })
+}
+
+fn read_release(_: &client::Answer) -> Answer {
+    Answer::Released
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    use super::*;
+    use http::HeaderMap;
+
+    fn answer(status: u16, body: &str) -> client::Answer {
+        let status = StatusCode::from_u16(status).unwrap();
+        client::Answer {
+            status,
+            headers: HeaderMap::new(),
+            body: body.to_owned().into(),
+        }
+    }
+
+    #[test]
+    fn a_problem_counts_by_its_type_not_by_its_status() {
+        let body = serde_json::to_string(&Problem::new(ProblemType::UnknownLease, "gone")).unwrap();
+        for status in [404, 400, 503] {
+            let a = read(&answer(status, &body), read_renewal);
+            assert!(
+                matches!(&a, Answer::Problem(p) if p.kind == ProblemType::UnknownLease),
+                "{a:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_counts_as_no_answer() {
+        let unknown = r#"{"type":"https://mooring.dev/problems/of-the-future","title":"x","status":403,"detail":"y"}"#;
+        for (status, body) in [(403, unknown), (502, "<html>"), (500, ""), (301, "")] {
+            assert!(
+                matches!(
+                    read(&answer(status, body), read_claim),
+                    Answer::NoContact(_)
+                ),
+                "{status} {body}"
+            );
+        }
+        for (status, body) in [
+            (200, "{}"),
+            (200, "<html>"),
+            (202, "[]"),
+            (204, ""),
+            (201, "{}"),
+        ] {
+            assert!(
+                matches!(
+                    read(&answer(status, body), read_claim),
+                    Answer::NoContact(_)
+                ),
+                "{status} {body}"
+            );
+        }
+        for body in ["{\"results\":[]}", "{}", ""] {
+            assert!(
+                matches!(read(&answer(200, body), read_renewal), Answer::NoContact(_)),
+                "{body}"
+            );
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The Unix socket that the application reads: bound in one step, open to every user of the pod, bounded.
+//!
+//! | file | idea |
+//! |---|---|
+//! | `api` | the paths and what they answer |
+//! | `events` | changes as server-sent events |
+//! | `stall` | a reader that does not read is cut off |
+
+mod api;
+mod events;
+mod stall;
+
+pub(crate) use api::Api;
+
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use stall::Stall;
+use std::convert::Infallible;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+
+/// Connections at once. Each costs some KB; one more is told so and closed, so that it need not wait.
+const CONNECTIONS: usize = 64;
+/// How long a request's head may take to arrive, and how long an idle connection is kept.
+const HEAD: Duration = Duration::from_secs(10);
+/// Bytes of a request's head.
+const HEAD_BYTES: usize = 16 * 1024;
+/// How long a reader may leave its answer unread.
+const UNREAD: Duration = Duration::from_secs(30);
+
+/// Why there is no socket.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {what}: {error}", path.display())]
+pub(crate) struct SocketError {
+    path: PathBuf,
+    what: &'static str,
+    error: std::io::Error,
+}
+
+/// Binds the socket. A file left by an earlier run is replaced in one step: there is no moment without a socket once
+/// there was one, and none with the wrong mode.
+pub(crate) fn bind(path: &Path) -> Result<UnixListener, SocketError> {
+    let fail = |what| {
+        move |error| SocketError {
+            path: path.to_owned(),
+            what,
+            error,
+        }
+    };
+    if fs::symlink_metadata(path).is_ok_and(|m| !m.file_type().is_socket()) {
+        let error = std::io::Error::other("it exists and is no socket; remove it");
+        return Err(fail("binding")(error));
+    }
+    let mut fresh = path.to_owned().into_os_string();
+    fresh.push(".new");
+    let fresh = PathBuf::from(fresh);
+    let _ = fs::remove_file(&fresh);
+    let listener = UnixListener::bind(&fresh).map_err(fail("binding"))?;
+    fs::set_permissions(&fresh, Permissions::from_mode(0o666))
+        .map_err(fail("opening it to all users"))?;
+    fs::rename(&fresh, path).map_err(fail("putting it in place"))?;
+    Ok(listener)
+}
+
+/// Serves for ever.
+pub(crate) async fn serve(listener: UnixListener, api: Arc<Api>) {
+    let permits = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let stream = match listener.accept().await {
+            Ok((s, _)) => s,
+            Err(e) => {
+                // Out of file descriptors or the like: waiting a little is all that helps.
+                tracing::warn!(error = %e, "accepting on the socket");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        match permits.clone().try_acquire_owned() {
+            Err(_) => turn_away(stream),
+            Ok(permit) => {
+                let api = api.clone();
+                tokio::spawn(async move {
+                    connection(stream, api).await;
+                    drop(permit);
+                });
+            }
+        }
+    }
+}
+
+async fn connection(stream: UnixStream, api: Arc<Api>) {
+    let service = service_fn(move |req: Request<Incoming>| {
+        let api = api.clone();
+        async move { Ok::<_, Infallible>(api.answer(&req).await) }
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .max_buf_size(HEAD_BYTES)
+        .serve_connection(TokioIo::new(Stall::new(stream, UNREAD)), service);
+    if let Err(e) = served.await {
+        tracing::debug!(error = %e, "a connection to the socket");
+    }
+}
+
+/// Says why, in the little that the kernel takes without waiting.
+fn turn_away(mut stream: UnixStream) {
+    tokio::spawn(async move {
+        let _ = tokio::time::timeout(
+            Duration::from_millis(100),
+            stream.write_all(api::FULL.as_bytes()),
+        )
+        .await;
+    });
+}
