@@ -82,10 +82,9 @@ impl Delegation {
         let anchor = anchor
             .filter(|a| a.key.id() == d.key_id)
             .ok_or_else(wrong)?;
-        let secs = d
-            .not_after
-            .as_second()
-            .saturating_sub(d.not_before.as_second());
+        // Counted with its fraction and rounded up: 900.9 s are too long.
+        let span = d.not_before.duration_until(d.not_after);
+        let secs = span.as_secs() + i64::from(span.subsec_nanos() > 0);
         if !(1..=MAX_DELEGATION.as_secs().cast_signed()).contains(&secs) {
             return Err(DelegationError::Span { secs });
         }

@@ -5,7 +5,7 @@ use super::keys::{KeyId, PublicKey};
 use super::types;
 use super::versions::VersionRange;
 use crate::names::{BadName, PoolName, ProductName};
-use crate::time::{Timestamp, span};
+use crate::time::{DEFAULT_GRACE, Timestamp, span};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
@@ -296,6 +296,13 @@ pub struct Policy {
     /// What proof a silent holder's seat needs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reclaim: Option<Reclaim>,
+}
+
+impl Policy {
+    /// The longest grace in force: what the licence says, else eight hours (design: protocol, "grace").
+    pub fn grace_limit(&self) -> Duration {
+        self.max_grace.unwrap_or(DEFAULT_GRACE)
+    }
 }
 
 /// When a silent holder's seat is given away.

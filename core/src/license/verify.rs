@@ -90,7 +90,7 @@ pub enum VerifyError {
         to: Timestamp,
     },
     /// The lease is for something else.
-    #[error("lease token field items: product {0:?} is not in it")]
+    #[error("lease token field items: product {0:?} is not in it, or not in its licence")]
     OtherProduct(ProductName),
     /// The version is not covered.
     #[error("lease token field items.versions: version {version} is not covered ({covered})")]
@@ -120,6 +120,42 @@ pub enum VerifyError {
         "lease token field anchor: the application insists on hardware, and this anchor's key is software ({0})"
     )]
     Anchor(AnchorKind),
+}
+
+impl VerifyError {
+    /// A short reason in CamelCase, the same in every client library (testdata/vectors.json): what went wrong at which link.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Licence(e) => match e {
+                LicenceError::Armour(_) => "LicenceMalformed",
+                LicenceError::Signature(DsseError::WrongType { .. }) => "LicenceType",
+                LicenceError::Signature(DsseError::NotSigned { .. }) => "LicenceNotSigned",
+                LicenceError::Signature(DsseError::Payload(_)) => "LicenceUnreadable",
+                LicenceError::Field { .. } => "LicenceField",
+                LicenceError::Critical(_) => "LicenceCritical",
+                LicenceError::NotYet { .. } => "LicenceNotYetValid",
+                LicenceError::Expired { .. } => "LicenceExpired",
+            },
+            Self::Delegation(e) => match e {
+                DelegationError::Signature(DsseError::WrongType { .. }) => "DelegationType",
+                DelegationError::Signature(DsseError::NotSigned { .. }) => "DelegationNotSigned",
+                DelegationError::Signature(DsseError::Payload(_)) => "DelegationUnreadable",
+                DelegationError::WrongAnchor { .. } => "DelegationAnchor",
+                DelegationError::Span { .. } => "DelegationSpan",
+                DelegationError::WrongLicence { .. } => "DelegationLicence",
+            },
+            Self::Lease(DsseError::WrongType { .. }) => "LeaseType",
+            Self::Lease(DsseError::NotSigned { .. }) => "LeaseNotSigned",
+            Self::Lease(DsseError::Payload(_)) => "LeaseUnreadable",
+            Self::Mixed { .. } => "LeaseMixed",
+            Self::OutsideDelegation { .. } => "LeaseOutsideDelegation",
+            Self::OtherProduct(_) => "LeaseProduct",
+            Self::Version { .. } => "LeaseVersion",
+            Self::Maintenance { .. } => "LeaseMaintenance",
+            Self::Nonce => "LeaseNonce",
+            Self::Anchor(_) => "LeaseAnchor",
+        }
+    }
 }
 
 /// Verifies a bundle against pinned vendor keys alone. No clock is read: dates are judged at `issuedAt`.
@@ -160,17 +196,26 @@ pub fn verify(
     open.licence.check_dates(token.issued_at)?;
 
     let item = token.items.iter().find(|i| i.product == *demand.product);
-    let item = item.ok_or_else(|| VerifyError::OtherProduct(demand.product.clone()))?;
-    if let Some(version) = demand.app_version.filter(|v| !item.versions.covers(v)) {
-        return Err(VerifyError::Version {
-            version: version.clone(),
-            covered: item.versions.to_string(),
-        });
+    let sold = open.licence.product(demand.product);
+    let (Some(item), Some(sold)) = (item, sold) else {
+        return Err(VerifyError::OtherProduct(demand.product.clone()));
+    };
+    // The vendor's own word and the token's: a patched server cannot widen what was sold.
+    for versions in [&sold.versions, &item.versions] {
+        if let Some(version) = demand.app_version.filter(|v| !versions.covers(v)) {
+            return Err(VerifyError::Version {
+                version: version.clone(),
+                covered: versions.to_string(),
+            });
+        }
     }
-    if let (Some(built_on), Some(until)) = (demand.built_on, item.maintenance_until)
-        && built_on > until
+    for until in [open.licence.maintenance_until, item.maintenance_until]
+        .into_iter()
+        .flatten()
     {
-        return Err(VerifyError::Maintenance { built_on, until });
+        if let Some(built_on) = demand.built_on.filter(|b| *b > until) {
+            return Err(VerifyError::Maintenance { built_on, until });
+        }
     }
     let fresh = match demand.nonce {
         Some(n) if token.nonce.as_deref() == Some(n) => true,
@@ -184,12 +229,12 @@ pub fn verify(
     Ok(Verified {
         lease: token.lease,
         seats: item.seats.get(),
-        run_for: token.run_for,
+        run_for: token.run_for.min(open.licence.policy.grace_limit()),
         fresh,
         anchor: anchor.kind,
         software,
         overdraft: token.overdraft,
-        test: token.test,
+        test: token.test || open.licence.test,
         licence_id: open.licence.id,
         issued_at: token.issued_at,
     })
