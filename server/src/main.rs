@@ -1,2 +1,89 @@
-//! Mooring.
-fn main() {}
+//! The license server's process.
+//!
+//! `core` holds the rules; this crate is the thin edge around them: sockets, files, the anchor.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `config`, `run` | reads the configuration, puts the parts together |
+//! | `anchor` | the hardware; the PKCS#11 module lives in a child process |
+//! | `chain` | delegations, lease tokens, tickets, and checking those of earlier runs |
+//! | `licence`, `state`, `tls` | files: the licence, the one number kept, certificates |
+//! | `auth` | who asks, and who may |
+//! | `engine`, `events` | the ledger at work |
+//! | `api`, `health`, `metrics` | what is heard and said |
+
+mod anchor;
+mod api;
+mod app;
+mod auth;
+mod chain;
+mod config;
+mod engine;
+mod events;
+mod health;
+mod licence;
+mod metrics;
+mod run;
+mod state;
+#[cfg(test)]
+mod testing;
+mod tls;
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand};
+use mooring_net::shutdown::Shutdown;
+use std::path::PathBuf;
+
+/// The Mooring license server: serves floating licenses that are anchored to hardware.
+///
+/// It reads one configuration file, listens for sidecars and agents over TLS, and grants leases while its anchor (a PKCS#11
+/// token) is there. On Kubernetes the operator writes the file and runs the pod; elsewhere run it under a service manager.
+/// SIGTERM ends it in order; holders notice nothing if it is back within their lease.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve.
+    Run {
+        /// The configuration file (YAML).
+        #[arg(long, value_name = "FILE", default_value = "/etc/mooring/config.yaml")]
+        config: PathBuf,
+        /// What is logged: a `tracing` filter such as "info" or "mooring_server=debug".
+        #[arg(long, env = "MOORING_LOG", default_value = "info")]
+        log: String,
+    },
+    /// Read the configuration and every file it names, say what is wrong, and end. Opens neither token nor port.
+    CheckConfig {
+        /// The configuration file (YAML).
+        #[arg(long, value_name = "FILE", default_value = "/etc/mooring/config.yaml")]
+        config: PathBuf,
+    },
+    /// Talk to the PKCS#11 module, on behalf of `run`, over stdin and stdout. Not for people.
+    #[command(hide = true)]
+    AnchorWorker,
+}
+
+fn main() -> Result<()> {
+    match Args::parse().command {
+        Command::Run { config, log } => {
+            mooring_net::log::start(&log);
+            let config = config::Config::load(&config)?;
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting")?;
+            runtime.block_on(async {
+                let shutdown = Shutdown::on_signals().context("signals")?;
+                run::run(config, shutdown).await
+            })
+        }
+        Command::CheckConfig { config } => {
+            let found = run::check(&config::Config::load(&config)?)?;
+            println!("The configuration is good: {found}.");
+            Ok(())
+        }
+        Command::AnchorWorker => anchor::worker::run().context("anchor worker"),
+    }
+}

@@ -1,0 +1,77 @@
+//! The server's API: routes, and what each call does, one file an idea.
+
+mod claims;
+mod operator;
+mod renew;
+mod route;
+mod views;
+mod watch;
+
+use crate::app::App;
+use http::{HeaderMap, Request, Response};
+use hyper::body::Incoming;
+use mooring_core::wire::{Problem, ProblemType, VERSIONS};
+use mooring_net::http::{self as net, Body, Peer};
+use route::Call;
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The largest body of a stranger.
+const BODY: usize = 16 * 1024;
+/// The largest body of the operator: a roster of a few hundred thousand pods.
+const OPERATOR_BODY: usize = 16 * 1024 * 1024;
+/// How long a body may take to arrive.
+const BODY_TIME: Duration = Duration::from_secs(10);
+
+/// A request whose head was understood.
+struct Asked {
+    peer: Peer,
+    headers: HeaderMap,
+    query: String,
+    body: Incoming,
+}
+
+impl Asked {
+    async fn json<T: DeserializeOwned>(self, limit: usize) -> Result<T, Problem> {
+        net::read_json(self.body, limit, BODY_TIME).await
+    }
+}
+
+/// Answers a request.
+pub(crate) async fn handle(app: Arc<App>, req: Request<Incoming>) -> Response<Body> {
+    let (parts, body) = req.into_parts();
+    let call = match route::route(&parts.method, parts.uri.path()) {
+        Ok(c) => c,
+        Err(p) => return finish(&app, "none", Err(p)),
+    };
+    let Some(peer) = parts.extensions.get::<Peer>().cloned() else {
+        return finish(&app, call.name(), Err(Problem::new(ProblemType::BadRequest, "no peer")));
+    };
+    let query = parts.uri.query().unwrap_or_default().to_owned();
+    let asked = Asked { peer, headers: parts.headers, query, body };
+    let name = call.name();
+    let answer = match call {
+        Call::Versions => Ok(net::json(http::StatusCode::OK, &serde_json::json!({ "versions": VERSIONS }))),
+        Call::PutClaim(claim) => claims::put(&app, claim, asked).await,
+        Call::DeleteClaim(claim) => claims::delete(&app, &claim, asked).await,
+        Call::Renew => renew::renew(&app, asked).await,
+        Call::Token(lease) => renew::token(&app, lease, asked).await,
+        Call::Products => views::products(&app, asked).await,
+        Call::Leases => views::leases(&app, asked).await,
+        Call::Gone => operator::gone(&app, asked).await,
+        Call::Expected => operator::expected(&app, asked).await,
+        Call::Policies => operator::policies(&app, asked).await,
+    };
+    finish(&app, name, answer)
+}
+
+fn finish(app: &App, call: &str, answer: Result<Response<Body>, Problem>) -> Response<Body> {
+    let response = answer.unwrap_or_else(|p| {
+        app.metrics.problem(&p);
+        tracing::debug!(call, problem = p.kind.name(), detail = %p.detail, "problem");
+        net::problem(&p)
+    });
+    app.metrics.requests.with_label_values(&[call, response.status().as_str()]).inc();
+    response
+}

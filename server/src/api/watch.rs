@@ -1,0 +1,136 @@
+//! `GET /v1/leases?watch`: each change as a line of JSON, from a position that an earlier list or line gave.
+//!
+//! Replayed, it equals the history, or it says that it starts anew (`resume-expired`): after a restart, or for a watcher that
+//! was away too long. A watcher that reads too slowly is cut off the same way.
+
+use crate::app::App;
+use bytes::{BufMut as _, Bytes, BytesMut};
+use futures::stream;
+use http::Response;
+use http::header::CONTENT_TYPE;
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::Frame;
+use mooring_core::time::BootTime;
+use mooring_core::wire::{HolderKey, Problem, ProblemType, ServerState, WatchEvent, WatchPosition};
+use mooring_net::clock;
+use mooring_net::http::Body;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch::Receiver;
+
+/// How long nothing may happen before a line says that the connection lives.
+const ALIVE: Duration = Duration::from_secs(10);
+/// Events in one piece of the stream.
+const BATCH: usize = 256;
+
+struct Watch {
+    app: Arc<App>,
+    only: Option<HolderKey>,
+    seq: u64,
+    told: Option<ServerState>,
+    head: Receiver<u64>,
+    chain: Receiver<u64>,
+    settling: Receiver<bool>,
+    spoke: BootTime,
+}
+
+fn expired(detail: &str) -> Problem {
+    Problem::new(ProblemType::ResumeExpired, detail)
+}
+
+/// Begins a watch; without a position it begins now.
+pub(super) fn watch(app: &Arc<App>, after: Option<WatchPosition>, only: Option<HolderKey>) -> Result<Response<Body>, Problem> {
+    let head = app.engine.head();
+    let seq = match after {
+        None => *head.borrow(),
+        Some(p) if p.instance != app.chain.instance => {
+            return Err(expired("the server has started anew since; list again"));
+        }
+        Some(p) => p.seq,
+    };
+    if app.engine.events_after(seq, 0).is_err() {
+        return Err(expired("that position is too long ago, or never was; list again"));
+    }
+    let state = Watch {
+        only,
+        seq,
+        told: None,
+        head,
+        chain: app.chain.changes(),
+        settling: app.engine.settling(),
+        spoke: clock::boot(),
+        app: app.clone(),
+    };
+    let lines = stream::unfold(state, |mut w| async {
+        let piece = w.next().await?;
+        Some((Ok::<_, Infallible>(Frame::data(piece)), w))
+    });
+    let mut r = Response::new(StreamBody::new(lines).boxed_unsync());
+    r.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("application/x-ndjson"));
+    Ok(r)
+}
+
+impl Watch {
+    /// The next piece: one or more whole lines; `None` ends the stream.
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if self.app.shutdown.is_asked() {
+                return None;
+            }
+            // Seen before they are looked at, so that no change falls between.
+            self.head.borrow_and_update();
+            self.chain.borrow_and_update();
+            self.settling.borrow_and_update();
+            let piece = self.collect()?;
+            if !piece.is_empty() {
+                self.spoke = clock::boot();
+                return Some(piece);
+            }
+            let quiet = clock::sleep_until(self.spoke + ALIVE);
+            tokio::select! {
+                r = self.head.changed() => r.ok()?,
+                r = self.chain.changed() => r.ok()?,
+                r = self.settling.changed() => r.ok()?,
+                () = self.app.shutdown.asked() => return None,
+                () = quiet => {
+                    self.spoke = clock::boot();
+                    let mut out = BytesMut::new();
+                    line(&mut out, &WatchEvent::Alive);
+                    return Some(out.freeze());
+                }
+            }
+        }
+    }
+
+    fn collect(&mut self) -> Option<Bytes> {
+        let mut out = BytesMut::new();
+        let server = self.app.server_state();
+        if self.told.as_ref() != Some(&server) {
+            self.told = Some(server.clone());
+            line(&mut out, &WatchEvent::Server { state: server });
+        }
+        // Too slow a reader: the stream ends, and the next watch is told to list again.
+        let events = self.app.engine.events_after(self.seq, BATCH).ok()?;
+        let now = clock::boot();
+        for e in events {
+            self.seq = e.seq;
+            let lease = e.view(now);
+            if self.only.as_ref().is_none_or(|k| *k == lease.holder.key()) {
+                let position = WatchPosition { instance: self.app.chain.instance, seq: e.seq };
+                line(&mut out, &WatchEvent::Lease { position, lease });
+            }
+        }
+        Some(out.freeze())
+    }
+}
+
+fn line(out: &mut BytesMut, e: &WatchEvent) {
+    let start = out.len();
+    if let Err(error) = serde_json::to_writer(&mut (&mut *out).writer(), e) {
+        tracing::error!(%error, "writing a watch's line");
+        out.truncate(start);
+        return;
+    }
+    out.put_u8(b'\n');
+}

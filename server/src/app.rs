@@ -1,0 +1,51 @@
+//! What all requests share.
+
+use crate::auth::Auth;
+use crate::auth::policy::PolicyStore;
+use crate::chain::Chain;
+use crate::engine::Engine;
+use crate::metrics::Metrics;
+use mooring_core::time::DEFAULT_LEASE;
+use mooring_core::wire::ServerState;
+use mooring_net::shutdown::Shutdown;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What all requests share.
+pub(crate) struct App {
+    /// The ledger.
+    pub(crate) engine: Arc<Engine>,
+    /// Licence, anchor, signatures.
+    pub(crate) chain: Arc<Chain>,
+    /// Who asks.
+    pub(crate) auth: Auth,
+    /// Who may.
+    pub(crate) policies: PolicyStore,
+    /// What is counted.
+    pub(crate) metrics: Arc<Metrics>,
+    /// When it ends.
+    pub(crate) shutdown: Shutdown,
+}
+
+impl App {
+    /// D in force.
+    pub(crate) fn lease_for(&self) -> Duration {
+        self.chain.state().in_force.as_ref().map_or(DEFAULT_LEASE, |f| f.terms.lease_for)
+    }
+
+    /// The server as a whole, for people and for the operator.
+    pub(crate) fn server_state(&self) -> ServerState {
+        let s = self.chain.state();
+        ServerState {
+            instance: self.chain.instance,
+            version: env!("CARGO_PKG_VERSION").into(),
+            anchor: s.anchor.clone(),
+            licence_valid: s.licence.valid,
+            licence_reason: s.licence.reason.clone(),
+            licence_message: s.licence.message.clone(),
+            licence_id: s.licence.id.clone(),
+            settling: *self.engine.settling().borrow(),
+            lease_for: self.lease_for(),
+        }
+    }
+}

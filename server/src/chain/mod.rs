@@ -1,0 +1,186 @@
+//! The chain of signatures as the server carries it on: a delegation from the anchor to an ephemeral key, lease tokens and
+//! tickets signed with that key, and checking what earlier runs signed.
+//!
+//! | file | idea |
+//! |---|---|
+//! | `standing` | may I grant, may I renew? The rule, pure |
+//! | `keeper` | keeps licence, anchor and delegation current; the only one who touches the anchor |
+//! | `sign` | lease tokens and tickets |
+//! | `proof` | tickets and leases that holders show |
+
+pub(crate) mod keeper;
+pub(crate) mod proof;
+pub(crate) mod sign;
+pub(crate) mod standing;
+#[cfg(test)]
+pub(crate) mod testing;
+
+use crate::licence::LicenceView;
+use mooring_core::license::{Delegation, Digest, Envelope, IdentityKey, OpenLicence, SigningKey, TokenAnchor};
+use mooring_core::names::InstanceId;
+use mooring_core::time::{BootTime, DEFAULT_MAX_CONTESTED, Now, Timestamp};
+use mooring_core::wire::{AnchorView, OptimisticStart, Problem};
+use standing::{Bad, Clock};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+
+/// How long a request waits for a fresh delegation when the wall clock has jumped out of the present one.
+const FRESH: Duration = Duration::from_secs(2);
+
+/// What leases are like: the configuration, within what the licence allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Terms {
+    /// D.
+    pub(crate) lease_for: Duration,
+    /// The grace.
+    pub(crate) run_for: Duration,
+    /// How long a contested holder may go on.
+    pub(crate) max_contested: Duration,
+    /// Starting without contact.
+    pub(crate) optimistic_start: OptimisticStart,
+    /// How long renewals go on without the anchor.
+    pub(crate) anchor_grace: Duration,
+}
+
+/// How long renewals go on without the anchor, where the licence does not say less: a delegation's life less its renewal.
+const ANCHOR_GRACE: Duration = Duration::from_secs(600);
+
+impl Terms {
+    /// The configuration's wishes within the licence's policy.
+    pub(crate) fn of(lease: &crate::config::Lease, open: &OpenLicence) -> Self {
+        let policy = &open.licence.policy;
+        let at_most = |wish: Duration, limit: Option<Duration>| limit.map_or(wish, |l| wish.min(l));
+        Self {
+            lease_for: at_most(lease.duration(), policy.max_lease),
+            run_for: at_most(lease.grace(), policy.max_grace),
+            max_contested: policy.max_contested.unwrap_or(DEFAULT_MAX_CONTESTED),
+            optimistic_start: policy.optimistic_start,
+            anchor_grace: at_most(ANCHOR_GRACE, policy.max_anchor_grace),
+        }
+    }
+}
+
+/// A licence with the anchor's word for this run's key: all that signing needs. Replaced as a whole.
+#[derive(Clone, Debug)]
+pub(crate) struct InForce {
+    /// The licence.
+    pub(crate) licence: Arc<OpenLicence>,
+    /// The anchor, as tokens name it.
+    pub(crate) anchor: TokenAnchor,
+    /// What the anchor signed.
+    pub(crate) delegation: Delegation,
+    /// The same, signed.
+    pub(crate) envelope: Envelope,
+    /// Its digest.
+    pub(crate) digest: Digest,
+    /// What leases are like.
+    pub(crate) terms: Terms,
+}
+
+/// Everything about the chain that changes while the server runs.
+#[derive(Clone, Debug)]
+pub(crate) struct State {
+    /// What tokens are signed under; none before the anchor spoke for the first time.
+    pub(crate) in_force: Option<Arc<InForce>>,
+    /// The anchor, for people.
+    pub(crate) anchor: AnchorView,
+    /// Since when the anchor is lost.
+    pub(crate) lost_since: Option<BootTime>,
+    /// The licence file, for people.
+    pub(crate) licence: LicenceView,
+}
+
+/// The chain as all requests share it.
+pub(crate) struct Chain {
+    /// This run.
+    pub(crate) instance: InstanceId,
+    key: SigningKey,
+    identity: IdentityKey,
+    boot_id: String,
+    seq: AtomicU64,
+    state: RwLock<Arc<State>>,
+    /// Says that the state was replaced.
+    changed: watch::Sender<u64>,
+    /// Asks the keeper to look at once.
+    look: Notify,
+    /// When this run began, on both clocks.
+    started: Now,
+    /// The latest date of any token that a holder has shown, in seconds.
+    echoed: AtomicI64,
+}
+
+impl Chain {
+    /// A chain that nothing is known of yet. `seed` is random: the key lives as long as the process.
+    pub(crate) fn new(
+        instance: InstanceId,
+        key: SigningKey,
+        identity: IdentityKey,
+        boot_id: String,
+        started: Now,
+        state: State,
+    ) -> Self {
+        Self {
+            instance,
+            key,
+            identity,
+            boot_id,
+            seq: AtomicU64::new(0),
+            state: RwLock::new(Arc::new(state)),
+            changed: watch::Sender::new(0),
+            look: Notify::new(),
+            started,
+            echoed: AtomicI64::new(i64::MIN),
+        }
+    }
+
+    /// How it stands.
+    pub(crate) fn state(&self) -> Arc<State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces the state and tells who waits for a change.
+    pub(crate) fn set(&self, state: State) {
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(state);
+        self.changed.send_modify(|n| *n += 1);
+    }
+
+    /// Changes of the state.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// What is known of the time besides the clocks.
+    pub(crate) fn clock(&self) -> Clock {
+        let echoed = Timestamp::from_second(self.echoed.load(Ordering::Relaxed)).ok();
+        Clock { started: self.started, echoed }
+    }
+
+    /// A holder has shown a token with this date.
+    pub(crate) fn echo(&self, issued_at: Timestamp) {
+        self.echoed.fetch_max(issued_at.as_second(), Ordering::Relaxed);
+    }
+
+    /// What renewals are signed under, or why there are none. Waits a moment for the anchor if only the wall clock has jumped.
+    pub(crate) async fn signing(&self, now: Now) -> Result<Arc<InForce>, Problem> {
+        let mut changes = self.changes();
+        match standing::may_sign(&self.state(), now, self.clock()) {
+            Ok(f) => return Ok(f),
+            Err(Bad::Final(p)) => return Err(p),
+            Err(Bad::Stale(_)) => self.look.notify_one(),
+        }
+        let fresh = async {
+            while changes.changed().await.is_ok() {
+                if let Ok(f) = standing::may_sign(&self.state(), now, self.clock()) {
+                    return Some(f);
+                }
+            }
+            None
+        };
+        if let Ok(Some(f)) = tokio::time::timeout(FRESH, fresh).await {
+            return Ok(f);
+        }
+        standing::may_sign(&self.state(), now, self.clock()).map_err(Bad::problem)
+    }
+}

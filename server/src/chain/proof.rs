@@ -1,0 +1,227 @@
+//! What holders show of earlier runs: tickets and lease tokens, with the secret that belongs to them.
+//!
+//! A proof counts only if an anchor of the present licence delegated the key that signed it, if it was signed within that
+//! delegation, if it is for this holder and this claim, and if the holder knows the secret. So a stolen token gives nothing.
+
+use super::{Chain, InForce};
+use mooring_core::ledger::HeldLease;
+use mooring_core::license::{Delegation, Envelope, HolderHmac, LeaseToken, Ticket, TicketBundle, types};
+use mooring_core::names::{ClaimName, InstanceId};
+use mooring_core::secret::{Secret, SecretHash};
+use mooring_core::time::{Now, Timestamp};
+use mooring_core::wire::{HeldProof, Holder};
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+
+/// How far a foreign run's token may be dated after this run's start before it shows a second server: clocks of two nodes differ.
+const SKEW: Duration = Duration::from_secs(60);
+
+/// Why a proof does not count.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct BadProof(String);
+
+fn bad<T>(what: impl std::fmt::Display) -> Result<T, BadProof> {
+    Err(BadProof(what.to_string()))
+}
+
+/// What comes with a proof.
+pub(crate) struct Shown<'a> {
+    /// The claim that is made.
+    pub(crate) claim: &'a ClaimName,
+    /// Its secret's hash.
+    pub(crate) secret_hash: SecretHash,
+    /// Its secret.
+    pub(crate) secret: Option<&'a Secret>,
+    /// Who shows it: as authenticated, or as it says it is.
+    pub(crate) holder: &'a Holder,
+}
+
+/// What both kinds of proofs say.
+trait Proof: DeserializeOwned {
+    const TYPE: &'static str;
+    fn parts(&self) -> (InstanceId, Timestamp, &ClaimName, &HolderHmac, SecretHash);
+}
+
+impl Proof for Ticket {
+    const TYPE: &'static str = types::TICKET;
+    fn parts(&self) -> (InstanceId, Timestamp, &ClaimName, &HolderHmac, SecretHash) {
+        (self.instance, self.issued_at, &self.claim, &self.holder, self.cnf)
+    }
+}
+
+impl Proof for LeaseToken {
+    const TYPE: &'static str = types::LEASE;
+    fn parts(&self) -> (InstanceId, Timestamp, &ClaimName, &HolderHmac, SecretHash) {
+        (self.instance, self.issued_at, &self.claim, &self.holder, self.cnf)
+    }
+}
+
+impl Chain {
+    fn proven<P: Proof>(&self, f: &InForce, delegation: &Envelope, proof: &Envelope, s: &Shown<'_>) -> Result<P, BadProof> {
+        let (d, _) = Delegation::open(delegation, &f.licence.licence).map_err(|e| BadProof(e.to_string()))?;
+        let (p, _) = proof.open::<P>(P::TYPE, &[d.server_key]).map_err(|e| BadProof(e.to_string()))?;
+        let (instance, issued_at, claim, holder, cnf) = p.parts();
+        if instance != d.instance {
+            return bad("field instance: not the one that the delegation is for");
+        }
+        if !d.covers(issued_at) {
+            return bad("field issuedAt: outside the delegation");
+        }
+        if claim != s.claim {
+            return bad(format!("field claim: it is for claim {claim}, not {}", s.claim));
+        }
+        let knows = s.secret.is_some_and(|secret| cnf.matches(secret));
+        if !knows || cnf != s.secret_hash {
+            return bad("field cnf: the claim's secret is not the one it was given for");
+        }
+        if !self.identity.is(s.holder, holder) {
+            return bad("field holder: it was given to another holder");
+        }
+        self.echo(issued_at);
+        if instance != self.instance && issued_at > self.started.wall.checked_add(SKEW).unwrap_or(self.started.wall) {
+            tracing::error!(other = %instance, this = %self.instance, %issued_at,
+                "a second license server serves this licence: a token of another run is younger than this one; stop one of them");
+        }
+        Ok(p)
+    }
+
+    /// Verifies a ticket.
+    pub(crate) fn verify_ticket(&self, f: &InForce, t: &TicketBundle, s: &Shown<'_>) -> Result<Ticket, BadProof> {
+        self.proven(f, &t.delegation, &t.ticket, s)
+    }
+
+    /// Verifies an earlier lease.
+    pub(crate) fn verify_held(&self, f: &InForce, h: &HeldProof, s: &Shown<'_>, now: Now) -> Result<HeldLease, BadProof> {
+        let token: LeaseToken = self.proven(f, &h.delegation, &h.lease, s)?;
+        let unexpired = token.unexpired(now, &self.boot_id);
+        Ok(HeldLease { unexpired, counter: h.counter, token })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::chain::testing::{at, chain};
+    use mooring_core::ledger::{Granted, Place};
+    use mooring_core::names::{LeaseId, ProductName, Seats};
+    use mooring_core::request::Item;
+    use mooring_core::time::BootTime;
+    use mooring_core::wire::WaitReason;
+
+    fn holder(n: &str) -> Holder {
+        Holder::External { subject: n.into() }
+    }
+
+    fn secret(b: u8) -> Secret {
+        Secret::from_bytes([b; 32])
+    }
+
+    fn items() -> Vec<Item> {
+        vec![Item { product: ProductName::new("render").unwrap(), seats: Seats::ONE, version: None }]
+    }
+
+    fn now(boot_secs: u64, wall: &str) -> Now {
+        Now { boot: BootTime::from_millis(boot_secs * 1000), wall: at(wall) }
+    }
+
+    fn held(run: u8) -> HeldProof {
+        let c = chain(run, "2026-05-01T12:00:00Z");
+        let g = Granted {
+            lease: LeaseId::from_bytes([1; 16]),
+            claim: ClaimName::pod(),
+            holder: holder("a"),
+            items: items(),
+            counter: 3,
+            received: BootTime::from_millis(1_010_000),
+            overdraft: 0,
+            secret_hash: secret(1).hash(),
+        };
+        let f = c.state().in_force.clone().unwrap();
+        let b = c.lease(&f, &g, now(1011, "2026-05-01T12:00:11Z"), None).unwrap();
+        HeldProof { delegation: b.delegation, lease: b.lease, counter: 4 }
+    }
+
+    #[test]
+    fn an_earlier_runs_lease_counts_with_its_secret_for_its_holder_and_its_claim_alone() {
+        let c = chain(2, "2026-05-01T12:00:20Z");
+        let f = c.state().in_force.clone().unwrap();
+        let pod = ClaimName::pod();
+        let other = ClaimName::new("other").unwrap();
+        let (a, b) = (holder("a"), holder("b"));
+        let (right, wrong) = (secret(1), secret(2));
+        let t = now(1021, "2026-05-01T12:00:21Z");
+        let verify = |claim, hash: &Secret, secret, holder| {
+            let s = Shown { claim, secret_hash: hash.hash(), secret, holder };
+            c.verify_held(&f, &held(1), &s, t).map_err(|e| e.to_string())
+        };
+        let ok = verify(&pod, &right, Some(&right), &a).unwrap();
+        assert!(ok.unexpired && ok.counter == 4 && ok.token.counter == 3);
+        for (r, want) in [
+            (verify(&pod, &right, None, &a), "cnf"),
+            (verify(&pod, &right, Some(&wrong), &a), "cnf"),
+            (verify(&pod, &wrong, Some(&wrong), &a), "cnf"),
+            (verify(&pod, &right, Some(&right), &b), "another holder"),
+            (verify(&other, &right, Some(&right), &a), "claim"),
+        ] {
+            assert!(r.as_ref().is_err_and(|e| e.contains(want)), "{want}: {r:?}");
+        }
+    }
+
+    #[test]
+    fn it_is_dated_at_the_receipt_and_expires_on_the_boot_clock() {
+        let c = chain(2, "2026-05-01T12:00:20Z");
+        let f = c.state().in_force.clone().unwrap();
+        let (pod, a, s) = (ClaimName::pod(), holder("a"), secret(1));
+        let shown = Shown { claim: &pod, secret_hash: s.hash(), secret: Some(&s), holder: &a };
+        let at_boot = |secs| c.verify_held(&f, &held(1), &shown, now(secs, "2026-05-01T23:00:00Z")).unwrap();
+        assert_eq!(at_boot(1012).token.issued_at, at("2026-05-01T12:00:10Z"));
+        // D + M after the receipt at 1010 s, whatever the wall clock says.
+        assert!(at_boot(1041).unexpired);
+        assert!(!at_boot(1042).unexpired);
+    }
+
+    #[test]
+    fn tampered_and_foreign_proofs_are_refused() {
+        let c = chain(2, "2026-05-01T12:00:20Z");
+        let f = c.state().in_force.clone().unwrap();
+        let (pod, a, s) = (ClaimName::pod(), holder("a"), secret(1));
+        let shown = Shown { claim: &pod, secret_hash: s.hash(), secret: Some(&s), holder: &a };
+        let t = now(1021, "2026-05-01T12:00:21Z");
+        let mut h = held(1);
+        let text = String::from_utf8(h.lease.payload.clone()).unwrap().replace("\"seats\":1", "\"seats\":9");
+        h.lease.payload = text.into_bytes();
+        assert!(c.verify_held(&f, &h, &shown, t).is_err());
+        // A delegation of one run with a token of another.
+        let mixed = HeldProof { delegation: held(1).delegation, ..held(3) };
+        assert!(c.verify_held(&f, &mixed, &shown, t).is_err());
+        // A lease token is no ticket.
+        let as_ticket = TicketBundle { delegation: held(1).delegation, ticket: held(1).lease };
+        assert!(c.verify_ticket(&f, &as_ticket, &shown).is_err());
+    }
+
+    #[test]
+    fn a_ticket_brings_its_place_back() {
+        let (c1, c2) = (chain(1, "2026-05-01T12:00:00Z"), chain(2, "2026-05-01T12:00:20Z"));
+        let p = Place {
+            lease: LeaseId::from_bytes([8; 16]),
+            claim: ClaimName::pod(),
+            holder: holder("a"),
+            items: items(),
+            place: 1,
+            reason: WaitReason::Full,
+            generation: 77,
+            arrival: 5,
+            contested: false,
+            secret_hash: secret(1).hash(),
+        };
+        let f1 = c1.state().in_force.clone().unwrap();
+        let t = c1.ticket(&f1, &p, now(1005, "2026-05-01T12:00:05Z")).unwrap();
+        let (pod, a, s) = (ClaimName::pod(), holder("a"), secret(1));
+        let shown = Shown { claim: &pod, secret_hash: s.hash(), secret: Some(&s), holder: &a };
+        let f2 = c2.state().in_force.clone().unwrap();
+        let back = c2.verify_ticket(&f2, &t, &shown).unwrap();
+        assert_eq!((back.generation, back.arrival, back.lease), (77, 5, p.lease));
+    }
+}

@@ -1,0 +1,168 @@
+//! May this server grant, may it renew? Pure functions of the chain's state and the time.
+
+use super::{InForce, State};
+use mooring_core::time::{Now, Timestamp};
+use mooring_core::wire::{Problem, ProblemType};
+use std::sync::Arc;
+
+/// By how much the wall clock may fall behind what is known before it counts as turned back.
+const TURNED_BACK_SECS: i64 = 24 * 3600;
+
+/// What is known of the time besides the clocks' readings.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    /// Both clocks at this run's start: the boot clock has gone on from there.
+    pub(crate) started: Now,
+    /// The latest date of a token that a holder showed.
+    pub(crate) echoed: Option<Timestamp>,
+}
+
+impl Clock {
+    /// The earliest that it can be.
+    fn floor(self, now: Now) -> Timestamp {
+        let elapsed = now.boot.since(self.started.boot);
+        let here = self.started.wall.checked_add(elapsed).unwrap_or(self.started.wall);
+        self.echoed.map_or(here, |e| e.max(here))
+    }
+}
+
+/// Why nothing can be signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Bad {
+    /// Only the delegation does not cover this moment: a fresh one may help at once.
+    Stale(Problem),
+    /// Nothing helps but time or people.
+    Final(Problem),
+}
+
+impl Bad {
+    /// The answer.
+    pub(crate) fn problem(self) -> Problem {
+        match self {
+            Self::Stale(p) | Self::Final(p) => p,
+        }
+    }
+}
+
+fn lost(state: &State, retry: u64) -> Problem {
+    Problem::new(ProblemType::AnchorLost, format!("{}: {}", state.anchor.reason, state.anchor.message)).retry_after(retry)
+}
+
+/// The licence of `state`, if its time and the clock are right.
+fn licence(state: &State, now: Now, clock: Clock) -> Result<&Arc<InForce>, Problem> {
+    let invalid = |detail: String| Problem::new(ProblemType::LicenceInvalid, detail).retry_after(30);
+    let Some(f) = &state.in_force else {
+        // A licence that is fine but has no anchor's word: it is the anchor that is missed.
+        let starting = state.anchor.reason == "Starting";
+        return Err(if state.licence.valid || starting {
+            lost(state, if starting { 1 } else { 10 })
+        } else {
+            invalid(format!("{}: {}", state.licence.reason, state.licence.message))
+        });
+    };
+    let l = &f.licence.licence;
+    if now.wall < l.issued {
+        let detail = format!("the server's clock reads {}, before its licence was issued ({}); set the clock", now.wall, l.issued);
+        return Err(invalid(detail));
+    }
+    let floor = clock.floor(now);
+    if floor.as_second().saturating_sub(now.wall.as_second()) > TURNED_BACK_SECS {
+        let detail = format!("the server's clock reads {}, more than a day behind {floor}, which has been; set the clock", now.wall);
+        return Err(invalid(detail));
+    }
+    l.check_dates(now.wall).map_err(|e| invalid(e.to_string()))?;
+    Ok(f)
+}
+
+/// Under what leases are signed now: renewals, and the answers to claims that are granted. Without the anchor this goes on
+/// while the last delegation covers it, for the anchor grace at most.
+pub(crate) fn may_sign(state: &State, now: Now, clock: Clock) -> Result<Arc<InForce>, Bad> {
+    let f = licence(state, now, clock).map_err(Bad::Final)?;
+    if state.lost_since.is_some_and(|since| now.boot.since(since) >= f.terms.anchor_grace) {
+        return Err(Bad::Final(lost(state, 10)));
+    }
+    if !f.delegation.covers(now.wall) {
+        return Err(if state.lost_since.is_some() { Bad::Final(lost(state, 10)) } else { Bad::Stale(lost(state, 1)) });
+    }
+    Ok(f.clone())
+}
+
+/// Why nothing new is granted; `None` if it is. Without the anchor nothing is, at once.
+pub(crate) fn paused(state: &State, now: Now, clock: Clock) -> Option<Problem> {
+    match licence(state, now, clock) {
+        Err(p) => Some(p),
+        Ok(_) => state.lost_since.map(|_| lost(state, 10)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::chain::testing::{at, state};
+    use mooring_core::time::BootTime;
+
+    const NOON: &str = "2026-05-01T12:00:00Z";
+
+    fn clock() -> Clock {
+        Clock { started: Now { boot: BootTime::from_millis(0), wall: at(NOON) }, echoed: None }
+    }
+
+    fn now(boot_secs: u64, wall: &str) -> Now {
+        Now { boot: BootTime::from_millis(boot_secs * 1000), wall: at(wall) }
+    }
+
+    #[test]
+    fn without_the_anchor_renewals_go_on_for_the_grace_and_grants_stop_at_once() {
+        let mut s = state(NOON);
+        let (t, c) = (now(60, "2026-05-01T12:01:00Z"), clock());
+        assert!(may_sign(&s, t, c).is_ok() && paused(&s, t, c).is_none());
+        s.lost_since = Some(t.boot);
+        s.anchor.reason = "TokenLost".into();
+        assert_eq!(paused(&s, t, c).unwrap().kind, ProblemType::AnchorLost);
+        assert!(may_sign(&s, now(659, "2026-05-01T12:10:59Z"), c).is_ok());
+        let e = may_sign(&s, now(660, "2026-05-01T12:11:00Z"), c).unwrap_err();
+        assert!(matches!(e, Bad::Final(p) if p.kind == ProblemType::AnchorLost && p.detail.starts_with("TokenLost")));
+        // Never beyond the delegation, even within the grace.
+        s.lost_since = Some(BootTime::from_millis(700_000));
+        assert!(matches!(may_sign(&s, now(1000, "2026-05-01T12:15:00Z"), c), Err(Bad::Final(_))));
+    }
+
+    #[test]
+    fn a_wall_clock_that_jumps_only_asks_for_a_fresh_delegation() {
+        let s = state(NOON);
+        let jumped = now(60, "2026-05-01T18:00:00Z");
+        assert!(matches!(may_sign(&s, jumped, clock()), Err(Bad::Stale(_))));
+        assert!(paused(&s, jumped, clock()).is_none());
+    }
+
+    #[test]
+    fn an_ended_licence_grants_and_renews_nothing() {
+        let s = state(NOON);
+        let t = now(60, "2027-03-01T00:00:00Z");
+        assert_eq!(paused(&s, t, clock()).unwrap().kind, ProblemType::LicenceInvalid);
+        let Err(Bad::Final(p)) = may_sign(&s, t, clock()) else { unreachable!() };
+        assert!(p.kind == ProblemType::LicenceInvalid && p.detail.contains("it ended 2027-03-01"), "{p}");
+    }
+
+    #[test]
+    fn a_clock_turned_back_issues_nothing() {
+        let s = state(NOON);
+        let p = |wall, c| paused(&s, now(60, wall), c).map(|p| p.detail).unwrap_or_default();
+        assert!(p("2025-12-31T00:00:00Z", clock()).contains("before its licence was issued"));
+        assert!(p("2026-04-29T00:00:00Z", clock()).contains("more than a day behind"));
+        assert_eq!(p("2026-05-01T00:00:00Z", clock()), "");
+        let echoed = Clock { echoed: Some(at("2026-05-03T00:00:00Z")), ..clock() };
+        assert!(p(NOON, echoed).contains("more than a day behind 2026-05-03"));
+    }
+
+    #[test]
+    fn it_says_whether_the_licence_or_the_anchor_is_missed() {
+        let mut s = state(NOON);
+        s.in_force = None;
+        let kind = |s: &State| paused(s, now(1, NOON), clock()).unwrap().kind;
+        assert_eq!(kind(&s), ProblemType::AnchorLost);
+        s.licence.valid = false;
+        assert_eq!(kind(&s), ProblemType::LicenceInvalid);
+    }
+}

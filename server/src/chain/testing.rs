@@ -1,0 +1,80 @@
+//! A chain for unit tests: a software anchor, a licence, a delegation.
+
+#![allow(clippy::unwrap_used)]
+
+use super::{Chain, InForce, State, Terms};
+use crate::licence::LicenceView;
+use crate::testing::{licence, vendor};
+use mooring_core::license::{
+    AnchorKind, Delegation, Envelope, IdentityKey, OpenLicence, SigningKey, TokenAnchor, Trust, types,
+};
+use mooring_core::names::InstanceId;
+use mooring_core::time::{BootTime, Now, Timestamp};
+use mooring_core::wire::AnchorView;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(crate) fn at(s: &str) -> Timestamp {
+    s.parse().unwrap()
+}
+
+pub(crate) fn anchor() -> SigningKey {
+    SigningKey::from_seed(&[5; 32]).unwrap()
+}
+
+pub(crate) fn server_key(run: u8) -> SigningKey {
+    SigningKey::from_seed(&[run; 32]).unwrap()
+}
+
+pub(crate) fn instance(run: u8) -> InstanceId {
+    InstanceId::from_bytes([run; 16])
+}
+
+/// The state of run 1, whose delegation begins at `from`.
+pub(crate) fn state(from: &str) -> State {
+    state_of(1, from)
+}
+
+pub(crate) fn state_of(run: u8, from: &str) -> State {
+    let envelope = Envelope::sign(types::LICENCE, &licence(anchor().public()), &vendor()).unwrap();
+    let open = OpenLicence::from_envelope(envelope, Trust::Pinned(&[vendor().public()])).unwrap();
+    let key_id = anchor().public().id();
+    let delegation = Delegation {
+        licence: open.digest.clone(),
+        kind: AnchorKind::Pkcs11,
+        key_id: key_id.clone(),
+        server_key: server_key(run).public(),
+        instance: instance(run),
+        not_before: at(from),
+        not_after: at(from).checked_add(Duration::from_secs(900)).unwrap(),
+    };
+    let envelope = Envelope::sign(types::DELEGATION, &delegation, &anchor()).unwrap();
+    let terms = Terms::of(&crate::config::Lease::default(), &open);
+    let in_force = InForce {
+        licence: Arc::new(open),
+        anchor: TokenAnchor { kind: AnchorKind::Pkcs11, key_id },
+        delegation,
+        digest: envelope.digest(),
+        envelope,
+        terms,
+    };
+    State {
+        in_force: Some(Arc::new(in_force)),
+        anchor: AnchorView {
+            kind: "pkcs11".into(),
+            key_id: None,
+            present: true,
+            reason: "Present".into(),
+            message: String::new(),
+        },
+        lost_since: None,
+        licence: LicenceView { valid: true, reason: "Valid".into(), message: String::new(), id: None },
+    }
+}
+
+/// The chain of run `run`, started at `from`.
+pub(crate) fn chain(run: u8, from: &str) -> Chain {
+    let started = Now { boot: BootTime::from_millis(1_000_000), wall: at(from) };
+    let identity = IdentityKey::new(&[9; 32]);
+    Chain::new(instance(run), server_key(run), identity, "boot".into(), started, state_of(run, from))
+}

@@ -1,0 +1,250 @@
+//! The configuration file, as docs/contracts.md lays it down. Unknown fields are errors: a misspelt limit must not be no limit.
+
+use mooring_core::license::Reclaim;
+use mooring_core::time::{DEFAULT_GRACE, DEFAULT_LEASE, MAX_LEASE, MIN_LEASE};
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Why the configuration is refused.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    /// The file cannot be read.
+    #[error("configuration {path}: {error}")]
+    File {
+        /// Where.
+        path: PathBuf,
+        /// The system's word.
+        error: std::io::Error,
+    },
+    /// It is no such YAML.
+    #[error("configuration {path}: {error}")]
+    Yaml {
+        /// Where.
+        path: PathBuf,
+        /// Field, line, and what was expected.
+        error: serde_yaml::Error,
+    },
+    /// A value is out of its range.
+    #[error("configuration field {field}: {value}; {expected}")]
+    Value {
+        /// Which.
+        field: &'static str,
+        /// What it is.
+        value: String,
+        /// What it should be.
+        expected: &'static str,
+    },
+}
+
+/// The whole file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct Config {
+    /// The LicenseServer's name.
+    pub(crate) name: String,
+    /// Its namespace; absent off Kubernetes.
+    #[serde(default)]
+    pub(crate) namespace: Option<String>,
+    /// Where the API listens.
+    #[serde(default = "listen")]
+    pub(crate) listen: SocketAddr,
+    /// Where health and metrics listen.
+    #[serde(default = "health")]
+    pub(crate) health: SocketAddr,
+    /// Certificates.
+    pub(crate) tls: Tls,
+    /// The licence file.
+    pub(crate) licence: PathBuf,
+    /// A file or folder with the vendor's public keys; only to explain a forged file before applications do.
+    #[serde(default)]
+    pub(crate) vendor_keys: Option<PathBuf>,
+    /// The hardware.
+    pub(crate) anchor: AnchorConfig,
+    /// What leases are like.
+    #[serde(default)]
+    pub(crate) lease: Lease,
+    /// The longest lease any earlier instance may have granted; absent: unknown.
+    #[serde(default)]
+    pub(crate) earlier_longest_lease_secs: Option<u64>,
+    /// Where the few numbers live that outlast a restart.
+    pub(crate) state_dir: PathBuf,
+    /// 32 random bytes: the key that hides holders' names.
+    pub(crate) identity_key: PathBuf,
+    /// Who may use this server.
+    #[serde(default)]
+    pub(crate) policies: Option<PathBuf>,
+    /// Whether pods are known by their service-account tokens.
+    #[serde(default)]
+    pub(crate) token_review: bool,
+}
+
+fn listen() -> SocketAddr {
+    (std::net::Ipv6Addr::UNSPECIFIED, 8443).into()
+}
+
+fn health() -> SocketAddr {
+    (std::net::Ipv6Addr::UNSPECIFIED, 8081).into()
+}
+
+/// Certificates, read anew when they change.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct Tls {
+    /// The server's chain.
+    pub(crate) cert: PathBuf,
+    /// Its key.
+    pub(crate) key: PathBuf,
+    /// Whose client certificates count; without it nobody's.
+    #[serde(default)]
+    pub(crate) client_ca: Option<PathBuf>,
+}
+
+/// Exactly one kind of anchor. This version has one kind.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct AnchorConfig {
+    /// A token behind a PKCS#11 module.
+    pub(crate) pkcs11: Pkcs11Config,
+}
+
+/// A token behind a PKCS#11 module.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct Pkcs11Config {
+    /// The module, a shared library.
+    pub(crate) module: PathBuf,
+    /// The token's label.
+    pub(crate) token_label: String,
+    /// Where its PIN is; absent for tokens that sign without one.
+    #[serde(default)]
+    pub(crate) pin_file: Option<PathBuf>,
+}
+
+/// What leases are like.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub(crate) struct Lease {
+    /// D in seconds.
+    pub(crate) duration_secs: u64,
+    /// The grace in seconds.
+    pub(crate) grace_secs: u64,
+    /// What proof a silent holder's seat needs.
+    pub(crate) reclaim: Reclaim,
+}
+
+impl Default for Lease {
+    fn default() -> Self {
+        Self {
+            duration_secs: DEFAULT_LEASE.as_secs(),
+            grace_secs: DEFAULT_GRACE.as_secs(),
+            reclaim: Reclaim::default(),
+        }
+    }
+}
+
+impl Lease {
+    /// D.
+    pub(crate) fn duration(&self) -> Duration {
+        Duration::from_secs(self.duration_secs)
+    }
+
+    /// The grace.
+    pub(crate) fn grace(&self) -> Duration {
+        Duration::from_secs(self.grace_secs)
+    }
+}
+
+impl Config {
+    /// Reads and checks a file.
+    pub(crate) fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::File { path: path.to_owned(), error })?;
+        let this: Self =
+            serde_yaml::from_str(&text).map_err(|error| ConfigError::Yaml { path: path.to_owned(), error })?;
+        this.check()?;
+        Ok(this)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let bad = |field, value: String, expected| Err(ConfigError::Value { field, value, expected });
+        let d = self.lease.duration();
+        if !(MIN_LEASE..=MAX_LEASE).contains(&d) {
+            return bad("lease.durationSecs", d.as_secs().to_string(), "expected 10 to 300");
+        }
+        if self.lease.grace() < d {
+            let expected = "expected at least lease.durationSecs";
+            return bad("lease.graceSecs", self.lease.grace_secs.to_string(), expected);
+        }
+        if let Some(e) = self.earlier_longest_lease_secs.filter(|e| *e > MAX_LEASE.as_secs()) {
+            let expected = "expected 0 (no lease was ever granted) to 300, or leave it out if unknown";
+            return bad("earlierLongestLeaseSecs", e.to_string(), expected);
+        }
+        if self.token_review && self.namespace.is_none() {
+            let expected = "tokenReview needs it: the audience of a pod's token names the server's namespace";
+            return bad("namespace", "absent".into(), expected);
+        }
+        if self.anchor.pkcs11.token_label.trim().is_empty() {
+            return bad("anchor.pkcs11.tokenLabel", "empty".into(), "expected the token's label, as pkcs11-tool -L shows it");
+        }
+        Ok(())
+    }
+
+    /// The audience that a pod's token must be for; none off Kubernetes.
+    pub(crate) fn audience(&self) -> Option<String> {
+        self.namespace.as_ref().map(|ns| format!("mooring.dev/{ns}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const GOOD: &str = "
+name: main
+namespace: licensing
+listen: '[::]:8443'
+health: '[::]:8081'
+tls: {cert: /c, key: /k, clientCa: /a}
+licence: /l
+anchor: {pkcs11: {module: /m.so, tokenLabel: mooring, pinFile: /p}}
+lease: {durationSecs: 30, graceSecs: 28800, reclaim: Any}
+earlierLongestLeaseSecs: 30
+stateDir: /s
+identityKey: /i
+tokenReview: true
+";
+
+    fn load(text: &str) -> Result<Config, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config.yaml");
+        std::fs::write(&path, text).unwrap();
+        Config::load(&path).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn the_contracts_file_is_read() {
+        let c = load(GOOD).unwrap();
+        assert_eq!(c.audience().as_deref(), Some("mooring.dev/licensing"));
+        assert_eq!(c.lease.duration(), Duration::from_secs(30));
+    }
+
+    #[test]
+    fn every_refusal_names_the_field_and_what_was_expected() {
+        for (from, to, want) in [
+            ("stateDir: /s", "stateDri: /s", "unknown field `stateDri`"),
+            ("clientCa", "clientCA", "tls: unknown field `clientCA`, expected one of"),
+            ("durationSecs: 30", "durationSecs: 5", "lease.durationSecs: 5; expected 10 to 300"),
+            ("graceSecs: 28800", "graceSecs: 20", "lease.graceSecs: 20; expected at least"),
+            ("namespace: licensing", "", "field namespace: absent"),
+            ("earlierLongestLeaseSecs: 30", "earlierLongestLeaseSecs: 900", "earlierLongestLeaseSecs: 900"),
+            ("pkcs11:", "usb:", "unknown field `usb`, expected `pkcs11`"),
+            ("reclaim: Any", "reclaim: any", "unknown variant `any`, expected `Any` or `Confirmed`"),
+            ("licence: /l", "", "missing field `licence`"),
+        ] {
+            let e = load(&GOOD.replace(from, to)).unwrap_err();
+            assert!(e.contains(want), "{e}");
+        }
+    }
+}

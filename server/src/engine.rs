@@ -1,0 +1,156 @@
+//! The ledger at work: one lock around it, its events handed out, its deadlines kept.
+//!
+//! Critical sections are short and never wait: signing, reading and writing happen outside.
+
+use crate::events::{Expired, Ring, Stamped};
+use mooring_core::ledger::{Claim, Claimed, Event, Ledger};
+use mooring_core::names::LeaseId;
+use mooring_core::time::BootTime;
+use mooring_core::wire::{LeaseView, Problem, ViewState};
+use mooring_net::clock;
+use mooring_net::shutdown::Shutdown;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{Notify, oneshot, watch};
+
+/// The shared ledger.
+pub(crate) struct Engine {
+    books: Mutex<Books>,
+    /// The deadline has come nearer.
+    nearer: Notify,
+    /// The number of the last event, for watchers.
+    head: watch::Sender<u64>,
+    settling: watch::Sender<bool>,
+}
+
+struct Books {
+    ledger: Ledger,
+    ring: Ring,
+    /// Requests held open, by the lease they wait for.
+    waiters: HashMap<LeaseId, Vec<oneshot::Sender<()>>>,
+    /// The deadline that the timer sleeps towards.
+    armed: BootTime,
+}
+
+impl Engine {
+    /// Takes a ledger into service.
+    pub(crate) fn new(ledger: Ledger) -> Arc<Self> {
+        let settling = watch::Sender::new(ledger.settling());
+        let books = Books { ledger, ring: Ring::default(), waiters: HashMap::new(), armed: BootTime::default() };
+        Arc::new(Self { books: Mutex::new(books), nearer: Notify::new(), head: watch::Sender::new(0), settling })
+    }
+
+    /// A panic in a critical section is a defect of the ledger, whose every step is tested; going on serves more than ending.
+    fn lock(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets the ledger do something now, and hands out what came of it.
+    pub(crate) fn act<R>(&self, f: impl FnOnce(&mut Ledger, BootTime) -> R) -> R {
+        let mut books = self.lock();
+        let now = clock::boot();
+        let r = f(&mut books.ledger, now);
+        self.hand_out(&mut books, now);
+        r
+    }
+
+    /// Asks the ledger something that changes nothing.
+    pub(crate) fn ask<R>(&self, f: impl FnOnce(&Ledger, BootTime) -> R) -> R {
+        f(&self.lock().ledger, clock::boot())
+    }
+
+    /// Takes a claim. One that waits comes with a wake-up: it is woken the moment it is granted or ended.
+    pub(crate) fn claim(&self, c: Claim) -> Result<(Claimed, Option<oneshot::Receiver<()>>), Problem> {
+        let mut books = self.lock();
+        let now = clock::boot();
+        let claimed = books.ledger.claim(c, now);
+        self.hand_out(&mut books, now);
+        let claimed = claimed?;
+        let wake = match &claimed {
+            Claimed::Granted(_) => None,
+            Claimed::Waiting(p) => {
+                let (tx, rx) = oneshot::channel();
+                let waiters = books.waiters.entry(p.lease).or_default();
+                waiters.retain(|w| !w.is_closed());
+                waiters.push(tx);
+                Some(rx)
+            }
+        };
+        Ok((claimed, wake))
+    }
+
+    fn hand_out(&self, books: &mut Books, now: BootTime) {
+        let mut any = false;
+        while let Some(e) = books.ledger.next_event() {
+            any = true;
+            log(&e);
+            if matches!(e.view.state, ViewState::Held | ViewState::Ended | ViewState::Refused)
+                && let Some(waiters) = books.waiters.remove(&e.view.lease)
+            {
+                for w in waiters {
+                    let _ = w.send(());
+                }
+            }
+            books.ring.push(e, now);
+        }
+        if any {
+            self.head.send_replace(books.ring.last());
+        }
+        let settling = books.ledger.settling();
+        self.settling.send_if_modified(|s| std::mem::replace(s, settling) != settling);
+        let next = books.ledger.next_deadline();
+        if next < books.armed {
+            books.armed = next;
+            self.nearer.notify_one();
+        }
+    }
+
+    /// Keeps the ledger's deadlines until asked to end.
+    pub(crate) async fn run(&self, shutdown: Shutdown) {
+        loop {
+            let next = {
+                let mut books = self.lock();
+                let now = clock::boot();
+                books.ledger.tick(now);
+                books.armed = BootTime::NEVER;
+                self.hand_out(&mut books, now);
+                books.armed
+            };
+            tokio::select! {
+                () = clock::sleep_until(next) => {}
+                () = self.nearer.notified() => {}
+                () = shutdown.asked() => return,
+            }
+        }
+    }
+
+    /// All claims, and the event after which they are so.
+    pub(crate) fn views(&self) -> (u64, Vec<LeaseView>) {
+        let books = self.lock();
+        (books.ring.last(), books.ledger.views(clock::boot()))
+    }
+
+    /// Up to `most` events after `seq`.
+    pub(crate) fn events_after(&self, seq: u64, most: usize) -> Result<Vec<Arc<Stamped>>, Expired> {
+        self.lock().ring.after(seq, most)
+    }
+
+    /// Follows the number of the last event.
+    pub(crate) fn head(&self) -> watch::Receiver<u64> {
+        self.head.subscribe()
+    }
+
+    /// Follows whether the server settles.
+    pub(crate) fn settling(&self) -> watch::Receiver<bool> {
+        self.settling.subscribe()
+    }
+}
+
+fn log(e: &Event) {
+    let v = &e.view;
+    tracing::info!(
+        lease = %v.lease, claim = %v.claim, holder = %v.holder, items = %mooring_core::request::print(&v.items),
+        state = %v.state, place = v.place, ended = v.ended.as_deref(),
+        problem = v.problem.as_ref().map(|p| p.kind.name()), "lease"
+    );
+}

@@ -1,0 +1,336 @@
+//! The licence file: read, checked, read anew when it changes.
+//!
+//! A bad new file is refused loudly while the good old one stays in force. Files are compared by content:
+//! Kubernetes swaps whole mounted folders, and times and inodes say little.
+
+use mooring_core::license::{LicenceError, OpenLicence, PublicKey, Trust};
+use mooring_core::time::Timestamp;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The licence as people are told of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LicenceView {
+    /// Whether one is in force.
+    pub(crate) valid: bool,
+    /// A short reason in CamelCase.
+    pub(crate) reason: String,
+    /// Which one is in force, or what is wrong.
+    pub(crate) message: String,
+    /// The id of the one in force.
+    pub(crate) id: Option<String>,
+}
+
+/// Why a file gives no licence.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum FileError {
+    /// It cannot be read.
+    #[error("licence file {path}: {problem}; check the licence's Secret and its key")]
+    Unreadable {
+        /// Where.
+        path: PathBuf,
+        /// The system's word.
+        problem: String,
+    },
+    /// The vendor's keys cannot be read.
+    #[error("vendor keys {path}: {problem}; expected a line \"ed25519:‹64 hex digits›\" for each key")]
+    Keys {
+        /// Where.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// It is refused.
+    #[error("{0}")]
+    Licence(#[from] LicenceError),
+    /// It is bound to other hardware.
+    #[error(
+        "licence field anchors: it is issued for {listed}, and the anchor here has {present}; plug in the right token, or have \
+         the licence issued for this one (mooring license anchor shows its key)"
+    )]
+    OtherAnchor {
+        /// The anchors it names.
+        listed: String,
+        /// The keys of the one here.
+        present: String,
+    },
+}
+
+impl FileError {
+    /// A short reason in CamelCase.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::Unreadable { .. } => "Unreadable",
+            Self::Keys { .. } => "VendorKeysInvalid",
+            Self::Licence(e) => e.reason(),
+            Self::OtherAnchor { .. } => "NotForThisAnchor",
+        }
+    }
+}
+
+/// What the two files hold.
+#[derive(Clone, PartialEq, Eq)]
+struct Contents {
+    licence: Result<String, FileError>,
+    keys: Option<Result<Vec<PublicKey>, FileError>>,
+}
+
+/// The licence file and what became of it.
+pub(crate) struct LicenceFile {
+    path: PathBuf,
+    keys_path: Option<PathBuf>,
+    contents: Option<Contents>,
+    /// The one that holds.
+    good: Option<Arc<OpenLicence>>,
+    /// Why the present contents are not the one that holds.
+    refused: Option<FileError>,
+}
+
+impl LicenceFile {
+    /// One that was not looked at yet.
+    pub(crate) fn new(path: PathBuf, keys_path: Option<PathBuf>) -> Self {
+        Self { path, keys_path, contents: None, good: None, refused: None }
+    }
+
+    /// Looks at the files. `anchor` are the keys of the hardware, where they are known. Returns whether anything changed.
+    pub(crate) fn look(&mut self, now: Timestamp, anchor: Option<&[PublicKey]>) -> bool {
+        let contents = self.read();
+        let same = self.contents.as_ref() == Some(&contents);
+        // A refusal may end with time, or with another anchor; everything else changes with the files alone.
+        let may_end = matches!(
+            self.refused,
+            Some(FileError::Licence(LicenceError::NotYet { .. } | LicenceError::Expired { .. }) | FileError::OtherAnchor { .. })
+        );
+        if same && !may_end {
+            return false;
+        }
+        let judged = judge(&contents, now, anchor);
+        self.contents = Some(contents);
+        match judged {
+            Ok(open) => {
+                tracing::info!(licence = %open.licence.id, customer = %open.licence.customer, digest = %open.digest, "licence read");
+                self.good = Some(Arc::new(open));
+                self.refused = None;
+            }
+            Err(e) => {
+                // The time in it would otherwise make each look a change.
+                if same && self.refused.as_ref().is_some_and(|r| r.reason() == e.reason()) {
+                    return false;
+                }
+                let stays = self.good.as_ref().map(|g| g.licence.id.as_str());
+                tracing::error!(reason = e.reason(), stays_in_force = stays, "licence refused: {e}");
+                self.refused = Some(e);
+            }
+        }
+        true
+    }
+
+    /// The last good one; whether its dates are right is asked anew each time it is used.
+    pub(crate) fn good(&self) -> Option<&Arc<OpenLicence>> {
+        self.good.as_ref()
+    }
+
+    /// Gives a good licence up that turned out to be for other hardware, and goes back to the one in force.
+    pub(crate) fn give_up(&mut self, why: FileError, back_to: Option<Arc<OpenLicence>>) {
+        if self.refused.as_ref() != Some(&why) {
+            tracing::error!(reason = why.reason(), "licence refused: {why}");
+        }
+        self.good = back_to;
+        self.refused = Some(why);
+    }
+
+    /// Set if the present file is refused because it is for another anchor.
+    pub(crate) fn other_anchor(&self) -> Option<&FileError> {
+        self.refused.as_ref().filter(|e| matches!(e, FileError::OtherAnchor { .. }))
+    }
+
+    /// How it stands now, for people.
+    pub(crate) fn view(&self, now: Timestamp) -> LicenceView {
+        let id = self.good.as_ref().map(|g| g.licence.id.clone());
+        let dates = self.good.as_ref().map(|g| g.licence.check_dates(now));
+        let (valid, reason, message) = match (dates, &self.refused) {
+            (Some(Ok(())), None) => (true, "Valid", self.describe()),
+            (Some(Ok(())), Some(e)) => {
+                (true, "NewLicenceRefused", format!("the new file is refused: {e}; {} stays in force", self.describe()))
+            }
+            (Some(Err(e)), None) => (false, e.reason(), e.to_string()),
+            (Some(Err(e)), Some(new)) => (false, e.reason(), format!("{e}; the new file is refused: {new}")),
+            (None, Some(e)) => (false, e.reason(), e.to_string()),
+            (None, None) => (false, "Starting", "the licence file was not read yet".into()),
+        };
+        LicenceView { valid, reason: reason.into(), message, id: if valid { id } else { None } }
+    }
+
+    fn describe(&self) -> String {
+        let Some(g) = &self.good else { return String::new() };
+        let until = g.licence.expires.map_or_else(|| "without end".into(), |t| format!("until {t}"));
+        let signed = match &g.signed_by {
+            Some(k) => format!("signed by vendor key {k}"),
+            None => "its signature is not checked here, for want of vendorKeys".into(),
+        };
+        format!("licence {} of {}, {until}, {signed}", g.licence.id, g.licence.customer)
+    }
+
+    fn read(&self) -> Contents {
+        let unreadable =
+            |e: std::io::Error| FileError::Unreadable { path: self.path.clone(), problem: e.to_string() };
+        Contents {
+            licence: std::fs::read_to_string(&self.path).map_err(unreadable),
+            keys: self.keys_path.as_deref().map(vendor_keys),
+        }
+    }
+}
+
+fn judge(contents: &Contents, now: Timestamp, anchor: Option<&[PublicKey]>) -> Result<OpenLicence, FileError> {
+    let text = contents.licence.as_ref().map_err(Clone::clone)?;
+    let keys = contents.keys.as_ref().map(|k| k.as_ref().map_err(Clone::clone)).transpose()?;
+    let open = OpenLicence::read(text, keys.map_or(Trust::Unchecked, |k| Trust::Pinned(k)))?;
+    open.licence.check_dates(now)?;
+    if let Some(present) = anchor {
+        for_this_anchor(&open, present)?;
+    }
+    Ok(open)
+}
+
+/// Whether the licence is bound to one of these keys.
+pub(crate) fn for_this_anchor(open: &OpenLicence, present: &[PublicKey]) -> Result<(), FileError> {
+    if open.licence.anchors.iter().any(|a| present.contains(&a.key)) {
+        return Ok(());
+    }
+    let ids = |keys: &mut dyn Iterator<Item = PublicKey>| {
+        let v: Vec<String> = keys.map(|k| format!("key {}", k.id())).collect();
+        if v.is_empty() { "no key".into() } else { v.join(", ") }
+    };
+    let listed = ids(&mut open.licence.anchors.iter().map(|a| a.key));
+    Err(FileError::OtherAnchor { listed, present: ids(&mut present.iter().copied()) })
+}
+
+/// Reads the vendor's keys from a file, or from each file of a folder.
+fn vendor_keys(path: &Path) -> Result<Vec<PublicKey>, FileError> {
+    let bad = |path: &Path, problem: String| FileError::Keys { path: path.to_owned(), problem };
+    let io = |e: std::io::Error| bad(path, e.to_string());
+    let mut files = Vec::new();
+    if std::fs::metadata(path).map_err(io)?.is_dir() {
+        for e in std::fs::read_dir(path).map_err(io)? {
+            let p = e.map_err(io)?.path();
+            // A mounted ConfigMap has folders and links whose names begin with "..".
+            let hidden = p.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'));
+            if !hidden && p.is_file() {
+                files.push(p);
+            }
+        }
+        files.sort();
+    } else {
+        files.push(path.to_owned());
+    }
+    let mut keys = Vec::new();
+    for f in files {
+        let text = std::fs::read_to_string(&f).map_err(|e| bad(&f, e.to_string()))?;
+        for (i, line) in text.lines().enumerate() {
+            let line = line.split('#').next().unwrap_or_default().trim();
+            if !line.is_empty() {
+                keys.push(line.parse().map_err(|e| bad(&f, format!("line {}: {e}", i + 1)))?);
+            }
+        }
+    }
+    if keys.is_empty() { Err(bad(path, "no key in it".into())) } else { Ok(keys) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::testing::{licence, vendor};
+    use mooring_core::license::{Envelope, SigningKey, armour, types};
+
+    struct Files {
+        dir: tempfile::TempDir,
+        file: LicenceFile,
+    }
+
+    impl Files {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let keys = dir.path().join("keys");
+            std::fs::create_dir(&keys).unwrap();
+            std::fs::write(keys.join("vendor"), format!("# ours\n{} # 2026\n", vendor().public())).unwrap();
+            let file = LicenceFile::new(dir.path().join("licence"), Some(keys));
+            Self { dir, file }
+        }
+
+        fn put(&self, l: &mooring_core::license::Licence, key: &SigningKey) -> String {
+            let text = armour(&Envelope::sign(types::LICENCE, l, key).unwrap()).unwrap();
+            std::fs::write(self.dir.path().join("licence"), &text).unwrap();
+            text
+        }
+    }
+
+    fn at(s: &str) -> Timestamp {
+        s.parse().unwrap()
+    }
+
+    #[test]
+    fn a_bad_new_file_is_refused_while_the_good_old_one_stays() {
+        let mut f = Files::new();
+        let now = at("2026-05-01T00:00:00Z");
+        let key = SigningKey::from_seed(&[5; 32]).unwrap().public();
+        assert!(f.file.look(now, None));
+        assert_eq!(f.file.view(now).reason, "Unreadable");
+        let text = f.put(&licence(key), &vendor());
+        assert!(f.file.look(now, Some(&[key])));
+        assert!(!f.file.look(now, Some(&[key])));
+        let v = f.file.view(now);
+        assert!(v.valid && v.reason == "Valid" && v.message.contains("licence test-1 of"), "{v:?}");
+
+        // One byte changed: somewhere in the middle of the signed text.
+        let mut bytes = text.into_bytes();
+        let i = bytes.len() / 2;
+        bytes[i] = if bytes[i] == b'A' { b'B' } else { b'A' };
+        std::fs::write(f.dir.path().join("licence"), bytes).unwrap();
+        assert!(f.file.look(now, Some(&[key])));
+        assert!(!f.file.look(now, Some(&[key])));
+        let v = f.file.view(now);
+        assert!(v.valid && v.reason == "NewLicenceRefused" && v.message.contains("stays in force"), "{v:?}");
+
+        // The old one ends all the same.
+        let later = at("2027-06-01T00:00:00Z");
+        assert_eq!((f.file.view(later).valid, f.file.view(later).reason.as_str()), (false, "Expired"));
+    }
+
+    #[test]
+    fn each_refusal_says_why() {
+        let now = at("2026-05-01T00:00:00Z");
+        let [key, other] = [[5; 32], [6; 32]].map(|s| SigningKey::from_seed(&s).unwrap().public());
+        let mut expired = licence(key);
+        expired.expires = Some(at("2026-04-01T00:00:00Z"));
+        let mut future = licence(key);
+        future.not_before = Some(at("2026-06-01T00:00:00Z"));
+        let forger = SigningKey::from_seed(&[66; 32]).unwrap();
+        for (l, signer, reason, words) in [
+            (&expired, &vendor(), "Expired", "ended 2026-04-01"),
+            (&future, &vendor(), "NotYetValid", "begins 2026-06-01"),
+            (&licence(key), &forger, "SignatureInvalid", "not signed by any of the keys"),
+            (&licence(other), &vendor(), "NotForThisAnchor", "licence field anchors: it is issued for key"),
+        ] {
+            let mut f = Files::new();
+            f.put(l, signer);
+            f.file.look(now, Some(&[key]));
+            let v = f.file.view(now);
+            assert_eq!((v.valid, v.reason.as_str()), (false, reason));
+            assert!(v.message.contains(words), "{}", v.message);
+        }
+    }
+
+    #[test]
+    fn one_whose_time_comes_is_taken_without_a_change_of_the_file() {
+        let mut f = Files::new();
+        let key = SigningKey::from_seed(&[5; 32]).unwrap().public();
+        let mut l = licence(key);
+        l.not_before = Some(at("2026-06-01T00:00:00Z"));
+        f.put(&l, &vendor());
+        f.file.look(at("2026-05-31T23:59:59Z"), None);
+        assert!(!f.file.view(at("2026-05-31T23:59:59Z")).valid);
+        assert!(f.file.look(at("2026-06-01T00:00:00Z"), None));
+        assert!(f.file.view(at("2026-06-01T00:00:00Z")).valid);
+    }
+}

@@ -1,0 +1,179 @@
+//! Puts the parts together, runs them, and ends them in order.
+
+use crate::anchor::Reason;
+use crate::anchor::pin::PinGuard;
+use crate::anchor::pkcs11::Pkcs11Anchor;
+use crate::app::App;
+use crate::auth::Auth;
+use crate::auth::policy::PolicyStore;
+use crate::auth::review::Reviewer;
+use crate::chain::keeper::Keeper;
+use crate::chain::{Chain, State, Terms};
+use crate::config::Config;
+use crate::engine::Engine;
+use crate::licence::LicenceFile;
+use crate::metrics::Metrics;
+use crate::state::{LongestLease, settle_for};
+use crate::tls::Certificates;
+use crate::{api, health};
+use anyhow::{Context as _, Result, bail};
+use mooring_core::ledger::{Capacity, Ledger, Limits, Settings};
+use mooring_core::license::{IdentityKey, Reclaim, SigningKey};
+use mooring_core::time::print_span;
+use mooring_core::wire::AnchorView;
+use mooring_net::shutdown::Shutdown;
+use mooring_net::{clock, http as net, random};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+/// How long open requests may go on after SIGTERM.
+const DRAIN: Duration = Duration::from_millis(1500);
+
+/// The HMAC key that hides holders' names.
+fn identity_key(path: &Path) -> Result<[u8; 32]> {
+    let what = || format!("configuration field identityKey: {}", path.display());
+    let bytes = std::fs::read(path).with_context(what)?;
+    let n = bytes.len();
+    let key: Result<[u8; 32], _> = bytes.try_into();
+    match key {
+        Ok(k) => Ok(k),
+        Err(_) => bail!("{}: {n} bytes, expected 32 random ones (head -c 32 /dev/urandom)", what()),
+    }
+}
+
+/// Reads everything that the configuration names, and says what is wrong. Touches neither token nor network.
+pub(crate) fn check(config: &Config) -> Result<String> {
+    identity_key(&config.identity_key)?;
+    Certificates::load(config.tls.clone()).context("configuration field tls")?.acceptor()?;
+    let mut file = LicenceFile::new(config.licence.clone(), config.vendor_keys.clone());
+    let now = clock::now().wall;
+    file.look(now, None);
+    let view = file.view(now);
+    if !view.valid {
+        bail!("configuration field licence: {}: {}", view.reason, view.message);
+    }
+    if let Some(p) = &config.policies {
+        let text = std::fs::read_to_string(p).with_context(|| format!("configuration field policies: {}", p.display()))?;
+        serde_yaml::from_str::<mooring_core::wire::Policies>(&text).context("configuration field policies")?;
+    }
+    Ok(view.message)
+}
+
+/// Runs until asked to end.
+pub(crate) async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
+    let started = clock::now();
+    let identity = identity_key(&config.identity_key)?;
+    let certificates = Certificates::load(config.tls.clone()).context("configuration field tls")?;
+    let acceptor = certificates.acceptor()?;
+    let metrics = Arc::new(Metrics::new().context("metrics")?);
+
+    let mut file = LicenceFile::new(config.licence.clone(), config.vendor_keys.clone());
+    file.look(started.wall, None);
+    // Terms that cannot change while the process runs are taken from the licence as it is at the start.
+    let policy = file.good().map(|g| g.licence.policy.clone()).unwrap_or_default();
+    let terms = file.good().map(|g| Terms::of(&config.lease, g));
+    let lease_for = terms.map_or(config.lease.duration(), |t| t.lease_for);
+    let grace = terms.map_or(config.lease.grace(), |t| t.run_for);
+    let confirmed = config.lease.reclaim == Reclaim::Confirmed || policy.reclaim == Some(Reclaim::Confirmed);
+
+    let mut longest = LongestLease::open(&config.state_dir)?;
+    let settle = settle_for(config.earlier_longest_lease_secs, longest.known());
+    // Before the first grant.
+    longest.raise(lease_for)?;
+    let instance = random::instance_id();
+    let settings = Settings {
+        instance,
+        generation: u64::try_from(started.wall.as_millisecond()).unwrap_or(0),
+        lease_for,
+        settle,
+        reclaim: if confirmed { Reclaim::Confirmed } else { Reclaim::Any },
+        grace,
+        limits: Limits::default(),
+    };
+    tracing::info!(
+        name = config.name, namespace = config.namespace.as_deref(), %instance, version = env!("CARGO_PKG_VERSION"),
+        lease = print_span(lease_for), grace = print_span(grace), settling_ms = settle.as_millis(), "starting"
+    );
+    let engine = Engine::new(Ledger::new(settings, Capacity::none(), started.boot));
+    // Nothing is granted before the anchor has spoken; the keeper lifts this.
+    let state = State {
+        in_force: None,
+        anchor: AnchorView {
+            kind: "pkcs11".into(),
+            key_id: None,
+            present: false,
+            reason: Reason::Starting.to_string(),
+            message: "the anchor is being opened; this takes a moment".into(),
+        },
+        lost_since: Some(started.boot),
+        licence: file.view(started.wall),
+    };
+    let why = crate::chain::standing::paused(&state, started, crate::chain::standing::Clock { started, echoed: None });
+    engine.act(|l, now| l.pause(why, now));
+
+    let key = SigningKey::from_seed(&random::bytes()).context("the ephemeral key")?;
+    let boot_id = clock::boot_id();
+    let chain = Arc::new(Chain::new(instance, key, IdentityKey::new(&identity), boot_id, started, state));
+    let pins = PinGuard::open(&config.state_dir, &identity);
+    let anchor = Pkcs11Anchor::new(config.anchor.pkcs11.clone(), pins, metrics.clone());
+    let keeper = Keeper::new(anchor, file, chain.clone(), engine.clone(), metrics.clone(), config.lease.clone());
+
+    let reviewer = match config.audience().filter(|_| config.token_review) {
+        Some(audience) => Some(Reviewer::in_cluster(audience)?),
+        None => None,
+    };
+    let app = Arc::new(App {
+        engine: engine.clone(),
+        chain,
+        auth: Auth::new(reviewer, metrics.clone()),
+        policies: PolicyStore::new(config.namespace.clone()),
+        metrics,
+        shutdown: shutdown.clone(),
+    });
+
+    let listen = |field: &'static str, addr| async move {
+        TcpListener::bind(addr).await.with_context(|| format!("configuration field {field}: {addr} cannot be listened on"))
+    };
+    let health_listener = listen("health", config.health).await?;
+    let api_listener = listen("listen", config.listen).await?;
+    tracing::info!(api = %api_listener.local_addr()?, health = %health_listener.local_addr()?, "listening");
+
+    let listening: health::Listening = Arc::new(AtomicBool::new(true));
+    let keeper = tokio::spawn(keeper.run(shutdown.clone()));
+    let timer = shutdown.clone();
+    tokio::spawn(async move { engine.run(timer).await });
+    tokio::spawn(certificates.follow(shutdown.clone()));
+    if let Some(path) = config.policies.clone() {
+        let (app, shutdown) = (app.clone(), shutdown.clone());
+        tokio::spawn(async move { app.policies.follow(path, shutdown).await });
+    }
+    tokio::spawn(lower_later(longest, started.boot + settle, lease_for));
+    let health_server = {
+        let (app, listening, shutdown) = (app.clone(), listening.clone(), shutdown.clone());
+        let limits = net::Limits { connections: 64, drain: DRAIN, ..net::Limits::default() };
+        let handler = move |req| health::handle(app.clone(), listening.clone(), req);
+        tokio::spawn(net::serve(health_listener, None, limits, shutdown, handler))
+    };
+    let limits = net::Limits { drain: DRAIN, ..net::Limits::default() };
+    let handler = {
+        let app = app.clone();
+        move |req| api::handle(app.clone(), req)
+    };
+    net::serve(api_listener, Some(acceptor), limits, shutdown, handler).await;
+    listening.store(false, Ordering::Relaxed);
+    let _ = tokio::time::timeout(Duration::from_secs(1), keeper).await;
+    health_server.abort();
+    tracing::info!("ended");
+    Ok(())
+}
+
+/// Once every longer lease of earlier runs has run out, the kept number is this run's.
+async fn lower_later(mut longest: LongestLease, when: mooring_core::time::BootTime, lease_for: Duration) {
+    clock::sleep_until(when).await;
+    if let Err(e) = longest.lower(lease_for) {
+        tracing::warn!("the longest lease is kept as it was: {e}");
+    }
+}

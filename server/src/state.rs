@@ -1,0 +1,133 @@
+//! The one number a restart must not lose: the longest lease ever granted, kept in `stateDir`.
+//!
+//! It is raised, durably, before a longer lease is granted. So whoever reads it after a crash never
+//! settles for less than the longest lease that may still be out.
+
+use mooring_core::time::settling;
+use serde::{Deserialize, Serialize};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Why `stateDir` cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("configuration field stateDir: {path}: {problem}; expected a folder this process may write to")]
+pub(crate) struct StateError {
+    path: PathBuf,
+    problem: String,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Longest {
+    longest_lease_secs: u64,
+}
+
+/// The kept number.
+#[derive(Debug)]
+pub(crate) struct LongestLease {
+    path: PathBuf,
+    known: Option<u64>,
+}
+
+impl LongestLease {
+    /// Reads what an earlier run kept. A damaged file counts as unknown, which settles for the longest there can be.
+    pub(crate) fn open(dir: &Path) -> Result<Self, StateError> {
+        let bad = |problem: String| StateError { path: dir.to_owned(), problem };
+        std::fs::create_dir_all(dir).map_err(|e| bad(e.to_string()))?;
+        let path = dir.join("longest-lease.json");
+        let known = match std::fs::read(&path) {
+            Ok(b) => match serde_json::from_slice::<Longest>(&b) {
+                Ok(l) => Some(l.longest_lease_secs),
+                Err(e) => {
+                    tracing::warn!(file = %path.display(), error = %e, "the longest earlier lease is unknown: the file is damaged");
+                    None
+                }
+            },
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+            Err(e) => return Err(bad(format!("longest-lease.json: {e}"))),
+        };
+        Ok(Self { path, known })
+    }
+
+    /// What is kept.
+    pub(crate) fn known(&self) -> Option<Duration> {
+        self.known.map(Duration::from_secs)
+    }
+
+    /// Makes sure that at least `lease` is kept before such a lease is granted.
+    pub(crate) fn raise(&mut self, lease: Duration) -> Result<(), StateError> {
+        if self.known.is_some_and(|k| k >= lease.as_secs()) { Ok(()) } else { self.write(lease) }
+    }
+
+    /// Keeps exactly `lease`: right only once every longer lease of earlier runs has run out.
+    pub(crate) fn lower(&mut self, lease: Duration) -> Result<(), StateError> {
+        if self.known == Some(lease.as_secs()) { Ok(()) } else { self.write(lease) }
+    }
+
+    fn write(&mut self, lease: Duration) -> Result<(), StateError> {
+        let bad = |e: std::io::Error| StateError { path: self.path.clone(), problem: e.to_string() };
+        let json = serde_json::to_vec(&Longest { longest_lease_secs: lease.as_secs() }).unwrap_or_default();
+        write_durably(&self.path, &json).map_err(bad)?;
+        self.known = Some(lease.as_secs());
+        Ok(())
+    }
+}
+
+/// Q for a new run, from what the configuration and the file know. Zero only if both agree that no lease was ever granted.
+pub(crate) fn settle_for(configured: Option<u64>, kept: Option<Duration>) -> Duration {
+    match configured.map(Duration::from_secs).max(kept) {
+        Some(Duration::ZERO) => Duration::ZERO,
+        longest => settling(longest),
+    }
+}
+
+/// Replaces a file so that a crash leaves either the old or the new one: written aside, flushed, renamed, folder flushed.
+pub(crate) fn write_durably(path: &Path, data: &[u8]) -> std::io::Result<()> {
+    let aside = path.with_extension("new");
+    let mut options = std::fs::OpenOptions::new();
+    std::os::unix::fs::OpenOptionsExt::mode(options.write(true).create(true).truncate(true), 0o600);
+    let mut f = options.open(&aside)?;
+    f.write_all(data)?;
+    f.sync_all()?;
+    std::fs::rename(&aside, path)?;
+    match path.parent() {
+        Some(dir) => std::fs::File::open(dir)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const fn s(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    #[test]
+    fn the_number_is_raised_kept_and_lowered() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().join("made");
+        let mut l = LongestLease::open(&dir).unwrap();
+        assert_eq!(l.known(), None);
+        l.raise(s(60)).unwrap();
+        l.raise(s(30)).unwrap();
+        assert_eq!(LongestLease::open(&dir).unwrap().known(), Some(s(60)));
+        l.lower(s(30)).unwrap();
+        assert_eq!(LongestLease::open(&dir).unwrap().known(), Some(s(30)));
+        std::fs::write(dir.join("longest-lease.json"), "{").unwrap();
+        assert_eq!(LongestLease::open(&dir).unwrap().known(), None);
+    }
+
+    #[test]
+    fn q_is_counted_from_the_larger_number_and_from_the_longest_if_unknown() {
+        assert_eq!(settle_for(Some(30), Some(s(60))), settling(Some(s(60))));
+        assert_eq!(settle_for(Some(60), None), settling(Some(s(60))));
+        assert_eq!(settle_for(None, Some(s(10))), settling(Some(s(10))));
+        assert_eq!(settle_for(None, None), settling(None));
+        assert_eq!(settle_for(Some(0), None), Duration::ZERO);
+        assert_eq!(settle_for(Some(0), Some(s(30))), settling(Some(s(30))));
+    }
+}
