@@ -1,0 +1,30 @@
+{{/* Labels of everything in the chart. */}}
+{{- define "mooring.labels" -}}
+{{ include "mooring.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: mooring
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{/* What selects the operator's pods: never changes. */}}
+{{- define "mooring.selector" -}}
+app.kubernetes.io/name: mooring
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{/* An image: (dict "image" .Values.x.image "root" $). */}}
+{{- define "mooring.image" -}}
+{{- $registry := .image.registry | default .root.Values.global.imageRegistry -}}
+{{- $name := ternary (printf "%s/%s" $registry .image.repository) .image.repository (ne $registry "") -}}
+{{- if .image.digest -}}
+{{- printf "%s@%s" $name .image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" $name (.image.tag | default .root.Chart.AppVersion) -}}
+{{- end -}}
+{{- end }}
+
+{{/* Every mooring.dev/ annotation that is read, or written by the webhook, as a list in CEL. */}}
+{{- define "mooring.keys" -}}
+['mooring.dev/licenses', 'mooring.dev/server', 'mooring.dev/start', 'mooring.dev/wait', 'mooring.dev/on-loss', 'mooring.dev/containers', 'mooring.dev/sidecar-memory', 'mooring.dev/sidecar-cpu', 'mooring.dev/injected']
+{{- end }}
