@@ -54,7 +54,8 @@ impl Link {
                 if bearer {
                     match self.token() {
                         Ok(token) => {
-                            call = call.map(|c| c.header(AUTHORIZATION, &format!("Bearer {token}")))
+                            call =
+                                call.map(|c| c.header(AUTHORIZATION, &format!("Bearer {token}")));
                         }
                         Err(p) => return Answer::Problem(p),
                     }
