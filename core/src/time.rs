@@ -179,11 +179,12 @@ pub fn parse_span(s: &str) -> Result<Duration, BadSpan> {
 
 /// Writes a duration as people write it, in whole seconds.
 pub fn print_span(d: Duration) -> String {
+    use std::fmt::Write as _;
     let mut rest = d.as_secs();
     let mut out = String::new();
     for (unit, name) in [(86_400, 'd'), (3600, 'h'), (60, 'm'), (1, 's')] {
         if rest >= unit {
-            out.push_str(&format!("{}{name}", rest / unit));
+            let _ = write!(out, "{}{name}", rest / unit);
             rest %= unit;
         }
     }

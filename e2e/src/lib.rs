@@ -1,1 +1,15 @@
-//! Mooring.
+//! The demo and the scenarios that run on a real Kubernetes.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`lab`] | the cluster at hand: kubectl, helm, objects, waiting for conditions, what a failure prints |
+//! | [`seats`] | counts seats on the holders' side, from what the test applications wrote down |
+//! | [`demo`] | the main job, shown step by step |
+//! | [`main_job`] | the scenarios of the main job |
+//! | [`suite`] | runs scenarios one after another and counts them |
+
+pub mod demo;
+pub mod lab;
+pub mod main_job;
+pub mod seats;
+pub mod suite;

@@ -40,9 +40,5 @@ pub fn boot_id() -> String {
         &ring::digest::SHA256,
         format!("mooring boot {}", id.trim()).as_bytes(),
     );
-    d.as_ref()
-        .iter()
-        .take(8)
-        .map(|b| format!("{b:02x}"))
-        .collect()
+    hex::encode(d.as_ref().get(..8).unwrap_or_default())
 }

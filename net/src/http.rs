@@ -108,7 +108,7 @@ pub async fn serve<H, F>(
                         handler,
                         watcher,
                     )
-                    .await
+                    .await;
                 }
                 Some(acceptor) => {
                     match tokio::time::timeout(limits.handshake, acceptor.accept(stream)).await {

@@ -73,10 +73,10 @@ impl Holder {
     fn hear_while_releasing(&mut self, answer: Answer) {
         match answer {
             Answer::Granted(g) if self.releasing == Releasing::Asked => {
-                self.s.lease = Some(g.lease)
+                self.s.lease = Some(g.lease);
             }
             Answer::Waiting(w) if self.releasing == Releasing::Asked => {
-                self.s.lease = Some(w.lease)
+                self.s.lease = Some(w.lease);
             }
             _ => self.releasing = Releasing::Done,
         }

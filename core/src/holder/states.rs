@@ -28,9 +28,8 @@ impl Holder {
         use HoldState as S;
         let s = &self.s;
         match s.state {
-            S::Held if now >= s.limit => (S::Lost, s.limit),
+            S::Held | S::Grace | S::Contested | S::Optimistic if now >= s.limit => (S::Lost, s.limit),
             S::Held if now >= s.held_until => (S::Grace, s.limit),
-            S::Grace | S::Contested | S::Optimistic if now >= s.limit => (S::Lost, s.limit),
             S::Seeking if self.may_start_optimistically() && now >= self.optimistic_at() => {
                 // Counted from the claim's begin, which a crash does not move.
                 let limit = s.begun + self.spec.max_grace;

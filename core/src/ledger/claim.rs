@@ -55,13 +55,14 @@ struct Entering {
 
 impl Ledger {
     /// Takes a claim; the same one again gets the same lease or the same place (promise 6).
+    #[allow(clippy::needless_pass_by_value)] // a claim is used up by being made
     pub fn claim(&mut self, c: Claim, now: BootTime) -> Result<Claimed, Problem> {
         self.tick(now);
         self.settling.seen(&c.holder.key());
         let existing = self.find(&c.holder.key(), &c.name);
         let answer = match existing.filter(|id| !self.is_refused(*id)) {
             Some(id) => self.claim_again(id, &c, now),
-            None => self.claim_anew(existing, c, now),
+            None => self.claim_anew(existing, &c, now),
         };
         self.settle_if_done(now);
         self.grant_line(now);
@@ -121,27 +122,27 @@ impl Ledger {
     fn claim_anew(
         &mut self,
         refused: Option<LeaseId>,
-        c: Claim,
+        c: &Claim,
         now: BootTime,
     ) -> Result<LeaseId, Problem> {
-        if self.ended.contains_key(&c.secret_hash) && !self.may_come_back(&c) {
+        if self.ended.contains_key(&c.secret_hash) && !self.may_come_back(c) {
             let detail = "this claim was given back; a new one needs a new secret";
             return Err(Problem::new(ProblemType::ClaimChanged, detail).field("secretHash"));
         }
         if let Some(id) = refused {
             self.forget_refused(id);
         }
-        self.check_bounds(&c)?;
-        if let Some(id) = self.take_in(&c, now) {
+        self.check_bounds(c)?;
+        if let Some(id) = self.take_in(c, now) {
             return Ok(id);
         }
         if let Err(p) = self.capacity_check(&c.items) {
             self.refuse(&c.holder, &c.name, &c.items, c.new_id, p.clone(), now);
             return Err(p);
         }
-        let Entering { id, counter, rank } = self.entering(&c);
+        let Entering { id, counter, rank } = self.entering(c);
         let running = c.standing != Standing::Seeking;
-        self.insert(id, &c, counter, State::Line { rank, running }, now);
+        self.insert(id, c, counter, State::Line { rank, running }, now);
         Ok(id)
     }
 

@@ -1,0 +1,39 @@
+# Thin: each target is one command, and what it needs it installs or names. `make help` explains.
+export MOORING_CACHE ?= /var/cache/mooring
+export CARGO_TARGET_DIR ?= $(MOORING_CACHE)/target
+SHELL := /bin/bash
+
+.PHONY: help demo test lint unit sim e2e bench images crds down
+
+help: ## what there is
+	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: ## the main job on a real two-node Kubernetes, shown step by step (15 min the first time, 1 min afterwards)
+	e2e/run demo
+
+test: ## everything that must pass: lint, unit, and the scenarios on the cluster
+	e2e/test
+
+lint: ## formatting, clippy, shell scripts, the chart, the CRDs
+	e2e/lint
+
+unit: ## unit, property and process-level tests
+	e2e/unit
+
+sim: ## the protocol simulator (comes with the issue "Leases that keep every promise")
+	@echo "There is no simulator yet. The promises that hold so far are tested by 'make unit' and 'make e2e'." >&2; exit 1
+
+e2e: ## scenarios on the cluster: make e2e [T=main_job] [ONLY=name]
+	e2e/run scenarios $(or $(T),main_job) $(ONLY)
+
+bench: ## timings, as ratios to something simple
+	e2e/bench
+
+images: ## the container images, and into the cluster if it runs
+	e2e/cluster/build && e2e/cluster/images
+
+crds: ## crds/*.yaml and the chart's copies, from the Rust types
+	cargo run -q -p mooring-operator -- crds --out crds && e2e/chart-crds
+
+down: ## ends the cluster and leaves nothing behind
+	e2e/cluster/down && e2e/cluster/check-clean

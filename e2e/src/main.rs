@@ -1,0 +1,45 @@
+//! `mooring-e2e demo` and `mooring-e2e scenarios TOPIC [NAME…]`: start them through `e2e/run`, which builds and starts
+//! what they need.
+
+use anyhow::{Result, bail};
+use clap::{Parser, Subcommand};
+use mooring_e2e::{demo, lab::Lab, main_job, suite};
+
+/// Runs Mooring on a real Kubernetes.
+#[derive(Parser)]
+struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Shows the main job, step by step, and checks what it shows.
+    Demo,
+    /// Runs the scenarios of a topic.
+    Scenarios {
+        /// `main_job`.
+        topic: String,
+        /// Only those whose name contains one of these.
+        only: Vec<String>,
+    },
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    match Args::parse().what {
+        What::Demo => demo::run().await,
+        What::Scenarios { topic, only } => {
+            let scenarios = match topic.as_str() {
+                "main_job" => main_job::scenarios(),
+                other => bail!("no topic is called {other:?}; there is: main_job"),
+            };
+            let lab = Lab::open().await?;
+            let local = tokio::task::LocalSet::new();
+            if !local.run_until(suite::run(&topic, &scenarios, &lab, &only)).await {
+                std::process::exit(1);
+            }
+            Ok(())
+        }
+    }
+}

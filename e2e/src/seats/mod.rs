@@ -1,0 +1,99 @@
+//! Counting seats on the holders' side: the server's own books are right even where two applications are `Held` for one
+//! seat, so what counts is what the applications were told, on one clock.
+
+use serde_json::Value;
+
+/// A span of time in which one application was `Held`, in milliseconds of the boot clock that the nodes share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Who.
+    pub who: String,
+    /// From its being told.
+    pub from: u64,
+    /// Until it was told something else, or its lease ran out, or it was last known to live.
+    pub to: u64,
+    /// How many seats.
+    pub seats: u32,
+}
+
+/// The spans in which an application was `Held`, from the lines it wrote. A span ends with the next event, with the end
+/// of the lease that its event told, or with the last sign of life.
+pub fn spans(who: &str, seats: u32, lines: &[Value]) -> Vec<Span> {
+    let mut out = Vec::new();
+    let mut open: Option<(u64, u64)> = None;
+    let mut alive = 0;
+    for l in lines {
+        let Some(at) = l["bootMs"].as_u64() else { continue };
+        alive = alive.max(at);
+        let ends = l["event"].is_object() || l["end"].as_bool() == Some(true);
+        if !ends {
+            continue;
+        }
+        if let Some((from, until)) = open.take() {
+            out.push(Span { who: who.into(), from, to: at.min(until), seats });
+        }
+        if l["event"]["state"] == "Held" {
+            let until = l["event"]["claims"][0]["heldUntilBootMs"].as_u64().unwrap_or(u64::MAX);
+            open = Some((at, until));
+        }
+    }
+    if let Some((from, until)) = open {
+        out.push(Span { who: who.into(), from, to: alive.max(from).min(until), seats });
+    }
+    out
+}
+
+/// The instant with the most seats held, and by whom.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Most {
+    /// How many.
+    pub seats: u32,
+    /// When.
+    pub at: u64,
+    /// By whom.
+    pub who: Vec<String>,
+}
+
+/// Finds the instant at which the most seats are held. A span holds from its begin up to, but not including, its end.
+pub fn most(spans: &[Span]) -> Most {
+    let mut best = Most::default();
+    for at in spans.iter().map(|s| s.from) {
+        let now: Vec<&Span> = spans.iter().filter(|s| s.from <= at && at < s.to).collect();
+        let seats = now.iter().map(|s| s.seats).sum();
+        if seats > best.seats {
+            best = Most { seats, at, who: now.iter().map(|s| s.who.clone()).collect() };
+        }
+    }
+    best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn held(at: u64, until: u64) -> Value {
+        json!({"bootMs": at, "event": {"state": "Held", "claims": [{"heldUntilBootMs": until}]}})
+    }
+
+    #[test]
+    fn a_span_ends_with_the_next_word_or_the_lease_or_the_life() {
+        let word = json!({"bootMs": 50, "event": {"state": "Grace"}});
+        assert_eq!(spans("a", 1, &[held(10, 90), word])[0].to, 50);
+        let beat = |at: u64| json!({"bootMs": at, "beat": true});
+        assert_eq!(spans("a", 1, &[held(10, 90), beat(200)])[0].to, 90);
+        assert_eq!(spans("a", 1, &[held(10, 90), beat(70)])[0].to, 70);
+        assert_eq!(spans("a", 1, &[held(10, 90), json!({"bootMs": 30, "end": true})])[0].to, 30);
+        let renewed = spans("a", 1, &[held(10, 40), held(20, 50), beat(45)]);
+        assert_eq!(renewed.iter().map(|s| (s.from, s.to)).collect::<Vec<_>>(), [(10, 20), (20, 45)]);
+    }
+
+    #[test]
+    fn one_instant_with_too_many_is_found() {
+        let a = spans("a", 1, &[held(10, 40), json!({"bootMs": 40, "beat": true})]);
+        let b = spans("b", 1, &[held(40, 90), json!({"bootMs": 90, "beat": true})]);
+        assert_eq!(most(&[a.clone(), b].concat()).seats, 1, "one after the other is one seat");
+        let c = spans("c", 1, &[held(39, 90), json!({"bootMs": 90, "beat": true})]);
+        assert_eq!(most(&[a, c].concat()), Most { seats: 2, at: 39, who: vec!["a".into(), "c".into()] });
+    }
+}
