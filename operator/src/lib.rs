@@ -10,10 +10,22 @@
 //! | [`link`] | one connection to each license server: roster, list, watch |
 //! | [`mirror`] | what the server knows, as LicenseLease objects and Events |
 //! | [`gone`] | which pods are proven gone |
+//! | [`world`] | pods, nodes and mirrors, as the API server shows them |
 //! | [`inject`], [`webhook`] | the sidecar in pods that opt in |
 //! | [`certs`] | the CA and what it signs |
-//! | [`election`], [`health`], [`metrics`] | one writer, probes, counters |
+//! | [`run`], [`election`], [`health`], [`metrics`] | a replica's life, one writer, probes, counters |
 
 pub mod certs;
 pub mod crd;
+pub mod election;
+pub mod gone;
+pub mod health;
+pub mod inject;
+pub mod link;
+pub mod metrics;
+pub mod mirror;
 pub mod names;
+pub mod run;
+pub mod server;
+pub mod webhook;
+pub mod world;

@@ -357,8 +357,8 @@ pub struct EnvVar {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [{
-    "rule": "self.mountPath != '/etc/mooring' && !self.mountPath.startsWith('/etc/mooring/') && self.mountPath != '/var/lib/mooring'",
-    "message": "mountPath: /etc/mooring and /var/lib/mooring are the server's own"
+    "rule": "!self.mountPath.startsWith('/etc/mooring') && !self.mountPath.startsWith('/var/lib/mooring') && self.mountPath != '/tmp'",
+    "message": "mountPath: /etc/mooring, /var/lib/mooring and /tmp are the server's own"
 }]))]
 pub struct HostPath {
     /// On the node.

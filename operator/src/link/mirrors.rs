@@ -1,0 +1,163 @@
+//! Keeps one server's mirrors: takes holders about which something changed, gathers the facts, has [`plan`] decide, acts.
+
+use super::session::{Link, since};
+use crate::mirror::{Facts, PodFact, Step, plan};
+use crate::world::{Ear, fact_of, key_of};
+use futures::StreamExt as _;
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Api, ResourceExt as _};
+use mooring_core::time::BootTime;
+use mooring_core::wire::HolderKey;
+use mooring_net::clock;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::Instant;
+
+/// How many holders are worked on at once.
+const AT_ONCE: usize = 8;
+/// How many are taken in one go.
+const BATCH: usize = 256;
+/// How long after a failed write it is tried again.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// What is remembered between looks.
+#[derive(Default)]
+struct Memory {
+    /// Since when a running holder is unknown to its settled server.
+    unknown: HashMap<HolderKey, BootTime>,
+    /// Holders already reported as gone.
+    reported: HashSet<HolderKey>,
+}
+
+/// Runs until dropped.
+pub(super) async fn run(link: &Link, mut ear: Ear, mut touched: UnboundedReceiver<HolderKey>) {
+    let memory = Mutex::new(Memory::default());
+    let mut later: BTreeMap<Instant, Vec<HolderKey>> = BTreeMap::new();
+    loop {
+        let mut batch = BTreeSet::new();
+        let due = later.first_key_value().map(|(t, _)| *t);
+        tokio::select! {
+            Some(key) = ear.recv() => { batch.insert(key); }
+            Some(key) = touched.recv() => { batch.insert(key); }
+            () = tokio::time::sleep_until(due.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600))) => {}
+            else => return,
+        }
+        while batch.len() < BATCH {
+            match ear.try_recv().or_else(|_| touched.try_recv()) {
+                Ok(key) => batch.insert(key),
+                Err(_) => break,
+            };
+        }
+        let now = Instant::now();
+        while let Some(entry) = later.first_entry().filter(|e| *e.key() <= now) {
+            batch.extend(entry.remove());
+        }
+        let looks = futures::stream::iter(batch).map(|key| async { (look(link, &memory, &key).await, key) });
+        let again: Vec<(Option<Duration>, HolderKey)> = looks.buffer_unordered(AT_ONCE).collect().await;
+        for (after, key) in again {
+            if let Some(after) = after {
+                later.entry(Instant::now() + after).or_default().push(key);
+            }
+        }
+    }
+}
+
+/// Looks at one holder; when to look again, if by itself.
+async fn look(link: &Link, memory: &Mutex<Memory>, key: &HolderKey) -> Option<Duration> {
+    let writer = &link.context.writer;
+    let mut asked: Option<PodFact> = None;
+    // A second round only after the API server was asked for the pod.
+    for _ in 0..2 {
+        let settled = link.settled();
+        let (claims, known, released) = {
+            let book = link.book();
+            (book.claims(key), book.knows(key), book.has_released(key))
+        };
+        let stored = writer.world.mirror(&link.server, key);
+        let (seen, node) = writer.world.fact(key, Duration::ZERO);
+        let fact = match (seen, asked.take()) {
+            (PodFact::Unseen, Some(asked)) => asked,
+            (seen, _) => seen,
+        };
+        let fact = remember(memory, key, fact, settled && !known);
+        if let PodFact::Gone(_) = fact {
+            let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
+            if memory.reported.insert(key.clone()) || known {
+                link.report_gone(key.clone());
+            }
+        }
+        let facts = Facts {
+            server: &link.server,
+            now: clock::now().wall,
+            claims: &claims,
+            settled,
+            released,
+            pod: fact,
+            node,
+            existing: stored.as_ref().map(|s| &s.lease),
+            written: stored.as_ref().and_then(|s| s.written).map(since),
+        };
+        let done = match plan(&facts) {
+            Step::Nothing => Ok(()),
+            Step::Later(after) => return Some(after),
+            Step::AskForPod => match ask(link, stored.as_ref().map(|s| &s.lease), key).await {
+                Ok(fact) => {
+                    asked = Some(fact);
+                    continue;
+                }
+                Err(e) => Err(e),
+            },
+            Step::Apply(lease, note) => writer.apply(&link.server, &lease, note.as_ref()).await,
+            Step::Delete => match &stored {
+                Some(s) => {
+                    link.book().forget(key);
+                    writer.delete(&link.server, key, &s.lease).await
+                }
+                None => Ok(()),
+            },
+        };
+        return match done {
+            Ok(()) => None,
+            Err(e) => {
+                tracing::warn!(server = %link.server, uid = %key, error = %e, "a mirror could not be written; tried again");
+                Some(AGAIN)
+            }
+        };
+    }
+    Some(AGAIN)
+}
+
+/// Fills in for how long a running pod has been unknown.
+fn remember(memory: &Mutex<Memory>, key: &HolderKey, fact: PodFact, unknown: bool) -> PodFact {
+    let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
+    match fact {
+        PodFact::Running { of, .. } if unknown => {
+            let first = *memory.unknown.entry(key.clone()).or_insert_with(clock::boot);
+            PodFact::Running { of, unknown_for: since(first) }
+        }
+        other => {
+            memory.unknown.remove(key);
+            if matches!(other, PodFact::Unseen | PodFact::Absent) {
+                memory.reported.remove(key);
+            }
+            other
+        }
+    }
+}
+
+/// Asks the API server for a pod that is not in sight.
+async fn ask(
+    link: &Link,
+    mirror: Option<&crate::crd::LicenseLease>,
+    key: &HolderKey,
+) -> Result<PodFact, kube::Error> {
+    let Some(mirror) = mirror else { return Ok(PodFact::Absent) };
+    let namespace = mirror.namespace().unwrap_or_default();
+    let api: Api<Pod> = Api::namespaced(link.context.writer.client.clone(), &namespace);
+    match api.get_opt(&mirror.spec.holder.name).await? {
+        Some(pod) if key_of(&pod).as_ref() == Some(key) => Ok(fact_of(&pod, Duration::ZERO)),
+        _ => Ok(PodFact::Absent),
+    }
+}

@@ -1,0 +1,311 @@
+//! The life of one link: connect, post, list, watch, and again.
+
+use super::roster::roster;
+use super::{Book, Context, LinkError, Snapshot, Target, tls};
+use crate::names::{API_PORT, ServerRef};
+use http::Method;
+use mooring_core::time::BootTime;
+use mooring_core::wire::{Expected, Gone, HolderKey, Leases, Problem, ProblemType, Products, WatchEvent, WatchPosition};
+use mooring_net::client::{Answer, Call, Client, Lines};
+use mooring_net::clock;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+
+/// How long one call may take.
+const CALL: Duration = Duration::from_secs(10);
+/// The watch says at least `Alive` more often than this; silence longer than it means a dead connection.
+const SILENCE: Duration = Duration::from_secs(60);
+/// How often everything is listed anew.
+const RESYNC: Duration = Duration::from_secs(300);
+/// How often the numbers are fetched at most; a first change is fetched after [`SETTLE_DOWN`].
+const NUMBERS: Duration = Duration::from_secs(5);
+/// How long to gather changes before the numbers are fetched.
+const SETTLE_DOWN: Duration = Duration::from_millis(300);
+/// The pauses between attempts.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
+
+/// One link.
+pub(super) struct Link {
+    pub(super) server: ServerRef,
+    pub(super) context: Context,
+    target: watch::Receiver<Target>,
+    snapshot: watch::Sender<Snapshot>,
+    changed: mpsc::UnboundedSender<ServerRef>,
+    book: Mutex<Book>,
+    /// Holders to look at, for [`super::mirrors`].
+    touched: mpsc::UnboundedSender<HolderKey>,
+    touched_rx: Mutex<Option<mpsc::UnboundedReceiver<HolderKey>>>,
+    /// Holders proven gone, to be told to the server.
+    gone: mpsc::UnboundedSender<HolderKey>,
+    gone_rx: tokio::sync::Mutex<mpsc::UnboundedReceiver<HolderKey>>,
+}
+
+impl Link {
+    pub(super) fn new(
+        server: ServerRef,
+        context: Context,
+        target: watch::Receiver<Target>,
+        snapshot: watch::Sender<Snapshot>,
+        changed: mpsc::UnboundedSender<ServerRef>,
+    ) -> Self {
+        let (touched, touched_rx) = mpsc::unbounded_channel();
+        let (gone, gone_rx) = mpsc::unbounded_channel();
+        Self {
+            server,
+            context,
+            target,
+            snapshot,
+            changed,
+            book: Mutex::default(),
+            touched,
+            touched_rx: Mutex::new(Some(touched_rx)),
+            gone,
+            gone_rx: tokio::sync::Mutex::new(gone_rx),
+        }
+    }
+
+    /// Runs until dropped.
+    pub(super) async fn run(self) {
+        let world = &self.context.writer.world;
+        world.complete().await;
+        let ear = world.listen(&self.server);
+        let touched = self.touched_rx.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(touched) = touched else { return };
+        tokio::join!(self.sessions(), super::mirrors::run(&self, ear, touched));
+    }
+
+    pub(super) fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn settled(&self) -> bool {
+        self.snapshot.borrow().settled()
+    }
+
+    /// Has the server told that this holder is proven gone.
+    pub(super) fn report_gone(&self, key: HolderKey) {
+        let _ = self.gone.send(key);
+    }
+
+    fn touch(&self, keys: impl IntoIterator<Item = HolderKey>) {
+        keys.into_iter().for_each(|k| {
+            let _ = self.touched.send(k);
+        });
+    }
+
+    /// Changes the snapshot, and says so if that changed anything.
+    fn show(&self, change: impl FnOnce(&mut Snapshot)) {
+        let was_settled = self.settled();
+        let differs = self.snapshot.send_if_modified(|s| {
+            let before = s.clone();
+            change(s);
+            *s != before
+        });
+        if differs {
+            let _ = self.changed.send(self.server.clone());
+        }
+        if self.settled() && !was_settled {
+            // Now its silence says something: look at every holder again.
+            self.touch(self.everyone());
+        }
+    }
+
+    /// Every holder that has a pod, a mirror or a claim here.
+    fn everyone(&self) -> std::collections::BTreeSet<HolderKey> {
+        let world = &self.context.writer.world;
+        let mut all: std::collections::BTreeSet<HolderKey> = self.book().holders().cloned().collect();
+        all.extend(world.mirrored(&self.server));
+        all.extend(world.pods_of(&self.server).into_iter().map(|(k, _)| k));
+        all
+    }
+
+    async fn sessions(&self) {
+        let (shortest, longest) = PAUSES;
+        let mut pause = shortest;
+        loop {
+            let began = Instant::now();
+            let error = match self.session().await {
+                Ok(never) => match never {},
+                Err(e) => e,
+            };
+            let metrics = &self.context.writer.metrics;
+            metrics.connected(&self.server, false);
+            tracing::warn!(server = %self.server, error = %error, "link to the license server broke");
+            let restarted = matches!(error, LinkError::Ended | LinkError::Restarted);
+            self.show(|s| {
+                s.connected = false;
+                s.problem = Some(error.to_string());
+            });
+            pause = if restarted || began.elapsed() > longest { shortest } else { (pause * 2).min(longest) };
+            let mut target = self.target.clone();
+            let jitter = pause.mul_f64(mooring_net::random::fraction() / 2.0);
+            tokio::select! {
+                () = sleep(pause + jitter) => {}
+                r = target.changed() => if r.is_err() { return },
+            }
+        }
+    }
+
+    async fn session(&self) -> Result<std::convert::Infallible, LinkError> {
+        let mut changed = self.target.clone();
+        let target = changed.borrow_and_update().clone();
+        let url = format!("https://{}:{API_PORT}", self.server.dns_name());
+        let client = Client::new(&url, target.addresses.clone(), tls(&self.context.ca)?)?;
+        let products: Products = get(&client, "/v1/products").await?;
+        let instance = products.server.instance;
+        // The roster first: settling waits for it, and so do the pods in line.
+        self.post_roster(&client).await?;
+        send(&client, Method::PUT, "/v1/policies", &target.policies).await?;
+        let mut list: Leases = get(&client, "/v1/leases").await?;
+        self.take_list(&list);
+        self.show(|s| {
+            s.connected = true;
+            s.problem = None;
+            s.counted(products, self.book().waiting(), clock::boot());
+        });
+        self.touch(self.everyone());
+        self.context.writer.metrics.connected(&self.server, true);
+        tracing::info!(server = %self.server, instance = %instance, leases = list.leases.len(), "link to the license server stands");
+
+        let mut lines = watch_from(&client, list.position).await?;
+        let mut resync = interval(RESYNC);
+        resync.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        resync.reset();
+        let mut heard = Instant::now();
+        let mut numbers: Option<Instant> = None;
+        let mut counted = Instant::now();
+        let mut gone_rx = self.gone_rx.lock().await;
+        loop {
+            tokio::select! {
+                line = timeout(SILENCE, lines.next()) => {
+                    let line = line.map_err(|_| LinkError::Silent(heard.elapsed()))??;
+                    let Some(line) = line else { return Err(LinkError::Ended) };
+                    heard = Instant::now();
+                    if line.is_empty() { continue }
+                    match serde_json::from_slice::<WatchEvent>(&line) {
+                        Ok(WatchEvent::Lease { position, lease }) => {
+                            if position.instance != instance { return Err(LinkError::Restarted) }
+                            // A list taken meanwhile is newer than the events before it.
+                            if position.seq <= list.position.seq { continue }
+                            tracing::debug!(server = %self.server, lease = %lease.lease, pod = %lease.holder, state = %lease.state, "the server says");
+                            let key = self.book().event(lease, clock::now().wall);
+                            self.touch([key]);
+                            numbers.get_or_insert((counted + NUMBERS).max(Instant::now() + SETTLE_DOWN));
+                        }
+                        Ok(WatchEvent::Server { state }) => {
+                            if state.instance != instance { return Err(LinkError::Restarted) }
+                            self.show(|s| s.told(state, clock::boot()));
+                            numbers.get_or_insert(Instant::now() + SETTLE_DOWN);
+                        }
+                        Ok(WatchEvent::Alive) => {}
+                        // A newer server may say more than we understand; the next list tells what came of it.
+                        Err(e) => tracing::warn!(server = %self.server, error = %e, "a line of the watch cannot be read"),
+                    }
+                }
+                () = at(numbers) => {
+                    (numbers, counted) = (None, Instant::now());
+                    let products: Products = get(&client, "/v1/products").await?;
+                    if products.server.instance != instance { return Err(LinkError::Restarted) }
+                    self.show(|s| s.counted(products, self.book().waiting(), clock::boot()));
+                }
+                _ = resync.tick() => {
+                    list = get(&client, "/v1/leases").await?;
+                    if list.position.instance != instance { return Err(LinkError::Restarted) }
+                    self.take_list(&list);
+                    self.touch(self.everyone());
+                    numbers = Some(Instant::now());
+                }
+                key = gone_rx.recv() => {
+                    let Some(key) = key else { return Err(LinkError::Ended) };
+                    let mut keys = vec![key];
+                    while let Ok(k) = gone_rx.try_recv() { keys.push(k) }
+                    self.post_gone(&client, keys).await?;
+                }
+                r = changed.changed() => {
+                    if r.is_err() { return Err(LinkError::Ended) }
+                    let now = changed.borrow_and_update().clone();
+                    if (&now.addresses, now.port) != (&target.addresses, target.port) { return Err(LinkError::Ended) }
+                    send(&client, Method::PUT, "/v1/policies", &now.policies).await?;
+                    tracing::info!(server = %self.server, "policies handed over");
+                }
+            }
+        }
+    }
+
+    fn take_list(&self, list: &Leases) {
+        let touched = self.book().list(list.clone(), clock::now().wall);
+        self.touch(touched);
+    }
+
+    /// All holders not proven gone, and then those that are.
+    async fn post_roster(&self, client: &Client) -> Result<(), LinkError> {
+        let world = &self.context.writer.world;
+        let (pods, mirrors) = (world.pods_of(&self.server), world.mirrored(&self.server));
+        let proofs = world.proofs(pods.iter().map(|(k, _)| k).chain(&mirrors));
+        let holders = roster(pods.iter().map(|(k, p)| (k, p.as_ref())), &mirrors, &proofs);
+        tracing::info!(server = %self.server, holders = holders.len(), gone = proofs.len(), "roster posted");
+        let expected = Expected { holders: holders.into_iter().collect() };
+        send(client, Method::POST, "/v1/holders/expected", &expected).await?;
+        self.post_gone(client, proofs.into_keys().collect()).await
+    }
+
+    async fn post_gone(&self, client: &Client, keys: Vec<HolderKey>) -> Result<(), LinkError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        for key in &keys {
+            if let Some(proof) = self.context.writer.world.proof(key) {
+                self.context.writer.metrics.reported_gone(proof);
+                tracing::info!(server = %self.server, uid = %key, reason = %proof, "pod reported as gone");
+            }
+        }
+        send(client, Method::POST, "/v1/holders/gone", &Gone { holders: keys }).await
+    }
+}
+
+async fn at(when: Option<Instant>) {
+    match when {
+        Some(t) => tokio::time::sleep_until(t).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn refused(call: &Call, answer: &Answer) -> LinkError {
+    let detail = match answer.json::<Problem>() {
+        Ok(p) => p.to_string(),
+        Err(_) => String::from_utf8_lossy(&answer.body).chars().take(200).collect(),
+    };
+    LinkError::Answer { call: format!("{} {}", call.method, call.path), status: answer.status.as_u16(), detail }
+}
+
+async fn get<T: DeserializeOwned>(client: &Client, path: &str) -> Result<T, LinkError> {
+    let call = Call::new(Method::GET, path);
+    let answer = client.call(&call, CALL).await?;
+    if answer.status.is_success() { Ok(answer.json()?) } else { Err(refused(&call, &answer)) }
+}
+
+async fn send<T: Serialize>(client: &Client, method: Method, path: &str, body: &T) -> Result<(), LinkError> {
+    let call = Call::new(method, path).json(body)?;
+    let answer = client.call(&call, CALL).await?;
+    if answer.status.is_success() { Ok(()) } else { Err(refused(&call, &answer)) }
+}
+
+async fn watch_from(client: &Client, after: WatchPosition) -> Result<Lines, LinkError> {
+    let call = Call::new(Method::GET, format!("/v1/leases?watch&after={after}"));
+    match client.lines(&call, CALL).await? {
+        Ok(lines) => Ok(lines),
+        Err(answer) if answer.json::<Problem>().is_ok_and(|p| p.kind == ProblemType::ResumeExpired) => {
+            Err(LinkError::Restarted)
+        }
+        Err(answer) => Err(refused(&call, &answer)),
+    }
+}
+
+/// How long something has been so.
+pub(super) fn since(t: BootTime) -> Duration {
+    clock::boot().since(t)
+}

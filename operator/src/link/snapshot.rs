@@ -1,0 +1,56 @@
+//! What a license server last said of itself, for the LicenseServer's status.
+
+use mooring_core::time::BootTime;
+use mooring_core::wire::{PoolView, ProductView, Products, ServerState};
+
+/// One server, as its link sees it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Snapshot {
+    /// Whether the link stands, and the list is complete.
+    pub connected: bool,
+    /// Why it does not stand, in words, once it was tried.
+    pub problem: Option<String>,
+    /// The server as a whole, as last told. Kept while the link is broken.
+    pub state: Option<ServerState>,
+    /// When this process first saw this run of the server.
+    pub seen: Option<BootTime>,
+    /// Its products.
+    pub products: Vec<ProductView>,
+    /// Its pools.
+    pub pools: Vec<PoolView>,
+    /// How many claims are in line.
+    pub waiting: u32,
+}
+
+impl Snapshot {
+    /// Takes in what the server said of itself.
+    pub fn told(&mut self, state: ServerState, now: BootTime) {
+        if self.state.as_ref().is_none_or(|s| s.instance != state.instance) {
+            self.seen = Some(now);
+        }
+        self.state = Some(state);
+    }
+
+    /// Takes in the numbers.
+    pub fn counted(&mut self, products: Products, waiting: u32, now: BootTime) {
+        self.told(products.server, now);
+        self.products = products.products;
+        self.pools = products.pools;
+        self.waiting = waiting;
+    }
+
+    /// Seats there are, over all pools.
+    pub fn seats(&self) -> u32 {
+        self.pools.iter().fold(0, |n, p| n.saturating_add(p.seats))
+    }
+
+    /// Seats taken, over all pools.
+    pub fn used(&self) -> u32 {
+        self.pools.iter().fold(0, |n, p| n.saturating_add(p.used))
+    }
+
+    /// The list is complete and the server does not settle: what it does not know, it will not take in.
+    pub fn settled(&self) -> bool {
+        self.connected && self.state.as_ref().is_some_and(|s| !s.settling)
+    }
+}

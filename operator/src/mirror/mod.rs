@@ -1,0 +1,19 @@
+//! LicenseLease objects: what a license server knows, for people, tools and the roster.
+//!
+//! [`plan`] decides from the facts about one holder what is to be written; it is pure. Promises: one object per pod, named
+//! after it; a write on each change of state and none per renewal; a deleted or edited mirror is written anew; what the
+//! server does not know and no pod stands for is removed. [`notes`] are the Events that go with a change.
+
+mod name;
+mod notes;
+mod object;
+mod plan;
+mod shelf;
+mod write;
+
+pub use name::mirror_name;
+pub use notes::{Note, Severity, note};
+pub use object::{Holding, ServerWord, mirror, unknown};
+pub use plan::{Facts, PodFact, Step, UNKNOWN_AFTER, plan};
+pub use shelf::{Shelf, Stored};
+pub use write::{Pace, Writer, publish};

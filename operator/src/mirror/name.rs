@@ -1,0 +1,74 @@
+//! What a mirror is called and where it lives.
+
+use crate::names::ServerRef;
+use mooring_core::wire::Holder;
+use ring::digest::{SHA256, digest};
+
+/// How much of a pod's name is kept.
+const POD_PART: usize = 52;
+/// How much of an external client's subject is kept.
+const SUBJECT_PART: usize = 40;
+
+/// Namespace and name of a holder's mirror: `‹pod, at most 52›-‹first 8 of its UID›` in the pod's namespace;
+/// `external-‹subject›-‹hash›` in the server's.
+pub fn mirror_name(server: &ServerRef, holder: &Holder) -> (String, String) {
+    match holder {
+        Holder::Pod { namespace, pod, uid, .. } => {
+            let uid8: String = uid.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
+            (namespace.clone(), format!("{}-{uid8}", clean(pod, POD_PART)))
+        }
+        Holder::External { subject } => {
+            let hash = hex::encode(digest(&SHA256, subject.as_bytes()).as_ref());
+            let hash8: String = hash.chars().take(8).collect();
+            let part = clean(subject, SUBJECT_PART);
+            let name = if part.is_empty() { format!("external-{hash8}") } else { format!("external-{part}-{hash8}") };
+            (server.namespace.clone(), name)
+        }
+    }
+}
+
+/// As much of a text as an object's name may hold (RFC 1123 subdomain), beginning and ending with a letter or digit.
+fn clean(text: &str, max: usize) -> String {
+    let allowed = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c.to_ascii_lowercase() } else { '-' };
+    let kept: String = text.chars().map(allowed).take(max).collect();
+    let kept = kept.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+    // A dot must stand between letters or digits.
+    kept.split('.').map(|p| p.trim_matches('-')).filter(|p| !p.is_empty()).collect::<Vec<_>>().join(".")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    use super::*;
+
+    fn of_pod(pod: &str) -> (String, String) {
+        let holder = Holder::Pod {
+            namespace: "apps".into(),
+            pod: pod.into(),
+            uid: "3f2504e0-4f89-11d3-9a0c-0305e82c3301".into(),
+            service_account: "default".into(),
+            node: None,
+        };
+        mirror_name(&ServerRef::new("licensing", "main"), &holder)
+    }
+
+    #[test]
+    fn a_pods_mirror_is_named_after_it_in_its_namespace() {
+        assert_eq!(of_pod("render-1"), ("apps".into(), "render-1-3f2504e0".into()));
+        let long = of_pod(&format!("{}-.{}", "x".repeat(51), "y".repeat(60))).1;
+        assert_eq!(long, format!("{}-3f2504e0", "x".repeat(51)));
+        assert!(of_pod(&"a".repeat(253)).1.len() <= 61);
+        assert_eq!(of_pod("a.b-").1, "a.b-3f2504e0");
+    }
+
+    #[test]
+    fn an_external_clients_mirror_lives_with_the_server() {
+        let server = ServerRef::new("licensing", "main");
+        let name = |s: &str| mirror_name(&server, &Holder::External { subject: s.into() });
+        let (ns, n) = name("Ann@laptop.example");
+        assert_eq!(ns, "licensing");
+        assert!(n.starts_with("external-ann-laptop.example-") && n.len() <= 63, "{n}");
+        assert_ne!(name("a b"), name("a-b"), "the hash keeps them apart");
+        assert!(name("ü").1.starts_with("external-") && !name("ü").1.contains("--"));
+    }
+}

@@ -1,0 +1,107 @@
+//! What a replica does: webhook and health always, the controllers while it leads.
+
+use crate::certs::Ca;
+use crate::election::Election;
+use crate::metrics::Metrics;
+use crate::mirror::{Pace, Writer};
+use crate::names::FIELD_MANAGER;
+use crate::server::build::Defaults;
+use crate::server::{self, Setup};
+use crate::webhook;
+use crate::world::World;
+use crate::health;
+use kube::Client;
+use kube::runtime::events::{Recorder, Reporter};
+use mooring_net::shutdown::Shutdown;
+use prometheus::Registry;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Writes of mirrors: this many a second on average, and at once.
+const WRITES: (u32, u32) = (50, 100);
+/// The coordination Lease of the controllers.
+const ELECTION: &str = "mooring-operator";
+
+/// How the operator runs.
+#[derive(Debug)]
+pub struct Config {
+    /// The operator's namespace.
+    pub namespace: String,
+    /// This replica, differing from all others: the pod's name.
+    pub replica: String,
+    /// Where health and metrics are served.
+    pub health: SocketAddr,
+    /// What the installation decides of license servers.
+    pub defaults: Defaults,
+    /// The webhook.
+    pub webhook: webhook::Config,
+}
+
+/// Runs until asked to end.
+pub async fn run(config: Config, client: Client, shutdown: Shutdown) -> anyhow::Result<()> {
+    let registry = Registry::new();
+    let metrics = Arc::new(Metrics::new(registry.clone())?);
+    let admissions = Arc::new(webhook::Metrics::new(&registry)?);
+    let ready = webhook::Ready::default();
+    let ca = Arc::new(Ca::load_or_create(&client, &config.namespace).await?);
+    let health = async {
+        health::run(config.health, registry, ready.clone(), shutdown.clone())
+            .await
+            .map_err(|e| anyhow::anyhow!("health and metrics on {}: {e}", config.health))
+    };
+    let hook = webhook::serve(config.webhook, client.clone(), ca.clone(), admissions, ready.clone(), shutdown.clone());
+    let hook = async { hook.await.map_err(anyhow::Error::from) };
+    let lead = async {
+        let election = Election::new(client.clone(), &config.namespace, ELECTION, &config.replica);
+        controllers(election, &client, &ca, &config.defaults, &config.replica, &metrics, &shutdown).await;
+        Ok(())
+    };
+    tokio::try_join!(health, hook, lead)?;
+    Ok(())
+}
+
+/// The controllers, whenever this replica leads. Losing leadership drops them at once, with all that they had begun.
+async fn controllers(
+    mut election: Election,
+    client: &Client,
+    ca: &Arc<Ca>,
+    defaults: &Defaults,
+    replica: &str,
+    metrics: &Arc<Metrics>,
+    shutdown: &Shutdown,
+) {
+    loop {
+        tokio::select! {
+            () = election.won() => {}
+            () = shutdown.asked() => return,
+        }
+        metrics.leads(true);
+        let world = Arc::new(World::default());
+        let reporter = Reporter { controller: FIELD_MANAGER.to_owned(), instance: Some(replica.to_owned()) };
+        let writer = Writer {
+            client: client.clone(),
+            recorder: Recorder::new(client.clone(), reporter),
+            pace: Arc::new(Pace::new(WRITES.0, WRITES.1)),
+            metrics: metrics.clone(),
+            world: world.clone(),
+        };
+        let setup = Setup {
+            client: client.clone(),
+            ca: ca.clone(),
+            defaults: defaults.clone(),
+            world,
+            writer,
+            metrics: metrics.clone(),
+        };
+        let ending = tokio::select! {
+            () = server::run(setup) => false,
+            () = election.lost() => false,
+            () = shutdown.asked() => true,
+        };
+        metrics.leads(false);
+        if ending {
+            election.resign().await;
+            return;
+        }
+    }
+}

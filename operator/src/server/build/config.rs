@@ -1,0 +1,102 @@
+//! `config.yaml` and `policies.yaml` of a license server (docs/contracts.md).
+
+use super::Inputs;
+use crate::names::{API_PORT, HEALTH_PORT};
+use ring::digest::{SHA256, digest};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// The key and file name of the configuration.
+pub const CONFIG_FILE: &str = "config.yaml";
+/// The key and file name of the policies.
+pub const POLICIES_FILE: &str = "policies.yaml";
+
+/// Where the vendor's public keys are mounted: beside the one volume of `/etc/mooring`, because each key of theirs is a file.
+pub(super) const VENDOR_KEYS_DIR: &str = "/etc/mooring-vendor-keys";
+
+/// What the server reads at its start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerConfig {
+    name: String,
+    namespace: String,
+    listen: String,
+    health: String,
+    tls: Tls,
+    licence: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vendor_keys: Option<&'static str>,
+    anchor: BTreeMap<&'static str, Pkcs11>,
+    lease: Lease,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    earlier_longest_lease_secs: Option<u64>,
+    state_dir: &'static str,
+    identity_key: &'static str,
+    policies: &'static str,
+    token_review: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Tls {
+    cert: &'static str,
+    key: &'static str,
+    client_ca: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Pkcs11 {
+    module: String,
+    token_label: String,
+    pin_file: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Lease {
+    duration_secs: u64,
+    grace_secs: u64,
+    reclaim: crate::crd::Reclaim,
+}
+
+/// The configuration that a LicenseServer asks for.
+pub fn server_config(i: &Inputs<'_>) -> ServerConfig {
+    let spec = &i.server.spec;
+    let pkcs11 = spec.anchor.pkcs11.as_ref().map(|p| {
+        let (module, token_label) = (p.module.clone(), p.token_label.clone());
+        ("pkcs11", Pkcs11 { module, token_label, pin_file: "/etc/mooring/pin/pin" })
+    });
+    ServerConfig {
+        name: i.reference.name.clone(),
+        namespace: i.reference.namespace.clone(),
+        listen: format!("[::]:{API_PORT}"),
+        health: format!("[::]:{HEALTH_PORT}"),
+        tls: Tls {
+            cert: "/etc/mooring/tls/tls.crt",
+            key: "/etc/mooring/tls/tls.key",
+            client_ca: "/etc/mooring/tls/ca.crt",
+        },
+        licence: "/etc/mooring/licence/licence.mooring",
+        vendor_keys: spec.vendor_keys.as_ref().map(|_| VENDOR_KEYS_DIR),
+        anchor: pkcs11.into_iter().collect(),
+        lease: Lease {
+            duration_secs: spec.lease.duration.0.as_secs(),
+            grace_secs: spec.lease.grace.0.as_secs(),
+            reclaim: spec.lease.reclaim,
+        },
+        earlier_longest_lease_secs: Some(i.in_force.as_secs()),
+        state_dir: "/var/lib/mooring",
+        identity_key: "/etc/mooring/identity/key",
+        policies: "/etc/mooring/policies.yaml",
+        token_review: true,
+    }
+}
+
+/// A digest of all that only a restart takes in. The longest earlier lease is read at a start and never needs one of its own.
+pub fn config_hash(config: &ServerConfig) -> Result<String, serde_yaml::Error> {
+    let still = ServerConfig { earlier_longest_lease_secs: None, ..config.clone() };
+    let text = serde_yaml::to_string(&still)?;
+    let hash = hex::encode(digest(&SHA256, text.as_bytes()).as_ref());
+    Ok(hash.chars().take(16).collect())
+}

@@ -1,0 +1,70 @@
+//! A LicenseServer's objects, from its spec and a few facts. Pure: data in, objects out.
+
+mod config;
+mod parts;
+mod workload;
+
+pub use config::{CONFIG_FILE, POLICIES_FILE, config_hash, server_config};
+pub use parts::{binding_name, config_map, role_binding, service, service_account, tls_secret};
+pub use workload::stateful_set;
+
+use crate::crd::LicenseServer;
+use crate::names::{APP_NAME, FIELD_MANAGER, MANAGED_BY, SERVER_APP, SERVER_LABEL, ServerRef};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use kube::Resource as _;
+use mooring_core::wire::Policies;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What an installation of the operator decides.
+#[derive(Clone, Debug)]
+pub struct Defaults {
+    /// The license server's image where a LicenseServer names none.
+    pub server_image: String,
+    /// The ClusterRole that may `create tokenreviews` and nothing else; the chart brings it.
+    pub tokenreview_role: String,
+    /// Secrets to pull the default image with, in the LicenseServer's namespace.
+    pub image_pull_secrets: Vec<String>,
+}
+
+/// What building needs to know besides the spec.
+#[derive(Clone, Debug)]
+pub struct Inputs<'a> {
+    /// The LicenseServer.
+    pub server: &'a LicenseServer,
+    /// By namespace and name.
+    pub reference: &'a ServerRef,
+    /// What the installation decides.
+    pub defaults: &'a Defaults,
+    /// `status.leaseDurationInForce`, already written: the longest lease any instance may have granted.
+    pub in_force: Duration,
+    /// Who may use it, resolved.
+    pub policies: &'a Policies,
+}
+
+/// The labels that select a server's pod: they never change.
+pub fn selector(server: &ServerRef) -> BTreeMap<String, String> {
+    BTreeMap::from([(APP_NAME.to_owned(), SERVER_APP.to_owned()), (SERVER_LABEL.to_owned(), server.name.clone())])
+}
+
+/// The labels on all that belongs to a server.
+pub fn labels(server: &ServerRef) -> BTreeMap<String, String> {
+    let mut labels = selector(server);
+    labels.insert(MANAGED_BY.to_owned(), FIELD_MANAGER.to_owned());
+    labels
+}
+
+/// Name, labels and owner of a namespaced child. It lives and dies with the LicenseServer, not with the operator.
+pub(super) fn meta(i: &Inputs<'_>, name: String) -> ObjectMeta {
+    let owner: Option<OwnerReference> = i.server.controller_owner_ref(&());
+    ObjectMeta {
+        name: Some(name),
+        namespace: Some(i.reference.namespace.clone()),
+        labels: Some(labels(i.reference)),
+        owner_references: owner.map(|o| vec![o]),
+        ..ObjectMeta::default()
+    }
+}
+
+#[cfg(test)]
+mod tests;

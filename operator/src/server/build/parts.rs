@@ -1,0 +1,92 @@
+//! The small objects around a license server's pod.
+
+use super::config::{CONFIG_FILE, POLICIES_FILE, ServerConfig};
+use super::{Inputs, labels, meta, selector};
+use crate::certs::IssuedCert;
+use crate::names::{API_PORT, HEALTH_PORT, SERVER_NAMESPACE_LABEL, ServerRef};
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service, ServiceAccount, ServicePort, ServiceSpec};
+use k8s_openapi::api::rbac::v1::{ClusterRoleBinding, RoleRef, Subject};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use std::collections::BTreeMap;
+
+/// ConfigMap `‹name›-config`.
+pub fn config_map(i: &Inputs<'_>, config: &ServerConfig) -> Result<ConfigMap, serde_yaml::Error> {
+    let data = BTreeMap::from([
+        (CONFIG_FILE.to_owned(), serde_yaml::to_string(config)?),
+        (POLICIES_FILE.to_owned(), serde_yaml::to_string(i.policies)?),
+    ]);
+    Ok(ConfigMap { metadata: meta(i, i.reference.child("config")), data: Some(data), ..ConfigMap::default() })
+}
+
+/// The server's service account. Sidecars have none of ours; this one may ask whose token it was shown.
+pub fn service_account(i: &Inputs<'_>) -> ServiceAccount {
+    ServiceAccount { metadata: meta(i, i.reference.name.clone()), ..ServiceAccount::default() }
+}
+
+/// The name of a server's ClusterRoleBinding.
+pub fn binding_name(server: &ServerRef) -> String {
+    format!("mooring-server:{}:{}", server.namespace, server.name)
+}
+
+/// Lets the server's service account create TokenReviews. Cluster-wide, so no owner reference: the operator removes it.
+pub fn role_binding(i: &Inputs<'_>) -> ClusterRoleBinding {
+    let mut all = labels(i.reference);
+    all.insert(SERVER_NAMESPACE_LABEL.to_owned(), i.reference.namespace.clone());
+    ClusterRoleBinding {
+        metadata: ObjectMeta { name: Some(binding_name(i.reference)), labels: Some(all), ..ObjectMeta::default() },
+        role_ref: RoleRef {
+            api_group: "rbac.authorization.k8s.io".into(),
+            kind: "ClusterRole".into(),
+            name: i.defaults.tokenreview_role.clone(),
+        },
+        subjects: Some(vec![Subject {
+            kind: "ServiceAccount".into(),
+            name: i.reference.name.clone(),
+            namespace: Some(i.reference.namespace.clone()),
+            ..Subject::default()
+        }]),
+    }
+}
+
+/// The Service. It routes to a pod that is not ready as well: a kubelet's partition must not take a working server away.
+pub fn service(i: &Inputs<'_>) -> Service {
+    let settings = &i.server.spec.service;
+    let mut metadata = meta(i, i.reference.name.clone());
+    metadata.annotations = Some(settings.annotations.clone()).filter(|a| !a.is_empty());
+    let port = |name: &str, port: u16, target: u16| ServicePort {
+        name: Some(name.into()),
+        port: i32::from(port),
+        target_port: Some(IntOrString::Int(i32::from(target))),
+        protocol: Some("TCP".into()),
+        ..ServicePort::default()
+    };
+    Service {
+        metadata,
+        spec: Some(ServiceSpec {
+            type_: Some(settings.type_.as_str().into()),
+            selector: Some(selector(i.reference)),
+            publish_not_ready_addresses: Some(true),
+            ports: Some(vec![port("https", settings.port, API_PORT), port("health", HEALTH_PORT, HEALTH_PORT)]),
+            ip_family_policy: Some("PreferDualStack".into()),
+            ..ServiceSpec::default()
+        }),
+        ..Service::default()
+    }
+}
+
+/// Secret `‹name›-tls`.
+pub fn tls_secret(i: &Inputs<'_>, cert: &IssuedCert, roots: &str) -> Secret {
+    let entry = |key: &str, text: &str| (key.to_owned(), ByteString(text.as_bytes().to_vec()));
+    Secret {
+        metadata: meta(i, i.reference.child("tls")),
+        type_: Some("kubernetes.io/tls".into()),
+        data: Some(BTreeMap::from([
+            entry("tls.crt", &cert.cert_pem),
+            entry("tls.key", &cert.key_pem),
+            entry("ca.crt", roots),
+        ])),
+        ..Secret::default()
+    }
+}

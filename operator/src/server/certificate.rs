@@ -1,0 +1,100 @@
+//! When a server's certificate is to be made anew. Pure.
+
+use crate::names::ServerRef;
+use k8s_openapi::api::core::v1::Secret;
+use mooring_core::time::Timestamp;
+use std::time::Duration;
+use x509_parser::pem::parse_x509_pem;
+
+/// How long a serving certificate is valid.
+pub(super) const VALIDITY: Duration = Duration::from_secs(90 * 86_400);
+
+/// The names a server's certificate is for.
+pub(super) fn dns_names(server: &ServerRef) -> Vec<String> {
+    let short = server.dns_name();
+    vec![short.clone(), format!("{short}.cluster.local")]
+}
+
+/// Why the certificate in `secret` does not serve (any more); `None`: it does.
+pub(super) fn renewal(secret: Option<&Secret>, roots: &str, names: &[String], now: Timestamp) -> Option<&'static str> {
+    let Some(data) = secret.and_then(|s| s.data.as_ref()) else { return Some("there is none") };
+    let text = |key: &str| data.get(key).map(|b| b.0.as_slice()).unwrap_or_default();
+    if text("tls.key").is_empty() {
+        return Some("its key is missing");
+    }
+    if text("ca.crt") != roots.as_bytes() {
+        return Some("the CA has changed");
+    }
+    let Ok((_, pem)) = parse_x509_pem(text("tls.crt")) else { return Some("it cannot be read") };
+    let Ok(cert) = pem.parse_x509() else { return Some("it cannot be read") };
+    let listed: Vec<&str> = match cert.subject_alternative_name() {
+        Ok(Some(san)) => san.value.general_names.iter().filter_map(dns_name).collect(),
+        _ => Vec::new(),
+    };
+    if names.iter().any(|n| !listed.contains(&n.as_str())) {
+        return Some("its names have changed");
+    }
+    let (from, to) = (cert.validity().not_before.timestamp(), cert.validity().not_after.timestamp());
+    // At two thirds of its life.
+    let due = from + (to - from) / 3 * 2;
+    (now.as_second() >= due).then_some("it is at two thirds of its life")
+}
+
+fn dns_name<'a>(name: &'a x509_parser::extensions::GeneralName<'a>) -> Option<&'a str> {
+    match name {
+        x509_parser::extensions::GeneralName::DNSName(n) => Some(n),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    use super::*;
+    use crate::certs::{Ca, CertRequest, Usage};
+    use k8s_openapi::ByteString;
+    use std::collections::BTreeMap;
+    use std::time::SystemTime;
+
+    fn after(days: u64) -> Timestamp {
+        Timestamp::now().checked_add(Duration::from_secs(days * 86_400)).unwrap()
+    }
+
+    fn secret(ca: &Ca, names: &[String]) -> Secret {
+        let request = CertRequest {
+            common_name: "main".into(),
+            dns_names: names.to_vec(),
+            usages: vec![Usage::Server],
+            validity: VALIDITY,
+        };
+        let cert = ca.issue(&request).unwrap();
+        let data = [("tls.crt", cert.cert_pem), ("tls.key", cert.key_pem), ("ca.crt", ca.roots_pem())];
+        let data: BTreeMap<_, _> = data.into_iter().map(|(k, v)| (k.to_owned(), ByteString(v.into_bytes()))).collect();
+        Secret { data: Some(data), ..Secret::default() }
+    }
+
+    #[test]
+    fn it_serves_until_two_thirds_of_its_life() {
+        let ca = Ca::ephemeral(SystemTime::now()).unwrap();
+        let names = dns_names(&ServerRef::new("licensing", "main"));
+        let s = secret(&ca, &names);
+        let at = |days| renewal(Some(&s), &ca.roots_pem(), &names, after(days));
+        assert_eq!((at(0), at(59)), (None, None));
+        assert_eq!(at(61), Some("it is at two thirds of its life"));
+    }
+
+    #[test]
+    fn another_ca_other_names_or_nothing_make_a_new_one() {
+        let ca = Ca::ephemeral(SystemTime::now()).unwrap();
+        let names = dns_names(&ServerRef::new("licensing", "main"));
+        let s = secret(&ca, &names);
+        let other = Ca::ephemeral(SystemTime::now()).unwrap();
+        assert_eq!(renewal(Some(&s), &other.roots_pem(), &names, after(0)), Some("the CA has changed"));
+        let more = [names.clone(), vec!["x.example".into()]].concat();
+        assert_eq!(renewal(Some(&s), &ca.roots_pem(), &more, after(0)), Some("its names have changed"));
+        assert_eq!(renewal(None, &ca.roots_pem(), &names, after(0)), Some("there is none"));
+        let mut broken = s.clone();
+        broken.data.as_mut().unwrap().insert("tls.crt".into(), ByteString(b"x".to_vec()));
+        assert_eq!(renewal(Some(&broken), &ca.roots_pem(), &names, after(0)), Some("it cannot be read"));
+    }
+}

@@ -1,0 +1,182 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+use super::*;
+use crate::mirror::Severity;
+use crate::server::dereference::Missing;
+use crate::server::placement::Placed;
+use k8s_openapi::api::core::v1::Pod;
+use mooring_core::time::Timestamp;
+use serde_json::json;
+use std::collections::BTreeMap;
+
+fn snapshot(change: impl FnOnce(&mut serde_json::Value)) -> Snapshot {
+    let mut v = json!({
+        "instance": "0a".repeat(16), "version": "0.1.0",
+        "anchor": { "kind": "pkcs11", "present": true, "reason": "Present", "message": "token mooring signs" },
+        "licenceValid": true, "licenceReason": "Valid", "licenceMessage": "licence 7 is in force", "licenceId": "7",
+        "settling": false, "leaseForSecs": 30
+    });
+    change(&mut v);
+    let pools = json!([{ "name": "render", "seats": 2, "overdraft": 0, "used": 1 }]);
+    let products = json!([{ "name": "render", "seats": 2, "used": 1, "waiting": 0 }]);
+    Snapshot {
+        connected: true,
+        state: Some(serde_json::from_value(v).unwrap()),
+        seen: Some(BootTime::from_millis(1)),
+        products: serde_json::from_value(products).unwrap(),
+        pools: serde_json::from_value(pools).unwrap(),
+        waiting: 3,
+        problem: None,
+    }
+}
+
+struct Facts {
+    snapshot: Snapshot,
+    missing: Vec<Missing>,
+    placed: Placed,
+    pod: Option<Pod>,
+    at: &'static str,
+}
+
+impl Default for Facts {
+    fn default() -> Self {
+        Self { snapshot: snapshot(|_| ()), missing: vec![], placed: Placed::Well, pod: None, at: "2026-03-01T12:00:00Z" }
+    }
+}
+
+impl Facts {
+    fn status(&self, before: Option<&LicenseServerStatus>) -> LicenseServerStatus {
+        let labels = BTreeMap::from([("anchor".to_owned(), "main".to_owned())]);
+        let j = Judged {
+            generation: Some(2),
+            invalid: None,
+            missing: &self.missing,
+            placed: &self.placed,
+            labels: &labels,
+            pod: self.pod.as_ref(),
+            node: Some("node-a".into()),
+            endpoint: "https://main.licensing.svc:8443".into(),
+            snapshot: &self.snapshot,
+            now: self.at.parse::<Timestamp>().unwrap(),
+        };
+        status(&j, before, Duration::from_secs(30))
+    }
+}
+
+fn said(s: &LicenseServerStatus, kind: &str) -> (String, String, String) {
+    let c = s.conditions.iter().find(|c| c.type_ == kind).unwrap();
+    (c.status.clone(), c.reason.clone(), c.message.clone())
+}
+
+fn reasons(before: Option<&LicenseServerStatus>, now: &LicenseServerStatus) -> Vec<&'static str> {
+    events(before, now).into_iter().map(|n| n.reason).collect()
+}
+
+#[test]
+fn a_serving_server_says_so_in_every_column() {
+    let s = Facts::default().status(None);
+    assert_eq!(said(&s, "Ready").0, "True");
+    assert_eq!((s.used, s.seats, s.waiting), (Some(1), Some(2), Some(3)));
+    assert_eq!((s.anchor.as_deref(), s.node.as_deref(), s.licence.as_deref()), (Some("Present"), Some("node-a"), Some("7")));
+    assert_eq!(s.observed_generation, Some(2));
+    assert_eq!(reasons(None, &s), ["AnchorPresent", "LicenseValid", "Serving"]);
+}
+
+#[test]
+fn the_same_facts_later_change_nothing() {
+    let s = Facts::default().status(None);
+    let later = Facts { at: "2026-03-01T13:00:00Z", ..Facts::default() }.status(Some(&s));
+    assert_eq!(later, s);
+    assert!(events(Some(&s), &later).is_empty());
+}
+
+#[test]
+fn a_lost_anchor_is_said_with_what_to_do_and_its_return_too() {
+    let s = Facts::default().status(None);
+    let lost = snapshot(|v| v["anchor"] = json!({ "kind": "pkcs11", "present": false, "reason": "TokenNotFound", "message": "no token mooring: plug it in" }));
+    let lost = Facts { snapshot: lost, ..Facts::default() }.status(Some(&s));
+    assert_eq!(said(&lost, "Ready"), ("False".into(), "TokenNotFound".into(), "no token mooring: plug it in".into()));
+    assert_eq!(lost.anchor.as_deref(), Some("TokenNotFound"));
+    let notes = events(Some(&s), &lost);
+    assert_eq!((notes[0].reason, notes[0].severity), ("AnchorLost", Severity::Warning));
+    assert!(notes[0].message.contains("plug it in"));
+    let back = Facts::default().status(Some(&lost));
+    assert_eq!(reasons(Some(&lost), &back), ["AnchorPresent", "Serving"]);
+}
+
+#[test]
+fn a_bad_licence_is_said_where_people_look() {
+    let bad = snapshot(|v| {
+        v["licenceValid"] = json!(false);
+        v["licenceReason"] = json!("Expired");
+        v["licenceMessage"] = json!("expired 2026-02-01: ask the vendor for a new one");
+    });
+    let s = Facts { snapshot: bad, ..Facts::default() }.status(None);
+    assert_eq!(said(&s, "LicenseValid").1, "Expired");
+    assert_eq!(said(&s, "Ready").1, "Expired");
+    assert!(reasons(None, &s).contains(&"LicenseInvalid"));
+}
+
+#[test]
+fn settling_is_a_condition_and_not_yet_ready() {
+    let s = Facts { snapshot: snapshot(|v| v["settling"] = json!(true)), ..Facts::default() }.status(None);
+    assert_eq!(said(&s, "Settling").0, "True");
+    assert_eq!((said(&s, "Ready").0.as_str(), said(&s, "Ready").1.as_str()), ("False", "Settling"));
+}
+
+#[test]
+fn without_contact_nothing_is_claimed_and_the_last_numbers_stay() {
+    let s = Facts::default().status(None);
+    let broken = Snapshot { problem: Some("cannot connect".into()), ..Snapshot::default() };
+    let pod = serde_json::from_value(json!({ "metadata": {}, "status": {} })).unwrap();
+    let gone = Facts { snapshot: broken, pod: Some(pod), ..Facts::default() }.status(Some(&s));
+    assert_eq!(said(&gone, "AnchorPresent").0, "Unknown");
+    assert_eq!(said(&gone, "Ready").1, "NotConnected");
+    assert_eq!((gone.used, gone.seats), (Some(1), Some(2)));
+    assert_eq!(reasons(Some(&s), &gone), ["ServerUnreachable"]);
+    let restarted = Facts { snapshot: snapshot(|v| v["instance"] = json!("0b".repeat(16))), ..Facts::default() }.status(Some(&gone));
+    assert_eq!(reasons(Some(&gone), &restarted), ["ServerRestarted", "Serving"]);
+}
+
+#[test]
+fn what_is_missing_is_named_with_what_to_do() {
+    let none = || Facts { snapshot: Snapshot::default(), ..Facts::default() };
+    let missing = vec![Missing { reason: "LicenseSecretMissing", message: "spec.license: Secret a/b is not there: create it".into() }];
+    let s = Facts { missing: missing.clone(), ..none() }.status(None);
+    assert_eq!(said(&s, "Ready").1, "LicenseSecretMissing");
+    assert_eq!(said(&s, "LicenseValid").0, "False");
+    assert_eq!(reasons(None, &s), ["LicenseInvalid"]);
+    let serving = Facts { missing, ..Facts::default() }.status(None);
+    assert_eq!((said(&serving, "Ready").0.as_str(), said(&serving, "LicenseValid").1.as_str()), ("True", "LicenseSecretMissing"));
+    let s = Facts { placed: Placed::Nowhere, ..none() }.status(None);
+    let (_, reason, message) = said(&s, "Ready");
+    assert_eq!(reason, "NoMatchingNode");
+    assert!(message.contains("kubectl label node NODE anchor=main"), "{message}");
+}
+
+#[test]
+fn a_pod_that_cannot_start_says_why() {
+    let pod = json!({ "metadata": {}, "status": { "containerStatuses": [{ "name": "server", "image": "i", "imageID": "", "ready": false, "restartCount": 3,
+        "state": { "waiting": { "reason": "CrashLoopBackOff", "message": "back-off" } }, "lastState": { "terminated": { "exitCode": 2 } } }] } });
+    let f = Facts { snapshot: Snapshot::default(), pod: Some(serde_json::from_value(pod).unwrap()), ..Facts::default() };
+    let (_, reason, message) = said(&f.status(None), "Ready");
+    assert_eq!(reason, "PodNotRunning");
+    assert!(message.contains("CrashLoopBackOff") && message.contains("exit code 2"), "{message}");
+}
+
+#[test]
+fn the_longest_lease_is_raised_at_once_and_lowered_late() {
+    let s = |secs| Duration::from_secs(secs);
+    let none = Snapshot::default();
+    let at = BootTime::from_millis;
+    assert_eq!(in_force(None, s(30), true, &none, at(0)), s(30), "a first start");
+    assert_eq!(in_force(None, s(30), false, &none, at(0)), s(300), "a lost status: unknown, the longest there can be");
+    assert_eq!(in_force(Some(s(30)), s(60), false, &none, at(0)), s(60));
+    assert_eq!(in_force(Some(s(60)), s(30), false, &none, at(0)), s(60));
+    let stood = snapshot(|_| ());
+    assert_eq!(in_force(Some(s(60)), s(30), false, &stood, at(60_000)), s(60));
+    assert_eq!(in_force(Some(s(60)), s(30), false, &stood, at(61_100)), s(30));
+    let old = snapshot(|v| v["leaseForSecs"] = json!(60));
+    assert_eq!(in_force(Some(s(60)), s(30), false, &old, at(99_000)), s(60), "the old server still grants the longer one");
+    let settling = snapshot(|v| v["settling"] = json!(true));
+    assert_eq!(in_force(Some(s(60)), s(30), false, &settling, at(99_000)), s(60));
+}

@@ -1,0 +1,87 @@
+//! Removes what a LicenseServer that is gone cannot take along: its link, its ClusterRoleBinding, its mirrors.
+//!
+//! Without finalizers a deletion is never held up, also not by an operator that is away; this looks again and again instead.
+
+use super::Context;
+use crate::crd::LicenseServer;
+use crate::names::{APP_NAME, FIELD_MANAGER, MANAGED_BY, SERVER_APP, SERVER_LABEL, SERVER_NAMESPACE_LABEL, ServerRef};
+use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
+use kube::api::{DeleteParams, ListParams};
+use kube::runtime::reflector::Store;
+use kube::{Api, ResourceExt as _};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{MissedTickBehavior, interval};
+
+/// How often is looked.
+const EVERY: Duration = Duration::from_secs(10);
+/// The bindings are listed in each so manieth round, and in each round that ended a link.
+const BINDINGS: u32 = 30;
+
+/// Runs until dropped.
+pub(super) async fn run(ctx: Arc<Context>, store: Store<LicenseServer>) {
+    if store.wait_until_ready().await.is_err() {
+        return;
+    }
+    ctx.world.complete().await;
+    let mut tick = interval(EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut round = 0;
+    loop {
+        tick.tick().await;
+        let there: HashSet<ServerRef> = store.state().iter().map(|s| super::name(s)).collect();
+        let mut ended = false;
+        for server in ctx.links.servers().into_iter().filter(|s| !there.contains(s)) {
+            ctx.links.end(&server, &ctx.link);
+            ctx.forget(&server);
+            ended = true;
+        }
+        if (ended || round % BINDINGS == 0)
+            && let Err(e) = bindings(&ctx, &there).await
+        {
+            tracing::warn!(error = %e, "removing ClusterRoleBindings of LicenseServers that are gone");
+        }
+        if let Err(e) = mirrors(&ctx, &there).await {
+            tracing::warn!(error = %e, "removing mirrors of LicenseServers that are gone");
+        }
+        round += 1;
+    }
+}
+
+async fn bindings(ctx: &Context, there: &HashSet<ServerRef>) -> Result<(), kube::Error> {
+    let api: Api<ClusterRoleBinding> = Api::all(ctx.client.clone());
+    let ours = ListParams::default().labels(&format!("{MANAGED_BY}={FIELD_MANAGER},{APP_NAME}={SERVER_APP}"));
+    for binding in api.list(&ours).await? {
+        let label = |key| binding.labels().get(key).cloned().unwrap_or_default();
+        let server = ServerRef::new(label(SERVER_NAMESPACE_LABEL), label(SERVER_LABEL));
+        if !there.contains(&server) && absent(ctx, &server).await? {
+            match api.delete(&binding.name_any(), &DeleteParams::default()).await {
+                Ok(_) => tracing::info!(server = %server, binding = %binding.name_any(), "binding removed with its LicenseServer"),
+                Err(kube::Error::Api(s)) if s.code == 404 => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn mirrors(ctx: &Context, there: &HashSet<ServerRef>) -> Result<(), kube::Error> {
+    for server in ctx.world.mirrored_servers().into_iter().filter(|s| !there.contains(s)) {
+        if !absent(ctx, &server).await? {
+            continue;
+        }
+        for key in ctx.world.mirrored(&server) {
+            if let Some(stored) = ctx.world.mirror(&server, &key) {
+                ctx.link.writer.delete(&server, &key, &stored.lease).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether the API server itself says that the LicenseServer is not there: a cache may lag.
+async fn absent(ctx: &Context, server: &ServerRef) -> Result<bool, kube::Error> {
+    let api: Api<LicenseServer> = Api::namespaced(ctx.client.clone(), &server.namespace);
+    Ok(server.name.is_empty() || api.get_opt(&server.name).await?.is_none())
+}

@@ -1,0 +1,93 @@
+//! What a LicenseServer must keep to, checked once more here: the API server's rules may be older than this operator. Pure.
+
+use crate::crd::{LicenseServer, NamespacesFrom};
+use crate::names::MAX_SERVER_NAME;
+use mooring_core::time::{MAX_LEASE, MIN_LEASE};
+
+/// A field that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {found}, expected {expected}")]
+pub struct Invalid {
+    /// The field.
+    pub field: &'static str,
+    /// What stood there.
+    pub found: String,
+    /// What was expected.
+    pub expected: String,
+}
+
+fn invalid(field: &'static str, found: impl Into<String>, expected: impl Into<String>) -> Invalid {
+    Invalid { field, found: found.into(), expected: expected.into() }
+}
+
+/// The first thing that is wrong.
+pub fn validate(server: &LicenseServer) -> Result<(), Invalid> {
+    let spec = &server.spec;
+    let name = server.metadata.name.as_deref().unwrap_or("");
+    if name.len() > MAX_SERVER_NAME || name.contains('.') {
+        let expected = format!("at most {MAX_SERVER_NAME} of a-z, 0-9 and '-': the Service and the pod are named after it");
+        return Err(invalid("metadata.name", format!("{name:?}"), expected));
+    }
+    if spec.anchor.pkcs11.is_none() {
+        return Err(invalid("spec.anchor", "no anchor that this version supports", "pkcs11 {module, tokenLabel, pinSecret}"));
+    }
+    if spec.placement.node_selector.is_empty() {
+        return Err(invalid("spec.placement.nodeSelector", "nothing", "at least one label of the node that holds the anchor"));
+    }
+    let (d, grace) = (spec.lease.duration, spec.lease.grace);
+    if !(MIN_LEASE..=MAX_LEASE).contains(&d.0) {
+        return Err(invalid("spec.lease.duration", d.to_string(), "10s to 5m"));
+    }
+    if grace < d {
+        return Err(invalid("spec.lease.grace", grace.to_string(), format!("at least lease.duration ({d})")));
+    }
+    if spec.vendor_keys.as_ref().is_some_and(|k| k.config_map_name.is_some() == k.secret_name.is_some()) {
+        return Err(invalid("spec.vendorKeys", "none or both", "exactly one of configMapName and secretName"));
+    }
+    let by_selector = spec.allowed_namespaces.from == NamespacesFrom::Selector;
+    if by_selector != spec.allowed_namespaces.selector.is_some() {
+        return Err(invalid("spec.allowedNamespaces", "a selector without from: Selector, or the other way round", "both or none"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn check(change: impl FnOnce(&mut Value)) -> Result<(), String> {
+        let mut v = json!({
+            "apiVersion": "mooring.dev/v1alpha1", "kind": "LicenseServer", "metadata": { "name": "main" },
+            "spec": {
+                "license": { "secretName": "l" }, "placement": { "nodeSelector": { "a": "b" } },
+                "anchor": { "pkcs11": { "module": "/m", "tokenLabel": "t", "pinSecret": { "name": "p" } } }
+            }
+        });
+        change(&mut v);
+        validate(&serde_json::from_value(v).unwrap()).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn a_good_one_passes() {
+        assert_eq!(check(|_| ()), Ok(()));
+    }
+
+    #[test]
+    fn each_refusal_names_the_field_and_what_was_expected() {
+        let cases: [(&str, Result<(), String>); 7] = [
+            ("metadata.name", check(|v| v["metadata"]["name"] = json!("x".repeat(53)))),
+            ("spec.anchor", check(|v| v["spec"]["anchor"] = json!({}))),
+            ("spec.placement.nodeSelector", check(|v| v["spec"]["placement"]["nodeSelector"] = json!({}))),
+            ("spec.lease.duration", check(|v| v["spec"]["lease"] = json!({ "duration": "5s" }))),
+            ("spec.lease.grace", check(|v| v["spec"]["lease"] = json!({ "duration": "60s", "grace": "30s" }))),
+            ("spec.vendorKeys", check(|v| v["spec"]["vendorKeys"] = json!({}))),
+            ("spec.allowedNamespaces", check(|v| v["spec"]["allowedNamespaces"] = json!({ "from": "Selector" }))),
+        ];
+        for (field, result) in cases {
+            let e = result.unwrap_err();
+            assert!(e.starts_with(field) && e.contains("expected"), "{field}: {e}");
+        }
+    }
+}

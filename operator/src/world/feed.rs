@@ -1,0 +1,167 @@
+//! Fills the [`World`] from watches. A pod that leaves its watch is asked for by name before anything is concluded.
+
+use super::{World, key_of};
+use crate::crd::LicenseLease;
+use crate::names;
+use futures::{StreamExt as _, TryStreamExt as _};
+use k8s_openapi::api::core::v1::{Node, Pod};
+use kube::runtime::WatchStreamExt as _;
+use kube::runtime::watcher::{self, Event};
+use kube::{Api, Client, ResourceExt as _};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often a pod that lost its label is asked for.
+const UNLABELLED_EVERY: Duration = Duration::from_secs(30);
+
+/// Runs until dropped. `nodes_changed` is called when a node's labels, taints or readiness changed.
+pub async fn run(client: Client, world: Arc<World>, nodes_changed: impl Fn() + Send) {
+    tokio::join!(pods(client.clone(), &world), nodes(client.clone(), &world, nodes_changed), mirrors(client, &world));
+}
+
+async fn pods(client: Client, world: &World) {
+    let api: Api<Pod> = Api::all(client.clone());
+    let config = watcher::Config::default().labels(names::INJECTED);
+    let mut events = watcher::watcher(api, config).default_backoff().boxed();
+    let mut listed = HashSet::new();
+    let mut unlabelled: Vec<Pod> = Vec::new();
+    let mut tick = tokio::time::interval(UNLABELLED_EVERY);
+    loop {
+        let event = tokio::select! {
+            e = events.try_next() => e,
+            _ = tick.tick() => {
+                let ask = std::mem::take(&mut unlabelled);
+                for pod in ask {
+                    left(&client, world, pod, false, &mut unlabelled).await;
+                }
+                continue;
+            }
+        };
+        match event {
+            Ok(Some(Event::Init)) => listed.clear(),
+            Ok(Some(Event::InitApply(pod))) => {
+                listed.extend(key_of(&pod));
+                world.pod_seen(trim(pod));
+            }
+            Ok(Some(Event::InitDone)) => {
+                for pod in world.pods_missing(&listed) {
+                    left(&client, world, pod.as_ref().clone(), false, &mut unlabelled).await;
+                }
+                world.listed(|r| r.pods = true);
+            }
+            Ok(Some(Event::Apply(pod))) => world.pod_seen(trim(pod)),
+            Ok(Some(Event::Delete(pod))) => left(&client, world, trim(pod), true, &mut unlabelled).await,
+            Ok(None) => return,
+            Err(e) => tracing::warn!(error = %e, "watching pods"),
+        }
+    }
+}
+
+/// A pod left the watch: gone, or only its label. While the API server does not answer nothing is concluded.
+async fn left(client: &Client, world: &World, last: Pod, deleted: bool, unlabelled: &mut Vec<Pod>) {
+    let api: Api<Pod> = Api::namespaced(client.clone(), last.metadata.namespace.as_deref().unwrap_or("default"));
+    match api.get_opt(&last.name_any()).await {
+        Ok(Some(now)) if now.metadata.uid == last.metadata.uid => {
+            let now = trim(now);
+            unlabelled.push(now.clone());
+            world.pod_seen(now);
+        }
+        Ok(_) => world.pod_absent(&last, deleted, mooring_net::clock::boot()),
+        Err(e) => {
+            tracing::warn!(pod = %last.name_any(), error = %e, "asking for a pod that left the watch");
+            unlabelled.push(last);
+        }
+    }
+}
+
+/// Keeps what proofs, the roster and Events need: a cluster may have many pods.
+fn trim(mut pod: Pod) -> Pod {
+    pod.metadata.managed_fields = None;
+    pod.metadata.annotations = None;
+    pod.metadata.owner_references = None;
+    if let Some(spec) = pod.spec.take() {
+        let sidecar = spec.init_containers.unwrap_or_default().into_iter().filter(|c| c.name == names::SIDECAR);
+        let sidecar = sidecar.map(|c| k8s_openapi::api::core::v1::Container {
+            name: c.name,
+            env: c.env,
+            ..k8s_openapi::api::core::v1::Container::default()
+        });
+        pod.spec = Some(k8s_openapi::api::core::v1::PodSpec {
+            node_name: spec.node_name,
+            service_account_name: spec.service_account_name,
+            init_containers: Some(sidecar.collect()),
+            ..k8s_openapi::api::core::v1::PodSpec::default()
+        });
+    }
+    pod
+}
+
+async fn nodes(client: Client, world: &World, changed: impl Fn()) {
+    let mut events = watcher::watcher(Api::<Node>::all(client), watcher::Config::default()).default_backoff().boxed();
+    let mut listed = HashSet::new();
+    loop {
+        match events.try_next().await {
+            Ok(Some(Event::Init)) => listed.clear(),
+            Ok(Some(Event::InitApply(n))) => {
+                listed.insert(n.name_any());
+                world.node_seen(trim_node(n));
+            }
+            Ok(Some(Event::InitDone)) => {
+                world.nodes_listed(&listed);
+                world.listed(|r| r.nodes = true);
+                changed();
+            }
+            Ok(Some(Event::Apply(n))) => {
+                if world.node_seen(trim_node(n)) {
+                    changed();
+                }
+            }
+            Ok(Some(Event::Delete(n))) => {
+                world.node_deleted(&n.name_any());
+                changed();
+            }
+            Ok(None) => return,
+            Err(e) => tracing::warn!(error = %e, "watching nodes"),
+        }
+    }
+}
+
+fn trim_node(mut node: Node) -> Node {
+    node.metadata.managed_fields = None;
+    node.metadata.annotations = None;
+    if let Some(status) = &mut node.status {
+        status.images = None;
+        status.volumes_attached = None;
+        status.volumes_in_use = None;
+    }
+    node
+}
+
+async fn mirrors(client: Client, world: &World) {
+    let api: Api<LicenseLease> = Api::all(client);
+    let mut events = watcher::watcher(api, watcher::Config::default()).default_backoff().boxed();
+    let mut listed = HashSet::new();
+    loop {
+        match events.try_next().await {
+            Ok(Some(Event::Init)) => listed.clear(),
+            Ok(Some(Event::InitApply(l))) => {
+                listed.extend(l.metadata.uid.clone());
+                world.mirror_seen(trim_lease(l));
+            }
+            Ok(Some(Event::InitDone)) => {
+                world.mirrors_listed(&listed);
+                world.listed(|r| r.mirrors = true);
+            }
+            Ok(Some(Event::Apply(l))) => world.mirror_seen(trim_lease(l)),
+            Ok(Some(Event::Delete(l))) => world.mirror_deleted(&l),
+            Ok(None) => return,
+            Err(e) => tracing::warn!(error = %e, "watching LicenseLeases"),
+        }
+    }
+}
+
+fn trim_lease(mut lease: LicenseLease) -> LicenseLease {
+    lease.metadata.managed_fields = None;
+    lease
+}

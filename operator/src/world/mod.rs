@@ -1,0 +1,310 @@
+//! What the API server shows, kept in memory: pods with a sidecar, nodes, mirrors. No I/O here; [`feed`] fills it.
+//!
+//! Whoever serves a license server listens here for holders about which something changed.
+
+pub mod feed;
+
+use crate::crd::LicenseLease;
+use crate::gone::{self, Proof};
+use crate::link::{holder_of, server_of, sidecar_env, sidecar_runs};
+use crate::mirror::{Holding, PodFact, Shelf, Stored};
+use crate::names::ServerRef;
+use k8s_openapi::api::core::v1::{Node, Pod};
+use mooring_core::time::BootTime;
+use mooring_core::wire::{Holder, HolderKey};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+/// How long a proof outlives its pod's object: by then its server has long been told.
+const KEEP_PROOF: Duration = Duration::from_secs(3600);
+
+/// What one server's link hears: a holder about which something changed.
+pub type Ear = mpsc::UnboundedReceiver<HolderKey>;
+
+/// What is in sight.
+#[derive(Debug)]
+pub struct World {
+    inner: Mutex<Inner>,
+    ready: watch::Sender<Ready>,
+}
+
+/// Which first lists are complete.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ready {
+    /// Pods with a sidecar.
+    pub pods: bool,
+    /// Nodes.
+    pub nodes: bool,
+    /// Mirrors.
+    pub mirrors: bool,
+}
+
+impl Ready {
+    const fn all(self) -> bool {
+        self.pods && self.nodes && self.mirrors
+    }
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    pods: HashMap<HolderKey, Seen>,
+    /// Pods whose object is gone, and which were proven gone by their last state.
+    proven: HashMap<HolderKey, (Proof, BootTime)>,
+    nodes: HashMap<String, Arc<Node>>,
+    shelves: HashMap<ServerRef, Shelf>,
+    ears: HashMap<ServerRef, mpsc::UnboundedSender<HolderKey>>,
+}
+
+#[derive(Clone, Debug)]
+struct Seen {
+    pod: Arc<Pod>,
+    server: ServerRef,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self { inner: Mutex::default(), ready: watch::Sender::new(Ready::default()) }
+    }
+}
+
+/// The key of a pod as a holder.
+pub fn key_of(pod: &Pod) -> Option<HolderKey> {
+    pod.metadata.uid.clone().map(HolderKey)
+}
+
+impl Inner {
+    fn tell(&self, server: &ServerRef, key: &HolderKey) {
+        if let Some(ear) = self.ears.get(server) {
+            let _ = ear.send(key.clone());
+        }
+    }
+
+    fn node_of(&self, pod: &Pod) -> Option<&Node> {
+        let name = pod.spec.as_ref()?.node_name.as_deref()?;
+        self.nodes.get(name).map(AsRef::as_ref)
+    }
+
+    fn proof(&self, key: &HolderKey) -> Option<Proof> {
+        match self.pods.get(key) {
+            Some(seen) => gone::proof(&seen.pod, self.node_of(&seen.pod)),
+            None => self.proven.get(key).map(|(p, _)| *p),
+        }
+    }
+}
+
+impl World {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until the first lists are complete.
+    pub async fn complete(&self) {
+        let mut rx = self.ready.subscribe();
+        let _ = rx.wait_for(|r| r.all()).await;
+    }
+
+    /// Notes that a first list is complete.
+    pub fn listed(&self, what: impl FnOnce(&mut Ready)) {
+        self.ready.send_modify(what);
+    }
+
+    /// Listens for a server's holders. An earlier ear of the same server hears nothing more.
+    pub fn listen(&self, server: &ServerRef) -> Ear {
+        let (tx, rx) = mpsc::unbounded_channel();
+        self.lock().ears.insert(server.clone(), tx);
+        rx
+    }
+
+    /// A pod as the API server shows it.
+    pub fn pod_seen(&self, pod: Pod) {
+        let (Some(key), Some(server)) = (key_of(&pod), server_of(&pod)) else { return };
+        let mut w = self.lock();
+        w.tell(&server, &key);
+        w.proven.remove(&key);
+        w.pods.insert(key, Seen { pod: Arc::new(pod), server });
+    }
+
+    /// A pod of which the API server says that it is not there any more. `deleted`: the watch showed its deletion, so that
+    /// `last` is its last state; without that only its absence is known.
+    pub fn pod_absent(&self, last: &Pod, deleted: bool, now: BootTime) {
+        let Some(key) = key_of(last) else { return };
+        let mut w = self.lock();
+        let server = w.pods.remove(&key).map(|s| s.server).or_else(|| server_of(last));
+        let node = w.node_of(last).cloned();
+        let proof =
+            if deleted { gone::proof_after_deletion(last, node.as_ref()) } else { gone::proof(last, node.as_ref()) };
+        w.proven.retain(|_, (_, at)| now.since(*at) < KEEP_PROOF);
+        if let Some(p) = proof {
+            tracing::info!(pod = %name_of(last), uid = %key, reason = %p, "a pod is proven gone");
+            w.proven.insert(key.clone(), (p, now));
+        }
+        if let Some(server) = server {
+            w.tell(&server, &key);
+        }
+    }
+
+    /// After a new list: the pods that were in sight and are not on it.
+    pub fn pods_missing(&self, listed: &HashSet<HolderKey>) -> Vec<Arc<Pod>> {
+        self.lock().pods.iter().filter(|(k, _)| !listed.contains(*k)).map(|(_, s)| s.pod.clone()).collect()
+    }
+
+    /// A node as the API server shows it; whether something changed that placements or proofs look at.
+    pub fn node_seen(&self, node: Node) -> bool {
+        let Some(name) = node.metadata.name.clone() else { return false };
+        let mut w = self.lock();
+        let word = |n: &Node| {
+            let taints = n.spec.as_ref().and_then(|s| s.taints.clone()).unwrap_or_default();
+            let keys: BTreeSet<String> = taints.into_iter().map(|t| t.key).collect();
+            let cordoned = n.spec.as_ref().and_then(|s| s.unschedulable);
+            (n.metadata.labels.clone(), keys, gone::is_ready(n), cordoned, n.metadata.uid.clone())
+        };
+        let changed = w.nodes.get(&name).is_none_or(|old| word(old) != word(&node));
+        w.nodes.insert(name.clone(), Arc::new(node));
+        if changed {
+            let on_it = |s: &&Seen| s.pod.spec.as_ref().and_then(|p| p.node_name.as_deref()) == Some(&name);
+            for seen in w.pods.values().filter(on_it) {
+                if let Some(key) = key_of(&seen.pod) {
+                    w.tell(&seen.server, &key);
+                }
+            }
+        }
+        changed
+    }
+
+    /// A node is not there any more.
+    pub fn node_deleted(&self, name: &str) {
+        self.lock().nodes.remove(name);
+    }
+
+    /// After a new list of nodes: forgets the others.
+    pub fn nodes_listed(&self, listed: &HashSet<String>) {
+        self.lock().nodes.retain(|name, _| listed.contains(name));
+    }
+
+    /// All nodes.
+    pub fn nodes(&self) -> Vec<Arc<Node>> {
+        self.lock().nodes.values().cloned().collect()
+    }
+
+    /// A mirror as the watch shows it.
+    pub fn mirror_seen(&self, lease: LicenseLease) {
+        let (server, key) = (server_of_mirror(&lease), holder_of(&lease));
+        let mut w = self.lock();
+        let news = w.shelves.entry(server.clone()).or_default().seen(lease);
+        if let Some(key) = key.filter(|_| news) {
+            w.tell(&server, &key);
+        }
+    }
+
+    /// A mirror was deleted.
+    pub fn mirror_deleted(&self, lease: &LicenseLease) {
+        let server = server_of_mirror(lease);
+        let mut w = self.lock();
+        let news = w.shelves.get_mut(&server).is_some_and(|s| s.seen_deleted(lease));
+        if let Some(key) = holder_of(lease).filter(|_| news) {
+            tracing::info!(lease = %name_of(lease), server = %server, "a mirror was deleted; it is written anew if its lease lives");
+            w.tell(&server, &key);
+        }
+    }
+
+    /// After a new list of mirrors: forgets the others (by UID).
+    pub fn mirrors_listed(&self, listed: &HashSet<String>) {
+        let mut w = self.lock();
+        let mut lost = Vec::new();
+        for (server, shelf) in &mut w.shelves {
+            let there = |l: &LicenseLease| l.metadata.uid.as_ref().is_some_and(|u| listed.contains(u));
+            lost.extend(shelf.retain(there).into_iter().map(|k| (server.clone(), k)));
+        }
+        for (server, key) in lost {
+            w.tell(&server, &key);
+        }
+    }
+
+    /// Servers of which there are mirrors.
+    pub fn mirrored_servers(&self) -> Vec<ServerRef> {
+        self.lock().shelves.iter().filter(|(_, s)| s.holders().next().is_some()).map(|(r, _)| r.clone()).collect()
+    }
+
+    /// A holder's mirror.
+    pub fn mirror(&self, server: &ServerRef, key: &HolderKey) -> Option<Stored> {
+        self.lock().shelves.get(server)?.get(key).cloned()
+    }
+
+    /// The holders of a server's mirrors.
+    pub fn mirrored(&self, server: &ServerRef) -> Vec<HolderKey> {
+        self.lock().shelves.get(server).map(|s| s.holders().cloned().collect()).unwrap_or_default()
+    }
+
+    /// We wrote a mirror.
+    pub fn mirror_written(&self, server: &ServerRef, lease: LicenseLease, at: BootTime) {
+        self.lock().shelves.entry(server.clone()).or_default().wrote(lease, at);
+    }
+
+    /// We removed a mirror.
+    pub fn mirror_removed(&self, server: &ServerRef, key: &HolderKey) {
+        if let Some(shelf) = self.lock().shelves.get_mut(server) {
+            shelf.removed(key);
+        }
+    }
+
+    /// The holders whose pods point at this server.
+    pub fn pods_of(&self, server: &ServerRef) -> Vec<(HolderKey, Arc<Pod>)> {
+        let w = self.lock();
+        w.pods.iter().filter(|(_, s)| s.server == *server).map(|(k, s)| (k.clone(), s.pod.clone())).collect()
+    }
+
+    /// Whether a holder is proven gone.
+    pub fn proof(&self, key: &HolderKey) -> Option<Proof> {
+        self.lock().proof(key)
+    }
+
+    /// Which of these holders are proven gone.
+    pub fn proofs<'a>(&self, keys: impl IntoIterator<Item = &'a HolderKey>) -> HashMap<HolderKey, Proof> {
+        let w = self.lock();
+        keys.into_iter().filter_map(|k| Some((k.clone(), w.proof(k)?))).collect()
+    }
+
+    /// What is known of a holder's pod, and its node. `unknown_for` is filled in by who knows it.
+    pub fn fact(&self, key: &HolderKey, unknown_for: Duration) -> (PodFact, Option<String>) {
+        if key.0.starts_with("external:") {
+            return (PodFact::External, None);
+        }
+        let w = self.lock();
+        match (w.proof(key), w.pods.get(key)) {
+            (Some(p), seen) => (PodFact::Gone(p), seen.and_then(|s| node_name(&s.pod))),
+            (None, Some(seen)) => (fact_of(&seen.pod, unknown_for), node_name(&seen.pod)),
+            (None, None) => (PodFact::Unseen, None),
+        }
+    }
+}
+
+/// What a pod that is there says.
+pub fn fact_of(pod: &Pod, unknown_for: Duration) -> PodFact {
+    if pod.metadata.deletion_timestamp.is_some() || !sidecar_runs(pod) {
+        return PodFact::Idle;
+    }
+    let holder = Holder::Pod {
+        namespace: pod.metadata.namespace.clone().unwrap_or_default(),
+        pod: pod.metadata.name.clone().unwrap_or_default(),
+        uid: pod.metadata.uid.clone().unwrap_or_default(),
+        service_account: pod.spec.as_ref().and_then(|s| s.service_account_name.clone()).unwrap_or_default(),
+        node: node_name(pod),
+    };
+    let products = sidecar_env(pod, "MOORING_LICENSES").unwrap_or_default();
+    PodFact::Running { of: Holding { holder, products }, unknown_for }
+}
+
+fn node_name(pod: &Pod) -> Option<String> {
+    pod.spec.as_ref()?.node_name.clone()
+}
+
+fn server_of_mirror(lease: &LicenseLease) -> ServerRef {
+    ServerRef::new(lease.spec.server.namespace.clone(), lease.spec.server.name.clone())
+}
+
+fn name_of<K: kube::Resource>(object: &K) -> String {
+    let meta = object.meta();
+    format!("{}/{}", meta.namespace.as_deref().unwrap_or(""), meta.name.as_deref().unwrap_or(""))
+}
