@@ -18,7 +18,7 @@ pub(super) async fn helm_installs_upgrades_and_uninstalls(lab: &Lab) -> Result<(
     app.says("Held", 60).await?;
 
     let before = generation(lab).await?;
-    Helm::upgrade(lab, &["operator.logLevel=debug", "operator.replicas=1"]).await?.ok("helm upgrade with changed values")?;
+    Helm::upgrade(lab, &["operator.log=debug", "operator.replicas=1"]).await?.ok("helm upgrade with changed values")?;
     ensure!(generation(lab).await? != before, "the upgrade with changed values changed nothing");
     server.shows(lab, &[("Held", 1)], 30).await?;
 

@@ -103,14 +103,13 @@ pub(super) async fn bad_licences_and_a_wrong_pin(lab: &Lab) -> Result<()> {
 
 /// The token counts wrong PINs, and after a few it locks: one login, also over a restart of the container.
 async fn one_login_only(lab: &Lab, server: &Server) -> Result<()> {
-    let count = async || -> Result<String> {
+    let count = async || -> Result<f64> {
         let all = server.metrics(lab).await?;
-        let line = all.lines().find(|l| l.starts_with("mooring_anchor_logins_total")).map(str::to_owned);
-        line.context("there is no metric mooring_anchor_logins_total")
+        let lines = all.lines().filter(|l| l.starts_with("mooring_anchor_logins_total"));
+        Ok(lines.filter_map(|l| l.rsplit(' ').next()?.parse::<f64>().ok()).sum())
     };
-    let rejected = |l: &str| l.rsplit(' ').next().and_then(|n| n.parse::<f64>().ok());
     let first = count().await?;
-    ensure!(rejected(&first).is_some_and(|n| n <= 1.0), "more than one login: {first}");
+    ensure!(first < 1.5, "{first} logins with a wrong PIN");
     let (pod, _) = server.pod(lab).await?;
     lab.kubectl(&["-n", &server.namespace, "exec", &pod, "--", "kill", "1"]).await?;
     let again = eventually("the container has restarted and tells its count", within(60), async || {
@@ -121,7 +120,7 @@ async fn one_login_only(lab: &Lab, server: &Server) -> Result<()> {
         Ok(count().await.map_err(|e| e.to_string()))
     })
     .await?;
-    ensure!(rejected(&again).is_some_and(|n| n == 0.0), "the restarted container logged in again with the rejected PIN: {again}");
+    ensure!(again < 0.5, "the restarted container logged in again with the rejected PIN ({again} times)");
     Ok(())
 }
 
