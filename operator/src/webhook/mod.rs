@@ -8,6 +8,7 @@
 //! | [`identity`] | the serving certificate, made in memory, replaced without dropping connections |
 //! | [`bundle`] | keeps `caBundle` of the MutatingWebhookConfiguration, and nothing else of it |
 //! | [`metrics`] | what it counts |
+//! | [`selftest`] | what `helm test` tries |
 //!
 //! It promises: no side effects, so a dry run is safe; an answer within the webhook's ten seconds or none; ready only once the API
 //! server trusts it. It runs in every replica, leader or not.
@@ -18,11 +19,13 @@ mod identity;
 mod lookup;
 mod metrics;
 mod review;
+mod selftest;
 #[cfg(test)]
 mod tests;
 
 pub use flags::Flags;
 pub use metrics::Metrics;
+pub use selftest::{SelftestError, selftest};
 
 use crate::certs::{Ca, CertError};
 use crate::inject::{self, Settings};
