@@ -80,7 +80,11 @@ pub(crate) async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
     let confirmed = config.lease.reclaim == Reclaim::Confirmed || policy.reclaim == Some(Reclaim::Confirmed);
 
     let mut longest = LongestLease::open(&config.state_dir)?;
-    let settle = settle_for(config.earlier_longest_lease_secs, longest.known());
+    let settle = if cfg!(feature = "mutant-no-settling") {
+        std::time::Duration::ZERO
+    } else {
+        settle_for(config.earlier_longest_lease_secs, longest.known())
+    };
     // Before the first grant.
     longest.raise(lease_for)?;
     let instance = random::instance_id();
