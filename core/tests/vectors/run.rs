@@ -1,0 +1,176 @@
+//! Runs every vector against this crate. Other clients have a file like this in their own language.
+
+use super::model::{Expect, Good, GoodFile, Parsed, Vectors};
+use mooring_core::license::{
+    Bundle, Demand, DsseError, LicenceError, MinAnchor, OpenLicence, SigningKey, Ticket, Trust,
+    types, verify,
+};
+use mooring_core::request;
+use mooring_core::secret::{Secret, SecretHash};
+use mooring_core::time::parse_span;
+
+fn vectors() -> Vectors {
+    let text = std::fs::read_to_string(super::FILE).expect("testdata/vectors.json");
+    serde_json::from_str(&text).expect("testdata/vectors.json: see main.rs")
+}
+
+#[test]
+fn keys() {
+    for (name, k) in vectors().keys {
+        assert_eq!(k.public.id().0, k.id, "{name}");
+        if let Some(seed) = k.seed_hex {
+            let seed = hex::decode(seed).unwrap().try_into().unwrap();
+            assert_eq!(
+                SigningKey::from_seed(&seed).unwrap().public(),
+                k.public,
+                "{name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn bundles() {
+    let all = vectors();
+    let link = |name: &str| all.envelopes[name].clone();
+    for case in &all.bundles {
+        let bundle = Bundle {
+            licence: link(&case.bundle.licence),
+            delegation: link(&case.bundle.delegation),
+            lease: link(&case.bundle.lease),
+        };
+        let d = &case.demand;
+        let demand = Demand {
+            product: &d.product,
+            app_version: d.app_version.as_ref(),
+            built_on: d.built_on,
+            nonce: d.nonce.as_deref(),
+            min_anchor: if d.hardware {
+                MinAnchor::Hardware
+            } else {
+                MinAnchor::Any
+            },
+        };
+        let got = match verify(&bundle, &case.vendor_keys, &demand) {
+            Err(e) => Expect::Error(e.reason().to_owned()),
+            Ok(v) => Expect::Ok(Good {
+                lease: v.lease.to_string(),
+                seats: v.seats,
+                run_for_secs: v.run_for.as_secs(),
+                fresh: v.fresh,
+                anchor: v.anchor.to_string(),
+                software: v.software,
+                overdraft: v.overdraft,
+                test: v.test,
+                licence_id: v.licence_id,
+                issued_at: v.issued_at,
+            }),
+        };
+        assert_eq!(got, case.expect, "{}: {}", case.name, case.why);
+    }
+}
+
+#[test]
+fn licence_files() {
+    for case in vectors().licence_files {
+        let read = OpenLicence::read(&case.text, Trust::Pinned(&case.vendor_keys));
+        let got = read.and_then(|o| o.licence.check_dates(case.at).map(|()| o));
+        let got = match got {
+            Err(e) => Expect::Error(LicenceError::reason(&e).to_owned()),
+            Ok(o) => Expect::Ok(GoodFile {
+                id: o.licence.id,
+                sha256: o.digest.0,
+                signed_by: o.signed_by.map(|k| k.0).unwrap_or_default(),
+            }),
+        };
+        assert_eq!(got, case.expect, "{}: {}", case.name, case.why);
+    }
+}
+
+#[test]
+fn tickets() {
+    for case in vectors().tickets {
+        let got = match case
+            .bundle
+            .ticket
+            .open::<Ticket>(types::TICKET, &[case.server_key])
+        {
+            Ok((t, _)) => Expect::Ok(t.arrival),
+            Err(DsseError::WrongType { .. }) => Expect::Error("Type".into()),
+            Err(_) => Expect::Error("NotSigned".into()),
+        };
+        assert_eq!(got, case.expect, "{}", case.name);
+    }
+}
+
+#[test]
+fn pae() {
+    for case in vectors().pae {
+        let payload = hex::decode(case.payload_hex).unwrap();
+        let (t, n) = (&case.payload_type, payload.len());
+        // Written out here a second time, from the specification (DSSE v1.0.2, "PAE").
+        let expected = [format!("DSSEv1 {} {t} {n} ", t.len()).as_bytes(), &payload].concat();
+        assert_eq!(case.signed_hex, hex::encode(expected), "{t}");
+    }
+}
+
+#[test]
+fn versions() {
+    for case in vectors().versions {
+        assert_eq!(
+            case.range.covers(&case.version),
+            case.covered,
+            "{} in {}",
+            case.version,
+            case.range
+        );
+    }
+}
+
+#[test]
+fn holders() {
+    for case in vectors().holders {
+        let key: [u8; 32] = hex::decode(case.key_hex).unwrap().try_into().unwrap();
+        assert_eq!(case.holder.canonical(), case.canonical);
+        let key = mooring_core::license::IdentityKey::new(&key);
+        assert_eq!(key.hide(&case.holder), case.hmac);
+        assert!(key.is(&case.holder, &case.hmac));
+    }
+}
+
+#[test]
+fn secrets() {
+    for case in vectors().secrets {
+        let secret = Secret::try_from(case.secret.clone()).unwrap();
+        let bytes: [u8; 32] = hex::decode(case.bytes_hex).unwrap().try_into().unwrap();
+        assert_eq!(secret, Secret::from_bytes(bytes));
+        assert!(SecretHash::try_from(case.hash).unwrap().matches(&secret));
+    }
+}
+
+#[test]
+fn annotations() {
+    for case in vectors().annotations {
+        let got = match request::parse(&case.value) {
+            Ok(items) => Parsed::Items(items),
+            Err(e) => Parsed::Error {
+                at: e.at,
+                found: e.found,
+                expected: e.expected,
+            },
+        };
+        assert_eq!(got, case.expect, "{:?}", case.value);
+    }
+}
+
+#[test]
+fn durations() {
+    for case in vectors().durations {
+        assert_eq!(
+            parse_span(&case.text).ok().map(|d| d.as_secs()),
+            case.secs,
+            "{:?}",
+            case.text
+        );
+    }
+}

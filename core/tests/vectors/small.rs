@@ -1,0 +1,374 @@
+//! The smaller cases: files, tickets, encodings, grammar.
+
+use super::keys::keys;
+use super::make::{at, holder, licence, range, version};
+use super::model::{
+    AnnotationCase, DurationCase, Expect, FileCase, GoodFile, HolderCase, PaeCase, Parsed,
+    SecretCase, TicketCase, VersionCase,
+};
+use mooring_core::license::{
+    AnchorKind, Delegation, Digest, Envelope, IdentityKey, Ticket, TicketBundle, armour, types,
+};
+use mooring_core::names::{ClaimName, InstanceId, LeaseId, ProductName, Seats, Version};
+use mooring_core::request::{self, Item};
+use mooring_core::secret::Secret;
+use mooring_core::time::parse_span;
+use mooring_core::wire::Holder;
+
+pub fn files() -> Vec<FileCase> {
+    let k = keys();
+    let envelope = Envelope::sign(types::LICENCE, &licence(k.anchor.public()), &k.vendor).unwrap();
+    let text = armour(&envelope).unwrap();
+    let good = || {
+        Expect::Ok(GoodFile {
+            id: "ACME-2026-001".into(),
+            sha256: envelope.digest().0,
+            signed_by: k.vendor.public().id().0,
+        })
+    };
+    let bad = |reason: &str| Expect::Error(reason.into());
+    let body = text.lines().nth(1).unwrap();
+    let begin = "-----BEGIN MOORING LICENCE-----\n";
+    let end = "-----END MOORING LICENCE-----\n";
+    let mut all = vec![
+        ("plain", "as issued", text.clone(), good()),
+        (
+            "crlf",
+            "as a mail program leaves it",
+            text.replace('\n', "\r\n"),
+            good(),
+        ),
+        (
+            "words-around",
+            "words before and after",
+            format!("Dear customer,\n\n{text}\nKind regards\n"),
+            good(),
+        ),
+        (
+            "one-line",
+            "without line breaks inside",
+            format!(
+                "{begin}{}\n{end}",
+                text.lines()
+                    .filter(|l| !l.starts_with('-'))
+                    .collect::<String>()
+            ),
+            good(),
+        ),
+        ("empty", "nothing", String::new(), bad("Malformed")),
+        (
+            "no-begin",
+            "the first line is missing",
+            text.replace(begin, ""),
+            bad("Malformed"),
+        ),
+        (
+            "cut-off",
+            "the last line is missing",
+            text.replace(end, ""),
+            bad("Malformed"),
+        ),
+        (
+            "line-lost",
+            "one line is lost",
+            text.replacen(&format!("{body}\n"), "", 1),
+            bad("Malformed"),
+        ),
+        (
+            "two",
+            "two licences in one file",
+            format!("{text}{text}"),
+            bad("Malformed"),
+        ),
+        (
+            "no-base64",
+            "a character that is not base64",
+            text.replacen(body, &body.replacen('J', "*", 1), 1),
+            bad("Malformed"),
+        ),
+        (
+            "no-envelope",
+            "base64 of something else",
+            format!("{begin}bm90IEpTT04=\n{end}"),
+            bad("Malformed"),
+        ),
+    ];
+    let mut changed = envelope.clone();
+    let middle = changed.payload.len() / 2;
+    changed.payload[middle] ^= 1;
+    all.push((
+        "changed",
+        "one bit of the licence is changed",
+        armour(&changed).unwrap(),
+        bad("SignatureInvalid"),
+    ));
+    let cases = all.into_iter().map(|(name, why, text, expect)| FileCase {
+        name: name.into(),
+        why: why.into(),
+        vendor_keys: vec![k.vendor.public()],
+        at: at("2026-06-01T12:00:00Z"),
+        text,
+        expect,
+    });
+    let mut cases: Vec<FileCase> = cases.collect();
+    for (name, why, t, expect) in [
+        (
+            "last-instant",
+            "a second before its end",
+            "2026-12-31T23:59:59Z",
+            good(),
+        ),
+        (
+            "expired",
+            "at its end, which is exclusive",
+            "2027-01-01T00:00:00Z",
+            bad("Expired"),
+        ),
+        (
+            "not-yet",
+            "before it begins",
+            "2025-12-31T23:59:59Z",
+            bad("NotYetValid"),
+        ),
+    ] {
+        let vendor_keys = vec![k.vendor.public()];
+        let (name, why, text) = (name.to_owned(), why.to_owned(), text.clone());
+        cases.push(FileCase {
+            name,
+            why,
+            vendor_keys,
+            at: at(t),
+            text,
+            expect,
+        });
+    }
+    cases
+}
+
+pub fn tickets() -> Vec<TicketCase> {
+    let k = keys();
+    let instance = InstanceId::from_bytes([0x11; 16]);
+    let delegation = Delegation {
+        licence: Digest("00".repeat(32)),
+        kind: AnchorKind::Pkcs11,
+        key_id: k.anchor.public().id(),
+        server_key: k.server.public(),
+        instance,
+        not_before: at("2026-06-01T12:00:00Z"),
+        not_after: at("2026-06-01T12:15:00Z"),
+    };
+    let ticket = Ticket {
+        instance,
+        generation: 4,
+        arrival: 17,
+        lease: LeaseId::from_bytes([0xcd; 16]),
+        claim: ClaimName::pod(),
+        items: vec![item("render", 2, None)],
+        holder: IdentityKey::new(&[9; 32]).hide(&holder()),
+        cnf: Secret::from_bytes([8; 32]).hash(),
+        contested: false,
+        issued_at: at("2026-06-01T12:05:00Z"),
+    };
+    let delegation = Envelope::sign(types::DELEGATION, &delegation, &k.anchor).unwrap();
+    let bundle = |key: &mooring_core::license::SigningKey, kind| TicketBundle {
+        delegation: delegation.clone(),
+        ticket: Envelope::sign(kind, &ticket, key).unwrap(),
+    };
+    let case = |name: &str, bundle, expect| TicketCase {
+        name: name.into(),
+        server_key: k.server.public(),
+        bundle,
+        expect,
+    };
+    vec![
+        case("good", bundle(&k.server, types::TICKET), Expect::Ok(17)),
+        case(
+            "other-server",
+            bundle(&k.other_server, types::TICKET),
+            Expect::Error("NotSigned".into()),
+        ),
+        case(
+            "type",
+            bundle(&k.server, types::LEASE),
+            Expect::Error("Type".into()),
+        ),
+    ]
+}
+
+pub fn pae() -> Vec<PaeCase> {
+    let case = |t: &str, payload: &[u8]| {
+        let e = Envelope {
+            payload_type: t.into(),
+            payload: payload.to_vec(),
+            signatures: Vec::new(),
+        };
+        PaeCase {
+            payload_type: t.into(),
+            payload_hex: hex::encode(payload),
+            signed_hex: hex::encode(e.signed_bytes()),
+        }
+    };
+    vec![
+        case(types::LEASE, b"{}"),
+        case("", b""),
+        case("http://example.com/HelloWorld", b"hello world"),
+        case("ü", "größe 2 ".as_bytes()),
+        case("t", &[0, 0xff, 0x0a]),
+    ]
+}
+
+pub fn versions() -> Vec<VersionCase> {
+    let case = |from: Option<&str>, to: Option<&str>, v: &str, covered| VersionCase {
+        range: range(from, to),
+        version: version(v),
+        covered,
+    };
+    let years = |v, covered| case(Some("2024.2"), Some("2026"), v, covered);
+    vec![
+        case(None, None, "1", true),
+        years("2024.2", true),
+        years("2024.2.1", true),
+        years("2024.10", true),
+        years("2025", true),
+        years("2026.9", true),
+        years("2024.1", false),
+        years("2024", false),
+        years("2027.1", false),
+        years("9", false),
+        case(Some("2024.2"), None, "3000", true),
+        case(None, Some("2026"), "0", true),
+        case(None, Some("2026.1"), "2026", true),
+        case(None, Some("2026.1"), "2026.1-rc1", true),
+        case(None, Some("2026.1"), "2026.2", false),
+        case(Some("v1"), Some("v1"), "v1.5", true),
+        case(Some("v1"), Some("v1"), "v2", false),
+        case(Some("1.a"), Some("1.c"), "1.b", true),
+        case(Some("1.a"), Some("1.c"), "1.d", false),
+        case(Some("08"), None, "8", true),
+    ]
+}
+
+pub fn holders() -> Vec<HolderCase> {
+    let no_node = match holder() {
+        Holder::Pod {
+            namespace,
+            pod,
+            uid,
+            service_account,
+            ..
+        } => Holder::Pod {
+            namespace,
+            pod,
+            uid,
+            service_account,
+            node: None,
+        },
+        h @ Holder::External { .. } => h,
+    };
+    let external = Holder::External {
+        subject: "alice@studio.example, Zürich".into(),
+    };
+    let keyed = |h: &Holder, k: u8| HolderCase {
+        key_hex: hex::encode([k; 32]),
+        holder: h.clone(),
+        canonical: h.canonical(),
+        hmac: IdentityKey::new(&[k; 32]).hide(h),
+    };
+    vec![
+        keyed(&holder(), 9),
+        keyed(&holder(), 10),
+        keyed(&no_node, 9),
+        keyed(&external, 9),
+    ]
+}
+
+pub fn secrets() -> Vec<SecretCase> {
+    let case = |b: [u8; 32]| {
+        let s = Secret::from_bytes(b);
+        SecretCase {
+            bytes_hex: hex::encode(b),
+            hash: s.hash().into(),
+            secret: s.into(),
+        }
+    };
+    let rising = std::array::from_fn(|i| u8::try_from(i).unwrap());
+    vec![case([0; 32]), case([0xff; 32]), case(rising)]
+}
+
+fn item(product: &str, seats: u32, version: Option<&str>) -> Item {
+    Item {
+        product: ProductName::new(product).unwrap(),
+        seats: Seats::new(seats).unwrap(),
+        version: version.map(|v| Version::new(v).unwrap()),
+    }
+}
+
+pub fn annotations() -> Vec<AnnotationCase> {
+    let many = (0..17)
+        .map(|i| format!("p{i}"))
+        .collect::<Vec<_>>()
+        .join(",");
+    let long = "x".repeat(64);
+    let values = [
+        "render",
+        "render:1",
+        "render:2",
+        "render@2026.1",
+        "render@2026.1:2,denoise",
+        "a,b,c:1000000",
+        "x.y_z-9",
+        "",
+        ",",
+        "render,",
+        "render, denoise",
+        " render",
+        "render ",
+        "Render",
+        "-render",
+        "render-",
+        "über",
+        "render@",
+        "render@:2",
+        "render@2026 1",
+        "render@2026@1",
+        "render@ünf",
+        "render:",
+        "render:two",
+        "render:0",
+        "render:-1",
+        "render:+1",
+        "render:1.5",
+        "render:1000001",
+        "render:99999999999999999999",
+        "render:2:3",
+        "render:2@2026",
+        "a,b,a",
+        "größe:2",
+        &many,
+        &long,
+    ];
+    let case = |v: &&str| AnnotationCase {
+        value: (*v).to_owned(),
+        expect: match request::parse(v) {
+            Ok(items) => Parsed::Items(items),
+            Err(e) => Parsed::Error {
+                at: e.at,
+                found: e.found,
+                expected: e.expected,
+            },
+        },
+    };
+    values.iter().map(case).collect()
+}
+
+pub fn durations() -> Vec<DurationCase> {
+    let texts = [
+        "30s", "15m", "8h", "14d", "1h30m", "1d2h3m4s", "0s", "", "30", "s", "30m1h", "1h1h",
+        "-1s", "1.5h", "1w", " 30s",
+    ];
+    let case = |t: &&str| DurationCase {
+        text: (*t).to_owned(),
+        secs: parse_span(t).ok().map(|d| d.as_secs()),
+    };
+    texts.iter().map(case).collect()
+}
