@@ -1,0 +1,401 @@
+//! Licences, delegations, envelopes: each refusal, by its field. The bundles' cases are in `vectors`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use mooring_core::license::{
+    AnchorKey, AnchorKind, CountBy, Delegation, DelegationError, Digest, Draw, Envelope,
+    IdentityKey, Licence, LicenceError, OpenLicence, Policy, Pool, Product, PublicKey, SigningKey,
+    Trust, VersionRange, armour, types,
+};
+use mooring_core::names::{InstanceId, PoolName, ProductName};
+use mooring_core::time::Timestamp;
+use mooring_core::wire::Holder;
+use std::time::Duration;
+
+fn at(s: &str) -> Timestamp {
+    s.parse().unwrap()
+}
+
+fn key(n: u8) -> SigningKey {
+    SigningKey::from_seed(&[n; 32]).unwrap()
+}
+
+fn pool(name: &str) -> PoolName {
+    PoolName::new(name).unwrap()
+}
+
+fn licence() -> Licence {
+    Licence {
+        schema: 1,
+        critical: vec![],
+        id: "L-1".into(),
+        supersedes: vec![],
+        customer: "ACME".into(),
+        issued: at("2026-01-01T00:00:00Z"),
+        not_before: None,
+        expires: Some(at("2027-01-01T00:00:00Z")),
+        maintenance_until: None,
+        test: false,
+        pools: vec![Pool {
+            name: pool("gpu"),
+            seats: 10,
+            overdraft: 2,
+        }],
+        products: vec![Product {
+            name: ProductName::new("render").unwrap(),
+            versions: VersionRange::default(),
+            features: vec![],
+            count_by: CountBy::Claim,
+            from: vec![vec![Draw {
+                pool: pool("gpu"),
+                weight: 1,
+            }]],
+        }],
+        anchors: vec![AnchorKey {
+            kind: AnchorKind::Pkcs11,
+            key: key(4).public(),
+            software: false,
+            label: None,
+            standby: None,
+        }],
+        policy: Policy::default(),
+    }
+}
+
+/// Signed by the vendor and read again.
+fn issued(l: &Licence) -> Result<OpenLicence, LicenceError> {
+    let text = armour(&Envelope::sign(types::LICENCE, l, &key(1)).unwrap()).unwrap();
+    OpenLicence::read(&text, Trust::Pinned(&[key(1).public()]))
+}
+
+/// The same, from JSON in which one thing is replaced.
+fn issued_raw(from: &str, to: &str) -> Result<OpenLicence, LicenceError> {
+    let json = serde_json::to_string(&licence()).unwrap();
+    assert!(json.contains(from), "{from} is not in {json}");
+    let mut e = Envelope {
+        payload_type: types::LICENCE.into(),
+        payload: vec![],
+        signatures: vec![],
+    };
+    e.payload = json.replacen(from, to, 1).into_bytes();
+    let sig = key(1).sign(&e.signed_bytes());
+    e.add_signature(&key(1).public(), sig);
+    OpenLicence::from_envelope(e, Trust::Pinned(&[key(1).public()]))
+}
+
+#[test]
+fn a_licence_is_read_as_it_was_written() {
+    let l = licence();
+    let open = issued(&l).unwrap();
+    assert_eq!(open.licence, l);
+    assert_eq!(open.signed_by, Some(key(1).public().id()));
+    assert_eq!(open.digest, open.envelope.digest());
+    let text = armour(&open.envelope).unwrap();
+    assert!(
+        text.lines().all(|l| l.len() <= 64),
+        "lines that mail does not break"
+    );
+    assert!(text.is_ascii());
+    let unchecked = OpenLicence::read(&text, Trust::Unchecked).unwrap();
+    assert_eq!((unchecked.licence, unchecked.signed_by), (l, None));
+}
+
+#[test]
+fn each_field_is_refused_by_name() {
+    type Change = fn(&mut Licence);
+    let cases: [(&str, Change); 16] = [
+        ("schema", |l| l.schema = 2),
+        ("schema", |l| l.schema = 0),
+        ("id", |l| l.id = " ".into()),
+        ("id", |l| l.id = "x".repeat(257)),
+        ("customer", |l| l.customer = String::new()),
+        ("anchors", |l| l.anchors.clear()),
+        ("expires", |l| l.not_before = l.expires),
+        ("pools[1].name", |l| l.pools.push(l.pools[0].clone())),
+        ("pools[0].overdraft", |l| {
+            (l.pools[0].seats, l.pools[0].overdraft) = (u32::MAX, 1)
+        }),
+        ("products", |l| l.products.clear()),
+        ("products[1].name", |l| {
+            l.products.push(l.products[0].clone())
+        }),
+        ("products[0].countBy", |l| {
+            l.products[0].count_by = CountBy::Node
+        }),
+        ("products[0].from", |l| l.products[0].from.clear()),
+        ("products[0].from", |l| l.products[0].from.push(vec![])),
+        ("products[0].from", |l| {
+            l.products[0].from[0][0].pool = pool("cpu")
+        }),
+        ("products[0].from", |l| l.products[0].from[0][0].weight = 0),
+    ];
+    for (field, change) in cases {
+        let mut l = licence();
+        change(&mut l);
+        let e = issued(&l).unwrap_err();
+        assert!(
+            matches!(&e, LicenceError::Field { field: f, .. } if f == field),
+            "{field}: {e}"
+        );
+        assert!(
+            e.to_string()
+                .starts_with(&format!("licence field {field}: ")),
+            "{e}"
+        );
+        assert_eq!(e.reason(), "FieldInvalid");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_says_what_was_expected() {
+    for (from, to, says) in [
+        ("\"seats\":10", "\"seats\":-1", "u32"),
+        ("\"seats\":10", "\"seats\":4294967296", "u32"),
+        (
+            "\"seats\":10",
+            "\"seats\":10,\"seats\":99",
+            "duplicate field `seats`",
+        ),
+        (
+            "\"name\":\"render\"",
+            "\"name\":\"Render\"",
+            "expected 1 to 63 of a-z",
+        ),
+        (
+            "\"kind\":\"pkcs11\"",
+            "\"kind\":\"tpm\"",
+            "unknown variant `tpm`",
+        ),
+        ("2027-01-01T00:00:00Z", "2027-13-01T00:00:00Z", "month"),
+        ("ed25519:", "rsa:", "expected \"ed25519:\""),
+        ("\"customer\"", "\"custumer\"", "missing field `customer`"),
+        (
+            "\"countBy\":\"claim\"",
+            "\"countBy\":\"core\"",
+            "unknown variant `core`",
+        ),
+    ] {
+        let e = issued_raw(from, to).unwrap_err().to_string();
+        assert!(
+            e.starts_with("licence signature: the signed document cannot be read: "),
+            "{e}"
+        );
+        assert!(e.contains(says), "{to}: {e}");
+    }
+    assert!(
+        issued_raw("\"id\"", "\"later\":{\"x\":[1]},\"id\"").is_ok(),
+        "unknown fields are ignored"
+    );
+}
+
+#[test]
+fn critical_names_must_be_understood() {
+    let mut l = licence();
+    l.critical = vec!["expires".into(), "policy".into()];
+    assert!(issued(&l).is_ok());
+    l.critical.push("moonPhase".into());
+    let e = issued(&l).unwrap_err();
+    assert!(
+        e.to_string().contains("moonPhase") && e.to_string().contains("install a newer one"),
+        "{e}"
+    );
+    assert_eq!(e.reason(), "NotUnderstood");
+}
+
+#[test]
+fn dates_begin_inclusive_and_end_exclusive() {
+    let mut l = licence();
+    l.not_before = Some(at("2026-06-01T00:00:00Z"));
+    let ok = |t: &str| l.check_dates(at(t)).map_err(|e| e.reason());
+    assert_eq!(ok("2026-05-31T23:59:59.999Z"), Err("NotYetValid"));
+    assert_eq!(ok("2026-06-01T00:00:00Z"), Ok(()));
+    assert_eq!(ok("2026-12-31T23:59:59.999Z"), Ok(()));
+    assert_eq!(ok("2027-01-01T00:00:00Z"), Err("Expired"));
+    let e = l
+        .check_dates(at("2030-01-01T00:00:00Z"))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        e.contains("2027-01-01T00:00:00Z")
+            && e.contains("2030-01-01T00:00:00Z")
+            && e.contains("vendor"),
+        "{e}"
+    );
+    l.expires = None;
+    assert!(
+        l.check_dates(at("2999-01-01T00:00:00Z")).is_ok(),
+        "a licence may be without end"
+    );
+}
+
+#[test]
+fn a_file_that_is_none_says_why() {
+    let text = armour(&Envelope::sign(types::LICENCE, &licence(), &key(1)).unwrap()).unwrap();
+    let huge = format!("{}{text}", " ".repeat(256 * 1024));
+    for (bad, says) in [
+        ("", "-----BEGIN MOORING LICENCE-----"),
+        ("hello", "-----BEGIN MOORING LICENCE-----"),
+        (&text[..text.len() - 40], "is it cut off?"),
+        (&format!("{text}\n{text}"), "several"),
+        (
+            &text.replacen("MOORING LICENCE-----\n", "MOORING LICENCE-----\n!", 1),
+            "between its first and last line",
+        ),
+        (
+            "-----BEGIN MOORING LICENCE-----\ne30=\n-----END MOORING LICENCE-----",
+            "no signed envelope",
+        ),
+        (&huge, "256 KiB"),
+    ] {
+        let e = OpenLicence::read(bad, Trust::Unchecked).unwrap_err();
+        assert_eq!(e.reason(), "Malformed");
+        assert!(e.to_string().contains(says), "{says}: {e}");
+    }
+}
+
+#[test]
+fn a_refused_signature_names_the_keys() {
+    let text = armour(&Envelope::sign(types::LICENCE, &licence(), &key(3)).unwrap()).unwrap();
+    let e =
+        OpenLicence::read(&text, Trust::Pinned(&[key(1).public(), key(2).public()])).unwrap_err();
+    assert_eq!(e.reason(), "SignatureInvalid");
+    for k in [1, 2, 3] {
+        assert!(e.to_string().contains(&key(k).public().id().0), "{e}");
+    }
+    let e = OpenLicence::read(&text, Trust::Pinned(&[]))
+        .unwrap_err()
+        .to_string();
+    assert!(e.contains("none"), "{e}");
+}
+
+#[test]
+fn only_so_many_signatures_are_looked_at() {
+    let mut e = Envelope::unsigned(types::LICENCE, &licence()).unwrap();
+    for n in 10..18 {
+        let sig = key(n).sign(&e.signed_bytes());
+        e.add_signature(&key(n).public(), sig);
+    }
+    let open = |e: &Envelope, n| e.signer(types::LICENCE, &[key(n).public()]).is_ok();
+    assert!(open(&e, 10) && open(&e, 17));
+    let sig = key(1).sign(&e.signed_bytes());
+    e.add_signature(&key(1).public(), sig);
+    assert!(!open(&e, 1), "the ninth");
+}
+
+fn delegation(minutes: i64) -> Delegation {
+    let from = at("2026-06-01T12:00:00Z");
+    Delegation {
+        licence: Digest("00".repeat(32)),
+        kind: AnchorKind::Pkcs11,
+        key_id: key(4).public().id(),
+        server_key: key(5).public(),
+        instance: InstanceId::from_bytes([1; 16]),
+        not_before: from,
+        not_after: Timestamp::from_second(from.as_second() + minutes * 60).unwrap(),
+    }
+}
+
+#[test]
+fn a_delegation_is_the_anchors_own_and_short() {
+    let l = licence();
+    let sealed = |d: &Delegation, k: u8| Envelope::sign(types::DELEGATION, d, &key(k)).unwrap();
+    let d = delegation(15);
+    let (open, anchor) = Delegation::open(&sealed(&d, 4), &l).unwrap();
+    assert_eq!((&open, anchor), (&d, &l.anchors[0]));
+
+    let open = |d: &Delegation, k| Delegation::open(&sealed(d, k), &l).map(|_| ());
+    assert!(matches!(open(&d, 5), Err(DelegationError::Signature(_))));
+    for (minutes, secs) in [(0, 0), (-1, -60), (16, 960), (60 * 24 * 365, 31_536_000)] {
+        assert_eq!(
+            open(&delegation(minutes), 4),
+            Err(DelegationError::Span { secs })
+        );
+    }
+    let other = Delegation {
+        key_id: key(5).public().id(),
+        ..d.clone()
+    };
+    assert!(matches!(
+        open(&other, 4),
+        Err(DelegationError::WrongAnchor { .. })
+    ));
+    let other = Delegation {
+        kind: AnchorKind::Usb,
+        ..d.clone()
+    };
+    assert!(matches!(
+        open(&other, 4),
+        Err(DelegationError::WrongAnchor { .. })
+    ));
+
+    let right = Digest("00".repeat(32));
+    assert!(Delegation::open_for(&sealed(&d, 4), &l, &right).is_ok());
+    let e = Delegation::open_for(&sealed(&d, 4), &l, &Digest("11".repeat(32))).unwrap_err();
+    assert!(matches!(e, DelegationError::WrongLicence { .. }), "{e}");
+    assert!(d.covers(d.not_before) && !d.covers(d.not_after));
+}
+
+#[test]
+fn a_key_is_its_text() {
+    let k = key(1).public();
+    assert_eq!(k.to_string().parse(), Ok(k));
+    assert_eq!(
+        k.to_string()
+            .to_uppercase()
+            .replace("ED25519", "ed25519")
+            .parse(),
+        Ok(k)
+    );
+    let p256 = format!("p256:04{}", "ab".repeat(64));
+    assert_eq!(
+        p256.parse::<PublicKey>().map(|k| k.to_string()),
+        Ok(p256.clone())
+    );
+    for bad in [
+        "",
+        "ed25519",
+        "ed25519:",
+        "ed25519:ab",
+        "rsa:00",
+        &p256.replacen("04", "02", 1),
+        &format!("{p256}00"),
+    ] {
+        let e = bad.parse::<PublicKey>().unwrap_err().to_string();
+        assert!(e.contains("expected \"ed25519:\" and 64"), "{bad}: {e}");
+    }
+    assert_ne!(k.id(), key(2).public().id());
+    assert_eq!(k.id().0.len(), 32);
+    let hex = k.to_string().replace("ed25519:", "");
+    assert_eq!(PublicKey::ed25519_from_hex(&hex), Ok(k));
+    assert!(
+        !format!("{:?}", key(1)).contains(&"01".repeat(8)),
+        "a private key never prints its seed"
+    );
+}
+
+#[test]
+fn a_holder_is_hidden_and_known_again() {
+    let (a, b) = (IdentityKey::new(&[1; 32]), IdentityKey::new(&[2; 32]));
+    let alice = Holder::External {
+        subject: "alice".into(),
+    };
+    let pod = Holder::Pod {
+        namespace: "a".into(),
+        pod: "alice".into(),
+        uid: "u".into(),
+        service_account: "s".into(),
+        node: None,
+    };
+    let hidden = a.hide(&alice);
+    assert!(a.is(&alice, &hidden) && !a.is(&pod, &hidden) && !b.is(&alice, &hidden));
+    assert!(!hidden.0.contains("alice"));
+    assert!(!a.is(&alice, &mooring_core::license::HolderHmac("zz".into())));
+    assert!(!a.is(&alice, &mooring_core::license::HolderHmac(String::new())));
+}
+
+#[test]
+fn a_grace_is_eight_hours_unless_the_licence_says_otherwise() {
+    let mut p = Policy::default();
+    assert_eq!(p.grace_limit(), Duration::from_secs(8 * 3600));
+    p.max_grace = Some(Duration::from_secs(60));
+    assert_eq!(p.grace_limit(), Duration::from_secs(60));
+}
