@@ -8,13 +8,11 @@ use mooring_core::wire::{Expected, Gone, Policies, Problem, ProblemType};
 use mooring_net::http::{self as net, Body};
 
 fn operator_only(asked: &Asked) -> Result<(), Problem> {
-    match Auth::by_certificate(&asked.peer) {
-        Some(Who::Operator) => Ok(()),
-        _ => {
-            let detail = "this call needs the operator's client certificate (CN mooring-operator, from this server's clientCa)";
-            Err(Problem::new(ProblemType::OperatorOnly, detail))
-        }
+    if Auth::by_certificate(&asked.peer) == Some(Who::Operator) {
+        return Ok(());
     }
+    let detail = "this call needs the operator's client certificate (CN mooring-operator, from this server's clientCa)";
+    Err(Problem::new(ProblemType::OperatorOnly, detail))
 }
 
 /// Pods proven gone: their seats are free in this step.

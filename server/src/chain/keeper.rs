@@ -49,7 +49,8 @@ pub(crate) struct Keeper<A> {
     file_at: BootTime,
     open_at: BootTime,
     back_off: Duration,
-    paused: Option<(ProblemType, String)>,
+    /// What the ledger was last told; none before the first word.
+    told: Option<Option<(ProblemType, String)>>,
 }
 
 impl<A: Anchor> Keeper<A> {
@@ -78,7 +79,7 @@ impl<A: Anchor> Keeper<A> {
             file_at: BootTime::default(),
             open_at: BootTime::default(),
             back_off: BACK_OFF.0,
-            paused: None,
+            told: None,
         }
     }
 
@@ -201,7 +202,7 @@ impl<A: Anchor> Keeper<A> {
         self.found(Some(anchor), format!("the anchor{words} signs with key {}", anchor.key.id()));
         if new_licence {
             let l = &open.licence;
-            tracing::info!(licence = %l.id, customer = %l.customer, expires = ?l.expires, "licence in force");
+            tracing::info!(licence = %l.id, customer = %l.customer, expires = l.expires.map(tracing::field::display), "licence in force");
             self.engine.act(|ledger, now| ledger.set_capacity(Capacity::of(l), now));
         }
         Ok(())
@@ -257,13 +258,14 @@ impl<A: Anchor> Keeper<A> {
         }
         // The detail may carry the time, which is no change.
         let mark = why.as_ref().map(|p| (p.kind, format!("{} {}", self.view.reason, self.file.view(now.wall).reason)));
-        if mark != self.paused {
-            match &why {
-                Some(p) => tracing::warn!(problem = p.kind.name(), "nothing new is granted: {}", p.detail),
-                None => tracing::info!("leases are granted"),
+        if self.told.as_ref() != Some(&mark) {
+            if let Some(p) = &why {
+                tracing::warn!(problem = p.kind.name(), "nothing new is granted: {}", p.detail);
+            } else {
+                tracing::info!("leases are granted");
             }
             self.engine.act(|ledger, now| ledger.pause(why, now));
-            self.paused = mark;
+            self.told = Some(mark);
         }
     }
 }

@@ -101,7 +101,7 @@ impl Chain {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::many_single_char_names)]
     use super::*;
     use crate::chain::testing::{at, chain};
     use mooring_core::ledger::{Granted, Place};

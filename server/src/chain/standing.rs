@@ -97,7 +97,7 @@ pub(crate) fn paused(state: &State, now: Now, clock: Clock) -> Option<Problem> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::many_single_char_names)]
     use super::*;
     use crate::chain::testing::{at, state};
     use mooring_core::time::BootTime;
