@@ -1,0 +1,102 @@
+//! What strangers in the pod can do to the socket: nothing that harms the others.
+
+use crate::lab::{Server, Sidecar, curl, raw, secs};
+use mooring_client::{HoldState, boot};
+use std::io::Write as _;
+use std::os::unix::net::UnixStream;
+
+fn held() -> (Server, Sidecar) {
+    let server = Server::new(1, 5);
+    let pod = Sidecar::of(&server, "a").started();
+    pod.is(HoldState::Held, secs(5));
+    (server, pod)
+}
+
+#[test]
+fn malformed_requests_are_answered_and_do_no_harm() {
+    let (_server, pod) = held();
+    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    let long = "a".repeat(40_000);
+    let cases = [
+        ("nonsense\r\n\r\n".to_owned(), "400"),
+        (format!("GET /v1/status HTTP/1.1\r\nX: {long}\r\n\r\n"), "431"),
+        (get(&format!("/{long}")), "4"),
+        (get("/v1/nothing"), "404"),
+        (get("/../etc/passwd"), "404"),
+        (get("/v1/token?nonce=short"), "400"),
+        (get("/v1/token?nonce=%00%00%00%00%00%00%00%00"), "400"),
+        ("POST /v1/status HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc".to_owned(), "405"),
+        ("PUT /v1/claims/mine HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned(), "404"),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), ""),
+    ];
+    for (bytes, status) in cases {
+        let answer = raw(&pod.socket(), bytes.as_bytes());
+        let start: String = bytes.chars().take(60).collect();
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")) || status.is_empty(),
+            "{start:?}: {answer}"
+        );
+    }
+    let (code, body) = curl(
+        &pod.socket(),
+        &["-X", "POST", "http://mooring/v1/hold?product=render"],
+    );
+    assert!(
+        code == "404" && body.contains("claims at run time are not in sidecar"),
+        "{code} {body}"
+    );
+    assert_eq!(pod.status().unwrap().state, HoldState::Held);
+}
+
+#[test]
+fn many_and_slow_clients_leave_room_for_the_status() {
+    let (_server, mut pod) = held();
+    // Followers that never read, more than are let follow.
+    let mut followers = Vec::new();
+    for _ in 0..60 {
+        let mut s = UnixStream::connect(pod.socket()).unwrap();
+        s.write_all(b"GET /v1/events HTTP/1.1\r\nHost: x\r\n\r\n")
+            .unwrap();
+        followers.push(s);
+    }
+    let (code, body) = curl(&pod.socket(), &["http://mooring/v1/events"]);
+    assert!(
+        code == "503" && body.contains("48 connections follow"),
+        "{code} {body}"
+    );
+    assert_eq!(pod.status().unwrap().state, HoldState::Held);
+
+    // Then connections that never say anything, up to the bound: one more is told so at once.
+    let idle: Vec<_> = (0..40)
+        .map(|_| UnixStream::connect(pod.socket()).unwrap())
+        .collect();
+    let answer = raw(&pod.socket(), b"");
+    assert!(
+        answer.starts_with("HTTP/1.1 503") && answer.contains("64 connections"),
+        "{answer}"
+    );
+    drop(idle);
+    drop(followers);
+    let begun = boot();
+    pod.is(HoldState::Held, secs(2));
+    assert!(begun.until(boot()) < secs(1));
+    let (status, took) = pod.terminate();
+    assert!(status.success() && took < secs(1), "{took:?}");
+}
+
+#[test]
+fn the_status_is_quick() {
+    let (_server, pod) = held();
+    let mut times: Vec<u128> = Vec::new();
+    for _ in 0..300 {
+        let begun = std::time::Instant::now();
+        pod.status().unwrap();
+        times.push(begun.elapsed().as_micros());
+    }
+    times.sort_unstable();
+    println!(
+        "status over the socket, a connection each: median {} µs, p99 {} µs",
+        times[150], times[297]
+    );
+    assert!(times[150] < 20_000, "{times:?}");
+}

@@ -1,0 +1,198 @@
+//! A sidecar as a process, and the socket as any program sees it.
+
+use super::{Server, eventually, secs};
+use mooring_client::{Events, HoldState, Mooring, Status, VendorKey, boot};
+use mooring_core::license::PublicKey;
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::Duration;
+
+pub struct Sidecar {
+    pub dir: tempfile::TempDir,
+    process: Option<Child>,
+    env: Vec<(&'static str, String)>,
+}
+
+fn command(args: &[&str]) -> Command {
+    let mut c = Command::new(env!("CARGO_BIN_EXE_mooring-sidecar"));
+    c.args(args).env_clear();
+    c
+}
+
+impl Sidecar {
+    /// The sidecar of the pod with this UID, not started.
+    pub fn of(server: &Server, uid: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("token"), format!("pod-{uid}\n")).unwrap();
+        std::fs::create_dir(dir.path().join("state")).unwrap();
+        let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+        let env = vec![
+            ("MOORING_LICENSES", "render".into()),
+            ("MOORING_SERVER", server.url()),
+            ("MOORING_ADDRESSES", server.address()),
+            ("MOORING_ROOTS", server.roots.clone()),
+            ("MOORING_TOKEN_FILE", path("token")),
+            ("MOORING_STATE_DIR", path("state")),
+            ("MOORING_SOCKET", path("mooring.sock")),
+            ("MOORING_LOG", "debug".into()),
+        ];
+        Self {
+            dir,
+            process: None,
+            env,
+        }
+    }
+
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.env.retain(|(n, _)| *n != name);
+        self.env.push((name, value.into()));
+        self
+    }
+
+    pub fn started(mut self) -> Self {
+        self.start();
+        self
+    }
+
+    pub fn start(&mut self) {
+        let mut run = command(&["run"]);
+        run.envs(self.env.iter().map(|(n, v)| (n, v)));
+        self.process = Some(run.spawn().unwrap());
+    }
+
+    /// Runs to the end and gives what it wrote: for configurations that it refuses.
+    pub fn refused(&self) -> Output {
+        command(&["run"])
+            .envs(self.env.iter().map(|(n, v)| (n, v)))
+            .output()
+            .unwrap()
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.dir.path().join("mooring.sock")
+    }
+
+    pub fn state_dir(&self) -> PathBuf {
+        self.dir.path().join("state")
+    }
+
+    pub fn client(&self) -> mooring_client::Sidecar {
+        mooring_client::Sidecar::at(self.socket())
+    }
+
+    pub fn status(&self) -> Option<Status> {
+        self.client().status().ok()
+    }
+
+    /// Waits until the socket says this state.
+    pub fn is(&self, state: HoldState, time: Duration) -> Status {
+        let mut last = None;
+        let end = boot() + time;
+        while boot() < end {
+            last = self.status().or(last);
+            if let Some(s) = last.as_ref().filter(|s| s.state == state) {
+                return s.clone();
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("not {state} within {time:?}, but {last:?}")
+    }
+
+    pub fn events(&self) -> Events {
+        eventually("the socket is there", secs(5), || {
+            self.client().events().ok()
+        })
+    }
+
+    /// The client library, as the application uses it.
+    pub fn mooring(&self) -> Mooring {
+        let PublicKey::Ed25519(key) = super::vendor().public() else {
+            panic!()
+        };
+        Mooring::builder(&[VendorKey::from_bytes(key)])
+            .app_version("2026.1")
+            .built_on("2026-03-01")
+            .socket(self.socket())
+            .connect()
+            .unwrap()
+    }
+
+    /// The other subcommands, in the same container.
+    pub fn exec(&self, args: &[&str]) -> Output {
+        command(args)
+            .env("MOORING_SOCKET", self.socket())
+            .output()
+            .unwrap()
+    }
+
+    fn signal(&mut self, name: &str) {
+        let pid = self.process.as_ref().unwrap().id().to_string();
+        assert!(
+            Command::new("kill")
+                .args([name, &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+
+    /// SIGTERM; how it ended, and how long that took.
+    pub fn terminate(&mut self) -> (ExitStatus, Duration) {
+        let begun = boot();
+        self.signal("-TERM");
+        let status = self.process.take().unwrap().wait().unwrap();
+        (status, begun.until(boot()))
+    }
+
+    pub fn kill(&mut self) {
+        let mut p = self.process.take().unwrap();
+        p.kill().unwrap();
+        p.wait().unwrap();
+    }
+
+    pub fn lives(&mut self) -> bool {
+        self.process.as_mut().unwrap().try_wait().unwrap().is_none()
+    }
+}
+
+impl Drop for Sidecar {
+    fn drop(&mut self) {
+        if let Some(p) = &mut self.process {
+            let _ = p.kill();
+            let _ = p.wait();
+        }
+    }
+}
+
+/// Sends these bytes to a socket and reads until the other end closes, or for five seconds.
+pub fn raw(socket: &Path, bytes: &[u8]) -> String {
+    let mut s = UnixStream::connect(socket).unwrap();
+    s.set_read_timeout(Some(secs(5))).unwrap();
+    let _ = s.write_all(bytes);
+    let mut all = Vec::new();
+    let _ = s.read_to_end(&mut all);
+    String::from_utf8_lossy(&all).into_owned()
+}
+
+/// As people ask: `curl --unix-socket …`; the status code and the body.
+pub fn curl(socket: &Path, args: &[&str]) -> (String, String) {
+    let out = Command::new("curl")
+        .args([
+            "--silent",
+            "--max-time",
+            "5",
+            "--write-out",
+            "\n%{http_code}",
+            "--unix-socket",
+        ])
+        .arg(socket)
+        .args(args)
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(out.stdout).unwrap();
+    let (body, code) = text.rsplit_once('\n').unwrap();
+    (code.to_owned(), body.to_owned())
+}

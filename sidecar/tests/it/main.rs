@@ -1,0 +1,14 @@
+//! The sidecar as a process, over real sockets, against a license server around the real ledger.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    unreachable_pub
+)]
+
+mod bounds;
+mod crash;
+mod lab;
+mod life;
+mod start;

@@ -1,0 +1,148 @@
+//! Starting: with no server in reach, with nothing to show, with a configuration that cannot work.
+
+use crate::lab::{Server, Sidecar, secs};
+use mooring_client::{Error, HoldState};
+
+#[test]
+fn with_no_server_in_reach_the_application_may_start_and_holds_later() {
+    let mut server = Server::switched_off(1, 3);
+    let pod = Sidecar::of(&server, "a")
+        .with("MOORING_CONTACT_TIMEOUT", "2s")
+        .started();
+    assert_eq!(
+        pod.events().next().unwrap().unwrap().state,
+        HoldState::Seeking
+    );
+    assert!(
+        pod.exec(&["probe", "--timeout", "10s"]).status.success(),
+        "optimistic counts as licensed"
+    );
+    let status = pod.is(HoldState::Optimistic, secs(1));
+    assert!(
+        status.claims[0]
+            .message
+            .as_deref()
+            .is_some_and(|m| m.contains("cannot connect")),
+        "{status:?}"
+    );
+    match pod.mooring().verify("render").unwrap_err() {
+        Error::Unproven {
+            state: HoldState::Optimistic,
+            remaining,
+            ..
+        } => assert!(remaining > secs(60)),
+        e => panic!("{e}"),
+    }
+    server.switch_on();
+    pod.is(HoldState::Held, secs(15));
+    assert!(pod.mooring().verify("render").unwrap().fresh);
+}
+
+#[test]
+fn told_to_start_licensed_it_waits_for_the_server() {
+    let server = Server::switched_off(1, 3);
+    let pod = Sidecar::of(&server, "a")
+        .with("MOORING_CONTACT_TIMEOUT", "1s")
+        .with("MOORING_START", "licensed")
+        .started();
+    let probe = pod.exec(&["probe", "--timeout", "3s"]);
+    assert_eq!(probe.status.code(), Some(1));
+    let why = String::from_utf8(probe.stderr).unwrap();
+    assert!(
+        why.contains("render Seeking") && why.contains("cannot connect to licenses.test"),
+        "{why}"
+    );
+}
+
+#[test]
+fn a_missing_token_is_no_missing_server() {
+    let server = Server::new(1, 3);
+    let mut pod = Sidecar::of(&server, "a").with("MOORING_CONTACT_TIMEOUT", "8s");
+    let token = pod.dir.path().join("token");
+    let kept = std::fs::read(&token).unwrap();
+    std::fs::remove_file(&token).unwrap();
+    pod.start();
+    std::thread::sleep(secs(10));
+    let status = pod.status().unwrap();
+    assert_eq!(status.state, HoldState::Seeking, "not optimistic");
+    let message = status.claims[0].message.clone().unwrap();
+    assert!(
+        message.contains("the token file") && message.contains("No such file"),
+        "{message}"
+    );
+    // It is read anew for each use.
+    std::fs::write(&token, kept).unwrap();
+    pod.is(HoldState::Held, secs(12));
+}
+
+#[test]
+fn a_refused_claim_keeps_asking_and_says_why() {
+    let server = Server::new(1, 3);
+    let mut pod = Sidecar::of(&server, "a")
+        .with("MOORING_LICENSES", "rendr")
+        .started();
+    let status = pod.is(HoldState::Refused, secs(5));
+    assert!(
+        status.claims[0]
+            .message
+            .as_deref()
+            .is_some_and(|m| m.contains("rendr")),
+        "{status:?}"
+    );
+    let probe = pod.exec(&["probe", "--timeout", "1s"]);
+    assert!(
+        probe.status.code() == Some(1) && String::from_utf8_lossy(&probe.stderr).contains("rendr"),
+        "{probe:?}"
+    );
+    assert!(pod.lives(), "it never exits while it waits");
+}
+
+#[test]
+fn a_server_that_is_not_the_one_named_is_not_believed() {
+    let server = Server::new(1, 3);
+    let other = Server::new(1, 3);
+    let pod = Sidecar::of(&server, "a")
+        .with("MOORING_ROOTS", other.roots.clone())
+        .with("MOORING_START", "licensed")
+        .started();
+    let seeking = pod.is(HoldState::Seeking, secs(5));
+    assert!(!seeking.licensed);
+    std::thread::sleep(secs(1));
+    let message = pod.status().unwrap().claims[0].message.clone().unwrap();
+    assert!(
+        message.contains("TLS with licenses.test") && message.contains("certificate"),
+        "{message}"
+    );
+    assert!(server.seen().is_empty(), "nothing was told to it");
+}
+
+#[test]
+fn a_bad_configuration_ends_at_once_naming_the_variable() {
+    let server = Server::switched_off(1, 3);
+    let cases = [
+        ("MOORING_LICENSES", "render:two", "character 8"),
+        (
+            "MOORING_ROOTS",
+            "nonsense",
+            "expected certificates as PEM text",
+        ),
+        ("MOORING_SERVER", "licenses.test", "expected https://"),
+        ("MOORING_ADDRESSES", "somewhere", "expected ‹ip›:‹port›"),
+        (
+            "MOORING_START",
+            "soon",
+            "expected \"optimistic\" or \"licensed\"",
+        ),
+        ("MOORING_STATE_DIR", "/nowhere", "No such file"),
+        ("MOORING_SOCKET", "/nowhere/mooring.sock", "No such file"),
+    ];
+    for (name, value, expected) in cases {
+        let out = Sidecar::of(&server, "a").with(name, value).refused();
+        let text = String::from_utf8(out.stderr).unwrap();
+        assert_eq!(out.status.code(), Some(1), "{name}");
+        assert!(
+            text.contains(&format!("mooring-sidecar: {name}: ")) && text.contains(expected),
+            "{name}: {text}"
+        );
+    }
+}
