@@ -49,7 +49,10 @@ enum Verdict {
 /// Judges a record that has not changed since `at`. Pure.
 fn judge(spec: &LeaseSpec, at: BootTime, me: &str, now: BootTime) -> Verdict {
     let holder = spec.holder_identity.as_deref().unwrap_or("");
-    let lasts = spec.lease_duration_seconds.and_then(|s| u64::try_from(s).ok()).map_or(LEASE, Duration::from_secs);
+    let lasts = spec
+        .lease_duration_seconds
+        .and_then(|s| u64::try_from(s).ok())
+        .map_or(LEASE, Duration::from_secs);
     if holder == me {
         Verdict::Ours
     } else if holder.is_empty() || now.since(at) >= lasts {
@@ -66,9 +69,17 @@ fn claim(before: Option<&LeaseSpec>, me: &str, now: Timestamp) -> LeaseSpec {
     LeaseSpec {
         holder_identity: Some(me.to_owned()),
         lease_duration_seconds: i32::try_from(LEASE.as_secs()).ok(),
-        acquire_time: if ours { before.and_then(|s| s.acquire_time.clone()) } else { Some(MicroTime(now)) },
+        acquire_time: if ours {
+            before.and_then(|s| s.acquire_time.clone())
+        } else {
+            Some(MicroTime(now))
+        },
         renew_time: Some(MicroTime(now)),
-        lease_transitions: Some(if ours || before.is_none() { transitions } else { transitions.saturating_add(1) }),
+        lease_transitions: Some(if ours || before.is_none() {
+            transitions
+        } else {
+            transitions.saturating_add(1)
+        }),
         ..LeaseSpec::default()
     }
 }
@@ -76,7 +87,12 @@ fn claim(before: Option<&LeaseSpec>, me: &str, now: Timestamp) -> LeaseSpec {
 impl Election {
     /// `me` must differ between replicas: the pod's name.
     pub fn new(client: Client, namespace: &str, name: &str, me: &str) -> Self {
-        Self { api: Api::namespaced(client, namespace), name: name.to_owned(), me: me.to_owned(), seen: None }
+        Self {
+            api: Api::namespaced(client, namespace),
+            name: name.to_owned(),
+            me: me.to_owned(),
+            seen: None,
+        }
     }
 
     /// Waits until this replica leads.
@@ -100,14 +116,23 @@ impl Election {
         loop {
             sleep(RETRY).await;
             let asked = clock::boot();
-            match tokio::time::timeout(DEADLINE.saturating_sub(asked.since(renewed)), self.attempt()).await {
+            match tokio::time::timeout(
+                DEADLINE.saturating_sub(asked.since(renewed)),
+                self.attempt(),
+            )
+            .await
+            {
                 Ok(Ok(true)) => renewed = asked,
                 Ok(Ok(false)) => {
                     tracing::warn!(lease = %self.name, "another replica leads");
                     return;
                 }
-                Ok(Err(e)) => tracing::warn!(lease = %self.name, error = %e, "renewing the leader's lease"),
-                Err(_) => tracing::warn!(lease = %self.name, "renewing the leader's lease: no answer"),
+                Ok(Err(e)) => {
+                    tracing::warn!(lease = %self.name, error = %e, "renewing the leader's lease");
+                }
+                Err(_) => {
+                    tracing::warn!(lease = %self.name, "renewing the leader's lease: no answer");
+                }
             }
             if clock::boot().since(renewed) >= DEADLINE {
                 tracing::warn!(lease = %self.name, "could not renew: this replica stops leading");
@@ -119,17 +144,29 @@ impl Election {
     /// Gives the lease up, so that another replica leads at once.
     pub async fn resign(&self) {
         let give_up = async {
-            let Some(mut lease) = self.api.get_opt(&self.name).await? else { return Ok(()) };
-            let Some(spec) = lease.spec.as_mut().filter(|s| s.holder_identity.as_deref() == Some(&self.me)) else {
+            let Some(mut lease) = self.api.get_opt(&self.name).await? else {
+                return Ok(());
+            };
+            let Some(spec) = lease
+                .spec
+                .as_mut()
+                .filter(|s| s.holder_identity.as_deref() == Some(&self.me))
+            else {
                 return Ok(());
             };
             spec.holder_identity = Some(String::new());
-            self.api.replace(&self.name, &PostParams::default(), &lease).await.map(|_| ())
+            self.api
+                .replace(&self.name, &PostParams::default(), &lease)
+                .await
+                .map(|_| ())
         };
-        let result: Result<Result<(), kube::Error>, _> = tokio::time::timeout(Duration::from_secs(3), give_up).await;
+        let result: Result<Result<(), kube::Error>, _> =
+            tokio::time::timeout(Duration::from_secs(3), give_up).await;
         match result {
             Ok(Ok(())) => tracing::info!(lease = %self.name, "leadership given up"),
-            other => tracing::warn!(lease = %self.name, ?other, "leadership could not be given up; it lapses"),
+            other => {
+                tracing::warn!(lease = %self.name, ?other, "leadership could not be given up; it lapses");
+            }
         }
     }
 
@@ -137,7 +174,10 @@ impl Election {
         let now = clock::now();
         let Some(mut lease) = self.api.get_opt(&self.name).await? else {
             let lease = Lease {
-                metadata: ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() },
+                metadata: ObjectMeta {
+                    name: Some(self.name.clone()),
+                    ..ObjectMeta::default()
+                },
                 spec: Some(claim(None, &self.me, now.wall)),
             };
             return won(self.api.create(&PostParams::default(), &lease).await);
@@ -147,13 +187,19 @@ impl Election {
             Some(s) if s.spec == spec => s.at,
             _ => now.boot,
         };
-        self.seen = Some(Seen { spec: spec.clone(), at });
+        self.seen = Some(Seen {
+            spec: spec.clone(),
+            at,
+        });
         if judge(&spec, at, &self.me, now.boot) == Verdict::Taken {
             return Ok(false);
         }
         // The resource version goes along: of two replicas that try at once, one gets a conflict.
         lease.spec = Some(claim(Some(&spec), &self.me, now.wall));
-        won(self.api.replace(&self.name, &PostParams::default(), &lease).await)
+        won(self
+            .api
+            .replace(&self.name, &PostParams::default(), &lease)
+            .await)
     }
 }
 
@@ -181,9 +227,20 @@ mod tests {
         assert_eq!(judge(&b, at(0), "a", at(14_999)), Verdict::Taken);
         assert_eq!(judge(&b, at(0), "a", at(15_000)), Verdict::Free);
         assert_eq!(judge(&b, at(0), "b", at(99_000)), Verdict::Ours);
-        assert_eq!(judge(&held_by(""), at(0), "a", at(0)), Verdict::Free, "given up");
-        let long = LeaseSpec { lease_duration_seconds: Some(60), ..held_by("b") };
-        assert_eq!(judge(&long, at(0), "a", at(59_000)), Verdict::Taken, "its holder's word counts");
+        assert_eq!(
+            judge(&held_by(""), at(0), "a", at(0)),
+            Verdict::Free,
+            "given up"
+        );
+        let long = LeaseSpec {
+            lease_duration_seconds: Some(60),
+            ..held_by("b")
+        };
+        assert_eq!(
+            judge(&long, at(0), "a", at(59_000)),
+            Verdict::Taken,
+            "its holder's word counts"
+        );
     }
 
     #[test]
@@ -191,9 +248,15 @@ mod tests {
         let later = Timestamp::from_second(100).unwrap();
         let first = held_by("a");
         let renewed = claim(Some(&first), "a", later);
-        assert_eq!((renewed.acquire_time.clone(), renewed.lease_transitions), (first.acquire_time, Some(0)));
+        assert_eq!(
+            (renewed.acquire_time.clone(), renewed.lease_transitions),
+            (first.acquire_time, Some(0))
+        );
         assert_eq!(renewed.renew_time, Some(MicroTime(later)));
         let taken = claim(Some(&renewed), "b", later);
-        assert_eq!((taken.acquire_time, taken.lease_transitions), (Some(MicroTime(later)), Some(1)));
+        assert_eq!(
+            (taken.acquire_time, taken.lease_transitions),
+            (Some(MicroTime(later)), Some(1))
+        );
     }
 }

@@ -26,6 +26,12 @@ enum Command {
         #[arg(long, value_name = "FOLDER")]
         out: Option<PathBuf>,
     },
+    /// Try the installation, as `helm test` does: the webhook must refuse a pod whose request is wrong.
+    Selftest {
+        /// A namespace to try it from, by dry run.
+        #[arg(long, env = "POD_NAMESPACE", value_name = "NAMESPACE")]
+        namespace: String,
+    },
 }
 
 #[derive(clap::Args)]
@@ -59,6 +65,7 @@ fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Run(args) => start(*args),
         Command::Crds { out } => crds(out.as_deref()),
+        Command::Selftest { namespace } => selftest(&namespace),
     }
 }
 
@@ -79,7 +86,15 @@ async fn start(args: Run) -> anyhow::Result<()> {
     let shutdown = Shutdown::on_signals()?;
     let client = kube::Client::try_default().await?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), namespace = %config.namespace, replica = %config.replica, "starting");
-    run::run(config, client, shutdown).await
+    Box::pin(run::run(config, client, shutdown)).await
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn selftest(namespace: &str) -> anyhow::Result<()> {
+    let client = kube::Client::try_default().await?;
+    webhook::selftest(&client, namespace).await?;
+    writeln!(std::io::stdout(), "The CRDs are served, and the webhook refuses what it must.")?;
+    Ok(())
 }
 
 fn crds(out: Option<&Path>) -> anyhow::Result<()> {

@@ -23,18 +23,36 @@ impl Metrics {
     /// Registers all of them in `registry`.
     pub fn new(registry: Registry) -> Result<Self, prometheus::Error> {
         let this = Self {
-            mirror_writes: counters("mirror_writes_total", "Writes of LicenseLease objects, by kind.", &["kind"])?,
-            reconciles: counters("reconciles_total", "Reconciliations of LicenseServers, by result.", &["result"])?,
-            gone: counters("pods_proven_gone_total", "Pods reported to their license server as gone, by proof.", &["proof"])?,
+            mirror_writes: counters(
+                "mirror_writes_total",
+                "Writes of LicenseLease objects, by kind.",
+                &["kind"],
+            )?,
+            reconciles: counters(
+                "reconciles_total",
+                "Reconciliations of LicenseServers, by result.",
+                &["result"],
+            )?,
+            gone: counters(
+                "pods_proven_gone_total",
+                "Pods reported to their license server as gone, by proof.",
+                &["proof"],
+            )?,
             links: IntGaugeVec::new(
-                Opts::new("mooring_operator_link_connected", "1 while connected to the license server."),
+                Opts::new(
+                    "mooring_operator_link_connected",
+                    "1 while connected to the license server.",
+                ),
                 &["namespace", "server"],
             )?,
             link_breaks: IntCounter::new(
                 "mooring_operator_link_breaks_total",
                 "Connections to license servers that broke or could not be made.",
             )?,
-            leader: IntGauge::new("mooring_operator_leader", "1 while this replica runs the controllers.")?,
+            leader: IntGauge::new(
+                "mooring_operator_leader",
+                "1 while this replica runs the controllers.",
+            )?,
             registry,
         };
         let all: Vec<Box<dyn Collector>> = vec![
@@ -73,7 +91,9 @@ impl Metrics {
 
     /// Whether a server is connected.
     pub fn connected(&self, server: &crate::names::ServerRef, yes: bool) {
-        self.links.with_label_values(&[&server.namespace, &server.name]).set(i64::from(yes));
+        self.links
+            .with_label_values(&[&server.namespace, &server.name])
+            .set(i64::from(yes));
         if !yes {
             self.link_breaks.inc();
         }
@@ -81,7 +101,9 @@ impl Metrics {
 
     /// A server is no longer served.
     pub fn forget(&self, server: &crate::names::ServerRef) {
-        let _ = self.links.remove_label_values(&[&server.namespace, &server.name]);
+        let _ = self
+            .links
+            .remove_label_values(&[&server.namespace, &server.name]);
     }
 
     /// Whether this replica leads.

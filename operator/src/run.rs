@@ -2,6 +2,7 @@
 
 use crate::certs::Ca;
 use crate::election::Election;
+use crate::health;
 use crate::metrics::Metrics;
 use crate::mirror::{Pace, Writer};
 use crate::names::FIELD_MANAGER;
@@ -9,7 +10,6 @@ use crate::server::build::Defaults;
 use crate::server::{self, Setup};
 use crate::webhook;
 use crate::world::World;
-use crate::health;
 use kube::Client;
 use kube::runtime::events::{Recorder, Reporter};
 use mooring_net::shutdown::Shutdown;
@@ -49,11 +49,27 @@ pub async fn run(config: Config, client: Client, shutdown: Shutdown) -> anyhow::
             .await
             .map_err(|e| anyhow::anyhow!("health and metrics on {}: {e}", config.health))
     };
-    let hook = webhook::serve(config.webhook, client.clone(), ca.clone(), admissions, ready.clone(), shutdown.clone());
+    let hook = webhook::serve(
+        config.webhook,
+        client.clone(),
+        ca.clone(),
+        admissions,
+        ready.clone(),
+        shutdown.clone(),
+    );
     let hook = async { hook.await.map_err(anyhow::Error::from) };
     let lead = async {
         let election = Election::new(client.clone(), &config.namespace, ELECTION, &config.replica);
-        controllers(election, &client, &ca, &config.defaults, &config.replica, &metrics, &shutdown).await;
+        Box::pin(controllers(
+            election,
+            &client,
+            &ca,
+            &config.defaults,
+            &config.replica,
+            &metrics,
+            &shutdown,
+        ))
+        .await;
         Ok(())
     };
     tokio::try_join!(health, hook, lead)?;
@@ -77,7 +93,10 @@ async fn controllers(
         }
         metrics.leads(true);
         let world = Arc::new(World::default());
-        let reporter = Reporter { controller: FIELD_MANAGER.to_owned(), instance: Some(replica.to_owned()) };
+        let reporter = Reporter {
+            controller: FIELD_MANAGER.to_owned(),
+            instance: Some(replica.to_owned()),
+        };
         let writer = Writer {
             client: client.clone(),
             recorder: Recorder::new(client.clone(), reporter),
@@ -94,7 +113,7 @@ async fn controllers(
             metrics: metrics.clone(),
         };
         let ending = tokio::select! {
-            () = server::run(setup) => false,
+            () = Box::pin(server::run(setup)) => false,
             () = election.lost() => false,
             () = shutdown.asked() => true,
         };

@@ -3,6 +3,7 @@
 //! A mirror for people and tools, and the operator's memory of who may still run. The server's memory is the
 //! truth: a mirror that was deleted or edited is written anew. `status` is no subresource, so that one
 //! write tells all of a change.
+#![allow(clippy::duplicated_attributes)] // each printcolumn has a type and a path
 
 use super::schema;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;

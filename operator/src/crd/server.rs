@@ -1,6 +1,7 @@
 //! `LicenseServer`: which licence, where its anchor is, who may use it.
 //!
 //! What the API server can check is checked there, by bounds and CEL rules, so that `kubectl apply` answers at once.
+#![allow(clippy::duplicated_attributes)] // each printcolumn has a type and a path
 
 use super::duration::Span;
 use super::schema;

@@ -48,18 +48,34 @@ pub fn proof(pod: &Pod, node: Option<&Node>) -> Option<Proof> {
 /// What a pod that is no longer there proves by its last state. Only for pods of which a GET said 404, or showed another
 /// UID: one that merely left the watch (its label was removed) may have been bound since.
 pub fn proof_after_deletion(last: &Pod, node: Option<&Node>) -> Option<Proof> {
-    let unbound = last.spec.as_ref().is_some_and(|s| s.node_name.as_deref().unwrap_or("").is_empty());
-    if unbound { Some(Proof::NeverBound) } else { proof(last, node) }
+    let unbound = last
+        .spec
+        .as_ref()
+        .is_some_and(|s| s.node_name.as_deref().unwrap_or("").is_empty());
+    if unbound {
+        Some(Proof::NeverBound)
+    } else {
+        proof(last, node)
+    }
 }
 
 fn finished(pod: &Pod) -> bool {
-    let Some(status) = &pod.status else { return false };
+    let Some(status) = &pod.status else {
+        return false;
+    };
     let terminal = matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"));
     let conditions = status.conditions.as_deref().unwrap_or_default();
-    let by_pod_gc =
-        conditions.iter().any(|c| c.type_ == DISRUPTION && c.status == "True" && c.reason.as_deref() == Some(BY_POD_GC));
-    let lists = [&status.container_statuses, &status.init_container_statuses, &status.ephemeral_container_statuses];
-    let statuses = lists.into_iter().flat_map(|l| l.as_deref().unwrap_or_default());
+    let by_pod_gc = conditions.iter().any(|c| {
+        c.type_ == DISRUPTION && c.status == "True" && c.reason.as_deref() == Some(BY_POD_GC)
+    });
+    let lists = [
+        &status.container_statuses,
+        &status.init_container_statuses,
+        &status.ephemeral_container_statuses,
+    ];
+    let statuses = lists
+        .into_iter()
+        .flat_map(|l| l.as_deref().unwrap_or_default());
     terminal && !by_pod_gc && statuses.into_iter().all(ended_or_never_started)
 }
 
@@ -70,19 +86,32 @@ fn ended_or_never_started(c: &ContainerStatus) -> bool {
         return true;
     }
     let running = state.is_some_and(|s| s.running.is_some());
-    let ran_before = c.last_state.as_ref().is_some_and(|s| s.terminated.is_some() || s.running.is_some());
+    let ran_before = c
+        .last_state
+        .as_ref()
+        .is_some_and(|s| s.terminated.is_some() || s.running.is_some());
     !running && !ran_before && c.started != Some(true) && c.restart_count == 0
 }
 
 fn out_of_service(node: &Node) -> bool {
-    let taints = node.spec.as_ref().and_then(|s| s.taints.as_deref()).unwrap_or_default();
+    let taints = node
+        .spec
+        .as_ref()
+        .and_then(|s| s.taints.as_deref())
+        .unwrap_or_default();
     taints.iter().any(|t| t.key == OUT_OF_SERVICE)
 }
 
 /// Whether a node's kubelet reports it ready.
 pub fn is_ready(node: &Node) -> bool {
-    let conditions = node.status.as_ref().and_then(|s| s.conditions.as_deref()).unwrap_or_default();
-    conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True")
+    let conditions = node
+        .status
+        .as_ref()
+        .and_then(|s| s.conditions.as_deref())
+        .unwrap_or_default();
+    conditions
+        .iter()
+        .any(|c| c.type_ == "Ready" && c.status == "True")
 }
 
 #[cfg(test)]

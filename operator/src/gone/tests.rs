@@ -1,4 +1,10 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::needless_pass_by_value,
+    missing_docs
+)]
 use super::*;
 use serde_json::{Value, json};
 
@@ -29,7 +35,10 @@ fn ended(name: &str) -> Value {
 }
 
 fn running(name: &str) -> Value {
-    container(name, json!({ "running": { "startedAt": "2026-01-01T00:00:00Z" } }))
+    container(
+        name,
+        json!({ "running": { "startedAt": "2026-01-01T00:00:00Z" } }),
+    )
 }
 
 fn waiting(name: &str) -> Value {
@@ -43,14 +52,18 @@ fn taint() -> Value {
 #[test]
 fn a_completed_pod_whose_containers_all_terminated_is_gone() {
     for phase in ["Succeeded", "Failed"] {
-        let p = bound(json!({ "phase": phase, "containerStatuses": [ended("app")], "initContainerStatuses": [ended("mooring")] }));
+        let p = bound(
+            json!({ "phase": phase, "containerStatuses": [ended("app")], "initContainerStatuses": [ended("mooring")] }),
+        );
         assert_eq!(proof(&p, None), Some(Proof::Finished), "{phase}");
     }
 }
 
 #[test]
 fn a_container_that_never_started_does_not_keep_a_failed_pod() {
-    let p = bound(json!({ "phase": "Failed", "containerStatuses": [waiting("app")], "initContainerStatuses": [ended("mooring")] }));
+    let p = bound(
+        json!({ "phase": "Failed", "containerStatuses": [waiting("app")], "initContainerStatuses": [ended("mooring")] }),
+    );
     assert_eq!(proof(&p, None), Some(Proof::Finished));
     let rejected = bound(json!({ "phase": "Failed", "reason": "OutOfcpu" }));
     assert_eq!(proof(&rejected, None), Some(Proof::Finished));
@@ -58,9 +71,13 @@ fn a_container_that_never_started_does_not_keep_a_failed_pod() {
 
 #[test]
 fn a_terminal_phase_with_a_container_still_running_is_no_proof() {
-    let p = bound(json!({ "phase": "Succeeded", "containerStatuses": [ended("app")], "initContainerStatuses": [running("mooring")] }));
+    let p = bound(
+        json!({ "phase": "Succeeded", "containerStatuses": [ended("app")], "initContainerStatuses": [running("mooring")] }),
+    );
     assert_eq!(proof(&p, None), None);
-    let p = bound(json!({ "phase": "Failed", "containerStatuses": [ended("app")], "ephemeralContainerStatuses": [running("debug")] }));
+    let p = bound(
+        json!({ "phase": "Failed", "containerStatuses": [ended("app")], "ephemeralContainerStatuses": [running("debug")] }),
+    );
     assert_eq!(proof(&p, None), None);
 }
 
@@ -75,18 +92,26 @@ fn a_container_that_ran_before_and_waits_now_is_no_proof() {
 
 #[test]
 fn failed_written_by_the_pod_garbage_collector_is_no_proof() {
-    let conditions = json!([{ "type": "DisruptionTarget", "status": "True", "reason": "DeletionByPodGC" }]);
-    let p = bound(json!({ "phase": "Failed", "conditions": conditions, "containerStatuses": [running("app")] }));
+    let conditions =
+        json!([{ "type": "DisruptionTarget", "status": "True", "reason": "DeletionByPodGC" }]);
+    let p = bound(
+        json!({ "phase": "Failed", "conditions": conditions, "containerStatuses": [running("app")] }),
+    );
     assert_eq!(proof(&p, None), None);
     // Also where the last report of the containers says otherwise: it may be older than the deleted node.
-    let p = bound(json!({ "phase": "Failed", "conditions": conditions, "containerStatuses": [ended("app")] }));
+    let p = bound(
+        json!({ "phase": "Failed", "conditions": conditions, "containerStatuses": [ended("app")] }),
+    );
     assert_eq!(proof(&p, None), None);
 }
 
 #[test]
 fn an_eviction_that_the_kubelet_finished_is_proof() {
-    let conditions = json!([{ "type": "DisruptionTarget", "status": "True", "reason": "TerminationByKubelet" }]);
-    let p = bound(json!({ "phase": "Failed", "conditions": conditions, "containerStatuses": [ended("app")] }));
+    let conditions =
+        json!([{ "type": "DisruptionTarget", "status": "True", "reason": "TerminationByKubelet" }]);
+    let p = bound(
+        json!({ "phase": "Failed", "conditions": conditions, "containerStatuses": [ended("app")] }),
+    );
     assert_eq!(proof(&p, None), Some(Proof::Finished));
 }
 
@@ -95,7 +120,11 @@ fn running_pending_unknown_or_no_status_prove_nothing() {
     for phase in ["Running", "Pending", "Unknown"] {
         let p = bound(json!({ "phase": phase, "containerStatuses": [ended("app")] }));
         assert_eq!(proof(&p, None), None, "{phase}");
-        assert_eq!(proof_after_deletion(&p, None), None, "vanishing while {phase}");
+        assert_eq!(
+            proof_after_deletion(&p, None),
+            None,
+            "vanishing while {phase}"
+        );
     }
     assert_eq!(proof(&bound(Value::Null), None), None);
 }
@@ -128,17 +157,34 @@ fn a_node_that_is_not_ready_proves_nothing_by_itself() {
         assert_eq!(proof(&p, Some(&node("node-a", ready, json!([])))), None);
     }
     let unreachable = json!([{ "key": "node.kubernetes.io/unreachable", "effect": "NoExecute" }]);
-    assert_eq!(proof(&p, Some(&node("node-a", "Unknown", unreachable))), None);
+    assert_eq!(
+        proof(&p, Some(&node("node-a", "Unknown", unreachable))),
+        None
+    );
 }
 
 #[test]
 fn out_of_service_on_a_node_that_is_not_ready_is_proof() {
     let p = bound(json!({ "phase": "Running", "containerStatuses": [running("app")] }));
     for ready in ["False", "Unknown"] {
-        assert_eq!(proof(&p, Some(&node("node-a", ready, taint()))), Some(Proof::OutOfService));
+        assert_eq!(
+            proof(&p, Some(&node("node-a", ready, taint()))),
+            Some(Proof::OutOfService)
+        );
     }
-    assert_eq!(proof(&p, Some(&node("node-a", "True", taint()))), None, "a ready node runs its pods, whatever the taint says");
-    assert_eq!(proof(&p, Some(&node("node-b", "False", taint()))), None, "another node");
+    assert_eq!(
+        proof(&p, Some(&node("node-a", "True", taint()))),
+        None,
+        "a ready node runs its pods, whatever the taint says"
+    );
+    assert_eq!(
+        proof(&p, Some(&node("node-b", "False", taint()))),
+        None,
+        "another node"
+    );
     let unbound = pod(json!({ "containers": [] }), json!({ "phase": "Pending" }));
-    assert_eq!(proof(&unbound, Some(&node("node-a", "False", taint()))), None);
+    assert_eq!(
+        proof(&unbound, Some(&node("node-a", "False", taint()))),
+        None
+    );
 }

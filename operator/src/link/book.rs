@@ -20,7 +20,9 @@ pub struct Known {
 impl Known {
     fn new(view: LeaseView, now: Timestamp) -> Self {
         let since = now.checked_sub(view.since).unwrap_or(now);
-        let until = view.free_in_ms.and_then(|ms| now.checked_add(Duration::from_millis(ms)).ok());
+        let until = view
+            .free_in_ms
+            .and_then(|ms| now.checked_add(Duration::from_millis(ms)).ok());
         Self { view, since, until }
     }
 }
@@ -39,20 +41,33 @@ impl Book {
     /// Starts anew from a list; the holders that changed, appeared or disappeared.
     pub fn list(&mut self, list: Leases, now: Timestamp) -> BTreeSet<HolderKey> {
         let before = std::mem::take(&mut self.leases);
-        let mut touched: BTreeSet<HolderKey> = std::mem::take(&mut self.holders).into_keys().collect();
+        let mut touched: BTreeSet<HolderKey> =
+            std::mem::take(&mut self.holders).into_keys().collect();
         self.instance = Some(list.position.instance);
-        for view in list.leases.into_iter().filter(|v| v.state != ViewState::Ended) {
+        for view in list
+            .leases
+            .into_iter()
+            .filter(|v| v.state != ViewState::Ended)
+        {
             let key = view.holder.key();
             self.released.remove(&key);
-            self.holders.entry(key.clone()).or_default().insert(view.lease);
+            self.holders
+                .entry(key.clone())
+                .or_default()
+                .insert(view.lease);
             touched.insert(key);
             self.leases.insert(view.lease, Known::new(view, now));
         }
         let leases = &self.leases;
         touched.retain(|k| {
             let ids = self.holders.get(k);
-            let same = ids.is_some_and(|ids| ids.iter().all(|id| same_word(before.get(id), leases.get(id))));
-            let gone = before.values().any(|b| b.view.holder.key() == *k && !leases.contains_key(&b.view.lease));
+            let same = ids.is_some_and(|ids| {
+                ids.iter()
+                    .all(|id| same_word(before.get(id), leases.get(id)))
+            });
+            let gone = before
+                .values()
+                .any(|b| b.view.holder.key() == *k && !leases.contains_key(&b.view.lease));
             !same || gone
         });
         touched
@@ -75,7 +90,10 @@ impl Book {
             }
         } else {
             self.released.remove(&key);
-            self.holders.entry(key.clone()).or_default().insert(view.lease);
+            self.holders
+                .entry(key.clone())
+                .or_default()
+                .insert(view.lease);
             self.leases.insert(view.lease, Known::new(view, now));
         }
         key
@@ -111,7 +129,8 @@ impl Book {
 
     /// How many claims are in line.
     pub fn waiting(&self) -> u32 {
-        let in_line = |k: &&Known| matches!(k.view.state, ViewState::Waiting | ViewState::Contested);
+        let in_line =
+            |k: &&Known| matches!(k.view.state, ViewState::Waiting | ViewState::Contested);
         u32::try_from(self.leases.values().filter(in_line).count()).unwrap_or(u32::MAX)
     }
 
@@ -122,7 +141,15 @@ impl Book {
 }
 
 fn same_word(a: Option<&Known>, b: Option<&Known>) -> bool {
-    let word = |k: &Known| (k.view.state, k.view.place, k.view.reason, k.view.items.clone(), k.view.problem.clone());
+    let word = |k: &Known| {
+        (
+            k.view.state,
+            k.view.place,
+            k.view.reason,
+            k.view.items.clone(),
+            k.view.problem.clone(),
+        )
+    };
     a.is_some() && a.map(word) == b.map(word)
 }
 
@@ -140,7 +167,10 @@ mod tests {
     }
 
     fn list(leases: Vec<LeaseView>) -> Leases {
-        Leases { position: format!("{}.1", "0".repeat(32)).parse().unwrap(), leases }
+        Leases {
+            position: format!("{}.1", "0".repeat(32)).parse().unwrap(),
+            leases,
+        }
     }
 
     fn key(uid: &str) -> HolderKey {
@@ -152,17 +182,37 @@ mod tests {
         let now: Timestamp = "2026-03-01T12:00:10Z".parse().unwrap();
         let mut book = Book::default();
         book.list(list(vec![view(1, "u1", "Held")]), now);
-        assert_eq!(book.claims(&key("u1"))[0].since.to_string(), "2026-03-01T12:00:08Z");
+        assert_eq!(
+            book.claims(&key("u1"))[0].since.to_string(),
+            "2026-03-01T12:00:08Z"
+        );
     }
 
     #[test]
     fn a_list_names_only_the_holders_that_changed() {
         let now = Timestamp::UNIX_EPOCH;
         let mut book = Book::default();
-        let all = book.list(list(vec![view(1, "u1", "Held"), view(2, "u2", "Waiting"), view(3, "u3", "Held")]), now);
+        let all = book.list(
+            list(vec![
+                view(1, "u1", "Held"),
+                view(2, "u2", "Waiting"),
+                view(3, "u3", "Held"),
+            ]),
+            now,
+        );
         assert_eq!(all.len(), 3);
-        let changed = book.list(list(vec![view(1, "u1", "Held"), view(2, "u2", "Held"), view(4, "u4", "Held")]), now);
-        assert_eq!(changed.into_iter().collect::<Vec<_>>(), [key("u2"), key("u3"), key("u4")]);
+        let changed = book.list(
+            list(vec![
+                view(1, "u1", "Held"),
+                view(2, "u2", "Held"),
+                view(4, "u4", "Held"),
+            ]),
+            now,
+        );
+        assert_eq!(
+            changed.into_iter().collect::<Vec<_>>(),
+            [key("u2"), key("u3"), key("u4")]
+        );
     }
 
     #[test]

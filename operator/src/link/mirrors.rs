@@ -54,8 +54,10 @@ pub(super) async fn run(link: &Link, mut ear: Ear, mut touched: UnboundedReceive
         while let Some(entry) = later.first_entry().filter(|e| *e.key() <= now) {
             batch.extend(entry.remove());
         }
-        let looks = futures::stream::iter(batch).map(|key| async { (look(link, &memory, &key).await, key) });
-        let again: Vec<(Option<Duration>, HolderKey)> = looks.buffer_unordered(AT_ONCE).collect().await;
+        let looks = futures::stream::iter(batch)
+            .map(|key| async { (look(link, &memory, &key).await, key) });
+        let again: Vec<(Option<Duration>, HolderKey)> =
+            looks.buffer_unordered(AT_ONCE).collect().await;
         for (after, key) in again {
             if let Some(after) = after {
                 later.entry(Instant::now() + after).or_default().push(key);
@@ -134,8 +136,14 @@ fn remember(memory: &Mutex<Memory>, key: &HolderKey, fact: PodFact, unknown: boo
     let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
     match fact {
         PodFact::Running { of, .. } if unknown => {
-            let first = *memory.unknown.entry(key.clone()).or_insert_with(clock::boot);
-            PodFact::Running { of, unknown_for: since(first) }
+            let first = *memory
+                .unknown
+                .entry(key.clone())
+                .or_insert_with(clock::boot);
+            PodFact::Running {
+                of,
+                unknown_for: since(first),
+            }
         }
         other => {
             memory.unknown.remove(key);
@@ -153,7 +161,9 @@ async fn ask(
     mirror: Option<&crate::crd::LicenseLease>,
     key: &HolderKey,
 ) -> Result<PodFact, kube::Error> {
-    let Some(mirror) = mirror else { return Ok(PodFact::Absent) };
+    let Some(mirror) = mirror else {
+        return Ok(PodFact::Absent);
+    };
     let namespace = mirror.namespace().unwrap_or_default();
     let api: Api<Pod> = Api::namespaced(link.context.writer.client.clone(), &namespace);
     match api.get_opt(&mirror.spec.holder.name).await? {

@@ -56,7 +56,9 @@ struct Running {
 impl Drop for Links {
     fn drop(&mut self) {
         let links = self.links.get_mut().unwrap_or_else(PoisonError::into_inner);
-        links.values().for_each(|l| l.task.abort());
+        for link in links.values() {
+            link.task.abort();
+        }
     }
 }
 
@@ -72,7 +74,10 @@ pub struct Context {
 impl Links {
     /// None yet; `changed` hears of servers whose snapshot changed.
     pub fn new(changed: mpsc::UnboundedSender<ServerRef>) -> Self {
-        Self { links: Mutex::default(), changed }
+        Self {
+            links: Mutex::default(),
+            changed,
+        }
     }
 
     /// Starts a server's link, or tells it a new target.
@@ -88,15 +93,32 @@ impl Links {
         }
         let (target_tx, target_rx) = watch::channel(target);
         let (snapshot_tx, snapshot_rx) = watch::channel(Snapshot::default());
-        let link = session::Link::new(server.clone(), context.clone(), target_rx, snapshot_tx, self.changed.clone());
+        let link = session::Link::new(
+            server.clone(),
+            context.clone(),
+            target_rx,
+            snapshot_tx,
+            self.changed.clone(),
+        );
         let task = tokio::spawn(link.run()).abort_handle();
         tracing::info!(server = %server, "link started");
-        links.insert(server.clone(), Running { target: target_tx, snapshot: snapshot_rx, task });
+        links.insert(
+            server.clone(),
+            Running {
+                target: target_tx,
+                snapshot: snapshot_rx,
+                task,
+            },
+        );
     }
 
     /// Ends a server's link: the LicenseServer is gone.
     pub fn end(&self, server: &ServerRef, context: &Context) {
-        let link = self.links.lock().unwrap_or_else(PoisonError::into_inner).remove(server);
+        let link = self
+            .links
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(server);
         if let Some(l) = link {
             l.task.abort();
             context.writer.metrics.forget(server);
@@ -106,13 +128,21 @@ impl Links {
 
     /// The servers that have a link.
     pub fn servers(&self) -> Vec<ServerRef> {
-        self.links.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+        self.links
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .keys()
+            .cloned()
+            .collect()
     }
 
     /// What a server last said.
     pub fn snapshot(&self, server: &ServerRef) -> Snapshot {
         let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
-        links.get(server).map(|l| l.snapshot.borrow().clone()).unwrap_or_default()
+        links
+            .get(server)
+            .map(|l| l.snapshot.borrow().clone())
+            .unwrap_or_default()
     }
 }
 
@@ -157,5 +187,8 @@ fn tls(ca: &Ca) -> Result<Arc<rustls::ClientConfig>, LinkError> {
         usages: vec![Usage::Client],
         validity: CERT_VALIDITY,
     })?;
-    Ok(mooring_net::tls::client_config(&ca.roots_pem(), Some((&cert.cert_pem, &cert.key_pem)))?)
+    Ok(mooring_net::tls::client_config(
+        &ca.roots_pem(),
+        Some((&cert.cert_pem, &cert.key_pem)),
+    )?)
 }

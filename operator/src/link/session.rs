@@ -5,7 +5,9 @@ use super::{Book, Context, LinkError, Snapshot, Target, tls};
 use crate::names::{API_PORT, ServerRef};
 use http::Method;
 use mooring_core::time::BootTime;
-use mooring_core::wire::{Expected, Gone, HolderKey, Leases, Problem, ProblemType, Products, WatchEvent, WatchPosition};
+use mooring_core::wire::{
+    Expected, Gone, HolderKey, Leases, Problem, ProblemType, Products, WatchEvent, WatchPosition,
+};
 use mooring_net::client::{Answer, Call, Client, Lines};
 use mooring_net::clock;
 use serde::Serialize;
@@ -18,7 +20,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 /// How long one call may take.
 const CALL: Duration = Duration::from_secs(10);
 /// The watch says at least `Alive` more often than this; silence longer than it means a dead connection.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_secs(30);
 /// How often everything is listed anew.
 const RESYNC: Duration = Duration::from_secs(300);
 /// How often the numbers are fetched at most; a first change is fetched after [`SETTLE_DOWN`].
@@ -73,7 +75,11 @@ impl Link {
         let world = &self.context.writer.world;
         world.complete().await;
         let ear = world.listen(&self.server);
-        let touched = self.touched_rx.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let touched = self
+            .touched_rx
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         let Some(touched) = touched else { return };
         tokio::join!(self.sessions(), super::mirrors::run(&self, ear, touched));
     }
@@ -117,7 +123,8 @@ impl Link {
     /// Every holder that has a pod, a mirror or a claim here.
     fn everyone(&self) -> std::collections::BTreeSet<HolderKey> {
         let world = &self.context.writer.world;
-        let mut all: std::collections::BTreeSet<HolderKey> = self.book().holders().cloned().collect();
+        let mut all: std::collections::BTreeSet<HolderKey> =
+            self.book().holders().cloned().collect();
         all.extend(world.mirrored(&self.server));
         all.extend(world.pods_of(&self.server).into_iter().map(|(k, _)| k));
         all
@@ -140,7 +147,11 @@ impl Link {
                 s.connected = false;
                 s.problem = Some(error.to_string());
             });
-            pause = if restarted || began.elapsed() > longest { shortest } else { (pause * 2).min(longest) };
+            pause = if restarted || began.elapsed() > longest {
+                shortest
+            } else {
+                (pause * 2).min(longest)
+            };
             let mut target = self.target.clone();
             let jitter = pause.mul_f64(mooring_net::random::fraction() / 2.0);
             tokio::select! {
@@ -246,9 +257,13 @@ impl Link {
         let world = &self.context.writer.world;
         let (pods, mirrors) = (world.pods_of(&self.server), world.mirrored(&self.server));
         let proofs = world.proofs(pods.iter().map(|(k, _)| k).chain(&mirrors));
-        let holders = roster(pods.iter().map(|(k, p)| (k, p.as_ref())), &mirrors, &proofs);
+        let holders = roster(pods.iter().map(|(k, p)| (k, p.as_ref())), &mirrors, |k| {
+            proofs.contains_key(k)
+        });
         tracing::info!(server = %self.server, holders = holders.len(), gone = proofs.len(), "roster posted");
-        let expected = Expected { holders: holders.into_iter().collect() };
+        let expected = Expected {
+            holders: holders.into_iter().collect(),
+        };
         send(client, Method::POST, "/v1/holders/expected", &expected).await?;
         self.post_gone(client, proofs.into_keys().collect()).await
     }
@@ -263,7 +278,13 @@ impl Link {
                 tracing::info!(server = %self.server, uid = %key, reason = %proof, "pod reported as gone");
             }
         }
-        send(client, Method::POST, "/v1/holders/gone", &Gone { holders: keys }).await
+        send(
+            client,
+            Method::POST,
+            "/v1/holders/gone",
+            &Gone { holders: keys },
+        )
+        .await
     }
 }
 
@@ -277,28 +298,52 @@ async fn at(when: Option<Instant>) {
 fn refused(call: &Call, answer: &Answer) -> LinkError {
     let detail = match answer.json::<Problem>() {
         Ok(p) => p.to_string(),
-        Err(_) => String::from_utf8_lossy(&answer.body).chars().take(200).collect(),
+        Err(_) => String::from_utf8_lossy(&answer.body)
+            .chars()
+            .take(200)
+            .collect(),
     };
-    LinkError::Answer { call: format!("{} {}", call.method, call.path), status: answer.status.as_u16(), detail }
+    LinkError::Answer {
+        call: format!("{} {}", call.method, call.path),
+        status: answer.status.as_u16(),
+        detail,
+    }
 }
 
 async fn get<T: DeserializeOwned>(client: &Client, path: &str) -> Result<T, LinkError> {
     let call = Call::new(Method::GET, path);
     let answer = client.call(&call, CALL).await?;
-    if answer.status.is_success() { Ok(answer.json()?) } else { Err(refused(&call, &answer)) }
+    if answer.status.is_success() {
+        Ok(answer.json()?)
+    } else {
+        Err(refused(&call, &answer))
+    }
 }
 
-async fn send<T: Serialize>(client: &Client, method: Method, path: &str, body: &T) -> Result<(), LinkError> {
+async fn send<T: Serialize>(
+    client: &Client,
+    method: Method,
+    path: &str,
+    body: &T,
+) -> Result<(), LinkError> {
     let call = Call::new(method, path).json(body)?;
     let answer = client.call(&call, CALL).await?;
-    if answer.status.is_success() { Ok(()) } else { Err(refused(&call, &answer)) }
+    if answer.status.is_success() {
+        Ok(())
+    } else {
+        Err(refused(&call, &answer))
+    }
 }
 
 async fn watch_from(client: &Client, after: WatchPosition) -> Result<Lines, LinkError> {
     let call = Call::new(Method::GET, format!("/v1/leases?watch&after={after}"));
     match client.lines(&call, CALL).await? {
         Ok(lines) => Ok(lines),
-        Err(answer) if answer.json::<Problem>().is_ok_and(|p| p.kind == ProblemType::ResumeExpired) => {
+        Err(answer)
+            if answer
+                .json::<Problem>()
+                .is_ok_and(|p| p.kind == ProblemType::ResumeExpired) =>
+        {
             Err(LinkError::Restarted)
         }
         Err(answer) => Err(refused(&call, &answer)),

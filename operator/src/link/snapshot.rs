@@ -25,7 +25,11 @@ pub struct Snapshot {
 impl Snapshot {
     /// Takes in what the server said of itself.
     pub fn told(&mut self, state: ServerState, now: BootTime) {
-        if self.state.as_ref().is_none_or(|s| s.instance != state.instance) {
+        if self
+            .state
+            .as_ref()
+            .is_none_or(|s| s.instance != state.instance)
+        {
             self.seen = Some(now);
         }
         self.state = Some(state);

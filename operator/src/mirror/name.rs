@@ -13,15 +13,31 @@ const SUBJECT_PART: usize = 40;
 /// `external-‹subject›-‹hash›` in the server's.
 pub fn mirror_name(server: &ServerRef, holder: &Holder) -> (String, String) {
     match holder {
-        Holder::Pod { namespace, pod, uid, .. } => {
-            let uid8: String = uid.chars().filter(char::is_ascii_alphanumeric).take(8).collect();
-            (namespace.clone(), format!("{}-{uid8}", clean(pod, POD_PART)))
+        Holder::Pod {
+            namespace,
+            pod,
+            uid,
+            ..
+        } => {
+            let uid8: String = uid
+                .chars()
+                .filter(char::is_ascii_alphanumeric)
+                .take(8)
+                .collect();
+            (
+                namespace.clone(),
+                format!("{}-{uid8}", clean(pod, POD_PART)),
+            )
         }
         Holder::External { subject } => {
             let hash = hex::encode(digest(&SHA256, subject.as_bytes()).as_ref());
             let hash8: String = hash.chars().take(8).collect();
             let part = clean(subject, SUBJECT_PART);
-            let name = if part.is_empty() { format!("external-{hash8}") } else { format!("external-{part}-{hash8}") };
+            let name = if part.is_empty() {
+                format!("external-{hash8}")
+            } else {
+                format!("external-{part}-{hash8}")
+            };
             (server.namespace.clone(), name)
         }
     }
@@ -29,11 +45,21 @@ pub fn mirror_name(server: &ServerRef, holder: &Holder) -> (String, String) {
 
 /// As much of a text as an object's name may hold (RFC 1123 subdomain), beginning and ending with a letter or digit.
 fn clean(text: &str, max: usize) -> String {
-    let allowed = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c.to_ascii_lowercase() } else { '-' };
+    let allowed = |c: char| {
+        if c.is_ascii_alphanumeric() || c == '.' {
+            c.to_ascii_lowercase()
+        } else {
+            '-'
+        }
+    };
     let kept: String = text.chars().map(allowed).take(max).collect();
     let kept = kept.trim_matches(|c: char| !c.is_ascii_alphanumeric());
     // A dot must stand between letters or digits.
-    kept.split('.').map(|p| p.trim_matches('-')).filter(|p| !p.is_empty()).collect::<Vec<_>>().join(".")
+    kept.split('.')
+        .map(|p| p.trim_matches('-'))
+        .filter(|p| !p.is_empty())
+        .collect::<Vec<_>>()
+        .join(".")
 }
 
 #[cfg(test)]
@@ -54,7 +80,10 @@ mod tests {
 
     #[test]
     fn a_pods_mirror_is_named_after_it_in_its_namespace() {
-        assert_eq!(of_pod("render-1"), ("apps".into(), "render-1-3f2504e0".into()));
+        assert_eq!(
+            of_pod("render-1"),
+            ("apps".into(), "render-1-3f2504e0".into())
+        );
         let long = of_pod(&format!("{}-.{}", "x".repeat(51), "y".repeat(60))).1;
         assert_eq!(long, format!("{}-3f2504e0", "x".repeat(51)));
         assert!(of_pod(&"a".repeat(253)).1.len() <= 61);
@@ -67,7 +96,10 @@ mod tests {
         let name = |s: &str| mirror_name(&server, &Holder::External { subject: s.into() });
         let (ns, n) = name("Ann@laptop.example");
         assert_eq!(ns, "licensing");
-        assert!(n.starts_with("external-ann-laptop.example-") && n.len() <= 63, "{n}");
+        assert!(
+            n.starts_with("external-ann-laptop.example-") && n.len() <= 63,
+            "{n}"
+        );
         assert_ne!(name("a b"), name("a-b"), "the hash keeps them apart");
         assert!(name("ü").1.starts_with("external-") && !name("ü").1.contains("--"));
     }

@@ -34,13 +34,25 @@ pub fn note(before: Option<&LicenseLeaseStatus>, lease: &LicenseLease) -> Option
     let why = now.message.as_deref().unwrap_or("no reason given");
     let products = &now.products;
     let (severity, reason, message) = match now.state {
-        LeaseState::Held => (Severity::Normal, "LicenseHeld", format!("holds {products} from license server {server}")),
-        LeaseState::Reserved => {
-            (Severity::Normal, "LicenseReserved", format!("{products} is reserved at license server {server}"))
-        }
+        LeaseState::Held => (
+            Severity::Normal,
+            "LicenseHeld",
+            format!("holds {products} from license server {server}"),
+        ),
+        LeaseState::Reserved => (
+            Severity::Normal,
+            "LicenseReserved",
+            format!("{products} is reserved at license server {server}"),
+        ),
         LeaseState::Waiting => {
-            let place = now.place.map_or_else(String::new, |p| format!(" at place {p}"));
-            (Severity::Normal, "LicenseWaiting", format!("waits in line{place} for {products} at license server {server}: {why}"))
+            let place = now
+                .place
+                .map_or_else(String::new, |p| format!(" at place {p}"));
+            (
+                Severity::Normal,
+                "LicenseWaiting",
+                format!("waits in line{place} for {products} at license server {server}: {why}"),
+            )
         }
         LeaseState::Silent => {
             let until = now.until.as_deref().unwrap_or("soon");
@@ -55,7 +67,11 @@ pub fn note(before: Option<&LicenseLeaseStatus>, lease: &LicenseLease) -> Option
             );
             (Severity::Warning, "LicenseContested", text)
         }
-        LeaseState::Refused => (Severity::Warning, "LicenseRefused", format!("{products} refused by license server {server}: {why}")),
+        LeaseState::Refused => (
+            Severity::Warning,
+            "LicenseRefused",
+            format!("{products} refused by license server {server}: {why}"),
+        ),
         LeaseState::Unknown => (Severity::Warning, "LicenseUnknown", why.to_owned()),
     };
     let action = match now.state {
@@ -67,5 +83,10 @@ pub fn note(before: Option<&LicenseLeaseStatus>, lease: &LicenseLease) -> Option
         LeaseState::Refused => "Refuse",
         LeaseState::Unknown => "Check",
     };
-    Some(Note { severity, reason, action, message: message.chars().take(1000).collect() })
+    Some(Note {
+        severity,
+        reason,
+        action,
+        message: message.chars().take(1000).collect(),
+    })
 }

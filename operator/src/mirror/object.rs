@@ -2,8 +2,8 @@
 
 use super::name::mirror_name;
 use crate::crd::{
-    ClaimStatus, HolderKind, HolderReference, LeaseState, LicenseLease, LicenseLeaseSpec, LicenseLeaseStatus,
-    ServerReference,
+    ClaimStatus, HolderKind, HolderReference, LeaseState, LicenseLease, LicenseLeaseSpec,
+    LicenseLeaseStatus, ServerReference,
 };
 use crate::link::Known;
 use crate::names::{FIELD_MANAGER, MANAGED_BY, SERVER_LABEL, SERVER_NAMESPACE_LABEL, ServerRef};
@@ -47,14 +47,22 @@ fn state_of(view: ViewState) -> LeaseState {
 }
 
 /// The mirror of what the server knows. Points in time that are already written stay, so that a repeated answer changes nothing.
-pub fn mirror(word: ServerWord<'_>, existing: Option<&LicenseLease>, node: Option<String>) -> Option<LicenseLease> {
+pub fn mirror(
+    word: ServerWord<'_>,
+    existing: Option<&LicenseLease>,
+    node: Option<String>,
+) -> Option<LicenseLease> {
     let holder = &word.claims.first()?.view.holder;
     let before = existing.and_then(|e| e.status.as_ref());
     let claims: Vec<ClaimStatus> = word.claims.iter().map(|k| claim(k, before)).collect();
     // The claim that needs most attention speaks for the pod.
     let head = claims.iter().max_by_key(|c| c.state)?;
     let status = LicenseLeaseStatus {
-        products: claims.iter().map(|c| c.products.as_str()).collect::<Vec<_>>().join(","),
+        products: claims
+            .iter()
+            .map(|c| c.products.as_str())
+            .collect::<Vec<_>>()
+            .join(","),
         state: head.state,
         since: head.since.clone(),
         node: match holder {
@@ -70,10 +78,20 @@ pub fn mirror(word: ServerWord<'_>, existing: Option<&LicenseLease>, node: Optio
 }
 
 fn claim(k: &Known, before: Option<&LicenseLeaseStatus>) -> ClaimStatus {
-    let (name, lease, state) = (k.view.claim.to_string(), k.view.lease.to_string(), state_of(k.view.state));
-    let same = before.and_then(|b| b.claims.iter().find(|c| c.name == name && c.lease == lease && c.state == state));
+    let (name, lease, state) = (
+        k.view.claim.to_string(),
+        k.view.lease.to_string(),
+        state_of(k.view.state),
+    );
+    let same = before.and_then(|b| {
+        b.claims
+            .iter()
+            .find(|c| c.name == name && c.lease == lease && c.state == state)
+    });
     let until = k.until.map(|u| {
-        let written = same.and_then(|s| s.until.as_ref()).and_then(|t| t.parse::<Timestamp>().ok());
+        let written = same
+            .and_then(|s| s.until.as_ref())
+            .and_then(|t| t.parse::<Timestamp>().ok());
         written.filter(|w| near(*w, u)).unwrap_or(u)
     });
     ClaimStatus {
@@ -90,7 +108,11 @@ fn claim(k: &Known, before: Option<&LicenseLeaseStatus>) -> ClaimStatus {
 
 fn message(k: &Known) -> Option<String> {
     if let Some(p) = &k.view.problem {
-        let field = p.field.as_deref().map(|f| format!(" (field {f})")).unwrap_or_default();
+        let field = p
+            .field
+            .as_deref()
+            .map(|f| format!(" (field {f})"))
+            .unwrap_or_default();
         return Some(format!("{}{field}", p.detail));
     }
     k.view.reason.map(|r| r.explain().to_owned())
@@ -129,15 +151,23 @@ pub fn unknown(server: &ServerRef, of: &Holding, now: Timestamp) -> LicenseLease
 fn object(server: &ServerRef, holder: &Holder, status: LicenseLeaseStatus) -> LicenseLease {
     let (namespace, name) = mirror_name(server, holder);
     let reference = match holder {
-        Holder::Pod { pod, uid, service_account, .. } => HolderReference {
+        Holder::Pod {
+            pod,
+            uid,
+            service_account,
+            ..
+        } => HolderReference {
             kind: HolderKind::Pod,
             name: pod.clone(),
             uid: Some(uid.clone()),
             service_account: Some(service_account.clone()).filter(|s| !s.is_empty()),
         },
-        Holder::External { subject } => {
-            HolderReference { kind: HolderKind::External, name: subject.clone(), uid: None, service_account: None }
-        }
+        Holder::External { subject } => HolderReference {
+            kind: HolderKind::External,
+            name: subject.clone(),
+            uid: None,
+            service_account: None,
+        },
     };
     let labels = BTreeMap::from([
         (MANAGED_BY.to_owned(), FIELD_MANAGER.to_owned()),
@@ -152,7 +182,10 @@ fn object(server: &ServerRef, holder: &Holder, status: LicenseLeaseStatus) -> Li
             ..ObjectMeta::default()
         },
         spec: LicenseLeaseSpec {
-            server: ServerReference { namespace: server.namespace.clone(), name: server.name.clone() },
+            server: ServerReference {
+                namespace: server.namespace.clone(),
+                name: server.name.clone(),
+            },
             holder: reference,
         },
         status: Some(status),

@@ -78,7 +78,14 @@ pub enum Step {
 
 /// Decides.
 pub fn plan(f: &Facts<'_>) -> Step {
-    match mirror(ServerWord { server: f.server, claims: f.claims }, f.existing, f.node.clone()) {
+    match mirror(
+        ServerWord {
+            server: f.server,
+            claims: f.claims,
+        },
+        f.existing,
+        f.node.clone(),
+    ) {
         Some(desired) => known(f, desired),
         None => not_known(f),
     }
@@ -86,7 +93,8 @@ pub fn plan(f: &Facts<'_>) -> Step {
 
 fn known(f: &Facts<'_>, desired: LicenseLease) -> Step {
     let before = f.existing.and_then(|e| e.status.as_ref());
-    let (Some(existing), Some(old), Some(new)) = (f.existing, before, desired.status.as_ref()) else {
+    let (Some(existing), Some(old), Some(new)) = (f.existing, before, desired.status.as_ref())
+    else {
         let said = note(before, &desired);
         return Step::Apply(Box::new(desired), said);
     };
@@ -109,7 +117,11 @@ fn known(f: &Facts<'_>, desired: LicenseLease) -> Step {
 
 fn same_labels(a: &LicenseLease, b: &LicenseLease) -> bool {
     let theirs = a.metadata.labels.as_ref();
-    b.metadata.labels.iter().flatten().all(|(k, v)| theirs.and_then(|l| l.get(k)) == Some(v))
+    b.metadata
+        .labels
+        .iter()
+        .flatten()
+        .all(|(k, v)| theirs.and_then(|l| l.get(k)) == Some(v))
 }
 
 /// Places move with each release, and a server that starts says "settling" to all in line for a while: no change of state.

@@ -21,13 +21,20 @@ pub struct Shelf(HashMap<HolderKey, Stored>);
 
 /// Resource versions grow with each write of an object (KEP-5504 makes comparing them a promise; etcd always kept it).
 fn version(lease: &LicenseLease) -> u64 {
-    lease.metadata.resource_version.as_deref().and_then(|v| v.parse().ok()).unwrap_or(u64::MAX)
+    lease
+        .metadata
+        .resource_version
+        .as_deref()
+        .and_then(|v| v.parse().ok())
+        .unwrap_or(u64::MAX)
 }
 
 impl Shelf {
     /// The watch showed it. Whether that is news: somebody else wrote it.
     pub fn seen(&mut self, lease: LicenseLease) -> bool {
-        let Some(key) = holder_of(&lease) else { return false };
+        let Some(key) = holder_of(&lease) else {
+            return false;
+        };
         match self.0.get_mut(&key) {
             Some(stored) if version(&lease) <= version(&stored.lease) => false,
             Some(stored) => {
@@ -35,7 +42,13 @@ impl Shelf {
                 true
             }
             None => {
-                self.0.insert(key, Stored { lease, written: None });
+                self.0.insert(
+                    key,
+                    Stored {
+                        lease,
+                        written: None,
+                    },
+                );
                 true
             }
         }
@@ -43,18 +56,31 @@ impl Shelf {
 
     /// The watch showed that it was deleted. Whether that is news: not our own deletion, nor one before our last write.
     pub fn seen_deleted(&mut self, lease: &LicenseLease) -> bool {
-        let Some(key) = holder_of(lease) else { return false };
+        let Some(key) = holder_of(lease) else {
+            return false;
+        };
         let ours = self.0.get(&key);
-        let older = ours.is_some_and(|s| s.lease.metadata.uid != lease.metadata.uid && version(lease) < version(&s.lease));
+        let older = ours.is_some_and(|s| {
+            s.lease.metadata.uid != lease.metadata.uid && version(lease) < version(&s.lease)
+        });
         !older && self.0.remove(&key).is_some()
     }
 
     /// We wrote it.
     pub fn wrote(&mut self, lease: LicenseLease, at: BootTime) {
         if let Some(key) = holder_of(&lease) {
-            let newer = self.0.get(&key).is_none_or(|s| version(&s.lease) <= version(&lease));
+            let newer = self
+                .0
+                .get(&key)
+                .is_none_or(|s| version(&s.lease) <= version(&lease));
             if newer {
-                self.0.insert(key, Stored { lease, written: Some(at) });
+                self.0.insert(
+                    key,
+                    Stored {
+                        lease,
+                        written: Some(at),
+                    },
+                );
             }
         }
     }
@@ -76,7 +102,12 @@ impl Shelf {
 
     /// Keeps those for which `keep` holds; the others' holders.
     pub fn retain(&mut self, mut keep: impl FnMut(&LicenseLease) -> bool) -> Vec<HolderKey> {
-        let lost: Vec<HolderKey> = self.0.iter().filter(|(_, s)| !keep(&s.lease)).map(|(k, _)| k.clone()).collect();
+        let lost: Vec<HolderKey> = self
+            .0
+            .iter()
+            .filter(|(_, s)| !keep(&s.lease))
+            .map(|(k, _)| k.clone())
+            .collect();
         for key in &lost {
             self.0.remove(key);
         }
@@ -115,7 +146,10 @@ mod tests {
         s.wrote(lease(10, "x", "Held"), BootTime::default());
         assert!(s.seen_deleted(&lease(11, "x", "Held")));
         s.wrote(lease(20, "y", "Held"), BootTime::default());
-        assert!(!s.seen_deleted(&lease(11, "x", "Held")), "the object before ours");
+        assert!(
+            !s.seen_deleted(&lease(11, "x", "Held")),
+            "the object before ours"
+        );
         s.removed(&HolderKey("pod".into()));
         assert!(!s.seen_deleted(&lease(21, "y", "Held")));
     }

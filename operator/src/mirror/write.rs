@@ -27,7 +27,11 @@ impl Pace {
     /// `per_second` writes on average, `burst` of them at once.
     pub fn new(per_second: u32, burst: u32) -> Self {
         let every = Duration::from_secs(1) / per_second.max(1);
-        Self { every, burst, next: Mutex::new(Instant::now()) }
+        Self {
+            every,
+            burst,
+            next: Mutex::new(Instant::now()),
+        }
     }
 
     /// Waits for one's turn.
@@ -61,18 +65,29 @@ pub struct Writer {
 
 impl Writer {
     /// Writes a mirror, and says what changed.
-    pub async fn apply(&self, server: &ServerRef, lease: &LicenseLease, note: Option<&Note>) -> Result<(), kube::Error> {
+    pub async fn apply(
+        &self,
+        server: &ServerRef,
+        lease: &LicenseLease,
+        note: Option<&Note>,
+    ) -> Result<(), kube::Error> {
         self.pace.turn().await;
         let namespace = lease.namespace().unwrap_or_default();
         let api: Api<LicenseLease> = Api::namespaced(self.client.clone(), &namespace);
         let params = PatchParams::apply(FIELD_MANAGER).force();
-        match api.patch(&lease.name_any(), &params, &Patch::Apply(lease)).await {
+        match api
+            .patch(&lease.name_any(), &params, &Patch::Apply(lease))
+            .await
+        {
             Ok(mut written) => {
                 written.metadata.managed_fields = None;
-                self.world.mirror_written(server, written, mooring_net::clock::boot());
+                self.world
+                    .mirror_written(server, written, mooring_net::clock::boot());
             }
             // A namespace that is being deleted takes no new objects; its pods end anyway.
-            Err(kube::Error::Api(s)) if s.code == 403 && s.message.contains("being terminated") => return Ok(()),
+            Err(kube::Error::Api(s)) if s.code == 403 && s.message.contains("being terminated") => {
+                return Ok(());
+            }
             Err(e) => {
                 self.metrics.mirror_write("error");
                 return Err(e);
@@ -90,12 +105,23 @@ impl Writer {
     }
 
     /// Removes a mirror, and only the object that is meant.
-    pub async fn delete(&self, server: &ServerRef, key: &HolderKey, lease: &LicenseLease) -> Result<(), kube::Error> {
+    pub async fn delete(
+        &self,
+        server: &ServerRef,
+        key: &HolderKey,
+        lease: &LicenseLease,
+    ) -> Result<(), kube::Error> {
         self.pace.turn().await;
         let namespace = lease.namespace().unwrap_or_default();
         let api: Api<LicenseLease> = Api::namespaced(self.client.clone(), &namespace);
-        let only = Preconditions { uid: lease.uid(), resource_version: None };
-        let params = DeleteParams { preconditions: Some(only), ..DeleteParams::default() };
+        let only = Preconditions {
+            uid: lease.uid(),
+            resource_version: None,
+        };
+        let params = DeleteParams {
+            preconditions: Some(only),
+            ..DeleteParams::default()
+        };
         match api.delete(&lease.name_any(), &params).await {
             Ok(_) => {
                 self.metrics.mirror_write("delete");

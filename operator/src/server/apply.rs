@@ -26,23 +26,39 @@ fn params() -> PatchParams {
 }
 
 fn failed<K: Resource<DynamicType = ()>>(object: &K, source: kube::Error) -> Error {
-    Error::Api { what: format!("{} {}", K::kind(&()), object.name_any()), source: Box::new(source) }
+    Error::Api {
+        what: format!("{} {}", K::kind(&()), object.name_any()),
+        source: Box::new(source),
+    }
 }
 
 async fn namespaced<K>(client: &Client, object: &K) -> Result<K, Error>
 where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Serialize + DeserializeOwned + Clone + Debug,
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Serialize
+        + DeserializeOwned
+        + Clone
+        + Debug,
 {
     let api: Api<K> = Api::namespaced(client.clone(), &object.namespace().unwrap_or_default());
-    api.patch(&object.name_any(), &params(), &Patch::Apply(object)).await.map_err(|e| failed(object, e))
+    api.patch(&object.name_any(), &params(), &Patch::Apply(object))
+        .await
+        .map_err(|e| failed(object, e))
 }
 
 /// A digest of what would be written, to write only on a change.
 pub(super) fn fingerprint(i: &build::Inputs<'_>) -> Result<String, Error> {
     let config = build::server_config(i);
     let hash = build::config_hash(&config)?;
-    let all = json!([build::config_map(i, &config)?, build::service(i), build::role_binding(i), build::stateful_set(i, &hash)]);
-    Ok(hex::encode(digest(&SHA256, all.to_string().as_bytes()).as_ref()))
+    let all = json!([
+        build::config_map(i, &config)?,
+        build::service(i),
+        build::role_binding(i),
+        build::stateful_set(i, &hash)
+    ]);
+    Ok(hex::encode(
+        digest(&SHA256, all.to_string().as_bytes()).as_ref(),
+    ))
 }
 
 /// Writes all of them; the Service as it is then.
@@ -53,7 +69,10 @@ pub(super) async fn apply(i: &build::Inputs<'_>, ctx: &Context) -> Result<Servic
     namespaced(client, &build::service_account(i)).await?;
     let binding = build::role_binding(i);
     let bindings: Api<ClusterRoleBinding> = Api::all(client.clone());
-    bindings.patch(&binding.name_any(), &params(), &Patch::Apply(&binding)).await.map_err(|e| failed(&binding, e))?;
+    bindings
+        .patch(&binding.name_any(), &params(), &Patch::Apply(&binding))
+        .await
+        .map_err(|e| failed(&binding, e))?;
     namespaced(client, &build::config_map(i, &config)?).await?;
     let service = namespaced(client, &build::service(i)).await?;
     namespaced(client, &build::stateful_set(i, &hash)).await?;
@@ -61,9 +80,20 @@ pub(super) async fn apply(i: &build::Inputs<'_>, ctx: &Context) -> Result<Servic
 }
 
 /// Sees to the serving certificate.
-pub(super) async fn certificate(i: &build::Inputs<'_>, facts: &Facts, ctx: &Context) -> Result<(), Error> {
+pub(super) async fn certificate(
+    i: &build::Inputs<'_>,
+    facts: &Facts,
+    ctx: &Context,
+) -> Result<(), Error> {
     let (names, roots) = (dns_names(i.reference), ctx.ca.roots_pem());
-    let Some(why) = renewal(facts.tls.as_ref(), &roots, &names, mooring_net::clock::now().wall) else { return Ok(()) };
+    let Some(why) = renewal(
+        facts.tls.as_ref(),
+        &roots,
+        &names,
+        mooring_net::clock::now().wall,
+    ) else {
+        return Ok(());
+    };
     let request = CertRequest {
         common_name: i.reference.dns_name(),
         dns_names: names,
@@ -78,14 +108,21 @@ pub(super) async fn certificate(i: &build::Inputs<'_>, facts: &Facts, ctx: &Cont
 
 /// Makes the identity once: 32 random bytes. It hides holders' names in tokens; another one would make the same holder a
 /// stranger to its own leases, so `create` decides and nothing ever overwrites it.
-pub(super) async fn identity(i: &build::Inputs<'_>, facts: &Facts, ctx: &Context) -> Result<(), Error> {
+pub(super) async fn identity(
+    i: &build::Inputs<'_>,
+    facts: &Facts,
+    ctx: &Context,
+) -> Result<(), Error> {
     if facts.has_identity {
         return Ok(());
     }
     let key: [u8; 32] = mooring_net::random::bytes();
     let secret = Secret {
         metadata: build::meta(i, i.reference.child("identity")),
-        data: Some(BTreeMap::from([("key".to_owned(), ByteString(key.to_vec()))])),
+        data: Some(BTreeMap::from([(
+            "key".to_owned(),
+            ByteString(key.to_vec()),
+        )])),
         type_: Some("mooring.dev/identity".into()),
         immutable: Some(true),
         ..Secret::default()
@@ -101,17 +138,31 @@ pub(super) async fn identity(i: &build::Inputs<'_>, facts: &Facts, ctx: &Context
 
 /// Brings a change of what the pod mounts to its kubelet's notice: it looks at a pod's volumes at each change of the pod,
 /// and otherwise once in a minute or two.
-pub(super) async fn nudge(i: &build::Inputs<'_>, facts: &Facts, ctx: &Context) -> Result<(), Error> {
+pub(super) async fn nudge(
+    i: &build::Inputs<'_>,
+    facts: &Facts,
+    ctx: &Context,
+) -> Result<(), Error> {
     let Some(pod) = &facts.pod else { return Ok(()) };
     let text = format!("{}\n{}", facts.sources, serde_yaml::to_string(i.policies)?);
-    let now: String = hex::encode(digest(&SHA256, text.as_bytes()).as_ref()).chars().take(16).collect();
+    let now: String = hex::encode(digest(&SHA256, text.as_bytes()).as_ref())
+        .chars()
+        .take(16)
+        .collect();
     let before = pod.annotations().get(SOURCES);
     if before == Some(&now) {
         return Ok(());
     }
     let patch = json!({ "metadata": { "uid": pod.uid(), "annotations": { SOURCES: now } } });
     let api: Api<Pod> = Api::namespaced(ctx.client.clone(), &i.reference.namespace);
-    match api.patch(&pod.name_any(), &PatchParams::default(), &Patch::Merge(&patch)).await {
+    match api
+        .patch(
+            &pod.name_any(),
+            &PatchParams::default(),
+            &Patch::Merge(&patch),
+        )
+        .await
+    {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(s)) if s.code == 404 || s.code == 409 => Ok(()),
         Err(e) => Err(failed(pod, e)),
@@ -119,10 +170,20 @@ pub(super) async fn nudge(i: &build::Inputs<'_>, facts: &Facts, ctx: &Context) -
 }
 
 /// Deletes the server's pod, and only this one: the StatefulSet makes it anew where the labels are now.
-pub(super) async fn delete_pod(reference: &ServerRef, pod: &Pod, ctx: &Context) -> Result<(), Error> {
+pub(super) async fn delete_pod(
+    reference: &ServerRef,
+    pod: &Pod,
+    ctx: &Context,
+) -> Result<(), Error> {
     let api: Api<Pod> = Api::namespaced(ctx.client.clone(), &reference.namespace);
-    let only = Preconditions { uid: pod.uid(), resource_version: None };
-    let params = DeleteParams { preconditions: Some(only), ..DeleteParams::default() };
+    let only = Preconditions {
+        uid: pod.uid(),
+        resource_version: None,
+    };
+    let params = DeleteParams {
+        preconditions: Some(only),
+        ..DeleteParams::default()
+    };
     match api.delete(&pod.name_any(), &params).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(s)) if s.code == 404 || s.code == 409 => Ok(()),

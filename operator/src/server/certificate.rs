@@ -16,8 +16,15 @@ pub(super) fn dns_names(server: &ServerRef) -> Vec<String> {
 }
 
 /// Why the certificate in `secret` does not serve (any more); `None`: it does.
-pub(super) fn renewal(secret: Option<&Secret>, roots: &str, names: &[String], now: Timestamp) -> Option<&'static str> {
-    let Some(data) = secret.and_then(|s| s.data.as_ref()) else { return Some("there is none") };
+pub(super) fn renewal(
+    secret: Option<&Secret>,
+    roots: &str,
+    names: &[String],
+    now: Timestamp,
+) -> Option<&'static str> {
+    let Some(data) = secret.and_then(|s| s.data.as_ref()) else {
+        return Some("there is none");
+    };
     let text = |key: &str| data.get(key).map(|b| b.0.as_slice()).unwrap_or_default();
     if text("tls.key").is_empty() {
         return Some("its key is missing");
@@ -25,16 +32,28 @@ pub(super) fn renewal(secret: Option<&Secret>, roots: &str, names: &[String], no
     if text("ca.crt") != roots.as_bytes() {
         return Some("the CA has changed");
     }
-    let Ok((_, pem)) = parse_x509_pem(text("tls.crt")) else { return Some("it cannot be read") };
-    let Ok(cert) = pem.parse_x509() else { return Some("it cannot be read") };
+    let Ok((_, pem)) = parse_x509_pem(text("tls.crt")) else {
+        return Some("it cannot be read");
+    };
+    let Ok(cert) = pem.parse_x509() else {
+        return Some("it cannot be read");
+    };
     let listed: Vec<&str> = match cert.subject_alternative_name() {
-        Ok(Some(san)) => san.value.general_names.iter().filter_map(dns_name).collect(),
+        Ok(Some(san)) => san
+            .value
+            .general_names
+            .iter()
+            .filter_map(dns_name)
+            .collect(),
         _ => Vec::new(),
     };
     if names.iter().any(|n| !listed.contains(&n.as_str())) {
         return Some("its names have changed");
     }
-    let (from, to) = (cert.validity().not_before.timestamp(), cert.validity().not_after.timestamp());
+    let (from, to) = (
+        cert.validity().not_before.timestamp(),
+        cert.validity().not_after.timestamp(),
+    );
     // At two thirds of its life.
     let due = from + (to - from) / 3 * 2;
     (now.as_second() >= due).then_some("it is at two thirds of its life")
@@ -57,7 +76,9 @@ mod tests {
     use std::time::SystemTime;
 
     fn after(days: u64) -> Timestamp {
-        Timestamp::now().checked_add(Duration::from_secs(days * 86_400)).unwrap()
+        Timestamp::now()
+            .checked_add(Duration::from_secs(days * 86_400))
+            .unwrap()
     }
 
     fn secret(ca: &Ca, names: &[String]) -> Secret {
@@ -68,9 +89,19 @@ mod tests {
             validity: VALIDITY,
         };
         let cert = ca.issue(&request).unwrap();
-        let data = [("tls.crt", cert.cert_pem), ("tls.key", cert.key_pem), ("ca.crt", ca.roots_pem())];
-        let data: BTreeMap<_, _> = data.into_iter().map(|(k, v)| (k.to_owned(), ByteString(v.into_bytes()))).collect();
-        Secret { data: Some(data), ..Secret::default() }
+        let data = [
+            ("tls.crt", cert.cert_pem),
+            ("tls.key", cert.key_pem),
+            ("ca.crt", ca.roots_pem()),
+        ];
+        let data: BTreeMap<_, _> = data
+            .into_iter()
+            .map(|(k, v)| (k.to_owned(), ByteString(v.into_bytes())))
+            .collect();
+        Secret {
+            data: Some(data),
+            ..Secret::default()
+        }
     }
 
     #[test]
@@ -89,12 +120,28 @@ mod tests {
         let names = dns_names(&ServerRef::new("licensing", "main"));
         let s = secret(&ca, &names);
         let other = Ca::ephemeral(SystemTime::now()).unwrap();
-        assert_eq!(renewal(Some(&s), &other.roots_pem(), &names, after(0)), Some("the CA has changed"));
+        assert_eq!(
+            renewal(Some(&s), &other.roots_pem(), &names, after(0)),
+            Some("the CA has changed")
+        );
         let more = [names.clone(), vec!["x.example".into()]].concat();
-        assert_eq!(renewal(Some(&s), &ca.roots_pem(), &more, after(0)), Some("its names have changed"));
-        assert_eq!(renewal(None, &ca.roots_pem(), &names, after(0)), Some("there is none"));
+        assert_eq!(
+            renewal(Some(&s), &ca.roots_pem(), &more, after(0)),
+            Some("its names have changed")
+        );
+        assert_eq!(
+            renewal(None, &ca.roots_pem(), &names, after(0)),
+            Some("there is none")
+        );
         let mut broken = s.clone();
-        broken.data.as_mut().unwrap().insert("tls.crt".into(), ByteString(b"x".to_vec()));
-        assert_eq!(renewal(Some(&broken), &ca.roots_pem(), &names, after(0)), Some("it cannot be read"));
+        broken
+            .data
+            .as_mut()
+            .unwrap()
+            .insert("tls.crt".into(), ByteString(b"x".to_vec()));
+        assert_eq!(
+            renewal(Some(&broken), &ca.roots_pem(), &names, after(0)),
+            Some("it cannot be read")
+        );
     }
 }

@@ -46,60 +46,139 @@ pub struct Missing {
 }
 
 fn api(error: kube::Error, what: &str) -> Error {
-    Error::Api { what: what.to_owned(), source: Box::new(error) }
+    Error::Api {
+        what: what.to_owned(),
+        source: Box::new(error),
+    }
 }
 
 /// Reads all of them.
-pub async fn dereference(server: &LicenseServer, reference: &ServerRef, ctx: &Context) -> Result<Facts, Error> {
+pub async fn dereference(
+    server: &LicenseServer,
+    reference: &ServerRef,
+    ctx: &Context,
+) -> Result<Facts, Error> {
     let ns = reference.namespace.as_str();
     let secrets: Api<Secret> = Api::namespaced(ctx.client.clone(), ns);
     let sets: Api<StatefulSet> = Api::namespaced(ctx.client.clone(), ns);
     let pods: Api<Pod> = Api::namespaced(ctx.client.clone(), ns);
     let services: Api<Service> = Api::namespaced(ctx.client.clone(), ns);
-    let mut facts = Facts { nodes: ctx.world.nodes(), ..Facts::default() };
+    let mut facts = Facts {
+        nodes: ctx.world.nodes(),
+        ..Facts::default()
+    };
     let mut versions = Vec::new();
     let spec = &server.spec;
-    let need = |field, kind, name: &str, key: Option<&str>, there: Option<Vec<String>>| match (there, key) {
+    let need = |field, kind, name: &str, key: Option<&str>, there: Option<Vec<String>>| match (
+        there, key,
+    ) {
         (None, _) => Some(Missing {
-            reason: if field == "spec.license" { "LicenseSecretMissing" } else { "ReferenceMissing" },
-            message: format!("{field}: {kind} {ns}/{name} is not there: create it{}", key.map(|k| format!(" with key {k}")).unwrap_or_default()),
+            reason: if field == "spec.license" {
+                "LicenseSecretMissing"
+            } else {
+                "ReferenceMissing"
+            },
+            message: format!(
+                "{field}: {kind} {ns}/{name} is not there: create it{}",
+                key.map(|k| format!(" with key {k}")).unwrap_or_default()
+            ),
         }),
         (Some(keys), Some(key)) if !keys.iter().any(|k| k == key) => Some(Missing {
-            reason: if field == "spec.license" { "LicenseSecretMissing" } else { "ReferenceMissing" },
-            message: format!("{field}: {kind} {ns}/{name} has no key {key} (it has {}): add it, or name another key", list(&keys)),
+            reason: if field == "spec.license" {
+                "LicenseSecretMissing"
+            } else {
+                "ReferenceMissing"
+            },
+            message: format!(
+                "{field}: {kind} {ns}/{name} has no key {key} (it has {}): add it, or name another key",
+                list(&keys)
+            ),
         }),
         _ => None,
     };
-    let mut secret = async |field: &'static str, name: &str, key: Option<&str>| -> Result<Option<Missing>, Error> {
-        let there = secrets.get_opt(name).await.map_err(|e| api(e, &format!("Secret {ns}/{name}")))?;
+    let mut secret = async |field: &'static str,
+                            name: &str,
+                            key: Option<&str>|
+           -> Result<Option<Missing>, Error> {
+        let there = secrets
+            .get_opt(name)
+            .await
+            .map_err(|e| api(e, &format!("Secret {ns}/{name}")))?;
         versions.push(there.as_ref().and_then(ResourceVersion::version));
         let keys = there.map(|s| s.data.unwrap_or_default().into_keys().collect());
         Ok(need(field, "Secret", name, key, keys))
     };
-    facts.missing.extend(secret("spec.license", &spec.license.secret_name, Some(&spec.license.key)).await?);
+    facts.missing.extend(
+        secret(
+            "spec.license",
+            &spec.license.secret_name,
+            Some(&spec.license.key),
+        )
+        .await?,
+    );
     if let Some(p) = &spec.anchor.pkcs11 {
         let pin = &p.pin_secret;
-        facts.missing.extend(secret("spec.anchor.pkcs11.pinSecret", &pin.name, Some(&pin.key)).await?);
+        facts
+            .missing
+            .extend(secret("spec.anchor.pkcs11.pinSecret", &pin.name, Some(&pin.key)).await?);
     }
-    if let Some(name) = spec.vendor_keys.as_ref().and_then(|k| k.secret_name.as_deref()) {
-        facts.missing.extend(secret("spec.vendorKeys.secretName", name, None).await?);
+    if let Some(name) = spec
+        .vendor_keys
+        .as_ref()
+        .and_then(|k| k.secret_name.as_deref())
+    {
+        facts
+            .missing
+            .extend(secret("spec.vendorKeys.secretName", name, None).await?);
     }
-    if let Some(name) = spec.vendor_keys.as_ref().and_then(|k| k.config_map_name.as_deref()) {
+    if let Some(name) = spec
+        .vendor_keys
+        .as_ref()
+        .and_then(|k| k.config_map_name.as_deref())
+    {
         let maps: Api<ConfigMap> = Api::namespaced(ctx.client.clone(), ns);
-        let there = maps.get_opt(name).await.map_err(|e| api(e, &format!("ConfigMap {ns}/{name}")))?;
+        let there = maps
+            .get_opt(name)
+            .await
+            .map_err(|e| api(e, &format!("ConfigMap {ns}/{name}")))?;
         versions.push(there.as_ref().and_then(ResourceVersion::version));
         let keys = there.map(|m| m.data.unwrap_or_default().into_keys().collect());
-        facts.missing.extend(need("spec.vendorKeys.configMapName", "ConfigMap", name, None, keys));
+        facts.missing.extend(need(
+            "spec.vendorKeys.configMapName",
+            "ConfigMap",
+            name,
+            None,
+            keys,
+        ));
     }
-    facts.sources = versions.into_iter().map(|v| v.unwrap_or_else(|| "-".into())).collect::<Vec<_>>().join(".");
+    facts.sources = versions
+        .into_iter()
+        .map(|v| v.unwrap_or_else(|| "-".into()))
+        .collect::<Vec<_>>()
+        .join(".");
     facts.policies = policies(server, reference, ctx).await?;
     let name = &reference.name;
-    facts.tls = secrets.get_opt(&reference.child("tls")).await.map_err(|e| api(e, "the TLS Secret"))?;
-    let identity = secrets.get_opt(&reference.child("identity")).await.map_err(|e| api(e, "the identity Secret"))?;
+    facts.tls = secrets
+        .get_opt(&reference.child("tls"))
+        .await
+        .map_err(|e| api(e, "the TLS Secret"))?;
+    let identity = secrets
+        .get_opt(&reference.child("identity"))
+        .await
+        .map_err(|e| api(e, "the identity Secret"))?;
     facts.has_identity = identity.is_some();
-    facts.set = sets.get_opt(name).await.map_err(|e| api(e, "the StatefulSet"))?;
-    facts.pod = pods.get_opt(&format!("{name}-0")).await.map_err(|e| api(e, "the server's pod"))?;
-    facts.service = services.get_opt(name).await.map_err(|e| api(e, "the Service"))?;
+    facts.set = sets
+        .get_opt(name)
+        .await
+        .map_err(|e| api(e, "the StatefulSet"))?;
+    facts.pod = pods
+        .get_opt(&format!("{name}-0"))
+        .await
+        .map_err(|e| api(e, "the server's pod"))?;
+    facts.service = services
+        .get_opt(name)
+        .await
+        .map_err(|e| api(e, "the Service"))?;
     Ok(facts)
 }
 
@@ -115,11 +194,19 @@ impl<K: kube::Resource> ResourceVersion for K {
 }
 
 fn list(keys: &[String]) -> String {
-    if keys.is_empty() { "none".to_owned() } else { keys.join(", ") }
+    if keys.is_empty() {
+        "none".to_owned()
+    } else {
+        keys.join(", ")
+    }
 }
 
 /// `allowedNamespaces` as an explicit list; `None` stands for all.
-async fn policies(server: &LicenseServer, reference: &ServerRef, ctx: &Context) -> Result<Policies, Error> {
+async fn policies(
+    server: &LicenseServer,
+    reference: &ServerRef,
+    ctx: &Context,
+) -> Result<Policies, Error> {
     let allowed = &server.spec.allowed_namespaces;
     let allowed_namespaces = match allowed.from {
         NamespacesFrom::All => None,
@@ -127,9 +214,14 @@ async fn policies(server: &LicenseServer, reference: &ServerRef, ctx: &Context) 
         NamespacesFrom::Selector => {
             let selector = selector(allowed.selector.clone().unwrap_or_default())?;
             let namespaces: Api<PartialObjectMeta<Namespace>> = Api::all(ctx.client.clone());
-            let list = namespaces.list_metadata(&ListParams::default().labels_from(&selector)).await;
-            let mut names: Vec<String> =
-                list.map_err(|e| api(e, "namespaces"))?.iter().map(kube::ResourceExt::name_any).collect();
+            let list = namespaces
+                .list_metadata(&ListParams::default().labels_from(&selector))
+                .await;
+            let mut names: Vec<String> = list
+                .map_err(|e| api(e, "namespaces"))?
+                .iter()
+                .map(kube::ResourceExt::name_any)
+                .collect();
             names.sort();
             Some(names)
         }

@@ -16,16 +16,31 @@ use std::time::Duration;
 /// `before` is what the status says. Raised at once; lowered only when a server that grants no longer leases than `wanted` has
 /// stood for as long as the longest earlier lease could last. `untouched`: no pod and no mirror points at this server, so that
 /// without a status this is its first start.
-pub fn in_force(before: Option<Duration>, wanted: Duration, untouched: bool, snapshot: &Snapshot, now: BootTime) -> Duration {
-    let Some(before) = before else { return if untouched { wanted } else { MAX_LEASE } };
+pub fn in_force(
+    before: Option<Duration>,
+    wanted: Duration,
+    untouched: bool,
+    snapshot: &Snapshot,
+    now: BootTime,
+) -> Duration {
+    let Some(before) = before else {
+        return if untouched { wanted } else { MAX_LEASE };
+    };
     let stood = snapshot.seen.map_or(Duration::ZERO, |t| now.since(t));
-    let grants_less = snapshot.state.as_ref().is_some_and(|s| s.lease_for <= wanted);
+    let grants_less = snapshot
+        .state
+        .as_ref()
+        .is_some_and(|s| s.lease_for <= wanted);
     let over = snapshot.settled() && grants_less && stood >= settling(Some(before));
     if over { wanted } else { before.max(wanted) }
 }
 
 /// The whole status.
-pub fn status(j: &Judged<'_>, before: Option<&LicenseServerStatus>, in_force: Duration) -> LicenseServerStatus {
+pub fn status(
+    j: &Judged<'_>,
+    before: Option<&LicenseServerStatus>,
+    in_force: Duration,
+) -> LicenseServerStatus {
     let none = LicenseServerStatus::default();
     let old = before.unwrap_or(&none);
     let s = j.snapshot;
@@ -52,13 +67,25 @@ pub fn status(j: &Judged<'_>, before: Option<&LicenseServerStatus>, in_force: Du
         endpoint: Some(j.endpoint.clone()),
         lease_duration_in_force: Some(Span(in_force)),
         observed_generation: j.generation,
-        instance: state.map(|s| s.instance.to_string()).or_else(|| old.instance.clone()),
-        version: state.map(|s| s.version.clone()).or_else(|| old.version.clone()),
-        licence: if counted { state.and_then(|s| s.licence_id.clone()) } else { old.licence.clone() },
+        instance: state
+            .map(|s| s.instance.to_string())
+            .or_else(|| old.instance.clone()),
+        version: state
+            .map(|s| s.version.clone())
+            .or_else(|| old.version.clone()),
+        licence: if counted {
+            state.and_then(|s| s.licence_id.clone())
+        } else {
+            old.licence.clone()
+        },
         used: keep(s.used(), old.used),
         seats: keep(s.seats(), old.seats),
         waiting: keep(s.waiting, old.waiting),
-        products: if counted { products.collect() } else { old.products.clone() },
+        products: if counted {
+            products.collect()
+        } else {
+            old.products.clone()
+        },
     }
 }
 

@@ -4,7 +4,10 @@
 
 use super::Context;
 use crate::crd::LicenseServer;
-use crate::names::{APP_NAME, FIELD_MANAGER, MANAGED_BY, SERVER_APP, SERVER_LABEL, SERVER_NAMESPACE_LABEL, ServerRef};
+use crate::names::{
+    APP_NAME, FIELD_MANAGER, MANAGED_BY, SERVER_APP, SERVER_LABEL, SERVER_NAMESPACE_LABEL,
+    ServerRef,
+};
 use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
 use kube::api::{DeleteParams, ListParams};
 use kube::runtime::reflector::Store;
@@ -32,7 +35,12 @@ pub(super) async fn run(ctx: Arc<Context>, store: Store<LicenseServer>) {
         tick.tick().await;
         let there: HashSet<ServerRef> = store.state().iter().map(|s| super::name(s)).collect();
         let mut ended = false;
-        for server in ctx.links.servers().into_iter().filter(|s| !there.contains(s)) {
+        for server in ctx
+            .links
+            .servers()
+            .into_iter()
+            .filter(|s| !there.contains(s))
+        {
             ctx.links.end(&server, &ctx.link);
             ctx.forget(&server);
             ended = true;
@@ -51,13 +59,20 @@ pub(super) async fn run(ctx: Arc<Context>, store: Store<LicenseServer>) {
 
 async fn bindings(ctx: &Context, there: &HashSet<ServerRef>) -> Result<(), kube::Error> {
     let api: Api<ClusterRoleBinding> = Api::all(ctx.client.clone());
-    let ours = ListParams::default().labels(&format!("{MANAGED_BY}={FIELD_MANAGER},{APP_NAME}={SERVER_APP}"));
+    let ours = ListParams::default().labels(&format!(
+        "{MANAGED_BY}={FIELD_MANAGER},{APP_NAME}={SERVER_APP}"
+    ));
     for binding in api.list(&ours).await? {
         let label = |key| binding.labels().get(key).cloned().unwrap_or_default();
         let server = ServerRef::new(label(SERVER_NAMESPACE_LABEL), label(SERVER_LABEL));
         if !there.contains(&server) && absent(ctx, &server).await? {
-            match api.delete(&binding.name_any(), &DeleteParams::default()).await {
-                Ok(_) => tracing::info!(server = %server, binding = %binding.name_any(), "binding removed with its LicenseServer"),
+            match api
+                .delete(&binding.name_any(), &DeleteParams::default())
+                .await
+            {
+                Ok(_) => {
+                    tracing::info!(server = %server, binding = %binding.name_any(), "binding removed with its LicenseServer");
+                }
                 Err(kube::Error::Api(s)) if s.code == 404 => {}
                 Err(e) => return Err(e),
             }
@@ -67,7 +82,12 @@ async fn bindings(ctx: &Context, there: &HashSet<ServerRef>) -> Result<(), kube:
 }
 
 async fn mirrors(ctx: &Context, there: &HashSet<ServerRef>) -> Result<(), kube::Error> {
-    for server in ctx.world.mirrored_servers().into_iter().filter(|s| !there.contains(s)) {
+    for server in ctx
+        .world
+        .mirrored_servers()
+        .into_iter()
+        .filter(|s| !there.contains(s))
+    {
         if !absent(ctx, &server).await? {
             continue;
         }

@@ -17,7 +17,11 @@ pub struct Invalid {
 }
 
 fn invalid(field: &'static str, found: impl Into<String>, expected: impl Into<String>) -> Invalid {
-    Invalid { field, found: found.into(), expected: expected.into() }
+    Invalid {
+        field,
+        found: found.into(),
+        expected: expected.into(),
+    }
 }
 
 /// The first thing that is wrong.
@@ -25,28 +29,54 @@ pub fn validate(server: &LicenseServer) -> Result<(), Invalid> {
     let spec = &server.spec;
     let name = server.metadata.name.as_deref().unwrap_or("");
     if name.len() > MAX_SERVER_NAME || name.contains('.') {
-        let expected = format!("at most {MAX_SERVER_NAME} of a-z, 0-9 and '-': the Service and the pod are named after it");
+        let expected = format!(
+            "at most {MAX_SERVER_NAME} of a-z, 0-9 and '-': the Service and the pod are named after it"
+        );
         return Err(invalid("metadata.name", format!("{name:?}"), expected));
     }
     if spec.anchor.pkcs11.is_none() {
-        return Err(invalid("spec.anchor", "no anchor that this version supports", "pkcs11 {module, tokenLabel, pinSecret}"));
+        return Err(invalid(
+            "spec.anchor",
+            "no anchor that this version supports",
+            "pkcs11 {module, tokenLabel, pinSecret}",
+        ));
     }
     if spec.placement.node_selector.is_empty() {
-        return Err(invalid("spec.placement.nodeSelector", "nothing", "at least one label of the node that holds the anchor"));
+        return Err(invalid(
+            "spec.placement.nodeSelector",
+            "nothing",
+            "at least one label of the node that holds the anchor",
+        ));
     }
     let (d, grace) = (spec.lease.duration, spec.lease.grace);
     if !(MIN_LEASE..=MAX_LEASE).contains(&d.0) {
         return Err(invalid("spec.lease.duration", d.to_string(), "10s to 5m"));
     }
     if grace < d {
-        return Err(invalid("spec.lease.grace", grace.to_string(), format!("at least lease.duration ({d})")));
+        return Err(invalid(
+            "spec.lease.grace",
+            grace.to_string(),
+            format!("at least lease.duration ({d})"),
+        ));
     }
-    if spec.vendor_keys.as_ref().is_some_and(|k| k.config_map_name.is_some() == k.secret_name.is_some()) {
-        return Err(invalid("spec.vendorKeys", "none or both", "exactly one of configMapName and secretName"));
+    if spec
+        .vendor_keys
+        .as_ref()
+        .is_some_and(|k| k.config_map_name.is_some() == k.secret_name.is_some())
+    {
+        return Err(invalid(
+            "spec.vendorKeys",
+            "none or both",
+            "exactly one of configMapName and secretName",
+        ));
     }
     let by_selector = spec.allowed_namespaces.from == NamespacesFrom::Selector;
     if by_selector != spec.allowed_namespaces.selector.is_some() {
-        return Err(invalid("spec.allowedNamespaces", "a selector without from: Selector, or the other way round", "both or none"));
+        return Err(invalid(
+            "spec.allowedNamespaces",
+            "a selector without from: Selector, or the other way round",
+            "both or none",
+        ));
     }
     Ok(())
 }
@@ -77,17 +107,38 @@ mod tests {
     #[test]
     fn each_refusal_names_the_field_and_what_was_expected() {
         let cases: [(&str, Result<(), String>); 7] = [
-            ("metadata.name", check(|v| v["metadata"]["name"] = json!("x".repeat(53)))),
+            (
+                "metadata.name",
+                check(|v| v["metadata"]["name"] = json!("x".repeat(53))),
+            ),
             ("spec.anchor", check(|v| v["spec"]["anchor"] = json!({}))),
-            ("spec.placement.nodeSelector", check(|v| v["spec"]["placement"]["nodeSelector"] = json!({}))),
-            ("spec.lease.duration", check(|v| v["spec"]["lease"] = json!({ "duration": "5s" }))),
-            ("spec.lease.grace", check(|v| v["spec"]["lease"] = json!({ "duration": "60s", "grace": "30s" }))),
-            ("spec.vendorKeys", check(|v| v["spec"]["vendorKeys"] = json!({}))),
-            ("spec.allowedNamespaces", check(|v| v["spec"]["allowedNamespaces"] = json!({ "from": "Selector" }))),
+            (
+                "spec.placement.nodeSelector",
+                check(|v| v["spec"]["placement"]["nodeSelector"] = json!({})),
+            ),
+            (
+                "spec.lease.duration",
+                check(|v| v["spec"]["lease"] = json!({ "duration": "5s" })),
+            ),
+            (
+                "spec.lease.grace",
+                check(|v| v["spec"]["lease"] = json!({ "duration": "60s", "grace": "30s" })),
+            ),
+            (
+                "spec.vendorKeys",
+                check(|v| v["spec"]["vendorKeys"] = json!({})),
+            ),
+            (
+                "spec.allowedNamespaces",
+                check(|v| v["spec"]["allowedNamespaces"] = json!({ "from": "Selector" })),
+            ),
         ];
         for (field, result) in cases {
             let e = result.unwrap_err();
-            assert!(e.starts_with(field) && e.contains("expected"), "{field}: {e}");
+            assert!(
+                e.starts_with(field) && e.contains("expected"),
+                "{field}: {e}"
+            );
         }
     }
 }

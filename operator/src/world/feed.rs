@@ -17,7 +17,11 @@ const UNLABELLED_EVERY: Duration = Duration::from_secs(30);
 
 /// Runs until dropped. `nodes_changed` is called when a node's labels, taints or readiness changed.
 pub async fn run(client: Client, world: Arc<World>, nodes_changed: impl Fn() + Send) {
-    tokio::join!(pods(client.clone(), &world), nodes(client.clone(), &world, nodes_changed), mirrors(client, &world));
+    tokio::join!(
+        pods(client.clone(), &world),
+        nodes(client.clone(), &world, nodes_changed),
+        mirrors(client, &world)
+    );
 }
 
 async fn pods(client: Client, world: &World) {
@@ -51,7 +55,9 @@ async fn pods(client: Client, world: &World) {
                 world.listed(|r| r.pods = true);
             }
             Ok(Some(Event::Apply(pod))) => world.pod_seen(trim(pod)),
-            Ok(Some(Event::Delete(pod))) => left(&client, world, trim(pod), true, &mut unlabelled).await,
+            Ok(Some(Event::Delete(pod))) => {
+                left(&client, world, trim(pod), true, &mut unlabelled).await;
+            }
             Ok(None) => return,
             Err(e) => tracing::warn!(error = %e, "watching pods"),
         }
@@ -60,7 +66,10 @@ async fn pods(client: Client, world: &World) {
 
 /// A pod left the watch: gone, or only its label. While the API server does not answer nothing is concluded.
 async fn left(client: &Client, world: &World, last: Pod, deleted: bool, unlabelled: &mut Vec<Pod>) {
-    let api: Api<Pod> = Api::namespaced(client.clone(), last.metadata.namespace.as_deref().unwrap_or("default"));
+    let api: Api<Pod> = Api::namespaced(
+        client.clone(),
+        last.metadata.namespace.as_deref().unwrap_or("default"),
+    );
     match api.get_opt(&last.name_any()).await {
         Ok(Some(now)) if now.metadata.uid == last.metadata.uid => {
             let now = trim(now);
@@ -81,7 +90,11 @@ fn trim(mut pod: Pod) -> Pod {
     pod.metadata.annotations = None;
     pod.metadata.owner_references = None;
     if let Some(spec) = pod.spec.take() {
-        let sidecar = spec.init_containers.unwrap_or_default().into_iter().filter(|c| c.name == names::SIDECAR);
+        let sidecar = spec
+            .init_containers
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|c| c.name == names::SIDECAR);
         let sidecar = sidecar.map(|c| k8s_openapi::api::core::v1::Container {
             name: c.name,
             env: c.env,
@@ -98,7 +111,9 @@ fn trim(mut pod: Pod) -> Pod {
 }
 
 async fn nodes(client: Client, world: &World, changed: impl Fn()) {
-    let mut events = watcher::watcher(Api::<Node>::all(client), watcher::Config::default()).default_backoff().boxed();
+    let mut events = watcher::watcher(Api::<Node>::all(client), watcher::Config::default())
+        .default_backoff()
+        .boxed();
     let mut listed = HashSet::new();
     loop {
         match events.try_next().await {
@@ -140,7 +155,9 @@ fn trim_node(mut node: Node) -> Node {
 
 async fn mirrors(client: Client, world: &World) {
     let api: Api<LicenseLease> = Api::all(client);
-    let mut events = watcher::watcher(api, watcher::Config::default()).default_backoff().boxed();
+    let mut events = watcher::watcher(api, watcher::Config::default())
+        .default_backoff()
+        .boxed();
     let mut listed = HashSet::new();
     loop {
         match events.try_next().await {

@@ -65,7 +65,10 @@ struct Seen {
 
 impl Default for World {
     fn default() -> Self {
-        Self { inner: Mutex::default(), ready: watch::Sender::new(Ready::default()) }
+        Self {
+            inner: Mutex::default(),
+            ready: watch::Sender::new(Ready::default()),
+        }
     }
 }
 
@@ -119,11 +122,19 @@ impl World {
 
     /// A pod as the API server shows it.
     pub fn pod_seen(&self, pod: Pod) {
-        let (Some(key), Some(server)) = (key_of(&pod), server_of(&pod)) else { return };
+        let (Some(key), Some(server)) = (key_of(&pod), server_of(&pod)) else {
+            return;
+        };
         let mut w = self.lock();
         w.tell(&server, &key);
         w.proven.remove(&key);
-        w.pods.insert(key, Seen { pod: Arc::new(pod), server });
+        w.pods.insert(
+            key,
+            Seen {
+                pod: Arc::new(pod),
+                server,
+            },
+        );
     }
 
     /// A pod of which the API server says that it is not there any more. `deleted`: the watch showed its deletion, so that
@@ -131,10 +142,17 @@ impl World {
     pub fn pod_absent(&self, last: &Pod, deleted: bool, now: BootTime) {
         let Some(key) = key_of(last) else { return };
         let mut w = self.lock();
-        let server = w.pods.remove(&key).map(|s| s.server).or_else(|| server_of(last));
+        let server = w
+            .pods
+            .remove(&key)
+            .map(|s| s.server)
+            .or_else(|| server_of(last));
         let node = w.node_of(last).cloned();
-        let proof =
-            if deleted { gone::proof_after_deletion(last, node.as_ref()) } else { gone::proof(last, node.as_ref()) };
+        let proof = if deleted {
+            gone::proof_after_deletion(last, node.as_ref())
+        } else {
+            gone::proof(last, node.as_ref())
+        };
         w.proven.retain(|_, (_, at)| now.since(*at) < KEEP_PROOF);
         if let Some(p) = proof {
             tracing::info!(pod = %name_of(last), uid = %key, reason = %p, "a pod is proven gone");
@@ -147,23 +165,44 @@ impl World {
 
     /// After a new list: the pods that were in sight and are not on it.
     pub fn pods_missing(&self, listed: &HashSet<HolderKey>) -> Vec<Arc<Pod>> {
-        self.lock().pods.iter().filter(|(k, _)| !listed.contains(*k)).map(|(_, s)| s.pod.clone()).collect()
+        self.lock()
+            .pods
+            .iter()
+            .filter(|(k, _)| !listed.contains(*k))
+            .map(|(_, s)| s.pod.clone())
+            .collect()
     }
 
     /// A node as the API server shows it; whether something changed that placements or proofs look at.
     pub fn node_seen(&self, node: Node) -> bool {
-        let Some(name) = node.metadata.name.clone() else { return false };
+        let Some(name) = node.metadata.name.clone() else {
+            return false;
+        };
         let mut w = self.lock();
         let word = |n: &Node| {
-            let taints = n.spec.as_ref().and_then(|s| s.taints.clone()).unwrap_or_default();
+            let taints = n
+                .spec
+                .as_ref()
+                .and_then(|s| s.taints.clone())
+                .unwrap_or_default();
             let keys: BTreeSet<String> = taints.into_iter().map(|t| t.key).collect();
             let cordoned = n.spec.as_ref().and_then(|s| s.unschedulable);
-            (n.metadata.labels.clone(), keys, gone::is_ready(n), cordoned, n.metadata.uid.clone())
+            (
+                n.metadata.labels.clone(),
+                keys,
+                gone::is_ready(n),
+                cordoned,
+                n.metadata.uid.clone(),
+            )
         };
-        let changed = w.nodes.get(&name).is_none_or(|old| word(old) != word(&node));
+        let changed = w
+            .nodes
+            .get(&name)
+            .is_none_or(|old| word(old) != word(&node));
         w.nodes.insert(name.clone(), Arc::new(node));
         if changed {
-            let on_it = |s: &&Seen| s.pod.spec.as_ref().and_then(|p| p.node_name.as_deref()) == Some(&name);
+            let on_it =
+                |s: &&Seen| s.pod.spec.as_ref().and_then(|p| p.node_name.as_deref()) == Some(&name);
             for seen in w.pods.values().filter(on_it) {
                 if let Some(key) = key_of(&seen.pod) {
                     w.tell(&seen.server, &key);
@@ -202,7 +241,10 @@ impl World {
     pub fn mirror_deleted(&self, lease: &LicenseLease) {
         let server = server_of_mirror(lease);
         let mut w = self.lock();
-        let news = w.shelves.get_mut(&server).is_some_and(|s| s.seen_deleted(lease));
+        let news = w
+            .shelves
+            .get_mut(&server)
+            .is_some_and(|s| s.seen_deleted(lease));
         if let Some(key) = holder_of(lease).filter(|_| news) {
             tracing::info!(lease = %name_of(lease), server = %server, "a mirror was deleted; it is written anew if its lease lives");
             w.tell(&server, &key);
@@ -214,7 +256,8 @@ impl World {
         let mut w = self.lock();
         let mut lost = Vec::new();
         for (server, shelf) in &mut w.shelves {
-            let there = |l: &LicenseLease| l.metadata.uid.as_ref().is_some_and(|u| listed.contains(u));
+            let there =
+                |l: &LicenseLease| l.metadata.uid.as_ref().is_some_and(|u| listed.contains(u));
             lost.extend(shelf.retain(there).into_iter().map(|k| (server.clone(), k)));
         }
         for (server, key) in lost {
@@ -224,7 +267,12 @@ impl World {
 
     /// Servers of which there are mirrors.
     pub fn mirrored_servers(&self) -> Vec<ServerRef> {
-        self.lock().shelves.iter().filter(|(_, s)| s.holders().next().is_some()).map(|(r, _)| r.clone()).collect()
+        self.lock()
+            .shelves
+            .iter()
+            .filter(|(_, s)| s.holders().next().is_some())
+            .map(|(r, _)| r.clone())
+            .collect()
     }
 
     /// A holder's mirror.
@@ -234,12 +282,20 @@ impl World {
 
     /// The holders of a server's mirrors.
     pub fn mirrored(&self, server: &ServerRef) -> Vec<HolderKey> {
-        self.lock().shelves.get(server).map(|s| s.holders().cloned().collect()).unwrap_or_default()
+        self.lock()
+            .shelves
+            .get(server)
+            .map(|s| s.holders().cloned().collect())
+            .unwrap_or_default()
     }
 
     /// We wrote a mirror.
     pub fn mirror_written(&self, server: &ServerRef, lease: LicenseLease, at: BootTime) {
-        self.lock().shelves.entry(server.clone()).or_default().wrote(lease, at);
+        self.lock()
+            .shelves
+            .entry(server.clone())
+            .or_default()
+            .wrote(lease, at);
     }
 
     /// We removed a mirror.
@@ -252,7 +308,11 @@ impl World {
     /// The holders whose pods point at this server.
     pub fn pods_of(&self, server: &ServerRef) -> Vec<(HolderKey, Arc<Pod>)> {
         let w = self.lock();
-        w.pods.iter().filter(|(_, s)| s.server == *server).map(|(k, s)| (k.clone(), s.pod.clone())).collect()
+        w.pods
+            .iter()
+            .filter(|(_, s)| s.server == *server)
+            .map(|(k, s)| (k.clone(), s.pod.clone()))
+            .collect()
     }
 
     /// Whether a holder is proven gone.
@@ -261,9 +321,14 @@ impl World {
     }
 
     /// Which of these holders are proven gone.
-    pub fn proofs<'a>(&self, keys: impl IntoIterator<Item = &'a HolderKey>) -> HashMap<HolderKey, Proof> {
+    pub fn proofs<'a>(
+        &self,
+        keys: impl IntoIterator<Item = &'a HolderKey>,
+    ) -> HashMap<HolderKey, Proof> {
         let w = self.lock();
-        keys.into_iter().filter_map(|k| Some((k.clone(), w.proof(k)?))).collect()
+        keys.into_iter()
+            .filter_map(|k| Some((k.clone(), w.proof(k)?)))
+            .collect()
     }
 
     /// What is known of a holder's pod, and its node. `unknown_for` is filled in by who knows it.
@@ -289,11 +354,18 @@ pub fn fact_of(pod: &Pod, unknown_for: Duration) -> PodFact {
         namespace: pod.metadata.namespace.clone().unwrap_or_default(),
         pod: pod.metadata.name.clone().unwrap_or_default(),
         uid: pod.metadata.uid.clone().unwrap_or_default(),
-        service_account: pod.spec.as_ref().and_then(|s| s.service_account_name.clone()).unwrap_or_default(),
+        service_account: pod
+            .spec
+            .as_ref()
+            .and_then(|s| s.service_account_name.clone())
+            .unwrap_or_default(),
         node: node_name(pod),
     };
     let products = sidecar_env(pod, "MOORING_LICENSES").unwrap_or_default();
-    PodFact::Running { of: Holding { holder, products }, unknown_for }
+    PodFact::Running {
+        of: Holding { holder, products },
+        unknown_for,
+    }
 }
 
 fn node_name(pod: &Pod) -> Option<String> {
@@ -301,10 +373,17 @@ fn node_name(pod: &Pod) -> Option<String> {
 }
 
 fn server_of_mirror(lease: &LicenseLease) -> ServerRef {
-    ServerRef::new(lease.spec.server.namespace.clone(), lease.spec.server.name.clone())
+    ServerRef::new(
+        lease.spec.server.namespace.clone(),
+        lease.spec.server.name.clone(),
+    )
 }
 
 fn name_of<K: kube::Resource>(object: &K) -> String {
     let meta = object.meta();
-    format!("{}/{}", meta.namespace.as_deref().unwrap_or(""), meta.name.as_deref().unwrap_or(""))
+    format!(
+        "{}/{}",
+        meta.namespace.as_deref().unwrap_or(""),
+        meta.name.as_deref().unwrap_or("")
+    )
 }

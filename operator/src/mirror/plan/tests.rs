@@ -17,9 +17,15 @@ fn now() -> Timestamp {
 
 fn view(claim: &str, state: &str, more: Value) -> LeaseView {
     let holder = json!({ "kind": "pod", "namespace": "apps", "pod": "job-1", "uid": UID, "serviceAccount": "default", "node": "node-a" });
-    let lease = if claim == "pod" { "0a".repeat(16) } else { "0b".repeat(16) };
+    let lease = if claim == "pod" {
+        "0a".repeat(16)
+    } else {
+        "0b".repeat(16)
+    };
     let mut v = json!({ "lease": lease, "claim": claim, "holder": holder, "items": [{ "product": "render", "seats": 2 }], "state": state, "sinceMs": 5000 });
-    v.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
+    v.as_object_mut()
+        .unwrap()
+        .extend(more.as_object().cloned().unwrap_or_default());
     serde_json::from_value(v).unwrap()
 }
 
@@ -35,7 +41,11 @@ fn claims(views: Vec<LeaseView>) -> Vec<Known> {
     claims_at(views, now())
 }
 
-fn facts<'a>(server: &'a ServerRef, claims: &'a [Known], existing: Option<&'a LicenseLease>) -> Facts<'a> {
+fn facts<'a>(
+    server: &'a ServerRef,
+    claims: &'a [Known],
+    existing: Option<&'a LicenseLease>,
+) -> Facts<'a> {
     Facts {
         server,
         now: now(),
@@ -57,7 +67,13 @@ fn running(secs: u64) -> PodFact {
         service_account: "default".into(),
         node: Some("node-a".into()),
     };
-    PodFact::Running { of: Holding { holder, products: "render:2".into() }, unknown_for: Duration::from_secs(secs) }
+    PodFact::Running {
+        of: Holding {
+            holder,
+            products: "render:2".into(),
+        },
+        unknown_for: Duration::from_secs(secs),
+    }
 }
 
 fn applied(step: Step) -> (LicenseLease, Option<Note>) {
@@ -81,7 +97,10 @@ fn a_new_lease_is_one_object_that_tells_all() {
     assert_eq!(lease.metadata.namespace.as_deref(), Some("apps"));
     assert!(lease.metadata.owner_references.is_none() && lease.metadata.finalizers.is_none());
     let s = lease.status.unwrap();
-    assert_eq!((s.products.as_str(), s.state, s.node.as_deref()), ("render:2", LeaseState::Held, Some("node-a")));
+    assert_eq!(
+        (s.products.as_str(), s.state, s.node.as_deref()),
+        ("render:2", LeaseState::Held, Some("node-a"))
+    );
     assert_eq!(s.since.0.to_string(), "2026-03-01T11:59:55Z");
     assert_eq!(note.unwrap().reason, "LicenseHeld");
 }
@@ -89,17 +108,30 @@ fn a_new_lease_is_one_object_that_tells_all() {
 #[test]
 fn a_repeated_answer_and_a_renewal_write_nothing() {
     let lease = written(vec![view("pod", "Held", json!({}))]);
-    let later = claims_at(vec![view("pod", "Held", json!({ "sinceMs": 900_123 }))], "2026-03-01T13:00:00Z".parse().unwrap());
+    let later = claims_at(
+        vec![view("pod", "Held", json!({ "sinceMs": 900_123 }))],
+        "2026-03-01T13:00:00Z".parse().unwrap(),
+    );
     assert_eq!(plan(&facts(&server(), &later, Some(&lease))), Step::Nothing);
     // A restarted server that took the lease in counts its state's age from there.
-    let taken_in = claims_at(vec![view("pod", "Held", json!({ "sinceMs": 0 }))], "2026-03-01T13:00:00Z".parse().unwrap());
-    assert_eq!(plan(&facts(&server(), &taken_in, Some(&lease))), Step::Nothing);
+    let taken_in = claims_at(
+        vec![view("pod", "Held", json!({ "sinceMs": 0 }))],
+        "2026-03-01T13:00:00Z".parse().unwrap(),
+    );
+    assert_eq!(
+        plan(&facts(&server(), &taken_in, Some(&lease))),
+        Step::Nothing
+    );
 }
 
 #[test]
 fn a_pods_life_through_the_line_is_three_writes() {
     let server = server();
-    let waiting = written(vec![view("pod", "Waiting", json!({ "place": 3, "reason": "full" }))]);
+    let waiting = written(vec![view(
+        "pod",
+        "Waiting",
+        json!({ "place": 3, "reason": "full" }),
+    )]);
     let held = claims(vec![view("pod", "Held", json!({}))]);
     let (held_lease, note) = applied(plan(&facts(&server, &held, Some(&waiting))));
     assert_eq!(note.unwrap().reason, "LicenseHeld");
@@ -110,21 +142,44 @@ fn a_pods_life_through_the_line_is_three_writes() {
 
 #[test]
 fn waiting_tells_place_and_reason() {
-    let (server, claims) = (server(), claims(vec![view("pod", "Waiting", json!({ "place": 3, "reason": "full" }))]));
+    let (server, claims) = (
+        server(),
+        claims(vec![view(
+            "pod",
+            "Waiting",
+            json!({ "place": 3, "reason": "full" }),
+        )]),
+    );
     let (lease, note) = applied(plan(&facts(&server, &claims, None)));
     assert_eq!(lease.status.unwrap().place, Some(3));
     let note = note.unwrap();
     assert_eq!(note.reason, "LicenseWaiting");
-    assert!(note.message.contains("place 3") && note.message.contains("all seats are taken"), "{}", note.message);
+    assert!(
+        note.message.contains("place 3") && note.message.contains("all seats are taken"),
+        "{}",
+        note.message
+    );
 }
 
 #[test]
 fn a_place_is_written_each_minute_at_most_and_for_the_first_ten() {
     let server = server();
-    let lease = written(vec![view("pod", "Waiting", json!({ "place": 30, "reason": "full" }))]);
-    let far = claims(vec![view("pod", "Waiting", json!({ "place": 11, "reason": "full" }))]);
+    let lease = written(vec![view(
+        "pod",
+        "Waiting",
+        json!({ "place": 30, "reason": "full" }),
+    )]);
+    let far = claims(vec![view(
+        "pod",
+        "Waiting",
+        json!({ "place": 11, "reason": "full" }),
+    )]);
     assert_eq!(plan(&facts(&server, &far, Some(&lease))), Step::Nothing);
-    let near = claims(vec![view("pod", "Waiting", json!({ "place": 10, "reason": "full" }))]);
+    let near = claims(vec![view(
+        "pod",
+        "Waiting",
+        json!({ "place": 10, "reason": "full" }),
+    )]);
     let mut f = facts(&server, &near, Some(&lease));
     f.written = Some(Duration::from_secs(20));
     assert_eq!(plan(&f), Step::Later(Duration::from_secs(40)));
@@ -137,26 +192,49 @@ fn a_place_is_written_each_minute_at_most_and_for_the_first_ten() {
 fn a_refusal_names_the_field_and_what_to_do() {
     let problem = json!({ "type": "https://mooring.dev/problems/unknown-product", "title": "t", "status": 422,
         "detail": "product \"rendr\" is not in licence 7: expected one of render, denoise", "field": "items[0].product" });
-    let (server, claims) = (server(), claims(vec![view("pod", "Refused", json!({ "problem": problem }))]));
+    let (server, claims) = (
+        server(),
+        claims(vec![view("pod", "Refused", json!({ "problem": problem }))]),
+    );
     let note = applied(plan(&facts(&server, &claims, None))).1.unwrap();
-    assert_eq!((note.reason, note.severity), ("LicenseRefused", Severity::Warning));
-    assert!(note.message.contains("expected one of render") && note.message.contains("items[0].product"), "{}", note.message);
+    assert_eq!(
+        (note.reason, note.severity),
+        ("LicenseRefused", Severity::Warning)
+    );
+    assert!(
+        note.message.contains("expected one of render")
+            && note.message.contains("items[0].product"),
+        "{}",
+        note.message
+    );
 }
 
 #[test]
 fn silence_says_until_when_and_does_not_move_with_each_answer() {
     let server = server();
     let lease = written(vec![view("pod", "Silent", json!({ "freeInMs": 20_000 }))]);
-    assert_eq!(lease.status.as_ref().unwrap().until.as_deref(), Some("2026-03-01T12:00:20Z"));
-    let again = claims_at(vec![view("pod", "Silent", json!({ "freeInMs": 16_100 }))], "2026-03-01T12:00:04Z".parse().unwrap());
+    assert_eq!(
+        lease.status.as_ref().unwrap().until.as_deref(),
+        Some("2026-03-01T12:00:20Z")
+    );
+    let again = claims_at(
+        vec![view("pod", "Silent", json!({ "freeInMs": 16_100 }))],
+        "2026-03-01T12:00:04Z".parse().unwrap(),
+    );
     assert_eq!(plan(&facts(&server, &again, Some(&lease))), Step::Nothing);
 }
 
 #[test]
 fn the_claim_that_needs_attention_speaks_for_the_pod() {
-    let lease = written(vec![view("pod", "Held", json!({})), view("extra", "Waiting", json!({ "place": 1, "reason": "full" }))]);
+    let lease = written(vec![
+        view("pod", "Held", json!({})),
+        view("extra", "Waiting", json!({ "place": 1, "reason": "full" })),
+    ]);
     let s = lease.status.unwrap();
-    assert_eq!((s.state, s.claims.len(), s.products.as_str()), (LeaseState::Waiting, 2, "render:2,render:2"));
+    assert_eq!(
+        (s.state, s.claims.len(), s.products.as_str()),
+        (LeaseState::Waiting, 2, "render:2,render:2")
+    );
 }
 
 #[test]
@@ -165,7 +243,14 @@ fn an_edited_mirror_is_written_anew() {
     let claims = claims(vec![view("pod", "Held", json!({}))]);
     let mut lease = written(vec![view("pod", "Held", json!({}))]);
     lease.status.as_mut().unwrap().products = "everything".into();
-    assert_eq!(applied(plan(&facts(&server, &claims, Some(&lease)))).0.status.unwrap().products, "render:2");
+    assert_eq!(
+        applied(plan(&facts(&server, &claims, Some(&lease))))
+            .0
+            .status
+            .unwrap()
+            .products,
+        "render:2"
+    );
     let mut lease = written(vec![view("pod", "Held", json!({}))]);
     lease.metadata.labels = None;
     applied(plan(&facts(&server, &claims, Some(&lease))));
@@ -191,7 +276,13 @@ fn a_running_pod_that_its_server_does_not_know_shows_after_15_seconds_and_once()
 fn while_the_server_settles_nothing_is_concluded_from_its_silence() {
     let server = server();
     let lease = written(vec![view("pod", "Held", json!({}))]);
-    for pod in [PodFact::Absent, PodFact::Unseen, PodFact::Idle, running(60), PodFact::External] {
+    for pod in [
+        PodFact::Absent,
+        PodFact::Unseen,
+        PodFact::Idle,
+        running(60),
+        PodFact::External,
+    ] {
         let mut f = facts(&server, &[], Some(&lease));
         (f.pod, f.settled) = (pod, false);
         assert_eq!(plan(&f), Step::Nothing);

@@ -65,7 +65,14 @@ pub fn server_config(i: &Inputs<'_>) -> ServerConfig {
     let spec = &i.server.spec;
     let pkcs11 = spec.anchor.pkcs11.as_ref().map(|p| {
         let (module, token_label) = (p.module.clone(), p.token_label.clone());
-        ("pkcs11", Pkcs11 { module, token_label, pin_file: "/etc/mooring/pin/pin" })
+        (
+            "pkcs11",
+            Pkcs11 {
+                module,
+                token_label,
+                pin_file: "/etc/mooring/pin/pin",
+            },
+        )
     });
     ServerConfig {
         name: i.reference.name.clone(),
@@ -95,7 +102,10 @@ pub fn server_config(i: &Inputs<'_>) -> ServerConfig {
 
 /// A digest of all that only a restart takes in. The longest earlier lease is read at a start and never needs one of its own.
 pub fn config_hash(config: &ServerConfig) -> Result<String, serde_yaml::Error> {
-    let still = ServerConfig { earlier_longest_lease_secs: None, ..config.clone() };
+    let still = ServerConfig {
+        earlier_longest_lease_secs: None,
+        ..config.clone()
+    };
     let text = serde_yaml::to_string(&still)?;
     let hash = hex::encode(digest(&SHA256, text.as_bytes()).as_ref());
     Ok(hash.chars().take(16).collect())

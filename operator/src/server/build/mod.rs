@@ -44,7 +44,10 @@ pub struct Inputs<'a> {
 
 /// The labels that select a server's pod: they never change.
 pub fn selector(server: &ServerRef) -> BTreeMap<String, String> {
-    BTreeMap::from([(APP_NAME.to_owned(), SERVER_APP.to_owned()), (SERVER_LABEL.to_owned(), server.name.clone())])
+    BTreeMap::from([
+        (APP_NAME.to_owned(), SERVER_APP.to_owned()),
+        (SERVER_LABEL.to_owned(), server.name.clone()),
+    ])
 }
 
 /// The labels on all that belongs to a server.

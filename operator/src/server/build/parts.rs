@@ -5,7 +5,9 @@ use super::{Inputs, labels, meta, selector};
 use crate::certs::IssuedCert;
 use crate::names::{API_PORT, HEALTH_PORT, SERVER_NAMESPACE_LABEL, ServerRef};
 use k8s_openapi::ByteString;
-use k8s_openapi::api::core::v1::{ConfigMap, Secret, Service, ServiceAccount, ServicePort, ServiceSpec};
+use k8s_openapi::api::core::v1::{
+    ConfigMap, Secret, Service, ServiceAccount, ServicePort, ServiceSpec,
+};
 use k8s_openapi::api::rbac::v1::{ClusterRoleBinding, RoleRef, Subject};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -17,12 +19,19 @@ pub fn config_map(i: &Inputs<'_>, config: &ServerConfig) -> Result<ConfigMap, se
         (CONFIG_FILE.to_owned(), serde_yaml::to_string(config)?),
         (POLICIES_FILE.to_owned(), serde_yaml::to_string(i.policies)?),
     ]);
-    Ok(ConfigMap { metadata: meta(i, i.reference.child("config")), data: Some(data), ..ConfigMap::default() })
+    Ok(ConfigMap {
+        metadata: meta(i, i.reference.child("config")),
+        data: Some(data),
+        ..ConfigMap::default()
+    })
 }
 
 /// The server's service account. Sidecars have none of ours; this one may ask whose token it was shown.
 pub fn service_account(i: &Inputs<'_>) -> ServiceAccount {
-    ServiceAccount { metadata: meta(i, i.reference.name.clone()), ..ServiceAccount::default() }
+    ServiceAccount {
+        metadata: meta(i, i.reference.name.clone()),
+        ..ServiceAccount::default()
+    }
 }
 
 /// The name of a server's ClusterRoleBinding.
@@ -33,9 +42,16 @@ pub fn binding_name(server: &ServerRef) -> String {
 /// Lets the server's service account create TokenReviews. Cluster-wide, so no owner reference: the operator removes it.
 pub fn role_binding(i: &Inputs<'_>) -> ClusterRoleBinding {
     let mut all = labels(i.reference);
-    all.insert(SERVER_NAMESPACE_LABEL.to_owned(), i.reference.namespace.clone());
+    all.insert(
+        SERVER_NAMESPACE_LABEL.to_owned(),
+        i.reference.namespace.clone(),
+    );
     ClusterRoleBinding {
-        metadata: ObjectMeta { name: Some(binding_name(i.reference)), labels: Some(all), ..ObjectMeta::default() },
+        metadata: ObjectMeta {
+            name: Some(binding_name(i.reference)),
+            labels: Some(all),
+            ..ObjectMeta::default()
+        },
         role_ref: RoleRef {
             api_group: "rbac.authorization.k8s.io".into(),
             kind: "ClusterRole".into(),
@@ -68,7 +84,10 @@ pub fn service(i: &Inputs<'_>) -> Service {
             type_: Some(settings.type_.as_str().into()),
             selector: Some(selector(i.reference)),
             publish_not_ready_addresses: Some(true),
-            ports: Some(vec![port("https", settings.port, API_PORT), port("health", HEALTH_PORT, HEALTH_PORT)]),
+            ports: Some(vec![
+                port("https", settings.port, API_PORT),
+                port("health", HEALTH_PORT, HEALTH_PORT),
+            ]),
             ip_family_policy: Some("PreferDualStack".into()),
             ..ServiceSpec::default()
         }),

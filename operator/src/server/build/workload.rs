@@ -6,11 +6,12 @@ use crate::crd::VendorKeys;
 use crate::names::{API_PORT, HEALTH_PORT};
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{
-    Affinity, Capabilities, ConfigMapProjection, ConfigMapVolumeSource, Container, ContainerPort, EmptyDirVolumeSource, EnvVar,
-    HTTPGetAction, HostPathVolumeSource, KeyToPath, LocalObjectReference, NodeAffinity, NodeSelector,
-    NodeSelectorRequirement, NodeSelectorTerm, PodSecurityContext, PodSpec, PodTemplateSpec, Probe,
-    ProjectedVolumeSource, ResourceRequirements, SeccompProfile, SecretProjection, SecretVolumeSource, SecurityContext, Toleration, Volume,
-    VolumeMount, VolumeProjection,
+    Affinity, Capabilities, ConfigMapProjection, ConfigMapVolumeSource, Container, ContainerPort,
+    EmptyDirVolumeSource, EnvVar, HTTPGetAction, HostPathVolumeSource, KeyToPath,
+    LocalObjectReference, NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm,
+    PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ProjectedVolumeSource,
+    ResourceRequirements, SeccompProfile, SecretProjection, SecretVolumeSource, SecurityContext,
+    Toleration, Volume, VolumeMount, VolumeProjection,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
@@ -28,14 +29,20 @@ const MODE: i32 = 0o440;
 pub fn stateful_set(i: &Inputs<'_>, config_hash: &str) -> StatefulSet {
     let annotations = BTreeMap::from([
         (CONFIG_HASH.to_owned(), config_hash.to_owned()),
-        ("kubectl.kubernetes.io/default-container".to_owned(), "server".to_owned()),
+        (
+            "kubectl.kubernetes.io/default-container".to_owned(),
+            "server".to_owned(),
+        ),
     ]);
     StatefulSet {
         metadata: meta(i, i.reference.name.clone()),
         spec: Some(StatefulSetSpec {
             replicas: Some(1),
             service_name: Some(i.reference.name.clone()),
-            selector: LabelSelector { match_labels: Some(selector(i.reference)), ..LabelSelector::default() },
+            selector: LabelSelector {
+                match_labels: Some(selector(i.reference)),
+                ..LabelSelector::default()
+            },
             // With OrderedReady a pod that is not ready is never updated, not even to the version that would mend it.
             pod_management_policy: Some("Parallel".into()),
             revision_history_limit: Some(3),
@@ -56,7 +63,11 @@ pub fn stateful_set(i: &Inputs<'_>, config_hash: &str) -> StatefulSet {
 fn pod(i: &Inputs<'_>) -> PodSpec {
     let t = &i.server.spec.template;
     let user = t.run_as_user.unwrap_or(USER);
-    let pull = i.defaults.image_pull_secrets.iter().map(|n| LocalObjectReference { name: n.clone() });
+    let pull = i
+        .defaults
+        .image_pull_secrets
+        .iter()
+        .map(|n| LocalObjectReference { name: n.clone() });
     let mut secrets = t.image_pull_secrets.clone();
     secrets.extend(pull.filter(|p| !t.image_pull_secrets.contains(p)));
     PodSpec {
@@ -72,7 +83,10 @@ fn pod(i: &Inputs<'_>) -> PodSpec {
             run_as_group: Some(user),
             run_as_non_root: Some(user != 0),
             fs_group: Some(user),
-            seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".into(), ..SeccompProfile::default() }),
+            seccomp_profile: Some(SeccompProfile {
+                type_: "RuntimeDefault".into(),
+                ..SeccompProfile::default()
+            }),
             ..PodSecurityContext::default()
         }),
         containers: vec![container(i)],
@@ -88,9 +102,13 @@ fn affinity(labels: &BTreeMap<String, String>) -> Affinity {
         operator: "In".into(),
         values: Some(vec![value.clone()]),
     };
-    let term =
-        NodeSelectorTerm { match_expressions: Some(labels.iter().map(one).collect()), ..NodeSelectorTerm::default() };
-    let required = NodeSelector { node_selector_terms: vec![term] };
+    let term = NodeSelectorTerm {
+        match_expressions: Some(labels.iter().map(one).collect()),
+        ..NodeSelectorTerm::default()
+    };
+    let required = NodeSelector {
+        node_selector_terms: vec![term],
+    };
     Affinity {
         node_affinity: Some(NodeAffinity {
             required_during_scheduling_ignored_during_execution: Some(required),
@@ -108,7 +126,10 @@ fn tolerations(more: &[Toleration]) -> Vec<Toleration> {
         effect: Some("NoExecute".into()),
         ..Toleration::default()
     };
-    let ours = [endless("node.kubernetes.io/unreachable"), endless("node.kubernetes.io/not-ready")];
+    let ours = [
+        endless("node.kubernetes.io/unreachable"),
+        endless("node.kubernetes.io/not-ready"),
+    ];
     ours.into_iter().chain(more.iter().cloned()).collect()
 }
 
@@ -126,28 +147,49 @@ fn container(i: &Inputs<'_>) -> Container {
         read_only: Some(read_only),
         ..VolumeMount::default()
     };
-    let mut mounts =
-        vec![mount("config", "/etc/mooring", true), mount("state", "/var/lib/mooring", false), mount("tmp", "/tmp", false)];
+    let mut mounts = vec![
+        mount("config", "/etc/mooring", true),
+        mount("state", "/var/lib/mooring", false),
+        mount("tmp", "/tmp", false),
+    ];
     if i.server.spec.vendor_keys.is_some() {
         mounts.push(mount("vendor-keys", VENDOR_KEYS_DIR, true));
     }
     let hosts = t.host_paths.iter().enumerate();
     mounts.extend(hosts.map(|(n, h)| mount(&format!("host-{n}"), &h.mount_path, h.read_only)));
-    let env = t.env.iter().map(|e| EnvVar { name: e.name.clone(), value: Some(e.value.clone()), ..EnvVar::default() });
+    let env = t.env.iter().map(|e| EnvVar {
+        name: e.name.clone(),
+        value: Some(e.value.clone()),
+        ..EnvVar::default()
+    });
     Container {
         name: "server".into(),
-        image: Some(t.image.clone().unwrap_or_else(|| i.defaults.server_image.clone())),
+        image: Some(
+            t.image
+                .clone()
+                .unwrap_or_else(|| i.defaults.server_image.clone()),
+        ),
         image_pull_policy: Some("IfNotPresent".into()),
-        args: Some(vec!["run".into(), "--config".into(), format!("/etc/mooring/{CONFIG_FILE}")]),
+        args: Some(vec![
+            "run".into(),
+            "--config".into(),
+            format!("/etc/mooring/{CONFIG_FILE}"),
+        ]),
         env: Some(env.collect::<Vec<_>>()).filter(|e| !e.is_empty()),
         ports: Some(vec![port("https", API_PORT), port("health", HEALTH_PORT)]),
         resources: Some(t.resources.clone().unwrap_or_else(resources)),
-        liveness_probe: Some(Probe { initial_delay_seconds: Some(5), ..probe("/healthz", 10, 5) }),
+        liveness_probe: Some(Probe {
+            initial_delay_seconds: Some(5),
+            ..probe("/healthz", 10, 5)
+        }),
         readiness_probe: Some(probe("/readyz", 2, 3)),
         security_context: Some(SecurityContext {
             allow_privilege_escalation: Some(false),
             read_only_root_filesystem: Some(true),
-            capabilities: Some(Capabilities { drop: Some(vec!["ALL".into()]), ..Capabilities::default() }),
+            capabilities: Some(Capabilities {
+                drop: Some(vec!["ALL".into()]),
+                ..Capabilities::default()
+            }),
             ..SecurityContext::default()
         }),
         volume_mounts: Some(mounts),
@@ -158,7 +200,12 @@ fn container(i: &Inputs<'_>) -> Container {
 /// For 10,000 sidecars and more; the memory is a limit, the processor is not.
 fn resources() -> ResourceRequirements {
     let of = |pairs: &[(&str, &str)]| {
-        Some(pairs.iter().map(|(k, v)| ((*k).to_owned(), Quantity((*v).to_owned()))).collect::<BTreeMap<_, _>>())
+        Some(
+            pairs
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), Quantity((*v).to_owned())))
+                .collect::<BTreeMap<_, _>>(),
+        )
     };
     ResourceRequirements {
         requests: of(&[("cpu", "50m"), ("memory", "64Mi")]),
@@ -185,10 +232,19 @@ fn probe(path: &str, period: i32, failures: i32) -> Probe {
 /// keys) may come later: the server then says what is missing, where a missing Secret would leave the pod stuck.
 fn volumes(i: &Inputs<'_>) -> Vec<Volume> {
     let spec = &i.server.spec;
-    let item = |key: &str, path: &str| KeyToPath { key: key.into(), path: path.into(), mode: None };
-    let items = |pairs: &[(&str, &str)]| Some(pairs.iter().map(|(k, p)| item(k, p)).collect::<Vec<_>>());
+    let item = |key: &str, path: &str| KeyToPath {
+        key: key.into(),
+        path: path.into(),
+        mode: None,
+    };
+    let items =
+        |pairs: &[(&str, &str)]| Some(pairs.iter().map(|(k, p)| item(k, p)).collect::<Vec<_>>());
     let secret = |name: &str, pairs: &[(&str, &str)], optional: bool| VolumeProjection {
-        secret: Some(SecretProjection { name: name.into(), items: items(pairs), optional: Some(optional) }),
+        secret: Some(SecretProjection {
+            name: name.into(),
+            items: items(pairs),
+            optional: Some(optional),
+        }),
         ..VolumeProjection::default()
     };
     let config = ConfigMapProjection {
@@ -196,44 +252,102 @@ fn volumes(i: &Inputs<'_>) -> Vec<Volume> {
         items: items(&[(CONFIG_FILE, CONFIG_FILE), (POLICIES_FILE, POLICIES_FILE)]),
         optional: Some(false),
     };
-    let tls = &[("tls.crt", "tls/tls.crt"), ("tls.key", "tls/tls.key"), ("ca.crt", "tls/ca.crt")];
+    let tls = &[
+        ("tls.crt", "tls/tls.crt"),
+        ("tls.key", "tls/tls.key"),
+        ("ca.crt", "tls/ca.crt"),
+    ];
     let mut sources = vec![
-        VolumeProjection { config_map: Some(config), ..VolumeProjection::default() },
+        VolumeProjection {
+            config_map: Some(config),
+            ..VolumeProjection::default()
+        },
         secret(&i.reference.child("tls"), tls, false),
-        secret(&i.reference.child("identity"), &[("key", "identity/key")], false),
-        secret(&spec.license.secret_name, &[(&spec.license.key, "licence/licence.mooring")], true),
+        secret(
+            &i.reference.child("identity"),
+            &[("key", "identity/key")],
+            false,
+        ),
+        secret(
+            &spec.license.secret_name,
+            &[(&spec.license.key, "licence/licence.mooring")],
+            true,
+        ),
     ];
     if let Some(p) = &spec.anchor.pkcs11 {
-        sources.push(secret(&p.pin_secret.name, &[(&p.pin_secret.key, "pin/pin")], true));
+        sources.push(secret(
+            &p.pin_secret.name,
+            &[(&p.pin_secret.key, "pin/pin")],
+            true,
+        ));
     }
     let state = EmptyDirVolumeSource::default();
-    let tmp = EmptyDirVolumeSource { medium: None, size_limit: Some(Quantity("64Mi".into())) };
-    let projected = ProjectedVolumeSource { default_mode: Some(MODE), sources: Some(sources) };
+    let tmp = EmptyDirVolumeSource {
+        medium: None,
+        size_limit: Some(Quantity("64Mi".into())),
+    };
+    let projected = ProjectedVolumeSource {
+        default_mode: Some(MODE),
+        sources: Some(sources),
+    };
     let mut volumes = vec![
-        Volume { name: "config".into(), projected: Some(projected), ..Volume::default() },
-        Volume { name: "state".into(), empty_dir: Some(state), ..Volume::default() },
-        Volume { name: "tmp".into(), empty_dir: Some(tmp), ..Volume::default() },
+        Volume {
+            name: "config".into(),
+            projected: Some(projected),
+            ..Volume::default()
+        },
+        Volume {
+            name: "state".into(),
+            empty_dir: Some(state),
+            ..Volume::default()
+        },
+        Volume {
+            name: "tmp".into(),
+            empty_dir: Some(tmp),
+            ..Volume::default()
+        },
     ];
     volumes.extend(spec.vendor_keys.as_ref().map(vendor_keys));
-    volumes.extend(spec.template.host_paths.iter().enumerate().map(|(n, h)| Volume {
-        name: format!("host-{n}"),
-        host_path: Some(HostPathVolumeSource { path: h.path.clone(), type_: None }),
-        ..Volume::default()
-    }));
+    volumes.extend(
+        spec.template
+            .host_paths
+            .iter()
+            .enumerate()
+            .map(|(n, h)| Volume {
+                name: format!("host-{n}"),
+                host_path: Some(HostPathVolumeSource {
+                    path: h.path.clone(),
+                    type_: None,
+                }),
+                ..Volume::default()
+            }),
+    );
     volumes
 }
 
 /// Each key of it is read, whatever its name: a volume of its own.
 fn vendor_keys(keys: &VendorKeys) -> Volume {
-    let config_map = keys.config_map_name.as_ref().map(|name| ConfigMapVolumeSource {
-        name: name.clone(),
-        optional: Some(true),
-        ..ConfigMapVolumeSource::default()
-    });
-    let secret = keys.secret_name.as_ref().filter(|_| config_map.is_none()).map(|name| SecretVolumeSource {
-        secret_name: Some(name.clone()),
-        optional: Some(true),
-        ..SecretVolumeSource::default()
-    });
-    Volume { name: "vendor-keys".into(), config_map, secret, ..Volume::default() }
+    let config_map = keys
+        .config_map_name
+        .as_ref()
+        .map(|name| ConfigMapVolumeSource {
+            name: name.clone(),
+            optional: Some(true),
+            ..ConfigMapVolumeSource::default()
+        });
+    let secret = keys
+        .secret_name
+        .as_ref()
+        .filter(|_| config_map.is_none())
+        .map(|name| SecretVolumeSource {
+            secret_name: Some(name.clone()),
+            optional: Some(true),
+            ..SecretVolumeSource::default()
+        });
+    Volume {
+        name: "vendor-keys".into(),
+        config_map,
+        secret,
+        ..Volume::default()
+    }
 }

@@ -41,17 +41,30 @@ struct Word {
 }
 
 fn word(status: &'static str, reason: impl Into<String>, message: impl Into<String>) -> Word {
-    Word { status, reason: reason.into(), message: message.into() }
+    Word {
+        status,
+        reason: reason.into(),
+        message: message.into(),
+    }
 }
 
 /// The conditions, with the times of transition of those that stayed.
 pub fn conditions(j: &Judged<'_>, before: &[Condition]) -> Vec<Condition> {
-    let all = [("Ready", ready(j)), ("AnchorPresent", anchor(j)), ("LicenseValid", licence(j)), ("Settling", settling(j))];
-    all.into_iter().map(|(kind, w)| condition(kind, w, j, before)).collect()
+    let all = [
+        ("Ready", ready(j)),
+        ("AnchorPresent", anchor(j)),
+        ("LicenseValid", licence(j)),
+        ("Settling", settling(j)),
+    ];
+    all.into_iter()
+        .map(|(kind, w)| condition(kind, &w, j, before))
+        .collect()
 }
 
-fn condition(kind: &str, w: Word, j: &Judged<'_>, before: &[Condition]) -> Condition {
-    let old = before.iter().find(|c| c.type_ == kind && c.status == w.status);
+fn condition(kind: &str, w: &Word, j: &Judged<'_>, before: &[Condition]) -> Condition {
+    let old = before
+        .iter()
+        .find(|c| c.type_ == kind && c.status == w.status);
     let now = Time(Timestamp::from_second(j.now.as_second()).unwrap_or(j.now));
     Condition {
         type_: kind.to_owned(),
@@ -65,8 +78,16 @@ fn condition(kind: &str, w: Word, j: &Judged<'_>, before: &[Condition]) -> Condi
 
 /// A reason must not be empty; what the server says is taken as it is otherwise.
 fn camel(reason: &str) -> String {
-    let kept: String = reason.chars().filter(char::is_ascii_alphanumeric).take(128).collect();
-    if kept.is_empty() { "Unspecified".to_owned() } else { kept }
+    let kept: String = reason
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .take(128)
+        .collect();
+    if kept.is_empty() {
+        "Unspecified".to_owned()
+    } else {
+        kept
+    }
 }
 
 fn ready(j: &Judged<'_>) -> Word {
@@ -77,13 +98,25 @@ fn ready(j: &Judged<'_>) -> Word {
     if let Some(state) = s.state.as_ref().filter(|_| s.connected) {
         // It answers: what its kubelet says matters no more.
         return if !state.anchor.present {
-            word("False", state.anchor.reason.clone(), state.anchor.message.clone())
+            word(
+                "False",
+                state.anchor.reason.clone(),
+                state.anchor.message.clone(),
+            )
         } else if !state.licence_valid {
-            word("False", state.licence_reason.clone(), state.licence_message.clone())
+            word(
+                "False",
+                state.licence_reason.clone(),
+                state.licence_message.clone(),
+            )
         } else if state.settling {
             word("False", "Settling", settling(j).message)
         } else {
-            word("True", "Serving", placement_note(j).unwrap_or_else(|| "grants leases".to_owned()))
+            word(
+                "True",
+                "Serving",
+                placement_note(j).unwrap_or_else(|| "grants leases".to_owned()),
+            )
         };
     }
     if let Some(m) = j.missing.first() {
@@ -103,15 +136,22 @@ fn ready(j: &Judged<'_>) -> Word {
     if let Some((reason, message)) = pod_trouble(pod) {
         return word("False", reason, message);
     }
-    let problem = s.problem.as_deref().unwrap_or("the operator has not reached it yet");
-    word("False", "NotConnected", format!("the server does not answer the operator: {problem}"))
+    let problem = s
+        .problem
+        .as_deref()
+        .unwrap_or("the operator has not reached it yet");
+    word(
+        "False",
+        "NotConnected",
+        format!("the server does not answer the operator: {problem}"),
+    )
 }
 
 fn placement_note(j: &Judged<'_>) -> Option<String> {
     match j.placed {
-        Placed::Stays { node } => {
-            Some(format!("grants leases from {node}, which no longer carries the placement's labels; no other node that is ready does"))
-        }
+        Placed::Stays { node } => Some(format!(
+            "grants leases from {node}, which no longer carries the placement's labels; no other node that is ready does"
+        )),
         _ => None,
     }
 }
@@ -119,50 +159,94 @@ fn placement_note(j: &Judged<'_>) -> Option<String> {
 /// Why the pod does not run, as scheduler and kubelet say it.
 fn pod_trouble(pod: &Pod) -> Option<(String, String)> {
     let status = pod.status.as_ref()?;
-    let unscheduled = status.conditions.iter().flatten().find(|c| c.type_ == "PodScheduled" && c.status == "False");
+    let unscheduled = status
+        .conditions
+        .iter()
+        .flatten()
+        .find(|c| c.type_ == "PodScheduled" && c.status == "False");
     if let Some(c) = unscheduled {
         let message = c.message.clone().unwrap_or_default();
-        return Some(("PodUnschedulable".into(), format!("the server's pod cannot be scheduled: {message}")));
+        return Some((
+            "PodUnschedulable".into(),
+            format!("the server's pod cannot be scheduled: {message}"),
+        ));
     }
     let container = status.container_statuses.iter().flatten().next()?;
     let waiting = container.state.as_ref().and_then(|s| s.waiting.as_ref())?;
-    let last = container.last_state.as_ref().and_then(|s| s.terminated.as_ref());
-    let last = last.map(|t| format!("; its last run ended with exit code {}: kubectl logs --previous", t.exit_code));
+    let last = container
+        .last_state
+        .as_ref()
+        .and_then(|s| s.terminated.as_ref());
+    let last = last.map(|t| {
+        format!(
+            "; its last run ended with exit code {}: kubectl logs --previous",
+            t.exit_code
+        )
+    });
     let reason = waiting.reason.clone().unwrap_or_else(|| "Waiting".into());
     let message = waiting.message.clone().unwrap_or_default();
-    Some(("PodNotRunning".into(), format!("the server's container waits: {reason} {message}{}", last.unwrap_or_default())))
+    Some((
+        "PodNotRunning".into(),
+        format!(
+            "the server's container waits: {reason} {message}{}",
+            last.unwrap_or_default()
+        ),
+    ))
 }
 
 fn no_contact() -> Word {
-    word("Unknown", "NoContact", "the server does not answer the operator; its holders run on under their leases and grace")
+    word(
+        "Unknown",
+        "NoContact",
+        "the server does not answer the operator; its holders run on under their leases and grace",
+    )
 }
 
 fn anchor(j: &Judged<'_>) -> Word {
     match j.snapshot.state.as_ref().filter(|_| j.snapshot.connected) {
-        Some(s) => word(if s.anchor.present { "True" } else { "False" }, s.anchor.reason.clone(), s.anchor.message.clone()),
+        Some(s) => word(
+            if s.anchor.present { "True" } else { "False" },
+            s.anchor.reason.clone(),
+            s.anchor.message.clone(),
+        ),
         None => no_contact(),
     }
 }
 
 fn licence(j: &Judged<'_>) -> Word {
-    let missing = j.missing.iter().find(|m| m.reason == "LicenseSecretMissing");
-    match (j.snapshot.state.as_ref().filter(|_| j.snapshot.connected), missing) {
-        (Some(s), Some(m)) if s.licence_valid => {
-            word("True", m.reason, format!("the licence in force stays so until the server restarts; {}", m.message))
-        }
+    let missing = j
+        .missing
+        .iter()
+        .find(|m| m.reason == "LicenseSecretMissing");
+    match (
+        j.snapshot.state.as_ref().filter(|_| j.snapshot.connected),
+        missing,
+    ) {
+        (Some(s), Some(m)) if s.licence_valid => word(
+            "True",
+            m.reason,
+            format!(
+                "the licence in force stays so until the server restarts; {}",
+                m.message
+            ),
+        ),
         (_, Some(m)) => word("False", m.reason, m.message.clone()),
-        (Some(s), None) => {
-            word(if s.licence_valid { "True" } else { "False" }, s.licence_reason.clone(), s.licence_message.clone())
-        }
+        (Some(s), None) => word(
+            if s.licence_valid { "True" } else { "False" },
+            s.licence_reason.clone(),
+            s.licence_message.clone(),
+        ),
         (None, None) => no_contact(),
     }
 }
 
 fn settling(j: &Judged<'_>) -> Word {
     match j.snapshot.state.as_ref().filter(|_| j.snapshot.connected) {
-        Some(s) if s.settling => {
-            word("True", "TakingLeasesIn", "the server has just started: it takes earlier leases in and grants nothing new until then")
-        }
+        Some(s) if s.settling => word(
+            "True",
+            "TakingLeasesIn",
+            "the server has just started: it takes earlier leases in and grants nothing new until then",
+        ),
         Some(_) => word("False", "Settled", "all earlier leases are in or over"),
         None => no_contact(),
     }

@@ -5,14 +5,26 @@ use crate::mirror::{Note, Severity};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 /// Reasons of `Ready=False` that speak for themselves; a pod that is still starting is no Event.
-const SPOKEN: &[&str] = &["InvalidSpec", "LicenseSecretMissing", "ReferenceMissing", "NoMatchingNode", "PodUnschedulable", "PodNotRunning"];
+const SPOKEN: &[&str] = &[
+    "InvalidSpec",
+    "LicenseSecretMissing",
+    "ReferenceMissing",
+    "NoMatchingNode",
+    "PodUnschedulable",
+    "PodNotRunning",
+];
 
 fn find<'a>(status: &'a LicenseServerStatus, kind: &str) -> Option<&'a Condition> {
     status.conditions.iter().find(|c| c.type_ == kind)
 }
 
 fn note(severity: Severity, reason: &'static str, action: &'static str, message: &str) -> Note {
-    Note { severity, reason, action, message: message.chars().take(1000).collect() }
+    Note {
+        severity,
+        reason,
+        action,
+        message: message.chars().take(1000).collect(),
+    }
 }
 
 /// What is to be said.
@@ -28,23 +40,50 @@ pub fn events(before: Option<&LicenseServerStatus>, now: &LicenseServerStatus) -
     if let (Some(was), Some(is)) = (&old.instance, &now.instance)
         && was != is
     {
-        said.push(note(Severity::Normal, "ServerRestarted", "Watch", "the license server has restarted; it takes the leases of its holders in again"));
+        said.push(note(
+            Severity::Normal,
+            "ServerRestarted",
+            "Watch",
+            "the license server has restarted; it takes the leases of its holders in again",
+        ));
     }
     if let Some((was, is)) = turned("AnchorPresent") {
         match (was, is.status.as_str()) {
-            (_, "False") => said.push(note(Severity::Warning, "AnchorLost", "Watch", &format!("{}: {}", is.reason, is.message))),
+            (_, "False") => said.push(note(
+                Severity::Warning,
+                "AnchorLost",
+                "Watch",
+                &format!("{}: {}", is.reason, is.message),
+            )),
             // After a restart the anchor is unknown for a moment: that is no news.
-            (None | Some("False"), "True") => said.push(note(Severity::Normal, "AnchorPresent", "Watch", &is.message)),
+            (None | Some("False"), "True") => said.push(note(
+                Severity::Normal,
+                "AnchorPresent",
+                "Watch",
+                &is.message,
+            )),
             _ => {}
         }
     }
     if let Some((was, is)) = turned("LicenseValid") {
         match (was, is.status.as_str()) {
-            (_, "False") => said.push(note(Severity::Warning, "LicenseInvalid", "Watch", &format!("{}: {}", is.reason, is.message))),
+            (_, "False") => said.push(note(
+                Severity::Warning,
+                "LicenseInvalid",
+                "Watch",
+                &format!("{}: {}", is.reason, is.message),
+            )),
             (_, "True") if is.reason == "LicenseSecretMissing" => {
-                said.push(note(Severity::Warning, "LicenseSecretMissing", "Dereference", &is.message));
+                said.push(note(
+                    Severity::Warning,
+                    "LicenseSecretMissing",
+                    "Dereference",
+                    &is.message,
+                ));
             }
-            (None | Some("False"), "True") => said.push(note(Severity::Normal, "LicenseValid", "Watch", &is.message)),
+            (None | Some("False"), "True") => {
+                said.push(note(Severity::Normal, "LicenseValid", "Watch", &is.message));
+            }
             _ => {}
         }
     }
@@ -57,7 +96,12 @@ pub fn events(before: Option<&LicenseServerStatus>, now: &LicenseServerStatus) -
         match is.status.as_str() {
             "True" => said.push(note(Severity::Normal, "Serving", "Watch", &is.message)),
             _ if was == Some("True") && is.reason == "NotConnected" => {
-                said.push(note(Severity::Warning, "ServerUnreachable", "Watch", &is.message));
+                said.push(note(
+                    Severity::Warning,
+                    "ServerUnreachable",
+                    "Watch",
+                    &is.message,
+                ));
             }
             _ => {
                 if let Some(reason) = SPOKEN.iter().find(|r| **r == is.reason) {

@@ -39,7 +39,13 @@ struct Facts {
 
 impl Default for Facts {
     fn default() -> Self {
-        Self { snapshot: snapshot(|_| ()), missing: vec![], placed: Placed::Well, pod: None, at: "2026-03-01T12:00:00Z" }
+        Self {
+            snapshot: snapshot(|_| ()),
+            missing: vec![],
+            placed: Placed::Well,
+            pod: None,
+            at: "2026-03-01T12:00:00Z",
+        }
     }
 }
 
@@ -76,15 +82,25 @@ fn a_serving_server_says_so_in_every_column() {
     let s = Facts::default().status(None);
     assert_eq!(said(&s, "Ready").0, "True");
     assert_eq!((s.used, s.seats, s.waiting), (Some(1), Some(2), Some(3)));
-    assert_eq!((s.anchor.as_deref(), s.node.as_deref(), s.licence.as_deref()), (Some("Present"), Some("node-a"), Some("7")));
+    assert_eq!(
+        (s.anchor.as_deref(), s.node.as_deref(), s.licence.as_deref()),
+        (Some("Present"), Some("node-a"), Some("7"))
+    );
     assert_eq!(s.observed_generation, Some(2));
-    assert_eq!(reasons(None, &s), ["AnchorPresent", "LicenseValid", "Serving"]);
+    assert_eq!(
+        reasons(None, &s),
+        ["AnchorPresent", "LicenseValid", "Serving"]
+    );
 }
 
 #[test]
 fn the_same_facts_later_change_nothing() {
     let s = Facts::default().status(None);
-    let later = Facts { at: "2026-03-01T13:00:00Z", ..Facts::default() }.status(Some(&s));
+    let later = Facts {
+        at: "2026-03-01T13:00:00Z",
+        ..Facts::default()
+    }
+    .status(Some(&s));
     assert_eq!(later, s);
     assert!(events(Some(&s), &later).is_empty());
 }
@@ -92,12 +108,28 @@ fn the_same_facts_later_change_nothing() {
 #[test]
 fn a_lost_anchor_is_said_with_what_to_do_and_its_return_too() {
     let s = Facts::default().status(None);
-    let lost = snapshot(|v| v["anchor"] = json!({ "kind": "pkcs11", "present": false, "reason": "TokenNotFound", "message": "no token mooring: plug it in" }));
-    let lost = Facts { snapshot: lost, ..Facts::default() }.status(Some(&s));
-    assert_eq!(said(&lost, "Ready"), ("False".into(), "TokenNotFound".into(), "no token mooring: plug it in".into()));
+    let lost = snapshot(
+        |v| v["anchor"] = json!({ "kind": "pkcs11", "present": false, "reason": "TokenNotFound", "message": "no token mooring: plug it in" }),
+    );
+    let lost = Facts {
+        snapshot: lost,
+        ..Facts::default()
+    }
+    .status(Some(&s));
+    assert_eq!(
+        said(&lost, "Ready"),
+        (
+            "False".into(),
+            "TokenNotFound".into(),
+            "no token mooring: plug it in".into()
+        )
+    );
     assert_eq!(lost.anchor.as_deref(), Some("TokenNotFound"));
     let notes = events(Some(&s), &lost);
-    assert_eq!((notes[0].reason, notes[0].severity), ("AnchorLost", Severity::Warning));
+    assert_eq!(
+        (notes[0].reason, notes[0].severity),
+        ("AnchorLost", Severity::Warning)
+    );
     assert!(notes[0].message.contains("plug it in"));
     let back = Facts::default().status(Some(&lost));
     assert_eq!(reasons(Some(&lost), &back), ["AnchorPresent", "Serving"]);
@@ -110,7 +142,11 @@ fn a_bad_licence_is_said_where_people_look() {
         v["licenceReason"] = json!("Expired");
         v["licenceMessage"] = json!("expired 2026-02-01: ask the vendor for a new one");
     });
-    let s = Facts { snapshot: bad, ..Facts::default() }.status(None);
+    let s = Facts {
+        snapshot: bad,
+        ..Facts::default()
+    }
+    .status(None);
     assert_eq!(said(&s, "LicenseValid").1, "Expired");
     assert_eq!(said(&s, "Ready").1, "Expired");
     assert!(reasons(None, &s).contains(&"LicenseInvalid"));
@@ -118,49 +154,105 @@ fn a_bad_licence_is_said_where_people_look() {
 
 #[test]
 fn settling_is_a_condition_and_not_yet_ready() {
-    let s = Facts { snapshot: snapshot(|v| v["settling"] = json!(true)), ..Facts::default() }.status(None);
+    let s = Facts {
+        snapshot: snapshot(|v| v["settling"] = json!(true)),
+        ..Facts::default()
+    }
+    .status(None);
     assert_eq!(said(&s, "Settling").0, "True");
-    assert_eq!((said(&s, "Ready").0.as_str(), said(&s, "Ready").1.as_str()), ("False", "Settling"));
+    assert_eq!(
+        (said(&s, "Ready").0.as_str(), said(&s, "Ready").1.as_str()),
+        ("False", "Settling")
+    );
 }
 
 #[test]
 fn without_contact_nothing_is_claimed_and_the_last_numbers_stay() {
     let s = Facts::default().status(None);
-    let broken = Snapshot { problem: Some("cannot connect".into()), ..Snapshot::default() };
+    let broken = Snapshot {
+        problem: Some("cannot connect".into()),
+        ..Snapshot::default()
+    };
     let pod = serde_json::from_value(json!({ "metadata": {}, "status": {} })).unwrap();
-    let gone = Facts { snapshot: broken, pod: Some(pod), ..Facts::default() }.status(Some(&s));
+    let gone = Facts {
+        snapshot: broken,
+        pod: Some(pod),
+        ..Facts::default()
+    }
+    .status(Some(&s));
     assert_eq!(said(&gone, "AnchorPresent").0, "Unknown");
     assert_eq!(said(&gone, "Ready").1, "NotConnected");
     assert_eq!((gone.used, gone.seats), (Some(1), Some(2)));
     assert_eq!(reasons(Some(&s), &gone), ["ServerUnreachable"]);
-    let restarted = Facts { snapshot: snapshot(|v| v["instance"] = json!("0b".repeat(16))), ..Facts::default() }.status(Some(&gone));
-    assert_eq!(reasons(Some(&gone), &restarted), ["ServerRestarted", "Serving"]);
+    let restarted = Facts {
+        snapshot: snapshot(|v| v["instance"] = json!("0b".repeat(16))),
+        ..Facts::default()
+    }
+    .status(Some(&gone));
+    assert_eq!(
+        reasons(Some(&gone), &restarted),
+        ["ServerRestarted", "Serving"]
+    );
 }
 
 #[test]
 fn what_is_missing_is_named_with_what_to_do() {
-    let none = || Facts { snapshot: Snapshot::default(), ..Facts::default() };
-    let missing = vec![Missing { reason: "LicenseSecretMissing", message: "spec.license: Secret a/b is not there: create it".into() }];
-    let s = Facts { missing: missing.clone(), ..none() }.status(None);
+    let none = || Facts {
+        snapshot: Snapshot::default(),
+        ..Facts::default()
+    };
+    let missing = vec![Missing {
+        reason: "LicenseSecretMissing",
+        message: "spec.license: Secret a/b is not there: create it".into(),
+    }];
+    let s = Facts {
+        missing: missing.clone(),
+        ..none()
+    }
+    .status(None);
     assert_eq!(said(&s, "Ready").1, "LicenseSecretMissing");
     assert_eq!(said(&s, "LicenseValid").0, "False");
     assert_eq!(reasons(None, &s), ["LicenseInvalid"]);
-    let serving = Facts { missing, ..Facts::default() }.status(None);
-    assert_eq!((said(&serving, "Ready").0.as_str(), said(&serving, "LicenseValid").1.as_str()), ("True", "LicenseSecretMissing"));
-    let s = Facts { placed: Placed::Nowhere, ..none() }.status(None);
+    let serving = Facts {
+        missing,
+        ..Facts::default()
+    }
+    .status(None);
+    assert_eq!(
+        (
+            said(&serving, "Ready").0.as_str(),
+            said(&serving, "LicenseValid").1.as_str()
+        ),
+        ("True", "LicenseSecretMissing")
+    );
+    let s = Facts {
+        placed: Placed::Nowhere,
+        ..none()
+    }
+    .status(None);
     let (_, reason, message) = said(&s, "Ready");
     assert_eq!(reason, "NoMatchingNode");
-    assert!(message.contains("kubectl label node NODE anchor=main"), "{message}");
+    assert!(
+        message.contains("kubectl label node NODE anchor=main"),
+        "{message}"
+    );
 }
 
 #[test]
 fn a_pod_that_cannot_start_says_why() {
     let pod = json!({ "metadata": {}, "status": { "containerStatuses": [{ "name": "server", "image": "i", "imageID": "", "ready": false, "restartCount": 3,
         "state": { "waiting": { "reason": "CrashLoopBackOff", "message": "back-off" } }, "lastState": { "terminated": { "exitCode": 2 } } }] } });
-    let f = Facts { snapshot: Snapshot::default(), pod: Some(serde_json::from_value(pod).unwrap()), ..Facts::default() };
+    let f = Facts {
+        snapshot: Snapshot::default(),
+        pod: Some(serde_json::from_value(pod).unwrap()),
+        ..Facts::default()
+    };
     let (_, reason, message) = said(&f.status(None), "Ready");
     assert_eq!(reason, "PodNotRunning");
-    assert!(message.contains("CrashLoopBackOff") && message.contains("exit code 2"), "{message}");
+    assert!(
+        message.contains("CrashLoopBackOff") && message.contains("exit code 2"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -168,15 +260,36 @@ fn the_longest_lease_is_raised_at_once_and_lowered_late() {
     let s = |secs| Duration::from_secs(secs);
     let none = Snapshot::default();
     let at = BootTime::from_millis;
-    assert_eq!(in_force(None, s(30), true, &none, at(0)), s(30), "a first start");
-    assert_eq!(in_force(None, s(30), false, &none, at(0)), s(300), "a lost status: unknown, the longest there can be");
+    assert_eq!(
+        in_force(None, s(30), true, &none, at(0)),
+        s(30),
+        "a first start"
+    );
+    assert_eq!(
+        in_force(None, s(30), false, &none, at(0)),
+        s(300),
+        "a lost status: unknown, the longest there can be"
+    );
     assert_eq!(in_force(Some(s(30)), s(60), false, &none, at(0)), s(60));
     assert_eq!(in_force(Some(s(60)), s(30), false, &none, at(0)), s(60));
     let stood = snapshot(|_| ());
-    assert_eq!(in_force(Some(s(60)), s(30), false, &stood, at(60_000)), s(60));
-    assert_eq!(in_force(Some(s(60)), s(30), false, &stood, at(61_100)), s(30));
+    assert_eq!(
+        in_force(Some(s(60)), s(30), false, &stood, at(60_000)),
+        s(60)
+    );
+    assert_eq!(
+        in_force(Some(s(60)), s(30), false, &stood, at(61_100)),
+        s(30)
+    );
     let old = snapshot(|v| v["leaseForSecs"] = json!(60));
-    assert_eq!(in_force(Some(s(60)), s(30), false, &old, at(99_000)), s(60), "the old server still grants the longer one");
+    assert_eq!(
+        in_force(Some(s(60)), s(30), false, &old, at(99_000)),
+        s(60),
+        "the old server still grants the longer one"
+    );
     let settling = snapshot(|v| v["settling"] = json!(true));
-    assert_eq!(in_force(Some(s(60)), s(30), false, &settling, at(99_000)), s(60));
+    assert_eq!(
+        in_force(Some(s(60)), s(30), false, &settling, at(99_000)),
+        s(60)
+    );
 }
