@@ -112,8 +112,10 @@ impl Engine {
                 let mut books = self.lock();
                 let now = clock::boot();
                 books.ledger.tick(now);
-                books.armed = BootTime::NEVER;
+                // Already the nearest, so that handing out does not wake this very task.
+                books.armed = BootTime::default();
                 self.hand_out(&mut books, now);
+                books.armed = books.ledger.next_deadline();
                 books.armed
             };
             tokio::select! {

@@ -308,10 +308,20 @@ impl Rig {
         Client::new(&format!("https://localhost:{port}"), vec![self.api.clone()], config).unwrap()
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
     pub async fn metrics(&self) -> String {
+        self.get("/metrics").await
+    }
+
+    /// An answer of the health port, head included.
+    pub async fn get(&self, path: &str) -> String {
         use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
         let mut s = tokio::net::TcpStream::connect(&self.health).await.unwrap();
-        s.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+        let head = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        s.write_all(head.as_bytes()).await.unwrap();
         let mut text = String::new();
         s.read_to_string(&mut text).await.unwrap();
         text
