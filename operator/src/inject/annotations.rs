@@ -28,8 +28,7 @@ pub(super) const SIDECAR_CPU: &str = "mooring.dev/sidecar-cpu";
 pub(super) const INJECTED: &str = "mooring.dev/injected";
 
 /// Every key there is.
-pub(super) const ALL: [&str; 9] =
-    [LICENSES, SERVER, START, WAIT, ON_LOSS, CONTAINERS, SIDECAR_MEMORY, SIDECAR_CPU, INJECTED];
+pub const ALL: [&str; 9] = [LICENSES, SERVER, START, WAIT, ON_LOSS, CONTAINERS, SIDECAR_MEMORY, SIDECAR_CPU, INJECTED];
 
 /// Below this a container's start alone is killed for want of memory.
 const LEAST_MEMORY: &str = "8Mi";

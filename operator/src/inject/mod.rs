@@ -16,7 +16,7 @@ mod sidecar;
 #[cfg(test)]
 mod tests;
 
-pub use annotations::{LICENSES, Named, PREFIX, ServerName, Start, Wait, Wishes, unknown_keys};
+pub use annotations::{ALL as KEYS, LICENSES, Named, PREFIX, ServerName, Start, Wait, Wishes, unknown_keys};
 pub use quantity::Quantity;
 pub use refusal::Refusal;
 pub use resources::Budget;

@@ -14,6 +14,8 @@
 //! server trusts it. It runs in every replica, leader or not.
 
 mod bundle;
+#[cfg(test)]
+mod chart;
 mod flags;
 mod identity;
 mod lookup;

@@ -18,7 +18,9 @@ const WRONG: &str = "selftest:0";
 #[derive(Debug, thiserror::Error)]
 pub enum SelftestError {
     /// The CRDs are not served.
-    #[error("LicenseServers cannot be listed in namespace {namespace} ({reason}): are Mooring's CRDs installed (chart value crds.install)?")]
+    #[error(
+        "LicenseServers cannot be listed in namespace {namespace} ({reason}): are Mooring's CRDs installed (chart value crds.install)?"
+    )]
     Crds {
         /// Where it was tried.
         namespace: String,
@@ -42,10 +44,10 @@ pub enum SelftestError {
 /// Tries the installation from this namespace.
 pub async fn selftest(client: &Client, namespace: &str) -> Result<(), SelftestError> {
     let servers: Api<LicenseServer> = Api::namespaced(client.clone(), namespace);
-    servers.list(&ListParams::default().limit(1)).await.map_err(|e| SelftestError::Crds {
-        namespace: namespace.to_owned(),
-        reason: e.to_string(),
-    })?;
+    servers
+        .list(&ListParams::default().limit(1))
+        .await
+        .map_err(|e| SelftestError::Crds { namespace: namespace.to_owned(), reason: e.to_string() })?;
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let params = PostParams { dry_run: true, ..PostParams::default() };
     match pods.create(&params, &pod()).await {
@@ -83,7 +85,9 @@ mod tests {
 
     #[test]
     fn only_the_webhooks_own_refusal_counts() {
-        let real = format!("admission webhook {WEBHOOK:?} denied the request: annotation {LICENSES}: character 10: '0', expected");
+        let real = format!(
+            "admission webhook {WEBHOOK:?} denied the request: annotation {LICENSES}: character 10: '0', expected"
+        );
         refused(&real).unwrap();
         let down = format!("failed calling webhook {WEBHOOK:?}: connection refused");
         let e = refused(&down).unwrap_err().to_string();
