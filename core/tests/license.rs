@@ -112,19 +112,19 @@ fn each_field_is_refused_by_name() {
         ("expires", |l| l.not_before = l.expires),
         ("pools[1].name", |l| l.pools.push(l.pools[0].clone())),
         ("pools[0].overdraft", |l| {
-            (l.pools[0].seats, l.pools[0].overdraft) = (u32::MAX, 1)
+            (l.pools[0].seats, l.pools[0].overdraft) = (u32::MAX, 1);
         }),
         ("products", |l| l.products.clear()),
         ("products[1].name", |l| {
-            l.products.push(l.products[0].clone())
+            l.products.push(l.products[0].clone());
         }),
         ("products[0].countBy", |l| {
-            l.products[0].count_by = CountBy::Node
+            l.products[0].count_by = CountBy::Node;
         }),
         ("products[0].from", |l| l.products[0].from.clear()),
         ("products[0].from", |l| l.products[0].from.push(vec![])),
         ("products[0].from", |l| {
-            l.products[0].from[0][0].pool = pool("cpu")
+            l.products[0].from[0][0].pool = pool("cpu");
         }),
         ("products[0].from", |l| l.products[0].from[0][0].weight = 0),
     ];

@@ -10,10 +10,14 @@
     unreachable_pub
 )]
 
+mod accepted;
 mod bundles;
+mod forged;
 mod keys;
 mod make;
 mod model;
+mod p256;
+mod refused;
 mod run;
 mod small;
 

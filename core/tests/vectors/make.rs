@@ -322,7 +322,7 @@ impl Cases {
 
 /// Signs another document in the envelope's place.
 pub fn resign(e: &mut Envelope, payload_type: &'static str, payload: &[u8], key: &SigningKey) {
-    e.payload_type = payload_type.to_owned();
+    payload_type.clone_into(&mut e.payload_type);
     e.payload = payload.to_vec();
     e.signatures.clear();
     let sig = key.sign(&e.signed_bytes());
@@ -336,6 +336,6 @@ pub fn replace(e: &mut Envelope, from: &str, to: &str) {
     e.payload = text.replacen(from, to, 1).into_bytes();
 }
 
-pub fn standby(days: u32) -> Option<Standby> {
-    Some(Standby { days })
+pub fn standby(days: u32) -> Standby {
+    Standby { days }
 }

@@ -1,0 +1,248 @@
+//! Bundles that verify, and keys that rotate.
+
+use super::keys::{keys, p256_public};
+use super::make::{Cases, Chain, at, demand, good, product, range, resign, standby, version};
+use super::model::Expect;
+use mooring_core::license::{AnchorKey, AnchorKind, Envelope, TokenItem, types};
+use mooring_core::names::Seats;
+use std::time::Duration;
+
+pub fn accepted(c: &mut Cases) {
+    c.good("ed25519", "the plain case, fresh", |_| {}, |_| {}, |_| {});
+    c.good(
+        "unfresh",
+        "no nonce was asked for: the token's is not looked at",
+        |_| {},
+        |d| d.nonce = None,
+        |g| g.fresh = false,
+    );
+    c.good(
+        "no-nonce",
+        "a token without a nonce",
+        |c| c.token.nonce = None,
+        |d| d.nonce = None,
+        |g| g.fresh = false,
+    );
+    c.good(
+        "bare-demand",
+        "an application that tells nothing of itself",
+        |_| {},
+        |d| {
+            (d.app_version, d.built_on) = (None, None);
+        },
+        |_| {},
+    );
+    c.good(
+        "hardware",
+        "the anchor's key cannot be copied",
+        |_| {},
+        |d| d.hardware = true,
+        |_| {},
+    );
+    c.good(
+        "software",
+        "a software anchor, which the application takes",
+        |c| c.licence.anchors[0].software = true,
+        |_| {},
+        |g| g.software = true,
+    );
+    c.good(
+        "hwid",
+        "an hwid anchor is software always",
+        |c| {
+            c.licence.anchors[0].kind = AnchorKind::Hwid;
+            c.delegation.kind = AnchorKind::Hwid;
+            c.token.anchor.kind = AnchorKind::Hwid;
+        },
+        |_| {},
+        |g| (g.anchor, g.software) = ("hwid".into(), true),
+    );
+    c.good(
+        "second-anchor",
+        "signed by the licence's standby anchor",
+        |c| {
+            let main = c.licence.anchors[0].clone();
+            c.licence.anchors.insert(
+                0,
+                AnchorKey {
+                    key: p256_public(),
+                    standby: None,
+                    ..main
+                },
+            );
+            c.licence.anchors[1].standby = Some(standby(14));
+        },
+        |_| {},
+        |_| {},
+    );
+    c.good(
+        "overdraft",
+        "two seats, one of them over what was sold",
+        |c| c.token.overdraft = 1,
+        |_| {},
+        |g| g.overdraft = 1,
+    );
+    c.good(
+        "test-licence",
+        "the watermark comes from the licence",
+        |c| c.licence.test = true,
+        |_| {},
+        |g| g.test = true,
+    );
+    c.good(
+        "test-token",
+        "the watermark comes from the token",
+        |c| c.token.test = true,
+        |_| {},
+        |g| g.test = true,
+    );
+    c.good(
+        "perpetual",
+        "a licence without an end",
+        |c| c.licence.expires = None,
+        |_| {},
+        |_| {},
+    );
+    c.good(
+        "several-products",
+        "the second product of a lease",
+        |c| {
+            let seats = Seats::new(3).unwrap();
+            c.token.items.push(TokenItem {
+                product: product("denoise"),
+                seats,
+                versions: range(None, None),
+                maintenance_until: None,
+            });
+        },
+        |d| d.product = product("denoise"),
+        |g| g.seats = 3,
+    );
+    c.good(
+        "shorter-run",
+        "the server grants less than the licence allows",
+        |c| c.token.run_for = Duration::from_secs(60),
+        |_| {},
+        |g| g.run_for_secs = 60,
+    );
+    c.good(
+        "longer-run",
+        "the server grants more than the licence allows: the licence's limit counts",
+        |c| c.token.run_for = Duration::from_secs(999_999),
+        |_| {},
+        |g| g.run_for_secs = 8 * 3600,
+    );
+    c.good(
+        "default-grace",
+        "the licence says nothing: eight hours at most",
+        |c| {
+            c.licence.policy.max_grace = None;
+            c.token.run_for = Duration::from_secs(86_400);
+        },
+        |_| {},
+        |g| g.run_for_secs = 8 * 3600,
+    );
+    c.good(
+        "allowed-grace",
+        "the licence allows more than eight hours",
+        |c| {
+            c.licence.policy.max_grace = Some(Duration::from_secs(86_400));
+            c.token.run_for = Duration::from_secs(86_400);
+        },
+        |_| {},
+        |g| g.run_for_secs = 86_400,
+    );
+    c.good(
+        "critical-known",
+        "a critical field that is understood",
+        |c| c.licence.critical = vec!["expires".into()],
+        |_| {},
+        |_| {},
+    );
+    c.good(
+        "version-first",
+        "the first version covered",
+        |_| {},
+        |d| d.app_version = Some(version("2024.2")),
+        |_| {},
+    );
+    c.good(
+        "version-last",
+        "a bound counts as far as it is written",
+        |_| {},
+        |d| d.app_version = Some(version("2026.9.1")),
+        |_| {},
+    );
+    c.good(
+        "built-last",
+        "built on the last second of maintenance",
+        |_| {},
+        |d| d.built_on = Some(at("2026-06-30T23:59:59Z")),
+        |_| {},
+    );
+    let mut chain = Chain::new(&c.kept);
+    let text = serde_json::to_string(&chain.licence).unwrap().replacen(
+        '{',
+        "{\"later\":[1,{\"x\":null}],",
+        1,
+    );
+    let mut e = Envelope::unsigned(types::LICENCE, &0).unwrap();
+    resign(&mut e, types::LICENCE, text.as_bytes(), &keys().vendor);
+    let bundle = chain.sign_under(e);
+    c.push(
+        "unknown-field",
+        "a field that this version does not know is ignored",
+        bundle,
+        demand(),
+        Expect::Ok(good()),
+    );
+}
+
+pub fn rotation(c: &mut Cases) {
+    let k = keys();
+    let twice = |c: &Cases| {
+        let mut chain = Chain::new(&c.kept);
+        let mut e = Envelope::sign(types::LICENCE, &chain.licence, &k.vendor).unwrap();
+        let sig = k.new_vendor.sign(&e.signed_bytes());
+        e.add_signature(&k.new_vendor.public(), sig);
+        chain.sign_under(e)
+    };
+    for (name, why, pinned, expect) in [
+        (
+            "rotation-old",
+            "signed by both keys, the old one is pinned",
+            vec![k.vendor.public()],
+            Expect::Ok(good()),
+        ),
+        (
+            "rotation-new",
+            "signed by both keys, the new one is pinned",
+            vec![k.new_vendor.public()],
+            Expect::Ok(good()),
+        ),
+        (
+            "rotation-both",
+            "both are pinned",
+            vec![k.new_vendor.public(), k.vendor.public()],
+            Expect::Ok(good()),
+        ),
+        (
+            "vendor-unknown",
+            "neither key is pinned",
+            vec![k.rogue.public()],
+            Expect::Error("LicenceNotSigned".into()),
+        ),
+        (
+            "vendor-none",
+            "no key is pinned: nothing is trusted",
+            vec![],
+            Expect::Error("LicenceNotSigned".into()),
+        ),
+    ] {
+        let bundle = twice(c);
+        c.push(name, why, bundle, demand(), expect);
+        if let Some(last) = c.all.last_mut() {
+            last.vendor_keys = pinned;
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! Bundles that somebody changed, or put together from others.
+
+use super::make::{Cases, at, replace, resign};
+use mooring_core::license::{AnchorKind, Bundle, Digest, Envelope, types};
+use mooring_core::names::InstanceId;
+
+pub fn signatures(c: &mut Cases) {
+    for (name, reason) in [
+        ("licence", "LicenceNotSigned"),
+        ("delegation", "DelegationNotSigned"),
+        ("lease", "LeaseNotSigned"),
+    ] {
+        let case = |what: &str| format!("{name}-{what}");
+        c.forged(
+            &case("payload-bit"),
+            "one bit of the document is changed",
+            reason,
+            |_, b| {
+                let payload = &mut link(b, name).payload;
+                let middle = payload.len() / 2;
+                payload[middle] ^= 1;
+            },
+        );
+        c.forged(
+            &case("signature-bit"),
+            "one bit of the signature is changed",
+            reason,
+            |_, b| {
+                link(b, name).signatures[0].sig[20] ^= 1;
+            },
+        );
+        c.forged(
+            &case("signature-empty"),
+            "a signature without bytes",
+            reason,
+            |_, b| {
+                link(b, name).signatures[0].sig.clear();
+            },
+        );
+        c.forged(
+            &case("signature-long"),
+            "a byte after the signature",
+            reason,
+            |_, b| {
+                link(b, name).signatures[0].sig.push(0);
+            },
+        );
+        c.forged(&case("unsigned"), "no signature at all", reason, |_, b| {
+            link(b, name).signatures.clear();
+        });
+        c.forged(
+            &case("rogue"),
+            "signed by a key that nobody trusts, under that key's own name",
+            reason,
+            |ch, b| {
+                let e = link(b, name);
+                let (t, p) = (link_type(name), e.payload.clone());
+                resign(e, t, &p, &ch.k.rogue);
+            },
+        );
+        c.forged(
+            &case("rogue-named"),
+            "signed by a key that nobody trusts, under the right one's name",
+            reason,
+            |ch, b| {
+                let e = link(b, name);
+                let id = e.signatures[0].keyid.clone();
+                let (t, p) = (link_type(name), e.payload.clone());
+                resign(e, t, &p, &ch.k.rogue);
+                e.signatures[0].keyid = id;
+            },
+        );
+        c.forged(
+            &case("bare"),
+            "the document is signed alone, without its type (no PAE)",
+            reason,
+            |ch, b| {
+                let e = link(b, name);
+                let key = match name {
+                    "licence" => &ch.k.vendor,
+                    "delegation" => &ch.k.anchor,
+                    _ => &ch.k.server,
+                };
+                e.signatures[0].sig = key.sign(&e.payload);
+            },
+        );
+    }
+    c.forged(
+        "licence-seats",
+        "ten seats became 99",
+        "LicenceNotSigned",
+        |_, b| {
+            replace(&mut b.licence, "\"seats\":10", "\"seats\":99");
+        },
+    );
+    c.forged(
+        "licence-date",
+        "the end is moved by ten years",
+        "LicenceNotSigned",
+        |_, b| {
+            replace(&mut b.licence, "2027-01-01", "2037-01-01");
+        },
+    );
+    c.forged(
+        "licence-anchor",
+        "the anchor's key is another one",
+        "LicenceNotSigned",
+        |ch, b| {
+            let (a, r) = (
+                ch.k.anchor.public().to_string(),
+                ch.k.rogue.public().to_string(),
+            );
+            replace(&mut b.licence, &a, &r);
+        },
+    );
+    c.forged(
+        "lease-seats",
+        "two seats became 9",
+        "LeaseNotSigned",
+        |_, b| {
+            replace(&mut b.lease, "\"seats\":2", "\"seats\":9");
+        },
+    );
+    c.forged(
+        "lease-other-server",
+        "signed by a server key that the anchor did not lend its word to",
+        "LeaseNotSigned",
+        |ch, b| {
+            let p = b.lease.payload.clone();
+            resign(&mut b.lease, types::LEASE, &p, &ch.k.other_server);
+        },
+    );
+    c.forged(
+        "lease-by-anchor",
+        "signed by the anchor itself: only the delegated key counts",
+        "LeaseNotSigned",
+        |ch, b| {
+            let p = b.lease.payload.clone();
+            resign(&mut b.lease, types::LEASE, &p, &ch.k.anchor);
+        },
+    );
+    c.forged(
+        "delegation-by-vendor",
+        "signed by the vendor: only an anchor of the licence counts",
+        "DelegationNotSigned",
+        |ch, b| {
+            let p = b.delegation.payload.clone();
+            resign(&mut b.delegation, types::DELEGATION, &p, &ch.k.vendor);
+        },
+    );
+}
+
+fn link<'b>(b: &'b mut Bundle, name: &str) -> &'b mut Envelope {
+    match name {
+        "licence" => &mut b.licence,
+        "delegation" => &mut b.delegation,
+        _ => &mut b.lease,
+    }
+}
+
+fn link_type(name: &str) -> &'static str {
+    match name {
+        "licence" => types::LICENCE,
+        "delegation" => types::DELEGATION,
+        _ => types::LEASE,
+    }
+}
+
+pub fn types_and_links(c: &mut Cases) {
+    for (name, reason) in [
+        ("licence", "LicenceType"),
+        ("delegation", "DelegationType"),
+        ("lease", "LeaseType"),
+    ] {
+        c.forged(
+            &format!("{name}-type"),
+            "the right signer, another type",
+            reason,
+            |ch, b| {
+                let e = link(b, name);
+                let key = match name {
+                    "licence" => &ch.k.vendor,
+                    "delegation" => &ch.k.anchor,
+                    _ => &ch.k.server,
+                };
+                let p = e.payload.clone();
+                resign(e, types::TICKET, &p, key);
+            },
+        );
+        c.forged(
+            &format!("{name}-type-changed"),
+            "the type is changed after signing",
+            reason,
+            |_, b| {
+                link(b, name).payload_type = types::TICKET.into();
+            },
+        );
+    }
+    for (name, reason) in [
+        ("licence", "LicenceUnreadable"),
+        ("delegation", "DelegationUnreadable"),
+        ("lease", "LeaseUnreadable"),
+    ] {
+        c.forged(
+            &format!("{name}-no-json"),
+            "well signed, but no JSON",
+            reason,
+            |ch, b| {
+                let key = match name {
+                    "licence" => &ch.k.vendor,
+                    "delegation" => &ch.k.anchor,
+                    _ => &ch.k.server,
+                };
+                resign(link(b, name), link_type(name), b"{\"schema\":1", key);
+            },
+        );
+    }
+    c.forged(
+        "swapped",
+        "delegation and lease in each other's place",
+        "DelegationType",
+        |_, b| {
+            std::mem::swap(&mut b.delegation, &mut b.lease);
+        },
+    );
+    c.forged(
+        "licence-as-delegation",
+        "the licence twice",
+        "DelegationType",
+        |_, b| b.delegation = b.licence.clone(),
+    );
+    c.bad(
+        "delegation-other-licence",
+        "made for another licence of the same anchor",
+        "DelegationLicence",
+        |ch| {
+            ch.licence_digest = Some(Digest("00".repeat(32)));
+        },
+    );
+    c.forged(
+        "delegation-exchanged",
+        "another delegation of the same anchor and server key",
+        "LeaseMixed",
+        |ch, b| {
+            ch.delegation.not_after = at("2026-06-01T12:14:00Z");
+            b.delegation = ch.sign().delegation;
+        },
+    );
+    c.forged(
+        "lease-of-other-licence",
+        "all signed by the right ones, but the lease comes from another licence",
+        "LeaseMixed",
+        |ch, b| {
+            ch.token.licence = Digest("00".repeat(32));
+            b.lease = Envelope::sign(types::LEASE, &ch.token, &ch.k.server).unwrap();
+        },
+    );
+    c.bad(
+        "lease-of-other-delegation",
+        "the lease names another delegation",
+        "LeaseMixed",
+        |ch| {
+            ch.delegation_digest = Some(Digest("00".repeat(32)));
+        },
+    );
+    c.bad(
+        "lease-of-other-instance",
+        "the lease names another run of the server",
+        "LeaseMixed",
+        |ch| {
+            ch.token.instance = InstanceId::from_bytes([0x22; 16]);
+        },
+    );
+    c.bad(
+        "lease-of-other-anchor",
+        "the lease names another anchor",
+        "LeaseMixed",
+        |ch| {
+            ch.token.anchor.key_id = ch.k.rogue.public().id();
+        },
+    );
+    c.bad(
+        "lease-of-other-kind",
+        "the lease calls the anchor another kind",
+        "LeaseMixed",
+        |ch| {
+            ch.token.anchor.kind = AnchorKind::Hwid;
+        },
+    );
+    c.bad(
+        "delegation-of-other-anchor",
+        "the delegation names another key than the one that signed",
+        "DelegationAnchor",
+        |ch| {
+            ch.delegation.key_id = ch.k.rogue.public().id();
+        },
+    );
+    c.bad(
+        "delegation-of-other-kind",
+        "the delegation calls the anchor another kind",
+        "DelegationAnchor",
+        |ch| {
+            ch.delegation.kind = AnchorKind::Hwid;
+        },
+    );
+}
