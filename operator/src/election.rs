@@ -98,7 +98,8 @@ impl Election {
     /// Waits until this replica leads.
     pub async fn won(&mut self) {
         loop {
-            match self.attempt().await {
+            let attempt = tokio::time::timeout(DEADLINE, self.attempt()).await;
+            match attempt.unwrap_or(Ok(false)) {
                 Ok(true) => {
                     tracing::info!(lease = %self.name, replica = %self.me, "this replica leads");
                     return;

@@ -19,6 +19,8 @@ use tokio::time::Instant;
 const AT_ONCE: usize = 8;
 /// How many are taken in one go.
 const BATCH: usize = 256;
+/// How long one look may take: an API server that does not answer must not hold up all others.
+const LOOK: Duration = Duration::from_secs(30);
 /// How long after a failed write it is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
 
@@ -54,8 +56,10 @@ pub(super) async fn run(link: &Link, mut ear: Ear, mut touched: UnboundedReceive
         while let Some(entry) = later.first_entry().filter(|e| *e.key() <= now) {
             batch.extend(entry.remove());
         }
-        let looks = futures::stream::iter(batch)
-            .map(|key| async { (look(link, &memory, &key).await, key) });
+        let looks = futures::stream::iter(batch).map(|key| async {
+            let looked = tokio::time::timeout(LOOK, look(link, &memory, &key)).await;
+            (looked.unwrap_or(Some(AGAIN)), key)
+        });
         let again: Vec<(Option<Duration>, HolderKey)> =
             looks.buffer_unordered(AT_ONCE).collect().await;
         for (after, key) in again {

@@ -39,6 +39,8 @@ use tokio::sync::mpsc;
 const LOOK: Duration = Duration::from_secs(15);
 /// The same while something that it needs is not there.
 const LOOK_SOON: Duration = Duration::from_secs(5);
+/// How long one reconciliation may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// How often the objects are written although nothing changed.
 const REAPPLY: Duration = Duration::from_secs(600);
 
@@ -60,6 +62,9 @@ pub enum Error {
     /// A file could not be written as YAML.
     #[error(transparent)]
     Yaml(#[from] serde_yaml::Error),
+    /// The API server did not answer.
+    #[error("not done within {0:?}: the API server does not answer")]
+    Slow(Duration),
     /// `allowedNamespaces.selector` cannot be used.
     #[error("spec.allowedNamespaces.selector: {0}")]
     Selector(String),

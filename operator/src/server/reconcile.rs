@@ -3,7 +3,8 @@
 use super::dereference::{self, Facts};
 use super::placement::{self, Placed};
 use super::{
-    Context, Error, LOOK, LOOK_SOON, Memory, REAPPLY, apply, build, name, status, validate,
+    Context, Error, LOOK, LOOK_SOON, Memory, PATIENCE, REAPPLY, apply, build, name, status,
+    validate,
 };
 use crate::crd::{LicenseServer, LicenseServerStatus, Span};
 use crate::link::{Target, sidecar_may_have_run};
@@ -30,14 +31,23 @@ pub(super) async fn reconcile(
     server: Arc<LicenseServer>,
     ctx: Arc<Context>,
 ) -> Result<Action, Error> {
-    let reference = name(&server);
+    let done = tokio::time::timeout(PATIENCE, Box::pin(converged(&server, &ctx))).await;
+    let done = done.unwrap_or(Err(Error::Slow(PATIENCE)));
+    if done.is_ok() {
+        ctx.metrics.reconciled("ok");
+    }
+    done
+}
+
+async fn converged(server: &LicenseServer, ctx: &Context) -> Result<Action, Error> {
+    let reference = name(server);
     if server.metadata.deletion_timestamp.is_some() {
         ctx.links.end(&reference, &ctx.link);
         return Ok(Action::await_change());
     }
     ctx.world.complete().await;
     let memory = ctx.recall(&reference);
-    let before = newest_status(&server, &memory);
+    let before = newest_status(server, &memory);
     let snapshot = ctx.links.snapshot(&reference);
     let stale = memory.looked.is_none_or(|t| t.elapsed() >= LOOK);
     // A change of numbers alone needs no look at the objects.
@@ -45,9 +55,9 @@ pub(super) async fn reconcile(
     let mut facts = memory.facts.clone();
     if look {
         ctx.remember(&reference, |m| m.dirty = false);
-        facts = dereference::dereference(&server, &reference, &ctx).await?;
+        facts = dereference::dereference(server, &reference, ctx).await?;
     }
-    let invalid = validate::validate(&server).err();
+    let invalid = validate::validate(server).err();
     let labels = &server.spec.placement.node_selector;
     let placed = placement::placed(facts.pod.as_ref(), &facts.nodes, labels);
 
@@ -61,34 +71,28 @@ pub(super) async fn reconcile(
     // A first start waits for what it needs; a server that exists keeps its objects whatever is missing now.
     let ready_to_apply = invalid.is_none() && (facts.set.is_some() || facts.missing.is_empty());
     if ready_to_apply {
-        in_force = status::in_force(
-            earlier,
-            wanted,
-            untouched(&reference, &ctx),
-            &snapshot,
-            boot,
-        );
+        in_force = status::in_force(earlier, wanted, untouched(&reference, ctx), &snapshot, boot);
         if earlier.is_none_or(|e| e < in_force) {
             // Before the longer lease goes into the configuration, and so before any server grants it.
             let raised = LicenseServerStatus {
                 lease_duration_in_force: Some(Span(in_force)),
                 ..before.clone().unwrap_or_default()
             };
-            write_status(&server, &reference, &raised, &ctx).await?;
+            write_status(server, &reference, &raised, ctx).await?;
             tracing::info!(server = %reference, lease = ?in_force, "leaseDurationInForce raised");
         }
         if look {
             let policies = facts.policies.clone();
             let inputs = build::Inputs {
-                server: &server,
+                server,
                 reference: &reference,
                 defaults: &ctx.defaults,
                 in_force,
                 policies: &policies,
             };
-            converge(&inputs, &mut facts, &memory, &placed, &ctx).await?;
+            converge(&inputs, &mut facts, &memory, &placed, ctx).await?;
         }
-        if let Some(target) = target(&server, &facts) {
+        if let Some(target) = target(server, &facts) {
             ctx.links.ensure(&reference, target, &ctx.link);
         }
     }
@@ -118,16 +122,15 @@ pub(super) async fn reconcile(
         snapshot: &snapshot,
         now: mooring_net::clock::now().wall,
     };
-    let before = newest_status(&server, &ctx.recall(&reference));
+    let before = newest_status(server, &ctx.recall(&reference));
     let now = status::status(&judged, before.as_ref(), in_force);
     if before.as_ref() != Some(&now) {
-        write_status(&server, &reference, &now, &ctx).await?;
+        write_status(server, &reference, &now, ctx).await?;
         for note in status::events(before.as_ref(), &now) {
             tracing::info!(server = %reference, reason = note.reason, message = note.message, "event");
             publish(&ctx.recorder, &note, &server.object_ref(&())).await;
         }
     }
-    ctx.metrics.reconciled("ok");
     Ok(Action::requeue(
         if facts.missing.is_empty() && snapshot.connected {
             LOOK
