@@ -30,7 +30,11 @@ pub(crate) struct App {
 impl App {
     /// D in force.
     pub(crate) fn lease_for(&self) -> Duration {
-        self.chain.state().in_force.as_ref().map_or(DEFAULT_LEASE, |f| f.terms.lease_for)
+        self.chain
+            .state()
+            .in_force
+            .as_ref()
+            .map_or(DEFAULT_LEASE, |f| f.terms.lease_for)
     }
 
     /// The server as a whole, for people and for the operator.

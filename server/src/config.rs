@@ -159,40 +159,70 @@ impl Lease {
 impl Config {
     /// Reads and checks a file.
     pub(crate) fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::File { path: path.to_owned(), error })?;
-        let this: Self =
-            serde_yaml::from_str(&text).map_err(|error| ConfigError::Yaml { path: path.to_owned(), error })?;
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::File {
+            path: path.to_owned(),
+            error,
+        })?;
+        let this: Self = serde_yaml::from_str(&text).map_err(|error| ConfigError::Yaml {
+            path: path.to_owned(),
+            error,
+        })?;
         this.check()?;
         Ok(this)
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        let bad = |field, value: String, expected| Err(ConfigError::Value { field, value, expected });
+        let bad = |field, value: String, expected| {
+            Err(ConfigError::Value {
+                field,
+                value,
+                expected,
+            })
+        };
         let d = self.lease.duration();
         if !(MIN_LEASE..=MAX_LEASE).contains(&d) {
-            return bad("lease.durationSecs", d.as_secs().to_string(), "expected 10 to 300");
+            return bad(
+                "lease.durationSecs",
+                d.as_secs().to_string(),
+                "expected 10 to 300",
+            );
         }
         if self.lease.grace() < d {
             let expected = "expected at least lease.durationSecs";
-            return bad("lease.graceSecs", self.lease.grace_secs.to_string(), expected);
+            return bad(
+                "lease.graceSecs",
+                self.lease.grace_secs.to_string(),
+                expected,
+            );
         }
-        if let Some(e) = self.earlier_longest_lease_secs.filter(|e| *e > MAX_LEASE.as_secs()) {
-            let expected = "expected 0 (no lease was ever granted) to 300, or leave it out if unknown";
+        if let Some(e) = self
+            .earlier_longest_lease_secs
+            .filter(|e| *e > MAX_LEASE.as_secs())
+        {
+            let expected =
+                "expected 0 (no lease was ever granted) to 300, or leave it out if unknown";
             return bad("earlierLongestLeaseSecs", e.to_string(), expected);
         }
         if self.token_review && self.namespace.is_none() {
-            let expected = "tokenReview needs it: the audience of a pod's token names the server's namespace";
+            let expected =
+                "tokenReview needs it: the audience of a pod's token names the server's namespace";
             return bad("namespace", "absent".into(), expected);
         }
         if self.anchor.pkcs11.token_label.trim().is_empty() {
-            return bad("anchor.pkcs11.tokenLabel", "empty".into(), "expected the token's label, as pkcs11-tool -L shows it");
+            return bad(
+                "anchor.pkcs11.tokenLabel",
+                "empty".into(),
+                "expected the token's label, as pkcs11-tool -L shows it",
+            );
         }
         Ok(())
     }
 
     /// The audience that a pod's token must be for; none off Kubernetes.
     pub(crate) fn audience(&self) -> Option<String> {
-        self.namespace.as_ref().map(|ns| format!("mooring.dev/{ns}"))
+        self.namespace
+            .as_ref()
+            .map(|ns| format!("mooring.dev/{ns}"))
     }
 }
 
@@ -234,13 +264,33 @@ tokenReview: true
     fn every_refusal_names_the_field_and_what_was_expected() {
         for (from, to, want) in [
             ("stateDir: /s", "stateDri: /s", "unknown field `stateDri`"),
-            ("clientCa", "clientCA", "tls: unknown field `clientCA`, expected one of"),
-            ("durationSecs: 30", "durationSecs: 5", "lease.durationSecs: 5; expected 10 to 300"),
-            ("graceSecs: 28800", "graceSecs: 20", "lease.graceSecs: 20; expected at least"),
+            (
+                "clientCa",
+                "clientCA",
+                "tls: unknown field `clientCA`, expected one of",
+            ),
+            (
+                "durationSecs: 30",
+                "durationSecs: 5",
+                "lease.durationSecs: 5; expected 10 to 300",
+            ),
+            (
+                "graceSecs: 28800",
+                "graceSecs: 20",
+                "lease.graceSecs: 20; expected at least",
+            ),
             ("namespace: licensing", "", "field namespace: absent"),
-            ("earlierLongestLeaseSecs: 30", "earlierLongestLeaseSecs: 900", "earlierLongestLeaseSecs: 900"),
+            (
+                "earlierLongestLeaseSecs: 30",
+                "earlierLongestLeaseSecs: 900",
+                "earlierLongestLeaseSecs: 900",
+            ),
             ("pkcs11:", "usb:", "unknown field `usb`, expected `pkcs11`"),
-            ("reclaim: Any", "reclaim: any", "unknown variant `any`, expected `Any` or `Confirmed`"),
+            (
+                "reclaim: Any",
+                "reclaim: any",
+                "unknown variant `any`, expected `Any` or `Confirmed`",
+            ),
             ("licence: /l", "", "missing field `licence`"),
         ] {
             let e = load(&GOOD.replace(from, to)).unwrap_err();

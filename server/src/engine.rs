@@ -36,8 +36,18 @@ impl Engine {
     /// Takes a ledger into service.
     pub(crate) fn new(ledger: Ledger) -> Arc<Self> {
         let settling = watch::Sender::new(ledger.settling());
-        let books = Books { ledger, ring: Ring::default(), waiters: HashMap::new(), armed: BootTime::default() };
-        Arc::new(Self { books: Mutex::new(books), nearer: Notify::new(), head: watch::Sender::new(0), settling })
+        let books = Books {
+            ledger,
+            ring: Ring::default(),
+            waiters: HashMap::new(),
+            armed: BootTime::default(),
+        };
+        Arc::new(Self {
+            books: Mutex::new(books),
+            nearer: Notify::new(),
+            head: watch::Sender::new(0),
+            settling,
+        })
     }
 
     /// A panic in a critical section is a defect of the ledger, whose every step is tested; going on serves more than ending.
@@ -60,7 +70,10 @@ impl Engine {
     }
 
     /// Takes a claim. One that waits comes with a wake-up: it is woken the moment it is granted or ended.
-    pub(crate) fn claim(&self, c: Claim) -> Result<(Claimed, Option<oneshot::Receiver<()>>), Problem> {
+    pub(crate) fn claim(
+        &self,
+        c: Claim,
+    ) -> Result<(Claimed, Option<oneshot::Receiver<()>>), Problem> {
         let mut books = self.lock();
         let now = clock::boot();
         let claimed = books.ledger.claim(c, now);
@@ -84,8 +97,10 @@ impl Engine {
         while let Some(e) = books.ledger.next_event() {
             any = true;
             log(&e);
-            if matches!(e.view.state, ViewState::Held | ViewState::Ended | ViewState::Refused)
-                && let Some(waiters) = books.waiters.remove(&e.view.lease)
+            if matches!(
+                e.view.state,
+                ViewState::Held | ViewState::Ended | ViewState::Refused
+            ) && let Some(waiters) = books.waiters.remove(&e.view.lease)
             {
                 for w in waiters {
                     let _ = w.send(());
@@ -97,7 +112,8 @@ impl Engine {
             self.head.send_replace(books.ring.last());
         }
         let settling = books.ledger.settling();
-        self.settling.send_if_modified(|s| std::mem::replace(s, settling) != settling);
+        self.settling
+            .send_if_modified(|s| std::mem::replace(s, settling) != settling);
         let next = books.ledger.next_deadline();
         if next < books.armed {
             books.armed = next;

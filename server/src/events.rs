@@ -24,7 +24,9 @@ impl Stamped {
         let late = now.since(self.at);
         let mut v = self.view.clone();
         v.since += late;
-        v.free_in_ms = v.free_in_ms.map(|ms| ms.saturating_sub(u64::try_from(late.as_millis()).unwrap_or(u64::MAX)));
+        v.free_in_ms = v
+            .free_in_ms
+            .map(|ms| ms.saturating_sub(u64::try_from(late.as_millis()).unwrap_or(u64::MAX)));
         v
     }
 }
@@ -47,7 +49,11 @@ impl Ring {
             self.events.pop_front();
         }
         self.last = e.seq;
-        self.events.push_back(Arc::new(Stamped { seq: e.seq, at, view: e.view }));
+        self.events.push_back(Arc::new(Stamped {
+            seq: e.seq,
+            at,
+            view: e.view,
+        }));
     }
 
     /// The number of the last event.
@@ -78,7 +84,9 @@ mod tests {
         let view = LeaseView {
             lease: LeaseId::from_bytes([0; 16]),
             claim: ClaimName::pod(),
-            holder: Holder::External { subject: "x".into() },
+            holder: Holder::External {
+                subject: "x".into(),
+            },
             items: Vec::new(),
             state: ViewState::Silent,
             since: Duration::from_secs(1),
@@ -92,7 +100,8 @@ mod tests {
     }
 
     fn seqs(r: &Ring, after: u64) -> Result<Vec<u64>, Expired> {
-        r.after(after, 10).map(|v| v.iter().map(|e| e.seq).collect())
+        r.after(after, 10)
+            .map(|v| v.iter().map(|e| e.seq).collect())
     }
 
     #[test]
@@ -118,7 +127,15 @@ mod tests {
     fn durations_are_told_as_they_are_now() {
         let mut r = Ring::default();
         r.push(event(1), BootTime::from_millis(1000));
-        let v = r.after(0, 1).unwrap().first().unwrap().view(BootTime::from_millis(3000));
-        assert_eq!((v.since, v.free_in_ms), (Duration::from_secs(3), Some(3000)));
+        let v = r
+            .after(0, 1)
+            .unwrap()
+            .first()
+            .unwrap()
+            .view(BootTime::from_millis(3000));
+        assert_eq!(
+            (v.since, v.free_in_ms),
+            (Duration::from_secs(3), Some(3000))
+        );
     }
 }

@@ -14,16 +14,30 @@ pub(crate) type Listening = Arc<AtomicBool>;
 
 /// Answers a request.
 #[allow(clippy::unused_async)] // the shape that the server wants
-pub(crate) async fn handle(app: Arc<App>, listening: Listening, req: Request<Incoming>) -> Response<Body> {
+pub(crate) async fn handle(
+    app: Arc<App>,
+    listening: Listening,
+    req: Request<Incoming>,
+) -> Response<Body> {
     let text = |status, text: &str| with_type(status, "text/plain; charset=utf-8", text.to_owned());
     if req.method() != Method::GET && req.method() != Method::HEAD {
-        return problem(&Problem::new(ProblemType::MethodNotAllowed, "this port takes GET"));
+        return problem(&Problem::new(
+            ProblemType::MethodNotAllowed,
+            "this port takes GET",
+        ));
     }
     match req.uri().path() {
         "/healthz" => text(StatusCode::OK, "ok\n"),
         "/readyz" if listening.load(Ordering::Relaxed) => text(StatusCode::OK, "ok\n"),
         "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "not listening\n"),
-        "/metrics" => with_type(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", app.metrics.render(&app.engine)),
-        _ => problem(&Problem::new(ProblemType::NotFound, "this port has /healthz, /readyz and /metrics")),
+        "/metrics" => with_type(
+            StatusCode::OK,
+            "text/plain; version=0.0.4; charset=utf-8",
+            app.metrics.render(&app.engine),
+        ),
+        _ => problem(&Problem::new(
+            ProblemType::NotFound,
+            "this port has /healthz, /readyz and /metrics",
+        )),
     }
 }

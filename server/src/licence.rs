@@ -33,7 +33,9 @@ pub(crate) enum FileError {
         problem: String,
     },
     /// The vendor's keys cannot be read.
-    #[error("vendor keys {path}: {problem}; expected a line \"ed25519:‹64 hex digits›\" for each key")]
+    #[error(
+        "vendor keys {path}: {problem}; expected a line \"ed25519:‹64 hex digits›\" for each key"
+    )]
     Keys {
         /// Where.
         path: PathBuf,
@@ -89,7 +91,13 @@ pub(crate) struct LicenceFile {
 impl LicenceFile {
     /// One that was not looked at yet.
     pub(crate) fn new(path: PathBuf, keys_path: Option<PathBuf>) -> Self {
-        Self { path, keys_path, contents: None, good: None, refused: None }
+        Self {
+            path,
+            keys_path,
+            contents: None,
+            good: None,
+            refused: None,
+        }
     }
 
     /// Looks at the files. `anchor` are the keys of the hardware, where they are known. Returns whether anything changed.
@@ -99,7 +107,10 @@ impl LicenceFile {
         // A refusal may end with time, or with another anchor; everything else changes with the files alone.
         let may_end = matches!(
             self.refused,
-            Some(FileError::Licence(LicenceError::NotYet { .. } | LicenceError::Expired { .. }) | FileError::OtherAnchor { .. })
+            Some(
+                FileError::Licence(LicenceError::NotYet { .. } | LicenceError::Expired { .. })
+                    | FileError::OtherAnchor { .. }
+            )
         );
         if same && !may_end {
             return false;
@@ -114,11 +125,20 @@ impl LicenceFile {
             }
             Err(e) => {
                 // The time in it would otherwise make each look a change.
-                if same && self.refused.as_ref().is_some_and(|r| r.reason() == e.reason()) {
+                if same
+                    && self
+                        .refused
+                        .as_ref()
+                        .is_some_and(|r| r.reason() == e.reason())
+                {
                     return false;
                 }
                 let stays = self.good.as_ref().map(|g| g.licence.id.as_str());
-                tracing::error!(reason = e.reason(), stays_in_force = stays, "licence refused: {e}");
+                tracing::error!(
+                    reason = e.reason(),
+                    stays_in_force = stays,
+                    "licence refused: {e}"
+                );
                 self.refused = Some(e);
             }
         }
@@ -141,7 +161,9 @@ impl LicenceFile {
 
     /// Set if the present file is refused because it is for another anchor.
     pub(crate) fn other_anchor(&self) -> Option<&FileError> {
-        self.refused.as_ref().filter(|e| matches!(e, FileError::OtherAnchor { .. }))
+        self.refused
+            .as_ref()
+            .filter(|e| matches!(e, FileError::OtherAnchor { .. }))
     }
 
     /// How it stands now, for people.
@@ -150,30 +172,58 @@ impl LicenceFile {
         let dates = self.good.as_ref().map(|g| g.licence.check_dates(now));
         let (valid, reason, message) = match (dates, &self.refused) {
             (Some(Ok(())), None) => (true, "Valid", self.describe()),
-            (Some(Ok(())), Some(e)) => {
-                (true, "NewLicenceRefused", format!("the new file is refused: {e}; {} stays in force", self.describe()))
-            }
+            (Some(Ok(())), Some(e)) => (
+                true,
+                "NewLicenceRefused",
+                format!(
+                    "the new file is refused: {e}; {} stays in force",
+                    self.describe()
+                ),
+            ),
             (Some(Err(e)), None) => (false, e.reason(), e.to_string()),
-            (Some(Err(e)), Some(new)) => (false, e.reason(), format!("{e}; the new file is refused: {new}")),
+            (Some(Err(e)), Some(new)) => (
+                false,
+                e.reason(),
+                format!("{e}; the new file is refused: {new}"),
+            ),
             (None, Some(e)) => (false, e.reason(), e.to_string()),
-            (None, None) => (false, "Starting", "the licence file was not read yet".into()),
+            (None, None) => (
+                false,
+                "Starting",
+                "the licence file was not read yet".into(),
+            ),
         };
-        LicenceView { valid, reason: reason.into(), message, id: if valid { id } else { None } }
+        LicenceView {
+            valid,
+            reason: reason.into(),
+            message,
+            id: if valid { id } else { None },
+        }
     }
 
     fn describe(&self) -> String {
-        let Some(g) = &self.good else { return String::new() };
-        let until = g.licence.expires.map_or_else(|| "without end".into(), |t| format!("until {t}"));
+        let Some(g) = &self.good else {
+            return String::new();
+        };
+        let until = g
+            .licence
+            .expires
+            .map_or_else(|| "without end".into(), |t| format!("until {t}"));
         let signed = match &g.signed_by {
             Some(k) => format!("signed by vendor key {k}"),
             None => "its signature is not checked here, for want of vendorKeys".into(),
         };
-        format!("licence {} of {}, {until}, {signed}", g.licence.id, g.licence.customer)
+        format!(
+            "licence {} of {}, {until}, {signed}",
+            g.licence.id, g.licence.customer
+        )
     }
 
     fn read(&self) -> Contents {
-        let unreadable =
-            |e: std::io::Error| FileError::Unreadable { path: self.path.clone(), problem: e.to_string() };
+        let unreadable = |e: std::io::Error| FileError::Unreadable {
+            path: self.path.clone(),
+            problem: e.to_string(),
+        };
         Contents {
             licence: std::fs::read_to_string(&self.path).map_err(unreadable),
             keys: self.keys_path.as_deref().map(vendor_keys),
@@ -181,9 +231,17 @@ impl LicenceFile {
     }
 }
 
-fn judge(contents: &Contents, now: Timestamp, anchor: Option<&[PublicKey]>) -> Result<OpenLicence, FileError> {
+fn judge(
+    contents: &Contents,
+    now: Timestamp,
+    anchor: Option<&[PublicKey]>,
+) -> Result<OpenLicence, FileError> {
     let text = contents.licence.as_ref().map_err(Clone::clone)?;
-    let keys = contents.keys.as_ref().map(|k| k.as_ref().map_err(Clone::clone)).transpose()?;
+    let keys = contents
+        .keys
+        .as_ref()
+        .map(|k| k.as_ref().map_err(Clone::clone))
+        .transpose()?;
     let open = OpenLicence::read(text, keys.map_or(Trust::Unchecked, |k| Trust::Pinned(k)))?;
     open.licence.check_dates(now)?;
     if let Some(present) = anchor {
@@ -194,27 +252,44 @@ fn judge(contents: &Contents, now: Timestamp, anchor: Option<&[PublicKey]>) -> R
 
 /// Whether the licence is bound to one of these keys.
 pub(crate) fn for_this_anchor(open: &OpenLicence, present: &[PublicKey]) -> Result<(), FileError> {
-    if open.licence.anchors.iter().any(|a| present.contains(&a.key)) {
+    if open
+        .licence
+        .anchors
+        .iter()
+        .any(|a| present.contains(&a.key))
+    {
         return Ok(());
     }
     let ids = |keys: &mut dyn Iterator<Item = PublicKey>| {
         let v: Vec<String> = keys.map(|k| format!("key {}", k.id())).collect();
-        if v.is_empty() { "no key".into() } else { v.join(", ") }
+        if v.is_empty() {
+            "no key".into()
+        } else {
+            v.join(", ")
+        }
     };
     let listed = ids(&mut open.licence.anchors.iter().map(|a| a.key));
-    Err(FileError::OtherAnchor { listed, present: ids(&mut present.iter().copied()) })
+    Err(FileError::OtherAnchor {
+        listed,
+        present: ids(&mut present.iter().copied()),
+    })
 }
 
 /// Reads the vendor's keys from a file, or from each file of a folder.
 fn vendor_keys(path: &Path) -> Result<Vec<PublicKey>, FileError> {
-    let bad = |path: &Path, problem: String| FileError::Keys { path: path.to_owned(), problem };
+    let bad = |path: &Path, problem: String| FileError::Keys {
+        path: path.to_owned(),
+        problem,
+    };
     let io = |e: std::io::Error| bad(path, e.to_string());
     let mut files = Vec::new();
     if std::fs::metadata(path).map_err(io)?.is_dir() {
         for e in std::fs::read_dir(path).map_err(io)? {
             let p = e.map_err(io)?.path();
             // A mounted ConfigMap has folders and links whose names begin with "..".
-            let hidden = p.file_name().is_some_and(|n| n.to_string_lossy().starts_with('.'));
+            let hidden = p
+                .file_name()
+                .is_some_and(|n| n.to_string_lossy().starts_with('.'));
             if !hidden && p.is_file() {
                 files.push(p);
             }
@@ -229,11 +304,18 @@ fn vendor_keys(path: &Path) -> Result<Vec<PublicKey>, FileError> {
         for (i, line) in text.lines().enumerate() {
             let line = line.split('#').next().unwrap_or_default().trim();
             if !line.is_empty() {
-                keys.push(line.parse().map_err(|e| bad(&f, format!("line {}: {e}", i + 1)))?);
+                keys.push(
+                    line.parse()
+                        .map_err(|e| bad(&f, format!("line {}: {e}", i + 1)))?,
+                );
             }
         }
     }
-    if keys.is_empty() { Err(bad(path, "no key in it".into())) } else { Ok(keys) }
+    if keys.is_empty() {
+        Err(bad(path, "no key in it".into()))
+    } else {
+        Ok(keys)
+    }
 }
 
 #[cfg(test)]
@@ -253,7 +335,11 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let keys = dir.path().join("keys");
             std::fs::create_dir(&keys).unwrap();
-            std::fs::write(keys.join("vendor"), format!("# ours\n{} # 2026\n", vendor().public())).unwrap();
+            std::fs::write(
+                keys.join("vendor"),
+                format!("# ours\n{} # 2026\n", vendor().public()),
+            )
+            .unwrap();
             let file = LicenceFile::new(dir.path().join("licence"), Some(keys));
             Self { dir, file }
         }
@@ -280,7 +366,10 @@ mod tests {
         assert!(f.file.look(now, Some(&[key])));
         assert!(!f.file.look(now, Some(&[key])));
         let v = f.file.view(now);
-        assert!(v.valid && v.reason == "Valid" && v.message.contains("licence test-1 of"), "{v:?}");
+        assert!(
+            v.valid && v.reason == "Valid" && v.message.contains("licence test-1 of"),
+            "{v:?}"
+        );
 
         // One byte changed: somewhere in the middle of the signed text.
         let mut bytes = text.into_bytes();
@@ -290,11 +379,17 @@ mod tests {
         assert!(f.file.look(now, Some(&[key])));
         assert!(!f.file.look(now, Some(&[key])));
         let v = f.file.view(now);
-        assert!(v.valid && v.reason == "NewLicenceRefused" && v.message.contains("stays in force"), "{v:?}");
+        assert!(
+            v.valid && v.reason == "NewLicenceRefused" && v.message.contains("stays in force"),
+            "{v:?}"
+        );
 
         // The old one ends all the same.
         let later = at("2027-06-01T00:00:00Z");
-        assert_eq!((f.file.view(later).valid, f.file.view(later).reason.as_str()), (false, "Expired"));
+        assert_eq!(
+            (f.file.view(later).valid, f.file.view(later).reason.as_str()),
+            (false, "Expired")
+        );
     }
 
     #[test]
@@ -309,8 +404,18 @@ mod tests {
         for (l, signer, reason, words) in [
             (&expired, &vendor(), "Expired", "ended 2026-04-01"),
             (&future, &vendor(), "NotYetValid", "begins 2026-06-01"),
-            (&licence(key), &forger, "SignatureInvalid", "not signed by any of the keys"),
-            (&licence(other), &vendor(), "NotForThisAnchor", "licence field anchors: it is issued for key"),
+            (
+                &licence(key),
+                &forger,
+                "SignatureInvalid",
+                "not signed by any of the keys",
+            ),
+            (
+                &licence(other),
+                &vendor(),
+                "NotForThisAnchor",
+                "licence field anchors: it is issued for key",
+            ),
         ] {
             let mut f = Files::new();
             f.put(l, signer);

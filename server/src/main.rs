@@ -73,7 +73,10 @@ fn main() -> Result<()> {
         Command::Run { config, log } => {
             mooring_net::log::start(&log);
             let config = config::Config::load(&config)?;
-            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting")?;
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .enable_all()
+                .build()
+                .context("starting")?;
             runtime.block_on(async {
                 let shutdown = Shutdown::on_signals().context("signals")?;
                 run::run(config, shutdown).await

@@ -4,7 +4,9 @@ use crate::chain::State;
 use crate::engine::Engine;
 use mooring_core::time::{BootTime, Now};
 use mooring_core::wire::Problem;
-use prometheus::{Gauge, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    Gauge, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
 
 /// Everything that is counted.
 pub(crate) struct Metrics {
@@ -64,24 +66,79 @@ impl Metrics {
             .with_label_values(&[env!("CARGO_PKG_VERSION")])
             .set(1);
         Ok(Self {
-            seats: gauges("mooring_seats", "Seats that the licence has, by pool; overdraft apart.", &["pool", "kind"])?,
-            seats_used: gauges("mooring_seats_used", "Seats of granted claims, by pool.", &["pool"])?,
-            claims: gauges("mooring_claims", "Claims in the books, by state.", &["state"])?,
+            seats: gauges(
+                "mooring_seats",
+                "Seats that the licence has, by pool; overdraft apart.",
+                &["pool", "kind"],
+            )?,
+            seats_used: gauges(
+                "mooring_seats_used",
+                "Seats of granted claims, by pool.",
+                &["pool"],
+            )?,
+            claims: gauges(
+                "mooring_claims",
+                "Claims in the books, by state.",
+                &["state"],
+            )?,
             line: gauge("mooring_line", "Claims in line.")?,
-            overlap: gauge("mooring_overlap_seats", "Seats of contested claims: how many more run than were granted.")?,
-            settling: gauge("mooring_settling", "1 while only earlier leases are taken in.")?,
+            overlap: gauge(
+                "mooring_overlap_seats",
+                "Seats of contested claims: how many more run than were granted.",
+            )?,
+            settling: gauge(
+                "mooring_settling",
+                "1 while only earlier leases are taken in.",
+            )?,
             anchor_present: gauge("mooring_anchor_present", "1 while the anchor signs.")?,
-            delegation_age: float("mooring_delegation_age_seconds", "Since the anchor last signed.")?,
+            delegation_age: float(
+                "mooring_delegation_age_seconds",
+                "Since the anchor last signed.",
+            )?,
             licence_valid: gauge("mooring_licence_valid", "1 while a licence is in force.")?,
-            licence_expires: float("mooring_licence_expires_timestamp_seconds", "When the licence ends; +Inf if never.")?,
-            requests: counters("mooring_requests_total", "Requests by call and status.", &["call", "status"])?,
-            problems: counters("mooring_problems_total", "Problems answered, by type.", &["type"])?,
-            token_reviews: counters("mooring_token_reviews_total", "Service-account tokens looked at, by outcome.", &["outcome"])?,
-            renewals: counters("mooring_renewals_total", "Renewals by outcome.", &["outcome"])?,
-            bad_proofs: counters("mooring_bad_proofs_total", "Tickets and leases shown that did not count.", &["kind"])?,
-            anchor_logins: counters("mooring_anchor_logins_total", "Logins to the token, by outcome.", &["outcome"])?,
-            anchor_losses: counters("mooring_anchor_losses_total", "How often the anchor was lost, by reason.", &["reason"])?,
-            licence_reads: counter("mooring_licence_reads_total", "Changed licence files that were looked at.")?,
+            licence_expires: float(
+                "mooring_licence_expires_timestamp_seconds",
+                "When the licence ends; +Inf if never.",
+            )?,
+            requests: counters(
+                "mooring_requests_total",
+                "Requests by call and status.",
+                &["call", "status"],
+            )?,
+            problems: counters(
+                "mooring_problems_total",
+                "Problems answered, by type.",
+                &["type"],
+            )?,
+            token_reviews: counters(
+                "mooring_token_reviews_total",
+                "Service-account tokens looked at, by outcome.",
+                &["outcome"],
+            )?,
+            renewals: counters(
+                "mooring_renewals_total",
+                "Renewals by outcome.",
+                &["outcome"],
+            )?,
+            bad_proofs: counters(
+                "mooring_bad_proofs_total",
+                "Tickets and leases shown that did not count.",
+                &["kind"],
+            )?,
+            anchor_logins: counters(
+                "mooring_anchor_logins_total",
+                "Logins to the token, by outcome.",
+                &["outcome"],
+            )?,
+            anchor_losses: counters(
+                "mooring_anchor_losses_total",
+                "How often the anchor was lost, by reason.",
+                &["reason"],
+            )?,
+            licence_reads: counter(
+                "mooring_licence_reads_total",
+                "Changed licence files that were looked at.",
+            )?,
             registry: r,
         })
     }
@@ -96,8 +153,13 @@ impl Metrics {
         self.anchor_present.set(i64::from(s.anchor.present));
         self.licence_valid.set(i64::from(s.licence.valid));
         if let Some(f) = &s.in_force {
-            self.delegation_age.set(now.boot.since(delegated).as_secs_f64());
-            let ends = f.licence.licence.expires.map_or(f64::INFINITY, |t| t.as_second() as f64);
+            self.delegation_age
+                .set(now.boot.since(delegated).as_secs_f64());
+            let ends = f
+                .licence
+                .licence
+                .expires
+                .map_or(f64::INFINITY, |t| t.as_second() as f64);
             self.licence_expires.set(ends);
         }
     }
@@ -109,9 +171,15 @@ impl Metrics {
         self.seats_used.reset();
         for p in pools {
             let name = p.name.as_str();
-            self.seats.with_label_values(&[name, "sold"]).set(i64::from(p.seats));
-            self.seats.with_label_values(&[name, "overdraft"]).set(i64::from(p.overdraft));
-            self.seats_used.with_label_values(&[name]).set(i64::from(p.used));
+            self.seats
+                .with_label_values(&[name, "sold"])
+                .set(i64::from(p.seats));
+            self.seats
+                .with_label_values(&[name, "overdraft"])
+                .set(i64::from(p.overdraft));
+            self.seats_used
+                .with_label_values(&[name])
+                .set(i64::from(p.used));
         }
         let int = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         for (state, n) in [
@@ -126,9 +194,11 @@ impl Metrics {
         self.line.set(int(gauges.waiting + gauges.contested));
         self.overlap.set(int(gauges.overlap_seats));
         self.settling.set(i64::from(settling));
-        TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_else(|e| {
-            tracing::error!(error = %e, "writing metrics");
-            String::new()
-        })
+        TextEncoder::new()
+            .encode_to_string(&self.registry.gather())
+            .unwrap_or_else(|e| {
+                tracing::error!(error = %e, "writing metrics");
+                String::new()
+            })
     }
 }

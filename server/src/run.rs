@@ -40,24 +40,35 @@ fn identity_key(path: &Path) -> Result<[u8; 32]> {
     let key: Result<[u8; 32], _> = bytes.try_into();
     match key {
         Ok(k) => Ok(k),
-        Err(_) => bail!("{}: {n} bytes, expected 32 random ones (head -c 32 /dev/urandom)", what()),
+        Err(_) => bail!(
+            "{}: {n} bytes, expected 32 random ones (head -c 32 /dev/urandom)",
+            what()
+        ),
     }
 }
 
 /// Reads everything that the configuration names, and says what is wrong. Touches neither token nor network.
 pub(crate) fn check(config: &Config) -> Result<String> {
     identity_key(&config.identity_key)?;
-    Certificates::load(config.tls.clone()).context("configuration field tls")?.acceptor()?;
+    Certificates::load(config.tls.clone())
+        .context("configuration field tls")?
+        .acceptor()?;
     let mut file = LicenceFile::new(config.licence.clone(), config.vendor_keys.clone());
     let now = clock::now().wall;
     file.look(now, None);
     let view = file.view(now);
     if !view.valid {
-        bail!("configuration field licence: {}: {}", view.reason, view.message);
+        bail!(
+            "configuration field licence: {}: {}",
+            view.reason,
+            view.message
+        );
     }
     if let Some(p) = &config.policies {
-        let text = std::fs::read_to_string(p).with_context(|| format!("configuration field policies: {}", p.display()))?;
-        serde_yaml::from_str::<mooring_core::wire::Policies>(&text).context("configuration field policies")?;
+        let text = std::fs::read_to_string(p)
+            .with_context(|| format!("configuration field policies: {}", p.display()))?;
+        serde_yaml::from_str::<mooring_core::wire::Policies>(&text)
+            .context("configuration field policies")?;
     }
     Ok(view.message)
 }
@@ -73,11 +84,15 @@ pub(crate) async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
     let mut file = LicenceFile::new(config.licence.clone(), config.vendor_keys.clone());
     file.look(started.wall, None);
     // Terms that cannot change while the process runs are taken from the licence as it is at the start.
-    let policy = file.good().map(|g| g.licence.policy.clone()).unwrap_or_default();
+    let policy = file
+        .good()
+        .map(|g| g.licence.policy.clone())
+        .unwrap_or_default();
     let terms = file.good().map(|g| Terms::of(&config.lease, g));
     let lease_for = terms.map_or(config.lease.duration(), |t| t.lease_for);
     let grace = terms.map_or(config.lease.grace(), |t| t.run_for);
-    let confirmed = config.lease.reclaim == Reclaim::Confirmed || policy.reclaim == Some(Reclaim::Confirmed);
+    let confirmed =
+        config.lease.reclaim == Reclaim::Confirmed || policy.reclaim == Some(Reclaim::Confirmed);
 
     let mut longest = LongestLease::open(&config.state_dir)?;
     let settle = if cfg!(feature = "mutant-no-settling") {
@@ -93,7 +108,11 @@ pub(crate) async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
         generation: u64::try_from(started.wall.as_millisecond()).unwrap_or(0),
         lease_for,
         settle,
-        reclaim: if confirmed { Reclaim::Confirmed } else { Reclaim::Any },
+        reclaim: if confirmed {
+            Reclaim::Confirmed
+        } else {
+            Reclaim::Any
+        },
         grace,
         limits: Limits::default(),
     };
@@ -115,15 +134,36 @@ pub(crate) async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
         lost_since: Some(started.boot),
         licence: file.view(started.wall),
     };
-    let why = crate::chain::standing::paused(&state, started, crate::chain::standing::Clock { started, echoed: None });
+    let why = crate::chain::standing::paused(
+        &state,
+        started,
+        crate::chain::standing::Clock {
+            started,
+            echoed: None,
+        },
+    );
     engine.act(|l, now| l.pause(why, now));
 
     let key = SigningKey::from_seed(&random::bytes()).context("the ephemeral key")?;
     let boot_id = clock::boot_id();
-    let chain = Arc::new(Chain::new(instance, key, IdentityKey::new(&identity), boot_id, started, state));
+    let chain = Arc::new(Chain::new(
+        instance,
+        key,
+        IdentityKey::new(&identity),
+        boot_id,
+        started,
+        state,
+    ));
     let pins = PinGuard::open(&config.state_dir, &identity);
     let anchor = Pkcs11Anchor::new(config.anchor.pkcs11.clone(), pins, metrics.clone());
-    let keeper = Keeper::new(anchor, file, chain.clone(), engine.clone(), metrics.clone(), config.lease.clone());
+    let keeper = Keeper::new(
+        anchor,
+        file,
+        chain.clone(),
+        engine.clone(),
+        metrics.clone(),
+        config.lease.clone(),
+    );
 
     let reviewer = match config.audience().filter(|_| config.token_review) {
         Some(audience) => Some(Reviewer::in_cluster(audience)?),
@@ -139,7 +179,9 @@ pub(crate) async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
     });
 
     let listen = |field: &'static str, addr| async move {
-        TcpListener::bind(addr).await.with_context(|| format!("configuration field {field}: {addr} cannot be listened on"))
+        TcpListener::bind(addr)
+            .await
+            .with_context(|| format!("configuration field {field}: {addr} cannot be listened on"))
     };
     let health_listener = listen("health", config.health).await?;
     let api_listener = listen("listen", config.listen).await?;
@@ -157,11 +199,18 @@ pub(crate) async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
     tokio::spawn(lower_later(longest, started.boot + settle, lease_for));
     let health_server = {
         let (app, listening, shutdown) = (app.clone(), listening.clone(), shutdown.clone());
-        let limits = net::Limits { connections: 64, drain: DRAIN, ..net::Limits::default() };
+        let limits = net::Limits {
+            connections: 64,
+            drain: DRAIN,
+            ..net::Limits::default()
+        };
         let handler = move |req| health::handle(app.clone(), listening.clone(), req);
         tokio::spawn(net::serve(health_listener, None, limits, shutdown, handler))
     };
-    let limits = net::Limits { drain: DRAIN, ..net::Limits::default() };
+    let limits = net::Limits {
+        drain: DRAIN,
+        ..net::Limits::default()
+    };
     let handler = {
         let app = app.clone();
         move |req| api::handle(app.clone(), req)
@@ -175,7 +224,11 @@ pub(crate) async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
 }
 
 /// Once every longer lease of earlier runs has run out, the kept number is this run's.
-async fn lower_later(mut longest: LongestLease, when: mooring_core::time::BootTime, lease_for: Duration) {
+async fn lower_later(
+    mut longest: LongestLease,
+    when: mooring_core::time::BootTime,
+    lease_for: Duration,
+) {
     clock::sleep_until(when).await;
     if let Err(e) = longest.lower(lease_for) {
         tracing::warn!("the longest lease is kept as it was: {e}");

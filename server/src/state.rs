@@ -11,7 +11,9 @@ use std::time::Duration;
 
 /// Why `stateDir` cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("configuration field stateDir: {path}: {problem}; expected a folder this process may write to")]
+#[error(
+    "configuration field stateDir: {path}: {problem}; expected a folder this process may write to"
+)]
 pub(crate) struct StateError {
     path: PathBuf,
     problem: String,
@@ -33,7 +35,10 @@ pub(crate) struct LongestLease {
 impl LongestLease {
     /// Reads what an earlier run kept. A damaged file counts as unknown, which settles for the longest there can be.
     pub(crate) fn open(dir: &Path) -> Result<Self, StateError> {
-        let bad = |problem: String| StateError { path: dir.to_owned(), problem };
+        let bad = |problem: String| StateError {
+            path: dir.to_owned(),
+            problem,
+        };
         std::fs::create_dir_all(dir).map_err(|e| bad(e.to_string()))?;
         let path = dir.join("longest-lease.json");
         let known = match std::fs::read(&path) {
@@ -57,17 +62,31 @@ impl LongestLease {
 
     /// Makes sure that at least `lease` is kept before such a lease is granted.
     pub(crate) fn raise(&mut self, lease: Duration) -> Result<(), StateError> {
-        if self.known.is_some_and(|k| k >= lease.as_secs()) { Ok(()) } else { self.write(lease) }
+        if self.known.is_some_and(|k| k >= lease.as_secs()) {
+            Ok(())
+        } else {
+            self.write(lease)
+        }
     }
 
     /// Keeps exactly `lease`: right only once every longer lease of earlier runs has run out.
     pub(crate) fn lower(&mut self, lease: Duration) -> Result<(), StateError> {
-        if self.known == Some(lease.as_secs()) { Ok(()) } else { self.write(lease) }
+        if self.known == Some(lease.as_secs()) {
+            Ok(())
+        } else {
+            self.write(lease)
+        }
     }
 
     fn write(&mut self, lease: Duration) -> Result<(), StateError> {
-        let bad = |e: std::io::Error| StateError { path: self.path.clone(), problem: e.to_string() };
-        let json = serde_json::to_vec(&Longest { longest_lease_secs: lease.as_secs() }).unwrap_or_default();
+        let bad = |e: std::io::Error| StateError {
+            path: self.path.clone(),
+            problem: e.to_string(),
+        };
+        let json = serde_json::to_vec(&Longest {
+            longest_lease_secs: lease.as_secs(),
+        })
+        .unwrap_or_default();
         write_durably(&self.path, &json).map_err(bad)?;
         self.known = Some(lease.as_secs());
         Ok(())

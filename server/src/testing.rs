@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
-use mooring_core::license::{AnchorKey, AnchorKind, Draw, Licence, Policy, Pool, Product, PublicKey, SigningKey};
+use mooring_core::license::{
+    AnchorKey, AnchorKind, Draw, Licence, Policy, Pool, Product, PublicKey, SigningKey,
+};
 use mooring_core::names::{PoolName, ProductName};
 
 /// The vendor's key.
@@ -24,7 +26,11 @@ pub(crate) fn licence(anchor: PublicKey) -> Licence {
         expires: Some("2027-03-01T00:00:00Z".parse().unwrap()),
         maintenance_until: None,
         test: true,
-        pools: vec![Pool { name: pool.clone(), seats: 2, overdraft: 0 }],
+        pools: vec![Pool {
+            name: pool.clone(),
+            seats: 2,
+            overdraft: 0,
+        }],
         products: vec![Product {
             name: ProductName::new("render").unwrap(),
             versions: mooring_core::license::VersionRange::default(),
@@ -32,7 +38,13 @@ pub(crate) fn licence(anchor: PublicKey) -> Licence {
             count_by: mooring_core::license::CountBy::Claim,
             from: vec![vec![Draw { pool, weight: 1 }]],
         }],
-        anchors: vec![AnchorKey { kind: AnchorKind::Pkcs11, key: anchor, software: true, label: None, standby: None }],
+        anchors: vec![AnchorKey {
+            kind: AnchorKind::Pkcs11,
+            key: anchor,
+            software: true,
+            label: None,
+            standby: None,
+        }],
         policy: Policy::default(),
     }
 }

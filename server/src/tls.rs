@@ -21,7 +21,10 @@ struct Clients(RwLock<Arc<dyn ClientCertVerifier>>);
 
 impl Clients {
     fn now(&self) -> Arc<dyn ClientCertVerifier> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -45,7 +48,8 @@ impl ClientCertVerifier for Clients {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        self.now().verify_client_cert(end_entity, intermediates, now)
+        self.now()
+            .verify_client_cert(end_entity, intermediates, now)
     }
 
     fn verify_tls12_signature(
@@ -72,7 +76,11 @@ impl ClientCertVerifier for Clients {
 }
 
 fn read(what: &'static str, path: &Path) -> Result<String, TlsError> {
-    std::fs::read_to_string(path).map_err(|error| TlsError::File { what, path: path.to_owned(), error })
+    std::fs::read_to_string(path).map_err(|error| TlsError::File {
+        what,
+        path: path.to_owned(),
+        error,
+    })
 }
 
 /// The server's certificates.
@@ -89,16 +97,30 @@ impl Certificates {
         let seen = contents(&files);
         let identity = ServerIdentity::new(server_files(&files).load()?);
         let clients = match &files.client_ca {
-            Some(p) => Some(Arc::new(Clients(RwLock::new(optional_clients(&read("client CA", p)?)?)))),
+            Some(p) => Some(Arc::new(Clients(RwLock::new(optional_clients(&read(
+                "client CA",
+                p,
+            )?)?)))),
             None => None,
         };
-        Ok(Self { files, identity, clients, seen })
+        Ok(Self {
+            files,
+            identity,
+            clients,
+            seen,
+        })
     }
 
     /// Accepts connections with whatever is current then.
     pub(crate) fn acceptor(&self) -> Result<TlsAcceptor, TlsError> {
-        let clients = self.clients.clone().map(|c| -> Arc<dyn ClientCertVerifier> { c });
-        Ok(TlsAcceptor::from(server_config(self.identity.clone(), clients)?))
+        let clients = self
+            .clients
+            .clone()
+            .map(|c| -> Arc<dyn ClientCertVerifier> { c });
+        Ok(TlsAcceptor::from(server_config(
+            self.identity.clone(),
+            clients,
+        )?))
     }
 
     /// Reads them anew when they change. Bad ones are refused loudly; the earlier ones stay.
@@ -113,7 +135,9 @@ impl Certificates {
                 continue;
             }
             match self.reload() {
-                Ok(()) => tracing::info!(cert = %self.files.cert.display(), "certificates read anew"),
+                Ok(()) => {
+                    tracing::info!(cert = %self.files.cert.display(), "certificates read anew")
+                }
                 Err(e) => tracing::error!("new certificates refused, the earlier ones stay: {e}"),
             }
             self.seen = now;
@@ -132,10 +156,17 @@ impl Certificates {
 }
 
 fn server_files(t: &Tls) -> ServerFiles {
-    ServerFiles { cert: t.cert.clone(), key: t.key.clone() }
+    ServerFiles {
+        cert: t.cert.clone(),
+        key: t.key.clone(),
+    }
 }
 
 fn contents(t: &Tls) -> Vec<Option<Vec<u8>>> {
     let paths = [Some(&t.cert), Some(&t.key), t.client_ca.as_ref()];
-    paths.into_iter().flatten().map(|p| std::fs::read(p).ok()).collect()
+    paths
+        .into_iter()
+        .flatten()
+        .map(|p| std::fs::read(p).ok())
+        .collect()
 }

@@ -8,7 +8,7 @@ use mooring_core::license::{AnchorKind, SigningKey};
 use mooring_core::time::Timestamp;
 use mooring_core::wire::{ProblemType, Renewed, ServerState};
 use mooring_net::client::Client;
-use rig::{Rig, Setup, TestClaim, Token, licence, renew, sealed, until, vendor};
+use rig::{PIN, Rig, Setup, TestClaim, Token, licence, renew, sealed, until, vendor};
 use std::time::Duration;
 
 async fn server(rig: &Rig, c: &Client) -> ServerState {
@@ -16,12 +16,18 @@ async fn server(rig: &Rig, c: &Client) -> ServerState {
 }
 
 async fn until_anchor(rig: &Rig, c: &Client, reason: &str) -> ServerState {
-    until(reason, async || server(rig, c).await.anchor.reason == reason).await;
+    until(reason, async || {
+        server(rig, c).await.anchor.reason == reason
+    })
+    .await;
     server(rig, c).await
 }
 
 async fn until_licence(rig: &Rig, c: &Client, reason: &str) -> ServerState {
-    until(reason, async || server(rig, c).await.licence_reason == reason).await;
+    until(reason, async || {
+        server(rig, c).await.licence_reason == reason
+    })
+    .await;
     server(rig, c).await
 }
 
@@ -36,15 +42,32 @@ async fn a_lost_anchor_stops_new_leases_at_once_and_all_recovers_by_itself() {
     let away = rig.path("away");
     std::fs::rename(&rig.token.store, &away).unwrap();
     let begin = std::time::Instant::now();
-    until("the loss is seen", async || !server(&rig, &c).await.anchor.present).await;
+    until("the loss is seen", async || {
+        !server(&rig, &c).await.anchor.present
+    })
+    .await;
     println!("the loss was seen after {:?}", begin.elapsed());
-    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
-    let p = TestClaim::new("other").claim(&c, None).await.problem(ProblemType::AnchorLost);
+    assert!(
+        begin.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        begin.elapsed()
+    );
+    let mut second = TestClaim::new("other");
+    let p = second
+        .claim(&c, None)
+        .await
+        .problem(ProblemType::AnchorLost);
     assert!(p.retry_after_secs.is_some() && p.status == 503, "{p:?}");
     // Renewals go on.
-    assert!(matches!(&renew(&c, vec![first.renewal(g.lease)]).await[0], Renewed::Ok { .. }));
+    assert!(matches!(
+        &renew(&c, vec![first.renewal(g.lease)]).await[0],
+        Renewed::Ok { .. }
+    ));
     let s = server(&rig, &c).await;
-    assert!(s.licence_valid && s.anchor.message.contains("token"), "{s:?}");
+    assert!(
+        s.licence_valid && s.anchor.message.contains("token"),
+        "{s:?}"
+    );
     assert!(rig.metrics().await.contains("mooring_anchor_present 0"));
 
     // Plugged in again.
@@ -53,26 +76,43 @@ async fn a_lost_anchor_stops_new_leases_at_once_and_all_recovers_by_itself() {
     until_anchor(&rig, &c, "Present").await;
     println!("it was back after {:?}", begin.elapsed());
     until("leases are granted", async || {
-        matches!(TestClaim::new("third").claim(&c, None).await, rig::Outcome::Granted(_))
+        matches!(second.claim(&c, None).await, rig::Outcome::Granted(_))
     })
     .await;
-    assert!(matches!(&renew(&c, vec![first.renewal(g.lease)]).await[0], Renewed::Ok { .. }));
+    let r = renew(&c, vec![first.renewal(g.lease)]).await;
+    assert!(matches!(&r[0], Renewed::Ok { .. }), "{r:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_pin_is_tried_once_also_over_a_restart_and_the_right_one_is_taken() {
-    let mut rig = Rig::prepare(Setup { pin: "9999", ..Setup::default() });
+    let mut rig = Rig::prepare(Setup {
+        pin: "stork-99",
+        ..Setup::default()
+    });
     rig.run();
     let c = rig.client("a");
     let s = until_anchor(&rig, &c, "PinRejected").await;
-    assert!(s.anchor.message.contains("no further login is made before the PIN changes"), "{}", s.anchor.message);
-    let p = TestClaim::new("pod").claim(&c, None).await.problem(ProblemType::AnchorLost);
+    assert!(
+        s.anchor
+            .message
+            .contains("no further login is made before the PIN changes"),
+        "{}",
+        s.anchor.message
+    );
+    let p = TestClaim::new("pod")
+        .claim(&c, None)
+        .await
+        .problem(ProblemType::AnchorLost);
     assert!(p.detail.starts_with("PinRejected"), "{p}");
 
     // It looks again and again, and logs in no more: the anchor is opened anew at most every five seconds.
     tokio::time::sleep(Duration::from_secs(7)).await;
     assert_eq!(rig.logged("logging in to the token"), 1);
-    assert_eq!(rig.metric("mooring_anchor_logins_total{outcome=\"rejected\"}").await, Some(1.0));
+    assert_eq!(
+        rig.metric("mooring_anchor_logins_total{outcome=\"rejected\"}")
+            .await,
+        Some(1.0)
+    );
 
     // A container that restarts logs in no more, either.
     rig.kill();
@@ -81,16 +121,23 @@ async fn a_wrong_pin_is_tried_once_also_over_a_restart_and_the_right_one_is_take
     until_anchor(&rig, &c, "PinRejected").await;
     assert_eq!(rig.logged("logging in to the token"), 1);
 
-    rig.write("pin", "1234\n");
+    rig.write("pin", &format!("{PIN}\n"));
     until_anchor(&rig, &c, "Present").await;
     assert_eq!(rig.logged("logging in to the token"), 2);
     until("leases are granted", async || {
-        matches!(TestClaim::new("pod").claim(&c, None).await, rig::Outcome::Granted(_))
+        matches!(
+            TestClaim::new("pod").claim(&c, None).await,
+            rig::Outcome::Granted(_)
+        )
     })
     .await;
     let kept = std::fs::read_to_string(rig.path("state/pin.json")).unwrap();
-    assert!(!kept.contains("1234") && !kept.contains("9999"), "{kept}");
-    assert_eq!(rig.logged("1234") + rig.logged("9999"), 0, "a PIN is in the log");
+    assert!(!kept.contains(PIN) && !kept.contains("stork-99"), "{kept}");
+    assert_eq!(
+        rig.logged(PIN) + rig.logged("stork-99"),
+        0,
+        "a PIN is in the log"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,15 +145,34 @@ async fn a_missing_module_token_or_key_says_what_to_do() {
     let mut rig = Rig::prepare(Setup::default());
     let config = std::fs::read_to_string(rig.path("config.yaml")).unwrap();
     for (from, to, reason, words) in [
-        ("libsofthsm2.so", "nowhere.so", "ModuleNotFound", "check anchor.pkcs11.module"),
-        ("tokenLabel: mooring", "tokenLabel: other", "TokenNotFound", "the module sees \"mooring\""),
-        ("/pin}", "/nopin}", "PinMissing", "check anchor.pkcs11.pinFile"),
+        (
+            "libsofthsm2.so",
+            "nowhere.so",
+            "ModuleNotFound",
+            "check anchor.pkcs11.module",
+        ),
+        (
+            "tokenLabel: mooring",
+            "tokenLabel: other",
+            "TokenNotFound",
+            "the module sees \"mooring\"",
+        ),
+        (
+            "/pin}",
+            "/nopin}",
+            "PinMissing",
+            "check anchor.pkcs11.pinFile",
+        ),
     ] {
         rig.write("config.yaml", &config.replace(from, to));
         rig.run();
         let c = rig.client("a");
         let s = until_anchor(&rig, &c, reason).await;
-        assert!(s.anchor.message.contains(words) && !s.anchor.present, "{}", s.anchor.message);
+        assert!(
+            s.anchor.message.contains(words) && !s.anchor.present,
+            "{}",
+            s.anchor.message
+        );
         rig.kill();
     }
     assert_eq!(rig.logged("logging in to the token"), 0);
@@ -117,20 +183,40 @@ async fn a_worker_that_dies_or_hangs_is_replaced() {
     let rig = Rig::start(Setup::default()).await;
     let c = rig.client("a");
     let worker = || {
-        let out = std::process::Command::new("pgrep").args(["-P", &rig.pid().to_string()]).output().unwrap();
-        String::from_utf8(out.stdout).unwrap().trim().parse::<u32>().ok()
+        let out = std::process::Command::new("pgrep")
+            .args(["-P", &rig.pid().to_string()])
+            .output()
+            .unwrap();
+        String::from_utf8(out.stdout)
+            .unwrap()
+            .trim()
+            .parse::<u32>()
+            .ok()
     };
     for signal in ["-KILL", "-STOP"] {
         let pid = worker().expect("a worker");
-        let status = std::process::Command::new("kill").args([signal, &pid.to_string()]).status().unwrap();
+        let status = std::process::Command::new("kill")
+            .args([signal, &pid.to_string()])
+            .status()
+            .unwrap();
         assert!(status.success());
-        until("the loss is seen", async || !server(&rig, &c).await.anchor.present).await;
+        until("the loss is seen", async || {
+            !server(&rig, &c).await.anchor.present
+        })
+        .await;
         let reason = server(&rig, &c).await.anchor.reason;
-        assert!(["Hung", "ModuleFailed", "Present"].contains(&reason.as_str()), "{reason}");
+        assert!(
+            ["Hung", "ModuleFailed", "Present"].contains(&reason.as_str()),
+            "{reason}"
+        );
         until_anchor(&rig, &c, "Present").await;
         assert_ne!(worker(), Some(pid));
     }
-    assert_eq!(rig.metric("mooring_anchor_losses_total{reason=\"Hung\"}").await, Some(1.0));
+    assert_eq!(
+        rig.metric("mooring_anchor_losses_total{reason=\"Hung\"}")
+            .await,
+        Some(1.0)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -147,21 +233,34 @@ async fn bad_licences_are_refused_with_the_field_and_a_good_one_stays_in_force()
     bytes[i] = if bytes[i] == b'A' { b'B' } else { b'A' };
     rig.write("licence", &String::from_utf8(bytes).unwrap());
     let s = until_licence(&rig, &c, "NewLicenceRefused").await;
-    assert!(s.licence_valid && s.licence_message.contains("the new file is refused"), "{}", s.licence_message);
+    assert!(
+        s.licence_valid && s.licence_message.contains("the new file is refused"),
+        "{}",
+        s.licence_message
+    );
 
     // For another token.
     let other = SigningKey::from_seed(&[5; 32]).unwrap().public();
     rig.write("licence", &sealed(&licence(other, 50), &vendor()));
     until("the other token's licence is refused", async || {
-        server(&rig, &c).await.licence_message.contains("licence field anchors")
+        server(&rig, &c)
+            .await
+            .licence_message
+            .contains("licence field anchors")
     })
     .await;
-    assert!(matches!(&renew(&c, vec![claim.renewal(g.lease)]).await[0], Renewed::Ok { .. }));
+    assert!(matches!(
+        &renew(&c, vec![claim.renewal(g.lease)]).await[0],
+        Renewed::Ok { .. }
+    ));
     assert_eq!(rig.products(&c).await.pools[0].seats, 2);
 
     // More seats, without a restart.
     rig.write("licence", &sealed(&licence(rig.token.key, 5), &vendor()));
-    until("five seats", async || rig.products(&c).await.pools[0].seats == 5).await;
+    until("five seats", async || {
+        rig.products(&c).await.pools[0].seats == 5
+    })
+    .await;
     assert_eq!(server(&rig, &c).await.licence_reason, "Valid");
     let token = match &renew(&c, vec![claim.renewal(g.lease)]).await[0] {
         Renewed::Ok { token, .. } => token.clone(),
@@ -179,13 +278,27 @@ async fn bad_licences_are_refused_with_the_field_and_a_good_one_stays_in_force()
 
     // One that ends while the server runs: nothing new, no renewals, and a fresh one heals.
     let mut ending = licence(rig.token.key, 5);
-    ending.expires = Some(Timestamp::now().checked_add(Duration::from_secs(5)).unwrap());
+    ending.expires = Some(
+        Timestamp::now()
+            .checked_add(Duration::from_secs(5))
+            .unwrap(),
+    );
     rig.write("licence", &sealed(&ending, &vendor()));
     let s = until_licence(&rig, &c, "Expired").await;
-    assert!(!s.licence_valid && s.licence_message.contains("licence field expires"), "{}", s.licence_message);
+    assert!(
+        !s.licence_valid && s.licence_message.contains("licence field expires"),
+        "{}",
+        s.licence_message
+    );
     let r = renew(&c, vec![claim.renewal(g.lease)]).await;
-    assert!(matches!(&r[0], Renewed::Problem { problem, .. } if problem.kind == ProblemType::LicenceInvalid), "{r:?}");
-    TestClaim::new("late").claim(&c, None).await.problem(ProblemType::LicenceInvalid);
+    assert!(
+        matches!(&r[0], Renewed::Problem { problem, .. } if problem.kind == ProblemType::LicenceInvalid),
+        "{r:?}"
+    );
+    TestClaim::new("late")
+        .claim(&c, None)
+        .await
+        .problem(ProblemType::LicenceInvalid);
     rig.write("licence", &good);
     until_licence(&rig, &c, "Valid").await;
     until("renewals go on", async || {
@@ -198,23 +311,58 @@ async fn bad_licences_are_refused_with_the_field_and_a_good_one_stays_in_force()
 async fn a_server_that_starts_with_a_bad_licence_says_so_where_people_look() {
     let mut rig = Rig::prepare(Setup::default());
     let mut expired = licence(rig.token.key, 2);
-    expired.expires = Some(Timestamp::now().checked_sub(Duration::from_secs(3600)).unwrap());
+    expired.expires = Some(
+        Timestamp::now()
+            .checked_sub(Duration::from_secs(3600))
+            .unwrap(),
+    );
     let mut unissued = licence(rig.token.key, 2);
-    unissued.issued = Timestamp::now().checked_add(Duration::from_secs(3600)).unwrap();
+    unissued.issued = Timestamp::now()
+        .checked_add(Duration::from_secs(3600))
+        .unwrap();
     let other = Token::new(rig.dir.path(), "b").key;
     for (text, reason, words, anchor) in [
-        (sealed(&expired, &vendor()), "Expired", "licence field expires", "Present"),
-        (sealed(&licence(other, 2), &vendor()), "NotForThisAnchor", "licence field anchors", "KeyNotInLicence"),
-        (sealed(&licence(rig.token.key, 2), &SigningKey::from_seed(&[1; 32]).unwrap()), "SignatureInvalid", "not signed", "Present"),
-        ("hello".to_owned(), "Malformed", "BEGIN MOORING LICENCE", "Present"),
+        (
+            sealed(&expired, &vendor()),
+            "Expired",
+            "licence field expires",
+            "Present",
+        ),
+        (
+            sealed(&licence(other, 2), &vendor()),
+            "NotForThisAnchor",
+            "licence field anchors",
+            "KeyNotInLicence",
+        ),
+        (
+            sealed(
+                &licence(rig.token.key, 2),
+                &SigningKey::from_seed(&[1; 32]).unwrap(),
+            ),
+            "SignatureInvalid",
+            "not signed",
+            "Present",
+        ),
+        (
+            "hello".to_owned(),
+            "Malformed",
+            "BEGIN MOORING LICENCE",
+            "Present",
+        ),
     ] {
         rig.write("licence", &text);
         rig.run();
         let c = rig.client("a");
         let s = until_anchor(&rig, &c, anchor).await;
-        assert_eq!((s.licence_valid, s.licence_reason.as_str()), (false, reason));
+        assert_eq!(
+            (s.licence_valid, s.licence_reason.as_str()),
+            (false, reason)
+        );
         assert!(s.licence_message.contains(words), "{}", s.licence_message);
-        let p = TestClaim::new("pod").claim(&c, None).await.problem(ProblemType::LicenceInvalid);
+        let p = TestClaim::new("pod")
+            .claim(&c, None)
+            .await
+            .problem(ProblemType::LicenceInvalid);
         assert!(p.detail.starts_with(reason), "{p}");
         // Ready means listening.
         assert!(rig.get("/readyz").await.starts_with("HTTP/1.1 200"));
@@ -225,10 +373,22 @@ async fn a_server_that_starts_with_a_bad_licence_says_so_where_people_look() {
     rig.run();
     let c = rig.client("a");
     until_anchor(&rig, &c, "Present").await;
-    let p = TestClaim::new("pod").claim(&c, None).await.problem(ProblemType::LicenceInvalid);
+    let p = TestClaim::new("pod")
+        .claim(&c, None)
+        .await
+        .problem(ProblemType::LicenceInvalid);
     assert!(p.detail.contains("before its licence was issued"), "{p}");
     // The right one heals it without a restart.
     rig.write("licence", &sealed(&licence(rig.token.key, 2), &vendor()));
-    until("a lease", async || matches!(TestClaim::new("pod").claim(&c, None).await, rig::Outcome::Granted(_))).await;
-    assert_eq!(AnchorKind::Pkcs11.to_string(), server(&rig, &c).await.anchor.kind);
+    until("a lease", async || {
+        matches!(
+            TestClaim::new("pod").claim(&c, None).await,
+            rig::Outcome::Granted(_)
+        )
+    })
+    .await;
+    assert_eq!(
+        AnchorKind::Pkcs11.to_string(),
+        server(&rig, &c).await.anchor.kind
+    );
 }

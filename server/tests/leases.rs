@@ -26,13 +26,29 @@ async fn a_lease_is_granted_renewed_verified_and_given_back() {
     // What the application verifies, with the vendor's key alone.
     let product = ProductName::new("render").unwrap();
     let nonce = "0123456789abcdefXYZ";
-    let demand = Demand { product: &product, app_version: None, built_on: None, nonce: Some(nonce), min_anchor: MinAnchor::Any };
+    let demand = Demand {
+        product: &product,
+        app_version: None,
+        built_on: None,
+        nonce: Some(nonce),
+        min_anchor: MinAnchor::Any,
+    };
     let body = serde_json::json!({"nonce": nonce, "secret": String::from(claim.secret.clone())});
-    let call = Call::new(http::Method::POST, format!("/v1/leases/{}/token", g.lease)).json(&body).unwrap();
+    let call = Call::new(http::Method::POST, format!("/v1/leases/{}/token", g.lease))
+        .json(&body)
+        .unwrap();
     let fresh: TokenResponse = ask(&c, call).await.json().unwrap();
     let v = verify(&fresh.token, &[vendor().public()], &demand).unwrap();
     assert!(v.fresh && v.test && v.seats == 1 && v.lease == g.lease);
-    let stale = verify(&g.token, &[vendor().public()], &Demand { nonce: None, ..demand.clone() }).unwrap();
+    let stale = verify(
+        &g.token,
+        &[vendor().public()],
+        &Demand {
+            nonce: None,
+            ..demand.clone()
+        },
+    )
+    .unwrap();
     assert!(!stale.fresh);
 
     // Renewals need the secret, and no identity.
@@ -40,24 +56,50 @@ async fn a_lease_is_granted_renewed_verified_and_given_back() {
     let first = claim.renewal(g.lease);
     for _ in 0..2 {
         let r = renew(&stranger, vec![first.clone()]).await;
-        assert!(matches!(&r[0], Renewed::Ok { counter: 1, lease, .. } if *lease == g.lease), "{r:?}");
+        assert!(
+            matches!(&r[0], Renewed::Ok { counter: 1, lease, .. } if *lease == g.lease),
+            "{r:?}"
+        );
     }
     // Another request with the same counter is a copy of the holder.
-    let copy = mooring_core::wire::Renewal { request_id: rig::request_id(), ..first };
+    let copy = mooring_core::wire::Renewal {
+        request_id: rig::request_id(),
+        ..first
+    };
     let r = renew(&stranger, vec![copy]).await;
-    assert!(matches!(&r[0], Renewed::Problem { problem, .. } if problem.kind == ProblemType::Cloned), "{r:?}");
+    assert!(
+        matches!(&r[0], Renewed::Problem { problem, .. } if problem.kind == ProblemType::Cloned),
+        "{r:?}"
+    );
 
-    assert_eq!(rig.metric("mooring_seats_used{pool=\"seats\"}").await, Some(1.0));
+    assert_eq!(
+        rig.metric("mooring_seats_used{pool=\"seats\"}").await,
+        Some(1.0)
+    );
     assert_eq!(claim.release(&stranger, g.lease).await.status, 204);
-    assert_eq!(rig.metric("mooring_seats_used{pool=\"seats\"}").await, Some(0.0));
+    assert_eq!(
+        rig.metric("mooring_seats_used{pool=\"seats\"}").await,
+        Some(0.0)
+    );
     let r = renew(&stranger, vec![claim.renewal(g.lease)]).await;
-    assert!(matches!(&r[0], Renewed::Problem { problem, .. } if problem.kind == ProblemType::UnknownLease), "{r:?}");
-    assert!(rig.metric("mooring_renewals_total{outcome=\"renewed\"}").await.is_some_and(|n| n >= 2.0));
+    assert!(
+        matches!(&r[0], Renewed::Problem { problem, .. } if problem.kind == ProblemType::UnknownLease),
+        "{r:?}"
+    );
+    assert!(
+        rig.metric("mooring_renewals_total{outcome=\"renewed\"}")
+            .await
+            .is_some_and(|n| n >= 2.0)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_waiting_claim_is_answered_the_moment_a_seat_is_free() {
-    let rig = Rig::start(Setup { seats: 1, ..Setup::default() }).await;
+    let rig = Rig::start(Setup {
+        seats: 1,
+        ..Setup::default()
+    })
+    .await;
     let (a, b) = (rig.client("a"), rig.client("b"));
     let (mut first, mut second) = (TestClaim::new("pod"), TestClaim::new("pod"));
     let g = first.claim(&a, None).await.granted();
@@ -68,11 +110,18 @@ async fn a_waiting_claim_is_answered_the_moment_a_seat_is_free() {
     let begin = Instant::now();
     assert_eq!(second.claim(&b, Some(60)).await.waiting().lease, w.lease);
     let waited = begin.elapsed();
-    assert!(waited >= Duration::from_millis(4900) && waited < Duration::from_secs(9), "{waited:?}");
+    assert!(
+        waited >= Duration::from_millis(4900) && waited < Duration::from_secs(9),
+        "{waited:?}"
+    );
 
     let mut third = second.clone();
-    let held_open = tokio::spawn(async move { (third.claim(&b, Some(60)).await.granted(), Instant::now()) });
-    until("the request is held open", async || rig.logged("\"state\":\"Waiting\"") > 0).await;
+    let held_open =
+        tokio::spawn(async move { (third.claim(&b, Some(60)).await.granted(), Instant::now()) });
+    until("the request is held open", async || {
+        rig.logged("\"state\":\"Waiting\"") > 0
+    })
+    .await;
     tokio::time::sleep(Duration::from_millis(200)).await;
     let begin = Instant::now();
     assert_eq!(first.release(&a, g.lease).await.status, 204);
@@ -85,7 +134,11 @@ async fn a_waiting_claim_is_answered_the_moment_a_seat_is_free() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_waiting_claim_leaves_the_line_and_silence_frees_after_d_and_m() {
-    let rig = Rig::start(Setup { seats: 1, ..Setup::default() }).await;
+    let rig = Rig::start(Setup {
+        seats: 1,
+        ..Setup::default()
+    })
+    .await;
     let (a, b) = (rig.client("a"), rig.client("b"));
     let mut first = TestClaim::new("pod");
     first.claim(&a, None).await.granted();
@@ -93,11 +146,17 @@ async fn a_waiting_claim_leaves_the_line_and_silence_frees_after_d_and_m() {
     let mut second = TestClaim::new("pod");
     let w = second.claim(&b, None).await.waiting();
     assert_eq!(second.release(&b, w.lease).await.status, 204);
-    until("the line is empty", async || rig.metric("mooring_line").await == Some(0.0)).await;
+    until("the line is empty", async || {
+        rig.metric("mooring_line").await == Some(0.0)
+    })
+    .await;
 
     // Given up, its secret is spent: a late copy of the message brings nothing back.
     second.ticket = None;
-    second.claim(&b, None).await.problem(ProblemType::ClaimChanged);
+    second
+        .claim(&b, None)
+        .await
+        .problem(ProblemType::ClaimChanged);
     let mut anew = TestClaim::new("pod");
     let granted = loop {
         match anew.claim(&b, Some(5)).await {
@@ -108,13 +167,20 @@ async fn a_waiting_claim_leaves_the_line_and_silence_frees_after_d_and_m() {
     };
     let freed = begin.elapsed();
     // D + M = 11.01 s after the receipt, which was a little before `begin`.
-    assert!(freed > Duration::from_millis(10_700) && freed < Duration::from_millis(13_000), "{freed:?}");
+    assert!(
+        freed > Duration::from_millis(10_700) && freed < Duration::from_millis(13_000),
+        "{freed:?}"
+    );
     assert_eq!(granted.items, items(1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_touches_anothers_claim_and_bounds_hold() {
-    let rig = Rig::start(Setup { seats: 100, ..Setup::default() }).await;
+    let rig = Rig::start(Setup {
+        seats: 100,
+        ..Setup::default()
+    })
+    .await;
     let (a, b) = (rig.client("a"), rig.client("b"));
     let mut mine = TestClaim::new("pod");
     let g = mine.claim(&a, None).await.granted();
@@ -123,35 +189,69 @@ async fn nobody_touches_anothers_claim_and_bounds_hold() {
     let thief = TestClaim::new("pod");
     let r = release(&b, &mine.name, g.lease, &thief.secret).await;
     assert_eq!(problem(&r).kind, ProblemType::Unauthenticated);
-    assert_eq!(release(&b, &"other".parse().unwrap(), g.lease, &mine.secret).await.status, 204);
-    let call = Call::new(http::Method::DELETE, "/v1/claims/pod").header(http::header::IF_MATCH, &format!("\"{}\"", g.lease));
+    assert_eq!(
+        release(&b, &"other".parse().unwrap(), g.lease, &mine.secret)
+            .await
+            .status,
+        204
+    );
+    let call = Call::new(http::Method::DELETE, "/v1/claims/pod")
+        .header(http::header::IF_MATCH, &format!("\"{}\"", g.lease));
     assert_eq!(problem(&ask(&b, call).await).kind, ProblemType::BadRequest);
     let mut r = mine.clone().renewal(g.lease);
     r.secret = thief.secret.clone();
-    assert!(matches!(&renew(&b, vec![r]).await[0], Renewed::Problem { problem, .. } if problem.kind == ProblemType::Unauthenticated));
+    assert!(
+        matches!(&renew(&b, vec![r]).await[0], Renewed::Problem { problem, .. } if problem.kind == ProblemType::Unauthenticated)
+    );
 
     // Another's lease token, with and without its secret, under an own identity: a new claim of one's own, and no more.
-    let mut stolen = TestClaim { held: mine.held.clone(), holder: mine.holder.clone(), ..TestClaim::new("pod") };
+    let mut stolen = TestClaim {
+        held: mine.held.clone(),
+        holder: mine.holder.clone(),
+        ..TestClaim::new("pod")
+    };
     let other = stolen.claim(&b, None).await.granted();
     assert_ne!(other.lease, g.lease);
     // Without any identity: refused.
-    let mut nobody = TestClaim { held: mine.held.clone(), holder: mine.holder.clone(), ..TestClaim::new("pod") };
-    let p = nobody.claim(&rig.stranger(), None).await.problem(ProblemType::Unauthenticated);
+    let mut nobody = TestClaim {
+        held: mine.held.clone(),
+        holder: mine.holder.clone(),
+        ..TestClaim::new("pod")
+    };
+    let p = nobody
+        .claim(&rig.stranger(), None)
+        .await
+        .problem(ProblemType::Unauthenticated);
     assert!(p.detail.contains("does not count: field cnf"), "{p}");
     // The claim's owner is not harmed.
-    assert!(matches!(&renew(&a, vec![mine.renewal(g.lease)]).await[0], Renewed::Ok { .. }));
+    assert!(matches!(
+        &renew(&a, vec![mine.renewal(g.lease)]).await[0],
+        Renewed::Ok { .. }
+    ));
 
     // A 17th claim.
     for i in 1..16 {
-        TestClaim::new(&format!("c{i}")).claim(&a, None).await.granted();
+        TestClaim::new(&format!("c{i}"))
+            .claim(&a, None)
+            .await
+            .granted();
     }
-    TestClaim::new("c16").claim(&a, None).await.problem(ProblemType::TooManyClaims);
-    assert!(rig.metric("mooring_problems_total{type=\"too-many-claims\"}").await == Some(1.0));
+    TestClaim::new("c16")
+        .claim(&a, None)
+        .await
+        .problem(ProblemType::TooManyClaims);
+    assert!(
+        rig.metric("mooring_problems_total{type=\"too-many-claims\"}")
+            .await
+            == Some(1.0)
+    );
 
     // A priority in the body has no effect; unknown fields are ignored.
     let mut v = serde_json::to_value(TestClaim::new("pod").body()).unwrap();
     v["priority"] = 1000.into();
-    let call = Call::new(http::Method::PUT, "/v1/claims/pod").json(&v).unwrap();
+    let call = Call::new(http::Method::PUT, "/v1/claims/pod")
+        .json(&v)
+        .unwrap();
     assert_eq!(ask(&rig.client("d"), call).await.status, 200);
 
     // Unknown products, too many seats, bodies too large, unknown paths.
@@ -159,30 +259,64 @@ async fn nobody_touches_anothers_claim_and_bounds_hold() {
     c.items[0].product = ProductName::new("rendr").unwrap();
     let p = c.claim(&b, None).await.problem(ProblemType::UnknownProduct);
     assert_eq!(p.field.as_deref(), Some("items[0].product"));
-    let mut c = TestClaim { items: items(101), ..TestClaim::new("y") };
+    let mut c = TestClaim {
+        items: items(101),
+        ..TestClaim::new("y")
+    };
     c.claim(&b, None).await.problem(ProblemType::ExceedsSeats);
-    let big = Call::new(http::Method::PUT, "/v1/claims/z").json(&"x".repeat(17 * 1024)).unwrap();
+    let big = Call::new(http::Method::PUT, "/v1/claims/z")
+        .json(&"x".repeat(17 * 1024))
+        .unwrap();
     assert_eq!(problem(&ask(&b, big).await).kind, ProblemType::TooLarge);
-    assert_eq!(problem(&ask(&b, Call::new(http::Method::GET, "/v2/x")).await).kind, ProblemType::NotFound);
-    let p = TestClaim::new("pod").claim(&rig.stranger(), None).await.problem(ProblemType::Unauthenticated);
+    assert_eq!(
+        problem(&ask(&b, Call::new(http::Method::GET, "/v2/x")).await).kind,
+        ProblemType::NotFound
+    );
+    let p = TestClaim::new("pod")
+        .claim(&rig.stranger(), None)
+        .await
+        .problem(ProblemType::Unauthenticated);
     assert!(p.detail.contains("client certificate"), "{p}");
     for call in ["/v1/holders/gone", "/v1/holders/expected"] {
-        let call = Call::new(http::Method::POST, call).json(&serde_json::json!({"holders": []})).unwrap();
-        assert_eq!(problem(&ask(&b, call).await).kind, ProblemType::OperatorOnly);
+        let call = Call::new(http::Method::POST, call)
+            .json(&serde_json::json!({"holders": []}))
+            .unwrap();
+        assert_eq!(
+            problem(&ask(&b, call).await).kind,
+            ProblemType::OperatorOnly
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_watch_tells_each_change_and_goes_on_where_it_was() {
-    let rig = Rig::start(Setup { seats: 1, ..Setup::default() }).await;
+    let rig = Rig::start(Setup {
+        seats: 1,
+        ..Setup::default()
+    })
+    .await;
     let (operator, a) = (rig.client("mooring-operator"), rig.client("a"));
     let list: mooring_core::wire::Leases =
-        ask(&operator, Call::new(http::Method::GET, "/v1/leases")).await.json().unwrap();
+        ask(&operator, Call::new(http::Method::GET, "/v1/leases"))
+            .await
+            .json()
+            .unwrap();
     assert!(list.leases.is_empty());
     let from = |p: &str| Call::new(http::Method::GET, format!("/v1/leases?watch&after={p}"));
-    let mut lines = operator.lines(&from(&list.position.to_string()), rig::SOON).await.unwrap().unwrap();
-    let first: serde_json::Value = serde_json::from_slice(&lines.next().await.unwrap().unwrap()).unwrap();
-    assert_eq!((first["event"].as_str(), first["state"]["anchor"]["reason"].as_str()), (Some("server"), Some("Present")));
+    let mut lines = operator
+        .lines(&from(&list.position.to_string()), rig::SOON)
+        .await
+        .unwrap()
+        .unwrap();
+    let first: serde_json::Value =
+        serde_json::from_slice(&lines.next().await.unwrap().unwrap()).unwrap();
+    assert_eq!(
+        (
+            first["event"].as_str(),
+            first["state"]["anchor"]["reason"].as_str()
+        ),
+        (Some("server"), Some("Present"))
+    );
 
     let mut claim = TestClaim::new("pod");
     let g = claim.claim(&a, None).await.granted();
@@ -191,34 +325,61 @@ async fn the_watch_tells_each_change_and_goes_on_where_it_was() {
     let mut positions = Vec::new();
     while states.last() != Some(&ViewState::Ended) {
         let line = lines.next().await.unwrap().unwrap();
-        if let Ok(mooring_core::wire::WatchEvent::Lease { position, lease }) = serde_json::from_slice(&line) {
+        if let Ok(mooring_core::wire::WatchEvent::Lease { position, lease }) =
+            serde_json::from_slice(&line)
+        {
             assert_eq!(lease.lease, g.lease);
             states.push(lease.state);
             positions.push(position);
         }
     }
-    assert_eq!(states[states.len() - 2..], [ViewState::Held, ViewState::Ended]);
+    assert_eq!(
+        states[states.len() - 2..],
+        [ViewState::Held, ViewState::Ended]
+    );
 
     // Going on in the middle: the rest, once.
-    let mut again = operator.lines(&from(&positions[positions.len() - 2].to_string()), rig::SOON).await.unwrap().unwrap();
+    let mut again = operator
+        .lines(
+            &from(&positions[positions.len() - 2].to_string()),
+            rig::SOON,
+        )
+        .await
+        .unwrap()
+        .unwrap();
     let mut last = None;
     while last.is_none() {
         let line = again.next().await.unwrap().unwrap();
-        if let Ok(mooring_core::wire::WatchEvent::Lease { lease, .. }) = serde_json::from_slice(&line) {
+        if let Ok(mooring_core::wire::WatchEvent::Lease { lease, .. }) =
+            serde_json::from_slice(&line)
+        {
             last = Some(lease.state);
         }
     }
     assert_eq!(last, Some(ViewState::Ended));
 
     // A position of another run, or one that never was.
-    for p in [format!("{}.0", "ab".repeat(16)), format!("{}.999", list.position.instance)] {
-        let a = operator.lines(&from(&p), rig::SOON).await.unwrap().unwrap_err();
-        assert_eq!((a.status.as_u16(), problem(&a).kind), (410, ProblemType::ResumeExpired));
+    for p in [
+        format!("{}.0", "ab".repeat(16)),
+        format!("{}.999", list.position.instance),
+    ] {
+        let a = operator
+            .lines(&from(&p), rig::SOON)
+            .await
+            .unwrap()
+            .unwrap_err();
+        assert_eq!(
+            (a.status.as_u16(), problem(&a).kind),
+            (410, ProblemType::ResumeExpired)
+        );
     }
 
     // Another holder sees nothing of it.
     let own: mooring_core::wire::Leases =
-        ask(&rig.client("b"), Call::new(http::Method::GET, "/v1/leases")).await.json().unwrap();
+        ask(&rig.client("b"), Call::new(http::Method::GET, "/v1/leases"))
+            .await
+            .json()
+            .unwrap();
     assert!(own.leases.is_empty());
 
     // The end comes quickly, and watches end with it.

@@ -11,10 +11,21 @@ use std::time::{Duration, Instant};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn leases_and_places_survive_a_crash() {
-    let mut rig = Rig::start(Setup { seats: 2, ..Setup::default() }).await;
-    let (mut one, mut two, mut three) = (TestClaim::new("pod"), TestClaim::new("pod"), TestClaim::new("pod"));
+    let mut rig = Rig::start(Setup {
+        seats: 2,
+        ..Setup::default()
+    })
+    .await;
+    let (mut one, mut two, mut three) = (
+        TestClaim::new("pod"),
+        TestClaim::new("pod"),
+        TestClaim::new("pod"),
+    );
     let (a, b, c) = (rig.client("a"), rig.client("b"), rig.client("c"));
-    let (g1, g2) = (one.claim(&a, None).await.granted(), two.claim(&b, None).await.granted());
+    let (g1, g2) = (
+        one.claim(&a, None).await.granted(),
+        two.claim(&b, None).await.granted(),
+    );
     let w = three.claim(&c, None).await.waiting();
 
     rig.kill();
@@ -28,18 +39,35 @@ async fn leases_and_places_survive_a_crash() {
     assert_eq!(n.reason, WaitReason::Settling);
     // Unknown lease: repeats the claim with token and secret.
     let r = renew(&stranger, vec![one.renewal(g1.lease)]).await;
-    assert!(matches!(&r[0], Renewed::Problem { problem, .. } if problem.kind == ProblemType::UnknownLease));
-    let (back1, back3) = (one.claim(&stranger, None).await.granted(), three.claim(&stranger, None).await.waiting());
-    assert_eq!((back1.lease, back1.holder.clone()), (g1.lease, g1.holder.clone()));
+    assert!(
+        matches!(&r[0], Renewed::Problem { problem, .. } if problem.kind == ProblemType::UnknownLease)
+    );
+    let (back1, back3) = (
+        one.claim(&stranger, None).await.granted(),
+        three.claim(&stranger, None).await.waiting(),
+    );
+    assert_eq!(
+        (back1.lease, back1.holder.clone()),
+        (g1.lease, g1.holder.clone())
+    );
     // Its place is before the newcomer's.
-    assert_eq!((back3.lease, back3.place, back3.reason), (w.lease, 1, WaitReason::Settling));
+    assert_eq!(
+        (back3.lease, back3.place, back3.reason),
+        (w.lease, 1, WaitReason::Settling)
+    );
     let back2 = two.claim(&stranger, None).await.granted();
     assert_eq!(back2.lease, g2.lease);
     // All seats are in: settling is over.
-    until("settling ends", async || rig.metric("mooring_settling").await == Some(0.0)).await;
+    until("settling ends", async || {
+        rig.metric("mooring_settling").await == Some(0.0)
+    })
+    .await;
     one.counter += 1;
     let r = renew(&stranger, vec![one.renewal(g1.lease)]).await;
-    assert!(matches!(&r[0], Renewed::Ok { lease, .. } if *lease == g1.lease), "{r:?}");
+    assert!(
+        matches!(&r[0], Renewed::Ok { lease, .. } if *lease == g1.lease),
+        "{r:?}"
+    );
     assert_eq!(two.release(&stranger, g2.lease).await.status, 204);
     let back3 = loop {
         match three.claim(&stranger, Some(5)).await {
@@ -53,7 +81,11 @@ async fn leases_and_places_survive_a_crash() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stolen_token_is_not_taken_in_and_nothing_new_is_granted_before_q() {
-    let mut rig = Rig::start(Setup { seats: 2, ..Setup::default() }).await;
+    let mut rig = Rig::start(Setup {
+        seats: 2,
+        ..Setup::default()
+    })
+    .await;
     let mut one = TestClaim::new("pod");
     one.claim(&rig.client("a"), None).await.granted();
     rig.kill();
@@ -61,11 +93,25 @@ async fn a_stolen_token_is_not_taken_in_and_nothing_new_is_granted_before_q() {
     rig.run();
     rig.until_metric("mooring_anchor_present 1").await;
     // Another pod shows the token, without its secret, with the holder's name and its own certificate, and with none.
-    let mut thief = TestClaim { held: one.held.clone(), holder: one.holder.clone(), ..TestClaim::new("pod") };
-    thief.claim(&rig.stranger(), None).await.problem(ProblemType::Unauthenticated);
+    let mut thief = TestClaim {
+        held: one.held.clone(),
+        holder: one.holder.clone(),
+        ..TestClaim::new("pod")
+    };
+    thief
+        .claim(&rig.stranger(), None)
+        .await
+        .problem(ProblemType::Unauthenticated);
     let b = rig.client("b");
-    assert_eq!(thief.claim(&b, None).await.waiting().reason, WaitReason::Settling);
-    assert!(rig.metric("mooring_bad_proofs_total{kind=\"lease\"}").await.is_some_and(|n| n >= 2.0));
+    assert_eq!(
+        thief.claim(&b, None).await.waiting().reason,
+        WaitReason::Settling
+    );
+    assert!(
+        rig.metric("mooring_bad_proofs_total{kind=\"lease\"}")
+            .await
+            .is_some_and(|n| n >= 2.0)
+    );
     let granted = loop {
         match thief.claim(&b, Some(5)).await {
             Outcome::Granted(g) => break *g,
@@ -74,7 +120,10 @@ async fn a_stolen_token_is_not_taken_in_and_nothing_new_is_granted_before_q() {
         }
     };
     let q = begin.elapsed();
-    assert!(q >= Duration::from_millis(11_000) && q < Duration::from_secs(14), "{q:?}");
+    assert!(
+        q >= Duration::from_millis(11_000) && q < Duration::from_secs(14),
+        "{q:?}"
+    );
     // The owner's lease has run out; its seat was not lost meanwhile, and it gets the other one.
     let again = one.claim(&rig.client("a"), None).await.granted();
     assert_ne!(again.lease, granted.lease);
@@ -83,14 +132,24 @@ async fn a_stolen_token_is_not_taken_in_and_nothing_new_is_granted_before_q() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_roster_ends_settling_early_and_gone_frees_at_once() {
     // Nothing is known of earlier leases: five minutes, unless the operator knows.
-    let rig = Rig::start(Setup { earlier: None, seats: 1, ..Setup::default() }).await;
+    let rig = Rig::start(Setup {
+        earlier: None,
+        seats: 1,
+        ..Setup::default()
+    })
+    .await;
     let operator = rig.client("mooring-operator");
     let (a, b) = (rig.client("a"), rig.client("b"));
     let (mut one, mut two) = (TestClaim::new("pod"), TestClaim::new("pod"));
-    assert_eq!(one.claim(&a, None).await.waiting().reason, WaitReason::Settling);
+    assert_eq!(
+        one.claim(&a, None).await.waiting().reason,
+        WaitReason::Settling
+    );
     assert!(rig.products(&a).await.server.settling);
     let post = async |path: &str, holders: &[&str]| {
-        let call = Call::new(http::Method::POST, path).json(&serde_json::json!({"holders": holders})).unwrap();
+        let call = Call::new(http::Method::POST, path)
+            .json(&serde_json::json!({"holders": holders}))
+            .unwrap();
         assert_eq!(ask(&operator, call).await.status, 204);
     };
     post("/v1/holders/expected", &["external:missing"]).await;
@@ -104,12 +163,18 @@ async fn the_roster_ends_settling_early_and_gone_frees_at_once() {
     post("/v1/holders/gone", &["external:a"]).await;
     assert_eq!(held_open.await.unwrap().lease, w.lease);
     let r = renew(&a, vec![one.renewal(g.lease)]).await;
-    assert!(matches!(&r[0], Renewed::Problem { problem, .. } if problem.kind == ProblemType::UnknownLease), "{r:?}");
+    assert!(
+        matches!(&r[0], Renewed::Problem { problem, .. } if problem.kind == ProblemType::UnknownLease),
+        "{r:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_longest_lease_is_kept_before_it_is_granted() {
-    let mut rig = Rig::prepare(Setup { lease_secs: 20, ..Setup::default() });
+    let mut rig = Rig::prepare(Setup {
+        lease_secs: 20,
+        ..Setup::default()
+    });
     rig.run();
     let kept = || std::fs::read_to_string(rig.path("state/longest-lease.json")).unwrap();
     assert!(kept().contains("20"), "{}", kept());

@@ -60,7 +60,10 @@ pub(crate) struct Lost {
 impl Lost {
     /// With these words.
     pub(crate) fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into() }
+        Self {
+            reason,
+            message: message.into(),
+        }
     }
 }
 
@@ -73,7 +76,11 @@ pub(crate) trait Anchor: Send + 'static {
     fn open(&mut self) -> impl Future<Output = Result<Vec<PublicKey>, Lost>> + Send;
 
     /// Signs with one of its keys. The signature has been verified.
-    fn sign(&mut self, key: PublicKey, message: &[u8]) -> impl Future<Output = Result<Vec<u8>, Lost>> + Send;
+    fn sign(
+        &mut self,
+        key: PublicKey,
+        message: &[u8],
+    ) -> impl Future<Output = Result<Vec<u8>, Lost>> + Send;
 
     /// Whether it is still there. Cheap: asked each second.
     fn present(&mut self) -> impl Future<Output = Result<(), Lost>> + Send;

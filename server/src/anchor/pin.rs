@@ -50,12 +50,19 @@ impl PinGuard {
             }),
             Err(_) => Record::default(),
         };
-        Self { path, key: hmac::Key::new(hmac::HMAC_SHA256, key), record }
+        Self {
+            path,
+            key: hmac::Key::new(hmac::HMAC_SHA256, key),
+            record,
+        }
     }
 
     /// Hides a PIN for a token.
     pub(crate) fn hide(&self, token_label: &str, pin: &str) -> HiddenPin {
-        HiddenPin(hex::encode(hmac::sign(&self.key, format!("{token_label}\n{pin}").as_bytes())))
+        HiddenPin(hex::encode(hmac::sign(
+            &self.key,
+            format!("{token_label}\n{pin}").as_bytes(),
+        )))
     }
 
     /// Whether a login with it must not be made.

@@ -43,18 +43,31 @@ struct Worker {
 impl Pkcs11Anchor {
     /// One that is not open yet.
     pub(crate) fn new(config: Pkcs11Config, pins: PinGuard, metrics: Arc<Metrics>) -> Self {
-        Self { config, pins, metrics, open: None }
+        Self {
+            config,
+            pins,
+            metrics,
+            open: None,
+        }
     }
 
     /// The PIN, unless it was rejected before: then nothing is opened at all.
     fn pin(&self) -> Result<Option<String>, Lost> {
-        let Some(path) = &self.config.pin_file else { return Ok(None) };
+        let Some(path) = &self.config.pin_file else {
+            return Ok(None);
+        };
         let text = std::fs::read_to_string(path).map_err(|e| {
             let todo = "check anchor.pkcs11.pinFile, or the Secret that is mounted there";
-            Lost::new(Reason::PinMissing, format!("PIN file {}: {e}; {todo}", path.display()))
+            Lost::new(
+                Reason::PinMissing,
+                format!("PIN file {}: {e}; {todo}", path.display()),
+            )
         })?;
         let pin = text.trim_end_matches(['\r', '\n']).to_owned();
-        if self.pins.is_rejected(&self.pins.hide(&self.config.token_label, &pin)) {
+        if self
+            .pins
+            .is_rejected(&self.pins.hide(&self.config.token_label, &pin))
+        {
             return Err(self.rejected("a login with this PIN failed before"));
         }
         Ok(Some(pin))
@@ -64,7 +77,10 @@ impl Pkcs11Anchor {
         let label = &self.config.token_label;
         let todo = "no further login is made before the PIN changes, because the token would lock itself; put the right PIN into \
                     the Secret (off Kubernetes: into anchor.pkcs11.pinFile)";
-        Lost::new(Reason::PinRejected, format!("token {label:?}: {problem}; {todo}"))
+        Lost::new(
+            Reason::PinRejected,
+            format!("token {label:?}: {problem}; {todo}"),
+        )
     }
 
     async fn log_in(&mut self, worker: &mut Worker, pin: String) -> Result<(), Lost> {
@@ -91,7 +107,10 @@ impl Pkcs11Anchor {
                 outcome(&self.metrics, "unseen");
                 Err(lost)
             }
-            Ok(_) => Err(Lost::new(Reason::ModuleFailed, "anchor worker: an unexpected answer to the login")),
+            Ok(_) => Err(Lost::new(
+                Reason::ModuleFailed,
+                "anchor worker: an unexpected answer to the login",
+            )),
             // It hung or died in the login. A PIN that has worked is not to blame; another may be.
             Err(lost) if self.pins.has_worked(&hidden) => {
                 self.pins.accepted(&hidden);
@@ -118,7 +137,13 @@ impl Pkcs11Anchor {
 }
 
 fn unexpected(ask: &Ask) -> Lost {
-    Lost::new(Reason::ModuleFailed, format!("anchor worker: an unexpected answer when asked to {}", ask.name()))
+    Lost::new(
+        Reason::ModuleFailed,
+        format!(
+            "anchor worker: an unexpected answer when asked to {}",
+            ask.name()
+        ),
+    )
 }
 
 impl Anchor for Pkcs11Anchor {
@@ -133,7 +158,10 @@ impl Anchor for Pkcs11Anchor {
         let pin = self.pin()?;
         let mut worker = Worker::start()?;
         let module = self.config.module.clone();
-        let ask = Ask::Open { module, token_label: self.config.token_label.clone() };
+        let ask = Ask::Open {
+            module,
+            token_label: self.config.token_label.clone(),
+        };
         let login_required = match worker.ask(&ask, OPEN).await? {
             Answer::Found { login_required } => login_required,
             Answer::Failed(lost) => return Err(lost),
@@ -143,7 +171,10 @@ impl Anchor for Pkcs11Anchor {
             Some(pin) => self.log_in(&mut worker, pin).await?,
             None if login_required => {
                 let todo = "set anchor.pkcs11.pinFile";
-                let m = format!("token {:?} wants a PIN, and none is configured; {todo}", self.config.token_label);
+                let m = format!(
+                    "token {:?} wants a PIN, and none is configured; {todo}",
+                    self.config.token_label
+                );
                 return Err(Lost::new(Reason::PinMissing, m));
             }
             None => {}
@@ -155,20 +186,35 @@ impl Anchor for Pkcs11Anchor {
         };
         if keys.is_empty() {
             let todo = "make one (pkcs11-tool --keypairgen --key-type EC:prime256v1) and have the licence issued for it";
-            let m = format!("token {:?} has no P-256 or Ed25519 key pair that may sign; {todo}", self.config.token_label);
+            let m = format!(
+                "token {:?} has no P-256 or Ed25519 key pair that may sign; {todo}",
+                self.config.token_label
+            );
             return Err(Lost::new(Reason::KeyNotFound, m));
         }
-        self.open = Some(Open { worker, keys: keys.clone(), last_used: None });
+        self.open = Some(Open {
+            worker,
+            keys: keys.clone(),
+            last_used: None,
+        });
         Ok(keys)
     }
 
     async fn sign(&mut self, key: PublicKey, message: &[u8]) -> Result<Vec<u8>, Lost> {
-        let ask = Ask::Sign { key, message: hex::encode(message) };
-        let Answer::Signed { signature } = self.ask(&ask).await? else { return Err(unexpected(&ask)) };
+        let ask = Ask::Sign {
+            key,
+            message: hex::encode(message),
+        };
+        let Answer::Signed { signature } = self.ask(&ask).await? else {
+            return Err(unexpected(&ask));
+        };
         let signature = hex::decode(signature).unwrap_or_default();
         if !key.verifies(message, &signature) {
             let todo = "the token or its module is faulty; do not trust it";
-            let m = format!("the token's signature does not verify with its own public key {}; {todo}", key.id());
+            let m = format!(
+                "the token's signature does not verify with its own public key {}; {todo}",
+                key.id()
+            );
             return Err(Lost::new(Reason::SignFailed, m));
         }
         if let Some(open) = &mut self.open {
@@ -196,28 +242,53 @@ impl Anchor for Pkcs11Anchor {
 impl Worker {
     fn start() -> Result<Self, Lost> {
         let failed = |e: std::io::Error| {
-            Lost::new(Reason::ModuleFailed, format!("the anchor worker cannot be started: {e}; is the process limit reached?"))
+            Lost::new(
+                Reason::ModuleFailed,
+                format!("the anchor worker cannot be started: {e}; is the process limit reached?"),
+            )
         };
         let program = std::env::current_exe().map_err(failed)?;
         let mut command = Command::new(program);
-        command.arg("anchor-worker").stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        command
+            .arg("anchor-worker")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true);
         let mut child = command.spawn().map_err(failed)?;
         let pipes = child.stdin.take().zip(child.stdout.take());
         let (stdin, stdout) = pipes.ok_or_else(|| failed(std::io::Error::other("no pipes")))?;
-        Ok(Self { child, stdin, lines: BufReader::new(stdout).lines() })
+        Ok(Self {
+            child,
+            stdin,
+            lines: BufReader::new(stdout).lines(),
+        })
     }
 
     /// Asks, and waits at most `time`. After an error the worker is of no more use.
     async fn ask(&mut self, ask: &Ask, time: Duration) -> Result<Answer, Lost> {
         let broke = |what: String| {
             let todo = "a new worker is started; if it happens again, the PKCS#11 module is faulty";
-            Lost::new(Reason::ModuleFailed, format!("the anchor worker ended when asked to {}: {what}; {todo}", ask.name()))
+            Lost::new(
+                Reason::ModuleFailed,
+                format!(
+                    "the anchor worker ended when asked to {}: {what}; {todo}",
+                    ask.name()
+                ),
+            )
         };
         let exchange = async {
             let mut line = serde_json::to_vec(ask).map_err(|e| broke(e.to_string()))?;
             line.push(b'\n');
-            self.stdin.write_all(&line).await.map_err(|e| broke(e.to_string()))?;
-            match self.lines.next_line().await.map_err(|e| broke(e.to_string()))? {
+            self.stdin
+                .write_all(&line)
+                .await
+                .map_err(|e| broke(e.to_string()))?;
+            match self
+                .lines
+                .next_line()
+                .await
+                .map_err(|e| broke(e.to_string()))?
+            {
                 Some(l) => serde_json::from_str(&l).map_err(|e| broke(e.to_string())),
                 None => Err(broke("end of its output".into())),
             }
@@ -236,9 +307,16 @@ impl Worker {
 
     /// Ends it in good order, so that the module is finalized; kills it if that takes long.
     async fn end(self) {
-        let Self { mut child, stdin, lines } = self;
+        let Self {
+            mut child,
+            stdin,
+            lines,
+        } = self;
         drop((stdin, lines));
-        if tokio::time::timeout(Duration::from_millis(500), child.wait()).await.is_err() {
+        if tokio::time::timeout(Duration::from_millis(500), child.wait())
+            .await
+            .is_err()
+        {
             let _ = child.kill().await;
         }
     }

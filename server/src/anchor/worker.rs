@@ -24,7 +24,10 @@ pub(crate) fn run() -> std::io::Result<()> {
     for line in std::io::stdin().lock().lines() {
         let answer = match serde_json::from_str::<Ask>(&line?) {
             Ok(ask) => answer(&mut token, ask),
-            Err(e) => Answer::Failed(Lost::new(Reason::ModuleFailed, format!("anchor worker: question: {e}"))),
+            Err(e) => Answer::Failed(Lost::new(
+                Reason::ModuleFailed,
+                format!("anchor worker: question: {e}"),
+            )),
         };
         serde_json::to_writer(&mut out, &answer)?;
         out.write_all(b"\n")?;
@@ -44,7 +47,13 @@ struct Token {
 
 fn answer(token: &mut Option<Token>, ask: Ask) -> Answer {
     let result = match (ask, token.as_mut()) {
-        (Ask::Open { module, token_label }, None) => open(&module, &token_label).map(|(t, login_required)| {
+        (
+            Ask::Open {
+                module,
+                token_label,
+            },
+            None,
+        ) => open(&module, &token_label).map(|(t, login_required)| {
             *token = Some(t);
             Answer::Found { login_required }
         }),
@@ -52,28 +61,60 @@ fn answer(token: &mut Option<Token>, ask: Ask) -> Answer {
         (Ask::Keys, Some(t)) => t.list_keys(),
         (Ask::Sign { key, message }, Some(t)) => t.sign(key, &message),
         (Ask::Probe { key }, Some(t)) => t.probe(key),
-        (ask, _) => Err(Lost::new(Reason::ModuleFailed, format!("anchor worker: not now: {}", ask.name()))),
+        (ask, _) => Err(Lost::new(
+            Reason::ModuleFailed,
+            format!("anchor worker: not now: {}", ask.name()),
+        )),
     };
     result.unwrap_or_else(Answer::Failed)
+}
+
+/// An error in the standard's own words, by which people find help: `C_Sign: CKR_DEVICE_ERROR`.
+fn words(e: &Error) -> String {
+    let Error::Pkcs11(rv, function) = e else {
+        return e.to_string();
+    };
+    let mut name = String::new();
+    // The variants are the standard's names in another case; one may carry a vendor's number.
+    for c in format!("{rv:?}").chars() {
+        if c.is_ascii_uppercase() {
+            name.push('_');
+        }
+        name.push(c.to_ascii_uppercase());
+    }
+    format!("C_{function:?}: CKR{name}")
 }
 
 fn open(path: &std::path::Path, label: &str) -> Result<(Token, bool), Lost> {
     let module = Pkcs11::new(path).map_err(|e| {
         let todo = "check anchor.pkcs11.module, and that the image or a host path brings this file";
-        Lost::new(Reason::ModuleNotFound, format!("PKCS#11 module {} cannot be loaded: {e}; {todo}", path.display()))
+        Lost::new(
+            Reason::ModuleNotFound,
+            format!(
+                "PKCS#11 module {} cannot be loaded: {e}; {todo}",
+                path.display()
+            ),
+        )
     })?;
-    let failed = |what: &str, e: &Error| {
+    let failed = |e: &Error| {
         let todo = "check that the device and its middleware (pcscd, udev rules) are available to this process";
-        Lost::new(Reason::ModuleFailed, format!("PKCS#11 module {}: {what}: {e}; {todo}", path.display()))
+        Lost::new(
+            Reason::ModuleFailed,
+            format!("PKCS#11 module {}: {}; {todo}", path.display(), words(e)),
+        )
     };
     let flags = CInitializeFlags::OS_LOCKING_OK;
-    module.initialize(CInitializeArgs::new(flags)).map_err(|e| failed("C_Initialize", &e))?;
-    let slots = module.get_slots_with_token().map_err(|e| failed("C_GetSlotList", &e))?;
+    module
+        .initialize(CInitializeArgs::new(flags))
+        .map_err(|e| failed(&e))?;
+    let slots = module.get_slots_with_token().map_err(|e| failed(&e))?;
     let mut seen = Vec::new();
     let mut found = Vec::new();
     for slot in slots {
         // One broken reader must not hide the others.
-        let Ok(info) = module.get_token_info(slot) else { continue };
+        let Ok(info) = module.get_token_info(slot) else {
+            continue;
+        };
         if info.label() == label {
             found.push((slot, info.login_required()));
         } else if info.token_initialized() {
@@ -83,17 +124,36 @@ fn open(path: &std::path::Path, label: &str) -> Result<(Token, bool), Lost> {
     let (slot, login_required) = match found.as_slice() {
         [one] => *one,
         [] => {
-            let seen = if seen.is_empty() { "no token at all".into() } else { seen.join(", ") };
+            let seen = if seen.is_empty() {
+                "no token at all".into()
+            } else {
+                seen.join(", ")
+            };
             let todo = "plug the token in, or correct anchor.pkcs11.tokenLabel";
-            return Err(Lost::new(Reason::TokenNotFound, format!("no token with label {label:?}; the module sees {seen}; {todo}")));
+            return Err(Lost::new(
+                Reason::TokenNotFound,
+                format!("no token with label {label:?}; the module sees {seen}; {todo}"),
+            ));
         }
         more => {
             let todo = "unplug all but one, or give them different labels";
-            return Err(Lost::new(Reason::TokenAmbiguous, format!("{} tokens have label {label:?}; {todo}", more.len())));
+            return Err(Lost::new(
+                Reason::TokenAmbiguous,
+                format!("{} tokens have label {label:?}; {todo}", more.len()),
+            ));
         }
     };
-    let session = module.open_ro_session(slot).map_err(|e| failed("C_OpenSession", &e))?;
-    Ok((Token { session, module, slot, label: label.to_owned(), keys: Vec::new() }, login_required))
+    let session = module.open_ro_session(slot).map_err(|e| failed(&e))?;
+    Ok((
+        Token {
+            session,
+            module,
+            slot,
+            label: label.to_owned(),
+            keys: Vec::new(),
+        },
+        login_required,
+    ))
 }
 
 /// Logs in. Whatever cannot be read as "the card never saw the PIN" counts as a rejection: a wrong PIN tried again locks the
@@ -109,32 +169,48 @@ fn login(session: &Session, pin: String) -> Answer {
             | RvError::SessionClosed
             | RvError::HostMemory),
             _,
-        )) => Answer::Failed(Lost::new(Reason::TokenLost, format!("the token went away during the login: {e}; plug it in"))),
-        Err(e) => Answer::Rejected { problem: e.to_string() },
+        )) => Answer::Failed(Lost::new(
+            Reason::TokenLost,
+            format!("the token went away during the login (CKR {e:?}); plug it in"),
+        )),
+        Err(e) => Answer::Rejected { problem: words(&e) },
     }
 }
 
 impl Token {
-    fn lost(what: &str, e: &Error) -> Lost {
+    fn lost(e: &Error) -> Lost {
         let todo = "it was pulled out or broke; plug it in again, the server goes on by itself";
-        Lost::new(Reason::TokenLost, format!("the token does not answer: {what}: {e}; {todo}"))
+        Lost::new(
+            Reason::TokenLost,
+            format!("the token does not answer ({}); {todo}", words(e)),
+        )
     }
 
     fn list_keys(&mut self) -> Result<Answer, Lost> {
-        self.keys = self.find_keys().map_err(|e| Self::lost("its keys", &e))?;
-        Ok(Answer::Keys { keys: self.keys.iter().map(|(k, _)| *k).collect() })
+        self.keys = self.find_keys().map_err(|e| Self::lost(&e))?;
+        Ok(Answer::Keys {
+            keys: self.keys.iter().map(|(k, _)| *k).collect(),
+        })
     }
 
     /// Private keys whose public halves are on the token, too, joined by CKA_ID.
     fn find_keys(&self) -> Result<Vec<(PublicKey, ObjectHandle)>, Error> {
         let s = &self.session;
         let mut keys = Vec::new();
-        let private = s.find_objects(&[Attribute::Class(ObjectClass::PRIVATE_KEY), Attribute::Sign(true)])?;
+        let private = s.find_objects(&[
+            Attribute::Class(ObjectClass::PRIVATE_KEY),
+            Attribute::Sign(true),
+        ])?;
         for handle in private {
             let mut template = vec![Attribute::Class(ObjectClass::PUBLIC_KEY)];
-            template.extend(s.get_attributes(handle, &[AttributeType::Id, AttributeType::KeyType])?);
+            template
+                .extend(s.get_attributes(handle, &[AttributeType::Id, AttributeType::KeyType])?);
             for public in s.find_objects(&template)? {
-                let attributes = [AttributeType::KeyType, AttributeType::EcParams, AttributeType::EcPoint];
+                let attributes = [
+                    AttributeType::KeyType,
+                    AttributeType::EcParams,
+                    AttributeType::EcPoint,
+                ];
                 if let Some(k) = public_key(&s.get_attributes(public, &attributes)?) {
                     keys.push((k, handle));
                 }
@@ -145,13 +221,22 @@ impl Token {
 
     fn handle(&self, key: PublicKey) -> Result<ObjectHandle, Lost> {
         let found = self.keys.iter().find(|(k, _)| *k == key).map(|(_, h)| *h);
-        found.ok_or_else(|| Lost::new(Reason::KeyNotFound, format!("the token has no key {}", key.id())))
+        found.ok_or_else(|| {
+            Lost::new(
+                Reason::KeyNotFound,
+                format!("the token has no key {}", key.id()),
+            )
+        })
     }
 
     fn sign(&self, key: PublicKey, message: &str) -> Result<Answer, Lost> {
         let failed = |e: &dyn std::fmt::Display| {
-            let todo = "check that the key may sign without a touch, and that the token is not damaged";
-            Lost::new(Reason::SignFailed, format!("the token does not sign: {e}; {todo}"))
+            let todo =
+                "check that the key may sign without a touch, and that the token is not damaged";
+            Lost::new(
+                Reason::SignFailed,
+                format!("the token does not sign: {e}; {todo}"),
+            )
         };
         let message = hex::decode(message).map_err(|e| failed(&e))?;
         let handle = self.handle(key)?;
@@ -159,34 +244,58 @@ impl Token {
             // The digest is made here: not every token can do CKM_ECDSA_SHA256.
             PublicKey::P256(_) => {
                 let digest = ring::digest::digest(&ring::digest::SHA256, &message);
-                self.session.sign(&Mechanism::Ecdsa, handle, digest.as_ref())
+                self.session
+                    .sign(&Mechanism::Ecdsa, handle, digest.as_ref())
             }
             PublicKey::Ed25519(_) => {
                 let scheme = EddsaParams::new(EddsaSignatureScheme::Ed25519);
-                self.session.sign(&Mechanism::Eddsa(scheme), handle, &message)
+                self.session
+                    .sign(&Mechanism::Eddsa(scheme), handle, &message)
             }
         };
-        let signature = signed.map_err(|e| failed(&e))?;
-        Ok(Answer::Signed { signature: hex::encode(signature) })
+        let signature = signed.map_err(|e| failed(&words(&e)))?;
+        Ok(Answer::Signed {
+            signature: hex::encode(signature),
+        })
     }
 
     /// Asks the slot, the token and the key: some modules answer one of them from memory after the token is gone.
     fn probe(&self, key: Option<PublicKey>) -> Result<Answer, Lost> {
-        let info = self.module.get_slot_info(self.slot).map_err(|e| Self::lost("C_GetSlotInfo", &e))?;
-        let token = self.module.get_token_info(self.slot).map_err(|e| Self::lost("C_GetTokenInfo", &e))?;
+        let info = self
+            .module
+            .get_slot_info(self.slot)
+            .map_err(|e| Self::lost(&e))?;
+        let token = self
+            .module
+            .get_token_info(self.slot)
+            .map_err(|e| Self::lost(&e))?;
         if !info.token_present() || token.label() != self.label {
             let todo = "plug it in again, the server goes on by itself";
-            return Err(Lost::new(Reason::TokenLost, format!("the token {:?} was pulled out; {todo}", self.label)));
+            return Err(Lost::new(
+                Reason::TokenLost,
+                format!("the token {:?} was pulled out; {todo}", self.label),
+            ));
         }
-        self.session.get_session_info().map_err(|e| Self::lost("C_GetSessionInfo", &e))?;
+        self.session
+            .get_session_info()
+            .map_err(|e| Self::lost(&e))?;
         if let Some(key) = key {
             let handle = self.handle(key)?;
-            let id = self.session.get_attributes(handle, &[AttributeType::Id]).map_err(|e| Self::lost("its key", &e))?;
+            let id = self
+                .session
+                .get_attributes(handle, &[AttributeType::Id])
+                .map_err(|e| Self::lost(&e))?;
             let mut template = vec![Attribute::Class(ObjectClass::PRIVATE_KEY)];
             template.extend(id);
-            let there = self.session.find_objects(&template).map_err(|e| Self::lost("its key", &e))?;
+            let there = self
+                .session
+                .find_objects(&template)
+                .map_err(|e| Self::lost(&e))?;
             if !there.contains(&handle) {
-                return Err(Lost::new(Reason::KeyNotFound, format!("the key {} is no longer on the token", key.id())));
+                return Err(Lost::new(
+                    Reason::KeyNotFound,
+                    format!("the key {} is no longer on the token", key.id()),
+                ));
             }
         }
         Ok(Answer::Done)
@@ -217,7 +326,10 @@ fn public_key(attributes: &[Attribute]) -> Option<PublicKey> {
         p.first().filter(|b| **b == 4)?;
         p.try_into().ok().map(PublicKey::P256)
     } else if kind == KeyType::EC_EDWARDS && (params == ED25519_OID || params == ED25519_NAME) {
-        unwrap_point(point, 32).try_into().ok().map(PublicKey::Ed25519)
+        unwrap_point(point, 32)
+            .try_into()
+            .ok()
+            .map(PublicKey::Ed25519)
     } else {
         None
     }
@@ -235,9 +347,14 @@ fn unwrap_point(point: &[u8], len: usize) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cryptoki::context::Function;
 
     fn attributes(kind: KeyType, params: &[u8], point: Vec<u8>) -> [Attribute; 3] {
-        [Attribute::KeyType(kind), Attribute::EcParams(params.to_vec()), Attribute::EcPoint(point)]
+        [
+            Attribute::KeyType(kind),
+            Attribute::EcParams(params.to_vec()),
+            Attribute::EcPoint(point),
+        ]
     }
 
     #[test]
@@ -246,18 +363,47 @@ mod tests {
         key[0] = 4;
         let want = Some(PublicKey::P256(key));
         let wrapped = [&[0x04, 65], key.as_slice()].concat();
-        assert_eq!(public_key(&attributes(KeyType::EC, P256_OID, wrapped)), want);
-        assert_eq!(public_key(&attributes(KeyType::EC, P256_OID, key.to_vec())), want);
+        assert_eq!(
+            public_key(&attributes(KeyType::EC, P256_OID, wrapped)),
+            want
+        );
+        assert_eq!(
+            public_key(&attributes(KeyType::EC, P256_OID, key.to_vec())),
+            want
+        );
         let ed = Some(PublicKey::Ed25519([9; 32]));
         let octets = [&[0x04, 32], [9; 32].as_slice()].concat();
         let bits = [&[0x03, 33, 0], [9; 32].as_slice()].concat();
         for point in [octets, bits, vec![9; 32]] {
-            assert_eq!(public_key(&attributes(KeyType::EC_EDWARDS, ED25519_NAME, point.clone())), ed);
-            assert_eq!(public_key(&attributes(KeyType::EC_EDWARDS, ED25519_OID, point)), ed);
+            assert_eq!(
+                public_key(&attributes(
+                    KeyType::EC_EDWARDS,
+                    ED25519_NAME,
+                    point.clone()
+                )),
+                ed
+            );
+            assert_eq!(
+                public_key(&attributes(KeyType::EC_EDWARDS, ED25519_OID, point)),
+                ed
+            );
         }
+        assert_eq!(
+            words(&Error::Pkcs11(RvError::GeneralError, Function::Login)),
+            "C_Login: CKR_GENERAL_ERROR"
+        );
         // Another curve, a compressed point, a cut one.
-        assert_eq!(public_key(&attributes(KeyType::EC, &[6, 1, 1], key.to_vec())), None);
-        assert_eq!(public_key(&attributes(KeyType::EC, P256_OID, vec![2; 33])), None);
-        assert_eq!(public_key(&attributes(KeyType::EC_EDWARDS, ED25519_OID, vec![9; 31])), None);
+        assert_eq!(
+            public_key(&attributes(KeyType::EC, &[6, 1, 1], key.to_vec())),
+            None
+        );
+        assert_eq!(
+            public_key(&attributes(KeyType::EC, P256_OID, vec![2; 33])),
+            None
+        );
+        assert_eq!(
+            public_key(&attributes(KeyType::EC_EDWARDS, ED25519_OID, vec![9; 31])),
+            None
+        );
     }
 }

@@ -11,7 +11,9 @@ use mooring_core::license::Ticket;
 use mooring_core::names::{ClaimName, LeaseId};
 use mooring_core::secret::Secret;
 use mooring_core::time::Now;
-use mooring_core::wire::{ClaimRequest, Grant, Holder, Problem, ProblemType, SECRET_HEADER, Waiting};
+use mooring_core::wire::{
+    ClaimRequest, Grant, Holder, Problem, ProblemType, SECRET_HEADER, Waiting,
+};
 use mooring_net::http::{self as net, Body};
 use mooring_net::{clock, random};
 use std::time::Duration;
@@ -24,14 +26,23 @@ struct Proven {
 }
 
 /// Claims, or asks again.
-pub(super) async fn put(app: &App, name: ClaimName, asked: Asked) -> Result<Response<Body>, Problem> {
+pub(super) async fn put(
+    app: &App,
+    name: ClaimName,
+    asked: Asked,
+) -> Result<Response<Body>, Problem> {
     let wait = prefer_wait(&asked.headers);
     let (peer, headers) = (asked.peer.clone(), asked.headers.clone());
     let body: ClaimRequest = asked.json(BODY).await?;
-    let Proven { holder, ticket, held } = prove(app, &name, &body, &peer, &headers).await?;
+    let Proven {
+        holder,
+        ticket,
+        held,
+    } = prove(app, &name, &body, &peer, &headers).await?;
     if let Err(p) = app.policies.entitled(&holder) {
         let why = p.clone();
-        app.engine.act(|l, now| l.refuse(&holder, &name, &body.items, random::lease_id(), why, now));
+        app.engine
+            .act(|l, now| l.refuse(&holder, &name, &body.items, random::lease_id(), why, now));
         return Err(p);
     }
     let claim = Claim {
@@ -56,7 +67,12 @@ pub(super) async fn put(app: &App, name: ClaimName, asked: Asked) -> Result<Resp
             () = tokio::time::sleep(wait) => {}
             () = app.shutdown.asked() => {}
         }
-        let ended = || Problem::new(ProblemType::UnknownLease, "the claim ended while it waited; repeat it");
+        let ended = || {
+            Problem::new(
+                ProblemType::UnknownLease,
+                "the claim ended while it waited; repeat it",
+            )
+        };
         claimed = app.engine.ask(|l, _| l.standing(lease)).ok_or_else(ended)?;
     }
     let now = clock::now();
@@ -110,7 +126,8 @@ async fn prove(
 ) -> Result<Proven, Problem> {
     let certified = match Auth::by_certificate(peer) {
         Some(Who::Operator) => {
-            let detail = "the operator's certificate holds no licences; use one of the holder's own";
+            let detail =
+                "the operator's certificate holds no licences; use one of the holder's own";
             return Err(Problem::new(ProblemType::NotEntitled, detail));
         }
         Some(Who::Holder(h)) => Some(h),
@@ -133,23 +150,46 @@ async fn prove(
     }
     let holder = match app.auth.identify(peer, headers).await {
         Ok(Who::Holder(h)) => h,
-        Ok(Who::Operator) => return Err(Problem::new(ProblemType::NotEntitled, "the operator's certificate holds no licences")),
+        Ok(Who::Operator) => {
+            return Err(Problem::new(
+                ProblemType::NotEntitled,
+                "the operator's certificate holds no licences",
+            ));
+        }
         Err(mut p) => {
             if let Some(e) = bad.filter(|_| p.kind == ProblemType::Unauthenticated) {
-                p.detail = format!("{}; what was shown of an earlier answer does not count: {e}", p.detail);
+                p.detail = format!(
+                    "{}; what was shown of an earlier answer does not count: {e}",
+                    p.detail
+                );
             }
             return Err(p);
         }
     };
     match in_force {
         Some(f) if shows => Ok(verify(app, &f, name, body, &holder).0),
-        _ => Ok(Proven { holder, ticket: None, held: None }),
+        _ => Ok(Proven {
+            holder,
+            ticket: None,
+            held: None,
+        }),
     }
 }
 
 /// Which of the things shown count for `holder`, and why one does not.
-fn verify(app: &App, f: &InForce, name: &ClaimName, body: &ClaimRequest, holder: &Holder) -> (Proven, Option<BadProof>) {
-    let shown = Shown { claim: name, secret_hash: body.secret_hash, secret: body.secret.as_ref(), holder };
+fn verify(
+    app: &App,
+    f: &InForce,
+    name: &ClaimName,
+    body: &ClaimRequest,
+    holder: &Holder,
+) -> (Proven, Option<BadProof>) {
+    let shown = Shown {
+        claim: name,
+        secret_hash: body.secret_hash,
+        secret: body.secret.as_ref(),
+        holder,
+    };
     let mut bad = None;
     let mut note = |kind: &str, e: BadProof| {
         app.metrics.bad_proofs.with_label_values(&[kind]).inc();
@@ -157,26 +197,62 @@ fn verify(app: &App, f: &InForce, name: &ClaimName, body: &ClaimRequest, holder:
         bad = Some(e);
     };
     let ticket = body.ticket.as_ref().and_then(|t| {
-        app.chain.verify_ticket(f, t, &shown).map_err(|e| note("ticket", e)).ok()
+        app.chain
+            .verify_ticket(f, t, &shown)
+            .map_err(|e| note("ticket", e))
+            .ok()
     });
     let held = body.held.as_ref().and_then(|h| {
-        app.chain.verify_held(f, h, &shown, clock::now()).map_err(|e| note("lease", e)).ok()
+        app.chain
+            .verify_held(f, h, &shown, clock::now())
+            .map_err(|e| note("lease", e))
+            .ok()
     });
-    (Proven { holder: holder.clone(), ticket, held }, bad)
+    (
+        Proven {
+            holder: holder.clone(),
+            ticket,
+            held,
+        },
+        bad,
+    )
 }
 
 /// Gives back, or leaves the line. Needs the secret and the lease; another lease is not touched.
-pub(super) async fn delete(app: &App, name: &ClaimName, asked: Asked) -> Result<Response<Body>, Problem> {
+pub(super) async fn delete(
+    app: &App,
+    name: &ClaimName,
+    asked: Asked,
+) -> Result<Response<Body>, Problem> {
     let bad = |header: &'static str, expected: &str| {
-        Problem::new(ProblemType::BadRequest, format!("header {header}: expected {expected}")).field(header)
+        Problem::new(
+            ProblemType::BadRequest,
+            format!("header {header}: expected {expected}"),
+        )
+        .field(header)
     };
-    let secret = asked.headers.get(SECRET_HEADER).and_then(|v| v.to_str().ok());
+    let secret = asked
+        .headers
+        .get(SECRET_HEADER)
+        .and_then(|v| v.to_str().ok());
     let secret = secret.and_then(|s| Secret::try_from(s.to_owned()).ok());
-    let secret = secret.ok_or_else(|| bad(SECRET_HEADER, "the claim's secret, 43 characters of base64url"))?;
-    let tag = asked.headers.get(http::header::IF_MATCH).and_then(|v| v.to_str().ok()).map(str::trim);
+    let secret = secret.ok_or_else(|| {
+        bad(
+            SECRET_HEADER,
+            "the claim's secret, 43 characters of base64url",
+        )
+    })?;
+    let tag = asked
+        .headers
+        .get(http::header::IF_MATCH)
+        .and_then(|v| v.to_str().ok())
+        .map(str::trim);
     let lease = match tag {
         Some("*") | None => find(app, name, &asked).await?,
-        Some(t) => Some(lease_of(t).ok_or_else(|| bad("if-match", "the lease's id in quotes, such as \"0123…\""))?),
+        Some(t) => Some(
+            lease_of(t)
+                .ok_or_else(|| bad("if-match", "the lease's id in quotes, such as \"0123…\""))?,
+        ),
     };
     if let Some(lease) = lease {
         app.engine.act(|l, now| match l.standing(lease) {
@@ -194,12 +270,18 @@ async fn find(app: &App, name: &ClaimName, asked: &Asked) -> Result<Option<Lease
         Ok(Who::Holder(h)) => h.key(),
         Ok(Who::Operator) => return Ok(None),
         Err(mut p) => {
-            p.detail = format!("{}; or name the lease (If-Match), then its secret is enough", p.detail);
+            p.detail = format!(
+                "{}; or name the lease (If-Match), then its secret is enough",
+                p.detail
+            );
             return Err(p);
         }
     };
     let views = app.engine.views().1;
-    Ok(views.into_iter().find(|v| v.claim == *name && v.holder.key() == holder).map(|v| v.lease))
+    Ok(views
+        .into_iter()
+        .find(|v| v.claim == *name && v.holder.key() == holder)
+        .map(|v| v.lease))
 }
 
 fn claim_of(c: &Claimed) -> &ClaimName {
@@ -216,9 +298,18 @@ fn lease_of(tag: &str) -> Option<LeaseId> {
 
 /// How long the client would wait (RFC 7240, `Prefer: wait`).
 fn prefer_wait(headers: &HeaderMap) -> Option<Duration> {
-    let values = headers.get_all("prefer").iter().filter_map(|v| v.to_str().ok());
+    let values = headers
+        .get_all("prefer")
+        .iter()
+        .filter_map(|v| v.to_str().ok());
     let mut words = values.flat_map(|v| v.split([',', ';']));
-    let secs: u64 = words.find_map(|w| w.trim().strip_prefix("wait=")?.trim_matches('"').parse().ok())?;
+    let secs: u64 = words.find_map(|w| {
+        w.trim()
+            .strip_prefix("wait=")?
+            .trim_matches('"')
+            .parse()
+            .ok()
+    })?;
     Some(Duration::from_secs(secs))
 }
 
@@ -244,7 +335,10 @@ mod tests {
     #[test]
     fn a_lease_is_named_by_a_quoted_tag() {
         let id = "ab".repeat(16);
-        assert_eq!(lease_of(&format!("\"{id}\"")).map(|l| l.to_string()), Some(id.clone()));
+        assert_eq!(
+            lease_of(&format!("\"{id}\"")).map(|l| l.to_string()),
+            Some(id.clone())
+        );
         assert_eq!(lease_of(&id), None);
         assert_eq!(lease_of("\"x\""), None);
     }

@@ -46,13 +46,25 @@ pub(crate) async fn handle(app: Arc<App>, req: Request<Incoming>) -> Response<Bo
         Err(p) => return finish(&app, "none", Err(p)),
     };
     let Some(peer) = parts.extensions.get::<Peer>().cloned() else {
-        return finish(&app, call.name(), Err(Problem::new(ProblemType::BadRequest, "no peer")));
+        return finish(
+            &app,
+            call.name(),
+            Err(Problem::new(ProblemType::BadRequest, "no peer")),
+        );
     };
     let query = parts.uri.query().unwrap_or_default().to_owned();
-    let asked = Asked { peer, headers: parts.headers, query, body };
+    let asked = Asked {
+        peer,
+        headers: parts.headers,
+        query,
+        body,
+    };
     let name = call.name();
     let answer = match call {
-        Call::Versions => Ok(net::json(http::StatusCode::OK, &serde_json::json!({ "versions": VERSIONS }))),
+        Call::Versions => Ok(net::json(
+            http::StatusCode::OK,
+            &serde_json::json!({ "versions": VERSIONS }),
+        )),
         Call::PutClaim(claim) => claims::put(&app, claim, asked).await,
         Call::DeleteClaim(claim) => claims::delete(&app, &claim, asked).await,
         Call::Renew => renew::renew(&app, asked).await,
@@ -72,6 +84,9 @@ fn finish(app: &App, call: &str, answer: Result<Response<Body>, Problem>) -> Res
         tracing::debug!(call, problem = p.kind.name(), detail = %p.detail, "problem");
         net::problem(&p)
     });
-    app.metrics.requests.with_label_values(&[call, response.status().as_str()]).inc();
+    app.metrics
+        .requests
+        .with_label_values(&[call, response.status().as_str()])
+        .inc();
     response
 }

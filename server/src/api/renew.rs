@@ -5,7 +5,8 @@ use crate::app::App;
 use http::{Response, StatusCode};
 use mooring_core::names::LeaseId;
 use mooring_core::wire::{
-    MAX_RENEWALS, NonceRequest, Problem, ProblemType, RenewRequest, RenewResponse, Renewed, TokenResponse,
+    MAX_RENEWALS, NonceRequest, Problem, ProblemType, RenewRequest, RenewResponse, Renewed,
+    TokenResponse,
 };
 use mooring_net::clock;
 use mooring_net::http::{self as net, Body};
@@ -17,11 +18,18 @@ use mooring_net::http::{self as net, Body};
 pub(super) async fn renew(app: &App, asked: Asked) -> Result<Response<Body>, Problem> {
     let RenewRequest { renewals } = asked.json(BODY).await?;
     if renewals.is_empty() || renewals.len() > MAX_RENEWALS {
-        let detail = format!("{} renewals in one request, expected 1 to {MAX_RENEWALS}", renewals.len());
+        let detail = format!(
+            "{} renewals in one request, expected 1 to {MAX_RENEWALS}",
+            renewals.len()
+        );
         return Err(Problem::new(ProblemType::BadRequest, detail).field("renewals"));
     }
-    let renewed: Vec<_> =
-        app.engine.act(|l, now| renewals.iter().map(|r| (r.lease, l.renew(r, now))).collect());
+    let renewed: Vec<_> = app.engine.act(|l, now| {
+        renewals
+            .iter()
+            .map(|r| (r.lease, l.renew(r, now)))
+            .collect()
+    });
     let now = clock::now();
     let signing = app.chain.signing(now).await;
     let results = renewed.into_iter().map(|(lease, granted)| {
@@ -39,7 +47,9 @@ pub(super) async fn renew(app: &App, asked: Asked) -> Result<Response<Body>, Pro
                 token,
             })
         });
-        let outcome = signed.as_ref().map_or_else(|p| p.kind.name(), |_| "renewed");
+        let outcome = signed
+            .as_ref()
+            .map_or_else(|p| p.kind.name(), |_| "renewed");
         app.metrics.renewals.with_label_values(&[outcome]).inc();
         signed.unwrap_or_else(|problem| {
             app.metrics.problem(&problem);
@@ -51,7 +61,11 @@ pub(super) async fn renew(app: &App, asked: Asked) -> Result<Response<Body>, Pro
 }
 
 /// A token that answers the application's own question.
-pub(super) async fn token(app: &App, lease: LeaseId, asked: Asked) -> Result<Response<Body>, Problem> {
+pub(super) async fn token(
+    app: &App,
+    lease: LeaseId,
+    asked: Asked,
+) -> Result<Response<Body>, Problem> {
     let NonceRequest { nonce, secret } = asked.json(BODY).await?;
     let allowed = |c: u8| c.is_ascii_alphanumeric() || c == b'-' || c == b'_';
     if !(16..=64).contains(&nonce.len()) || !nonce.bytes().all(allowed) {

@@ -48,10 +48,16 @@ pub(super) fn route(method: &Method, path: &str) -> Result<Call, Problem> {
     let bad = |e: BadName| Problem::new(ProblemType::BadRequest, format!("path: {e}"));
     match parts.as_slice() {
         ["v1", "versions"] if is(&Method::GET) => Ok(Call::Versions),
-        ["v1", "claims", name] if is(&Method::PUT) => Ok(Call::PutClaim(name.parse().map_err(bad)?)),
-        ["v1", "claims", name] if is(&Method::DELETE) => Ok(Call::DeleteClaim(name.parse().map_err(bad)?)),
+        ["v1", "claims", name] if is(&Method::PUT) => {
+            Ok(Call::PutClaim(name.parse().map_err(bad)?))
+        }
+        ["v1", "claims", name] if is(&Method::DELETE) => {
+            Ok(Call::DeleteClaim(name.parse().map_err(bad)?))
+        }
         ["v1", "leases", "renew"] if is(&Method::POST) => Ok(Call::Renew),
-        ["v1", "leases", id, "token"] if is(&Method::POST) => Ok(Call::Token(id.parse().map_err(bad)?)),
+        ["v1", "leases", id, "token"] if is(&Method::POST) => {
+            Ok(Call::Token(id.parse().map_err(bad)?))
+        }
         ["v1", "products"] if is(&Method::GET) => Ok(Call::Products),
         ["v1", "leases"] if is(&Method::GET) => Ok(Call::Leases),
         ["v1", "holders", "gone"] if is(&Method::POST) => Ok(Call::Gone),
@@ -59,11 +65,14 @@ pub(super) fn route(method: &Method, path: &str) -> Result<Call, Problem> {
         ["v1", "policies"] if is(&Method::PUT) => Ok(Call::Policies),
         ["v1", "versions" | "products" | "leases"] => only("GET"),
         ["v1", "claims", _] => only("PUT and DELETE"),
-        ["v1", "leases", "renew"] | ["v1", "leases", _, "token"] | ["v1", "holders", "gone" | "expected"] => only("POST"),
+        ["v1", "leases", "renew"]
+        | ["v1", "leases", _, "token"]
+        | ["v1", "holders", "gone" | "expected"] => only("POST"),
         ["v1", "policies"] => only("PUT"),
         _ => {
             let path: String = path.chars().take(200).collect();
-            let detail = format!("there is no {path:?} here; GET /v1/versions lists the API's versions");
+            let detail =
+                format!("there is no {path:?} here; GET /v1/versions lists the API's versions");
             Err(Problem::new(ProblemType::NotFound, detail))
         }
     }
@@ -80,14 +89,40 @@ mod tests {
         assert_eq!(kind(&Method::PUT, "/v1/claims/pod"), Ok("claim"));
         assert_eq!(kind(&Method::DELETE, "/v1/claims/pod"), Ok("release"));
         assert_eq!(kind(&Method::POST, "/v1/leases/renew"), Ok("renew"));
-        assert_eq!(kind(&Method::POST, &format!("/v1/leases/{id}/token")), Ok("token"));
+        assert_eq!(
+            kind(&Method::POST, &format!("/v1/leases/{id}/token")),
+            Ok("token")
+        );
         assert_eq!(kind(&Method::GET, "/v1/leases"), Ok("leases"));
-        assert_eq!(kind(&Method::POST, "/v1/claims/pod"), Err(ProblemType::MethodNotAllowed));
-        assert_eq!(kind(&Method::PUT, "/v1/claims/"), Err(ProblemType::BadRequest));
-        assert_eq!(kind(&Method::PUT, "/v1/claims/Pod"), Err(ProblemType::BadRequest));
-        assert_eq!(kind(&Method::POST, "/v1/leases/xyz/token"), Err(ProblemType::BadRequest));
-        for unknown in ["/", "", "/v2/claims/pod", "/v1/claims/pod/x", "/v1/leases/", "//v1/leases"] {
-            assert_eq!(kind(&Method::GET, unknown), Err(ProblemType::NotFound), "{unknown}");
+        assert_eq!(
+            kind(&Method::POST, "/v1/claims/pod"),
+            Err(ProblemType::MethodNotAllowed)
+        );
+        assert_eq!(
+            kind(&Method::PUT, "/v1/claims/"),
+            Err(ProblemType::BadRequest)
+        );
+        assert_eq!(
+            kind(&Method::PUT, "/v1/claims/Pod"),
+            Err(ProblemType::BadRequest)
+        );
+        assert_eq!(
+            kind(&Method::POST, "/v1/leases/xyz/token"),
+            Err(ProblemType::BadRequest)
+        );
+        for unknown in [
+            "/",
+            "",
+            "/v2/claims/pod",
+            "/v1/claims/pod/x",
+            "/v1/leases/",
+            "//v1/leases",
+        ] {
+            assert_eq!(
+                kind(&Method::GET, unknown),
+                Err(ProblemType::NotFound),
+                "{unknown}"
+            );
         }
     }
 }

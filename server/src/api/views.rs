@@ -12,12 +12,19 @@ use mooring_net::http::{self as net, Body};
 pub(super) async fn products(app: &App, asked: Asked) -> Result<Response<Body>, Problem> {
     app.auth.identify(&asked.peer, &asked.headers).await?;
     let (products, pools) = app.engine.ask(|l, _| (l.products(), l.pools()));
-    let products = Products { server: app.server_state(), products, pools };
+    let products = Products {
+        server: app.server_state(),
+        products,
+        pools,
+    };
     Ok(net::json(StatusCode::OK, &products))
 }
 
 /// All claims, or a watch.
-pub(super) async fn leases(app: &std::sync::Arc<App>, asked: Asked) -> Result<Response<Body>, Problem> {
+pub(super) async fn leases(
+    app: &std::sync::Arc<App>,
+    asked: Asked,
+) -> Result<Response<Body>, Problem> {
     let only: Option<HolderKey> = match app.auth.identify(&asked.peer, &asked.headers).await? {
         Who::Operator => None,
         Who::Holder(h) => Some(h.key()),
@@ -30,7 +37,10 @@ pub(super) async fn leases(app: &std::sync::Arc<App>, asked: Asked) -> Result<Re
     if let Some(k) = only {
         leases.retain(|v| v.holder.key() == k);
     }
-    let position = WatchPosition { instance: app.chain.instance, seq };
+    let position = WatchPosition {
+        instance: app.chain.instance,
+        seq,
+    };
     Ok(net::json(StatusCode::OK, &Leases { position, leases }))
 }
 
@@ -50,7 +60,10 @@ impl Query {
             match name {
                 "watch" => out.watch = !matches!(value, "false" | "0"),
                 "after" => {
-                    let bad = |e| Problem::new(ProblemType::BadRequest, format!("query after: {e}")).field("after");
+                    let bad = |e| {
+                        Problem::new(ProblemType::BadRequest, format!("query after: {e}"))
+                            .field("after")
+                    };
                     out.after = Some(value.parse().map_err(bad)?);
                 }
                 _ => {}
@@ -66,10 +79,17 @@ mod tests {
 
     #[test]
     fn the_query_is_read() {
-        let parse = |q: &str| Query::parse(q).map(|q| (q.watch, q.after.map(|p| p.seq))).map_err(|p| p.kind);
+        let parse = |q: &str| {
+            Query::parse(q)
+                .map(|q| (q.watch, q.after.map(|p| p.seq)))
+                .map_err(|p| p.kind)
+        };
         assert_eq!(parse(""), Ok((false, None)));
         assert_eq!(parse("watch"), Ok((true, None)));
-        assert_eq!(parse(&format!("watch=true&after={}.7&x=y", "ab".repeat(16))), Ok((true, Some(7))));
+        assert_eq!(
+            parse(&format!("watch=true&after={}.7&x=y", "ab".repeat(16))),
+            Ok((true, Some(7)))
+        );
         assert_eq!(parse("watch=false"), Ok((false, None)));
         assert_eq!(parse("watch&after=7"), Err(ProblemType::BadRequest));
     }

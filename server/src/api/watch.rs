@@ -40,7 +40,11 @@ fn expired(detail: &str) -> Problem {
 }
 
 /// Begins a watch; without a position it begins now.
-pub(super) fn watch(app: &Arc<App>, after: Option<WatchPosition>, only: Option<HolderKey>) -> Result<Response<Body>, Problem> {
+pub(super) fn watch(
+    app: &Arc<App>,
+    after: Option<WatchPosition>,
+    only: Option<HolderKey>,
+) -> Result<Response<Body>, Problem> {
     let head = app.engine.head();
     let seq = match after {
         None => *head.borrow(),
@@ -50,7 +54,9 @@ pub(super) fn watch(app: &Arc<App>, after: Option<WatchPosition>, only: Option<H
         Some(p) => p.seq,
     };
     if app.engine.events_after(seq, 0).is_err() {
-        return Err(expired("that position is too long ago, or never was; list again"));
+        return Err(expired(
+            "that position is too long ago, or never was; list again",
+        ));
     }
     let state = Watch {
         only,
@@ -67,7 +73,10 @@ pub(super) fn watch(app: &Arc<App>, after: Option<WatchPosition>, only: Option<H
         Some((Ok::<_, Infallible>(Frame::data(piece)), w))
     });
     let mut r = Response::new(StreamBody::new(lines).boxed_unsync());
-    r.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static("application/x-ndjson"));
+    r.headers_mut().insert(
+        CONTENT_TYPE,
+        http::HeaderValue::from_static("application/x-ndjson"),
+    );
     Ok(r)
 }
 
@@ -117,7 +126,10 @@ impl Watch {
             self.seq = e.seq;
             let lease = e.view(now);
             if self.only.as_ref().is_none_or(|k| *k == lease.holder.key()) {
-                let position = WatchPosition { instance: self.app.chain.instance, seq: e.seq };
+                let position = WatchPosition {
+                    instance: self.app.chain.instance,
+                    seq: e.seq,
+                };
                 line(&mut out, &WatchEvent::Lease { position, lease });
             }
         }

@@ -37,7 +37,10 @@ pub(crate) struct Cache {
 impl Cache {
     /// What was said of a token not long ago.
     pub(crate) fn get(&self, token: &TokenHash, now: BootTime) -> Option<&Verdict> {
-        self.verdicts.get(token).filter(|(until, _)| now < *until).map(|(_, v)| v)
+        self.verdicts
+            .get(token)
+            .filter(|(until, _)| now < *until)
+            .map(|(_, v)| v)
     }
 
     /// Keeps a verdict; the oldest makes room.
@@ -62,7 +65,9 @@ mod tests {
     fn verdicts_age_and_are_bounded() {
         let at = |s: u64| BootTime::from_millis(s * 1000);
         let mut c = Cache::default();
-        let good = Ok(Holder::External { subject: "x".into() });
+        let good = Ok(Holder::External {
+            subject: "x".into(),
+        });
         c.put(hash("good"), good.clone(), at(0));
         c.put(hash("bad"), Err("no".into()), at(0));
         assert_eq!(c.get(&hash("good"), at(29)), Some(&good));

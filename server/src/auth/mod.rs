@@ -29,7 +29,9 @@ pub(crate) fn of_certificate(name: &str) -> Option<Who> {
         OPERATOR => Some(Who::Operator),
         // The subject goes into logs, objects and HMACs: it must be one line of sane length.
         n if n.is_empty() || n.len() > 200 || n.chars().any(char::is_control) => None,
-        n => Some(Who::Holder(Holder::External { subject: n.to_owned() })),
+        n => Some(Who::Holder(Holder::External {
+            subject: n.to_owned(),
+        })),
     }
 }
 
@@ -52,19 +54,29 @@ impl Auth {
     }
 
     /// Who asks, by certificate or token.
-    pub(crate) async fn identify(&self, peer: &Peer, headers: &http::HeaderMap) -> Result<Who, Problem> {
+    pub(crate) async fn identify(
+        &self,
+        peer: &Peer,
+        headers: &http::HeaderMap,
+    ) -> Result<Who, Problem> {
         if let Some(who) = Self::by_certificate(peer) {
             return Ok(who);
         }
         let refused = |detail: &str| Err(Problem::new(ProblemType::Unauthenticated, detail));
         let Some(token) = bearer(headers) else {
             return refused(match self.reviewer {
-                Some(_) => "no credential: send a service-account token (Authorization: Bearer) or use a client certificate",
-                None => "no credential: use a client certificate that chains to this server's clientCa",
+                Some(_) => {
+                    "no credential: send a service-account token (Authorization: Bearer) or use a client certificate"
+                }
+                None => {
+                    "no credential: use a client certificate that chains to this server's clientCa"
+                }
             });
         };
         let Some(reviewer) = &self.reviewer else {
-            return refused("this server does not take service-account tokens (tokenReview is off); use a client certificate");
+            return refused(
+                "this server does not take service-account tokens (tokenReview is off); use a client certificate",
+            );
         };
         reviewer.review(token, &self.metrics).await.map(Who::Holder)
     }
@@ -83,7 +95,9 @@ mod tests {
     #[test]
     fn a_certificate_is_the_operators_or_an_external_holders() {
         assert_eq!(of_certificate("mooring-operator"), Some(Who::Operator));
-        let render = Holder::External { subject: "render-farm".into() };
+        let render = Holder::External {
+            subject: "render-farm".into(),
+        };
         assert_eq!(of_certificate("render-farm"), Some(Who::Holder(render)));
         assert_eq!(of_certificate(""), None);
         assert_eq!(of_certificate("a\nb"), None);
@@ -93,7 +107,10 @@ mod tests {
     fn the_bearers_token_is_found() {
         let mut h = http::HeaderMap::new();
         assert_eq!(bearer(&h), None);
-        h.insert("authorization", http::HeaderValue::from_static("bearer  abc "));
+        h.insert(
+            "authorization",
+            http::HeaderValue::from_static("bearer  abc "),
+        );
         assert_eq!(bearer(&h), Some("abc"));
         h.insert("authorization", http::HeaderValue::from_static("Basic abc"));
         assert_eq!(bearer(&h), None);

@@ -18,7 +18,10 @@ pub(crate) struct PolicyStore {
 impl PolicyStore {
     /// Without policies only the server's own namespace may use it (`Same`).
     pub(crate) fn new(own_namespace: Option<String>) -> Self {
-        Self { own_namespace, current: RwLock::new(None) }
+        Self {
+            own_namespace,
+            current: RwLock::new(None),
+        }
     }
 
     /// From now on.
@@ -29,7 +32,11 @@ impl PolicyStore {
 
     /// Whether a holder may use this server. Clients outside Kubernetes may: their certificate was made for it.
     pub(crate) fn entitled(&self, holder: &Holder) -> Result<(), Problem> {
-        let current = self.current.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let current = self
+            .current
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         may_use(holder, current.as_deref(), self.own_namespace.as_deref())
     }
 
@@ -39,10 +46,14 @@ impl PolicyStore {
         loop {
             let text = std::fs::read_to_string(&path).map_err(|e| e.to_string());
             if last.as_ref() != Some(&text) {
-                let parsed = text.clone().and_then(|t| serde_yaml::from_str::<Policies>(&t).map_err(|e| e.to_string()));
+                let parsed = text
+                    .clone()
+                    .and_then(|t| serde_yaml::from_str::<Policies>(&t).map_err(|e| e.to_string()));
                 match parsed {
                     Ok(p) => self.set(p),
-                    Err(e) => tracing::error!(file = %path.display(), "policies refused, the earlier ones stay: {e}"),
+                    Err(e) => {
+                        tracing::error!(file = %path.display(), "policies refused, the earlier ones stay: {e}")
+                    }
                 }
                 last = Some(text);
             }
@@ -55,10 +66,15 @@ impl PolicyStore {
 }
 
 fn may_use(holder: &Holder, policies: Option<&Policies>, own: Option<&str>) -> Result<(), Problem> {
-    let Some(ns) = holder.namespace() else { return Ok(()) };
+    let Some(ns) = holder.namespace() else {
+        return Ok(());
+    };
     let allowed = match policies {
         None => own == Some(ns),
-        Some(p) => p.allowed_namespaces.as_ref().is_none_or(|list| list.iter().any(|n| n == ns)),
+        Some(p) => p
+            .allowed_namespaces
+            .as_ref()
+            .is_none_or(|list| list.iter().any(|n| n == ns)),
     };
     if allowed {
         return Ok(());
@@ -75,23 +91,37 @@ mod tests {
 
     fn pod(ns: &str) -> Holder {
         let s = || "x".to_owned();
-        Holder::Pod { namespace: ns.into(), pod: s(), uid: s(), service_account: s(), node: None }
+        Holder::Pod {
+            namespace: ns.into(),
+            pod: s(),
+            uid: s(),
+            service_account: s(),
+            node: None,
+        }
     }
 
     fn list(l: Option<&[&str]>) -> Policies {
-        Policies { allowed_namespaces: l.map(|l| l.iter().map(|s| (*s).to_owned()).collect()) }
+        Policies {
+            allowed_namespaces: l.map(|l| l.iter().map(|s| (*s).to_owned()).collect()),
+        }
     }
 
     #[test]
     fn the_namespace_decides() {
         let ok = |ns: &str, p: Option<&Policies>, own| may_use(&pod(ns), p, own).is_ok();
-        assert!(ok("own", None, Some("own")) && !ok("a", None, Some("own")) && !ok("a", None, None));
+        assert!(
+            ok("own", None, Some("own")) && !ok("a", None, Some("own")) && !ok("a", None, None)
+        );
         assert!(ok("a", Some(&list(None)), Some("own")));
         let some = list(Some(&["a", "b"]));
         assert!(ok("b", Some(&some), Some("own")) && !ok("own", Some(&some), Some("own")));
-        let external = Holder::External { subject: "x".into() };
+        let external = Holder::External {
+            subject: "x".into(),
+        };
         assert!(may_use(&external, Some(&list(Some(&[]))), None).is_ok());
         let e = may_use(&pod("a"), None, Some("own"));
-        assert!(e.is_err_and(|p| p.kind == ProblemType::NotEntitled && p.detail.contains("\"a\"") && p.field.is_some()));
+        assert!(e.is_err_and(|p| p.kind == ProblemType::NotEntitled
+            && p.detail.contains("\"a\"")
+            && p.field.is_some()));
     }
 }

@@ -26,7 +26,9 @@ const MAX_TOKEN: usize = 16 * 1024;
 
 /// Why tokens cannot be reviewed.
 #[derive(Debug, thiserror::Error)]
-#[error("tokenReview: {0}; it needs a pod with a service account whose token is mounted, or set tokenReview: false")]
+#[error(
+    "tokenReview: {0}; it needs a pod with a service account whose token is mounted, or set tokenReview: false"
+)]
 pub(crate) struct NoApiServer(String);
 
 /// Asks the API server.
@@ -42,14 +44,24 @@ impl Reviewer {
     /// One that uses the pod's own service account. `MOORING_SERVICE_ACCOUNT_DIR` names another folder than Kubernetes' own.
     pub(crate) fn in_cluster(audience: String) -> Result<Self, NoApiServer> {
         let env = |n: &str| std::env::var(n).map_err(|_| NoApiServer(format!("{n} is not set")));
-        let (host, port) = (env("KUBERNETES_SERVICE_HOST")?, env("KUBERNETES_SERVICE_PORT")?);
-        let host = if host.contains(':') { format!("[{host}]") } else { host };
-        let dir = std::env::var("MOORING_SERVICE_ACCOUNT_DIR").unwrap_or_else(|_| SERVICE_ACCOUNT.into());
+        let (host, port) = (
+            env("KUBERNETES_SERVICE_HOST")?,
+            env("KUBERNETES_SERVICE_PORT")?,
+        );
+        let host = if host.contains(':') {
+            format!("[{host}]")
+        } else {
+            host
+        };
+        let dir =
+            std::env::var("MOORING_SERVICE_ACCOUNT_DIR").unwrap_or_else(|_| SERVICE_ACCOUNT.into());
         let dir = Path::new(&dir);
         let ca = dir.join("ca.crt");
-        let roots = std::fs::read_to_string(&ca).map_err(|e| NoApiServer(format!("{}: {e}", ca.display())))?;
+        let roots = std::fs::read_to_string(&ca)
+            .map_err(|e| NoApiServer(format!("{}: {e}", ca.display())))?;
         let config = tls::client_config(&roots, None).map_err(|e| NoApiServer(e.to_string()))?;
-        let client = Client::new(&format!("https://{host}:{port}"), Vec::new(), config).map_err(|e| NoApiServer(e.to_string()))?;
+        let client = Client::new(&format!("https://{host}:{port}"), Vec::new(), config)
+            .map_err(|e| NoApiServer(e.to_string()))?;
         Ok(Self {
             client,
             own_token: dir.join("token"),
@@ -67,25 +79,42 @@ impl Reviewer {
             return Err(refused("the token is longer than any"));
         }
         let key = hash(token);
-        let known = self.cache.lock().unwrap_or_else(PoisonError::into_inner).get(&key, clock::boot()).cloned();
+        let known = self
+            .cache
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&key, clock::boot())
+            .cloned();
         if let Some(v) = known {
             count("cached");
             return v.map_err(|e| refused(&e));
         }
-        match tokio::time::timeout(TIME, self.ask(token)).await.unwrap_or_else(|_| Err(format!("no answer within {TIME:?}"))) {
+        match tokio::time::timeout(TIME, self.ask(token))
+            .await
+            .unwrap_or_else(|_| Err(format!("no answer within {TIME:?}")))
+        {
             Ok(verdict) => {
-                count(if verdict.is_ok() { "accepted" } else { "refused" });
+                count(if verdict.is_ok() {
+                    "accepted"
+                } else {
+                    "refused"
+                });
                 if let Err(e) = &verdict {
                     tracing::info!(reason = %e, "a token is refused");
                 }
-                self.cache.lock().unwrap_or_else(PoisonError::into_inner).put(key, verdict.clone(), clock::boot());
+                self.cache
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .put(key, verdict.clone(), clock::boot());
                 verdict.map_err(|e| refused(&e))
             }
             Err(e) => {
                 count("failed");
                 tracing::warn!(error = %e, "the API server does not review tokens");
                 // Not `unauthenticated`: nothing is known of this token.
-                let detail = format!("the token cannot be verified now, the Kubernetes API server does not answer: {e}");
+                let detail = format!(
+                    "the token cannot be verified now, the Kubernetes API server does not answer: {e}"
+                );
                 Err(Problem::new(ProblemType::Overloaded, detail).retry_after(5))
             }
         }
@@ -93,21 +122,36 @@ impl Reviewer {
 
     async fn ask(&self, token: &str) -> Result<Verdict, String> {
         let _turn = self.turns.acquire().await.map_err(|e| e.to_string())?;
-        let own = std::fs::read_to_string(&self.own_token).map_err(|e| format!("{}: {e}", self.own_token.display()))?;
+        let own = std::fs::read_to_string(&self.own_token)
+            .map_err(|e| format!("{}: {e}", self.own_token.display()))?;
         let body = serde_json::json!({
             "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview",
             "spec": {"token": token, "audiences": [self.audience]},
         });
-        let call = Call::new(http::Method::POST, "/apis/authentication.k8s.io/v1/tokenreviews")
-            .header(http::header::AUTHORIZATION, &format!("Bearer {}", own.trim()))
-            .header(http::header::ACCEPT, "application/json")
-            .json(&body)
+        let call = Call::new(
+            http::Method::POST,
+            "/apis/authentication.k8s.io/v1/tokenreviews",
+        )
+        .header(
+            http::header::AUTHORIZATION,
+            &format!("Bearer {}", own.trim()),
+        )
+        .header(http::header::ACCEPT, "application/json")
+        .json(&body)
+        .map_err(|e| e.to_string())?;
+        let answer = self
+            .client
+            .call(&call, TIME)
+            .await
             .map_err(|e| e.to_string())?;
-        let answer = self.client.call(&call, TIME).await.map_err(|e| e.to_string())?;
         if !answer.status.is_success() {
             let text = String::from_utf8_lossy(&answer.body);
             let todo = "may this service account create tokenreviews?";
-            return Err(format!("status {}: {}; {todo}", answer.status, text.chars().take(300).collect::<String>()));
+            return Err(format!(
+                "status {}: {}; {todo}",
+                answer.status,
+                text.chars().take(300).collect::<String>()
+            ));
         }
         let review: TokenReview = answer.json().map_err(|e| e.to_string())?;
         Ok(judge(review.status, &self.audience))
@@ -115,7 +159,10 @@ impl Reviewer {
 }
 
 fn refused(why: &str) -> Problem {
-    Problem::new(ProblemType::Unauthenticated, format!("the service-account token is refused: {why}"))
+    Problem::new(
+        ProblemType::Unauthenticated,
+        format!("the service-account token is refused: {why}"),
+    )
 }
 
 #[derive(Debug, Deserialize)]
@@ -143,18 +190,33 @@ struct User {
 /// Who the API server says it is. The keys in `extra` are those of bound tokens (KEP-1205, KEP-4193).
 fn judge(s: Status, audience: &str) -> Verdict {
     if !s.authenticated {
-        return Err(s.error.unwrap_or_else(|| "not authenticated; it may have expired".into()));
+        return Err(s
+            .error
+            .unwrap_or_else(|| "not authenticated; it may have expired".into()));
     }
     // An API server that does not know audiences leaves the field empty: then the token was for the API server itself.
     if !s.audiences.iter().any(|a| a == audience) {
-        return Err(format!("it is for audience {:?}, expected {audience:?}", s.audiences));
+        return Err(format!(
+            "it is for audience {:?}, expected {audience:?}",
+            s.audiences
+        ));
     }
-    let account = s.user.username.strip_prefix("system:serviceaccount:").and_then(|r| r.split_once(':'));
+    let account = s
+        .user
+        .username
+        .strip_prefix("system:serviceaccount:")
+        .and_then(|r| r.split_once(':'));
     let Some((namespace, account)) = account else {
-        return Err(format!("user {:?} is no service account", s.user.username.chars().take(100).collect::<String>()));
+        return Err(format!(
+            "user {:?} is no service account",
+            s.user.username.chars().take(100).collect::<String>()
+        ));
     };
     let extra = |name: &str| {
-        let v = s.user.extra.get(&format!("authentication.kubernetes.io/{name}"))?;
+        let v = s
+            .user
+            .extra
+            .get(&format!("authentication.kubernetes.io/{name}"))?;
         v.first().filter(|v| !v.is_empty()).cloned()
     };
     let (Some(uid), Some(pod)) = (extra("pod-uid"), extra("pod-name")) else {
@@ -205,9 +267,15 @@ mod tests {
             assert!(e.contains(why), "{e}");
         };
         refused(|v| v["authenticated"] = json!(false), "not authenticated");
-        refused(|v| v["audiences"] = json!(["mooring.dev/other"]), "expected \"mooring.dev/licensing\"");
+        refused(
+            |v| v["audiences"] = json!(["mooring.dev/other"]),
+            "expected \"mooring.dev/licensing\"",
+        );
         refused(|v| v["audiences"] = json!([]), "audience");
-        refused(|v| v["user"]["username"] = json!("admin"), "no service account");
+        refused(
+            |v| v["user"]["username"] = json!("admin"),
+            "no service account",
+        );
         refused(|v| v["user"]["extra"] = json!({}), "not bound to a pod");
         refused(|v| *v = json!({"error": "token expired"}), "token expired");
     }

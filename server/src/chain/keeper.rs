@@ -132,7 +132,13 @@ impl<A: Anchor> Keeper<A> {
         let Some(open) = self.file.good().cloned() else {
             // It is there, and there is nothing to sign for.
             let ids: Vec<String> = keys.iter().map(|k| k.id().to_string()).collect();
-            self.found(None, format!("the anchor is there, with key {}; there is no licence to sign for", ids.join(", ")));
+            self.found(
+                None,
+                format!(
+                    "the anchor is there, with key {}; there is no licence to sign for",
+                    ids.join(", ")
+                ),
+            );
             return Ok(());
         };
         let now = clock::now();
@@ -142,7 +148,11 @@ impl<A: Anchor> Keeper<A> {
             }
             _ => true,
         };
-        if due { self.delegate(&open, &keys, now).await } else { Ok(()) }
+        if due {
+            self.delegate(&open, &keys, now).await
+        } else {
+            Ok(())
+        }
     }
 
     /// Whether anchor and licence belong together. A new licence that came while the anchor was away, and turns out to be for
@@ -151,7 +161,9 @@ impl<A: Anchor> Keeper<A> {
         let Some(open) = self.file.good() else {
             return self.file.other_anchor().map_or(Ok(()), |e| Err(e.clone()));
         };
-        let Err(e) = for_this_anchor(open, keys) else { return Ok(()) };
+        let Err(e) = for_this_anchor(open, keys) else {
+            return Ok(());
+        };
         let in_force = self.in_force.as_ref().map(|f| f.licence.clone());
         if in_force.as_ref().is_some_and(|l| l.digest == open.digest) {
             // The licence served before: it is the token that is another one.
@@ -164,10 +176,20 @@ impl<A: Anchor> Keeper<A> {
     }
 
     /// Has the anchor lend its word to this run's key.
-    async fn delegate(&mut self, open: &Arc<OpenLicence>, keys: &[PublicKey], now: Now) -> Result<(), Lost> {
-        let failed = |e: &dyn std::fmt::Display| Lost::new(Reason::SignFailed, format!("the delegation: {e}"));
+    async fn delegate(
+        &mut self,
+        open: &Arc<OpenLicence>,
+        keys: &[PublicKey],
+        now: Now,
+    ) -> Result<(), Lost> {
+        let failed = |e: &dyn std::fmt::Display| {
+            Lost::new(Reason::SignFailed, format!("the delegation: {e}"))
+        };
         let Some(anchor) = choose(open, keys) else {
-            let m = format!("the licence lists this key as another kind of anchor than {}", self.anchor.kind());
+            let m = format!(
+                "the licence lists this key as another kind of anchor than {}",
+                self.anchor.kind()
+            );
             return Err(Lost::new(Reason::KeyNotInLicence, m));
         };
         let not_before = now.wall.checked_sub(BACKDATED).map_err(|e| failed(&e))?;
@@ -178,18 +200,30 @@ impl<A: Anchor> Keeper<A> {
             server_key: self.chain.key.public(),
             instance: self.chain.instance,
             not_before,
-            not_after: not_before.checked_add(MAX_DELEGATION).map_err(|e| failed(&e))?,
+            not_after: not_before
+                .checked_add(MAX_DELEGATION)
+                .map_err(|e| failed(&e))?,
         };
-        let mut envelope = Envelope::unsigned(types::DELEGATION, &delegation).map_err(|e| failed(&e))?;
-        let signature = self.anchor.sign(anchor.key, &envelope.signed_bytes()).await?;
+        let mut envelope =
+            Envelope::unsigned(types::DELEGATION, &delegation).map_err(|e| failed(&e))?;
+        let signature = self
+            .anchor
+            .sign(anchor.key, &envelope.signed_bytes())
+            .await?;
         envelope.add_signature(&anchor.key, signature);
         // As every reader will: what does not pass here must not leave the house.
         Delegation::open_for(&envelope, &open.licence, &open.digest).map_err(|e| failed(&e))?;
 
-        let new_licence = self.in_force.as_ref().is_none_or(|f| f.licence.digest != open.digest);
+        let new_licence = self
+            .in_force
+            .as_ref()
+            .is_none_or(|f| f.licence.digest != open.digest);
         let in_force = InForce {
             licence: open.clone(),
-            anchor: TokenAnchor { kind: self.anchor.kind(), key_id: anchor.key.id() },
+            anchor: TokenAnchor {
+                kind: self.anchor.kind(),
+                key_id: anchor.key.id(),
+            },
             digest: envelope.digest(),
             envelope,
             delegation,
@@ -198,12 +232,20 @@ impl<A: Anchor> Keeper<A> {
         self.in_force = Some(Arc::new(in_force));
         self.delegated = now.boot;
         self.back_off = BACK_OFF.0;
-        let words = anchor.label.as_ref().map(|l| format!(" ({l})")).unwrap_or_default();
-        self.found(Some(anchor), format!("the anchor{words} signs with key {}", anchor.key.id()));
+        let words = anchor
+            .label
+            .as_ref()
+            .map(|l| format!(" ({l})"))
+            .unwrap_or_default();
+        self.found(
+            Some(anchor),
+            format!("the anchor{words} signs with key {}", anchor.key.id()),
+        );
         if new_licence {
             let l = &open.licence;
             tracing::info!(licence = %l.id, customer = %l.customer, expires = l.expires.map(tracing::field::display), "licence in force");
-            self.engine.act(|ledger, now| ledger.set_capacity(Capacity::of(l), now));
+            self.engine
+                .act(|ledger, now| ledger.set_capacity(Capacity::of(l), now));
         }
         Ok(())
     }
@@ -211,21 +253,39 @@ impl<A: Anchor> Keeper<A> {
     fn found(&mut self, key: Option<&AnchorKey>, message: String) {
         if let Some(since) = self.lost_since.take() {
             let secs = clock::boot().since(since).as_secs();
-            tracing::info!(lost_for_secs = secs, "anchor is back: leases are granted again");
+            tracing::info!(
+                lost_for_secs = secs,
+                "anchor is back: leases are granted again"
+            );
         }
         let key_id = key.map(|k| k.key.id().to_string());
-        self.view = view(self.anchor.kind().to_string(), key_id, true, "Present", message);
+        self.view = view(
+            self.anchor.kind().to_string(),
+            key_id,
+            true,
+            "Present",
+            message,
+        );
     }
 
     async fn lose(&mut self, lost: &Lost) {
         let reason = lost.reason.to_string();
         if self.view.reason != reason {
-            self.metrics.anchor_losses.with_label_values(&[&reason]).inc();
+            self.metrics
+                .anchor_losses
+                .with_label_values(&[&reason])
+                .inc();
             tracing::error!(reason, "anchor lost, no new leases: {lost}");
         }
         self.lost_since.get_or_insert_with(clock::boot);
         let key_id = self.view.key_id.take();
-        self.view = view(self.anchor.kind().to_string(), key_id, false, &reason, lost.message.clone());
+        self.view = view(
+            self.anchor.kind().to_string(),
+            key_id,
+            false,
+            &reason,
+            lost.message.clone(),
+        );
         if lost.reason != Reason::KeyNotInLicence {
             self.keys = None;
             self.anchor.close().await;
@@ -257,10 +317,19 @@ impl<A: Anchor> Keeper<A> {
             self.chain.set(state);
         }
         // The detail may carry the time, which is no change.
-        let mark = why.as_ref().map(|p| (p.kind, format!("{} {}", self.view.reason, self.file.view(now.wall).reason)));
+        let mark = why.as_ref().map(|p| {
+            (
+                p.kind,
+                format!("{} {}", self.view.reason, self.file.view(now.wall).reason),
+            )
+        });
         if self.told.as_ref() != Some(&mark) {
             if let Some(p) = &why {
-                tracing::warn!(problem = p.kind.name(), "nothing new is granted: {}", p.detail);
+                tracing::warn!(
+                    problem = p.kind.name(),
+                    "nothing new is granted: {}",
+                    p.detail
+                );
             } else {
                 tracing::info!("leases are granted");
             }
@@ -272,11 +341,27 @@ impl<A: Anchor> Keeper<A> {
 
 /// Which of the anchor's keys serves: one that is no standby, if there is one.
 fn choose<'l>(open: &'l OpenLicence, keys: &[PublicKey]) -> Option<&'l AnchorKey> {
-    let mut listed = open.licence.anchors.iter().filter(|a| keys.contains(&a.key));
+    let mut listed = open
+        .licence
+        .anchors
+        .iter()
+        .filter(|a| keys.contains(&a.key));
     let first = listed.clone().find(|a| a.standby.is_none());
     first.or_else(|| listed.next())
 }
 
-fn view(kind: String, key_id: Option<String>, present: bool, reason: &str, message: String) -> AnchorView {
-    AnchorView { kind, key_id, present, reason: reason.into(), message }
+fn view(
+    kind: String,
+    key_id: Option<String>,
+    present: bool,
+    reason: &str,
+    message: String,
+) -> AnchorView {
+    AnchorView {
+        kind,
+        key_id,
+        present,
+        reason: reason.into(),
+        message,
+    }
 }

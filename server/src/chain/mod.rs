@@ -16,7 +16,9 @@ pub(crate) mod standing;
 pub(crate) mod testing;
 
 use crate::licence::LicenceView;
-use mooring_core::license::{Delegation, Digest, Envelope, IdentityKey, OpenLicence, SigningKey, TokenAnchor};
+use mooring_core::license::{
+    Delegation, Digest, Envelope, IdentityKey, OpenLicence, SigningKey, TokenAnchor,
+};
 use mooring_core::names::InstanceId;
 use mooring_core::time::{BootTime, DEFAULT_MAX_CONTESTED, Now, Timestamp};
 use mooring_core::wire::{AnchorView, OptimisticStart, Problem};
@@ -137,7 +139,10 @@ impl Chain {
 
     /// How it stands.
     pub(crate) fn state(&self) -> Arc<State> {
-        self.state.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.state
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Replaces the state and tells who waits for a change.
@@ -154,12 +159,16 @@ impl Chain {
     /// What is known of the time besides the clocks.
     pub(crate) fn clock(&self) -> Clock {
         let echoed = Timestamp::from_second(self.echoed.load(Ordering::Relaxed)).ok();
-        Clock { started: self.started, echoed }
+        Clock {
+            started: self.started,
+            echoed,
+        }
     }
 
     /// A holder has shown a token with this date.
     pub(crate) fn echo(&self, issued_at: Timestamp) {
-        self.echoed.fetch_max(issued_at.as_second(), Ordering::Relaxed);
+        self.echoed
+            .fetch_max(issued_at.as_second(), Ordering::Relaxed);
     }
 
     /// What renewals are signed under, or why there are none. Waits a moment for the anchor if only the wall clock has jumped.

@@ -5,7 +5,9 @@
 
 use super::{Chain, InForce};
 use mooring_core::ledger::HeldLease;
-use mooring_core::license::{Delegation, Envelope, HolderHmac, LeaseToken, Ticket, TicketBundle, types};
+use mooring_core::license::{
+    Delegation, Envelope, HolderHmac, LeaseToken, Ticket, TicketBundle, types,
+};
 use mooring_core::names::{ClaimName, InstanceId};
 use mooring_core::secret::{Secret, SecretHash};
 use mooring_core::time::{Now, Timestamp};
@@ -46,21 +48,42 @@ trait Proof: DeserializeOwned {
 impl Proof for Ticket {
     const TYPE: &'static str = types::TICKET;
     fn parts(&self) -> (InstanceId, Timestamp, &ClaimName, &HolderHmac, SecretHash) {
-        (self.instance, self.issued_at, &self.claim, &self.holder, self.cnf)
+        (
+            self.instance,
+            self.issued_at,
+            &self.claim,
+            &self.holder,
+            self.cnf,
+        )
     }
 }
 
 impl Proof for LeaseToken {
     const TYPE: &'static str = types::LEASE;
     fn parts(&self) -> (InstanceId, Timestamp, &ClaimName, &HolderHmac, SecretHash) {
-        (self.instance, self.issued_at, &self.claim, &self.holder, self.cnf)
+        (
+            self.instance,
+            self.issued_at,
+            &self.claim,
+            &self.holder,
+            self.cnf,
+        )
     }
 }
 
 impl Chain {
-    fn proven<P: Proof>(&self, f: &InForce, delegation: &Envelope, proof: &Envelope, s: &Shown<'_>) -> Result<P, BadProof> {
-        let (d, _) = Delegation::open(delegation, &f.licence.licence).map_err(|e| BadProof(e.to_string()))?;
-        let (p, _) = proof.open::<P>(P::TYPE, &[d.server_key]).map_err(|e| BadProof(e.to_string()))?;
+    fn proven<P: Proof>(
+        &self,
+        f: &InForce,
+        delegation: &Envelope,
+        proof: &Envelope,
+        s: &Shown<'_>,
+    ) -> Result<P, BadProof> {
+        let (d, _) = Delegation::open(delegation, &f.licence.licence)
+            .map_err(|e| BadProof(e.to_string()))?;
+        let (p, _) = proof
+            .open::<P>(P::TYPE, &[d.server_key])
+            .map_err(|e| BadProof(e.to_string()))?;
         let (instance, issued_at, claim, holder, cnf) = p.parts();
         if instance != d.instance {
             return bad("field instance: not the one that the delegation is for");
@@ -69,7 +92,10 @@ impl Chain {
             return bad("field issuedAt: outside the delegation");
         }
         if claim != s.claim {
-            return bad(format!("field claim: it is for claim {claim}, not {}", s.claim));
+            return bad(format!(
+                "field claim: it is for claim {claim}, not {}",
+                s.claim
+            ));
         }
         let knows = s.secret.is_some_and(|secret| cnf.matches(secret));
         if !knows || cnf != s.secret_hash {
@@ -79,7 +105,14 @@ impl Chain {
             return bad("field holder: it was given to another holder");
         }
         self.echo(issued_at);
-        if instance != self.instance && issued_at > self.started.wall.checked_add(SKEW).unwrap_or(self.started.wall) {
+        if instance != self.instance
+            && issued_at
+                > self
+                    .started
+                    .wall
+                    .checked_add(SKEW)
+                    .unwrap_or(self.started.wall)
+        {
             tracing::error!(other = %instance, this = %self.instance, %issued_at,
                 "a second license server serves this licence: a token of another run is younger than this one; stop one of them");
         }
@@ -87,15 +120,30 @@ impl Chain {
     }
 
     /// Verifies a ticket.
-    pub(crate) fn verify_ticket(&self, f: &InForce, t: &TicketBundle, s: &Shown<'_>) -> Result<Ticket, BadProof> {
+    pub(crate) fn verify_ticket(
+        &self,
+        f: &InForce,
+        t: &TicketBundle,
+        s: &Shown<'_>,
+    ) -> Result<Ticket, BadProof> {
         self.proven(f, &t.delegation, &t.ticket, s)
     }
 
     /// Verifies an earlier lease.
-    pub(crate) fn verify_held(&self, f: &InForce, h: &HeldProof, s: &Shown<'_>, now: Now) -> Result<HeldLease, BadProof> {
+    pub(crate) fn verify_held(
+        &self,
+        f: &InForce,
+        h: &HeldProof,
+        s: &Shown<'_>,
+        now: Now,
+    ) -> Result<HeldLease, BadProof> {
         let token: LeaseToken = self.proven(f, &h.delegation, &h.lease, s)?;
         let unexpired = token.unexpired(now, &self.boot_id);
-        Ok(HeldLease { unexpired, counter: h.counter, token })
+        Ok(HeldLease {
+            unexpired,
+            counter: h.counter,
+            token,
+        })
     }
 }
 
@@ -119,11 +167,18 @@ mod tests {
     }
 
     fn items() -> Vec<Item> {
-        vec![Item { product: ProductName::new("render").unwrap(), seats: Seats::ONE, version: None }]
+        vec![Item {
+            product: ProductName::new("render").unwrap(),
+            seats: Seats::ONE,
+            version: None,
+        }]
     }
 
     fn now(boot_secs: u64, wall: &str) -> Now {
-        Now { boot: BootTime::from_millis(boot_secs * 1000), wall: at(wall) }
+        Now {
+            boot: BootTime::from_millis(boot_secs * 1000),
+            wall: at(wall),
+        }
     }
 
     fn held(run: u8) -> HeldProof {
@@ -139,8 +194,14 @@ mod tests {
             secret_hash: secret(1).hash(),
         };
         let f = c.state().in_force.clone().unwrap();
-        let b = c.lease(&f, &g, now(1011, "2026-05-01T12:00:11Z"), None).unwrap();
-        HeldProof { delegation: b.delegation, lease: b.lease, counter: 4 }
+        let b = c
+            .lease(&f, &g, now(1011, "2026-05-01T12:00:11Z"), None)
+            .unwrap();
+        HeldProof {
+            delegation: b.delegation,
+            lease: b.lease,
+            counter: 4,
+        }
     }
 
     #[test]
@@ -153,8 +214,14 @@ mod tests {
         let (right, wrong) = (secret(1), secret(2));
         let t = now(1021, "2026-05-01T12:00:21Z");
         let verify = |claim, hash: &Secret, secret, holder| {
-            let s = Shown { claim, secret_hash: hash.hash(), secret, holder };
-            c.verify_held(&f, &held(1), &s, t).map_err(|e| e.to_string())
+            let s = Shown {
+                claim,
+                secret_hash: hash.hash(),
+                secret,
+                holder,
+            };
+            c.verify_held(&f, &held(1), &s, t)
+                .map_err(|e| e.to_string())
         };
         let ok = verify(&pod, &right, Some(&right), &a).unwrap();
         assert!(ok.unexpired && ok.counter == 4 && ok.token.counter == 3);
@@ -174,8 +241,16 @@ mod tests {
         let c = chain(2, "2026-05-01T12:00:20Z");
         let f = c.state().in_force.clone().unwrap();
         let (pod, a, s) = (ClaimName::pod(), holder("a"), secret(1));
-        let shown = Shown { claim: &pod, secret_hash: s.hash(), secret: Some(&s), holder: &a };
-        let at_boot = |secs| c.verify_held(&f, &held(1), &shown, now(secs, "2026-05-01T23:00:00Z")).unwrap();
+        let shown = Shown {
+            claim: &pod,
+            secret_hash: s.hash(),
+            secret: Some(&s),
+            holder: &a,
+        };
+        let at_boot = |secs| {
+            c.verify_held(&f, &held(1), &shown, now(secs, "2026-05-01T23:00:00Z"))
+                .unwrap()
+        };
         assert_eq!(at_boot(1012).token.issued_at, at("2026-05-01T12:00:10Z"));
         // D + M after the receipt at 1010 s, whatever the wall clock says.
         assert!(at_boot(1041).unexpired);
@@ -187,23 +262,39 @@ mod tests {
         let c = chain(2, "2026-05-01T12:00:20Z");
         let f = c.state().in_force.clone().unwrap();
         let (pod, a, s) = (ClaimName::pod(), holder("a"), secret(1));
-        let shown = Shown { claim: &pod, secret_hash: s.hash(), secret: Some(&s), holder: &a };
+        let shown = Shown {
+            claim: &pod,
+            secret_hash: s.hash(),
+            secret: Some(&s),
+            holder: &a,
+        };
         let t = now(1021, "2026-05-01T12:00:21Z");
         let mut h = held(1);
-        let text = String::from_utf8(h.lease.payload.clone()).unwrap().replace("\"seats\":1", "\"seats\":9");
+        let text = String::from_utf8(h.lease.payload.clone())
+            .unwrap()
+            .replace("\"seats\":1", "\"seats\":9");
         h.lease.payload = text.into_bytes();
         assert!(c.verify_held(&f, &h, &shown, t).is_err());
         // A delegation of one run with a token of another.
-        let mixed = HeldProof { delegation: held(1).delegation, ..held(3) };
+        let mixed = HeldProof {
+            delegation: held(1).delegation,
+            ..held(3)
+        };
         assert!(c.verify_held(&f, &mixed, &shown, t).is_err());
         // A lease token is no ticket.
-        let as_ticket = TicketBundle { delegation: held(1).delegation, ticket: held(1).lease };
+        let as_ticket = TicketBundle {
+            delegation: held(1).delegation,
+            ticket: held(1).lease,
+        };
         assert!(c.verify_ticket(&f, &as_ticket, &shown).is_err());
     }
 
     #[test]
     fn a_ticket_brings_its_place_back() {
-        let (c1, c2) = (chain(1, "2026-05-01T12:00:00Z"), chain(2, "2026-05-01T12:00:20Z"));
+        let (c1, c2) = (
+            chain(1, "2026-05-01T12:00:00Z"),
+            chain(2, "2026-05-01T12:00:20Z"),
+        );
         let p = Place {
             lease: LeaseId::from_bytes([8; 16]),
             claim: ClaimName::pod(),
@@ -217,11 +308,21 @@ mod tests {
             secret_hash: secret(1).hash(),
         };
         let f1 = c1.state().in_force.clone().unwrap();
-        let t = c1.ticket(&f1, &p, now(1005, "2026-05-01T12:00:05Z")).unwrap();
+        let t = c1
+            .ticket(&f1, &p, now(1005, "2026-05-01T12:00:05Z"))
+            .unwrap();
         let (pod, a, s) = (ClaimName::pod(), holder("a"), secret(1));
-        let shown = Shown { claim: &pod, secret_hash: s.hash(), secret: Some(&s), holder: &a };
+        let shown = Shown {
+            claim: &pod,
+            secret_hash: s.hash(),
+            secret: Some(&s),
+            holder: &a,
+        };
         let f2 = c2.state().in_force.clone().unwrap();
         let back = c2.verify_ticket(&f2, &t, &shown).unwrap();
-        assert_eq!((back.generation, back.arrival, back.lease), (77, 5, p.lease));
+        assert_eq!(
+            (back.generation, back.arrival, back.lease),
+            (77, 5, p.lease)
+        );
     }
 }

@@ -17,14 +17,26 @@ fn failed(e: &DsseError) -> Problem {
 
 /// When `then` was, by the wall clock as it reads now.
 fn wall_at(now: Now, then: BootTime) -> Timestamp {
-    now.wall.checked_sub(now.boot.since(then)).unwrap_or(now.wall)
+    now.wall
+        .checked_sub(now.boot.since(then))
+        .unwrap_or(now.wall)
 }
 
 impl Chain {
     /// The token of a granted lease, with all that verifying it needs. With a nonce it answers the application's own question,
     /// and is dated now; without one it is dated at the receipt of the holder's last request, from which the lease counts.
-    pub(crate) fn lease(&self, f: &InForce, g: &Granted, now: Now, nonce: Option<String>) -> Result<Bundle, Problem> {
-        let received = if nonce.is_some() { now.boot } else { g.received };
+    pub(crate) fn lease(
+        &self,
+        f: &InForce,
+        g: &Granted,
+        now: Now,
+        nonce: Option<String>,
+    ) -> Result<Bundle, Problem> {
+        let received = if nonce.is_some() {
+            now.boot
+        } else {
+            g.received
+        };
         // A request that was held open may have come before a delegation that was renewed meanwhile.
         let issued_at = wall_at(now, received).max(f.delegation.not_before);
         let l = &f.licence.licence;
@@ -43,12 +55,18 @@ impl Chain {
                 .map(|i| TokenItem {
                     product: i.product.clone(),
                     seats: i.seats,
-                    versions: l.product(&i.product).map(|p| p.versions.clone()).unwrap_or_default(),
+                    versions: l
+                        .product(&i.product)
+                        .map(|p| p.versions.clone())
+                        .unwrap_or_default(),
                     maintenance_until: l.maintenance_until,
                 })
                 .collect(),
             issued_at,
-            issued_boot: Some(BootStamp { boot: self.boot_id.clone(), ms: received }),
+            issued_boot: Some(BootStamp {
+                boot: self.boot_id.clone(),
+                ms: received,
+            }),
             lease_for: f.terms.lease_for,
             run_for: f.terms.run_for,
             counter: g.counter,
@@ -58,7 +76,11 @@ impl Chain {
             nonce,
         };
         let lease = Envelope::sign(types::LEASE, &token, &self.key).map_err(|e| failed(&e))?;
-        Ok(Bundle { licence: f.licence.envelope.clone(), delegation: f.envelope.clone(), lease })
+        Ok(Bundle {
+            licence: f.licence.envelope.clone(),
+            delegation: f.envelope.clone(),
+            lease,
+        })
     }
 
     /// A place in line, signed.
@@ -76,6 +98,9 @@ impl Chain {
             issued_at: now.wall,
         };
         let ticket = Envelope::sign(types::TICKET, &ticket, &self.key).map_err(|e| failed(&e))?;
-        Ok(TicketBundle { delegation: f.envelope.clone(), ticket })
+        Ok(TicketBundle {
+            delegation: f.envelope.clone(),
+            ticket,
+        })
     }
 }

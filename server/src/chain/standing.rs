@@ -21,7 +21,11 @@ impl Clock {
     /// The earliest that it can be.
     fn floor(self, now: Now) -> Timestamp {
         let elapsed = now.boot.since(self.started.boot);
-        let here = self.started.wall.checked_add(elapsed).unwrap_or(self.started.wall);
+        let here = self
+            .started
+            .wall
+            .checked_add(elapsed)
+            .unwrap_or(self.started.wall);
         self.echoed.map_or(here, |e| e.max(here))
     }
 }
@@ -45,32 +49,47 @@ impl Bad {
 }
 
 fn lost(state: &State, retry: u64) -> Problem {
-    Problem::new(ProblemType::AnchorLost, format!("{}: {}", state.anchor.reason, state.anchor.message)).retry_after(retry)
+    Problem::new(
+        ProblemType::AnchorLost,
+        format!("{}: {}", state.anchor.reason, state.anchor.message),
+    )
+    .retry_after(retry)
 }
 
 /// The licence of `state`, if its time and the clock are right.
 fn licence(state: &State, now: Now, clock: Clock) -> Result<&Arc<InForce>, Problem> {
-    let invalid = |detail: String| Problem::new(ProblemType::LicenceInvalid, detail).retry_after(30);
+    let invalid =
+        |detail: String| Problem::new(ProblemType::LicenceInvalid, detail).retry_after(30);
     let Some(f) = &state.in_force else {
         // A licence that is fine but has no anchor's word: it is the anchor that is missed.
         let starting = state.anchor.reason == "Starting";
         return Err(if state.licence.valid || starting {
             lost(state, if starting { 1 } else { 10 })
         } else {
-            invalid(format!("{}: {}", state.licence.reason, state.licence.message))
+            invalid(format!(
+                "{}: {}",
+                state.licence.reason, state.licence.message
+            ))
         });
     };
     let l = &f.licence.licence;
     if now.wall < l.issued {
-        let detail = format!("the server's clock reads {}, before its licence was issued ({}); set the clock", now.wall, l.issued);
+        let detail = format!(
+            "the server's clock reads {}, before its licence was issued ({}); set the clock",
+            now.wall, l.issued
+        );
         return Err(invalid(detail));
     }
     let floor = clock.floor(now);
     if floor.as_second().saturating_sub(now.wall.as_second()) > TURNED_BACK_SECS {
-        let detail = format!("the server's clock reads {}, more than a day behind {floor}, which has been; set the clock", now.wall);
+        let detail = format!(
+            "the server's clock reads {}, more than a day behind {floor}, which has been; set the clock",
+            now.wall
+        );
         return Err(invalid(detail));
     }
-    l.check_dates(now.wall).map_err(|e| invalid(e.to_string()))?;
+    l.check_dates(now.wall)
+        .map_err(|e| invalid(e.to_string()))?;
     Ok(f)
 }
 
@@ -78,11 +97,18 @@ fn licence(state: &State, now: Now, clock: Clock) -> Result<&Arc<InForce>, Probl
 /// while the last delegation covers it, for the anchor grace at most.
 pub(crate) fn may_sign(state: &State, now: Now, clock: Clock) -> Result<Arc<InForce>, Bad> {
     let f = licence(state, now, clock).map_err(Bad::Final)?;
-    if state.lost_since.is_some_and(|since| now.boot.since(since) >= f.terms.anchor_grace) {
+    if state
+        .lost_since
+        .is_some_and(|since| now.boot.since(since) >= f.terms.anchor_grace)
+    {
         return Err(Bad::Final(lost(state, 10)));
     }
     if !f.delegation.covers(now.wall) {
-        return Err(if state.lost_since.is_some() { Bad::Final(lost(state, 10)) } else { Bad::Stale(lost(state, 1)) });
+        return Err(if state.lost_since.is_some() {
+            Bad::Final(lost(state, 10))
+        } else {
+            Bad::Stale(lost(state, 1))
+        });
     }
     Ok(f.clone())
 }
@@ -105,11 +131,20 @@ mod tests {
     const NOON: &str = "2026-05-01T12:00:00Z";
 
     fn clock() -> Clock {
-        Clock { started: Now { boot: BootTime::from_millis(0), wall: at(NOON) }, echoed: None }
+        Clock {
+            started: Now {
+                boot: BootTime::from_millis(0),
+                wall: at(NOON),
+            },
+            echoed: None,
+        }
     }
 
     fn now(boot_secs: u64, wall: &str) -> Now {
-        Now { boot: BootTime::from_millis(boot_secs * 1000), wall: at(wall) }
+        Now {
+            boot: BootTime::from_millis(boot_secs * 1000),
+            wall: at(wall),
+        }
     }
 
     #[test]
@@ -122,10 +157,15 @@ mod tests {
         assert_eq!(paused(&s, t, c).unwrap().kind, ProblemType::AnchorLost);
         assert!(may_sign(&s, now(659, "2026-05-01T12:10:59Z"), c).is_ok());
         let e = may_sign(&s, now(660, "2026-05-01T12:11:00Z"), c).unwrap_err();
-        assert!(matches!(e, Bad::Final(p) if p.kind == ProblemType::AnchorLost && p.detail.starts_with("TokenLost")));
+        assert!(
+            matches!(e, Bad::Final(p) if p.kind == ProblemType::AnchorLost && p.detail.starts_with("TokenLost"))
+        );
         // Never beyond the delegation, even within the grace.
         s.lost_since = Some(BootTime::from_millis(700_000));
-        assert!(matches!(may_sign(&s, now(1000, "2026-05-01T12:15:00Z"), c), Err(Bad::Final(_))));
+        assert!(matches!(
+            may_sign(&s, now(1000, "2026-05-01T12:15:00Z"), c),
+            Err(Bad::Final(_))
+        ));
     }
 
     #[test]
@@ -140,19 +180,34 @@ mod tests {
     fn an_ended_licence_grants_and_renews_nothing() {
         let s = state(NOON);
         let t = now(60, "2027-03-01T00:00:00Z");
-        assert_eq!(paused(&s, t, clock()).unwrap().kind, ProblemType::LicenceInvalid);
-        let Err(Bad::Final(p)) = may_sign(&s, t, clock()) else { unreachable!() };
-        assert!(p.kind == ProblemType::LicenceInvalid && p.detail.contains("it ended 2027-03-01"), "{p}");
+        assert_eq!(
+            paused(&s, t, clock()).unwrap().kind,
+            ProblemType::LicenceInvalid
+        );
+        let Err(Bad::Final(p)) = may_sign(&s, t, clock()) else {
+            unreachable!()
+        };
+        assert!(
+            p.kind == ProblemType::LicenceInvalid && p.detail.contains("it ended 2027-03-01"),
+            "{p}"
+        );
     }
 
     #[test]
     fn a_clock_turned_back_issues_nothing() {
         let s = state(NOON);
-        let p = |wall, c| paused(&s, now(60, wall), c).map(|p| p.detail).unwrap_or_default();
+        let p = |wall, c| {
+            paused(&s, now(60, wall), c)
+                .map(|p| p.detail)
+                .unwrap_or_default()
+        };
         assert!(p("2025-12-31T00:00:00Z", clock()).contains("before its licence was issued"));
         assert!(p("2026-04-29T00:00:00Z", clock()).contains("more than a day behind"));
         assert_eq!(p("2026-05-01T00:00:00Z", clock()), "");
-        let echoed = Clock { echoed: Some(at("2026-05-03T00:00:00Z")), ..clock() };
+        let echoed = Clock {
+            echoed: Some(at("2026-05-03T00:00:00Z")),
+            ..clock()
+        };
         assert!(p(NOON, echoed).contains("more than a day behind 2026-05-03"));
     }
 

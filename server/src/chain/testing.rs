@@ -6,7 +6,8 @@ use super::{Chain, InForce, State, Terms};
 use crate::licence::LicenceView;
 use crate::testing::{licence, vendor};
 use mooring_core::license::{
-    AnchorKind, Delegation, Envelope, IdentityKey, OpenLicence, SigningKey, TokenAnchor, Trust, types,
+    AnchorKind, Delegation, Envelope, IdentityKey, OpenLicence, SigningKey, TokenAnchor, Trust,
+    types,
 };
 use mooring_core::names::InstanceId;
 use mooring_core::time::{BootTime, Now, Timestamp};
@@ -52,7 +53,10 @@ pub(crate) fn state_of(run: u8, from: &str) -> State {
     let terms = Terms::of(&crate::config::Lease::default(), &open);
     let in_force = InForce {
         licence: Arc::new(open),
-        anchor: TokenAnchor { kind: AnchorKind::Pkcs11, key_id },
+        anchor: TokenAnchor {
+            kind: AnchorKind::Pkcs11,
+            key_id,
+        },
         delegation,
         digest: envelope.digest(),
         envelope,
@@ -68,13 +72,28 @@ pub(crate) fn state_of(run: u8, from: &str) -> State {
             message: String::new(),
         },
         lost_since: None,
-        licence: LicenceView { valid: true, reason: "Valid".into(), message: String::new(), id: None },
+        licence: LicenceView {
+            valid: true,
+            reason: "Valid".into(),
+            message: String::new(),
+            id: None,
+        },
     }
 }
 
 /// The chain of run `run`, started at `from`.
 pub(crate) fn chain(run: u8, from: &str) -> Chain {
-    let started = Now { boot: BootTime::from_millis(1_000_000), wall: at(from) };
+    let started = Now {
+        boot: BootTime::from_millis(1_000_000),
+        wall: at(from),
+    };
     let identity = IdentityKey::new(&[9; 32]);
-    Chain::new(instance(run), server_key(run), identity, "boot".into(), started, state_of(run, from))
+    Chain::new(
+        instance(run),
+        server_key(run),
+        identity,
+        "boot".into(),
+        started,
+        state_of(run, from),
+    )
 }

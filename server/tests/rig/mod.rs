@@ -1,18 +1,25 @@
 //! A license server as a real process, with a SoftHSM token, a licence and certificates of its own, and clients to drive it.
 
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs
+)]
 
 use mooring_core::license::{
-    AnchorKey, AnchorKind, CountBy, Draw, Envelope, Licence, Policy, Pool, Product, PublicKey, SigningKey, TicketBundle,
-    VersionRange, armour, types,
+    AnchorKey, AnchorKind, CountBy, Draw, Envelope, Licence, Policy, Pool, Product, PublicKey,
+    SigningKey, TicketBundle, VersionRange, armour, types,
 };
 use mooring_core::names::{ClaimName, LeaseId, PoolName, ProductName, RequestId, Seats};
 use mooring_core::request::Item;
 use mooring_core::secret::Secret;
 use mooring_core::time::Timestamp;
 use mooring_core::wire::{
-    ClaimRequest, Grant, HeldProof, Holder, Problem, ProblemType, Products, RenewRequest, RenewResponse, Renewal, Renewed,
-    Standing, Waiting,
+    ClaimRequest, Grant, HeldProof, Holder, Problem, ProblemType, Products, RenewRequest,
+    RenewResponse, Renewal, Renewed, Standing, Waiting,
 };
 use mooring_net::client::{Answer, Call, Client};
 use mooring_net::{random, tls};
@@ -25,6 +32,8 @@ use std::time::{Duration, Instant};
 
 pub const SERVER: &str = env!("CARGO_BIN_EXE_mooring-server");
 const MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
+/// A PIN that is not in a log by chance.
+pub const PIN: &str = "heron-17";
 /// Longer than any condition here takes on a busy machine.
 pub const SOON: Duration = Duration::from_secs(40);
 
@@ -47,7 +56,11 @@ pub fn licence(anchor: PublicKey, seats: u32) -> Licence {
         expires: Some(Timestamp::now().checked_add(day * 365).unwrap()),
         maintenance_until: None,
         test: true,
-        pools: vec![Pool { name: pool.clone(), seats, overdraft: 0 }],
+        pools: vec![Pool {
+            name: pool.clone(),
+            seats,
+            overdraft: 0,
+        }],
         products: vec![Product {
             name: ProductName::new("render").unwrap(),
             versions: VersionRange::default(),
@@ -55,7 +68,13 @@ pub fn licence(anchor: PublicKey, seats: u32) -> Licence {
             count_by: CountBy::Claim,
             from: vec![vec![Draw { pool, weight: 1 }]],
         }],
-        anchors: vec![AnchorKey { kind: AnchorKind::Pkcs11, key: anchor, software: true, label: None, standby: None }],
+        anchors: vec![AnchorKey {
+            kind: AnchorKind::Pkcs11,
+            key: anchor,
+            software: true,
+            label: None,
+            standby: None,
+        }],
         policy: Policy::default(),
     }
 }
@@ -77,16 +96,23 @@ impl Ca {
         p.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         p.distinguished_name.push(DnType::CommonName, "rig CA");
         let pem = p.self_signed(&key).unwrap().pem();
-        Self { issuer: Issuer::new(p, key), pem }
+        Self {
+            issuer: Issuer::new(p, key),
+            pem,
+        }
     }
 
     /// A certificate and its key.
     pub fn issue(&self, cn: &str) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let mut p = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-        p.subject_alt_names.push(SanType::IpAddress("127.0.0.1".parse().unwrap()));
+        p.subject_alt_names
+            .push(SanType::IpAddress("127.0.0.1".parse().unwrap()));
         p.distinguished_name.push(DnType::CommonName, cn);
-        (p.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
+        (
+            p.signed_by(&key, &self.issuer).unwrap().pem(),
+            key.serialize_pem(),
+        )
     }
 }
 
@@ -98,8 +124,16 @@ pub struct Token {
 }
 
 fn tool(conf: &Path, program: &str, args: &[&str]) {
-    let out = Command::new(program).args(args).env("SOFTHSM2_CONF", conf).output().unwrap();
-    assert!(out.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&out.stderr));
+    let out = Command::new(program)
+        .args(args)
+        .env("SOFTHSM2_CONF", conf)
+        .output()
+        .unwrap();
+    assert!(
+        out.status.success(),
+        "{program} {args:?}: {}",
+        String::from_utf8_lossy(&out.stderr)
+    );
 }
 
 impl Token {
@@ -107,16 +141,60 @@ impl Token {
         let store = dir.join(format!("store-{label}"));
         std::fs::create_dir(&store).unwrap();
         let conf = dir.join(format!("softhsm2-{label}.conf"));
-        std::fs::write(&conf, format!("directories.tokendir = {}\nobjectstore.backend = file\n", store.display())).unwrap();
+        std::fs::write(
+            &conf,
+            format!(
+                "directories.tokendir = {}\nobjectstore.backend = file\n",
+                store.display()
+            ),
+        )
+        .unwrap();
         Self::init(&conf, "mooring");
         let key = Self::key_of(&conf, "mooring");
         Self { store, conf, key }
     }
 
     fn init(conf: &Path, label: &str) {
-        tool(conf, "softhsm2-util", &["--init-token", "--free", "--label", label, "--pin", "1234", "--so-pin", "567890"]);
-        let args = ["--module", MODULE, "--token-label", label, "--login", "--pin", "1234", "--keypairgen"];
-        tool(conf, "pkcs11-tool", &[&args[..], &["--key-type", "EC:prime256v1", "--id", "01", "--label", "anchor"]].concat());
+        tool(
+            conf,
+            "softhsm2-util",
+            &[
+                "--init-token",
+                "--free",
+                "--label",
+                label,
+                "--pin",
+                PIN,
+                "--so-pin",
+                "567890",
+            ],
+        );
+        let args = [
+            "--module",
+            MODULE,
+            "--token-label",
+            label,
+            "--login",
+            "--pin",
+            PIN,
+            "--keypairgen",
+        ];
+        tool(
+            conf,
+            "pkcs11-tool",
+            &[
+                &args[..],
+                &[
+                    "--key-type",
+                    "EC:prime256v1",
+                    "--id",
+                    "01",
+                    "--label",
+                    "anchor",
+                ],
+            ]
+            .concat(),
+        );
     }
 
     /// The token's key, as the server's own worker lists it.
@@ -131,7 +209,7 @@ impl Token {
         let mut to = worker.stdin.take().unwrap();
         let asks = [
             serde_json::json!({"ask": "open", "module": MODULE, "tokenLabel": label}),
-            serde_json::json!({"ask": "login", "pin": "1234"}),
+            serde_json::json!({"ask": "login", "pin": PIN}),
             serde_json::json!({"ask": "keys"}),
         ];
         for a in asks {
@@ -139,7 +217,8 @@ impl Token {
         }
         drop(to);
         let out = worker.wait_with_output().unwrap();
-        let last: serde_json::Value = serde_json::from_slice(out.stdout.split(|b| *b == b'\n').nth(2).unwrap()).unwrap();
+        let last: serde_json::Value =
+            serde_json::from_slice(out.stdout.split(|b| *b == b'\n').nth(2).unwrap()).unwrap();
         last["keys"][0].as_str().unwrap().parse().unwrap()
     }
 }
@@ -156,7 +235,14 @@ pub struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { seats: 2, lease_secs: 10, earlier: Some(0), pin: "1234", more: String::new(), env: Vec::new() }
+        Self {
+            seats: 2,
+            lease_secs: 10,
+            earlier: Some(0),
+            pin: PIN,
+            more: String::new(),
+            env: Vec::new(),
+        }
     }
 }
 
@@ -176,7 +262,10 @@ impl Drop for Rig {
     fn drop(&mut self) {
         self.kill();
         if std::thread::panicking() {
-            eprintln!("--- the server's log\n{}", self.log.lock().unwrap().join("\n"));
+            eprintln!(
+                "--- the server's log\n{}",
+                self.log.lock().unwrap().join("\n")
+            );
         }
     }
 }
@@ -204,7 +293,10 @@ impl Rig {
         rig.write("vendor-keys", &vendor().public().to_string());
         rig.write("pin", rig.setup.pin);
         std::fs::write(rig.path("identity"), [7; 32]).unwrap();
-        rig.write("licence", &sealed(&licence(rig.token.key, rig.setup.seats), &vendor()));
+        rig.write(
+            "licence",
+            &sealed(&licence(rig.token.key, rig.setup.seats), &vendor()),
+        );
         rig.configure();
         rig
     }
@@ -231,7 +323,10 @@ impl Rig {
     pub fn configure(&self) {
         let d = self.dir.path().display();
         let s = &self.setup;
-        let earlier = s.earlier.map(|e| format!("earlierLongestLeaseSecs: {e}\n")).unwrap_or_default();
+        let earlier = s
+            .earlier
+            .map(|e| format!("earlierLongestLeaseSecs: {e}\n"))
+            .unwrap_or_default();
         let text = format!(
             "name: rig\nlisten: 127.0.0.1:0\nhealth: 127.0.0.1:0\n\
              tls: {{cert: {d}/tls.crt, key: {d}/tls.key, clientCa: {d}/ca.crt}}\n\
@@ -269,7 +364,10 @@ impl Rig {
         });
         self.child = Some(child);
         let Ok((api, health)) = rx.recv_timeout(SOON) else {
-            panic!("the server does not listen: {}", self.log.lock().unwrap().join("\n"))
+            panic!(
+                "the server does not listen: {}",
+                self.log.lock().unwrap().join("\n")
+            )
         };
         (self.api, self.health) = (api, health);
     }
@@ -287,7 +385,13 @@ impl Rig {
         let mut c = self.child.take().unwrap();
         let begin = Instant::now();
         let pid = c.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
         assert!(c.wait().unwrap().success());
         begin.elapsed()
     }
@@ -305,7 +409,12 @@ impl Rig {
     fn connect(&self, identity: Option<(&str, &str)>) -> Client {
         let port = self.api.rsplit(':').next().unwrap();
         let config = tls::client_config(&self.ca.pem, identity).unwrap();
-        Client::new(&format!("https://localhost:{port}"), vec![self.api.clone()], config).unwrap()
+        Client::new(
+            &format!("https://localhost:{port}"),
+            vec![self.api.clone()],
+            config,
+        )
+        .unwrap()
     }
 
     pub fn pid(&self) -> u32 {
@@ -329,20 +438,33 @@ impl Rig {
 
     pub async fn metric(&self, name: &str) -> Option<f64> {
         let text = self.metrics().await;
-        let line = text.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(' '))?;
+        let line = text
+            .lines()
+            .find_map(|l| l.strip_prefix(name)?.strip_prefix(' '))?;
         line.trim().parse().ok()
     }
 
     pub async fn until_metric(&self, line: &str) {
-        until(line, async || self.metrics().await.lines().any(|l| l == line)).await;
+        until(line, async || {
+            self.metrics().await.lines().any(|l| l == line)
+        })
+        .await;
     }
 
     pub fn logged(&self, words: &str) -> usize {
-        self.log.lock().unwrap().iter().filter(|l| l.contains(words)).count()
+        self.log
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|l| l.contains(words))
+            .count()
     }
 
     pub async fn products(&self, c: &Client) -> Products {
-        ask(c, Call::new(http::Method::GET, "/v1/products")).await.json().unwrap()
+        ask(c, Call::new(http::Method::GET, "/v1/products"))
+            .await
+            .json()
+            .unwrap()
     }
 }
 
@@ -360,11 +482,16 @@ pub async fn ask(c: &Client, call: Call) -> Answer {
 }
 
 pub fn problem(a: &Answer) -> Problem {
-    a.json().unwrap_or_else(|e| panic!("{e}: {} {:?}", a.status, a.body))
+    a.json()
+        .unwrap_or_else(|e| panic!("{e}: {} {:?}", a.status, a.body))
 }
 
 pub fn items(seats: u32) -> Vec<Item> {
-    vec![Item { product: ProductName::new("render").unwrap(), seats: Seats::new(seats).unwrap(), version: None }]
+    vec![Item {
+        product: ProductName::new("render").unwrap(),
+        seats: Seats::new(seats).unwrap(),
+        version: None,
+    }]
 }
 
 /// One claim as its holder keeps it.
@@ -429,7 +556,11 @@ impl TestClaim {
             items: self.items.clone(),
             secret_hash: self.secret.hash(),
             request_id: random::request_id(),
-            standing: if self.held.is_some() { Standing::Held } else { Standing::Seeking },
+            standing: if self.held.is_some() {
+                Standing::Held
+            } else {
+                Standing::Seeking
+            },
             ticket: self.ticket.clone(),
             held: self.held.clone(),
             secret: shows.then(|| self.secret.clone()),
@@ -438,9 +569,14 @@ impl TestClaim {
     }
 
     pub fn call(&self, wait: Option<u64>) -> Call {
-        let call = Call::new(http::Method::PUT, format!("/v1/claims/{}", self.name)).json(&self.body()).unwrap();
+        let call = Call::new(http::Method::PUT, format!("/v1/claims/{}", self.name))
+            .json(&self.body())
+            .unwrap();
         match wait {
-            Some(s) => call.header(http::HeaderName::from_static("prefer"), &format!("wait={s}")),
+            Some(s) => call.header(
+                http::HeaderName::from_static("prefer"),
+                &format!("wait={s}"),
+            ),
             None => call,
         }
     }
@@ -451,7 +587,9 @@ impl TestClaim {
     }
 
     pub async fn claim_as(&mut self, c: &Client, bearer: &str) -> Outcome {
-        let call = self.call(None).header(http::header::AUTHORIZATION, &format!("Bearer {bearer}"));
+        let call = self
+            .call(None)
+            .header(http::header::AUTHORIZATION, &format!("Bearer {bearer}"));
         self.take(&ask(c, call).await)
     }
 
@@ -464,7 +602,11 @@ impl TestClaim {
                 self.holder = Some(g.holder.clone());
                 self.ticket = None;
                 let (delegation, lease) = (g.token.delegation.clone(), g.token.lease.clone());
-                self.held = Some(HeldProof { delegation, lease, counter: g.counter });
+                self.held = Some(HeldProof {
+                    delegation,
+                    lease,
+                    counter: g.counter,
+                });
                 Outcome::Granted(Box::new(g))
             }
             202 => {
@@ -479,7 +621,12 @@ impl TestClaim {
 
     pub fn renewal(&mut self, lease: LeaseId) -> Renewal {
         self.counter += 1;
-        Renewal { lease, secret: self.secret.clone(), counter: self.counter, request_id: random::request_id() }
+        Renewal {
+            lease,
+            secret: self.secret.clone(),
+            counter: self.counter,
+            request_id: random::request_id(),
+        }
     }
 
     pub async fn release(&self, c: &Client, lease: LeaseId) -> Answer {
@@ -490,14 +637,21 @@ impl TestClaim {
 pub async fn release(c: &Client, name: &ClaimName, lease: LeaseId, secret: &Secret) -> Answer {
     let call = Call::new(http::Method::DELETE, format!("/v1/claims/{name}"))
         .header(http::header::IF_MATCH, &format!("\"{lease}\""))
-        .header(http::HeaderName::from_static("mooring-secret"), &String::from(secret.clone()));
+        .header(
+            http::HeaderName::from_static("mooring-secret"),
+            &String::from(secret.clone()),
+        );
     ask(c, call).await
 }
 
 pub async fn renew(c: &Client, renewals: Vec<Renewal>) -> Vec<Renewed> {
-    let call = Call::new(http::Method::POST, "/v1/leases/renew").json(&RenewRequest { renewals }).unwrap();
+    let call = Call::new(http::Method::POST, "/v1/leases/renew")
+        .json(&RenewRequest { renewals })
+        .unwrap();
     let a = ask(c, call).await;
-    let r: RenewResponse = a.json().unwrap_or_else(|e| panic!("{e}: {} {:?}", a.status, a.body));
+    let r: RenewResponse = a
+        .json()
+        .unwrap_or_else(|e| panic!("{e}: {} {:?}", a.status, a.body));
     r.results
 }
 
