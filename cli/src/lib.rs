@@ -69,29 +69,56 @@ pub fn run(program: Program) -> ExitCode {
         // The reader closed the pipe (`| head`): nothing is wrong.
         Err(e) if is_broken_pipe(&e) => ExitCode::SUCCESS,
         Err(e) => {
-            eprintln!("Error: {e:#}");
+            eprintln!("Error: {}", words(&e));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error with its causes; a cause that its parent has already quoted is not said twice.
+fn words(e: &anyhow::Error) -> String {
+    let mut out = String::new();
+    for cause in e.chain().map(ToString::to_string) {
+        if out.is_empty() {
+            out = cause;
+        } else if !out.contains(&cause) {
+            out = format!("{out}: {cause}");
+        }
+    }
+    out
 }
 
 fn parse(program: Program) -> Result<Cli, clap::Error> {
     let mut command = Cli::command();
     if program == Program::KubectlPlugin {
         // What people type, so that usage lines can be copied.
-        command = command.bin_name("kubectl mooring").display_name("kubectl-mooring");
+        command = command
+            .bin_name("kubectl mooring")
+            .display_name("kubectl-mooring");
     }
     let mut matches = command.try_get_matches()?;
     Cli::from_arg_matches_mut(&mut matches)
 }
 
 fn is_broken_pipe(e: &anyhow::Error) -> bool {
-    e.chain().any(|c| c.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe))
+    e.chain().any(|c| {
+        c.downcast_ref::<std::io::Error>()
+            .is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let inner = anyhow::anyhow!("no such file");
+        assert_eq!(
+            words(&inner.context("--out: no such file").context("a.yaml")),
+            "a.yaml: --out: no such file"
+        );
+    }
 
     #[test]
     fn the_command_line_is_well_formed() {

@@ -56,12 +56,22 @@ pub fn print(text: &str) -> std::io::Result<()> {
 /// A table in columns, three spaces apart, without trailing blanks.
 pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
     let width = |i: usize| {
-        let cells = rows.iter().filter_map(|r| r.get(i)).map(|c| c.chars().count());
-        cells.chain(header.get(i).map(|h| h.chars().count())).max().unwrap_or(0)
+        let cells = rows
+            .iter()
+            .filter_map(|r| r.get(i))
+            .map(|c| c.chars().count());
+        cells
+            .chain(header.get(i).map(|h| h.chars().count()))
+            .max()
+            .unwrap_or(0)
     };
     let widths: Vec<usize> = (0..header.len()).map(width).collect();
     let line = |cells: &mut dyn Iterator<Item = &str>| {
-        let padded = cells.zip(&widths).map(|(c, w)| format!("{c:<w$}")).collect::<Vec<_>>().join("   ");
+        let padded = cells
+            .zip(&widths)
+            .map(|(c, w)| format!("{c:<w$}"))
+            .collect::<Vec<_>>()
+            .join("   ");
         format!("{}\n", padded.trim_end())
     };
     let mut out = line(&mut header.iter().copied());
@@ -77,7 +87,13 @@ mod tests {
 
     #[test]
     fn columns_stand_under_each_other() {
-        let rows = vec![vec!["a".into(), "1".into()], vec!["größer".into(), String::new()]];
-        assert_eq!(table(&["NAME", "N"], &rows), "NAME     N\na        1\ngrößer\n");
+        let rows = vec![
+            vec!["a".into(), "1".into()],
+            vec!["größer".into(), String::new()],
+        ];
+        assert_eq!(
+            table(&["NAME", "N"], &rows),
+            "NAME     N\na        1\ngrößer\n"
+        );
     }
 }

@@ -4,14 +4,23 @@ use mooring_core::time::Timestamp;
 
 /// How long ago `then` was; `-` if it is not known.
 pub fn since(then: Option<Timestamp>, now: Timestamp) -> String {
-    then.map_or_else(|| "-".to_owned(), |t| span(now.as_second().saturating_sub(t.as_second())))
+    then.map_or_else(
+        || "-".to_owned(),
+        |t| span(now.as_second().saturating_sub(t.as_second())),
+    )
 }
 
 /// A number of seconds in at most two units: the finer one only while it tells something.
 pub fn span(secs: i64) -> String {
     let s = secs.max(0);
     let (m, h, d) = (s / 60, s / 3600, s / 86_400);
-    let two = |a: i64, x: &str, b: i64, y: &str| if b == 0 { format!("{a}{x}") } else { format!("{a}{x}{b}{y}") };
+    let two = |a: i64, x: &str, b: i64, y: &str| {
+        if b == 0 {
+            format!("{a}{x}")
+        } else {
+            format!("{a}{x}{b}{y}")
+        }
+    };
     match s {
         0..120 => format!("{s}s"),
         120..600 => two(m, "m", s % 60, "s"),

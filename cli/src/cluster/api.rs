@@ -18,9 +18,17 @@ pub struct Resource {
 }
 
 /// License servers.
-pub const SERVERS: Resource = Resource { kind: "LicenseServer", plural: "licenseservers", words: "license servers" };
+pub const SERVERS: Resource = Resource {
+    kind: "LicenseServer",
+    plural: "licenseservers",
+    words: "license servers",
+};
 /// Leases.
-pub const LEASES: Resource = Resource { kind: "LicenseLease", plural: "licenseleases", words: "leases" };
+pub const LEASES: Resource = Resource {
+    kind: "LicenseLease",
+    plural: "licenseleases",
+    words: "leases",
+};
 
 const GROUP: &str = "mooring.dev";
 const VERSION: &str = "v1alpha1";
@@ -50,40 +58,69 @@ pub struct List<'a> {
 impl Found {
     /// The objects with these UIDs, in this order.
     pub fn as_list(&self, uids: &[&str]) -> List<'_> {
-        let find = |uid: &&str| self.items.iter().find(|o| o.metadata.uid.as_deref() == Some(*uid));
-        let types = TypeMeta { api_version: "v1".into(), kind: "List".into() };
-        List { types, items: uids.iter().filter_map(find).collect() }
+        let find = |uid: &&str| {
+            self.items
+                .iter()
+                .find(|o| o.metadata.uid.as_deref() == Some(*uid))
+        };
+        let types = TypeMeta {
+            api_version: "v1".into(),
+            kind: "List".into(),
+        };
+        List {
+            types,
+            items: uids.iter().filter_map(find).collect(),
+        }
     }
 
     /// Where was looked, in words.
     pub fn place(&self) -> String {
-        self.namespace.as_ref().map_or_else(|| "any namespace".to_owned(), |n| format!("namespace {n:?}"))
+        self.namespace.as_ref().map_or_else(
+            || "any namespace".to_owned(),
+            |n| format!("namespace {n:?}"),
+        )
     }
 
     /// "No … found", in words.
     pub fn nothing(&self) -> String {
-        let hint = if self.namespace.is_some() { " (-A looks in all)" } else { "" };
+        let hint = if self.namespace.is_some() {
+            " (-A looks in all)"
+        } else {
+            ""
+        };
         format!("No {} in {}{hint}.\n", self.resource.words, self.place())
     }
 }
 
 /// Lists objects.
 pub fn list(common: &Common, resource: Resource) -> anyhow::Result<Found> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let config = config(common).await?;
         let url = config.cluster_url.to_string();
-        let namespace = common.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+        let namespace = common
+            .namespace
+            .clone()
+            .unwrap_or_else(|| config.default_namespace.clone());
         let namespace = (!common.all_namespaces).then_some(namespace);
         let client = Client::try_from(config).with_context(|| format!("cannot talk to {url}"))?;
         let listed = pages(client, resource, namespace.as_deref()).await;
         let items = listed.map_err(|e| explain(e, resource, namespace.as_deref(), &url))?;
-        Ok(Found { items, namespace, resource })
+        Ok(Found {
+            items,
+            namespace,
+            resource,
+        })
     })
 }
 
 async fn config(common: &Common) -> anyhow::Result<Config> {
-    let options = KubeConfigOptions { context: common.context.clone(), ..KubeConfigOptions::default() };
+    let options = KubeConfigOptions {
+        context: common.context.clone(),
+        ..KubeConfigOptions::default()
+    };
     let mut config = match &common.kubeconfig {
         Some(path) => {
             let file = Kubeconfig::read_from(path).with_context(|| format!("--kubeconfig {}", path.display()))?;
@@ -102,7 +139,11 @@ async fn config(common: &Common) -> anyhow::Result<Config> {
     Ok(config)
 }
 
-async fn pages(client: Client, resource: Resource, namespace: Option<&str>) -> Result<Vec<DynamicObject>, kube::Error> {
+async fn pages(
+    client: Client,
+    resource: Resource,
+    namespace: Option<&str>,
+) -> Result<Vec<DynamicObject>, kube::Error> {
     let r = ApiResource {
         group: GROUP.into(),
         version: VERSION.into(),
@@ -120,7 +161,10 @@ async fn pages(client: Client, resource: Resource, namespace: Option<&str>) -> R
         let page = api.list(&params).await?;
         // A list's items do not repeat their kind, and people want to apply what they were shown.
         items.extend(page.items.into_iter().map(|mut o| {
-            o.types = Some(TypeMeta { api_version: r.api_version.clone(), kind: r.kind.clone() });
+            o.types = Some(TypeMeta {
+                api_version: r.api_version.clone(),
+                kind: r.kind.clone(),
+            });
             o.metadata.managed_fields = None;
             o
         }));
@@ -132,7 +176,12 @@ async fn pages(client: Client, resource: Resource, namespace: Option<&str>) -> R
 }
 
 /// Turns an error into what a person can act on.
-fn explain(e: kube::Error, resource: Resource, namespace: Option<&str>, url: &str) -> anyhow::Error {
+fn explain(
+    e: kube::Error,
+    resource: Resource,
+    namespace: Option<&str>,
+    url: &str,
+) -> anyhow::Error {
     let plural = resource.plural;
     match e {
         kube::Error::Api(s) if s.code == 404 => anyhow!(
@@ -140,8 +189,15 @@ fn explain(e: kube::Error, resource: Resource, namespace: Option<&str>, url: &st
              Install it: helm install mooring charts/mooring -n mooring-system --create-namespace"
         ),
         kube::Error::Api(s) if s.code == 403 => {
-            let place = namespace.map_or_else(|| "in all namespaces".to_owned(), |n| format!("in namespace {n:?}"));
-            let narrow = if namespace.is_none() { ", or ask for one namespace with -n" } else { "" };
+            let place = namespace.map_or_else(
+                || "in all namespaces".to_owned(),
+                |n| format!("in namespace {n:?}"),
+            );
+            let narrow = if namespace.is_none() {
+                ", or ask for one namespace with -n"
+            } else {
+                ""
+            };
             anyhow!(
                 "you may not list {plural}.{GROUP} {place}: ask for the role that Mooring's chart brings (mooring-viewer){narrow}. \
                  The API server says: {}",
@@ -149,13 +205,21 @@ fn explain(e: kube::Error, resource: Resource, namespace: Option<&str>, url: &st
             )
         }
         kube::Error::Api(s) if s.code == 401 => {
-            anyhow!("the API server {url} does not accept your credentials (expired?); log in again. It says: {}", s.message)
+            anyhow!(
+                "the API server {url} does not accept your credentials (expired?); log in again. It says: {}",
+                s.message
+            )
         }
         kube::Error::Api(s) => anyhow!("the API server {url} says: {} ({})", s.message, s.code),
         other => {
-            let causes: Vec<String> = anyhow::Error::new(other).chain().map(ToString::to_string).collect();
+            let causes: Vec<String> = anyhow::Error::new(other)
+                .chain()
+                .map(ToString::to_string)
+                .collect();
             let cause = causes.last().cloned().unwrap_or_default();
-            anyhow!("the API server {url} cannot be reached: {cause}; is the cluster up, and $KUBECONFIG the right one?")
+            anyhow!(
+                "the API server {url} cannot be reached: {cause}; is the cluster up, and $KUBECONFIG the right one?"
+            )
         }
     }
 }
@@ -165,15 +229,28 @@ mod tests {
     use super::*;
 
     fn says(code: u16, namespace: Option<&str>) -> String {
-        let s = kube::core::Status { code, message: "because".into(), ..kube::core::Status::default() };
-        explain(kube::Error::Api(Box::new(s)), LEASES, namespace, "https://api:6443").to_string()
+        let s = kube::core::Status {
+            code,
+            message: "because".into(),
+            ..kube::core::Status::default()
+        };
+        explain(
+            kube::Error::Api(Box::new(s)),
+            LEASES,
+            namespace,
+            "https://api:6443",
+        )
+        .to_string()
     }
 
     #[test]
     fn errors_say_what_to_do() {
         assert!(says(404, None).contains("helm install"));
         let e = says(403, None);
-        assert!(e.contains("mooring-viewer") && e.contains("-n") && e.contains("because"), "{e}");
+        assert!(
+            e.contains("mooring-viewer") && e.contains("-n") && e.contains("because"),
+            "{e}"
+        );
         assert!(says(403, Some("a")).contains("\"a\""));
         assert!(says(401, None).contains("log in again"));
         assert!(says(500, None).contains("because"));

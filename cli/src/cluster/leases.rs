@@ -11,7 +11,13 @@ pub fn sort(leases: &mut [LicenseLease]) {
     let server = |l: &LicenseLease| (l.spec.server.namespace.clone(), l.spec.server.name.clone());
     leases.sort_by_cached_key(|l| {
         let place = l.status.place.unwrap_or(u32::MAX);
-        (server(l), l.state(), place, l.metadata.namespace.clone(), l.metadata.name.clone())
+        (
+            server(l),
+            l.state(),
+            place,
+            l.metadata.namespace.clone(),
+            l.metadata.name.clone(),
+        )
     });
 }
 
@@ -25,7 +31,9 @@ pub fn text(leases: &[LicenseLease], found: &Found, now: Timestamp, wide: bool) 
     if all {
         header.push("NAMESPACE");
     }
-    header.extend(["HOLDER", "PRODUCTS", "STATE", "PLACE", "SINCE", "NODE", "SERVER"]);
+    header.extend([
+        "HOLDER", "PRODUCTS", "STATE", "PLACE", "SINCE", "NODE", "SERVER",
+    ]);
     if wide {
         header.extend(["UNTIL", "AGE", "NAME"]);
     }
@@ -71,7 +79,11 @@ fn row(l: &LicenseLease, all: bool, wide: bool, now: Timestamp) -> Vec<String> {
 
 fn holder(l: &LicenseLease) -> String {
     let h = &l.spec.holder;
-    if h.kind == "External" { format!("{} (external)", h.name) } else { dash(&h.name) }
+    if h.kind == "External" {
+        format!("{} (external)", h.name)
+    } else {
+        dash(&h.name)
+    }
 }
 
 /// How many are in which state.
@@ -79,14 +91,21 @@ fn summary(leases: &[LicenseLease]) -> String {
     use State::{Contested, Held, Refused, Reserved, Silent, Unknown, Waiting};
     let count = |s: State| leases.iter().filter(|l| l.state() == s).count();
     let states = [Held, Silent, Contested, Reserved, Waiting, Refused, Unknown];
-    let parts: Vec<String> =
-        states.iter().filter(|s| count(**s) > 0).map(|s| format!("{} {s}", count(*s))).collect();
+    let parts: Vec<String> = states
+        .iter()
+        .filter(|s| count(**s) > 0)
+        .map(|s| format!("{} {s}", count(*s)))
+        .collect();
     parts.join(", ")
 }
 
 /// What to do about one that is neither held nor simply in line.
 fn note(l: &LicenseLease, all: bool) -> Option<String> {
-    let who = if all { format!("{}/{}", l.metadata.namespace, l.spec.holder.name) } else { l.spec.holder.name.clone() };
+    let who = if all {
+        format!("{}/{}", l.metadata.namespace, l.spec.holder.name)
+    } else {
+        l.spec.holder.name.clone()
+    };
     let said = l.status.message.as_deref().filter(|m| !m.is_empty());
     let server = format!("{}/{}", l.spec.server.namespace, l.spec.server.name);
     let default = match l.state() {
@@ -99,5 +118,9 @@ fn note(l: &LicenseLease, all: bool) -> Option<String> {
         State::Refused => format!("{server} refused it; look at its sidecar: kubectl logs {} -c mooring", l.spec.holder.name),
         State::Unknown => format!("{server} does not know it: is a network policy in the way? kubectl logs {} -c mooring", l.spec.holder.name),
     };
-    Some(format!("{who}: {}: {}", l.state(), said.unwrap_or(&default)))
+    Some(format!(
+        "{who}: {}: {}",
+        l.state(),
+        said.unwrap_or(&default)
+    ))
 }

@@ -74,8 +74,14 @@ pub struct StatusArgs {
   mooring leases -A --state Waiting    who waits anywhere
   mooring leases -A --server licensing/main -o wide
 
-STATE is what the license server knows: Held, Waiting (in line), Silent (renewals missed; the seat is free at UNTIL),
-Contested (runs on though its seat was given away), Reserved, Refused, Unknown (the server does not know the pod).")]
+STATE is what the license server knows:
+  Held       the lease is in force
+  Waiting    in line, at PLACE
+  Silent     renewals were missed; the seat is free at UNTIL (-o wide)
+  Contested  runs on for a while though its seat was given away, and stands in line
+  Reserved   seats are kept for a pod that is not scheduled yet
+  Refused    the license server said no
+  Unknown    the pod runs, and the license server does not know it")]
 pub struct LeasesArgs {
     /// Only those in this state, such as Held or Waiting
     #[arg(long, value_enum, ignore_case = true)]
@@ -93,12 +99,20 @@ pub fn status(args: &StatusArgs) -> anyhow::Result<()> {
     let mut servers = objects::read::<objects::LicenseServer>(&found)?;
     servers.retain(|s| args.name.as_ref().is_none_or(|n| *n == s.metadata.name));
     if let (Some(n), true) = (&args.name, servers.is_empty()) {
-        anyhow::bail!("no license server {n:?} in {}; see mooring status -A", found.place());
+        anyhow::bail!(
+            "no license server {n:?} in {}; see mooring status -A",
+            found.place()
+        );
     }
     let names: Vec<&str> = servers.iter().map(|s| s.metadata.uid.as_str()).collect();
     match data(args.common.output) {
         Some(d) => output::print(&d.render(&found.as_list(&names))?)?,
-        None => output::print(&status::text(&servers, &found, Timestamp::now(), args.common.output == Form::Wide))?,
+        None => output::print(&status::text(
+            &servers,
+            &found,
+            Timestamp::now(),
+            args.common.output == Form::Wide,
+        ))?,
     }
     if servers.iter().any(|s| !s.is_ready()) {
         anyhow::bail!("not every license server is ready");
@@ -116,7 +130,12 @@ pub fn leases(args: &LeasesArgs) -> anyhow::Result<()> {
     let names: Vec<&str> = leases.iter().map(|l| l.metadata.uid.as_str()).collect();
     match data(args.common.output) {
         Some(d) => output::print(&d.render(&found.as_list(&names))?)?,
-        None => output::print(&leases::text(&leases, &found, Timestamp::now(), args.common.output == Form::Wide))?,
+        None => output::print(&leases::text(
+            &leases,
+            &found,
+            Timestamp::now(),
+            args.common.output == Form::Wide,
+        ))?,
     }
     Ok(())
 }

@@ -194,7 +194,9 @@ pub struct Claim {
 }
 
 /// What the license server knows of a holder; in the order in which the table shows them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum,
+)]
 #[value(rename_all = "PascalCase")]
 pub enum State {
     /// Granted.

@@ -32,7 +32,11 @@ pub fn text(servers: &[LicenseServer], found: &Found, now: Timestamp, wide: bool
 }
 
 fn name(s: &LicenseServer, all: bool) -> String {
-    if all { format!("{}/{}", s.metadata.namespace, s.metadata.name) } else { s.metadata.name.clone() }
+    if all {
+        format!("{}/{}", s.metadata.namespace, s.metadata.name)
+    } else {
+        s.metadata.name.clone()
+    }
 }
 
 fn or_dash<T: ToString>(v: Option<T>) -> String {
@@ -40,7 +44,9 @@ fn or_dash<T: ToString>(v: Option<T>) -> String {
 }
 
 fn overview(servers: &[LicenseServer], all: bool, wide: bool, now: Timestamp) -> String {
-    let mut header = vec!["SERVER", "NODE", "ANCHOR", "READY", "USED", "SEATS", "WAITING", "AGE"];
+    let mut header = vec![
+        "SERVER", "NODE", "ANCHOR", "READY", "USED", "SEATS", "WAITING", "AGE",
+    ];
     if wide {
         header.extend(["LICENCE", "ENDPOINT", "VERSION"]);
     }
@@ -57,7 +63,11 @@ fn overview(servers: &[LicenseServer], all: bool, wide: bool, now: Timestamp) ->
             age::since(s.metadata.creation_timestamp, now),
         ];
         if wide {
-            row.extend([or_dash(st.licence.as_ref()), or_dash(st.endpoint.as_ref()), or_dash(st.version.as_ref())]);
+            row.extend([
+                or_dash(st.licence.as_ref()),
+                or_dash(st.endpoint.as_ref()),
+                or_dash(st.version.as_ref()),
+            ]);
         }
         row
     };
@@ -78,12 +88,28 @@ fn products(servers: &[LicenseServer], all: bool) -> String {
         .iter()
         .flat_map(|s| {
             s.status.products.iter().map(move |p| {
-                let expires = p.expires.map_or_else(|| "never".to_owned(), |t| t.to_string());
-                vec![name(s, all), p.name.clone(), p.used.to_string(), p.seats.to_string(), p.waiting.to_string(), expires]
+                let expires = p
+                    .expires
+                    .map_or_else(|| "never".to_owned(), |t| t.to_string());
+                vec![
+                    name(s, all),
+                    p.name.clone(),
+                    p.used.to_string(),
+                    p.seats.to_string(),
+                    p.waiting.to_string(),
+                    expires,
+                ]
             })
         })
         .collect();
-    if rows.is_empty() { String::new() } else { table(&["SERVER", "PRODUCT", "USED", "SEATS", "WAITING", "EXPIRES"], &rows) }
+    if rows.is_empty() {
+        String::new()
+    } else {
+        table(
+            &["SERVER", "PRODUCT", "USED", "SEATS", "WAITING", "EXPIRES"],
+            &rows,
+        )
+    }
 }
 
 /// What is wrong with one server. The condition that says most comes first; `Ready` only if no other explains it.
@@ -111,7 +137,9 @@ fn problems(s: &LicenseServer, all: bool, now: Timestamp) -> Vec<String> {
     if let (Some(seen), Some(is)) = (s.status.observed_generation, s.metadata.generation)
         && seen < is
     {
-        out.push(format!("{server}: the operator has not taken in the last change of its spec yet."));
+        out.push(format!(
+            "{server}: the operator has not taken in the last change of its spec yet."
+        ));
     }
     let ends = s.status.products.iter().filter_map(|p| p.expires).min();
     if let Some(t) = ends.filter(|t| t.as_second() - now.as_second() < SOON_DAYS * 86_400) {
@@ -126,7 +154,23 @@ fn problems(s: &LicenseServer, all: bool, now: Timestamp) -> Vec<String> {
 }
 
 fn words(c: &Condition, now: Timestamp) -> String {
-    let since = c.last_transition_time.map(|t| format!(", for {}", age::since(Some(t), now))).unwrap_or_default();
-    let said = if c.message.is_empty() { String::new() } else { format!(": {}", c.message) };
-    format!("{} is {} ({}{since}){said}", c.kind, c.status, if c.reason.is_empty() { "no reason" } else { &c.reason })
+    let since = c
+        .last_transition_time
+        .map(|t| format!(", for {}", age::since(Some(t), now)))
+        .unwrap_or_default();
+    let said = if c.message.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", c.message)
+    };
+    format!(
+        "{} is {} ({}{since}){said}",
+        c.kind,
+        c.status,
+        if c.reason.is_empty() {
+            "no reason"
+        } else {
+            &c.reason
+        }
+    )
 }

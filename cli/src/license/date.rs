@@ -6,7 +6,9 @@ use std::fmt;
 
 /// What is no date.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?}: expected a day such as 2027-01-01 (UTC), or an instant such as 2027-01-01T12:00:00Z (RFC 3339)")]
+#[error(
+    "{0:?}: expected a day such as 2027-01-01 (UTC), or an instant such as 2027-01-01T12:00:00Z (RFC 3339)"
+)]
 pub struct BadDate(String);
 
 /// A day, or an instant.
@@ -24,7 +26,11 @@ impl Date {
         let bad = || BadDate(s.chars().take(60).collect());
         // By shape first: jiff alone would read the day out of `2027-01-01T12:00` and drop the time.
         let is_day = s.len() == 10 && s.bytes().all(|b| b.is_ascii_digit() || b == b'-');
-        if is_day { s.parse().map(Self::Day).map_err(|_| bad()) } else { s.parse().map(Self::Instant).map_err(|_| bad()) }
+        if is_day {
+            s.parse().map(Self::Day).map_err(|_| bad())
+        } else {
+            s.parse().map(Self::Instant).map_err(|_| bad())
+        }
     }
 
     /// The instant; of a day its first one.
@@ -38,7 +44,13 @@ impl Date {
     /// The instant; of a day its last second.
     pub fn end(self) -> Option<Timestamp> {
         match self {
-            Self::Day(d) => Self::Instant(d.at(23, 59, 59, 0).to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp()).start(),
+            Self::Day(d) => Self::Instant(
+                d.at(23, 59, 59, 0)
+                    .to_zoned(jiff::tz::TimeZone::UTC)
+                    .ok()?
+                    .timestamp(),
+            )
+            .start(),
             Self::Instant(t) => Some(t),
         }
     }
@@ -75,7 +87,16 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused_with_what_was_expected() {
-        for bad in ["", "2027", "2027-1-1", "01.01.2027", "2027-02-30", "2027-01-01T12:00", "tomorrow", "2027-13-01"] {
+        for bad in [
+            "",
+            "2027",
+            "2027-1-1",
+            "01.01.2027",
+            "2027-02-30",
+            "2027-01-01T12:00",
+            "tomorrow",
+            "2027-13-01",
+        ] {
             let e = Date::parse(bad).unwrap_err().to_string();
             assert!(e.contains("2027-01-01T12:00:00Z"), "{bad}: {e}");
         }

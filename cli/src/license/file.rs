@@ -20,21 +20,44 @@ pub fn read(path: &Path) -> anyhow::Result<String> {
     let read = source.by_ref().take(MAX + 1).read_to_string(&mut text);
     let n = read.with_context(|| format!("cannot read {} as text", path.display()))?;
     if n as u64 > MAX {
-        bail!("{}: larger than 1 MiB; expected a licence, an order, a key or an anchor description", path.display());
+        bail!(
+            "{}: larger than 1 MiB; expected a licence, an order, a key or an anchor description",
+            path.display()
+        );
     }
     Ok(text)
 }
 
+/// Refuses if there is such a file already: before work is done that cannot be undone.
+pub fn must_be_new(path: &Path) -> anyhow::Result<()> {
+    if path.symlink_metadata().is_ok() {
+        bail!(
+            "{} is there already, and is not overwritten; name another file, or move it away",
+            path.display()
+        );
+    }
+    Ok(())
+}
+
 /// Writes a new file with these permissions; refuses if there is one already.
 pub fn create(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
-    let made = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
+    let made = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path);
     let mut file = match made {
         Err(e) if e.kind() == ErrorKind::AlreadyExists => {
-            bail!("{} is there already, and is not overwritten; name another file, or move it away", path.display())
+            bail!(
+                "{} is there already, and is not overwritten; name another file, or move it away",
+                path.display()
+            )
         }
         made => made.with_context(|| format!("cannot write {}", path.display()))?,
     };
-    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    let written = file
+        .write_all(text.as_bytes())
+        .and_then(|()| file.sync_all());
     if written.is_err() {
         // Half a key or licence helps nobody, and would block the next try.
         let _ = fs::remove_file(path);
@@ -44,7 +67,10 @@ pub fn create(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
 
 /// Writes a file in one step, in the place of another if there is one.
 pub fn replace(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
-    let mut name = path.file_name().map(std::ffi::OsStr::to_owned).unwrap_or_default();
+    let mut name = path
+        .file_name()
+        .map(std::ffi::OsStr::to_owned)
+        .unwrap_or_default();
     name.push(format!(".{}.new", std::process::id()));
     let beside = path.with_file_name(name);
     create(&beside, text, mode)?;

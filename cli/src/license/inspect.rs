@@ -4,7 +4,8 @@ use super::verify::{self, Input};
 use super::{file, vendor_key};
 use crate::output::{self, Form};
 use mooring_core::license::{
-    AnchorKey, Delegation, Envelope, LeaseToken, Licence, OpenLicence, Policy, Product, Trust, types,
+    AnchorKey, Delegation, Envelope, LeaseToken, Licence, OpenLicence, Policy, Product, Trust,
+    types,
 };
 use mooring_core::request;
 use mooring_core::time::{DEFAULT_GRACE, Timestamp, print_span};
@@ -14,12 +15,14 @@ use std::path::PathBuf;
 
 /// Flags.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Without --vendor-key nothing is verified, and the print says so: anyone can write such a file.
+#[command(
+    after_help = "Without --vendor-key nothing is verified, and the print says so: anyone can write such a file.
 
 Examples:
   mooring license inspect acme.mooring
   mooring license inspect acme.mooring --vendor-key ed25519:9f2c… -o json
-  curl --unix-socket $MOORING_SOCKET http://mooring/v1/token | mooring license inspect -")]
+  curl --unix-socket $MOORING_SOCKET http://mooring/v1/token | mooring license inspect -"
+)]
 pub struct Args {
     /// A licence file, or a bundle {licence, delegation, lease} as the sidecar's socket gives it (- for standard input)
     #[arg(value_name = "FILE")]
@@ -57,7 +60,11 @@ struct Seen<'a> {
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let input = verify::read(&file::read(&args.file)?)?;
     let keys = vendor_key::public(&args.vendor_key)?;
-    let trust = if keys.is_empty() { Trust::Unchecked } else { Trust::Pinned(&keys) };
+    let trust = if keys.is_empty() {
+        Trust::Unchecked
+    } else {
+        Trust::Pinned(&keys)
+    };
     let envelope = input.licence().clone();
     let open = OpenLicence::from_envelope(envelope, trust)?;
     let now = Timestamp::now();
@@ -65,7 +72,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let (delegation, lease) = match &input {
         Input::Licence(_) => (None, None),
         Input::Bundle(b) => (
-            Some(b.delegation.read_unverified::<Delegation>(types::DELEGATION)?),
+            Some(
+                b.delegation
+                    .read_unverified::<Delegation>(types::DELEGATION)?,
+            ),
             Some(b.lease.read_unverified::<LeaseToken>(types::LEASE)?),
         ),
     };
@@ -73,7 +83,12 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         let seen = Seen {
             verified: open.signed_by.is_some(),
             verified_by: open.signed_by.as_ref().map(|k| k.0.clone()),
-            signatures: open.envelope.signatures.iter().map(|s| s.keyid.0.as_str()).collect(),
+            signatures: open
+                .envelope
+                .signatures
+                .iter()
+                .map(|s| s.keyid.0.as_str())
+                .collect(),
             sha256: open.digest.0.clone(),
             in_force: dates.is_none(),
             problem: dates,
@@ -96,7 +111,10 @@ struct Lines(String);
 
 impl Lines {
     fn add(&mut self, name: &str, value: &str) {
-        let value: String = value.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+        let value: String = value
+            .chars()
+            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+            .collect();
         self.0.push_str(&format!("{name:<13} {value}\n"));
     }
 
@@ -114,9 +132,19 @@ fn licence(open: &OpenLicence, dates: Option<&str>) -> String {
     let mut out = Lines(String::new());
     out.add("Licence", &l.id);
     out.add("Customer", &l.customer);
-    out.add("Signature", &signature(&open.envelope, open.signed_by.as_ref().map(|k| k.0.as_str())));
+    out.add(
+        "Signature",
+        &signature(
+            &open.envelope,
+            open.signed_by.as_ref().map(|k| k.0.as_str()),
+        ),
+    );
     let state = dates.map_or_else(|| "in force".to_owned(), |e| format!("NOT IN FORCE: {e}"));
-    let unverified = if open.signed_by.is_none() { " (as far as the unverified file says)" } else { "" };
+    let unverified = if open.signed_by.is_none() {
+        " (as far as the unverified file says)"
+    } else {
+        ""
+    };
     out.add("State", &format!("{state}{unverified}"));
     if l.test {
         out.add("Test", "for tests only; its tokens say so");
@@ -125,15 +153,30 @@ fn licence(open: &OpenLicence, dates: Option<&str>) -> String {
     if let Some(t) = l.not_before {
         out.add("Begins", &t.to_string());
     }
-    out.add("Expires", &l.expires.map_or_else(|| "never".into(), |t| format!("{t} (exclusive)")));
+    out.add(
+        "Expires",
+        &l.expires
+            .map_or_else(|| "never".into(), |t| format!("{t} (exclusive)")),
+    );
     if let Some(t) = l.maintenance_until {
         out.add("Maintenance", &format!("covers builds up to {t}"));
     }
     if !l.supersedes.is_empty() {
         out.add("Replaces", &l.supersedes.join(", "));
     }
-    let over = |n: u32| if n == 0 { String::new() } else { format!(", and {n} more as overdraft") };
-    out.each("Pools", l.pools.iter().map(|p| format!("{}: {} seats{}", p.name, p.seats, over(p.overdraft))));
+    let over = |n: u32| {
+        if n == 0 {
+            String::new()
+        } else {
+            format!(", and {n} more as overdraft")
+        }
+    };
+    out.each(
+        "Pools",
+        l.pools
+            .iter()
+            .map(|p| format!("{}: {} seats{}", p.name, p.seats, over(p.overdraft))),
+    );
     out.each("Products", l.products.iter().map(product));
     out.each("Anchors", l.anchors.iter().map(anchor));
     out.each("Policy", policy(&l.policy).into_iter());
@@ -145,7 +188,11 @@ fn licence(open: &OpenLicence, dates: Option<&str>) -> String {
 }
 
 fn signature(envelope: &Envelope, verified: Option<&str>) -> String {
-    let named: Vec<&str> = envelope.signatures.iter().map(|s| s.keyid.0.as_str()).collect();
+    let named: Vec<&str> = envelope
+        .signatures
+        .iter()
+        .map(|s| s.keyid.0.as_str())
+        .collect();
     match verified {
         Some(k) => format!("verified: signed by the vendor's key {k}"),
         None if named.is_empty() => "NOT VERIFIED: nobody signed it".to_owned(),
@@ -159,19 +206,50 @@ fn signature(envelope: &Envelope, verified: Option<&str>) -> String {
 
 fn product(p: &Product) -> String {
     let draw = |d: &mooring_core::license::Draw| {
-        if d.weight == 1 { d.pool.to_string() } else { format!("{} × {}", d.weight, d.pool) }
+        if d.weight == 1 {
+            d.pool.to_string()
+        } else {
+            format!("{} × {}", d.weight, d.pool)
+        }
     };
     let alternative = |a: &Vec<_>| a.iter().map(draw).collect::<Vec<_>>().join(" and ");
-    let from = p.from.iter().map(alternative).collect::<Vec<_>>().join(", or ");
-    let features = if p.features.is_empty() { String::new() } else { format!("; features {}", p.features.join(", ")) };
-    format!("{}: {}; each seat from {from}{features}", p.name, p.versions)
+    let from = p
+        .from
+        .iter()
+        .map(alternative)
+        .collect::<Vec<_>>()
+        .join(", or ");
+    let features = if p.features.is_empty() {
+        String::new()
+    } else {
+        format!("; features {}", p.features.join(", "))
+    };
+    format!(
+        "{}: {}; each seat from {from}{features}",
+        p.name, p.versions
+    )
 }
 
 fn anchor(a: &AnchorKey) -> String {
-    let software = if a.software { ", SOFTWARE: can be copied" } else { "" };
-    let label = a.label.as_ref().map(|l| format!(", {l}")).unwrap_or_default();
-    let standby = a.standby.map(|s| format!(", standby for {} days", s.days)).unwrap_or_default();
-    format!("{}, key id {}{label}{standby}{software}", a.kind, a.key.id())
+    let software = if a.software {
+        ", SOFTWARE: can be copied"
+    } else {
+        ""
+    };
+    let label = a
+        .label
+        .as_ref()
+        .map(|l| format!(", {l}"))
+        .unwrap_or_default();
+    let standby = a
+        .standby
+        .map(|s| format!(", standby for {} days", s.days))
+        .unwrap_or_default();
+    format!(
+        "{}, key id {}{label}{standby}{software}",
+        a.kind,
+        a.key.id()
+    )
 }
 
 fn policy(p: &Policy) -> Vec<String> {
@@ -182,24 +260,65 @@ fn policy(p: &Policy) -> Vec<String> {
         OptimisticStart::Voucher => "may start with no server in reach with a voucher only".into(),
         OptimisticStart::Deny => "may not start with no server in reach".into(),
     });
-    v.extend(p.max_contested.map(|d| format!("at most {} once the seat was given away", print_span(d))));
-    v.extend(p.max_anchor_grace.map(|d| format!("renewals go on at most {} without the anchor", print_span(d))));
-    v.extend(p.max_lease.map(|d| format!("leases of at most {}", print_span(d))));
-    v.extend(p.reclaim.map(|r| format!("a silent holder's seat is given away: {r:?}")));
+    v.extend(
+        p.max_contested
+            .map(|d| format!("at most {} once the seat was given away", print_span(d))),
+    );
+    v.extend(p.max_anchor_grace.map(|d| {
+        format!(
+            "renewals go on at most {} without the anchor",
+            print_span(d)
+        )
+    }));
+    v.extend(
+        p.max_lease
+            .map(|d| format!("leases of at most {}", print_span(d))),
+    );
+    v.extend(
+        p.reclaim
+            .map(|r| format!("a silent holder's seat is given away: {r:?}")),
+    );
     v
 }
 
 fn bundle(d: &Delegation, l: &LeaseToken) -> String {
     let mut out = Lines(String::from("\n"));
-    out.add("Delegation", "NOT VERIFIED (mooring license verify --product … does)");
+    out.add(
+        "Delegation",
+        "NOT VERIFIED (mooring license verify --product … does)",
+    );
     out.add("  by", &format!("{} anchor, key id {}", d.kind, d.key_id));
-    out.add("  for", &format!("server key {}, instance {}", d.server_key.id(), d.instance));
-    out.add("  from, to", &format!("{} to {}", d.not_before, d.not_after));
-    out.add("Lease", "NOT VERIFIED (mooring license verify --product … does)");
+    out.add(
+        "  for",
+        &format!("server key {}, instance {}", d.server_key.id(), d.instance),
+    );
+    out.add(
+        "  from, to",
+        &format!("{} to {}", d.not_before, d.not_after),
+    );
+    out.add(
+        "Lease",
+        "NOT VERIFIED (mooring license verify --product … does)",
+    );
     out.add("  id", &format!("{}, claim {}", l.lease, l.claim));
-    let items = l.items.iter().map(|i| request::Item { product: i.product.clone(), seats: i.seats, version: None });
+    let items = l.items.iter().map(|i| request::Item {
+        product: i.product.clone(),
+        seats: i.seats,
+        version: None,
+    });
     out.add("  items", &request::print(&items.collect::<Vec<_>>()));
-    out.add("  issued", &format!("{}, for {}, to run for {}", l.issued_at, print_span(l.lease_for), print_span(l.run_for)));
-    out.add("  nonce", l.nonce.as_deref().unwrap_or("none: it is not fresh"));
+    out.add(
+        "  issued",
+        &format!(
+            "{}, for {}, to run for {}",
+            l.issued_at,
+            print_span(l.lease_for),
+            print_span(l.run_for)
+        ),
+    );
+    out.add(
+        "  nonce",
+        l.nonce.as_deref().unwrap_or("none: it is not fresh"),
+    );
     out.0
 }

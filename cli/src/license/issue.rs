@@ -10,7 +10,8 @@ use std::path::PathBuf;
 
 /// Flags.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "An order file is YAML or JSON; flags go before what it says. The shortest:
+#[command(
+    after_help = "An order file is YAML or JSON; flags go before what it says. The shortest:
 
   id: ACME-2027-001
   customer: ACME Corp
@@ -20,11 +21,14 @@ use std::path::PathBuf;
 
 Examples:
   mooring license issue order.yaml --key vendor.key --anchor anchor.yaml --out acme.mooring
-  mooring license issue --key vendor.key --anchor anchor.yaml --id T-1 --customer ACME --product render:2 --test
-  mooring license issue order.yaml --key old.key --key new.key --anchor anchor.yaml   # while keys rotate
+  mooring license issue --id T-1 --customer ACME --product render:2 --test \\
+      --key vendor.key --anchor anchor.yaml
+  mooring license issue order.yaml --anchor anchor.yaml \\
+      --key old.key --key new.key                     # while keys rotate
   crm export 4711 | mooring license issue --from - --key vendor.key --out acme.mooring
 
-docs/licences.md explains every field.")]
+docs/licences.md explains every field."
+)]
 pub struct Args {
     /// The order file (YAML or JSON; - for standard input)
     #[arg(value_name = "ORDER")]
@@ -88,7 +92,11 @@ pub fn run(mut args: Args) -> anyhow::Result<()> {
         return Ok(output::print(&Data::Yaml.render(&built.licence)?)?);
     }
 
-    let keys = args.key.iter().map(|p| vendor_key::read(p)).collect::<anyhow::Result<Vec<_>>>()?;
+    let keys = args
+        .key
+        .iter()
+        .map(|p| vendor_key::read(p))
+        .collect::<anyhow::Result<Vec<_>>>()?;
     let (text, open) = sign(&built.licence, &keys)?;
     match &args.out {
         None => output::print(&text)?,
@@ -96,8 +104,15 @@ pub fn run(mut args: Args) -> anyhow::Result<()> {
         Some(path) => file::create(path, &text, 0o644).context("--out (--force overwrites)")?,
     }
     let ids: Vec<String> = keys.iter().map(|k| k.public().id().0).collect();
-    let expires = open.licence.expires.map_or_else(|| "never".to_owned(), |t| t.to_string());
-    let to = args.out.as_ref().map(|p| format!(" to {}", p.display())).unwrap_or_default();
+    let expires = open
+        .licence
+        .expires
+        .map_or_else(|| "never".to_owned(), |t| t.to_string());
+    let to = args
+        .out
+        .as_ref()
+        .map(|p| format!(" to {}", p.display()))
+        .unwrap_or_default();
     eprintln!(
         "Issued licence {} for {}{to}: expires {expires}, sha256 {}, signed by {}",
         open.licence.id,
@@ -138,14 +153,20 @@ fn gather(args: &mut Args) -> anyhow::Result<Order> {
 }
 
 /// Signs, and reads the result back as an application would: no file leaves that does not verify.
-fn sign(licence: &mooring_core::license::Licence, keys: &[SigningKey]) -> anyhow::Result<(String, OpenLicence)> {
+fn sign(
+    licence: &mooring_core::license::Licence,
+    keys: &[SigningKey],
+) -> anyhow::Result<(String, OpenLicence)> {
     let mut envelope = Envelope::unsigned(types::LICENCE, licence)?;
     let message = envelope.signed_bytes();
     let mut seen: Vec<PublicKey> = Vec::new();
     for key in keys {
         let public = key.public();
         if seen.contains(&public) {
-            bail!("--key: {} is given twice; expected each key once", public.id());
+            bail!(
+                "--key: {} is given twice; expected each key once",
+                public.id()
+            );
         }
         envelope.add_signature(&public, key.sign(&message));
         seen.push(public);
@@ -153,7 +174,10 @@ fn sign(licence: &mooring_core::license::Licence, keys: &[SigningKey]) -> anyhow
     let text = armour(&envelope)?;
     let mut open = None;
     for key in &seen {
-        open = Some(OpenLicence::read(&text, Trust::Pinned(&[*key])).context("the signed licence does not verify")?);
+        open = Some(
+            OpenLicence::read(&text, Trust::Pinned(&[*key]))
+                .context("the signed licence does not verify")?,
+        );
     }
     let open = open.context("--key: missing; expected at least one")?;
     if open.licence != *licence {

@@ -11,12 +11,14 @@ use std::path::PathBuf;
 
 /// Flags.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "The private key signs every licence: keep it offline, with a copy in a safe. Whoever has it can make
+#[command(
+    after_help = "The private key signs every licence: keep it offline, with a copy in a safe. Whoever has it can make
 licences; if it is lost, applications in the field accept no new licence until they are built anew.
 
 Examples:
   mooring license keygen --out vendor.key
-  mooring license keygen --out vendor.key -o json | jq -r .publicKey > vendor.pub")]
+  mooring license keygen --out vendor.key -o json | jq -r .publicKey > vendor.pub"
+)]
 pub struct Args {
     /// The file for the private key (PKCS#8 PEM, mode 0600); never overwritten
     #[arg(long, value_name = "FILE")]
@@ -37,7 +39,9 @@ struct Printed {
 /// Makes a key.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let mut seed = [0; 32];
-    SystemRandom::new().fill(&mut seed).map_err(|_| anyhow!("the kernel gave no random bytes"))?;
+    SystemRandom::new()
+        .fill(&mut seed)
+        .map_err(|_| anyhow!("the kernel gave no random bytes"))?;
     let key = SigningKey::from_seed(&seed)?.public();
     file::create(&args.out, &vendor_key::to_pem(&seed), 0o600).context("--out")?;
     let bytes = match key {
@@ -46,7 +50,11 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     };
     match args.output.data() {
         Some(data) => {
-            let p = Printed { public_key: key.to_string(), key_id: key.id().0, hex: hex::encode(&bytes) };
+            let p = Printed {
+                public_key: key.to_string(),
+                key_id: key.id().0,
+                hex: hex::encode(&bytes),
+            };
             output::print(&data.render(&p)?)?;
         }
         None => output::print(&text(args, &key, &bytes))?,

@@ -12,19 +12,25 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 /// What stands before the 32 bytes of an Ed25519 private key in PKCS#8, version 1 (RFC 8410, section 7).
-const PKCS8_ED25519: [u8; 16] =
-    [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
+const PKCS8_ED25519: [u8; 16] = [
+    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
+];
 
 /// A private key as PKCS#8 PEM. Version 1, without the public half: every OpenSSL reads it.
 pub fn to_pem(seed: &[u8; 32]) -> String {
     let der = [PKCS8_ED25519.as_slice(), seed].concat();
-    format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", STANDARD.encode(der))
+    format!(
+        "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
+        STANDARD.encode(der)
+    )
 }
 
 /// Reads a private key out of PKCS#8 PEM.
 pub fn from_pem(text: &str) -> anyhow::Result<SigningKey> {
     if text.contains("BEGIN ENCRYPTED PRIVATE KEY") {
-        bail!("it is encrypted; expected an unencrypted Ed25519 key: decrypt it with `openssl pkey` into a 0600 file");
+        bail!(
+            "it is encrypted; expected an unencrypted Ed25519 key: decrypt it with `openssl pkey` into a 0600 file"
+        );
     }
     let der = PrivatePkcs8KeyDer::from_pem_slice(text.as_bytes()).map_err(|e| {
         anyhow!("no PKCS#8 private key in PEM ({e}); expected what `mooring license keygen` wrote")
@@ -37,12 +43,21 @@ pub fn from_pem(text: &str) -> anyhow::Result<SigningKey> {
 /// build machine may have its own ways.
 pub fn read(path: &Path) -> anyhow::Result<SigningKey> {
     if path.as_os_str().as_encoded_bytes().starts_with(b"pkcs11:") {
-        bail!("--key {}: keys in an HSM are not supported by this version; expected a PKCS#8 PEM file", path.display());
+        bail!(
+            "--key {}: keys in an HSM are not supported by this version; expected a PKCS#8 PEM file",
+            path.display()
+        );
     }
     let text = file::read(path)?;
-    let mode = std::fs::metadata(path).map(|m| m.permissions().mode()).unwrap_or(0);
+    let mode = std::fs::metadata(path)
+        .map(|m| m.permissions().mode())
+        .unwrap_or(0);
     if mode & 0o077 != 0 && path != Path::new("-") {
-        eprintln!("Warning: {} can be read by others (mode {:04o}); chmod 600 it", path.display(), mode & 0o7777);
+        eprintln!(
+            "Warning: {} can be read by others (mode {:04o}); chmod 600 it",
+            path.display(),
+            mode & 0o7777
+        );
     }
     from_pem(&text).with_context(|| format!("--key {}", path.display()))
 }
@@ -54,7 +69,9 @@ pub fn public(values: &[String]) -> anyhow::Result<Vec<PublicKey>> {
     for value in values {
         match one(value) {
             Some(key) => keys.push(key.with_context(|| format!("--vendor-key {value}"))?),
-            None => keys.extend(public_file(Path::new(value)).with_context(|| format!("--vendor-key {value}"))?),
+            None => keys.extend(
+                public_file(Path::new(value)).with_context(|| format!("--vendor-key {value}"))?,
+            ),
         }
     }
     Ok(keys)
@@ -63,34 +80,53 @@ pub fn public(values: &[String]) -> anyhow::Result<Vec<PublicKey>> {
 /// A key, if the text looks like one and not like a file's name.
 fn one(text: &str) -> Option<anyhow::Result<PublicKey>> {
     let is_hex = text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
-    let key = if is_hex { format!("ed25519:{text}") } else { text.to_owned() };
+    let key = if is_hex {
+        format!("ed25519:{text}")
+    } else {
+        text.to_owned()
+    };
     if !key.starts_with("ed25519:") && !key.starts_with("p256:") {
         return None;
     }
-    Some(key.parse::<PublicKey>().map_err(Into::into).and_then(vendor))
+    Some(
+        key.parse::<PublicKey>()
+            .map_err(Into::into)
+            .and_then(vendor),
+    )
 }
 
 /// Vendors sign with Ed25519; another key is a mix-up, such as an anchor's.
 fn vendor(key: PublicKey) -> anyhow::Result<PublicKey> {
     match key {
         PublicKey::Ed25519(_) => Ok(key),
-        PublicKey::P256(_) => bail!("a P-256 key; vendors sign with Ed25519 (is it the anchor's key?)"),
+        PublicKey::P256(_) => {
+            bail!("a P-256 key; vendors sign with Ed25519 (is it the anchor's key?)")
+        }
     }
 }
 
 fn public_file(path: &Path) -> anyhow::Result<Vec<PublicKey>> {
-    let text = file::read(path).context("neither a key (\"ed25519:\" and 64 hexadecimal digits) nor a file")?;
+    let text = file::read(path)
+        .context("neither a key (\"ed25519:\" and 64 hexadecimal digits) nor a file")?;
     if text.contains("PRIVATE KEY") {
-        bail!("a private key; expected public keys: the line that `mooring license keygen` printed");
+        bail!(
+            "a private key; expected public keys: the line that `mooring license keygen` printed"
+        );
     }
-    let lines = text.lines().map(|l| l.split('#').next().unwrap_or("").trim());
+    let lines = text
+        .lines()
+        .map(|l| l.split('#').next().unwrap_or("").trim());
     let lines = lines.enumerate().filter(|(_, l)| !l.is_empty());
     let read = |(i, l): (usize, &str)| {
         let key = one(l).unwrap_or_else(|| l.parse::<PublicKey>().map_err(Into::into));
         key.with_context(|| format!("line {}", i + 1))
     };
     let keys = lines.map(read).collect::<anyhow::Result<Vec<_>>>()?;
-    if keys.is_empty() { Err(anyhow!("no key in it; expected one a line")) } else { Ok(keys) }
+    if keys.is_empty() {
+        Err(anyhow!("no key in it; expected one a line"))
+    } else {
+        Ok(keys)
+    }
 }
 
 #[cfg(test)]
@@ -101,15 +137,24 @@ mod tests {
     #[test]
     fn a_key_is_read_as_it_was_written() {
         let key = from_pem(&to_pem(&[7; 32])).unwrap();
-        assert_eq!(key.public(), SigningKey::from_seed(&[7; 32]).unwrap().public());
+        assert_eq!(
+            key.public(),
+            SigningKey::from_seed(&[7; 32]).unwrap().public()
+        );
     }
 
     #[test]
     fn what_is_no_private_key_says_what_was_expected() {
         for (bad, says) in [
             ("", "mooring license keygen"),
-            ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "expected an Ed25519 key"),
-            ("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n", "openssl pkey"),
+            (
+                "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+                "expected an Ed25519 key",
+            ),
+            (
+                "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
+                "openssl pkey",
+            ),
         ] {
             let e = format!("{:#}", from_pem(bad).unwrap_err());
             assert!(e.contains(says), "{e}");

@@ -3,19 +3,23 @@
 use super::{date, file, vendor_key};
 use crate::output;
 use anyhow::{Context as _, bail};
-use mooring_core::license::{self, Bundle, Demand, Envelope, MinAnchor, OpenLicence, PublicKey, Trust, Verified};
+use mooring_core::license::{
+    self, Bundle, Demand, Envelope, MinAnchor, OpenLicence, PublicKey, Trust, Verified,
+};
 use mooring_core::names::{ProductName, Version};
 use mooring_core::time::{Timestamp, print_span};
 use std::path::PathBuf;
 
 /// Flags.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "A licence file is judged now (or at --at); the lease in a bundle at the time it was issued, as applications do.
+#[command(
+    after_help = "A licence file is judged now (or at --at); the lease in a bundle at the time it was issued, as applications do.
 
 Examples:
   mooring license verify acme.mooring --vendor-key ed25519:9f2c…
   curl --unix-socket $MOORING_SOCKET \"http://mooring/v1/token?nonce=4711\" > bundle.json
-  mooring license verify bundle.json --vendor-key vendor.pub --product render --app-version 2026.1 --nonce 4711")]
+  mooring license verify bundle.json --vendor-key vendor.pub --product render --app-version 2026.1 --nonce 4711"
+)]
 pub struct Args {
     /// A licence file, or a bundle {licence, delegation, lease} as the sidecar's socket gives it (- for standard input)
     #[arg(value_name = "FILE")]
@@ -63,7 +67,8 @@ impl Input {
 /// Tells the two forms apart.
 pub(super) fn read(text: &str) -> anyhow::Result<Input> {
     if text.trim_start().starts_with('{') {
-        let bundle = serde_json::from_str(text).context("not a bundle; expected JSON with licence, delegation and lease")?;
+        let bundle = serde_json::from_str(text)
+            .context("not a bundle; expected JSON with licence, delegation and lease")?;
         return Ok(Input::Bundle(Box::new(bundle)));
     }
     // Only to look inside: whoever calls verifies the envelope.
@@ -83,7 +88,10 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 
 fn licence(args: &Args, envelope: Envelope, keys: &[PublicKey]) -> anyhow::Result<String> {
     if args.product.is_some() {
-        bail!("--product: {} is a licence file; expected a bundle {{licence, delegation, lease}}", args.file.display());
+        bail!(
+            "--product: {} is a licence file; expected a bundle {{licence, delegation, lease}}",
+            args.file.display()
+        );
     }
     let open = OpenLicence::from_envelope(envelope, Trust::Pinned(keys))?;
     let at = args.at.unwrap_or_else(Timestamp::now);
@@ -97,17 +105,27 @@ fn licence(args: &Args, envelope: Envelope, keys: &[PublicKey]) -> anyhow::Resul
 
 fn bundle(args: &Args, bundle: &Bundle, keys: &[PublicKey]) -> anyhow::Result<String> {
     let Some(product) = &args.product else {
-        bail!("--product: missing; {} is a bundle, and a lease is verified for a product", args.file.display());
+        bail!(
+            "--product: missing; {} is a bundle, and a lease is verified for a product",
+            args.file.display()
+        );
     };
     if args.at.is_some() {
-        bail!("--at: {} is a bundle, judged at the time its lease was issued", args.file.display());
+        bail!(
+            "--at: {} is a bundle, judged at the time its lease was issued",
+            args.file.display()
+        );
     }
     let demand = Demand {
         product,
         app_version: args.app_version.as_ref(),
         built_on: args.built_on,
         nonce: args.nonce.as_deref(),
-        min_anchor: if args.hardware { MinAnchor::Hardware } else { MinAnchor::Any },
+        min_anchor: if args.hardware {
+            MinAnchor::Hardware
+        } else {
+            MinAnchor::Any
+        },
     };
     let v = license::verify(bundle, keys, &demand)?;
     Ok(describe(product, &v))
@@ -119,7 +137,11 @@ fn describe(product: &ProductName, v: &Verified) -> String {
     } else {
         "UNFRESH: no --nonce was given, so it may be an old one".to_owned()
     };
-    let anchor = if v.software { format!("{}, SOFTWARE: its key can be copied", v.anchor) } else { v.anchor.to_string() };
+    let anchor = if v.software {
+        format!("{}, SOFTWARE: its key can be copied", v.anchor)
+    } else {
+        v.anchor.to_string()
+    };
     let mut out = format!(
         "OK: lease {} of {} {} {product}, under licence {:?}\n  anchor    {anchor}\n  issued    {}\n  runs for  {}\n  fresh     {fresh}\n",
         v.lease,
@@ -130,7 +152,10 @@ fn describe(product: &ProductName, v: &Verified) -> String {
         print_span(v.run_for),
     );
     if v.overdraft > 0 {
-        out.push_str(&format!("  overdraft {} seats over what was sold\n", v.overdraft));
+        out.push_str(&format!(
+            "  overdraft {} seats over what was sold\n",
+            v.overdraft
+        ));
     }
     if v.test {
         out.push_str("  test      the licence is one for tests\n");

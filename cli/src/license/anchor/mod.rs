@@ -45,7 +45,13 @@ pub struct Description {
 
 impl From<Description> for AnchorKey {
     fn from(d: Description) -> Self {
-        Self { kind: d.kind, key: d.key, software: d.software, label: d.label, standby: d.standby }
+        Self {
+            kind: d.kind,
+            key: d.key,
+            software: d.software,
+            label: d.label,
+            standby: d.standby,
+        }
     }
 }
 
@@ -53,7 +59,10 @@ impl From<Description> for AnchorKey {
 pub fn read(path: &Path) -> anyhow::Result<Description> {
     let text = file::read(path)?;
     serde_yaml::from_str(&text).with_context(|| {
-        format!("{}: no anchor description; expected what `mooring license anchor pkcs11` printed", path.display())
+        format!(
+            "{}: no anchor description; expected what `mooring license anchor pkcs11` printed",
+            path.display()
+        )
     })
 }
 
@@ -69,7 +78,12 @@ fn print(d: &Description, notes: &[String], form: Data, out: Option<&Path>) -> a
     match out {
         Some(path) => {
             file::create(path, &text, 0o644).context("--out")?;
-            eprintln!("Anchor {} ({}) described in {}; send it to the vendor", d.key.id(), d.kind, path.display());
+            eprintln!(
+                "Anchor {} ({}) described in {}; send it to the vendor",
+                d.key.id(),
+                d.kind,
+                path.display()
+            );
         }
         None => output::print(&text)?,
     }
@@ -78,7 +92,9 @@ fn print(d: &Description, notes: &[String], form: Data, out: Option<&Path>) -> a
 
 /// A token's own words must not end the comment they stand in.
 fn one_line(s: &str) -> String {
-    s.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    s.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }
 
 #[cfg(test)]
@@ -94,7 +110,9 @@ mod tests {
         assert!(d.software);
         let json = Data::Json.render(&d).unwrap();
         assert_eq!(serde_yaml::from_str::<Description>(&json).unwrap(), d);
-        let e = serde_yaml::from_str::<Description>(&format!("{yaml}soft: true\n")).unwrap_err().to_string();
+        let e = serde_yaml::from_str::<Description>(&format!("{yaml}soft: true\n"))
+            .unwrap_err()
+            .to_string();
         assert!(e.contains("soft"), "{e}");
     }
 }

@@ -13,7 +13,10 @@ pub(super) const VARIABLE: &str = "MOORING_PIN";
 /// Finds the PIN; asks for it as the last resort.
 pub(super) fn find(file: Option<&Path>, token: &str) -> anyhow::Result<AuthPin> {
     let (pin, source) = match (file, std::env::var(VARIABLE)) {
-        (Some(path), _) => (crate::license::file::read(path).context("--pin-file")?, format!("--pin-file {}", path.display())),
+        (Some(path), _) => (
+            crate::license::file::read(path).context("--pin-file")?,
+            format!("--pin-file {}", path.display()),
+        ),
         (None, Ok(pin)) => (pin, format!("environment variable {VARIABLE}")),
         (None, Err(_)) => (ask(token)?, "the PIN".to_owned()),
     };
@@ -39,8 +42,16 @@ impl Drop for Echo<'_> {
 
 /// Asks on the terminal, not on standard input: that may be a pipe.
 fn ask(token: &str) -> anyhow::Result<String> {
-    let none = || format!("no PIN for token {token:?}: expected --pin-file, {VARIABLE} in the environment, or a terminal to ask on");
-    let tty = OpenOptions::new().read(true).write(true).open("/dev/tty").with_context(none)?;
+    let none = || {
+        format!(
+            "no PIN for token {token:?}: expected --pin-file, {VARIABLE} in the environment, or a terminal to ask on"
+        )
+    };
+    let tty = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/tty")
+        .with_context(none)?;
     if !isatty(&tty) {
         bail!(none());
     }

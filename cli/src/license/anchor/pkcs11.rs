@@ -4,7 +4,7 @@
 //! changed or deleted, and one is made only with `--generate`.
 
 use super::token::{self, KeyFacts, P256_OID};
-use super::{Description, pin};
+use super::{Description, file, pin};
 use crate::output::Data;
 use anyhow::{Context as _, anyhow, bail};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
@@ -20,14 +20,16 @@ use std::path::PathBuf;
 
 /// Flags.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "The PIN is read from --pin-file, else from the environment variable MOORING_PIN, else asked for. It is
+#[command(
+    after_help = "The PIN is read from --pin-file, else from the environment variable MOORING_PIN, else asked for. It is
 tried once: tokens lock after a few wrong ones.
 
 Examples:
   mooring license anchor pkcs11 --module /usr/lib/x86_64-linux-gnu/opensc-pkcs11.so \\
       --token-label acme --key-label mooring --out anchor.yaml
   mooring license anchor pkcs11 --module /usr/lib/softhsm/libsofthsm2.so \\
-      --token-label test --pin-file pin --generate > anchor.yaml")]
+      --token-label test --pin-file pin --generate > anchor.yaml"
+)]
 pub struct Args {
     /// The PKCS#11 module (a shared library) that drives the token
     #[arg(long, value_name = "FILE")]
@@ -78,10 +80,18 @@ struct Found {
 
 /// Describes the anchor.
 pub fn run(args: &Args) -> anyhow::Result<()> {
+    if let Some(path) = &args.out {
+        file::must_be_new(path).context("--out")?;
+    }
     let module = load(args)?;
     let (slot, info) = find_token(&module, args)?;
-    let session = if args.generate { module.open_rw_session(slot) } else { module.open_ro_session(slot) };
-    let session = session.with_context(|| format!("cannot open a session with token {:?}", args.token_label))?;
+    let session = if args.generate {
+        module.open_rw_session(slot)
+    } else {
+        module.open_ro_session(slot)
+    };
+    let session = session
+        .with_context(|| format!("cannot open a session with token {:?}", args.token_label))?;
     login(&session, &info, args)?;
 
     let mut found = find_keys(&session, args)?;
@@ -94,15 +104,22 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         several => bail!(
             "token {:?} has several P-256 keys that fit: {}; choose one with --key-label or --key-id",
             args.token_label,
-            several.iter().map(|k| k.name.clone()).collect::<Vec<_>>().join(", ")
+            several
+                .iter()
+                .map(|k| k.name.clone())
+                .collect::<Vec<_>>()
+                .join(", ")
         ),
     }
 }
 
 fn load(args: &Args) -> anyhow::Result<Pkcs11> {
     let path = args.module.display();
-    let module = Pkcs11::new(&args.module)
-        .map_err(|e| anyhow!("--module {path}: {e}; expected a PKCS#11 module, a shared library for this machine"))?;
+    let module = Pkcs11::new(&args.module).map_err(|e| {
+        anyhow!(
+            "--module {path}: {e}; expected a PKCS#11 module, a shared library for this machine"
+        )
+    })?;
     let flags = CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK);
     module.initialize(flags).map_err(|e| {
         anyhow!("--module {path}: it does not start: {e}; is its configuration in place, its service (pcscd) running?")
@@ -112,7 +129,10 @@ fn load(args: &Args) -> anyhow::Result<Pkcs11> {
 
 fn find_token(module: &Pkcs11, args: &Args) -> anyhow::Result<(Slot, TokenInfo)> {
     let mut tokens = Vec::new();
-    for slot in module.get_slots_with_token().context("cannot list the tokens")? {
+    for slot in module
+        .get_slots_with_token()
+        .context("cannot list the tokens")?
+    {
         // A token that was pulled meanwhile is none.
         if let Ok(info) = module.get_token_info(slot)
             && info.token_initialized()
@@ -120,17 +140,38 @@ fn find_token(module: &Pkcs11, args: &Args) -> anyhow::Result<(Slot, TokenInfo)>
             tokens.push((slot, info));
         }
     }
-    let all: Vec<String> =
-        tokens.iter().map(|(_, t)| format!("{:?} (serial {:?})", t.label(), t.serial_number())).collect();
-    let serial = |t: &TokenInfo| args.token_serial.as_ref().is_none_or(|s| s == t.serial_number());
+    let all: Vec<String> = tokens
+        .iter()
+        .map(|(_, t)| format!("{:?} (serial {:?})", t.label(), t.serial_number()))
+        .collect();
+    let serial = |t: &TokenInfo| {
+        args.token_serial
+            .as_ref()
+            .is_none_or(|s| s == t.serial_number())
+    };
     tokens.retain(|(_, t)| t.label() == args.token_label && serial(t));
     match tokens.len() {
         0 | 1 => tokens.pop().ok_or_else(|| {
-            let there = if all.is_empty() { "no token at all; is it plugged in?".to_owned() } else { all.join(", ") };
-            let serial = args.token_serial.as_ref().map(|s| format!(" with serial {s:?}")).unwrap_or_default();
-            anyhow!("--token-label {:?}: no such token{serial}; there is {there}", args.token_label)
+            let there = if all.is_empty() {
+                "no token at all; is it plugged in?".to_owned()
+            } else {
+                all.join(", ")
+            };
+            let serial = args
+                .token_serial
+                .as_ref()
+                .map(|s| format!(" with serial {s:?}"))
+                .unwrap_or_default();
+            anyhow!(
+                "--token-label {:?}: no such token{serial}; there is {there}",
+                args.token_label
+            )
         }),
-        _ => bail!("--token-label {:?}: several tokens: {}; add --token-serial", args.token_label, all.join(", ")),
+        _ => bail!(
+            "--token-label {:?}: several tokens: {}; add --token-serial",
+            args.token_label,
+            all.join(", ")
+        ),
     }
 }
 
@@ -141,13 +182,17 @@ fn login(session: &Session, info: &TokenInfo, args: &Args) -> anyhow::Result<()>
         return Ok(());
     }
     if info.user_pin_locked() {
-        bail!("token {label:?}: its PIN is locked; unlock it with the token's own tool (and its PUK or SO PIN)");
+        bail!(
+            "token {label:?}: its PIN is locked; unlock it with the token's own tool (and its PUK or SO PIN)"
+        );
     }
     if !info.user_pin_initialized() {
         bail!("token {label:?}: it has no user PIN yet; set one with the token's own tool");
     }
     if info.user_pin_final_try() {
-        bail!("token {label:?}: one more wrong PIN locks it, so it is not tried here; log in with the token's own tool first");
+        bail!(
+            "token {label:?}: one more wrong PIN locks it, so it is not tried here; log in with the token's own tool first"
+        );
     }
     let pin = if info.protected_authentication_path() {
         eprintln!("Enter the PIN on the token's own keypad");
@@ -157,13 +202,18 @@ fn login(session: &Session, info: &TokenInfo, args: &Args) -> anyhow::Result<()>
     };
     match session.login(UserType::User, pin.as_ref()) {
         Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(()),
-        Err(Error::Pkcs11(RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange, _)) => bail!(
+        Err(Error::Pkcs11(
+            RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange,
+            _,
+        )) => bail!(
             "token {label:?}: wrong PIN. It was tried once and is not tried again: a few more wrong ones lock the token. \
              Check --pin-file or {}",
             pin::VARIABLE
         ),
         Err(Error::Pkcs11(RvError::PinLocked, _)) => {
-            bail!("token {label:?}: its PIN is locked; unlock it with the token's own tool (and its PUK or SO PIN)")
+            bail!(
+                "token {label:?}: its PIN is locked; unlock it with the token's own tool (and its PUK or SO PIN)"
+            )
         }
         Err(e) => bail!(
             "token {label:?}: the login failed: {e}. It is not tried again: some tokens report a wrong PIN like this, \
@@ -174,15 +224,29 @@ fn login(session: &Session, info: &TokenInfo, args: &Args) -> anyhow::Result<()>
 
 /// P-256 key pairs that fit the flags.
 fn find_keys(session: &Session, args: &Args) -> anyhow::Result<Vec<Found>> {
-    let mut wanted = vec![Attribute::Class(ObjectClass::PRIVATE_KEY), Attribute::KeyType(KeyType::EC)];
-    wanted.extend(args.key_label.as_ref().map(|l| Attribute::Label(l.as_bytes().to_vec())));
+    let mut wanted = vec![
+        Attribute::Class(ObjectClass::PRIVATE_KEY),
+        Attribute::KeyType(KeyType::EC),
+    ];
+    wanted.extend(
+        args.key_label
+            .as_ref()
+            .map(|l| Attribute::Label(l.as_bytes().to_vec())),
+    );
     wanted.extend(args.key_id.as_ref().map(|i| Attribute::Id(i.0.clone())));
     let mut found = Vec::new();
-    for private in session.find_objects(&wanted).context("cannot list the token's keys")? {
+    for private in session
+        .find_objects(&wanted)
+        .context("cannot list the token's keys")?
+    {
         let (id, label) = name_of(session, private);
         if let Some(public) = public_of(session, private, id.as_deref()) {
             let name = format!("{label:?} (id {})", hex::encode(id.unwrap_or_default()));
-            found.push(Found { private, public, name });
+            found.push(Found {
+                private,
+                public,
+                name,
+            });
         }
     }
     Ok(found)
@@ -190,7 +254,10 @@ fn find_keys(session: &Session, args: &Args) -> anyhow::Result<Vec<Found>> {
 
 fn name_of(session: &Session, key: ObjectHandle) -> (Option<Vec<u8>>, String) {
     let (mut id, mut label) = (None, String::new());
-    for a in session.get_attributes(key, &[AttributeType::Id, AttributeType::Label]).unwrap_or_default() {
+    for a in session
+        .get_attributes(key, &[AttributeType::Id, AttributeType::Label])
+        .unwrap_or_default()
+    {
         match a {
             Attribute::Id(v) if !v.is_empty() => id = Some(v),
             Attribute::Label(v) => label = String::from_utf8_lossy(&v).into_owned(),
@@ -203,16 +270,26 @@ fn name_of(session: &Session, key: ObjectHandle) -> (Option<Vec<u8>>, String) {
 /// The public half: the object with the same id, or what the private one says itself.
 fn public_of(session: &Session, private: ObjectHandle, id: Option<&[u8]>) -> Option<PublicKey> {
     let twin = id.and_then(|id| {
-        let wanted =
-            [Attribute::Class(ObjectClass::PUBLIC_KEY), Attribute::KeyType(KeyType::EC), Attribute::Id(id.to_vec())];
-        session.find_objects(&wanted).unwrap_or_default().into_iter().find_map(|k| point_of(session, k))
+        let wanted = [
+            Attribute::Class(ObjectClass::PUBLIC_KEY),
+            Attribute::KeyType(KeyType::EC),
+            Attribute::Id(id.to_vec()),
+        ];
+        session
+            .find_objects(&wanted)
+            .unwrap_or_default()
+            .into_iter()
+            .find_map(|k| point_of(session, k))
     });
     twin.or_else(|| point_of(session, private))
 }
 
 fn point_of(session: &Session, key: ObjectHandle) -> Option<PublicKey> {
     let (mut params, mut point) = (Vec::new(), Vec::new());
-    for a in session.get_attributes(key, &[AttributeType::EcParams, AttributeType::EcPoint]).ok()? {
+    for a in session
+        .get_attributes(key, &[AttributeType::EcParams, AttributeType::EcPoint])
+        .ok()?
+    {
         match a {
             Attribute::EcParams(v) => params = v,
             Attribute::EcPoint(v) => point = v,
@@ -226,8 +303,15 @@ fn point_of(session: &Session, key: ObjectHandle) -> Option<PublicKey> {
 fn nothing_found(session: &Session, args: &Args) -> String {
     let any = [Attribute::Class(ObjectClass::PRIVATE_KEY)];
     let keys = session.find_objects(&any).unwrap_or_default();
-    let names: Vec<String> = keys.iter().map(|k| format!("{:?}", name_of(session, *k).1)).collect();
-    let there = if names.is_empty() { "no private key".to_owned() } else { format!("other keys: {}", names.join(", ")) };
+    let names: Vec<String> = keys
+        .iter()
+        .map(|k| format!("{:?}", name_of(session, *k).1))
+        .collect();
+    let there = if names.is_empty() {
+        "no private key".to_owned()
+    } else {
+        format!("other keys: {}", names.join(", "))
+    };
     let mut wanted = String::from("no P-256 key");
     if let Some(l) = &args.key_label {
         wanted.push_str(&format!(" with label {l:?}"));
@@ -235,17 +319,30 @@ fn nothing_found(session: &Session, args: &Args) -> String {
     if let Some(i) = &args.key_id {
         wanted.push_str(&format!(" with id {}", hex::encode(&i.0)));
     }
-    format!("token {:?}: {wanted} (there is {there}); --generate makes one", args.token_label)
+    format!(
+        "token {:?}: {wanted} (there is {there}); --generate makes one",
+        args.token_label
+    )
 }
 
 fn generate(session: &Session, args: &Args) -> anyhow::Result<Found> {
-    let label = args.key_label.clone().unwrap_or_else(|| "mooring".to_owned());
+    let label = args
+        .key_label
+        .clone()
+        .unwrap_or_else(|| "mooring".to_owned());
     let id = match &args.key_id {
         Some(id) => id.0.clone(),
         None => random::<8>()?.to_vec(),
     };
-    let both = [Attribute::Token(true), Attribute::Label(label.clone().into_bytes()), Attribute::Id(id.clone())];
-    let mut public = vec![Attribute::EcParams(P256_OID.to_vec()), Attribute::Verify(true)];
+    let both = [
+        Attribute::Token(true),
+        Attribute::Label(label.clone().into_bytes()),
+        Attribute::Id(id.clone()),
+    ];
+    let mut public = vec![
+        Attribute::EcParams(P256_OID.to_vec()),
+        Attribute::Verify(true),
+    ];
     let mut private = vec![
         Attribute::Private(true),
         Attribute::Sensitive(true),
@@ -257,15 +354,22 @@ fn generate(session: &Session, args: &Args) -> anyhow::Result<Found> {
     let made = session.generate_key_pair(&Mechanism::EccKeyPairGen, &public, &private);
     let (public, private) =
         made.with_context(|| format!("token {:?}: it made no P-256 key", args.token_label))?;
-    let key = point_of(session, public).ok_or_else(|| anyhow!("the token does not tell the public key it has made"))?;
+    let key = point_of(session, public)
+        .ok_or_else(|| anyhow!("the token does not tell the public key it has made"))?;
     let name = format!("{label:?} (id {})", hex::encode(id));
     eprintln!("Made key {name} on token {:?}", args.token_label);
-    Ok(Found { private, public: key, name })
+    Ok(Found {
+        private,
+        public: key,
+        name,
+    })
 }
 
 fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
     let mut b = [0; N];
-    SystemRandom::new().fill(&mut b).map_err(|_| anyhow!("the kernel gave no random bytes"))?;
+    SystemRandom::new()
+        .fill(&mut b)
+        .map_err(|_| anyhow!("the kernel gave no random bytes"))?;
     Ok(b)
 }
 
@@ -282,20 +386,38 @@ fn describe(session: &Session, key: &Found, info: &TokenInfo, args: &Args) -> an
 
     let why = token::software(info.manufacturer_id(), info.model(), facts);
     let mut notes = vec![
-        format!("token {:?}, {} {}, serial {}", info.label(), info.manufacturer_id(), info.model(), info.serial_number()),
-        format!("key {}, key id {}; it signed a test just now", key.name, key.public.id()),
+        format!(
+            "token {:?}, {} {}, serial {}",
+            info.label(),
+            info.manufacturer_id(),
+            info.model(),
+            info.serial_number()
+        ),
+        format!(
+            "key {}, key id {}; it signed a test just now",
+            key.name,
+            key.public.id()
+        ),
     ];
     notes.extend(why.iter().map(|w| format!("software: {w}")));
     if why.is_empty() {
         let untold = facts == KeyFacts::default();
-        let note = if untold { "nothing says that the key can be copied (the token tells nothing of its keys)" } else { "the token says that the key cannot leave it" };
+        let note = if untold {
+            "nothing says that the key can be copied (the token tells nothing of its keys)"
+        } else {
+            "the token says that the key cannot leave it"
+        };
         notes.push(note.to_owned());
     }
     for w in &why {
         eprintln!("Note: {w}; a vendor issues for it only with --allow-software-token");
     }
     let label = args.label.clone().unwrap_or_else(|| {
-        [info.model(), info.serial_number()].join(" ").split_whitespace().collect::<Vec<_>>().join(" ")
+        [info.model(), info.serial_number()]
+            .join(" ")
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
     });
     let description = Description {
         kind: AnchorKind::Pkcs11,
@@ -318,7 +440,11 @@ fn facts(session: &Session, key: ObjectHandle) -> (KeyFacts, bool) {
         AttributeType::Local,
         AttributeType::AlwaysAuthenticate,
     ] {
-        match session.get_attributes(key, &[a]).unwrap_or_default().first() {
+        match session
+            .get_attributes(key, &[a])
+            .unwrap_or_default()
+            .first()
+        {
             Some(Attribute::Sensitive(v)) => facts.sensitive = Some(*v),
             Some(Attribute::Extractable(v)) => facts.extractable = Some(*v),
             Some(Attribute::NeverExtractable(v)) => facts.never_extractable = Some(*v),
@@ -337,7 +463,10 @@ fn prove(session: &Session, key: &Found) -> anyhow::Result<()> {
     let sig = session.sign(&Mechanism::Ecdsa, key.private, hash.as_ref());
     let sig = sig.with_context(|| format!("key {}: it does not sign", key.name))?;
     if !key.public.verifies(&message, &sig) {
-        bail!("key {}: what it signs does not verify against the public key beside it; use another key", key.name);
+        bail!(
+            "key {}: what it signs does not verify against the public key beside it; use another key",
+            key.name
+        );
     }
     Ok(())
 }

@@ -6,7 +6,17 @@ use mooring_core::license::PublicKey;
 pub(super) const P256_OID: [u8; 10] = [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 
 /// Words in a token's manufacturer or model that name software.
-const SOFTWARE: &[&str] = &["softhsm", "opendnssec", "kryoptic", "mozilla", "nss ", "p11-kit", "gnome", "opencryptoki soft", "swtpm"];
+const SOFTWARE: &[&str] = &[
+    "softhsm",
+    "opendnssec",
+    "kryoptic",
+    "mozilla",
+    "nss ",
+    "p11-kit",
+    "gnome",
+    "opencryptoki soft",
+    "swtpm",
+];
 
 /// What a private key's attributes say; `None` where the token does not tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,7 +36,9 @@ pub(super) fn software(manufacturer: &str, model: &str, key: KeyFacts) -> Vec<St
     let mut why = Vec::new();
     let words = format!("{manufacturer} {model} ").to_lowercase();
     if SOFTWARE.iter().any(|w| words.contains(w)) {
-        why.push(format!("the token is software (manufacturer {manufacturer:?}, model {model:?})"));
+        why.push(format!(
+            "the token is software (manufacturer {manufacturer:?}, model {model:?})"
+        ));
     }
     if key.extractable == Some(true) {
         why.push("the key is extractable (CKA_EXTRACTABLE is true)".to_owned());
@@ -38,7 +50,10 @@ pub(super) fn software(manufacturer: &str, model: &str, key: KeyFacts) -> Vec<St
         why.push("the key was extractable once (CKA_NEVER_EXTRACTABLE is false)".to_owned());
     }
     if key.local == Some(false) {
-        why.push("the key was not made on the token (CKA_LOCAL is false): there may be copies".to_owned());
+        why.push(
+            "the key was not made on the token (CKA_LOCAL is false): there may be copies"
+                .to_owned(),
+        );
     }
     why
 }
@@ -61,7 +76,10 @@ pub(super) fn p256(params: &[u8], point: &[u8]) -> Option<PublicKey> {
 pub(super) fn key_id(s: &str) -> Result<Vec<u8>, String> {
     let plain: String = s.chars().filter(|c| *c != ':').collect();
     let bytes = hex::decode(plain.strip_prefix("0x").unwrap_or(&plain));
-    bytes.ok().filter(|b| !b.is_empty()).ok_or_else(|| "expected hexadecimal digits, such as 01 or a1:b2".to_owned())
+    bytes
+        .ok()
+        .filter(|b| !b.is_empty())
+        .ok_or_else(|| "expected hexadecimal digits, such as 01 or a1:b2".to_owned())
 }
 
 #[cfg(test)]
@@ -69,19 +87,57 @@ mod tests {
     #![allow(clippy::unwrap_used, missing_docs)]
     use super::*;
 
-    const HARD: KeyFacts =
-        KeyFacts { sensitive: Some(true), extractable: Some(false), never_extractable: Some(true), local: Some(true) };
+    const HARD: KeyFacts = KeyFacts {
+        sensitive: Some(true),
+        extractable: Some(false),
+        never_extractable: Some(true),
+        local: Some(true),
+    };
 
     #[test]
     fn software_is_told_by_name_or_by_what_the_key_allows() {
-        assert_eq!(software("Yubico (www.yubico.com)", "YubiKey YK5", HARD), Vec::<String>::new());
-        assert_eq!(software("www.CardContact.de", "PKCS#15 emulated", KeyFacts::default()), Vec::<String>::new());
+        assert_eq!(
+            software("Yubico (www.yubico.com)", "YubiKey YK5", HARD),
+            Vec::<String>::new()
+        );
+        assert_eq!(
+            software(
+                "www.CardContact.de",
+                "PKCS#15 emulated",
+                KeyFacts::default()
+            ),
+            Vec::<String>::new()
+        );
         assert_eq!(software("SoftHSM project", "SoftHSM v2", HARD).len(), 1);
         for (key, says) in [
-            (KeyFacts { extractable: Some(true), ..HARD }, "CKA_EXTRACTABLE"),
-            (KeyFacts { sensitive: Some(false), ..HARD }, "CKA_SENSITIVE"),
-            (KeyFacts { never_extractable: Some(false), ..HARD }, "CKA_NEVER_EXTRACTABLE"),
-            (KeyFacts { local: Some(false), ..HARD }, "CKA_LOCAL"),
+            (
+                KeyFacts {
+                    extractable: Some(true),
+                    ..HARD
+                },
+                "CKA_EXTRACTABLE",
+            ),
+            (
+                KeyFacts {
+                    sensitive: Some(false),
+                    ..HARD
+                },
+                "CKA_SENSITIVE",
+            ),
+            (
+                KeyFacts {
+                    never_extractable: Some(false),
+                    ..HARD
+                },
+                "CKA_NEVER_EXTRACTABLE",
+            ),
+            (
+                KeyFacts {
+                    local: Some(false),
+                    ..HARD
+                },
+                "CKA_LOCAL",
+            ),
         ] {
             let why = software("Yubico", "YubiKey", key);
             assert!(why.len() == 1 && why[0].contains(says), "{why:?}");
@@ -95,7 +151,10 @@ mod tests {
         assert_eq!(p256(&P256_OID, &wrapped), p256(&P256_OID, &raw));
         assert!(p256(&P256_OID, &raw).is_some());
         assert!(p256(&P256_OID, &raw[1..]).is_none());
-        assert!(p256(&[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22], &raw).is_none(), "P-384");
+        assert!(
+            p256(&[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22], &raw).is_none(),
+            "P-384"
+        );
         // A bare compressed point is no key this version reads.
         assert!(p256(&P256_OID, &[&[2][..], &[9; 32]].concat()).is_none());
     }

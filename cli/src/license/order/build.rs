@@ -30,7 +30,11 @@ pub struct Built {
 /// Makes the licence. `now` dates it, `allow_software` is the vendor's explicit word for keys that can be copied.
 pub fn build(order: &Order, now: Timestamp, allow_software: bool) -> Result<Built, OrderError> {
     let mut warnings = Vec::new();
-    let id = required("id", order.id.as_deref(), "your name for this licence, such as ACME-2027-001")?;
+    let id = required(
+        "id",
+        order.id.as_deref(),
+        "your name for this licence, such as ACME-2027-001",
+    )?;
     let customer = required("customer", order.customer.as_deref(), "whom it is sold to")?;
     let dates = Dates::read(order, now)?;
     let (pools, products) = sold(order, &mut warnings)?;
@@ -65,7 +69,9 @@ pub fn build(order: &Order, now: Timestamp, allow_software: bool) -> Result<Buil
 fn required(field: &str, value: Option<&str>, expected: &str) -> Result<String, OrderError> {
     match value.map(str::trim) {
         None | Some("") => Err(refuse(field, format!("missing; expected {expected}"))),
-        Some(v) if v.chars().any(char::is_control) => Err(refuse(field, format!("{v:?}: expected one line of text"))),
+        Some(v) if v.chars().any(char::is_control) => {
+            Err(refuse(field, format!("{v:?}: expected one line of text")))
+        }
         Some(v) => Ok(v.to_owned()),
     }
 }
@@ -83,7 +89,8 @@ impl Dates {
             let Some(v) = value else { return Ok(None) };
             let d = Date::parse(v).map_err(|e| refuse(field, e.to_string()))?;
             let t = if end { d.end() } else { d.start() };
-            t.map(Some).ok_or_else(|| refuse(field, format!("{v:?}: out of range")))
+            t.map(Some)
+                .ok_or_else(|| refuse(field, format!("{v:?}: out of range")))
         };
         // Whole seconds: nobody reads more, and every client can.
         let issued = read("issued", &order.issued, false)?.unwrap_or(now);
@@ -93,7 +100,10 @@ impl Dates {
         let longest_test = Timestamp::from_second(begins.as_second() + TEST_DAYS * 86_400).ok();
         let expires = match order.expires.as_deref() {
             Some("never") if order.test => {
-                return Err(refuse("expires", format!("never; a licence for tests lasts at most {TEST_DAYS} days")));
+                return Err(refuse(
+                    "expires",
+                    format!("never; a licence for tests lasts at most {TEST_DAYS} days"),
+                ));
             }
             Some("never") => None,
             None if order.test => longest_test,
@@ -104,25 +114,43 @@ impl Dates {
             Some(_) => read("expires", &order.expires, false)?,
         };
         if let Some(t) = expires.filter(|t| *t <= now) {
-            return Err(refuse("expires", format!("{t} is over already; expected a date after {now}")));
+            return Err(refuse(
+                "expires",
+                format!("{t} is over already; expected a date after {now}"),
+            ));
         }
         if let Some(t) = expires.filter(|t| *t <= begins) {
-            let problem = format!("{t} is not after the licence begins, {begins}; expected a later date");
+            let problem =
+                format!("{t} is not after the licence begins, {begins}; expected a later date");
             return Err(refuse("expires", problem));
         }
         if order.test && expires > longest_test {
             let at = longest_test.map(|t| t.to_string()).unwrap_or_default();
-            return Err(refuse("expires", format!("a licence for tests lasts at most {TEST_DAYS} days, until {at}")));
+            return Err(refuse(
+                "expires",
+                format!("a licence for tests lasts at most {TEST_DAYS} days, until {at}"),
+            ));
         }
         let maintenance_until = read("maintenanceUntil", &order.maintenance_until, true)?;
-        Ok(Self { issued, not_before, expires, maintenance_until })
+        Ok(Self {
+            issued,
+            not_before,
+            expires,
+            maintenance_until,
+        })
     }
 }
 
 /// Pools and products: those written out, and a pool for each product with seats of its own.
-fn sold(order: &Order, warnings: &mut Vec<String>) -> Result<(Vec<Pool>, Vec<Product>), OrderError> {
+fn sold(
+    order: &Order,
+    warnings: &mut Vec<String>,
+) -> Result<(Vec<Pool>, Vec<Product>), OrderError> {
     if order.products.is_empty() {
-        return Err(refuse("products", "missing; expected at least one, with name and seats"));
+        return Err(refuse(
+            "products",
+            "missing; expected at least one, with name and seats",
+        ));
     }
     let mut pools = Vec::new();
     for (i, p) in order.pools.iter().enumerate() {
@@ -134,7 +162,11 @@ fn sold(order: &Order, warnings: &mut Vec<String>) -> Result<(Vec<Pool>, Vec<Pro
         products.push(product(&format!("products[{i}]"), p, &mut pools, written)?);
     }
     for p in &pools {
-        if !products.iter().flat_map(|q| q.from.iter().flatten()).any(|d| d.pool == p.name) {
+        if !products
+            .iter()
+            .flat_map(|q| q.from.iter().flatten())
+            .any(|d| d.pool == p.name)
+        {
             warnings.push(format!("pools: no product draws on pool {}", p.name));
         }
     }
@@ -144,15 +176,32 @@ fn sold(order: &Order, warnings: &mut Vec<String>) -> Result<(Vec<Pool>, Vec<Pro
 fn pool(at: &str, p: &OrderPool) -> Result<Pool, OrderError> {
     let name = PoolName::new(&p.name).map_err(|e| refuse(format!("{at}.name"), e.to_string()))?;
     let seats = at_least_one(&format!("{at}.seats"), p.seats)?;
-    Ok(Pool { name, seats, overdraft: p.overdraft.map_or(0, |o| o.0) })
+    Ok(Pool {
+        name,
+        seats,
+        overdraft: p.overdraft.map_or(0, |o| o.0),
+    })
 }
 
 fn at_least_one(field: &str, n: Count) -> Result<u32, OrderError> {
-    if n.0 == 0 { Err(refuse(field, "0; expected a whole number from 1 to 1000000")) } else { Ok(n.0) }
+    if n.0 == 0 {
+        Err(refuse(
+            field,
+            "0; expected a whole number from 1 to 1000000",
+        ))
+    } else {
+        Ok(n.0)
+    }
 }
 
-fn product(at: &str, p: &OrderProduct, pools: &mut Vec<Pool>, written: usize) -> Result<Product, OrderError> {
-    let name = ProductName::new(&p.name).map_err(|e| refuse(format!("{at}.name"), e.to_string()))?;
+fn product(
+    at: &str,
+    p: &OrderProduct,
+    pools: &mut Vec<Pool>,
+    written: usize,
+) -> Result<Product, OrderError> {
+    let name =
+        ProductName::new(&p.name).map_err(|e| refuse(format!("{at}.name"), e.to_string()))?;
     // Products and pools have the same rule for names.
     let own = PoolName::new(&p.name).map_err(|e| refuse(format!("{at}.name"), e.to_string()))?;
     let is_written = pools.iter().take(written).any(|q| q.name == own);
@@ -162,32 +211,61 @@ fn product(at: &str, p: &OrderProduct, pools: &mut Vec<Pool>, written: usize) ->
             return Err(refuse(format!("{at}.seats"), problem));
         }
         (Some(_), None) if is_written => {
-            let problem = format!("pools lists {own} as well; expected the seats at one of the two places");
+            let problem =
+                format!("pools lists {own} as well; expected the seats at one of the two places");
             return Err(refuse(format!("{at}.seats"), problem));
         }
         (Some(seats), None) => {
             let seats = at_least_one(&format!("{at}.seats"), seats)?;
             if pools.iter().all(|q| q.name != own) {
-                pools.push(Pool { name: own.clone(), seats, overdraft: p.overdraft.map_or(0, |o| o.0) });
+                pools.push(Pool {
+                    name: own.clone(),
+                    seats,
+                    overdraft: p.overdraft.map_or(0, |o| o.0),
+                });
             }
-            vec![vec![Draw { pool: own, weight: 1 }]]
+            vec![vec![Draw {
+                pool: own,
+                weight: 1,
+            }]]
         }
         (None, Some(from)) => from.0.clone(),
-        (None, None) if is_written => vec![vec![Draw { pool: own, weight: 1 }]],
+        (None, None) if is_written => vec![vec![Draw {
+            pool: own,
+            weight: 1,
+        }]],
         (None, None) => {
-            return Err(refuse(format!("{at}.seats"), "missing; expected a number of seats, or from with pools"));
+            return Err(refuse(
+                format!("{at}.seats"),
+                "missing; expected a number of seats, or from with pools",
+            ));
         }
     };
     if p.overdraft.is_some() && p.seats.is_none() {
-        return Err(refuse(format!("{at}.overdraft"), "given without seats; expected it at the pool, in pools"));
+        return Err(refuse(
+            format!("{at}.overdraft"),
+            "given without seats; expected it at the pool, in pools",
+        ));
     }
-    let versions = p.versions.checked().map_err(|(bound, e)| refuse(format!("{at}.versions.{bound}"), e))?;
+    let versions = p
+        .versions
+        .checked()
+        .map_err(|(bound, e)| refuse(format!("{at}.versions.{bound}"), e))?;
     if let (Some(a), Some(b)) = (&versions.from, &versions.to)
         && !versions.covers(a)
     {
-        return Err(refuse(format!("{at}.versions"), format!("{a}..{b} covers nothing; expected the first version first")));
+        return Err(refuse(
+            format!("{at}.versions"),
+            format!("{a}..{b} covers nothing; expected the first version first"),
+        ));
     }
-    Ok(Product { name, versions, features: p.features.clone(), count_by: p.count_by, from })
+    Ok(Product {
+        name,
+        versions,
+        features: p.features.clone(),
+        count_by: p.count_by,
+        from,
+    })
 }
 
 fn anchors(list: &[Description], allow_software: bool) -> Result<Vec<AnchorKey>, OrderError> {
@@ -198,7 +276,10 @@ fn anchors(list: &[Description], allow_software: bool) -> Result<Vec<AnchorKey>,
     for (i, a) in list.iter().enumerate() {
         let at = format!("anchors[{i}]");
         if list.iter().take(i).any(|b| b.key == a.key) {
-            return Err(refuse(format!("{at}.key"), format!("{} is there twice", a.key.id())));
+            return Err(refuse(
+                format!("{at}.key"),
+                format!("{} is there twice", a.key.id()),
+            ));
         }
         if a.software && !allow_software {
             let problem = format!(
@@ -208,11 +289,15 @@ fn anchors(list: &[Description], allow_software: bool) -> Result<Vec<AnchorKey>,
             return Err(refuse(format!("{at}.software"), problem));
         }
         if let Some(s) = a.standby.filter(|s| !(1..=365).contains(&s.days)) {
-            return Err(refuse(format!("{at}.standby.days"), format!("{}; expected 1 to 365", s.days)));
+            return Err(refuse(
+                format!("{at}.standby.days"),
+                format!("{}; expected 1 to 365", s.days),
+            ));
         }
     }
     if list.iter().filter(|a| a.standby.is_none()).count() != 1 {
-        let problem = "expected exactly one without standby: two that serve at once would double the seats";
+        let problem =
+            "expected exactly one without standby: two that serve at once would double the seats";
         return Err(refuse("anchors", problem));
     }
     Ok(list.iter().cloned().map(AnchorKey::from).collect())
@@ -226,14 +311,26 @@ fn policy(p: &OrderPolicy) -> Result<Policy, OrderError> {
         if (least..=most).contains(&d) {
             Ok(Some(d))
         } else {
-            Err(refuse(field, format!("{v}; expected {} to {}", print_span(least), print_span(most))))
+            Err(refuse(
+                field,
+                format!(
+                    "{v}; expected {} to {}",
+                    print_span(least),
+                    print_span(most)
+                ),
+            ))
         }
     };
     Ok(Policy {
         max_grace: span("maxGrace", &p.max_grace, Duration::ZERO, LONGEST_GRACE)?,
         optimistic_start: p.optimistic_start,
         max_contested: span("maxContested", &p.max_contested, Duration::ZERO, DAY)?,
-        max_anchor_grace: span("maxAnchorGrace", &p.max_anchor_grace, Duration::ZERO, LONGEST_ANCHOR_GRACE)?,
+        max_anchor_grace: span(
+            "maxAnchorGrace",
+            &p.max_anchor_grace,
+            Duration::ZERO,
+            LONGEST_ANCHOR_GRACE,
+        )?,
         max_lease: span("maxLease", &p.max_lease, MIN_LEASE, MAX_LEASE)?,
         reclaim: p.reclaim,
     })

@@ -5,7 +5,9 @@ mod build;
 mod read;
 
 pub use build::{Built, build};
-pub use read::{Count, From, Order, OrderPolicy, OrderPool, OrderProduct, Versions, parse, product_flag};
+pub use read::{
+    Count, From, Order, OrderPolicy, OrderPool, OrderProduct, Versions, parse, product_flag,
+};
 
 /// Why an order is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,5 +20,8 @@ pub struct OrderError {
 }
 
 fn refuse(field: impl Into<String>, problem: impl Into<String>) -> OrderError {
-    OrderError { field: field.into(), problem: problem.into() }
+    OrderError {
+        field: field.into(),
+        problem: problem.into(),
+    }
 }

@@ -141,13 +141,21 @@ impl<'de> Deserialize<'de> for Versions {
                 f.write_str("versions such as \"2024.2..2026\", \"2024..\" or {from: \"2024.2\", to: \"2026\"}")
             }
             fn visit_str<E: de::Error>(self, s: &str) -> Result<Versions, E> {
-                let (a, b) = s.split_once("..").ok_or_else(|| E::invalid_value(de::Unexpected::Str(s), &self))?;
+                let (a, b) = s
+                    .split_once("..")
+                    .ok_or_else(|| E::invalid_value(de::Unexpected::Str(s), &self))?;
                 let bound = |s: &str| Some(s.trim().to_owned()).filter(|s| !s.is_empty());
-                Ok(Versions { from: bound(a), to: bound(b) })
+                Ok(Versions {
+                    from: bound(a),
+                    to: bound(b),
+                })
             }
             fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Versions, A::Error> {
                 let b = Bounds::deserialize(de::value::MapAccessDeserializer::new(map))?;
-                Ok(Versions { from: b.from.map(|v| v.0), to: b.to.map(|v| v.0) })
+                Ok(Versions {
+                    from: b.from.map(|v| v.0),
+                    to: b.to.map(|v| v.0),
+                })
             }
         }
         d.deserialize_any(V)
@@ -170,7 +178,9 @@ impl<'de> Deserialize<'de> for Text {
         impl Visitor<'_> for V {
             type Value = Text;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a version in quotes, such as \"2024.10\" (without them YAML reads a number)")
+                f.write_str(
+                    "a version in quotes, such as \"2024.10\" (without them YAML reads a number)",
+                )
             }
             fn visit_str<E: de::Error>(self, s: &str) -> Result<Text, E> {
                 Ok(Text(s.to_owned()))
@@ -188,30 +198,48 @@ const FROM: &str = "pools such as \"gpu\", \"gpu:2\" (two of its seats for one),
 
 impl<'de> Deserialize<'de> for From {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Form {
-            One(String),
-            List(Vec<Alternative>),
-        }
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Alternative {
-            Short(String),
-            Long(Vec<Draw>),
-        }
-        let short = |s: &str| draws(s).ok_or_else(|| de::Error::invalid_value(de::Unexpected::Str(s), &FROM));
-        match Form::deserialize(d) {
-            Ok(Form::One(s)) => Ok(Self(vec![short(&s)?])),
-            Ok(Form::List(l)) => {
-                let read = l.into_iter().map(|a| match a {
-                    Alternative::Short(s) => short(&s),
-                    Alternative::Long(d) => Ok(d),
-                });
-                read.collect::<Result<_, _>>().map(Self)
+        struct V;
+        impl<'de> Visitor<'de> for V {
+            type Value = From;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(FROM)
             }
-            Err(_) => Err(de::Error::custom(format!("expected {FROM}"))),
+            fn visit_str<E: de::Error>(self, s: &str) -> Result<From, E> {
+                AlternativeVisitor.visit_str(s).map(|a| From(vec![a.0]))
+            }
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<From, A::Error> {
+                let mut all = Vec::new();
+                while let Some(a) = seq.next_element::<Alternative>()? {
+                    all.push(a.0);
+                }
+                Ok(From(all))
+            }
         }
+        d.deserialize_any(V)
+    }
+}
+
+/// One alternative: `gpu+cpu:4`, or a list of `{pool, weight}`.
+struct Alternative(Vec<Draw>);
+struct AlternativeVisitor;
+
+impl<'de> Visitor<'de> for AlternativeVisitor {
+    type Value = Alternative;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(FROM)
+    }
+    fn visit_str<E: de::Error>(self, s: &str) -> Result<Alternative, E> {
+        let read = draws(s).map(Alternative);
+        read.ok_or_else(|| E::invalid_value(de::Unexpected::Str(s), &self))
+    }
+    fn visit_seq<A: de::SeqAccess<'de>>(self, seq: A) -> Result<Alternative, A::Error> {
+        Vec::deserialize(de::value::SeqAccessDeserializer::new(seq)).map(Alternative)
+    }
+}
+
+impl<'de> Deserialize<'de> for Alternative {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        d.deserialize_any(AlternativeVisitor)
     }
 }
 
@@ -220,7 +248,10 @@ fn draws(s: &str) -> Option<Vec<Draw>> {
     let draw = |part: &str| {
         let (pool, weight) = part.split_once(':').unwrap_or((part, "1"));
         let weight = weight.trim().parse().ok()?;
-        Some(Draw { pool: PoolName::new(pool.trim()).ok()?, weight })
+        Some(Draw {
+            pool: PoolName::new(pool.trim()).ok()?,
+            weight,
+        })
     };
     s.split('+').map(draw).collect()
 }
@@ -228,7 +259,10 @@ fn draws(s: &str) -> Option<Vec<Draw>> {
 /// Reads an order. A field at the wrong place, a word where a number belongs: the message says where.
 pub fn parse(text: &str) -> Result<Order, OrderError> {
     if text.trim().is_empty() {
-        return Err(refuse("(all)", "the order is empty; expected id, customer, products …"));
+        return Err(refuse(
+            "(all)",
+            "the order is empty; expected id, customer, products …",
+        ));
     }
     serde_yaml::from_str(text).map_err(|e| {
         // The parser's message begins with the field's path, if there is one.
@@ -242,15 +276,30 @@ pub fn parse(text: &str) -> Result<Order, OrderError> {
 
 /// `--product render:10` or `render@2024..2026:10`.
 pub fn product_flag(s: &str) -> Result<OrderProduct, String> {
-    let expected = || format!("{s:?}: expected PRODUCT:SEATS or PRODUCT@VERSIONS:SEATS, such as render:10 or render@2024..2026:10");
+    let expected = || {
+        format!(
+            "{s:?}: expected PRODUCT:SEATS or PRODUCT@VERSIONS:SEATS, such as render:10 or render@2024..2026:10"
+        )
+    };
     let (head, seats) = s.rsplit_once(':').ok_or_else(expected)?;
-    let seats = seats.parse().ok().filter(|n| *n <= 1_000_000).map(Count).ok_or_else(expected)?;
+    let seats = seats
+        .parse()
+        .ok()
+        .filter(|n| *n <= 1_000_000)
+        .map(Count)
+        .ok_or_else(expected)?;
     let (name, versions) = match head.split_once('@') {
         None => (head, Versions::default()),
         Some((name, range)) => {
             let (a, b) = range.split_once("..").ok_or_else(expected)?;
             let bound = |s: &str| Some(s.to_owned()).filter(|s| !s.is_empty());
-            (name, Versions { from: bound(a), to: bound(b) })
+            (
+                name,
+                Versions {
+                    from: bound(a),
+                    to: bound(b),
+                },
+            )
         }
     };
     Ok(OrderProduct {
@@ -266,11 +315,19 @@ pub fn product_flag(s: &str) -> Result<OrderProduct, String> {
 
 impl Versions {
     /// The bounds as checked versions; the error is the bound that is none.
-    pub(super) fn checked(&self) -> Result<mooring_core::license::VersionRange, (&'static str, String)> {
+    pub(super) fn checked(
+        &self,
+    ) -> Result<mooring_core::license::VersionRange, (&'static str, String)> {
         let bound = |name, v: &Option<String>| {
-            v.as_deref().map(Version::new).transpose().map_err(|e| (name, e.to_string()))
+            v.as_deref()
+                .map(Version::new)
+                .transpose()
+                .map_err(|e| (name, e.to_string()))
         };
-        Ok(mooring_core::license::VersionRange { from: bound("from", &self.from)?, to: bound("to", &self.to)? })
+        Ok(mooring_core::license::VersionRange {
+            from: bound("from", &self.from)?,
+            to: bound("to", &self.to)?,
+        })
     }
 }
 
@@ -280,22 +337,46 @@ mod tests {
     use super::*;
 
     fn error(products: &str) -> String {
-        parse(&format!("id: x\nproducts:\n- name: render\n  {products}\n")).unwrap_err().to_string()
+        parse(&format!("id: x\nproducts:\n- name: render\n  {products}\n"))
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
     fn what_cannot_be_read_says_where_and_what_was_expected() {
         for (bad, says) in [
-            ("seats: ten", &["products[0].seats", "ten", "a whole number from 0 to 1000000"][..]),
+            (
+                "seats: ten",
+                &[
+                    "products[0].seats",
+                    "ten",
+                    "a whole number from 0 to 1000000",
+                ][..],
+            ),
             ("seats: -1", &["products[0].seats", "-1", "a whole number"]),
-            ("seats: 1000001", &["products[0].seats", "1000001", "a whole number"]),
+            (
+                "seats: 1000001",
+                &["products[0].seats", "1000001", "a whole number"],
+            ),
             ("seats: 1.5", &["products[0].seats", "1.5"]),
             ("seat: 1", &["products[0]", "seat", "seats"]),
-            ("versions: 2024.10", &["products[0].versions", "2024.1", "2024.2..2026"]),
-            ("versions: {from: 2024.10}", &["products[0].versions", "in quotes"]),
-            ("versions: {form: \"1\"}", &["products[0].versions", "form", "from"]),
+            (
+                "versions: 2024.10",
+                &["products[0].versions", "2024.1", "2024.2..2026"],
+            ),
+            (
+                "versions: {from: 2024.10}",
+                &["products[0].versions", "in quotes"],
+            ),
+            (
+                "versions: {form: \"1\"}",
+                &["products[0].versions", "form", "from"],
+            ),
             ("from: {pool: x}", &["products[0].from", "gpu+cpu:4"]),
-            ("from: \"gpu:x\"", &["products[0].from", "gpu:x", "gpu+cpu:4"]),
+            (
+                "from: \"gpu:x\"",
+                &["products[0].from", "gpu:x", "gpu+cpu:4"],
+            ),
             ("countBy: core", &["products[0].countBy", "core", "claim"]),
         ] {
             let e = error(bad);
@@ -317,7 +398,10 @@ mod tests {
         assert_eq!(from(1)[1][0].weight, 3);
         assert_eq!(o.products[2].versions.from.as_deref(), Some("2024.10"));
         let p = product_flag("render@2024..2026:10").unwrap();
-        assert_eq!((p.seats, p.versions.to.as_deref()), (Some(Count(10)), Some("2026")));
+        assert_eq!(
+            (p.seats, p.versions.to.as_deref()),
+            (Some(Count(10)), Some("2026"))
+        );
         assert!(product_flag("render").is_err() && product_flag("render@2024:1").is_err());
     }
 }
