@@ -1,8 +1,9 @@
 //! The operator's certificate authority, kept in the Secret `mooring-ca` of its own namespace.
 //!
-//! Promises: made once, where `create` decides between replicas, so that all of them sign with one key; never overwritten;
-//! a Secret that cannot be read as a CA is an error that says so, never silently replaced, because every license
-//! server and sidecar trusts the old one. The rules of X.509 live in [`authority`]; this file only reads and writes the Secret.
+//! Promises: made once, where `create` decides between replicas, so that all of them sign with one key; never
+//! overwritten; a Secret that cannot be read as a CA is an error that says so, never silently replaced, because every
+//! license server and sidecar trusts the old one. The rules of X.509 live in [`authority`]; this file only reads and
+//! writes the Secret.
 
 mod authority;
 

@@ -1,6 +1,7 @@
 //! "Did you mean": the nearest of the words that were possible.
 
-/// The word of `known` that is nearest to `word`, if it is near enough to have been meant: at most a third of its letters differ.
+/// The word of `known` that is nearest to `word`, if it is near enough to have been meant: at most a third of its
+/// letters differ.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let near = |k: &&str| (distance(word, k), k.len());
     let best = known.into_iter().min_by_key(near)?;

@@ -1,8 +1,8 @@
 //! What the webhook does to a pod that opted in (design: kubernetes, "A pod opts in" and "Injection").
 //!
-//! Pure functions of data: [`Wishes::read`] reads the annotations, [`choose`] finds the LicenseServer, [`mutate`] says what changes.
-//! They promise: the same pod always gives the same patch; a pod that is injected already gives an empty one; a field
-//! that is not ours is never touched; each refusal says what to do.
+//! Pure functions of data: [`Wishes::read`] reads the annotations, [`choose`] finds the LicenseServer, [`mutate`] says
+//! what changes. They promise: the same pod always gives the same patch; a pod that is injected already gives an empty
+//! one; a field that is not ours is never touched; each refusal says what to do.
 
 mod annotations;
 mod hint;
@@ -192,8 +192,8 @@ fn give_socket(doc: &mut Document, recipients: &[String]) -> Result<(), Refusal>
     Ok(())
 }
 
-/// On a second pass our container may carry the mount of the pod's service account, which the API server adds to every container: it stays, or the two
-/// would undo each other's work.
+/// On a second pass our container may carry the mount of the pod's service account, which the API server adds to every
+/// container: it stays, or the two would undo each other's work.
 fn keep_platforms_mounts(container: &mut Value, there: Option<&Value>) {
     const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
     let mounts = there.and_then(|c| c.get("volumeMounts")).and_then(Value::as_array);

@@ -1,7 +1,8 @@
-//! What the sidecar may use, so that the pod stays what it was: Guaranteed pods stay Guaranteed, pod-level limits are raised.
+//! What the sidecar may use, so that the pod stays what it was: Guaranteed pods stay Guaranteed, pod-level limits are
+//! raised.
 //!
-//! Source of the classes: Kubernetes' "Pod Quality of Service Classes" (every container, init containers too; only CPU and memory
-//! count; zero counts as absent) and KEP-2837 for resources of the whole pod.
+//! Source of the classes: Kubernetes' "Pod Quality of Service Classes" (every container, init containers too; only CPU
+//! and memory count; zero counts as absent) and KEP-2837 for resources of the whole pod.
 
 use super::annotations::Wishes;
 use super::quantity::Quantity;
@@ -52,7 +53,8 @@ impl Budget {
         Ok(budget)
     }
 
-    /// The sidecar's in this pod: the annotations are request and limit in one; in a Guaranteed pod requests are limits.
+    /// The sidecar's in this pod: the annotations are request and limit in one; in a Guaranteed pod requests are
+    /// limits.
     pub(super) fn of(&self, wishes: &Wishes, guaranteed: bool) -> Self {
         let pair = |wish: Option<&Quantity>, request: &Quantity, limit: &Quantity| match wish {
             Some(w) => (w.clone(), w.clone()),
@@ -120,8 +122,8 @@ pub(super) struct Raise {
     pub(super) to: String,
 }
 
-/// By what the pod-level amounts change so that the application keeps what it had. `before`: what our own container counted for, if
-/// the pod comes a second time.
+/// By what the pod-level amounts change so that the application keeps what it had. `before`: what our own container
+/// counted for, if the pod comes a second time.
 pub(super) fn raises(
     whole: Option<&ResourceRequirements>,
     before: Option<&ResourceRequirements>,

@@ -1,7 +1,7 @@
 //! Which LicenseServer a pod gets its seats from, and what its sidecar must know of it.
 //!
-//! The annotation decides; then the chart's default; then the only one in the pod's namespace. The license server itself decides
-//! again at each claim (`allowedNamespaces`, products, seats): here people only learn it earlier.
+//! The annotation decides; then the chart's default; then the only one in the pod's namespace. The license server
+//! itself decides again at each claim (`allowedNamespaces`, products, seats): here people only learn it earlier.
 
 use super::annotations::{SERVER, ServerName};
 use super::hint::nearest;

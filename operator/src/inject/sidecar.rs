@@ -110,7 +110,8 @@ fn environment(wishes: &Wishes, target: &Target, roots: &str, settings: &Setting
     all.into_iter().map(var).collect()
 }
 
-/// The startup probe that is the pod's gate. It waits by itself, so that no probe period is lost, and never runs again after its success.
+/// The startup probe that is the pod's gate. It waits by itself, so that no probe period is lost, and never runs again
+/// after its success.
 fn gate() -> Probe {
     Probe {
         exec: Some(ExecAction { command: Some(vec![BINARY.to_owned(), "probe".to_owned()]) }),

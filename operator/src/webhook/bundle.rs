@@ -97,7 +97,8 @@ impl Bundle<'_> {
                     tracing::info!(configuration = self.configuration, "caBundle written");
                     return;
                 }
-                // Deleted meanwhile: the watch tells when it is back. (Applied to nothing, the API server would find it incomplete.)
+                // Deleted meanwhile: the watch tells when it is back. (Applied to nothing, the API server would find it
+                // incomplete.)
                 Err(kube::Error::Api(s)) if s.code == 404 || s.code == 422 => {
                     tracing::warn!(error = %s, configuration = self.configuration, "caBundle not written");
                     return;

@@ -1,4 +1,5 @@
-//! The webhook's command line, checked at the start: a bad value ends the process with the flag, the value and what was expected.
+//! The webhook's command line, checked at the start: a bad value ends the process with the flag, the value and what was
+//! expected.
 
 use super::{CONFIGURATION, Config, PORT, SERVICE};
 use crate::inject::{Budget, Settings};

@@ -71,7 +71,7 @@ impl Serving {
                 match self.renew() {
                     Ok(until) => tracing::info!(until = %seconds(until), "webhook's certificate renewed"),
                     Err(e) => {
-                        tracing::error!(error = %e, "webhook's certificate could not be renewed; trying again in ten minutes")
+                        tracing::error!(error = %e, "webhook's certificate could not be renewed; trying again in ten minutes");
                     }
                 }
             }

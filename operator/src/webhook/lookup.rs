@@ -1,6 +1,7 @@
 //! Where a pod's license server is: LicenseServers from a watch, the rest asked for when a pod comes.
 //!
-//! A LicenseServer that was created a moment ago may not have reached the watch: before a pod is refused, the API server is asked.
+//! A LicenseServer that was created a moment ago may not have reached the watch: before a pod is refused, the API
+//! server is asked.
 
 use crate::crd::{LicenseServer, NamespacesFrom};
 use crate::inject::{NoServer, ServerName, Surroundings, Target, choose, reference};
@@ -83,9 +84,6 @@ impl Lookup {
         let services: Api<Service> = Api::namespaced(self.client.clone(), &name.namespace);
         let service = services.get_opt(&name.name).await?;
         let target = Target::new(&server, service.as_ref());
-        if target.addresses.is_empty() {
-            tracing::warn!(server = %name, "its Service has no ClusterIP yet: the sidecar has to resolve its name");
-        }
         Ok((server, target))
     }
 

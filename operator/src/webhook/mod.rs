@@ -10,8 +10,8 @@
 //! | [`metrics`] | what it counts |
 //! | [`selftest`] | what `helm test` tries |
 //!
-//! It promises: no side effects, so a dry run is safe; an answer within the webhook's ten seconds or none; ready only once the API
-//! server trusts it. It runs in every replica, leader or not.
+//! It promises: no side effects, so a dry run is safe; an answer within the webhook's ten seconds or none; ready only
+//! once the API server trusts it. It runs in every replica, leader or not.
 
 mod bundle;
 #[cfg(test)]
@@ -33,7 +33,7 @@ use crate::certs::{Ca, CertError};
 use crate::inject::{self, Settings};
 use crate::names::ServerRef;
 use http::{Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use kube::Client;
 use lookup::Lookup;
 use mooring_net::http::{Body, Limits, json, read_body, serve as serve_http, with_type};
@@ -45,9 +45,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
-/// The MutatingWebhookConfiguration. Configurations are called in the order of their names: this one sorts before those of Istio, Linkerd
-/// and Kuma, so that the excluded port is in the pod's annotations when they read them.
+/// The MutatingWebhookConfiguration. Configurations are called in the order of their names: this one sorts before those
+/// of Istio, Linkerd and Kuma, so that the excluded port is in the pod's annotations when they read them.
 pub const CONFIGURATION: &str = "injector.mooring.dev";
 /// The webhook in it: what people read where a pod is refused.
 pub const WEBHOOK: &str = "sidecar-injector.mooring.dev";
@@ -60,6 +61,9 @@ pub const PORT: u16 = 9443;
 
 /// The API server takes objects of up to 3 MiB; the review around one is small.
 const BODY_BYTES: usize = 4 * 1024 * 1024;
+/// Bodies in memory at once, in units of [`UNIT`]: strangers in the cluster may post here, too.
+const BODIES: usize = 4 * BODY_BYTES / UNIT;
+const UNIT: usize = 4096;
 /// To read a body, and to look things up: together less than the ten seconds that the API server waits.
 const BODY_TIME: Duration = Duration::from_secs(4);
 const LOOKUP_TIME: Duration = Duration::from_secs(5);
@@ -159,7 +163,8 @@ async fn serve_on(
     let identity = identity::Serving::start(ca.clone(), names)?;
     let tls = server_config(identity.resolver(), None)?;
     let lookup = Lookup::new(client.clone());
-    let app = Arc::new(App { roots: ca.roots_pem(), lookup: lookup.clone(), metrics: metrics.clone(), config });
+    let bodies = Semaphore::new(BODIES);
+    let app = Arc::new(App { roots: ca.roots_pem(), lookup: lookup.clone(), metrics: metrics.clone(), config, bodies });
 
     let background = async {
         let trusted = async {
@@ -190,6 +195,13 @@ struct App {
     roots: String,
     lookup: Lookup,
     metrics: Arc<Metrics>,
+    bodies: Semaphore,
+}
+
+/// How much of the memory for bodies a request takes: what it announces, or the most there may be.
+fn units(request: &Request<Incoming>) -> u32 {
+    let announced = request.body().size_hint().upper().and_then(|n| usize::try_from(n).ok());
+    u32::try_from(announced.unwrap_or(BODY_BYTES).min(BODY_BYTES) / UNIT + 1).unwrap_or(1)
 }
 
 async fn answer(app: Arc<App>, request: Request<Incoming>) -> Response<Body> {
@@ -201,6 +213,11 @@ async fn answer(app: Arc<App>, request: Request<Incoming>) -> Response<Body> {
     if request.method() != Method::POST {
         return refuse(StatusCode::METHOD_NOT_ALLOWED, format!("expected POST {PATH}\n"));
     }
+    let room = tokio::time::timeout(BODY_TIME, app.bodies.acquire_many(units(&request))).await;
+    let Ok(Ok(_room)) = room else {
+        app.metrics.admission("unreadable", begun.elapsed());
+        return refuse(StatusCode::SERVICE_UNAVAILABLE, "too many requests at once; try again\n".to_owned());
+    };
     let body = match read_body(request.into_body(), BODY_BYTES, BODY_TIME).await {
         Ok(b) => b,
         Err(p) => return refuse(StatusCode::from_u16(p.status).unwrap_or(StatusCode::BAD_REQUEST), p.to_string()),
@@ -241,6 +258,13 @@ async fn judge(app: &App, question: &Question) -> Verdict {
     };
     let mut warnings = inject::doubts(&wishes.items, &server);
     warnings.extend(pod.metadata.annotations.as_ref().map(inject::unknown_keys).unwrap_or_default());
+    if target.addresses.is_empty() {
+        let name = inject::reference(&server);
+        warnings.push(format!(
+            "LicenseServer {name} has no address yet (kubectl -n {} describe lsrv {}): the pod waits, and looks its name up by DNS",
+            name.namespace, name.name
+        ));
+    }
     let ctx = inject::Context { target: &target, roots: &app.roots, settings: &app.config.settings };
     match inject::mutate(raw.clone(), pod, &wishes, &ctx) {
         Ok(patch) => Verdict::Injected { patch, warnings, server: inject::reference(&server) },
