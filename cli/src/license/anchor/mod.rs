@@ -3,6 +3,7 @@
 //! A description is not signed. It is as good as the way it came: a vendor who sells dongles makes it before the
 //! dongle is sent.
 
+mod keys;
 mod pin;
 mod pkcs11;
 mod token;

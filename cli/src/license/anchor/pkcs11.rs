@@ -3,19 +3,16 @@
 //! Promises: at most one login; none at all if the token says that a wrong PIN would lock it. No key is ever
 //! changed or deleted, and one is made only with `--generate`.
 
-use super::token::{self, KeyFacts, P256_OID};
+use super::keys::{self, Found};
+use super::token::{self, KeyFacts};
 use super::{Description, file, pin};
 use crate::output::Data;
 use anyhow::{Context as _, anyhow, bail};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
-use cryptoki::mechanism::Mechanism;
-use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::{Slot, TokenInfo};
-use mooring_core::license::{AnchorKind, PublicKey};
-use ring::digest::{SHA256, digest};
-use ring::rand::{SecureRandom as _, SystemRandom};
+use mooring_core::license::AnchorKind;
 use std::path::PathBuf;
 
 /// Flags.
@@ -36,7 +33,7 @@ pub struct Args {
     module: PathBuf,
     /// The token's label
     #[arg(long, value_name = "LABEL")]
-    token_label: String,
+    pub(super) token_label: String,
     /// The token's serial number, if several have the same label
     #[arg(long, value_name = "SERIAL")]
     token_serial: Option<String>,
@@ -45,10 +42,10 @@ pub struct Args {
     pin_file: Option<PathBuf>,
     /// The key's label (CKA_LABEL); with --generate the new key's, "mooring" without it
     #[arg(long, value_name = "LABEL")]
-    key_label: Option<String>,
+    pub(super) key_label: Option<String>,
     /// The key's id (CKA_ID), in hexadecimal digits
     #[arg(long, value_name = "HEX", value_parser = parse_id)]
-    key_id: Option<Id>,
+    pub(super) key_id: Option<Id>,
     /// Make a key if there is none that fits: P-256, never extractable
     #[arg(long)]
     generate: bool,
@@ -65,17 +62,10 @@ pub struct Args {
 
 /// A `CKA_ID`.
 #[derive(Clone, Debug)]
-struct Id(Vec<u8>);
+pub(super) struct Id(pub(super) Vec<u8>);
 
 fn parse_id(s: &str) -> Result<Id, String> {
     token::key_id(s).map(Id)
-}
-
-/// A key pair on the token.
-struct Found {
-    private: ObjectHandle,
-    public: PublicKey,
-    name: String,
 }
 
 /// Describes the anchor.
@@ -94,12 +84,12 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         .with_context(|| format!("cannot open a session with token {:?}", args.token_label))?;
     login(&session, &info, args)?;
 
-    let mut found = find_keys(&session, args)?;
+    let mut found = keys::find_keys(&session, args)?;
     if found.is_empty() && args.generate {
-        found.push(generate(&session, args)?);
+        found.push(keys::generate(&session, args)?);
     }
     match found.as_slice() {
-        [] => bail!("{}", nothing_found(&session, args)),
+        [] => bail!("{}", keys::nothing_found(&session, args)),
         [key] => describe(&session, key, &info, args),
         several => bail!(
             "token {:?} has several P-256 keys that fit: {}; choose one with --key-label or --key-id",
@@ -222,159 +212,8 @@ fn login(session: &Session, info: &TokenInfo, args: &Args) -> anyhow::Result<()>
     }
 }
 
-/// P-256 key pairs that fit the flags.
-fn find_keys(session: &Session, args: &Args) -> anyhow::Result<Vec<Found>> {
-    let mut wanted = vec![
-        Attribute::Class(ObjectClass::PRIVATE_KEY),
-        Attribute::KeyType(KeyType::EC),
-    ];
-    wanted.extend(
-        args.key_label
-            .as_ref()
-            .map(|l| Attribute::Label(l.as_bytes().to_vec())),
-    );
-    wanted.extend(args.key_id.as_ref().map(|i| Attribute::Id(i.0.clone())));
-    let mut found = Vec::new();
-    for private in session
-        .find_objects(&wanted)
-        .context("cannot list the token's keys")?
-    {
-        let (id, label) = name_of(session, private);
-        if let Some(public) = public_of(session, private, id.as_deref()) {
-            let name = format!("{label:?} (id {})", hex::encode(id.unwrap_or_default()));
-            found.push(Found {
-                private,
-                public,
-                name,
-            });
-        }
-    }
-    Ok(found)
-}
-
-fn name_of(session: &Session, key: ObjectHandle) -> (Option<Vec<u8>>, String) {
-    let (mut id, mut label) = (None, String::new());
-    for a in session
-        .get_attributes(key, &[AttributeType::Id, AttributeType::Label])
-        .unwrap_or_default()
-    {
-        match a {
-            Attribute::Id(v) if !v.is_empty() => id = Some(v),
-            Attribute::Label(v) => label = String::from_utf8_lossy(&v).into_owned(),
-            _ => {}
-        }
-    }
-    (id, label)
-}
-
-/// The public half: the object with the same id, or what the private one says itself.
-fn public_of(session: &Session, private: ObjectHandle, id: Option<&[u8]>) -> Option<PublicKey> {
-    let twin = id.and_then(|id| {
-        let wanted = [
-            Attribute::Class(ObjectClass::PUBLIC_KEY),
-            Attribute::KeyType(KeyType::EC),
-            Attribute::Id(id.to_vec()),
-        ];
-        session
-            .find_objects(&wanted)
-            .unwrap_or_default()
-            .into_iter()
-            .find_map(|k| point_of(session, k))
-    });
-    twin.or_else(|| point_of(session, private))
-}
-
-fn point_of(session: &Session, key: ObjectHandle) -> Option<PublicKey> {
-    let (mut params, mut point) = (Vec::new(), Vec::new());
-    for a in session
-        .get_attributes(key, &[AttributeType::EcParams, AttributeType::EcPoint])
-        .ok()?
-    {
-        match a {
-            Attribute::EcParams(v) => params = v,
-            Attribute::EcPoint(v) => point = v,
-            _ => {}
-        }
-    }
-    token::p256(&params, &point)
-}
-
-/// Says what there is instead.
-fn nothing_found(session: &Session, args: &Args) -> String {
-    let any = [Attribute::Class(ObjectClass::PRIVATE_KEY)];
-    let keys = session.find_objects(&any).unwrap_or_default();
-    let names: Vec<String> = keys
-        .iter()
-        .map(|k| format!("{:?}", name_of(session, *k).1))
-        .collect();
-    let there = if names.is_empty() {
-        "no private key".to_owned()
-    } else {
-        format!("other keys: {}", names.join(", "))
-    };
-    let mut wanted = String::from("no P-256 key");
-    if let Some(l) = &args.key_label {
-        wanted.push_str(&format!(" with label {l:?}"));
-    }
-    if let Some(i) = &args.key_id {
-        wanted.push_str(&format!(" with id {}", hex::encode(&i.0)));
-    }
-    format!(
-        "token {:?}: {wanted} (there is {there}); --generate makes one",
-        args.token_label
-    )
-}
-
-fn generate(session: &Session, args: &Args) -> anyhow::Result<Found> {
-    let label = args
-        .key_label
-        .clone()
-        .unwrap_or_else(|| "mooring".to_owned());
-    let id = match &args.key_id {
-        Some(id) => id.0.clone(),
-        None => random::<8>()?.to_vec(),
-    };
-    let both = [
-        Attribute::Token(true),
-        Attribute::Label(label.clone().into_bytes()),
-        Attribute::Id(id.clone()),
-    ];
-    let mut public = vec![
-        Attribute::EcParams(P256_OID.to_vec()),
-        Attribute::Verify(true),
-    ];
-    let mut private = vec![
-        Attribute::Private(true),
-        Attribute::Sensitive(true),
-        Attribute::Extractable(false),
-        Attribute::Sign(true),
-    ];
-    public.extend(both.iter().cloned());
-    private.extend(both);
-    let made = session.generate_key_pair(&Mechanism::EccKeyPairGen, &public, &private);
-    let (public, private) =
-        made.with_context(|| format!("token {:?}: it made no P-256 key", args.token_label))?;
-    let key = point_of(session, public)
-        .ok_or_else(|| anyhow!("the token does not tell the public key it has made"))?;
-    let name = format!("{label:?} (id {})", hex::encode(id));
-    eprintln!("Made key {name} on token {:?}", args.token_label);
-    Ok(Found {
-        private,
-        public: key,
-        name,
-    })
-}
-
-fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
-    let mut b = [0; N];
-    SystemRandom::new()
-        .fill(&mut b)
-        .map_err(|_| anyhow!("the kernel gave no random bytes"))?;
-    Ok(b)
-}
-
 fn describe(session: &Session, key: &Found, info: &TokenInfo, args: &Args) -> anyhow::Result<()> {
-    let (facts, each_time) = facts(session, key.private);
+    let (facts, each_time) = keys::facts(session, key.private);
     if each_time {
         bail!(
             "key {}: it asks for the PIN at each signature (CKA_ALWAYS_AUTHENTICATE), and a server signs every five \
@@ -382,7 +221,7 @@ fn describe(session: &Session, key: &Found, info: &TokenInfo, args: &Args) -> an
             key.name
         );
     }
-    prove(session, key)?;
+    keys::prove(session, key)?;
 
     let why = token::software(info.manufacturer_id(), info.model(), facts);
     let mut notes = vec![
@@ -427,46 +266,4 @@ fn describe(session: &Session, key: &Found, info: &TokenInfo, args: &Args) -> an
         standby: None,
     };
     super::print(&description, &notes, args.output, args.out.as_deref())
-}
-
-/// What the token says of the private key, and whether each signature needs the PIN anew.
-fn facts(session: &Session, key: ObjectHandle) -> (KeyFacts, bool) {
-    let (mut facts, mut each_time) = (KeyFacts::default(), false);
-    // One by one: a token that does not know one attribute answers none of several.
-    for a in [
-        AttributeType::Sensitive,
-        AttributeType::Extractable,
-        AttributeType::NeverExtractable,
-        AttributeType::Local,
-        AttributeType::AlwaysAuthenticate,
-    ] {
-        match session
-            .get_attributes(key, &[a])
-            .unwrap_or_default()
-            .first()
-        {
-            Some(Attribute::Sensitive(v)) => facts.sensitive = Some(*v),
-            Some(Attribute::Extractable(v)) => facts.extractable = Some(*v),
-            Some(Attribute::NeverExtractable(v)) => facts.never_extractable = Some(*v),
-            Some(Attribute::Local(v)) => facts.local = Some(*v),
-            Some(Attribute::AlwaysAuthenticate(v)) => each_time = *v,
-            _ => {}
-        }
-    }
-    (facts, each_time)
-}
-
-/// Signs something new, and verifies it: the two halves belong together, and the token lets the key sign.
-fn prove(session: &Session, key: &Found) -> anyhow::Result<()> {
-    let message = [b"mooring anchor test ".as_slice(), &random::<32>()?].concat();
-    let hash = digest(&SHA256, &message);
-    let sig = session.sign(&Mechanism::Ecdsa, key.private, hash.as_ref());
-    let sig = sig.with_context(|| format!("key {}: it does not sign", key.name))?;
-    if !key.public.verifies(&message, &sig) {
-        bail!(
-            "key {}: what it signs does not verify against the public key beside it; use another key",
-            key.name
-        );
-    }
-    Ok(())
 }

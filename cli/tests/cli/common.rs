@@ -1,6 +1,4 @@
 //! A desk: a folder of its own, the real program, a SoftHSM2 with tokens in that folder.
-#![allow(dead_code)]
-
 use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -9,6 +7,15 @@ use tempfile::TempDir;
 
 /// Where Debian puts SoftHSM2.
 pub(crate) const MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
+
+/// A short order, without anchor.
+pub(crate) const ORDER: &str = "
+id: ACME-2027-001
+customer: ACME Corp
+expires: 2090-01-01
+products:
+- {name: render, seats: 10, versions: 2024.2..2027}
+";
 
 /// An anchor nobody has the key of.
 pub(crate) const ANCHOR: &str = "kind: pkcs11\nkey: \"ed25519:0101010101010101010101010101010101010101010101010101010101010101\"\nlabel: dongle 1\n";

@@ -1,0 +1,312 @@
+//! `status` and `leases` against an API server that gives prepared answers.
+
+use super::common::{Desk, Outcome};
+use serde_json::{Value, json};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+/// Answers requests by path and query, one connection each, until the test ends.
+struct ApiServer {
+    url: String,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl ApiServer {
+    fn new(answer: impl Fn(&str) -> (u16, Value) + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let seen = asked.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+                let head: Vec<String> = lines
+                    .map(Result::unwrap)
+                    .take_while(|l| !l.is_empty())
+                    .collect();
+                let path = head[0].split(' ').nth(1).unwrap().to_owned();
+                let (code, body) = answer(&path);
+                seen.lock().unwrap().push(path);
+                let body = body.to_string();
+                write!(
+                    stream,
+                    "HTTP/1.1 {code} X\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+                    body.len()
+                )
+                .unwrap();
+            }
+        });
+        Self { url, asked }
+    }
+}
+
+/// Runs a command against a server at `url`.
+fn ask(desk: &Desk, url: &str, args: &[&str]) -> Outcome {
+    let config = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "c",
+        "clusters": [{"name": "c", "cluster": {"server": url}}],
+        "users": [{"name": "u", "user": {}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u", "namespace": "studio"}}],
+    });
+    desk.write("kubeconfig", &config.to_string());
+    desk.run(args, "", &[("KUBECONFIG", "kubeconfig")])
+}
+
+fn failure(code: u16, reason: &str, message: &str) -> (u16, Value) {
+    (
+        code,
+        json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "code": code, "message": message}),
+    )
+}
+
+fn list(kind: &str, next: &str, items: &[Value]) -> (u16, Value) {
+    (
+        200,
+        json!({"kind": format!("{kind}List"), "apiVersion": "mooring.dev/v1alpha1",
+        "metadata": {"resourceVersion": "1", "continue": next}, "items": items}),
+    )
+}
+
+fn lease(pod: &str, state: &str, place: Option<u32>) -> Value {
+    let mut status = json!({"products": "render:2", "state": state, "since": "2026-06-01T12:00:00Z", "node": "node-b",
+        "claims": [{"name": "pod", "lease": "ab", "products": "render:2", "state": state, "since": "2026-06-01T12:00:00Z"}]});
+    if let Some(p) = place {
+        status["place"] = p.into();
+    }
+    json!({
+        "metadata": {"name": format!("{pod}-12345678"), "namespace": "studio", "uid": pod,
+            "creationTimestamp": "2026-06-01T12:00:00Z", "managedFields": [{"manager": "mooring-operator"}]},
+        "spec": {"server": {"namespace": "licensing", "name": "main"}, "holder": {"kind": "Pod", "name": pod, "uid": pod}},
+        "status": status,
+    })
+}
+
+fn server(ready: &str, anchor: Option<&str>) -> Value {
+    let mut conditions = vec![
+        json!({"type": "Ready", "status": ready, "reason": "R", "message": "said", "lastTransitionTime": "2026-06-01T12:00:00Z"}),
+    ];
+    if let Some(message) = anchor {
+        conditions.push(json!({"type": "AnchorPresent", "status": "False", "reason": "WrongPin", "message": message,
+            "lastTransitionTime": "2026-06-01T12:00:00Z"}));
+    }
+    json!({
+        "metadata": {"name": "main", "namespace": "studio", "uid": "u-main", "generation": 1, "creationTimestamp": "2026-06-01T12:00:00Z"},
+        "spec": {},
+        "status": {"conditions": conditions, "node": "node-a", "anchor": "Present", "used": 4, "seats": 10, "waiting": 1,
+            "observedGeneration": 1,
+            "products": [{"name": "render", "seats": 10, "used": 4, "waiting": 1, "expires": "2090-01-01T00:00:00Z"}]},
+    })
+}
+
+#[test]
+fn leases_show_holders_first_then_the_line_in_its_order() {
+    let desk = Desk::new();
+    let api = ApiServer::new(|_| {
+        list(
+            "LicenseLease",
+            "",
+            &[
+                lease("c", "Waiting", Some(2)),
+                lease("a", "Held", None),
+                lease("d", "Waiting", Some(1)),
+                lease("b", "Held", None),
+            ],
+        )
+    });
+    let out = ask(&desk, &api.url, &["leases"]).good().stdout;
+    let holders: Vec<&str> = out
+        .lines()
+        .skip(1)
+        .take(4)
+        .map(|l| l.split_whitespace().next().unwrap())
+        .collect();
+    assert_eq!(holders, ["a", "b", "d", "c"], "{out}");
+    assert!(out.starts_with("HOLDER "), "{out}");
+    assert!(out.contains("2 Held, 2 Waiting"), "{out}");
+    assert!(
+        api.asked.lock().unwrap()[0]
+            .starts_with("/apis/mooring.dev/v1alpha1/namespaces/studio/licenseleases?")
+    );
+
+    let out = ask(
+        &desk,
+        &api.url,
+        &["leases", "-A", "--state", "waiting", "-o", "wide"],
+    )
+    .good()
+    .stdout;
+    assert!(
+        out.starts_with("NAMESPACE ") && !out.contains("Held") && out.contains("d-12345678"),
+        "{out}"
+    );
+    assert!(api.asked.lock().unwrap()[1].starts_with("/apis/mooring.dev/v1alpha1/licenseleases?"));
+
+    let out = ask(&desk, &api.url, &["leases", "--server", "other", "-n", "x"])
+        .good()
+        .stdout;
+    assert_eq!(out, "No leases in namespace \"x\" (-A looks in all).\n");
+
+    let json: Value = serde_json::from_str(
+        &ask(&desk, &api.url, &["leases", "-o", "json"])
+            .good()
+            .stdout,
+    )
+    .unwrap();
+    assert_eq!(json["items"][0]["metadata"]["name"], "a-12345678");
+    assert_eq!(json["items"][0]["kind"], "LicenseLease");
+    assert!(json["items"][0]["metadata"].get("managedFields").is_none());
+    let yaml = ask(
+        &desk,
+        &api.url,
+        &["leases", "-o", "yaml", "--server", "licensing/main"],
+    )
+    .good()
+    .stdout;
+    assert!(yaml.contains("apiVersion: mooring.dev/v1alpha1"), "{yaml}");
+}
+
+#[test]
+fn a_long_list_comes_in_pages() {
+    let desk = Desk::new();
+    let api = ApiServer::new(|path| {
+        if path.contains("continue=") {
+            list("LicenseLease", "", &[lease("b", "Held", None)])
+        } else {
+            list("LicenseLease", "next", &[lease("a", "Held", None)])
+        }
+    });
+    let out = ask(&desk, &api.url, &["leases"]).good().stdout;
+    assert!(out.contains("2 Held"), "{out}");
+}
+
+#[test]
+fn leases_in_trouble_say_what_to_do() {
+    let desk = Desk::new();
+    let mut refused = lease("r", "Refused", None);
+    refused["status"]["message"] = "product \"rendr\" is not in the licence".into();
+    let answer = [
+        lease("u", "Unknown", None),
+        refused,
+        lease("x", "Sideways", None),
+    ];
+    let api = ApiServer::new(move |_| list("LicenseLease", "", &answer));
+    let out = ask(&desk, &api.url, &["leases"]).good().stdout;
+    assert!(
+        out.contains("u: Unknown: licensing/main does not know it") && out.contains("-c mooring"),
+        "{out}"
+    );
+    assert!(out.contains("r: Refused: product \"rendr\""), "{out}");
+    assert!(
+        out.contains("2 Unknown"),
+        "a state of a later version: {out}"
+    );
+}
+
+#[test]
+fn status_shows_servers_products_and_problems() {
+    let desk = Desk::new();
+    let api = ApiServer::new(|_| list("LicenseServer", "", &[server("True", None)]));
+    let out = ask(&desk, &api.url, &["status"]).good().stdout;
+    for says in [
+        "SERVER   NODE",
+        "main     node-a   Present",
+        "PRODUCT",
+        "render",
+        "2090-01-01T00:00:00Z",
+    ] {
+        assert!(out.contains(says), "{says}: {out}");
+    }
+    assert!(!out.contains("Problems"), "{out}");
+    ask(&desk, &api.url, &["status", "main"]).good();
+    let e = ask(&desk, &api.url, &["status", "mian"]).bad().stderr;
+    assert!(e.contains("mian") && e.contains("status -A"), "{e}");
+
+    let api = ApiServer::new(|_| {
+        list(
+            "LicenseServer",
+            "",
+            &[server("False", Some("wrong PIN: change the Secret pin"))],
+        )
+    });
+    let out = ask(&desk, &api.url, &["status", "-A"]).bad();
+    assert!(
+        out.stdout
+            .contains("studio/main: AnchorPresent is False (WrongPin, for "),
+        "{}",
+        out.stdout
+    );
+    assert!(
+        out.stdout.contains("change the Secret pin"),
+        "{}",
+        out.stdout
+    );
+    assert!(
+        out.stderr.contains("not every license server is ready"),
+        "{}",
+        out.stderr
+    );
+}
+
+#[test]
+fn an_object_without_status_is_no_reason_to_fail() {
+    let desk = Desk::new();
+    let bare = json!({"metadata": {"name": "new", "namespace": "studio", "uid": "n"}, "spec": {}});
+    let api = ApiServer::new(move |_| list("LicenseServer", "", std::slice::from_ref(&bare)));
+    let out = ask(&desk, &api.url, &["status"]).bad();
+    assert!(
+        out.stdout.contains("new: it has no status yet"),
+        "{}",
+        out.stdout
+    );
+}
+
+#[test]
+fn errors_say_what_to_do() {
+    let desk = Desk::new();
+    for (code, reason, says) in [
+        (404, "NotFound", "helm install mooring"),
+        (403, "Forbidden", "mooring-viewer"),
+        (401, "Unauthorized", "log in again"),
+        (500, "InternalError", "etcd is on fire"),
+    ] {
+        let api = ApiServer::new(move |_| failure(code, reason, "etcd is on fire"));
+        for command in ["status", "leases"] {
+            let e = ask(&desk, &api.url, &[command, "-A"]).bad().stderr;
+            assert!(e.contains(says), "{e}");
+        }
+    }
+    let e = ask(&desk, "http://127.0.0.1:1", &["status"]).bad().stderr;
+    assert!(
+        e.contains("127.0.0.1:1") && e.contains("cannot be reached") && e.contains("refused"),
+        "{e}"
+    );
+    let e = desk.run(&["status"], "", &[]).bad().stderr;
+    assert!(e.contains("KUBECONFIG"), "{e}");
+    let e = desk
+        .run(&["status", "--kubeconfig", "nowhere"], "", &[])
+        .bad()
+        .stderr;
+    assert!(e.contains("--kubeconfig nowhere"), "{e}");
+    let e = ask(
+        &desk,
+        "http://127.0.0.1:1",
+        &["status", "--context", "prod"],
+    )
+    .bad()
+    .stderr;
+    assert!(e.contains("--context") && e.contains("prod"), "{e}");
+}
+
+#[test]
+fn kubectl_finds_it_as_a_plugin() {
+    let desk = Desk::new();
+    let plugin = env!("CARGO_BIN_EXE_kubectl-mooring");
+    let help = desk
+        .program(plugin, &["status", "--help"], "", &[])
+        .good()
+        .stdout;
+    assert!(help.contains("Usage: kubectl mooring status"), "{help}");
+}

@@ -1,0 +1,316 @@
+//! Keys made, orders issued or refused.
+
+use super::common::{self, Desk, ORDER};
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+#[test]
+fn keygen_makes_a_key_that_openssl_reads_and_never_overwrites() {
+    let desk = Desk::new();
+    let made = desk
+        .mooring(&["license", "keygen", "--out", "vendor.key"])
+        .good();
+    let public = made.find("ed25519:");
+    assert_eq!(public.len(), "ed25519:".len() + 64);
+    assert!(
+        made.stdout
+            .contains(&format!("from_hex(\"{}\")", &public["ed25519:".len()..]))
+    );
+    assert!(made.stdout.contains("0x"), "bytes for C");
+    let mode = fs::metadata(desk.path("vendor.key"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert!(
+        !made
+            .stdout
+            .contains(desk.read("vendor.key").lines().nth(1).unwrap()),
+        "the private half is not printed"
+    );
+
+    let before = desk.read("vendor.key");
+    let again = desk
+        .mooring(&["license", "keygen", "--out", "vendor.key"])
+        .bad();
+    assert!(
+        again.stderr.contains("vendor.key is there already"),
+        "{}",
+        again.stderr
+    );
+    assert_eq!(desk.read("vendor.key"), before);
+
+    let json = desk
+        .mooring(&["license", "keygen", "--out", "b.key", "-o", "json"])
+        .good();
+    let json: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    assert!(
+        json["publicKey"]
+            .as_str()
+            .unwrap()
+            .ends_with(json["hex"].as_str().unwrap())
+    );
+}
+
+#[test]
+fn two_keys_sign_while_they_rotate() {
+    let desk = Desk::new();
+    let old = desk.vendor_key("old.key");
+    let new = desk.vendor_key("new.key");
+    desk.write("order.yaml", &common::order_with_anchor());
+    let issue = |keys: &[&str]| {
+        desk.mooring(
+            &[
+                &["license", "issue", "order.yaml", "--out", "l.mooring"],
+                keys,
+            ]
+            .concat(),
+        )
+    };
+    issue(&["--key", "old.key", "--key", "new.key"]).good();
+    for key in [&old, &new] {
+        desk.mooring(&["license", "verify", "l.mooring", "--vendor-key", key])
+            .good();
+    }
+    let e = issue(&["--key", "old.key", "--key", "old.key", "--force"])
+        .bad()
+        .stderr;
+    assert!(e.contains("given twice"), "{e}");
+    let e = issue(&["--key", "pkcs11:token=x", "--force"]).bad().stderr;
+    assert!(e.contains("HSM"), "{e}");
+}
+
+#[test]
+fn an_order_comes_from_flags_or_a_pipe_as_well() {
+    let desk = Desk::new();
+    desk.vendor_key("vendor.key");
+    desk.write("anchor.yaml", common::ANCHOR);
+    let flags = [
+        "--id",
+        "T-1",
+        "--customer",
+        "ACME",
+        "--product",
+        "render@2024..2026:2",
+        "--test",
+        "--anchor",
+        "anchor.yaml",
+    ];
+    let seen = desk
+        .mooring(&[&["license", "issue", "--dry-run"], &flags[..]].concat())
+        .good()
+        .stdout;
+    assert!(
+        seen.contains("test: true") && seen.contains("seats: 2") && seen.contains("to: '2026'"),
+        "{seen}"
+    );
+
+    let piped = desk
+        .run(
+            &["license", "issue", "--from", "-", "--key", "vendor.key"],
+            &common::order_with_anchor(),
+            &[],
+        )
+        .good();
+    assert!(
+        piped
+            .stdout
+            .starts_with("-----BEGIN MOORING LICENCE-----\n"),
+        "{}",
+        piped.stdout
+    );
+    let seen = desk
+        .run(&["license", "inspect", "-"], &piped.stdout, &[])
+        .good()
+        .stdout;
+    assert!(seen.contains("ACME-1"), "{seen}");
+}
+
+#[test]
+fn each_refusal_of_an_order_names_field_value_and_what_was_expected() {
+    let desk = Desk::new();
+    desk.vendor_key("vendor.key");
+    desk.write("anchor.yaml", common::ANCHOR);
+    let good = ORDER;
+    let cases: &[(&str, &str, &[&str])] = &[
+        ("id: ACME-2027-001", "", &["id", "missing", "ACME-2027-001"]),
+        (
+            "customer: ACME Corp",
+            "customer: ''",
+            &["customer", "missing"],
+        ),
+        (
+            "customer: ACME Corp",
+            "customer: \"A\\nB\"",
+            &["customer", "one line"],
+        ),
+        (
+            "customer:",
+            "custmer:",
+            &["custmer", "expected one of", "customer"],
+        ),
+        ("expires: 2090-01-01", "", &["expires", "missing", "never"]),
+        (
+            "expires: 2090-01-01",
+            "expires: 2090-13-01",
+            &["expires", "2090-13-01", "2027-01-01"],
+        ),
+        (
+            "expires: 2090-01-01",
+            "expires: 2020-01-01",
+            &["expires", "2020-01-01", "over already"],
+        ),
+        (
+            "expires: 2090-01-01",
+            "expires: 2090-01-01\nnotBefore: 2091-01-01",
+            &["expires", "not after", "2091-01-01"],
+        ),
+        (
+            "expires: 2090-01-01",
+            "expires: 2090-01-01\ntest: true",
+            &["expires", "at most 7 days"],
+        ),
+        (
+            "expires: 2090-01-01",
+            "expires: never\ntest: true",
+            &["expires", "at most 7 days"],
+        ),
+        (
+            "seats: 10",
+            "seats: ten",
+            &["products[0].seats", "ten", "whole number from 0 to 1000000"],
+        ),
+        (
+            "seats: 10",
+            "seats: 0",
+            &["products[0].seats", "0", "from 1"],
+        ),
+        ("seats: 10, ", "", &["products[0].seats", "missing"]),
+        (
+            "seats: 10",
+            "seats: 10, from: gpu",
+            &["products[0].seats", "beside from"],
+        ),
+        ("seats: 10", "from: gpu", &["products[0].from", "gpu"]),
+        (
+            "seats: 10",
+            "seats: 10, countBy: node",
+            &["products[0].countBy", "claim"],
+        ),
+        (
+            "name: render",
+            "name: Render",
+            &["products[0].name", "Render", "a-z"],
+        ),
+        (
+            "2024.2..2027",
+            "2024.2",
+            &["products[0].versions", "2024.2"],
+        ),
+        (
+            "2024.2..2027",
+            "2027..2024",
+            &["products[0].versions", "covers nothing"],
+        ),
+        (
+            "2024.2..2027",
+            "'a b..'",
+            &["products[0].versions.from", "a b"],
+        ),
+        (
+            "products:",
+            "policy: {maxGrace: 8}\nproducts:",
+            &["policy.maxGrace", "8"],
+        ),
+        (
+            "products:",
+            "policy: {maxGrace: 60d}\nproducts:",
+            &["policy.maxGrace", "60d", "30d"],
+        ),
+        (
+            "products:",
+            "policy: {maxLease: 1h}\nproducts:",
+            &["policy.maxLease", "1h", "10s", "5m"],
+        ),
+        (
+            "products:",
+            "policy: {maxAnchorGrace: 1h}\nproducts:",
+            &["policy.maxAnchorGrace", "10m"],
+        ),
+        (
+            "products:",
+            "policy: {optimisticStart: maybe}\nproducts:",
+            &["policy.optimisticStart", "maybe", "allow"],
+        ),
+        (
+            "products:",
+            "critical: [moonPhase]\nproducts:",
+            &["moonPhase"],
+        ),
+        (
+            "products:",
+            "pools: [{name: render, seats: 1}]\nproducts:",
+            &["products[0].seats", "pools lists render"],
+        ),
+    ];
+    for (from, to, says) in cases {
+        assert!(good.contains(from), "{from}");
+        desk.write("bad.yaml", &good.replacen(from, to, 1));
+        let out = desk
+            .mooring(&[
+                "license",
+                "issue",
+                "bad.yaml",
+                "--key",
+                "vendor.key",
+                "--anchor",
+                "anchor.yaml",
+            ])
+            .bad();
+        assert!(
+            says.iter().all(|s| out.stderr.contains(s)),
+            "{to:?} should say {says:?}: {}",
+            out.stderr
+        );
+        assert_eq!(out.stdout, "", "nothing is issued");
+    }
+    desk.write("order.yaml", good);
+    let no_anchor = desk
+        .mooring(&["license", "issue", "order.yaml", "--key", "vendor.key"])
+        .bad();
+    assert!(
+        no_anchor.stderr.contains("anchors") && no_anchor.stderr.contains("--anchor"),
+        "{}",
+        no_anchor.stderr
+    );
+    let two = desk
+        .mooring(&[
+            "license",
+            "issue",
+            "order.yaml",
+            "--key",
+            "vendor.key",
+            "--anchor",
+            "anchor.yaml",
+            "--anchor",
+            "anchor.yaml",
+        ])
+        .bad();
+    assert!(
+        two.stderr.contains("anchors[1].key") && two.stderr.contains("twice"),
+        "{}",
+        two.stderr
+    );
+    let no_key = desk
+        .mooring(&[
+            "license",
+            "issue",
+            "order.yaml",
+            "--key",
+            "nowhere.key",
+            "--anchor",
+            "anchor.yaml",
+        ])
+        .bad();
+    assert!(no_key.stderr.contains("nowhere.key"), "{}", no_key.stderr);
+}

@@ -1,0 +1,10 @@
+//! The command line as its users run it: the real program, files in a folder of its own, a SoftHSM2 token, an API
+//! server that gives prepared answers.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod anchor;
+mod cluster;
+mod common;
+mod help;
+mod issue;
+mod verify;

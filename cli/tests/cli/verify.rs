@@ -1,0 +1,137 @@
+//! Files and bundles verified.
+
+use super::common::Desk;
+
+#[test]
+fn a_licence_with_one_character_changed_is_refused() {
+    let desk = Desk::new();
+    let public = desk.vendor_key("vendor.key");
+    desk.issue_for_test();
+    let text = desk.read("l.mooring");
+    let line = text.lines().nth(5).unwrap();
+    let other = if line.starts_with('A') { 'B' } else { 'A' };
+    desk.write(
+        "changed.mooring",
+        &text.replacen(line, &format!("{other}{}", &line[1..]), 1),
+    );
+    let e = desk
+        .mooring(&[
+            "license",
+            "verify",
+            "changed.mooring",
+            "--vendor-key",
+            &public,
+        ])
+        .bad()
+        .stderr;
+    assert!(
+        e.contains("licence signature") || e.contains("not a licence file"),
+        "{e}"
+    );
+
+    let rogue = desk.vendor_key("rogue.key");
+    let e = desk
+        .mooring(&["license", "verify", "l.mooring", "--vendor-key", &rogue])
+        .bad()
+        .stderr;
+    assert_eq!(e.matches("not signed by any").count(), 1, "said once: {e}");
+    let e = desk
+        .mooring(&[
+            "license",
+            "verify",
+            "l.mooring",
+            "--vendor-key",
+            "vendor.key",
+        ])
+        .bad()
+        .stderr;
+    assert!(e.contains("private key"), "{e}");
+    let e = desk
+        .mooring(&["license", "inspect", "order.yaml"])
+        .bad()
+        .stderr;
+    assert!(e.contains("BEGIN MOORING LICENCE"), "{e}");
+}
+
+#[test]
+fn a_bundle_is_verified_for_a_product() {
+    let desk = Desk::new();
+    let v: serde_json::Value =
+        serde_json::from_str(include_str!("../../../core/testdata/vectors.json")).unwrap();
+    let vendor = v["keys"]["vendor"]["public"].as_str().unwrap();
+    let write = |name: &str| {
+        let case = v["bundles"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|b| b["name"] == name)
+            .unwrap();
+        let link = |l: &str| v["envelopes"][case["bundle"][l].as_str().unwrap()].clone();
+        let bundle = serde_json::json!({"licence": link("licence"), "delegation": link("delegation"), "lease": link("lease")});
+        desk.write("bundle.json", &bundle.to_string());
+    };
+    let verify = |more: &[&str]| {
+        desk.mooring(
+            &[
+                &["license", "verify", "bundle.json", "--vendor-key", vendor],
+                more,
+            ]
+            .concat(),
+        )
+    };
+    write("ed25519");
+    let nonce = "0123456789abcdef";
+    let ok = verify(&[
+        "--product",
+        "render",
+        "--app-version",
+        "2026.1",
+        "--built-on",
+        "2026-03-01",
+        "--nonce",
+        nonce,
+    ])
+    .good();
+    assert!(
+        ok.stdout.contains("2 seats of render") && ok.stdout.contains("answers the nonce"),
+        "{}",
+        ok.stdout
+    );
+    assert!(
+        verify(&["--product", "render"])
+            .good()
+            .stdout
+            .contains("UNFRESH")
+    );
+    for (flags, says) in [
+        (&["--product", "denoise"][..], "denoise"),
+        (
+            &["--product", "render", "--app-version", "2027"],
+            "versions",
+        ),
+        (
+            &["--product", "render", "--built-on", "2026-07-01"],
+            "maintenance",
+        ),
+        (&["--product", "render", "--nonce", "other"], "nonce"),
+        (&[], "--product"),
+    ] {
+        let e = verify(flags).bad().stderr;
+        assert!(e.contains(says), "{flags:?}: {e}");
+    }
+    write("hardware-software");
+    let e = verify(&["--product", "render", "--hardware"]).bad().stderr;
+    assert!(e.contains("insists on hardware"), "{e}");
+    write("lease-payload-bit");
+    let e = verify(&["--product", "render"]).bad().stderr;
+    assert!(e.contains("lease token signature"), "{e}");
+    write("ed25519");
+    let seen = desk
+        .mooring(&["license", "inspect", "bundle.json"])
+        .good()
+        .stdout;
+    assert!(
+        seen.contains("Delegation    NOT VERIFIED") && seen.contains("render:2"),
+        "{seen}"
+    );
+}
