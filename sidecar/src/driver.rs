@@ -3,7 +3,7 @@
 use crate::board::{Board, ClaimAt};
 use crate::link::Link;
 use crate::store::Store;
-use mooring_core::holder::{Answer, Random, Step, Tag};
+use mooring_core::holder::{Answer, Holder, Random, Spec, Step, Tag};
 use mooring_core::names::{ClaimName, RequestId};
 use mooring_core::time::BootTime;
 use mooring_net::{clock, random, shutdown::Shutdown};
@@ -27,6 +27,7 @@ impl Random for Kernel {
 type Flight = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
 /// One claim's life until it was given back.
+#[derive(Clone)]
 pub(crate) struct Driver {
     pub(crate) at: ClaimAt,
     pub(crate) claim: ClaimName,
@@ -36,6 +37,16 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
+    /// Puts the claim back to what was saved last, as after a crash of the whole process.
+    pub(crate) fn begin_again(&self, spec: &Spec) {
+        let now = clock::boot();
+        let holder = match self.store.load() {
+            Ok(Some(saved)) => Holder::restore(spec.clone(), saved, now),
+            _ => Holder::new(spec.clone(), random::secret(), now),
+        };
+        self.board.with(self.at, now, |h| *h = holder);
+    }
+
     /// Runs until the claim is given back after `stop`. The caller bounds the time that this may take.
     pub(crate) async fn run(self, stop: Shutdown) {
         let mut under_way: Option<(Tag, Flight)> = None;

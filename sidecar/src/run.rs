@@ -18,6 +18,8 @@ use std::time::Duration;
 
 /// How long giving back may take after SIGTERM.
 const GIVE_BACK: Duration = Duration::from_millis(700);
+/// The pause before a claim's task is started again.
+const AFTER_A_DEFECT: Duration = Duration::from_secs(1);
 /// How long the socket's clients have to be told, after that.
 const LAST_WORDS: Duration = Duration::from_millis(50);
 
@@ -50,9 +52,9 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let holder = match store.load().context("MOORING_STATE_DIR")? {
         Some(saved) => {
             tracing::info!(%claim, "going on with the lease of before the restart");
-            Holder::restore(spec, saved, now)
+            Holder::restore(spec.clone(), saved, now)
         }
-        None => Holder::new(spec, random::secret(), now),
+        None => Holder::new(spec.clone(), random::secret(), now),
     };
     // Said now rather than at the first renewal: a state directory that cannot be written is a wrong configuration.
     store.save(holder.saved()).context("MOORING_STATE_DIR")?;
@@ -68,18 +70,30 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let Some(at) = claims.first().copied() else {
         return Ok(());
     };
-    let driver = tokio::spawn(
-        Driver {
-            at,
-            claim,
-            board,
-            link,
-            store,
+    let driver = Driver {
+        at,
+        claim,
+        board,
+        link,
+        store,
+    };
+    let mut driving = tokio::spawn(driver.clone().run(stop.clone()));
+    loop {
+        tokio::select! {
+            // First, since giving back ends the task, too.
+            biased;
+            () = stop.asked() => break,
+            // Only a defect ends it. To exit would not help: under some restart policies that hangs the pod.
+            ended = &mut driving => {
+                let error = ended.err().map(|e| e.to_string());
+                tracing::error!(error, "the claim's task ended; going on from what was saved");
+                tokio::time::sleep(AFTER_A_DEFECT).await;
+                driver.begin_again(&spec);
+                driving = tokio::spawn(driver.clone().run(stop.clone()));
+            }
         }
-        .run(stop.clone()),
-    );
-    stop.asked().await;
-    if tokio::time::timeout(GIVE_BACK, driver).await.is_err() {
+    }
+    if tokio::time::timeout(GIVE_BACK, driving).await.is_err() {
         tracing::warn!(
             "the license server did not take the lease back in time; it lapses there by itself"
         );

@@ -27,7 +27,7 @@ struct Document<T> {
 }
 
 /// One claim's file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Store {
     dir: PathBuf,
     file: PathBuf,
