@@ -5,8 +5,8 @@
 //! never outlive their CA; `notBefore` lies five minutes back, for nodes whose clock is a little late.
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    PKCS_ECDSA_P256_SHA256, SerialNumber,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SerialNumber,
 };
 use ring::rand::{SecureRandom, SystemRandom};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -28,7 +28,9 @@ pub enum AuthorityError {
     #[error("`ca.key` is not the private key of `ca.crt`: {0}")]
     BadKey(String),
     /// The CA has ended, or has not begun: a wrong clock, or ten years have passed.
-    #[error("the CA is not valid now ({0}): check this machine's clock; if it is right, replace the CA")]
+    #[error(
+        "the CA is not valid now ({0}): check this machine's clock; if it is right, replace the CA"
+    )]
     NotValidNow(&'static str),
     /// The system gave no random numbers.
     #[error("no random numbers from the system")]
@@ -79,7 +81,9 @@ pub struct IssuedCert {
 
 impl std::fmt::Debug for IssuedCert {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("IssuedCert").field("not_after", &self.not_after).finish_non_exhaustive()
+        f.debug_struct("IssuedCert")
+            .field("not_after", &self.not_after)
+            .finish_non_exhaustive()
     }
 }
 
@@ -93,14 +97,19 @@ pub struct Authority {
 
 impl std::fmt::Debug for Authority {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Authority").field("not_after", &self.not_after).finish_non_exhaustive()
+        f.debug_struct("Authority")
+            .field("not_after", &self.not_after)
+            .finish_non_exhaustive()
     }
 }
 
 impl Authority {
     /// Makes a new CA, valid for ten years; also returns its private key as PEM, to be kept.
     pub fn generate(now: SystemTime) -> Result<(Self, String), AuthorityError> {
-        let sign = |source| AuthorityError::Sign { common_name: CA_NAME.to_owned(), source };
+        let sign = |source| AuthorityError::Sign {
+            common_name: CA_NAME.to_owned(),
+            source,
+        };
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(sign)?;
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, CA_NAME);
@@ -118,21 +127,32 @@ impl Authority {
     /// Reads a CA back; refuses a certificate that may not sign and a key that is not its own.
     pub fn from_pem(cert_pem: &str, key_pem: &str) -> Result<Self, AuthorityError> {
         let bad = |e: &dyn std::fmt::Display| AuthorityError::BadCertificate(e.to_string());
-        let (_, pem) = x509_parser::pem::parse_x509_pem(cert_pem.as_bytes()).map_err(|e| bad(&e))?;
+        let (_, pem) =
+            x509_parser::pem::parse_x509_pem(cert_pem.as_bytes()).map_err(|e| bad(&e))?;
         let cert = pem.parse_x509().map_err(|e| bad(&e))?;
         if !cert.is_ca() {
             return Err(bad(&"its basic constraints do not say CA"));
         }
         let key = KeyPair::from_pem(key_pem).map_err(|e| AuthorityError::BadKey(e.to_string()))?;
         if key.public_key_raw() != cert.public_key().subject_public_key.data.as_ref() {
-            return Err(AuthorityError::BadKey("it belongs to another certificate".to_owned()));
+            return Err(AuthorityError::BadKey(
+                "it belongs to another certificate".to_owned(),
+            ));
         }
         let time = |t: x509_parser::time::ASN1Time| {
             UNIX_EPOCH + Duration::from_secs(u64::try_from(t.timestamp()).unwrap_or(0))
         };
-        let (not_before, not_after) = (time(cert.validity().not_before), time(cert.validity().not_after));
+        let (not_before, not_after) = (
+            time(cert.validity().not_before),
+            time(cert.validity().not_after),
+        );
         let issuer = Issuer::from_ca_cert_pem(cert_pem, key).map_err(|e| bad(&e))?;
-        Ok(Self { cert_pem: cert_pem.to_owned(), not_before, not_after, issuer })
+        Ok(Self {
+            cert_pem: cert_pem.to_owned(),
+            not_before,
+            not_after,
+            issuer,
+        })
     }
 
     /// The CA's certificate, PEM.
@@ -147,18 +167,27 @@ impl Authority {
     }
 
     /// Signs a new key pair for this request.
-    pub fn issue(&self, request: &CertRequest, now: SystemTime) -> Result<IssuedCert, AuthorityError> {
+    pub fn issue(
+        &self,
+        request: &CertRequest,
+        now: SystemTime,
+    ) -> Result<IssuedCert, AuthorityError> {
         if now >= self.not_after {
             return Err(AuthorityError::NotValidNow("it has ended"));
         }
         if now < self.not_before {
             return Err(AuthorityError::NotValidNow("it has not begun"));
         }
-        let sign = |source| AuthorityError::Sign { common_name: request.common_name.clone(), source };
+        let sign = |source| AuthorityError::Sign {
+            common_name: request.common_name.clone(),
+            source,
+        };
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(sign)?;
         let mut params = CertificateParams::new(request.dns_names.clone()).map_err(sign)?;
         params.distinguished_name = rcgen::DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, request.common_name.as_str());
+        params
+            .distinguished_name
+            .push(DnType::CommonName, request.common_name.as_str());
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = request.usages.iter().map(|u| purpose(*u)).collect();
@@ -169,7 +198,11 @@ impl Authority {
         params.not_before = epoch + since_epoch((now - BACKDATED).max(self.not_before));
         params.not_after = epoch + since_epoch(not_after);
         let cert = params.signed_by(&key, &self.issuer).map_err(sign)?;
-        Ok(IssuedCert { cert_pem: cert.pem(), key_pem: key.serialize_pem(), not_after })
+        Ok(IssuedCert {
+            cert_pem: cert.pem(),
+            key_pem: key.serialize_pem(),
+            not_after,
+        })
     }
 }
 
@@ -182,7 +215,9 @@ fn purpose(usage: Usage) -> ExtendedKeyUsagePurpose {
 
 fn serial() -> Result<SerialNumber, AuthorityError> {
     let mut bytes = [0_u8; 16];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| AuthorityError::Random)?;
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_| AuthorityError::Random)?;
     bytes[0] = (bytes[0] & 0x7f) | 0x40; // positive, and never shorter than it looks
     Ok(SerialNumber::from_slice(&bytes))
 }
@@ -209,30 +244,61 @@ mod tests {
 
     fn request(usage: Usage) -> CertRequest {
         let dns_names = match usage {
-            Usage::Server => vec!["main.licensing.svc".to_owned(), "main.licensing.svc.cluster.local".to_owned()],
+            Usage::Server => vec![
+                "main.licensing.svc".to_owned(),
+                "main.licensing.svc.cluster.local".to_owned(),
+            ],
             Usage::Client => vec![],
         };
-        CertRequest { common_name: "mooring-operator".to_owned(), dns_names, usages: vec![usage], validity: 30 * DAY }
+        CertRequest {
+            common_name: "mooring-operator".to_owned(),
+            dns_names,
+            usages: vec![usage],
+            validity: 30 * DAY,
+        }
     }
 
     fn roots(ca: &Authority) -> Arc<RootCertStore> {
         let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(ca.cert_pem().as_bytes()).unwrap()).unwrap();
+        roots
+            .add(CertificateDer::from_pem_slice(ca.cert_pem().as_bytes()).unwrap())
+            .unwrap();
         Arc::new(roots)
     }
 
-    fn serves(ca: &Authority, leaf: &IssuedCert, name: &str, at: SystemTime) -> Result<(), rustls::Error> {
-        let v = WebPkiServerVerifier::builder_with_provider(roots(ca), Arc::new(ring::default_provider())).build();
+    fn serves(
+        ca: &Authority,
+        leaf: &IssuedCert,
+        name: &str,
+        at: SystemTime,
+    ) -> Result<(), rustls::Error> {
+        let v = WebPkiServerVerifier::builder_with_provider(
+            roots(ca),
+            Arc::new(ring::default_provider()),
+        )
+        .build();
         let leaf = CertificateDer::from_pem_slice(leaf.cert_pem.as_bytes()).unwrap();
         let at = UnixTime::since_unix_epoch(since_epoch(at));
         let name = ServerName::try_from(name.to_owned()).unwrap();
-        v.unwrap().verify_server_cert(&leaf, &[], &name, &[], at).map(|_| ())
+        v.unwrap()
+            .verify_server_cert(&leaf, &[], &name, &[], at)
+            .map(|_| ())
     }
 
-    fn authenticates(ca: &Authority, leaf: &IssuedCert, at: SystemTime) -> Result<(), rustls::Error> {
-        let v = WebPkiClientVerifier::builder_with_provider(roots(ca), Arc::new(ring::default_provider())).build();
+    fn authenticates(
+        ca: &Authority,
+        leaf: &IssuedCert,
+        at: SystemTime,
+    ) -> Result<(), rustls::Error> {
+        let v = WebPkiClientVerifier::builder_with_provider(
+            roots(ca),
+            Arc::new(ring::default_provider()),
+        )
+        .build();
         let leaf = CertificateDer::from_pem_slice(leaf.cert_pem.as_bytes()).unwrap();
-        v.unwrap().verify_client_cert(&leaf, &[], UnixTime::since_unix_epoch(since_epoch(at))).map(|_| ())
+        v.unwrap()
+            .verify_client_cert(&leaf, &[], UnixTime::since_unix_epoch(since_epoch(at)))
+            .map(|_| ())
     }
 
     #[test]
@@ -242,7 +308,13 @@ mod tests {
         let leaf = ca.issue(&request(Usage::Server), now).unwrap();
         serves(&ca, &leaf, "main.licensing.svc", now).unwrap();
         serves(&ca, &leaf, "main.licensing.svc", now - BACKDATED).unwrap();
-        serves(&ca, &leaf, "main.licensing.svc.cluster.local", now + 29 * DAY).unwrap();
+        serves(
+            &ca,
+            &leaf,
+            "main.licensing.svc.cluster.local",
+            now + 29 * DAY,
+        )
+        .unwrap();
         serves(&ca, &leaf, "other.licensing.svc", now).unwrap_err();
         serves(&ca, &leaf, "main.licensing.svc", now - 2 * BACKDATED).unwrap_err();
         serves(&ca, &leaf, "main.licensing.svc", now + 31 * DAY).unwrap_err();
@@ -277,8 +349,13 @@ mod tests {
         let late = now + CA_VALIDITY - 2 * DAY;
         let leaf = ca.issue(&request(Usage::Server), late).unwrap();
         assert!(leaf.not_after <= now + CA_VALIDITY);
-        assert!(ca.expires_within(3 * DAY, late).is_some() && ca.expires_within(DAY, late).is_none());
-        let e = ca.issue(&request(Usage::Server), now + CA_VALIDITY + DAY).unwrap_err().to_string();
+        assert!(
+            ca.expires_within(3 * DAY, late).is_some() && ca.expires_within(DAY, late).is_none()
+        );
+        let e = ca
+            .issue(&request(Usage::Server), now + CA_VALIDITY + DAY)
+            .unwrap_err()
+            .to_string();
         assert!(e.contains("it has ended"), "{e}");
     }
 
@@ -289,7 +366,9 @@ mod tests {
         let (b, b_key) = Authority::generate(now).unwrap();
         let leaf = b.issue(&request(Usage::Server), now).unwrap();
         serves(&a, &leaf, "main.licensing.svc", now).unwrap_err();
-        let e = Authority::from_pem(a.cert_pem(), &b_key).unwrap_err().to_string();
+        let e = Authority::from_pem(a.cert_pem(), &b_key)
+            .unwrap_err()
+            .to_string();
         assert!(e.contains("another certificate"), "{e}");
     }
 

@@ -7,7 +7,9 @@
 
 mod authority;
 
-pub use authority::{Authority, AuthorityError, BACKDATED, CA_VALIDITY, CertRequest, IssuedCert, Usage};
+pub use authority::{
+    Authority, AuthorityError, BACKDATED, CA_VALIDITY, CertRequest, IssuedCert, Usage,
+};
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
@@ -69,21 +71,37 @@ impl Ca {
     /// Between replicas that start together `create` decides: who comes second reads what the first one made.
     pub async fn load_or_create(client: &Client, namespace: &str) -> Result<Self, CertError> {
         let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
-        let failed = |e| CertError::Api { namespace: namespace.to_owned(), source: Box::new(e) };
+        let failed = |e| CertError::Api {
+            namespace: namespace.to_owned(),
+            source: Box::new(e),
+        };
         let secret = match api.get_opt(SECRET).await.map_err(failed)? {
             Some(s) => s,
-            None => match api.create(&PostParams::default(), &new_secret(SystemTime::now())?).await {
+            None => match api
+                .create(&PostParams::default(), &new_secret(SystemTime::now())?)
+                .await
+            {
                 Ok(s) => {
                     tracing::info!(namespace, secret = SECRET, "made a new CA");
                     s
                 }
-                Err(kube::Error::Api(s)) if s.code == 409 => api.get(SECRET).await.map_err(failed)?,
+                Err(kube::Error::Api(s)) if s.code == 409 => {
+                    api.get(SECRET).await.map_err(failed)?
+                }
                 Err(e) => return Err(failed(e)),
             },
         };
         let ca = Self::from_secret(&secret, namespace)?;
-        if let Some(left) = ca.authority.expires_within(EXPIRY_WARNING, SystemTime::now()) {
-            tracing::warn!(namespace, secret = SECRET, days_left = left.as_secs() / 86_400, "the CA ends soon");
+        if let Some(left) = ca
+            .authority
+            .expires_within(EXPIRY_WARNING, SystemTime::now())
+        {
+            tracing::warn!(
+                namespace,
+                secret = SECRET,
+                days_left = left.as_secs() / 86_400,
+                "the CA ends soon"
+            );
         }
         Ok(ca)
     }
@@ -93,15 +111,26 @@ impl Ca {
             let bytes = secret.data.as_ref().and_then(|d| d.get(key));
             bytes.map(|b| String::from_utf8_lossy(&b.0).into_owned())
         };
-        let need = |key| text(key).ok_or(CertError::Incomplete { namespace: namespace.to_owned(), key });
+        let need = |key| {
+            text(key).ok_or(CertError::Incomplete {
+                namespace: namespace.to_owned(),
+                key,
+            })
+        };
         let authority = Authority::from_pem(&need(CERT)?, &need(KEY)?)?;
-        Ok(Self { authority, next: text(NEXT_CERT) })
+        Ok(Self {
+            authority,
+            next: text(NEXT_CERT),
+        })
     }
 
     /// A CA that lives in memory only.
     #[cfg(test)]
     pub fn ephemeral(now: SystemTime) -> Result<Self, CertError> {
-        Ok(Self { authority: Authority::generate(now)?.0, next: None })
+        Ok(Self {
+            authority: Authority::generate(now)?.0,
+            next: None,
+        })
     }
 
     /// Signs a new key pair for this request, valid from five minutes ago.
@@ -112,7 +141,11 @@ impl Ca {
     /// What others must trust, as PEM: this CA, and its successor while one is being rolled out.
     pub fn roots_pem(&self) -> String {
         match &self.next {
-            Some(next) => format!("{}\n{}\n", self.authority.cert_pem().trim_end(), next.trim()),
+            Some(next) => format!(
+                "{}\n{}\n",
+                self.authority.cert_pem().trim_end(),
+                next.trim()
+            ),
             None => format!("{}\n", self.authority.cert_pem().trim_end()),
         }
     }
@@ -121,7 +154,10 @@ impl Ca {
 fn new_secret(now: SystemTime) -> Result<Secret, AuthorityError> {
     let (authority, key_pem) = Authority::generate(now)?;
     let data = BTreeMap::from([
-        (CERT.to_owned(), ByteString(authority.cert_pem().as_bytes().to_vec())),
+        (
+            CERT.to_owned(),
+            ByteString(authority.cert_pem().as_bytes().to_vec()),
+        ),
         (KEY.to_owned(), ByteString(key_pem.into_bytes())),
     ]);
     let labels = BTreeMap::from([
@@ -129,7 +165,11 @@ fn new_secret(now: SystemTime) -> Result<Secret, AuthorityError> {
         ("app.kubernetes.io/component".to_owned(), "ca".to_owned()),
     ]);
     Ok(Secret {
-        metadata: ObjectMeta { name: Some(SECRET.to_owned()), labels: Some(labels), ..ObjectMeta::default() },
+        metadata: ObjectMeta {
+            name: Some(SECRET.to_owned()),
+            labels: Some(labels),
+            ..ObjectMeta::default()
+        },
         type_: Some(SECRET_TYPE.to_owned()),
         data: Some(data),
         ..Secret::default()
@@ -152,8 +192,17 @@ mod tests {
     #[test]
     fn the_successor_is_trusted_while_it_is_rolled_out() {
         let mut secret = new_secret(SystemTime::now()).unwrap();
-        let next = new_secret(SystemTime::now()).unwrap().data.unwrap().remove(CERT).unwrap();
-        secret.data.as_mut().unwrap().insert(NEXT_CERT.to_owned(), next);
+        let next = new_secret(SystemTime::now())
+            .unwrap()
+            .data
+            .unwrap()
+            .remove(CERT)
+            .unwrap();
+        secret
+            .data
+            .as_mut()
+            .unwrap()
+            .insert(NEXT_CERT.to_owned(), next);
         let ca = Ca::from_secret(&secret, "mooring").unwrap();
         assert_eq!(ca.roots_pem().matches("BEGIN CERTIFICATE").count(), 2);
     }
@@ -163,8 +212,15 @@ mod tests {
         let mut secret = new_secret(SystemTime::now()).unwrap();
         secret.data.as_mut().unwrap().remove(KEY);
         let e = Ca::from_secret(&secret, "mooring").unwrap_err().to_string();
-        assert!(e.contains("mooring/mooring-ca has no key `ca.key`") && e.contains("restore"), "{e}");
-        secret.data.as_mut().unwrap().insert(KEY.to_owned(), ByteString(b"nonsense".to_vec()));
+        assert!(
+            e.contains("mooring/mooring-ca has no key `ca.key`") && e.contains("restore"),
+            "{e}"
+        );
+        secret
+            .data
+            .as_mut()
+            .unwrap()
+            .insert(KEY.to_owned(), ByteString(b"nonsense".to_vec()));
         let e = Ca::from_secret(&secret, "mooring").unwrap_err().to_string();
         assert!(e.contains("ca.key"), "{e}");
     }

@@ -12,8 +12,11 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
 /// How many letters must be changed, added, taken away or swapped with their neighbour (Levenshtein's measure with
 /// Damerau's swap).
 fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(80).collect(), b.chars().take(80).collect());
-    let at = |rows: &[Vec<usize>], i: usize, j: usize| rows.get(i).and_then(|r| r.get(j)).copied().unwrap_or(0);
+    let (a, b): (Vec<char>, Vec<char>) =
+        (a.chars().take(80).collect(), b.chars().take(80).collect());
+    let at = |rows: &[Vec<usize>], i: usize, j: usize| {
+        rows.get(i).and_then(|r| r.get(j)).copied().unwrap_or(0)
+    };
     let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
     for (i, x) in a.iter().enumerate() {
         let mut row = vec![i + 1];
@@ -21,7 +24,11 @@ fn distance(a: &str, b: &str) -> usize {
             let changed = at(&rows, i, j) + usize::from(x != y);
             let shorter = at(&rows, i, j + 1).min(row.last().copied().unwrap_or(0)) + 1;
             let swapped = i > 0 && j > 0 && a.get(i - 1) == Some(y) && b.get(j - 1) == Some(x);
-            let swap = if swapped { at(&rows, i - 1, j - 1) + 1 } else { usize::MAX };
+            let swap = if swapped {
+                at(&rows, i - 1, j - 1) + 1
+            } else {
+                usize::MAX
+            };
             row.push(changed.min(shorter).min(swap));
         }
         rows.push(row);
@@ -35,8 +42,13 @@ mod tests {
 
     #[test]
     fn counts_letters() {
-        for (a, b, n) in [("", "", 0), ("abc", "abc", 0), ("abc", "", 3), ("kitten", "sitting", 3), ("wiat", "wait", 1)]
-        {
+        for (a, b, n) in [
+            ("", "", 0),
+            ("abc", "abc", 0),
+            ("abc", "", 3),
+            ("kitten", "sitting", 3),
+            ("wiat", "wait", 1),
+        ] {
             assert_eq!((distance(a, b), distance(b, a)), (n, n), "{a} {b}");
         }
     }

@@ -16,12 +16,16 @@ mod sidecar;
 #[cfg(test)]
 mod tests;
 
-pub use annotations::{ALL as KEYS, LICENSES, Named, PREFIX, ServerName, Start, Wait, Wishes, unknown_keys};
+pub use annotations::{
+    ALL as KEYS, LICENSES, Named, PREFIX, ServerName, Start, Wait, Wishes, unknown_keys,
+};
 pub use quantity::Quantity;
 pub use refusal::Refusal;
 pub use resources::Budget;
 pub use server::{NoServer, Surroundings, Target, choose, doubts, reference};
-pub use sidecar::{SOCKET, SOCKET_DIR, SOCKET_ENV, SOCKET_VOLUME, STATE_VOLUME, Settings, TOKEN_VOLUME};
+pub use sidecar::{
+    SOCKET, SOCKET_DIR, SOCKET_ENV, SOCKET_VOLUME, STATE_VOLUME, Settings, TOKEN_VOLUME,
+};
 
 use crate::names::{INJECTED, SIDECAR};
 use json_patch::{Patch, PatchError};
@@ -49,12 +53,19 @@ pub struct Context<'a> {
 pub fn wishes(pod: &Pod) -> Result<Option<Wishes>, Refusal> {
     let none = BTreeMap::new();
     let annotations = pod.metadata.annotations.as_ref().unwrap_or(&none);
-    if annotations.contains_key(MIRROR) { Ok(None) } else { Wishes::read(annotations) }
+    if annotations.contains_key(MIRROR) {
+        Ok(None)
+    } else {
+        Wishes::read(annotations)
+    }
 }
 
 /// What changes in a pod. `raw` is the pod as it came, `pod` the same as read.
 pub fn mutate(raw: Value, pod: &Pod, wishes: &Wishes, ctx: &Context<'_>) -> Result<Patch, Refusal> {
-    let spec = pod.spec.as_ref().ok_or_else(|| Refusal::Internal("it has no spec".to_owned()))?;
+    let spec = pod
+        .spec
+        .as_ref()
+        .ok_or_else(|| Refusal::Internal("it has no spec".to_owned()))?;
     check(spec)?;
     let recipients = recipients(spec, wishes)?;
     let mut doc = Document::new(raw);
@@ -71,17 +82,34 @@ fn check(spec: &PodSpec) -> Result<(), Refusal> {
     if spec.os.as_ref().is_some_and(|os| os.name == "windows") {
         return Err(Refusal::Windows);
     }
-    let taken = |field, index| Refusal::NameTaken { field, index, name: SIDECAR };
+    let taken = |field, index| Refusal::NameTaken {
+        field,
+        index,
+        name: SIDECAR,
+    };
     if let Some(i) = spec.containers.iter().position(|c| c.name == SIDECAR) {
         return Err(taken("spec.containers", i));
     }
-    if let Some(i) = spec.init_containers.iter().flatten().position(|c| c.name == SIDECAR && !is_ours(c)) {
+    if let Some(i) = spec
+        .init_containers
+        .iter()
+        .flatten()
+        .position(|c| c.name == SIDECAR && !is_ours(c))
+    {
         return Err(taken("spec.initContainers", i));
     }
-    for c in spec.containers.iter().chain(spec.init_containers.iter().flatten()).filter(|c| !is_ours(c)) {
+    for c in spec
+        .containers
+        .iter()
+        .chain(spec.init_containers.iter().flatten())
+        .filter(|c| !is_ours(c))
+    {
         let private = |volume: &str| volume == STATE_VOLUME || volume == TOKEN_VOLUME;
         if let Some(m) = c.volume_mounts.iter().flatten().find(|m| private(&m.name)) {
-            return Err(Refusal::PrivateVolume { container: c.name.clone(), volume: m.name.clone() });
+            return Err(Refusal::PrivateVolume {
+                container: c.name.clone(),
+                volume: m.name.clone(),
+            });
         }
     }
     Ok(())
@@ -90,14 +118,27 @@ fn check(spec: &PodSpec) -> Result<(), Refusal> {
 /// The containers that get the socket, by name: those the annotation names, or all but a mesh's.
 fn recipients(spec: &PodSpec, wishes: &Wishes) -> Result<Vec<String>, Refusal> {
     let init = spec.init_containers.iter().flatten();
-    let own: Vec<&Container> = spec.containers.iter().chain(init).filter(|c| !is_ours(c)).collect();
+    let own: Vec<&Container> = spec
+        .containers
+        .iter()
+        .chain(init)
+        .filter(|c| !is_ours(c))
+        .collect();
     let Some(named) = &wishes.containers else {
-        return Ok(own.iter().filter(|c| !place::of_a_mesh(&c.name)).map(|c| c.name.clone()).collect());
+        return Ok(own
+            .iter()
+            .filter(|c| !place::of_a_mesh(&c.name))
+            .map(|c| c.name.clone())
+            .collect());
     };
     for n in named {
         if !own.iter().any(|c| c.name == n.name) {
             let known: Vec<_> = own.iter().map(|c| c.name.as_str()).collect();
-            return Err(Refusal::NoSuchContainer { at: n.at, name: n.name.clone(), known: known.join(", ") });
+            return Err(Refusal::NoSuchContainer {
+                at: n.at,
+                name: n.name.clone(),
+                known: known.join(", "),
+            });
         }
     }
     Ok(named.iter().map(|n| n.name.clone()).collect())
@@ -112,44 +153,91 @@ fn apply(
     recipients: &[String],
 ) -> Result<(), Refusal> {
     let ours = spec.init_containers.iter().flatten().position(is_ours);
-    let before = spec.init_containers.iter().flatten().find(|c| is_ours(c)).and_then(|c| c.resources.as_ref());
+    let before = spec
+        .init_containers
+        .iter()
+        .flatten()
+        .find(|c| is_ours(c))
+        .and_then(|c| c.resources.as_ref());
 
-    let budget = ctx.settings.budget.of(wishes, resources::guaranteed(spec, is_ours));
+    let budget = ctx
+        .settings
+        .budget
+        .of(wishes, resources::guaranteed(spec, is_ours));
     let requirements = budget.requirements(before);
     for raise in resources::raises(spec.resources.as_ref(), before, &requirements) {
-        doc.set(&["spec", "resources", raise.kind, raise.name], json!(raise.to)).map_err(unpatched)?;
+        doc.set(
+            &["spec", "resources", raise.kind, raise.name],
+            json!(raise.to),
+        )
+        .map_err(unpatched)?;
     }
 
     for volume in sidecar::volumes(ctx.target) {
-        doc.upsert(&["spec", "volumes"], "name", value(&volume)?).map_err(unpatched)?;
+        doc.upsert(&["spec", "volumes"], "name", value(&volume)?)
+            .map_err(unpatched)?;
     }
     let container = sidecar::container(wishes, ctx.target, ctx.roots, ctx.settings, requirements);
     let mut container = value(&container)?;
     if let Some(i) = ours {
-        keep_platforms_mounts(&mut container, doc.array(&["spec", "initContainers"]).get(i));
+        keep_platforms_mounts(
+            &mut container,
+            doc.array(&["spec", "initContainers"]).get(i),
+        );
     }
-    let others = spec.init_containers.iter().flatten().filter(|c| !is_ours(c));
-    let at = place::position(others.map(|c| (c.name.as_str(), c.restart_policy.as_deref() == Some("Always"))));
+    let others = spec
+        .init_containers
+        .iter()
+        .flatten()
+        .filter(|c| !is_ours(c));
+    let at = place::position(others.map(|c| {
+        (
+            c.name.as_str(),
+            c.restart_policy.as_deref() == Some("Always"),
+        )
+    }));
     match ours {
-        Some(i) if i == at => doc.replace(&["spec", "initContainers"], at, container).map_err(unpatched)?,
+        Some(i) if i == at => doc
+            .replace(&["spec", "initContainers"], at, container)
+            .map_err(unpatched)?,
         Some(i) => {
-            doc.remove(&["spec", "initContainers"], i).map_err(unpatched)?;
-            doc.insert(&["spec", "initContainers"], at, container).map_err(unpatched)?;
+            doc.remove(&["spec", "initContainers"], i)
+                .map_err(unpatched)?;
+            doc.insert(&["spec", "initContainers"], at, container)
+                .map_err(unpatched)?;
         }
-        None => doc.insert(&["spec", "initContainers"], at, container).map_err(unpatched)?,
+        None => doc
+            .insert(&["spec", "initContainers"], at, container)
+            .map_err(unpatched)?,
     }
     give_socket(doc, recipients)?;
 
     for name in &ctx.settings.pull_secrets {
-        doc.upsert(&["spec", "imagePullSecrets"], "name", json!({ "name": name })).map_err(unpatched)?;
+        doc.upsert(
+            &["spec", "imagePullSecrets"],
+            "name",
+            json!({ "name": name }),
+        )
+        .map_err(unpatched)?;
     }
     let version = label_value(&ctx.settings.version);
-    doc.set(&["metadata", "labels", INJECTED], json!(version)).map_err(unpatched)?;
-    doc.set(&["metadata", "annotations", annotations::INJECTED], json!(version)).map_err(unpatched)?;
+    doc.set(&["metadata", "labels", INJECTED], json!(version))
+        .map_err(unpatched)?;
+    doc.set(
+        &["metadata", "annotations", annotations::INJECTED],
+        json!(version),
+    )
+    .map_err(unpatched)?;
     for key in place::EXCLUDED_PORTS {
-        let there = pod.metadata.annotations.as_ref().and_then(|a| a.get(key)).map(String::as_str);
+        let there = pod
+            .metadata
+            .annotations
+            .as_ref()
+            .and_then(|a| a.get(key))
+            .map(String::as_str);
         if let Some(list) = place::with_port(there, ctx.target.port) {
-            doc.set(&["metadata", "annotations", key], json!(list)).map_err(unpatched)?;
+            doc.set(&["metadata", "annotations", key], json!(list))
+                .map_err(unpatched)?;
         }
     }
     Ok(())
@@ -162,12 +250,19 @@ fn give_socket(doc: &mut Document, recipients: &[String]) -> Result<(), Refusal>
         for i in 0..doc.array(&["spec", list]).len() {
             let index = i.to_string();
             let path = |field| ["spec", list, index.as_str(), field];
-            let name = doc.get(&path("name")).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let name = doc
+                .get(&path("name"))
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned();
             if !recipients.contains(&name) {
                 continue;
             }
             let at_our_path = |m: &&Value| {
-                m.get("mountPath").and_then(Value::as_str).map(|p| p.trim_end_matches('/')) == Some(SOCKET_DIR)
+                m.get("mountPath")
+                    .and_then(Value::as_str)
+                    .map(|p| p.trim_end_matches('/'))
+                    == Some(SOCKET_DIR)
             };
             if let Some(m) = doc.array(&path("volumeMounts")).iter().find(at_our_path) {
                 let volume = m.get("name").and_then(Value::as_str).unwrap_or_default();
@@ -179,10 +274,15 @@ fn give_socket(doc: &mut Document, recipients: &[String]) -> Result<(), Refusal>
                     });
                 }
             }
-            doc.upsert(&path("volumeMounts"), "mountPath", mount.clone()).map_err(unpatched)?;
+            doc.upsert(&path("volumeMounts"), "mountPath", mount.clone())
+                .map_err(unpatched)?;
             // In front: Kubernetes expands $(MOORING_SOCKET) only in variables that come later.
             let var = json!({ "name": SOCKET_ENV, "value": SOCKET });
-            if doc.array(&path("env")).iter().any(|e| e.get("name") == var.get("name")) {
+            if doc
+                .array(&path("env"))
+                .iter()
+                .any(|e| e.get("name") == var.get("name"))
+            {
                 doc.upsert(&path("env"), "name", var).map_err(unpatched)?;
             } else {
                 doc.insert(&path("env"), 0, var).map_err(unpatched)?;
@@ -196,18 +296,35 @@ fn give_socket(doc: &mut Document, recipients: &[String]) -> Result<(), Refusal>
 /// container: it stays, or the two would undo each other's work.
 fn keep_platforms_mounts(container: &mut Value, there: Option<&Value>) {
     const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
-    let mounts = there.and_then(|c| c.get("volumeMounts")).and_then(Value::as_array);
-    let account = mounts.into_iter().flatten().find(|m| m.get("mountPath").and_then(Value::as_str) == Some(ACCOUNT));
-    if let (Some(m), Some(list)) = (account, container.get_mut("volumeMounts").and_then(Value::as_array_mut)) {
+    let mounts = there
+        .and_then(|c| c.get("volumeMounts"))
+        .and_then(Value::as_array);
+    let account = mounts
+        .into_iter()
+        .flatten()
+        .find(|m| m.get("mountPath").and_then(Value::as_str) == Some(ACCOUNT));
+    if let (Some(m), Some(list)) = (
+        account,
+        container
+            .get_mut("volumeMounts")
+            .and_then(Value::as_array_mut),
+    ) {
         list.push(m.clone());
     }
 }
 
 /// A version as a label's value: at most 63 of letters, digits, '-', '_' and '.' ('+' of a build becomes '_').
 fn label_value(version: &str) -> String {
-    let allowed = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '.') { c } else { '_' };
+    let allowed = |c: char| {
+        if c.is_ascii_alphanumeric() || matches!(c, '-' | '.') {
+            c
+        } else {
+            '_'
+        }
+    };
     let text: String = version.chars().take(63).map(allowed).collect();
-    text.trim_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned()
+    text.trim_matches(|c: char| !c.is_ascii_alphanumeric())
+        .to_owned()
 }
 
 fn value<T: Serialize>(of: &T) -> Result<Value, Refusal> {

@@ -16,7 +16,10 @@ pub(super) struct Document {
 
 impl Document {
     pub(super) fn new(value: Value) -> Self {
-        Self { value, ops: Vec::new() }
+        Self {
+            value,
+            ops: Vec::new(),
+        }
     }
 
     /// What stands at this path now.
@@ -30,7 +33,9 @@ impl Document {
 
     /// The array at this path; empty if there is none.
     pub(super) fn array(&self, path: &[&str]) -> &[Value] {
-        self.get(path).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+        self.get(path)
+            .and_then(Value::as_array)
+            .map_or(&[], Vec::as_slice)
     }
 
     /// Sets a member of an object; makes the objects above it.
@@ -50,7 +55,12 @@ impl Document {
     }
 
     /// Puts an element into an array before the one at `index`; makes the array if there is none.
-    pub(super) fn insert(&mut self, path: &[&str], index: usize, value: Value) -> Result<(), PatchError> {
+    pub(super) fn insert(
+        &mut self,
+        path: &[&str],
+        index: usize,
+        value: Value,
+    ) -> Result<(), PatchError> {
         if self.get(path).is_none_or(Value::is_null) {
             return self.set(path, Value::Array(vec![value]));
         }
@@ -64,15 +74,29 @@ impl Document {
 
     /// Puts the element that `key` names (`name` of a volume, `mountPath` of a mount) into an array: in the place of
     /// the one that is there, or at the end.
-    pub(super) fn upsert(&mut self, path: &[&str], key: &str, value: Value) -> Result<(), PatchError> {
-        match self.array(path).iter().position(|e| e.get(key) == value.get(key)) {
+    pub(super) fn upsert(
+        &mut self,
+        path: &[&str],
+        key: &str,
+        value: Value,
+    ) -> Result<(), PatchError> {
+        match self
+            .array(path)
+            .iter()
+            .position(|e| e.get(key) == value.get(key))
+        {
             Some(i) => self.replace(path, i, value),
             None => self.push(path, value),
         }
     }
 
     /// Replaces an element of an array.
-    pub(super) fn replace(&mut self, path: &[&str], index: usize, value: Value) -> Result<(), PatchError> {
+    pub(super) fn replace(
+        &mut self,
+        path: &[&str],
+        index: usize,
+        value: Value,
+    ) -> Result<(), PatchError> {
         if self.array(path).get(index) == Some(&value) {
             return Ok(());
         }
@@ -84,11 +108,16 @@ impl Document {
     pub(super) fn remove(&mut self, path: &[&str], index: usize) -> Result<(), PatchError> {
         let index = index.to_string();
         let path = [path, &[index.as_str()]].concat();
-        self.apply(PatchOperation::Remove(RemoveOperation { path: pointer(&path) }))
+        self.apply(PatchOperation::Remove(RemoveOperation {
+            path: pointer(&path),
+        }))
     }
 
     fn add(&mut self, path: &[&str], value: Value) -> Result<(), PatchError> {
-        self.apply(PatchOperation::Add(AddOperation { path: pointer(path), value }))
+        self.apply(PatchOperation::Add(AddOperation {
+            path: pointer(path),
+            value,
+        }))
     }
 
     fn apply(&mut self, op: PatchOperation) -> Result<(), PatchError> {
@@ -115,9 +144,12 @@ mod tests {
 
     #[test]
     fn what_is_there_already_needs_no_operation() {
-        let mut d = Document::new(json!({"metadata": {"labels": {"a/b": "1"}}, "v": [{"name": "x", "y": 1}]}));
+        let mut d = Document::new(
+            json!({"metadata": {"labels": {"a/b": "1"}}, "v": [{"name": "x", "y": 1}]}),
+        );
         d.set(&["metadata", "labels", "a/b"], json!("1")).unwrap();
-        d.upsert(&["v"], "name", json!({"name": "x", "y": 1})).unwrap();
+        d.upsert(&["v"], "name", json!({"name": "x", "y": 1}))
+            .unwrap();
         assert!(d.finish().0.is_empty());
     }
 
@@ -125,10 +157,13 @@ mod tests {
     fn missing_parents_are_made_and_names_escaped() {
         let before = json!({"metadata": {"annotations": null}});
         let mut d = Document::new(before.clone());
-        d.set(&["metadata", "labels", "mooring.dev/injected"], json!("1")).unwrap();
-        d.set(&["metadata", "annotations", "a~b"], json!("2")).unwrap();
+        d.set(&["metadata", "labels", "mooring.dev/injected"], json!("1"))
+            .unwrap();
+        d.set(&["metadata", "annotations", "a~b"], json!("2"))
+            .unwrap();
         d.push(&["spec", "volumes"], json!({"name": "v"})).unwrap();
-        d.insert(&["spec", "volumes"], 0, json!({"name": "u"})).unwrap();
+        d.insert(&["spec", "volumes"], 0, json!({"name": "u"}))
+            .unwrap();
         let (patch, after) = d.finish();
         assert_eq!(
             after,
@@ -141,8 +176,12 @@ mod tests {
 
     #[test]
     fn an_element_is_replaced_in_its_place() {
-        let mut d = Document::new(json!({"v": [{"name": "a"}, {"name": "b", "old": true}, {"name": "c"}]}));
+        let mut d =
+            Document::new(json!({"v": [{"name": "a"}, {"name": "b", "old": true}, {"name": "c"}]}));
         d.upsert(&["v"], "name", json!({"name": "b"})).unwrap();
-        assert_eq!(d.finish().1, json!({"v": [{"name": "a"}, {"name": "b"}, {"name": "c"}]}));
+        assert_eq!(
+            d.finish().1,
+            json!({"v": [{"name": "a"}, {"name": "b"}, {"name": "c"}]})
+        );
     }
 }

@@ -48,7 +48,10 @@ impl Ord for Quantity {
 impl Quantity {
     /// Nothing.
     pub(super) fn zero() -> Self {
-        Self { nanos: 0, text: "0".to_owned() }
+        Self {
+            nanos: 0,
+            text: "0".to_owned(),
+        }
     }
 
     /// Whether it is nothing: for the quality of service a zero counts as if it were absent.
@@ -72,7 +75,13 @@ impl Quantity {
     }
 
     fn of(nanos: i128) -> Self {
-        let units = [(NANO << 20, "Mi"), (NANO << 10, "Ki"), (NANO, ""), (NANO / 1000, "m"), (NANO / 1_000_000, "u")];
+        let units = [
+            (NANO << 20, "Mi"),
+            (NANO << 10, "Ki"),
+            (NANO, ""),
+            (NANO / 1000, "m"),
+            (NANO / 1_000_000, "u"),
+        ];
         let fits = |(unit, _): &(i128, &str)| nanos >= *unit && nanos % *unit == 0;
         let text = match units.into_iter().find(fits) {
             Some((unit, suffix)) => format!("{}{suffix}", nanos / unit),
@@ -85,10 +94,16 @@ impl Quantity {
     /// Reads a quantity that is not negative; says which character is wrong.
     pub(super) fn parse(text: &str) -> Result<Self, BadQuantity> {
         let bad = |at: usize| {
-            let found = text.chars().nth(at).map_or("nothing".to_owned(), |c| format!("{c:?}"));
+            let found = text
+                .chars()
+                .nth(at)
+                .map_or("nothing".to_owned(), |c| format!("{c:?}"));
             BadQuantity { at: at + 1, found }
         };
-        let digits = text.chars().take_while(|c| c.is_ascii_digit() || *c == '.').count();
+        let digits = text
+            .chars()
+            .take_while(|c| c.is_ascii_digit() || *c == '.')
+            .count();
         let (number, suffix) = text.split_at_checked(digits).ok_or_else(|| bad(0))?;
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
         if let Some(second) = fraction.find('.') {
@@ -98,7 +113,10 @@ impl Quantity {
             return Err(bad(0));
         }
         let (unit, over) = unit(suffix).ok_or_else(|| bad(digits))?;
-        let too_large = || BadQuantity { at: 1, found: format!("{:?}", text.chars().take(40).collect::<String>()) };
+        let too_large = || BadQuantity {
+            at: 1,
+            found: format!("{:?}", text.chars().take(40).collect::<String>()),
+        };
         // Beyond nine places a fraction is below the finest unit: rounded up, as Kubernetes does.
         let places = fraction.len().min(18);
         let kept = fraction.get(..places).unwrap_or_default();
@@ -109,7 +127,10 @@ impl Quantity {
         if nanos > LARGEST {
             return Err(too_large());
         }
-        Ok(Self { nanos, text: text.to_owned() })
+        Ok(Self {
+            nanos,
+            text: text.to_owned(),
+        })
     }
 }
 
@@ -136,8 +157,14 @@ fn unit(suffix: &str) -> Option<(i128, i128)> {
         "Ei" => binary(6),
         _ => {
             let exponent: i32 = suffix.strip_prefix(['e', 'E'])?.parse().ok()?;
-            let power = 10_i128.checked_pow(exponent.unsigned_abs()).filter(|_| exponent.abs() <= 18)?;
-            if exponent < 0 { Some((NANO, power)) } else { Some((NANO * power, 1)) }
+            let power = 10_i128
+                .checked_pow(exponent.unsigned_abs())
+                .filter(|_| exponent.abs() <= 18)?;
+            if exponent < 0 {
+                Some((NANO, power))
+            } else {
+                Some((NANO * power, 1))
+            }
         }
     }
 }

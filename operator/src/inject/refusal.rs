@@ -25,7 +25,9 @@ pub enum Refusal {
         expected: String,
     },
     /// A value that is right, but this version does not do it yet.
-    #[error("annotation {key}: {value:?} is not supported by this version of Mooring yet: {instead}")]
+    #[error(
+        "annotation {key}: {value:?} is not supported by this version of Mooring yet: {instead}"
+    )]
     NotYet {
         /// The annotation.
         key: &'static str,
@@ -48,7 +50,9 @@ pub enum Refusal {
     #[error("{0}")]
     Server(super::server::NoServer),
     /// The user's own container has the sidecar's name.
-    #[error("{field}[{index}].name: \"{name}\" is the name of Mooring's sidecar: give your container another name")]
+    #[error(
+        "{field}[{index}].name: \"{name}\" is the name of Mooring's sidecar: give your container another name"
+    )]
     NameTaken {
         /// `spec.containers` or `spec.initContainers`.
         field: &'static str,

@@ -31,7 +31,12 @@ impl Budget {
     pub fn parse(cpu: (&str, &str), memory: (&str, &str)) -> Result<Self, String> {
         let read = |what: &str, text: &str| {
             let expected = "expected an amount such as 10m or 32Mi";
-            Quantity::parse(text).map_err(|e| format!("{what} {text:?}: character {}: {}, {expected}", e.at, e.found))
+            Quantity::parse(text).map_err(|e| {
+                format!(
+                    "{what} {text:?}: character {}: {}, {expected}",
+                    e.at, e.found
+                )
+            })
         };
         let budget = Self {
             cpu_request: read("CPU request", cpu.0)?,
@@ -39,9 +44,10 @@ impl Budget {
             memory_request: read("memory request", memory.0)?,
             memory_limit: read("memory limit", memory.1)?,
         };
-        for (what, request, limit) in
-            [("CPU", &budget.cpu_request, &budget.cpu_limit), ("memory", &budget.memory_request, &budget.memory_limit)]
-        {
+        for (what, request, limit) in [
+            ("CPU", &budget.cpu_request, &budget.cpu_limit),
+            ("memory", &budget.memory_request, &budget.memory_limit),
+        ] {
             if request > limit || limit.is_zero() {
                 return Err(format!(
                     "{what} request {:?}, limit {:?}: expected request ≤ limit, and a limit above 0",
@@ -61,13 +67,26 @@ impl Budget {
             None if guaranteed => (limit.clone(), limit.clone()),
             None => (request.clone(), limit.clone()),
         };
-        let (cpu_request, cpu_limit) = pair(wishes.cpu.as_ref(), &self.cpu_request, &self.cpu_limit);
-        let (memory_request, memory_limit) = pair(wishes.memory.as_ref(), &self.memory_request, &self.memory_limit);
-        Self { cpu_request, cpu_limit, memory_request, memory_limit }
+        let (cpu_request, cpu_limit) =
+            pair(wishes.cpu.as_ref(), &self.cpu_request, &self.cpu_limit);
+        let (memory_request, memory_limit) = pair(
+            wishes.memory.as_ref(),
+            &self.memory_request,
+            &self.memory_limit,
+        );
+        Self {
+            cpu_request,
+            cpu_limit,
+            memory_request,
+            memory_limit,
+        }
     }
 
     /// As the API writes it; other resources that the platform gave our container (a LimitRange's default) stay.
-    pub(super) fn requirements(&self, before: Option<&ResourceRequirements>) -> ResourceRequirements {
+    pub(super) fn requirements(
+        &self,
+        before: Option<&ResourceRequirements>,
+    ) -> ResourceRequirements {
         let with = |old: Option<&BTreeMap<String, Text>>, cpu: &Quantity, memory: &Quantity| {
             let mut all = old.cloned().unwrap_or_default();
             for (name, q) in [("cpu", cpu), ("memory", memory)] {
@@ -76,8 +95,16 @@ impl Budget {
             Some(all)
         };
         ResourceRequirements {
-            requests: with(before.and_then(|b| b.requests.as_ref()), &self.cpu_request, &self.memory_request),
-            limits: with(before.and_then(|b| b.limits.as_ref()), &self.cpu_limit, &self.memory_limit),
+            requests: with(
+                before.and_then(|b| b.requests.as_ref()),
+                &self.cpu_request,
+                &self.memory_request,
+            ),
+            limits: with(
+                before.and_then(|b| b.limits.as_ref()),
+                &self.cpu_limit,
+                &self.memory_limit,
+            ),
             claims: None,
         }
     }
@@ -90,25 +117,40 @@ fn amount(of: Option<&BTreeMap<String, Text>>, name: &str) -> Option<Quantity> {
 
 /// Whether requests equal limits for CPU and memory; absent requests are the limits, as the API server fills them in.
 fn balanced(r: Option<&ResourceRequirements>) -> bool {
-    let (requests, limits) = (r.and_then(|r| r.requests.as_ref()), r.and_then(|r| r.limits.as_ref()));
-    COUNTED.iter().all(|name| match (amount(requests, name), amount(limits, name)) {
-        (Some(request), Some(limit)) => request == limit,
-        (None, Some(_)) => true,
-        _ => false,
-    })
+    let (requests, limits) = (
+        r.and_then(|r| r.requests.as_ref()),
+        r.and_then(|r| r.limits.as_ref()),
+    );
+    COUNTED.iter().all(
+        |name| match (amount(requests, name), amount(limits, name)) {
+            (Some(request), Some(limit)) => request == limit,
+            (None, Some(_)) => true,
+            _ => false,
+        },
+    )
 }
 
 /// Whether the pod is Guaranteed without our own container.
 pub(super) fn guaranteed(spec: &PodSpec, is_ours: impl Fn(&Container) -> bool) -> bool {
     let whole = spec.resources.as_ref();
-    if COUNTED
-        .iter()
-        .any(|n| whole.is_some_and(|r| amount(r.requests.as_ref(), n).or(amount(r.limits.as_ref(), n)).is_some()))
-    {
+    if COUNTED.iter().any(|n| {
+        whole.is_some_and(|r| {
+            amount(r.requests.as_ref(), n)
+                .or(amount(r.limits.as_ref(), n))
+                .is_some()
+        })
+    }) {
         return balanced(whole);
     }
-    let init = spec.init_containers.iter().flatten().filter(|c| !is_ours(c));
-    spec.containers.iter().chain(init).all(|c| balanced(c.resources.as_ref()))
+    let init = spec
+        .init_containers
+        .iter()
+        .flatten()
+        .filter(|c| !is_ours(c));
+    spec.containers
+        .iter()
+        .chain(init)
+        .all(|c| balanced(c.resources.as_ref()))
 }
 
 /// One amount of the whole pod that changes.
@@ -132,16 +174,34 @@ pub(super) fn raises(
     let mut all = Vec::new();
     let Some(whole) = whole else { return all };
     let kinds = [
-        ("requests", &whole.requests, before.and_then(|b| b.requests.as_ref()), now.requests.as_ref()),
-        ("limits", &whole.limits, before.and_then(|b| b.limits.as_ref()), now.limits.as_ref()),
+        (
+            "requests",
+            &whole.requests,
+            before.and_then(|b| b.requests.as_ref()),
+            now.requests.as_ref(),
+        ),
+        (
+            "limits",
+            &whole.limits,
+            before.and_then(|b| b.limits.as_ref()),
+            now.limits.as_ref(),
+        ),
     ];
     for (kind, whole, before, now) in kinds {
         for name in COUNTED {
-            let Some(had) = amount(whole.as_ref(), name) else { continue };
+            let Some(had) = amount(whole.as_ref(), name) else {
+                continue;
+            };
             let was = amount(before, name).unwrap_or_else(Quantity::zero);
-            let to = had.minus(&was).plus(&amount(now, name).unwrap_or_else(Quantity::zero));
+            let to = had
+                .minus(&was)
+                .plus(&amount(now, name).unwrap_or_else(Quantity::zero));
             if to != had {
-                all.push(Raise { kind, name, to: to.as_str().to_owned() });
+                all.push(Raise {
+                    kind,
+                    name,
+                    to: to.as_str().to_owned(),
+                });
             }
         }
     }

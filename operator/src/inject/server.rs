@@ -67,14 +67,18 @@ pub enum NoServer {
 }
 
 fn did_you_mean(hint: Option<&String>) -> String {
-    hint.map(|h| format!(" (did you mean {h}?)")).unwrap_or_default()
+    hint.map(|h| format!(" (did you mean {h}?)"))
+        .unwrap_or_default()
 }
 
 fn reach(names: &[String]) -> String {
     const SHOWN: usize = 8;
     match names.len() {
         0 => String::new(),
-        n if n > SHOWN => format!("; this namespace may use: {}, …", names.get(..SHOWN).unwrap_or_default().join(", ")),
+        n if n > SHOWN => format!(
+            "; this namespace may use: {}, …",
+            names.get(..SHOWN).unwrap_or_default().join(", ")
+        ),
         _ => format!("; this namespace may use: {}", names.join(", ")),
     }
 }
@@ -93,38 +97,69 @@ pub struct Surroundings<'a> {
 }
 
 /// Chooses a pod's LicenseServer.
-pub fn choose(wish: Option<&ServerName>, around: &Surroundings<'_>) -> Result<Arc<LicenseServer>, NoServer> {
+pub fn choose(
+    wish: Option<&ServerName>,
+    around: &Surroundings<'_>,
+) -> Result<Arc<LicenseServer>, NoServer> {
     let here = around.namespace;
     let (by, wanted) = match (wish, around.default_server) {
         (Some(w), _) => {
             let namespace = w.namespace.as_deref().unwrap_or(here);
-            ("annotation mooring.dev/server", ServerRef::new(namespace, w.name.as_str()))
+            (
+                "annotation mooring.dev/server",
+                ServerRef::new(namespace, w.name.as_str()),
+            )
         }
-        (None, Some(default)) => ("Mooring's default server (chart value defaultServer)", default.clone()),
+        (None, Some(default)) => (
+            "Mooring's default server (chart value defaultServer)",
+            default.clone(),
+        ),
         (None, None) => return only_one(around),
     };
     let Some(server) = around.servers.iter().find(|s| reference(s) == wanted) else {
         let in_reach = in_reach(around);
-        let hint = nearest(&wanted.to_string(), in_reach.iter().map(String::as_str)).map(str::to_owned);
-        return Err(NoServer::NotFound { by, server: wanted, hint, in_reach });
+        let hint =
+            nearest(&wanted.to_string(), in_reach.iter().map(String::as_str)).map(str::to_owned);
+        return Err(NoServer::NotFound {
+            by,
+            server: wanted,
+            hint,
+            in_reach,
+        });
     };
     if let Err(from) = allows(server, here, around.namespace_labels) {
         let namespace = here.to_owned();
-        return Err(NoServer::NotAllowed { server: wanted, namespace, from, in_reach: in_reach(around) });
+        return Err(NoServer::NotAllowed {
+            server: wanted,
+            namespace,
+            from,
+            in_reach: in_reach(around),
+        });
     }
     Ok(server.clone())
 }
 
 fn only_one(around: &Surroundings<'_>) -> Result<Arc<LicenseServer>, NoServer> {
     let here = |s: &&Arc<LicenseServer>| s.namespace().as_deref() == Some(around.namespace);
-    let mut mine =
-        around.servers.iter().filter(here).filter(|s| allows(s, around.namespace, around.namespace_labels).is_ok());
+    let mut mine = around
+        .servers
+        .iter()
+        .filter(here)
+        .filter(|s| allows(s, around.namespace, around.namespace_labels).is_ok());
     let namespace = around.namespace.to_owned();
     match (mine.next(), mine.next()) {
-        (None, _) => Err(NoServer::None { namespace, in_reach: in_reach(around) }),
+        (None, _) => Err(NoServer::None {
+            namespace,
+            in_reach: in_reach(around),
+        }),
         (Some(s), None) => Ok(s.clone()),
         (Some(_), Some(_)) => {
-            let mut names: Vec<_> = around.servers.iter().filter(here).map(|s| s.name_any()).collect();
+            let mut names: Vec<_> = around
+                .servers
+                .iter()
+                .filter(here)
+                .map(|s| s.name_any())
+                .collect();
             names.sort();
             Err(NoServer::Several { namespace, names })
         }
@@ -133,14 +168,24 @@ fn only_one(around: &Surroundings<'_>) -> Result<Arc<LicenseServer>, NoServer> {
 
 /// The LicenseServers that this namespace may use, as `namespace/name`: others are not told of.
 fn in_reach(around: &Surroundings<'_>) -> Vec<String> {
-    let may = |s: &&Arc<LicenseServer>| allows(s, around.namespace, around.namespace_labels).is_ok();
-    let mut names: Vec<_> = around.servers.iter().filter(may).map(|s| reference(s).to_string()).collect();
+    let may =
+        |s: &&Arc<LicenseServer>| allows(s, around.namespace, around.namespace_labels).is_ok();
+    let mut names: Vec<_> = around
+        .servers
+        .iter()
+        .filter(may)
+        .map(|s| reference(s).to_string())
+        .collect();
     names.sort();
     names
 }
 
 /// Whether a server takes pods of this namespace; if not, what its field says.
-fn allows(server: &LicenseServer, namespace: &str, labels: &BTreeMap<String, String>) -> Result<(), &'static str> {
+fn allows(
+    server: &LicenseServer,
+    namespace: &str,
+    labels: &BTreeMap<String, String>,
+) -> Result<(), &'static str> {
     let allowed = &server.spec.allowed_namespaces;
     match allowed.from {
         NamespacesFrom::All => Ok(()),
@@ -178,9 +223,14 @@ impl Target {
     /// From the LicenseServer and its Service, if it has one already.
     pub fn new(server: &LicenseServer, service: Option<&Service>) -> Self {
         let (name, port) = (reference(server), server.spec.service.port);
-        let ips = service.and_then(|s| s.spec.as_ref()?.cluster_ips.as_deref()).unwrap_or_default();
+        let ips = service
+            .and_then(|s| s.spec.as_ref()?.cluster_ips.as_deref())
+            .unwrap_or_default();
         // "None" of a headless Service is no address, and drops out here.
-        let addresses = ips.iter().filter_map(|ip| ip.parse::<IpAddr>().ok()).map(|ip| SocketAddr::new(ip, port));
+        let addresses = ips
+            .iter()
+            .filter_map(|ip| ip.parse::<IpAddr>().ok())
+            .map(|ip| SocketAddr::new(ip, port));
         Self {
             url: format!("https://{}:{port}", name.dns_name()),
             addresses: addresses.collect(),
@@ -193,7 +243,11 @@ impl Target {
 /// Warnings where the licence, as the server last reported it, cannot meet the request. Only warnings: it may be
 /// renewed at any moment, and the server decides.
 pub fn doubts(items: &[Item], server: &LicenseServer) -> Vec<String> {
-    let products = server.status.as_ref().map(|s| s.products.as_slice()).unwrap_or_default();
+    let products = server
+        .status
+        .as_ref()
+        .map(|s| s.products.as_slice())
+        .unwrap_or_default();
     if products.is_empty() {
         return Vec::new();
     }
@@ -202,8 +256,14 @@ pub fn doubts(items: &[Item], server: &LicenseServer) -> Vec<String> {
         None => {
             let known: Vec<_> = products.iter().map(|p| p.name.as_str()).collect();
             let hint = nearest(item.product.as_str(), known.iter().copied());
-            let hint = hint.map_or_else(|| format!("it has: {}", known.join(", ")), |h| format!("did you mean {h}?"));
-            Some(format!("the licence of LicenseServer {name} has no product {} ({hint})", item.product))
+            let hint = hint.map_or_else(
+                || format!("it has: {}", known.join(", ")),
+                |h| format!("did you mean {h}?"),
+            );
+            Some(format!(
+                "the licence of LicenseServer {name} has no product {} ({hint})",
+                item.product
+            ))
         }
         Some(p) if item.seats.get() > p.seats => Some(format!(
             "{}:{} asks for more than there is: the licence of LicenseServer {name} has {} seats of it",

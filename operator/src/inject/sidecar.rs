@@ -7,9 +7,9 @@ use super::resources::Budget;
 use super::server::Target;
 use crate::names::SIDECAR;
 use k8s_openapi::api::core::v1::{
-    Capabilities, Container, EmptyDirVolumeSource, EnvVar, ExecAction, Probe, ProjectedVolumeSource,
-    ResourceRequirements, SeccompProfile, SecurityContext, ServiceAccountTokenProjection, Volume, VolumeMount,
-    VolumeProjection,
+    Capabilities, Container, EmptyDirVolumeSource, EnvVar, ExecAction, Probe,
+    ProjectedVolumeSource, ResourceRequirements, SeccompProfile, SecurityContext,
+    ServiceAccountTokenProjection, Volume, VolumeMount, VolumeProjection,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
@@ -88,7 +88,10 @@ pub(super) fn container(
 fn environment(wishes: &Wishes, target: &Target, roots: &str, settings: &Settings) -> Vec<EnvVar> {
     let addresses: Vec<_> = target.addresses.iter().map(ToString::to_string).collect();
     let start: Start = wishes.start;
-    let mut all = vec![("MOORING_LICENSES", wishes.licenses.as_str()), ("MOORING_SERVER", target.url.as_str())];
+    let mut all = vec![
+        ("MOORING_LICENSES", wishes.licenses.as_str()),
+        ("MOORING_SERVER", target.url.as_str()),
+    ];
     let addresses = addresses.join(",");
     if !addresses.is_empty() {
         all.push(("MOORING_ADDRESSES", &addresses));
@@ -114,7 +117,9 @@ fn environment(wishes: &Wishes, target: &Target, roots: &str, settings: &Setting
 /// after its success.
 fn gate() -> Probe {
     Probe {
-        exec: Some(ExecAction { command: Some(vec![BINARY.to_owned(), "probe".to_owned()]) }),
+        exec: Some(ExecAction {
+            command: Some(vec![BINARY.to_owned(), "probe".to_owned()]),
+        }),
         timeout_seconds: Some(PROBE_TIMEOUT_SECONDS),
         period_seconds: Some(1),
         success_threshold: Some(1),
@@ -127,13 +132,19 @@ fn gate() -> Probe {
 fn security(run_as_user: Option<i64>) -> SecurityContext {
     SecurityContext {
         allow_privilege_escalation: Some(false),
-        capabilities: Some(Capabilities { add: None, drop: Some(vec!["ALL".to_owned()]) }),
+        capabilities: Some(Capabilities {
+            add: None,
+            drop: Some(vec!["ALL".to_owned()]),
+        }),
         privileged: Some(false),
         read_only_root_filesystem: Some(true),
         run_as_non_root: Some(true),
         run_as_user,
         run_as_group: run_as_user,
-        seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), localhost_profile: None }),
+        seccomp_profile: Some(SeccompProfile {
+            type_: "RuntimeDefault".to_owned(),
+            localhost_profile: None,
+        }),
         ..SecurityContext::default()
     }
 }
@@ -163,10 +174,16 @@ pub(super) fn volumes(target: &Target) -> Vec<Volume> {
         expiration_seconds: Some(TOKEN_SECONDS),
         path: "token".to_owned(),
     };
-    let token = VolumeProjection { service_account_token: Some(token), ..VolumeProjection::default() };
+    let token = VolumeProjection {
+        service_account_token: Some(token),
+        ..VolumeProjection::default()
+    };
     let token = Volume {
         name: TOKEN_VOLUME.to_owned(),
-        projected: Some(ProjectedVolumeSource { default_mode: Some(0o644), sources: Some(vec![token]) }),
+        projected: Some(ProjectedVolumeSource {
+            default_mode: Some(0o644),
+            sources: Some(vec![token]),
+        }),
         ..Volume::default()
     };
     vec![memory(STATE_VOLUME), memory(SOCKET_VOLUME), token]

@@ -37,7 +37,8 @@ impl Bundle<'_> {
     /// Keeps the field until dropped; says when it is right, and when it was found wrong.
     pub(super) async fn keep(&self, client: &Client, on_current: impl Fn(), on_stale: impl Fn()) {
         let api: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
-        let config = watcher::Config::default().fields(&format!("metadata.name={}", self.configuration));
+        let config =
+            watcher::Config::default().fields(&format!("metadata.name={}", self.configuration));
         let mut events = watcher(api.clone(), config).default_backoff().boxed();
         let mut seen = false;
         while let Some(event) = events.next().await {
@@ -92,7 +93,10 @@ impl Bundle<'_> {
         });
         let params = PatchParams::apply(crate::names::FIELD_MANAGER).force();
         loop {
-            match api.patch(self.configuration, &params, &Patch::Apply(&body)).await {
+            match api
+                .patch(self.configuration, &params, &Patch::Apply(&body))
+                .await
+            {
                 Ok(_) => {
                     tracing::info!(configuration = self.configuration, "caBundle written");
                     return;
@@ -112,7 +116,11 @@ impl Bundle<'_> {
     }
 
     fn state(&self, object: &MutatingWebhookConfiguration) -> State {
-        let ours = object.webhooks.iter().flatten().find(|w| w.name == self.webhook);
+        let ours = object
+            .webhooks
+            .iter()
+            .flatten()
+            .find(|w| w.name == self.webhook);
         match ours.map(|w| w.client_config.ca_bundle.as_ref()) {
             None => State::Foreign,
             Some(Some(b)) if b.0 == self.roots.as_bytes() => State::Current,
@@ -128,14 +136,20 @@ mod tests {
 
     #[test]
     fn only_its_own_webhook_is_looked_at() {
-        let bundle = Bundle { configuration: "c", webhook: "w", roots: "PEM" };
+        let bundle = Bundle {
+            configuration: "c",
+            webhook: "w",
+            roots: "PEM",
+        };
         let with = |name: &str, ca: Option<&str>| {
             let ca = ca.map(|c| ByteString(c.as_bytes().to_vec()));
             let webhooks = json!([
                 {"name": "other", "clientConfig": {}, "sideEffects": "None", "admissionReviewVersions": ["v1"]},
                 {"name": name, "clientConfig": {"caBundle": ca}, "sideEffects": "None", "admissionReviewVersions": ["v1"]},
             ]);
-            bundle.state(&serde_json::from_value(json!({"metadata": {}, "webhooks": webhooks})).unwrap())
+            bundle.state(
+                &serde_json::from_value(json!({"metadata": {}, "webhooks": webhooks})).unwrap(),
+            )
         };
         assert_eq!(with("w", Some("PEM")), State::Current);
         assert_eq!(with("w", Some("OLD")), State::Stale);

@@ -22,21 +22,38 @@ fn the_webhook_is_called_alike() {
     let (path, port) = (format!("path: {PATH}"), format!("containerPort: {PORT}"));
     has(
         "templates/webhook.yaml",
-        &[&format!("name: {CONFIGURATION}\n"), &format!("name: {WEBHOOK}\n"), &format!("name: {SERVICE},"), &path],
+        &[
+            &format!("name: {CONFIGURATION}\n"),
+            &format!("name: {WEBHOOK}\n"),
+            &format!("name: {SERVICE},"),
+            &path,
+        ],
     );
     has("templates/service.yaml", &[&format!("name: {SERVICE}\n")]);
     has("templates/deployment.yaml", &[&port]);
-    has("templates/rbac-operator.yaml", &[&format!("resourceNames: [{CONFIGURATION}]")]);
+    has(
+        "templates/rbac-operator.yaml",
+        &[&format!("resourceNames: [{CONFIGURATION}]")],
+    );
     has(
         "templates/policies.yaml",
-        &[WEBHOOK, CONFIGURATION, crate::names::INJECTED, crate::names::FIELD_MANAGER, "c.name == 'mooring'"],
+        &[
+            WEBHOOK,
+            CONFIGURATION,
+            crate::names::INJECTED,
+            crate::names::FIELD_MANAGER,
+            "c.name == 'mooring'",
+        ],
     );
 }
 
 #[test]
 fn the_policies_know_the_same_annotations() {
     let list: Vec<_> = KEYS.iter().map(|k| format!("'{k}'")).collect();
-    has("templates/_helpers.tpl", &[&format!("[{}]", list.join(", "))]);
+    has(
+        "templates/_helpers.tpl",
+        &[&format!("[{}]", list.join(", "))],
+    );
 }
 
 #[test]
@@ -47,14 +64,20 @@ fn the_deployments_flags_are_this_programs() {
         _flags: Flags,
     }
     let command = <Cli as clap::CommandFactory>::command();
-    let ours: Vec<_> = command.get_arguments().filter_map(clap::Arg::get_long).collect();
+    let ours: Vec<_> = command
+        .get_arguments()
+        .filter_map(clap::Arg::get_long)
+        .collect();
     let text = chart("templates/deployment.yaml");
     let used = text
         .split("--")
         .filter_map(|t| t.split(['=', '"']).next())
         .filter(|t| t.starts_with("sidecar-") || *t == "default-server");
     for flag in used {
-        assert!(ours.contains(&flag), "charts/mooring/templates/deployment.yaml: --{flag}: the program has {ours:?}");
+        assert!(
+            ours.contains(&flag),
+            "charts/mooring/templates/deployment.yaml: --{flag}: the program has {ours:?}"
+        );
     }
 }
 
@@ -67,6 +90,10 @@ fn the_charts_crds_are_those_of_the_repository() {
             chart(&format!("files/crds/{file}")) == crd,
             "{file} differs between crds/ and charts/mooring/files/crds: run `make crds`"
         );
-        assert_eq!(crd.matches("\nmetadata:\n").count(), 1, "{file}: templates/crds.yaml puts an annotation there");
+        assert_eq!(
+            crd.matches("\nmetadata:\n").count(),
+            1,
+            "{file}: templates/crds.yaml puts an annotation there"
+        );
     }
 }

@@ -62,14 +62,20 @@ impl FromStr for RunAs {
         if s == "platform" {
             return Ok(Self(None));
         }
-        let uid = s.parse().ok().filter(|uid| (1..=i64::from(i32::MAX)).contains(uid));
-        uid.map(|uid| Self(Some(uid))).ok_or_else(|| "expected a user id from 1 to 2147483647, or platform".to_owned())
+        let uid = s
+            .parse()
+            .ok()
+            .filter(|uid| (1..=i64::from(i32::MAX)).contains(uid));
+        uid.map(|uid| Self(Some(uid)))
+            .ok_or_else(|| "expected a user id from 1 to 2147483647, or platform".to_owned())
     }
 }
 
 fn server_ref(s: &str) -> Result<ServerRef, String> {
     match s.split_once('/') {
-        Some((ns, name)) if !ns.is_empty() && !name.is_empty() && !name.contains('/') => Ok(ServerRef::new(ns, name)),
+        Some((ns, name)) if !ns.is_empty() && !name.is_empty() && !name.contains('/') => {
+            Ok(ServerRef::new(ns, name))
+        }
         _ => Err("expected namespace/name of a LicenseServer".to_owned()),
     }
 }
@@ -77,8 +83,14 @@ fn server_ref(s: &str) -> Result<ServerRef, String> {
 impl Flags {
     /// The webhook's configuration; an amount that is none is an error.
     pub fn config(self, namespace: &str) -> Result<Config, String> {
-        let cpu = (self.sidecar_cpu_request.as_str(), self.sidecar_cpu_limit.as_str());
-        let memory = (self.sidecar_memory_request.as_str(), self.sidecar_memory_limit.as_str());
+        let cpu = (
+            self.sidecar_cpu_request.as_str(),
+            self.sidecar_cpu_limit.as_str(),
+        );
+        let memory = (
+            self.sidecar_memory_request.as_str(),
+            self.sidecar_memory_limit.as_str(),
+        );
         let budget = Budget::parse(cpu, memory).map_err(|e| format!("flags --sidecar-…: {e}"))?;
         Ok(Config {
             listen: self.webhook_listen,
@@ -112,14 +124,25 @@ mod tests {
     }
 
     fn parse(args: &[&str]) -> Result<Flags, String> {
-        let args = ["x", "--sidecar-image", "s:1"].into_iter().chain(args.iter().copied());
-        Cli::try_parse_from(args).map(|c| c.flags).map_err(|e| e.to_string())
+        let args = ["x", "--sidecar-image", "s:1"]
+            .into_iter()
+            .chain(args.iter().copied());
+        Cli::try_parse_from(args)
+            .map(|c| c.flags)
+            .map_err(|e| e.to_string())
     }
 
     #[test]
     fn the_image_is_all_that_must_be_said() {
         let c = parse(&[]).unwrap().config("mooring-system").unwrap();
-        assert_eq!((c.settings.image.as_str(), c.settings.run_as_user, c.listen.port()), ("s:1", Some(65532), 9443));
+        assert_eq!(
+            (
+                c.settings.image.as_str(),
+                c.settings.run_as_user,
+                c.listen.port()
+            ),
+            ("s:1", Some(65532), 9443)
+        );
         assert_eq!(c.default_server, None);
         assert!(Cli::try_parse_from(["x"]).is_err());
     }
@@ -134,9 +157,26 @@ mod tests {
             let e = parse(&args).unwrap_err();
             assert!(e.contains(args[0]) && e.contains(text), "{e}");
         }
-        let c = parse(&["--sidecar-run-as-user", "platform", "--default-server", "a/b"]).unwrap().config("n").unwrap();
-        assert_eq!((c.settings.run_as_user, c.default_server), (None, Some(ServerRef::new("a", "b"))));
-        let e = parse(&["--sidecar-memory-limit", "1x"]).unwrap().config("n").unwrap_err();
-        assert!(e.contains("--sidecar") && e.contains("memory limit \"1x\""), "{e}");
+        let c = parse(&[
+            "--sidecar-run-as-user",
+            "platform",
+            "--default-server",
+            "a/b",
+        ])
+        .unwrap()
+        .config("n")
+        .unwrap();
+        assert_eq!(
+            (c.settings.run_as_user, c.default_server),
+            (None, Some(ServerRef::new("a", "b")))
+        );
+        let e = parse(&["--sidecar-memory-limit", "1x"])
+            .unwrap()
+            .config("n")
+            .unwrap_err();
+        assert!(
+            e.contains("--sidecar") && e.contains("memory limit \"1x\""),
+            "{e}"
+        );
     }
 }

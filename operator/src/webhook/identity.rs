@@ -21,7 +21,10 @@ impl Names {
     pub(super) fn new(service: &str, namespace: &str) -> Self {
         let short = format!("{service}.{namespace}.svc");
         let long = format!("{short}.cluster.local");
-        Self { common_name: service.to_owned(), dns_names: vec![short, long] }
+        Self {
+            common_name: service.to_owned(),
+            dns_names: vec![short, long],
+        }
     }
 }
 
@@ -55,7 +58,12 @@ impl Serving {
     pub(super) fn start(ca: Arc<Ca>, names: Names) -> Result<Self, IdentityError> {
         let first = issue(&ca, &names)?;
         let identity = ServerIdentity::new(certified_key(&first.cert_pem, &first.key_pem)?);
-        Ok(Self { ca, names, identity, not_after: Mutex::new(first.not_after) })
+        Ok(Self {
+            ca,
+            names,
+            identity,
+            not_after: Mutex::new(first.not_after),
+        })
     }
 
     pub(super) fn resolver(&self) -> Arc<ServerIdentity> {
@@ -65,11 +73,16 @@ impl Serving {
     /// Renews it in time, until dropped.
     pub(super) async fn keep_fresh(&self, metrics: &Metrics) {
         loop {
-            let not_after = *self.not_after.lock().unwrap_or_else(PoisonError::into_inner);
+            let not_after = *self
+                .not_after
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             metrics.certificate_until(not_after);
             if is_due(SystemTime::now(), not_after) {
                 match self.renew() {
-                    Ok(until) => tracing::info!(until = %seconds(until), "webhook's certificate renewed"),
+                    Ok(until) => {
+                        tracing::info!(until = %seconds(until), "webhook's certificate renewed")
+                    }
                     Err(e) => {
                         tracing::error!(error = %e, "webhook's certificate could not be renewed; trying again in ten minutes");
                     }
@@ -81,8 +94,12 @@ impl Serving {
 
     fn renew(&self) -> Result<SystemTime, IdentityError> {
         let next = issue(&self.ca, &self.names)?;
-        self.identity.replace(certified_key(&next.cert_pem, &next.key_pem)?);
-        *self.not_after.lock().unwrap_or_else(PoisonError::into_inner) = next.not_after;
+        self.identity
+            .replace(certified_key(&next.cert_pem, &next.key_pem)?);
+        *self
+            .not_after
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = next.not_after;
         Ok(next.not_after)
     }
 }
@@ -98,12 +115,17 @@ fn issue(ca: &Ca, names: &Names) -> Result<IssuedCert, CertError> {
 
 /// In the last third of its life, or when it has ended.
 fn is_due(now: SystemTime, not_after: SystemTime) -> bool {
-    not_after.duration_since(now).is_ok_and(|left| left < VALIDITY / 3) || not_after <= now
+    not_after
+        .duration_since(now)
+        .is_ok_and(|left| left < VALIDITY / 3)
+        || not_after <= now
 }
 
 /// Seconds since the epoch: what metrics and logs have in common.
 pub(super) fn seconds(at: SystemTime) -> u64 {
-    at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+    at.duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
 }
 
 #[cfg(test)]

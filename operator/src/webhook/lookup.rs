@@ -38,15 +38,25 @@ pub(super) struct Lookup {
 impl Lookup {
     pub(super) fn new(client: Client) -> Self {
         let (store, writer) = kube::runtime::reflector::store();
-        Self { client, store, writer: Arc::new(Mutex::new(Some(writer))) }
+        Self {
+            client,
+            store,
+            writer: Arc::new(Mutex::new(Some(writer))),
+        }
     }
 
     /// Keeps the list of LicenseServers current, until dropped.
     pub(super) async fn watch(&self) {
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let writer = self
+            .writer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         let Some(writer) = writer else { return };
         let api: Api<LicenseServer> = Api::all(self.client.clone());
-        let events = watcher(api, watcher::Config::default()).default_backoff().reflect(writer);
+        let events = watcher(api, watcher::Config::default())
+            .default_backoff()
+            .reflect(writer);
         let log = |event: watcher::Result<_>| {
             if let Err(e) = event {
                 tracing::warn!(error = %e, "watching LicenseServers");
@@ -75,7 +85,13 @@ impl Lookup {
                 NoServer::NotFound { .. } | NoServer::None { .. } | NoServer::NotAllowed { .. },
             )) => {
                 let api: Api<LicenseServer> = Api::all(self.client.clone());
-                let fresh = api.list(&ListParams::default()).await?.items.into_iter().map(Arc::new).collect::<Vec<_>>();
+                let fresh = api
+                    .list(&ListParams::default())
+                    .await?
+                    .items
+                    .into_iter()
+                    .map(Arc::new)
+                    .collect::<Vec<_>>();
                 self.choose(wish, namespace, default, &fresh).await?
             }
             other => other?,
@@ -94,15 +110,29 @@ impl Lookup {
         default_server: Option<&ServerRef>,
         servers: &[Arc<LicenseServer>],
     ) -> Result<Arc<LicenseServer>, LookupError> {
-        let by_labels = |s: &Arc<LicenseServer>| s.spec.allowed_namespaces.from == NamespacesFrom::Selector;
-        let namespace_labels =
-            if servers.iter().any(by_labels) { self.namespace_labels(namespace).await? } else { BTreeMap::new() };
-        let around = Surroundings { namespace, namespace_labels: &namespace_labels, default_server, servers };
+        let by_labels =
+            |s: &Arc<LicenseServer>| s.spec.allowed_namespaces.from == NamespacesFrom::Selector;
+        let namespace_labels = if servers.iter().any(by_labels) {
+            self.namespace_labels(namespace).await?
+        } else {
+            BTreeMap::new()
+        };
+        let around = Surroundings {
+            namespace,
+            namespace_labels: &namespace_labels,
+            default_server,
+            servers,
+        };
         Ok(choose(wish, &around)?)
     }
 
     async fn namespace_labels(&self, name: &str) -> Result<BTreeMap<String, String>, kube::Error> {
         let api: Api<Namespace> = Api::all(self.client.clone());
-        Ok(api.get_metadata(name).await?.metadata.labels.unwrap_or_default())
+        Ok(api
+            .get_metadata(name)
+            .await?
+            .metadata
+            .labels
+            .unwrap_or_default())
     }
 }

@@ -25,8 +25,13 @@ impl Metrics {
                 &["result"],
             )?,
             seconds: Histogram::with_opts(
-                HistogramOpts::new("mooring_webhook_admission_seconds", "From a review's arrival to its answer.")
-                    .buckets(vec![0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 10.0]),
+                HistogramOpts::new(
+                    "mooring_webhook_admission_seconds",
+                    "From a review's arrival to its answer.",
+                )
+                .buckets(vec![
+                    0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 10.0,
+                ]),
             )?,
             bundle: IntGauge::new(
                 "mooring_webhook_ca_bundle_current",

@@ -146,7 +146,10 @@ pub async fn serve(
     shutdown: Shutdown,
 ) -> Result<(), WebhookError> {
     let listener = TcpListener::bind(config.listen).await;
-    let listener = listener.map_err(|source| WebhookError::Listen { addr: config.listen, source })?;
+    let listener = listener.map_err(|source| WebhookError::Listen {
+        addr: config.listen,
+        source,
+    })?;
     serve_on(listener, config, client, ca, metrics, ready, shutdown).await
 }
 
@@ -164,7 +167,13 @@ async fn serve_on(
     let tls = server_config(identity.resolver(), None)?;
     let lookup = Lookup::new(client.clone());
     let bodies = Semaphore::new(BODIES);
-    let app = Arc::new(App { roots: ca.roots_pem(), lookup: lookup.clone(), metrics: metrics.clone(), config, bodies });
+    let app = Arc::new(App {
+        roots: ca.roots_pem(),
+        lookup: lookup.clone(),
+        metrics: metrics.clone(),
+        config,
+        bodies,
+    });
 
     let background = async {
         let trusted = async {
@@ -173,13 +182,21 @@ async fn serve_on(
                 metrics.bundle_current(true);
                 ready.set();
             };
-            let bundle =
-                bundle::Bundle { configuration: &app.config.configuration, webhook: WEBHOOK, roots: &app.roots };
-            bundle.keep(&client, on_current, || metrics.bundle_current(false)).await;
+            let bundle = bundle::Bundle {
+                configuration: &app.config.configuration,
+                webhook: WEBHOOK,
+                roots: &app.roots,
+            };
+            bundle
+                .keep(&client, on_current, || metrics.bundle_current(false))
+                .await;
         };
         tokio::join!(trusted, lookup.watch(), identity.keep_fresh(&metrics));
     };
-    let limits = Limits { connections: 1024, ..Limits::default() };
+    let limits = Limits {
+        connections: 1024,
+        ..Limits::default()
+    };
     let handler = {
         let app = app.clone();
         move |request| answer(app.clone(), request)
@@ -200,7 +217,11 @@ struct App {
 
 /// How much of the memory for bodies a request takes: what it announces, or the most there may be.
 fn units(request: &Request<Incoming>) -> u32 {
-    let announced = request.body().size_hint().upper().and_then(|n| usize::try_from(n).ok());
+    let announced = request
+        .body()
+        .size_hint()
+        .upper()
+        .and_then(|n| usize::try_from(n).ok());
     u32::try_from(announced.unwrap_or(BODY_BYTES).min(BODY_BYTES) / UNIT + 1).unwrap_or(1)
 }
 
@@ -211,16 +232,27 @@ async fn answer(app: Arc<App>, request: Request<Incoming>) -> Response<Body> {
         return refuse(StatusCode::NOT_FOUND, format!("expected POST {PATH}\n"));
     }
     if request.method() != Method::POST {
-        return refuse(StatusCode::METHOD_NOT_ALLOWED, format!("expected POST {PATH}\n"));
+        return refuse(
+            StatusCode::METHOD_NOT_ALLOWED,
+            format!("expected POST {PATH}\n"),
+        );
     }
     let room = tokio::time::timeout(BODY_TIME, app.bodies.acquire_many(units(&request))).await;
     let Ok(Ok(_room)) = room else {
         app.metrics.admission("unreadable", begun.elapsed());
-        return refuse(StatusCode::SERVICE_UNAVAILABLE, "too many requests at once; try again\n".to_owned());
+        return refuse(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too many requests at once; try again\n".to_owned(),
+        );
     };
     let body = match read_body(request.into_body(), BODY_BYTES, BODY_TIME).await {
         Ok(b) => b,
-        Err(p) => return refuse(StatusCode::from_u16(p.status).unwrap_or(StatusCode::BAD_REQUEST), p.to_string()),
+        Err(p) => {
+            return refuse(
+                StatusCode::from_u16(p.status).unwrap_or(StatusCode::BAD_REQUEST),
+                p.to_string(),
+            );
+        }
     };
     let question = match Question::read(&body) {
         Ok(q) => q,
@@ -236,28 +268,49 @@ async fn answer(app: Arc<App>, request: Request<Incoming>) -> Response<Body> {
     log(&question, &verdict, took);
     match question.answer(verdict) {
         Ok(review) => json(StatusCode::OK, &review),
-        Err(e) => refuse(StatusCode::INTERNAL_SERVER_ERROR, format!("writing the answer: {e}\n")),
+        Err(e) => refuse(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!("writing the answer: {e}\n"),
+        ),
     }
 }
 
 /// Decides over one pod: reads its wishes, looks up its license server, says what changes.
 async fn judge(app: &App, question: &Question) -> Verdict {
-    let (Some(pod), Some(raw)) = (question.pod(), question.raw()) else { return Verdict::Unchanged };
+    let (Some(pod), Some(raw)) = (question.pod(), question.raw()) else {
+        return Verdict::Unchanged;
+    };
     let wishes = match inject::wishes(pod) {
         Ok(Some(w)) => w,
         Ok(None) => return Verdict::Unchanged,
         Err(refusal) => return Verdict::Refused(refusal),
     };
     let default = app.config.default_server.as_ref();
-    let found = app.lookup.find(wishes.server.as_ref(), question.namespace(), default);
+    let found = app
+        .lookup
+        .find(wishes.server.as_ref(), question.namespace(), default);
     let (server, target) = match tokio::time::timeout(LOOKUP_TIME, found).await {
         Ok(Ok(found)) => found,
-        Ok(Err(lookup::LookupError::Server(e))) => return Verdict::Refused(inject::Refusal::Server(e)),
-        Ok(Err(lookup::LookupError::Api(e))) => return Verdict::Failed(format!("asking the API server: {e}")),
-        Err(_) => return Verdict::Failed(format!("the API server did not answer within {LOOKUP_TIME:?}")),
+        Ok(Err(lookup::LookupError::Server(e))) => {
+            return Verdict::Refused(inject::Refusal::Server(e));
+        }
+        Ok(Err(lookup::LookupError::Api(e))) => {
+            return Verdict::Failed(format!("asking the API server: {e}"));
+        }
+        Err(_) => {
+            return Verdict::Failed(format!(
+                "the API server did not answer within {LOOKUP_TIME:?}"
+            ));
+        }
     };
     let mut warnings = inject::doubts(&wishes.items, &server);
-    warnings.extend(pod.metadata.annotations.as_ref().map(inject::unknown_keys).unwrap_or_default());
+    warnings.extend(
+        pod.metadata
+            .annotations
+            .as_ref()
+            .map(inject::unknown_keys)
+            .unwrap_or_default(),
+    );
     if target.addresses.is_empty() {
         let name = inject::reference(&server);
         warnings.push(format!(
@@ -265,9 +318,17 @@ async fn judge(app: &App, question: &Question) -> Verdict {
             name.namespace, name.name
         ));
     }
-    let ctx = inject::Context { target: &target, roots: &app.roots, settings: &app.config.settings };
+    let ctx = inject::Context {
+        target: &target,
+        roots: &app.roots,
+        settings: &app.config.settings,
+    };
     match inject::mutate(raw.clone(), pod, &wishes, &ctx) {
-        Ok(patch) => Verdict::Injected { patch, warnings, server: inject::reference(&server) },
+        Ok(patch) => Verdict::Injected {
+            patch,
+            warnings,
+            server: inject::reference(&server),
+        },
         Err(refusal) => Verdict::Refused(refusal),
     }
 }
@@ -280,7 +341,11 @@ fn log(question: &Question, verdict: &Verdict, took: Duration) {
         Verdict::Injected { server, patch, .. } => {
             tracing::info!(namespace, pod, %server, operations = patch.len(), dry_run, ms, "sidecar injected");
         }
-        Verdict::Refused(reason) => tracing::info!(namespace, pod, %reason, dry_run, ms, "pod refused"),
-        Verdict::Failed(reason) => tracing::warn!(namespace, pod, %reason, dry_run, ms, "pod could not be judged"),
+        Verdict::Refused(reason) => {
+            tracing::info!(namespace, pod, %reason, dry_run, ms, "pod refused")
+        }
+        Verdict::Failed(reason) => {
+            tracing::warn!(namespace, pod, %reason, dry_run, ms, "pod could not be judged")
+        }
     }
 }

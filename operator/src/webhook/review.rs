@@ -6,7 +6,9 @@ use json_patch::Patch;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Pod;
 use kube::core::DynamicObject;
-use kube::core::admission::{AdmissionRequest, AdmissionResponse, AdmissionReview, Operation, SerializePatchError};
+use kube::core::admission::{
+    AdmissionRequest, AdmissionResponse, AdmissionReview, Operation, SerializePatchError,
+};
 use serde_json::Value;
 
 /// The API server cuts what is longer, and after a few.
@@ -80,17 +82,31 @@ impl Question {
     pub(super) fn read(body: &[u8]) -> Result<Self, Unreadable> {
         let mut review: Value = serde_json::from_slice(body)?;
         // Taken out first: the typed request would drop fields of the object that its types do not know.
-        let raw = review.pointer_mut("/request/object").map(Value::take).filter(|v| !v.is_null());
+        let raw = review
+            .pointer_mut("/request/object")
+            .map(Value::take)
+            .filter(|v| !v.is_null());
         let review: AdmissionReview<DynamicObject> = serde_json::from_value(review)?;
         if review.types.api_version != "admission.k8s.io/v1" {
-            return Err(Unreadable::Version(review.types.api_version.chars().take(80).collect()));
+            return Err(Unreadable::Version(
+                review.types.api_version.chars().take(80).collect(),
+            ));
         }
-        let request: AdmissionRequest<DynamicObject> = review.try_into().map_err(|_| Unreadable::NoRequest)?;
+        let request: AdmissionRequest<DynamicObject> =
+            review.try_into().map_err(|_| Unreadable::NoRequest)?;
         let ours = request.kind.kind == "Pod"
             && request.kind.group.is_empty()
             && request.operation == Operation::Create
-            && request.sub_resource.as_deref().unwrap_or_default().is_empty();
-        let pod = raw.clone().filter(|_| ours).map(serde_json::from_value).transpose()?;
+            && request
+                .sub_resource
+                .as_deref()
+                .unwrap_or_default()
+                .is_empty();
+        let pod = raw
+            .clone()
+            .filter(|_| ours)
+            .map(serde_json::from_value)
+            .transpose()?;
         Ok(Self { request, raw, pod })
     }
 
@@ -111,8 +127,16 @@ impl Question {
 
     /// The pod's name, or what its name will begin with.
     pub(super) fn name(&self) -> &str {
-        let generated = || self.pod.as_ref().and_then(|p| p.metadata.generate_name.as_deref());
-        if self.request.name.is_empty() { generated().unwrap_or_default() } else { &self.request.name }
+        let generated = || {
+            self.pod
+                .as_ref()
+                .and_then(|p| p.metadata.generate_name.as_deref())
+        };
+        if self.request.name.is_empty() {
+            generated().unwrap_or_default()
+        } else {
+            &self.request.name
+        }
     }
 
     /// Whether nothing will be kept.
@@ -136,9 +160,19 @@ impl Question {
         let mut response = AdmissionResponse::from(&self.request);
         match verdict {
             Verdict::Unchanged => {}
-            Verdict::Injected { patch, warnings, server } => {
-                response.audit_annotations.insert("server".to_owned(), server.to_string());
-                let warnings: Vec<String> = warnings.into_iter().take(WARNINGS).map(|w| short(&w)).collect();
+            Verdict::Injected {
+                patch,
+                warnings,
+                server,
+            } => {
+                response
+                    .audit_annotations
+                    .insert("server".to_owned(), server.to_string());
+                let warnings: Vec<String> = warnings
+                    .into_iter()
+                    .take(WARNINGS)
+                    .map(|w| short(&w))
+                    .collect();
                 response.warnings = (!warnings.is_empty()).then_some(warnings);
                 if !patch.is_empty() {
                     response = response.with_patch(patch)?;
@@ -155,7 +189,9 @@ impl Question {
                 (response.result.code, response.result.reason) = (code, reason.to_owned());
             }
             Verdict::Failed(text) => {
-                response = response.deny(format!("Mooring could not judge this pod ({text}); try again"));
+                response = response.deny(format!(
+                    "Mooring could not judge this pod ({text}); try again"
+                ));
                 (response.result.code, response.result.reason) = (500, "InternalError".to_owned());
             }
         }

@@ -34,7 +34,9 @@ pub enum SelftestError {
     )]
     Accepted,
     /// Something else refused it.
-    #[error("a pod with annotation {LICENSES}: {WRONG:?} was refused, but not by Mooring's rules: {reason}")]
+    #[error(
+        "a pod with annotation {LICENSES}: {WRONG:?} was refused, but not by Mooring's rules: {reason}"
+    )]
     Otherwise {
         /// What the API server said.
         reason: String,
@@ -47,9 +49,15 @@ pub async fn selftest(client: &Client, namespace: &str) -> Result<(), SelftestEr
     servers
         .list(&ListParams::default().limit(1))
         .await
-        .map_err(|e| SelftestError::Crds { namespace: namespace.to_owned(), reason: e.to_string() })?;
+        .map_err(|e| SelftestError::Crds {
+            namespace: namespace.to_owned(),
+            reason: e.to_string(),
+        })?;
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
-    let params = PostParams { dry_run: true, ..PostParams::default() };
+    let params = PostParams {
+        dry_run: true,
+        ..PostParams::default()
+    };
     match pods.create(&params, &pod()).await {
         Ok(_) => Err(SelftestError::Accepted),
         Err(e) => judge(&e),
@@ -61,15 +69,20 @@ fn pod() -> Pod {
     pod.metadata.generate_name = Some("mooring-selftest-".to_owned());
     pod.metadata.annotations = Some([(LICENSES.to_owned(), WRONG.to_owned())].into());
     // The smallest spec there is; it never runs.
-    pod.spec = serde_json::from_value(json!({ "containers": [{ "name": "app", "image": "none" }] })).ok();
+    pod.spec =
+        serde_json::from_value(json!({ "containers": [{ "name": "app", "image": "none" }] })).ok();
     pod
 }
 
 fn judge(error: &kube::Error) -> Result<(), SelftestError> {
     let expected = format!("annotation {LICENSES}: character ");
     match error {
-        kube::Error::Api(s) if s.message.contains(WEBHOOK) && s.message.contains(&expected) => Ok(()),
-        other => Err(SelftestError::Otherwise { reason: other.to_string() }),
+        kube::Error::Api(s) if s.message.contains(WEBHOOK) && s.message.contains(&expected) => {
+            Ok(())
+        }
+        other => Err(SelftestError::Otherwise {
+            reason: other.to_string(),
+        }),
     }
 }
 
@@ -80,7 +93,9 @@ mod tests {
     use kube::core::Status;
 
     fn refused(message: &str) -> Result<(), SelftestError> {
-        judge(&kube::Error::Api(Box::new(Status::failure(message, "BadRequest").with_code(400))))
+        judge(&kube::Error::Api(Box::new(
+            Status::failure(message, "BadRequest").with_code(400),
+        )))
     }
 
     #[test]
@@ -91,13 +106,19 @@ mod tests {
         refused(&real).unwrap();
         let down = format!("failed calling webhook {WEBHOOK:?}: connection refused");
         let e = refused(&down).unwrap_err().to_string();
-        assert!(e.contains("not by Mooring's rules") && e.contains("connection refused"), "{e}");
+        assert!(
+            e.contains("not by Mooring's rules") && e.contains("connection refused"),
+            "{e}"
+        );
     }
 
     #[test]
     fn the_request_is_one_that_the_rules_refuse() {
         let e = crate::inject::wishes(&pod()).unwrap_err().to_string();
-        assert!(e.starts_with("annotation mooring.dev/licenses: character 10"), "{e}");
+        assert!(
+            e.starts_with("annotation mooring.dev/licenses: character 10"),
+            "{e}"
+        );
         assert!(pod().spec.is_some());
     }
 }

@@ -34,18 +34,27 @@ impl Cluster {
 
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Body> {
         let ok = |v: Value| net_http::json(StatusCode::OK, &v);
-        let (path, query) = (request.uri().path().to_owned(), request.uri().query().unwrap_or_default().to_owned());
+        let (path, query) = (
+            request.uri().path().to_owned(),
+            request.uri().query().unwrap_or_default().to_owned(),
+        );
         let watch = query.contains("watch=true");
         let list = |items: Value| {
-            ok(json!({"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": "5"}, "items": items}))
+            ok(
+                json!({"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": "5"}, "items": items}),
+            )
         };
         match path.as_str() {
             "/apis/mooring.dev/v1alpha1/licenseservers" if watch => {
                 tokio::time::sleep(Duration::from_secs(30)).await;
                 ok(json!({}))
             }
-            "/apis/mooring.dev/v1alpha1/licenseservers" if query.contains("limit") => list(json!(self.watched)),
-            "/apis/mooring.dev/v1alpha1/licenseservers" => list(json!(*self.servers.lock().unwrap())),
+            "/apis/mooring.dev/v1alpha1/licenseservers" if query.contains("limit") => {
+                list(json!(self.watched))
+            }
+            "/apis/mooring.dev/v1alpha1/licenseservers" => {
+                list(json!(*self.servers.lock().unwrap()))
+            }
             "/api/v1/namespaces/licensing/services/main" => ok(json!({
                 "apiVersion": "v1", "kind": "Service", "metadata": {"name": "main"}, "spec": {"clusterIPs": ["10.96.0.7"]},
             })),
@@ -55,14 +64,21 @@ impl Cluster {
                 with_type(StatusCode::OK, "application/json", format!("{event}\n"))
             }
             "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations" => {
-                assert!(query.contains("fieldSelector=metadata.name%3Dinjector.mooring.dev"), "{query}");
+                assert!(
+                    query.contains("fieldSelector=metadata.name%3Dinjector.mooring.dev"),
+                    "{query}"
+                );
                 list(json!([self.configuration()]))
             }
-            "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/injector.mooring.dev" => {
-                let body = read_body(request.into_body(), BODY_BYTES, BODY_TIME).await.unwrap();
+            "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/injector.mooring.dev" =>
+            {
+                let body = read_body(request.into_body(), BODY_BYTES, BODY_TIME)
+                    .await
+                    .unwrap();
                 let patch: Value = serde_json::from_slice(&body).unwrap();
-                *self.bundle.lock().unwrap() =
-                    patch["webhooks"][0]["clientConfig"]["caBundle"].as_str().map(str::to_owned);
+                *self.bundle.lock().unwrap() = patch["webhooks"][0]["clientConfig"]["caBundle"]
+                    .as_str()
+                    .map(str::to_owned);
                 self.patches.lock().unwrap().push((query, patch));
                 self.changed.notify_one();
                 ok(self.configuration())
@@ -104,7 +120,13 @@ async fn start(cluster: Cluster) -> Running {
         let cluster = cluster.clone();
         move |r| cluster.clone().answer(r)
     };
-    tokio::spawn(serve_http(api, None, Limits::default(), shutdown.clone(), handler));
+    tokio::spawn(serve_http(
+        api,
+        None,
+        Limits::default(),
+        shutdown.clone(),
+        handler,
+    ));
     let client = Client::try_from(kube::Config::new(url.parse().unwrap())).unwrap();
 
     let ca = Arc::new(Ca::ephemeral(SystemTime::now()).unwrap());
@@ -123,16 +145,40 @@ async fn start(cluster: Cluster) -> Running {
     config.default_server = Some(ServerRef::new("licensing", "main"));
     let (registry, ready) = (prometheus::Registry::new(), Ready::default());
     let metrics = Arc::new(Metrics::new(&registry).unwrap());
-    tokio::spawn(serve_on(listener, config, client, ca.clone(), metrics, ready.clone(), shutdown));
+    tokio::spawn(serve_on(
+        listener,
+        config,
+        client,
+        ca.clone(),
+        metrics,
+        ready.clone(),
+        shutdown,
+    ));
     let tls = client_config(&ca.roots_pem(), None).unwrap();
-    let webhook = TlsClient::new("https://mooring-webhook.mooring-system.svc:443", vec![address], tls).unwrap();
-    Running { cluster, webhook, ready, registry, ca, _shutdown: tx }
+    let webhook = TlsClient::new(
+        "https://mooring-webhook.mooring-system.svc:443",
+        vec![address],
+        tls,
+    )
+    .unwrap();
+    Running {
+        cluster,
+        webhook,
+        ready,
+        registry,
+        ca,
+        _shutdown: tx,
+    }
 }
 
 impl Running {
     async fn post(&self, path: &str, body: &Value) -> (StatusCode, Vec<u8>) {
         let call = Call::new(Method::POST, path).json(body).unwrap();
-        let answer = self.webhook.call(&call, Duration::from_secs(5)).await.unwrap();
+        let answer = self
+            .webhook
+            .call(&call, Duration::from_secs(5))
+            .await
+            .unwrap();
         (answer.status, answer.body.to_vec())
     }
 
@@ -180,16 +226,25 @@ async fn a_pod_is_injected_over_tls_and_the_bundle_is_written_first() {
         let patches = run.cluster.patches.lock().unwrap();
         assert_eq!(patches.len(), 1);
         assert!(
-            patches[0].0.contains("fieldManager=mooring-operator") && patches[0].0.contains("force=true"),
+            patches[0].0.contains("fieldManager=mooring-operator")
+                && patches[0].0.contains("force=true"),
             "{}",
             patches[0].0
         );
-        let fields: Vec<_> = patches[0].1["webhooks"][0].as_object().unwrap().keys().cloned().collect();
+        let fields: Vec<_> = patches[0].1["webhooks"][0]
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect();
         assert_eq!(fields, ["clientConfig", "name"], "only caBundle is ours");
     }
     let mut before = pod(&json!({"mooring.dev/licenses": "render:9", "mooring.dev/licence": "x"}));
     let response = run.review(&before).await;
-    assert_eq!((&response["allowed"], &response["patchType"]), (&json!(true), &json!("JSONPatch")));
+    assert_eq!(
+        (&response["allowed"], &response["patchType"]),
+        (&json!(true), &json!("JSONPatch"))
+    );
     assert_eq!(
         response["warnings"],
         json!([
@@ -217,30 +272,67 @@ async fn refusals_say_why_and_who_did_not_opt_in_is_left_alone() {
         ..Cluster::default()
     })
     .await;
-    let response = run.review(&pod(&json!({"mooring.dev/licenses": "render:x"}))).await;
-    assert_eq!((&response["allowed"], &response["status"]["code"]), (&json!(false), &json!(400)));
+    let response = run
+        .review(&pod(&json!({"mooring.dev/licenses": "render:x"})))
+        .await;
+    assert_eq!(
+        (&response["allowed"], &response["status"]["code"]),
+        (&json!(false), &json!(400))
+    );
     let said = response["status"]["message"].as_str().unwrap();
-    assert!(said.starts_with("annotation mooring.dev/licenses: character 8: 'x'"), "{said}");
+    assert!(
+        said.starts_with("annotation mooring.dev/licenses: character 8: 'x'"),
+        "{said}"
+    );
 
-    let response = run.review(&pod(&json!({"mooring.dev/licenses": "render"}))).await;
-    assert_eq!((&response["allowed"], &response["status"]["code"]), (&json!(false), &json!(403)));
+    let response = run
+        .review(&pod(&json!({"mooring.dev/licenses": "render"})))
+        .await;
+    assert_eq!(
+        (&response["allowed"], &response["status"]["code"]),
+        (&json!(false), &json!(403))
+    );
     let said = response["status"]["message"].as_str().unwrap();
-    assert!(said.contains("spec.allowedNamespaces says from: Same"), "{said}");
+    assert!(
+        said.contains("spec.allowedNamespaces says from: Same"),
+        "{said}"
+    );
 
     let response = run.review(&pod(&json!({}))).await;
-    assert_eq!((&response["allowed"], response.get("patch")), (&json!(true), None));
-    let text = prometheus::TextEncoder::new().encode_to_string(&run.registry.gather()).unwrap();
-    assert!(text.contains("mooring_webhook_admissions_total{result=\"refused\"} 2"), "{text}");
-    assert!(text.contains("mooring_webhook_admissions_total{result=\"unchanged\"} 1"), "{text}");
+    assert_eq!(
+        (&response["allowed"], response.get("patch")),
+        (&json!(true), None)
+    );
+    let text = prometheus::TextEncoder::new()
+        .encode_to_string(&run.registry.gather())
+        .unwrap();
+    assert!(
+        text.contains("mooring_webhook_admissions_total{result=\"refused\"} 2"),
+        "{text}"
+    );
+    assert!(
+        text.contains("mooring_webhook_admissions_total{result=\"unchanged\"} 1"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
 async fn a_server_that_the_watch_has_not_shown_yet_is_asked_for() {
     let run = start(Cluster::default()).await;
     let wish = pod(&json!({"mooring.dev/licenses": "render"}));
-    let said = run.review(&wish).await["status"]["message"].as_str().unwrap().to_owned();
-    assert!(said.contains("there is no LicenseServer licensing/main"), "{said}");
-    run.cluster.servers.lock().unwrap().push(license_server("All"));
+    let said = run.review(&wish).await["status"]["message"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(
+        said.contains("there is no LicenseServer licensing/main"),
+        "{said}"
+    );
+    run.cluster
+        .servers
+        .lock()
+        .unwrap()
+        .push(license_server("All"));
     assert_eq!(run.review(&wish).await["allowed"], true);
 }
 
@@ -248,8 +340,12 @@ async fn a_server_that_the_watch_has_not_shown_yet_is_asked_for() {
 async fn strangers_get_short_answers() {
     let run = start(Cluster::default()).await;
     assert_eq!(run.post("/", &json!({})).await.0, StatusCode::NOT_FOUND);
-    let (status, body) =
-        run.post(PATH, &json!({"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1beta1"})).await;
+    let (status, body) = run
+        .post(
+            PATH,
+            &json!({"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1beta1"}),
+        )
+        .await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
     assert!(
         String::from_utf8_lossy(&body).contains("expected \"admission.k8s.io/v1\""),
@@ -257,5 +353,8 @@ async fn strangers_get_short_answers() {
         String::from_utf8_lossy(&body)
     );
     let large = json!({"x": "y".repeat(BODY_BYTES)});
-    assert_eq!(run.post(PATH, &large).await.0, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(
+        run.post(PATH, &large).await.0,
+        StatusCode::PAYLOAD_TOO_LARGE
+    );
 }

@@ -1,5 +1,11 @@
 //! Real-life pods through the webhook's rules, and each refusal's text.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::needless_pass_by_value, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::needless_pass_by_value,
+    missing_docs
+)]
 
 mod pods;
 mod refusals;
@@ -41,14 +47,21 @@ pub(super) fn target() -> Target {
         "spec": {"clusterIP": "10.96.0.7", "clusterIPs": ["10.96.0.7", "fd00::7"]},
     }))
     .unwrap();
-    Target::new(&server("licensing", "main", json!({"from": "All"})), Some(&service))
+    Target::new(
+        &server("licensing", "main", json!({"from": "All"})),
+        Some(&service),
+    )
 }
 
 /// The pod after the webhook, and how many operations it took.
 pub(super) fn inject_with(pod: &Value, settings: &Settings) -> Result<(Value, usize), Refusal> {
     let typed: Pod = serde_json::from_value(pod.clone()).unwrap();
     let wishes = wishes(&typed)?.expect("it did not opt in");
-    let ctx = Context { target: &target(), roots: "PEM", settings };
+    let ctx = Context {
+        target: &target(),
+        roots: "PEM",
+        settings,
+    };
     let patch = mutate(pod.clone(), &typed, &wishes, &ctx)?;
     // What the API server does with it.
     let mut after = pod.clone();
@@ -69,28 +82,58 @@ pub(super) fn refusal(pod: &Value) -> String {
 pub(super) fn pod(annotations: Value, spec: Value) -> Value {
     let mut keys = serde_json::Map::new();
     for (k, v) in annotations.as_object().unwrap() {
-        keys.insert(if k.contains('/') { k.clone() } else { format!("mooring.dev/{k}") }, v.clone());
+        keys.insert(
+            if k.contains('/') {
+                k.clone()
+            } else {
+                format!("mooring.dev/{k}")
+            },
+            v.clone(),
+        );
     }
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"generateName": "app-", "annotations": keys}, "spec": spec})
 }
 
 pub(super) fn simple(annotations: Value) -> Value {
-    pod(annotations, json!({"containers": [{"name": "app", "image": "app:1"}]}))
+    pod(
+        annotations,
+        json!({"containers": [{"name": "app", "image": "app:1"}]}),
+    )
 }
 
 pub(super) fn names(list: &Value) -> Vec<&str> {
-    list.as_array().map(|l| l.iter().map(|c| c["name"].as_str().unwrap()).collect()).unwrap_or_default()
+    list.as_array()
+        .map(|l| l.iter().map(|c| c["name"].as_str().unwrap()).collect())
+        .unwrap_or_default()
 }
 
 pub(super) fn sidecar_of(pod: &Value) -> &Value {
-    pod["spec"]["initContainers"].as_array().unwrap().iter().find(|c| c["name"] == "mooring").unwrap()
+    pod["spec"]["initContainers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|c| c["name"] == "mooring")
+        .unwrap()
 }
 
 pub(super) fn has_socket(container: &Value) -> bool {
-    let env = container["env"].as_array().into_iter().flatten().any(|e| e["name"] == "MOORING_SOCKET");
-    let mounts = container["volumeMounts"].as_array().into_iter().flatten().filter(|m| m["name"] == "mooring-socket");
+    let env = container["env"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .any(|e| e["name"] == "MOORING_SOCKET");
+    let mounts = container["volumeMounts"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|m| m["name"] == "mooring-socket");
     let mounts: Vec<_> = mounts.collect();
     assert_eq!(env, !mounts.is_empty(), "{container}");
-    assert!(mounts.iter().all(|m| m["readOnly"] == true && m["mountPath"] == "/run/mooring"), "{container}");
+    assert!(
+        mounts
+            .iter()
+            .all(|m| m["readOnly"] == true && m["mountPath"] == "/run/mooring"),
+        "{container}"
+    );
     env
 }

@@ -31,16 +31,34 @@ fn of_a_deployment() -> Value {
 fn a_deployments_pod_gets_all_of_it() {
     let after = inject(&of_a_deployment());
     assert_eq!(after["metadata"]["labels"]["mooring.dev/injected"], "0.1.0");
-    assert_eq!(after["metadata"]["annotations"]["mooring.dev/injected"], "0.1.0");
-    assert_eq!(after["metadata"]["annotations"]["traffic.sidecar.istio.io/excludeOutboundPorts"], "8443");
-    assert_eq!(after["metadata"]["annotations"]["config.linkerd.io/skip-outbound-ports"], "8443");
+    assert_eq!(
+        after["metadata"]["annotations"]["mooring.dev/injected"],
+        "0.1.0"
+    );
+    assert_eq!(
+        after["metadata"]["annotations"]["traffic.sidecar.istio.io/excludeOutboundPorts"],
+        "8443"
+    );
+    assert_eq!(
+        after["metadata"]["annotations"]["config.linkerd.io/skip-outbound-ports"],
+        "8443"
+    );
     assert_eq!(
         names(&after["spec"]["volumes"]),
-        ["kube-api-access-x", "mooring-state", "mooring-socket", "mooring-token"]
+        [
+            "kube-api-access-x",
+            "mooring-state",
+            "mooring-socket",
+            "mooring-token"
+        ]
     );
     let app = &after["spec"]["containers"][0];
     assert!(has_socket(app));
-    assert_eq!(app["fieldFromTheFuture"], json!({"x": 1}), "what is not ours is not touched");
+    assert_eq!(
+        app["fieldFromTheFuture"],
+        json!({"x": 1}),
+        "what is not ours is not touched"
+    );
     assert_eq!(app["resources"], json!({"requests": {"cpu": "1"}}));
 
     let expected = json!({
@@ -77,7 +95,10 @@ fn a_deployments_pod_gets_all_of_it() {
         after["spec"]["volumes"][3]["projected"],
         json!({"defaultMode": 420, "sources": [{"serviceAccountToken": {"audience": "mooring.dev/licensing", "expirationSeconds": 600, "path": "token"}}]})
     );
-    assert_eq!(after["spec"]["volumes"][1]["emptyDir"], json!({"medium": "Memory", "sizeLimit": "1Mi"}));
+    assert_eq!(
+        after["spec"]["volumes"][1]["emptyDir"],
+        json!({"medium": "Memory", "sizeLimit": "1Mi"})
+    );
 }
 
 #[test]
@@ -92,15 +113,31 @@ fn a_second_pass_changes_nothing_and_another_webhooks_work_stays() {
         json!({"name": "kube-api-access-x", "readOnly": true, "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"}),
     );
     init[0]["resources"]["limits"]["ephemeral-storage"] = json!("1Gi");
-    assert_eq!(inject_with(&between, &settings()).unwrap().1, 0, "a second pass undoes nothing of it");
+    assert_eq!(
+        inject_with(&between, &settings()).unwrap().1,
+        0,
+        "a second pass undoes nothing of it"
+    );
     let init = between["spec"]["initContainers"].as_array_mut().unwrap();
     init.push(json!({"name": "istio-init", "image": "istio"}));
     init.push(json!({"name": "istio-proxy", "image": "istio", "restartPolicy": "Always"}));
-    between["spec"]["containers"].as_array_mut().unwrap().push(json!({"name": "late", "image": "late"}));
+    between["spec"]["containers"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"name": "late", "image": "late"}));
     let after = inject(&between);
-    assert_eq!(names(&after["spec"]["initContainers"]), ["istio-init", "istio-proxy", "mooring"]);
-    assert_eq!(sidecar_of(&after)["resources"]["limits"]["ephemeral-storage"], "1Gi");
-    assert!(has_socket(&after["spec"]["containers"][1]) && !has_socket(&after["spec"]["initContainers"][1]));
+    assert_eq!(
+        names(&after["spec"]["initContainers"]),
+        ["istio-init", "istio-proxy", "mooring"]
+    );
+    assert_eq!(
+        sidecar_of(&after)["resources"]["limits"]["ephemeral-storage"],
+        "1Gi"
+    );
+    assert!(
+        has_socket(&after["spec"]["containers"][1])
+            && !has_socket(&after["spec"]["initContainers"][1])
+    );
     assert_eq!(inject_with(&after, &settings()).unwrap().1, 0);
 }
 
@@ -112,11 +149,16 @@ fn what_a_user_put_in_place_of_ours_is_overwritten() {
         "securityContext": {"privileged": true}, "volumeMounts": [{"name": "mooring-state", "mountPath": "/elsewhere"}]}]);
     p["spec"]["volumes"] = json!([{"name": "mooring-state", "hostPath": {"path": "/"}}]);
     p["spec"]["containers"][0]["env"] = json!([{"name": "MOORING_SOCKET", "value": "/tmp/fake"}]);
-    p["spec"]["containers"][0]["volumeMounts"] = json!([{"name": "mooring-socket", "mountPath": "/run/mooring"}]);
+    p["spec"]["containers"][0]["volumeMounts"] =
+        json!([{"name": "mooring-socket", "mountPath": "/run/mooring"}]);
     let after = inject(&p);
     let s = sidecar_of(&after);
     assert_eq!(
-        (s["image"].as_str(), s.get("command"), &s["securityContext"]["privileged"]),
+        (
+            s["image"].as_str(),
+            s.get("command"),
+            &s["securityContext"]["privileged"]
+        ),
         (Some("mooring.local/sidecar:test"), None, &json!(false))
     );
     assert_eq!(
@@ -129,7 +171,10 @@ fn what_a_user_put_in_place_of_ours_is_overwritten() {
         json!([{"name": "MOORING_SOCKET", "value": "/run/mooring/mooring.sock"}])
     );
     assert_eq!(after["metadata"]["labels"]["mooring.dev/injected"], "0.1.0");
-    assert_eq!(after["metadata"]["annotations"]["mooring.dev/injected"], "0.1.0");
+    assert_eq!(
+        after["metadata"]["annotations"]["mooring.dev/injected"],
+        "0.1.0"
+    );
 }
 
 #[test]
@@ -142,9 +187,15 @@ fn init_containers_come_after_the_sidecar_and_get_the_socket() {
         }),
     );
     let after = inject(&p);
-    assert_eq!(names(&after["spec"]["initContainers"]), ["mooring", "migrate", "logs"]);
-    for c in [&after["spec"]["initContainers"][1], &after["spec"]["initContainers"][2], &after["spec"]["containers"][1]]
-    {
+    assert_eq!(
+        names(&after["spec"]["initContainers"]),
+        ["mooring", "migrate", "logs"]
+    );
+    for c in [
+        &after["spec"]["initContainers"][1],
+        &after["spec"]["initContainers"][2],
+        &after["spec"]["containers"][1],
+    ] {
         assert!(has_socket(c));
     }
 }
@@ -161,7 +212,9 @@ fn only_the_named_containers_get_the_socket() {
     let after = inject(&p);
     let init = &after["spec"]["initContainers"];
     assert!(has_socket(&init[1]) && !has_socket(&init[2]));
-    assert!(has_socket(&after["spec"]["containers"][0]) && !has_socket(&after["spec"]["containers"][1]));
+    assert!(
+        has_socket(&after["spec"]["containers"][0]) && !has_socket(&after["spec"]["containers"][1])
+    );
 }
 
 #[test]
@@ -176,9 +229,15 @@ fn after_istio_and_its_lists_of_ports_are_kept() {
         }),
     );
     let after = inject(&p);
-    assert_eq!(names(&after["spec"]["initContainers"]), ["istio-init", "istio-proxy", "mooring", "migrate"]);
+    assert_eq!(
+        names(&after["spec"]["initContainers"]),
+        ["istio-init", "istio-proxy", "mooring", "migrate"]
+    );
     let a = &after["metadata"]["annotations"];
-    assert_eq!(a["traffic.sidecar.istio.io/excludeOutboundPorts"], "3306,8443");
+    assert_eq!(
+        a["traffic.sidecar.istio.io/excludeOutboundPorts"],
+        "3306,8443"
+    );
     assert_eq!(a["config.linkerd.io/skip-outbound-ports"], "8000-9000");
     let init = &after["spec"]["initContainers"];
     assert!(!has_socket(&init[0]) && !has_socket(&init[1]) && has_socket(&init[3]));
@@ -193,12 +252,16 @@ fn a_job_and_a_pod_on_the_hosts_network() {
     let after = inject(&p);
     let s = sidecar_of(&after);
     assert_eq!(s.get("startupProbe"), None, "wait: none has no gate");
-    assert!(s["env"].as_array().unwrap().contains(&json!({"name": "MOORING_START", "value": "licensed"})));
     assert!(
         s["env"]
             .as_array()
             .unwrap()
-            .contains(&json!({"name": "MOORING_ADDRESSES", "value": "10.96.0.7:8443,[fd00::7]:8443"}))
+            .contains(&json!({"name": "MOORING_START", "value": "licensed"}))
+    );
+    assert!(
+        s["env"].as_array().unwrap().contains(
+            &json!({"name": "MOORING_ADDRESSES", "value": "10.96.0.7:8443,[fd00::7]:8443"})
+        )
     );
     assert_eq!(s.get("ports"), None);
     assert_eq!(after["spec"]["restartPolicy"], "Never");
@@ -219,31 +282,48 @@ fn guaranteed() -> Value {
 fn a_guaranteed_pod_stays_guaranteed() {
     let after = inject(&guaranteed());
     let r = &sidecar_of(&after)["resources"];
-    assert_eq!(r, &json!({"requests": {"cpu": "100m", "memory": "32Mi"}, "limits": {"cpu": "100m", "memory": "32Mi"}}));
+    assert_eq!(
+        r,
+        &json!({"requests": {"cpu": "100m", "memory": "32Mi"}, "limits": {"cpu": "100m", "memory": "32Mi"}})
+    );
     assert_eq!(inject_with(&after, &settings()).unwrap().1, 0);
 
     let mut burstable = guaranteed();
-    burstable["spec"]["initContainers"][0]["resources"]["requests"] = json!({"cpu": "1m", "memory": "1Gi"});
-    assert_eq!(sidecar_of(&inject(&burstable))["resources"]["requests"]["cpu"], "10m");
+    burstable["spec"]["initContainers"][0]["resources"]["requests"] =
+        json!({"cpu": "1m", "memory": "1Gi"});
+    assert_eq!(
+        sidecar_of(&inject(&burstable))["resources"]["requests"]["cpu"],
+        "10m"
+    );
 }
 
 #[test]
 fn the_sidecars_amounts_are_requests_and_limits() {
-    let after = inject(&simple(json!({"licenses": "a", "sidecar-memory": "64Mi", "sidecar-cpu": "0.25"})));
+    let after = inject(&simple(
+        json!({"licenses": "a", "sidecar-memory": "64Mi", "sidecar-cpu": "0.25"}),
+    ));
     let r = &sidecar_of(&after)["resources"];
-    assert_eq!(r, &json!({"requests": {"cpu": "0.25", "memory": "64Mi"}, "limits": {"cpu": "0.25", "memory": "64Mi"}}));
+    assert_eq!(
+        r,
+        &json!({"requests": {"cpu": "0.25", "memory": "64Mi"}, "limits": {"cpu": "0.25", "memory": "64Mi"}})
+    );
 }
 
 #[test]
 fn the_resources_of_the_whole_pod_are_raised_once() {
     let mut p = simple(json!({"licenses": "a"}));
-    p["spec"]["resources"] = json!({"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "2Gi"}});
+    p["spec"]["resources"] =
+        json!({"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"memory": "2Gi"}});
     let after = inject(&p);
     assert_eq!(
         after["spec"]["resources"],
         json!({"requests": {"cpu": "1010m", "memory": "1056Mi"}, "limits": {"memory": "2080Mi"}})
     );
-    assert_eq!(inject_with(&after, &settings()).unwrap().1, 0, "and not again");
+    assert_eq!(
+        inject_with(&after, &settings()).unwrap().1,
+        0,
+        "and not again"
+    );
 
     p["spec"]["resources"] =
         json!({"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"cpu": "1", "memory": "1Gi"}});
@@ -260,9 +340,14 @@ fn the_resources_of_the_whole_pod_are_raised_once() {
 fn where_the_platform_assigns_the_user_none_is_set() {
     let mut s = settings();
     s.run_as_user = None;
-    let after = inject_with(&simple(json!({"licenses": "a"})), &s).unwrap().0;
+    let after = inject_with(&simple(json!({"licenses": "a"})), &s)
+        .unwrap()
+        .0;
     let c = &sidecar_of(&after)["securityContext"];
-    assert_eq!((c.get("runAsUser"), c.get("runAsGroup"), &c["runAsNonRoot"]), (None, None, &json!(true)));
+    assert_eq!(
+        (c.get("runAsUser"), c.get("runAsGroup"), &c["runAsNonRoot"]),
+        (None, None, &json!(true))
+    );
 }
 
 #[test]
@@ -272,14 +357,19 @@ fn pull_secrets_are_added_to_the_pods_own() {
     let mut p = simple(json!({"licenses": "a"}));
     p["spec"]["imagePullSecrets"] = json!([{"name": "mine"}]);
     let after = inject_with(&p, &s).unwrap().0;
-    assert_eq!(after["spec"]["imagePullSecrets"], json!([{"name": "mine"}, {"name": "mooring-pull"}]));
+    assert_eq!(
+        after["spec"]["imagePullSecrets"],
+        json!([{"name": "mine"}, {"name": "mooring-pull"}])
+    );
 }
 
 #[test]
 fn mirror_pods_and_pods_that_did_not_opt_in_are_left_alone() {
-    for annotations in
-        [json!({}), json!({"licenses": "a", "kubernetes.io/config.mirror": "hash"}), json!({"license": "a"})]
-    {
+    for annotations in [
+        json!({}),
+        json!({"licenses": "a", "kubernetes.io/config.mirror": "hash"}),
+        json!({"license": "a"}),
+    ] {
         let p: Pod = serde_json::from_value(simple(annotations)).unwrap();
         assert_eq!(wishes(&p).unwrap(), None);
     }

@@ -10,23 +10,51 @@ fn each_bad_value_is_answered_with_its_place_and_what_was_expected() {
             "render:two",
             "annotation mooring.dev/licenses: character 8: 't', expected a number of seats from 1 to 1000000",
         ),
-        ("licenses", "", "annotation mooring.dev/licenses: character 1: nothing, expected a product's name"),
+        (
+            "licenses",
+            "",
+            "annotation mooring.dev/licenses: character 1: nothing, expected a product's name",
+        ),
         (
             "server",
             "Main",
             "annotation mooring.dev/server: character 1: 'M', expected a LicenseServer as name or namespace/name (a-z, 0-9 and '-', at most 63 each)",
         ),
-        ("server", "licensing/", "annotation mooring.dev/server: character 11: nothing, expected a LicenseServer as"),
-        ("server", "a/b/c", "annotation mooring.dev/server: character 4: '/', expected a LicenseServer as"),
-        ("server", "-a", "annotation mooring.dev/server: character 1: '-', expected a LicenseServer as"),
-        ("server", "a-", "annotation mooring.dev/server: character 2: '-', expected a LicenseServer as"),
+        (
+            "server",
+            "licensing/",
+            "annotation mooring.dev/server: character 11: nothing, expected a LicenseServer as",
+        ),
+        (
+            "server",
+            "a/b/c",
+            "annotation mooring.dev/server: character 4: '/', expected a LicenseServer as",
+        ),
+        (
+            "server",
+            "-a",
+            "annotation mooring.dev/server: character 1: '-', expected a LicenseServer as",
+        ),
+        (
+            "server",
+            "a-",
+            "annotation mooring.dev/server: character 2: '-', expected a LicenseServer as",
+        ),
         (
             "start",
             "optimstic",
             "annotation mooring.dev/start: character 6: \"optimstic\", expected \"optimistic\" or \"licensed\" (did you mean \"optimistic\"?)",
         ),
-        ("start", "", "annotation mooring.dev/start: character 1: nothing, expected \"optimistic\" or \"licensed\""),
-        ("wait", "never", "annotation mooring.dev/wait: character 2: \"never\", expected \"startup\" or \"none\""),
+        (
+            "start",
+            "",
+            "annotation mooring.dev/start: character 1: nothing, expected \"optimistic\" or \"licensed\"",
+        ),
+        (
+            "wait",
+            "never",
+            "annotation mooring.dev/wait: character 2: \"never\", expected \"startup\" or \"none\"",
+        ),
         (
             "wait",
             "scheduling",
@@ -81,13 +109,19 @@ fn each_bad_value_is_answered_with_its_place_and_what_was_expected() {
         let mut annotations = json!({"licenses": "a"});
         annotations[key] = json!(value);
         let said = refusal(&simple(annotations));
-        assert!(said.starts_with(text), "{key}={value}\n said {said}\n want {text}");
+        assert!(
+            said.starts_with(text),
+            "{key}={value}\n said {said}\n want {text}"
+        );
     }
 }
 
 #[test]
 fn a_users_container_may_not_have_the_sidecars_name() {
-    let p = pod(json!({"licenses": "a"}), json!({"containers": [{"name": "app"}, {"name": "mooring"}]}));
+    let p = pod(
+        json!({"licenses": "a"}),
+        json!({"containers": [{"name": "app"}, {"name": "mooring"}]}),
+    );
     assert_eq!(
         refusal(&p),
         "spec.containers[1].name: \"mooring\" is the name of Mooring's sidecar: give your container another name"
@@ -108,7 +142,9 @@ fn the_sidecars_volumes_are_its_alone() {
         );
         let said = refusal(&p);
         assert!(
-            said.contains("container \"app\"") && said.contains(volume) && said.contains("remove that mount"),
+            said.contains("container \"app\"")
+                && said.contains(volume)
+                && said.contains("remove that mount"),
             "{said}"
         );
     }
@@ -121,14 +157,20 @@ fn something_else_where_the_socket_goes_is_refused_unless_the_container_is_left_
         {"name": "web", "volumeMounts": [{"name": "own", "mountPath": "/run/mooring/"}]},
     ]});
     let said = refusal(&pod(json!({"licenses": "a"}), spec.clone()));
-    assert!(said.contains("container \"web\" mounts the volume \"own\" at /run/mooring"), "{said}");
+    assert!(
+        said.contains("container \"web\" mounts the volume \"own\" at /run/mooring"),
+        "{said}"
+    );
     let after = inject(&pod(json!({"licenses": "a", "containers": "app"}), spec));
     assert!(has_socket(&after["spec"]["containers"][0]));
 }
 
 #[test]
 fn windows_is_told_so() {
-    let p = pod(json!({"licenses": "a"}), json!({"os": {"name": "windows"}, "containers": [{"name": "app"}]}));
+    let p = pod(
+        json!({"licenses": "a"}),
+        json!({"os": {"name": "windows"}, "containers": [{"name": "app"}]}),
+    );
     assert!(refusal(&p).contains("Linux nodes only"));
 }
 
@@ -141,18 +183,35 @@ fn unknown_keys_are_warned_of_with_what_was_meant() {
     let said = unknown_keys(p.metadata.annotations.as_ref().unwrap());
     assert_eq!(said.len(), 3, "{said:?}");
     assert!(
-        said[0].starts_with("unknown annotation mooring.dev/colour has no effect; Mooring knows: licenses, server,"),
+        said[0].starts_with(
+            "unknown annotation mooring.dev/colour has no effect; Mooring knows: licenses, server,"
+        ),
         "{said:?}"
     );
-    assert_eq!(said[1], "unknown annotation mooring.dev/licences has no effect: did you mean mooring.dev/licenses?");
-    assert_eq!(said[2], "unknown annotation mooring.dev/wiat has no effect: did you mean mooring.dev/wait?");
-    assert!(said.iter().all(|s| s.len() <= 256), "the API server cuts longer warnings");
+    assert_eq!(
+        said[1],
+        "unknown annotation mooring.dev/licences has no effect: did you mean mooring.dev/licenses?"
+    );
+    assert_eq!(
+        said[2],
+        "unknown annotation mooring.dev/wiat has no effect: did you mean mooring.dev/wait?"
+    );
+    assert!(
+        said.iter().all(|s| s.len() <= 256),
+        "the API server cuts longer warnings"
+    );
 }
 
 #[test]
 fn settings_are_checked_at_the_start() {
     let e = Budget::parse(("10x", "100m"), ("32Mi", "32Mi")).unwrap_err();
-    assert_eq!(e, "CPU request \"10x\": character 3: 'x', expected an amount such as 10m or 32Mi");
+    assert_eq!(
+        e,
+        "CPU request \"10x\": character 3: 'x', expected an amount such as 10m or 32Mi"
+    );
     let e = Budget::parse(("1", "100m"), ("32Mi", "32Mi")).unwrap_err();
-    assert_eq!(e, "CPU request \"1\", limit \"100m\": expected request ≤ limit, and a limit above 0");
+    assert_eq!(
+        e,
+        "CPU request \"1\", limit \"100m\": expected request ≤ limit, and a limit above 0"
+    );
 }

@@ -16,13 +16,23 @@ struct World {
 impl World {
     fn new(servers: Vec<LicenseServer>) -> Self {
         let labels = BTreeMap::from([("team".to_owned(), "vfx".to_owned())]);
-        Self { servers: servers.into_iter().map(Arc::new).collect(), default: None, labels }
+        Self {
+            servers: servers.into_iter().map(Arc::new).collect(),
+            default: None,
+            labels,
+        }
     }
 
     fn choose(&self, wish: Option<&str>) -> Result<String, NoServer> {
         let wish = wish.map(|w| match w.split_once('/') {
-            Some((ns, n)) => ServerName { namespace: Some(ns.into()), name: n.into() },
-            None => ServerName { namespace: None, name: w.into() },
+            Some((ns, n)) => ServerName {
+                namespace: Some(ns.into()),
+                name: n.into(),
+            },
+            None => ServerName {
+                namespace: None,
+                name: w.into(),
+            },
         });
         let around = Surroundings {
             namespace: "studio",
@@ -44,7 +54,10 @@ fn all() -> Value {
 
 #[test]
 fn the_annotation_then_the_default_then_the_only_one_here() {
-    let mut w = World::new(vec![server("studio", "own", json!({})), server("licensing", "main", all())]);
+    let mut w = World::new(vec![
+        server("studio", "own", json!({})),
+        server("licensing", "main", all()),
+    ]);
     assert_eq!(w.choose(None).unwrap(), "studio/own");
     assert_eq!(w.choose(Some("own")).unwrap(), "studio/own");
     assert_eq!(w.choose(Some("licensing/main")).unwrap(), "licensing/main");
@@ -55,8 +68,10 @@ fn the_annotation_then_the_default_then_the_only_one_here() {
 
 #[test]
 fn what_is_missing_is_named_with_what_there_is() {
-    let mut w =
-        World::new(vec![server("licensing", "main", all()), server("secret", "hidden", json!({"from": "Same"}))]);
+    let mut w = World::new(vec![
+        server("licensing", "main", all()),
+        server("secret", "hidden", json!({"from": "Same"})),
+    ]);
     assert_eq!(
         w.said(None),
         "which LicenseServer? The pod has no annotation mooring.dev/server, Mooring has no default server (chart value defaultServer), \
@@ -76,7 +91,10 @@ fn what_is_missing_is_named_with_what_there_is() {
             "Mooring's default server (chart value defaultServer): there is no LicenseServer licensing/gone"
         )
     );
-    let w = World::new(vec![server("studio", "b", json!({})), server("studio", "a", json!({}))]);
+    let w = World::new(vec![
+        server("studio", "b", json!({})),
+        server("studio", "a", json!({})),
+    ]);
     assert_eq!(
         w.said(None),
         "namespace studio has 2 LicenseServers (a, b): name one by the annotation mooring.dev/server"
@@ -86,7 +104,8 @@ fn what_is_missing_is_named_with_what_there_is() {
 
 #[test]
 fn allowed_namespaces_are_kept_to() {
-    let by = |label: &str| json!({"from": "Selector", "selector": {"matchLabels": {"team": label}}});
+    let by =
+        |label: &str| json!({"from": "Selector", "selector": {"matchLabels": {"team": label}}});
     let w = World::new(vec![
         server("licensing", "same", json!({"from": "Same"})),
         server("licensing", "vfx", by("vfx")),
@@ -98,14 +117,20 @@ fn allowed_namespaces_are_kept_to() {
         "LicenseServer licensing/same does not take pods of namespace studio: its spec.allowedNamespaces says from: Same (only its own namespace). \
          Ask its owner to allow the namespace there; this namespace may use: licensing/vfx"
     );
-    assert!(w.said(Some("licensing/audio")).contains("this namespace's labels do not match"));
+    assert!(
+        w.said(Some("licensing/audio"))
+            .contains("this namespace's labels do not match")
+    );
 }
 
 #[test]
 fn a_request_beyond_the_licence_is_doubted_not_refused() {
     let mut s = server("licensing", "main", all());
     let items = |text: &str| mooring_core::request::parse(text).unwrap();
-    assert!(doubts(&items("anything:99"), &s).is_empty(), "nothing known, nothing said");
+    assert!(
+        doubts(&items("anything:99"), &s).is_empty(),
+        "nothing known, nothing said"
+    );
     s.status = Some(
         serde_json::from_value(json!({"products": [
             {"name": "render", "seats": 2, "used": 2, "waiting": 0}, {"name": "denoise", "seats": 5, "used": 0, "waiting": 0},
@@ -128,6 +153,10 @@ fn a_target_without_a_service_is_resolved_by_name() {
     let t = Target::new(&server("licensing", "main", all()), None);
     assert_eq!(
         (t.url.as_str(), t.addresses.len(), t.audience.as_str()),
-        ("https://main.licensing.svc:8443", 0, "mooring.dev/licensing")
+        (
+            "https://main.licensing.svc:8443",
+            0,
+            "mooring.dev/licensing"
+        )
     );
 }
