@@ -11,4 +11,5 @@ mod bounds;
 mod crash;
 mod lab;
 mod life;
+mod measure;
 mod start;

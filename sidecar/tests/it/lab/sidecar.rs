@@ -15,8 +15,11 @@ pub struct Sidecar {
     env: Vec<(&'static str, String)>,
 }
 
+/// The binary under test; another build of it with `MOORING_SIDECAR_BIN`.
 fn command(args: &[&str]) -> Command {
-    let mut c = Command::new(env!("CARGO_BIN_EXE_mooring-sidecar"));
+    let binary = std::env::var("MOORING_SIDECAR_BIN");
+    let mut c =
+        Command::new(binary.unwrap_or_else(|_| env!("CARGO_BIN_EXE_mooring-sidecar").into()));
     c.args(args).env_clear();
     c
 }
@@ -150,6 +153,10 @@ impl Sidecar {
         let mut p = self.process.take().unwrap();
         p.kill().unwrap();
         p.wait().unwrap();
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().unwrap().id()
     }
 
     pub fn lives(&mut self) -> bool {
