@@ -1,0 +1,116 @@
+//! The process itself: its configuration, its certificates, its end, its help.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod rig;
+
+use rig::{Ca, Rig, SERVER, Setup, TestClaim, until};
+use std::process::Command;
+use std::time::Duration;
+
+fn run(args: &[&str]) -> (bool, String) {
+    let out = Command::new(SERVER).args(args).output().unwrap();
+    let text = [out.stdout, out.stderr].concat();
+    (out.status.success(), String::from_utf8(text).unwrap())
+}
+
+#[test]
+fn the_configuration_is_checked_before_anything_is_touched() {
+    let rig = Rig::prepare(Setup::default());
+    let path = rig.path("config.yaml").display().to_string();
+    let (ok, text) = run(&["check-config", "--config", &path]);
+    assert!(ok && text.contains("licence rig-1 of ACME"), "{text}");
+    let good = std::fs::read_to_string(rig.path("config.yaml")).unwrap();
+    let short = rig.path("short");
+    std::fs::write(&short, "too short").unwrap();
+    for (from, to, words) in [
+        ("stateDir", "stateDri", "unknown field `stateDri`"),
+        ("/tls.crt", "/nowhere", "configuration field tls"),
+        ("/identity", "/short", "9 bytes, expected 32 random ones"),
+        ("/licence", "/pin", "configuration field licence: Malformed"),
+        (
+            "durationSecs: 10",
+            "durationSecs: 9",
+            "lease.durationSecs: 9; expected 10 to 300",
+        ),
+    ] {
+        rig.write("config.yaml", &good.replace(from, to));
+        let (ok, text) = run(&["check-config", "--config", &path]);
+        assert!(!ok && text.contains(words), "{text}");
+    }
+    let (ok, text) = run(&["--help"]);
+    assert!(
+        ok && text.contains("check-config") && !text.contains("anchor-worker"),
+        "{text}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_ends_quickly_while_requests_are_held_open() {
+    let mut rig = Rig::start(Setup {
+        seats: 1,
+        ..Setup::default()
+    })
+    .await;
+    let (a, b) = (rig.client("a"), rig.client("b"));
+    TestClaim::new("pod").claim(&a, None).await.granted();
+    let mut second = TestClaim::new("pod");
+    second.claim(&b, None).await.waiting();
+    let held_open = tokio::spawn(async move { second.claim(&b, Some(60)).await.waiting() });
+    until("it is held open", async || {
+        rig.metric("mooring_line").await == Some(1.0)
+    })
+    .await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let took = rig.terminate();
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    // Answered with its ticket, good for the next run.
+    held_open.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_certificates_are_taken_without_a_restart_and_bad_ones_refused() {
+    let mut rig = Rig::start(Setup::default()).await;
+    let old = rig.client("a");
+    TestClaim::new("one").claim(&old, None).await.granted();
+    // A broken pair: the key of another certificate.
+    let (_, other_key) = rig.ca.issue("server");
+    let good_key = std::fs::read_to_string(rig.path("tls.key")).unwrap();
+    rig.write("tls.key", &other_key);
+    until("the bad pair is refused", async || {
+        rig.logged("new certificates refused") > 0
+    })
+    .await;
+    let still = rig.client("b");
+    TestClaim::new("pod").claim(&still, None).await.granted();
+    rig.write("tls.key", &good_key);
+
+    // A new CA for server and clients.
+    let ca = Ca::new();
+    let (cert, key) = ca.issue("server");
+    rig.write("tls.crt", &cert);
+    rig.write("tls.key", &key);
+    rig.write("ca.crt", &ca.pem);
+    let old_ca = std::mem::replace(&mut rig.ca, ca);
+    until("new certificates", async || {
+        rig.logged("certificates read anew") > 0
+    })
+    .await;
+    let new = rig.client("c");
+    until("a client of the new CA is taken", async || {
+        new.call(&TestClaim::new("x").call(None), rig::SOON)
+            .await
+            .is_ok_and(|a| a.status.as_u16() < 300)
+    })
+    .await;
+    // The old connection goes on; a new one with the old CA's certificate does not.
+    assert!(
+        old.call(&TestClaim::new("two").call(None), rig::SOON)
+            .await
+            .unwrap()
+            .status
+            .as_u16()
+            < 300
+    );
+    drop(old_ca);
+}

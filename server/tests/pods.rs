@@ -1,0 +1,268 @@
+//! Pods: service-account tokens reviewed by an API server (a small one of the test's own), namespaces, proofs in place of tokens.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod rig;
+
+use http::{Request, StatusCode};
+use hyper::body::Incoming;
+use mooring_core::wire::{Holder, ProblemType, ViewState};
+use mooring_net::client::Call;
+use mooring_net::http as net;
+use mooring_net::shutdown::Shutdown;
+use mooring_net::tls;
+use rig::{Ca, Rig, Setup, TestClaim, ask, until};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+/// What the API server has seen, and whether it works.
+#[derive(Default)]
+struct Api {
+    reviews: AtomicUsize,
+    down: AtomicBool,
+}
+
+/// Tokens are `‹namespace›/‹pod›`, or words that stand for what is wrong with them.
+fn review(token: &str, audiences: &serde_json::Value) -> serde_json::Value {
+    let extra = |pod: &str| {
+        serde_json::json!({
+            "authentication.kubernetes.io/pod-name": [pod], "authentication.kubernetes.io/pod-uid": [format!("uid-{pod}")],
+            "authentication.kubernetes.io/node-name": ["node-a"],
+        })
+    };
+    let user = |ns: &str, extra: serde_json::Value| serde_json::json!({"username": format!("system:serviceaccount:{ns}:default"), "extra": extra});
+    let status = match token {
+        "forged" => serde_json::json!({"authenticated": false, "error": "invalid bearer token"}),
+        "unbound" => serde_json::json!({
+            "authenticated": true, "audiences": audiences, "user": user("licensing", serde_json::json!({}))}),
+        "other-audience" => serde_json::json!({
+            "authenticated": true, "audiences": ["https://kubernetes.default.svc"], "user": user("licensing", extra("x"))}),
+        t => {
+            let (ns, pod) = t.split_once('/').unwrap();
+            serde_json::json!({"authenticated": true, "audiences": audiences, "user": user(ns, extra(pod))})
+        }
+    };
+    serde_json::json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "status": status})
+}
+
+async fn answer(api: Arc<Api>, req: Request<Incoming>) -> http::Response<net::Body> {
+    assert_eq!(
+        req.uri().path(),
+        "/apis/authentication.k8s.io/v1/tokenreviews"
+    );
+    assert_eq!(
+        req.headers().get("authorization").unwrap(),
+        "Bearer the-servers-own"
+    );
+    if api.down.load(Ordering::Relaxed) {
+        return net::with_type(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "text/plain",
+            "etcd is down",
+        );
+    }
+    api.reviews.fetch_add(1, Ordering::Relaxed);
+    let body: serde_json::Value = net::read_json(req.into_body(), 65_536, Duration::from_secs(5))
+        .await
+        .unwrap();
+    assert_eq!(
+        body["spec"]["audiences"],
+        serde_json::json!(["mooring.dev/licensing"])
+    );
+    let token = body["spec"]["token"].as_str().unwrap();
+    net::json(
+        StatusCode::CREATED,
+        &review(token, &body["spec"]["audiences"]),
+    )
+}
+
+/// A rig whose server is in namespace `licensing` of a cluster with this API server.
+async fn in_cluster(seats: u32, more: &str) -> (Rig, Arc<Api>) {
+    let api = Arc::new(Api::default());
+    let ca = Ca::new();
+    let (cert, key) = ca.issue("apiserver");
+    let identity = tls::ServerIdentity::new(tls::certified_key(&cert, &key).unwrap());
+    let acceptor = tokio_rustls::TlsAcceptor::from(tls::server_config(identity, None).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let (stop, shutdown) = Shutdown::channel();
+    let shared = api.clone();
+    tokio::spawn(async move {
+        let _stop = stop;
+        let handler = move |req| answer(shared.clone(), req);
+        net::serve(
+            listener,
+            Some(acceptor),
+            net::Limits::default(),
+            shutdown,
+            handler,
+        )
+        .await;
+    });
+    let env = |n: &str, v: &str| (n.to_owned(), v.to_owned());
+    let setup = Setup {
+        seats,
+        more: format!("namespace: licensing\ntokenReview: true\n{more}"),
+        ..Setup::default()
+    };
+    let mut rig = Rig::prepare(setup);
+    rig.write("service-account.ca", &ca.pem);
+    let account = rig.path("account");
+    std::fs::create_dir(&account).unwrap();
+    std::fs::write(account.join("ca.crt"), &ca.pem).unwrap();
+    std::fs::write(account.join("token"), "the-servers-own\n").unwrap();
+    rig.setup.env = vec![
+        env("KUBERNETES_SERVICE_HOST", "127.0.0.1"),
+        env("KUBERNETES_SERVICE_PORT", &port),
+        env("MOORING_SERVICE_ACCOUNT_DIR", account.to_str().unwrap()),
+    ];
+    rig.run();
+    rig.until_metric("mooring_anchor_present 1").await;
+    (rig, api)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_is_known_by_its_token_and_by_what_it_was_given_while_the_api_server_is_down() {
+    let (mut rig, api) = in_cluster(1, "").await;
+    let c = rig.stranger();
+    let mut one = TestClaim::new("pod");
+    let g = one.claim_as(&c, "licensing/render-0").await.granted();
+    let want = Holder::Pod {
+        namespace: "licensing".into(),
+        pod: "render-0".into(),
+        uid: "uid-render-0".into(),
+        service_account: "default".into(),
+        node: Some("node-a".into()),
+    };
+    assert_eq!(g.holder, want);
+    // Asked again within moments, the API server is spared; a good proof needs no review at all.
+    one.held = None;
+    assert_eq!(
+        one.claim_as(&c, "licensing/render-0").await.granted().lease,
+        g.lease
+    );
+    assert_eq!(
+        one.claim_as(&c, "licensing/render-0").await.granted().lease,
+        g.lease
+    );
+    assert_eq!(api.reviews.load(Ordering::Relaxed), 1);
+
+    let mut two = TestClaim::new("pod");
+    let w = two.claim_as(&c, "licensing/render-1").await.waiting();
+    api.down.store(true, Ordering::Relaxed);
+    // No contact: nothing is known of this token, so it is not refused.
+    let p = TestClaim::new("pod")
+        .claim_as(&c, "licensing/render-2")
+        .await
+        .problem(ProblemType::Overloaded);
+    assert!(p.detail.contains("API server does not answer"), "{p}");
+    // The ticket and the secret are enough.
+    assert_eq!(two.claim(&c, None).await.waiting().lease, w.lease);
+    // So they are over a restart.
+    rig.kill();
+    rig.run();
+    rig.until_metric("mooring_anchor_present 1").await;
+    let c = rig.stranger();
+    assert_eq!(one.claim(&c, None).await.granted().lease, g.lease);
+    assert_eq!(two.claim(&c, None).await.waiting().lease, w.lease);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_tokens_and_other_namespaces_are_refused() {
+    let (rig, _api) = in_cluster(2, "").await;
+    let c = rig.stranger();
+    for (token, words) in [
+        ("forged", "invalid bearer token"),
+        ("unbound", "not bound to a pod"),
+        ("other-audience", "expected \"mooring.dev/licensing\""),
+    ] {
+        let p = TestClaim::new("pod")
+            .claim_as(&c, token)
+            .await
+            .problem(ProblemType::Unauthenticated);
+        assert!(p.detail.contains(words), "{p}");
+    }
+    assert_eq!(
+        rig.metric("mooring_token_reviews_total{outcome=\"refused\"}")
+            .await,
+        Some(3.0)
+    );
+
+    // Only the server's own namespace, where nobody says otherwise.
+    let mut foreign = TestClaim::new("pod");
+    let p = foreign
+        .claim_as(&c, "team-a/render-0")
+        .await
+        .problem(ProblemType::NotEntitled);
+    assert_eq!(p.field.as_deref(), Some("spec.allowedNamespaces"));
+    assert!(p.detail.contains("\"team-a\""), "{p}");
+    // The mirror shows it.
+    let operator = rig.client("mooring-operator");
+    let list: mooring_core::wire::Leases =
+        ask(&operator, Call::new(http::Method::GET, "/v1/leases"))
+            .await
+            .json()
+            .unwrap();
+    assert_eq!(
+        list.leases
+            .iter()
+            .filter(|l| l.state == ViewState::Refused)
+            .count(),
+        1
+    );
+
+    let put = Call::new(http::Method::PUT, "/v1/policies")
+        .json(&serde_json::json!({"allowedNamespaces": ["team-a"]}))
+        .unwrap();
+    assert_eq!(ask(&c, put.clone()).await.status, 403);
+    assert_eq!(ask(&operator, put).await.status, 204);
+    foreign.claim_as(&c, "team-a/render-0").await.granted();
+    TestClaim::new("pod")
+        .claim_as(&c, "licensing/render-0")
+        .await
+        .problem(ProblemType::NotEntitled);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn policies_come_from_a_file_that_is_read_anew() {
+    let (mut rig, _api) = in_cluster(2, "").await;
+    rig.kill();
+    rig.write("policies.yaml", "allowedNamespaces: [team-a]\n");
+    rig.setup.more += &format!("policies: {}\n", rig.path("policies.yaml").display());
+    rig.configure();
+    rig.run();
+    rig.until_metric("mooring_anchor_present 1").await;
+    let c = rig.stranger();
+    let mut claim = TestClaim::new("pod");
+    until("the file counts", async || {
+        !matches!(
+            TestClaim::new("pod").claim_as(&c, "team-b/x").await,
+            rig::Outcome::Waiting(_) | rig::Outcome::Granted(_)
+        )
+    })
+    .await;
+    claim
+        .claim_as(&c, "team-b/y")
+        .await
+        .problem(ProblemType::NotEntitled);
+    // A bad file is refused, and the good one stays.
+    rig.write("policies.yaml", "allowedNamespace: [team-b]\n");
+    until("the bad file is refused", async || {
+        rig.logged("policies refused") > 0
+    })
+    .await;
+    claim
+        .claim_as(&c, "team-b/y")
+        .await
+        .problem(ProblemType::NotEntitled);
+    rig.write("policies.yaml", "allowedNamespaces: [team-a, team-b]\n");
+    until("the good file counts", async || {
+        !matches!(
+            claim.claim_as(&c, "team-b/y").await,
+            rig::Outcome::Problem(_)
+        )
+    })
+    .await;
+}
