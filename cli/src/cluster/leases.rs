@@ -5,6 +5,7 @@ use super::api::Found;
 use super::objects::{LicenseLease, State};
 use crate::output::table;
 use mooring_core::time::Timestamp;
+use std::fmt::Write as _;
 
 /// By server; there holders first, then the line in its order.
 pub fn sort(leases: &mut [LicenseLease]) {
@@ -39,12 +40,12 @@ pub fn text(leases: &[LicenseLease], found: &Found, now: Timestamp, wide: bool) 
     }
     let rows: Vec<Vec<String>> = leases.iter().map(|l| row(l, all, wide, now)).collect();
     let mut out = table(&header, &rows);
-    out.push_str(&format!("\n{}\n", summary(leases)));
+    let _ = write!(out, "\n{}\n", summary(leases));
     let notes: Vec<String> = leases.iter().filter_map(|l| note(l, all)).collect();
     if !notes.is_empty() {
         out.push_str("\nProblems\n");
         for n in notes {
-            out.push_str(&format!("  {n}\n"));
+            let _ = writeln!(out, "  {n}");
         }
     }
     out

@@ -5,6 +5,7 @@ use super::api::Found;
 use super::objects::{Condition, LicenseServer};
 use crate::output::table;
 use mooring_core::time::Timestamp;
+use std::fmt::Write as _;
 
 /// A licence that ends within this many days is worth a word.
 const SOON_DAYS: i64 = 30;
@@ -25,7 +26,7 @@ pub fn text(servers: &[LicenseServer], found: &Found, now: Timestamp, wide: bool
     if !problems.is_empty() {
         out.push_str("\nProblems\n");
         for p in problems {
-            out.push_str(&format!("  {p}\n"));
+            let _ = writeln!(out, "  {p}");
         }
     }
     out

@@ -11,6 +11,7 @@ use mooring_core::request;
 use mooring_core::time::{DEFAULT_GRACE, Timestamp, print_span};
 use mooring_core::wire::OptimisticStart;
 use serde::Serialize;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 /// Flags.
@@ -115,7 +116,7 @@ impl Lines {
             .chars()
             .map(|c| if c.is_control() { '\u{fffd}' } else { c })
             .collect();
-        self.0.push_str(&format!("{name:<13} {value}\n"));
+        let _ = writeln!(self.0, "{name:<13} {value}");
     }
 
     fn each(&mut self, name: &str, values: impl Iterator<Item = String>) {

@@ -49,9 +49,7 @@ pub fn read(path: &Path) -> anyhow::Result<SigningKey> {
         );
     }
     let text = file::read(path)?;
-    let mode = std::fs::metadata(path)
-        .map(|m| m.permissions().mode())
-        .unwrap_or(0);
+    let mode = std::fs::metadata(path).map_or(0, |m| m.permissions().mode());
     if mode & 0o077 != 0 && path != Path::new("-") {
         eprintln!(
             "Warning: {} can be read by others (mode {:04o}); chmod 600 it",

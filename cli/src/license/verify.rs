@@ -8,6 +8,7 @@ use mooring_core::license::{
 };
 use mooring_core::names::{ProductName, Version};
 use mooring_core::time::{Timestamp, print_span};
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 /// Flags.
@@ -152,10 +153,7 @@ fn describe(product: &ProductName, v: &Verified) -> String {
         print_span(v.run_for),
     );
     if v.overdraft > 0 {
-        out.push_str(&format!(
-            "  overdraft {} seats over what was sold\n",
-            v.overdraft
-        ));
+        let _ = writeln!(out, "  overdraft {} seats over what was sold", v.overdraft);
     }
     if v.test {
         out.push_str("  test      the licence is one for tests\n");

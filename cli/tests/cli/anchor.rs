@@ -93,8 +93,8 @@ fn from_token_to_verified_licence() {
     desk.write(
         "keys",
         &format!(
-            "# ours\n{}\n{public}  # the new one\n",
-            format!("ed25519:{}", "11".repeat(32))
+            "# ours\ned25519:{}\n{public}  # the new one\n",
+            "11".repeat(32)
         ),
     );
     desk.mooring(&["license", "verify", "l.mooring", "--vendor-key", "keys"])

@@ -21,13 +21,9 @@ products:
 pub(crate) const ANCHOR: &str = "kind: pkcs11\nkey: \"ed25519:0101010101010101010101010101010101010101010101010101010101010101\"\nlabel: dongle 1\n";
 
 pub(crate) fn order_with_anchor() -> String {
-    let anchor = ANCHOR
-        .lines()
-        .map(|l| format!("  {l}\n"))
-        .collect::<String>();
+    let anchor = ANCHOR.trim_end().replace('\n', "\n  ");
     format!(
-        "id: ACME-1\ncustomer: ACME\nexpires: never\nproducts: [{{name: render, seats: 2}}]\nanchors:\n-{}",
-        &anchor[1..]
+        "id: ACME-1\ncustomer: ACME\nexpires: never\nproducts: [{{name: render, seats: 2}}]\nanchors:\n- {anchor}\n"
     )
 }
 

@@ -9,6 +9,7 @@ use cryptoki::session::Session;
 use mooring_core::license::PublicKey;
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom as _, SystemRandom};
+use std::fmt::Write as _;
 
 /// A key pair on the token.
 pub(super) struct Found {
@@ -109,10 +110,10 @@ pub(super) fn nothing_found(session: &Session, args: &Args) -> String {
     };
     let mut wanted = String::from("no P-256 key");
     if let Some(l) = &args.key_label {
-        wanted.push_str(&format!(" with label {l:?}"));
+        let _ = write!(wanted, " with label {l:?}");
     }
     if let Some(i) = &args.key_id {
-        wanted.push_str(&format!(" with id {}", hex::encode(&i.0)));
+        let _ = write!(wanted, " with id {}", hex::encode(&i.0));
     }
     format!(
         "token {:?}: {wanted} (there is {there}); --generate makes one",

@@ -14,6 +14,7 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use mooring_core::license::{AnchorKey, AnchorKind, PublicKey, Standby};
 use serde::{Deserialize, Serialize};
+use std::fmt::Write as _;
 use std::path::Path;
 
 pub use pkcs11::{Args as Pkcs11Args, run as run_pkcs11};
@@ -72,7 +73,7 @@ fn print(d: &Description, notes: &[String], form: Data, out: Option<&Path>) -> a
     let mut text = String::new();
     if form == Data::Yaml {
         for n in notes {
-            text.push_str(&format!("# {}\n", one_line(n)));
+            let _ = writeln!(text, "# {}", one_line(n));
         }
     }
     text.push_str(&form.render(d)?);
