@@ -141,7 +141,13 @@ impl Link {
             };
             let metrics = &self.context.writer.metrics;
             metrics.connected(&self.server, false);
-            tracing::warn!(server = %self.server, error = %error, "link to the license server broke");
+            // Said once: a server that is down answers alike each time.
+            let before = self.snapshot.borrow().clone();
+            if before.connected || before.problem.as_deref() != Some(&error.to_string()) {
+                tracing::warn!(server = %self.server, error = %error, "link to the license server broke");
+            } else {
+                tracing::debug!(server = %self.server, error = %error, "still no link to the license server");
+            }
             let restarted = matches!(error, LinkError::Ended | LinkError::Restarted);
             self.show(|s| {
                 s.connected = false;

@@ -49,7 +49,12 @@ async fn converged(server: &LicenseServer, ctx: &Context) -> Result<Action, Erro
     let memory = ctx.recall(&reference);
     let before = newest_status(server, &memory);
     let snapshot = ctx.links.snapshot(&reference);
-    let stale = memory.looked.is_none_or(|t| t.elapsed() >= LOOK);
+    let patience = if memory.facts.missing.is_empty() {
+        LOOK
+    } else {
+        LOOK_SOON
+    };
+    let stale = memory.looked.is_none_or(|t| t.elapsed() >= patience);
     // A change of numbers alone needs no look at the objects.
     let look = memory.dirty || stale || memory.generation != server.metadata.generation;
     let mut facts = memory.facts.clone();

@@ -120,7 +120,8 @@ fn ready(j: &Judged<'_>) -> Word {
         };
     }
     if let Some(m) = j.missing.first() {
-        return word("False", m.reason, m.message.clone());
+        let all: Vec<&str> = j.missing.iter().map(|m| m.message.as_str()).collect();
+        return word("False", m.reason, all.join("; "));
     }
     if *j.placed == Placed::Nowhere {
         let labels: Vec<String> = j.labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
@@ -183,6 +184,15 @@ fn pod_trouble(pod: &Pod) -> Option<(String, String)> {
             t.exit_code
         )
     });
+    if matches!(
+        waiting.reason.as_deref(),
+        None | Some("ContainerCreating" | "PodInitializing")
+    ) {
+        return Some((
+            "PodStarting".into(),
+            "the server's container is being started".into(),
+        ));
+    }
     let reason = waiting.reason.clone().unwrap_or_else(|| "Waiting".into());
     let message = waiting.message.clone().unwrap_or_default();
     Some((
@@ -194,7 +204,14 @@ fn pod_trouble(pod: &Pod) -> Option<(String, String)> {
     ))
 }
 
-fn no_contact() -> Word {
+fn no_contact(j: &Judged<'_>) -> Word {
+    if j.pod.is_none() && j.snapshot.state.is_none() {
+        return word(
+            "Unknown",
+            "NotStarted",
+            "the server has not been started yet",
+        );
+    }
     word(
         "Unknown",
         "NoContact",
@@ -209,7 +226,7 @@ fn anchor(j: &Judged<'_>) -> Word {
             s.anchor.reason.clone(),
             s.anchor.message.clone(),
         ),
-        None => no_contact(),
+        None => no_contact(j),
     }
 }
 
@@ -236,7 +253,7 @@ fn licence(j: &Judged<'_>) -> Word {
             s.licence_reason.clone(),
             s.licence_message.clone(),
         ),
-        (None, None) => no_contact(),
+        (None, None) => no_contact(j),
     }
 }
 
@@ -248,6 +265,6 @@ fn settling(j: &Judged<'_>) -> Word {
             "the server has just started: it takes earlier leases in and grants nothing new until then",
         ),
         Some(_) => word("False", "Settled", "all earlier leases are in or over"),
-        None => no_contact(),
+        None => no_contact(j),
     }
 }
