@@ -5,7 +5,6 @@ use crate::auth::policy::PolicyStore;
 use crate::chain::Chain;
 use crate::engine::Engine;
 use crate::metrics::Metrics;
-use mooring_core::time::DEFAULT_LEASE;
 use mooring_core::wire::ServerState;
 use mooring_net::shutdown::Shutdown;
 use std::sync::Arc;
@@ -23,20 +22,13 @@ pub(crate) struct App {
     pub(crate) policies: PolicyStore,
     /// What is counted.
     pub(crate) metrics: Arc<Metrics>,
+    /// D, the longest lease of this run.
+    pub(crate) lease_for: Duration,
     /// When it ends.
     pub(crate) shutdown: Shutdown,
 }
 
 impl App {
-    /// D in force.
-    pub(crate) fn lease_for(&self) -> Duration {
-        self.chain
-            .state()
-            .in_force
-            .as_ref()
-            .map_or(DEFAULT_LEASE, |f| f.terms.lease_for)
-    }
-
     /// The server as a whole, for people and for the operator.
     pub(crate) fn server_state(&self) -> ServerState {
         let s = self.chain.state();
@@ -49,7 +41,7 @@ impl App {
             licence_message: s.licence.message.clone(),
             licence_id: s.licence.id.clone(),
             settling: *self.engine.settling().borrow(),
-            lease_for: self.lease_for(),
+            lease_for: self.lease_for,
         }
     }
 }

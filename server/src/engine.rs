@@ -3,7 +3,7 @@
 //! Critical sections are short and never wait: signing, reading and writing happen outside.
 
 use crate::events::{Expired, Ring, Stamped};
-use mooring_core::ledger::{Claim, Claimed, Event, Ledger};
+use mooring_core::ledger::{Claim, Claimed, Ledger};
 use mooring_core::names::LeaseId;
 use mooring_core::time::BootTime;
 use mooring_core::wire::{LeaseView, Problem, ViewState};
@@ -60,7 +60,9 @@ impl Engine {
         let mut books = self.lock();
         let now = clock::boot();
         let r = f(&mut books.ledger, now);
-        self.hand_out(&mut books, now);
+        let told = self.hand_out(&mut books, now);
+        drop(books);
+        log(&told);
         r
     }
 
@@ -77,11 +79,10 @@ impl Engine {
         let mut books = self.lock();
         let now = clock::boot();
         let claimed = books.ledger.claim(c, now);
-        self.hand_out(&mut books, now);
-        let claimed = claimed?;
+        let told = self.hand_out(&mut books, now);
         let wake = match &claimed {
-            Claimed::Granted(_) => None,
-            Claimed::Waiting(p) => {
+            Err(_) | Ok(Claimed::Granted(_)) => None,
+            Ok(Claimed::Waiting(p)) => {
                 let (tx, rx) = oneshot::channel();
                 let waiters = books.waiters.entry(p.lease).or_default();
                 waiters.retain(|w| !w.is_closed());
@@ -89,14 +90,15 @@ impl Engine {
                 Some(rx)
             }
         };
-        Ok((claimed, wake))
+        drop(books);
+        log(&told);
+        Ok((claimed?, wake))
     }
 
-    fn hand_out(&self, books: &mut Books, now: BootTime) {
-        let mut any = false;
+    /// Hands out what came of a step. What it returns is logged after the lock: a log that cannot be written must stop nobody.
+    fn hand_out(&self, books: &mut Books, now: BootTime) -> Vec<Arc<Stamped>> {
+        let mut told = Vec::new();
         while let Some(e) = books.ledger.next_event() {
-            any = true;
-            log(&e);
             if matches!(
                 e.view.state,
                 ViewState::Held | ViewState::Ended | ViewState::Refused
@@ -106,9 +108,9 @@ impl Engine {
                     let _ = w.send(());
                 }
             }
-            books.ring.push(e, now);
+            told.push(books.ring.push(e, now));
         }
-        if any {
+        if !told.is_empty() {
             self.head.send_replace(books.ring.last());
         }
         let settling = books.ledger.settling();
@@ -119,21 +121,28 @@ impl Engine {
             books.armed = next;
             self.nearer.notify_one();
         }
+        told
+    }
+
+    /// Does what is due; returns when the next thing is.
+    fn tick(&self) -> BootTime {
+        let mut books = self.lock();
+        let now = clock::boot();
+        books.ledger.tick(now);
+        // Already the nearest, so that handing out does not wake the very task that ticks.
+        books.armed = BootTime::default();
+        let told = self.hand_out(&mut books, now);
+        let next = books.ledger.next_deadline();
+        books.armed = next;
+        drop(books);
+        log(&told);
+        next
     }
 
     /// Keeps the ledger's deadlines until asked to end.
     pub(crate) async fn run(&self, shutdown: Shutdown) {
         loop {
-            let next = {
-                let mut books = self.lock();
-                let now = clock::boot();
-                books.ledger.tick(now);
-                // Already the nearest, so that handing out does not wake this very task.
-                books.armed = BootTime::default();
-                self.hand_out(&mut books, now);
-                books.armed = books.ledger.next_deadline();
-                books.armed
-            };
+            let next = self.tick();
             tokio::select! {
                 () = clock::sleep_until(next) => {}
                 () = self.nearer.notified() => {}
@@ -164,11 +173,13 @@ impl Engine {
     }
 }
 
-fn log(e: &Event) {
-    let v = &e.view;
-    tracing::info!(
-        lease = %v.lease, claim = %v.claim, holder = %v.holder, items = %mooring_core::request::print(&v.items),
-        state = %v.state, place = v.place, ended = v.ended.as_deref(),
-        problem = v.problem.as_ref().map(|p| p.kind.name()), "lease"
-    );
+fn log(told: &[Arc<Stamped>]) {
+    for e in told {
+        let v = e.as_it_was();
+        tracing::info!(
+            lease = %v.lease, claim = %v.claim, holder = %v.holder, items = %mooring_core::request::print(&v.items),
+            state = %v.state, place = v.place, ended = v.ended.as_deref(),
+            problem = v.problem.as_ref().map(|p| p.kind.name()), "lease"
+        );
+    }
 }

@@ -19,6 +19,11 @@ pub(crate) struct Stamped {
 }
 
 impl Stamped {
+    /// The claim as it was then.
+    pub(crate) fn as_it_was(&self) -> &LeaseView {
+        &self.view
+    }
+
     /// The claim as it was then, with its durations as they are now.
     pub(crate) fn view(&self, now: BootTime) -> LeaseView {
         let late = now.since(self.at);
@@ -43,17 +48,19 @@ pub(crate) struct Ring {
 pub(crate) struct Expired;
 
 impl Ring {
-    /// Keeps an event.
-    pub(crate) fn push(&mut self, e: Event, at: BootTime) {
+    /// Keeps an event, and gives it back with its time.
+    pub(crate) fn push(&mut self, e: Event, at: BootTime) -> Arc<Stamped> {
         if self.events.len() == KEPT {
             self.events.pop_front();
         }
         self.last = e.seq;
-        self.events.push_back(Arc::new(Stamped {
+        let kept = Arc::new(Stamped {
             seq: e.seq,
             at,
             view: e.view,
-        }));
+        });
+        self.events.push_back(kept.clone());
+        kept
     }
 
     /// The number of the last event.

@@ -9,7 +9,7 @@ use crate::auth::policy::PolicyStore;
 use crate::auth::review::Reviewer;
 use crate::chain::keeper::Keeper;
 use crate::chain::{Chain, State, Terms};
-use crate::config::Config;
+use crate::config::{Config, Lease};
 use crate::engine::Engine;
 use crate::licence::LicenceFile;
 use crate::metrics::Metrics;
@@ -83,7 +83,8 @@ pub(crate) async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
 
     let mut file = LicenceFile::new(config.licence.clone(), config.vendor_keys.clone());
     file.look(started.wall, None);
-    // Terms that cannot change while the process runs are taken from the licence as it is at the start.
+    // The ledger's D and grace hold for the whole run, from the licence as it is now: a later licence may shorten what
+    // holders are told, and never lengthen it, since the ledger would free a seat before its holder stops.
     let policy = file
         .good()
         .map(|g| g.licence.policy.clone())
@@ -91,6 +92,11 @@ pub(crate) async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
     let terms = file.good().map(|g| Terms::of(&config.lease, g));
     let lease_for = terms.map_or(config.lease.duration(), |t| t.lease_for);
     let grace = terms.map_or(config.lease.grace(), |t| t.run_for);
+    let lease = Lease {
+        duration_secs: lease_for.as_secs(),
+        grace_secs: grace.as_secs(),
+        ..config.lease.clone()
+    };
     let confirmed =
         config.lease.reclaim == Reclaim::Confirmed || policy.reclaim == Some(Reclaim::Confirmed);
 
@@ -162,7 +168,7 @@ pub(crate) async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
         chain.clone(),
         engine.clone(),
         metrics.clone(),
-        config.lease.clone(),
+        lease,
     );
 
     let reviewer = match config.audience().filter(|_| config.token_review) {
@@ -175,6 +181,7 @@ pub(crate) async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
         auth: Auth::new(reviewer, metrics.clone()),
         policies: PolicyStore::new(config.namespace.clone()),
         metrics,
+        lease_for,
         shutdown: shutdown.clone(),
     });
 

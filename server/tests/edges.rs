@@ -112,5 +112,10 @@ async fn new_certificates_are_taken_without_a_restart_and_bad_ones_refused() {
             .as_u16()
             < 300
     );
-    drop(old_ca);
+    let (cert, key) = old_ca.issue("d");
+    let refused = rig.connect(Some((&cert, &key)));
+    let answer = refused
+        .call(&TestClaim::new("x").call(None), rig::SOON)
+        .await;
+    assert!(answer.is_err(), "{answer:?}");
 }

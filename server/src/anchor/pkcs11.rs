@@ -8,6 +8,7 @@ use super::{Anchor, Lost, Reason};
 use crate::config::Pkcs11Config;
 use crate::metrics::Metrics;
 use mooring_core::license::{AnchorKind, PublicKey};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +25,18 @@ pub(crate) struct Pkcs11Anchor {
     config: Pkcs11Config,
     pins: PinGuard,
     metrics: Arc<Metrics>,
+    how: How,
     open: Option<Open>,
+}
+
+/// How the worker is started, and how long it may take.
+struct How {
+    /// The program; this process's own if none.
+    program: Option<PathBuf>,
+    /// Loading the module, logging in.
+    open: Duration,
+    /// Everything else.
+    answer: Duration,
 }
 
 /// A worker that has opened the token.
@@ -47,6 +59,11 @@ impl Pkcs11Anchor {
             config,
             pins,
             metrics,
+            how: How {
+                program: None,
+                open: OPEN,
+                answer: ANSWER,
+            },
             open: None,
         }
     }
@@ -91,7 +108,7 @@ impl Pkcs11Anchor {
         })?;
         tracing::info!(token = %self.config.token_label, "logging in to the token");
         let outcome = |m: &Metrics, o: &str| m.anchor_logins.with_label_values(&[o]).inc();
-        match worker.ask(&Ask::Login { pin }, OPEN).await {
+        match worker.ask(&Ask::Login { pin }, self.how.open).await {
             Ok(Answer::Done) => {
                 self.pins.accepted(&hidden);
                 outcome(&self.metrics, "accepted");
@@ -129,7 +146,7 @@ impl Pkcs11Anchor {
         let Some(open) = &mut self.open else {
             return Err(Lost::new(Reason::TokenLost, "the token is not open"));
         };
-        match open.worker.ask(ask, ANSWER).await? {
+        match open.worker.ask(ask, self.how.answer).await? {
             Answer::Failed(lost) => Err(lost),
             other => Ok(other),
         }
@@ -156,13 +173,13 @@ impl Anchor for Pkcs11Anchor {
             return Ok(open.keys.clone());
         }
         let pin = self.pin()?;
-        let mut worker = Worker::start()?;
+        let mut worker = Worker::start(self.how.program.clone())?;
         let module = self.config.module.clone();
         let ask = Ask::Open {
             module,
             token_label: self.config.token_label.clone(),
         };
-        let login_required = match worker.ask(&ask, OPEN).await? {
+        let login_required = match worker.ask(&ask, self.how.open).await? {
             Answer::Found { login_required } => login_required,
             Answer::Failed(lost) => return Err(lost),
             _ => return Err(unexpected(&ask)),
@@ -179,7 +196,7 @@ impl Anchor for Pkcs11Anchor {
             }
             None => {}
         }
-        let keys = match worker.ask(&Ask::Keys, OPEN).await? {
+        let keys = match worker.ask(&Ask::Keys, self.how.open).await? {
             Answer::Keys { keys } => keys,
             Answer::Failed(lost) => return Err(lost),
             _ => return Err(unexpected(&Ask::Keys)),
@@ -240,14 +257,17 @@ impl Anchor for Pkcs11Anchor {
 }
 
 impl Worker {
-    fn start() -> Result<Self, Lost> {
+    fn start(program: Option<PathBuf>) -> Result<Self, Lost> {
         let failed = |e: std::io::Error| {
             Lost::new(
                 Reason::ModuleFailed,
                 format!("the anchor worker cannot be started: {e}; is the process limit reached?"),
             )
         };
-        let program = std::env::current_exe().map_err(failed)?;
+        let program = match program {
+            Some(p) => p,
+            None => std::env::current_exe().map_err(failed)?,
+        };
         let mut command = Command::new(program);
         command
             .arg("anchor-worker")
@@ -321,3 +341,6 @@ impl Worker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

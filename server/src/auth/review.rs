@@ -100,7 +100,7 @@ impl Reviewer {
                     "refused"
                 });
                 if let Err(e) = &verdict {
-                    tracing::info!(reason = %e, "a token is refused");
+                    tracing::debug!(reason = %e, "a token is refused");
                 }
                 self.cache
                     .lock()

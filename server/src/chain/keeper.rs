@@ -3,7 +3,7 @@
 //! Each second: is the anchor there, is the licence file new, is the delegation due? What changed is published to the
 //! [`Chain`]; the ledger is paused and resumed accordingly.
 
-use super::standing::paused;
+use super::standing::{BACKDATED, delegation_due, paused};
 use super::{Chain, InForce, State, Terms};
 use crate::anchor::{Anchor, Lost, Reason};
 use crate::config::Lease;
@@ -25,10 +25,6 @@ use std::time::Duration;
 const PROBE: Duration = Duration::from_secs(1);
 /// How often the licence file is looked at.
 const FILE: Duration = Duration::from_secs(2);
-/// When a delegation is replaced. With [`BACKDATED`] this leaves the anchor grace of ten minutes at any moment.
-const RENEW: Duration = Duration::from_secs(270);
-/// How far a delegation begins before its making, so that a wall clock that is set back a little stays within it.
-const BACKDATED: Duration = Duration::from_secs(30);
 /// The first and the longest wait before a lost anchor is opened anew.
 const BACK_OFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
 
@@ -142,12 +138,7 @@ impl<A: Anchor> Keeper<A> {
             return Ok(());
         };
         let now = clock::now();
-        let due = match &self.in_force {
-            Some(f) if self.lost_since.is_none() && f.licence.digest == open.digest => {
-                now.boot.since(self.delegated) >= RENEW || !f.delegation.covers(now.wall)
-            }
-            _ => true,
-        };
+        let due = delegation_due(&self.state(now), &open.digest, self.delegated, now);
         if due {
             self.delegate(&open, &keys, now).await
         } else {
@@ -294,13 +285,17 @@ impl<A: Anchor> Keeper<A> {
         self.back_off = (self.back_off * 2).min(BACK_OFF.1);
     }
 
-    fn publish(&mut self, now: Now) {
-        let state = State {
+    fn state(&self, now: Now) -> State {
+        State {
             in_force: self.in_force.clone(),
             anchor: self.view.clone(),
             lost_since: self.lost_since,
             licence: self.file.view(now.wall),
-        };
+        }
+    }
+
+    fn publish(&mut self, now: Now) {
+        let state = self.state(now);
         self.metrics.chain(&state, now, self.delegated);
         let old = self.chain.state();
         let same_chain = match (&old.in_force, &state.in_force) {

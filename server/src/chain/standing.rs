@@ -1,9 +1,11 @@
 //! May this server grant, may it renew? Pure functions of the chain's state and the time.
 
 use super::{InForce, State};
-use mooring_core::time::{Now, Timestamp};
+use mooring_core::license::Digest;
+use mooring_core::time::{BootTime, Now, Timestamp};
 use mooring_core::wire::{Problem, ProblemType};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// By how much the wall clock may fall behind what is known before it counts as turned back.
 const TURNED_BACK_SECS: i64 = 24 * 3600;
@@ -113,6 +115,22 @@ pub(crate) fn may_sign(state: &State, now: Now, clock: Clock) -> Result<Arc<InFo
     Ok(f.clone())
 }
 
+/// When a delegation is replaced. With [`BACKDATED`] this leaves the anchor grace of ten minutes at any moment.
+pub(super) const RENEW: Duration = Duration::from_secs(270);
+/// How far a delegation begins before its making, so that a wall clock that is set back a little stays within it.
+pub(super) const BACKDATED: Duration = Duration::from_secs(30);
+
+/// Whether the anchor must sign a delegation for `licence` now. `made` is when the present one was.
+pub(super) fn delegation_due(state: &State, licence: &Digest, made: BootTime, now: Now) -> bool {
+    match &state.in_force {
+        // An anchor that was away proves with a signature that it is back.
+        Some(f) if state.lost_since.is_none() && f.licence.digest == *licence => {
+            now.boot.since(made) >= RENEW || !f.delegation.covers(now.wall)
+        }
+        _ => true,
+    }
+}
+
 /// Why nothing new is granted; `None` if it is. Without the anchor nothing is, at once.
 pub(crate) fn paused(state: &State, now: Now, clock: Clock) -> Option<Problem> {
     match licence(state, now, clock) {
@@ -174,6 +192,27 @@ mod tests {
         let jumped = now(60, "2026-05-01T18:00:00Z");
         assert!(matches!(may_sign(&s, jumped, clock()), Err(Bad::Stale(_))));
         assert!(paused(&s, jumped, clock()).is_none());
+    }
+
+    #[test]
+    fn a_delegation_is_renewed_in_time_for_the_whole_anchor_grace() {
+        let mut s = state(NOON);
+        let f = s.in_force.clone().unwrap();
+        let digest = f.licence.digest.clone();
+        let due = |s: &State, d: &Digest, t| delegation_due(s, d, BootTime::default(), t);
+        let fresh = now(60, "2026-05-01T12:01:00Z");
+        assert!(!due(&s, &digest, fresh));
+        assert!(due(&s, &Digest("other".into()), fresh), "a new licence");
+        assert!(
+            due(&s, &digest, now(60, "2026-05-01T11:59:59Z")),
+            "the wall clock went back"
+        );
+        assert!(due(&s, &digest, now(270, "2026-05-01T12:04:30Z")));
+        s.lost_since = Some(fresh.boot);
+        assert!(due(&s, &digest, fresh), "lost");
+        // Made at t, it covers t - 30 s to t + 870 s: lost just before the renewal at t + 270 s, it lasts for 600 s.
+        let rest = mooring_core::license::MAX_DELEGATION - BACKDATED - RENEW;
+        assert!(rest >= f.terms.anchor_grace, "{rest:?}");
     }
 
     #[test]

@@ -406,7 +406,7 @@ impl Rig {
         self.connect(None)
     }
 
-    fn connect(&self, identity: Option<(&str, &str)>) -> Client {
+    pub fn connect(&self, identity: Option<(&str, &str)>) -> Client {
         let port = self.api.rsplit(':').next().unwrap();
         let config = tls::client_config(&self.ca.pem, identity).unwrap();
         Client::new(
