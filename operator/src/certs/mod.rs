@@ -6,6 +6,8 @@
 //! writes the Secret.
 
 mod authority;
+#[cfg(test)]
+mod race;
 
 pub use authority::{
     Authority, AuthorityError, BACKDATED, CA_VALIDITY, CertRequest, IssuedCert, Usage,

@@ -81,7 +81,7 @@ impl Serving {
             if is_due(SystemTime::now(), not_after) {
                 match self.renew() {
                     Ok(until) => {
-                        tracing::info!(until = %seconds(until), "webhook's certificate renewed")
+                        tracing::info!(until = %seconds(until), "webhook's certificate renewed");
                     }
                     Err(e) => {
                         tracing::error!(error = %e, "webhook's certificate could not be renewed; trying again in ten minutes");

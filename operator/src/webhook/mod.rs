@@ -342,10 +342,10 @@ fn log(question: &Question, verdict: &Verdict, took: Duration) {
             tracing::info!(namespace, pod, %server, operations = patch.len(), dry_run, ms, "sidecar injected");
         }
         Verdict::Refused(reason) => {
-            tracing::info!(namespace, pod, %reason, dry_run, ms, "pod refused")
+            tracing::info!(namespace, pod, %reason, dry_run, ms, "pod refused");
         }
         Verdict::Failed(reason) => {
-            tracing::warn!(namespace, pod, %reason, dry_run, ms, "pod could not be judged")
+            tracing::warn!(namespace, pod, %reason, dry_run, ms, "pod could not be judged");
         }
     }
 }
