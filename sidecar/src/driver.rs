@@ -1,5 +1,6 @@
 //! One task for each claim: does what its holder says, at the time it says. No rule lives here but one: save, then send.
 
+use crate::alarm::Alarm;
 use crate::board::{Board, ClaimAt};
 use crate::link::Link;
 use crate::store::Store;
@@ -34,6 +35,7 @@ pub(crate) struct Driver {
     pub(crate) board: Arc<Board>,
     pub(crate) link: Link,
     pub(crate) store: Store,
+    pub(crate) alarm: Arc<Alarm>,
 }
 
 impl Driver {
@@ -94,7 +96,7 @@ impl Driver {
                     let now = clock::boot();
                     self.board.with(self.at, now, |h| h.answered(now, tag, answer, &mut Kernel));
                 }
-                () = sleep_until(until.min(changes_at), now) => {}
+                () = self.sleep_until(until.min(changes_at), now) => {}
                 () = stop.asked(), if !stopping => {
                     stopping = true;
                     let now = clock::boot();
@@ -105,17 +107,23 @@ impl Driver {
     }
 }
 
+impl Driver {
+    /// Sleeps; at least a moment, so that a time in the past never turns the loop into a spin.
+    async fn sleep_until(&self, t: BootTime, now: BootTime) {
+        if t == BootTime::NEVER {
+            return std::future::pending().await;
+        }
+        let t = t.max(now + Duration::from_millis(1));
+        if let Err(e) = self.alarm.until(t).await {
+            tracing::error!(error = %e, "the kernel's timer fails; looking at the clock instead");
+            clock::sleep_until(t).await;
+        }
+    }
+}
+
 async fn landing(under_way: &mut Option<(Tag, Flight)>) -> (Tag, Answer) {
     match under_way {
         Some((tag, flight)) => (*tag, flight.await),
         None => std::future::pending().await,
     }
-}
-
-/// Sleeps; at least a moment, so that a time in the past never turns the loop into a spin.
-async fn sleep_until(t: BootTime, now: BootTime) {
-    if t == BootTime::NEVER {
-        return std::future::pending().await;
-    }
-    clock::sleep_until(t.max(now + Duration::from_millis(1))).await;
 }

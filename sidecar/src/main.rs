@@ -1,5 +1,6 @@
 //! The sidecar's binary: it only starts what the arguments ask for.
 
+mod alarm;
 mod args;
 mod board;
 mod config;

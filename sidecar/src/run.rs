@@ -1,5 +1,6 @@
 //! `run`: puts the parts together, and takes them apart within a second of SIGTERM.
 
+use crate::alarm::Alarm;
 use crate::args::RunArgs;
 use crate::board::Board;
 use crate::config::Config;
@@ -76,6 +77,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
         board,
         link,
         store,
+        alarm: Arc::new(Alarm::new().context("a timer on the boot clock")?),
     };
     let mut driving = tokio::spawn(driver.clone().run(stop.clone()));
     loop {
