@@ -136,7 +136,7 @@ impl Certificates {
             }
             match self.reload() {
                 Ok(()) => {
-                    tracing::info!(cert = %self.files.cert.display(), "certificates read anew")
+                    tracing::info!(cert = %self.files.cert.display(), "certificates read anew");
                 }
                 Err(e) => tracing::error!("new certificates refused, the earlier ones stay: {e}"),
             }

@@ -52,7 +52,7 @@ impl PolicyStore {
                 match parsed {
                     Ok(p) => self.set(p),
                     Err(e) => {
-                        tracing::error!(file = %path.display(), "policies refused, the earlier ones stay: {e}")
+                        tracing::error!(file = %path.display(), "policies refused, the earlier ones stay: {e}");
                     }
                 }
                 last = Some(text);

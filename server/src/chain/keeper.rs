@@ -28,6 +28,17 @@ const FILE: Duration = Duration::from_secs(2);
 /// The first and the longest wait before a lost anchor is opened anew.
 const BACK_OFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
 
+/// What the ledger was told.
+#[derive(PartialEq, Eq)]
+enum Told {
+    /// Nothing yet.
+    Nothing,
+    /// To grant.
+    Granting,
+    /// To grant nothing new: the problem, and the reasons of anchor and licence.
+    Paused(ProblemType, String),
+}
+
 /// The task's state.
 pub(crate) struct Keeper<A> {
     anchor: A,
@@ -45,8 +56,8 @@ pub(crate) struct Keeper<A> {
     file_at: BootTime,
     open_at: BootTime,
     back_off: Duration,
-    /// What the ledger was last told; none before the first word.
-    told: Option<Option<(ProblemType, String)>>,
+    /// What the ledger was last told.
+    told: Told,
 }
 
 impl<A: Anchor> Keeper<A> {
@@ -75,7 +86,7 @@ impl<A: Anchor> Keeper<A> {
             file_at: BootTime::default(),
             open_at: BootTime::default(),
             back_off: BACK_OFF.0,
-            told: None,
+            told: Told::Nothing,
         }
     }
 
@@ -312,13 +323,13 @@ impl<A: Anchor> Keeper<A> {
             self.chain.set(state);
         }
         // The detail may carry the time, which is no change.
-        let mark = why.as_ref().map(|p| {
-            (
+        let told = why.as_ref().map_or(Told::Granting, |p| {
+            Told::Paused(
                 p.kind,
                 format!("{} {}", self.view.reason, self.file.view(now.wall).reason),
             )
         });
-        if self.told.as_ref() != Some(&mark) {
+        if self.told != told {
             if let Some(p) = &why {
                 tracing::warn!(
                     problem = p.kind.name(),
@@ -329,7 +340,7 @@ impl<A: Anchor> Keeper<A> {
                 tracing::info!("leases are granted");
             }
             self.engine.act(|ledger, now| ledger.pause(why, now));
-            self.told = Some(mark);
+            self.told = told;
         }
     }
 }

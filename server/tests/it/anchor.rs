@@ -1,14 +1,10 @@
 //! The anchor and the licence: lost and back, wrong PINs, bad licences. What people see of it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod rig;
-
+use crate::rig::{PIN, Rig, Setup, TestClaim, Token, licence, renew, sealed, until, vendor};
 use mooring_core::license::{AnchorKind, SigningKey};
 use mooring_core::time::Timestamp;
 use mooring_core::wire::{ProblemType, Renewed, ServerState};
 use mooring_net::client::Client;
-use rig::{PIN, Rig, Setup, TestClaim, Token, licence, renew, sealed, until, vendor};
 use std::time::Duration;
 
 async fn server(rig: &Rig, c: &Client) -> ServerState {
@@ -76,7 +72,10 @@ async fn a_lost_anchor_stops_new_leases_at_once_and_all_recovers_by_itself() {
     until_anchor(&rig, &c, "Present").await;
     println!("it was back after {:?}", begin.elapsed());
     until("leases are granted", async || {
-        matches!(second.claim(&c, None).await, rig::Outcome::Granted(_))
+        matches!(
+            second.claim(&c, None).await,
+            crate::rig::Outcome::Granted(_)
+        )
     })
     .await;
     let r = renew(&c, vec![first.renewal(g.lease)]).await;
@@ -127,7 +126,7 @@ async fn a_wrong_pin_is_tried_once_also_over_a_restart_and_the_right_one_is_take
     until("leases are granted", async || {
         matches!(
             TestClaim::new("pod").claim(&c, None).await,
-            rig::Outcome::Granted(_)
+            crate::rig::Outcome::Granted(_)
         )
     })
     .await;
@@ -383,7 +382,7 @@ async fn a_server_that_starts_with_a_bad_licence_says_so_where_people_look() {
     until("a lease", async || {
         matches!(
             TestClaim::new("pod").claim(&c, None).await,
-            rig::Outcome::Granted(_)
+            crate::rig::Outcome::Granted(_)
         )
     })
     .await;

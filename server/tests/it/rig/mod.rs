@@ -1,37 +1,29 @@
 //! A license server as a real process, with a SoftHSM token, a licence and certificates of its own, and clients to drive it.
 
-#![allow(
-    dead_code,
-    unreachable_pub,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    missing_docs
-)]
+mod holder;
+mod token;
+
+pub use holder::{Outcome, TestClaim, items, release, renew, request_id};
+pub use token::Token;
 
 use mooring_core::license::{
     AnchorKey, AnchorKind, CountBy, Draw, Envelope, Licence, Policy, Pool, Product, PublicKey,
-    SigningKey, TicketBundle, VersionRange, armour, types,
+    SigningKey, VersionRange, armour, types,
 };
-use mooring_core::names::{ClaimName, LeaseId, PoolName, ProductName, RequestId, Seats};
-use mooring_core::request::Item;
-use mooring_core::secret::Secret;
+use mooring_core::names::{PoolName, ProductName};
 use mooring_core::time::Timestamp;
-use mooring_core::wire::{
-    ClaimRequest, Grant, HeldProof, Holder, Problem, ProblemType, Products, RenewRequest,
-    RenewResponse, Renewal, Renewed, Standing, Waiting,
-};
+use mooring_core::wire::{Problem, Products};
 use mooring_net::client::{Answer, Call, Client};
-use mooring_net::{random, tls};
+use mooring_net::tls;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::{Path, PathBuf};
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 pub const SERVER: &str = env!("CARGO_BIN_EXE_mooring-server");
-const MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
+pub const MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
 /// A PIN that is not in a log by chance.
 pub const PIN: &str = "heron-17";
 /// Longer than any condition here takes on a busy machine.
@@ -113,113 +105,6 @@ impl Ca {
             p.signed_by(&key, &self.issuer).unwrap().pem(),
             key.serialize_pem(),
         )
-    }
-}
-
-/// A SoftHSM token in a folder.
-pub struct Token {
-    pub store: PathBuf,
-    pub conf: PathBuf,
-    pub key: PublicKey,
-}
-
-fn tool(conf: &Path, program: &str, args: &[&str]) {
-    let out = Command::new(program)
-        .args(args)
-        .env("SOFTHSM2_CONF", conf)
-        .output()
-        .unwrap();
-    assert!(
-        out.status.success(),
-        "{program} {args:?}: {}",
-        String::from_utf8_lossy(&out.stderr)
-    );
-}
-
-impl Token {
-    pub fn new(dir: &Path, label: &str) -> Self {
-        let store = dir.join(format!("store-{label}"));
-        std::fs::create_dir(&store).unwrap();
-        let conf = dir.join(format!("softhsm2-{label}.conf"));
-        std::fs::write(
-            &conf,
-            format!(
-                "directories.tokendir = {}\nobjectstore.backend = file\n",
-                store.display()
-            ),
-        )
-        .unwrap();
-        Self::init(&conf, "mooring");
-        let key = Self::key_of(&conf, "mooring");
-        Self { store, conf, key }
-    }
-
-    fn init(conf: &Path, label: &str) {
-        tool(
-            conf,
-            "softhsm2-util",
-            &[
-                "--init-token",
-                "--free",
-                "--label",
-                label,
-                "--pin",
-                PIN,
-                "--so-pin",
-                "567890",
-            ],
-        );
-        let args = [
-            "--module",
-            MODULE,
-            "--token-label",
-            label,
-            "--login",
-            "--pin",
-            PIN,
-            "--keypairgen",
-        ];
-        tool(
-            conf,
-            "pkcs11-tool",
-            &[
-                &args[..],
-                &[
-                    "--key-type",
-                    "EC:prime256v1",
-                    "--id",
-                    "01",
-                    "--label",
-                    "anchor",
-                ],
-            ]
-            .concat(),
-        );
-    }
-
-    /// The token's key, as the server's own worker lists it.
-    fn key_of(conf: &Path, label: &str) -> PublicKey {
-        let mut worker = Command::new(SERVER)
-            .arg("anchor-worker")
-            .env("SOFTHSM2_CONF", conf)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut to = worker.stdin.take().unwrap();
-        let asks = [
-            serde_json::json!({"ask": "open", "module": MODULE, "tokenLabel": label}),
-            serde_json::json!({"ask": "login", "pin": PIN}),
-            serde_json::json!({"ask": "keys"}),
-        ];
-        for a in asks {
-            writeln!(to, "{a}").unwrap();
-        }
-        drop(to);
-        let out = worker.wait_with_output().unwrap();
-        let last: serde_json::Value =
-            serde_json::from_slice(out.stdout.split(|b| *b == b'\n').nth(2).unwrap()).unwrap();
-        last["keys"][0].as_str().unwrap().parse().unwrap()
     }
 }
 
@@ -484,178 +369,4 @@ pub async fn ask(c: &Client, call: Call) -> Answer {
 pub fn problem(a: &Answer) -> Problem {
     a.json()
         .unwrap_or_else(|e| panic!("{e}: {} {:?}", a.status, a.body))
-}
-
-pub fn items(seats: u32) -> Vec<Item> {
-    vec![Item {
-        product: ProductName::new("render").unwrap(),
-        seats: Seats::new(seats).unwrap(),
-        version: None,
-    }]
-}
-
-/// One claim as its holder keeps it.
-#[derive(Clone)]
-pub struct TestClaim {
-    pub name: ClaimName,
-    pub secret: Secret,
-    pub items: Vec<Item>,
-    pub counter: u64,
-    pub holder: Option<Holder>,
-    pub ticket: Option<TicketBundle>,
-    pub held: Option<HeldProof>,
-}
-
-/// What a claim was answered with.
-#[derive(Debug)]
-pub enum Outcome {
-    Granted(Box<Grant>),
-    Waiting(Box<Waiting>),
-    Problem(Problem),
-}
-
-impl Outcome {
-    pub fn granted(self) -> Grant {
-        match self {
-            Self::Granted(g) => *g,
-            other => panic!("not granted: {other:?}"),
-        }
-    }
-
-    pub fn waiting(self) -> Waiting {
-        match self {
-            Self::Waiting(w) => *w,
-            other => panic!("not waiting: {other:?}"),
-        }
-    }
-
-    pub fn problem(self, kind: ProblemType) -> Problem {
-        match self {
-            Self::Problem(p) if p.kind == kind => p,
-            other => panic!("no {kind}: {other:?}"),
-        }
-    }
-}
-
-impl TestClaim {
-    pub fn new(name: &str) -> Self {
-        Self {
-            name: name.parse().unwrap(),
-            secret: random::secret(),
-            items: items(1),
-            counter: 0,
-            holder: None,
-            ticket: None,
-            held: None,
-        }
-    }
-
-    pub fn body(&self) -> ClaimRequest {
-        let shows = self.ticket.is_some() || self.held.is_some();
-        ClaimRequest {
-            items: self.items.clone(),
-            secret_hash: self.secret.hash(),
-            request_id: random::request_id(),
-            standing: if self.held.is_some() {
-                Standing::Held
-            } else {
-                Standing::Seeking
-            },
-            ticket: self.ticket.clone(),
-            held: self.held.clone(),
-            secret: shows.then(|| self.secret.clone()),
-            holder: self.holder.clone().filter(|_| shows),
-        }
-    }
-
-    pub fn call(&self, wait: Option<u64>) -> Call {
-        let call = Call::new(http::Method::PUT, format!("/v1/claims/{}", self.name))
-            .json(&self.body())
-            .unwrap();
-        match wait {
-            Some(s) => call.header(
-                http::HeaderName::from_static("prefer"),
-                &format!("wait={s}"),
-            ),
-            None => call,
-        }
-    }
-
-    pub async fn claim(&mut self, c: &Client, wait: Option<u64>) -> Outcome {
-        let call = self.call(wait);
-        self.take(&ask(c, call).await)
-    }
-
-    pub async fn claim_as(&mut self, c: &Client, bearer: &str) -> Outcome {
-        let call = self
-            .call(None)
-            .header(http::header::AUTHORIZATION, &format!("Bearer {bearer}"));
-        self.take(&ask(c, call).await)
-    }
-
-    /// Keeps what a holder keeps.
-    pub fn take(&mut self, a: &Answer) -> Outcome {
-        match a.status.as_u16() {
-            200 => {
-                let g: Grant = a.json().unwrap();
-                self.counter = g.counter;
-                self.holder = Some(g.holder.clone());
-                self.ticket = None;
-                let (delegation, lease) = (g.token.delegation.clone(), g.token.lease.clone());
-                self.held = Some(HeldProof {
-                    delegation,
-                    lease,
-                    counter: g.counter,
-                });
-                Outcome::Granted(Box::new(g))
-            }
-            202 => {
-                let w: Waiting = a.json().unwrap();
-                self.holder = Some(w.holder.clone());
-                self.ticket = Some(w.ticket.clone());
-                Outcome::Waiting(Box::new(w))
-            }
-            _ => Outcome::Problem(problem(a)),
-        }
-    }
-
-    pub fn renewal(&mut self, lease: LeaseId) -> Renewal {
-        self.counter += 1;
-        Renewal {
-            lease,
-            secret: self.secret.clone(),
-            counter: self.counter,
-            request_id: random::request_id(),
-        }
-    }
-
-    pub async fn release(&self, c: &Client, lease: LeaseId) -> Answer {
-        release(c, &self.name, lease, &self.secret).await
-    }
-}
-
-pub async fn release(c: &Client, name: &ClaimName, lease: LeaseId, secret: &Secret) -> Answer {
-    let call = Call::new(http::Method::DELETE, format!("/v1/claims/{name}"))
-        .header(http::header::IF_MATCH, &format!("\"{lease}\""))
-        .header(
-            http::HeaderName::from_static("mooring-secret"),
-            &String::from(secret.clone()),
-        );
-    ask(c, call).await
-}
-
-pub async fn renew(c: &Client, renewals: Vec<Renewal>) -> Vec<Renewed> {
-    let call = Call::new(http::Method::POST, "/v1/leases/renew")
-        .json(&RenewRequest { renewals })
-        .unwrap();
-    let a = ask(c, call).await;
-    let r: RenewResponse = a
-        .json()
-        .unwrap_or_else(|e| panic!("{e}: {} {:?}", a.status, a.body));
-    r.results
-}
-
-/// A request id, for retries.
-pub fn request_id() -> RequestId {
-    random::request_id()
 }

@@ -1,10 +1,6 @@
 //! The process itself: its configuration, its certificates, its end, its help.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod rig;
-
-use rig::{Ca, Rig, SERVER, Setup, TestClaim, until};
+use crate::rig::{Ca, Rig, SERVER, Setup, TestClaim, until};
 use std::process::Command;
 use std::time::Duration;
 
@@ -98,14 +94,14 @@ async fn new_certificates_are_taken_without_a_restart_and_bad_ones_refused() {
     .await;
     let new = rig.client("c");
     until("a client of the new CA is taken", async || {
-        new.call(&TestClaim::new("x").call(None), rig::SOON)
+        new.call(&TestClaim::new("x").call(None), crate::rig::SOON)
             .await
             .is_ok_and(|a| a.status.as_u16() < 300)
     })
     .await;
     // The old connection goes on; a new one with the old CA's certificate does not.
     assert!(
-        old.call(&TestClaim::new("two").call(None), rig::SOON)
+        old.call(&TestClaim::new("two").call(None), crate::rig::SOON)
             .await
             .unwrap()
             .status
@@ -115,7 +111,7 @@ async fn new_certificates_are_taken_without_a_restart_and_bad_ones_refused() {
     let (cert, key) = old_ca.issue("d");
     let refused = rig.connect(Some((&cert, &key)));
     let answer = refused
-        .call(&TestClaim::new("x").call(None), rig::SOON)
+        .call(&TestClaim::new("x").call(None), crate::rig::SOON)
         .await;
     assert!(answer.is_err(), "{answer:?}");
 }

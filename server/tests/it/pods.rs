@@ -1,9 +1,6 @@
 //! Pods: service-account tokens reviewed by an API server (a small one of the test's own), namespaces, proofs in place of tokens.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-
-mod rig;
-
+use crate::rig::{Ca, Rig, Setup, TestClaim, ask, until};
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
 use mooring_core::wire::{Holder, ProblemType, ViewState};
@@ -11,7 +8,6 @@ use mooring_net::client::Call;
 use mooring_net::http as net;
 use mooring_net::shutdown::Shutdown;
 use mooring_net::tls;
-use rig::{Ca, Rig, Setup, TestClaim, ask, until};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -230,7 +226,8 @@ async fn policies_come_from_a_file_that_is_read_anew() {
     let (mut rig, _api) = in_cluster(2, "").await;
     rig.kill();
     rig.write("policies.yaml", "allowedNamespaces: [team-a]\n");
-    rig.setup.more += &format!("policies: {}\n", rig.path("policies.yaml").display());
+    let policies = rig.path("policies.yaml").display().to_string();
+    rig.setup.more = format!("{}policies: {policies}\n", rig.setup.more);
     rig.configure();
     rig.run();
     rig.until_metric("mooring_anchor_present 1").await;
@@ -239,7 +236,7 @@ async fn policies_come_from_a_file_that_is_read_anew() {
     until("the file counts", async || {
         !matches!(
             TestClaim::new("pod").claim_as(&c, "team-b/x").await,
-            rig::Outcome::Waiting(_) | rig::Outcome::Granted(_)
+            crate::rig::Outcome::Waiting(_) | crate::rig::Outcome::Granted(_)
         )
     })
     .await;
@@ -261,7 +258,7 @@ async fn policies_come_from_a_file_that_is_read_anew() {
     until("the good file counts", async || {
         !matches!(
             claim.claim_as(&c, "team-b/y").await,
-            rig::Outcome::Problem(_)
+            crate::rig::Outcome::Problem(_)
         )
     })
     .await;

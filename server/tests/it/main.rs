@@ -1,0 +1,19 @@
+//! The license server as a real process, over real sockets, with a real PKCS#11 token (SoftHSM).
+//!
+//! Needs `softhsm2-util` and `pkcs11-tool` (Debian: softhsm2, opensc).
+
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::many_single_char_names
+)]
+
+mod anchor;
+mod edges;
+mod leases;
+mod pods;
+mod restart;
+mod rig;
