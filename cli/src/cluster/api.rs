@@ -123,20 +123,32 @@ async fn config(common: &Common) -> anyhow::Result<Config> {
     };
     let mut config = match &common.kubeconfig {
         Some(path) => {
-            let file = Kubeconfig::read_from(path).with_context(|| format!("--kubeconfig {}", path.display()))?;
+            let named = |e: &dyn std::error::Error| unreadable(&format!("--kubeconfig {}", path.display()), e);
+            let file = Kubeconfig::read_from(path).map_err(|e| named(&e))?;
             let read = Config::from_custom_kubeconfig(file, &options).await;
-            read.with_context(|| format!("--kubeconfig {}", path.display()))?
+            read.map_err(|e| named(&e))?
         }
-        None if common.context.is_some() => Config::from_kubeconfig(&options).await.context("--context")?,
-        None => Config::infer().await.context(
-            "no cluster: expected $KUBECONFIG, ~/.kube/config, --kubeconfig FILE, or to run in a pod with a service account",
-        )?,
+        None if common.context.is_some() => Config::from_kubeconfig(&options)
+            .await
+            .map_err(|e| unreadable("--context", &e))?,
+        None => Config::infer().await.map_err(|e| {
+            let what = "no cluster: expected $KUBECONFIG, ~/.kube/config, --kubeconfig FILE, or to run in a pod \
+                        with a service account";
+            unreadable(what, &e)
+        })?,
     };
     config.connect_timeout = Some(PATIENCE);
     config.read_timeout = Some(PATIENCE);
     // A person waits: say what is wrong at once.
     config.default_retry = false;
     Ok(config)
+}
+
+/// An error about a kubeconfig, without the parser's excerpt: after its first line that quotes the file, which holds
+/// keys and tokens, or is a key that was named by mistake.
+fn unreadable(what: &str, e: &dyn std::error::Error) -> anyhow::Error {
+    let text = e.to_string();
+    anyhow!("{what}: {}", text.lines().next().unwrap_or_default())
 }
 
 async fn pages(

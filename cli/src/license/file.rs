@@ -28,6 +28,18 @@ pub fn read(path: &Path) -> anyhow::Result<String> {
     Ok(text)
 }
 
+/// Reads a text that holds no secret. A private key named by mistake is refused before a parser can quote it in an error.
+pub fn read_public(path: &Path) -> anyhow::Result<String> {
+    let text = read(path)?;
+    if text.contains("PRIVATE KEY-----") {
+        bail!(
+            "{}: a private key, which does not belong here; is it meant for --key?",
+            path.display()
+        );
+    }
+    Ok(text)
+}
+
 /// Refuses if there is such a file already: before work is done that cannot be undone.
 pub fn must_be_new(path: &Path) -> anyhow::Result<()> {
     if path.symlink_metadata().is_ok() {

@@ -59,7 +59,7 @@ struct Seen<'a> {
 
 /// Prints a file.
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let input = verify::read(&file::read(&args.file)?)?;
+    let input = verify::read(&file::read_public(&args.file)?)?;
     let keys = vendor_key::public(&args.vendor_key)?;
     let trust = if keys.is_empty() {
         Trust::Unchecked

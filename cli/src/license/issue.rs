@@ -128,7 +128,7 @@ fn gather(args: &mut Args) -> anyhow::Result<Order> {
     let mut order = match args.order.as_ref().or(args.from.as_ref()) {
         None => Order::default(),
         Some(path) => {
-            let text = file::read(path)?;
+            let text = file::read_public(path)?;
             order::parse(&text).with_context(|| path.display().to_string())?
         }
     };

@@ -80,7 +80,7 @@ pub(super) fn read(text: &str) -> anyhow::Result<Input> {
 /// Verifies; an error is what does not hold.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let keys = vendor_key::public(&args.vendor_key)?;
-    let text = match read(&file::read(&args.file)?)? {
+    let text = match read(&file::read_public(&args.file)?)? {
         Input::Licence(e) => licence(args, *e, &keys)?,
         Input::Bundle(b) => bundle(args, &b, &keys)?,
     };

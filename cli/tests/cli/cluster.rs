@@ -301,6 +301,30 @@ fn errors_say_what_to_do() {
 }
 
 #[test]
+fn an_error_never_quotes_the_file_it_could_not_read() {
+    let desk = Desk::new();
+    let secret = "c2VjcmV0LXNlY3JldC1zZWNyZXQ";
+    for text in [
+        format!("-----BEGIN PRIVATE KEY-----\n{secret}\n-----END PRIVATE KEY-----\n"),
+        format!("apiVersion: v1\nusers:\n- name: u\n  user: {{token: [{secret}\n"),
+        format!("apiVersion: v1\nusers:\n- name: u\n  user: {secret}\n"),
+    ] {
+        desk.write("broken", &text);
+        let flag = desk.run(&["status", "--kubeconfig", "broken"], "", &[]);
+        let env = desk.run(&["status"], "", &[("KUBECONFIG", "broken")]);
+        let context = desk.run(
+            &["status", "--context", "c"],
+            "",
+            &[("KUBECONFIG", "broken")],
+        );
+        for e in [flag, env, context] {
+            let e = e.bad().stderr;
+            assert!(!e.contains(secret), "{e}");
+        }
+    }
+}
+
+#[test]
 fn kubectl_finds_it_as_a_plugin() {
     let desk = Desk::new();
     let plugin = env!("CARGO_BIN_EXE_kubectl-mooring");

@@ -1,6 +1,6 @@
 //! Files and bundles verified.
 
-use super::common::Desk;
+use super::common::{self, Desk};
 
 #[test]
 fn a_licence_with_one_character_changed_is_refused() {
@@ -134,4 +134,46 @@ fn a_bundle_is_verified_for_a_product() {
         seen.contains("Delegation    NOT VERIFIED") && seen.contains("render:2"),
         "{seen}"
     );
+}
+
+#[test]
+fn a_private_key_named_by_mistake_is_never_quoted() {
+    let desk = Desk::new();
+    let public = desk.vendor_key("vendor.key");
+    desk.write("order.yaml", common::ORDER);
+    let key = desk.read("vendor.key");
+    let secret = key.lines().nth(1).unwrap();
+    for args in [
+        &["license", "issue", "vendor.key", "--key", "vendor.key"][..],
+        &[
+            "license",
+            "issue",
+            "order.yaml",
+            "--key",
+            "vendor.key",
+            "--anchor",
+            "vendor.key",
+        ],
+        &["license", "inspect", "vendor.key"],
+        &["license", "verify", "vendor.key", "--vendor-key", &public],
+        &[
+            "license",
+            "verify",
+            "order.yaml",
+            "--vendor-key",
+            "vendor.key",
+        ],
+    ] {
+        let out = desk.mooring(args).bad();
+        assert!(
+            out.stderr.contains("private key"),
+            "{args:?}: {}",
+            out.stderr
+        );
+        assert!(
+            !out.stderr.contains(&secret[..20]),
+            "{args:?}: {}",
+            out.stderr
+        );
+    }
 }

@@ -59,7 +59,7 @@ impl From<Description> for AnchorKey {
 
 /// Reads a description's file (YAML or JSON).
 pub fn read(path: &Path) -> anyhow::Result<Description> {
-    let text = file::read(path)?;
+    let text = file::read_public(path)?;
     serde_yaml::from_str(&text).with_context(|| {
         format!(
             "{}: no anchor description; expected what `mooring license anchor pkcs11` printed",
