@@ -56,7 +56,8 @@ impl Terms {
         let at_most = |wish: Duration, limit: Option<Duration>| limit.map_or(wish, |l| wish.min(l));
         Self {
             lease_for: at_most(lease.duration(), policy.max_lease),
-            run_for: at_most(lease.grace(), policy.max_grace),
+            // 8 h at the most, unless the licence itself allows more: what an application verifies, too.
+            run_for: lease.grace().min(policy.grace_limit()),
             max_contested: policy.max_contested.unwrap_or(DEFAULT_MAX_CONTESTED),
             optimistic_start: policy.optimistic_start,
             anchor_grace: at_most(ANCHOR_GRACE, policy.max_anchor_grace),
