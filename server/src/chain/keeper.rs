@@ -50,6 +50,8 @@ pub(crate) struct Keeper<A> {
     /// The keys of the open anchor.
     keys: Option<Vec<PublicKey>>,
     lost_since: Option<BootTime>,
+    /// The last loss in its own words.
+    lost: Option<String>,
     in_force: Option<Arc<InForce>>,
     delegated: BootTime,
     view: AnchorView,
@@ -80,6 +82,7 @@ impl<A: Anchor> Keeper<A> {
             lease,
             keys: None,
             lost_since: None,
+            lost: None,
             in_force: None,
             delegated: BootTime::default(),
             view,
@@ -279,15 +282,31 @@ impl<A: Anchor> Keeper<A> {
                 .inc();
             tracing::error!(reason, "anchor lost, no new leases: {lost}");
         }
-        self.lost_since.get_or_insert_with(clock::boot);
+        let now = clock::now();
+        let since = *self.lost_since.get_or_insert(now.boot);
+        let began = now
+            .wall
+            .checked_sub(now.boot.since(since))
+            .unwrap_or(now.wall);
         let key_id = self.view.key_id.take();
-        self.view = view(
-            self.anchor.kind().to_string(),
-            key_id,
-            false,
-            &reason,
-            lost.message.clone(),
-        );
+        // The same words as long as it is lost for the same reason, so that nobody is told of a change that is none.
+        if self.view.reason != reason || self.lost != Some(lost.message.clone()) {
+            let message = format!(
+                "{} (lost since {})",
+                lost.message,
+                began.strftime("%Y-%m-%dT%H:%M:%SZ")
+            );
+            self.view = view(
+                self.anchor.kind().to_string(),
+                key_id,
+                false,
+                &reason,
+                message,
+            );
+            self.lost = Some(lost.message.clone());
+        } else {
+            self.view.key_id = key_id;
+        }
         if lost.reason != Reason::KeyNotInLicence {
             self.keys = None;
             self.anchor.close().await;

@@ -115,3 +115,29 @@ async fn new_certificates_are_taken_without_a_restart_and_bad_ones_refused() {
         .await;
     assert!(answer.is_err(), "{answer:?}");
 }
+
+/// Seconds of processor time that a process has used.
+fn processor_seconds(pid: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap()
+        .split_whitespace()
+        .collect();
+    let ticks = |i: usize| fields[i].parse::<f64>().unwrap();
+    (ticks(11) + ticks(12)) / 100.0
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_server_is_idle() {
+    let rig = Rig::start(Setup::default()).await;
+    TestClaim::new("pod")
+        .claim(&rig.client("a"), None)
+        .await
+        .granted();
+    let before = processor_seconds(rig.pid());
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let used = processor_seconds(rig.pid()) - before;
+    assert!(used < 0.3, "{used} s of processor time in 3 s");
+}

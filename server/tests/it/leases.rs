@@ -372,6 +372,12 @@ async fn the_watch_tells_each_change_and_goes_on_where_it_was() {
         );
     }
 
+    // A line says that the connection lives.
+    while !matches!(
+        serde_json::from_slice(&lines.next().await.unwrap().unwrap()),
+        Ok(mooring_core::wire::WatchEvent::Alive)
+    ) {}
+
     // Another holder sees nothing of it.
     let own: mooring_core::wire::Leases =
         ask(&rig.client("b"), Call::new(http::Method::GET, "/v1/leases"))
