@@ -3,7 +3,7 @@
 
 use mooring_core::holder::Holder;
 use mooring_core::time::BootTime;
-use mooring_core::wire::{ClaimStatus, Status, WaitReason};
+use mooring_core::wire::{ClaimStatus, HoldState, Status, WaitReason};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::broadcast;
 
@@ -157,7 +157,8 @@ fn log_change(old: Option<&ClaimStatus>, new: &ClaimStatus) {
     );
     let from = from.map(|f| f.to_string());
     let message = new.message.as_deref();
-    if moved && !state.is_licensed() && old.is_some_and(|o| o.licensed) {
+    let taken = !state.is_licensed() && state != HoldState::Released;
+    if moved && taken && old.is_some_and(|o| o.licensed) {
         tracing::warn!(claim, %state, from, lease, place, reason, message, "the application is not licensed any more");
     } else if moved {
         tracing::info!(claim, %state, from, lease, place, reason, message, "the claim's state changed");
@@ -174,7 +175,6 @@ mod tests {
     use mooring_core::names::ClaimName;
     use mooring_core::request;
     use mooring_core::secret::Secret;
-    use mooring_core::wire::HoldState;
     use std::time::Duration;
 
     fn holder(name: &str, start: Start) -> Holder {
