@@ -171,7 +171,7 @@ async fn ask(
     let namespace = mirror.namespace().unwrap_or_default();
     let api: Api<Pod> = Api::namespaced(link.context.writer.client.clone(), &namespace);
     match api.get_opt(&mirror.spec.holder.name).await? {
-        Some(pod) if key_of(&pod).as_ref() == Some(key) => Ok(fact_of(&pod, Duration::ZERO)),
+        Some(pod) if key_of(&pod).as_ref() == Some(key) => Ok(fact_of(&pod, false, Duration::ZERO)),
         _ => Ok(PodFact::Absent),
     }
 }

@@ -13,6 +13,8 @@ use std::time::Duration;
 pub const UNKNOWN_AFTER: Duration = Duration::from_secs(15);
 /// How often a place in line is written at most.
 const PLACE_EVERY: Duration = Duration::from_secs(60);
+/// How long a change of state is worth an Event where no mirror tells what was before.
+const NEWS: Duration = Duration::from_secs(60);
 /// How many in line have their place written after their entry.
 const PLACES: u32 = 10;
 
@@ -95,7 +97,10 @@ fn known(f: &Facts<'_>, desired: LicenseLease) -> Step {
     let before = f.existing.and_then(|e| e.status.as_ref());
     let (Some(existing), Some(old), Some(new)) = (f.existing, before, desired.status.as_ref())
     else {
-        let said = note(before, &desired);
+        // A mirror written anew for what was so long before is no news on the pod.
+        let since = desired.status.as_ref().map_or(f.now, |s| s.since.0);
+        let old_news = f.now.duration_since(since).unsigned_abs() > NEWS;
+        let said = note(before, &desired).filter(|_| !old_news);
         return Step::Apply(Box::new(desired), said);
     };
     let same_head = existing.spec == desired.spec && same_labels(existing, &desired);

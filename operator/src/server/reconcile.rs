@@ -8,7 +8,7 @@ use super::{
 };
 use crate::crd::{LicenseServer, LicenseServerStatus, Span};
 use crate::link::{Target, sidecar_may_have_run};
-use crate::mirror::publish;
+use crate::mirror::{Note, Severity, publish};
 use crate::names::{FIELD_MANAGER, ServerRef};
 use kube::api::{Patch, PatchParams};
 use kube::runtime::controller::Action;
@@ -171,6 +171,17 @@ async fn converge(
         && pod.metadata.deletion_timestamp.is_none()
     {
         tracing::info!(server = %inputs.reference, pod = %pod.name_any(), from = %from, to = ?to, "the placement's labels moved: the server's pod is deleted");
+        let message = format!(
+            "node {from} no longer carries the placement's labels, and {} does: the server's pod moves there",
+            to.join(", ")
+        );
+        let note = Note {
+            severity: Severity::Normal,
+            reason: "ServerMoves",
+            action: "Reschedule",
+            message,
+        };
+        publish(&ctx.recorder, &note, &inputs.server.object_ref(&())).await;
         apply::delete_pod(inputs.reference, pod, ctx).await?;
     }
     Ok(())

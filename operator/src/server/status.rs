@@ -58,7 +58,11 @@ pub fn status(
     let anchor = match state.filter(|_| s.connected) {
         Some(s) if s.anchor.present => "Present".to_owned(),
         Some(s) => s.anchor.reason.clone(),
-        None => "Unknown".to_owned(),
+        None => old
+            .anchor
+            .clone()
+            .filter(|_| conditions::untried(j))
+            .unwrap_or_else(|| "Unknown".to_owned()),
     };
     LicenseServerStatus {
         conditions: conditions(j, &old.conditions),

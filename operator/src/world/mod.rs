@@ -246,7 +246,7 @@ impl World {
             .get_mut(&server)
             .is_some_and(|s| s.seen_deleted(lease));
         if let Some(key) = holder_of(lease).filter(|_| news) {
-            tracing::info!(lease = %name_of(lease), server = %server, "a mirror was deleted; it is written anew if its lease lives");
+            tracing::debug!(lease = %name_of(lease), server = %server, "a mirror is gone; written anew if its lease lives");
             w.tell(&server, &key);
         }
     }
@@ -339,15 +339,22 @@ impl World {
         let w = self.lock();
         match (w.proof(key), w.pods.get(key)) {
             (Some(p), seen) => (PodFact::Gone(p), seen.and_then(|s| node_name(&s.pod))),
-            (None, Some(seen)) => (fact_of(&seen.pod, unknown_for), node_name(&seen.pod)),
+            (None, Some(seen)) => {
+                let unreachable = w.node_of(&seen.pod).is_some_and(|n| !gone::is_ready(n));
+                (
+                    fact_of(&seen.pod, unreachable, unknown_for),
+                    node_name(&seen.pod),
+                )
+            }
             (None, None) => (PodFact::Unseen, None),
         }
     }
 }
 
-/// What a pod that is there says.
-pub fn fact_of(pod: &Pod, unknown_for: Duration) -> PodFact {
-    if pod.metadata.deletion_timestamp.is_some() || !sidecar_runs(pod) {
+/// What a pod that is there says. A deletion that its kubelet cannot hear of (`unreachable`) ends nothing: it runs on.
+pub fn fact_of(pod: &Pod, unreachable: bool, unknown_for: Duration) -> PodFact {
+    let ends = pod.metadata.deletion_timestamp.is_some() && !unreachable;
+    if ends || !sidecar_runs(pod) {
         return PodFact::Idle;
     }
     let holder = Holder::Pod {

@@ -239,6 +239,19 @@ fn the_claim_that_needs_attention_speaks_for_the_pod() {
 }
 
 #[test]
+fn a_deleted_mirror_is_written_anew_without_telling_old_news() {
+    let (server, claims) = (
+        server(),
+        claims(vec![view("pod", "Held", json!({ "sinceMs": 600_000 }))]),
+    );
+    let (lease, note) = applied(plan(&facts(&server, &claims, None)));
+    assert_eq!(
+        (lease.status.unwrap().state, note),
+        (LeaseState::Held, None)
+    );
+}
+
+#[test]
 fn an_edited_mirror_is_written_anew() {
     let server = server();
     let claims = claims(vec![view("pod", "Held", json!({}))]);

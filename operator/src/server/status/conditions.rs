@@ -48,8 +48,19 @@ fn word(status: &'static str, reason: impl Into<String>, message: impl Into<Stri
     }
 }
 
+/// The link has neither stood nor failed yet, and nothing else is to be said.
+pub(super) fn untried(j: &Judged<'_>) -> bool {
+    let s = j.snapshot;
+    let asked = s.connected || s.problem.is_some() || s.state.is_some();
+    !asked && j.invalid.is_none() && j.missing.is_empty() && j.pod.is_some()
+}
+
 /// The conditions, with the times of transition of those that stayed.
 pub fn conditions(j: &Judged<'_>, before: &[Condition]) -> Vec<Condition> {
+    // An operator that has just started knows nothing yet: what the one before it wrote stands until then.
+    if untried(j) && !before.is_empty() {
+        return before.to_vec();
+    }
     let all = [
         ("Ready", ready(j)),
         ("AnchorPresent", anchor(j)),

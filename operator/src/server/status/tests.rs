@@ -196,6 +196,18 @@ fn without_contact_nothing_is_claimed_and_the_last_numbers_stay() {
 }
 
 #[test]
+fn an_operator_that_has_just_started_takes_nothing_back() {
+    let s = Facts::default().status(None);
+    let pod: Pod = serde_json::from_value(json!({ "metadata": {}, "status": {} })).unwrap();
+    let started = Facts {
+        snapshot: Snapshot::default(),
+        pod: Some(pod),
+        ..Facts::default()
+    };
+    assert_eq!(started.status(Some(&s)), s);
+}
+
+#[test]
 fn what_is_missing_is_named_with_what_to_do() {
     let none = || Facts {
         snapshot: Snapshot::default(),
