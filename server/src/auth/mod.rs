@@ -3,6 +3,7 @@
 pub(crate) mod cache;
 pub(crate) mod policy;
 pub(crate) mod review;
+mod turns;
 
 use crate::metrics::Metrics;
 use mooring_core::wire::{Holder, Problem, ProblemType};
@@ -78,7 +79,10 @@ impl Auth {
                 "this server does not take service-account tokens (tokenReview is off); use a client certificate",
             );
         };
-        reviewer.review(token, &self.metrics).await.map(Who::Holder)
+        reviewer
+            .review(token, peer.addr.ip(), &self.metrics)
+            .await
+            .map(Who::Holder)
     }
 }
 

@@ -4,21 +4,20 @@
 //! included, comes from the token's claims and never from the client.
 
 use super::cache::{Cache, Verdict, hash};
+use super::turns::Turns;
 use crate::metrics::Metrics;
 use mooring_core::wire::{Holder, Problem, ProblemType};
 use mooring_net::client::{Call, Client};
 use mooring_net::{clock, tls};
 use serde::Deserialize;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::Semaphore;
 
 /// Where Kubernetes mounts a pod's own credentials.
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
-/// Reviews at once; further ones wait.
-const CONCURRENT: usize = 16;
 /// How long a review may take, waiting for its turn included.
 const TIME: Duration = Duration::from_secs(5);
 /// No token is longer.
@@ -37,7 +36,7 @@ pub(crate) struct Reviewer {
     own_token: PathBuf,
     audience: String,
     cache: Mutex<Cache>,
-    turns: Semaphore,
+    turns: Turns,
 }
 
 impl Reviewer {
@@ -67,12 +66,17 @@ impl Reviewer {
             own_token: dir.join("token"),
             audience,
             cache: Mutex::new(Cache::default()),
-            turns: Semaphore::new(CONCURRENT),
+            turns: Turns::new(),
         })
     }
 
     /// Who a token belongs to.
-    pub(crate) async fn review(&self, token: &str, metrics: &Metrics) -> Result<Holder, Problem> {
+    pub(crate) async fn review(
+        &self,
+        token: &str,
+        from: IpAddr,
+        metrics: &Metrics,
+    ) -> Result<Holder, Problem> {
         let count = |outcome: &str| metrics.token_reviews.with_label_values(&[outcome]).inc();
         if token.len() > MAX_TOKEN {
             count("refused");
@@ -89,11 +93,21 @@ impl Reviewer {
             count("cached");
             return v.map_err(|e| refused(&e));
         }
-        match tokio::time::timeout(TIME, self.ask(token))
-            .await
-            .unwrap_or_else(|_| Err(format!("no answer within {TIME:?}")))
-        {
-            Ok(verdict) => {
+        let asked = async {
+            let Some(_turn) = self.turns.take(from).await else {
+                return Ok(None);
+            };
+            self.ask(token).await.map(Some)
+        };
+        let answer = tokio::time::timeout(TIME, asked).await;
+        match answer.unwrap_or_else(|_| Err(format!("no answer within {TIME:?}"))) {
+            Ok(None) => {
+                count("too-many");
+                let detail =
+                    format!("too many tokens of {from} are being verified at once; ask again");
+                Err(Problem::new(ProblemType::Overloaded, detail).retry_after(1))
+            }
+            Ok(Some(verdict)) => {
                 count(if verdict.is_ok() {
                     "accepted"
                 } else {
@@ -121,7 +135,6 @@ impl Reviewer {
     }
 
     async fn ask(&self, token: &str) -> Result<Verdict, String> {
-        let _turn = self.turns.acquire().await.map_err(|e| e.to_string())?;
         let own = std::fs::read_to_string(&self.own_token)
             .map_err(|e| format!("{}: {e}", self.own_token.display()))?;
         let body = serde_json::json!({

@@ -1,0 +1,105 @@
+//! Whose turn it is to be reviewed: so many at once, and no address more than its share, so that one pod that floods
+//! the server with bad tokens delays itself and nobody else.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// Reviews at once; further ones wait.
+const AT_ONCE: usize = 16;
+/// Reviews of one address, under way or waiting. Half of all: the pods of a node's own network share an address.
+const OF_ONE: usize = 8;
+
+/// Hands out turns.
+#[derive(Debug)]
+pub(crate) struct Turns {
+    all: Semaphore,
+    by_address: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// A turn; it ends when dropped.
+#[derive(Debug)]
+pub(crate) struct Turn<'a> {
+    _one_of_all: SemaphorePermit<'a>,
+    _share: Share<'a>,
+}
+
+#[derive(Debug)]
+struct Share<'a> {
+    turns: &'a Turns,
+    address: IpAddr,
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        let mut m = self.turns.lock();
+        if let Some(n) = m.get_mut(&self.address) {
+            *n -= 1;
+            if *n == 0 {
+                m.remove(&self.address);
+            }
+        }
+    }
+}
+
+impl Turns {
+    /// None taken.
+    pub(crate) fn new() -> Self {
+        Self {
+            all: Semaphore::new(AT_ONCE),
+            by_address: Mutex::default(),
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.by_address
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn share(&self, address: IpAddr) -> Option<Share<'_>> {
+        let mut m = self.lock();
+        let n = m.entry(address).or_default();
+        if *n >= OF_ONE {
+            return None;
+        }
+        *n += 1;
+        Some(Share {
+            turns: self,
+            address,
+        })
+    }
+
+    /// Waits for a turn; `None` if the address has its share of them already.
+    pub(crate) async fn take(&self, address: IpAddr) -> Option<Turn<'_>> {
+        let share = self.share(address)?;
+        let one_of_all = self.all.acquire().await.ok()?;
+        Some(Turn {
+            _one_of_all: one_of_all,
+            _share: share,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    #[tokio::test]
+    async fn one_address_never_has_all_turns() {
+        let turns = Turns::new();
+        let address = |n| IpAddr::from(Ipv4Addr::new(10, 0, 0, n));
+        let mut taken = Vec::new();
+        while let Some(t) = turns.take(address(1)).await {
+            taken.push(t);
+        }
+        assert_eq!(taken.len(), OF_ONE);
+        assert!(turns.take(address(2)).await.is_some());
+        taken.pop();
+        assert!(turns.take(address(1)).await.is_some());
+        drop(taken);
+        assert!(turns.lock().is_empty());
+    }
+}
