@@ -33,7 +33,8 @@ impl Vendor {
 
     /// A licence for some seats of products, bound to an anchor. `extra` are further lines of the order.
     pub async fn licence(&self, name: &str, products: &[(&str, u32)], anchor: &Anchor, extra: &str) -> Result<String> {
-        let mut order = format!("id: {name}\ncustomer: A customer\n{extra}");
+        let expires = if extra.contains("expires:") { "" } else { "expires: never\n" };
+        let mut order = format!("id: {name}\ncustomer: A customer\n{expires}{extra}");
         order.push_str("pools:\n");
         for (p, n) in products {
             order.push_str(&format!("- {{name: {p}, seats: {n}}}\n"));

@@ -4,6 +4,8 @@ use super::begin;
 use crate::lab::{Anchor, App, Lab, PIN, Server, eventually, within};
 use anyhow::{Context as _, Result, ensure};
 use mooring_core::license::{OpenLicence, Trust, armour};
+use mooring_core::time::Timestamp;
+use std::time::Duration;
 
 /// A bad annotation, an unknown product, more seats than there are.
 pub(super) async fn bad_annotations_and_claims(lab: &Lab) -> Result<()> {
@@ -55,9 +57,11 @@ pub(super) async fn bad_licences_and_a_wrong_pin(lab: &Lab) -> Result<()> {
 
     let tampered = named("tampered");
     tampered.apply_with(lab, &change_one_byte(&good)?, PIN, &lab.anchor).await?;
-    let past = "notBefore: \"2020-01-01\"\nexpires: \"2021-01-01\"\n";
+    // Nobody issues a licence that is over already: this one is, by the time a server reads it.
+    let soon = (Timestamp::now() + Duration::from_secs(2)).to_string();
+    let day = soon.get(..10).unwrap_or_default().to_owned();
     let expired = named("expired");
-    let text = lab.vendor.licence("expired", &products, &lab.anchor, past).await?;
+    let text = lab.vendor.licence("expired", &products, &lab.anchor, &format!("expires: \"{soon}\"\n")).await?;
     expired.apply_with(lab, &text, PIN, &lab.anchor).await?;
     let elsewhere = Anchor::named(&lab.cli, lab.dir.path(), "another-token").await?;
     let foreign = named("foreign");
@@ -68,7 +72,7 @@ pub(super) async fn bad_licences_and_a_wrong_pin(lab: &Lab) -> Result<()> {
 
     for (server, kind, says) in [
         (&tampered, "LicenseValid", &["signature"][..]),
-        (&expired, "LicenseValid", &["expires", "2021-01-01"][..]),
+        (&expired, "LicenseValid", &["expires", day.as_str()][..]),
         (&foreign, "AnchorPresent", &["licence"][..]),
         (&locked, "AnchorPresent", &["PIN"][..]),
     ] {
