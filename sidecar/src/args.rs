@@ -33,10 +33,22 @@ pub(crate) enum Command {
 pub(crate) struct RunArgs {
     /// What to claim, as the annotation mooring.dev/licenses writes it: product[@version][:seats], several with commas,
     /// such as "render@2026.1:2,denoise".
-    #[arg(long, env = "MOORING_LICENSES", value_name = "ITEMS")]
+    #[arg(
+        long,
+        env = "MOORING_LICENSES",
+        default_value = "",
+        hide_default_value = true,
+        value_name = "ITEMS"
+    )]
     pub(crate) licenses: String,
     /// The license server; its certificate must be for this name.
-    #[arg(long, env = "MOORING_SERVER", value_name = "https://NAME:PORT")]
+    #[arg(
+        long,
+        env = "MOORING_SERVER",
+        default_value = "",
+        hide_default_value = true,
+        value_name = "https://NAME:PORT"
+    )]
     pub(crate) server: String,
     /// Where to connect to, so that no DNS is needed; without it the server's name is resolved.
     #[arg(
@@ -51,6 +63,8 @@ pub(crate) struct RunArgs {
     #[arg(
         long,
         env = "MOORING_ROOTS",
+        default_value = "",
+        hide_default_value = true,
         value_name = "PEM",
         hide_env_values = true
     )]

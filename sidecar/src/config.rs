@@ -40,6 +40,17 @@ pub(crate) struct Config {
 impl Config {
     /// Checks every value; nothing is connected to or written yet.
     pub(crate) fn from_args(args: &RunArgs) -> Result<Self, ConfigError> {
+        let needed = [
+            ("MOORING_LICENSES", &args.licenses),
+            ("MOORING_SERVER", &args.server),
+            ("MOORING_ROOTS", &args.roots),
+        ];
+        if let Some((variable, _)) = needed.into_iter().find(|(_, v)| v.is_empty()) {
+            return Err(bad(
+                variable,
+                "is not set; mooring-sidecar run --help says what it is",
+            ));
+        }
         let items = request::parse(&args.licenses)
             .map_err(|e| bad("MOORING_LICENSES", format!("{:?}: {e}", args.licenses)))?;
         let start = match args.start.as_str() {
@@ -162,7 +173,8 @@ mod tests {
             refused(|a| a.roots = "nonsense".into())
                 .starts_with("MOORING_ROOTS: root certificates: none")
         );
-        assert!(refused(|a| a.roots = String::new()).starts_with("MOORING_ROOTS:"));
+        let unset = "MOORING_ROOTS: is not set; mooring-sidecar run --help says what it is";
+        assert_eq!(refused(|a| a.roots = String::new()), unset);
         assert!(
             refused(|a| a.addresses = "localhost:8443".into())
                 .contains("MOORING_ADDRESSES: \"localhost:8443\": expected")
