@@ -83,11 +83,14 @@ fn claim(k: &Known, before: Option<&LicenseLeaseStatus>) -> ClaimStatus {
         k.view.lease.to_string(),
         state_of(k.view.state),
     );
+    // A refused holder asks again each minute, each time under a new lease id that comes to nothing: no change.
+    let refused = state == LeaseState::Refused;
     let same = before.and_then(|b| {
         b.claims
             .iter()
-            .find(|c| c.name == name && c.lease == lease && c.state == state)
+            .find(|c| c.name == name && c.state == state && (refused || c.lease == lease))
     });
+    let lease = same.map_or(lease, |s| s.lease.clone());
     let until = k.until.map(|u| {
         let written = same
             .and_then(|s| s.until.as_ref())

@@ -211,6 +211,21 @@ fn a_refusal_names_the_field_and_what_to_do() {
 }
 
 #[test]
+fn a_refusal_repeated_each_minute_is_written_once() {
+    let server = server();
+    let lease = written(vec![view("pod", "Refused", json!({}))]);
+    let again = claims_at(
+        vec![view(
+            "pod",
+            "Refused",
+            json!({ "lease": "0c".repeat(16), "sinceMs": 10 }),
+        )],
+        "2026-03-01T12:01:00Z".parse().unwrap(),
+    );
+    assert_eq!(plan(&facts(&server, &again, Some(&lease))), Step::Nothing);
+}
+
+#[test]
 fn silence_says_until_when_and_does_not_move_with_each_answer() {
     let server = server();
     let lease = written(vec![view("pod", "Silent", json!({ "freeInMs": 20_000 }))]);

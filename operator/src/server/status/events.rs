@@ -14,6 +14,9 @@ const SPOKEN: &[&str] = &[
     "PodNotRunning",
 ];
 
+/// The server's reason where nothing is wrong with its licence file.
+const VALID: &str = "Valid";
+
 fn find<'a>(status: &'a LicenseServerStatus, kind: &str) -> Option<&'a Condition> {
     status.conditions.iter().find(|c| c.type_ == kind)
 }
@@ -66,22 +69,21 @@ pub fn events(before: Option<&LicenseServerStatus>, now: &LicenseServerStatus) -
         }
     }
     if let Some((was, is)) = turned("LicenseValid") {
-        match (was, is.status.as_str()) {
-            (_, "False") => said.push(note(
-                Severity::Warning,
-                "LicenseInvalid",
-                "Watch",
-                &format!("{}: {}", is.reason, is.message),
-            )),
-            (_, "True") if is.reason == "LicenseSecretMissing" => {
+        let text = format!("{}: {}", is.reason, is.message);
+        let was_whole = find(old, "LicenseValid").is_some_and(|c| c.reason == VALID);
+        match (is.status.as_str(), is.reason.as_str()) {
+            ("False", _) => said.push(note(Severity::Warning, "LicenseInvalid", "Watch", &text)),
+            // In force, and yet something is wrong with the file that lies there now.
+            ("True", reason) if reason != VALID => {
                 said.push(note(
                     Severity::Warning,
-                    "LicenseSecretMissing",
-                    "Dereference",
-                    &is.message,
+                    "LicenseFileRefused",
+                    "Watch",
+                    &text,
                 ));
             }
-            (None | Some("False"), "True") => {
+            // After a restart the licence is unknown for a moment: that is no news.
+            ("True", _) if was != Some("Unknown") && !was_whole => {
                 said.push(note(Severity::Normal, "LicenseValid", "Watch", &is.message));
             }
             _ => {}

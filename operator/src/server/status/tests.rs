@@ -153,6 +153,23 @@ fn a_bad_licence_is_said_where_people_look() {
 }
 
 #[test]
+fn a_refused_new_file_is_an_event_although_the_old_licence_stays_in_force() {
+    let s = Facts::default().status(None);
+    let refused = snapshot(|v| v["licenceReason"] = json!("NewLicenceRefused"));
+    let refused = Facts {
+        snapshot: refused,
+        ..Facts::default()
+    }
+    .status(Some(&s));
+    assert_eq!(said(&refused, "Ready").0, "True");
+    assert_eq!(reasons(Some(&s), &refused), ["LicenseFileRefused"]);
+    assert_eq!(
+        reasons(Some(&refused), &Facts::default().status(Some(&refused))),
+        ["LicenseValid"]
+    );
+}
+
+#[test]
 fn settling_is_a_condition_and_not_yet_ready() {
     let s = Facts {
         snapshot: snapshot(|v| v["settling"] = json!(true)),
