@@ -1,9 +1,11 @@
 //! What the tests stand on: a license server in this process ([`server`]) and sidecars as processes ([`sidecar`]).
 
+mod books;
 mod server;
 mod sidecar;
 
-pub use server::{Server, vendor};
+pub use books::vendor;
+pub use server::Server;
 pub use sidecar::{Sidecar, curl, raw};
 
 use std::time::{Duration, Instant};

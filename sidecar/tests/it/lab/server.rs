@@ -1,53 +1,24 @@
-//! A license server in the test's process: the real ledger and chain, with a software anchor, behind real TLS. It can be
-//! switched off and on, and restarted with empty books.
+//! A license server in the test's process, behind real TLS: it can be switched off and on, and restarted with empty books.
 
+use super::books::Run;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
-use mooring_core::ledger::{
-    Capacity, Claim, Claimed, Granted, HeldLease, Ledger, Limits, Place, Settings,
-};
-use mooring_core::license::{
-    AnchorKey, AnchorKind, Bundle, CountBy, Delegation, Draw, Envelope, IdentityKey, LeaseToken,
-    Licence, Policy, Pool, Product, Reclaim, SigningKey, Ticket, TicketBundle, TokenAnchor,
-    TokenItem, VersionRange, types,
-};
-use mooring_core::names::{ClaimName, InstanceId, LeaseId, PoolName, ProductName};
+use mooring_core::ledger::Claimed;
+use mooring_core::license::SigningKey;
+use mooring_core::names::{ClaimName, LeaseId};
 use mooring_core::secret::Secret;
-use mooring_core::time::Timestamp;
 use mooring_core::wire::{
-    ClaimRequest, Grant, Holder, LeaseView, NonceRequest, OptimisticStart, Problem, ProblemType,
-    RenewRequest, RenewResponse, Renewed, SECRET_HEADER, TokenResponse, ViewState, Waiting,
+    ClaimRequest, LeaseView, NonceRequest, Problem, ProblemType, RenewRequest, RenewResponse,
+    Renewed, SECRET_HEADER, TokenResponse, ViewState,
 };
 use mooring_net::http::{self as web, Body};
 use mooring_net::shutdown::Shutdown;
-use mooring_net::{clock, random, tls};
+use mooring_net::{clock, tls};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio_rustls::TlsAcceptor;
-
-/// The vendor's key.
-pub fn vendor() -> SigningKey {
-    SigningKey::from_seed(&[42; 32]).unwrap()
-}
-
-const MAX_CONTESTED: Duration = Duration::from_secs(900);
-const GRACE: Duration = Duration::from_secs(120);
-
-/// The books and the chain of one run of the server.
-struct Run {
-    ledger: Ledger,
-    instance: InstanceId,
-    key: SigningKey,
-    licence: Envelope,
-    delegation: Envelope,
-    earlier: Vec<SigningKey>,
-    lease_for: Duration,
-    seq: u64,
-    /// How many requests came, by their method and the path's last word but ids.
-    seen: Vec<String>,
-}
 
 pub struct Server {
     run: Arc<Mutex<Run>>,
@@ -55,257 +26,6 @@ pub struct Server {
     pub roots: String,
     identity: (String, String),
     on: Option<(tokio::runtime::Runtime, tokio::sync::watch::Sender<bool>)>,
-}
-
-fn licence(seats: u32) -> Licence {
-    let pool = PoolName::new("seats").unwrap();
-    let draw = Draw {
-        pool: pool.clone(),
-        weight: 1,
-    };
-    let product = Product {
-        name: ProductName::new("render").unwrap(),
-        versions: VersionRange::default(),
-        features: vec![],
-        count_by: CountBy::Claim,
-        from: vec![vec![draw]],
-    };
-    let anchor = SigningKey::from_seed(&[5; 32]).unwrap().public();
-    Licence {
-        schema: 1,
-        critical: vec![],
-        id: "test-1".into(),
-        supersedes: vec![],
-        customer: "ACME".into(),
-        issued: "2020-01-01T00:00:00Z".parse().unwrap(),
-        not_before: None,
-        expires: Some("2100-01-01T00:00:00Z".parse().unwrap()),
-        maintenance_until: None,
-        test: true,
-        pools: vec![Pool {
-            name: pool,
-            seats,
-            overdraft: 0,
-        }],
-        products: vec![product],
-        anchors: vec![AnchorKey {
-            kind: AnchorKind::Pkcs11,
-            key: anchor,
-            software: true,
-            label: None,
-            standby: None,
-        }],
-        policy: Policy::default(),
-    }
-}
-
-impl Run {
-    fn new(seats: u32, lease_for: Duration, settle: Duration, earlier: Vec<SigningKey>) -> Self {
-        let anchor = SigningKey::from_seed(&[5; 32]).unwrap();
-        let key = SigningKey::from_seed(&random::bytes()).unwrap();
-        let (document, now, instance) = (licence(seats), clock::now(), random::instance_id());
-        let licence = Envelope::sign(types::LICENCE, &document, &vendor()).unwrap();
-        let delegation = Delegation {
-            licence: licence.digest(),
-            kind: AnchorKind::Pkcs11,
-            key_id: anchor.public().id(),
-            server_key: key.public(),
-            instance,
-            not_before: now.wall.checked_sub(Duration::from_secs(1)).unwrap(),
-            not_after: now.wall.checked_add(Duration::from_secs(800)).unwrap(),
-        };
-        let delegation = Envelope::sign(types::DELEGATION, &delegation, &anchor).unwrap();
-        let settings = Settings {
-            instance,
-            generation: u64::try_from(now.wall.as_millisecond()).unwrap(),
-            lease_for,
-            settle,
-            reclaim: Reclaim::Any,
-            grace: GRACE,
-            limits: Limits::default(),
-        };
-        let ledger = Ledger::new(settings, Capacity::of(&document), now.boot);
-        Self {
-            ledger,
-            instance,
-            key,
-            licence,
-            delegation,
-            earlier,
-            lease_for,
-            seq: 0,
-            seen: vec![],
-        }
-    }
-
-    fn token(&mut self, g: &Granted, nonce: Option<String>) -> Bundle {
-        self.seq += 1;
-        let items = g.items.iter().map(|i| TokenItem {
-            product: i.product.clone(),
-            seats: i.seats,
-            versions: VersionRange::default(),
-            maintenance_until: None,
-        });
-        let token = LeaseToken {
-            licence: self.licence.digest(),
-            anchor: TokenAnchor {
-                kind: AnchorKind::Pkcs11,
-                key_id: SigningKey::from_seed(&[5; 32]).unwrap().public().id(),
-            },
-            delegation: self.delegation.digest(),
-            instance: self.instance,
-            seq: self.seq,
-            lease: g.lease,
-            claim: g.claim.clone(),
-            holder: identity().hide(&g.holder),
-            items: items.collect(),
-            issued_at: Timestamp::now(),
-            issued_boot: None,
-            lease_for: self.lease_for,
-            run_for: GRACE,
-            counter: g.counter,
-            overdraft: g.overdraft,
-            cnf: g.secret_hash,
-            test: true,
-            nonce,
-        };
-        let lease = Envelope::sign(types::LEASE, &token, &self.key).unwrap();
-        Bundle {
-            licence: self.licence.clone(),
-            delegation: self.delegation.clone(),
-            lease,
-        }
-    }
-
-    fn answer(&mut self, c: Claimed) -> Response<Body> {
-        match c {
-            Claimed::Granted(g) => web::json(StatusCode::OK, &self.grant(&g)),
-            Claimed::Waiting(p) => web::json(StatusCode::ACCEPTED, &self.waiting(p)),
-        }
-    }
-
-    fn grant(&mut self, g: &Granted) -> Grant {
-        Grant {
-            lease: g.lease,
-            claim: g.claim.clone(),
-            instance: self.instance,
-            items: g.items.clone(),
-            lease_for: self.lease_for,
-            run_for: GRACE,
-            max_contested: MAX_CONTESTED,
-            optimistic_start: OptimisticStart::Allow,
-            counter: g.counter,
-            holder: g.holder.clone(),
-            token: self.token(g, None),
-        }
-    }
-
-    fn waiting(&mut self, p: Place) -> Waiting {
-        let ticket = Ticket {
-            instance: self.instance,
-            generation: p.generation,
-            arrival: p.arrival,
-            lease: p.lease,
-            claim: p.claim.clone(),
-            items: p.items.clone(),
-            holder: identity().hide(&p.holder),
-            cnf: p.secret_hash,
-            contested: p.contested,
-            issued_at: Timestamp::now(),
-        };
-        let ticket = Envelope::sign(types::TICKET, &ticket, &self.key).unwrap();
-        Waiting {
-            lease: p.lease,
-            claim: p.claim,
-            instance: self.instance,
-            place: p.place,
-            reason: p.reason,
-            ticket: TicketBundle {
-                delegation: self.delegation.clone(),
-                ticket,
-            },
-            retry_in: self.lease_for / 2,
-            max_contested: MAX_CONTESTED,
-            holder: p.holder,
-        }
-    }
-
-    fn keys(&self) -> Vec<mooring_core::license::PublicKey> {
-        std::iter::once(&self.key)
-            .chain(&self.earlier)
-            .map(SigningKey::public)
-            .collect()
-    }
-
-    fn claim(
-        &mut self,
-        name: ClaimName,
-        body: ClaimRequest,
-        bearer: Option<&str>,
-    ) -> Result<Claimed, Problem> {
-        let stranger = || Problem::new(ProblemType::Unauthenticated, "no acceptable credential");
-        let proves = |cnf: mooring_core::secret::SecretHash| {
-            body.secret.as_ref().is_some_and(|s| cnf.matches(s))
-        };
-        let ticket = body.ticket.as_ref().map(|t| {
-            t.ticket
-                .open::<Ticket>(types::TICKET, &self.keys())
-                .unwrap()
-                .0
-        });
-        let ticket = ticket.filter(|t| proves(t.cnf));
-        let token = body.held.as_ref().map(|h| {
-            h.lease
-                .open::<LeaseToken>(types::LEASE, &self.keys())
-                .unwrap()
-                .0
-        });
-        let token = token.filter(|t| proves(t.cnf));
-        let vouched = body.holder.clone().filter(|h| {
-            ticket.as_ref().is_some_and(|t| identity().is(h, &t.holder))
-                || token.as_ref().is_some_and(|t| identity().is(h, &t.holder))
-        });
-        let holder = match (vouched, bearer.and_then(|b| b.strip_prefix("Bearer pod-"))) {
-            (Some(h), _) => h,
-            (None, Some(uid)) => pod(uid),
-            (None, None) => return Err(stranger()),
-        };
-        let held = token.map(|token| {
-            let unexpired = token.unexpired(clock::now(), "");
-            HeldLease {
-                token,
-                unexpired,
-                counter: body.held.as_ref().unwrap().counter,
-            }
-        });
-        let claim = Claim {
-            holder,
-            name,
-            items: body.items,
-            secret_hash: body.secret_hash,
-            new_id: random::lease_id(),
-            standing: body.standing,
-            ticket,
-            held,
-            priority: 0,
-        };
-        self.ledger.claim(claim, clock::boot())
-    }
-}
-
-fn identity() -> IdentityKey {
-    IdentityKey::new(&[9; 32])
-}
-
-fn pod(uid: &str) -> Holder {
-    let (namespace, pod) = ("team".into(), format!("pod-{uid}"));
-    Holder::Pod {
-        namespace,
-        pod,
-        uid: uid.into(),
-        service_account: "default".into(),
-        node: None,
-    }
 }
 
 async fn handle(run: Arc<Mutex<Run>>, req: Request<Incoming>) -> Response<Body> {
