@@ -11,7 +11,10 @@ use mooring_core::wire::{Holder, Renewal, Standing};
 use std::time::{Duration, Instant};
 
 fn main() {
-    println!("{:>9}  {:>12}  {:>12}  {:>12}", "leases", "claims/s", "renewals/s", "releases/s");
+    println!(
+        "{:>9}  {:>12}  {:>12}  {:>12}",
+        "leases", "claims/s", "renewals/s", "releases/s"
+    );
     for n in [1_000u32, 10_000, 100_000, 1_000_000] {
         let (claims, renewals, releases) = rate(n);
         println!("{n:>9}  {claims:>12.0}  {renewals:>12.0}  {releases:>12.0}");
@@ -31,7 +34,10 @@ fn rate(n: u32) -> (f64, f64, f64) {
         settle: Duration::ZERO,
         reclaim: Reclaim::Any,
         grace: Duration::from_secs(600),
-        limits: Limits { per_namespace: usize::MAX, ..Limits::default() },
+        limits: Limits {
+            per_namespace: usize::MAX,
+            ..Limits::default()
+        },
     };
     let now = BootTime::from_millis(1);
     let mut l = Ledger::new(settings, Capacity::of(&licence), now);
@@ -39,7 +45,9 @@ fn rate(n: u32) -> (f64, f64, f64) {
     let secrets: Vec<Secret> = (0..n).map(|i| Secret::from_bytes(bytes(i))).collect();
     let claims: Vec<Claim> = (0..n)
         .map(|i| Claim {
-            holder: Holder::External { subject: i.to_string() },
+            holder: Holder::External {
+                subject: i.to_string(),
+            },
             name: ClaimName::pod(),
             items: items.clone(),
             secret_hash: secrets[i as usize].hash(),
@@ -60,7 +68,12 @@ fn rate(n: u32) -> (f64, f64, f64) {
     let renewals: Vec<Renewal> = (0..n)
         .map(|i| {
             let secret = secrets[i as usize].clone();
-            Renewal { lease: id(i), secret, counter: 1, request_id: RequestId::from_bytes([1; 16]) }
+            Renewal {
+                lease: id(i),
+                secret,
+                counter: 1,
+                request_id: RequestId::from_bytes([1; 16]),
+            }
         })
         .collect();
     let t = Instant::now();

@@ -17,14 +17,24 @@ pub async fn run() -> Result<()> {
     let lab = Lab::open().await?;
     let (anchored, other) = lab.nodes.clone();
     println!("The vendor's public key: {}", lab.vendor.public);
-    println!("A PKCS#11 token (SoftHSM2 here; a USB dongle elsewhere) is on {anchored}, not on {other}.");
+    println!(
+        "A PKCS#11 token (SoftHSM2 here; a USB dongle elsewhere) is on {anchored}, not on {other}."
+    );
 
     say("2. The operator is installed with Helm.");
-    Helm::upgrade(&lab, &[]).await?.ok("helm upgrade --install")?;
+    Helm::upgrade(&lab, &[])
+        .await?
+        .ok("helm upgrade --install")?;
     print(&lab, &["-n", "mooring-system", "get", "pods"]).await?;
 
-    say("3. A license server with 2 seats of \"render\", anchored to the token by the licence it was given.");
-    lab.apply(&format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {NAMESPACE}}}}}")).await?.ok("making a namespace")?;
+    say(
+        "3. A license server with 2 seats of \"render\", anchored to the token by the licence it was given.",
+    );
+    lab.apply(&format!(
+        "{{apiVersion: v1, kind: Namespace, metadata: {{name: {NAMESPACE}}}}}"
+    ))
+    .await?
+    .ok("making a namespace")?;
     let mut server = Server::new(NAMESPACE, 2);
     server.duration = "30s".into();
     server.apply(&lab).await?;
@@ -35,17 +45,37 @@ pub async fn run() -> Result<()> {
 
     say("4. Three pods opt in by an annotation: mooring.dev/licenses: render");
     let apps = start_apps(&lab).await?;
-    println!("Two seats, three pods: one too many. Waiting until two hold a lease and one is in line …");
-    let rows = server.shows(&lab, &[("Held", 2), ("Waiting", 1)], 90).await?;
-    print(&lab, &["-n", NAMESPACE, "get", "licenseleases", "-o", "wide"]).await?;
-    print(&lab, &["-n", NAMESPACE, "get", "pods", "-l", "app=e2e", "-o", "wide"]).await?;
+    println!(
+        "Two seats, three pods: one too many. Waiting until two hold a lease and one is in line …"
+    );
+    let rows = server
+        .shows(&lab, &[("Held", 2), ("Waiting", 1)], 90)
+        .await?;
+    print(
+        &lab,
+        &["-n", NAMESPACE, "get", "licenseleases", "-o", "wide"],
+    )
+    .await?;
+    print(
+        &lab,
+        &[
+            "-n", NAMESPACE, "get", "pods", "-l", "app=e2e", "-o", "wide",
+        ],
+    )
+    .await?;
     print(&lab, &["-n", NAMESPACE, "get", "licenseservers"]).await?;
 
     say("5. What it comes to, read from the API");
-    let count = |state: &str| rows.iter().filter(|r| r["status"]["state"] == state).count();
+    let count = |state: &str| {
+        rows.iter()
+            .filter(|r| r["status"]["state"] == state)
+            .count()
+    };
     let (held, waiting) = (count("Held"), count("Waiting"));
     for a in &apps {
-        if rows.iter().any(|r| r["spec"]["holder"]["name"] == a.name.as_str() && r["status"]["state"] == "Held") {
+        if rows.iter().any(|r| {
+            r["spec"]["holder"]["name"] == a.name.as_str() && r["status"]["state"] == "Held"
+        }) {
             a.runs(&lab, 30).await?;
         }
     }
@@ -53,7 +83,9 @@ pub async fn run() -> Result<()> {
     for a in &apps {
         started += usize::from(a.started(&lab).await?);
     }
-    println!("leases Held: {held} (2 expected)   Waiting: {waiting} (1 expected)   application containers started: {started} (2 expected)");
+    println!(
+        "leases Held: {held} (2 expected)   Waiting: {waiting} (1 expected)   application containers started: {started} (2 expected)"
+    );
     if (held, waiting, started) != (2, 1, 2) {
         lab.dump(&[NAMESPACE.into(), "mooring-system".into()]).await;
         bail!("the demo did not come out as it should");
@@ -73,7 +105,16 @@ async fn start_apps(lab: &Lab) -> Result<Vec<App>> {
         let made = lab.apply(&yaml).await?;
         // A pod of an earlier demo that was made from other images cannot be changed: it is made anew.
         if !made.success {
-            lab.kubectl(&["-n", NAMESPACE, "delete", "pod", &name, "--ignore-not-found"]).await?.ok("deleting an older pod")?;
+            lab.kubectl(&[
+                "-n",
+                NAMESPACE,
+                "delete",
+                "pod",
+                &name,
+                "--ignore-not-found",
+            ])
+            .await?
+            .ok("deleting an older pod")?;
             lab.apply(&yaml).await?.ok("starting an annotated pod")?;
         }
         apps.push(App::follow(lab, NAMESPACE, &name));
@@ -84,10 +125,24 @@ async fn start_apps(lab: &Lab) -> Result<Vec<App>> {
 async fn show_one_application(lab: &Lab, apps: &[App]) -> Result<()> {
     for a in apps {
         if a.started(lab).await? {
-            println!("\nInside {}, `curl --unix-socket $MOORING_SOCKET http://mooring/v1/status` says:", a.name);
-            let o = a.shell(lab, "curl -s --unix-socket $MOORING_SOCKET http://mooring/v1/status").await?.ok("asking the socket")?;
+            println!(
+                "\nInside {}, `curl --unix-socket $MOORING_SOCKET http://mooring/v1/status` says:",
+                a.name
+            );
+            let o = a
+                .shell(
+                    lab,
+                    "curl -s --unix-socket $MOORING_SOCKET http://mooring/v1/status",
+                )
+                .await?
+                .ok("asking the socket")?;
             let v: serde_json::Value = serde_json::from_str(&o)?;
-            println!("  state {}, licensed {}, for {} s without further contact", v["state"], v["licensed"], v["forMs"].as_u64().unwrap_or(0) / 1000);
+            println!(
+                "  state {}, licensed {}, for {} s without further contact",
+                v["state"],
+                v["licensed"],
+                v["forMs"].as_u64().unwrap_or(0) / 1000
+            );
             return Ok(());
         }
     }

@@ -36,7 +36,10 @@ async fn main() -> Result<()> {
             };
             let lab = Lab::open().await?;
             let local = tokio::task::LocalSet::new();
-            if !local.run_until(suite::run(&topic, &scenarios, &lab, &only)).await {
+            if !local
+                .run_until(suite::run(&topic, &scenarios, &lab, &only))
+                .await
+            {
                 std::process::exit(1);
             }
             Ok(())

@@ -33,8 +33,10 @@ pub fn namespace(name: &str) -> String {
 
 /// Runs, inside a `LocalSet`, those whose name contains one of `only` (all, if none is given). Returns whether all passed.
 pub async fn run(topic: &str, scenarios: &[Scenario], lab: &Lab, only: &[String]) -> bool {
-    let chosen: Vec<&Scenario> =
-        scenarios.iter().filter(|s| only.is_empty() || only.iter().any(|o| s.name.contains(o.as_str()))).collect();
+    let chosen: Vec<&Scenario> = scenarios
+        .iter()
+        .filter(|s| only.is_empty() || only.iter().any(|o| s.name.contains(o.as_str())))
+        .collect();
     let (mut passed, mut failed) = (0, Vec::new());
     for s in &chosen {
         println!("scenario {topic}::{} …", s.name);
@@ -49,7 +51,10 @@ pub async fn run(topic: &str, scenarios: &[Scenario], lab: &Lab, only: &[String]
                 println!("scenario {topic}::{} … ok ({secs:.1} s)", s.name);
             }
             Err(e) => {
-                println!("scenario {topic}::{} … FAILED ({secs:.1} s)\n  {e:#}", s.name);
+                println!(
+                    "scenario {topic}::{} … FAILED ({secs:.1} s)\n  {e:#}",
+                    s.name
+                );
                 lab.dump(&s.namespaces()).await;
                 println!("\nscenario {topic}::{} failed: {e:#}\n", s.name);
                 failed.push(s.name);

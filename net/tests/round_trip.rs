@@ -34,9 +34,14 @@ impl Authority {
 
     fn issue(&self, common: &str, names: &[&str]) -> (String, String) {
         let key = KeyPair::generate().unwrap();
-        let mut p = CertificateParams::new(names.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>()).unwrap();
+        let mut p =
+            CertificateParams::new(names.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>())
+                .unwrap();
         p.distinguished_name.push(DnType::CommonName, common);
-        (p.signed_by(&key, &self.0).unwrap().pem(), key.serialize_pem())
+        (
+            p.signed_by(&key, &self.0).unwrap().pem(),
+            key.serialize_pem(),
+        )
     }
 }
 
@@ -56,24 +61,42 @@ async fn serve(limits: Limits) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     let (stop, shutdown) = Shutdown::channel();
-    tokio::spawn(net::serve(listener, Some(TlsAcceptor::from(config)), limits, shutdown, |req: Request<_>| async move {
-        let who = req.extensions().get::<Peer>().and_then(|p| p.cert.clone());
-        let who = who.and_then(|c| tls::common_name(&c)).unwrap_or_else(|| "nobody".into());
-        if req.method() == Method::GET {
-            return net::with_type(StatusCode::OK, "text/plain", who);
-        }
-        match net::read_body(req.into_body(), 1000, Duration::from_millis(500)).await {
-            Ok(b) => net::with_type(StatusCode::OK, "text/plain", b.len().to_string()),
-            Err(p) => net::problem(&p),
-        }
-    }));
-    Server { addr, identity, ca, stop }
+    tokio::spawn(net::serve(
+        listener,
+        Some(TlsAcceptor::from(config)),
+        limits,
+        shutdown,
+        |req: Request<_>| async move {
+            let who = req.extensions().get::<Peer>().and_then(|p| p.cert.clone());
+            let who = who
+                .and_then(|c| tls::common_name(&c))
+                .unwrap_or_else(|| "nobody".into());
+            if req.method() == Method::GET {
+                return net::with_type(StatusCode::OK, "text/plain", who);
+            }
+            match net::read_body(req.into_body(), 1000, Duration::from_millis(500)).await {
+                Ok(b) => net::with_type(StatusCode::OK, "text/plain", b.len().to_string()),
+                Err(p) => net::problem(&p),
+            }
+        },
+    ));
+    Server {
+        addr,
+        identity,
+        ca,
+        stop,
+    }
 }
 
 impl Server {
     fn client(&self, name: &str, roots: &str, identity: Option<(&str, &str)>) -> Client {
         let config = tls::client_config(roots, identity).unwrap();
-        Client::new(&format!("https://{name}:8443"), vec![self.addr.to_string()], config).unwrap()
+        Client::new(
+            &format!("https://{name}:8443"),
+            vec![self.addr.to_string()],
+            config,
+        )
+        .unwrap()
     }
 }
 
@@ -82,7 +105,10 @@ fn get() -> Call {
 }
 
 fn post(n: usize) -> Call {
-    Call { body: Some(Bytes::from(vec![b'x'; n])), ..Call::new(Method::POST, "/") }
+    Call {
+        body: Some(Bytes::from(vec![b'x'; n])),
+        ..Call::new(Method::POST, "/")
+    }
 }
 
 #[tokio::test]
@@ -93,15 +119,36 @@ async fn the_name_is_verified_whatever_the_address_and_the_peer_is_known_by_its_
     assert_eq!(nobody.call(&get(), SOON).await.unwrap().body, "nobody");
     let (cert, key) = s.ca.issue("mooring-operator", &[]);
     let operator = s.client("main.ns.svc", &roots, Some((&cert, &key)));
-    assert_eq!(operator.call(&get(), SOON).await.unwrap().body, "mooring-operator");
+    assert_eq!(
+        operator.call(&get(), SOON).await.unwrap().body,
+        "mooring-operator"
+    );
 
-    let other_name = s.client("other.ns.svc", &roots, None).call(&get(), SOON).await;
-    assert!(matches!(other_name, Err(ClientError::Tls { .. })), "{other_name:?}");
-    let other_roots = s.client("main.ns.svc", &Authority::new().roots(), None).call(&get(), SOON).await;
-    assert!(matches!(other_roots, Err(ClientError::Tls { .. })), "{other_roots:?}");
+    let other_name = s
+        .client("other.ns.svc", &roots, None)
+        .call(&get(), SOON)
+        .await;
+    assert!(
+        matches!(other_name, Err(ClientError::Tls { .. })),
+        "{other_name:?}"
+    );
+    let other_roots = s
+        .client("main.ns.svc", &Authority::new().roots(), None)
+        .call(&get(), SOON)
+        .await;
+    assert!(
+        matches!(other_roots, Err(ClientError::Tls { .. })),
+        "{other_roots:?}"
+    );
     let (cert, key) = Authority::new().issue("mooring-operator", &[]);
-    let forged = s.client("main.ns.svc", &roots, Some((&cert, &key))).call(&get(), SOON).await;
-    assert!(forged.is_err(), "a certificate of a foreign CA was taken: {forged:?}");
+    let forged = s
+        .client("main.ns.svc", &roots, Some((&cert, &key)))
+        .call(&get(), SOON)
+        .await;
+    assert!(
+        forged.is_err(),
+        "a certificate of a foreign CA was taken: {forged:?}"
+    );
 }
 
 #[tokio::test]
@@ -114,37 +161,66 @@ async fn a_certificate_is_replaced_without_dropping_connections() {
     s.identity.replace(tls::certified_key(&cert, &key).unwrap());
     // The kept connection still stands on the old certificate; a new one sees the new.
     kept.call(&get(), SOON).await.unwrap();
-    s.client("main.ns.svc", &next.roots(), None).call(&get(), SOON).await.unwrap();
+    s.client("main.ns.svc", &next.roots(), None)
+        .call(&get(), SOON)
+        .await
+        .unwrap();
     kept.forget();
     assert!(kept.call(&get(), SOON).await.is_err());
 }
 
 #[tokio::test]
 async fn large_and_slow_bodies_are_refused_and_others_are_served() {
-    let s = serve(Limits { header_read: Duration::from_millis(500), ..Limits::default() }).await;
+    let s = serve(Limits {
+        header_read: Duration::from_millis(500),
+        ..Limits::default()
+    })
+    .await;
     let c = s.client("main.ns.svc", &s.ca.roots(), None);
     assert_eq!(c.call(&post(1000), SOON).await.unwrap().body, "1000");
     let large = c.call(&post(1001), SOON).await.unwrap();
-    assert_eq!((large.status.as_u16(), large.json::<Problem>().unwrap().kind), (413, ProblemType::TooLarge));
+    assert_eq!(
+        (large.status.as_u16(), large.json::<Problem>().unwrap().kind),
+        (413, ProblemType::TooLarge)
+    );
 
     let config = tls::client_config(&s.ca.roots(), None).unwrap();
     let tls = tokio_rustls::TlsConnector::from(config);
     let stream = TcpStream::connect(s.addr).await.unwrap();
-    let mut slow = tls.connect("main.ns.svc".try_into().unwrap(), stream).await.unwrap();
-    slow.write_all(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 500\r\n\r\nabc").await.unwrap();
+    let mut slow = tls
+        .connect("main.ns.svc".try_into().unwrap(), stream)
+        .await
+        .unwrap();
+    slow.write_all(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 500\r\n\r\nabc")
+        .await
+        .unwrap();
     let mut answer = vec![0; 4096];
-    let n = tokio::time::timeout(SOON, slow.read(&mut answer)).await.unwrap().unwrap();
+    let n = tokio::time::timeout(SOON, slow.read(&mut answer))
+        .await
+        .unwrap()
+        .unwrap();
     let answer = String::from_utf8_lossy(&answer[..n]).into_owned();
-    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("too long"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 400") && answer.contains("too long"),
+        "{answer}"
+    );
 
     // One that never finishes its headers is cut off; the others are served meanwhile.
     let stream = TcpStream::connect(s.addr).await.unwrap();
     let config = tls::client_config(&s.ca.roots(), None).unwrap();
-    let mut silent = tokio_rustls::TlsConnector::from(config).connect("main.ns.svc".try_into().unwrap(), stream).await.unwrap();
+    let mut silent = tokio_rustls::TlsConnector::from(config)
+        .connect("main.ns.svc".try_into().unwrap(), stream)
+        .await
+        .unwrap();
     silent.write_all(b"GET / HTTP/1.1\r\nhost:").await.unwrap();
     assert!(c.call(&get(), SOON).await.is_ok());
     let mut rest = Vec::new();
-    assert!(tokio::time::timeout(SOON, silent.read_to_end(&mut rest)).await.is_ok(), "it is still connected");
+    assert!(
+        tokio::time::timeout(SOON, silent.read_to_end(&mut rest))
+            .await
+            .is_ok(),
+        "it is still connected"
+    );
 }
 
 #[tokio::test]
@@ -165,11 +241,29 @@ async fn an_end_is_an_end_and_a_kept_connection_that_died_is_replaced() {
 #[tokio::test]
 async fn what_cannot_be_reached_is_said_with_its_address() {
     let tls = tls::client_config(&Authority::new().roots(), None).unwrap();
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let c = Client::new("https://main.ns.svc:8443", vec![free.to_string()], tls.clone()).unwrap();
+    let free = TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let c = Client::new(
+        "https://main.ns.svc:8443",
+        vec![free.to_string()],
+        tls.clone(),
+    )
+    .unwrap();
     let e = c.call(&get(), SOON).await.unwrap_err().to_string();
-    assert!(e.contains("main.ns.svc:8443") && e.contains(&free.to_string()), "{e}");
+    assert!(
+        e.contains("main.ns.svc:8443") && e.contains(&free.to_string()),
+        "{e}"
+    );
     for bad in ["http://x:1", "https://", "x", "https://x/path"] {
-        assert!(matches!(Client::new(bad, vec![], tls.clone()), Err(ClientError::Url(_))), "{bad}");
+        assert!(
+            matches!(
+                Client::new(bad, vec![], tls.clone()),
+                Err(ClientError::Url(_))
+            ),
+            "{bad}"
+        );
     }
 }

@@ -60,11 +60,14 @@ impl Holder {
                     };
                     self.holds(out.sent, t, now, fraction);
                 }
-                Renewed::Problem { problem, .. } => self.problem(&problem, now, fraction),
+                Renewed::Problem { problem, .. } => self.problem(&problem, out.sent, now, fraction),
             },
-            Answer::Problem(p) => self.problem(&p, now, fraction),
+            Answer::Problem(p) => self.problem(&p, out.sent, now, fraction),
             Answer::Released => {}
-            Answer::NoContact(why) => self.no_contact(why, None, now, fraction),
+            Answer::NoContact(why) => {
+                self.silent_since.get_or_insert(out.sent);
+                self.no_contact(why, None, now, fraction);
+            }
         }
         self.advance(now);
     }
@@ -98,7 +101,7 @@ impl Holder {
     }
 
     fn holds(&mut self, sent: BootTime, t: Terms, now: BootTime, fraction: f64) {
-        self.contact_at = now;
+        self.silent_since = None;
         let s = &mut self.s;
         s.state = HoldState::Held;
         s.lease = Some(t.lease);
@@ -120,7 +123,7 @@ impl Holder {
     }
 
     fn waits(&mut self, out: Outstanding, w: Waiting, now: BootTime, fraction: f64) {
-        self.contact_at = now;
+        self.silent_since = None;
         if self.s.barred.is_some() {
             return self.refused_later(now, fraction);
         }
@@ -158,7 +161,7 @@ impl Holder {
         }
     }
 
-    fn problem(&mut self, p: &Problem, now: BootTime, fraction: f64) {
+    fn problem(&mut self, p: &Problem, sent: BootTime, now: BootTime, fraction: f64) {
         use ProblemType as T;
         let retry = p.retry_after_secs.map(Duration::from_secs);
         match p.kind {
@@ -167,6 +170,7 @@ impl Holder {
             | T::Overloaded
             | T::UpgradeRequired
             | T::TooManyClaims => {
+                self.silent_since.get_or_insert(sent);
                 return self.no_contact(p.to_string(), retry, now, fraction);
             }
             T::Unauthenticated => {
@@ -208,7 +212,7 @@ impl Holder {
                 self.back_off(now, retry.or(Some(Duration::from_secs(2))), fraction);
             }
         }
-        self.contact_at = now;
+        self.silent_since = None;
     }
 
     /// The "refused" column: what runs is lost, what waits is refused.

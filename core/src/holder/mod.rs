@@ -196,8 +196,8 @@ pub struct Holder {
     next_at: BootTime,
     /// Unanswered or refused attempts in a row.
     attempts: u32,
-    /// When the server last said anything that counts as contact.
-    contact_at: BootTime,
+    /// Since when nothing was heard; `None` while the last request was answered.
+    silent_since: Option<BootTime>,
     /// The server does not know the lease: the claim is repeated with its token.
     repeat: bool,
     /// The server did not take ticket or token as a credential: the service-account token goes along.
@@ -265,7 +265,7 @@ impl Holder {
 
     fn with(spec: Spec, s: Saved, now: BootTime) -> Self {
         Self {
-            contact_at: s.begun,
+            silent_since: Some(s.begun),
             spec,
             s,
             outstanding: None,

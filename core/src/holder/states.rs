@@ -28,7 +28,9 @@ impl Holder {
         use HoldState as S;
         let s = &self.s;
         match s.state {
-            S::Held | S::Grace | S::Contested | S::Optimistic if now >= s.limit => (S::Lost, s.limit),
+            S::Held | S::Grace | S::Contested | S::Optimistic if now >= s.limit => {
+                (S::Lost, s.limit)
+            }
             S::Held if now >= s.held_until => (S::Grace, s.limit),
             S::Seeking if self.may_start_optimistically() && now >= self.optimistic_at() => {
                 // Counted from the claim's begin, which a crash does not move.
@@ -43,9 +45,10 @@ impl Holder {
         }
     }
 
-    /// When a claim that got no answer may start.
+    /// When a claim that gets no answer may start; never while the server answers, whatever it says.
     fn optimistic_at(&self) -> BootTime {
-        self.contact_at + self.spec.contact
+        self.silent_since
+            .map_or(BootTime::NEVER, |t| t + self.spec.contact)
     }
 
     /// Being licensed has ended: what follows is a claim like any other.

@@ -330,6 +330,25 @@ fn no_server_in_reach_starts_after_fifteen_seconds_or_never() {
 }
 
 #[test]
+fn a_server_that_answers_is_in_reach_whatever_it_says() {
+    let mut w = World::new(Start::Optimistic);
+    let wrong = Problem::new(ProblemType::Unauthenticated, "x").retry_after(60);
+    w.ask(0, Answer::Problem(wrong), 10);
+    assert_eq!(
+        w.state(50_000),
+        HoldState::Seeking,
+        "a credential that is not taken starts nothing"
+    );
+    let t = w.ask(50_000, silence(), 5000);
+    assert_eq!(w.state(t + 9_999), HoldState::Seeking);
+    assert_eq!(
+        w.state(t + 10_000),
+        HoldState::Optimistic,
+        "15 s from the sending of what was not answered"
+    );
+}
+
+#[test]
 fn contested_has_one_limit_that_no_flapping_extends() {
     let mut w = World::in_state(HoldState::Contested);
     let limit = w.until(20_000);

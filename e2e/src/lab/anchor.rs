@@ -31,24 +31,60 @@ impl Anchor {
         std::fs::create_dir_all(store.join("tokens"))?;
         let conf = dir.join(format!("{label}.conf"));
         let write = |path: &Path, tokens: &str| {
-            std::fs::write(path, format!("directories.tokendir = {tokens}\nobjectstore.backend = file\nlog.level = ERROR\n"))
+            std::fs::write(
+                path,
+                format!(
+                    "directories.tokendir = {tokens}\nobjectstore.backend = file\nlog.level = ERROR\n"
+                ),
+            )
         };
         write(&conf, &store.join("tokens").to_string_lossy())?;
-        write(&store.join("softhsm2.conf"), &format!("{ON_NODE}/{label}/tokens"))?;
+        write(
+            &store.join("softhsm2.conf"),
+            &format!("{ON_NODE}/{label}/tokens"),
+        )?;
         let pin = dir.join(format!("{label}.pin"));
         std::fs::write(&pin, PIN)?;
         let env = format!("SOFTHSM2_CONF={}", conf.display());
-        let init = ["softhsm2-util", "--init-token", "--free", "--label", label, "--pin", PIN, "--so-pin", "12345678"];
-        run("env", &[&[env.as_str()], init.as_slice()].concat(), None).await?.ok("making a token (is softhsm2 installed?)")?;
+        let init = [
+            "softhsm2-util",
+            "--init-token",
+            "--free",
+            "--label",
+            label,
+            "--pin",
+            PIN,
+            "--so-pin",
+            "12345678",
+        ];
+        run("env", &[&[env.as_str()], init.as_slice()].concat(), None)
+            .await?
+            .ok("making a token (is softhsm2 installed?)")?;
         let description = dir.join(format!("{label}.anchor.yaml"));
         let (cli, pin) = (cli.to_string_lossy(), pin.to_string_lossy());
         let args = [
-            env.as_str(), &cli, "license", "anchor", "pkcs11", "--module", &module()?, "--token-label", label,
-            "--pin-file", &pin, "--generate",
+            env.as_str(),
+            &cli,
+            "license",
+            "anchor",
+            "pkcs11",
+            "--module",
+            &module()?,
+            "--token-label",
+            label,
+            "--pin-file",
+            &pin,
+            "--generate",
         ];
-        let out = run("env", &args, None).await?.ok("making the anchor's key")?;
+        let out = run("env", &args, None)
+            .await?
+            .ok("making the anchor's key")?;
         std::fs::write(&description, out)?;
-        Ok(Self { label: label.to_owned(), description, store })
+        Ok(Self {
+            label: label.to_owned(),
+            description,
+            store,
+        })
     }
 
     /// The configuration of SoftHSM, on the node and in the server's pod.
@@ -70,12 +106,24 @@ impl Anchor {
         .await?
         .ok("making a namespace")?;
         eventually("its service account", within(20), async || {
-            let o = lab.kubectl(&["-n", ns, "get", "serviceaccount", "default"]).await?;
+            let o = lab
+                .kubectl(&["-n", ns, "get", "serviceaccount", "default"])
+                .await?;
             Ok(o.success.then_some(()).ok_or(o.err))
         })
         .await?;
         let pod = format!("place-{}", self.label);
-        lab.kubectl(&["-n", ns, "delete", "pod", &pod, "--ignore-not-found", "--grace-period=1"]).await?.ok("deleting a pod")?;
+        lab.kubectl(&[
+            "-n",
+            ns,
+            "delete",
+            "pod",
+            &pod,
+            "--ignore-not-found",
+            "--grace-period=1",
+        ])
+        .await?
+        .ok("deleting a pod")?;
         lab.apply(&format!(
             "apiVersion: v1\nkind: Pod\nmetadata: {{name: {pod}, namespace: {ns}}}\nspec:\n  nodeName: {node}\n  restartPolicy: Never\n  \
              containers:\n  - name: place\n    image: {}\n    command: [sh, -c, 'sleep 600']\n    securityContext: {{runAsUser: 0}}\n    \
@@ -84,21 +132,49 @@ impl Anchor {
         ))
         .await?
         .ok("starting a pod that places the token")?;
-        lab.kubectl(&["-n", ns, "wait", "--for=condition=Ready", &format!("pod/{pod}"), "--timeout=60s"]).await?.ok("waiting for it")?;
+        lab.kubectl(&[
+            "-n",
+            ns,
+            "wait",
+            "--for=condition=Ready",
+            &format!("pod/{pod}"),
+            "--timeout=60s",
+        ])
+        .await?
+        .ok("waiting for it")?;
         let parent = self.store.parent().context("the store has a parent")?;
         let script = format!(
             "tar -C {} -cf - {label} | kubectl -n {ns} exec -i {pod} -- sh -c 'rm -rf {ON_NODE}/{label} && tar -C {ON_NODE} -xf - && chown -R 65532:65532 {ON_NODE}/{label}'",
             parent.display(),
             label = self.label,
         );
-        run("bash", &["-o", "pipefail", "-c", &script], None).await?.ok("copying the token's store")?;
-        lab.kubectl(&["-n", ns, "delete", "pod", &pod, "--grace-period=1", "--wait=false"]).await?.ok("deleting a pod").map(drop)
+        run("bash", &["-o", "pipefail", "-c", &script], None)
+            .await?
+            .ok("copying the token's store")?;
+        lab.kubectl(&[
+            "-n",
+            ns,
+            "delete",
+            "pod",
+            &pod,
+            "--grace-period=1",
+            "--wait=false",
+        ])
+        .await?
+        .ok("deleting a pod")
+        .map(drop)
     }
 }
 
 /// SoftHSM's module on this machine, where it makes the token.
 fn module() -> Result<String> {
-    let places = ["/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so", "/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so"];
+    let places = [
+        "/usr/lib/softhsm/libsofthsm2.so",
+        "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
+        "/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so",
+    ];
     let found = places.iter().find(|p| Path::new(p).exists());
-    found.map(|p| (*p).to_owned()).context("SoftHSM's module is not on this machine; install softhsm2")
+    found
+        .map(|p| (*p).to_owned())
+        .context("SoftHSM's module is not on this machine; install softhsm2")
 }

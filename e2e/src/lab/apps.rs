@@ -26,8 +26,18 @@ pub struct App {
 
 impl App {
     /// The YAML of an annotated pod. `node` pins it; `annotations` are further lines of them; `spec` further lines of its spec.
-    pub fn yaml(lab: &Lab, namespace: &str, name: &str, licenses: &str, node: Option<&str>, annotations: &str, spec: &str) -> String {
-        let node = node.map(|n| format!("  nodeSelector: {{kubernetes.io/hostname: {n}}}\n")).unwrap_or_default();
+    pub fn yaml(
+        lab: &Lab,
+        namespace: &str,
+        name: &str,
+        licenses: &str,
+        node: Option<&str>,
+        annotations: &str,
+        spec: &str,
+    ) -> String {
+        let node = node
+            .map(|n| format!("  nodeSelector: {{kubernetes.io/hostname: {n}}}\n"))
+            .unwrap_or_default();
         format!(
             "apiVersion: v1\nkind: Pod\nmetadata:\n  name: {name}\n  namespace: {namespace}\n  labels: {{app: e2e}}\n  annotations:\n    \
              mooring.dev/licenses: \"{licenses}\"\n{annotations}spec:\n{node}  terminationGracePeriodSeconds: 5\n{spec}  containers:\n  - name: app\n    image: {image}\n    args: [run]\n    \
@@ -40,12 +50,25 @@ impl App {
     }
 
     /// Starts one that asks for `licenses`, and follows what it writes.
-    pub async fn start(lab: &Lab, namespace: &str, name: &str, licenses: &str, node: Option<&str>) -> Result<Self> {
+    pub async fn start(
+        lab: &Lab,
+        namespace: &str,
+        name: &str,
+        licenses: &str,
+        node: Option<&str>,
+    ) -> Result<Self> {
         Self::start_with(lab, namespace, name, licenses, node, "").await
     }
 
     /// The same with further annotations.
-    pub async fn start_with(lab: &Lab, namespace: &str, name: &str, licenses: &str, node: Option<&str>, annotations: &str) -> Result<Self> {
+    pub async fn start_with(
+        lab: &Lab,
+        namespace: &str,
+        name: &str,
+        licenses: &str,
+        node: Option<&str>,
+        annotations: &str,
+    ) -> Result<Self> {
         let yaml = Self::yaml(lab, namespace, name, licenses, node, annotations, "");
         lab.apply(&yaml).await?.ok("starting an annotated pod")?;
         Ok(Self::follow(lab, namespace, name))
@@ -53,10 +76,18 @@ impl App {
 
     /// Follows what a pod writes from its beginning, whoever made it.
     pub fn follow(lab: &Lab, namespace: &str, name: &str) -> Self {
-        let app = Self { namespace: namespace.into(), name: name.into(), lines: Arc::default() };
+        let app = Self {
+            namespace: namespace.into(),
+            name: name.into(),
+            lines: Arc::default(),
+        };
         let (pods, lines, name) = (app.pods(lab), Arc::downgrade(&app.lines), name.to_owned());
         tokio::spawn(async move {
-            let params = LogParams { container: Some("app".into()), follow: true, ..LogParams::default() };
+            let params = LogParams {
+                container: Some("app".into()),
+                follow: true,
+                ..LogParams::default()
+            };
             // After a break the log is read from its beginning again; what is known is passed over.
             while let Some(known) = lines.upgrade() {
                 let have = known.lock().map(|l| l.len()).unwrap_or(0);
@@ -92,7 +123,10 @@ impl App {
 
     /// The state in its last event.
     pub fn state(&self) -> Option<String> {
-        self.lines().iter().rev().find_map(|l| l["event"]["state"].as_str().map(str::to_owned))
+        self.lines()
+            .iter()
+            .rev()
+            .find_map(|l| l["event"]["state"].as_str().map(str::to_owned))
     }
 
     /// The pod.
@@ -106,34 +140,75 @@ impl App {
         let containers: Vec<ContainerStatus> = status.container_statuses.unwrap_or_default();
         Ok(containers.iter().any(|c| {
             let s = c.state.clone().unwrap_or_default();
-            c.name == "app" && (s.running.is_some() || s.terminated.is_some() || c.last_state.as_ref().is_some_and(|l| l.terminated.is_some()))
+            c.name == "app"
+                && (s.running.is_some()
+                    || s.terminated.is_some()
+                    || c.last_state
+                        .as_ref()
+                        .is_some_and(|l| l.terminated.is_some()))
         }))
     }
 
     /// Waits until its application says this state.
     pub async fn says(&self, state: &str, secs: u64) -> Result<()> {
-        let what = format!("application {}/{} is told {state}", self.namespace, self.name);
+        let what = format!(
+            "application {}/{} is told {state}",
+            self.namespace, self.name
+        );
         eventually(&what, within(secs), async || {
             let s = self.state();
-            Ok(if s.as_deref() == Some(state) { Ok(()) } else { Err(format!("{s:?}")) })
+            Ok(if s.as_deref() == Some(state) {
+                Ok(())
+            } else {
+                Err(format!("{s:?}"))
+            })
         })
         .await
     }
 
     /// Waits until its application container runs.
     pub async fn runs(&self, lab: &Lab, secs: u64) -> Result<()> {
-        let what = format!("the application container of {}/{} has started", self.namespace, self.name);
-        eventually(&what, within(secs), async || Ok(self.started(lab).await?.then_some(()).ok_or("it has not".into()))).await
+        let what = format!(
+            "the application container of {}/{} has started",
+            self.namespace, self.name
+        );
+        eventually(&what, within(secs), async || {
+            Ok(self
+                .started(lab)
+                .await?
+                .then_some(())
+                .ok_or("it has not".into()))
+        })
+        .await
     }
 
     /// Deletes the pod without waiting.
     pub async fn delete(&self, lab: &Lab) -> Result<()> {
-        let args = ["-n", &self.namespace, "delete", "pod", &self.name, "--wait=false"];
+        let args = [
+            "-n",
+            &self.namespace,
+            "delete",
+            "pod",
+            &self.name,
+            "--wait=false",
+        ];
         lab.kubectl(&args).await?.ok("deleting a pod").map(drop)
     }
 
     /// Runs a shell command in its application container.
     pub async fn shell(&self, lab: &Lab, script: &str) -> Result<super::Output> {
-        lab.kubectl(&["-n", &self.namespace, "exec", &self.name, "-c", "app", "--", "sh", "-c", script]).await
+        lab.kubectl(&[
+            "-n",
+            &self.namespace,
+            "exec",
+            &self.name,
+            "-c",
+            "app",
+            "--",
+            "sh",
+            "-c",
+            script,
+        ])
+        .await
     }
 }

@@ -23,13 +23,23 @@ impl Output {
         if self.success {
             return Ok(self.out);
         }
-        bail!("{what}: `{}` failed:\n{}{}", self.command, self.out, self.err)
+        bail!(
+            "{what}: `{}` failed:\n{}{}",
+            self.command,
+            self.out,
+            self.err
+        )
     }
 
     /// The error of a failure; an error if it did not fail.
     pub fn failed(self, what: &str) -> Result<String> {
         if self.success {
-            bail!("{what}: `{}` was expected to fail, and said:\n{}{}", self.command, self.out, self.err);
+            bail!(
+                "{what}: `{}` was expected to fail, and said:\n{}{}",
+                self.command,
+                self.out,
+                self.err
+            );
         }
         Ok(self.err)
     }
@@ -39,16 +49,28 @@ impl Output {
 pub async fn run(program: &str, args: &[&str], input: Option<&str>) -> Result<Output> {
     let mut child = tokio::process::Command::new(program)
         .args(args)
-        .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
+        .stdin(if input.is_some() {
+            Stdio::piped()
+        } else {
+            Stdio::null()
+        })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
         .with_context(|| format!("starting {program}"))?;
     if let (Some(text), Some(mut stdin)) = (input, child.stdin.take()) {
-        stdin.write_all(text.as_bytes()).await.with_context(|| format!("writing to {program}"))?;
+        stdin
+            .write_all(text.as_bytes())
+            .await
+            .with_context(|| format!("writing to {program}"))?;
     }
     let o = child.wait_with_output().await?;
     let text = |b: Vec<u8>| String::from_utf8_lossy(&b).into_owned();
-    Ok(Output { command: format!("{program} {}", args.join(" ")), success: o.status.success(), out: text(o.stdout), err: text(o.stderr) })
+    Ok(Output {
+        command: format!("{program} {}", args.join(" ")),
+        success: o.status.success(),
+        out: text(o.stdout),
+        err: text(o.stderr),
+    })
 }

@@ -17,8 +17,27 @@ impl Lab {
             }
             let names = run("kubectl", &["-n", ns, "get", "pods", "-o", "name"], None).await;
             for pod in names.map(|o| o.out).unwrap_or_default().lines() {
-                self.show(&["-n", ns, "logs", pod, "--all-containers", "--prefix", "--tail=40"]).await;
-                self.show(&["-n", ns, "logs", pod, "--all-containers", "--prefix", "--previous", "--tail=15"]).await;
+                self.show(&[
+                    "-n",
+                    ns,
+                    "logs",
+                    pod,
+                    "--all-containers",
+                    "--prefix",
+                    "--tail=40",
+                ])
+                .await;
+                self.show(&[
+                    "-n",
+                    ns,
+                    "logs",
+                    pod,
+                    "--all-containers",
+                    "--prefix",
+                    "--previous",
+                    "--tail=15",
+                ])
+                .await;
             }
         }
     }

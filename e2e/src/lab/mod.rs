@@ -65,16 +65,31 @@ pub struct Lab {
 impl Lab {
     /// Connects to the cluster that `KUBECONFIG` names, makes a vendor's key, and puts a token on the first node.
     pub async fn open() -> Result<Self> {
-        let client = Client::try_default().await.context("connecting to the cluster that KUBECONFIG names")?;
+        let client = Client::try_default()
+            .await
+            .context("connecting to the cluster that KUBECONFIG names")?;
         let images = images()?;
-        let cli = PathBuf::from(std::env::var("MOORING_CLI").context("MOORING_CLI names the tool `mooring`; start through e2e/run")?);
+        let cli = PathBuf::from(
+            std::env::var("MOORING_CLI")
+                .context("MOORING_CLI names the tool `mooring`; start through e2e/run")?,
+        );
         let root = std::env::current_dir()?;
         let nodes = nodes(&client).await?;
         let own = std::env::var_os("MOORING_OWN_CLUSTER").is_some();
         let dir = Arc::new(tempfile::Builder::new().prefix("mooring-e2e-").tempdir()?);
         let vendor = Arc::new(Vendor::new(&cli, dir.path()).await?);
         let anchor = Arc::new(Anchor::make(&cli, dir.path()).await?);
-        let lab = Self { client, images, cli, dir, nodes, own, root, vendor, anchor };
+        let lab = Self {
+            client,
+            images,
+            cli,
+            dir,
+            nodes,
+            own,
+            root,
+            vendor,
+            anchor,
+        };
         lab.anchor.place(&lab, &lab.nodes.0).await?;
         Ok(lab)
     }
@@ -92,43 +107,82 @@ impl Lab {
     /// The objects of one of Mooring's kinds in a namespace.
     pub fn ours(&self, kind: &str, namespace: &str) -> Api<DynamicObject> {
         let gvk = GroupVersionKind::gvk("mooring.dev", "v1alpha1", kind);
-        let resource = ApiResource::from_gvk_with_plural(&gvk, &format!("{}s", kind.to_lowercase()));
+        let resource =
+            ApiResource::from_gvk_with_plural(&gvk, &format!("{}s", kind.to_lowercase()));
         Api::namespaced_with(self.client.clone(), namespace, &resource)
     }
 
     /// A namespace that is empty but for its default service account.
     pub async fn namespace(&self, name: &str) -> Result<()> {
-        let args = ["delete", "namespace", name, "--ignore-not-found", "--wait=true", "--timeout=120s"];
-        self.kubectl(&args).await?.ok("deleting what an earlier run left")?;
-        self.apply(&format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {name}}}}}")).await?.ok("making a namespace")?;
-        eventually(&format!("namespace {name} has its default service account"), within(20), async || {
-            let o = self.kubectl(&["-n", name, "get", "serviceaccount", "default"]).await?;
-            Ok(o.success.then_some(()).ok_or(o.err))
-        })
+        let args = [
+            "delete",
+            "namespace",
+            name,
+            "--ignore-not-found",
+            "--wait=true",
+            "--timeout=120s",
+        ];
+        self.kubectl(&args)
+            .await?
+            .ok("deleting what an earlier run left")?;
+        self.apply(&format!(
+            "{{apiVersion: v1, kind: Namespace, metadata: {{name: {name}}}}}"
+        ))
+        .await?
+        .ok("making a namespace")?;
+        eventually(
+            &format!("namespace {name} has its default service account"),
+            within(20),
+            async || {
+                let o = self
+                    .kubectl(&["-n", name, "get", "serviceaccount", "default"])
+                    .await?;
+                Ok(o.success.then_some(()).ok_or(o.err))
+            },
+        )
         .await
     }
 
     /// Takes a namespace away without waiting for it.
     pub async fn drop_namespace(&self, name: &str) {
-        let _ = self.kubectl(&["delete", "namespace", name, "--ignore-not-found", "--wait=false"]).await;
+        let _ = self
+            .kubectl(&[
+                "delete",
+                "namespace",
+                name,
+                "--ignore-not-found",
+                "--wait=false",
+            ])
+            .await;
     }
 
     /// Cuts a node off the network, or joins it again.
     pub async fn node(&self, what: &str, node: &str) -> Result<()> {
         if !self.own {
             let hook = std::env::var("MOORING_NODE_CUT").context("on a cluster that is not the project's own, MOORING_NODE_CUT names a command that is called with `cut NODE` and `join NODE`")?;
-            return run(&hook, &[what, node], None).await?.ok("the command in MOORING_NODE_CUT").map(drop);
+            return run(&hook, &[what, node], None)
+                .await?
+                .ok("the command in MOORING_NODE_CUT")
+                .map(drop);
         }
         let tool = self.root.join("e2e/cluster/node");
-        run(&tool.to_string_lossy(), &[what, node], None).await?.ok("cutting a node").map(drop)
+        run(&tool.to_string_lossy(), &[what, node], None)
+            .await?
+            .ok("cutting a node")
+            .map(drop)
     }
 }
 
 fn images() -> Result<Images> {
-    let path = std::env::var("MOORING_IMAGES_ENV").context("MOORING_IMAGES_ENV names the images; start through e2e/run")?;
+    let path = std::env::var("MOORING_IMAGES_ENV")
+        .context("MOORING_IMAGES_ENV names the images; start through e2e/run")?;
     let text = std::fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
     let all: BTreeMap<&str, &str> = text.lines().filter_map(|l| l.split_once('=')).collect();
-    let get = |k: &str| all.get(k).map(|v| (*v).to_owned()).with_context(|| format!("{path} has no {k}"));
+    let get = |k: &str| {
+        all.get(k)
+            .map(|v| (*v).to_owned())
+            .with_context(|| format!("{path} has no {k}"))
+    };
     Ok(Images {
         operator: get("MOORING_OPERATOR_IMAGE")?,
         sidecar: get("MOORING_SIDECAR_IMAGE")?,
@@ -139,15 +193,25 @@ fn images() -> Result<Images> {
 }
 
 async fn nodes(client: &Client) -> Result<(String, String)> {
-    let all = Api::<k8s_openapi::api::core::v1::Node>::all(client.clone()).list(&kube::api::ListParams::default()).await?;
+    let all = Api::<k8s_openapi::api::core::v1::Node>::all(client.clone())
+        .list(&kube::api::ListParams::default())
+        .await?;
     let ready = |n: &k8s_openapi::api::core::v1::Node| {
         let conditions = n.status.as_ref().and_then(|s| s.conditions.as_ref());
         conditions.is_some_and(|c| c.iter().any(|c| c.type_ == "Ready" && c.status == "True"))
     };
-    let mut names: Vec<String> = all.items.iter().filter(|n| ready(n)).filter_map(|n| n.metadata.name.clone()).collect();
+    let mut names: Vec<String> = all
+        .items
+        .iter()
+        .filter(|n| ready(n))
+        .filter_map(|n| n.metadata.name.clone())
+        .collect();
     names.sort();
     match names.as_slice() {
         [a, b, ..] => Ok((a.clone(), b.clone())),
-        few => bail!("two Ready nodes are needed, and the cluster has {}: {few:?}", few.len()),
+        few => bail!(
+            "two Ready nodes are needed, and the cluster has {}: {few:?}",
+            few.len()
+        ),
     }
 }

@@ -40,13 +40,31 @@ impl Server {
 
     /// Makes the Secrets and the LicenseServer.
     pub async fn apply(&self, lab: &Lab) -> Result<()> {
-        let products: Vec<(&str, u32)> = self.products.iter().map(|(p, n)| (p.as_str(), *n)).collect();
-        let licence = lab.vendor.licence(&format!("{}-{}", self.namespace, self.name), &products, &lab.anchor, "").await?;
+        let products: Vec<(&str, u32)> = self
+            .products
+            .iter()
+            .map(|(p, n)| (p.as_str(), *n))
+            .collect();
+        let licence = lab
+            .vendor
+            .licence(
+                &format!("{}-{}", self.namespace, self.name),
+                &products,
+                &lab.anchor,
+                "",
+            )
+            .await?;
         self.apply_with(lab, &licence, PIN, &lab.anchor).await
     }
 
     /// The same with a licence, a PIN and a token of one's own.
-    pub async fn apply_with(&self, lab: &Lab, licence: &str, pin: &str, anchor: &Anchor) -> Result<()> {
+    pub async fn apply_with(
+        &self,
+        lab: &Lab,
+        licence: &str,
+        pin: &str,
+        anchor: &Anchor,
+    ) -> Result<()> {
         let (ns, name) = (&self.namespace, &self.name);
         let indented: String = licence.lines().map(|l| format!("    {l}\n")).collect();
         let secrets = format!(
@@ -56,12 +74,19 @@ impl Server {
             lab.vendor.public
         );
         lab.apply(&secrets).await?.ok("making the Secrets")?;
-        lab.apply(&self.yaml(lab, anchor)).await?.ok("making the LicenseServer").map(drop)
+        lab.apply(&self.yaml(lab, anchor))
+            .await?
+            .ok("making the LicenseServer")
+            .map(drop)
     }
 
     /// The object as people write it.
     pub fn yaml(&self, lab: &Lab, anchor: &Anchor) -> String {
-        let image = self.image.as_ref().map(|i| format!("    image: {i}\n")).unwrap_or_default();
+        let image = self
+            .image
+            .as_ref()
+            .map(|i| format!("    image: {i}\n"))
+            .unwrap_or_default();
         format!(
             "apiVersion: mooring.dev/v1alpha1\nkind: LicenseServer\nmetadata: {{name: {name}, namespace: {ns}}}\nspec:\n  \
              license: {{secretName: {name}-licence, key: licence.mooring}}\n  vendorKeys: {{configMapName: {name}-keys}}\n  \
@@ -88,17 +113,30 @@ impl Server {
 
     /// The object.
     pub async fn get(&self, lab: &Lab) -> Result<DynamicObject> {
-        Ok(lab.ours("LicenseServer", &self.namespace).get(&self.name).await?)
+        Ok(lab
+            .ours("LicenseServer", &self.namespace)
+            .get(&self.name)
+            .await?)
     }
 
     /// Waits for a condition; returns it.
     pub async fn condition(&self, lab: &Lab, kind: &str, status: &str) -> Result<Value> {
-        let what = format!("LicenseServer {}/{} has {kind}={status}", self.namespace, self.name);
+        let what = format!(
+            "LicenseServer {}/{} has {kind}={status}",
+            self.namespace, self.name
+        );
         eventually(&what, within(120), async || {
             let o = self.get(lab).await?;
-            let conditions = o.data["status"]["conditions"].as_array().cloned().unwrap_or_default();
-            let found = conditions.iter().find(|c| c["type"] == kind && c["status"] == status);
-            Ok(found.cloned().ok_or_else(|| serde_json::to_string(&conditions).unwrap_or_default()))
+            let conditions = o.data["status"]["conditions"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default();
+            let found = conditions
+                .iter()
+                .find(|c| c["type"] == kind && c["status"] == status);
+            Ok(found
+                .cloned()
+                .ok_or_else(|| serde_json::to_string(&conditions).unwrap_or_default()))
         })
         .await
     }
@@ -107,42 +145,86 @@ impl Server {
     pub async fn events(&self, lab: &Lab) -> Result<String> {
         let about = format!("regarding.name={},regarding.kind=LicenseServer", self.name);
         let path = "jsonpath={range .items[*]}{.reason}: {.note}{'\\n'}{end}";
-        let args = ["-n", &self.namespace, "get", "events.v1.events.k8s.io", "--field-selector", &about, "-o", path];
+        let args = [
+            "-n",
+            &self.namespace,
+            "get",
+            "events.v1.events.k8s.io",
+            "--field-selector",
+            &about,
+            "-o",
+            path,
+        ];
         lab.kubectl(&args).await?.ok("reading Events")
     }
 
     /// Its metrics, read through the API server.
     pub async fn metrics(&self, lab: &Lab) -> Result<String> {
-        let path = format!("/api/v1/namespaces/{}/pods/{}-0:8081/proxy/metrics", self.namespace, self.name);
-        lab.kubectl(&["get", "--raw", &path]).await?.ok("reading metrics")
+        let path = format!(
+            "/api/v1/namespaces/{}/pods/{}-0:8081/proxy/metrics",
+            self.namespace, self.name
+        );
+        lab.kubectl(&["get", "--raw", &path])
+            .await?
+            .ok("reading metrics")
     }
 
     /// The mirror: pod's name, state, place and lease ids, sorted by the pod's name.
     pub async fn leases(&self, lab: &Lab) -> Result<Vec<Value>> {
-        let list = lab.ours("LicenseLease", &self.namespace).list(&ListParams::default()).await?;
-        let mut rows: Vec<Value> = list.items.iter().map(|o| serde_json::to_value(o).unwrap_or_default()).collect();
-        rows.sort_by_key(|r| r["metadata"]["name"].as_str().unwrap_or_default().to_owned());
+        let list = lab
+            .ours("LicenseLease", &self.namespace)
+            .list(&ListParams::default())
+            .await?;
+        let mut rows: Vec<Value> = list
+            .items
+            .iter()
+            .map(|o| serde_json::to_value(o).unwrap_or_default())
+            .collect();
+        rows.sort_by_key(|r| {
+            r["metadata"]["name"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()
+        });
         Ok(rows)
     }
 
     /// Waits until this many leases are in these states, as `(state, how many)`.
     pub async fn shows(&self, lab: &Lab, want: &[(&str, usize)], time: u64) -> Result<Vec<Value>> {
-        let what = format!("`kubectl -n {} get licenseleases` shows {want:?}", self.namespace);
+        let what = format!(
+            "`kubectl -n {} get licenseleases` shows {want:?}",
+            self.namespace
+        );
         eventually(&what, within(time), async || {
             let rows = self.leases(lab).await?;
-            let states: Vec<String> = rows.iter().map(|r| r["status"]["state"].as_str().unwrap_or("none").to_owned()).collect();
+            let states: Vec<String> = rows
+                .iter()
+                .map(|r| r["status"]["state"].as_str().unwrap_or("none").to_owned())
+                .collect();
             let total: usize = want.iter().map(|(_, n)| n).sum();
-            let all = want.iter().all(|(s, n)| states.iter().filter(|x| x == s).count() == *n);
-            Ok(if all && states.len() == total { Ok(rows) } else { Err(format!("{states:?}")) })
+            let all = want
+                .iter()
+                .all(|(s, n)| states.iter().filter(|x| x == s).count() == *n);
+            Ok(if all && states.len() == total {
+                Ok(rows)
+            } else {
+                Err(format!("{states:?}"))
+            })
         })
         .await
     }
 
     /// The server's pod: its name and UID.
     pub async fn pod(&self, lab: &Lab) -> Result<(String, String)> {
-        let pods = kube::Api::<k8s_openapi::api::core::v1::Pod>::namespaced(lab.client.clone(), &self.namespace);
+        let pods = kube::Api::<k8s_openapi::api::core::v1::Pod>::namespaced(
+            lab.client.clone(),
+            &self.namespace,
+        );
         let name = format!("{}-0", self.name);
-        let pod = pods.get(&name).await.with_context(|| format!("the server's pod {name}"))?;
+        let pod = pods
+            .get(&name)
+            .await
+            .with_context(|| format!("the server's pod {name}"))?;
         Ok((name, pod.metadata.uid.unwrap_or_default()))
     }
 }
@@ -152,5 +234,10 @@ pub fn lease_row(row: &Value) -> (String, String, Option<u64>, String) {
     let claim = &row["status"]["claims"][0];
     let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
     let holder = text(&row["spec"]["holder"]["name"]);
-    (holder, text(&row["status"]["state"]), claim["place"].as_u64(), text(&claim["lease"]))
+    (
+        holder,
+        text(&row["status"]["state"]),
+        claim["place"].as_u64(),
+        text(&claim["lease"]),
+    )
 }

@@ -20,10 +20,19 @@ impl Vendor {
     pub async fn new(cli: &Path, dir: &Path) -> Result<Self> {
         let key = dir.join("vendor.key");
         let args = ["license", "keygen", "--out", &key.to_string_lossy()];
-        let out = run(&cli.to_string_lossy(), &args, None).await?.ok("making the vendor's key")?;
+        let out = run(&cli.to_string_lossy(), &args, None)
+            .await?
+            .ok("making the vendor's key")?;
         let found = out.split_whitespace().find(|w| w.starts_with("ed25519:"));
-        let public = found.with_context(|| format!("no public key in what keygen said: {out}"))?.to_owned();
-        Ok(Self { cli: cli.to_owned(), dir: dir.to_owned(), key, public })
+        let public = found
+            .with_context(|| format!("no public key in what keygen said: {out}"))?
+            .to_owned();
+        Ok(Self {
+            cli: cli.to_owned(),
+            dir: dir.to_owned(),
+            key,
+            public,
+        })
     }
 
     /// The public key's 64 hexadecimal digits.
@@ -32,8 +41,18 @@ impl Vendor {
     }
 
     /// A licence for some seats of products, bound to an anchor. `extra` are further lines of the order.
-    pub async fn licence(&self, name: &str, products: &[(&str, u32)], anchor: &Anchor, extra: &str) -> Result<String> {
-        let expires = if extra.contains("expires:") { "" } else { "expires: never\n" };
+    pub async fn licence(
+        &self,
+        name: &str,
+        products: &[(&str, u32)],
+        anchor: &Anchor,
+        extra: &str,
+    ) -> Result<String> {
+        let expires = if extra.contains("expires:") {
+            ""
+        } else {
+            "expires: never\n"
+        };
         let mut order = format!("id: {name}\ncustomer: A customer\n{expires}{extra}");
         order.push_str("pools:\n");
         for (p, n) in products {
@@ -61,7 +80,9 @@ impl Vendor {
             text(&path),
         ];
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        run(&self.cli.to_string_lossy(), &args, None).await?.ok("issuing a licence")?;
+        run(&self.cli.to_string_lossy(), &args, None)
+            .await?
+            .ok("issuing a licence")?;
         Ok(std::fs::read_to_string(out)?)
     }
 }

@@ -11,7 +11,11 @@ pub const fn within(secs: u64) -> Duration {
 
 /// Looks again and again until `look` gives something; `Err` inside says what is still missing, and is printed if the
 /// time runs out.
-pub async fn eventually<T>(what: &str, time: Duration, mut look: impl AsyncFnMut() -> Result<Result<T, String>>) -> Result<T> {
+pub async fn eventually<T>(
+    what: &str,
+    time: Duration,
+    mut look: impl AsyncFnMut() -> Result<Result<T, String>>,
+) -> Result<T> {
     let end = Instant::now() + time;
     loop {
         let missing = match look().await {

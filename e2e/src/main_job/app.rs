@@ -15,31 +15,66 @@ pub(super) async fn an_application_asks_its_socket_and_verifies(lab: &Lab) -> Re
 
     let curl = "curl -s --unix-socket $MOORING_SOCKET http://mooring/v1/status";
     let status = app.shell(lab, curl).await?.ok("curl")?;
-    let status: serde_json::Value = serde_json::from_str(&status).with_context(|| format!("curl said: {status}"))?;
-    ensure!(status["state"] == "Held" && status["licensed"] == true, "curl said: {status}");
+    let status: serde_json::Value =
+        serde_json::from_str(&status).with_context(|| format!("curl said: {status}"))?;
+    ensure!(
+        status["state"] == "Held" && status["licensed"] == true,
+        "curl said: {status}"
+    );
     let mine = app.shell(lab, "id -u").await?.ok("id")?;
     let pod = app.pod(lab).await?;
     let init = pod.spec.and_then(|s| s.init_containers).unwrap_or_default();
-    let sidecar = init.iter().find(|c| c.name == "mooring").context("there is no sidecar")?;
-    let theirs = sidecar.security_context.as_ref().and_then(|s| s.run_as_user);
-    ensure!(theirs != mine.trim().parse().ok(), "application and sidecar have the same UID, {theirs:?}");
+    let sidecar = init
+        .iter()
+        .find(|c| c.name == "mooring")
+        .context("there is no sidecar")?;
+    let theirs = sidecar
+        .security_context
+        .as_ref()
+        .and_then(|s| s.run_as_user);
+    ensure!(
+        theirs != mine.trim().parse().ok(),
+        "application and sidecar have the same UID, {theirs:?}"
+    );
 
-    let verified = eventually("the application verifies its token", within(20), async || {
-        let lines = app.lines();
-        let bad = lines.iter().find(|l| !l["verifyError"].is_null());
-        let good = lines.iter().find(|l| l["verified"].is_object()).cloned();
-        Ok(good.ok_or_else(|| format!("{bad:?}")))
-    })
+    let verified = eventually(
+        "the application verifies its token",
+        within(20),
+        async || {
+            let lines = app.lines();
+            let bad = lines.iter().find(|l| !l["verifyError"].is_null());
+            let good = lines.iter().find(|l| l["verified"].is_object()).cloned();
+            Ok(good.ok_or_else(|| format!("{bad:?}")))
+        },
+    )
     .await?;
-    ensure!(verified["verified"]["fresh"] == true, "the token is not fresh: {verified}");
+    ensure!(
+        verified["verified"]["fresh"] == true,
+        "the token is not fresh: {verified}"
+    );
     // With another vendor's key nothing verifies.
     let other = "0".repeat(64);
-    let wrong = app.shell(lab, &format!("MOORING_E2E_VENDOR_KEY={other} /mooring-e2e-app verify")).await?;
-    ensure!(!wrong.success, "a token verified with another vendor's key: {}", wrong.out);
+    let wrong = app
+        .shell(
+            lab,
+            &format!("MOORING_E2E_VENDOR_KEY={other} /mooring-e2e-app verify"),
+        )
+        .await?;
+    ensure!(
+        !wrong.success,
+        "a token verified with another vendor's key: {}",
+        wrong.out
+    );
 
     for path in ["/var/lib/mooring", "/var/run/secrets/mooring.dev/token"] {
-        let look = app.shell(lab, &format!("ls {path} && cat {path}/* {path}")).await?;
-        ensure!(!look.success && look.out.trim().is_empty(), "the application sees {path}: {}", look.out);
+        let look = app
+            .shell(lab, &format!("ls {path} && cat {path}/* {path}"))
+            .await?;
+        ensure!(
+            !look.success && look.out.trim().is_empty(),
+            "the application sees {path}: {}",
+            look.out
+        );
     }
     let touch = app.shell(lab, "touch $(dirname $MOORING_SOCKET)/x").await?;
     ensure!(!touch.success, "the socket's folder can be written to");
@@ -59,8 +94,20 @@ pub(super) async fn a_job_completes_and_its_seat_is_back(lab: &Lab) -> Result<()
     );
     lab.apply(&job).await?.ok("making a Job")?;
     server.shows(lab, &[("Held", 1)], 60).await?;
-    lab.kubectl(&["-n", &ns, "wait", "--for=condition=Complete", "job/job", "--timeout=60s"]).await?.ok("waiting for the Job")?;
-    server.shows(lab, &[], 10).await.context("after the Job's end")?;
+    lab.kubectl(&[
+        "-n",
+        &ns,
+        "wait",
+        "--for=condition=Complete",
+        "job/job",
+        "--timeout=60s",
+    ])
+    .await?
+    .ok("waiting for the Job")?;
+    server
+        .shows(lab, &[], 10)
+        .await
+        .context("after the Job's end")?;
     let next = App::start(lab, &ns, "next", "render", None).await?;
     next.says("Held", 20).await
 }
@@ -71,30 +118,79 @@ pub(super) async fn a_killed_sidecar_comes_back_with_its_lease(lab: &Lab) -> Res
     let server = Server::new(&ns, 2);
     server.ready(lab).await?;
     // One container can end another's process where they share the process namespace; root may.
-    let yaml = App::yaml(lab, &ns, "app", "render", None, "", "  shareProcessNamespace: true\n")
-        .replace("runAsUser: 1000, runAsNonRoot: true", "runAsUser: 0")
-        .replace("drop: [ALL]", "drop: [ALL], add: [KILL, SYS_PTRACE, DAC_READ_SEARCH]");
+    let yaml = App::yaml(
+        lab,
+        &ns,
+        "app",
+        "render",
+        None,
+        "",
+        "  shareProcessNamespace: true\n",
+    )
+    .replace("runAsUser: 1000, runAsNonRoot: true", "runAsUser: 0")
+    .replace(
+        "drop: [ALL]",
+        "drop: [ALL], add: [KILL, SYS_PTRACE, DAC_READ_SEARCH]",
+    );
     lab.apply(&yaml).await?.ok("starting an annotated pod")?;
     let app = App::follow(lab, &ns, "app");
     app.says("Held", 60).await?;
-    let before = lease_row(server.shows(lab, &[("Held", 1)], 20).await?.first().context("no lease")?);
+    let before = lease_row(
+        server
+            .shows(lab, &[("Held", 1)], 20)
+            .await?
+            .first()
+            .context("no lease")?,
+    );
 
     for round in 1..=3 {
         let kill = "for p in /proc/[0-9]*; do case $(cat $p/comm 2>/dev/null) in mooring-sidecar) kill -9 ${p#/proc/}; exit 0;; esac; done; exit 1";
         app.shell(lab, kill).await?.ok("killing the sidecar")?;
-        eventually("the kubelet has started the sidecar again", within(60), async || {
-            let s = app.pod(lab).await?.status.unwrap_or_default().init_container_statuses.unwrap_or_default();
-            let c = s.iter().find(|c| c.name == "mooring");
-            let back = c.is_some_and(|c| c.restart_count >= round && c.state.as_ref().is_some_and(|s| s.running.is_some()));
-            Ok(back.then_some(()).ok_or_else(|| format!("restarts: {:?}", c.map(|c| c.restart_count))))
-        })
+        eventually(
+            "the kubelet has started the sidecar again",
+            within(60),
+            async || {
+                let s = app
+                    .pod(lab)
+                    .await?
+                    .status
+                    .unwrap_or_default()
+                    .init_container_statuses
+                    .unwrap_or_default();
+                let c = s.iter().find(|c| c.name == "mooring");
+                let back = c.is_some_and(|c| {
+                    c.restart_count >= round
+                        && c.state.as_ref().is_some_and(|s| s.running.is_some())
+                });
+                Ok(back
+                    .then_some(())
+                    .ok_or_else(|| format!("restarts: {:?}", c.map(|c| c.restart_count))))
+            },
+        )
         .await?;
-        super::install::renews(&app, 1).await.context("after the kill")?;
+        super::install::renews(&app, 1)
+            .await
+            .context("after the kill")?;
     }
-    let after = lease_row(server.shows(lab, &[("Held", 1)], 20).await?.first().context("no lease")?);
-    ensure!(before.3 == after.3, "the lease was {} and is {}", before.3, after.3);
+    let after = lease_row(
+        server
+            .shows(lab, &[("Held", 1)], 20)
+            .await?
+            .first()
+            .context("no lease")?,
+    );
+    ensure!(
+        before.3 == after.3,
+        "the lease was {} and is {}",
+        before.3,
+        after.3
+    );
     let products = server.get(lab).await?.data["status"]["used"].clone();
     ensure!(products == 1, "{products} seats are used, by one pod");
-    ensure!(states(&app).iter().all(|s| s == "Held"), "the application was told {:?}", states(&app));
+    ensure!(
+        states(&app).iter().all(|s| s == "Held"),
+        "the application was told {:?}",
+        states(&app)
+    );
     count_seats(&[(&app, 1)], 1).map(drop)
 }

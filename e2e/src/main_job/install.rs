@@ -9,7 +9,10 @@ use anyhow::{Context as _, Result, bail, ensure};
 pub(super) async fn helm_installs_upgrades_and_uninstalls(lab: &Lab) -> Result<()> {
     let _ = Helm::uninstall().await?;
     let notes = Helm::upgrade(lab, &[]).await?.ok("helm install")?;
-    ensure!(notes.contains("mooring.dev/licenses"), "NOTES.txt does not say how a pod opts in:\n{notes}");
+    ensure!(
+        notes.contains("mooring.dev/licenses"),
+        "NOTES.txt does not say how a pod opts in:\n{notes}"
+    );
 
     let ns = begin(lab, "helm_installs_upgrades_and_uninstalls").await?;
     let server = Server::new(&ns, 1);
@@ -18,23 +21,43 @@ pub(super) async fn helm_installs_upgrades_and_uninstalls(lab: &Lab) -> Result<(
     app.says("Held", 60).await?;
 
     let before = generation(lab).await?;
-    Helm::upgrade(lab, &["operator.log=debug", "operator.replicas=1"]).await?.ok("helm upgrade with changed values")?;
-    ensure!(generation(lab).await? != before, "the upgrade with changed values changed nothing");
+    Helm::upgrade(lab, &["operator.log=debug", "operator.replicas=1"])
+        .await?
+        .ok("helm upgrade with changed values")?;
+    ensure!(
+        generation(lab).await? != before,
+        "the upgrade with changed values changed nothing"
+    );
     server.shows(lab, &[("Held", 1)], 30).await?;
 
     Helm::uninstall().await?.ok("helm uninstall")?;
-    let crds = lab.kubectl(&["get", "crd", "licenseservers.mooring.dev", "licenseleases.mooring.dev"]).await?;
+    let crds = lab
+        .kubectl(&[
+            "get",
+            "crd",
+            "licenseservers.mooring.dev",
+            "licenseleases.mooring.dev",
+        ])
+        .await?;
     crds.ok("the CRDs after helm uninstall")?;
-    ensure!(server.leases(lab).await?.len() == 1, "the leases are gone after helm uninstall");
+    ensure!(
+        server.leases(lab).await?.len() == 1,
+        "the leases are gone after helm uninstall"
+    );
     renews(&app, 3).await.context("after helm uninstall")?;
     if app.state().as_deref() != Some("Held") {
-        bail!("the application noticed the uninstall: {:?}", super::states(&app));
+        bail!(
+            "the application noticed the uninstall: {:?}",
+            super::states(&app)
+        );
     }
 
     Helm::upgrade(lab, &[]).await?.ok("helm install again")?;
     server.condition(lab, "Ready", "True").await?;
     let two = App::start(lab, &ns, "two", "render", None).await?;
-    server.shows(lab, &[("Held", 1), ("Waiting", 1)], 60).await?;
+    server
+        .shows(lab, &[("Held", 1), ("Waiting", 1)], 60)
+        .await?;
     app.delete(lab).await?;
     two.says("Held", 30).await
 }
@@ -43,21 +66,41 @@ pub(super) async fn helm_installs_upgrades_and_uninstalls(lab: &Lab) -> Result<(
 pub(super) async fn renews(app: &App, times: usize) -> Result<()> {
     let until = |a: &App| {
         let all = a.lines();
-        let last = all.iter().rev().find_map(|l| l["event"]["claims"][0]["heldUntilBootMs"].as_u64());
+        let last = all
+            .iter()
+            .rev()
+            .find_map(|l| l["event"]["claims"][0]["heldUntilBootMs"].as_u64());
         last.unwrap_or_default()
     };
     let mut seen = until(app);
     for _ in 0..times {
-        seen = eventually(&format!("{} renews its lease", app.name), within(30), async || {
-            let now = until(app);
-            Ok(if now > seen { Ok(now) } else { Err(format!("Held until {now} ms, {:?}", app.state())) })
-        })
+        seen = eventually(
+            &format!("{} renews its lease", app.name),
+            within(30),
+            async || {
+                let now = until(app);
+                Ok(if now > seen {
+                    Ok(now)
+                } else {
+                    Err(format!("Held until {now} ms, {:?}", app.state()))
+                })
+            },
+        )
         .await?;
     }
     Ok(())
 }
 
 async fn generation(lab: &Lab) -> Result<String> {
-    let args = ["-n", "mooring-system", "get", "deployment", "-o", "jsonpath={.items[*].metadata.generation}"];
-    lab.kubectl(&args).await?.ok("reading the operator's deployment")
+    let args = [
+        "-n",
+        "mooring-system",
+        "get",
+        "deployment",
+        "-o",
+        "jsonpath={.items[*].metadata.generation}",
+    ];
+    lab.kubectl(&args)
+        .await?
+        .ok("reading the operator's deployment")
 }

@@ -11,39 +11,77 @@ pub(super) async fn two_run_and_the_third_waits(lab: &Lab) -> Result<()> {
     let ns = begin(lab, "two_run_and_the_third_waits").await?;
     let server = Server::new(&ns, 2);
     server.ready(lab).await?;
-    let table = lab.kubectl(&["-n", &ns, "get", "licenseservers"]).await?.ok("the table of servers")?;
-    ensure!(table.contains(&lab.nodes.0), "the columns do not name the node {}:\n{table}", lab.nodes.0);
+    let table = lab
+        .kubectl(&["-n", &ns, "get", "licenseservers"])
+        .await?
+        .ok("the table of servers")?;
+    ensure!(
+        table.contains(&lab.nodes.0),
+        "the columns do not name the node {}:\n{table}",
+        lab.nodes.0
+    );
     for column in ["NODE", "ANCHOR", "READY", "USED", "SEATS", "WAITING", "AGE"] {
-        ensure!(table.contains(column), "there is no column {column}:\n{table}");
+        ensure!(
+            table.contains(column),
+            "there is no column {column}:\n{table}"
+        );
     }
-    let pod = kube::Api::<k8s_openapi::api::core::v1::Pod>::namespaced(lab.client.clone(), &ns).get("main-0").await?;
+    let pod = kube::Api::<k8s_openapi::api::core::v1::Pod>::namespaced(lab.client.clone(), &ns)
+        .get("main-0")
+        .await?;
     let node = pod.spec.and_then(|s| s.node_name).unwrap_or_default();
-    ensure!(node == lab.nodes.0, "the server runs on {node}, not on the node of its placement, {}", lab.nodes.0);
+    ensure!(
+        node == lab.nodes.0,
+        "the server runs on {node}, not on the node of its placement, {}",
+        lab.nodes.0
+    );
 
     let one = App::start(lab, &ns, "one", "render", Some(&lab.nodes.0)).await?;
     let two = App::start(lab, &ns, "two", "render", Some(&lab.nodes.1)).await?;
     server.shows(lab, &[("Held", 2)], 60).await?;
     let three = App::start(lab, &ns, "three", "render", Some(&lab.nodes.1)).await?;
-    let rows = server.shows(lab, &[("Held", 2), ("Waiting", 1)], 60).await?;
+    let rows = server
+        .shows(lab, &[("Held", 2), ("Waiting", 1)], 60)
+        .await?;
     let waiting = rows.iter().map(lease_row).find(|r| r.1 == "Waiting");
     let shown = waiting.as_ref().map(|r| (r.0.as_str(), r.2));
-    ensure!(shown == Some(("three", Some(1))), "the waiting one is shown as {shown:?}");
+    ensure!(
+        shown == Some(("three", Some(1))),
+        "the waiting one is shown as {shown:?}"
+    );
     one.runs(lab, 20).await?;
     two.runs(lab, 20).await?;
-    ensure!(!three.started(lab).await?, "the third's application container has started without a seat");
-    let leases = lab.kubectl(&["-n", &ns, "get", "licenseleases"]).await?.ok("the table of leases")?;
-    for column in ["NAME", "PRODUCTS", "HOLDER", "NODE", "STATE", "SINCE", "AGE"] {
-        ensure!(leases.contains(column), "there is no column {column}:\n{leases}");
+    ensure!(
+        !three.started(lab).await?,
+        "the third's application container has started without a seat"
+    );
+    let leases = lab
+        .kubectl(&["-n", &ns, "get", "licenseleases"])
+        .await?
+        .ok("the table of leases")?;
+    for column in [
+        "NAME", "PRODUCTS", "HOLDER", "NODE", "STATE", "SINCE", "AGE",
+    ] {
+        ensure!(
+            leases.contains(column),
+            "there is no column {column}:\n{leases}"
+        );
     }
 
     let start = Instant::now();
     one.delete(lab).await?;
     three.runs(lab, 15).await?;
     let took = start.elapsed();
-    println!("  from the deletion of a running pod to the waiting one's application: {:.2} s", took.as_secs_f64());
+    println!(
+        "  from the deletion of a running pod to the waiting one's application: {:.2} s",
+        took.as_secs_f64()
+    );
     ensure!(took.as_secs_f64() < 5.0, "it took {took:?}, more than 5 s");
     three.says("Held", 10).await?;
     let most = count_seats(&[(&one, 1), (&two, 1), (&three, 1)], 2)?;
-    ensure!(most.seats == 2, "the applications never held both seats: {most:?}");
+    ensure!(
+        most.seats == 2,
+        "the applications never held both seats: {most:?}"
+    );
     Ok(())
 }

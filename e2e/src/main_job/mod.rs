@@ -41,20 +41,32 @@ pub fn scenarios() -> Vec<Scenario> {
 
 /// Fails if at one instant more seats were held than there are, counted on the holders' side.
 fn count_seats(apps: &[(&App, u32)], seats: u32) -> Result<Most> {
-    let spans: Vec<seats::Span> = apps.iter().flat_map(|(a, n)| seats::spans(&a.name, *n, &a.lines())).collect();
+    let spans: Vec<seats::Span> = apps
+        .iter()
+        .flat_map(|(a, n)| seats::spans(&a.name, *n, &a.lines()))
+        .collect();
     if spans.is_empty() {
         bail!("no application ever wrote that it was Held: there is nothing to count");
     }
     let most = seats::most(&spans);
     if most.seats > seats {
-        bail!("at {} ms of the boot clock {} seats of {seats} were held, by {:?}", most.at, most.seats, most.who);
+        bail!(
+            "at {} ms of the boot clock {} seats of {seats} were held, by {:?}",
+            most.at,
+            most.seats,
+            most.who
+        );
     }
     Ok(most)
 }
 
 /// Every state that an application was told, in order, without repeats.
 fn states(app: &App) -> Vec<String> {
-    let mut v: Vec<String> = app.lines().iter().filter_map(|l| l["event"]["state"].as_str().map(str::to_owned)).collect();
+    let mut v: Vec<String> = app
+        .lines()
+        .iter()
+        .filter_map(|l| l["event"]["state"].as_str().map(str::to_owned))
+        .collect();
     v.dedup();
     v
 }

@@ -13,7 +13,9 @@ pub(super) async fn without_the_operator(lab: &Lab) -> Result<()> {
     let one = App::start(lab, &ns, "one", "render", Some(&lab.nodes.0)).await?;
     one.says("Held", 60).await?;
     let two = App::start(lab, &ns, "two", "render", Some(&lab.nodes.1)).await?;
-    server.shows(lab, &[("Held", 1), ("Waiting", 1)], 60).await?;
+    server
+        .shows(lab, &[("Held", 1), ("Waiting", 1)], 60)
+        .await?;
 
     Helm::scale(lab, 0).await?;
     let done = during(lab, &ns, &one, &two).await;
@@ -30,14 +32,33 @@ async fn during(lab: &Lab, ns: &str, one: &App, two: &App) -> Result<()> {
         lab.images.app
     );
     lab.apply(&plain).await?.ok("a pod that did not opt in")?;
-    lab.kubectl(&["-n", ns, "wait", "--for=condition=Ready", "pod/plain", "--timeout=30s"]).await?.ok("a pod that did not opt in")?;
+    lab.kubectl(&[
+        "-n",
+        ns,
+        "wait",
+        "--for=condition=Ready",
+        "pod/plain",
+        "--timeout=30s",
+    ])
+    .await?
+    .ok("a pod that did not opt in")?;
 
-    let refused = lab.apply(&App::yaml(lab, ns, "three", "render", None, "", "")).await?.failed("an annotated pod")?;
-    ensure!(refused.contains("mooring"), "the error does not name Mooring: {refused}");
+    let refused = lab
+        .apply(&App::yaml(lab, ns, "three", "render", None, "", ""))
+        .await?
+        .failed("an annotated pod")?;
+    ensure!(
+        refused.contains("mooring"),
+        "the error does not name Mooring: {refused}"
+    );
     println!("  an annotated pod is refused: {}", refused.trim());
 
     super::install::renews(one, 2).await?;
-    ensure!(states(one).iter().all(|s| s == "Held"), "the running application was told {:?}", states(one));
+    ensure!(
+        states(one).iter().all(|s| s == "Held"),
+        "the running application was told {:?}",
+        states(one)
+    );
     one.delete(lab).await?;
     two.says("Held", 20).await
 }

@@ -17,7 +17,9 @@ pub(super) async fn a_node_is_cut_off(lab: &Lab) -> Result<()> {
     cut.says("Held", 60).await?;
     alone.says("Held", 60).await?;
     let waits = App::start(lab, &ns, "waits", "render", Some(&near)).await?;
-    server.shows(lab, &[("Held", 2), ("Waiting", 1)], 60).await?;
+    server
+        .shows(lab, &[("Held", 2), ("Waiting", 1)], 60)
+        .await?;
 
     lab.node("cut", &far).await?;
     let given = waits.says("Held", 40).await;
@@ -25,32 +27,68 @@ pub(super) async fn a_node_is_cut_off(lab: &Lab) -> Result<()> {
     let joined = lab.node("join", &far).await;
     given.context("the seat of a pod that was cut off is given to the one that waits")?;
     joined?;
-    cut.says("Contested", 60).await.context("when the node is back")?;
-    alone.says("Held", 60).await.context("when the node is back")?;
+    cut.says("Contested", 60)
+        .await
+        .context("when the node is back")?;
+    alone
+        .says("Held", 60)
+        .await
+        .context("when the node is back")?;
 
     // What the pods wrote while they were cut off is read from their logs afterwards.
     let word = |a: &App, state: &str| -> Option<serde_json::Value> {
         a.lines().into_iter().find(|l| l["event"]["state"] == state)
     };
     let grace = word(&cut, "Grace").context("the pod that was cut off was never told Grace")?;
-    ensure!(grace["event"]["licensed"] == true, "Grace is not licensed: {grace}");
-    ensure!(states(&alone).iter().any(|s| s == "Grace"), "the other pod on that node was told {:?}", states(&alone));
-    let last_held = cut.lines().into_iter().rfind(|l| l["event"]["state"] == "Held").context("never Held")?;
-    let lease_end = last_held["event"]["claims"][0]["heldUntilBootMs"].as_u64().context("no end of the lease")?;
-    let granted = word(&waits, "Held").and_then(|l| l["bootMs"].as_u64()).context("never granted")?;
+    ensure!(
+        grace["event"]["licensed"] == true,
+        "Grace is not licensed: {grace}"
+    );
+    ensure!(
+        states(&alone).iter().any(|s| s == "Grace"),
+        "the other pod on that node was told {:?}",
+        states(&alone)
+    );
+    let last_held = cut
+        .lines()
+        .into_iter()
+        .rfind(|l| l["event"]["state"] == "Held")
+        .context("never Held")?;
+    let lease_end = last_held["event"]["claims"][0]["heldUntilBootMs"]
+        .as_u64()
+        .context("no end of the lease")?;
+    let granted = word(&waits, "Held")
+        .and_then(|l| l["bootMs"].as_u64())
+        .context("never granted")?;
     // The server counts from its receipt, a moment after the sending that the holder counts from; M comes on top.
     let after = granted.saturating_sub(lease_end);
-    println!("  the seat was given away {after} ms after its holder's lease had ended (M is 1010 ms)");
-    ensure!(granted >= lease_end + 1000, "given away {after} ms after the lease's end: before D + M");
-    ensure!(after < 6000, "given away only {after} ms after the lease's end");
+    println!(
+        "  the seat was given away {after} ms after its holder's lease had ended (M is 1010 ms)"
+    );
+    ensure!(
+        granted >= lease_end + 1000,
+        "given away {after} ms after the lease's end: before D + M"
+    );
+    ensure!(
+        after < 6000,
+        "given away only {after} ms after the lease's end"
+    );
     let contested = word(&cut, "Contested").context("no word")?;
-    ensure!(contested["event"]["licensed"] == true, "Contested is not licensed: {contested}");
+    ensure!(
+        contested["event"]["licensed"] == true,
+        "Contested is not licensed: {contested}"
+    );
     count_seats(&[(&cut, 1), (&waits, 1)], 1)?;
     eventually("the mirror shows both", within(30), async || {
         let rows = server.leases(lab).await?;
-        let states: Vec<_> = rows.iter().map(|r| r["status"]["state"].as_str().unwrap_or_default().to_owned()).collect();
+        let states: Vec<_> = rows
+            .iter()
+            .map(|r| r["status"]["state"].as_str().unwrap_or_default().to_owned())
+            .collect();
         let has = |s: &str, n| states.iter().filter(|x| *x == s).count() == n;
-        Ok((has("Contested", 1) && has("Held", 2)).then_some(()).ok_or_else(|| format!("{states:?}")))
+        Ok((has("Contested", 1) && has("Held", 2))
+            .then_some(())
+            .ok_or_else(|| format!("{states:?}")))
     })
     .await
 }

@@ -19,19 +19,36 @@ pub(super) async fn the_server_restarts_and_nobody_notices(lab: &Lab) -> Result<
     let before: Vec<_> = server.leases(lab).await?.iter().map(lease_row).collect();
 
     for i in 0..TIMES {
-        kill(lab, &server).await.with_context(|| format!("restart {} of {TIMES}", i + 1))?;
+        kill(lab, &server)
+            .await
+            .with_context(|| format!("restart {} of {TIMES}", i + 1))?;
     }
     settled(lab, &server).await?;
-    let after: Vec<_> = server.shows(lab, &[("Held", 2), ("Waiting", 1)], 60).await?.iter().map(lease_row).collect();
+    let after: Vec<_> = server
+        .shows(lab, &[("Held", 2), ("Waiting", 1)], 60)
+        .await?
+        .iter()
+        .map(lease_row)
+        .collect();
     ensure!(before == after, "before: {before:?}\nafter:  {after:?}");
-    let pod = kube::Api::<k8s_openapi::api::core::v1::Pod>::namespaced(lab.client.clone(), &ns).get("main-0").await?;
+    let pod = kube::Api::<k8s_openapi::api::core::v1::Pod>::namespaced(lab.client.clone(), &ns)
+        .get("main-0")
+        .await?;
     let node = pod.spec.and_then(|s| s.node_name).unwrap_or_default();
     ensure!(node == lab.nodes.0, "the server came back on {node}");
     for a in &apps[..2] {
         super::install::renews(a, 1).await?;
-        ensure!(states(a).iter().all(|s| s == "Held"), "{} noticed: {:?}", a.name, states(a));
+        ensure!(
+            states(a).iter().all(|s| s == "Held"),
+            "{} noticed: {:?}",
+            a.name,
+            states(a)
+        );
     }
-    ensure!(!apps[2].started(lab).await?, "the waiting pod's application started");
+    ensure!(
+        !apps[2].started(lab).await?,
+        "the waiting pod's application started"
+    );
     let counted: Vec<(&App, u32)> = apps.iter().map(|a| (a, 1)).collect();
     count_seats(&counted, 2)?;
     // And the seats still float.
@@ -44,7 +61,12 @@ pub(super) async fn without_settling_the_restart_scenario_fails(lab: &Lab) -> Re
     let ns = begin(lab, "without_settling_the_restart_scenario_fails").await?;
     let mut server = Server::new(&ns, 2);
     server.duration = "20s".into();
-    server.image = Some(lab.images.mutant.clone().context("there is no image of the mutant; e2e/cluster/images makes it")?);
+    server.image = Some(
+        lab.images
+            .mutant
+            .clone()
+            .context("there is no image of the mutant; e2e/cluster/images makes it")?,
+    );
     server.ready(lab).await?;
     let apps = start(lab, &ns, &server).await?;
     let counted: Vec<(&App, u32)> = apps.iter().map(|a| (a, 1)).collect();
@@ -56,7 +78,9 @@ pub(super) async fn without_settling_the_restart_scenario_fails(lab: &Lab) -> Re
             return Ok(());
         }
     }
-    bail!("a server without settling was restarted {TIMES} times, and the count found nothing: it could not find anything")
+    bail!(
+        "a server without settling was restarted {TIMES} times, and the count found nothing: it could not find anything"
+    )
 }
 
 /// Two that hold and one that waits.
@@ -69,7 +93,9 @@ async fn start(lab: &Lab, ns: &str, server: &Server) -> Result<Vec<App>> {
         a.says("Held", 60).await?;
     }
     apps.push(App::start(lab, ns, "waits", "render", Some(&lab.nodes.1)).await?);
-    server.shows(lab, &[("Held", 2), ("Waiting", 1)], 60).await?;
+    server
+        .shows(lab, &[("Held", 2), ("Waiting", 1)], 60)
+        .await?;
     Ok(apps)
 }
 
@@ -77,13 +103,34 @@ async fn start(lab: &Lab, ns: &str, server: &Server) -> Result<Vec<App>> {
 async fn kill(lab: &Lab, server: &Server) -> Result<()> {
     tokio::time::sleep(Duration::from_millis(2000 + random_millis(4000))).await;
     let (pod, uid) = server.pod(lab).await?;
-    lab.kubectl(&["-n", &server.namespace, "delete", "pod", &pod, "--wait=false"]).await?.ok("deleting the server's pod")?;
-    let pods = kube::Api::<k8s_openapi::api::core::v1::Pod>::namespaced(lab.client.clone(), &server.namespace);
+    lab.kubectl(&[
+        "-n",
+        &server.namespace,
+        "delete",
+        "pod",
+        &pod,
+        "--wait=false",
+    ])
+    .await?
+    .ok("deleting the server's pod")?;
+    let pods = kube::Api::<k8s_openapi::api::core::v1::Pod>::namespaced(
+        lab.client.clone(),
+        &server.namespace,
+    );
     eventually("another server's pod is Ready", within(60), async || {
-        let Some(p) = pods.get_opt(&pod).await? else { return Ok(Err("there is none".into())) };
-        let ready = p.status.and_then(|s| s.conditions).unwrap_or_default().iter().any(|c| c.type_ == "Ready" && c.status == "True");
+        let Some(p) = pods.get_opt(&pod).await? else {
+            return Ok(Err("there is none".into()));
+        };
+        let ready = p
+            .status
+            .and_then(|s| s.conditions)
+            .unwrap_or_default()
+            .iter()
+            .any(|c| c.type_ == "Ready" && c.status == "True");
         let other = p.metadata.uid.as_deref() != Some(uid.as_str());
-        Ok((ready && other).then_some(()).ok_or_else(|| format!("another: {other}, Ready: {ready}")))
+        Ok((ready && other)
+            .then_some(())
+            .ok_or_else(|| format!("another: {other}, Ready: {ready}")))
     })
     .await
 }
@@ -93,7 +140,11 @@ async fn settled(lab: &Lab, server: &Server) -> Result<()> {
     eventually("the server grants again", within(90), async || {
         let metrics = server.metrics(lab).await?;
         let on = metrics.lines().find(|l| l.starts_with("mooring_settling"));
-        Ok(if on.is_some_and(|l| l.ends_with(" 0")) { Ok(()) } else { Err(format!("{on:?}")) })
+        Ok(if on.is_some_and(|l| l.ends_with(" 0")) {
+            Ok(())
+        } else {
+            Err(format!("{on:?}"))
+        })
     })
     .await
 }

@@ -23,22 +23,36 @@ pub fn spans(who: &str, seats: u32, lines: &[Value]) -> Vec<Span> {
     let mut open: Option<(u64, u64)> = None;
     let mut alive = 0;
     for l in lines {
-        let Some(at) = l["bootMs"].as_u64() else { continue };
+        let Some(at) = l["bootMs"].as_u64() else {
+            continue;
+        };
         alive = alive.max(at);
         let ends = l["event"].is_object() || l["end"].as_bool() == Some(true);
         if !ends {
             continue;
         }
         if let Some((from, until)) = open.take() {
-            out.push(Span { who: who.into(), from, to: at.min(until), seats });
+            out.push(Span {
+                who: who.into(),
+                from,
+                to: at.min(until),
+                seats,
+            });
         }
         if l["event"]["state"] == "Held" {
-            let until = l["event"]["claims"][0]["heldUntilBootMs"].as_u64().unwrap_or(u64::MAX);
+            let until = l["event"]["claims"][0]["heldUntilBootMs"]
+                .as_u64()
+                .unwrap_or(u64::MAX);
             open = Some((at, until));
         }
     }
     if let Some((from, until)) = open {
-        out.push(Span { who: who.into(), from, to: alive.max(from).min(until), seats });
+        out.push(Span {
+            who: who.into(),
+            from,
+            to: alive.max(from).min(until),
+            seats,
+        });
     }
     out
 }
@@ -61,7 +75,11 @@ pub fn most(spans: &[Span]) -> Most {
         let now: Vec<&Span> = spans.iter().filter(|s| s.from <= at && at < s.to).collect();
         let seats = now.iter().map(|s| s.seats).sum();
         if seats > best.seats {
-            best = Most { seats, at, who: now.iter().map(|s| s.who.clone()).collect() };
+            best = Most {
+                seats,
+                at,
+                who: now.iter().map(|s| s.who.clone()).collect(),
+            };
         }
     }
     best
@@ -83,17 +101,34 @@ mod tests {
         let beat = |at: u64| json!({"bootMs": at, "beat": true});
         assert_eq!(spans("a", 1, &[held(10, 90), beat(200)])[0].to, 90);
         assert_eq!(spans("a", 1, &[held(10, 90), beat(70)])[0].to, 70);
-        assert_eq!(spans("a", 1, &[held(10, 90), json!({"bootMs": 30, "end": true})])[0].to, 30);
+        assert_eq!(
+            spans("a", 1, &[held(10, 90), json!({"bootMs": 30, "end": true})])[0].to,
+            30
+        );
         let renewed = spans("a", 1, &[held(10, 40), held(20, 50), beat(45)]);
-        assert_eq!(renewed.iter().map(|s| (s.from, s.to)).collect::<Vec<_>>(), [(10, 20), (20, 45)]);
+        assert_eq!(
+            renewed.iter().map(|s| (s.from, s.to)).collect::<Vec<_>>(),
+            [(10, 20), (20, 45)]
+        );
     }
 
     #[test]
     fn one_instant_with_too_many_is_found() {
         let a = spans("a", 1, &[held(10, 40), json!({"bootMs": 40, "beat": true})]);
         let b = spans("b", 1, &[held(40, 90), json!({"bootMs": 90, "beat": true})]);
-        assert_eq!(most(&[a.clone(), b].concat()).seats, 1, "one after the other is one seat");
+        assert_eq!(
+            most(&[a.clone(), b].concat()).seats,
+            1,
+            "one after the other is one seat"
+        );
         let c = spans("c", 1, &[held(39, 90), json!({"bootMs": 90, "beat": true})]);
-        assert_eq!(most(&[a, c].concat()), Most { seats: 2, at: 39, who: vec!["a".into(), "c".into()] });
+        assert_eq!(
+            most(&[a, c].concat()),
+            Most {
+                seats: 2,
+                at: 39,
+                who: vec!["a".into(), "c".into()]
+            }
+        );
     }
 }
