@@ -4,6 +4,7 @@
 //! use it, the list, and from there the watch. A broken connection is made anew with growing pauses and begins with a
 //! full list. What is learnt goes into a [`Book`] and a [`Snapshot`]; the mirrors follow in [`mirrors`].
 
+mod allowance;
 mod book;
 mod mirrors;
 mod roster;

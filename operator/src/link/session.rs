@@ -1,5 +1,6 @@
 //! The life of one link: connect, post, list, watch, and again.
 
+use super::allowance::Allowance;
 use super::roster::roster;
 use super::{Book, Context, LinkError, Snapshot, Target, tls};
 use crate::names::{API_PORT, ServerRef};
@@ -23,8 +24,8 @@ const CALL: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_secs(30);
 /// How often everything is listed anew.
 const RESYNC: Duration = Duration::from_secs(300);
-/// How often the numbers are fetched at most; a first change is fetched after [`SETTLE_DOWN`].
-const NUMBERS: Duration = Duration::from_secs(5);
+/// How often the numbers are fetched: so many times at once, then one more each while. Each change of them is a write of status.
+const NUMBERS: (u32, Duration) = (5, Duration::from_secs(5));
 /// How long to gather changes before the numbers are fetched.
 const SETTLE_DOWN: Duration = Duration::from_millis(300);
 /// The pauses between attempts.
@@ -194,7 +195,7 @@ impl Link {
         resync.reset();
         let mut heard = Instant::now();
         let mut numbers: Option<Instant> = None;
-        let mut counted = Instant::now();
+        let mut allowance = Allowance::new(NUMBERS.0, NUMBERS.1, Instant::now());
         let mut gone_rx = self.gone_rx.lock().await;
         loop {
             tokio::select! {
@@ -211,7 +212,7 @@ impl Link {
                             tracing::debug!(server = %self.server, lease = %lease.lease, pod = %lease.holder, state = %lease.state, "the server says");
                             let key = self.book().event(lease, clock::now().wall);
                             self.touch([key]);
-                            numbers.get_or_insert((counted + NUMBERS).max(Instant::now() + SETTLE_DOWN));
+                            numbers.get_or_insert(allowance.next(Instant::now() + SETTLE_DOWN));
                         }
                         Ok(WatchEvent::Server { state }) => {
                             if state.instance != instance { return Err(LinkError::Restarted) }
@@ -224,7 +225,8 @@ impl Link {
                     }
                 }
                 () = at(numbers) => {
-                    (numbers, counted) = (None, Instant::now());
+                    numbers = None;
+                    allowance.take(Instant::now());
                     let products: Products = get(&client, "/v1/products").await?;
                     if products.server.instance != instance { return Err(LinkError::Restarted) }
                     self.show(|s| s.counted(products, self.book().waiting(), clock::boot()));
