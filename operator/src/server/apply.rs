@@ -1,13 +1,13 @@
 //! Writes a LicenseServer's objects: server-side apply, one field manager.
 
 use super::certificate::{VALIDITY, dns_names, renewal};
-use super::dereference::Facts;
+use super::dereference::{Children, Facts};
 use super::{Context, Error, build};
 use crate::certs::{CertRequest, Usage};
 use crate::names::{FIELD_MANAGER, ServerRef};
 use k8s_openapi::ByteString;
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::core::v1::{Pod, Secret, Service};
+use k8s_openapi::api::core::v1::{Pod, Secret};
 use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Api, Client, Resource, ResourceExt as _};
@@ -61,8 +61,8 @@ pub(super) fn fingerprint(i: &build::Inputs<'_>) -> Result<String, Error> {
     ))
 }
 
-/// Writes all of them; the Service as it is then.
-pub(super) async fn apply(i: &build::Inputs<'_>, ctx: &Context) -> Result<Service, Error> {
+/// Writes all of them; the children as they are then.
+pub(super) async fn apply(i: &build::Inputs<'_>, ctx: &Context) -> Result<Children, Error> {
     let client = &ctx.client;
     let config = build::server_config(i);
     let hash = build::config_hash(&config)?;
@@ -73,10 +73,11 @@ pub(super) async fn apply(i: &build::Inputs<'_>, ctx: &Context) -> Result<Servic
         .patch(&binding.name_any(), &params(), &Patch::Apply(&binding))
         .await
         .map_err(|e| failed(&binding, e))?;
-    namespaced(client, &build::config_map(i, &config)?).await?;
-    let service = namespaced(client, &build::service(i)).await?;
-    namespaced(client, &build::stateful_set(i, &hash)).await?;
-    Ok(service)
+    Ok(Children {
+        config: Some(namespaced(client, &build::config_map(i, &config)?).await?),
+        service: Some(namespaced(client, &build::service(i)).await?),
+        set: Some(namespaced(client, &build::stateful_set(i, &hash)).await?),
+    })
 }
 
 /// Sees to the serving certificate.

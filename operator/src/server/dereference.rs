@@ -6,7 +6,7 @@ use crate::crd::{LicenseServer, NamespacesFrom};
 use crate::names::ServerRef;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Node, Pod, Secret, Service};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use kube::api::ListParams;
 use kube::core::{PartialObjectMeta, Selector};
 use kube::{Api, ResourceExt as _};
@@ -26,14 +26,39 @@ pub struct Facts {
     pub tls: Option<Secret>,
     /// Whether the identity is there.
     pub has_identity: bool,
-    /// The StatefulSet.
-    pub set: Option<StatefulSet>,
+    /// What is there of the objects that the operator writes.
+    pub children: Children,
     /// Its pod.
     pub pod: Option<Pod>,
-    /// The Service.
-    pub service: Option<Service>,
     /// All nodes.
     pub nodes: Vec<Arc<Node>>,
+}
+
+/// The children whose change by somebody else is put right at once.
+#[derive(Clone, Debug, Default)]
+pub struct Children {
+    /// The StatefulSet.
+    pub set: Option<StatefulSet>,
+    /// The Service.
+    pub service: Option<Service>,
+    /// The ConfigMap.
+    pub config: Option<ConfigMap>,
+}
+
+impl Children {
+    /// Differs when one of them is gone, was made anew, or was written. A StatefulSet's status does not count.
+    pub fn mark(&self) -> String {
+        let word = |m: Option<&ObjectMeta>, version: &dyn Fn(&ObjectMeta) -> Option<String>| {
+            let uid = m.and_then(|m| m.uid.clone()).unwrap_or_default();
+            format!("{uid}.{}", m.and_then(version).unwrap_or_default())
+        };
+        let written = |m: &ObjectMeta| m.resource_version.clone();
+        let spec = |m: &ObjectMeta| m.generation.map(|g| g.to_string());
+        let set = word(self.set.as_ref().map(|o| &o.metadata), &spec);
+        let service = word(self.service.as_ref().map(|o| &o.metadata), &written);
+        let config = word(self.config.as_ref().map(|o| &o.metadata), &written);
+        format!("{set} {service} {config}")
+    }
 }
 
 /// Something that the LicenseServer names and that is not there.
@@ -167,18 +192,25 @@ pub async fn dereference(
         .await
         .map_err(|e| api(e, "the identity Secret"))?;
     facts.has_identity = identity.is_some();
-    facts.set = sets
-        .get_opt(name)
-        .await
-        .map_err(|e| api(e, "the StatefulSet"))?;
+    let maps: Api<ConfigMap> = Api::namespaced(ctx.client.clone(), ns);
+    facts.children = Children {
+        set: sets
+            .get_opt(name)
+            .await
+            .map_err(|e| api(e, "the StatefulSet"))?,
+        service: services
+            .get_opt(name)
+            .await
+            .map_err(|e| api(e, "the Service"))?,
+        config: maps
+            .get_opt(&reference.child("config"))
+            .await
+            .map_err(|e| api(e, "the ConfigMap"))?,
+    };
     facts.pod = pods
         .get_opt(&format!("{name}-0"))
         .await
         .map_err(|e| api(e, "the server's pod"))?;
-    facts.service = services
-        .get_opt(name)
-        .await
-        .map_err(|e| api(e, "the Service"))?;
     Ok(facts)
 }
 
@@ -231,4 +263,38 @@ async fn policies(
 
 fn selector(selector: LabelSelector) -> Result<Selector, Error> {
     Selector::try_from(selector).map_err(|e| Error::Selector(e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    use super::*;
+    use serde_json::json;
+
+    fn children(generation: i64, set_version: &str, map_version: &str) -> Children {
+        let set = json!({ "metadata": { "uid": "s", "generation": generation, "resourceVersion": set_version } });
+        let map = json!({ "metadata": { "uid": "m", "resourceVersion": map_version } });
+        Children {
+            set: Some(serde_json::from_value(set).unwrap()),
+            service: None,
+            config: Some(serde_json::from_value(map).unwrap()),
+        }
+    }
+
+    #[test]
+    fn a_change_by_somebody_else_is_noticed_and_a_status_is_none() {
+        let mark = children(1, "10", "5").mark();
+        assert_eq!(children(1, "11", "5").mark(), mark, "the pod became ready");
+        assert_ne!(children(2, "11", "5").mark(), mark, "the spec was edited");
+        assert_ne!(
+            children(1, "10", "6").mark(),
+            mark,
+            "the ConfigMap was edited"
+        );
+        let gone = Children {
+            set: None,
+            ..children(1, "10", "5")
+        };
+        assert_ne!(gone.mark(), mark);
+    }
 }

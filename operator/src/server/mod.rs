@@ -70,6 +70,19 @@ pub enum Error {
     Selector(String),
 }
 
+impl Error {
+    /// The LicenseServer or its namespace is being deleted: nothing is left to do.
+    fn is_farewell(&self) -> bool {
+        let Self::Api { source, .. } = self else {
+            return false;
+        };
+        let kube::Error::Api(status) = source.as_ref() else {
+            return false;
+        };
+        status.code == 404 || (status.code == 403 && status.message.contains("being terminated"))
+    }
+}
+
 /// What every reconciliation needs.
 pub struct Context {
     /// The API server.
@@ -98,10 +111,20 @@ struct Memory {
     dirty: bool,
     generation: Option<i64>,
     looked: Option<Instant>,
-    applied: Option<(String, Instant)>,
+    applied: Option<Applied>,
     facts: Facts,
     /// Our last write of the status, newer than what the watch may show yet.
     written: Option<(u64, LicenseServerStatus)>,
+}
+
+/// The last time the objects were written.
+#[derive(Clone, Debug)]
+struct Applied {
+    /// What was written.
+    print: String,
+    /// What the API server made of it: another mark means that somebody else wrote.
+    mark: String,
+    at: Instant,
 }
 
 /// What [`run`] is given.

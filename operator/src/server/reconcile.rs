@@ -3,8 +3,8 @@
 use super::dereference::{self, Facts};
 use super::placement::{self, Placed};
 use super::{
-    Context, Error, LOOK, LOOK_SOON, Memory, PATIENCE, REAPPLY, apply, build, name, status,
-    validate,
+    Applied, Context, Error, LOOK, LOOK_SOON, Memory, PATIENCE, REAPPLY, apply, build, name,
+    status, validate,
 };
 use crate::crd::{LicenseServer, LicenseServerStatus, Span};
 use crate::link::{Target, sidecar_may_have_run};
@@ -33,10 +33,17 @@ pub(super) async fn reconcile(
 ) -> Result<Action, Error> {
     let done = tokio::time::timeout(PATIENCE, Box::pin(converged(&server, &ctx))).await;
     let done = done.unwrap_or(Err(Error::Slow(PATIENCE)));
-    if done.is_ok() {
-        ctx.metrics.reconciled("ok");
+    match done {
+        Err(e) if e.is_farewell() => {
+            tracing::debug!(server = %name(&server), error = %e, "a LicenseServer that is being deleted");
+            Ok(Action::requeue(LOOK))
+        }
+        Ok(action) => {
+            ctx.metrics.reconciled("ok");
+            Ok(action)
+        }
+        Err(e) => Err(e),
     }
-    done
 }
 
 async fn converged(server: &LicenseServer, ctx: &Context) -> Result<Action, Error> {
@@ -60,7 +67,7 @@ async fn converged(server: &LicenseServer, ctx: &Context) -> Result<Action, Erro
     let mut facts = memory.facts.clone();
     if look {
         ctx.remember(&reference, |m| m.dirty = false);
-        facts = dereference::dereference(server, &reference, ctx).await?;
+        facts = Box::pin(dereference::dereference(server, &reference, ctx)).await?;
     }
     let invalid = validate::validate(server).err();
     let labels = &server.spec.placement.node_selector;
@@ -74,7 +81,8 @@ async fn converged(server: &LicenseServer, ctx: &Context) -> Result<Action, Erro
     let boot = mooring_net::clock::boot();
     let mut in_force = earlier.unwrap_or(wanted);
     // A first start waits for what it needs; a server that exists keeps its objects whatever is missing now.
-    let ready_to_apply = invalid.is_none() && (facts.set.is_some() || facts.missing.is_empty());
+    let ready_to_apply =
+        invalid.is_none() && (facts.children.set.is_some() || facts.missing.is_empty());
     if ready_to_apply {
         in_force = status::in_force(earlier, wanted, untouched(&reference, ctx), &snapshot, boot);
         if earlier.is_none_or(|e| e < in_force) {
@@ -156,14 +164,19 @@ async fn converge(
     apply::certificate(inputs, facts, ctx).await?;
     apply::identity(inputs, facts, ctx).await?;
     let print = apply::fingerprint(inputs)?;
+    let mark = facts.children.mark();
     let fresh = memory
         .applied
         .as_ref()
-        .is_some_and(|(p, t)| *p == print && t.elapsed() < REAPPLY);
-    if memory.dirty || !fresh || facts.set.is_none() || facts.service.is_none() {
-        facts.service = Some(apply::apply(inputs, ctx).await?);
+        .is_some_and(|a| a.print == print && a.mark == mark && a.at.elapsed() < REAPPLY);
+    if !fresh {
+        facts.children = apply::apply(inputs, ctx).await?;
         ctx.remember(inputs.reference, |m| {
-            m.applied = Some((print, Instant::now()));
+            m.applied = Some(Applied {
+                print,
+                mark: facts.children.mark(),
+                at: Instant::now(),
+            });
         });
     }
     apply::nudge(inputs, facts, ctx).await?;
@@ -194,7 +207,7 @@ fn untouched(reference: &ServerRef, ctx: &Context) -> bool {
 }
 
 fn target(server: &LicenseServer, facts: &Facts) -> Option<Target> {
-    let spec = facts.service.as_ref()?.spec.as_ref()?;
+    let spec = facts.children.service.as_ref()?.spec.as_ref()?;
     let port = server.spec.service.port;
     let ips = spec
         .cluster_ips

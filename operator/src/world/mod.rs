@@ -394,3 +394,6 @@ fn name_of<K: kube::Resource>(object: &K) -> String {
         meta.name.as_deref().unwrap_or("")
     )
 }
+
+#[cfg(test)]
+mod tests;
