@@ -24,6 +24,9 @@ const LOOK: Duration = Duration::from_secs(30);
 /// How long after a failed write it is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
 
+/// The same where the API server will say no again: another server's mirror of the same pod is there, for instance.
+const MUCH_LATER: Duration = Duration::from_secs(60);
+
 /// What is remembered between looks.
 #[derive(Default)]
 struct Memory {
@@ -128,7 +131,8 @@ async fn look(link: &Link, memory: &Mutex<Memory>, key: &HolderKey) -> Option<Du
             Ok(()) => None,
             Err(e) => {
                 tracing::warn!(server = %link.server, uid = %key, error = %e, "a mirror could not be written; tried again");
-                Some(AGAIN)
+                let invalid = matches!(&e, kube::Error::Api(s) if s.code == 422);
+                Some(if invalid { MUCH_LATER } else { AGAIN })
             }
         };
     }

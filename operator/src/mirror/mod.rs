@@ -16,4 +16,4 @@ pub use notes::{Note, Severity, note};
 pub use object::{Holding, ServerWord, mirror, unknown};
 pub use plan::{Facts, PodFact, Step, UNKNOWN_AFTER, plan};
 pub use shelf::{Shelf, Stored};
-pub use write::{Pace, Writer, publish};
+pub use write::{Pace, Writer, is_terminating, publish};

@@ -84,10 +84,7 @@ impl Writer {
                 self.world
                     .mirror_written(server, written, mooring_net::clock::boot());
             }
-            // A namespace that is being deleted takes no new objects; its pods end anyway.
-            Err(kube::Error::Api(s)) if s.code == 403 && s.message.contains("being terminated") => {
-                return Ok(());
-            }
+            Err(e) if is_terminating(&e) => return Ok(()),
             Err(e) => {
                 self.metrics.mirror_write("error");
                 return Err(e);
@@ -168,7 +165,17 @@ pub async fn publish(recorder: &Recorder, note: &Note, regarding: &ObjectReferen
         action: note.action.into(),
         secondary: None,
     };
-    if let Err(e) = recorder.publish(&event, regarding).await {
-        tracing::warn!(reason = note.reason, error = %e, "an Event could not be published");
+    match recorder.publish(&event, regarding).await {
+        Ok(()) => {}
+        // A namespace that is being deleted takes no Events either.
+        Err(e) if is_terminating(&e) => {}
+        Err(e) => {
+            tracing::warn!(reason = note.reason, error = %e, "an Event could not be published");
+        }
     }
+}
+
+/// The namespace is being deleted: it takes no new objects, and its pods end anyway.
+pub fn is_terminating(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(s) if s.code == 403 && s.message.contains("being terminated"))
 }

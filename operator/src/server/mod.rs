@@ -17,7 +17,7 @@ use crate::certs::{Ca, CertError};
 use crate::crd::{LicenseServer, LicenseServerStatus};
 use crate::link::{self, Links};
 use crate::metrics::Metrics;
-use crate::mirror::Writer;
+use crate::mirror::{Writer, is_terminating};
 use crate::names::{APP_NAME, FIELD_MANAGER, MANAGED_BY, SERVER_APP, SERVER_LABEL, ServerRef};
 use crate::world::World;
 use dereference::Facts;
@@ -76,10 +76,8 @@ impl Error {
         let Self::Api { source, .. } = self else {
             return false;
         };
-        let kube::Error::Api(status) = source.as_ref() else {
-            return false;
-        };
-        status.code == 404 || (status.code == 403 && status.message.contains("being terminated"))
+        let absent = matches!(source.as_ref(), kube::Error::Api(s) if s.code == 404);
+        absent || is_terminating(source)
     }
 }
 

@@ -143,7 +143,11 @@ fn ready(j: &Judged<'_>) -> Word {
         return word("False", "NoMatchingNode", text);
     }
     let Some(pod) = j.pod else {
-        return word("False", "PodMissing", "the server's pod is not there yet");
+        return word(
+            "False",
+            "PodMissing",
+            "the server's pod is not there yet; `kubectl describe statefulset` of the same name says why, should it stay so",
+        );
     };
     if let Some((reason, message)) = pod_trouble(pod) {
         return word("False", reason, message);
