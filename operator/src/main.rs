@@ -52,10 +52,19 @@ struct Run {
     #[arg(long, value_name = "NAME")]
     server_image_pull_secret: Vec<String>,
     /// The ClusterRole that may create tokenreviews, bound to each license server's service account.
-    #[arg(long, default_value = "mooring-server-tokenreviews", value_name = "NAME")]
+    #[arg(
+        long,
+        default_value = "mooring-server-tokenreviews",
+        value_name = "NAME"
+    )]
     tokenreview_role: String,
     /// What is logged: a level, or a filter such as mooring_operator=debug,info.
-    #[arg(long, env = "MOORING_LOG", default_value = "info", value_name = "FILTER")]
+    #[arg(
+        long,
+        env = "MOORING_LOG",
+        default_value = "info",
+        value_name = "FILTER"
+    )]
     log: String,
     #[command(flatten)]
     webhook: webhook::Flags,
@@ -73,7 +82,10 @@ fn main() -> anyhow::Result<()> {
 async fn start(args: Run) -> anyhow::Result<()> {
     mooring_net::log::start(&args.log);
     let config = run::Config {
-        webhook: args.webhook.config(&args.namespace).map_err(anyhow::Error::msg)?,
+        webhook: args
+            .webhook
+            .config(&args.namespace)
+            .map_err(anyhow::Error::msg)?,
         namespace: args.namespace,
         replica: args.replica,
         health: args.health_listen,
@@ -93,7 +105,10 @@ async fn start(args: Run) -> anyhow::Result<()> {
 async fn selftest(namespace: &str) -> anyhow::Result<()> {
     let client = kube::Client::try_default().await?;
     webhook::selftest(&client, namespace).await?;
-    writeln!(std::io::stdout(), "The CRDs are served, and the webhook refuses what it must.")?;
+    writeln!(
+        std::io::stdout(),
+        "The CRDs are served, and the webhook refuses what it must."
+    )?;
     Ok(())
 }
 
