@@ -90,7 +90,7 @@ impl App {
             };
             // After a break the log is read from its beginning again; what is known is passed over.
             while let Some(known) = lines.upgrade() {
-                let have = known.lock().map(|l| l.len()).unwrap_or(0);
+                let have = known.lock().map_or(0, |l| l.len());
                 drop(known);
                 if let Ok(stream) = pods.log_stream(&name, &params).await {
                     let mut all = stream.lines();

@@ -66,7 +66,7 @@ impl Server {
         anchor: &Anchor,
     ) -> Result<()> {
         let (ns, name) = (&self.namespace, &self.name);
-        let indented: String = licence.lines().map(|l| format!("    {l}\n")).collect();
+        let indented = format!("    {}\n", licence.trim_end().replace('\n', "\n    "));
         let secrets = format!(
             "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}-licence, namespace: {ns}}}\nstringData:\n  licence.mooring: |\n{indented}---\n\
              apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}-pin, namespace: {ns}}}\nstringData: {{pin: \"{pin}\"}}\n---\n\

@@ -3,6 +3,7 @@
 use super::anchor::Anchor;
 use super::run;
 use anyhow::{Context as _, Result};
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// A vendor with a key.
@@ -56,11 +57,11 @@ impl Vendor {
         let mut order = format!("id: {name}\ncustomer: A customer\n{expires}{extra}");
         order.push_str("pools:\n");
         for (p, n) in products {
-            order.push_str(&format!("- {{name: {p}, seats: {n}}}\n"));
+            let _ = writeln!(order, "- {{name: {p}, seats: {n}}}");
         }
         order.push_str("products:\n");
         for (p, _) in products {
-            order.push_str(&format!("- {{name: {p}, from: [[{{pool: {p}}}]]}}\n"));
+            let _ = writeln!(order, "- {{name: {p}, from: [[{{pool: {p}}}]]}}");
         }
         let path = self.dir.join(format!("{name}.order.yaml"));
         let out = self.dir.join(format!("{name}.licence"));

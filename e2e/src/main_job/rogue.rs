@@ -65,8 +65,8 @@ impl Rogue {
             format!("https://{}.{ns}.svc:{port}", server.name),
             "--addresses".into(),
             format!("{ip}:{port}"),
-            "--roots".into(),
-            roots,
+            // One word: the text begins with dashes.
+            format!("--roots={roots}"),
             "--token-file".into(),
             "/var/run/rogue/token".into(),
         ];
