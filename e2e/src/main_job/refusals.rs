@@ -229,8 +229,17 @@ async fn one_login_only(lab: &Lab, server: &Server) -> Result<()> {
     let first = count().await?;
     ensure!(first < 1.5, "{first} logins with a wrong PIN");
     let (pod, _) = server.pod(lab).await?;
-    lab.kubectl(&["-n", &server.namespace, "exec", &pod, "--", "kill", "1"])
-        .await?;
+    lab.kubectl(&[
+        "-n",
+        &server.namespace,
+        "exec",
+        &pod,
+        "--",
+        "sh",
+        "-c",
+        "kill 1",
+    ])
+    .await?;
     let again = eventually(
         "the container has restarted and tells its count",
         within(60),
