@@ -229,17 +229,27 @@ async fn one_login_only(lab: &Lab, server: &Server) -> Result<()> {
     let first = count().await?;
     ensure!(first < 1.5, "{first} logins with a wrong PIN");
     let (pod, _) = server.pod(lab).await?;
-    lab.kubectl(&[
+    // The image has no shell: a container beside it, as the same user, ends the server's process.
+    let same_user = lab.dir.path().join("same-user.json");
+    std::fs::write(&same_user, r#"{"securityContext": {"runAsUser": 65532}}"#)?;
+    let (image, custom) = (
+        format!("--image={}", lab.images.app),
+        format!("--custom={}", same_user.display()),
+    );
+    let debug = [
         "-n",
         &server.namespace,
-        "exec",
+        "debug",
         &pod,
-        "--",
-        "sh",
-        "-c",
-        "kill 1",
-    ])
-    .await?;
+        &image,
+        "--target=server",
+        "--profile=general",
+        &custom,
+    ];
+    let ends = ["--", "sh", "-c", "kill 1"];
+    lab.kubectl(&[&debug[..], &ends[..]].concat())
+        .await?
+        .ok("ending the server's process")?;
     let again = eventually(
         "the container has restarted and tells its count",
         within(60),
