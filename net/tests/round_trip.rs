@@ -165,8 +165,15 @@ async fn a_certificate_is_replaced_without_dropping_connections() {
         .call(&get(), SOON)
         .await
         .unwrap();
-    kept.forget();
-    assert!(kept.call(&get(), SOON).await.is_err());
+    let roots = s.ca.roots();
+    let stranger = s
+        .client("main.ns.svc", &roots, None)
+        .call(&get(), SOON)
+        .await;
+    assert!(
+        matches!(stranger, Err(ClientError::Tls { .. })),
+        "the old certificate is still shown: {stranger:?}"
+    );
 }
 
 #[tokio::test]
