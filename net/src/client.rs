@@ -167,11 +167,6 @@ impl Client {
         &self.0.host
     }
 
-    /// Forgets the kept connection: the next request makes a new one.
-    pub fn forget(&self) {
-        drop(self.take());
-    }
-
     fn take(&self) -> Option<SendRequest<Full<Bytes>>> {
         self.0
             .idle

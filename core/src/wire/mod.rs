@@ -15,6 +15,7 @@ pub use operator::{Expected, Gone, Policies};
 pub use problem::{BASE as PROBLEM_BASE, Problem, ProblemType};
 pub use renew::{
     MAX_RENEWALS, NonceRequest, RenewRequest, RenewResponse, Renewal, Renewed, TokenResponse,
+    is_nonce,
 };
 pub use socket::{ClaimStatus, HoldState, SocketClaim, Status};
 pub use view::{

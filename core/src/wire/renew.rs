@@ -83,6 +83,12 @@ pub struct NonceRequest {
     pub secret: Secret,
 }
 
+/// Whether this is a nonce: 16 to 64 characters of base64url.
+pub fn is_nonce(s: &str) -> bool {
+    let allowed = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_');
+    (16..=64).contains(&s.len()) && s.bytes().all(allowed)
+}
+
 /// A token bound to the application's nonce.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenResponse {

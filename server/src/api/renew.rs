@@ -6,7 +6,7 @@ use http::{Response, StatusCode};
 use mooring_core::names::LeaseId;
 use mooring_core::wire::{
     MAX_RENEWALS, NonceRequest, Problem, ProblemType, RenewRequest, RenewResponse, Renewed,
-    TokenResponse,
+    TokenResponse, is_nonce,
 };
 use mooring_net::clock;
 use mooring_net::http::{self as net, Body};
@@ -67,8 +67,7 @@ pub(super) async fn token(
     asked: Asked,
 ) -> Result<Response<Body>, Problem> {
     let NonceRequest { nonce, secret } = asked.json(BODY).await?;
-    let allowed = |c: u8| c.is_ascii_alphanumeric() || c == b'-' || c == b'_';
-    if !(16..=64).contains(&nonce.len()) || !nonce.bytes().all(allowed) {
+    if !is_nonce(&nonce) {
         let detail = "nonce: expected 16 to 64 characters of base64url";
         return Err(Problem::new(ProblemType::BadRequest, detail).field("nonce"));
     }

@@ -5,7 +5,7 @@ use crate::board::Board;
 use crate::link::Link;
 use http::header::{ALLOW, CACHE_CONTROL};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use mooring_core::wire::{Problem, ProblemType, Status};
+use mooring_core::wire::{Problem, ProblemType, Status, is_nonce};
 use mooring_net::clock;
 use mooring_net::http::{Body, json, problem, with_type};
 use std::sync::Arc;
@@ -191,10 +191,7 @@ fn nonce(query: Option<&str>) -> Result<Option<String>, Problem> {
     let Some(nonce) = nonces.next() else {
         return Ok(None);
     };
-    let url_safe = nonce
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-    if url_safe && (16..=64).contains(&nonce.len()) && nonces.next().is_none() {
+    if is_nonce(nonce) && nonces.next().is_none() {
         return Ok(Some(nonce.to_owned()));
     }
     let expected = "expected once, with 16 to 64 characters of base64url (A-Z, a-z, 0-9, '-', '_')";
