@@ -1,0 +1,400 @@
+//! What happened in a simulated world, as somebody sees it who looks at every wire and every application at once.
+//!
+//! This is all that the checker gets. It knows neither of the state machines; its times are the true time of the
+//! world in milliseconds, whatever the clocks in it show. A fact is stated the moment it becomes true. Facts of one step
+//! of the world carry one time and come in the order in which they happened; several steps may share a time.
+
+use std::fmt;
+
+/// True time of the world, in milliseconds from its beginning.
+pub type Ms = u64;
+
+/// Who: a pod's UID. Copies of a holder share it; a pod that replaces another has a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HolderNo(pub u32);
+
+/// A lineage of sidecar processes over one state volume. It outlives crashes of the sidecar; a copy of the volume is another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CopyNo(pub u32);
+
+/// A claim's name within its holder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClaimNo(pub u8);
+
+/// A lease's id, as a number.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LeaseNo(pub u128);
+
+/// A claim's secret, as a number: equal numbers are equal secrets. A claim begun anew has a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SecretNo(pub u32);
+
+/// One sending of a message. A duplicate made by the network has the same number; a retry by the holder has another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MsgNo(pub u64);
+
+/// A run of the server, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunNo(pub u32);
+
+/// A pool or a product, by its place in the licence.
+pub type Index = usize;
+
+/// What is asked for: (product, seats).
+pub type Items = Vec<(Index, u32)>;
+
+/// A licence's numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Licence {
+    /// Each pool's (seats, overdraft).
+    pub pools: Vec<(u32, u32)>,
+    /// Each product's alternatives in order; an alternative is a list of (pool, weight): one seat of the product
+    /// draws `weight` from each pool of one alternative.
+    pub products: Vec<Vec<Vec<(Index, u32)>>>,
+    /// The grace that the server tells holders.
+    pub grace: Ms,
+    /// How long a contested holder may go on after contact.
+    pub max_contested: Ms,
+}
+
+/// What a silent holder's seat needs before it is given away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reclaim {
+    /// Silence alone.
+    Any,
+    /// Proof that the pod is gone, or that its grace has passed.
+    Confirmed,
+}
+
+/// The application's state, as its socket says (design: protocol, "States").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Says {
+    /// No answer yet.
+    Seeking,
+    /// In line.
+    Waiting,
+    /// Started with no server in reach.
+    Optimistic,
+    /// The lease is in force.
+    Held,
+    /// No contact; under the grace.
+    Grace,
+    /// The seat was given away meanwhile.
+    Contested,
+    /// Not licensed any more.
+    Lost,
+    /// The server said no.
+    Refused,
+    /// Given back.
+    Released,
+}
+
+impl Says {
+    /// Whether the application is licensed in it.
+    pub fn licensed(self) -> bool {
+        matches!(
+            self,
+            Self::Held | Self::Grace | Self::Optimistic | Self::Contested
+        )
+    }
+}
+
+/// A message from a holder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Msg {
+    /// `PUT /v1/claims/{name}`.
+    Claim {
+        /// What for.
+        items: Items,
+        /// Its secret's hash stands for this secret.
+        secret: SecretNo,
+        /// Whether the secret itself goes along (with ticket or token it must).
+        shows_secret: bool,
+        /// The lease of the token that it shows, if any.
+        held: Option<LeaseNo>,
+        /// The lease of the ticket that it shows, if any.
+        ticket: Option<LeaseNo>,
+        /// Whether the application runs licensed at the moment of sending: was `Held` before.
+        runs_after_held: bool,
+        /// Whether it runs licensed without ever having been `Held`.
+        runs_optimistic: bool,
+    },
+    /// `POST /v1/leases/renew`.
+    Renew {
+        /// Which.
+        lease: LeaseNo,
+        /// With which secret.
+        secret: SecretNo,
+        /// Its counter.
+        counter: u64,
+        /// The request's id: a retry carries the same.
+        request: u64,
+    },
+    /// `DELETE /v1/claims/{name}`.
+    Release {
+        /// Which.
+        lease: LeaseNo,
+        /// With which secret.
+        secret: SecretNo,
+    },
+}
+
+/// An answer of the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// 200 to a claim, or a renewal that succeeded.
+    Lease {
+        /// The lease.
+        lease: LeaseNo,
+        /// D.
+        lease_for: Ms,
+        /// The grace.
+        run_for: Ms,
+    },
+    /// 202.
+    Waiting {
+        /// The lease it will become.
+        lease: LeaseNo,
+        /// Its place, from 1.
+        place: u32,
+        /// The reason is that the server settles.
+        settling: bool,
+    },
+    /// A release was taken.
+    Released,
+    /// A problem, by the last part of its type (`unknown-lease`, `cloned`, `revoked`, `claim-changed`, …).
+    Problem(&'static str),
+}
+
+/// How the server's books have a claim, as its watch tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Book {
+    /// In line.
+    Waiting,
+    /// In line while its application runs on.
+    Contested,
+    /// Granted.
+    Held {
+        /// Seats drawn from pools.
+        draws: Vec<(Index, u32)>,
+    },
+    /// Granted, renewals missed.
+    Silent {
+        /// Seats drawn from pools.
+        draws: Vec<(Index, u32)>,
+    },
+    /// Refused.
+    Refused,
+    /// Ended: `released`, `expired`, `gone`, `revoked`, `left the line`, …
+    Ended(&'static str),
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact {
+    // The server
+    /// A run starts, with this licence in force.
+    Started {
+        /// The run.
+        run: RunNo,
+        /// D of this run.
+        lease_for: Ms,
+        /// The longest D that any earlier run may have granted; 0 for none.
+        longest_before: Ms,
+        /// What it demands before giving a silent holder's seat away.
+        reclaim: Reclaim,
+        /// The licence.
+        licence: Licence,
+    },
+    /// The run ends without a word.
+    Crashed,
+    /// The server's process (or its whole machine) stands still: messages queue up; clocks go on.
+    Frozen,
+    /// It goes on.
+    Thawed,
+    /// Another licence is in force.
+    Reloaded(Licence),
+    /// The anchor is lost (`true`): nothing new is granted and claims are answered with a problem; or back.
+    AnchorLost(bool),
+    /// A message is taken in by the server. Then follow the changes of the books it brings about, then its answer if it
+    /// is answered at once.
+    Received {
+        /// The sending.
+        msg: MsgNo,
+        /// Whose it is.
+        holder: HolderNo,
+        /// For which of its claims.
+        claim: ClaimNo,
+        /// What it says.
+        what: Msg,
+    },
+    /// The server answers.
+    Answered {
+        /// The sending that this answers.
+        msg: MsgNo,
+        /// What it says.
+        reply: Reply,
+    },
+    /// A claim's state in the books changed.
+    Booked {
+        /// The number of the change in this run, from 1.
+        seq: u64,
+        /// The claim's lease: the same while it waits and when it is granted.
+        lease: LeaseNo,
+        /// Whose.
+        holder: HolderNo,
+        /// Which claim.
+        claim: ClaimNo,
+        /// What for.
+        items: Items,
+        /// Its priority: higher goes first.
+        priority: i32,
+        /// How it stands now.
+        book: Book,
+    },
+    /// The server is asked now how many seats run on beyond what it granted (the gauge of overlap), and says so.
+    Overlap(u64),
+    /// Settling is over in this run.
+    Settled,
+
+    // The operator
+    /// The operator's roster is taken in by the server.
+    Roster(Vec<HolderNo>),
+    /// The operator's word that these pods are gone is taken in by the server.
+    Gone(Vec<HolderNo>),
+    /// A revocation (`true`), or its lifting, is taken in by the server.
+    Revoked(HolderNo, bool),
+    /// The follower of the watch has caught up with the server: what it has put together from events since its last list
+    /// equals what the server lists at this moment (or not).
+    Followed {
+        /// Whether both are equal.
+        equal: bool,
+    },
+    /// The follower was told to list anew.
+    ListAnew,
+
+    // Holders
+    /// A copy begins a claim. `start_optimistic`: it may start with no server in reach.
+    Begun {
+        /// Which copy of whom.
+        copy: CopyNo,
+        /// Of this holder.
+        holder: HolderNo,
+        /// The claim.
+        claim: ClaimNo,
+        /// Its secret.
+        secret: SecretNo,
+        /// What for.
+        items: Items,
+        /// May start without contact.
+        start_optimistic: bool,
+        /// The longest grace that the holder's side allows.
+        max_grace: Ms,
+    },
+    /// A copy sends a message. (Saved before it was sent.)
+    Sent {
+        /// Which copy.
+        copy: CopyNo,
+        /// Of which claim.
+        claim: ClaimNo,
+        /// The sending.
+        msg: MsgNo,
+        /// What it says.
+        what: Msg,
+    },
+    /// An answer reaches the copy that asked.
+    Heard {
+        /// Which copy.
+        copy: CopyNo,
+        /// Of which claim.
+        claim: ClaimNo,
+        /// To which sending.
+        msg: MsgNo,
+        /// What it says.
+        reply: Reply,
+    },
+    /// What the application is told changes: stated whenever one of these values changes, also by time alone, at the very
+    /// millisecond. A copy whose sidecar is down says nothing; its application goes by what it was told last until the
+    /// limit. On a frozen machine the application stands still, too, and says nothing until it thaws.
+    Tells {
+        /// Which copy.
+        copy: CopyNo,
+        /// Of which claim.
+        claim: ClaimNo,
+        /// The state.
+        says: Says,
+        /// The lease, if it knows one.
+        lease: Option<LeaseNo>,
+        /// While licensed: the end of being licensed without further contact, in true time.
+        limit: Option<Ms>,
+        /// While `Held`: when that ends without a renewal, in true time.
+        held_until: Option<Ms>,
+    },
+    /// The application gives the claim back.
+    GivesBack {
+        /// Which copy.
+        copy: CopyNo,
+        /// Which claim.
+        claim: ClaimNo,
+    },
+    /// The sidecar is killed; what it saved is kept.
+    SidecarDown(CopyNo),
+    /// It is started again from what it had saved.
+    SidecarUp(CopyNo),
+    /// The pod is gone for good: sidecar, application, state.
+    Died(CopyNo),
+    /// The machine of a copy stands still (a suspend, or SIGSTOP of everything).
+    Suspended(CopyNo),
+    /// It goes on.
+    Resumed(CopyNo),
+    /// A copy is made of a holder with all its state.
+    Copied {
+        /// The one that was there.
+        from: CopyNo,
+        /// The new one.
+        to: CopyNo,
+    },
+
+    // The world
+    /// From here on nothing fails any more: messages arrive within a second, everybody is up (but the dead), one copy of each
+    /// holder is left, the anchor is there, nothing is revoked.
+    FaultsEnd,
+    /// The history ends.
+    End,
+}
+
+impl fmt::Debug for LeaseNo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "L{:x}", self.0 >> 104)
+    }
+}
+
+/// A fact and when it became true.
+#[derive(Clone, Debug)]
+pub struct At {
+    /// True time.
+    pub t: Ms,
+    /// The fact.
+    pub fact: Fact,
+}
+
+/// A promise that was broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// Its number in design/protocol.md, 1 to 14.
+    pub promise: u8,
+    /// When.
+    pub t: Ms,
+    /// What a person needs to understand it.
+    pub what: String,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "promise {} broken at {} ms: {}",
+            self.promise, self.t, self.what
+        )
+    }
+}
