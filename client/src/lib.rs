@@ -47,5 +47,5 @@ pub use mooring_core::{
     license::{AnchorKind, Bundle, MinAnchor, VerifyError},
     names::{LeaseId, ProductName},
     time::BootTime,
-    wire::{ClaimStatus, HoldState, Problem, ProblemType, Status, WaitReason},
+    wire::{ClaimKind, ClaimStatus, HoldState, Problem, ProblemType, Status, WaitReason},
 };

@@ -2,7 +2,7 @@
 
 use super::Holder;
 use crate::time::BootTime;
-use crate::wire::{ClaimStatus, HoldState};
+use crate::wire::{ClaimKind, ClaimStatus, HoldState};
 
 impl Holder {
     /// Applies what has become of the claim by `now` without any message.
@@ -82,6 +82,7 @@ impl Holder {
         let in_line = matches!(state, HoldState::Waiting | HoldState::Contested);
         ClaimStatus {
             name: self.s.name.clone(),
+            kind: ClaimKind::Pod,
             state,
             licensed,
             items: self.s.items.clone(),
@@ -93,6 +94,8 @@ impl Holder {
             place: self.place.filter(|_| in_line),
             reason: self.reason.filter(|_| in_line),
             message: self.message.clone(),
+            // Both are the edge's to say: it knows where the claim comes from, and keeps the answers.
+            problem: None,
         }
     }
 }

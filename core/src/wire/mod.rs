@@ -17,7 +17,7 @@ pub use renew::{
     MAX_RENEWALS, NonceRequest, RenewRequest, RenewResponse, Renewal, Renewed, TokenResponse,
     is_nonce,
 };
-pub use socket::{ClaimStatus, HoldState, SocketClaim, Status};
+pub use socket::{ClaimKind, ClaimStatus, HoldState, SocketClaim, Status};
 pub use view::{
     AnchorView, LeaseView, Leases, PoolView, ProductView, Products, ServerState, ViewState,
     WatchEvent, WatchPosition,

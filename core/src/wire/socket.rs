@@ -1,6 +1,7 @@
 //! What the sidecar's socket says to the application.
 
-use super::WaitReason;
+use super::{Problem, WaitReason};
+use crate::holder::Start;
 use crate::names::{ClaimName, LeaseId};
 use crate::request::Item;
 use serde::{Deserialize, Serialize};
@@ -58,12 +59,28 @@ impl fmt::Display for HoldState {
     }
 }
 
+/// Where a claim comes from, and so how long it lives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ClaimKind {
+    /// The pod's annotation, or `--licenses`: as long as the sidecar.
+    #[default]
+    Pod,
+    /// `PUT /v1/claims/{name}`: until `DELETE`.
+    Claim,
+    /// `POST /v1/hold`: as long as that connection.
+    Hold,
+}
+
 /// One claim's status.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClaimStatus {
     /// The claim's name; the pod's own is `pod`.
     pub name: ClaimName,
+    /// Where it comes from.
+    #[serde(default)]
+    pub kind: ClaimKind,
     /// Its state.
     pub state: HoldState,
     /// Whether the application is licensed by it now.
@@ -91,14 +108,17 @@ pub struct ClaimStatus {
     /// What happened, in words, where there is something to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// The server's last word, whole, where the claim is `Refused` or `Lost` by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Problem>,
 }
 
-/// `GET /v1/status`, and each event of `/v1/events`. The top fields are those of the pod's claim;
-/// with several claims, `licensed` is true only if each is.
+/// `GET /v1/status`, and each event of `/v1/events`. The top fields speak of the claims of kind [`ClaimKind::Pod`] alone:
+/// the first one's state; `licensed` only if each is. A sidecar without one says `Released`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
-    /// The first claim's state.
+    /// The first pod claim's state.
     pub state: HoldState,
     /// Whether the application is licensed now.
     pub licensed: bool,
@@ -124,4 +144,8 @@ pub struct Status {
 pub struct SocketClaim {
     /// What is asked for.
     pub items: Vec<Item>,
+    /// Whether the application may go on with no server in reach before the first answer; absent: it waits
+    /// ([`Start::Licensed`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<Start>,
 }
