@@ -93,6 +93,15 @@ pub(crate) struct RunArgs {
         default_value = "15s"
     )]
     pub(crate) contact_timeout: String,
+    /// The longest that the application may go on without contact, whatever the license server allows: it can shorten
+    /// the server's grace, never lengthen it.
+    #[arg(
+        long = "grace",
+        env = "MOORING_MAX_GRACE",
+        value_name = "DURATION",
+        default_value = "8h"
+    )]
+    pub(crate) max_grace: String,
     /// Where to keep the lease across a crash. It holds secrets: no other container may see it.
     #[arg(
         long,

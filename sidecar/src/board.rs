@@ -1,11 +1,17 @@
 //! The claims as they stand, and what the application is told of them. Status is always computed at the moment of
 //! asking, so a limit that passes shows without anyone waking up; changes go out numbered, each once.
+//!
+//! A claim that is being given back because the application asked for it is not shown any more, and its name is free.
 
-use mooring_core::holder::Holder;
+use crate::store::{About, Store};
+use mooring_core::holder::{Answer, Holder, Tag};
 use mooring_core::time::BootTime;
-use mooring_core::wire::{ClaimStatus, HoldState, Status, WaitReason};
+use mooring_core::wire::{
+    ClaimKind, ClaimStatus, HoldState, Problem, ProblemType, Renewed, Status, WaitReason,
+};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast, watch};
 
 /// How many changes a slow reader may be behind before it is brought up to date in one step.
 const BACKLOG: usize = 64;
@@ -15,41 +21,99 @@ const BACKLOG: usize = 64;
 pub(crate) struct Board {
     inner: Mutex<Inner>,
     changes: broadcast::Sender<Arc<Status>>,
+    removals: watch::Sender<()>,
 }
 
 #[derive(Debug)]
 struct Inner {
     server: String,
-    holders: Vec<Holder>,
-    told: Vec<ClaimStatus>,
+    /// In the order in which they came: the pod's first.
+    slots: BTreeMap<ClaimAt, Slot>,
+    told: BTreeMap<ClaimAt, ClaimStatus>,
     seq: u64,
+    next: u64,
 }
 
-/// Which claim on the board.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ClaimAt(usize);
+#[derive(Debug)]
+struct Slot {
+    about: About,
+    store: Store,
+    holder: Holder,
+    /// The server's refusal, whole, as long as it stands.
+    problem: Option<Problem>,
+    /// Given back at the application's wish: only the release is still under way.
+    leaving: bool,
+    /// A hold whose connection is there.
+    followed: bool,
+    wake: Arc<Notify>,
+}
+
+/// Which claim on the board; never used again for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ClaimAt(u64);
+
+/// What there is under a name.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub(crate) at: ClaimAt,
+    pub(crate) kind: ClaimKind,
+    pub(crate) items: Vec<mooring_core::request::Item>,
+    pub(crate) state: HoldState,
+}
+
+/// How many run-time claims there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Count {
+    /// That live.
+    pub(crate) live: usize,
+    /// That are being given back.
+    pub(crate) leaving: usize,
+}
 
 impl Board {
-    /// The board with these claims; the first is the pod's.
-    pub(crate) fn new(server: String, holders: Vec<Holder>) -> (Arc<Self>, Vec<ClaimAt>) {
-        let all = (0..holders.len()).map(ClaimAt).collect();
-        let inner = Mutex::new(Inner {
-            server,
-            holders,
-            told: Vec::new(),
-            seq: 0,
-        });
-        (
-            Arc::new(Self {
-                inner,
-                changes: broadcast::Sender::new(BACKLOG),
+    /// A board without claims.
+    pub(crate) fn new(server: String) -> Arc<Self> {
+        Arc::new(Self {
+            inner: Mutex::new(Inner {
+                server,
+                slots: BTreeMap::new(),
+                told: BTreeMap::new(),
+                seq: 0,
+                next: 0,
             }),
-            all,
-        )
+            changes: broadcast::Sender::new(BACKLOG),
+            removals: watch::Sender::new(()),
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a claim on the board. What is given with it wakes the claim's task.
+    pub(crate) fn add(
+        &self,
+        about: About,
+        store: Store,
+        holder: Holder,
+        now: BootTime,
+    ) -> (ClaimAt, Arc<Notify>) {
+        let mut inner = self.lock();
+        let at = ClaimAt(inner.next);
+        inner.next += 1;
+        let wake = Arc::new(Notify::new());
+        let slot = Slot {
+            about,
+            store,
+            holder,
+            problem: None,
+            leaving: false,
+            followed: false,
+            wake: wake.clone(),
+        };
+        inner.slots.insert(at, slot);
+        self.refresh(&mut inner, now);
+        (at, wake)
     }
 
     /// Does something with a claim, then tells what has changed by it.
@@ -60,74 +124,241 @@ impl Board {
         f: impl FnOnce(&mut Holder) -> T,
     ) -> Option<T> {
         let mut inner = self.lock();
-        let result = inner.holders.get_mut(at.0).map(f);
+        let result = inner.slots.get_mut(&at).map(|s| f(&mut s.holder));
         self.refresh(&mut inner, now);
         result
     }
 
-    /// Does something with the pod's own claim.
-    pub(crate) fn first<T>(&self, f: impl FnOnce(&Holder) -> T) -> Option<T> {
-        self.lock().holders.first().map(f)
+    /// Hands an answer to a claim, and keeps the refusal that is in it.
+    pub(crate) fn answered(
+        &self,
+        at: ClaimAt,
+        now: BootTime,
+        tag: Tag,
+        answer: Answer,
+        random: &mut dyn mooring_core::holder::Random,
+    ) {
+        let mut inner = self.lock();
+        if let Some(slot) = inner.slots.get_mut(&at) {
+            match refusal(&answer) {
+                Word::Silence => {}
+                Word::Yes => slot.problem = None,
+                Word::No(p) => slot.problem = Some(p.clone()),
+            }
+            slot.holder.answered(now, tag, answer, random);
+        }
+        self.refresh(&mut inner, now);
+    }
+
+    /// Begins to give a claim back, at the application's wish: it is shown no more.
+    pub(crate) fn leave(&self, at: ClaimAt, now: BootTime) {
+        let mut inner = self.lock();
+        if let Some(slot) = inner.slots.get_mut(&at).filter(|s| !s.leaving) {
+            slot.store.keep_leaving(&slot.about, slot.holder.saved());
+            slot.leaving = true;
+            slot.holder.release(now);
+            slot.wake.notify_one();
+        }
+        self.refresh(&mut inner, now);
+    }
+
+    /// Takes a claim off that was given back.
+    pub(crate) fn remove(&self, at: ClaimAt, now: BootTime) {
+        let mut inner = self.lock();
+        inner.slots.remove(&at);
+        self.refresh(&mut inner, now);
+        drop(inner);
+        self.removals.send_replace(());
+    }
+
+    /// Whether it is being given back at the application's wish; also if it is gone.
+    pub(crate) fn is_leaving(&self, at: ClaimAt) -> bool {
+        self.lock().slots.get(&at).is_none_or(|s| s.leaving)
+    }
+
+    /// Waits until it was taken off.
+    pub(crate) async fn gone(&self, at: ClaimAt) {
+        let mut removals = self.removals.subscribe();
+        // An error would mean that the board is gone.
+        let _ = removals
+            .wait_for(|()| !self.lock().slots.contains_key(&at))
+            .await;
+    }
+
+    /// Who follows a hold: `true` if nobody did and it is the caller from now on.
+    pub(crate) fn follow(&self, at: ClaimAt) -> bool {
+        let mut inner = self.lock();
+        let slot = inner.slots.get_mut(&at);
+        slot.is_some_and(|s| !std::mem::replace(&mut s.followed, true))
+    }
+
+    /// The holds that nobody follows.
+    pub(crate) fn orphans(&self) -> Vec<ClaimAt> {
+        let inner = self.lock();
+        let lost = |s: &Slot| s.about.kind == ClaimKind::Hold && !s.followed && !s.leaving;
+        let found = inner.slots.iter().filter(|(_, s)| lost(s));
+        found.map(|(at, _)| *at).collect()
+    }
+
+    /// The run-time claims by number.
+    pub(crate) fn count(&self) -> Count {
+        let inner = self.lock();
+        let mut count = Count::default();
+        for s in inner
+            .slots
+            .values()
+            .filter(|s| s.about.kind != ClaimKind::Pod)
+        {
+            let n = if s.leaving {
+                &mut count.leaving
+            } else {
+                &mut count.live
+            };
+            *n += 1;
+        }
+        count
+    }
+
+    /// The claim of this name.
+    pub(crate) fn find(&self, name: &str, now: BootTime) -> Option<Found> {
+        let inner = self.lock();
+        let (at, slot) = inner
+            .slots
+            .iter()
+            .find(|(_, s)| !s.leaving && s.about.name.as_str() == name)?;
+        Some(Found {
+            at: *at,
+            kind: slot.about.kind,
+            items: slot.about.items.clone(),
+            state: slot.holder.status(now).state,
+        })
+    }
+
+    /// The first of the pod's own claims.
+    pub(crate) fn pod(&self) -> Option<ClaimAt> {
+        let inner = self.lock();
+        let (at, _) = inner
+            .slots
+            .iter()
+            .find(|(_, s)| s.about.kind == ClaimKind::Pod)?;
+        Some(*at)
+    }
+
+    /// Reads something of a claim.
+    pub(crate) fn read<T>(&self, at: ClaimAt, f: impl FnOnce(&Holder) -> T) -> Option<T> {
+        self.lock().slots.get(&at).map(|s| f(&s.holder))
+    }
+
+    /// How one claim stands at `now`; `None` once it was given back at the application's wish.
+    pub(crate) fn claim(&self, at: ClaimAt, now: BootTime) -> Option<ClaimStatus> {
+        let mut inner = self.lock();
+        self.refresh(&mut inner, now);
+        inner
+            .slots
+            .get(&at)
+            .filter(|s| !s.leaving)
+            .map(|s| s.status(now))
     }
 
     /// How everything stands at `now`.
-    pub(crate) fn status(&self, now: BootTime) -> Option<Status> {
+    pub(crate) fn status(&self, now: BootTime) -> Status {
         let mut inner = self.lock();
         self.refresh(&mut inner, now)
     }
 
     /// How everything stands at `now`, and every change from then on.
-    pub(crate) fn subscribe(
-        &self,
-        now: BootTime,
-    ) -> (Option<Status>, broadcast::Receiver<Arc<Status>>) {
+    pub(crate) fn subscribe(&self, now: BootTime) -> (Status, broadcast::Receiver<Arc<Status>>) {
         let mut inner = self.lock();
         let status = self.refresh(&mut inner, now);
         (status, self.changes.subscribe())
     }
 
-    fn refresh(&self, inner: &mut Inner, now: BootTime) -> Option<Status> {
-        let claims: Vec<_> = inner.holders.iter().map(|h| h.status(now)).collect();
-        let comparable: Vec<_> = claims
+    fn refresh(&self, inner: &mut Inner, now: BootTime) -> Status {
+        let shown = inner.slots.iter().filter(|(_, s)| !s.leaving);
+        let claims: BTreeMap<_, _> = shown.map(|(at, s)| (*at, s.status(now))).collect();
+        let comparable: BTreeMap<_, _> = claims
             .iter()
-            .map(|c| ClaimStatus {
-                for_ms: None,
-                ..c.clone()
+            .map(|(at, c)| {
+                let c = ClaimStatus {
+                    for_ms: None,
+                    ..c.clone()
+                };
+                (*at, c)
             })
             .collect();
         let changed = comparable != inner.told;
         if changed {
             inner.seq += 1;
-            for (i, new) in comparable.iter().enumerate() {
-                log_change(inner.told.get(i), new);
+            for (at, new) in &comparable {
+                log_change(inner.told.get(at), new);
             }
             inner.told = comparable;
         }
-        let status = status_of(inner.server.clone(), inner.seq, claims, now)?;
+        let claims = claims.into_values().collect();
+        let status = status_of(inner.server.clone(), inner.seq, claims, now);
         if changed {
             // Nobody may be listening.
             let _ = self.changes.send(Arc::new(status.clone()));
         }
-        Some(status)
+        status
     }
 }
 
-/// The whole from its claims: the first one's state; licensed only if each is, and until the first limit.
-fn status_of(server: String, seq: u64, claims: Vec<ClaimStatus>, now: BootTime) -> Option<Status> {
-    let licensed = claims.iter().all(|c| c.licensed);
-    let until_boot_ms = claims
-        .iter()
+impl Slot {
+    fn status(&self, now: BootTime) -> ClaimStatus {
+        let status = self.holder.status(now);
+        let ended = matches!(status.state, HoldState::Refused | HoldState::Lost);
+        ClaimStatus {
+            kind: self.about.kind,
+            problem: self.problem.clone().filter(|_| ended),
+            ..status
+        }
+    }
+}
+
+/// What an answer says of being refused.
+enum Word<'a> {
+    Silence,
+    Yes,
+    No(&'a Problem),
+}
+
+fn refusal(answer: &Answer) -> Word<'_> {
+    use ProblemType as T;
+    let problem = match answer {
+        Answer::Granted(_) | Answer::Waiting(_) => return Word::Yes,
+        Answer::Renewed(r) => match &**r {
+            Renewed::Ok { .. } => return Word::Yes,
+            Renewed::Problem { problem, .. } => problem,
+        },
+        Answer::Problem(p) => p,
+        Answer::Released | Answer::NoContact(_) => return Word::Silence,
+    };
+    match problem.kind {
+        T::NotEntitled
+        | T::UnknownProduct
+        | T::ExceedsSeats
+        | T::VersionNotCovered
+        | T::BadRequest
+        | T::Cloned
+        | T::Revoked => Word::No(problem),
+        _ => Word::Silence,
+    }
+}
+
+/// The whole from its claims. The pod's own alone say how the pod stands: the first one's state; licensed only if each is,
+/// and until the first limit. Without one there is nothing to be licensed by.
+fn status_of(server: String, seq: u64, claims: Vec<ClaimStatus>, now: BootTime) -> Status {
+    let pods = || claims.iter().filter(|c| c.kind == ClaimKind::Pod);
+    let state = pods().next().map(|c| c.state);
+    let licensed = state.is_some() && pods().all(|c| c.licensed);
+    let until_boot_ms = pods()
         .filter_map(|c| c.until_boot_ms)
         .min()
         .filter(|_| licensed);
-    let for_ms = claims
-        .iter()
-        .filter_map(|c| c.for_ms)
-        .min()
-        .filter(|_| licensed);
-    let state = claims.first()?.state;
-    Some(Status {
-        state,
+    let for_ms = pods().filter_map(|c| c.for_ms).min().filter(|_| licensed);
+    Status {
+        state: state.unwrap_or(HoldState::Released),
         licensed,
         until_boot_ms,
         for_ms,
@@ -135,7 +366,7 @@ fn status_of(server: String, seq: u64, claims: Vec<ClaimStatus>, now: BootTime) 
         seq,
         server,
         claims,
-    })
+    }
 }
 
 /// One line for each change of state; a limit that moved is no news in a log.
@@ -168,72 +399,4 @@ fn log_change(old: Option<&ClaimStatus>, new: &ClaimStatus) {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
-    use super::*;
-    use mooring_core::holder::{Spec, Start};
-    use mooring_core::names::ClaimName;
-    use mooring_core::request;
-    use mooring_core::secret::Secret;
-    use std::time::Duration;
-
-    fn holder(name: &str, start: Start) -> Holder {
-        let spec = Spec::new(
-            ClaimName::new(name).unwrap(),
-            request::parse("render:2").unwrap(),
-            start,
-        );
-        Holder::new(
-            spec,
-            Secret::from_bytes([1; 32]),
-            BootTime::from_millis(1000),
-        )
-    }
-
-    #[test]
-    fn changes_by_time_alone_show_at_once_and_are_numbered_once() {
-        let (board, at) = Board::new("s:1".into(), vec![holder("pod", Start::Optimistic)]);
-        let t = |s: u64| BootTime::from_millis(1000) + Duration::from_secs(s);
-        let (first, mut changes) = board.subscribe(t(0));
-        let first = first.unwrap();
-        assert_eq!(
-            (first.state, first.seq, first.licensed, first.boot_ms),
-            (HoldState::Seeking, 1, false, 1000)
-        );
-        assert_eq!(board.status(t(1)).unwrap().seq, 1, "nothing changed");
-        assert!(changes.try_recv().is_err());
-        // Nobody polled the holder; the question alone finds that its time has come.
-        let s = board.status(t(15)).unwrap();
-        assert_eq!(
-            (s.state, s.seq, s.licensed),
-            (HoldState::Optimistic, 2, true)
-        );
-        assert_eq!(s.for_ms, s.until_boot_ms.map(|u| u - s.boot_ms));
-        assert_eq!(*changes.try_recv().unwrap(), s);
-        assert_eq!(
-            board.status(t(16)).unwrap().seq,
-            2,
-            "less time left is no change"
-        );
-        board.with(at[0], t(17), |h| h.release(t(17)));
-        assert_eq!(changes.try_recv().unwrap().state, HoldState::Released);
-        assert!(changes.try_recv().is_err());
-    }
-
-    #[test]
-    fn several_claims_are_licensed_together_or_not() {
-        let two = vec![
-            holder("pod", Start::Optimistic),
-            holder("other", Start::Licensed),
-        ];
-        let (board, _) = Board::new("s:1".into(), two);
-        let s = board
-            .status(BootTime::from_millis(1000) + Duration::from_secs(20))
-            .unwrap();
-        assert_eq!(
-            (s.state, s.licensed, s.until_boot_ms, s.for_ms),
-            (HoldState::Optimistic, false, None, None)
-        );
-        assert!(s.claims[0].licensed && !s.claims[1].licensed);
-    }
-}
+mod tests;

@@ -33,6 +33,7 @@ pub(crate) struct Config {
     pub(crate) token_file: PathBuf,
     pub(crate) start: Start,
     pub(crate) contact: Duration,
+    pub(crate) max_grace: Duration,
     pub(crate) state_dir: PathBuf,
     pub(crate) socket: PathBuf,
 }
@@ -85,6 +86,16 @@ impl Config {
                 format!("{:?}: expected 1s to 60s", args.contact_timeout),
             ));
         }
+        let max_grace = parse_span(&args.max_grace).map_err(|e| bad("MOORING_MAX_GRACE", e))?;
+        if max_grace.is_zero() {
+            return Err(bad(
+                "MOORING_MAX_GRACE",
+                format!(
+                    "{:?}: expected 1s or more, such as \"20s\" or \"8h\"",
+                    args.max_grace
+                ),
+            ));
+        }
         // The kernel keeps 108 bytes for a socket's path, and the sidecar binds one beside it first.
         let socket = args.socket.clone();
         if !socket.is_absolute() || socket.as_os_str().len() > 100 {
@@ -101,6 +112,7 @@ impl Config {
             token_file,
             start,
             contact,
+            max_grace,
             state_dir,
             socket,
         })
@@ -138,6 +150,7 @@ mod tests {
             token_file: "/t".into(),
             start: "licensed".into(),
             contact_timeout: "15s".into(),
+            max_grace: "8h".into(),
             state_dir: "/s".into(),
             socket: "/run/mooring/mooring.sock".into(),
             log: "info".into(),
@@ -183,6 +196,10 @@ mod tests {
         assert!(
             refused(|a| a.contact_timeout = "0s".into())
                 .contains("MOORING_CONTACT_TIMEOUT: \"0s\": expected 1s to 60s")
+        );
+        assert!(
+            refused(|a| a.max_grace = "0s".into())
+                .starts_with("MOORING_MAX_GRACE: \"0s\": expected 1s")
         );
         assert!(refused(|a| a.socket = "mooring.sock".into()).starts_with("MOORING_SOCKET:"));
     }

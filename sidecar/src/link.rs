@@ -25,11 +25,25 @@ const MAX_TOKEN_FILE: u64 = 64 * 1024;
 pub(crate) struct Link {
     client: Client,
     token_file: PathBuf,
+    /// Put before the claims' names at the server, where several sidecars show one credential.
+    prefix: Option<ClaimName>,
 }
 
 impl Link {
-    pub(crate) fn new(client: Client, token_file: PathBuf) -> Self {
-        Self { client, token_file }
+    pub(crate) fn new(client: Client, token_file: PathBuf, prefix: Option<ClaimName>) -> Self {
+        Self {
+            client,
+            token_file,
+            prefix,
+        }
+    }
+
+    /// The claim's path at the server.
+    fn path(&self, claim: &ClaimName) -> String {
+        match &self.prefix {
+            Some(prefix) => format!("/v1/claims/{prefix}.{claim}"),
+            None => wire::claim_path(claim),
+        }
     }
 
     /// The server, as `name:port`.
@@ -46,7 +60,7 @@ impl Link {
     ) -> Answer {
         let (call, success): (_, fn(&client::Answer) -> Answer) = match request {
             Request::Claim { body, wait, bearer } => {
-                let mut call = Call::new(Method::PUT, wire::claim_path(claim)).json(&*body);
+                let mut call = Call::new(Method::PUT, self.path(claim)).json(&*body);
                 if let Some(wait) = wait {
                     call =
                         call.map(|c| c.header(PREFER, &format!("wait={}", wait.as_secs().max(1))));
@@ -68,7 +82,7 @@ impl Link {
                 (call, read_renewal)
             }
             Request::Release { lease, secret } => {
-                let call = Call::new(Method::DELETE, wire::claim_path(claim))
+                let call = Call::new(Method::DELETE, self.path(claim))
                     .header(
                         HeaderName::from_static(SECRET_HEADER),
                         &String::from(secret),

@@ -3,6 +3,7 @@
 mod alarm;
 mod args;
 mod board;
+mod claims;
 mod config;
 mod driver;
 mod link;

@@ -2,7 +2,7 @@
 //! times out for a failed sidecar.
 
 use crate::args::ProbeArgs;
-use mooring_client::{BootTime, Error, Sidecar, Status, boot};
+use mooring_client::{BootTime, ClaimStatus, Error, Sidecar, Status, boot};
 use mooring_core::request;
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -61,31 +61,33 @@ impl Last {
 
 /// A status in one line, for people.
 pub(crate) fn explain(status: &Status) -> String {
-    let claims = status.claims.iter().map(|c| {
-        let mut line = format!("{} {}", request::print(&c.items), c.state);
-        if let Some(place) = c.place {
-            let _ = write!(line, ", place {place} in line");
-        }
-        if let Some(reason) = c.reason {
-            let _ = write!(line, ": {}", reason.explain());
-        }
-        if let Some(ms) = c.for_ms {
-            let _ = write!(
-                line,
-                ", licensed for {}",
-                mooring_core::time::print_span(Duration::from_millis(ms))
-            );
-        }
-        if let Some(message) = &c.message {
-            let _ = write!(line, " ({message})");
-        }
-        line
-    });
-    format!(
-        "{} at {}",
-        claims.collect::<Vec<_>>().join("; "),
-        status.server
-    )
+    let claims = status.claims.iter().map(explain_claim).collect::<Vec<_>>();
+    if claims.is_empty() {
+        return format!("no claims; licenses come from {}", status.server);
+    }
+    format!("{} at {}", claims.join("; "), status.server)
+}
+
+/// A claim in one line, for people.
+pub(crate) fn explain_claim(c: &ClaimStatus) -> String {
+    let mut line = format!("{} {}", request::print(&c.items), c.state);
+    if let Some(place) = c.place {
+        let _ = write!(line, ", place {place} in line");
+    }
+    if let Some(reason) = c.reason {
+        let _ = write!(line, ": {}", reason.explain());
+    }
+    if let Some(ms) = c.for_ms {
+        let _ = write!(
+            line,
+            ", licensed for {}",
+            mooring_core::time::print_span(Duration::from_millis(ms))
+        );
+    }
+    if let Some(message) = &c.message {
+        let _ = write!(line, " ({message})");
+    }
+    line
 }
 
 #[cfg(test)]

@@ -2,8 +2,10 @@
 //!
 //! Saved before anything is sent that depends on it, in one step: after a crash there is the old file or the new one.
 
-use mooring_core::holder::Saved;
+use mooring_core::holder::{Saved, Start};
 use mooring_core::names::ClaimName;
+use mooring_core::request::Item;
+use mooring_core::wire::ClaimKind;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
@@ -19,11 +21,40 @@ pub(crate) struct StoreError {
     error: std::io::Error,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Document<T> {
+/// One claim as it lies there.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Document {
     /// The boot whose clock the readings within are of.
     boot: String,
-    claim: T,
+    #[serde(flatten)]
+    pub(crate) about: About,
+    pub(crate) claim: Saved,
+}
+
+/// What a claim is, besides how it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct About {
+    #[serde(default = "ClaimName::pod")]
+    pub(crate) name: ClaimName,
+    #[serde(default)]
+    pub(crate) kind: ClaimKind,
+    #[serde(default)]
+    pub(crate) items: Vec<Item>,
+    #[serde(default)]
+    pub(crate) start: Start,
+    /// It was being given back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) leaving: bool,
+}
+
+/// The state directory.
+#[derive(Clone, Debug)]
+pub(crate) struct Folder {
+    dir: PathBuf,
+    /// Names the present boot: readings of an earlier boot's clock mean nothing now.
+    boot: String,
 }
 
 /// One claim's file.
@@ -35,20 +66,70 @@ pub(crate) struct Store {
     boot: String,
 }
 
-impl Store {
-    /// The file of this claim. `boot` names the present boot: readings of an earlier boot's clock mean nothing now.
-    pub(crate) fn new(dir: &Path, claim: &ClaimName, boot: String) -> Self {
-        let file = dir.join(format!("claim-{claim}.json"));
-        Self {
-            dir: dir.to_owned(),
+impl Folder {
+    pub(crate) fn new(dir: &Path, boot: String) -> Self {
+        let dir = dir.to_owned();
+        Self { dir, boot }
+    }
+
+    /// The file of a claim of the pod: always the same.
+    pub(crate) fn pod(&self, name: &ClaimName) -> Store {
+        self.file(&format!("claim-{name}.json"))
+    }
+
+    /// A new file for a run-time claim. `unique` tells it from the file of an earlier claim of this name that is still
+    /// being given back.
+    pub(crate) fn run_time(&self, name: &ClaimName, unique: &str) -> Store {
+        self.file(&format!("claim-{name}~{unique}.json"))
+    }
+
+    fn file(&self, name: &str) -> Store {
+        let file = self.dir.join(name);
+        Store {
+            dir: self.dir.clone(),
             fresh: file.with_extension("new"),
             file,
-            boot,
+            boot: self.boot.clone(),
         }
     }
 
+    /// The run-time claims that a crash left. What is of an earlier boot is cleared away.
+    pub(crate) fn left_behind(&self) -> Result<Vec<(Store, Document)>, StoreError> {
+        let fail = |error| StoreError {
+            what: "looking for saved leases",
+            path: self.dir.clone(),
+            error,
+        };
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&self.dir).map_err(fail)? {
+            let name = entry.map_err(fail)?.file_name();
+            let Some(name) = name
+                .to_str()
+                .filter(|n| n.starts_with("claim-") && n.contains('~'))
+            else {
+                continue;
+            };
+            let kind = Path::new(name).extension().and_then(|e| e.to_str());
+            if kind != Some("json") {
+                // Half written when the crash came: nothing was sent that depends on it.
+                if kind == Some("new") {
+                    let _ = fs::remove_file(self.dir.join(name));
+                }
+                continue;
+            }
+            let store = self.file(name);
+            match store.load()? {
+                Some(d) if d.about.kind != ClaimKind::Pod => found.push((store, d)),
+                _ => store.forget(),
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Store {
     /// What was saved in this boot, if anything. A file that cannot be read is set aside, and said so.
-    pub(crate) fn load(&self) -> Result<Option<Saved>, StoreError> {
+    pub(crate) fn load(&self) -> Result<Option<Document>, StoreError> {
         let data = match fs::read(&self.file) {
             Ok(d) => d,
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
@@ -60,8 +141,8 @@ impl Store {
                 });
             }
         };
-        match serde_json::from_slice::<Document<Saved>>(&data) {
-            Ok(d) if d.boot == self.boot => Ok(Some(d.claim)),
+        match serde_json::from_slice::<Document>(&data) {
+            Ok(d) if d.boot == self.boot => Ok(Some(d)),
             Ok(_) => {
                 tracing::info!("the saved lease is of an earlier boot and is not taken up");
                 Ok(None)
@@ -76,7 +157,7 @@ impl Store {
     }
 
     /// Replaces what is saved.
-    pub(crate) fn save(&self, saved: &Saved) -> Result<(), StoreError> {
+    pub(crate) fn save(&self, about: &About, saved: &Saved) -> Result<(), StoreError> {
         let fail = |what| {
             move |error| StoreError {
                 what,
@@ -86,7 +167,8 @@ impl Store {
         };
         let document = Document {
             boot: self.boot.clone(),
-            claim: saved,
+            about: about.clone(),
+            claim: saved.clone(),
         };
         let data = serde_json::to_vec(&document)
             .map_err(std::io::Error::from)
@@ -108,8 +190,100 @@ impl Store {
             .map_err(fail("syncing the folder"))
     }
 
+    /// Saves that the claim is being given back, so that a crash before the end of it changes nothing.
+    pub(crate) fn keep_leaving(&self, about: &About, before: &Saved) {
+        let about = About {
+            leaving: true,
+            ..about.clone()
+        };
+        if let Err(e) = self.save(&about, before) {
+            tracing::warn!(claim = %about.name, error = %e, "a crash of the sidecar now would leave the lease to lapse");
+        }
+    }
+
     /// Forgets the lease, after it was given back.
     pub(crate) fn forget(&self) {
         let _ = fs::remove_file(&self.file);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    use super::*;
+    use mooring_core::holder::{Holder, Spec};
+    use mooring_core::request;
+    use mooring_core::secret::Secret;
+    use mooring_core::time::BootTime;
+
+    fn claim(name: &str, kind: ClaimKind) -> (About, Saved) {
+        let about = About {
+            name: ClaimName::new(name).unwrap(),
+            kind,
+            items: request::parse("render:2").unwrap(),
+            start: Start::Licensed,
+            leaving: false,
+        };
+        let spec = Spec::new(about.name.clone(), about.items.clone(), about.start);
+        let secret = Secret::from_bytes([1; 32]);
+        let saved = Holder::new(spec, secret, BootTime::from_millis(5))
+            .saved()
+            .clone();
+        (about, saved)
+    }
+
+    #[test]
+    fn a_crash_leaves_the_run_time_claims_of_this_boot() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::new(dir.path(), "now".into());
+        let (pod, saved) = claim("pod", ClaimKind::Pod);
+        folder.pod(&pod.name).save(&pod, &saved).unwrap();
+        let (mine, saved) = claim("mine", ClaimKind::Claim);
+        let mut leaving = mine.clone();
+        leaving.leaving = true;
+        folder
+            .run_time(&mine.name, "1")
+            .save(&leaving, &saved)
+            .unwrap();
+        folder
+            .run_time(&mine.name, "2")
+            .save(&mine, &saved)
+            .unwrap();
+        let earlier = Folder::new(dir.path(), "before".into());
+        earlier
+            .run_time(&mine.name, "3")
+            .save(&mine, &saved)
+            .unwrap();
+        for (name, text) in [
+            ("claim-half~4.new", "{"),
+            ("claim-broken~5.json", "{"),
+            ("other", "x"),
+        ] {
+            fs::write(dir.path().join(name), text).unwrap();
+        }
+        let mut found = folder.left_behind().unwrap();
+        found.sort_by_key(|(_, d)| d.about.leaving);
+        assert_eq!(
+            found
+                .iter()
+                .map(|(_, d)| d.about.clone())
+                .collect::<Vec<_>>(),
+            [mine, leaving]
+        );
+        let left = |name: &str| dir.path().join(name).exists();
+        assert!(left("claim-pod.json") && left("other") && left("claim-broken~5.bad"));
+        assert!(!left("claim-mine~3.json") && !left("claim-half~4.new"));
+        assert_eq!(folder.pod(&pod.name).load().unwrap().unwrap().about, pod);
+    }
+
+    #[test]
+    fn what_an_earlier_version_saved_is_the_pods_claim() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::new(dir.path(), "now".into());
+        let (pod, saved) = claim("pod", ClaimKind::Pod);
+        let old = serde_json::json!({"boot": "now", "claim": saved});
+        fs::write(dir.path().join("claim-pod.json"), old.to_string()).unwrap();
+        let about = folder.pod(&pod.name).load().unwrap().unwrap().about;
+        assert_eq!((about.name, about.kind), (pod.name, ClaimKind::Pod));
     }
 }

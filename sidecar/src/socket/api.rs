@@ -1,16 +1,25 @@
 //! The socket's paths (design: protocol, "The sidecar's socket").
 
-use super::events;
-use crate::board::Board;
+use super::input::{self, Query};
+use super::peer::Peer;
+use super::{events, hold};
+use crate::board::{Board, ClaimAt};
+use crate::claims::{Claims, HOLD, pods_own};
 use crate::link::Link;
+use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
-use mooring_core::wire::{Problem, ProblemType, Status, is_nonce};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use mooring_core::holder::Start;
+use mooring_core::names::ClaimName;
+use mooring_core::wire::{
+    ClaimKind, ClaimStatus, HoldState, Problem, ProblemType, SocketClaim, is_nonce,
+};
 use mooring_net::clock;
-use mooring_net::http::{Body, json, problem, with_type};
+use mooring_net::http::{Body, json, no_content, problem, read_body, with_type};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The answer to a connection too many; a whole HTTP answer, since nothing of the request is read.
 pub(super) const FULL: &str = concat!(
@@ -21,48 +30,60 @@ pub(super) const FULL: &str = concat!(
     "      "
 );
 
-/// Connections that may follow events: fewer than there are connections, so that status and the probe stay reachable.
+/// Connections that may follow events, hold, or wait for a claim: fewer than there are connections, so that status and the probe stay reachable.
 const FOLLOWERS: usize = 48;
 /// Questions to the license server at once.
 const QUESTIONS: usize = 4;
 /// How long the license server has for a fresh token, waiting for a turn included.
 const QUESTION: Duration = Duration::from_secs(10);
 
+/// The largest body.
+const BODY: usize = 16 * 1024;
+/// How long a body may take to arrive.
+const BODY_TIME: Duration = Duration::from_secs(10);
+/// How long giving back may hold its answer.
+const GIVE_BACK: Duration = Duration::from_secs(2);
+/// The description of this API.
+const OPENAPI: &str = include_str!("../../../docs/openapi/socket.json");
+
 /// What the socket answers from.
 pub(crate) struct Api {
-    board: Arc<Board>,
+    claims: Arc<Claims>,
     link: Link,
     followers: Arc<Semaphore>,
     questions: Semaphore,
 }
 
 impl Api {
-    pub(crate) fn new(board: Arc<Board>, link: Link) -> Self {
+    pub(crate) fn new(claims: Arc<Claims>, link: Link) -> Self {
         Self {
-            board,
+            claims,
             link,
             followers: Arc::new(Semaphore::new(FOLLOWERS)),
             questions: Semaphore::new(QUESTIONS),
         }
     }
 
-    /// Answers one request. Bodies are never read: no call here has one.
-    pub(super) async fn answer<B>(&self, req: &Request<B>) -> Response<Body> {
-        let answered = match route(req.method(), req.uri().path()) {
+    /// Answers one request.
+    pub(super) async fn answer<B>(&self, req: Request<B>, peer: &Arc<Peer>) -> Response<Body>
+    where
+        B: hyper::body::Body<Data = Bytes>,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let (parts, body) = req.into_parts();
+        let path = parts.uri.path();
+        let answered = match route(&parts.method, path) {
             Err(p) => Err(p),
-            Ok(Path::Status) => self.status().map(|s| json(StatusCode::OK, &s)),
-            Ok(Path::Events) => self.events(),
-            Ok(Path::Token) => match nonce(req.uri().query()) {
+            Ok(call) => match Query::read(parts.uri.query()) {
                 Err(p) => Err(p),
-                Ok(None) => self.last_token(),
-                Ok(Some(nonce)) => self.fresh_token(nonce).await,
+                Ok(query) => self.call(call, &query, &parts.headers, body, peer).await,
             },
         };
         let mut response = answered.unwrap_or_else(|p| {
             let mut r = problem(&p);
             if p.kind == ProblemType::MethodNotAllowed {
-                r.headers_mut()
-                    .insert(ALLOW, HeaderValue::from_static("GET"));
+                let allowed = HeaderValue::from_static(methods(path).unwrap_or("GET"));
+                r.headers_mut().insert(ALLOW, allowed);
             }
             r
         });
@@ -72,130 +93,294 @@ impl Api {
         response
     }
 
-    fn status(&self) -> Result<Status, Problem> {
-        self.board.status(clock::boot()).ok_or_else(no_claim)
-    }
-
-    fn events(&self) -> Result<Response<Body>, Problem> {
-        let busy = || {
-            let detail = format!("{FOLLOWERS} connections follow the events already; close some");
-            Problem::new(ProblemType::Overloaded, detail).retry_after(1)
-        };
-        let permit = self
-            .followers
-            .clone()
-            .try_acquire_owned()
-            .map_err(|_| busy())?;
-        let (first, changes) = self.board.subscribe(clock::boot());
-        let body = events::body(
-            self.board.clone(),
-            first.ok_or_else(no_claim)?,
-            changes,
-            permit,
-        );
-        let mut r = with_type(StatusCode::OK, "text/event-stream", Vec::new());
-        *r.body_mut() = body;
-        Ok(r)
-    }
-
-    fn last_token(&self) -> Result<Response<Body>, Problem> {
-        let bundle = self.board.first(|h| h.bundle().cloned()).flatten();
-        match bundle {
-            Some(b) => Ok(json(StatusCode::OK, &b)),
-            None => Err(self.no_lease()),
+    async fn call<B>(
+        &self,
+        call: Call<'_>,
+        query: &Query,
+        headers: &HeaderMap,
+        body: B,
+        peer: &Arc<Peer>,
+    ) -> Result<Response<Body>, Problem>
+    where
+        B: hyper::body::Body<Data = Bytes>,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        match call {
+            Call::Status => Ok(json(StatusCode::OK, &self.board().status(clock::boot()))),
+            Call::Events => self.events(),
+            Call::OpenApi => Ok(with_type(StatusCode::OK, "application/json", OPENAPI)),
+            Call::Token => match nonce(query)? {
+                None => self.last_token(self.claim_of(query)?),
+                Some(nonce) => self.fresh_token(self.claim_of(query)?, nonce).await,
+            },
+            Call::GetClaim(name) => {
+                let name = input::name(name)?;
+                let found = self.board().find(name.as_str(), clock::boot());
+                let status = found.and_then(|f| self.board().claim(f.at, clock::boot()));
+                match status {
+                    Some(s) => Ok(json(StatusCode::OK, &s)),
+                    None => Err(Problem::new(
+                        ProblemType::NotFound,
+                        format!("there is no claim \"{name}\"; PUT makes one"),
+                    )),
+                }
+            }
+            Call::PutClaim(name) => {
+                let name = input::name(name)?;
+                if name.as_str().starts_with(HOLD) {
+                    let detail = format!(
+                        "name: names that begin with \"{HOLD}\" are made by POST /v1/hold; take another"
+                    );
+                    return Err(Problem::new(ProblemType::BadRequest, detail).field("name"));
+                }
+                let asked = input::claim(&read_body(body, BODY, BODY_TIME).await?)?;
+                self.put(name, asked, input::wait(headers)).await
+            }
+            Call::DeleteClaim(name) => self.delete(&input::name(name)?).await,
+            Call::Hold if body.is_end_stream() => self.hold(query, peer),
+            Call::Hold => {
+                let detail = "POST /v1/hold takes no body: ?product=render&seats=2";
+                Err(Problem::new(ProblemType::BadRequest, detail))
+            }
         }
     }
 
-    async fn fresh_token(&self, nonce: String) -> Result<Response<Body>, Problem> {
+    fn board(&self) -> &Arc<Board> {
+        &self.claims.board
+    }
+
+    fn follower(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let busy = |_| {
+            let detail = format!(
+                "{FOLLOWERS} connections follow events, hold or wait for a claim already; close some"
+            );
+            Problem::new(ProblemType::Overloaded, detail).retry_after(1)
+        };
+        self.followers.clone().try_acquire_owned().map_err(busy)
+    }
+
+    fn events(&self) -> Result<Response<Body>, Problem> {
+        let permit = self.follower()?;
+        let (first, changes) = self.board().subscribe(clock::boot());
+        Ok(stream(events::body(
+            self.board().clone(),
+            first,
+            changes,
+            permit,
+        )))
+    }
+
+    fn hold(&self, query: &Query, peer: &Arc<Peer>) -> Result<Response<Body>, Problem> {
+        let permit = self.follower()?;
+        let at = if let Some(name) = query.get("resume")? {
+            self.claims.resume(name)?
+        } else {
+            let start = input::start(query)?.unwrap_or(Start::Licensed);
+            self.claims.hold(vec![input::item(query)?], start)?
+        };
+        Ok(stream(hold::body(
+            self.claims.clone(),
+            at,
+            peer.clone(),
+            permit,
+        )))
+    }
+
+    async fn put(
+        &self,
+        name: ClaimName,
+        asked: SocketClaim,
+        wait: Duration,
+    ) -> Result<Response<Body>, Problem> {
+        // Before the claim is made: one that waits for its answer counts among the followers.
+        let _permit = if wait.is_zero() {
+            None
+        } else {
+            Some(self.follower()?)
+        };
+        let start = asked.start.unwrap_or(Start::Licensed);
+        let at = self.claims.ask(name, asked.items, start)?;
+        let until = tokio::time::Instant::now() + wait;
+        let (_, mut changes) = self.board().subscribe(clock::boot());
+        loop {
+            let Some(claim) = self.board().claim(at, clock::boot()) else {
+                let detail = "the claim was given back while this call waited for it";
+                return Err(Problem::new(ProblemType::ClaimChanged, detail));
+            };
+            match outcome(&claim) {
+                Outcome::Licensed => return Ok(json(StatusCode::OK, &claim)),
+                Outcome::Refused(p) => return Err(p),
+                Outcome::Pending => {}
+            }
+            if let Ok(Ok(_) | Err(RecvError::Lagged(_))) =
+                tokio::time::timeout_at(until, changes.recv()).await
+            {
+                continue;
+            }
+            return Ok(json(StatusCode::ACCEPTED, &claim));
+        }
+    }
+
+    async fn delete(&self, name: &ClaimName) -> Result<Response<Body>, Problem> {
+        let Some(found) = self.board().find(name.as_str(), clock::boot()) else {
+            return Ok(no_content());
+        };
+        if found.kind == ClaimKind::Pod {
+            return Err(pods_own(name));
+        }
+        self.claims.give_back(found.at);
+        // Past this time it goes on by itself.
+        let _ = tokio::time::timeout(GIVE_BACK, self.board().gone(found.at)).await;
+        Ok(no_content())
+    }
+
+    /// The claim that `?claim=` names, or the pod's own.
+    fn claim_of(&self, query: &Query) -> Result<ClaimAt, Problem> {
+        let unknown = |detail: String| Problem::new(ProblemType::UnknownLease, detail);
+        let Some(name) = query.get("claim")? else {
+            let none =
+                "this sidecar has no claim of its own; name one of the application's with ?claim=";
+            return self.board().pod().ok_or_else(|| unknown(none.into()));
+        };
+        let found = self.board().find(name, clock::boot());
+        let clipped: String = name.chars().take(80).collect();
+        found
+            .map(|f| f.at)
+            .ok_or_else(|| unknown(format!("there is no claim {clipped:?}")).field("claim"))
+    }
+
+    fn last_token(&self, at: ClaimAt) -> Result<Response<Body>, Problem> {
+        let bundle = self.board().read(at, |h| h.bundle().cloned()).flatten();
+        match bundle {
+            Some(b) => Ok(json(StatusCode::OK, &b)),
+            None => Err(self.no_lease(at)),
+        }
+    }
+
+    async fn fresh_token(&self, at: ClaimAt, nonce: String) -> Result<Response<Body>, Problem> {
         let lease = self
-            .board
-            .first(|h| h.lease().map(|(l, s)| (l, s.clone())))
+            .board()
+            .read(at, |h| h.lease().map(|(l, s)| (l, s.clone())))
             .flatten();
-        let (lease, secret) = lease.ok_or_else(|| self.no_lease())?;
+        let (lease, secret) = lease.ok_or_else(|| self.no_lease(at))?;
         let asked = async {
             let _turn = self.questions.acquire().await;
             self.link.nonce(lease, secret, nonce, QUESTION).await
         };
-        let busy = || {
-            Problem::new(
-                ProblemType::Overloaded,
-                "too many questions to the license server at once",
-            )
-            .retry_after(1)
+        let busy = |_| {
+            let detail = "too many questions to the license server at once";
+            Problem::new(ProblemType::Overloaded, detail).retry_after(1)
         };
         let bundle = tokio::time::timeout(QUESTION, asked)
             .await
-            .map_err(|_| busy())??;
+            .map_err(busy)??;
         Ok(json(StatusCode::OK, &bundle))
     }
 
-    fn no_lease(&self) -> Problem {
-        let detail = match self.status() {
-            Ok(s) => format!(
-                "there is no lease to prove now: {}",
-                crate::probe::explain(&s)
-            ),
-            Err(p) => p.detail,
-        };
+    fn no_lease(&self, at: ClaimAt) -> Problem {
+        let claim = self.board().claim(at, clock::boot());
+        let how = claim.map_or_else(
+            || "it was given back".into(),
+            |c| crate::probe::explain_claim(&c),
+        );
+        let detail = format!("there is no lease to prove now: {how}");
         Problem::new(ProblemType::UnknownLease, detail)
     }
 }
 
-fn no_claim() -> Problem {
-    Problem::new(ProblemType::UnknownLease, "this sidecar has no claim")
+fn stream(body: Body) -> Response<Body> {
+    let mut r = with_type(StatusCode::OK, "text/event-stream", Vec::new());
+    *r.body_mut() = body;
+    r
+}
+
+/// What a claim's state means to who asked for it.
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    Licensed,
+    Pending,
+    Refused(Problem),
+}
+
+fn outcome(claim: &ClaimStatus) -> Outcome {
+    let said = || claim.problem.clone();
+    match claim.state {
+        s if s.is_licensed() => Outcome::Licensed,
+        HoldState::Refused => Outcome::Refused(said().unwrap_or_else(|| {
+            let why = claim.message.clone().unwrap_or_default();
+            Problem::new(ProblemType::NotEntitled, why)
+        })),
+        // Taken away for good, or until an administrator lifts it. What is lost by time alone is asked for again.
+        HoldState::Lost => match said() {
+            Some(p) if matches!(p.kind, ProblemType::Cloned | ProblemType::Revoked) => {
+                Outcome::Refused(p)
+            }
+            _ => Outcome::Pending,
+        },
+        _ => Outcome::Pending,
+    }
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Path {
+enum Call<'a> {
     Status,
     Events,
     Token,
+    OpenApi,
+    GetClaim(&'a str),
+    PutClaim(&'a str),
+    DeleteClaim(&'a str),
+    Hold,
 }
 
-fn route(method: &Method, path: &str) -> Result<Path, Problem> {
-    let found = match path {
-        "/v1/status" => Path::Status,
-        "/v1/events" => Path::Events,
-        "/v1/token" => Path::Token,
-        p if p == "/v1/hold" || p.starts_with("/v1/claims/") => {
-            let version = env!("CARGO_PKG_VERSION");
-            return Err(Problem::new(
-                ProblemType::NotFound,
-                format!(
-                    "claims at run time are not in sidecar {version}; the pod's claim is the annotation mooring.dev/licenses"
-                ),
-            ));
-        }
-        _ => {
-            return Err(Problem::new(
-                ProblemType::NotFound,
-                "expected GET /v1/status, /v1/events or /v1/token",
-            ));
-        }
-    };
-    if method == Method::GET {
-        return Ok(found);
+const CLAIMS: &str = "/v1/claims/";
+
+/// The methods that a path takes.
+fn methods(path: &str) -> Option<&'static str> {
+    match path {
+        "/v1/status" | "/v1/events" | "/v1/token" | "/v1/openapi.json" => Some("GET"),
+        "/v1/hold" => Some("POST"),
+        p => match p.strip_prefix(CLAIMS) {
+            Some(name) if !name.is_empty() && !name.contains('/') => Some("GET, PUT, DELETE"),
+            _ => None,
+        },
     }
-    Err(Problem::new(
-        ProblemType::MethodNotAllowed,
-        format!("{method} {path}: expected GET"),
-    ))
 }
 
-/// The nonce of `?nonce=…`; other parameters are ignored, as unknown fields are.
-fn nonce(query: Option<&str>) -> Result<Option<String>, Problem> {
-    let mut nonces = query
-        .unwrap_or_default()
-        .split('&')
-        .filter_map(|p| p.strip_prefix("nonce="));
-    let Some(nonce) = nonces.next() else {
-        return Ok(None);
+fn route<'a>(method: &Method, path: &'a str) -> Result<Call<'a>, Problem> {
+    let Some(allowed) = methods(path) else {
+        return Err(Problem::new(
+            ProblemType::NotFound,
+            "expected /v1/status, /v1/events, /v1/token, /v1/claims/{name}, /v1/hold or /v1/openapi.json",
+        ));
     };
-    if is_nonce(nonce) && nonces.next().is_none() {
-        return Ok(Some(nonce.to_owned()));
+    let name = path.strip_prefix(CLAIMS).unwrap_or_default();
+    match (method.as_str(), path) {
+        ("GET", "/v1/status") => Ok(Call::Status),
+        ("GET", "/v1/events") => Ok(Call::Events),
+        ("GET", "/v1/token") => Ok(Call::Token),
+        ("GET", "/v1/openapi.json") => Ok(Call::OpenApi),
+        ("POST", "/v1/hold") => Ok(Call::Hold),
+        ("GET", _) if !name.is_empty() => Ok(Call::GetClaim(name)),
+        ("PUT", _) if !name.is_empty() => Ok(Call::PutClaim(name)),
+        ("DELETE", _) if !name.is_empty() => Ok(Call::DeleteClaim(name)),
+        _ => Err(Problem::new(
+            ProblemType::MethodNotAllowed,
+            format!("{method} {path}: expected {allowed}"),
+        )),
     }
-    let expected = "expected once, with 16 to 64 characters of base64url (A-Z, a-z, 0-9, '-', '_')";
-    Err(Problem::new(ProblemType::BadRequest, format!("nonce: {expected}")).field("nonce"))
+}
+
+/// The nonce of `?nonce=…`.
+fn nonce(query: &Query) -> Result<Option<String>, Problem> {
+    match query.get("nonce")? {
+        None => Ok(None),
+        Some(n) if is_nonce(n) => Ok(Some(n.to_owned())),
+        Some(_) => {
+            let expected = "expected 16 to 64 characters of base64url (A-Z, a-z, 0-9, '-', '_')";
+            Err(Problem::new(ProblemType::BadRequest, format!("nonce: {expected}")).field("nonce"))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -217,33 +402,46 @@ mod tests {
     }
 
     #[test]
-    fn paths_methods_and_what_comes_later_are_told_apart() {
-        assert_eq!(route(&Method::GET, "/v1/token"), Ok(Path::Token));
-        let kind = |m: Method, p: &str| route(&m, p).unwrap_err().kind;
+    fn paths_and_methods_are_told_apart() {
+        let ok = |m: Method, p: &'static str| route(&m, p).unwrap();
+        assert_eq!(ok(Method::GET, "/v1/token"), Call::Token);
+        assert_eq!(ok(Method::POST, "/v1/hold"), Call::Hold);
+        assert_eq!(ok(Method::PUT, "/v1/claims/mine"), Call::PutClaim("mine"));
         assert_eq!(
-            kind(Method::POST, "/v1/status"),
-            ProblemType::MethodNotAllowed
+            ok(Method::DELETE, "/v1/claims/%41"),
+            Call::DeleteClaim("%41")
         );
-        assert_eq!(kind(Method::GET, "/v1/status/"), ProblemType::NotFound);
-        assert_eq!(kind(Method::GET, "/"), ProblemType::NotFound);
-        let later = route(&Method::PUT, "/v1/claims/mine").unwrap_err();
-        assert!(
-            later
-                .detail
-                .contains("claims at run time are not in sidecar"),
-            "{later}"
-        );
+        let kind = |m: Method, p: &str| route(&m, p).unwrap_err().kind;
+        for (method, path) in [
+            (Method::POST, "/v1/status"),
+            (Method::GET, "/v1/hold"),
+            (Method::POST, "/v1/claims/mine"),
+            (Method::HEAD, "/v1/openapi.json"),
+        ] {
+            assert_eq!(kind(method, path), ProblemType::MethodNotAllowed, "{path}");
+        }
+        for path in [
+            "/v1/status/",
+            "/",
+            "/v1/claims/",
+            "/v1/claims/a/b",
+            "/v1/claims",
+            "/v1/hold/x",
+        ] {
+            assert_eq!(kind(Method::GET, path), ProblemType::NotFound, "{path}");
+        }
     }
 
     #[test]
     fn a_nonce_is_checked_before_anyone_is_asked() {
+        let read = |q: &str| nonce(&Query::read(Some(q))?);
         let good = "abcDEF-_0123456789";
         assert_eq!(
-            nonce(Some(&format!("x=1&nonce={good}"))),
+            read(&format!("x=1&nonce={good}")),
             Ok(Some(good.to_owned()))
         );
-        assert_eq!(nonce(None), Ok(None));
-        assert_eq!(nonce(Some("other=1")), Ok(None));
+        assert_eq!(read(""), Ok(None));
+        assert_eq!(read("other=1"), Ok(None));
         let long = "a".repeat(65);
         for bad in [
             "",
@@ -254,13 +452,32 @@ mod tests {
             "aaaaaaaaaaaaaaaa&nonce=aaaaaaaaaaaaaaaa",
         ] {
             assert_eq!(
-                nonce(Some(&format!("nonce={bad}")))
-                    .unwrap_err()
-                    .field
-                    .as_deref(),
+                read(&format!("nonce={bad}")).unwrap_err().field.as_deref(),
                 Some("nonce"),
                 "{bad}"
             );
         }
+    }
+
+    #[test]
+    fn the_description_is_json_and_names_each_path() {
+        let api: serde_json::Value = serde_json::from_str(OPENAPI).unwrap();
+        assert!(api["openapi"].as_str().unwrap().starts_with("3.1"));
+        for (path, calls) in api["paths"].as_object().unwrap() {
+            let path = path.replace("{name}", "mine");
+            let allowed = methods(&path).unwrap_or_else(|| panic!("{path} is not served"));
+            let names = calls
+                .as_object()
+                .unwrap()
+                .keys()
+                .filter(|k| *k != "parameters");
+            let described: Vec<_> = names.map(|k| k.to_uppercase()).collect();
+            let mut allowed: Vec<_> = allowed.split(", ").map(str::to_owned).collect();
+            allowed.sort();
+            let mut described = described;
+            described.sort();
+            assert_eq!(described, allowed, "{path}");
+        }
+        assert_eq!(api["paths"].as_object().unwrap().len(), 6);
     }
 }

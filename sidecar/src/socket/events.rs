@@ -16,7 +16,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 /// How often an idle stream says that it lives.
-const ALIVE: Duration = Duration::from_secs(15);
+pub(super) const ALIVE: Duration = Duration::from_secs(15);
 
 struct Follower {
     board: Arc<Board>,
@@ -57,7 +57,7 @@ impl Follower {
             Ok(Err(RecvError::Lagged(_))) => {
                 let (status, changes) = self.board.subscribe(clock::boot());
                 self.changes = changes;
-                event(&status?)
+                event(&status)
             }
         }
     }

@@ -4,11 +4,15 @@
 //! |---|---|
 //! | `api` | the paths and what they answer |
 //! | `events` | changes as server-sent events |
-//! | `stall` | a reader that does not read is cut off |
+//! | `input` | queries, bodies and headers, as pure functions |
+//! | `hold` | a claim that lives as long as its connection |
+//! | `peer` | the connection itself: its end is noticed, a reader that does not read is cut off |
 
 mod api;
 mod events;
-mod stall;
+mod hold;
+mod input;
+mod peer;
 
 pub(crate) use api::Api;
 
@@ -17,7 +21,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use stall::Stall;
+use peer::{Peer, Stall};
 use std::convert::Infallible;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
@@ -98,15 +102,17 @@ pub(crate) async fn serve(listener: UnixListener, api: Arc<Api>) {
 }
 
 async fn connection(stream: UnixStream, api: Arc<Api>) {
+    let peer = Peer::new(stream);
+    let of_service = peer.clone();
     let service = service_fn(move |req: Request<Incoming>| {
-        let api = api.clone();
-        async move { Ok::<_, Infallible>(api.answer(&req).await) }
+        let (api, peer) = (api.clone(), of_service.clone());
+        async move { Ok::<_, Infallible>(api.answer(req, &peer).await) }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
         .max_buf_size(HEAD_BYTES)
-        .serve_connection(TokioIo::new(Stall::new(stream, UNREAD)), service);
+        .serve_connection(TokioIo::new(Stall::new(peer, UNREAD)), service);
     if let Err(e) = served.await {
         tracing::debug!(error = %e, "a connection to the socket");
     }

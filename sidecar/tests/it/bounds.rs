@@ -1,9 +1,11 @@
 //! What strangers in the pod can do to the socket: nothing that harms the others.
 
 use crate::lab::{Server, Sidecar, curl, raw, secs};
-use mooring_client::{HoldState, boot};
+use mooring_client::{HoldState, Problem, boot};
 use std::io::Write as _;
 use std::os::unix::net::UnixStream;
+
+const ONE: &str = r#"{"items":[{"product":"render"}]}"#;
 
 fn held() -> (Server, Sidecar) {
     let server = Server::new(1, 5);
@@ -26,7 +28,10 @@ fn malformed_requests_are_answered_and_do_no_harm() {
         (get("/v1/token?nonce=short"), "400"),
         (get("/v1/token?nonce=%00%00%00%00%00%00%00%00"), "400"),
         ("POST /v1/status HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc".to_owned(), "405"),
-        ("PUT /v1/claims/mine HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned(), "404"),
+        ("PUT /v1/claims/mine HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned(), "400"),
+        (format!("PUT /v1/claims/mine HTTP/1.1\r\nHost: x\r\nContent-Length: 17000\r\nConnection: close\r\n\r\n{{{:>17000}", ""), "413"),
+        ("POST /v1/hold?product=render HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}".to_owned(), "400"),
+        ("POST /v1/hold?product=render HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n0\r\n\r\n".to_owned(), "400"),
         ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), ""),
     ];
     for (bytes, status) in cases {
@@ -37,14 +42,36 @@ fn malformed_requests_are_answered_and_do_no_harm() {
             "{start:?}: {answer}"
         );
     }
-    let (code, body) = curl(
-        &pod.socket(),
-        &["-X", "POST", "http://mooring/v1/hold?product=render"],
-    );
-    assert!(
-        code == "404" && body.contains("claims at run time are not in sidecar"),
-        "{code} {body}"
-    );
+    let fields = [
+        ("POST", "/v1/hold", "", "product"),
+        ("POST", "/v1/hold?product=render&seats=0", "", "seats"),
+        ("PUT", "/v1/claims/Mine", ONE, "name"),
+        ("PUT", "/v1/claims/hold-mine", ONE, "name"),
+        ("PUT", "/v1/claims/mine", r#"{"items":[]}"#, "items"),
+        (
+            "PUT",
+            "/v1/claims/mine",
+            r#"{"items":[{"product":"render","seats":0}]}"#,
+            "items[0].seats",
+        ),
+        ("GET", "/v1/status?x=%zz", "", "x"),
+    ];
+    for (method, path, body, field) in fields {
+        let url = format!("http://mooring{path}");
+        let mut args = vec!["-X", method, &url];
+        if !body.is_empty() {
+            args.extend(["-d", body]);
+        }
+        let (code, answer) = curl(&pod.socket(), &args);
+        let p: Problem = serde_json::from_str(&answer).unwrap();
+        assert_eq!(
+            (code.as_str(), p.field.as_deref()),
+            ("400", Some(field)),
+            "{p}"
+        );
+        assert!(p.detail.contains("expected") || field == "name", "{p}");
+    }
+    assert_eq!(pod.status().unwrap().claims.len(), 1, "nothing was claimed");
     assert_eq!(pod.status().unwrap().state, HoldState::Held);
 }
 
@@ -61,7 +88,7 @@ fn many_and_slow_clients_leave_room_for_the_status() {
     }
     let (code, body) = curl(&pod.socket(), &["http://mooring/v1/events"]);
     assert!(
-        code == "503" && body.contains("48 connections follow"),
+        code == "503" && body.contains("48 connections follow events"),
         "{code} {body}"
     );
     assert_eq!(pod.status().unwrap().state, HoldState::Held);

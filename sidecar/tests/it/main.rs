@@ -8,6 +8,7 @@
 )]
 
 mod bounds;
+mod claims;
 mod crash;
 mod lab;
 mod life;

@@ -1,0 +1,296 @@
+//! The claims' lives: the pod's from start to end, the application's own from a call to a call or as long as a
+//! connection, and all of them over a crash.
+//!
+//! Everything here happens between two awaits of a runtime with one thread: what was checked stays true until it is used.
+
+use crate::alarm::Alarm;
+use crate::board::{Board, ClaimAt};
+use crate::driver::Driver;
+use crate::link::Link;
+use crate::store::{About, Document, Folder, Store, StoreError};
+use mooring_core::holder::{Holder, Spec, Start};
+use mooring_core::names::ClaimName;
+use mooring_core::request::{self, Item};
+use mooring_core::wire::{ClaimKind, HoldState, Problem, ProblemType};
+use mooring_net::{clock, random, shutdown::Shutdown};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Run-time claims and holds at once; with the pod's own they are what a server takes from one holder.
+pub(crate) const RUN_TIME: usize = 15;
+/// Those that are being given back at once: each is bounded in time, a loop of claiming and giving back needs a bound, too.
+const LEAVING: usize = 32;
+/// How long a hold that a crash left waits for its connection to come back.
+const ORPHANED: Duration = Duration::from_secs(10);
+/// The pause before a claim's task is started again.
+const AFTER_A_DEFECT: Duration = Duration::from_secs(1);
+/// What holds' names begin with.
+pub(crate) const HOLD: &str = "hold-";
+
+/// What all claims of this sidecar have in common.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    /// [`Spec::contact`].
+    pub(crate) contact: Duration,
+    /// [`Spec::max_grace`].
+    pub(crate) max_grace: Duration,
+}
+
+/// All claims, with what they need to live.
+pub(crate) struct Claims {
+    pub(crate) board: Arc<Board>,
+    link: Link,
+    folder: Folder,
+    terms: Terms,
+    stop: Shutdown,
+    /// Each claim's task has a copy; `None` once the sidecar ends.
+    alive: Mutex<Option<mpsc::Sender<()>>>,
+}
+
+impl Claims {
+    /// With no claim yet. Each task that lives keeps the receiver's other end: it says when all have ended.
+    pub(crate) fn new(
+        link: Link,
+        folder: Folder,
+        terms: Terms,
+        stop: Shutdown,
+    ) -> (Arc<Self>, mpsc::Receiver<()>) {
+        let (alive, all_ended) = mpsc::channel(1);
+        let board = Board::new(link.server().to_owned());
+        let this = Self {
+            board,
+            link,
+            folder,
+            terms,
+            stop,
+            alive: Mutex::new(Some(alive)),
+        };
+        (Arc::new(this), all_ended)
+    }
+
+    /// Takes no further claim.
+    pub(crate) fn close(&self) {
+        *self.alive.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// The pod's own claim, going on from what was saved if a crash came before.
+    pub(crate) fn pod(&self, items: Vec<Item>, start: Start) -> Result<(), StoreError> {
+        let about = About {
+            name: ClaimName::pod(),
+            kind: ClaimKind::Pod,
+            items,
+            start,
+            leaving: false,
+        };
+        let store = self.folder.pod(&about.name);
+        let (spec, now) = (self.spec(&about), clock::boot());
+        let holder = match store.load()? {
+            Some(d) => {
+                tracing::info!(claim = %about.name, "going on with the lease of before the restart");
+                Holder::restore(spec, d.claim, now)
+            }
+            None => Holder::new(spec, random::secret(), now),
+        };
+        // Said now rather than at the first renewal: a state directory that cannot be written is a wrong configuration.
+        store.save(&about, holder.saved())?;
+        self.live(about, store, holder);
+        Ok(())
+    }
+
+    /// The application's claims of before a crash. Holds whose connection does not come back are given back.
+    pub(crate) fn restore(self: &Arc<Self>) -> Result<(), StoreError> {
+        for (store, Document { about, claim, .. }) in self.folder.left_behind()? {
+            let now = clock::boot();
+            let (name, leaving) = (about.name.clone(), about.leaving);
+            let holder = Holder::restore(self.spec(&about), claim, now);
+            tracing::info!(claim = %name, leaving, "going on with the lease of before the restart");
+            if let Some(at) = self.live(about, store, holder)
+                && leaving
+            {
+                self.board.leave(at, now);
+            }
+        }
+        let orphans = self.board.orphans();
+        if !orphans.is_empty() {
+            let (this, until) = (self.clone(), clock::boot() + ORPHANED);
+            tokio::spawn(async move {
+                clock::sleep_until(until).await;
+                for at in this
+                    .board
+                    .orphans()
+                    .into_iter()
+                    .filter(|at| orphans.contains(at))
+                {
+                    tracing::info!("a hold's connection did not come back after the restart");
+                    this.give_back(at);
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// `PUT /v1/claims/{name}`: a new claim, or the one there is.
+    pub(crate) fn ask(
+        &self,
+        name: ClaimName,
+        items: Vec<Item>,
+        start: Start,
+    ) -> Result<ClaimAt, Problem> {
+        if let Some(found) = self.board.find(name.as_str(), clock::boot()) {
+            match found.kind {
+                ClaimKind::Pod => return Err(pods_own(&name)),
+                // Asked again: by a new claim, since a refused one asks by itself only after a while.
+                ClaimKind::Claim if found.state == HoldState::Refused => self.give_back(found.at),
+                _ if found.items == items => return Ok(found.at),
+                _ => {
+                    let has = request::print(&found.items);
+                    let detail = format!(
+                        "claim \"{name}\" is {} for {has}; give it back first (DELETE) to claim {}",
+                        found.state,
+                        request::print(&items)
+                    );
+                    return Err(Problem::new(ProblemType::ClaimChanged, detail).field("items"));
+                }
+            }
+        }
+        self.begin(About {
+            name,
+            kind: ClaimKind::Claim,
+            items,
+            start,
+            leaving: false,
+        })
+    }
+
+    /// `POST /v1/hold`: a new claim under a name that nobody can guess. The caller sees to it that it is given back.
+    pub(crate) fn hold(&self, items: Vec<Item>, start: Start) -> Result<ClaimAt, Problem> {
+        let at = self.begin(About {
+            name: hold_name()?,
+            kind: ClaimKind::Hold,
+            items,
+            start,
+            leaving: false,
+        })?;
+        self.board.follow(at);
+        Ok(at)
+    }
+
+    /// `POST /v1/hold?resume=…`: the hold that a crash left.
+    pub(crate) fn resume(&self, name: &str) -> Result<ClaimAt, Problem> {
+        let found = self.board.find(name, clock::boot());
+        let Some(found) = found.filter(|f| f.kind == ClaimKind::Hold) else {
+            let detail = "no hold of this name is left: it was given back when its connection ended, or 10 s after \
+                          the sidecar's restart; take a new one";
+            return Err(Problem::new(ProblemType::NotFound, detail).field("resume"));
+        };
+        if self.board.follow(found.at) {
+            return Ok(found.at);
+        }
+        let detail = "this hold's connection is there; a hold has one";
+        Err(Problem::new(ProblemType::ClaimChanged, detail).field("resume"))
+    }
+
+    /// Gives a run-time claim back. Its name is free at once; the release goes on by itself.
+    pub(crate) fn give_back(&self, at: ClaimAt) {
+        self.board.leave(at, clock::boot());
+    }
+
+    fn begin(&self, about: About) -> Result<ClaimAt, Problem> {
+        let count = self.board.count();
+        if count.live >= RUN_TIME {
+            let detail = format!(
+                "this sidecar has {RUN_TIME} claims and holds of its application already; give some back first"
+            );
+            return Err(Problem::new(ProblemType::TooManyClaims, detail));
+        }
+        if count.leaving >= LEAVING {
+            let detail = format!(
+                "{LEAVING} claims are still being given back to the license server; ask again later"
+            );
+            return Err(Problem::new(ProblemType::TooManyClaims, detail).retry_after(2));
+        }
+        let unique = hex::encode(random::bytes::<4>());
+        let store = self.folder.run_time(&about.name, &unique);
+        let holder = Holder::new(self.spec(&about), random::secret(), clock::boot());
+        self.live(about, store, holder).ok_or_else(|| {
+            Problem::new(
+                ProblemType::Overloaded,
+                "the sidecar is ending; it takes no new claim",
+            )
+        })
+    }
+
+    fn spec(&self, about: &About) -> Spec {
+        Spec {
+            contact: self.terms.contact,
+            max_grace: self.terms.max_grace,
+            ..Spec::new(about.name.clone(), about.items.clone(), about.start)
+        }
+    }
+
+    /// Puts it on the board and starts its task; not any more once the sidecar ends.
+    fn live(&self, about: About, store: Store, holder: Holder) -> Option<ClaimAt> {
+        let alive = self
+            .alive
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()?;
+        let alarm = match Alarm::new() {
+            Ok(a) => Arc::new(a),
+            Err(e) => {
+                tracing::error!(error = %e, "a timer on the boot clock");
+                return None;
+            }
+        };
+        let spec = self.spec(&about);
+        let (at, wake) = self
+            .board
+            .add(about.clone(), store.clone(), holder, clock::boot());
+        let driver = Driver {
+            at,
+            about,
+            board: self.board.clone(),
+            link: self.link.clone(),
+            store,
+            alarm,
+            wake,
+        };
+        tokio::spawn(supervise(driver, spec, self.stop.clone(), alive));
+        Some(at)
+    }
+}
+
+/// Keeps a claim's task alive until the claim was given back.
+async fn supervise(driver: Driver, spec: Spec, stop: Shutdown, alive: mpsc::Sender<()>) {
+    loop {
+        let task = tokio::spawn(driver.clone().run(stop.clone()));
+        let Err(error) = task.await else { break };
+        // Only a defect ends it. To exit would not help: under some restart policies that hangs the pod.
+        tracing::error!(%error, "the claim's task ended; going on from what was saved");
+        if stop.is_asked() {
+            break;
+        }
+        tokio::time::sleep(AFTER_A_DEFECT).await;
+        driver.begin_again(&spec);
+    }
+    if driver.board.is_leaving(driver.at) {
+        driver.board.remove(driver.at, clock::boot());
+    }
+    drop(alive);
+}
+
+/// The problem with asking for, or giving back, a claim that the annotation makes.
+pub(crate) fn pods_own(name: &ClaimName) -> Problem {
+    let detail = format!(
+        "claim \"{name}\" is the pod's own, from the annotation mooring.dev/licenses (or --licenses); it lives as long as \
+         the sidecar. Take another name"
+    );
+    Problem::new(ProblemType::ClaimChanged, detail).field("name")
+}
+
+fn hold_name() -> Result<ClaimName, Problem> {
+    // 88 random bits: nobody else in the pod takes up a hold that is not theirs.
+    ClaimName::new(&format!("{HOLD}{}", hex::encode(random::bytes::<11>())))
+        .map_err(|e| Problem::new(ProblemType::BadRequest, e.to_string()))
+}
