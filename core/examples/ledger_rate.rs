@@ -53,6 +53,8 @@ fn rate(n: u32) -> (f64, f64, f64) {
             secret_hash: secrets[i as usize].hash(),
             new_id: id(i),
             standing: Standing::Seeking,
+            runs_for: None,
+            counter: None,
             ticket: None,
             held: None,
             priority: 0,
@@ -83,7 +85,10 @@ fn rate(n: u32) -> (f64, f64, f64) {
     let renewed = per_second(t);
     let t = Instant::now();
     for (i, s) in (0..n).zip(&secrets) {
-        assert_eq!(l.release(id(i), s, now), Ok(true));
+        assert_eq!(
+            l.release(&mooring_core::names::ClaimName::pod(), id(i), s, now),
+            Ok(true)
+        );
         while l.next_event().is_some() {}
     }
     (claimed, renewed, per_second(t))

@@ -15,6 +15,7 @@
 pub mod holder;
 pub mod ledger;
 pub mod license;
+pub mod mutant;
 pub mod names;
 pub mod request;
 pub mod secret;

@@ -13,11 +13,11 @@ use crate::config::{Config, Lease};
 use crate::engine::Engine;
 use crate::licence::LicenceFile;
 use crate::metrics::Metrics;
-use crate::state::{LongestLease, settle_for};
+use crate::state::LongestLease;
 use crate::tls::Certificates;
 use crate::{api, health};
 use anyhow::{Context as _, Result, bail};
-use mooring_core::ledger::{Capacity, Ledger, Limits, Settings};
+use mooring_core::ledger::{Capacity, Ledger, Limits, Settings, settle_for};
 use mooring_core::license::{IdentityKey, Reclaim, SigningKey};
 use mooring_core::time::print_span;
 use mooring_core::wire::AnchorView;
@@ -104,7 +104,10 @@ pub(crate) async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
     let settle = if cfg!(feature = "mutant-no-settling") {
         std::time::Duration::ZERO
     } else {
-        settle_for(config.earlier_longest_lease_secs, longest.known())
+        let configured = config
+            .earlier_longest_lease_secs
+            .map(std::time::Duration::from_secs);
+        settle_for(configured.max(longest.known()), lease_for)
     };
     // Before the first grant.
     longest.raise(lease_for)?;

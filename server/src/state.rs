@@ -3,7 +3,6 @@
 //! It is raised, durably, before a longer lease is granted. So whoever reads it after a crash never
 //! settles for less than the longest lease that may still be out.
 
-use mooring_core::time::settling;
 use serde::{Deserialize, Serialize};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -93,14 +92,6 @@ impl LongestLease {
     }
 }
 
-/// Q for a new run, from what the configuration and the file know. Zero only if both agree that no lease was ever granted.
-pub(crate) fn settle_for(configured: Option<u64>, kept: Option<Duration>) -> Duration {
-    match configured.map(Duration::from_secs).max(kept) {
-        Some(Duration::ZERO) => Duration::ZERO,
-        longest => settling(longest),
-    }
-}
-
 /// Replaces a file so that a crash leaves either the old or the new one: written aside, flushed, renamed, folder flushed.
 pub(crate) fn write_durably(path: &Path, data: &[u8]) -> std::io::Result<()> {
     let aside = path.with_extension("new");
@@ -138,15 +129,5 @@ mod tests {
         assert_eq!(LongestLease::open(&dir).unwrap().known(), Some(s(30)));
         std::fs::write(dir.join("longest-lease.json"), "{").unwrap();
         assert_eq!(LongestLease::open(&dir).unwrap().known(), None);
-    }
-
-    #[test]
-    fn q_is_counted_from_the_larger_number_and_from_the_longest_if_unknown() {
-        assert_eq!(settle_for(Some(30), Some(s(60))), settling(Some(s(60))));
-        assert_eq!(settle_for(Some(60), None), settling(Some(s(60))));
-        assert_eq!(settle_for(None, Some(s(10))), settling(Some(s(10))));
-        assert_eq!(settle_for(None, None), settling(None));
-        assert_eq!(settle_for(Some(0), None), Duration::ZERO);
-        assert_eq!(settle_for(Some(0), Some(s(30))), settling(Some(s(30))));
     }
 }

@@ -83,6 +83,7 @@ impl Holder {
             _ if self.s.was_held => Standing::Held,
             _ => Standing::Optimistic,
         };
+        let counter = self.s.counter;
         let held = self
             .s
             .bundle
@@ -91,7 +92,7 @@ impl Holder {
             .map(|b| HeldProof {
                 delegation: b.delegation.clone(),
                 lease: b.lease.clone(),
-                counter: self.s.counter,
+                counter,
             });
         let ticket = self.s.ticket.clone();
         let vouched = (held.is_some() || ticket.is_some()) && self.s.holder.is_some();
@@ -100,7 +101,12 @@ impl Holder {
             .is_some()
             .then_some(self.retry_in)
             .filter(|w| !w.is_zero());
+        self.s.counter += 1;
+        self.s.pending = None;
+        let licensed_for = licensed.then(|| now.until(self.s.limit));
         let body = ClaimRequest {
+            licensed_for,
+            counter: Some(self.s.counter),
             items: self.s.items.clone(),
             secret_hash: self.s.secret.hash(),
             request_id: random.request_id(),

@@ -2,6 +2,7 @@
 
 use super::{Answer, Bar, Holder, Outstanding, Random, Releasing, Tag};
 use crate::license::Bundle;
+use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
 use crate::time::BootTime;
 use crate::wire::{Grant, HoldState, OptimisticStart, Problem, ProblemType, Renewed, Waiting};
@@ -112,8 +113,16 @@ impl Holder {
         s.lease_for = t.lease_for;
         s.max_contested = t.max_contested;
         s.optimistic_start = t.optimistic_start;
-        s.held_until = sent + t.lease_for;
+        let from = if mutant::on(Mutant::DurationFromResponse) {
+            now
+        } else {
+            sent
+        };
+        s.held_until = from + t.lease_for;
         s.limit = sent + t.run_for.min(self.spec.max_grace).max(t.lease_for);
+        if mutant::on(Mutant::GraceFromExpiry) {
+            s.limit = s.limit + t.lease_for;
+        }
         s.was_held = true;
         s.barred = None;
         (self.place, self.reason, self.message) = (None, None, None);
@@ -124,14 +133,16 @@ impl Holder {
 
     fn waits(&mut self, out: Outstanding, w: Waiting, now: BootTime, fraction: f64) {
         self.silent_since = None;
-        if self.s.barred.is_some() {
-            return self.refused_later(now, fraction);
-        }
+        // A place in line shows that a revocation was lifted; a copy does not ask any more.
+        self.s.barred = None;
         self.s.max_contested = w.max_contested;
         match self.s.state {
             HoldState::Optimistic | HoldState::Held | HoldState::Grace => {
                 self.s.state = HoldState::Contested;
                 self.s.limit = self.s.limit.min(out.sent + w.max_contested);
+            }
+            HoldState::Contested if mutant::on(Mutant::FlappingExtendsContested) => {
+                self.s.limit = out.sent + w.max_contested;
             }
             // Fixed at the first contact: flapping never extends it.
             HoldState::Contested => {}

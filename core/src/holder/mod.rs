@@ -18,6 +18,7 @@ mod states;
 mod tests;
 
 use crate::license::{Bundle, TicketBundle};
+use crate::mutant::{self, Mutant};
 use crate::names::{ClaimName, LeaseId, RequestId};
 use crate::request::Item;
 use crate::secret::Secret;
@@ -244,22 +245,25 @@ impl Holder {
         Self::with(spec, s, now)
     }
 
-    /// Goes on after a crash on the same boot. A claim that was saved for other items begins anew, with its own secret
-    /// still: the server then says that the claim changed, until the old one lapses.
+    /// Goes on after a crash on the same boot. A claim that was being given back, or that was saved for other items, is
+    /// given back first: once [`is_released`](Self::is_released), begin anew with [`new`](Self::new) and a new secret.
     pub fn restore(spec: Spec, saved: Saved, now: BootTime) -> Self {
-        if saved.items != spec.items
-            || saved.name != spec.name
-            || saved.state == HoldState::Released
-        {
-            return Self::new(spec, saved.secret, now);
-        }
+        let other = saved.items != spec.items || saved.name != spec.name;
         let mut s = saved;
         // Refused starts again, as the table says; what runs or waits goes on as it was.
         if s.state == HoldState::Refused {
             s.state = HoldState::Seeking;
         }
+        if mutant::on(Mutant::CrashRestartsGrace) && s.state.is_licensed() {
+            s.limit = now + spec.max_grace;
+        }
+        let released = s.state == HoldState::Released;
         let mut h = Self::with(spec, s, now);
-        h.advance(now);
+        if other || released {
+            h.release(now);
+        } else {
+            h.advance(now);
+        }
         h
     }
 

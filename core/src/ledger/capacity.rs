@@ -1,15 +1,20 @@
 //! What the licence has, and drawing seats from it.
 
-use crate::license::{CountBy, Licence, VersionRange};
-use crate::names::{PoolName, ProductName};
+use super::share::{Share, ShareKey, share_key};
+use crate::license::{CountBy, Draw, Licence, VersionRange};
+use crate::mutant::{self, Mutant};
+use crate::names::{LeaseId, PoolName, ProductName};
 use crate::request::Item;
-use crate::wire::{Problem, ProblemType};
+use crate::wire::{Holder, Problem, ProblemType};
+use std::collections::HashMap;
 
 /// Pools and products in force, and how many seats are in use.
 #[derive(Clone, Debug, Default)]
 pub struct Capacity {
     pub(super) pools: Vec<PoolUse>,
     pub(super) products: Vec<ProductRule>,
+    /// Seats that several claims count as one: of products that are counted by pod, node, …
+    shares: HashMap<ShareKey, Share>,
 }
 
 /// A pool and its use.
@@ -28,6 +33,9 @@ impl PoolUse {
 
     /// Zero, never less, where a smaller licence came while more was in use.
     pub(super) fn free(&self) -> u32 {
+        if mutant::on(Mutant::ShrinkUnderflows) {
+            return self.total().wrapping_sub(self.used);
+        }
         self.total().saturating_sub(self.used)
     }
 }
@@ -38,12 +46,43 @@ pub(super) struct ProductRule {
     pub(super) name: ProductName,
     pub(super) versions: VersionRange,
     pub(super) expires: Option<String>,
+    /// What one seat is counted for.
+    count_by: CountBy,
     /// Alternatives in order; each a list of (pool, weight).
-    pub(super) from: Vec<Vec<(usize, u32)>>,
+    pub(super) from: Vec<Alternative>,
 }
+
+/// What one seat of a product draws: (pool, weight).
+pub(super) type Alternative = Vec<(usize, u32)>;
 
 /// Seats drawn: (pool, how many).
 pub(super) type Draws = Vec<(usize, u32)>;
+
+/// Seats of a product, by the alternative they come from.
+pub(super) type Taken = Vec<(u32, Alternative)>;
+
+/// What a granted claim has of the pools.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Drawn {
+    /// Its own seats.
+    pub(super) own: Draws,
+    /// Seats that it counts as one with other claims.
+    pub(super) shared: Vec<ShareKey>,
+}
+
+/// What a claim would draw, before it is booked.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Plan {
+    own: Draws,
+    shared: Vec<(ShareKey, u32, Taken)>,
+}
+
+impl Plan {
+    /// Whether it takes any seat out of a pool.
+    pub(super) fn needs_nothing(&self) -> bool {
+        self.own.is_empty() && self.shared.iter().all(|(_, _, t)| t.is_empty())
+    }
+}
 
 impl Capacity {
     /// What a licence has. It has been checked: each product draws on pools that are there.
@@ -62,23 +101,19 @@ impl Capacity {
         let products = licence
             .products
             .iter()
-            .filter(|p| p.count_by == CountBy::Claim)
             .map(|p| ProductRule {
+                count_by: p.count_by,
                 name: p.name.clone(),
                 versions: p.versions.clone(),
                 expires: licence.expires.map(|t| t.to_string()),
-                from: p
-                    .from
-                    .iter()
-                    .map(|alt| {
-                        alt.iter()
-                            .filter_map(|d| Some((place(&d.pool)?, d.weight.max(1))))
-                            .collect()
-                    })
-                    .collect(),
+                from: p.from.iter().map(|a| alternative(a, &place)).collect(),
             })
             .collect();
-        Self { pools, products }
+        Self {
+            pools,
+            products,
+            shares: HashMap::new(),
+        }
     }
 
     /// Nothing: no licence is in force.
@@ -148,14 +183,11 @@ impl Capacity {
                 return Err(Problem::new(ProblemType::VersionNotCovered, detail)
                     .field(format!("items[{i}].version")));
             }
-            if self
-                .draw_from(std::slice::from_ref(item), &self.totals())
-                .is_none()
-            {
+            if !self.fits_at_all(std::slice::from_ref(item)) {
                 return Err(self.exceeds(i, item));
             }
         }
-        if self.draw_from(items, &self.totals()).is_none() {
+        if !self.fits_at_all(items) {
             let detail = "these products together ask for more seats than the licence has";
             return Err(Problem::new(ProblemType::ExceedsSeats, detail).field("items"));
         }
@@ -190,18 +222,41 @@ impl Capacity {
     }
 
     /// Where these items' seats would come from, all or nothing, out of `free`.
-    pub(super) fn draw_from(&self, items: &[Item], free: &[u32]) -> Option<Draws> {
+    pub(super) fn plan(&self, items: &[Item], holder: &Holder, free: &[u32]) -> Option<Plan> {
         let mut left = free.to_vec();
-        let mut draws = Draws::new();
+        let mut plan = Plan::default();
         for item in items {
-            let want = item.seats.get();
-            let (got, mut d) = self.rule(&item.product)?.take(want, &mut left);
-            if got < want {
+            let rule = self.rule(&item.product)?;
+            let key = share_key(rule.count_by, &item.product, holder);
+            let there = key.as_ref().and_then(|k| self.shares.get(k));
+            let want = item.seats.get() - there.map_or(0, Share::seats).min(item.seats.get());
+            let (got, taken) = rule.take(want, &mut left);
+            if got < want && !mutant::on(Mutant::PartialGrant) {
                 return None;
             }
-            draws.append(&mut d);
+            match key {
+                Some(k) => plan.shared.push((k, item.seats.get(), taken)),
+                None => plan
+                    .own
+                    .extend(taken.iter().flat_map(|(n, alt)| draws(*n, alt))),
+            }
         }
-        Some(draws)
+        Some(plan)
+    }
+
+    /// Whether these items could be had, were nothing else out.
+    fn fits_at_all(&self, items: &[Item]) -> bool {
+        let mut left = self.totals();
+        items.iter().all(|i| {
+            let want = i.seats.get();
+            self.rule(&i.product)
+                .is_some_and(|r| r.take(want, &mut left).0 == want)
+        })
+    }
+
+    /// Whether other claims of such holders can count as one with this one.
+    pub(super) fn shares_seats(&self) -> bool {
+        self.products.iter().any(|p| p.count_by != CountBy::Claim)
     }
 
     /// Every pool that these items could draw on.
@@ -216,8 +271,30 @@ impl Capacity {
         v
     }
 
-    /// Books draws; tells how many of the seats go over what was sold.
-    pub(super) fn book(&mut self, draws: &Draws) -> u32 {
+    /// Books a plan for a lease; tells what it has now, and how many of its seats go over what was sold.
+    pub(super) fn book(&mut self, lease: LeaseId, plan: Plan) -> (Drawn, u32) {
+        let mut over = self.draw(&plan.own);
+        let mut shared = Vec::new();
+        for (key, seats, taken) in plan.shared {
+            for (n, alt) in &taken {
+                over = over.saturating_add(self.draw(&draws(*n, alt)));
+            }
+            self.shares
+                .entry(key.clone())
+                .or_default()
+                .join(lease, seats, taken);
+            shared.push(key);
+        }
+        (
+            Drawn {
+                own: plan.own,
+                shared,
+            },
+            over,
+        )
+    }
+
+    fn draw(&mut self, draws: &Draws) -> u32 {
         let mut over = 0u32;
         for (i, n) in draws {
             if let Some(p) = self.pools.get_mut(*i) {
@@ -229,8 +306,24 @@ impl Capacity {
         over
     }
 
-    /// Gives draws back.
-    pub(super) fn give_back(&mut self, draws: &Draws) {
+    /// Gives back what a lease has.
+    pub(super) fn give_back(&mut self, lease: LeaseId, drawn: &Drawn) {
+        self.undraw(&drawn.own);
+        for key in &drawn.shared {
+            let Some(share) = self.shares.get_mut(key) else {
+                continue;
+            };
+            let freed = share.leave(lease);
+            if share.is_empty() {
+                self.shares.remove(key);
+            }
+            for (n, alt) in freed {
+                self.undraw(&draws(n, &alt));
+            }
+        }
+    }
+
+    fn undraw(&mut self, draws: &Draws) {
         for (i, n) in draws {
             if let Some(p) = self.pools.get_mut(*i) {
                 p.used = p.used.saturating_sub(*n);
@@ -244,47 +337,51 @@ impl Capacity {
     }
 }
 
+/// An alternative by the pools' places, each pool once.
+fn alternative(draws: &[Draw], place: &dyn Fn(&PoolName) -> Option<usize>) -> Alternative {
+    let mut alt = Alternative::new();
+    for d in draws {
+        let (Some(p), w) = (place(&d.pool), d.weight.max(1)) else {
+            continue;
+        };
+        match alt.iter_mut().find(|(q, _)| *q == p) {
+            Some((_, sum)) => *sum = sum.saturating_add(w),
+            None => alt.push((p, w)),
+        }
+    }
+    alt
+}
+
+/// What `n` seats draw.
+fn draws(n: u32, alt: &Alternative) -> Draws {
+    alt.iter().map(|(p, w)| (*p, n * w)).collect()
+}
+
 impl ProductRule {
     /// Takes up to `want` seats, alternative by alternative; returns how many it got and from where.
-    fn take(&self, want: u32, free: &mut [u32]) -> (u32, Draws) {
+    fn take(&self, want: u32, free: &mut [u32]) -> (u32, Taken) {
         let mut got = 0;
-        let mut draws = Draws::new();
+        let mut taken = Taken::new();
         for alt in &self.from {
+            if got == want {
+                break;
+            }
+            // A licence names each pool once in an alternative, so the scarcest decides.
             let room = alt
                 .iter()
-                .map(|(p, w)| free.get(*p).copied().unwrap_or(0) / (*w).max(1))
-                .min()
-                .unwrap_or(0);
-            // One pool may stand twice in an alternative: then its weights add up, and less fits than each alone says.
-            let mut n = room.min(want - got);
-            while n > 0 && !fits(alt, n, free) {
-                n -= 1;
-            }
+                .map(|(p, w)| free.get(*p).copied().unwrap_or(0) / (*w).max(1));
+            let n = room.min().unwrap_or(0).min(want - got);
             if n == 0 {
                 continue;
             }
             for (p, w) in alt {
                 if let Some(f) = free.get_mut(*p) {
                     *f -= n * w;
-                    draws.push((*p, n * w));
                 }
             }
+            taken.push((n, alt.clone()));
             got += n;
-            if got == want {
-                break;
-            }
         }
-        (got, draws)
+        (got, taken)
     }
-}
-
-fn fits(alt: &[(usize, u32)], n: u32, free: &[u32]) -> bool {
-    alt.iter().all(|(p, _)| {
-        let need: u64 = alt
-            .iter()
-            .filter(|(q, _)| q == p)
-            .map(|(_, w)| u64::from(*w) * u64::from(n))
-            .sum();
-        free.get(*p).is_some_and(|f| need <= u64::from(*f))
-    })
 }

@@ -4,12 +4,14 @@ use super::entry::{Entry, State};
 use super::line::{Class, OWN, Rank};
 use super::{Claimed, Ledger};
 use crate::license::{LeaseToken, Ticket};
+use crate::mutant::{self, Mutant};
 use crate::names::{ClaimName, LeaseId};
 use crate::request::{Item, MAX_ITEMS};
 use crate::secret::SecretHash;
 use crate::time::BootTime;
 use crate::wire::{Holder, Problem, ProblemType, Standing};
 use std::cmp::Reverse;
+use std::time::Duration;
 
 /// A claim whose holder the edge has authenticated, and whose ticket and token it has verified:
 /// signature, holder, secret.
@@ -27,6 +29,12 @@ pub struct Claim {
     pub new_id: LeaseId,
     /// How the application stands.
     pub standing: Standing,
+    /// How much longer it may run without a lease, as the holder says; counted in the overlap for no longer than that.
+    /// Unknown: the grace.
+    pub runs_for: Option<Duration>,
+    /// Grows with each request of the claim, renewals included. A claim with a number that is not new is a late
+    /// duplicate and changes nothing. `None` from sidecars that do not number them.
+    pub counter: Option<u64>,
     /// A verified place in line.
     pub ticket: Option<Ticket>,
     /// A verified earlier lease.
@@ -46,10 +54,20 @@ pub struct HeldLease {
     pub counter: u64,
 }
 
+impl Claim {
+    /// The highest number that the holder says it has used.
+    fn highest(&self) -> u64 {
+        let held = self
+            .held
+            .as_ref()
+            .map_or(0, |h| h.counter.max(h.token.counter));
+        self.counter.unwrap_or(0).max(held)
+    }
+}
+
 /// What a new claim becomes.
 struct Entering {
     id: LeaseId,
-    counter: u64,
     rank: Rank,
 }
 
@@ -59,13 +77,21 @@ impl Ledger {
     pub fn claim(&mut self, c: Claim, now: BootTime) -> Result<Claimed, Problem> {
         self.tick(now);
         self.settling.seen(&c.holder.key());
+        if let Err(why) = self.barred(&c.holder.key()) {
+            self.refuse(&c.holder, &c.name, &c.items, c.new_id, why.clone(), now);
+            self.settle_if_done(now);
+            self.grant_line(now);
+            return Err(why);
+        }
         let existing = self.find(&c.holder.key(), &c.name);
+        let existing = existing.filter(|_| !mutant::on(Mutant::RepeatTakesSecondSeat));
         let answer = match existing.filter(|id| !self.is_refused(*id)) {
             Some(id) => self.claim_again(id, &c, now),
             None => self.claim_anew(existing, &c, now),
         };
         self.settle_if_done(now);
         self.grant_line(now);
+        self.grant_sharers(now);
         let id = answer?;
         let claimed = self
             .standing(id)
@@ -95,28 +121,59 @@ impl Ledger {
         if e.items != c.items {
             return changed("items", "items");
         }
-        if let Some(e) = self.entries.get_mut(&id) {
-            if let Some(h) = c.held.as_ref().filter(|h| h.token.lease == id) {
-                e.counter = e.counter.max(h.counter);
-            }
-            let runs = c.standing != Standing::Seeking;
-            if let State::Line { running, rank } = e.state
-                && running != runs
-            {
-                e.last = now;
-                self.set_state(
-                    id,
-                    State::Line {
-                        rank,
-                        running: runs,
-                    },
-                    now,
-                );
-                return Ok(id);
-            }
+        let runs_until = self.runs_until(c, now);
+        let Some(e) = self.entries.get_mut(&id) else {
+            return Ok(id);
+        };
+        let is_late = c.counter.is_some_and(|n| n <= e.counter);
+        e.counter = e.counter.max(c.highest());
+        let State::Line {
+            rank,
+            group,
+            runs_until: ran_until,
+        } = e.state
+        else {
+            self.heard(id, now);
+            return Ok(id);
+        };
+        e.last = e.last.max(now);
+        let mut new = rank;
+        if mutant::on(Mutant::RepeatLosesPlace) {
+            self.arrivals += 1;
+            new = Rank {
+                arrival: self.arrivals,
+                generation: OWN,
+                ..new
+            };
         }
-        self.heard(id, now);
+        // Only who runs on after being `Held` stands before all others; once that is lost it waits like any other.
+        match runs_until {
+            None => new.class = Class::Ordinary,
+            Some(_) if c.held.is_some() => new.class = Class::Contested,
+            Some(_) => {}
+        }
+        let moved = ran_until.is_some() != runs_until.is_some() || rank != new;
+        if !is_late && (moved || ran_until != runs_until) {
+            self.stands(
+                id,
+                State::Line {
+                    rank: new,
+                    group,
+                    runs_until,
+                },
+                moved,
+                now,
+            );
+            self.refuse_if_impossible(id, now);
+        }
         Ok(id)
+    }
+
+    /// Until when a claim's application runs without a lease; `None` if it does not.
+    fn runs_until(&self, c: &Claim, now: BootTime) -> Option<BootTime> {
+        let grace = self.settings.grace;
+        let runs_for = c.runs_for.map_or(grace, |d| d.min(grace));
+        (c.standing != Standing::Seeking && !runs_for.is_zero()).then(|| now + runs_for)
     }
 
     fn claim_anew(
@@ -125,9 +182,21 @@ impl Ledger {
         c: &Claim,
         now: BootTime,
     ) -> Result<LeaseId, Problem> {
-        if self.ended.contains_key(&c.secret_hash) && !self.may_come_back(c) {
-            let detail = "this claim was given back; a new one needs a new secret";
-            return Err(Problem::new(ProblemType::ClaimChanged, detail).field("secretHash"));
+        if let Some(ended) = self.ended.get(&c.secret_hash) {
+            let changed = |detail: &str, field: &str| {
+                Err(Problem::new(ProblemType::ClaimChanged, detail).field(field))
+            };
+            if ended.released {
+                let detail = "this claim was given back; a new one needs a new secret";
+                return changed(detail, "secretHash");
+            }
+            // One that lapsed for silence may come back, but not by a duplicate of what it asked before.
+            if c.counter.is_some_and(|n| n <= ended.counter) {
+                return changed(
+                    "a late duplicate of a request that was answered before",
+                    "counter",
+                );
+            }
         }
         if let Some(id) = refused {
             self.forget_refused(id);
@@ -136,19 +205,28 @@ impl Ledger {
         if let Some(id) = self.take_in(c, now) {
             return Ok(id);
         }
-        if let Err(p) = self.capacity_check(&c.items) {
+        // Nobody who runs is thrown out by a smaller licence: it is contested until its limit.
+        let runs_on = c.held.is_some() && self.runs_until(c, now).is_some();
+        if let Err(p) = self.capacity_check(&c.items)
+            && !runs_on
+        {
             self.refuse(&c.holder, &c.name, &c.items, c.new_id, p.clone(), now);
             return Err(p);
         }
-        let Entering { id, counter, rank } = self.entering(c);
-        let running = c.standing != Standing::Seeking;
-        self.insert(id, c, counter, State::Line { rank, running }, now);
+        let Entering { id, rank } = self.entering(c, now);
+        let group = self.group_for(&c.items);
+        let runs_until = self.runs_until(c, now);
+        self.insert(
+            id,
+            c,
+            State::Line {
+                rank,
+                group,
+                runs_until,
+            },
+            now,
+        );
         Ok(id)
-    }
-
-    /// A claim that lapsed for silence may come back with the same secret; one that was given back may not.
-    fn may_come_back(&self, c: &Claim) -> bool {
-        !self.ended.get(&c.secret_hash).is_some_and(|e| e.released)
     }
 
     fn capacity_check(&self, items: &[Item]) -> Result<(), Problem> {
@@ -208,10 +286,11 @@ impl Ledger {
     /// Takes an unexpired lease of an earlier run in, with its id, within the seats (promise 3). One that ended
     /// in this run is not taken in again, whatever its token says.
     fn take_in(&mut self, c: &Claim, now: BootTime) -> Option<LeaseId> {
-        let held = c
-            .held
-            .as_ref()
-            .filter(|h| h.unexpired && h.token.cnf == c.secret_hash && h.token.claim == c.name)?;
+        let held = c.held.as_ref().filter(|h| {
+            (h.unexpired || mutant::on(Mutant::ExpiredTakenIn))
+                && (h.token.cnf == c.secret_hash || mutant::on(Mutant::TakenInWithoutSecret))
+                && h.token.claim == c.name
+        })?;
         let id = held.token.lease;
         let same = held.token.items.len() == c.items.len()
             && held
@@ -221,18 +300,20 @@ impl Ledger {
                 .zip(&c.items)
                 .all(|(t, i)| t.product == i.product && t.seats == i.seats);
         let own = held.token.instance == self.settings.instance;
-        if own || !same || self.ended_ids.contains(&id) || self.entries.contains_key(&id) {
+        let ended = self.ended_ids.contains(&id) && !mutant::on(Mutant::TakenInTwice);
+        let own = own && !mutant::on(Mutant::TakenInTwice);
+        if own || !same || ended || self.entries.contains_key(&id) {
             return None;
         }
-        let draws = self.capacity.draw_from(&c.items, &self.capacity.free())?;
-        let overdraft = self.capacity.book(&draws);
-        let counter = held.counter.max(held.token.counter);
+        let plan = self
+            .capacity
+            .plan(&c.items, &c.holder, &self.capacity.free())?;
+        let (drawn, overdraft) = self.capacity.book(id, plan);
         self.insert(
             id,
             c,
-            counter,
             State::Held {
-                draws,
+                drawn,
                 overdraft,
                 silent: false,
             },
@@ -242,8 +323,8 @@ impl Ledger {
     }
 
     /// Which place a claim enters the line at.
-    fn entering(&mut self, c: &Claim) -> Entering {
-        let was_held = c.held.is_some();
+    fn entering(&mut self, c: &Claim, now: BootTime) -> Entering {
+        let was_held = c.held.is_some() && self.runs_until(c, now).is_some();
         let restored = c.ticket.as_ref().filter(|t| {
             // A place that died in this run is not brought back by its ticket; one of an earlier run is restored
             // while the time in which that run's places can be alive lasts.
@@ -255,11 +336,11 @@ impl Ledger {
                 && !self.entries.contains_key(&t.lease)
                 && !self.ended_ids.contains(&t.lease)
         });
-        let counter = c.held.as_ref().map_or(0, |h| h.counter);
         let priority = Reverse(c.priority);
         if let Some(t) = restored {
             self.settings.generation = self.settings.generation.max(t.generation.saturating_add(1));
-            let class = if t.contested || was_held {
+            let runs = self.runs_until(c, now).is_some();
+            let class = if (t.contested && runs) || was_held {
                 Class::Contested
             } else {
                 Class::Ordinary
@@ -271,11 +352,7 @@ impl Ledger {
                 arrival: t.arrival,
                 id: t.lease,
             };
-            return Entering {
-                id: t.lease,
-                counter,
-                rank,
-            };
+            return Entering { id: t.lease, rank };
         }
         self.arrivals += 1;
         let class = if was_held {
@@ -290,11 +367,7 @@ impl Ledger {
             arrival: self.arrivals,
             id: c.new_id,
         };
-        Entering {
-            id: c.new_id,
-            counter,
-            rank,
-        }
+        Entering { id: c.new_id, rank }
     }
 
     /// Notes a refusal, so that people see it where they look. Does nothing if the claim is granted or in line.
@@ -339,11 +412,13 @@ impl Ledger {
             secret_hash: SecretHash::none(),
             new_id,
             standing: Standing::Seeking,
+            runs_for: None,
+            counter: None,
             ticket: None,
             held: None,
             priority: 0,
         };
-        self.insert(new_id, &c, 0, State::Refused(Box::new(why)), now);
+        self.insert(new_id, &c, State::Refused(Box::new(why)), now);
     }
 
     fn is_refused(&self, id: LeaseId) -> bool {
@@ -352,7 +427,7 @@ impl Ledger {
             .is_some_and(|e| matches!(e.state, State::Refused(_)))
     }
 
-    fn insert(&mut self, id: LeaseId, c: &Claim, counter: u64, state: State, now: BootTime) {
+    fn insert(&mut self, id: LeaseId, c: &Claim, state: State, now: BootTime) {
         let e = Entry {
             holder: c.holder.clone(),
             name: c.name.clone(),
@@ -363,7 +438,7 @@ impl Ledger {
             since: now,
             last: now,
             due: BootTime::NEVER,
-            counter,
+            counter: c.highest(),
             request: None,
         };
         self.by_holder

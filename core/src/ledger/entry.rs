@@ -1,7 +1,7 @@
 //! One claim in the books.
 
-use super::capacity::Draws;
-use super::line::Rank;
+use super::capacity::Drawn;
+use super::line::{GroupAt, Rank};
 use crate::names::{ClaimName, RequestId};
 use crate::request::Item;
 use crate::secret::SecretHash;
@@ -30,11 +30,18 @@ pub(super) struct Entry {
 /// How it stands.
 #[derive(Debug)]
 pub(super) enum State {
-    /// In line; `running` while its application runs on.
-    Line { rank: Rank, running: bool },
+    /// In line.
+    Line {
+        /// Its place in the order.
+        rank: Rank,
+        /// Among which claims of the line it is.
+        group: GroupAt,
+        /// While its application runs on: until when it may.
+        runs_until: Option<BootTime>,
+    },
     /// Granted; `silent` once renewals were missed.
     Held {
-        draws: Draws,
+        drawn: Drawn,
         overdraft: u32,
         silent: bool,
     },

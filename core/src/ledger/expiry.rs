@@ -1,9 +1,11 @@
 //! What happens when nobody asks: silence, freed seats, dead places; and the one place where states change.
 
 use super::entry::{Entry, State};
+use super::line::{Class, Rank};
 use super::views::Event;
 use super::{Ended, Ledger, MAX_REMEMBERED, REMEMBERED};
 use crate::license::Reclaim;
+use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
 use crate::time::BootTime;
 use std::time::Duration;
@@ -39,16 +41,15 @@ impl Ledger {
             self.book_deadline(id, due);
             return false;
         }
-        let Some(e) = self.entries.get_mut(&id) else {
+        let Some(e) = self.entries.get(&id) else {
             return false;
         };
-        match &mut e.state {
-            State::Held { silent, .. } if !*silent => {
-                *silent = true;
-                e.since = now;
+        match &e.state {
+            State::Held { silent: false, .. } => {
+                self.set_silent(id, true, now);
                 let next = self.due_at(id);
                 if next <= now {
-                    self.end(id, "expired", now);
+                    self.end(id, self.lapsed(id), now);
                     return true;
                 }
                 self.book_deadline(id, next);
@@ -56,7 +57,28 @@ impl Ledger {
                 false
             }
             State::Held { .. } => {
-                self.end(id, "expired", now);
+                self.end(id, self.lapsed(id), now);
+                true
+            }
+            State::Line { rank, group, .. } if now < e.last + self.settings.lease_for => {
+                // Its application may not run on: from here it waits like any other.
+                let (rank, group) = (
+                    Rank {
+                        class: Class::Ordinary,
+                        ..*rank
+                    },
+                    *group,
+                );
+                self.set_state(
+                    id,
+                    State::Line {
+                        rank,
+                        group,
+                        runs_until: None,
+                    },
+                    now,
+                );
+                self.refuse_if_impossible(id, now);
                 true
             }
             State::Line { .. } => {
@@ -70,6 +92,28 @@ impl Ledger {
         }
     }
 
+    /// How a lease ends whose holder is silent.
+    fn lapsed(&self, id: LeaseId) -> &'static str {
+        let revoked = self
+            .entries
+            .get(&id)
+            .is_some_and(|e| self.is_revoked(&e.holder.key()));
+        if revoked { "revoked" } else { "expired" }
+    }
+
+    /// The one place where a granted entry's silence is noted.
+    fn set_silent(&mut self, id: LeaseId, now_silent: bool, now: BootTime) {
+        let Some(e) = self.entries.get_mut(&id) else {
+            return;
+        };
+        self.tally.leave(e);
+        if let State::Held { silent, .. } = &mut e.state {
+            *silent = now_silent;
+            e.since = now;
+        }
+        self.tally.enter(e);
+    }
+
     /// When an entry's next deadline is, counted from when it was last heard.
     fn due_at(&self, id: LeaseId) -> BootTime {
         let Some(e) = self.entries.get(&id) else {
@@ -79,11 +123,19 @@ impl Ledger {
         match (&e.state, self.settings.reclaim) {
             // Two renewals missed: worth showing to people.
             (State::Held { silent: false, .. }, _) => e.last + d * 2 / 3,
+            (State::Held { .. }, Reclaim::Any) if mutant::on(Mutant::FreedWithoutMargin) => {
+                e.last + d
+            }
             (State::Held { .. }, Reclaim::Any) => e.last + d + self.margin(),
             (State::Held { .. }, Reclaim::Confirmed) => {
                 e.last + self.settings.grace.max(d) + self.margin()
             }
-            (State::Line { .. }, _) => e.last + d,
+            (State::Line { runs_until, .. }, _) if mutant::on(Mutant::DeadWaiterGranted) => {
+                runs_until.unwrap_or(BootTime::NEVER)
+            }
+            (State::Line { runs_until, .. }, _) => {
+                (e.last + d).min(runs_until.unwrap_or(BootTime::NEVER))
+            }
             (State::Refused(_), _) => e.last + REFUSED,
         }
     }
@@ -109,11 +161,8 @@ impl Ledger {
             return;
         };
         e.last = e.last.max(now);
-        if let State::Held { silent, .. } = &mut e.state
-            && *silent
-        {
-            *silent = false;
-            e.since = now;
+        if let State::Held { silent: true, .. } = e.state {
+            self.set_silent(id, false, now);
             let due = self.due_at(id);
             self.book_deadline(id, due);
             self.tell(id, now);
@@ -122,27 +171,38 @@ impl Ledger {
 
     /// Puts an entry into a state: the line's index, its deadline and the event follow.
     pub(super) fn set_state(&mut self, id: LeaseId, state: State, now: BootTime) {
+        self.stands(id, state, true, now);
+    }
+
+    /// The same; without `news` nobody is told.
+    pub(super) fn stands(&mut self, id: LeaseId, state: State, news: bool, now: BootTime) {
         let Some(e) = self.entries.get_mut(&id) else {
             return;
         };
-        if let State::Line { rank, .. } = e.state {
-            self.line.remove(&rank);
+        self.tally.leave(e);
+        if let State::Line { rank, group, .. } = e.state {
+            self.line.leave(rank, group);
         }
-        if let State::Line { rank, .. } = state {
-            self.line.insert(rank, id);
+        if let State::Line { rank, group, .. } = state {
+            self.line.enter(rank, group);
         }
         e.state = state;
-        e.since = now;
+        if news {
+            e.since = now;
+        }
+        self.tally.enter(e);
         let due = self.due_at(id);
         self.book_deadline(id, due);
-        self.tell(id, now);
+        if news {
+            self.tell(id, now);
+        }
     }
 
     /// Ends a claim: its seats are free, its place is gone, its late messages change nothing from here on.
     pub(super) fn end(&mut self, id: LeaseId, how: &'static str, now: BootTime) {
         let Some(e) = self.remove(id) else { return };
-        if let State::Held { draws, .. } = &e.state {
-            self.capacity.give_back(draws);
+        if let State::Held { drawn, .. } = &e.state {
+            self.capacity.give_back(id, drawn);
         }
         if !matches!(e.state, State::Refused(_)) {
             self.remember(id, &e, how == "released", now);
@@ -162,8 +222,9 @@ impl Ledger {
     fn remove(&mut self, id: LeaseId) -> Option<Entry> {
         let e = self.entries.remove(&id)?;
         self.deadlines.remove(&(e.due, id));
-        if let State::Line { rank, .. } = e.state {
-            self.line.remove(&rank);
+        self.tally.leave(&e);
+        if let State::Line { rank, group, .. } = e.state {
+            self.line.leave(rank, group);
         }
         let key = e.holder.key();
         if let Some(v) = self.by_holder.get_mut(&key) {
@@ -187,7 +248,9 @@ impl Ledger {
         if self.ended_order.len() >= MAX_REMEMBERED {
             self.forget_oldest();
         }
-        self.ended.insert(e.secret_hash, Ended { released });
+        let counter = e.counter;
+        self.ended
+            .insert(e.secret_hash, Ended { released, counter });
         self.ended_ids.insert(id);
         self.ended_order
             .push_back((now + REMEMBERED, e.secret_hash, id));

@@ -14,7 +14,10 @@
 //! | `capacity` | what the licence has, and drawing seats from it |
 //! | `claim` | taking a claim: new, repeated, from a ticket, taken in |
 //! | `renew` | renewals, their counter, releases |
-//! | `line` | ranks, places, who is granted next |
+//! | `line`, `sorted` | ranks, places, who is granted next; counting places |
+//! | `share` | seats that several claims count as one (`countBy`) |
+//! | `revoke` | holders that an administrator has barred |
+//! | `tally` | counts kept up with each change |
 //! | `settle` | the time after a start; the operator's roster |
 //! | `expiry` | what happens when nobody asks |
 //! | `views` | what the books look like from outside |
@@ -25,7 +28,11 @@ mod entry;
 mod expiry;
 mod line;
 mod renew;
+mod revoke;
 mod settle;
+mod share;
+mod sorted;
+mod tally;
 mod views;
 
 #[cfg(test)]
@@ -33,7 +40,7 @@ mod tests;
 
 pub use capacity::Capacity;
 pub use claim::{Claim, HeldLease};
-pub use settle::Settling;
+pub use settle::{Settling, settle_for};
 pub use views::{Event, Gauges};
 
 use crate::license::Reclaim;
@@ -43,9 +50,10 @@ use crate::secret::SecretHash;
 use crate::time::{BootTime, margin};
 use crate::wire::{Holder, HolderKey, Problem, WaitReason};
 use entry::Entry;
-use line::Rank;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use line::Line;
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
+use tally::Tally;
 
 /// How long an ended claim's secret and id are remembered, so that a late duplicate brings nothing back (promise 6).
 const REMEMBERED: Duration = Duration::from_secs(3600);
@@ -156,7 +164,10 @@ pub struct Ledger {
     /// A holder's few claims, by name.
     by_holder: HashMap<HolderKey, Vec<(ClaimName, LeaseId)>>,
     per_namespace: HashMap<String, usize>,
-    line: BTreeMap<Rank, LeaseId>,
+    line: Line,
+    tally: Tally,
+    /// Holders that an administrator has barred, and what they are told.
+    revoked: HashMap<HolderKey, Problem>,
     deadlines: BTreeSet<(BootTime, LeaseId)>,
     settling: Settling,
     paused: Option<Problem>,
@@ -174,6 +185,8 @@ pub struct Ledger {
 struct Ended {
     /// It was given back by its holder, and does not come back; one that lapsed may.
     released: bool,
+    /// The highest number of its requests.
+    counter: u64,
 }
 
 impl Ledger {
@@ -186,7 +199,9 @@ impl Ledger {
             entries: HashMap::new(),
             by_holder: HashMap::new(),
             per_namespace: HashMap::new(),
-            line: BTreeMap::new(),
+            line: Line::default(),
+            tally: Tally::default(),
+            revoked: HashMap::new(),
             deadlines: BTreeSet::new(),
             settling,
             paused: None,
@@ -208,6 +223,8 @@ impl Ledger {
     pub fn set_capacity(&mut self, capacity: Capacity, now: BootTime) {
         self.tick(now);
         self.capacity.replace(capacity);
+        self.regroup(now);
+        self.settle_if_done(now);
         self.grant_line(now);
     }
 

@@ -3,7 +3,8 @@
 use super::entry::State;
 use super::line::granted;
 use super::{Granted, Ledger};
-use crate::names::LeaseId;
+use crate::mutant::{self, Mutant};
+use crate::names::{ClaimName, LeaseId};
 use crate::secret::Secret;
 use crate::time::BootTime;
 use crate::wire::{Problem, ProblemType, Renewal};
@@ -31,18 +32,22 @@ impl Ledger {
     /// behind, or a message so late that its sender no longer listens.
     pub fn renew(&mut self, r: &Renewal, now: BootTime) -> Result<Granted, Problem> {
         self.tick(now);
-        let e = self
-            .entries
-            .get_mut(&r.lease)
-            .ok_or_else(|| unknown(r.lease))?;
+        let e = self.entries.get(&r.lease).ok_or_else(|| unknown(r.lease))?;
         if !e.secret_hash.matches(&r.secret) {
             return Err(wrong_secret());
         }
         let State::Held { .. } = e.state else {
             return Err(unknown(r.lease));
         };
-        let retry = r.counter == e.counter && e.request == Some(r.request_id);
-        if r.counter <= e.counter && !retry {
+        let holder = e.holder.key();
+        self.barred(&holder)?;
+        let Some(e) = self.entries.get_mut(&r.lease) else {
+            return Err(unknown(r.lease));
+        };
+        let retry = r.counter == e.counter
+            && e.request == Some(r.request_id)
+            && !mutant::on(Mutant::RetrySeenAsCopy);
+        if r.counter <= e.counter && !retry && !mutant::on(Mutant::CounterUnchecked) {
             let detail = format!(
                 "another copy of {} has renewed lease {} meanwhile; only one may run",
                 e.holder, r.lease
@@ -67,16 +72,28 @@ impl Ledger {
         }
     }
 
-    /// Gives a lease back, or leaves the line. `false` if it is not in the books: nothing is touched, and a late
-    /// duplicate frees no newer lease, since ids are never given twice.
+    /// Gives a lease back, or leaves the line. `false` if this claim does not have that lease: nothing is touched, and a
+    /// late duplicate frees no newer lease, since ids are never given twice.
     pub fn release(
         &mut self,
+        claim: &ClaimName,
         lease: LeaseId,
         secret: &Secret,
         now: BootTime,
     ) -> Result<bool, Problem> {
         self.tick(now);
-        let Some(e) = self.entries.get(&lease) else {
+        if mutant::on(Mutant::LateReleaseFreesNewer) && !self.entries.contains_key(&lease) {
+            let newest = self
+                .entries
+                .iter()
+                .filter(|(_, e)| e.name == *claim)
+                .max_by_key(|(_, e)| e.since);
+            if let Some(id) = newest.map(|(id, _)| *id) {
+                self.end(id, "released", now);
+                self.grant_line(now);
+            }
+        }
+        let Some(e) = self.entries.get(&lease).filter(|e| e.name == *claim) else {
             return Ok(false);
         };
         if !e.secret_hash.matches(secret) {

@@ -6,10 +6,23 @@
 
 use super::Ledger;
 use crate::license::Reclaim;
-use crate::time::{BootTime, margin};
+use crate::mutant::{self, Mutant};
+use crate::time::{BootTime, margin, settling};
 use crate::wire::HolderKey;
 use std::collections::HashSet;
 use std::time::Duration;
+
+/// Q for a new run that grants leases of `new`: counted from the longest lease that any earlier run may have granted, which
+/// is unknown where `longest_before` is `None`. Zero only if no lease was ever granted.
+pub fn settle_for(longest_before: Option<Duration>, new: Duration) -> Duration {
+    if mutant::on(Mutant::SettlesByNewDuration) {
+        return settling(Some(new));
+    }
+    match longest_before {
+        Some(Duration::ZERO) => Duration::ZERO,
+        longest => settling(longest),
+    }
+}
 
 /// Where a run stands with it.
 #[derive(Debug)]

@@ -102,6 +102,8 @@ fn claim(n: u8, what: &str) -> Claim {
         secret_hash: secret(n).hash(),
         new_id: LeaseId::from_bytes([n; 16]),
         standing: Standing::Seeking,
+        runs_for: None,
+        counter: None,
         ticket: None,
         held: None,
         priority: 0,
@@ -208,7 +210,10 @@ fn seats_are_granted_then_claims_wait_in_order_of_arrival() {
     granted(l.claim(claim(2, "render"), at(1)));
     assert_eq!(place(l.claim(claim(3, "render"), at(2))).place, 1);
     assert_eq!(place(l.claim(claim(4, "render"), at(3))).place, 2);
-    assert_eq!(l.release(a.lease, &secret(1), at(4)), Ok(true));
+    assert_eq!(
+        l.release(&ClaimName::pod(), a.lease, &secret(1), at(4)),
+        Ok(true)
+    );
     let g = granted(l.claim(claim(3, "render"), at(5)));
     assert_eq!(
         g.lease,
@@ -224,7 +229,8 @@ fn a_release_grants_in_the_same_step_and_says_so() {
     let a = granted(l.claim(claim(1, "render"), at(0)));
     place(l.claim(claim(2, "render"), at(1)));
     while l.next_event().is_some() {}
-    l.release(a.lease, &secret(1), at(2)).unwrap();
+    l.release(&ClaimName::pod(), a.lease, &secret(1), at(2))
+        .unwrap();
     let events: Vec<_> = std::iter::from_fn(|| l.next_event())
         .map(|e| (e.view.holder.to_string(), e.view.state))
         .collect();
@@ -270,7 +276,8 @@ fn a_place_dies_d_after_its_last_request() {
     l.renew(&renewal(1, a.lease, 1, 1), at(20_000)).unwrap();
     place(l.claim(claim(3, "render"), at(20_000)));
     l.tick(at(30_000));
-    l.release(a.lease, &secret(1), at(30_001)).unwrap();
+    l.release(&ClaimName::pod(), a.lease, &secret(1), at(30_001))
+        .unwrap();
     assert_eq!(
         states(&l, at(30_001)),
         [("ns/p3".into(), ViewState::Held)],
@@ -308,13 +315,15 @@ fn all_or_nothing_over_pools_and_free_seats_gather_for_the_head() {
         2,
         "y is free, but kept for who came first"
     );
-    l.release(one.lease, &secret(1), at(2)).unwrap();
+    l.release(&ClaimName::pod(), one.lease, &secret(1), at(2))
+        .unwrap();
     assert_eq!(
         place(l.claim(claim(4, "x"), at(3))).place,
         2,
         "a small claim does not overtake"
     );
-    l.release(two.lease, &secret(2), at(4)).unwrap();
+    l.release(&ClaimName::pod(), two.lease, &secret(2), at(4))
+        .unwrap();
     granted(l.claim(claim(3, "x:2,y"), at(5)));
     let used: Vec<u32> = l.pools().iter().map(|p| p.used).collect();
     assert_eq!(used, [2, 1]);
@@ -357,7 +366,8 @@ fn priority_goes_before_arrival_and_contested_before_both() {
     let p = place(l.claim(back.clone(), at(3)));
     assert_eq!((p.place, p.contested), (1, true));
     assert_eq!(l.gauges().overlap_seats, 1);
-    l.release(a.lease, &secret(1), at(4)).unwrap();
+    l.release(&ClaimName::pod(), a.lease, &secret(1), at(4))
+        .unwrap();
     back.held = None;
     granted(l.claim(back, at(5)));
     assert_eq!(place(l.claim(high, at(6))).place, 1);
@@ -401,7 +411,9 @@ fn without_the_secret_nobody_changes_anothers_claim() {
         ProblemType::Unauthenticated
     );
     assert_eq!(
-        l.release(a.lease, &secret(9), at(1)).unwrap_err().kind,
+        l.release(&ClaimName::pod(), a.lease, &secret(9), at(1))
+            .unwrap_err()
+            .kind,
         ProblemType::Unauthenticated
     );
     assert_eq!(
@@ -443,7 +455,7 @@ fn the_counter_tells_a_retry_from_a_copy() {
 fn late_messages_of_a_given_back_claim_change_nothing() {
     let mut l = seats(1);
     let a = granted(l.claim(claim(1, "render"), at(0))).lease;
-    l.release(a, &secret(1), at(1)).unwrap();
+    l.release(&ClaimName::pod(), a, &secret(1), at(1)).unwrap();
     assert_eq!(
         refused(l.claim(claim(1, "render"), at(2))).0,
         ProblemType::ClaimChanged,
@@ -453,7 +465,10 @@ fn late_messages_of_a_given_back_claim_change_nothing() {
     new.secret_hash = secret(7).hash();
     new.new_id = LeaseId::from_bytes([7; 16]);
     let b = granted(l.claim(new, at(3))).lease;
-    assert_eq!(l.release(a, &secret(1), at(4)), Ok(false));
+    assert_eq!(
+        l.release(&ClaimName::pod(), a, &secret(1), at(4)),
+        Ok(false)
+    );
     assert_eq!(
         l.renew(&renewal(1, a, 1, 1), at(5)).unwrap_err().kind,
         ProblemType::UnknownLease
@@ -520,10 +535,12 @@ fn a_smaller_licence_throws_nobody_out_and_new_claims_wait() {
     );
     assert_eq!(l.gauges().held, 3);
     for (i, id) in ids.iter().enumerate().take(2) {
-        l.release(*id, &secret(i as u8 + 1), at(3)).unwrap();
+        l.release(&ClaimName::pod(), *id, &secret(i as u8 + 1), at(3))
+            .unwrap();
         assert_eq!(place(l.claim(claim(4, "render"), at(4))).place, 1);
     }
-    l.release(ids[2], &secret(3), at(5)).unwrap();
+    l.release(&ClaimName::pod(), ids[2], &secret(3), at(5))
+        .unwrap();
     granted(l.claim(claim(4, "render"), at(6)));
     l.set_capacity(
         Capacity::of(&licence(&[("r", 5)], &[("render", "r")])),
@@ -602,13 +619,29 @@ fn after_a_restart_leases_come_back_with_their_ids_and_places_from_tickets() {
         assert_eq!((g.lease, g.counter), (LeaseId::from_bytes([n; 16]), 4));
     }
     assert!(!l.settling(), "the seats taken in are all there are");
-    l.release(LeaseId::from_bytes([1; 16]), &secret(1), at(2004))
-        .unwrap();
+    l.release(
+        &ClaimName::pod(),
+        LeaseId::from_bytes([1; 16]),
+        &secret(1),
+        at(2004),
+    )
+    .unwrap();
     assert_eq!(l.gauges().held, 2);
     assert!(matches!(
         l.standing(waiter.lease),
         Some(Claimed::Granted(_))
     ));
+}
+
+#[test]
+fn q_is_counted_from_the_longest_lease_before_and_from_the_longest_there_can_be_if_unknown() {
+    let s = Duration::from_secs;
+    assert_eq!(
+        settle_for(Some(s(60)), s(30)),
+        s(61) + Duration::from_millis(60)
+    );
+    assert_eq!(settle_for(None, s(30)), settle_for(Some(s(300)), s(30)));
+    assert_eq!(settle_for(Some(s(0)), s(30)), s(0));
 }
 
 #[test]
@@ -660,7 +693,8 @@ fn an_expired_or_ended_or_foreign_lease_is_not_taken_in() {
 
     let mut l = second_run(Duration::from_secs(60));
     let g = granted(l.claim(comes_back(1, &held[0]), at(2001)));
-    l.release(g.lease, &secret(1), at(2002)).unwrap();
+    l.release(&ClaimName::pod(), g.lease, &secret(1), at(2002))
+        .unwrap();
     let again = l.claim(comes_back(1, &held[0]), at(2003));
     assert_eq!(
         refused(again).0,
@@ -762,7 +796,7 @@ proptest! {
                 Op::Release(n) => {
                     if let Some((sec, _)) = secrets.get(&n).cloned()
                         && let Some(lease) = l.find(&pod(n).key(), &ClaimName::pod()).filter(|id| l.standing(*id).is_some()) {
-                        prop_assert_eq!(l.release(lease, &sec, at(now)), Ok(true));
+                        prop_assert_eq!(l.release(&ClaimName::pod(), lease, &sec, at(now)), Ok(true));
                         secrets.remove(&n);
                     }
                 }
@@ -775,8 +809,8 @@ proptest! {
             let waiting = l.entries.values().filter(|e| matches!(e.state, entry::State::Line { .. })).count();
             prop_assert_eq!(waiting, l.line.len());
             // The head of the line waits only because it does not fit.
-            if let Some(id) = l.line.values().next() {
-                let want = l.entries[id].items[0].seats.get();
+            if let Some(rank) = l.line.all().into_iter().min() {
+                let want = l.entries[&rank.id].items[0].seats.get();
                 prop_assert!(want > cap.saturating_sub(used), "the head waits though {} of {} are used", used, cap);
             }
             for (id, e) in &l.entries {
@@ -794,4 +828,228 @@ fn product_names_are_compared_whole() {
         refused(l.claim(claim(1, "render2"), at(0))).0,
         ProblemType::UnknownProduct
     );
+}
+
+fn on_node(n: u8, node: &str, what: &str) -> Claim {
+    let Holder::Pod {
+        namespace,
+        pod,
+        uid,
+        service_account,
+        ..
+    } = pod(n)
+    else {
+        unreachable!()
+    };
+    let node = Some(node.to_owned());
+    Claim {
+        holder: Holder::Pod {
+            namespace,
+            pod,
+            uid,
+            service_account,
+            node,
+        },
+        ..claim(n, what)
+    }
+}
+
+/// One pool of `n` seats; "render" is counted by node, "trace" by claim.
+fn by_node(n: u32) -> Ledger {
+    let mut l = licence(&[("r", n)], &[("render", "r"), ("trace", "r")]);
+    l.products[0].count_by = crate::license::CountBy::Node;
+    Ledger::new(settings(1, Duration::ZERO), Capacity::of(&l), at(0))
+}
+
+#[test]
+fn claims_that_count_as_one_take_as_many_seats_as_the_largest_of_them() {
+    let mut l = by_node(4);
+    let used = |l: &Ledger| l.pools()[0].used;
+    let a = granted(l.claim(on_node(1, "n1", "render:2"), at(0)));
+    assert_eq!(used(&l), 2);
+    let b = granted(l.claim(on_node(2, "n1", "render:3"), at(1)));
+    assert_eq!(used(&l), 3, "the larger adds what it has more");
+    granted(l.claim(on_node(3, "n1", "render"), at(2)));
+    granted(l.claim(on_node(4, "n2", "render"), at(3)));
+    assert_eq!(used(&l), 4);
+    // Another node's claim waits, one of the first node's does not: its seats are there.
+    place(l.claim(on_node(5, "n3", "render"), at(4)));
+    granted(l.claim(on_node(6, "n1", "render:3"), at(5)));
+    // The largest leave; who is left needs less, and the waiting node gets its seat in that step.
+    let free = |l: &mut Ledger, g: &Granted, n: u8, t| {
+        l.release(&ClaimName::pod(), g.lease, &secret(n), at(t))
+            .unwrap()
+    };
+    free(&mut l, &b, 2, 6);
+    assert_eq!(used(&l), 4, "another claim of the node still has three");
+    let six = l.find(&pod(6).key(), &ClaimName::pod()).unwrap();
+    l.release(&ClaimName::pod(), six, &secret(6), at(7))
+        .unwrap();
+    assert_eq!(used(&l), 4, "two of n1, one of n2, one of n3");
+    assert!(l.views(at(8)).iter().all(|v| v.state == ViewState::Held));
+    free(&mut l, &a, 1, 9);
+    assert_eq!(used(&l), 3);
+}
+
+#[test]
+fn a_claim_whose_seats_others_have_overtakes_nobody_who_waits_for_seats() {
+    let mut l = by_node(2);
+    granted(l.claim(on_node(1, "n1", "render"), at(0)));
+    let t = granted(l.claim(on_node(2, "n2", "trace"), at(1)));
+    place(l.claim(on_node(3, "n3", "trace:2"), at(2)));
+    let four = place(l.claim(on_node(4, "n4", "render"), at(3)));
+    granted(l.claim(on_node(5, "n1", "render"), at(4)));
+    // When n4's first claim is granted at last, its second needs nothing more.
+    let six = place(l.claim(on_node(6, "n4", "render"), at(5)));
+    l.release(&ClaimName::pod(), t.lease, &secret(2), at(6))
+        .unwrap();
+    assert!(
+        matches!(l.standing(four.lease), Some(Claimed::Waiting(_))),
+        "free seats gather for the head"
+    );
+    let three = l.find(&pod(3).key(), &ClaimName::pod()).unwrap();
+    l.release(&ClaimName::pod(), three, &secret(3), at(7))
+        .unwrap();
+    assert!(matches!(l.standing(four.lease), Some(Claimed::Granted(_))));
+    assert!(matches!(l.standing(six.lease), Some(Claimed::Granted(_))));
+}
+
+#[test]
+fn a_revoked_holder_is_told_and_its_seat_is_free_only_when_its_lease_has_run_out() {
+    let mut l = seats(1);
+    let g = granted(l.claim(claim(1, "render"), at(0)));
+    let waiter = place(l.claim(claim(2, "render"), at(1)));
+    l.revoke(&pod(1).key(), Some("sold"), at(1000));
+    let p = l.renew(&renewal(1, g.lease, 1, 1), at(2000)).unwrap_err();
+    assert_eq!(p.kind, ProblemType::Revoked);
+    assert_eq!(
+        refused(l.claim(claim(1, "render"), at(3000))).0,
+        ProblemType::Revoked
+    );
+    // What it asked since then was no sign of life; the seat follows its last good request.
+    place(l.claim(claim(2, "render"), at(20_000)));
+    l.tick(at(31_029));
+    assert!(matches!(
+        l.standing(waiter.lease),
+        Some(Claimed::Waiting(_))
+    ));
+    l.tick(at(31_030));
+    assert!(matches!(
+        l.standing(waiter.lease),
+        Some(Claimed::Granted(_))
+    ));
+    // Lifted, it waits like anyone.
+    l.revoke(&pod(1).key(), None, at(32_000));
+    place(l.claim(claim(1, "render"), at(33_000)));
+    // And a revoked one loses its place at once.
+    l.revoke(&pod(1).key(), Some("again"), at(34_000));
+    assert_eq!(
+        states(&l, at(34_000))
+            .iter()
+            .filter(|s| s.1 == ViewState::Refused)
+            .count(),
+        1
+    );
+}
+
+#[test]
+fn overlap_is_counted_until_the_application_must_stop_and_then_it_waits_like_others() {
+    let mut l = seats(1);
+    granted(l.claim(claim(1, "render"), at(0)));
+    let mut back = comes_back(2, &held(2, &granted_as(2)));
+    back.runs_for = Some(Duration::from_secs(10));
+    let ordinary = place(l.claim(claim(3, "render"), at(1)));
+    assert_eq!(
+        place(l.claim(back.clone(), at(2))).place,
+        1,
+        "contested goes first"
+    );
+    assert_eq!((l.gauges().contested, l.gauges().overlap_seats), (1, 1));
+    assert_eq!(place(l.claim(claim(3, "render"), at(3))).place, 2);
+    l.tick(at(10_002));
+    assert_eq!((l.gauges().contested, l.gauges().overlap_seats), (0, 0));
+    assert_eq!(
+        place(l.claim(claim(3, "render"), at(10_003))).lease,
+        ordinary.lease
+    );
+    assert_eq!(
+        place(l.claim(claim(3, "render"), at(10_003))).place,
+        1,
+        "the other arrived later"
+    );
+}
+
+#[test]
+fn a_late_duplicate_changes_neither_rank_nor_brings_a_claim_back() {
+    let mut l = seats(1);
+    let g = granted(l.claim(claim(1, "render"), at(0)));
+    let mut back = comes_back(2, &held(2, &granted_as(2)));
+    back.counter = Some(7);
+    place(l.claim(claim(3, "render"), at(1)));
+    place(l.claim(back, at(2)));
+    let mut late = claim(2, "render");
+    late.counter = Some(1);
+    assert_eq!(
+        place(l.claim(late.clone(), at(3))).place,
+        1,
+        "still before the other"
+    );
+    assert_eq!(l.gauges().contested, 1);
+    // Both fall silent; the late one comes again, an hour later.
+    l.tick(at(100_000));
+    assert_eq!(
+        refused(l.claim(late, at(100_001))).1.as_deref(),
+        Some("counter")
+    );
+    assert_eq!(
+        l.renew(&renewal(1, g.lease, 9, 9), at(100_002))
+            .unwrap_err()
+            .kind,
+        ProblemType::UnknownLease
+    );
+}
+
+#[test]
+fn a_smaller_licence_refuses_who_waits_for_more_than_it_has_and_nobody_who_runs() {
+    let mut l = seats(3);
+    granted(l.claim(claim(1, "render:2"), at(0)));
+    let big = place(l.claim(claim(2, "render:3"), at(1)));
+    let mut runs = comes_back(3, &held(3, &granted_as(3)));
+    runs.items = request::parse("render:3").unwrap();
+    place(l.claim(runs.clone(), at(2)));
+    let small = place(l.claim(claim(4, "render"), at(3)));
+    let two = licence(&[("r", 2)], &[("render", "r")]);
+    l.set_capacity(Capacity::of(&two), at(4));
+    assert_eq!(l.standing(big.lease), None, "refused");
+    assert_eq!(
+        refused(l.claim(claim(2, "render:3"), at(5))).0,
+        ProblemType::ExceedsSeats
+    );
+    assert!(
+        matches!(l.claim(runs, at(6)), Ok(Claimed::Waiting(_))),
+        "contested, not thrown out"
+    );
+    assert_eq!(
+        place(l.claim(claim(4, "render"), at(7))).place,
+        1,
+        "it stands in nobody's way"
+    );
+    let one = l.find(&pod(1).key(), &ClaimName::pod()).unwrap();
+    l.release(&ClaimName::pod(), one, &secret(1), at(8))
+        .unwrap();
+    assert!(matches!(l.standing(small.lease), Some(Claimed::Granted(_))));
+}
+
+/// What a holder got from an earlier server.
+fn granted_as(n: u8) -> Granted {
+    granted(seats(1).claim(claim(n, "render"), at(0)))
+}
+
+/// The lease that it shows, too old to be taken in.
+fn held(n: u8, g: &Granted) -> HeldLease {
+    HeldLease {
+        token: token(n, g, 9),
+        unexpired: false,
+        counter: 4,
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::Ledger;
 use super::entry::{Entry, State};
-use crate::names::{LeaseId, ProductName};
+use crate::names::LeaseId;
 use crate::time::BootTime;
 use crate::wire::{LeaseView, PoolView, ProductView, ViewState};
 use std::time::Duration;
@@ -45,8 +45,8 @@ impl Ledger {
     pub(super) fn view(&self, id: LeaseId, e: &Entry, now: BootTime) -> LeaseView {
         let mut v = bare(id, e, now.since(e.since));
         match &e.state {
-            State::Line { running, .. } => {
-                v.state = if *running {
+            State::Line { runs_until, .. } => {
+                v.state = if runs_until.is_some() {
                     ViewState::Contested
                 } else {
                     ViewState::Waiting
@@ -78,25 +78,14 @@ impl Ledger {
 
     /// Each product's numbers.
     pub fn products(&self) -> Vec<ProductView> {
-        let count = |name: &ProductName, held: bool| -> u64 {
-            let entries = self.entries.values().filter(|e| match e.state {
-                State::Held { .. } => held,
-                State::Line { .. } => !held,
-                State::Refused(_) => false,
-            });
-            let items = entries.flat_map(|e| e.items.iter().filter(|i| i.product == *name));
-            items
-                .map(|i| if held { u64::from(i.seats.get()) } else { 1 })
-                .sum()
-        };
         let small = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
         let rules = self.capacity.products.iter();
         rules
             .map(|p| ProductView {
                 name: p.name.clone(),
                 seats: self.capacity.most(&p.name),
-                used: small(count(&p.name, true)),
-                waiting: small(count(&p.name, false)),
+                used: small(self.tally.product(&p.name).used),
+                waiting: small(self.tally.product(&p.name).waiting),
                 expires: p.expires.clone(),
             })
             .collect()
@@ -117,24 +106,7 @@ impl Ledger {
 
     /// Numbers for metrics.
     pub fn gauges(&self) -> Gauges {
-        let mut g = Gauges::default();
-        for e in self.entries.values() {
-            match e.state {
-                State::Held { silent: false, .. } => g.held += 1,
-                State::Held { .. } => g.silent += 1,
-                State::Line { running: false, .. } => g.waiting += 1,
-                State::Line { .. } => {
-                    g.contested += 1;
-                    g.overlap_seats += e
-                        .items
-                        .iter()
-                        .map(|i| u64::from(i.seats.get()))
-                        .sum::<u64>();
-                }
-                State::Refused(_) => g.refused += 1,
-            }
-        }
-        g
+        self.tally.gauges()
     }
 }
 

@@ -438,10 +438,6 @@ impl Licence {
                     format!("{} is there twice", p.name),
                 ));
             }
-            if p.count_by != CountBy::Claim {
-                let known = "only \"claim\" is supported by this version of Mooring";
-                return Err(field(format!("{at}.countBy"), known));
-            }
             if p.from.is_empty() || p.from.iter().any(Vec::is_empty) {
                 return Err(field(
                     format!("{at}.from"),

@@ -13,6 +13,7 @@ mod delegation;
 mod dsse;
 mod file;
 mod keys;
+mod proof;
 mod ticket;
 mod token;
 mod verify;
@@ -26,6 +27,7 @@ pub use file::{
     Product, Reclaim, Standby, Trust, armour,
 };
 pub use keys::{KeyError, KeyId, PublicKey, SigningKey};
+pub use proof::{BadProof, Proof, Shown};
 pub use ticket::Ticket;
 pub use token::{BootStamp, HolderHmac, IdentityKey, LeaseToken, TokenAnchor, TokenItem};
 pub use verify::{Demand, MinAnchor, Verified, VerifyError, verify};

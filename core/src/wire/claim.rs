@@ -5,7 +5,7 @@ use crate::license::{Bundle, Envelope, TicketBundle};
 use crate::names::{ClaimName, InstanceId, LeaseId, RequestId};
 use crate::request::Item;
 use crate::secret::{Secret, SecretHash};
-use crate::time::secs;
+use crate::time::{millis, secs};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -26,6 +26,18 @@ pub struct ClaimRequest {
     /// How the holder stands: decides nothing about a grant, but shows an overlap while it waits.
     #[serde(default)]
     pub standing: Standing,
+    /// With a standing other than `seeking`: how much longer the application may run without a lease, in milliseconds.
+    /// The server counts it in its gauge of overlap for so long.
+    #[serde(
+        default,
+        rename = "licensedForMs",
+        with = "millis::option",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub licensed_for: Option<Duration>,
+    /// Grows with each request of this claim, renewals included: a late duplicate is told from news.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counter: Option<u64>,
     /// The place in line an earlier answer gave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<TicketBundle>,

@@ -4,10 +4,9 @@ use super::{Asked, BODY};
 use crate::app::App;
 use crate::auth::{Auth, Who};
 use crate::chain::InForce;
-use crate::chain::proof::{BadProof, Shown};
 use http::{HeaderMap, Response, StatusCode};
 use mooring_core::ledger::{Claim, Claimed, Granted, HeldLease, Place};
-use mooring_core::license::Ticket;
+use mooring_core::license::{BadProof, Shown, Ticket};
 use mooring_core::names::{ClaimName, LeaseId};
 use mooring_core::secret::Secret;
 use mooring_core::time::Now;
@@ -52,6 +51,8 @@ pub(super) async fn put(
         secret_hash: body.secret_hash,
         new_id: random::lease_id(),
         standing: body.standing,
+        runs_for: body.licensed_for,
+        counter: body.counter,
         ticket,
         held,
         // From policy by identity alone, and there is none yet: whatever the body says has no effect.
@@ -256,11 +257,9 @@ pub(super) async fn delete(
         ),
     };
     if let Some(lease) = lease {
-        app.engine.act(|l, now| match l.standing(lease) {
-            Some(c) if claim_of(&c) == name => l.release(lease, &secret, now).map(|_| ()),
-            // Another claim's lease, or one that has ended: nothing is touched.
-            _ => Ok(()),
-        })?;
+        // Another claim's lease, or one that has ended: nothing is touched.
+        app.engine
+            .act(|l, now| l.release(name, lease, &secret, now))?;
     }
     Ok(net::no_content())
 }
@@ -283,13 +282,6 @@ async fn find(app: &App, name: &ClaimName, asked: &Asked) -> Result<Option<Lease
         .into_iter()
         .find(|v| v.claim == *name && v.holder.key() == holder)
         .map(|v| v.lease))
-}
-
-fn claim_of(c: &Claimed) -> &ClaimName {
-    match c {
-        Claimed::Granted(g) => &g.claim,
-        Claimed::Waiting(p) => &p.claim,
-    }
 }
 
 /// A lease id out of an entity tag (RFC 9110, 8.8.3).

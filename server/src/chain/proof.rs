@@ -6,73 +6,43 @@
 use super::{Chain, InForce};
 use mooring_core::ledger::HeldLease;
 use mooring_core::license::{
-    Delegation, Envelope, HolderHmac, LeaseToken, Ticket, TicketBundle, types,
+    BadProof, Delegation, Envelope, LeaseToken, Proof, Shown, Ticket, TicketBundle, types,
 };
-use mooring_core::names::{ClaimName, InstanceId};
-use mooring_core::secret::{Secret, SecretHash};
+use mooring_core::names::InstanceId;
 use mooring_core::time::{Now, Timestamp};
-use mooring_core::wire::{HeldProof, Holder};
+use mooring_core::wire::HeldProof;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
 /// How far a foreign run's token may be dated after this run's start before it shows a second server: clocks of two nodes differ.
 const SKEW: Duration = Duration::from_secs(60);
 
-/// Why a proof does not count.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct BadProof(String);
-
 fn bad<T>(what: impl std::fmt::Display) -> Result<T, BadProof> {
     Err(BadProof(what.to_string()))
 }
 
-/// What comes with a proof.
-pub(crate) struct Shown<'a> {
-    /// The claim that is made.
-    pub(crate) claim: &'a ClaimName,
-    /// Its secret's hash.
-    pub(crate) secret_hash: SecretHash,
-    /// Its secret.
-    pub(crate) secret: Option<&'a Secret>,
-    /// Who shows it: as authenticated, or as it says it is.
-    pub(crate) holder: &'a Holder,
-}
-
-/// What both kinds of proofs say.
-trait Proof: DeserializeOwned {
+/// A proof that one of this server's runs signed.
+trait Signed: Proof + DeserializeOwned {
     const TYPE: &'static str;
-    fn parts(&self) -> (InstanceId, Timestamp, &ClaimName, &HolderHmac, SecretHash);
+    fn signed(&self) -> (InstanceId, Timestamp);
 }
 
-impl Proof for Ticket {
+impl Signed for Ticket {
     const TYPE: &'static str = types::TICKET;
-    fn parts(&self) -> (InstanceId, Timestamp, &ClaimName, &HolderHmac, SecretHash) {
-        (
-            self.instance,
-            self.issued_at,
-            &self.claim,
-            &self.holder,
-            self.cnf,
-        )
+    fn signed(&self) -> (InstanceId, Timestamp) {
+        (self.instance, self.issued_at)
     }
 }
 
-impl Proof for LeaseToken {
+impl Signed for LeaseToken {
     const TYPE: &'static str = types::LEASE;
-    fn parts(&self) -> (InstanceId, Timestamp, &ClaimName, &HolderHmac, SecretHash) {
-        (
-            self.instance,
-            self.issued_at,
-            &self.claim,
-            &self.holder,
-            self.cnf,
-        )
+    fn signed(&self) -> (InstanceId, Timestamp) {
+        (self.instance, self.issued_at)
     }
 }
 
 impl Chain {
-    fn proven<P: Proof>(
+    fn proven<P: Signed>(
         &self,
         f: &InForce,
         delegation: &Envelope,
@@ -84,26 +54,14 @@ impl Chain {
         let (p, _) = proof
             .open::<P>(P::TYPE, &[d.server_key])
             .map_err(|e| BadProof(e.to_string()))?;
-        let (instance, issued_at, claim, holder, cnf) = p.parts();
+        let (instance, issued_at) = p.signed();
         if instance != d.instance {
             return bad("field instance: not the one that the delegation is for");
         }
         if !d.covers(issued_at) {
             return bad("field issuedAt: outside the delegation");
         }
-        if claim != s.claim {
-            return bad(format!(
-                "field claim: it is for claim {claim}, not {}",
-                s.claim
-            ));
-        }
-        let knows = s.secret.is_some_and(|secret| cnf.matches(secret));
-        if !knows || cnf != s.secret_hash {
-            return bad("field cnf: the claim's secret is not the one it was given for");
-        }
-        if !self.identity.is(s.holder, holder) {
-            return bad("field holder: it was given to another holder");
-        }
+        s.counts(&p, &self.identity)?;
         self.echo(issued_at);
         if instance != self.instance
             && issued_at
@@ -153,9 +111,12 @@ mod tests {
     use super::*;
     use crate::chain::testing::{at, chain};
     use mooring_core::ledger::{Granted, Place};
+    use mooring_core::names::ClaimName;
     use mooring_core::names::{LeaseId, ProductName, Seats};
     use mooring_core::request::Item;
+    use mooring_core::secret::Secret;
     use mooring_core::time::BootTime;
+    use mooring_core::wire::Holder;
     use mooring_core::wire::WaitReason;
 
     fn holder(n: &str) -> Holder {

@@ -79,6 +79,8 @@ impl TestClaim {
     pub fn body(&self) -> ClaimRequest {
         let shows = self.ticket.is_some() || self.held.is_some();
         ClaimRequest {
+            licensed_for: None,
+            counter: None,
             items: self.items.clone(),
             secret_hash: self.secret.hash(),
             request_id: random::request_id(),

@@ -272,6 +272,8 @@ impl Run {
             secret_hash: body.secret_hash,
             new_id: random::lease_id(),
             standing: body.standing,
+            runs_for: body.licensed_for,
+            counter: body.counter,
             ticket,
             held,
             priority: 0,

@@ -82,7 +82,8 @@ async fn handle(run: Arc<Mutex<Run>>, req: Request<Incoming>) -> Response<Body> 
             .trim_matches('"')
             .parse()
             .unwrap();
-        return match run.ledger.release(lease, &secret, now) {
+        let name: ClaimName = path.rsplit('/').next().unwrap().parse().unwrap();
+        return match run.ledger.release(&name, lease, &secret, now) {
             Ok(_) => web::no_content(),
             Err(p) => web::problem(&p),
         };

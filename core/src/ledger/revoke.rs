@@ -1,0 +1,48 @@
+//! Holders that an administrator has barred (promise 12).
+//!
+//! A barred holder is told so whenever it asks, which ends its being licensed; that is within D/3. Its seats are *not*
+//! free at once: the answer may be lost, and until its lease has run out the holder goes by what it was told before. So
+//! from here on nothing that it asks counts as a sign of life, and its seats are free at the last one + D + M.
+
+use super::Ledger;
+use super::entry::State;
+use crate::time::BootTime;
+use crate::wire::{HolderKey, Problem, ProblemType};
+
+impl Ledger {
+    /// Bars a holder for this reason; `None` lifts it. Places in line end at once, leases as they would by silence.
+    ///
+    /// It is not kept over a restart: whoever bars holders says so again to each run.
+    pub fn revoke(&mut self, holder: &HolderKey, reason: Option<&str>, now: BootTime) {
+        self.tick(now);
+        let Some(reason) = reason else {
+            self.revoked.remove(holder);
+            return;
+        };
+        let why = Problem::new(
+            ProblemType::Revoked,
+            format!("an administrator revoked it: {reason}"),
+        );
+        for id in self.claims_of(holder) {
+            let waits = self
+                .entries
+                .get(&id)
+                .is_some_and(|e| matches!(e.state, State::Line { .. }));
+            if waits {
+                self.set_state(id, State::Refused(Box::new(why.clone())), now);
+            }
+        }
+        self.revoked.insert(holder.clone(), why);
+        self.grant_line(now);
+    }
+
+    /// Whether a holder is barred.
+    pub fn is_revoked(&self, holder: &HolderKey) -> bool {
+        self.revoked.contains_key(holder)
+    }
+
+    /// What a barred holder is told.
+    pub(super) fn barred(&self, holder: &HolderKey) -> Result<(), Problem> {
+        self.revoked.get(holder).map_or(Ok(()), |p| Err(p.clone()))
+    }
+}

@@ -1,0 +1,79 @@
+//! Seats that several claims count as one: a product counted by pod, node, service account or subject takes as many
+//! seats for all claims of one key as the largest of them asks for.
+
+use super::capacity::Taken;
+use crate::license::CountBy;
+use crate::names::{LeaseId, ProductName};
+use crate::wire::Holder;
+
+/// Who counts as one for which product.
+pub(super) type ShareKey = (ProductName, String);
+
+/// The key of a claim; `None` if each claim counts for itself.
+///
+/// What a key is made of comes from the holder's credential, never from the request. Where the credential does not say
+/// (a pod whose token names no node, a machine outside Kubernetes), the holder counts alone.
+pub(super) fn share_key(by: CountBy, product: &ProductName, holder: &Holder) -> Option<ShareKey> {
+    let alone = || holder.key().0;
+    let who = match (by, holder) {
+        (CountBy::Claim, _) => return None,
+        (CountBy::Node, Holder::Pod { node: Some(n), .. }) => format!("node:{n}"),
+        // The username that Kubernetes gives a service account.
+        (
+            CountBy::ServiceAccount | CountBy::Subject,
+            Holder::Pod {
+                namespace,
+                service_account,
+                ..
+            },
+        ) => format!("system:serviceaccount:{namespace}:{service_account}"),
+        (CountBy::Pod | CountBy::Node | CountBy::ServiceAccount | CountBy::Subject, _) => alone(),
+    };
+    Some((product.clone(), who))
+}
+
+/// The claims of one key, and the seats they have together.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Share {
+    members: Vec<(LeaseId, u32)>,
+    taken: Taken,
+}
+
+impl Share {
+    /// How many seats are taken for all of them.
+    pub(super) fn seats(&self) -> u32 {
+        self.taken.iter().map(|(n, _)| n).sum()
+    }
+
+    /// Whether nobody is left.
+    pub(super) fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// Another claim, with the seats that it adds.
+    pub(super) fn join(&mut self, lease: LeaseId, seats: u32, added: Taken) {
+        self.members.push((lease, seats));
+        self.taken.extend(added);
+    }
+
+    /// A claim leaves; returns the seats that nobody needs now, those taken last first.
+    pub(super) fn leave(&mut self, lease: LeaseId) -> Taken {
+        self.members.retain(|(l, _)| *l != lease);
+        let need = self.members.iter().map(|(_, n)| *n).max().unwrap_or(0);
+        let mut spare = self.seats().saturating_sub(need);
+        let mut freed = Taken::new();
+        while spare > 0 {
+            let Some((n, alt)) = self.taken.last_mut() else {
+                break;
+            };
+            let some = spare.min(*n);
+            freed.push((some, alt.clone()));
+            *n -= some;
+            spare -= some;
+            if *n == 0 {
+                self.taken.pop();
+            }
+        }
+        freed
+    }
+}

@@ -1,0 +1,75 @@
+//! Counts kept up with each change, so that nobody has to go through the books for them.
+
+use super::entry::{Entry, State};
+use super::views::Gauges;
+use crate::names::ProductName;
+use std::collections::HashMap;
+
+/// Counts of claims by state, and of products.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    gauges: Gauges,
+    products: HashMap<ProductName, ProductTally>,
+}
+
+/// One product's counts.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ProductTally {
+    /// Seats of granted claims.
+    pub(super) used: u64,
+    /// Claims in line.
+    pub(super) waiting: u64,
+}
+
+impl Tally {
+    /// The counts by state.
+    pub(super) fn gauges(&self) -> Gauges {
+        self.gauges
+    }
+
+    /// A product's counts.
+    pub(super) fn product(&self, name: &ProductName) -> ProductTally {
+        self.products.get(name).copied().unwrap_or_default()
+    }
+
+    /// An entry is as it is from now on.
+    pub(super) fn enter(&mut self, e: &Entry) {
+        self.count(e, |n, by| *n += by);
+    }
+
+    /// An entry is about to change or to go.
+    pub(super) fn leave(&mut self, e: &Entry) {
+        self.count(e, |n, by| *n = n.saturating_sub(by));
+    }
+
+    fn count(&mut self, e: &Entry, add: impl Fn(&mut u64, u64)) {
+        let g = &mut self.gauges;
+        match &e.state {
+            State::Held { silent: false, .. } => add(&mut g.held, 1),
+            State::Held { .. } => add(&mut g.silent, 1),
+            State::Line {
+                runs_until: None, ..
+            } => add(&mut g.waiting, 1),
+            State::Line { .. } => {
+                add(&mut g.contested, 1);
+                let seats = e.items.iter().map(|i| u64::from(i.seats.get())).sum();
+                add(&mut g.overlap_seats, seats);
+            }
+            State::Refused(_) => return add(&mut g.refused, 1),
+        }
+        for item in &e.items {
+            // Names come from the licence by now: a claim of an unknown product is refused before it is counted.
+            let p = match self.products.get_mut(&item.product) {
+                Some(p) => p,
+                None => self.products.entry(item.product.clone()).or_default(),
+            };
+            match &e.state {
+                State::Held { .. } => add(&mut p.used, u64::from(item.seats.get())),
+                _ => add(&mut p.waiting, 1),
+            }
+            if p.used == 0 && p.waiting == 0 {
+                self.products.remove(&item.product);
+            }
+        }
+    }
+}

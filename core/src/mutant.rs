@@ -1,0 +1,106 @@
+//! Mistakes that tests can switch on, one at a time, to see that the simulator finds them (docs/simulator.md has the table).
+//!
+//! Without the feature `mutants`, which only the simulator asks for, every question here is answered `false` at compile time.
+
+/// A mistake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mutant {
+    /// The holder counts D from the answer instead of from the sending.
+    DurationFromResponse,
+    /// A silent holder's seat is free at last receipt + D, without M.
+    FreedWithoutMargin,
+    /// A new run settles by its own D, not by the longest before.
+    SettlesByNewDuration,
+    /// A claim in line is granted while the server settles.
+    GrantedWhileSettling,
+    /// A lease is taken in although its token has expired.
+    ExpiredTakenIn,
+    /// A lease that ended in this run is taken in again.
+    TakenInTwice,
+    /// A token or ticket counts without the claim's secret.
+    TakenInWithoutSecret,
+    /// A repeated claim is taken for a new one.
+    RepeatTakesSecondSeat,
+    /// A repeated claim goes to the end of the line.
+    RepeatLosesPlace,
+    /// A release frees whatever the claim has now, not the lease it names.
+    LateReleaseFreesNewer,
+    /// A repeated renewal is taken for another copy's.
+    RetrySeenAsCopy,
+    /// The renewal counter is not looked at.
+    CounterUnchecked,
+    /// The grace is counted from the lease's end.
+    GraceFromExpiry,
+    /// A crash of the sidecar starts the grace anew.
+    CrashRestartsGrace,
+    /// Each contact extends `Contested`.
+    FlappingExtendsContested,
+    /// Limits are counted on the clock that stops in a suspend. Set where the clock is read: the simulated edge.
+    MonotonicClock,
+    /// A claim is granted with fewer seats than it asks for.
+    PartialGrant,
+    /// A claim that fits is granted past a better-ranked one that does not.
+    SmallOvertakesHead,
+    /// A place lives on although its holder has not asked for D.
+    DeadWaiterGranted,
+    /// What is free in a shrunk pool is calculated without a floor.
+    ShrinkUnderflows,
+}
+
+impl Mutant {
+    /// All of them.
+    pub const ALL: [Self; 20] = [
+        Self::DurationFromResponse,
+        Self::FreedWithoutMargin,
+        Self::SettlesByNewDuration,
+        Self::GrantedWhileSettling,
+        Self::ExpiredTakenIn,
+        Self::TakenInTwice,
+        Self::TakenInWithoutSecret,
+        Self::RepeatTakesSecondSeat,
+        Self::RepeatLosesPlace,
+        Self::LateReleaseFreesNewer,
+        Self::RetrySeenAsCopy,
+        Self::CounterUnchecked,
+        Self::GraceFromExpiry,
+        Self::CrashRestartsGrace,
+        Self::FlappingExtendsContested,
+        Self::MonotonicClock,
+        Self::PartialGrant,
+        Self::SmallOvertakesHead,
+        Self::DeadWaiterGranted,
+        Self::ShrinkUnderflows,
+    ];
+}
+
+#[cfg(feature = "mutants")]
+mod switch {
+    use super::Mutant;
+    use std::cell::Cell;
+
+    thread_local!(static ON: Cell<Option<Mutant>> = const { Cell::new(None) });
+
+    /// Makes this mistake on this thread from now on; `None`: no mistake.
+    pub fn set(m: Option<Mutant>) {
+        ON.set(m);
+    }
+
+    /// Whether this mistake is made.
+    pub fn on(m: Mutant) -> bool {
+        ON.get() == Some(m)
+    }
+}
+
+#[cfg(not(feature = "mutants"))]
+mod switch {
+    use super::Mutant;
+
+    pub(crate) const fn on(_: Mutant) -> bool {
+        false
+    }
+}
+
+#[cfg(not(feature = "mutants"))]
+pub(crate) use switch::on;
+#[cfg(feature = "mutants")]
+pub use switch::{on, set};
