@@ -161,6 +161,11 @@ macro_rules! id {
             pub const fn from_bytes(b: [u8; 16]) -> Self {
                 Self(b)
             }
+
+            /// The bytes.
+            pub const fn to_bytes(self) -> [u8; 16] {
+                self.0
+            }
         }
 
         impl FromStr for $t {

@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 use mooring_core::license::{
-    AnchorKey, AnchorKind, CountBy, Delegation, DelegationError, Digest, Draw, Envelope, IdentityKey,
-    Licence, LicenceError, OpenLicence, Policy, Pool, Product, PublicKey, SigningKey, Trust,
-    VersionRange, armour, types,
+    AnchorKey, AnchorKind, CountBy, Delegation, DelegationError, Digest, Draw, Envelope,
+    IdentityKey, Licence, LicenceError, OpenLicence, Policy, Pool, Product, PublicKey, SigningKey,
+    Trust, VersionRange, armour, types,
 };
 use mooring_core::names::{InstanceId, PoolName, ProductName};
 use mooring_core::time::Timestamp;

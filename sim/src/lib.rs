@@ -3,8 +3,23 @@
 //!
 //! | module | idea |
 //! |---|---|
+//! | `plan` | what a seed means: a world and its troubles, as data |
+//! | `world` | lives a plan through: the real `Ledger` and `Holder` among simulated machines |
+//! | `clock` | the machines' clocks |
 //! | `history` | what happened, as data; all that the checker gets |
 //! | `check` | the promises, one file each; imports neither state machine |
+//! | `coverage` | what came up, and what never did |
+//! | `shrink` | makes a failing plan smaller |
+//! | `runs` | many seeds on all cores; the mistakes that must be found |
+
+// A simulator may stop at a broken invariant of its own; its indices are its own plan's.
+#![allow(clippy::missing_panics_doc)]
 
 pub mod check;
+pub mod clock;
+pub mod coverage;
 pub mod history;
+pub mod plan;
+pub mod runs;
+pub mod shrink;
+pub mod world;

@@ -325,6 +325,11 @@ impl Holder {
         }
     }
 
+    /// Whether the server has told that another copy of this holder lives. It then asks no more.
+    pub fn is_copy(&self) -> bool {
+        self.s.barred == Some(Bar::Cloned)
+    }
+
     /// Whether the release has arrived, or there is nothing to give back.
     pub fn is_released(&self) -> bool {
         self.releasing == Releasing::Done

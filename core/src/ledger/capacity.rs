@@ -306,6 +306,15 @@ impl Capacity {
         over
     }
 
+    /// What a lease has of each pool; seats that several claims count as one are the first claim's.
+    pub(super) fn drawn_by(&self, lease: LeaseId, drawn: &Drawn) -> Draws {
+        let mut all = drawn.own.clone();
+        for share in drawn.shared.iter().filter_map(|k| self.shares.get(k)) {
+            all.extend(share.borne_by(lease).flat_map(|(n, alt)| draws(*n, alt)));
+        }
+        all
+    }
+
     /// Gives back what a lease has.
     pub(super) fn give_back(&mut self, lease: LeaseId, drawn: &Drawn) {
         self.undraw(&drawn.own);

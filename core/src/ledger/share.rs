@@ -1,7 +1,7 @@
 //! Seats that several claims count as one: a product counted by pod, node, service account or subject takes as many
 //! seats for all claims of one key as the largest of them asks for.
 
-use super::capacity::Taken;
+use super::capacity::{Alternative, Taken};
 use crate::license::CountBy;
 use crate::names::{LeaseId, ProductName};
 use crate::wire::Holder;
@@ -48,6 +48,12 @@ impl Share {
     /// Whether nobody is left.
     pub(super) fn is_empty(&self) -> bool {
         self.members.is_empty()
+    }
+
+    /// The seats, for the claim that came first; nothing for the others.
+    pub(super) fn borne_by(&self, lease: LeaseId) -> impl Iterator<Item = &(u32, Alternative)> {
+        let first = self.members.first().is_some_and(|(l, _)| *l == lease);
+        self.taken.iter().filter(move |_| first)
     }
 
     /// Another claim, with the seats that it adds.

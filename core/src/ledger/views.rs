@@ -76,6 +76,14 @@ impl Ledger {
         }
     }
 
+    /// What a granted lease has of each pool, by the pool's place in [`pools`](Self::pools).
+    pub fn draws(&self, lease: LeaseId) -> Vec<(usize, u32)> {
+        match self.entries.get(&lease).map(|e| &e.state) {
+            Some(State::Held { drawn, .. }) => self.capacity.drawn_by(lease, drawn),
+            _ => Vec::new(),
+        }
+    }
+
     /// Each product's numbers.
     pub fn products(&self) -> Vec<ProductView> {
         let small = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);

@@ -19,4 +19,20 @@ impl Checker {
     pub fn see(&mut self, _fact: &At) -> Result<(), Broken> {
         Ok(())
     }
+
+    /// How often each promise was put to the test.
+    pub fn seen(&self) -> &Seen {
+        &Seen
+    }
+}
+
+/// Counters.
+#[derive(Debug)]
+pub struct Seen;
+
+impl Seen {
+    /// Each counter with its name.
+    pub fn each(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
 }

@@ -1,0 +1,197 @@
+//! `mooring-sim`: breaks the lease protocol, if it can.
+
+use anyhow::bail;
+use clap::{Parser, Subcommand};
+use mooring_core::mutant::{self, Mutant};
+use mooring_sim::coverage::PAIRS;
+use mooring_sim::plan::Plan;
+use mooring_sim::world::World;
+use mooring_sim::{runs, shrink};
+use std::time::Instant;
+
+/// Lives through worlds of holders, servers and faults, and holds what happened against the promises of the lease protocol.
+#[derive(Parser)]
+#[command(version)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Many seeds; fails if a promise is broken or, from 10,000 seeds on, if something never came up.
+    Run {
+        /// How many seeds.
+        #[arg(long, default_value_t = 10_000)]
+        seeds: u64,
+        /// The first.
+        #[arg(long, default_value_t = 0)]
+        first: u64,
+        /// Steps of each, at least.
+        #[arg(long, default_value_t = 1_000)]
+        steps: u64,
+        /// Threads; all cores by default.
+        #[arg(long)]
+        threads: Option<usize>,
+    },
+    /// One seed again, made smaller, with everything that happened.
+    Replay {
+        /// The seed.
+        #[arg(long)]
+        seed: u64,
+        /// Steps, as they were.
+        #[arg(long, default_value_t = 1_000)]
+        steps: u64,
+        /// With this mistake switched on.
+        #[arg(long, value_parser = mistake)]
+        mistake: Option<Mutant>,
+        /// As planned, not made smaller.
+        #[arg(long)]
+        whole: bool,
+    },
+    /// Switches mistakes on, one after the other: each must be found. Prints the table for docs/simulator.md.
+    Mutants {
+        /// Seeds for each, at most.
+        #[arg(long, default_value_t = 1_000)]
+        seeds: u64,
+        /// Steps of each seed, at least.
+        #[arg(long, default_value_t = 1_000)]
+        steps: u64,
+        /// Only this one.
+        #[arg(long, value_parser = mistake)]
+        only: Option<Mutant>,
+        /// Threads; all cores by default.
+        #[arg(long)]
+        threads: Option<usize>,
+    },
+}
+
+fn mistake(s: &str) -> Result<Mutant, String> {
+    let known = || Mutant::ALL.map(|m| format!("{m:?}")).join(", ");
+    let found = Mutant::ALL.into_iter().find(|m| format!("{m:?}") == s);
+    found.ok_or_else(|| {
+        format!(
+            "{s:?} is no mistake known here; expected one of {}",
+            known()
+        )
+    })
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
+}
+
+fn main() -> anyhow::Result<()> {
+    match Args::parse().command {
+        Command::Run {
+            seeds,
+            first,
+            steps,
+            threads,
+        } => run(first..first + seeds, steps, threads.unwrap_or_else(cores)),
+        Command::Replay {
+            seed,
+            steps,
+            mistake,
+            whole,
+        } => replay(seed, steps, mistake, whole),
+        Command::Mutants {
+            seeds,
+            steps,
+            only,
+            threads,
+        } => mutants(seeds, steps, only, threads.unwrap_or_else(cores)),
+    }
+}
+
+fn run(seeds: std::ops::Range<u64>, steps: u64, threads: usize) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    let standard = seeds.end - seeds.start >= 10_000;
+    let progress = |n: u64, steps: u64| {
+        if n.is_multiple_of(1000) {
+            let rate = steps as f64 / begun.elapsed().as_secs_f64();
+            println!("{n} seeds, {steps} steps, {rate:.0} steps a second");
+        }
+    };
+    let s = runs::live(seeds, steps, threads, None, 5, &progress);
+    let secs = begun.elapsed().as_secs_f64();
+    print!("{}", s.coverage.print());
+    println!(
+        "{:.0} steps a second; {:.1} simulated years in {secs:.0} s",
+        s.steps as f64 / secs,
+        s.time as f64 / 31_557_600_000.0
+    );
+    for (seed, b) in &s.broken {
+        println!("seed {seed}: {b}");
+        println!("  see it: make sim SEED={seed} STEPS={steps}");
+    }
+    let missing = if standard {
+        s.coverage.missing(PAIRS)
+    } else {
+        Vec::new()
+    };
+    for m in &missing {
+        println!("never came up: {m}");
+    }
+    println!(
+        "seeds {}, steps {}, promises broken {}",
+        s.seeds,
+        s.steps,
+        s.broken.len()
+    );
+    if !s.broken.is_empty() {
+        bail!("promises were broken");
+    }
+    if !missing.is_empty() {
+        bail!("not everything came up");
+    }
+    Ok(())
+}
+
+fn replay(seed: u64, steps: u64, mistake: Option<Mutant>, whole: bool) -> anyhow::Result<()> {
+    mutant::set(mistake);
+    let mut plan = Plan::of(seed, steps);
+    if let Some(b) = World::live(&plan, false).broken.filter(|_| !whole) {
+        plan = shrink::shrink(&plan, b).0;
+    }
+    let o = World::live(&plan, true);
+    println!(
+        "licences {:?}\nD {} ms, {:?}",
+        plan.licences, plan.lease_for, plan.reclaim
+    );
+    for p in &plan.pods {
+        println!("pod {p:?}");
+    }
+    for (t, f) in &plan.faults {
+        println!("fault {t:>9} {f:?}");
+    }
+    for at in &o.trace {
+        println!("{:>10} {:?}", at.t, at.fact);
+    }
+    if let Some(b) = o.broken {
+        bail!("{b}")
+    }
+    println!("seed {seed}: {} steps, no promise broken", o.steps);
+    Ok(())
+}
+
+fn mutants(seeds: u64, steps: u64, only: Option<Mutant>, threads: usize) -> anyhow::Result<()> {
+    println!("| mistake | seed | promise | how |\n|---|---|---|---|");
+    let mut lost = Vec::new();
+    for m in Mutant::ALL
+        .into_iter()
+        .filter(|m| only.is_none_or(|o| o == *m))
+    {
+        let s = runs::live(0..seeds, steps, threads, Some(m), 1, &|_, _| {});
+        if let Some((seed, b)) = s.broken.first() {
+            println!("| {m:?} | {seed} | {} | {} |", b.promise, b.what)
+        } else {
+            println!("| {m:?} | none in {seeds} | | |");
+            lost.push(m);
+        }
+    }
+    if !lost.is_empty() {
+        bail!("not found: {lost:?}");
+    }
+    Ok(())
+}

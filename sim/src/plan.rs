@@ -1,0 +1,374 @@
+//! What one seed means: a world, and what will go wrong in it, when. A plan is data, so that a failing one can be made smaller.
+
+use crate::clock::MAX_DRIFT;
+use crate::history::{Items, Licence, Ms, Reclaim};
+use fastrand::Rng;
+
+/// A world and its troubles.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What all chance in the world comes from.
+    pub seed: u64,
+    /// How many steps it shall have at least.
+    pub steps: u64,
+    /// Who is there.
+    pub pods: Vec<Pod>,
+    /// The licences that may come into force; the first does at the beginning.
+    pub licences: Vec<Licence>,
+    /// Each product's items are asked for with these priorities by pods in turn.
+    pub reclaim: Reclaim,
+    /// D of the first run.
+    pub lease_for: Ms,
+    /// Whether the first run knows that no lease was granted before it.
+    pub first_start_known: bool,
+    /// The network's usual delay, at most.
+    pub delay: Ms,
+    /// Whether wall clocks jump in this world, or the server moves between machines (see docs/simulator.md).
+    pub walls_jump: bool,
+    /// What goes wrong.
+    pub faults: Vec<(Ms, Fault)>,
+    /// From here on nothing does.
+    pub quiet_at: Ms,
+    /// The end.
+    pub end_at: Ms,
+}
+
+/// A pod as it is planned.
+#[derive(Clone, Debug)]
+pub struct Pod {
+    /// When it starts.
+    pub at: Ms,
+    /// Its machine's clock: base and drift.
+    pub clock: (u64, i64),
+    /// What it asks for, a claim each.
+    pub claims: Vec<Items>,
+    /// May start without contact.
+    pub optimistic: bool,
+    /// The longest grace on its side.
+    pub max_grace: Ms,
+    /// Its priority.
+    pub priority: i32,
+}
+
+macro_rules! faults {
+    ($($(#[$doc:meta])* $name:ident { $($field:ident : $t:ty),* };)*) => {
+        /// Something that goes wrong, or changes. Durations are in milliseconds; `pod` is taken modulo those that live.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        #[allow(missing_docs)]
+        pub enum Fault { $($(#[$doc])* $name { $($field: $t),* },)* }
+
+        /// Kinds of faults.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Kind { $($(#[$doc])* $name,)* }
+
+        impl Kind {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+        }
+
+        impl Fault {
+            /// Its kind.
+            pub fn kind(&self) -> Kind {
+                match self { $(Self::$name { .. } => Kind::$name,)* }
+            }
+        }
+    };
+}
+
+faults! {
+    /// A sidecar is killed and started again.
+    SidecarCrash { pod: usize, down: Ms };
+    /// A pod is gone without a word; another takes its place.
+    PodDies { pod: usize, back: Ms };
+    /// A pod is ended in order: it gives back; another takes its place.
+    PodEnds { pod: usize, back: Ms };
+    /// An application gives its claim back and begins a new one.
+    GivesBack { pod: usize, again: Ms };
+    /// The server is killed and started again on the same machine.
+    ServerCrash { down: Ms };
+    /// The server is killed and started on another machine.
+    ServerMoves { down: Ms };
+    /// The server is started again with another D.
+    NewDuration { lease_for: Ms, down: Ms };
+    /// What a pod sends is lost.
+    CutUp { pod: usize, lasts: Ms };
+    /// What is sent to a pod is lost.
+    CutDown { pod: usize, lasts: Ms };
+    /// A pod is cut off in both directions.
+    CutBoth { pod: usize, lasts: Ms };
+    /// The server is cut off from everybody.
+    CutServer { lasts: Ms };
+    /// One message of three is lost.
+    Loss { lasts: Ms };
+    /// Every message arrives twice, the second up to an hour later.
+    Duplicates { lasts: Ms };
+    /// Messages take up to this long, each for itself, so that they overtake each other.
+    Delays { lasts: Ms, up_to: Ms };
+    /// The wall clock of the server's machine jumps.
+    WallJump { by_secs: i64 };
+    /// A pod's machine is suspended.
+    Suspend { pod: usize, lasts: Ms };
+    /// The server's process stands still.
+    ServerFreeze { lasts: Ms };
+    /// A pod is copied with all its state.
+    Copy { pod: usize };
+    /// Another licence comes into force.
+    Reload { licence: usize };
+    /// The operator is away.
+    OperatorDown { lasts: Ms };
+    /// The anchor is lost.
+    AnchorLost { lasts: Ms };
+    /// A holder is revoked for a while.
+    Revoke { pod: usize, lasts: Ms };
+    /// Tokens of service accounts cannot be reviewed: the API server is down.
+    ReviewDown { lasts: Ms };
+    /// Many pods come at once, and go again.
+    Storm { pods: usize, stay: Ms };
+}
+
+/// Leases of this length come up.
+const LEASES: [Ms; 6] = [10_000, 15_000, 30_000, 30_000, 60_000, 300_000];
+
+impl Plan {
+    /// The world of a seed.
+    pub fn of(seed: u64, steps: u64) -> Self {
+        let mut r = Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x6d6f_6f72);
+        // Most worlds are small, since most mistakes show in few parties; one in two hundred sees a thousand pods at once.
+        let size = match seed % 200 {
+            7 => Size::Storm,
+            n if n % 10 < 8 => Size::Small,
+            _ => Size::Middle,
+        };
+        let count = match size {
+            Size::Small => r.usize(2..=5),
+            Size::Middle => r.usize(6..=24),
+            Size::Storm => r.usize(3..=8),
+        };
+        let licences = licences(&mut r, size);
+        let lease_for = LEASES[r.usize(..LEASES.len())];
+        let products = licences[0].products.len();
+        let most = licences[0]
+            .pools
+            .iter()
+            .map(|p| p.0)
+            .max()
+            .unwrap_or(1)
+            .min(3);
+        let pods: Vec<Pod> = (0..count)
+            .map(|_| Pod {
+                at: if r.bool() { 0 } else { r.u64(0..lease_for * 2) },
+                clock: (r.u64(1_000_000..500_000_000), r.i64(-MAX_DRIFT..=MAX_DRIFT)),
+                claims: (0..if r.u8(..5) == 0 { 2 } else { 1 })
+                    .map(|_| items(&mut r, products, most))
+                    .collect(),
+                optimistic: r.u8(..3) == 0,
+                max_grace: licences[0].grace.min(
+                    *r.choice(&[8 * 3_600_000, 120_000, 600_000])
+                        .unwrap_or(&120_000),
+                ),
+                priority: if r.u8(..4) == 0 { r.i32(-1..=2) } else { 0 },
+            })
+            .collect();
+        // A renewal is about four steps; three quarters of the steps shall see trouble.
+        let claims: u64 = pods.iter().map(|p| p.claims.len() as u64).sum();
+        let whole = (steps * lease_for / (14 * claims.max(1))).clamp(4 * lease_for, 40 * 3_600_000);
+        let quiet_at = whole * 3 / 4;
+        let walls_jump = r.bool();
+        let faults = faults(
+            &mut r,
+            quiet_at,
+            lease_for,
+            licences.len(),
+            walls_jump,
+            size,
+        );
+        Self {
+            seed,
+            steps,
+            pods,
+            reclaim: if r.u8(..7) == 0 {
+                Reclaim::Confirmed
+            } else {
+                Reclaim::Any
+            },
+            licences,
+            lease_for,
+            first_start_known: r.u8(..4) != 0,
+            delay: *r.choice(&[20, 100, 1000]).unwrap_or(&20),
+            walls_jump,
+            faults,
+            quiet_at,
+            end_at: whole,
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Size {
+    Small,
+    Middle,
+    Storm,
+}
+
+fn items(r: &mut Rng, products: usize, most: u32) -> Items {
+    let one = (
+        r.usize(..products),
+        if r.bool() { 1 } else { r.u32(1..=most) },
+    );
+    let other = (r.usize(..products), 1);
+    if r.u8(..4) == 0 && other.0 != one.0 {
+        vec![one, other]
+    } else {
+        vec![one]
+    }
+}
+
+/// The first licence, and others of the same shape with more or fewer seats.
+fn licences(r: &mut Rng, size: Size) -> Vec<Licence> {
+    let seats = |r: &mut Rng| match size {
+        Size::Small => r.u32(1..=3),
+        Size::Middle => r.u32(2..=10),
+        Size::Storm => r.u32(20..=400),
+    };
+    let (pools, products) = match r.u8(..8) {
+        // A suite: its own pool first, then the parts' pools.
+        0 => (
+            3,
+            vec![
+                vec![vec![(0, 1)], vec![(2, 1)]],
+                vec![vec![(1, 1)], vec![(2, 1)]],
+                vec![vec![(0, 1), (1, 1)]],
+            ],
+        ),
+        // Token licensing: a weight.
+        1 => (1, vec![vec![vec![(0, 1)]], vec![vec![(0, 2)]]]),
+        2 | 3 => (2, vec![vec![vec![(0, 1)]], vec![vec![(1, 1)]]]),
+        _ => (1, vec![vec![vec![(0, 1)]]]),
+    };
+    let grace = *r
+        .choice(&[60_000, 300_000, 1_800_000, 28_800_000])
+        .unwrap_or(&60_000);
+    let max_contested = *r.choice(&[20_000, 120_000, 900_000]).unwrap_or(&20_000);
+    let first: Vec<(u32, u32)> = (0..pools)
+        .map(|_| {
+            let n = seats(r);
+            (
+                if n == 1 && products.len() > 1 { 2 } else { n },
+                u32::from(r.u8(..8) == 0),
+            )
+        })
+        .collect();
+    let licence = |pools| Licence {
+        pools,
+        products: products.clone(),
+        grace,
+        max_contested,
+    };
+    let mut all = vec![licence(first.clone())];
+    for _ in 0..2 {
+        let other = first.iter().map(|(n, o)| {
+            (
+                if r.bool() {
+                    n + r.u32(..=2)
+                } else {
+                    n - r.u32(0..=*n.min(&2))
+                },
+                *o,
+            )
+        });
+        all.push(licence(other.collect()));
+    }
+    all
+}
+
+fn faults(
+    r: &mut Rng,
+    quiet_at: Ms,
+    d: Ms,
+    licences: usize,
+    walls_jump: bool,
+    size: Size,
+) -> Vec<(Ms, Fault)> {
+    let mut all = Vec::new();
+    let bursts = r.usize(3..=8);
+    for _ in 0..bursts {
+        // Faults that come together find more than faults that come alone.
+        let from = r.u64(0..quiet_at);
+        for _ in 0..r.usize(1..=4) {
+            all.push((from + r.u64(0..d), one(r, d, licences, walls_jump, size)));
+        }
+    }
+    all.retain(|(t, _)| *t < quiet_at);
+    all.sort_by_key(|(t, _)| *t);
+    all
+}
+
+fn one(r: &mut Rng, d: Ms, licences: usize, walls_jump: bool, size: Size) -> Fault {
+    let pod = r.usize(..1000);
+    // Often about as long as the lease: there the edges are.
+    let lasts = match r.u8(..4) {
+        0 => r.u64(100..5_000),
+        1 => r.u64(d / 2..d * 2),
+        2 => d + r.u64(0..2_500),
+        _ => r.u64(d..d * 6),
+    };
+    let down = r.u64(200..d * 2);
+    let kind = loop {
+        let k = Kind::ALL[r.usize(..Kind::ALL.len())];
+        match k {
+            Kind::WallJump if !walls_jump => {}
+            Kind::ServerMoves if walls_jump => {}
+            _ => break k,
+        }
+    };
+    match kind {
+        Kind::SidecarCrash => Fault::SidecarCrash { pod, down },
+        Kind::PodDies => Fault::PodDies { pod, back: down },
+        Kind::PodEnds => Fault::PodEnds { pod, back: down },
+        Kind::GivesBack => Fault::GivesBack {
+            pod,
+            again: r.u64(0..d),
+        },
+        Kind::ServerCrash => Fault::ServerCrash {
+            down: if r.bool() { r.u64(50..2_000) } else { down },
+        },
+        Kind::ServerMoves => Fault::ServerMoves { down },
+        Kind::NewDuration => Fault::NewDuration {
+            lease_for: LEASES[r.usize(..LEASES.len())],
+            down: r.u64(50..3_000),
+        },
+        Kind::CutUp => Fault::CutUp { pod, lasts },
+        Kind::CutDown => Fault::CutDown { pod, lasts },
+        Kind::CutBoth => Fault::CutBoth { pod, lasts },
+        Kind::CutServer => Fault::CutServer { lasts },
+        Kind::Loss => Fault::Loss { lasts },
+        Kind::Duplicates => Fault::Duplicates { lasts },
+        Kind::Delays => Fault::Delays {
+            lasts,
+            up_to: *r.choice(&[2_000, 20_000, d, 3_600_000]).unwrap_or(&d),
+        },
+        Kind::WallJump => Fault::WallJump {
+            by_secs: *r
+                .choice(&[-172_800, -3_600, -20, 20, 3_600, 172_800])
+                .unwrap_or(&20),
+        },
+        Kind::Suspend => Fault::Suspend { pod, lasts },
+        Kind::ServerFreeze => Fault::ServerFreeze { lasts },
+        Kind::Copy => Fault::Copy { pod },
+        Kind::Reload => Fault::Reload {
+            licence: r.usize(..licences),
+        },
+        Kind::OperatorDown => Fault::OperatorDown { lasts },
+        Kind::AnchorLost => Fault::AnchorLost { lasts },
+        Kind::Revoke => Fault::Revoke { pod, lasts },
+        Kind::ReviewDown => Fault::ReviewDown { lasts },
+        Kind::Storm => Fault::Storm {
+            pods: if size == Size::Storm {
+                1000
+            } else {
+                r.usize(5..=12)
+            },
+            stay: r.u64(d / 2..d * 2),
+        },
+    }
+}

@@ -1,0 +1,98 @@
+//! What becomes of messages: lost, late, doubled, overtaken.
+
+use super::World;
+use crate::history::{CopyNo, Ms};
+use crate::plan::Fault;
+use fastrand::Rng;
+use std::collections::HashMap;
+
+/// The longest that any message takes.
+const HOUR: Ms = 3_600_000;
+
+/// The network. Its chance is its own, and each message draws the same number of dice.
+pub(super) struct Net {
+    rng: Rng,
+    delay: Ms,
+    cut_up: HashMap<CopyNo, Ms>,
+    cut_down: HashMap<CopyNo, Ms>,
+    cut_server: Ms,
+    loss: Ms,
+    duplicates: Ms,
+    delays: (Ms, Ms),
+}
+
+impl Net {
+    pub(super) fn new(seed: u64, delay: Ms) -> Self {
+        Self {
+            rng: Rng::with_seed(!seed),
+            delay,
+            cut_up: HashMap::new(),
+            cut_down: HashMap::new(),
+            cut_server: 0,
+            loss: 0,
+            duplicates: 0,
+            delays: (0, 0),
+        }
+    }
+
+    /// When a message arrives that is sent now: never, once, or twice.
+    pub(super) fn ways(&mut self, now: Ms, copy: CopyNo, up: bool) -> Vec<Ms> {
+        let (usual, lost, late, second) = (
+            self.rng.u64(0..=self.delay),
+            self.rng.u8(..3) == 0,
+            self.rng.f64(),
+            self.rng.f64(),
+        );
+        let cut = if up { &self.cut_up } else { &self.cut_down };
+        let cut = cut.get(&copy).is_some_and(|t| now < *t) || now < self.cut_server;
+        if cut || (now < self.loss && lost) {
+            return Vec::new();
+        }
+        let mut first = now + 1 + usual;
+        if now < self.delays.0 {
+            first += (self.delays.1 as f64 * late * late) as Ms;
+        }
+        let mut ways = vec![first];
+        if now < self.duplicates {
+            // Mostly soon, at times much later.
+            ways.push(first + (HOUR as f64 * second.powi(8)) as Ms);
+        }
+        ways
+    }
+}
+
+impl World {
+    /// Trouble on the wires.
+    pub(super) fn net_trouble(&mut self, fault: &Fault, copy: Option<CopyNo>) {
+        let now = self.now;
+        let n = &mut self.net;
+        let later = |t: &mut Ms, lasts: Ms| *t = (*t).max(now + lasts);
+        match (fault, copy) {
+            (Fault::CutUp { lasts, .. }, Some(c)) => later(n.cut_up.entry(c).or_default(), *lasts),
+            (Fault::CutDown { lasts, .. }, Some(c)) => {
+                later(n.cut_down.entry(c).or_default(), *lasts);
+            }
+            (Fault::CutBoth { lasts, .. }, Some(c)) => {
+                later(n.cut_up.entry(c).or_default(), *lasts);
+                later(n.cut_down.entry(c).or_default(), *lasts);
+            }
+            (Fault::CutServer { lasts }, _) => later(&mut n.cut_server, *lasts),
+            (Fault::Loss { lasts }, _) => later(&mut n.loss, *lasts),
+            (Fault::Duplicates { lasts }, _) => later(&mut n.duplicates, *lasts),
+            (Fault::Delays { lasts, up_to }, _) => {
+                later(&mut n.delays.0, *lasts);
+                n.delays.1 = *up_to;
+            }
+            _ => {}
+        }
+    }
+
+    /// All wires are whole.
+    pub(super) fn net_heals(&mut self) {
+        let n = &mut self.net;
+        n.cut_up.clear();
+        n.cut_down.clear();
+        (n.cut_server, n.loss, n.duplicates, n.delays) = (0, 0, 0, (0, 0));
+        n.delay = n.delay.min(400);
+    }
+}

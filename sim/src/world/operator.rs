@@ -1,0 +1,165 @@
+//! The operator: the roster after each start of the server, proof that pods are gone, revocations, the watch.
+
+use super::World;
+use super::server::RING;
+use crate::history::{Fact, HolderNo, RunNo};
+use mooring_core::names::LeaseId;
+use mooring_core::wire::{HolderKey, ViewState};
+use std::collections::{BTreeSet, HashMap};
+
+/// How often it looks at the watch.
+const LOOKS: u64 = 7_000;
+
+/// What it knows.
+#[derive(Default)]
+pub(super) struct Operator {
+    /// Pods not proven gone.
+    there: BTreeSet<HolderNo>,
+    /// Proven gone, and not yet said to the present run.
+    gone: BTreeSet<HolderNo>,
+    revoked: BTreeSet<HolderNo>,
+    down_until: u64,
+    connected: Option<RunNo>,
+    /// The watch: what was put together, and up to which event.
+    follows: Option<(RunNo, u64, HashMap<LeaseId, ViewState>)>,
+}
+
+impl Operator {
+    pub(super) fn pod_is_there(&mut self, h: HolderNo) {
+        self.there.insert(h);
+    }
+
+    pub(super) fn disconnected(&mut self) {
+        self.connected = None;
+    }
+}
+
+fn key(h: HolderNo) -> HolderKey {
+    World::real_holder(h).key()
+}
+
+impl World {
+    /// It has proof that a pod is gone.
+    pub(super) fn operator_learns_gone(&mut self, h: HolderNo) {
+        self.operator.there.remove(&h);
+        self.operator.gone.insert(h);
+        self.operator_speaks();
+    }
+
+    /// Right after the server's start: who was gone, who is revoked, then the roster.
+    pub(super) fn operator_connects(&mut self) {
+        if self.now < self.operator.down_until {
+            let again = self.operator.down_until;
+            self.at(again, World::operator_connects);
+            return;
+        }
+        let Some(no) = self.server.run.as_ref().map(|r| r.no) else {
+            return;
+        };
+        if self.operator.connected == Some(no) {
+            return;
+        }
+        if !self.server_runs() {
+            return self.after(1_000, World::operator_connects);
+        }
+        self.operator.connected = Some(no);
+        for h in self.operator.revoked.clone() {
+            self.server_revokes(h, true);
+        }
+        let roster: Vec<HolderNo> = self.operator.there.iter().copied().collect();
+        let keys: Vec<HolderKey> = roster.iter().map(|h| key(*h)).collect();
+        self.state(Fact::Roster(roster));
+        self.with_ledger(|l, now| l.expected(&keys, now));
+        self.operator_speaks();
+    }
+
+    /// Says who is gone, if there is somebody to say it to.
+    fn operator_speaks(&mut self) {
+        if self.now < self.operator.down_until
+            || self.operator.connected.is_none()
+            || !self.server_runs()
+        {
+            return;
+        }
+        let gone: Vec<HolderNo> = std::mem::take(&mut self.operator.gone)
+            .into_iter()
+            .collect();
+        if gone.is_empty() {
+            return;
+        }
+        let keys: Vec<HolderKey> = gone.iter().map(|h| key(*h)).collect();
+        self.state(Fact::Gone(gone));
+        self.with_ledger(|l, now| l.gone(&keys, now));
+    }
+
+    pub(super) fn operator_away(&mut self, lasts: u64) {
+        self.operator.down_until = self.operator.down_until.max(self.now + lasts);
+        self.operator.follows = None;
+        self.operator.connected = None;
+        let back = self.operator.down_until;
+        self.at(back, World::operator_connects);
+    }
+
+    pub(super) fn operator_is_back(&mut self) {
+        self.operator.down_until = self.now;
+        self.operator_connects();
+    }
+
+    pub(super) fn revokes(&mut self, h: HolderNo, yes: bool) {
+        if yes {
+            self.operator.revoked.insert(h);
+        } else if !self.operator.revoked.remove(&h) {
+            return;
+        }
+        if self.operator.connected.is_some() {
+            self.when_awake(move |w| {
+                let wanted = w.operator.revoked.contains(&h);
+                if wanted == yes {
+                    w.server_revokes(h, yes);
+                }
+            });
+        }
+    }
+
+    pub(super) fn lifts_all(&mut self) {
+        for h in self.operator.revoked.clone() {
+            self.revokes(h, false);
+        }
+    }
+
+    fn server_revokes(&mut self, h: HolderNo, yes: bool) {
+        self.state(Fact::Revoked(h, yes));
+        self.with_ledger(|l, now| l.revoke(&key(h), yes.then_some("sold"), now));
+    }
+
+    /// Reads the watch, and compares what it has put together with the server's list.
+    pub(super) fn operator_looks(&mut self) {
+        let after = self.rng.u64(LOOKS / 2..LOOKS * 2);
+        self.after(after, World::operator_looks);
+        if self.now < self.operator.down_until || !self.server_runs() {
+            return;
+        }
+        self.operator_speaks();
+        let Some(list) = self.list() else { return };
+        let Some(run) = &self.server.run else { return };
+        let seq = run.ledger.seq();
+        match self.operator.follows.take() {
+            Some((no, after, mut state)) if no == run.no && after + RING as u64 >= seq => {
+                for e in run.ring.iter().filter(|e| e.seq > after) {
+                    if e.view.state == ViewState::Ended {
+                        state.remove(&e.view.lease);
+                    } else {
+                        state.insert(e.view.lease, e.view.state);
+                    }
+                }
+                let equal = state == list;
+                self.operator.follows = Some((no, seq, state));
+                self.state(Fact::Followed { equal });
+            }
+            Some(_) | None => {
+                self.operator.follows = Some((run.no, seq, list));
+                self.state(Fact::ListAnew);
+            }
+        }
+    }
+}
