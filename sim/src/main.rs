@@ -184,7 +184,7 @@ fn mutants(seeds: u64, steps: u64, only: Option<Mutant>, threads: usize) -> anyh
     {
         let s = runs::live(0..seeds, steps, threads, Some(m), 1, &|_, _| {});
         if let Some((seed, b)) = s.broken.first() {
-            println!("| {m:?} | {seed} | {} | {} |", b.promise, b.what)
+            println!("| {m:?} | {seed} | {} | {} |", b.promise, b.what);
         } else {
             println!("| {m:?} | none in {seeds} | | |");
             lost.push(m);
