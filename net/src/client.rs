@@ -1,5 +1,8 @@
 //! A small HTTP/1.1 client for one server: TLS that verifies the server's name whatever address it is reached at,
 //! one idle connection kept, no proxy, no redirect.
+//!
+//! Addresses come first, so that no DNS is needed; where none answers, the name is resolved, since a server made anew may
+//! have another address.
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HOST};
@@ -11,13 +14,14 @@ use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use serde::de::DeserializeOwned;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-/// How long connecting to one address may take, and the handshake with it.
-const CONNECT: Duration = Duration::from_secs(5);
+/// How long connecting to one address may take, the handshake with it included.
+const CONNECT: Duration = Duration::from_secs(6);
 /// The largest answer that is read whole.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
 
@@ -32,7 +36,7 @@ pub enum ClientError {
     Connect {
         /// Where to.
         server: String,
-        /// The last address's error.
+        /// Each address's error.
         problem: String,
     },
     /// The server's certificate is not accepted, or it accepts not ours.
@@ -40,7 +44,7 @@ pub enum ClientError {
     Tls {
         /// Where to.
         server: String,
-        /// What is wrong.
+        /// What is wrong, at each address.
         problem: String,
     },
     /// No answer in time.
@@ -119,7 +123,10 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     name: ServerName<'static>,
     host: String,
-    addresses: Vec<String>,
+    /// Where it may be, in the order to try: the name last.
+    places: Vec<String>,
+    /// The place that answered last: tried first.
+    found: AtomicUsize,
     tls: Arc<ClientConfig>,
     idle: Mutex<Option<SendRequest<Full<Bytes>>>>,
 }
@@ -131,11 +138,12 @@ impl std::fmt::Debug for Client {
 }
 
 impl Client {
-    /// A client for `url` (`https://name:port`), connecting to `addresses` (`ip:port`) if there are any, to the name otherwise.
+    /// A client for `url` (`https://name:port`), connecting to `addresses` (`ip:port`), or to what the
+    /// name resolves to where none of them answers.
     /// The name is what the certificate must be for.
     pub fn new(
         url: &str,
-        addresses: Vec<String>,
+        mut addresses: Vec<String>,
         tls: Arc<ClientConfig>,
     ) -> Result<Self, ClientError> {
         let bad = || ClientError::Url(url.chars().take(200).collect());
@@ -148,15 +156,14 @@ impl Client {
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let name = ServerName::try_from(bare.to_owned()).map_err(|_| bad())?;
         let host = format!("{host}:{port}");
-        let addresses = if addresses.is_empty() {
-            vec![host.clone()]
-        } else {
-            addresses
-        };
+        if !addresses.contains(&host) {
+            addresses.push(host.clone());
+        }
         Ok(Self(Arc::new(Inner {
             name,
             host,
-            addresses,
+            places: addresses,
+            found: AtomicUsize::new(0),
             tls,
             idle: Mutex::new(None),
         })))
@@ -187,7 +194,7 @@ impl Client {
     /// before anything was sent is replaced once; a request that may have arrived is never sent again here.
     pub async fn call(&self, call: &Call, time: Duration) -> Result<Answer, ClientError> {
         let whole = async {
-            let (mut sender, response) = self.send(call).await?;
+            let (mut sender, response) = self.send(call, time).await?;
             let (parts, body) = response.into_parts();
             let body = Limited::new(body, MAX_ANSWER).collect().await;
             let body = body
@@ -215,7 +222,7 @@ impl Client {
         time: Duration,
     ) -> Result<Result<Lines, Answer>, ClientError> {
         let head = async {
-            let (sender, response) = self.send(call).await?;
+            let (sender, response) = self.send(call, time).await?;
             if response.status().is_success() {
                 return Ok(Ok(Lines {
                     body: response.into_body(),
@@ -242,13 +249,14 @@ impl Client {
     async fn send(
         &self,
         call: &Call,
+        time: Duration,
     ) -> Result<(SendRequest<Full<Bytes>>, http::Response<Incoming>), ClientError> {
         let mut kept = self.take().filter(|s| !s.is_closed());
         loop {
             let reused = kept.is_some();
             let mut sender = match kept.take() {
                 Some(s) => s,
-                None => self.connect().await?,
+                None => self.connect(time).await?,
             };
             match sender.try_send_request(self.request(call)?).await {
                 Ok(r) => return Ok((sender, r)),
@@ -275,52 +283,77 @@ impl Client {
             .map_err(|e| ClientError::Answer(format!("request: {e}")))
     }
 
-    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, ClientError> {
-        let server = || self.0.host.clone();
-        let mut problem = String::from("no address");
-        for a in &self.0.addresses {
-            let tcp = match tokio::time::timeout(CONNECT, TcpStream::connect(a.as_str())).await {
-                Ok(Ok(t)) => t,
-                Ok(Err(e)) => {
-                    problem = format!("{a}: {e}");
-                    continue;
-                }
-                Err(_) => {
-                    problem = format!("{a}: no answer within {CONNECT:?}");
-                    continue;
-                }
+    /// Connects to the first place that answers as the server, the one that did last before the others. `time` is what
+    /// the whole call has: no place may use up what the others need.
+    async fn connect(&self, time: Duration) -> Result<SendRequest<Full<Bytes>>, ClientError> {
+        let inner = &*self.0;
+        let count = inner.places.len();
+        let each = CONNECT.min(time.mul_f64(0.8) / u32::try_from(count).unwrap_or(u32::MAX).max(1));
+        let first = inner.found.load(Ordering::Relaxed);
+        let (mut problems, mut met) = (Vec::new(), false);
+        for i in (0..count).map(|i| (first + i) % count) {
+            let Some(place) = inner.places.get(i) else {
+                continue;
             };
-            let _ = tcp.set_nodelay(true);
-            let shake = TlsConnector::from(self.0.tls.clone()).connect(self.0.name.clone(), tcp);
-            let tls = match tokio::time::timeout(CONNECT, shake).await {
-                Ok(Ok(t)) => t,
-                Ok(Err(e)) => {
-                    return Err(ClientError::Tls {
-                        server: server(),
-                        problem: e.to_string(),
-                    });
+            match tokio::time::timeout(each, inner.shake_hands(place)).await {
+                Ok(Ok(sender)) => {
+                    if i != first {
+                        tracing::info!(
+                            server = inner.host,
+                            address = place,
+                            "the server is here now"
+                        );
+                    }
+                    inner.found.store(i, Ordering::Relaxed);
+                    return Ok(sender);
                 }
-                Err(_) => {
-                    problem = format!("{a}: no TLS handshake within {CONNECT:?}");
-                    continue;
+                Ok(Err(Miss::Nobody(e))) => problems.push(format!("{place}: {e}")),
+                Ok(Err(Miss::Stranger(e))) => {
+                    met = true;
+                    problems.push(format!("{place}: {e}"));
                 }
-            };
-            let made = http1::Builder::new()
-                .max_buf_size(64 * 1024)
-                .handshake(TokioIo::new(tls))
-                .await;
-            let (sender, connection) = made.map_err(|e| ClientError::Broken(e.to_string()))?;
-            tokio::spawn(async move {
-                if let Err(e) = connection.await {
-                    tracing::debug!(error = %e, "connection to the server");
-                }
-            });
-            return Ok(sender);
+                Err(_) => problems.push(format!("{place}: no answer within {each:?}")),
+            }
         }
-        Err(ClientError::Connect {
-            server: server(),
-            problem,
+        let (server, problem) = (inner.host.clone(), problems.join("; "));
+        Err(if met {
+            ClientError::Tls { server, problem }
+        } else {
+            ClientError::Connect { server, problem }
         })
+    }
+
+    /// Gives up the kept connection: the next call makes a new one, with the credentials of then.
+    pub fn disconnect(&self) {
+        drop(self.take());
+    }
+}
+
+/// Why a place is not the server's.
+enum Miss {
+    /// Nobody answers.
+    Nobody(std::io::Error),
+    /// Somebody does, but there is no TLS with them: another service may have the address by now.
+    Stranger(String),
+}
+
+impl Inner {
+    async fn shake_hands(&self, place: &str) -> Result<SendRequest<Full<Bytes>>, Miss> {
+        let tcp = TcpStream::connect(place).await.map_err(Miss::Nobody)?;
+        let _ = tcp.set_nodelay(true);
+        let stranger = |e: &dyn std::fmt::Display| Miss::Stranger(e.to_string());
+        let tls = TlsConnector::from(self.tls.clone()).connect(self.name.clone(), tcp);
+        let tls = tls.await.map_err(|e| stranger(&e))?;
+        let made = http1::Builder::new()
+            .max_buf_size(64 * 1024)
+            .handshake(TokioIo::new(tls));
+        let (sender, connection) = made.await.map_err(|e| stranger(&e))?;
+        tokio::spawn(async move {
+            if let Err(e) = connection.await {
+                tracing::debug!(error = %e, "connection to the server");
+            }
+        });
+        Ok(sender)
     }
 }
 

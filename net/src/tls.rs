@@ -1,14 +1,17 @@
 //! TLS 1.3 on both sides. Certificates are files; a server reads them anew when they change, without dropping connections.
 
+use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::ring as provider;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{ClientConfig, RootCertStore, ServerConfig, SignatureScheme};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::SystemTime;
 
 /// What is wrong with keys or certificates.
 #[derive(Debug, thiserror::Error)]
@@ -95,10 +98,7 @@ impl ServerIdentity {
 
     /// New handshakes use this one from now on.
     pub fn replace(&self, key: CertifiedKey) {
-        *self
-            .0
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::new(key);
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(key);
     }
 }
 
@@ -107,7 +107,7 @@ impl ResolvesServerCert for ServerIdentity {
         Some(
             self.0
                 .read()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .unwrap_or_else(PoisonError::into_inner)
                 .clone(),
         )
     }
@@ -165,7 +165,7 @@ pub fn client_config(
     let b = ClientConfig::builder_with_provider(provider::default_provider().into())
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_root_certificates(roots(roots_pem)?);
-    let mut c = match identity {
+    let c = match identity {
         None => b.with_no_client_auth(),
         Some((cert, key)) => {
             let chain =
@@ -174,8 +174,105 @@ pub fn client_config(
             b.with_client_auth_cert(pem("client certificate", chain)?, key)?
         }
     };
+    Ok(http1(c))
+}
+
+/// The same, with a certificate from files that may be replaced while the process runs.
+pub fn client_config_from_files(
+    roots_pem: &str,
+    files: Arc<ClientFiles>,
+) -> Result<Arc<ClientConfig>, TlsError> {
+    let mut c = ClientConfig::builder_with_provider(provider::default_provider().into())
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_root_certificates(roots(roots_pem)?)
+        .with_client_cert_resolver(files);
+    // A resumed session would stand for the certificate of then.
+    c.resumption = Resumption::disabled();
+    Ok(http1(c))
+}
+
+fn http1(mut c: ClientConfig) -> Arc<ClientConfig> {
     c.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(c))
+    Arc::new(c)
+}
+
+/// A client's certificate and key in files: each new connection shows what lies there then.
+#[derive(Debug)]
+pub struct ClientFiles {
+    cert: PathBuf,
+    key: PathBuf,
+    last: RwLock<(Option<Stamp>, Arc<CertifiedKey>)>,
+}
+
+/// What tells one version of two files from the next: when each was written, its size and its inode.
+type Stamp = [(SystemTime, u64, u64); 2];
+
+impl ClientFiles {
+    /// Reads both once, so that a wrong one is found at the start.
+    pub fn open(cert: &Path, key: &Path) -> Result<Arc<Self>, TlsError> {
+        let (stamp, read) = (Self::stamp(cert, key), Self::read(cert, key)?);
+        Ok(Arc::new(Self {
+            cert: cert.to_owned(),
+            key: key.to_owned(),
+            last: RwLock::new((stamp, Arc::new(read))),
+        }))
+    }
+
+    fn read(cert: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
+        let (cert, key) = (read("client certificate", cert)?, read("client key", key)?);
+        let read = certified_key(&cert, &key)?;
+        read.end_entity_cert()?;
+        Ok(read)
+    }
+
+    fn stamp(cert: &Path, key: &Path) -> Option<Stamp> {
+        let of = |path: &Path| {
+            let m = std::fs::metadata(path).ok()?;
+            Some((m.modified().ok()?, m.len(), m.ino()))
+        };
+        Some([of(cert)?, of(key)?])
+    }
+
+    /// Reads both anew if they changed; whether they did. What cannot be used changes nothing: the two may be replaced
+    /// one after the other.
+    pub fn refresh(&self) -> bool {
+        let stamp = Self::stamp(&self.cert, &self.key);
+        {
+            let last = self.last.read().unwrap_or_else(PoisonError::into_inner);
+            if stamp.is_none() || last.0 == stamp {
+                return false;
+            }
+        }
+        match Self::read(&self.cert, &self.key) {
+            Ok(read) => {
+                tracing::info!(cert = %self.cert.display(), "the client certificate was read anew");
+                *self.last.write().unwrap_or_else(PoisonError::into_inner) =
+                    (stamp, Arc::new(read));
+                true
+            }
+            Err(e) => {
+                tracing::warn!(error = %e, "the new client certificate cannot be used; showing the last one");
+                false
+            }
+        }
+    }
+}
+
+impl ResolvesClientCert for ClientFiles {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.refresh();
+        Some(
+            self.last
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .1
+                .clone(),
+        )
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
 }
 
 /// The common name of a certificate, if it has one.

@@ -245,6 +245,102 @@ async fn an_end_is_an_end_and_a_kept_connection_that_died_is_replaced() {
     panic!("the server still answers");
 }
 
+/// An address at which nobody listens.
+async fn nobody_at() -> SocketAddr {
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    free.local_addr().unwrap()
+}
+
+/// A server's name that resolves without DNS.
+async fn serve_localhost() -> (Server, String) {
+    let s = serve(Limits::default()).await;
+    let (cert, key) = s.ca.issue("local", &["localhost"]);
+    s.identity.replace(tls::certified_key(&cert, &key).unwrap());
+    let url = format!("https://localhost:{}", s.addr.port());
+    (s, url)
+}
+
+#[tokio::test]
+async fn where_no_address_answers_the_name_is_resolved() {
+    let (s, url) = serve_localhost().await;
+    let tls = tls::client_config(&s.ca.roots(), None).unwrap();
+    // Nobody there; and somebody who is another service by now.
+    let stranger = serve(Limits::default()).await;
+    let gone = vec![nobody_at().await.to_string(), stranger.addr.to_string()];
+    let c = Client::new(&url, gone.clone(), tls.clone()).unwrap();
+    assert_eq!(c.call(&get(), SOON).await.unwrap().body, "nobody");
+    // A new connection goes where the last one was.
+    c.disconnect();
+    stranger.stop.send_replace(true);
+    assert_eq!(c.call(&get(), SOON).await.unwrap().body, "nobody");
+}
+
+#[tokio::test]
+async fn a_place_that_says_nothing_leaves_time_for_the_others() {
+    let (s, url) = serve_localhost().await;
+    let tls = tls::client_config(&s.ca.roots(), None).unwrap();
+    // It is listened on, and nobody ever accepts.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let c = Client::new(&url, vec![silent.local_addr().unwrap().to_string()], tls).unwrap();
+    let answer = c.call(&get(), Duration::from_secs(3)).await.unwrap();
+    assert_eq!(answer.body, "nobody");
+}
+
+#[tokio::test]
+async fn the_error_tells_what_each_address_said() {
+    let (s, url) = serve_localhost().await;
+    let other = Authority::new();
+    let tls = tls::client_config(&other.roots(), None).unwrap();
+    let (first, second) = (nobody_at().await.to_string(), nobody_at().await.to_string());
+    let c = Client::new(&url, vec![first.clone(), second.clone()], tls).unwrap();
+    let e = c.call(&get(), SOON).await.unwrap_err();
+    assert!(matches!(e, ClientError::Tls { .. }), "{e}");
+    let text = e.to_string();
+    for part in [
+        format!("{first}: Connection refused"),
+        format!("{second}: Connection refused"),
+        format!("localhost:{}: invalid peer certificate", s.addr.port()),
+    ] {
+        assert!(text.contains(&part), "{part}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_certificate_is_read_anew_and_a_bad_one_changes_nothing() {
+    let s = serve(Limits::default()).await;
+    let dir = tempfile::tempdir().unwrap();
+    let (cert, key) = (dir.path().join("c.crt"), dir.path().join("c.key"));
+    let write = |(c, k): (String, String)| {
+        std::fs::write(&cert, c).unwrap();
+        std::fs::write(&key, k).unwrap();
+    };
+    assert!(
+        tls::ClientFiles::open(&cert, &key).is_err(),
+        "a missing file is said at once"
+    );
+    write(s.ca.issue("first", &[]));
+    let files = tls::ClientFiles::open(&cert, &key).unwrap();
+    let config = tls::client_config_from_files(&s.ca.roots(), files.clone()).unwrap();
+    let c = Client::new("https://main.ns.svc:8443", vec![s.addr.to_string()], config).unwrap();
+    let who = async || {
+        c.disconnect();
+        c.call(&get(), SOON).await.unwrap().body
+    };
+    assert_eq!(who().await, "first");
+    assert!(!files.refresh());
+    write(("nonsense".into(), "nonsense".into()));
+    assert_eq!(who().await, "first");
+    let next = s.ca.issue("second", &[]);
+    std::fs::write(&cert, &next.0).unwrap();
+    assert!(
+        !files.refresh(),
+        "a certificate whose key is not there yet is not shown"
+    );
+    write(next);
+    assert!(files.refresh());
+    assert_eq!(who().await, "second");
+}
+
 #[tokio::test]
 async fn what_cannot_be_reached_is_said_with_its_address() {
     let tls = tls::client_config(&Authority::new().roots(), None).unwrap();
