@@ -1,14 +1,17 @@
-//! The command line; each flag of `run` is also an environment variable (docs/contracts.md, "The sidecar").
+//! The command line; what `run`, `exec` and `agent` share is also environment variables (docs/contracts.md, "The sidecar").
 
-use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Holds floating licenses for the containers of one pod.
+/// Holds floating licenses for the containers of one pod, or for the applications of one machine.
 ///
-/// Mooring's webhook adds it to pods with the annotation mooring.dev/licenses; nobody needs to start it by hand.
-/// It claims the licenses from a license server, renews them, and says how they stand on a Unix socket that the
-/// application reads: curl --unix-socket /run/mooring/mooring.sock http://mooring/v1/status
+/// It claims licenses from a license server, renews them, and says how they stand on a Unix socket that the application
+/// reads: curl --unix-socket "$MOORING_SOCKET" http://mooring/v1/status
+///
+/// In Kubernetes, Mooring's webhook adds it to pods with the annotation mooring.dev/licenses; nobody needs to start it by
+/// hand. Elsewhere, "exec" runs one application with its licenses, and "agent" serves a whole machine.
 #[derive(Debug, Parser)]
 #[command(name = "mooring-sidecar", version, propagate_version = true)]
 pub(crate) struct Args {
@@ -20,6 +23,22 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Hold the licenses until SIGTERM, then give them back within a second.
     Run(Box<RunArgs>),
+    /// Wait until licensed, run an application, and give the licenses back when it ends, however it ends.
+    ///
+    /// Signals are passed on to the application, and its exit code is this command's: 128 + N when signal N ended it.
+    /// 127 and 126 say that the application was not found or cannot be run (nothing is claimed then), 125 that there
+    /// was no license to be had: a wrong configuration, or the license server refuses. While it waits, what it waits for
+    /// is on stderr. If this command itself is killed (SIGKILL), the application gets SIGTERM and the license lapses.
+    ///
+    /// Example: mooring-sidecar exec --server https://licenses.example:8443 --roots ca.crt --token-file ~/.mooring-token
+    /// --licenses render:2 -- ./render scene.xml
+    Exec(Box<ExecArgs>),
+    /// Serve a machine: a socket for its applications, as a service.
+    ///
+    /// Applications claim on the socket ("PUT /v1/claims/…", "POST /v1/hold"), through the client library or by hand;
+    /// with --licenses the agent holds licenses of its own, too. It tells systemd (Type=notify) when the socket listens.
+    /// After a crash it goes on with every claim; on SIGTERM it gives all back within a second.
+    Agent(Box<AgentArgs>),
     /// Wait until the pod is licensed: exit 0 then, 1 when the time is over, saying why.
     ///
     /// This is the startup probe of the sidecar's container: the application's containers start after its success.
@@ -27,10 +46,14 @@ pub(crate) enum Command {
     Probe(ProbeArgs),
     /// Print how the licenses stand: exit 0 if the pod is licensed, 1 if not.
     Status(StatusArgs),
+    /// What `exec` starts: sees to it that the application does not outlive it, then becomes the application.
+    #[command(hide = true, name = crate::exec::APP)]
+    App(AppArgs),
 }
 
-#[derive(Debug, ClapArgs)]
-pub(crate) struct RunArgs {
+/// What all that hold have in common. Each flag is also an environment variable.
+#[derive(Debug, Default, ClapArgs)]
+pub(crate) struct HoldArgs {
     /// What to claim, as the annotation mooring.dev/licenses writes it: product[@version][:seats], several with commas,
     /// such as "render@2026.1:2,denoise".
     #[arg(
@@ -50,7 +73,8 @@ pub(crate) struct RunArgs {
         value_name = "https://NAME:PORT"
     )]
     pub(crate) server: String,
-    /// Where to connect to, so that no DNS is needed; without it the server's name is resolved.
+    /// Where to connect to, so that no DNS is needed; without it, or when none of them answers, the server's name is
+    /// resolved.
     #[arg(
         long,
         env = "MOORING_ADDRESSES",
@@ -59,24 +83,26 @@ pub(crate) struct RunArgs {
         hide_default_value = true
     )]
     pub(crate) addresses: String,
-    /// The certificates to trust, as PEM text (not a path).
+    /// The certificates to trust: a PEM file, or PEM text itself.
     #[arg(
         long,
         env = "MOORING_ROOTS",
         default_value = "",
         hide_default_value = true,
-        value_name = "PEM",
+        value_name = "FILE|PEM",
         hide_env_values = true
     )]
     pub(crate) roots: String,
-    /// The service-account token that says which pod this is; read anew for each use.
-    #[arg(
-        long,
-        env = "MOORING_TOKEN_FILE",
-        value_name = "FILE",
-        default_value = "/var/run/secrets/mooring.dev/token"
-    )]
-    pub(crate) token_file: PathBuf,
+    /// The token that says who this is; read anew for each use. In a pod its service-account token
+    /// (/var/run/secrets/mooring.dev/token), elsewhere one that "mooring client issue" made.
+    #[arg(long, env = "MOORING_TOKEN_FILE", value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// Instead of a token: a client certificate (PEM), read anew when it changes. Needs --client-key.
+    #[arg(long, env = "MOORING_CLIENT_CERT", value_name = "FILE")]
+    pub(crate) client_cert: Option<PathBuf>,
+    /// The client certificate's key (PEM).
+    #[arg(long, env = "MOORING_CLIENT_KEY", value_name = "FILE")]
+    pub(crate) client_key: Option<PathBuf>,
     /// With no license server in reach: "optimistic" lets the application start under the grace, "licensed" waits.
     #[arg(
         long,
@@ -93,8 +119,8 @@ pub(crate) struct RunArgs {
         default_value = "15s"
     )]
     pub(crate) contact_timeout: String,
-    /// The longest that the application may go on without contact, whatever the license server allows: it can shorten
-    /// the server's grace, never lengthen it.
+    /// The longest that the application may go on without contact: it can shorten the license server's grace, never
+    /// lengthen it.
     #[arg(
         long = "grace",
         env = "MOORING_MAX_GRACE",
@@ -102,25 +128,59 @@ pub(crate) struct RunArgs {
         default_value = "8h"
     )]
     pub(crate) max_grace: String,
-    /// Where to keep the lease across a crash. It holds secrets: no other container may see it.
-    #[arg(
-        long,
-        env = "MOORING_STATE_DIR",
-        value_name = "DIR",
-        default_value = "/var/lib/mooring"
-    )]
-    pub(crate) state_dir: PathBuf,
-    /// Where the application finds the socket.
-    #[arg(long, env = "MOORING_SOCKET", value_name = "PATH", default_value = mooring_client::DEFAULT_SOCKET)]
-    pub(crate) socket: PathBuf,
-    /// What to log: a level (error, warn, info, debug) or a filter such as "info,mooring_sidecar=debug".
-    #[arg(
-        long,
-        env = "MOORING_LOG",
-        value_name = "FILTER",
-        default_value = "info"
-    )]
-    pub(crate) log: String,
+    /// Where to keep the leases across a crash. It holds secrets: nobody else may see it. In a pod /var/lib/mooring,
+    /// elsewhere a private folder under $XDG_RUNTIME_DIR/mooring or /run/mooring.
+    #[arg(long, env = "MOORING_STATE_DIR", value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+    /// Where the application finds the socket. In a pod /run/mooring/mooring.sock, elsewhere beside the state.
+    #[arg(long, env = "MOORING_SOCKET", value_name = "PATH")]
+    pub(crate) socket: Option<PathBuf>,
+    /// What to log: a level (error, warn, info, debug) or a filter such as "info,mooring_sidecar=debug". "error" for exec,
+    /// "info" otherwise.
+    #[arg(long, env = "MOORING_LOG", value_name = "FILTER")]
+    pub(crate) log: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) hold: HoldArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct AgentArgs {
+    #[command(flatten)]
+    pub(crate) hold: HoldArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ExecArgs {
+    #[command(flatten)]
+    pub(crate) hold: HoldArgs,
+    /// When the license is lost while the application runs: "keep" tells it on the socket and lets it run, "stop" sends
+    /// it SIGTERM, and SIGKILL ten seconds later.
+    #[arg(long, value_enum, default_value_t = OnLoss::Keep)]
+    pub(crate) on_loss: OnLoss,
+    /// The application, with its arguments.
+    #[arg(last = true, required = true, value_name = "APP")]
+    pub(crate) app: Vec<OsString>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnLoss {
+    Keep,
+    Stop,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct AppArgs {
+    /// Who must still be the parent.
+    pub(crate) parent: i32,
+    /// The file to run.
+    pub(crate) file: PathBuf,
+    /// The application as it was called, with its arguments.
+    #[arg(last = true, required = true)]
+    pub(crate) app: Vec<OsString>,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -197,6 +197,11 @@ impl Claims {
     }
 
     fn begin(&self, about: About) -> Result<ClaimAt, Problem> {
+        let longest = self.link.longest_name();
+        if about.name.as_str().len() > longest {
+            let detail = format!("name: expected at most {longest} characters outside Kubernetes");
+            return Err(Problem::new(ProblemType::BadRequest, detail).field("name"));
+        }
         let count = self.board.count();
         if count.live >= RUN_TIME {
             let detail = format!(

@@ -1,59 +1,114 @@
-//! What `run` was told, checked once: a bad value names its variable and what was expected.
+//! What `run`, `exec` and `agent` were told, checked once: a bad value names its variable and what was expected.
 
-use crate::args::RunArgs;
+use crate::args::HoldArgs;
+use crate::credentials::Credentials;
+use crate::places::{Places, PlacesError};
 use mooring_core::holder::Start;
 use mooring_core::request::{self, Item};
 use mooring_core::time::parse_span;
 use mooring_net::client::{Client, ClientError};
-use mooring_net::tls;
+use mooring_net::tls::{self, ClientFiles};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// Where the service-account token lies in a pod.
+const POD_TOKEN: &str = "/var/run/secrets/mooring.dev/token";
+/// The largest file of roots.
+const MAX_ROOTS: u64 = 1024 * 1024;
 
 /// A value that cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("{variable}: {problem}")]
+#[error("{}{variable}: {problem}", if *flag { flag_of(variable) } else { String::new() })]
 pub(crate) struct ConfigError {
     variable: &'static str,
     problem: String,
+    /// Whether people give flags here rather than variables.
+    flag: bool,
+}
+
+/// The flag that a variable stands for.
+fn flag_of(variable: &str) -> String {
+    let name = match variable {
+        "MOORING_MAX_GRACE" => "grace".to_owned(),
+        v => v
+            .trim_start_matches("MOORING_")
+            .to_lowercase()
+            .replace('_', "-"),
+    };
+    format!("--{name}, ")
 }
 
 fn bad(variable: &'static str, problem: impl std::fmt::Display) -> ConfigError {
     ConfigError {
         variable,
         problem: problem.to_string(),
+        flag: false,
     }
 }
 
-/// All that `run` needs.
+/// Which command was called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// In a pod.
+    Run,
+    /// One application elsewhere.
+    Exec,
+    /// A machine elsewhere.
+    Agent,
+}
+
+impl Mode {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Exec => "exec",
+            Self::Agent => "agent",
+        }
+    }
+}
+
+/// All that holding needs.
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) items: Vec<Item>,
     pub(crate) client: Client,
-    pub(crate) token_file: PathBuf,
+    pub(crate) credentials: Credentials,
     pub(crate) start: Start,
     pub(crate) contact: Duration,
     pub(crate) max_grace: Duration,
-    pub(crate) state_dir: PathBuf,
-    pub(crate) socket: PathBuf,
+    pub(crate) places: Places,
 }
 
 impl Config {
-    /// Checks every value; nothing is connected to or written yet.
-    pub(crate) fn from_args(args: &RunArgs) -> Result<Self, ConfigError> {
+    /// Checks every value. Nothing is connected to; folders are made outside of a pod.
+    pub(crate) fn from_args(args: &HoldArgs, mode: Mode) -> Result<Self, ConfigError> {
+        Self::checked(args, mode).map_err(|e| ConfigError {
+            flag: mode != Mode::Run,
+            ..e
+        })
+    }
+
+    fn checked(args: &HoldArgs, mode: Mode) -> Result<Self, ConfigError> {
         let needed = [
-            ("MOORING_LICENSES", &args.licenses),
-            ("MOORING_SERVER", &args.server),
-            ("MOORING_ROOTS", &args.roots),
+            (
+                "MOORING_LICENSES",
+                args.licenses.is_empty() && mode != Mode::Agent,
+            ),
+            ("MOORING_SERVER", args.server.is_empty()),
+            ("MOORING_ROOTS", args.roots.is_empty()),
         ];
-        if let Some((variable, _)) = needed.into_iter().find(|(_, v)| v.is_empty()) {
-            return Err(bad(
-                variable,
-                "is not set; mooring-sidecar run --help says what it is",
-            ));
+        if let Some((variable, _)) = needed.into_iter().find(|(_, missing)| *missing) {
+            let name = mode.name();
+            let problem = format!("is not set; mooring-sidecar {name} --help says what it is");
+            return Err(bad(variable, problem));
         }
-        let items = request::parse(&args.licenses)
-            .map_err(|e| bad("MOORING_LICENSES", format!("{:?}: {e}", args.licenses)))?;
+        let items = if args.licenses.is_empty() {
+            vec![]
+        } else {
+            request::parse(&args.licenses)
+                .map_err(|e| bad("MOORING_LICENSES", format!("{:?}: {e}", args.licenses)))?
+        };
         let start = match args.start.as_str() {
             "optimistic" => Start::Optimistic,
             "licensed" => Start::Licensed,
@@ -64,20 +119,6 @@ impl Config {
                 ));
             }
         };
-        let tls = tls::client_config(&args.roots, None).map_err(|e| {
-            bad(
-                "MOORING_ROOTS",
-                format!("{e}; expected certificates as PEM text (-----BEGIN CERTIFICATE-----)"),
-            )
-        })?;
-        let addresses = addresses(&args.addresses)?;
-        let client = Client::new(&args.server, addresses, tls).map_err(|e| match e {
-            ClientError::Url(url) => bad(
-                "MOORING_SERVER",
-                format!("{url:?}: expected https://‹name›:‹port›"),
-            ),
-            e => bad("MOORING_SERVER", e),
-        })?;
         let contact =
             parse_span(&args.contact_timeout).map_err(|e| bad("MOORING_CONTACT_TIMEOUT", e))?;
         if !(Duration::from_secs(1)..=Duration::from_secs(60)).contains(&contact) {
@@ -96,27 +137,105 @@ impl Config {
                 ),
             ));
         }
-        // The kernel keeps 108 bytes for a socket's path, and the sidecar binds one beside it first.
-        let socket = args.socket.clone();
-        if !socket.is_absolute() || socket.as_os_str().len() > 100 {
-            let path = socket.display();
-            return Err(bad(
-                "MOORING_SOCKET",
-                format!("\"{path}\": expected an absolute path of at most 100 bytes"),
-            ));
-        }
-        let (token_file, state_dir) = (args.token_file.clone(), args.state_dir.clone());
+        let credentials = credentials(args, mode)?;
+        let client = client(args, &credentials)?;
+        let places = Places::find(
+            mode,
+            path(args.state_dir.as_ref()),
+            path(args.socket.as_ref()),
+        )
+        .map_err(|e| match e {
+            PlacesError::Socket(p) => bad("MOORING_SOCKET", p),
+            PlacesError::StateDir(p) => bad("MOORING_STATE_DIR", p),
+        })?;
         Ok(Self {
             items,
             client,
-            token_file,
+            credentials,
             start,
             contact,
             max_grace,
-            state_dir,
-            socket,
+            places,
         })
     }
+}
+
+/// A path that is set; an empty variable is none.
+fn path(given: Option<&PathBuf>) -> Option<&Path> {
+    given
+        .map(PathBuf::as_path)
+        .filter(|p| !p.as_os_str().is_empty())
+}
+
+fn credentials(args: &HoldArgs, mode: Mode) -> Result<Credentials, ConfigError> {
+    let (token, cert, key) = (
+        path(args.token_file.as_ref()),
+        path(args.client_cert.as_ref()),
+        path(args.client_key.as_ref()),
+    );
+    match (token, cert, key) {
+        (Some(_), Some(_), _) | (Some(_), _, Some(_)) => Err(bad(
+            "MOORING_TOKEN_FILE",
+            "is set beside a client certificate; expected one of them",
+        )),
+        (Some(file), None, None) => Ok(Credentials::TokenFile(file.to_owned())),
+        (None, Some(cert), Some(key)) => ClientFiles::open(cert, key)
+            .map(Credentials::Certificate)
+            .map_err(|e| bad("MOORING_CLIENT_CERT", e)),
+        (None, Some(_), None) => Err(bad(
+            "MOORING_CLIENT_KEY",
+            "is not set beside the certificate",
+        )),
+        (None, None, Some(_)) => Err(bad("MOORING_CLIENT_CERT", "is not set beside the key")),
+        (None, None, None) if mode == Mode::Run => Ok(Credentials::TokenFile(POD_TOKEN.into())),
+        (None, None, None) => Err(bad(
+            "MOORING_TOKEN_FILE",
+            "is not set, and no client certificate either; one of them says who this is",
+        )),
+    }
+}
+
+fn client(args: &HoldArgs, credentials: &Credentials) -> Result<Client, ConfigError> {
+    let roots = roots(&args.roots)?;
+    let tls = match credentials {
+        Credentials::TokenFile(_) => tls::client_config(&roots, None),
+        Credentials::Certificate(files) => tls::client_config_from_files(&roots, files.clone()),
+    };
+    let tls = tls.map_err(|e| {
+        bad(
+            "MOORING_ROOTS",
+            format!("{e}; expected certificates as PEM text (-----BEGIN CERTIFICATE-----), or a file of them"),
+        )
+    })?;
+    let addresses = addresses(&args.addresses)?;
+    Client::new(&args.server, addresses, tls).map_err(|e| match e {
+        ClientError::Url(url) => bad(
+            "MOORING_SERVER",
+            format!("{url:?}: expected https://‹name›:‹port›"),
+        ),
+        e => bad("MOORING_SERVER", e),
+    })
+}
+
+/// PEM text, given itself or as a file.
+fn roots(given: &str) -> Result<String, ConfigError> {
+    if given.contains("-----BEGIN") {
+        return Ok(given.to_owned());
+    }
+    let fail = |e: &dyn std::fmt::Display| {
+        let start: String = given.chars().take(120).collect();
+        bad(
+            "MOORING_ROOTS",
+            format!("{start:?}: {e}; expected certificates as PEM text, or a file of them"),
+        )
+    };
+    let length = std::fs::metadata(given).map_err(|e| fail(&e))?.len();
+    if length > MAX_ROOTS {
+        return Err(fail(&format!(
+            "{length} bytes, at most {MAX_ROOTS} are read"
+        )));
+    }
+    std::fs::read_to_string(given).map_err(|e| fail(&e))
 }
 
 fn addresses(list: &str) -> Result<Vec<String>, ConfigError> {
@@ -141,33 +260,37 @@ mod tests {
 
     const ROOT: &str = include_str!("../tests/data/root.pem");
 
-    fn args() -> RunArgs {
-        RunArgs {
+    fn args() -> HoldArgs {
+        HoldArgs {
             licenses: "render:2".into(),
             server: "https://main.licensing.svc:8443".into(),
             addresses: "10.0.0.1:8443, [fd00::1]:8443".into(),
             roots: ROOT.into(),
-            token_file: "/t".into(),
             start: "licensed".into(),
             contact_timeout: "15s".into(),
             max_grace: "8h".into(),
-            state_dir: "/s".into(),
-            socket: "/run/mooring/mooring.sock".into(),
-            log: "info".into(),
+            ..HoldArgs::default()
         }
     }
 
-    fn refused(change: impl FnOnce(&mut RunArgs)) -> String {
+    fn told(mode: Mode, change: impl FnOnce(&mut HoldArgs)) -> Result<Config, String> {
         let mut a = args();
         change(&mut a);
-        Config::from_args(&a).map(|_| ()).unwrap_err().to_string()
+        Config::from_args(&a, mode).map_err(|e| e.to_string())
+    }
+
+    fn refused(change: impl FnOnce(&mut HoldArgs)) -> String {
+        told(Mode::Run, change).map(|_| ()).unwrap_err()
     }
 
     #[test]
     fn a_good_configuration_is_taken() {
-        let c = Config::from_args(&args()).unwrap();
+        let c = Config::from_args(&args(), Mode::Run).unwrap();
         assert_eq!(c.start, Start::Licensed);
         assert_eq!(c.client.server(), "main.licensing.svc:8443");
+        assert!(matches!(c.credentials, Credentials::TokenFile(f) if f == Path::new(POD_TOKEN)));
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/root.pem");
+        told(Mode::Run, |a| a.roots = file.into()).unwrap();
     }
 
     #[test]
@@ -182,9 +305,15 @@ mod tests {
             e,
             "MOORING_SERVER: \"http://main:8443\": expected https://‹name›:‹port›"
         );
+        let e = refused(|a| a.roots = "nonsense".into());
         assert!(
-            refused(|a| a.roots = "nonsense".into())
-                .starts_with("MOORING_ROOTS: root certificates: none")
+            e.starts_with("MOORING_ROOTS: \"nonsense\": No such file") && e.contains("PEM text"),
+            "{e}"
+        );
+        let e = refused(|a| a.roots = "-----BEGIN NOTHING-----\n".into());
+        assert!(
+            e.starts_with("MOORING_ROOTS: root certificate") && e.contains("PEM text"),
+            "{e}"
         );
         let unset = "MOORING_ROOTS: is not set; mooring-sidecar run --help says what it is";
         assert_eq!(refused(|a| a.roots = String::new()), unset);
@@ -201,6 +330,36 @@ mod tests {
             refused(|a| a.max_grace = "0s".into())
                 .starts_with("MOORING_MAX_GRACE: \"0s\": expected 1s")
         );
-        assert!(refused(|a| a.socket = "mooring.sock".into()).starts_with("MOORING_SOCKET:"));
+        assert!(refused(|a| a.socket = Some("m.sock".into())).starts_with("MOORING_SOCKET:"));
+    }
+
+    #[test]
+    fn outside_of_a_pod_somebody_must_say_who_this_is() {
+        let exec = |change: fn(&mut HoldArgs)| told(Mode::Exec, change).map(|_| ()).unwrap_err();
+        let e = exec(|_| ());
+        assert!(
+            e.starts_with("--token-file, MOORING_TOKEN_FILE: is not set"),
+            "{e}"
+        );
+        let e = exec(|a| a.client_cert = Some("c".into()));
+        assert_eq!(
+            e,
+            "--client-key, MOORING_CLIENT_KEY: is not set beside the certificate"
+        );
+        let e = exec(|a| {
+            a.client_cert = Some("/nowhere/c".into());
+            a.client_key = Some("/nowhere/k".into());
+        });
+        assert!(
+            e.contains("client certificate: /nowhere/c: No such file"),
+            "{e}"
+        );
+        let e = exec(|a| {
+            a.token_file = Some("t".into());
+            a.client_cert = Some("c".into());
+        });
+        assert!(e.contains("expected one of them"), "{e}");
+        let e = exec(|a| a.max_grace = "x".into());
+        assert!(e.starts_with("--grace, MOORING_MAX_GRACE: "), "{e}");
     }
 }

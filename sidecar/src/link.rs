@@ -1,6 +1,7 @@
 //! The way to the license server: the holder's requests as HTTP, the server's answers as the holder takes them.
 //! What an answer means is a pure function ([`read_claim`] and its like); only [`Link`] touches the network.
 
+use crate::credentials::Credentials;
 use http::header::{AUTHORIZATION, IF_MATCH, USER_AGENT};
 use http::{HeaderName, Method, StatusCode};
 use mooring_client::Bundle;
@@ -12,30 +13,36 @@ use mooring_core::wire::{
     TokenResponse,
 };
 use mooring_net::client::{self, Call, Client, ClientError};
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// RFC 7240.
 const PREFER: HeaderName = HeaderName::from_static("prefer");
-/// A token is a few KB; whatever is longer is none.
-const MAX_TOKEN_FILE: u64 = 64 * 1024;
+
+/// The longest name of a claim at the server ([`ClaimName`]).
+const MAX_NAME: usize = 63;
 
 /// One sidecar's way to its license server.
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
     client: Client,
-    token_file: PathBuf,
+    credentials: Credentials,
     /// Put before the claims' names at the server, where several sidecars show one credential.
     prefix: Option<ClaimName>,
 }
 
 impl Link {
-    pub(crate) fn new(client: Client, token_file: PathBuf, prefix: Option<ClaimName>) -> Self {
+    pub(crate) fn new(client: Client, credentials: Credentials, prefix: Option<ClaimName>) -> Self {
         Self {
             client,
-            token_file,
+            credentials,
             prefix,
         }
+    }
+
+    /// The longest name that a claim may have here.
+    pub(crate) fn longest_name(&self) -> usize {
+        let taken = self.prefix.as_ref().map_or(0, |p| p.as_str().len() + 1);
+        MAX_NAME - taken
     }
 
     /// The claim's path at the server.
@@ -66,8 +73,12 @@ impl Link {
                         call.map(|c| c.header(PREFER, &format!("wait={}", wait.as_secs().max(1))));
                 }
                 if bearer {
-                    match self.token() {
-                        Ok(token) => {
+                    if self.credentials.refresh() {
+                        self.client.disconnect();
+                    }
+                    match self.credentials.bearer() {
+                        Ok(None) => {}
+                        Ok(Some(token)) => {
                             call =
                                 call.map(|c| c.header(AUTHORIZATION, &format!("Bearer {token}")));
                         }
@@ -129,35 +140,6 @@ impl Link {
             concat!("mooring-sidecar/", env!("CARGO_PKG_VERSION")),
         );
         self.client.call(&call, time).await
-    }
-
-    /// The service-account token, read anew: the kubelet replaces it. Without one there is no credential, which is no
-    /// reason to treat the server as out of reach.
-    fn token(&self) -> Result<String, Problem> {
-        let bad = |problem: &dyn std::fmt::Display| {
-            let file = self.token_file.display();
-            Problem::new(
-                ProblemType::Unauthenticated,
-                format!("the token file {file} cannot be used: {problem}"),
-            )
-            .field("MOORING_TOKEN_FILE")
-        };
-        let length = std::fs::metadata(&self.token_file)
-            .map_err(|e| bad(&e))?
-            .len();
-        if length > MAX_TOKEN_FILE {
-            return Err(bad(&format!(
-                "{length} bytes, expected at most {MAX_TOKEN_FILE}"
-            )));
-        }
-        let token = std::fs::read_to_string(&self.token_file).map_err(|e| bad(&e))?;
-        let token = token.trim();
-        let plain = !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic());
-        if plain {
-            Ok(token.to_owned())
-        } else {
-            Err(bad(&"expected one line of a bearer token"))
-        }
     }
 }
 

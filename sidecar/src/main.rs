@@ -1,12 +1,18 @@
 //! The sidecar's binary: it only starts what the arguments ask for.
 
+mod agent;
 mod alarm;
 mod args;
 mod board;
 mod claims;
 mod config;
+mod credentials;
 mod driver;
+mod exec;
+mod hold;
 mod link;
+mod notify;
+mod places;
 mod probe;
 mod run;
 mod socket;
@@ -20,6 +26,9 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let done = match Args::parse().command {
         Command::Run(args) => run::main(&args).map(|()| ExitCode::SUCCESS),
+        Command::Exec(args) => Ok(exec::main(&args)),
+        Command::Agent(args) => agent::main(&args).map(|()| ExitCode::SUCCESS),
+        Command::App(args) => Ok(exec::become_app(&args)),
         Command::Probe(args) => Ok(probe::main(&args)),
         Command::Status(args) => status::main(&args),
     };

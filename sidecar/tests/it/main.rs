@@ -7,9 +7,11 @@
     unreachable_pub
 )]
 
+mod agent;
 mod bounds;
 mod claims;
 mod crash;
+mod exec;
 mod lab;
 mod life;
 mod measure;

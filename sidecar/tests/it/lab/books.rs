@@ -231,6 +231,7 @@ impl Run {
         name: ClaimName,
         body: ClaimRequest,
         bearer: Option<&str>,
+        subject: Option<String>,
     ) -> Result<Claimed, Problem> {
         let stranger = || Problem::new(ProblemType::Unauthenticated, "no acceptable credential");
         let proves = |cnf: SecretHash| body.secret.as_ref().is_some_and(|s| cnf.matches(s));
@@ -252,10 +253,12 @@ impl Run {
             ticket.as_ref().is_some_and(|t| identity().is(h, &t.holder))
                 || token.as_ref().is_some_and(|t| identity().is(h, &t.holder))
         });
-        let holder = match (vouched, bearer.and_then(|b| b.strip_prefix("Bearer pod-"))) {
-            (Some(h), _) => h,
-            (None, Some(uid)) => pod(uid),
-            (None, None) => return Err(stranger()),
+        let uid = bearer.and_then(|b| b.strip_prefix("Bearer pod-"));
+        let holder = match (vouched, uid, subject) {
+            (Some(h), _, _) => h,
+            (None, Some(uid), _) => pod(uid),
+            (None, None, Some(subject)) => Holder::External { subject },
+            (None, None, None) => return Err(stranger()),
         };
         let held = token.map(|token| {
             let unexpired = token.unexpired(clock::now(), "");

@@ -1,11 +1,13 @@
 //! What the tests stand on: a license server in this process ([`server`]) and sidecars as processes ([`sidecar`]).
 
 mod books;
+mod exec;
 mod hold;
 mod server;
 mod sidecar;
 
 pub use books::vendor;
+pub use exec::Exec;
 pub use hold::Hold;
 pub use server::Server;
 pub use sidecar::{Sidecar, curl, raw};

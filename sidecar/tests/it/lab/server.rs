@@ -15,6 +15,7 @@ use mooring_core::wire::{
 use mooring_net::http::{self as web, Body};
 use mooring_net::shutdown::Shutdown;
 use mooring_net::{clock, tls};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -25,11 +26,17 @@ pub struct Server {
     port: u16,
     pub roots: String,
     identity: (String, String),
+    ca: CertifiedIssuer<'static, KeyPair>,
     on: Option<(tokio::runtime::Runtime, tokio::sync::watch::Sender<bool>)>,
 }
 
 async fn handle(run: Arc<Mutex<Run>>, req: Request<Incoming>) -> Response<Body> {
     let (parts, body) = req.into_parts();
+    let cert = parts
+        .extensions
+        .get::<web::Peer>()
+        .and_then(|p| p.cert.clone());
+    let subject = cert.and_then(|c| tls::common_name(&c));
     let path = parts.uri.path().to_owned();
     let header = |n: &str| {
         parts
@@ -49,10 +56,12 @@ async fn handle(run: Arc<Mutex<Run>>, req: Request<Incoming>) -> Response<Body> 
     if parts.method == Method::PUT {
         let body: ClaimRequest = serde_json::from_slice(&body).unwrap();
         let bearer = header("authorization");
-        let claimed =
-            run.lock()
-                .unwrap()
-                .claim(ClaimName::new(last).unwrap(), body, bearer.as_deref());
+        let claimed = run.lock().unwrap().claim(
+            ClaimName::new(last).unwrap(),
+            body,
+            bearer.as_deref(),
+            subject,
+        );
         let prefer = header("prefer").and_then(|p| p.strip_prefix("wait=")?.parse().ok());
         let place = match claimed {
             Err(p) => return web::problem(&p),
@@ -140,6 +149,9 @@ impl Server {
     pub fn switched_off(seats: u32, lease_secs: u64) -> Self {
         let cert = rcgen::generate_simple_self_signed(vec!["licenses.test".to_owned()]).unwrap();
         let identity = (cert.cert.pem(), cert.signing_key.serialize_pem());
+        let mut p = CertificateParams::new(vec![]).unwrap();
+        p.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let ca = CertifiedIssuer::self_signed(p, KeyPair::generate().unwrap()).unwrap();
         let run = Run::new(
             seats,
             Duration::from_secs(lease_secs),
@@ -156,8 +168,20 @@ impl Server {
             port,
             roots: identity.0.clone(),
             identity,
+            ca,
             on: None,
         }
+    }
+
+    /// A client certificate for this subject, and its key.
+    pub fn client(&self, subject: &str) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let mut p = CertificateParams::new(vec![]).unwrap();
+        p.distinguished_name.push(DnType::CommonName, subject);
+        (
+            p.signed_by(&key, &self.ca).unwrap().pem(),
+            key.serialize_pem(),
+        )
     }
 
     pub fn url(&self) -> String {
@@ -176,8 +200,10 @@ impl Server {
             .unwrap();
         let (tx, stop) = Shutdown::channel();
         let key = tls::certified_key(&self.identity.0, &self.identity.1).unwrap();
-        let acceptor =
-            TlsAcceptor::from(tls::server_config(tls::ServerIdentity::new(key), None).unwrap());
+        let clients = tls::optional_clients(&self.ca.pem()).unwrap();
+        let acceptor = TlsAcceptor::from(
+            tls::server_config(tls::ServerIdentity::new(key), Some(clients)).unwrap(),
+        );
         let at = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
         let listener = runtime.block_on(tokio::net::TcpListener::bind(at)).unwrap();
         let run = self.run.clone();

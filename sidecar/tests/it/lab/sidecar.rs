@@ -13,13 +13,17 @@ pub struct Sidecar {
     pub dir: tempfile::TempDir,
     process: Option<Child>,
     env: Vec<(&'static str, String)>,
+    mode: &'static str,
 }
 
 /// The binary under test; another build of it with `MOORING_SIDECAR_BIN`.
-fn command(args: &[&str]) -> Command {
+pub(super) fn binary() -> String {
     let binary = std::env::var("MOORING_SIDECAR_BIN");
-    let mut c =
-        Command::new(binary.unwrap_or_else(|_| env!("CARGO_BIN_EXE_mooring-sidecar").into()));
+    binary.unwrap_or_else(|_| env!("CARGO_BIN_EXE_mooring-sidecar").into())
+}
+
+pub(super) fn command(args: &[&str]) -> Command {
+    let mut c = Command::new(binary());
     c.args(args).env_clear();
     c
 }
@@ -45,6 +49,7 @@ impl Sidecar {
             dir,
             process: None,
             env,
+            mode: "run",
         }
     }
 
@@ -54,20 +59,31 @@ impl Sidecar {
         self
     }
 
+    pub fn without(mut self, name: &'static str) -> Self {
+        self.env.retain(|(n, _)| *n != name);
+        self
+    }
+
+    /// As a service off Kubernetes.
+    pub fn agent(mut self) -> Self {
+        self.mode = "agent";
+        self
+    }
+
     pub fn started(mut self) -> Self {
         self.start();
         self
     }
 
     pub fn start(&mut self) {
-        let mut run = command(&["run"]);
+        let mut run = command(&[self.mode]);
         run.envs(self.env.iter().map(|(n, v)| (n, v)));
         self.process = Some(run.spawn().unwrap());
     }
 
     /// Runs to the end and gives what it wrote: for configurations that it refuses.
     pub fn refused(&self) -> Output {
-        command(&["run"])
+        command(&[self.mode])
             .envs(self.env.iter().map(|(n, v)| (n, v)))
             .output()
             .unwrap()

@@ -1,0 +1,162 @@
+//! The application: found before anything is claimed; started through this same binary, which asks the kernel to send it
+//! SIGTERM when `exec` dies and then becomes it. (To ask between fork and exec would be unsafe code.)
+
+use crate::args::AppArgs;
+use mooring_client::SOCKET_VARIABLE;
+use rustix::fs::{Access, access};
+use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use tokio::process::Child;
+
+/// The hidden subcommand.
+pub(crate) const APP: &str = "app-of-exec";
+/// Where to look when nobody says (execvp(3)).
+const DEFAULT_PATH: &str = "/usr/bin:/bin";
+
+/// Why it cannot be run; with the exit codes of shells.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum AppError {
+    #[error("{}: not found", .0.display())]
+    NotFound(PathBuf),
+    #[error("{}: cannot be executed", .0.display())]
+    NotExecutable(PathBuf),
+}
+
+impl AppError {
+    pub(super) const fn code(&self) -> u8 {
+        match self {
+            Self::NotFound(_) => 127,
+            Self::NotExecutable(_) => 126,
+        }
+    }
+}
+
+/// What to run.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct App {
+    file: PathBuf,
+    /// As it was called, with its arguments.
+    words: Vec<OsString>,
+}
+
+impl App {
+    /// Finds it as a shell would.
+    pub(super) fn find(words: &[OsString]) -> Result<Self, AppError> {
+        let path = std::env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
+        let file = find(words.first().map_or(OsStr::new(""), |w| w), &path)?;
+        let words = words.to_vec();
+        Ok(Self { file, words })
+    }
+
+    pub(super) fn name(&self) -> std::path::Display<'_> {
+        self.file.display()
+    }
+
+    /// Starts it. Call it on the thread that lives longest: the kernel watches that.
+    pub(super) fn start(&self, socket: &Path) -> std::io::Result<Child> {
+        tokio::process::Command::new("/proc/self/exe")
+            .arg(APP)
+            .arg(getpid().as_raw_nonzero().to_string())
+            .arg(&self.file)
+            .arg("--")
+            .args(&self.words)
+            .env(SOCKET_VARIABLE, socket)
+            .spawn()
+    }
+}
+
+fn find(app: &OsStr, path: &OsStr) -> Result<PathBuf, AppError> {
+    let usable = |p: &Path| p.is_file() && access(p, Access::EXEC_OK).is_ok();
+    let places: Vec<PathBuf> = if app.as_encoded_bytes().contains(&b'/') {
+        vec![app.into()]
+    } else if app.is_empty() {
+        vec![]
+    } else {
+        std::env::split_paths(path)
+            .map(|dir| dir.join(app))
+            .collect()
+    };
+    if let Some(found) = places.iter().find(|p| usable(p)) {
+        return Ok(found.clone());
+    }
+    match places.into_iter().find(|p| p.exists()) {
+        Some(p) => Err(AppError::NotExecutable(p)),
+        None => Err(AppError::NotFound(app.into())),
+    }
+}
+
+/// Becomes the application. What it returns is that it could not.
+pub(crate) fn become_app(args: &AppArgs) -> ExitCode {
+    let say = |problem: &dyn std::fmt::Display| {
+        super::progress::say(&format!("{}: {problem}", args.file.display()));
+    };
+    if let Err(e) = set_parent_process_death_signal(Some(Signal::TERM)) {
+        say(&e);
+        return ExitCode::from(super::FAILED);
+    }
+    // It may have died before the kernel was asked.
+    if getppid().map(|p| p.as_raw_nonzero().get()) != Some(args.parent) {
+        return ExitCode::from(super::by_signal(Signal::TERM.as_raw()));
+    }
+    let mut words = args.app.iter();
+    let mut app = Command::new(&args.file);
+    if let Some(name) = words.next() {
+        app.arg0(name);
+    }
+    let e = app.args(words).exec();
+    say(&e);
+    // ENOENT: a script whose interpreter is not there.
+    let found = e.kind() != std::io::ErrorKind::NotFound;
+    ExitCode::from(if found { 126 } else { 127 })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    use super::*;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn it_is_found_as_a_shell_would_find_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (a, b) = (dir.path().join("a"), dir.path().join("b"));
+        for (file, mode) in [
+            (a.join("app"), 0o644),
+            (b.join("app"), 0o755),
+            (a.join("data"), 0o644),
+        ] {
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(&file, "").unwrap();
+            fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+        }
+        let path = std::env::join_paths([&a, &b]).unwrap();
+        let look = |name: &Path| find(name.as_os_str(), &path);
+        assert_eq!(
+            look(Path::new("app")),
+            Ok(b.join("app")),
+            "the first that can be run"
+        );
+        assert_eq!(look(&b.join("app")), Ok(b.join("app")));
+        assert_eq!(
+            look(Path::new("data")),
+            Err(AppError::NotExecutable(a.join("data")))
+        );
+        assert_eq!(
+            look(&a),
+            Err(AppError::NotExecutable(a.clone())),
+            "a folder is no program"
+        );
+        for missing in ["none", "", "/nowhere/app", "./app"] {
+            assert_eq!(
+                look(Path::new(missing)),
+                Err(AppError::NotFound(missing.into()))
+            );
+        }
+        assert_eq!(AppError::NotFound(a.clone()).code(), 127);
+        assert_eq!(AppError::NotExecutable(a).code(), 126);
+    }
+}

@@ -1,0 +1,90 @@
+//! What `run`, `exec` and `agent` have in common: the parts put together, and taken apart in bounded time.
+
+use crate::board::Board;
+use crate::claims::{Claims, Terms};
+use crate::config::Config;
+use crate::link::Link;
+use crate::places::Places;
+use crate::socket;
+use crate::store::Folder;
+use anyhow::Context as _;
+use mooring_core::request;
+use mooring_net::clock;
+use mooring_net::shutdown::Shutdown;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// How long giving back may take after SIGTERM.
+const GIVE_BACK: Duration = Duration::from_millis(700);
+/// How long the socket's clients have to be told, after that.
+const LAST_WORDS: Duration = Duration::from_millis(50);
+
+/// A sidecar at work.
+pub(crate) struct Holding {
+    claims: Arc<Claims>,
+    all_ended: mpsc::Receiver<()>,
+    pub(crate) places: Places,
+}
+
+impl Holding {
+    /// Claims what is configured and opens the socket. `stop` has everything given back; [`end`](Self::end) waits for that.
+    pub(crate) fn begin(config: Config, stop: Shutdown) -> anyhow::Result<Self> {
+        let places = config.places;
+        let link = Link::new(config.client, config.credentials, places.prefix.clone());
+        let (licenses, server) = (request::print(&config.items), link.server());
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), licenses, server, socket = %places.socket.display(), "starting");
+        let folder = Folder::new(&places.state_dir, clock::boot_id());
+        let terms = Terms {
+            contact: config.contact,
+            max_grace: config.max_grace,
+        };
+        let (claims, all_ended) = Claims::new(link.clone(), folder, terms, stop);
+        if !config.items.is_empty() {
+            claims
+                .pod(config.items, config.start)
+                .context("MOORING_STATE_DIR")?;
+        }
+        let listener = socket::bind(&places.socket).context("MOORING_SOCKET")?;
+        claims.restore().context("MOORING_STATE_DIR")?;
+        let api = Arc::new(socket::Api::new(claims.clone(), link));
+        tokio::spawn(socket::serve(listener, api));
+        Ok(Self {
+            claims,
+            all_ended,
+            places,
+        })
+    }
+
+    /// How everything stands.
+    pub(crate) fn board(&self) -> &Board {
+        &self.claims.board
+    }
+
+    /// Waits until all claims are given back, after `stop` was asked; not longer than a service manager would like.
+    pub(crate) async fn end(mut self) {
+        self.claims.close();
+        let ended = tokio::time::timeout(GIVE_BACK, self.all_ended.recv()).await;
+        if ended.is_err() {
+            tracing::warn!(
+                "the license server did not take every lease back in time; what is left lapses there by itself"
+            );
+        }
+        let _ = std::fs::remove_file(&self.places.socket);
+        tokio::time::sleep(LAST_WORDS).await;
+    }
+}
+
+/// Runs on one thread; the second is for resolving a name where no address is given or answers, and goes again.
+pub(crate) fn on_one_thread<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(1)
+        .thread_keep_alive(Duration::from_secs(1))
+        .build()
+        .context("starting")?;
+    let done = runtime.block_on(work);
+    // A name that is being resolved is not waited for.
+    runtime.shutdown_background();
+    done
+}

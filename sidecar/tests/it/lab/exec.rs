@@ -1,0 +1,212 @@
+//! `mooring-sidecar exec` as a process, with what it and its application write.
+
+use super::sidecar::{binary, command};
+use super::{Server, eventually, secs};
+use std::io::Read;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Mutex};
+
+pub struct Exec {
+    dir: tempfile::TempDir,
+    env: Vec<(&'static str, String)>,
+    args: Vec<String>,
+    app: Vec<String>,
+    shell: Option<String>,
+    process: Option<Child>,
+    out: Text,
+    err: Text,
+}
+
+/// What was written, and how much of it was read here.
+type Text = Arc<Mutex<(String, usize)>>;
+
+fn collect(mut from: impl Read + Send + 'static) -> Text {
+    let text = Text::default();
+    let into = text.clone();
+    std::thread::spawn(move || {
+        let mut buf = [0; 4096];
+        while let Ok(n) = from.read(&mut buf) {
+            if n == 0 {
+                break;
+            }
+            into.lock()
+                .unwrap()
+                .0
+                .push_str(&String::from_utf8_lossy(&buf[..n]));
+        }
+    });
+    text
+}
+
+impl Exec {
+    /// With a token that this server takes; the application is killed with it at the end.
+    pub fn of(server: &Server, uid: &str, app: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let token = dir.path().join("token");
+        std::fs::write(&token, format!("pod-{uid}\n")).unwrap();
+        let path = |p: &std::path::Path| p.to_str().unwrap().to_owned();
+        let roots = dir.path().join("roots.pem");
+        std::fs::write(&roots, &server.roots).unwrap();
+        Self {
+            env: vec![
+                ("MOORING_LICENSES", "render".into()),
+                ("MOORING_SERVER", server.url()),
+                ("MOORING_ADDRESSES", server.address()),
+                ("MOORING_ROOTS", path(&roots)),
+                ("MOORING_TOKEN_FILE", path(&token)),
+                ("XDG_RUNTIME_DIR", path(dir.path())),
+                ("PATH", std::env::var("PATH").unwrap()),
+            ],
+            dir,
+            args: vec!["exec".into()],
+            app: app.iter().map(|a| (*a).to_owned()).collect(),
+            shell: None,
+            process: None,
+            out: Text::default(),
+            err: Text::default(),
+        }
+    }
+
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.env.retain(|(n, _)| *n != name);
+        self.env.push((name, value.into()));
+        self
+    }
+
+    pub fn arg(mut self, arg: &str) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Has a shell run this first.
+    pub fn under(mut self, shell: &str) -> Self {
+        self.shell = Some(shell.into());
+        self
+    }
+
+    pub fn command(&self) -> Command {
+        let mut c = match &self.shell {
+            None => command(&[]),
+            Some(first) => {
+                let mut c = Command::new("sh");
+                c.env_clear()
+                    .args(["-c", &format!("{first}; exec \"$0\" \"$@\"")])
+                    .arg(binary());
+                c
+            }
+        };
+        // A terminal of whoever runs the tests must not matter.
+        c.args(&self.args)
+            .arg("--")
+            .args(&self.app)
+            .stdin(Stdio::null());
+        c.envs(self.env.iter().map(|(n, v)| (n, v)));
+        c
+    }
+
+    pub fn output(&self) -> Output {
+        let out = self.command().output().unwrap();
+        self.left_nothing();
+        out
+    }
+
+    fn left_nothing(&self) {
+        let Ok(left) = std::fs::read_dir(self.dir.path().join("mooring")) else {
+            return;
+        };
+        assert_eq!(left.count(), 0, "it left its folder behind");
+    }
+
+    pub fn started(mut self) -> Self {
+        let mut c = self.command();
+        let mut p = c
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        self.out = collect(p.stdout.take().unwrap());
+        self.err = collect(p.stderr.take().unwrap());
+        self.process = Some(p);
+        self
+    }
+
+    /// Waits until the application wrote a further line that is this.
+    pub fn writes(&mut self, line: &str) {
+        let mut seen = Vec::new();
+        loop {
+            let next = self.line();
+            if next.trim() == line {
+                return;
+            }
+            seen.push(next);
+            assert!(seen.len() < 100, "not {line:?} but {seen:?}");
+        }
+    }
+
+    /// The application's next line.
+    pub fn line(&mut self) -> String {
+        let text = self.out.clone();
+        let what = format!(
+            "the application writes; stderr: {}",
+            self.err.lock().unwrap().0
+        );
+        eventually(&what, secs(20), || {
+            let mut text = text.lock().unwrap();
+            let (all, read) = &mut *text;
+            let end = all[*read..].find('\n')? + *read + 1;
+            let line = all[*read..end].to_owned();
+            *read = end;
+            Some(line)
+        })
+    }
+
+    /// Waits until stderr has this.
+    pub fn says(&self, words: &str) {
+        let end = std::time::Instant::now() + secs(20);
+        while !self.err.lock().unwrap().0.contains(words) {
+            assert!(
+                std::time::Instant::now() < end,
+                "not {words:?} but {:?}",
+                self.err.lock().unwrap().0
+            );
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().unwrap().id()
+    }
+
+    pub fn signal(&self, name: &str) {
+        let pid = self.pid().to_string();
+        assert!(
+            Command::new("kill")
+                .args([name, &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+
+    pub fn wait(&mut self) -> ExitStatus {
+        let process = self.process.as_mut().unwrap();
+        let status = eventually("it ends", secs(30), || process.try_wait().unwrap());
+        self.left_nothing();
+        status
+    }
+
+    pub fn kill(&mut self) {
+        let process = self.process.as_mut().unwrap();
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+}
+
+impl Drop for Exec {
+    fn drop(&mut self) {
+        if let Some(p) = &mut self.process {
+            let _ = p.kill();
+            let _ = p.wait();
+        }
+    }
+}
