@@ -1,8 +1,8 @@
 //! Changes as they come: server-sent events (WHATWG HTML, "Server-sent events") from the sidecar.
 
 use crate::clock::boot;
+use crate::conn::Answer;
 use crate::error::Error;
-use crate::http::Response;
 use mooring_core::time::BootTime;
 use mooring_core::wire::Status;
 use std::time::Duration;
@@ -13,16 +13,28 @@ const MAX_EVENT: usize = 256 * 1024;
 const SILENCE: Duration = Duration::from_secs(45);
 
 /// Cuts a stream of bytes into events; pure.
-#[derive(Debug, Default)]
-struct Parser {
-    bytes: Vec<u8>,
+#[derive(Debug)]
+pub(crate) struct Parser {
+    kind: &'static str,
+    /// What has come and is not cut yet.
+    pub(crate) bytes: Vec<u8>,
     data: String,
     other: bool,
 }
 
 impl Parser {
+    /// For events of this kind; others are passed over.
+    pub(crate) fn of(kind: &'static str) -> Self {
+        Self {
+            kind,
+            bytes: Vec::new(),
+            data: String::new(),
+            other: false,
+        }
+    }
+
     /// The next event's data, once it is there in full.
-    fn next(&mut self) -> Result<Option<String>, String> {
+    pub(crate) fn next(&mut self) -> Result<Option<String>, String> {
         while let Some(end) = self.bytes.iter().position(|b| *b == b'\n') {
             let line = self.bytes.drain(..=end).take(end).collect::<Vec<_>>();
             let line = String::from_utf8(line).map_err(|_| "an event is not UTF-8")?;
@@ -43,7 +55,7 @@ impl Parser {
                     self.data.push('\n');
                     self.data.push_str(value);
                 }
-                "event" => self.other = value != "status",
+                "event" => self.other = value != self.kind,
                 _ => {} // comments, ids, retry
             }
         }
@@ -59,17 +71,17 @@ impl Parser {
 /// a sidecar that was restarted goes on with the same lease.
 #[derive(Debug)]
 pub struct Events {
-    response: Response,
+    answer: Answer,
     parser: Parser,
     heard: BootTime,
     ended: bool,
 }
 
 impl Events {
-    pub(crate) fn new(response: Response) -> Self {
+    pub(crate) fn new(answer: Answer) -> Self {
         Self {
-            response,
-            parser: Parser::default(),
+            answer,
+            parser: Parser::of("status"),
             heard: boot(),
             ended: false,
         }
@@ -88,7 +100,7 @@ impl Events {
                     .map_err(|e| bad(e.to_string()));
             }
             let silent = self.heard + SILENCE;
-            match self.response.more(deadline.min(silent))? {
+            match self.answer.more(deadline.min(silent))? {
                 None => return Err(Error::Broken("the sidecar has ended".into())),
                 Some(piece) if piece.is_empty() => {
                     let now = boot();
@@ -131,7 +143,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn cut(stream: &str, step: usize) -> Result<Vec<String>, String> {
-        let (mut p, mut all) = (Parser::default(), Vec::new());
+        let (mut p, mut all) = (Parser::of("status"), Vec::new());
         for piece in stream.as_bytes().chunks(step) {
             p.bytes.extend_from_slice(piece);
             while let Some(e) = p.next()? {

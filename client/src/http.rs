@@ -1,33 +1,21 @@
-//! Just enough of HTTP/1.1 (RFC 9112) to ask the sidecar over a Unix socket: one request a connection, everything
-//! bounded in size and time. Reading is pure functions over bytes; the socket is at the end of the file.
-
-use crate::clock::boot;
-use crate::error::Error;
-use mooring_core::time::BootTime;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
-use std::io::{ErrorKind, Read as _, Write as _};
-use std::os::unix::net::UnixStream;
-use std::path::Path;
-use std::time::Duration;
+//! Just enough of HTTP/1.1 (RFC 9112) to ask the sidecar: one request a connection, everything bounded. Pure functions
+//! over bytes; the socket is in [`crate::conn`].
 
 /// The longest head of an answer that is read.
 const MAX_HEAD: usize = 16 * 1024;
-/// The longest body that is read whole.
-const MAX_BODY: usize = 1024 * 1024;
-
 /// What is not HTTP/1.1 as the sidecar speaks it.
-type Malformed = String;
+pub(crate) type Malformed = String;
 
 /// An answer's head.
 #[derive(Debug, PartialEq, Eq)]
-struct Head {
-    status: u16,
-    framing: Framing,
+pub(crate) struct Head {
+    pub(crate) status: u16,
+    pub(crate) framing: Framing,
 }
 
 /// Where an answer's body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Framing {
+pub(crate) enum Framing {
     Left(u64),
     ChunkSize,
     ChunkData(u64),
@@ -38,7 +26,7 @@ enum Framing {
 }
 
 /// Takes the head off the front of `raw`; `None` while it is not there in full.
-fn take_head(raw: &mut Vec<u8>) -> Result<Option<Head>, Malformed> {
+pub(crate) fn take_head(raw: &mut Vec<u8>) -> Result<Option<Head>, Malformed> {
     let Some(end) = raw.windows(4).position(|w| w == b"\r\n\r\n") else {
         return if raw.len() > MAX_HEAD {
             Err("its head is too long".into())
@@ -88,7 +76,11 @@ fn clip(s: &str) -> String {
 }
 
 /// Takes what can be read of the body off the front of `raw` and puts it behind `out`.
-fn decode(framing: &mut Framing, raw: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<(), Malformed> {
+pub(crate) fn decode(
+    framing: &mut Framing,
+    raw: &mut Vec<u8>,
+    out: &mut Vec<u8>,
+) -> Result<(), Malformed> {
     loop {
         match *framing {
             Framing::Ended => return Ok(()),
@@ -140,176 +132,6 @@ fn chunk_size(line: &[u8]) -> Result<u64, Malformed> {
     let good = (1..=8).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_hexdigit());
     let n = u64::from_str_radix(digits, 16).ok().filter(|_| good);
     n.ok_or_else(|| format!("chunk size {:?}", clip(&text)))
-}
-
-/// An answer whose body is read as it comes.
-#[derive(Debug)]
-pub(crate) struct Response {
-    pub(crate) status: u16,
-    path: String,
-    stream: UnixStream,
-    raw: Vec<u8>,
-    framing: Framing,
-}
-
-/// Asks `GET path` at `socket`, and reads the head of the answer, all within `time`.
-pub(crate) fn get(socket: &Path, path: &str, time: Duration) -> Result<Response, Error> {
-    let deadline = boot() + time;
-    let timeout = || Error::Timeout {
-        path: path.to_owned(),
-        after: time,
-    };
-    let mut stream = open(socket, deadline)?.ok_or_else(timeout)?;
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: mooring\r\nAccept: application/json, text/event-stream\r\nConnection: close\r\n\r\n"
-    );
-    stream
-        .set_write_timeout(Some(left(deadline).unwrap_or(MIN_WAIT)))
-        .map_err(broken)?;
-    stream
-        .write_all(request.as_bytes())
-        .map_err(|e| if is_timeout(&e) { timeout() } else { broken(e) })?;
-    let mut raw = Vec::new();
-    loop {
-        let taken = take_head(&mut raw).map_err(|problem| Error::Answer {
-            path: path.to_owned(),
-            problem,
-        })?;
-        if let Some(Head { status, framing }) = taken {
-            return Ok(Response {
-                status,
-                path: path.to_owned(),
-                stream,
-                raw,
-                framing,
-            });
-        }
-        match read(&mut stream, &mut raw, deadline)? {
-            Got::Some => {}
-            Got::Timeout => return Err(timeout()),
-            Got::End => return Err(Error::Broken("it ended before it answered".into())),
-        }
-    }
-}
-
-impl Response {
-    /// The next piece of the body; empty at `deadline`, `None` at the body's end.
-    pub(crate) fn more(&mut self, deadline: BootTime) -> Result<Option<Vec<u8>>, Error> {
-        let mut out = Vec::new();
-        loop {
-            let path = self.path.clone();
-            let decoded = decode(&mut self.framing, &mut self.raw, &mut out);
-            decoded.map_err(|problem| Error::Answer { path, problem })?;
-            if !out.is_empty() {
-                return Ok(Some(out));
-            }
-            if self.framing == Framing::Ended {
-                return Ok(None);
-            }
-            match read(&mut self.stream, &mut self.raw, deadline)? {
-                Got::Some => {}
-                Got::Timeout => return Ok(Some(out)),
-                Got::End if self.framing == Framing::UntilClose => return Ok(None),
-                Got::End => {
-                    return Err(Error::Broken("it ended in the middle of an answer".into()));
-                }
-            }
-        }
-    }
-
-    /// The whole body.
-    pub(crate) fn whole(mut self, time: Duration) -> Result<Vec<u8>, Error> {
-        let deadline = boot() + time;
-        let mut body = Vec::new();
-        while let Some(mut piece) = self.more(deadline)? {
-            if piece.is_empty() {
-                return Err(Error::Timeout {
-                    path: self.path,
-                    after: time,
-                });
-            }
-            body.append(&mut piece);
-            if body.len() > MAX_BODY {
-                let problem = format!("it is longer than {MAX_BODY} bytes");
-                return Err(Error::Answer {
-                    path: self.path,
-                    problem,
-                });
-            }
-        }
-        Ok(body)
-    }
-}
-
-/// The shortest wait that a socket can be told; zero would mean for ever.
-const MIN_WAIT: Duration = Duration::from_millis(1);
-
-fn left(deadline: BootTime) -> Option<Duration> {
-    Some(boot().until(deadline)).filter(|d| !d.is_zero())
-}
-
-fn is_timeout(e: &std::io::Error) -> bool {
-    matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
-}
-
-#[allow(clippy::needless_pass_by_value)] // as map_err hands it over
-fn broken(e: std::io::Error) -> Error {
-    Error::Broken(e.to_string())
-}
-
-enum Got {
-    Some,
-    Timeout,
-    End,
-}
-
-fn read(stream: &mut UnixStream, raw: &mut Vec<u8>, deadline: BootTime) -> Result<Got, Error> {
-    let mut piece = [0; 4096];
-    loop {
-        let Some(left) = left(deadline) else {
-            return Ok(Got::Timeout);
-        };
-        stream.set_read_timeout(Some(left)).map_err(broken)?;
-        match stream.read(&mut piece) {
-            Ok(0) => return Ok(Got::End),
-            Ok(n) => {
-                raw.extend(piece.iter().take(n));
-                return Ok(Got::Some);
-            }
-            Err(e) if e.kind() == ErrorKind::Interrupted || is_timeout(&e) => {}
-            Err(e) => return Err(broken(e)),
-        }
-    }
-}
-
-/// Connects; `None` if the sidecar's queue stays full until `deadline`. The standard library would wait there for ever.
-fn open(socket: &Path, deadline: BootTime) -> Result<Option<UnixStream>, Error> {
-    let none = |e: rustix::io::Errno| {
-        let problem = std::io::Error::from(e).to_string();
-        Error::NoSidecar {
-            socket: socket.to_owned(),
-            problem,
-        }
-    };
-    let address = SocketAddrUnix::new(socket).map_err(none)?;
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let fd = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).map_err(none)?;
-    loop {
-        match connect(&fd, &address) {
-            Ok(()) => break,
-            Err(rustix::io::Errno::INTR) => {}
-            Err(rustix::io::Errno::AGAIN) => {
-                let Some(left) = left(deadline) else {
-                    return Ok(None);
-                };
-                std::thread::sleep(left.min(Duration::from_millis(5)));
-            }
-            Err(e) => return Err(none(e)),
-        }
-    }
-    let stream = UnixStream::from(fd);
-    stream.set_nonblocking(false).map_err(broken)?;
-    Ok(Some(stream))
 }
 
 #[cfg(test)]

@@ -28,12 +28,14 @@
 //! | [`Events`] | changes as they come |
 
 mod clock;
+mod conn;
 mod error;
 mod events;
 mod http;
 mod key;
 mod mooring;
 mod sidecar;
+mod watch;
 
 pub use clock::boot;
 pub use error::Error;
@@ -41,6 +43,7 @@ pub use events::Events;
 pub use key::VendorKey;
 pub use mooring::{Builder, Licensed, Mooring};
 pub use sidecar::{DEFAULT_SOCKET, SOCKET_VARIABLE, Sidecar};
+pub use watch::{State, Why};
 
 /// Words of the protocol that appear in this crate's API.
 pub use mooring_core::{

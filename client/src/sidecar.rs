@@ -1,8 +1,8 @@
 //! The sidecar's socket alone: what it says, unverified.
 
+use crate::conn::{Answer, Request, ask};
 use crate::error::Error;
 use crate::events::Events;
-use crate::http::{self, Response};
 use mooring_core::license::Bundle;
 use mooring_core::wire::{Problem, Status};
 use serde::de::DeserializeOwned;
@@ -49,7 +49,7 @@ impl Sidecar {
         let path = "/v1/status";
         read(
             path,
-            http::get(&self.socket, path, FROM_MEMORY)?,
+            ask(&self.socket, &Request::get(path), FROM_MEMORY)?,
             FROM_MEMORY,
         )
     }
@@ -57,10 +57,10 @@ impl Sidecar {
     /// Each change of the status, the present one first.
     pub fn events(&self) -> Result<Events, Error> {
         let path = "/v1/events";
-        let response = http::get(&self.socket, path, FROM_MEMORY)?;
-        match response.status {
-            200 => Ok(Events::new(response)),
-            _ => Err(problem(path, response, FROM_MEMORY)),
+        let answer = ask(&self.socket, &Request::get(path), FROM_MEMORY)?;
+        match answer.status {
+            200 => Ok(Events::new(answer)),
+            _ => Err(problem(path, answer, FROM_MEMORY)),
         }
     }
 
@@ -85,24 +85,24 @@ impl Sidecar {
                 (format!("/v1/token?nonce={n}"), FROM_SERVER)
             }
         };
-        read(&path, http::get(&self.socket, &path, time)?, time)
+        read(&path, ask(&self.socket, &Request::get(&path), time)?, time)
     }
 }
 
-fn read<T: DeserializeOwned>(path: &str, response: Response, time: Duration) -> Result<T, Error> {
-    if response.status != 200 {
-        return Err(problem(path, response, time));
+fn read<T: DeserializeOwned>(path: &str, answer: Answer, time: Duration) -> Result<T, Error> {
+    if answer.status != 200 {
+        return Err(problem(path, answer, time));
     }
-    let body = response.whole(time)?;
+    let body = answer.whole(time)?;
     serde_json::from_slice(&body).map_err(|e| Error::Answer {
         path: path.to_owned(),
         problem: e.to_string(),
     })
 }
 
-fn problem(path: &str, response: Response, time: Duration) -> Error {
-    let status = response.status;
-    match response.whole(time) {
+fn problem(path: &str, answer: Answer, time: Duration) -> Error {
+    let status = answer.status;
+    match answer.whole(time) {
         Err(e) => e,
         Ok(body) => match serde_json::from_slice::<Problem>(&body) {
             Ok(p) => Error::Problem(p),

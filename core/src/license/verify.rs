@@ -7,7 +7,7 @@ use super::file::{AnchorKind, LicenceError, OpenLicence, Trust};
 use super::keys::PublicKey;
 use super::token::LeaseToken;
 use super::types;
-use crate::names::{LeaseId, ProductName, Version};
+use crate::names::{ClaimName, LeaseId, ProductName, Version};
 use crate::time::Timestamp;
 use std::time::Duration;
 
@@ -41,6 +41,8 @@ pub enum MinAnchor {
 pub struct Verified {
     /// The lease.
     pub lease: LeaseId,
+    /// The holder's name for the claim.
+    pub claim: ClaimName,
     /// Seats of the product.
     pub seats: u32,
     /// How long the application may go on, from its asking if [`fresh`](Self::fresh).
@@ -228,6 +230,7 @@ pub fn verify(
     }
     Ok(Verified {
         lease: token.lease,
+        claim: token.claim,
         seats: item.seats.get(),
         run_for: token.run_for.min(open.licence.policy.grace_limit()),
         fresh,

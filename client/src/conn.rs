@@ -1,0 +1,318 @@
+//! One request over the sidecar's socket: [`Conn`] never blocks; [`Answer`] waits on it until a deadline.
+
+use crate::clock::boot;
+use crate::error::Error;
+use crate::http::{Framing, Head, decode, take_head};
+use mooring_core::time::BootTime;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, Shutdown, SocketAddrUnix, SocketFlags, SocketType,
+    connect, recv, send, shutdown, socket_with,
+};
+use std::path::Path;
+use std::time::Duration;
+
+/// The longest body that is read whole.
+const MAX_BODY: usize = 1024 * 1024;
+/// How much one [`Conn::step`] reads at most, so that a sidecar that never ends does not keep its reader for ever.
+const STEP: usize = 64 * 1024;
+
+/// What to ask.
+#[derive(Clone, Debug)]
+pub(crate) struct Request<'a> {
+    pub(crate) method: &'static str,
+    /// Path and query, of characters that need no escape.
+    pub(crate) path: &'a str,
+    /// How long the sidecar may hold its answer back.
+    pub(crate) wait: Option<Duration>,
+    /// JSON.
+    pub(crate) body: Option<&'a [u8]>,
+}
+
+impl<'a> Request<'a> {
+    pub(crate) fn get(path: &'a str) -> Self {
+        Self {
+            method: "GET",
+            path,
+            wait: None,
+            body: None,
+        }
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let Self {
+            method,
+            path,
+            wait,
+            body,
+        } = self;
+        let mut head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: mooring\r\nAccept: application/json, text/event-stream\r\nConnection: close\r\n"
+        );
+        if let Some(wait) = wait {
+            head.push_str(&format!("Prefer: wait={}\r\n", wait.as_secs()));
+        }
+        if let Some(body) = body {
+            head.push_str(&format!(
+                "Content-Type: application/json\r\nContent-Length: {}\r\n",
+                body.len()
+            ));
+        } else if *method != "GET" {
+            head.push_str("Content-Length: 0\r\n");
+        }
+        head.push_str("\r\n");
+        let mut bytes = head.into_bytes();
+        bytes.extend(body.unwrap_or_default());
+        bytes
+    }
+}
+
+/// A connection with one request on it.
+#[derive(Debug)]
+pub(crate) struct Conn {
+    fd: OwnedFd,
+    path: String,
+    unsent: Vec<u8>,
+    raw: Vec<u8>,
+    status: Option<u16>,
+    framing: Framing,
+}
+
+impl Conn {
+    /// Connects; `None` if the sidecar's queue of connections is full now: it hangs, or is very busy.
+    pub(crate) fn open(socket: &Path, request: &Request<'_>) -> Result<Option<Self>, Error> {
+        let none = |e: Errno| Error::NoSidecar {
+            socket: socket.to_owned(),
+            problem: std::io::Error::from(e).to_string(),
+        };
+        let address = SocketAddrUnix::new(socket).map_err(none)?;
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let fd = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).map_err(none)?;
+        loop {
+            match connect(&fd, &address) {
+                Ok(()) => break,
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return Ok(None),
+                Err(e) => return Err(none(e)),
+            }
+        }
+        Ok(Some(Self {
+            fd,
+            path: request.path.to_owned(),
+            unsent: request.bytes(),
+            raw: Vec::new(),
+            status: None,
+            framing: Framing::UntilClose,
+        }))
+    }
+
+    /// The answer's status, once its head is there.
+    pub(crate) fn status(&self) -> Option<u16> {
+        self.status
+    }
+
+    /// Whether it waits to write, too.
+    pub(crate) fn writes(&self) -> bool {
+        !self.unsent.is_empty()
+    }
+
+    /// Sends and reads what can be without waiting, and puts what there is of the answer's body behind `body`.
+    /// True once the answer has ended.
+    pub(crate) fn step(&mut self, body: &mut Vec<u8>) -> Result<bool, Error> {
+        self.send()?;
+        let closed = self.receive()?;
+        if self.status.is_none() {
+            let head = take_head(&mut self.raw).map_err(|p| self.malformed(p))?;
+            if let Some(Head { status, framing }) = head {
+                self.status = Some(status);
+                self.framing = framing;
+            } else if closed {
+                return Err(Error::Broken("it ended before it answered".into()));
+            } else {
+                return Ok(false);
+            }
+        }
+        let before = body.len();
+        decode(&mut self.framing, &mut self.raw, body).map_err(|problem| Error::Answer {
+            path: self.path.clone(),
+            problem,
+        })?;
+        match self.framing {
+            Framing::Ended => Ok(true),
+            Framing::UntilClose => Ok(closed),
+            // What came before the break is told first.
+            _ if closed && body.len() > before => Ok(false),
+            _ if closed => Err(Error::Broken("it ended in the middle of an answer".into())),
+            _ => Ok(false),
+        }
+    }
+
+    fn malformed(&self, problem: String) -> Error {
+        Error::Answer {
+            path: self.path.clone(),
+            problem,
+        }
+    }
+
+    fn send(&mut self) -> Result<(), Error> {
+        while !self.unsent.is_empty() {
+            // An application in another language may not ignore SIGPIPE.
+            match send(&self.fd, &self.unsent, SendFlags::NOSIGNAL) {
+                Ok(n) => drop(self.unsent.drain(..n)),
+                Err(Errno::AGAIN) => return Ok(()),
+                Err(Errno::INTR) => {}
+                // A sidecar that is full answers without reading; its answer is there to be read.
+                Err(Errno::PIPE | Errno::CONNRESET) => self.unsent.clear(),
+                Err(e) => return Err(broken(e)),
+            }
+        }
+        Ok(())
+    }
+
+    /// True once the other end has closed.
+    fn receive(&mut self) -> Result<bool, Error> {
+        let (mut piece, mut read) = ([0; 8192], 0);
+        while read < STEP {
+            match recv(&self.fd, &mut piece[..], RecvFlags::empty()) {
+                Ok((0, _)) => return Ok(true),
+                Ok((n, _)) => {
+                    self.raw.extend(piece.iter().take(n));
+                    read += n;
+                }
+                Err(Errno::AGAIN) => return Ok(false),
+                Err(Errno::INTR) => {}
+                Err(e) => return Err(broken(e)),
+            }
+        }
+        Ok(false)
+    }
+
+    /// Ends the connection for every process that has a copy of it: a forked child keeps no seat.
+    pub(crate) fn end(&self) {
+        // There is nothing to be done if it has ended already.
+        let _ = shutdown(&self.fd, Shutdown::Both);
+    }
+}
+
+impl AsFd for Conn {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+fn broken(e: Errno) -> Error {
+    Error::Broken(std::io::Error::from(e).to_string())
+}
+
+/// Waits until `fds` can be read (or written, where it is said so), until `deadline` at most.
+pub(crate) fn wait(fds: &[(BorrowedFd<'_>, bool)], deadline: BootTime) -> Result<(), Error> {
+    let mut polled = fds
+        .iter()
+        .map(|(fd, writes)| {
+            let write = if *writes {
+                PollFlags::OUT
+            } else {
+                PollFlags::empty()
+            };
+            PollFd::from_borrowed_fd(*fd, PollFlags::IN | write)
+        })
+        .collect::<Vec<_>>();
+    let left = (deadline != BootTime::NEVER).then(|| boot().until(deadline));
+    let left = left.map(|d| Timespec {
+        tv_sec: i64::try_from(d.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: d.subsec_nanos().into(),
+    });
+    match poll(&mut polled, left.as_ref()) {
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(e) => Err(broken(e)),
+    }
+}
+
+/// An answer whose body is read as it comes; its calls wait.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    conn: Conn,
+    body: Vec<u8>,
+    ended: bool,
+}
+
+/// Asks at `socket`, and reads the head of the answer, all within `time`.
+pub(crate) fn ask(socket: &Path, request: &Request<'_>, time: Duration) -> Result<Answer, Error> {
+    let deadline = boot() + time;
+    let timeout = || Error::Timeout {
+        path: request.path.to_owned(),
+        after: time,
+    };
+    let mut conn = loop {
+        if let Some(conn) = Conn::open(socket, request)? {
+            break conn;
+        }
+        if boot() >= deadline {
+            return Err(timeout());
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    let mut body = Vec::new();
+    loop {
+        let ended = conn.step(&mut body)?;
+        if let Some(status) = conn.status() {
+            return Ok(Answer {
+                status,
+                conn,
+                body,
+                ended,
+            });
+        }
+        if boot() >= deadline {
+            return Err(timeout());
+        }
+        wait(&[(conn.as_fd(), conn.writes())], deadline)?;
+    }
+}
+
+impl Answer {
+    /// The next piece of the body; empty at `deadline`, `None` at the body's end.
+    pub(crate) fn more(&mut self, deadline: BootTime) -> Result<Option<Vec<u8>>, Error> {
+        loop {
+            if !self.body.is_empty() {
+                return Ok(Some(std::mem::take(&mut self.body)));
+            }
+            if self.ended {
+                return Ok(None);
+            }
+            self.ended = self.conn.step(&mut self.body)?;
+            if self.body.is_empty() && !self.ended {
+                if boot() >= deadline {
+                    return Ok(Some(Vec::new()));
+                }
+                wait(&[(self.conn.as_fd(), self.conn.writes())], deadline)?;
+            }
+        }
+    }
+
+    /// The whole body.
+    pub(crate) fn whole(mut self, time: Duration) -> Result<Vec<u8>, Error> {
+        let deadline = boot() + time;
+        let mut body = Vec::new();
+        while let Some(mut piece) = self.more(deadline)? {
+            if piece.is_empty() {
+                return Err(Error::Timeout {
+                    path: self.conn.path,
+                    after: time,
+                });
+            }
+            body.append(&mut piece);
+            if body.len() > MAX_BODY {
+                let problem = format!("it is longer than {MAX_BODY} bytes");
+                return Err(Error::Answer {
+                    path: self.conn.path,
+                    problem,
+                });
+            }
+        }
+        Ok(body)
+    }
+}
