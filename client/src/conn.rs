@@ -42,29 +42,25 @@ impl<'a> Request<'a> {
     }
 
     fn bytes(&self) -> Vec<u8> {
-        let Self {
-            method,
-            path,
-            wait,
-            body,
-        } = self;
-        let mut head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: mooring\r\nAccept: application/json, text/event-stream\r\nConnection: close\r\n"
-        );
-        if let Some(wait) = wait {
-            head.push_str(&format!("Prefer: wait={}\r\n", wait.as_secs()));
+        let body = self.body.unwrap_or_default();
+        let mut head = vec![
+            format!("{} {} HTTP/1.1", self.method, self.path),
+            "Host: mooring".to_owned(),
+            "Accept: application/json, text/event-stream".to_owned(),
+            "Connection: close".to_owned(),
+        ];
+        if let Some(wait) = self.wait {
+            head.push(format!("Prefer: wait={}", wait.as_secs()));
         }
-        if let Some(body) = body {
-            head.push_str(&format!(
-                "Content-Type: application/json\r\nContent-Length: {}\r\n",
-                body.len()
-            ));
-        } else if *method != "GET" {
-            head.push_str("Content-Length: 0\r\n");
+        if self.method != "GET" {
+            head.push(format!("Content-Length: {}", body.len()));
         }
-        head.push_str("\r\n");
+        if self.body.is_some() {
+            head.push("Content-Type: application/json".to_owned());
+        }
+        let head = head.join("\r\n") + "\r\n\r\n";
         let mut bytes = head.into_bytes();
-        bytes.extend(body.unwrap_or_default());
+        bytes.extend(body);
         bytes
     }
 }

@@ -1,5 +1,6 @@
 //! What can go wrong, and what to do about it.
 
+use crate::watch::Why;
 use mooring_core::license::VerifyError;
 use mooring_core::wire::{HoldState, Problem};
 use std::path::PathBuf;
@@ -74,4 +75,15 @@ pub enum Error {
     /// The token does not verify.
     #[error("{0}")]
     Verify(#[from] VerifyError),
+    /// The token verifies, and is not for this seat.
+    #[error("{why}: {detail}")]
+    Disbelieved {
+        /// What is wrong with it.
+        why: Why,
+        /// What it is for.
+        detail: String,
+    },
+    /// This process was forked from the one that began.
+    #[error("this process was forked, and the seat is its parent's; take a seat in the child")]
+    Forked,
 }

@@ -27,28 +27,35 @@
 //! | [`Sidecar`] | the socket alone: status, events, tokens; no keys, nothing verified |
 //! | [`Events`] | changes as they come |
 
+mod claim;
 mod clock;
 mod conn;
+mod driver;
 mod error;
 mod events;
+mod fork;
 mod http;
 mod key;
 mod mooring;
+mod seat;
 mod sidecar;
+mod spoken;
 mod watch;
 
+pub use claim::Claim;
 pub use clock::boot;
 pub use error::Error;
 pub use events::Events;
 pub use key::VendorKey;
 pub use mooring::{Builder, Licensed, Mooring};
+pub use seat::{Changed, Details, Holding, Seat};
 pub use sidecar::{DEFAULT_SOCKET, SOCKET_VARIABLE, Sidecar};
 pub use watch::{State, Why};
 
 /// Words of the protocol that appear in this crate's API.
 pub use mooring_core::{
     license::{AnchorKind, Bundle, MinAnchor, VerifyError},
-    names::{LeaseId, ProductName},
+    names::{ClaimName, LeaseId, ProductName},
     time::BootTime,
     wire::{ClaimKind, ClaimStatus, HoldState, Problem, ProblemType, Status, WaitReason},
 };

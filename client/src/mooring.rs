@@ -19,6 +19,7 @@ pub struct Builder {
     app_version: Option<String>,
     built_on: Option<String>,
     min_anchor: MinAnchor,
+    unverified: bool,
     socket: Option<PathBuf>,
 }
 
@@ -44,6 +45,15 @@ impl Builder {
         self
     }
 
+    /// Whether a [`Seat`](crate::Seat) may start while no license server is in reach: on the sidecar's word, with an old token or
+    /// none, for at most the grace (8 h if no token says less), counted once from the asking. Without this it may not: a
+    /// restart would be worth another grace to whoever cuts the network, and the word of a socket is no proof.
+    #[must_use]
+    pub fn allow_unverified_start(mut self, allow: bool) -> Self {
+        self.unverified = allow;
+        self
+    }
+
     /// Another socket than the one that `$MOORING_SOCKET` names. The socket is a way to the sidecar, not a source of trust.
     #[must_use]
     pub fn socket(mut self, path: impl Into<PathBuf>) -> Self {
@@ -66,6 +76,7 @@ impl Builder {
             app_version: self.app_version.as_deref().map(version).transpose()?,
             built_on: self.built_on.as_deref().map(day).transpose()?,
             min_anchor: self.min_anchor,
+            unverified: self.unverified,
             sidecar: self.socket.map_or_else(Sidecar::from_env, Sidecar::at),
         };
         mooring.status()?;
@@ -102,7 +113,8 @@ pub struct Mooring {
     app_version: Option<Version>,
     built_on: Option<Timestamp>,
     min_anchor: MinAnchor,
-    sidecar: Sidecar,
+    pub(crate) unverified: bool,
+    pub(crate) sidecar: Sidecar,
 }
 
 /// A lease that verified: signed by the anchored server, under the vendor's licence, for this application.
@@ -148,6 +160,7 @@ impl Mooring {
             app_version: None,
             built_on: None,
             min_anchor: MinAnchor::Any,
+            unverified: false,
             socket: None,
         }
     }
@@ -175,7 +188,7 @@ impl Mooring {
         })?;
         let nonce = nonce()?;
         let asked = boot();
-        match self.sidecar.token(Some(&nonce)) {
+        match self.sidecar.token(None, Some(&nonce)) {
             Ok(bundle) => {
                 let v = self.check(&bundle, &product, Some(&nonce))?;
                 let until = asked + v.run_for;
@@ -201,7 +214,7 @@ impl Mooring {
             });
         }
         let remaining = Duration::from_millis(status.for_ms.unwrap_or_default());
-        match self.sidecar.token(None) {
+        match self.sidecar.token(None, None) {
             Ok(bundle) => {
                 let v = self.check(&bundle, &product, None)?;
                 let until = asked + remaining.min(v.run_for);
@@ -216,7 +229,7 @@ impl Mooring {
         }
     }
 
-    fn check(
+    pub(crate) fn check(
         &self,
         bundle: &Bundle,
         product: &ProductName,
@@ -233,7 +246,7 @@ impl Mooring {
     }
 }
 
-fn licensed(product: ProductName, v: Verified, until: BootTime) -> Licensed {
+pub(crate) fn licensed(product: ProductName, v: Verified, until: BootTime) -> Licensed {
     Licensed {
         product,
         seats: v.seats,
@@ -249,7 +262,7 @@ fn licensed(product: ProductName, v: Verified, until: BootTime) -> Licensed {
 }
 
 /// 128 random bits from the kernel, in 32 hexadecimal digits.
-fn nonce() -> Result<String, Error> {
+pub(crate) fn nonce() -> Result<String, Error> {
     let mut bytes = [0u8; 16];
     let mut filled = 0;
     while let Some(rest) = bytes.get_mut(filled..).filter(|r| !r.is_empty()) {

@@ -61,8 +61,9 @@ impl Told {
 }
 
 /// A token that verified.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Proved {
+    pub(crate) claim: ClaimName,
     pub(crate) lease: LeaseId,
     pub(crate) seats: u32,
     pub(crate) run_for: Duration,
@@ -106,7 +107,7 @@ pub(crate) struct Watch {
     /// The limit of a seat that was given back while the sidecar was away; zero if there is none.
     kept: BootTime,
     /// Which lease the open question is about.
-    asking: Option<Option<LeaseId>>,
+    asking: Option<LeaseId>,
     ask_at: BootTime,
     ask_fresh: bool,
     unanswered: u32,
@@ -187,6 +188,17 @@ impl Watch {
         self.told.as_ref().map(|t| t.state)
     }
 
+    /// Whether nothing that was not asked yet could prove the seat: worth waiting for before a start without proof.
+    pub(crate) fn is_settled(&self) -> bool {
+        let answered = self.asking.is_none() && (self.unanswered > 0 || !self.may_ask());
+        self.proof.is_some() || answered
+    }
+
+    /// What did not verify, if so.
+    pub(crate) fn lie(&self) -> Option<Why> {
+        self.lie
+    }
+
     /// The connection stands.
     pub(crate) fn opened(&mut self) {
         self.link = Link::Up;
@@ -250,12 +262,12 @@ impl Watch {
 
     /// The question was sent.
     pub(crate) fn asked(&mut self) {
-        self.asking = Some(self.told.as_ref().and_then(|t| t.lease));
+        self.asking = self.told.as_ref().and_then(|t| t.lease);
     }
 
     /// A token came that verifies, in answer to the question sent at `asked`.
-    pub(crate) fn proved(&mut self, asked: BootTime, p: Proved, now: BootTime) {
-        let about = self.asking.take().flatten();
+    pub(crate) fn proved(&mut self, asked: BootTime, p: &Proved, now: BootTime) {
+        let about = self.asking.take();
         let current = self.told.as_ref().and_then(|t| t.lease);
         if about != current {
             // The claim got another lease, or lost its own, while the question was under way.
@@ -263,7 +275,7 @@ impl Watch {
             self.ask_fresh = true;
             return;
         }
-        if current != Some(p.lease) {
+        if current != Some(p.lease) || self.name() != Some(&p.claim) {
             return self.disbelieve(Why::OtherLease, now);
         }
         if p.seats < self.terms.seats {
@@ -322,8 +334,8 @@ impl Watch {
     }
 
     fn may_ask(&self) -> bool {
-        let lease = self.told.as_ref().is_some_and(|t| t.licensed());
-        lease && self.asking.is_none() && self.told.as_ref().is_some_and(|t| t.lease.is_some())
+        let told = self.told.as_ref().filter(|t| t.licensed());
+        self.asking.is_none() && told.is_some_and(|t| t.lease.is_some())
     }
 
     /// Once the new seat is proved, what was kept of the old one is over.

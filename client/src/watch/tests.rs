@@ -42,6 +42,7 @@ fn told(state: HoldState, until: BootTime) -> Told {
 
 fn proof(run_for: Duration) -> Proved {
     Proved {
+        claim: ClaimName::new("hold-x").unwrap(),
         lease: lease(1),
         seats: 2,
         run_for,
@@ -62,7 +63,7 @@ fn held() -> Watch {
     assert_eq!(w.want(s(100)), Some(Want::Ask { fresh: true }));
     w.asked();
     assert_eq!(w.want(s(100)), None);
-    w.proved(s(100), proof(secs(90)), s(101));
+    w.proved(s(100), &proof(secs(90)), s(101));
     assert_eq!(w.word(s(101)).at(s(101)), State::Licensed { until: s(190) });
     w
 }
@@ -86,7 +87,7 @@ fn it_is_asked_again_within_a_tenth_of_the_grace_and_the_limit_moves_on() {
     assert_eq!(w.want(t(again.as_millis() - 1)), None);
     assert_eq!(w.want(again), Some(Want::Ask { fresh: true }));
     w.asked();
-    w.proved(again, proof(secs(90)), again);
+    w.proved(again, &proof(secs(90)), again);
     assert_eq!(
         at(&w, again),
         State::Licensed {
@@ -176,6 +177,10 @@ fn what_does_not_verify_ends_the_licence_until_something_does() {
         lease: lease(2),
         ..proof(secs(90))
     };
+    let wrong_claim = Proved {
+        claim: ClaimName::new("hold-y").unwrap(),
+        ..proof(secs(90))
+    };
     let fewer = Proved {
         seats: 1,
         ..proof(secs(90))
@@ -183,13 +188,14 @@ fn what_does_not_verify_ends_the_licence_until_something_does() {
     for (bad, why) in [
         (None, Why::NotVerified),
         (Some(wrong_lease), Why::OtherLease),
+        (Some(wrong_claim), Why::OtherLease),
         (Some(fewer), Why::FewerSeats),
     ] {
         let mut w = held();
         w.asked();
         match bad {
             None => w.disproved(s(110)),
-            Some(p) => w.proved(s(110), p, s(110)),
+            Some(p) => w.proved(s(110), &p, s(110)),
         }
         assert_eq!(at(&w, s(110)), State::Unlicensed { why });
         w.told(told(HoldState::Held, s(300)), s(111));
@@ -201,7 +207,7 @@ fn what_does_not_verify_ends_the_licence_until_something_does() {
         let again = w.wake_at(s(111));
         assert!(again <= s(112), "{again}");
         w.asked();
-        w.proved(s(112), proof(secs(90)), s(112));
+        w.proved(s(112), &proof(secs(90)), s(112));
         assert_eq!(at(&w, s(112)), State::Licensed { until: s(202) });
     }
 }
@@ -213,7 +219,7 @@ fn an_answer_about_an_earlier_lease_is_neither_proof_nor_lie() {
     let mut other = told(HoldState::Held, s(200));
     other.lease = Some(lease(3));
     w.told(other, s(110));
-    w.proved(s(110), proof(secs(500)), s(110));
+    w.proved(s(110), &proof(secs(500)), s(110));
     assert_eq!(at(&w, s(110)), State::Licensed { until: s(190) });
     assert_eq!(w.want(s(110)), Some(Want::Ask { fresh: true }));
 }
@@ -270,13 +276,13 @@ fn a_start_on_the_sidecars_word_is_the_applications_choice_and_bounded_once() {
             fresh: false,
             ..proof(secs(60))
         };
-        w.proved(s(141), old, s(141));
+        w.proved(s(141), &old, s(141));
         assert_eq!(at(&w, s(141)), ending(19_000, Why::Unproven));
         w.told(optimistic, s(142));
         assert_eq!(at(&w, s(142)), ending(18_000, Why::Unproven));
         w.told(told(HoldState::Held, far), s(150));
         w.asked();
-        w.proved(s(150), proof(secs(60)), s(150));
+        w.proved(s(150), &proof(secs(60)), s(150));
         assert!(
             matches!(at(&w, s(150)), State::Ending { .. }),
             "held_until has passed in this test"
@@ -289,7 +295,7 @@ fn a_start_on_the_sidecars_word_is_the_applications_choice_and_bounded_once() {
 fn a_seat_given_back_meanwhile_runs_out_and_flapping_does_not_extend_it() {
     let mut w = held();
     w.asked();
-    w.proved(s(101), proof(secs(8 * 3600)), s(101));
+    w.proved(s(101), &proof(secs(8 * 3600)), s(101));
     w.told(told(HoldState::Held, s(20_000)), s(101));
     let mut limit = s(101) + DEFAULT_MAX_CONTESTED;
     w.broken(s(101));
@@ -318,7 +324,7 @@ fn a_seat_given_back_meanwhile_runs_out_and_flapping_does_not_extend_it() {
         lease: lease(9),
         ..proof(secs(1000))
     };
-    w.proved(s(400), p, s(400));
+    w.proved(s(400), &p, s(400));
     assert_eq!(at(&w, s(400)), State::Licensed { until: s(1400) });
 }
 
@@ -483,12 +489,13 @@ fn run(unverified: bool, steps: &[Step]) -> Result<(), TestCaseError> {
                 }
                 w.asked();
                 let p = Proved {
+                    claim: ClaimName::new("hold-x").unwrap(),
                     lease: lease(*l),
                     seats: *seats,
                     run_for: secs(*run_for),
                     fresh: *fresh,
                 };
-                w.proved(t(now - ago), p, t(now));
+                w.proved(t(now - ago), &p, t(now));
             }
             Step::Disproved => w.disproved(t(now)),
             Step::Unanswered => w.unanswered(t(now)),

@@ -1,51 +1,14 @@
-//! The library against sidecars of every kind: good, slow, broken, lying.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+//! Questions that wait for their answer: status, events, tokens, [`Mooring::verify`].
 
-use mooring_client::{Bundle, Error, HoldState, Mooring, Sidecar, VendorKey, VerifyError, boot};
-use mooring_core::license::{Envelope, LeaseToken, SigningKey, types};
-use mooring_core::wire::{Problem, ProblemType};
+use crate::lab::{answer, bundle, bundle_for, problem, vendor};
+use mooring_client::{Error, HoldState, Mooring, Sidecar, VendorKey, VerifyError, boot};
+use mooring_core::license::{LeaseToken, SigningKey, types};
+use mooring_core::wire::ProblemType;
 use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
-use std::sync::LazyLock;
 use std::time::Duration;
-
-static VECTORS: LazyLock<Value> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("../../core/testdata/vectors.json")).unwrap()
-});
-
-/// The plain good chain of the vectors; its nonce is that of another day.
-fn bundle() -> Bundle {
-    let envelope = |n: &str| VECTORS["envelopes"][n].clone();
-    let all = json!({
-        "licence": envelope("ed25519.licence"), "delegation": envelope("ed25519.delegation"), "lease": envelope("ed25519.lease"),
-    });
-    serde_json::from_value(all).unwrap()
-}
-
-/// The same with this nonce, signed by the vectors' server.
-fn bundle_for(nonce: &str) -> Bundle {
-    let mut b = bundle();
-    let server = SigningKey::from_seed(&[5; 32]).unwrap();
-    let (mut token, _) = b
-        .lease
-        .open::<LeaseToken>(types::LEASE, &[server.public()])
-        .unwrap();
-    token.nonce = Some(nonce.into());
-    b.lease = Envelope::sign(types::LEASE, &token, &server).unwrap();
-    b
-}
-
-fn vendor() -> VendorKey {
-    VendorKey::from_hex(
-        VECTORS["keys"]["vendor"]["public"]
-            .as_str()
-            .unwrap()
-            .strip_prefix("ed25519:")
-            .unwrap(),
-    )
-}
 
 fn status(state: &str, licensed: bool) -> Value {
     let now = boot().as_millis();
@@ -54,19 +17,6 @@ fn status(state: &str, licensed: bool) -> Value {
         "forMs": licensed.then_some(60_000), "untilBootMs": licensed.then_some(now + 60_000), "unknownField": true,
         "claims": [{"name": "pod", "state": state, "licensed": licensed, "items": [{"product": "render", "seats": 2}]}],
     })
-}
-
-fn answer(code: u16, body: &impl serde::Serialize) -> Vec<u8> {
-    let body = serde_json::to_string(body).unwrap();
-    format!(
-        "HTTP/1.1 {code} x\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .into_bytes()
-}
-
-fn problem(kind: ProblemType, detail: &str) -> Vec<u8> {
-    answer(kind.status(), &Problem::new(kind, detail))
 }
 
 /// A socket behind which `f` writes what it likes for the path asked; `None` goes to the ordinary answers.
@@ -319,7 +269,7 @@ fn a_nonce_that_no_server_takes_is_not_sent() {
         "a\r\nHost: evil\r\n\r\n.....",
     ] {
         assert!(matches!(
-            Sidecar::at(&fake.socket).token(Some(bad)),
+            Sidecar::at(&fake.socket).token(None, Some(bad)),
             Err(Error::Argument { field: "nonce", .. })
         ));
     }

@@ -1,0 +1,141 @@
+//! Asking for a seat: what is asked for, for how long to wait, and with or without a thread.
+
+use crate::clock::boot;
+use crate::driver::{Driver, Order, Source};
+use crate::error::Error;
+use crate::mooring::Mooring;
+use crate::seat::{Holding, Seat};
+use mooring_core::names::{ClaimName, ProductName, Version};
+use mooring_core::request::MAX_SEATS;
+use std::time::Duration;
+
+/// Without [`Claim::wait`]: for a definite answer, a little longer than a sidecar tries to reach its license server.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What is asked for; made by [`Mooring::claim`], [`Mooring::pod`] and [`Mooring::named`].
+#[derive(Clone, Debug)]
+#[must_use = "nothing is asked for before `hold`"]
+pub struct Claim<'a> {
+    mooring: &'a Mooring,
+    source: Result<Source, BadName>,
+    product: String,
+    seats: u32,
+    version: Option<String>,
+    wait: Option<Duration>,
+    thread: bool,
+}
+
+/// A claim's name that is none; said when the seat is asked for.
+type BadName = String;
+
+impl Mooring {
+    /// A seat of this application's own, from the annotation's or the agent's license server. It lives as long as the [`Seat`]:
+    /// a process that ends, however, gives it back.
+    pub fn claim(&self, product: &str) -> Claim<'_> {
+        Claim::new(self, product, Ok(Source::Hold))
+    }
+
+    /// The seats that the pod holds by its annotation (or the agent by `--licenses`): followed and verified, never given back
+    /// by the application.
+    pub fn pod(&self, product: &str) -> Claim<'_> {
+        Claim::new(self, product, Ok(Source::Pod))
+    }
+
+    /// The claim of this name, made by [`Sidecar::put_claim`](crate::Sidecar::put_claim): followed and verified.
+    pub fn named(&self, name: &str, product: &str) -> Claim<'_> {
+        let source = ClaimName::new(name).map(Source::Named);
+        Claim::new(
+            self,
+            product,
+            source.map_err(|_| name.chars().take(80).collect()),
+        )
+    }
+}
+
+impl<'a> Claim<'a> {
+    fn new(mooring: &'a Mooring, product: &str, source: Result<Source, BadName>) -> Self {
+        Self {
+            mooring,
+            source,
+            product: product.chars().take(80).collect(),
+            seats: 1,
+            version: None,
+            wait: None,
+            thread: true,
+        }
+    }
+
+    /// How many seats; one without this. Of the pod's claim: how many it must have at least.
+    pub fn seats(mut self, seats: u32) -> Self {
+        self.seats = seats;
+        self
+    }
+
+    /// The version to ask for, if the license server is to tell them apart. What the licence must cover is the
+    /// [`app_version`](crate::Builder::app_version), whatever is asked for here.
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = Some(version.into());
+        self
+    }
+
+    /// How long to wait for a free seat, and for its proof. Without it: not at all for a seat, and 20 s for an answer.
+    pub fn wait(mut self, time: Duration) -> Self {
+        self.wait = Some(time);
+        self
+    }
+
+    /// Starts no thread: the application calls [`Seat::poll`] itself.
+    pub fn without_thread(mut self) -> Self {
+        self.thread = false;
+        self
+    }
+
+    /// Takes the seat, and waits for it.
+    ///
+    /// It returns once the license server's answer to a question of this library's own has verified; with
+    /// [`allow_unverified_start`](crate::Builder::allow_unverified_start) also if there is no license server in reach.
+    pub fn hold(self) -> Result<Seat, Error> {
+        let (impatient, thread) = (self.wait.is_none(), self.thread);
+        let seat = self.begin()?;
+        seat.begin(impatient)?;
+        if thread {
+            seat.start_thread()?;
+        }
+        Ok(seat)
+    }
+
+    /// The same on any executor: the seat's thread, which is started at once, wakes the task.
+    pub fn hold_async(self) -> Holding {
+        let impatient = self.wait.is_none();
+        Holding::new(self.begin(), impatient)
+    }
+
+    fn begin(self) -> Result<Seat, Error> {
+        let bad = |field, value: &str, expected: &str| Error::Argument {
+            field,
+            value: value.chars().take(80).collect(),
+            expected: expected.to_owned(),
+        };
+        let name = "1 to 63 of a-z, 0-9, '-', '_' and '.', a letter or digit first and last";
+        let product =
+            ProductName::new(&self.product).map_err(|_| bad("product", &self.product, name))?;
+        let source = self.source.map_err(|n| bad("claim", &n, name))?;
+        if !(1..=MAX_SEATS).contains(&self.seats) {
+            let expected = format!("1 to {MAX_SEATS}");
+            return Err(bad("seats", &self.seats.to_string(), &expected));
+        }
+        let version = self.version.as_deref();
+        let form = "1 to 32 of letters, digits, '.', '-', '_' and '+'";
+        let version = version
+            .map(|v| Version::new(v).map_err(|_| bad("version", v, form)))
+            .transpose()?;
+        let order = Order {
+            product,
+            seats: self.seats,
+            version,
+            source,
+        };
+        let deadline = boot() + self.wait.unwrap_or(PATIENCE);
+        Seat::new(Driver::new(self.mooring.clone(), order, deadline)?)
+    }
+}

@@ -1,0 +1,338 @@
+//! The I/O of one seat around [`Watch`]: a connection that follows the claim, one more for each question, a timer on the
+//! boot clock. Nothing here waits; [`Driver::fd`] becomes readable when [`Driver::poll`] has something to do.
+
+mod outcome;
+mod question;
+
+use crate::clock::boot;
+use crate::conn::{Conn, Request};
+use crate::error::Error;
+use crate::events::Parser;
+use crate::mooring::{Licensed, Mooring, nonce};
+use crate::spoken::{Spoken, SpokenStatus};
+use crate::watch::{Terms, Want, Watch, Word};
+use mooring_core::names::{ClaimName, ProductName, Version};
+use mooring_core::time::BootTime;
+use mooring_core::wire::{HoldState, Problem, ProblemType};
+use question::{ANSWER, Question};
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::fd::{AsFd as _, OwnedFd};
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
+    timerfd_settime,
+};
+use std::sync::Arc;
+
+/// The longest token, and the longest problem, that is read.
+const MAX_ANSWER: usize = 256 * 1024;
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Order {
+    pub(crate) product: ProductName,
+    pub(crate) seats: u32,
+    pub(crate) version: Option<Version>,
+    pub(crate) source: Source,
+}
+
+/// Which claim it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// One of its own, that lives as long as the connection.
+    Hold,
+    /// The pod's, from its annotation.
+    Pod,
+    /// The one of this name.
+    Named(ClaimName),
+}
+
+/// A claim that is followed.
+#[derive(Debug)]
+struct Stream {
+    conn: Conn,
+    parser: Parser,
+    /// The body of an answer that is no stream.
+    problem: Vec<u8>,
+    resumes: bool,
+}
+
+/// One seat's connections.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    mooring: Mooring,
+    order: Order,
+    watch: Watch,
+    stream: Option<Stream>,
+    question: Option<Question>,
+    epoll: Arc<OwnedFd>,
+    timer: OwnedFd,
+    /// Until when a first success is waited for.
+    pub(crate) deadline: BootTime,
+    proof: Option<Licensed>,
+    spoken: Option<Spoken>,
+    /// What went wrong last.
+    error: Option<Error>,
+}
+
+impl Driver {
+    pub(crate) fn new(mooring: Mooring, order: Order, deadline: BootTime) -> Result<Self, Error> {
+        let system = |e: rustix::io::Errno| Error::Broken(std::io::Error::from(e).to_string());
+        let epoll = epoll::create(CreateFlags::CLOEXEC).map_err(system)?;
+        let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
+        let timer = timerfd_create(TimerfdClockId::Boottime, flags).map_err(system)?;
+        epoll::add(&epoll, &timer, EventData::new_u64(0), EventFlags::IN).map_err(system)?;
+        let terms = Terms {
+            seats: order.seats,
+            unverified: mooring.unverified,
+            hold: order.source == Source::Hold,
+        };
+        let random = u64::from_str_radix(nonce()?.get(..16).unwrap_or_default(), 16);
+        let watch = Watch::new(terms, random.unwrap_or_default(), boot());
+        Ok(Self {
+            mooring,
+            order,
+            watch,
+            stream: None,
+            question: None,
+            epoll: Arc::new(epoll),
+            timer,
+            deadline,
+            proof: None,
+            spoken: None,
+            error: None,
+        })
+    }
+
+    /// Readable when there is something to do.
+    pub(crate) fn fd(&self) -> Arc<OwnedFd> {
+        self.epoll.clone()
+    }
+
+    /// Does what can be done now.
+    pub(crate) fn poll(&mut self) -> Word {
+        let now = boot();
+        self.read_stream(now);
+        self.read_answer(now);
+        while let Some(want) = self.watch.want(now) {
+            match want {
+                Want::Open { resume } => self.open(resume.as_ref(), now),
+                Want::Ask { fresh } => self.ask(fresh, now),
+            }
+        }
+        self.arm(now);
+        self.watch.word(now)
+    }
+
+    /// The last token that verified.
+    pub(crate) fn proof(&self) -> Option<&Licensed> {
+        self.proof.as_ref()
+    }
+
+    /// What the sidecar said last.
+    pub(crate) fn spoken(&self) -> Option<&Spoken> {
+        self.spoken.as_ref()
+    }
+
+    /// What there is to say of the state, in words.
+    pub(crate) fn message(&self) -> Option<String> {
+        let error = self.error.as_ref().map(ToString::to_string);
+        error.or_else(|| self.spoken.as_ref().and_then(|s| s.message.clone()))
+    }
+
+    /// Ends the connections: a hold is given back by that.
+    pub(crate) fn close(&mut self) {
+        self.end_stream();
+        self.end_question();
+    }
+
+    /// In a forked child: lets go of its copies, and leaves the parent's connections alone.
+    pub(crate) fn abandon(&mut self) {
+        self.stream = None;
+        self.question = None;
+    }
+
+    fn end_stream(&mut self) {
+        if let Some(s) = self.stream.take() {
+            self.end(&s.conn);
+        }
+    }
+
+    fn end_question(&mut self) {
+        if let Some(q) = self.question.take() {
+            self.end(&q.conn);
+        }
+    }
+
+    /// A forked child may hold a copy, so closing alone would neither end it nor take it out of the epoll set.
+    fn end(&self, conn: &Conn) {
+        let _ = epoll::delete(&*self.epoll, conn.as_fd());
+        conn.end();
+    }
+
+    fn register(&self, conn: &Conn) -> Result<(), Error> {
+        let write = if conn.writes() {
+            EventFlags::OUT
+        } else {
+            EventFlags::empty()
+        };
+        let (fd, data) = (conn.as_fd(), EventData::new_u64(0));
+        let done = epoll::add(&*self.epoll, fd, data, EventFlags::IN | write);
+        let done = match done {
+            Err(rustix::io::Errno::EXIST) => {
+                epoll::modify(&*self.epoll, fd, data, EventFlags::IN | write)
+            }
+            other => other,
+        };
+        done.map_err(|e| Error::Broken(std::io::Error::from(e).to_string()))
+    }
+
+    fn connect(&self, request: &Request<'_>) -> Result<Conn, Error> {
+        let conn = Conn::open(self.mooring.sidecar.socket(), request)?;
+        let conn = conn.ok_or_else(|| Error::Broken("its queue of connections is full".into()))?;
+        self.register(&conn)?;
+        Ok(conn)
+    }
+
+    fn open(&mut self, resume: Option<&ClaimName>, now: BootTime) {
+        let order = &self.order;
+        let (request, kind) = match (&order.source, resume) {
+            (Source::Hold, Some(name)) => (format!("/v1/hold?resume={name}"), "claim"),
+            (Source::Hold, None) => {
+                let mut path = format!("/v1/hold?product={}&seats={}", order.product, order.seats);
+                if let Some(v) = &order.version {
+                    path.push_str("&version=");
+                    path.push_str(&v.as_str().replace('+', "%2B"));
+                }
+                if self.mooring.unverified {
+                    path.push_str("&start=optimistic");
+                }
+                (path, "claim")
+            }
+            (Source::Pod | Source::Named(_), _) => ("/v1/events".to_owned(), "status"),
+        };
+        let mut request = Request::get(&request);
+        if kind == "claim" {
+            request.method = "POST";
+        }
+        match self.connect(&request) {
+            Ok(conn) => {
+                self.stream = Some(Stream {
+                    conn,
+                    parser: Parser::of(kind),
+                    problem: Vec::new(),
+                    resumes: resume.is_some(),
+                });
+                self.watch.opened();
+                self.read_stream(now);
+            }
+            Err(e) => {
+                self.error = Some(e);
+                self.watch.broken(now);
+            }
+        }
+    }
+
+    fn read_stream(&mut self, now: BootTime) {
+        let Some(mut s) = self.stream.take() else {
+            return;
+        };
+        let mut body = Vec::new();
+        let ended = s.conn.step(&mut body);
+        let stays = match (ended, s.conn.status()) {
+            (Err(e), _) => Err(e),
+            (Ok(ended), None | Some(200)) => {
+                s.parser.bytes.append(&mut body);
+                match self.read_events(&mut s.parser, now) {
+                    Ok(()) if ended => Err(Error::Broken("the sidecar has ended".into())),
+                    other => other,
+                }
+            }
+            (Ok(ended), Some(status)) => {
+                s.problem.append(&mut body);
+                if ended || s.problem.len() > MAX_ANSWER {
+                    Err(problem("/v1/hold", status, &s.problem))
+                } else {
+                    Ok(())
+                }
+            }
+        };
+        let Err(e) = stays.and_then(|()| self.register(&s.conn)) else {
+            self.stream = Some(s);
+            return;
+        };
+        self.end(&s.conn);
+        let unknown = matches!(&e, Error::Problem(p) if matches!(p.kind, ProblemType::NotFound | ProblemType::UnknownLease));
+        // After a refusal the stream ends, which is no news.
+        if self.watch.told_state() != Some(HoldState::Refused) {
+            self.error = Some(e);
+        }
+        if unknown && s.resumes {
+            self.watch.resume_unknown(now);
+        } else {
+            self.watch.broken(now);
+        }
+    }
+
+    fn read_events(&mut self, parser: &mut Parser, now: BootTime) -> Result<(), Error> {
+        let bad = |problem: String| Error::Answer {
+            path: "its events".into(),
+            problem,
+        };
+        while let Some(data) = parser.next().map_err(bad)? {
+            let spoken = if self.order.source == Source::Hold {
+                serde_json::from_str::<Spoken>(&data).map(Some)
+            } else {
+                serde_json::from_str::<SpokenStatus>(&data).map(|s| s.find(&self.order))
+            };
+            match spoken {
+                // What is not understood changes nothing: the last limit stands.
+                Err(e) => self.error = Some(bad(e.to_string())),
+                Ok(None) => self.watch.absent(),
+                Ok(Some(spoken)) => {
+                    if self.watch.lie().is_none() {
+                        self.error = None;
+                    }
+                    self.watch.told(spoken.told(now), now);
+                    self.spoken = Some(spoken);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The timer's next time.
+    fn arm(&self, now: BootTime) {
+        let answer = self.question.as_ref().map(|q| q.asked + ANSWER);
+        let deadline = Some(self.deadline).filter(|d| *d > now);
+        let at = [answer, deadline].into_iter().flatten().min();
+        let at = at
+            .unwrap_or(BootTime::NEVER)
+            .min(self.watch.wake_at(now))
+            .as_millis();
+        let (tv_sec, tv_nsec) = if at == u64::MAX {
+            (0, 0) // disarmed
+        } else {
+            let secs = i64::try_from(at / 1000).unwrap_or(i64::MAX);
+            (secs, i64::try_from(at % 1000 * 1_000_000 + 1).unwrap_or(1))
+        };
+        let spec = Itimerspec {
+            it_interval: Timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            },
+            it_value: Timespec { tv_sec, tv_nsec },
+        };
+        // It can only fail for a bad descriptor or a bad time, and these are neither.
+        let _ = timerfd_settime(&self.timer, TimerfdTimerFlags::ABSTIME, &spec);
+    }
+}
+
+fn problem(path: &str, status: u16, body: &[u8]) -> Error {
+    match serde_json::from_slice::<Problem>(body) {
+        Ok(p) => Error::Problem(p),
+        Err(e) => Error::Answer {
+            path: path.to_owned(),
+            problem: format!("status {status} without a problem that is understood: {e}"),
+        },
+    }
+}

@@ -1,0 +1,118 @@
+//! Asking for a token, and judging the answer.
+
+use super::{Driver, MAX_ANSWER, problem};
+use crate::conn::{Conn, Request};
+use crate::error::Error;
+use crate::mooring::{licensed, nonce};
+use crate::sidecar::token_path;
+use crate::watch::Proved;
+use mooring_core::license::Bundle;
+use mooring_core::time::BootTime;
+use std::time::Duration;
+
+/// Longer than the sidecar itself waits for the license server.
+pub(super) const ANSWER: Duration = Duration::from_secs(15);
+
+/// A question that is under way.
+#[derive(Debug)]
+pub(super) struct Question {
+    pub(super) conn: Conn,
+    nonce: Option<String>,
+    pub(super) asked: BootTime,
+    body: Vec<u8>,
+}
+
+impl Driver {
+    pub(super) fn ask(&mut self, fresh: bool, now: BootTime) {
+        self.watch.asked();
+        let nonce = match fresh.then(nonce).transpose() {
+            Ok(n) => n,
+            Err(e) => return self.no_answer(e, now),
+        };
+        let path = token_path(self.watch.name(), nonce.as_deref());
+        match self.connect(&Request::get(&path)) {
+            Ok(conn) => {
+                self.question = Some(Question {
+                    conn,
+                    nonce,
+                    asked: now,
+                    body: Vec::new(),
+                });
+                self.read_answer(now);
+            }
+            Err(e) => self.no_answer(e, now),
+        }
+    }
+
+    fn no_answer(&mut self, e: Error, now: BootTime) {
+        self.error = Some(e);
+        self.watch.unanswered(now);
+    }
+
+    pub(super) fn read_answer(&mut self, now: BootTime) {
+        let Some(mut q) = self.question.take() else {
+            return;
+        };
+        let step = q.conn.step(&mut q.body);
+        match (step, q.conn.status()) {
+            (Ok(false), _) if now >= q.asked + ANSWER => {
+                self.end(&q.conn);
+                let (path, after) = ("/v1/token".into(), ANSWER);
+                self.no_answer(Error::Timeout { path, after }, now);
+            }
+            (Ok(false), _) if q.body.len() <= MAX_ANSWER => match self.register(&q.conn) {
+                Ok(()) => self.question = Some(q),
+                Err(e) => self.no_answer(e, now),
+            },
+            (Ok(_), Some(200)) => {
+                self.end(&q.conn);
+                self.judge(&q, now);
+            }
+            (Ok(_), status) => {
+                self.end(&q.conn);
+                let e = problem("/v1/token", status.unwrap_or_default(), &q.body);
+                self.no_answer(e, now);
+            }
+            (Err(e), _) => {
+                self.end(&q.conn);
+                self.no_answer(e, now);
+            }
+        }
+    }
+
+    /// An answer came: does it prove the seat?
+    fn judge(&mut self, q: &Question, now: BootTime) {
+        let bundle = serde_json::from_slice::<Bundle>(&q.body).map_err(|e| Error::Answer {
+            path: "/v1/token".into(),
+            problem: e.to_string(),
+        });
+        let product = &self.order.product;
+        let verified = bundle.and_then(|b| self.mooring.check(&b, product, q.nonce.as_deref()));
+        let v = match verified {
+            Ok(v) => v,
+            Err(e) => {
+                self.error = Some(e);
+                return self.watch.disproved(now);
+            }
+        };
+        let proved = Proved {
+            claim: v.claim.clone(),
+            lease: v.lease,
+            seats: v.seats,
+            run_for: v.run_for,
+            fresh: v.fresh,
+        };
+        self.watch.proved(q.asked, &proved, now);
+        if let Some(why) = self.watch.lie() {
+            let detail = format!(
+                "it is for {} seats of {} by lease {} of claim {}",
+                v.seats, self.order.product, v.lease, v.claim
+            );
+            self.error = Some(Error::Disbelieved { why, detail });
+        } else {
+            self.error = None;
+            let until = q.asked + v.run_for;
+            self.proof = Some(licensed(self.order.product.clone(), v, until));
+        }
+    }
+}

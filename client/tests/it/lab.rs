@@ -1,0 +1,320 @@
+//! A sidecar in the test's process whose every word the test chooses, and a chain of signatures to choose from.
+
+use mooring_client::{Bundle, Mooring, VendorKey, boot};
+use mooring_core::license::{Envelope, LeaseToken, SigningKey, types};
+use mooring_core::names::LeaseId;
+use mooring_core::wire::{Problem, ProblemType};
+use serde_json::{Value, json};
+use std::io::{Read as _, Write as _};
+use std::net::Shutdown;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::{Duration, Instant};
+
+pub static VECTORS: LazyLock<Value> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("../../../core/testdata/vectors.json")).unwrap()
+});
+
+/// The plain good chain of the vectors; its nonce is that of another day.
+pub fn bundle() -> Bundle {
+    let envelope = |n: &str| VECTORS["envelopes"][n].clone();
+    let all = json!({
+        "licence": envelope("ed25519.licence"), "delegation": envelope("ed25519.delegation"), "lease": envelope("ed25519.lease"),
+    });
+    serde_json::from_value(all).unwrap()
+}
+
+/// The same with its token edited, signed by the vectors' server.
+pub fn edited(edit: impl FnOnce(&mut LeaseToken)) -> Bundle {
+    let mut b = bundle();
+    let server = SigningKey::from_seed(&[5; 32]).unwrap();
+    let (mut token, _) = b
+        .lease
+        .open::<LeaseToken>(types::LEASE, &[server.public()])
+        .unwrap();
+    edit(&mut token);
+    b.lease = Envelope::sign(types::LEASE, &token, &server).unwrap();
+    b
+}
+
+/// The same with this nonce.
+pub fn bundle_for(nonce: &str) -> Bundle {
+    edited(|t| t.nonce = Some(nonce.into()))
+}
+
+pub fn vendor() -> VendorKey {
+    let key = VECTORS["keys"]["vendor"]["public"].as_str().unwrap();
+    VendorKey::from_hex(key.strip_prefix("ed25519:").unwrap())
+}
+
+pub fn lease(n: u8) -> LeaseId {
+    LeaseId::from_bytes([n; 16])
+}
+
+pub fn answer(code: u16, body: &impl serde::Serialize) -> Vec<u8> {
+    let body = serde_json::to_string(body).unwrap();
+    format!(
+        "HTTP/1.1 {code} x\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+pub fn problem(kind: ProblemType, detail: &str) -> Vec<u8> {
+    answer(kind.status(), &Problem::new(kind, detail))
+}
+
+/// A claim's status as the contract has it; licensed for a minute and held for half of one, where it says so.
+pub fn claim(name: &str, state: &str) -> Value {
+    let licensed = ["Held", "Grace", "Optimistic", "Contested"].contains(&state);
+    let now = boot().as_millis();
+    json!({
+        "name": name, "kind": if name == "pod" { "pod" } else { "hold" }, "state": state, "licensed": licensed,
+        "items": [{"product": "render", "seats": 2}], "later": {"unknown": true},
+        "untilBootMs": licensed.then_some(now + 60_000), "forMs": licensed.then_some(60_000),
+        "heldUntilBootMs": (state == "Held").then_some(now + 30_000),
+        "lease": (licensed && state != "Optimistic").then(|| lease(1).to_string()),
+        "place": (state == "Waiting").then_some(3), "message": (state == "Waiting").then_some("all seats are taken"),
+    })
+}
+
+pub fn with(mut v: Value, field: &str, value: impl Into<Value>) -> Value {
+    v[field] = value.into();
+    v
+}
+
+/// What a test decides for one request: bytes to answer, or to follow the events.
+pub enum Reply {
+    Bytes(Vec<u8>),
+    /// Nothing is said, and the connection stays.
+    Hang,
+    /// A stream that begins with these events.
+    Stream(Vec<Value>),
+}
+
+type Handler = Box<dyn FnMut(&str) -> Reply + Send>;
+
+struct World {
+    handler: Handler,
+    streams: Vec<UnixStream>,
+    /// What hangs is kept open.
+    hanging: Vec<UnixStream>,
+    asked: Vec<String>,
+}
+
+/// The sidecar. `handler` gets `METHOD path`.
+pub struct Fake {
+    dir: tempfile::TempDir,
+    world: Arc<Mutex<World>>,
+    ended: Receiver<()>,
+    end: std::sync::mpsc::Sender<()>,
+}
+
+impl Fake {
+    pub fn new(handler: impl FnMut(&str) -> Reply + Send + 'static) -> Self {
+        let world = World {
+            handler: Box::new(handler),
+            streams: vec![],
+            hanging: vec![],
+            asked: vec![],
+        };
+        let (end, ended) = channel();
+        let fake = Self {
+            dir: tempfile::tempdir().unwrap(),
+            world: Arc::new(Mutex::new(world)),
+            ended,
+            end,
+        };
+        fake.start();
+        fake
+    }
+
+    /// A sidecar that holds and proves whatever is asked: one hold `hold-1`, the pod's claim `pod`.
+    pub fn good() -> Self {
+        Self::with_tokens(|nonce, name| match nonce {
+            Some(n) => answer(200, &token(n, name)),
+            None => answer(200, &bundle()),
+        })
+    }
+
+    /// One that holds whatever is asked, and proves it with what `f` makes of nonce and claim.
+    pub fn with_tokens(mut f: impl FnMut(Option<&str>, &str) -> Vec<u8> + Send + 'static) -> Self {
+        Self::new(move |request| match request.split_once(' ').unwrap() {
+            (_, path) if path.starts_with("/v1/token") => {
+                let parameter = |name: &str| {
+                    let (_, query) = path.split_once('?')?;
+                    query.split('&').find_map(|p| p.strip_prefix(name))
+                };
+                Reply::Bytes(f(parameter("nonce="), parameter("claim=").unwrap_or("pod")))
+            }
+            ("POST", _) => Reply::Stream(vec![claim("hold-1", "Held")]),
+            (_, "/v1/events") => Reply::Stream(vec![claim("pod", "Held")]),
+            _ => Reply::Bytes(status(&[claim("pod", "Held")])),
+        })
+    }
+
+    /// Listens (again).
+    pub fn start(&self) {
+        let _ = std::fs::remove_file(self.socket());
+        let listener = UnixListener::bind(self.socket()).unwrap();
+        let (world, end) = (self.world.clone(), self.end.clone());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let Some(request) = request(&mut stream) else {
+                    return; // the bell of `stop`
+                };
+                let mut w = world.lock().unwrap();
+                w.asked.push(request.clone());
+                match (w.handler)(&request) {
+                    Reply::Bytes(b) => drop(stream.write_all(&b)),
+                    Reply::Hang => w.hanging.push(stream),
+                    Reply::Stream(first) => {
+                        let _ = stream
+                            .write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+                        for e in first {
+                            write(&mut stream, &e);
+                        }
+                        watch(stream.try_clone().unwrap(), end.clone());
+                        w.streams.push(stream);
+                    }
+                }
+            }
+        });
+    }
+
+    /// As a crash: no listener, connections closed.
+    pub fn stop(&self) {
+        let _ = std::fs::remove_file(self.socket().with_extension("gone"));
+        std::fs::rename(self.socket(), self.socket().with_extension("gone")).unwrap();
+        // Wakes the listener, which ends without a request.
+        drop(UnixStream::connect(self.socket().with_extension("gone")).unwrap());
+        self.cut();
+    }
+
+    /// Closes the streams.
+    pub fn cut(&self) {
+        let mut w = self.world.lock().unwrap();
+        for s in w.streams.drain(..).chain(Vec::new()) {
+            let _ = s.shutdown(Shutdown::Both);
+        }
+        w.hanging.clear();
+    }
+
+    /// Sends an event to whoever follows.
+    pub fn say(&self, claim: &Value) {
+        for s in &mut self.world.lock().unwrap().streams {
+            write(s, claim);
+        }
+    }
+
+    /// Sends these bytes, whatever they are.
+    pub fn say_raw(&self, bytes: &[u8]) {
+        for s in &mut self.world.lock().unwrap().streams {
+            let _ = s.write_all(bytes);
+        }
+    }
+
+    /// From now on it answers otherwise.
+    pub fn now(&self, handler: impl FnMut(&str) -> Reply + Send + 'static) {
+        self.world.lock().unwrap().handler = Box::new(handler);
+    }
+
+    pub fn asked(&self) -> Vec<String> {
+        self.world.lock().unwrap().asked.clone()
+    }
+
+    /// How many requests began so.
+    pub fn count(&self, begin: &str) -> usize {
+        self.asked().iter().filter(|a| a.starts_with(begin)).count()
+    }
+
+    /// Waits until a follower is gone.
+    pub fn follower_left(&self) {
+        self.ended
+            .recv_timeout(Duration::from_secs(5))
+            .expect("the connection is still there");
+    }
+
+    pub fn follower_stays(&self) {
+        assert!(self.ended.try_recv().is_err(), "the connection was closed");
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.dir.path().join("mooring.sock")
+    }
+
+    pub fn builder(&self) -> mooring_client::Builder {
+        Mooring::builder(&[vendor()])
+            .app_version("2026.1")
+            .built_on("2026-03-01")
+            .socket(self.socket())
+    }
+
+    pub fn mooring(&self) -> Mooring {
+        self.builder().connect().unwrap()
+    }
+}
+
+/// The token that proves [`claim`]'s lease.
+pub fn token(nonce: &str, name: &str) -> Bundle {
+    edited(|t| {
+        t.nonce = Some(nonce.into());
+        t.claim = name.parse().unwrap();
+        t.lease = lease(1);
+    })
+}
+
+pub fn status(claims: &[Value]) -> Vec<u8> {
+    answer(200, &status_value(claims))
+}
+
+fn status_value(claims: &[Value]) -> Value {
+    let pod = &claims[0];
+    json!({
+        "state": pod["state"], "licensed": pod["licensed"], "bootMs": boot().as_millis(), "seq": 1, "server": "main:8443",
+        "forMs": pod["forMs"], "untilBootMs": pod["untilBootMs"], "unknownField": true, "claims": claims,
+    })
+}
+
+fn write(s: &mut UnixStream, claim: &Value) {
+    let (kind, data) = if claim["name"] == "pod" {
+        ("status", status_value(std::slice::from_ref(claim)))
+    } else {
+        ("claim", claim.clone())
+    };
+    let text = format!(": alive\n\nid: 1\nevent: {kind}\ndata: {data}\n\n");
+    let _ = s.write_all(format!("{:x}\r\n{text}\r\n", text.len()).as_bytes());
+}
+
+fn watch(mut s: UnixStream, end: std::sync::mpsc::Sender<()>) {
+    std::thread::spawn(move || {
+        while s.read(&mut [0; 64]).is_ok_and(|n| n > 0) {}
+        let _ = end.send(());
+    });
+}
+
+/// `METHOD path` of a request without a body.
+fn request(stream: &mut UnixStream) -> Option<String> {
+    let (mut request, mut byte) = (Vec::new(), [0]);
+    while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|n| n == 1) {
+        request.push(byte[0]);
+    }
+    let request = String::from_utf8(request).unwrap();
+    let mut words = request.split(' ');
+    Some(format!("{} {}", words.next()?, words.next()?))
+}
+
+/// Waits until `f` gives something.
+pub fn eventually<T>(what: &str, mut f: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + Duration::from_secs(10);
+    loop {
+        if let Some(t) = f() {
+            return t;
+        }
+        assert!(Instant::now() < end, "{what}: not within 10 s");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}

@@ -1,0 +1,14 @@
+//! The library against sidecars of every kind: good, slow, broken, lying.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    unreachable_pub
+)]
+
+mod lab;
+mod lies;
+mod seats;
+mod sidecars;
+mod ways;
