@@ -54,8 +54,12 @@ pub use watch::{State, Why};
 
 /// Words of the protocol that appear in this crate's API.
 pub use mooring_core::{
+    holder::Start,
     license::{AnchorKind, Bundle, MinAnchor, VerifyError},
-    names::{ClaimName, LeaseId, ProductName},
+    names::{ClaimName, LeaseId, ProductName, Seats, Version},
+    request::Item,
     time::BootTime,
-    wire::{ClaimKind, ClaimStatus, HoldState, Problem, ProblemType, Status, WaitReason},
+    wire::{
+        ClaimKind, ClaimStatus, HoldState, Problem, ProblemType, SocketClaim, Status, WaitReason,
+    },
 };

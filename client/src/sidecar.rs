@@ -5,7 +5,6 @@ use crate::error::Error;
 use crate::events::Events;
 use mooring_core::license::Bundle;
 use mooring_core::names::ClaimName;
-use mooring_core::request::Item;
 use mooring_core::wire::{ClaimStatus, Problem, SocketClaim, Status, claim_path, is_nonce};
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
@@ -102,12 +101,12 @@ impl Sidecar {
     pub fn put_claim(
         &self,
         name: &ClaimName,
-        items: Vec<Item>,
+        asked: &SocketClaim,
         wait: Duration,
     ) -> Result<ClaimStatus, Error> {
         let path = claim_path(name);
         let broken = |e: serde_json::Error| Error::Broken(e.to_string());
-        let body = serde_json::to_vec(&SocketClaim { items }).map_err(broken)?;
+        let body = serde_json::to_vec(asked).map_err(broken)?;
         let request = Request {
             method: "PUT",
             wait: Some(wait),

@@ -13,6 +13,7 @@ mod claims;
 mod crash;
 mod exec;
 mod lab;
+mod library;
 mod life;
 mod measure;
 mod start;

@@ -10,7 +10,7 @@ pub use books::vendor;
 pub use exec::Exec;
 pub use hold::Hold;
 pub use server::Server;
-pub use sidecar::{Sidecar, curl, raw};
+pub use sidecar::{Sidecar, builder, curl, raw};
 
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,7 @@
 //! A sidecar as a process, and the socket as any program sees it.
 
 use super::{Server, eventually, secs};
-use mooring_client::{Events, HoldState, Mooring, Status, VendorKey, boot};
+use mooring_client::{Builder, Events, HoldState, Mooring, Status, VendorKey, boot};
 use mooring_core::license::PublicKey;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -127,15 +127,11 @@ impl Sidecar {
 
     /// The client library, as the application uses it.
     pub fn mooring(&self) -> Mooring {
-        let PublicKey::Ed25519(key) = super::vendor().public() else {
-            panic!()
-        };
-        Mooring::builder(&[VendorKey::from_bytes(key)])
-            .app_version("2026.1")
-            .built_on("2026-03-01")
-            .socket(self.socket())
-            .connect()
-            .unwrap()
+        self.builder().connect().unwrap()
+    }
+
+    pub fn builder(&self) -> Builder {
+        builder().socket(self.socket())
     }
 
     /// The other subcommands, in the same container.
@@ -187,6 +183,16 @@ impl Drop for Sidecar {
             let _ = p.wait();
         }
     }
+}
+
+/// What an application compiles in.
+pub fn builder() -> Builder {
+    let PublicKey::Ed25519(key) = super::vendor().public() else {
+        panic!()
+    };
+    Mooring::builder(&[VendorKey::from_bytes(key)])
+        .app_version("2026.1")
+        .built_on("2026-03-01")
 }
 
 /// Sends these bytes to a socket and reads until the other end closes, or for five seconds.
