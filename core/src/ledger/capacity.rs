@@ -1,7 +1,7 @@
 //! What the licence has, and drawing seats from it.
 
 use super::share::{Share, ShareKey, share_key};
-use crate::license::{CountBy, Draw, Licence, VersionRange};
+use crate::license::{CountBy, Draw, Licence, TokenDraw, VersionRange};
 use crate::mutant::{self, Mutant};
 use crate::names::{LeaseId, PoolName, ProductName};
 use crate::request::Item;
@@ -306,6 +306,46 @@ impl Capacity {
         over
     }
 
+    /// Where a lease's seats come from, as its token tells it: only where there is a choice. Seats that several claims
+    /// count as one are in each of their tokens.
+    pub(super) fn draws_to_show(&self, drawn: &Drawn) -> Vec<TokenDraw> {
+        if self.products.iter().all(|p| p.from.len() < 2) {
+            return Vec::new();
+        }
+        let mut all = drawn.own.clone();
+        for share in drawn.shared.iter().filter_map(|k| self.shares.get(k)) {
+            all.extend(share.taken().flat_map(|(n, alt)| draws(*n, alt)));
+        }
+        let name = |i: usize| self.pools.get(i).map(|p| p.name.clone());
+        let show = |(i, seats): (usize, u32)| {
+            Some(TokenDraw {
+                pool: name(i)?,
+                seats,
+            })
+        };
+        all.into_iter().filter_map(show).collect()
+    }
+
+    /// As [`plan`](Self::plan), out of the same pools as before; if that cannot be, out of any.
+    pub(super) fn plan_as_before(
+        &self,
+        items: &[Item],
+        holder: &Holder,
+        before: &[TokenDraw],
+    ) -> Option<Plan> {
+        let free = self.free();
+        let had = |name: &PoolName| {
+            let of_it = before.iter().filter(|d| d.pool == *name);
+            of_it.fold(0u32, |sum, d| sum.saturating_add(d.seats))
+        };
+        let pools = self.pools.iter().zip(&free);
+        let same: Vec<u32> = pools.map(|(p, free)| had(&p.name).min(*free)).collect();
+        let as_before = (!before.is_empty())
+            .then(|| self.plan(items, holder, &same))
+            .flatten();
+        as_before.or_else(|| self.plan(items, holder, &free))
+    }
+
     /// What a lease has of each pool; seats that several claims count as one are the first claim's.
     pub(super) fn drawn_by(&self, lease: LeaseId, drawn: &Drawn) -> Draws {
         let mut all = drawn.own.clone();
@@ -338,11 +378,6 @@ impl Capacity {
                 p.used = p.used.saturating_sub(*n);
             }
         }
-    }
-
-    /// Whether every seat that was sold is in use.
-    pub(super) fn is_full(&self) -> bool {
-        !self.pools.is_empty() && self.pools.iter().all(|p| p.free() == 0)
     }
 }
 

@@ -307,7 +307,7 @@ impl Ledger {
         }
         let plan = self
             .capacity
-            .plan(&c.items, &c.holder, &self.capacity.free())?;
+            .plan_as_before(&c.items, &c.holder, &held.token.draws)?;
         let (drawn, overdraft) = self.capacity.book(id, plan);
         self.insert(
             id,

@@ -4,7 +4,7 @@
 //! nobody is granted before the first, so a step looks at the first of each group and no further: what it costs does not
 //! grow with the line. A place is counted, not walked to (`sorted`).
 
-use super::capacity::Plan;
+use super::capacity::{Drawn, Plan};
 use super::entry::{Entry, State};
 use super::sorted::Sorted;
 use super::{Claimed, Granted, Ledger, Place};
@@ -296,21 +296,25 @@ impl Ledger {
                     secret_hash: e.secret_hash,
                 })
             }
-            State::Held { overdraft, .. } => Claimed::Granted(granted(id, e, *overdraft)),
+            State::Held {
+                drawn, overdraft, ..
+            } => Claimed::Granted(self.granted(id, e, drawn, *overdraft)),
             State::Refused(_) => return None,
         })
     }
-}
 
-pub(super) fn granted(id: LeaseId, e: &Entry, overdraft: u32) -> Granted {
-    Granted {
-        lease: id,
-        claim: e.name.clone(),
-        holder: e.holder.clone(),
-        items: e.items.clone(),
-        counter: e.counter,
-        received: e.last,
-        overdraft,
-        secret_hash: e.secret_hash,
+    /// A granted entry, to answer with.
+    pub(super) fn granted(&self, id: LeaseId, e: &Entry, drawn: &Drawn, overdraft: u32) -> Granted {
+        Granted {
+            lease: id,
+            claim: e.name.clone(),
+            holder: e.holder.clone(),
+            items: e.items.clone(),
+            counter: e.counter,
+            received: e.last,
+            draws: self.capacity.draws_to_show(drawn),
+            overdraft,
+            secret_hash: e.secret_hash,
+        }
     }
 }

@@ -43,7 +43,7 @@ pub use claim::{Claim, HeldLease};
 pub use settle::{Settling, settle_for};
 pub use views::{Event, Gauges};
 
-use crate::license::Reclaim;
+use crate::license::{Reclaim, TokenDraw};
 use crate::names::{ClaimName, InstanceId, LeaseId};
 use crate::request::Item;
 use crate::secret::SecretHash;
@@ -124,6 +124,8 @@ pub struct Granted {
     pub counter: u64,
     /// When the holder's last request was received: D counts from here.
     pub received: BootTime,
+    /// Which pools its seats come from, where a product can draw on several; for its token.
+    pub draws: Vec<TokenDraw>,
     /// Seats of it over what was sold.
     pub overdraft: u32,
     /// The claim's secret, hashed.

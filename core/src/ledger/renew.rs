@@ -1,7 +1,6 @@
 //! Renewals, their counter, releases. None works without the claim's secret (promise 11).
 
 use super::entry::State;
-use super::line::granted;
 use super::{Granted, Ledger};
 use crate::mutant::{self, Mutant};
 use crate::names::{ClaimName, LeaseId};
@@ -66,8 +65,10 @@ impl Ledger {
         if !e.secret_hash.matches(secret) {
             return Err(wrong_secret());
         }
-        match e.state {
-            State::Held { overdraft, .. } => Ok(granted(lease, e, overdraft)),
+        match &e.state {
+            State::Held {
+                drawn, overdraft, ..
+            } => Ok(self.granted(lease, e, drawn, *overdraft)),
             _ => Err(unknown(lease)),
         }
     }

@@ -1,8 +1,8 @@
 //! Settling: the time after a start in which earlier leases are taken in and nothing new is granted (promise 3).
 //!
 //! Without it the books of every run stay right and yet two applications are `Held` for one seat: one by a lease of
-//! the run before, one by a lease of this. It lasts Q, and ends early once the seats taken in are all there are, or
-//! once every holder on the operator's roster is in or gone.
+//! the run before, one by a lease of this. It lasts Q, and ends early once every holder on the operator's roster is in
+//! or gone. That all seats are taken in does not end it: the licence may have had more of them when the leases were given.
 
 use super::Ledger;
 use crate::license::Reclaim;
@@ -32,8 +32,6 @@ pub struct Settling {
     /// Until when an earlier run's places can be alive; not ended early.
     places_until: BootTime,
     now: BootTime,
-    /// With `Confirmed`: nothing ends it before the roster came, but the longest a holder may go on.
-    confirmed: bool,
     /// Holders on the roster that are neither in nor gone; `None` before it came.
     missing: Option<HashSet<HolderKey>>,
     /// Who asked before the roster came.
@@ -54,7 +52,6 @@ impl Settling {
             until,
             places_until: now + q,
             now,
-            confirmed,
             missing: None,
             seen: HashSet::new(),
         }
@@ -142,8 +139,7 @@ impl Ledger {
             .missing
             .as_ref()
             .is_some_and(HashSet::is_empty);
-        let full = self.capacity.is_full() && !self.settling.confirmed;
-        if now < until && !all_in && !full {
+        if now < until && !all_in {
             return false;
         }
         self.settling.until = None;

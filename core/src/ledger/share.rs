@@ -50,6 +50,11 @@ impl Share {
         self.members.is_empty()
     }
 
+    /// Where its seats come from.
+    pub(super) fn taken(&self) -> impl Iterator<Item = &(u32, Alternative)> {
+        self.taken.iter()
+    }
+
     /// The seats, for the claim that came first; nothing for the others.
     pub(super) fn borne_by(&self, lease: LeaseId) -> impl Iterator<Item = &(u32, Alternative)> {
         let first = self.members.first().is_some_and(|(l, _)| *l == lease);

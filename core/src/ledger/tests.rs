@@ -171,6 +171,7 @@ fn token(n: u8, g: &Granted, instance: u8) -> LeaseToken {
         lease_for: D,
         run_for: D,
         counter: g.counter,
+        draws: g.draws.clone(),
         overdraft: 0,
         cnf: secret(n).hash(),
         test: false,
@@ -1052,4 +1053,32 @@ fn held(n: u8, g: &Granted) -> HeldLease {
         unexpired: false,
         counter: 4,
     }
+}
+
+#[test]
+fn a_lease_is_taken_in_from_the_pools_it_had() {
+    // "render" draws on its own pool first, then on the suite's; "all" needs a seat of each.
+    let l = licence(&[("r", 1), ("s", 1)], &[("render", "r|s"), ("all", "r")]);
+    let mut first = Ledger::new(settings(1, Duration::ZERO), Capacity::of(&l), at(0));
+    let all = granted(first.claim(claim(1, "all"), at(0)));
+    let render = granted(first.claim(claim(2, "render"), at(1)));
+    let lease = |n, g: &Granted| HeldLease {
+        token: token(n, g, 1),
+        unexpired: true,
+        counter: 1,
+    };
+    let mut second = Ledger::new(
+        settings(2, Duration::from_secs(31)),
+        Capacity::of(&l),
+        at(2000),
+    );
+    // The one that has the suite's seat comes first: it leaves the other pool alone.
+    let mut back = comes_back(2, &lease(2, &render));
+    assert_eq!(
+        granted(second.claim(back.clone(), at(2001))).lease,
+        render.lease
+    );
+    back = comes_back(1, &lease(1, &all));
+    back.items = request::parse("all").unwrap();
+    assert_eq!(granted(second.claim(back, at(2002))).lease, all.lease);
 }

@@ -29,7 +29,9 @@ pub use file::{
 pub use keys::{KeyError, KeyId, PublicKey, SigningKey};
 pub use proof::{BadProof, Proof, Shown};
 pub use ticket::Ticket;
-pub use token::{BootStamp, HolderHmac, IdentityKey, LeaseToken, TokenAnchor, TokenItem};
+pub use token::{
+    BootStamp, HolderHmac, IdentityKey, LeaseToken, TokenAnchor, TokenDraw, TokenItem,
+};
 pub use verify::{Demand, MinAnchor, Verified, VerifyError, verify};
 pub use versions::VersionRange;
 

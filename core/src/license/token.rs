@@ -4,7 +4,7 @@ use super::dsse::Digest;
 use super::file::AnchorKind;
 use super::keys::KeyId;
 use super::versions::VersionRange;
-use crate::names::{ClaimName, InstanceId, LeaseId, ProductName, Seats};
+use crate::names::{ClaimName, InstanceId, LeaseId, PoolName, ProductName, Seats};
 use crate::secret::SecretHash;
 use crate::time::{BootTime, Now, Timestamp, margin, secs};
 use crate::wire::Holder;
@@ -48,6 +48,10 @@ pub struct LeaseToken {
     pub run_for: Duration,
     /// The renewal counter.
     pub counter: u64,
+    /// Which pools its seats come from, where a product can draw on several: another run takes it in as it was, so that
+    /// nobody else's seats are taken meanwhile.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub draws: Vec<TokenDraw>,
     /// Seats of it that go over what was sold.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub overdraft: u32,
@@ -64,6 +68,15 @@ pub struct LeaseToken {
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
 fn is_zero(n: &u32) -> bool {
     *n == 0
+}
+
+/// Seats of a lease that come from a pool.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenDraw {
+    /// The pool.
+    pub pool: PoolName,
+    /// How many of its seats.
+    pub seats: u32,
 }
 
 /// The anchor, as a token names it.

@@ -62,6 +62,7 @@ fn sells(name: &str, seats: u32, versions: VersionRange) -> (Pool, Product) {
         Pool {
             name: pool,
             seats,
+            draws: vec![],
             overdraft: 0,
         },
         product,
@@ -163,6 +164,7 @@ impl Chain {
             lease_for: Duration::from_secs(30),
             run_for: Duration::from_secs(8 * 3600),
             counter: 3,
+            draws: vec![],
             overdraft: 0,
             cnf: Secret::from_bytes([8; 32]).hash(),
             test: false,
@@ -238,6 +240,7 @@ pub fn good() -> Good {
         fresh: true,
         anchor: "pkcs11".into(),
         software: false,
+        draws: vec![],
         overdraft: 0,
         test: false,
         licence_id: "ACME-2026-001".into(),

@@ -151,6 +151,7 @@ mod tests {
             items: items(),
             counter: 3,
             received: BootTime::from_millis(1_010_000),
+            draws: vec![],
             overdraft: 0,
             secret_hash: secret(1).hash(),
         };

@@ -70,6 +70,7 @@ impl Chain {
             lease_for: f.terms.lease_for,
             run_for: f.terms.run_for,
             counter: g.counter,
+            draws: g.draws.clone(),
             overdraft: g.overdraft,
             cnf: g.secret_hash,
             test: l.test,

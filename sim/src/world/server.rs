@@ -251,7 +251,11 @@ impl World {
             licence,
         };
         s.run = Some(run);
+        let lost = s.anchor_lost.is_some();
         self.state(fact);
+        if lost {
+            self.state(Fact::AnchorLost(true));
+        }
         self.handed_out();
         let after = self.rng.u64(50..5_000);
         self.after(after, World::operator_connects);
@@ -810,6 +814,7 @@ impl World {
             lease_for: Duration::from_millis(lease_for),
             run_for: Duration::from_millis(run_for),
             counter: g.counter,
+            draws: g.draws.clone(),
             overdraft: g.overdraft,
             cnf: g.secret_hash,
             test: false,

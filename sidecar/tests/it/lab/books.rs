@@ -153,6 +153,7 @@ impl Run {
             lease_for: self.lease_for,
             run_for: GRACE,
             counter: g.counter,
+            draws: g.draws.clone(),
             overdraft: g.overdraft,
             cnf: g.secret_hash,
             test: true,
