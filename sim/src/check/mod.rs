@@ -466,20 +466,4 @@ impl Checker {
         }
         Ok(())
     }
-
-    /// How often each promise was put to the test.
-    pub fn seen(&self) -> &Seen {
-        &Seen
-    }
-}
-
-/// Counters.
-#[derive(Debug)]
-pub struct Seen;
-
-impl Seen {
-    /// Each counter with its name.
-    pub fn each(&self) -> Vec<(&'static str, u64)> {
-        Vec::new()
-    }
 }
