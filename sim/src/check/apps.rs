@@ -165,6 +165,7 @@ impl App {
 /// A message that was sent.
 #[derive(Clone, Debug)]
 pub(super) struct Sent {
+    from: (CopyNo, ClaimNo),
     pub(super) at: Ms,
     pub(super) secret: SecretNo,
     pub(super) renewal: bool,
@@ -283,6 +284,7 @@ impl Apps {
         self.sent.insert(
             msg,
             Sent {
+                from: (copy, claim),
                 at: now,
                 secret,
                 renewal,
@@ -298,6 +300,14 @@ impl Apps {
 
     pub(super) fn sent(&self, msg: MsgNo) -> Option<&Sent> {
         self.sent.get(&msg)
+    }
+
+    /// Whether it is the newest that its copy sent: then its answer is awaited.
+    pub(super) fn newest(&self, msg: MsgNo) -> bool {
+        self.sent
+            .get(&msg)
+            .and_then(|s| self.claims.get(&s.from))
+            .is_some_and(|a| a.last_sent == Some(msg))
     }
 
     pub(super) fn sent_at(&self, msg: MsgNo) -> Ms {

@@ -2,12 +2,14 @@
 //!
 //! Two renewals: each copy heard two answers with the lease to renewals that it sent since the copy was made, of the run of the server
 //! that goes on. (A restart begins the count anew.) Then not both are `Held`. And not every copy is told `cloned` while all live.
+//!
+//! A late or repeated message whose answer nobody awaits may be answered `cloned`: nobody is told that. It must end nothing.
 
 use super::Seen;
 use super::model::{Model, broken};
 use crate::history::{Broken, ClaimNo, CopyNo, HolderNo, MsgNo, RunNo};
 
-/// `cloned` is answered, or heard.
+/// `cloned` is the answer to the newest request of a copy, or is heard so, or ends what an application had.
 pub(super) fn told(m: &Model, holder: HolderNo, what: &str, seen: &mut Seen) -> Result<(), Broken> {
     seen.cloned += 1;
     if m.apps.copied.contains_key(&holder) {

@@ -91,7 +91,7 @@ pub(super) fn heard(
         m.apps.look_at(now + 3, no, claim);
     }
     match reply {
-        Reply::Problem("cloned") => {
+        Reply::Problem("cloned") if m.apps.newest(msg) => {
             copies::told(m, holder, "hears", seen)?;
             copies::none_left(m, holder, claim)
         }
@@ -129,6 +129,12 @@ pub(super) fn tells(
     } = *told;
     let before = app.says;
     let was_licensed = before.is_some_and(Says::licensed);
+    if was_licensed && !says.licensed() && app.ended_by == Some("cloned") {
+        copies::told(m, holder, "ends what it has by", seen)?;
+    }
+    let Some(app) = m.apps.claims.get_mut(&(no, claim)) else {
+        return Ok(());
+    };
     let who = format_args!("{holder:?} {claim:?} ({no:?})");
     let wrong = |by: u8, what: String| broken(by, now, format!("{who} {what}"));
     seen.told_after_crash += u64::from(app.crashed && says.licensed());

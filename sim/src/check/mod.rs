@@ -269,6 +269,7 @@ impl Checker {
                 }
                 line::answered(m, step, *msg, reply, seen)?;
                 if *reply == Reply::Problem("cloned")
+                    && m.apps.newest(*msg)
                     && let Some(asks) = step.message().filter(|c| c.msg == *msg)
                 {
                     copies::told(m, asks.holder, "is answered", seen)?;
