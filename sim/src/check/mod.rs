@@ -1,10 +1,163 @@
 //! Holds a history against the promises of design/protocol.md. It imports neither state machine.
+//!
+//! | file | promise |
+//! |---|---|
+//! | `seats` | 1, 14: what holders hold; never a part |
+//! | `freeing` | 2: what frees a seat, and when |
+//! | `restart` | 3: what a restart keeps |
+//! | `licensed` | 4, 9, half of 7: how long an application is licensed |
+//! | `line` | 5, places of 6: nobody is passed over |
+//! | `repeat` | 6: one lease per claim |
+//! | `contested` | 7: the books of contested claims, the gauge |
+//! | `copies` | 8: copies, and what is none |
+//! | `liveness` | 10: after faults |
+//! | `secrets` | 11: nothing without the secret |
+//! | `revoke` | 12: revoked holders |
+//! | `watch` | 13: the watch |
+//! | `model`, `apps`, `demand` | what is known: the server's books, holders, what claims draw |
+//!
+//! A step of the server (a message, a word of the operator, or time) is judged when it is over: when a fact comes that is neither
+//! a change of the books nor an answer, or time goes on. Each fact costs what it concerns: looks by key, bisection of a
+//! line, a heap for what time alone makes due.
+//!
+//! Where the design leaves something open, the file's head says which reading is taken.
 
-use crate::history::{At, Broken};
+mod apps;
+mod contested;
+mod copies;
+mod demand;
+mod freeing;
+mod licensed;
+mod line;
+mod liveness;
+mod model;
+mod repeat;
+mod restart;
+mod revoke;
+mod seats;
+mod secrets;
+#[cfg(test)]
+mod story;
+mod watch;
+
+use std::cmp::Reverse;
+
+use apps::App;
+use model::{Cause, Model, Step};
+
+use crate::history::{At, Broken, ClaimNo, CopyNo, Fact, Ms, Reply};
+
+/// Declares the counters, so that they can be listed by name.
+macro_rules! seen {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// How often each promise's condition was really put to the test.
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        pub struct Seen { $($(#[$doc])* pub $name: u64,)* }
+
+        impl Seen {
+            /// Each counter with its name.
+            pub fn each(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($name), self.$name),)*]
+            }
+
+            /// Adds what another checker saw.
+            pub fn add(&mut self, other: &Self) {
+                $(self.$name += other.$name;)*
+            }
+        }
+    };
+}
+
+seen! {
+    /// 1: an application began to be `Held`, counted by pool.
+    held,
+    /// 1: after it, holders held every seat that was there.
+    held_all_seats,
+    /// 2: a lease was given back.
+    released,
+    /// 2: a lease ended because its pod was gone.
+    gone,
+    /// 2: silence freed a seat.
+    expired,
+    /// 2: the same under `Confirmed`.
+    expired_confirmed,
+    /// 3: a lease of an earlier run was taken in.
+    taken_in,
+    /// 3: its holder was `Held` at that moment.
+    stayed_held,
+    /// 3, 7: a holder came with a lease too late.
+    came_too_late,
+    /// 3: a claim came back to a new run with its ticket.
+    came_with_ticket,
+    /// 3: a claim that fits was told to wait because the server settles.
+    held_back_settling,
+    /// 4: an application was in its grace.
+    in_grace,
+    /// 4: a limit was reached.
+    ran_out,
+    /// 4: a start with no server in reach.
+    optimistic_starts,
+    /// 4: told licensed for the first time after a crash of the sidecar.
+    told_after_crash,
+    /// 5: a grant out of the line.
+    granted_from_line,
+    /// 5: a grant while a worse-ranked claim waited for the same pool.
+    granted_before_others,
+    /// 5: the head of the line waited for seats.
+    head_waits_for_seats,
+    /// 5, 6: a place was told.
+    places,
+    /// 6: a claim in the books was asked for again.
+    repeated,
+    /// 6: by a message that was received before.
+    repeated_by_network,
+    /// 6: a release of another lease than the claim's newest.
+    late_releases,
+    /// 7: a licensed holder heard that it waits.
+    contested_contacts,
+    /// 7: and had started with no server in reach.
+    contested_optimistic,
+    /// 7: a running claim was booked as contested; started with no server in reach.
+    contested_booked,
+    /// 7: and had started with no server in reach.
+    optimistic_booked,
+    /// 7: the gauge was read.
+    gauge_read,
+    /// 7: when it could not be zero.
+    gauge_not_zero,
+    /// 8: `cloned` was told.
+    cloned,
+    /// 8: a renewal was answered while several copies lived.
+    renewals_of_copies,
+    /// 10: claims judged at the end.
+    judged_at_end,
+    /// 10: and that wait.
+    waits_at_end,
+    /// 11: a request with a wrong secret.
+    wrong_secrets,
+    /// 12: a revoked holder made contact.
+    contacts_of_revoked,
+    /// 12: a licensed application's copy heard that it is revoked.
+    heard_revoked,
+    /// 13: the follower compared.
+    followed,
+    /// 13: it had to list anew.
+    listed_anew,
+    /// 14: claims granted.
+    whole_claims,
+    /// 14: of more than one seat.
+    many_seats,
+}
 
 /// The checker.
 #[derive(Debug, Default)]
-pub struct Checker {}
+pub struct Checker {
+    m: Model,
+    step: Step,
+    seen: Seen,
+    last_seq: u64,
+    faults_end: Option<Ms>,
+}
 
 impl Checker {
     /// Nothing has happened yet.
@@ -12,27 +165,306 @@ impl Checker {
         Self::default()
     }
 
+    /// How often each promise's condition was really put to the test.
+    pub fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
     /// Takes the next fact; the first promise that it breaks, if any.
     ///
     /// # Errors
     /// The promise that is broken.
-    pub fn see(&mut self, _fact: &At) -> Result<(), Broken> {
+    pub fn see(&mut self, fact: &At) -> Result<(), Broken> {
+        if fact.t > self.m.now {
+            self.close_step()?;
+            self.m.now = fact.t;
+            freeing::overdue(&mut self.m)?;
+            self.look_at_apps()?;
+        }
+        match &fact.fact {
+            Fact::Booked { .. } | Fact::Answered { .. } | Fact::Settled => {
+                self.step.open = true;
+                self.of_the_step(&fact.fact)
+            }
+            other => {
+                self.close_step()?;
+                if !self.of_the_server(other)? {
+                    self.of_holders(other)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// What time alone makes due.
+    fn look_at_apps(&mut self) -> Result<(), Broken> {
+        while let Some(&Reverse((at, copy, claim))) = self.m.apps.due.peek() {
+            if at > self.m.now {
+                break;
+            }
+            self.m.apps.due.pop();
+            seats::recount(&mut self.m, copy, claim, &mut self.seen)?;
+            licensed::overdue(&self.m, copy, claim)?;
+        }
         Ok(())
     }
 
-    /// How often each promise was put to the test.
-    pub fn seen(&self) -> &Seen {
-        &Seen
+    fn open_step(&mut self, cause: Cause) {
+        self.step.open = true;
+        self.step.cause = cause;
     }
-}
 
-/// Counters.
-#[derive(Debug)]
-pub struct Seen;
+    /// A step of the server is over.
+    fn close_step(&mut self) -> Result<(), Broken> {
+        if !self.step.open {
+            return Ok(());
+        }
+        let step = std::mem::take(&mut self.step);
+        let (m, seen) = (&mut self.m, &mut self.seen);
+        m.note_receipt(&step);
+        if !m.run.roster_done && (step.settled || step.changes.iter().any(model::Change::grant)) {
+            m.run.look_at_rosters();
+        }
+        freeing::step_end(m, &step)?;
+        secrets::step_end(m, &step, seen)?;
+        repeat::step_end(m, &step, seen)?;
+        revoke::step_end(m, &step, seen)?;
+        restart::step_end(m, &step, seen)?;
+        contested::step_end(m, &step, seen)?;
+        line::step_end(m, &step, seen)
+    }
 
-impl Seen {
-    /// Each counter with its name.
-    pub fn each(&self) -> Vec<(&'static str, u64)> {
-        Vec::new()
+    /// What a step brings about.
+    fn of_the_step(&mut self, fact: &Fact) -> Result<(), Broken> {
+        let (m, step, seen) = (&mut self.m, &mut self.step, &mut self.seen);
+        match fact {
+            Fact::Booked {
+                seq,
+                lease,
+                holder,
+                claim,
+                items,
+                priority,
+                book,
+            } => {
+                watch::booked(m, &mut self.last_seq, *seq)?;
+                let change = m.booked(
+                    &step.cause,
+                    *lease,
+                    (*holder, *claim),
+                    items,
+                    *priority,
+                    book,
+                );
+                restart::booked(m, step, &change, seen)?;
+                seats::booked(m, step, &change, seen)?;
+                freeing::booked(m, step, &change, seen)?;
+                revoke::booked(m, &change)?;
+                step.changes.push(change);
+            }
+            Fact::Answered { msg, reply } => {
+                m.answered(step, *msg, reply);
+                if let Reply::Lease { lease, .. } = reply {
+                    seats::answered(m, *lease)?;
+                }
+                line::answered(m, step, *msg, reply, seen)?;
+                if *reply == Reply::Problem("cloned")
+                    && m.apps.newest(*msg)
+                    && let Some(asks) = step.message().filter(|c| c.msg == *msg)
+                {
+                    copies::told(m, asks.holder, "is answered", seen)?;
+                }
+                step.answers.push((*msg, reply.clone()));
+            }
+            Fact::Settled => {
+                m.run.settled = true;
+                step.settled = true;
+                m.lines.touch_all(m.licence.pools.len());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Facts of the server, the operator and the world; whether this was one.
+    fn of_the_server(&mut self, fact: &Fact) -> Result<bool, Broken> {
+        let m = &mut self.m;
+        let pools = m.licence.pools.len();
+        let cause = match fact {
+            Fact::Started {
+                run,
+                lease_for,
+                longest_before,
+                reclaim,
+                licence,
+            } => {
+                m.started(*run, *lease_for, *longest_before, *reclaim, licence.clone());
+                self.last_seq = 0;
+                Cause::Nothing
+            }
+            Fact::Crashed => {
+                m.crashed();
+                return Ok(true);
+            }
+            Fact::Frozen => {
+                m.run.frozen = true;
+                return Ok(true);
+            }
+            Fact::Thawed => {
+                m.run.frozen = false;
+                m.run.thawed = m.now;
+                m.lines.touch_all(pools);
+                Cause::Nothing
+            }
+            Fact::Reloaded(licence) => {
+                m.adopt(licence.clone());
+                Cause::Nothing
+            }
+            Fact::AnchorLost(lost) => {
+                m.run.anchor_lost = *lost;
+                m.lines.touch_all(pools);
+                Cause::Nothing
+            }
+            Fact::Received {
+                msg,
+                holder,
+                claim,
+                what,
+            } => Cause::Message(m.received(*msg, *holder, *claim, what)),
+            Fact::Roster(holders) => {
+                m.run.post_roster(holders.clone());
+                m.lines.touch_all(pools);
+                Cause::Nothing
+            }
+            Fact::Gone(holders) => {
+                m.gone(holders);
+                Cause::Gone(holders.clone())
+            }
+            Fact::Revoked(holder, revoked) => {
+                if *revoked {
+                    m.run.revoked.insert(*holder);
+                } else {
+                    m.run.revoked.remove(holder);
+                }
+                Cause::Nothing
+            }
+            Fact::Overlap(says) => {
+                contested::gauge(m, *says, &mut self.seen)?;
+                return Ok(true);
+            }
+            Fact::Followed { equal } => {
+                watch::followed(m, *equal, &mut self.seen)?;
+                return Ok(true);
+            }
+            Fact::ListAnew => {
+                self.seen.listed_anew += 1;
+                return Ok(true);
+            }
+            Fact::FaultsEnd => {
+                self.faults_end = Some(m.now);
+                return Ok(true);
+            }
+            Fact::End => {
+                liveness::end(m, self.faults_end, &mut self.seen)?;
+                return Ok(true);
+            }
+            _ => return Ok(false),
+        };
+        self.open_step(cause);
+        Ok(true)
+    }
+
+    fn of_holders(&mut self, fact: &Fact) -> Result<(), Broken> {
+        let (m, seen) = (&mut self.m, &mut self.seen);
+        let now = m.now;
+        match fact {
+            Fact::Begun {
+                copy,
+                holder,
+                claim,
+                secret,
+                items: _,
+                start_optimistic,
+                max_grace,
+            } => {
+                if let Some(old) = m.apps.claims.get_mut(&(*copy, *claim)) {
+                    old.says = None;
+                    seats::recount(m, *copy, *claim, seen)?;
+                }
+                let mut app = App::new(*holder, *claim, *secret, now);
+                app.start_optimistic = *start_optimistic;
+                app.max_grace = *max_grace;
+                m.apps.begin(*copy, app);
+            }
+            Fact::Sent {
+                copy,
+                claim,
+                msg,
+                what,
+            } => m.apps.send(now, *copy, *claim, *msg, what),
+            Fact::Heard {
+                copy,
+                claim,
+                msg,
+                reply,
+            } => licensed::heard(m, (*copy, *claim), *msg, reply, seen)?,
+            Fact::Tells {
+                copy,
+                claim,
+                says,
+                lease,
+                limit,
+                held_until,
+            } => {
+                seats::tells(m, *copy, *claim, *says, *lease)?;
+                let told = licensed::Told {
+                    says: *says,
+                    lease: *lease,
+                    limit: *limit,
+                    held_until: *held_until,
+                };
+                licensed::tells(m, (*copy, *claim), &told, seen)?;
+                seats::recount(m, *copy, *claim, seen)?;
+            }
+            Fact::GivesBack { copy, claim } => {
+                if let Some(app) = m.apps.claims.get_mut(&(*copy, *claim)) {
+                    app.gave_back = true;
+                    app.least = None;
+                }
+            }
+            Fact::SidecarDown(copy) => self.of_copy(*copy, |c| c.up = false, true)?,
+            Fact::SidecarUp(copy) => self.of_copy(*copy, |c| c.up = true, false)?,
+            Fact::Died(copy) => self.of_copy(*copy, |c| c.dead = true, false)?,
+            Fact::Suspended(copy) => self.of_copy(*copy, |c| c.suspended = true, false)?,
+            Fact::Resumed(copy) => self.of_copy(*copy, |c| c.suspended = false, false)?,
+            Fact::Copied { from, to } => m.apps.copy(now, *from, *to),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Something happens to a copy: its applications may count no more, or again; what they say is looked at a moment later.
+    fn of_copy(
+        &mut self,
+        no: CopyNo,
+        change: impl FnOnce(&mut apps::Copy),
+        crash: bool,
+    ) -> Result<(), Broken> {
+        let m = &mut self.m;
+        let Some(copy) = m.apps.copies.get_mut(&no) else {
+            return Ok(());
+        };
+        change(copy);
+        let claims: Vec<ClaimNo> = copy.claims.clone();
+        for claim in claims {
+            if crash && let Some(app) = m.apps.claims.get_mut(&(no, claim)) {
+                app.last_sent = None;
+                app.crashed = true;
+            }
+            seats::recount(m, no, claim, &mut self.seen)?;
+            let soon = m.now + 3;
+            m.apps.look_at(soon, no, claim);
+        }
+        Ok(())
     }
 }

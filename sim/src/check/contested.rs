@@ -1,0 +1,153 @@
+//! Promise 7: a holder whose seat was given away is `Contested` on contact: licensed until min(its limit, contact + maxContested); the
+//! gauge of overlap equals the truth.
+//!
+//! How long it stays licensed is bounded in `licensed`, its rank in `line`. Here: the books have it as contested, and the gauge.
+//!
+//! The gauge counts the seats that contested claims ask for. The server cannot know more than it was told: a contested claim whose
+//! application is licensed, and that asked within D, must be counted; one whose time ran out for sure, or that is not
+//! contested in the books, must not; in between either is right.
+
+use super::Seen;
+use super::model::{Model, Stand, Step, broken, slack};
+use crate::history::{Broken, Msg, Says};
+
+/// At the end of a step: a claim whose application runs and that has to wait is contested.
+pub(super) fn step_end(m: &Model, step: &Step, seen: &mut Seen) -> Result<(), Broken> {
+    let Some(message) = step.message() else {
+        return Ok(());
+    };
+    let Msg::Claim {
+        secret,
+        runs_optimistic,
+        ..
+    } = &message.what
+    else {
+        return Ok(());
+    };
+    let after_held = m.proves_held(message);
+    if !m.run.settled || message.again || !(after_held || *runs_optimistic) {
+        return Ok(());
+    }
+    let sent = m.apps.sent_at(message.msg);
+    for no in m.live(message.holder, message.claim) {
+        let Some(lease) = m.leases.get(&no) else {
+            continue;
+        };
+        if lease.secret != Some(*secret) || sent < lease.claim_sent {
+            continue;
+        }
+        match m.stand(no) {
+            Stand::Line { contested: false } if step.reply().is_some() => {
+                return broken(
+                    7,
+                    m.now,
+                    format!(
+                        "{:?} runs on ({}) and must wait; the books have {no:?} as waiting, not as contested",
+                        message.holder,
+                        if after_held {
+                            "was Held"
+                        } else {
+                            "started without a server"
+                        }
+                    ),
+                );
+            }
+            Stand::Line { contested: true } => {
+                seen.contested_booked += 1;
+                seen.optimistic_booked += u64::from(!after_held);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The gauge is read.
+pub(super) fn gauge(m: &Model, says: u64, seen: &mut Seen) -> Result<(), Broken> {
+    let (mut least, mut most) = (0, 0);
+    let mut who = Vec::new();
+    for no in &m.contested {
+        let Some(lease) = m.leases.get(no) else {
+            continue;
+        };
+        let seats: u64 = lease.items.iter().map(|i| u64::from(i.1)).sum();
+        let time = m.run.max_contested;
+        if m.now <= lease.contested_at + time + slack(time) + 1000 {
+            most += seats;
+        }
+        let time = m.licence.max_contested.min(time);
+        let runs = m
+            .apps
+            .of_claim(lease.holder, lease.claim)
+            .any(|(_, copy, app)| {
+                copy.speaks()
+                    && Some(app.secret) == lease.secret
+                    && app.says == Some(Says::Contested)
+                    && app.licensed(m.now + 2)
+            });
+        if runs && m.surely_alive(lease) && m.now + slack(time) < lease.contested_at + time {
+            least += seats;
+        }
+        who.push((lease.holder, *no, seats, runs));
+    }
+    seen.gauge_read += 1;
+    seen.gauge_not_zero += u64::from(least > 0);
+    if (least..=most).contains(&says) {
+        return Ok(());
+    }
+    who.sort_unstable();
+    broken(
+        7,
+        m.now,
+        format!(
+            "the gauge of overlap says {says}; it is between {least} and {most} (contested: holder, lease, seats, runs): {who:?}"
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+    use super::super::story::*;
+    use crate::history::*;
+
+    /// 1 was held and lost its seat to 2; it makes contact, and the books have it so.
+    fn contact(book: Book) -> Story {
+        let mut s = Story::new(1);
+        s.granted(1, 1).wait(D).says_grace(1, 1, 1000);
+        s.wait(M).ended(1, 1, "expired").granted(2, 2).wait(100);
+        let msg = s.sends(1, s.running(1, 1));
+        s.book(1, 3, book).answer(msg, waiting(3, 1));
+        s.tell(1, Says::Contested, None, Some(s.t + C), None);
+        s
+    }
+
+    #[test]
+    fn who_runs_on_in_line_is_contested() {
+        assert_eq!(contact(Book::Contested).verdict(), None);
+        assert_eq!(contact(Book::Waiting).verdict(), Some(7));
+    }
+
+    #[test]
+    fn the_gauge_is_the_truth() {
+        for (says, promise) in [(1, None), (0, Some(7)), (2, Some(7))] {
+            let mut s = contact(Book::Contested);
+            s.wait(10).see(Fact::Overlap(says));
+            assert_eq!(s.verdict(), promise, "{says}");
+        }
+        for (says, promise) in [(0, None), (1, Some(7))] {
+            let mut s = contact(Book::Contested);
+            s.see(Fact::GivesBack {
+                copy: CopyNo(2),
+                claim: ClaimNo(0),
+            })
+            .says(2, Says::Released);
+            s.sends(2, s.release(2, 2));
+            s.ended(2, 2, "released")
+                .held(1, 3)
+                .see(Fact::Overlap(says));
+            assert_eq!(s.verdict(), promise, "granted again; {says}");
+        }
+    }
+}

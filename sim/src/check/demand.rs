@@ -1,0 +1,175 @@
+//! What claims draw from pools: an own reading of the licence, so that the server's is not believed.
+//!
+//! An item's product has alternatives; each seat of it draws a weight from each pool of one alternative. Whether one item may
+//! be split over alternatives is not written anywhere: a split is taken as right when it was granted ([`matches`]), and nobody
+//! is blamed for not granting one ([`fits`]).
+
+use crate::history::{Index, Licence};
+
+/// Draws with each pool once, in order, without zeros.
+pub(super) fn tidy(draws: &[(Index, u32)]) -> Vec<(Index, u32)> {
+    let mut tidy: Vec<(Index, u32)> = Vec::with_capacity(draws.len());
+    for &(pool, seats) in draws {
+        if seats == 0 {
+            continue;
+        }
+        match tidy.binary_search_by_key(&pool, |d| d.0) {
+            Ok(i) => {
+                if let Some(d) = tidy.get_mut(i) {
+                    d.1 = d.1.saturating_add(seats);
+                }
+            }
+            Err(i) => tidy.insert(i, (pool, seats)),
+        }
+    }
+    tidy
+}
+
+/// The pools that these items could draw on, by any alternative.
+pub(super) fn pools(licence: &Licence, items: &[(Index, u32)]) -> Vec<Index> {
+    let mut pools: Vec<Index> = items
+        .iter()
+        .filter_map(|(product, _)| licence.products.get(*product))
+        .flatten()
+        .flatten()
+        .map(|(pool, _)| *pool)
+        .collect();
+    pools.sort_unstable();
+    pools.dedup();
+    pools
+}
+
+/// Whether all items fit together into `left`, each item wholly on one alternative.
+pub(super) fn fits(licence: &Licence, items: &[(Index, u32)], left: &mut [u64]) -> bool {
+    let Some((&(product, seats), rest)) = items.split_first() else {
+        return true;
+    };
+    let Some(alternatives) = licence.products.get(product) else {
+        return false;
+    };
+    alternatives.iter().any(|alternative| {
+        let taken = take(alternative, u64::from(seats), left);
+        taken && {
+            let fit = fits(licence, rest, left);
+            give(alternative, u64::from(seats), left);
+            fit
+        }
+    })
+}
+
+/// Whether `draws` is what the items take, on some alternatives: not less, not more.
+pub(super) fn matches(licence: &Licence, items: &[(Index, u32)], draws: &[(Index, u32)]) -> bool {
+    let pools = licence.pools.len();
+    let mut left = vec![0_u64; pools];
+    for &(pool, seats) in draws {
+        match left.get_mut(pool) {
+            Some(l) => *l += u64::from(seats),
+            None => return false,
+        }
+    }
+    exact(licence, items, &mut left)
+}
+
+fn exact(licence: &Licence, items: &[(Index, u32)], left: &mut [u64]) -> bool {
+    let Some((&(product, seats), rest)) = items.split_first() else {
+        return left.iter().all(|l| *l == 0);
+    };
+    let Some(alternatives) = licence.products.get(product) else {
+        return false;
+    };
+    split(licence, alternatives, u64::from(seats), rest, left)
+}
+
+fn split(
+    licence: &Licence,
+    alternatives: &[Vec<(Index, u32)>],
+    seats: u64,
+    rest: &[(Index, u32)],
+    left: &mut [u64],
+) -> bool {
+    if seats == 0 {
+        return exact(licence, rest, left);
+    }
+    let Some((alternative, others)) = alternatives.split_first() else {
+        return false;
+    };
+    // All on one alternative is what is mostly done: most seats first.
+    (0..=seats).rev().any(|here| {
+        let taken = take(alternative, here, left);
+        taken && {
+            let right = split(licence, others, seats - here, rest, left);
+            give(alternative, here, left);
+            right
+        }
+    })
+}
+
+/// Takes as much as `seats` seats draw; nothing if it is not there.
+fn take(alternative: &[(Index, u32)], seats: u64, left: &mut [u64]) -> bool {
+    for (done, &(pool, weight)) in alternative.iter().enumerate() {
+        let wanted = u64::from(weight) * seats;
+        match left.get_mut(pool) {
+            Some(l) if *l >= wanted => *l -= wanted,
+            _ => {
+                give(alternative.get(..done).unwrap_or_default(), seats, left);
+                return false;
+            }
+        }
+    }
+    true
+}
+
+fn give(alternative: &[(Index, u32)], seats: u64, left: &mut [u64]) {
+    for &(pool, weight) in alternative {
+        if let Some(l) = left.get_mut(pool) {
+            *l += u64::from(weight) * seats;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn licence() -> Licence {
+        Licence {
+            pools: vec![(4, 0), (3, 0)],
+            // 0: one seat of pool 0. 1: pool 0, or two of pool 1. 2: both pools at once.
+            products: vec![
+                vec![vec![(0, 1)]],
+                vec![vec![(0, 1)], vec![(1, 2)]],
+                vec![vec![(0, 1), (1, 1)]],
+            ],
+            grace: 0,
+            max_contested: 0,
+        }
+    }
+
+    #[test]
+    fn a_claim_fits_wholly_or_not() {
+        let l = licence();
+        assert!(fits(&l, &[(0, 4)], &mut [4, 0]));
+        assert!(!fits(&l, &[(0, 5)], &mut [4, 9]));
+        assert!(fits(&l, &[(1, 1)], &mut [0, 2]));
+        assert!(fits(&l, &[(0, 4), (1, 1)], &mut [4, 2]));
+        assert!(!fits(&l, &[(0, 4), (2, 1)], &mut [4, 2]));
+        assert!(!fits(&l, &[(7, 1)], &mut [4, 2]));
+        let mut left = [4, 2];
+        fits(&l, &[(0, 4), (2, 1)], &mut left);
+        assert_eq!(left, [4, 2], "nothing is taken by looking");
+    }
+
+    #[test]
+    fn draws_are_all_of_it() {
+        let l = licence();
+        assert!(matches(&l, &[(0, 2)], &[(0, 2)]));
+        assert!(!matches(&l, &[(0, 2)], &[(0, 1)]));
+        assert!(!matches(&l, &[(0, 2)], &[(0, 3)]));
+        assert!(matches(&l, &[(1, 2)], &[(0, 1), (1, 2)]));
+        assert!(matches(&l, &[(2, 2), (0, 1)], &[(0, 3), (1, 2)]));
+        assert!(!matches(&l, &[(2, 2), (0, 1)], &[(0, 3)]));
+        assert!(!matches(&l, &[(0, 1)], &[(9, 1)]));
+        assert_eq!(tidy(&[(1, 2), (0, 0), (0, 1), (1, 1)]), [(0, 1), (1, 3)]);
+        assert_eq!(pools(&l, &[(1, 1), (2, 1)]), [0, 1]);
+    }
+}

@@ -1,0 +1,346 @@
+//! Promise 2: a release, or the operator's `gone`, frees in the step that receives it. Silence frees at the last receipt + D + M:
+//! not earlier, at most 1 s later; under `Confirmed` after the grace, if that is longer, and without proof not before.
+//!
+//! The last receipt is that of the last request for the lease that was answered with it: from the sending of that one its
+//! holder counts. A frozen server frees in the step in which it thaws. A lease that was taken in may stay for as long as its
+//! holder could go by the earlier, longer lease. A claim in line may be dropped once it was not asked for within D (promise 6 says
+//! that it keeps its place until then).
+
+use std::cmp::Reverse;
+
+use super::Seen;
+use super::model::{Cause, Change, Model, Stand, Step, broken, slack};
+use crate::history::{Broken, Msg, Reclaim};
+
+/// A lease leaves the books, or its seat.
+pub(super) fn booked(
+    m: &Model,
+    step: &Step,
+    change: &Change,
+    seen: &mut Seen,
+) -> Result<(), Broken> {
+    let leaves = match change.was {
+        Stand::Seat => change.is != Stand::Seat,
+        Stand::Line { .. } => matches!(change.is, Stand::Ended(_)),
+        _ => false,
+    };
+    let (true, Some(lease)) = (leaves, m.leases.get(&change.lease)) else {
+        return Ok(());
+    };
+    let why = match change.is {
+        Stand::Ended(why) => why,
+        _ => "",
+    };
+    let release = match step.message().map(|c| &c.what) {
+        Some(Msg::Release { lease, secret }) => Some((*lease, *secret)),
+        _ => None,
+    };
+    if why == "released" {
+        return match release {
+            Some((named, secret)) if named == change.lease => {
+                if lease.secret.is_some_and(|s| s != secret) {
+                    return broken(
+                        11,
+                        m.now,
+                        format!(
+                            "{:?} of {:?} was given back with {secret:?}; its secret is {:?}",
+                            change.lease, lease.holder, lease.secret
+                        ),
+                    );
+                }
+                seen.released += 1;
+                Ok(())
+            }
+            Some((named, _)) => broken(
+                6,
+                m.now,
+                format!(
+                    "a release of {named:?} gave back {:?} of {:?}, which is another lease",
+                    change.lease, lease.holder
+                ),
+            ),
+            None => broken(
+                2,
+                m.now,
+                format!(
+                    "{:?} of {:?} ended as released; no release was received",
+                    change.lease, lease.holder
+                ),
+            ),
+        };
+    }
+    if why == "gone" && m.run.gone.contains(&lease.holder) {
+        seen.gone += 1;
+        return Ok(());
+    }
+    // Whether a revoked seat was freed too early, promise 1 says: its holder is `Held` until it hears of it.
+    if m.run.revoked.contains(&lease.holder) && matches!(why, "revoked" | "") {
+        return Ok(());
+    }
+    if change.was != Stand::Seat {
+        let d = m.run.lease_for;
+        let other_secret = step.message().is_some_and(|c| match &c.what {
+            Msg::Claim { secret, .. } => {
+                (c.holder, c.claim) == (lease.holder, lease.claim) && lease.secret != Some(*secret)
+            }
+            _ => false,
+        });
+        if m.now + slack(d) < lease.alive + d {
+            return broken(
+                if other_secret { 11 } else { 6 },
+                m.now,
+                format!(
+                    "{:?} of {:?} loses its place in line ({why:?}) though it was asked for at {} ms (D is {d})",
+                    change.lease, lease.holder, lease.alive
+                ),
+            );
+        }
+        return Ok(());
+    }
+    let earliest = m.earliest_end(lease);
+    if m.now < earliest {
+        return broken(
+            2,
+            m.now,
+            format!(
+                "the seat of {:?} of {:?} is given away ({:?}) before {earliest} ms: its last request came at {} ms, it was told {} \
+                 ms, grace {} ms, {:?}",
+                change.lease,
+                lease.holder,
+                change.is,
+                lease.sure,
+                lease.told_for,
+                lease.told_run,
+                m.run.reclaim
+            ),
+        );
+    }
+    seen.expired += 1;
+    seen.expired_confirmed += u64::from(m.run.reclaim == Reclaim::Confirmed);
+    Ok(())
+}
+
+/// At the end of a step: what it should have freed is free.
+pub(super) fn step_end(m: &Model, step: &Step) -> Result<(), Broken> {
+    match &step.cause {
+        Cause::Message(message) => {
+            let Msg::Release { lease: no, secret } = &message.what else {
+                return Ok(());
+            };
+            let Some(lease) = m.leases.get(no) else {
+                return Ok(());
+            };
+            let theirs = (lease.holder, lease.claim) == (message.holder, message.claim)
+                && lease.secret == Some(*secret);
+            if theirs && m.stand(*no).live() {
+                return broken(
+                    2,
+                    m.now,
+                    format!(
+                        "a release of {no:?} of {:?} was received; the books still have it as {:?}",
+                        lease.holder,
+                        m.stand(*no)
+                    ),
+                );
+            }
+        }
+        Cause::Gone(holders) => {
+            for holder in holders {
+                if let Some((_, no)) = m.live_of(*holder).find(|(_, l)| m.stand(*l) == Stand::Seat)
+                {
+                    return broken(
+                        2,
+                        m.now,
+                        format!("{holder:?} is gone; the books still have {no:?} seated"),
+                    );
+                }
+            }
+        }
+        Cause::Nothing => {}
+    }
+    Ok(())
+}
+
+/// Looks at the seats that should have been freed before now.
+pub(super) fn overdue(m: &mut Model) -> Result<(), Broken> {
+    while let Some(&Reverse((at, no))) = m.due.peek() {
+        if !m.run.up || m.run.frozen || at >= m.now {
+            return Ok(());
+        }
+        m.due.pop();
+        let Some(lease) = m.leases.get(&no) else {
+            continue;
+        };
+        if m.stand(no) != Stand::Seat {
+            continue;
+        }
+        let latest = m.latest_end(lease);
+        if latest >= m.now {
+            m.due.push(Reverse((latest, no)));
+            continue;
+        }
+        return broken(
+            2,
+            m.now,
+            format!(
+                "{no:?} of {:?} should have been freed by {latest} ms: nothing that counts came since {} ms (D is {})",
+                lease.holder, lease.maybe, m.run.lease_for
+            ),
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+    use super::super::story::*;
+    use crate::history::*;
+
+    #[test]
+    fn a_release_frees_in_its_step() {
+        let mut s = Story::new(1);
+        s.granted(1, 1).wait(10).gives_back(1, 1);
+        assert_eq!(s.verdict(), None);
+        assert_eq!(s.seen().released, 1);
+        let mut s = Story::new(1);
+        s.granted(1, 1).wait(10);
+        s.sends(1, s.release(1, 1));
+        assert_eq!(s.verdict(), Some(2));
+    }
+
+    #[test]
+    fn gone_frees_in_its_step() {
+        for frees in [true, false] {
+            let mut s = Story::new(1);
+            s.granted(1, 1).wait(10).dies(1);
+            s.see(Fact::Gone(vec![HolderNo(1)]));
+            if frees {
+                s.ended(1, 1, "gone");
+            }
+            assert_eq!(s.verdict(), if frees { None } else { Some(2) });
+        }
+        let mut s = Story::new(1);
+        s.granted(1, 1).wait(10).ended(1, 1, "gone");
+        assert_eq!(s.verdict(), Some(2), "nobody said so");
+    }
+
+    #[test]
+    fn silence_frees_at_d_and_m() {
+        for (after, promise) in [
+            (D, Some(2)),
+            (D + M - 100, Some(2)),
+            (D + M - 4, None),
+            (D + M, None),
+            (D + M + 1000, None),
+            (D + M + 1020, Some(2)),
+        ] {
+            let mut s = Story::new(1);
+            s.granted(1, 1).wait(3000).renews(1, 1).dies(1);
+            s.wait(after).ended(1, 1, "expired");
+            assert_eq!(s.verdict(), promise, "after {after} ms");
+        }
+        let mut s = Story::new(1);
+        s.granted(1, 1).dies(1).wait(D + M + 1020);
+        assert_eq!(s.verdict(), Some(2), "it is never freed");
+    }
+
+    #[test]
+    fn a_frozen_server_frees_when_it_thaws() {
+        for frees in [true, false] {
+            let mut s = Story::new(1);
+            s.granted(1, 1).wait(10).dies(1);
+            s.see(Fact::Frozen).wait(5 * D).see(Fact::Thawed);
+            if frees {
+                s.ended(1, 1, "expired");
+            }
+            s.wait(1);
+            assert_eq!(s.verdict(), if frees { None } else { Some(2) });
+        }
+    }
+
+    #[test]
+    fn confirmed_waits_for_proof_or_the_grace() {
+        for (after, promise) in [(D + M, Some(2)), (G + M, None)] {
+            let mut s = Story::new(1);
+            s.see(Fact::Crashed);
+            s.start(2, 0, Reclaim::Confirmed, licence(1));
+            s.granted(1, 1).wait(10).dies(1);
+            s.wait(after).ended(1, 1, "expired");
+            assert_eq!(s.verdict(), promise, "after {after} ms");
+        }
+    }
+
+    #[test]
+    fn a_renewal_without_the_secret_counts_for_nothing() {
+        let mut s = Story::new(1);
+        s.granted(1, 1).wait(3000);
+        s.sends(
+            2,
+            Msg::Renew {
+                lease: lease(1),
+                secret: SecretNo(9),
+                counter: 9,
+                request: 9,
+            },
+        );
+        s.dies(1).wait(D + M - 1500);
+        assert_eq!(s.verdict(), Some(2));
+    }
+
+    #[test]
+    fn who_waits_and_asks_is_not_dropped() {
+        for (after, promise) in [(D / 2, Some(6)), (D + M, None)] {
+            let mut s = Story::new(1);
+            s.granted(1, 1).waits(2, 2, 1).wait(after);
+            if promise.is_none() {
+                s.ended(1, 1, "expired");
+            }
+            s.ended(2, 2, "left the line");
+            assert_eq!(s.verdict(), promise);
+        }
+    }
+
+    #[test]
+    fn a_release_needs_the_secret() {
+        let mut s = Story::new(1);
+        s.granted(1, 1).wait(10);
+        s.sends(
+            1,
+            Msg::Release {
+                lease: lease(1),
+                secret: SecretNo(9),
+            },
+        );
+        assert_eq!(s.verdict(), None, "nothing happens");
+        assert_eq!(s.seen().wrong_secrets, 1);
+        s.sends(
+            1,
+            Msg::Release {
+                lease: lease(1),
+                secret: SecretNo(9),
+            },
+        );
+        s.ended(1, 1, "released");
+        assert_eq!(s.verdict(), Some(11));
+    }
+
+    #[test]
+    fn a_late_release_touches_no_newer_lease() {
+        let late = |touches: bool| {
+            let mut s = Story::new(1);
+            s.granted(1, 1).wait(10).gives_back(1, 1).wait(10);
+            s.begin_as(1, 7, false);
+            let msg = s.sends(1, s.claim(1, None, None));
+            s.held(1, 2).answer(msg, got(2)).held_now(1, 2);
+            s.wait(10).receive(MsgNo(1));
+            if touches {
+                s.ended(1, 2, "released");
+            }
+            s.verdict()
+        };
+        assert_eq!(late(false), None);
+        assert_eq!(late(true), Some(6));
+    }
+}

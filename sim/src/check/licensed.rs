@@ -1,0 +1,562 @@
+//! Promise 4: once `Held` or `Optimistic`, the application is licensed at each instant before its limit, unless it gave back or was
+//! told `revoked`, `cloned` or a refusal; never after it. Promise 9, jumps of the wall clock, is part of this: no fact here shows a wall
+//! clock, so a limit that it moved is a limit that is wrong. Promise 7's half about holders is here, too.
+//!
+//! The limit, reckoned from what was sent and heard: the sending of the last request that was answered with a lease + the grace
+//! told with it, at most the holder's own, at least D. `Optimistic`: from when the claim was begun, + the holder's own
+//! grace. Contested: at most maxContested from contact, which lies between the sending of the request and hearing that
+//! it waits. `Held` ends with the sending of the last such request + D. A crash of the sidecar and a suspend change nothing.
+//!
+//! 202 while the server settles is left open by the design's table for a licensed holder: it may go on or become contested.
+
+use super::model::{Model, broken, slack};
+use super::{Seen, copies};
+use crate::history::{Broken, ClaimNo, CopyNo, LeaseNo, Ms, MsgNo, Reply, Says};
+
+/// Problems that end being licensed.
+const LASTING: [&str; 6] = [
+    "cloned",
+    "revoked",
+    "not-entitled",
+    "unknown-product",
+    "exceeds-seats",
+    "version-not-covered",
+];
+
+/// An answer reaches a copy.
+pub(super) fn heard(
+    m: &mut Model,
+    (no, claim): (CopyNo, ClaimNo),
+    msg: MsgNo,
+    reply: &Reply,
+    seen: &mut Seen,
+) -> Result<(), Broken> {
+    let now = m.now;
+    let fresh = m.apps.fresh(now, no, claim, msg);
+    let Some(sent) = m.apps.sent(msg).cloned() else {
+        return Ok(());
+    };
+    let Some(app) = m.apps.claims.get_mut(&(no, claim)) else {
+        return Ok(());
+    };
+    if app.gave_back || sent.secret != app.secret {
+        return Ok(());
+    }
+    let holder = app.holder;
+    let licensed = app.licensed(now);
+    match reply {
+        Reply::Lease {
+            lease,
+            lease_for,
+            run_for,
+        } => {
+            let confirmed = super::apps::Confirmed {
+                sent: sent.at,
+                lease_for: *lease_for,
+                lease: *lease,
+            };
+            app.confirm(confirmed, *run_for, fresh);
+        }
+        Reply::Waiting { settling, .. } => {
+            let (low, high) = sent.contested().unwrap_or_default();
+            app.at_least((sent.at + low).saturating_sub(slack(low)));
+            if fresh {
+                app.heard_waiting = true;
+            }
+            if fresh && !settling && licensed {
+                seen.contested_contacts += 1;
+                seen.contested_optimistic += u64::from(app.confirmed.is_none());
+                app.at_most(now + high + slack(high), 7);
+                app.held_most = app.held_most.min(now + 2);
+            }
+        }
+        Reply::Problem(problem) => {
+            if LASTING.contains(problem) {
+                app.ended_by = Some(problem);
+                app.least = None;
+                if fresh && licensed {
+                    let by = match *problem {
+                        "cloned" => 8,
+                        "revoked" => 12,
+                        _ => 4,
+                    };
+                    seen.heard_revoked += u64::from(by == 12);
+                    app.at_most(now + 2, by);
+                }
+            }
+        }
+        Reply::Released => {}
+    }
+    if fresh {
+        m.apps.look_at(now + 3, no, claim);
+    }
+    match reply {
+        Reply::Problem("cloned") if m.apps.newest(msg) => {
+            copies::told(m, holder, "hears", seen)?;
+            copies::none_left(m, holder, claim)
+        }
+        Reply::Lease { .. } if sent.renewal => copies::renewed(m, no, claim, msg, seen),
+        _ => Ok(()),
+    }
+}
+
+/// What an application is told.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) says: Says,
+    pub(super) lease: Option<LeaseNo>,
+    pub(super) limit: Option<Ms>,
+    pub(super) held_until: Option<Ms>,
+}
+
+/// What the application is told changes.
+pub(super) fn tells(
+    m: &mut Model,
+    (no, claim): (CopyNo, ClaimNo),
+    told: &Told,
+    seen: &mut Seen,
+) -> Result<(), Broken> {
+    let now = m.now;
+    let Some(app) = m.apps.claims.get_mut(&(no, claim)) else {
+        return Ok(());
+    };
+    let holder = app.holder;
+    let Told {
+        says,
+        limit,
+        held_until,
+        ..
+    } = *told;
+    let before = app.says;
+    let was_licensed = before.is_some_and(Says::licensed);
+    if was_licensed && !says.licensed() && app.ended_by == Some("cloned") {
+        copies::told(m, holder, "ends what it has by", seen)?;
+    }
+    let Some(app) = m.apps.claims.get_mut(&(no, claim)) else {
+        return Ok(());
+    };
+    let who = format_args!("{holder:?} {claim:?} ({no:?})");
+    let wrong = |by: u8, what: String| broken(by, now, format!("{who} {what}"));
+    seen.told_after_crash += u64::from(app.crashed && says.licensed());
+    app.crashed = false;
+    if says == Says::Optimistic && before != Some(Says::Optimistic) {
+        let first = app.most.is_none();
+        let from = app.begun + app.max_grace;
+        if !app.start_optimistic || app.confirmed.is_some() || app.heard_waiting && first {
+            return wrong(
+                4,
+                format!(
+                    "starts without a server, which it may not: allowed {}, held before {}, in line before {}",
+                    app.start_optimistic,
+                    app.confirmed.is_some(),
+                    app.heard_waiting
+                ),
+            );
+        }
+        if first {
+            app.most = Some(from + slack(app.max_grace));
+            app.least = Some(from.saturating_sub(slack(app.max_grace)));
+            seen.optimistic_starts += 1;
+        }
+    }
+    if says.licensed() {
+        let Some(limit) = limit else {
+            return wrong(4, format!("says {says:?} without a limit"));
+        };
+        let Some(most) = app.most else {
+            return wrong(
+                4,
+                format!("says {says:?}, and was never answered with a lease"),
+            );
+        };
+        if limit > most || now > most {
+            return wrong(
+                app.most_by,
+                format!(
+                    "says {says:?} at {now} ms with limit {limit} ms, which cannot be after {most} ms; last answered with a lease: {:?}, \
+                     begun at {} ms, own grace {} ms",
+                    app.confirmed, app.begun, app.max_grace
+                ),
+            );
+        }
+        if let Some(least) = app.least.filter(|l| limit < *l) {
+            return wrong(
+                4,
+                format!(
+                    "says {says:?} with limit {limit} ms, before {least} ms, until which it is licensed; last answered with a lease: {:?}",
+                    app.confirmed
+                ),
+            );
+        }
+        if app.gave_back {
+            return wrong(4, format!("says {says:?} after it gave back"));
+        }
+        if says == Says::Held {
+            let until = held_until.unwrap_or(Ms::MAX);
+            if app.confirmed.is_none_or(|c| Some(c.lease) != told.lease) && before != Some(says) {
+                return wrong(
+                    4,
+                    format!(
+                        "says Held for {:?}; it was answered with {:?}",
+                        told.lease, app.confirmed
+                    ),
+                );
+            }
+            if until > app.held_most || now > app.held_most {
+                return wrong(
+                    if app.heard_waiting && app.most_by == 7 {
+                        7
+                    } else {
+                        4
+                    },
+                    format!(
+                        "says Held until {until} ms; by the sending of its last request that was answered with a lease that cannot be \
+                         after {} ms ({:?})",
+                        app.held_most, app.confirmed
+                    ),
+                );
+            }
+        }
+        app.ever_licensed = true;
+        seen.in_grace += u64::from(says == Says::Grace && before != Some(Says::Grace));
+    } else {
+        if was_licensed {
+            let released = app.gave_back || app.ended_by.is_some();
+            if let Some(least) = app.least.filter(|l| now < *l && !released) {
+                return wrong(
+                    4,
+                    format!(
+                        "says {says:?} at {now} ms after {before:?}; it is licensed until {least} ms, and nobody refused it"
+                    ),
+                );
+            }
+            seen.ran_out += u64::from(!released && app.least.is_some());
+        }
+        // Licensed again only by an answer that comes from now on.
+        if app.ever_licensed {
+            app.at_most(now, 4);
+        }
+        app.least = None;
+    }
+    app.says = Some(says);
+    app.lease = told.lease;
+    app.limit = if says.licensed() { limit } else { None };
+    app.held_until = if says == Says::Held { held_until } else { None };
+    if let Some(limit) = app.limit {
+        m.apps.look_at(limit + 3, no, claim);
+    }
+    if let Some(until) = held_until.filter(|_| says == Says::Held) {
+        m.apps.look_at(until, no, claim);
+    }
+    Ok(())
+}
+
+/// Time has passed: nobody who can speak still says what is over.
+pub(super) fn overdue(m: &Model, no: CopyNo, claim: ClaimNo) -> Result<(), Broken> {
+    let now = m.now;
+    let (Some(app), Some(copy)) = (m.apps.claims.get(&(no, claim)), m.apps.copies.get(&no)) else {
+        return Ok(());
+    };
+    let (Some(says), Some(limit)) = (app.says.filter(|s| s.licensed()), app.limit) else {
+        return Ok(());
+    };
+    if !copy.speaks() {
+        return Ok(());
+    }
+    let who = format_args!("{:?} {claim:?} ({no:?})", app.holder);
+    if now >= limit + 3 {
+        return broken(
+            4,
+            now,
+            format!("{who} still says {says:?}; its limit was {limit} ms"),
+        );
+    }
+    if let Some(most) = app.most.filter(|most| limit > *most && now > *most) {
+        return broken(
+            app.most_by,
+            now,
+            format!(
+                "{who} still says {says:?}; it is licensed until {most} ms at most ({:?})",
+                app.ended_by
+            ),
+        );
+    }
+    if let Some(most) = app.most.filter(|most| limit > *most && app.most_by == 7) {
+        return broken(
+            7,
+            now,
+            format!(
+                "{who} was told that it waits, and says {says:?} with limit {limit} ms; contested it is licensed until {most} ms at most"
+            ),
+        );
+    }
+    if says == Says::Held && now > app.held_most && app.held_until.is_none_or(|h| h > app.held_most)
+    {
+        return broken(
+            if app.most_by == 7 { 7 } else { 4 },
+            now,
+            format!(
+                "{who} still says Held; that ended at {} ms at most (heard since: {})",
+                app.held_most,
+                if app.heard_waiting {
+                    "it waits"
+                } else {
+                    "nothing"
+                }
+            ),
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+    use super::super::story::*;
+    use crate::history::*;
+
+    #[test]
+    fn the_course_of_things_is_right() {
+        let mut s = Story::new(1);
+        s.granted(1, 1);
+        let sent = s.t;
+        s.wait(D).says_grace(1, 1, sent);
+        s.wait(50).see(Fact::SidecarDown(CopyNo(1)));
+        s.wait(500).see(Fact::SidecarUp(CopyNo(1)));
+        s.says_grace(1, 1, sent).wait(G - D - 550);
+        s.says(1, Says::Lost);
+        // The server has long given the seat away.
+        let mut checked = s;
+        assert!(
+            matches!(checked.verdict(), Some(2)),
+            "which this server did not"
+        );
+    }
+
+    /// Held at 1000 ms; its server does not matter.
+    fn held() -> Story {
+        let mut s = Story::new(1);
+        s.granted(1, 1);
+        s.see(Fact::Frozen);
+        s
+    }
+
+    #[test]
+    fn licensed_until_the_limit_and_not_after() {
+        let mut s = held();
+        s.wait(D)
+            .says_grace(1, 1, 1000)
+            .wait(G - D)
+            .says(1, Says::Lost);
+        assert_eq!(s.verdict(), None);
+        assert_eq!((s.seen().in_grace, s.seen().ran_out), (1, 1));
+
+        let mut s = held();
+        s.wait(D).says_grace(1, 1, 1000).wait(G - D - 100);
+        s.says(1, Says::Lost);
+        assert_eq!(s.verdict(), Some(4), "lost too early");
+
+        let mut s = held();
+        s.wait(D).says_grace(1, 1, 1000).wait(G - D);
+        assert_eq!(s.verdict(), Some(4), "never lost");
+    }
+
+    #[test]
+    fn the_limit_counts_from_the_sending() {
+        let mut s = held();
+        s.wait(D);
+        s.tell(1, Says::Grace, Some(1), Some(s.t + G), None);
+        assert_eq!(s.verdict(), Some(4), "from the lease's end");
+        let mut s = held();
+        s.wait(D)
+            .tell(1, Says::Grace, Some(1), Some(1000 + G / 2), None);
+        assert_eq!(s.verdict(), Some(4), "too short");
+
+        let mut s = Story::new(1);
+        s.begin(1);
+        let msg = s.send(1, s.claim(1, None, None));
+        s.wait(200).receive(msg).held(1, 1).wait(200);
+        s.answer(msg, got(1));
+        s.tell(1, Says::Held, Some(1), Some(1000 + G), Some(s.t + D));
+        assert_eq!(s.verdict(), Some(4), "D from the answer");
+    }
+
+    #[test]
+    fn a_crash_of_the_sidecar_changes_no_limit() {
+        let mut s = held();
+        s.wait(50).see(Fact::SidecarDown(CopyNo(1)));
+        s.wait(D).see(Fact::SidecarUp(CopyNo(1)));
+        let mut again = held();
+        s.says_grace(1, 1, 1000);
+        assert_eq!(s.verdict(), None);
+        assert_eq!(s.seen().told_after_crash, 1);
+        again.wait(50).see(Fact::SidecarDown(CopyNo(1)));
+        again.wait(D).see(Fact::SidecarUp(CopyNo(1)));
+        again.says_grace(1, 1, again.t);
+        assert_eq!(again.verdict(), Some(4));
+    }
+
+    #[test]
+    fn a_suspend_counts() {
+        // The clock of the holder stood still meanwhile.
+        let mut s = held();
+        s.wait(50).see(Fact::Suspended(CopyNo(1)));
+        s.wait(5000).see(Fact::Resumed(CopyNo(1)));
+        s.says_held(1, 1, 6000);
+        assert_eq!(s.verdict(), Some(4));
+        let mut s = held();
+        s.wait(50).see(Fact::Suspended(CopyNo(1)));
+        s.wait(2 * G).see(Fact::Resumed(CopyNo(1)));
+        assert_eq!(s.verdict(), Some(4), "it says nothing new");
+        let mut s = held();
+        s.wait(50).see(Fact::Suspended(CopyNo(1)));
+        s.wait(2 * G)
+            .see(Fact::Resumed(CopyNo(1)))
+            .says(1, Says::Lost);
+        assert_eq!(s.verdict(), None);
+    }
+
+    #[test]
+    fn optimistic_runs_from_its_beginning_by_its_own_grace() {
+        for (allowed, limit, promise) in [
+            (true, 1000 + 10 * G, None),
+            (true, 16_000 + 11 * G, Some(4)),
+            (true, 1000 + 9 * G, Some(4)),
+            (false, 1000 + 10 * G, Some(4)),
+        ] {
+            let mut s = Story::new(1);
+            s.begin_as(1, 1, allowed)
+                .says(1, Says::Seeking)
+                .wait(15_000);
+            s.tell(1, Says::Optimistic, None, Some(limit), None);
+            assert_eq!(s.verdict(), promise);
+        }
+        let mut s = Story::new(1);
+        s.granted(1, 1);
+        s.begin_as(2, 2, true);
+        let msg = s.sends(2, s.claim(2, None, None));
+        s.book(2, 2, Book::Waiting).answer(msg, waiting(2, 1));
+        s.says(2, Says::Waiting).wait(1000);
+        s.tell(2, Says::Optimistic, None, Some(1000 + 10 * G), None);
+        assert_eq!(s.verdict(), Some(4), "Waiting never becomes Optimistic");
+    }
+
+    #[test]
+    fn what_was_lost_stays_lost() {
+        let mut s = held();
+        s.wait(D)
+            .says_grace(1, 1, 1000)
+            .wait(G - D)
+            .says(1, Says::Lost);
+        s.wait(10).says_grace(1, 1, 1000);
+        assert_eq!(s.verdict(), Some(4));
+        let mut s = Story::new(1);
+        s.begin(1).says_held(1, 1, 1000);
+        assert_eq!(s.verdict(), Some(4), "never answered");
+    }
+
+    #[test]
+    fn a_refusal_ends_it_and_a_giving_back_does() {
+        for (what, promise) in [
+            ("not-entitled", None),
+            ("overloaded", Some(4)),
+            ("gives back", None),
+        ] {
+            let mut s = held();
+            s.see(Fact::Thawed).wait(10);
+            if what == "gives back" {
+                s.gives_back(1, 1);
+            } else {
+                let renewal = s.renewal(1, 1);
+                let msg = s.sends(1, renewal);
+                s.answer(msg, Reply::Problem(what)).says(1, Says::Lost);
+            }
+            assert_eq!(s.verdict(), promise, "{what}");
+        }
+        let mut s = held();
+        s.see(Fact::Thawed).wait(10).gives_back(1, 1).wait(10);
+        s.says_grace(1, 1, 1000);
+        assert_eq!(s.verdict(), Some(4), "it goes on after giving back");
+    }
+
+    /// 1 was held and lost its seat to 2 while it could not be reached; then it makes contact.
+    fn contact(optimistic: bool) -> Story {
+        let mut s = Story::new(1);
+        if optimistic {
+            s.begin_as(1, 1, true).says(1, Says::Seeking).wait(15_000);
+            s.tell(1, Says::Optimistic, None, Some(1000 + 10 * G), None);
+        } else {
+            s.granted(1, 1).wait(D).says_grace(1, 1, 1000);
+            s.wait(M).ended(1, 1, "expired");
+        }
+        s.granted(2, 2).wait(100);
+        let what = if optimistic {
+            Msg::Claim {
+                items: vec![(0, 1)],
+                secret: SecretNo(1),
+                shows_secret: false,
+                held: None,
+                ticket: None,
+                runs_after_held: false,
+                runs_optimistic: true,
+            }
+        } else {
+            s.running(1, 1)
+        };
+        let msg = s.sends(1, what);
+        s.book(1, 3, Book::Contested).answer(msg, waiting(3, 1));
+        s
+    }
+
+    #[test]
+    fn contested_is_licensed_for_as_long_as_contested_may_be() {
+        for optimistic in [false, true] {
+            let mut s = contact(optimistic);
+            let until = s.t + C;
+            s.tell(1, Says::Contested, None, Some(until), None);
+            assert_eq!(s.verdict(), None);
+            assert_eq!(s.seen().contested_contacts, 1);
+            assert_eq!(s.seen().contested_optimistic, u64::from(optimistic));
+
+            let mut s = contact(optimistic);
+            s.tell(1, Says::Contested, None, Some(s.t + C + 100), None);
+            assert_eq!(s.verdict(), Some(7), "too long");
+            let mut s = contact(optimistic);
+            s.tell(1, Says::Contested, None, Some(s.t + C - 100), None);
+            assert_eq!(s.verdict(), Some(4), "too short");
+            let mut s = contact(optimistic);
+            assert_eq!(s.verdict(), Some(7), "goes on as if nothing were");
+        }
+    }
+
+    #[test]
+    fn flapping_never_extends_contested() {
+        let mut s = contact(false);
+        let until = s.t + C;
+        s.tell(1, Says::Contested, None, Some(until), None);
+        s.wait(5000).renews(2, 2);
+        let msg = s.sends(1, s.running(1, 1));
+        s.answer(msg, waiting(3, 1));
+        assert_eq!(s.verdict(), None);
+        s.tell(1, Says::Contested, None, Some(s.t + C), None);
+        assert_eq!(s.verdict(), Some(7));
+    }
+
+    #[test]
+    fn a_late_answer_need_not_be_taken() {
+        let mut s = Story::new(1);
+        s.granted(1, 1).wait(3000);
+        let renewal = s.renewal(1, 1);
+        let late = s.sends(1, renewal);
+        s.see(Fact::Answered {
+            msg: late,
+            reply: got(1),
+        });
+        s.wait(16_000 - 3000 - 6000).says_grace(1, 1, 1000);
+        s.see(Fact::Frozen).wait(20_000).hear(late, got(1));
+        assert_eq!(s.verdict(), None);
+        s.says_grace(1, 1, 4000);
+        assert_eq!(s.verdict(), None, "nor need it be ignored");
+    }
+}

@@ -1,0 +1,182 @@
+//! Promise 10: after faults stop, within Q + 2D each claim is `Held` or waits behind a full pool.
+//!
+//! Judged when the history ends, if it ends late enough. Left out: claims given back, told a lasting refusal, or begun in the last 2D;
+//! and those granted in the last D, whose holder may not know yet. Waiting behind a full pool: it does not fit into what is free,
+//! or one before it in line that is alive does not.
+
+use super::Seen;
+use super::model::{Model, Stand, broken};
+use crate::history::{Broken, ClaimNo, CopyNo, Ms, Reclaim, Says};
+
+/// The history ends.
+pub(super) fn end(m: &Model, faults_end: Option<Ms>, seen: &mut Seen) -> Result<(), Broken> {
+    let d = m.run.lease_for;
+    let Some(since) = faults_end else {
+        return Ok(());
+    };
+    let from = since.max(m.run.started);
+    if m.now < from + m.run.settling() + 2 * d || !m.run.up {
+        return Ok(());
+    }
+    let mut all: Vec<(CopyNo, ClaimNo)> = m.apps.claims.keys().copied().collect();
+    all.sort_unstable();
+    for (copy, claim) in all {
+        judge(m, copy, claim, seen)?;
+    }
+    Ok(())
+}
+
+fn judge(m: &Model, no: CopyNo, claim: ClaimNo, seen: &mut Seen) -> Result<(), Broken> {
+    let d = m.run.lease_for;
+    let (Some(app), Some(copy)) = (m.apps.claims.get(&(no, claim)), m.apps.copies.get(&no)) else {
+        return Ok(());
+    };
+    let refused = app.ended_by.is_some() || app.says == Some(Says::Refused);
+    if !copy.speaks() || app.gave_back || refused || m.now < app.begun + 2 * d {
+        return Ok(());
+    }
+    seen.judged_at_end += 1;
+    if app.held(m.now) {
+        return Ok(());
+    }
+    let what = format!("{:?} {claim:?} says {:?} at the end", app.holder, app.says);
+    let Some(lease) = m.live(app.holder, claim).next() else {
+        return broken(10, m.now, format!("{what}, and the books do not have it"));
+    };
+    let Some(l) = m.leases.get(&lease) else {
+        return Ok(());
+    };
+    if m.stand(lease) == Stand::Seat {
+        let may_not_know = !matches!(app.says, Some(Says::Grace | Says::Lost));
+        if may_not_know && m.now <= l.maybe + d {
+            return Ok(());
+        }
+        return broken(
+            10,
+            m.now,
+            format!(
+                "{what}, though {lease:?} has its seats since before {} ms",
+                l.maybe
+            ),
+        );
+    }
+    if !matches!(app.says, Some(Says::Waiting | Says::Contested)) {
+        return broken(
+            10,
+            m.now,
+            format!("{what}, though the server has {lease:?} in line"),
+        );
+    }
+    if m.now > l.alive + d + 2000 {
+        return broken(
+            10,
+            m.now,
+            format!("{what}, and did not ask since {} ms (D is {d})", l.alive),
+        );
+    }
+    seen.waits_at_end += 1;
+    let withheld = m.run.reclaim == Reclaim::Confirmed && !m.run.roster_done;
+    if withheld || !m.fits(&l.items) {
+        return Ok(());
+    }
+    let key = l.key;
+    let blocked = m
+        .lines
+        .all()
+        .iter()
+        .take_while(|k| key.is_none_or(|key| **k < key))
+        .filter_map(|k| m.leases.get(&k.lease))
+        .any(|before| {
+            !m.surely_dead(before)
+                && m.could_fit(&before.items)
+                && before.pools.iter().any(|p| l.pools.contains(p))
+        });
+    // An unknown arrival: somebody of the same rank may be before it.
+    let fuzzy = m.lines.unsure();
+    if blocked || fuzzy {
+        return Ok(());
+    }
+    broken(
+        10,
+        m.now,
+        format!(
+            "{what} for {:?}; {lease:?} fits into what is free (used {:?} of {:?}) and nobody before it shares a pool",
+            l.items, m.run.used, m.licence.pools
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+    use super::super::story::*;
+    use crate::history::*;
+
+    fn end(s: &mut Story) -> Option<u8> {
+        s.see(Fact::End);
+        s.verdict()
+    }
+
+    /// 1 is held, 2 waits, both go on for 3 D after faults end.
+    fn quiet() -> Story {
+        let mut s = Story::new(1);
+        s.granted(1, 1).waits(2, 2, 1).see(Fact::FaultsEnd);
+        for _ in 0..6 {
+            s.wait(D / 2).renews(1, 1).asks_again(2, 2, 1);
+        }
+        s
+    }
+
+    #[test]
+    fn held_or_behind_a_full_pool() {
+        let mut s = quiet();
+        assert_eq!(end(&mut s), None);
+        assert_eq!((s.seen().judged_at_end, s.seen().waits_at_end), (2, 1));
+
+        let mut s = quiet();
+        let sent = s.t;
+        s.wait(D).says_grace(1, 1, sent);
+        assert_eq!(end(&mut s), Some(10), "no contact");
+
+        let mut s = quiet();
+        s.begin(3)
+            .says(3, Says::Seeking)
+            .wait(D / 2)
+            .renews(1, 1)
+            .asks_again(2, 2, 1);
+        assert_eq!(end(&mut s), None, "too young to be judged");
+        for _ in 0..4 {
+            s.wait(D / 2).renews(1, 1).asks_again(2, 2, 1);
+        }
+        assert_eq!(end(&mut s), Some(10), "never heard of");
+    }
+
+    #[test]
+    fn nobody_waits_in_front_of_free_seats() {
+        let mut s = Story::new(1);
+        s.granted(1, 1).waits(2, 2, 1).waits(3, 3, 2).wait(100);
+        // The head does not ask; the seat becomes free; nobody gets it.
+        for _ in 0..3 {
+            s.wait(D / 2).renews(1, 1).asks_again(3, 3, 2);
+        }
+        s.see(Fact::AnchorLost(true));
+        s.gives_back(1, 1).see(Fact::FaultsEnd);
+        for _ in 0..5 {
+            s.wait(D / 2).asks_again(3, 3, 2);
+        }
+        assert_eq!(end(&mut s), Some(10));
+    }
+
+    #[test]
+    fn a_refusal_is_an_answer() {
+        let mut s = Story::new(1);
+        s.items.insert(1, vec![(0, 9)]);
+        s.begin(1).see(Fact::FaultsEnd);
+        let msg = s.sends(1, s.claim(1, None, None));
+        s.answer(msg, Reply::Problem("exceeds-seats"))
+            .says(1, Says::Refused);
+        s.wait(4 * D);
+        assert_eq!(end(&mut s), None);
+    }
+}

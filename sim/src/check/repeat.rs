@@ -1,0 +1,133 @@
+//! Promise 6: any message repeated, reordered, up to an hour late: at most one lease per holder and claim name, the place unchanged,
+//! newer leases untouched.
+//!
+//! Here: one lease per claim in the books, and answers that name it. That a release touches no other lease is seen in
+//! `freeing`, places in `line`.
+
+use super::Seen;
+use super::model::{Message, Model, Stand, Step, broken};
+use crate::history::{Broken, Msg, Reply};
+
+/// At the end of a step.
+pub(super) fn step_end(m: &Model, step: &Step, seen: &mut Seen) -> Result<(), Broken> {
+    for change in &step.changes {
+        let (true, Some(lease)) = (change.is.live(), m.leases.get(&change.lease)) else {
+            continue;
+        };
+        if let Some(other) = m
+            .live(lease.holder, lease.claim)
+            .find(|l| *l != change.lease && m.stand(change.lease).live())
+        {
+            return broken(
+                6,
+                m.now,
+                format!(
+                    "{:?} {:?} has two leases in the books: {:?} ({:?}) and {other:?} ({:?})",
+                    lease.holder,
+                    lease.claim,
+                    change.lease,
+                    m.stand(change.lease),
+                    m.stand(other)
+                ),
+            );
+        }
+    }
+    let Some(message) = step.message() else {
+        return Ok(());
+    };
+    if let Msg::Release { lease, .. } = &message.what {
+        seen.late_releases += u64::from(message.before.is_some_and(|(l, _)| l != *lease));
+    }
+    if let Some((no, stand)) = message.before {
+        same_lease(m, step, message, no, stand, seen)?;
+    }
+    Ok(())
+}
+
+/// A claim that is in the books is asked for again: it stays that lease, and the answer says so.
+fn same_lease(
+    m: &Model,
+    step: &Step,
+    message: &Message,
+    no: crate::history::LeaseNo,
+    stand: Stand,
+    seen: &mut Seen,
+) -> Result<(), Broken> {
+    let Some(lease) = m.leases.get(&no) else {
+        return Ok(());
+    };
+    let (named, what) = match &message.what {
+        Msg::Claim { secret, .. } if lease.secret == Some(*secret) => (no, "asked for again"),
+        Msg::Renew { lease, .. } => (*lease, "renewed"),
+        _ => return Ok(()),
+    };
+    seen.repeated += u64::from(what == "asked for again");
+    seen.repeated_by_network += u64::from(message.again);
+    let other = match step.reply() {
+        Some(Reply::Lease { lease, .. } | Reply::Waiting { lease, .. }) => Some(*lease),
+        _ => None,
+    };
+    // What was due anyway may have ended in the same step.
+    if let Some(other) = other.filter(|o| *o != named && m.stand(named).live()) {
+        return broken(
+            6,
+            m.now,
+            format!(
+                "{named:?} of {:?} is {what}; the answer speaks of {other:?}",
+                message.holder
+            ),
+        );
+    }
+    if stand == Stand::Seat
+        && m.stand(no) == Stand::Seat
+        && named == no
+        && matches!(step.reply(), Some(Reply::Waiting { .. }))
+    {
+        return broken(
+            6,
+            m.now,
+            format!(
+                "{no:?} of {:?} has its seat and is {what}; the answer is that it waits",
+                message.holder
+            ),
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+    use super::super::story::*;
+    use crate::history::*;
+
+    #[test]
+    fn a_repeated_claim_is_the_same_lease() {
+        let mut s = Story::new(2);
+        s.granted(1, 1).wait(10);
+        let msg = s.sends(1, s.claim(1, None, None));
+        s.answer(msg, got(1));
+        s.receive(msg).see(Fact::Answered { msg, reply: got(1) });
+        assert_eq!(s.verdict(), None);
+        assert_eq!((s.seen().repeated, s.seen().repeated_by_network), (2, 1));
+
+        let mut s = Story::new(2);
+        s.granted(1, 1).wait(10);
+        s.sends(1, s.claim(1, None, None));
+        s.held(1, 2);
+        assert_eq!(s.verdict(), Some(6), "a second seat");
+
+        let mut s = Story::new(2);
+        s.granted(1, 1).granted(2, 2).waits(3, 3, 1).wait(10);
+        let msg = s.sends(1, s.claim(1, None, None));
+        s.answer(msg, waiting(3, 1));
+        assert!(s.verdict().is_some(), "another's lease");
+
+        let mut s = Story::new(2);
+        s.granted(1, 1).granted(2, 2).waits(3, 3, 1).wait(10);
+        s.sends(3, s.claim(3, None, None));
+        s.ended(3, 3, "anew").book(3, 4, Book::Waiting);
+        assert_eq!(s.verdict(), Some(6), "a new place");
+    }
+}

@@ -1,0 +1,395 @@
+//! Promise 1: per pool, what holders say they hold is never more than what was there at the latest grant. Promise 14: never a part of
+//! a claim.
+//!
+//! A lease counts while some application that runs was told `Held`, and that time has not run out; two copies of a holder count
+//! once. A dead application counts no more, a suspended one not until it goes on; one whose sidecar is down goes by what it was
+//! told. It counts with what the books drew for it last. The books are held to their own sum as well, at each grant.
+//!
+//! A licence that shrinks throws nobody out: what counts is what was there at the latest grant from the pool.
+
+use super::Seen;
+use super::apps::Copy;
+use super::demand;
+use super::model::{Change, Model, Stand, Step, broken, of};
+use crate::history::{Broken, ClaimNo, CopyNo, Index, LeaseNo, Msg, RunNo, Says};
+
+/// Looks anew whether an application counts.
+pub(super) fn recount(
+    m: &mut Model,
+    copy: CopyNo,
+    claim: ClaimNo,
+    seen: &mut Seen,
+) -> Result<(), Broken> {
+    let now = m.now;
+    let runs = m.apps.copies.get(&copy).is_some_and(Copy::runs);
+    let Some(app) = m.apps.claims.get_mut(&(copy, claim)) else {
+        return Ok(());
+    };
+    let counts = if runs && app.held(now) {
+        app.lease
+    } else {
+        None
+    };
+    let counted = std::mem::replace(&mut app.counted, counts);
+    if counts == counted {
+        return Ok(());
+    }
+    if let Some(lease) = counted {
+        count(m, lease, false);
+    }
+    let Some(lease) = counts else {
+        return Ok(());
+    };
+    if m.leases.get(&lease).is_none_or(|l| l.seated_in == RunNo(0)) {
+        return broken(
+            1,
+            now,
+            format!("{copy:?} says Held for {lease:?}, which no run of the server ever granted"),
+        );
+    }
+    let draws = count(m, lease, true);
+    for (pool, _) in draws {
+        seen.held += 1;
+        seen.held_all_seats += u64::from(of(&m.running, pool) == m.allowed(pool) && m.run.up);
+        within(m, pool, &format!("{copy:?} says Held for {lease:?}"))?;
+    }
+    Ok(())
+}
+
+/// One application more, or less, counts for a lease. What that adds.
+fn count(m: &mut Model, no: LeaseNo, more: bool) -> Vec<(Index, u32)> {
+    let Some(lease) = m.leases.get_mut(&no) else {
+        return Vec::new();
+    };
+    if more {
+        lease.running += 1;
+        if lease.running > 1 {
+            return Vec::new();
+        }
+        lease.running_draws.clone_from(&lease.draws);
+        for &(pool, seats) in &lease.running_draws {
+            if let Some(r) = m.running.get_mut(pool) {
+                *r += u64::from(seats);
+            }
+        }
+        lease.running_draws.clone()
+    } else {
+        lease.running = lease.running.saturating_sub(1);
+        if lease.running == 0 {
+            for (pool, seats) in std::mem::take(&mut lease.running_draws) {
+                if let Some(r) = m.running.get_mut(pool) {
+                    *r = r.saturating_sub(u64::from(seats));
+                }
+            }
+        }
+        Vec::new()
+    }
+}
+
+fn within(m: &Model, pool: Index, when: &str) -> Result<(), Broken> {
+    let (running, allowed) = (of(&m.running, pool), m.allowed(pool));
+    if running <= allowed {
+        return Ok(());
+    }
+    let mut who: Vec<_> = m
+        .leases
+        .iter()
+        .filter(|(_, l)| l.running > 0)
+        .flat_map(|(no, l)| l.running_draws.iter().map(move |d| (*no, l.holder, *d)))
+        .filter(|(_, _, d)| d.0 == pool)
+        .map(|(no, h, d)| (h, no, d.1))
+        .collect();
+    who.sort_unstable();
+    broken(
+        1,
+        m.now,
+        format!(
+            "{when}: holders say Held for {running} seats of pool {pool}, where {allowed} were there at the latest grant: {who:?}"
+        ),
+    )
+}
+
+/// The books have a lease as seated.
+pub(super) fn booked(
+    m: &mut Model,
+    step: &Step,
+    change: &Change,
+    seen: &mut Seen,
+) -> Result<(), Broken> {
+    part_of_a_claim(m, step, change, seen)?;
+    if change.is != Stand::Seat {
+        return Ok(());
+    }
+    let Some(lease) = m.leases.get_mut(&change.lease) else {
+        return Ok(());
+    };
+    let draws = lease.draws.clone();
+    if lease.running > 0 && lease.running_draws != draws {
+        for (pool, seats) in std::mem::replace(&mut lease.running_draws, draws.clone()) {
+            if let Some(r) = m.running.get_mut(pool) {
+                *r = r.saturating_sub(u64::from(seats));
+            }
+        }
+        for &(pool, seats) in &draws {
+            if let Some(r) = m.running.get_mut(pool) {
+                *r += u64::from(seats);
+            }
+        }
+    }
+    for &(pool, _) in &draws {
+        let cap = m.cap(pool);
+        if change.grant()
+            && let Some(g) = m.granted_of.get_mut(pool)
+        {
+            *g = cap;
+        }
+        let used = of(&m.run.used, pool);
+        if change.was != Stand::Seat && used > cap {
+            return broken(
+                if change.taken_in { 3 } else { 1 },
+                m.now,
+                format!(
+                    "{:?} is {}: now the books have {used} of the {cap} seats of pool {pool} taken",
+                    change.lease,
+                    if change.taken_in {
+                        "taken in"
+                    } else {
+                        "granted"
+                    }
+                ),
+            );
+        }
+        if change.was != Stand::Seat {
+            within(m, pool, &format!("{:?} is granted", change.lease))?;
+        }
+    }
+    Ok(())
+}
+
+fn part_of_a_claim(m: &Model, step: &Step, change: &Change, seen: &mut Seen) -> Result<(), Broken> {
+    let Some(lease) = m.leases.get(&change.lease) else {
+        return Ok(());
+    };
+    if let Some(message) = step.message()
+        && let Msg::Claim { items, .. } = &message.what
+        && (message.holder, message.claim) == (lease.holder, lease.claim)
+        && !change.was.live()
+        && change.is.live()
+        && *items != lease.items
+    {
+        return broken(
+            14,
+            m.now,
+            format!(
+                "{:?} asked for {items:?}; {:?} is booked for {:?}",
+                lease.holder, change.lease, lease.items
+            ),
+        );
+    }
+    if change.is != Stand::Seat {
+        return Ok(());
+    }
+    let (first, same) = (change.was != Stand::Seat, !change.other_licence);
+    if first && (same || !change.taken_in) {
+        seen.whole_claims += 1;
+        seen.many_seats += u64::from(lease.items.len() > 1 || lease.items.iter().any(|i| i.1 > 1));
+        if !demand::matches(&m.licence, &lease.items, &lease.draws) {
+            return broken(
+                14,
+                m.now,
+                format!(
+                    "{:?} of {:?} asks for {:?}, and is granted draws of {:?}: that is not what these products draw",
+                    change.lease, lease.holder, lease.items, lease.draws
+                ),
+            );
+        }
+    }
+    if !first && same && change.redrawn {
+        return broken(
+            14,
+            m.now,
+            format!(
+                "{:?} of {:?} was granted, and now draws {:?} instead",
+                change.lease, lease.holder, lease.draws
+            ),
+        );
+    }
+    Ok(())
+}
+
+/// The server answers with a lease: its books have it.
+pub(super) fn answered(m: &Model, lease: LeaseNo) -> Result<(), Broken> {
+    if m.stand(lease) == Stand::Seat {
+        return Ok(());
+    }
+    broken(
+        1,
+        m.now,
+        format!(
+            "the server answers with {lease:?}, which its books have as {:?}",
+            m.stand(lease)
+        ),
+    )
+}
+
+/// An application says `Held` without naming a lease, or without an end.
+pub(super) fn tells(
+    m: &Model,
+    copy: CopyNo,
+    claim: ClaimNo,
+    says: Says,
+    lease: Option<LeaseNo>,
+) -> Result<(), Broken> {
+    if says == Says::Held && lease.is_none() {
+        return broken(
+            1,
+            m.now,
+            format!("{copy:?} {claim:?} says Held without a lease"),
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+    use super::super::story::*;
+    use crate::history::*;
+
+    #[test]
+    fn two_holders_of_two_seats_are_right_and_a_third_is_not() {
+        let mut s = Story::new(2);
+        s.granted(1, 1).wait(10).granted(2, 2);
+        assert_eq!(s.verdict(), None);
+        assert_eq!(s.seen().held_all_seats, 1);
+        s.granted(3, 3);
+        assert_eq!(s.verdict(), Some(1));
+    }
+
+    #[test]
+    fn holders_are_counted_though_the_books_are_right() {
+        // A restart forgets the first holder, which is still Held.
+        let mut s = Story::new(1);
+        s.granted(1, 1).wait(100).see(Fact::Crashed);
+        s.start(2, 0, Reclaim::Any, licence(1));
+        s.granted(2, 2);
+        assert_eq!(s.verdict(), Some(1));
+    }
+
+    #[test]
+    fn who_is_over_counts_no_more() {
+        for over in ["time", "death", "suspend"] {
+            let mut s = Story::new(1);
+            s.granted(1, 1).wait(100);
+            match over {
+                "time" => s.wait(D - 100).says_grace(1, 1, 1000),
+                "death" => s.dies(1),
+                _ => s.see(Fact::Suspended(CopyNo(1))),
+            };
+            s.see(Fact::Crashed);
+            s.start(2, 0, Reclaim::Any, licence(1));
+            s.wait(10).granted(2, 2);
+            assert_eq!(s.verdict(), None, "{over}");
+            if over == "suspend" {
+                s.see(Fact::Resumed(CopyNo(1)));
+                assert_eq!(s.verdict(), Some(1), "it is Held again when it goes on");
+            }
+        }
+    }
+
+    #[test]
+    fn an_application_without_a_sidecar_counts_until_it_was_told() {
+        let mut s = Story::new(1);
+        s.granted(1, 1)
+            .wait(100)
+            .see(Fact::SidecarDown(CopyNo(1)))
+            .see(Fact::Crashed);
+        s.start(2, 0, Reclaim::Any, licence(1));
+        s.granted(2, 2);
+        assert_eq!(s.verdict(), Some(1));
+    }
+
+    #[test]
+    fn copies_count_once() {
+        let mut s = Story::new(1);
+        s.granted(1, 1).copied(1, 2).says_held(2, 1, 1000);
+        assert_eq!(s.verdict(), None);
+    }
+
+    #[test]
+    fn a_smaller_licence_throws_nobody_out_and_grants_nothing() {
+        let mut s = Story::new(2);
+        s.granted(1, 1).granted(2, 2);
+        s.wait(10).see(Fact::Reloaded(licence(1)));
+        s.renews(1, 1).renews(2, 2);
+        assert_eq!(s.verdict(), None);
+        s.gives_back(1, 1);
+        assert_eq!(s.verdict(), None);
+        // The free seats are below zero, not huge.
+        s.granted(3, 3);
+        assert_eq!(s.verdict(), Some(1));
+    }
+
+    #[test]
+    fn a_licence_that_shrank_over_a_restart_throws_nobody_out_either() {
+        let mut s = Story::new(2);
+        s.granted(1, 1).granted(2, 2).wait(100);
+        s.restart(2, 1);
+        let msg = s.sends(1, s.running(1, 1));
+        s.held(1, 1).answer(msg, got(1)).held_now(1, 1);
+        assert_eq!(s.verdict(), None);
+    }
+
+    #[test]
+    fn held_needs_a_lease_that_was_granted() {
+        let mut s = Story::new(1);
+        s.begin(1);
+        let msg = s.sends(1, s.claim(1, None, None));
+        s.answer(msg, got(1));
+        assert_eq!(s.verdict(), Some(1), "answered with what is not booked");
+        let mut s = Story::new(1);
+        s.begin(1).says(1, Says::Held);
+        assert_eq!(s.verdict(), Some(1));
+    }
+
+    #[test]
+    fn never_a_part_of_a_claim() {
+        for (items, draws, right) in [
+            (vec![(0, 3)], vec![(0, 3)], true),
+            (vec![(0, 3)], vec![(0, 2)], false),
+            (vec![(0, 1), (1, 1)], vec![(0, 3)], true),
+            (vec![(0, 1), (1, 1)], vec![(0, 1)], false),
+            (vec![(2, 1)], vec![(1, 1)], true),
+            (vec![(2, 1)], vec![(0, 1), (1, 1)], false),
+        ] {
+            let mut s = Story::new(4);
+            s.items.insert(1, items);
+            s.begin(1);
+            s.sends(1, s.claim(1, None, None));
+            s.book(1, 1, Book::Held { draws });
+            assert_eq!(s.verdict(), if right { None } else { Some(14) });
+        }
+    }
+
+    #[test]
+    fn what_is_booked_is_what_was_asked_for() {
+        let mut s = Story::new(4);
+        s.items.insert(1, vec![(0, 2)]);
+        s.begin(1);
+        s.sends(1, s.claim(1, None, None));
+        s.items.insert(1, vec![(0, 1)]);
+        s.held(1, 1);
+        assert_eq!(s.verdict(), Some(14));
+        let mut s = Story::new(4);
+        s.granted(1, 1).wait(20);
+        s.book(
+            1,
+            1,
+            Book::Silent {
+                draws: vec![(0, 2)],
+            },
+        );
+        assert_eq!(s.verdict(), Some(14), "draws change under way");
+    }
+}

@@ -1,0 +1,99 @@
+//! Promise 11: without the claim's secret nobody changes or gives back another's claim.
+//!
+//! The server knows a claim's secret from the claim that began it. A request with another secret is answered neither with
+//! the lease nor with its place. What it must not end is seen in `freeing`, what it must not take in in `restart`.
+
+use super::Seen;
+use super::model::{Model, Step, broken};
+use crate::history::{Broken, LeaseNo, Msg, Reply};
+
+/// At the end of a step.
+pub(super) fn step_end(m: &Model, step: &Step, seen: &mut Seen) -> Result<(), Broken> {
+    let Some(message) = step.message() else {
+        return Ok(());
+    };
+    let (named, secret): (Option<LeaseNo>, _) = match &message.what {
+        Msg::Claim {
+            secret,
+            held,
+            ticket,
+            ..
+        } => (
+            message.before.map(|(l, _)| l).or(*held).or(*ticket),
+            *secret,
+        ),
+        Msg::Renew { lease, secret, .. } | Msg::Release { lease, secret } => {
+            (Some(*lease), *secret)
+        }
+    };
+    let theirs = |no: LeaseNo| {
+        m.leases
+            .get(&no)
+            .and_then(|l| l.secret)
+            .is_none_or(|s| s == secret)
+    };
+    seen.wrong_secrets += u64::from(named.is_some_and(|n| !theirs(n)));
+    let answered = match step.reply() {
+        Some(Reply::Lease { lease, .. } | Reply::Waiting { lease, .. }) => *lease,
+        _ => return Ok(()),
+    };
+    if theirs(answered) {
+        return Ok(());
+    }
+    broken(
+        11,
+        m.now,
+        format!(
+            "{:?} sends {:?} with {secret:?}; it is answered with {answered:?}, whose secret is {:?}",
+            message.holder,
+            message.what,
+            m.leases.get(&answered).and_then(|l| l.secret)
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+    use super::super::story::*;
+    use crate::history::*;
+
+    #[test]
+    fn nobody_gets_the_lease_without_the_secret() {
+        for (secret, promise) in [(1, None), (9, Some(11))] {
+            let mut s = Story::new(1);
+            s.granted(1, 1).wait(10);
+            let msg = s.send(
+                1,
+                Msg::Renew {
+                    lease: lease(1),
+                    secret: SecretNo(secret),
+                    counter: 1,
+                    request: 1,
+                },
+            );
+            s.receive(msg).see(Fact::Answered { msg, reply: got(1) });
+            assert_eq!(s.verdict(), promise);
+        }
+        let mut s = Story::new(1);
+        s.granted(1, 1).wait(10);
+        s.begin_as(1, 9, false);
+        let msg = s.sends(1, s.claim(1, None, None));
+        s.see(Fact::Answered {
+            msg,
+            reply: Reply::Problem("claim-changed"),
+        });
+        assert_eq!(s.verdict(), None);
+        assert_eq!(s.seen().wrong_secrets, 1);
+        s.sends(1, s.claim(1, None, None));
+        s.ended(1, 1, "replaced");
+        assert_eq!(s.verdict(), Some(2), "thrown out");
+        let mut s = Story::new(1);
+        s.granted(1, 1).waits(2, 2, 1).wait(10);
+        s.begin_as(2, 9, false);
+        s.sends(2, s.claim(2, None, None));
+        s.ended(2, 2, "replaced");
+        assert_eq!(s.verdict(), Some(11), "thrown out of the line");
+    }
+}
