@@ -6,6 +6,7 @@ use crate::link::Link;
 use crate::store::{About, Store};
 use mooring_core::holder::{Answer, Holder, Random, Request, Spec, Step, Tag};
 use mooring_core::names::{ClaimName, RequestId};
+use mooring_core::secret::Secret;
 use mooring_core::time::BootTime;
 use mooring_core::wire::ClaimKind;
 use mooring_net::{clock, random, shutdown::Shutdown};
@@ -29,6 +30,10 @@ impl Random for Kernel {
 
     fn fraction(&mut self) -> f64 {
         random::fraction()
+    }
+
+    fn secret(&mut self) -> Secret {
+        random::secret()
     }
 }
 

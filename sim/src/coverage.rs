@@ -70,6 +70,7 @@ const REPLIES: &[&str] = &[
     "cloned",
     "revoked",
     "claim-changed",
+    "given-back",
     "anchor-lost",
     "exceeds-seats",
     "overloaded",

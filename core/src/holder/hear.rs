@@ -4,6 +4,7 @@ use super::{Answer, Bar, Holder, Outstanding, Random, Releasing, Tag};
 use crate::license::Bundle;
 use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
+use crate::secret::Secret;
 use crate::time::BootTime;
 use crate::wire::{Grant, HoldState, OptimisticStart, Problem, ProblemType, Renewed, Waiting};
 use std::time::Duration;
@@ -63,6 +64,9 @@ impl Holder {
                 }
                 Renewed::Problem { problem, .. } => self.problem(&problem, out.sent, now, fraction),
             },
+            Answer::Problem(p) if p.kind == ProblemType::GivenBack => {
+                self.given_back(random.secret(), &p, now);
+            }
             Answer::Problem(p) => self.problem(&p, out.sent, now, fraction),
             Answer::Released => {}
             Answer::NoContact(why) => {
@@ -212,6 +216,7 @@ impl Holder {
                 self.refused(p, now, fraction);
             }
             T::ClaimChanged
+            | T::GivenBack
             | T::ResumeExpired
             | T::BadRequest
             | T::NotFound
@@ -224,6 +229,19 @@ impl Holder {
             }
         }
         self.silent_since = None;
+    }
+
+    /// A copy of this holder has given the claim back: what it gave is over, and a new claim begins.
+    fn given_back(&mut self, fresh: Secret, p: &Problem, now: BootTime) {
+        self.silent_since = None;
+        self.message = Some(p.to_string());
+        if self.s.state.is_licensed() {
+            self.lose(now);
+        }
+        self.s.secret = fresh;
+        (self.s.lease, self.s.bundle, self.s.ticket, self.s.pending) = (None, None, None, None);
+        (self.repeat, self.bearer) = (false, true);
+        self.next_at = now;
     }
 
     /// The "refused" column: what runs is lost, what waits is refused.

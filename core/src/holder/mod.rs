@@ -21,7 +21,7 @@ use crate::license::{Bundle, TicketBundle};
 use crate::mutant::{self, Mutant};
 use crate::names::{ClaimName, LeaseId, RequestId};
 use crate::request::Item;
-use crate::secret::Secret;
+use crate::secret::{Secret, SecretHash};
 use crate::time::{BootTime, DEFAULT_GRACE, DEFAULT_LEASE, DEFAULT_MAX_CONTESTED, millis};
 use crate::wire::{
     self, ClaimRequest, Grant, HoldState, OptimisticStart, Problem, Renewal, Renewed, WaitReason,
@@ -79,6 +79,8 @@ pub trait Random {
     fn request_id(&mut self) -> RequestId;
     /// A number in `0.0..1.0`.
     fn fraction(&mut self) -> f64;
+    /// A fresh secret, for a claim that must begin anew.
+    fn secret(&mut self) -> Secret;
 }
 
 /// Names one request, so that a late answer to an earlier one changes nothing.
@@ -323,6 +325,11 @@ impl Holder {
         } else if self.outstanding.is_none() {
             self.releasing = Releasing::Done;
         }
+    }
+
+    /// The hash of the claim's secret: of a new one after the claim had to begin anew.
+    pub fn secret_hash(&self) -> SecretHash {
+        self.s.secret.hash()
     }
 
     /// Whether the server has told that another copy of this holder lives. It then asks no more.

@@ -16,6 +16,10 @@ impl Random for Steady {
     fn fraction(&mut self) -> f64 {
         1.0
     }
+    fn secret(&mut self) -> Secret {
+        self.0 += 1;
+        Secret::from_bytes([self.0; 32])
+    }
 }
 
 fn at(ms: u64) -> BootTime {

@@ -183,19 +183,15 @@ impl Ledger {
         now: BootTime,
     ) -> Result<LeaseId, Problem> {
         if let Some(ended) = self.ended.get(&c.secret_hash) {
-            let changed = |detail: &str, field: &str| {
-                Err(Problem::new(ProblemType::ClaimChanged, detail).field(field))
-            };
+            let no = |kind, detail: &str, field: &str| Err(Problem::new(kind, detail).field(field));
             if ended.released {
                 let detail = "this claim was given back; a new one needs a new secret";
-                return changed(detail, "secretHash");
+                return no(ProblemType::GivenBack, detail, "secretHash");
             }
             // One that lapsed for silence may come back, but not by a duplicate of what it asked before.
             if c.counter.is_some_and(|n| n <= ended.counter) {
-                return changed(
-                    "a late duplicate of a request that was answered before",
-                    "counter",
-                );
+                let detail = "a late duplicate of a request that was answered before";
+                return no(ProblemType::ClaimChanged, detail, "counter");
             }
         }
         if let Some(id) = refused {

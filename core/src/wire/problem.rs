@@ -47,6 +47,8 @@ problems! {
     VersionNotCovered = "version-not-covered", 422, "The licence does not cover this version";
     /// The claim exists with other items or another secret.
     ClaimChanged = "claim-changed", 409, "The claim exists, and differs";
+    /// The claim was given back; a new one has a new secret.
+    GivenBack = "given-back", 409, "The claim was given back";
     /// Another copy of this holder renews the same lease.
     Cloned = "cloned", 409, "Another copy of this holder is alive";
     /// Revoked by an administrator.

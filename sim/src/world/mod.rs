@@ -224,8 +224,10 @@ impl World {
         (no, secret)
     }
 
-    fn secret_no(&self, h: SecretHash) -> SecretNo {
-        self.secrets.get(&h).copied().unwrap_or(SecretNo(u32::MAX))
+    /// The number of a secret; a new one for one that a holder has made by itself.
+    fn secret_no(&mut self, h: SecretHash) -> SecretNo {
+        let next = SecretNo(u32::try_from(self.secrets.len()).unwrap_or(u32::MAX));
+        *self.secrets.entry(h).or_insert(next)
     }
 }
 
@@ -244,5 +246,11 @@ impl mooring_core::holder::Random for Dice<'_> {
 
     fn fraction(&mut self) -> f64 {
         self.0.f64()
+    }
+
+    fn secret(&mut self) -> Secret {
+        let mut b = [0; 32];
+        self.0.fill(&mut b);
+        Secret::from_bytes(b)
     }
 }

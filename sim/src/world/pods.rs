@@ -10,6 +10,7 @@ use mooring_core::holder::{Answer, Holder, Request, Saved, Spec, Start, Step, Ta
 use mooring_core::mutant::{self, Mutant};
 use mooring_core::names::{ClaimName, Seats};
 use mooring_core::request::Item;
+use mooring_core::secret::SecretHash;
 use mooring_core::time::BootTime;
 use mooring_core::wire::{self, HoldState, Standing};
 use std::collections::VecDeque;
@@ -172,6 +173,31 @@ impl World {
         real.collect()
     }
 
+    /// A machine whose claim a copy gave back begins anew by itself.
+    fn secret_may_be_new(&mut self, no: CopyNo, i: usize, hash: SecretHash) {
+        let secret = self.secret_no(hash);
+        let Some(copy) = self.copies.get_mut(&no) else {
+            return;
+        };
+        let (holder, start_optimistic, max_grace) =
+            (copy.holder, copy.plan.optimistic, copy.plan.max_grace);
+        let Some(claim) = copy.claims.get_mut(i).filter(|c| c.secret != secret) else {
+            return;
+        };
+        claim.secret = secret;
+        let items = claim.items.clone();
+        let claim = claim_no(i);
+        self.state(Fact::Begun {
+            copy: no,
+            holder,
+            claim,
+            secret,
+            items,
+            start_optimistic,
+            max_grace,
+        });
+    }
+
     /// Does what a claim's machine says, until it sleeps.
     pub(super) fn drive(&mut self, no: CopyNo, i: usize) {
         loop {
@@ -192,12 +218,14 @@ impl World {
                 claim.saved = Some(machine.saved().clone());
             }
             let (changes_at, released) = (machine.changes_at(clock), machine.is_released());
+            let secret = machine.secret_hash();
             if released {
                 claim.machine = None;
                 claim.saved = None;
                 self.tell_released(no, i);
                 return self.after_release(no, i);
             }
+            self.secret_may_be_new(no, i, secret);
             self.tell(no, i);
             match step {
                 Step::Send {
@@ -372,7 +400,7 @@ impl World {
         self.drive(no, i);
     }
 
-    fn describe(&self, r: &Request) -> Msg {
+    fn describe(&mut self, r: &Request) -> Msg {
         let lease_of = |e: &mooring_core::license::Envelope| super::server::paper_no(e);
         match r {
             Request::Claim { body, .. } => Msg::Claim {
