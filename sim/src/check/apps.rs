@@ -7,7 +7,7 @@
 //! that this makes weaker.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 
 use super::model::slack;
 use crate::history::{ClaimNo, CopyNo, HolderNo, LeaseNo, Ms, Msg, MsgNo, RunNo, Says, SecretNo};
@@ -194,6 +194,8 @@ pub(super) struct Apps {
     of: HashMap<HolderNo, Vec<CopyNo>>,
     /// When a holder was copied last.
     pub(super) copied: HashMap<HolderNo, Ms>,
+    /// Claims, by secret, that some copy gave back.
+    given_back: HashSet<(HolderNo, ClaimNo, SecretNo)>,
     sent: HashMap<MsgNo, Sent>,
     order: VecDeque<(Ms, MsgNo)>,
     /// When to look at an application again.
@@ -216,6 +218,21 @@ impl Apps {
             let app = self.claims.get(&(*no, claim))?;
             (!copy.dead).then_some((*no, copy, app))
         })
+    }
+
+    /// The application gives its claim back.
+    pub(super) fn give_back(&mut self, no: CopyNo, claim: ClaimNo) {
+        if let Some(app) = self.claims.get_mut(&(no, claim)) {
+            app.gave_back = true;
+            app.least = None;
+            self.given_back.insert((app.holder, claim, app.secret));
+        }
+    }
+
+    /// Whether some copy gave this very claim back.
+    pub(super) fn given_back(&self, app: &App) -> bool {
+        self.given_back
+            .contains(&(app.holder, app.claim, app.secret))
     }
 
     pub(super) fn add(&mut self, no: CopyNo, holder: HolderNo) -> &mut Copy {

@@ -4,11 +4,11 @@
 //! How long it stays licensed is bounded in `licensed`, its rank in `line`. Here: the books have it as contested, and the gauge.
 //!
 //! The gauge counts the seats that contested claims ask for. The server cannot know more than it was told: a contested claim whose
-//! application is licensed, and that asked within D, must be counted; one whose time ran out for sure, or that is not
+//! application is licensed, and that asked within D, must be counted; one that was told so, whose time ran out M ago and that is not licensed, or that is not
 //! contested in the books, must not; in between either is right.
 
 use super::Seen;
-use super::model::{Model, Stand, Step, broken, slack};
+use super::model::{Model, Stand, Step, broken, margin, slack};
 use crate::history::{Broken, Msg, Says};
 
 /// At the end of a step: a claim whose application runs and that has to wait is contested.
@@ -71,24 +71,30 @@ pub(super) fn gauge(m: &Model, says: u64, seen: &mut Seen) -> Result<(), Broken>
             continue;
         };
         let seats: u64 = lease.items.iter().map(|i| u64::from(i.1)).sum();
+        let apps = || {
+            m.apps
+                .of_claim(lease.holder, lease.claim)
+                .filter(|(_, _, app)| Some(app.secret) == lease.secret)
+        };
         let time = m.run.max_contested;
-        if m.now <= lease.contested_at + time + slack(time) + 1000 {
+        let over = lease
+            .contested_told
+            .is_some_and(|told| m.now > told + time + slack(time) + margin(m.run.lease_for));
+        let may_run = !over || apps().any(|(_, _, app)| app.licensed(m.now));
+        if may_run {
             most += seats;
         }
         let time = m.licence.max_contested.min(time);
-        let runs = m
-            .apps
-            .of_claim(lease.holder, lease.claim)
-            .any(|(_, copy, app)| {
-                copy.speaks()
-                    && Some(app.secret) == lease.secret
-                    && app.says == Some(Says::Contested)
-                    && app.licensed(m.now + 2)
-            });
-        if runs && m.surely_alive(lease) && m.now + slack(time) < lease.contested_at + time {
+        let runs = apps().any(|(_, copy, app)| {
+            copy.speaks() && app.says == Some(Says::Contested) && app.licensed(m.now + 2)
+        });
+        let must_run =
+            runs && m.surely_alive(lease) && m.now + slack(time) < lease.contested_at + time;
+        if must_run {
             least += seats;
         }
-        who.push((lease.holder, *no, seats, runs));
+        // Most telling first.
+        who.push((may_run && !must_run, lease.holder, *no, seats, may_run));
     }
     seen.gauge_read += 1;
     seen.gauge_not_zero += u64::from(least > 0);
@@ -96,11 +102,12 @@ pub(super) fn gauge(m: &Model, says: u64, seen: &mut Seen) -> Result<(), Broken>
         return Ok(());
     }
     who.sort_unstable();
+    who.truncate(10);
     broken(
         7,
         m.now,
         format!(
-            "the gauge of overlap says {says}; it is between {least} and {most} (contested: holder, lease, seats, runs): {who:?}"
+            "the gauge of overlap says {says}; it is between {least} and {most} (contested: unsure, holder, lease, seats, may run): {who:?}"
         ),
     )
 }

@@ -129,7 +129,8 @@ pub(super) fn tells(
     } = *told;
     let before = app.says;
     let was_licensed = before.is_some_and(Says::licensed);
-    if was_licensed && !says.licensed() && app.ended_by == Some("cloned") {
+    let early = app.limit.is_some_and(|l| now + 3 < l);
+    if was_licensed && !says.licensed() && early && app.ended_by == Some("cloned") {
         copies::told(m, holder, "ends what it has by", seen)?;
     }
     let Some(app) = m.apps.claims.get_mut(&(no, claim)) else {

@@ -196,7 +196,7 @@ fn granted(m: &Model, step: &Step, change: &Change, seen: &mut Seen) -> Result<(
                 m.now,
                 format!(
                     "{:?} of {:?} is granted though nobody asked for it since {} ms (D is {})",
-                    change.lease, lease.holder, lease.alive, m.run.lease_for
+                    change.lease, lease.holder, lease.asked, m.run.lease_for
                 ),
             );
         }

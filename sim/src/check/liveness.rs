@@ -1,6 +1,6 @@
 //! Promise 10: after faults stop, within Q + 2D each claim is `Held` or waits behind a full pool.
 //!
-//! Judged when the history ends, if it ends late enough. Left out: claims given back, told a lasting refusal, or begun in the last 2D;
+//! Judged when the history ends, if it ends late enough. Left out: claims given back (by any copy), told a lasting refusal, or begun in the last 2D;
 //! and those granted in the last D, whose holder may not know yet. Waiting behind a full pool: it does not fit into what is free,
 //! or one before it in line that is alive does not.
 
@@ -32,7 +32,7 @@ fn judge(m: &Model, no: CopyNo, claim: ClaimNo, seen: &mut Seen) -> Result<(), B
         return Ok(());
     };
     let refused = app.ended_by.is_some() || app.says == Some(Says::Refused);
-    if !copy.speaks() || app.gave_back || refused || m.now < app.begun + 2 * d {
+    if !copy.speaks() || m.apps.given_back(app) || refused || m.now < app.begun + 2 * d {
         return Ok(());
     }
     seen.judged_at_end += 1;

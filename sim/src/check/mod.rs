@@ -426,12 +426,7 @@ impl Checker {
                 licensed::tells(m, (*copy, *claim), &told, seen)?;
                 seats::recount(m, *copy, *claim, seen)?;
             }
-            Fact::GivesBack { copy, claim } => {
-                if let Some(app) = m.apps.claims.get_mut(&(*copy, *claim)) {
-                    app.gave_back = true;
-                    app.least = None;
-                }
-            }
+            Fact::GivesBack { copy, claim } => m.apps.give_back(*copy, *claim),
             Fact::SidecarDown(copy) => self.of_copy(*copy, |c| c.up = false, true)?,
             Fact::SidecarUp(copy) => self.of_copy(*copy, |c| c.up = true, false)?,
             Fact::Died(copy) => self.of_copy(*copy, |c| c.dead = true, false)?,

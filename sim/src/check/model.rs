@@ -87,8 +87,12 @@ pub(super) struct Lease {
     pub(super) pools: Vec<Index>,
     /// Since when it is contested without a break in this run.
     pub(super) contested_at: Ms,
+    /// When it was first told so.
+    pub(super) contested_told: Option<Ms>,
     /// The last receipt of a claim for it that was not answered with a problem.
     pub(super) alive: Ms,
+    /// The last receipt of any claim for it.
+    pub(super) asked: Ms,
     /// Whether that claim is not answered yet.
     pub(super) open: bool,
     /// The last receipt of a request that was answered with this lease, and of any request that may have counted.
@@ -129,7 +133,9 @@ impl Lease {
             class: 1,
             pools: Vec::new(),
             contested_at: 0,
+            contested_told: None,
             alive: 0,
+            asked: 0,
             open: false,
             sure: 0,
             maybe: 0,
@@ -466,6 +472,8 @@ impl Model {
             up: true,
             started: self.now,
             thawed: self.now,
+            // The anchor outlives the server.
+            anchor_lost: self.run.anchor_lost,
             lease_for,
             longest_before,
             reclaim,
@@ -590,7 +598,7 @@ impl Model {
     pub(super) fn surely_dead(&self, lease: &Lease) -> bool {
         let d = self.run.lease_for;
         let asks = if lease.open { d.max(30_000) } else { d };
-        self.now > lease.alive + asks + slack(asks)
+        self.now > lease.asked + asks + slack(asks)
     }
 
     /// Whether this message proves that the claim was once `Held`: it shows the lease's token and secret.
@@ -662,6 +670,7 @@ impl Model {
             lease.counter = 0;
             lease.open = false;
             lease.alive = self.now;
+            lease.asked = self.now;
             lease.sure = self.now;
             lease.maybe = self.now;
         }
@@ -713,6 +722,7 @@ impl Model {
         if is == (Stand::Line { contested: true }) {
             if was != is {
                 lease.contested_at = self.now;
+                lease.contested_told = None;
             }
             self.contested.insert(no);
         } else {
@@ -846,10 +856,15 @@ impl Model {
                     l.answered = Some((self.now, *lease_for));
                 }
             }
-            Reply::Waiting { .. } => {
+            Reply::Waiting { lease, .. } => {
+                if let Some(l) = self.leases.get_mut(lease) {
+                    l.contested_told = l.contested_told.or(Some(self.now));
+                }
                 let most = self.licence.max_contested;
                 self.apps.told_contested(msg, most);
             }
+            // It may have been lost while no server was there to see it.
+            Reply::Problem("anchor-lost") => self.run.anchor_lost = true,
             Reply::Released | Reply::Problem(_) => {}
         }
     }
@@ -870,6 +885,7 @@ impl Model {
                     };
                     if l.secret == Some(*secret) && l.items == *items {
                         l.maybe = self.now;
+                        l.asked = self.now;
                         if !problem {
                             l.alive = self.now;
                             l.open = step.reply().is_none();

@@ -100,6 +100,7 @@ fn within(m: &Model, pool: Index, when: &str) -> Result<(), Broken> {
         .map(|(no, h, d)| (h, no, d.1))
         .collect();
     who.sort_unstable();
+    who.truncate(10);
     broken(
         1,
         m.now,
@@ -203,6 +204,16 @@ fn part_of_a_claim(m: &Model, step: &Step, change: &Change, seen: &mut Seen) -> 
                 ),
             );
         }
+    }
+    if first && same && change.taken_in && change.redrawn {
+        return broken(
+            3,
+            m.now,
+            format!(
+                "{:?} of {:?} is taken in with draws of {:?}, which are not those that it was granted: others may hold these",
+                change.lease, lease.holder, lease.draws
+            ),
+        );
     }
     if !first && same && change.redrawn {
         return broken(
