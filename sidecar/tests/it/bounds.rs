@@ -2,13 +2,14 @@
 
 use crate::lab::{Server, Sidecar, curl, raw, secs};
 use mooring_client::{HoldState, Problem, boot};
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 
 const ONE: &str = r#"{"items":[{"product":"render"}]}"#;
 
 fn held() -> (Server, Sidecar) {
-    let server = Server::new(1, 5);
+    let server = Server::new(2, 5);
     let pod = Sidecar::of(&server, "a").started();
     pod.is(HoldState::Held, secs(5));
     (server, pod)
@@ -109,6 +110,78 @@ fn many_and_slow_clients_leave_room_for_the_status() {
     assert!(begun.until(boot()) < secs(1));
     let (status, took) = pod.terminate();
     assert!(status.success() && took < secs(1), "{took:?}");
+}
+
+#[test]
+fn half_a_body_claims_nothing_and_holds_up_nobody() {
+    let (server, pod) = held();
+    let head = "PUT /v1/claims/mine HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{\"items\":";
+    let begin = || {
+        let mut s = UnixStream::connect(pod.socket()).unwrap();
+        s.set_read_timeout(Some(secs(20))).unwrap();
+        s.write_all(head.as_bytes()).unwrap();
+        s
+    };
+    // Twenty that never send the rest, and some that close their sending half, or all of it.
+    let slow: Vec<_> = (0..20).map(|_| begin()).collect();
+    for how in [Shutdown::Write, Shutdown::Both] {
+        begin().shutdown(how).unwrap();
+    }
+    let begun = boot();
+    assert_eq!(pod.status().unwrap().state, HoldState::Held);
+    let (code, _) = curl(
+        &pod.socket(),
+        &[
+            "-X",
+            "PUT",
+            "http://mooring/v1/claims/other",
+            "-H",
+            "Prefer: wait=5",
+            "-d",
+            ONE,
+        ],
+    );
+    assert_eq!(code, "200");
+    assert!(
+        begun.until(boot()) < secs(5),
+        "the others are served meanwhile"
+    );
+    for mut s in slow {
+        let mut answer = String::new();
+        let _ = s.read_to_string(&mut answer);
+        assert!(
+            answer.starts_with("HTTP/1.1 400") && answer.contains("took too long"),
+            "{answer}"
+        );
+    }
+    assert_eq!(
+        (server.views().len(), pod.status().unwrap().claims.len()),
+        (2, 2)
+    );
+}
+
+#[test]
+fn a_repeated_request_claims_once() {
+    let (server, pod) = held();
+    let put = format!(
+        "PUT /v1/claims/mine HTTP/1.1\r\nHost: x\r\nPrefer: wait=5\r\nContent-Length: {}\r\n\r\n{ONE}",
+        ONE.len()
+    );
+    // On one connection one after the other, and on several at once.
+    let last = "GET /v1/status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let many = format!("{}{last}", put.repeat(5));
+    std::thread::scope(|s| {
+        for _ in 0..4 {
+            s.spawn(|| {
+                let answers = raw(&pod.socket(), many.as_bytes());
+                assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 6, "{answers}");
+            });
+        }
+    });
+    assert_eq!(
+        (server.views().len(), pod.status().unwrap().claims.len()),
+        (2, 2)
+    );
 }
 
 #[test]

@@ -226,19 +226,6 @@ fn a_hold_lives_as_long_as_its_connection() {
 }
 
 #[test]
-fn a_holder_that_reads_nothing_keeps_its_seat() {
-    let (server, pod) = held(2);
-    let mut hold = Hold::open(&pod.socket(), "product=render");
-    hold.is(HoldState::Held);
-    let until = boot() + secs(12);
-    while boot() < until {
-        assert_eq!(server.holding(), 2);
-        std::thread::sleep(secs(1));
-    }
-    drop(hold);
-}
-
-#[test]
 fn there_are_at_most_fifteen_and_others_are_told() {
     let (server, mut pod) = held(32);
     let socket = pod.socket();

@@ -121,6 +121,25 @@ fn signals_are_passed_on() {
 }
 
 #[test]
+fn what_the_terminal_sends_comes_once() {
+    let server = Server::new(1, 5);
+    let script = r#"
+        n=0; trap 'n=$((n+1)); echo "INT $n"' INT; trap 'echo USR1' USR1
+        echo ready
+        while :; do sleep 0.05; done"#;
+    let mut e = exec(&server, &["sh", "-c", script]).on_a_terminal();
+    e.writes("ready");
+    e.types("\x03");
+    e.writes("INT 1");
+    e.signal("-USR1");
+    e.writes("USR1");
+    e.types("\x03");
+    e.writes("INT 2");
+    e.signal("-TERM");
+    assert_eq!(e.wait().code(), Some(143));
+}
+
+#[test]
 fn stopped_and_continued_both_are() {
     let server = Server::new(1, 5);
     let mut e = exec(

@@ -2,7 +2,9 @@
 
 use super::sidecar::{binary, command};
 use super::{Server, eventually, secs};
-use std::io::Read;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write as _};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
@@ -13,6 +15,7 @@ pub struct Exec {
     app: Vec<String>,
     shell: Option<String>,
     process: Option<Child>,
+    terminal: Option<File>,
     out: Text,
     err: Text,
 }
@@ -62,6 +65,7 @@ impl Exec {
             app: app.iter().map(|a| (*a).to_owned()).collect(),
             shell: None,
             process: None,
+            terminal: None,
             out: Text::default(),
             err: Text::default(),
         }
@@ -130,17 +134,48 @@ impl Exec {
         self
     }
 
-    /// Waits until the application wrote a further line that is this.
+    /// In a session of its own, in the foreground of a new terminal. `setsid` becomes it: the process' number stays.
+    pub fn on_a_terminal(mut self) -> Self {
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+        let master = openpt(flags).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let name = ptsname(&master, Vec::new()).unwrap();
+        let end = || {
+            let file = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .open(name.to_str().unwrap());
+            Stdio::from(file.unwrap())
+        };
+        let inner = self.command();
+        let mut c = Command::new("setsid");
+        c.arg("--ctty")
+            .arg(inner.get_program())
+            .args(inner.get_args())
+            .env_clear();
+        c.envs(self.env.iter().map(|(n, v)| (n, v)));
+        let p = c.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
+        self.process = Some(p);
+        let master = File::from(master);
+        self.terminal = Some(master.try_clone().unwrap());
+        self.out = collect(master);
+        self
+    }
+
+    /// As if typed at the terminal.
+    pub fn types(&mut self, keys: &str) {
+        self.terminal
+            .as_mut()
+            .unwrap()
+            .write_all(keys.as_bytes())
+            .unwrap();
+    }
+
+    /// Waits for the application's next line: this one, behind what a terminal may echo before it.
     pub fn writes(&mut self, line: &str) {
-        let mut seen = Vec::new();
-        loop {
-            let next = self.line();
-            if next.trim() == line {
-                return;
-            }
-            seen.push(next);
-            assert!(seen.len() < 100, "not {line:?} but {seen:?}");
-        }
+        let next = self.line();
+        assert_eq!(next.trim().trim_start_matches("^C"), line);
     }
 
     /// The application's next line.
