@@ -39,6 +39,8 @@ pub(super) struct Run {
     seq: u64,
     /// How many requests came, by their method and the path's last word but ids.
     pub(super) seen: Vec<String>,
+    /// How long a release takes to arrive.
+    pub(super) release_delay: Duration,
 }
 
 fn licence(seats: u32) -> Licence {
@@ -124,6 +126,7 @@ impl Run {
             lease_for,
             seq: 0,
             seen: vec![],
+            release_delay: Duration::ZERO,
         }
     }
 

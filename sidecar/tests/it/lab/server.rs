@@ -82,6 +82,10 @@ async fn handle(run: Arc<Mutex<Run>>, req: Request<Incoming>) -> Response<Body> 
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
+    if parts.method == Method::DELETE {
+        let delay = run.lock().unwrap().release_delay;
+        tokio::time::sleep(delay).await;
+    }
     let mut run = run.lock().unwrap();
     let now = clock::boot();
     if parts.method == Method::DELETE {
@@ -266,6 +270,11 @@ impl Server {
             panic!("no lease")
         };
         g.counter
+    }
+
+    /// From now on releases take this long to arrive.
+    pub fn delay_releases(&self, time: Duration) {
+        self.run.lock().unwrap().release_delay = time;
     }
 
     /// What was asked so far.
