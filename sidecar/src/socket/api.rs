@@ -2,13 +2,14 @@
 
 use super::input::{self, Query};
 use super::peer::Peer;
+use super::route::{Call, OPENAPI, methods, route};
 use super::{events, hold};
 use crate::board::{Board, ClaimAt};
 use crate::claims::{Claims, HOLD, pods_own};
 use crate::link::Link;
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use mooring_core::holder::Start;
 use mooring_core::names::ClaimName;
 use mooring_core::wire::{
@@ -43,8 +44,6 @@ const BODY: usize = 16 * 1024;
 const BODY_TIME: Duration = Duration::from_secs(10);
 /// How long giving back may hold its answer.
 const GIVE_BACK: Duration = Duration::from_secs(2);
-/// The description of this API.
-const OPENAPI: &str = include_str!("../../../docs/openapi/socket.json");
 
 /// What the socket answers from.
 pub(crate) struct Api {
@@ -321,56 +320,6 @@ fn outcome(claim: &ClaimStatus) -> Outcome {
     }
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Call<'a> {
-    Status,
-    Events,
-    Token,
-    OpenApi,
-    GetClaim(&'a str),
-    PutClaim(&'a str),
-    DeleteClaim(&'a str),
-    Hold,
-}
-
-const CLAIMS: &str = "/v1/claims/";
-
-/// The methods that a path takes.
-fn methods(path: &str) -> Option<&'static str> {
-    match path {
-        "/v1/status" | "/v1/events" | "/v1/token" | "/v1/openapi.json" => Some("GET"),
-        "/v1/hold" => Some("POST"),
-        p => match p.strip_prefix(CLAIMS) {
-            Some(name) if !name.is_empty() && !name.contains('/') => Some("GET, PUT, DELETE"),
-            _ => None,
-        },
-    }
-}
-
-fn route<'a>(method: &Method, path: &'a str) -> Result<Call<'a>, Problem> {
-    let Some(allowed) = methods(path) else {
-        return Err(Problem::new(
-            ProblemType::NotFound,
-            "expected /v1/status, /v1/events, /v1/token, /v1/claims/{name}, /v1/hold or /v1/openapi.json",
-        ));
-    };
-    let name = path.strip_prefix(CLAIMS).unwrap_or_default();
-    match (method.as_str(), path) {
-        ("GET", "/v1/status") => Ok(Call::Status),
-        ("GET", "/v1/events") => Ok(Call::Events),
-        ("GET", "/v1/token") => Ok(Call::Token),
-        ("GET", "/v1/openapi.json") => Ok(Call::OpenApi),
-        ("POST", "/v1/hold") => Ok(Call::Hold),
-        ("GET", _) if !name.is_empty() => Ok(Call::GetClaim(name)),
-        ("PUT", _) if !name.is_empty() => Ok(Call::PutClaim(name)),
-        ("DELETE", _) if !name.is_empty() => Ok(Call::DeleteClaim(name)),
-        _ => Err(Problem::new(
-            ProblemType::MethodNotAllowed,
-            format!("{method} {path}: expected {allowed}"),
-        )),
-    }
-}
-
 /// The nonce of `?nonce=…`.
 fn nonce(query: &Query) -> Result<Option<String>, Problem> {
     match query.get("nonce")? {
@@ -402,37 +351,6 @@ mod tests {
     }
 
     #[test]
-    fn paths_and_methods_are_told_apart() {
-        let ok = |m: Method, p: &'static str| route(&m, p).unwrap();
-        assert_eq!(ok(Method::GET, "/v1/token"), Call::Token);
-        assert_eq!(ok(Method::POST, "/v1/hold"), Call::Hold);
-        assert_eq!(ok(Method::PUT, "/v1/claims/mine"), Call::PutClaim("mine"));
-        assert_eq!(
-            ok(Method::DELETE, "/v1/claims/%41"),
-            Call::DeleteClaim("%41")
-        );
-        let kind = |m: Method, p: &str| route(&m, p).unwrap_err().kind;
-        for (method, path) in [
-            (Method::POST, "/v1/status"),
-            (Method::GET, "/v1/hold"),
-            (Method::POST, "/v1/claims/mine"),
-            (Method::HEAD, "/v1/openapi.json"),
-        ] {
-            assert_eq!(kind(method, path), ProblemType::MethodNotAllowed, "{path}");
-        }
-        for path in [
-            "/v1/status/",
-            "/",
-            "/v1/claims/",
-            "/v1/claims/a/b",
-            "/v1/claims",
-            "/v1/hold/x",
-        ] {
-            assert_eq!(kind(Method::GET, path), ProblemType::NotFound, "{path}");
-        }
-    }
-
-    #[test]
     fn a_nonce_is_checked_before_anyone_is_asked() {
         let read = |q: &str| nonce(&Query::read(Some(q))?);
         let good = "abcDEF-_0123456789";
@@ -457,27 +375,5 @@ mod tests {
                 "{bad}"
             );
         }
-    }
-
-    #[test]
-    fn the_description_is_json_and_names_each_path() {
-        let api: serde_json::Value = serde_json::from_str(OPENAPI).unwrap();
-        assert!(api["openapi"].as_str().unwrap().starts_with("3.1"));
-        for (path, calls) in api["paths"].as_object().unwrap() {
-            let path = path.replace("{name}", "mine");
-            let allowed = methods(&path).unwrap_or_else(|| panic!("{path} is not served"));
-            let names = calls
-                .as_object()
-                .unwrap()
-                .keys()
-                .filter(|k| *k != "parameters");
-            let described: Vec<_> = names.map(|k| k.to_uppercase()).collect();
-            let mut allowed: Vec<_> = allowed.split(", ").map(str::to_owned).collect();
-            allowed.sort();
-            let mut described = described;
-            described.sort();
-            assert_eq!(described, allowed, "{path}");
-        }
-        assert_eq!(api["paths"].as_object().unwrap().len(), 6);
     }
 }

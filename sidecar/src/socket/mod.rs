@@ -2,7 +2,8 @@
 //!
 //! | file | idea |
 //! |---|---|
-//! | `api` | the paths and what they answer |
+//! | `route` | which path and method is which call |
+//! | `api` | what each call answers |
 //! | `events` | changes as server-sent events |
 //! | `input` | queries, bodies and headers, as pure functions |
 //! | `hold` | a claim that lives as long as its connection |
@@ -13,6 +14,7 @@ mod events;
 mod hold;
 mod input;
 mod peer;
+mod route;
 
 pub(crate) use api::Api;
 
