@@ -4,6 +4,7 @@ use crate::clock::boot;
 use crate::error::Error;
 use crate::http::{Framing, Head, decode, take_head};
 use mooring_core::time::BootTime;
+use mooring_forked::Guard;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
@@ -68,6 +69,8 @@ impl<'a> Request<'a> {
 /// A connection with one request on it.
 #[derive(Debug)]
 pub(crate) struct Conn {
+    /// Before the descriptor, so that it goes before it.
+    _guard: Guard,
     fd: OwnedFd,
     path: String,
     unsent: Vec<u8>,
@@ -95,6 +98,7 @@ impl Conn {
             }
         }
         Ok(Some(Self {
+            _guard: Guard::new(&fd),
             fd,
             path: request.path.to_owned(),
             unsent: request.bytes(),
@@ -185,7 +189,7 @@ impl Conn {
         Ok(false)
     }
 
-    /// Ends the connection for every process that has a copy of it: a forked child keeps no seat.
+    /// Ends the connection for every process that has a copy of it, too.
     pub(crate) fn end(&self) {
         // There is nothing to be done if it has ended already.
         let _ = shutdown(&self.fd, Shutdown::Both);

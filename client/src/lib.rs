@@ -33,7 +33,6 @@ mod conn;
 mod driver;
 mod error;
 mod events;
-mod fork;
 mod http;
 mod key;
 mod mooring;

@@ -5,12 +5,12 @@ use crate::clock::boot;
 use crate::conn::wait;
 use crate::driver::Driver;
 use crate::error::Error;
-use crate::fork::Origin;
 use crate::mooring::Licensed;
 use crate::watch::{State, Why, Word};
 use mooring_core::names::ClaimName;
 use mooring_core::time::BootTime;
 use mooring_core::wire::HoldState;
+use mooring_forked::Origin;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::fmt;
@@ -30,8 +30,8 @@ use std::time::Duration;
 /// asks for the seat [`without_thread`](crate::Claim::without_thread) and calls [`poll`](Self::poll) itself.
 /// Should nobody drive the seat, `check` still ends it at the last known limit.
 ///
-/// A forked child has no seat: there `check` says [`Why::Forked`], and dropping it leaves the parent's alone. A child
-/// that lives on should drop its copy, or `exec`: the kernel keeps a connection open as long as one process has it.
+/// A forked child has no seat: there `check` says [`Why::Forked`], and the parent's is given back with the parent, whether
+/// children live on or not.
 pub struct Seat {
     shared: Arc<Shared>,
 }
@@ -208,7 +208,7 @@ impl AsFd for Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         if self.shared.origin.is_elsewhere() {
-            // Another thread of the parent may have held the lock when it forked: then the copies stay until exec or exit.
+            // Another thread of the parent may have held the lock when it forked: then a few descriptors stay, all of /dev/null.
             if let Ok(mut inner) = self.shared.inner.try_lock() {
                 inner.driver.abandon();
             }

@@ -7,6 +7,8 @@
     unreachable_pub
 )]
 
+mod cost;
+mod examples;
 mod lab;
 mod lies;
 mod seats;
