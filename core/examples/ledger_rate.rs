@@ -55,6 +55,7 @@ fn rate(n: u32) -> (f64, f64, f64) {
             standing: Standing::Seeking,
             runs_for: None,
             counter: None,
+            others: vec![],
             ticket: None,
             held: None,
             priority: 0,

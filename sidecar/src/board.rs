@@ -5,6 +5,7 @@
 
 use crate::store::{About, Store};
 use mooring_core::holder::{Answer, Holder, Tag};
+use mooring_core::names::ClaimName;
 use mooring_core::time::BootTime;
 use mooring_core::wire::{
     ClaimKind, ClaimStatus, HoldState, Problem, ProblemType, Renewed, Status, WaitReason,
@@ -127,6 +128,13 @@ impl Board {
         let result = inner.slots.get_mut(&at).map(|s| f(&mut s.holder));
         self.refresh(&mut inner, now);
         result
+    }
+
+    /// The names of the other claims that are not being given back.
+    pub(crate) fn others(&self, at: ClaimAt) -> Vec<ClaimName> {
+        let inner = self.lock();
+        let others = inner.slots.iter().filter(|(n, s)| **n != at && !s.leaving);
+        others.map(|(_, s)| s.about.name.clone()).collect()
     }
 
     /// Hands an answer to a claim, and keeps the refusal that is in it.

@@ -95,9 +95,12 @@ impl Driver {
             let until = match step {
                 Step::Send {
                     tag,
-                    request,
+                    mut request,
                     timeout,
                 } => {
+                    if let Request::Claim { body, .. } = &mut request {
+                        body.others = self.board.others(self.at);
+                    }
                     let (link, claim) = (self.link.clone(), self.about.name.clone());
                     tracing::debug!(%claim, ?timeout, "asking the license server");
                     // A request still under way is given up with this: its answer would be ignored.

@@ -107,6 +107,7 @@ impl Holder {
         let body = ClaimRequest {
             licensed_for,
             counter: Some(self.s.counter),
+            others: Vec::new(),
             items: self.s.items.clone(),
             secret_hash: self.s.secret.hash(),
             request_id: random.request_id(),

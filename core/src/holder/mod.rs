@@ -111,7 +111,7 @@ pub enum Step {
 pub enum Request {
     /// `PUT /v1/claims/{name}`.
     Claim {
-        /// The body.
+        /// The body. Who has other claims of this holder fills in their names.
         body: Box<ClaimRequest>,
         /// `Prefer: wait=…`.
         wait: Option<Duration>,

@@ -35,6 +35,8 @@ pub struct Claim {
     /// Grows with each request of the claim, renewals included. A claim with a number that is not new is a late
     /// duplicate and changes nothing. `None` from sidecars that do not number them.
     pub counter: Option<u64>,
+    /// The holder's other claims: while the server settles, the holder is in once each of them is.
+    pub others: Vec<ClaimName>,
     /// A verified place in line.
     pub ticket: Option<Ticket>,
     /// A verified earlier lease.
@@ -76,7 +78,6 @@ impl Ledger {
     #[allow(clippy::needless_pass_by_value)] // a claim is used up by being made
     pub fn claim(&mut self, c: Claim, now: BootTime) -> Result<Claimed, Problem> {
         self.tick(now);
-        self.settling.seen(&c.holder.key());
         if let Err(why) = self.barred(&c.holder.key()) {
             self.refuse(&c.holder, &c.name, &c.items, c.new_id, why.clone(), now);
             self.settle_if_done(now);
@@ -89,6 +90,7 @@ impl Ledger {
             Some(id) => self.claim_again(id, &c, now),
             None => self.claim_anew(existing, &c, now),
         };
+        self.shows_itself(&c);
         self.settle_if_done(now);
         self.grant_line(now);
         self.grant_sharers(now);
@@ -99,6 +101,19 @@ impl Ledger {
         match (&self.paused, claimed) {
             (Some(why), Claimed::Waiting(_)) => Err(why.clone()),
             (_, c) => Ok(c),
+        }
+    }
+
+    /// The roster names holders, and a lease counts by its claim: with one claim in, another's lease could still be out.
+    /// Several clients outside Kubernetes may be one holder, and none knows the others' claims: only time ends their part.
+    fn shows_itself(&mut self, c: &Claim) {
+        if let Holder::External { .. } = c.holder {
+            return;
+        }
+        let key = c.holder.key();
+        let is_in = |name| self.find(&key, name).is_some_and(|id| !self.is_refused(id));
+        if is_in(&c.name) && c.others.iter().all(is_in) {
+            self.settling.seen(&key);
         }
     }
 
@@ -376,7 +391,6 @@ impl Ledger {
         why: Problem,
         now: BootTime,
     ) {
-        self.settling.seen(&holder.key());
         if let Some(id) = self.find(&holder.key(), name) {
             if !self.is_refused(id) {
                 return;
@@ -410,6 +424,7 @@ impl Ledger {
             standing: Standing::Seeking,
             runs_for: None,
             counter: None,
+            others: Vec::new(),
             ticket: None,
             held: None,
             priority: 0,

@@ -34,7 +34,7 @@ pub struct Settling {
     now: BootTime,
     /// Holders on the roster that are neither in nor gone; `None` before it came.
     missing: Option<HashSet<HolderKey>>,
-    /// Who asked before the roster came.
+    /// Who has shown itself, or is gone.
     seen: HashSet<HolderKey>,
 }
 
@@ -76,9 +76,9 @@ impl Settling {
         }
         if let Some(m) = &mut self.missing {
             m.remove(h);
-        } else {
-            self.seen.insert(h.clone());
         }
+        // A second roster may come.
+        self.seen.insert(h.clone());
     }
 
     /// A holder is gone.
@@ -110,15 +110,6 @@ impl Ledger {
     pub fn expected(&mut self, roster: &[HolderKey], now: BootTime) {
         self.tick(now);
         self.settling.expect(roster);
-        // Who is in the books already has shown itself in this run.
-        let present: Vec<HolderKey> = roster
-            .iter()
-            .filter(|h| self.by_holder.contains_key(*h))
-            .cloned()
-            .collect();
-        for h in &present {
-            self.settling.seen(h);
-        }
         self.settle_if_done(now);
         self.grant_line(now);
     }

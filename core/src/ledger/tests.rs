@@ -104,6 +104,7 @@ fn claim(n: u8, what: &str) -> Claim {
         standing: Standing::Seeking,
         runs_for: None,
         counter: None,
+        others: vec![],
         ticket: None,
         held: None,
         priority: 0,
@@ -1086,4 +1087,22 @@ fn a_lease_is_taken_in_from_the_pools_it_had() {
     back = comes_back(1, &lease(1, &all));
     back.items = request::parse("all").unwrap();
     assert_eq!(granted(second.claim(back, at(2002))).lease, all.lease);
+}
+
+#[test]
+fn a_holder_of_two_claims_is_in_when_both_are() {
+    let (held, _) = before_restart();
+    let mut l = second_run(Duration::from_secs(60));
+    l.expected(&[pod(1).key()], at(2001));
+    let mut one = comes_back(1, &held[0]);
+    let other: ClaimName = "other".parse().unwrap();
+    one.others = vec![other.clone()];
+    granted(l.claim(one, at(2002)));
+    assert!(l.settling(), "its other claim may still be held");
+    let mut two = claim(1, "render");
+    two.name = other;
+    two.new_id = LeaseId::from_bytes([77; 16]);
+    two.others = vec![ClaimName::pod()];
+    granted(l.claim(two, at(2003)));
+    assert!(!l.settling());
 }

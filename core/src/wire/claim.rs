@@ -38,6 +38,10 @@ pub struct ClaimRequest {
     /// Grows with each request of this claim, renewals included: a late duplicate is told from news.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counter: Option<u64>,
+    /// The names of this holder's other claims. A server that has just started waits for all of a holder's claims before it
+    /// gives seats to others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<ClaimName>,
     /// The place in line an earlier answer gave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<TicketBundle>,

@@ -62,7 +62,6 @@ fn sells(name: &str, seats: u32, versions: VersionRange) -> (Pool, Product) {
         Pool {
             name: pool,
             seats,
-            draws: vec![],
             overdraft: 0,
         },
         product,
@@ -240,7 +239,6 @@ pub fn good() -> Good {
         fresh: true,
         anchor: "pkcs11".into(),
         software: false,
-        draws: vec![],
         overdraft: 0,
         test: false,
         licence_id: "ACME-2026-001".into(),

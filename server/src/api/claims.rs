@@ -53,6 +53,7 @@ pub(super) async fn put(
         standing: body.standing,
         runs_for: body.licensed_for,
         counter: body.counter,
+        others: body.others,
         ticket,
         held,
         // From policy by identity alone, and there is none yet: whatever the body says has no effect.

@@ -314,7 +314,17 @@ impl World {
         });
     }
 
-    fn send(&mut self, no: CopyNo, i: usize, tag: Tag, request: Request, timeout: Duration) {
+    fn send(&mut self, no: CopyNo, i: usize, tag: Tag, mut request: Request, timeout: Duration) {
+        if let Request::Claim { body, .. } = &mut request
+            && let Some(copy) = self.copies.get(&no)
+        {
+            let live = copy
+                .claims
+                .iter()
+                .enumerate()
+                .filter(|(n, c)| *n != i && c.machine.is_some());
+            body.others = live.filter_map(|(n, _)| claim_name(n)).collect();
+        }
         let msg = self.new_msg();
         let what = self.describe(&request);
         self.state(Fact::Sent {

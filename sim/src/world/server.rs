@@ -622,6 +622,7 @@ impl World {
             standing: body.standing,
             runs_for: body.licensed_for,
             counter: body.counter,
+            others: body.others.clone(),
             ticket,
             held,
             priority: self.priority(p.holder),

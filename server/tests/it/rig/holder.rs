@@ -81,6 +81,7 @@ impl TestClaim {
         ClaimRequest {
             licensed_for: None,
             counter: None,
+            others: vec![],
             items: self.items.clone(),
             secret_hash: self.secret.hash(),
             request_id: random::request_id(),

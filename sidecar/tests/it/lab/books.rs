@@ -281,6 +281,7 @@ impl Run {
             standing: body.standing,
             runs_for: body.licensed_for,
             counter: body.counter,
+            others: body.others.clone(),
             ticket,
             held,
             priority: 0,
