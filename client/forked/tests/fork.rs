@@ -112,6 +112,22 @@ fn a_child_has_no_seat_and_leaves_its_parents_alone() {
 }
 
 #[test]
+fn a_child_takes_a_seat_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("s");
+    let ends = sidecar(&socket);
+    let parents = seat(&socket);
+    let pid = child(|| {
+        let own = seat(&socket);
+        i32::from(!own.is_licensed() || parents.is_licensed())
+    });
+    assert_eq!(code(pid), 0);
+    let own = ends.recv_timeout(Duration::from_secs(10));
+    own.expect("the child's seat is back when the child ends");
+    assert!(ends.try_recv().is_err() && parents.is_licensed());
+}
+
+#[test]
 fn a_child_that_outlives_a_killed_parent_keeps_no_seat() {
     let dir = tempfile::tempdir().unwrap();
     let ends = sidecar(&dir.path().join("s"));
