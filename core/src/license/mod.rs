@@ -9,6 +9,7 @@
 //! and the algorithm belongs to the key, never to the envelope.
 
 mod bundle;
+mod client;
 mod delegation;
 mod dsse;
 mod file;
@@ -20,6 +21,10 @@ mod verify;
 mod versions;
 
 pub use bundle::{Bundle, TicketBundle};
+pub use client::{
+    BadRevoked, BadSubject, CLIENT_TOKEN_PREFIX, ClientToken, ClientTokenError, MAX_CLIENT_TOKEN,
+    OPERATOR_SUBJECT, RevokedList, check_subject,
+};
 pub use delegation::{Delegation, DelegationError, MAX_DELEGATION};
 pub use dsse::{Digest, DsseError, Envelope, Signature};
 pub use file::{
@@ -35,7 +40,7 @@ pub use token::{
 pub use verify::{Demand, MinAnchor, Verified, VerifyError, verify};
 pub use versions::VersionRange;
 
-/// Media types of the four documents.
+/// Media types of the documents.
 pub mod types {
     /// A licence.
     pub const LICENCE: &str = "application/vnd.mooring.licence.v1+json";
@@ -45,4 +50,6 @@ pub mod types {
     pub const LEASE: &str = "application/vnd.mooring.lease.v1+json";
     /// A place in line.
     pub const TICKET: &str = "application/vnd.mooring.ticket.v1+json";
+    /// A client token: not part of the chain; it says who asks, off Kubernetes.
+    pub const CLIENT: &str = "application/vnd.mooring.client.v1+json";
 }
