@@ -1,6 +1,6 @@
 //! The configuration file, as docs/contracts.md lays it down. Unknown fields are errors: a misspelt limit must not be no limit.
 
-use mooring_core::license::Reclaim;
+use mooring_core::license::{Reclaim, check_subject};
 use mooring_core::time::{DEFAULT_GRACE, DEFAULT_LEASE, MAX_LEASE, MIN_LEASE};
 use serde::Deserialize;
 use std::net::SocketAddr;
@@ -78,6 +78,24 @@ pub(crate) struct Config {
     /// Whether pods are known by their service-account tokens.
     #[serde(default)]
     pub(crate) token_review: bool,
+    /// Client tokens, and who is revoked.
+    #[serde(default)]
+    pub(crate) clients: Option<Clients>,
+    /// Subjects of certificates or client tokens that see everything and may revoke.
+    #[serde(default)]
+    pub(crate) admins: Vec<String>,
+}
+
+/// Clients outside Kubernetes; both files are read anew when they change.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct Clients {
+    /// Public keys whose client tokens count; without it no client token does.
+    #[serde(default)]
+    pub(crate) keys: Option<PathBuf>,
+    /// Revoked client tokens and subjects, one a line.
+    #[serde(default)]
+    pub(crate) revoked: Option<PathBuf>,
 }
 
 fn listen() -> SocketAddr {
@@ -208,6 +226,15 @@ impl Config {
                 "tokenReview needs it: the audience of a pod's token names the server's namespace";
             return bad("namespace", "absent".into(), expected);
         }
+        let known_clients = self.clients.as_ref().is_some_and(|c| c.keys.is_some());
+        if !self.token_review && !known_clients && self.tls.client_ca.is_none() {
+            let expected = "nobody could prove who they are: set at least one of tls.clientCa, clients.keys and tokenReview";
+            return bad("tls.clientCa", "absent".into(), expected);
+        }
+        if let Some(a) = self.admins.iter().find(|a| check_subject(a).is_err()) {
+            let expected = "expected the subject of a client certificate or client token (not mooring-operator, which is one anyway)";
+            return bad("admins", format!("{a:?}"), expected);
+        }
         if self.anchor.pkcs11.token_label.trim().is_empty() {
             return bad(
                 "anchor.pkcs11.tokenLabel",
@@ -261,6 +288,20 @@ tokenReview: true
     }
 
     #[test]
+    fn somebody_must_be_able_to_prove_who_they_are() {
+        let nobody = GOOD
+            .replace(", clientCa: /a", "")
+            .replace("tokenReview: true", "");
+        let e = load(&nobody).unwrap_err();
+        assert!(
+            e.contains("tls.clientCa") && e.contains("clients.keys"),
+            "{e}"
+        );
+        load(&format!("{nobody}clients: {{keys: /k, revoked: /r}}\n")).unwrap();
+        load(&format!("{nobody}clients: {{revoked: /r}}\n")).unwrap_err();
+    }
+
+    #[test]
     fn every_refusal_names_the_field_and_what_was_expected() {
         for (from, to, want) in [
             ("stateDir: /s", "stateDri: /s", "unknown field `stateDri`"),
@@ -292,6 +333,16 @@ tokenReview: true
                 "unknown variant `any`, expected `Any` or `Confirmed`",
             ),
             ("licence: /l", "", "missing field `licence`"),
+            (
+                "tokenReview: true",
+                "clients: {key: /k}",
+                "clients: unknown field `key`, expected `keys` or `revoked`",
+            ),
+            (
+                "tokenReview: true",
+                "admins: [root, '']",
+                "field admins: \"\"; expected the subject",
+            ),
         ] {
             let e = load(&GOOD.replace(from, to)).unwrap_err();
             assert!(e.contains(want), "{e}");

@@ -30,11 +30,17 @@ pub(crate) async fn handle(
         "/healthz" => text(StatusCode::OK, "ok\n"),
         "/readyz" if listening.load(Ordering::Relaxed) => text(StatusCode::OK, "ok\n"),
         "/readyz" => text(StatusCode::SERVICE_UNAVAILABLE, "not listening\n"),
-        "/metrics" => with_type(
-            StatusCode::OK,
-            "text/plain; version=0.0.4; charset=utf-8",
-            app.metrics.render(&app.engine),
-        ),
+        "/metrics" => {
+            let revoked = app.auth.revoked().len();
+            app.metrics
+                .revoked
+                .set(i64::try_from(revoked).unwrap_or(i64::MAX));
+            with_type(
+                StatusCode::OK,
+                "text/plain; version=0.0.4; charset=utf-8",
+                app.metrics.render(&app.engine),
+            )
+        }
         _ => problem(&Problem::new(
             ProblemType::NotFound,
             "this port has /healthz, /readyz and /metrics",

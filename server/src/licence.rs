@@ -3,6 +3,7 @@
 //! A bad new file is refused loudly while the good old one stays in force. Files are compared by content:
 //! Kubernetes swaps whole mounted folders, and times and inodes say little.
 
+use crate::keys;
 use mooring_core::license::{LicenceError, OpenLicence, PublicKey, Trust};
 use mooring_core::time::Timestamp;
 use std::path::{Path, PathBuf};
@@ -275,47 +276,12 @@ pub(crate) fn for_this_anchor(open: &OpenLicence, present: &[PublicKey]) -> Resu
     })
 }
 
-/// Reads the vendor's keys from a file, or from each file of a folder.
+/// Reads the vendor's keys.
 fn vendor_keys(path: &Path) -> Result<Vec<PublicKey>, FileError> {
-    let bad = |path: &Path, problem: String| FileError::Keys {
-        path: path.to_owned(),
-        problem,
-    };
-    let io = |e: std::io::Error| bad(path, e.to_string());
-    let mut files = Vec::new();
-    if std::fs::metadata(path).map_err(io)?.is_dir() {
-        for e in std::fs::read_dir(path).map_err(io)? {
-            let p = e.map_err(io)?.path();
-            // A mounted ConfigMap has folders and links whose names begin with "..".
-            let hidden = p
-                .file_name()
-                .is_some_and(|n| n.to_string_lossy().starts_with('.'));
-            if !hidden && p.is_file() {
-                files.push(p);
-            }
-        }
-        files.sort();
-    } else {
-        files.push(path.to_owned());
-    }
-    let mut keys = Vec::new();
-    for f in files {
-        let text = std::fs::read_to_string(&f).map_err(|e| bad(&f, e.to_string()))?;
-        for (i, line) in text.lines().enumerate() {
-            let line = line.split('#').next().unwrap_or_default().trim();
-            if !line.is_empty() {
-                keys.push(
-                    line.parse()
-                        .map_err(|e| bad(&f, format!("line {}: {e}", i + 1)))?,
-                );
-            }
-        }
-    }
-    if keys.is_empty() {
-        Err(bad(path, "no key in it".into()))
-    } else {
-        Ok(keys)
-    }
+    keys::read(path).map_err(|e| FileError::Keys {
+        path: e.path,
+        problem: e.problem,
+    })
 }
 
 #[cfg(test)]

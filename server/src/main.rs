@@ -7,7 +7,7 @@
 //! | `config`, `run` | reads the configuration, puts the parts together |
 //! | `anchor` | the hardware; the PKCS#11 module lives in a child process |
 //! | `chain` | delegations, lease tokens, tickets, and checking those of earlier runs |
-//! | `licence`, `state`, `tls` | files: the licence, the one number kept, certificates |
+//! | `licence`, `keys`, `state`, `tls` | files: the licence, public keys, the one number kept, certificates |
 //! | `auth` | who asks, and who may |
 //! | `engine`, `events` | the ledger at work |
 //! | `api`, `health`, `metrics` | what is heard and said |
@@ -21,6 +21,7 @@ mod config;
 mod engine;
 mod events;
 mod health;
+mod keys;
 mod licence;
 mod metrics;
 mod run;

@@ -26,6 +26,10 @@ pub(crate) struct Metrics {
     problems: IntCounterVec,
     /// Token reviews by outcome.
     pub(crate) token_reviews: IntCounterVec,
+    /// Client tokens by outcome.
+    pub(crate) client_tokens: IntCounterVec,
+    /// Holders and tokens that are revoked.
+    pub(crate) revoked: IntGauge,
     /// Renewals by outcome.
     pub(crate) renewals: IntCounterVec,
     /// Proofs that did not count, by kind.
@@ -114,6 +118,15 @@ impl Metrics {
                 "mooring_token_reviews_total",
                 "Service-account tokens looked at, by outcome.",
                 &["outcome"],
+            )?,
+            client_tokens: counters(
+                "mooring_client_tokens_total",
+                "Client tokens looked at, by outcome.",
+                &["outcome"],
+            )?,
+            revoked: gauge(
+                "mooring_revoked",
+                "Holders and client tokens that are revoked.",
             )?,
             renewals: counters(
                 "mooring_renewals_total",

@@ -4,9 +4,11 @@ use crate::anchor::Reason;
 use crate::anchor::pin::PinGuard;
 use crate::anchor::pkcs11::Pkcs11Anchor;
 use crate::app::App;
-use crate::auth::Auth;
+use crate::auth::clients::{self, ClientTokens};
 use crate::auth::policy::PolicyStore;
 use crate::auth::review::Reviewer;
+use crate::auth::revoked::Revoked;
+use crate::auth::{Auth, Ways};
 use crate::chain::keeper::Keeper;
 use crate::chain::{Chain, State, Terms};
 use crate::config::{Config, Lease};
@@ -63,6 +65,9 @@ pub(crate) fn check(config: &Config) -> Result<String> {
             view.reason,
             view.message
         );
+    }
+    if let Some(c) = &config.clients {
+        clients::check(c)?;
     }
     if let Some(p) = &config.policies {
         let text = std::fs::read_to_string(p)
@@ -178,10 +183,29 @@ pub(crate) async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
         Some(audience) => Some(Reviewer::in_cluster(audience)?),
         None => None,
     };
+    let revoked = Revoked::open(&config.state_dir)
+        .map_err(|e| anyhow::anyhow!("configuration field stateDir: {e}"))?;
+    let revoked = Arc::new(revoked);
+    let client_tokens = match &config.clients {
+        Some(files) => Some(Arc::new(ClientTokens::load(
+            &config.name,
+            files.clone(),
+            revoked.clone(),
+            metrics.clone(),
+        )?)),
+        None => None,
+    };
+    let ways = Ways {
+        certificates: config.tls.client_ca.is_some(),
+        clients: client_tokens.clone(),
+        reviewer,
+        revoked,
+        admins: config.admins.clone(),
+    };
     let app = Arc::new(App {
         engine: engine.clone(),
         chain,
-        auth: Auth::new(reviewer, metrics.clone()),
+        auth: Auth::new(ways, metrics.clone()),
         policies: PolicyStore::new(config.namespace.clone()),
         metrics,
         lease_for,
@@ -202,6 +226,9 @@ pub(crate) async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
     let timer = shutdown.clone();
     tokio::spawn(async move { engine.run(timer).await });
     tokio::spawn(certificates.follow(shutdown.clone()));
+    if let Some(tokens) = client_tokens {
+        tokio::spawn(tokens.follow(shutdown.clone()));
+    }
     if let Some(path) = config.policies.clone() {
         let (app, shutdown) = (app.clone(), shutdown.clone());
         tokio::spawn(async move { app.policies.follow(path, shutdown).await });

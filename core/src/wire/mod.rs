@@ -11,7 +11,7 @@ mod socket;
 mod view;
 
 pub use claim::{ClaimRequest, Grant, HeldProof, OptimisticStart, Standing, WaitReason, Waiting};
-pub use operator::{Expected, Gone, Policies};
+pub use operator::{Expected, Gone, Policies, Revoke};
 pub use problem::{BASE as PROBLEM_BASE, Problem, ProblemType};
 pub use renew::{
     MAX_RENEWALS, NonceRequest, RenewRequest, RenewResponse, Renewal, Renewed, TokenResponse,

@@ -1,6 +1,7 @@
-//! The operator's calls.
+//! The operator's calls, and those it shares with the configured administrators.
 
 use super::HolderKey;
+use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// `POST /v1/holders/gone`: pods proven gone; their seats are free in that step.
@@ -27,4 +28,17 @@ pub struct Policies {
     /// Namespaces whose pods may use it; `None`: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_namespaces: Option<Vec<String>>,
+}
+
+/// `POST /v1/leases/{id}/revoke`: the lease's holder gets nothing here any more; a body is optional.
+/// `DELETE` on the same path lifts it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Revoke {
+    /// Why, for the holder to read: at most 200 bytes in one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Until when (RFC 3339, the server's clock); without it until it is lifted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
 }

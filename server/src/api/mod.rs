@@ -36,6 +36,19 @@ impl Asked {
     async fn json<T: DeserializeOwned>(self, limit: usize) -> Result<T, Problem> {
         net::read_json(self.body, limit, BODY_TIME).await
     }
+
+    /// For calls whose body may be left out.
+    async fn json_or_default<T: DeserializeOwned + Default>(
+        self,
+        limit: usize,
+    ) -> Result<T, Problem> {
+        let data = net::read_body(self.body, limit, BODY_TIME).await?;
+        if data.is_empty() {
+            return Ok(T::default());
+        }
+        serde_json::from_slice(&data)
+            .map_err(|e| Problem::new(ProblemType::BadRequest, format!("JSON body: {e}")))
+    }
 }
 
 /// Answers a request.
@@ -74,6 +87,8 @@ pub(crate) async fn handle(app: Arc<App>, req: Request<Incoming>) -> Response<Bo
         Call::Gone => operator::gone(&app, asked).await,
         Call::Expected => operator::expected(&app, asked).await,
         Call::Policies => operator::policies(&app, asked).await,
+        Call::Revoke(lease) => operator::revoke(&app, lease, asked).await,
+        Call::Unrevoke(lease) => operator::unrevoke(&app, lease, asked).await,
     };
     finish(&app, name, answer)
 }

@@ -1,10 +1,14 @@
-//! The operator's calls: pods proven gone, the roster, policies.
+//! The operator's calls: pods proven gone, the roster, policies; and those it shares with the configured administrators.
 
-use super::{Asked, OPERATOR_BODY};
+use super::{Asked, BODY, OPERATOR_BODY};
 use crate::app::App;
+use crate::auth::revoked::Revocation;
 use crate::auth::{Auth, Who};
 use http::Response;
-use mooring_core::wire::{Expected, Gone, Policies, Problem, ProblemType};
+use mooring_core::ledger::Claimed;
+use mooring_core::names::LeaseId;
+use mooring_core::wire::{Expected, Gone, Holder, Policies, Problem, ProblemType, Revoke};
+use mooring_net::clock;
 use mooring_net::http::{self as net, Body};
 
 fn operator_only(asked: &Asked) -> Result<(), Problem> {
@@ -15,12 +19,29 @@ fn operator_only(asked: &Asked) -> Result<(), Problem> {
     Err(Problem::new(ProblemType::OperatorOnly, detail))
 }
 
+/// The operator, or one of the administrators; tells who, for the log.
+async fn admin_only(app: &App, asked: &Asked) -> Result<String, Problem> {
+    let who = app.auth.identify(&asked.peer, &asked.headers).await?;
+    let name = match &who {
+        Who::Operator => "the operator".to_owned(),
+        Who::Holder(h) => h.to_string(),
+    };
+    if app.auth.is_admin(&who) {
+        return Ok(name);
+    }
+    let detail = format!(
+        "{name} is no administrator of this license server: the call needs the operator's client certificate, or a subject that \
+         its configuration lists under admins"
+    );
+    Err(Problem::new(ProblemType::OperatorOnly, detail))
+}
+
 /// Pods proven gone: their seats are free in this step.
 pub(super) async fn gone(app: &App, asked: Asked) -> Result<Response<Body>, Problem> {
-    operator_only(&asked)?;
+    let by = admin_only(app, &asked).await?;
     let Gone { holders } = asked.json(OPERATOR_BODY).await?;
     let ended = app.engine.act(|l, now| l.gone(&holders, now));
-    tracing::info!(holders = holders.len(), ended, "holders gone");
+    tracing::info!(holders = holders.len(), ended, %by, "holders gone");
     Ok(net::no_content())
 }
 
@@ -42,4 +63,69 @@ pub(super) async fn policies(app: &App, asked: Asked) -> Result<Response<Body>, 
     let policies: Policies = asked.json(OPERATOR_BODY).await?;
     app.policies.set(policies);
     Ok(net::no_content())
+}
+
+/// The longest reason.
+const MAX_REASON: usize = 200;
+
+/// Revokes the holder of a lease: it is told so at its next request, and so `Lost` within a third of a lease.
+pub(super) async fn revoke(
+    app: &App,
+    lease: LeaseId,
+    asked: Asked,
+) -> Result<Response<Body>, Problem> {
+    let by = admin_only(app, &asked).await?;
+    let Revoke { reason, until } = asked.json_or_default(BODY).await?;
+    let now = clock::now().wall;
+    let bad = |field: &'static str, expected: &str| {
+        let detail = format!("{field}: expected {expected}");
+        Err(Problem::new(ProblemType::BadRequest, detail).field(field))
+    };
+    if reason
+        .as_ref()
+        .is_some_and(|r| r.len() > MAX_REASON || r.chars().any(char::is_control))
+    {
+        return bad("reason", "at most 200 bytes in one line");
+    }
+    if until.is_some_and(|u| u <= now) {
+        return bad("until", "an instant to come (RFC 3339), or none");
+    }
+    let holder = holder_of(app, lease)?;
+    app.auth.revoked().revoke(Revocation {
+        holder: holder.key(),
+        lease,
+        reason,
+        until,
+        at: now,
+    })?;
+    tracing::info!(%holder, %lease, %by, until = until.map(|u| u.to_string()), "holder revoked");
+    Ok(net::no_content())
+}
+
+/// Lifts what was revoked with this lease; the lease itself may have ended long ago.
+pub(super) async fn unrevoke(
+    app: &App,
+    lease: LeaseId,
+    asked: Asked,
+) -> Result<Response<Body>, Problem> {
+    let by = admin_only(app, &asked).await?;
+    if !app.auth.revoked().lift(lease)? {
+        let detail = format!("no holder was revoked with lease {lease}, or it is lifted already");
+        return Err(Problem::new(ProblemType::UnknownLease, detail));
+    }
+    tracing::info!(%lease, %by, "revocation lifted");
+    Ok(net::no_content())
+}
+
+fn holder_of(app: &App, lease: LeaseId) -> Result<Holder, Problem> {
+    match app.engine.ask(|l, _| l.standing(lease)) {
+        Some(Claimed::Granted(g)) => Ok(g.holder),
+        Some(Claimed::Waiting(p)) => Ok(p.holder),
+        None => {
+            let detail = format!(
+                "lease {lease} is neither held nor in line; GET /v1/leases lists those that are"
+            );
+            Err(Problem::new(ProblemType::UnknownLease, detail))
+        }
+    }
 }

@@ -17,6 +17,8 @@ pub(super) enum Call {
     Gone,
     Expected,
     Policies,
+    Revoke(LeaseId),
+    Unrevoke(LeaseId),
 }
 
 impl Call {
@@ -33,6 +35,8 @@ impl Call {
             Self::Gone => "gone",
             Self::Expected => "expected",
             Self::Policies => "policies",
+            Self::Revoke(_) => "revoke",
+            Self::Unrevoke(_) => "unrevoke",
         }
     }
 }
@@ -58,6 +62,12 @@ pub(super) fn route(method: &Method, path: &str) -> Result<Call, Problem> {
         ["v1", "leases", id, "token"] if is(&Method::POST) => {
             Ok(Call::Token(id.parse().map_err(bad)?))
         }
+        ["v1", "leases", id, "revoke"] if is(&Method::POST) => {
+            Ok(Call::Revoke(id.parse().map_err(bad)?))
+        }
+        ["v1", "leases", id, "revoke"] if is(&Method::DELETE) => {
+            Ok(Call::Unrevoke(id.parse().map_err(bad)?))
+        }
         ["v1", "products"] if is(&Method::GET) => Ok(Call::Products),
         ["v1", "leases"] if is(&Method::GET) => Ok(Call::Leases),
         ["v1", "holders", "gone"] if is(&Method::POST) => Ok(Call::Gone),
@@ -65,6 +75,7 @@ pub(super) fn route(method: &Method, path: &str) -> Result<Call, Problem> {
         ["v1", "policies"] if is(&Method::PUT) => Ok(Call::Policies),
         ["v1", "versions" | "products" | "leases"] => only("GET"),
         ["v1", "claims", _] => only("PUT and DELETE"),
+        ["v1", "leases", _, "revoke"] => only("POST and DELETE"),
         ["v1", "leases", "renew"]
         | ["v1", "leases", _, "token"]
         | ["v1", "holders", "gone" | "expected"] => only("POST"),
@@ -94,6 +105,13 @@ mod tests {
             Ok("token")
         );
         assert_eq!(kind(&Method::GET, "/v1/leases"), Ok("leases"));
+        let revoke = format!("/v1/leases/{id}/revoke");
+        assert_eq!(kind(&Method::POST, &revoke), Ok("revoke"));
+        assert_eq!(kind(&Method::DELETE, &revoke), Ok("unrevoke"));
+        assert_eq!(
+            kind(&Method::GET, &revoke),
+            Err(ProblemType::MethodNotAllowed)
+        );
         assert_eq!(
             kind(&Method::POST, "/v1/claims/pod"),
             Err(ProblemType::MethodNotAllowed)

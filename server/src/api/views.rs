@@ -1,5 +1,5 @@
-//! `GET /v1/products` and `GET /v1/leases`: what the server knows. The operator sees everything; a holder sees the products and
-//! its own claims, since who else runs what is no business of a tenant's.
+//! `GET /v1/products` and `GET /v1/leases`: what the server knows. The operator and the administrators see everything; a holder sees
+//! the products and its own claims, since who else runs what is no business of a tenant's.
 
 use super::{Asked, watch};
 use crate::app::App;
@@ -26,8 +26,9 @@ pub(super) async fn leases(
     asked: Asked,
 ) -> Result<Response<Body>, Problem> {
     let only: Option<HolderKey> = match app.auth.identify(&asked.peer, &asked.headers).await? {
-        Who::Operator => None,
+        who if app.auth.is_admin(&who) => None,
         Who::Holder(h) => Some(h.key()),
+        Who::Operator => None,
     };
     let query = Query::parse(&asked.query)?;
     if query.watch {

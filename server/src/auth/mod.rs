@@ -1,19 +1,23 @@
-//! Who asks. Nobody is anonymous: a client certificate, a pod's token, or a proof that an earlier answer was given to this holder.
+//! Who asks. Nobody is anonymous: a client certificate, a client token, a pod's token, or a proof that an earlier answer was given
+//! to this holder.
 
 pub(crate) mod cache;
+pub(crate) mod clients;
 pub(crate) mod policy;
 pub(crate) mod review;
+pub(crate) mod revoked;
 mod turns;
 
 use crate::metrics::Metrics;
+use clients::ClientTokens;
+use mooring_core::license::{CLIENT_TOKEN_PREFIX, OPERATOR_SUBJECT, check_subject};
 use mooring_core::wire::{Holder, Problem, ProblemType};
+use mooring_net::clock;
 use mooring_net::http::Peer;
 use mooring_net::tls::common_name;
 use review::Reviewer;
+use revoked::Revoked;
 use std::sync::Arc;
-
-/// The common name of the operator's client certificate.
-const OPERATOR: &str = "mooring-operator";
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,26 +30,51 @@ pub(crate) enum Who {
 
 /// Who a verified certificate belongs to.
 pub(crate) fn of_certificate(name: &str) -> Option<Who> {
-    match name {
-        OPERATOR => Some(Who::Operator),
-        // The subject goes into logs, objects and HMACs: it must be one line of sane length.
-        n if n.is_empty() || n.len() > 200 || n.chars().any(char::is_control) => None,
-        n => Some(Who::Holder(Holder::External {
-            subject: n.to_owned(),
-        })),
+    if name == OPERATOR_SUBJECT {
+        return Some(Who::Operator);
     }
+    check_subject(name).ok()?;
+    Some(Who::Holder(Holder::External {
+        subject: name.to_owned(),
+    }))
 }
 
 /// Authenticates requests.
 pub(crate) struct Auth {
+    /// Whether certificates are asked for at all.
+    certificates: bool,
+    clients: Option<Arc<ClientTokens>>,
     reviewer: Option<Reviewer>,
+    revoked: Arc<Revoked>,
+    admins: Vec<String>,
     metrics: Arc<Metrics>,
 }
 
+/// What an [`Auth`] goes by.
+pub(crate) struct Ways {
+    /// Whether client certificates are asked for (`tls.clientCa`).
+    pub(crate) certificates: bool,
+    /// Client tokens (`clients`).
+    pub(crate) clients: Option<Arc<ClientTokens>>,
+    /// Service-account tokens (`tokenReview`).
+    pub(crate) reviewer: Option<Reviewer>,
+    /// Who is revoked.
+    pub(crate) revoked: Arc<Revoked>,
+    /// Subjects that see everything (`admins`).
+    pub(crate) admins: Vec<String>,
+}
+
 impl Auth {
-    /// With or without service-account tokens.
-    pub(crate) fn new(reviewer: Option<Reviewer>, metrics: Arc<Metrics>) -> Self {
-        Self { reviewer, metrics }
+    /// With these ways to know who asks.
+    pub(crate) fn new(ways: Ways, metrics: Arc<Metrics>) -> Self {
+        Self {
+            certificates: ways.certificates,
+            clients: ways.clients,
+            reviewer: ways.reviewer,
+            revoked: ways.revoked,
+            admins: ways.admins,
+            metrics,
+        }
     }
 
     /// Who the connection's certificate is for. The TLS layer has verified it.
@@ -54,35 +83,74 @@ impl Auth {
         of_certificate(&name)
     }
 
-    /// Who asks, by certificate or token.
+    /// Who asks, by certificate or token. Nobody who is revoked.
     pub(crate) async fn identify(
         &self,
         peer: &Peer,
         headers: &http::HeaderMap,
     ) -> Result<Who, Problem> {
-        if let Some(who) = Self::by_certificate(peer) {
-            return Ok(who);
+        let who = match Self::by_certificate(peer) {
+            Some(who) => who,
+            None => Who::Holder(self.by_token(peer, headers).await?),
+        };
+        if let Who::Holder(h) = &who {
+            self.revoked.check(h, clock::now().wall)?;
         }
-        let refused = |detail: &str| Err(Problem::new(ProblemType::Unauthenticated, detail));
+        Ok(who)
+    }
+
+    async fn by_token(&self, peer: &Peer, headers: &http::HeaderMap) -> Result<Holder, Problem> {
+        let refused = |why: &str| {
+            let detail = format!("{why}; {}", self.ways());
+            Err(Problem::new(ProblemType::Unauthenticated, detail))
+        };
         let Some(token) = bearer(headers) else {
-            return refused(match self.reviewer {
-                Some(_) => {
-                    "no credential: send a service-account token (Authorization: Bearer) or use a client certificate"
-                }
-                None => {
-                    "no credential: use a client certificate that chains to this server's clientCa"
-                }
-            });
+            return refused("no credential");
         };
-        let Some(reviewer) = &self.reviewer else {
-            return refused(
-                "this server does not take service-account tokens (tokenReview is off); use a client certificate",
+        let clients = self.clients.as_deref().filter(|c| c.takes_tokens());
+        match (clients, &self.reviewer) {
+            (Some(c), _) if token.starts_with(CLIENT_TOKEN_PREFIX) => {
+                c.verify(token, clock::now().wall)
+            }
+            (None, _) if token.starts_with(CLIENT_TOKEN_PREFIX) => {
+                refused("this license server takes no client tokens (clients.keys is not set)")
+            }
+            (_, Some(r)) => r.review(token, peer.addr.ip(), &self.metrics).await,
+            (_, None) => {
+                refused("this license server takes no service-account tokens (tokenReview is off)")
+            }
+        }
+    }
+
+    /// What a client can do to be known here.
+    fn ways(&self) -> String {
+        let mut ways = Vec::new();
+        if self.certificates {
+            ways.push("use a client certificate that chains to its clientCa");
+        }
+        if self.clients.as_ref().is_some_and(|c| c.takes_tokens()) {
+            ways.push(
+                "send a client token (Authorization: Bearer mct_…, from mooring client issue)",
             );
-        };
-        reviewer
-            .review(token, peer.addr.ip(), &self.metrics)
-            .await
-            .map(Who::Holder)
+        }
+        if self.reviewer.is_some() {
+            ways.push("send a pod's service-account token (Authorization: Bearer)");
+        }
+        ways.join(", or ")
+    }
+
+    /// Whether this one sees everything, and may end what others have: the operator, and the configured administrators.
+    pub(crate) fn is_admin(&self, who: &Who) -> bool {
+        match who {
+            Who::Operator => true,
+            Who::Holder(Holder::External { subject }) => self.admins.contains(subject),
+            Who::Holder(Holder::Pod { .. }) => false,
+        }
+    }
+
+    /// Who is revoked.
+    pub(crate) fn revoked(&self) -> &Revoked {
+        &self.revoked
     }
 }
 
@@ -105,6 +173,7 @@ mod tests {
         assert_eq!(of_certificate("render-farm"), Some(Who::Holder(render)));
         assert_eq!(of_certificate(""), None);
         assert_eq!(of_certificate("a\nb"), None);
+        assert_eq!(of_certificate(&"x".repeat(201)), None);
     }
 
     #[test]

@@ -12,6 +12,7 @@
 )]
 
 mod anchor;
+mod clients;
 mod edges;
 mod leases;
 mod pods;

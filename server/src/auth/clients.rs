@@ -1,0 +1,264 @@
+//! Client tokens (`Authorization: Bearer mct_…`): who a holder outside Kubernetes is, said by an administrator's client key.
+//!
+//! The keys and the list of revoked ones are files that are read anew when they change. A bad one is refused loudly and the
+//! good old one stays, each file for itself: a broken list of keys keeps nobody from being revoked.
+
+use super::revoked::Revoked;
+use crate::config::Clients;
+use crate::keys;
+use crate::metrics::Metrics;
+use mooring_core::license::{ClientToken, PublicKey, RevokedList};
+use mooring_core::time::Timestamp;
+use mooring_core::wire::{Holder, Problem, ProblemType};
+use mooring_net::shutdown::Shutdown;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+/// How often the files are looked at.
+const LOOK: Duration = Duration::from_secs(2);
+/// The largest list of revoked ones.
+const MAX_LIST: u64 = 4 * 1024 * 1024;
+
+/// Why a file cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ClientsError {
+    /// The keys.
+    #[error("configuration field clients.keys: {0}")]
+    Keys(#[from] keys::BadKeys),
+    /// The list of revoked ones.
+    #[error("configuration field clients.revoked: {path}: {problem}")]
+    Revoked {
+        /// Where.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+fn read_revoked(path: &Path) -> Result<RevokedList, ClientsError> {
+    let bad = |problem: String| ClientsError::Revoked {
+        path: path.to_owned(),
+        problem,
+    };
+    let size = std::fs::metadata(path)
+        .map_err(|e| bad(e.to_string()))?
+        .len();
+    if size > MAX_LIST {
+        return Err(bad("larger than 4 MiB".into()));
+    }
+    let text = std::fs::read_to_string(path).map_err(|e| bad(e.to_string()))?;
+    RevokedList::parse(&text).map_err(|e| bad(e.to_string()))
+}
+
+/// What the files held at the last look, so that a bad one is complained of once.
+#[derive(Default)]
+struct Seen {
+    keys: Option<Result<Vec<PublicKey>, keys::BadKeys>>,
+    revoked: Option<Result<RevokedList, ClientsError>>,
+}
+
+/// Verifies client tokens.
+pub(crate) struct ClientTokens {
+    server: String,
+    files: Clients,
+    keys: RwLock<Arc<[PublicKey]>>,
+    revoked: Arc<Revoked>,
+    metrics: Arc<Metrics>,
+}
+
+impl ClientTokens {
+    /// Reads the files for the first time; here a bad one is an error.
+    pub(crate) fn load(
+        server: &str,
+        files: Clients,
+        revoked: Arc<Revoked>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, ClientsError> {
+        let keys = check(&files)?;
+        revoked.set_list(keys.1);
+        Ok(Self {
+            server: server.to_owned(),
+            files,
+            keys: RwLock::new(keys.0.into()),
+            revoked,
+            metrics,
+        })
+    }
+
+    /// Whether any token can be accepted.
+    pub(crate) fn takes_tokens(&self) -> bool {
+        self.files.keys.is_some()
+    }
+
+    /// Who a token is for. What is wrong with a bad one is said: whoever signed it knows that anyway.
+    pub(crate) fn verify(&self, token: &str, now: Timestamp) -> Result<Holder, Problem> {
+        let count = |outcome: &str| {
+            self.metrics
+                .client_tokens
+                .with_label_values(&[outcome])
+                .inc();
+        };
+        let keys = self
+            .keys
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let (token, key) = ClientToken::open(token, &keys, &self.server, now).map_err(|e| {
+            count(e.reason());
+            Problem::new(ProblemType::Unauthenticated, e.to_string())
+        })?;
+        let holder = Holder::External {
+            subject: token.subject,
+        };
+        if let Err(p) = self
+            .revoked
+            .token(&token.id)
+            .and_then(|()| self.revoked.check(&holder, now))
+        {
+            count("revoked");
+            return Err(p);
+        }
+        count("accepted");
+        tracing::trace!(token = %token.id, %key, %holder, "a client token is accepted");
+        Ok(holder)
+    }
+
+    /// Reads the files anew when they change.
+    pub(crate) async fn follow(self: Arc<Self>, shutdown: Shutdown) {
+        let mut seen = Seen::default();
+        loop {
+            self.look(&mut seen);
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
+                () = shutdown.asked() => return,
+            }
+        }
+    }
+
+    fn look(&self, seen: &mut Seen) {
+        if let Some(p) = &self.files.keys {
+            let now = keys::read(p);
+            if seen.keys.as_ref() != Some(&now) {
+                self.take_keys(now.clone(), seen.keys.is_some());
+                seen.keys = Some(now);
+            }
+        }
+        if let Some(p) = &self.files.revoked {
+            let now = read_revoked(p);
+            if seen.revoked.as_ref() != Some(&now) {
+                match now.clone() {
+                    Ok(list) => self.revoked.set_list(list),
+                    Err(e) => tracing::error!("refused, the earlier list stays: {e}"),
+                }
+                seen.revoked = Some(now);
+            }
+        }
+    }
+
+    fn take_keys(&self, read: Result<Vec<PublicKey>, keys::BadKeys>, changed: bool) {
+        match read {
+            Ok(k) => {
+                if changed {
+                    tracing::info!(keys = k.len(), "client keys read anew");
+                }
+                *self.keys.write().unwrap_or_else(PoisonError::into_inner) = k.into();
+            }
+            Err(e) => {
+                tracing::error!(
+                    "configuration field clients.keys: refused, the earlier keys stay: {e}"
+                );
+            }
+        }
+    }
+}
+
+/// Reads both files, and says what is wrong.
+pub(crate) fn check(files: &Clients) -> Result<(Vec<PublicKey>, RevokedList), ClientsError> {
+    let keys = files.keys.as_deref().map(keys::read).transpose()?;
+    let revoked = files.revoked.as_deref().map(read_revoked).transpose()?;
+    Ok((keys.unwrap_or_default(), revoked.unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use mooring_core::license::SigningKey;
+    use std::fs;
+
+    fn at(s: &str) -> Timestamp {
+        s.parse().unwrap()
+    }
+
+    fn token(subject: &str, id: &str, key: &SigningKey) -> String {
+        let t = ClientToken {
+            id: id.into(),
+            subject: subject.into(),
+            server: "main".into(),
+            issued_at: at("2026-01-01T00:00:00Z"),
+            expires: at("2027-01-01T00:00:00Z"),
+        };
+        t.seal(key).unwrap()
+    }
+
+    #[test]
+    fn keys_and_revocations_change_while_it_runs_and_bad_files_change_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |n: &str| dir.path().join(n);
+        let key = |n: u8| SigningKey::from_seed(&[n; 32]).unwrap();
+        let now = at("2026-06-01T00:00:00Z");
+        fs::write(path("keys"), format!("# ours\n{}\n", key(1).public())).unwrap();
+        fs::write(path("revoked"), "").unwrap();
+        let files = Clients {
+            keys: Some(path("keys")),
+            revoked: Some(path("revoked")),
+        };
+        let revoked = Arc::new(Revoked::default());
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let load =
+            |f: &Clients| ClientTokens::load("main", f.clone(), revoked.clone(), metrics.clone());
+        let tokens = load(&files).unwrap();
+        let mut seen = Seen::default();
+        tokens.look(&mut seen);
+
+        let farm = token("farm", "t-1", &key(1));
+        let kind = |t: &str| {
+            tokens
+                .verify(t, now)
+                .map(|h| h.to_string())
+                .map_err(|p| p.kind)
+        };
+        assert_eq!(kind(&farm), Ok("farm".into()));
+        let other = token("farm", "t-2", &key(2));
+        assert_eq!(kind(&other), Err(ProblemType::Unauthenticated));
+        assert_eq!(kind("mct_x"), Err(ProblemType::Unauthenticated));
+        assert!(tokens.verify(&farm, at("2027-01-01T00:00:00Z")).is_err());
+
+        let mut write = |name: &str, text: &str| {
+            fs::write(path(name), text).unwrap();
+            tokens.look(&mut seen);
+        };
+        write("keys", &key(2).public().to_string());
+        assert_eq!(kind(&other), Ok("farm".into()));
+        assert_eq!(kind(&farm), Err(ProblemType::Unauthenticated));
+        // A broken file of keys, and a revocation right after it: the keys stay, the revocation counts.
+        write("keys", "ed25519:12");
+        assert_eq!(kind(&other), Ok("farm".into()));
+        write("revoked", "t-2");
+        assert_eq!(kind(&other), Err(ProblemType::Revoked));
+        let third = token("farm", "t-3", &key(2));
+        assert_eq!(kind(&third), Ok("farm".into()));
+        // A broken list changes nothing, and so lifts nothing.
+        write("revoked", "what is this");
+        assert_eq!(kind(&other), Err(ProblemType::Revoked));
+        write("revoked", "subject:farm");
+        assert_eq!(kind(&third), Err(ProblemType::Revoked));
+        assert_eq!(kind(&token("barn", "t-4", &key(2))), Ok("barn".into()));
+        write("revoked", "");
+        assert_eq!(kind(&third), Ok("farm".into()));
+
+        let e = load(&files).err().unwrap().to_string();
+        assert!(e.contains("clients.keys") && e.contains("line 1"), "{e}");
+    }
+}

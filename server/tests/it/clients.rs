@@ -1,0 +1,199 @@
+//! Holders outside Kubernetes by client token; administrators; revoking.
+
+use crate::rig::{Rig, Setup, TestClaim, ask, problem, renew};
+use mooring_core::license::{ClientToken, SigningKey};
+use mooring_core::time::Timestamp;
+use mooring_core::wire::{Leases, ProblemType, Renewed};
+use mooring_net::client::{Answer, Call, Client};
+use std::time::Duration;
+
+fn key() -> SigningKey {
+    SigningKey::from_seed(&[5; 32]).unwrap()
+}
+
+fn token(subject: &str, id: &str) -> String {
+    let now = Timestamp::now();
+    let day = Duration::from_secs(86_400);
+    let t = ClientToken {
+        id: id.into(),
+        subject: subject.into(),
+        server: "rig".into(),
+        issued_at: now,
+        expires: now.checked_add(day).unwrap(),
+    };
+    t.seal(&key()).unwrap()
+}
+
+/// A server that takes client tokens alone, with one administrator.
+async fn rig(seats: u32) -> Rig {
+    let mut rig = Rig::prepare(Setup {
+        seats,
+        ..Setup::default()
+    });
+    rig.write("keys", &key().public().to_string());
+    rig.write("revoked", "# nobody\n");
+    let d = rig.dir.path().display();
+    rig.setup.more = format!("clients: {{keys: {d}/keys, revoked: {d}/revoked}}\nadmins: [root]\n");
+    rig.configure();
+    rig.run();
+    rig.until_metric("mooring_anchor_present 1").await;
+    rig
+}
+
+async fn call(c: &Client, method: http::Method, path: &str, token: &str) -> Answer {
+    let call = Call::new(method, path.to_owned())
+        .header(http::header::AUTHORIZATION, &format!("Bearer {token}"));
+    ask(c, call).await
+}
+
+fn is_revoked(r: &[Renewed]) -> bool {
+    matches!(r, [Renewed::Problem { problem, .. }] if problem.kind == ProblemType::Revoked)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_token_claims_and_a_bad_one_is_told_what_to_do() {
+    let rig = rig(1).await;
+    let c = rig.stranger();
+    let g = TestClaim::new("a")
+        .claim_as(&c, &token("farm", "t-1"))
+        .await
+        .granted();
+    assert_eq!(g.holder.key().0, "external:farm");
+    let none = TestClaim::new("b").claim(&c, None).await;
+    let p = none.problem(ProblemType::Unauthenticated);
+    assert!(
+        p.detail.contains("client certificate") && p.detail.contains("mct_"),
+        "{p}"
+    );
+    for (bad, words) in [
+        ("mct_abc".to_owned(), "mooring client issue"),
+        (token("farm", "t-1") + "A", "client token"),
+        ("eyJhbGciOi".to_owned(), "tokenReview is off"),
+    ] {
+        let p = TestClaim::new("b").claim_as(&c, &bad).await;
+        let p = p.problem(ProblemType::Unauthenticated);
+        assert!(p.detail.contains(words), "{p}");
+    }
+    let metric = async |outcome: &str| {
+        let name = format!("mooring_client_tokens_total{{outcome=\"{outcome}\"}}");
+        rig.metric(&name).await
+    };
+    assert_eq!(metric("accepted").await, Some(1.0));
+    assert_eq!(metric("malformed").await, Some(2.0));
+    assert_eq!(rig.logged("mct_ey"), 0, "tokens are not logged");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_subject_gets_nothing_whatever_it_shows() {
+    let rig = rig(2).await;
+    let (c, farm) = (rig.stranger(), token("farm", "t-1"));
+    let mut claim = TestClaim::new("a");
+    let g = claim.claim_as(&c, &farm).await.granted();
+    let mut other = TestClaim::new("a");
+    let o = other.claim_as(&c, &token("barn", "t-2")).await.granted();
+
+    // The token alone: what is held goes on, and nothing new is claimed with it.
+    rig.write("revoked", "t-1\n");
+    rig.until_metric("mooring_revoked 1").await;
+    let p = TestClaim::new("b").claim_as(&c, &farm).await;
+    let p = p.problem(ProblemType::Revoked);
+    assert!(p.status == 403 && p.detail.contains("\"t-1\""), "{p}");
+    let r = renew(&c, vec![claim.renewal(g.lease)]).await;
+    assert!(matches!(r[0], Renewed::Ok { .. }), "{r:?}");
+
+    // The subject: nothing is renewed, taken in, or claimed with another token or a certificate.
+    rig.write("revoked", "subject:farm\n");
+    crate::rig::until("the renewal is refused", async || {
+        is_revoked(&renew(&c, vec![claim.clone().renewal(g.lease)]).await)
+    })
+    .await;
+    claim.claim(&c, None).await.problem(ProblemType::Revoked);
+    for name in ["b", "c"] {
+        let p = TestClaim::new(name)
+            .claim_as(&c, &token("farm", name))
+            .await;
+        p.problem(ProblemType::Revoked);
+    }
+    let by_certificate = TestClaim::new("d").claim(&rig.client("farm"), None).await;
+    by_certificate.problem(ProblemType::Revoked);
+    let list = call(&c, http::Method::GET, "/v1/leases", &token("farm", "t-9")).await;
+    assert_eq!(problem(&list).kind, ProblemType::Revoked);
+    // Its seat is free a lease after its last good renewal, though it goes on asking; the others' leases are untouched.
+    crate::rig::until("the seat is free", async || {
+        let r = renew(&c, vec![claim.renewal(g.lease)]).await;
+        assert!(matches!(r[0], Renewed::Problem { .. }), "{r:?}");
+        let r = renew(&c, vec![other.renewal(o.lease)]).await;
+        assert!(matches!(r[0], Renewed::Ok { .. }), "{r:?}");
+        rig.metric("mooring_seats_used{pool=\"seats\"}").await == Some(1.0)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_administrator_sees_all_and_revokes_over_a_restart() {
+    let mut rig = rig(2).await;
+    let (c, root) = (rig.stranger(), token("root", "r-1"));
+    let (farm, barn) = (token("farm", "f-1"), token("barn", "b-1"));
+    let mut claim = TestClaim::new("a");
+    let g = claim.claim_as(&c, &farm).await.granted();
+    TestClaim::new("a").claim_as(&c, &barn).await.granted();
+    let seen = async |c: &Client, token: &str| {
+        let a = call(c, http::Method::GET, "/v1/leases", token).await;
+        a.json::<Leases>().unwrap().leases.len()
+    };
+    assert_eq!((seen(&c, &farm).await, seen(&c, &root).await), (1, 2));
+
+    // A holder is no administrator.
+    let path = format!("/v1/leases/{}/revoke", g.lease);
+    for (token, kind) in [
+        (farm.as_str(), ProblemType::OperatorOnly),
+        ("mct_", ProblemType::Unauthenticated),
+    ] {
+        for p in [path.as_str(), "/v1/holders/gone"] {
+            let a = call(&c, http::Method::POST, p, token).await;
+            assert_eq!(problem(&a).kind, kind, "{p}");
+        }
+    }
+    let nothing = format!("/v1/leases/{}/revoke", "0".repeat(32));
+    for m in [http::Method::POST, http::Method::DELETE] {
+        let a = call(&c, m, &nothing, &root).await;
+        assert_eq!(problem(&a).kind, ProblemType::UnknownLease);
+    }
+    let with = async |body: serde_json::Value| {
+        let call = Call::new(http::Method::POST, path.clone())
+            .json(&body)
+            .unwrap()
+            .header(http::header::AUTHORIZATION, &format!("Bearer {root}"));
+        ask(&c, call).await
+    };
+    for bad in [
+        serde_json::json!({"reason": "a\nb"}),
+        serde_json::json!({"until": "2020-01-01T00:00:00Z"}),
+        serde_json::json!({"untill": "2090-01-01T00:00:00Z"}),
+    ] {
+        assert_eq!(problem(&with(bad).await).kind, ProblemType::BadRequest);
+    }
+    assert_eq!(
+        with(serde_json::json!({"reason": "lost laptop"}))
+            .await
+            .status,
+        204
+    );
+    assert!(is_revoked(&renew(&c, vec![claim.renewal(g.lease)]).await));
+
+    rig.kill();
+    rig.run();
+    rig.until_metric("mooring_anchor_present 1").await;
+    let c = rig.stranger();
+    let p = claim.claim(&c, None).await.problem(ProblemType::Revoked);
+    assert!(p.detail.contains("lost laptop"), "{p}");
+    let a = call(&c, http::Method::DELETE, &path, &root).await;
+    assert_eq!(a.status, 204);
+    claim.claim(&c, None).await.granted();
+    let gone = Call::new(http::Method::POST, "/v1/holders/gone")
+        .json(&serde_json::json!({"holders": ["external:farm"]}))
+        .unwrap()
+        .header(http::header::AUTHORIZATION, &format!("Bearer {root}"));
+    assert_eq!(ask(&c, gone).await.status, 204);
+    assert_eq!(seen(&c, &farm).await, 0);
+}
