@@ -3,15 +3,20 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`license`] | `mooring license …`: the vendor's side, keys to licence files; works offline |
+//! | [`client`], [`pki`] | `mooring client …`, `mooring pki …`: who may use a license server outside Kubernetes; offline |
+//! | [`direct`] | a license server asked itself, where there is no cluster to ask |
 //! | [`cluster`] | `mooring status`, `mooring leases`: what a cluster's license servers say; reads custom resources only |
 //! | [`output`] | how results are written: text, YAML, JSON |
 //!
 //! Results go to standard output, everything else to standard error. The exit code is 0 if what was asked for
 //! holds, 1 if it does not, 2 if the command line cannot be read.
 
+pub mod client;
 pub mod cluster;
+pub mod direct;
 pub mod license;
 pub mod output;
+pub mod pki;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use std::process::ExitCode;
@@ -35,7 +40,12 @@ pub enum Program {
   mooring leases -n render                         who holds what, and who waits
   mooring license keygen --out vendor.key          a vendor's key
   mooring license issue order.yaml --key vendor.key --anchor anchor.yaml --out acme.mooring
-  mooring license inspect acme.mooring             what a licence file says"
+  mooring license inspect acme.mooring             what a licence file says
+
+Outside Kubernetes (docs/without-kubernetes.md):
+  mooring pki init --out pki                       a CA, for server and clients
+  mooring client issue --key client.key --server main --subject build-7
+  mooring leases --server https://license.example.com:8443 --roots pki/ca.crt --token-file admin.token"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -51,6 +61,14 @@ enum Command {
     /// Make keys, licences and anchor descriptions; read and verify them (offline)
     #[command(subcommand)]
     License(license::Command),
+    /// Say who may use a license server outside Kubernetes: client keys and client tokens (offline)
+    #[command(subcommand)]
+    Client(client::Command),
+    /// Make certificates for a license server and its clients outside Kubernetes (offline)
+    #[command(subcommand)]
+    Pki(pki::Command),
+    /// Revoke the holder of a lease, or lift that again (outside Kubernetes)
+    Revoke(direct::RevokeArgs),
 }
 
 /// Reads the command line, does what it says, and prints an error with its causes.
@@ -61,6 +79,9 @@ pub fn run(program: Program) -> ExitCode {
     };
     let done = match cli.command {
         Command::License(c) => license::run(c),
+        Command::Client(c) => client::run(c),
+        Command::Pki(c) => pki::run(c),
+        Command::Revoke(a) => direct::revoke(&a),
         Command::Status(a) => cluster::status(&a),
         Command::Leases(a) => cluster::leases(&a),
     };

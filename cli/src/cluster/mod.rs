@@ -13,6 +13,7 @@ pub mod leases;
 pub mod objects;
 pub mod status;
 
+use crate::direct::{self, Direct};
 use crate::output::{self, Data};
 use clap::ValueEnum;
 use mooring_core::time::Timestamp;
@@ -37,6 +38,24 @@ pub struct Common {
     pub output: Form,
 }
 
+impl Common {
+    /// Refuses flags that a license server outside a cluster knows nothing of.
+    fn none_of_a_cluster(&self) -> anyhow::Result<()> {
+        let given = [
+            ("--namespace", self.namespace.is_some()),
+            ("--all-namespaces", self.all_namespaces),
+            ("--context", self.context.is_some()),
+            ("--kubeconfig", self.kubeconfig.is_some()),
+        ];
+        match given.iter().find(|(_, given)| *given) {
+            Some((flag, _)) => anyhow::bail!(
+                "{flag} goes with a cluster, and --server https://… asks a license server itself; expected one of the two"
+            ),
+            None => Ok(()),
+        }
+    }
+}
+
 /// A form of output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Form {
@@ -58,11 +77,18 @@ pub enum Form {
   mooring status -A                  all
   mooring status main -n licensing   one of them
   mooring status -A -o json | jq '.items[].status.products'
+  mooring status --server https://license.example.com:8443 --roots ca.crt --token-file my.token
 
 Exit code 1 if a license server is not ready.")]
 pub struct StatusArgs {
     /// Only this license server
+    #[arg(conflicts_with = "server")]
     name: Option<String>,
+    /// Ask a license server outside Kubernetes: https://NAME:PORT
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
+    #[command(flatten)]
+    direct: Direct,
     #[command(flatten)]
     common: Common,
 }
@@ -73,6 +99,7 @@ pub struct StatusArgs {
   mooring leases                       the namespace's pods with leases or places in line
   mooring leases -A --state Waiting    who waits anywhere
   mooring leases -A --server licensing/main -o wide
+  mooring leases --server https://license.example.com:8443 --roots ca.crt --token-file admin.token
 
 STATE is what the license server knows:
   Held       the lease is in force
@@ -86,15 +113,22 @@ pub struct LeasesArgs {
     /// Only those in this state, such as Held or Waiting
     #[arg(long, value_enum, ignore_case = true)]
     state: Vec<objects::State>,
-    /// Only those of this license server: NAME or NAMESPACE/NAME
+    /// Only those of this license server: NAME or NAMESPACE/NAME; or https://NAME:PORT, which is asked itself
     #[arg(long)]
     server: Option<String>,
+    #[command(flatten)]
+    direct: Direct,
     #[command(flatten)]
     common: Common,
 }
 
 /// `mooring status`.
 pub fn status(args: &StatusArgs) -> anyhow::Result<()> {
+    if let Some(url) = &args.server {
+        args.common.none_of_a_cluster()?;
+        return direct::status(url, &args.direct, args.common.output);
+    }
+    args.direct.none_of_a_server()?;
     let found = api::list(&args.common, api::SERVERS)?;
     let mut servers = objects::read::<objects::LicenseServer>(&found)?;
     servers.retain(|s| args.name.as_ref().is_none_or(|n| *n == s.metadata.name));
@@ -122,6 +156,11 @@ pub fn status(args: &StatusArgs) -> anyhow::Result<()> {
 
 /// `mooring leases`.
 pub fn leases(args: &LeasesArgs) -> anyhow::Result<()> {
+    if let Some(url) = args.server.as_ref().filter(|s| s.starts_with("https://")) {
+        args.common.none_of_a_cluster()?;
+        return direct::leases(url, &args.direct, &args.state, args.common.output);
+    }
+    args.direct.none_of_a_server()?;
     let found = api::list(&args.common, api::LEASES)?;
     let mut leases = objects::read::<objects::LicenseLease>(&found)?;
     leases.retain(|l| args.state.is_empty() || args.state.contains(&l.state()));

@@ -1,13 +1,13 @@
 //! `mooring license keygen`.
 
 use super::{file, vendor_key};
-use crate::output::{self, Form};
+use crate::output::{self, Data, Form};
 use anyhow::{Context as _, anyhow};
 use mooring_core::license::{PublicKey, SigningKey};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use serde::Serialize;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Flags.
 #[derive(Debug, clap::Args)]
@@ -36,30 +36,41 @@ struct Printed {
     hex: String,
 }
 
-/// Makes a key.
-pub fn run(args: &Args) -> anyhow::Result<()> {
+/// Makes a key, and keeps its private half in a new file.
+pub fn make(out: &Path) -> anyhow::Result<PublicKey> {
     let mut seed = [0; 32];
     SystemRandom::new()
         .fill(&mut seed)
         .map_err(|_| anyhow!("the kernel gave no random bytes"))?;
     let key = SigningKey::from_seed(&seed)?.public();
-    file::create(&args.out, &vendor_key::to_pem(&seed), 0o600).context("--out")?;
-    let bytes = match key {
+    file::create(out, &vendor_key::to_pem(&seed), 0o600).context("--out")?;
+    Ok(key)
+}
+
+fn bytes(key: &PublicKey) -> Vec<u8> {
+    match key {
         PublicKey::Ed25519(k) => k.to_vec(),
         PublicKey::P256(k) => k.to_vec(),
-    };
-    match args.output.data() {
-        Some(data) => {
-            let p = Printed {
-                public_key: key.to_string(),
-                key_id: key.id().0,
-                hex: hex::encode(&bytes),
-            };
-            output::print(&data.render(&p)?)?;
-        }
-        None => output::print(&text(args, &key, &bytes))?,
     }
-    Ok(())
+}
+
+/// Prints the public half for machines.
+pub fn print_data(data: Data, key: &PublicKey) -> anyhow::Result<()> {
+    let p = Printed {
+        public_key: key.to_string(),
+        key_id: key.id().0,
+        hex: hex::encode(bytes(key)),
+    };
+    Ok(output::print(&data.render(&p)?)?)
+}
+
+/// Makes a vendor's key.
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let key = make(&args.out)?;
+    match args.output.data() {
+        Some(data) => print_data(data, &key),
+        None => Ok(output::print(&text(args, &key, &bytes(&key)))?),
+    }
 }
 
 fn text(args: &Args, key: &PublicKey, bytes: &[u8]) -> String {

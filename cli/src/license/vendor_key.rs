@@ -63,13 +63,17 @@ pub fn read(path: &Path) -> anyhow::Result<SigningKey> {
 /// Public keys from `--vendor-key`: `ed25519:‹hex›`, the 64 digits alone, or a file with one a line (`#` begins a
 /// comment).
 pub fn public(values: &[String]) -> anyhow::Result<Vec<PublicKey>> {
+    public_of("--vendor-key", values)
+}
+
+/// The same from a flag of another name.
+pub fn public_of(flag: &str, values: &[String]) -> anyhow::Result<Vec<PublicKey>> {
     let mut keys = Vec::new();
     for value in values {
+        let at = || format!("{flag} {value}");
         match one(value) {
-            Some(key) => keys.push(key.with_context(|| format!("--vendor-key {value}"))?),
-            None => keys.extend(
-                public_file(Path::new(value)).with_context(|| format!("--vendor-key {value}"))?,
-            ),
+            Some(key) => keys.push(key.with_context(at)?),
+            None => keys.extend(public_file(Path::new(value)).with_context(at)?),
         }
     }
     Ok(keys)

@@ -9,6 +9,13 @@ fn help_explains_with_examples() {
         &["license", "issue"][..],
         &["license", "anchor", "pkcs11"],
         &["license", "keygen"],
+        &["client", "keygen"],
+        &["client", "issue"],
+        &["client", "inspect"],
+        &["pki", "init"],
+        &["pki", "server"],
+        &["pki", "client"],
+        &["revoke"],
         &["status"],
         &["leases"],
     ] {

@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod anchor;
+mod client;
 mod cluster;
 mod common;
 mod help;
 mod issue;
+mod pki;
 mod verify;

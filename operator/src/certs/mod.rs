@@ -2,14 +2,13 @@
 //!
 //! Promises: made once, where `create` decides between replicas, so that all of them sign with one key; never
 //! overwritten; a Secret that cannot be read as a CA is an error that says so, never silently replaced, because every
-//! license server and sidecar trusts the old one. The rules of X.509 live in [`authority`]; this file only reads and
+//! license server and sidecar trusts the old one. The rules of X.509 live in [`mooring_pki`]; this file only reads and
 //! writes the Secret.
 
-mod authority;
 #[cfg(test)]
 mod race;
 
-pub use authority::{
+pub use mooring_pki::{
     Authority, AuthorityError, BACKDATED, CA_VALIDITY, CertRequest, IssuedCert, Usage,
 };
 

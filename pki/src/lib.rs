@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub const CA_VALIDITY: Duration = Duration::from_secs(3650 * 86_400);
 /// How far back `notBefore` lies.
 pub const BACKDATED: Duration = Duration::from_secs(300);
-/// The CA's subject.
+/// The subject of the operator's CA.
 const CA_NAME: &str = "Mooring CA";
 
 /// Why a CA could not be made or read, or why it did not sign.
@@ -106,19 +106,29 @@ impl std::fmt::Debug for Authority {
 impl Authority {
     /// Makes a new CA, valid for ten years; also returns its private key as PEM, to be kept.
     pub fn generate(now: SystemTime) -> Result<(Self, String), AuthorityError> {
+        Self::generate_as(CA_NAME, CA_VALIDITY, now)
+    }
+
+    /// The same under a name of one's own, and for another time.
+    pub fn generate_as(
+        name: &str,
+        validity: Duration,
+        now: SystemTime,
+    ) -> Result<(Self, String), AuthorityError> {
         let sign = |source| AuthorityError::Sign {
-            common_name: CA_NAME.to_owned(),
+            common_name: name.to_owned(),
             source,
         };
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(sign)?;
         let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, CA_NAME);
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         params.serial_number = Some(serial()?);
         let epoch = rcgen::date_time_ymd(1970, 1, 1);
         params.not_before = epoch + since_epoch(now - BACKDATED);
-        params.not_after = epoch + since_epoch(now + CA_VALIDITY);
+        params.not_after = epoch + since_epoch(now + validity);
         let cert_pem = params.self_signed(&key).map_err(sign)?.pem();
         let key_pem = key.serialize_pem();
         Ok((Self::from_pem(&cert_pem, &key_pem)?, key_pem))
@@ -158,6 +168,11 @@ impl Authority {
     /// The CA's certificate, PEM.
     pub fn cert_pem(&self) -> &str {
         &self.cert_pem
+    }
+
+    /// When it ends.
+    pub fn not_after(&self) -> SystemTime {
+        self.not_after
     }
 
     /// What is left of the CA, if that is less than `limit`.
@@ -319,6 +334,20 @@ mod tests {
         serves(&ca, &leaf, "main.licensing.svc", now - 2 * BACKDATED).unwrap_err();
         serves(&ca, &leaf, "main.licensing.svc", now + 31 * DAY).unwrap_err();
         authenticates(&ca, &leaf, now).unwrap_err();
+    }
+
+    #[test]
+    fn an_address_is_a_name_like_any_other() {
+        let now = SystemTime::now();
+        let (ca, _) = Authority::generate_as("ACME licenses", 10 * DAY, now).unwrap();
+        let mut wanted = request(Usage::Server);
+        wanted.dns_names = vec!["10.0.0.5".into(), "::1".into(), "localhost".into()];
+        let leaf = ca.issue(&wanted, now).unwrap();
+        for name in ["10.0.0.5", "::1", "localhost"] {
+            serves(&ca, &leaf, name, now).unwrap();
+        }
+        serves(&ca, &leaf, "10.0.0.6", now).unwrap_err();
+        assert_eq!(leaf.not_after, ca.not_after());
     }
 
     #[test]

@@ -1,0 +1,103 @@
+//! `mooring client issue`.
+
+use crate::license::{date, file, vendor_key};
+use crate::output;
+use anyhow::{Context as _, anyhow};
+use mooring_core::license::ClientToken;
+use mooring_core::time::{Timestamp, parse_span};
+use ring::rand::{SecureRandom as _, SystemRandom};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Flags.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "A token is a secret: whoever has it is its subject. Give it to the machine in a file that only its agent reads
+(MOORING_TOKEN_FILE); note its id, which revokes it.
+
+Examples:
+  mooring client issue --key client.key --server main --subject build-7 --out build-7.token
+  mooring client issue --key client.key --server main --subject anna --for 30d | ssh anna-laptop \\
+      'umask 077; cat > ~/.mooring-token'"
+)]
+pub struct Args {
+    /// The client key (PKCS#8 PEM), as `mooring client keygen` wrote it
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// The license server's name: `name` in its configuration. No other server takes the token
+    #[arg(long, value_name = "NAME")]
+    server: String,
+    /// Who gets it: a machine, a user, a job. What it holds is listed under this name
+    #[arg(long, value_name = "NAME")]
+    subject: String,
+    /// How long it is good, such as 12h or 90d
+    #[arg(long = "for", value_name = "TIME", default_value = "90d", value_parser = parse_span)]
+    lasts: Duration,
+    /// When it ends, instead: 2027-01-01 (UTC) or RFC 3339
+    #[arg(long, value_name = "DATE", conflicts_with = "lasts", value_parser = date::start)]
+    expires: Option<Timestamp>,
+    /// Its id, which revokes it [default: the date and 8 random digits]
+    #[arg(long)]
+    id: Option<String>,
+    /// The file for the token (mode 0600); standard output without it
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Overwrite the file if it is there
+    #[arg(long, requires = "out")]
+    force: bool,
+}
+
+/// Issues a token.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let key = vendor_key::read(&args.key)?;
+    // Whole seconds: a finer instant tells nobody anything.
+    let now = Timestamp::from_second(Timestamp::now().as_second())?;
+    let expires = match args.expires {
+        Some(t) => t,
+        None => now
+            .checked_add(args.lasts)
+            .context("--for: beyond the end of time")?,
+    };
+    if expires <= now {
+        return Err(anyhow!(
+            "--expires: {expires} has passed; expected an instant to come"
+        ));
+    }
+    let token = ClientToken {
+        id: match args.id {
+            Some(id) => id,
+            None => new_id(now)?,
+        },
+        subject: args.subject,
+        server: args.server,
+        issued_at: now,
+        expires,
+    };
+    let text = token.seal(&key)? + "\n";
+    match &args.out {
+        None => output::print(&text)?,
+        Some(path) if args.force => file::replace(path, &text, 0o600).context("--out")?,
+        Some(path) => file::create(path, &text, 0o600).context("--out (--force overwrites)")?,
+    }
+    eprintln!(
+        "Issued client token {} for {} on license server {}: expires {}, signed by {}",
+        token.id,
+        token.subject,
+        token.server,
+        token.expires,
+        key.public().id()
+    );
+    Ok(())
+}
+
+fn new_id(now: Timestamp) -> anyhow::Result<String> {
+    let mut random = [0; 4];
+    SystemRandom::new()
+        .fill(&mut random)
+        .map_err(|_| anyhow!("the kernel gave no random bytes"))?;
+    Ok(format!(
+        "{}-{}",
+        now.strftime("%Y%m%d"),
+        hex::encode(random)
+    ))
+}

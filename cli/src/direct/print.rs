@@ -1,0 +1,196 @@
+//! What a license server answered, as text. Pure.
+
+use crate::cluster::age::span;
+use crate::output::table;
+use mooring_core::request;
+use mooring_core::wire::{Holder, LeaseView, Products, ServerState, ViewState};
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// Whether it grants.
+pub fn is_ready(s: &ServerState) -> bool {
+    s.anchor.present && s.licence_valid
+}
+
+/// `mooring status`.
+pub fn status(url: &str, p: &Products) -> String {
+    let s = &p.server;
+    let ready = if !is_ready(s) {
+        "False".to_owned()
+    } else if s.settling {
+        "True (settling)".to_owned()
+    } else {
+        "True".to_owned()
+    };
+    let sum = |f: fn(&mooring_core::wire::PoolView) -> u32| p.pools.iter().map(f).sum::<u32>();
+    let waiting = p.products.iter().map(|p| p.waiting).sum::<u32>();
+    let row = vec![
+        url.to_owned(),
+        s.anchor.reason.clone(),
+        ready,
+        sum(|p| p.used).to_string(),
+        sum(|p| p.seats).to_string(),
+        waiting.to_string(),
+        s.licence_id.clone().unwrap_or_else(|| "-".into()),
+        s.version.clone(),
+    ];
+    let header = [
+        "SERVER", "ANCHOR", "READY", "USED", "SEATS", "WAITING", "LICENCE", "VERSION",
+    ];
+    let mut out = table(&header, &[row]);
+    if !p.products.is_empty() {
+        let rows: Vec<Vec<String>> = p
+            .products
+            .iter()
+            .map(|p| {
+                let expires = p.expires.clone().unwrap_or_else(|| "never".into());
+                vec![
+                    p.name.to_string(),
+                    p.used.to_string(),
+                    p.seats.to_string(),
+                    p.waiting.to_string(),
+                    expires,
+                ]
+            })
+            .collect();
+        out.push('\n');
+        out.push_str(&table(
+            &["PRODUCT", "USED", "SEATS", "WAITING", "EXPIRES"],
+            &rows,
+        ));
+    }
+    let mut problems = Vec::new();
+    if !s.anchor.present {
+        problems.push(format!("anchor: {}: {}", s.anchor.reason, s.anchor.message));
+    }
+    if !s.licence_valid || s.licence_reason != "Valid" {
+        problems.push(format!(
+            "licence: {}: {}",
+            s.licence_reason, s.licence_message
+        ));
+    }
+    if !problems.is_empty() {
+        out.push_str("\nProblems\n");
+        for p in problems {
+            let _ = writeln!(out, "  {p}");
+        }
+    }
+    out
+}
+
+/// Holders first, then the line in its order.
+pub fn sort(leases: &mut [LeaseView]) {
+    let rank = |s: ViewState| match s {
+        ViewState::Held => 0,
+        ViewState::Silent => 1,
+        ViewState::Reserved => 2,
+        ViewState::Contested | ViewState::Waiting => 3,
+        ViewState::Refused => 4,
+        ViewState::Ended => 5,
+    };
+    leases.sort_by_cached_key(|l| {
+        (
+            rank(l.state),
+            l.place.unwrap_or(u32::MAX),
+            l.holder.to_string(),
+            l.claim.clone(),
+        )
+    });
+}
+
+/// `mooring leases`.
+pub fn leases(url: &str, leases: &[LeaseView]) -> String {
+    if leases.is_empty() {
+        return format!("No leases on {url}.\n");
+    }
+    let secs = |d: Duration| span(i64::try_from(d.as_secs()).unwrap_or(i64::MAX));
+    let rows: Vec<Vec<String>> = leases
+        .iter()
+        .map(|l| {
+            let kind = match &l.holder {
+                Holder::Pod { .. } => "",
+                Holder::External { .. } => " (external)",
+            };
+            vec![
+                format!("{}{kind}", l.holder),
+                l.claim.to_string(),
+                request::print(&l.items),
+                l.state.to_string(),
+                l.place.map_or_else(|| "-".into(), |p| p.to_string()),
+                secs(l.since),
+                l.lease.to_string(),
+            ]
+        })
+        .collect();
+    let header = [
+        "HOLDER", "CLAIM", "PRODUCTS", "STATE", "PLACE", "SINCE", "LEASE",
+    ];
+    let mut out = table(&header, &rows);
+    let notes: Vec<String> = leases.iter().filter_map(note).collect();
+    if !notes.is_empty() {
+        out.push_str("\nProblems\n");
+        for n in notes {
+            let _ = writeln!(out, "  {n}");
+        }
+    }
+    out
+}
+
+fn note(l: &LeaseView) -> Option<String> {
+    let said = match l.state {
+        ViewState::Silent => format!(
+            "renewals are missing; its seats are free in {}s",
+            l.free_in_ms.unwrap_or(0).div_ceil(1000)
+        ),
+        ViewState::Contested => {
+            "its seat was given away while it was silent; it runs on for a while, and stands in line".into()
+        }
+        ViewState::Refused => l.problem.as_ref().map(|p| p.detail.clone())?,
+        _ => return None,
+    };
+    Some(format!("{}: {}: {said}", l.holder, l.state))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use mooring_core::names::{ClaimName, LeaseId};
+
+    fn lease(subject: &str, state: ViewState, place: Option<u32>) -> LeaseView {
+        LeaseView {
+            lease: LeaseId::from_bytes([7; 16]),
+            claim: ClaimName::pod(),
+            holder: Holder::External {
+                subject: subject.into(),
+            },
+            items: request::parse("render:2").unwrap(),
+            state,
+            since: Duration::from_secs(75),
+            place,
+            reason: None,
+            free_in_ms: Some(1500),
+            problem: None,
+            ended: None,
+        }
+    }
+
+    #[test]
+    fn holders_stand_before_the_line_and_what_is_wrong_is_said() {
+        let mut all = [
+            lease("c", ViewState::Waiting, Some(2)),
+            lease("b", ViewState::Waiting, Some(1)),
+            lease("d", ViewState::Silent, None),
+            lease("a", ViewState::Held, None),
+        ];
+        sort(&mut all);
+        let text = leases("https://x", &all);
+        let first: Vec<&str> = text.lines().filter_map(|l| l.split(' ').next()).collect();
+        assert_eq!(first[..5], ["HOLDER", "a", "d", "b", "c"]);
+        assert!(
+            text.contains("render:2   Held") && text.contains("free in 2s"),
+            "{text}"
+        );
+        assert_eq!(leases("https://x", &[]), "No leases on https://x.\n");
+    }
+}
