@@ -18,7 +18,6 @@ use mooring_core::time::Timestamp;
 use mooring_core::wire::{Leases, Problem, Products, Revoke};
 use mooring_net::client::{Answer, Call, Client};
 use mooring_net::tls;
-use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -118,10 +117,6 @@ fn bearer(path: &Path) -> anyhow::Result<String> {
     Ok(format!("Bearer {token}"))
 }
 
-fn json<T: DeserializeOwned>(a: Answer) -> anyhow::Result<(T, serde_json::Value)> {
-    Ok((a.json()?, a.json()?))
-}
-
 fn data(form: Form) -> Option<Data> {
     match form {
         Form::Yaml => Some(Data::Yaml),
@@ -133,7 +128,8 @@ fn data(form: Form) -> Option<Data> {
 /// `mooring status --server https://…`.
 pub fn status(url: &str, direct: &Direct, form: Form) -> anyhow::Result<()> {
     let call = Call::new(Method::GET, "/v1/products");
-    let (products, raw) = direct.ask(url, call, json::<Products>)?;
+    let (products, raw): (Products, serde_json::Value) =
+        direct.ask(url, call, |a| Ok((a.json()?, a.json()?)))?;
     let text = match data(form) {
         Some(d) => d.render(&raw)?,
         None => print::status(url, &products),
