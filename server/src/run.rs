@@ -197,7 +197,7 @@ pub(crate) async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
     };
     let ways = Ways {
         certificates: config.tls.client_ca.is_some(),
-        clients: client_tokens.clone(),
+        clients: client_tokens,
         reviewer,
         revoked,
         admins: config.admins.clone(),
@@ -226,8 +226,11 @@ pub(crate) async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
     let timer = shutdown.clone();
     tokio::spawn(async move { engine.run(timer).await });
     tokio::spawn(certificates.follow(shutdown.clone()));
-    if let Some(tokens) = client_tokens {
-        tokio::spawn(tokens.follow(shutdown.clone()));
+    // Before the first request.
+    app.auth.bar(&app.engine);
+    {
+        let (app, shutdown) = (app.clone(), shutdown.clone());
+        tokio::spawn(async move { app.auth.follow(&app.engine, shutdown).await });
     }
     if let Some(path) = config.policies.clone() {
         let (app, shutdown) = (app.clone(), shutdown.clone());

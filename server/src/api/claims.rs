@@ -38,13 +38,7 @@ pub(super) async fn put(
         ticket,
         held,
     } = prove(app, &name, &body, &peer, &headers).await?;
-    // Whatever it showed: a revoked holder's ticket or lease counts for nothing either.
-    let may = app
-        .auth
-        .revoked()
-        .check(&holder, clock::now().wall)
-        .and_then(|()| app.policies.entitled(&holder));
-    if let Err(p) = may {
+    if let Err(p) = app.policies.entitled(&holder) {
         let why = p.clone();
         app.engine
             .act(|l, now| l.refuse(&holder, &name, &body.items, random::lease_id(), why, now));
@@ -84,8 +78,6 @@ pub(super) async fn put(
         claimed = app.engine.ask(|l, _| l.standing(lease)).ok_or_else(ended)?;
     }
     let now = clock::now();
-    // Revoked while it waited: the seat, if one came meanwhile, is free a lease later, since nobody renews it.
-    app.auth.revoked().check(holder_of(&claimed), now.wall)?;
     let f = app.chain.signing(now).await?;
     match claimed {
         Claimed::Granted(g) => Ok(net::json(StatusCode::OK, &grant(app, &f, g, now)?)),
@@ -291,13 +283,6 @@ async fn find(app: &App, name: &ClaimName, asked: &Asked) -> Result<Option<Lease
         .into_iter()
         .find(|v| v.claim == *name && v.holder.key() == holder)
         .map(|v| v.lease))
-}
-
-fn holder_of(c: &Claimed) -> &Holder {
-    match c {
-        Claimed::Granted(g) => &g.holder,
-        Claimed::Waiting(p) => &p.holder,
-    }
 }
 
 /// A lease id out of an entity tag (RFC 9110, 8.8.3).

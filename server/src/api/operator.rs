@@ -91,15 +91,16 @@ pub(super) async fn revoke(
         return bad("until", "an instant to come (RFC 3339), or none");
     }
     let holder = holder_of(app, lease)?;
-    app.auth.revoked().revoke(Revocation {
+    let kept = app.auth.revoked().revoke(Revocation {
         holder: holder.key(),
         lease,
         reason,
         until,
         at: now,
-    })?;
-    tracing::info!(%holder, %lease, %by, until = until.map(|u| u.to_string()), "holder revoked");
-    Ok(net::no_content())
+    });
+    tracing::info!(%holder, %lease, %by, until = until.map(|u| u.to_string()), "asked to revoke a holder");
+    app.auth.bar(&app.engine);
+    kept.map(|()| net::no_content())
 }
 
 /// Lifts what was revoked with this lease; the lease itself may have ended long ago.
@@ -109,11 +110,13 @@ pub(super) async fn unrevoke(
     asked: Asked,
 ) -> Result<Response<Body>, Problem> {
     let by = admin_only(app, &asked).await?;
-    if !app.auth.revoked().lift(lease)? {
+    let lifted = app.auth.revoked().lift(lease);
+    app.auth.bar(&app.engine);
+    if !lifted? {
         let detail = format!("no holder was revoked with lease {lease}, or it is lifted already");
         return Err(Problem::new(ProblemType::UnknownLease, detail));
     }
-    tracing::info!(%lease, %by, "revocation lifted");
+    tracing::info!(%lease, %by, "asked to lift a revocation");
     Ok(net::no_content())
 }
 

@@ -5,8 +5,8 @@ use crate::app::App;
 use http::{Response, StatusCode};
 use mooring_core::names::LeaseId;
 use mooring_core::wire::{
-    MAX_RENEWALS, NonceRequest, Problem, ProblemType, RenewRequest, RenewResponse, Renewal,
-    Renewed, TokenResponse, is_nonce,
+    MAX_RENEWALS, NonceRequest, Problem, ProblemType, RenewRequest, RenewResponse, Renewed,
+    TokenResponse, is_nonce,
 };
 use mooring_net::clock;
 use mooring_net::http::{self as net, Body};
@@ -24,20 +24,11 @@ pub(super) async fn renew(app: &App, asked: Asked) -> Result<Response<Body>, Pro
         );
         return Err(Problem::new(ProblemType::BadRequest, detail).field("renewals"));
     }
-    let now = clock::now();
-    let revoked = app.auth.revoked();
-    let anyone_revoked = !revoked.is_empty();
-    let renewed: Vec<_> = app.engine.act(|l, at| {
-        let one = |r: &Renewal| {
-            // A renewal names no holder, so the books say whose it is. What is refused here is not extended: its seats are
-            // free once the lease that the holder may still count on has run out (promise 1), however the answer fares.
-            if anyone_revoked && let Ok(g) = l.lookup(r.lease, &r.secret) {
-                revoked.check(&g.holder, now.wall)?;
-            }
-            l.renew(r, at)
-        };
-        let mut one = one;
-        renewals.iter().map(|r| (r.lease, one(r))).collect()
+    let renewed: Vec<_> = app.engine.act(|l, now| {
+        renewals
+            .iter()
+            .map(|r| (r.lease, l.renew(r, now)))
+            .collect()
     });
     let now = clock::now();
     let signing = app.chain.signing(now).await;

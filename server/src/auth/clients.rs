@@ -10,13 +10,9 @@ use crate::metrics::Metrics;
 use mooring_core::license::{ClientToken, PublicKey, RevokedList};
 use mooring_core::time::Timestamp;
 use mooring_core::wire::{Holder, Problem, ProblemType};
-use mooring_net::shutdown::Shutdown;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
-/// How often the files are looked at.
-const LOOK: Duration = Duration::from_secs(2);
 /// The largest list of revoked ones.
 const MAX_LIST: u64 = 4 * 1024 * 1024;
 
@@ -53,7 +49,7 @@ fn read_revoked(path: &Path) -> Result<RevokedList, ClientsError> {
 
 /// What the files held at the last look, so that a bad one is complained of once.
 #[derive(Default)]
-struct Seen {
+pub(crate) struct Seen {
     keys: Option<Result<Vec<PublicKey>, keys::BadKeys>>,
     revoked: Option<Result<RevokedList, ClientsError>>,
 }
@@ -124,19 +120,8 @@ impl ClientTokens {
         Ok(holder)
     }
 
-    /// Reads the files anew when they change.
-    pub(crate) async fn follow(self: Arc<Self>, shutdown: Shutdown) {
-        let mut seen = Seen::default();
-        loop {
-            self.look(&mut seen);
-            tokio::select! {
-                () = tokio::time::sleep(LOOK) => {}
-                () = shutdown.asked() => return,
-            }
-        }
-    }
-
-    fn look(&self, seen: &mut Seen) {
+    /// Reads the files anew if they have changed.
+    pub(crate) fn look(&self, seen: &mut Seen) {
         if let Some(p) = &self.files.keys {
             let now = keys::read(p);
             if seen.keys.as_ref() != Some(&now) {

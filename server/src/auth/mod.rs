@@ -8,16 +8,22 @@ pub(crate) mod review;
 pub(crate) mod revoked;
 mod turns;
 
+use crate::engine::Engine;
 use crate::metrics::Metrics;
 use clients::ClientTokens;
 use mooring_core::license::{CLIENT_TOKEN_PREFIX, OPERATOR_SUBJECT, check_subject};
 use mooring_core::wire::{Holder, Problem, ProblemType};
 use mooring_net::clock;
 use mooring_net::http::Peer;
+use mooring_net::shutdown::Shutdown;
 use mooring_net::tls::common_name;
 use review::Reviewer;
 use revoked::Revoked;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How often files are looked at, and revocations that end in time.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,6 +152,29 @@ impl Auth {
             Who::Holder(Holder::External { subject }) => self.admins.contains(subject),
             Who::Holder(Holder::Pod { .. }) => false,
         }
+    }
+
+    /// Keeps client keys, the list of revoked ones and what the ledger was told of them up to date: files change, and
+    /// revocations end in time.
+    pub(crate) async fn follow(&self, engine: &Engine, shutdown: Shutdown) {
+        let mut seen = clients::Seen::default();
+        loop {
+            if let Some(c) = &self.clients {
+                c.look(&mut seen);
+            }
+            self.bar(engine);
+            tokio::select! {
+                () = tokio::time::sleep(LOOK) => {}
+                () = shutdown.asked() => return,
+            }
+        }
+    }
+
+    /// Tells the ledger what has changed about who is revoked.
+    pub(crate) fn bar(&self, engine: &Engine) {
+        self.revoked.bar(clock::now().wall, |holder, why| {
+            engine.act(|l, now| l.revoke(holder, why, now));
+        });
     }
 
     /// Who is revoked.

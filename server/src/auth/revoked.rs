@@ -1,7 +1,8 @@
 //! Who is revoked: by the list in `clients.revoked`, or by `POST /v1/leases/{id}/revoke`.
 //!
-//! A revoked holder is refused whatever it shows: certificate, token, ticket, an earlier lease, or its claim's secret. Revocations
-//! made by the call are kept in `stateDir`, so that a restart does not bring a revoked holder back.
+//! What that does to claims and renewals is the ledger's rule; it is told by [`Revoked::bar`]. Here is who they are, since the
+//! ledger forgets with each run: revocations made by the call are kept in `stateDir`, so that a restart brings no revoked
+//! holder back.
 
 use crate::state::write_durably;
 use mooring_core::license::RevokedList;
@@ -38,12 +39,46 @@ impl Revocation {
     fn holds(&self, now: Timestamp) -> bool {
         self.until.is_none_or(|u| now < u)
     }
+
+    fn why(&self) -> String {
+        let why = self.reason.as_deref().unwrap_or("no reason given");
+        let until = self.until.map(|u| format!(" (until {u})"));
+        format!("{why}{}", until.unwrap_or_default())
+    }
 }
+
+/// What somebody on the list is told.
+const LISTED: &str = "it is on the server's list of revoked clients";
 
 #[derive(Default)]
 struct Inner {
     list: RevokedList,
     made: BTreeMap<HolderKey, Revocation>,
+    /// Whom the ledger has been told of, and what.
+    barred: BTreeMap<HolderKey, String>,
+}
+
+impl Inner {
+    /// Who is to be barred now, and why.
+    fn wanted(&self, now: Timestamp) -> BTreeMap<HolderKey, String> {
+        let listed = self.list.subjects().map(|s| {
+            let subject = s.to_owned();
+            (Holder::External { subject }.key(), LISTED.to_owned())
+        });
+        let made = self.made.values().filter(|r| r.holds(now));
+        listed
+            .chain(made.map(|r| (r.holder.clone(), r.why())))
+            .collect()
+    }
+
+    /// The same for one.
+    fn why(&self, holder: &Holder, now: Timestamp) -> Option<String> {
+        let made = self.made.get(&holder.key()).filter(|r| r.holds(now));
+        made.map(Revocation::why).or_else(|| match holder {
+            Holder::External { subject } => self.list.subject(subject).then(|| LISTED.to_owned()),
+            Holder::Pod { .. } => None,
+        })
+    }
 }
 
 /// Who is revoked.
@@ -92,11 +127,6 @@ impl Revoked {
         }
     }
 
-    /// Whether nobody is revoked: then no request has to be looked at more closely.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.read(|i| i.made.is_empty() && i.list.is_empty())
-    }
-
     /// How many holders and tokens are revoked.
     pub(crate) fn len(&self) -> usize {
         self.read(|i| i.made.len() + i.list.len())
@@ -115,23 +145,33 @@ impl Revoked {
 
     /// Whether this holder may have anything here.
     pub(crate) fn check(&self, holder: &Holder, now: Timestamp) -> Result<(), Problem> {
-        let said = self.read(|i| {
-            let listed = match holder {
-                Holder::External { subject } => i.list.subject(subject),
-                Holder::Pod { .. } => false,
-            };
-            if listed {
-                return Some(String::new());
+        let why = self.read(|i| i.why(holder, now));
+        match why {
+            None => Ok(()),
+            Some(why) => {
+                let detail = format!(
+                    "{holder} is revoked by an administrator of this license server: {why}"
+                );
+                Err(Problem::new(ProblemType::Revoked, detail))
             }
-            let made = i.made.get(&holder.key()).filter(|r| r.holds(now))?;
-            let reason = made.reason.as_ref().map(|r| format!(": {r}"));
-            let until = made.until.map(|u| format!(" (until {u})"));
-            Some(reason.unwrap_or_default() + &until.unwrap_or_default())
-        });
-        let Some(said) = said else { return Ok(()) };
-        let detail =
-            format!("{holder} is revoked by an administrator of this license server{said}");
-        Err(Problem::new(ProblemType::Revoked, detail))
+        }
+    }
+
+    /// Tells the ledger who is newly revoked (why), and whose revocation is over (`None`).
+    pub(crate) fn bar(&self, now: Timestamp, mut tell: impl FnMut(&HolderKey, Option<&str>)) {
+        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        let wanted = inner.wanted(now);
+        for (holder, why) in &wanted {
+            if inner.barred.get(holder) != Some(why) {
+                tracing::info!(%holder, %why, "holder revoked");
+                tell(holder, Some(why));
+            }
+        }
+        for holder in inner.barred.keys().filter(|h| !wanted.contains_key(*h)) {
+            tracing::info!(%holder, "revocation lifted");
+            tell(holder, None);
+        }
+        inner.barred = wanted;
     }
 
     /// Revokes the holder of a lease.
@@ -205,7 +245,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let open = || Revoked::open(dir.path()).unwrap();
         let r = open();
-        assert!(r.is_empty() && r.check(&farm(), at(1)).is_ok());
+        assert!(r.len() == 0 && r.check(&farm(), at(1)).is_ok());
         r.revoke(revocation(&farm(), 1, None)).unwrap();
         let p = open().check(&farm(), at(1)).unwrap_err();
         assert!(
@@ -215,7 +255,7 @@ mod tests {
         let r = open();
         assert_eq!(r.lift(LeaseId::from_bytes([2; 16])), Ok(false));
         assert_eq!(r.lift(LeaseId::from_bytes([1; 16])), Ok(true));
-        assert!(r.check(&farm(), at(1)).is_ok() && open().is_empty());
+        assert!(r.check(&farm(), at(1)).is_ok() && open().len() == 0);
 
         r.revoke(revocation(&farm(), 3, Some(10))).unwrap();
         assert!(r.check(&farm(), at(9)).is_err() && r.check(&farm(), at(10)).is_ok());
@@ -223,6 +263,25 @@ mod tests {
         std::fs::write(dir.path().join("revoked.json"), "[{").unwrap();
         let e = Revoked::open(dir.path()).err().unwrap();
         assert!(e.contains("revoked.json") && e.contains("remove it"), "{e}");
+    }
+
+    #[test]
+    fn the_ledger_is_told_of_each_change_once() {
+        let r = Revoked::default();
+        let told = |now| {
+            let mut told = Vec::new();
+            r.bar(at(now), |h, why| told.push((h.0.clone(), why.is_some())));
+            told
+        };
+        let farm_is = |yes| vec![("external:farm".to_owned(), yes)];
+        assert_eq!(told(0), []);
+        r.revoke(revocation(&farm(), 1, Some(5))).unwrap();
+        assert_eq!((told(1), told(4)), (farm_is(true), vec![]));
+        // Its time is over, but the list goes on; then the list lets go, too.
+        r.set_list(RevokedList::parse("subject:farm").unwrap());
+        assert_eq!((told(5), told(6)), (farm_is(true), vec![]));
+        r.set_list(RevokedList::default());
+        assert_eq!((told(7), told(8)), (farm_is(false), vec![]));
     }
 
     #[test]
