@@ -8,12 +8,14 @@
 //! | [`http`] | a bounded HTTP/1.1 and 2 server, problems as answers, bodies with a limit |
 //! | [`client`] | a small HTTP/1.1 client over one kept TLS connection |
 //! | [`log`] | how a Mooring process writes its log |
+//! | [`notify`] | tells systemd that a service is ready, or ending |
 //! | [`shutdown`] | SIGTERM and SIGINT as one future |
 
 pub mod client;
 pub mod clock;
 pub mod http;
 pub mod log;
+pub mod notify;
 pub mod random;
 pub mod shutdown;
 pub mod tls;

@@ -4,7 +4,7 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | `config`, `run` | reads the configuration, puts the parts together |
+//! | `config`, `init`, `run` | the configuration: read, written for a beginning; puts the parts together |
 //! | `anchor` | the hardware; the PKCS#11 module lives in a child process |
 //! | `chain` | delegations, lease tokens, tickets, and checking those of earlier runs |
 //! | `licence`, `keys`, `state`, `tls` | files: the licence, public keys, the one number kept, certificates |
@@ -21,6 +21,7 @@ mod config;
 mod engine;
 mod events;
 mod health;
+mod init;
 mod keys;
 mod licence;
 mod metrics;
@@ -64,6 +65,12 @@ enum Command {
         #[arg(long, value_name = "FILE", default_value = "/etc/mooring/config.yaml")]
         config: PathBuf,
     },
+    /// Write a configuration to begin with, off Kubernetes, and what else needs no deciding. Overwrites nothing.
+    #[command(after_help = "Example:
+  mooring-server init --name main --dir /etc/mooring --state-dir /var/lib/mooring
+
+docs/without-kubernetes.md goes on from there.")]
+    Init(init::InitArgs),
     /// Talk to the PKCS#11 module, on behalf of `run`, over stdin and stdout. Not for people.
     #[command(hide = true)]
     AnchorWorker,
@@ -86,6 +93,10 @@ fn main() -> Result<()> {
         Command::CheckConfig { config } => {
             let found = run::check(&config::Config::load(&config)?)?;
             println!("The configuration is good: {found}.");
+            Ok(())
+        }
+        Command::Init(a) => {
+            println!("{}", init::init(&a)?);
             Ok(())
         }
         Command::AnchorWorker => anchor::worker::run().context("anchor worker"),

@@ -24,7 +24,7 @@ use mooring_core::license::{IdentityKey, Reclaim, SigningKey};
 use mooring_core::time::print_span;
 use mooring_core::wire::AnchorView;
 use mooring_net::shutdown::Shutdown;
-use mooring_net::{clock, http as net, random};
+use mooring_net::{clock, http as net, notify, random};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -255,6 +255,12 @@ pub(crate) async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
         let app = app.clone();
         move |req| api::handle(app.clone(), req)
     };
+    let ending = shutdown.clone();
+    tokio::spawn(async move {
+        ending.asked().await;
+        notify::send("STOPPING=1");
+    });
+    notify::send("READY=1");
     net::serve(api_listener, Some(acceptor), limits, shutdown, handler).await;
     listening.store(false, Ordering::Relaxed);
     let _ = tokio::time::timeout(Duration::from_secs(1), keeper).await;

@@ -1,0 +1,247 @@
+//! `mooring-server init`: what an administrator off Kubernetes would otherwise write by hand. On Kubernetes the operator does it.
+//!
+//! It promises to overwrite nothing: a second call says what is there, and changes nothing.
+
+use crate::state::LongestLease;
+use anyhow::{Context as _, Result, bail};
+use mooring_net::random;
+use std::fmt::Write as _;
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Flags.
+#[derive(Debug, clap::Args)]
+pub(crate) struct InitArgs {
+    /// The folder for the configuration and what it names.
+    #[arg(long, value_name = "DIR", default_value = "/etc/mooring")]
+    dir: PathBuf,
+    /// Where the server keeps the few things that outlast a restart.
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/mooring")]
+    state_dir: PathBuf,
+    /// The server's name; client tokens name it.
+    #[arg(long, default_value = "main")]
+    name: String,
+    /// Where the API listens.
+    #[arg(long, value_name = "IP:PORT", default_value = "[::]:8443")]
+    listen: std::net::SocketAddr,
+    /// Where health and metrics listen, in plain HTTP.
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8081")]
+    health: std::net::SocketAddr,
+    /// The PKCS#11 module that drives the anchor.
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "/usr/lib/softhsm/libsofthsm2.so"
+    )]
+    module: PathBuf,
+    /// The anchor's token.
+    #[arg(long, value_name = "LABEL", default_value = "mooring")]
+    token_label: String,
+}
+
+/// The configuration, with a word on each field. Paths are written as YAML strings (JSON's are).
+fn config(a: &InitArgs, dir: &Path, state: &Path) -> String {
+    let quoted = |s: &dyn std::fmt::Display| serde_json::Value::String(s.to_string()).to_string();
+    let file = |name: &str| quoted(&dir.join(name).display());
+    let mut out = String::new();
+    let mut line = |field: &str, value: String, why: &str| {
+        let text = format!("{field}: {value}");
+        let _ = writeln!(out, "# {why}\n{text}");
+    };
+    line(
+        "name",
+        quoted(&a.name),
+        "Client tokens name it: mooring client issue --server …",
+    );
+    line("listen", quoted(&a.listen), "The API, over TLS.");
+    line(
+        "health",
+        quoted(&a.health),
+        "/readyz and /metrics, in plain HTTP: not for everybody's eyes.",
+    );
+    let tls = format!(
+        "{{cert: {}, key: {}, clientCa: {}}}",
+        file("server.crt"),
+        file("server.key"),
+        file("ca.crt")
+    );
+    line(
+        "tls",
+        tls,
+        "From mooring pki. Clients whose certificate chains to clientCa are known by it.",
+    );
+    line(
+        "licence",
+        file("licence.mooring"),
+        "From the vendor; a new one is taken without a restart.",
+    );
+    line(
+        "vendorKeys",
+        file("vendor-keys"),
+        "The vendor's public keys, one a line.",
+    );
+    let anchor = format!(
+        "{{pkcs11: {{module: {}, tokenLabel: {}, pinFile: {}}}}}",
+        quoted(&a.module.display()),
+        quoted(&a.token_label),
+        file("pin")
+    );
+    line(
+        "anchor",
+        anchor,
+        "The hardware that the licence is bound to.",
+    );
+    line(
+        "lease",
+        "{durationSecs: 30, graceSecs: 28800}".into(),
+        "How long a silent client keeps its seats; how long an application may go on alone.",
+    );
+    line(
+        "stateDir",
+        quoted(&state.display()),
+        "Keep it: a server that lost it grants nothing for five minutes after a start.",
+    );
+    line(
+        "identityKey",
+        file("identity.key"),
+        "Hides holders' names in tokens; keep it.",
+    );
+    let clients = format!(
+        "{{keys: {}, revoked: {}}}",
+        file("client-keys"),
+        file("revoked")
+    );
+    line(
+        "clients",
+        clients,
+        "Who signs client tokens (mooring client keygen), and which of them are revoked.",
+    );
+    line(
+        "admins",
+        "[]".into(),
+        "Subjects that see all leases and may revoke.",
+    );
+    out
+}
+
+fn create(path: &Path, mode: u32, data: &[u8]) -> Result<()> {
+    let mut f = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)
+        .with_context(|| format!("{}; nothing is overwritten", path.display()))?;
+    f.write_all(data)
+        .and_then(|()| f.sync_all())
+        .with_context(|| path.display().to_string())
+}
+
+fn folder(path: &Path, mode: u32) -> Result<PathBuf> {
+    let made = DirBuilder::new().recursive(true).mode(mode).create(path);
+    made.with_context(|| path.display().to_string())?;
+    path.canonicalize()
+        .with_context(|| path.display().to_string())
+}
+
+/// Writes the files; returns what is still to be done.
+pub(crate) fn init(a: &InitArgs) -> Result<String> {
+    if a.name.is_empty() || a.name.len() > 253 || a.name.chars().any(char::is_control) {
+        bail!("--name: expected 1 to 253 characters in one line");
+    }
+    let dir = folder(&a.dir, 0o755)?;
+    let state = folder(&a.state_dir, 0o700)?;
+    let path = dir.join("config.yaml");
+    if path.exists() {
+        bail!(
+            "{} is there already; nothing is overwritten",
+            path.display()
+        );
+    }
+    let identity = dir.join("identity.key");
+    if !identity.exists() {
+        create(&identity, 0o600, &random::bytes::<32>())?;
+    }
+    let revoked = dir.join("revoked");
+    if !revoked.exists() {
+        let text = "# Revoked clients, one a line: a client token's id, or subject:NAME. Read anew within two seconds.\n";
+        create(&revoked, 0o644, text.as_bytes())?;
+    }
+    // A new server has granted no lease yet, which only who sets it up can know: so its first start need not wait for any.
+    let mut longest = LongestLease::open(&state)?;
+    if longest.known().is_none() {
+        longest.raise(Duration::ZERO)?;
+    }
+    create(&path, 0o644, config(a, &dir, &state).as_bytes())?;
+    Ok(format!(
+        "Written: {path}\n\nStill to come, in {dir}:\n  \
+         server.crt, server.key, ca.crt   mooring pki\n  \
+         pin                              the token's PIN, mode 0600\n  \
+         licence.mooring, vendor-keys     from the vendor\n  \
+         client-keys                      mooring client keygen (or take `clients` out of the configuration)\n\n\
+         Then: mooring-server check-config --config {path}",
+        path = path.display(),
+        dir = dir.display()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::config::Config;
+
+    fn args(dir: &Path) -> InitArgs {
+        InitArgs {
+            dir: dir.join("etc: \"quoted\""),
+            state_dir: dir.join("state"),
+            name: "main".into(),
+            listen: "127.0.0.1:8443".parse().unwrap(),
+            health: "127.0.0.1:8081".parse().unwrap(),
+            module: "/m.so".into(),
+            token_label: "a: b".into(),
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_nothing_is_overwritten() {
+        let dir = tempfile::tempdir().unwrap();
+        let a = args(dir.path());
+        init(&a).unwrap();
+        let path = a.dir.join("config.yaml");
+        let c = Config::load(&path).unwrap();
+        assert_eq!(
+            (c.name.as_str(), c.anchor.pkcs11.token_label.as_str()),
+            ("main", "a: b")
+        );
+        assert_eq!(std::fs::read(&c.identity_key).unwrap().len(), 32);
+        assert!(c.admins.is_empty() && c.clients.is_some());
+        // No lease was ever granted, so the first start settles for none.
+        let known = LongestLease::open(&c.state_dir).unwrap().known();
+        assert_eq!(known, Some(Duration::ZERO));
+        assert_eq!(
+            mooring_core::ledger::settle_for(known, Duration::from_secs(30)),
+            Duration::ZERO
+        );
+
+        let (text, key) = (
+            std::fs::read(&path).unwrap(),
+            std::fs::read(&c.identity_key).unwrap(),
+        );
+        let e = init(&a).unwrap_err().to_string();
+        assert!(e.contains("is there already"), "{e}");
+        // A configuration that was thrown away is written again around the same key and the number that was kept.
+        std::fs::remove_file(&path).unwrap();
+        LongestLease::open(&c.state_dir)
+            .unwrap()
+            .raise(Duration::from_secs(60))
+            .unwrap();
+        init(&a).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), text);
+        assert_eq!(std::fs::read(&c.identity_key).unwrap(), key);
+        let known = LongestLease::open(&c.state_dir).unwrap().known();
+        assert_eq!(known, Some(Duration::from_secs(60)));
+    }
+}
