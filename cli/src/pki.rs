@@ -206,7 +206,7 @@ fn say(
     name: &str,
     until: SystemTime,
 ) -> anyhow::Result<()> {
-    let until = Timestamp::try_from(until)?;
+    let until = Timestamp::from_second(Timestamp::try_from(until)?.as_second())?;
     output::print(&format!(
         "{what} {name:?}, valid until {until}\n  {}\n  {}   (private, mode 0600)\n",
         cert.display(),
