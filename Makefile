@@ -3,7 +3,7 @@ export MOORING_CACHE ?= /var/cache/mooring
 export CARGO_TARGET_DIR ?= $(MOORING_CACHE)/target
 SHELL := /bin/bash
 
-.PHONY: help demo test lint unit sim e2e bench images crds down
+.PHONY: help demo test lint unit sim e2e bench images crds openapi down
 
 help: ## what there is
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -34,6 +34,9 @@ images: ## the container images, and into the cluster if it runs
 
 crds: ## crds/*.yaml and the chart's copies, from the Rust types
 	cargo run -q -p mooring-operator -- crds --out crds && e2e/chart-crds
+
+openapi: ## docs/openapi/*.json, from the Rust types and the tables in openapi/
+	cargo run -q -p mooring-openapi -- --out docs/openapi
 
 down: ## ends the cluster and leaves nothing behind
 	e2e/cluster/down && e2e/cluster/check-clean

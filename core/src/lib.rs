@@ -18,6 +18,8 @@ pub mod license;
 pub mod mutant;
 pub mod names;
 pub mod request;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod secret;
 pub mod time;
 pub mod wire;

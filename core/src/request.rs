@@ -17,6 +17,7 @@ pub const MAX_SEATS: u32 = 1_000_000;
 
 /// One product of a claim, with its seats.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Item {
     /// The product.

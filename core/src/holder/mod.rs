@@ -64,6 +64,7 @@ impl Spec {
 
 /// What to do at the start with no server in reach (annotation `mooring.dev/start`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Start {
     /// Start; wait if the server answers that it is full.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// All that verifying a lease needs, besides the vendor's key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Bundle {
     /// The vendor's word.
     pub licence: Envelope,
@@ -16,6 +17,7 @@ pub struct Bundle {
 
 /// A place in line, and the anchor's word for the key that signed it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TicketBundle {
     /// The anchor's word.
     pub delegation: Envelope,

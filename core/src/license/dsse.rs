@@ -52,12 +52,14 @@ mod b64 {
 
 /// A signed document.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Envelope {
     /// The document's media type; signed with it.
     pub payload_type: String,
     /// The document's exact bytes.
     #[serde(with = "b64")]
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Base64"))]
     pub payload: Vec<u8>,
     /// Who signed; several, so that keys can rotate.
     pub signatures: Vec<Signature>,
@@ -65,11 +67,13 @@ pub struct Envelope {
 
 /// One signature.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Signature {
     /// A hint which key it is; never trusted.
     pub keyid: KeyId,
     /// The signature's bytes.
     #[serde(with = "b64")]
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Base64"))]
     pub sig: Vec<u8>,
 }
 

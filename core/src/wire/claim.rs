@@ -15,9 +15,11 @@ use std::time::Duration;
 /// certificate; a [`ticket`](Self::ticket) with the secret and the holder as the server told it; or an earlier
 /// lease ([`held`](Self::held)) with both.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ClaimRequest {
-    /// What is asked for.
+    /// What is asked for: each product once.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 16)))]
     pub items: Vec<Item>,
     /// SHA-256 of the claim's secret.
     pub secret_hash: SecretHash,
@@ -34,6 +36,7 @@ pub struct ClaimRequest {
         with = "millis::option",
         skip_serializing_if = "Option::is_none"
     )]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<u64>"))]
     pub licensed_for: Option<Duration>,
     /// Grows with each request of this claim, renewals included: a late duplicate is told from news.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,6 +61,7 @@ pub struct ClaimRequest {
 
 /// An earlier lease, shown to be taken in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct HeldProof {
     /// The signed delegation of the server that gave it.
@@ -70,6 +74,7 @@ pub struct HeldProof {
 
 /// How a claim's application stands at the moment of asking.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Standing {
     /// It does not run yet.
@@ -83,6 +88,7 @@ pub enum Standing {
 
 /// A granted claim.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Grant {
     /// The lease; the same that the claim had while it waited.
@@ -95,12 +101,15 @@ pub struct Grant {
     pub items: Vec<Item>,
     /// D: how long from the SENDING of the request the holder is `Held`.
     #[serde(rename = "leaseForSecs", with = "secs")]
+    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     pub lease_for: Duration,
     /// The grace: how long from the sending of the request the application may go on without contact.
     #[serde(rename = "runForSecs", with = "secs")]
+    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     pub run_for: Duration,
     /// How long a contested holder may go on after contact.
     #[serde(rename = "maxContestedSecs", with = "secs")]
+    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     pub max_contested: Duration,
     /// Whether a later start without contact is allowed.
     pub optimistic_start: OptimisticStart,
@@ -114,6 +123,7 @@ pub struct Grant {
 
 /// What the licence says of starting with no server in reach.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum OptimisticStart {
     /// The application may start.
@@ -127,6 +137,7 @@ pub enum OptimisticStart {
 
 /// A claim in line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Waiting {
     /// The lease it will become.
@@ -143,9 +154,11 @@ pub struct Waiting {
     pub ticket: TicketBundle,
     /// When to ask again at the latest; the place dies a lease duration after the last request.
     #[serde(rename = "retryInSecs", with = "secs")]
+    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     pub retry_in: Duration,
     /// How long a contested holder may go on after this contact.
     #[serde(rename = "maxContestedSecs", with = "secs")]
+    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     pub max_contested: Duration,
     /// Who the server knows the holder as.
     pub holder: Holder,
@@ -153,6 +166,7 @@ pub struct Waiting {
 
 /// Why a claim waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum WaitReason {
     /// Its seats are taken, or free seats gather for a better-ranked claim.

@@ -34,6 +34,7 @@ pub const VERSIONS: &[&str] = &["v1"];
 
 /// Who holds or asks: authenticated by the server, handed back to the holder, shown to it again later.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(
     tag = "kind",
     rename_all = "camelCase",
@@ -107,6 +108,7 @@ impl fmt::Display for Holder {
 
 /// A holder's identity, for comparing: the pod's UID, or `external:‹subject›`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct HolderKey(pub String);
 

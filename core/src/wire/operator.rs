@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// `POST /v1/holders/gone`: pods proven gone; their seats are free in that step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Gone {
     /// The pods' UIDs.
@@ -15,6 +16,7 @@ pub struct Gone {
 /// `POST /v1/holders/expected`: the roster, all holders of this server not proven gone.
 /// Settling ends early once each of them is in or gone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Expected {
     /// The pods' UIDs.
@@ -23,6 +25,7 @@ pub struct Expected {
 
 /// `PUT /v1/policies`: who may use this server, also mounted as a file so that it holds without the operator.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Policies {
     /// Namespaces whose pods may use it; `None`: all.
@@ -33,12 +36,18 @@ pub struct Policies {
 /// `POST /v1/leases/{id}/revoke`: the lease's holder gets nothing here any more; a body is optional.
 /// `DELETE` on the same path lifts it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Revoke {
-    /// Why, for the holder to read: at most 200 bytes in one line.
+    /// Why, for the holder to read: at most 200 characters in one line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(regex(pattern = r"^[^\u0000-\u001f\u007f-\u009f]{0,200}$"))
+    )]
     pub reason: Option<String>,
     /// Until when (RFC 3339, the server's clock); without it until it is lifted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Instant>"))]
     pub until: Option<Timestamp>,
 }

@@ -79,6 +79,13 @@ problems! {
     OperatorOnly = "operator-only", 403, "This call is for the operator";
 }
 
+impl ProblemType {
+    /// Its URI: what a problem's `type` says.
+    pub fn uri(self) -> String {
+        format!("{BASE}{}", self.name())
+    }
+}
+
 impl fmt::Display for ProblemType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -102,6 +109,7 @@ impl<'de> Deserialize<'de> for ProblemType {
 
 /// An RFC 9457 problem.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[error("{}: {detail}", kind.name())]
 #[serde(rename_all = "camelCase")]
 pub struct Problem {

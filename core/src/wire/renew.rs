@@ -13,13 +13,16 @@ pub const MAX_RENEWALS: usize = 32;
 
 /// Many leases renewed at once.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RenewRequest {
     /// Each answered for itself.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 32)))]
     pub renewals: Vec<Renewal>,
 }
 
 /// One lease's renewal. The holder saves counter and request id before it sends them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Renewal {
     /// The lease.
@@ -34,6 +37,7 @@ pub struct Renewal {
 
 /// The answers, in the order of the request.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RenewResponse {
     /// One for each renewal.
     pub results: Vec<Renewed>,
@@ -41,6 +45,7 @@ pub struct RenewResponse {
 
 /// One renewal's answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", untagged)]
 pub enum Renewed {
     /// It holds for another D from the sending of the request.
@@ -51,12 +56,15 @@ pub enum Renewed {
         instance: InstanceId,
         /// D.
         #[serde(rename = "leaseForSecs", with = "secs")]
+        #[cfg_attr(feature = "schema", schemars(with = "u64"))]
         lease_for: Duration,
         /// The grace.
         #[serde(rename = "runForSecs", with = "secs")]
+        #[cfg_attr(feature = "schema", schemars(with = "u64"))]
         run_for: Duration,
         /// How long a contested holder may go on.
         #[serde(rename = "maxContestedSecs", with = "secs")]
+        #[cfg_attr(feature = "schema", schemars(with = "u64"))]
         max_contested: Duration,
         /// Whether a later start without contact is allowed.
         optimistic_start: OptimisticStart,
@@ -76,8 +84,13 @@ pub enum Renewed {
 
 /// An application's fresh question.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct NonceRequest {
     /// 16 to 64 characters of base64url, chosen by the application.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(regex(pattern = r"^[A-Za-z0-9_-]{16,64}$"))
+    )]
     pub nonce: String,
     /// The claim's secret.
     pub secret: Secret,
@@ -91,6 +104,7 @@ pub fn is_nonce(s: &str) -> bool {
 
 /// A token bound to the application's nonce.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokenResponse {
     /// Licence, delegation and lease token.
     pub token: Bundle,

@@ -9,6 +9,7 @@ use std::fmt;
 
 /// A claim's state, as the application sees it (design: protocol, "States").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum HoldState {
     /// No answer yet.
     Seeking,
@@ -61,6 +62,7 @@ impl fmt::Display for HoldState {
 
 /// Where a claim comes from, and so how long it lives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum ClaimKind {
     /// The pod's annotation, or `--licenses`: as long as the sidecar.
@@ -74,6 +76,7 @@ pub enum ClaimKind {
 
 /// One claim's status.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ClaimStatus {
     /// The claim's name; the pod's own is `pod`.
@@ -116,6 +119,7 @@ pub struct ClaimStatus {
 /// `GET /v1/status`, and each event of `/v1/events`. The top fields speak of the claims of kind [`ClaimKind::Pod`] alone:
 /// the first one's state; `licensed` only if each is. A sidecar without one says `Released`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     /// The first pod claim's state.
@@ -140,9 +144,11 @@ pub struct Status {
 
 /// `PUT /v1/claims/{name}` on the socket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SocketClaim {
-    /// What is asked for.
+    /// What is asked for: each product once.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 16)))]
     pub items: Vec<Item>,
     /// Whether the application may go on with no server in reach before the first answer; absent: it waits
     /// ([`Start::Licensed`]).

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 /// A claim in the server's books.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum ViewState {
     /// In line.
     Waiting,
@@ -36,6 +37,7 @@ impl fmt::Display for ViewState {
 
 /// One claim as the server knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LeaseView {
     /// The lease.
@@ -50,6 +52,7 @@ pub struct LeaseView {
     pub state: ViewState,
     /// How long ago it came into this state.
     #[serde(rename = "sinceMs", with = "millis")]
+    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     pub since: Duration,
     /// Its place in line, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -116,6 +119,7 @@ impl TryFrom<String> for WatchPosition {
 
 /// `GET /v1/leases`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Leases {
     /// Where a watch goes on from.
@@ -126,6 +130,7 @@ pub struct Leases {
 
 /// One line of `GET /v1/leases?watch&after=…` (JSON, one a line).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", tag = "event")]
 pub enum WatchEvent {
     /// A claim changed; the last word on it when its state is `Ended`.
@@ -146,6 +151,7 @@ pub enum WatchEvent {
 
 /// One pool's numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PoolView {
     /// The pool.
@@ -160,6 +166,7 @@ pub struct PoolView {
 
 /// One product's numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ProductView {
     /// The product.
@@ -177,6 +184,7 @@ pub struct ProductView {
 
 /// The anchor as the server sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct AnchorView {
     /// `pkcs11`, `usb` or `hwid`.
@@ -194,6 +202,7 @@ pub struct AnchorView {
 
 /// The server as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ServerState {
     /// This run.
@@ -215,11 +224,13 @@ pub struct ServerState {
     pub settling: bool,
     /// D in force.
     #[serde(rename = "leaseForSecs", with = "secs")]
+    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     pub lease_for: Duration,
 }
 
 /// `GET /v1/products`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Products {
     /// The server as a whole.

@@ -8,7 +8,8 @@ mod views;
 mod watch;
 
 use crate::app::App;
-use http::{HeaderMap, Request, Response};
+use http::header::ALLOW;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use mooring_core::wire::{Problem, ProblemType, VERSIONS};
 use mooring_net::http::{self as net, Body, Peer};
@@ -17,6 +18,8 @@ use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The description of this API, as `make openapi` writes it.
+const OPENAPI: &str = include_str!("../../../docs/openapi/server.json");
 /// The largest body of a stranger.
 const BODY: usize = 16 * 1024;
 /// The largest body of the operator: a roster of a few hundred thousand pods.
@@ -56,7 +59,16 @@ pub(crate) async fn handle(app: Arc<App>, req: Request<Incoming>) -> Response<Bo
     let (parts, body) = req.into_parts();
     let call = match route::route(&parts.method, parts.uri.path()) {
         Ok(c) => c,
-        Err(p) => return finish(&app, "none", Err(p)),
+        Err(p) => {
+            let mut r = finish(&app, "none", Err(p));
+            if let Some(allowed) = route::methods(parts.uri.path())
+                && r.status() == StatusCode::METHOD_NOT_ALLOWED
+            {
+                r.headers_mut()
+                    .insert(ALLOW, HeaderValue::from_static(allowed));
+            }
+            return r;
+        }
     };
     let Some(peer) = parts.extensions.get::<Peer>().cloned() else {
         return finish(
@@ -75,9 +87,10 @@ pub(crate) async fn handle(app: Arc<App>, req: Request<Incoming>) -> Response<Bo
     let name = call.name();
     let answer = match call {
         Call::Versions => Ok(net::json(
-            http::StatusCode::OK,
+            StatusCode::OK,
             &serde_json::json!({ "versions": VERSIONS }),
         )),
+        Call::OpenApi => Ok(net::with_type(StatusCode::OK, "application/json", OPENAPI)),
         Call::PutClaim(claim) => claims::put(&app, claim, asked).await,
         Call::DeleteClaim(claim) => claims::delete(&app, &claim, asked).await,
         Call::Renew => renew::renew(&app, asked).await,

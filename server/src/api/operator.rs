@@ -65,7 +65,7 @@ pub(super) async fn policies(app: &App, asked: Asked) -> Result<Response<Body>, 
     Ok(net::no_content())
 }
 
-/// The longest reason.
+/// The longest reason, in characters.
 const MAX_REASON: usize = 200;
 
 /// Revokes the holder of a lease: it is told so at its next request, and so `Lost` within a third of a lease.
@@ -83,9 +83,9 @@ pub(super) async fn revoke(
     };
     if reason
         .as_ref()
-        .is_some_and(|r| r.len() > MAX_REASON || r.chars().any(char::is_control))
+        .is_some_and(|r| r.chars().count() > MAX_REASON || r.chars().any(char::is_control))
     {
-        return bad("reason", "at most 200 bytes in one line");
+        return bad("reason", "at most 200 characters in one line");
     }
     if until.is_some_and(|u| u <= now) {
         return bad("until", "an instant to come (RFC 3339), or none");

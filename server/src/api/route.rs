@@ -8,6 +8,7 @@ use mooring_core::wire::{Problem, ProblemType};
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Call {
     Versions,
+    OpenApi,
     PutClaim(ClaimName),
     DeleteClaim(ClaimName),
     Renew,
@@ -26,6 +27,7 @@ impl Call {
     pub(super) const fn name(&self) -> &'static str {
         match self {
             Self::Versions => "versions",
+            Self::OpenApi => "openapi",
             Self::PutClaim(_) => "claim",
             Self::DeleteClaim(_) => "release",
             Self::Renew => "renew",
@@ -41,17 +43,29 @@ impl Call {
     }
 }
 
+/// The methods that a path takes, as the header `Allow` lists them (RFC 9110, 10.2.1).
+pub(super) fn methods(path: &str) -> Option<&'static str> {
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    Some(match parts.as_slice() {
+        ["v1", "versions" | "openapi.json" | "products" | "leases"] => "GET",
+        ["v1", "claims", _] => "PUT, DELETE",
+        ["v1", "leases", _, "revoke"] => "POST, DELETE",
+        ["v1", "leases", "renew"]
+        | ["v1", "leases", _, "token"]
+        | ["v1", "holders", "gone" | "expected"] => "POST",
+        ["v1", "policies"] => "PUT",
+        _ => return None,
+    })
+}
+
 /// Finds the call.
 pub(super) fn route(method: &Method, path: &str) -> Result<Call, Problem> {
     let parts: Vec<&str> = path.split('/').skip(1).collect();
     let is = |m: &Method| method == m;
-    let only = |allowed: &str| {
-        let detail = format!("{path} takes {allowed}, not {method}");
-        Err(Problem::new(ProblemType::MethodNotAllowed, detail))
-    };
     let bad = |e: BadName| Problem::new(ProblemType::BadRequest, format!("path: {e}"));
     match parts.as_slice() {
         ["v1", "versions"] if is(&Method::GET) => Ok(Call::Versions),
+        ["v1", "openapi.json"] if is(&Method::GET) => Ok(Call::OpenApi),
         ["v1", "claims", name] if is(&Method::PUT) => {
             Ok(Call::PutClaim(name.parse().map_err(bad)?))
         }
@@ -73,18 +87,16 @@ pub(super) fn route(method: &Method, path: &str) -> Result<Call, Problem> {
         ["v1", "holders", "gone"] if is(&Method::POST) => Ok(Call::Gone),
         ["v1", "holders", "expected"] if is(&Method::POST) => Ok(Call::Expected),
         ["v1", "policies"] if is(&Method::PUT) => Ok(Call::Policies),
-        ["v1", "versions" | "products" | "leases"] => only("GET"),
-        ["v1", "claims", _] => only("PUT and DELETE"),
-        ["v1", "leases", _, "revoke"] => only("POST and DELETE"),
-        ["v1", "leases", "renew"]
-        | ["v1", "leases", _, "token"]
-        | ["v1", "holders", "gone" | "expected"] => only("POST"),
-        ["v1", "policies"] => only("PUT"),
         _ => {
-            let path: String = path.chars().take(200).collect();
-            let detail =
-                format!("there is no {path:?} here; GET /v1/versions lists the API's versions");
-            Err(Problem::new(ProblemType::NotFound, detail))
+            let shown: String = path.chars().take(200).collect();
+            Err(if let Some(allowed) = methods(path) {
+                let detail = format!("{shown} takes {allowed}, not {method}");
+                Problem::new(ProblemType::MethodNotAllowed, detail)
+            } else {
+                let detail =
+                    format!("there is no {shown:?} here; GET /v1/openapi.json describes this API");
+                Problem::new(ProblemType::NotFound, detail)
+            })
         }
     }
 }
@@ -105,6 +117,7 @@ mod tests {
             Ok("token")
         );
         assert_eq!(kind(&Method::GET, "/v1/leases"), Ok("leases"));
+        assert_eq!(kind(&Method::GET, "/v1/openapi.json"), Ok("openapi"));
         let revoke = format!("/v1/leases/{id}/revoke");
         assert_eq!(kind(&Method::POST, &revoke), Ok("revoke"));
         assert_eq!(kind(&Method::DELETE, &revoke), Ok("unrevoke"));
@@ -128,6 +141,7 @@ mod tests {
             kind(&Method::POST, "/v1/leases/xyz/token"),
             Err(ProblemType::BadRequest)
         );
+        assert_eq!(methods("/v1/claims/pod"), Some("PUT, DELETE"));
         for unknown in [
             "/",
             "",

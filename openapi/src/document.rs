@@ -1,0 +1,291 @@
+//! A table of calls becomes an OpenAPI 3.1 document.
+
+use mooring_core::wire::{Problem, ProblemType};
+use schemars::JsonSchema;
+use schemars::generate::{SchemaGenerator, SchemaSettings};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// Where the schemas of messages lie.
+const SCHEMAS: &str = "#/components/schemas/";
+
+/// A document being written.
+pub(crate) struct Document {
+    head: Value,
+    paths: Map<String, Value>,
+    /// What is sent, and what is answered: a field with a default may be left out of the one, and is always in the other.
+    requests: SchemaGenerator,
+    answers: SchemaGenerator,
+    security: Map<String, Value>,
+}
+
+/// One call.
+pub(crate) struct Call {
+    pub(crate) method: &'static str,
+    pub(crate) path: &'static str,
+    pub(crate) id: &'static str,
+    pub(crate) summary: &'static str,
+    pub(crate) words: &'static str,
+    pub(crate) parameters: Vec<Value>,
+    /// The body's schema, and whether there must be one.
+    pub(crate) body: Option<(Value, bool)>,
+    pub(crate) answers: Vec<(u16, Value)>,
+    pub(crate) problems: &'static [ProblemType],
+    pub(crate) security: Vec<Value>,
+}
+
+impl Call {
+    pub(crate) fn new(
+        method: &'static str,
+        path: &'static str,
+        id: &'static str,
+        summary: &'static str,
+    ) -> Self {
+        Self {
+            method,
+            path,
+            id,
+            summary,
+            words: "",
+            parameters: Vec::new(),
+            body: None,
+            answers: Vec::new(),
+            problems: &[],
+            security: Vec::new(),
+        }
+    }
+}
+
+fn settings() -> SchemaSettings {
+    let mut s = SchemaSettings::draft2020_12();
+    s.definitions_path = SCHEMAS.trim_start_matches('#').trim_end_matches('/').into();
+    s.meta_schema = None;
+    s
+}
+
+impl Document {
+    pub(crate) fn new(title: &str, summary: &str, words: &str) -> Self {
+        Self {
+            head: json!({"title": title, "version": "1", "summary": summary, "description": words,
+                "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}}),
+            paths: Map::new(),
+            requests: settings().for_deserialize().into_generator(),
+            answers: settings().for_serialize().into_generator(),
+            security: Map::new(),
+        }
+    }
+
+    /// A way to show who one is.
+    pub(crate) fn security(&mut self, name: &str, scheme: Value) {
+        self.security.insert(name.into(), scheme);
+    }
+
+    /// The schema of what is sent.
+    pub(crate) fn sent<T: JsonSchema>(&mut self) -> Value {
+        self.requests.subschema_for::<T>().to_value()
+    }
+
+    /// The schema of what is answered.
+    pub(crate) fn answered_schema<T: JsonSchema>(&mut self) -> Value {
+        self.answers.subschema_for::<T>().to_value()
+    }
+
+    /// An answer in JSON.
+    pub(crate) fn answered<T: JsonSchema>(&mut self, words: &str) -> Value {
+        let schema = self.answered_schema::<T>();
+        json!({"description": words, "content": {"application/json": {"schema": schema}}})
+    }
+
+    /// One of two answers, by a parameter: JSON, or a stream whose lines are described in words.
+    pub(crate) fn answered_or_streamed<T: JsonSchema>(&mut self, words: &str, kind: &str) -> Value {
+        let mut a = self.answered::<T>(words);
+        a["content"][kind] = json!({"schema": {"type": "string"}});
+        a
+    }
+
+    /// Keeps a message in the document that only a stream's lines are made of.
+    pub(crate) fn mention<T: JsonSchema>(&mut self) {
+        let _ = self.answers.subschema_for::<T>();
+    }
+
+    pub(crate) fn call(&mut self, c: Call) {
+        let mut responses: BTreeMap<String, Value> = c
+            .answers
+            .into_iter()
+            .map(|(status, a)| (status.to_string(), a))
+            .collect();
+        let problem = self.answered_schema::<Problem>();
+        let mut by_status: BTreeMap<u16, Vec<ProblemType>> = BTreeMap::new();
+        for p in c.problems {
+            by_status.entry(p.status()).or_default().push(*p);
+        }
+        for (status, kinds) in by_status {
+            let words: Vec<String> = kinds
+                .iter()
+                .map(|k| format!("`{}`: {}.", k.name(), k.title()))
+                .collect();
+            let uris: Vec<String> = kinds.iter().map(|k| k.uri()).collect();
+            let schema = json!({"allOf": [problem, {"properties": {"type": {"enum": uris}, "status": {"const": status}}}]});
+            let mut answer = json!({"description": words.join(" "), "content": {"application/problem+json": {"schema": schema}}});
+            if kinds.contains(&ProblemType::Overloaded) {
+                answer["headers"] = json!({"Retry-After": {"description": "Seconds, where the problem has `retryAfterSecs`.", "schema": {"type": "integer", "minimum": 0}}});
+            }
+            responses.insert(status.to_string(), answer);
+        }
+        let mut op = json!({"operationId": c.id, "summary": c.summary, "responses": responses});
+        if !c.words.is_empty() {
+            op["description"] = c.words.into();
+        }
+        if !c.parameters.is_empty() {
+            op["parameters"] = c.parameters.into();
+        }
+        if let Some((schema, required)) = c.body {
+            op["requestBody"] =
+                json!({"required": required, "content": {"application/json": {"schema": schema}}});
+        }
+        if !c.security.is_empty() {
+            op["security"] = c.security.into();
+        }
+        let path = self.paths.entry(c.path).or_insert_with(|| json!({}));
+        path[c.method] = op;
+    }
+
+    /// The whole document.
+    pub(crate) fn finish(mut self) -> Value {
+        let answers = self.answers.take_definitions(true);
+        let mut requests = self.requests.take_definitions(true);
+        let mut paths = Value::Object(self.paths);
+        // A type that is both sent and answered, and differs: what is sent gets a name of its own. What refers to a
+        // renamed one differs, too, so this goes on until nothing more does.
+        loop {
+            let differs = |(n, s): (&String, &Value)| {
+                (answers.get(n).is_some_and(|a| a != s)).then(|| n.clone())
+            };
+            let Some(name) = requests.iter().find_map(differs) else {
+                break;
+            };
+            let sent = format!("{name}Sent");
+            let schema = requests.remove(&name).unwrap_or_default();
+            requests.insert(sent.clone(), schema);
+            let (from, to) = (format!("{SCHEMAS}{name}"), format!("{SCHEMAS}{sent}"));
+            for s in requests.values_mut() {
+                rename(s, &from, &to);
+            }
+            rename_sent(&mut paths, &from, &to);
+        }
+        let mut schemas = answers;
+        schemas.extend(requests);
+        let mut components = json!({"schemas": schemas});
+        if !self.security.is_empty() {
+            components["securitySchemes"] = Value::Object(self.security);
+        }
+        let mut all = json!({"openapi": "3.1.0", "info": self.head, "paths": paths, "components": components});
+        tidy(&mut all);
+        all
+    }
+}
+
+/// Points references elsewhere.
+fn rename(v: &mut Value, from: &str, to: &str) {
+    match v {
+        Value::Object(o) => {
+            for (k, v) in o {
+                if k == "$ref" && v == from {
+                    *v = to.into();
+                } else {
+                    rename(v, from, to);
+                }
+            }
+        }
+        Value::Array(a) => a.iter_mut().for_each(|v| rename(v, from, to)),
+        _ => {}
+    }
+}
+
+/// The same in what is sent: bodies and parameters.
+fn rename_sent(v: &mut Value, from: &str, to: &str) {
+    match v {
+        Value::Object(o) => {
+            for (k, v) in o {
+                if k == "requestBody" || k == "parameters" {
+                    rename(v, from, to);
+                } else {
+                    rename_sent(v, from, to);
+                }
+            }
+        }
+        Value::Array(a) => a.iter_mut().for_each(|v| rename_sent(v, from, to)),
+        _ => {}
+    }
+}
+
+/// What the documents of Rust types say only to Rust: links in descriptions go, bounds of numbers come.
+fn tidy(v: &mut Value) {
+    match v {
+        Value::Object(o) => {
+            if let Some(Value::String(s)) = o.get_mut("description") {
+                *s = plain(s);
+            }
+            if let Some(format) = o.get("format").and_then(Value::as_str) {
+                let most = match format {
+                    "uint32" => Some(u64::from(u32::MAX)),
+                    "uint16" => Some(u64::from(u16::MAX)),
+                    "uint64" => Some(u64::MAX),
+                    _ => None,
+                };
+                if let Some(most) = most {
+                    o.entry("maximum").or_insert_with(|| most.into());
+                }
+            }
+            o.values_mut().for_each(tidy);
+        }
+        Value::Array(a) => a.iter_mut().for_each(tidy),
+        _ => {}
+    }
+}
+
+/// [`x`](y) and [`x`] become `x`; lines are joined.
+fn plain(s: &str) -> String {
+    let mut out = String::with_capacity(s.len());
+    let mut rest = s;
+    while let Some((before, after)) = rest.split_once("[`") {
+        out.push_str(before);
+        let Some((name, tail)) = after.split_once("`]") else {
+            out.push_str("[`");
+            rest = after;
+            continue;
+        };
+        out.push('`');
+        out.push_str(name);
+        out.push('`');
+        rest = match tail.strip_prefix('(').and_then(|t| t.split_once(')')) {
+            Some((_, t)) => t,
+            None => tail,
+        };
+    }
+    out.push_str(rest);
+    out.replace('\n', " ").replace("  ", "\n\n")
+}
+
+/// A parameter with the schema of a type.
+pub(crate) fn parameter(
+    place: &str,
+    name: &str,
+    required: bool,
+    schema: &Value,
+    words: &str,
+) -> Value {
+    json!({"name": name, "in": place, "required": required, "schema": schema, "description": words})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_of_rust_become_plain_words() {
+        assert_eq!(plain("a [`x`](Self::x) b [`y`]."), "a `x` b `y`.");
+        assert_eq!(plain("one\ntwo\n\nthree"), "one two\n\nthree");
+        assert_eq!(plain("open [`x"), "open [`x");
+    }
+}
