@@ -53,8 +53,12 @@ async fn leases_and_places_survive_a_crash() {
     );
     let back2 = two.claim(&stranger, None).await.granted();
     assert_eq!(back2.lease, g2.lease);
-    // All seats are in: settling is over.
+    // Settling ends with Q, full pools or not; meanwhile all go on asking, as holders do.
     until("settling ends", async || {
+        let renewals = vec![one.renewal(g1.lease), two.renewal(g2.lease)];
+        let r = renew(&stranger, renewals).await;
+        assert!(r.iter().all(|r| matches!(r, Renewed::Ok { .. })), "{r:?}");
+        assert_eq!(three.claim(&stranger, None).await.waiting().lease, w.lease);
         rig.metric("mooring_settling").await == Some(0.0)
     })
     .await;
