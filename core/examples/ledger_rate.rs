@@ -87,7 +87,7 @@ fn rate(n: u32) -> (f64, f64, f64) {
     let t = Instant::now();
     for (i, s) in (0..n).zip(&secrets) {
         assert_eq!(
-            l.release(&mooring_core::names::ClaimName::pod(), id(i), s, now),
+            l.release(&mooring_core::names::ClaimName::pod(), id(i), s, None, now),
             Ok(true)
         );
         while l.next_event().is_some() {}

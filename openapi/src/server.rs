@@ -5,9 +5,9 @@ use mooring_core::names::{ClaimName, LeaseId};
 use mooring_core::secret::Secret;
 use mooring_core::wire::ProblemType as P;
 use mooring_core::wire::{
-    ClaimRequest, Expected, Gone, Grant, Leases, NonceRequest, Policies, ProblemType, Products,
-    RenewRequest, RenewResponse, Revoke, SECRET_HEADER, TokenResponse, Waiting, WatchEvent,
-    WatchPosition,
+    COUNTER_HEADER, ClaimRequest, Expected, Gone, Grant, Leases, NonceRequest, Policies,
+    ProblemType, Products, RenewRequest, RenewResponse, Revoke, SECRET_HEADER, TokenResponse,
+    Waiting, WatchEvent, WatchPosition,
 };
 use serde_json::{Value, json};
 
@@ -130,9 +130,16 @@ fn claims(d: &mut Document) {
         &json!({"type": "string", "pattern": "^\"[0-9a-f]{32}\"$"}),
         "The lease's id in quotes: its secret is enough then. Without it the claim of this name is given back, and who asks must be known.",
     );
+    let counter = parameter(
+        "header",
+        COUNTER_HEADER,
+        false,
+        &json!({"type": "integer", "minimum": 0}),
+        "Higher than in any request of the claim before; otherwise a copy of the holder asks, and is told so.",
+    );
     d.call(Call {
         words: "A lease that is not in the books, or not this claim's: 204, nothing is touched.",
-        parameters: vec![name, secret, tag],
+        parameters: vec![name, secret, counter, tag],
         answers: vec![(204, json!({"description": "Given back, or left the line."}))],
         problems: with(&[
             P::BadRequest,

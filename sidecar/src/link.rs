@@ -9,8 +9,8 @@ use mooring_core::holder::{Answer, Request};
 use mooring_core::names::{ClaimName, LeaseId};
 use mooring_core::secret::Secret;
 use mooring_core::wire::{
-    self, NonceRequest, Problem, ProblemType, RenewRequest, RenewResponse, SECRET_HEADER,
-    TokenResponse,
+    self, COUNTER_HEADER, NonceRequest, Problem, ProblemType, RenewRequest, RenewResponse,
+    SECRET_HEADER, TokenResponse,
 };
 use mooring_net::client::{self, Call, Client, ClientError};
 use std::time::Duration;
@@ -92,11 +92,19 @@ impl Link {
                     .json(&RenewRequest { renewals: vec![r] });
                 (call, read_renewal)
             }
-            Request::Release { lease, secret } => {
+            Request::Release {
+                lease,
+                secret,
+                counter,
+            } => {
                 let call = Call::new(Method::DELETE, self.path(claim))
                     .header(
                         HeaderName::from_static(SECRET_HEADER),
                         &String::from(secret),
+                    )
+                    .header(
+                        HeaderName::from_static(COUNTER_HEADER),
+                        &counter.to_string(),
                     )
                     .header(IF_MATCH, &format!("\"{lease}\""));
                 (Ok(call), read_release)

@@ -61,8 +61,15 @@ impl Holder {
         match (self.releasing, self.s.lease) {
             (Releasing::Asked, Some(lease)) if self.outstanding.is_none() => {
                 self.releasing = Releasing::Sent;
-                let secret = self.s.secret.clone();
-                self.send(now, Request::Release { lease, secret }, None)
+                self.s.counter += 1;
+                self.dirty = true;
+                let (secret, counter) = (self.s.secret.clone(), self.s.counter);
+                let request = Request::Release {
+                    lease,
+                    secret,
+                    counter,
+                };
+                self.send(now, request, None)
             }
             (Releasing::Asked, None) if self.outstanding.is_none() => {
                 self.releasing = Releasing::Done;

@@ -127,6 +127,8 @@ pub enum Request {
         lease: LeaseId,
         /// The claim's secret.
         secret: Secret,
+        /// Higher than in any request of the claim before.
+        counter: u64,
     },
 }
 
@@ -320,7 +322,11 @@ impl Holder {
         self.s.state = HoldState::Released;
         self.dirty = true;
         self.next_at = now;
-        if self.s.lease.is_some() {
+        if self.is_copy() {
+            // What there is to give back is the other copy's.
+            self.outstanding = None;
+            self.releasing = Releasing::Done;
+        } else if self.s.lease.is_some() {
             // A request that is held open at the server is given up; its late answer is ignored.
             self.outstanding = None;
         } else if self.outstanding.is_none() {

@@ -1,5 +1,6 @@
 //! What the licence has, and drawing seats from it.
 
+use super::fit::{fit, room, take};
 use super::share::{Share, ShareKey, share_key};
 use crate::license::{CountBy, Draw, Licence, TokenDraw, VersionRange};
 use crate::mutant::{self, Mutant};
@@ -208,8 +209,15 @@ impl Capacity {
         let Some(rule) = self.rule(product) else {
             return 0;
         };
+        // Alternatives of one product may share pools, so this is what drawing in their order gives.
         let mut free = self.totals();
-        rule.take(u32::MAX, &mut free).0
+        let mut most = 0u32;
+        for alt in &rule.from {
+            let n = room(alt, &free);
+            take(alt, n, &mut free);
+            most = most.saturating_add(n);
+        }
+        most
     }
 
     fn totals(&self) -> Vec<u32> {
@@ -223,17 +231,21 @@ impl Capacity {
 
     /// Where these items' seats would come from, all or nothing, out of `free`.
     pub(super) fn plan(&self, items: &[Item], holder: &Holder, free: &[u32]) -> Option<Plan> {
-        let mut left = free.to_vec();
-        let mut plan = Plan::default();
+        let mut wants = Vec::with_capacity(items.len());
+        let mut keys = Vec::with_capacity(items.len());
         for item in items {
             let rule = self.rule(&item.product)?;
             let key = share_key(rule.count_by, &item.product, holder);
-            let there = key.as_ref().and_then(|k| self.shares.get(k));
-            let want = item.seats.get() - there.map_or(0, Share::seats).min(item.seats.get());
-            let (got, taken) = rule.take(want, &mut left);
-            if got < want && !mutant::on(Mutant::PartialGrant) {
-                return None;
-            }
+            let there = key
+                .as_ref()
+                .and_then(|k| self.shares.get(k))
+                .map_or(0, Share::seats);
+            wants.push((rule.from.as_slice(), item.seats.get().saturating_sub(there)));
+            keys.push(key);
+        }
+        let found = fit(&wants, free)?;
+        let mut plan = Plan::default();
+        for ((key, taken), item) in keys.into_iter().zip(found).zip(items) {
             match key {
                 Some(k) => plan.shared.push((k, item.seats.get(), taken)),
                 None => plan
@@ -246,12 +258,9 @@ impl Capacity {
 
     /// Whether these items could be had, were nothing else out.
     fn fits_at_all(&self, items: &[Item]) -> bool {
-        let mut left = self.totals();
-        items.iter().all(|i| {
-            let want = i.seats.get();
-            self.rule(&i.product)
-                .is_some_and(|r| r.take(want, &mut left).0 == want)
-        })
+        let want = |i: &Item| Some((self.rule(&i.product)?.from.as_slice(), i.seats.get()));
+        let wants: Option<Vec<_>> = items.iter().map(want).collect();
+        wants.is_some_and(|w| fit(&w, &self.totals()).is_some())
     }
 
     /// Whether other claims of such holders can count as one with this one.
@@ -399,33 +408,4 @@ fn alternative(draws: &[Draw], place: &dyn Fn(&PoolName) -> Option<usize>) -> Al
 /// What `n` seats draw.
 fn draws(n: u32, alt: &Alternative) -> Draws {
     alt.iter().map(|(p, w)| (*p, n * w)).collect()
-}
-
-impl ProductRule {
-    /// Takes up to `want` seats, alternative by alternative; returns how many it got and from where.
-    fn take(&self, want: u32, free: &mut [u32]) -> (u32, Taken) {
-        let mut got = 0;
-        let mut taken = Taken::new();
-        for alt in &self.from {
-            if got == want {
-                break;
-            }
-            // A licence names each pool once in an alternative, so the scarcest decides.
-            let room = alt
-                .iter()
-                .map(|(p, w)| free.get(*p).copied().unwrap_or(0) / (*w).max(1));
-            let n = room.min().unwrap_or(0).min(want - got);
-            if n == 0 {
-                continue;
-            }
-            for (p, w) in alt {
-                if let Some(f) = free.get_mut(*p) {
-                    *f -= n * w;
-                }
-            }
-            taken.push((n, alt.clone()));
-            got += n;
-        }
-        (got, taken)
-    }
 }

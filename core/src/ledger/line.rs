@@ -250,13 +250,16 @@ impl Ledger {
     }
 
     /// The place of a rank: one more than those before it that share a pool.
-    fn place(&self, rank: Rank, group: GroupAt) -> u32 {
+    fn place(&self, rank: Rank, group: GroupAt, items: &[Item]) -> u32 {
         let before = match group {
             GroupAt::Of(i) => {
                 let pools = self.line.groups.get(i).map_or(&[][..], |g| &g.pools);
                 self.line.before(rank, pools)
             }
-            GroupAt::Aside => self.line.len().saturating_sub(1),
+            GroupAt::Aside => {
+                let pools = self.capacity.pools_of(items);
+                self.line.before(rank, &pools) + self.line.aside.range(..rank).count()
+            }
         };
         u32::try_from(before + 1).unwrap_or(u32::MAX)
     }
@@ -271,7 +274,7 @@ impl Ledger {
         } else {
             WaitReason::Full
         };
-        Some((self.place(rank, group), reason))
+        Some((self.place(rank, group, &e.items), reason))
     }
 
     /// The answer to a claim that is granted or in line; `None` for a refused one.

@@ -11,7 +11,7 @@
 //!
 //! | file | idea |
 //! |---|---|
-//! | `capacity` | what the licence has, and drawing seats from it |
+//! | `capacity`, `fit` | what the licence has; drawing seats from it; which alternatives fit |
 //! | `claim` | taking a claim: new, repeated, from a ticket, taken in |
 //! | `renew` | renewals, their counter, releases |
 //! | `line`, `sorted` | ranks, places, who is granted next; counting places |
@@ -26,6 +26,7 @@ mod capacity;
 mod claim;
 mod entry;
 mod expiry;
+mod fit;
 mod line;
 mod renew;
 mod revoke;

@@ -1,6 +1,6 @@
 //! Renewals, their counter, releases. None works without the claim's secret (promise 11).
 
-use super::entry::State;
+use super::entry::{Entry, State};
 use super::{Granted, Ledger};
 use crate::mutant::{self, Mutant};
 use crate::names::{ClaimName, LeaseId};
@@ -21,6 +21,14 @@ fn wrong_secret() -> Problem {
         "the secret is not this claim's",
     )
     .field("secret")
+}
+
+fn behind(e: &Entry, lease: LeaseId) -> Problem {
+    let detail = format!(
+        "another copy of {} has renewed lease {lease} meanwhile; only one may run",
+        e.holder
+    );
+    Problem::new(ProblemType::Cloned, detail).field("counter")
 }
 
 impl Ledger {
@@ -47,11 +55,7 @@ impl Ledger {
             && e.request == Some(r.request_id)
             && !mutant::on(Mutant::RetrySeenAsCopy);
         if r.counter <= e.counter && !retry && !mutant::on(Mutant::CounterUnchecked) {
-            let detail = format!(
-                "another copy of {} has renewed lease {} meanwhile; only one may run",
-                e.holder, r.lease
-            );
-            return Err(Problem::new(ProblemType::Cloned, detail).field("counter"));
+            return Err(behind(e, r.lease));
         }
         e.counter = r.counter;
         e.request = Some(r.request_id);
@@ -80,6 +84,7 @@ impl Ledger {
         claim: &ClaimName,
         lease: LeaseId,
         secret: &Secret,
+        counter: Option<u64>,
         now: BootTime,
     ) -> Result<bool, Problem> {
         self.tick(now);
@@ -99,6 +104,9 @@ impl Ledger {
         };
         if !e.secret_hash.matches(secret) {
             return Err(wrong_secret());
+        }
+        if counter.is_some_and(|n| n <= e.counter) {
+            return Err(behind(e, lease));
         }
         self.end(lease, "released", now);
         self.settle_if_done(now);

@@ -213,7 +213,7 @@ fn seats_are_granted_then_claims_wait_in_order_of_arrival() {
     assert_eq!(place(l.claim(claim(3, "render"), at(2))).place, 1);
     assert_eq!(place(l.claim(claim(4, "render"), at(3))).place, 2);
     assert_eq!(
-        l.release(&ClaimName::pod(), a.lease, &secret(1), at(4)),
+        l.release(&ClaimName::pod(), a.lease, &secret(1), None, at(4)),
         Ok(true)
     );
     let g = granted(l.claim(claim(3, "render"), at(5)));
@@ -231,7 +231,7 @@ fn a_release_grants_in_the_same_step_and_says_so() {
     let a = granted(l.claim(claim(1, "render"), at(0)));
     place(l.claim(claim(2, "render"), at(1)));
     while l.next_event().is_some() {}
-    l.release(&ClaimName::pod(), a.lease, &secret(1), at(2))
+    l.release(&ClaimName::pod(), a.lease, &secret(1), None, at(2))
         .unwrap();
     let events: Vec<_> = std::iter::from_fn(|| l.next_event())
         .map(|e| (e.view.holder.to_string(), e.view.state))
@@ -278,7 +278,7 @@ fn a_place_dies_d_after_its_last_request() {
     l.renew(&renewal(1, a.lease, 1, 1), at(20_000)).unwrap();
     place(l.claim(claim(3, "render"), at(20_000)));
     l.tick(at(30_000));
-    l.release(&ClaimName::pod(), a.lease, &secret(1), at(30_001))
+    l.release(&ClaimName::pod(), a.lease, &secret(1), None, at(30_001))
         .unwrap();
     assert_eq!(
         states(&l, at(30_001)),
@@ -317,14 +317,14 @@ fn all_or_nothing_over_pools_and_free_seats_gather_for_the_head() {
         2,
         "y is free, but kept for who came first"
     );
-    l.release(&ClaimName::pod(), one.lease, &secret(1), at(2))
+    l.release(&ClaimName::pod(), one.lease, &secret(1), None, at(2))
         .unwrap();
     assert_eq!(
         place(l.claim(claim(4, "x"), at(3))).place,
         2,
         "a small claim does not overtake"
     );
-    l.release(&ClaimName::pod(), two.lease, &secret(2), at(4))
+    l.release(&ClaimName::pod(), two.lease, &secret(2), None, at(4))
         .unwrap();
     granted(l.claim(claim(3, "x:2,y"), at(5)));
     let used: Vec<u32> = l.pools().iter().map(|p| p.used).collect();
@@ -368,7 +368,7 @@ fn priority_goes_before_arrival_and_contested_before_both() {
     let p = place(l.claim(back.clone(), at(3)));
     assert_eq!((p.place, p.contested), (1, true));
     assert_eq!(l.gauges().overlap_seats, 1);
-    l.release(&ClaimName::pod(), a.lease, &secret(1), at(4))
+    l.release(&ClaimName::pod(), a.lease, &secret(1), None, at(4))
         .unwrap();
     back.held = None;
     granted(l.claim(back, at(5)));
@@ -413,7 +413,7 @@ fn without_the_secret_nobody_changes_anothers_claim() {
         ProblemType::Unauthenticated
     );
     assert_eq!(
-        l.release(&ClaimName::pod(), a.lease, &secret(9), at(1))
+        l.release(&ClaimName::pod(), a.lease, &secret(9), None, at(1))
             .unwrap_err()
             .kind,
         ProblemType::Unauthenticated
@@ -457,7 +457,8 @@ fn the_counter_tells_a_retry_from_a_copy() {
 fn late_messages_of_a_given_back_claim_change_nothing() {
     let mut l = seats(1);
     let a = granted(l.claim(claim(1, "render"), at(0))).lease;
-    l.release(&ClaimName::pod(), a, &secret(1), at(1)).unwrap();
+    l.release(&ClaimName::pod(), a, &secret(1), None, at(1))
+        .unwrap();
     assert_eq!(
         refused(l.claim(claim(1, "render"), at(2))).0,
         ProblemType::GivenBack,
@@ -468,7 +469,7 @@ fn late_messages_of_a_given_back_claim_change_nothing() {
     new.new_id = LeaseId::from_bytes([7; 16]);
     let b = granted(l.claim(new, at(3))).lease;
     assert_eq!(
-        l.release(&ClaimName::pod(), a, &secret(1), at(4)),
+        l.release(&ClaimName::pod(), a, &secret(1), None, at(4)),
         Ok(false)
     );
     assert_eq!(
@@ -537,11 +538,11 @@ fn a_smaller_licence_throws_nobody_out_and_new_claims_wait() {
     );
     assert_eq!(l.gauges().held, 3);
     for (i, id) in ids.iter().enumerate().take(2) {
-        l.release(&ClaimName::pod(), *id, &secret(i as u8 + 1), at(3))
+        l.release(&ClaimName::pod(), *id, &secret(i as u8 + 1), None, at(3))
             .unwrap();
         assert_eq!(place(l.claim(claim(4, "render"), at(4))).place, 1);
     }
-    l.release(&ClaimName::pod(), ids[2], &secret(3), at(5))
+    l.release(&ClaimName::pod(), ids[2], &secret(3), None, at(5))
         .unwrap();
     granted(l.claim(claim(4, "render"), at(6)));
     l.set_capacity(
@@ -630,6 +631,7 @@ fn after_a_restart_leases_come_back_with_their_ids_and_places_from_tickets() {
         &ClaimName::pod(),
         LeaseId::from_bytes([1; 16]),
         &secret(1),
+        None,
         at(2004),
     )
     .unwrap();
@@ -700,7 +702,7 @@ fn an_expired_or_ended_or_foreign_lease_is_not_taken_in() {
 
     let mut l = second_run(Duration::from_secs(60));
     let g = granted(l.claim(comes_back(1, &held[0]), at(2001)));
-    l.release(&ClaimName::pod(), g.lease, &secret(1), at(2002))
+    l.release(&ClaimName::pod(), g.lease, &secret(1), None, at(2002))
         .unwrap();
     let again = l.claim(comes_back(1, &held[0]), at(2003));
     assert_eq!(
@@ -803,7 +805,7 @@ proptest! {
                 Op::Release(n) => {
                     if let Some((sec, _)) = secrets.get(&n).cloned()
                         && let Some(lease) = l.find(&pod(n).key(), &ClaimName::pod()).filter(|id| l.standing(*id).is_some()) {
-                        prop_assert_eq!(l.release(&ClaimName::pod(), lease, &sec, at(now)), Ok(true));
+                        prop_assert_eq!(l.release(&ClaimName::pod(), lease, &sec, None, at(now)), Ok(true));
                         secrets.remove(&n);
                     }
                 }
@@ -884,13 +886,13 @@ fn claims_that_count_as_one_take_as_many_seats_as_the_largest_of_them() {
     granted(l.claim(on_node(6, "n1", "render:3"), at(5)));
     // The largest leave; who is left needs less, and the waiting node gets its seat in that step.
     let free = |l: &mut Ledger, g: &Granted, n: u8, t| {
-        l.release(&ClaimName::pod(), g.lease, &secret(n), at(t))
+        l.release(&ClaimName::pod(), g.lease, &secret(n), None, at(t))
             .unwrap()
     };
     free(&mut l, &b, 2, 6);
     assert_eq!(used(&l), 4, "another claim of the node still has three");
     let six = l.find(&pod(6).key(), &ClaimName::pod()).unwrap();
-    l.release(&ClaimName::pod(), six, &secret(6), at(7))
+    l.release(&ClaimName::pod(), six, &secret(6), None, at(7))
         .unwrap();
     assert_eq!(used(&l), 4, "two of n1, one of n2, one of n3");
     assert!(l.views(at(8)).iter().all(|v| v.state == ViewState::Held));
@@ -908,14 +910,14 @@ fn a_claim_whose_seats_others_have_overtakes_nobody_who_waits_for_seats() {
     granted(l.claim(on_node(5, "n1", "render"), at(4)));
     // When n4's first claim is granted at last, its second needs nothing more.
     let six = place(l.claim(on_node(6, "n4", "render"), at(5)));
-    l.release(&ClaimName::pod(), t.lease, &secret(2), at(6))
+    l.release(&ClaimName::pod(), t.lease, &secret(2), None, at(6))
         .unwrap();
     assert!(
         matches!(l.standing(four.lease), Some(Claimed::Waiting(_))),
         "free seats gather for the head"
     );
     let three = l.find(&pod(3).key(), &ClaimName::pod()).unwrap();
-    l.release(&ClaimName::pod(), three, &secret(3), at(7))
+    l.release(&ClaimName::pod(), three, &secret(3), None, at(7))
         .unwrap();
     assert!(matches!(l.standing(four.lease), Some(Claimed::Granted(_))));
     assert!(matches!(l.standing(six.lease), Some(Claimed::Granted(_))));
@@ -1042,7 +1044,7 @@ fn a_smaller_licence_refuses_who_waits_for_more_than_it_has_and_nobody_who_runs(
         "it stands in nobody's way"
     );
     let one = l.find(&pod(1).key(), &ClaimName::pod()).unwrap();
-    l.release(&ClaimName::pod(), one, &secret(1), at(8))
+    l.release(&ClaimName::pod(), one, &secret(1), None, at(8))
         .unwrap();
     assert!(matches!(l.standing(small.lease), Some(Claimed::Granted(_))));
 }
@@ -1105,4 +1107,17 @@ fn a_holder_of_two_claims_is_in_when_both_are() {
     two.others = vec![ClaimName::pod()];
     granted(l.claim(two, at(2003)));
     assert!(!l.settling());
+}
+
+#[test]
+fn a_copy_that_fell_behind_gives_back_nothing() {
+    let mut l = seats(1);
+    let a = granted(l.claim(claim(1, "render"), at(0))).lease;
+    l.renew(&renewal(1, a, 2, 1), at(1)).unwrap();
+    let late = l.release(&ClaimName::pod(), a, &secret(1), Some(2), at(2));
+    assert_eq!(late.unwrap_err().kind, ProblemType::Cloned);
+    assert_eq!(
+        l.release(&ClaimName::pod(), a, &secret(1), Some(3), at(3)),
+        Ok(true)
+    );
 }

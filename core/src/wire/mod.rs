@@ -29,6 +29,8 @@ use std::fmt;
 
 /// Header with a claim's secret on `DELETE /v1/claims/{name}`.
 pub const SECRET_HEADER: &str = "mooring-secret";
+/// Header with the holder's counter on `DELETE /v1/claims/{name}`: a copy that fell behind gives nothing back.
+pub const COUNTER_HEADER: &str = "mooring-counter";
 /// The API versions a server speaks, as `GET /v1/versions` lists them.
 pub const VERSIONS: &[&str] = &["v1"];
 

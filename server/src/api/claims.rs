@@ -11,7 +11,7 @@ use mooring_core::names::{ClaimName, LeaseId};
 use mooring_core::secret::Secret;
 use mooring_core::time::Now;
 use mooring_core::wire::{
-    ClaimRequest, Grant, Holder, Problem, ProblemType, SECRET_HEADER, Waiting,
+    COUNTER_HEADER, ClaimRequest, Grant, Holder, Problem, ProblemType, SECRET_HEADER, Waiting,
 };
 use mooring_net::http::{self as net, Body};
 use mooring_net::{clock, random};
@@ -257,10 +257,17 @@ pub(super) async fn delete(
                 .ok_or_else(|| bad("if-match", "the lease's id in quotes, such as \"0123…\""))?,
         ),
     };
+    let counter = match asked.headers.get(COUNTER_HEADER) {
+        None => None,
+        Some(v) => {
+            let n = v.to_str().ok().and_then(|v| v.trim().parse().ok());
+            Some(n.ok_or_else(|| bad(COUNTER_HEADER, "a whole number"))?)
+        }
+    };
     if let Some(lease) = lease {
         // Another claim's lease, or one that has ended: nothing is touched.
         app.engine
-            .act(|l, now| l.release(name, lease, &secret, now))?;
+            .act(|l, now| l.release(name, lease, &secret, counter, now))?;
     }
     Ok(net::no_content())
 }

@@ -436,7 +436,7 @@ impl World {
                 counter: r.counter,
                 request: u128::from_be_bytes(r.request_id.to_bytes()) as u64,
             },
-            Request::Release { lease, secret } => Msg::Release {
+            Request::Release { lease, secret, .. } => Msg::Release {
                 lease: lease_no(*lease),
                 secret: self.secret_no(secret.hash()),
             },

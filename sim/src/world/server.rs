@@ -543,11 +543,17 @@ impl World {
                     }
                 }
             }
-            Request::Release { lease, secret } => {
+            Request::Release {
+                lease,
+                secret,
+                counter,
+            } => {
                 let Some(name) = claim_name(p.claim) else {
                     return;
                 };
-                match self.with_ledger(|l, now| l.release(&name, lease, &secret, now)) {
+                match self
+                    .with_ledger(|l, now| l.release(&name, lease, &secret, Some(counter), now))
+                {
                     Some(Ok(_)) => self.answers(p, Answer::Released, Reply::Released),
                     Some(Err(e)) => self.refuses(p, e),
                     None => {}

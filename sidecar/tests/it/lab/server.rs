@@ -9,8 +9,8 @@ use mooring_core::license::SigningKey;
 use mooring_core::names::{ClaimName, LeaseId};
 use mooring_core::secret::Secret;
 use mooring_core::wire::{
-    ClaimRequest, LeaseView, NonceRequest, Problem, ProblemType, RenewRequest, RenewResponse,
-    Renewed, SECRET_HEADER, TokenResponse, ViewState,
+    COUNTER_HEADER, ClaimRequest, LeaseView, NonceRequest, Problem, ProblemType, RenewRequest,
+    RenewResponse, Renewed, SECRET_HEADER, TokenResponse, ViewState,
 };
 use mooring_net::http::{self as web, Body};
 use mooring_net::shutdown::Shutdown;
@@ -96,7 +96,8 @@ async fn handle(run: Arc<Mutex<Run>>, req: Request<Incoming>) -> Response<Body> 
             .parse()
             .unwrap();
         let name: ClaimName = path.rsplit('/').next().unwrap().parse().unwrap();
-        return match run.ledger.release(&name, lease, &secret, now) {
+        let counter = header(COUNTER_HEADER).map(|n| n.parse().unwrap());
+        return match run.ledger.release(&name, lease, &secret, counter, now) {
             Ok(_) => web::no_content(),
             Err(p) => web::problem(&p),
         };

@@ -1,0 +1,169 @@
+//! Whether several products' seats can all be had at once, and from which alternatives.
+//!
+//! Drawing greedily is not enough: a product that could draw on two pools may take the seat that another product of the same
+//! claim can get nowhere else. So it is searched: products with fewer alternatives first, as much as there is from each
+//! alternative in its order, less where that leads nowhere.
+
+use super::capacity::{Alternative, Taken};
+use crate::mutant::{self, Mutant};
+
+/// How many steps a search may take. Licences have few alternatives, and nearly every claim fits at the first try; one that is
+/// not placed within the bound waits.
+const STEPS: u32 = 20_000;
+
+/// A product's alternatives, and how many seats of it are wanted.
+type Want<'a> = (&'a [Alternative], u32);
+
+/// Where each product's seats come from, in the order of `wants`; `None` if not all fit into `free`.
+pub(super) fn fit(wants: &[Want<'_>], free: &[u32]) -> Option<Vec<Taken>> {
+    let mut order: Vec<usize> = (0..wants.len()).collect();
+    order.sort_by_key(|i| wants.get(*i).map_or(0, |w| w.0.len()));
+    let mut search = Search {
+        wants,
+        order,
+        free: free.to_vec(),
+        taken: vec![Taken::new(); wants.len()],
+        steps: STEPS,
+    };
+    let found = search.product(0);
+    (found || mutant::on(Mutant::PartialGrant)).then_some(search.taken)
+}
+
+/// How many seats an alternative has room for. A pool stands once in it, so the scarcest decides.
+pub(super) fn room(alt: &Alternative, free: &[u32]) -> u32 {
+    let each = alt
+        .iter()
+        .map(|(p, w)| free.get(*p).copied().unwrap_or(0) / (*w).max(1));
+    each.min().unwrap_or(0)
+}
+
+/// Takes `n` seats out of an alternative's pools; there must be room.
+pub(super) fn take(alt: &Alternative, n: u32, free: &mut [u32]) {
+    for (p, w) in alt {
+        if let Some(f) = free.get_mut(*p) {
+            *f = f.saturating_sub(n * w);
+        }
+    }
+}
+
+fn put_back(alt: &Alternative, n: u32, free: &mut [u32]) {
+    for (p, w) in alt {
+        if let Some(f) = free.get_mut(*p) {
+            *f += n * w;
+        }
+    }
+}
+
+struct Search<'a> {
+    wants: &'a [Want<'a>],
+    order: Vec<usize>,
+    free: Vec<u32>,
+    taken: Vec<Taken>,
+    steps: u32,
+}
+
+impl<'a> Search<'a> {
+    /// The k-th product and all after it.
+    fn product(&mut self, k: usize) -> bool {
+        let Some(i) = self.order.get(k).copied() else {
+            return true;
+        };
+        let Some((from, want)) = self.wants.get(i).copied() else {
+            return true;
+        };
+        self.alternative(k, i, from, want)
+    }
+
+    /// `want` seats of product `i` from these alternatives, and all products after it.
+    fn alternative(&mut self, k: usize, i: usize, from: &'a [Alternative], want: u32) -> bool {
+        if want == 0 {
+            return self.product(k + 1);
+        }
+        let Some((alt, rest)) = from.split_first() else {
+            return false;
+        };
+        let most = room(alt, &self.free).min(want);
+        // The last alternative must give all that is still wanted.
+        let least = if rest.is_empty() { want } else { 0 };
+        let mut n = most;
+        loop {
+            if self.steps == 0 || n < least {
+                return false;
+            }
+            self.steps -= 1;
+            if n > 0 {
+                take(alt, n, &mut self.free);
+                if let Some(t) = self.taken.get_mut(i) {
+                    t.push((n, alt.clone()));
+                }
+            }
+            if self.alternative(k, i, rest, want - n) {
+                return true;
+            }
+            if n == 0 {
+                return false;
+            }
+            put_back(alt, n, &mut self.free);
+            if let Some(t) = self.taken.get_mut(i) {
+                t.pop();
+            }
+            n -= 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Every way to split every product's seats over its alternatives.
+    fn by_hand(wants: &[Want<'_>], free: &[u32]) -> bool {
+        let Some(((from, want), others)) = wants.split_first() else {
+            return true;
+        };
+        fn splits(
+            from: &[Alternative],
+            want: u32,
+            free: &[u32],
+            then: &mut dyn FnMut(&[u32]) -> bool,
+        ) -> bool {
+            let Some((alt, rest)) = from.split_first() else {
+                return want == 0 && then(free);
+            };
+            (0..=want).any(|n| {
+                let mut left = free.to_vec();
+                n <= room(alt, free) && {
+                    take(alt, n, &mut left);
+                    splits(rest, want - n, &left, then)
+                }
+            })
+        }
+        splits(from, *want, free, &mut |left| by_hand(others, left))
+    }
+
+    fn alternative() -> impl Strategy<Value = Alternative> {
+        proptest::collection::btree_map(0usize..3, 1u32..3, 1..3)
+            .prop_map(|m| m.into_iter().collect())
+    }
+
+    proptest! {
+        #[test]
+        fn what_can_be_had_is_found(
+            products in proptest::collection::vec((proptest::collection::vec(alternative(), 1..4), 0u32..5), 1..4),
+            free in proptest::collection::vec(0u32..7, 3),
+        ) {
+            let wants: Vec<Want<'_>> = products.iter().map(|(from, n)| (from.as_slice(), *n)).collect();
+            let found = fit(&wants, &free);
+            prop_assert_eq!(found.is_some(), by_hand(&wants, &free));
+            let mut left = free.clone();
+            for ((from, want), taken) in wants.iter().zip(found.iter().flatten()) {
+                prop_assert_eq!(taken.iter().map(|(n, _)| n).sum::<u32>(), *want);
+                for (n, alt) in taken {
+                    prop_assert!(from.contains(alt) && room(alt, &left) >= *n);
+                    take(alt, *n, &mut left);
+                }
+            }
+        }
+    }
+}
