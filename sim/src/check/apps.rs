@@ -62,6 +62,8 @@ pub(super) struct App {
     pub(super) limit: Option<Ms>,
     pub(super) held_until: Option<Ms>,
     pub(super) gave_back: bool,
+    /// Another copy gave this very claim back, not having been told `cloned`.
+    pub(super) copy_gave_back: bool,
     pub(super) ever_licensed: bool,
     /// The newest request that was answered with a lease.
     pub(super) confirmed: Option<Confirmed>,
@@ -97,6 +99,7 @@ impl App {
             limit: None,
             held_until: None,
             gave_back: false,
+            copy_gave_back: false,
             ever_licensed: false,
             confirmed: None,
             most: None,
@@ -169,6 +172,8 @@ pub(super) struct Sent {
     pub(super) at: Ms,
     pub(super) secret: SecretNo,
     pub(super) renewal: bool,
+    /// How long its application would go on without contact.
+    pub(super) runs_for: Ms,
     /// The run that received it last, and when it did first.
     received: Option<(RunNo, Ms)>,
     /// The least and most that a contested holder was granted with it.
@@ -225,7 +230,14 @@ impl Apps {
         if let Some(app) = self.claims.get_mut(&(no, claim)) {
             app.gave_back = true;
             app.least = None;
-            self.given_back.insert((app.holder, claim, app.secret));
+            let (holder, secret) = (app.holder, app.secret);
+            let rightly = app.ended_by != Some("cloned");
+            self.given_back.insert((holder, claim, secret));
+            for other in self.of.get(&holder).into_iter().flatten() {
+                if let Some(app) = self.claims.get_mut(&(*other, claim)) {
+                    app.copy_gave_back |= *other != no && rightly && app.secret == secret;
+                }
+            }
         }
     }
 
@@ -298,6 +310,12 @@ impl Apps {
             Msg::Claim { secret, .. } | Msg::Release { secret, .. } => (*secret, false),
             Msg::Renew { secret, .. } => (*secret, true),
         };
+        let runs_for = self
+            .claims
+            .get(&(copy, claim))
+            .filter(|a| a.licensed(now))
+            .and_then(|a| a.limit)
+            .map_or(0, |limit| limit - now);
         self.sent.insert(
             msg,
             Sent {
@@ -305,6 +323,7 @@ impl Apps {
                 at: now,
                 secret,
                 renewal,
+                runs_for,
                 received: None,
                 contested: None,
             },

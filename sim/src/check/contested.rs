@@ -4,11 +4,12 @@
 //! How long it stays licensed is bounded in `licensed`, its rank in `line`. Here: the books have it as contested, and the gauge.
 //!
 //! The gauge counts the seats that contested claims ask for. The server cannot know more than it was told: a contested claim whose
-//! application is licensed, and that asked within D, must be counted; one that was told so, whose time ran out M ago and that is not licensed, or that is not
-//! contested in the books, must not; in between either is right.
+//! application is licensed, and that asked within D, must be counted. One that is not contested in the books must not; nor one that is
+//! not licensed, when all the time has passed, from the receipt of its last claim on, that it had at sending (the server may
+//! not know that the holder heard how much shorter contested may be). In between either is right.
 
 use super::Seen;
-use super::model::{Model, Stand, Step, broken, margin, slack};
+use super::model::{Model, Stand, Step, broken, slack};
 use crate::history::{Broken, Msg, Says};
 
 /// At the end of a step: a claim whose application runs and that has to wait is contested.
@@ -76,15 +77,12 @@ pub(super) fn gauge(m: &Model, says: u64, seen: &mut Seen) -> Result<(), Broken>
                 .of_claim(lease.holder, lease.claim)
                 .filter(|(_, _, app)| Some(app.secret) == lease.secret)
         };
-        let time = m.run.max_contested;
-        let over = lease
-            .contested_told
-            .is_some_and(|told| m.now > told + time + slack(time) + margin(m.run.lease_for));
+        let over = m.now > lease.runs_until + slack(lease.runs_until - lease.claimed) + 1000;
         let may_run = !over || apps().any(|(_, _, app)| app.licensed(m.now));
         if may_run {
             most += seats;
         }
-        let time = m.licence.max_contested.min(time);
+        let time = m.licence.max_contested.min(m.run.max_contested);
         let runs = apps().any(|(_, copy, app)| {
             copy.speaks() && app.says == Some(Says::Contested) && app.licensed(m.now + 2)
         });
@@ -94,7 +92,7 @@ pub(super) fn gauge(m: &Model, says: u64, seen: &mut Seen) -> Result<(), Broken>
             least += seats;
         }
         // Most telling first.
-        who.push((may_run && !must_run, lease.holder, *no, seats, may_run));
+        who.push((may_run, must_run, lease.holder, *no, seats));
     }
     seen.gauge_read += 1;
     seen.gauge_not_zero += u64::from(least > 0);
@@ -107,7 +105,7 @@ pub(super) fn gauge(m: &Model, says: u64, seen: &mut Seen) -> Result<(), Broken>
         7,
         m.now,
         format!(
-            "the gauge of overlap says {says}; it is between {least} and {most} (contested: unsure, holder, lease, seats, may run): {who:?}"
+            "the gauge of overlap says {says}; it is between {least} and {most} (contested: may run, must run, holder, lease, seats): {who:?}"
         ),
     )
 }

@@ -246,9 +246,14 @@ fn head(m: &Model, pool: Index) -> Option<Key> {
         if m.surely_dead(lease) || m.run.revoked.contains(&lease.holder) {
             continue;
         }
-        if lease.fuzzy && line.len() > i + 1
-            || m.lines.fuzzy > 0 && line.get(i + 1).is_some_and(|n| !better(m, key, n))
-        {
+        // Somebody whose arrival is unknown may be before it.
+        let unsure = m.lines.fuzzy > 0
+            && line
+                .iter()
+                .skip(i + 1)
+                .take_while(|k| (k.class, k.rank) == (key.class, key.rank))
+                .any(|k| !better(m, key, k));
+        if unsure {
             return None;
         }
         return (m.surely_alive(lease) && m.could_fit(&lease.items)).then_some(*key);

@@ -426,7 +426,14 @@ impl Checker {
                 licensed::tells(m, (*copy, *claim), &told, seen)?;
                 seats::recount(m, *copy, *claim, seen)?;
             }
-            Fact::GivesBack { copy, claim } => m.apps.give_back(*copy, *claim),
+            Fact::GivesBack { copy, claim } => {
+                m.apps.give_back(*copy, *claim);
+                let holder = m.apps.copies.get(copy).map(|c| c.holder);
+                let all = holder.map_or(Vec::new(), |h| m.apps.copies_of(h).to_vec());
+                for copy in all {
+                    seats::recount(m, copy, *claim, seen)?;
+                }
+            }
             Fact::SidecarDown(copy) => self.of_copy(*copy, |c| c.up = false, true)?,
             Fact::SidecarUp(copy) => self.of_copy(*copy, |c| c.up = true, false)?,
             Fact::Died(copy) => self.of_copy(*copy, |c| c.dead = true, false)?,

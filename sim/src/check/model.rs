@@ -87,11 +87,12 @@ pub(super) struct Lease {
     pub(super) pools: Vec<Index>,
     /// Since when it is contested without a break in this run.
     pub(super) contested_at: Ms,
-    /// When it was first told so.
-    pub(super) contested_told: Option<Ms>,
+    /// Until when its application may run on, as the server knows it by its last claim: received when.
+    pub(super) runs_until: Ms,
+    pub(super) claimed: Ms,
     /// The last receipt of a claim for it that was not answered with a problem.
     pub(super) alive: Ms,
-    /// The last receipt of any claim for it.
+    /// The last receipt of any claim for it, or the end of one whose answer was held open.
     pub(super) asked: Ms,
     /// Whether that claim is not answered yet.
     pub(super) open: bool,
@@ -133,7 +134,8 @@ impl Lease {
             class: 1,
             pools: Vec::new(),
             contested_at: 0,
-            contested_told: None,
+            runs_until: 0,
+            claimed: 0,
             alive: 0,
             asked: 0,
             open: false,
@@ -722,7 +724,6 @@ impl Model {
         if is == (Stand::Line { contested: true }) {
             if was != is {
                 lease.contested_at = self.now;
-                lease.contested_told = None;
             }
             self.contested.insert(no);
         } else {
@@ -858,7 +859,8 @@ impl Model {
             }
             Reply::Waiting { lease, .. } => {
                 if let Some(l) = self.leases.get_mut(lease) {
-                    l.contested_told = l.contested_told.or(Some(self.now));
+                    // Its connection was there until now.
+                    l.asked = self.now;
                 }
                 let most = self.licence.max_contested;
                 self.apps.told_contested(msg, most);
@@ -878,6 +880,7 @@ impl Model {
         match &message.what {
             Msg::Claim { secret, items, .. } => {
                 let sent = self.apps.sent_at(message.msg);
+                let runs_for = self.apps.sent(message.msg).map_or(0, |s| s.runs_for);
                 let live: Vec<LeaseNo> = self.live(message.holder, message.claim).collect();
                 for no in live {
                     let Some(l) = self.leases.get_mut(&no) else {
@@ -886,6 +889,8 @@ impl Model {
                     if l.secret == Some(*secret) && l.items == *items {
                         l.maybe = self.now;
                         l.asked = self.now;
+                        l.claimed = self.now;
+                        l.runs_until = self.now + runs_for;
                         if !problem {
                             l.alive = self.now;
                             l.open = step.reply().is_none();

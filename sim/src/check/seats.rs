@@ -5,6 +5,9 @@
 //! once. A dead application counts no more, a suspended one not until it goes on; one whose sidecar is down goes by what it was
 //! told. It counts with what the books drew for it last. The books are held to their own sum as well, at each grant.
 //!
+//! One copy of a holder may give back what another still holds: until that one hears of it, it does not count. That is the one way out
+//! that the protocol leaves to copies; a copy that was told `cloned` has nothing to give back, and if it does, it shows here.
+//!
 //! A licence that shrinks throws nobody out: what counts is what was there at the latest grant from the pool.
 
 use super::Seen;
@@ -25,7 +28,7 @@ pub(super) fn recount(
     let Some(app) = m.apps.claims.get_mut(&(copy, claim)) else {
         return Ok(());
     };
-    let counts = if runs && app.held(now) {
+    let counts = if runs && app.held(now) && !app.copy_gave_back {
         app.lease
     } else {
         None
