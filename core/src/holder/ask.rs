@@ -175,6 +175,7 @@ impl Holder {
     /// Whether the application may start without an answer.
     pub(super) fn may_start_optimistically(&self) -> bool {
         self.spec.start == Start::Optimistic
+            && !self.s.answered
             && self.s.optimistic_start == crate::wire::OptimisticStart::Allow
     }
 }

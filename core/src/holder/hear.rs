@@ -128,6 +128,7 @@ impl Holder {
             s.limit = s.limit + t.lease_for;
         }
         s.was_held = true;
+        s.answered = true;
         s.barred = None;
         (self.place, self.reason, self.message) = (None, None, None);
         (self.repeat, self.bearer) = (false, false);
@@ -156,6 +157,7 @@ impl Holder {
                 self.s.bundle = None;
             }
         }
+        self.s.answered = true;
         self.s.lease = Some(w.lease);
         self.s.holder = Some(w.holder);
         self.s.ticket = Some(w.ticket);
@@ -247,6 +249,7 @@ impl Holder {
     /// The "refused" column: what runs is lost, what waits is refused.
     fn refused(&mut self, p: &Problem, now: BootTime, fraction: f64) {
         self.message = Some(p.to_string());
+        self.s.answered = true;
         if self.s.state.is_licensed() {
             self.lose(now);
         } else if self.s.state != HoldState::Lost {

@@ -174,6 +174,9 @@ pub struct Saved {
     optimistic_start: OptimisticStart,
     /// It was `Held` since it last was not licensed.
     was_held: bool,
+    /// The server has answered this claim: to start without it is out of the question from then on, also after a crash.
+    #[serde(default)]
+    answered: bool,
     barred: Option<Bar>,
 }
 
@@ -245,6 +248,7 @@ impl Holder {
             max_contested: DEFAULT_MAX_CONTESTED,
             optimistic_start: OptimisticStart::Allow,
             was_held: false,
+            answered: false,
             barred: None,
         };
         Self::with(spec, s, now)

@@ -132,7 +132,9 @@ pub(super) fn step_end(m: &Model, step: &Step) -> Result<(), Broken> {
             };
             let theirs = (lease.holder, lease.claim) == (message.holder, message.claim)
                 && lease.secret == Some(*secret);
-            if theirs && m.stand(*no).live() {
+            // Of copies, the one that fell behind has nothing to give back: what the books have is another's.
+            let behind = m.apps.copied.contains_key(&message.holder);
+            if theirs && !behind && m.stand(*no).live() {
                 return broken(
                     2,
                     m.now,

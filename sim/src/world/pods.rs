@@ -3,7 +3,7 @@
 use super::{Dice, World, lease_no};
 use crate::clock::Clock;
 use crate::history::{
-    ClaimNo, CopyNo, Fact, HolderNo, Items, LeaseNo, Ms, Msg, Reply, Says, SecretNo,
+    ClaimNo, CopyNo, Fact, HolderNo, Items, LeaseNo, Ms, Msg, MsgNo, Reply, Says, SecretNo,
 };
 use crate::plan::Pod;
 use mooring_core::holder::{Answer, Holder, Request, Saved, Spec, Start, Step, Tag};
@@ -27,8 +27,6 @@ pub(super) struct Copy {
     /// What came while the machine stood still.
     inbox: VecDeque<super::Act>,
     up: bool,
-    /// Counts the sidecar's starts: answers to an earlier process reach nobody.
-    process: u32,
     pub(super) claims: Vec<Claim>,
     /// The pod ends once all is given back.
     ending: bool,
@@ -43,6 +41,10 @@ pub(super) struct Claim {
     saved: Option<Saved>,
     /// The wake-up that counts.
     wake: u64,
+    /// Which machine this is: what was meant for an earlier one reaches nobody.
+    life: u64,
+    /// The request whose answer is awaited.
+    awaits: Option<MsgNo>,
     told: Option<Told>,
     /// What becomes of it once it was given back; `None`: it was not.
     given_back: Option<Then>,
@@ -101,7 +103,6 @@ impl World {
             asleep_since: None,
             inbox: VecDeque::new(),
             up: true,
-            process: 1,
             claims: Vec::new(),
             ending: false,
         };
@@ -141,6 +142,8 @@ impl World {
             max_grace,
         });
         let now = self.now;
+        self.planned += 1;
+        let life = self.planned;
         let Some(copy) = self.copies.get_mut(&no) else {
             return;
         };
@@ -152,6 +155,8 @@ impl World {
             saved: Some(machine.saved().clone()),
             machine: Some(machine),
             wake: 0,
+            life,
+            awaits: None,
             told: None,
             given_back: None,
         };
@@ -336,17 +341,23 @@ impl World {
         let Some(copy) = self.copies.get(&no) else {
             return;
         };
-        let (holder, process) = (copy.holder, copy.process);
+        let holder = copy.holder;
+        let Some(life) = copy.claims.get(i).map(|c| c.life) else {
+            return;
+        };
         let packet = super::server::Packet {
             msg,
             copy: no,
             holder,
             claim: i,
-            process,
+            life,
             tag,
             request,
             what,
         };
+        if let Some(c) = self.copies.get_mut(&no).and_then(|c| c.claims.get_mut(i)) {
+            c.awaits = Some(msg);
+        }
         for t in self.net.ways(self.now, no, true) {
             let packet = packet.clone();
             self.at(t, move |w| w.arrives(packet));
@@ -360,7 +371,7 @@ impl World {
             w.hears(
                 no,
                 i,
-                process,
+                life,
                 tag,
                 Answer::NoContact("no answer in time".into()),
                 None,
@@ -373,7 +384,7 @@ impl World {
         &mut self,
         no: CopyNo,
         i: usize,
-        process: u32,
+        life: u64,
         tag: Tag,
         answer: Answer,
         reply: Option<(crate::history::MsgNo, Reply)>,
@@ -382,16 +393,20 @@ impl World {
         let Some(copy) = self.copies.get_mut(&no) else {
             return;
         };
-        if !copy.up || copy.process != process {
+        if !copy.up || copy.claims.get(i).is_none_or(|c| c.life != life) {
             return;
         }
         if copy.asleep_since.is_some() {
             copy.inbox.push_back(Box::new(move |w| {
-                w.hears(no, i, process, tag, answer, reply);
+                w.hears(no, i, life, tag, answer, reply);
             }));
             return;
         }
-        if let Some((msg, reply)) = reply {
+        let awaited = copy.claims.get_mut(i).map(|c| &mut c.awaits);
+        let awaited =
+            awaited.and_then(|a| a.take_if(|m| reply.as_ref().is_none_or(|(r, _)| r == m)));
+        // An answer that nobody awaits goes to the machine all the same: it must not matter.
+        if let Some((msg, reply)) = reply.filter(|_| awaited.is_some()) {
             self.state(Fact::Heard {
                 copy: no,
                 claim: claim_no(i),
@@ -463,7 +478,6 @@ impl World {
             return;
         };
         copy.up = false;
-        copy.process += 1;
         for c in &mut copy.claims {
             c.machine = None;
         }
@@ -488,6 +502,8 @@ impl World {
         };
         let clock = copy.read(now);
         for c in &mut copy.claims {
+            self.planned += 1;
+            (c.life, c.awaits) = (self.planned, None);
             let saved = c.saved.clone();
             c.machine = saved.map(|s| Holder::restore(c.spec.clone(), s, clock));
         }
@@ -616,6 +632,8 @@ impl World {
             return;
         };
         let clock = c.read(now);
+        self.planned += 1;
+        let life = self.planned;
         let claims: Vec<Claim> = c
             .claims
             .iter()
@@ -629,6 +647,8 @@ impl World {
                     machine: Some(Holder::restore(c.spec.clone(), saved.clone(), clock)),
                     saved: Some(saved),
                     wake: 0,
+                    life,
+                    awaits: None,
                     told: None,
                     given_back: None,
                 })
@@ -645,7 +665,6 @@ impl World {
             asleep_since: None,
             inbox: VecDeque::new(),
             up: true,
-            process: 1,
             claims,
             ending: false,
         };

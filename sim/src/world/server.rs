@@ -42,7 +42,7 @@ pub(super) struct Packet {
     pub(super) copy: CopyNo,
     pub(super) holder: HolderNo,
     pub(super) claim: usize,
-    pub(super) process: u32,
+    pub(super) life: u64,
     pub(super) tag: Tag,
     pub(super) request: Request,
     pub(super) what: Msg,
@@ -81,6 +81,8 @@ pub(super) struct Run {
     held_open: Vec<HeldOpen>,
     pub(super) ring: VecDeque<ledger::Event>,
     tick: u64,
+    /// What each lease drew when that was last told.
+    draws: HashMap<LeaseId, Vec<(usize, u32)>>,
     settling: bool,
     overlap: u64,
     papers: u64,
@@ -240,6 +242,7 @@ impl World {
             held_open: Vec::new(),
             ring: VecDeque::new(),
             tick: 0,
+            draws: HashMap::new(),
             overlap: 0,
             papers: 0,
         };
@@ -281,12 +284,12 @@ impl World {
     fn loses_connection(&mut self, p: &Packet) {
         let p = p.clone();
         for t in self.net.ways(self.now, p.copy, false) {
-            let (copy, claim, process, tag) = (p.copy, p.claim, p.process, p.tag);
+            let (copy, claim, life, tag) = (p.copy, p.claim, p.life, p.tag);
             self.at(t, move |w| {
                 w.hears(
                     copy,
                     claim,
-                    process,
+                    life,
                     tag,
                     Answer::NoContact("connection closed".into()),
                     None,
@@ -395,7 +398,12 @@ impl World {
                 run.held_open = stay;
                 wake.extend::<Vec<HeldOpen>>(go);
             }
-            let draws = run.ledger.draws(v.lease);
+            // Drained after the step: a lease may have been granted and ended in it.
+            let draws = match run.ledger.draws(v.lease) {
+                none if none.is_empty() => run.draws.get(&v.lease).cloned().unwrap_or_default(),
+                draws => draws,
+            };
+            run.draws.insert(v.lease, draws.clone());
             let fact = self.booked(&e, draws);
             if let Some(run) = self.server.run.as_mut() {
                 run.ring.push_back(e);
@@ -759,10 +767,10 @@ impl World {
             reply: reply.clone(),
         });
         for t in self.net.ways(self.now, p.copy, false) {
-            let (copy, claim, process, tag, msg) = (p.copy, p.claim, p.process, p.tag, p.msg);
+            let (copy, claim, life, tag, msg) = (p.copy, p.claim, p.life, p.tag, p.msg);
             let (answer, reply) = (answer.clone(), reply.clone());
             self.at(t, move |w| {
-                w.hears(copy, claim, process, tag, answer, Some((msg, reply)));
+                w.hears(copy, claim, life, tag, answer, Some((msg, reply)));
             });
         }
     }
