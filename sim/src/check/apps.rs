@@ -58,6 +58,8 @@ pub(super) struct App {
     pub(super) max_grace: Ms,
     /// What it was told last.
     pub(super) says: Option<Says>,
+    /// When that began.
+    pub(super) says_since: Ms,
     pub(super) lease: Option<LeaseNo>,
     pub(super) limit: Option<Ms>,
     pub(super) held_until: Option<Ms>,
@@ -95,6 +97,7 @@ impl App {
             start_optimistic: false,
             max_grace: 0,
             says: None,
+            says_since: 0,
             lease: None,
             limit: None,
             held_until: None,
@@ -231,7 +234,7 @@ impl Apps {
             app.gave_back = true;
             app.least = None;
             let (holder, secret) = (app.holder, app.secret);
-            let rightly = app.ended_by != Some("cloned");
+            let rightly = app.ended_by != Some("cloned") || app.says != Some(Says::Lost);
             self.given_back.insert((holder, claim, secret));
             for other in self.of.get(&holder).into_iter().flatten() {
                 if let Some(app) = self.claims.get_mut(&(*other, claim)) {
@@ -367,6 +370,18 @@ impl Apps {
         match self.sent.get(&msg).and_then(|s| s.received) {
             Some((r, t)) if r == run => t,
             _ => 0,
+        }
+    }
+
+    /// A sidecar crashes: what it was asked is forgotten; a refused claim begins anew.
+    pub(super) fn crash(&mut self, no: CopyNo, claim: ClaimNo) {
+        if let Some(app) = self.claims.get_mut(&(no, claim)) {
+            app.last_sent = None;
+            app.crashed = true;
+            if app.says == Some(Says::Refused) {
+                app.heard_waiting = false;
+                app.ended_by = None;
+            }
         }
     }
 

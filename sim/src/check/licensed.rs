@@ -95,7 +95,7 @@ pub(super) fn heard(
             copies::told(m, holder, "hears", seen)?;
             copies::none_left(m, holder, claim)
         }
-        Reply::Lease { .. } if sent.renewal => copies::renewed(m, no, claim, msg, seen),
+        Reply::Lease { .. } if sent.renewal && fresh => copies::renewed(m, no, claim, msg, seen),
         _ => Ok(()),
     }
 }
@@ -130,7 +130,8 @@ pub(super) fn tells(
     let before = app.says;
     let was_licensed = before.is_some_and(Says::licensed);
     let early = app.limit.is_some_and(|l| now + 3 < l);
-    if was_licensed && !says.licensed() && early && app.ended_by == Some("cloned") {
+    if was_licensed && !says.licensed() && early && !app.gave_back && app.ended_by == Some("cloned")
+    {
         copies::told(m, holder, "ends what it has by", seen)?;
     }
     let Some(app) = m.apps.claims.get_mut(&(no, claim)) else {
@@ -238,6 +239,9 @@ pub(super) fn tells(
             app.at_most(now, 4);
         }
         app.least = None;
+    }
+    if before != Some(says) {
+        app.says_since = now;
     }
     app.says = Some(says);
     app.lease = told.lease;

@@ -1,6 +1,7 @@
 //! Promise 10: after faults stop, within Q + 2D each claim is `Held` or waits behind a full pool.
 //!
 //! Judged when the history ends, if it ends late enough. Left out: claims given back (by any copy), told a lasting refusal, or begun in the last 2D;
+//! those of a copied holder of which another copy began the claim anew;
 //! and those granted in the last D, whose holder may not know yet. Waiting behind a full pool: it does not fit into what is free,
 //! or one before it in line that is alive does not.
 
@@ -46,6 +47,9 @@ fn judge(m: &Model, no: CopyNo, claim: ClaimNo, seen: &mut Seen) -> Result<(), B
     let Some(l) = m.leases.get(&lease) else {
         return Ok(());
     };
+    if l.secret != Some(app.secret) && m.apps.copied.contains_key(&app.holder) {
+        return Ok(());
+    }
     if m.stand(lease) == Stand::Seat {
         let may_not_know = !matches!(app.says, Some(Says::Grace | Says::Lost));
         if may_not_know && m.now <= l.maybe + d {
@@ -60,7 +64,8 @@ fn judge(m: &Model, no: CopyNo, claim: ClaimNo, seen: &mut Seen) -> Result<(), B
             ),
         );
     }
-    if !matches!(app.says, Some(Says::Waiting | Says::Contested)) {
+    let just_lost = app.says == Some(Says::Lost) && m.now <= app.says_since + d;
+    if !just_lost && !matches!(app.says, Some(Says::Waiting | Says::Contested)) {
         return broken(
             10,
             m.now,

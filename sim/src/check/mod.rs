@@ -231,6 +231,9 @@ impl Checker {
         revoke::step_end(m, &step, seen)?;
         restart::step_end(m, &step, seen)?;
         contested::step_end(m, &step, seen)?;
+        if let Some(misplaced) = step.misplaced {
+            return Err(misplaced);
+        }
         line::step_end(m, &step, seen)
     }
 
@@ -267,7 +270,9 @@ impl Checker {
                 if let Reply::Lease { lease, .. } = reply {
                     seats::answered(m, *lease)?;
                 }
-                line::answered(m, step, *msg, reply, seen)?;
+                // Why a place is wrong is seen better when the step is over.
+                let place = line::answered(m, step, *msg, reply, seen);
+                step.misplaced = step.misplaced.take().or(place.err());
                 if *reply == Reply::Problem("cloned")
                     && m.apps.newest(*msg)
                     && let Some(asks) = step.message().filter(|c| c.msg == *msg)
@@ -459,9 +464,8 @@ impl Checker {
         change(copy);
         let claims: Vec<ClaimNo> = copy.claims.clone();
         for claim in claims {
-            if crash && let Some(app) = m.apps.claims.get_mut(&(no, claim)) {
-                app.last_sent = None;
-                app.crashed = true;
+            if crash {
+                m.apps.crash(no, claim);
             }
             seats::recount(m, no, claim, &mut self.seen)?;
             let soon = m.now + 3;

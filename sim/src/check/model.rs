@@ -72,6 +72,7 @@ pub(super) struct Lease {
     pub(super) draws: Vec<(Index, u32)>,
     /// The licence's epoch when it was last booked as seated.
     pub(super) epoch: u64,
+    products: u64,
     /// The last run in which it was seated (0: never), and in which a seat of it ended.
     pub(super) seated_in: RunNo,
     pub(super) seat_ended_in: RunNo,
@@ -124,6 +125,7 @@ impl Lease {
             stand: Stand::Absent,
             draws: Vec::new(),
             epoch: 0,
+            products: 0,
             seated_in: RunNo(0),
             seat_ended_in: RunNo(0),
             taken_in: RunNo(0),
@@ -306,8 +308,8 @@ pub(super) struct Change {
     /// The last run before this change in which it had been seated, and in which a seat of it had ended.
     pub(super) seated_before: RunNo,
     pub(super) ended_before: RunNo,
-    /// The licence sells other pools or products than when it was seated last.
-    pub(super) other_licence: bool,
+    /// The licence sells other products than when it was seated last.
+    pub(super) other_products: bool,
     /// It draws something else than before.
     pub(super) redrawn: bool,
 }
@@ -327,6 +329,8 @@ pub(super) struct Step {
     pub(super) changes: Vec<Change>,
     pub(super) answers: Vec<(MsgNo, Reply)>,
     pub(super) settled: bool,
+    /// A place that was told and is wrong.
+    pub(super) misplaced: Option<Broken>,
 }
 
 impl Step {
@@ -356,6 +360,8 @@ pub(super) struct Model {
     pub(super) licence: Licence,
     /// Grows with each licence that sells other pools or products.
     pub(super) epoch: u64,
+    /// The same for products alone.
+    products: u64,
     pub(super) leases: HashMap<LeaseNo, Lease>,
     live: HashMap<HolderNo, Vec<(ClaimNo, LeaseNo)>>,
     pub(super) lines: Lines,
@@ -382,6 +388,7 @@ impl Default for Model {
                 max_contested: 0,
             },
             epoch: 0,
+            products: 0,
             leases: HashMap::new(),
             live: HashMap::new(),
             lines: Lines::default(),
@@ -516,6 +523,7 @@ impl Model {
     pub(super) fn adopt(&mut self, licence: Licence) {
         let same = licence.pools == self.licence.pools && licence.products == self.licence.products;
         self.epoch += u64::from(!same);
+        self.products += u64::from(licence.products != self.licence.products);
         let (long, short) = self.run.grace;
         self.run.grace = (long.max(licence.grace), short.min(licence.grace));
         self.run.max_contested = self.run.max_contested.max(licence.max_contested);
@@ -660,7 +668,7 @@ impl Model {
         };
         let old_draws = std::mem::take(&mut lease.draws);
         let (seated_before, ended_before) = (lease.seated_in, lease.seat_ended_in);
-        let other_licence = lease.epoch != self.epoch;
+        let other_products = lease.products != self.products;
         let old_key = lease.key.take();
         lease.run = run;
         lease.stand = is;
@@ -741,7 +749,12 @@ impl Model {
         }
         let mut redrawn = false;
         if let Book::Held { draws } | Book::Silent { draws } = book {
-            lease.draws = demand::tidy(draws);
+            // The watch may tell of a silence whose lease ends in the same step without what it draws.
+            lease.draws = if matches!(book, Book::Silent { .. }) && draws.is_empty() {
+                old_draws.clone()
+            } else {
+                demand::tidy(draws)
+            };
             redrawn = lease.draws != old_draws;
             for &(pool, seats) in &lease.draws {
                 if let Some(used) = self.run.used.get_mut(pool) {
@@ -755,6 +768,7 @@ impl Model {
             lease.seated_in = run;
             if was != Stand::Seat {
                 lease.epoch = self.epoch;
+                lease.products = self.products;
                 lease.sure = lease.sure.max(lease.alive);
                 lease.maybe = self.now;
                 if taken_in {
@@ -796,7 +810,7 @@ impl Model {
             taken_in,
             seated_before,
             ended_before,
-            other_licence,
+            other_products,
             redrawn,
         }
     }
@@ -890,7 +904,12 @@ impl Model {
                         l.maybe = self.now;
                         l.asked = self.now;
                         l.claimed = self.now;
-                        l.runs_until = self.now + runs_for;
+                        let runs_until = self.now + runs_for;
+                        l.runs_until = if sent >= l.claim_sent {
+                            runs_until
+                        } else {
+                            runs_until.max(l.runs_until)
+                        };
                         if !problem {
                             l.alive = self.now;
                             l.open = step.reply().is_none();

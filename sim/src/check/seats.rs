@@ -193,7 +193,7 @@ fn part_of_a_claim(m: &Model, step: &Step, change: &Change, seen: &mut Seen) -> 
     if change.is != Stand::Seat {
         return Ok(());
     }
-    let (first, same) = (change.was != Stand::Seat, !change.other_licence);
+    let (first, same) = (change.was != Stand::Seat, !change.other_products);
     if first && (same || !change.taken_in) {
         seen.whole_claims += 1;
         seen.many_seats += u64::from(lease.items.len() > 1 || lease.items.iter().any(|i| i.1 > 1));
