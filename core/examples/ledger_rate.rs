@@ -56,6 +56,7 @@ fn rate(n: u32) -> (f64, f64, f64) {
             runs_for: None,
             counter: None,
             others: vec![],
+            heard: None,
             ticket: None,
             held: None,
             priority: 0,

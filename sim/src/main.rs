@@ -125,7 +125,7 @@ fn run(seeds: std::ops::Range<u64>, steps: u64, threads: usize) -> anyhow::Resul
         println!("seed {seed}: {b}");
         println!("  see it: make sim SEED={seed} STEPS={steps}");
     }
-    let missing = if standard {
+    let missing = if standard && s.broken.is_empty() {
         s.coverage.missing(PAIRS)
     } else {
         Vec::new()

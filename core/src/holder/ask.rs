@@ -115,6 +115,7 @@ impl Holder {
             licensed_for,
             counter: Some(self.s.counter),
             others: Vec::new(),
+            heard: self.s.heard,
             items: self.s.items.clone(),
             secret_hash: self.s.secret.hash(),
             request_id: random.request_id(),

@@ -92,6 +92,7 @@ impl Holder {
 
     fn granted(&mut self, sent: BootTime, g: Grant, now: BootTime, fraction: f64) {
         self.s.holder = Some(g.holder);
+        self.s.heard = Some(g.instance);
         // A grant may begin the counter anew at the server; ours never goes back.
         let t = Terms {
             lease: g.lease,
@@ -158,6 +159,7 @@ impl Holder {
             }
         }
         self.s.answered = true;
+        self.s.heard = Some(w.instance);
         self.s.lease = Some(w.lease);
         self.s.holder = Some(w.holder);
         self.s.ticket = Some(w.ticket);

@@ -19,7 +19,7 @@ mod tests;
 
 use crate::license::{Bundle, TicketBundle};
 use crate::mutant::{self, Mutant};
-use crate::names::{ClaimName, LeaseId, RequestId};
+use crate::names::{ClaimName, InstanceId, LeaseId, RequestId};
 use crate::request::Item;
 use crate::secret::{Secret, SecretHash};
 use crate::time::{BootTime, DEFAULT_GRACE, DEFAULT_LEASE, DEFAULT_MAX_CONTESTED, millis};
@@ -172,6 +172,9 @@ pub struct Saved {
     #[serde(with = "millis")]
     max_contested: Duration,
     optimistic_start: OptimisticStart,
+    /// The run of the server that answered last.
+    #[serde(default)]
+    heard: Option<InstanceId>,
     /// It was `Held` since it last was not licensed.
     was_held: bool,
     /// The server has answered this claim: to start without it is out of the question from then on, also after a crash.
@@ -247,6 +250,7 @@ impl Holder {
             lease_for: DEFAULT_LEASE,
             max_contested: DEFAULT_MAX_CONTESTED,
             optimistic_start: OptimisticStart::Allow,
+            heard: None,
             was_held: false,
             answered: false,
             barred: None,

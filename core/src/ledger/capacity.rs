@@ -335,7 +335,8 @@ impl Capacity {
         all.into_iter().filter_map(show).collect()
     }
 
-    /// As [`plan`](Self::plan), out of the same pools as before; if that cannot be, out of any.
+    /// As [`plan`](Self::plan), out of the same pools as before: the others' seats may be held by leases that have not
+    /// come back yet. Only where the licence does not let the products draw so any more, out of any.
     pub(super) fn plan_as_before(
         &self,
         items: &[Item],
@@ -343,16 +344,20 @@ impl Capacity {
         before: &[TokenDraw],
     ) -> Option<Plan> {
         let free = self.free();
-        let had = |name: &PoolName| {
-            let of_it = before.iter().filter(|d| d.pool == *name);
+        let had = |p: &PoolUse| {
+            let of_it = before.iter().filter(|d| d.pool == p.name);
             of_it.fold(0u32, |sum, d| sum.saturating_add(d.seats))
         };
-        let pools = self.pools.iter().zip(&free);
-        let same: Vec<u32> = pools.map(|(p, free)| had(&p.name).min(*free)).collect();
-        let as_before = (!before.is_empty())
-            .then(|| self.plan(items, holder, &same))
-            .flatten();
-        as_before.or_else(|| self.plan(items, holder, &free))
+        let had: Vec<u32> = self.pools.iter().map(had).collect();
+        if before.is_empty() || self.plan(items, holder, &had).is_none() {
+            return self.plan(items, holder, &free);
+        }
+        let same: Vec<u32> = had
+            .iter()
+            .zip(&free)
+            .map(|(had, free)| *had.min(free))
+            .collect();
+        self.plan(items, holder, &same)
     }
 
     /// What a lease has of each pool; seats that several claims count as one are the first claim's.

@@ -5,7 +5,7 @@ use super::line::{Class, OWN, Rank};
 use super::{Claimed, Ledger};
 use crate::license::{LeaseToken, Ticket};
 use crate::mutant::{self, Mutant};
-use crate::names::{ClaimName, LeaseId};
+use crate::names::{ClaimName, InstanceId, LeaseId};
 use crate::request::{Item, MAX_ITEMS};
 use crate::secret::SecretHash;
 use crate::time::BootTime;
@@ -37,6 +37,8 @@ pub struct Claim {
     pub counter: Option<u64>,
     /// The holder's other claims: while the server settles, the holder is in once each of them is.
     pub others: Vec<ClaimName>,
+    /// The run of the server that the holder has heard from last about this claim.
+    pub heard: Option<InstanceId>,
     /// A verified place in line.
     pub ticket: Option<Ticket>,
     /// A verified earlier lease.
@@ -104,16 +106,28 @@ impl Ledger {
         }
     }
 
-    /// The roster names holders, and a lease counts by its claim: with one claim in, another's lease could still be out.
+    /// What a claim shows of where its holder stands. A lease taken in is the one it had. One that has heard from this run
+    /// goes by what this run said. One that is refused and does not run has nothing. Any other may be a duplicate from
+    /// long ago, and its holder be `Held` by an earlier run.
+    ///
     /// Several clients outside Kubernetes may be one holder, and none knows the others' claims: only time ends their part.
     fn shows_itself(&mut self, c: &Claim) {
         if let Holder::External { .. } = c.holder {
             return;
         }
         let key = c.holder.key();
-        let is_in = |name| self.find(&key, name).is_some_and(|id| !self.is_refused(id));
-        if is_in(&c.name) && c.others.iter().all(is_in) {
-            self.settling.seen(&key);
+        let state = self
+            .find(&key, &c.name)
+            .and_then(|id| self.entries.get(&id))
+            .map(|e| &e.state);
+        let shows = match state {
+            Some(State::Held { .. }) => true,
+            Some(State::Line { .. }) => c.heard == Some(self.settings.instance),
+            Some(State::Refused(_)) => c.standing == Standing::Seeking,
+            None => false,
+        };
+        if shows {
+            self.settling.shown(&key, &c.name, &c.others);
         }
     }
 
@@ -425,6 +439,7 @@ impl Ledger {
             runs_for: None,
             counter: None,
             others: Vec::new(),
+            heard: None,
             ticket: None,
             held: None,
             priority: 0,

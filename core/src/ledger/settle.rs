@@ -7,6 +7,7 @@
 use super::Ledger;
 use crate::license::Reclaim;
 use crate::mutant::{self, Mutant};
+use crate::names::ClaimName;
 use crate::time::{BootTime, margin, settling};
 use crate::wire::HolderKey;
 use std::collections::HashSet;
@@ -36,6 +37,8 @@ pub struct Settling {
     missing: Option<HashSet<HolderKey>>,
     /// Who has shown itself, or is gone.
     seen: HashSet<HolderKey>,
+    /// Claims that have shown themselves.
+    shown: HashSet<(HolderKey, ClaimName)>,
 }
 
 impl Settling {
@@ -54,6 +57,7 @@ impl Settling {
             now,
             missing: None,
             seen: HashSet::new(),
+            shown: HashSet::new(),
         }
     }
 
@@ -67,6 +71,21 @@ impl Settling {
 
     pub(super) fn restores_places(&self) -> bool {
         self.now < self.places_until
+    }
+
+    /// A claim has shown itself; its holder has once all its other claims have, too. The roster names holders, and a lease
+    /// counts by its claim: with one claim in, another's lease could still be out.
+    pub(super) fn shown(&mut self, h: &HolderKey, claim: &ClaimName, others: &[ClaimName]) {
+        if self.until.is_none() {
+            return;
+        }
+        self.shown.insert((h.clone(), claim.clone()));
+        if others
+            .iter()
+            .all(|o| self.shown.contains(&(h.clone(), o.clone())))
+        {
+            self.seen(h);
+        }
     }
 
     /// A holder has shown itself.
@@ -135,6 +154,7 @@ impl Ledger {
         }
         self.settling.until = None;
         self.settling.seen = HashSet::new();
+        self.settling.shown = HashSet::new();
         true
     }
 }

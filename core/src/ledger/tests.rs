@@ -105,6 +105,7 @@ fn claim(n: u8, what: &str) -> Claim {
         runs_for: None,
         counter: None,
         others: vec![],
+        heard: None,
         ticket: None,
         held: None,
         priority: 0,
@@ -668,7 +669,9 @@ fn settling_ends_with_q_or_with_the_roster() {
     assert_eq!(l.gauges().held, 1);
 
     let mut l = second_run(q);
-    place(l.claim(claim(9, "render"), at(2001)));
+    let mut nine = claim(9, "render");
+    nine.heard = Some(InstanceId::from_bytes([2; 16]));
+    place(l.claim(nine, at(2001)));
     granted(l.claim(comes_back(1, &held[0]), at(2002)));
     l.expected(&[pod(1).key(), pod(2).key(), pod(9).key()], at(2003));
     assert_eq!(l.settling_state().missing(), Some(1));
@@ -1105,7 +1108,10 @@ fn a_holder_of_two_claims_is_in_when_both_are() {
     two.name = other;
     two.new_id = LeaseId::from_bytes([77; 16]);
     two.others = vec![ClaimName::pod()];
-    granted(l.claim(two, at(2003)));
+    place(l.claim(two.clone(), at(2003)));
+    assert!(l.settling(), "that may have been a duplicate from long ago");
+    two.heard = Some(InstanceId::from_bytes([2; 16]));
+    granted(l.claim(two, at(2004)));
     assert!(!l.settling());
 }
 

@@ -45,6 +45,9 @@ pub struct ClaimRequest {
     /// gives seats to others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<ClaimName>,
+    /// The run of the server whose answer to this claim came last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heard: Option<InstanceId>,
     /// The place in line an earlier answer gave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<TicketBundle>,

@@ -30,7 +30,7 @@ pub(super) async fn put(
     name: ClaimName,
     asked: Asked,
 ) -> Result<Response<Body>, Problem> {
-    let wait = prefer_wait(&asked.headers);
+    let mut wait = prefer_wait(&asked.headers);
     let (peer, headers) = (asked.peer.clone(), asked.headers.clone());
     let body: ClaimRequest = asked.json(BODY).await?;
     let Proven {
@@ -44,6 +44,10 @@ pub(super) async fn put(
             .act(|l, now| l.refuse(&holder, &name, &body.items, random::lease_id(), why, now));
         return Err(p);
     }
+    // Who comes back to a run that settles is answered at once: once it has heard from this run it is in.
+    if app.engine.ask(|l, _| l.settling()) && body.heard != Some(app.chain.instance) {
+        wait = None;
+    }
     let claim = Claim {
         holder,
         name,
@@ -54,6 +58,7 @@ pub(super) async fn put(
         runs_for: body.licensed_for,
         counter: body.counter,
         others: body.others,
+        heard: body.heard,
         ticket,
         held,
         // From policy by identity alone, and there is none yet: whatever the body says has no effect.

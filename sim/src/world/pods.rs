@@ -3,7 +3,7 @@
 use super::{Dice, World, lease_no};
 use crate::clock::Clock;
 use crate::history::{
-    ClaimNo, CopyNo, Fact, HolderNo, Items, LeaseNo, Ms, Msg, MsgNo, Reply, Says, SecretNo,
+    ClaimNo, CopyNo, Fact, HolderNo, Items, LeaseNo, Ms, Msg, Reply, Says, SecretNo,
 };
 use crate::plan::Pod;
 use mooring_core::holder::{Answer, Holder, Request, Saved, Spec, Start, Step, Tag};
@@ -44,7 +44,7 @@ pub(super) struct Claim {
     /// Which machine this is: what was meant for an earlier one reaches nobody.
     life: u64,
     /// The request whose answer is awaited.
-    awaits: Option<MsgNo>,
+    awaits: Option<Tag>,
     told: Option<Told>,
     /// What becomes of it once it was given back; `None`: it was not.
     given_back: Option<Then>,
@@ -356,7 +356,7 @@ impl World {
             what,
         };
         if let Some(c) = self.copies.get_mut(&no).and_then(|c| c.claims.get_mut(i)) {
-            c.awaits = Some(msg);
+            c.awaits = Some(tag);
         }
         for t in self.net.ways(self.now, no, true) {
             let packet = packet.clone();
@@ -402,9 +402,8 @@ impl World {
             }));
             return;
         }
-        let awaited = copy.claims.get_mut(i).map(|c| &mut c.awaits);
-        let awaited =
-            awaited.and_then(|a| a.take_if(|m| reply.as_ref().is_none_or(|(r, _)| r == m)));
+        let awaits = copy.claims.get_mut(i).map(|c| &mut c.awaits);
+        let awaited = awaits.and_then(|a| a.take_if(|t| *t == tag));
         // An answer that nobody awaits goes to the machine all the same: it must not matter.
         if let Some((msg, reply)) = reply.filter(|_| awaited.is_some()) {
             self.state(Fact::Heard {

@@ -637,15 +637,22 @@ impl World {
             runs_for: body.licensed_for,
             counter: body.counter,
             others: body.others.clone(),
+            heard: body.heard,
             ticket,
             held,
             priority: self.priority(p.holder),
         };
+        let settles = self
+            .server
+            .run
+            .as_ref()
+            .is_some_and(|r| r.ledger.settling());
+        let comes_back = settles && body.heard != Some(self.instance());
         match self.with_ledger(|l, now| l.claim(claim, now)) {
             None => {}
             Some(Err(e)) => self.refuses(p, e),
             Some(Ok(Claimed::Granted(g))) => self.grants(p, g),
-            Some(Ok(Claimed::Waiting(place))) => match wait {
+            Some(Ok(Claimed::Waiting(place))) => match wait.filter(|_| !comes_back) {
                 Some(wait) => self.holds_open(p, place.lease, wait),
                 None => self.waits(p, place),
             },

@@ -82,6 +82,7 @@ impl TestClaim {
             licensed_for: None,
             counter: None,
             others: vec![],
+            heard: None,
             items: self.items.clone(),
             secret_hash: self.secret.hash(),
             request_id: random::request_id(),

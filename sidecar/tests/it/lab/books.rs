@@ -282,6 +282,7 @@ impl Run {
             runs_for: body.licensed_for,
             counter: body.counter,
             others: body.others.clone(),
+            heard: body.heard,
             ticket,
             held,
             priority: 0,
