@@ -14,7 +14,7 @@
 //! | `secrets` | 11: nothing without the secret |
 //! | `revoke` | 12: revoked holders |
 //! | `watch` | 13: the watch |
-//! | `model`, `apps`, `demand` | what is known: the server's books, holders, what claims draw |
+//! | `model`: `lease`, `run`, `step`, `books`, `apps`, `demand` | what is known: leases, the server's run, steps and books, holders, what claims draw |
 //!
 //! A step of the server (a message, a word of the operator, or time) is judged when it is over: when a fact comes that is neither
 //! a change of the books nor an answer, or time goes on. Each fact costs what it concerns: looks by key, bisection of a
@@ -23,10 +23,12 @@
 //! Where the design leaves something open, the file's head says which reading is taken.
 
 mod apps;
+mod books;
 mod contested;
 mod copies;
 mod demand;
 mod freeing;
+mod lease;
 mod licensed;
 mod line;
 mod liveness;
@@ -34,8 +36,11 @@ mod model;
 mod repeat;
 mod restart;
 mod revoke;
+mod run;
 mod seats;
 mod secrets;
+mod seen;
+mod step;
 #[cfg(test)]
 mod story;
 mod watch;
@@ -44,110 +49,9 @@ use std::cmp::Reverse;
 
 use apps::App;
 use model::{Cause, Model, Step};
+pub use seen::Seen;
 
 use crate::history::{At, Broken, ClaimNo, CopyNo, Fact, Ms, Reply};
-
-/// Declares the counters, so that they can be listed by name.
-macro_rules! seen {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// How often each promise's condition was really put to the test.
-        #[derive(Clone, Debug, Default, PartialEq, Eq)]
-        pub struct Seen { $($(#[$doc])* pub $name: u64,)* }
-
-        impl Seen {
-            /// Each counter with its name.
-            pub fn each(&self) -> Vec<(&'static str, u64)> {
-                vec![$((stringify!($name), self.$name),)*]
-            }
-
-            /// Adds what another checker saw.
-            pub fn add(&mut self, other: &Self) {
-                $(self.$name += other.$name;)*
-            }
-        }
-    };
-}
-
-seen! {
-    /// 1: an application began to be `Held`, counted by pool.
-    held,
-    /// 1: after it, holders held every seat that was there.
-    held_all_seats,
-    /// 2: a lease was given back.
-    released,
-    /// 2: a lease ended because its pod was gone.
-    gone,
-    /// 2: silence freed a seat.
-    expired,
-    /// 2: the same under `Confirmed`.
-    expired_confirmed,
-    /// 3: a lease of an earlier run was taken in.
-    taken_in,
-    /// 3: its holder was `Held` at that moment.
-    stayed_held,
-    /// 3, 7: a holder came with a lease too late.
-    came_too_late,
-    /// 3: a claim came back to a new run with its ticket.
-    came_with_ticket,
-    /// 3: a claim that fits was told to wait because the server settles.
-    held_back_settling,
-    /// 4: an application was in its grace.
-    in_grace,
-    /// 4: a limit was reached.
-    ran_out,
-    /// 4: a start with no server in reach.
-    optimistic_starts,
-    /// 4: told licensed for the first time after a crash of the sidecar.
-    told_after_crash,
-    /// 5: a grant out of the line.
-    granted_from_line,
-    /// 5: a grant while a worse-ranked claim waited for the same pool.
-    granted_before_others,
-    /// 5: the head of the line waited for seats.
-    head_waits_for_seats,
-    /// 5, 6: a place was told.
-    places,
-    /// 6: a claim in the books was asked for again.
-    repeated,
-    /// 6: by a message that was received before.
-    repeated_by_network,
-    /// 6: a release of another lease than the claim's newest.
-    late_releases,
-    /// 7: a licensed holder heard that it waits.
-    contested_contacts,
-    /// 7: and had started with no server in reach.
-    contested_optimistic,
-    /// 7: a running claim was booked as contested; started with no server in reach.
-    contested_booked,
-    /// 7: and had started with no server in reach.
-    optimistic_booked,
-    /// 7: the gauge was read.
-    gauge_read,
-    /// 7: when it could not be zero.
-    gauge_not_zero,
-    /// 8: `cloned` was told.
-    cloned,
-    /// 8: a renewal was answered while several copies lived.
-    renewals_of_copies,
-    /// 10: claims judged at the end.
-    judged_at_end,
-    /// 10: and that wait.
-    waits_at_end,
-    /// 11: a request with a wrong secret.
-    wrong_secrets,
-    /// 12: a revoked holder made contact.
-    contacts_of_revoked,
-    /// 12: a licensed application's copy heard that it is revoked.
-    heard_revoked,
-    /// 13: the follower compared.
-    followed,
-    /// 13: it had to list anew.
-    listed_anew,
-    /// 14: claims granted.
-    whole_claims,
-    /// 14: of more than one seat.
-    many_seats,
-}
 
 /// The checker.
 #[derive(Debug, Default)]

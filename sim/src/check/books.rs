@@ -1,0 +1,422 @@
+//! The server's books as they change, from what it says of them: leases, seats, the line. No promise is judged here.
+
+use std::cmp::Reverse;
+use std::collections::HashSet;
+
+use super::demand;
+use super::lease::{Lease, Stand};
+use super::line::Key;
+use super::model::{Model, of};
+use super::run::Run;
+use super::step::{Cause, Change, Message, Step};
+use crate::history::{
+    Book, ClaimNo, HolderNo, Items, LeaseNo, Licence, Ms, Msg, MsgNo, Reclaim, Reply, RunNo,
+};
+
+impl Model {
+    pub(super) fn started(
+        &mut self,
+        no: RunNo,
+        lease_for: Ms,
+        longest_before: Ms,
+        reclaim: Reclaim,
+        licence: Licence,
+    ) {
+        self.run = Run {
+            no,
+            up: true,
+            started: self.now,
+            thawed: self.now,
+            // The anchor outlives the server.
+            anchor_lost: self.run.anchor_lost,
+            lease_for,
+            longest_before,
+            reclaim,
+            settled: longest_before == 0,
+            grace: (licence.grace, licence.grace),
+            max_contested: licence.max_contested,
+            ..Run::default()
+        };
+        self.adopt(licence);
+    }
+
+    pub(super) fn crashed(&mut self) {
+        for pool in 0..self.granted_of.len() {
+            let allowed = self.allowed(pool);
+            if let Some(c) = self.carried.get_mut(pool) {
+                *c = allowed;
+            }
+        }
+        // Who was in line comes back with its ticket. Who had not come back yet keeps that right if this run was short.
+        let short = self.run.before_q(self.now);
+        let waiting: HashSet<LeaseNo> = self.lines.all().iter().map(|k| k.lease).collect();
+        for (no, lease) in &mut self.leases {
+            let known = lease.run == self.run.no;
+            lease.in_line_at_crash =
+                waiting.contains(no) && !lease.fuzzy || short && !known && lease.in_line_at_crash;
+            lease.key = None;
+            lease.open = false;
+        }
+        self.live.clear();
+        self.lines.clear();
+        self.contested.clear();
+        self.due.clear();
+        self.run.up = false;
+        self.run.no = RunNo(self.run.no.0.saturating_add(1));
+    }
+
+    /// Another licence is in force.
+    pub(super) fn adopt(&mut self, licence: Licence) {
+        let same = licence.pools == self.licence.pools && licence.products == self.licence.products;
+        self.epoch += u64::from(!same);
+        self.products += u64::from(licence.products != self.licence.products);
+        let (long, short) = self.run.grace;
+        self.run.grace = (long.max(licence.grace), short.min(licence.grace));
+        self.run.max_contested = self.run.max_contested.max(licence.max_contested);
+        self.licence = licence;
+        let pools = self.licence.pools.len();
+        for list in [
+            &mut self.granted_of,
+            &mut self.carried,
+            &mut self.running,
+            &mut self.run.used,
+        ] {
+            if list.len() < pools {
+                list.resize(pools, 0);
+            }
+        }
+        self.run.full_once.resize(pools, false);
+        self.run.granted.resize(pools, false);
+        self.note_full();
+        let keys: Vec<Key> = self.lines.all().to_vec();
+        self.lines.clear();
+        for key in keys {
+            if let Some(lease) = self.leases.get_mut(&key.lease) {
+                lease.pools = demand::pools(&self.licence, &lease.items);
+                self.lines.insert(key, &lease.pools, lease.fuzzy);
+            }
+        }
+        self.lines.touch_all(pools);
+    }
+
+    /// Notes the pools that leases taken in have filled.
+    fn note_full(&mut self) {
+        for pool in 0..self.licence.pools.len() {
+            let earlier = self.run.granted.get(pool) == Some(&false);
+            if earlier
+                && of(&self.run.used, pool) >= self.cap(pool)
+                && let Some(full) = self.run.full_once.get_mut(pool)
+            {
+                *full = true;
+            }
+        }
+    }
+
+    /// A claim's state in the books changes.
+    pub(super) fn booked(
+        &mut self,
+        cause: &Cause,
+        no: LeaseNo,
+        (holder, claim): (HolderNo, ClaimNo),
+        items: &Items,
+        priority: i32,
+        book: &Book,
+    ) -> Change {
+        let run = self.run.no;
+        let message = match cause {
+            Cause::Message(m) if m.holder == holder && m.claim == claim => Some(m),
+            _ => None,
+        };
+        let proof = message.is_some_and(|m| self.proves_held(m));
+        let (secret, shown, ticket) = match message.map(|m| &m.what) {
+            Some(Msg::Claim {
+                secret,
+                held,
+                ticket,
+                ..
+            }) => (Some(*secret), *held == Some(no), *ticket == Some(no)),
+            _ => (None, false, false),
+        };
+        let restorable = ticket && self.now <= self.run.started + self.run.settling();
+        let lease = self
+            .leases
+            .entry(no)
+            .or_insert_with(|| Lease::new(holder, claim));
+        let was = lease.stand(run);
+        let is = match book {
+            Book::Waiting => Stand::Line { contested: false },
+            Book::Contested => Stand::Line { contested: true },
+            Book::Held { .. } | Book::Silent { .. } => Stand::Seat,
+            Book::Refused => Stand::Refused,
+            Book::Ended(why) => Stand::Ended(why),
+        };
+        let old_draws = std::mem::take(&mut lease.draws);
+        let (seated_before, ended_before) = (lease.seated_in, lease.seat_ended_in);
+        let other_products = lease.products != self.products;
+        let old_key = lease.key.take();
+        lease.run = run;
+        lease.stand = is;
+        lease.secret = lease.secret.or(secret);
+        lease.priority = priority;
+        if !was.live() {
+            lease.told_for = 0;
+            lease.told_run = 0;
+            lease.counter = 0;
+            lease.open = false;
+            lease.alive = self.now;
+            lease.asked = self.now;
+            lease.sure = self.now;
+            lease.maybe = self.now;
+        }
+        lease.items.clone_from(items);
+        let taken_in = shown && is == Stand::Seat && !was.live() && lease.seated_in != RunNo(0);
+
+        // Its place in line.
+        let rank_class = match (is, old_key) {
+            (Stand::Line { contested: true }, _) if proof => 0,
+            (Stand::Line { contested: true }, Some(key)) => key.class,
+            // A ticket gives back the rank that it was written for.
+            (Stand::Line { contested: true }, None) if restorable && lease.in_line_at_crash => {
+                lease.class
+            }
+            (Stand::Line { .. }, _) => 1,
+            (_, Some(key)) => key.class,
+            _ => u8::from(!proof),
+        };
+        if is.in_line() && !was.in_line() {
+            let restored = lease.in_line_at_crash && was == Stand::Absent && restorable;
+            if !restored || lease.arrival.is_none() {
+                lease.fuzzy = lease.arrival.is_some();
+                self.arrivals += 1;
+                lease.arrival = Some(self.arrivals);
+            }
+            lease.in_line_at_crash = false;
+        }
+        let rank = Key {
+            class: rank_class,
+            rank: -i64::from(priority),
+            arrival: if is.in_line() || was.in_line() {
+                lease.arrival.unwrap_or(u64::MAX)
+            } else {
+                u64::MAX
+            },
+            lease: no,
+        };
+        lease.class = rank_class;
+        if let Some(key) = old_key {
+            self.lines.remove(key, &lease.pools, lease.fuzzy);
+        }
+        if is.in_line() {
+            if !was.in_line() || lease.pools.is_empty() {
+                lease.pools = demand::pools(&self.licence, &lease.items);
+            }
+            lease.key = Some(rank);
+            self.lines.insert(rank, &lease.pools, lease.fuzzy);
+        }
+        if is == (Stand::Line { contested: true }) {
+            if was != is {
+                lease.contested_at = self.now;
+            }
+            self.contested.insert(no);
+        } else {
+            self.contested.remove(&no);
+        }
+
+        // Its seats.
+        if was == Stand::Seat {
+            for &(pool, seats) in &old_draws {
+                if let Some(used) = self.run.used.get_mut(pool) {
+                    *used = used.saturating_sub(u64::from(seats));
+                }
+                self.lines.touch(pool);
+            }
+        }
+        let mut redrawn = false;
+        if let Book::Held { draws } | Book::Silent { draws } = book {
+            // The watch may tell of a silence whose lease ends in the same step without what it draws.
+            lease.draws = if matches!(book, Book::Silent { .. }) && draws.is_empty() {
+                old_draws.clone()
+            } else {
+                demand::tidy(draws)
+            };
+            redrawn = lease.draws != old_draws;
+            for &(pool, seats) in &lease.draws {
+                if let Some(used) = self.run.used.get_mut(pool) {
+                    *used += u64::from(seats);
+                }
+            }
+        } else {
+            lease.draws = old_draws;
+        }
+        if is == Stand::Seat {
+            lease.seated_in = run;
+            if was != Stand::Seat {
+                lease.epoch = self.epoch;
+                lease.products = self.products;
+                lease.sure = lease.sure.max(lease.alive);
+                lease.maybe = self.now;
+                if taken_in {
+                    lease.taken_in = run;
+                }
+            }
+        } else if was == Stand::Seat {
+            lease.seat_ended_in = run;
+        }
+        if is == Stand::Seat && was != Stand::Seat {
+            let at = self.leases.get(&no).map_or(0, |l| self.latest_end(l));
+            self.due.push(Reverse((at, no)));
+        }
+
+        // Who is there.
+        let mine = self.live.entry(holder).or_default();
+        if is.live() {
+            if !mine.contains(&(claim, no)) {
+                mine.push((claim, no));
+            }
+        } else {
+            mine.retain(|m| *m != (claim, no));
+        }
+        self.run.seen.insert(holder);
+        if is == Stand::Seat && was != Stand::Seat {
+            let draws = self.leases.get(&no).map_or(&[][..], |l| &l.draws);
+            for &(pool, _) in draws.iter().filter(|_| !taken_in) {
+                if let Some(granted) = self.run.granted.get_mut(pool) {
+                    *granted = true;
+                }
+            }
+            self.note_full();
+        }
+        Change {
+            lease: no,
+            was,
+            is,
+            rank: Some(rank),
+            taken_in,
+            seated_before,
+            ended_before,
+            other_products,
+            redrawn,
+        }
+    }
+
+    /// The server takes a message in.
+    pub(super) fn received(
+        &mut self,
+        msg: MsgNo,
+        holder: HolderNo,
+        claim: ClaimNo,
+        what: &Msg,
+    ) -> Message {
+        let before = self.live(holder, claim).next();
+        let mut stale = false;
+        if let Msg::Renew {
+            lease,
+            secret,
+            counter,
+            ..
+        } = what
+            && let Some(l) = self.leases.get_mut(lease)
+            && l.secret == Some(*secret)
+        {
+            stale = *counter < l.counter;
+            l.counter = l.counter.max(*counter);
+        }
+        let again = self.apps.received(msg, self.run.no, self.now);
+        Message {
+            msg,
+            holder,
+            claim,
+            what: what.clone(),
+            before: before.map(|l| (l, self.stand(l))),
+            stale,
+            again,
+        }
+    }
+
+    /// The server answers.
+    pub(super) fn answered(&mut self, step: &Step, msg: MsgNo, reply: &Reply) {
+        let (receipt, stale) = match step.message() {
+            Some(m) if m.msg == msg => (self.now, m.stale),
+            _ => (self.apps.receipt(msg, self.run.no), false),
+        };
+        match reply {
+            Reply::Lease {
+                lease,
+                lease_for,
+                run_for,
+            } => {
+                if let Some(l) = self.leases.get_mut(lease) {
+                    if !stale {
+                        l.sure = l.sure.max(receipt);
+                    }
+                    l.maybe = l.maybe.max(self.now);
+                    l.told_for = *lease_for;
+                    l.told_run = *run_for;
+                    l.answered = Some((self.now, *lease_for));
+                }
+            }
+            Reply::Waiting { lease, .. } => {
+                if let Some(l) = self.leases.get_mut(lease) {
+                    // Its connection was there until now.
+                    l.asked = self.now;
+                }
+                let most = self.licence.max_contested;
+                self.apps.told_contested(msg, most);
+            }
+            // It may have been lost while no server was there to see it.
+            Reply::Problem("anchor-lost") => self.run.anchor_lost = true,
+            Reply::Released | Reply::Problem(_) => {}
+        }
+    }
+
+    /// At the end of a step: what its message counts for.
+    pub(super) fn note_receipt(&mut self, step: &Step) {
+        let Some(message) = step.message() else {
+            return;
+        };
+        let problem = matches!(step.reply(), Some(Reply::Problem(_)));
+        match &message.what {
+            Msg::Claim { secret, items, .. } => {
+                let sent = self.apps.sent_at(message.msg);
+                let runs_for = self.apps.sent(message.msg).map_or(0, |s| s.runs_for);
+                let live: Vec<LeaseNo> = self.live(message.holder, message.claim).collect();
+                for no in live {
+                    let Some(l) = self.leases.get_mut(&no) else {
+                        continue;
+                    };
+                    if l.secret == Some(*secret) && l.items == *items {
+                        l.maybe = self.now;
+                        l.asked = self.now;
+                        l.claimed = self.now;
+                        let runs_until = self.now + runs_for;
+                        l.runs_until = if sent >= l.claim_sent {
+                            runs_until
+                        } else {
+                            runs_until.max(l.runs_until)
+                        };
+                        if !problem {
+                            l.alive = self.now;
+                            l.open = step.reply().is_none();
+                            l.claim_sent = l.claim_sent.max(sent);
+                            for &pool in &l.pools {
+                                self.lines.touch(pool);
+                            }
+                        }
+                    }
+                }
+            }
+            Msg::Renew { lease, secret, .. } => {
+                if let Some(l) = self.leases.get_mut(lease)
+                    && l.secret == Some(*secret)
+                {
+                    l.maybe = self.now;
+                }
+            }
+            Msg::Release { .. } => {}
+        }
+    }
+
+    pub(super) fn gone(&mut self, holders: &[HolderNo]) {
+        self.run.gone.extend(holders.iter().copied());
+    }
+}

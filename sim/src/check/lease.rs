@@ -1,0 +1,137 @@
+//! A lease, over all runs of the server, and how it stands in the books of one.
+
+use super::line::Key;
+use crate::history::{ClaimNo, HolderNo, Index, Items, Ms, RunNo, SecretNo};
+
+/// How a lease stands in the books of one run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Stand {
+    /// This run never knew it.
+    #[default]
+    Absent,
+    /// In line.
+    Line { contested: bool },
+    /// It has its seats (`Held` or `Silent`).
+    Seat,
+    /// Refused.
+    Refused,
+    /// It was there.
+    Ended(&'static str),
+}
+
+impl Stand {
+    /// In line or seated.
+    pub(super) fn live(self) -> bool {
+        matches!(self, Self::Line { .. } | Self::Seat)
+    }
+
+    pub(super) fn in_line(self) -> bool {
+        matches!(self, Self::Line { .. })
+    }
+}
+
+/// A lease, over all runs.
+#[derive(Clone, Debug)]
+pub(super) struct Lease {
+    pub(super) holder: HolderNo,
+    pub(super) claim: ClaimNo,
+    pub(super) items: Items,
+    pub(super) priority: i32,
+    pub(super) secret: Option<SecretNo>,
+    /// The run whose books `stand` speaks of.
+    pub(super) run: RunNo,
+    pub(super) stand: Stand,
+    /// Draws as last booked.
+    pub(super) draws: Vec<(Index, u32)>,
+    /// The licence's epoch when it was last booked as seated.
+    pub(super) epoch: u64,
+    pub(super) products: u64,
+    /// The last run in which it was seated (0: never), and in which a seat of it ended.
+    pub(super) seated_in: RunNo,
+    pub(super) seat_ended_in: RunNo,
+    pub(super) taken_in: RunNo,
+    /// Its place among arrivals; later returns may make it unknown (`fuzzy`).
+    pub(super) arrival: Option<u64>,
+    pub(super) fuzzy: bool,
+    /// It was in line when the last run ended (or waits to come back since the run before).
+    pub(super) in_line_at_crash: bool,
+    /// Where it stands in line.
+    pub(super) key: Option<Key>,
+    pub(super) class: u8,
+    pub(super) pools: Vec<Index>,
+    /// Since when it is contested without a break in this run.
+    pub(super) contested_at: Ms,
+    /// Until when its application may run on, as the server knows it by its last claim: received when.
+    pub(super) runs_until: Ms,
+    pub(super) claimed: Ms,
+    /// The last receipt of a claim for it that was not answered with a problem.
+    pub(super) alive: Ms,
+    /// The last receipt of any claim for it, or the end of one whose answer was held open.
+    pub(super) asked: Ms,
+    /// Whether that claim is not answered yet.
+    pub(super) open: bool,
+    /// The last receipt of a request that was answered with this lease, and of any request that may have counted.
+    pub(super) sure: Ms,
+    pub(super) maybe: Ms,
+    /// D and grace as told last.
+    pub(super) told_for: Ms,
+    pub(super) told_run: Ms,
+    /// When it was last answered, and the D told with it: its newest token.
+    pub(super) answered: Option<(Ms, Ms)>,
+    pub(super) counter: u64,
+    /// When the newest of its claims that were received was sent.
+    pub(super) claim_sent: Ms,
+    /// How many applications say `Held` for it, and with which draws they count.
+    pub(super) running: u32,
+    pub(super) running_draws: Vec<(Index, u32)>,
+}
+
+impl Lease {
+    pub(super) fn new(holder: HolderNo, claim: ClaimNo) -> Self {
+        Self {
+            holder,
+            claim,
+            items: Items::new(),
+            priority: 0,
+            secret: None,
+            run: RunNo(0),
+            stand: Stand::Absent,
+            draws: Vec::new(),
+            epoch: 0,
+            products: 0,
+            seated_in: RunNo(0),
+            seat_ended_in: RunNo(0),
+            taken_in: RunNo(0),
+            arrival: None,
+            fuzzy: false,
+            in_line_at_crash: false,
+            key: None,
+            class: 1,
+            pools: Vec::new(),
+            contested_at: 0,
+            runs_until: 0,
+            claimed: 0,
+            alive: 0,
+            asked: 0,
+            open: false,
+            sure: 0,
+            maybe: 0,
+            told_for: 0,
+            told_run: 0,
+            answered: None,
+            counter: 0,
+            claim_sent: 0,
+            running: 0,
+            running_draws: Vec::new(),
+        }
+    }
+
+    /// How it stands in the books of `run`.
+    pub(super) fn stand(&self, run: RunNo) -> Stand {
+        if self.run == run {
+            self.stand
+        } else {
+            Stand::Absent
+        }
+    }
+}

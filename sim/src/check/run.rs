@@ -1,0 +1,111 @@
+//! A run of the server: what it started with, and what it may grant so far.
+
+use std::collections::HashSet;
+
+use super::model::{margin, slack};
+use crate::history::{HolderNo, Index, Ms, Reclaim, RunNo};
+
+/// A run of the server.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) no: RunNo,
+    pub(super) up: bool,
+    pub(super) started: Ms,
+    /// D.
+    pub(super) lease_for: Ms,
+    pub(super) longest_before: Ms,
+    pub(super) reclaim: Reclaim,
+    pub(super) settled: bool,
+    pub(super) frozen: bool,
+    pub(super) thawed: Ms,
+    pub(super) anchor_lost: bool,
+    pub(super) rosters: Vec<Vec<HolderNo>>,
+    /// Each holder of a roster was in or gone.
+    pub(super) roster_done: bool,
+    /// Pools of which every seat was taken once in this run.
+    pub(super) full_once: Vec<bool>,
+    /// Pools from which this run granted something new.
+    pub(super) granted: Vec<bool>,
+    /// Holders that the books of this run knew, and that are gone.
+    pub(super) seen: HashSet<HolderNo>,
+    pub(super) gone: HashSet<HolderNo>,
+    pub(super) revoked: HashSet<HolderNo>,
+    /// Seats taken by the books, by pool.
+    pub(super) used: Vec<u64>,
+    /// The longest and shortest grace, and the longest time for contested holders, of this run's licences.
+    pub(super) grace: (Ms, Ms),
+    pub(super) max_contested: Ms,
+}
+
+impl Default for Run {
+    fn default() -> Self {
+        Self {
+            no: RunNo(0),
+            up: false,
+            started: 0,
+            lease_for: 0,
+            longest_before: 0,
+            reclaim: Reclaim::Any,
+            settled: false,
+            frozen: false,
+            thawed: 0,
+            anchor_lost: false,
+            rosters: Vec::new(),
+            roster_done: false,
+            full_once: Vec::new(),
+            granted: Vec::new(),
+            seen: HashSet::new(),
+            gone: HashSet::new(),
+            revoked: HashSet::new(),
+            used: Vec::new(),
+            grace: (0, 0),
+            max_contested: 0,
+        }
+    }
+}
+
+impl Run {
+    /// Q; 0 if nobody can hold a lease of an earlier run.
+    pub(super) fn settling(&self) -> Ms {
+        if self.longest_before == 0 {
+            0
+        } else {
+            self.longest_before + margin(self.longest_before)
+        }
+    }
+
+    /// Whether the time `t` is before Q has passed by the slowest clock.
+    pub(super) fn before_q(&self, t: Ms) -> bool {
+        let q = self.settling();
+        q > 0 && t + slack(q) < self.started + q
+    }
+
+    /// Whether all seats of this pool were taken at one moment of this run: then no lease of an earlier run can be
+    /// left out there.
+    pub(super) fn was_full(&self, pool: Index) -> bool {
+        self.full_once.get(pool).copied().unwrap_or_default()
+    }
+
+    pub(super) fn all_full(&self) -> bool {
+        self.full_once.iter().all(|f| *f)
+    }
+
+    pub(super) fn has_roster(&self) -> bool {
+        !self.rosters.is_empty()
+    }
+
+    pub(super) fn post_roster(&mut self, roster: Vec<HolderNo>) {
+        self.rosters.push(roster);
+        self.look_at_rosters();
+    }
+
+    /// Looks whether each holder of some roster is in or gone.
+    pub(super) fn look_at_rosters(&mut self) {
+        self.roster_done = self.roster_done
+            || self.rosters.iter().any(|roster| {
+                roster
+                    .iter()
+                    .all(|h| self.seen.contains(h) || self.gone.contains(h))
+            });
+    }
+}

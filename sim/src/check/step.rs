@@ -1,0 +1,89 @@
+//! A step of the server: what it was about, what it changed in the books, what it answered.
+
+use super::lease::Stand;
+use super::line::Key;
+use crate::history::{Broken, ClaimNo, HolderNo, LeaseNo, Msg, MsgNo, Reply, RunNo};
+
+/// What started a step of the server.
+#[derive(Debug, Default)]
+pub(super) enum Cause {
+    /// Time alone, or something without a rule of its own.
+    #[default]
+    Nothing,
+    /// A message.
+    Message(Message),
+    /// The operator's word that these are gone.
+    Gone(Vec<HolderNo>),
+}
+
+/// A message that the server took in, and what was known of it at that moment.
+#[derive(Debug)]
+pub(super) struct Message {
+    pub(super) msg: MsgNo,
+    pub(super) holder: HolderNo,
+    pub(super) claim: ClaimNo,
+    pub(super) what: Msg,
+    /// The claim's lease in the books before.
+    pub(super) before: Option<(LeaseNo, Stand)>,
+    /// A renewal with a counter that was passed already: a late one.
+    pub(super) stale: bool,
+    /// It was received before.
+    pub(super) again: bool,
+}
+
+/// A change of the books.
+#[derive(Debug)]
+pub(super) struct Change {
+    pub(super) lease: LeaseNo,
+    pub(super) was: Stand,
+    pub(super) is: Stand,
+    /// Its rank when it was granted.
+    pub(super) rank: Option<Key>,
+    /// It came with a lease of an earlier run.
+    pub(super) taken_in: bool,
+    /// The last run before this change in which it had been seated, and in which a seat of it had ended.
+    pub(super) seated_before: RunNo,
+    pub(super) ended_before: RunNo,
+    /// The licence sells other products than when it was seated last.
+    pub(super) other_products: bool,
+    /// It draws something else than before.
+    pub(super) redrawn: bool,
+}
+
+impl Change {
+    /// A new grant: seated now, and neither before nor in an earlier run.
+    pub(super) fn grant(&self) -> bool {
+        self.is == Stand::Seat && self.was != Stand::Seat && !self.taken_in
+    }
+}
+
+/// A step of the server: what it was about, what it changed, what it answered.
+#[derive(Debug, Default)]
+pub(super) struct Step {
+    pub(super) open: bool,
+    pub(super) cause: Cause,
+    pub(super) changes: Vec<Change>,
+    pub(super) answers: Vec<(MsgNo, Reply)>,
+    pub(super) settled: bool,
+    /// A place that was told and is wrong.
+    pub(super) misplaced: Option<Broken>,
+}
+
+impl Step {
+    pub(super) fn message(&self) -> Option<&Message> {
+        match &self.cause {
+            Cause::Message(m) => Some(m),
+            _ => None,
+        }
+    }
+
+    /// The answer to this step's message, if it was given at once.
+    pub(super) fn reply(&self) -> Option<&Reply> {
+        let message = self.message()?;
+        self.answers
+            .iter()
+            .rev()
+            .find(|(m, _)| *m == message.msg)
+            .map(|(_, r)| r)
+    }
+}
