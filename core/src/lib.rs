@@ -22,4 +22,5 @@ pub mod request;
 pub mod schema;
 pub mod secret;
 pub mod time;
+mod whole;
 pub mod wire;

@@ -1,5 +1,6 @@
 //! Names, as types that are checked once, where they come in.
 
+use crate::whole::Whole;
 use serde::{Deserialize, Serialize};
 use std::borrow::Borrow;
 use std::fmt;
@@ -221,8 +222,27 @@ id!(
 
 /// A number of seats: at least one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "Whole", into = "u32")]
 pub struct Seats(NonZeroU32);
+
+/// What is no number of seats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} seats: expected 1 to {max}", max = u32::MAX)]
+pub struct BadSeats(u64);
+
+impl TryFrom<Whole> for Seats {
+    type Error = BadSeats;
+    fn try_from(n: Whole) -> Result<Self, BadSeats> {
+        let seats = u32::try_from(n.0).ok().and_then(Self::new);
+        seats.ok_or(BadSeats(n.0))
+    }
+}
+
+impl From<Seats> for u32 {
+    fn from(s: Seats) -> u32 {
+        s.get()
+    }
+}
 
 impl Seats {
     /// One seat.

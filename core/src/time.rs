@@ -121,7 +121,7 @@ pub mod secs {
 
 /// Durations as whole milliseconds in JSON.
 pub mod millis {
-    use serde::{Deserialize, Deserializer, Serializer};
+    use serde::{Deserializer, Serializer};
     use std::time::Duration;
 
     /// Writes whole milliseconds.
@@ -131,12 +131,12 @@ pub mod millis {
 
     /// Reads whole milliseconds.
     pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Duration, D::Error> {
-        u64::deserialize(d).map(Duration::from_millis)
+        crate::whole::read(d).map(Duration::from_millis)
     }
 
     /// The same, where it may be absent.
     pub mod option {
-        use serde::{Deserialize, Deserializer, Serializer};
+        use serde::{Deserializer, Serializer};
         use std::time::Duration;
 
         /// Writes whole milliseconds.
@@ -150,7 +150,7 @@ pub mod millis {
 
         /// Reads whole milliseconds.
         pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Duration>, D::Error> {
-            Ok(Option::<u64>::deserialize(d)?.map(Duration::from_millis))
+            Ok(crate::whole::read_option(d)?.map(Duration::from_millis))
         }
     }
 }

@@ -39,7 +39,11 @@ pub struct ClaimRequest {
     #[cfg_attr(feature = "schema", schemars(with = "Option<u64>"))]
     pub licensed_for: Option<Duration>,
     /// Grows with each request of this claim, renewals included: a late duplicate is told from news.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "crate::whole::read_option",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub counter: Option<u64>,
     /// The names of this holder's other claims. A server that has just started waits for all of a holder's claims before it
     /// gives seats to others.
@@ -72,6 +76,7 @@ pub struct HeldProof {
     /// The signed lease token.
     pub lease: Envelope,
     /// The holder's renewal counter, as last used.
+    #[serde(deserialize_with = "crate::whole::read")]
     pub counter: u64,
 }
 

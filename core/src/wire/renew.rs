@@ -30,6 +30,7 @@ pub struct Renewal {
     /// Its claim's secret.
     pub secret: Secret,
     /// Higher than in any answered renewal before.
+    #[serde(deserialize_with = "crate::whole::read")]
     pub counter: u64,
     /// With the same counter: a retry if equal, a copy of the holder if not.
     pub request_id: RequestId,

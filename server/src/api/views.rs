@@ -59,7 +59,18 @@ impl Query {
         for pair in q.split('&') {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             match name {
-                "watch" => out.watch = !matches!(value, "false" | "0"),
+                "watch" => {
+                    out.watch = match value {
+                        "" | "true" | "1" => true,
+                        "false" | "0" => false,
+                        _ => {
+                            let detail = "query watch: expected true or false";
+                            return Err(
+                                Problem::new(ProblemType::BadRequest, detail).field("watch")
+                            );
+                        }
+                    }
+                }
                 "after" => {
                     let bad = |e| {
                         Problem::new(ProblemType::BadRequest, format!("query after: {e}"))
@@ -93,5 +104,6 @@ mod tests {
         );
         assert_eq!(parse("watch=false"), Ok((false, None)));
         assert_eq!(parse("watch&after=7"), Err(ProblemType::BadRequest));
+        assert_eq!(parse("watch=null"), Err(ProblemType::BadRequest));
     }
 }

@@ -5,6 +5,7 @@ use mooring_core::holder::Start;
 use mooring_core::names::{ClaimName, ProductName, Seats, Version};
 use mooring_core::request::{Item, MAX_ITEMS, MAX_SEATS};
 use mooring_core::wire::{Problem, ProblemType, SocketClaim};
+use serde::Deserialize as _;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -177,10 +178,10 @@ fn item_of(value: &Value, at: &str) -> Result<Item, Problem> {
     let product = ProductName::new(product).map_err(|e| bad(format!("{at}.product"), e))?;
     let seats = match item.get("seats") {
         None | Some(Value::Null) => Seats::ONE,
-        Some(n) => n
-            .as_u64()
-            .and_then(|n| u32::try_from(n).ok())
-            .and_then(number_of_seats)
+        // `2.0` is the whole number 2 to JSON Schema; the message's own type knows.
+        Some(n) => Seats::deserialize(n)
+            .ok()
+            .and_then(|n| number_of_seats(n.get()))
             .ok_or_else(|| bad(format!("{at}.seats"), seats_expected(&n.to_string())))?,
     };
     let version = text("version")?.map(Version::new).transpose();

@@ -1,0 +1,79 @@
+//! Whole numbers as JSON may write them: `2`, and `2.0`, which is the same number, and an integer to JSON Schema (2020-12, 6.1.1).
+//! Languages with one kind of number write the second.
+
+use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
+use std::fmt;
+
+/// Beyond 2⁵³ a floating point number is not exact, and whoever wrote it may have meant another.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// A whole number, at least 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Whole(pub(crate) u64);
+
+impl<'de> Deserialize<'de> for Whole {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct V;
+        impl Visitor<'_> for V {
+            type Value = Whole;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a whole number, at least 0")
+            }
+
+            fn visit_u64<E: Error>(self, n: u64) -> Result<Whole, E> {
+                Ok(Whole(n))
+            }
+
+            fn visit_i64<E: Error>(self, n: i64) -> Result<Whole, E> {
+                let bad = |_| E::invalid_value(Unexpected::Signed(n), &self);
+                u64::try_from(n).map(Whole).map_err(bad)
+            }
+
+            fn visit_f64<E: Error>(self, n: f64) -> Result<Whole, E> {
+                if n.fract() == 0.0 && (0.0..=EXACT).contains(&n) {
+                    Ok(Whole(n as u64))
+                } else {
+                    Err(E::invalid_value(Unexpected::Float(n), &self))
+                }
+            }
+        }
+        d.deserialize_u64(V)
+    }
+}
+
+/// Reads one.
+pub(crate) fn read<'de, D: Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
+    Whole::deserialize(d).map(|w| w.0)
+}
+
+/// Reads one, where it may be absent.
+pub(crate) fn read_option<'de, D: Deserializer<'de>>(d: D) -> Result<Option<u64>, D::Error> {
+    Ok(Option::<Whole>::deserialize(d)?.map(|w| w.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_whole_however_it_is_written() {
+        let read = |s: &str| serde_json::from_str::<Whole>(s).ok().map(|w| w.0);
+        assert_eq!(read("2"), Some(2));
+        assert_eq!(read("2.0"), Some(2));
+        assert_eq!(read("1e3"), Some(1000));
+        assert_eq!(read("18446744073709551615"), Some(u64::MAX));
+        for bad in [
+            "2.5",
+            "-1",
+            "-1.0",
+            "1e17",
+            "18446744073709551616",
+            "\"2\"",
+            "null",
+            "true",
+        ] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+}
