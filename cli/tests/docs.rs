@@ -36,12 +36,15 @@ fn blocks(page: &str) -> Vec<(usize, String)> {
     out
 }
 
-/// The folder with the programs as they are now; builds those of other crates.
+/// The folder with the programs as they are now; builds those of other crates, unless MOORING_BUILT says that they are.
 fn programs() -> PathBuf {
     let dir = Path::new(env!("CARGO_BIN_EXE_mooring"))
         .parent()
         .unwrap()
         .to_owned();
+    if std::env::var_os("MOORING_BUILT").is_some() {
+        return dir;
+    }
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     let mut build = Command::new(cargo);
     build

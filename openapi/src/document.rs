@@ -29,6 +29,8 @@ pub(crate) struct Call {
     pub(crate) parameters: Vec<Value>,
     /// The body's schema, and whether there must be one.
     pub(crate) body: Option<(Value, bool)>,
+    /// A body that works, if the licence has the product `render`.
+    pub(crate) example: Option<Value>,
     pub(crate) answers: Vec<(u16, Value)>,
     pub(crate) problems: &'static [ProblemType],
     pub(crate) security: Vec<Value>,
@@ -49,6 +51,7 @@ impl Call {
             words: "",
             parameters: Vec::new(),
             body: None,
+            example: None,
             answers: Vec::new(),
             problems: &[],
             security: Vec::new(),
@@ -142,6 +145,9 @@ impl Document {
         if let Some((schema, required)) = c.body {
             op["requestBody"] =
                 json!({"required": required, "content": {"application/json": {"schema": schema}}});
+            if let Some(example) = c.example {
+                op["requestBody"]["content"]["application/json"]["example"] = example;
+            }
         }
         if !c.security.is_empty() {
             op["security"] = c.security.into();

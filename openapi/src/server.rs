@@ -105,6 +105,11 @@ fn claims(d: &mut Document) {
             `secret` and `holder`.",
         parameters: vec![name.clone(), prefer],
         body: Some((body, true)),
+        example: Some(json!({
+            "items": [{"product": "render", "seats": 2}],
+            "secretHash": "Zmh6rfhivXdsj8GLjp-OIAiXFIVu4jOzkCpZHQ1fKSU",
+            "requestId": "0123456789abcdef0123456789abcdef"
+        })),
         answers,
         problems: with(&[
             P::BadRequest, P::TooLarge, P::Unauthenticated, P::NotEntitled, P::Revoked, P::UnknownLease, P::ClaimChanged,

@@ -92,6 +92,7 @@ fn claims(d: &mut Document) {
             claim that stands as `Refused` is asked anew. `start` counts when the claim is made. A refusal is the license server's problem.",
         parameters: vec![name.clone(), wait],
         body: Some((body, true)),
+        example: Some(json!({"items": [{"product": "render", "seats": 2}]})),
         answers,
         problems: &[
             P::BadRequest, P::TooLarge, P::NotEntitled, P::Revoked, P::ClaimChanged, P::Cloned, P::UnknownProduct, P::ExceedsSeats,
@@ -110,6 +111,14 @@ fn claims(d: &mut Document) {
 
 fn hold(d: &mut Document) {
     let product = d.sent::<ProductName>();
+    let mut hold = parameter(
+        "query",
+        "product",
+        true,
+        &product,
+        "What to claim; with `resume` it does not count, and may be left out.",
+    );
+    hold["example"] = "render".into();
     let mut seats = d.sent::<Seats>();
     seats["default"] = 1.into();
     let version = d.sent::<Version>();
@@ -124,7 +133,7 @@ fn hold(d: &mut Document) {
             unread. A refusal is an event with state `Refused` and `problem`, after which the answer ends. After a crash of the sidecar its holds wait \
             10 s to be resumed. Takes no body.",
         parameters: vec![
-            parameter("query", "product", true, &product, "What to claim; with `resume` it does not count, and may be left out."),
+            hold,
             query("seats", &seats, "How many seats."),
             query("version", &version, "The version asked for."),
             query("start", &start, "Whether the application may go on with no server in reach before the first answer."),

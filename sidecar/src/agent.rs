@@ -3,9 +3,9 @@
 use crate::args::AgentArgs;
 use crate::config::{Config, Mode};
 use crate::hold::{Holding, on_one_thread};
-use crate::notify;
 use anyhow::Context as _;
 use mooring_net::log;
+use mooring_net::notify;
 use mooring_net::shutdown::Shutdown;
 
 /// Runs until SIGTERM or SIGINT.

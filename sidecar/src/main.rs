@@ -11,7 +11,6 @@ mod driver;
 mod exec;
 mod hold;
 mod link;
-mod notify;
 mod places;
 mod probe;
 mod run;
