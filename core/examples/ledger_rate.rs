@@ -55,6 +55,7 @@ fn rate(n: u32) -> (f64, f64, f64) {
             standing: Standing::Seeking,
             runs_for: None,
             counter: None,
+            request_id: RequestId::from_bytes([0; 16]),
             others: vec![],
             heard: None,
             ticket: None,

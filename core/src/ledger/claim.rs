@@ -2,13 +2,14 @@
 
 use super::entry::{Entry, State};
 use super::line::{Class, OWN, Rank};
+use super::renew::behind;
 use super::{Claimed, Ledger};
 use crate::license::{LeaseToken, Ticket};
 use crate::mutant::{self, Mutant};
-use crate::names::{ClaimName, InstanceId, LeaseId};
+use crate::names::{ClaimName, InstanceId, LeaseId, RequestId};
 use crate::request::{Item, MAX_ITEMS};
 use crate::secret::SecretHash;
-use crate::time::BootTime;
+use crate::time::{BootTime, margin};
 use crate::wire::{Holder, Problem, ProblemType, Standing};
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -32,9 +33,11 @@ pub struct Claim {
     /// How much longer it may run without a lease, as the holder says; counted in the overlap for no longer than that.
     /// Unknown: the grace.
     pub runs_for: Option<Duration>,
-    /// Grows with each request of the claim, renewals included. A claim with a number that is not new is a late
-    /// duplicate and changes nothing. `None` from sidecars that do not number them.
+    /// Grows with each request of the claim, renewals included. A number that is not new is a copy's of the holder, or a
+    /// duplicate's that nobody waits for, and changes nothing. `None` from sidecars that do not number them.
     pub counter: Option<u64>,
+    /// This request: with the same number it is a retry if equal.
+    pub request_id: RequestId,
     /// The holder's other claims: while the server settles, the holder is in once each of them is.
     pub others: Vec<ClaimName>,
     /// The run of the server that the holder has heard from last about this claim.
@@ -56,6 +59,15 @@ pub struct HeldLease {
     pub unexpired: bool,
     /// The holder's renewal counter.
     pub counter: u64,
+    /// How long ago it was given, if that is known.
+    pub age: Option<Duration>,
+}
+
+impl HeldLease {
+    /// When it was given, at the latest.
+    fn given(&self, now: BootTime) -> BootTime {
+        now - self.age.unwrap_or_default()
+    }
 }
 
 impl Claim {
@@ -82,6 +94,7 @@ impl Ledger {
         self.tick(now);
         if let Err(why) = self.barred(&c.holder.key()) {
             self.refuse(&c.holder, &c.name, &c.items, c.new_id, why.clone(), now);
+            self.shows_itself(&c);
             self.settle_if_done(now);
             self.grant_line(now);
             return Err(why);
@@ -154,7 +167,13 @@ impl Ledger {
         let Some(e) = self.entries.get_mut(&id) else {
             return Ok(id);
         };
-        let is_late = c.counter.is_some_and(|n| n <= e.counter);
+        if let Some(n) = c.counter {
+            let retry = n == e.counter && e.request == Some(c.request_id);
+            if n <= e.counter && !retry && !mutant::on(Mutant::CounterUnchecked) {
+                return Err(behind(e, id));
+            }
+            e.request = Some(c.request_id);
+        }
         e.counter = e.counter.max(c.highest());
         let State::Line {
             rank,
@@ -182,7 +201,7 @@ impl Ledger {
             Some(_) => {}
         }
         let moved = ran_until.is_some() != runs_until.is_some() || rank != new;
-        if !is_late && (moved || ran_until != runs_until) {
+        if moved || ran_until != runs_until {
             self.stands(
                 id,
                 State::Line {
@@ -333,6 +352,9 @@ impl Ledger {
         let plan = self
             .capacity
             .plan_as_before(&c.items, &c.holder, &held.token.draws)?;
+        // Its holder goes by the earlier run's word until it has heard this one's, and that may be a longer lease.
+        let (d, run) = (held.token.lease_for, &self.settings);
+        let longer = (d > run.lease_for).then(|| held.given(now) + d + margin(d));
         let (drawn, overdraft) = self.capacity.book(id, plan);
         self.insert(
             id,
@@ -344,6 +366,9 @@ impl Ledger {
             },
             now,
         );
+        if let (Some(t), Some(e)) = (longer, self.entries.get_mut(&id)) {
+            e.not_before = t;
+        }
         Some(id)
     }
 
@@ -438,6 +463,7 @@ impl Ledger {
             standing: Standing::Seeking,
             runs_for: None,
             counter: None,
+            request_id: RequestId::from_bytes([0; 16]),
             others: Vec::new(),
             heard: None,
             ticket: None,
@@ -465,7 +491,8 @@ impl Ledger {
             last: now,
             due: BootTime::NEVER,
             counter: c.highest(),
-            request: None,
+            request: c.counter.map(|_| c.request_id),
+            not_before: BootTime::default(),
         };
         self.by_holder
             .entry(c.holder.key())

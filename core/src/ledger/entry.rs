@@ -22,7 +22,9 @@ pub(super) struct Entry {
     pub(super) last: BootTime,
     /// What it is due at, as booked among the deadlines.
     pub(super) due: BootTime,
-    /// The highest counter of a renewal, and the request that carried it.
+    /// Its seats are not free before: a longer lease of an earlier run may still be in force.
+    pub(super) not_before: BootTime,
+    /// The highest counter of a request, and the request that carried it.
     pub(super) counter: u64,
     pub(super) request: Option<RequestId>,
 }

@@ -126,9 +126,9 @@ impl Ledger {
             (State::Held { .. }, Reclaim::Any) if mutant::on(Mutant::FreedWithoutMargin) => {
                 e.last + d
             }
-            (State::Held { .. }, Reclaim::Any) => e.last + d + self.margin(),
+            (State::Held { .. }, Reclaim::Any) => (e.last + d + self.margin()).max(e.not_before),
             (State::Held { .. }, Reclaim::Confirmed) => {
-                e.last + self.settings.grace.max(d) + self.margin()
+                (e.last + self.settings.grace.max(d) + self.margin()).max(e.not_before)
             }
             (State::Line { runs_until, .. }, _) if mutant::on(Mutant::DeadWaiterGranted) => {
                 runs_until.unwrap_or(BootTime::NEVER)

@@ -23,7 +23,7 @@ fn wrong_secret() -> Problem {
     .field("secret")
 }
 
-fn behind(e: &Entry, lease: LeaseId) -> Problem {
+pub(super) fn behind(e: &Entry, lease: LeaseId) -> Problem {
     let detail = format!(
         "another copy of {} has renewed lease {lease} meanwhile; only one may run",
         e.holder

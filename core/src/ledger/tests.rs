@@ -104,6 +104,7 @@ fn claim(n: u8, what: &str) -> Claim {
         standing: Standing::Seeking,
         runs_for: None,
         counter: None,
+        request_id: RequestId::from_bytes([0; 16]),
         others: vec![],
         heard: None,
         ticket: None,
@@ -363,6 +364,7 @@ fn priority_goes_before_arrival_and_contested_before_both() {
             },
             0,
         ),
+        age: None,
         unexpired: false,
         counter: 3,
     });
@@ -575,6 +577,7 @@ fn before_restart() -> (Vec<HeldLease>, Place) {
             let g = granted(l.claim(claim(n, "render"), at(0)));
             HeldLease {
                 token: token(n, &g, 1),
+                age: None,
                 unexpired: true,
                 counter: 4,
             }
@@ -1002,10 +1005,11 @@ fn a_late_duplicate_changes_neither_rank_nor_brings_a_claim_back() {
     let mut late = claim(2, "render");
     late.counter = Some(1);
     assert_eq!(
-        place(l.claim(late.clone(), at(3))).place,
-        1,
-        "still before the other"
+        refused(l.claim(late.clone(), at(3))).0,
+        ProblemType::Cloned,
+        "to nobody, or to a copy that fell behind"
     );
+    assert_eq!(place(l.claim(claim(3, "render"), at(3))).place, 2);
     assert_eq!(l.gauges().contested, 1);
     // Both fall silent; the late one comes again, an hour later.
     l.tick(at(100_000));
@@ -1061,6 +1065,7 @@ fn granted_as(n: u8) -> Granted {
 fn held(n: u8, g: &Granted) -> HeldLease {
     HeldLease {
         token: token(n, g, 9),
+        age: None,
         unexpired: false,
         counter: 4,
     }
@@ -1075,6 +1080,7 @@ fn a_lease_is_taken_in_from_the_pools_it_had() {
     let render = granted(first.claim(claim(2, "render"), at(1)));
     let lease = |n, g: &Granted| HeldLease {
         token: token(n, g, 1),
+        age: None,
         unexpired: true,
         counter: 1,
     };
@@ -1126,4 +1132,21 @@ fn a_copy_that_fell_behind_gives_back_nothing() {
         l.release(&ClaimName::pod(), a, &secret(1), Some(3), at(3)),
         Ok(true)
     );
+}
+
+#[test]
+fn a_longer_lease_of_an_earlier_run_is_waited_for() {
+    let (held, _) = before_restart();
+    let mut l = second_run(Duration::from_millis(31_030));
+    let mut long = held[0].clone();
+    long.token.lease_for = 2 * D;
+    long.age = Some(Duration::from_secs(1));
+    granted(l.claim(comes_back(1, &long), at(2000)));
+    // It may never hear of the shorter lease.
+    l.tick(at(2000 + 31_030));
+    assert_eq!(l.gauges().silent, 1);
+    l.tick(at(1000 + 61_059));
+    assert_eq!(l.gauges().silent, 1);
+    l.tick(at(1000 + 61_060));
+    assert_eq!(l.gauges().silent, 0);
 }

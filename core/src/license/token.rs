@@ -115,6 +115,12 @@ pub struct BootStamp {
 }
 
 impl LeaseToken {
+    /// How long ago it was given, on this machine's boot clock; `None` if another boot gave it.
+    pub fn age(&self, now: BootTime, boot_id: &str) -> Option<Duration> {
+        let of_this_boot = self.issued_boot.as_ref().filter(|s| s.boot == boot_id);
+        of_this_boot.map(|s| now.since(s.ms))
+    }
+
     /// Whether the lease may still be in force at its holder: not longer ago than D + M.
     /// Counted on the boot clock where the machine still runs, else on the wall clock.
     pub fn unexpired(&self, now: Now, boot_id: &str) -> bool {

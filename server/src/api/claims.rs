@@ -57,6 +57,7 @@ pub(super) async fn put(
         standing: body.standing,
         runs_for: body.licensed_for,
         counter: body.counter,
+        request_id: body.request_id,
         others: body.others,
         heard: body.heard,
         ticket,

@@ -98,6 +98,7 @@ impl Chain {
         let token: LeaseToken = self.proven(f, &h.delegation, &h.lease, s)?;
         let unexpired = token.unexpired(now, &self.boot_id);
         Ok(HeldLease {
+            age: token.age(now.boot, &self.boot_id),
             unexpired,
             counter: h.counter,
             token,

@@ -611,6 +611,7 @@ impl World {
         let held = held.filter(|(_, t)| shown.counts(*t, &self.identity).is_ok());
         let held = held.map(|(counter, t)| HeldLease {
             unexpired: t.unexpired(now, boot),
+            age: t.age(now.boot, boot),
             counter,
             token: t.clone(),
         });
@@ -636,6 +637,7 @@ impl World {
             standing: body.standing,
             runs_for: body.licensed_for,
             counter: body.counter,
+            request_id: body.request_id,
             others: body.others.clone(),
             heard: body.heard,
             ticket,

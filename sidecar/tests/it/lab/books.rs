@@ -281,6 +281,7 @@ impl Run {
             standing: body.standing,
             runs_for: body.licensed_for,
             counter: body.counter,
+            request_id: body.request_id,
             others: body.others.clone(),
             heard: body.heard,
             ticket,
