@@ -290,13 +290,20 @@ impl Apps {
             }
         }
         self.copied.insert(holder, now);
+        for claim in self
+            .copies
+            .get(&from)
+            .map_or(Vec::new(), |c| c.claims.clone())
+        {
+            self.begin_counting(holder, claim);
+        }
+    }
+
+    /// From now on the renewals of a claim's copies are counted.
+    pub(super) fn begin_counting(&mut self, holder: HolderNo, claim: ClaimNo) {
         for no in self.of.get(&holder).into_iter().flatten() {
-            if let Some(copy) = self.copies.get(no) {
-                for claim in &copy.claims {
-                    if let Some(app) = self.claims.get_mut(&(*no, *claim)) {
-                        app.renewed = (0, RunNo(0));
-                    }
-                }
+            if let Some(app) = self.claims.get_mut(&(*no, claim)) {
+                app.renewed = (0, RunNo(0));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Promise 7: a holder whose seat was given away is `Contested` on contact: licensed until min(its limit, contact + maxContested); the
 //! gauge of overlap equals the truth.
 //!
-//! How long it stays licensed is bounded in `licensed`, its rank in `line`. Here: the books have it as contested, and the gauge.
+//! (Copies share a claim, of which one may run and another not: for them the books are not judged.) How long it stays licensed is bounded in `licensed`, its rank in `line`. Here: the books have it as contested, and the gauge.
 //!
 //! The gauge counts the seats that contested claims ask for. The server cannot know more than it was told: a contested claim whose
 //! application is licensed, and that asked within D, must be counted. One that is not contested in the books must not; nor one that is
@@ -10,7 +10,7 @@
 
 use super::Seen;
 use super::model::{Model, Stand, Step, broken, slack};
-use crate::history::{Broken, Msg, Says};
+use crate::history::{Broken, Msg, Reply, Says};
 
 /// At the end of a step: a claim whose application runs and that has to wait is contested.
 pub(super) fn step_end(m: &Model, step: &Step, seen: &mut Seen) -> Result<(), Broken> {
@@ -38,7 +38,10 @@ pub(super) fn step_end(m: &Model, step: &Step, seen: &mut Seen) -> Result<(), Br
             continue;
         }
         match m.stand(no) {
-            Stand::Line { contested: false } if step.reply().is_some() => {
+            Stand::Line { contested: false }
+                if matches!(step.reply(), Some(Reply::Waiting { .. }))
+                    && !m.apps.copied.contains_key(&message.holder) =>
+            {
                 return broken(
                     7,
                     m.now,

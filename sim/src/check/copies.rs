@@ -1,7 +1,7 @@
 //! Promise 8: of two live copies of a holder exactly one is `Held` within two renewals of both; without a copy nobody is told `cloned`.
 //!
-//! Two renewals: each copy heard two answers with the lease to renewals that it sent since the copy was made, of the run of the server
-//! that goes on. (A restart begins the count anew.) Then not both are `Held`. And not every copy is told `cloned` while all live.
+//! Two renewals: each copy heard two answers with the lease to renewals that it sent since the last of them
+//! began to be `Held` for that lease, of the run of the server that goes on. Then not both are `Held`. And not every copy is told `cloned` while all live.
 //!
 //! A late or repeated message whose answer nobody awaits may be answered `cloned`: nobody is told that. It must end nothing.
 

@@ -1,8 +1,7 @@
 //! What claims draw from pools: an own reading of the licence, so that the server's is not believed.
 //!
-//! An item's product has alternatives; each seat of it draws a weight from each pool of one alternative. Whether one item may
-//! be split over alternatives is not written anywhere: a split is taken as right when it was granted ([`matches`]), and nobody
-//! is blamed for not granting one ([`fits`]).
+//! An item's product has alternatives; each seat of it draws a weight from each pool of one alternative. The seats of one item may
+//! lie on several alternatives.
 
 use crate::history::{Index, Licence};
 
@@ -39,45 +38,39 @@ pub(super) fn pools(licence: &Licence, items: &[(Index, u32)]) -> Vec<Index> {
     pools
 }
 
-/// Whether all items fit together into `left`, each item wholly on one alternative.
+/// Whether all items fit together into `left`.
 pub(super) fn fits(licence: &Licence, items: &[(Index, u32)], left: &mut [u64]) -> bool {
-    let Some((&(product, seats), rest)) = items.split_first() else {
-        return true;
-    };
-    let Some(alternatives) = licence.products.get(product) else {
-        return false;
-    };
-    alternatives.iter().any(|alternative| {
-        let taken = take(alternative, u64::from(seats), left);
-        taken && {
-            let fit = fits(licence, rest, left);
-            give(alternative, u64::from(seats), left);
-            fit
-        }
-    })
+    assign(licence, items, left, &|_| true)
 }
 
 /// Whether `draws` is what the items take, on some alternatives: not less, not more.
 pub(super) fn matches(licence: &Licence, items: &[(Index, u32)], draws: &[(Index, u32)]) -> bool {
-    let pools = licence.pools.len();
-    let mut left = vec![0_u64; pools];
+    let mut left = vec![0_u64; licence.pools.len()];
     for &(pool, seats) in draws {
         match left.get_mut(pool) {
             Some(l) => *l += u64::from(seats),
             None => return false,
         }
     }
-    exact(licence, items, &mut left)
+    assign(licence, items, &mut left, &|left| {
+        left.iter().all(|l| *l == 0)
+    })
 }
 
-fn exact(licence: &Licence, items: &[(Index, u32)], left: &mut [u64]) -> bool {
+/// Whether the items can be taken from `left` so that what remains is `right`. Leaves `left` as it was.
+fn assign(
+    licence: &Licence,
+    items: &[(Index, u32)],
+    left: &mut [u64],
+    right: &dyn Fn(&[u64]) -> bool,
+) -> bool {
     let Some((&(product, seats), rest)) = items.split_first() else {
-        return left.iter().all(|l| *l == 0);
+        return right(left);
     };
     let Some(alternatives) = licence.products.get(product) else {
         return false;
     };
-    split(licence, alternatives, u64::from(seats), rest, left)
+    split(licence, alternatives, u64::from(seats), rest, left, right)
 }
 
 fn split(
@@ -86,20 +79,20 @@ fn split(
     seats: u64,
     rest: &[(Index, u32)],
     left: &mut [u64],
+    right: &dyn Fn(&[u64]) -> bool,
 ) -> bool {
     if seats == 0 {
-        return exact(licence, rest, left);
+        return assign(licence, rest, left, right);
     }
     let Some((alternative, others)) = alternatives.split_first() else {
         return false;
     };
     // All on one alternative is what is mostly done: most seats first.
     (0..=seats).rev().any(|here| {
-        let taken = take(alternative, here, left);
-        taken && {
-            let right = split(licence, others, seats - here, rest, left);
+        take(alternative, here, left) && {
+            let fit = split(licence, others, seats - here, rest, left, right);
             give(alternative, here, left);
-            right
+            fit
         }
     })
 }
@@ -154,6 +147,8 @@ mod tests {
         assert!(fits(&l, &[(0, 4), (1, 1)], &mut [4, 2]));
         assert!(!fits(&l, &[(0, 4), (2, 1)], &mut [4, 2]));
         assert!(!fits(&l, &[(7, 1)], &mut [4, 2]));
+        assert!(fits(&l, &[(1, 3)], &mut [2, 2]), "on both alternatives");
+        assert!(!fits(&l, &[(1, 3)], &mut [1, 3]));
         let mut left = [4, 2];
         fits(&l, &[(0, 4), (2, 1)], &mut left);
         assert_eq!(left, [4, 2], "nothing is taken by looking");

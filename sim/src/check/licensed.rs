@@ -240,6 +240,7 @@ pub(super) fn tells(
         }
         app.least = None;
     }
+    let held_anew = says == Says::Held && (before != Some(Says::Held) || app.lease != told.lease);
     if before != Some(says) {
         app.says_since = now;
     }
@@ -247,7 +248,11 @@ pub(super) fn tells(
     app.lease = told.lease;
     app.limit = if says.licensed() { limit } else { None };
     app.held_until = if says == Says::Held { held_until } else { None };
-    if let Some(limit) = app.limit {
+    let limit = app.limit;
+    if held_anew && m.apps.copied.contains_key(&holder) {
+        m.apps.begin_counting(holder, claim);
+    }
+    if let Some(limit) = limit {
         m.apps.look_at(limit + 3, no, claim);
     }
     if let Some(until) = held_until.filter(|_| says == Says::Held) {
