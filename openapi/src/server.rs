@@ -112,7 +112,7 @@ fn claims(d: &mut Document) {
         })),
         answers,
         problems: with(&[
-            P::BadRequest, P::TooLarge, P::Unauthenticated, P::NotEntitled, P::Revoked, P::UnknownLease, P::ClaimChanged,
+            P::BadRequest, P::TooLarge, P::Unauthenticated, P::NotEntitled, P::Revoked, P::UnknownLease, P::ClaimChanged, P::GivenBack,
             P::Cloned, P::UnknownProduct, P::ExceedsSeats, P::VersionNotCovered, P::TooManyClaims, P::AnchorLost, P::LicenceInvalid,
             P::Overloaded,
         ]),

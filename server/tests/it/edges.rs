@@ -141,3 +141,26 @@ async fn an_idle_server_is_idle() {
     let used = processor_seconds(rig.pid()) - before;
     assert!(used < 0.3, "{used} s of processor time in 3 s");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_manager_is_told_when_it_is_ready_and_when_it_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("notify");
+    let socket = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(crate::rig::SOON)).unwrap();
+    let heard = || {
+        let mut buf = [0; 64];
+        let n = socket.recv(&mut buf).unwrap();
+        String::from_utf8(buf[..n].to_vec()).unwrap()
+    };
+    let mut rig = Rig::prepare(Setup {
+        env: vec![("NOTIFY_SOCKET".into(), path.display().to_string())],
+        ..Setup::default()
+    });
+    rig.run();
+    assert_eq!(heard(), "READY=1");
+    // Ready means listening, whatever the anchor says.
+    assert!(rig.get("/readyz").await.starts_with("HTTP/1.1 200"));
+    rig.terminate();
+    assert_eq!(heard(), "STOPPING=1");
+}

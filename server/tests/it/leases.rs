@@ -151,10 +151,7 @@ async fn a_waiting_claim_leaves_the_line_and_silence_frees_after_d_and_m() {
 
     // Given up, its secret is spent: a late copy of the message brings nothing back.
     second.ticket = None;
-    second
-        .claim(&b, None)
-        .await
-        .problem(ProblemType::ClaimChanged);
+    second.claim(&b, None).await.problem(ProblemType::GivenBack);
     let mut anew = TestClaim::new("pod");
     let granted = loop {
         match anew.claim(&b, Some(5)).await {
