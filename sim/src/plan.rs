@@ -112,6 +112,8 @@ faults! {
     ServerFreeze { lasts: Ms };
     /// A pod is copied with all its state.
     Copy { pod: usize };
+    /// Somebody has a holder's token and not its secret, and tries it for a while.
+    Thief { pod: usize, lasts: Ms };
     /// Another licence comes into force.
     Reload { licence: usize };
     /// The operator is away.
@@ -355,6 +357,7 @@ fn one(r: &mut Rng, d: Ms, licences: usize, walls_jump: bool, size: Size) -> Fau
         Kind::Suspend => Fault::Suspend { pod, lasts },
         Kind::ServerFreeze => Fault::ServerFreeze { lasts },
         Kind::Copy => Fault::Copy { pod },
+        Kind::Thief => Fault::Thief { pod, lasts },
         Kind::Reload => Fault::Reload {
             licence: r.usize(..licences),
         },

@@ -88,6 +88,13 @@ pub trait Random {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tag(u64);
 
+impl Tag {
+    /// Of no request: its answer changes nothing.
+    pub const fn none() -> Self {
+        Self(0)
+    }
+}
+
 /// What the edge does next.
 #[derive(Clone, Debug)]
 pub enum Step {

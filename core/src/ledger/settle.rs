@@ -16,11 +16,9 @@ use std::time::Duration;
 /// Q for a new run that grants leases of `new`: counted from the longest lease that any earlier run may have granted, which
 /// is unknown where `longest_before` is `None`. Zero only if no lease was ever granted.
 pub fn settle_for(longest_before: Option<Duration>, new: Duration) -> Duration {
-    if mutant::on(Mutant::SettlesByNewDuration) {
-        return settling(Some(new));
-    }
     match longest_before {
         Some(Duration::ZERO) => Duration::ZERO,
+        Some(_) if mutant::on(Mutant::SettlesByNewDuration) => settling(Some(new)),
         longest => settling(longest),
     }
 }

@@ -177,7 +177,9 @@ impl World {
         self.quiet = true;
         self.all_well();
         let d = self.server.longest_lease();
-        let end = (self.now + 3 * d + d / 1000 + 3_000).max(self.plan.end_at);
+        // Who was refused asks again after a minute; only then is it heard.
+        let q = (d + d / 1000 + 1_000).max(66_000);
+        let end = (self.now + q + 2 * d + 2_000).max(self.plan.end_at);
         self.at(end, |w| {
             w.state(Fact::End);
             w.ended = true;

@@ -68,6 +68,7 @@ impl World {
         }
         let roster: Vec<HolderNo> = self.operator.there.iter().copied().collect();
         let keys: Vec<HolderKey> = roster.iter().map(|h| key(*h)).collect();
+        self.server_ticks();
         self.state(Fact::Roster(roster));
         self.with_ledger(|l, now| l.expected(&keys, now));
         self.operator_speaks();
@@ -88,6 +89,7 @@ impl World {
             return;
         }
         let keys: Vec<HolderKey> = gone.iter().map(|h| key(*h)).collect();
+        self.server_ticks();
         self.state(Fact::Gone(gone));
         self.with_ledger(|l, now| l.gone(&keys, now));
     }
@@ -128,6 +130,7 @@ impl World {
     }
 
     fn server_revokes(&mut self, h: HolderNo, yes: bool) {
+        self.server_ticks();
         self.state(Fact::Revoked(h, yes));
         self.with_ledger(|l, now| l.revoke(&key(h), yes.then_some("sold"), now));
     }

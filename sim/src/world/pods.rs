@@ -677,6 +677,61 @@ impl World {
         }
     }
 
+    /// Somebody reads a holder's token off the wire and shows it as its own, several times, with another secret.
+    pub(super) fn steals(&mut self, from: CopyNo, lasts: Ms) {
+        let Some(claim) = self.copies.get(&from).and_then(|c| c.claims.first()) else {
+            return;
+        };
+        let Some(bundle) = claim.machine.as_ref().and_then(Holder::bundle).cloned() else {
+            return;
+        };
+        let items = claim.spec.items.clone();
+        let Some(holder) = self.copies.get(&from).map(|c| c.holder) else {
+            return;
+        };
+        let (_, secret) = self.new_secret();
+        for _ in 0..5 {
+            let body = wire::ClaimRequest {
+                items: items.clone(),
+                secret_hash: secret.hash(),
+                request_id: mooring_core::holder::Random::request_id(&mut Dice(&mut self.rng)),
+                standing: Standing::Held,
+                licensed_for: None,
+                counter: Some(u64::MAX / 2),
+                others: Vec::new(),
+                heard: None,
+                ticket: None,
+                held: Some(wire::HeldProof {
+                    delegation: bundle.delegation.clone(),
+                    lease: bundle.lease.clone(),
+                    counter: 1,
+                }),
+                secret: self.rng.bool().then(|| secret.clone()),
+                holder: Some(Self::real_holder(holder)),
+            };
+            let at = self.now + self.rng.u64(0..lasts.max(1));
+            self.at(at, move |w| {
+                let request = Request::Claim {
+                    body: Box::new(body),
+                    wait: None,
+                    bearer: false,
+                };
+                let (msg, what) = (w.new_msg(), w.describe(&request));
+                w.arrives(super::server::Packet {
+                    msg,
+                    copy: from,
+                    holder,
+                    claim: 0,
+                    // Its answer is for nobody here.
+                    life: 0,
+                    tag: Tag::none(),
+                    request,
+                    what,
+                });
+            });
+        }
+    }
+
     /// Everybody is up, awake and alone.
     pub(super) fn pods_heal(&mut self) {
         for no in self.copies.keys().copied().collect::<Vec<_>>() {

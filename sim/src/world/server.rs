@@ -330,6 +330,7 @@ impl World {
 
     pub(super) fn reloads(&mut self, licence: usize) {
         self.when_awake(move |w| {
+            w.server_ticks();
             w.server.licence = licence;
             let l = w.licence().clone();
             let capacity = Capacity::of(&w.real_licence(&l));
@@ -344,6 +345,7 @@ impl World {
         }
         self.server.anchor_lost = lost.then_some(self.now);
         self.when_awake(move |w| {
+            w.server_ticks();
             let lost = w.server.anchor_lost.is_some();
             w.state(Fact::AnchorLost(lost));
             w.with_ledger(|l, now| l.pause(lost.then(anchor_lost), now));
@@ -489,7 +491,8 @@ impl World {
         });
     }
 
-    fn server_ticks(&mut self) {
+    /// What is due by now happens before anything else does: each is a step of its own.
+    pub(super) fn server_ticks(&mut self) {
         self.with_ledger(mooring_core::ledger::Ledger::tick);
     }
 
@@ -504,6 +507,7 @@ impl World {
     }
 
     fn received(&mut self, p: &Packet) {
+        self.server_ticks();
         self.state(Fact::Received {
             msg: p.msg,
             holder: p.holder,

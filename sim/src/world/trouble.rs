@@ -81,6 +81,11 @@ impl World {
                     self.copies(c);
                 }
             }
+            Fault::Thief { pod: n, lasts } => {
+                if let Some(c) = pod(n) {
+                    self.steals(c, *lasts);
+                }
+            }
             Fault::Reload { licence } => self.reloads(*licence),
             Fault::OperatorDown { lasts } => self.operator_away(*lasts),
             Fault::AnchorLost { lasts } => {
