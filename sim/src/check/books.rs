@@ -47,13 +47,10 @@ impl Model {
                 *c = allowed;
             }
         }
-        // Who was in line comes back with its ticket. Who had not come back yet keeps that right if this run was short.
-        let short = self.run.before_q(self.now);
+        // Who was in line comes back with its ticket.
         let waiting: HashSet<LeaseNo> = self.lines.all().iter().map(|k| k.lease).collect();
         for (no, lease) in &mut self.leases {
-            let known = lease.run == self.run.no;
-            lease.in_line_at_crash =
-                waiting.contains(no) && !lease.fuzzy || short && !known && lease.in_line_at_crash;
+            lease.in_line_at_crash = waiting.contains(no) && !lease.fuzzy;
             lease.key = None;
             lease.open = false;
         }
@@ -137,6 +134,9 @@ impl Model {
             }) => (Some(*secret), *held == Some(no), *ticket == Some(no)),
             _ => (None, false, false),
         };
+        let runs_for = message
+            .and_then(|m| self.apps.sent(m.msg))
+            .map_or(0, |s| s.runs_for);
         let restorable = ticket && self.now <= self.run.started + self.run.settling();
         let lease = self
             .leases
@@ -169,6 +169,10 @@ impl Model {
             lease.maybe = self.now;
         }
         lease.items.clone_from(items);
+        if runs_for > 0 {
+            lease.claimed = self.now;
+            lease.runs_until = lease.runs_until.max(self.now + runs_for);
+        }
         let taken_in = shown && is == Stand::Seat && !was.live() && lease.seated_in != RunNo(0);
 
         // Its place in line.

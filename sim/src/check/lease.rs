@@ -53,7 +53,7 @@ pub(super) struct Lease {
     /// Its place among arrivals; later returns may make it unknown (`fuzzy`).
     pub(super) arrival: Option<u64>,
     pub(super) fuzzy: bool,
-    /// It was in line when the last run ended (or waits to come back since the run before).
+    /// It was in line when the last run ended.
     pub(super) in_line_at_crash: bool,
     /// Where it stands in line.
     pub(super) key: Option<Key>,

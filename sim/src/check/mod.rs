@@ -86,6 +86,8 @@ impl Checker {
             self.look_at_apps()?;
         }
         match &fact.fact {
+            // The gauge may be read amid a step.
+            Fact::Overlap(says) => contested::gauge(&self.m, *says, &mut self.seen),
             Fact::Booked { .. } | Fact::Answered { .. } | Fact::Settled => {
                 self.step.open = true;
                 self.of_the_step(&fact.fact)
@@ -256,10 +258,6 @@ impl Checker {
                     m.run.revoked.remove(holder);
                 }
                 Cause::Nothing
-            }
-            Fact::Overlap(says) => {
-                contested::gauge(m, *says, &mut self.seen)?;
-                return Ok(true);
             }
             Fact::Followed { equal } => {
                 watch::followed(m, *equal, &mut self.seen)?;

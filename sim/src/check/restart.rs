@@ -211,7 +211,10 @@ fn stays_held(m: &Model, step: &Step, message: &Message, seen: &mut Seen) -> Res
     seen.came_too_late += u64::from(!within && !taken_in);
     let due = within
         && m.run.before_q(m.now)
-        && message.before.is_none()
+        && message.before.is_none_or(|(_, stand)| stand.in_line())
+        && lease
+            .answered
+            .is_some_and(|(t, _)| t <= m.apps.sent_at(message.msg))
         && lease.seated_in != m.run.no
         && lease.seat_ended_in != lease.seated_in
         && lease.secret == Some(*secret)
