@@ -398,10 +398,10 @@ impl Model {
                         } else {
                             runs_until.max(l.runs_until)
                         };
+                        l.claim_sent = l.claim_sent.max(sent);
                         if !problem {
                             l.alive = self.now;
                             l.open = step.reply().is_none();
-                            l.claim_sent = l.claim_sent.max(sent);
                             for &pool in &l.pools {
                                 self.lines.touch(pool);
                             }

@@ -47,7 +47,9 @@ fn judge(m: &Model, no: CopyNo, claim: ClaimNo, seen: &mut Seen) -> Result<(), B
     let Some(l) = m.leases.get(&lease) else {
         return Ok(());
     };
-    if l.secret != Some(app.secret) && m.apps.copied.contains_key(&app.holder) {
+    // An earlier claim of this name, of which nobody knows the secret any more, has to lapse first.
+    let lapses = m.stand(lease) == Stand::Seat && m.now <= m.latest_end(l);
+    if l.secret != Some(app.secret) && (lapses || m.apps.copied.contains_key(&app.holder)) {
         return Ok(());
     }
     if m.stand(lease) == Stand::Seat {
