@@ -1,5 +1,6 @@
 //! Taking a claim: repeated, taken in from an earlier run, restored from a ticket, or new.
 
+use super::capacity::Plan;
 use super::entry::{Entry, State};
 use super::line::{Class, OWN, Rank};
 use super::renew::behind;
@@ -184,6 +185,16 @@ impl Ledger {
             self.heard(id, now);
             return Ok(id);
         };
+        // A duplicate from before its lease came first, and took a place for it: the lease itself is better.
+        if self.shows_lease(c).is_some() {
+            self.forget(id);
+            if let Some(lease) = self.take_in(c, now) {
+                return Ok(lease);
+            }
+        }
+        let Some(e) = self.entries.get_mut(&id) else {
+            return Ok(id);
+        };
         e.last = e.last.max(now);
         let mut new = rank;
         if mutant::on(Mutant::RepeatLosesPlace) {
@@ -244,7 +255,7 @@ impl Ledger {
             }
         }
         if let Some(id) = refused {
-            self.forget_refused(id);
+            self.forget(id);
         }
         self.check_bounds(c)?;
         if let Some(id) = self.take_in(c, now) {
@@ -328,45 +339,44 @@ impl Ledger {
         Ok(())
     }
 
-    /// Takes an unexpired lease of an earlier run in, with its id, within the seats (promise 3). One that ended
-    /// in this run is not taken in again, whatever its token says.
-    fn take_in(&mut self, c: &Claim, now: BootTime) -> Option<LeaseId> {
+    /// Whether a claim shows an unexpired lease of an earlier run that can be taken in, within the seats (promise 3); from
+    /// where its seats come. One that ended in this run is not taken in again, whatever its token says.
+    fn shows_lease<'a>(&self, c: &'a Claim) -> Option<(&'a HeldLease, Plan)> {
         let held = c.held.as_ref().filter(|h| {
             (h.unexpired || mutant::on(Mutant::ExpiredTakenIn))
                 && (h.token.cnf == c.secret_hash || mutant::on(Mutant::TakenInWithoutSecret))
                 && h.token.claim == c.name
         })?;
-        let id = held.token.lease;
-        let same = held.token.items.len() == c.items.len()
-            && held
-                .token
-                .items
-                .iter()
-                .zip(&c.items)
-                .all(|(t, i)| t.product == i.product && t.seats == i.seats);
+        let items = held.token.items.iter().map(|i| (&i.product, i.seats));
+        let same = items.eq(c.items.iter().map(|i| (&i.product, i.seats)));
         let own = held.token.instance == self.settings.instance;
-        let ended = self.ended_ids.contains(&id) && !mutant::on(Mutant::TakenInTwice);
-        let own = own && !mutant::on(Mutant::TakenInTwice);
-        if own || !same || ended || self.entries.contains_key(&id) {
+        let ended = self.ended_ids.contains(&held.token.lease);
+        if !same || ((own || ended) && !mutant::on(Mutant::TakenInTwice)) {
             return None;
         }
         let plan = self
             .capacity
             .plan_as_before(&c.items, &c.holder, &held.token.draws)?;
+        Some((held, plan))
+    }
+
+    /// Takes the lease in that a claim shows, with its id.
+    fn take_in(&mut self, c: &Claim, now: BootTime) -> Option<LeaseId> {
+        let (held, plan) = self.shows_lease(c)?;
+        let id = held.token.lease;
+        if self.entries.contains_key(&id) {
+            return None;
+        }
         // Its holder goes by the earlier run's word until it has heard this one's, and that may be a longer lease.
         let (d, run) = (held.token.lease_for, &self.settings);
         let longer = (d > run.lease_for).then(|| held.given(now) + d + margin(d));
         let (drawn, overdraft) = self.capacity.book(id, plan);
-        self.insert(
-            id,
-            c,
-            State::Held {
-                drawn,
-                overdraft,
-                silent: false,
-            },
-            now,
-        );
+        let state = State::Held {
+            drawn,
+            overdraft,
+            silent: false,
+        };
+        self.insert(id, c, state, now);
         if let (Some(t), Some(e)) = (longer, self.entries.get_mut(&id)) {
             e.not_before = t;
         }
@@ -442,7 +452,7 @@ impl Ledger {
             if same {
                 return self.heard(id, now);
             }
-            self.forget_refused(id);
+            self.forget(id);
         }
         let ns_full = holder
             .namespace()

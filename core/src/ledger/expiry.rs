@@ -211,8 +211,8 @@ impl Ledger {
         self.emit(view);
     }
 
-    /// Drops a refusal without a word: the holder asks again and gets a new answer in the same step.
-    pub(super) fn forget_refused(&mut self, id: LeaseId) {
+    /// Drops a refusal or a place without remembering it: its holder asks again, and stands otherwise in the same step.
+    pub(super) fn forget(&mut self, id: LeaseId) {
         if let Some(e) = self.remove(id) {
             let view = Self::ended_view(id, &e, "asked again");
             self.emit(view);

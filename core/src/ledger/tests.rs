@@ -1150,3 +1150,19 @@ fn a_longer_lease_of_an_earlier_run_is_waited_for() {
     l.tick(at(1000 + 61_060));
     assert_eq!(l.gauges().silent, 0);
 }
+
+#[test]
+fn a_duplicate_that_came_first_does_not_cost_the_lease() {
+    let (held, _) = before_restart();
+    let mut l = second_run(Duration::from_secs(60));
+    let ghost = place(l.claim(claim(1, "render"), at(2001)));
+    let back = granted(l.claim(comes_back(1, &held[0]), at(2002)));
+    assert_eq!(back.lease, held[0].token.lease);
+    assert_eq!(
+        l.standing(ghost.lease)
+            .map(|c| matches!(c, Claimed::Granted(_))),
+        Some(true),
+        "the same id, granted"
+    );
+    assert_eq!((l.gauges().held, l.gauges().waiting), (1, 0));
+}
