@@ -77,6 +77,21 @@ pub(super) fn booked(
     if m.run.revoked.contains(&lease.holder) && matches!(why, "revoked" | "") {
         return Ok(());
     }
+    // The lease of an earlier run, shown with its secret, takes the place of the place that a duplicate took.
+    let comes_back = step.message().is_some_and(|c| {
+        let shows = matches!(
+            &c.what,
+            Msg::Claim {
+                held: Some(_),
+                shows_secret: true,
+                ..
+            }
+        );
+        shows && (c.holder, c.claim) == (lease.holder, lease.claim)
+    });
+    if change.was != Stand::Seat && why == "asked again" && comes_back {
+        return Ok(());
+    }
     if change.was != Stand::Seat {
         let d = m.run.lease_for;
         let other_secret = step.message().is_some_and(|c| match &c.what {
