@@ -357,6 +357,9 @@ impl Model {
                     l.told_for = *lease_for;
                     l.told_run = *run_for;
                     l.answered = Some((self.now, *lease_for));
+                    if l.longest.is_none_or(|(t, d)| t + d < self.now + lease_for) {
+                        l.longest = l.answered;
+                    }
                 }
             }
             Reply::Waiting { lease, .. } => {

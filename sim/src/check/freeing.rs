@@ -93,23 +93,6 @@ pub(super) fn booked(
         return Ok(());
     }
     if change.was != Stand::Seat {
-        let d = m.run.lease_for;
-        let other_secret = step.message().is_some_and(|c| match &c.what {
-            Msg::Claim { secret, .. } => {
-                (c.holder, c.claim) == (lease.holder, lease.claim) && lease.secret != Some(*secret)
-            }
-            _ => false,
-        });
-        if m.now + slack(d) < lease.alive + d {
-            return broken(
-                if other_secret { 11 } else { 6 },
-                m.now,
-                format!(
-                    "{:?} of {:?} loses its place in line ({why:?}) though it was asked for at {} ms (D is {d})",
-                    change.lease, lease.holder, lease.alive
-                ),
-            );
-        }
         return Ok(());
     }
     let earliest = m.earliest_end(lease);
@@ -135,8 +118,40 @@ pub(super) fn booked(
     Ok(())
 }
 
-/// At the end of a step: what it should have freed is free.
+/// A claim in line was dropped: was it asked for? It may be that it is seated now by an earlier lease of its holder.
+fn dropped(m: &Model, step: &Step, change: &Change) -> Result<(), Broken> {
+    let (Some(lease), Stand::Ended(why)) = (m.leases.get(&change.lease), change.is) else {
+        return Ok(());
+    };
+    let d = m.run.lease_for;
+    let told = matches!(why, "released" | "gone") || m.run.revoked.contains(&lease.holder);
+    let seated = m
+        .live(lease.holder, lease.claim)
+        .any(|l| m.stand(l) == Stand::Seat);
+    if !change.was.in_line() || told || seated || m.now + slack(d) >= lease.alive + d {
+        return Ok(());
+    }
+    let other_secret = step.message().is_some_and(|c| match &c.what {
+        Msg::Claim { secret, .. } => {
+            (c.holder, c.claim) == (lease.holder, lease.claim) && lease.secret != Some(*secret)
+        }
+        _ => false,
+    });
+    broken(
+        if other_secret { 11 } else { 6 },
+        m.now,
+        format!(
+            "{:?} of {:?} loses its place in line ({why:?}) though it was asked for at {} ms (D is {d})",
+            change.lease, lease.holder, lease.alive
+        ),
+    )
+}
+
+/// At the end of a step: what it should have freed is free, and nothing else.
 pub(super) fn step_end(m: &Model, step: &Step) -> Result<(), Broken> {
+    for change in &step.changes {
+        dropped(m, step, change)?;
+    }
     match &step.cause {
         Cause::Message(message) => {
             let Msg::Release { lease: no, secret } = &message.what else {

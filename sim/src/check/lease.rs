@@ -78,6 +78,8 @@ pub(super) struct Lease {
     pub(super) told_run: Ms,
     /// When it was last answered, and the D told with it: its newest token.
     pub(super) answered: Option<(Ms, Ms)>,
+    /// The same for the token that lives longest: an answer may be lost, and the one before it shown.
+    pub(super) longest: Option<(Ms, Ms)>,
     pub(super) counter: u64,
     /// When the newest of its claims that were received was sent.
     pub(super) claim_sent: Ms,
@@ -119,6 +121,7 @@ impl Lease {
             told_for: 0,
             told_run: 0,
             answered: None,
+            longest: None,
             counter: 0,
             claim_sent: 0,
             running: 0,

@@ -8,7 +8,7 @@
 
 use super::Seen;
 use super::model::{Change, Message, Model, Stand, Step, broken, margin, slack};
-use crate::history::{Broken, Msg, Reclaim, Reply, RunNo};
+use crate::history::{Broken, Ms, Msg, Reclaim, Reply, RunNo};
 
 /// A lease is booked.
 pub(super) fn booked(
@@ -65,18 +65,24 @@ pub(super) fn booked(
             ),
         );
     }
-    let (answered, d) = lease.answered.unwrap_or_default();
-    let mut life = d;
-    if m.run.reclaim == Reclaim::Confirmed {
-        life = life.max(m.run.grace.0);
-    }
-    let life = life + margin(d);
-    if m.now > answered + life + slack(life) {
+    let expired = |(answered, d): (Ms, Ms)| {
+        let life = match m.run.reclaim {
+            Reclaim::Any => d,
+            Reclaim::Confirmed => d.max(m.run.grace.0),
+        };
+        let life = life + margin(d);
+        m.now > answered + life + slack(life)
+    };
+    let (answered, d) = lease.longest.unwrap_or_default();
+    if [lease.answered, lease.longest]
+        .into_iter()
+        .all(|a| expired(a.unwrap_or_default()))
+    {
         return broken(
             3,
             m.now,
             format!(
-                "{:?} of {:?} is taken in with an expired token: it was answered last at {answered} ms, for {d} ms",
+                "{:?} of {:?} is taken in with an expired token: the longest was answered at {answered} ms, for {d} ms",
                 change.lease, lease.holder
             ),
         );
