@@ -381,6 +381,13 @@ impl Model {
         let Some(message) = step.message() else {
             return;
         };
+        if matches!(
+            step.reply(),
+            Some(Reply::Problem("overloaded" | "unauthenticated"))
+        ) {
+            // Nobody looked at what it said.
+            return;
+        }
         let problem = matches!(step.reply(), Some(Reply::Problem(_)));
         match &message.what {
             Msg::Claim { secret, items, .. } => {
