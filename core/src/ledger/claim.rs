@@ -141,7 +141,8 @@ impl Ledger {
             None => false,
         };
         if shows {
-            self.settling.shown(&key, &c.name, &c.others);
+            self.settling.names(&key, &c.others);
+            self.settling.shown(&key, &c.name);
         }
     }
 
@@ -350,7 +351,7 @@ impl Ledger {
         let items = held.token.items.iter().map(|i| (&i.product, i.seats));
         let same = items.eq(c.items.iter().map(|i| (&i.product, i.seats)));
         let own = held.token.instance == self.settings.instance;
-        let ended = self.ended_ids.contains(&held.token.lease);
+        let ended = self.ended_ids.get(&held.token.lease) == Some(&true);
         if !same || ((own || ended) && !mutant::on(Mutant::TakenInTwice)) {
             return None;
         }
@@ -395,7 +396,7 @@ impl Ledger {
                 && t.claim == c.name
                 && t.items == c.items
                 && !self.entries.contains_key(&t.lease)
-                && !self.ended_ids.contains(&t.lease)
+                && !self.ended_ids.contains_key(&t.lease)
         });
         let priority = Reverse(c.priority);
         if let Some(t) = restored {

@@ -251,7 +251,8 @@ impl Ledger {
         let counter = e.counter;
         self.ended
             .insert(e.secret_hash, Ended { released, counter });
-        self.ended_ids.insert(id);
+        let over = released || matches!(e.state, State::Held { .. });
+        self.ended_ids.insert(id, over);
         self.ended_order
             .push_back((now + REMEMBERED, e.secret_hash, id));
     }

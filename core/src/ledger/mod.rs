@@ -52,7 +52,7 @@ use crate::time::{BootTime, margin};
 use crate::wire::{Holder, HolderKey, Problem, WaitReason};
 use entry::Entry;
 use line::Line;
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 use tally::Tally;
 
@@ -177,7 +177,9 @@ pub struct Ledger {
     arrivals: u64,
     /// Ended claims: a late duplicate of their messages changes nothing.
     ended: HashMap<SecretHash, Ended>,
-    ended_ids: HashSet<LeaseId>,
+    /// Their ids, and whether such a lease must not be taken in again: not so for a mere place in line, which a duplicate
+    /// can have taken while the lease itself is on its way.
+    ended_ids: HashMap<LeaseId, bool>,
     ended_order: VecDeque<(BootTime, SecretHash, LeaseId)>,
     events: VecDeque<Event>,
     seq: u64,
@@ -210,7 +212,7 @@ impl Ledger {
             paused: None,
             arrivals: 0,
             ended: HashMap::new(),
-            ended_ids: HashSet::new(),
+            ended_ids: HashMap::new(),
             ended_order: VecDeque::new(),
             events: VecDeque::new(),
             seq: 0,

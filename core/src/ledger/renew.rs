@@ -6,7 +6,7 @@ use crate::mutant::{self, Mutant};
 use crate::names::{ClaimName, LeaseId};
 use crate::secret::Secret;
 use crate::time::BootTime;
-use crate::wire::{Problem, ProblemType, Renewal};
+use crate::wire::{Holder, Problem, ProblemType, Renewal};
 
 fn unknown(lease: LeaseId) -> Problem {
     let detail = format!(
@@ -107,6 +107,10 @@ impl Ledger {
         }
         if counter.is_some_and(|n| n <= e.counter) {
             return Err(behind(e, lease));
+        }
+        if let Holder::Pod { .. } = e.holder {
+            let key = e.holder.key();
+            self.settling.shown(&key, claim);
         }
         self.end(lease, "released", now);
         self.settle_if_done(now);

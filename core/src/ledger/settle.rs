@@ -10,7 +10,7 @@ use crate::mutant::{self, Mutant};
 use crate::names::ClaimName;
 use crate::time::{BootTime, margin, settling};
 use crate::wire::HolderKey;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 /// Q for a new run that grants leases of `new`: counted from the longest lease that any earlier run may have granted, which
@@ -35,8 +35,9 @@ pub struct Settling {
     missing: Option<HashSet<HolderKey>>,
     /// Who has shown itself, or is gone.
     seen: HashSet<HolderKey>,
-    /// Claims that have shown themselves.
+    /// Claims that have shown themselves, and others that their holders named.
     shown: HashSet<(HolderKey, ClaimName)>,
+    named: HashMap<HolderKey, HashSet<ClaimName>>,
 }
 
 impl Settling {
@@ -56,6 +57,7 @@ impl Settling {
             missing: None,
             seen: HashSet::new(),
             shown: HashSet::new(),
+            named: HashMap::new(),
         }
     }
 
@@ -73,16 +75,22 @@ impl Settling {
 
     /// A claim has shown itself; its holder has once all its other claims have, too. The roster names holders, and a lease
     /// counts by its claim: with one claim in, another's lease could still be out.
-    pub(super) fn shown(&mut self, h: &HolderKey, claim: &ClaimName, others: &[ClaimName]) {
+    pub(super) fn shown(&mut self, h: &HolderKey, claim: &ClaimName) {
         if self.until.is_none() {
             return;
         }
         self.shown.insert((h.clone(), claim.clone()));
-        if others
-            .iter()
-            .all(|o| self.shown.contains(&(h.clone(), o.clone())))
-        {
+        let mut others = self.named.get(h).into_iter().flatten();
+        if others.all(|o| self.shown.contains(&(h.clone(), o.clone()))) {
             self.seen(h);
+        }
+    }
+
+    /// A holder names all its other claims.
+    pub(super) fn names(&mut self, h: &HolderKey, others: &[ClaimName]) {
+        if self.until.is_some() {
+            self.named
+                .insert(h.clone(), others.iter().cloned().collect());
         }
     }
 
@@ -153,6 +161,7 @@ impl Ledger {
         self.settling.until = None;
         self.settling.seen = HashSet::new();
         self.settling.shown = HashSet::new();
+        self.settling.named = HashMap::new();
         true
     }
 }

@@ -66,7 +66,9 @@ impl World {
         for h in self.operator.revoked.clone() {
             self.server_revokes(h, true);
         }
-        let roster: Vec<HolderNo> = self.operator.there.iter().copied().collect();
+        // Pods that hold or ask; it mirrors no others.
+        let asks = |h: &HolderNo| self.copies.values().any(|c| c.holder == *h && c.asks());
+        let roster: Vec<HolderNo> = self.operator.there.iter().copied().filter(asks).collect();
         let keys: Vec<HolderKey> = roster.iter().map(|h| key(*h)).collect();
         self.server_ticks();
         self.state(Fact::Roster(roster));

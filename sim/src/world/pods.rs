@@ -83,6 +83,11 @@ impl Copy {
         self.clock.when(b)
     }
 
+    /// Whether it has a claim that was not given back.
+    pub(super) fn asks(&self) -> bool {
+        self.claims.iter().any(|c| c.saved.is_some())
+    }
+
     /// Whether it can do anything.
     fn runs(&self) -> bool {
         self.up && self.asleep_since.is_none()
