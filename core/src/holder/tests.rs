@@ -472,3 +472,89 @@ fn a_clone_stays_lost_and_silent() {
     );
     assert_eq!(w.state(9_000_000), HoldState::Lost);
 }
+
+/// The same claim in a new process.
+fn restarted(w: &World, t: u64) -> World {
+    World {
+        h: Holder::restore(w.h.spec.clone(), w.h.saved().clone(), at(t)),
+        r: Steady(100),
+    }
+}
+
+#[test]
+fn who_was_answered_once_never_starts_without_the_server_not_even_after_a_crash() {
+    for answer in [
+        full(),
+        no(ProblemType::NotEntitled),
+        no(ProblemType::Revoked),
+    ] {
+        let mut w = World::new(Start::Optimistic);
+        w.ask(0, answer, 0);
+        let back = restarted(&w, 1_000);
+        assert!(
+            !back.state(2_000_000).is_licensed(),
+            "{:?}",
+            back.state(2_000_000)
+        );
+    }
+}
+
+#[test]
+fn a_claim_that_a_copy_gave_back_is_over_and_begins_anew_with_another_secret() {
+    for (state, then) in [
+        (HoldState::Held, HoldState::Lost),
+        (HoldState::Waiting, HoldState::Waiting),
+    ] {
+        let mut w = World::in_state(state);
+        let old = w.h.secret_hash();
+        let t = w.ask(1, no(ProblemType::UnknownLease), 0);
+        let t = w.ask(t, no(ProblemType::GivenBack), 0);
+        assert_eq!(w.state(t), then);
+        let (next, _, r) = w.send(t);
+        let Request::Claim { body, bearer, .. } = r else {
+            panic!("{r:?}")
+        };
+        assert_eq!(next, t, "at once");
+        assert_ne!(body.secret_hash, old);
+        assert!(bearer && body.ticket.is_none() && body.held.is_none());
+    }
+}
+
+#[test]
+fn a_copy_gives_back_nothing() {
+    let mut w = World::in_state(HoldState::Held);
+    let t = w.ask(1, no(ProblemType::Cloned), 0);
+    w.h.release(at(t));
+    assert!(w.h.is_released(), "the lease is the other copy's");
+}
+
+#[test]
+fn what_was_being_given_back_is_given_back_after_a_crash() {
+    let mut w = World::in_state(HoldState::Held);
+    w.h.release(at(2));
+    let mut back = restarted(&w, 3);
+    let (t, tag, r) = back.send(3);
+    assert!(matches!(r, Request::Release { .. }), "{r:?}");
+    back.h.answered(at(t), tag, Answer::Released, &mut back.r);
+    assert!(back.h.is_released());
+}
+
+#[test]
+fn every_request_of_a_claim_has_a_higher_number() {
+    let mut w = World::new(Start::Optimistic);
+    let number = |r: &Request| match r {
+        Request::Claim { body, .. } => body.counter.unwrap(),
+        Request::Renew(r) => r.counter,
+        Request::Release { counter, .. } => *counter,
+    };
+    let (t, tag, claim) = w.send(0);
+    w.h.answered(at(t), tag, grant(0), &mut w.r);
+    let (t, tag, renewal) = w.send(t);
+    w.h.answered(at(t), tag, no(ProblemType::UnknownLease), &mut w.r);
+    let (t, tag, again) = w.send(t);
+    w.h.answered(at(t), tag, full(), &mut w.r);
+    w.h.release(at(t));
+    let (_, _, release) = w.send(t);
+    let numbers = [&claim, &renewal, &again, &release].map(number);
+    assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
+}

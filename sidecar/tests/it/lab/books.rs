@@ -267,6 +267,7 @@ impl Run {
         let held = token.map(|token| {
             let unexpired = token.unexpired(clock::now(), "");
             HeldLease {
+                age: None,
                 token,
                 unexpired,
                 counter: body.held.as_ref().unwrap().counter,
