@@ -283,6 +283,11 @@ impl Ledger {
         self.answer(lease, self.entries.get(&lease)?)
     }
 
+    /// The lease that a holder's claim has, or will have.
+    pub fn lease_of(&self, holder: &HolderKey, claim: &ClaimName) -> Option<LeaseId> {
+        self.find(holder, claim)
+    }
+
     /// M for this run's D.
     fn margin(&self) -> Duration {
         margin(self.settings.lease_for)

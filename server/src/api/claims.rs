@@ -291,11 +291,7 @@ async fn find(app: &App, name: &ClaimName, asked: &Asked) -> Result<Option<Lease
             return Err(p);
         }
     };
-    let views = app.engine.views().1;
-    Ok(views
-        .into_iter()
-        .find(|v| v.claim == *name && v.holder.key() == holder)
-        .map(|v| v.lease))
+    Ok(app.engine.ask(|l, _| l.lease_of(&holder, name)))
 }
 
 /// A lease id out of an entity tag (RFC 9110, 8.8.3).
