@@ -10,7 +10,9 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 
 use super::model::slack;
-use crate::history::{ClaimNo, CopyNo, HolderNo, LeaseNo, Ms, Msg, MsgNo, RunNo, Says, SecretNo};
+use crate::history::{
+    ClaimNo, CopyNo, HolderNo, Items, LeaseNo, Ms, Msg, MsgNo, RunNo, Says, SecretNo,
+};
 
 /// How long a holder surely waits for an answer.
 const WAITS: Ms = 14_900;
@@ -54,6 +56,7 @@ pub(super) struct App {
     pub(super) claim: ClaimNo,
     pub(super) secret: SecretNo,
     pub(super) begun: Ms,
+    pub(super) items: Items,
     pub(super) start_optimistic: bool,
     pub(super) max_grace: Ms,
     /// What it was told last.
@@ -94,6 +97,7 @@ impl App {
             claim,
             secret,
             begun,
+            items: Items::new(),
             start_optimistic: false,
             max_grace: 0,
             says: None,

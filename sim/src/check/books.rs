@@ -134,6 +134,7 @@ impl Model {
             }) => (Some(*secret), *held == Some(no), *ticket == Some(no)),
             _ => (None, false, false),
         };
+        let unexpired = self.leases.get(&no).is_some_and(|l| !self.expired(l));
         let runs_for = message
             .and_then(|m| self.apps.sent(m.msg))
             .map_or(0, |s| s.runs_for);
@@ -173,7 +174,11 @@ impl Model {
             lease.claimed = self.now;
             lease.runs_until = lease.runs_until.max(self.now + runs_for);
         }
-        let taken_in = shown && is == Stand::Seat && !was.live() && lease.seated_in != RunNo(0);
+        // A late claim may have put it in line before its holder came with the token.
+        let taken_in = shown
+            && is == Stand::Seat
+            && lease.seated_in != RunNo(0)
+            && (!was.live() || was.in_line() && unexpired);
 
         // Its place in line.
         let rank_class = match (is, old_key) {

@@ -1,6 +1,7 @@
 //! Promise 10: after faults stop, within Q + 2D each claim is `Held` or waits behind a full pool.
 //!
-//! Judged when the history ends, if it ends late enough. Left out: claims given back (by any copy), told a lasting refusal, or begun in the last 2D;
+//! Judged when the history ends, if it ends late enough. Left out: claims given back (by any copy), told a lasting refusal
+//! (or asking for more than there is), or begun in the last 2D;
 //! those of a copied holder of which another copy began the claim anew;
 //! and those granted in the last D, whose holder may not know yet. Waiting behind a full pool: it does not fit into what is free,
 //! or one before it in line that is alive does not.
@@ -32,7 +33,8 @@ fn judge(m: &Model, no: CopyNo, claim: ClaimNo, seen: &mut Seen) -> Result<(), B
     let (Some(app), Some(copy)) = (m.apps.claims.get(&(no, claim)), m.apps.copies.get(&no)) else {
         return Ok(());
     };
-    let refused = app.ended_by.is_some() || app.says == Some(Says::Refused);
+    let refused =
+        app.ended_by.is_some() || app.says == Some(Says::Refused) || !m.could_fit(&app.items);
     if !copy.speaks() || m.apps.given_back(app) || refused || m.now < app.begun + 2 * d {
         return Ok(());
     }

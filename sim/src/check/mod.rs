@@ -290,7 +290,7 @@ impl Checker {
                 holder,
                 claim,
                 secret,
-                items: _,
+                items,
                 start_optimistic,
                 max_grace,
             } => {
@@ -301,6 +301,7 @@ impl Checker {
                 let mut app = App::new(*holder, *claim, *secret, now);
                 app.start_optimistic = *start_optimistic;
                 app.max_grace = *max_grace;
+                app.items.clone_from(items);
                 m.apps.begin(*copy, app);
             }
             Fact::Sent {

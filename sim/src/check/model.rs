@@ -192,6 +192,19 @@ impl Model {
         self.now > lease.asked + asks + slack(asks)
     }
 
+    /// Whether each token of a lease that a holder may show has expired.
+    pub(super) fn expired(&self, lease: &Lease) -> bool {
+        [lease.answered, lease.longest].into_iter().all(|token| {
+            let (answered, d) = token.unwrap_or_default();
+            let life = match self.run.reclaim {
+                Reclaim::Any => d,
+                Reclaim::Confirmed => d.max(self.run.grace.0),
+            };
+            let life = life + margin(d);
+            self.now > answered + life + slack(life)
+        })
+    }
+
     /// Whether this message proves that the claim was once `Held`: it shows the lease's token and secret.
     pub(super) fn proves_held(&self, message: &Message) -> bool {
         let Msg::Claim {

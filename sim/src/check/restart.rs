@@ -8,7 +8,7 @@
 
 use super::Seen;
 use super::model::{Change, Message, Model, Stand, Step, broken, margin, slack};
-use crate::history::{Broken, Ms, Msg, Reclaim, Reply, RunNo};
+use crate::history::{Broken, Msg, Reclaim, Reply, RunNo};
 
 /// A lease is booked.
 pub(super) fn booked(
@@ -34,7 +34,7 @@ pub(super) fn booked(
         );
     }
     // A lease of an earlier run comes back by its token only; out of the line it is granted anew.
-    if change.seated_before == RunNo(0) || change.was.in_line() {
+    if change.seated_before == RunNo(0) || change.was.in_line() && !change.taken_in {
         return Ok(());
     }
     let claim = step
@@ -65,19 +65,8 @@ pub(super) fn booked(
             ),
         );
     }
-    let expired = |(answered, d): (Ms, Ms)| {
-        let life = match m.run.reclaim {
-            Reclaim::Any => d,
-            Reclaim::Confirmed => d.max(m.run.grace.0),
-        };
-        let life = life + margin(d);
-        m.now > answered + life + slack(life)
-    };
-    let (answered, d) = lease.longest.unwrap_or_default();
-    if [lease.answered, lease.longest]
-        .into_iter()
-        .all(|a| expired(a.unwrap_or_default()))
-    {
+    if m.expired(lease) {
+        let (answered, d) = lease.longest.unwrap_or_default();
         return broken(
             3,
             m.now,

@@ -424,4 +424,20 @@ mod tests {
         );
         assert_eq!(s.verdict(), Some(14), "draws change under way");
     }
+
+    #[test]
+    fn what_a_copy_gave_back_does_not_count_unless_it_had_nothing() {
+        for cloned in [false, true] {
+            let mut s = Story::new(1);
+            s.granted(1, 1).wait(10).copied(1, 2).says_held(2, 1, 1000);
+            if cloned {
+                s.renews(1, 1);
+                let renewal = s.renewal(2, 1);
+                let msg = s.sends(2, renewal);
+                s.answer(msg, Reply::Problem("cloned")).says(2, Says::Lost);
+            }
+            s.wait(10).gives_back(2, 1).granted(3, 3);
+            assert_eq!(s.verdict(), if cloned { Some(1) } else { None });
+        }
+    }
 }

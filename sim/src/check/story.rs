@@ -307,6 +307,14 @@ impl Story {
         self.answer(msg, got(no)).held_now(copy, no)
     }
 
+    /// A claim that waits, and is granted at once.
+    pub(super) fn waits_and_is_granted(&mut self, copy: u32, no: u32) -> &mut Self {
+        self.begin(copy);
+        let msg = self.sends(copy, self.claim(copy, None, None));
+        self.book(copy, no, Book::Waiting).held(copy, no);
+        self.answer(msg, got(no)).held_now(copy, no)
+    }
+
     /// A claim that waits.
     pub(super) fn waits(&mut self, copy: u32, no: u32, place: u32) -> &mut Self {
         self.begin(copy);

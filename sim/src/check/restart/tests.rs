@@ -204,3 +204,73 @@ fn a_ticket_keeps_the_place() {
     s.book(2, 4, Book::Waiting).answer(msg, settling(4, 2));
     assert_eq!(s.verdict(), Some(3), "another lease");
 }
+
+#[test]
+fn a_late_ticket_does_not_push_a_holder_out() {
+    for taken_in in [true, false] {
+        let mut s = Story::new(1);
+        s.granted(1, 1).wait(100).gives_back(1, 1);
+        s.waits_and_is_granted(2, 2);
+        s.wait(100).restart(2, 1);
+        // A claim from the time when it waited comes late, and is taken for a new one.
+        let late = s.sends(2, s.claim(2, None, Some(2)));
+        s.book(2, 2, Book::Waiting).see(Fact::Answered {
+            msg: late,
+            reply: settling(2, 1),
+        });
+        s.wait(100);
+        let msg = s.sends(2, s.running(2, 2));
+        if taken_in {
+            s.held(2, 2).answer(msg, got(2)).held_now(2, 2);
+        } else {
+            s.book(2, 2, Book::Contested).answer(msg, settling(2, 1));
+        }
+        assert_eq!(s.verdict(), if taken_in { None } else { Some(3) });
+    }
+}
+
+#[test]
+fn a_lease_is_taken_in_with_the_pools_it_had() {
+    let mut s = Story::new(1);
+    s.items.insert(1, vec![(2, 1)]);
+    s.begin(1);
+    let msg = s.sends(1, s.claim(1, None, None));
+    s.book(
+        1,
+        1,
+        Book::Held {
+            draws: vec![(1, 1)],
+        },
+    );
+    s.answer(msg, got(1)).held_now(1, 1).wait(100).restart(2, 1);
+    s.sends(1, s.running(1, 1));
+    s.book(
+        1,
+        1,
+        Book::Held {
+            draws: vec![(0, 1)],
+        },
+    );
+    assert_eq!(s.verdict(), Some(3));
+}
+
+#[test]
+fn the_token_before_a_lost_answer_counts() {
+    // A run with long leases, one with short ones whose answer is lost, and a third.
+    let mut s = Story::new(1);
+    s.granted(1, 1).wait(100).see(Fact::Crashed);
+    s.start(2, D, Reclaim::Any, licence(1));
+    let msg = s.sends(1, s.running(1, 1));
+    let short = Reply::Lease {
+        lease: lease(1),
+        lease_for: 1000,
+        run_for: G,
+    };
+    s.held(1, 1).see(Fact::Answered { msg, reply: short });
+    s.wait(100).see(Fact::Crashed);
+    s.start(3, D, Reclaim::Any, licence(1));
+    s.wait(5000);
+    let msg = s.sends(1, s.running(1, 1));
+    s.held(1, 1).answer(msg, got(1)).held_now(1, 1);
+    assert_eq!(s.verdict(), None);
+}
