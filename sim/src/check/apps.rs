@@ -81,6 +81,8 @@ pub(super) struct App {
     /// The problem that ends being licensed, if one was heard.
     pub(super) ended_by: Option<&'static str>,
     pub(super) heard_waiting: bool,
+    /// The run that answered last that it waits.
+    pub(super) ticket_of: Option<RunNo>,
     pub(super) last_sent: Option<MsgNo>,
     /// Its sidecar crashed since it was told something last.
     pub(super) crashed: bool,
@@ -115,6 +117,7 @@ impl App {
             least: None,
             ended_by: None,
             heard_waiting: false,
+            ticket_of: None,
             last_sent: None,
             crashed: false,
             counted: None,
@@ -181,6 +184,8 @@ pub(super) struct Sent {
     pub(super) renewal: bool,
     /// How long its application would go on without contact.
     pub(super) runs_for: Ms,
+    /// The run whose ticket it shows, if any.
+    pub(super) ticket_of: Option<RunNo>,
     /// The run that received it last, and when it did first.
     received: Option<(RunNo, Ms)>,
     /// The least and most that a contested holder was granted with it.
@@ -324,6 +329,7 @@ impl Apps {
             Msg::Claim { secret, .. } | Msg::Release { secret, .. } => (*secret, false),
             Msg::Renew { secret, .. } => (*secret, true),
         };
+        let ticket_of = self.claims.get(&(copy, claim)).and_then(|a| a.ticket_of);
         let runs_for = self
             .claims
             .get(&(copy, claim))
@@ -338,6 +344,7 @@ impl Apps {
                 secret,
                 renewal,
                 runs_for,
+                ticket_of,
                 received: None,
                 contested: None,
             },

@@ -59,6 +59,7 @@ impl Model {
         self.contested.clear();
         self.due.clear();
         self.run.up = false;
+        self.last_run = self.run.no;
         self.run.no = RunNo(self.run.no.0.saturating_add(1));
     }
 
@@ -138,7 +139,11 @@ impl Model {
         let runs_for = message
             .and_then(|m| self.apps.sent(m.msg))
             .map_or(0, |s| s.runs_for);
-        let restorable = ticket && self.now <= self.run.started + self.run.settling();
+        // An answer may be lost: a ticket of an earlier run says nothing of the last one's line.
+        let newest = message
+            .and_then(|m| self.apps.sent(m.msg))
+            .is_some_and(|s| s.ticket_of == Some(self.last_run));
+        let restorable = newest && ticket && self.now <= self.run.started + self.run.settling();
         let lease = self
             .leases
             .entry(no)
@@ -408,7 +413,7 @@ impl Model {
                         l.asked = self.now;
                         l.claimed = self.now;
                         let runs_until = self.now + runs_for;
-                        l.runs_until = if sent >= l.claim_sent {
+                        l.runs_until = if sent >= l.claim_sent && !problem {
                             runs_until
                         } else {
                             runs_until.max(l.runs_until)

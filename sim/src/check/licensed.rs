@@ -61,6 +61,7 @@ pub(super) fn heard(
             let (low, high) = sent.contested().unwrap_or_default();
             app.at_least((sent.at + low).saturating_sub(slack(low)));
             if fresh {
+                app.ticket_of = sent.run();
                 app.heard_waiting = true;
             }
             if fresh && !settling && licensed {

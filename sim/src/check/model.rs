@@ -10,7 +10,7 @@ use std::collections::{BinaryHeap, HashMap, HashSet};
 use super::apps::Apps;
 use super::demand;
 use super::line::Lines;
-use crate::history::{Broken, ClaimNo, HolderNo, Index, LeaseNo, Licence, Ms, Msg, Reclaim};
+use crate::history::{Broken, ClaimNo, HolderNo, Index, LeaseNo, Licence, Ms, Msg, Reclaim, RunNo};
 
 pub(super) use super::lease::{Lease, Stand};
 pub(super) use super::run::Run;
@@ -36,6 +36,8 @@ pub(super) fn broken(promise: u8, t: Ms, what: String) -> Result<(), Broken> {
 pub(super) struct Model {
     pub(super) now: Ms,
     pub(super) run: Run,
+    /// The run before.
+    pub(super) last_run: RunNo,
     pub(super) licence: Licence,
     /// Grows with each licence that sells other pools or products.
     pub(super) epoch: u64,
@@ -60,6 +62,7 @@ impl Default for Model {
         Self {
             now: 0,
             run: Run::default(),
+            last_run: RunNo(0),
             licence: Licence {
                 pools: Vec::new(),
                 products: Vec::new(),
