@@ -23,7 +23,7 @@ unit: ## unit, property and process-level tests
 sim: ## simulated worlds against the promises: make sim [SEEDS=10000] [STEPS=1000] [FIRST=0], or SEED=n to see one
 	SEEDS="$(SEEDS)" STEPS="$(STEPS)" FIRST="$(FIRST)" SEED="$(SEED)" MISTAKE="$(MISTAKE)" e2e/sim
 
-e2e: ## scenarios on the cluster: make e2e [T=main_job] [ONLY=name]
+e2e: ## scenarios on the cluster: make e2e [T=main_job|leases] [ONLY=name]
 	e2e/run scenarios $(or $(T),main_job) $(ONLY)
 
 bench: ## timings, as ratios to something simple

@@ -6,10 +6,12 @@
 //! | [`seats`] | counts seats on the holders' side, from what the test applications wrote down |
 //! | [`demo`] | the main job, shown step by step |
 //! | [`main_job`] | the scenarios of the main job |
+//! | [`leases`] | the scenarios of the lease protocol in full |
 //! | [`suite`] | runs scenarios one after another and counts them |
 
 pub mod demo;
 pub mod lab;
+pub mod leases;
 pub mod main_job;
 pub mod seats;
 pub mod suite;

@@ -3,7 +3,7 @@
 
 use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
-use mooring_e2e::{demo, lab::Lab, main_job, suite};
+use mooring_e2e::{demo, lab::Lab, leases, main_job, suite};
 
 /// Runs Mooring on a real Kubernetes.
 #[derive(Parser)]
@@ -18,7 +18,7 @@ enum What {
     Demo,
     /// Runs the scenarios of a topic.
     Scenarios {
-        /// `main_job`.
+        /// `main_job` or `leases`.
         topic: String,
         /// Only those whose name contains one of these.
         only: Vec<String>,
@@ -32,9 +32,14 @@ async fn main() -> Result<()> {
         What::Scenarios { topic, only } => {
             let scenarios = match topic.as_str() {
                 "main_job" => main_job::scenarios(),
-                other => bail!("no topic is called {other:?}; there is: main_job"),
+                "leases" => leases::scenarios(),
+                other => bail!("no topic is called {other:?}; there are: main_job, leases"),
             };
             let lab = Lab::open().await?;
+            // The first scenario of the main job installs the chart itself.
+            if topic == "leases" {
+                leases::prepare(&lab).await?;
+            }
             let local = tokio::task::LocalSet::new();
             if !local
                 .run_until(suite::run(&topic, &scenarios, &lab, &only))

@@ -26,6 +26,14 @@ impl Scenario {
     }
 }
 
+/// Scenarios from the paths of their functions, `file::name`.
+macro_rules! scenarios {
+    ($($file:ident :: $name:ident),* $(,)?) => {
+        vec![$($crate::suite::Scenario { name: stringify!($name), run: |lab| Box::pin(async move { $file::$name(&lab).await }) }),*]
+    };
+}
+pub(crate) use scenarios;
+
 /// The namespace of a scenario.
 pub fn namespace(name: &str) -> String {
     format!("e2e-{}", name.replace('_', "-"))

@@ -20,6 +20,9 @@ pub struct Server {
     pub extra: String,
     /// The server's image; the chart's default if none.
     pub image: Option<String>,
+    /// It is placed by a label of the first node, which [`Server::arrive`] and [`Server::leave`] set and take away, and not by the node's
+    /// name.
+    pub movable: bool,
     /// Products and seats.
     pub products: Vec<(String, u32)>,
 }
@@ -34,6 +37,7 @@ impl Server {
             grace: "10m".into(),
             extra: String::new(),
             image: None,
+            movable: false,
             products: vec![("render".into(), seats)],
         }
     }
@@ -91,12 +95,16 @@ impl Server {
             "apiVersion: mooring.dev/v1alpha1\nkind: LicenseServer\nmetadata: {{name: {name}, namespace: {ns}}}\nspec:\n  \
              license: {{secretName: {name}-licence, key: licence.mooring}}\n  vendorKeys: {{configMapName: {name}-keys}}\n  \
              anchor:\n    pkcs11:\n      module: /usr/lib/softhsm/libsofthsm2.so\n      tokenLabel: {label}\n      pinSecret: {{name: {name}-pin, key: pin}}\n  \
-             placement:\n    nodeSelector: {{kubernetes.io/hostname: {node}}}\n  lease: {{duration: {d}, grace: {g}}}\n{extra}  \
+             placement:\n    nodeSelector: {{{place}}}\n  lease: {{duration: {d}, grace: {g}}}\n{extra}  \
              template:\n{image}    env: [{{name: SOFTHSM2_CONF, value: {conf}}}]\n    hostPaths: [{{path: {folder}, mountPath: {folder}}}]\n",
             ns = self.namespace,
             name = self.name,
             label = anchor.label,
-            node = lab.nodes.0,
+            place = if self.movable {
+                format!("{PLACE}: {}", self.namespace)
+            } else {
+                format!("kubernetes.io/hostname: {}", lab.nodes.0)
+            },
             d = self.duration,
             g = self.grace,
             extra = self.extra,
@@ -226,6 +234,48 @@ impl Server {
             .await
             .with_context(|| format!("the server's pod {name}"))?;
         Ok((name, pod.metadata.uid.unwrap_or_default()))
+    }
+}
+
+/// The label of a node that has a movable server.
+const PLACE: &str = "mooring.dev/e2e-place";
+
+/// Servers that come and go.
+impl Server {
+    /// Gives a movable server its place; it starts when it can.
+    pub async fn arrive(&self, lab: &Lab) -> Result<()> {
+        self.label(lab, &format!("{PLACE}={}", self.namespace))
+            .await
+    }
+
+    /// Takes a movable server away, if it is there, and keeps it away: no node has the label that it needs.
+    pub async fn leave(&self, lab: &Lab) -> Result<()> {
+        self.forget(lab).await?;
+        let pod = format!("{}-0", self.name);
+        lab.kubectl(&[
+            "-n",
+            &self.namespace,
+            "delete",
+            "pod",
+            &pod,
+            "--ignore-not-found",
+            "--grace-period=1",
+        ])
+        .await?
+        .ok("deleting the server's pod")
+        .map(drop)
+    }
+
+    /// Takes the label away, and leaves the server where it is.
+    pub async fn forget(&self, lab: &Lab) -> Result<()> {
+        self.label(lab, &format!("{PLACE}-")).await
+    }
+
+    async fn label(&self, lab: &Lab, label: &str) -> Result<()> {
+        lab.kubectl(&["label", "node", &lab.nodes.0, label, "--overwrite"])
+            .await?
+            .ok("labelling a node")
+            .map(drop)
     }
 }
 

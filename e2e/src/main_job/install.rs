@@ -63,7 +63,7 @@ pub(super) async fn helm_installs_upgrades_and_uninstalls(lab: &Lab) -> Result<(
 }
 
 /// Waits until an application's lease was renewed some times more.
-pub(super) async fn renews(app: &App, times: usize) -> Result<()> {
+pub(crate) async fn renews(app: &App, times: usize) -> Result<()> {
     let until = |a: &App| {
         let all = a.lines();
         let last = all

@@ -9,20 +9,16 @@ mod refusals;
 mod restart;
 mod rogue;
 
+pub(crate) use install::renews;
+
 use crate::lab::{App, Lab};
 use crate::seats::{self, Most};
 use crate::suite::Scenario;
 use anyhow::{Result, bail};
 
-macro_rules! scenarios {
-    ($($file:ident :: $name:ident),* $(,)?) => {
-        vec![$(Scenario { name: stringify!($name), run: |lab| Box::pin(async move { $file::$name(&lab).await }) }),*]
-    };
-}
-
 /// All of them, in the order in which they run. The first installs the chart, which all others use.
 pub fn scenarios() -> Vec<Scenario> {
-    scenarios![
+    crate::suite::scenarios![
         install::helm_installs_upgrades_and_uninstalls,
         line::two_run_and_the_third_waits,
         app::an_application_asks_its_socket_and_verifies,
@@ -40,7 +36,7 @@ pub fn scenarios() -> Vec<Scenario> {
 }
 
 /// Fails if at one instant more seats were held than there are, counted on the holders' side.
-fn count_seats(apps: &[(&App, u32)], seats: u32) -> Result<Most> {
+pub(crate) fn count_seats(apps: &[(&App, u32)], seats: u32) -> Result<Most> {
     let spans: Vec<seats::Span> = apps
         .iter()
         .flat_map(|(a, n)| seats::spans(&a.name, *n, &a.lines()))
@@ -61,7 +57,7 @@ fn count_seats(apps: &[(&App, u32)], seats: u32) -> Result<Most> {
 }
 
 /// Every state that an application was told, in order, without repeats.
-fn states(app: &App) -> Vec<String> {
+pub(crate) fn states(app: &App) -> Vec<String> {
     let mut v: Vec<String> = app
         .lines()
         .iter()
@@ -72,7 +68,7 @@ fn states(app: &App) -> Vec<String> {
 }
 
 /// The namespace of a scenario, made anew, and the chart installed.
-async fn begin(lab: &Lab, name: &str) -> Result<String> {
+pub(crate) async fn begin(lab: &Lab, name: &str) -> Result<String> {
     let ns = crate::suite::namespace(name);
     lab.namespace(&ns).await?;
     Ok(ns)

@@ -1,0 +1,94 @@
+//! The license server goes, and the grace runs out.
+
+use super::story;
+use crate::lab::{App, Lab, Server};
+use crate::main_job::{begin, renews, states};
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+
+/// D, in milliseconds.
+const DURATION: u64 = 10_000;
+/// The grace, in milliseconds.
+const GRACE: u64 = 20_000;
+
+/// A running application is told `Grace` when its lease has run out, and `Lost` 20 s after the sending of the last request that was
+/// answered, not before; when the server is back, it is `Held` again.
+pub(super) async fn the_grace_ends_after_20_s_and_not_before(lab: &Lab) -> Result<()> {
+    let ns = begin(lab, "the_grace_ends_after_20_s_and_not_before").await?;
+    let mut server = Server::new(&ns, 1);
+    (server.duration, server.grace) = ("10s".into(), "20s".into());
+    server.movable = true;
+    server.arrive(lab).await?;
+    server.ready(lab).await?;
+    let app = App::start(lab, &ns, "app", "render", Some(&lab.nodes.1)).await?;
+    app.says("Held", 60).await?;
+    renews(&app, 1).await?;
+
+    server.leave(lab).await?;
+    app.says("Lost", 40).await.with_context(|| story(&app))?;
+
+    let lines = app.lines();
+    let first = |state: &str| lines.iter().find(|l| l["event"]["state"] == state);
+    let lost = first("Lost").context("no word of the loss")?;
+    let grace = first("Grace").with_context(|| format!("{}: never Grace", story(&app)))?;
+    let held = lines.iter().rfind(|l| l["event"]["state"] == "Held");
+    let held = held.context("never Held")?;
+    // A lease lasts for D from the sending of the request that was answered.
+    let lease_end = millis(&held["event"]["claims"][0]["heldUntilBootMs"])?;
+    let sent = lease_end - DURATION;
+    let (heard, grace_at, lost_at) = (
+        millis(&held["bootMs"])?,
+        millis(&grace["bootMs"])?,
+        millis(&lost["bootMs"])?,
+    );
+    println!(
+        "  last answered request sent at 0 ms, its answer heard at {} ms, Grace at {} ms, Lost at {} ms",
+        heard.saturating_sub(sent),
+        grace_at.saturating_sub(sent),
+        lost_at.saturating_sub(sent)
+    );
+    ensure!(
+        sent <= heard,
+        "an answer was heard at {heard} ms of the boot clock, before its request was sent at {sent} ms"
+    );
+    ensure!(
+        millis(&held["event"]["untilBootMs"])? == sent + GRACE,
+        "the last word of Held promised another end than 20 s after the sending at {sent} ms: {held}"
+    );
+    ensure!(
+        grace_at >= lease_end && grace["event"]["licensed"] == true,
+        "Grace before the lease's end at {lease_end} ms, or not licensed: {grace}"
+    );
+    ensure!(
+        lost_at >= sent + GRACE,
+        "Lost {} ms after the last answered request was sent, before the {GRACE} ms of the grace: {}",
+        lost_at.saturating_sub(sent),
+        story(&app)
+    );
+    ensure!(
+        lost_at < sent + GRACE + 2000,
+        "Lost only {} ms after the last answered request was sent: {}",
+        lost_at - sent,
+        story(&app)
+    );
+    ensure!(
+        lost["event"]["licensed"] == false,
+        "Lost is licensed: {lost}"
+    );
+
+    server.arrive(lab).await?;
+    app.says("Held", 60)
+        .await
+        .context("when the server is back")?;
+    ensure!(
+        states(&app) == ["Held", "Grace", "Lost", "Held"],
+        "{}: expected Held, Grace, Lost, Held",
+        story(&app)
+    );
+    server.forget(lab).await
+}
+
+fn millis(v: &Value) -> Result<u64> {
+    v.as_u64()
+        .with_context(|| format!("expected milliseconds of the boot clock, found {v}"))
+}

@@ -1,0 +1,81 @@
+//! Pods that start while no license server is in reach.
+
+use super::story;
+use crate::lab::{App, Lab, Server, eventually, within};
+use crate::main_job::{begin, count_seats, states};
+use anyhow::{Context as _, Result, ensure};
+
+/// With no server in reach an application starts (`Optimistic`), but not one that asked for `start: licensed`; once the server is
+/// there, both are `Held` within seconds.
+pub(super) async fn it_starts_without_a_server_and_is_held_when_it_comes(lab: &Lab) -> Result<()> {
+    let ns = begin(lab, "it_starts_without_a_server_and_is_held_when_it_comes").await?;
+    let mut server = Server::new(&ns, 2);
+    server.movable = true;
+    server.leave(lab).await?;
+    server.apply(lab).await?;
+    eventually(
+        "the server's pod is there, and waits for a node",
+        within(30),
+        async || Ok(server.pod(lab).await.map_err(|e| format!("{e:#}"))),
+    )
+    .await?;
+
+    // The one that must not start runs its sidecar first: what the other may do after a time of silence, it could do sooner.
+    let far = Some(lab.nodes.1.as_str());
+    let licensed = "    mooring.dev/start: licensed\n";
+    let strict = App::start_with(lab, &ns, "strict", "render", far, licensed).await?;
+    sidecar_runs(lab, &strict).await?;
+    let app = App::start(lab, &ns, "app", "render", far).await?;
+    app.says("Optimistic", 60).await?;
+    let first = app.lines().into_iter().find(|l| l["event"].is_object());
+    ensure!(
+        first
+            .as_ref()
+            .is_some_and(|l| l["event"]["licensed"] == true),
+        "Optimistic is not licensed: {first:?}"
+    );
+    ensure!(
+        !strict.started(lab).await?,
+        "an application with start: licensed has started, and there is no server"
+    );
+
+    server.arrive(lab).await?;
+    server.condition(lab, "Ready", "True").await?;
+    let ready = std::time::Instant::now();
+    for a in [&app, &strict] {
+        a.says("Held", 15)
+            .await
+            .context("after the server came")
+            .with_context(|| story(a))?;
+    }
+    println!(
+        "  both Held {:.1} s after the server was Ready",
+        ready.elapsed().as_secs_f64()
+    );
+    ensure!(
+        states(&app) == ["Optimistic", "Held"],
+        "{}: expected Optimistic, then Held",
+        story(&app)
+    );
+    ensure!(
+        states(&strict) == ["Held"],
+        "{}: expected nothing but Held",
+        story(&strict)
+    );
+    server.shows(lab, &[("Held", 2)], 20).await?;
+    let most = count_seats(&[(&app, 1), (&strict, 1)], 2)?;
+    ensure!(most.seats == 2, "both seats were never held: {most:?}");
+    server.forget(lab).await
+}
+
+async fn sidecar_runs(lab: &Lab, app: &App) -> Result<()> {
+    let what = format!("the sidecar of {} runs", app.name);
+    eventually(&what, within(30), async || {
+        let status = app.pod(lab).await?.status.unwrap_or_default();
+        let all = status.init_container_statuses.unwrap_or_default();
+        let state = all.iter().find(|c| c.name == "mooring").map(|c| &c.state);
+        let runs = state.is_some_and(|s| s.as_ref().is_some_and(|s| s.running.is_some()));
+        Ok(runs.then_some(()).ok_or_else(|| format!("{state:?}")))
+    })
+    .await
+}
