@@ -27,21 +27,14 @@ pub(super) async fn it_starts_without_a_server_and_is_held_when_it_comes(lab: &L
     sidecar_runs(lab, &strict).await?;
     let app = App::start(lab, &ns, "app", "render", far).await?;
     app.says("Optimistic", 60).await?;
-    let first = app.lines().into_iter().find(|l| l["event"].is_object());
-    ensure!(
-        first
-            .as_ref()
-            .is_some_and(|l| l["event"]["licensed"] == true),
-        "Optimistic is not licensed: {first:?}"
-    );
     ensure!(
         !strict.started(lab).await?,
         "an application with start: licensed has started, and there is no server"
     );
 
+    let came = std::time::Instant::now();
     server.arrive(lab).await?;
     server.condition(lab, "Ready", "True").await?;
-    let ready = std::time::Instant::now();
     for a in [&app, &strict] {
         a.says("Held", 15)
             .await
@@ -49,12 +42,16 @@ pub(super) async fn it_starts_without_a_server_and_is_held_when_it_comes(lab: &L
             .with_context(|| story(a))?;
     }
     println!(
-        "  both Held {:.1} s after the server was Ready",
-        ready.elapsed().as_secs_f64()
+        "  both Held {:.1} s after the server was given its node",
+        came.elapsed().as_secs_f64()
     );
+    // Between the two it may be in line, while the server that has just started looks who else is there: licensed all the time.
+    let lines = app.lines();
+    let mut events = lines.iter().filter(|l| l["event"].is_object());
     ensure!(
-        states(&app) == ["Optimistic", "Held"],
-        "{}: expected Optimistic, then Held",
+        states(&app).first().map(String::as_str) == Some("Optimistic")
+            && events.all(|l| l["event"]["licensed"] == true),
+        "{}: expected Optimistic, then Held, and licensed all the time",
         story(&app)
     );
     ensure!(
