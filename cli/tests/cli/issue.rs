@@ -194,7 +194,7 @@ fn each_refusal_of_an_order_names_field_value_and_what_was_expected() {
         ("seats: 10", "from: gpu", &["products[0].from", "gpu"]),
         (
             "seats: 10",
-            "seats: 10, countBy: node",
+            "seats: 10, countBy: core",
             &["products[0].countBy", "claim"],
         ),
         (

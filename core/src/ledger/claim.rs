@@ -147,6 +147,7 @@ impl Ledger {
     }
 
     fn claim_again(&mut self, id: LeaseId, c: &Claim, now: BootTime) -> Result<LeaseId, Problem> {
+        let lapses = self.settings.lease_for.as_secs();
         let changed = |what: &str, field: &str| {
             let detail = format!(
                 "claim {} of {} exists with other {what}; give it back first, or wait until it lapses",
@@ -154,10 +155,21 @@ impl Ledger {
             );
             Err(Problem::new(ProblemType::ClaimChanged, detail)
                 .field(field)
-                .retry_after(self.settings.lease_for.as_secs()))
+                .retry_after(lapses))
         };
         let Some(e) = self.entries.get(&id) else {
             return changed("items", "items");
+        };
+        // A duplicate from before its lease came first, and took a place for it, with its secret or that of an earlier
+        // claim: the lease itself is better.
+        if matches!(e.state, State::Line { .. }) && self.shows_lease(c).is_some() {
+            self.forget(id);
+            if let Some(lease) = self.take_in(c, now) {
+                return Ok(lease);
+            }
+        }
+        let Some(e) = self.entries.get(&id) else {
+            return Ok(id);
         };
         if e.secret_hash != c.secret_hash {
             return changed("secret", "secretHash");
@@ -184,16 +196,6 @@ impl Ledger {
         } = e.state
         else {
             self.heard(id, now);
-            return Ok(id);
-        };
-        // A duplicate from before its lease came first, and took a place for it: the lease itself is better.
-        if self.shows_lease(c).is_some() {
-            self.forget(id);
-            if let Some(lease) = self.take_in(c, now) {
-                return Ok(lease);
-            }
-        }
-        let Some(e) = self.entries.get_mut(&id) else {
             return Ok(id);
         };
         e.last = e.last.max(now);

@@ -1165,4 +1165,13 @@ fn a_duplicate_that_came_first_does_not_cost_the_lease() {
         "the same id, granted"
     );
     assert_eq!((l.gauges().held, l.gauges().waiting), (1, 0));
+
+    // So does one of an earlier claim of this name, which had another secret.
+    let mut l = second_run(Duration::from_secs(60));
+    let mut old = claim(1, "render");
+    (old.secret_hash, old.new_id) = (secret(77).hash(), LeaseId::from_bytes([77; 16]));
+    place(l.claim(old, at(2001)));
+    let back = granted(l.claim(comes_back(1, &held[0]), at(2002)));
+    assert_eq!(back.lease, held[0].token.lease);
+    assert_eq!((l.gauges().held, l.gauges().waiting), (1, 0));
 }

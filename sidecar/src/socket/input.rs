@@ -346,7 +346,7 @@ mod tests {
                 "from 1 to",
             ),
             (
-                r#"{"items":[{"product":"a","seats":1e3}]}"#,
+                r#"{"items":[{"product":"a","seats":1.5}]}"#,
                 "items[0].seats",
                 "from 1 to",
             ),

@@ -5,6 +5,7 @@ use super::{Server, eventually, secs};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write as _};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
@@ -123,6 +124,9 @@ impl Exec {
 
     pub fn started(mut self) -> Self {
         let mut c = self.command();
+        // A group of its own, whose parent is in another: the kernel stops nobody by SIGTSTP in a group that nobody could
+        // continue, and the group of a test that runs in the background can be one.
+        c.process_group(0);
         let mut p = c
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
