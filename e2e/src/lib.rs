@@ -1,4 +1,4 @@
-//! The demo and the scenarios that run on a real Kubernetes.
+//! The demo and the scenarios: on a real Kubernetes, and as processes on one machine.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -7,11 +7,13 @@
 //! | [`demo`] | the main job, shown step by step |
 //! | [`main_job`] | the scenarios of the main job |
 //! | [`leases`] | the scenarios of the lease protocol in full |
+//! | [`processes`] | servers and sidecars as plain processes, killed, stopped, on clocks that jump; no cluster |
 //! | [`suite`] | runs scenarios one after another and counts them |
 
 pub mod demo;
 pub mod lab;
 pub mod leases;
 pub mod main_job;
+pub mod processes;
 pub mod seats;
 pub mod suite;

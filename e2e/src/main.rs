@@ -1,11 +1,11 @@
 //! `mooring-e2e demo` and `mooring-e2e scenarios TOPIC [NAME…]`: start them through `e2e/run`, which builds and starts
-//! what they need.
+//! what they need. `mooring-e2e processes [NAME…]` needs no cluster: start it through `e2e/processes`.
 
 use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
-use mooring_e2e::{demo, lab::Lab, leases, main_job, suite};
+use mooring_e2e::{demo, lab::Lab, leases, main_job, processes, suite};
 
-/// Runs Mooring on a real Kubernetes.
+/// Runs Mooring on a real Kubernetes, and as processes.
 #[derive(Parser)]
 struct Args {
     #[command(subcommand)]
@@ -23,12 +23,23 @@ enum What {
         /// Only those whose name contains one of these.
         only: Vec<String>,
     },
+    /// Runs servers and sidecars as plain processes on this machine.
+    Processes {
+        /// Only those whose name contains one of these.
+        only: Vec<String>,
+    },
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     match Args::parse().what {
         What::Demo => demo::run().await,
+        What::Processes { only } => {
+            if !tokio::task::spawn_blocking(move || processes::run(&only)).await? {
+                std::process::exit(1);
+            }
+            Ok(())
+        }
         What::Scenarios { topic, only } => {
             let scenarios = match topic.as_str() {
                 "main_job" => main_job::scenarios(),

@@ -1,0 +1,173 @@
+//! A sidecar as a process (`agent`), and all that it told its application.
+
+use super::process::{Process, tail};
+use super::{eventually, site};
+use anyhow::{Context as _, Result};
+use mooring_client::{HoldState, Sidecar, Status};
+use rustix::process::Signal;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// A sidecar. Its state and its socket are in a folder that outlives it.
+#[derive(Debug)]
+pub(super) struct Agent {
+    pub(super) name: String,
+    dir: PathBuf,
+    env: Vec<(String, String)>,
+    /// What runs it: `unshare` and the like.
+    pub(super) under: Vec<String>,
+    args: Vec<String>,
+    process: Option<Process>,
+    told: Arc<Told>,
+}
+
+/// What an application that follows the socket was told, each change stamped with the boot clock by the sidecar.
+#[derive(Debug, Default)]
+struct Told {
+    all: Mutex<Vec<Status>>,
+    over: AtomicBool,
+}
+
+impl Agent {
+    pub(super) fn new(dir: &Path, name: &str, env: &[(&str, String)]) -> Result<Self> {
+        std::fs::create_dir_all(dir.join("state"))?;
+        let file = |name: &str| dir.join(name).display().to_string();
+        let mut env: Vec<(String, String)> =
+            env.iter().map(|(k, v)| ((*k).into(), v.clone())).collect();
+        for (k, v) in [
+            ("MOORING_STATE_DIR", file("state")),
+            ("MOORING_SOCKET", file("sock")),
+            ("MOORING_LICENSES", "render".into()),
+            ("MOORING_START", "licensed".into()),
+            ("MOORING_LOG", "info".into()),
+        ] {
+            env.push((k.into(), v));
+        }
+        Ok(Self {
+            name: name.into(),
+            dir: dir.into(),
+            env,
+            under: vec![],
+            args: vec![],
+            process: None,
+            told: Arc::default(),
+        })
+    }
+
+    pub(super) fn with(mut self, name: &str, value: &str) -> Self {
+        self.env.retain(|(n, _)| n != name);
+        self.env.push((name.into(), value.into()));
+        self
+    }
+
+    pub(super) fn env(mut self, more: Vec<(String, String)>) -> Self {
+        self.env.extend(more);
+        self
+    }
+
+    pub(super) fn arg(mut self, flag: &str, value: &str) -> Self {
+        self.args.extend([flag.into(), value.into()]);
+        self
+    }
+
+    pub(super) fn started(mut self) -> Result<Self> {
+        self.follow();
+        self.start()?;
+        Ok(self)
+    }
+
+    /// Starts the process, again if it was killed.
+    pub(super) fn start(&mut self) -> Result<()> {
+        let program = site::program("mooring-sidecar")?;
+        let mut command: Vec<&str> = self.under.iter().map(String::as_str).collect();
+        command.extend([program.as_str(), "agent"]);
+        command.extend(self.args.iter().map(String::as_str));
+        let log = self.log();
+        self.process = Some(Process::start(&command, &self.env, &self.dir, &log)?);
+        Ok(())
+    }
+
+    fn follow(&self) {
+        let (told, socket) = (self.told.clone(), self.socket());
+        std::thread::spawn(move || {
+            while !told.over.load(Ordering::Relaxed) {
+                if let Ok(events) = Sidecar::at(&socket).events() {
+                    for status in events.map_while(Result::ok) {
+                        let mut all = told.all.lock().unwrap_or_else(PoisonError::into_inner);
+                        all.push(status);
+                    }
+                }
+                // It is not there: killed, or not there yet.
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        });
+    }
+
+    pub(super) fn log(&self) -> PathBuf {
+        self.dir.join("log")
+    }
+
+    pub(super) fn socket(&self) -> PathBuf {
+        self.dir.join("sock")
+    }
+
+    pub(super) fn kill(&mut self) -> Result<()> {
+        self.process.take().context("it does not run")?.kill()
+    }
+
+    /// SIGTERM; returns when the application knows that the seat is given back.
+    pub(super) fn end(&mut self) -> Result<()> {
+        self.process.take().context("it does not run")?.end()?;
+        self.is(HoldState::Released, 5).map(drop)
+    }
+
+    pub(super) fn signal(&self, signal: Signal) -> Result<()> {
+        let process = self.process.as_ref().context("it does not run")?;
+        process.signal(signal)
+    }
+
+    /// All that the application was told.
+    pub(super) fn told(&self) -> Vec<Status> {
+        let all = self.told.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.clone()
+    }
+
+    pub(super) fn last(&self) -> Option<Status> {
+        let all = self.told.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.last().cloned()
+    }
+
+    pub(super) fn state(&self) -> Option<HoldState> {
+        self.last().map(|s| s.state)
+    }
+
+    /// The lease of its own claim.
+    pub(super) fn lease(&self) -> Option<String> {
+        let claim = self.last()?.claims.into_iter().next()?;
+        claim.lease.map(|l| l.to_string())
+    }
+
+    /// Waits until the application was told this state.
+    pub(super) fn is(&self, state: HoldState, secs: u64) -> Result<Status> {
+        let what = format!("{} is {state}", self.name);
+        let found = eventually(&what, secs, || {
+            let last = self.last().ok_or("nothing was told")?;
+            match last.state {
+                s if s == state => Ok(last),
+                s => Err(s.to_string()),
+            }
+        });
+        found.with_context(|| format!("{}\n", tail(&self.log(), 10)))
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        self.told.over.store(true, Ordering::Relaxed);
+        if std::thread::panicking() {
+            eprintln!("{}", tail(&self.log(), 5));
+        }
+    }
+}

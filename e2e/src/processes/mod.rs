@@ -1,0 +1,116 @@
+//! License servers and sidecars as plain processes on this machine, without a cluster: many of them, killed, stopped,
+//! suspended, and on clocks that jump. Seats are counted on the holders' side ([`crate::seats`]).
+//!
+//! Two scenarios run at a time: the one that waits for minutes, and the others one after another. All that a scenario starts
+//! ends with it, also when this process is killed.
+
+mod agent;
+mod alone;
+mod away;
+mod clocks;
+mod count;
+mod crowd;
+mod line;
+mod process;
+mod site;
+
+use anyhow::{Result, anyhow};
+use std::time::{Duration, Instant};
+
+/// A scenario: its name, and what it does.
+struct Scenario {
+    name: &'static str,
+    run: fn() -> Result<()>,
+}
+
+/// What takes minutes because it waits.
+const LONG: &[Scenario] = &[Scenario {
+    name: "the_server_is_gone_for_three_minutes",
+    run: away::three_minutes,
+}];
+
+const OTHERS: &[Scenario] = &[
+    Scenario {
+        name: "two_hundred_sidecars_and_every_kind_of_end",
+        run: crowd::two_hundred,
+    },
+    Scenario {
+        name: "a_server_that_does_not_settle_is_found_out",
+        run: crowd::forgetful,
+    },
+    Scenario {
+        name: "no_server_in_reach",
+        run: alone::no_server,
+    },
+    Scenario {
+        name: "the_wall_clock_jumps",
+        run: clocks::jumps,
+    },
+    Scenario {
+        name: "a_suspend_counts",
+        run: clocks::suspend,
+    },
+    Scenario {
+        name: "a_waiting_claim_is_answered_at_once",
+        run: line::at_once,
+    },
+];
+
+/// Runs those whose name contains one of `only` (all, if none is given). Returns whether all passed.
+pub fn run(only: &[String]) -> bool {
+    let chosen = |all: &'static [Scenario]| -> Vec<&'static Scenario> {
+        let wanted =
+            |s: &&Scenario| only.is_empty() || only.iter().any(|o| s.name.contains(o.as_str()));
+        all.iter().filter(wanted).collect()
+    };
+    let (long, others) = (chosen(LONG), chosen(OTHERS));
+    let count = long.len() + others.len();
+    let failed = std::thread::scope(|s| {
+        let lane = |list: Vec<&'static Scenario>| {
+            s.spawn(move || list.iter().filter(|s| !passes(s)).count())
+        };
+        let lanes = [lane(long), lane(others)];
+        lanes
+            .into_iter()
+            .map(|l| l.join().unwrap_or(1))
+            .sum::<usize>()
+    });
+    println!("{} passed, {failed} failed", count.saturating_sub(failed));
+    failed == 0 && count > 0
+}
+
+fn passes(s: &Scenario) -> bool {
+    println!("process {} …", s.name);
+    let start = Instant::now();
+    // A panic of the test's own code is a failure like any other. Each scenario has a thread of its own: what it
+    // started dies with that.
+    let result = std::thread::spawn(s.run)
+        .join()
+        .unwrap_or_else(|_| Err(anyhow!("panicked")));
+    let secs = start.elapsed().as_secs_f64();
+    match &result {
+        Ok(()) => println!("process {} … ok ({secs:.1} s)", s.name),
+        Err(e) => println!("process {} … FAILED ({secs:.1} s)\n{e:#}\n", s.name),
+    }
+    result.is_ok()
+}
+
+/// Looks again and again until `look` gives something; `Err` inside says what is still missing.
+fn eventually<T>(
+    what: &str,
+    secs: u64,
+    mut look: impl FnMut() -> Result<T, String>,
+) -> Result<T> {
+    let end = Instant::now() + Duration::from_secs(secs);
+    loop {
+        match look() {
+            Ok(v) => return Ok(v),
+            Err(missing) if Instant::now() >= end => {
+                return Err(anyhow!(
+                    "waited {secs} s for: {what}. Last seen: {missing}"
+                ));
+            }
+            Err(_) => std::thread::sleep(Duration::from_millis(20)),
+        }
+    }
+}
