@@ -3,7 +3,8 @@
 use super::process::{Process, tail};
 use super::{eventually, site};
 use anyhow::{Context as _, Result};
-use mooring_client::{HoldState, Sidecar, Status};
+use mooring_client::{HoldState, Sidecar, Status, boot};
+use mooring_core::time::BootTime;
 use rustix::process::Signal;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,6 +21,8 @@ pub(super) struct Agent {
     pub(super) under: Vec<String>,
     args: Vec<String>,
     process: Option<Process>,
+    /// When the process was started.
+    since: BootTime,
     told: Arc<Told>,
 }
 
@@ -52,6 +55,7 @@ impl Agent {
             under: vec![],
             args: vec![],
             process: None,
+            since: BootTime::NEVER,
             told: Arc::default(),
         })
     }
@@ -85,8 +89,18 @@ impl Agent {
         command.extend([program.as_str(), "agent"]);
         command.extend(self.args.iter().map(String::as_str));
         let log = self.log();
+        self.since = boot();
         self.process = Some(Process::start(&command, &self.env, &self.dir, &log)?);
         Ok(())
+    }
+
+    /// Waits for a word of the process that was started last.
+    pub(super) fn speaks(&self) -> Result<()> {
+        let spoke = eventually(&format!("a word of {}", self.name), 20, || {
+            let new = self.last().filter(|s| s.boot_ms >= self.since.as_millis());
+            new.map(drop).ok_or("none".into())
+        });
+        spoke.with_context(|| format!("{}\n", tail(&self.log(), 10)))
     }
 
     fn follow(&self) {

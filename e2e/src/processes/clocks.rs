@@ -146,13 +146,8 @@ pub(super) fn suspend() -> Result<()> {
             a.under = ["unshare", "--fork", "--kill-child", "--time", "--boottime", hour]
                 .map(Into::into)
                 .to_vec();
-            let before = a.told().len();
             a.start()?;
-            eventually("a word of the new process", 20, || {
-                (a.told().len() > before)
-                    .then_some(())
-                    .ok_or_else(|| tail(&a.log(), 5))
-            })?;
+            a.speaks()?;
         }
         let short = if hour == "0" { Grace } else { Lost };
         let (one, other) = (both.first().and_then(Agent::state), both.last().and_then(Agent::state));

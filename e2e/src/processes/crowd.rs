@@ -99,7 +99,7 @@ fn lives(site: &mut Site, crowd: &mut [Agent]) -> Result<()> {
     let some = [which(crowd, Held, 15), which(crowd, Waiting, 5)].concat();
     each(crowd, &some, Agent::kill)?;
     each(crowd, &some, Agent::start)?;
-    each(crowd, &some, |a| heard_anew(a))?;
+    each(crowd, &some, |a| a.speaks())?;
     stand(crowd, &full, 30).context("after kill -9 of 20 sidecars")?;
     the_same("after kill -9 of 20 sidecars", &first, crowd)?;
     in_line(site, &line, "kill -9 of 20 sidecars")?;
@@ -139,14 +139,6 @@ fn lives(site: &mut Site, crowd: &mut [Agent]) -> Result<()> {
     each(crowd, &stopped, |a| a.is(Held, 10).map(drop))?;
     stand(crowd, &[(Held, SEATS), (Contested, 0), (Waiting, 40)], 10)?;
     in_line(site, line.get(10..).unwrap_or_default(), "all that")
-}
-
-/// Waits for a word of the process that was just started.
-fn heard_anew(a: &mut Agent) -> Result<()> {
-    let before = a.told().len();
-    eventually("a word of the new process", 20, || {
-        (a.told().len() > before).then_some(()).ok_or("none".into())
-    })
 }
 
 /// That the count can fail: a server that is made to believe that no lease was ever granted does not settle, gives seats away that
