@@ -3,7 +3,7 @@ export MOORING_CACHE ?= /var/cache/mooring
 export CARGO_TARGET_DIR ?= $(MOORING_CACHE)/target
 SHELL := /bin/bash
 
-.PHONY: help demo test lint unit sim e2e bench images crds openapi down
+.PHONY: help demo test lint unit processes sim e2e bench images crds openapi down
 
 help: ## what there is
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -19,6 +19,9 @@ lint: ## formatting, clippy, shell scripts, the chart, the CRDs
 
 unit: ## unit, property and process-level tests
 	e2e/unit
+
+processes: ## servers and 200 sidecars as processes, killed, stopped, on clocks that jump; no cluster: make processes [ONLY=name]
+	e2e/processes $(ONLY)
 
 sim: ## simulated worlds against the promises: make sim [SEEDS=10000] [STEPS=1000] [FIRST=0], or SEED=n to see one
 	SEEDS="$(SEEDS)" STEPS="$(STEPS)" FIRST="$(FIRST)" SEED="$(SEED)" MISTAKE="$(MISTAKE)" e2e/sim

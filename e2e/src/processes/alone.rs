@@ -9,7 +9,10 @@ use mooring_client::{Status, boot};
 const GRACE_MS: u64 = 20_000;
 
 fn lost_at_its_limit(told: &[Status], from: u64, to: u64) -> Result<u64> {
-    let lost = told.iter().position(|s| s.state == Lost).unwrap_or_default();
+    let lost = told
+        .iter()
+        .position(|s| s.state == Lost)
+        .unwrap_or_default();
     let (before, after) = told.split_at(lost);
     let (Some(last), Some(lost)) = (before.last(), after.first()) else {
         anyhow::bail!("it never was licensed: {told:?}");
@@ -40,7 +43,10 @@ pub(super) fn no_server() -> Result<()> {
     };
     let starts = optimist(1)?.started()?;
     let short = optimist(2)?.arg("--grace", "20s").started()?;
-    let waits = site.agent(3)?.with("MOORING_CONTACT_TIMEOUT", "2s").started()?;
+    let waits = site
+        .agent(3)?
+        .with("MOORING_CONTACT_TIMEOUT", "2s")
+        .started()?;
     let first = short.is(Optimistic, 15)?;
     starts.is(Optimistic, 15)?;
 
@@ -50,7 +56,10 @@ pub(super) fn no_server() -> Result<()> {
     };
     println!("  Optimistic: Lost {late} ms after the limit of 20 s");
     ensure!(
-        waits.told().iter().all(|s| s.state == Seeking && !s.licensed),
+        waits
+            .told()
+            .iter()
+            .all(|s| s.state == Seeking && !s.licensed),
         "with start: licensed it waits: {:?}",
         waits.told()
     );
@@ -68,7 +77,11 @@ pub(super) fn no_server() -> Result<()> {
         println!("  {} Held {after} ms after the server could sign", a.name);
     }
     ensure!(
-        starts.told().iter().skip_while(|s| !s.licensed).all(|s| s.licensed),
+        starts
+            .told()
+            .iter()
+            .skip_while(|s| !s.licensed)
+            .all(|s| s.licensed),
         "from its start on it is licensed"
     );
 

@@ -8,11 +8,12 @@ use super::site::{Plan, Site, wall_of};
 use anyhow::{Context as _, Result, ensure};
 use mooring_client::HoldState::{Grace, Held, Lost, Waiting};
 use mooring_client::Sidecar;
-use mooring_core::license::LeaseToken;
-use std::path::Path;
-use std::time::{Duration, SystemTime};
+use mooring_core::license::{LeaseToken, types};
+use mooring_core::time::Timestamp;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-/// Everything that depends on a third of a lease has come twice when the leases were renewed this often.
+/// How often leases are renewed before a jump is said to have changed nothing.
 const RENEWALS: usize = 3;
 
 /// Sets the wall clock of the processes that read this file.
@@ -27,39 +28,44 @@ fn set(file: &Path, days: i32) -> Result<()> {
 fn renewed(agents: &[&Agent], what: &str) -> Result<()> {
     let before: Vec<usize> = agents.iter().map(|a| a.told().len()).collect();
     eventually(&format!("{what}: the leases are renewed"), 40, || {
-        let all = agents.iter().zip(&before).all(|(a, b)| {
-            a.state() == Some(Held) && a.told().len() >= b + RENEWALS
-        });
+        let all = agents
+            .iter()
+            .zip(&before)
+            .all(|(a, b)| a.state() == Some(Held) && a.told().len() >= b + RENEWALS);
         all.then_some(()).ok_or_else(|| {
-            let logs = agents.iter().map(|a| format!("{} {:?}\n{}", a.name, a.state(), tail(&a.log(), 6)));
+            let logs = agents
+                .iter()
+                .map(|a| format!("{} {:?}\n{}", a.name, a.state(), tail(&a.log(), 6)));
             logs.collect::<Vec<_>>().join("\n")
         })
     })
 }
 
+/// By how many days this is off.
+fn days_off(t: Timestamp) -> i64 {
+    let off = t.as_second() - Timestamp::now().as_second();
+    (off + 43_200).div_euclid(86_400)
+}
+
 /// By how many days the server's wall clock is off, as its lease tokens say.
 fn server_days(a: &Agent) -> Result<i64> {
     let bundle = Sidecar::at(a.socket()).token(None, None)?;
-    let token = bundle
-        .lease
-        .read_unverified::<LeaseToken>(mooring_core::license::types::LEASE)?;
-    let now = i64::try_from(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs())?;
-    Ok(((token.issued_at.as_second() - now) + 43_200).div_euclid(86_400))
+    let token: LeaseToken = bundle.lease.read_unverified(types::LEASE)?;
+    Ok(days_off(token.issued_at))
 }
 
+/// By how many days a sidecar's wall clock is off, as its log says.
+fn log_days(a: &Agent) -> Result<i64> {
+    let log = std::fs::read_to_string(a.log())?;
+    let last = log.lines().last().context("it wrote nothing")?;
+    let line: serde_json::Value = serde_json::from_str(last)?;
+    let stamp = line["timestamp"].as_str().context("no timestamp")?;
+    Ok(days_off(stamp.parse()?))
+}
+
+/// The sidecars' clocks jump both ways, the server's ahead: nobody notices.
 pub(super) fn jumps() -> Result<()> {
-    let mut site = Site::new(Plan {
-        seats: 2,
-        holders: 3,
-        // As short as it can be: two days of it would be the end at once.
-        grace_secs: 30,
-        made_days_ago: 3,
-        ..Plan::default()
-    })?;
-    let (servers, sidecars) = (site.path("server-wall"), site.path("sidecar-wall"));
-    set(&servers, 0)?;
-    set(&sidecars, 0)?;
-    site.env = wall_of(&servers);
+    let (mut site, servers, sidecars) = made(3, 2)?;
     site.start()?;
     let moved = site.agent(1)?.env(wall_of(&sidecars)).started()?;
     site.explain(moved.is(Held, 30))?;
@@ -67,57 +73,128 @@ pub(super) fn jumps() -> Result<()> {
     still.is(Held, 30)?;
     let waits = site.agent(3)?.env(wall_of(&sidecars)).started()?;
     waits.is(Waiting, 30)?;
-    let leases = (moved.lease(), still.lease(), waits.lease());
-    let result = jump(&mut site, &servers, &sidecars, [&moved, &still, &waits], &leases);
+    let mut all = [moved, still, waits];
+    let result = jump(&mut site, &servers, &sidecars, &mut all);
     site.explain(result)?;
-    let all = [moved, still, waits];
     nobody_is_lost(&all)?;
-    let graces = all.iter().flat_map(Agent::told).filter(|s| s.state == Grace);
-    ensure!(graces.count() == 0, "nobody was ever out of contact for a lease");
+    let graces = all
+        .iter()
+        .flat_map(Agent::told)
+        .filter(|s| s.state == Grace);
+    ensure!(
+        graces.count() == 0,
+        "nobody was ever out of contact for a lease"
+    );
     never_more_than(2, &all)
 }
 
-type Leases = (Option<String>, Option<String>, Option<String>);
+/// A site whose certificates are good for days around now, and the files of its wall clocks: the server's, and a sidecar's.
+fn made(holders: usize, made_days_ago: u32) -> Result<(Site, PathBuf, PathBuf)> {
+    let mut site = Site::new(Plan {
+        seats: 2,
+        holders,
+        // Much shorter than the jumps: they would end it at once.
+        grace_secs: 600,
+        made_days_ago,
+        ..Plan::default()
+    })?;
+    let (servers, sidecars) = (site.path("server-wall"), site.path("sidecar-wall"));
+    set(&servers, 0)?;
+    set(&sidecars, 0)?;
+    site.env = wall_of(&servers);
+    Ok((site, servers, sidecars))
+}
 
-fn jump(
-    site: &mut Site,
-    servers: &Path,
-    sidecars: &Path,
-    [moved, still, waits]: [&Agent; 3],
-    leases: &Leases,
-) -> Result<()> {
-    let holders = [moved, still];
-    let as_before = |what: &str| {
-        let now = (moved.lease(), still.lease(), waits.lease());
-        ensure!(now == *leases, "{what}: leases {now:?}, before {leases:?}");
+fn leases(all: &[Agent; 3]) -> Vec<Option<String>> {
+    all.iter().map(Agent::lease).collect()
+}
+
+fn jump(site: &mut Site, servers: &Path, sidecars: &Path, all: &mut [Agent; 3]) -> Result<()> {
+    let before = leases(all);
+    let nothing_changes = |all: &[Agent; 3], what: &str| {
+        let [moved, still, waits] = all;
+        renewed(&[moved, still], what)?;
+        let now = leases(all);
+        ensure!(now == before, "{what}: {now:?}, before {before:?}");
         ensure!(waits.state() == Some(Waiting), "{what}: {:?}", waits.last());
         Ok(())
     };
     for days in [2, -2] {
         let what = format!("the sidecars' wall clock off by {days} days");
         set(sidecars, days)?;
-        renewed(&holders, &what)?;
-        as_before(&what)?;
+        nothing_changes(all, &what)?;
+        // A crash under the other clock, too.
+        let [moved, ..] = &mut *all;
+        moved.kill()?;
+        moved.start()?;
+        moved.speaks()?;
+        nothing_changes(all, &format!("{what}, started anew"))?;
+        let [moved, ..] = &*all;
+        let off = log_days(moved)?;
+        ensure!(off == i64::from(days), "{what}: its log is off by {off}");
     }
     set(sidecars, 0)?;
-    for days in [2, -2] {
-        let what = format!("the server's wall clock off by {days} days");
+    for (days, restart) in [(2, false), (4, true)] {
+        let what = format!("the server's wall clock ahead by {days} days, restarted: {restart}");
+        if restart {
+            site.kill()?;
+        }
         set(servers, days)?;
-        renewed(&holders, &what)?;
-        as_before(&what)?;
+        if restart {
+            site.start()?;
+        }
+        nothing_changes(all, &what)?;
+        let [_, still, _] = &*all;
         let off = server_days(still)?;
-        ensure!(off == i64::from(days), "{what}: its tokens are off by {off}");
-    }
-    // Two days back, then four days forward while it is not there, then back again.
-    for days in [2, -2] {
-        let what = format!("the server restarted with its wall clock off by {days} days");
-        site.kill()?;
-        set(servers, days)?;
-        site.start()?;
-        renewed(&holders, &what)?;
-        as_before(&what)?;
+        ensure!(
+            off == i64::from(days),
+            "{what}: its tokens are off by {off}"
+        );
     }
     Ok(())
+}
+
+/// The server's clock is set back: by design it signs nothing then, and says so. That is like a server out of reach: nobody's limit
+/// moves, and all is as before once the clock is right.
+pub(super) fn set_back() -> Result<()> {
+    let (mut site, servers, _) = made(2, 3)?;
+    site.start()?;
+    let mut all = Vec::new();
+    for n in 1..=2 {
+        let a = site.agent(n)?.started()?;
+        site.explain(a.is(Held, 30))?;
+        all.push(a);
+    }
+    for restart in [false, true] {
+        if restart {
+            site.kill()?;
+        }
+        set(&servers, -2)?;
+        if restart {
+            site.start()?;
+        }
+        for a in &all {
+            let now = site.explain(a.is(Grace, 30))?;
+            let told = a.told();
+            let held = told.iter().rev().find(|s| s.state == Held);
+            ensure!(
+                held.and_then(|s| s.until_boot_ms) == now.until_boot_ms,
+                "{}: its limit moved: {held:?}, then {now:?}",
+                a.name
+            );
+        }
+        let said = std::fs::read_to_string(site.path("server.log"))?;
+        ensure!(
+            said.contains("set the clock"),
+            "the server says what is wrong"
+        );
+        set(&servers, 0)?;
+        for a in &all {
+            site.explain(a.is(Held, 60))?;
+        }
+    }
+    nobody_is_lost(&all)?;
+    never_more_than(2, &all)
 }
 
 /// One hour, in which the machine was suspended: the boot clock counts it, the monotonic clock would not. A time namespace's clock is
@@ -143,14 +220,24 @@ pub(super) fn suspend() -> Result<()> {
     for hour in ["0", "3600"] {
         for a in &mut both {
             a.kill()?;
-            a.under = ["unshare", "--fork", "--kill-child", "--time", "--boottime", hour]
-                .map(Into::into)
-                .to_vec();
+            a.under = [
+                "unshare",
+                "--fork",
+                "--kill-child",
+                "--time",
+                "--boottime",
+                hour,
+            ]
+            .map(Into::into)
+            .to_vec();
             a.start()?;
             a.speaks()?;
         }
         let short = if hour == "0" { Grace } else { Lost };
-        let (one, other) = (both.first().and_then(Agent::state), both.last().and_then(Agent::state));
+        let (one, other) = (
+            both.first().and_then(Agent::state),
+            both.last().and_then(Agent::state),
+        );
         ensure!(
             one == Some(short) && other == Some(Grace),
             "after {hour} s of suspend, with 30 min of grace and with 8 h: {}",

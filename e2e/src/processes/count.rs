@@ -45,7 +45,10 @@ pub(super) fn never_more_than(seats: u32, agents: &[Agent]) -> Result<()> {
         bail!("{words}");
     }
     if most.seats < seats {
-        bail!("at most {} of {seats} seats were Held: nothing was tried", most.seats);
+        bail!(
+            "at most {} of {seats} seats were Held: nothing was tried",
+            most.seats
+        );
     }
     Ok(())
 }

@@ -2,8 +2,8 @@
 
 use super::agent::Agent;
 use super::count::{most_held, never_more_than, nobody_is_lost, states};
-use super::site::{Plan, Site};
 use super::eventually;
+use super::site::{Plan, Site};
 use anyhow::{Context as _, Result, ensure};
 use mooring_client::HoldState::{self, Contested, Held, Waiting};
 use rustix::process::Signal;
@@ -78,10 +78,8 @@ pub(super) fn two_hundred() -> Result<()> {
     let mut crowd = (1..=SIDECARS)
         .map(|n| site.agent(n)?.started())
         .collect::<Result<Vec<_>>>()?;
-    let result = lives(&mut site, &mut crowd)
-        // Whatever else was wrong, this is said first.
-        .and(Ok(()))
-        .and_then(|()| nobody_is_lost(&crowd));
+    let result = lives(&mut site, &mut crowd).and_then(|()| nobody_is_lost(&crowd));
+    // Whatever else went wrong, that too many held is said, and first.
     let count = never_more_than(u32::try_from(SEATS)?, &crowd);
     site.explain(match (count, result) {
         (Err(over), Err(e)) => Err(e.context(format!("{over:#}"))),
@@ -115,25 +113,33 @@ fn lives(site: &mut Site, crowd: &mut [Agent]) -> Result<()> {
     let stopped = which(crowd, Held, 10);
     each(crowd, &stopped, |a| a.signal(Signal::STOP))?;
     let heirs = line.get(..10).unwrap_or_default();
-    eventually("the first ten in line have the seats of the ten that are stopped", 40, || {
-        let mut now: Vec<_> = crowd
-            .iter()
-            .filter(|a| line.contains(&a.name) && a.state() == Some(Held))
-            .map(|a| a.name.clone())
-            .collect();
-        let mut want = heirs.to_vec();
-        now.sort();
-        want.sort();
-        (now == want)
-            .then_some(())
-            .ok_or_else(|| format!("{now:?} instead of {want:?}"))
-    })?;
+    eventually(
+        "the first ten in line have the seats of the ten that are stopped",
+        40,
+        || {
+            let mut now: Vec<_> = crowd
+                .iter()
+                .filter(|a| line.contains(&a.name) && a.state() == Some(Held))
+                .map(|a| a.name.clone())
+                .collect();
+            let mut want = heirs.to_vec();
+            now.sort();
+            want.sort();
+            (now == want)
+                .then_some(())
+                .ok_or_else(|| format!("{now:?} instead of {want:?}"))
+        },
+    )?;
     each(crowd, &stopped, |a| a.signal(Signal::CONT))?;
     each(crowd, &stopped, |a| a.is(Contested, 30).map(drop))?;
     stand(crowd, &[(Held, SEATS), (Contested, 10), (Waiting, 40)], 10)?;
 
     println!("  SIGTERM of 10 holders");
-    let ending: Vec<usize> = which(crowd, Held, SEATS).into_iter().rev().take(10).collect();
+    let ending: Vec<usize> = which(crowd, Held, SEATS)
+        .into_iter()
+        .rev()
+        .take(10)
+        .collect();
     each(crowd, &ending, Agent::end)?;
     // Who was Held once goes before all who wait.
     each(crowd, &stopped, |a| a.is(Held, 10).map(drop))?;

@@ -8,8 +8,8 @@ use mooring_client::HoldState::{Held, Released, Waiting};
 use mooring_client::boot;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How often it is measured.
 const ROUNDS: usize = 20;
@@ -98,7 +98,9 @@ pub(super) fn at_once() -> Result<()> {
     took.sort_unstable();
     let (median, max) = (took.get(ROUNDS / 2), took.last());
     let (median, max) = (median.context("rounds")?, max.context("rounds")?);
-    println!("  from the end of an application to Held of the next: median {median} ms, max {max} ms");
+    println!(
+        "  from the end of an application to Held of the next: median {median} ms, max {max} ms"
+    );
     Ok(())
 }
 

@@ -1,8 +1,8 @@
 //! License servers and sidecars as plain processes on this machine, without a cluster: many of them, killed, stopped,
 //! suspended, and on clocks that jump. Seats are counted on the holders' side ([`crate::seats`]).
 //!
-//! Two scenarios run at a time: the one that waits for minutes, and the others one after another. All that a scenario starts
-//! ends with it, also when this process is killed.
+//! At most three scenarios run at a time, of which two mostly wait. All that a scenario starts ends with it, also when this process
+//! is killed.
 
 mod agent;
 mod alone;
@@ -23,13 +23,20 @@ struct Scenario {
     run: fn() -> Result<()>,
 }
 
-/// What takes minutes because it waits.
-const LONG: &[Scenario] = &[Scenario {
-    name: "the_server_is_gone_for_three_minutes",
-    run: away::three_minutes,
-}];
+/// Each list runs one after another, beside the others. The first two wait most of their time.
+const LANES: &[&[Scenario]] = &[
+    &[Scenario {
+        name: "the_server_is_gone_for_three_minutes",
+        run: away::three_minutes,
+    }],
+    &[Scenario {
+        name: "the_servers_wall_clock_is_set_back",
+        run: clocks::set_back,
+    }],
+    BUSY,
+];
 
-const OTHERS: &[Scenario] = &[
+const BUSY: &[Scenario] = &[
     Scenario {
         name: "two_hundred_sidecars_and_every_kind_of_end",
         run: crowd::two_hundred,
@@ -37,6 +44,10 @@ const OTHERS: &[Scenario] = &[
     Scenario {
         name: "a_server_that_does_not_settle_is_found_out",
         run: crowd::forgetful,
+    },
+    Scenario {
+        name: "a_waiting_claim_is_answered_at_once",
+        run: line::at_once,
     },
     Scenario {
         name: "no_server_in_reach",
@@ -50,10 +61,6 @@ const OTHERS: &[Scenario] = &[
         name: "a_suspend_counts",
         run: clocks::suspend,
     },
-    Scenario {
-        name: "a_waiting_claim_is_answered_at_once",
-        run: line::at_once,
-    },
 ];
 
 /// Runs those whose name contains one of `only` (all, if none is given). Returns whether all passed.
@@ -63,17 +70,15 @@ pub fn run(only: &[String]) -> bool {
             |s: &&Scenario| only.is_empty() || only.iter().any(|o| s.name.contains(o.as_str()));
         all.iter().filter(wanted).collect()
     };
-    let (long, others) = (chosen(LONG), chosen(OTHERS));
-    let count = long.len() + others.len();
+    let lanes: Vec<_> = LANES.iter().map(|l| chosen(l)).collect();
+    let count: usize = lanes.iter().map(Vec::len).sum();
     let failed = std::thread::scope(|s| {
-        let lane = |list: Vec<&'static Scenario>| {
-            s.spawn(move || list.iter().filter(|s| !passes(s)).count())
-        };
-        let lanes = [lane(long), lane(others)];
-        lanes
+        let lanes: Vec<_> = lanes
             .into_iter()
-            .map(|l| l.join().unwrap_or(1))
-            .sum::<usize>()
+            .map(|l| s.spawn(move || l.iter().filter(|s| !passes(s)).count()))
+            .collect();
+        let failed = lanes.into_iter().map(|l| l.join().unwrap_or(1));
+        failed.sum::<usize>()
     });
     println!("{} passed, {failed} failed", count.saturating_sub(failed));
     failed == 0 && count > 0
@@ -96,19 +101,13 @@ fn passes(s: &Scenario) -> bool {
 }
 
 /// Looks again and again until `look` gives something; `Err` inside says what is still missing.
-fn eventually<T>(
-    what: &str,
-    secs: u64,
-    mut look: impl FnMut() -> Result<T, String>,
-) -> Result<T> {
+fn eventually<T>(what: &str, secs: u64, mut look: impl FnMut() -> Result<T, String>) -> Result<T> {
     let end = Instant::now() + Duration::from_secs(secs);
     loop {
         match look() {
             Ok(v) => return Ok(v),
             Err(missing) if Instant::now() >= end => {
-                return Err(anyhow!(
-                    "waited {secs} s for: {what}. Last seen: {missing}"
-                ));
+                return Err(anyhow!("waited {secs} s for: {what}. Last seen: {missing}"));
             }
             Err(_) => std::thread::sleep(Duration::from_millis(20)),
         }

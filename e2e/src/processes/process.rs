@@ -85,5 +85,8 @@ pub(super) fn tail(file: &Path, lines: usize) -> String {
     let all: Vec<&str> = text.lines().collect();
     let from = all.len().saturating_sub(lines);
     let name = file.file_name().unwrap_or_default().to_string_lossy();
-    format!("--- {name}\n{}", all.get(from..).unwrap_or_default().join("\n"))
+    format!(
+        "--- {name}\n{}",
+        all.get(from..).unwrap_or_default().join("\n")
+    )
 }
