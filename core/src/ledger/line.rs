@@ -159,20 +159,26 @@ impl Ledger {
 
     /// Grants a claim of the line.
     fn grant(&mut self, id: LeaseId, plan: Plan, now: BootTime) {
+        if self.seat(id, plan, now) {
+            self.grant_sharers(now);
+        }
+    }
+
+    /// Gives a claim of the line its seats; tells whether it counts some of them as one with others.
+    fn seat(&mut self, id: LeaseId, plan: Plan, now: BootTime) -> bool {
         let (drawn, overdraft) = self.capacity.book(id, plan);
-        let joined = !drawn.shared.is_empty();
+        let shares = !drawn.shared.is_empty();
+        let silent = false;
         self.set_state(
             id,
             State::Held {
                 drawn,
                 overdraft,
-                silent: false,
+                silent,
             },
             now,
         );
-        if joined {
-            self.grant_sharers(now);
-        }
+        shares
     }
 
     /// Grants claims whose seats others have for them already (`countBy`): they take nothing from anybody in line.
@@ -188,16 +194,7 @@ impl Ledger {
             };
             let plan = self.capacity.plan(&e.items, &e.holder, &nothing);
             if let Some(plan) = plan.filter(Plan::needs_nothing) {
-                let (drawn, overdraft) = self.capacity.book(id, plan);
-                self.set_state(
-                    id,
-                    State::Held {
-                        drawn,
-                        overdraft,
-                        silent: false,
-                    },
-                    now,
-                );
+                self.seat(id, plan, now);
             }
         }
     }
