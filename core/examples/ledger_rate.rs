@@ -11,6 +11,19 @@ use mooring_core::wire::{Holder, Renewal, Standing};
 use std::time::{Duration, Instant};
 
 fn main() {
+    println!("{:>9}  {:>12}", "leases", "bytes each");
+    let n = 1_000_000;
+    let before = resident();
+    let mut l = ledger(n);
+    for i in 0..n {
+        enter(&mut l, claim(i));
+    }
+    println!(
+        "{n:>9}  {:>12.0}",
+        (resident() - before) as f64 / f64::from(n)
+    );
+    drop(l);
+
     println!(
         "{:>9}  {:>12}  {:>12}  {:>12}",
         "leases", "claims/s", "renewals/s", "releases/s"
@@ -19,12 +32,23 @@ fn main() {
         let (claims, renewals, releases) = rate(n);
         println!("{n:>9}  {claims:>12.0}  {renewals:>12.0}  {releases:>12.0}");
     }
+    println!("{:>9}  {:>12}  {:>12}", "in line", "enter/s", "ask again/s");
+    for n in [2_000u32, 10_000, 100_000] {
+        let (enters, asks) = line(n);
+        println!("{n:>9}  {enters:>12.0}  {asks:>12.0}");
+    }
 }
 
-fn rate(n: u32) -> (f64, f64, f64) {
+/// What this process has in memory, in bytes.
+fn resident() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
+}
+
+fn ledger(seats: u32) -> Ledger {
     let licence: Licence = serde_json::from_value(serde_json::json!({
         "schema": 1, "id": "bench", "customer": "bench", "issued": "2026-01-01T00:00:00Z",
-        "pools": [{"name": "p", "seats": n}], "products": [{"name": "p", "from": [[{"pool": "p"}]]}], "anchors": []
+        "pools": [{"name": "p", "seats": seats}], "products": [{"name": "p", "from": [[{"pool": "p"}]]}], "anchors": []
     }))
     .unwrap();
     let settings = Settings {
@@ -39,35 +63,76 @@ fn rate(n: u32) -> (f64, f64, f64) {
             ..Limits::default()
         },
     };
-    let now = BootTime::from_millis(1);
-    let mut l = Ledger::new(settings, Capacity::of(&licence), now);
-    let items = mooring_core::request::parse("p").unwrap();
-    let secrets: Vec<Secret> = (0..n).map(|i| Secret::from_bytes(bytes(i))).collect();
-    let claims: Vec<Claim> = (0..n)
-        .map(|i| Claim {
-            holder: Holder::External {
-                subject: i.to_string(),
-            },
-            name: ClaimName::pod(),
-            items: items.clone(),
-            secret_hash: secrets[i as usize].hash(),
-            new_id: id(i),
-            standing: Standing::Seeking,
-            runs_for: None,
-            counter: None,
-            request_id: RequestId::from_bytes([0; 16]),
-            others: vec![],
-            heard: None,
-            ticket: None,
-            held: None,
-            priority: 0,
-        })
+    Ledger::new(settings, Capacity::of(&licence), NOW)
+}
+
+const NOW: BootTime = BootTime::from_millis(1);
+
+fn claim(i: u32) -> Claim {
+    Claim {
+        holder: Holder::External {
+            subject: i.to_string(),
+        },
+        name: ClaimName::pod(),
+        items: mooring_core::request::parse("p").unwrap(),
+        secret_hash: Secret::from_bytes(bytes(i)).hash(),
+        new_id: id(i),
+        standing: Standing::Seeking,
+        runs_for: None,
+        counter: None,
+        request_id: RequestId::from_bytes([0; 16]),
+        others: vec![],
+        heard: None,
+        ticket: None,
+        held: None,
+        priority: 0,
+    }
+}
+
+fn enter(l: &mut Ledger, c: Claim) -> Claimed {
+    let claimed = l.claim(c, NOW).unwrap();
+    while l.next_event().is_some() {}
+    claimed
+}
+
+/// Claims that enter a line that is there, and that ask again, wherever they stand in it.
+fn line(n: u32) -> (f64, f64) {
+    let mut l = ledger(1);
+    for i in 0..n {
+        enter(&mut l, claim(i));
+    }
+    // At the bound of the line the last thousand go out for those that are measured.
+    let tries = 1_000;
+    for i in n - tries..n {
+        let secret = Secret::from_bytes(bytes(i));
+        l.release(&ClaimName::pod(), id(i), &secret, None, NOW)
+            .unwrap();
+    }
+    let news: Vec<Claim> = (n..n + tries).map(claim).collect();
+    let t = Instant::now();
+    for c in news {
+        assert!(matches!(enter(&mut l, c), Claimed::Waiting(_)));
+    }
+    let enters = f64::from(tries) / t.elapsed().as_secs_f64();
+    let again: Vec<Claim> = (0..tries)
+        .map(|i| claim(1 + i * ((n - tries) / tries).max(1) % (n - tries).max(1)))
         .collect();
+    let t = Instant::now();
+    for c in again {
+        enter(&mut l, c);
+    }
+    (enters, f64::from(tries) / t.elapsed().as_secs_f64())
+}
+
+fn rate(n: u32) -> (f64, f64, f64) {
+    let now = NOW;
+    let mut l = ledger(n);
+    let secrets: Vec<Secret> = (0..n).map(|i| Secret::from_bytes(bytes(i))).collect();
+    let claims: Vec<Claim> = (0..n).map(claim).collect();
     let per_second = |t: Instant| f64::from(n) / t.elapsed().as_secs_f64();
     let t = Instant::now();
     for c in claims {
-        assert!(matches!(l.claim(c, now), Ok(Claimed::Granted(_))));
-        while l.next_event().is_some() {}
+        assert!(matches!(enter(&mut l, c), Claimed::Granted(_)));
     }
     let claimed = per_second(t);
     let renewals: Vec<Renewal> = (0..n)
@@ -88,10 +153,7 @@ fn rate(n: u32) -> (f64, f64, f64) {
     let renewed = per_second(t);
     let t = Instant::now();
     for (i, s) in (0..n).zip(&secrets) {
-        assert_eq!(
-            l.release(&mooring_core::names::ClaimName::pod(), id(i), s, None, now),
-            Ok(true)
-        );
+        assert_eq!(l.release(&ClaimName::pod(), id(i), s, None, now), Ok(true));
         while l.next_event().is_some() {}
     }
     (claimed, renewed, per_second(t))

@@ -1,6 +1,6 @@
 //! `mooring-sidecar exec` as a process, with what it and its application write.
 
-use super::sidecar::{binary, command};
+use super::sidecar::binary;
 use super::{Server, eventually, secs};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use std::fs::{File, OpenOptions};
@@ -90,16 +90,13 @@ impl Exec {
     }
 
     pub fn command(&self) -> Command {
-        let mut c = match &self.shell {
-            None => command(&[]),
-            Some(first) => {
-                let mut c = Command::new("sh");
-                c.env_clear()
-                    .args(["-c", &format!("{first}; exec \"$0\" \"$@\"")])
-                    .arg(binary());
-                c
-            }
-        };
+        // Nor must it matter which signals whoever runs the tests ignores: a job in the background of a script does SIGINT.
+        let mut c = Command::new("env");
+        c.env_clear().arg("--default-signal");
+        if let Some(first) = &self.shell {
+            c.args(["sh", "-c", &format!("{first}; exec \"$0\" \"$@\"")]);
+        }
+        c.arg(binary());
         // A terminal of whoever runs the tests must not matter.
         c.args(&self.args)
             .arg("--")
