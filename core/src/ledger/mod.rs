@@ -12,7 +12,8 @@
 //! | file | idea |
 //! |---|---|
 //! | `capacity`, `fit` | what the licence has; drawing seats from it; which alternatives fit |
-//! | `claim` | taking a claim: new, repeated, from a ticket, taken in |
+//! | `claim` | taking a claim: new, repeated, from a ticket |
+//! | `take_in` | leases of earlier runs that holders show |
 //! | `renew` | renewals, their counter, releases |
 //! | `line`, `sorted` | ranks, places, who is granted next; counting places |
 //! | `share` | seats that several claims count as one (`countBy`) |
@@ -33,6 +34,7 @@ mod revoke;
 mod settle;
 mod share;
 mod sorted;
+mod take_in;
 mod tally;
 mod views;
 
@@ -40,8 +42,9 @@ mod views;
 mod tests;
 
 pub use capacity::Capacity;
-pub use claim::{Claim, HeldLease};
+pub use claim::Claim;
 pub use settle::{Settling, settle_for};
+pub use take_in::HeldLease;
 pub use views::{Event, Gauges};
 
 use crate::license::{Reclaim, TokenDraw};
