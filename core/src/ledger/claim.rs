@@ -11,7 +11,7 @@ use crate::names::{ClaimName, InstanceId, LeaseId, RequestId};
 use crate::request::{Item, MAX_ITEMS};
 use crate::secret::SecretHash;
 use crate::time::BootTime;
-use crate::wire::{Holder, Problem, ProblemType, Standing};
+use crate::wire::{ClaimRequest, Holder, Problem, ProblemType, Standing};
 use std::cmp::Reverse;
 use std::time::Duration;
 
@@ -52,6 +52,26 @@ pub struct Claim {
 }
 
 impl Claim {
+    /// What a holder's request asks for. What it shows, once that is verified, and its priority are added by who can tell.
+    pub fn of(body: &ClaimRequest, holder: Holder, name: ClaimName, new_id: LeaseId) -> Self {
+        Self {
+            holder,
+            name,
+            items: body.items.clone(),
+            secret_hash: body.secret_hash,
+            new_id,
+            standing: body.standing,
+            runs_for: body.licensed_for,
+            counter: body.counter,
+            request_id: body.request_id,
+            others: body.others.clone(),
+            heard: body.heard,
+            ticket: None,
+            held: None,
+            priority: 0,
+        }
+    }
+
     /// The highest number that the holder says it has used.
     fn highest(&self) -> u64 {
         let held = self

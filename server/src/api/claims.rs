@@ -45,25 +45,15 @@ pub(super) async fn put(
         return Err(p);
     }
     // Who comes back to a run that settles is answered at once: once it has heard from this run it is in.
-    if app.engine.ask(|l, _| l.settling()) && body.heard != Some(app.chain.instance) {
+    let has_heard = body.heard == Some(app.chain.instance);
+    if wait.is_some() && !has_heard && app.engine.ask(|l, _| l.settling()) {
         wait = None;
     }
+    // Priority comes from policy by identity alone, and there is none yet: whatever the body says has no effect.
     let claim = Claim {
-        holder,
-        name,
-        items: body.items,
-        secret_hash: body.secret_hash,
-        new_id: random::lease_id(),
-        standing: body.standing,
-        runs_for: body.licensed_for,
-        counter: body.counter,
-        request_id: body.request_id,
-        others: body.others,
-        heard: body.heard,
         ticket,
         held,
-        // From policy by identity alone, and there is none yet: whatever the body says has no effect.
-        priority: 0,
+        ..Claim::of(&body, holder, name, random::lease_id())
     };
     let (mut claimed, wake) = app.engine.claim(claim)?;
     if let (Claimed::Waiting(p), Some(wake), Some(wait)) = (&claimed, wake, wait) {

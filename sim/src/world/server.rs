@@ -632,21 +632,12 @@ impl World {
                 Problem::new(ProblemType::Overloaded, "tokens cannot be reviewed"),
             );
         }
+        let id = LeaseId::from_bytes(self.rng.u128(..).to_be_bytes());
         let claim = ledger::Claim {
-            holder: real.clone(),
-            name,
-            items: body.items.clone(),
-            secret_hash: body.secret_hash,
-            new_id: LeaseId::from_bytes(self.rng.u128(..).to_be_bytes()),
-            standing: body.standing,
-            runs_for: body.licensed_for,
-            counter: body.counter,
-            request_id: body.request_id,
-            others: body.others.clone(),
-            heard: body.heard,
             ticket,
             held,
             priority: self.priority(p.holder),
+            ..ledger::Claim::of(body, real.clone(), name, id)
         };
         let settles = self
             .server

@@ -233,7 +233,7 @@ impl Run {
     pub(super) fn claim(
         &mut self,
         name: ClaimName,
-        body: ClaimRequest,
+        body: &ClaimRequest,
         bearer: Option<&str>,
         subject: Option<String>,
     ) -> Result<Claimed, Problem> {
@@ -274,20 +274,9 @@ impl Run {
             }
         });
         let claim = Claim {
-            holder,
-            name,
-            items: body.items,
-            secret_hash: body.secret_hash,
-            new_id: random::lease_id(),
-            standing: body.standing,
-            runs_for: body.licensed_for,
-            counter: body.counter,
-            request_id: body.request_id,
-            others: body.others.clone(),
-            heard: body.heard,
             ticket,
             held,
-            priority: 0,
+            ..Claim::of(body, holder, name, random::lease_id())
         };
         self.ledger.claim(claim, clock::boot())
     }

@@ -58,7 +58,7 @@ async fn handle(run: Arc<Mutex<Run>>, req: Request<Incoming>) -> Response<Body> 
         let bearer = header("authorization");
         let claimed = run.lock().unwrap().claim(
             ClaimName::new(last).unwrap(),
-            body,
+            &body,
             bearer.as_deref(),
             subject,
         );
