@@ -55,6 +55,8 @@ fn licence() -> Licence {
             key: key(4).public(),
             software: false,
             label: None,
+            usb: None,
+            hwid: None,
             standby: None,
         }],
         policy: Policy::default(),

@@ -43,6 +43,8 @@ pub(crate) fn licence(anchor: PublicKey) -> Licence {
             key: anchor,
             software: true,
             label: None,
+            usb: None,
+            hwid: None,
             standby: None,
         }],
         policy: Policy::default(),

@@ -1,7 +1,8 @@
 //! Delegations: the anchor lends its word to an ephemeral server key, for at most 15 minutes.
 
+use super::anchor::{AnchorKey, AnchorKind};
 use super::dsse::{Digest, DsseError, Envelope};
-use super::file::{AnchorKey, AnchorKind, Licence};
+use super::file::Licence;
 use super::keys::{KeyId, PublicKey};
 use super::types;
 use crate::names::InstanceId;

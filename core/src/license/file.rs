@@ -1,5 +1,6 @@
 //! Licence files: what a vendor sells, bound to an anchor's key.
 
+use super::anchor::{self, AnchorKey};
 use super::dsse::{Digest, DsseError, Envelope};
 use super::keys::{KeyId, PublicKey};
 use super::types;
@@ -9,7 +10,6 @@ use crate::time::{DEFAULT_GRACE, Timestamp, span};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::time::Duration;
 
 const BEGIN: &str = "-----BEGIN MOORING LICENCE-----";
@@ -210,54 +210,6 @@ fn one() -> u32 {
     1
 }
 
-/// Kinds of anchors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum AnchorKind {
-    /// A token that signs.
-    Pkcs11,
-    /// A USB device that is there, and a software key.
-    Usb,
-    /// A machine's identity, and a software key.
-    Hwid,
-}
-
-impl fmt::Display for AnchorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Pkcs11 => "pkcs11",
-            Self::Usb => "usb",
-            Self::Hwid => "hwid",
-        })
-    }
-}
-
-/// A piece of hardware, by its key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct AnchorKey {
-    /// Its kind.
-    pub kind: AnchorKind,
-    /// Its public key.
-    pub key: PublicKey,
-    /// The key can leave the token (SoftHSM and the like): allowed by the vendor by name.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub software: bool,
-    /// Words for people: a serial number, a place.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub label: Option<String>,
-    /// Set if it may serve only when the first cannot, and for how long.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub standby: Option<Standby>,
-}
-
-/// How long a standby anchor may serve.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Standby {
-    /// Days.
-    pub days: u32,
-}
-
 /// What the vendor allows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -393,9 +345,6 @@ impl Licence {
                 return Err(field(name, "expected 1 to 256 characters"));
             }
         }
-        if self.anchors.is_empty() {
-            return Err(field("anchors", "expected at least one"));
-        }
         if let (Some(from), Some(to)) = (self.not_before, self.expires)
             && from >= to
         {
@@ -404,6 +353,7 @@ impl Licence {
                 format!("{to} is not after notBefore, {from}"),
             ));
         }
+        anchor::check(&self.anchors)?;
         self.check_pools()?;
         self.check_products()
     }

@@ -8,6 +8,7 @@
 //! Each link is a DSSE envelope ([`Envelope`]): the exact bytes are signed together with their type,
 //! and the algorithm belongs to the key, never to the envelope.
 
+mod anchor;
 mod bundle;
 mod client;
 mod delegation;
@@ -20,6 +21,10 @@ mod token;
 mod verify;
 mod versions;
 
+pub use anchor::{
+    AnchorKey, AnchorKind, HwidHash, HwidItem, HwidItems, MAX_HWID_ITEMS, MAX_STANDBY_DAYS,
+    MAX_USB_SERIAL, Standby, UsbDevice,
+};
 pub use bundle::{Bundle, TicketBundle};
 pub use client::{
     BadRevoked, BadSubject, CLIENT_TOKEN_PREFIX, ClientToken, ClientTokenError, MAX_CLIENT_TOKEN,
@@ -28,8 +33,8 @@ pub use client::{
 pub use delegation::{Delegation, DelegationError, MAX_DELEGATION};
 pub use dsse::{Digest, DsseError, Envelope, Signature};
 pub use file::{
-    AnchorKey, AnchorKind, CountBy, Draw, Licence, LicenceError, OpenLicence, Policy, Pool,
-    Product, Reclaim, Standby, Trust, armour,
+    CountBy, Draw, Licence, LicenceError, OpenLicence, Policy, Pool, Product, Reclaim, Trust,
+    armour,
 };
 pub use keys::{KeyError, KeyId, PublicKey, SigningKey};
 pub use proof::{BadProof, Proof, Shown};

@@ -1,7 +1,7 @@
 //! Lease tokens: what is held, for whom (an HMAC), for how long.
 
+use super::anchor::AnchorKind;
 use super::dsse::Digest;
-use super::file::AnchorKind;
 use super::keys::KeyId;
 use super::versions::VersionRange;
 use crate::names::{ClaimName, InstanceId, LeaseId, PoolName, ProductName, Seats};

@@ -1,9 +1,10 @@
 //! Offline verification, as an application does it (design: anchors, "Verifying").
 
+use super::anchor::AnchorKind;
 use super::bundle::Bundle;
 use super::delegation::{Delegation, DelegationError};
 use super::dsse::DsseError;
-use super::file::{AnchorKind, LicenceError, OpenLicence, Trust};
+use super::file::{LicenceError, OpenLicence, Trust};
 use super::keys::PublicKey;
 use super::token::LeaseToken;
 use super::types;

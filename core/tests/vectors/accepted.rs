@@ -1,7 +1,9 @@
 //! Bundles that verify, and keys that rotate.
 
 use super::keys::{keys, p256_public};
-use super::make::{Cases, Chain, at, demand, good, product, range, resign, standby, version};
+use super::make::{
+    Cases, Chain, at, demand, good, of_kind, product, range, resign, standby, version,
+};
 use super::model::Expect;
 use mooring_core::license::{AnchorKey, AnchorKind, Envelope, TokenItem, types};
 use mooring_core::names::Seats;
@@ -49,11 +51,7 @@ pub fn accepted(c: &mut Cases) {
     c.good(
         "hwid",
         "an hwid anchor is software always",
-        |c| {
-            c.licence.anchors[0].kind = AnchorKind::Hwid;
-            c.delegation.kind = AnchorKind::Hwid;
-            c.token.anchor.kind = AnchorKind::Hwid;
-        },
+        |c| of_kind(c, AnchorKind::Hwid),
         |_| {},
         |g| (g.anchor, g.software) = ("hwid".into(), true),
     );

@@ -3,9 +3,9 @@
 use super::keys::{Keys, keys, p256_public, p256_sign};
 use super::model::{BundleCase, Demand, Expect, Good};
 use mooring_core::license::{
-    AnchorKey, AnchorKind, Bundle, CountBy, Delegation, Digest, Draw, Envelope, IdentityKey,
-    LeaseToken, Licence, Policy, Pool, Product, PublicKey, SigningKey, Standby, TokenAnchor,
-    TokenItem, VersionRange, types,
+    AnchorKey, AnchorKind, Bundle, CountBy, Delegation, Digest, Draw, Envelope, HwidHash, HwidItem,
+    HwidItems, IdentityKey, LeaseToken, Licence, Policy, Pool, Product, PublicKey, SigningKey,
+    Standby, TokenAnchor, TokenItem, UsbDevice, VersionRange, types,
 };
 use mooring_core::names::{ClaimName, InstanceId, LeaseId, PoolName, ProductName, Seats, Version};
 use mooring_core::secret::Secret;
@@ -93,6 +93,8 @@ pub fn licence(anchor: PublicKey) -> Licence {
             key: anchor,
             software: false,
             label: Some("dongle 4711".into()),
+            usb: None,
+            hwid: None,
             standby: None,
         }],
         policy: Policy {
@@ -339,4 +341,36 @@ pub fn replace(e: &mut Envelope, from: &str, to: &str) {
 
 pub fn standby(days: u32) -> Standby {
     Standby { days }
+}
+
+/// Makes the licence's first anchor one of another kind, with what its kind needs, and the other links to fit.
+pub fn of_kind(c: &mut Chain, kind: AnchorKind) {
+    let a = &mut c.licence.anchors[0];
+    a.kind = kind;
+    a.usb = (kind == AnchorKind::Usb).then(|| UsbDevice {
+        vendor_id: "096e".into(),
+        product_id: "0006".into(),
+        serial: "A1B2C3".into(),
+    });
+    a.hwid = (kind == AnchorKind::Hwid).then(|| {
+        let salt = "5a".repeat(16);
+        let items = [
+            (
+                HwidItem::ProductUuid,
+                "4c4c4544-0042-3510-8052-b4c04f4e3132",
+            ),
+            (HwidItem::Mac, "02:00:5e:10:00:01"),
+            (HwidItem::MachineId, "0f1e2d3c4b5a69788796a5b4c3d2e1f0"),
+        ];
+        let hashed = items.map(|(item, value)| HwidHash {
+            item,
+            hash: HwidItems::hash(&salt, item, value),
+        });
+        HwidItems {
+            k: 2,
+            items: hashed.to_vec(),
+            salt,
+        }
+    });
+    (c.delegation.kind, c.token.anchor.kind) = (kind, kind);
 }

@@ -1,6 +1,6 @@
 //! Bundles that are genuine, but do not give what is asked for.
 
-use super::make::{Cases, Chain, NONCE, at, demand, product, range, version};
+use super::make::{Cases, Chain, NONCE, at, demand, of_kind, product, range, version};
 use super::model::Expect;
 use mooring_core::license::AnchorKind;
 
@@ -102,6 +102,42 @@ pub fn licences(c: &mut Cases) {
         "a licence bound to nothing",
         "LicenceField",
         |ch| ch.licence.anchors.clear(),
+    );
+    for (name, why, kind) in [
+        (
+            "anchor-usb-bare",
+            "a usb anchor without its device",
+            AnchorKind::Usb,
+        ),
+        (
+            "anchor-hwid-bare",
+            "an hwid anchor without its machine",
+            AnchorKind::Hwid,
+        ),
+    ] {
+        c.bad(name, why, "LicenceField", |ch| {
+            of_kind(ch, kind);
+            (ch.licence.anchors[0].usb, ch.licence.anchors[0].hwid) = (None, None);
+        });
+    }
+    c.bad(
+        "anchor-hwid-none",
+        "an hwid anchor of which nothing need match",
+        "LicenceField",
+        |ch| {
+            of_kind(ch, AnchorKind::Hwid);
+            ch.licence.anchors[0].hwid.as_mut().unwrap().k = 0;
+        },
+    );
+    c.bad(
+        "anchors-two",
+        "two anchors that serve at once would double the seats",
+        "LicenceField",
+        |ch| {
+            let mut second = ch.licence.anchors[0].clone();
+            second.key = super::keys::p256_public();
+            ch.licence.anchors.push(second);
+        },
     );
     c.bad(
         "product-twice",
@@ -221,10 +257,8 @@ pub fn demands(c: &mut Cases) {
         ),
     ] {
         let mut chain = Chain::new(&c.kept);
-        chain.licence.anchors[0].kind = kind;
+        of_kind(&mut chain, kind);
         chain.licence.anchors[0].software = software;
-        chain.delegation.kind = kind;
-        chain.token.anchor.kind = kind;
         let mut d = demand();
         d.hardware = true;
         let bundle = chain.sign();

@@ -12,7 +12,7 @@ use super::file;
 use crate::output::{self, Data};
 use anyhow::Context as _;
 use clap::Subcommand;
-use mooring_core::license::{AnchorKey, AnchorKind, PublicKey, Standby};
+use mooring_core::license::{AnchorKey, AnchorKind, HwidItems, PublicKey, Standby, UsbDevice};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -40,6 +40,12 @@ pub struct Description {
     /// Words for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// Of `usb`: the device that must be plugged in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usb: Option<UsbDevice>,
+    /// Of `hwid`: what the machine is known by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hwid: Option<HwidItems>,
     /// Set by the vendor if it may serve only when the first cannot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standby: Option<Standby>,
@@ -52,6 +58,8 @@ impl From<Description> for AnchorKey {
             key: d.key,
             software: d.software,
             label: d.label,
+            usb: d.usb,
+            hwid: d.hwid,
             standby: d.standby,
         }
     }

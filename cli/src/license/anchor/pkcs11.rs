@@ -263,6 +263,8 @@ fn describe(session: &Session, key: &Found, info: &TokenInfo, args: &Args) -> an
         key: key.public,
         software: !why.is_empty(),
         label: Some(label).filter(|l| !l.is_empty()),
+        usb: None,
+        hwid: None,
         standby: None,
     };
     super::print(&description, &notes, args.output, args.out.as_deref())

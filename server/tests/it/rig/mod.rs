@@ -65,6 +65,8 @@ pub fn licence(anchor: PublicKey, seats: u32) -> Licence {
             key: anchor,
             software: true,
             label: None,
+            usb: None,
+            hwid: None,
             standby: None,
         }],
         policy: Policy::default(),

@@ -79,6 +79,8 @@ fn licence(seats: u32) -> Licence {
             key: anchor,
             software: true,
             label: None,
+            usb: None,
+            hwid: None,
             standby: None,
         }],
         policy: Policy::default(),

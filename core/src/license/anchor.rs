@@ -1,0 +1,330 @@
+//! Anchors as a licence lists them: a key each, and for those whose key is software what must be present beside it.
+
+use super::file::LicenceError;
+use super::keys::PublicKey;
+use crate::secret::sha256;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The longest that a standby anchor may serve, in days.
+pub const MAX_STANDBY_DAYS: u32 = 365;
+/// A USB string descriptor holds no longer serial number (USB 2.0, 9.6.7: 255 bytes, two of them the head, UTF-16).
+pub const MAX_USB_SERIAL: usize = 126;
+/// The most items a machine is known by.
+pub const MAX_HWID_ITEMS: usize = 64;
+/// The least that a salt is, in bytes.
+const MIN_SALT: usize = 16;
+
+/// Kinds of anchors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum AnchorKind {
+    /// A token that signs.
+    Pkcs11,
+    /// A USB device that is there, and a software key.
+    Usb,
+    /// A machine's identity, and a software key.
+    Hwid,
+}
+
+impl fmt::Display for AnchorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pkcs11 => "pkcs11",
+            Self::Usb => "usb",
+            Self::Hwid => "hwid",
+        })
+    }
+}
+
+/// A piece of hardware, by its key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AnchorKey {
+    /// Its kind.
+    pub kind: AnchorKind,
+    /// Its public key.
+    pub key: PublicKey,
+    /// The key can leave the token (SoftHSM and the like): allowed by the vendor by name.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub software: bool,
+    /// Words for people: a serial number, a place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// Of `usb`: the device that must be plugged in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usb: Option<UsbDevice>,
+    /// Of `hwid`: what the machine is known by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hwid: Option<HwidItems>,
+    /// Set if it may serve only when the first cannot, and for how long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standby: Option<Standby>,
+}
+
+/// How long a standby anchor may serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standby {
+    /// Days.
+    pub days: u32,
+}
+
+/// A USB device, by what it says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UsbDevice {
+    /// Who made it: four hexadecimal digits, lower case.
+    pub vendor_id: String,
+    /// What it is: four hexadecimal digits, lower case.
+    pub product_id: String,
+    /// Which one of them.
+    pub serial: String,
+}
+
+impl fmt::Display for UsbDevice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}:{} serial {:?}",
+            self.vendor_id, self.product_id, self.serial
+        )
+    }
+}
+
+impl UsbDevice {
+    /// Whether `s` is a vendor's or product's id as it is written here.
+    pub fn is_id(s: &str) -> bool {
+        s.len() == 4 && s.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    }
+
+    /// The field that is wrong, and why.
+    fn check(&self) -> Result<(), (&'static str, String)> {
+        for (field, id) in [
+            ("vendorId", &self.vendor_id),
+            ("productId", &self.product_id),
+        ] {
+            if !Self::is_id(id) {
+                let p =
+                    format!("{id:?}, expected four hexadecimal digits in lower case, such as 096e");
+                return Err((field, p));
+            }
+        }
+        let s = &self.serial;
+        if s.trim().is_empty()
+            || s.chars().count() > MAX_USB_SERIAL
+            || s.chars().any(char::is_control)
+        {
+            let p = format!(
+                "{s:?}, expected the device's serial number, 1 to {MAX_USB_SERIAL} characters"
+            );
+            return Err(("serial", p));
+        }
+        Ok(())
+    }
+}
+
+/// What a machine is known by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum HwidItem {
+    /// The UUID that the firmware tells (DMI, SMBIOS).
+    ProductUuid,
+    /// The mainboard's serial number.
+    BoardSerial,
+    /// A disk's serial number.
+    DiskSerial,
+    /// A network card's own address.
+    Mac,
+    /// What the operating system calls itself: `/etc/machine-id`. Not hardware.
+    MachineId,
+}
+
+impl HwidItem {
+    /// All of them, in the order in which they are written.
+    pub const ALL: [Self; 5] = [
+        Self::ProductUuid,
+        Self::BoardSerial,
+        Self::DiskSerial,
+        Self::Mac,
+        Self::MachineId,
+    ];
+
+    /// Whether it belongs to the hardware: of those that match, one must.
+    pub const fn is_hardware(self) -> bool {
+        !matches!(self, Self::MachineId)
+    }
+
+    /// Its name in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ProductUuid => "productUuid",
+            Self::BoardSerial => "boardSerial",
+            Self::DiskSerial => "diskSerial",
+            Self::Mac => "mac",
+            Self::MachineId => "machineId",
+        }
+    }
+}
+
+impl fmt::Display for HwidItem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What a machine is known by, as salted hashes: at least `k` of them must be found, one of hardware among them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HwidItems {
+    /// How many must be found.
+    pub k: u32,
+    /// Random bytes in hexadecimal digits, at least 16: the same machine is not known again in another licence.
+    pub salt: String,
+    /// The hashes.
+    pub items: Vec<HwidHash>,
+}
+
+/// One thing that a machine is known by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HwidHash {
+    /// What it is.
+    pub item: HwidItem,
+    /// [`HwidItems::hash`] of its value, in hexadecimal digits.
+    pub hash: String,
+}
+
+impl HwidItems {
+    /// The hash of one value: SHA-256 over `mooring-hwid\n‹salt›\n‹item›\n‹value›`.
+    pub fn hash(salt: &str, item: HwidItem, value: &str) -> String {
+        hex::encode(sha256(
+            format!("mooring-hwid\n{salt}\n{item}\n{value}").as_bytes(),
+        ))
+    }
+
+    /// The field that is wrong, and why.
+    fn check(&self) -> Result<(), (String, String)> {
+        let bad = |field: &str, problem: String| Err((field.to_owned(), problem));
+        let salt = hex::decode(&self.salt).unwrap_or_default();
+        if salt.len() < MIN_SALT || salt.len() > 64 {
+            let p = format!(
+                "{:?}, expected 32 to 128 hexadecimal digits",
+                self.salt.chars().take(130).collect::<String>()
+            );
+            return bad("salt", p);
+        }
+        let n = self.items.len();
+        if n == 0 || n > MAX_HWID_ITEMS {
+            return bad(
+                "items",
+                format!("{n} items, expected 1 to {MAX_HWID_ITEMS}"),
+            );
+        }
+        for (i, it) in self.items.iter().enumerate() {
+            let is_hash = it.hash.len() == 64
+                && it
+                    .hash
+                    .bytes()
+                    .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+            if !is_hash {
+                let p = "expected a SHA-256, 64 hexadecimal digits in lower case".to_owned();
+                return bad(&format!("items[{i}].hash"), p);
+            }
+            // Twice the same would count twice towards k.
+            if self.items.iter().take(i).any(|o| o.hash == it.hash) {
+                return bad(&format!("items[{i}].hash"), "it is there twice".to_owned());
+            }
+        }
+        if !self.items.iter().any(|i| i.item.is_hardware()) {
+            let names: Vec<&str> = HwidItem::ALL
+                .into_iter()
+                .filter(|i| i.is_hardware())
+                .map(HwidItem::name)
+                .collect();
+            return bad(
+                "items",
+                format!(
+                    "none of hardware, expected at least one of {}",
+                    names.join(", ")
+                ),
+            );
+        }
+        if self.k == 0 || self.k as usize > n {
+            return bad(
+                "k",
+                format!("{}, expected 1 to the number of items, {n}", self.k),
+            );
+        }
+        Ok(())
+    }
+}
+
+impl AnchorKey {
+    /// The field that is wrong, and why.
+    fn check(&self) -> Result<(), (String, String)> {
+        let of = |name: &str| {
+            (
+                name.to_owned(),
+                format!("does not belong to an anchor of kind {}", self.kind),
+            )
+        };
+        let missing = |name: &str, what: &str| {
+            (
+                name.to_owned(),
+                format!("missing; an anchor of kind {} needs {what}", self.kind),
+            )
+        };
+        match (self.kind, &self.usb) {
+            (AnchorKind::Usb, Some(d)) => d.check().map_err(|(f, p)| (format!("usb.{f}"), p))?,
+            (AnchorKind::Usb, None) => {
+                return Err(missing(
+                    "usb",
+                    "vendorId, productId and serial of its device",
+                ));
+            }
+            (_, Some(_)) => return Err(of("usb")),
+            (_, None) => {}
+        }
+        match (self.kind, &self.hwid) {
+            (AnchorKind::Hwid, Some(h)) => h.check().map_err(|(f, p)| (format!("hwid.{f}"), p))?,
+            (AnchorKind::Hwid, None) => {
+                return Err(missing("hwid", "k, salt and items of its machine"));
+            }
+            (_, Some(_)) => return Err(of("hwid")),
+            (_, None) => {}
+        }
+        match self.standby {
+            Some(s) if !(1..=MAX_STANDBY_DAYS).contains(&s.days) => Err((
+                "standby.days".to_owned(),
+                format!("{}; expected 1 to {MAX_STANDBY_DAYS}", s.days),
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether a licence's anchors fit together: each key once, what its kind needs, exactly one that is no standby.
+pub(super) fn check(anchors: &[AnchorKey]) -> Result<(), LicenceError> {
+    let bad = |field: String, problem: String| Err(LicenceError::Field { field, problem });
+    if anchors.is_empty() {
+        return bad("anchors".into(), "expected at least one".into());
+    }
+    for (i, a) in anchors.iter().enumerate() {
+        if anchors.iter().take(i).any(|b| b.key == a.key) {
+            let p = format!("{} is there twice", a.key.id());
+            return bad(format!("anchors[{i}].key"), p);
+        }
+        if let Err((field, problem)) = a.check() {
+            return bad(format!("anchors[{i}].{field}"), problem);
+        }
+    }
+    if anchors.iter().filter(|a| a.standby.is_none()).count() != 1 {
+        let p =
+            "expected exactly one without standby: two that serve at once would double the seats";
+        return bad("anchors".into(), p.into());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
