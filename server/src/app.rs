@@ -6,6 +6,7 @@ use crate::chain::Chain;
 use crate::engine::Engine;
 use crate::metrics::Metrics;
 use mooring_core::wire::ServerState;
+use mooring_net::clock;
 use mooring_net::shutdown::Shutdown;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +42,7 @@ impl App {
             licence_message: s.licence.message.clone(),
             licence_id: s.licence.id.clone(),
             settling: *self.engine.settling().borrow(),
+            second_server: self.chain.second_server(clock::boot()),
             lease_for: self.lease_for,
         }
     }

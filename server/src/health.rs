@@ -5,6 +5,7 @@ use crate::app::App;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use mooring_core::wire::{Problem, ProblemType};
+use mooring_net::clock;
 use mooring_net::http::{Body, problem, with_type};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -38,7 +39,10 @@ pub(crate) async fn handle(
             with_type(
                 StatusCode::OK,
                 "text/plain; version=0.0.4; charset=utf-8",
-                app.metrics.render(&app.engine),
+                app.metrics.render(
+                    &app.engine,
+                    app.chain.second_server(clock::boot()).is_some(),
+                ),
             )
         }
         _ => problem(&Problem::new(

@@ -17,6 +17,7 @@ pub(crate) struct Metrics {
     line: IntGauge,
     overlap: IntGauge,
     settling: IntGauge,
+    second_server: IntGauge,
     anchor_present: IntGauge,
     delegation_age: Gauge,
     licence_valid: IntGauge,
@@ -93,6 +94,10 @@ impl Metrics {
             settling: gauge(
                 "mooring_settling",
                 "1 while only earlier leases are taken in.",
+            )?,
+            second_server: gauge(
+                "mooring_second_server_seen",
+                "1 if a token of another server on this licence was shown in the last hour.",
             )?,
             anchor_present: gauge("mooring_anchor_present", "1 while the anchor signs.")?,
             delegation_age: float(
@@ -178,7 +183,8 @@ impl Metrics {
     }
 
     /// Everything in Prometheus' text format, with the books as they are now.
-    pub(crate) fn render(&self, engine: &Engine) -> String {
+    pub(crate) fn render(&self, engine: &Engine, second_server: bool) -> String {
+        self.second_server.set(i64::from(second_server));
         let (gauges, pools, settling) = engine.ask(|l, _| (l.gauges(), l.pools(), l.settling()));
         self.seats.reset();
         self.seats_used.reset();

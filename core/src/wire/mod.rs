@@ -19,8 +19,8 @@ pub use renew::{
 };
 pub use socket::{ClaimKind, ClaimStatus, HoldState, SocketClaim, Status};
 pub use view::{
-    AnchorView, LeaseView, Leases, PoolView, ProductView, Products, ServerState, ViewState,
-    WatchEvent, WatchPosition,
+    AnchorView, LeaseView, Leases, PoolView, ProductView, Products, SecondServer, ServerState,
+    ViewState, WatchEvent, WatchPosition,
 };
 
 use crate::names::ClaimName;

@@ -3,7 +3,7 @@
 use super::{Holder, Problem, WaitReason};
 use crate::names::{ClaimName, InstanceId, LeaseId, PoolName, ProductName};
 use crate::request::Item;
-use crate::time::{millis, secs};
+use crate::time::{Timestamp, millis, secs};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -200,6 +200,18 @@ pub struct AnchorView {
     pub message: String,
 }
 
+/// A second server on the same licence, as a token of it shows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct SecondServer {
+    /// Its run.
+    pub instance: InstanceId,
+    /// The date of its youngest token that was seen, by its clock.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Instant"))]
+    pub issued_at: Timestamp,
+}
+
 /// The server as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -222,6 +234,9 @@ pub struct ServerState {
     pub licence_id: Option<String>,
     /// Whether it still takes earlier leases in and grants nothing new.
     pub settling: bool,
+    /// Another server that serves the same licence at the same time, where a holder's token has shown one in the last hour.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_server: Option<SecondServer>,
     /// D in force.
     #[serde(rename = "leaseForSecs", with = "secs")]
     #[cfg_attr(feature = "schema", schemars(with = "u64"))]

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LicenseServerStatus {
-    /// `Ready`, `AnchorPresent`, `LicenseValid`, `Settling`.
+    /// `Ready`, `AnchorPresent`, `LicenseValid`, `Settling`; `SecondServerSeen` once one was.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,

@@ -7,7 +7,7 @@ use super::{
     status, validate,
 };
 use crate::crd::{LicenseServer, LicenseServerStatus, Span};
-use crate::link::{Target, sidecar_may_have_run};
+use crate::link::{Snapshot, Target, sidecar_may_have_run};
 use crate::mirror::{Note, Severity, publish};
 use crate::names::{FIELD_MANAGER, ServerRef};
 use kube::api::{Patch, PatchParams};
@@ -133,6 +133,7 @@ async fn converged(server: &LicenseServer, ctx: &Context) -> Result<Action, Erro
             server.spec.service.port
         ),
         snapshot: &snapshot,
+        twin: status::twin(&snapshot, others(&reference, ctx)),
         now: mooring_net::clock::now().wall,
     };
     let before = newest_status(server, &ctx.recall(&reference));
@@ -151,6 +152,14 @@ async fn converged(server: &LicenseServer, ctx: &Context) -> Result<Action, Erro
             LOOK_SOON
         },
     ))
+}
+
+/// The other LicenseServers, by what they say of themselves.
+fn others(me: &ServerRef, ctx: &Context) -> Vec<(ServerRef, Snapshot)> {
+    let servers = ctx.links.servers().into_iter().filter(|s| s != me);
+    servers
+        .map(|s| (s.clone(), ctx.links.snapshot(&s)))
+        .collect()
 }
 
 /// Writes what differs from what is there.

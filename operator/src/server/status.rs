@@ -8,6 +8,7 @@ pub use events::events;
 
 use crate::crd::{LicenseServerStatus, ProductStatus, Span};
 use crate::link::Snapshot;
+use crate::names::ServerRef;
 use mooring_core::time::{BootTime, MAX_LEASE, settling};
 use std::time::Duration;
 
@@ -33,6 +34,22 @@ pub fn in_force(
         .is_some_and(|s| s.lease_for <= wanted);
     let over = snapshot.settled() && grants_less && stood >= settling(Some(before));
     if over { wanted } else { before.max(wanted) }
+}
+
+/// Another LicenseServer that signs with the same anchor as `me`, by what both say of themselves now.
+pub fn twin(
+    me: &Snapshot,
+    others: impl IntoIterator<Item = (ServerRef, Snapshot)>,
+) -> Option<ServerRef> {
+    let signs_with = |s: &Snapshot| {
+        let state = s.state.as_ref().filter(|_| s.connected)?;
+        state.anchor.key_id.clone().filter(|_| state.anchor.present)
+    };
+    let mine = signs_with(me)?;
+    let mut others = others.into_iter();
+    others
+        .find(|(_, s)| signs_with(s).as_ref() == Some(&mine))
+        .map(|(name, _)| name)
 }
 
 /// The whole status.

@@ -197,7 +197,7 @@ fn verify(
     };
     let ticket = body.ticket.as_ref().and_then(|t| {
         app.chain
-            .verify_ticket(f, t, &shown)
+            .verify_ticket(f, t, &shown, clock::now())
             .map_err(|e| note("ticket", e))
             .ok()
     });

@@ -7,7 +7,9 @@
 //! | `keeper` | keeps licence, anchor and delegation current; the only one who touches the anchor |
 //! | `sign` | lease tokens and tickets |
 //! | `proof` | tickets and leases that holders show |
+//! | `clones` | is there a second server on this licence? |
 
+mod clones;
 pub(crate) mod keeper;
 pub(crate) mod proof;
 pub(crate) mod sign;
@@ -16,15 +18,17 @@ pub(crate) mod standing;
 pub(crate) mod testing;
 
 use crate::licence::LicenceView;
+use clones::Seen;
 use mooring_core::license::{
     Delegation, Digest, Envelope, IdentityKey, OpenLicence, SigningKey, TokenAnchor,
 };
 use mooring_core::names::InstanceId;
 use mooring_core::time::{BootTime, DEFAULT_MAX_CONTESTED, Now, Timestamp};
-use mooring_core::wire::{AnchorView, OptimisticStart, Problem};
+use mooring_core::wire::{AnchorView, OptimisticStart, Problem, SecondServer};
 use standing::{Bad, Clock};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
@@ -110,8 +114,14 @@ pub(crate) struct Chain {
     look: Notify,
     /// When this run began, on both clocks.
     started: Now,
-    /// The latest date of any token that a holder has shown, in seconds.
-    echoed: AtomicI64,
+    /// The latest date of any token that a holder has shown, by the licence it was given under.
+    echoed: Mutex<HashMap<Digest, Timestamp>>,
+    /// The second server on this licence.
+    second: Mutex<Seen>,
+}
+
+fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
+    m.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Chain {
@@ -134,7 +144,8 @@ impl Chain {
             changed: watch::Sender::new(0),
             look: Notify::new(),
             started,
-            echoed: AtomicI64::new(i64::MIN),
+            echoed: Mutex::default(),
+            second: Mutex::default(),
         }
     }
 
@@ -157,19 +168,39 @@ impl Chain {
         self.changed.subscribe()
     }
 
-    /// What is known of the time besides the clocks.
+    /// What is known of the time besides the clocks. Dates of tokens count for the licence that they were given under alone: so
+    /// a licence issued anew is free of what a clock that ran ahead has left in holders' hands, and only the vendor can issue one.
     pub(crate) fn clock(&self) -> Clock {
-        let echoed = Timestamp::from_second(self.echoed.load(Ordering::Relaxed)).ok();
+        let licence = self.state().in_force.clone();
+        let echoed = licence.and_then(|f| lock(&self.echoed).get(&f.licence.digest).copied());
         Clock {
             started: self.started,
             echoed,
         }
     }
 
-    /// A holder has shown a token with this date.
-    pub(crate) fn echo(&self, issued_at: Timestamp) {
-        self.echoed
-            .fetch_max(issued_at.as_second(), Ordering::Relaxed);
+    /// A holder has shown a token with this date, given under this licence.
+    pub(crate) fn echo(&self, licence: &Digest, issued_at: Timestamp) {
+        let mut echoed = lock(&self.echoed);
+        let latest = echoed.entry(licence.clone()).or_insert(issued_at);
+        *latest = issued_at.max(*latest);
+    }
+
+    /// A token of another run was shown, which may be a second server's.
+    fn look_for_a_second(&self, sign: clones::Sign<'_>, now: BootTime) {
+        if !sign.of_a_second_server(self.instance, self.started, &self.boot_id) {
+            return;
+        }
+        if lock(&self.second).note(sign, now) {
+            tracing::error!(other = %sign.instance, this = %self.instance, issued_at = %sign.issued_at,
+                "a second license server serves this licence, or the clock of an earlier one ran ahead: a token of another run is \
+                 younger than this run; find it, and stop one of them");
+        }
+    }
+
+    /// The second server on this licence that was seen last, for an hour.
+    pub(crate) fn second_server(&self, now: BootTime) -> Option<SecondServer> {
+        lock(&self.second).shown(now).cloned()
     }
 
     /// What renewals are signed under, or why there are none. Waits a moment for the anchor if only the wall clock has jumped.
@@ -192,5 +223,37 @@ impl Chain {
             return Ok(f);
         }
         standing::may_sign(&self.state(), now, self.clock()).map_err(Bad::problem)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::testing::{at, chain};
+    use super::*;
+
+    #[test]
+    fn a_licence_issued_anew_is_free_of_what_a_fast_clock_left_with_holders() {
+        let c = chain(1, "2026-05-01T12:00:00Z");
+        let now = Now {
+            boot: BootTime::from_millis(1_001_000),
+            wall: at("2026-05-01T12:00:01Z"),
+        };
+        let may = || standing::may_sign(&c.state(), now, c.clock()).is_ok();
+        let f = c.state().in_force.clone().unwrap();
+        c.echo(&f.licence.digest, at("2026-05-02T11:00:00Z"));
+        assert!(may(), "less than a day");
+        c.echo(&f.licence.digest, at("2026-05-03T12:00:00Z"));
+        c.echo(&f.licence.digest, at("2026-05-02T12:00:00Z"));
+        assert!(!may(), "the latest counts");
+        let mut anew = (*f).clone();
+        let mut licence = (*anew.licence).clone();
+        licence.digest = Digest("anew".into());
+        anew.licence = Arc::new(licence);
+        c.set(State {
+            in_force: Some(Arc::new(anew)),
+            ..(*c.state()).clone()
+        });
+        assert!(may());
     }
 }

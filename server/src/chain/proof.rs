@@ -3,19 +3,16 @@
 //! A proof counts only if an anchor of the present licence delegated the key that signed it, if it was signed within that
 //! delegation, if it is for this holder and this claim, and if the holder knows the secret. So a stolen token gives nothing.
 
-use super::{Chain, InForce};
+use super::{Chain, InForce, clones};
 use mooring_core::ledger::HeldLease;
 use mooring_core::license::{
-    BadProof, Delegation, Envelope, LeaseToken, Proof, Shown, Ticket, TicketBundle, types,
+    BadProof, BootStamp, Delegation, Envelope, LeaseToken, Proof, Shown, Ticket, TicketBundle,
+    types,
 };
 use mooring_core::names::InstanceId;
-use mooring_core::time::{Now, Timestamp};
+use mooring_core::time::{BootTime, Now, Timestamp};
 use mooring_core::wire::HeldProof;
 use serde::de::DeserializeOwned;
-use std::time::Duration;
-
-/// How far a foreign run's token may be dated after this run's start before it shows a second server: clocks of two nodes differ.
-const SKEW: Duration = Duration::from_secs(60);
 
 fn bad<T>(what: impl std::fmt::Display) -> Result<T, BadProof> {
     Err(BadProof(what.to_string()))
@@ -25,6 +22,8 @@ fn bad<T>(what: impl std::fmt::Display) -> Result<T, BadProof> {
 trait Signed: Proof + DeserializeOwned {
     const TYPE: &'static str;
     fn signed(&self) -> (InstanceId, Timestamp);
+    /// The same on the signer's boot clock, where it says.
+    fn issued_boot(&self) -> Option<&BootStamp>;
 }
 
 impl Signed for Ticket {
@@ -32,12 +31,18 @@ impl Signed for Ticket {
     fn signed(&self) -> (InstanceId, Timestamp) {
         (self.instance, self.issued_at)
     }
+    fn issued_boot(&self) -> Option<&BootStamp> {
+        None
+    }
 }
 
 impl Signed for LeaseToken {
     const TYPE: &'static str = types::LEASE;
     fn signed(&self) -> (InstanceId, Timestamp) {
         (self.instance, self.issued_at)
+    }
+    fn issued_boot(&self) -> Option<&BootStamp> {
+        self.issued_boot.as_ref()
     }
 }
 
@@ -48,6 +53,7 @@ impl Chain {
         delegation: &Envelope,
         proof: &Envelope,
         s: &Shown<'_>,
+        now: BootTime,
     ) -> Result<P, BadProof> {
         let (d, _) = Delegation::open(delegation, &f.licence.licence)
             .map_err(|e| BadProof(e.to_string()))?;
@@ -61,19 +67,15 @@ impl Chain {
         if !d.covers(issued_at) {
             return bad("field issuedAt: outside the delegation");
         }
+        // Before it is known whose it is: a second server has an identity key of its own.
+        let sign = clones::Sign {
+            instance,
+            issued_at,
+            issued_boot: p.issued_boot(),
+        };
+        self.look_for_a_second(sign, now);
         s.counts(&p, &self.identity)?;
-        self.echo(issued_at);
-        if instance != self.instance
-            && issued_at
-                > self
-                    .started
-                    .wall
-                    .checked_add(SKEW)
-                    .unwrap_or(self.started.wall)
-        {
-            tracing::error!(other = %instance, this = %self.instance, %issued_at,
-                "a second license server serves this licence: a token of another run is younger than this one; stop one of them");
-        }
+        self.echo(&d.licence, issued_at);
         Ok(p)
     }
 
@@ -83,8 +85,9 @@ impl Chain {
         f: &InForce,
         t: &TicketBundle,
         s: &Shown<'_>,
+        now: Now,
     ) -> Result<Ticket, BadProof> {
-        self.proven(f, &t.delegation, &t.ticket, s)
+        self.proven(f, &t.delegation, &t.ticket, s, now.boot)
     }
 
     /// Verifies an earlier lease.
@@ -95,7 +98,7 @@ impl Chain {
         s: &Shown<'_>,
         now: Now,
     ) -> Result<HeldLease, BadProof> {
-        let token: LeaseToken = self.proven(f, &h.delegation, &h.lease, s)?;
+        let token: LeaseToken = self.proven(f, &h.delegation, &h.lease, s, now.boot)?;
         let unexpired = token.unexpired(now, &self.boot_id);
         Ok(HeldLease {
             age: token.age(now.boot, &self.boot_id),
@@ -249,7 +252,7 @@ mod tests {
             delegation: held(1).delegation,
             ticket: held(1).lease,
         };
-        assert!(c.verify_ticket(&f, &as_ticket, &shown).is_err());
+        assert!(c.verify_ticket(&f, &as_ticket, &shown, t).is_err());
     }
 
     #[test]
@@ -282,7 +285,9 @@ mod tests {
             holder: &a,
         };
         let f2 = c2.state().in_force.clone().unwrap();
-        let back = c2.verify_ticket(&f2, &t, &shown).unwrap();
+        let back = c2
+            .verify_ticket(&f2, &t, &shown, now(1025, "2026-05-01T12:00:25Z"))
+            .unwrap();
         assert_eq!(
             (back.generation, back.arrival, back.lease),
             (77, 5, p.lease)

@@ -15,19 +15,21 @@ const TURNED_BACK_SECS: i64 = 24 * 3600;
 pub(crate) struct Clock {
     /// Both clocks at this run's start: the boot clock has gone on from there.
     pub(crate) started: Now,
-    /// The latest date of a token that a holder showed.
+    /// The latest date of a token of the licence in force that a holder showed.
     pub(crate) echoed: Option<Timestamp>,
 }
 
 impl Clock {
+    /// What the clock would read had nobody moved it since this run's start.
+    fn here(self, now: Now) -> Timestamp {
+        let elapsed = now.boot.since(self.started.boot);
+        let read = self.started.wall.checked_add(elapsed);
+        read.unwrap_or(self.started.wall)
+    }
+
     /// The earliest that it can be.
     fn floor(self, now: Now) -> Timestamp {
-        let elapsed = now.boot.since(self.started.boot);
-        let here = self
-            .started
-            .wall
-            .checked_add(elapsed)
-            .unwrap_or(self.started.wall);
+        let here = self.here(now);
         self.echoed.map_or(here, |e| e.max(here))
     }
 }
@@ -85,8 +87,19 @@ fn licence(state: &State, now: Now, clock: Clock) -> Result<&Arc<InForce>, Probl
     let floor = clock.floor(now);
     if floor.as_second().saturating_sub(now.wall.as_second()) > TURNED_BACK_SECS {
         let detail = format!(
-            "the server's clock reads {}, more than a day behind {floor}, which has been; set the clock",
-            now.wall
+            "the server's clock reads {}, more than a day behind {floor}, which has been {}; set the clock. If it is right now, and \
+             ran ahead before: {}",
+            now.wall,
+            if floor == clock.here(now) {
+                "by its own"
+            } else {
+                "by a token that it gave"
+            },
+            if floor == clock.here(now) {
+                "restart the server"
+            } else {
+                "have the licence issued anew, or restart all holders of such tokens and then the server"
+            }
         );
         return Err(invalid(detail));
     }
@@ -246,7 +259,12 @@ mod tests {
             echoed: Some(at("2026-05-03T00:00:00Z")),
             ..clock()
         };
-        assert!(p(NOON, echoed).contains("more than a day behind 2026-05-03"));
+        let words = p(NOON, echoed);
+        assert!(
+            words.contains("more than a day behind 2026-05-03") && words.contains("issued anew"),
+            "{words}"
+        );
+        assert!(p("2026-04-29T00:00:00Z", clock()).contains("restart the server"));
     }
 
     #[test]

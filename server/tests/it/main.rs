@@ -13,6 +13,7 @@
 
 mod anchor;
 mod clients;
+mod clones;
 mod edges;
 mod leases;
 mod pods;

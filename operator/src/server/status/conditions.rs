@@ -1,6 +1,7 @@
 //! The conditions: the first thing that stands in the way is the one that is said.
 
 use crate::link::Snapshot;
+use crate::names::ServerRef;
 use crate::server::dereference::Missing;
 use crate::server::placement::Placed;
 use crate::server::validate::Invalid;
@@ -30,6 +31,8 @@ pub struct Judged<'a> {
     pub endpoint: String,
     /// What it says of itself.
     pub snapshot: &'a Snapshot,
+    /// Another LicenseServer of this cluster that signs with the same anchor.
+    pub twin: Option<ServerRef>,
     /// Now.
     pub now: Timestamp,
 }
@@ -68,8 +71,41 @@ pub fn conditions(j: &Judged<'_>, before: &[Condition]) -> Vec<Condition> {
         ("Settling", settling(j)),
     ];
     all.into_iter()
+        .chain(second_server(j, before).map(|w| (SECOND_SERVER, w)))
         .map(|(kind, w)| condition(kind, &w, j, before))
         .collect()
+}
+
+/// The one condition that is there only if it is, or was, true.
+pub(super) const SECOND_SERVER: &str = "SecondServerSeen";
+
+fn second_server(j: &Judged<'_>, before: &[Condition]) -> Option<Word> {
+    let todo = "each of them counts its seats alone, so the licence may be used twice: find it, and stop one of them";
+    if let Some(twin) = &j.twin {
+        let text = format!("LicenseServer {twin} signs with the same anchor; {todo}");
+        return Some(word("True", "SameAnchor", text));
+    }
+    let old = before.iter().find(|c| c.type_ == SECOND_SERVER);
+    let Some(state) = j.snapshot.state.as_ref().filter(|_| j.snapshot.connected) else {
+        return old.map(|_| no_contact(j));
+    };
+    match &state.second_server {
+        Some(s) => {
+            let text = format!(
+                "a holder has shown a token of {} from another server on this licence, run {}; {todo}. (Or the clock of an \
+                 earlier run was ahead: then this ends within an hour)",
+                s.issued_at, s.instance
+            );
+            Some(word("True", "ForeignToken", text))
+        }
+        None => old.map(|_| {
+            word(
+                "False",
+                "Alone",
+                "no second server was seen in the last hour",
+            )
+        }),
+    }
 }
 
 fn condition(kind: &str, w: &Word, j: &Judged<'_>, before: &[Condition]) -> Condition {

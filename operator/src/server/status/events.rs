@@ -1,5 +1,6 @@
 //! The Events on a LicenseServer that go with a change of its status.
 
+use super::conditions::SECOND_SERVER;
 use crate::crd::LicenseServerStatus;
 use crate::mirror::{Note, Severity};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -88,6 +89,12 @@ pub fn events(before: Option<&LicenseServerStatus>, now: &LicenseServerStatus) -
             }
             _ => {}
         }
+    }
+    if let Some((_, is)) = turned(SECOND_SERVER)
+        && is.status == "True"
+    {
+        let text = &is.message;
+        said.push(note(Severity::Warning, "SecondServer", "Watch", text));
     }
     if let Some((_, is)) = turned("Settling")
         && is.status == "True"

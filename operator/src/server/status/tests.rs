@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 use super::*;
 use crate::mirror::Severity;
+use crate::names::ServerRef;
 use crate::server::dereference::Missing;
 use crate::server::placement::Placed;
 use k8s_openapi::api::core::v1::Pod;
@@ -34,6 +35,7 @@ struct Facts {
     missing: Vec<Missing>,
     placed: Placed,
     pod: Option<Pod>,
+    twin: Option<ServerRef>,
     at: &'static str,
 }
 
@@ -44,6 +46,7 @@ impl Default for Facts {
             missing: vec![],
             placed: Placed::Well,
             pod: None,
+            twin: None,
             at: "2026-03-01T12:00:00Z",
         }
     }
@@ -62,6 +65,7 @@ impl Facts {
             node: Some("node-a".into()),
             endpoint: "https://main.licensing.svc:8443".into(),
             snapshot: &self.snapshot,
+            twin: self.twin.clone(),
             now: self.at.parse::<Timestamp>().unwrap(),
         };
         status(&j, before, Duration::from_secs(30))
@@ -133,6 +137,87 @@ fn a_lost_anchor_is_said_with_what_to_do_and_its_return_too() {
     assert!(notes[0].message.contains("plug it in"));
     let back = Facts::default().status(Some(&lost));
     assert_eq!(reasons(Some(&lost), &back), ["AnchorPresent", "Serving"]);
+}
+
+#[test]
+fn a_second_server_is_said_while_it_is_seen_and_its_end_too() {
+    let alone = Facts::default().status(None);
+    let none = |s: &LicenseServerStatus| s.conditions.iter().all(|c| c.type_ != "SecondServerSeen");
+    assert!(none(&alone), "nobody is told of what never was");
+    let seen = Facts {
+        snapshot: snapshot(|v| {
+            v["secondServer"] =
+                json!({ "instance": "0b".repeat(16), "issuedAt": "2026-03-01T11:59:00Z" });
+        }),
+        ..Facts::default()
+    }
+    .status(Some(&alone));
+    let (status, reason, message) = said(&seen, "SecondServerSeen");
+    assert_eq!((status.as_str(), reason.as_str()), ("True", "ForeignToken"));
+    assert!(
+        message.contains(&"0b".repeat(16)) && message.contains("stop one of them"),
+        "{message}"
+    );
+    assert_eq!(reasons(Some(&alone), &seen), ["SecondServer"]);
+    assert_eq!(
+        said(&seen, "Ready").0,
+        "True",
+        "it is noticed, not prevented"
+    );
+    let over = Facts::default().status(Some(&seen));
+    assert_eq!(said(&over, "SecondServerSeen").1, "Alone");
+    assert!(reasons(Some(&seen), &over).is_empty());
+}
+
+#[test]
+fn two_servers_of_a_cluster_that_sign_with_one_anchor_name_each_other() {
+    let name = |n: &str| ServerRef {
+        namespace: "licensing".into(),
+        name: n.into(),
+    };
+    let with = |key: &str, present: bool| {
+        snapshot(|v| {
+            v["anchor"]["keyId"] = json!(key);
+            v["anchor"]["present"] = json!(present);
+        })
+    };
+    let me = with("k1", true);
+    assert_eq!(twin(&me, [(name("b"), with("k2", true))]), None);
+    // The key id of a lost anchor is what was: that server signs no more.
+    assert_eq!(twin(&me, [(name("b"), with("k1", false))]), None);
+    assert_eq!(
+        twin(
+            &me,
+            [(
+                name("b"),
+                Snapshot {
+                    connected: false,
+                    ..with("k1", true)
+                }
+            )]
+        ),
+        None
+    );
+    assert_eq!(
+        twin(&snapshot(|_| ()), [(name("b"), snapshot(|_| ()))]),
+        None,
+        "neither says a key"
+    );
+    let found = twin(
+        &me,
+        [(name("b"), with("k2", true)), (name("c"), with("k1", true))],
+    );
+    assert_eq!(found, Some(name("c")));
+    let s = Facts {
+        twin: found,
+        ..Facts::default()
+    }
+    .status(None);
+    let (_, reason, message) = said(&s, "SecondServerSeen");
+    assert!(
+        reason == "SameAnchor" && message.contains("licensing/c"),
+        "{reason}: {message}"
+    );
 }
 
 #[test]
