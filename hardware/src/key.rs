@@ -1,0 +1,120 @@
+//! The software key of `usb` and `hwid` anchors: Ed25519, PKCS#8 in PEM, as `mooring license anchor … --generate` writes it.
+
+use mooring_core::license::SigningKey;
+use rustls_pki_types::PrivatePkcs8KeyDer;
+use rustls_pki_types::pem::PemObject as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+/// Why there is no key.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyFileError {
+    /// The file cannot be read.
+    #[error("key file {path}: {error}")]
+    Unreadable {
+        /// Where.
+        path: PathBuf,
+        /// The system's word.
+        error: std::io::Error,
+    },
+    /// More than owner and group may read it.
+    #[error(
+        "key file {path}: everybody on this machine may read it (mode {mode:04o}), and whoever has it can copy the licence; \
+         chmod 600 it (a Secret: mount it with defaultMode 0400, or 0440 with an fsGroup)"
+    )]
+    Open {
+        /// Where.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// It is no such key.
+    #[error(
+        "key file {path}: {problem}; expected an unencrypted Ed25519 key (PKCS#8, PEM), as `mooring license anchor usb --generate` writes it"
+    )]
+    Invalid {
+        /// Where.
+        path: PathBuf,
+        /// What is wrong with it; never what it says.
+        problem: String,
+    },
+}
+
+/// Reads the key. Its file may be read by owner and group alone.
+pub fn read(path: &Path) -> Result<SigningKey, KeyFileError> {
+    let unreadable = |error| KeyFileError::Unreadable {
+        path: path.to_owned(),
+        error,
+    };
+    let mode = std::fs::metadata(path)
+        .map_err(unreadable)?
+        .permissions()
+        .mode()
+        & 0o7777;
+    if mode & 0o007 != 0 {
+        let path = path.to_owned();
+        return Err(KeyFileError::Open { path, mode });
+    }
+    let pem = std::fs::read(path).map_err(unreadable)?;
+    let invalid = |problem: String| KeyFileError::Invalid {
+        path: path.to_owned(),
+        problem,
+    };
+    let der = PrivatePkcs8KeyDer::from_pem_slice(&pem)
+        .map_err(|_| invalid("no PRIVATE KEY in PEM".into()))?;
+    SigningKey::from_pkcs8(der.secret_pkcs8_der()).map_err(|e| invalid(e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, missing_docs)]
+    use super::*;
+
+    // openssl genpkey -algorithm ed25519
+    const PEM: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH\n-----END PRIVATE KEY-----\n";
+
+    fn file(dir: &tempfile::TempDir, text: &str, mode: u32) -> PathBuf {
+        let path = dir.path().join("key");
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        path
+    }
+
+    #[test]
+    fn a_key_is_read_if_others_cannot() {
+        let dir = tempfile::tempdir().unwrap();
+        for mode in [0o400, 0o600, 0o440, 0o640] {
+            let key = read(&file(&dir, PEM, mode)).unwrap();
+            assert_eq!(
+                key.public(),
+                SigningKey::from_seed(&[7; 32]).unwrap().public()
+            );
+            std::fs::remove_file(dir.path().join("key")).unwrap();
+        }
+        for mode in [0o644, 0o604, 0o602] {
+            let e = read(&file(&dir, PEM, mode)).unwrap_err().to_string();
+            assert!(
+                e.contains(&format!("mode {mode:04o}")) && e.contains("defaultMode"),
+                "{e}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_is_not_quoted() {
+        let dir = tempfile::tempdir().unwrap();
+        for bad in [
+            "",
+            "secret words",
+            "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
+        ] {
+            let e = read(&file(&dir, bad, 0o600)).unwrap_err().to_string();
+            assert!(
+                e.contains("expected an unencrypted Ed25519 key") && !e.contains("secret words"),
+                "{e}"
+            );
+        }
+        let e = read(&dir.path().join("none")).unwrap_err().to_string();
+        assert!(e.contains("No such file"), "{e}");
+    }
+}
