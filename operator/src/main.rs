@@ -48,7 +48,10 @@ struct Run {
     /// The license server's image, where a LicenseServer names none.
     #[arg(long, value_name = "IMAGE")]
     server_image: String,
-    /// A Secret to pull it with, which must be there in the LicenseServers' namespaces. May be given several times.
+    /// pcscd's image, where a LicenseServer that has pcscd in its pod names none.
+    #[arg(long, default_value = "mooring/pcscd", value_name = "IMAGE")]
+    pcscd_image: String,
+    /// A Secret to pull both with, which must be there in the LicenseServers' namespaces. May be given several times.
     #[arg(long, value_name = "NAME")]
     server_image_pull_secret: Vec<String>,
     /// The ClusterRole that may create tokenreviews, bound to each license server's service account.
@@ -91,6 +94,7 @@ async fn start(args: Run) -> anyhow::Result<()> {
         health: args.health_listen,
         defaults: Defaults {
             server_image: args.server_image,
+            pcscd_image: args.pcscd_image,
             tokenreview_role: args.tokenreview_role,
             image_pull_secrets: args.server_image_pull_secret,
         },

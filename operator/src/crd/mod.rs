@@ -2,21 +2,24 @@
 //!
 //! Group `mooring.dev`, version `v1alpha1`. Bounds and CEL rules live here, so that the API server answers a bad object at once.
 
+mod anchor;
 mod duration;
 mod lease;
+mod placement;
 mod schema;
 mod server;
 mod status;
 
+pub use anchor::{Anchor, AnchorKind, Hwid, KeyRef, Pcscd, PinRef, Pkcs11, Usb};
 pub use duration::{BadSpan, Span};
 pub use lease::{
     ClaimStatus, HolderKind, HolderReference, LeaseState, LicenseLease, LicenseLeaseSpec,
     LicenseLeaseStatus, ServerReference,
 };
+pub use placement::{Device, PRESENT, Placement};
 pub use server::{
-    AllowedNamespaces, Anchor, EnvVar, HostPath, LeaseSettings, LicenseRef, LicenseServer,
-    LicenseServerSpec, NamespacesFrom, PinRef, Pkcs11, Placement, Reclaim, ServiceSettings,
-    ServiceType, Template, VendorKeys,
+    AllowedNamespaces, EnvVar, HostPath, LeaseSettings, LicenseRef, LicenseServer,
+    LicenseServerSpec, NamespacesFrom, Reclaim, ServiceSettings, ServiceType, Template, VendorKeys,
 };
 pub use status::{LicenseServerStatus, ProductStatus};
 
@@ -169,6 +172,21 @@ mod tests {
                 .status
                 .is_some()
         );
+    }
+
+    #[test]
+    fn each_kind_of_anchor_has_a_short_form() {
+        for (yaml, kind) in [
+            ("usb: {keySecret: {name: k}}", "usb"),
+            ("hwid: {keySecret: {name: k}}", "hwid"),
+        ] {
+            let anchor: Anchor = serde_yaml::from_str(yaml).unwrap();
+            let key = anchor.kind().unwrap().key_secret().unwrap().key.clone();
+            assert_eq!(key, "anchor.key", "{kind}");
+        }
+        let two = "{usb: {keySecret: {name: k}}, hwid: {keySecret: {name: k}}}";
+        let two: Anchor = serde_yaml::from_str(two).unwrap();
+        assert!(two.kind().is_none());
     }
 
     #[test]

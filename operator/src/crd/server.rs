@@ -3,10 +3,12 @@
 //! What the API server can check is checked there, by bounds and CEL rules, so that `kubectl apply` answers at once.
 #![allow(clippy::duplicated_attributes)] // each printcolumn has a type and a path
 
+use super::anchor::Anchor;
 use super::duration::Span;
+use super::placement::Placement;
 use super::schema;
 use super::status::LicenseServerStatus;
-use k8s_openapi::api::core::v1::{LocalObjectReference, ResourceRequirements, Toleration};
+use k8s_openapi::api::core::v1::{LocalObjectReference, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::CustomResource;
 use schemars::JsonSchema;
@@ -112,63 +114,6 @@ pub struct VendorKeys {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub secret_name: Option<String>,
-}
-
-/// The hardware anchor: exactly one kind. This version knows `pkcs11`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = [{
-    "rule": "has(self.pkcs11)",
-    "message": "expected exactly one anchor; this version supports pkcs11 (a dongle, a TPM or SoftHSM through its PKCS#11 module). usb and hwid are not supported yet"
-}]))]
-pub struct Anchor {
-    /// A token that a PKCS#11 module reaches.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pkcs11: Option<Pkcs11>,
-}
-
-/// A token that a PKCS#11 module reaches.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Pkcs11 {
-    /// The module's path in the server's image, such as `/usr/lib/softhsm/libsofthsm2.so`.
-    #[schemars(length(max = 4096), regex(pattern = "^/.+"))]
-    pub module: String,
-    /// The token's label, as `pkcs11-tool --list-token-slots` shows it.
-    #[schemars(length(min = 1, max = 32))]
-    pub token_label: String,
-    /// The user PIN. A login that failed is not tried again until this Secret changes: a retry could lock the token.
-    pub pin_secret: PinRef,
-}
-
-/// Where the PIN is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct PinRef {
-    /// A Secret in the same namespace.
-    #[schemars(length(min = 1, max = 253))]
-    pub name: String,
-    /// The key in it.
-    #[serde(default = "pin_key")]
-    #[schemars(length(min = 1, max = 253))]
-    pub key: String,
-}
-
-fn pin_key() -> String {
-    "pin".to_owned()
-}
-
-/// On which node the anchor is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Placement {
-    /// Labels of that node; the server's pod follows them.
-    #[schemars(schema_with = "schema::node_selector")]
-    pub node_selector: BTreeMap<String, String>,
-    /// Further taints the server's pod tolerates; unreachable and not-ready it always does.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "schema::tolerations")]
-    pub tolerations: Vec<Toleration>,
 }
 
 /// How long leases last.
@@ -324,7 +269,8 @@ pub struct Template {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::local_references")]
     pub image_pull_secrets: Vec<LocalObjectReference>,
-    /// Requests and limits; a dongle that the node offers as a device resource goes into `limits`.
+    /// Requests and limits of the server's container. A dongle that the node offers as a device resource goes into
+    /// `anchor.pkcs11.deviceResource`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::resources")]
     pub resources: Option<ResourceRequirements>,
@@ -336,7 +282,8 @@ pub struct Template {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["mountPath"]))]
     pub host_paths: Vec<HostPath>,
-    /// The user the server runs as; 65532 without it. 0 only where the anchor's files are root's.
+    /// The user the server runs as; 65532 without it, 0 with an `hwid` anchor (the machine's identity is for root's eyes). 0 otherwise
+    /// only where the anchor's files are root's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 2_147_483_647))]
     pub run_as_user: Option<i64>,
@@ -358,8 +305,8 @@ pub struct EnvVar {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [{
-    "rule": "!self.mountPath.startsWith('/etc/mooring') && !self.mountPath.startsWith('/var/lib/mooring') && self.mountPath != '/tmp'",
-    "message": "mountPath: /etc/mooring, /var/lib/mooring and /tmp are the server's own"
+    "rule": "!self.mountPath.startsWith('/etc/mooring') && !self.mountPath.startsWith('/var/lib/mooring') && self.mountPath != '/tmp' && self.mountPath != '/host'",
+    "message": "mountPath: /etc/mooring, /var/lib/mooring, /tmp and /host are the server's own"
 }]))]
 pub struct HostPath {
     /// On the node.

@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::Error;
-use crate::crd::{LicenseServer, NamespacesFrom};
+use crate::crd::{AnchorKind, LicenseServer, NamespacesFrom};
 use crate::names::ServerRef;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Node, Pod, Secret, Service};
@@ -146,6 +146,17 @@ pub async fn dereference(
         facts
             .missing
             .extend(secret("spec.anchor.pkcs11.pinSecret", &pin.name, Some(&pin.key)).await?);
+    }
+    if let Some(kind) = spec.anchor.kind()
+        && let Some(k) = kind.key_secret()
+    {
+        let field = match kind {
+            AnchorKind::Hwid(_) => "spec.anchor.hwid.keySecret",
+            _ => "spec.anchor.usb.keySecret",
+        };
+        facts
+            .missing
+            .extend(secret(field, &k.name, Some(&k.key)).await?);
     }
     if let Some(name) = spec
         .vendor_keys

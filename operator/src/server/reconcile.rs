@@ -70,7 +70,7 @@ async fn converged(server: &LicenseServer, ctx: &Context) -> Result<Action, Erro
         facts = Box::pin(dereference::dereference(server, &reference, ctx)).await?;
     }
     let invalid = validate::validate(server).err();
-    let labels = &server.spec.placement.node_selector;
+    let labels = &server.spec.placement.labels();
     let placed = placement::placed(facts.pod.as_ref(), &facts.nodes, labels);
 
     let wanted = server.spec.lease.lease();

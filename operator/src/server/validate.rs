@@ -34,18 +34,19 @@ pub fn validate(server: &LicenseServer) -> Result<(), Invalid> {
         );
         return Err(invalid("metadata.name", format!("{name:?}"), expected));
     }
-    if spec.anchor.pkcs11.is_none() {
+    if spec.anchor.kind().is_none() {
         return Err(invalid(
             "spec.anchor",
-            "no anchor that this version supports",
-            "pkcs11 {module, tokenLabel, pinSecret}",
+            "none or several",
+            "exactly one of pkcs11 {module, tokenLabel, pinSecret}, usb {keySecret} and hwid {keySecret}",
         ));
     }
-    if spec.placement.node_selector.is_empty() {
+    let placement = &spec.placement;
+    if placement.node_selector.is_empty() != placement.device.is_some() {
         return Err(invalid(
-            "spec.placement.nodeSelector",
-            "nothing",
-            "at least one label of the node that holds the anchor",
+            "spec.placement",
+            "none or both of nodeSelector and device",
+            "exactly one: at least one label of the node that holds the anchor, or device {vendorId, productId, serial}",
         ));
     }
     let (d, grace) = (spec.lease.duration, spec.lease.grace);
@@ -102,19 +103,40 @@ mod tests {
     #[test]
     fn a_good_one_passes() {
         assert_eq!(check(|_| ()), Ok(()));
+        for kind in ["usb", "hwid"] {
+            let anchor = json!({ kind: { "keySecret": { "name": "k" } } });
+            assert_eq!(check(|v| v["spec"]["anchor"] = anchor), Ok(()));
+        }
+        let device = json!({ "device": { "vendorId": "1050", "productId": "0407" } });
+        assert_eq!(check(|v| v["spec"]["placement"] = device), Ok(()));
     }
 
     #[test]
     fn each_refusal_names_the_field_and_what_was_expected() {
-        let cases: [(&str, Result<(), String>); 7] = [
+        let cases: [(&str, Result<(), String>); 10] = [
             (
                 "metadata.name",
                 check(|v| v["metadata"]["name"] = json!("x".repeat(53))),
             ),
             ("spec.anchor", check(|v| v["spec"]["anchor"] = json!({}))),
             (
-                "spec.placement.nodeSelector",
+                "spec.anchor",
+                check(|v| v["spec"]["anchor"]["usb"] = json!({ "keySecret": { "name": "k" } })),
+            ),
+            (
+                "spec.placement",
                 check(|v| v["spec"]["placement"]["nodeSelector"] = json!({})),
+            ),
+            (
+                "spec.placement",
+                check(|v| v["spec"]["placement"] = json!({})),
+            ),
+            (
+                "spec.placement",
+                check(|v| {
+                    v["spec"]["placement"]["device"] =
+                        json!({ "vendorId": "1050", "productId": "0407" })
+                }),
             ),
             (
                 "spec.lease.duration",

@@ -1,6 +1,8 @@
 //! `config.yaml` and `policies.yaml` of a license server (docs/contracts.md).
 
 use super::Inputs;
+use super::anchor::HOST_ROOT;
+use crate::crd::AnchorKind;
 use crate::names::{API_PORT, HEALTH_PORT};
 use ring::digest::{SHA256, digest};
 use serde::Serialize;
@@ -14,6 +16,11 @@ pub const POLICIES_FILE: &str = "policies.yaml";
 /// Where the vendor's public keys are mounted: beside the one volume of `/etc/mooring`, because each key of theirs is a file.
 pub(super) const VENDOR_KEYS_DIR: &str = "/etc/mooring-vendor-keys";
 
+/// The PIN below `/etc/mooring`.
+pub(super) const PIN_FILE: &str = "pin/pin";
+/// The key of a `usb` or `hwid` anchor below `/etc/mooring`.
+pub(super) const ANCHOR_KEY_FILE: &str = "anchor/key";
+
 /// What the server reads at its start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -26,7 +33,7 @@ pub struct ServerConfig {
     licence: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     vendor_keys: Option<&'static str>,
-    anchor: BTreeMap<&'static str, Pkcs11>,
+    anchor: BTreeMap<&'static str, Anchor>,
     lease: Lease,
     #[serde(skip_serializing_if = "Option::is_none")]
     earlier_longest_lease_secs: Option<u64>,
@@ -45,11 +52,48 @@ struct Tls {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Pkcs11 {
-    module: String,
-    token_label: String,
-    pin_file: &'static str,
+#[serde(untagged, rename_all_fields = "camelCase")]
+enum Anchor {
+    Pkcs11 {
+        module: String,
+        token_label: String,
+        pin_file: String,
+    },
+    Usb {
+        key_file: String,
+    },
+    Hwid {
+        key_file: String,
+        host_root: &'static str,
+    },
+}
+
+/// The anchor, under the name of its kind.
+fn anchor(kind: AnchorKind<'_>) -> (&'static str, Anchor) {
+    let file = |path: &str| format!("/etc/mooring/{path}");
+    match kind {
+        AnchorKind::Pkcs11(p) => (
+            "pkcs11",
+            Anchor::Pkcs11 {
+                module: p.module.clone(),
+                token_label: p.token_label.clone(),
+                pin_file: file(PIN_FILE),
+            },
+        ),
+        AnchorKind::Usb(_) => (
+            "usb",
+            Anchor::Usb {
+                key_file: file(ANCHOR_KEY_FILE),
+            },
+        ),
+        AnchorKind::Hwid(_) => (
+            "hwid",
+            Anchor::Hwid {
+                key_file: file(ANCHOR_KEY_FILE),
+                host_root: HOST_ROOT,
+            },
+        ),
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -63,17 +107,6 @@ struct Lease {
 /// The configuration that a LicenseServer asks for.
 pub fn server_config(i: &Inputs<'_>) -> ServerConfig {
     let spec = &i.server.spec;
-    let pkcs11 = spec.anchor.pkcs11.as_ref().map(|p| {
-        let (module, token_label) = (p.module.clone(), p.token_label.clone());
-        (
-            "pkcs11",
-            Pkcs11 {
-                module,
-                token_label,
-                pin_file: "/etc/mooring/pin/pin",
-            },
-        )
-    });
     ServerConfig {
         name: i.reference.name.clone(),
         namespace: i.reference.namespace.clone(),
@@ -86,7 +119,7 @@ pub fn server_config(i: &Inputs<'_>) -> ServerConfig {
         },
         licence: "/etc/mooring/licence/licence.mooring",
         vendor_keys: spec.vendor_keys.as_ref().map(|_| VENDOR_KEYS_DIR),
-        anchor: pkcs11.into_iter().collect(),
+        anchor: spec.anchor.kind().map(anchor).into_iter().collect(),
         lease: Lease {
             duration_secs: spec.lease.duration.0.as_secs(),
             grace_secs: spec.lease.grace.0.as_secs(),

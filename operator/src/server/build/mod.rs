@@ -1,9 +1,12 @@
 //! A LicenseServer's objects, from its spec and a few facts. Pure: data in, objects out.
 
+mod anchor;
 mod config;
 mod parts;
+mod volumes;
 mod workload;
 
+pub use anchor::PCSCD;
 pub use config::{CONFIG_FILE, POLICIES_FILE, config_hash, server_config};
 pub use parts::{binding_name, config_map, role_binding, service, service_account, tls_secret};
 pub use workload::stateful_set;
@@ -21,6 +24,8 @@ use std::time::Duration;
 pub struct Defaults {
     /// The license server's image where a LicenseServer names none.
     pub server_image: String,
+    /// pcscd's image where a LicenseServer with a pcscd names none.
+    pub pcscd_image: String,
     /// The ClusterRole that may `create tokenreviews` and nothing else; the chart brings it.
     pub tokenreview_role: String,
     /// Secrets to pull the default image with, in the LicenseServer's namespace.

@@ -32,6 +32,7 @@ fn case(change: impl FnOnce(&mut Value)) -> Case {
         reference: ServerRef::new("licensing", "main"),
         defaults: Defaults {
             server_image: "mooring-server:1".into(),
+            pcscd_image: "mooring-pcscd:1".into(),
             tokenreview_role: "mooring-server-tokenreviews".into(),
             image_pull_secrets: vec![],
         },
@@ -278,5 +279,180 @@ fn the_templates_image_environment_and_host_paths_are_used() {
     assert_eq!(
         case(|_| ()).pod()["spec"]["containers"][0]["image"],
         json!("mooring-server:1")
+    );
+}
+
+fn volume<'a>(pod: &'a Value, name: &str) -> Option<&'a Value> {
+    let all = pod["spec"]["volumes"].as_array().unwrap();
+    all.iter().find(|v| v["name"] == name)
+}
+
+fn paths(container: &Value) -> Vec<String> {
+    let mounts = container["volumeMounts"].as_array().unwrap();
+    let path = |m: &Value| m["mountPath"].as_str().unwrap().to_owned();
+    mounts.iter().map(path).collect()
+}
+
+/// With a software key, of this kind.
+fn with_key(kind: &str) -> Case {
+    let anchor = json!({ kind: { "keySecret": { "name": "k", "key": "usb.key" } } });
+    case(|v| v["spec"]["anchor"] = anchor)
+}
+
+#[test]
+fn a_usb_anchor_needs_its_key_and_nothing_of_the_node() {
+    let c = with_key("usb");
+    assert_eq!(
+        c.config().0["anchor"],
+        json!({ "usb": { "keyFile": "/etc/mooring/anchor/key" } })
+    );
+    let pod = c.pod();
+    let sources = volume(&pod, "config").unwrap()["projected"]["sources"].clone();
+    let key = json!({ "secret": { "name": "k", "optional": true, "items": [{ "key": "usb.key", "path": "anchor/key" }] } });
+    assert!(sources.as_array().unwrap().contains(&key), "{sources}");
+    assert_eq!(pod["spec"]["securityContext"]["runAsUser"], json!(65532));
+    let hosts = pod["spec"]["volumes"].as_array().unwrap();
+    let hosts: Vec<_> = hosts.iter().filter(|v| v["hostPath"].is_object()).collect();
+    assert_eq!(hosts.len(), 1, "only the template's own: {hosts:?}");
+}
+
+#[test]
+fn a_hwid_anchor_reads_the_machine_as_root_without_any_capability() {
+    let c = with_key("hwid");
+    assert_eq!(
+        c.config().0["anchor"],
+        json!({ "hwid": { "keyFile": "/etc/mooring/anchor/key", "hostRoot": "/host" } })
+    );
+    let pod = c.pod();
+    let server = &pod["spec"]["containers"][0];
+    let security = &pod["spec"]["securityContext"];
+    assert_eq!(
+        (&security["runAsUser"], &security["runAsNonRoot"]),
+        (&json!(0), &json!(false))
+    );
+    assert_eq!(
+        server["securityContext"]["capabilities"],
+        json!({ "drop": ["ALL"] })
+    );
+    for path in ["/etc/machine-id", "/sys/class", "/sys/block", "/sys/devices"] {
+        let mounts = server["volumeMounts"].as_array().unwrap();
+        let at = format!("/host{path}");
+        let mount = mounts.iter().find(|m| m["mountPath"] == *at).unwrap();
+        assert_eq!(
+            (&mount["readOnly"], &mount["recursiveReadOnly"]),
+            (&json!(true), &json!("IfPossible")),
+            "{path}"
+        );
+        let volume = volume(&pod, mount["name"].as_str().unwrap()).unwrap();
+        assert_eq!(volume["hostPath"]["path"], json!(path));
+        assert_ne!(
+            volume["hostPath"]["type"],
+            json!(null),
+            "a missing path must be said, not made: {path}"
+        );
+    }
+    let wish = json!({ "runAsUser": 7 });
+    let mut other = with_key("hwid");
+    other.server.spec.template = serde_json::from_value(wish).unwrap();
+    assert_eq!(
+        other.pod()["spec"]["securityContext"]["runAsUser"],
+        json!(7),
+        "the template's word counts"
+    );
+}
+
+#[test]
+fn the_device_goes_to_the_one_container_that_opens_it() {
+    let device = "vendor.example/dongle";
+    let alone = case(|v| v["spec"]["anchor"]["pkcs11"]["deviceResource"] = json!(device)).pod();
+    let server = &alone["spec"]["containers"][0];
+    assert_eq!(server["resources"]["limits"][device], json!("1"));
+    assert_eq!(
+        server["resources"]["limits"]["memory"],
+        json!("512Mi"),
+        "beside what it has anyway"
+    );
+    assert_eq!(alone["spec"]["initContainers"], json!(null));
+
+    let with_pcscd = case(|v| {
+        v["spec"]["anchor"]["pkcs11"]["deviceResource"] = json!(device);
+        v["spec"]["anchor"]["pkcs11"]["pcscd"] = json!({});
+    })
+    .pod();
+    let server = &with_pcscd["spec"]["containers"][0];
+    let pcscd = &with_pcscd["spec"]["initContainers"][0];
+    assert_eq!(pcscd["resources"]["limits"][device], json!("1"));
+    assert_eq!(
+        server["resources"]["limits"][device],
+        json!(null),
+        "two claims on one device would never be scheduled"
+    );
+    for c in [&alone["spec"]["containers"][0], server, pcscd] {
+        assert_eq!(c["securityContext"]["privileged"], json!(null));
+    }
+}
+
+#[test]
+fn pcscd_starts_before_the_server_and_meets_it_in_a_folder_of_the_pod() {
+    let pod = case(|v| v["spec"]["anchor"]["pkcs11"]["pcscd"] = json!({})).pod();
+    let (server, pcscd) = (
+        &pod["spec"]["containers"][0],
+        &pod["spec"]["initContainers"][0],
+    );
+    assert_eq!(
+        (&pcscd["name"], &pcscd["restartPolicy"], &pcscd["image"]),
+        (&json!("pcscd"), &json!("Always"), &json!("mooring-pcscd:1"))
+    );
+    assert_eq!(paths(pcscd), ["/run/pcscd"]);
+    assert!(paths(server).contains(&"/run/pcscd".to_owned()));
+    assert!(volume(&pod, "pcscd").unwrap()["emptyDir"].is_object());
+    let security = &pcscd["securityContext"];
+    assert_eq!(
+        (
+            &security["runAsUser"],
+            &security["runAsNonRoot"],
+            &security["readOnlyRootFilesystem"],
+            &security["allowPrivilegeEscalation"],
+            &security["capabilities"]
+        ),
+        (
+            &json!(65532),
+            &json!(true),
+            &json!(true),
+            &json!(false),
+            &json!({ "drop": ["ALL"] })
+        )
+    );
+    let own = json!({ "image": "own:1", "runAsUser": 0, "resources": { "limits": { "memory": "32Mi" } } });
+    let pod = case(|v| v["spec"]["anchor"]["pkcs11"]["pcscd"] = own).pod();
+    let pcscd = &pod["spec"]["initContainers"][0];
+    assert_eq!(pcscd["image"], json!("own:1"));
+    assert_eq!(
+        (
+            &pcscd["securityContext"]["runAsUser"],
+            &pcscd["securityContext"]["runAsNonRoot"]
+        ),
+        (&json!(0), &json!(false))
+    );
+    assert_eq!(pcscd["resources"], json!({ "limits": { "memory": "32Mi" } }));
+    let server = &pod["spec"]["containers"][0];
+    assert_eq!(
+        server["securityContext"]["runAsUser"],
+        json!(null),
+        "the server stays who it is"
+    );
+}
+
+#[test]
+fn a_device_pins_the_pod_by_the_operators_label() {
+    let device = json!({ "device": { "vendorId": "1050", "productId": "0407" } });
+    let pod = case(|v| v["spec"]["placement"] = device).pod();
+    let terms = &pod["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+        ["nodeSelectorTerms"];
+    assert_eq!(
+        *terms,
+        json!([{ "matchExpressions": [
+            { "key": "anchor.mooring.dev/1050-0407", "operator": "In", "values": ["present"] }
+        ]}])
     );
 }

@@ -1,29 +1,26 @@
 //! The StatefulSet of one: the server's pod, pinned to the node that holds the anchor.
 
-use super::config::{CONFIG_FILE, POLICIES_FILE, VENDOR_KEYS_DIR};
+use super::anchor;
+use super::config::{CONFIG_FILE, VENDOR_KEYS_DIR};
+use super::volumes::volumes;
 use super::{Inputs, labels, meta, selector};
-use crate::crd::VendorKeys;
 use crate::names::{API_PORT, HEALTH_PORT};
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{
-    Affinity, Capabilities, ConfigMapProjection, ConfigMapVolumeSource, Container, ContainerPort,
-    EmptyDirVolumeSource, EnvVar, HTTPGetAction, HostPathVolumeSource, KeyToPath,
-    LocalObjectReference, NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm,
-    PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ProjectedVolumeSource,
-    ResourceRequirements, SeccompProfile, SecretProjection, SecretVolumeSource, SecurityContext,
-    Toleration, Volume, VolumeMount, VolumeProjection,
+    Affinity, Capabilities, Container, ContainerPort, EnvVar, HTTPGetAction, LocalObjectReference,
+    NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodSecurityContext,
+    PodSpec, PodTemplateSpec, Probe, ResourceRequirements, SeccompProfile, SecurityContext,
+    Toleration, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use std::collections::BTreeMap;
 
-/// The user and group of the server where the template names none.
+/// The user and group of the server where neither the template nor the anchor says otherwise.
 const USER: i64 = 65_532;
 /// The pod's annotation whose change rolls it.
 const CONFIG_HASH: &str = "mooring.dev/config-hash";
-/// Read by owner and group: the server's group is the pod's `fsGroup`.
-const MODE: i32 = 0o440;
 
 /// StatefulSet `‹name›`.
 pub fn stateful_set(i: &Inputs<'_>, config_hash: &str) -> StatefulSet {
@@ -60,9 +57,16 @@ pub fn stateful_set(i: &Inputs<'_>, config_hash: &str) -> StatefulSet {
     }
 }
 
+/// The user and group of the pod's containers.
+pub(super) fn user(i: &Inputs<'_>) -> i64 {
+    let by_anchor = anchor::user(&i.server.spec.anchor);
+    let wish = i.server.spec.template.run_as_user;
+    wish.or(by_anchor).unwrap_or(USER)
+}
+
 fn pod(i: &Inputs<'_>) -> PodSpec {
     let t = &i.server.spec.template;
-    let user = t.run_as_user.unwrap_or(USER);
+    let user = user(i);
     let pull = i
         .defaults
         .image_pull_secrets
@@ -75,7 +79,7 @@ fn pod(i: &Inputs<'_>) -> PodSpec {
         automount_service_account_token: Some(true),
         enable_service_links: Some(false),
         termination_grace_period_seconds: Some(10),
-        affinity: Some(affinity(&i.server.spec.placement.node_selector)),
+        affinity: Some(affinity(&i.server.spec.placement.labels())),
         tolerations: Some(tolerations(&i.server.spec.placement.tolerations)),
         image_pull_secrets: Some(secrets).filter(|s| !s.is_empty()),
         security_context: Some(PodSecurityContext {
@@ -89,6 +93,7 @@ fn pod(i: &Inputs<'_>) -> PodSpec {
             }),
             ..PodSecurityContext::default()
         }),
+        init_containers: anchor::pcscd(i).map(|c| vec![c]),
         containers: vec![container(i)],
         volumes: Some(volumes(i)),
         ..PodSpec::default()
@@ -155,6 +160,7 @@ fn container(i: &Inputs<'_>) -> Container {
     if i.server.spec.vendor_keys.is_some() {
         mounts.push(mount("vendor-keys", VENDOR_KEYS_DIR, true));
     }
+    mounts.extend(anchor::mounts(&i.server.spec.anchor));
     let hosts = t.host_paths.iter().enumerate();
     mounts.extend(hosts.map(|(n, h)| mount(&format!("host-{n}"), &h.mount_path, h.read_only)));
     let env = t.env.iter().map(|e| EnvVar {
@@ -177,39 +183,52 @@ fn container(i: &Inputs<'_>) -> Container {
         ]),
         env: Some(env.collect::<Vec<_>>()).filter(|e| !e.is_empty()),
         ports: Some(vec![port("https", API_PORT), port("health", HEALTH_PORT)]),
-        resources: Some(t.resources.clone().unwrap_or_else(resources)),
+        resources: Some(anchor::with_device(
+            &i.server.spec.anchor,
+            anchor::Place::Server,
+            t.resources.clone().unwrap_or_else(resources),
+        )),
         liveness_probe: Some(Probe {
             initial_delay_seconds: Some(5),
             ..probe("/healthz", 10, 5)
         }),
         readiness_probe: Some(probe("/readyz", 2, 3)),
-        security_context: Some(SecurityContext {
-            allow_privilege_escalation: Some(false),
-            read_only_root_filesystem: Some(true),
-            capabilities: Some(Capabilities {
-                drop: Some(vec!["ALL".into()]),
-                ..Capabilities::default()
-            }),
-            ..SecurityContext::default()
-        }),
+        security_context: Some(confined()),
         volume_mounts: Some(mounts),
         ..Container::default()
     }
 }
 
+/// Nothing to gain, nothing to write, no capability.
+pub(super) fn confined() -> SecurityContext {
+    SecurityContext {
+        allow_privilege_escalation: Some(false),
+        read_only_root_filesystem: Some(true),
+        capabilities: Some(Capabilities {
+            drop: Some(vec!["ALL".into()]),
+            ..Capabilities::default()
+        }),
+        ..SecurityContext::default()
+    }
+}
+
 /// For 10,000 sidecars and more; the memory is a limit, the processor is not.
 fn resources() -> ResourceRequirements {
+    amounts(
+        &[("cpu", "50m"), ("memory", "64Mi")],
+        &[("memory", "512Mi")],
+    )
+}
+
+/// Requests and limits.
+pub(super) fn amounts(requests: &[(&str, &str)], limits: &[(&str, &str)]) -> ResourceRequirements {
     let of = |pairs: &[(&str, &str)]| {
-        Some(
-            pairs
-                .iter()
-                .map(|(k, v)| ((*k).to_owned(), Quantity((*v).to_owned())))
-                .collect::<BTreeMap<_, _>>(),
-        )
+        let one = |(k, v): &(&str, &str)| ((*k).to_owned(), Quantity((*v).to_owned()));
+        Some(pairs.iter().map(one).collect::<BTreeMap<_, _>>())
     };
     ResourceRequirements {
-        requests: of(&[("cpu", "50m"), ("memory", "64Mi")]),
-        limits: of(&[("memory", "512Mi")]),
+        requests: of(requests),
+        limits: of(limits),
         ..ResourceRequirements::default()
     }
 }
@@ -225,129 +244,5 @@ fn probe(path: &str, period: i32, failures: i32) -> Probe {
         timeout_seconds: Some(3),
         failure_threshold: Some(failures),
         ..Probe::default()
-    }
-}
-
-/// All that the server reads is one projected volume: it changes as a whole, and its optional parts (licence, PIN, vendor
-/// keys) may come later: the server then says what is missing, where a missing Secret would leave the pod stuck.
-fn volumes(i: &Inputs<'_>) -> Vec<Volume> {
-    let spec = &i.server.spec;
-    let item = |key: &str, path: &str| KeyToPath {
-        key: key.into(),
-        path: path.into(),
-        mode: None,
-    };
-    let items =
-        |pairs: &[(&str, &str)]| Some(pairs.iter().map(|(k, p)| item(k, p)).collect::<Vec<_>>());
-    let secret = |name: &str, pairs: &[(&str, &str)], optional: bool| VolumeProjection {
-        secret: Some(SecretProjection {
-            name: name.into(),
-            items: items(pairs),
-            optional: Some(optional),
-        }),
-        ..VolumeProjection::default()
-    };
-    let config = ConfigMapProjection {
-        name: i.reference.child("config"),
-        items: items(&[(CONFIG_FILE, CONFIG_FILE), (POLICIES_FILE, POLICIES_FILE)]),
-        optional: Some(false),
-    };
-    let tls = &[
-        ("tls.crt", "tls/tls.crt"),
-        ("tls.key", "tls/tls.key"),
-        ("ca.crt", "tls/ca.crt"),
-    ];
-    let mut sources = vec![
-        VolumeProjection {
-            config_map: Some(config),
-            ..VolumeProjection::default()
-        },
-        secret(&i.reference.child("tls"), tls, false),
-        secret(
-            &i.reference.child("identity"),
-            &[("key", "identity/key")],
-            false,
-        ),
-        secret(
-            &spec.license.secret_name,
-            &[(&spec.license.key, "licence/licence.mooring")],
-            true,
-        ),
-    ];
-    if let Some(p) = &spec.anchor.pkcs11 {
-        sources.push(secret(
-            &p.pin_secret.name,
-            &[(&p.pin_secret.key, "pin/pin")],
-            true,
-        ));
-    }
-    let state = EmptyDirVolumeSource::default();
-    let tmp = EmptyDirVolumeSource {
-        medium: None,
-        size_limit: Some(Quantity("64Mi".into())),
-    };
-    let projected = ProjectedVolumeSource {
-        default_mode: Some(MODE),
-        sources: Some(sources),
-    };
-    let mut volumes = vec![
-        Volume {
-            name: "config".into(),
-            projected: Some(projected),
-            ..Volume::default()
-        },
-        Volume {
-            name: "state".into(),
-            empty_dir: Some(state),
-            ..Volume::default()
-        },
-        Volume {
-            name: "tmp".into(),
-            empty_dir: Some(tmp),
-            ..Volume::default()
-        },
-    ];
-    volumes.extend(spec.vendor_keys.as_ref().map(vendor_keys));
-    volumes.extend(
-        spec.template
-            .host_paths
-            .iter()
-            .enumerate()
-            .map(|(n, h)| Volume {
-                name: format!("host-{n}"),
-                host_path: Some(HostPathVolumeSource {
-                    path: h.path.clone(),
-                    type_: None,
-                }),
-                ..Volume::default()
-            }),
-    );
-    volumes
-}
-
-/// Each key of it is read, whatever its name: a volume of its own.
-fn vendor_keys(keys: &VendorKeys) -> Volume {
-    let config_map = keys
-        .config_map_name
-        .as_ref()
-        .map(|name| ConfigMapVolumeSource {
-            name: name.clone(),
-            optional: Some(true),
-            ..ConfigMapVolumeSource::default()
-        });
-    let secret = keys
-        .secret_name
-        .as_ref()
-        .filter(|_| config_map.is_none())
-        .map(|name| SecretVolumeSource {
-            secret_name: Some(name.clone()),
-            optional: Some(true),
-            ..SecretVolumeSource::default()
-        });
-    Volume {
-        name: "vendor-keys".into(),
-        config_map,
-        secret,
-        ..Volume::default()
     }
 }
