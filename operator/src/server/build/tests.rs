@@ -334,7 +334,12 @@ fn a_hwid_anchor_reads_the_machine_as_root_without_any_capability() {
         server["securityContext"]["capabilities"],
         json!({ "drop": ["ALL"] })
     );
-    for path in ["/etc/machine-id", "/sys/class", "/sys/block", "/sys/devices"] {
+    for path in [
+        "/etc/machine-id",
+        "/sys/class",
+        "/sys/block",
+        "/sys/devices",
+    ] {
         let mounts = server["volumeMounts"].as_array().unwrap();
         let at = format!("/host{path}");
         let mount = mounts.iter().find(|m| m["mountPath"] == *at).unwrap();
@@ -434,7 +439,10 @@ fn pcscd_starts_before_the_server_and_meets_it_in_a_folder_of_the_pod() {
         ),
         (&json!(0), &json!(false))
     );
-    assert_eq!(pcscd["resources"], json!({ "limits": { "memory": "32Mi" } }));
+    assert_eq!(
+        pcscd["resources"],
+        json!({ "limits": { "memory": "32Mi" } })
+    );
     let server = &pod["spec"]["containers"][0];
     assert_eq!(
         server["securityContext"]["runAsUser"],
