@@ -135,7 +135,7 @@ mod tests {
                 "spec.placement",
                 check(|v| {
                     v["spec"]["placement"]["device"] =
-                        json!({ "vendorId": "1050", "productId": "0407" })
+                        json!({ "vendorId": "1050", "productId": "0407" });
                 }),
             ),
             (
