@@ -3,10 +3,10 @@
 
 use mooring_core::license::{
     AnchorKey, AnchorKind, CountBy, Delegation, DelegationError, Digest, Draw, Envelope,
-    IdentityKey, Licence, LicenceError, OpenLicence, Policy, Pool, Product, PublicKey, SigningKey,
-    Trust, VersionRange, armour, types,
+    IdentityKey, Licence, LicenceError, OpenLicence, Policy, Pool, Product, PublicKey, Reclaim,
+    SigningKey, Trust, VersionRange, armour, types,
 };
-use mooring_core::names::{InstanceId, PoolName, ProductName};
+use mooring_core::names::{InstanceId, PoolName, ProductName, Version};
 use mooring_core::time::Timestamp;
 use mooring_core::wire::Holder;
 use std::time::Duration;
@@ -35,6 +35,7 @@ fn licence() -> Licence {
         expires: Some(at("2027-01-01T00:00:00Z")),
         maintenance_until: None,
         test: false,
+        emergency: false,
         pools: vec![Pool {
             name: pool("gpu"),
             seats: 10,
@@ -104,7 +105,7 @@ fn a_licence_is_read_as_it_was_written() {
 #[test]
 fn each_field_is_refused_by_name() {
     type Change = fn(&mut Licence);
-    let cases: [(&str, Change); 15] = [
+    let cases: [(&str, Change); 16] = [
         ("schema", |l| l.schema = 2),
         ("schema", |l| l.schema = 0),
         ("id", |l| l.id = " ".into()),
@@ -112,6 +113,9 @@ fn each_field_is_refused_by_name() {
         ("customer", |l| l.customer = String::new()),
         ("anchors", |l| l.anchors.clear()),
         ("expires", |l| l.not_before = l.expires),
+        ("supersedes", |l| {
+            l.supersedes = vec!["L-0".into(), l.id.clone()];
+        }),
         ("pools[1].name", |l| l.pools.push(l.pools[0].clone())),
         ("pools[0].overdraft", |l| {
             (l.pools[0].seats, l.pools[0].overdraft) = (u32::MAX, 1);
@@ -186,10 +190,52 @@ fn what_cannot_be_read_says_what_was_expected() {
     );
 }
 
+/// A licence with a value in every field but the anchors' own.
+fn all_fields() -> Licence {
+    let mut l = licence();
+    l.critical = vec!["x".into()];
+    l.supersedes = vec!["L-0".into()];
+    l.not_before = Some(l.issued);
+    l.maintenance_until = l.expires;
+    (l.test, l.emergency) = (true, true);
+    l.products[0].features = vec!["gpu".into()];
+    l.products[0].versions.to = Some(Version::new("2026").unwrap());
+    let d = Some(Duration::from_secs(60));
+    l.policy = Policy {
+        max_grace: d,
+        max_contested: d,
+        max_anchor_grace: d,
+        max_lease: d,
+        reclaim: Some(Reclaim::Confirmed),
+        ..Policy::default()
+    };
+    l
+}
+
+/// The names of what a licence says of itself, of its pools, products and policy.
+fn names(licence: &serde_json::Value) -> Vec<String> {
+    let top = licence.as_object().unwrap();
+    let mut names: Vec<String> = top.keys().cloned().collect();
+    for inner in [
+        &licence["pools"][0],
+        &licence["products"][0],
+        &licence["policy"],
+    ] {
+        names.extend(inner.as_object().unwrap().keys().cloned());
+    }
+    names.retain(|n| n != "name");
+    names
+}
+
 #[test]
 fn critical_names_must_be_understood() {
     let mut l = licence();
-    l.critical = vec!["expires".into(), "policy".into()];
+    // Whatever the file can say is in force, so a vendor may insist on it; the names are those of its JSON.
+    let everything = serde_json::to_value(all_fields()).unwrap();
+    l.critical = names(&everything);
+    for name in ["features", "maxAnchorGrace", "countBy", "emergency"] {
+        assert!(l.critical.iter().any(|c| c == name), "{name}");
+    }
     assert!(issued(&l).is_ok());
     l.critical.push("moonPhase".into());
     let e = issued(&l).unwrap_err();

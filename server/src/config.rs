@@ -60,6 +60,9 @@ pub(crate) struct Config {
     /// A file or folder with the vendor's public keys; only to explain a forged file before applications do.
     #[serde(default)]
     pub(crate) vendor_keys: Option<PathBuf>,
+    /// The vendor's revocation list, if it ever sends one: read anew like the licence; there need not be such a file.
+    #[serde(default)]
+    pub(crate) revocations: Option<PathBuf>,
     /// The hardware.
     pub(crate) anchor: AnchorConfig,
     /// What leases are like.

@@ -1,10 +1,16 @@
 //! The licence file: read, checked, read anew when it changes.
 //!
 //! A bad new file is refused loudly while the good old one stays in force. Files are compared by content:
-//! Kubernetes swaps whole mounted folders, and times and inodes say little.
+//! Kubernetes swaps whole mounted folders, and times and inodes say little. The vendor's revocation list is read the same way.
+
+mod memory;
+
+pub(crate) use memory::Memory;
 
 use crate::keys;
-use mooring_core::license::{LicenceError, OpenLicence, PublicKey, Trust};
+use mooring_core::license::{
+    LicenceError, OpenLicence, OpenRevocations, PublicKey, RevocationsError, Revoked, Trust,
+};
 use mooring_core::time::Timestamp;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,6 +52,35 @@ pub(crate) enum FileError {
     /// It is refused.
     #[error("{0}")]
     Licence(#[from] LicenceError),
+    /// A newer one was in force here.
+    #[error(
+        "licence field id: {id:?} was superseded by licence {by:?}, issued {issued}, which has been in force here; put that one \
+         back, or ask the vendor for a newer one"
+    )]
+    Superseded {
+        /// Its id.
+        id: String,
+        /// The id of the newer one.
+        by: String,
+        /// When that was issued.
+        issued: Timestamp,
+    },
+    /// The vendor took it back.
+    #[error("{0}")]
+    Revoked(#[from] Revoked),
+    /// The revocation list cannot be read.
+    #[error(
+        "revocation list {path}: {problem}; check the file that the configuration field revocations names"
+    )]
+    ListUnreadable {
+        /// Where.
+        path: PathBuf,
+        /// The system's word.
+        problem: String,
+    },
+    /// The revocation list is refused.
+    #[error("{0}")]
+    List(#[from] RevocationsError),
     /// It is bound to other hardware.
     #[error(
         "licence field anchors: it is issued for {listed}, and the anchor here has {present}; plug in the right token, or have \
@@ -66,27 +101,46 @@ impl FileError {
             Self::Unreadable { .. } => "Unreadable",
             Self::Keys { .. } => "VendorKeysInvalid",
             Self::Licence(e) => e.reason(),
+            Self::Superseded { .. } => "Superseded",
+            Self::Revoked(_) => "Revoked",
+            Self::ListUnreadable { .. } => "RevocationsUnreadable",
+            Self::List(e) => e.reason(),
             Self::OtherAnchor { .. } => "NotForThisAnchor",
         }
     }
 }
 
-/// What the two files hold.
+/// What the files hold.
 #[derive(Clone, PartialEq, Eq)]
 struct Contents {
     licence: Result<String, FileError>,
     keys: Option<Result<Vec<PublicKey>, FileError>>,
+    /// None: there is no such file, which is no fault: a vendor that revoked nothing sends none.
+    revocations: Option<Result<String, FileError>>,
+}
+
+impl Contents {
+    fn trust(&self) -> Result<Trust<'_>, FileError> {
+        let keys = self.keys.as_ref().map(|k| k.as_ref().map_err(Clone::clone));
+        Ok(keys
+            .transpose()?
+            .map_or(Trust::Unchecked, |k| Trust::Pinned(k)))
+    }
 }
 
 /// The licence file and what became of it.
 pub(crate) struct LicenceFile {
     path: PathBuf,
     keys_path: Option<PathBuf>,
+    list_path: Option<PathBuf>,
+    memory: Memory,
     contents: Option<Contents>,
     /// The one that holds.
     good: Option<Arc<OpenLicence>>,
     /// Why the present contents are not the one that holds.
     refused: Option<FileError>,
+    /// Why the present revocation list is not the one that holds.
+    list_refused: Option<FileError>,
 }
 
 impl LicenceFile {
@@ -95,10 +149,23 @@ impl LicenceFile {
         Self {
             path,
             keys_path,
+            list_path: None,
+            memory: Memory::default(),
             contents: None,
             good: None,
             refused: None,
+            list_refused: None,
         }
+    }
+
+    /// The same with the vendor's revocation list beside it.
+    pub(crate) fn with_revocations(self, list_path: Option<PathBuf>) -> Self {
+        Self { list_path, ..self }
+    }
+
+    /// The same with what earlier runs have seen.
+    pub(crate) fn with_memory(self, memory: Memory) -> Self {
+        Self { memory, ..self }
     }
 
     /// Looks at the files. `anchor` are the keys of the hardware, where they are known. Returns whether anything changed.
@@ -116,7 +183,10 @@ impl LicenceFile {
         if same && !may_end {
             return false;
         }
-        let judged = judge(&contents, now, anchor);
+        if !same {
+            self.look_at_list(&contents);
+        }
+        let judged = judge(&contents, &self.memory, now, anchor);
         self.contents = Some(contents);
         match judged {
             Ok(open) => {
@@ -146,6 +216,43 @@ impl LicenceFile {
         true
     }
 
+    /// Takes a revocation list in. One that is refused changes nothing: the highest known one holds.
+    fn look_at_list(&mut self, contents: &Contents) {
+        self.list_refused = None;
+        let Some(read) = &contents.revocations else {
+            return;
+        };
+        match judge_list(read, contents, &self.memory) {
+            Ok((text, open)) => {
+                let known = self.memory.list().map(|l| &l.digest);
+                if known != Some(&open.digest) {
+                    let l = &open.list;
+                    tracing::info!(number = l.number, issued = %l.issued, revoked = l.revoked.len(), "revocation list read");
+                }
+                self.memory.take(text, open);
+            }
+            Err(e) => {
+                let stays = self.memory.list().map(|l| l.list.number);
+                tracing::error!(
+                    reason = e.reason(),
+                    stays_in_force = stays,
+                    "revocation list refused: {e}"
+                );
+                self.list_refused = Some(e);
+            }
+        }
+    }
+
+    /// This licence came into force: what it supersedes is refused from now on.
+    pub(crate) fn in_force(&mut self, open: &OpenLicence) {
+        self.memory.in_force(open);
+    }
+
+    /// Whether this licence is revoked.
+    pub(crate) fn revoked(&self, open: &OpenLicence, now: Timestamp) -> Option<Revoked> {
+        self.memory.revokes(&open.licence.id, now)
+    }
+
     /// The last good one; whether its dates are right is asked anew each time it is used.
     pub(crate) fn good(&self) -> Option<&Arc<OpenLicence>> {
         self.good.as_ref()
@@ -170,18 +277,23 @@ impl LicenceFile {
     /// How it stands now, for people.
     pub(crate) fn view(&self, now: Timestamp) -> LicenceView {
         let id = self.good.as_ref().map(|g| g.licence.id.clone());
-        let dates = self.good.as_ref().map(|g| g.licence.check_dates(now));
-        let (valid, reason, message) = match (dates, &self.refused) {
-            (Some(Ok(())), None) => (true, "Valid", self.describe()),
+        let holds = self.good.as_ref().map(|g| {
+            self.revoked(g, now)
+                .map_or(Ok(()), |r| Err(FileError::from(r)))
+                .and_then(|()| Ok(g.licence.check_dates(now)?))
+        });
+        let (valid, reason, message) = match (holds, &self.refused) {
+            (Some(Ok(())), None) => (true, "Valid", self.describe(now)),
             (Some(Ok(())), Some(e)) => (
                 true,
                 "NewLicenceRefused",
                 format!(
                     "the new file is refused: {e}; {} stays in force",
-                    self.describe()
+                    self.describe(now)
                 ),
             ),
             (Some(Err(e)), None) => (false, e.reason(), e.to_string()),
+            (Some(Err(e)), Some(new)) if e == *new => (false, e.reason(), e.to_string()),
             (Some(Err(e)), Some(new)) => (
                 false,
                 e.reason(),
@@ -194,6 +306,11 @@ impl LicenceFile {
                 "the licence file was not read yet".into(),
             ),
         };
+        let (reason, message) = match &self.list_refused {
+            Some(e) if reason == "Valid" => ("RevocationsRefused", format!("{message}; {e}")),
+            Some(e) => (reason, format!("{message}; {e}")),
+            None => (reason, message),
+        };
         LicenceView {
             valid,
             reason: reason.into(),
@@ -202,7 +319,7 @@ impl LicenceFile {
         }
     }
 
-    fn describe(&self) -> String {
+    fn describe(&self, now: Timestamp) -> String {
         let Some(g) = &self.good else {
             return String::new();
         };
@@ -214,9 +331,27 @@ impl LicenceFile {
             Some(k) => format!("signed by vendor key {k}"),
             None => "its signature is not checked here, for want of vendorKeys".into(),
         };
+        let kind = match (g.licence.emergency, g.licence.test) {
+            (true, _) => "EMERGENCY licence",
+            (false, true) => "TEST licence",
+            (false, false) => "licence",
+        };
+        let list = self.memory.list().map(|l| {
+            let l = &l.list;
+            let due = l.next.filter(|n| *n <= now);
+            let due = due.map(|n| format!(" (a newer one was due {n}; ask the vendor for it)"));
+            format!(
+                ", not revoked by list {} of {}{}",
+                l.number,
+                l.issued,
+                due.unwrap_or_default()
+            )
+        });
         format!(
-            "licence {} of {}, {until}, {signed}",
-            g.licence.id, g.licence.customer
+            "{kind} {} of {}, {until}, {signed}{}",
+            g.licence.id,
+            g.licence.customer,
+            list.unwrap_or_default()
         )
     }
 
@@ -228,23 +363,55 @@ impl LicenceFile {
         Contents {
             licence: std::fs::read_to_string(&self.path).map_err(unreadable),
             keys: self.keys_path.as_deref().map(vendor_keys),
+            revocations: self.list_path.as_deref().and_then(read_list),
         }
     }
 }
 
+fn read_list(path: &Path) -> Option<Result<String, FileError>> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Some(Ok(text)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+        Err(e) => Some(Err(FileError::ListUnreadable {
+            path: path.to_owned(),
+            problem: e.to_string(),
+        })),
+    }
+}
+
+/// Whether this list may take the place of the one that is known. Its text, and what it says.
+fn judge_list<'c>(
+    read: &'c Result<String, FileError>,
+    contents: &Contents,
+    memory: &Memory,
+) -> Result<(&'c str, OpenRevocations), FileError> {
+    let text = read.as_ref().map_err(Clone::clone)?;
+    let open = OpenRevocations::read(text, contents.trust()?)?;
+    if let Some(known) = memory.list() {
+        open.follows(known)?;
+    }
+    Ok((text, open))
+}
+
 fn judge(
     contents: &Contents,
+    memory: &Memory,
     now: Timestamp,
     anchor: Option<&[PublicKey]>,
 ) -> Result<OpenLicence, FileError> {
     let text = contents.licence.as_ref().map_err(Clone::clone)?;
-    let keys = contents
-        .keys
-        .as_ref()
-        .map(|k| k.as_ref().map_err(Clone::clone))
-        .transpose()?;
-    let open = OpenLicence::read(text, keys.map_or(Trust::Unchecked, |k| Trust::Pinned(k)))?;
+    let open = OpenLicence::read(text, contents.trust()?)?;
     open.licence.check_dates(now)?;
+    if let Some(s) = memory.superseded(&open.licence.id) {
+        return Err(FileError::Superseded {
+            id: open.licence.id,
+            by: s.by.clone(),
+            issued: s.issued,
+        });
+    }
+    if let Some(r) = memory.revokes(&open.licence.id, now) {
+        return Err(r.into());
+    }
     if let Some(present) = anchor {
         for_this_anchor(&open, present)?;
     }

@@ -13,7 +13,7 @@ use crate::chain::keeper::Keeper;
 use crate::chain::{Chain, State, Terms};
 use crate::config::{Config, Lease};
 use crate::engine::Engine;
-use crate::licence::LicenceFile;
+use crate::licence::{LicenceFile, Memory};
 use crate::metrics::Metrics;
 use crate::state::LongestLease;
 use crate::tls::Certificates;
@@ -55,11 +55,19 @@ pub(crate) fn check(config: &Config) -> Result<String> {
     Certificates::load(config.tls.clone())
         .context("configuration field tls")?
         .acceptor()?;
-    let mut file = LicenceFile::new(config.licence.clone(), config.vendor_keys.clone());
+    let mut file = LicenceFile::new(config.licence.clone(), config.vendor_keys.clone())
+        .with_revocations(config.revocations.clone())
+        .with_memory(Memory::open(&config.state_dir));
     let now = clock::now().wall;
     file.look(now, None);
     let view = file.view(now);
-    if !view.valid {
+    if let Some(path) = config.revocations.as_deref().filter(|p| !p.exists()) {
+        tracing::warn!(
+            "configuration field revocations: there is no {} yet",
+            path.display()
+        );
+    }
+    if !view.valid || view.reason == "RevocationsRefused" {
         bail!(
             "configuration field licence: {}: {}",
             view.reason,
@@ -86,7 +94,10 @@ pub(crate) async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
     let acceptor = certificates.acceptor()?;
     let metrics = Arc::new(Metrics::new().context("metrics")?);
 
-    let mut file = LicenceFile::new(config.licence.clone(), config.vendor_keys.clone());
+    let mut longest = LongestLease::open(&config.state_dir)?;
+    let mut file = LicenceFile::new(config.licence.clone(), config.vendor_keys.clone())
+        .with_revocations(config.revocations.clone())
+        .with_memory(Memory::open(&config.state_dir));
     file.look(started.wall, None);
     // The ledger's D and grace hold for the whole run, from the licence as it is now: a later licence may shorten what
     // holders are told, and never lengthen it, since the ledger would free a seat before its holder stops.
@@ -105,7 +116,6 @@ pub(crate) async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
     let confirmed =
         config.lease.reclaim == Reclaim::Confirmed || policy.reclaim == Some(Reclaim::Confirmed);
 
-    let mut longest = LongestLease::open(&config.state_dir)?;
     let settle = if cfg!(feature = "mutant-no-settling") {
         std::time::Duration::ZERO
     } else {
@@ -147,6 +157,7 @@ pub(crate) async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
         },
         lost_since: Some(started.boot),
         licence: file.view(started.wall),
+        revoked: None,
     };
     let why = crate::chain::standing::paused(
         &state,

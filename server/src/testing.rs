@@ -26,6 +26,7 @@ pub(crate) fn licence(anchor: PublicKey) -> Licence {
         expires: Some("2027-03-01T00:00:00Z".parse().unwrap()),
         maintenance_until: None,
         test: true,
+        emergency: false,
         pools: vec![Pool {
             name: pool.clone(),
             seats: 2,

@@ -140,6 +140,27 @@ impl Ledger {
         }
     }
 
+    /// Takes over what a new licence demands of a silent holder's seat. Seats that are silent now are judged by it, too.
+    pub fn set_reclaim(&mut self, reclaim: Reclaim, now: BootTime) {
+        self.tick(now);
+        if self.settings.reclaim == reclaim {
+            return;
+        }
+        self.settings.reclaim = reclaim;
+        // Deadlines are moved when they come; one that is nearer now would come too late.
+        let held = |e: &Entry| matches!(e.state, State::Held { .. });
+        let ids: Vec<LeaseId> = self
+            .entries
+            .iter()
+            .filter(|(_, e)| held(e))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in ids {
+            self.book_deadline(id, self.due_at(id));
+        }
+        self.tick(now);
+    }
+
     /// When a silent entry's seats are free.
     pub(super) fn frees_at(&self, id: LeaseId) -> BootTime {
         self.due_at(id)

@@ -56,6 +56,7 @@ fn licence(pools: &[(&str, u32)], products: &[(&str, &str)]) -> Licence {
         expires: None,
         maintenance_until: None,
         test: false,
+        emergency: false,
         pools,
         products,
         anchors: vec![],
@@ -178,6 +179,7 @@ fn token(n: u8, g: &Granted, instance: u8) -> LeaseToken {
         overdraft: 0,
         cnf: secret(n).hash(),
         test: false,
+        emergency: false,
         nonce: None,
     }
 }
@@ -747,6 +749,26 @@ fn with_confirmed_silence_alone_frees_nothing_before_the_grace() {
         .unwrap();
     l.tick(at(601_030));
     assert_eq!(states(&l, at(601_030)), [("ns/p2".into(), ViewState::Held)]);
+}
+
+#[test]
+fn a_licence_that_demands_proof_is_obeyed_at_once_and_so_is_one_that_does_not() {
+    let held = |l: &mut Ledger, t| {
+        l.tick(at(t));
+        l.pools()[0].used
+    };
+    let mut l = seats(1);
+    granted(l.claim(claim(1, "render"), at(0)));
+    // Silent already when the new licence comes.
+    l.tick(at(25_000));
+    l.set_reclaim(Reclaim::Confirmed, at(25_000));
+    assert_eq!((held(&mut l, 40_000), held(&mut l, 600_000)), (1, 1));
+    assert_eq!(held(&mut l, 601_100), 0);
+
+    granted(l.claim(claim(2, "render"), at(700_000)));
+    assert_eq!(held(&mut l, 720_500), 1, "silent, until its grace");
+    l.set_reclaim(Reclaim::Any, at(720_500));
+    assert_eq!((held(&mut l, 731_000), held(&mut l, 731_100)), (1, 0));
 }
 
 #[derive(Clone, Debug)]

@@ -1,34 +1,52 @@
 //! Licence files: what a vendor sells, bound to an anchor's key.
 
 use super::anchor::{self, AnchorKey};
+use super::armour::{ArmourError, dearmour};
 use super::dsse::{Digest, DsseError, Envelope};
 use super::keys::{KeyId, PublicKey};
 use super::types;
 use super::versions::VersionRange;
 use crate::names::{BadName, PoolName, ProductName};
 use crate::time::{DEFAULT_GRACE, Timestamp, span};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-const BEGIN: &str = "-----BEGIN MOORING LICENCE-----";
-const END: &str = "-----END MOORING LICENCE-----";
-/// The largest licence file that is read.
-const MAX_FILE: usize = 256 * 1024;
 /// The schema this version writes and reads.
 pub(crate) const SCHEMA: u32 = 1;
-/// What a licence may name in `critical`: the optional fields that this version obeys.
+/// What a licence may name in `critical`: the fields that this version obeys, at whatever depth they stand.
 const UNDERSTOOD: &[&str] = &[
-    "pools",
-    "products",
-    "anchors",
-    "policy",
-    "expires",
+    "schema",
+    "critical",
+    "id",
+    "supersedes",
+    "customer",
+    "issued",
     "notBefore",
+    "expires",
     "maintenanceUntil",
-    "versions",
+    "test",
+    "emergency",
+    "pools",
+    "seats",
     "overdraft",
+    "products",
+    "versions",
+    "features",
+    "countBy",
+    "from",
+    "weight",
+    "anchors",
+    "software",
+    "standby",
+    "usb",
+    "hwid",
+    "policy",
+    "maxGrace",
+    "optimisticStart",
+    "maxContested",
+    "maxAnchorGrace",
+    "maxLease",
+    "reclaim",
 ];
 
 /// Why a licence is refused.
@@ -36,7 +54,7 @@ const UNDERSTOOD: &[&str] = &[
 pub enum LicenceError {
     /// The file is no licence file.
     #[error("not a licence file: {0}")]
-    Armour(String),
+    Armour(#[from] ArmourError),
     /// Its signature does not verify.
     #[error("licence signature: {0}")]
     Signature(#[from] DsseError),
@@ -130,6 +148,9 @@ pub struct Licence {
     /// Set in licences for tests; carried into tokens as a watermark.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub test: bool,
+    /// Set in licences that bridge the time until broken hardware is replaced; carried into tokens.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub emergency: bool,
     /// Seats.
     pub pools: Vec<Pool>,
     /// What draws on them.
@@ -293,7 +314,7 @@ pub struct OpenLicence {
 impl OpenLicence {
     /// Reads a licence file. Dates are judged by [`Licence::check_dates`].
     pub fn read(text: &str, trust: Trust<'_>) -> Result<Self, LicenceError> {
-        Self::from_envelope(dearmour(text)?, trust)
+        Self::from_envelope(dearmour(text, types::LICENCE)?, trust)
     }
 
     /// Checks a licence out of its envelope.
@@ -342,8 +363,19 @@ impl Licence {
         }
         for (name, value) in [("id", &self.id), ("customer", &self.customer)] {
             if value.trim().is_empty() || value.len() > 256 {
-                return Err(field(name, "expected 1 to 256 characters"));
+                let start: String = value.chars().take(80).collect();
+                return Err(field(
+                    name,
+                    format!("{start:?}, {} bytes; expected 1 to 256", value.len()),
+                ));
             }
+        }
+        if self.supersedes.contains(&self.id) {
+            let problem = format!(
+                "{:?} is this licence's own id; expected those of earlier ones",
+                self.id
+            );
+            return Err(field("supersedes", problem));
         }
         if let (Some(from), Some(to)) = (self.not_before, self.expires)
             && from >= to
@@ -422,37 +454,4 @@ impl Licence {
             None => Ok(()),
         }
     }
-}
-
-/// A licence file's text around an envelope.
-pub fn armour(envelope: &Envelope) -> Result<String, LicenceError> {
-    let json = serde_json::to_vec(envelope).map_err(|e| LicenceError::Armour(e.to_string()))?;
-    let b64 = STANDARD.encode(json);
-    let lines: Vec<&str> = b64
-        .as_bytes()
-        .chunks(64)
-        .filter_map(|c| std::str::from_utf8(c).ok())
-        .collect();
-    Ok(format!("{BEGIN}\n{}\n{END}\n", lines.join("\n")))
-}
-
-fn dearmour(text: &str) -> Result<Envelope, LicenceError> {
-    let bad = |m: &str| LicenceError::Armour(m.to_owned());
-    if text.len() > MAX_FILE {
-        return Err(bad("it is larger than 256 KiB"));
-    }
-    let (_, rest) = text
-        .split_once(BEGIN)
-        .ok_or_else(|| bad(&format!("expected a line {BEGIN:?}")))?;
-    let (body, after) = rest
-        .split_once(END)
-        .ok_or_else(|| bad(&format!("expected a line {END:?}; is it cut off?")))?;
-    if after.contains(BEGIN) {
-        return Err(bad("expected one licence, found several"));
-    }
-    let b64: String = body.split_ascii_whitespace().collect();
-    let json = STANDARD
-        .decode(b64)
-        .map_err(|e| bad(&format!("between its first and last line: {e}")))?;
-    serde_json::from_slice(&json).map_err(|e| bad(&format!("no signed envelope: {e}")))
 }

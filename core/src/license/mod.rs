@@ -9,6 +9,7 @@
 //! and the algorithm belongs to the key, never to the envelope.
 
 mod anchor;
+mod armour;
 mod bundle;
 mod client;
 mod delegation;
@@ -16,15 +17,18 @@ mod dsse;
 mod file;
 mod keys;
 mod proof;
+mod revocations;
 mod ticket;
 mod token;
 mod verify;
 mod versions;
+mod voucher;
 
 pub use anchor::{
     AnchorKey, AnchorKind, HwidHash, HwidItem, HwidItems, MAX_HWID_ITEMS, MAX_STANDBY_DAYS,
     MAX_USB_SERIAL, Standby, UsbDevice,
 };
+pub use armour::{ArmourError, armour, armoured_type};
 pub use bundle::{Bundle, TicketBundle};
 pub use client::{
     BadRevoked, BadSubject, CLIENT_TOKEN_PREFIX, ClientToken, ClientTokenError, MAX_CLIENT_TOKEN,
@@ -34,16 +38,17 @@ pub use delegation::{Delegation, DelegationError, MAX_DELEGATION};
 pub use dsse::{Digest, DsseError, Envelope, Signature};
 pub use file::{
     CountBy, Draw, Licence, LicenceError, OpenLicence, Policy, Pool, Product, Reclaim, Trust,
-    armour,
 };
 pub use keys::{KeyError, KeyId, PublicKey, SigningKey};
 pub use proof::{BadProof, Proof, Shown};
+pub use revocations::{OpenRevocations, Revocations, RevocationsError, Revoked, RevokedLicence};
 pub use ticket::Ticket;
 pub use token::{
     BootStamp, HolderHmac, IdentityKey, LeaseToken, TokenAnchor, TokenDraw, TokenItem,
 };
 pub use verify::{Demand, MinAnchor, Verified, VerifyError, verify};
 pub use versions::VersionRange;
+pub use voucher::{OpenVoucher, Voucher, VoucherError};
 
 /// Media types of the documents.
 pub mod types {
@@ -55,6 +60,10 @@ pub mod types {
     pub const LEASE: &str = "application/vnd.mooring.lease.v1+json";
     /// A place in line.
     pub const TICKET: &str = "application/vnd.mooring.ticket.v1+json";
+    /// A revocation list: which licences the vendor has taken back.
+    pub const REVOCATIONS: &str = "application/vnd.mooring.revocations.v1+json";
+    /// A voucher: a permit to start without a license server in reach.
+    pub const VOUCHER: &str = "application/vnd.mooring.voucher.v1+json";
     /// A client token: not part of the chain; it says who asks, off Kubernetes.
     pub const CLIENT: &str = "application/vnd.mooring.client.v1+json";
 }

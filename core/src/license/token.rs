@@ -60,6 +60,9 @@ pub struct LeaseToken {
     /// The licence is one for tests.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub test: bool,
+    /// The licence bridges the time until broken hardware is replaced.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub emergency: bool,
     /// The application's fresh question.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<String>,

@@ -9,7 +9,8 @@ use super::keys::PublicKey;
 use super::token::LeaseToken;
 use super::types;
 use crate::names::{ClaimName, LeaseId, ProductName, Version};
-use crate::time::Timestamp;
+use crate::time::{DEFAULT_MAX_CONTESTED, Timestamp};
+use crate::wire::OptimisticStart;
 use std::time::Duration;
 
 /// What the application asks of a lease.
@@ -58,6 +59,14 @@ pub struct Verified {
     pub overdraft: u32,
     /// The licence is one for tests.
     pub test: bool,
+    /// The licence bridges the time until broken hardware is replaced: its anchor may be software.
+    pub emergency: bool,
+    /// The vendor's names of features of the product.
+    pub features: Vec<String>,
+    /// What the vendor allows an application that starts with no server in reach.
+    pub optimistic_start: OptimisticStart,
+    /// How long it may go on once its seat was given away.
+    pub max_contested: Duration,
     /// The licence's id.
     pub licence_id: String,
     /// When the token was made, by the server's clock.
@@ -239,6 +248,14 @@ pub fn verify(
         software,
         overdraft: token.overdraft,
         test: token.test || open.licence.test,
+        emergency: token.emergency || open.licence.emergency,
+        features: sold.features.clone(),
+        optimistic_start: open.licence.policy.optimistic_start,
+        max_contested: open
+            .licence
+            .policy
+            .max_contested
+            .unwrap_or(DEFAULT_MAX_CONTESTED),
         licence_id: open.licence.id,
         issued_at: token.issued_at,
     })

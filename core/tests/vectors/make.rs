@@ -86,6 +86,7 @@ pub fn licence(anchor: PublicKey) -> Licence {
         expires: Some(at("2027-01-01T00:00:00Z")),
         maintenance_until: Some(at("2026-06-30T23:59:59Z")),
         test: false,
+        emergency: false,
         pools,
         products,
         anchors: vec![AnchorKey {
@@ -169,6 +170,7 @@ impl Chain {
             overdraft: 0,
             cnf: Secret::from_bytes([8; 32]).hash(),
             test: false,
+            emergency: false,
             nonce: Some(NONCE.into()),
         };
         let licence = licence(anchor);

@@ -92,6 +92,14 @@ pub struct LicenseRef {
     #[serde(default = "licence_key")]
     #[schemars(length(min = 1, max = 253))]
     pub key: String,
+    /// The key with the vendor's revocation list; it need not be there.
+    #[serde(default = "revocations_key")]
+    #[schemars(length(min = 1, max = 253))]
+    pub revocations_key: String,
+}
+
+fn revocations_key() -> String {
+    "revocations".to_owned()
 }
 
 fn licence_key() -> String {

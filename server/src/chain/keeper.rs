@@ -12,7 +12,8 @@ use crate::licence::{FileError, LicenceFile, for_this_anchor};
 use crate::metrics::Metrics;
 use mooring_core::ledger::Capacity;
 use mooring_core::license::{
-    AnchorKey, Delegation, Envelope, MAX_DELEGATION, OpenLicence, PublicKey, TokenAnchor, types,
+    AnchorKey, Delegation, Envelope, MAX_DELEGATION, OpenLicence, PublicKey, Reclaim, TokenAnchor,
+    types,
 };
 use mooring_core::time::{BootTime, Now};
 use mooring_core::wire::{AnchorView, ProblemType};
@@ -249,8 +250,16 @@ impl<A: Anchor> Keeper<A> {
         if new_licence {
             let l = &open.licence;
             tracing::info!(licence = %l.id, customer = %l.customer, expires = l.expires.map(tracing::field::display), "licence in force");
-            self.engine
-                .act(|ledger, now| ledger.set_capacity(Capacity::of(l), now));
+            self.file.in_force(open);
+            // What the licence demands, or the configuration: the stricter.
+            let reclaim = match l.policy.reclaim {
+                Some(Reclaim::Confirmed) => Reclaim::Confirmed,
+                _ => self.lease.reclaim,
+            };
+            self.engine.act(|ledger, now| {
+                ledger.set_reclaim(reclaim, now);
+                ledger.set_capacity(Capacity::of(l), now);
+            });
         }
         Ok(())
     }
@@ -321,6 +330,10 @@ impl<A: Anchor> Keeper<A> {
             anchor: self.view.clone(),
             lost_since: self.lost_since,
             licence: self.file.view(now.wall),
+            revoked: self
+                .in_force
+                .as_ref()
+                .and_then(|f| self.file.revoked(&f.licence, now.wall)),
         }
     }
 
@@ -336,6 +349,7 @@ impl<A: Anchor> Keeper<A> {
         let same = same_chain
             && old.anchor == state.anchor
             && old.licence == state.licence
+            && old.revoked == state.revoked
             && old.lost_since == state.lost_since;
         let why = paused(&state, now, self.chain.clock());
         if !same {

@@ -15,12 +15,14 @@ pub(crate) mod proof;
 pub(crate) mod sign;
 pub(crate) mod standing;
 #[cfg(test)]
+mod terms;
+#[cfg(test)]
 pub(crate) mod testing;
 
 use crate::licence::LicenceView;
 use clones::Seen;
 use mooring_core::license::{
-    Delegation, Digest, Envelope, IdentityKey, OpenLicence, SigningKey, TokenAnchor,
+    Delegation, Digest, Envelope, IdentityKey, OpenLicence, Revoked, SigningKey, TokenAnchor,
 };
 use mooring_core::names::InstanceId;
 use mooring_core::time::{BootTime, DEFAULT_MAX_CONTESTED, Now, Timestamp};
@@ -97,6 +99,8 @@ pub(crate) struct State {
     pub(crate) lost_since: Option<BootTime>,
     /// The licence file, for people.
     pub(crate) licence: LicenceView,
+    /// Set if the licence that tokens are signed under is revoked.
+    pub(crate) revoked: Option<Revoked>,
 }
 
 /// The chain as all requests share it.

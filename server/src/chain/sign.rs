@@ -74,6 +74,7 @@ impl Chain {
             overdraft: g.overdraft,
             cnf: g.secret_hash,
             test: l.test,
+            emergency: l.emergency,
             nonce,
         };
         let lease = Envelope::sign(types::LEASE, &token, &self.key).map_err(|e| failed(&e))?;

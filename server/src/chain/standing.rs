@@ -76,6 +76,9 @@ fn licence(state: &State, now: Now, clock: Clock) -> Result<&Arc<InForce>, Probl
             ))
         });
     };
+    if let Some(r) = &state.revoked {
+        return Err(invalid(format!("Revoked: {r}")));
+    }
     let l = &f.licence.licence;
     if now.wall < l.issued {
         let detail = format!(
@@ -242,6 +245,31 @@ mod tests {
             p.kind == ProblemType::LicenceInvalid && p.detail.contains("it ended 2027-03-01"),
             "{p}"
         );
+    }
+
+    #[test]
+    fn a_revoked_licence_grants_and_renews_nothing() {
+        let mut s = state(NOON);
+        s.revoked = Some(mooring_core::license::Revoked {
+            id: "test-1".into(),
+            since: at("2026-04-30T00:00:00Z"),
+            reason: "not paid".into(),
+            number: 7,
+            issued: at("2026-04-29T00:00:00Z"),
+        });
+        let t = now(60, "2026-05-01T12:01:00Z");
+        let Err(Bad::Final(p)) = may_sign(&s, t, clock()) else {
+            unreachable!()
+        };
+        assert_eq!(p.kind, ProblemType::LicenceInvalid);
+        let words = [
+            "Revoked",
+            "2026-04-30T00:00:00Z",
+            "list number 7",
+            "not paid",
+        ];
+        assert!(words.iter().all(|w| p.detail.contains(w)), "{p}");
+        assert_eq!(paused(&s, t, clock()).map(|p| p.detail), Some(p.detail));
     }
 
     #[test]

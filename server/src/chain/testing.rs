@@ -78,6 +78,7 @@ pub(crate) fn state_of(run: u8, from: &str) -> State {
             message: String::new(),
             id: None,
         },
+        revoked: None,
     }
 }
 

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::testing::{licence, vendor};
-use mooring_core::license::{Envelope, SigningKey, armour, types};
+use mooring_core::license::{Envelope, Revocations, RevokedLicence, SigningKey, armour, types};
 
 struct Files {
     dir: tempfile::TempDir,
@@ -20,8 +20,50 @@ impl Files {
             format!("# ours\n{} # 2026\n", vendor().public()),
         )
         .unwrap();
-        let file = LicenceFile::new(dir.path().join("licence"), Some(keys));
+        let file = Self::open(dir.path(), true);
         Self { dir, file }
+    }
+
+    /// As a server's start does, with what earlier runs kept.
+    fn open(dir: &Path, with_keys: bool) -> LicenceFile {
+        std::fs::create_dir_all(dir.join("state")).unwrap();
+        LicenceFile::new(dir.join("licence"), with_keys.then(|| dir.join("keys")))
+            .with_revocations(Some(dir.join("revocations")))
+            .with_memory(Memory::open(&dir.join("state")))
+    }
+
+    fn restart(&mut self) {
+        self.file = Self::open(self.dir.path(), true);
+    }
+
+    /// What the keeper does once the anchor has signed for it.
+    fn in_force(&mut self) {
+        let good = self.file.good().unwrap().clone();
+        self.file.in_force(&good);
+    }
+
+    fn put_list(&self, number: u64, revoked: &[&str], key: &SigningKey) {
+        let one = |id: &&str| RevokedLicence {
+            licence: (*id).to_owned(),
+            since: at("2026-04-20T00:00:00Z"),
+            reason: "charged back".into(),
+        };
+        let list = Revocations {
+            schema: 1,
+            number,
+            issued: at("2026-04-19T00:00:00Z"),
+            next: Some(at("2026-04-30T00:00:00Z")),
+            revoked: revoked.iter().map(one).collect(),
+        };
+        let e = Envelope::sign(types::REVOCATIONS, &list, key).unwrap();
+        std::fs::write(self.dir.path().join("revocations"), armour(&e).unwrap()).unwrap();
+    }
+
+    fn seen(&mut self, now: &str) -> (bool, String, String) {
+        let now = at(now);
+        self.file.look(now, None);
+        let v = self.file.view(now);
+        (v.valid, v.reason, v.message)
     }
 
     fn put(&self, l: &mooring_core::license::Licence, key: &SigningKey) -> String {
@@ -117,4 +159,160 @@ fn one_whose_time_comes_is_taken_without_a_change_of_the_file() {
     assert!(!f.file.view(at("2026-05-31T23:59:59Z")).valid);
     assert!(f.file.look(at("2026-06-01T00:00:00Z"), None));
     assert!(f.file.view(at("2026-06-01T00:00:00Z")).valid);
+}
+
+const MAY: &str = "2026-05-01T00:00:00Z";
+
+/// Licence `id`, which supersedes `old`.
+fn named(id: &str, old: &[&str]) -> mooring_core::license::Licence {
+    let mut l = licence(SigningKey::from_seed(&[5; 32]).unwrap().public());
+    l.id = id.into();
+    l.supersedes = old.iter().map(|o| (*o).to_owned()).collect();
+    l
+}
+
+#[test]
+fn one_that_was_superseded_is_refused_also_after_a_restart() {
+    let mut f = Files::new();
+    f.put(&named("L-1", &[]), &vendor());
+    assert!(f.seen(MAY).0);
+    f.in_force();
+    f.put(&named("L-2", &["L-0", "L-1"]), &vendor());
+    assert!(f.seen(MAY).0);
+    // It was not in force yet, so the old one may still come back: the new one might be for other hardware.
+    f.put(&named("L-1", &[]), &vendor());
+    assert_eq!(f.seen(MAY).1, "Valid");
+    f.put(&named("L-2", &["L-0", "L-1"]), &vendor());
+    f.seen(MAY);
+    f.in_force();
+
+    for old in ["L-1", "L-0"] {
+        f.put(&named(old, &[]), &vendor());
+        let (valid, reason, message) = f.seen(MAY);
+        assert!(valid && reason == "NewLicenceRefused", "{reason}");
+        let words = format!(
+            "licence field id: {old:?} was superseded by licence \"L-2\", issued 2026-01-01T00:00:00Z"
+        );
+        assert!(
+            message.contains(&words) && message.contains("licence L-2 of ACME"),
+            "{message}"
+        );
+    }
+    f.restart();
+    let (valid, reason, _) = f.seen(MAY);
+    assert_eq!((valid, reason.as_str()), (false, "Superseded"));
+    // A chain: the newest is taken.
+    f.put(&named("L-3", &["L-2"]), &vendor());
+    assert!(f.seen(MAY).0);
+    // Without what was kept nobody can know.
+    std::fs::remove_file(f.dir.path().join("state/licences.json")).unwrap();
+    f.restart();
+    f.put(&named("L-1", &[]), &vendor());
+    assert!(f.seen(MAY).0);
+    // A damaged file counts as none.
+    std::fs::write(f.dir.path().join("state/licences.json"), "{").unwrap();
+    f.restart();
+    assert!(f.seen(MAY).0);
+}
+
+#[test]
+fn what_no_key_has_verified_is_not_kept() {
+    let mut f = Files::new();
+    let forger = SigningKey::from_seed(&[66; 32]).unwrap();
+    f.file = Files::open(f.dir.path(), false);
+    f.put(&named("L-2", &["L-1"]), &forger);
+    f.put_list(u64::MAX, &["L-1"], &forger);
+    assert!(f.seen(MAY).0);
+    f.in_force();
+    f.put(&named("L-1", &[]), &vendor());
+    assert_eq!(f.seen(MAY).1, "NewLicenceRefused", "in this run");
+    std::fs::remove_file(f.dir.path().join("revocations")).unwrap();
+    f.restart();
+    assert!(f.seen(MAY).0, "nothing of it was written down");
+}
+
+#[test]
+fn a_revoked_licence_is_not_in_force() {
+    let mut f = Files::new();
+    f.put(&named("L-1", &[]), &vendor());
+    assert!(f.seen(MAY).0);
+    f.in_force();
+    f.put_list(7, &["L-1", "L-9"], &vendor());
+    let (valid, reason, message) = f.seen(MAY);
+    assert_eq!((valid, reason.as_str()), (false, "Revoked"));
+    assert_eq!(
+        message,
+        "licence field id: \"L-1\" is revoked since 2026-04-20T00:00:00Z by revocation list number 7, issued \
+         2026-04-19T00:00:00Z: charged back; ask the vendor for another licence"
+    );
+    let good = f.file.good().unwrap().clone();
+    assert!(f.file.revoked(&good, at(MAY)).is_some());
+    assert!(f.file.revoked(&good, at("2026-04-19T23:59:59Z")).is_none());
+
+    // Taking the list away, or putting an older one in its place, brings nothing back, also after a restart.
+    std::fs::remove_file(f.dir.path().join("revocations")).unwrap();
+    assert_eq!(f.seen(MAY).1, "Revoked");
+    f.restart();
+    assert_eq!(f.seen(MAY).1, "Revoked");
+    f.put_list(6, &[], &vendor());
+    let (_, reason, message) = f.seen(MAY);
+    assert!(
+        reason == "Revoked" && message.contains("revocation list field number: 6, and number 7"),
+        "{reason} {message}"
+    );
+    // A newer list may lift it; it says when the next was due.
+    f.put_list(8, &["L-9"], &vendor());
+    let (valid, reason, message) = f.seen(MAY);
+    assert_eq!((valid, reason.as_str()), (true, "Valid"));
+    assert!(
+        message.contains("not revoked by list 8")
+            && message.contains("was due 2026-04-30T00:00:00Z"),
+        "{message}"
+    );
+    // A revoked new file is refused while the good old one stays.
+    f.put(&named("L-9", &[]), &vendor());
+    let (valid, reason, message) = f.seen(MAY);
+    assert!(
+        valid && reason == "NewLicenceRefused" && message.contains("\"L-9\" is revoked"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_bad_list_is_refused_and_the_known_one_holds() {
+    let mut f = Files::new();
+    f.put(&named("L-1", &[]), &vendor());
+    f.put_list(7, &["L-2"], &vendor());
+    assert_eq!(f.seen(MAY).1, "Valid");
+    let forger = SigningKey::from_seed(&[66; 32]).unwrap();
+    let path = f.dir.path().join("revocations");
+    f.put_list(8, &["L-1"], &forger);
+    let (valid, reason, message) = f.seen(MAY);
+    assert!(
+        valid
+            && reason == "RevocationsRefused"
+            && message.contains("revocation list signature: not signed by any of the keys"),
+        "{message}"
+    );
+    f.put_list(7, &["L-1"], &vendor());
+    assert!(
+        f.seen(MAY)
+            .2
+            .contains("number: 7 is known already with other contents")
+    );
+    std::fs::write(&path, "nonsense").unwrap();
+    assert!(
+        f.seen(MAY)
+            .2
+            .contains("not a revocation list: expected a line")
+    );
+    let text = f.put(&named("L-1", &[]), &vendor());
+    std::fs::write(&path, text).unwrap();
+    assert!(
+        f.seen(MAY)
+            .2
+            .contains("found \"-----BEGIN MOORING LICENCE-----\"")
+    );
+    f.put(&named("L-2", &[]), &vendor());
+    assert!(f.seen(MAY).2.contains("by revocation list number 7"));
 }

@@ -18,4 +18,5 @@ mod edges;
 mod leases;
 mod pods;
 mod restart;
+mod revocations;
 mod rig;

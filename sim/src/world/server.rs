@@ -168,6 +168,7 @@ impl World {
             expires: None,
             maintenance_until: None,
             test: false,
+            emergency: false,
             pools: pools
                 .map(|(n, (s, o))| Pool {
                     name: n.clone(),
@@ -837,6 +838,7 @@ impl World {
             overdraft: g.overdraft,
             cnf: g.secret_hash,
             test: false,
+            emergency: false,
             nonce: None,
         };
         self.tokens.insert(no, token);

@@ -7,11 +7,12 @@ use crate::license::date::Date;
 use mooring_core::license::{AnchorKey, Draw, Licence, Policy, Pool, Product};
 use mooring_core::names::{PoolName, ProductName};
 use mooring_core::time::{MAX_LEASE, MIN_LEASE, Timestamp, parse_span, print_span};
-use mooring_core::wire::OptimisticStart;
 use std::time::Duration;
 
 /// How long a licence for tests lasts at most.
 const TEST_DAYS: i64 = 7;
+/// How long an emergency licence lasts at most: until a new dongle is there.
+const EMERGENCY_DAYS: i64 = 14;
 const DAY: Duration = Duration::from_secs(86_400);
 /// The longest grace a vendor can allow; far above any use.
 const LONGEST_GRACE: Duration = Duration::from_secs(30 * 86_400);
@@ -38,11 +39,12 @@ pub fn build(order: &Order, now: Timestamp, allow_software: bool) -> Result<Buil
     let customer = required("customer", order.customer.as_deref(), "whom it is sold to")?;
     let dates = Dates::read(order, now)?;
     let (pools, products) = sold(order, &mut warnings)?;
-    let anchors = anchors(&order.anchors, allow_software)?;
-    let policy = policy(&order.policy)?;
-    if policy.optimistic_start == OptimisticStart::Voucher {
-        warnings.push("policy.optimisticStart: \"voucher\" works as \"deny\" until a version of Mooring issues vouchers".into());
+    if order.test && order.emergency {
+        let problem = "true beside test; expected one of them";
+        return Err(refuse("emergency", problem));
     }
+    let anchors = anchors(&order.anchors, allow_software || order.emergency)?;
+    let policy = policy(&order.policy)?;
     let licence = Licence {
         schema: 1,
         critical: order.critical.clone(),
@@ -54,6 +56,7 @@ pub fn build(order: &Order, now: Timestamp, allow_software: bool) -> Result<Buil
         expires: dates.expires,
         maintenance_until: dates.maintenance_until,
         test: order.test,
+        emergency: order.emergency,
         pools,
         products,
         anchors,
@@ -97,16 +100,22 @@ impl Dates {
         let issued = Timestamp::from_second(issued.as_second()).unwrap_or(issued);
         let not_before = read("notBefore", &order.not_before, false)?;
         let begins = not_before.unwrap_or(issued);
-        let longest_test = Timestamp::from_second(begins.as_second() + TEST_DAYS * 86_400).ok();
+        let short = match (order.test, order.emergency) {
+            (true, _) => Some(("a licence for tests", TEST_DAYS)),
+            (false, true) => Some(("an emergency licence", EMERGENCY_DAYS)),
+            (false, false) => None,
+        };
+        let longest =
+            short.and_then(|(_, d)| Timestamp::from_second(begins.as_second() + d * 86_400).ok());
         let expires = match order.expires.as_deref() {
-            Some("never") if order.test => {
-                return Err(refuse(
-                    "expires",
-                    format!("never; a licence for tests lasts at most {TEST_DAYS} days"),
-                ));
-            }
-            Some("never") => None,
-            None if order.test => longest_test,
+            Some("never") => match short {
+                Some((what, days)) => {
+                    let problem = format!("never; {what} lasts at most {days} days");
+                    return Err(refuse("expires", problem));
+                }
+                None => None,
+            },
+            None if short.is_some() => longest,
             None => {
                 let p = "missing; expected the first day that is no longer covered, such as 2028-01-01, or never";
                 return Err(refuse("expires", p));
@@ -124,12 +133,12 @@ impl Dates {
                 format!("{t} is not after the licence begins, {begins}; expected a later date");
             return Err(refuse("expires", problem));
         }
-        if order.test && expires > longest_test {
-            let at = longest_test.map(|t| t.to_string()).unwrap_or_default();
-            return Err(refuse(
-                "expires",
-                format!("a licence for tests lasts at most {TEST_DAYS} days, until {at}"),
-            ));
+        if let (Some((what, days)), Some(t)) = (short, expires)
+            && expires > longest
+        {
+            let at = longest.map(|t| t.to_string()).unwrap_or_default();
+            let problem = format!("{t}; {what} lasts at most {days} days, until {at}");
+            return Err(refuse("expires", problem));
         }
         let maintenance_until = read("maintenanceUntil", &order.maintenance_until, true)?;
         Ok(Self {

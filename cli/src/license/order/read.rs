@@ -31,6 +31,9 @@ pub struct Order {
     /// For tests.
     #[serde(default)]
     pub test: bool,
+    /// Until broken hardware is replaced.
+    #[serde(default)]
+    pub emergency: bool,
     /// Fields that a reader must understand.
     #[serde(default)]
     pub critical: Vec<String>,

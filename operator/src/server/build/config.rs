@@ -31,6 +31,7 @@ pub struct ServerConfig {
     health: String,
     tls: Tls,
     licence: &'static str,
+    revocations: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     vendor_keys: Option<&'static str>,
     anchor: BTreeMap<&'static str, Anchor>,
@@ -118,6 +119,7 @@ pub fn server_config(i: &Inputs<'_>) -> ServerConfig {
             client_ca: "/etc/mooring/tls/ca.crt",
         },
         licence: "/etc/mooring/licence/licence.mooring",
+        revocations: "/etc/mooring/licence/revocations.mooring",
         vendor_keys: spec.vendor_keys.as_ref().map(|_| VENDOR_KEYS_DIR),
         anchor: spec.anchor.kind().map(anchor).into_iter().collect(),
         lease: Lease {

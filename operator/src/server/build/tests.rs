@@ -82,6 +82,7 @@ fn the_configuration_is_the_contracts() {
             "name": "main", "namespace": "licensing", "listen": "[::]:8443", "health": "[::]:8081",
             "tls": { "cert": "/etc/mooring/tls/tls.crt", "key": "/etc/mooring/tls/tls.key", "clientCa": "/etc/mooring/tls/ca.crt" },
             "licence": "/etc/mooring/licence/licence.mooring",
+            "revocations": "/etc/mooring/licence/revocations.mooring",
             "vendorKeys": "/etc/mooring-vendor-keys",
             "anchor": { "pkcs11": { "module": "/m.so", "tokenLabel": "mooring", "pinFile": "/etc/mooring/pin/pin" } },
             "lease": { "durationSecs": 30, "graceSecs": 28800, "reclaim": "Any" },
@@ -226,6 +227,22 @@ fn what_may_come_later_is_optional_and_what_we_make_is_not() {
         ("pin", true),
     ];
     assert_eq!(optional, expected.map(|(n, o)| (n.to_owned(), o)));
+    let licence = &sources[3]["secret"]["items"];
+    let paths: Vec<&str> = licence
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|i| [i["key"].as_str().unwrap(), i["path"].as_str().unwrap()])
+        .collect();
+    assert_eq!(
+        paths,
+        [
+            "licence.mooring",
+            "licence/licence.mooring",
+            "revocations",
+            "licence/revocations.mooring"
+        ]
+    );
     let keys = volumes.iter().find(|v| v["name"] == "vendor-keys").unwrap();
     assert_eq!(
         keys["configMap"],

@@ -56,7 +56,11 @@ pub(super) fn volumes(i: &Inputs<'_>) -> Vec<Volume> {
         ),
         secret(
             &spec.license.secret_name,
-            &[(&spec.license.key, "licence/licence.mooring")],
+            // Optional as a whole: a key that is not there leaves the other.
+            &[
+                (&spec.license.key, "licence/licence.mooring"),
+                (&spec.license.revocations_key, "licence/revocations.mooring"),
+            ],
             true,
         ),
     ];

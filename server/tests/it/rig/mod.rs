@@ -48,6 +48,7 @@ pub fn licence(anchor: PublicKey, seats: u32) -> Licence {
         expires: Some(Timestamp::now().checked_add(day * 365).unwrap()),
         maintenance_until: None,
         test: true,
+        emergency: false,
         pools: vec![Pool {
             name: pool.clone(),
             seats,

@@ -68,6 +68,7 @@ fn licence(seats: u32) -> Licence {
         expires: Some("2100-01-01T00:00:00Z".parse().unwrap()),
         maintenance_until: None,
         test: true,
+        emergency: false,
         pools: vec![Pool {
             name: pool,
             seats,
@@ -162,6 +163,7 @@ impl Run {
             overdraft: g.overdraft,
             cnf: g.secret_hash,
             test: true,
+            emergency: false,
             nonce,
         };
         let lease = Envelope::sign(types::LEASE, &token, &self.key).unwrap();

@@ -1,0 +1,90 @@
+//! The text around a signed file, such as people send by mail: a first line, base64, a last line.
+//!
+//! Words before and after do not count, nor how the lines are broken. What is between is an envelope's JSON; the first line
+//! says what it is to people, and the envelope's type, which is signed, to programs.
+
+use super::dsse::Envelope;
+use super::types;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+/// The largest file that is read.
+const MAX_FILE: usize = 256 * 1024;
+
+/// The kinds of files: what the envelope's type is, and what the first line says.
+const KINDS: &[(&str, &str)] = &[
+    (types::LICENCE, "MOORING LICENCE"),
+    (types::REVOCATIONS, "MOORING REVOCATIONS"),
+    (types::VOUCHER, "MOORING VOUCHER"),
+];
+
+/// Why a text is no such file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ArmourError(pub String);
+
+fn label(payload_type: &str) -> Option<&'static str> {
+    KINDS
+        .iter()
+        .find(|(t, _)| *t == payload_type)
+        .map(|(_, label)| *label)
+}
+
+fn begin(label: &str) -> String {
+    format!("-----BEGIN {label}-----")
+}
+
+/// A file's text around an envelope: a licence, a revocation list or a voucher.
+pub fn armour(envelope: &Envelope) -> Result<String, ArmourError> {
+    let t = &envelope.payload_type;
+    let label =
+        label(t).ok_or_else(|| ArmourError(format!("a document of type {t:?} has no file")))?;
+    let json = serde_json::to_vec(envelope).map_err(|e| ArmourError(e.to_string()))?;
+    let b64 = STANDARD.encode(json);
+    let lines: Vec<&str> = b64
+        .as_bytes()
+        .chunks(64)
+        .filter_map(|c| std::str::from_utf8(c).ok())
+        .collect();
+    Ok(format!(
+        "{}\n{}\n-----END {label}-----\n",
+        begin(label),
+        lines.join("\n")
+    ))
+}
+
+/// The type of the document in this text, by its first line: it is not verified, and says which reader to take.
+pub fn armoured_type(text: &str) -> Option<&'static str> {
+    let at = |label| text.find(&begin(label));
+    let found = KINDS.iter().filter_map(|(t, l)| Some((at(l)?, *t)));
+    found.min().map(|(_, t)| t)
+}
+
+/// Reads an envelope of this type.
+pub(super) fn dearmour(text: &str, payload_type: &'static str) -> Result<Envelope, ArmourError> {
+    let bad = |m: &str| ArmourError(m.to_owned());
+    let label = label(payload_type).unwrap_or_default();
+    let (begin, end) = (begin(label), format!("-----END {label}-----"));
+    if text.len() > MAX_FILE {
+        return Err(bad("it is larger than 256 KiB"));
+    }
+    let (_, rest) = text.split_once(&begin).ok_or_else(|| {
+        let other = armoured_type(text).and_then(self::label);
+        let found = other.map(|o| format!(", found {:?}", self::begin(o)));
+        bad(&format!(
+            "expected a line {begin:?}{}",
+            found.unwrap_or_default()
+        ))
+    })?;
+    let (body, after) = rest
+        .split_once(&end)
+        .ok_or_else(|| bad(&format!("expected a line {end:?}; is it cut off?")))?;
+    if after.contains(&begin) {
+        return Err(bad("expected one in the file, found several"));
+    }
+    let b64: String = body.split_ascii_whitespace().collect();
+    let json = STANDARD
+        .decode(b64)
+        .map_err(|e| bad(&format!("between its first and last line: {e}")))?;
+    serde_json::from_slice(&json).map_err(|e| bad(&format!("no signed envelope: {e}")))
+}

@@ -1,0 +1,218 @@
+//! Revocation lists: which licences a vendor has taken back.
+//!
+//! A list is whole: it names every revoked licence, so that the newest one says all. It is numbered, and whoever knows a list
+//! takes no lower number: an old list put in the place of a newer one would bring a revoked licence back.
+
+use super::armour::{ArmourError, dearmour};
+use super::dsse::{Digest, DsseError, Envelope};
+use super::file::{SCHEMA, Trust};
+use super::keys::KeyId;
+use super::types;
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Why a revocation list is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RevocationsError {
+    /// The file is no such list.
+    #[error("not a revocation list: {0}")]
+    Armour(#[from] ArmourError),
+    /// Its signature does not verify.
+    #[error("revocation list signature: {0}")]
+    Signature(#[from] DsseError),
+    /// A field is wrong.
+    #[error("revocation list field {field}: {problem}")]
+    Field {
+        /// Which.
+        field: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A newer one is known.
+    #[error(
+        "revocation list field number: {number}, and number {known}, issued {issued}, is known already; put the newer list back"
+    )]
+    Older {
+        /// Its number.
+        number: u64,
+        /// The number that is known.
+        known: u64,
+        /// When that one was issued.
+        issued: Timestamp,
+    },
+    /// Another list has the same number.
+    #[error(
+        "revocation list field number: {number} is known already with other contents, issued {issued}; ask the vendor for a list with a higher number"
+    )]
+    SameNumber {
+        /// The number.
+        number: u64,
+        /// When the known one was issued.
+        issued: Timestamp,
+    },
+}
+
+impl RevocationsError {
+    /// A short reason in CamelCase, for conditions and metrics.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Armour(_) => "RevocationsMalformed",
+            Self::Signature(_) => "RevocationsSignatureInvalid",
+            Self::Field { .. } => "RevocationsFieldInvalid",
+            Self::Older { .. } | Self::SameNumber { .. } => "RevocationsNumberNotHigher",
+        }
+    }
+}
+
+/// A licence that the list takes back: the words for people.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "licence field id: {id:?} is revoked since {since} by revocation list number {number}, issued {issued}: {reason}; ask the vendor for another licence"
+)]
+pub struct Revoked {
+    /// The licence's id.
+    pub id: String,
+    /// From when on.
+    pub since: Timestamp,
+    /// The vendor's words.
+    pub reason: String,
+    /// The list's number.
+    pub number: u64,
+    /// When the list was issued.
+    pub issued: Timestamp,
+}
+
+/// The signed document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Revocations {
+    /// 1.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = 1)))]
+    pub schema: u32,
+    /// Grows with each list of the vendor; a reader takes no lower one than it knows.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
+    pub number: u64,
+    /// When it was issued.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Instant"))]
+    pub issued: Timestamp,
+    /// When the next one is due: later than that, people are told to ask for it. A list counts beyond it all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Instant>"))]
+    pub next: Option<Timestamp>,
+    /// All revoked licences.
+    pub revoked: Vec<RevokedLicence>,
+}
+
+/// One revoked licence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct RevokedLicence {
+    /// The licence's id.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 256)))]
+    pub licence: String,
+    /// From when on it is not in force.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Instant"))]
+    pub since: Timestamp,
+    /// Why, in words: the customer reads them.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 256)))]
+    pub reason: String,
+}
+
+impl Revocations {
+    /// Whether everything it says fits together.
+    pub fn check(&self) -> Result<(), RevocationsError> {
+        let bad = |field: String, problem: String| Err(RevocationsError::Field { field, problem });
+        if self.schema != SCHEMA {
+            let p = format!(
+                "{}, expected {SCHEMA}; a newer version of Mooring may read it",
+                self.schema
+            );
+            return bad("schema".into(), p);
+        }
+        if self.number == 0 {
+            return bad("number".into(), "0, expected 1 or more".into());
+        }
+        if let Some(next) = self.next.filter(|n| *n <= self.issued) {
+            let p = format!("{next} is not after issued, {}", self.issued);
+            return bad("next".into(), p);
+        }
+        for (i, r) in self.revoked.iter().enumerate() {
+            for (name, value) in [("licence", &r.licence), ("reason", &r.reason)] {
+                if value.trim().is_empty() || value.len() > 256 {
+                    let p = format!(
+                        "{:?}: expected 1 to 256 bytes",
+                        value.chars().take(80).collect::<String>()
+                    );
+                    return bad(format!("revoked[{i}].{name}"), p);
+                }
+            }
+            if self.revoked.iter().take(i).any(|q| q.licence == r.licence) {
+                let p = format!("{:?} is there twice", r.licence);
+                return bad(format!("revoked[{i}].licence"), p);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether this licence is revoked at `now`.
+    pub fn revokes(&self, id: &str, now: Timestamp) -> Option<Revoked> {
+        let r = self.revoked.iter().find(|r| r.licence == id)?;
+        (r.since <= now).then(|| Revoked {
+            id: r.licence.clone(),
+            since: r.since,
+            reason: r.reason.clone(),
+            number: self.number,
+            issued: self.issued,
+        })
+    }
+}
+
+/// A list that was read and checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenRevocations {
+    /// What it says.
+    pub list: Revocations,
+    /// The SHA-256 of the signed bytes.
+    pub digest: Digest,
+    /// The signed bytes.
+    pub envelope: Envelope,
+    /// The vendor's key that verified; none if unchecked.
+    pub signed_by: Option<KeyId>,
+}
+
+impl OpenRevocations {
+    /// Reads a revocation list's file.
+    pub fn read(text: &str, trust: Trust<'_>) -> Result<Self, RevocationsError> {
+        let envelope = dearmour(text, types::REVOCATIONS)?;
+        let signed_by = match trust {
+            Trust::Pinned(keys) => Some(envelope.signer(types::REVOCATIONS, keys)?.id()),
+            Trust::Unchecked => None,
+        };
+        let list: Revocations = envelope.read_unverified(types::REVOCATIONS)?;
+        list.check()?;
+        Ok(Self {
+            digest: envelope.digest(),
+            list,
+            envelope,
+            signed_by,
+        })
+    }
+
+    /// Whether this list may take the place of `known`: a higher number, or the very same document.
+    pub fn follows(&self, known: &Self) -> Result<(), RevocationsError> {
+        let (number, issued) = (self.list.number, known.list.issued);
+        if number < known.list.number {
+            return Err(RevocationsError::Older {
+                number,
+                known: known.list.number,
+                issued,
+            });
+        }
+        if number == known.list.number && self.digest != known.digest {
+            return Err(RevocationsError::SameNumber { number, issued });
+        }
+        Ok(())
+    }
+}

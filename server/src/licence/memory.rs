@@ -1,0 +1,135 @@
+//! What a server remembers of licences, so that an old file put back does not undo a newer one: which licences were superseded by
+//! one that was in force here, and the highest revocation list.
+//!
+//! It lies in `stateDir` and outlasts a restart. Only what a pinned vendor key has signed is written there: a forged file could
+//! otherwise bar the good one for good. It is a guard against accidents; whoever may delete the folder may go back.
+
+use crate::state::write_durably;
+use mooring_core::license::{OpenLicence, OpenRevocations, Revoked, Trust};
+use mooring_core::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// A licence that a newer one has replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Superseded {
+    /// Its id.
+    pub(crate) id: String,
+    /// The id of the one that replaced it.
+    pub(crate) by: String,
+    /// When that one was issued.
+    pub(crate) issued: Timestamp,
+}
+
+/// The file's form.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Kept {
+    #[serde(default)]
+    superseded: Vec<Superseded>,
+    /// The list's file, as it came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    revocations: Option<String>,
+}
+
+/// What is remembered.
+#[derive(Debug, Default)]
+pub(crate) struct Memory {
+    /// None: nothing outlasts this process.
+    path: Option<PathBuf>,
+    kept: Kept,
+    /// Of licences whose signature nobody here could check: for this run only.
+    unproved: Vec<Superseded>,
+    list: Option<OpenRevocations>,
+}
+
+impl Memory {
+    /// Reads what an earlier run kept. A damaged file is told loudly and counts as none: it must not stop a good licence.
+    pub(crate) fn open(state_dir: &Path) -> Self {
+        let path = state_dir.join("licences.json");
+        let damaged = |e: &dyn std::fmt::Display| {
+            tracing::error!(file = %path.display(), "what was superseded or revoked is forgotten, the file is damaged: {e}");
+        };
+        let kept: Kept = match std::fs::read(&path) {
+            Ok(b) => serde_json::from_slice(&b).unwrap_or_else(|e| {
+                damaged(&e);
+                Kept::default()
+            }),
+            Err(e) => {
+                if e.kind() != std::io::ErrorKind::NotFound {
+                    damaged(&e);
+                }
+                Kept::default()
+            }
+        };
+        // Its signature was verified before it was kept; the keys may have rotated since.
+        let list = kept.revocations.as_deref().and_then(|text| {
+            OpenRevocations::read(text, Trust::Unchecked)
+                .map_err(|e| damaged(&e))
+                .ok()
+        });
+        Self {
+            path: Some(path),
+            kept,
+            unproved: Vec::new(),
+            list,
+        }
+    }
+
+    /// By what this licence was superseded.
+    pub(crate) fn superseded(&self, id: &str) -> Option<&Superseded> {
+        let all = self.kept.superseded.iter().chain(&self.unproved);
+        all.into_iter().find(|s| s.id == id)
+    }
+
+    /// The highest revocation list.
+    pub(crate) fn list(&self) -> Option<&OpenRevocations> {
+        self.list.as_ref()
+    }
+
+    /// Whether this licence is revoked.
+    pub(crate) fn revokes(&self, id: &str, now: Timestamp) -> Option<Revoked> {
+        self.list.as_ref()?.list.revokes(id, now)
+    }
+
+    /// A licence came into force: those that it names are over.
+    pub(crate) fn in_force(&mut self, open: &OpenLicence) {
+        let l = &open.licence;
+        let new: Vec<Superseded> = l
+            .supersedes
+            .iter()
+            .filter(|id| self.superseded(id).is_none())
+            .map(|id| Superseded {
+                id: id.clone(),
+                by: l.id.clone(),
+                issued: l.issued,
+            })
+            .collect();
+        if new.is_empty() {
+            return;
+        }
+        if open.signed_by.is_some() {
+            self.kept.superseded.extend(new);
+            self.write();
+        } else {
+            self.unproved.extend(new);
+        }
+    }
+
+    /// A list was accepted; `text` is its file.
+    pub(crate) fn take(&mut self, text: &str, list: OpenRevocations) {
+        let proved = list.signed_by.is_some();
+        self.list = Some(list);
+        if proved && self.kept.revocations.as_deref() != Some(text) {
+            self.kept.revocations = Some(text.to_owned());
+            self.write();
+        }
+    }
+
+    fn write(&self) {
+        let Some(path) = &self.path else { return };
+        let json = serde_json::to_vec(&self.kept).unwrap_or_default();
+        if let Err(e) = write_durably(path, &json) {
+            tracing::error!(file = %path.display(), "what is superseded and revoked will be forgotten at a restart: {e}");
+        }
+    }
+}
