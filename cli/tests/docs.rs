@@ -1,4 +1,4 @@
-//! The commands of docs/without-kubernetes.md, run as they stand, in their order, in an empty folder.
+//! The commands of docs/without-kubernetes.md and docs/vendors.md, run as they stand, in their order, in an empty folder.
 //!
 //! Blocks marked `sh` are run, blocks marked `sh no-test` need systemd and root. Needs softhsm2 and curl (Debian packages).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
@@ -13,9 +13,23 @@ use std::time::{Duration, Instant};
 /// Longer than the page takes on a busy machine: it waits for D/3 once.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-fn page() -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/without-kubernetes.md");
+fn page(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../docs")
+        .join(name);
     std::fs::read_to_string(path).unwrap()
+}
+
+/// The page's blocks as one script that ends at the first command that fails.
+fn script(name: &str, at_least: usize) -> String {
+    let blocks = blocks(&page(name));
+    assert!(blocks.len() >= at_least, "{} blocks", blocks.len());
+    let mut script = String::from("set -euo pipefail\n");
+    for (line, text) in &blocks {
+        let _ = write!(script, "echo '--- line {line}'\n{text}");
+    }
+    script.push_str("echo '--- done'\n");
+    script
 }
 
 /// The blocks to run: the line they begin on, and their text.
@@ -75,14 +89,7 @@ fn free_port() -> String {
 
 #[test]
 fn the_page_without_kubernetes_runs_as_it_stands() {
-    let page = page();
-    let blocks = blocks(&page);
-    assert!(blocks.len() >= 10, "{} blocks", blocks.len());
-    let mut script = String::from("set -euo pipefail\n");
-    for (line, text) in &blocks {
-        let _ = write!(script, "echo '--- line {line}'\n{text}");
-    }
-    script.push_str("echo '--- done'\n");
+    let script = script("without-kubernetes.md", 10);
     // Several of these tests may run on one machine.
     let script = script.replace("8443", &free_port()).replace(
         "--listen 127",
@@ -159,4 +166,37 @@ fn the_page_without_kubernetes_runs_as_it_stands() {
         assert!(said.contains(words), "not said: {words}\n{}", all());
     }
     assert!(log("hold.log").contains("laptop stolen"), "{}", all());
+}
+
+/// Needs no server: all of it is offline, and ends by itself.
+#[test]
+fn the_page_for_vendors_runs_as_it_stands() {
+    let desk = tempfile::tempdir().unwrap();
+    let programs = Path::new(env!("CARGO_BIN_EXE_mooring")).parent().unwrap();
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    let out = Command::new("bash")
+        .arg("-c")
+        .arg(format!("exec 2>&1\n{}", script("vendors.md", 10)))
+        .current_dir(desk.path())
+        .env("PATH", path)
+        .env("HOME", desk.path())
+        .env_remove("MOORING_PIN")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&out.stdout);
+    assert!(
+        out.status.success() && said.ends_with("--- done\n"),
+        "{said}"
+    );
+    for words in [
+        "VendorKey::from_hex",
+        "Issued licence ACME-2027-001 for ACME Corp",
+        "bridges the time until broken hardware is replaced",
+        "and not revoked by list 1",
+        "is revoked since 20",
+        "permits a start at 2089-11-15",
+    ] {
+        assert!(said.contains(words), "not said: {words}\n{said}");
+    }
 }

@@ -1,5 +1,7 @@
 //! `mooring license inspect`: what a file says, and plainly what of it was verified.
 
+mod signed;
+
 use super::verify::{self, Input};
 use super::{file, vendor_key};
 use crate::output::{self, Form};
@@ -25,7 +27,8 @@ Examples:
   curl --unix-socket $MOORING_SOCKET http://mooring/v1/token | mooring license inspect -"
 )]
 pub struct Args {
-    /// A licence file, or a bundle {licence, delegation, lease} as the sidecar's socket gives it (- for standard input)
+    /// A licence file, a revocation list, a voucher, or a bundle {licence, delegation, lease} as the sidecar's socket gives
+    /// it (- for standard input)
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// The vendor's public key (ed25519:‹hex› or the 64 digits alone), or a file of them; several may be given
@@ -66,13 +69,18 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     } else {
         Trust::Pinned(&keys)
     };
-    let envelope = input.licence().clone();
-    let open = OpenLicence::from_envelope(envelope, trust)?;
     let now = Timestamp::now();
+    let (envelope, bundled) = match input {
+        Input::Licence(e) => (*e, None),
+        Input::Bundle(b) => (b.licence.clone(), Some(b)),
+        Input::Revocations(text) => return signed::revocations(&text, trust, now, args.output),
+        Input::Voucher(text) => return signed::voucher(&text, trust, now, args.output),
+    };
+    let open = OpenLicence::from_envelope(envelope, trust)?;
     let dates = open.licence.check_dates(now).err().map(|e| e.to_string());
-    let (delegation, lease) = match &input {
-        Input::Licence(_) => (None, None),
-        Input::Bundle(b) => (
+    let (delegation, lease) = match &bundled {
+        None => (None, None),
+        Some(b) => (
             Some(
                 b.delegation
                     .read_unverified::<Delegation>(types::DELEGATION)?,
@@ -149,6 +157,12 @@ fn licence(open: &OpenLicence, dates: Option<&str>) -> String {
     out.add("State", &format!("{state}{unverified}"));
     if l.test {
         out.add("Test", "for tests only; its tokens say so");
+    }
+    if l.emergency {
+        out.add(
+            "Emergency",
+            "bridges the time until broken hardware is replaced; its tokens say so",
+        );
     }
     out.add("Issued", &l.issued.to_string());
     if let Some(t) = l.not_before {

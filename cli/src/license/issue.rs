@@ -1,10 +1,11 @@
 //! `mooring license issue`.
 
 use super::order::{self, Order, OrderProduct};
-use super::{anchor, file, vendor_key};
+use super::signer::{self, Signer};
+use super::{anchor, file};
 use crate::output::{self, Data};
 use anyhow::{Context as _, bail};
-use mooring_core::license::{Envelope, OpenLicence, PublicKey, SigningKey, Trust, armour, types};
+use mooring_core::license::{OpenLicence, Trust, armour, types};
 use mooring_core::time::Timestamp;
 use std::path::PathBuf;
 
@@ -36,9 +37,9 @@ pub struct Args {
     /// The same, by name
     #[arg(long, value_name = "FILE", conflicts_with = "order")]
     from: Option<PathBuf>,
-    /// The vendor's private key (PKCS#8 PEM); several sign together, so that keys can rotate
-    #[arg(long, value_name = "FILE", required_unless_present = "dry_run")]
-    key: Vec<PathBuf>,
+    /// The vendor's private key (PKCS#8 PEM, or pkcs11:… for one in an HSM); several sign together, so that keys can rotate
+    #[arg(long, value_name = "KEY", required_unless_present = "dry_run")]
+    key: Vec<String>,
     /// An anchor description, as `mooring license anchor` printed it; added to the order's
     #[arg(long, value_name = "FILE")]
     anchor: Vec<PathBuf>,
@@ -66,6 +67,10 @@ pub struct Args {
     /// A licence for tests: at most seven days, and its tokens say so
     #[arg(long)]
     test: bool,
+    /// A licence that bridges the time until broken hardware is replaced: at most 14 days, its anchor may be software,
+    /// and its tokens say so
+    #[arg(long, conflicts_with = "test")]
+    emergency: bool,
     /// Issue for an anchor whose key can be copied (SoftHSM and the like)
     #[arg(long)]
     allow_software_token: bool,
@@ -92,18 +97,13 @@ pub fn run(mut args: Args) -> anyhow::Result<()> {
         return Ok(output::print(&Data::Yaml.render(&built.licence)?)?);
     }
 
-    let keys = args
-        .key
-        .iter()
-        .map(|p| vendor_key::read(p))
-        .collect::<anyhow::Result<Vec<_>>>()?;
-    let (text, open) = sign(&built.licence, &keys)?;
+    let signers = Signer::open_all(&args.key)?;
+    let (text, open) = sign(&built.licence, &signers)?;
     match &args.out {
         None => output::print(&text)?,
         Some(path) if args.force => file::replace(path, &text, 0o644).context("--out")?,
         Some(path) => file::create(path, &text, 0o644).context("--out (--force overwrites)")?,
     }
-    let ids: Vec<String> = keys.iter().map(|k| k.public().id().0).collect();
     let expires = open
         .licence
         .expires
@@ -118,7 +118,7 @@ pub fn run(mut args: Args) -> anyhow::Result<()> {
         open.licence.id,
         open.licence.customer,
         open.digest,
-        ids.join(", ")
+        signer::ids(&signers)
     );
     Ok(())
 }
@@ -146,6 +146,7 @@ fn gather(args: &mut Args) -> anyhow::Result<Order> {
     order.supersedes.append(&mut args.supersedes);
     order.products.append(&mut args.product);
     order.test |= args.test;
+    order.emergency |= args.emergency;
     for path in &args.anchor {
         order.anchors.push(anchor::read(path).context("--anchor")?);
     }
@@ -155,27 +156,13 @@ fn gather(args: &mut Args) -> anyhow::Result<Order> {
 /// Signs, and reads the result back as an application would: no file leaves that does not verify.
 fn sign(
     licence: &mooring_core::license::Licence,
-    keys: &[SigningKey],
+    signers: &[Signer],
 ) -> anyhow::Result<(String, OpenLicence)> {
-    let mut envelope = Envelope::unsigned(types::LICENCE, licence)?;
-    let message = envelope.signed_bytes();
-    let mut seen: Vec<PublicKey> = Vec::new();
-    for key in keys {
-        let public = key.public();
-        if seen.contains(&public) {
-            bail!(
-                "--key: {} is given twice; expected each key once",
-                public.id()
-            );
-        }
-        envelope.add_signature(&public, key.sign(&message));
-        seen.push(public);
-    }
-    let text = armour(&envelope)?;
+    let text = armour(&signer::seal(types::LICENCE, licence, signers)?)?;
     let mut open = None;
-    for key in &seen {
+    for key in signer::publics(signers) {
         open = Some(
-            OpenLicence::read(&text, Trust::Pinned(&[*key]))
+            OpenLicence::read(&text, Trust::Pinned(&[key]))
                 .context("the signed licence does not verify")?,
         );
     }

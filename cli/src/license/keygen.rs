@@ -1,8 +1,11 @@
 //! `mooring license keygen`.
 
+use super::pkcs11::uri::{self, Uri};
+use super::pkcs11::vendor::TokenKey;
+use super::signer::Signer;
 use super::{file, vendor_key};
 use crate::output::{self, Data, Form};
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use mooring_core::license::{PublicKey, SigningKey};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use serde::Serialize;
@@ -17,12 +20,27 @@ licences; if it is lost, applications in the field accept no new licence until t
 
 Examples:
   mooring license keygen --out vendor.key
-  mooring license keygen --out vendor.key -o json | jq -r .publicKey > vendor.pub"
+  mooring license keygen --out vendor.key -o json | jq -r .publicKey > vendor.pub
+  mooring license keygen --key 'pkcs11:token=vendor;object=licences?module-path=/usr/lib/softhsm/libsofthsm2.so'"
 )]
 pub struct Args {
     /// The file for the private key (PKCS#8 PEM, mode 0600); never overwritten
-    #[arg(long, value_name = "FILE")]
-    out: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "key")]
+    out: Option<PathBuf>,
+    /// Make it in an HSM instead, never extractable: pkcs11:token=…;object=…?module-path=…&pin-source=file:…
+    #[arg(long, value_name = "URI", conflicts_with = "out")]
+    key: Option<String>,
+    /// How to print the public key
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Form,
+}
+
+/// Flags of `public`.
+#[derive(Debug, clap::Args)]
+pub struct PublicArgs {
+    /// The private key: its file (PKCS#8 PEM), or pkcs11:… for one in an HSM
+    #[arg(long, value_name = "KEY")]
+    key: String,
     /// How to print the public key
     #[arg(short, long, value_enum, default_value_t)]
     output: Form,
@@ -66,14 +84,39 @@ pub fn print_data(data: Data, key: &PublicKey) -> anyhow::Result<()> {
 
 /// Makes a vendor's key.
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let key = make(&args.out)?;
-    match args.output.data() {
-        Some(data) => print_data(data, &key),
-        None => Ok(output::print(&text(args, &key, &bytes(&key)))?),
+    if let Some(out) = &args.out {
+        let key = make(out)?;
+        let said = format!(
+            "Private key written to {} (mode 0600). It signs licences: keep it offline, and keep a copy.",
+            out.display()
+        );
+        return print(args.output, &said, &key);
+    }
+    let key = args.key.as_deref().unwrap_or_default();
+    let at = || format!("--key {key}");
+    if !uri::is_uri(key) {
+        bail!("--key {key}: expected pkcs11:…, a place in an HSM; --out FILE makes a file");
+    }
+    let uri: Uri = key.parse().with_context(at)?;
+    let made = TokenKey::make(&uri).with_context(at)?;
+    let said = "Private key made in the HSM. It signs licences: keep a second HSM, or its backup, in a safe.";
+    print(args.output, said, &made.public())
+}
+
+/// Prints the public half of a key that is there.
+pub fn public(args: &PublicArgs) -> anyhow::Result<()> {
+    let key = Signer::open(&args.key)?.public();
+    print(args.output, "The private key is there, and was read.", &key)
+}
+
+fn print(form: Form, said: &str, key: &PublicKey) -> anyhow::Result<()> {
+    match form.data() {
+        Some(data) => print_data(data, key),
+        None => Ok(output::print(&text(said, key, &bytes(key)))?),
     }
 }
 
-fn text(args: &Args, key: &PublicKey, bytes: &[u8]) -> String {
+fn text(said: &str, key: &PublicKey, bytes: &[u8]) -> String {
     let mut c = String::new();
     for row in bytes.chunks(8) {
         let cells: Vec<String> = row.iter().map(|b| format!("0x{b:02x}")).collect();
@@ -81,7 +124,7 @@ fn text(args: &Args, key: &PublicKey, bytes: &[u8]) -> String {
     }
     let hex = hex::encode(bytes);
     format!(
-        "Private key written to {file} (mode 0600). It signs licences: keep it offline, and keep a copy.
+        "{said}
 
 Public key (give it to anyone):
   {key}
@@ -93,7 +136,6 @@ To compile into the application:
   C       static const uint8_t VENDOR[1][32] = {{{{{c}
   }}}};
 ",
-        file = args.out.display(),
         id = key.id(),
     )
 }

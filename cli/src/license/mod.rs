@@ -6,6 +6,8 @@
 //! | [`order`], [`issue`] | an order becomes a licence, or is refused with field, value and what was expected |
 //! | [`anchor`] | what a customer sends: which key a licence shall be bound to |
 //! | [`inspect`], [`verify`] | what a file says; whether it holds |
+//! | [`revoke`], [`voucher`] | licences taken back; starts without a server permitted |
+//! | [`signer`], [`pkcs11`] | who signs: a file's key, or one in an HSM |
 //! | [`date`], [`file`] | dates as people write them; files that are never overwritten by accident |
 //!
 //! Nothing here talks to a network.
@@ -17,8 +19,12 @@ pub mod inspect;
 pub mod issue;
 pub mod keygen;
 pub mod order;
+pub mod pkcs11;
+pub mod revoke;
+pub mod signer;
 pub mod vendor_key;
 pub mod verify;
+pub mod voucher;
 
 use clap::Subcommand;
 
@@ -27,12 +33,18 @@ use clap::Subcommand;
 pub enum Command {
     /// Make a vendor's key (Ed25519), and print the public half to compile into the application
     Keygen(keygen::Args),
+    /// Print the public half of a vendor's key, from its file or from the HSM
+    Public(keygen::PublicArgs),
     /// Sign a licence file, from an order file, from flags, or both
     Issue(Box<issue::Args>),
-    /// Print what a licence file (or a bundle from the sidecar's socket) says, and what of it was verified
+    /// Print what a licence file, a revocation list, a voucher or a bundle from the sidecar's socket says, and what of it was verified
     Inspect(inspect::Args),
-    /// Verify a licence file or a bundle against the vendor's public key; exit 1 if it does not hold
+    /// Verify a licence file, a revocation list, a voucher or a bundle against the vendor's public key; exit 1 if it does not hold
     Verify(verify::Args),
+    /// Take licences back: make the next revocation list, numbered and signed
+    Revoke(revoke::Args),
+    /// Permit a start with no license server in reach, for products of a licence, until a day
+    Voucher(voucher::Args),
     /// Describe the hardware that a licence shall be bound to; run where the hardware is
     #[command(subcommand)]
     Anchor(anchor::Command),
@@ -42,6 +54,9 @@ pub enum Command {
 pub fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Keygen(a) => keygen::run(&a),
+        Command::Public(a) => keygen::public(&a),
+        Command::Revoke(a) => revoke::run(&a),
+        Command::Voucher(a) => voucher::run(&a),
         Command::Issue(a) => issue::run(*a),
         Command::Inspect(a) => inspect::run(&a),
         Command::Verify(a) => verify::run(&a),

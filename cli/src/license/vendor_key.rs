@@ -42,12 +42,6 @@ pub fn from_pem(text: &str) -> anyhow::Result<SigningKey> {
 /// Reads the file of a private key. Others that may read the file are worth a warning, no refusal: a vendor's
 /// build machine may have its own ways.
 pub fn read(path: &Path) -> anyhow::Result<SigningKey> {
-    if path.as_os_str().as_encoded_bytes().starts_with(b"pkcs11:") {
-        bail!(
-            "--key {}: keys in an HSM are not supported by this version; expected a PKCS#8 PEM file",
-            path.display()
-        );
-    }
     let text = file::read(path)?;
     let mode = std::fs::metadata(path).map_or(0, |m| m.permissions().mode());
     if mode & 0o077 != 0 && path != Path::new("-") {

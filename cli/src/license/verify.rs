@@ -1,10 +1,11 @@
-//! `mooring license verify`: whether a licence file, or a bundle from the sidecar's socket, holds.
+//! `mooring license verify`: whether a licence file, a revocation list, a voucher, or a bundle from the sidecar's socket, holds.
 
 use super::{date, file, vendor_key};
 use crate::output;
 use anyhow::{Context as _, bail};
 use mooring_core::license::{
-    self, Bundle, Demand, Envelope, MinAnchor, OpenLicence, PublicKey, Trust, Verified,
+    self, Bundle, Demand, Envelope, MinAnchor, OpenLicence, OpenRevocations, OpenVoucher,
+    PublicKey, Trust, Verified, armoured_type, types,
 };
 use mooring_core::names::{ProductName, Version};
 use mooring_core::time::{Timestamp, print_span};
@@ -14,24 +15,29 @@ use std::path::PathBuf;
 /// Flags.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "A licence file is judged now (or at --at); the lease in a bundle at the time it was issued, as applications do.
+    after_help = "A licence file or a voucher is judged now (or at --at); the lease in a bundle at the time it was issued, as applications do.
 
 Examples:
   mooring license verify acme.mooring --vendor-key ed25519:9f2c…
+  mooring license verify acme.mooring --vendor-key vendor.pub --revocations revocations.mooring
   curl --unix-socket $MOORING_SOCKET \"http://mooring/v1/token?nonce=4711\" > bundle.json
   mooring license verify bundle.json --vendor-key vendor.pub --product render --app-version 2026.1 --nonce 4711"
 )]
 pub struct Args {
-    /// A licence file, or a bundle {licence, delegation, lease} as the sidecar's socket gives it (- for standard input)
+    /// A licence file, a revocation list, a voucher, or a bundle {licence, delegation, lease} as the sidecar's socket gives
+    /// it (- for standard input)
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// The vendor's public key (ed25519:‹hex› or the 64 digits alone), or a file of them; several may be given
     #[arg(long, value_name = "KEY", required = true)]
     vendor_key: Vec<String>,
-    /// For a licence: judge its dates at this day or instant instead of now
+    /// The vendor's revocation list: a licence that it names does not hold
+    #[arg(long, value_name = "FILE")]
+    revocations: Option<PathBuf>,
+    /// For a licence or a voucher: judge its dates at this day or instant instead of now
     #[arg(long, value_name = "DATE", value_parser = date::start)]
     at: Option<Timestamp>,
-    /// For a bundle: the product that the application is
+    /// For a bundle or a voucher: the product that the application is
     #[arg(long)]
     product: Option<ProductName>,
     /// For a bundle: the application's version
@@ -54,15 +60,10 @@ pub(super) enum Input {
     Licence(Box<Envelope>),
     /// What the socket gives.
     Bundle(Box<Bundle>),
-}
-
-impl Input {
-    pub(super) fn licence(&self) -> &Envelope {
-        match self {
-            Self::Licence(e) => e,
-            Self::Bundle(b) => &b.licence,
-        }
-    }
+    /// A revocation list's file, as text.
+    Revocations(String),
+    /// A voucher's file, as text.
+    Voucher(String),
 }
 
 /// Tells the two forms apart.
@@ -71,6 +72,11 @@ pub(super) fn read(text: &str) -> anyhow::Result<Input> {
         let bundle = serde_json::from_str(text)
             .context("not a bundle; expected JSON with licence, delegation and lease")?;
         return Ok(Input::Bundle(Box::new(bundle)));
+    }
+    match armoured_type(text) {
+        Some(types::REVOCATIONS) => return Ok(Input::Revocations(text.to_owned())),
+        Some(types::VOUCHER) => return Ok(Input::Voucher(text.to_owned())),
+        _ => {}
     }
     // Only to look inside: whoever calls verifies the envelope.
     let open = OpenLicence::read(text, Trust::Unchecked)?;
@@ -83,8 +89,83 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let text = match read(&file::read_public(&args.file)?)? {
         Input::Licence(e) => licence(args, *e, &keys)?,
         Input::Bundle(b) => bundle(args, &b, &keys)?,
+        Input::Revocations(text) => revocations(args, &text, &keys)?,
+        Input::Voucher(text) => voucher(args, &text, &keys)?,
     };
     Ok(output::print(&text)?)
+}
+
+/// Refuses a licence that the list given by `--revocations` names; words about the list.
+fn not_revoked(args: &Args, id: &str, at: Timestamp, keys: &[PublicKey]) -> anyhow::Result<String> {
+    let Some(path) = &args.revocations else {
+        return Ok(String::new());
+    };
+    let read = OpenRevocations::read(&file::read_public(path)?, Trust::Pinned(keys));
+    let list = read
+        .with_context(|| format!("--revocations {}", path.display()))?
+        .list;
+    if let Some(revoked) = list.revokes(id, at) {
+        return Err(revoked.into());
+    }
+    Ok(format!(
+        ", and not revoked by list {} of {}",
+        list.number, list.issued
+    ))
+}
+
+fn only_files(args: &Args, what: &str) -> anyhow::Result<()> {
+    let flags = [
+        ("--revocations", args.revocations.is_some()),
+        ("--app-version", args.app_version.is_some()),
+        ("--built-on", args.built_on.is_some()),
+        ("--nonce", args.nonce.is_some()),
+        ("--hardware", args.hardware),
+    ];
+    match flags.into_iter().find(|(_, given)| *given) {
+        Some((flag, _)) => bail!(
+            "{flag}: {} is {what}, and has nothing to do with it",
+            args.file.display()
+        ),
+        None => Ok(()),
+    }
+}
+
+fn revocations(args: &Args, text: &str, keys: &[PublicKey]) -> anyhow::Result<String> {
+    only_files(args, "a revocation list")?;
+    if args.product.is_some() || args.at.is_some() {
+        bail!(
+            "--product and --at: {} is a revocation list; expected them for a voucher or a licence",
+            args.file.display()
+        );
+    }
+    let open = OpenRevocations::read(text, Trust::Pinned(keys))?;
+    let by = open.signed_by.map(|k| k.0).unwrap_or_default();
+    let (number, issued, n) = (open.list.number, open.list.issued, open.list.revoked.len());
+    Ok(format!(
+        "OK: revocation list number {number}, issued {issued}, is signed by the vendor's key {by}; it revokes {n}\n"
+    ))
+}
+
+fn voucher(args: &Args, text: &str, keys: &[PublicKey]) -> anyhow::Result<String> {
+    only_files(args, "a voucher")?;
+    let open = OpenVoucher::read(text, Trust::Pinned(keys))?;
+    let by = open.signed_by.map(|k| k.0).unwrap_or_default();
+    let at = args.at.unwrap_or_else(Timestamp::now);
+    let v = &open.voucher;
+    let products = match &args.product {
+        Some(p) => std::slice::from_ref(p),
+        None => &v.products,
+    };
+    for p in products {
+        v.permits(p, at)?;
+    }
+    let names: Vec<&str> = products.iter().map(ProductName::as_str).collect();
+    Ok(format!(
+        "OK: voucher for {} of licence {:?} is signed by the vendor's key {by} and permits a start at {at}, until {}\n",
+        names.join(", "),
+        v.licence,
+        v.expires
+    ))
 }
 
 fn licence(args: &Args, envelope: Envelope, keys: &[PublicKey]) -> anyhow::Result<String> {
@@ -97,9 +178,10 @@ fn licence(args: &Args, envelope: Envelope, keys: &[PublicKey]) -> anyhow::Resul
     let open = OpenLicence::from_envelope(envelope, Trust::Pinned(keys))?;
     let at = args.at.unwrap_or_else(Timestamp::now);
     open.licence.check_dates(at)?;
+    let revoked = not_revoked(args, &open.licence.id, at, keys)?;
     let by = open.signed_by.map(|k| k.0).unwrap_or_default();
     Ok(format!(
-        "OK: licence {:?} for {:?} is signed by the vendor's key {by} and in force at {at}\n",
+        "OK: licence {:?} for {:?} is signed by the vendor's key {by} and in force at {at}{revoked}\n",
         open.licence.id, open.licence.customer
     ))
 }
@@ -129,6 +211,7 @@ fn bundle(args: &Args, bundle: &Bundle, keys: &[PublicKey]) -> anyhow::Result<St
         },
     };
     let v = license::verify(bundle, keys, &demand)?;
+    not_revoked(args, &v.licence_id, v.issued_at, keys)?;
     Ok(describe(product, &v))
 }
 
@@ -157,6 +240,14 @@ fn describe(product: &ProductName, v: &Verified) -> String {
     }
     if v.test {
         out.push_str("  test      the licence is one for tests\n");
+    }
+    if v.emergency {
+        out.push_str(
+            "  emergency the licence bridges the time until broken hardware is replaced\n",
+        );
+    }
+    if !v.features.is_empty() {
+        let _ = writeln!(out, "  features  {}", v.features.join(", "));
     }
     out
 }

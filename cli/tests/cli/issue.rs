@@ -76,8 +76,75 @@ fn two_keys_sign_while_they_rotate() {
         .bad()
         .stderr;
     assert!(e.contains("given twice"), "{e}");
-    let e = issue(&["--key", "pkcs11:token=x", "--force"]).bad().stderr;
-    assert!(e.contains("HSM"), "{e}");
+}
+
+#[test]
+fn an_emergency_licence_takes_a_software_anchor_for_fourteen_days() {
+    let desk = Desk::new();
+    let key = desk.vendor_key("vendor.key");
+    let anchor = format!("{}software: true\n", common::ANCHOR);
+    desk.write("anchor.yaml", &anchor);
+    desk.write("order.yaml", common::ORDER);
+    let issue = |more: &[&str]| {
+        let args = [
+            "license",
+            "issue",
+            "order.yaml",
+            "--anchor",
+            "anchor.yaml",
+            "--key",
+            "vendor.key",
+            "--out",
+            "l.mooring",
+        ];
+        desk.mooring(&[&args[..], more].concat())
+    };
+    let e = issue(&[]).bad().stderr;
+    assert!(e.contains("order field anchors[0].software: key"), "{e}");
+    let e = issue(&["--emergency"]).bad().stderr;
+    assert!(
+        e.contains("order field expires: 2090-01-01T00:00:00Z; an emergency licence lasts at most 14 days, until 20"),
+        "{e}"
+    );
+    let e = issue(&["--emergency", "--expires", "never"]).bad().stderr;
+    assert!(
+        e.contains("expires: never; an emergency licence lasts"),
+        "{e}"
+    );
+    desk.write(
+        "order.yaml",
+        &common::ORDER.replace("expires: 2090-01-01\n", ""),
+    );
+    issue(&["--emergency"]).good();
+    let seen = desk
+        .mooring(&["license", "inspect", "l.mooring", "-o", "json"])
+        .good()
+        .stdout;
+    let seen: serde_json::Value = serde_json::from_str(&seen).unwrap();
+    let (l, day) = (&seen["licence"], 86_400);
+    let at = |f: &str| -> mooring_core::time::Timestamp { l[f].as_str().unwrap().parse().unwrap() };
+    assert_eq!(l["emergency"], true);
+    assert_eq!(
+        at("expires").as_second() - at("issued").as_second(),
+        14 * day
+    );
+    let text = desk.mooring(&["license", "inspect", "l.mooring"]).good();
+    assert!(
+        text.stdout.contains("Emergency     bridges the time"),
+        "{}",
+        text.stdout
+    );
+    desk.mooring(&["license", "verify", "l.mooring", "--vendor-key", &key])
+        .good();
+    let both = issue(&["--emergency", "--test", "--force"]);
+    assert_eq!(both.code, Some(2), "{}", both.stderr);
+    let order = common::ORDER.replace("2090-01-01", "2030-01-01\ntest: true\nemergency: true");
+    desk.write("order.yaml", &order);
+    let e = issue(&["--force"]).bad().stderr;
+    assert!(
+        e.contains("lasts at most 7 days") || e.contains("field emergency"),
+        "{e}"
+    );
 }
 
 #[test]

@@ -4,7 +4,6 @@
 //! dongle is sent.
 
 mod keys;
-mod pin;
 mod pkcs11;
 mod token;
 

@@ -5,13 +5,12 @@
 
 use super::keys::{self, Found};
 use super::token::{self, KeyFacts};
-use super::{Description, file, pin};
+use super::{Description, file};
+use crate::license::pkcs11::{Names, Wanted, find_token, load, login};
 use crate::output::Data;
-use anyhow::{Context as _, anyhow, bail};
-use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
-use cryptoki::error::{Error, RvError};
-use cryptoki::session::{Session, UserType};
-use cryptoki::slot::{Slot, TokenInfo};
+use anyhow::{Context as _, bail};
+use cryptoki::session::Session;
+use cryptoki::slot::TokenInfo;
 use mooring_core::license::AnchorKind;
 use std::path::PathBuf;
 
@@ -73,8 +72,15 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     if let Some(path) = &args.out {
         file::must_be_new(path).context("--out")?;
     }
-    let module = load(args)?;
-    let (slot, info) = find_token(&module, args)?;
+    let wanted = Wanted {
+        module: &args.module,
+        token: Some(&args.token_label),
+        serial: args.token_serial.as_deref(),
+        pin_file: args.pin_file.as_deref(),
+        names: NAMES,
+    };
+    let module = load(&wanted)?;
+    let (slot, info) = find_token(&module, &wanted)?;
     let session = if args.generate {
         module.open_rw_session(slot)
     } else {
@@ -82,7 +88,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     };
     let session = session
         .with_context(|| format!("cannot open a session with token {:?}", args.token_label))?;
-    login(&session, &info, args)?;
+    login(&session, &info, &wanted)?;
 
     let mut found = keys::find_keys(&session, args)?;
     if found.is_empty() && args.generate {
@@ -103,114 +109,12 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     }
 }
 
-fn load(args: &Args) -> anyhow::Result<Pkcs11> {
-    let path = args.module.display();
-    let module = Pkcs11::new(&args.module).map_err(|e| {
-        anyhow!(
-            "--module {path}: {e}; expected a PKCS#11 module, a shared library for this machine"
-        )
-    })?;
-    let flags = CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK);
-    module.initialize(flags).map_err(|e| {
-        anyhow!("--module {path}: it does not start: {e}; is its configuration in place, its service (pcscd) running?")
-    })?;
-    Ok(module)
-}
-
-fn find_token(module: &Pkcs11, args: &Args) -> anyhow::Result<(Slot, TokenInfo)> {
-    let mut tokens = Vec::new();
-    for slot in module
-        .get_slots_with_token()
-        .context("cannot list the tokens")?
-    {
-        // A token that was pulled meanwhile is none.
-        if let Ok(info) = module.get_token_info(slot)
-            && info.token_initialized()
-        {
-            tokens.push((slot, info));
-        }
-    }
-    let all: Vec<String> = tokens
-        .iter()
-        .map(|(_, t)| format!("{:?} (serial {:?})", t.label(), t.serial_number()))
-        .collect();
-    let serial = |t: &TokenInfo| {
-        args.token_serial
-            .as_ref()
-            .is_none_or(|s| s == t.serial_number())
-    };
-    tokens.retain(|(_, t)| t.label() == args.token_label && serial(t));
-    match tokens.len() {
-        0 | 1 => tokens.pop().ok_or_else(|| {
-            let there = if all.is_empty() {
-                "no token at all; is it plugged in?".to_owned()
-            } else {
-                all.join(", ")
-            };
-            let serial = args
-                .token_serial
-                .as_ref()
-                .map(|s| format!(" with serial {s:?}"))
-                .unwrap_or_default();
-            anyhow!(
-                "--token-label {:?}: no such token{serial}; there is {there}",
-                args.token_label
-            )
-        }),
-        _ => bail!(
-            "--token-label {:?}: several tokens: {}; add --token-serial",
-            args.token_label,
-            all.join(", ")
-        ),
-    }
-}
-
-/// Logs in, once. A wrong PIN tried again and again locks a token for good.
-fn login(session: &Session, info: &TokenInfo, args: &Args) -> anyhow::Result<()> {
-    let label = &args.token_label;
-    if !info.login_required() {
-        return Ok(());
-    }
-    if info.user_pin_locked() {
-        bail!(
-            "token {label:?}: its PIN is locked; unlock it with the token's own tool (and its PUK or SO PIN)"
-        );
-    }
-    if !info.user_pin_initialized() {
-        bail!("token {label:?}: it has no user PIN yet; set one with the token's own tool");
-    }
-    if info.user_pin_final_try() {
-        bail!(
-            "token {label:?}: one more wrong PIN locks it, so it is not tried here; log in with the token's own tool first"
-        );
-    }
-    let pin = if info.protected_authentication_path() {
-        eprintln!("Enter the PIN on the token's own keypad");
-        None
-    } else {
-        Some(pin::find(args.pin_file.as_deref(), label)?)
-    };
-    match session.login(UserType::User, pin.as_ref()) {
-        Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(()),
-        Err(Error::Pkcs11(
-            RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange,
-            _,
-        )) => bail!(
-            "token {label:?}: wrong PIN. It was tried once and is not tried again: a few more wrong ones lock the token. \
-             Check --pin-file or {}",
-            pin::VARIABLE
-        ),
-        Err(Error::Pkcs11(RvError::PinLocked, _)) => {
-            bail!(
-                "token {label:?}: its PIN is locked; unlock it with the token's own tool (and its PUK or SO PIN)"
-            )
-        }
-        Err(e) => bail!(
-            "token {label:?}: the login failed: {e}. It is not tried again: some tokens report a wrong PIN like this, \
-             and a few more lock them"
-        ),
-    }
-}
+const NAMES: Names = Names {
+    module: "--module",
+    token: "--token-label",
+    serial: "--token-serial",
+    pin_file: "--pin-file",
+};
 
 fn describe(session: &Session, key: &Found, info: &TokenInfo, args: &Args) -> anyhow::Result<()> {
     let (facts, each_time) = keys::facts(session, key.private);

@@ -11,14 +11,14 @@ use std::path::Path;
 pub(super) const VARIABLE: &str = "MOORING_PIN";
 
 /// Finds the PIN; asks for it as the last resort.
-pub(super) fn find(file: Option<&Path>, token: &str) -> anyhow::Result<AuthPin> {
+pub(super) fn find(file: Option<&Path>, name: &str, token: &str) -> anyhow::Result<AuthPin> {
     let (pin, source) = match (file, std::env::var(VARIABLE)) {
         (Some(path), _) => (
-            crate::license::file::read(path).context("--pin-file")?,
-            format!("--pin-file {}", path.display()),
+            crate::license::file::read(path).with_context(|| name.to_owned())?,
+            format!("{name} {}", path.display()),
         ),
         (None, Ok(pin)) => (pin, format!("environment variable {VARIABLE}")),
-        (None, Err(_)) => (ask(token)?, "the PIN".to_owned()),
+        (None, Err(_)) => (ask(token, name)?, "the PIN".to_owned()),
     };
     // A file's last newline is the editor's, not the PIN's.
     let pin = pin.trim_end_matches(['\r', '\n']);
@@ -41,10 +41,10 @@ impl Drop for Echo<'_> {
 }
 
 /// Asks on the terminal, not on standard input: that may be a pipe.
-fn ask(token: &str) -> anyhow::Result<String> {
+fn ask(token: &str, name: &str) -> anyhow::Result<String> {
     let none = || {
         format!(
-            "no PIN for token {token:?}: expected --pin-file, {VARIABLE} in the environment, or a terminal to ask on"
+            "no PIN for token {token:?}: expected {name}, {VARIABLE} in the environment, or a terminal to ask on"
         )
     };
     let tty = OpenOptions::new()
