@@ -184,23 +184,24 @@ impl Anchor for Pkcs11Anchor {
             Answer::Failed(lost) => return Err(lost),
             _ => return Err(unexpected(&ask)),
         };
-        match pin {
-            Some(pin) => self.log_in(&mut worker, pin).await?,
-            None if login_required => {
-                let todo = "set anchor.pkcs11.pinFile";
-                let m = format!(
-                    "token {:?} wants a PIN, and none is configured; {todo}",
-                    self.config.token_label
-                );
-                return Err(Lost::new(Reason::PinMissing, m));
-            }
-            None => {}
+        let logged_in = pin.is_some();
+        if let Some(pin) = pin {
+            self.log_in(&mut worker, pin).await?;
         }
         let keys = match worker.ask(&Ask::Keys, self.how.open).await? {
             Answer::Keys { keys } => keys,
             Answer::Failed(lost) => return Err(lost),
             _ => return Err(unexpected(&Ask::Keys)),
         };
+        // A token that wants a login may have a key that does not, as PIV's slot 9E.
+        if keys.is_empty() && login_required && !logged_in {
+            let todo = "set anchor.pkcs11.pinFile";
+            let m = format!(
+                "token {:?} wants a PIN before it shows a key that may sign, and none is configured; {todo}",
+                self.config.token_label
+            );
+            return Err(Lost::new(Reason::PinMissing, m));
+        }
         if keys.is_empty() {
             let todo = "make one (pkcs11-tool --keypairgen --key-type EC:prime256v1) and have the licence issued for it";
             let m = format!(

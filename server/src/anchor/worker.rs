@@ -43,6 +43,8 @@ struct Token {
     slot: Slot,
     label: String,
     keys: Vec<(PublicKey, ObjectHandle)>,
+    /// It gives random bytes: what can be asked of the hardware itself, however much the module knows by heart.
+    random: bool,
 }
 
 fn answer(token: &mut Option<Token>, ask: Ask) -> Answer {
@@ -151,6 +153,7 @@ fn open(path: &std::path::Path, label: &str) -> Result<(Token, bool), Lost> {
             slot,
             label: label.to_owned(),
             keys: Vec::new(),
+            random: false,
         },
         login_required,
     ))
@@ -188,6 +191,7 @@ impl Token {
 
     fn list_keys(&mut self) -> Result<Answer, Lost> {
         self.keys = self.find_keys().map_err(|e| Self::lost(&e))?;
+        self.random = self.random_bytes().is_ok();
         Ok(Answer::Keys {
             keys: self.keys.iter().map(|(k, _)| *k).collect(),
         })
@@ -259,7 +263,12 @@ impl Token {
         })
     }
 
-    /// Asks the slot, the token and the key: some modules answer one of them from memory after the token is gone.
+    fn random_bytes(&self) -> Result<(), Error> {
+        self.session.generate_random_slice(&mut [0; 8])
+    }
+
+    /// Asks the slot, the token and the key: some modules answer one of them from memory after the token is gone. One for TPMs
+    /// answers all of them so; then random bytes show that the hardware is there.
     fn probe(&self, key: Option<PublicKey>) -> Result<Answer, Lost> {
         let info = self
             .module
@@ -279,6 +288,9 @@ impl Token {
         self.session
             .get_session_info()
             .map_err(|e| Self::lost(&e))?;
+        if self.random {
+            self.random_bytes().map_err(|e| Self::lost(&e))?;
+        }
         if let Some(key) = key {
             let handle = self.handle(key)?;
             let id = self

@@ -26,8 +26,9 @@ use std::time::Duration;
 const PROBE: Duration = Duration::from_secs(1);
 /// How often the licence file is looked at.
 const FILE: Duration = Duration::from_secs(2);
-/// The first and the longest wait before a lost anchor is opened anew.
-const BACK_OFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
+/// The first and the longest wait before a lost anchor is opened anew. A token that is plugged in again must serve within 5 s, and opening a
+/// slow one takes a second or two.
+const BACK_OFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(2));
 
 /// What the ledger was told.
 #[derive(PartialEq, Eq)]

@@ -154,7 +154,11 @@ async fn a_token_without_a_key_or_without_a_pin_file_says_so() {
         lost(&mut b.anchor(&[FOUND, DONE, none])).await,
         Reason::KeyNotFound
     );
-    let mut a = b.anchor(&[FOUND]);
+    let mut a = b.anchor(&[FOUND, none]);
     a.config.pin_file = None;
     assert_eq!(lost(&mut a).await, Reason::PinMissing);
+    // A key that signs without a PIN needs none.
+    let mut a = b.anchor(&[FOUND, &keys()]);
+    a.config.pin_file = None;
+    assert_eq!(a.open().await, Ok(vec![key().public()]));
 }

@@ -1,7 +1,7 @@
 //! A license server as a real process, with a SoftHSM token, a licence and certificates of its own, and clients to drive it.
 
 mod holder;
-mod token;
+pub mod token;
 
 pub use holder::{Outcome, TestClaim, items, release, renew, request_id};
 pub use token::Token;
@@ -119,6 +119,17 @@ pub struct Setup {
     pub pin: &'static str,
     pub more: String,
     pub env: Vec<(String, String)>,
+    /// What to anchor it to; a SoftHSM token of its own if nothing is said.
+    pub anchored: Option<Anchored>,
+}
+
+/// An anchor that is there already.
+#[derive(Clone)]
+pub struct Anchored {
+    /// Its key, as the licence lists it.
+    pub key: PublicKey,
+    /// The configuration's field `anchor`; `$DIR` is the rig's folder.
+    pub config: String,
 }
 
 impl Default for Setup {
@@ -130,6 +141,7 @@ impl Default for Setup {
             pin: PIN,
             more: String::new(),
             env: Vec::new(),
+            anchored: None,
         }
     }
 }
@@ -163,7 +175,10 @@ impl Rig {
     pub fn prepare(setup: Setup) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let ca = Ca::new();
-        let token = Token::new(dir.path(), "a");
+        let token = match &setup.anchored {
+            Some(a) => Token::elsewhere(a.key),
+            None => Token::new(dir.path(), "a"),
+        };
         let rig = Self {
             dir,
             ca,
@@ -215,11 +230,17 @@ impl Rig {
             .earlier
             .map(|e| format!("earlierLongestLeaseSecs: {e}\n"))
             .unwrap_or_default();
+        let anchor = match &s.anchored {
+            Some(a) => a.config.replace("$DIR", &d.to_string()),
+            None => {
+                format!("{{pkcs11: {{module: {MODULE}, tokenLabel: mooring, pinFile: {d}/pin}}}}")
+            }
+        };
         let text = format!(
             "name: rig\nlisten: 127.0.0.1:0\nhealth: 127.0.0.1:0\n\
              tls: {{cert: {d}/tls.crt, key: {d}/tls.key, clientCa: {d}/ca.crt}}\n\
              licence: {d}/licence\nvendorKeys: {d}/vendor-keys\n\
-             anchor: {{pkcs11: {{module: {MODULE}, tokenLabel: mooring, pinFile: {d}/pin}}}}\n\
+             anchor: {anchor}\n\
              lease: {{durationSecs: {}, graceSecs: 3600}}\n{earlier}\
              stateDir: {d}/state\nidentityKey: {d}/identity\n{}",
             s.lease_secs, s.more

@@ -40,8 +40,18 @@ impl Token {
         )
         .unwrap();
         Self::init(&conf, "mooring");
-        let key = Self::key_of(&conf, "mooring");
+        let env = ("SOFTHSM2_CONF".into(), conf.to_str().unwrap().into());
+        let key = listed_key(MODULE, "mooring", PIN, [env]);
         Self { store, conf, key }
+    }
+
+    /// One that is not SoftHSM's: nothing but its key.
+    pub fn elsewhere(key: PublicKey) -> Self {
+        Self {
+            store: PathBuf::new(),
+            conf: PathBuf::new(),
+            key,
+        }
     }
 
     fn init(conf: &Path, label: &str) {
@@ -86,29 +96,34 @@ impl Token {
             .concat(),
         );
     }
+}
 
-    /// The token's key, as the server's own worker lists it.
-    fn key_of(conf: &Path, label: &str) -> PublicKey {
-        let mut worker = Command::new(SERVER)
-            .arg("anchor-worker")
-            .env("SOFTHSM2_CONF", conf)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut to = worker.stdin.take().unwrap();
-        let asks = [
-            serde_json::json!({"ask": "open", "module": MODULE, "tokenLabel": label}),
-            serde_json::json!({"ask": "login", "pin": PIN}),
-            serde_json::json!({"ask": "keys"}),
-        ];
-        for a in asks {
-            writeln!(to, "{a}").unwrap();
-        }
-        drop(to);
-        let out = worker.wait_with_output().unwrap();
-        let last: serde_json::Value =
-            serde_json::from_slice(out.stdout.split(|b| *b == b'\n').nth(2).unwrap()).unwrap();
-        last["keys"][0].as_str().unwrap().parse().unwrap()
+/// A token's key, as the server's own worker lists it.
+pub fn listed_key(
+    module: &str,
+    label: &str,
+    pin: &str,
+    env: impl IntoIterator<Item = (String, String)>,
+) -> PublicKey {
+    let mut worker = Command::new(SERVER)
+        .arg("anchor-worker")
+        .envs(env)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut to = worker.stdin.take().unwrap();
+    let asks = [
+        serde_json::json!({"ask": "open", "module": module, "tokenLabel": label, "wanted": []}),
+        serde_json::json!({"ask": "login", "pin": pin}),
+        serde_json::json!({"ask": "keys"}),
+    ];
+    for a in asks {
+        writeln!(to, "{a}").unwrap();
     }
+    drop(to);
+    let out = worker.wait_with_output().unwrap();
+    let last: serde_json::Value =
+        serde_json::from_slice(out.stdout.split(|b| *b == b'\n').nth(2).unwrap()).unwrap();
+    last["keys"][0].as_str().unwrap().parse().unwrap()
 }

@@ -1,0 +1,112 @@
+//! PINs, counted by the card: a wrong one locks it after three tries, so the server makes one.
+
+use crate::alike::{state, until_anchor};
+use crate::card::Slot;
+use crate::rig::{Outcome, Rig, Setup, TestClaim, until};
+use crate::stack::{PIN, Piv, Stack, prepare, prepare_with};
+use mooring_net::client::Client;
+use std::time::Duration;
+
+const WRONG: &str = "111111";
+
+/// How long a server with a wrong PIN is watched; the ten minutes of the promise with MOORING_PIN_SECS=600.
+fn long() -> Duration {
+    let secs = std::env::var("MOORING_PIN_SECS").ok();
+    Duration::from_secs(secs.map_or(12, |s| s.parse().expect("MOORING_PIN_SECS: seconds")))
+}
+
+async fn stays_rejected(rig: &Rig, c: &Client, time: Duration) {
+    let end = std::time::Instant::now() + time;
+    while std::time::Instant::now() < end {
+        let s = state(rig, c).await;
+        assert_eq!(s.anchor.reason, "PinRejected", "{}", s.anchor.message);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+async fn one_login(mut piv: Piv) {
+    let mut rig = prepare_with(&piv, WRONG, Setup::default());
+    rig.run();
+    let c = rig.client("a");
+    until_anchor(&rig, &c, "PinRejected").await;
+    let message = state(&rig, &c).await.anchor.message;
+    println!("{message}");
+    assert!(
+        message.contains("no further login is made before the PIN changes"),
+        "{message}"
+    );
+    stays_rejected(&rig, &c, long()).await;
+    assert_eq!(piv.card.counted().logins, 1, "the card's own count");
+
+    // Neither after a restart of the server, nor when the card was out.
+    rig.kill();
+    rig.run();
+    let c = rig.client("a");
+    until_anchor(&rig, &c, "PinRejected").await;
+    piv.unplug();
+    piv.plug();
+    stays_rejected(&rig, &c, long() / 2).await;
+    let counted = piv.card.counted();
+    assert_eq!(
+        (counted.logins, counted.refused, counted.tries_left),
+        (1, 1, 2)
+    );
+
+    rig.write("pin", &format!("{PIN}\n"));
+    until_anchor(&rig, &c, "Present").await;
+    let mut claim = TestClaim::new("pod");
+    until("leases are granted", async || {
+        matches!(claim.claim(&c, None).await, Outcome::Granted(_))
+    })
+    .await;
+    let counted = piv.card.counted();
+    assert_eq!(
+        (counted.logins, counted.refused, counted.tries_left),
+        (2, 1, 3)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_pin_costs_the_card_one_login_for_good_and_the_right_one_heals_it() {
+    one_login(Piv::new()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_card_that_calls_a_wrong_pin_a_general_error_is_asked_once_too() {
+    one_login(Piv::with(
+        Slot::Authentication,
+        &["--wrong-pin", "general-error"],
+    ))
+    .await;
+}
+
+/// A right PIN is shown again at each replug, and costs nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_pin_is_shown_once_for_each_time_that_the_card_is_plugged_in() {
+    let mut piv = Piv::new();
+    let mut rig = prepare(&piv);
+    rig.run();
+    let c = rig.client("a");
+    for n in 1..=3 {
+        until_anchor(&rig, &c, "Present").await;
+        let counted = piv.card.counted();
+        assert_eq!((counted.logins, counted.refused), (n, 0));
+        piv.unplug();
+        until_anchor(&rig, &c, "TokenLost").await;
+        piv.plug();
+    }
+}
+
+/// Slot 9E: nothing to be locked, nothing to be logged in to.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_signs_without_a_pin_needs_no_pin_file() {
+    let piv = Piv::with(Slot::Card, &[]);
+    let mut rig = prepare(&piv);
+    rig.run();
+    let c = rig.client("a");
+    until_anchor(&rig, &c, "Present").await;
+    TestClaim::new("pod").claim(&c, None).await.granted();
+    let counted = piv.card.counted();
+    assert_eq!((counted.logins, counted.signatures_9a), (0, 0));
+    assert!(counted.signatures_9e > 0);
+}
