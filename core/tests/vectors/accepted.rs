@@ -88,6 +88,20 @@ pub fn accepted(c: &mut Cases) {
         |g| g.test = true,
     );
     c.good(
+        "emergency-licence",
+        "a licence for the time until a new dongle is there says so",
+        |ch| ch.licence.emergency = true,
+        |_| {},
+        |g| g.emergency = true,
+    );
+    c.good(
+        "emergency-token",
+        "the token says so, too",
+        |ch| ch.token.emergency = true,
+        |_| {},
+        |g| g.emergency = true,
+    );
+    c.good(
         "test-token",
         "the watermark comes from the token",
         |c| c.token.test = true,
@@ -173,9 +187,14 @@ pub fn accepted(c: &mut Cases) {
     );
     c.good(
         "built-last",
-        "built on the last second of maintenance",
-        |_| {},
-        |d| d.built_on = Some(at("2026-06-30T23:59:59Z")),
+        "built in the last instant of maintenance",
+        |ch| {
+            // At midnight, because applications say a day.
+            let end = at("2026-06-30T00:00:00Z");
+            ch.licence.maintenance_until = Some(end);
+            ch.token.items[0].maintenance_until = Some(end);
+        },
+        |d| d.built_on = Some(at("2026-06-30T00:00:00Z")),
         |_| {},
     );
     let mut chain = Chain::new(&c.kept);

@@ -14,6 +14,7 @@ pub fn all(kept: &[Vec<u8>]) -> Vec<BundleCase<Bundle>> {
     accepted::rotation(&mut c);
     forged::signatures(&mut c);
     forged::types_and_links(&mut c);
+    forged::exchanged(&mut c);
     refused::times(&mut c);
     refused::licences(&mut c);
     refused::demands(&mut c);

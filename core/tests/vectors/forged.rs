@@ -304,3 +304,85 @@ pub fn types_and_links(c: &mut Cases) {
         },
     );
 }
+
+/// Links that are genuine, each in a place that is not its own, or of a time that is not now.
+pub fn exchanged(c: &mut Cases) {
+    for (name, why, reason, swap) in [
+        (
+            "licence-swapped-with-delegation",
+            "licence and delegation in each other's place",
+            "LicenceType",
+            (|b| std::mem::swap(&mut b.licence, &mut b.delegation)) as fn(&mut Bundle),
+        ),
+        (
+            "licence-swapped-with-lease",
+            "licence and lease in each other's place",
+            "LicenceType",
+            |b| std::mem::swap(&mut b.licence, &mut b.lease),
+        ),
+        (
+            "licence-as-lease",
+            "the licence in the lease's place",
+            "LeaseType",
+            |b| b.lease = b.licence.clone(),
+        ),
+        (
+            "delegation-as-lease",
+            "the delegation twice",
+            "LeaseType",
+            |b| b.lease = b.delegation.clone(),
+        ),
+        (
+            "lease-as-delegation",
+            "the lease twice",
+            "DelegationType",
+            |b| b.delegation = b.lease.clone(),
+        ),
+    ] {
+        c.forged(name, why, reason, |_, b| swap(b));
+    }
+    c.forged(
+        "licence-of-another-customer",
+        "another licence of the same vendor, for the same anchor",
+        "DelegationLicence",
+        |ch, b| {
+            ch.licence.id = "OTHER-1".into();
+            ch.licence.pools[0].seats = 1000;
+            b.licence = ch.sign().licence;
+        },
+    );
+    c.forged(
+        "licence-of-another-anchor",
+        "a licence of the same vendor that lists another anchor",
+        "DelegationNotSigned",
+        |ch, b| {
+            ch.licence.anchors[0].key = ch.k.rogue.public();
+            b.licence = ch.sign().licence;
+        },
+    );
+    c.forged(
+        "delegation-of-another-chain",
+        "a genuine delegation of the same anchor, for another server's key",
+        "LeaseNotSigned",
+        |ch, b| {
+            ch.delegation.server_key = ch.k.other_server.public();
+            b.delegation = ch.sign().delegation;
+        },
+    );
+    c.forged(
+        "lease-replayed-under-a-new-delegation",
+        "yesterday's lease with today's delegation of the same server key",
+        "LeaseMixed",
+        |ch, b| {
+            ch.delegation.not_before = at("2026-06-02T12:00:00Z");
+            ch.delegation.not_after = at("2026-06-02T12:15:00Z");
+            b.delegation = ch.sign().delegation;
+        },
+    );
+    c.bad(
+        "lease-of-yesterday",
+        "a lease that names today's delegation, but was issued yesterday",
+        "LeaseOutsideDelegation",
+        |ch| ch.token.issued_at = at("2026-05-31T12:05:00Z"),
+    );
+}

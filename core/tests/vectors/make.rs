@@ -245,6 +245,7 @@ pub fn good() -> Good {
         software: false,
         overdraft: 0,
         test: false,
+        emergency: false,
         licence_id: "ACME-2026-001".into(),
         issued_at: at("2026-06-01T12:05:00Z"),
     }

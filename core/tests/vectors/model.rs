@@ -89,6 +89,8 @@ pub struct Good {
     pub software: bool,
     pub overdraft: u32,
     pub test: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub emergency: bool,
     pub licence_id: String,
     pub issued_at: Timestamp,
 }

@@ -62,6 +62,7 @@ fn bundles() {
                 software: v.software,
                 overdraft: v.overdraft,
                 test: v.test,
+                emergency: v.emergency,
                 licence_id: v.licence_id,
                 issued_at: v.issued_at,
             }),
