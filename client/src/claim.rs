@@ -95,9 +95,21 @@ impl<'a> Claim<'a> {
     /// It returns once the license server's answer to a question of this library's own has verified; with
     /// [`allow_unverified_start`](crate::Builder::allow_unverified_start) also if there is no license server in reach.
     pub fn hold(self) -> Result<Seat, Error> {
-        let (impatient, thread) = (self.wait.is_none(), self.thread);
-        let seat = self.begin()?;
-        seat.begin(impatient)?;
+        let thread = self.thread;
+        let seat = self.ask()?;
+        seat.begin()?;
+        if thread {
+            seat.start_thread()?;
+        }
+        Ok(seat)
+    }
+
+    /// Asks for the seat and waits for nothing: for applications with an event loop of their own. The seat is there at once and not
+    /// licensed yet; [`Seat::begun`] says how the asking ends. Without a thread call [`Seat::poll`] before, whenever
+    /// the seat's descriptor is readable; the end of the waiting time is in there, too.
+    pub fn begin(self) -> Result<Seat, Error> {
+        let thread = self.thread;
+        let seat = self.ask()?;
         if thread {
             seat.start_thread()?;
         }
@@ -106,11 +118,10 @@ impl<'a> Claim<'a> {
 
     /// The same on any executor: the seat's thread, which is started at once, wakes the task.
     pub fn hold_async(self) -> Holding {
-        let impatient = self.wait.is_none();
-        Holding::new(self.begin(), impatient)
+        Holding::new(self.ask())
     }
 
-    fn begin(self) -> Result<Seat, Error> {
+    fn ask(self) -> Result<Seat, Error> {
         let bad = |field, value: &str, expected: &str| Error::Argument {
             field,
             value: value.chars().take(80).collect(),
@@ -136,6 +147,7 @@ impl<'a> Claim<'a> {
             source,
         };
         let deadline = boot() + self.wait.unwrap_or(PATIENCE);
-        Seat::new(Driver::new(self.mooring.clone(), order, deadline)?)
+        let driver = Driver::new(self.mooring.clone(), order, deadline)?;
+        Seat::new(driver, self.wait.is_none())
     }
 }

@@ -3,6 +3,7 @@
 use crate::watch::Why;
 use mooring_core::license::VerifyError;
 use mooring_core::wire::{HoldState, Problem};
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -86,4 +87,24 @@ pub enum Error {
     /// This process was forked from the one that began.
     #[error("this process was forked, and the seat is its parent's; take a seat in the child")]
     Forked,
+}
+
+impl Error {
+    /// A short reason, the same in every client library: what [`VerifyError::reason`] says of a chain, the name of a [`Why`] or of a claim's
+    /// state, the kind of a problem as the protocol writes it, or this error's own name.
+    pub fn reason(&self) -> Cow<'static, str> {
+        match self {
+            Self::Argument { .. } => "Argument".into(),
+            Self::NoSidecar { .. } => "NoSidecar".into(),
+            Self::Timeout { .. } => "Timeout".into(),
+            Self::Broken(_) => "Broken".into(),
+            Self::Answer { .. } => "Answer".into(),
+            Self::Problem(p) => p.kind.name().into(),
+            Self::NotLicensed { state, .. } => state.to_string().into(),
+            Self::Unproven { .. } => Why::Unproven.name().into(),
+            Self::Verify(e) => e.reason().into(),
+            Self::Disbelieved { why, .. } => why.name().into(),
+            Self::Forked => Why::Forked.name().into(),
+        }
+    }
 }

@@ -80,7 +80,7 @@ pub use watch::{State, Why};
 /// Words of the protocol that appear in this crate's API.
 pub use mooring_core::{
     holder::Start,
-    license::{AnchorKind, Bundle, MinAnchor, VerifyError},
+    license::{AnchorKind, Bundle, MinAnchor, Verified, VerifyError},
     names::{ClaimName, LeaseId, ProductName, Seats, Version},
     request::Item,
     time::BootTime,

@@ -82,6 +82,34 @@ impl Builder {
         mooring.status()?;
         Ok(mooring)
     }
+
+    /// Verifies a chain that came from anywhere, for this application, without a sidecar: offline, with the vendor's keys alone. With a
+    /// nonce it must answer that one. No clock is read: how long the lease may run says
+    /// [`run_for`](Verified::run_for), from the asking.
+    pub fn judge(
+        &self,
+        product: &str,
+        bundle: &Bundle,
+        nonce: Option<&str>,
+    ) -> Result<Verified, Error> {
+        let version = self.app_version.as_deref().map(version).transpose()?;
+        let demand = Demand {
+            product: &self::product(product)?,
+            app_version: version.as_ref(),
+            built_on: self.built_on.as_deref().map(day).transpose()?,
+            nonce,
+            min_anchor: self.min_anchor,
+        };
+        Ok(verify(bundle, &self.keys, &demand)?)
+    }
+}
+
+fn product(p: &str) -> Result<ProductName, Error> {
+    ProductName::new(p).map_err(|_| Error::Argument {
+        field: "product",
+        value: p.chars().take(80).collect(),
+        expected: "a product's name as the licence writes it".into(),
+    })
 }
 
 fn version(v: &str) -> Result<Version, Error> {
@@ -139,6 +167,8 @@ pub struct Licensed {
     pub overdraft: u32,
     /// The licence is one for tests.
     pub test: bool,
+    /// The licence is one for an emergency: until a broken anchor is replaced.
+    pub emergency: bool,
     /// The lease.
     pub lease: LeaseId,
     /// The licence's id.
@@ -165,6 +195,11 @@ impl Mooring {
         }
     }
 
+    /// The socket alone, for claims by name: nothing that it says is verified.
+    pub fn sidecar(&self) -> &Sidecar {
+        &self.sidecar
+    }
+
     /// How the claims stand, as the sidecar says; answered from its memory, not verified.
     pub fn status(&self) -> Result<Status, Error> {
         self.sidecar.status()
@@ -181,11 +216,7 @@ impl Mooring {
     /// If the license server is out of reach the sidecar's last token is verified instead, and
     /// [`Licensed::fresh`] is false. An answer that does not verify is an error, never a reason to fall back.
     pub fn verify(&self, product: &str) -> Result<Licensed, Error> {
-        let product = ProductName::new(product).map_err(|_| Error::Argument {
-            field: "product",
-            value: product.chars().take(80).collect(),
-            expected: "a product's name as the licence writes it".into(),
-        })?;
+        let product = self::product(product)?;
         let nonce = nonce()?;
         let asked = boot();
         match self.sidecar.token(None, Some(&nonce)) {
@@ -256,6 +287,7 @@ pub(crate) fn licensed(product: ProductName, v: Verified, until: BootTime) -> Li
         software: v.software,
         overdraft: v.overdraft,
         test: v.test,
+        emergency: v.emergency,
         lease: v.lease,
         licence_id: v.licence_id,
     }

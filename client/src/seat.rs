@@ -54,6 +54,8 @@ struct Inner {
     changes: u64,
     /// Until it is held once, everything that happens is worth a look.
     beginning: bool,
+    /// A full pool is an answer; otherwise it is waited for.
+    impatient: bool,
     wakers: Vec<Waker>,
     ended: bool,
 }
@@ -75,7 +77,7 @@ pub struct Details {
 }
 
 impl Seat {
-    pub(crate) fn new(driver: Driver) -> Result<Self, Error> {
+    pub(crate) fn new(driver: Driver, impatient: bool) -> Result<Self, Error> {
         let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
             .map_err(|e| Error::Broken(std::io::Error::from(e).to_string()))?;
         let shared = Shared {
@@ -87,6 +89,7 @@ impl Seat {
                 driver,
                 changes: 0,
                 beginning: true,
+                impatient,
                 wakers: Vec::new(),
                 ended: false,
             }),
@@ -164,11 +167,28 @@ impl Seat {
         self.check()
     }
 
+    /// How the asking of [`Claim::begin`](crate::Claim::begin) ended: none while it goes on. After an error the seat goes on trying
+    /// until it is dropped.
+    pub fn begun(&self) -> Option<Result<(), Error>> {
+        if self.shared.origin.is_elsewhere() {
+            return Some(Err(Error::Forked));
+        }
+        self.shared.outcome()
+    }
+
+    /// How many changes there were, as [`on_change`](Self::on_change) counts them: for applications that compare.
+    pub fn changes(&self) -> u64 {
+        if self.shared.origin.is_elsewhere() {
+            return u64::MAX;
+        }
+        lock(&self.shared.inner).changes
+    }
+
     /// Waits until it is held, or the time for that is over.
-    pub(crate) fn begin(&self, impatient: bool) -> Result<(), Error> {
+    pub(crate) fn begin(&self) -> Result<(), Error> {
         loop {
             self.shared.drive();
-            if let Some(result) = self.shared.outcome(impatient) {
+            if let Some(result) = self.shared.outcome() {
                 return result;
             }
             wait(&[(self.shared.ready.as_fd(), false)], BootTime::NEVER)?;
@@ -284,8 +304,9 @@ impl Shared {
         }
     }
 
-    fn outcome(&self, impatient: bool) -> Option<Result<(), Error>> {
+    fn outcome(&self) -> Option<Result<(), Error>> {
         let mut inner = lock(&self.inner);
+        let impatient = inner.impatient;
         let outcome = inner.driver.outcome(impatient)?;
         inner.beginning = false;
         inner.driver.deadline = BootTime::NEVER;
@@ -331,16 +352,14 @@ impl Future for Changed<'_> {
 #[must_use = "futures do nothing unless awaited"]
 pub struct Holding {
     begun: Result<Option<Seat>, Option<Error>>,
-    impatient: bool,
 }
 
 impl Holding {
     /// Begins at once.
-    pub(crate) fn new(seat: Result<Seat, Error>, impatient: bool) -> Self {
+    pub(crate) fn new(seat: Result<Seat, Error>) -> Self {
         let started = seat.and_then(|s| s.start_thread().map(|()| Some(s)));
         Self {
             begun: started.map_err(Some),
-            impatient,
         }
     }
 }
@@ -349,7 +368,6 @@ impl Future for Holding {
     type Output = Result<Seat, Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let impatient = self.impatient;
         let over = || Error::Broken("this future has already given its result".into());
         match &mut self.begun {
             Err(e) => Poll::Ready(Err(e.take().unwrap_or_else(over))),
@@ -363,7 +381,7 @@ impl Future for Holding {
                     None => return Poll::Ready(Err(over())),
                 };
                 shared.wake_later(cx.waker());
-                match shared.outcome(impatient) {
+                match shared.outcome() {
                     None => Poll::Pending,
                     Some(Err(e)) => {
                         *seat = None;

@@ -55,6 +55,19 @@ impl Sidecar {
         )
     }
 
+    /// The same as the sidecar wrote it, in JSON: for other languages, and with what this version does not know.
+    pub fn status_text(&self) -> Result<String, Error> {
+        let path = "/v1/status";
+        let answer = ask(&self.socket, &Request::get(path), FROM_MEMORY)?;
+        if answer.status != 200 {
+            return Err(problem(path, answer, FROM_MEMORY));
+        }
+        String::from_utf8(answer.whole(FROM_MEMORY)?).map_err(|e| Error::Answer {
+            path: path.to_owned(),
+            problem: e.to_string(),
+        })
+    }
+
     /// Each change of the status, the present one first.
     pub fn events(&self) -> Result<Events, Error> {
         let path = "/v1/events";

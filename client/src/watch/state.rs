@@ -1,6 +1,7 @@
 //! What an application is told of its seat, in one word that fits an atomic: [`State`], [`Why`], [`Word`].
 
 use mooring_core::time::BootTime;
+use std::ffi::CStr;
 use std::fmt;
 use std::time::Duration;
 
@@ -42,6 +43,13 @@ impl State {
     }
 }
 
+const fn c_text(text: &'static str) -> &'static CStr {
+    match CStr::from_bytes_with_nul(text.as_bytes()) {
+        Ok(text) => text,
+        Err(_) => c"",
+    }
+}
+
 macro_rules! whys {
     ($($(#[$doc:meta])* $v:ident = $n:literal, $text:literal, $action:literal;)*) => {
         /// Why a seat is ending, or is not licensed.
@@ -63,11 +71,28 @@ macro_rules! whys {
                 match self { $(Self::$v => $action,)* }
             }
 
-            const fn code(self) -> u64 {
+            /// Its name, the same in every client library.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$v => stringify!($v),)* }
+            }
+
+            /// Name, words and action for C.
+            #[doc(hidden)]
+            pub const fn c_texts(self) -> [&'static CStr; 3] {
+                match self { $(Self::$v => [
+                    c_text(concat!(stringify!($v), "\0")),
+                    c_text(concat!($text, "\0")),
+                    c_text(concat!($action, "\0")),
+                ],)* }
+            }
+
+            /// Its number, the same in every client library and version; from 1.
+            pub const fn code(self) -> u64 {
                 match self { $(Self::$v => $n,)* }
             }
 
-            const fn from_code(n: u64) -> Option<Self> {
+            /// The one with this number.
+            pub const fn from_code(n: u64) -> Option<Self> {
                 match n { $($n => Some(Self::$v),)* _ => None }
             }
         }
@@ -202,6 +227,8 @@ mod tests {
             );
             assert_eq!(Word::unlicensed(why).at(t(0)), State::Unlicensed { why });
             assert_eq!(Why::from_code(why.code()), Some(why));
+            let c = why.c_texts().map(|t| t.to_str().unwrap());
+            assert_eq!(c, [why.name(), why.explain(), why.action()]);
             assert!(!why.explain().is_empty() && !why.action().is_empty());
         }
         let never = Word::licensed(BootTime::NEVER, None);
