@@ -1,0 +1,163 @@
+//! A chain that verified.
+
+use crate::border::{Sized32, call, field, fill, optional, text};
+use crate::last::{Fault, mooring_code};
+use crate::opts::{builder, mooring_opts};
+use mooring_client::{AnchorKind, Bundle, Error, Licensed, Verified};
+use std::ffi::c_char;
+use std::time::Duration;
+
+/// A kind that this version does not know.
+pub const MOORING_ANCHOR_OTHER: u32 = 0;
+/// A token that signs.
+pub const MOORING_ANCHOR_PKCS11: u32 = 1;
+/// A USB device that is there, and a software key.
+pub const MOORING_ANCHOR_USB: u32 = 2;
+/// A machine's identity, and a software key.
+pub const MOORING_ANCHOR_HWID: u32 = 3;
+
+/// The longest chain that is read.
+const MAX_BUNDLE: usize = 256 * 1024;
+
+/// A lease that verified: signed by the anchored server under the vendor's licence, for this application. Set size to
+/// sizeof(mooring_proof), or begin with MOORING_PROOF_INIT.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct mooring_proof {
+    /// sizeof(mooring_proof), as the application was compiled.
+    pub size: u32,
+    /// Seats of the product.
+    pub seats: u32,
+    /// Seats over what was sold.
+    pub overdraft: u32,
+    /// One of MOORING_ANCHOR_PKCS11, _USB, _HWID.
+    pub anchor: u32,
+    /// 1: the anchor's key can be copied.
+    pub software: u32,
+    /// 1: it answers the application's own question, and so is no replay.
+    pub fresh: u32,
+    /// 1: the licence is one for tests.
+    pub test: u32,
+    /// 1: the licence is one for an emergency: until a broken anchor is replaced.
+    pub emergency: u32,
+    /// How long the application may go on without contact, in milliseconds: from the asking if fresh.
+    pub run_for_ms: u64,
+    /// The lease, in 32 hexadecimal digits.
+    pub lease: [c_char; 40],
+    /// When the token was made by the server's clock, as "2026-06-01T12:05:00Z"; "" in mooring_details.
+    pub issued_at: [c_char; 40],
+    /// The licence's id.
+    pub licence_id: [c_char; 256],
+}
+
+// SAFETY: repr(C), begins with a u32; zeros are numbers and empty text.
+unsafe impl Sized32 for mooring_proof {
+    const FIRST: usize = size_of::<Self>();
+    const INIT: &'static str = "MOORING_PROOF_INIT";
+}
+
+impl Default for mooring_proof {
+    fn default() -> Self {
+        Self {
+            size: size_of::<Self>() as u32,
+            seats: 0,
+            overdraft: 0,
+            anchor: MOORING_ANCHOR_OTHER,
+            software: 0,
+            fresh: 0,
+            test: 0,
+            emergency: 0,
+            run_for_ms: 0,
+            lease: [0; 40],
+            issued_at: [0; 40],
+            licence_id: [0; 256],
+        }
+    }
+}
+
+const fn anchor(kind: AnchorKind) -> u32 {
+    match kind {
+        AnchorKind::Pkcs11 => MOORING_ANCHOR_PKCS11,
+        AnchorKind::Usb => MOORING_ANCHOR_USB,
+        AnchorKind::Hwid => MOORING_ANCHOR_HWID,
+    }
+}
+
+fn ms(d: Duration) -> u64 {
+    u64::try_from(d.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl mooring_proof {
+    pub(crate) fn of_lease(l: &Licensed) -> Self {
+        Self {
+            seats: l.seats,
+            overdraft: l.overdraft,
+            anchor: anchor(l.anchor),
+            software: l.software.into(),
+            fresh: l.fresh.into(),
+            test: l.test.into(),
+            emergency: l.emergency.into(),
+            run_for_ms: ms(l.remaining()),
+            lease: field(&l.lease.to_string()),
+            licence_id: field(&l.licence_id),
+            ..Self::default()
+        }
+    }
+
+    fn of_chain(v: &Verified) -> Self {
+        Self {
+            seats: v.seats,
+            overdraft: v.overdraft,
+            anchor: anchor(v.anchor),
+            software: v.software.into(),
+            fresh: v.fresh.into(),
+            test: v.test.into(),
+            emergency: v.emergency.into(),
+            run_for_ms: ms(v.run_for),
+            lease: field(&v.lease.to_string()),
+            issued_at: field(&v.issued_at.to_string()),
+            licence_id: field(&v.licence_id),
+            ..Self::default()
+        }
+    }
+}
+
+/// Verifies a chain that came from anywhere, offline, with the vendor's keys alone: licence, anchor, delegation, lease, product, this
+/// application's version and day. `bundle` is the JSON of GET /v1/token, `len` bytes; with a `nonce` it must answer that one (NULL: it
+/// need not). No clock is read. `proof` may be NULL. MOORING_NOT_VERIFIED: mooring_last_reason() says at which link.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mooring_verify(
+    opts: *const mooring_opts,
+    product: *const c_char,
+    nonce: *const c_char,
+    bundle: *const c_char,
+    len: usize,
+    proof: *mut mooring_proof,
+) -> mooring_code {
+    call(|| {
+        // SAFETY: the header's rules for pointers, here and below.
+        let builder = unsafe { builder(opts) }?;
+        // SAFETY: as above.
+        let product = unsafe { text("product", product) }?;
+        // SAFETY: as above.
+        let nonce = unsafe { optional("nonce", nonce) }?;
+        if bundle.is_null() {
+            return Err(Fault::null("bundle"));
+        }
+        if len > MAX_BUNDLE {
+            return Err(Fault::invalid("len", "expected at most 262144"));
+        }
+        // SAFETY: not NULL, and as above.
+        let bytes = unsafe { std::slice::from_raw_parts(bundle.cast::<u8>(), len) };
+        let bundle: Bundle = serde_json::from_slice(bytes).map_err(|e| Error::Answer {
+            path: "bundle".into(),
+            problem: e.to_string(),
+        })?;
+        let verified = builder.judge(product, &bundle, nonce)?;
+        if proof.is_null() {
+            return Ok(());
+        }
+        // SAFETY: not NULL, and as above.
+        unsafe { fill("proof", proof, &mooring_proof::of_chain(&verified)) }
+    })
+}
