@@ -13,6 +13,7 @@ mod claims;
 mod crash;
 mod exec;
 mod lab;
+mod languages;
 mod library;
 mod life;
 mod measure;

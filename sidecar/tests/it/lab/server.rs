@@ -9,14 +9,15 @@ use mooring_core::license::SigningKey;
 use mooring_core::names::{ClaimName, LeaseId};
 use mooring_core::secret::Secret;
 use mooring_core::wire::{
-    COUNTER_HEADER, ClaimRequest, LeaseView, NonceRequest, Problem, ProblemType, RenewRequest,
-    RenewResponse, Renewed, SECRET_HEADER, TokenResponse, ViewState,
+    COUNTER_HEADER, ClaimRequest, HolderKey, LeaseView, NonceRequest, Problem, ProblemType,
+    RenewRequest, RenewResponse, Renewed, SECRET_HEADER, TokenResponse, ViewState,
 };
 use mooring_net::http::{self as web, Body};
 use mooring_net::shutdown::Shutdown;
 use mooring_net::{clock, tls};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio_rustls::TlsAcceptor;
@@ -142,6 +143,18 @@ async fn handle(run: Arc<Mutex<Run>>, req: Request<Incoming>) -> Response<Body> 
     web::problem(&Problem::new(ProblemType::NotFound, path))
 }
 
+/// A port that is free and stays the caller's: below those that the kernel gives to connections, and each once.
+fn own_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let begin = 10_000 + u16::try_from(std::process::id() % 100).unwrap() * 200;
+    loop {
+        let port = begin + NEXT.fetch_add(1, Ordering::Relaxed);
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+}
+
 impl Server {
     /// A server with this many seats of `render`, switched on.
     pub fn new(seats: u32, lease_secs: u64) -> Self {
@@ -163,11 +176,7 @@ impl Server {
             Duration::ZERO,
             vec![],
         );
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = own_port();
         Self {
             run: Arc::new(Mutex::new(run)),
             port,
@@ -271,6 +280,13 @@ impl Server {
             panic!("no lease")
         };
         g.counter
+    }
+
+    /// Bars the holder of the pod with this UID, as an administrator does.
+    pub fn revoke(&self, uid: &str) {
+        let holder = HolderKey(uid.to_owned());
+        let mut run = self.run.lock().unwrap();
+        run.ledger.revoke(&holder, Some("a test"), clock::boot());
     }
 
     /// From now on releases take this long to arrive.

@@ -1,0 +1,126 @@
+//! A runner program of one language, as tests speak to it: a line in, a line out. `client/languages/build` makes them.
+//!
+//! Included by the tests of several crates (`#[path]`), because a crate of its own would be one more to know.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::OnceLock;
+
+/// What the library is spoken to from. C twice: the static library and the shared one.
+pub const LANGUAGES: [&str; 4] = ["rust", "c", "c-shared", "python"];
+
+/// The folder with the runners, built once by the whole run of tests.
+pub fn programs() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .ancestors()
+            .find(|p| p.join("client/languages/build").exists());
+        let root = root.expect("the checkout");
+        // Beside the test program: target/debug/languages; several test programs may want it at once.
+        let target = std::env::current_exe()
+            .unwrap()
+            .ancestors()
+            .nth(3)
+            .unwrap()
+            .to_owned();
+        let out = target.join("languages");
+        std::fs::create_dir_all(&out).unwrap();
+        let lock = std::fs::File::create(out.join("lock")).unwrap();
+        lock.lock().unwrap();
+        let built = Command::new(root.join("client/languages/build"))
+            .arg(&out)
+            .env("CARGO_TARGET_DIR", &target)
+            .status();
+        assert!(built.unwrap().success(), "client/languages/build failed");
+        out
+    })
+}
+
+/// A program that runs, waiting for commands.
+pub struct Runner {
+    pub language: &'static str,
+    child: Child,
+    to: Option<ChildStdin>,
+    from: BufReader<ChildStdout>,
+}
+
+impl Runner {
+    pub fn new(language: &'static str) -> Self {
+        Self::within(programs(), language)
+    }
+
+    /// With what another folder has.
+    pub fn within(programs: &Path, language: &'static str) -> Self {
+        let mut run = if language == "python" {
+            let mut c = Command::new(programs.join("venv/bin/python3"));
+            c.arg("-I").arg(
+                Path::new(env!("CARGO_MANIFEST_DIR"))
+                    .ancestors()
+                    .map(|p| p.join("client/python/tests/runner.py"))
+                    .find(|p| p.exists())
+                    .unwrap(),
+            );
+            c
+        } else {
+            Command::new(programs.join(format!("runner-{language}")))
+        };
+        let mut child = run
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect(language);
+        let (to, from) = (
+            child.stdin.take(),
+            BufReader::new(child.stdout.take().unwrap()),
+        );
+        Self {
+            language,
+            child,
+            to,
+            from,
+        }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a command whose answer is read later.
+    pub fn send(&mut self, words: &[&str]) {
+        let to = self.to.as_mut().unwrap();
+        writeln!(to, "{}", words.join("\t")).unwrap();
+    }
+
+    /// The answer to what was sent first.
+    pub fn receive(&mut self) -> Vec<String> {
+        let mut line = String::new();
+        self.from.read_line(&mut line).unwrap();
+        assert!(
+            line.ends_with('\n'),
+            "{}: it ended, after {line:?}",
+            self.language
+        );
+        line.trim_end_matches('\n')
+            .split('\t')
+            .map(str::to_owned)
+            .collect()
+    }
+
+    pub fn ask(&mut self, words: &[&str]) -> Vec<String> {
+        self.send(words);
+        self.receive()
+    }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        // The end of its input ends it, in order; a test that failed may have left it waiting.
+        drop(self.to.take());
+        if std::thread::panicking() {
+            let _ = self.child.kill();
+        }
+        let _ = self.child.wait();
+    }
+}
