@@ -3,7 +3,7 @@ export MOORING_CACHE ?= /var/cache/mooring
 export CARGO_TARGET_DIR ?= $(MOORING_CACHE)/target
 SHELL := /bin/bash
 
-.PHONY: help demo test lint unit processes sim e2e bench images crds openapi down
+.PHONY: help demo test lint unit processes sim fuzz e2e bench images crds openapi down
 
 help: ## what there is
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -25,6 +25,9 @@ processes: ## servers and 200 sidecars as processes, killed, stopped, on clocks 
 
 sim: ## simulated worlds against the promises: make sim [SEEDS=10000] [STEPS=1000] [FIRST=0], or SEED=n to see one
 	SEEDS="$(SEEDS)" STEPS="$(STEPS)" FIRST="$(FIRST)" SEED="$(SEED)" MISTAKE="$(MISTAKE)" e2e/sim
+
+fuzz: ## fuzz targets: make fuzz [T=licence|chain|token|client_token|annotation|message] [SECONDS=60]
+	e2e/fuzz "$(or $(T),all)" "$(or $(SECONDS),60)"
 
 e2e: ## scenarios on the cluster: make e2e [T=main_job|leases] [ONLY=name]
 	e2e/run scenarios $(or $(T),main_job) $(ONLY)

@@ -151,7 +151,7 @@ impl ClientToken {
     pub fn seal(&self, key: &SigningKey) -> Result<String, ClientTokenError> {
         self.check()?;
         let envelope = Envelope::sign(types::CLIENT, self, key)?;
-        let json = serde_json::to_vec(&envelope).map_err(|e| DsseError::Payload(e.to_string()))?;
+        let json = serde_json::to_vec(&envelope).map_err(|e| DsseError::payload(&e))?;
         let text = format!("{CLIENT_TOKEN_PREFIX}{}", URL_SAFE_NO_PAD.encode(json));
         if text.len() > MAX_CLIENT_TOKEN {
             return Err(ClientTokenError::Form("it would be too long"));

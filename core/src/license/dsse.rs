@@ -33,6 +33,24 @@ pub enum DsseError {
     Payload(String),
 }
 
+impl DsseError {
+    /// With the reader's words. They may quote the document, whose length is the sender's choice: cut to what people read.
+    pub(crate) fn payload(e: &serde_json::Error) -> Self {
+        let words = e.to_string();
+        let n = words.chars().count();
+        if n <= MAX_WORDS {
+            return Self::Payload(words);
+        }
+        // Where it is stands at the end.
+        let begin: String = words.chars().take(MAX_WORDS - 60).collect();
+        let end: String = words.chars().skip(n - 59).collect();
+        Self::Payload(format!("{begin}…{end}"))
+    }
+}
+
+/// How long an error about a document may be, in characters.
+const MAX_WORDS: usize = 400;
+
 mod b64 {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
@@ -100,8 +118,7 @@ impl Envelope {
         payload_type: &'static str,
         document: &T,
     ) -> Result<Self, DsseError> {
-        let payload =
-            serde_json::to_vec(document).map_err(|e| DsseError::Payload(e.to_string()))?;
+        let payload = serde_json::to_vec(document).map_err(|e| DsseError::payload(&e))?;
         Ok(Self {
             payload_type: payload_type.to_owned(),
             payload,
@@ -187,7 +204,7 @@ impl Envelope {
         payload_type: &'static str,
     ) -> Result<T, DsseError> {
         self.check_type(payload_type)?;
-        serde_json::from_slice(&self.payload).map_err(|e| DsseError::Payload(e.to_string()))
+        serde_json::from_slice(&self.payload).map_err(|e| DsseError::payload(&e))
     }
 
     fn check_type(&self, expected: &'static str) -> Result<(), DsseError> {
@@ -208,5 +225,28 @@ fn list(ids: impl Iterator<Item = KeyId>) -> String {
         "none".into()
     } else {
         v.join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn an_error_does_not_repeat_a_long_document_and_says_where_it_is() {
+        let read =
+            |json: &str| DsseError::payload(&serde_json::from_str::<bool>(json).unwrap_err());
+        let short = read("7").to_string();
+        assert!(
+            short.contains("expected a boolean at line 1 column 1"),
+            "{short}"
+        );
+        let long = read(&format!("\"{}\"", "ü".repeat(5000))).to_string();
+        assert!(long.chars().count() < 500 && long.contains("üü…"), "{long}");
+        assert!(
+            long.ends_with("expected a boolean at line 1 column 10002"),
+            "{long}"
+        );
     }
 }

@@ -7,6 +7,7 @@
     missing_docs
 )]
 
+mod any;
 mod pods;
 mod refusals;
 mod servers;

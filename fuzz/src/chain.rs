@@ -1,0 +1,106 @@
+//! The chain of signatures: documents that are signed rightly and say anything; bundles that anybody could send.
+
+use crate::genuine::GENUINE;
+use crate::readable;
+use mooring_core::license::{
+    Bundle, Delegation, Demand, Envelope, LeaseToken, MAX_DELEGATION, MinAnchor, OpenLicence,
+    Trust, Verified, types, verify,
+};
+use mooring_core::names::{ProductName, Version};
+
+fn demand<'a>(choice: u8, product: &'a ProductName, version: &'a Version) -> Demand<'a> {
+    Demand {
+        product,
+        app_version: (choice & 1 != 0).then_some(version),
+        built_on: (choice & 2 != 0).then(|| "2026-03-01T00:00:00Z".parse().unwrap()),
+        nonce: (choice & 4 != 0).then_some(GENUINE.nonce.as_str()),
+        min_anchor: if choice & 8 != 0 {
+            MinAnchor::Hardware
+        } else {
+            MinAnchor::Any
+        },
+    }
+}
+
+fn judge(bundle: &Bundle, choice: u8) -> Option<Verified> {
+    let (product, version) = (
+        ProductName::new("render").unwrap(),
+        Version::new("2026.1").unwrap(),
+    );
+    let d = demand(choice, &product, &version);
+    match verify(bundle, &[GENUINE.vendor()], &d) {
+        Ok(v) => Some(v),
+        Err(e) => {
+            readable(&e);
+            assert!(e.reason().chars().all(|c| c.is_ascii_alphabetic()));
+            None
+        }
+    }
+}
+
+fn signed(payload_type: &str, payload: &[u8], by: &str) -> Envelope {
+    let key = GENUINE.key(by);
+    let mut e = Envelope {
+        payload_type: payload_type.into(),
+        payload: payload.to_vec(),
+        signatures: Vec::new(),
+    };
+    let sig = key.sign(&e.signed_bytes());
+    e.add_signature(&key.public(), sig);
+    e
+}
+
+/// The first byte says which link is given, and what is demanded; the rest is its document, signed by the key that it needs.
+pub fn chain(data: &[u8]) {
+    let Some((first, payload)) = data.split_first() else {
+        return;
+    };
+    let mut b = GENUINE.bundle.clone();
+    match first >> 4 {
+        0 => b.licence = signed(types::LICENCE, payload, "vendor"),
+        1 => b.delegation = signed(types::DELEGATION, payload, "anchorEd25519"),
+        _ => b.lease = signed(types::LEASE, payload, "server"),
+    }
+    let Some(v) = judge(&b, *first) else {
+        return;
+    };
+    // Read again, by other ways than verify's own.
+    let open = OpenLicence::from_envelope(b.licence.clone(), Trust::Unchecked).unwrap();
+    let d: Delegation = b.delegation.read_unverified(types::DELEGATION).unwrap();
+    let t: LeaseToken = b.lease.read_unverified(types::LEASE).unwrap();
+    assert!(d.not_before <= t.issued_at && t.issued_at < d.not_after);
+    assert!(d.not_before.duration_until(d.not_after).unsigned_abs() <= MAX_DELEGATION);
+    assert!(open.licence.expires.is_none_or(|e| t.issued_at < e));
+    assert!(open.licence.not_before.is_none_or(|n| n <= t.issued_at));
+    assert_eq!((&d.licence, &t.licence), (&open.digest, &open.digest));
+    assert!(
+        open.licence
+            .anchors
+            .iter()
+            .any(|a| a.key.id() == d.key_id && a.kind == d.kind)
+    );
+    assert!(v.run_for <= open.licence.policy.grace_limit() && v.run_for <= t.run_for);
+    assert!(
+        v.seats >= 1
+            && t.items
+                .iter()
+                .any(|i| i.product.as_str() == "render" && i.seats.get() == v.seats)
+    );
+    assert!(first & 8 == 0 || !v.software);
+    assert_eq!(v.fresh, first & 4 != 0);
+}
+
+/// The first byte says what is demanded; the rest is the bundle's JSON.
+pub fn token(data: &[u8]) {
+    let Some((first, json)) = data.split_first() else {
+        return;
+    };
+    let Ok(bundle) = serde_json::from_slice::<Bundle>(json) else {
+        return;
+    };
+    if judge(&bundle, *first).is_some() {
+        for link in [&bundle.licence, &bundle.delegation, &bundle.lease] {
+            assert!(GENUINE.has(link), "forged: {link:?}");
+        }
+    }
+}
