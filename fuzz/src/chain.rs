@@ -4,7 +4,7 @@ use crate::genuine::GENUINE;
 use crate::readable;
 use mooring_core::license::{
     Bundle, Delegation, Demand, Envelope, LeaseToken, MAX_DELEGATION, MinAnchor, OpenLicence,
-    Trust, Verified, types, verify,
+    OpenRevocations, OpenVoucher, Trust, Verified, armour, types, verify,
 };
 use mooring_core::names::{ProductName, Version};
 
@@ -50,13 +50,16 @@ fn signed(payload_type: &str, payload: &[u8], by: &str) -> Envelope {
     e
 }
 
-/// The first byte says which link is given, and what is demanded; the rest is its document, signed by the key that it needs.
+/// The first byte says which link is given (or a revocation list, or a voucher), and what is demanded; the rest is its document,
+/// signed by the key that it needs.
 pub fn chain(data: &[u8]) {
     let Some((first, payload)) = data.split_first() else {
         return;
     };
     let mut b = GENUINE.bundle.clone();
     match first >> 4 {
+        3 => return revocations(&signed(types::REVOCATIONS, payload, "vendor")),
+        4 => return voucher(&signed(types::VOUCHER, payload, "vendor")),
         0 => b.licence = signed(types::LICENCE, payload, "vendor"),
         1 => b.delegation = signed(types::DELEGATION, payload, "anchorEd25519"),
         _ => b.lease = signed(types::LEASE, payload, "server"),
@@ -88,6 +91,36 @@ pub fn chain(data: &[u8]) {
     );
     assert!(first & 8 == 0 || !v.software);
     assert_eq!(v.fresh, first & 4 != 0);
+}
+
+fn revocations(e: &Envelope) {
+    let now = "2026-06-01T12:00:00Z".parse().unwrap();
+    match OpenRevocations::read(&armour(e).unwrap(), Trust::Pinned(&[GENUINE.vendor()])) {
+        Err(e) => readable(&e),
+        Ok(open) => {
+            let first = open.list.revoked.first();
+            let revoked = first.and_then(|r| open.list.revokes(&r.licence, now));
+            assert_eq!(revoked.is_some(), first.is_some_and(|r| r.since <= now));
+            assert!(open.follows(&open).is_ok());
+        }
+    }
+}
+
+fn voucher(e: &Envelope) {
+    let (render, now) = (
+        ProductName::new("render").unwrap(),
+        "2026-06-01T12:00:00Z".parse().unwrap(),
+    );
+    match OpenVoucher::read(&armour(e).unwrap(), Trust::Pinned(&[GENUINE.vendor()])) {
+        Err(e) => readable(&e),
+        Ok(open) => {
+            let v = &open.voucher;
+            let may = v.products.contains(&render)
+                && now < v.expires
+                && v.not_before.is_none_or(|n| n <= now);
+            assert_eq!(v.permits(&render, now).is_ok(), may);
+        }
+    }
 }
 
 /// The first byte says what is demanded; the rest is the bundle's JSON.

@@ -3,7 +3,7 @@
 //! | target | bytes are | what must hold |
 //! |---|---|---|
 //! | `licence` | a licence file | it is refused with words, or read to what is written again; with pinned keys only genuine ones are read |
-//! | `chain` | the documents inside of the envelopes, each signed by the right key | verifying ends, and accepts nothing that the rules exclude |
+//! | `chain` | the documents inside of the envelopes, each signed by the right key; revocation lists and vouchers, too | verifying ends, and accepts nothing that the rules exclude |
 //! | `token` | a bundle | it verifies only if each of its links is a genuine one |
 //! | `client_token` | a client token, or a list of revoked ones | refused with words, or read; never taken for another |
 //! | `annotation` | the annotation `mooring.dev/licenses` | refused with a place, or read to what is printed and read again |

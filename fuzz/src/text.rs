@@ -5,11 +5,12 @@ use crate::readable;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mooring_core::license::{
-    ClientToken, Envelope, OpenLicence, RevokedList, Trust, armour, types,
+    ClientToken, Envelope, OpenLicence, OpenRevocations, OpenVoucher, RevokedList, Trust, armour,
+    types,
 };
 use mooring_core::request;
 
-/// A licence file.
+/// A licence file, or another file of the vendor's.
 pub fn licence(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
@@ -21,6 +22,12 @@ pub fn licence(data: &[u8]) {
             let read = OpenLicence::read(&again, Trust::Unchecked).unwrap();
             assert_eq!((read.licence, read.digest), (open.licence, open.digest));
         }
+    }
+    if let Err(e) = OpenRevocations::read(text, Trust::Unchecked) {
+        readable(&e);
+    }
+    if let Err(e) = OpenVoucher::read(text, Trust::Unchecked) {
+        readable(&e);
     }
     if let Ok(open) = OpenLicence::read(text, Trust::Pinned(&[GENUINE.vendor()])) {
         assert!(GENUINE.has(&open.envelope), "forged: {open:?}");
