@@ -7,9 +7,11 @@
 //! | [`demo`] | the main job, shown step by step |
 //! | [`main_job`] | the scenarios of the main job |
 //! | [`leases`] | the scenarios of the lease protocol in full |
+//! | [`anchors`] | the scenarios of anchors: a virtual card pulled out, plugged in, moved to another node |
 //! | [`processes`] | servers and sidecars as plain processes, killed, stopped, on clocks that jump; no cluster |
 //! | [`suite`] | runs scenarios one after another and counts them |
 
+pub mod anchors;
 pub mod demo;
 pub mod lab;
 pub mod leases;

@@ -48,6 +48,9 @@ enum What {
         /// How many seconds to wait for vpcd.
         #[arg(long, default_value_t = 10)]
         patience: u64,
+        /// Pull the card out when standard input ends, too: with whoever holds the other end.
+        #[arg(long)]
+        until_eof: bool,
     },
 }
 
@@ -69,7 +72,14 @@ fn main() -> Result<()> {
             vpcd,
             wrong_pin,
             patience,
+            until_eof,
         } => {
+            if until_eof {
+                std::thread::spawn(|| {
+                    let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+                    std::process::exit(0);
+                });
+            }
             let store = Store::at(card);
             let inserted = Card::new(store.made()?.personal()?, store.memory()?, wrong_pin);
             let stream = connect(&vpcd, Duration::from_secs(patience))?;

@@ -27,7 +27,12 @@ impl Reader {
         let card = Command::new(CARD)
             .args(["insert", "--card"])
             .arg(dir)
-            .args(["--vpcd", &vpcd.local_addr().unwrap().to_string()])
+            .args([
+                "--until-eof",
+                "--vpcd",
+                &vpcd.local_addr().unwrap().to_string(),
+            ])
+            .stdin(Stdio::piped())
             .spawn()
             .unwrap();
         let (socket, _) = vpcd.accept().unwrap();
@@ -106,6 +111,18 @@ fn a_card_keeps_its_count_of_logins_when_it_is_pulled_out() {
     assert_eq!(r.ask(&[0, 0x20, 0, 0x80]), [0x6D, 0]);
     r.select();
     assert_eq!(r.ask(&[0, 0x20, 0, 0x80]), [0x63, 0xC3]);
+}
+
+#[test]
+fn a_card_goes_with_whoever_holds_its_standard_input() {
+    let dir = tempfile::tempdir().unwrap();
+    let card = dir.path().join("card");
+    assert!(make(&card, &[]).status.success());
+    let mut r = Reader::insert(&card);
+    r.select();
+    drop(r.card.stdin.take());
+    assert!(r.card.wait().unwrap().success());
+    assert_eq!(r.socket.read(&mut [0]).unwrap(), 0, "the reader sees it go");
 }
 
 #[test]

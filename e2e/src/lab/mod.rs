@@ -2,6 +2,7 @@
 
 mod anchor;
 mod apps;
+mod card;
 mod command;
 mod dump;
 mod install;
@@ -11,6 +12,7 @@ mod wait;
 
 pub use anchor::{Anchor, PIN};
 pub use apps::{App, Line};
+pub use card::{Card, CardIn};
 pub use command::{Output, run};
 pub use install::Helm;
 pub use server::{Server, lease_row};
@@ -35,6 +37,8 @@ pub struct Images {
     pub server: String,
     /// The test application.
     pub app: String,
+    /// pcscd with a reader for virtual cards.
+    pub pcscd_test: Option<String>,
     /// The server without settling, for the scenario that must fail with it.
     pub mutant: Option<String>,
 }
@@ -188,6 +192,7 @@ fn images() -> Result<Images> {
         sidecar: get("MOORING_SIDECAR_IMAGE")?,
         server: get("MOORING_SERVER_IMAGE")?,
         app: get("MOORING_E2E_APP_IMAGE")?,
+        pcscd_test: get("MOORING_PCSCD_TEST_IMAGE").ok(),
         mutant: get("MOORING_SERVER_MUTANT_IMAGE").ok(),
     })
 }

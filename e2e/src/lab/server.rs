@@ -25,6 +25,8 @@ pub struct Server {
     pub movable: bool,
     /// Products and seats.
     pub products: Vec<(String, u32)>,
+    /// The lines of `spec.anchor:` and of `spec.template:`, where it is not SoftHSM.
+    pub anchored: Option<(String, String)>,
 }
 
 impl Server {
@@ -39,6 +41,7 @@ impl Server {
             image: None,
             movable: false,
             products: vec![("render".into(), seats)],
+            anchored: None,
         }
     }
 
@@ -91,15 +94,15 @@ impl Server {
             .as_ref()
             .map(|i| format!("    image: {i}\n"))
             .unwrap_or_default();
+        let (anchored, template) = self.anchored.clone().unwrap_or_else(|| soft(anchor));
         format!(
             "apiVersion: mooring.dev/v1alpha1\nkind: LicenseServer\nmetadata: {{name: {name}, namespace: {ns}}}\nspec:\n  \
              license: {{secretName: {name}-licence, key: licence.mooring}}\n  vendorKeys: {{configMapName: {name}-keys}}\n  \
-             anchor:\n    pkcs11:\n      module: /usr/lib/softhsm/libsofthsm2.so\n      tokenLabel: {label}\n      pinSecret: {{name: {name}-pin, key: pin}}\n  \
+             anchor:\n    pkcs11:\n      pinSecret: {{name: {name}-pin, key: pin}}\n{anchored}  \
              placement:\n    nodeSelector: {{{place}}}\n  lease: {{duration: {d}, grace: {g}}}\n{extra}  \
-             template:\n{image}    env: [{{name: SOFTHSM2_CONF, value: {conf}}}]\n    hostPaths: [{{path: {folder}, mountPath: {folder}}}]\n",
+             template:\n{image}{template}",
             ns = self.namespace,
             name = self.name,
-            label = anchor.label,
             place = if self.movable {
                 format!("{PLACE}: {}", self.namespace)
             } else {
@@ -108,8 +111,6 @@ impl Server {
             d = self.duration,
             g = self.grace,
             extra = self.extra,
-            conf = anchor.softhsm_conf(),
-            folder = anchor.folder(),
         )
     }
 
@@ -237,6 +238,20 @@ impl Server {
     }
 }
 
+/// SoftHSM's module, and the store on the node.
+fn soft(anchor: &Anchor) -> (String, String) {
+    let (conf, folder) = (anchor.softhsm_conf(), anchor.folder());
+    (
+        format!(
+            "      module: /usr/lib/softhsm/libsofthsm2.so\n      tokenLabel: {}\n",
+            anchor.label
+        ),
+        format!(
+            "    env: [{{name: SOFTHSM2_CONF, value: {conf}}}]\n    hostPaths: [{{path: {folder}, mountPath: {folder}}}]\n"
+        ),
+    )
+}
+
 /// The label of a node that has a movable server.
 const PLACE: &str = "mooring.dev/e2e-place";
 
@@ -244,8 +259,12 @@ const PLACE: &str = "mooring.dev/e2e-place";
 impl Server {
     /// Gives a movable server its place; it starts when it can.
     pub async fn arrive(&self, lab: &Lab) -> Result<()> {
-        self.label(lab, &format!("{PLACE}={}", self.namespace))
-            .await
+        self.arrive_on(lab, &lab.nodes.0).await
+    }
+
+    /// The same on another node.
+    pub async fn arrive_on(&self, lab: &Lab, node: &str) -> Result<()> {
+        label(lab, node, &format!("{PLACE}={}", self.namespace)).await
     }
 
     /// Takes a movable server away, if it is there, and keeps it away: no node has the label that it needs.
@@ -268,15 +287,20 @@ impl Server {
 
     /// Takes the label away, and leaves the server where it is.
     pub async fn forget(&self, lab: &Lab) -> Result<()> {
-        self.label(lab, &format!("{PLACE}-")).await
+        self.forget_on(lab, &lab.nodes.0).await
     }
 
-    async fn label(&self, lab: &Lab, label: &str) -> Result<()> {
-        lab.kubectl(&["label", "node", &lab.nodes.0, label, "--overwrite"])
-            .await?
-            .ok("labelling a node")
-            .map(drop)
+    /// The same on another node.
+    pub async fn forget_on(&self, lab: &Lab, node: &str) -> Result<()> {
+        label(lab, node, &format!("{PLACE}-")).await
     }
+}
+
+async fn label(lab: &Lab, node: &str, label: &str) -> Result<()> {
+    lab.kubectl(&["label", "node", node, label, "--overwrite"])
+        .await?
+        .ok("labelling a node")
+        .map(drop)
 }
 
 /// A mirror's row in words: pod, state, place, lease.

@@ -49,6 +49,18 @@ impl Vendor {
         anchor: &Anchor,
         extra: &str,
     ) -> Result<String> {
+        self.licence_for(name, products, &anchor.description, extra)
+            .await
+    }
+
+    /// The same for an anchor that is described in a file.
+    pub async fn licence_for(
+        &self,
+        name: &str,
+        products: &[(&str, u32)],
+        anchor: &Path,
+        extra: &str,
+    ) -> Result<String> {
         let expires = if extra.contains("expires:") {
             ""
         } else {
@@ -73,7 +85,7 @@ impl Vendor {
             "--key".into(),
             text(&self.key),
             "--anchor".into(),
-            text(&anchor.description),
+            text(anchor),
             "--allow-software-token".into(),
             "--force".into(),
             "--out".into(),

@@ -1,0 +1,66 @@
+//! A wrong PIN in the Secret, counted by the card.
+
+use super::{PIN, anchor, serve};
+use crate::lab::{Card, Lab, Server, eventually, within};
+use crate::main_job::begin;
+use anyhow::{Result, ensure};
+use std::time::Duration;
+
+const WRONG: &str = "111111";
+
+/// One login, however long it stays wrong and however often the card is plugged in; the right PIN in the Secret heals it.
+pub(super) async fn a_wrong_pin_costs_one_login_and_the_right_one_heals_it(
+    lab: &Lab,
+) -> Result<()> {
+    let ns = begin(
+        lab,
+        "a_wrong_pin_costs_one_login_and_the_right_one_heals_it",
+    )
+    .await?;
+    let card = Card::make(lab, "pin", PIN).await?;
+    let mut server = Server::new(&ns, 2);
+    serve(lab, &mut server, &card, WRONG).await?;
+    let inserted = card.insert(lab, &server).await?;
+    let rejected = async |secs| {
+        eventually(
+            "AnchorPresent=False, reason PinRejected",
+            within(secs),
+            async || {
+                let (c, _) = anchor(lab, &server, "False", 30).await?;
+                Ok(if c["reason"] == "PinRejected" {
+                    Ok(c)
+                } else {
+                    Err(c.to_string())
+                })
+            },
+        )
+        .await
+    };
+    let c = rejected(60).await?;
+    println!("  {}", c["message"]);
+    ensure!(card.logins()? == (1, 1), "logins: {:?}", card.logins()?);
+    drop(inserted);
+    let _inserted = card.insert(lab, &server).await?;
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    rejected(5).await?;
+    ensure!(
+        card.logins()? == (1, 1),
+        "after a while and a replug: {:?}",
+        card.logins()?
+    );
+
+    lab.apply(&format!(
+        "apiVersion: v1\nkind: Secret\nmetadata: {{name: main-pin, namespace: {ns}}}\nstringData: {{pin: \"{PIN}\"}}\n"
+    ))
+    .await?
+    .ok("changing the PIN")?;
+    // The kubelet looks at Secrets now and then.
+    anchor(lab, &server, "True", 90).await?;
+    server.condition(lab, "Ready", "True").await?;
+    ensure!(
+        card.logins()? == (2, 1),
+        "with the right PIN: {:?}",
+        card.logins()?
+    );
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! The dongle is pulled out of the node, and plugged in again.
+
+use super::{PIN, anchor, pod, serve};
+use crate::lab::{App, Card, Lab, Server, eventually, within};
+use crate::main_job::{begin, renews, states};
+use anyhow::{Result, ensure};
+use std::time::{Duration, Instant};
+
+/// What the issue promises of a dongle that is back.
+const BACK: Duration = Duration::from_secs(5);
+/// The condition follows: the operator hears of it and writes it.
+const TOLD: Duration = Duration::from_secs(10);
+
+/// Out: a condition and an Event, no new leases, old ones go on. In: all well within seconds, in the same pod. Out and in at once: the same.
+pub(super) async fn unplugged_nothing_new_is_granted_and_replugged_all_is_well(
+    lab: &Lab,
+) -> Result<()> {
+    let ns = begin(
+        lab,
+        "unplugged_nothing_new_is_granted_and_replugged_all_is_well",
+    )
+    .await?;
+    let card = Card::make(lab, "plugged", PIN).await?;
+    let mut server = Server::new(&ns, 2);
+    serve(lab, &mut server, &card, PIN).await?;
+    let inserted = card.insert(lab, &server).await?;
+    server.condition(lab, "Ready", "True").await?;
+    let one = App::start(lab, &ns, "one", "render", Some(&lab.nodes.1)).await?;
+    one.says("Held", 60).await?;
+    let before = pod(lab, &server).await?;
+
+    drop(inserted);
+    let (c, told) = anchor(lab, &server, "False", 30).await?;
+    println!(
+        "  pulled out: AnchorPresent=False after {told:.1?}: {}",
+        c["message"]
+    );
+    ensure!(told < TOLD, "AnchorPresent=False after {told:?}");
+    let events = eventually("an Event says it", within(20), async || {
+        let all = server.events(lab).await?;
+        Ok(if all.contains("AnchorLost") {
+            Ok(all)
+        } else {
+            Err(all)
+        })
+    })
+    .await?;
+    ensure!(
+        events.contains("plug"),
+        "the Event does not say what to do: {events}"
+    );
+    let two = App::start(lab, &ns, "two", "render", Some(&lab.nodes.1)).await?;
+    renews(&one, 2).await?;
+    ensure!(
+        !two.started(lab).await? && states(&one).iter().all(|s| s == "Held"),
+        "one was told {:?}, two started: {}",
+        states(&one),
+        two.started(lab).await?
+    );
+
+    let begun = Instant::now();
+    let inserted = card.insert(lab, &server).await?;
+    eventually("the server sees the dongle again", within(20), async || {
+        let m = server.metrics(lab).await?;
+        let there = m.lines().any(|l| l == "mooring_anchor_present 1");
+        Ok(there.then_some(()).ok_or("mooring_anchor_present 0".into()))
+    })
+    .await?;
+    let seen = begun.elapsed();
+    let (_, _) = anchor(lab, &server, "True", 30).await?;
+    let told = begun.elapsed();
+    println!(
+        "  plugged in: the server is well after {seen:.1?}, AnchorPresent=True after {told:.1?}"
+    );
+    ensure!(seen < BACK, "back after {seen:?}");
+    ensure!(told < TOLD, "AnchorPresent=True after {told:?}");
+    two.says("Held", 60).await?;
+    renews(&one, 1).await?;
+
+    drop(inserted);
+    let _inserted = card.insert(lab, &server).await?;
+    // What was granted before and what is granted now: a third pod takes over a seat.
+    one.delete(lab).await?;
+    let three = App::start(lab, &ns, "three", "render", Some(&lab.nodes.1)).await?;
+    three.says("Held", 60).await?;
+    anchor(lab, &server, "True", 20).await?;
+    let after = pod(lab, &server).await?;
+    ensure!(
+        before == after && after.1 == 0,
+        "the server's pod before: {before:?}, after: {after:?}"
+    );
+    ensure!(card.logins()?.1 == 0, "the card refused a login");
+    Ok(())
+}
