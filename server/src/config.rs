@@ -1,5 +1,9 @@
 //! The configuration file, as docs/contracts.md lays it down. Unknown fields are errors: a misspelt limit must not be no limit.
 
+mod anchor;
+
+pub(crate) use anchor::{AnchorConfig, HwidConfig, Pkcs11Config, UsbConfig};
+
 use mooring_core::license::{Reclaim, check_subject};
 use mooring_core::time::{DEFAULT_GRACE, DEFAULT_LEASE, MAX_LEASE, MIN_LEASE};
 use serde::Deserialize;
@@ -64,7 +68,11 @@ pub(crate) struct Config {
     #[serde(default)]
     pub(crate) revocations: Option<PathBuf>,
     /// The hardware.
+    #[serde(deserialize_with = "anchor::first")]
     pub(crate) anchor: AnchorConfig,
+    /// Other hardware, which serves while the first cannot.
+    #[serde(default, deserialize_with = "anchor::standby")]
+    pub(crate) standby: Option<AnchorConfig>,
     /// What leases are like.
     #[serde(default)]
     pub(crate) lease: Lease,
@@ -120,27 +128,6 @@ pub(crate) struct Tls {
     /// Whose client certificates count; without it nobody's.
     #[serde(default)]
     pub(crate) client_ca: Option<PathBuf>,
-}
-
-/// Exactly one kind of anchor. This version has one kind.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub(crate) struct AnchorConfig {
-    /// A token behind a PKCS#11 module.
-    pub(crate) pkcs11: Pkcs11Config,
-}
-
-/// A token behind a PKCS#11 module.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub(crate) struct Pkcs11Config {
-    /// The module, a shared library.
-    pub(crate) module: PathBuf,
-    /// The token's label.
-    pub(crate) token_label: String,
-    /// Where its PIN is; absent for tokens that sign without one.
-    #[serde(default)]
-    pub(crate) pin_file: Option<PathBuf>,
 }
 
 /// What leases are like.
@@ -238,13 +225,6 @@ impl Config {
             let expected = "expected the subject of a client certificate or client token (not mooring-operator, which is one anyway)";
             return bad("admins", format!("{a:?}"), expected);
         }
-        if self.anchor.pkcs11.token_label.trim().is_empty() {
-            return bad(
-                "anchor.pkcs11.tokenLabel",
-                "empty".into(),
-                "expected the token's label, as pkcs11-tool -L shows it",
-            );
-        }
         Ok(())
     }
 
@@ -291,6 +271,27 @@ tokenReview: true
     }
 
     #[test]
+    fn each_kind_of_anchor_is_read_with_its_defaults() {
+        let of = |anchor: &str| {
+            let c = load(&format!("{GOOD}\nstandby: {anchor}\n")).unwrap();
+            c.standby.unwrap()
+        };
+        let AnchorConfig::Usb(u) = of("{usb: {keyFile: /k}}") else {
+            unreachable!()
+        };
+        assert_eq!((u.key_file, u.sysfs_root), ("/k".into(), "/sys".into()));
+        let AnchorConfig::Hwid(h) = of("{hwid: {keyFile: /k}}") else {
+            unreachable!()
+        };
+        assert_eq!((h.key_file, h.host_root), ("/k".into(), "/".into()));
+        let mut a = of("{usb: {keyFile: /k, sysfsRoot: /host/sys}}");
+        a.rooted(None, Some("/h".as_ref()));
+        assert!(matches!(&a, AnchorConfig::Usb(u) if u.sysfs_root == Path::new("/host/sys")));
+        a.rooted(Some("/t".as_ref()), None);
+        assert!(matches!(&a, AnchorConfig::Usb(u) if u.sysfs_root == Path::new("/t")));
+    }
+
+    #[test]
     fn somebody_must_be_able_to_prove_who_they_are() {
         let nobody = GOOD
             .replace(", clientCa: /a", "")
@@ -329,7 +330,31 @@ tokenReview: true
                 "earlierLongestLeaseSecs: 900",
                 "earlierLongestLeaseSecs: 900",
             ),
-            ("pkcs11:", "usb:", "unknown field `usb`, expected `pkcs11`"),
+            (
+                "pkcs11:",
+                "pcks11:",
+                "anchor: unknown field `pcks11`, expected one of `pkcs11`, `usb`, `hwid`",
+            ),
+            (
+                "pinFile: /p}}",
+                "pinFile: /p}, usb: {keyFile: /k}}",
+                "anchor: expected exactly one of pkcs11, usb and hwid, found pkcs11 and usb",
+            ),
+            (
+                "anchor: {pkcs11: {module: /m.so, tokenLabel: mooring, pinFile: /p}}",
+                "anchor: {}",
+                "anchor: expected exactly one of pkcs11, usb and hwid, found none",
+            ),
+            (
+                "tokenLabel: mooring",
+                "tokenLabel: ' '",
+                "anchor: pkcs11.tokenLabel is empty",
+            ),
+            (
+                "stateDir: /s",
+                "stateDir: /s\nstandby: {usb: {key: /k}}",
+                "standby.usb: unknown field `key`, expected `keyFile` or `sysfsRoot`",
+            ),
             (
                 "reclaim: Any",
                 "reclaim: any",

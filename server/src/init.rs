@@ -30,16 +30,31 @@ pub(crate) struct InitArgs {
     /// Where health and metrics listen, in plain HTTP.
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8081")]
     health: std::net::SocketAddr,
-    /// The PKCS#11 module that drives the anchor.
+    /// The kind of hardware that the licence is bound to.
+    #[arg(long, value_enum, value_name = "KIND", default_value_t)]
+    anchor: Kind,
+    /// Of a pkcs11 anchor: the module that drives the token.
     #[arg(
         long,
         value_name = "FILE",
         default_value = "/usr/lib/softhsm/libsofthsm2.so"
     )]
     module: PathBuf,
-    /// The anchor's token.
+    /// Of a pkcs11 anchor: the token's label.
     #[arg(long, value_name = "LABEL", default_value = "mooring")]
     token_label: String,
+}
+
+/// Kinds of anchors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Kind {
+    /// A token behind a PKCS#11 module.
+    #[default]
+    Pkcs11,
+    /// A USB device, and a key in a file.
+    Usb,
+    /// The machine itself, and a key in a file: the weak tier.
+    Hwid,
 }
 
 /// The configuration, with a word on each field. Paths are written as YAML strings (JSON's are).
@@ -83,12 +98,16 @@ fn config(a: &InitArgs, dir: &Path, state: &Path) -> String {
         file("vendor-keys"),
         "The vendor's public keys, one a line.",
     );
-    let anchor = format!(
-        "{{pkcs11: {{module: {}, tokenLabel: {}, pinFile: {}}}}}",
-        quoted(&a.module.display()),
-        quoted(&a.token_label),
-        file("pin")
-    );
+    let anchor = match a.anchor {
+        Kind::Pkcs11 => format!(
+            "{{pkcs11: {{module: {}, tokenLabel: {}, pinFile: {}}}}}",
+            quoted(&a.module.display()),
+            quoted(&a.token_label),
+            file("pin")
+        ),
+        Kind::Usb => format!("{{usb: {{keyFile: {}}}}}", file("anchor.key")),
+        Kind::Hwid => format!("{{hwid: {{keyFile: {}}}}}", file("anchor.key")),
+    };
     line(
         "anchor",
         anchor,
@@ -175,10 +194,15 @@ pub(crate) fn init(a: &InitArgs) -> Result<String> {
         longest.raise(Duration::ZERO)?;
     }
     create(&path, 0o644, config(a, &dir, &state).as_bytes())?;
+    let anchor = match a.anchor {
+        Kind::Pkcs11 => "pin                              the token's PIN, mode 0600",
+        Kind::Usb => "anchor.key                       mooring license anchor usb --generate",
+        Kind::Hwid => "anchor.key                       mooring license anchor hwid --generate",
+    };
     Ok(format!(
         "Written: {path}\n\nStill to come, in {dir}:\n  \
          server.crt, server.key, ca.crt   mooring pki\n  \
-         pin                              the token's PIN, mode 0600\n  \
+         {anchor}\n  \
          licence.mooring, vendor-keys     from the vendor\n  \
          client-keys                      mooring client keygen (or take `clients` out of the configuration)\n\n\
          Then: mooring-server check-config --config {path}",
@@ -200,8 +224,25 @@ mod tests {
             name: "main".into(),
             listen: "127.0.0.1:8443".parse().unwrap(),
             health: "127.0.0.1:8081".parse().unwrap(),
+            anchor: Kind::Pkcs11,
             module: "/m.so".into(),
             token_label: "a: b".into(),
+        }
+    }
+
+    #[test]
+    fn each_kind_of_anchor_is_written_as_it_is_read() {
+        for (kind, name) in [(Kind::Usb, "usb"), (Kind::Hwid, "hwid")] {
+            let dir = tempfile::tempdir().unwrap();
+            let a = InitArgs {
+                anchor: kind,
+                ..args(dir.path())
+            };
+            let todo = init(&a).unwrap();
+            let said = format!("mooring license anchor {name} --generate");
+            assert!(todo.contains(&said) && !todo.contains("PIN"), "{todo}");
+            let c = Config::load(&a.dir.join("config.yaml")).unwrap();
+            assert_eq!(c.anchor.kind().to_string(), name);
         }
     }
 
@@ -213,8 +254,11 @@ mod tests {
         let path = a.dir.join("config.yaml");
         let c = Config::load(&path).unwrap();
         assert_eq!(
-            (c.name.as_str(), c.anchor.pkcs11.token_label.as_str()),
-            ("main", "a: b")
+            (c.name.as_str(), c.anchor.kind()),
+            ("main", mooring_core::license::AnchorKind::Pkcs11)
+        );
+        assert!(
+            matches!(&c.anchor, crate::config::AnchorConfig::Pkcs11(p) if p.token_label == "a: b")
         );
         assert_eq!(std::fs::read(&c.identity_key).unwrap().len(), 32);
         assert!(c.admins.is_empty() && c.clients.is_some());

@@ -39,7 +39,7 @@ use std::path::PathBuf;
 /// The Mooring license server: serves floating licenses that are anchored to hardware.
 ///
 /// It reads one configuration file, listens for sidecars and agents over TLS, and grants leases while its anchor (a PKCS#11
-/// token) is there. On Kubernetes the operator writes the file and runs the pod; elsewhere run it under a service manager.
+/// token, a USB device, or the machine itself) is there. On Kubernetes the operator writes the file and runs the pod; elsewhere run it under a service manager.
 /// SIGTERM ends it in order; holders notice nothing if it is back within their lease.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
@@ -58,6 +58,12 @@ enum Command {
         /// What is logged: a `tracing` filter such as "info" or "mooring_server=debug".
         #[arg(long, env = "MOORING_LOG", default_value = "info")]
         log: String,
+        /// Where sysfs is mounted, for a `usb` anchor; over anchor.usb.sysfsRoot.
+        #[arg(long, value_name = "DIR", env = "MOORING_SYSFS_ROOT")]
+        sysfs_root: Option<PathBuf>,
+        /// Where the machine's root is mounted, for an `hwid` anchor; over anchor.hwid.hostRoot.
+        #[arg(long, value_name = "DIR", env = "MOORING_HOST_ROOT")]
+        host_root: Option<PathBuf>,
     },
     /// Read the configuration and every file it names, say what is wrong, and end. Opens neither token nor port.
     CheckConfig {
@@ -78,9 +84,20 @@ docs/without-kubernetes.md goes on from there.")]
 
 fn main() -> Result<()> {
     match Args::parse().command {
-        Command::Run { config, log } => {
+        Command::Run {
+            config,
+            log,
+            sysfs_root,
+            host_root,
+        } => {
             mooring_net::log::start(&log);
-            let config = config::Config::load(&config)?;
+            let mut config = config::Config::load(&config)?;
+            let (sysfs, host) = (sysfs_root.as_deref(), host_root.as_deref());
+            for anchor in [Some(&mut config.anchor), config.standby.as_mut()] {
+                if let Some(a) = anchor {
+                    a.rooted(sysfs, host);
+                }
+            }
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .enable_all()
                 .build()

@@ -19,6 +19,9 @@ pub(crate) struct Metrics {
     settling: IntGauge,
     second_server: IntGauge,
     anchor_present: IntGauge,
+    anchor: IntGaugeVec,
+    /// How much longer the standby anchor may serve.
+    pub(crate) standby_left: Gauge,
     delegation_age: Gauge,
     licence_valid: IntGauge,
     licence_expires: Gauge,
@@ -100,6 +103,15 @@ impl Metrics {
                 "1 if a token of another server on this licence was shown in the last hour.",
             )?,
             anchor_present: gauge("mooring_anchor_present", "1 while the anchor signs.")?,
+            anchor: gauges(
+                "mooring_anchor",
+                "1 for the kind of the anchor that signs, and whether it is there, is the standby, or why it is lost.",
+                &["kind", "reason"],
+            )?,
+            standby_left: float(
+                "mooring_standby_left_seconds",
+                "How much longer the standby anchor may serve, once it has; +Inf before.",
+            )?,
             delegation_age: float(
                 "mooring_delegation_age_seconds",
                 "Since the anchor last signed.",
@@ -150,8 +162,8 @@ impl Metrics {
             )?,
             anchor_losses: counters(
                 "mooring_anchor_losses_total",
-                "How often the anchor was lost, by reason.",
-                &["reason"],
+                "How often an anchor was lost, by its kind and by reason.",
+                &["kind", "reason"],
             )?,
             licence_reads: counter(
                 "mooring_licence_reads_total",
@@ -169,6 +181,10 @@ impl Metrics {
     /// Notes how the chain stands.
     pub(crate) fn chain(&self, s: &State, now: Now, delegated: BootTime) {
         self.anchor_present.set(i64::from(s.anchor.present));
+        self.anchor.reset();
+        self.anchor
+            .with_label_values(&[&s.anchor.kind, &s.anchor.reason])
+            .set(1);
         self.licence_valid.set(i64::from(s.licence.valid));
         if let Some(f) = &s.in_force {
             self.delegation_age

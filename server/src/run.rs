@@ -1,8 +1,8 @@
 //! Puts the parts together, runs them, and ends them in order.
 
 use crate::anchor::Reason;
+use crate::anchor::any::AnyAnchor;
 use crate::anchor::pin::PinGuard;
-use crate::anchor::pkcs11::Pkcs11Anchor;
 use crate::app::App;
 use crate::auth::clients::{self, ClientTokens};
 use crate::auth::policy::PolicyStore;
@@ -10,8 +10,10 @@ use crate::auth::review::Reviewer;
 use crate::auth::revoked::Revoked;
 use crate::auth::{Auth, Ways};
 use crate::chain::keeper::Keeper;
+use crate::chain::standby::Served;
+use crate::chain::tending::Tending;
 use crate::chain::{Chain, State, Terms};
-use crate::config::{Config, Lease};
+use crate::config::{AnchorConfig, Config, Lease};
 use crate::engine::Engine;
 use crate::licence::{LicenceFile, Memory};
 use crate::metrics::Metrics;
@@ -93,6 +95,7 @@ pub(crate) async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
     let certificates = Certificates::load(config.tls.clone()).context("configuration field tls")?;
     let acceptor = certificates.acceptor()?;
     let metrics = Arc::new(Metrics::new().context("metrics")?);
+    metrics.standby_left.set(f64::INFINITY);
 
     let mut longest = LongestLease::open(&config.state_dir)?;
     let mut file = LicenceFile::new(config.licence.clone(), config.vendor_keys.clone())
@@ -149,7 +152,7 @@ pub(crate) async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
     let state = State {
         in_force: None,
         anchor: AnchorView {
-            kind: "pkcs11".into(),
+            kind: config.anchor.kind().to_string(),
             key_id: None,
             present: false,
             reason: Reason::Starting.to_string(),
@@ -179,15 +182,27 @@ pub(crate) async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
         started,
         state,
     ));
-    let pins = PinGuard::open(&config.state_dir, &identity);
-    let anchor = Pkcs11Anchor::new(config.anchor.pkcs11.clone(), pins, metrics.clone());
+    let anchor = |config: &AnchorConfig, pins: std::path::PathBuf| {
+        AnyAnchor::new(config, PinGuard::open(pins, &identity), metrics.clone())
+    };
+    let dir = &config.state_dir;
+    let mut anchors = vec![anchor(&config.anchor, dir.join("pin.json"))];
+    anchors.extend(
+        config
+            .standby
+            .as_ref()
+            .map(|s| anchor(s, dir.join("pin-standby.json"))),
+    );
+    let served = Served::open(dir.join("standby.json"));
+    let time = Box::new(clock::now);
+    let tending = Tending::new(anchors, served, chain.clone(), metrics.clone(), lease, time);
     let keeper = Keeper::new(
-        anchor,
+        tending,
         file,
         chain.clone(),
         engine.clone(),
         metrics.clone(),
-        lease,
+        config.lease.reclaim,
     );
 
     let reviewer = match config.audience().filter(|_| config.token_review) {

@@ -2,13 +2,24 @@
 //!
 //! Any error of an anchor means that it is lost. Whoever uses it closes it, waits a little and opens it anew;
 //! nothing is repaired in place.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `pkcs11`, `worker`, `protocol`, `pin` | a token behind a module, in a child process; its PIN |
+//! | `usb` | a USB device that is there, and a key in a file |
+//! | `hwid` | a machine that is the one, and a key in a file |
+//! | `any` | one of them, as configured |
 
+pub(crate) mod any;
+mod hwid;
 pub(crate) mod pin;
 pub(crate) mod pkcs11;
 pub(crate) mod protocol;
+mod usb;
 pub(crate) mod worker;
 
-use mooring_core::license::{AnchorKind, PublicKey};
+use mooring_core::license::{AnchorKey, AnchorKind, PublicKey, SigningKey};
+use mooring_hardware::key::KeyFileError;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -39,6 +50,20 @@ pub(crate) enum Reason {
     SignFailed,
     /// It was pulled out, or broke.
     TokenLost,
+    /// The file of the software key cannot be used.
+    KeyFileUnusable,
+    /// The USB device of the licence is not plugged in.
+    DeviceNotFound,
+    /// The system's list of USB devices cannot be read.
+    DevicesUnreadable,
+    /// Too little of the machine is what the licence knows it by.
+    HostChanged,
+    /// What the machine is known by cannot be read.
+    HostUnreadable,
+    /// The standby anchor has served its days.
+    StandbyExpired,
+    /// How long the standby anchor served cannot be kept.
+    StandbyUncounted,
 }
 
 impl fmt::Display for Reason {
@@ -68,23 +93,63 @@ impl Lost {
 }
 
 /// A piece of hardware with a key.
+///
+/// Which of a licence's anchors it serves is told with each question, by the licence's own, signed entry: what must be present
+/// besides the key stands there, not in the configuration.
 pub(crate) trait Anchor: Send + 'static {
     /// Its kind.
     fn kind(&self) -> AnchorKind;
 
-    /// Opens it, if it is not open, and lists the keys that it signs with.
-    fn open(&mut self) -> impl Future<Output = Result<Vec<PublicKey>, Lost>> + Send;
+    /// Who am I: opens it, if it is not open, and lists the keys that it signs with. `wanted` are the licence's keys, the best
+    /// first, where they are known: they tell apart what looks alike.
+    fn open(
+        &mut self,
+        wanted: &[PublicKey],
+    ) -> impl Future<Output = Result<Vec<PublicKey>, Lost>> + Send;
 
-    /// Signs with one of its keys. The signature has been verified.
+    /// Sign this, as this entry of the licence. It is present, and the signature has been verified.
     fn sign(
         &mut self,
-        key: PublicKey,
+        entry: &AnchorKey,
         message: &[u8],
     ) -> impl Future<Output = Result<Vec<u8>, Lost>> + Send;
 
-    /// Whether it is still there. Cheap: asked each second.
-    fn present(&mut self) -> impl Future<Output = Result<(), Lost>> + Send;
+    /// Am I present, as this entry of the licence; none if there is no licence. Cheap: asked each second.
+    fn present(
+        &mut self,
+        entry: Option<&AnchorKey>,
+    ) -> impl Future<Output = Result<(), Lost>> + Send;
 
     /// Lets go of everything.
     fn close(&mut self) -> impl Future<Output = ()> + Send;
 }
+
+/// The software key of a `usb` or `hwid` anchor cannot be used.
+fn key_file(e: &KeyFileError, field: &str) -> Lost {
+    let todo = format!("check {field}, or the Secret that is mounted there");
+    Lost::new(Reason::KeyFileUnusable, format!("{e}; {todo}"))
+}
+
+/// The licence's entry has nothing to be present by: it is of another kind.
+fn other_kind(entry: &AnchorKey, kind: AnchorKind) -> Lost {
+    let m = format!(
+        "the licence lists key {} as an anchor of kind {}, and {kind} is configured; correct `anchor` in the configuration",
+        entry.key.id(),
+        entry.kind
+    );
+    Lost::new(Reason::KeyNotInLicence, m)
+}
+
+/// Signs with a software key, which must be the entry's.
+fn sign_with(key: Option<&SigningKey>, entry: &AnchorKey, message: &[u8]) -> Result<Vec<u8>, Lost> {
+    match key {
+        Some(k) if k.public() == entry.key => Ok(k.sign(message)),
+        _ => {
+            let m = format!("the key file does not hold the key {}", entry.key.id());
+            Err(Lost::new(Reason::KeyNotFound, m))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

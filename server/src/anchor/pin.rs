@@ -41,8 +41,7 @@ pub(crate) struct HiddenPin(String);
 impl PinGuard {
     /// Reads what an earlier run remembered. A damaged file is no reason to try a PIN again and again: it counts as one login
     /// that was never answered.
-    pub(crate) fn open(dir: &std::path::Path, key: &[u8; 32]) -> Self {
-        let path = dir.join("pin.json");
+    pub(crate) fn open(path: PathBuf, key: &[u8; 32]) -> Self {
         let record = match std::fs::read(&path) {
             Ok(b) => serde_json::from_slice(&b).unwrap_or_else(|e| {
                 tracing::warn!(file = %path.display(), error = %e, "what became of earlier logins is unknown: the file is damaged");
@@ -135,13 +134,13 @@ mod tests {
     #[test]
     fn a_rejected_pin_stays_rejected_over_a_restart_and_another_is_tried() {
         let dir = tempfile::tempdir().unwrap();
-        let mut g = PinGuard::open(dir.path(), &[1; 32]);
+        let mut g = PinGuard::open(dir.path().join("pin.json"), &[1; 32]);
         let (wrong, right) = (g.hide("t", "0000"), g.hide("t", "1234"));
         assert!(!g.is_rejected(&wrong));
         g.trying(&wrong).unwrap();
         g.rejected(&wrong);
         assert!(g.is_rejected(&wrong) && !g.is_rejected(&right));
-        let mut g = PinGuard::open(dir.path(), &[1; 32]);
+        let mut g = PinGuard::open(dir.path().join("pin.json"), &[1; 32]);
         assert!(g.is_rejected(&wrong) && !g.is_rejected(&right));
         g.trying(&right).unwrap();
         g.accepted(&right);
@@ -154,14 +153,14 @@ mod tests {
     fn a_process_that_dies_in_the_login_tries_once_more_and_no_oftener() {
         let dir = tempfile::tempdir().unwrap();
         for (i, rejected) in [false, false, true, true].into_iter().enumerate() {
-            let mut g = PinGuard::open(dir.path(), &[1; 32]);
+            let mut g = PinGuard::open(dir.path().join("pin.json"), &[1; 32]);
             let pin = g.hide("t", "1234");
             assert_eq!(g.is_rejected(&pin), rejected, "start {i}");
             if !rejected {
                 g.trying(&pin).unwrap();
             }
         }
-        let g = PinGuard::open(dir.path(), &[1; 32]);
+        let g = PinGuard::open(dir.path().join("pin.json"), &[1; 32]);
         assert!(!g.is_rejected(&g.hide("t", "4321")), "another PIN is tried");
     }
 }

@@ -7,7 +7,7 @@ use super::protocol::{Answer, Ask};
 use super::{Anchor, Lost, Reason};
 use crate::config::Pkcs11Config;
 use crate::metrics::Metrics;
-use mooring_core::license::{AnchorKind, PublicKey};
+use mooring_core::license::{AnchorKey, AnchorKind, PublicKey};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -168,7 +168,7 @@ impl Anchor for Pkcs11Anchor {
         AnchorKind::Pkcs11
     }
 
-    async fn open(&mut self) -> Result<Vec<PublicKey>, Lost> {
+    async fn open(&mut self, wanted: &[PublicKey]) -> Result<Vec<PublicKey>, Lost> {
         if let Some(open) = &self.open {
             return Ok(open.keys.clone());
         }
@@ -178,6 +178,7 @@ impl Anchor for Pkcs11Anchor {
         let ask = Ask::Open {
             module,
             token_label: self.config.token_label.clone(),
+            wanted: wanted.to_vec(),
         };
         let login_required = match worker.ask(&ask, self.how.open).await? {
             Answer::Found { login_required } => login_required,
@@ -218,7 +219,8 @@ impl Anchor for Pkcs11Anchor {
         Ok(keys)
     }
 
-    async fn sign(&mut self, key: PublicKey, message: &[u8]) -> Result<Vec<u8>, Lost> {
+    async fn sign(&mut self, entry: &AnchorKey, message: &[u8]) -> Result<Vec<u8>, Lost> {
+        let key = entry.key;
         let ask = Ask::Sign {
             key,
             message: hex::encode(message),
@@ -241,7 +243,7 @@ impl Anchor for Pkcs11Anchor {
         Ok(signature)
     }
 
-    async fn present(&mut self) -> Result<(), Lost> {
+    async fn present(&mut self, _entry: Option<&AnchorKey>) -> Result<(), Lost> {
         let key = self.open.as_ref().and_then(|o| o.last_used);
         let ask = Ask::Probe { key };
         match self.ask(&ask).await? {

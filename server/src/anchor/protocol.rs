@@ -15,6 +15,8 @@ pub(crate) enum Ask {
         module: PathBuf,
         /// The token's label.
         token_label: String,
+        /// The licence's keys, the best first: of several tokens with this label the one that has them is meant.
+        wanted: Vec<PublicKey>,
     },
     /// Log in; asked at most once of a worker.
     Login {

@@ -53,9 +53,10 @@ fn answer(token: &mut Option<Token>, ask: Ask) -> Answer {
             Ask::Open {
                 module,
                 token_label,
+                wanted,
             },
             None,
-        ) => open(&module, &token_label).map(|(t, login_required)| {
+        ) => open(&module, &token_label, &wanted).map(|(t, login_required)| {
             *token = Some(t);
             Answer::Found { login_required }
         }),
@@ -87,7 +88,7 @@ fn words(e: &Error) -> String {
     format!("C_{function:?}: CKR{name}")
 }
 
-fn open(path: &std::path::Path, label: &str) -> Result<(Token, bool), Lost> {
+fn open(path: &std::path::Path, label: &str, wanted: &[PublicKey]) -> Result<(Token, bool), Lost> {
     let module = Pkcs11::new(path).map_err(|e| {
         let todo = "check anchor.pkcs11.module, and that the image or a host path brings this file";
         Lost::new(
@@ -123,6 +124,16 @@ fn open(path: &std::path::Path, label: &str) -> Result<(Token, bool), Lost> {
             seen.push(format!("{:?}", info.label()));
         }
     }
+    if found.len() > 1 {
+        // Alike by label: the key decides. Public keys are told without a login, so no token sees a PIN that is not its own.
+        let has = |key: &PublicKey, slot: Slot| public_keys(&module, slot).contains(key);
+        let one = wanted
+            .iter()
+            .find_map(|k| found.iter().find(|(slot, _)| has(k, *slot)));
+        if let Some(one) = one.copied() {
+            found = vec![one];
+        }
+    }
     let (slot, login_required) = match found.as_slice() {
         [one] => *one,
         [] => {
@@ -138,7 +149,7 @@ fn open(path: &std::path::Path, label: &str) -> Result<(Token, bool), Lost> {
             ));
         }
         more => {
-            let todo = "unplug all but one, or give them different labels";
+            let todo = "none of them shows the licence's key before the login; unplug all but one, or give them different labels";
             return Err(Lost::new(
                 Reason::TokenAmbiguous,
                 format!("{} tokens have label {label:?}; {todo}", more.len()),
@@ -157,6 +168,26 @@ fn open(path: &std::path::Path, label: &str) -> Result<(Token, bool), Lost> {
         },
         login_required,
     ))
+}
+
+/// The public keys that a token shows without a login.
+fn public_keys(module: &Pkcs11, slot: Slot) -> Vec<PublicKey> {
+    let read = || {
+        let session = module.open_ro_session(slot)?;
+        let wanted = [Attribute::Class(ObjectClass::PUBLIC_KEY)];
+        let mut keys = Vec::new();
+        for k in session.find_objects(&wanted)? {
+            let attributes = [
+                AttributeType::KeyType,
+                AttributeType::EcParams,
+                AttributeType::EcPoint,
+            ];
+            keys.extend(public_key(&session.get_attributes(k, &attributes)?));
+        }
+        Ok::<_, Error>(keys)
+    };
+    // One broken token must not hide the others.
+    read().unwrap_or_default()
 }
 
 /// Logs in. Whatever cannot be read as "the card never saw the PIN" counts as a rejection: a wrong PIN tried again locks the

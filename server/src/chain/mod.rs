@@ -4,7 +4,9 @@
 //! | file | idea |
 //! |---|---|
 //! | `standing` | may I grant, may I renew? The rule, pure |
-//! | `keeper` | keeps licence, anchor and delegation current; the only one who touches the anchor |
+//! | `keeper` | keeps licence, anchor and delegation current; the only task that touches an anchor |
+//! | `tending` | which anchor serves, since when it is lost, what it signs: the keeper's rule, in steps |
+//! | `standby` | how long a standby anchor has served |
 //! | `sign` | lease tokens and tickets |
 //! | `proof` | tickets and leases that holders show |
 //! | `clones` | is there a second server on this licence? |
@@ -13,7 +15,9 @@ mod clones;
 pub(crate) mod keeper;
 pub(crate) mod proof;
 pub(crate) mod sign;
+pub(crate) mod standby;
 pub(crate) mod standing;
+pub(crate) mod tending;
 #[cfg(test)]
 mod terms;
 #[cfg(test)]

@@ -137,10 +137,16 @@ pub(super) const RENEW: Duration = Duration::from_secs(270);
 pub(super) const BACKDATED: Duration = Duration::from_secs(30);
 
 /// Whether the anchor must sign a delegation for `licence` now. `made` is when the present one was.
-pub(super) fn delegation_due(state: &State, licence: &Digest, made: BootTime, now: Now) -> bool {
-    match &state.in_force {
+pub(super) fn delegation_due(
+    in_force: Option<&InForce>,
+    lost_since: Option<BootTime>,
+    licence: &Digest,
+    made: BootTime,
+    now: Now,
+) -> bool {
+    match in_force {
         // An anchor that was away proves with a signature that it is back.
-        Some(f) if state.lost_since.is_none() && f.licence.digest == *licence => {
+        Some(f) if lost_since.is_none() && f.licence.digest == *licence => {
             now.boot.since(made) >= RENEW || !f.delegation.covers(now.wall)
         }
         _ => true,
@@ -215,7 +221,15 @@ mod tests {
         let mut s = state(NOON);
         let f = s.in_force.clone().unwrap();
         let digest = f.licence.digest.clone();
-        let due = |s: &State, d: &Digest, t| delegation_due(s, d, BootTime::default(), t);
+        let due = |s: &State, d: &Digest, t| {
+            delegation_due(
+                s.in_force.as_deref(),
+                s.lost_since,
+                d,
+                BootTime::default(),
+                t,
+            )
+        };
         let fresh = now(60, "2026-05-01T12:01:00Z");
         assert!(!due(&s, &digest, fresh));
         assert!(due(&s, &Digest("other".into()), fresh), "a new licence");

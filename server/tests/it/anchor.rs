@@ -212,7 +212,7 @@ async fn a_worker_that_dies_or_hangs_is_replaced() {
         assert_ne!(worker(), Some(pid));
     }
     assert_eq!(
-        rig.metric("mooring_anchor_losses_total{reason=\"Hung\"}")
+        rig.metric("mooring_anchor_losses_total{kind=\"pkcs11\",reason=\"Hung\"}")
             .await,
         Some(1.0)
     );

@@ -13,6 +13,19 @@ fn key() -> SigningKey {
     SigningKey::from_seed(&[3; 32]).unwrap()
 }
 
+/// As a licence lists it.
+fn entry(key: PublicKey) -> AnchorKey {
+    AnchorKey {
+        kind: AnchorKind::Pkcs11,
+        key,
+        software: true,
+        label: None,
+        usb: None,
+        hwid: None,
+        standby: None,
+    }
+}
+
 fn keys() -> String {
     format!(
         r#"read l; echo '{{"answer":"keys","keys":["{}"]}}'"#,
@@ -53,7 +66,7 @@ impl Bench {
             token_label: "t".into(),
             pin_file: Some(d.join("pin")),
         };
-        let pins = PinGuard::open(d, &[1; 32]);
+        let pins = PinGuard::open(d.join("pin.json"), &[1; 32]);
         let mut a = Pkcs11Anchor::new(config, pins, Arc::new(Metrics::new().unwrap()));
         a.how = How {
             program: Some(program),
@@ -70,7 +83,7 @@ impl Bench {
 }
 
 async fn lost(a: &mut Pkcs11Anchor) -> Reason {
-    match a.open().await {
+    match a.open(&[]).await {
         Err(l) => l.reason,
         Ok(k) => panic!("open: {k:?}"),
     }
@@ -94,18 +107,18 @@ async fn a_login_that_may_have_failed_is_not_tried_again() {
         assert_eq!(b.starts(), 1, "{login}");
         // Another PIN is tried.
         std::fs::write(b.dir.path().join("pin"), "4321").unwrap();
-        assert!(b.anchor(&[FOUND, DONE, &keys()]).open().await.is_ok());
+        assert!(b.anchor(&[FOUND, DONE, &keys()]).open(&[]).await.is_ok());
     }
 }
 
 #[tokio::test]
 async fn a_pin_that_has_worked_is_not_to_blame_for_a_token_that_hangs() {
     let b = Bench::new();
-    assert!(b.anchor(&[FOUND, DONE, &keys()]).open().await.is_ok());
+    assert!(b.anchor(&[FOUND, DONE, &keys()]).open(&[]).await.is_ok());
     let hangs = [FOUND, "read l; sleep 60"];
     assert_eq!(lost(&mut b.anchor(&hangs)).await, Reason::Hung);
     assert_eq!(lost(&mut b.anchor(&hangs)).await, Reason::Hung);
-    assert!(b.anchor(&[FOUND, DONE, &keys()]).open().await.is_ok());
+    assert!(b.anchor(&[FOUND, DONE, &keys()]).open(&[]).await.is_ok());
     // A token that says no, does: somebody has changed its PIN.
     let no = r#"read l; echo '{"answer":"rejected","problem":"C_Login: CKR_PIN_INCORRECT"}'"#;
     assert_eq!(lost(&mut b.anchor(&[FOUND, no])).await, Reason::PinRejected);
@@ -119,7 +132,7 @@ async fn a_token_pulled_out_during_the_login_has_not_refused_the_pin() {
     let b = Bench::new();
     let gone = r#"read l; echo '{"answer":"failed","reason":"TokenLost","message":"pulled out; plug in"}'"#;
     assert_eq!(lost(&mut b.anchor(&[FOUND, gone])).await, Reason::TokenLost);
-    assert!(b.anchor(&[FOUND, DONE, &keys()]).open().await.is_ok());
+    assert!(b.anchor(&[FOUND, DONE, &keys()]).open(&[]).await.is_ok());
 }
 
 #[tokio::test]
@@ -137,8 +150,8 @@ async fn every_signature_is_verified_and_a_hang_ends() {
         ("read l; sleep 60".into(), Some(Reason::Hung)),
     ] {
         let mut a = b.anchor(&[FOUND, DONE, &keys(), &sign]);
-        assert_eq!(a.open().await, Ok(vec![k]));
-        let signed = a.sign(k, b"hello").await;
+        assert_eq!(a.open(&[]).await, Ok(vec![k]));
+        let signed = a.sign(&entry(k), b"hello").await;
         assert_eq!(signed.err().map(|l| l.reason), want, "{sign}");
         let begin = std::time::Instant::now();
         a.close().await;

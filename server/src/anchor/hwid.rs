@@ -1,0 +1,104 @@
+//! The anchor `hwid`: enough of the machine is what the licence knows it by, and a software key signs.
+
+use super::{Anchor, Lost, Reason, key_file, other_kind};
+use crate::config::HwidConfig;
+use mooring_core::license::{AnchorKey, AnchorKind, HwidItems, PublicKey, SigningKey};
+use mooring_hardware::{hwid, key};
+
+/// A machine and a key in a file.
+pub(crate) struct HwidAnchor {
+    config: HwidConfig,
+    key: Option<SigningKey>,
+    /// What was last told to be missing, while the machine is still the one.
+    told_missing: Option<String>,
+}
+
+impl HwidAnchor {
+    /// One that is not open yet.
+    pub(super) fn new(config: HwidConfig) -> Self {
+        Self {
+            config,
+            key: None,
+            told_missing: None,
+        }
+    }
+
+    fn judge(&mut self, wanted: &HwidItems) -> Result<(), Lost> {
+        let root = &self.config.host_root;
+        let (facts, unread) = hwid::read(root).map_err(|e| {
+            let todo = "check anchor.hwid.hostRoot (--host-root), and that the host's paths are mounted there";
+            Lost::new(Reason::HostUnreadable, format!("the machine cannot be read: {e}; {todo}"))
+        })?;
+        let verdict = hwid::judge(wanted, &facts);
+        let missing = verdict.missing_words();
+        if verdict.is_the_machine() {
+            if !verdict.missing.is_empty() && self.told_missing.as_ref() != Some(&missing) {
+                tracing::warn!(
+                    missing,
+                    found = verdict.found.len(),
+                    k = verdict.k,
+                    "the machine has changed, and is still the licence's; \
+                    have the licence issued anew before more of it changes"
+                );
+            }
+            self.told_missing = Some(missing).filter(|_| !verdict.missing.is_empty());
+            return Ok(());
+        }
+        let said = if verdict.found.len() < verdict.k {
+            format!(
+                "{} of the {} things that the licence knows this machine by are found, expected at least {}",
+                verdict.found.len(),
+                wanted.items.len(),
+                verdict.k
+            )
+        } else {
+            "nothing of its hardware is what the licence knows this machine by".into()
+        };
+        let denied: Vec<String> = unread
+            .iter()
+            .map(|u| format!("{} ({})", u.item, u.why))
+            .collect();
+        if denied.is_empty() {
+            let todo = "run on the machine that the licence was issued for, or have it issued for this one (mooring license anchor hwid)";
+            return Err(Lost::new(
+                Reason::HostChanged,
+                format!("{said}; not found: {missing}; {todo}"),
+            ));
+        }
+        let todo = "run as UID 0, with the host's paths mounted under anchor.hwid.hostRoot";
+        let m = format!(
+            "{said}; not found: {missing}; not readable: {}; {todo}",
+            denied.join(", ")
+        );
+        Err(Lost::new(Reason::HostUnreadable, m))
+    }
+}
+
+impl Anchor for HwidAnchor {
+    fn kind(&self) -> AnchorKind {
+        AnchorKind::Hwid
+    }
+
+    async fn open(&mut self, _wanted: &[PublicKey]) -> Result<Vec<PublicKey>, Lost> {
+        let read = key::read(&self.config.key_file);
+        let key = read.map_err(|e| key_file(&e, "anchor.hwid.keyFile"))?;
+        let public = key.public();
+        self.key = Some(key);
+        Ok(vec![public])
+    }
+
+    async fn sign(&mut self, entry: &AnchorKey, message: &[u8]) -> Result<Vec<u8>, Lost> {
+        self.present(Some(entry)).await?;
+        super::sign_with(self.key.as_ref(), entry, message)
+    }
+
+    async fn present(&mut self, entry: Option<&AnchorKey>) -> Result<(), Lost> {
+        let Some(entry) = entry else { return Ok(()) };
+        let wanted = entry.hwid.clone();
+        self.judge(&wanted.ok_or_else(|| other_kind(entry, AnchorKind::Hwid))?)
+    }
+
+    async fn close(&mut self) {
+        self.key = None;
+    }
+}

@@ -1,0 +1,71 @@
+//! The anchor `usb`: the device that the licence names is plugged in, and a software key signs.
+
+use super::{Anchor, Lost, Reason, key_file, other_kind};
+use crate::config::UsbConfig;
+use mooring_core::license::{AnchorKey, AnchorKind, PublicKey, SigningKey, UsbDevice};
+use mooring_hardware::{key, usb};
+
+/// A USB device and a key in a file.
+pub(crate) struct UsbAnchor {
+    config: UsbConfig,
+    key: Option<SigningKey>,
+    /// Whether two devices that look alike were told of.
+    told_of_two: bool,
+}
+
+impl UsbAnchor {
+    /// One that is not open yet.
+    pub(super) fn new(config: UsbConfig) -> Self {
+        Self {
+            config,
+            key: None,
+            told_of_two: false,
+        }
+    }
+
+    fn look_for(&mut self, device: &UsbDevice) -> Result<(), Lost> {
+        let n = usb::count(&self.config.sysfs_root, device).map_err(|e| {
+            let todo = "the server must see the machine's sysfs: check anchor.usb.sysfsRoot (--sysfs-root), and that /sys is mounted";
+            Lost::new(Reason::DevicesUnreadable, format!("the USB devices cannot be read: {e}; {todo}"))
+        })?;
+        if n == 0 {
+            let todo = "plug it in, the server goes on by itself";
+            let m = format!("the USB device {device} is not plugged in; {todo}");
+            return Err(Lost::new(Reason::DeviceNotFound, m));
+        }
+        if n > 1 && !self.told_of_two {
+            tracing::warn!(%device, n, "several USB devices have the licence's ids and serial number; one is enough");
+        }
+        self.told_of_two = n > 1;
+        Ok(())
+    }
+}
+
+impl Anchor for UsbAnchor {
+    fn kind(&self) -> AnchorKind {
+        AnchorKind::Usb
+    }
+
+    async fn open(&mut self, _wanted: &[PublicKey]) -> Result<Vec<PublicKey>, Lost> {
+        let read = key::read(&self.config.key_file);
+        let key = read.map_err(|e| key_file(&e, "anchor.usb.keyFile"))?;
+        let public = key.public();
+        self.key = Some(key);
+        Ok(vec![public])
+    }
+
+    async fn sign(&mut self, entry: &AnchorKey, message: &[u8]) -> Result<Vec<u8>, Lost> {
+        self.present(Some(entry)).await?;
+        super::sign_with(self.key.as_ref(), entry, message)
+    }
+
+    async fn present(&mut self, entry: Option<&AnchorKey>) -> Result<(), Lost> {
+        let Some(entry) = entry else { return Ok(()) };
+        let device = entry.usb.clone();
+        self.look_for(&device.ok_or_else(|| other_kind(entry, AnchorKind::Usb))?)
+    }
+
+    async fn close(&mut self) {
+        self.key = None;
+    }
+}

@@ -1,0 +1,136 @@
+//! How long standby anchors have served: kept in `stateDir`, so that a restart gives no days anew.
+//!
+//! The days are one budget for the life of a licence, spent over all times that the standby had to serve; a licence issued anew
+//! (another id) has its own. Time is spent in advance, with each delegation that the standby signs, for as long as that is
+//! good before the next one is due: so a server that is killed has spent it, and none runs on for free.
+
+use super::standing::RENEW;
+use crate::state::write_durably;
+use mooring_core::license::KeyId;
+use mooring_core::time::BootTime;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+const DAY: u64 = 86_400;
+
+/// How long each standby anchor has served.
+#[derive(Debug)]
+pub(crate) struct Served {
+    path: PathBuf,
+    /// Seconds, by licence and key.
+    secs: BTreeMap<String, u64>,
+    /// What was spent last, and until when that is.
+    spent: Option<(String, BootTime)>,
+}
+
+fn name(licence: &str, key: &KeyId) -> String {
+    format!("{licence}/{key}")
+}
+
+impl Served {
+    /// Reads what earlier runs kept.
+    pub(crate) fn open(path: PathBuf) -> Self {
+        let secs = match std::fs::read(&path) {
+            Ok(b) => serde_json::from_slice(&b).unwrap_or_else(|e| {
+                tracing::warn!(file = %path.display(), error = %e, "how long the standby anchor has served is unknown: the file is damaged; counting anew");
+                BTreeMap::new()
+            }),
+            Err(_) => BTreeMap::new(),
+        };
+        Self {
+            path,
+            secs,
+            spent: None,
+        }
+    }
+
+    /// How much longer this key may serve as the standby of this licence, what is spent in advance included.
+    pub(crate) fn left(&self, licence: &str, key: &KeyId, days: u32, now: BootTime) -> Duration {
+        let name = name(licence, key);
+        let used = self.secs.get(&name).copied().unwrap_or(0);
+        let ahead = match &self.spent {
+            Some((n, until)) if *n == name && *until > now => until.since(now),
+            _ => Duration::ZERO,
+        };
+        Duration::from_secs((u64::from(days) * DAY).saturating_sub(used)) + ahead
+    }
+
+    /// Spends the time of one delegation, before it is signed. What cannot be kept must not be spent.
+    pub(crate) fn spend(
+        &mut self,
+        licence: &str,
+        key: &KeyId,
+        now: BootTime,
+    ) -> std::io::Result<()> {
+        let name = name(licence, key);
+        if self
+            .spent
+            .as_ref()
+            .is_some_and(|(n, until)| *n == name && *until > now)
+        {
+            return Ok(());
+        }
+        let used = self.secs.entry(name.clone()).or_insert(0);
+        *used = used.saturating_add(RENEW.as_secs());
+        let json = serde_json::to_vec(&self.secs).unwrap_or_default();
+        write_durably(&self.path, &json)?;
+        self.spent = Some((name, now + RENEW));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn at(secs: u64) -> BootTime {
+        BootTime::from_millis(secs * 1000)
+    }
+
+    #[test]
+    fn days_are_spent_once_over_all_runs_and_by_licence_and_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("standby.json");
+        let (key, other) = (KeyId("k".into()), KeyId("o".into()));
+        let mut now = 1000;
+        let mut delegations = 0;
+        'days: loop {
+            // Each run serves for a while, and is killed.
+            let mut s = Served::open(path.clone());
+            for _ in 0..7 {
+                if s.left("l", &key, 1, at(now)).is_zero() {
+                    break 'days;
+                }
+                s.spend("l", &key, at(now)).unwrap();
+                // A new licence file in between costs nothing.
+                s.spend("l", &key, at(now + 10)).unwrap();
+                delegations += 1;
+                now += RENEW.as_secs();
+            }
+        }
+        assert_eq!(delegations * RENEW.as_secs(), DAY, "a day is a day");
+        let s = Served::open(path.clone());
+        let day = Duration::from_secs(DAY);
+        assert_eq!(s.left("l", &key, 2, at(now)), day);
+        assert_eq!(s.left("l", &other, 1, at(now)), day);
+        assert_eq!(s.left("anew", &key, 1, at(now)), day);
+    }
+
+    #[test]
+    fn what_is_left_counts_what_is_spent_in_advance_and_what_cannot_be_kept_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = KeyId("k".into());
+        let mut s = Served::open(dir.path().join("standby.json"));
+        s.spend("l", &key, at(0)).unwrap();
+        let day = Duration::from_secs(DAY);
+        assert_eq!(s.left("l", &key, 1, at(0)), day);
+        assert_eq!(
+            s.left("l", &key, 1, at(100)),
+            day - Duration::from_secs(100)
+        );
+        let mut s = Served::open(dir.path().join("nowhere/standby.json"));
+        assert!(s.spend("l", &key, at(0)).is_err());
+    }
+}

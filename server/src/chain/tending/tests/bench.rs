@@ -1,0 +1,299 @@
+//! A tending over simulated anchors and a simulated clock, with a licence file of its own.
+
+use super::super::*;
+use crate::chain::standing::may_sign;
+use crate::chain::testing::{at, chain};
+use crate::licence::LicenceFile;
+use crate::testing::{licence, vendor};
+use mooring_core::ledger::Granted;
+use mooring_core::license::{
+    AnchorKind, Bundle, Demand, Licence, MinAnchor, SigningKey, armour, verify,
+};
+use mooring_core::names::{ClaimName, LeaseId, ProductName, Seats};
+use mooring_core::request::Item;
+use mooring_core::secret::Secret;
+use mooring_core::wire::{Holder, Problem};
+use std::sync::Mutex;
+
+pub(super) const NOON: &str = "2026-05-01T12:00:00Z";
+/// What the boot clock reads at noon, in milliseconds.
+const BOOT: u64 = 1_000_000;
+
+/// The simulated world: one clock, and which anchors are plugged in.
+#[derive(Clone)]
+pub(super) struct World(Arc<Mutex<Inner>>);
+
+struct Inner {
+    /// Milliseconds since noon.
+    ms: u64,
+    /// How far the wall clock was set off.
+    wall_off: i64,
+    plugged: [bool; 2],
+    /// How long a signature takes.
+    sign_ms: u64,
+    /// How often each was opened, and what they signed.
+    opened: [usize; 2],
+    signed: [usize; 2],
+}
+
+impl World {
+    fn with<R>(&self, f: impl FnOnce(&mut Inner) -> R) -> R {
+        f(&mut self.0.lock().unwrap())
+    }
+
+    pub(super) fn now(&self) -> Now {
+        self.with(|w| {
+            let wall = at(NOON).as_millisecond() + i64::try_from(w.ms).unwrap() + w.wall_off;
+            Now {
+                boot: BootTime::from_millis(BOOT + w.ms),
+                wall: mooring_core::time::Timestamp::from_millisecond(wall).unwrap(),
+            }
+        })
+    }
+
+    pub(super) fn ms(&self) -> u64 {
+        self.with(|w| w.ms)
+    }
+
+    pub(super) fn pass(&self, ms: u64) {
+        self.with(|w| w.ms += ms);
+    }
+
+    pub(super) fn plug(&self, anchor: usize, is: bool) {
+        self.with(|w| w.plugged[anchor] = is);
+    }
+
+    pub(super) fn set_wall_off(&self, ms: i64) {
+        self.with(|w| w.wall_off = ms);
+    }
+
+    pub(super) fn set_sign_ms(&self, ms: u64) {
+        self.with(|w| w.sign_ms = ms);
+    }
+
+    pub(super) fn opened(&self, anchor: usize) -> usize {
+        self.with(|w| w.opened[anchor])
+    }
+
+    pub(super) fn signed(&self, anchor: usize) -> usize {
+        self.with(|w| w.signed[anchor])
+    }
+}
+
+/// A simulated anchor.
+pub(super) struct SimAnchor {
+    world: World,
+    index: usize,
+    open: bool,
+}
+
+pub(super) fn key(anchor: usize) -> SigningKey {
+    SigningKey::from_seed(&[5 + u8::try_from(anchor).unwrap(); 32]).unwrap()
+}
+
+impl SimAnchor {
+    fn there(&self) -> Result<(), Lost> {
+        if self.world.with(|w| w.plugged[self.index]) {
+            Ok(())
+        } else {
+            Err(Lost::new(
+                Reason::TokenLost,
+                format!("anchor {} was pulled out", self.index),
+            ))
+        }
+    }
+}
+
+impl Anchor for SimAnchor {
+    fn kind(&self) -> AnchorKind {
+        AnchorKind::Pkcs11
+    }
+
+    async fn open(&mut self, _wanted: &[PublicKey]) -> Result<Vec<PublicKey>, Lost> {
+        self.there()?;
+        self.world.with(|w| w.opened[self.index] += 1);
+        self.open = true;
+        Ok(vec![key(self.index).public()])
+    }
+
+    async fn sign(&mut self, entry: &AnchorKey, message: &[u8]) -> Result<Vec<u8>, Lost> {
+        self.there()?;
+        assert!(self.open && entry.key == key(self.index).public());
+        // Time passes while it signs, and it may be pulled meanwhile.
+        self.world.with(|w| w.ms += w.sign_ms);
+        self.there()?;
+        self.world.with(|w| w.signed[self.index] += 1);
+        Ok(key(self.index).sign(message))
+    }
+
+    async fn present(&mut self, _entry: Option<&AnchorKey>) -> Result<(), Lost> {
+        assert!(self.open);
+        self.there()
+    }
+
+    async fn close(&mut self) {
+        self.open = false;
+    }
+}
+
+/// Everything that a run needs.
+pub(super) struct Bench {
+    pub(super) world: World,
+    pub(super) tending: Tending<SimAnchor>,
+    pub(super) file: LicenceFile,
+    pub(super) chain: Arc<Chain>,
+    pub(super) dir: tempfile::TempDir,
+    pub(super) licence: Licence,
+}
+
+/// The two anchors; the second as the standby of so many days, if there are any.
+pub(super) fn two(days: u32) -> Licence {
+    let mut l = licence(key(0).public());
+    l.expires = Some(at("2027-03-01T00:00:00Z"));
+    if days > 0 {
+        let first = l.anchors[0].clone();
+        l.anchors.push(AnchorKey {
+            key: key(1).public(),
+            standby: Some(Standby { days }),
+            ..first
+        });
+    }
+    l
+}
+
+impl Bench {
+    pub(super) fn new(licence: &Licence) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let world = World(Arc::new(Mutex::new(Inner {
+            ms: 0,
+            wall_off: 0,
+            plugged: [true; 2],
+            sign_ms: 0,
+            opened: [0; 2],
+            signed: [0; 2],
+        })));
+        let chain = Arc::new(chain(1, NOON));
+        let file = LicenceFile::new(dir.path().join("licence"), Some(dir.path().join("keys")));
+        std::fs::write(dir.path().join("keys"), vendor().public().to_string()).unwrap();
+        let tending = Self::tend(&world, &chain, &dir, licence);
+        let mut this = Self {
+            world,
+            tending,
+            file,
+            chain,
+            dir,
+            licence: licence.clone(),
+        };
+        this.issue(licence);
+        this
+    }
+
+    fn tend(
+        world: &World,
+        chain: &Arc<Chain>,
+        dir: &tempfile::TempDir,
+        licence: &Licence,
+    ) -> Tending<SimAnchor> {
+        let anchors = (0..licence.anchors.len()).map(|index| SimAnchor {
+            world: world.clone(),
+            index,
+            open: false,
+        });
+        let served = Served::open(dir.path().join("standby.json"));
+        let time = world.clone();
+        let metrics = Arc::new(Metrics::new().unwrap());
+        Tending::new(
+            anchors.collect(),
+            served,
+            chain.clone(),
+            metrics,
+            Lease::default(),
+            Box::new(move || time.now()),
+        )
+    }
+
+    /// The process dies and comes back.
+    pub(super) fn restart(&mut self) {
+        self.tending = Self::tend(&self.world, &self.chain, &self.dir, &self.licence);
+    }
+
+    /// A new licence file.
+    pub(super) fn issue(&mut self, licence: &Licence) {
+        let envelope = Envelope::sign(types::LICENCE, licence, &vendor()).unwrap();
+        std::fs::write(self.dir.path().join("licence"), armour(&envelope).unwrap()).unwrap();
+        let wall = self.world.now().wall;
+        self.file.look(wall, self.tending.keys().as_deref());
+        self.licence = licence.clone();
+    }
+
+    /// What the keeper does each second.
+    pub(super) async fn step(&mut self) {
+        self.tending.step(&mut self.file).await;
+        let state = self.tending.state(&self.file, self.world.now());
+        self.chain.set(state);
+    }
+
+    /// Steps, a second each, until this much has passed.
+    pub(super) async fn run(&mut self, secs: u64) {
+        let end = self.world.ms() + secs * 1000;
+        while self.world.ms() < end {
+            self.step().await;
+            self.world.pass(1000);
+        }
+    }
+
+    /// The reason that people see.
+    pub(super) fn reason(&self) -> String {
+        self.chain.state().anchor.reason.clone()
+    }
+
+    /// Asks for a renewal, as a request does: the rule, then a signature.
+    pub(super) fn renew(&self) -> Result<Bundle, Problem> {
+        let now = self.world.now();
+        let f = may_sign(&self.chain.state(), now, self.chain.clock())
+            .map_err(super::super::super::standing::Bad::problem)?;
+        Ok(self.sign(&f))
+    }
+
+    /// Signs, whatever the rule says.
+    pub(super) fn sign(&self, f: &InForce) -> Bundle {
+        let now = self.world.now();
+        self.chain.lease(f, &granted(now.boot), now, None).unwrap()
+    }
+
+    /// What an application makes of it.
+    pub(super) fn verified(bundle: &Bundle) -> Result<(), String> {
+        let product = ProductName::new("render").unwrap();
+        let demand = Demand {
+            product: &product,
+            app_version: None,
+            built_on: None,
+            nonce: None,
+            min_anchor: MinAnchor::Any,
+        };
+        verify(bundle, &[vendor().public()], &demand)
+            .map(|_| ())
+            .map_err(|e| e.to_string())
+    }
+}
+
+fn granted(received: BootTime) -> Granted {
+    let secret = Secret::from_bytes([3; 32]);
+    Granted {
+        lease: LeaseId::from_bytes([2; 16]),
+        claim: ClaimName::new("pod").unwrap(),
+        holder: Holder::External {
+            subject: "a".into(),
+        },
+        items: vec![Item {
+            product: ProductName::new("render").unwrap(),
+            seats: Seats::new(1).unwrap(),
+            version: None,
+        }],
+        counter: 1,
+        received,
+        draws: Vec::new(),
+        overdraft: 0,
+        secret_hash: secret.hash(),
+    }
+}

@@ -1,0 +1,185 @@
+//! A second anchor, for so many days.
+
+use super::bench::{Bench, key, two};
+use mooring_core::license::AnchorKey;
+
+const DAY: u64 = 86_400;
+
+fn signer(b: &Bench) -> usize {
+    let id = b
+        .chain
+        .state()
+        .in_force
+        .as_ref()
+        .unwrap()
+        .anchor
+        .key_id
+        .clone();
+    (0..2).find(|i| key(*i).public().id() == id).unwrap()
+}
+
+#[tokio::test]
+async fn a_standby_serves_only_while_the_first_cannot() {
+    let mut b = Bench::new(&two(14));
+    b.run(600).await;
+    assert_eq!(
+        (signer(&b), b.reason().as_str(), b.world.opened(1)),
+        (0, "Present", 0),
+        "it is not even opened"
+    );
+
+    // In the same second new leases go on, under the standby.
+    b.world.plug(0, false);
+    b.step().await;
+    let state = b.chain.state();
+    assert_eq!(
+        (
+            signer(&b),
+            b.reason().as_str(),
+            state.anchor.present,
+            state.lost_since
+        ),
+        (1, "StandbyInUse", true, None)
+    );
+    Bench::verified(&b.renew().unwrap()).unwrap();
+    let said = state.anchor.message.clone();
+    assert!(
+        said.contains("until 2026-05-15T12:10Z")
+            && said.contains("anchor 0 was pulled out")
+            && said.contains("14 days"),
+        "{said}"
+    );
+    // For hours, with the same words.
+    b.run(3 * 3600).await;
+    assert_eq!(b.chain.state().anchor.message, said);
+    Bench::verified(&b.renew().unwrap()).unwrap();
+
+    // The first is back: by itself, within the longest wait, and the standby may be taken out.
+    b.world.plug(0, true);
+    b.run(31).await;
+    assert_eq!((signer(&b), b.reason().as_str()), (0, "Present"));
+    b.world.plug(1, false);
+    b.run(600).await;
+    assert_eq!(b.reason(), "Present");
+
+    // Both away, then the standby alone.
+    b.world.plug(0, false);
+    b.step().await;
+    assert_eq!(b.reason(), "TokenLost");
+    assert!(
+        b.chain
+            .state()
+            .anchor
+            .message
+            .contains("the other anchor: TokenLost: anchor 1")
+    );
+    b.world.plug(1, true);
+    b.run(7).await;
+    assert_eq!((signer(&b), b.reason().as_str()), (1, "StandbyInUse"));
+}
+
+#[tokio::test]
+async fn its_days_are_counted_over_restarts_and_then_it_is_lost() {
+    let mut b = Bench::new(&two(1));
+    b.run(60).await;
+    b.world.plug(0, false);
+    // Ten hours, an hour with the first, and a restart; days go on where they were.
+    b.run(36_000).await;
+    b.world.plug(0, true);
+    b.run(3600).await;
+    assert_eq!(signer(&b), 0);
+    b.world.plug(0, false);
+    b.restart();
+    let begin = b.world.ms();
+    loop {
+        b.run(10).await;
+        if b.reason() != "StandbyInUse" {
+            break;
+        }
+        assert!(b.world.ms() - begin < 2 * DAY * 1000, "it never ends");
+    }
+    let served = 36_000 + (b.world.ms() - begin) / 1000;
+    // The longest wait for the first one, and what the second time began with.
+    assert!(
+        (DAY - 400..=DAY + 40).contains(&served),
+        "served {served} s"
+    );
+    assert_eq!(b.reason(), "StandbyExpired");
+    let said = b.chain.state().anchor.message.clone();
+    assert!(
+        said.contains("has served its 1 day")
+            && said.contains("repair the first anchor (anchor 0 was pulled out)"),
+        "{said}"
+    );
+    // Renewals go on for the grace, as after any loss.
+    assert!(b.renew().is_ok());
+    b.run(601).await;
+    assert!(b.renew().is_err());
+    // A restart gives nothing anew, a licence issued anew does, and the first one's return ends it all.
+    b.restart();
+    b.run(10).await;
+    assert_eq!(b.reason(), "StandbyExpired");
+    let mut anew = two(1);
+    anew.id = "test-2".into();
+    b.issue(&anew);
+    b.run(10).await;
+    assert_eq!(b.reason(), "StandbyInUse");
+    b.world.plug(0, true);
+    b.run(31).await;
+    assert_eq!(b.reason(), "Present");
+}
+
+#[tokio::test]
+async fn days_that_cannot_be_kept_are_not_served() {
+    let mut b = Bench::new(&two(14));
+    b.run(10).await;
+    std::fs::create_dir(b.dir.path().join("standby.new")).unwrap();
+    b.world.plug(0, false);
+    b.run(3).await;
+    let state = b.chain.state();
+    assert!(
+        !state.anchor.present && state.anchor.message.contains("StandbyUncounted"),
+        "{}",
+        state.anchor.message
+    );
+    assert_eq!(b.world.signed(1), 0);
+    std::fs::remove_dir(b.dir.path().join("standby.new")).unwrap();
+    b.run(7).await;
+    assert_eq!(b.reason(), "StandbyInUse");
+}
+
+#[tokio::test]
+async fn which_is_the_standby_is_the_licences_word_not_the_configurations() {
+    // Configured first, and a standby in the licence.
+    let mut l = two(14);
+    let standby = l.anchors[1].standby;
+    let both: &mut [AnchorKey] = &mut l.anchors;
+    (both[0].standby, both[1].standby) = (standby, None);
+    let mut b = Bench::new(&l);
+    b.run(10).await;
+    assert_eq!((signer(&b), b.reason().as_str()), (1, "Present"));
+    b.world.plug(1, false);
+    b.step().await;
+    assert_eq!((signer(&b), b.reason().as_str()), (0, "StandbyInUse"));
+}
+
+#[tokio::test]
+async fn a_licence_without_a_standby_is_not_served_by_the_second_anchor() {
+    let mut b = Bench::new(&two(14));
+    b.run(10).await;
+    let mut l = two(14);
+    l.anchors.truncate(1);
+    l.id = "test-2".into();
+    b.issue(&l);
+    b.run(3).await;
+    b.world.plug(0, false);
+    b.run(10).await;
+    let said = b.chain.state().anchor.message.clone();
+    assert!(
+        b.reason() == "TokenLost" && said.contains("the other anchor: KeyNotInLicence"),
+        "{said}"
+    );
+    b.world.plug(0, true);
+    b.run(8).await;
+    assert_eq!((signer(&b), b.reason().as_str()), (0, "Present"));
+}
