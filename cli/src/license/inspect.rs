@@ -6,8 +6,8 @@ use super::verify::{self, Input};
 use super::{file, vendor_key};
 use crate::output::{self, Form};
 use mooring_core::license::{
-    AnchorKey, Delegation, Envelope, LeaseToken, Licence, OpenLicence, Policy, Product, Trust,
-    types,
+    AnchorKey, AnchorKind, Delegation, Envelope, LeaseToken, Licence, OpenLicence, Policy, Product,
+    Trust, types,
 };
 use mooring_core::request;
 use mooring_core::time::{DEFAULT_GRACE, Timestamp, print_span};
@@ -246,10 +246,19 @@ fn product(p: &Product) -> String {
 }
 
 fn anchor(a: &AnchorKey) -> String {
-    let software = if a.software {
+    let software = if a.software || a.kind != AnchorKind::Pkcs11 {
         ", SOFTWARE: can be copied"
     } else {
         ""
+    };
+    let presence = match (&a.usb, &a.hwid) {
+        (Some(d), _) => format!(", USB device {d}"),
+        (_, Some(h)) => {
+            let mut names: Vec<&str> = h.items.iter().map(|i| i.item.name()).collect();
+            names.dedup();
+            format!(", {} of {} of {}", h.k, h.items.len(), names.join(", "))
+        }
+        _ => String::new(),
     };
     let label = a
         .label
@@ -261,7 +270,7 @@ fn anchor(a: &AnchorKey) -> String {
         .map(|s| format!(", standby for {} days", s.days))
         .unwrap_or_default();
     format!(
-        "{}, key id {}{label}{standby}{software}",
+        "{}, key id {}{label}{presence}{standby}{software}",
         a.kind,
         a.key.id()
     )

@@ -2,9 +2,9 @@
 
 use super::order::{self, Order, OrderProduct};
 use super::signer::{self, Signer};
-use super::{anchor, file};
+use super::{anchor, attestation, file};
 use crate::output::{self, Data};
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use mooring_core::license::{OpenLicence, Trust, armour, types};
 use mooring_core::time::Timestamp;
 use std::path::PathBuf;
@@ -74,6 +74,16 @@ pub struct Args {
     /// Issue for an anchor whose key can be copied (SoftHSM and the like)
     #[arg(long)]
     allow_software_token: bool,
+    /// Issue for an anchor whose key can be copied, by its kind: a token that is software, a USB device or a machine with its key
+    /// in a file
+    #[arg(long, value_name = "KIND", value_enum)]
+    allow_anchor: Vec<Weak>,
+    /// A root (PEM) that attestations of anchors' keys are verified against, such as the maker's
+    #[arg(long, value_name = "FILE")]
+    attestation_root: Vec<PathBuf>,
+    /// Refuse anchors whose key is not attested
+    #[arg(long, requires = "attestation_root")]
+    require_attestation: bool,
     /// The licence file; standard output without it
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -85,11 +95,71 @@ pub struct Args {
     dry_run: bool,
 }
 
+/// Anchors whose key can be copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Weak {
+    /// A PKCS#11 token that is software (SoftHSM and the like)
+    SoftwareToken,
+    /// A USB device, and a key in a file
+    Usb,
+    /// A machine, and a key in a file
+    Hwid,
+}
+
+/// Verifies what devices say of the anchors' keys, and tells it.
+fn attest(args: &Args, order: &Order, now: Timestamp) -> anyhow::Result<()> {
+    let mut roots = Vec::new();
+    for path in &args.attestation_root {
+        let text = file::read_public(path).context("--attestation-root")?;
+        let read = attestation::from_pem(&text);
+        roots.extend(read.map_err(|e| anyhow!("--attestation-root {}: {e}", path.display()))?);
+    }
+    for (i, a) in order.anchors.iter().enumerate() {
+        let refuse = |e: &dyn std::fmt::Display| anyhow!("order field anchors[{i}].{e}");
+        if a.attestation.is_empty() {
+            if args.require_attestation {
+                return Err(refuse(&format!(
+                    "attestation: missing; expected what `mooring license anchor pkcs11` writes for a key made in a YubiKey (anchor of kind {})",
+                    a.kind
+                )));
+            }
+            continue;
+        }
+        let mut chain = Vec::new();
+        for (j, pem) in a.attestation.iter().enumerate() {
+            let read = attestation::from_pem(pem);
+            chain.extend(read.map_err(|e| refuse(&format!("attestation[{j}]: {e}")))?);
+        }
+        // What a touch would break is refused, whether the maker's root is at hand or not.
+        let leaf = chain.first().map(Vec::as_slice).unwrap_or_default();
+        let told = attestation::read(leaf).map_err(|e| refuse(&e))?;
+        if let Some(why) = told.needs_a_hand() {
+            return Err(refuse(&format!("attestation: {why}")));
+        }
+        if roots.is_empty() {
+            eprintln!(
+                "Warning: anchors[{i}]: it says {told}; not verified without --attestation-root"
+            );
+            continue;
+        }
+        let told = attestation::check(&a.key, &chain, &roots, now).map_err(|e| refuse(&e))?;
+        eprintln!("anchors[{i}]: key {} is attested by {told}", a.key.id());
+    }
+    Ok(())
+}
+
 /// Issues a licence.
 pub fn run(mut args: Args) -> anyhow::Result<()> {
     let order = gather(&mut args)?;
     let now = Timestamp::now();
-    let built = order::build(&order, now, args.allow_software_token)?;
+    let weak = |kind| args.allow_anchor.contains(&kind);
+    let allow = order::Allow {
+        software_token: args.allow_software_token || weak(Weak::SoftwareToken),
+        usb: weak(Weak::Usb),
+        hwid: weak(Weak::Hwid),
+    };
+    let built = order::build(&order, now, allow)?;
+    attest(&args, &order, now)?;
     for w in &built.warnings {
         eprintln!("Warning: {w}");
     }

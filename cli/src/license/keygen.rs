@@ -54,14 +54,20 @@ struct Printed {
     hex: String,
 }
 
-/// Makes a key, and keeps its private half in a new file.
-pub fn make(out: &Path) -> anyhow::Result<PublicKey> {
+/// A new key: its public half, and all of it as PKCS#8 PEM.
+pub fn random() -> anyhow::Result<(PublicKey, String)> {
     let mut seed = [0; 32];
     SystemRandom::new()
         .fill(&mut seed)
         .map_err(|_| anyhow!("the kernel gave no random bytes"))?;
     let key = SigningKey::from_seed(&seed)?.public();
-    file::create(out, &vendor_key::to_pem(&seed), 0o600).context("--out")?;
+    Ok((key, vendor_key::to_pem(&seed)))
+}
+
+/// Makes a key, and keeps its private half in a new file.
+pub fn make(out: &Path) -> anyhow::Result<PublicKey> {
+    let (key, pem) = random()?;
+    file::create(out, &pem, 0o600).context("--out")?;
     Ok(key)
 }
 

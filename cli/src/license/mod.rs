@@ -5,6 +5,7 @@
 //! | [`keygen`], [`vendor_key`] | the vendor's key: made, read, named |
 //! | [`order`], [`issue`] | an order becomes a licence, or is refused with field, value and what was expected |
 //! | [`anchor`] | what a customer sends: which key a licence shall be bound to |
+//! | [`attestation`] | what a YubiKey says of a key |
 //! | [`inspect`], [`verify`] | what a file says; whether it holds |
 //! | [`revoke`], [`voucher`] | licences taken back; starts without a server permitted |
 //! | [`signer`], [`pkcs11`] | who signs: a file's key, or one in an HSM |
@@ -13,6 +14,7 @@
 //! Nothing here talks to a network.
 
 pub mod anchor;
+pub mod attestation;
 pub mod date;
 pub mod file;
 pub mod inspect;
@@ -60,6 +62,6 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Issue(a) => issue::run(*a),
         Command::Inspect(a) => inspect::run(&a),
         Command::Verify(a) => verify::run(&a),
-        Command::Anchor(anchor::Command::Pkcs11(a)) => anchor::run_pkcs11(&a),
+        Command::Anchor(a) => anchor::run(&a),
     }
 }

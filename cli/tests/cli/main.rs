@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod anchor;
+mod anchor_kinds;
 mod client;
 mod cluster;
 mod common;

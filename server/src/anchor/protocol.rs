@@ -16,6 +16,7 @@ pub(crate) enum Ask {
         /// The token's label.
         token_label: String,
         /// The licence's keys, the best first: of several tokens with this label the one that has them is meant.
+        #[serde(default)]
         wanted: Vec<PublicKey>,
     },
     /// Log in; asked at most once of a worker.

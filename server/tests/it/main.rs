@@ -12,6 +12,7 @@
 )]
 
 mod anchor;
+mod anchor_kinds;
 mod clients;
 mod clones;
 mod edges;

@@ -95,6 +95,21 @@ fn point_of(session: &Session, key: ObjectHandle) -> Option<PublicKey> {
     token::p256(&params, &point)
 }
 
+/// The X.509 certificates that the token shows.
+pub(super) fn certificates(session: &Session) -> Vec<Vec<u8>> {
+    let wanted = [Attribute::Class(ObjectClass::CERTIFICATE)];
+    let found = session.find_objects(&wanted).unwrap_or_default();
+    let value = |c: ObjectHandle| match session
+        .get_attributes(c, &[AttributeType::Value])
+        .ok()?
+        .pop()?
+    {
+        Attribute::Value(v) => Some(v),
+        _ => None,
+    };
+    found.into_iter().filter_map(value).collect()
+}
+
 /// Says what there is instead.
 pub(super) fn nothing_found(session: &Session, args: &Args) -> String {
     let any = [Attribute::Class(ObjectClass::PRIVATE_KEY)];

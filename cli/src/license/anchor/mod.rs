@@ -3,9 +3,12 @@
 //! A description is not signed. It is as good as the way it came: a vendor who sells dongles makes it before the
 //! dongle is sent.
 
+mod hwid;
+mod key_file;
 mod keys;
 mod pkcs11;
 mod token;
+mod usb;
 
 use super::file;
 use crate::output::{self, Data};
@@ -16,13 +19,26 @@ use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 use std::path::Path;
 
-pub use pkcs11::{Args as Pkcs11Args, run as run_pkcs11};
+pub use pkcs11::Args as Pkcs11Args;
 
 /// Kinds of anchors that can be described.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// A PKCS#11 token: a YubiKey, Nitrokey, SmartCard-HSM, TPM 2.0 … (or SoftHSM, for tests)
     Pkcs11(Pkcs11Args),
+    /// A USB device that must be plugged in, and a key in a file
+    Usb(usb::Args),
+    /// This machine, by what it is known by, and a key in a file: the weak tier
+    Hwid(hwid::Args),
+}
+
+/// Describes one.
+pub fn run(command: &Command) -> anyhow::Result<()> {
+    match command {
+        Command::Pkcs11(a) => pkcs11::run(a),
+        Command::Usb(a) => usb::run(a),
+        Command::Hwid(a) => hwid::run(a),
+    }
 }
 
 /// An anchor, as its description names it.
@@ -48,6 +64,26 @@ pub struct Description {
     /// Set by the vendor if it may serve only when the first cannot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standby: Option<Standby>,
+    /// Certificates (PEM) in which the device says that the key was made in it: the key's own, the device's, and those above. For
+    /// the vendor; not part of the licence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attestation: Vec<String>,
+}
+
+impl Description {
+    /// Of an anchor whose key is software.
+    fn software(kind: AnchorKind, key: PublicKey) -> Self {
+        Self {
+            kind,
+            key,
+            software: true,
+            label: None,
+            usb: None,
+            hwid: None,
+            standby: None,
+            attestation: Vec::new(),
+        }
+    }
 }
 
 impl From<Description> for AnchorKey {
@@ -69,7 +105,7 @@ pub fn read(path: &Path) -> anyhow::Result<Description> {
     let text = file::read_public(path)?;
     serde_yaml::from_str(&text).with_context(|| {
         format!(
-            "{}: no anchor description; expected what `mooring license anchor pkcs11` printed",
+            "{}: no anchor description; expected what `mooring license anchor` printed",
             path.display()
         )
     })

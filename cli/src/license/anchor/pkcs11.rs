@@ -6,9 +6,10 @@
 use super::keys::{self, Found};
 use super::token::{self, KeyFacts};
 use super::{Description, file};
+use crate::license::attestation;
 use crate::license::pkcs11::{Names, Wanted, find_token, load, login};
 use crate::output::Data;
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use cryptoki::session::Session;
 use cryptoki::slot::TokenInfo;
 use mooring_core::license::AnchorKind;
@@ -48,6 +49,10 @@ pub struct Args {
     /// Make a key if there is none that fits: P-256, never extractable
     #[arg(long)]
     generate: bool,
+    /// Certificates (PEM) that attest the key, where the module does not show them: `ykman piv keys attest` writes the key's own,
+    /// `ykman piv certificates export f9` the device's
+    #[arg(long, value_name = "FILE")]
+    attestation: Vec<PathBuf>,
     /// Words for people in the licence, such as a place or an inventory number [default: the token's model and serial number]
     #[arg(long, value_name = "TEXT")]
     label: Option<String>,
@@ -68,7 +73,7 @@ fn parse_id(s: &str) -> Result<Id, String> {
 }
 
 /// Describes the anchor.
-pub fn run(args: &Args) -> anyhow::Result<()> {
+pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     if let Some(path) = &args.out {
         file::must_be_new(path).context("--out")?;
     }
@@ -126,6 +131,7 @@ fn describe(session: &Session, key: &Found, info: &TokenInfo, args: &Args) -> an
         );
     }
     keys::prove(session, key)?;
+    let attestation = attested(session, key, args)?;
 
     let why = token::software(info.manufacturer_id(), info.model(), facts);
     let mut notes = vec![
@@ -152,6 +158,13 @@ fn describe(session: &Session, key: &Found, info: &TokenInfo, args: &Args) -> an
         };
         notes.push(note.to_owned());
     }
+    if let Some(leaf) = attestation.first() {
+        let a = attestation::read(leaf).context("--attestation")?;
+        if let Some(why) = a.needs_a_hand() {
+            bail!("key {}: {why}", key.name);
+        }
+        notes.push(format!("attested by {a}; the vendor verifies it"));
+    }
     for w in &why {
         eprintln!("Note: {w}; a vendor issues for it only with --allow-software-token");
     }
@@ -170,6 +183,25 @@ fn describe(session: &Session, key: &Found, info: &TokenInfo, args: &Args) -> an
         usb: None,
         hwid: None,
         standby: None,
+        attestation: attestation.iter().map(|d| attestation::to_pem(d)).collect(),
     };
     super::print(&description, &notes, args.output, args.out.as_deref())
+}
+
+/// The attestation of the key: among the certificates that the token shows (libykcs11 shows them) and those of the flags.
+fn attested(session: &Session, key: &Found, args: &Args) -> anyhow::Result<Vec<Vec<u8>>> {
+    let mut all = keys::certificates(session);
+    for path in &args.attestation {
+        let text = file::read_public(path).context("--attestation")?;
+        let read = attestation::from_pem(&text);
+        all.extend(read.map_err(|e| anyhow!("--attestation {}: {e}", path.display()))?);
+    }
+    let chain = attestation::find(&all, &key.public);
+    if chain.is_empty() && !args.attestation.is_empty() {
+        bail!(
+            "--attestation: no certificate there attests key {}; expected what `ykman piv keys attest` wrote for its slot",
+            key.name
+        );
+    }
+    Ok(chain)
 }

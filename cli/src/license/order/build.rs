@@ -4,7 +4,7 @@ use super::read::{Count, Order, OrderPolicy, OrderPool, OrderProduct};
 use super::{OrderError, refuse};
 use crate::license::anchor::Description;
 use crate::license::date::Date;
-use mooring_core::license::{AnchorKey, Draw, Licence, Policy, Pool, Product};
+use mooring_core::license::{AnchorKey, AnchorKind, Draw, Licence, Policy, Pool, Product};
 use mooring_core::names::{PoolName, ProductName};
 use mooring_core::time::{MAX_LEASE, MIN_LEASE, Timestamp, parse_span, print_span};
 use std::time::Duration;
@@ -28,8 +28,28 @@ pub struct Built {
     pub warnings: Vec<String>,
 }
 
-/// Makes the licence. `now` dates it, `allow_software` is the vendor's explicit word for keys that can be copied.
-pub fn build(order: &Order, now: Timestamp, allow_software: bool) -> Result<Built, OrderError> {
+/// The vendor's explicit word for anchors whose key can be copied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Allow {
+    /// Tokens that are software.
+    pub software_token: bool,
+    /// USB devices.
+    pub usb: bool,
+    /// Machines.
+    pub hwid: bool,
+}
+
+impl Allow {
+    /// Everything: what an emergency licence may be bound to.
+    pub const ALL: Self = Self {
+        software_token: true,
+        usb: true,
+        hwid: true,
+    };
+}
+
+/// Makes the licence. `now` dates it.
+pub fn build(order: &Order, now: Timestamp, allow: Allow) -> Result<Built, OrderError> {
     let mut warnings = Vec::new();
     let id = required(
         "id",
@@ -43,7 +63,10 @@ pub fn build(order: &Order, now: Timestamp, allow_software: bool) -> Result<Buil
         let problem = "true beside test; expected one of them";
         return Err(refuse("emergency", problem));
     }
-    let anchors = anchors(&order.anchors, allow_software || order.emergency)?;
+    let anchors = anchors(
+        &order.anchors,
+        if order.emergency { Allow::ALL } else { allow },
+    )?;
     let policy = policy(&order.policy)?;
     let licence = Licence {
         schema: 1,
@@ -277,18 +300,32 @@ fn product(
     })
 }
 
-fn anchors(list: &[Description], allow_software: bool) -> Result<Vec<AnchorKey>, OrderError> {
+fn anchors(list: &[Description], allow: Allow) -> Result<Vec<AnchorKey>, OrderError> {
     if list.is_empty() {
         let problem = "missing; expected what the customer's `mooring license anchor` printed, by --anchor or in the order";
         return Err(refuse("anchors", problem));
     }
     for (i, a) in list.iter().enumerate() {
-        if a.software && !allow_software {
+        // The key of the other kinds is in a file always, whatever their description says.
+        let (field, allowed, flag) = match a.kind {
+            AnchorKind::Usb => ("kind", allow.usb, "--allow-anchor usb"),
+            AnchorKind::Hwid => ("kind", allow.hwid, "--allow-anchor hwid"),
+            AnchorKind::Pkcs11 => (
+                "software",
+                allow.software_token || !a.software,
+                "--allow-software-token",
+            ),
+        };
+        if !allowed {
+            let kind = match a.kind {
+                AnchorKind::Pkcs11 => String::new(),
+                kind => format!("{kind}: "),
+            };
             let problem = format!(
-                "key {} can be copied, and with it the licence; expected a hardware token, or --allow-software-token if that is meant",
+                "{kind}key {} can be copied, and with it the licence; expected a hardware token, or {flag} if that is meant",
                 a.key.id()
             );
-            return Err(refuse(format!("anchors[{i}].software"), problem));
+            return Err(refuse(format!("anchors[{i}].{field}"), problem));
         }
     }
     Ok(list.iter().cloned().map(AnchorKey::from).collect())

@@ -4,7 +4,7 @@
 mod build;
 mod read;
 
-pub use build::{Built, build};
+pub use build::{Allow, Built, build};
 pub use read::{
     Count, From, Order, OrderPolicy, OrderPool, OrderProduct, Versions, parse, product_flag,
 };

@@ -122,7 +122,7 @@ fn moved_out(state: &State, now: Now) -> bool {
 #[tokio::test]
 async fn no_token_outlives_its_delegation_and_renewals_end_with_the_grace() {
     let mut all = Seen::default();
-    for seed in 0..12 {
+    for seed in 0..6 {
         for grace in [GRACE, 120_000] {
             let seen = half_an_hour(seed, grace, may_sign).await;
             let seen = seen.unwrap_or_else(|e| panic!("seed {seed}, grace {grace}: {e}"));
@@ -136,7 +136,7 @@ async fn no_token_outlives_its_delegation_and_renewals_end_with_the_grace() {
     println!("{all:?}");
     // The runs were about something.
     assert!(
-        all.given > 100_000 && all.signed > 3000 && all.losses > 100 && all.graces_ended > 1000,
+        all.given > 50_000 && all.signed > 1500 && all.losses > 50 && all.graces_ended > 500,
         "{all:?}"
     );
 }
@@ -144,7 +144,7 @@ async fn no_token_outlives_its_delegation_and_renewals_end_with_the_grace() {
 /// Some seed finds each broken rule.
 async fn found(grace: u64, rule: Rule) -> Vec<String> {
     let mut errors = Vec::new();
-    for seed in 0..6 {
+    for seed in 0..3 {
         errors.extend(half_an_hour(seed, grace, rule).await.err());
     }
     errors

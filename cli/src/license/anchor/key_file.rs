@@ -1,0 +1,58 @@
+//! The software key of `usb` and `hwid` anchors: found in its file, or made there.
+
+use crate::license::keygen;
+use anyhow::{Context as _, bail};
+use mooring_core::license::PublicKey;
+use mooring_hardware::key::KeyFileError;
+use std::path::{Path, PathBuf};
+
+/// Flags of the key.
+#[derive(Debug, clap::Args)]
+pub(super) struct KeyArgs {
+    /// The file of the anchor's key (PKCS#8 PEM, Ed25519), which the license server will sign with; for owner and group alone
+    #[arg(long, value_name = "FILE")]
+    key_file: PathBuf,
+    /// Make the key if there is no such file (mode 0600)
+    #[arg(long)]
+    generate: bool,
+}
+
+/// The public half; a key that is there is never changed.
+pub(super) fn find(args: &KeyArgs) -> anyhow::Result<PublicKey> {
+    let path = &args.key_file;
+    match mooring_hardware::key::read(path) {
+        Ok(key) => Ok(key.public()),
+        Err(KeyFileError::Unreadable { error, .. })
+            if error.kind() == std::io::ErrorKind::NotFound =>
+        {
+            if !args.generate {
+                bail!(
+                    "--key-file {}: there is no such file; expected the anchor's key, or --generate to make it",
+                    path.display()
+                );
+            }
+            make(path)
+        }
+        Err(e) => Err(e).context("--key-file"),
+    }
+}
+
+fn make(path: &Path) -> anyhow::Result<PublicKey> {
+    let (key, pem) = keygen::random().context("--key-file")?;
+    crate::license::file::create(path, &pem, 0o600).context("--key-file")?;
+    eprintln!(
+        "Made key {} in {} (mode 0600). The license server needs it: anchor.usb.keyFile or anchor.hwid.keyFile, or a Secret",
+        key.id(),
+        path.display()
+    );
+    Ok(key)
+}
+
+/// What every description of such an anchor says of its key.
+pub(super) fn note(key: &PublicKey, args: &KeyArgs) -> String {
+    let path = args.key_file.display();
+    format!(
+        "key id {}, in {path}: it can be copied; a vendor issues for it only with --allow-anchor",
+        key.id()
+    )
+}
