@@ -19,8 +19,9 @@ use mooring_core::wire::AnchorView;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The first and the longest wait before a lost anchor is opened anew.
-const BACK_OFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(5));
+/// The first and the longest wait before a lost anchor is opened anew. A token that is plugged in again must serve within 5 s, and opening a
+/// slow one takes a second or two.
+const BACK_OFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(2));
 /// The longest while another one serves: opening a token that hangs takes long, and the one that serves must be looked at.
 const BACK_OFF_SERVED: Duration = Duration::from_secs(30);
 

@@ -326,3 +326,29 @@ async fn a_machine_that_has_changed_is_lost_and_what_changed_is_named() {
     put(&rig, "host/sys/class/dmi/id/board_serial", "B-1\n");
     until_reason(&rig, &c, "Present").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_tokens_with_one_label_the_licences_key_decides() {
+    let mut rig = Rig::prepare(Setup::default());
+    rig.token.twin();
+    rig.run();
+    let c = rig.client("a");
+    let s = until_reason(&rig, &c, "Present").await;
+    assert!(
+        s.anchor.message.contains(&rig.token.key.id().to_string()),
+        "{s:?}"
+    );
+    assert_eq!(rig.logged("logging in to the token"), 1);
+    // No licence says which one is meant.
+    rig.kill();
+    rig.write("licence", "none");
+    rig.run();
+    let c = rig.client("a");
+    let s = until_reason(&rig, &c, "TokenAmbiguous").await;
+    assert!(s.anchor.message.contains("different labels"), "{s:?}");
+    assert_eq!(
+        rig.logged("logging in to the token"),
+        1,
+        "nobody's PIN is tried"
+    );
+}

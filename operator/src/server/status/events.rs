@@ -31,6 +31,9 @@ fn note(severity: Severity, reason: &'static str, action: &'static str, message:
     }
 }
 
+/// The server's reason while its standby anchor serves.
+const STANDBY: &str = "StandbyInUse";
+
 /// What is to be said.
 pub fn events(before: Option<&LicenseServerStatus>, now: &LicenseServerStatus) -> Vec<Note> {
     let none = LicenseServerStatus::default();
@@ -59,6 +62,21 @@ pub fn events(before: Option<&LicenseServerStatus>, now: &LicenseServerStatus) -
                 "Watch",
                 &format!("{}: {}", is.reason, is.message),
             )),
+            // Its days run, whatever was before.
+            (_, "True") if is.reason == STANDBY => said.push(note(
+                Severity::Warning,
+                "AnchorStandby",
+                "Watch",
+                &is.message,
+            )),
+            (_, "True") if find(old, "AnchorPresent").is_some_and(|c| c.reason == STANDBY) => {
+                said.push(note(
+                    Severity::Normal,
+                    "AnchorPresent",
+                    "Watch",
+                    &is.message,
+                ));
+            }
             // After a restart the anchor is unknown for a moment: that is no news.
             (None | Some("False"), "True") => said.push(note(
                 Severity::Normal,

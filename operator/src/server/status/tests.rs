@@ -140,6 +140,31 @@ fn a_lost_anchor_is_said_with_what_to_do_and_its_return_too() {
 }
 
 #[test]
+fn a_standby_anchor_that_serves_is_said_and_the_firsts_return_too() {
+    let s = Facts::default().status(None);
+    let standby = snapshot(|v| {
+        v["anchor"] = json!({ "kind": "usb", "present": true, "reason": "StandbyInUse", "message": "until 2026-05-15" });
+    });
+    let standby = Facts {
+        snapshot: standby,
+        ..Facts::default()
+    }
+    .status(Some(&s));
+    assert_eq!(said(&standby, "AnchorPresent").0, "True");
+    let notes = events(Some(&s), &standby);
+    assert_eq!(
+        (
+            notes[0].reason,
+            notes[0].severity,
+            notes[0].message.as_str()
+        ),
+        ("AnchorStandby", Severity::Warning, "until 2026-05-15")
+    );
+    let back = Facts::default().status(Some(&standby));
+    assert_eq!(reasons(Some(&standby), &back), ["AnchorPresent"]);
+}
+
+#[test]
 fn a_second_server_is_said_while_it_is_seen_and_its_end_too() {
     let alone = Facts::default().status(None);
     let none = |s: &LicenseServerStatus| s.conditions.iter().all(|c| c.type_ != "SecondServerSeen");

@@ -173,5 +173,5 @@ async fn a_token_without_a_key_or_without_a_pin_file_says_so() {
     // A key that signs without a PIN needs none.
     let mut a = b.anchor(&[FOUND, &keys()]);
     a.config.pin_file = None;
-    assert_eq!(a.open().await, Ok(vec![key().public()]));
+    assert_eq!(a.open(&[]).await, Ok(vec![key().public()]));
 }

@@ -54,7 +54,12 @@ impl Token {
         }
     }
 
-    fn init(conf: &Path, label: &str) {
+    /// Another token in the same store, with the same label and without a key.
+    pub fn twin(&self) {
+        Self::blank(&self.conf, "mooring");
+    }
+
+    fn blank(conf: &Path, label: &str) {
         tool(
             conf,
             "softhsm2-util",
@@ -69,6 +74,10 @@ impl Token {
                 "567890",
             ],
         );
+    }
+
+    fn init(conf: &Path, label: &str) {
+        Self::blank(conf, label);
         let args = [
             "--module",
             MODULE,
