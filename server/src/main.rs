@@ -93,10 +93,11 @@ fn main() -> Result<()> {
             mooring_net::log::start(&log);
             let mut config = config::Config::load(&config)?;
             let (sysfs, host) = (sysfs_root.as_deref(), host_root.as_deref());
-            for anchor in [Some(&mut config.anchor), config.standby.as_mut()] {
-                if let Some(a) = anchor {
-                    a.rooted(sysfs, host);
-                }
+            for anchor in [Some(&mut config.anchor), config.standby.as_mut()]
+                .into_iter()
+                .flatten()
+            {
+                anchor.rooted(sysfs, host);
             }
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .enable_all()

@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(s.left("l", &key, 1, at(0)), day);
         assert_eq!(
             s.left("l", &key, 1, at(100)),
-            day - Duration::from_secs(100)
+            Duration::from_secs(DAY - 100)
         );
         let mut s = Served::open(dir.path().join("nowhere/standby.json"));
         assert!(s.spend("l", &key, at(0)).is_err());

@@ -192,18 +192,17 @@ impl<A: Anchor> Tending<A> {
         let Some(seat) = self.seats.get_mut(i) else {
             return Err(Lost::new(Reason::Starting, "there is no such anchor"));
         };
-        let open = match &seat.keys {
-            Some(keys) => keys.clone(),
-            None => {
-                if let Some((lost, _)) = seat.lost.as_ref().filter(|_| now.boot < seat.open_at) {
-                    return Ok(Look::Waits(lost.clone()));
-                }
-                let wanted = wanted(file.good(), i > 0);
-                let keys = seat.anchor.open(&wanted).await?;
-                tracing::info!(kind = %seat.anchor.kind(), keys = keys.len(), standby = i > 0, "anchor opened");
-                seat.keys = Some(keys.clone());
-                keys
+        let open = if let Some(keys) = &seat.keys {
+            keys.clone()
+        } else {
+            if let Some((lost, _)) = seat.lost.as_ref().filter(|_| now.boot < seat.open_at) {
+                return Ok(Look::Waits(lost.clone()));
             }
+            let wanted = wanted(file.good(), i > 0);
+            let keys = seat.anchor.open(&wanted).await?;
+            tracing::info!(kind = %seat.anchor.kind(), keys = keys.len(), standby = i > 0, "anchor opened");
+            seat.keys = Some(keys.clone());
+            keys
         };
         if let Err(e) = self.match_licence(file, &open) {
             return Err(Lost::new(Reason::KeyNotInLicence, e.to_string()));

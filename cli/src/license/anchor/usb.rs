@@ -56,7 +56,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         file::must_be_new(path).context("--out")?;
     }
     let all = usb::devices(&args.sysfs_root).context("--sysfs-root")?;
-    let (plugged, device) = choose(all, args)?;
+    let (plugged, device) = choose(&all, args)?;
     let key = key_file::find(&args.key)?;
     let notes = [
         format!(
@@ -79,7 +79,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 /// The one device that fits the flags.
-fn choose(all: Vec<Plugged>, args: &Args) -> anyhow::Result<(Plugged, UsbDevice)> {
+fn choose(all: &[Plugged], args: &Args) -> anyhow::Result<(Plugged, UsbDevice)> {
     let is = |wanted: &Option<String>, found: Option<&String>| {
         wanted.is_none() || wanted.as_ref() == found
     };
