@@ -235,10 +235,15 @@ impl Bench {
 
     /// Steps, a second each, until this much has passed.
     pub(super) async fn run(&mut self, secs: u64) {
+        self.run_by(1, secs).await;
+    }
+
+    /// The same by longer steps.
+    pub(super) async fn run_by(&mut self, step: u64, secs: u64) {
         let end = self.world.ms() + secs * 1000;
         while self.world.ms() < end {
             self.step().await;
-            self.world.pass(1000);
+            self.world.pass(step * 1000);
         }
     }
 

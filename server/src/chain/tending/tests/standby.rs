@@ -84,15 +84,15 @@ async fn its_days_are_counted_over_restarts_and_then_it_is_lost() {
     b.run(60).await;
     b.world.plug(0, false);
     // Ten hours, an hour with the first, and a restart; days go on where they were.
-    b.run(36_000).await;
+    b.run_by(10, 36_000).await;
     b.world.plug(0, true);
-    b.run(3600).await;
+    b.run_by(10, 3600).await;
     assert_eq!(signer(&b), 0);
     b.world.plug(0, false);
     b.restart();
     let begin = b.world.ms();
     loop {
-        b.run(10).await;
+        b.run_by(10, 10).await;
         if b.reason() != "StandbyInUse" {
             break;
         }
