@@ -280,11 +280,7 @@ fn attested(desk: &Desk, touch: u8) -> String {
     }
     let leaf_key = key();
     let leaf_pem = p.signed_by(&leaf_key, &device).unwrap().pem();
-    let digits: String = leaf_key
-        .public_key_raw()
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect();
+    let digits = hex::encode(leaf_key.public_key_raw());
     let block = |pem: &str| format!("- |\n  {}\n", pem.trim_end().replace('\n', "\n  "));
     format!(
         "kind: pkcs11\nkey: \"p256:{digits}\"\nlabel: YubiKey\nattestation:\n{}{}",
