@@ -31,8 +31,8 @@ struct Made {
 }
 
 struct Want {
-    touch: u8,
     pin: u8,
+    touch: u8,
     device_ends: i32,
     device_is_ca: bool,
     extensions: bool,
