@@ -2,8 +2,9 @@
 
 use clap::{Parser, Subcommand};
 use mooring_net::shutdown::Shutdown;
+use mooring_operator::discovery::agent::AgentArgs;
 use mooring_operator::server::build::Defaults;
-use mooring_operator::{crd, run, webhook};
+use mooring_operator::{crd, discovery, run, webhook};
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,8 @@ enum Command {
         #[arg(long, value_name = "FOLDER")]
         out: Option<PathBuf>,
     },
+    /// On a node: report which USB devices are plugged in there. The chart's DaemonSet runs it.
+    Discover(AgentArgs),
     /// Try the installation, as `helm test` does: the webhook must refuse a pod whose request is wrong.
     Selftest {
         /// A namespace to try it from, by dry run.
@@ -69,6 +72,9 @@ struct Run {
         value_name = "FILTER"
     )]
     log: String,
+    /// Take the discovery agents' reports in, and label nodes after the devices that LicenseServers name in placement.device.
+    #[arg(long)]
+    discovery: bool,
     #[command(flatten)]
     webhook: webhook::Flags,
 }
@@ -76,6 +82,7 @@ struct Run {
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Run(args) => start(*args),
+        Command::Discover(args) => discover(args),
         Command::Crds { out } => crds(out.as_deref()),
         Command::Selftest { namespace } => selftest(&namespace),
     }
@@ -92,6 +99,7 @@ async fn start(args: Run) -> anyhow::Result<()> {
         namespace: args.namespace,
         replica: args.replica,
         health: args.health_listen,
+        discovery: args.discovery,
         defaults: Defaults {
             server_image: args.server_image,
             pcscd_image: args.pcscd_image,
@@ -103,6 +111,12 @@ async fn start(args: Run) -> anyhow::Result<()> {
     let client = kube::Client::try_default().await?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), namespace = %config.namespace, replica = %config.replica, "starting");
     Box::pin(run::run(config, client, shutdown)).await
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn discover(args: AgentArgs) -> anyhow::Result<()> {
+    mooring_net::log::start(args.log());
+    discovery::agent::run(args, Shutdown::on_signals()?).await
 }
 
 #[tokio::main(flavor = "current_thread")]

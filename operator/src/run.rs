@@ -1,6 +1,7 @@
 //! What a replica does: webhook and health always, the controllers while it leads.
 
 use crate::certs::Ca;
+use crate::discovery::{desk::Desk, roots, sightings::Sightings};
 use crate::election::Election;
 use crate::health;
 use crate::metrics::Metrics;
@@ -33,12 +34,14 @@ pub struct Config {
     pub health: SocketAddr,
     /// What the installation decides of license servers.
     pub defaults: Defaults,
+    /// Whether discovery agents report devices here, and nodes are labelled after them.
+    pub discovery: bool,
     /// The webhook.
     pub webhook: webhook::Config,
 }
 
 /// Runs until asked to end.
-pub async fn run(config: Config, client: Client, shutdown: Shutdown) -> anyhow::Result<()> {
+pub async fn run(mut config: Config, client: Client, shutdown: Shutdown) -> anyhow::Result<()> {
     let registry = Registry::new();
     let metrics = Arc::new(Metrics::new(registry.clone())?);
     let admissions = Arc::new(webhook::Metrics::new(&registry)?);
@@ -48,6 +51,19 @@ pub async fn run(config: Config, client: Client, shutdown: Shutdown) -> anyhow::
         health::run(config.health, registry, ready.clone(), shutdown.clone())
             .await
             .map_err(|e| anyhow::anyhow!("health and metrics on {}: {e}", config.health))
+    };
+    let sightings = config.discovery.then(Arc::<Sightings>::default);
+    config.webhook.discovery = sightings
+        .clone()
+        .map(|s| Arc::new(Desk::new(client.clone(), &config.namespace, s)));
+    let roots = async {
+        if config.discovery {
+            tokio::select! {
+                () = roots::keep(&client, &config.namespace, &ca) => {}
+                () = shutdown.asked() => {}
+            }
+        }
+        Ok(())
     };
     let hook = webhook::serve(
         config.webhook,
@@ -67,16 +83,18 @@ pub async fn run(config: Config, client: Client, shutdown: Shutdown) -> anyhow::
             &config.defaults,
             &config.replica,
             &metrics,
+            sightings.as_ref(),
             &shutdown,
         ))
         .await;
         Ok(())
     };
-    tokio::try_join!(health, hook, lead)?;
+    tokio::try_join!(health, hook, lead, roots)?;
     Ok(())
 }
 
 /// The controllers, whenever this replica leads. Losing leadership drops them at once, with all that they had begun.
+#[allow(clippy::too_many_arguments)] // what a replica has
 async fn controllers(
     mut election: Election,
     client: &Client,
@@ -84,6 +102,7 @@ async fn controllers(
     defaults: &Defaults,
     replica: &str,
     metrics: &Arc<Metrics>,
+    sightings: Option<&Arc<Sightings>>,
     shutdown: &Shutdown,
 ) {
     loop {
@@ -111,6 +130,7 @@ async fn controllers(
             world,
             writer,
             metrics: metrics.clone(),
+            sightings: sightings.cloned(),
         };
         let ending = tokio::select! {
             () = Box::pin(server::run(setup)) => false,

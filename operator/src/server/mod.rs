@@ -15,6 +15,7 @@ pub mod validate;
 
 use crate::certs::{Ca, CertError};
 use crate::crd::{LicenseServer, LicenseServerStatus};
+use crate::discovery::{self, sightings::Sightings};
 use crate::link::{self, Links};
 use crate::metrics::Metrics;
 use crate::mirror::{Writer, is_terminating};
@@ -99,6 +100,8 @@ pub struct Context {
     pub recorder: Recorder,
     /// Counts.
     pub metrics: Arc<Metrics>,
+    /// What the discovery agents see; `None`: there are none.
+    pub sightings: Option<Arc<Sightings>>,
     memory: Mutex<HashMap<ServerRef, Memory>>,
 }
 
@@ -139,6 +142,8 @@ pub struct Setup {
     pub writer: Writer,
     /// Counts.
     pub metrics: Arc<Metrics>,
+    /// What the discovery agents see; `None`: there are none.
+    pub sightings: Option<Arc<Sightings>>,
 }
 
 /// Runs the controller until dropped.
@@ -158,6 +163,7 @@ pub async fn run(setup: Setup) {
             writer: setup.writer,
         },
         metrics: setup.metrics,
+        sightings: setup.sightings.clone(),
         memory: Mutex::default(),
     });
     let ours = watcher::Config::default().labels(&format!(
@@ -214,10 +220,20 @@ pub async fn run(setup: Setup) {
             futures::future::ready(())
         });
     let world = setup.world;
-    let feed = crate::world::feed::run(client, world, move || {
+    let labels = async {
+        if let Some(sightings) = &setup.sightings {
+            discovery::label::run(&client, &world, sightings, &store).await;
+        }
+    };
+    let feed = crate::world::feed::run(client.clone(), world.clone(), move || {
         let _ = nodes.send(());
     });
-    tokio::join!(controller, feed, sweep::run(ctx.clone(), store));
+    tokio::join!(
+        controller,
+        feed,
+        labels,
+        sweep::run(ctx.clone(), store.clone())
+    );
 }
 
 fn object_ref(server: &ServerRef) -> ObjectRef<LicenseServer> {

@@ -1,5 +1,7 @@
 //! Where the server's pod may be, and when it must move: the pod follows the label. Pure.
 
+use crate::crd::Placement;
+use crate::discovery::{plan, sightings::Views};
 use crate::gone::is_ready;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use std::collections::BTreeMap;
@@ -69,11 +71,111 @@ pub fn placed(
     }
 }
 
+/// The nodes that carry these labels, by name.
+pub fn fitting(nodes: &[impl AsRef<Node>], labels: &BTreeMap<String, String>) -> Vec<String> {
+    let fits = nodes
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(|n| matches(n, labels));
+    fits.filter_map(|n| n.metadata.name.clone()).collect()
+}
+
+/// Where the anchor's node is, in words: the condition `Placed`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Whereabouts {
+    /// A node is known.
+    pub found: bool,
+    /// CamelCase.
+    pub reason: &'static str,
+    /// Which, or what to do.
+    pub message: String,
+}
+
+fn said(found: bool, reason: &'static str, message: String) -> Whereabouts {
+    Whereabouts {
+        found,
+        reason,
+        message,
+    }
+}
+
+/// Says it. `fitting`: the nodes that carry the placement's labels; `views`: what the discovery agents see, if there are any.
+pub fn whereabouts(
+    placement: &Placement,
+    fitting: &[String],
+    views: Option<&Views>,
+) -> Whereabouts {
+    let on = |nodes: &[String]| match nodes {
+        [one] => format!("on node {one}"),
+        many => format!("on nodes {}", many.join(", ")),
+    };
+    let Some(device) = &placement.device else {
+        let labels: Vec<String> = placement
+            .node_selector
+            .iter()
+            .map(|(k, v)| format!("{k}={v}"))
+            .collect();
+        let labels = labels.join(" ");
+        return if fitting.is_empty() {
+            let text = format!(
+                "spec.placement.nodeSelector: no node carries {labels}: label the node that holds the anchor (kubectl label node NODE {labels})"
+            );
+            said(false, "NoMatchingNode", text)
+        } else {
+            said(true, "NodeFound", format!("{labels}: {}", on(fitting)))
+        };
+    };
+    let Some(views) = views else {
+        let text = format!(
+            "spec.placement.device: device {device} is looked for by nobody: set discovery.enabled=true in the chart's values, or name the node by placement.nodeSelector"
+        );
+        return said(!fitting.is_empty(), "DiscoveryDisabled", text);
+    };
+    let now: Vec<String> = plan::holders(device, views).map(str::to_owned).collect();
+    if !now.is_empty() {
+        let more = if now.len() > 1 && device.serial.is_none() {
+            ": the pod runs on any of them; give the serial to tell them apart"
+        } else {
+            ""
+        };
+        return said(
+            true,
+            "DeviceFound",
+            format!("device {device}: {}{more}", on(&now)),
+        );
+    }
+    if !fitting.is_empty() {
+        let text = format!(
+            "device {device}: last seen {}, whose discovery agent is silent; the label stays until an agent says otherwise",
+            on(fitting)
+        );
+        return said(true, "AgentSilent", text);
+    }
+    let fresh = || views.iter().filter(|(_, v)| v.fresh);
+    let similar: Vec<String> = fresh()
+        .flat_map(|(n, v)| v.devices.iter().map(move |d| (n, d)))
+        .filter(|(_, d)| d.vendor_id == device.vendor_id)
+        .map(|(n, d)| format!("{d} on {n}"))
+        .take(8)
+        .collect();
+    let seen = match (fresh().count(), similar.as_slice()) {
+        (0, _) => "no discovery agent has reported yet (kubectl get daemonset -A -l app.kubernetes.io/component=discovery)".to_owned(),
+        (_, []) => "plug it in; of this vendor nothing is seen on any node".to_owned(),
+        (_, some) => format!("plug it in, or put right what is asked for; of this vendor are seen: {}", some.join(", ")),
+    };
+    said(
+        false,
+        "DeviceNotFound",
+        format!("spec.placement.device: device {device}: on no node; {seen}"),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
     use super::*;
-    use serde_json::json;
+    use crate::discovery::sightings::View;
+    use serde_json::{Value, json};
     use std::sync::Arc;
 
     fn node(name: &str, label: bool, ready: bool) -> Arc<Node> {
@@ -135,5 +237,94 @@ mod tests {
     fn no_node_at_all_is_said() {
         assert_eq!(judge(None, &[node("a", false, true)]), Placed::Nowhere);
         assert_eq!(judge(None, &[node("a", true, true)]), Placed::Well);
+    }
+
+    fn by_device(serial: Option<&str>) -> Placement {
+        let device = json!({ "vendorId": "1050", "productId": "0407", "serial": serial });
+        serde_json::from_value(json!({ "device": device })).unwrap()
+    }
+
+    fn views(all: Value) -> Views {
+        let all = all.as_object().unwrap().clone();
+        let view = |v: Value| View {
+            devices: serde_json::from_value(v["devices"].clone()).unwrap(),
+            fresh: v["fresh"] != json!(false),
+        };
+        all.into_iter().map(|(n, v)| (n, view(v))).collect()
+    }
+
+    #[test]
+    fn where_a_device_is_is_said_and_where_it_is_not_too() {
+        let device =
+            |serial: &str| json!({ "vendorId": "1050", "productId": "0407", "serial": serial });
+        let wanted = by_device(Some("7"));
+        let say = |fitting: &[&str], seen: Value| {
+            let fitting: Vec<String> = fitting.iter().map(|s| (*s).to_owned()).collect();
+            let w = whereabouts(&wanted, &fitting, Some(&views(seen)));
+            (w.found, w.reason, w.message)
+        };
+        let (found, reason, text) = say(
+            &[],
+            json!({ "n1": { "devices": [] }, "n2": { "devices": [device("7")] } }),
+        );
+        assert_eq!((found, reason), (true, "DeviceFound"));
+        assert_eq!(text, "device 1050:0407 serial 7: on node n2");
+
+        let (found, reason, text) = say(&[], json!({ "n1": { "devices": [device("8")] } }));
+        assert_eq!((found, reason), (false, "DeviceNotFound"));
+        assert!(
+            text.contains("on no node; ") && text.contains("1050:0407 serial 8 on n1"),
+            "{text}"
+        );
+
+        let (found, reason, text) = say(
+            &["n1"],
+            json!({ "n1": { "devices": [device("7")], "fresh": false } }),
+        );
+        assert_eq!((found, reason), (true, "AgentSilent"));
+        assert!(text.contains("last seen on node n1"), "{text}");
+
+        let (_, reason, text) = say(&[], json!({}));
+        assert_eq!(reason, "DeviceNotFound");
+        assert!(text.contains("no discovery agent has reported"), "{text}");
+
+        let off = whereabouts(&wanted, &[], None);
+        assert_eq!((off.found, off.reason), (false, "DiscoveryDisabled"));
+        assert!(
+            off.message.contains("discovery.enabled=true"),
+            "{}",
+            off.message
+        );
+    }
+
+    #[test]
+    fn two_that_are_alike_are_told_apart_by_a_serial_only() {
+        let device = json!([{ "vendorId": "1050", "productId": "0407" }]);
+        let seen = views(json!({ "a": { "devices": device }, "b": { "devices": device } }));
+        let w = whereabouts(&by_device(None), &[], Some(&seen));
+        assert!(
+            w.message.contains("on nodes a, b") && w.message.contains("serial"),
+            "{}",
+            w.message
+        );
+    }
+
+    #[test]
+    fn labels_that_no_node_carries_are_said_with_the_command() {
+        let p: Placement =
+            serde_json::from_value(json!({ "nodeSelector": { "anchor": "main" } })).unwrap();
+        let none = whereabouts(&p, &[], None);
+        assert_eq!((none.found, none.reason), (false, "NoMatchingNode"));
+        assert!(
+            none.message.contains("kubectl label node NODE anchor=main"),
+            "{}",
+            none.message
+        );
+        let nodes = [node("a", true, true), node("b", false, true)];
+        let some = whereabouts(&p, &fitting(&nodes, &p.labels()), None);
+        assert_eq!(
+            (some.found, some.message.as_str()),
+            (true, "anchor=main: on node a")
+        );
     }
 }

@@ -116,12 +116,18 @@ async fn converged(server: &LicenseServer, ctx: &Context) -> Result<Action, Erro
             m.facts = facts.clone();
         });
     }
+    let views = ctx
+        .sightings
+        .as_ref()
+        .map(|s| s.views(mooring_net::clock::boot()));
+    let fitting = placement::fitting(&facts.nodes, labels);
+    let whereabouts = placement::whereabouts(&server.spec.placement, &fitting, views.as_ref());
     let judged = status::Judged {
         generation: server.metadata.generation,
         invalid: invalid.as_ref(),
         missing: &facts.missing,
         placed: &placed,
-        labels,
+        whereabouts: &whereabouts,
         pod: facts.pod.as_ref(),
         node: facts
             .pod

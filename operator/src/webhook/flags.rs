@@ -107,6 +107,7 @@ impl Flags {
                 log: self.sidecar_log,
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             },
+            discovery: None,
         })
     }
 }

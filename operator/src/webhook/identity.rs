@@ -26,6 +26,13 @@ impl Names {
             dns_names: vec![short, long],
         }
     }
+
+    /// And of another Service with the same replicas behind it.
+    pub(super) fn also(mut self, service: &str, namespace: &str) -> Self {
+        self.dns_names
+            .extend(Self::new(service, namespace).dns_names);
+        self
+    }
 }
 
 /// The certificate in use.

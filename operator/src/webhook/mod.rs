@@ -30,6 +30,7 @@ pub use metrics::Metrics;
 pub use selftest::{SelftestError, selftest};
 
 use crate::certs::{Ca, CertError};
+use crate::discovery::{self, desk::Desk};
 use crate::inject::{self, Settings};
 use crate::names::ServerRef;
 use http::{Method, Request, Response, StatusCode};
@@ -83,6 +84,8 @@ pub struct Config {
     pub default_server: Option<ServerRef>,
     /// How sidecars are made.
     pub settings: Settings,
+    /// Where the discovery agents' reports go, on the same port; `None`: nowhere.
+    pub discovery: Option<Arc<Desk>>,
 }
 
 impl Config {
@@ -95,6 +98,7 @@ impl Config {
             configuration: CONFIGURATION.to_owned(),
             default_server: None,
             settings,
+            discovery: None,
         }
     }
 }
@@ -163,6 +167,10 @@ async fn serve_on(
     shutdown: Shutdown,
 ) -> Result<(), WebhookError> {
     let names = identity::Names::new(&config.service, &config.namespace);
+    let names = match &config.discovery {
+        Some(_) => names.also(discovery::SERVICE, &config.namespace),
+        None => names,
+    };
     let identity = identity::Serving::start(ca.clone(), names)?;
     let tls = server_config(identity.resolver(), None)?;
     let lookup = Lookup::new(client.clone());
@@ -228,6 +236,9 @@ fn units(request: &Request<Incoming>) -> u32 {
 async fn answer(app: Arc<App>, request: Request<Incoming>) -> Response<Body> {
     let begun = Instant::now();
     let refuse = |status, text: String| with_type(status, "text/plain; charset=utf-8", text);
+    if let (discovery::PATH, Some(desk)) = (request.uri().path(), &app.config.discovery) {
+        return desk.answer(request).await;
+    }
     if request.uri().path() != PATH {
         return refuse(StatusCode::NOT_FOUND, format!("expected POST {PATH}\n"));
     }

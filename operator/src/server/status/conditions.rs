@@ -3,12 +3,11 @@
 use crate::link::Snapshot;
 use crate::names::ServerRef;
 use crate::server::dereference::Missing;
-use crate::server::placement::Placed;
+use crate::server::placement::{Placed, Whereabouts};
 use crate::server::validate::Invalid;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use mooring_core::time::Timestamp;
-use std::collections::BTreeMap;
 
 /// All that the conditions look at.
 #[derive(Debug)]
@@ -21,8 +20,8 @@ pub struct Judged<'a> {
     pub missing: &'a [Missing],
     /// Where its pod stands.
     pub placed: &'a Placed,
-    /// The placement's labels.
-    pub labels: &'a BTreeMap<String, String>,
+    /// Which node it should be on.
+    pub whereabouts: &'a Whereabouts,
     /// Its pod.
     pub pod: Option<&'a Pod>,
     /// The node its pod is on.
@@ -69,6 +68,7 @@ pub fn conditions(j: &Judged<'_>, before: &[Condition]) -> Vec<Condition> {
         ("AnchorPresent", anchor(j)),
         ("LicenseValid", licence(j)),
         ("Settling", settling(j)),
+        ("Placed", placed(j)),
     ];
     all.into_iter()
         .chain(second_server(j, before).map(|w| (SECOND_SERVER, w)))
@@ -171,12 +171,7 @@ fn ready(j: &Judged<'_>) -> Word {
         return word("False", m.reason, all.join("; "));
     }
     if *j.placed == Placed::Nowhere {
-        let labels: Vec<String> = j.labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
-        let labels = labels.join(" ");
-        let text = format!(
-            "spec.placement.nodeSelector: no node carries {labels}: label the node that holds the anchor (kubectl label node NODE {labels})"
-        );
-        return word("False", "NoMatchingNode", text);
+        return word("False", j.whereabouts.reason, j.whereabouts.message.clone());
     }
     let Some(pod) = j.pod else {
         return word(
@@ -196,6 +191,15 @@ fn ready(j: &Judged<'_>) -> Word {
         "False",
         "NotConnected",
         format!("the server does not answer the operator: {problem}"),
+    )
+}
+
+fn placed(j: &Judged<'_>) -> Word {
+    let w = j.whereabouts;
+    word(
+        if w.found { "True" } else { "False" },
+        w.reason,
+        w.message.clone(),
     )
 }
 

@@ -11,6 +11,8 @@ const SPOKEN: &[&str] = &[
     "LicenseSecretMissing",
     "ReferenceMissing",
     "NoMatchingNode",
+    "DeviceNotFound",
+    "DiscoveryDisabled",
     "PodUnschedulable",
     "PodNotRunning",
 ];
@@ -33,6 +35,26 @@ fn note(severity: Severity, reason: &'static str, action: &'static str, message:
 
 /// The server's reason while its standby anchor serves.
 const STANDBY: &str = "StandbyInUse";
+
+/// A device that comes, goes and moves is said; labels that people set are their own news.
+fn placed(was: Option<&Condition>, is: Option<&Condition>) -> Option<Note> {
+    let is = is?;
+    if was.is_some_and(|w| w.reason == is.reason && w.message == is.message) {
+        return None;
+    }
+    let was_found = was.is_some_and(|w| w.status == "True");
+    match is.reason.as_str() {
+        "DeviceFound" => Some(note(Severity::Normal, "DeviceFound", "Watch", &is.message)),
+        "DeviceNotFound" if was_found => Some(note(
+            Severity::Warning,
+            "DeviceNotFound",
+            "Watch",
+            &is.message,
+        )),
+        "AgentSilent" => Some(note(Severity::Warning, "AgentSilent", "Watch", &is.message)),
+        _ => None,
+    }
+}
 
 /// What is to be said.
 pub fn events(before: Option<&LicenseServerStatus>, now: &LicenseServerStatus) -> Vec<Note> {
@@ -119,6 +141,7 @@ pub fn events(before: Option<&LicenseServerStatus>, now: &LicenseServerStatus) -
     {
         said.push(note(Severity::Normal, "Settling", "Watch", &is.message));
     }
+    said.extend(placed(find(old, "Placed"), find(now, "Placed")));
     if let Some((was, is)) = turned("Ready") {
         match is.status.as_str() {
             "True" => said.push(note(Severity::Normal, "Serving", "Watch", &is.message)),

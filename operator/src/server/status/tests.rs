@@ -3,11 +3,10 @@ use super::*;
 use crate::mirror::Severity;
 use crate::names::ServerRef;
 use crate::server::dereference::Missing;
-use crate::server::placement::Placed;
+use crate::server::placement::{Placed, Whereabouts};
 use k8s_openapi::api::core::v1::Pod;
 use mooring_core::time::Timestamp;
 use serde_json::json;
-use std::collections::BTreeMap;
 
 fn snapshot(change: impl FnOnce(&mut serde_json::Value)) -> Snapshot {
     let mut v = json!({
@@ -34,6 +33,7 @@ struct Facts {
     snapshot: Snapshot,
     missing: Vec<Missing>,
     placed: Placed,
+    whereabouts: Whereabouts,
     pod: Option<Pod>,
     twin: Option<ServerRef>,
     at: &'static str,
@@ -45,6 +45,11 @@ impl Default for Facts {
             snapshot: snapshot(|_| ()),
             missing: vec![],
             placed: Placed::Well,
+            whereabouts: Whereabouts {
+                found: true,
+                reason: "NodeFound",
+                message: "anchor=main: on node node-a".into(),
+            },
             pod: None,
             twin: None,
             at: "2026-03-01T12:00:00Z",
@@ -54,13 +59,12 @@ impl Default for Facts {
 
 impl Facts {
     fn status(&self, before: Option<&LicenseServerStatus>) -> LicenseServerStatus {
-        let labels = BTreeMap::from([("anchor".to_owned(), "main".to_owned())]);
         let j = Judged {
             generation: Some(2),
             invalid: None,
             missing: &self.missing,
             placed: &self.placed,
-            labels: &labels,
+            whereabouts: &self.whereabouts,
             pod: self.pod.as_ref(),
             node: Some("node-a".into()),
             endpoint: "https://main.licensing.svc:8443".into(),
@@ -366,6 +370,11 @@ fn what_is_missing_is_named_with_what_to_do() {
     );
     let s = Facts {
         placed: Placed::Nowhere,
+        whereabouts: Whereabouts {
+            found: false,
+            reason: "NoMatchingNode",
+            message: "no node carries anchor=main: kubectl label node NODE anchor=main".into(),
+        },
         ..none()
     }
     .status(None);
@@ -431,4 +440,25 @@ fn the_longest_lease_is_raised_at_once_and_lowered_late() {
         in_force(Some(s(60)), s(30), false, &settling, at(99_000)),
         s(60)
     );
+}
+
+#[test]
+fn a_device_that_moves_is_told_and_its_loss_while_the_server_runs_too() {
+    let at = |found, reason, message: &str| Facts {
+        whereabouts: Whereabouts {
+            found,
+            reason,
+            message: message.to_owned(),
+        },
+        ..Facts::default()
+    };
+    let here = at(true, "DeviceFound", "device 1050:0407: on node n1").status(None);
+    assert_eq!(said(&here, "Placed").0, "True");
+    let there = at(true, "DeviceFound", "device 1050:0407: on node n2").status(Some(&here));
+    assert_eq!(reasons(Some(&here), &there), ["DeviceFound"]);
+    let gone = at(false, "DeviceNotFound", "device 1050:0407: on no node").status(Some(&there));
+    assert_eq!(said(&gone, "Placed").0, "False");
+    assert_eq!(said(&gone, "Ready").0, "True", "the server still serves");
+    assert_eq!(reasons(Some(&there), &gone), ["DeviceNotFound"]);
+    assert!(reasons(Some(&gone), &gone).is_empty());
 }

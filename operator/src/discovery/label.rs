@@ -1,0 +1,83 @@
+//! Sets and removes the nodes' labels, in the replica that leads. The rules are in [`super::plan`].
+
+use super::plan::{Change, plan};
+use super::sightings::Sightings;
+use crate::crd::{Device, LicenseServer, PRESENT};
+use crate::names::FIELD_MANAGER;
+use crate::world::World;
+use k8s_openapi::api::core::v1::Node;
+use kube::api::{Patch, PatchParams};
+use kube::runtime::reflector::Store;
+use kube::{Api, Client};
+use mooring_net::clock;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// How often without news: a label that somebody removed, a LicenseServer that came.
+const LOOK: Duration = Duration::from_secs(3);
+
+/// Runs until dropped.
+pub async fn run(
+    client: &Client,
+    world: &World,
+    sightings: &Sightings,
+    servers: &Store<LicenseServer>,
+) {
+    world.complete().await;
+    if servers.wait_until_ready().await.is_err() {
+        return;
+    }
+    let mut news = sightings.subscribe();
+    loop {
+        let wanted: BTreeSet<Device> = servers
+            .state()
+            .iter()
+            .filter_map(|s| s.spec.placement.device.clone())
+            .collect();
+        let nodes: BTreeMap<String, BTreeMap<String, String>> = world
+            .nodes()
+            .iter()
+            .filter_map(|n| {
+                let labels = n.metadata.labels.clone().unwrap_or_default();
+                Some((n.metadata.name.clone()?, labels))
+            })
+            .collect();
+        sightings.retain(|n| nodes.contains_key(n));
+        for change in plan(&wanted, &nodes, &sightings.views(clock::boot())) {
+            if let Err(e) = write(client, &change).await {
+                tracing::warn!(node = change.node, label = change.label, error = %e, "labelling a node; tried again");
+            }
+        }
+        tokio::select! {
+            _ = news.changed() => {}
+            () = tokio::time::sleep(LOOK) => {}
+        }
+    }
+}
+
+async fn write(client: &Client, change: &Change) -> Result<(), kube::Error> {
+    let api: Api<Node> = Api::all(client.clone());
+    let value = change.set.then_some(PRESENT);
+    let patch = json!({ "metadata": { "labels": { &change.label: value } } });
+    let params = PatchParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    match api
+        .patch_metadata(&change.node, &params, &Patch::Merge(&patch))
+        .await
+    {
+        Ok(_) => {
+            tracing::info!(
+                node = change.node,
+                label = change.label,
+                set = change.set,
+                "a node's label follows its devices"
+            );
+            Ok(())
+        }
+        Err(kube::Error::Api(s)) if s.code == 404 => Ok(()),
+        Err(e) => Err(e),
+    }
+}

@@ -1,0 +1,105 @@
+//! Whose report it is: the node that the agent's token is bound to, in the API server's words and never in the agent's. Pure.
+
+use super::{ACCOUNT, AUDIENCE};
+use k8s_openapi::api::authentication::v1::TokenReviewStatus;
+
+/// An agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Who {
+    /// Its pod.
+    pub pod: String,
+    /// The pod's UID.
+    pub uid: String,
+    /// The pod's node, where the API server says it (KEP-4193).
+    pub node: Option<String>,
+}
+
+/// Who the API server says it is.
+pub fn judge(status: &TokenReviewStatus, namespace: &str) -> Result<Who, String> {
+    if status.authenticated != Some(true) {
+        let why = status.error.clone().filter(|e| !e.is_empty());
+        return Err(why.unwrap_or_else(|| "not authenticated; it may have expired".into()));
+    }
+    // An API server that does not know audiences leaves the field empty: then the token was for the API server itself.
+    let audiences = status.audiences.clone().unwrap_or_default();
+    if !audiences.iter().any(|a| a == AUDIENCE) {
+        return Err(format!(
+            "it is for audience {audiences:?}, expected {AUDIENCE:?}"
+        ));
+    }
+    let user = status.user.clone().unwrap_or_default();
+    let name = user.username.unwrap_or_default();
+    let expected = format!("system:serviceaccount:{namespace}:{ACCOUNT}");
+    if name != expected {
+        let name: String = name.chars().take(200).collect();
+        return Err(format!("it is of {name:?}, expected {expected:?}"));
+    }
+    let extra = user.extra.unwrap_or_default();
+    let first = |key: &str| {
+        let values = extra.get(&format!("authentication.kubernetes.io/{key}"))?;
+        values.first().filter(|v| !v.is_empty()).cloned()
+    };
+    match (first("pod-name"), first("pod-uid")) {
+        (Some(pod), Some(uid)) => Ok(Who {
+            pod,
+            uid,
+            node: first("node-name"),
+        }),
+        _ => Err("it is not bound to a pod; use the projected token of the DaemonSet".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn judged(change: impl FnOnce(&mut Value)) -> Result<Who, String> {
+        let mut v = json!({
+            "authenticated": true, "audiences": ["mooring.dev/discovery"],
+            "user": { "username": "system:serviceaccount:mooring-system:mooring-discovery", "extra": {
+                "authentication.kubernetes.io/pod-name": ["mooring-discovery-x"], "authentication.kubernetes.io/pod-uid": ["6a2f"],
+                "authentication.kubernetes.io/node-name": ["node-a"] } }
+        });
+        change(&mut v);
+        judge(&serde_json::from_value(v).unwrap(), "mooring-system")
+    }
+
+    #[test]
+    fn an_agent_speaks_for_the_node_that_its_token_is_bound_to() {
+        let who = Who {
+            pod: "mooring-discovery-x".into(),
+            uid: "6a2f".into(),
+            node: Some("node-a".into()),
+        };
+        assert_eq!(judged(|_| ()), Ok(who.clone()));
+        let older = judged(|v| {
+            v["user"]["extra"]
+                .as_object_mut()
+                .unwrap()
+                .remove("authentication.kubernetes.io/node-name");
+        });
+        assert_eq!(older, Ok(Who { node: None, ..who }));
+    }
+
+    #[test]
+    fn every_other_token_is_refused_with_the_reason() {
+        let refused = |change: fn(&mut Value), why: &str| {
+            let e = judged(change).unwrap_err();
+            assert!(e.contains(why), "{e}");
+        };
+        refused(|v| v["authenticated"] = json!(false), "not authenticated");
+        refused(
+            |v| v["audiences"] = json!(["mooring.dev/licensing"]),
+            "audience",
+        );
+        refused(|v| v["audiences"] = json!([]), "audience");
+        refused(
+            |v| v["user"]["username"] = json!("system:serviceaccount:team-a:mooring-discovery"),
+            "expected \"system:serviceaccount:mooring-system:mooring-discovery\"",
+        );
+        refused(|v| v["user"]["username"] = json!("admin"), "expected");
+        refused(|v| v["user"]["extra"] = json!({}), "not bound to a pod");
+    }
+}
