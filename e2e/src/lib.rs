@@ -8,11 +8,13 @@
 //! | [`main_job`] | the scenarios of the main job |
 //! | [`leases`] | the scenarios of the lease protocol in full |
 //! | [`anchors`] | the scenarios of anchors: a virtual card pulled out, plugged in, moved to another node |
+//! | [`devices`] | the scenarios of devices: discovery, a device plugin |
 //! | [`processes`] | servers and sidecars as plain processes, killed, stopped, on clocks that jump; no cluster |
 //! | [`suite`] | runs scenarios one after another and counts them |
 
 pub mod anchors;
 pub mod demo;
+pub mod devices;
 pub mod lab;
 pub mod leases;
 pub mod main_job;

@@ -3,7 +3,7 @@
 
 use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
-use mooring_e2e::{anchors, demo, lab::Lab, leases, main_job, processes, suite};
+use mooring_e2e::{anchors, demo, devices, lab::Lab, leases, main_job, processes, suite};
 
 /// Runs Mooring on a real Kubernetes, and as processes.
 #[derive(Parser)]
@@ -18,7 +18,7 @@ enum What {
     Demo,
     /// Runs the scenarios of a topic.
     Scenarios {
-        /// `main_job`, `leases` or `anchors`.
+        /// `main_job`, `leases`, `anchors` or `devices`.
         topic: String,
         /// Only those whose name contains one of these.
         only: Vec<String>,
@@ -45,14 +45,19 @@ async fn main() -> Result<()> {
                 "main_job" => main_job::scenarios(),
                 "leases" => leases::scenarios(),
                 "anchors" => anchors::scenarios(),
+                "devices" => devices::scenarios(),
                 other => {
-                    bail!("no topic is called {other:?}; there are: main_job, leases, anchors")
+                    bail!(
+                        "no topic is called {other:?}; there are: main_job, leases, anchors, devices"
+                    )
                 }
             };
             let lab = Lab::open().await?;
             // The first scenario of the main job installs the chart itself.
-            if topic != "main_job" {
-                leases::prepare(&lab).await?;
+            match topic.as_str() {
+                "main_job" => {}
+                "devices" => devices::prepare(&lab).await?,
+                _ => leases::prepare(&lab).await?,
             }
             let local = tokio::task::LocalSet::new();
             if !local

@@ -99,6 +99,25 @@ impl Anchor {
 
     /// Puts the store on a node, for the server's user alone, by a pod there.
     pub async fn place(&self, lab: &Lab, node: &str) -> Result<()> {
+        let parent = self.store.parent().context("the store has a parent")?;
+        let pack = format!("tar -C {} -cf - {} |", parent.display(), self.label);
+        let unpack = "tar -C {folder} -xf - && chown -R 65532:65532 {folder}/{label}";
+        self.on_node(
+            lab,
+            node,
+            &pack,
+            &format!("rm -rf {{folder}}/{{label}} && {unpack}"),
+        )
+        .await
+    }
+
+    /// Takes the store away from a node.
+    pub async fn pull(&self, lab: &Lab, node: &str) -> Result<()> {
+        self.on_node(lab, node, "", "rm -rf {folder}/{label}").await
+    }
+
+    /// Runs a script in a pod of a node that has the folder, on what `input`, a shell's words, pipes in.
+    async fn on_node(&self, lab: &Lab, node: &str, input: &str, script: &str) -> Result<()> {
         let ns = "mooring-anchor";
         lab.apply(&format!(
             "apiVersion: v1\nkind: Namespace\nmetadata: {{name: {ns}, labels: {{pod-security.kubernetes.io/enforce: privileged}}}}\n"
@@ -142,15 +161,19 @@ impl Anchor {
         ])
         .await?
         .ok("waiting for it")?;
-        let parent = self.store.parent().context("the store has a parent")?;
-        let script = format!(
-            "tar -C {} -cf - {label} | kubectl -n {ns} exec -i {pod} -- sh -c 'rm -rf {ON_NODE}/{label} && tar -C {ON_NODE} -xf - && chown -R 65532:65532 {ON_NODE}/{label}'",
-            parent.display(),
-            label = self.label,
-        );
+        let script = script
+            .replace("{folder}", ON_NODE)
+            .replace("{label}", &self.label);
+        let script =
+            format!("{input} kubectl -n {ns} exec -i {pod} -- sh -c '{script}' </dev/null");
+        let script = if input.is_empty() {
+            script
+        } else {
+            script.replace(" </dev/null", "")
+        };
         run("bash", &["-o", "pipefail", "-c", &script], None)
             .await?
-            .ok("copying the token's store")?;
+            .ok("at the token's store")?;
         lab.kubectl(&[
             "-n",
             ns,

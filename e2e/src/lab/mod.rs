@@ -7,6 +7,7 @@ mod command;
 mod dump;
 mod install;
 mod server;
+mod usb;
 mod vendor;
 mod wait;
 
@@ -16,6 +17,7 @@ pub use card::{Card, CardIn};
 pub use command::{Output, run};
 pub use install::Helm;
 pub use server::{Server, lease_row};
+pub use usb::{Ports, SYSFS};
 pub use vendor::Vendor;
 pub use wait::{eventually, within};
 
@@ -39,6 +41,8 @@ pub struct Images {
     pub app: String,
     /// pcscd with a reader for virtual cards.
     pub pcscd_test: Option<String>,
+    /// A device plugin that offers a device file of its node.
+    pub device_plugin: Option<String>,
     /// The server without settling, for the scenario that must fail with it.
     pub mutant: Option<String>,
 }
@@ -193,6 +197,7 @@ fn images() -> Result<Images> {
         server: get("MOORING_SERVER_IMAGE")?,
         app: get("MOORING_E2E_APP_IMAGE")?,
         pcscd_test: get("MOORING_PCSCD_TEST_IMAGE").ok(),
+        device_plugin: get("MOORING_DEVICE_PLUGIN_IMAGE").ok(),
         mutant: get("MOORING_SERVER_MUTANT_IMAGE").ok(),
     })
 }

@@ -23,6 +23,10 @@ pub struct Server {
     /// It is placed by a label of the first node, which [`Server::arrive`] and [`Server::leave`] set and take away, and not by the node's
     /// name.
     pub movable: bool,
+    /// Another `placement`, as YAML in one line.
+    pub placement: Option<String>,
+    /// Further lines of `anchor.pkcs11:`.
+    pub pkcs11: String,
     /// Products and seats.
     pub products: Vec<(String, u32)>,
     /// The lines of `spec.anchor:` and of `spec.template:`, where it is not SoftHSM.
@@ -40,6 +44,8 @@ impl Server {
             extra: String::new(),
             image: None,
             movable: false,
+            placement: None,
+            pkcs11: String::new(),
             products: vec![("render".into(), seats)],
             anchored: None,
         }
@@ -98,15 +104,20 @@ impl Server {
         format!(
             "apiVersion: mooring.dev/v1alpha1\nkind: LicenseServer\nmetadata: {{name: {name}, namespace: {ns}}}\nspec:\n  \
              license: {{secretName: {name}-licence, key: licence.mooring}}\n  vendorKeys: {{configMapName: {name}-keys}}\n  \
-             anchor:\n    pkcs11:\n      pinSecret: {{name: {name}-pin, key: pin}}\n{anchored}  \
-             placement:\n    nodeSelector: {{{place}}}\n  lease: {{duration: {d}, grace: {g}}}\n{extra}  \
+             anchor:\n    pkcs11:\n      pinSecret: {{name: {name}-pin, key: pin}}\n{anchored}{pkcs11}  \
+             placement: {place}\n  lease: {{duration: {d}, grace: {g}}}\n{extra}  \
              template:\n{image}{template}",
             ns = self.namespace,
             name = self.name,
-            place = if self.movable {
-                format!("{PLACE}: {}", self.namespace)
-            } else {
-                format!("kubernetes.io/hostname: {}", lab.nodes.0)
+            pkcs11 = self.pkcs11,
+            place = match &self.placement {
+                Some(p) => p.clone(),
+                None if self.movable =>
+                    format!("{{nodeSelector: {{{PLACE}: {}}}}}", self.namespace),
+                None => format!(
+                    "{{nodeSelector: {{kubernetes.io/hostname: {}}}}}",
+                    lab.nodes.0
+                ),
             },
             d = self.duration,
             g = self.grace,

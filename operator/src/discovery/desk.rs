@@ -14,7 +14,7 @@ use mooring_net::clock;
 use mooring_net::http::{Body, no_content, read_body, with_type};
 use ring::digest::{SHA256, digest};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
@@ -28,18 +28,23 @@ const REVIEW: Duration = Duration::from_secs(5);
 const TOKENS: usize = 16 * 1024;
 /// Reviews at once: strangers in the cluster may post here, too.
 const REVIEWS: usize = 8;
+/// Bodies in memory at once.
+const BODIES: usize = 64;
 /// No token is longer.
 const MAX_TOKEN: usize = 16 * 1024;
 
 type Hash = [u8; 32];
+/// A token's node, or why the token is refused.
+type Verdict = Result<String, String>;
 
 /// Where reports come in.
 pub struct Desk {
     client: Client,
     namespace: String,
     sightings: Arc<Sightings>,
-    known: Mutex<HashMap<Hash, (Result<String, String>, BootTime)>>,
+    known: Mutex<HashMap<Hash, (Verdict, BootTime)>>,
     reviews: Semaphore,
+    bodies: Semaphore,
 }
 
 impl std::fmt::Debug for Desk {
@@ -61,6 +66,7 @@ impl Desk {
             sightings,
             known: Mutex::default(),
             reviews: Semaphore::new(REVIEWS),
+            bodies: Semaphore::new(BODIES),
         }
     }
 
@@ -73,6 +79,19 @@ impl Desk {
             );
         }
         let token = bearer(request.headers());
+        // Read before anything is judged: a refusal with the body still on its way would reach an HTTP/2 client as a broken stream.
+        let room = tokio::time::timeout(BODY.1, self.bodies.acquire()).await;
+        let Ok(Ok(_room)) = room else {
+            let what = "too many reports at once; try again".to_owned();
+            return plain(StatusCode::SERVICE_UNAVAILABLE, what);
+        };
+        let body = match read_body(request.into_body(), BODY.0, BODY.1).await {
+            Ok(b) => b,
+            Err(p) => {
+                let status = StatusCode::from_u16(p.status).unwrap_or(StatusCode::BAD_REQUEST);
+                return plain(status, p.to_string());
+            }
+        };
         let Some(token) = token else {
             let what = "expected Authorization: Bearer with a service-account token".to_owned();
             return plain(StatusCode::UNAUTHORIZED, what);
@@ -89,13 +108,6 @@ impl Desk {
             Err(why) => {
                 tracing::warn!(error = %why, "whose device report it is cannot be said");
                 return plain(StatusCode::SERVICE_UNAVAILABLE, why);
-            }
-        };
-        let body = match read_body(request.into_body(), BODY.0, BODY.1).await {
-            Ok(b) => b,
-            Err(p) => {
-                let status = StatusCode::from_u16(p.status).unwrap_or(StatusCode::BAD_REQUEST);
-                return plain(status, p.to_string());
             }
         };
         let report: Result<Report, String> =
@@ -117,7 +129,7 @@ impl Desk {
     }
 
     /// The node that a token is bound to, or why it counts for nothing; the outer error: nothing is known of it.
-    async fn node(&self, token: &str) -> Result<Result<String, String>, String> {
+    async fn node(&self, token: &str) -> Result<Verdict, String> {
         let mut key = Hash::default();
         key.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
         let now = clock::boot();
@@ -149,13 +161,11 @@ impl Desk {
         Ok(verdict)
     }
 
-    fn known(
-        &self,
-    ) -> std::sync::MutexGuard<'_, HashMap<Hash, (Result<String, String>, BootTime)>> {
+    fn known(&self) -> MutexGuard<'_, HashMap<Hash, (Verdict, BootTime)>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn ask(&self, token: &str) -> Result<Result<String, String>, kube::Error> {
+    async fn ask(&self, token: &str) -> Result<Verdict, kube::Error> {
         let review = TokenReview {
             spec: TokenReviewSpec {
                 audiences: Some(vec![AUDIENCE.to_owned()]),
@@ -176,7 +186,7 @@ impl Desk {
     }
 
     /// API servers that do not put the node into tokens: the pod says it.
-    async fn node_of(&self, who: &Who) -> Result<Result<String, String>, kube::Error> {
+    async fn node_of(&self, who: &Who) -> Result<Verdict, kube::Error> {
         let api: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
         let pod = api.get_opt(&who.pod).await?;
         let pod = pod.filter(|p| p.metadata.uid.as_deref() == Some(&who.uid));

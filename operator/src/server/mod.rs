@@ -9,6 +9,7 @@ mod certificate;
 pub mod dereference;
 pub mod placement;
 mod reconcile;
+pub mod replug;
 pub mod status;
 mod sweep;
 pub mod validate;
@@ -116,6 +117,8 @@ struct Memory {
     facts: Facts,
     /// Our last write of the status, newer than what the watch may show yet.
     written: Option<(u64, LicenseServerStatus)>,
+    /// What was seen of its anchor.
+    anchor: replug::Watched,
 }
 
 /// The last time the objects were written.

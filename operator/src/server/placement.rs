@@ -244,7 +244,7 @@ mod tests {
         serde_json::from_value(json!({ "device": device })).unwrap()
     }
 
-    fn views(all: Value) -> Views {
+    fn views(all: &Value) -> Views {
         let all = all.as_object().unwrap().clone();
         let view = |v: Value| View {
             devices: serde_json::from_value(v["devices"].clone()).unwrap(),
@@ -260,7 +260,7 @@ mod tests {
         let wanted = by_device(Some("7"));
         let say = |fitting: &[&str], seen: Value| {
             let fitting: Vec<String> = fitting.iter().map(|s| (*s).to_owned()).collect();
-            let w = whereabouts(&wanted, &fitting, Some(&views(seen)));
+            let w = whereabouts(&wanted, &fitting, Some(&views(&seen)));
             (w.found, w.reason, w.message)
         };
         let (found, reason, text) = say(
@@ -300,7 +300,7 @@ mod tests {
     #[test]
     fn two_that_are_alike_are_told_apart_by_a_serial_only() {
         let device = json!([{ "vendorId": "1050", "productId": "0407" }]);
-        let seen = views(json!({ "a": { "devices": device }, "b": { "devices": device } }));
+        let seen = views(&json!({ "a": { "devices": device }, "b": { "devices": device } }));
         let w = whereabouts(&by_device(None), &[], Some(&seen));
         assert!(
             w.message.contains("on nodes a, b") && w.message.contains("serial"),

@@ -2,6 +2,7 @@
 
 use super::dereference::{self, Facts};
 use super::placement::{self, Placed};
+use super::replug;
 use super::{
     Applied, Context, Error, LOOK, LOOK_SOON, Memory, PATIENCE, REAPPLY, apply, build, name,
     status, validate,
@@ -73,12 +74,13 @@ async fn converged(server: &LicenseServer, ctx: &Context) -> Result<Action, Erro
     let labels = &server.spec.placement.labels();
     let placed = placement::placed(facts.pod.as_ref(), &facts.nodes, labels);
 
+    let boot = mooring_net::clock::boot();
+    ctx.remember(&reference, |m| m.anchor.note(&snapshot, boot));
     let wanted = server.spec.lease.lease();
     let earlier = before
         .as_ref()
         .and_then(|s| s.lease_duration_in_force)
         .map(|s| s.0);
-    let boot = mooring_net::clock::boot();
     let mut in_force = earlier.unwrap_or(wanted);
     // A first start waits for what it needs; a server that exists keeps its objects whatever is missing now.
     let ready_to_apply =
@@ -104,6 +106,7 @@ async fn converged(server: &LicenseServer, ctx: &Context) -> Result<Action, Erro
                 policies: &policies,
             };
             converge(&inputs, &mut facts, &memory, &placed, ctx).await?;
+            replace(server, &reference, &facts, ctx).await?;
         }
         if let Some(target) = target(server, &facts) {
             ctx.links.ensure(&reference, target, &ctx.link);
@@ -212,6 +215,49 @@ async fn converge(
         publish(&ctx.recorder, &note, &inputs.server.object_ref(&())).await;
         apply::delete_pod(inputs.reference, pod, ctx).await?;
     }
+    Ok(())
+}
+
+/// Replaces the pod whose device file a replug has made stale.
+async fn replace(
+    server: &LicenseServer,
+    reference: &ServerRef,
+    facts: &Facts,
+    ctx: &Context,
+) -> Result<(), Error> {
+    let Some(pod) = facts
+        .pod
+        .as_ref()
+        .filter(|p| p.metadata.deletion_timestamp.is_none())
+    else {
+        return Ok(());
+    };
+    let at = pod.spec.as_ref().and_then(|s| s.node_name.as_deref());
+    let node = facts
+        .nodes
+        .iter()
+        .find(|n| n.metadata.name.as_deref() == at);
+    let watched = ctx.recall(reference).anchor;
+    let now = mooring_net::clock::boot();
+    let Some(lost) = replug::due(server, &watched, node.map(AsRef::as_ref), now) else {
+        return Ok(());
+    };
+    let message = format!(
+        "the anchor has been lost for {} s while node {} offers its device: plugged in again it has another device file, so the server's pod is made anew",
+        lost.as_secs(),
+        at.unwrap_or("unknown"),
+    );
+    tracing::info!(server = %reference, pod = %pod.name_any(), lost = ?lost, "the dongle was replugged: the server's pod is deleted");
+    let note = Note {
+        severity: Severity::Normal,
+        reason: "ServerReplaced",
+        action: "Replace",
+        message,
+    };
+    publish(&ctx.recorder, &note, &server.object_ref(&())).await;
+    apply::delete_pod(reference, pod, ctx).await?;
+    // Once for each loss, also where the new pod is slow to come.
+    ctx.remember(reference, |m| m.anchor = replug::Watched::default());
     Ok(())
 }
 

@@ -48,6 +48,23 @@ fn the_webhook_is_called_alike() {
 }
 
 #[test]
+fn the_discovery_agents_are_known_alike() {
+    use crate::discovery::{ACCOUNT, AUDIENCE, SERVICE, roots};
+    let url = format!("--operator=https://{SERVICE}.{{{{ .Release.Namespace }}}}.svc:{PORT}");
+    has(
+        "templates/discovery.yaml",
+        &[
+            &format!("serviceAccountName: {ACCOUNT}\n"),
+            &format!("audience: {AUDIENCE},"),
+            &format!("configMap: {{name: {}}}", roots::CONFIG_MAP),
+            &url,
+            &format!("k.startsWith('{}')", crate::names::ANCHOR_LABEL_PREFIX),
+        ],
+    );
+    has("templates/deployment.yaml", &["- --discovery\n"]);
+}
+
+#[test]
 fn the_policies_know_the_same_annotations() {
     let list: Vec<_> = KEYS.iter().map(|k| format!("'{k}'")).collect();
     has(

@@ -44,6 +44,10 @@ fn placed(was: Option<&Condition>, is: Option<&Condition>) -> Option<Note> {
     }
     let was_found = was.is_some_and(|w| w.status == "True");
     match is.reason.as_str() {
+        // Of another reason: Events of one reason are counted as one for some minutes, under the words of the first.
+        "DeviceFound" if was.is_some_and(|w| w.reason == "DeviceFound") => {
+            Some(note(Severity::Normal, "DeviceMoved", "Watch", &is.message))
+        }
         "DeviceFound" => Some(note(Severity::Normal, "DeviceFound", "Watch", &is.message)),
         "DeviceNotFound" if was_found => Some(note(
             Severity::Warning,

@@ -455,7 +455,7 @@ fn a_device_that_moves_is_told_and_its_loss_while_the_server_runs_too() {
     let here = at(true, "DeviceFound", "device 1050:0407: on node n1").status(None);
     assert_eq!(said(&here, "Placed").0, "True");
     let there = at(true, "DeviceFound", "device 1050:0407: on node n2").status(Some(&here));
-    assert_eq!(reasons(Some(&here), &there), ["DeviceFound"]);
+    assert_eq!(reasons(Some(&here), &there), ["DeviceMoved"]);
     let gone = at(false, "DeviceNotFound", "device 1050:0407: on no node").status(Some(&there));
     assert_eq!(said(&gone, "Placed").0, "False");
     assert_eq!(said(&gone, "Ready").0, "True", "the server still serves");

@@ -1,0 +1,26 @@
+//! The scenarios of devices: which node has the dongle, and how it comes into a pod.
+
+mod discovery;
+mod plugin;
+
+use crate::lab::{Helm, Lab, SYSFS};
+use crate::suite::Scenario;
+use anyhow::Result;
+
+/// All of them, in the order in which they run.
+pub fn scenarios() -> Vec<Scenario> {
+    crate::suite::scenarios![
+        discovery::a_dongle_moves_and_its_label_and_server_follow,
+        discovery::nobody_else_can_say_where_a_dongle_is,
+        plugin::a_dongle_comes_into_the_pod_as_a_device_resource,
+    ]
+}
+
+/// Installs the chart with discovery, whose agents read folders of the nodes.
+pub async fn prepare(lab: &Lab) -> Result<()> {
+    let sysfs = format!("discovery.sysfsHostPath={SYSFS}");
+    Helm::upgrade(lab, &["discovery.enabled=true", &sysfs])
+        .await?
+        .ok("helm install with discovery.enabled=true")
+        .map(drop)
+}
