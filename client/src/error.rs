@@ -1,7 +1,7 @@
 //! What can go wrong, and what to do about it.
 
 use crate::watch::Why;
-use mooring_core::license::VerifyError;
+use mooring_core::license::{VerifyError, VoucherError};
 use mooring_core::wire::{HoldState, Problem};
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -76,6 +76,9 @@ pub enum Error {
     /// The token does not verify.
     #[error("{0}")]
     Verify(#[from] VerifyError),
+    /// The voucher that the sidecar was given does not permit a start.
+    #[error("{0}")]
+    Voucher(#[from] VoucherError),
     /// The token verifies, and is not for this seat.
     #[error("{why}: {detail}")]
     Disbelieved {
@@ -103,6 +106,7 @@ impl Error {
             Self::NotLicensed { state, .. } => state.to_string().into(),
             Self::Unproven { .. } => Why::Unproven.name().into(),
             Self::Verify(e) => e.reason().into(),
+            Self::Voucher(e) => e.reason().into(),
             Self::Disbelieved { why, .. } => why.name().into(),
             Self::Forked => Why::Forked.name().into(),
         }

@@ -72,7 +72,7 @@ pub use clock::boot;
 pub use error::Error;
 pub use events::Events;
 pub use key::VendorKey;
-pub use mooring::{Builder, Licensed, Mooring};
+pub use mooring::{Builder, Licensed, Mooring, UnverifiedStart};
 pub use seat::{Changed, Details, Holding, Seat};
 pub use sidecar::{DEFAULT_SOCKET, SOCKET_VARIABLE, Sidecar};
 pub use watch::{State, Why};
@@ -80,7 +80,7 @@ pub use watch::{State, Why};
 /// Words of the protocol that appear in this crate's API.
 pub use mooring_core::{
     holder::Start,
-    license::{AnchorKind, Bundle, MinAnchor, Verified, VerifyError},
+    license::{AnchorKind, Bundle, MinAnchor, Verified, VerifyError, Voucher, VoucherError},
     names::{ClaimName, LeaseId, ProductName, Seats, Version},
     request::Item,
     time::BootTime,

@@ -1,16 +1,33 @@
 //! An application's view: its keys, its version, and whether a lease verifies.
 
-use crate::clock::boot;
+use crate::clock::{boot, wall};
 use crate::error::Error;
 use crate::events::Events;
 use crate::key::VendorKey;
 use crate::sidecar::Sidecar;
-use mooring_core::license::{AnchorKind, Bundle, Demand, MinAnchor, PublicKey, Verified, verify};
+use mooring_core::license::{
+    AnchorKind, Bundle, Demand, MinAnchor, OpenVoucher, PublicKey, Trust, Verified, Voucher, verify,
+};
 use mooring_core::names::{LeaseId, ProductName, Version};
 use mooring_core::time::{BootTime, Timestamp};
-use mooring_core::wire::{ProblemType, Status};
+use mooring_core::wire::{OptimisticStart, ProblemType, Status};
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// Whether a [`Seat`](crate::Seat) may start while no license server is in reach: on the sidecar's word, with an old token or
+/// none, for at most the grace (8 h if no token says less), counted once from the asking. Where the sidecar shows a token of
+/// before, its licence's `optimisticStart` counts as well: the stricter of the two.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UnverifiedStart {
+    /// No: a restart would be worth another grace to whoever cuts the network, and the word of a socket is no proof.
+    #[default]
+    Deny,
+    /// With a voucher: a permit that one of the pinned vendor keys has signed, for this product, in its time by the wall
+    /// clock. It is looked at once, when the seat is asked for.
+    Voucher,
+    /// Yes.
+    Allow,
+}
 
 /// What an application says of itself before it connects.
 #[derive(Clone, Debug)]
@@ -19,7 +36,7 @@ pub struct Builder {
     app_version: Option<String>,
     built_on: Option<String>,
     min_anchor: MinAnchor,
-    unverified: bool,
+    unverified: UnverifiedStart,
     socket: Option<PathBuf>,
 }
 
@@ -45,12 +62,20 @@ impl Builder {
         self
     }
 
-    /// Whether a [`Seat`](crate::Seat) may start while no license server is in reach: on the sidecar's word, with an old token or
-    /// none, for at most the grace (8 h if no token says less), counted once from the asking. Without this it may not: a
-    /// restart would be worth another grace to whoever cuts the network, and the word of a socket is no proof.
+    /// Short for [`unverified_start`](Self::unverified_start) with `Allow` or `Deny`.
     #[must_use]
-    pub fn allow_unverified_start(mut self, allow: bool) -> Self {
-        self.unverified = allow;
+    pub fn allow_unverified_start(self, allow: bool) -> Self {
+        self.unverified_start(if allow {
+            UnverifiedStart::Allow
+        } else {
+            UnverifiedStart::Deny
+        })
+    }
+
+    /// Whether a [`Seat`](crate::Seat) may start while no license server is in reach; without this it may not.
+    #[must_use]
+    pub fn unverified_start(mut self, start: UnverifiedStart) -> Self {
+        self.unverified = start;
         self
     }
 
@@ -141,7 +166,7 @@ pub struct Mooring {
     app_version: Option<Version>,
     built_on: Option<Timestamp>,
     min_anchor: MinAnchor,
-    pub(crate) unverified: bool,
+    pub(crate) unverified: UnverifiedStart,
     pub(crate) sidecar: Sidecar,
 }
 
@@ -167,8 +192,10 @@ pub struct Licensed {
     pub overdraft: u32,
     /// The licence is one for tests.
     pub test: bool,
-    /// The licence is one for an emergency: until a broken anchor is replaced.
+    /// The licence bridges the time until broken hardware is replaced; its anchor may be software.
     pub emergency: bool,
+    /// The vendor's names of features of the product.
+    pub features: Vec<String>,
     /// The lease.
     pub lease: LeaseId,
     /// The licence's id.
@@ -190,7 +217,7 @@ impl Mooring {
             app_version: None,
             built_on: None,
             min_anchor: MinAnchor::Any,
-            unverified: false,
+            unverified: UnverifiedStart::Deny,
             socket: None,
         }
     }
@@ -260,6 +287,24 @@ impl Mooring {
         }
     }
 
+    /// The vendor's voucher that the sidecar was given, if one of the pinned keys has signed it and it permits a start of
+    /// `product` now, by the wall clock.
+    pub fn voucher(&self, product: &ProductName) -> Result<Voucher, Error> {
+        let envelope = self.sidecar.voucher()?;
+        let open = OpenVoucher::from_envelope(envelope, Trust::Pinned(&self.keys))?;
+        open.voucher.permits(product, wall())?;
+        Ok(open.voucher)
+    }
+
+    /// Whether an application may start without a server under a licence that says `licence`.
+    pub(crate) fn may_start(&self, licence: OptimisticStart, product: &ProductName) -> bool {
+        match licence {
+            OptimisticStart::Allow => true,
+            OptimisticStart::Deny => false,
+            OptimisticStart::Voucher => self.voucher(product).is_ok(),
+        }
+    }
+
     pub(crate) fn check(
         &self,
         bundle: &Bundle,
@@ -288,6 +333,7 @@ pub(crate) fn licensed(product: ProductName, v: Verified, until: BootTime) -> Li
         overdraft: v.overdraft,
         test: v.test,
         emergency: v.emergency,
+        features: v.features,
         lease: v.lease,
         licence_id: v.licence_id,
     }

@@ -3,7 +3,7 @@
 use crate::conn::{Answer, Request, ask};
 use crate::error::Error;
 use crate::events::Events;
-use mooring_core::license::Bundle;
+use mooring_core::license::{Bundle, Envelope};
 use mooring_core::names::ClaimName;
 use mooring_core::wire::{ClaimStatus, Problem, SocketClaim, Status, claim_path, is_nonce};
 use serde::de::DeserializeOwned;
@@ -95,6 +95,16 @@ impl Sidecar {
         };
         let path = token_path(claim, nonce);
         read(&path, ask(&self.socket, &Request::get(&path), time)?, time)
+    }
+
+    /// The vendor's voucher that the sidecar was given, not verified: [`Mooring::voucher`](crate::Mooring::voucher) does that.
+    pub fn voucher(&self) -> Result<Envelope, Error> {
+        let path = "/v1/voucher";
+        read(
+            path,
+            ask(&self.socket, &Request::get(path), FROM_MEMORY)?,
+            FROM_MEMORY,
+        )
     }
 
     /// How one claim stands.

@@ -3,12 +3,13 @@
 //! A schema is exact: what it lets through is read, and what it does not is refused. So whoever generates a client from it, or
 //! tries a server by it, is told the truth.
 
-use crate::license::{Digest, KeyId};
+use crate::license::{Digest, HolderHmac, KeyId, PublicKey};
 use crate::names::{
     ClaimName, InstanceId, LeaseId, PoolName, ProductName, RequestId, Seats, Version,
 };
 use crate::request::MAX_SEATS;
 use crate::secret::{Secret, SecretHash};
+use crate::time::BootTime;
 use crate::wire::{PROBLEM_BASE, ProblemType, WatchPosition};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
@@ -42,6 +43,8 @@ text! {
     RequestId, "RequestId", HEX32, "One request of a holder; a retry carries the same one.";
     Secret, "Secret", BYTES32, "A claim's secret: 32 random bytes, base64url without padding.";
     SecretHash, "SecretHash", BYTES32, "The SHA-256 of a claim's secret, base64url without padding.";
+    PublicKey, "PublicKey", "^(ed25519:[0-9a-fA-F]{64}|p256:04[0-9a-fA-F]{128})$", "A public key with its algorithm: Ed25519, or an uncompressed point of P-256.";
+    HolderHmac, "HolderHmac", "^[0-9a-f]{64}$", "Who, as an HMAC that only the license server can make.";
     WatchPosition, "WatchPosition", "^[0-9a-f]{32}\\.[0-9]{1,19}$", "The server's run and the number of its last event.";
 }
 
@@ -56,6 +59,30 @@ impl JsonSchema for Instant {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({"type": "string", "format": "date-time", "description": "An instant (RFC 3339)."})
+    }
+}
+
+/// A duration in words.
+#[derive(Debug)]
+pub struct Span;
+
+impl JsonSchema for Span {
+    fn schema_name() -> Cow<'static, str> {
+        "Span".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "pattern": "^(?=.)([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$", "description": "A duration such as \"30s\", \"8h\" or \"1h30m\"."})
+    }
+}
+
+impl JsonSchema for BootTime {
+    fn schema_name() -> Cow<'static, str> {
+        "BootTime".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "integer", "minimum": 0, "description": "A machine's boot clock, in milliseconds."})
     }
 }
 

@@ -1,38 +1,48 @@
-//! `make openapi`: writes `docs/openapi/server.json` and `docs/openapi/socket.json`.
+//! `make openapi`: writes `docs/openapi/server.json` and `docs/openapi/socket.json`, and `docs/schema/*.json` beside them.
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | `server`, `socket` | the calls of either API: paths, parameters, answers, the problem types of each |
 //! | `document` | what such a table becomes |
+//! | `files` | JSON Schemas of what is signed: licence, delegation, lease, revocation list, voucher |
 //!
 //! The schemas come from the messages' own types, so they cannot drift; that the tables are true is tried by `e2e/schemathesis`
 //! against the real processes.
 
 mod document;
+mod files;
 mod server;
 mod socket;
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
-use std::path::PathBuf;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
 
-/// Writes the OpenAPI documents of the license server and of the sidecar's socket.
+/// Writes the OpenAPI documents of the license server and of the sidecar's socket, and the schemas of what is signed.
 #[derive(Debug, Parser)]
 struct Args {
-    /// The folder to write to.
+    /// The folder for the OpenAPI documents; the schemas go into `schema` beside it.
     #[arg(long, value_name = "DIR", default_value = "docs/openapi")]
     out: PathBuf,
 }
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    std::fs::create_dir_all(&args.out).with_context(|| args.out.display().to_string())?;
-    for (name, document) in [
+    let apis = [
         ("server.json", server::document()),
         ("socket.json", socket::document()),
-    ] {
-        let path = args.out.join(name);
-        let text = serde_json::to_string_pretty(&document)? + "\n";
+    ];
+    write(&args.out, &apis)?;
+    let beside = args.out.parent().unwrap_or(&args.out).join("schema");
+    write(&beside, &files::documents())
+}
+
+fn write(folder: &Path, documents: &[(&str, Value)]) -> Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    for (name, document) in documents {
+        let path = folder.join(name);
+        let text = serde_json::to_string_pretty(document)? + "\n";
         std::fs::write(&path, text).with_context(|| path.display().to_string())?;
     }
     Ok(())

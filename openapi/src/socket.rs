@@ -2,7 +2,7 @@
 
 use crate::document::{Call, Document, parameter};
 use mooring_core::holder::Start;
-use mooring_core::license::Bundle;
+use mooring_core::license::{Bundle, Envelope};
 use mooring_core::names::{ClaimName, ProductName, Seats, Version};
 use mooring_core::wire::ProblemType as P;
 use mooring_core::wire::{ClaimStatus, SocketClaim, Status};
@@ -58,6 +58,13 @@ pub(crate) fn document() -> Value {
     claims(&mut d);
     hold(&mut d);
     token(&mut d);
+    let voucher = d.answered::<Envelope>("The voucher, signed by the vendor.");
+    d.call(Call {
+        words: "As it was given to the sidecar, which has no key to verify it with: the application has. `not-found` if there is none.",
+        answers: vec![(200, voucher)],
+        problems: &[P::NotFound, P::Overloaded],
+        ..Call::new("get", "/v1/voucher", "voucher", "The vendor's permit to start with no license server in reach")
+    });
     d.finish()
 }
 

@@ -41,6 +41,7 @@ impl App {
             licence_reason: s.licence.reason.clone(),
             licence_message: s.licence.message.clone(),
             licence_id: s.licence.id.clone(),
+            optimistic_start: s.in_force.as_ref().map(|f| f.terms.optimistic_start),
             settling: *self.engine.settling().borrow(),
             second_server: self.chain.second_server(clock::boot()),
             lease_for: self.lease_for,

@@ -59,16 +59,10 @@ pub(crate) fn check(config: &Config) -> Result<String> {
         .acceptor()?;
     let mut file = LicenceFile::new(config.licence.clone(), config.vendor_keys.clone())
         .with_revocations(config.revocations.clone())
-        .with_memory(Memory::open(&config.state_dir));
+        .with_memory(Memory::only_read(&config.state_dir));
     let now = clock::now().wall;
     file.look(now, None);
     let view = file.view(now);
-    if let Some(path) = config.revocations.as_deref().filter(|p| !p.exists()) {
-        tracing::warn!(
-            "configuration field revocations: there is no {} yet",
-            path.display()
-        );
-    }
     if !view.valid || view.reason == "RevocationsRefused" {
         bail!(
             "configuration field licence: {}: {}",
@@ -85,7 +79,10 @@ pub(crate) fn check(config: &Config) -> Result<String> {
         serde_yaml::from_str::<mooring_core::wire::Policies>(&text)
             .context("configuration field policies")?;
     }
-    Ok(view.message)
+    // A file that need not be there may be one whose name is misspelt.
+    let list = config.revocations.as_deref().filter(|p| !p.exists());
+    let list = list.map(|p| format!("; there is no revocation list {} yet", p.display()));
+    Ok(view.message + &list.unwrap_or_default())
 }
 
 /// Runs until asked to end.

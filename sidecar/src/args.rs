@@ -111,6 +111,25 @@ pub(crate) struct HoldArgs {
         default_value = "optimistic"
     )]
     pub(crate) start: String,
+    /// What the licence says of that start, as far as is known before the license server has answered: "voucher" allows it
+    /// with a voucher of the vendor's alone, "deny" not at all.
+    #[arg(
+        long,
+        env = "MOORING_OPTIMISTIC_START",
+        value_name = "allow|voucher|deny",
+        default_value = "allow"
+    )]
+    pub(crate) optimistic_start: String,
+    /// The vendor's voucher, a permit to start with no license server in reach: a file, or its text itself.
+    #[arg(
+        long,
+        env = "MOORING_VOUCHER",
+        default_value = "",
+        hide_default_value = true,
+        value_name = "FILE|TEXT",
+        hide_env_values = true
+    )]
+    pub(crate) voucher: String,
     /// How long to try for the license server's first answer before an optimistic start, and for each answer after it.
     #[arg(
         long,

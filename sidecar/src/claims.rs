@@ -7,6 +7,7 @@ use crate::alarm::Alarm;
 use crate::board::{Board, ClaimAt};
 use crate::driver::Driver;
 use crate::link::Link;
+use crate::permit::Permit;
 use crate::store::{About, Document, Folder, Store, StoreError};
 use mooring_core::holder::{Holder, Spec, Start};
 use mooring_core::names::ClaimName;
@@ -29,12 +30,14 @@ const AFTER_A_DEFECT: Duration = Duration::from_secs(1);
 pub(crate) const HOLD: &str = "hold-";
 
 /// What all claims of this sidecar have in common.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Terms {
     /// [`Spec::contact`].
     pub(crate) contact: Duration,
     /// [`Spec::max_grace`].
     pub(crate) max_grace: Duration,
+    /// Starts with no license server in reach.
+    pub(crate) permit: Permit,
 }
 
 /// All claims, with what they need to live.
@@ -42,7 +45,7 @@ pub(crate) struct Claims {
     pub(crate) board: Arc<Board>,
     link: Link,
     folder: Folder,
-    terms: Terms,
+    pub(crate) terms: Terms,
     stop: Shutdown,
     /// Each claim's task has a copy; `None` once the sidecar ends.
     alive: Mutex<Option<mpsc::Sender<()>>>,
@@ -227,10 +230,12 @@ impl Claims {
     }
 
     fn spec(&self, about: &About) -> Spec {
+        let permit = &self.terms.permit;
+        let start = permit.start(about.start, &about.items, clock::now().wall);
         Spec {
             contact: self.terms.contact,
             max_grace: self.terms.max_grace,
-            ..Spec::new(about.name.clone(), about.items.clone(), about.start)
+            ..Spec::new(about.name.clone(), about.items.clone(), start)
         }
     }
 

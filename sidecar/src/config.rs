@@ -2,10 +2,12 @@
 
 use crate::args::HoldArgs;
 use crate::credentials::Credentials;
+use crate::permit::{Permit, Source};
 use crate::places::{Places, PlacesError};
 use mooring_core::holder::Start;
 use mooring_core::request::{self, Item};
 use mooring_core::time::parse_span;
+use mooring_core::wire::OptimisticStart;
 use mooring_net::client::{Client, ClientError};
 use mooring_net::tls::{self, ClientFiles};
 use std::net::SocketAddr;
@@ -77,6 +79,7 @@ pub(crate) struct Config {
     pub(crate) start: Start,
     pub(crate) contact: Duration,
     pub(crate) max_grace: Duration,
+    pub(crate) permit: Permit,
     pub(crate) places: Places,
 }
 
@@ -119,6 +122,7 @@ impl Config {
                 ));
             }
         };
+        let permit = permit(args, mode)?;
         let contact =
             parse_span(&args.contact_timeout).map_err(|e| bad("MOORING_CONTACT_TIMEOUT", e))?;
         if !(Duration::from_secs(1)..=Duration::from_secs(60)).contains(&contact) {
@@ -155,9 +159,37 @@ impl Config {
             start,
             contact,
             max_grace,
+            permit,
             places,
         })
     }
+}
+
+/// What is known of starts without a server. A voucher that is given as text must be one; a file may come later. In a pod, where
+/// another wrote it for all, a bad one is only told: it must not keep pods from starting with the license server.
+fn permit(args: &HoldArgs, mode: Mode) -> Result<Permit, ConfigError> {
+    let licence = match args.optimistic_start.as_str() {
+        "" | "allow" => OptimisticStart::Allow,
+        "voucher" => OptimisticStart::Voucher,
+        "deny" => OptimisticStart::Deny,
+        other => {
+            return Err(bad(
+                "MOORING_OPTIMISTIC_START",
+                format!("{other:?}: expected \"allow\", \"voucher\" or \"deny\""),
+            ));
+        }
+    };
+    let voucher = Source::new(&args.voucher);
+    let permit = Permit { licence, voucher };
+    if let Some(Source::Text(_)) = &permit.voucher
+        && let Err(e) = permit.voucher()
+    {
+        if mode != Mode::Run {
+            return Err(bad("MOORING_VOUCHER", e));
+        }
+        tracing::error!("MOORING_VOUCHER: {e}; see spec.license.voucher of the LicenseServer");
+    }
+    Ok(permit)
 }
 
 /// A path that is set; an empty variable is none.
@@ -322,6 +354,14 @@ mod tests {
                 .contains("MOORING_ADDRESSES: \"localhost:8443\": expected")
         );
         assert!(refused(|a| a.start = "later".into()).starts_with("MOORING_START: \"later\""));
+        assert_eq!(
+            refused(|a| a.optimistic_start = "no".into()),
+            "MOORING_OPTIMISTIC_START: \"no\": expected \"allow\", \"voucher\" or \"deny\""
+        );
+        told(Mode::Run, |a| {
+            a.voucher = "-----BEGIN MOORING VOUCHER-----".into();
+        })
+        .unwrap();
         assert!(
             refused(|a| a.contact_timeout = "0s".into())
                 .contains("MOORING_CONTACT_TIMEOUT: \"0s\": expected 1s to 60s")
@@ -359,6 +399,14 @@ mod tests {
             a.client_cert = Some("c".into());
         });
         assert!(e.contains("expected one of them"), "{e}");
+        let e = exec(|a| {
+            a.token_file = Some("t".into());
+            a.voucher = "-----BEGIN MOORING VOUCHER-----".into();
+        });
+        assert!(
+            e.starts_with("--voucher, MOORING_VOUCHER: not a voucher: expected a line"),
+            "{e}"
+        );
         let e = exec(|a| a.max_grace = "x".into());
         assert!(e.starts_with("--grace, MOORING_MAX_GRACE: "), "{e}");
     }

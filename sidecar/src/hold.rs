@@ -38,6 +38,7 @@ impl Holding {
         let terms = Terms {
             contact: config.contact,
             max_grace: config.max_grace,
+            permit: config.permit,
         };
         let (claims, all_ended) = Claims::new(link.clone(), folder, terms, stop);
         if !config.items.is_empty() {

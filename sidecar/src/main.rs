@@ -11,6 +11,7 @@ mod driver;
 mod exec;
 mod hold;
 mod link;
+mod permit;
 mod places;
 mod probe;
 mod run;

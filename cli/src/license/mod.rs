@@ -8,6 +8,7 @@
 //! | [`attestation`] | what a YubiKey says of a key |
 //! | [`inspect`], [`verify`] | what a file says; whether it holds |
 //! | [`revoke`], [`voucher`] | licences taken back; starts without a server permitted |
+//! | [`schema`] | JSON Schemas of what is signed |
 //! | [`signer`], [`pkcs11`] | who signs: a file's key, or one in an HSM |
 //! | [`date`], [`file`] | dates as people write them; files that are never overwritten by accident |
 //!
@@ -23,6 +24,7 @@ pub mod keygen;
 pub mod order;
 pub mod pkcs11;
 pub mod revoke;
+pub mod schema;
 pub mod signer;
 pub mod vendor_key;
 pub mod verify;
@@ -47,6 +49,8 @@ pub enum Command {
     Revoke(revoke::Args),
     /// Permit a start with no license server in reach, for products of a licence, until a day
     Voucher(voucher::Args),
+    /// Print the JSON Schema of a signed document
+    Schema(schema::Args),
     /// Describe the hardware that a licence shall be bound to; run where the hardware is
     #[command(subcommand)]
     Anchor(anchor::Command),
@@ -59,6 +63,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Public(a) => keygen::public(&a),
         Command::Revoke(a) => revoke::run(&a),
         Command::Voucher(a) => voucher::run(&a),
+        Command::Schema(a) => schema::run(&a),
         Command::Issue(a) => issue::run(*a),
         Command::Inspect(a) => inspect::run(&a),
         Command::Verify(a) => verify::run(&a),

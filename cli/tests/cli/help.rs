@@ -9,6 +9,8 @@ fn help_explains_with_examples() {
         &["license", "issue"][..],
         &["license", "anchor", "pkcs11"],
         &["license", "keygen"],
+        &["license", "revoke"],
+        &["license", "verify"],
         &["client", "keygen"],
         &["client", "issue"],
         &["client", "inspect"],
@@ -24,6 +26,12 @@ fn help_explains_with_examples() {
             help.contains("Examples:") && help.contains("mooring "),
             "{args:?}: {help}"
         );
+    }
+    for document in ["licence", "delegation", "lease", "revocations", "voucher"] {
+        let text = desk.mooring(&["license", "schema", document]).good().stdout;
+        let schema: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(schema["title"], document);
+        assert!(schema["properties"].is_object(), "{text}");
     }
     let e = desk.mooring(&["license", "isue"]);
     assert_eq!(e.code, Some(2));

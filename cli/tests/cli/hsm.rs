@@ -62,6 +62,18 @@ fn a_key_that_was_made_in_the_hsm_signs_licences_lists_and_vouchers() {
     verify("both.mooring", &public).good();
     verify("l.mooring", &old).bad();
 
+    // Two keys on one token: one login serves both.
+    let next = uri(";object=next");
+    let next_public = desk
+        .mooring(&["license", "keygen", "--key", &next])
+        .good()
+        .find("ed25519:");
+    issue(&desk, &[&key, &next], "two.mooring").good();
+    verify("two.mooring", &public).good();
+    verify("two.mooring", &next_public).good();
+    let e = issue(&desk, &[&key, &key], "twice.mooring").bad().stderr;
+    assert!(e.contains("is given twice"), "{e}");
+
     let revoke = [
         "license", "revoke", "--list", "r", "--new", "H-0", "--reason", "x", "--key", &key,
     ];

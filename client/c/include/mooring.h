@@ -161,7 +161,10 @@ typedef struct mooring_opts {
   const char *socket;
   /* MOORING_ANCHOR_ANY or MOORING_ANCHOR_HARDWARE. */
   uint32_t min_anchor;
-  /* 1: a seat may start on the sidecar's word while no license server is in reach, for at most the grace. 0: it may not. */
+  /*
+   1: a seat may start on the sidecar's word while no license server is in reach, for at most the grace. 0: it may not. 2: it
+   may with a voucher that one of the vendor keys has signed.
+   */
   uint32_t allow_unverified_start;
 } mooring_opts;
 

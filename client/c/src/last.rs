@@ -86,7 +86,9 @@ impl From<Error> for Fault {
             Error::Problem(_) => c::MOORING_REFUSED,
             Error::NotLicensed { .. } => c::MOORING_NOT_LICENSED,
             Error::Unproven { .. } => c::MOORING_UNPROVEN,
-            Error::Verify(_) | Error::Disbelieved { .. } => c::MOORING_NOT_VERIFIED,
+            Error::Verify(_) | Error::Voucher(_) | Error::Disbelieved { .. } => {
+                c::MOORING_NOT_VERIFIED
+            }
             Error::Forked => c::MOORING_FORKED,
         };
         let (reason, words) = (e.reason().into_owned(), e.to_string());

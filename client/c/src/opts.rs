@@ -2,7 +2,7 @@
 
 use crate::border::{Sized32, optional, read};
 use crate::last::Fault;
-use mooring_client::{Builder, MinAnchor, Mooring, VendorKey};
+use mooring_client::{Builder, MinAnchor, Mooring, UnverifiedStart, VendorKey};
 use std::ffi::c_char;
 
 /// Any anchor that the vendor's licence lists.
@@ -31,7 +31,8 @@ pub struct mooring_opts {
     pub socket: *const c_char,
     /// MOORING_ANCHOR_ANY or MOORING_ANCHOR_HARDWARE.
     pub min_anchor: u32,
-    /// 1: a seat may start on the sidecar's word while no license server is in reach, for at most the grace. 0: it may not.
+    /// 1: a seat may start on the sidecar's word while no license server is in reach, for at most the grace. 0: it may not. 2: it
+    /// may with a voucher that one of the vendor keys has signed.
     pub allow_unverified_start: u32,
 }
 
@@ -85,14 +86,15 @@ pub(crate) unsafe fn builder(opts: *const mooring_opts) -> Result<Builder, Fault
         }
     };
     let unverified = match o.allow_unverified_start {
-        0 => false,
-        1 => true,
+        0 => UnverifiedStart::Deny,
+        1 => UnverifiedStart::Allow,
+        2 => UnverifiedStart::Voucher,
         _ => {
             return Err(Fault::invalid(
                 "opts.allow_unverified_start",
-                "expected 0 or 1",
+                "expected 0, 1 or 2",
             ));
         }
     };
-    Ok(builder.min_anchor(min).allow_unverified_start(unverified))
+    Ok(builder.min_anchor(min).unverified_start(unverified))
 }

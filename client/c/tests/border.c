@@ -71,7 +71,7 @@ int main(void) {
     INVALID(mooring_connect(&o, &m), "opts.socket");
     o = good, o.min_anchor = 7;
     INVALID(mooring_connect(&o, &m), "opts.min_anchor");
-    o = good, o.allow_unverified_start = 2;
+    o = good, o.allow_unverified_start = 3;
     INVALID(mooring_connect(&o, &m), "opts.allow_unverified_start");
     IS(m == NULL);
 

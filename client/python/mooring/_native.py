@@ -160,7 +160,9 @@ def options(vendor_keys, app_version, built_on, socket, min_anchor, allow_unveri
     if min_anchor not in ("any", "hardware"):
         raise ValueError(f"min_anchor {min_anchor!r}: expected 'any' or 'hardware'")
     o.min_anchor = int(min_anchor == "hardware")
-    o.allow_unverified_start = int(bool(allow_unverified_start))
+    if allow_unverified_start not in (False, True, "voucher"):
+        raise ValueError(f"allow_unverified_start {allow_unverified_start!r}: expected False, True or 'voucher'")
+    o.allow_unverified_start = 2 if allow_unverified_start == "voucher" else int(allow_unverified_start)
     return o
 
 

@@ -8,7 +8,7 @@ use crate::clock::boot;
 use crate::conn::{Conn, Request};
 use crate::error::Error;
 use crate::events::Parser;
-use crate::mooring::{Licensed, Mooring, nonce};
+use crate::mooring::{Licensed, Mooring, UnverifiedStart, nonce};
 use crate::spoken::{Spoken, SpokenStatus};
 use crate::watch::{Terms, Want, Watch, Word};
 use mooring_core::names::{ClaimName, ProductName, Version};
@@ -72,6 +72,8 @@ pub(crate) struct Driver {
     spoken: Option<Spoken>,
     /// What went wrong last.
     error: Option<Error>,
+    /// Why there is no start without a server, where only a voucher would permit one.
+    no_voucher: Option<String>,
 }
 
 impl Driver {
@@ -81,9 +83,18 @@ impl Driver {
         let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
         let timer = timerfd_create(TimerfdClockId::Boottime, flags).map_err(system)?;
         epoll::add(&epoll, &timer, EventData::new_u64(0), EventFlags::IN).map_err(system)?;
+        // Looked at here, where the caller waits anyway: nothing is asked that the sidecar has not in its memory.
+        let (unverified, error) = match mooring.unverified {
+            UnverifiedStart::Deny => (false, None),
+            UnverifiedStart::Allow => (true, None),
+            UnverifiedStart::Voucher => match mooring.voucher(&order.product) {
+                Ok(_) => (true, None),
+                Err(e) => (false, Some(e)),
+            },
+        };
         let terms = Terms {
             seats: order.seats,
-            unverified: mooring.unverified,
+            unverified,
             hold: order.source == Source::Hold,
         };
         let random = u64::from_str_radix(nonce()?.get(..16).unwrap_or_default(), 16);
@@ -100,6 +111,7 @@ impl Driver {
             proof: None,
             spoken: None,
             error: None,
+            no_voucher: error.map(|e| e.to_string()),
         })
     }
 
@@ -136,7 +148,12 @@ impl Driver {
     /// What there is to say of the state, in words.
     pub(crate) fn message(&self) -> Option<String> {
         let error = self.error.as_ref().map(ToString::to_string);
-        error.or_else(|| self.spoken.as_ref().and_then(|s| s.message.clone()))
+        let said = error.or_else(|| self.spoken.as_ref().and_then(|s| s.message.clone()));
+        let Some(voucher) = self.no_voucher.as_ref().filter(|_| self.proof.is_none()) else {
+            return said;
+        };
+        let start = format!("no start without a license server: {voucher}");
+        Some(said.map_or_else(|| start.clone(), |s| format!("{s}; {start}")))
     }
 
     /// Ends the connections: a hold is given back by that.
@@ -203,7 +220,7 @@ impl Driver {
                     path.push_str("&version=");
                     path.push_str(&v.as_str().replace('+', "%2B"));
                 }
-                if self.mooring.unverified {
+                if self.mooring.unverified != UnverifiedStart::Deny {
                     path.push_str("&start=optimistic");
                 }
                 (path, "claim")

@@ -101,6 +101,8 @@ impl Driver {
             seats: v.seats,
             run_for: v.run_for,
             fresh: v.fresh,
+            may_start: v.fresh || self.mooring.may_start(v.optimistic_start, product),
+            max_contested: v.max_contested,
         };
         self.watch.proved(q.asked, &proved, now);
         if let Some(why) = self.watch.lie() {

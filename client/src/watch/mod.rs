@@ -69,6 +69,10 @@ pub(crate) struct Proved {
     pub(crate) run_for: Duration,
     /// It answers the application's own question.
     pub(crate) fresh: bool,
+    /// Its licence lets the application start without such an answer.
+    pub(crate) may_start: bool,
+    /// How long the licence lets it go on once the seat was given away.
+    pub(crate) max_contested: Duration,
 }
 
 /// What is to be done now.
@@ -103,6 +107,8 @@ pub(crate) struct Watch {
     proof: Option<(LeaseId, BootTime)>,
     /// How long a start without proof may go on, from the begin.
     ceiling: Duration,
+    /// How long it may go on once the seat was given away.
+    max_contested: Duration,
     lie: Option<Why>,
     /// The limit of a seat that was given back while the sidecar was away; zero if there is none.
     kept: BootTime,
@@ -127,6 +133,7 @@ impl Watch {
             absent: false,
             proof: None,
             ceiling: DEFAULT_GRACE,
+            max_contested: DEFAULT_MAX_CONTESTED,
             lie: None,
             kept: BootTime::default(),
             asking: None,
@@ -220,7 +227,7 @@ impl Watch {
     /// to another, the application may go on for a while, once.
     pub(crate) fn resume_unknown(&mut self, now: BootTime) {
         let limit = self.limit();
-        self.kept = limit.min(now + DEFAULT_MAX_CONTESTED);
+        self.kept = limit.min(now + self.max_contested);
         self.told = None;
         self.proof = None;
         self.link = Link::Down { again: now };
@@ -283,6 +290,8 @@ impl Watch {
         }
         self.lie = None;
         self.ceiling = self.ceiling.min(p.run_for);
+        self.max_contested = p.max_contested;
+        self.terms.unverified &= p.may_start;
         if p.fresh {
             self.unanswered = 0;
             self.proof = Some((p.lease, asked + p.run_for));

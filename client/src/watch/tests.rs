@@ -47,6 +47,8 @@ fn proof(run_for: Duration) -> Proved {
         seats: 2,
         run_for,
         fresh: true,
+        may_start: true,
+        max_contested: DEFAULT_MAX_CONTESTED,
     }
 }
 
@@ -292,6 +294,51 @@ fn a_start_on_the_sidecars_word_is_the_applications_choice_and_bounded_once() {
 }
 
 #[test]
+fn a_licence_that_an_old_token_shows_may_forbid_the_start() {
+    let terms = Terms {
+        unverified: true,
+        ..TERMS
+    };
+    let mut w = Watch::new(terms, 7, s(100));
+    w.opened();
+    w.told(told(HoldState::Grace, s(1_000_000)), s(110));
+    w.asked();
+    w.unanswered(s(111));
+    assert!(at(&w, s(111)).is_licensed(), "nothing is known yet");
+    w.asked();
+    let old = Proved {
+        fresh: false,
+        may_start: false,
+        ..proof(secs(600))
+    };
+    w.proved(s(111), &old, s(111));
+    assert_eq!(at(&w, s(111)), State::Unlicensed { why: Why::Unproven });
+    // The server's answer to the application's own question is worth more.
+    w.asked();
+    let fresh = Proved {
+        may_start: false,
+        ..proof(secs(600))
+    };
+    w.proved(s(200), &fresh, s(200));
+    assert!(at(&w, s(200)).is_licensed());
+}
+
+#[test]
+fn a_seat_given_back_meanwhile_runs_as_long_as_the_licence_says() {
+    let mut w = held();
+    w.asked();
+    let p = Proved {
+        max_contested: secs(60),
+        ..proof(secs(3600))
+    };
+    w.proved(s(110), &p, s(110));
+    let limit = w.word(s(110)).limit();
+    w.broken(s(111));
+    w.resume_unknown(s(112));
+    assert_eq!(w.word(s(112)).limit(), limit.min(s(172)));
+}
+
+#[test]
 fn a_seat_given_back_meanwhile_runs_out_and_flapping_does_not_extend_it() {
     let mut w = held();
     w.asked();
@@ -494,6 +541,8 @@ fn run(unverified: bool, steps: &[Step]) -> Result<(), TestCaseError> {
                     seats: *seats,
                     run_for: secs(*run_for),
                     fresh: *fresh,
+                    may_start: true,
+                    max_contested: DEFAULT_MAX_CONTESTED,
                 };
                 w.proved(t(now - ago), &p, t(now));
             }

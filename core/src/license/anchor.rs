@@ -17,6 +17,7 @@ const MIN_SALT: usize = 16;
 
 /// Kinds of anchors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum AnchorKind {
     /// A token that signs.
@@ -39,6 +40,7 @@ impl fmt::Display for AnchorKind {
 
 /// A piece of hardware, by its key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct AnchorKey {
     /// Its kind.
@@ -64,18 +66,23 @@ pub struct AnchorKey {
 
 /// How long a standby anchor may serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Standby {
     /// Days.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 365)))]
     pub days: u32,
 }
 
 /// A USB device, by what it says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct UsbDevice {
     /// Who made it: four hexadecimal digits, lower case.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = "^[0-9a-f]{4}$")))]
     pub vendor_id: String,
     /// What it is: four hexadecimal digits, lower case.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = "^[0-9a-f]{4}$")))]
     pub product_id: String,
     /// Which one of them.
     pub serial: String,
@@ -125,6 +132,7 @@ impl UsbDevice {
 
 /// What a machine is known by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum HwidItem {
     /// The UUID that the firmware tells (DMI, SMBIOS).
@@ -174,23 +182,32 @@ impl fmt::Display for HwidItem {
 
 /// What a machine is known by, as salted hashes: at least `k` of them must be found, one of hardware among them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct HwidItems {
     /// How many must be found.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 64)))]
     pub k: u32,
     /// Random bytes in hexadecimal digits, at least 16: the same machine is not known again in another licence.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(regex(pattern = "^([0-9a-fA-F]{2}){16,64}$"))
+    )]
     pub salt: String,
     /// The hashes.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 64)))]
     pub items: Vec<HwidHash>,
 }
 
 /// One thing that a machine is known by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct HwidHash {
     /// What it is.
     pub item: HwidItem,
     /// [`HwidItems::hash`] of its value, in hexadecimal digits.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = "^[0-9a-f]{64}$")))]
     pub hash: String,
 }
 

@@ -45,6 +45,7 @@ pub enum DelegationError {
 
 /// The document that the anchor signs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Delegation {
     /// The licence it is for.
@@ -58,8 +59,10 @@ pub struct Delegation {
     /// The server's run.
     pub instance: InstanceId,
     /// From when.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Instant"))]
     pub not_before: Timestamp,
     /// Until when, exclusive.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Instant"))]
     pub not_after: Timestamp,
 }
 

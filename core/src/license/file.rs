@@ -120,30 +120,38 @@ impl From<BadName> for LicenceError {
 
 /// The signed document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Licence {
     /// 1.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = 1)))]
     pub schema: u32,
     /// Names of fields that a reader must understand or refuse the whole licence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub critical: Vec<String>,
     /// The vendor's name for this licence.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 256)))]
     pub id: String,
     /// Licences that this one replaces.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub supersedes: Vec<String>,
     /// Whom it was sold to.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 256)))]
     pub customer: String,
     /// When it was issued.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Instant"))]
     pub issued: Timestamp,
     /// When it begins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Instant>"))]
     pub not_before: Option<Timestamp>,
     /// When it ends (UTC, exclusive); never without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Instant>"))]
     pub expires: Option<Timestamp>,
     /// Builds after this day are not covered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Instant>"))]
     pub maintenance_until: Option<Timestamp>,
     /// Set in licences for tests; carried into tokens as a watermark.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -154,8 +162,10 @@ pub struct Licence {
     /// Seats.
     pub pools: Vec<Pool>,
     /// What draws on them.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     pub products: Vec<Product>,
     /// The hardware it is bound to.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     pub anchors: Vec<AnchorKey>,
     /// What the vendor allows.
     #[serde(default)]
@@ -164,6 +174,7 @@ pub struct Licence {
 
 /// A number of seats.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Pool {
     /// Its name.
@@ -182,6 +193,7 @@ fn is_zero(n: &u32) -> bool {
 
 /// What is sold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Product {
     /// Its name.
@@ -196,11 +208,13 @@ pub struct Product {
     #[serde(default)]
     pub count_by: CountBy,
     /// Alternatives in order: the first whose pools all have room is drawn.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1), inner(length(min = 1))))]
     pub from: Vec<Vec<Draw>>,
 }
 
 /// What one seat is counted for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum CountBy {
     /// Each claim.
@@ -218,12 +232,14 @@ pub enum CountBy {
 
 /// Seats drawn from one pool for one seat of a product.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Draw {
     /// The pool.
     pub pool: PoolName,
     /// How many of its seats.
     #[serde(default = "one")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 1_000_000)))]
     pub weight: u32,
 }
 
@@ -233,6 +249,7 @@ fn one() -> u32 {
 
 /// What the vendor allows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Policy {
     /// The longest grace.
@@ -241,6 +258,7 @@ pub struct Policy {
         with = "span::option",
         skip_serializing_if = "Option::is_none"
     )]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Span>"))]
     pub max_grace: Option<Duration>,
     /// Starting with no server in reach.
     #[serde(default)]
@@ -251,6 +269,7 @@ pub struct Policy {
         with = "span::option",
         skip_serializing_if = "Option::is_none"
     )]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Span>"))]
     pub max_contested: Option<Duration>,
     /// How long renewals go on without the anchor.
     #[serde(
@@ -258,6 +277,7 @@ pub struct Policy {
         with = "span::option",
         skip_serializing_if = "Option::is_none"
     )]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Span>"))]
     pub max_anchor_grace: Option<Duration>,
     /// The longest lease.
     #[serde(
@@ -265,6 +285,7 @@ pub struct Policy {
         with = "span::option",
         skip_serializing_if = "Option::is_none"
     )]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Span>"))]
     pub max_lease: Option<Duration>,
     /// What proof a silent holder's seat needs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -280,6 +301,7 @@ impl Policy {
 
 /// When a silent holder's seat is given away.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Reclaim {
     /// After D + M of silence.
     #[default]

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// The document that the server's ephemeral key signs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Ticket {
     /// The server's run that gave it.
@@ -31,5 +32,6 @@ pub struct Ticket {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub contested: bool,
     /// When it was given.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Instant"))]
     pub issued_at: Timestamp,
 }

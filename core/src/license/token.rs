@@ -14,6 +14,7 @@ use std::time::Duration;
 
 /// The document that the server's ephemeral key signs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LeaseToken {
     /// The licence it comes from.
@@ -35,6 +36,7 @@ pub struct LeaseToken {
     /// What.
     pub items: Vec<TokenItem>,
     /// When the request was received that this answers.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Instant"))]
     pub issued_at: Timestamp,
     /// The same on the server's boot clock, for the server itself: no jump of the wall clock can then make a
     /// lease look older or younger to the next run on the same machine.
@@ -42,9 +44,11 @@ pub struct LeaseToken {
     pub issued_boot: Option<BootStamp>,
     /// D.
     #[serde(rename = "leaseForSecs", with = "secs")]
+    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     pub lease_for: Duration,
     /// The grace.
     #[serde(rename = "runForSecs", with = "secs")]
+    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     pub run_for: Duration,
     /// The renewal counter.
     pub counter: u64,
@@ -75,6 +79,7 @@ fn is_zero(n: &u32) -> bool {
 
 /// Seats of a lease that come from a pool.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokenDraw {
     /// The pool.
     pub pool: PoolName,
@@ -84,6 +89,7 @@ pub struct TokenDraw {
 
 /// The anchor, as a token names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct TokenAnchor {
     /// Its kind.
@@ -94,6 +100,7 @@ pub struct TokenAnchor {
 
 /// One product of a lease.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct TokenItem {
     /// The product.
@@ -105,11 +112,13 @@ pub struct TokenItem {
     pub versions: VersionRange,
     /// Builds after this day are not covered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Instant>"))]
     pub maintenance_until: Option<Timestamp>,
 }
 
 /// A reading of a named boot's clock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct BootStamp {
     /// Which boot: the kernel's boot id, hashed.
     pub boot: String,

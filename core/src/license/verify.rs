@@ -5,7 +5,7 @@ use super::bundle::Bundle;
 use super::delegation::{Delegation, DelegationError};
 use super::dsse::DsseError;
 use super::file::{LicenceError, OpenLicence, Trust};
-use super::keys::PublicKey;
+use super::keys::{KeyId, PublicKey};
 use super::token::LeaseToken;
 use super::types;
 use crate::names::{ClaimName, LeaseId, ProductName, Version};
@@ -86,10 +86,14 @@ pub enum VerifyError {
     #[error("lease token signature: {0}")]
     Lease(DsseError),
     /// The links do not belong together.
-    #[error("lease token field {field}: it belongs to another {field}")]
+    #[error("lease token field {field}: it belongs to {found}, and here is {expected}")]
     Mixed {
         /// Which link.
         field: &'static str,
+        /// The one that the token names.
+        found: String,
+        /// The one at hand.
+        expected: String,
     },
     /// Signed outside the delegation's time.
     #[error("lease token field issuedAt: {issued_at} lies outside its delegation, {from} to {to}")]
@@ -184,18 +188,34 @@ pub fn verify(
         .open::<LeaseToken>(types::LEASE, &[delegation.server_key]);
     let (token, _) = opened.map_err(VerifyError::Lease)?;
 
-    let mixed = |field| Err(VerifyError::Mixed { field });
-    if token.licence != open.digest {
-        return mixed("licence");
-    }
-    if token.delegation != bundle.delegation.digest() {
-        return mixed("delegation");
-    }
-    if token.instance != delegation.instance {
-        return mixed("instance");
-    }
-    if token.anchor.key_id != delegation.key_id || token.anchor.kind != delegation.kind {
-        return mixed("anchor");
+    let anchor_of = |kind, key: &KeyId| format!("{kind} key {}", key.0);
+    let links = [
+        ("licence", token.licence.0.clone(), open.digest.0.clone()),
+        (
+            "delegation",
+            token.delegation.0.clone(),
+            bundle.delegation.digest().0,
+        ),
+        (
+            "instance",
+            token.instance.to_string(),
+            delegation.instance.to_string(),
+        ),
+        (
+            "anchor",
+            anchor_of(token.anchor.kind, &token.anchor.key_id),
+            anchor_of(delegation.kind, &delegation.key_id),
+        ),
+    ];
+    for (field, found, expected) in links {
+        if found != expected {
+            let found = found.chars().take(80).collect();
+            return Err(VerifyError::Mixed {
+                field,
+                found,
+                expected,
+            });
+        }
     }
     if !delegation.covers(token.issued_at) {
         let (issued_at, from, to) = (token.issued_at, delegation.not_before, delegation.not_after);

@@ -7,6 +7,7 @@ use std::fmt;
 
 /// From and to, both inclusive. A bound counts only as far as it is written: `to: 2026` covers 2026.9.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct VersionRange {
     /// The first version covered.

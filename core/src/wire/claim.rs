@@ -143,6 +143,17 @@ pub enum OptimisticStart {
     Deny,
 }
 
+impl OptimisticStart {
+    /// As it is written.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Voucher => "voucher",
+            Self::Deny => "deny",
+        }
+    }
+}
+
 /// A claim in line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -1,6 +1,6 @@
 //! `GET /v1/products`, `GET /v1/leases` and its watch: what the server knows.
 
-use super::{Holder, Problem, WaitReason};
+use super::{Holder, OptimisticStart, Problem, WaitReason};
 use crate::names::{ClaimName, InstanceId, LeaseId, PoolName, ProductName};
 use crate::request::Item;
 use crate::time::{Timestamp, millis, secs};
@@ -232,6 +232,9 @@ pub struct ServerState {
     /// The licence's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub licence_id: Option<String>,
+    /// What the licence in force says of starts with no server in reach.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub optimistic_start: Option<OptimisticStart>,
     /// Whether it still takes earlier leases in and grants nothing new.
     pub settling: bool,
     /// Another server that serves the same licence at the same time, where a holder's token has shown one in the last hour.

@@ -172,6 +172,18 @@ pub fn accepted(c: &mut Cases) {
         |_| {},
     );
     c.good(
+        "critical-all",
+        "every field that a licence has may be insisted on",
+        |c| {
+            let all = "id supersedes customer notBefore expires maintenanceUntil test emergency pools overdraft products versions \
+                features countBy from weight anchors software standby usb hwid policy maxGrace optimisticStart maxContested \
+                maxAnchorGrace maxLease reclaim";
+            c.licence.critical = all.split_whitespace().map(str::to_owned).collect();
+        },
+        |_| {},
+        |_| {},
+    );
+    c.good(
         "version-first",
         "the first version covered",
         |_| {},

@@ -7,7 +7,8 @@ use super::model::{
     SecretCase, TicketCase, VersionCase,
 };
 use mooring_core::license::{
-    AnchorKind, Delegation, Digest, Envelope, IdentityKey, Ticket, TicketBundle, armour, types,
+    AnchorKind, Delegation, Digest, Envelope, IdentityKey, Revocations, Ticket, TicketBundle,
+    armour, types,
 };
 use mooring_core::names::{ClaimName, InstanceId, LeaseId, ProductName, Seats, Version};
 use mooring_core::request::{self, Item};
@@ -93,6 +94,26 @@ pub fn files() -> Vec<FileCase> {
             bad("Malformed"),
         ),
     ];
+    let list = Revocations {
+        schema: 1,
+        number: 1,
+        issued: at("2026-01-01T00:00:00Z"),
+        next: None,
+        revoked: vec![],
+    };
+    let list = armour(&Envelope::sign(types::REVOCATIONS, &list, &k.vendor).unwrap()).unwrap();
+    all.push((
+        "revocations",
+        "a revocation list of the same vendor",
+        list.clone(),
+        bad("Malformed"),
+    ));
+    all.push((
+        "revocations-dressed",
+        "a revocation list between a licence's lines: its type is signed",
+        list.replace("MOORING REVOCATIONS", "MOORING LICENCE"),
+        bad("SignatureInvalid"),
+    ));
     let mut changed = envelope.clone();
     let middle = changed.payload.len() / 2;
     changed.payload[middle] ^= 1;

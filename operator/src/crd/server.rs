@@ -96,6 +96,14 @@ pub struct LicenseRef {
     #[serde(default = "revocations_key")]
     #[schemars(length(min = 1, max = 253))]
     pub revocations_key: String,
+    /// The vendor's voucher, as text: a permit to start with no license server in reach, where the licence asks for one. It is no
+    /// secret. Pods that are created from then on carry it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 16384),
+        regex(pattern = "-----BEGIN MOORING VOUCHER-----")
+    )]
+    pub voucher: Option<String>,
 }
 
 fn revocations_key() -> String {

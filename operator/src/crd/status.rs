@@ -39,6 +39,9 @@ pub struct LicenseServerStatus {
     /// The id of the licence in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub licence: Option<String>,
+    /// What that licence says of starts with no server in reach: `allow`, `voucher` or `deny`. New sidecars are told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub optimistic_start: Option<String>,
     /// Seats taken, over all pools.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub used: Option<u32>,

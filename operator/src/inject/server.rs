@@ -217,6 +217,10 @@ pub struct Target {
     pub audience: String,
     /// The port, which meshes must leave alone.
     pub port: u16,
+    /// What its licence says of starts without it, where that is known and less than `allow`.
+    pub optimistic_start: Option<String>,
+    /// The vendor's voucher.
+    pub voucher: Option<String>,
 }
 
 impl Target {
@@ -236,6 +240,12 @@ impl Target {
             addresses: addresses.collect(),
             audience: format!("mooring.dev/{}", name.namespace),
             port,
+            optimistic_start: server
+                .status
+                .as_ref()
+                .and_then(|s| s.optimistic_start.clone())
+                .filter(|s| s != "allow"),
+            voucher: server.spec.license.voucher.clone(),
         }
     }
 }

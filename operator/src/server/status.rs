@@ -99,6 +99,11 @@ pub fn status(
         } else {
             old.licence.clone()
         },
+        // What is not known now is what it was: a server without its licence is no reason to allow more.
+        optimistic_start: state
+            .and_then(|s| s.optimistic_start)
+            .map(|o| o.name().to_owned())
+            .or_else(|| old.optimistic_start.clone()),
         used: keep(s.used(), old.used),
         seats: keep(s.seats(), old.seats),
         waiting: keep(s.waiting, old.waiting),

@@ -75,6 +75,14 @@ impl Memory {
         }
     }
 
+    /// The same, to look at: nothing is kept of what comes now.
+    pub(crate) fn only_read(state_dir: &Path) -> Self {
+        Self {
+            path: None,
+            ..Self::open(state_dir)
+        }
+    }
+
     /// By what this licence was superseded.
     pub(crate) fn superseded(&self, id: &str) -> Option<&Superseded> {
         let all = self.kept.superseded.iter().chain(&self.unproved);

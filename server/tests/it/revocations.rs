@@ -95,6 +95,46 @@ async fn a_revoked_licence_grants_and_renews_nothing_until_it_is_lifted() {
     .await;
 }
 
+#[test]
+fn the_configuration_is_checked_with_the_list() {
+    let mut rig = Rig::prepare(Setup::default());
+    rig.setup.more = format!("revocations: {}\n", rig.path("revocations").display());
+    rig.configure();
+    let check = || {
+        let out = std::process::Command::new(env!("CARGO_BIN_EXE_mooring-server"))
+            .args(["check-config", "--config"])
+            .arg(rig.path("config.yaml"))
+            .output()
+            .unwrap();
+        let text = [out.stdout, out.stderr].concat();
+        (
+            out.status.success(),
+            String::from_utf8_lossy(&text).into_owned(),
+        )
+    };
+    let (good, said) = check();
+    assert!(
+        good && said.contains("there is no revocation list"),
+        "{said}"
+    );
+    rig.write("revocations", &list(3, &["other"], &vendor()));
+    let (good, said) = check();
+    assert!(good && said.contains("not revoked by list 3"), "{said}");
+    rig.write("revocations", &list(4, &["rig-1"], &vendor()));
+    let (good, said) = check();
+    assert!(
+        !good && said.contains("Revoked: licence field id"),
+        "{said}"
+    );
+    // Looking keeps nothing.
+    rig.write("revocations", &list(2, &[], &vendor()));
+    let (good, said) = check();
+    assert!(good && said.contains("not revoked by list 2"), "{said}");
+    rig.write("revocations", "nonsense");
+    let (good, said) = check();
+    assert!(!good && said.contains("not a revocation list"), "{said}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_old_licence_put_back_is_refused_also_after_a_restart() {
     let mut rig = start().await;

@@ -112,6 +112,10 @@ impl Api {
                 None => self.last_token(self.claim_of(query)?),
                 Some(nonce) => self.fresh_token(self.claim_of(query)?, nonce).await,
             },
+            Call::Voucher => match self.claims.terms.permit.voucher() {
+                Ok(v) => Ok(json(StatusCode::OK, &v.envelope)),
+                Err(e) => Err(Problem::new(ProblemType::NotFound, e.to_string())),
+            },
             Call::GetClaim(name) => {
                 let name = input::name(name)?;
                 let found = self.board().find(name.as_str(), clock::boot());

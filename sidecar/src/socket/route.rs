@@ -12,6 +12,7 @@ pub(super) enum Call<'a> {
     Status,
     Events,
     Token,
+    Voucher,
     OpenApi,
     GetClaim(&'a str),
     PutClaim(&'a str),
@@ -24,7 +25,9 @@ const CLAIMS: &str = "/v1/claims/";
 /// The methods that a path takes.
 pub(super) fn methods(path: &str) -> Option<&'static str> {
     match path {
-        "/v1/status" | "/v1/events" | "/v1/token" | "/v1/openapi.json" => Some("GET"),
+        "/v1/status" | "/v1/events" | "/v1/token" | "/v1/voucher" | "/v1/openapi.json" => {
+            Some("GET")
+        }
         "/v1/hold" => Some("POST"),
         p => match p.strip_prefix(CLAIMS) {
             Some(name) if !name.is_empty() && !name.contains('/') => Some("GET, PUT, DELETE"),
@@ -38,7 +41,7 @@ pub(super) fn route<'a>(method: &Method, path: &'a str) -> Result<Call<'a>, Prob
     let Some(allowed) = methods(path) else {
         return Err(Problem::new(
             ProblemType::NotFound,
-            "expected /v1/status, /v1/events, /v1/token, /v1/claims/{name}, /v1/hold or /v1/openapi.json",
+            "expected /v1/status, /v1/events, /v1/token, /v1/voucher, /v1/claims/{name}, /v1/hold or /v1/openapi.json",
         ));
     };
     let name = path.strip_prefix(CLAIMS).unwrap_or_default();
@@ -46,6 +49,7 @@ pub(super) fn route<'a>(method: &Method, path: &'a str) -> Result<Call<'a>, Prob
         ("GET", "/v1/status") => Ok(Call::Status),
         ("GET", "/v1/events") => Ok(Call::Events),
         ("GET", "/v1/token") => Ok(Call::Token),
+        ("GET", "/v1/voucher") => Ok(Call::Voucher),
         ("GET", "/v1/openapi.json") => Ok(Call::OpenApi),
         ("POST", "/v1/hold") => Ok(Call::Hold),
         ("GET", _) if !name.is_empty() => Ok(Call::GetClaim(name)),
@@ -113,6 +117,6 @@ mod tests {
             described.sort();
             assert_eq!(described, allowed, "{path}");
         }
-        assert_eq!(api["paths"].as_object().unwrap().len(), 6);
+        assert_eq!(api["paths"].as_object().unwrap().len(), 7);
     }
 }

@@ -1,9 +1,12 @@
 //! The client library's seats against the real sidecar: crashes, hangs and ends of each party.
 
-use crate::lab::{Server, Sidecar, eventually, secs};
+use crate::lab::{Server, Sidecar, eventually, secs, vendor};
 use mooring_client::{
-    ClaimName, Error, HoldState, Item, ProductName, Seat, Seats, SocketClaim, State, Why, boot,
+    ClaimName, Error, HoldState, Item, ProductName, Seat, Seats, SocketClaim, State,
+    UnverifiedStart, Why, boot,
 };
+use mooring_core::license::{Envelope, SigningKey, Voucher, armour, types};
+use mooring_core::time::Timestamp;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -220,6 +223,73 @@ fn a_start_with_no_server_in_reach_is_the_applications_choice() {
         server.switch_on();
         eventually("it is proved", secs(20), || fully(&seat));
     });
+}
+
+/// A voucher for `render` until tomorrow.
+fn voucher(by: &SigningKey) -> String {
+    let now = Timestamp::now();
+    let v = Voucher {
+        schema: 1,
+        licence: "L-1".into(),
+        products: vec![ProductName::new("render").unwrap()],
+        issued: now,
+        not_before: None,
+        expires: now.checked_add(secs(86_400)).unwrap(),
+    };
+    armour(&Envelope::sign(types::VOUCHER, &v, by).unwrap()).unwrap()
+}
+
+#[test]
+fn where_the_licence_asks_for_a_voucher_only_one_of_the_vendors_permits_the_start() {
+    let server = Server::switched_off(2, 3);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("voucher");
+    let claim = |pod: &Sidecar, start: UnverifiedStart| {
+        let m = pod.builder().unverified_start(start).connect().unwrap();
+        m.claim("render").wait(secs(6)).hold()
+    };
+    let sidecar = |uid: &str| {
+        let pod = Sidecar::of(&server, uid)
+            .with("MOORING_CONTACT_TIMEOUT", "2s")
+            .with("MOORING_OPTIMISTIC_START", "voucher")
+            .with("MOORING_VOUCHER", file.to_str().unwrap())
+            .started();
+        eventually("the socket is there", secs(5), || pod.status());
+        pod
+    };
+
+    // Without one the sidecar waits, whatever the application accepts.
+    let none = sidecar("a");
+    let e = claim(&none, UnverifiedStart::Allow).unwrap_err();
+    assert!(
+        matches!(
+            e,
+            Error::NotLicensed {
+                state: HoldState::Seeking,
+                ..
+            }
+        ),
+        "{e}"
+    );
+    let e = claim(&none, UnverifiedStart::Voucher)
+        .unwrap_err()
+        .to_string();
+    assert!(e.contains("No such file"), "{e}");
+
+    // With the vendor's the application starts, if it takes vouchers at all.
+    std::fs::write(&file, voucher(&vendor())).unwrap();
+    let pod = sidecar("b");
+    let seat = claim(&pod, UnverifiedStart::Voucher).unwrap();
+    assert!(ending(&seat, Why::Unproven).is_some(), "{seat:?}");
+    claim(&pod, UnverifiedStart::Deny).unwrap_err();
+
+    // The sidecar has no key to tell a forged one; the application has.
+    std::fs::write(&file, voucher(&SigningKey::from_seed(&[66; 32]).unwrap())).unwrap();
+    let pod = sidecar("c");
+    let e = claim(&pod, UnverifiedStart::Voucher)
+        .unwrap_err()
+        .to_string();
+    assert!(e.contains("voucher signature: not signed by"), "{e}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::super::annotations::ServerName;
 use super::super::server::NoServer;
 use super::*;
+use crate::crd::LicenseServerStatus;
 use crate::names::ServerRef;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -146,6 +147,25 @@ fn a_request_beyond_the_licence_is_doubted_not_refused() {
             "the licence of LicenseServer licensing/main has no product zbrush (it has: render, denoise)",
         ]
     );
+}
+
+#[test]
+fn a_sidecar_is_told_what_the_licence_says_of_starts_without_a_server() {
+    let mut s = server("licensing", "main", all());
+    let told = |s: &LicenseServer| {
+        let t = Target::new(s, None);
+        (t.optimistic_start, t.voucher)
+    };
+    assert_eq!(told(&s), (None, None));
+    s.spec.license.voucher = Some("-----BEGIN MOORING VOUCHER-----".into());
+    for (says, expected) in [("allow", None), ("deny", Some("deny"))] {
+        let status: LicenseServerStatus =
+            serde_json::from_value(json!({ "optimisticStart": says })).unwrap();
+        s.status = Some(status);
+        let (start, voucher) = told(&s);
+        assert_eq!(start.as_deref(), expected);
+        assert!(voucher.is_some());
+    }
 }
 
 #[test]

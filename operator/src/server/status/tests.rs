@@ -267,6 +267,29 @@ fn a_bad_licence_is_said_where_people_look() {
 }
 
 #[test]
+fn what_the_licence_says_of_starts_is_kept_while_nothing_is_known() {
+    let says = |v: &'static str| snapshot(move |s| s["optimisticStart"] = json!(v));
+    let start = |s: Snapshot, before: Option<&LicenseServerStatus>| {
+        Facts {
+            snapshot: s,
+            ..Facts::default()
+        }
+        .status(before)
+        .optimistic_start
+    };
+    let before = Facts {
+        snapshot: says("voucher"),
+        ..Facts::default()
+    }
+    .status(None);
+    assert_eq!(before.optimistic_start.as_deref(), Some("voucher"));
+    let silent = start(snapshot(|_| ()), Some(&before));
+    assert_eq!(silent.as_deref(), Some("voucher"));
+    let allowed = start(says("allow"), Some(&before));
+    assert_eq!(allowed.as_deref(), Some("allow"));
+}
+
+#[test]
 fn a_refused_new_file_is_an_event_although_the_old_licence_stays_in_force() {
     let s = Facts::default().status(None);
     let refused = snapshot(|v| v["licenceReason"] = json!("NewLicenceRefused"));

@@ -1,0 +1,45 @@
+//! `mooring license schema`: the JSON Schema of what is signed, for those who read or write it by other programs.
+
+use crate::output;
+use clap::ValueEnum;
+
+/// Flags.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "It describes the signed document, the JSON inside of the envelope; docs/formats.md has the envelope.
+
+Example:
+  mooring license schema licence > licence.schema.json"
+)]
+pub struct Args {
+    /// Which document
+    #[arg(value_enum)]
+    document: Document,
+}
+
+/// What is signed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Document {
+    /// What a vendor sells
+    Licence,
+    /// The anchor's word for a license server's key
+    Delegation,
+    /// A lease token
+    Lease,
+    /// Licences that were taken back
+    Revocations,
+    /// A permit to start with no license server in reach
+    Voucher,
+}
+
+/// Prints one.
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let text = match args.document {
+        Document::Licence => include_str!("../../../docs/schema/licence.json"),
+        Document::Delegation => include_str!("../../../docs/schema/delegation.json"),
+        Document::Lease => include_str!("../../../docs/schema/lease.json"),
+        Document::Revocations => include_str!("../../../docs/schema/revocations.json"),
+        Document::Voucher => include_str!("../../../docs/schema/voucher.json"),
+    };
+    Ok(output::print(text)?)
+}
