@@ -3,7 +3,7 @@
 //! The child is killed when it does not answer in time; each signature is verified here before anybody uses it.
 
 use super::pin::PinGuard;
-use super::protocol::{Answer, Ask};
+use super::protocol::{Answer, Ask, Tries};
 use super::{Anchor, Lost, Reason};
 use crate::config::Pkcs11Config;
 use crate::metrics::Metrics;
@@ -100,6 +100,29 @@ impl Pkcs11Anchor {
         )
     }
 
+    /// A locked token is not asked, and its last try is not spent on a PIN that has never worked here: a pod that is made anew remembers
+    /// no rejection. Nothing is noted, so that all goes on by itself once the token has its tries back.
+    fn spare(&self, tries: Tries, pin: &str) -> Result<(), Lost> {
+        let label = &self.config.token_label;
+        let worked = self.pins.has_worked(&self.pins.hide(label, pin));
+        let why = match tries {
+            Tries::Several => return Ok(()),
+            Tries::Last if worked => return Ok(()),
+            Tries::Last => {
+                "one try is left before it locks itself, and this PIN has never worked here; put the right PIN into the Secret (off \
+                 Kubernetes: into anchor.pkcs11.pinFile) and log in once by hand (pkcs11-tool --login), which gives all tries back"
+            }
+            Tries::Locked => {
+                "it has locked itself after wrong PINs; unlock it with its PUK (ykman piv access unblock-pin, pkcs11-tool --unlock-pin, \
+                 or its vendor's tool)"
+            }
+        };
+        Err(Lost::new(
+            Reason::PinRejected,
+            format!("token {label:?}: no login is made: {why}"),
+        ))
+    }
+
     async fn log_in(&mut self, worker: &mut Worker, pin: String) -> Result<(), Lost> {
         let hidden = self.pins.hide(&self.config.token_label, &pin);
         self.pins.trying(&hidden).map_err(|e| {
@@ -180,13 +203,28 @@ impl Anchor for Pkcs11Anchor {
             token_label: self.config.token_label.clone(),
             wanted: wanted.to_vec(),
         };
-        let login_required = match worker.ask(&ask, self.how.open).await? {
-            Answer::Found { login_required } => login_required,
+        let (login_required, shown, tries) = match worker.ask(&ask, self.how.open).await? {
+            Answer::Found {
+                login_required,
+                shown,
+                tries,
+            } => (login_required, shown, tries),
             Answer::Failed(lost) => return Err(lost),
             _ => return Err(unexpected(&ask)),
         };
+        // Another token than the licence's, whose PIN is another, too: it is not shown ours. Its keys say whose it is.
+        let foreign = !wanted.is_empty() && !shown.is_empty();
+        if foreign && !shown.iter().any(|k| wanted.contains(k)) {
+            self.open = Some(Open {
+                worker,
+                keys: shown.clone(),
+                last_used: None,
+            });
+            return Ok(shown);
+        }
         let logged_in = pin.is_some();
         if let Some(pin) = pin {
+            self.spare(tries, &pin)?;
             self.log_in(&mut worker, pin).await?;
         }
         let keys = match worker.ask(&Ask::Keys, self.how.open).await? {

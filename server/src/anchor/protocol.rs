@@ -59,6 +59,19 @@ impl Ask {
     }
 }
 
+/// How often a wrong PIN may still be tried, as far as the token says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum Tries {
+    /// More than once, or it does not say.
+    #[default]
+    Several,
+    /// Once.
+    Last,
+    /// It has locked itself.
+    Locked,
+}
+
 /// The worker's answers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(
@@ -73,6 +86,12 @@ pub(crate) enum Answer {
     Found {
         /// Whether it wants a PIN.
         login_required: bool,
+        /// The public keys that it shows to anybody.
+        #[serde(default)]
+        shown: Vec<PublicKey>,
+        /// How near it is to locking itself.
+        #[serde(default)]
+        tries: Tries,
     },
     /// The keys that can sign.
     Keys {

@@ -2,7 +2,7 @@
 //!
 //! It keeps no state worth saving and decides nothing: it answers one question after the other and ends with its parent.
 
-use super::protocol::{Answer, Ask};
+use super::protocol::{Answer, Ask, Tries};
 use super::{Lost, Reason};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
@@ -56,9 +56,9 @@ fn answer(token: &mut Option<Token>, ask: Ask) -> Answer {
                 wanted,
             },
             None,
-        ) => open(&module, &token_label, &wanted).map(|(t, login_required)| {
+        ) => open(&module, &token_label, &wanted).map(|(t, found)| {
             *token = Some(t);
-            Answer::Found { login_required }
+            found
         }),
         (Ask::Login { pin }, Some(t)) => Ok(login(&t.session, pin)),
         (Ask::Keys, Some(t)) => t.list_keys(),
@@ -88,7 +88,11 @@ fn words(e: &Error) -> String {
     format!("C_{function:?}: CKR{name}")
 }
 
-fn open(path: &std::path::Path, label: &str, wanted: &[PublicKey]) -> Result<(Token, bool), Lost> {
+fn open(
+    path: &std::path::Path,
+    label: &str,
+    wanted: &[PublicKey],
+) -> Result<(Token, Answer), Lost> {
     let module = Pkcs11::new(path).map_err(|e| {
         let todo = "check anchor.pkcs11.module, and that the image or a host path brings this file";
         Lost::new(
@@ -119,7 +123,14 @@ fn open(path: &std::path::Path, label: &str, wanted: &[PublicKey]) -> Result<(To
             continue;
         };
         if info.label() == label {
-            found.push((slot, info.login_required()));
+            let tries = if info.user_pin_locked() {
+                Tries::Locked
+            } else if info.user_pin_final_try() {
+                Tries::Last
+            } else {
+                Tries::Several
+            };
+            found.push((slot, info.login_required(), tries));
         } else if info.token_initialized() {
             seen.push(format!("{:?}", info.label()));
         }
@@ -129,12 +140,12 @@ fn open(path: &std::path::Path, label: &str, wanted: &[PublicKey]) -> Result<(To
         let has = |key: &PublicKey, slot: Slot| public_keys(&module, slot).contains(key);
         let one = wanted
             .iter()
-            .find_map(|k| found.iter().find(|(slot, _)| has(k, *slot)));
+            .find_map(|k| found.iter().find(|(slot, ..)| has(k, *slot)));
         if let Some(one) = one.copied() {
             found = vec![one];
         }
     }
-    let (slot, login_required) = match found.as_slice() {
+    let (slot, login_required, tries) = match found.as_slice() {
         [one] => *one,
         [] => {
             let seen = if seen.is_empty() {
@@ -156,6 +167,7 @@ fn open(path: &std::path::Path, label: &str, wanted: &[PublicKey]) -> Result<(To
             ));
         }
     };
+    let shown = public_keys(&module, slot);
     let session = module.open_ro_session(slot).map_err(|e| failed(&e))?;
     Ok((
         Token {
@@ -166,7 +178,11 @@ fn open(path: &std::path::Path, label: &str, wanted: &[PublicKey]) -> Result<(To
             keys: Vec::new(),
             random: false,
         },
-        login_required,
+        Answer::Found {
+            login_required,
+            shown,
+            tries,
+        },
     ))
 }
 

@@ -204,26 +204,13 @@ impl<A: Anchor> Tending<A> {
             seat.keys = Some(keys.clone());
             keys
         };
-        if let Err(e) = self.match_licence(file, &open) {
-            return Err(Lost::new(Reason::KeyNotInLicence, e.to_string()));
-        }
-        let kind = self.seats.get(i).map(|s| s.anchor.kind());
-        let entry = match file.good() {
-            None => None,
-            Some(l) => {
-                let entry = choose(l, &open).filter(|e| Some(e.kind) == kind);
-                Some(entry.cloned().ok_or_else(|| {
-                    let m = format!(
-                        "the licence lists this key as another kind of anchor than {}",
-                        kind.map_or_else(String::new, |k| k.to_string())
-                    );
-                    Lost::new(Reason::KeyNotInLicence, m)
-                })?)
-            }
-        };
+        let meant = self.meant(i, file, &open);
+        // Also where the licence means another one: the wrong token is pulled out, and the right one is in its place.
         if let Some(seat) = self.seats.get_mut(i) {
-            seat.anchor.present(entry.as_ref()).await?;
+            let entry = meant.as_ref().ok().and_then(Option::as_ref);
+            seat.anchor.present(entry).await?;
         }
+        let entry = meant?;
         let Some(entry) = entry else {
             let ids: Vec<String> = open.iter().map(|k| k.id().to_string()).collect();
             self.found(
@@ -238,6 +225,30 @@ impl<A: Anchor> Tending<A> {
             return Ok(Look::Idle);
         };
         Ok(Look::Serves(entry))
+    }
+
+    /// Which of the licence's anchors this one is; none if there is no licence.
+    fn meant(
+        &self,
+        i: usize,
+        file: &mut LicenceFile,
+        keys: &[PublicKey],
+    ) -> Result<Option<AnchorKey>, Lost> {
+        let other = |why: String| Lost::new(Reason::KeyNotInLicence, why);
+        self.match_licence(file, keys)
+            .map_err(|e| other(e.to_string()))?;
+        let Some(l) = file.good() else {
+            return Ok(None);
+        };
+        let kind = self.seats.get(i).map(|s| s.anchor.kind());
+        let entry = choose(l, keys).filter(|e| Some(e.kind) == kind);
+        let entry = entry.ok_or_else(|| {
+            other(format!(
+                "the licence lists this key as another kind of anchor than {}",
+                kind.map_or_else(String::new, |k| k.to_string())
+            ))
+        })?;
+        Ok(Some(entry.clone()))
     }
 
     /// Whether anchor and licence belong together. A new licence that came while the anchor was away, and turns out to be for

@@ -120,7 +120,7 @@ async fn a_tpm_gone_is_seen_in_3_s_and_back_in_5_s() {
     pulled_out_and_plugged_in(TpmStack::new()).await;
 }
 
-/// Another token with the same label and PIN signs for nobody; the right one heals it.
+/// Another token with the same label signs for nobody; the right one heals it.
 async fn exchanged(mut stack: impl Stack) {
     let mut rig = prepare(&stack);
     rig.run();

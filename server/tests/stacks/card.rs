@@ -99,11 +99,15 @@ pub struct Counted {
 
 impl Card {
     pub fn make(dir: &Path, more: &[&str]) -> Self {
+        Self::with_pin(dir, PIN, more)
+    }
+
+    pub fn with_pin(dir: &Path, pin: &str, more: &[&str]) -> Self {
         let program = test_card().to_str().unwrap();
         let folder = dir.to_str().unwrap();
         let out = printed(
             &[
-                program, "make", "--card", folder, "--name", "mooring", "--pin", PIN,
+                program, "make", "--card", folder, "--name", "mooring", "--pin", pin,
             ],
             &[],
         );

@@ -2,6 +2,7 @@
 
 use crate::alike::{state, until_anchor};
 use crate::card::Slot;
+use crate::programs::{library, printed};
 use crate::rig::{Outcome, Rig, Setup, TestClaim, until};
 use crate::stack::{PIN, Piv, Stack, prepare, prepare_with};
 use mooring_net::client::Client;
@@ -15,11 +16,11 @@ fn long() -> Duration {
     Duration::from_secs(secs.map_or(12, |s| s.parse().expect("MOORING_PIN_SECS: seconds")))
 }
 
-async fn stays_rejected(rig: &Rig, c: &Client, time: Duration) {
+async fn stays(rig: &Rig, c: &Client, reason: &str, time: Duration) {
     let end = std::time::Instant::now() + time;
     while std::time::Instant::now() < end {
         let s = state(rig, c).await;
-        assert_eq!(s.anchor.reason, "PinRejected", "{}", s.anchor.message);
+        assert_eq!(s.anchor.reason, reason, "{}", s.anchor.message);
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
@@ -35,7 +36,7 @@ async fn one_login(mut piv: Piv) {
         message.contains("no further login is made before the PIN changes"),
         "{message}"
     );
-    stays_rejected(&rig, &c, long()).await;
+    stays(&rig, &c, "PinRejected", long()).await;
     assert_eq!(piv.card.counted().logins, 1, "the card's own count");
 
     // Neither after a restart of the server, nor when the card was out.
@@ -45,7 +46,7 @@ async fn one_login(mut piv: Piv) {
     until_anchor(&rig, &c, "PinRejected").await;
     piv.unplug();
     piv.plug();
-    stays_rejected(&rig, &c, long() / 2).await;
+    stays(&rig, &c, "PinRejected", long() / 2).await;
     let counted = piv.card.counted();
     assert_eq!(
         (counted.logins, counted.refused, counted.tries_left),
@@ -78,6 +79,68 @@ async fn a_card_that_calls_a_wrong_pin_a_general_error_is_asked_once_too() {
         &["--wrong-pin", "general-error"],
     ))
     .await;
+}
+
+/// A pod that is made anew remembers nothing: the card itself says that its tries come to an end.
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_without_memory_do_not_lock_the_card() {
+    let piv = Piv::new();
+    let mut rig = prepare_with(&piv, WRONG, Setup::default());
+    for n in [1, 2, 2, 2] {
+        rig.run();
+        let c = rig.client("a");
+        until_anchor(&rig, &c, "PinRejected").await;
+        let message = state(&rig, &c).await.anchor.message;
+        assert_eq!(piv.card.counted().refused, n, "{message}");
+        rig.kill();
+        std::fs::remove_dir_all(rig.path("state")).unwrap();
+    }
+    assert_eq!(piv.card.counted().tries_left, 1);
+    assert_eq!(rig.logged("logging in to the token"), 2);
+    // As the message says: the right PIN, and one login by hand.
+    rig.run();
+    let c = rig.client("a");
+    rig.write("pin", PIN);
+    until_anchor(&rig, &c, "PinRejected").await;
+    let message = state(&rig, &c).await.anchor.message;
+    assert!(message.contains("one try is left"), "{message}");
+    let module = library("opensc-pkcs11.so");
+    printed(
+        &[
+            "pkcs11-tool",
+            "--module",
+            &module,
+            "--login",
+            "--pin",
+            PIN,
+            "--list-objects",
+        ],
+        &piv.env(),
+    );
+    until_anchor(&rig, &c, "Present").await;
+    assert_eq!(piv.card.counted().tries_left, 3);
+}
+
+/// Its PIN is another, and would be spent.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_card_is_not_shown_the_pin() {
+    let mut piv = Piv::new();
+    piv.unplug();
+    piv.plug_another();
+    let mut rig = prepare(&piv);
+    rig.run();
+    let c = rig.client("a");
+    until_anchor(&rig, &c, "KeyNotInLicence").await;
+    println!("{}", state(&rig, &c).await.anchor.message);
+    stays(&rig, &c, "KeyNotInLicence", Duration::from_secs(3)).await;
+    assert_eq!(piv.another.counted().logins, 0);
+    piv.unplug();
+    piv.plug();
+    until_anchor(&rig, &c, "Present").await;
+    assert_eq!(
+        (piv.card.counted().logins, piv.another.counted().logins),
+        (1, 0)
+    );
 }
 
 /// A right PIN is shown again at each replug, and costs nothing.

@@ -19,7 +19,7 @@ pub trait Stack {
     /// Pulls out what is in.
     fn unplug(&mut self);
     fn plug(&mut self);
-    /// Plugs in another token with the same label and PIN.
+    /// Plugs in another token with the same label.
     fn plug_another(&mut self);
     /// Lets it hang, and go on.
     fn hang(&mut self, yes: bool);
@@ -119,7 +119,8 @@ pub struct Piv {
     pub dir: tempfile::TempDir,
     pub reader: Reader,
     pub card: Card,
-    another: Card,
+    /// Another one of the same label, and with a PIN of its own.
+    pub another: Card,
     slot: Slot,
 }
 
@@ -134,7 +135,7 @@ impl Piv {
         let dir = tempfile::tempdir().unwrap();
         let reader = Reader::start(&dir.path().join("reader"));
         let mut card = Card::make(&dir.path().join("card"), more);
-        let another = Card::make(&dir.path().join("another"), more);
+        let another = Card::with_pin(&dir.path().join("another"), "135790", more);
         card.insert(&reader);
         Self {
             dir,

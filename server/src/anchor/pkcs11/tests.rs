@@ -175,3 +175,54 @@ async fn a_token_without_a_key_or_without_a_pin_file_says_so() {
     a.config.pin_file = None;
     assert_eq!(a.open(&[]).await, Ok(vec![key().public()]));
 }
+
+#[tokio::test]
+async fn a_token_that_shows_other_keys_than_the_licences_is_not_shown_the_pin() {
+    let b = Bench::new();
+    let found = format!(
+        r#"read l; echo '{{"answer":"found","loginRequired":true,"shown":["{}"]}}'"#,
+        key().public()
+    );
+    let wanted = SigningKey::from_seed(&[4; 32]).unwrap().public();
+    // The next question would be the login.
+    let mut a = b.anchor(&[&found, "read l; echo \"$l\" > /dev/stderr; exit 1"]);
+    assert_eq!(a.open(&[wanted]).await, Ok(vec![key().public()]));
+    a.close().await;
+    assert!(!b.dir.path().join("pin.json").exists());
+    let mut a = b.anchor(&[&found, DONE, &keys()]);
+    assert_eq!(
+        a.open(&[wanted, key().public()]).await,
+        Ok(vec![key().public()])
+    );
+    assert!(b.dir.path().join("pin.json").exists());
+}
+
+#[tokio::test]
+async fn the_last_try_is_not_spent_on_a_pin_that_has_never_worked() {
+    let b = Bench::new();
+    let found = |tries: &str| {
+        format!(r#"read l; echo '{{"answer":"found","loginRequired":true,"tries":"{tries}"}}'"#)
+    };
+    for (tries, words) in [
+        ("last", "log in once by hand"),
+        ("locked", "unlock it with its PUK"),
+    ] {
+        let mut a = b.anchor(&[&found(tries), DONE, &keys()]);
+        let lost = a.open(&[]).await.unwrap_err();
+        assert_eq!(lost.reason, Reason::PinRejected, "{lost}");
+        assert!(lost.message.contains(words), "{lost}");
+    }
+    // It is no rejection: with its tries back the token is logged in to, and then the PIN has worked.
+    assert!(
+        b.anchor(&[&found("several"), DONE, &keys()])
+            .open(&[])
+            .await
+            .is_ok()
+    );
+    assert!(
+        b.anchor(&[&found("last"), DONE, &keys()])
+            .open(&[])
+            .await
+            .is_ok()
+    );
+}
