@@ -117,7 +117,7 @@ fn products(servers: &[LicenseServer], all: bool) -> String {
 fn problems(s: &LicenseServer, all: bool, now: Timestamp) -> Vec<String> {
     let server = name(s, all);
     let mut out = Vec::new();
-    for kind in ["AnchorPresent", "LicenseValid"] {
+    for kind in ["AnchorPresent", "LicenseValid", "Placed"] {
         if let Some(c) = s.condition(kind).filter(|c| c.status != "True") {
             out.push(format!("{server}: {}", words(c, now)));
         }

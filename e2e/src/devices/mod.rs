@@ -1,5 +1,6 @@
 //! The scenarios of devices: which node has the dongle, and how it comes into a pod.
 
+mod anchors;
 mod discovery;
 mod plugin;
 
@@ -12,6 +13,9 @@ pub fn scenarios() -> Vec<Scenario> {
     crate::suite::scenarios![
         discovery::a_dongle_moves_and_its_label_and_server_follow,
         discovery::nobody_else_can_say_where_a_dongle_is,
+        anchors::a_usb_device_anchors_a_server_in_an_ordinary_pod,
+        anchors::a_machine_anchors_its_server,
+        anchors::a_dongles_pod_is_restricted,
         plugin::a_dongle_comes_into_the_pod_as_a_device_resource,
     ]
 }

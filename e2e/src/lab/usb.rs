@@ -74,7 +74,8 @@ impl Ports {
             .await
     }
 
-    async fn run(&self, lab: &Lab, script: &str) -> Result<()> {
+    /// Runs a script there, below [`SYSFS`].
+    pub async fn run(&self, lab: &Lab, script: &str) -> Result<()> {
         lab.kubectl(&["-n", NAMESPACE, "exec", &self.pod, "--", "sh", "-c", script])
             .await?
             .ok("at a node's USB ports")

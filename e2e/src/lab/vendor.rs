@@ -87,6 +87,8 @@ impl Vendor {
             "--anchor".into(),
             text(anchor),
             "--allow-software-token".into(),
+            "--allow-anchor=usb".into(),
+            "--allow-anchor=hwid".into(),
             "--force".into(),
             "--out".into(),
             text(&out),
