@@ -5,6 +5,7 @@ use crate::main_job::begin;
 use anyhow::{Result, ensure};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 const IDS: (&str, &str) = ("0781", "5567");
@@ -147,7 +148,10 @@ pub(super) async fn a_machine_anchors_its_server(lab: &Lab) -> Result<()> {
             std::fs::create_dir_all(folder)?;
         }
         std::fs::write(&at, format!("{says}\n"))?;
-        script += &format!("mkdir -p $(dirname {HOST}/{path}) && echo {says} >{HOST}/{path} && ");
+        let _ = write!(
+            script,
+            "mkdir -p $(dirname {HOST}/{path}) && echo {says} >{HOST}/{path} && "
+        );
     }
     ports.run(lab, &(script + "true")).await?;
     let (key, description) =
