@@ -73,6 +73,13 @@ pub(crate) fn check(config: &Config) -> Result<String> {
     if let Some(c) = &config.clients {
         clients::check(c)?;
     }
+    config
+        .anchor
+        .check_key()
+        .context("configuration field anchor")?;
+    if let Some(a) = &config.standby {
+        a.check_key().context("configuration field standby")?;
+    }
     if let Some(p) = &config.policies {
         let text = std::fs::read_to_string(p)
             .with_context(|| format!("configuration field policies: {}", p.display()))?;

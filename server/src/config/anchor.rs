@@ -1,6 +1,7 @@
 //! Which hardware: exactly one kind.
 
 use mooring_core::license::AnchorKind;
+use mooring_hardware::key::KeyFileError;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use std::path::{Path, PathBuf};
@@ -112,6 +113,16 @@ impl AnchorConfig {
             Self::Pkcs11(_) => AnchorKind::Pkcs11,
             Self::Usb(_) => AnchorKind::Usb,
             Self::Hwid(_) => AnchorKind::Hwid,
+        }
+    }
+
+    /// Whether the software key can be used, of those kinds that have one.
+    pub(crate) fn check_key(&self) -> Result<(), KeyFileError> {
+        match self {
+            Self::Pkcs11(_) => Ok(()),
+            Self::Usb(UsbConfig { key_file, .. }) | Self::Hwid(HwidConfig { key_file, .. }) => {
+                mooring_hardware::key::read(key_file).map(|_| ())
+            }
         }
     }
 

@@ -153,7 +153,20 @@ async fn a_usb_device_pulled_is_seen_within_seconds_and_all_recovers_by_itself()
 
     // A key that everybody may read is not used; the right one is, without a restart.
     rig.kill();
+    let check = || {
+        let mut c = std::process::Command::new(crate::rig::SERVER);
+        c.args(["check-config", "--config"])
+            .arg(rig.path("config.yaml"));
+        let out = c.output().unwrap();
+        (out.status.success(), String::from_utf8(out.stderr).unwrap())
+    };
+    assert_eq!(check(), (true, String::new()));
     key_file(&rig, 0o644);
+    let (good, said) = check();
+    assert!(
+        !good && said.contains("configuration field anchor") && said.contains("mode 0644"),
+        "{said}"
+    );
     rig.run();
     let c = rig.client("a");
     let s = until_reason(&rig, &c, "KeyFileUnusable").await;

@@ -29,6 +29,8 @@ struct Inner {
     /// How far the wall clock was set off.
     wall_off: i64,
     plugged: [bool; 2],
+    /// Another token than the licence's is plugged in, in the place of each.
+    foreign: [bool; 2],
     /// How long a signature takes.
     sign_ms: u64,
     /// How often each was opened, and what they signed.
@@ -63,6 +65,10 @@ impl World {
         self.with(|w| w.plugged[anchor] = is);
     }
 
+    pub(super) fn exchange(&self, anchor: usize, foreign: bool) {
+        self.with(|w| w.foreign[anchor] = foreign);
+    }
+
     pub(super) fn set_wall_off(&self, ms: i64) {
         self.with(|w| w.wall_off = ms);
     }
@@ -85,6 +91,8 @@ pub(super) struct SimAnchor {
     world: World,
     index: usize,
     open: bool,
+    /// Which token was opened.
+    foreign: bool,
 }
 
 pub(super) fn key(anchor: usize) -> SigningKey {
@@ -113,7 +121,9 @@ impl Anchor for SimAnchor {
         self.there()?;
         self.world.with(|w| w.opened[self.index] += 1);
         self.open = true;
-        Ok(vec![key(self.index).public()])
+        self.foreign = self.world.with(|w| w.foreign[self.index]);
+        let index = if self.foreign { 7 } else { self.index };
+        Ok(vec![key(index).public()])
     }
 
     async fn sign(&mut self, entry: &AnchorKey, message: &[u8]) -> Result<Vec<u8>, Lost> {
@@ -128,6 +138,9 @@ impl Anchor for SimAnchor {
 
     async fn present(&mut self, _entry: Option<&AnchorKey>) -> Result<(), Lost> {
         assert!(self.open);
+        if self.foreign != self.world.with(|w| w.foreign[self.index]) {
+            return Err(Lost::new(Reason::TokenLost, "it was exchanged"));
+        }
         self.there()
     }
 
@@ -168,6 +181,7 @@ impl Bench {
             ms: 0,
             wall_off: 0,
             plugged: [true; 2],
+            foreign: [false; 2],
             sign_ms: 0,
             opened: [0; 2],
             signed: [0; 2],
@@ -198,6 +212,7 @@ impl Bench {
             world: world.clone(),
             index,
             open: false,
+            foreign: false,
         });
         let served = Served::open(dir.path().join("standby.json"));
         let time = world.clone();

@@ -183,3 +183,18 @@ async fn a_licence_without_a_standby_is_not_served_by_the_second_anchor() {
     b.run(8).await;
     assert_eq!((signer(&b), b.reason().as_str()), (0, "Present"));
 }
+
+#[tokio::test]
+async fn another_token_in_the_anchors_place_is_told_and_the_right_one_serves_again() {
+    let mut b = Bench::new(&two(0));
+    b.run(10).await;
+    b.world.exchange(0, true);
+    b.run(5).await;
+    assert_eq!(b.reason(), "KeyNotInLicence");
+    let opened = b.world.opened(0);
+    b.run(60).await;
+    assert_eq!(b.world.opened(0), opened, "each opening is a login");
+    b.world.exchange(0, false);
+    b.run(5).await;
+    assert_eq!((signer(&b), b.reason().as_str()), (0, "Present"));
+}
