@@ -104,7 +104,7 @@ impl Builder {
             unverified: self.unverified,
             sidecar: self.socket.map_or_else(Sidecar::from_env, Sidecar::at),
         };
-        mooring.status()?;
+        mooring.sidecar.answers()?;
         Ok(mooring)
     }
 

@@ -3,6 +3,7 @@
 use crate::conn::{Answer, Request, ask};
 use crate::error::Error;
 use crate::events::Events;
+use crate::spoken::SpokenStatus;
 use mooring_core::license::{Bundle, Envelope};
 use mooring_core::names::ClaimName;
 use mooring_core::wire::{ClaimStatus, Problem, SocketClaim, Status, claim_path, is_nonce};
@@ -64,6 +65,16 @@ impl Sidecar {
         }
         String::from_utf8(answer.whole(FROM_MEMORY)?).map_err(|e| Error::Answer {
             path: path.to_owned(),
+            problem: e.to_string(),
+        })
+    }
+
+    /// Whether it answers as a sidecar does: no more is read of the status than a seat needs.
+    pub(crate) fn answers(&self) -> Result<(), Error> {
+        let text = self.status_text()?;
+        let read = serde_json::from_str::<SpokenStatus>(&text);
+        read.map(drop).map_err(|e| Error::Answer {
+            path: "/v1/status".to_owned(),
             problem: e.to_string(),
         })
     }
