@@ -18,7 +18,7 @@ pub fn programs() -> &'static Path {
             .ancestors()
             .find(|p| p.join("client/languages/build").exists());
         let root = root.expect("the checkout");
-        // Beside the test program: target/debug/languages; several test programs may want it at once.
+        // In the target folder; several test programs may want it at once.
         let target = std::env::current_exe()
             .unwrap()
             .ancestors()

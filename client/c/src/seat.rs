@@ -107,8 +107,8 @@ impl Held {
                 return Ok(false);
             }
             if self.thread {
-                // A suspend stops the condition's clock, not the boot clock.
-                let left = left.min(Duration::from_secs(60));
+                // A suspend stops the condition's clock, not the boot clock; and two changes that cancel each other ring no bell.
+                let left = left.min(Duration::from_secs(1));
                 drop(self.bell.1.wait_timeout(guard, left));
             } else {
                 drop(guard);
