@@ -126,6 +126,13 @@ fn becomes(app: &mut Runner, standing: &str, why: &str, time: Duration) {
     );
 }
 
+/// On a busy machine a renewal may come late, and the lease with the next.
+fn holds(server: &Server, seats: usize) {
+    eventually("so many claims hold", secs(15), || {
+        (server.holding() == seats).then_some(())
+    });
+}
+
 /// Lives it in each language at once.
 fn each(live: impl Fn(&'static str) + Sync) {
     runner::programs();
@@ -151,8 +158,8 @@ fn a_seat_is_taken_proved_and_given_back() {
         w.connect();
         w.says(&["hold", "1", "own", "render", "2", "10000"], &["ok"]);
         w.says(&["check", "1"], &["yes"]);
-        w.becomes("licensed", "", secs(5));
-        assert_eq!(w.server.holding(), 2);
+        w.becomes("licensed", "", secs(15));
+        holds(&w.server, 2);
         let proof = w.app.ask(&["proof", "1"]);
         // lease, seats, run for, fresh, anchor, software, overdraft, test, emergency, licence
         assert_eq!(
@@ -357,8 +364,8 @@ fn a_forked_child_has_no_seat_and_leaves_its_parents_alone() {
         w.says(&HOLD, &["ok"]);
         w.says(&["fork", "1"], &["unlicensed", "Forked", "0"]);
         w.says(&["check", "1"], &["yes"]);
-        w.becomes("licensed", "", secs(5));
-        assert_eq!(w.server.holding(), 2);
+        w.becomes("licensed", "", secs(15));
+        holds(&w.server, 2);
         // With a thread, too.
         w.says(&["release", "1"], &["ok"]);
         w.says(
@@ -376,7 +383,7 @@ fn a_killed_application_gives_its_seat_back() {
         let mut w = World::new(language, 1).held();
         w.connect();
         w.says(&HOLD, &["ok"]);
-        assert_eq!(w.server.holding(), 2);
+        holds(&w.server, 2);
         let pid = w.app.pid().to_string();
         assert!(
             Command::new("kill")
@@ -527,7 +534,7 @@ fn a_replayed_answer_ends_it() {
         connect(&mut w.app, &replay.socket(), "");
         // The first answer is genuine, and proves the seat.
         w.says(&HOLD, &["ok"]);
-        w.becomes("licensed", "", secs(5));
+        w.becomes("licensed", "", secs(15));
         // A restarted sidecar is asked anew, and the answer of before is none.
         w.pod.kill();
         w.pod.start();
