@@ -3,7 +3,7 @@ export MOORING_CACHE ?= /var/cache/mooring
 export CARGO_TARGET_DIR ?= $(MOORING_CACHE)/target
 SHELL := /bin/bash
 
-.PHONY: help demo test lint unit processes sim fuzz e2e bench images crds openapi down
+.PHONY: help demo test lint unit processes sim fuzz e2e bench clib images crds openapi down
 
 help: ## what there is
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -34,6 +34,9 @@ e2e: ## scenarios on the cluster: make e2e [T=main_job|leases|anchors|devices] [
 
 bench: ## timings, as ratios to something simple
 	e2e/bench
+
+clib: ## the C library as it is shipped: its size, and builds for glibc 2.17, musl and arm64 (zig from PyPI)
+	e2e/clib && e2e/clib portable
 
 images: ## the container images, and into the cluster if it runs
 	e2e/cluster/build && e2e/cluster/images
