@@ -65,6 +65,9 @@ pub struct LicenseServerSpec {
     pub vendor_keys: Option<VendorKeys>,
     /// The hardware that the licence is bound to: exactly one.
     pub anchor: Anchor,
+    /// A second anchor on the same node, which serves while the first cannot, if the licence lists it as a standby.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standby: Option<Anchor>,
     /// On which node the anchor is.
     pub placement: Placement,
     /// How long leases last, within what the licence allows.
@@ -79,6 +82,13 @@ pub struct LicenseServerSpec {
     /// What the server's pod looks like.
     #[serde(default)]
     pub template: Template,
+}
+
+impl LicenseServerSpec {
+    /// The anchor, and the standby if there is one.
+    pub fn anchors(&self) -> impl Iterator<Item = &Anchor> {
+        std::iter::once(&self.anchor).chain(&self.standby)
+    }
 }
 
 /// Where the licence file is.

@@ -141,22 +141,31 @@ pub async fn dereference(
         )
         .await?,
     );
-    if let Some(p) = &spec.anchor.pkcs11 {
-        let pin = &p.pin_secret;
-        facts
-            .missing
-            .extend(secret("spec.anchor.pkcs11.pinSecret", &pin.name, Some(&pin.key)).await?);
-    }
-    if let Some(kind) = spec.anchor.kind()
-        && let Some(k) = kind.key_secret()
-    {
-        let field = match kind {
-            AnchorKind::Hwid(_) => "spec.anchor.hwid.keySecret",
-            _ => "spec.anchor.usb.keySecret",
-        };
-        facts
-            .missing
-            .extend(secret(field, &k.name, Some(&k.key)).await?);
+    for (anchor, standby) in spec.anchors().zip([false, true]) {
+        if let Some(p) = &anchor.pkcs11 {
+            let (pin, field) = (&p.pin_secret, "spec.anchor.pkcs11.pinSecret");
+            let field = if standby {
+                "spec.standby.pkcs11.pinSecret"
+            } else {
+                field
+            };
+            facts
+                .missing
+                .extend(secret(field, &pin.name, Some(&pin.key)).await?);
+        }
+        if let Some(kind) = anchor.kind()
+            && let Some(k) = kind.key_secret()
+        {
+            let field = match (kind, standby) {
+                (AnchorKind::Hwid(_), false) => "spec.anchor.hwid.keySecret",
+                (AnchorKind::Hwid(_), true) => "spec.standby.hwid.keySecret",
+                (_, false) => "spec.anchor.usb.keySecret",
+                (_, true) => "spec.standby.usb.keySecret",
+            };
+            facts
+                .missing
+                .extend(secret(field, &k.name, Some(&k.key)).await?);
+        }
     }
     if let Some(name) = spec
         .vendor_keys

@@ -41,6 +41,13 @@ pub fn validate(server: &LicenseServer) -> Result<(), Invalid> {
             "exactly one of pkcs11 {module, tokenLabel, pinSecret}, usb {keySecret} and hwid {keySecret}",
         ));
     }
+    if spec.standby.as_ref().is_some_and(|a| a.kind().is_none()) {
+        return Err(invalid(
+            "spec.standby",
+            "none or several",
+            "exactly one of pkcs11, usb and hwid, or no standby",
+        ));
+    }
     let placement = &spec.placement;
     if placement.node_selector.is_empty() != placement.device.is_some() {
         return Err(invalid(
@@ -113,7 +120,7 @@ mod tests {
 
     #[test]
     fn each_refusal_names_the_field_and_what_was_expected() {
-        let cases: [(&str, Result<(), String>); 10] = [
+        let cases: [(&str, Result<(), String>); 11] = [
             (
                 "metadata.name",
                 check(|v| v["metadata"]["name"] = json!("x".repeat(53))),
@@ -123,6 +130,7 @@ mod tests {
                 "spec.anchor",
                 check(|v| v["spec"]["anchor"]["usb"] = json!({ "keySecret": { "name": "k" } })),
             ),
+            ("spec.standby", check(|v| v["spec"]["standby"] = json!({}))),
             (
                 "spec.placement",
                 check(|v| v["spec"]["placement"]["nodeSelector"] = json!({})),

@@ -2,7 +2,7 @@
 
 use super::Inputs;
 use super::workload::{self, amounts, confined};
-use crate::crd::{Anchor, AnchorKind};
+use crate::crd::{LicenseServerSpec, Pcscd};
 use k8s_openapi::api::core::v1::{
     Container, EmptyDirVolumeSource, HostPathVolumeSource, ResourceRequirements, SecurityContext,
     Volume, VolumeMount,
@@ -35,35 +35,42 @@ pub(super) enum Place {
 }
 
 /// The user that the kind of anchor needs: the files of `/sys/class/dmi/id` with the machine's serials are for root's eyes.
-pub(super) const fn user(anchor: &Anchor) -> Option<i64> {
-    if anchor.hwid.is_some() { Some(0) } else { None }
+pub(super) fn user(spec: &LicenseServerSpec) -> Option<i64> {
+    spec.anchors().any(|a| a.hwid.is_some()).then_some(0)
+}
+
+/// What is asked of pcscd, by the first that asks for it: anchor and standby share one.
+fn asked(spec: &LicenseServerSpec) -> Option<&Pcscd> {
+    spec.anchors()
+        .find_map(|a| a.pkcs11.as_ref()?.pcscd.as_ref())
 }
 
 /// The device goes to the one container that opens it.
 pub(super) fn with_device(
-    anchor: &Anchor,
+    spec: &LicenseServerSpec,
     place: Place,
     mut resources: ResourceRequirements,
 ) -> ResourceRequirements {
-    let pkcs11 = anchor.pkcs11.as_ref();
-    let needs = match pkcs11.and_then(|p| p.pcscd.as_ref()) {
-        Some(_) => Place::Pcscd,
-        None => Place::Server,
-    };
-    if let Some(device) = pkcs11.and_then(|p| p.device_resource.clone())
-        && place == needs
-    {
-        // The request of such a resource is its limit.
-        let limits = resources.limits.get_or_insert_default();
-        limits.insert(device, Quantity("1".into()));
+    for pkcs11 in spec.anchors().filter_map(|a| a.pkcs11.as_ref()) {
+        let needs = if pkcs11.pcscd.is_some() {
+            Place::Pcscd
+        } else {
+            Place::Server
+        };
+        if let Some(device) = pkcs11.device_resource.clone()
+            && place == needs
+        {
+            // The request of such a resource is its limit.
+            let limits = resources.limits.get_or_insert_default();
+            limits.insert(device, Quantity("1".into()));
+        }
     }
     resources
 }
 
 /// pcscd as a native sidecar: it is there before the server starts, and starts again when it ends.
 pub(super) fn pcscd(i: &Inputs<'_>) -> Option<Container> {
-    let anchor = &i.server.spec.anchor;
-    let p = anchor.pkcs11.as_ref()?.pcscd.as_ref()?;
+    let p = asked(&i.server.spec)?;
     let defaults = amounts(&[("cpu", "10m"), ("memory", "16Mi")], &[("memory", "64Mi")]);
     let resources = p.resources.clone().unwrap_or(defaults);
     let uid = p.run_as_user.unwrap_or_else(|| workload::user(i));
@@ -76,7 +83,7 @@ pub(super) fn pcscd(i: &Inputs<'_>) -> Option<Container> {
         ),
         image_pull_policy: Some("IfNotPresent".into()),
         restart_policy: Some("Always".into()),
-        resources: Some(with_device(anchor, Place::Pcscd, resources)),
+        resources: Some(with_device(&i.server.spec, Place::Pcscd, resources)),
         security_context: Some(SecurityContext {
             run_as_user: Some(uid),
             run_as_non_root: Some(uid != 0),
@@ -88,44 +95,44 @@ pub(super) fn pcscd(i: &Inputs<'_>) -> Option<Container> {
 }
 
 /// Further mounts of the server's container.
-pub(super) fn mounts(anchor: &Anchor) -> Vec<VolumeMount> {
-    match anchor.kind() {
-        Some(AnchorKind::Pkcs11(p)) if p.pcscd.is_some() => vec![mount("pcscd", PCSCD_DIR, false)],
-        Some(AnchorKind::Hwid(_)) => MACHINE
-            .iter()
-            .map(|(name, path, _)| VolumeMount {
-                recursive_read_only: Some("IfPossible".into()),
-                ..mount(name, &format!("{HOST_ROOT}{path}"), true)
-            })
-            .collect(),
-        _ => vec![],
+pub(super) fn mounts(spec: &LicenseServerSpec) -> Vec<VolumeMount> {
+    let mut all = Vec::new();
+    if asked(spec).is_some() {
+        all.push(mount("pcscd", PCSCD_DIR, false));
     }
+    if spec.anchors().any(|a| a.hwid.is_some()) {
+        all.extend(MACHINE.iter().map(|(name, path, _)| VolumeMount {
+            recursive_read_only: Some("IfPossible".into()),
+            ..mount(name, &format!("{HOST_ROOT}{path}"), true)
+        }));
+    }
+    all
 }
 
 /// Their volumes.
-pub(super) fn volumes(anchor: &Anchor) -> Vec<Volume> {
-    match anchor.kind() {
-        Some(AnchorKind::Pkcs11(p)) if p.pcscd.is_some() => vec![Volume {
+pub(super) fn volumes(spec: &LicenseServerSpec) -> Vec<Volume> {
+    let mut all = Vec::new();
+    if asked(spec).is_some() {
+        all.push(Volume {
             name: "pcscd".into(),
             empty_dir: Some(EmptyDirVolumeSource {
                 medium: Some("Memory".into()),
                 size_limit: Some(Quantity("1Mi".into())),
             }),
             ..Volume::default()
-        }],
-        Some(AnchorKind::Hwid(_)) => MACHINE
-            .iter()
-            .map(|(name, path, kind)| Volume {
-                name: (*name).into(),
-                host_path: Some(HostPathVolumeSource {
-                    path: (*path).into(),
-                    type_: Some((*kind).into()),
-                }),
-                ..Volume::default()
-            })
-            .collect(),
-        _ => vec![],
+        });
     }
+    if spec.anchors().any(|a| a.hwid.is_some()) {
+        all.extend(MACHINE.iter().map(|(name, path, kind)| Volume {
+            name: (*name).into(),
+            host_path: Some(HostPathVolumeSource {
+                path: (*path).into(),
+                type_: Some((*kind).into()),
+            }),
+            ..Volume::default()
+        }));
+    }
+    all
 }
 
 fn mount(name: &str, path: &str, read_only: bool) -> VolumeMount {

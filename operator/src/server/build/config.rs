@@ -2,7 +2,7 @@
 
 use super::Inputs;
 use super::anchor::HOST_ROOT;
-use crate::crd::AnchorKind;
+use crate::crd::{self, AnchorKind};
 use crate::names::{API_PORT, HEALTH_PORT};
 use ring::digest::{SHA256, digest};
 use serde::Serialize;
@@ -21,6 +21,9 @@ pub(super) const PIN_FILE: &str = "pin/pin";
 /// The key of a `usb` or `hwid` anchor below `/etc/mooring`.
 pub(super) const ANCHOR_KEY_FILE: &str = "anchor/key";
 
+/// Where the files of the anchor and of the standby are, below `/etc/mooring`.
+pub(super) const ANCHOR_FOLDERS: [&str; 2] = ["", "standby/"];
+
 /// What the server reads at its start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -35,6 +38,8 @@ pub struct ServerConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     vendor_keys: Option<&'static str>,
     anchor: BTreeMap<&'static str, Anchor>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    standby: BTreeMap<&'static str, Anchor>,
     lease: Lease,
     #[serde(skip_serializing_if = "Option::is_none")]
     earlier_longest_lease_secs: Option<u64>,
@@ -70,9 +75,12 @@ enum Anchor {
 }
 
 /// The anchor, under the name of its kind.
-fn anchor(kind: AnchorKind<'_>) -> (&'static str, Anchor) {
-    let file = |path: &str| format!("/etc/mooring/{path}");
-    match kind {
+fn anchor(of: Option<&crd::Anchor>, folder: &str) -> BTreeMap<&'static str, Anchor> {
+    let file = |path: &str| format!("/etc/mooring/{folder}{path}");
+    let Some(kind) = of.and_then(crd::Anchor::kind) else {
+        return BTreeMap::new();
+    };
+    BTreeMap::from([match kind {
         AnchorKind::Pkcs11(p) => (
             "pkcs11",
             Anchor::Pkcs11 {
@@ -94,7 +102,7 @@ fn anchor(kind: AnchorKind<'_>) -> (&'static str, Anchor) {
                 host_root: HOST_ROOT,
             },
         ),
-    }
+    }])
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -121,7 +129,8 @@ pub fn server_config(i: &Inputs<'_>) -> ServerConfig {
         licence: "/etc/mooring/licence/licence.mooring",
         revocations: "/etc/mooring/licence/revocations.mooring",
         vendor_keys: spec.vendor_keys.as_ref().map(|_| VENDOR_KEYS_DIR),
-        anchor: spec.anchor.kind().map(anchor).into_iter().collect(),
+        anchor: anchor(Some(&spec.anchor), ANCHOR_FOLDERS[0]),
+        standby: anchor(spec.standby.as_ref(), ANCHOR_FOLDERS[1]),
         lease: Lease {
             duration_secs: spec.lease.duration.0.as_secs(),
             grace_secs: spec.lease.grace.0.as_secs(),

@@ -481,3 +481,28 @@ fn a_device_pins_the_pod_by_the_operators_label() {
         ]}])
     );
 }
+
+#[test]
+fn a_standby_has_files_of_its_own_and_shares_the_pod() {
+    let standby = json!({ "hwid": { "keySecret": { "name": "k" } } });
+    let c = case(|v| v["spec"]["standby"] = standby);
+    let config = c.config().0;
+    assert_eq!(
+        config["standby"],
+        json!({ "hwid": { "keyFile": "/etc/mooring/standby/anchor/key", "hostRoot": "/host" } })
+    );
+    assert_eq!(
+        config["anchor"]["pkcs11"]["pinFile"],
+        json!("/etc/mooring/pin/pin")
+    );
+    let pod = c.pod();
+    let sources = volume(&pod, "config").unwrap()["projected"]["sources"].clone();
+    let key = json!({ "secret": { "name": "k", "optional": true, "items": [{ "key": "anchor.key", "path": "standby/anchor/key" }] } });
+    assert!(sources.as_array().unwrap().contains(&key), "{sources}");
+    assert!(paths(&pod["spec"]["containers"][0]).contains(&"/host/sys/class".to_owned()));
+    assert_ne!(
+        c.hash(),
+        case(|_| ()).hash(),
+        "the server reads it at its start"
+    );
+}

@@ -2,7 +2,7 @@
 
 use super::Inputs;
 use super::anchor;
-use super::config::{ANCHOR_KEY_FILE, CONFIG_FILE, PIN_FILE, POLICIES_FILE};
+use super::config::{ANCHOR_FOLDERS, ANCHOR_KEY_FILE, CONFIG_FILE, PIN_FILE, POLICIES_FILE};
 use crate::crd::{AnchorKind, VendorKeys};
 use k8s_openapi::api::core::v1::{
     ConfigMapProjection, ConfigMapVolumeSource, EmptyDirVolumeSource, HostPathVolumeSource,
@@ -64,12 +64,15 @@ pub(super) fn volumes(i: &Inputs<'_>) -> Vec<Volume> {
             true,
         ),
     ];
-    if let Some(p) = &spec.anchor.pkcs11 {
-        let pin = &p.pin_secret;
-        sources.push(secret(&pin.name, &[(&pin.key, PIN_FILE)], true));
-    }
-    if let Some(k) = spec.anchor.kind().as_ref().and_then(AnchorKind::key_secret) {
-        sources.push(secret(&k.name, &[(&k.key, ANCHOR_KEY_FILE)], true));
+    for (anchor, folder) in spec.anchors().zip(ANCHOR_FOLDERS) {
+        if let Some(p) = &anchor.pkcs11 {
+            let (pin, at) = (&p.pin_secret, format!("{folder}{PIN_FILE}"));
+            sources.push(secret(&pin.name, &[(&pin.key, &at)], true));
+        }
+        if let Some(k) = anchor.kind().as_ref().and_then(AnchorKind::key_secret) {
+            let at = format!("{folder}{ANCHOR_KEY_FILE}");
+            sources.push(secret(&k.name, &[(&k.key, &at)], true));
+        }
     }
     let state = EmptyDirVolumeSource::default();
     let tmp = EmptyDirVolumeSource {
@@ -98,7 +101,7 @@ pub(super) fn volumes(i: &Inputs<'_>) -> Vec<Volume> {
         },
     ];
     volumes.extend(spec.vendor_keys.as_ref().map(vendor_keys));
-    volumes.extend(anchor::volumes(&spec.anchor));
+    volumes.extend(anchor::volumes(spec));
     volumes.extend(
         spec.template
             .host_paths

@@ -59,7 +59,7 @@ pub fn stateful_set(i: &Inputs<'_>, config_hash: &str) -> StatefulSet {
 
 /// The user and group of the pod's containers.
 pub(super) fn user(i: &Inputs<'_>) -> i64 {
-    let by_anchor = anchor::user(&i.server.spec.anchor);
+    let by_anchor = anchor::user(&i.server.spec);
     let wish = i.server.spec.template.run_as_user;
     wish.or(by_anchor).unwrap_or(USER)
 }
@@ -160,7 +160,7 @@ fn container(i: &Inputs<'_>) -> Container {
     if i.server.spec.vendor_keys.is_some() {
         mounts.push(mount("vendor-keys", VENDOR_KEYS_DIR, true));
     }
-    mounts.extend(anchor::mounts(&i.server.spec.anchor));
+    mounts.extend(anchor::mounts(&i.server.spec));
     let hosts = t.host_paths.iter().enumerate();
     mounts.extend(hosts.map(|(n, h)| mount(&format!("host-{n}"), &h.mount_path, h.read_only)));
     let env = t.env.iter().map(|e| EnvVar {
@@ -184,7 +184,7 @@ fn container(i: &Inputs<'_>) -> Container {
         env: Some(env.collect::<Vec<_>>()).filter(|e| !e.is_empty()),
         ports: Some(vec![port("https", API_PORT), port("health", HEALTH_PORT)]),
         resources: Some(anchor::with_device(
-            &i.server.spec.anchor,
+            &i.server.spec,
             anchor::Place::Server,
             t.resources.clone().unwrap_or_else(resources),
         )),
