@@ -1,5 +1,7 @@
 //! The main job, shown step by step: `make demo`.
 
+mod dongle;
+
 use crate::lab::{App, Helm, Lab, Server};
 use anyhow::{Result, bail};
 use std::time::Instant;
@@ -91,6 +93,7 @@ pub async fn run() -> Result<()> {
         bail!("the demo did not come out as it should");
     }
     show_one_application(&lab, &apps).await?;
+    dongle::show(&lab).await?;
     println!("\nIt works. ({:.0} s)", start.elapsed().as_secs_f64());
     go_on();
     Ok(())

@@ -22,10 +22,10 @@ pub fn scenarios() -> Vec<Scenario> {
 }
 
 /// The PIN of all cards.
-const PIN: &str = "648219";
+pub(crate) const PIN: &str = "648219";
 
 /// A LicenseServer for this card, made and not waited for.
-async fn serve(lab: &Lab, server: &mut Server, card: &Card, pin: &str) -> Result<()> {
+pub(crate) async fn serve(lab: &Lab, server: &mut Server, card: &Card, pin: &str) -> Result<()> {
     server.anchored = Some(Card::anchored(lab)?);
     let name = format!("{}-{}", server.namespace, server.name);
     let products: Vec<(&str, u32)> = server
@@ -41,7 +41,12 @@ async fn serve(lab: &Lab, server: &mut Server, card: &Card, pin: &str) -> Result
 }
 
 /// Waits for `AnchorPresent` with this reason; returns it and how long it took.
-async fn anchor(lab: &Lab, server: &Server, status: &str, time: u64) -> Result<(Value, Duration)> {
+pub(crate) async fn anchor(
+    lab: &Lab,
+    server: &Server,
+    status: &str,
+    time: u64,
+) -> Result<(Value, Duration)> {
     let begin = Instant::now();
     let found = eventually(
         &format!("AnchorPresent={status}"),
