@@ -144,11 +144,13 @@ impl<A: Anchor> Keeper<A> {
         });
         if self.told != told {
             if let Some(p) = &why {
-                tracing::warn!(
-                    problem = p.kind.name(),
-                    "nothing new is granted: {}",
-                    p.detail
-                );
+                // Without its anchor it renews for the anchor grace; without a licence it signs nothing.
+                let what = if p.kind == ProblemType::LicenceInvalid {
+                    "no lease is granted or renewed"
+                } else {
+                    "no new lease is granted"
+                };
+                tracing::warn!(problem = p.kind.name(), "{what}: {}", p.detail);
             } else {
                 tracing::info!("leases are granted");
             }
