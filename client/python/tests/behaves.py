@@ -140,7 +140,9 @@ class Lives(unittest.TestCase):
 
 class Waiting(unittest.TestCase):
     def test_ctrl_c_is_heard(self):
-        program = f"import mooring\nprint('waits', flush=True)\nmooring.connect(vendor_keys=['{KEY}']).hold('render', wait=60)"
+        # Who starts tests in the background has them ignore it.
+        heard = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)"
+        program = f"{heard}\nimport mooring\nprint('waits', flush=True)\nmooring.connect(vendor_keys=['{KEY}']).hold('render', wait=60)"
         env = {**os.environ, "MOORING_SOCKET": FULL}
         app = subprocess.Popen([sys.executable, "-c", program], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         app.stdout.readline()

@@ -185,7 +185,7 @@ async fn a_token_that_shows_other_keys_than_the_licences_is_not_shown_the_pin() 
     );
     let wanted = SigningKey::from_seed(&[4; 32]).unwrap().public();
     // The next question would be the login.
-    let mut a = b.anchor(&[&found, "read l; echo \"$l\" > /dev/stderr; exit 1"]);
+    let mut a = b.anchor(&[&found, "read l; echo \"$l\" >&2; exit 1"]);
     assert_eq!(a.open(&[wanted]).await, Ok(vec![key().public()]));
     a.close().await;
     assert!(!b.dir.path().join("pin.json").exists());
