@@ -286,13 +286,15 @@ pub(crate) async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
         move |req| api::handle(app.clone(), req)
     };
     let ending = shutdown.clone();
-    tokio::spawn(async move {
+    let told = tokio::spawn(async move {
         ending.asked().await;
         notify::send("STOPPING=1");
     });
     notify::send("READY=1");
     net::serve(api_listener, Some(acceptor), limits, shutdown, handler).await;
     listening.store(false, Ordering::Relaxed);
+    // Both end with the shutdown; neither may be cut short by an end that is quicker.
+    let _ = tokio::time::timeout(Duration::from_secs(1), told).await;
     let _ = tokio::time::timeout(Duration::from_secs(1), keeper).await;
     health_server.abort();
     tracing::info!("ended");
