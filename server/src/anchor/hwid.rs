@@ -1,14 +1,15 @@
 //! The anchor `hwid`: enough of the machine is what the licence knows it by, and a software key signs.
 
-use super::{Anchor, Lost, Reason, key_file, other_kind};
+use super::software::SoftwareKey;
+use super::{Anchor, Lost, Reason, other_kind};
 use crate::config::HwidConfig;
-use mooring_core::license::{AnchorKey, AnchorKind, HwidItems, PublicKey, SigningKey};
-use mooring_hardware::{hwid, key};
+use mooring_core::license::{AnchorKey, AnchorKind, HwidItems, PublicKey};
+use mooring_hardware::hwid;
 
 /// A machine and a key in a file.
 pub(crate) struct HwidAnchor {
     config: HwidConfig,
-    key: Option<SigningKey>,
+    key: SoftwareKey,
     /// What was last told to be missing, while the machine is still the one.
     told_missing: Option<String>,
 }
@@ -18,7 +19,7 @@ impl HwidAnchor {
     pub(super) fn new(config: HwidConfig) -> Self {
         Self {
             config,
-            key: None,
+            key: SoftwareKey::default(),
             told_missing: None,
         }
     }
@@ -80,16 +81,12 @@ impl Anchor for HwidAnchor {
     }
 
     async fn open(&mut self, _wanted: &[PublicKey]) -> Result<Vec<PublicKey>, Lost> {
-        let read = key::read(&self.config.key_file);
-        let key = read.map_err(|e| key_file(&e, "anchor.hwid.keyFile"))?;
-        let public = key.public();
-        self.key = Some(key);
-        Ok(vec![public])
+        self.key.open(&self.config.key_file, "anchor.hwid.keyFile")
     }
 
     async fn sign(&mut self, entry: &AnchorKey, message: &[u8]) -> Result<Vec<u8>, Lost> {
         self.present(Some(entry)).await?;
-        super::sign_with(self.key.as_ref(), entry, message)
+        self.key.sign(entry, message)
     }
 
     async fn present(&mut self, entry: Option<&AnchorKey>) -> Result<(), Lost> {
@@ -99,6 +96,6 @@ impl Anchor for HwidAnchor {
     }
 
     async fn close(&mut self) {
-        self.key = None;
+        self.key.close();
     }
 }

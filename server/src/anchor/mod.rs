@@ -8,6 +8,7 @@
 //! | `pkcs11`, `worker`, `protocol`, `pin` | a token behind a module, in a child process; its PIN |
 //! | `usb` | a USB device that is there, and a key in a file |
 //! | `hwid` | a machine that is the one, and a key in a file |
+//! | `software` | that key |
 //! | `any` | one of them, as configured |
 
 pub(crate) mod any;
@@ -15,11 +16,11 @@ mod hwid;
 pub(crate) mod pin;
 pub(crate) mod pkcs11;
 pub(crate) mod protocol;
+mod software;
 mod usb;
 pub(crate) mod worker;
 
-use mooring_core::license::{AnchorKey, AnchorKind, PublicKey, SigningKey};
-use mooring_hardware::key::KeyFileError;
+use mooring_core::license::{AnchorKey, AnchorKind, PublicKey};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -124,12 +125,6 @@ pub(crate) trait Anchor: Send + 'static {
     fn close(&mut self) -> impl Future<Output = ()> + Send;
 }
 
-/// The software key of a `usb` or `hwid` anchor cannot be used.
-fn key_file(e: &KeyFileError, field: &str) -> Lost {
-    let todo = format!("check {field}, or the Secret that is mounted there");
-    Lost::new(Reason::KeyFileUnusable, format!("{e}; {todo}"))
-}
-
 /// The licence's entry has nothing to be present by: it is of another kind.
 fn other_kind(entry: &AnchorKey, kind: AnchorKind) -> Lost {
     let m = format!(
@@ -138,17 +133,6 @@ fn other_kind(entry: &AnchorKey, kind: AnchorKind) -> Lost {
         entry.kind
     );
     Lost::new(Reason::KeyNotInLicence, m)
-}
-
-/// Signs with a software key, which must be the entry's.
-fn sign_with(key: Option<&SigningKey>, entry: &AnchorKey, message: &[u8]) -> Result<Vec<u8>, Lost> {
-    match key {
-        Some(k) if k.public() == entry.key => Ok(k.sign(message)),
-        _ => {
-            let m = format!("the key file does not hold the key {}", entry.key.id());
-            Err(Lost::new(Reason::KeyNotFound, m))
-        }
-    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::hwid::HwidAnchor;
 use super::usb::UsbAnchor;
 use super::*;
 use crate::config::{HwidConfig, UsbConfig};
-use mooring_core::license::{HwidItem, UsbDevice};
+use mooring_core::license::{HwidItem, SigningKey, UsbDevice};
 use mooring_hardware::hwid::{Fact, hashed};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};

@@ -1,14 +1,15 @@
 //! The anchor `usb`: the device that the licence names is plugged in, and a software key signs.
 
-use super::{Anchor, Lost, Reason, key_file, other_kind};
+use super::software::SoftwareKey;
+use super::{Anchor, Lost, Reason, other_kind};
 use crate::config::UsbConfig;
-use mooring_core::license::{AnchorKey, AnchorKind, PublicKey, SigningKey, UsbDevice};
-use mooring_hardware::{key, usb};
+use mooring_core::license::{AnchorKey, AnchorKind, PublicKey, UsbDevice};
+use mooring_hardware::usb;
 
 /// A USB device and a key in a file.
 pub(crate) struct UsbAnchor {
     config: UsbConfig,
-    key: Option<SigningKey>,
+    key: SoftwareKey,
     /// Whether two devices that look alike were told of.
     told_of_two: bool,
 }
@@ -18,7 +19,7 @@ impl UsbAnchor {
     pub(super) fn new(config: UsbConfig) -> Self {
         Self {
             config,
-            key: None,
+            key: SoftwareKey::default(),
             told_of_two: false,
         }
     }
@@ -47,16 +48,12 @@ impl Anchor for UsbAnchor {
     }
 
     async fn open(&mut self, _wanted: &[PublicKey]) -> Result<Vec<PublicKey>, Lost> {
-        let read = key::read(&self.config.key_file);
-        let key = read.map_err(|e| key_file(&e, "anchor.usb.keyFile"))?;
-        let public = key.public();
-        self.key = Some(key);
-        Ok(vec![public])
+        self.key.open(&self.config.key_file, "anchor.usb.keyFile")
     }
 
     async fn sign(&mut self, entry: &AnchorKey, message: &[u8]) -> Result<Vec<u8>, Lost> {
         self.present(Some(entry)).await?;
-        super::sign_with(self.key.as_ref(), entry, message)
+        self.key.sign(entry, message)
     }
 
     async fn present(&mut self, entry: Option<&AnchorKey>) -> Result<(), Lost> {
@@ -66,6 +63,6 @@ impl Anchor for UsbAnchor {
     }
 
     async fn close(&mut self) {
-        self.key = None;
+        self.key.close();
     }
 }

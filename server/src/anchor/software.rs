@@ -1,0 +1,37 @@
+//! The software key of a `usb` or `hwid` anchor: a file that was made on that machine, bound in the licence with what must be present.
+
+use super::{Lost, Reason};
+use mooring_core::license::{AnchorKey, PublicKey, SigningKey};
+use mooring_hardware::key;
+use std::path::Path;
+
+/// The key of the open anchor; none while it is closed.
+#[derive(Default)]
+pub(super) struct SoftwareKey(Option<SigningKey>);
+
+impl SoftwareKey {
+    /// Reads it anew; `field` is the configuration's name of the file.
+    pub(super) fn open(&mut self, file: &Path, field: &str) -> Result<Vec<PublicKey>, Lost> {
+        let key = key::read(file).map_err(|e| {
+            let todo = format!("check {field}, or the Secret that is mounted there");
+            Lost::new(Reason::KeyFileUnusable, format!("{e}; {todo}"))
+        })?;
+        Ok(vec![self.0.insert(key).public()])
+    }
+
+    /// Signs with it; it must be the entry's.
+    pub(super) fn sign(&self, entry: &AnchorKey, message: &[u8]) -> Result<Vec<u8>, Lost> {
+        match &self.0 {
+            Some(k) if k.public() == entry.key => Ok(k.sign(message)),
+            _ => {
+                let m = format!("the key file does not hold the key {}", entry.key.id());
+                Err(Lost::new(Reason::KeyNotFound, m))
+            }
+        }
+    }
+
+    /// Lets go of it.
+    pub(super) fn close(&mut self) {
+        self.0 = None;
+    }
+}
