@@ -2,7 +2,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`license`] | `mooring license …`: the vendor's side, keys to licence files; works offline |
+//! | [`license`] | `mooring license …`: the vendor's side, keys to license files; works offline |
 //! | [`client`], [`pki`] | `mooring client …`, `mooring pki …`: who may use a license server outside Kubernetes; offline |
 //! | [`direct`] | a license server asked itself, where there is no cluster to ask |
 //! | [`cluster`] | `mooring status`, `mooring leases`: what a cluster's license servers say; reads custom resources only |
@@ -40,7 +40,7 @@ pub enum Program {
   mooring leases -n render                         who holds what, and who waits
   mooring license keygen --out vendor.key          a vendor's key
   mooring license issue order.yaml --key vendor.key --anchor anchor.yaml --out acme.mooring
-  mooring license inspect acme.mooring             what a licence file says
+  mooring license inspect acme.mooring             what a license file says
 
 Outside Kubernetes (docs/without-kubernetes.md):
   mooring pki init --out pki                       a CA, for server and clients
@@ -58,7 +58,7 @@ enum Command {
     Status(cluster::StatusArgs),
     /// Who holds what, and who waits, at which place
     Leases(cluster::LeasesArgs),
-    /// Make keys, licences and anchor descriptions; read and verify them (offline)
+    /// Make keys, licenses and anchor descriptions; read and verify them (offline)
     #[command(subcommand)]
     License(license::Command),
     /// Say who may use a license server outside Kubernetes: client keys and client tokens (offline)

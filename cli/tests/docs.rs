@@ -1,7 +1,7 @@
 //! The commands of docs/without-kubernetes.md and docs/vendors.md, run as they stand, in their order, in an empty folder.
 //!
 //! Blocks marked `sh` are run, blocks marked `sh no-test` need systemd and root. Needs softhsm2 and curl (Debian packages).
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::fmt::Write as _;
 use std::net::TcpListener;
@@ -191,7 +191,7 @@ fn the_page_for_vendors_runs_as_it_stands() {
     );
     for words in [
         "VendorKey::from_hex",
-        "Issued licence ACME-2027-001 for ACME Corp",
+        "Issued license ACME-2027-001 for ACME Corp",
         "bridges the time until broken hardware is replaced",
         "and not revoked by list 1",
         "is revoked since 20",

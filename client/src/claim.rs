@@ -71,7 +71,7 @@ impl<'a> Claim<'a> {
         self
     }
 
-    /// The version to ask for, if the license server is to tell them apart. What the licence must cover is the
+    /// The version to ask for, if the license server is to tell them apart. What the license must cover is the
     /// [`app_version`](crate::Builder::app_version), whatever is asked for here.
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.version = Some(version.into());

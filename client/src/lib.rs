@@ -35,7 +35,7 @@
 //!   a suspend moves its limits.
 //! - **Trust** comes from the pinned keys alone. The library asks the license server a question of its own, which nobody can have
 //!   answered before, when a seat begins, each time it meets the sidecar again, and about ten times in a grace. What does not verify
-//!   ends the licence until something does.
+//!   ends the license until something does.
 //! - **Without contact** it counts the grace itself: until the last known limit, no longer, and not less because a connection broke.
 //! - **Threads**: one per seat, named `mooring`, that sleeps until something happens; none with
 //!   [`Claim::without_thread`], for applications with an event loop of their own ([`Seat::poll`]). Futures
@@ -52,6 +52,8 @@
 //! | [`Seat`], [`Claim`] | what applications see of it |
 //! | [`Mooring`] | the vendor's keys, the application's version; [`Mooring::verify`] asks once |
 //! | [`Sidecar`] | the socket alone: status, events, tokens, claims; no keys, nothing verified |
+
+#![warn(missing_docs)]
 
 mod claim;
 mod clock;

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 /// Whether a [`Seat`](crate::Seat) may start while no license server is in reach: on the sidecar's word, with an old token or
 /// none, for at most the grace (8 h if no token says less), counted once from the asking. Where the sidecar shows a token of
-/// before, its licence's `optimisticStart` counts as well: the stricter of the two.
+/// before, its license's `optimisticStart` counts as well: the stricter of the two.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UnverifiedStart {
     /// No: a restart would be worth another grace to whoever cuts the network, and the word of a socket is no proof.
@@ -41,7 +41,7 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// The application's version; the licence must cover it.
+    /// The application's version; the license must cover it.
     #[must_use]
     pub fn app_version(mut self, version: impl Into<String>) -> Self {
         self.app_version = Some(version.into());
@@ -55,7 +55,7 @@ impl Builder {
         self
     }
 
-    /// Insists on a kind of anchor; without it any that the vendor's licence lists will do.
+    /// Insists on a kind of anchor; without it any that the vendor's license lists will do.
     #[must_use]
     pub fn min_anchor(mut self, min: MinAnchor) -> Self {
         self.min_anchor = min;
@@ -133,7 +133,7 @@ fn product(p: &str) -> Result<ProductName, Error> {
     ProductName::new(p).map_err(|_| Error::Argument {
         field: "product",
         value: p.chars().take(80).collect(),
-        expected: "a product's name as the licence writes it".into(),
+        expected: "a product's name as the license writes it".into(),
     })
 }
 
@@ -170,7 +170,7 @@ pub struct Mooring {
     pub(crate) sidecar: Sidecar,
 }
 
-/// A lease that verified: signed by the anchored server, under the vendor's licence, for this application.
+/// A lease that verified: signed by the anchored server, under the vendor's license, for this application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Licensed {
     /// The product.
@@ -190,16 +190,16 @@ pub struct Licensed {
     pub software: bool,
     /// Seats over what was sold.
     pub overdraft: u32,
-    /// The licence is one for tests.
+    /// The license is one for tests.
     pub test: bool,
-    /// The licence bridges the time until broken hardware is replaced; its anchor may be software.
+    /// The license bridges the time until broken hardware is replaced; its anchor may be software.
     pub emergency: bool,
     /// The vendor's names of features of the product.
     pub features: Vec<String>,
     /// The lease.
     pub lease: LeaseId,
-    /// The licence's id.
-    pub licence_id: String,
+    /// The license's id.
+    pub license_id: String,
 }
 
 impl Licensed {
@@ -238,7 +238,7 @@ impl Mooring {
     }
 
     /// Asks the license server through the sidecar a question it cannot have been asked before, and verifies the answer
-    /// with the vendor's keys alone: licence, anchor, lease, product, this application's version and day.
+    /// with the vendor's keys alone: license, anchor, lease, product, this application's version and day.
     ///
     /// If the license server is out of reach the sidecar's last token is verified instead, and
     /// [`Licensed::fresh`] is false. An answer that does not verify is an error, never a reason to fall back.
@@ -296,9 +296,9 @@ impl Mooring {
         Ok(open.voucher)
     }
 
-    /// Whether an application may start without a server under a licence that says `licence`.
-    pub(crate) fn may_start(&self, licence: OptimisticStart, product: &ProductName) -> bool {
-        match licence {
+    /// Whether an application may start without a server under a license that says `license`.
+    pub(crate) fn may_start(&self, license: OptimisticStart, product: &ProductName) -> bool {
+        match license {
             OptimisticStart::Allow => true,
             OptimisticStart::Deny => false,
             OptimisticStart::Voucher => self.voucher(product).is_ok(),
@@ -335,7 +335,7 @@ pub(crate) fn licensed(product: ProductName, v: Verified, until: BootTime) -> Li
         emergency: v.emergency,
         features: v.features,
         lease: v.lease,
-        licence_id: v.licence_id,
+        license_id: v.license_id,
     }
 }
 
@@ -360,7 +360,7 @@ pub(crate) fn nonce() -> Result<String, Error> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
 
     #[test]

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use mooring_core::ledger::{Capacity, Claim, Claimed, Ledger, Limits, Settings};
-use mooring_core::license::{Licence, Reclaim};
+use mooring_core::license::{License, Reclaim};
 use mooring_core::names::{ClaimName, InstanceId, LeaseId, RequestId};
 use mooring_core::secret::Secret;
 use mooring_core::time::BootTime;
@@ -46,7 +46,7 @@ fn resident() -> u64 {
 }
 
 fn ledger(seats: u32) -> Ledger {
-    let licence: Licence = serde_json::from_value(serde_json::json!({
+    let license: License = serde_json::from_value(serde_json::json!({
         "schema": 1, "id": "bench", "customer": "bench", "issued": "2026-01-01T00:00:00Z",
         "pools": [{"name": "p", "seats": seats}], "products": [{"name": "p", "from": [[{"pool": "p"}]]}], "anchors": []
     }))
@@ -63,7 +63,7 @@ fn ledger(seats: u32) -> Ledger {
             ..Limits::default()
         },
     };
-    Ledger::new(settings, Capacity::of(&licence), NOW)
+    Ledger::new(settings, Capacity::of(&license), NOW)
 }
 
 const NOW: BootTime = BootTime::from_millis(1);

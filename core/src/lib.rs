@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`ledger`] | the license server's state machine: claims, the line, leases, settling |
 //! | [`holder`] | the sidecar's state machine: when to ask, renew, run on, stop |
-//! | [`license`] | licence files, delegations, lease tokens, tickets: the chain of signatures |
+//! | [`license`] | license files, delegations, lease tokens, tickets: the chain of signatures |
 //! | [`request`] | the grammar of the annotation `mooring.dev/licenses` |
 //! | [`wire`] | the messages of the server's API and of the sidecar's socket |
 //! | [`names`], [`time`], [`secret`] | the words the rest is written in |

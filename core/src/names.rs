@@ -99,7 +99,7 @@ macro_rules! name {
 }
 
 name!(
-    /// What a licence sells.
+    /// What a license sells.
     ProductName, "product", dnsish
 );
 name!(

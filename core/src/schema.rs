@@ -34,7 +34,7 @@ macro_rules! text {
 }
 
 text! {
-    ProductName, "ProductName", DNSISH, "What a licence sells.";
+    ProductName, "ProductName", DNSISH, "What a license sells.";
     PoolName, "PoolName", DNSISH, "A number of seats that products draw on.";
     ClaimName, "ClaimName", DNSISH, "A holder's name for one of its claims.";
     Version, "Version", "^[A-Za-z0-9._+-]{1,32}$", "A version of a product.";

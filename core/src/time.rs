@@ -86,9 +86,9 @@ pub const MIN_LEASE: Duration = Duration::from_secs(10);
 pub const MAX_LEASE: Duration = Duration::from_secs(300);
 /// D where nobody says otherwise.
 pub const DEFAULT_LEASE: Duration = Duration::from_secs(30);
-/// The grace where neither licence nor LicenseServer says less.
+/// The grace where neither license nor LicenseServer says less.
 pub const DEFAULT_GRACE: Duration = Duration::from_secs(8 * 3600);
-/// How long a `Contested` holder may go on, where the licence says nothing.
+/// How long a `Contested` holder may go on, where the license says nothing.
 pub const DEFAULT_MAX_CONTESTED: Duration = Duration::from_secs(15 * 60);
 
 /// M, the margin by which the server waits longer than the holder: 1 s + D/1000.

@@ -1,8 +1,8 @@
 //! No change of a signed file is taken for another meaning: every byte of it, every bit, and changes at random.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use mooring_core::license::{
-    Bundle, Demand, Envelope, Licence, MinAnchor, OpenLicence, PublicKey, Trust, verify,
+    Bundle, Demand, Envelope, License, MinAnchor, OpenLicense, PublicKey, Trust, verify,
 };
 use mooring_core::names::ProductName;
 use proptest::prelude::*;
@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 /// The vectors' plain case.
 struct Plain {
     text: String,
-    licence: Licence,
+    license: License,
     vendor: PublicKey,
     bundle: Bundle,
     product: ProductName,
@@ -28,7 +28,7 @@ fn read() -> Plain {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/vectors.json");
     let v: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
-    let text = v["licenceFiles"][0]["text"].as_str().unwrap().to_owned();
+    let text = v["licenseFiles"][0]["text"].as_str().unwrap().to_owned();
     let vendor: PublicKey = v["keys"]["vendor"]["public"]
         .as_str()
         .unwrap()
@@ -40,17 +40,17 @@ fn read() -> Plain {
         serde_json::from_value(envelope.clone()).unwrap()
     };
     let bundle = Bundle {
-        licence: link("licence"),
+        license: link("license"),
         delegation: link("delegation"),
         lease: link("lease"),
     };
-    let licence = OpenLicence::read(&text, Trust::Pinned(&[vendor]))
+    let license = OpenLicense::read(&text, Trust::Pinned(&[vendor]))
         .unwrap()
-        .licence;
+        .license;
     let nonce = case["demand"]["nonce"].as_str().unwrap().to_owned();
     Plain {
         text,
-        licence,
+        license,
         vendor,
         bundle,
         product: ProductName::new("render").unwrap(),
@@ -64,9 +64,9 @@ impl Plain {
         let Ok(text) = std::str::from_utf8(bytes) else {
             return Ok(());
         };
-        match OpenLicence::read(text, Trust::Pinned(&[self.vendor])) {
-            Ok(open) if open.licence != self.licence => {
-                Err(format!("another licence was read from {text:?}"))
+        match OpenLicense::read(text, Trust::Pinned(&[self.vendor])) {
+            Ok(open) if open.license != self.license => {
+                Err(format!("another license was read from {text:?}"))
             }
             _ => Ok(()),
         }
@@ -93,7 +93,7 @@ impl Plain {
 }
 
 #[test]
-fn no_bit_of_a_licence_file_changes_its_meaning() {
+fn no_bit_of_a_license_file_changes_its_meaning() {
     let p = plain();
     let bytes = p.text.as_bytes();
     for i in 0..bytes.len() {
@@ -153,7 +153,7 @@ fn no_bit_of_a_document_verifies() {
 
 fn envelope(b: &mut Bundle, link: usize) -> &mut Envelope {
     match link {
-        0 => &mut b.licence,
+        0 => &mut b.license,
         1 => &mut b.delegation,
         _ => &mut b.lease,
     }
@@ -163,7 +163,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_byte_of_a_licence_file_changes_its_meaning(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+    fn no_byte_of_a_license_file_changes_its_meaning(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
         let p = plain();
         let mut bytes = p.text.clone().into_bytes();
         let i = at.index(bytes.len());
@@ -182,9 +182,9 @@ proptest! {
 
     #[test]
     fn any_text_is_answered(s in any::<String>(), inner in any::<Vec<u8>>()) {
-        let _ = OpenLicence::read(&s, Trust::Unchecked);
+        let _ = OpenLicense::read(&s, Trust::Unchecked);
         let b64 = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, inner);
-        let text = format!("-----BEGIN MOORING LICENCE-----\n{b64}\n-----END MOORING LICENCE-----\n");
-        let _ = OpenLicence::read(&text, Trust::Unchecked);
+        let text = format!("-----BEGIN MOORING LICENSE-----\n{b64}\n-----END MOORING LICENSE-----\n");
+        let _ = OpenLicense::read(&text, Trust::Unchecked);
     }
 }

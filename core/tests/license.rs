@@ -1,9 +1,9 @@
-//! Licences, delegations, envelopes: each refusal, by its field. The bundles' cases are in `vectors`.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+//! Licenses, delegations, envelopes: each refusal, by its field. The bundles' cases are in `vectors`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use mooring_core::license::{
     AnchorKey, AnchorKind, CountBy, Delegation, DelegationError, Digest, Draw, Envelope,
-    IdentityKey, Licence, LicenceError, OpenLicence, Policy, Pool, Product, PublicKey, Reclaim,
+    IdentityKey, License, LicenseError, OpenLicense, Policy, Pool, Product, PublicKey, Reclaim,
     SigningKey, Trust, VersionRange, armour, types,
 };
 use mooring_core::names::{InstanceId, PoolName, ProductName, Version};
@@ -23,8 +23,8 @@ fn pool(name: &str) -> PoolName {
     PoolName::new(name).unwrap()
 }
 
-fn licence() -> Licence {
-    Licence {
+fn license() -> License {
+    License {
         schema: 1,
         critical: vec![],
         id: "L-1".into(),
@@ -65,31 +65,31 @@ fn licence() -> Licence {
 }
 
 /// Signed by the vendor and read again.
-fn issued(l: &Licence) -> Result<OpenLicence, LicenceError> {
-    let text = armour(&Envelope::sign(types::LICENCE, l, &key(1)).unwrap()).unwrap();
-    OpenLicence::read(&text, Trust::Pinned(&[key(1).public()]))
+fn issued(l: &License) -> Result<OpenLicense, LicenseError> {
+    let text = armour(&Envelope::sign(types::LICENSE, l, &key(1)).unwrap()).unwrap();
+    OpenLicense::read(&text, Trust::Pinned(&[key(1).public()]))
 }
 
 /// The same, from JSON in which one thing is replaced.
-fn issued_raw(from: &str, to: &str) -> Result<OpenLicence, LicenceError> {
-    let json = serde_json::to_string(&licence()).unwrap();
+fn issued_raw(from: &str, to: &str) -> Result<OpenLicense, LicenseError> {
+    let json = serde_json::to_string(&license()).unwrap();
     assert!(json.contains(from), "{from} is not in {json}");
     let mut e = Envelope {
-        payload_type: types::LICENCE.into(),
+        payload_type: types::LICENSE.into(),
         payload: vec![],
         signatures: vec![],
     };
     e.payload = json.replacen(from, to, 1).into_bytes();
     let sig = key(1).sign(&e.signed_bytes());
     e.add_signature(&key(1).public(), sig);
-    OpenLicence::from_envelope(e, Trust::Pinned(&[key(1).public()]))
+    OpenLicense::from_envelope(e, Trust::Pinned(&[key(1).public()]))
 }
 
 #[test]
-fn a_licence_is_read_as_it_was_written() {
-    let l = licence();
+fn a_license_is_read_as_it_was_written() {
+    let l = license();
     let open = issued(&l).unwrap();
-    assert_eq!(open.licence, l);
+    assert_eq!(open.license, l);
     assert_eq!(open.signed_by, Some(key(1).public().id()));
     assert_eq!(open.digest, open.envelope.digest());
     let text = armour(&open.envelope).unwrap();
@@ -98,13 +98,13 @@ fn a_licence_is_read_as_it_was_written() {
         "lines that mail does not break"
     );
     assert!(text.is_ascii());
-    let unchecked = OpenLicence::read(&text, Trust::Unchecked).unwrap();
-    assert_eq!((unchecked.licence, unchecked.signed_by), (l, None));
+    let unchecked = OpenLicense::read(&text, Trust::Unchecked).unwrap();
+    assert_eq!((unchecked.license, unchecked.signed_by), (l, None));
 }
 
 #[test]
 fn each_field_is_refused_by_name() {
-    type Change = fn(&mut Licence);
+    type Change = fn(&mut License);
     let cases: [(&str, Change); 16] = [
         ("schema", |l| l.schema = 2),
         ("schema", |l| l.schema = 0),
@@ -132,16 +132,16 @@ fn each_field_is_refused_by_name() {
         ("products[0].from", |l| l.products[0].from[0][0].weight = 0),
     ];
     for (field, change) in cases {
-        let mut l = licence();
+        let mut l = license();
         change(&mut l);
         let e = issued(&l).unwrap_err();
         assert!(
-            matches!(&e, LicenceError::Field { field: f, .. } if f == field),
+            matches!(&e, LicenseError::Field { field: f, .. } if f == field),
             "{field}: {e}"
         );
         assert!(
             e.to_string()
-                .starts_with(&format!("licence field {field}: ")),
+                .starts_with(&format!("license field {field}: ")),
             "{e}"
         );
         assert_eq!(e.reason(), "FieldInvalid");
@@ -179,7 +179,7 @@ fn what_cannot_be_read_says_what_was_expected() {
     ] {
         let e = issued_raw(from, to).unwrap_err().to_string();
         assert!(
-            e.starts_with("licence signature: the signed document cannot be read: "),
+            e.starts_with("license signature: the signed document cannot be read: "),
             "{e}"
         );
         assert!(e.contains(says), "{to}: {e}");
@@ -190,9 +190,9 @@ fn what_cannot_be_read_says_what_was_expected() {
     );
 }
 
-/// A licence with a value in every field but the anchors' own.
-fn all_fields() -> Licence {
-    let mut l = licence();
+/// A license with a value in every field but the anchors' own.
+fn all_fields() -> License {
+    let mut l = license();
     l.critical = vec!["x".into()];
     l.supersedes = vec!["L-0".into()];
     l.not_before = Some(l.issued);
@@ -212,14 +212,14 @@ fn all_fields() -> Licence {
     l
 }
 
-/// The names of what a licence says of itself, of its pools, products and policy.
-fn names(licence: &serde_json::Value) -> Vec<String> {
-    let top = licence.as_object().unwrap();
+/// The names of what a license says of itself, of its pools, products and policy.
+fn names(license: &serde_json::Value) -> Vec<String> {
+    let top = license.as_object().unwrap();
     let mut names: Vec<String> = top.keys().cloned().collect();
     for inner in [
-        &licence["pools"][0],
-        &licence["products"][0],
-        &licence["policy"],
+        &license["pools"][0],
+        &license["products"][0],
+        &license["policy"],
     ] {
         names.extend(inner.as_object().unwrap().keys().cloned());
     }
@@ -229,7 +229,7 @@ fn names(licence: &serde_json::Value) -> Vec<String> {
 
 #[test]
 fn critical_names_must_be_understood() {
-    let mut l = licence();
+    let mut l = license();
     // Whatever the file can say is in force, so a vendor may insist on it; the names are those of its JSON.
     let everything = serde_json::to_value(all_fields()).unwrap();
     l.critical = names(&everything);
@@ -248,7 +248,7 @@ fn critical_names_must_be_understood() {
 
 #[test]
 fn dates_begin_inclusive_and_end_exclusive() {
-    let mut l = licence();
+    let mut l = license();
     l.not_before = Some(at("2026-06-01T00:00:00Z"));
     let ok = |t: &str| l.check_dates(at(t)).map_err(|e| e.reason());
     assert_eq!(ok("2026-05-31T23:59:59.999Z"), Err("NotYetValid"));
@@ -268,30 +268,30 @@ fn dates_begin_inclusive_and_end_exclusive() {
     l.expires = None;
     assert!(
         l.check_dates(at("2999-01-01T00:00:00Z")).is_ok(),
-        "a licence may be without end"
+        "a license may be without end"
     );
 }
 
 #[test]
 fn a_file_that_is_none_says_why() {
-    let text = armour(&Envelope::sign(types::LICENCE, &licence(), &key(1)).unwrap()).unwrap();
+    let text = armour(&Envelope::sign(types::LICENSE, &license(), &key(1)).unwrap()).unwrap();
     let huge = format!("{}{text}", " ".repeat(256 * 1024));
     for (bad, says) in [
-        ("", "-----BEGIN MOORING LICENCE-----"),
-        ("hello", "-----BEGIN MOORING LICENCE-----"),
+        ("", "-----BEGIN MOORING LICENSE-----"),
+        ("hello", "-----BEGIN MOORING LICENSE-----"),
         (&text[..text.len() - 40], "is it cut off?"),
         (&format!("{text}\n{text}"), "several"),
         (
-            &text.replacen("MOORING LICENCE-----\n", "MOORING LICENCE-----\n!", 1),
+            &text.replacen("MOORING LICENSE-----\n", "MOORING LICENSE-----\n!", 1),
             "between its first and last line",
         ),
         (
-            "-----BEGIN MOORING LICENCE-----\ne30=\n-----END MOORING LICENCE-----",
+            "-----BEGIN MOORING LICENSE-----\ne30=\n-----END MOORING LICENSE-----",
             "no signed envelope",
         ),
         (&huge, "256 KiB"),
     ] {
-        let e = OpenLicence::read(bad, Trust::Unchecked).unwrap_err();
+        let e = OpenLicense::read(bad, Trust::Unchecked).unwrap_err();
         assert_eq!(e.reason(), "Malformed");
         assert!(e.to_string().contains(says), "{says}: {e}");
     }
@@ -299,14 +299,14 @@ fn a_file_that_is_none_says_why() {
 
 #[test]
 fn a_refused_signature_names_the_keys() {
-    let text = armour(&Envelope::sign(types::LICENCE, &licence(), &key(3)).unwrap()).unwrap();
+    let text = armour(&Envelope::sign(types::LICENSE, &license(), &key(3)).unwrap()).unwrap();
     let e =
-        OpenLicence::read(&text, Trust::Pinned(&[key(1).public(), key(2).public()])).unwrap_err();
+        OpenLicense::read(&text, Trust::Pinned(&[key(1).public(), key(2).public()])).unwrap_err();
     assert_eq!(e.reason(), "SignatureInvalid");
     for k in [1, 2, 3] {
         assert!(e.to_string().contains(&key(k).public().id().0), "{e}");
     }
-    let e = OpenLicence::read(&text, Trust::Pinned(&[]))
+    let e = OpenLicense::read(&text, Trust::Pinned(&[]))
         .unwrap_err()
         .to_string();
     assert!(e.contains("none"), "{e}");
@@ -314,12 +314,12 @@ fn a_refused_signature_names_the_keys() {
 
 #[test]
 fn only_so_many_signatures_are_looked_at() {
-    let mut e = Envelope::unsigned(types::LICENCE, &licence()).unwrap();
+    let mut e = Envelope::unsigned(types::LICENSE, &license()).unwrap();
     for n in 10..18 {
         let sig = key(n).sign(&e.signed_bytes());
         e.add_signature(&key(n).public(), sig);
     }
-    let open = |e: &Envelope, n| e.signer(types::LICENCE, &[key(n).public()]).is_ok();
+    let open = |e: &Envelope, n| e.signer(types::LICENSE, &[key(n).public()]).is_ok();
     assert!(open(&e, 10) && open(&e, 17));
     let sig = key(1).sign(&e.signed_bytes());
     e.add_signature(&key(1).public(), sig);
@@ -329,7 +329,7 @@ fn only_so_many_signatures_are_looked_at() {
 fn delegation(minutes: i64) -> Delegation {
     let from = at("2026-06-01T12:00:00Z");
     Delegation {
-        licence: Digest("00".repeat(32)),
+        license: Digest("00".repeat(32)),
         kind: AnchorKind::Pkcs11,
         key_id: key(4).public().id(),
         server_key: key(5).public(),
@@ -341,7 +341,7 @@ fn delegation(minutes: i64) -> Delegation {
 
 #[test]
 fn a_delegation_is_the_anchors_own_and_short() {
-    let l = licence();
+    let l = license();
     let sealed = |d: &Delegation, k: u8| Envelope::sign(types::DELEGATION, d, &key(k)).unwrap();
     let d = delegation(15);
     let (open, anchor) = Delegation::open(&sealed(&d, 4), &l).unwrap();
@@ -375,7 +375,7 @@ fn a_delegation_is_the_anchors_own_and_short() {
     let right = Digest("00".repeat(32));
     assert!(Delegation::open_for(&sealed(&d, 4), &l, &right).is_ok());
     let e = Delegation::open_for(&sealed(&d, 4), &l, &Digest("11".repeat(32))).unwrap_err();
-    assert!(matches!(e, DelegationError::WrongLicence { .. }), "{e}");
+    assert!(matches!(e, DelegationError::WrongLicense { .. }), "{e}");
     assert!(d.covers(d.not_before) && !d.covers(d.not_after));
 }
 
@@ -438,7 +438,7 @@ fn a_holder_is_hidden_and_known_again() {
 }
 
 #[test]
-fn a_grace_is_eight_hours_unless_the_licence_says_otherwise() {
+fn a_grace_is_eight_hours_unless_the_license_says_otherwise() {
     let mut p = Policy::default();
     assert_eq!(p.grace_limit(), Duration::from_secs(8 * 3600));
     p.max_grace = Some(Duration::from_secs(60));

@@ -1,8 +1,8 @@
-//! What a vendor signs besides licences: revocation lists and vouchers. Each refusal by its field; no flipped bit changes a meaning.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+//! What a vendor signs besides licenses: revocation lists and vouchers. Each refusal by its field; no flipped bit changes a meaning.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use mooring_core::license::{
-    Envelope, OpenRevocations, OpenVoucher, Revocations, RevokedLicence, SigningKey, Trust,
+    Envelope, OpenRevocations, OpenVoucher, Revocations, RevokedLicense, SigningKey, Trust,
     Voucher, armour, armoured_type, types,
 };
 use mooring_core::names::ProductName;
@@ -22,8 +22,8 @@ fn list() -> Revocations {
         number: 7,
         issued: at("2026-01-01T00:00:00Z"),
         next: Some(at("2026-02-01T00:00:00Z")),
-        revoked: vec![RevokedLicence {
-            licence: "L-1".into(),
+        revoked: vec![RevokedLicense {
+            license: "L-1".into(),
             since: at("2026-01-10T00:00:00Z"),
             reason: "charged back".into(),
         }],
@@ -33,7 +33,7 @@ fn list() -> Revocations {
 fn voucher() -> Voucher {
     Voucher {
         schema: 1,
-        licence: "L-1".into(),
+        license: "L-1".into(),
         products: vec![ProductName::new("render").unwrap()],
         issued: at("2026-01-01T00:00:00Z"),
         not_before: Some(at("2026-01-05T00:00:00Z")),
@@ -88,14 +88,14 @@ fn each_field_of_a_list_is_refused_by_name() {
         ("schema", |l| l.schema = 2),
         ("number", |l| l.number = 0),
         ("next", |l| l.next = Some(l.issued)),
-        ("revoked[0].licence", |l| {
-            l.revoked[0].licence = " ".into();
+        ("revoked[0].license", |l| {
+            l.revoked[0].license = " ".into();
         }),
-        ("revoked[0].licence", |l| {
-            l.revoked[0].licence = "x".repeat(257);
+        ("revoked[0].license", |l| {
+            l.revoked[0].license = "x".repeat(257);
         }),
         ("revoked[0].reason", |l| l.revoked[0].reason.clear()),
-        ("revoked[1].licence", |l| {
+        ("revoked[1].license", |l| {
             l.revoked.push(l.revoked[0].clone());
         }),
     ];
@@ -123,8 +123,8 @@ fn a_list_revokes_from_its_day_on_and_goes_only_forward() {
     let r = l.revokes("L-1", at("2026-01-10T00:00:00Z")).unwrap();
     assert_eq!(
         r.to_string(),
-        "licence field id: \"L-1\" is revoked since 2026-01-10T00:00:00Z by revocation list number 7, issued \
-         2026-01-01T00:00:00Z: charged back; ask the vendor for another licence"
+        "license field id: \"L-1\" is revoked since 2026-01-10T00:00:00Z by revocation list number 7, issued \
+         2026-01-01T00:00:00Z: charged back; ask the vendor for another license"
     );
     assert_eq!(l.revokes("L-2", at("2026-01-10T00:00:00Z")), None);
 
@@ -161,7 +161,7 @@ fn each_field_of_a_voucher_is_refused_by_name() {
     type Change = fn(&mut Voucher);
     let cases: [(&str, Change); 5] = [
         ("schema", |v| v.schema = 0),
-        ("licence", |v| v.licence.clear()),
+        ("license", |v| v.license.clear()),
         ("products", |v| v.products.clear()),
         ("expires", |v| v.expires = at("2026-01-05T00:00:00Z")),
         ("expires", |v| {

@@ -30,7 +30,7 @@ pub async fn run() -> Result<()> {
     print(&lab, &["-n", "mooring-system", "get", "pods"]).await?;
 
     say(
-        "3. A license server with 2 seats of \"render\", anchored to the token by the licence it was given.",
+        "3. A license server with 2 seats of \"render\", anchored to the token by the license it was given.",
     );
     lab.apply(&format!(
         "{{apiVersion: v1, kind: Namespace, metadata: {{name: {NAMESPACE}}}}}"

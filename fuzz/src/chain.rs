@@ -3,7 +3,7 @@
 use crate::genuine::GENUINE;
 use crate::readable;
 use mooring_core::license::{
-    Bundle, Delegation, Demand, Envelope, LeaseToken, MAX_DELEGATION, MinAnchor, OpenLicence,
+    Bundle, Delegation, Demand, Envelope, LeaseToken, MAX_DELEGATION, MinAnchor, OpenLicense,
     OpenRevocations, OpenVoucher, Trust, Verified, armour, types, verify,
 };
 use mooring_core::names::{ProductName, Version};
@@ -60,7 +60,7 @@ pub fn chain(data: &[u8]) {
     match first >> 4 {
         3 => return revocations(&signed(types::REVOCATIONS, payload, "vendor")),
         4 => return voucher(&signed(types::VOUCHER, payload, "vendor")),
-        0 => b.licence = signed(types::LICENCE, payload, "vendor"),
+        0 => b.license = signed(types::LICENSE, payload, "vendor"),
         1 => b.delegation = signed(types::DELEGATION, payload, "anchorEd25519"),
         _ => b.lease = signed(types::LEASE, payload, "server"),
     }
@@ -68,21 +68,21 @@ pub fn chain(data: &[u8]) {
         return;
     };
     // Read again, by other ways than verify's own.
-    let open = OpenLicence::from_envelope(b.licence.clone(), Trust::Unchecked).unwrap();
+    let open = OpenLicense::from_envelope(b.license.clone(), Trust::Unchecked).unwrap();
     let d: Delegation = b.delegation.read_unverified(types::DELEGATION).unwrap();
     let t: LeaseToken = b.lease.read_unverified(types::LEASE).unwrap();
     assert!(d.not_before <= t.issued_at && t.issued_at < d.not_after);
     assert!(d.not_before.duration_until(d.not_after).unsigned_abs() <= MAX_DELEGATION);
-    assert!(open.licence.expires.is_none_or(|e| t.issued_at < e));
-    assert!(open.licence.not_before.is_none_or(|n| n <= t.issued_at));
-    assert_eq!((&d.licence, &t.licence), (&open.digest, &open.digest));
+    assert!(open.license.expires.is_none_or(|e| t.issued_at < e));
+    assert!(open.license.not_before.is_none_or(|n| n <= t.issued_at));
+    assert_eq!((&d.license, &t.license), (&open.digest, &open.digest));
     assert!(
-        open.licence
+        open.license
             .anchors
             .iter()
             .any(|a| a.key.id() == d.key_id && a.kind == d.kind)
     );
-    assert!(v.run_for <= open.licence.policy.grace_limit() && v.run_for <= t.run_for);
+    assert!(v.run_for <= open.license.policy.grace_limit() && v.run_for <= t.run_for);
     assert!(
         v.seats >= 1
             && t.items
@@ -99,7 +99,7 @@ fn revocations(e: &Envelope) {
         Err(e) => readable(&e),
         Ok(open) => {
             let first = open.list.revoked.first();
-            let revoked = first.and_then(|r| open.list.revokes(&r.licence, now));
+            let revoked = first.and_then(|r| open.list.revokes(&r.license, now));
             assert_eq!(revoked.is_some(), first.is_some_and(|r| r.since <= now));
             assert!(open.follows(&open).is_ok());
         }
@@ -132,7 +132,7 @@ pub fn token(data: &[u8]) {
         return;
     };
     if judge(&bundle, *first).is_some() {
-        for link in [&bundle.licence, &bundle.delegation, &bundle.lease] {
+        for link in [&bundle.license, &bundle.delegation, &bundle.lease] {
             assert!(GENUINE.has(link), "forged: {link:?}");
         }
     }

@@ -25,7 +25,7 @@ pub(crate) static GENUINE: LazyLock<Genuine> = LazyLock::new(|| {
     let link = |name: &str| envelopes[case["bundle"][name].as_str().unwrap()].clone();
     Genuine {
         bundle: Bundle {
-            licence: link("licence"),
+            license: link("license"),
             delegation: link("delegation"),
             lease: link("lease"),
         },

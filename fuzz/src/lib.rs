@@ -2,7 +2,7 @@
 //!
 //! | target | bytes are | what must hold |
 //! |---|---|---|
-//! | `licence` | a licence file | it is refused with words, or read to what is written again; with pinned keys only genuine ones are read |
+//! | `license` | a license file | it is refused with words, or read to what is written again; with pinned keys only genuine ones are read |
 //! | `chain` | the documents inside of the envelopes, each signed by the right key; revocation lists and vouchers, too | verifying ends, and accepts nothing that the rules exclude |
 //! | `token` | a bundle | it verifies only if each of its links is a genuine one |
 //! | `client_token` | a client token, or a list of revoked ones | refused with words, or read; never taken for another |
@@ -16,7 +16,7 @@ mod text;
 
 pub use chain::{chain, token};
 pub use message::message;
-pub use text::{annotation, client_token, licence};
+pub use text::{annotation, client_token, license};
 
 /// An error is for people: it says something, and not more than can be read, whatever was in the input.
 fn readable(e: &dyn std::fmt::Display) {

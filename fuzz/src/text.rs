@@ -1,26 +1,26 @@
-//! Texts that people hand in: licence files, client tokens, annotations.
+//! Texts that people hand in: license files, client tokens, annotations.
 
 use crate::genuine::GENUINE;
 use crate::readable;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mooring_core::license::{
-    ClientToken, Envelope, OpenLicence, OpenRevocations, OpenVoucher, RevokedList, Trust, armour,
+    ClientToken, Envelope, OpenLicense, OpenRevocations, OpenVoucher, RevokedList, Trust, armour,
     types,
 };
 use mooring_core::request;
 
-/// A licence file, or another file of the vendor's.
-pub fn licence(data: &[u8]) {
+/// A license file, or another file of the vendor's.
+pub fn license(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
     };
-    match OpenLicence::read(text, Trust::Unchecked) {
+    match OpenLicense::read(text, Trust::Unchecked) {
         Err(e) => readable(&e),
         Ok(open) => {
             let again = armour(&open.envelope).unwrap();
-            let read = OpenLicence::read(&again, Trust::Unchecked).unwrap();
-            assert_eq!((read.licence, read.digest), (open.licence, open.digest));
+            let read = OpenLicense::read(&again, Trust::Unchecked).unwrap();
+            assert_eq!((read.license, read.digest), (open.license, open.digest));
         }
     }
     if let Err(e) = OpenRevocations::read(text, Trust::Unchecked) {
@@ -29,7 +29,7 @@ pub fn licence(data: &[u8]) {
     if let Err(e) = OpenVoucher::read(text, Trust::Unchecked) {
         readable(&e);
     }
-    if let Ok(open) = OpenLicence::read(text, Trust::Pinned(&[GENUINE.vendor()])) {
+    if let Ok(open) = OpenLicense::read(text, Trust::Pinned(&[GENUINE.vendor()])) {
         assert!(GENUINE.has(&open.envelope), "forged: {open:?}");
     }
 }

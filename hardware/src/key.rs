@@ -19,7 +19,7 @@ pub enum KeyFileError {
     },
     /// More than owner and group may read it.
     #[error(
-        "key file {path}: everybody on this machine may read it (mode {mode:04o}), and whoever has it can copy the licence; \
+        "key file {path}: everybody on this machine may read it (mode {mode:04o}), and whoever has it can copy the license; \
          chmod 600 it (a Secret: mount it with defaultMode 0400, or 0440 with an fsGroup)"
     )]
     Open {
@@ -67,7 +67,7 @@ pub fn read(path: &Path) -> Result<SigningKey, KeyFileError> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, missing_docs)]
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     // openssl genpkey -algorithm ed25519

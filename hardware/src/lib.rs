@@ -1,12 +1,12 @@
 //! What a machine says of itself, for anchors that are no tokens: read by the license server, by `mooring license anchor`, and by
-//! whoever looks for the node that has a licence's device.
+//! whoever looks for the node that has a license's device.
 //!
 //! Reading is thin and takes the folder to read from; judging what was read is pure.
 //!
 //! | module | what it does |
 //! |---|---|
 //! | `usb` | USB devices, from sysfs |
-//! | `hwid` | what a machine is known by, and whether it is the one that a licence means |
+//! | `hwid` | what a machine is known by, and whether it is the one that a license means |
 //! | `key` | the software key beside them, from a file that others cannot read |
 
 pub mod hwid;

@@ -30,7 +30,7 @@ impl Plugged {
             && self.serial.as_deref() == Some(device.serial.trim())
     }
 
-    /// As a licence names it; a device without a serial number cannot be told from another.
+    /// As a license names it; a device without a serial number cannot be told from another.
     pub fn device(&self) -> Option<UsbDevice> {
         Some(UsbDevice {
             vendor_id: self.vendor_id.clone(),
@@ -91,7 +91,7 @@ fn each(sysfs: &Path, wanted: impl Fn(&str, &str) -> bool) -> Result<Vec<Plugged
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, missing_docs)]
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn plug(sysfs: &Path, port: &str, files: &[(&str, &str)]) {

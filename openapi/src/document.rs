@@ -29,7 +29,7 @@ pub(crate) struct Call {
     pub(crate) parameters: Vec<Value>,
     /// The body's schema, and whether there must be one.
     pub(crate) body: Option<(Value, bool)>,
-    /// A body that works, if the licence has the product `render`.
+    /// A body that works, if the license has the product `render`.
     pub(crate) example: Option<Value>,
     pub(crate) answers: Vec<(u16, Value)>,
     pub(crate) problems: &'static [ProblemType],

@@ -2,7 +2,7 @@
 //!
 //! A reader ignores fields that it does not know, so the schemas let them through; what is not in them is not in this version.
 
-use mooring_core::license::{Delegation, LeaseToken, Licence, Revocations, Voucher};
+use mooring_core::license::{Delegation, LeaseToken, License, Revocations, Voucher};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde_json::Value;
@@ -22,10 +22,10 @@ fn of<T: JsonSchema>(name: &str, words: &str) -> Value {
 pub(crate) fn documents() -> Vec<(&'static str, Value)> {
     vec![
         (
-            "licence.json",
-            of::<Licence>(
-                "licence",
-                "What a vendor sells, bound to an anchor's key. Payload of application/vnd.mooring.licence.v1+json.",
+            "license.json",
+            of::<License>(
+                "license",
+                "What a vendor sells, bound to an anchor's key. Payload of application/vnd.mooring.license.v1+json.",
             ),
         ),
         (
@@ -46,7 +46,7 @@ pub(crate) fn documents() -> Vec<(&'static str, Value)> {
             "revocations.json",
             of::<Revocations>(
                 "revocations",
-                "Which licences a vendor has taken back. Payload of application/vnd.mooring.revocations.v1+json.",
+                "Which licenses a vendor has taken back. Payload of application/vnd.mooring.revocations.v1+json.",
             ),
         ),
         (
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn the_fields_are_those_of_the_documents() {
-        let licence = documents().remove(0).1;
+        let license = documents().remove(0).1;
         for field in [
             "critical",
             "supersedes",
@@ -101,9 +101,9 @@ mod tests {
             "maintenanceUntil",
             "emergency",
         ] {
-            assert!(licence["properties"][field].is_object(), "{field}");
+            assert!(license["properties"][field].is_object(), "{field}");
         }
-        let required: Vec<&str> = licence["required"]
+        let required: Vec<&str> = license["required"]
             .as_array()
             .unwrap()
             .iter()
@@ -115,6 +115,6 @@ mod tests {
             assert!(required.contains(&field), "{field}");
         }
         assert!(!required.contains(&"critical"));
-        assert_eq!(licence["properties"]["schema"]["const"], 1);
+        assert_eq!(license["properties"]["schema"]["const"], 1);
     }
 }

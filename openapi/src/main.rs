@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `server`, `socket` | the calls of either API: paths, parameters, answers, the problem types of each |
 //! | `document` | what such a table becomes |
-//! | `files` | JSON Schemas of what is signed: licence, delegation, lease, revocation list, voucher |
+//! | `files` | JSON Schemas of what is signed: license, delegation, lease, revocation list, voucher |
 //!
 //! The schemas come from the messages' own types, so they cannot drift; that the tables are true is tried by `e2e/schemathesis`
 //! against the real processes.

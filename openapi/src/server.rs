@@ -113,7 +113,7 @@ fn claims(d: &mut Document) {
         answers,
         problems: with(&[
             P::BadRequest, P::TooLarge, P::Unauthenticated, P::NotEntitled, P::Revoked, P::UnknownLease, P::ClaimChanged, P::GivenBack,
-            P::Cloned, P::UnknownProduct, P::ExceedsSeats, P::VersionNotCovered, P::TooManyClaims, P::AnchorLost, P::LicenceInvalid,
+            P::Cloned, P::UnknownProduct, P::ExceedsSeats, P::VersionNotCovered, P::TooManyClaims, P::AnchorLost, P::LicenseInvalid,
             P::Overloaded,
         ]),
         // A proof in the body does instead of a credential.
@@ -179,7 +179,7 @@ fn leases(d: &mut Document) {
     let id = parameter("path", "id", true, &id, "The lease.");
     let body = d.sent::<NonceRequest>();
     let answer =
-        d.answered::<TokenResponse>("Licence, delegation and a lease token with the nonce in it.");
+        d.answered::<TokenResponse>("License, delegation and a lease token with the nonce in it.");
     d.call(Call {
         parameters: vec![id],
         body: Some((body, true)),
@@ -191,7 +191,7 @@ fn leases(d: &mut Document) {
             P::Revoked,
             P::UnknownLease,
             P::AnchorLost,
-            P::LicenceInvalid,
+            P::LicenseInvalid,
         ]),
         ..Call::new(
             "post",

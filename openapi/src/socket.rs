@@ -181,7 +181,7 @@ fn token(d: &mut Document) {
             P::Cloned,
             P::UnknownLease,
             P::AnchorLost,
-            P::LicenceInvalid,
+            P::LicenseInvalid,
             P::Overloaded,
         ],
         ..Call::new(

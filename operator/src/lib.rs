@@ -12,7 +12,7 @@
 //! | [`gone`] | which pods are proven gone |
 //! | [`world`] | pods, nodes and mirrors, as the API server shows them |
 //! | [`inject`], [`webhook`] | the sidecar in pods that opt in |
-//! | [`discovery`] | which node holds a licence's device, as labels |
+//! | [`discovery`] | which node holds a license's device, as labels |
 //! | [`certs`] | the CA and what it signs |
 //! | [`run`], [`election`], [`health`], [`metrics`] | a replica's life, one writer, probes, counters |
 

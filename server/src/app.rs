@@ -15,7 +15,7 @@ use std::time::Duration;
 pub(crate) struct App {
     /// The ledger.
     pub(crate) engine: Arc<Engine>,
-    /// Licence, anchor, signatures.
+    /// License, anchor, signatures.
     pub(crate) chain: Arc<Chain>,
     /// Who asks.
     pub(crate) auth: Auth,
@@ -37,10 +37,10 @@ impl App {
             instance: self.chain.instance,
             version: env!("CARGO_PKG_VERSION").into(),
             anchor: s.anchor.clone(),
-            licence_valid: s.licence.valid,
-            licence_reason: s.licence.reason.clone(),
-            licence_message: s.licence.message.clone(),
-            licence_id: s.licence.id.clone(),
+            license_valid: s.license.valid,
+            license_reason: s.license.reason.clone(),
+            license_message: s.license.message.clone(),
+            license_id: s.license.id.clone(),
             optimistic_start: s.in_force.as_ref().map(|f| f.terms.optimistic_start),
             settling: *self.engine.settling().borrow(),
             second_server: self.chain.second_server(clock::boot()),

@@ -59,12 +59,12 @@ pub(crate) struct Config {
     pub(crate) health: SocketAddr,
     /// Certificates.
     pub(crate) tls: Tls,
-    /// The licence file.
-    pub(crate) licence: PathBuf,
+    /// The license file.
+    pub(crate) license: PathBuf,
     /// A file or folder with the vendor's public keys; only to explain a forged file before applications do.
     #[serde(default)]
     pub(crate) vendor_keys: Option<PathBuf>,
-    /// The vendor's revocation list, if it ever sends one: read anew like the licence; there need not be such a file.
+    /// The vendor's revocation list, if it ever sends one: read anew like the license; there need not be such a file.
     #[serde(default)]
     pub(crate) revocations: Option<PathBuf>,
     /// The hardware.
@@ -247,7 +247,7 @@ namespace: licensing
 listen: '[::]:8443'
 health: '[::]:8081'
 tls: {cert: /c, key: /k, clientCa: /a}
-licence: /l
+license: /l
 anchor: {pkcs11: {module: /m.so, tokenLabel: mooring, pinFile: /p}}
 lease: {durationSecs: 30, graceSecs: 28800, reclaim: Any}
 earlierLongestLeaseSecs: 30
@@ -360,7 +360,7 @@ tokenReview: true
                 "reclaim: any",
                 "unknown variant `any`, expected `Any` or `Confirmed`",
             ),
-            ("licence: /l", "", "missing field `licence`"),
+            ("license: /l", "", "missing field `license`"),
             (
                 "tokenReview: true",
                 "clients: {key: /k}",

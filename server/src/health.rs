@@ -1,5 +1,5 @@
 //! `/healthz`, `/readyz` and `/metrics`, on a port of their own, in plain HTTP. Ready means listening: a server without its
-//! anchor or licence still renews, explains, and is what the operator must reach.
+//! anchor or license still renews, explains, and is what the operator must reach.
 
 use crate::app::App;
 use http::{Method, Request, Response, StatusCode};

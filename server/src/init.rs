@@ -30,7 +30,7 @@ pub(crate) struct InitArgs {
     /// Where health and metrics listen, in plain HTTP.
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8081")]
     health: std::net::SocketAddr,
-    /// The kind of hardware that the licence is bound to.
+    /// The kind of hardware that the license is bound to.
     #[arg(long, value_enum, value_name = "KIND", default_value_t)]
     anchor: Kind,
     /// Of a pkcs11 anchor: the module that drives the token.
@@ -89,8 +89,8 @@ fn config(a: &InitArgs, dir: &Path, state: &Path) -> String {
         "From mooring pki. Clients whose certificate chains to clientCa are known by it.",
     );
     line(
-        "licence",
-        file("licence.mooring"),
+        "license",
+        file("license.mooring"),
         "From the vendor; a new one is taken without a restart.",
     );
     line(
@@ -111,7 +111,7 @@ fn config(a: &InitArgs, dir: &Path, state: &Path) -> String {
     line(
         "anchor",
         anchor,
-        "The hardware that the licence is bound to.",
+        "The hardware that the license is bound to.",
     );
     line(
         "lease",
@@ -203,7 +203,7 @@ pub(crate) fn init(a: &InitArgs) -> Result<String> {
         "Written: {path}\n\nStill to come, in {dir}:\n  \
          server.crt, server.key, ca.crt   mooring pki\n  \
          {anchor}\n  \
-         licence.mooring, vendor-keys     from the vendor\n  \
+         license.mooring, vendor-keys     from the vendor\n  \
          client-keys                      mooring client keygen (or take `clients` out of the configuration)\n\n\
          Then: mooring-server check-config --config {path}",
         path = path.display(),

@@ -7,7 +7,7 @@
 //! | `config`, `init`, `run` | the configuration: read, written for a beginning; puts the parts together |
 //! | `anchor` | the hardware; the PKCS#11 module lives in a child process |
 //! | `chain` | delegations, lease tokens, tickets, and checking those of earlier runs |
-//! | `licence`, `keys`, `state`, `tls` | files: the licence, public keys, the one number kept, certificates |
+//! | `license`, `keys`, `state`, `tls` | files: the license, public keys, the one number kept, certificates |
 //! | `auth` | who asks, and who may |
 //! | `engine`, `events` | the ledger at work |
 //! | `api`, `health`, `metrics` | what is heard and said |
@@ -23,7 +23,7 @@ mod events;
 mod health;
 mod init;
 mod keys;
-mod licence;
+mod license;
 mod metrics;
 mod run;
 mod state;

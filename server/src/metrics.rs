@@ -23,8 +23,8 @@ pub(crate) struct Metrics {
     /// How much longer the standby anchor may serve.
     pub(crate) standby_left: Gauge,
     delegation_age: Gauge,
-    licence_valid: IntGauge,
-    licence_expires: Gauge,
+    license_valid: IntGauge,
+    license_expires: Gauge,
     /// Requests by call and status.
     pub(crate) requests: IntCounterVec,
     problems: IntCounterVec,
@@ -42,8 +42,8 @@ pub(crate) struct Metrics {
     pub(crate) anchor_logins: IntCounterVec,
     /// How often the anchor was lost, by reason.
     pub(crate) anchor_losses: IntCounterVec,
-    /// How often a changed licence file was looked at.
-    pub(crate) licence_reads: IntCounter,
+    /// How often a changed license file was looked at.
+    pub(crate) license_reads: IntCounter,
 }
 
 impl Metrics {
@@ -76,7 +76,7 @@ impl Metrics {
         Ok(Self {
             seats: gauges(
                 "mooring_seats",
-                "Seats that the licence has, by pool; overdraft apart.",
+                "Seats that the license has, by pool; overdraft apart.",
                 &["pool", "kind"],
             )?,
             seats_used: gauges(
@@ -100,7 +100,7 @@ impl Metrics {
             )?,
             second_server: gauge(
                 "mooring_second_server_seen",
-                "1 if a token of another server on this licence was shown in the last hour.",
+                "1 if a token of another server on this license was shown in the last hour.",
             )?,
             anchor_present: gauge("mooring_anchor_present", "1 while the anchor signs.")?,
             anchor: gauges(
@@ -116,10 +116,10 @@ impl Metrics {
                 "mooring_delegation_age_seconds",
                 "Since the anchor last signed.",
             )?,
-            licence_valid: gauge("mooring_licence_valid", "1 while a licence is in force.")?,
-            licence_expires: float(
-                "mooring_licence_expires_timestamp_seconds",
-                "When the licence ends; +Inf if never.",
+            license_valid: gauge("mooring_license_valid", "1 while a license is in force.")?,
+            license_expires: float(
+                "mooring_license_expires_timestamp_seconds",
+                "When the license ends; +Inf if never.",
             )?,
             requests: counters(
                 "mooring_requests_total",
@@ -165,9 +165,9 @@ impl Metrics {
                 "How often an anchor was lost, by its kind and by reason.",
                 &["kind", "reason"],
             )?,
-            licence_reads: counter(
-                "mooring_licence_reads_total",
-                "Changed licence files that were looked at.",
+            license_reads: counter(
+                "mooring_license_reads_total",
+                "Changed license files that were looked at.",
             )?,
             registry: r,
         })
@@ -185,16 +185,16 @@ impl Metrics {
         self.anchor
             .with_label_values(&[&s.anchor.kind, &s.anchor.reason])
             .set(1);
-        self.licence_valid.set(i64::from(s.licence.valid));
+        self.license_valid.set(i64::from(s.license.valid));
         if let Some(f) = &s.in_force {
             self.delegation_age
                 .set(now.boot.since(delegated).as_secs_f64());
             let ends = f
-                .licence
-                .licence
+                .license
+                .license
                 .expires
                 .map_or(f64::INFINITY, |t| t.as_second() as f64);
-            self.licence_expires.set(ends);
+            self.license_expires.set(ends);
         }
     }
 

@@ -15,7 +15,7 @@ use crate::chain::tending::Tending;
 use crate::chain::{Chain, State, Terms};
 use crate::config::{AnchorConfig, Config, Lease};
 use crate::engine::Engine;
-use crate::licence::{LicenceFile, Memory};
+use crate::license::{LicenseFile, Memory};
 use crate::metrics::Metrics;
 use crate::state::LongestLease;
 use crate::tls::Certificates;
@@ -57,7 +57,7 @@ pub(crate) fn check(config: &Config) -> Result<String> {
     Certificates::load(config.tls.clone())
         .context("configuration field tls")?
         .acceptor()?;
-    let mut file = LicenceFile::new(config.licence.clone(), config.vendor_keys.clone())
+    let mut file = LicenseFile::new(config.license.clone(), config.vendor_keys.clone())
         .with_revocations(config.revocations.clone())
         .with_memory(Memory::only_read(&config.state_dir));
     let now = clock::now().wall;
@@ -65,7 +65,7 @@ pub(crate) fn check(config: &Config) -> Result<String> {
     let view = file.view(now);
     if !view.valid || view.reason == "RevocationsRefused" {
         bail!(
-            "configuration field licence: {}: {}",
+            "configuration field license: {}: {}",
             view.reason,
             view.message
         );
@@ -102,15 +102,15 @@ pub(crate) async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
     metrics.standby_left.set(f64::INFINITY);
 
     let mut longest = LongestLease::open(&config.state_dir)?;
-    let mut file = LicenceFile::new(config.licence.clone(), config.vendor_keys.clone())
+    let mut file = LicenseFile::new(config.license.clone(), config.vendor_keys.clone())
         .with_revocations(config.revocations.clone())
         .with_memory(Memory::open(&config.state_dir));
     file.look(started.wall, None);
-    // The ledger's D and grace hold for the whole run, from the licence as it is now: a later licence may shorten what
+    // The ledger's D and grace hold for the whole run, from the license as it is now: a later license may shorten what
     // holders are told, and never lengthen it, since the ledger would free a seat before its holder stops.
     let policy = file
         .good()
-        .map(|g| g.licence.policy.clone())
+        .map(|g| g.license.policy.clone())
         .unwrap_or_default();
     let terms = file.good().map(|g| Terms::of(&config.lease, g));
     let lease_for = terms.map_or(config.lease.duration(), |t| t.lease_for);
@@ -163,7 +163,7 @@ pub(crate) async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
             message: "the anchor is being opened; this takes a moment".into(),
         },
         lost_since: Some(started.boot),
-        licence: file.view(started.wall),
+        license: file.view(started.wall),
         revoked: None,
     };
     let why = crate::chain::standing::paused(

@@ -1,9 +1,9 @@
-//! What unit tests share: a vendor, a licence.
+//! What unit tests share: a vendor, a license.
 
 #![allow(clippy::unwrap_used)]
 
 use mooring_core::license::{
-    AnchorKey, AnchorKind, Draw, Licence, Policy, Pool, Product, PublicKey, SigningKey,
+    AnchorKey, AnchorKind, Draw, License, Policy, Pool, Product, PublicKey, SigningKey,
 };
 use mooring_core::names::{PoolName, ProductName};
 
@@ -13,9 +13,9 @@ pub(crate) fn vendor() -> SigningKey {
 }
 
 /// Two seats of `render`, bound to `anchor`, for the year 2026 and a bit.
-pub(crate) fn licence(anchor: PublicKey) -> Licence {
+pub(crate) fn license(anchor: PublicKey) -> License {
     let pool = PoolName::new("seats").unwrap();
-    Licence {
+    License {
         schema: 1,
         critical: Vec::new(),
         id: "test-1".into(),

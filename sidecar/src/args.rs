@@ -111,7 +111,7 @@ pub(crate) struct HoldArgs {
         default_value = "optimistic"
     )]
     pub(crate) start: String,
-    /// What the licence says of that start, as far as is known before the license server has answered: "voucher" allows it
+    /// What the license says of that start, as far as is known before the license server has answered: "voucher" allows it
     /// with a voucher of the vendor's alone, "deny" not at all.
     #[arg(
         long,

@@ -168,7 +168,7 @@ impl Config {
 /// What is known of starts without a server. A voucher that is given as text must be one; a file may come later. In a pod, where
 /// another wrote it for all, a bad one is only told: it must not keep pods from starting with the license server.
 fn permit(args: &HoldArgs, mode: Mode) -> Result<Permit, ConfigError> {
-    let licence = match args.optimistic_start.as_str() {
+    let license = match args.optimistic_start.as_str() {
         "" | "allow" => OptimisticStart::Allow,
         "voucher" => OptimisticStart::Voucher,
         "deny" => OptimisticStart::Deny,
@@ -180,7 +180,7 @@ fn permit(args: &HoldArgs, mode: Mode) -> Result<Permit, ConfigError> {
         }
     };
     let voucher = Source::new(&args.voucher);
-    let permit = Permit { licence, voucher };
+    let permit = Permit { license, voucher };
     if let Some(Source::Text(_)) = &permit.voucher
         && let Err(e) = permit.voucher()
     {
@@ -287,7 +287,7 @@ fn addresses(list: &str) -> Result<Vec<String>, ConfigError> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
 
     const ROOT: &str = include_str!("../tests/data/root.pem");

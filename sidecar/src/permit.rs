@@ -1,4 +1,4 @@
-//! Whether a claim may start with no license server in reach: the licence's word and the vendor's voucher, as far as this
+//! Whether a claim may start with no license server in reach: the license's word and the vendor's voucher, as far as this
 //! sidecar was told of them.
 //!
 //! The sidecar has no key of the vendor's, so it looks at a voucher's dates and products and leaves its signature to the
@@ -26,8 +26,8 @@ pub(crate) enum Source {
 /// What is known of starts without a server.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Permit {
-    /// What the licence says.
-    pub(crate) licence: OptimisticStart,
+    /// What the license says.
+    pub(crate) license: OptimisticStart,
     /// The voucher, if one was given.
     pub(crate) voucher: Option<Source>,
 }
@@ -95,9 +95,9 @@ impl Permit {
         if wish == Start::Licensed {
             return wish;
         }
-        let why = match self.licence {
+        let why = match self.license {
             OptimisticStart::Allow => return wish,
-            OptimisticStart::Deny => "the licence does not allow it".to_owned(),
+            OptimisticStart::Deny => "the license does not allow it".to_owned(),
             OptimisticStart::Voucher => {
                 let permits = self.voucher().and_then(|v| {
                     let mut items = items.iter();
@@ -105,7 +105,7 @@ impl Permit {
                 });
                 match permits {
                     Ok(()) => return wish,
-                    Err(e) => format!("the licence asks for a voucher: {e}"),
+                    Err(e) => format!("the license asks for a voucher: {e}"),
                 }
             }
         };
@@ -116,7 +116,7 @@ impl Permit {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, missing_docs)]
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use mooring_core::license::{Envelope, SigningKey, Voucher, armour, types};
     use mooring_core::request::parse;
@@ -126,7 +126,7 @@ mod tests {
     fn voucher() -> String {
         let v = Voucher {
             schema: 1,
-            licence: "L-1".into(),
+            license: "L-1".into(),
             products: vec!["render".parse().unwrap(), "denoise".parse().unwrap()],
             issued: "2026-04-01T00:00:00Z".parse().unwrap(),
             not_before: None,
@@ -136,9 +136,9 @@ mod tests {
         armour(&Envelope::sign(types::VOUCHER, &v, &key).unwrap()).unwrap()
     }
 
-    fn starts(licence: OptimisticStart, voucher: &str, items: &str, now: &str) -> bool {
+    fn starts(license: OptimisticStart, voucher: &str, items: &str, now: &str) -> bool {
         let p = Permit {
-            licence,
+            license,
             voucher: Source::new(voucher),
         };
         let items = parse(items).unwrap();
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_without_a_server_is_as_the_licence_says() {
+    fn a_start_without_a_server_is_as_the_license_says() {
         use OptimisticStart::{Allow, Deny, Voucher};
         let v = voucher();
         assert!(starts(Allow, "", "render", NOON));
@@ -171,14 +171,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("v");
         let of = |s: &str| Permit {
-            licence: OptimisticStart::Voucher,
+            license: OptimisticStart::Voucher,
             voucher: Source::new(s),
         };
         let p = of(path.to_str().unwrap());
         let e = p.voucher().unwrap_err().to_string();
         assert!(e.contains("No such file"), "{e}");
         std::fs::write(&path, voucher()).unwrap();
-        assert_eq!(p.voucher().unwrap().voucher.licence, "L-1");
+        assert_eq!(p.voucher().unwrap().voucher.license, "L-1");
         assert!(of(&voucher()).voucher().is_ok());
         assert!(matches!(of(" ").voucher(), Err(NoVoucher::None)));
     }

@@ -37,15 +37,15 @@ pub struct MsgNo(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RunNo(pub u32);
 
-/// A pool or a product, by its place in the licence.
+/// A pool or a product, by its place in the license.
 pub type Index = usize;
 
 /// What is asked for: (product, seats).
 pub type Items = Vec<(Index, u32)>;
 
-/// A licence's numbers.
+/// A license's numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Licence {
+pub struct License {
     /// Each pool's (seats, overdraft).
     pub pools: Vec<(u32, u32)>,
     /// Each product's alternatives in order; an alternative is a list of (pool, weight): one seat of the product
@@ -193,7 +193,7 @@ pub enum Book {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact {
     // The server
-    /// A run starts, with this licence in force.
+    /// A run starts, with this license in force.
     Started {
         /// The run.
         run: RunNo,
@@ -203,8 +203,8 @@ pub enum Fact {
         longest_before: Ms,
         /// What it demands before giving a silent holder's seat away.
         reclaim: Reclaim,
-        /// The licence.
-        licence: Licence,
+        /// The license.
+        license: License,
     },
     /// The run ends without a word.
     Crashed,
@@ -212,8 +212,8 @@ pub enum Fact {
     Frozen,
     /// It goes on.
     Thawed,
-    /// Another licence is in force.
-    Reloaded(Licence),
+    /// Another license is in force.
+    Reloaded(License),
     /// The anchor is lost (`true`): nothing new is granted and claims are answered with a problem; or back.
     AnchorLost(bool),
     /// A message is taken in by the server. Then follow the changes of the books it brings about, then its answer if it

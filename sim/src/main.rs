@@ -156,8 +156,8 @@ fn replay(seed: u64, steps: u64, mistake: Option<Mutant>, whole: bool) -> anyhow
     }
     let o = World::live(&plan, true);
     println!(
-        "licences {:?}\nD {} ms, {:?}",
-        plan.licences, plan.lease_for, plan.reclaim
+        "licenses {:?}\nD {} ms, {:?}",
+        plan.licenses, plan.lease_for, plan.reclaim
     );
     for p in &plan.pods {
         println!("pod {p:?}");

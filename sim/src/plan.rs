@@ -1,7 +1,7 @@
 //! What one seed means: a world, and what will go wrong in it, when. A plan is data, so that a failing one can be made smaller.
 
 use crate::clock::MAX_DRIFT;
-use crate::history::{Items, Licence, Ms, Reclaim};
+use crate::history::{Items, License, Ms, Reclaim};
 use fastrand::Rng;
 
 /// A world and its troubles.
@@ -13,8 +13,8 @@ pub struct Plan {
     pub steps: u64,
     /// Who is there.
     pub pods: Vec<Pod>,
-    /// The licences that may come into force; the first does at the beginning.
-    pub licences: Vec<Licence>,
+    /// The licenses that may come into force; the first does at the beginning.
+    pub licenses: Vec<License>,
     /// Each product's items are asked for with these priorities by pods in turn.
     pub reclaim: Reclaim,
     /// D of the first run.
@@ -54,7 +54,7 @@ macro_rules! faults {
     ($($(#[$doc:meta])* $name:ident { $($field:ident : $t:ty),* };)*) => {
         /// Something that goes wrong, or changes. Durations are in milliseconds; `pod` is taken modulo those that live.
         #[derive(Clone, Debug, PartialEq, Eq)]
-        #[allow(missing_docs)]
+        #[allow()]
         pub enum Fault { $($(#[$doc])* $name { $($field: $t),* },)* }
 
         /// Kinds of faults.
@@ -114,8 +114,8 @@ faults! {
     Copy { pod: usize };
     /// Somebody has a holder's token and not its secret, and tries it for a while.
     Thief { pod: usize, lasts: Ms };
-    /// Another licence comes into force.
-    Reload { licence: usize };
+    /// Another license comes into force.
+    Reload { license: usize };
     /// The operator is away.
     OperatorDown { lasts: Ms };
     /// The anchor is lost.
@@ -146,10 +146,10 @@ impl Plan {
             Size::Middle => r.usize(6..=24),
             Size::Storm => r.usize(3..=8),
         };
-        let licences = licences(&mut r, size);
+        let licenses = licenses(&mut r, size);
         let lease_for = LEASES[r.usize(..LEASES.len())];
-        let products = licences[0].products.len();
-        let most = licences[0]
+        let products = licenses[0].products.len();
+        let most = licenses[0]
             .pools
             .iter()
             .map(|p| p.0)
@@ -164,7 +164,7 @@ impl Plan {
                     .map(|_| items(&mut r, products, most))
                     .collect(),
                 optimistic: r.u8(..3) == 0,
-                max_grace: licences[0].grace.min(
+                max_grace: licenses[0].grace.min(
                     *r.choice(&[8 * 3_600_000, 120_000, 600_000])
                         .unwrap_or(&120_000),
                 ),
@@ -180,7 +180,7 @@ impl Plan {
             &mut r,
             quiet_at,
             lease_for,
-            licences.len(),
+            licenses.len(),
             walls_jump,
             size,
         );
@@ -193,7 +193,7 @@ impl Plan {
             } else {
                 Reclaim::Any
             },
-            licences,
+            licenses,
             lease_for,
             first_start_known: r.u8(..4) != 0,
             delay: *r.choice(&[20, 100, 1000]).unwrap_or(&20),
@@ -225,8 +225,8 @@ fn items(r: &mut Rng, products: usize, most: u32) -> Items {
     }
 }
 
-/// The first licence, and others of the same shape with more or fewer seats.
-fn licences(r: &mut Rng, size: Size) -> Vec<Licence> {
+/// The first license, and others of the same shape with more or fewer seats.
+fn licenses(r: &mut Rng, size: Size) -> Vec<License> {
     let seats = |r: &mut Rng| match size {
         Size::Small => r.u32(1..=3),
         Size::Middle => r.u32(2..=10),
@@ -260,13 +260,13 @@ fn licences(r: &mut Rng, size: Size) -> Vec<Licence> {
             )
         })
         .collect();
-    let licence = |pools| Licence {
+    let license = |pools| License {
         pools,
         products: products.clone(),
         grace,
         max_contested,
     };
-    let mut all = vec![licence(first.clone())];
+    let mut all = vec![license(first.clone())];
     for _ in 0..2 {
         let other = first.iter().map(|(n, o)| {
             (
@@ -278,7 +278,7 @@ fn licences(r: &mut Rng, size: Size) -> Vec<Licence> {
                 *o,
             )
         });
-        all.push(licence(other.collect()));
+        all.push(license(other.collect()));
     }
     all
 }
@@ -287,7 +287,7 @@ fn faults(
     r: &mut Rng,
     quiet_at: Ms,
     d: Ms,
-    licences: usize,
+    licenses: usize,
     walls_jump: bool,
     size: Size,
 ) -> Vec<(Ms, Fault)> {
@@ -297,7 +297,7 @@ fn faults(
         // Faults that come together find more than faults that come alone.
         let from = r.u64(0..quiet_at);
         for _ in 0..r.usize(1..=4) {
-            all.push((from + r.u64(0..d), one(r, d, licences, walls_jump, size)));
+            all.push((from + r.u64(0..d), one(r, d, licenses, walls_jump, size)));
         }
     }
     all.retain(|(t, _)| *t < quiet_at);
@@ -305,7 +305,7 @@ fn faults(
     all
 }
 
-fn one(r: &mut Rng, d: Ms, licences: usize, walls_jump: bool, size: Size) -> Fault {
+fn one(r: &mut Rng, d: Ms, licenses: usize, walls_jump: bool, size: Size) -> Fault {
     let pod = r.usize(..1000);
     // Often about as long as the lease: there the edges are.
     let lasts = match r.u8(..4) {
@@ -359,7 +359,7 @@ fn one(r: &mut Rng, d: Ms, licences: usize, walls_jump: bool, size: Size) -> Fau
         Kind::Copy => Fault::Copy { pod },
         Kind::Thief => Fault::Thief { pod, lasts },
         Kind::Reload => Fault::Reload {
-            licence: r.usize(..licences),
+            license: r.usize(..licenses),
         },
         Kind::OperatorDown => Fault::OperatorDown { lasts },
         Kind::AnchorLost => Fault::AnchorLost { lasts },

@@ -1,4 +1,4 @@
-//! `mooring`: licences for vendors, a cluster's license servers for platform teams.
+//! `mooring`: licenses for vendors, a cluster's license servers for platform teams.
 
 use std::process::ExitCode;
 

@@ -50,8 +50,8 @@ pub struct ServerStatus {
     pub endpoint: Option<String>,
     /// The generation that this speaks of.
     pub observed_generation: Option<i64>,
-    /// The licence in force.
-    pub licence: Option<String>,
+    /// The license in force.
+    pub license: Option<String>,
     /// Its version.
     pub version: Option<String>,
     /// Seats taken.
@@ -76,7 +76,7 @@ pub struct Product {
     pub used: u32,
     /// Claims in line.
     pub waiting: u32,
-    /// When the licence ends.
+    /// When the license ends.
     pub expires: Option<Timestamp>,
 }
 

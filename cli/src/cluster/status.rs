@@ -7,7 +7,7 @@ use crate::output::table;
 use mooring_core::time::Timestamp;
 use std::fmt::Write as _;
 
-/// A licence that ends within this many days is worth a word.
+/// A license that ends within this many days is worth a word.
 const SOON_DAYS: i64 = 30;
 
 /// The whole print.
@@ -49,7 +49,7 @@ fn overview(servers: &[LicenseServer], all: bool, wide: bool, now: Timestamp) ->
         "SERVER", "NODE", "ANCHOR", "READY", "USED", "SEATS", "WAITING", "AGE",
     ];
     if wide {
-        header.extend(["LICENCE", "ENDPOINT", "VERSION"]);
+        header.extend(["LICENSE", "ENDPOINT", "VERSION"]);
     }
     let row = |s: &LicenseServer| {
         let st = &s.status;
@@ -65,7 +65,7 @@ fn overview(servers: &[LicenseServer], all: bool, wide: bool, now: Timestamp) ->
         ];
         if wide {
             row.extend([
-                or_dash(st.licence.as_ref()),
+                or_dash(st.license.as_ref()),
                 or_dash(st.endpoint.as_ref()),
                 or_dash(st.version.as_ref()),
             ]);
@@ -145,10 +145,10 @@ fn problems(s: &LicenseServer, all: bool, now: Timestamp) -> Vec<String> {
     let ends = s.status.products.iter().filter_map(|p| p.expires).min();
     if let Some(t) = ends.filter(|t| t.as_second() - now.as_second() < SOON_DAYS * 86_400) {
         out.push(if t <= now {
-            format!("{server}: its licence ended {t}. Ask the vendor for a new one and put it into the licence's Secret.")
+            format!("{server}: its license ended {t}. Ask the vendor for a new one and put it into the license's Secret.")
         } else {
             let left = age::span(t.as_second() - now.as_second());
-            format!("{server}: its licence ends {t}, in {left}. Ask the vendor for a new one and put it into the licence's Secret: no restart is needed.")
+            format!("{server}: its license ends {t}, in {left}. Ask the vendor for a new one and put it into the license's Secret: no restart is needed.")
         });
     }
     out

@@ -163,7 +163,7 @@ pub fn leases(
 /// Flags of `revoke`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "The lease's holder is told at its next renewal, within a third of a lease, and its application loses its licence
+    after_help = "The lease's holder is told at its next renewal, within a third of a lease, and its application loses its license
 there and then. It gets nothing more from this license server, whatever it shows, until that is lifted. The
 revocation outlives a restart of the server.
 

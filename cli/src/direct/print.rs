@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// Whether it grants.
 pub fn is_ready(s: &ServerState) -> bool {
-    s.anchor.present && s.licence_valid
+    s.anchor.present && s.license_valid
 }
 
 /// `mooring status`.
@@ -31,11 +31,11 @@ pub fn status(url: &str, p: &Products) -> String {
         sum(|p| p.used).to_string(),
         sum(|p| p.seats).to_string(),
         waiting.to_string(),
-        s.licence_id.clone().unwrap_or_else(|| "-".into()),
+        s.license_id.clone().unwrap_or_else(|| "-".into()),
         s.version.clone(),
     ];
     let header = [
-        "SERVER", "ANCHOR", "READY", "USED", "SEATS", "WAITING", "LICENCE", "VERSION",
+        "SERVER", "ANCHOR", "READY", "USED", "SEATS", "WAITING", "LICENSE", "VERSION",
     ];
     let mut out = table(&header, &[row]);
     if !p.products.is_empty() {
@@ -63,10 +63,10 @@ pub fn status(url: &str, p: &Products) -> String {
     if !s.anchor.present {
         problems.push(format!("anchor: {}: {}", s.anchor.reason, s.anchor.message));
     }
-    if !s.licence_valid || s.licence_reason != "Valid" {
+    if !s.license_valid || s.license_reason != "Valid" {
         problems.push(format!(
-            "licence: {}: {}",
-            s.licence_reason, s.licence_message
+            "license: {}: {}",
+            s.license_reason, s.license_message
         ));
     }
     if !problems.is_empty() {

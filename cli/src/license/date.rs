@@ -72,7 +72,7 @@ pub fn start(s: &str) -> Result<Timestamp, BadDate> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, missing_docs)]
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

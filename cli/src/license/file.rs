@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-/// The largest file that is read: far above any licence, order or key.
+/// The largest file that is read: far above any license, order or key.
 const MAX: u64 = 1024 * 1024;
 
 /// Reads a text; `-` is standard input.
@@ -21,7 +21,7 @@ pub fn read(path: &Path) -> anyhow::Result<String> {
     let n = read.with_context(|| format!("cannot read {} as text", path.display()))?;
     if n as u64 > MAX {
         bail!(
-            "{}: larger than 1 MiB; expected a licence, an order, a key or an anchor description",
+            "{}: larger than 1 MiB; expected a license, an order, a key or an anchor description",
             path.display()
         );
     }
@@ -71,7 +71,7 @@ pub fn create(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
         .write_all(text.as_bytes())
         .and_then(|()| file.sync_all());
     if written.is_err() {
-        // Half a key or licence helps nobody, and would block the next try.
+        // Half a key or license helps nobody, and would block the next try.
         let _ = fs::remove_file(path);
     }
     written.with_context(|| format!("cannot write {}", path.display()))

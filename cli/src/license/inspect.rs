@@ -6,7 +6,7 @@ use super::verify::{self, Input};
 use super::{file, vendor_key};
 use crate::output::{self, Form};
 use mooring_core::license::{
-    AnchorKey, AnchorKind, Delegation, Envelope, LeaseToken, Licence, OpenLicence, Policy, Product,
+    AnchorKey, AnchorKind, Delegation, Envelope, LeaseToken, License, OpenLicense, Policy, Product,
     Trust, types,
 };
 use mooring_core::request;
@@ -27,7 +27,7 @@ Examples:
   curl --unix-socket $MOORING_SOCKET http://mooring/v1/token | mooring license inspect -"
 )]
 pub struct Args {
-    /// A licence file, a revocation list, a voucher, or a bundle {licence, delegation, lease} as the sidecar's socket gives
+    /// A license file, a revocation list, a voucher, or a bundle {license, delegation, lease} as the sidecar's socket gives
     /// it (- for standard input)
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -53,7 +53,7 @@ struct Seen<'a> {
     in_force: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
-    licence: &'a Licence,
+    license: &'a License,
     #[serde(skip_serializing_if = "Option::is_none")]
     delegation: Option<Delegation>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,13 +71,13 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     };
     let now = Timestamp::now();
     let (envelope, bundled) = match input {
-        Input::Licence(e) => (*e, None),
-        Input::Bundle(b) => (b.licence.clone(), Some(b)),
+        Input::License(e) => (*e, None),
+        Input::Bundle(b) => (b.license.clone(), Some(b)),
         Input::Revocations(text) => return signed::revocations(&text, trust, now, args.output),
         Input::Voucher(text) => return signed::voucher(&text, trust, now, args.output),
     };
-    let open = OpenLicence::from_envelope(envelope, trust)?;
-    let dates = open.licence.check_dates(now).err().map(|e| e.to_string());
+    let open = OpenLicense::from_envelope(envelope, trust)?;
+    let dates = open.license.check_dates(now).err().map(|e| e.to_string());
     let (delegation, lease) = match &bundled {
         None => (None, None),
         Some(b) => (
@@ -101,13 +101,13 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             sha256: open.digest.0.clone(),
             in_force: dates.is_none(),
             problem: dates,
-            licence: &open.licence,
+            license: &open.license,
             delegation,
             lease,
         };
         return Ok(output::print(&data.render(&seen)?)?);
     }
-    let mut text = licence(&open, dates.as_deref());
+    let mut text = license(&open, dates.as_deref());
     if let (Some(d), Some(l)) = (delegation, lease) {
         text.push_str(&bundle(&d, &l));
     }
@@ -136,10 +136,10 @@ impl Lines {
     }
 }
 
-fn licence(open: &OpenLicence, dates: Option<&str>) -> String {
-    let l = &open.licence;
+fn license(open: &OpenLicense, dates: Option<&str>) -> String {
+    let l = &open.license;
     let mut out = Lines(String::new());
-    out.add("Licence", &l.id);
+    out.add("License", &l.id);
     out.add("Customer", &l.customer);
     out.add(
         "Signature",

@@ -5,7 +5,7 @@ use super::signer::{self, Signer};
 use super::{anchor, attestation, file};
 use crate::output::{self, Data};
 use anyhow::{Context as _, anyhow, bail};
-use mooring_core::license::{OpenLicence, Trust, armour, types};
+use mooring_core::license::{OpenLicense, Trust, armour, types};
 use mooring_core::time::Timestamp;
 use std::path::PathBuf;
 
@@ -28,7 +28,7 @@ Examples:
       --key old.key --key new.key                     # while keys rotate
   crm export 4711 | mooring license issue --from - --key vendor.key --out acme.mooring
 
-docs/licences.md explains every field."
+docs/licenses.md explains every field."
 )]
 pub struct Args {
     /// The order file (YAML or JSON; - for standard input)
@@ -43,7 +43,7 @@ pub struct Args {
     /// An anchor description, as `mooring license anchor` printed it; added to the order's
     #[arg(long, value_name = "FILE")]
     anchor: Vec<PathBuf>,
-    /// Your name for the licence
+    /// Your name for the license
     #[arg(long)]
     id: Option<String>,
     /// Whom it is sold to
@@ -61,13 +61,13 @@ pub struct Args {
     /// The last day whose builds are covered
     #[arg(long, value_name = "DATE")]
     maintenance_until: Option<String>,
-    /// A licence that this one replaces
+    /// A license that this one replaces
     #[arg(long, value_name = "ID")]
     supersedes: Vec<String>,
-    /// A licence for tests: at most seven days, and its tokens say so
+    /// A license for tests: at most seven days, and its tokens say so
     #[arg(long)]
     test: bool,
-    /// A licence that bridges the time until broken hardware is replaced: at most 14 days, its anchor may be software,
+    /// A license that bridges the time until broken hardware is replaced: at most 14 days, its anchor may be software,
     /// and its tokens say so
     #[arg(long, conflicts_with = "test")]
     emergency: bool,
@@ -84,13 +84,13 @@ pub struct Args {
     /// Refuse anchors whose key is not attested
     #[arg(long, requires = "attestation_root")]
     require_attestation: bool,
-    /// The licence file; standard output without it
+    /// The license file; standard output without it
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Overwrite the licence file if it is there
+    /// Overwrite the license file if it is there
     #[arg(long, requires = "out")]
     force: bool,
-    /// Check the order and print the licence unsigned, as YAML
+    /// Check the order and print the license unsigned, as YAML
     #[arg(long)]
     dry_run: bool,
 }
@@ -148,7 +148,7 @@ fn attest(args: &Args, order: &Order, now: Timestamp) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Issues a licence.
+/// Issues a license.
 pub fn run(mut args: Args) -> anyhow::Result<()> {
     let order = gather(&mut args)?;
     let now = Timestamp::now();
@@ -164,18 +164,18 @@ pub fn run(mut args: Args) -> anyhow::Result<()> {
         eprintln!("Warning: {w}");
     }
     if args.dry_run {
-        return Ok(output::print(&Data::Yaml.render(&built.licence)?)?);
+        return Ok(output::print(&Data::Yaml.render(&built.license)?)?);
     }
 
     let signers = Signer::open_all(&args.key)?;
-    let (text, open) = sign(&built.licence, &signers)?;
+    let (text, open) = sign(&built.license, &signers)?;
     match &args.out {
         None => output::print(&text)?,
         Some(path) if args.force => file::replace(path, &text, 0o644).context("--out")?,
         Some(path) => file::create(path, &text, 0o644).context("--out (--force overwrites)")?,
     }
     let expires = open
-        .licence
+        .license
         .expires
         .map_or_else(|| "never".to_owned(), |t| t.to_string());
     let to = args
@@ -184,9 +184,9 @@ pub fn run(mut args: Args) -> anyhow::Result<()> {
         .map(|p| format!(" to {}", p.display()))
         .unwrap_or_default();
     eprintln!(
-        "Issued licence {} for {}{to}: expires {expires}, sha256 {}, signed by {}",
-        open.licence.id,
-        open.licence.customer,
+        "Issued license {} for {}{to}: expires {expires}, sha256 {}, signed by {}",
+        open.license.id,
+        open.license.customer,
         open.digest,
         signer::ids(&signers)
     );
@@ -225,20 +225,20 @@ fn gather(args: &mut Args) -> anyhow::Result<Order> {
 
 /// Signs, and reads the result back as an application would: no file leaves that does not verify.
 fn sign(
-    licence: &mooring_core::license::Licence,
+    license: &mooring_core::license::License,
     signers: &[Signer],
-) -> anyhow::Result<(String, OpenLicence)> {
-    let text = armour(&signer::seal(types::LICENCE, licence, signers)?)?;
+) -> anyhow::Result<(String, OpenLicense)> {
+    let text = armour(&signer::seal(types::LICENSE, license, signers)?)?;
     let mut open = None;
     for key in signer::publics(signers) {
         open = Some(
-            OpenLicence::read(&text, Trust::Pinned(&[key]))
-                .context("the signed licence does not verify")?,
+            OpenLicense::read(&text, Trust::Pinned(&[key]))
+                .context("the signed license does not verify")?,
         );
     }
     let open = open.context("--key: missing; expected at least one")?;
-    if open.licence != *licence {
-        bail!("the signed licence reads differently from the order; please report this");
+    if open.license != *license {
+        bail!("the signed license reads differently from the order; please report this");
     }
     Ok((text, open))
 }

@@ -15,13 +15,13 @@ use std::path::{Path, PathBuf};
 /// Flags.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "The private key signs every licence: keep it offline, with a copy in a safe. Whoever has it can make
-licences; if it is lost, applications in the field accept no new licence until they are built anew.
+    after_help = "The private key signs every license: keep it offline, with a copy in a safe. Whoever has it can make
+licenses; if it is lost, applications in the field accept no new license until they are built anew.
 
 Examples:
   mooring license keygen --out vendor.key
   mooring license keygen --out vendor.key -o json | jq -r .publicKey > vendor.pub
-  mooring license keygen --key 'pkcs11:token=vendor;object=licences?module-path=/usr/lib/softhsm/libsofthsm2.so'"
+  mooring license keygen --key 'pkcs11:token=vendor;object=licenses?module-path=/usr/lib/softhsm/libsofthsm2.so'"
 )]
 pub struct Args {
     /// The file for the private key (PKCS#8 PEM, mode 0600); never overwritten
@@ -93,7 +93,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     if let Some(out) = &args.out {
         let key = make(out)?;
         let said = format!(
-            "Private key written to {} (mode 0600). It signs licences: keep it offline, and keep a copy.",
+            "Private key written to {} (mode 0600). It signs licenses: keep it offline, and keep a copy.",
             out.display()
         );
         return print(args.output, &said, &key);
@@ -105,7 +105,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     }
     let uri: Uri = key.parse().with_context(at)?;
     let made = TokenKey::make(&uri).with_context(at)?;
-    let said = "Private key made in the HSM. It signs licences: keep a second HSM, or its backup, in a safe.";
+    let said = "Private key made in the HSM. It signs licenses: keep a second HSM, or its backup, in a safe.";
     print(args.output, said, &made.public())
 }
 

@@ -1,13 +1,13 @@
-//! `mooring license …`: from a vendor's key to a customer's licence file, and back to what it says.
+//! `mooring license …`: from a vendor's key to a customer's license file, and back to what it says.
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | [`keygen`], [`vendor_key`] | the vendor's key: made, read, named |
-//! | [`order`], [`issue`] | an order becomes a licence, or is refused with field, value and what was expected |
-//! | [`anchor`] | what a customer sends: which key a licence shall be bound to |
+//! | [`order`], [`issue`] | an order becomes a license, or is refused with field, value and what was expected |
+//! | [`anchor`] | what a customer sends: which key a license shall be bound to |
 //! | [`attestation`] | what a YubiKey says of a key |
 //! | [`inspect`], [`verify`] | what a file says; whether it holds |
-//! | [`revoke`], [`voucher`] | licences taken back; starts without a server permitted |
+//! | [`revoke`], [`voucher`] | licenses taken back; starts without a server permitted |
 //! | [`schema`] | JSON Schemas of what is signed |
 //! | [`signer`], [`pkcs11`] | who signs: a file's key, or one in an HSM |
 //! | [`date`], [`file`] | dates as people write them; files that are never overwritten by accident |
@@ -39,19 +39,19 @@ pub enum Command {
     Keygen(keygen::Args),
     /// Print the public half of a vendor's key, from its file or from the HSM
     Public(keygen::PublicArgs),
-    /// Sign a licence file, from an order file, from flags, or both
+    /// Sign a license file, from an order file, from flags, or both
     Issue(Box<issue::Args>),
-    /// Print what a licence file, a revocation list, a voucher or a bundle from the sidecar's socket says, and what of it was verified
+    /// Print what a license file, a revocation list, a voucher or a bundle from the sidecar's socket says, and what of it was verified
     Inspect(inspect::Args),
-    /// Verify a licence file, a revocation list, a voucher or a bundle against the vendor's public key; exit 1 if it does not hold
+    /// Verify a license file, a revocation list, a voucher or a bundle against the vendor's public key; exit 1 if it does not hold
     Verify(verify::Args),
-    /// Take licences back: make the next revocation list, numbered and signed
+    /// Take licenses back: make the next revocation list, numbered and signed
     Revoke(revoke::Args),
-    /// Permit a start with no license server in reach, for products of a licence, until a day
+    /// Permit a start with no license server in reach, for products of a license, until a day
     Voucher(voucher::Args),
     /// Print the JSON Schema of a signed document
     Schema(schema::Args),
-    /// Describe the hardware that a licence shall be bound to; run where the hardware is
+    /// Describe the hardware that a license shall be bound to; run where the hardware is
     #[command(subcommand)]
     Anchor(anchor::Command),
 }

@@ -6,7 +6,7 @@ use super::{file, vendor_key};
 use crate::output;
 use anyhow::{Context as _, bail};
 use mooring_core::license::{
-    OpenRevocations, PublicKey, Revocations, RevokedLicence, Trust, armour, types,
+    OpenRevocations, PublicKey, Revocations, RevokedLicense, Trust, armour, types,
 };
 use mooring_core::time::Timestamp;
 use std::path::PathBuf;
@@ -14,9 +14,9 @@ use std::path::PathBuf;
 /// Flags.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "A list names every licence that you have revoked, and is numbered: each call makes the next one, in the file's
+    after_help = "A list names every license that you have revoked, and is numbered: each call makes the next one, in the file's
 place. License servers take no lower number than they know, so keep the file: one that begins at 1 again is
-refused wherever a higher one has been. Send it to your customers like a licence; a server without it cannot
+refused wherever a higher one has been. Send it to your customers like a license; a server without it cannot
 know of it.
 
 Examples:
@@ -26,9 +26,9 @@ Examples:
   mooring license revoke --list revocations.mooring --next 2027-06-01 --key vendor.key      # signed anew, as it is"
 )]
 pub struct Args {
-    /// Ids of licences to revoke
-    #[arg(value_name = "LICENCE", requires = "reason")]
-    licences: Vec<String>,
+    /// Ids of licenses to revoke
+    #[arg(value_name = "LICENSE", requires = "reason")]
+    licenses: Vec<String>,
     /// The list's file: read, and replaced by the next one
     #[arg(long, value_name = "FILE")]
     list: PathBuf,
@@ -41,8 +41,8 @@ pub struct Args {
     /// From when on they are not in force: a day (UTC) or RFC 3339 [default: now]
     #[arg(long, value_name = "DATE", value_parser = date::start)]
     since: Option<Timestamp>,
-    /// Ids of licences that are no longer revoked
-    #[arg(long, value_name = "LICENCE")]
+    /// Ids of licenses that are no longer revoked
+    #[arg(long, value_name = "LICENSE")]
     lift: Vec<String>,
     /// When the next list is due; servers then tell their people to ask you for it
     #[arg(long, value_name = "DATE", value_parser = date::start)]
@@ -131,21 +131,21 @@ fn next(args: &Args, before: Option<&Revocations>, now: Timestamp) -> anyhow::Re
     let mut revoked = before.map(|b| b.revoked.clone()).unwrap_or_default();
     for id in &args.lift {
         let n = revoked.len();
-        revoked.retain(|r| r.licence != *id);
+        revoked.retain(|r| r.license != *id);
         if revoked.len() == n {
             bail!("--lift {id:?}: the list does not revoke it");
         }
     }
-    for id in &args.licences {
-        if let Some(r) = revoked.iter().find(|r| r.licence == *id) {
+    for id in &args.licenses {
+        if let Some(r) = revoked.iter().find(|r| r.license == *id) {
             bail!(
-                "licence {id:?} is revoked already, since {} ({}); --lift it to change that",
+                "license {id:?} is revoked already, since {} ({}); --lift it to change that",
                 r.since,
                 r.reason
             );
         }
-        revoked.push(RevokedLicence {
-            licence: id.clone(),
+        revoked.push(RevokedLicense {
+            license: id.clone(),
             since: args.since.unwrap_or(now),
             reason: args.reason.clone().unwrap_or_default(),
         });

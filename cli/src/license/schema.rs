@@ -9,7 +9,7 @@ use clap::ValueEnum;
     after_help = "It describes the signed document, the JSON inside of the envelope; docs/formats.md has the envelope.
 
 Example:
-  mooring license schema licence > licence.schema.json"
+  mooring license schema license > license.schema.json"
 )]
 pub struct Args {
     /// Which document
@@ -21,12 +21,12 @@ pub struct Args {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Document {
     /// What a vendor sells
-    Licence,
+    License,
     /// The anchor's word for a license server's key
     Delegation,
     /// A lease token
     Lease,
-    /// Licences that were taken back
+    /// Licenses that were taken back
     Revocations,
     /// A permit to start with no license server in reach
     Voucher,
@@ -35,7 +35,7 @@ enum Document {
 /// Prints one.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let text = match args.document {
-        Document::Licence => include_str!("../../../docs/schema/licence.json"),
+        Document::License => include_str!("../../../docs/schema/license.json"),
         Document::Delegation => include_str!("../../../docs/schema/delegation.json"),
         Document::Lease => include_str!("../../../docs/schema/lease.json"),
         Document::Revocations => include_str!("../../../docs/schema/revocations.json"),

@@ -127,7 +127,7 @@ fn public_file(path: &Path) -> anyhow::Result<Vec<PublicKey>> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, missing_docs)]
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

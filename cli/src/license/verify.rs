@@ -1,10 +1,10 @@
-//! `mooring license verify`: whether a licence file, a revocation list, a voucher, or a bundle from the sidecar's socket, holds.
+//! `mooring license verify`: whether a license file, a revocation list, a voucher, or a bundle from the sidecar's socket, holds.
 
 use super::{date, file, vendor_key};
 use crate::output;
 use anyhow::{Context as _, bail};
 use mooring_core::license::{
-    self, Bundle, Demand, Envelope, MinAnchor, OpenLicence, OpenRevocations, OpenVoucher,
+    self, Bundle, Demand, Envelope, MinAnchor, OpenLicense, OpenRevocations, OpenVoucher,
     PublicKey, Trust, Verified, armoured_type, types,
 };
 use mooring_core::names::{ProductName, Version};
@@ -15,7 +15,7 @@ use std::path::PathBuf;
 /// Flags.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "A licence file or a voucher is judged now (or at --at); the lease in a bundle at the time it was issued, as applications do.
+    after_help = "A license file or a voucher is judged now (or at --at); the lease in a bundle at the time it was issued, as applications do.
 
 Examples:
   mooring license verify acme.mooring --vendor-key ed25519:9f2c…
@@ -24,17 +24,17 @@ Examples:
   mooring license verify bundle.json --vendor-key vendor.pub --product render --app-version 2026.1 --nonce 4711"
 )]
 pub struct Args {
-    /// A licence file, a revocation list, a voucher, or a bundle {licence, delegation, lease} as the sidecar's socket gives
+    /// A license file, a revocation list, a voucher, or a bundle {license, delegation, lease} as the sidecar's socket gives
     /// it (- for standard input)
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// The vendor's public key (ed25519:‹hex› or the 64 digits alone), or a file of them; several may be given
     #[arg(long, value_name = "KEY", required = true)]
     vendor_key: Vec<String>,
-    /// The vendor's revocation list: a licence that it names does not hold
+    /// The vendor's revocation list: a license that it names does not hold
     #[arg(long, value_name = "FILE")]
     revocations: Option<PathBuf>,
-    /// For a licence or a voucher: judge its dates at this day or instant instead of now
+    /// For a license or a voucher: judge its dates at this day or instant instead of now
     #[arg(long, value_name = "DATE", value_parser = date::start)]
     at: Option<Timestamp>,
     /// For a bundle or a voucher: the product that the application is
@@ -56,8 +56,8 @@ pub struct Args {
 
 /// What a file holds.
 pub(super) enum Input {
-    /// A licence file.
-    Licence(Box<Envelope>),
+    /// A license file.
+    License(Box<Envelope>),
     /// What the socket gives.
     Bundle(Box<Bundle>),
     /// A revocation list's file, as text.
@@ -70,7 +70,7 @@ pub(super) enum Input {
 pub(super) fn read(text: &str) -> anyhow::Result<Input> {
     if text.trim_start().starts_with('{') {
         let bundle = serde_json::from_str(text)
-            .context("not a bundle; expected JSON with licence, delegation and lease")?;
+            .context("not a bundle; expected JSON with license, delegation and lease")?;
         return Ok(Input::Bundle(Box::new(bundle)));
     }
     match armoured_type(text) {
@@ -79,15 +79,15 @@ pub(super) fn read(text: &str) -> anyhow::Result<Input> {
         _ => {}
     }
     // Only to look inside: whoever calls verifies the envelope.
-    let open = OpenLicence::read(text, Trust::Unchecked)?;
-    Ok(Input::Licence(Box::new(open.envelope)))
+    let open = OpenLicense::read(text, Trust::Unchecked)?;
+    Ok(Input::License(Box::new(open.envelope)))
 }
 
 /// Verifies; an error is what does not hold.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let keys = vendor_key::public(&args.vendor_key)?;
     let text = match read(&file::read_public(&args.file)?)? {
-        Input::Licence(e) => licence(args, *e, &keys)?,
+        Input::License(e) => license(args, *e, &keys)?,
         Input::Bundle(b) => bundle(args, &b, &keys)?,
         Input::Revocations(text) => revocations(args, &text, &keys)?,
         Input::Voucher(text) => voucher(args, &text, &keys)?,
@@ -95,7 +95,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     Ok(output::print(&text)?)
 }
 
-/// Refuses a licence that the list given by `--revocations` names; words about the list.
+/// Refuses a license that the list given by `--revocations` names; words about the list.
 fn not_revoked(args: &Args, id: &str, at: Timestamp, keys: &[PublicKey]) -> anyhow::Result<String> {
     let Some(path) = &args.revocations else {
         return Ok(String::new());
@@ -134,7 +134,7 @@ fn revocations(args: &Args, text: &str, keys: &[PublicKey]) -> anyhow::Result<St
     only_files(args, "a revocation list")?;
     if args.product.is_some() || args.at.is_some() {
         bail!(
-            "--product and --at: {} is a revocation list; expected them for a voucher or a licence",
+            "--product and --at: {} is a revocation list; expected them for a voucher or a license",
             args.file.display()
         );
     }
@@ -161,28 +161,28 @@ fn voucher(args: &Args, text: &str, keys: &[PublicKey]) -> anyhow::Result<String
     }
     let names: Vec<&str> = products.iter().map(ProductName::as_str).collect();
     Ok(format!(
-        "OK: voucher for {} of licence {:?} is signed by the vendor's key {by} and permits a start at {at}, until {}\n",
+        "OK: voucher for {} of license {:?} is signed by the vendor's key {by} and permits a start at {at}, until {}\n",
         names.join(", "),
-        v.licence,
+        v.license,
         v.expires
     ))
 }
 
-fn licence(args: &Args, envelope: Envelope, keys: &[PublicKey]) -> anyhow::Result<String> {
+fn license(args: &Args, envelope: Envelope, keys: &[PublicKey]) -> anyhow::Result<String> {
     if args.product.is_some() {
         bail!(
-            "--product: {} is a licence file; expected a bundle {{licence, delegation, lease}}",
+            "--product: {} is a license file; expected a bundle {{license, delegation, lease}}",
             args.file.display()
         );
     }
-    let open = OpenLicence::from_envelope(envelope, Trust::Pinned(keys))?;
+    let open = OpenLicense::from_envelope(envelope, Trust::Pinned(keys))?;
     let at = args.at.unwrap_or_else(Timestamp::now);
-    open.licence.check_dates(at)?;
-    let revoked = not_revoked(args, &open.licence.id, at, keys)?;
+    open.license.check_dates(at)?;
+    let revoked = not_revoked(args, &open.license.id, at, keys)?;
     let by = open.signed_by.map(|k| k.0).unwrap_or_default();
     Ok(format!(
-        "OK: licence {:?} for {:?} is signed by the vendor's key {by} and in force at {at}{revoked}\n",
-        open.licence.id, open.licence.customer
+        "OK: license {:?} for {:?} is signed by the vendor's key {by} and in force at {at}{revoked}\n",
+        open.license.id, open.license.customer
     ))
 }
 
@@ -211,7 +211,7 @@ fn bundle(args: &Args, bundle: &Bundle, keys: &[PublicKey]) -> anyhow::Result<St
         },
     };
     let v = license::verify(bundle, keys, &demand)?;
-    not_revoked(args, &v.licence_id, v.issued_at, keys)?;
+    not_revoked(args, &v.license_id, v.issued_at, keys)?;
     Ok(describe(product, &v))
 }
 
@@ -227,11 +227,11 @@ fn describe(product: &ProductName, v: &Verified) -> String {
         v.anchor.to_string()
     };
     let mut out = format!(
-        "OK: lease {} of {} {} {product}, under licence {:?}\n  anchor    {anchor}\n  issued    {}\n  runs for  {}\n  fresh     {fresh}\n",
+        "OK: lease {} of {} {} {product}, under license {:?}\n  anchor    {anchor}\n  issued    {}\n  runs for  {}\n  fresh     {fresh}\n",
         v.lease,
         v.seats,
         if v.seats == 1 { "seat of" } else { "seats of" },
-        v.licence_id,
+        v.license_id,
         v.issued_at,
         print_span(v.run_for),
     );
@@ -239,11 +239,11 @@ fn describe(product: &ProductName, v: &Verified) -> String {
         let _ = writeln!(out, "  overdraft {} seats over what was sold", v.overdraft);
     }
     if v.test {
-        out.push_str("  test      the licence is one for tests\n");
+        out.push_str("  test      the license is one for tests\n");
     }
     if v.emergency {
         out.push_str(
-            "  emergency the licence bridges the time until broken hardware is replaced\n",
+            "  emergency the license bridges the time until broken hardware is replaced\n",
         );
     }
     if !v.features.is_empty() {

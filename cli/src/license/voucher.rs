@@ -5,20 +5,20 @@ use super::file;
 use super::signer::{self, Signer};
 use crate::output;
 use anyhow::{Context as _, bail};
-use mooring_core::license::{OpenLicence, OpenVoucher, Trust, Voucher, armour, types};
+use mooring_core::license::{OpenLicense, OpenVoucher, Trust, Voucher, armour, types};
 use mooring_core::names::ProductName;
 use mooring_core::time::Timestamp;
 use mooring_core::wire::OptimisticStart;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The longest voucher: a permit that outlives its reason is a second licence.
+/// The longest voucher: a permit that outlives its reason is a second license.
 const LONGEST: Duration = Duration::from_secs(366 * 86_400);
 
 /// Flags.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Where a licence says `optimisticStart: voucher`, an application may start with no license server in reach only
+    after_help = "Where a license says `optimisticStart: voucher`, an application may start with no license server in reach only
 with one of these: a customer whose network is down, a demonstration on a train. It counts no seats, so keep it
 short. docs/vendors.md says how the customer installs it.
 
@@ -26,10 +26,10 @@ Example:
   mooring license voucher acme.mooring --product render --expires 2027-03-01 --key vendor.key --out render.voucher"
 )]
 pub struct Args {
-    /// The licence file that it belongs to (- for standard input)
-    #[arg(value_name = "LICENCE")]
-    licence: PathBuf,
-    /// The products that may start [default: all of the licence]
+    /// The license file that it belongs to (- for standard input)
+    #[arg(value_name = "LICENSE")]
+    license: PathBuf,
+    /// The products that may start [default: all of the license]
     #[arg(long)]
     product: Vec<ProductName>,
     /// From when on: a day (UTC) or RFC 3339 [default: now]
@@ -51,11 +51,11 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     if let Some(path) = &args.out {
         file::must_be_new(path).context("--out")?;
     }
-    let text = file::read_public(&args.licence)?;
+    let text = file::read_public(&args.license)?;
     let signers = Signer::open_all(&args.key)?;
     let keys = signer::publics(&signers);
-    let open = OpenLicence::read(&text, Trust::Pinned(&keys))
-        .with_context(|| format!("{}: not a licence of this key's", args.licence.display()))?;
+    let open = OpenLicense::read(&text, Trust::Pinned(&keys))
+        .with_context(|| format!("{}: not a license of this key's", args.license.display()))?;
     let voucher = build(args, &open, Timestamp::now())?;
     voucher.check()?;
     let text = armour(&signer::seal(types::VOUCHER, &voucher, &signers)?)?;
@@ -69,41 +69,41 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     }
     let names: Vec<&str> = voucher.products.iter().map(ProductName::as_str).collect();
     eprintln!(
-        "Voucher for {} of licence {}: until {}, signed by {}",
+        "Voucher for {} of license {}: until {}, signed by {}",
         names.join(", "),
-        voucher.licence,
+        voucher.license,
         voucher.expires,
         signer::ids(&signers)
     );
     Ok(())
 }
 
-fn build(args: &Args, open: &OpenLicence, now: Timestamp) -> anyhow::Result<Voucher> {
+fn build(args: &Args, open: &OpenLicense, now: Timestamp) -> anyhow::Result<Voucher> {
     let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
-    let l = &open.licence;
+    let l = &open.license;
     let (expires, begins) = (args.expires, args.not_before.unwrap_or(now));
     if expires <= now {
         bail!("--expires {expires}: over already; expected a date after {now}");
     }
     if let Some(end) = l.expires.filter(|e| *e < expires) {
-        bail!("--expires {expires}: the licence itself ends {end}; expected no later date");
+        bail!("--expires {expires}: the license itself ends {end}; expected no later date");
     }
     if begins.duration_until(expires).unsigned_abs() > LONGEST {
         bail!(
-            "--expires {expires}: more than 366 days after {begins}; expected a shorter time, or a licence that allows the start"
+            "--expires {expires}: more than 366 days after {begins}; expected a shorter time, or a license that allows the start"
         );
     }
     if let Some(p) = args.product.iter().find(|p| l.product(p).is_none()) {
         let names: Vec<&str> = l.products.iter().map(|p| p.name.as_str()).collect();
         bail!(
-            "--product {p}: licence {} does not sell it; it sells {}",
+            "--product {p}: license {} does not sell it; it sells {}",
             l.id,
             names.join(", ")
         );
     }
     if l.policy.optimistic_start != OptimisticStart::Voucher {
         eprintln!(
-            "Warning: licence {} says optimisticStart: {}, so a voucher changes nothing under it",
+            "Warning: license {} says optimisticStart: {}, so a voucher changes nothing under it",
             l.id,
             serde_json::to_string(&l.policy.optimistic_start)?.trim_matches('"')
         );
@@ -115,7 +115,7 @@ fn build(args: &Args, open: &OpenLicence, now: Timestamp) -> anyhow::Result<Vouc
     products.dedup();
     Ok(Voucher {
         schema: 1,
-        licence: l.id.clone(),
+        license: l.id.clone(),
         products,
         issued: now,
         not_before: args.not_before,

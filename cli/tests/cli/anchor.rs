@@ -3,7 +3,7 @@
 use super::common::{self, Desk, ORDER, Outcome};
 
 #[test]
-fn from_token_to_verified_licence() {
+fn from_token_to_verified_license() {
     let desk = Desk::new();
     desk.token("test", "1234");
     let public = desk.vendor_key("vendor.key");

@@ -317,7 +317,7 @@ fn an_attested_key_is_verified_at_issue() {
     );
     assert!(
         !good.stdout.contains("CERTIFICATE"),
-        "not part of the licence"
+        "not part of the license"
     );
     // Without one, under another root, with another key, of a key that wants a touch.
     desk.write("plain.yaml", ANCHOR);

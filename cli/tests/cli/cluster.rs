@@ -186,7 +186,7 @@ fn a_long_list_comes_in_pages() {
 fn leases_in_trouble_say_what_to_do() {
     let desk = Desk::new();
     let mut refused = lease("r", "Refused", None);
-    refused["status"]["message"] = "product \"rendr\" is not in the licence".into();
+    refused["status"]["message"] = "product \"rendr\" is not in the license".into();
     let answer = [
         lease("u", "Unknown", None),
         refused,

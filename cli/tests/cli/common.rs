@@ -185,7 +185,7 @@ impl Desk {
             .find("ed25519:")
     }
 
-    /// A licence in `l.mooring`, signed with `vendor.key`.
+    /// A license in `l.mooring`, signed with `vendor.key`.
     pub(crate) fn issue_for_test(&self) {
         self.write("order.yaml", &order_with_anchor());
         self.mooring(&[

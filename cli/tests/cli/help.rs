@@ -27,7 +27,7 @@ fn help_explains_with_examples() {
             "{args:?}: {help}"
         );
     }
-    for document in ["licence", "delegation", "lease", "revocations", "voucher"] {
+    for document in ["license", "delegation", "lease", "revocations", "voucher"] {
         let text = desk.mooring(&["license", "schema", document]).good().stdout;
         let schema: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(schema["title"], document);

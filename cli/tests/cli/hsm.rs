@@ -36,9 +36,9 @@ fn issue(desk: &Desk, keys: &[&str], out: &str) -> Outcome {
 }
 
 #[test]
-fn a_key_that_was_made_in_the_hsm_signs_licences_lists_and_vouchers() {
+fn a_key_that_was_made_in_the_hsm_signs_licenses_lists_and_vouchers() {
     let desk = desk();
-    let key = uri(";object=licences");
+    let key = uri(";object=licenses");
     let public = desk
         .mooring(&["license", "keygen", "--key", &key])
         .good()
@@ -47,7 +47,7 @@ fn a_key_that_was_made_in_the_hsm_signs_licences_lists_and_vouchers() {
         .mooring(&["license", "keygen", "--key", &key])
         .bad()
         .stderr;
-    assert!(again.contains("has key \"licences\""), "{again}");
+    assert!(again.contains("has key \"licenses\""), "{again}");
     let shown = desk.mooring(&["license", "public", "--key", &key]).good();
     assert_eq!(shown.find("ed25519:"), public);
 
@@ -146,7 +146,7 @@ fn a_key_that_is_not_named_well_is_refused_and_says_why() {
 #[test]
 fn a_wrong_pin_is_tried_once() {
     let desk = desk();
-    let key = uri(";object=licences");
+    let key = uri(";object=licenses");
     desk.mooring(&["license", "keygen", "--key", &key]).good();
     desk.write("pin", "0000");
     // SoftHSM does not count tries, so what is seen here is that the program stops at the first.
@@ -157,7 +157,7 @@ fn a_wrong_pin_is_tried_once() {
         "{e}"
     );
     // The PIN may come from the environment.
-    let plain = format!("pkcs11:token=vendor;object=licences?module-path={MODULE}");
+    let plain = format!("pkcs11:token=vendor;object=licenses?module-path={MODULE}");
     desk.run(
         &["license", "public", "--key", &plain],
         "",

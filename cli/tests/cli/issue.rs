@@ -79,7 +79,7 @@ fn two_keys_sign_while_they_rotate() {
 }
 
 #[test]
-fn an_emergency_licence_takes_a_software_anchor_for_fourteen_days() {
+fn an_emergency_license_takes_a_software_anchor_for_fourteen_days() {
     let desk = Desk::new();
     let key = desk.vendor_key("vendor.key");
     let anchor = format!("{}software: true\n", common::ANCHOR);
@@ -103,12 +103,12 @@ fn an_emergency_licence_takes_a_software_anchor_for_fourteen_days() {
     assert!(e.contains("order field anchors[0].software: key"), "{e}");
     let e = issue(&["--emergency"]).bad().stderr;
     assert!(
-        e.contains("order field expires: 2090-01-01T00:00:00Z; an emergency licence lasts at most 14 days, until 20"),
+        e.contains("order field expires: 2090-01-01T00:00:00Z; an emergency license lasts at most 14 days, until 20"),
         "{e}"
     );
     let e = issue(&["--emergency", "--expires", "never"]).bad().stderr;
     assert!(
-        e.contains("expires: never; an emergency licence lasts"),
+        e.contains("expires: never; an emergency license lasts"),
         "{e}"
     );
     desk.write(
@@ -121,7 +121,7 @@ fn an_emergency_licence_takes_a_software_anchor_for_fourteen_days() {
         .good()
         .stdout;
     let seen: serde_json::Value = serde_json::from_str(&seen).unwrap();
-    let (l, day) = (&seen["licence"], 86_400);
+    let (l, day) = (&seen["license"], 86_400);
     let at = |f: &str| -> mooring_core::time::Timestamp { l[f].as_str().unwrap().parse().unwrap() };
     assert_eq!(l["emergency"], true);
     assert_eq!(
@@ -182,7 +182,7 @@ fn an_order_comes_from_flags_or_a_pipe_as_well() {
     assert!(
         piped
             .stdout
-            .starts_with("-----BEGIN MOORING LICENCE-----\n"),
+            .starts_with("-----BEGIN MOORING LICENSE-----\n"),
         "{}",
         piped.stdout
     );

@@ -1,6 +1,6 @@
 //! The command line as its users run it: the real program, files in a folder of its own, a SoftHSM2 token, an API
 //! server that gives prepared answers.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod anchor;
 mod anchor_kinds;

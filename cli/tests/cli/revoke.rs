@@ -30,7 +30,7 @@ fn a_list_is_begun_extended_and_lifted_and_its_number_grows() {
     };
     let e = verify(&["--revocations", "r.mooring"]).bad().stderr;
     assert!(
-        e.contains("licence field id: \"ACME-1\" is revoked since 20")
+        e.contains("license field id: \"ACME-1\" is revoked since 20")
             && e.contains("by revocation list number 1, issued 20")
             && e.contains("charged back"),
         "{e}"
@@ -65,7 +65,7 @@ fn a_list_is_begun_extended_and_lifted_and_its_number_grows() {
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["verified"], false);
     assert_eq!(json["revocations"]["number"], 3);
-    assert_eq!(json["revocations"]["revoked"][0]["licence"], "ACME-2");
+    assert_eq!(json["revocations"]["revoked"][0]["license"], "ACME-2");
     let ok = desk
         .mooring(&["license", "verify", "r.mooring", "--vendor-key", &key])
         .good()

@@ -3,7 +3,7 @@
 use super::common::{self, Desk};
 
 #[test]
-fn a_licence_with_one_character_changed_is_refused() {
+fn a_license_with_one_character_changed_is_refused() {
     let desk = Desk::new();
     let public = desk.vendor_key("vendor.key");
     desk.issue_for_test();
@@ -25,7 +25,7 @@ fn a_licence_with_one_character_changed_is_refused() {
         .bad()
         .stderr;
     assert!(
-        e.contains("licence signature") || e.contains("not a licence file"),
+        e.contains("license signature") || e.contains("not a license file"),
         "{e}"
     );
 
@@ -50,7 +50,7 @@ fn a_licence_with_one_character_changed_is_refused() {
         .mooring(&["license", "inspect", "order.yaml"])
         .bad()
         .stderr;
-    assert!(e.contains("BEGIN MOORING LICENCE"), "{e}");
+    assert!(e.contains("BEGIN MOORING LICENSE"), "{e}");
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn a_bundle_is_verified_for_a_product() {
             .find(|b| b["name"] == name)
             .unwrap();
         let link = |l: &str| v["envelopes"][case["bundle"][l].as_str().unwrap()].clone();
-        let bundle = serde_json::json!({"licence": link("licence"), "delegation": link("delegation"), "lease": link("lease")});
+        let bundle = serde_json::json!({"license": link("license"), "delegation": link("delegation"), "lease": link("lease")});
         desk.write("bundle.json", &bundle.to_string());
     };
     let verify = |more: &[&str]| {

@@ -1,8 +1,8 @@
 //! `mooring license voucher`, and reading what it made.
 use super::common::{ANCHOR, Desk, Outcome};
 
-/// A licence that asks for vouchers, of two products, until 2090.
-fn licence(desk: &Desk) -> String {
+/// A license that asks for vouchers, of two products, until 2090.
+fn license(desk: &Desk) -> String {
     let key = desk.vendor_key("vendor.key");
     desk.write("anchor.yaml", ANCHOR);
     desk.write(
@@ -34,7 +34,7 @@ fn voucher(desk: &Desk, more: &[&str]) -> Outcome {
 #[test]
 fn a_voucher_permits_its_products_until_its_end() {
     let desk = Desk::new();
-    let key = licence(&desk);
+    let key = license(&desk);
     let begin = ["--not-before", "2089-02-01", "--expires", "2089-03-01"];
     let only = ["--product", "render", "--out", "v"];
     voucher(&desk, &[&begin[..], &only].concat()).good();
@@ -44,7 +44,7 @@ fn a_voucher_permits_its_products_until_its_end() {
     };
     let ok = verify(&["--at", "2089-02-28"]).good().stdout;
     assert!(
-        ok.contains("voucher for render of licence \"ACME-1\""),
+        ok.contains("voucher for render of license \"ACME-1\""),
         "{ok}"
     );
     for (args, says) in [
@@ -77,13 +77,13 @@ fn a_voucher_permits_its_products_until_its_end() {
     let seen = desk.mooring(&["license", "inspect", "v"]).good().stdout;
     for words in [
         "NOT VERIFIED",
-        "Licence       ACME-1",
+        "License       ACME-1",
         "Products      render",
         "PERMITS NO START: voucher field notBefore",
     ] {
         assert!(seen.contains(words), "{words}: {seen}");
     }
-    // A voucher is no licence, and a licence no voucher.
+    // A voucher is no license, and a license no voucher.
     let e = desk
         .mooring(&[
             "license",
@@ -105,7 +105,7 @@ fn a_voucher_permits_its_products_until_its_end() {
 #[test]
 fn a_voucher_that_says_too_much_is_refused() {
     let desk = Desk::new();
-    licence(&desk);
+    license(&desk);
     desk.vendor_key("other.key");
     for (args, says) in [
         (
@@ -114,12 +114,12 @@ fn a_voucher_that_says_too_much_is_refused() {
         ),
         (
             &["--expires", "2090-01-02"],
-            "the licence itself ends 2090-01-01",
+            "the license itself ends 2090-01-01",
         ),
         (&["--expires", "2089-12-31"], "more than 366 days after"),
         (
             &["--expires", "2089-12-31", "--product", "fly"],
-            "--product fly: licence ACME-1 does not sell it; it sells render, denoise",
+            "--product fly: license ACME-1 does not sell it; it sells render, denoise",
         ),
         (
             &["--expires", "2089-12-31", "--not-before", "2090-01-01"],
@@ -149,5 +149,5 @@ fn a_voucher_that_says_too_much_is_refused() {
         "2089-12-31",
     ];
     let e = desk.mooring(&other).bad().stderr;
-    assert!(e.contains("not a licence of this key's"), "{e}");
+    assert!(e.contains("not a license of this key's"), "{e}");
 }

@@ -30,7 +30,7 @@
 /* The claim of a name, made by mooring_put_claim(): followed and verified. */
 #define MOORING_NAMED 2
 
-/* Any anchor that the vendor's licence lists. */
+/* Any anchor that the vendor's license lists. */
 #define MOORING_ANCHOR_ANY 0
 
 /* Only an anchor whose key cannot be copied out. */
@@ -153,7 +153,7 @@ typedef struct mooring_opts {
   uint32_t vendor_keys_len;
   /* The vendor's Ed25519 public keys: the only source of trust. Compile them in. */
   const uint8_t (*vendor_keys)[32];
-  /* The application's version, which the licence must cover; NULL: no version is checked. */
+  /* The application's version, which the license must cover; NULL: no version is checked. */
   const char *app_version;
   /* The day of the release, "2026-03-01"; maintenance must not have ended before it. NULL: not checked. */
   const char *built_on;
@@ -169,7 +169,7 @@ typedef struct mooring_opts {
 } mooring_opts;
 
 /*
- A lease that verified: signed by the anchored server under the vendor's licence, for this application. Set size to
+ A lease that verified: signed by the anchored server under the vendor's license, for this application. Set size to
  sizeof(mooring_proof), or begin with MOORING_PROOF_INIT.
  */
 typedef struct mooring_proof {
@@ -185,9 +185,9 @@ typedef struct mooring_proof {
   uint32_t software;
   /* 1: it answers the application's own question, and so is no replay. */
   uint32_t fresh;
-  /* 1: the licence is one for tests. */
+  /* 1: the license is one for tests. */
   uint32_t test;
-  /* 1: the licence is one for an emergency: until a broken anchor is replaced. */
+  /* 1: the license is one for an emergency: until a broken anchor is replaced. */
   uint32_t emergency;
   /* How long the application may go on without contact, in milliseconds: from the asking if fresh. */
   uint64_t run_for_ms;
@@ -195,8 +195,8 @@ typedef struct mooring_proof {
   char lease[40];
   /* When the token was made by the server's clock, as "2026-06-01T12:05:00Z"; "" in mooring_details. */
   char issued_at[40];
-  /* The licence's id. */
-  char licence_id[256];
+  /* The license's id. */
+  char license_id[256];
 } mooring_proof;
 
 /* A product and seats of it, for mooring_put_claim(). */
@@ -291,7 +291,7 @@ uint32_t mooring_abi_1(void);
  */
 const char *mooring_last_error(void);
 
-/* The same as a short reason for programs: "LicenceExpired", "LeaseNonce", "unknown-product", "Waiting", …; "" if there is none. */
+/* The same as a short reason for programs: "LicenseExpired", "LeaseNonce", "unknown-product", "Waiting", …; "" if there is none. */
 const char *mooring_last_reason(void);
 
 /* The same as a code, for calls that do not give one; MOORING_OK if there is none. */
@@ -337,7 +337,7 @@ enum mooring_code mooring_put_claim(const struct mooring *m,
 enum mooring_code mooring_delete_claim(const struct mooring *m, const char *name);
 
 /*
- Verifies a chain that came from anywhere, offline, with the vendor's keys alone: licence, anchor, delegation, lease, product, this
+ Verifies a chain that came from anywhere, offline, with the vendor's keys alone: license, anchor, delegation, lease, product, this
  application's version and day. `bundle` is the JSON of GET /v1/token, `len` bytes; with a `nonce` it must answer that one (NULL: it
  need not). No clock is read. `proof` may be NULL. MOORING_NOT_VERIFIED: mooring_last_reason() says at which link.
  */

@@ -150,7 +150,7 @@ pub extern "C" fn mooring_last_error() -> *const c_char {
     last(c"".as_ptr(), |l| l.words.as_ptr())
 }
 
-/// The same as a short reason for programs: "LicenceExpired", "LeaseNonce", "unknown-product", "Waiting", …; "" if there is none.
+/// The same as a short reason for programs: "LicenseExpired", "LeaseNonce", "unknown-product", "Waiting", …; "" if there is none.
 #[unsafe(no_mangle)]
 pub extern "C" fn mooring_last_reason() -> *const c_char {
     last(c"".as_ptr(), |l| l.reason.as_ptr())

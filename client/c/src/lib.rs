@@ -16,6 +16,7 @@
 //! | [`state`], [`proof`] | what is told of a seat, and of a chain that verified |
 //! | [`gate`] | no callback after the seat is given back |
 
+#![warn(missing_docs)]
 #![allow(
     clippy::missing_errors_doc,
     clippy::module_name_repetitions,

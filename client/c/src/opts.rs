@@ -5,7 +5,7 @@ use crate::last::Fault;
 use mooring_client::{Builder, MinAnchor, Mooring, UnverifiedStart, VendorKey};
 use std::ffi::c_char;
 
-/// Any anchor that the vendor's licence lists.
+/// Any anchor that the vendor's license lists.
 pub const MOORING_ANCHOR_ANY: u32 = 0;
 /// Only an anchor whose key cannot be copied out.
 pub const MOORING_ANCHOR_HARDWARE: u32 = 1;
@@ -23,7 +23,7 @@ pub struct mooring_opts {
     pub vendor_keys_len: u32,
     /// The vendor's Ed25519 public keys: the only source of trust. Compile them in.
     pub vendor_keys: *const [u8; 32],
-    /// The application's version, which the licence must cover; NULL: no version is checked.
+    /// The application's version, which the license must cover; NULL: no version is checked.
     pub app_version: *const c_char,
     /// The day of the release, "2026-03-01"; maintenance must not have ended before it. NULL: not checked.
     pub built_on: *const c_char,

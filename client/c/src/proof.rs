@@ -19,7 +19,7 @@ pub const MOORING_ANCHOR_HWID: u32 = 3;
 /// The longest chain that is read.
 const MAX_BUNDLE: usize = 256 * 1024;
 
-/// A lease that verified: signed by the anchored server under the vendor's licence, for this application. Set size to
+/// A lease that verified: signed by the anchored server under the vendor's license, for this application. Set size to
 /// sizeof(mooring_proof), or begin with MOORING_PROOF_INIT.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -36,9 +36,9 @@ pub struct mooring_proof {
     pub software: u32,
     /// 1: it answers the application's own question, and so is no replay.
     pub fresh: u32,
-    /// 1: the licence is one for tests.
+    /// 1: the license is one for tests.
     pub test: u32,
-    /// 1: the licence is one for an emergency: until a broken anchor is replaced.
+    /// 1: the license is one for an emergency: until a broken anchor is replaced.
     pub emergency: u32,
     /// How long the application may go on without contact, in milliseconds: from the asking if fresh.
     pub run_for_ms: u64,
@@ -46,8 +46,8 @@ pub struct mooring_proof {
     pub lease: [c_char; 40],
     /// When the token was made by the server's clock, as "2026-06-01T12:05:00Z"; "" in mooring_details.
     pub issued_at: [c_char; 40],
-    /// The licence's id.
-    pub licence_id: [c_char; 256],
+    /// The license's id.
+    pub license_id: [c_char; 256],
 }
 
 // SAFETY: repr(C), begins with a u32; zeros are numbers and empty text.
@@ -70,7 +70,7 @@ impl Default for mooring_proof {
             run_for_ms: 0,
             lease: [0; 40],
             issued_at: [0; 40],
-            licence_id: [0; 256],
+            license_id: [0; 256],
         }
     }
 }
@@ -99,7 +99,7 @@ impl mooring_proof {
             emergency: l.emergency.into(),
             run_for_ms: ms(l.remaining()),
             lease: field(&l.lease.to_string()),
-            licence_id: field(&l.licence_id),
+            license_id: field(&l.license_id),
             ..Self::default()
         }
     }
@@ -116,13 +116,13 @@ impl mooring_proof {
             run_for_ms: ms(v.run_for),
             lease: field(&v.lease.to_string()),
             issued_at: field(&v.issued_at.to_string()),
-            licence_id: field(&v.licence_id),
+            license_id: field(&v.license_id),
             ..Self::default()
         }
     }
 }
 
-/// Verifies a chain that came from anywhere, offline, with the vendor's keys alone: licence, anchor, delegation, lease, product, this
+/// Verifies a chain that came from anywhere, offline, with the vendor's keys alone: license, anchor, delegation, lease, product, this
 /// application's version and day. `bundle` is the JSON of GET /v1/token, `len` bytes; with a `nonce` it must answer that one (NULL: it
 /// need not). No clock is read. `proof` may be NULL. MOORING_NOT_VERIFIED: mooring_last_reason() says at which link.
 #[unsafe(no_mangle)]

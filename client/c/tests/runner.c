@@ -52,7 +52,7 @@ static mooring_opts options(char **w, uint8_t keys[][32]) {
 
 static void proof_line(const mooring_proof *p) {
     printf("ok\t%s\t%u\t%llu\t%d\t%s\t%d\t%u\t%d\t%d\t%s\t%s\n", p->lease, p->seats, (unsigned long long)p->run_for_ms / 1000, p->fresh,
-           anchor(p->anchor), p->software, p->overdraft, p->test, p->emergency, p->licence_id, p->issued_at);
+           anchor(p->anchor), p->software, p->overdraft, p->test, p->emergency, p->license_id, p->issued_at);
 }
 
 static void state_line(const mooring_seat *s) {

@@ -3,7 +3,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    missing_docs,
+,
     unreachable_pub,
     dead_code
 )]
@@ -44,7 +44,7 @@ fn command(all: &Value, case: &Value) -> Vec<String> {
         day.strip_suffix("T00:00:00Z").expect(day)
     };
     let link = |name: &str| all["envelopes"][text(&case["bundle"][name])].clone();
-    let bundle = serde_json::json!({"licence": link("licence"), "delegation": link("delegation"), "lease": link("lease")});
+    let bundle = serde_json::json!({"license": link("license"), "delegation": link("delegation"), "lease": link("lease")});
     let hardware = if d["hardware"] == true { "1" } else { "" };
     let words = [
         "verify",
@@ -82,7 +82,7 @@ fn expected(case: &Value) -> Vec<String> {
         ok["overdraft"].to_string(),
         flag(&ok["test"]),
         flag(&ok["emergency"]),
-        text(&ok["licenceId"]).into(),
+        text(&ok["licenseId"]).into(),
         text(&ok["issuedAt"]).into(),
     ]
 }
@@ -154,7 +154,7 @@ fn what_cannot_be_read_is_refused_in_the_same_way() {
             "[1",
             "null",
             "\u{fc}",
-            "{\"licence\":{},\"delegation\":{},\"lease\":{}}",
+            "{\"license\":{},\"delegation\":{},\"lease\":{}}",
             &"[".repeat(100_000),
         ] {
             let (kind, why, _) = reason("2026-03-01", "render", bundle);
@@ -171,7 +171,7 @@ fn what_cannot_be_read_is_refused_in_the_same_way() {
             let (kind, why, words) = reason(
                 day,
                 product,
-                "{\"licence\":{\"payloadType\":\"\",\"payload\":\"\",\"signatures\":[]},\"delegation\":{\"payloadType\":\"\",\"payload\":\"\",\"signatures\":[]},\"lease\":{\"payloadType\":\"\",\"payload\":\"\",\"signatures\":[]}}",
+                "{\"license\":{\"payloadType\":\"\",\"payload\":\"\",\"signatures\":[]},\"delegation\":{\"payloadType\":\"\",\"payload\":\"\",\"signatures\":[]},\"lease\":{\"payloadType\":\"\",\"payload\":\"\",\"signatures\":[]}}",
             );
             assert_eq!(
                 (kind.as_str(), why.as_str()),

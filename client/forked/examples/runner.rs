@@ -67,7 +67,7 @@ fn proof(l: &mooring_client::Licensed) -> String {
         l.anchor,
         l.overdraft,
         u8::from(l.emergency),
-        l.licence_id
+        l.license_id
     )
 }
 
@@ -221,7 +221,7 @@ impl Runner {
                     v.anchor,
                     v.overdraft,
                     u8::from(v.emergency),
-                    v.licence_id,
+                    v.license_id,
                     v.issued_at
                 )
             }

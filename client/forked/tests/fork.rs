@@ -3,8 +3,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::undocumented_unsafe_blocks,
-    missing_docs
+    clippy::undocumented_unsafe_blocks
 )]
 
 use mooring_client::{Mooring, Seat, State, VendorKey, Why, boot};

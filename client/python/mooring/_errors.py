@@ -10,7 +10,7 @@ class Error(Exception):
 
     def __init__(self, words: str, reason: str = ""):
         super().__init__(words)
-        #: For programs: ``"LicenceExpired"``, ``"LeaseNonce"``, ``"unknown-product"``, ``"Waiting"``, …
+        #: For programs: ``"LicenseExpired"``, ``"LeaseNonce"``, ``"unknown-product"``, ``"Waiting"``, …
         self.reason = reason
 
 

@@ -27,7 +27,7 @@ def connect(
     """Checks what the application says of itself, and that the sidecar answers.
 
     ``vendor_keys``: the vendor's Ed25519 public keys, each 64 hexadecimal digits or 32 bytes: the only source of trust, so write them into
-    the program. ``app_version``: the licence must cover it. ``built_on``: the day of the release (``"2026-03-01"``); maintenance must not
+    the program. ``app_version``: the license must cover it. ``built_on``: the day of the release (``"2026-03-01"``); maintenance must not
     have ended before it. ``socket``: another than ``$MOORING_SOCKET`` names. ``min_anchor``: ``"hardware"`` insists on an anchor whose
     key cannot be copied. ``allow_unverified_start``: a seat may start on the sidecar's word while no license server is in reach;
     ``"voucher"``: only with a voucher that one of the vendor keys has signed.

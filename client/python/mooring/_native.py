@@ -37,7 +37,7 @@ class Proof(Structure):
     _fields_ = [
         ("size", c_uint32), ("seats", c_uint32), ("overdraft", c_uint32), ("anchor", c_uint32), ("software", c_uint32), ("fresh", c_uint32),
         ("test", c_uint32), ("emergency", c_uint32), ("run_for_ms", c_uint64), ("lease", c_char * 40), ("issued_at", c_char * 40),
-        ("licence_id", c_char * 256),
+        ("license_id", c_char * 256),
     ]
 
 

@@ -10,7 +10,7 @@ _ANCHORS = {1: "pkcs11", 2: "usb", 3: "hwid"}
 
 
 class Proof(NamedTuple):
-    """A lease that verified: signed by the anchored server under the vendor's licence, for this application."""
+    """A lease that verified: signed by the anchored server under the vendor's license, for this application."""
 
     #: Seats of the product.
     seats: int
@@ -22,9 +22,9 @@ class Proof(NamedTuple):
     software: bool
     #: It answers the application's own question, and so is no replay.
     fresh: bool
-    #: The licence is one for tests.
+    #: The license is one for tests.
     test: bool
-    #: The licence is one for an emergency: until a broken anchor is replaced.
+    #: The license is one for an emergency: until a broken anchor is replaced.
     emergency: bool
     #: How long the application may go on without contact, in seconds: from the asking if fresh.
     run_for: float
@@ -32,14 +32,14 @@ class Proof(NamedTuple):
     lease: str
     #: When the token was made by the server's clock, as ``"2026-06-01T12:05:00Z"``; ``""`` in a seat's details.
     issued_at: str
-    #: The licence's id.
-    licence_id: str
+    #: The license's id.
+    license_id: str
 
 
 def proof(p: n.Proof) -> Proof:
     return Proof(
         p.seats, p.overdraft, _ANCHORS.get(p.anchor, "other"), bool(p.software), bool(p.fresh), bool(p.test), bool(p.emergency),
-        p.run_for_ms / 1000, p.lease.decode(), p.issued_at.decode(), p.licence_id.decode(),
+        p.run_for_ms / 1000, p.lease.decode(), p.issued_at.decode(), p.license_id.decode(),
     )
 
 

@@ -21,7 +21,7 @@ def line(*words):
 
 def proof(p):
     return line(
-        "ok", p.lease, p.seats, int(p.run_for), int(p.fresh), p.anchor, int(p.software), p.overdraft, int(p.test), int(p.emergency), p.licence_id, p.issued_at,
+        "ok", p.lease, p.seats, int(p.run_for), int(p.fresh), p.anchor, int(p.software), p.overdraft, int(p.test), int(p.emergency), p.license_id, p.issued_at,
     )
 
 

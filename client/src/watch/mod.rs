@@ -7,7 +7,7 @@
 //! - a connection that breaks ends nothing and extends nothing: the last limit stands;
 //! - the sidecar's "no" counts at once, its "yes" only once it is proved (unless the application accepts a start without
 //!   proof, for at most the grace, counted once from the seat's begin);
-//! - what does not verify ends the licence until something does.
+//! - what does not verify ends the license until something does.
 
 mod state;
 #[cfg(test)]
@@ -69,9 +69,9 @@ pub(crate) struct Proved {
     pub(crate) run_for: Duration,
     /// It answers the application's own question.
     pub(crate) fresh: bool,
-    /// Its licence lets the application start without such an answer.
+    /// Its license lets the application start without such an answer.
     pub(crate) may_start: bool,
-    /// How long the licence lets it go on once the seat was given away.
+    /// How long the license lets it go on once the seat was given away.
     pub(crate) max_contested: Duration,
 }
 

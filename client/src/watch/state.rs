@@ -115,7 +115,7 @@ whys! {
     /// In line.
     Waiting = 7, "all seats are taken", "wait, or free a seat";
     /// The license server said no.
-    Refused = 8, "the license server refused", "see the message; the licence may not cover this product or version";
+    Refused = 8, "the license server refused", "see the message; the license may not cover this product or version";
     /// The lease was taken away.
     Lost = 9, "the lease was lost", "see the message of the sidecar";
     /// Given back.
@@ -205,7 +205,7 @@ impl Word {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
 
     #[test]

@@ -1,5 +1,5 @@
 //! Single rules, then thousands of random lives against an oracle that keeps the history instead of a state.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
 use proptest::prelude::*;
@@ -174,7 +174,7 @@ fn the_sidecars_no_counts_at_once_and_its_next_yes_needs_a_proof() {
 }
 
 #[test]
-fn what_does_not_verify_ends_the_licence_until_something_does() {
+fn what_does_not_verify_ends_the_license_until_something_does() {
     let wrong_lease = Proved {
         lease: lease(2),
         ..proof(secs(90))
@@ -267,7 +267,7 @@ fn a_start_on_the_sidecars_word_is_the_applications_choice_and_bounded_once() {
             State::Unlicensed { why: Why::Expired },
             "a new connection begins no new time"
         );
-        // An old token shows the licence's own grace, which is shorter; that stays known.
+        // An old token shows the license's own grace, which is shorter; that stays known.
         w.told(told(HoldState::Grace, far), s(131));
         assert_eq!(w.want(s(131)), Some(Want::Ask { fresh: true }));
         w.asked();
@@ -294,7 +294,7 @@ fn a_start_on_the_sidecars_word_is_the_applications_choice_and_bounded_once() {
 }
 
 #[test]
-fn a_licence_that_an_old_token_shows_may_forbid_the_start() {
+fn a_license_that_an_old_token_shows_may_forbid_the_start() {
     let terms = Terms {
         unverified: true,
         ..TERMS
@@ -324,7 +324,7 @@ fn a_licence_that_an_old_token_shows_may_forbid_the_start() {
 }
 
 #[test]
-fn a_seat_given_back_meanwhile_runs_as_long_as_the_licence_says() {
+fn a_seat_given_back_meanwhile_runs_as_long_as_the_license_says() {
     let mut w = held();
     w.asked();
     let p = Proved {

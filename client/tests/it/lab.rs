@@ -21,7 +21,7 @@ pub static VECTORS: LazyLock<Value> = LazyLock::new(|| {
 pub fn bundle() -> Bundle {
     let envelope = |n: &str| VECTORS["envelopes"][n].clone();
     let all = json!({
-        "licence": envelope("ed25519.licence"), "delegation": envelope("ed25519.delegation"), "lease": envelope("ed25519.lease"),
+        "license": envelope("ed25519.license"), "delegation": envelope("ed25519.delegation"), "lease": envelope("ed25519.lease"),
     });
     serde_json::from_value(all).unwrap()
 }

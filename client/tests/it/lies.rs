@@ -145,7 +145,7 @@ fn the_sidecars_limit_is_capped_by_what_the_server_signed() {
 }
 
 #[test]
-fn neither_another_vendor_nor_a_weak_anchor_nor_an_old_licence_will_do() {
+fn neither_another_vendor_nor_a_weak_anchor_nor_an_old_license_will_do() {
     let fake = Fake::good();
     let hold = |b: mooring_client::Builder| {
         let m = b.socket(fake.socket()).connect().unwrap();
@@ -155,7 +155,7 @@ fn neither_another_vendor_nor_a_weak_anchor_nor_an_old_licence_will_do() {
             .unwrap_err()
     };
     let e = hold(Mooring::builder(&[VendorKey::from_bytes([7; 32])]));
-    assert!(matches!(e, Error::Verify(VerifyError::Licence(_))), "{e}");
+    assert!(matches!(e, Error::Verify(VerifyError::License(_))), "{e}");
     let e = hold(Mooring::builder(&[vendor()]).app_version("1999.1"));
     assert!(
         matches!(e, Error::Verify(VerifyError::Version { .. })),

@@ -92,7 +92,7 @@ fn a_replayed_token_is_an_error_and_no_reason_to_fall_back() {
 }
 
 #[test]
-fn another_vendors_licence_is_an_error() {
+fn another_vendors_license_is_an_error() {
     let fake = Fake::tokens(|nonce| answer(200, &bundle_for(nonce.unwrap())));
     let other = Mooring::builder(&[VendorKey::from_bytes([7; 32])])
         .socket(&fake.socket)
@@ -100,7 +100,7 @@ fn another_vendors_licence_is_an_error() {
         .unwrap();
     assert!(matches!(
         other.verify("render").unwrap_err(),
-        Error::Verify(VerifyError::Licence(_))
+        Error::Verify(VerifyError::License(_))
     ));
 }
 

@@ -185,7 +185,7 @@ impl Holder {
         let retry = p.retry_after_secs.map(Duration::from_secs);
         match p.kind {
             T::AnchorLost
-            | T::LicenceInvalid
+            | T::LicenseInvalid
             | T::Overloaded
             | T::UpgradeRequired
             | T::TooManyClaims => {

@@ -1,5 +1,5 @@
 //! The holder's table of states, cell by cell, and its clock.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
 use crate::license::Envelope;
@@ -36,7 +36,7 @@ fn envelope() -> Envelope {
 
 fn bundle() -> Bundle {
     Bundle {
-        licence: envelope(),
+        license: envelope(),
         delegation: envelope(),
         lease: envelope(),
     }
@@ -235,7 +235,7 @@ fn the_table_cell_by_cell() {
     for kind in [
         ProblemType::AnchorLost,
         ProblemType::Overloaded,
-        ProblemType::LicenceInvalid,
+        ProblemType::LicenseInvalid,
         ProblemType::TooManyClaims,
     ] {
         let mut w = World::in_state(S::Held);

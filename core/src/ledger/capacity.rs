@@ -1,8 +1,8 @@
-//! What the licence has, and drawing seats from it.
+//! What the license has, and drawing seats from it.
 
 use super::fit::{fit, room, take};
 use super::share::{Share, ShareKey, share_key};
-use crate::license::{CountBy, Draw, Licence, TokenDraw, VersionRange};
+use crate::license::{CountBy, Draw, License, TokenDraw, VersionRange};
 use crate::mutant::{self, Mutant};
 use crate::names::{LeaseId, PoolName, ProductName};
 use crate::request::Item;
@@ -32,7 +32,7 @@ impl PoolUse {
         self.seats.saturating_add(self.overdraft)
     }
 
-    /// Zero, never less, where a smaller licence came while more was in use.
+    /// Zero, never less, where a smaller license came while more was in use.
     pub(super) fn free(&self) -> u32 {
         if mutant::on(Mutant::ShrinkUnderflows) {
             return self.total().wrapping_sub(self.used);
@@ -86,9 +86,9 @@ impl Plan {
 }
 
 impl Capacity {
-    /// What a licence has. It has been checked: each product draws on pools that are there.
-    pub fn of(licence: &Licence) -> Self {
-        let pools: Vec<PoolUse> = licence
+    /// What a license has. It has been checked: each product draws on pools that are there.
+    pub fn of(license: &License) -> Self {
+        let pools: Vec<PoolUse> = license
             .pools
             .iter()
             .map(|p| PoolUse {
@@ -99,14 +99,14 @@ impl Capacity {
             })
             .collect();
         let place = |n: &PoolName| pools.iter().position(|p| p.name == *n);
-        let products = licence
+        let products = license
             .products
             .iter()
             .map(|p| ProductRule {
                 count_by: p.count_by,
                 name: p.name.clone(),
                 versions: p.versions.clone(),
-                expires: licence.expires.map(|t| t.to_string()),
+                expires: license.expires.map(|t| t.to_string()),
                 from: p.from.iter().map(|a| alternative(a, &place)).collect(),
             })
             .collect();
@@ -117,7 +117,7 @@ impl Capacity {
         }
     }
 
-    /// Nothing: no licence is in force.
+    /// Nothing: no license is in force.
     pub fn none() -> Self {
         Self::default()
     }
@@ -170,7 +170,7 @@ impl Capacity {
                     names.join(", ")
                 };
                 let detail = format!(
-                    "product {:?} is not in the licence; it has: {known}",
+                    "product {:?} is not in the license; it has: {known}",
                     item.product
                 );
                 return Err(Problem::new(ProblemType::UnknownProduct, detail)
@@ -178,7 +178,7 @@ impl Capacity {
             };
             if let Some(v) = item.version.as_ref().filter(|v| !rule.versions.covers(v)) {
                 let detail = format!(
-                    "version {v} of {} is not covered; the licence covers {}",
+                    "version {v} of {} is not covered; the license covers {}",
                     item.product, rule.versions
                 );
                 return Err(Problem::new(ProblemType::VersionNotCovered, detail)
@@ -189,7 +189,7 @@ impl Capacity {
             }
         }
         if !self.fits_at_all(items) {
-            let detail = "these products together ask for more seats than the licence has";
+            let detail = "these products together ask for more seats than the license has";
             return Err(Problem::new(ProblemType::ExceedsSeats, detail).field("items"));
         }
         Ok(())
@@ -198,7 +198,7 @@ impl Capacity {
     fn exceeds(&self, i: usize, item: &Item) -> Problem {
         let most = self.most(&item.product);
         let detail = format!(
-            "{} seats of {} are asked for, and the licence has {most}",
+            "{} seats of {} are asked for, and the license has {most}",
             item.seats, item.product
         );
         Problem::new(ProblemType::ExceedsSeats, detail).field(format!("items[{i}].seats"))
@@ -336,7 +336,7 @@ impl Capacity {
     }
 
     /// As [`plan`](Self::plan), out of the same pools as before: the others' seats may be held by leases that have not
-    /// come back yet. Only where the licence does not let the products draw so any more, out of any.
+    /// come back yet. Only where the license does not let the products draw so any more, out of any.
     pub(super) fn plan_as_before(
         &self,
         items: &[Item],

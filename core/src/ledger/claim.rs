@@ -264,7 +264,7 @@ impl Ledger {
         if let Some(id) = self.take_in(c, now) {
             return Ok(id);
         }
-        // Nobody who runs is thrown out by a smaller licence: it is contested until its limit.
+        // Nobody who runs is thrown out by a smaller license: it is contested until its limit.
         let runs_on = c.held.is_some() && self.runs_until(c, now).is_some();
         if let Err(p) = self.capacity_check(&c.items)
             && !runs_on
@@ -289,7 +289,7 @@ impl Ledger {
     }
 
     fn capacity_check(&self, items: &[Item]) -> Result<(), Problem> {
-        // Without a licence nothing can be judged: the claim waits, and is answered with why.
+        // Without a license nothing can be judged: the claim waits, and is answered with why.
         if self.paused.is_some() && self.capacity.products.is_empty() {
             Ok(())
         } else {

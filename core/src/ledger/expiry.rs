@@ -140,7 +140,7 @@ impl Ledger {
         }
     }
 
-    /// Takes over what a new licence demands of a silent holder's seat. Seats that are silent now are judged by it, too.
+    /// Takes over what a new license demands of a silent holder's seat. Seats that are silent now are judged by it, too.
     pub fn set_reclaim(&mut self, reclaim: Reclaim, now: BootTime) {
         self.tick(now);
         if self.settings.reclaim == reclaim {

@@ -7,7 +7,7 @@
 use super::capacity::{Alternative, Taken};
 use crate::mutant::{self, Mutant};
 
-/// How many steps a search may take. Licences have few alternatives, and nearly every claim fits at the first try; one that is
+/// How many steps a search may take. Licenses have few alternatives, and nearly every claim fits at the first try; one that is
 /// not placed within the bound waits.
 const STEPS: u32 = 20_000;
 

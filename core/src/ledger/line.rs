@@ -46,7 +46,7 @@ pub(super) enum Class {
 pub(super) enum GroupAt {
     /// Claims that draw on the same pools.
     Of(usize),
-    /// Claims that the licence in force could never grant. Their applications run on, and they stand in nobody's way.
+    /// Claims that the license in force could never grant. Their applications run on, and they stand in nobody's way.
     Aside,
 }
 
@@ -201,7 +201,7 @@ impl Ledger {
 
     /// Which group a claim for these items waits in.
     pub(super) fn group_for(&mut self, items: &[Item]) -> GroupAt {
-        // With no licence in force nothing can be judged.
+        // With no license in force nothing can be judged.
         let judged = !self.capacity.products.is_empty();
         if judged && self.capacity.check(items).is_err() {
             return GroupAt::Aside;
@@ -210,7 +210,7 @@ impl Ledger {
         self.line.group_of(pools)
     }
 
-    /// Sorts the line anew after the licence has changed. Claims that it could never grant are refused, unless their
+    /// Sorts the line anew after the license has changed. Claims that it could never grant are refused, unless their
     /// applications run: those are thrown out by nobody but their own limit.
     pub(super) fn regroup(&mut self, now: BootTime) {
         let waiting = std::mem::take(&mut self.line).all();

@@ -3,7 +3,7 @@
 //! A state machine without I/O: each call takes the boot clock's reading and returns what to answer;
 //! what others must be told comes out of [`Ledger::next_event`]. Promises are those of design/protocol.md:
 //!
-//! - the seats of granted claims never exceed what the licence has, and while it settles after a start nothing
+//! - the seats of granted claims never exceed what the license has, and while it settles after a start nothing
 //!   new is granted, so that not even the *holders* can count more (promises 1 and 3);
 //! - a release frees in that step, silence frees at last receipt + D + M (promise 2);
 //! - nobody overtakes a better-ranked claim that shares a pool (promise 5), and claims are all or nothing (promise 14);
@@ -11,7 +11,7 @@
 //!
 //! | file | idea |
 //! |---|---|
-//! | `capacity`, `fit` | what the licence has; drawing seats from it; which alternatives fit |
+//! | `capacity`, `fit` | what the license has; drawing seats from it; which alternatives fit |
 //! | `claim` | taking a claim: new, repeated, from a ticket |
 //! | `take_in` | leases of earlier runs that holders show |
 //! | `renew` | renewals, their counter, releases |
@@ -227,7 +227,7 @@ impl Ledger {
         &self.settings
     }
 
-    /// Takes a new licence in. With fewer seats nobody is thrown out: new claims wait until enough came back.
+    /// Takes a new license in. With fewer seats nobody is thrown out: new claims wait until enough came back.
     pub fn set_capacity(&mut self, capacity: Capacity, now: BootTime) {
         self.tick(now);
         self.capacity.replace(capacity);
@@ -236,7 +236,7 @@ impl Ledger {
         self.grant_line(now);
     }
 
-    /// Grants nothing new while `why` holds (the anchor is lost, the licence ended); claims are answered with it.
+    /// Grants nothing new while `why` holds (the anchor is lost, the license ended); claims are answered with it.
     /// `None`: goes on.
     pub fn pause(&mut self, why: Option<Problem>, now: BootTime) {
         self.paused = why;

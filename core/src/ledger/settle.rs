@@ -2,7 +2,7 @@
 //!
 //! Without it the books of every run stay right and yet two applications are `Held` for one seat: one by a lease of
 //! the run before, one by a lease of this. It lasts Q, and ends early once every holder on the operator's roster is in
-//! or gone. That all seats are taken in does not end it: the licence may have had more of them when the leases were given.
+//! or gone. That all seats are taken in does not end it: the license may have had more of them when the leases were given.
 
 use super::Ledger;
 use crate::license::Reclaim;

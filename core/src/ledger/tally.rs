@@ -58,7 +58,7 @@ impl Tally {
             State::Refused(_) => return add(&mut g.refused, 1),
         }
         for item in &e.items {
-            // Names come from the licence by now: a claim of an unknown product is refused before it is counted.
+            // Names come from the license by now: a claim of an unknown product is refused before it is counted.
             let p = match self.products.get_mut(&item.product) {
                 Some(p) => p,
                 None => self.products.entry(item.product.clone()).or_default(),

@@ -1,11 +1,11 @@
 //! The ledger's promises, one test each, and random histories against what must always be true.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
 use crate::license::{
     AnchorKind, BootStamp, Digest, HolderHmac, KeyId, LeaseToken, TokenAnchor, TokenItem,
 };
-use crate::license::{Licence, Pool, Product, Ticket};
+use crate::license::{License, Pool, Product, Ticket};
 use crate::names::{ProductName, RequestId, Seats};
 use crate::request;
 use crate::secret::Secret;
@@ -19,7 +19,7 @@ fn at(ms: u64) -> BootTime {
     BootTime::from_millis(1_000_000 + ms)
 }
 
-fn licence(pools: &[(&str, u32)], products: &[(&str, &str)]) -> Licence {
+fn license(pools: &[(&str, u32)], products: &[(&str, &str)]) -> License {
     let from = |s: &str| -> serde_json::Value {
         let alt = |a: &str| -> serde_json::Value {
             a.split('+')
@@ -45,7 +45,7 @@ fn licence(pools: &[(&str, u32)], products: &[(&str, &str)]) -> Licence {
             serde_json::from_value(serde_json::json!({"name": n, "from": from(f)})).unwrap()
         })
         .collect();
-    Licence {
+    License {
         schema: 1,
         critical: vec![],
         id: "t".into(),
@@ -77,7 +77,7 @@ fn settings(instance: u8, settle: Duration) -> Settings {
 }
 
 fn seats(n: u32) -> Ledger {
-    let l = licence(&[("r", n)], &[("render", "r")]);
+    let l = license(&[("r", n)], &[("render", "r")]);
     Ledger::new(settings(1, Duration::ZERO), Capacity::of(&l), at(0))
 }
 
@@ -146,7 +146,7 @@ fn renewal(n: u8, lease: LeaseId, counter: u64, request: u8) -> Renewal {
 
 fn token(n: u8, g: &Granted, instance: u8) -> LeaseToken {
     LeaseToken {
-        licence: Digest(String::new()),
+        license: Digest(String::new()),
         anchor: TokenAnchor {
             kind: AnchorKind::Pkcs11,
             key_id: KeyId(String::new()),
@@ -310,7 +310,7 @@ fn the_same_claim_again_has_the_same_lease_and_the_same_place() {
 
 #[test]
 fn all_or_nothing_over_pools_and_free_seats_gather_for_the_head() {
-    let lic = licence(&[("a", 2), ("b", 1)], &[("x", "a"), ("y", "b")]);
+    let lic = license(&[("a", 2), ("b", 1)], &[("x", "a"), ("y", "b")]);
     let mut l = Ledger::new(settings(1, Duration::ZERO), Capacity::of(&lic), at(0));
     let one = granted(l.claim(claim(1, "x"), at(0)));
     let two = granted(l.claim(claim(2, "x"), at(0)));
@@ -337,7 +337,7 @@ fn all_or_nothing_over_pools_and_free_seats_gather_for_the_head() {
 
 #[test]
 fn suites_and_weights_are_drawn_in_order() {
-    let lic = licence(&[("own", 1), ("suite", 4)], &[("x", "own|suite*2")]);
+    let lic = license(&[("own", 1), ("suite", 4)], &[("x", "own|suite*2")]);
     let mut l = Ledger::new(settings(1, Duration::ZERO), Capacity::of(&lic), at(0));
     assert_eq!(l.products()[0].seats, 3);
     granted(l.claim(claim(1, "x:2"), at(0)));
@@ -490,7 +490,7 @@ fn late_messages_of_a_given_back_claim_change_nothing() {
 
 #[test]
 fn bounds_hold_and_harm_nobody_else() {
-    let lic = licence(&[("r", 100)], &[("render", "r")]);
+    let lic = license(&[("r", 100)], &[("render", "r")]);
     let mut s = settings(1, Duration::ZERO);
     s.limits = Limits {
         per_holder: 2,
@@ -531,14 +531,14 @@ fn a_pod_proven_gone_frees_in_that_step() {
 }
 
 #[test]
-fn a_smaller_licence_throws_nobody_out_and_new_claims_wait() {
+fn a_smaller_license_throws_nobody_out_and_new_claims_wait() {
     let mut l = seats(3);
     let ids: Vec<LeaseId> = (1..=3)
         .map(|n| granted(l.claim(claim(n, "render"), at(0))).lease)
         .collect();
     place(l.claim(claim(4, "render"), at(1)));
     l.set_capacity(
-        Capacity::of(&licence(&[("r", 1)], &[("render", "r")])),
+        Capacity::of(&license(&[("r", 1)], &[("render", "r")])),
         at(2),
     );
     assert_eq!(l.gauges().held, 3);
@@ -551,7 +551,7 @@ fn a_smaller_licence_throws_nobody_out_and_new_claims_wait() {
         .unwrap();
     granted(l.claim(claim(4, "render"), at(6)));
     l.set_capacity(
-        Capacity::of(&licence(&[("r", 5)], &[("render", "r")])),
+        Capacity::of(&license(&[("r", 5)], &[("render", "r")])),
         at(7),
     );
     granted(l.claim(claim(5, "render"), at(8)));
@@ -591,7 +591,7 @@ fn before_restart() -> (Vec<HeldLease>, Place) {
 fn second_run(settle: Duration) -> Ledger {
     Ledger::new(
         settings(2, settle),
-        Capacity::of(&licence(&[("r", 2)], &[("render", "r")])),
+        Capacity::of(&license(&[("r", 2)], &[("render", "r")])),
         at(2000),
     )
 }
@@ -629,7 +629,7 @@ fn after_a_restart_leases_come_back_with_their_ids_and_places_from_tickets() {
     }
     assert!(
         l.settling(),
-        "the licence may have had more seats before, and others be on their way"
+        "the license may have had more seats before, and others be on their way"
     );
     l.expected(&[], at(2003));
     assert!(!l.settling());
@@ -736,7 +736,7 @@ fn who_comes_back_to_find_the_seats_taken_is_contested() {
 
 #[test]
 fn with_confirmed_silence_alone_frees_nothing_before_the_grace() {
-    let lic = licence(&[("r", 1)], &[("render", "r")]);
+    let lic = license(&[("r", 1)], &[("render", "r")]);
     let mut s = settings(1, Duration::ZERO);
     s.reclaim = Reclaim::Confirmed;
     let mut l = Ledger::new(s, Capacity::of(&lic), at(0));
@@ -752,14 +752,14 @@ fn with_confirmed_silence_alone_frees_nothing_before_the_grace() {
 }
 
 #[test]
-fn a_licence_that_demands_proof_is_obeyed_at_once_and_so_is_one_that_does_not() {
+fn a_license_that_demands_proof_is_obeyed_at_once_and_so_is_one_that_does_not() {
     let held = |l: &mut Ledger, t| {
         l.tick(at(t));
         l.pools()[0].used
     };
     let mut l = seats(1);
     granted(l.claim(claim(1, "render"), at(0)));
-    // Silent already when the new licence comes.
+    // Silent already when the new license comes.
     l.tick(at(25_000));
     l.set_reclaim(Reclaim::Confirmed, at(25_000));
     assert_eq!((held(&mut l, 40_000), held(&mut l, 600_000)), (1, 1));
@@ -806,7 +806,7 @@ proptest! {
                 Op::Resize(n) => {
                     cap = u32::from(n);
                     most_since_resize = l.pools()[0].used;
-                    l.set_capacity(Capacity::of(&licence(&[("r", cap)], &[("render", "r")])), at(now));
+                    l.set_capacity(Capacity::of(&license(&[("r", cap)], &[("render", "r")])), at(now));
                 }
                 Op::Gone(n) => { l.gone(&[pod(n).key()], at(now)); secrets.remove(&n); }
                 Op::Claim(n, s) => {
@@ -893,7 +893,7 @@ fn on_node(n: u8, node: &str, what: &str) -> Claim {
 
 /// One pool of `n` seats; "render" is counted by node, "trace" by claim.
 fn by_node(n: u32) -> Ledger {
-    let mut l = licence(&[("r", n)], &[("render", "r"), ("trace", "r")]);
+    let mut l = license(&[("r", n)], &[("render", "r"), ("trace", "r")]);
     l.products[0].count_by = crate::license::CountBy::Node;
     Ledger::new(settings(1, Duration::ZERO), Capacity::of(&l), at(0))
 }
@@ -1048,7 +1048,7 @@ fn a_late_duplicate_changes_neither_rank_nor_brings_a_claim_back() {
 }
 
 #[test]
-fn a_smaller_licence_refuses_who_waits_for_more_than_it_has_and_nobody_who_runs() {
+fn a_smaller_license_refuses_who_waits_for_more_than_it_has_and_nobody_who_runs() {
     let mut l = seats(3);
     granted(l.claim(claim(1, "render:2"), at(0)));
     let big = place(l.claim(claim(2, "render:3"), at(1)));
@@ -1056,7 +1056,7 @@ fn a_smaller_licence_refuses_who_waits_for_more_than_it_has_and_nobody_who_runs(
     runs.items = request::parse("render:3").unwrap();
     place(l.claim(runs.clone(), at(2)));
     let small = place(l.claim(claim(4, "render"), at(3)));
-    let two = licence(&[("r", 2)], &[("render", "r")]);
+    let two = license(&[("r", 2)], &[("render", "r")]);
     l.set_capacity(Capacity::of(&two), at(4));
     assert_eq!(l.standing(big.lease), None, "refused");
     assert_eq!(
@@ -1096,7 +1096,7 @@ fn held(n: u8, g: &Granted) -> HeldLease {
 #[test]
 fn a_lease_is_taken_in_from_the_pools_it_had() {
     // "render" draws on its own pool first, then on the suite's; "all" needs a seat of each.
-    let l = licence(&[("r", 1), ("s", 1)], &[("render", "r|s"), ("all", "r")]);
+    let l = license(&[("r", 1), ("s", 1)], &[("render", "r|s"), ("all", "r")]);
     let mut first = Ledger::new(settings(1, Duration::ZERO), Capacity::of(&l), at(0));
     let all = granted(first.claim(claim(1, "all"), at(0)));
     let render = granted(first.claim(claim(2, "render"), at(1)));

@@ -1,6 +1,6 @@
-//! Anchors as a licence lists them: a key each, and for those whose key is software what must be present beside it.
+//! Anchors as a license lists them: a key each, and for those whose key is software what must be present beside it.
 
-use super::file::LicenceError;
+use super::file::LicenseError;
 use super::keys::PublicKey;
 use crate::secret::sha256;
 use serde::{Deserialize, Serialize};
@@ -188,7 +188,7 @@ pub struct HwidItems {
     /// How many must be found.
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 64)))]
     pub k: u32,
-    /// Random bytes in hexadecimal digits, at least 16: the same machine is not known again in another licence.
+    /// Random bytes in hexadecimal digits, at least 16: the same machine is not known again in another license.
     #[cfg_attr(
         feature = "schema",
         schemars(regex(pattern = "^([0-9a-fA-F]{2}){16,64}$"))
@@ -320,9 +320,9 @@ impl AnchorKey {
     }
 }
 
-/// Whether a licence's anchors fit together: each key once, what its kind needs, exactly one that is no standby.
-pub(super) fn check(anchors: &[AnchorKey]) -> Result<(), LicenceError> {
-    let bad = |field: String, problem: String| Err(LicenceError::Field { field, problem });
+/// Whether a license's anchors fit together: each key once, what its kind needs, exactly one that is no standby.
+pub(super) fn check(anchors: &[AnchorKey]) -> Result<(), LicenseError> {
+    let bad = |field: String, problem: String| Err(LicenseError::Field { field, problem });
     if anchors.is_empty() {
         return bad("anchors".into(), "expected at least one".into());
     }

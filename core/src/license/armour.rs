@@ -13,7 +13,7 @@ const MAX_FILE: usize = 256 * 1024;
 
 /// The kinds of files: what the envelope's type is, and what the first line says.
 const KINDS: &[(&str, &str)] = &[
-    (types::LICENCE, "MOORING LICENCE"),
+    (types::LICENSE, "MOORING LICENSE"),
     (types::REVOCATIONS, "MOORING REVOCATIONS"),
     (types::VOUCHER, "MOORING VOUCHER"),
 ];
@@ -34,7 +34,7 @@ fn begin(label: &str) -> String {
     format!("-----BEGIN {label}-----")
 }
 
-/// A file's text around an envelope: a licence, a revocation list or a voucher.
+/// A file's text around an envelope: a license, a revocation list or a voucher.
 pub fn armour(envelope: &Envelope) -> Result<String, ArmourError> {
     let t = &envelope.payload_type;
     let label =

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Bundle {
     /// The vendor's word.
-    pub licence: Envelope,
+    pub license: Envelope,
     /// The anchor's word.
     pub delegation: Envelope,
     /// The server's word.

@@ -2,7 +2,7 @@
 
 use super::anchor::{AnchorKey, AnchorKind};
 use super::dsse::{Digest, DsseError, Envelope};
-use super::file::Licence;
+use super::file::License;
 use super::keys::{KeyId, PublicKey};
 use super::types;
 use crate::names::InstanceId;
@@ -16,7 +16,7 @@ pub const MAX_DELEGATION: Duration = Duration::from_secs(15 * 60);
 /// Why a delegation is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DelegationError {
-    /// Not signed by an anchor of the licence, or of another type.
+    /// Not signed by an anchor of the license, or of another type.
     #[error("delegation signature: {0}")]
     Signature(#[from] DsseError),
     /// It names another anchor than the one that signed.
@@ -33,9 +33,9 @@ pub enum DelegationError {
         /// Its span in seconds.
         secs: i64,
     },
-    /// Made for another licence.
-    #[error("delegation field licence: made for licence {found}, not {expected}")]
-    WrongLicence {
+    /// Made for another license.
+    #[error("delegation field license: made for license {found}, not {expected}")]
+    WrongLicense {
         /// The one it names.
         found: Digest,
         /// The one at hand.
@@ -48,8 +48,8 @@ pub enum DelegationError {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Delegation {
-    /// The licence it is for.
-    pub licence: Digest,
+    /// The license it is for.
+    pub license: Digest,
     /// The anchor's kind.
     pub kind: AnchorKind,
     /// The anchor's key.
@@ -67,15 +67,15 @@ pub struct Delegation {
 }
 
 impl Delegation {
-    /// Checks that an anchor of `licence` signed it and that it spans at most [`MAX_DELEGATION`].
-    /// Which licence it names is left to the caller: a server takes in tokens made under a licence that was replaced since.
+    /// Checks that an anchor of `license` signed it and that it spans at most [`MAX_DELEGATION`].
+    /// Which license it names is left to the caller: a server takes in tokens made under a license that was replaced since.
     pub fn open<'l>(
         envelope: &Envelope,
-        licence: &'l Licence,
+        license: &'l License,
     ) -> Result<(Self, &'l AnchorKey), DelegationError> {
-        let keys: Vec<PublicKey> = licence.anchors.iter().map(|a| a.key).collect();
+        let keys: Vec<PublicKey> = license.anchors.iter().map(|a| a.key).collect();
         let (d, signer) = envelope.open::<Self>(types::DELEGATION, &keys)?;
-        let anchor = licence
+        let anchor = license
             .anchors
             .iter()
             .find(|a| a.key == signer && a.kind == d.kind);
@@ -95,16 +95,16 @@ impl Delegation {
         Ok((d, anchor))
     }
 
-    /// The same, and it must name this very licence.
+    /// The same, and it must name this very license.
     pub fn open_for<'l>(
         envelope: &Envelope,
-        licence: &'l Licence,
+        license: &'l License,
         digest: &Digest,
     ) -> Result<(Self, &'l AnchorKey), DelegationError> {
-        let (d, a) = Self::open(envelope, licence)?;
-        if d.licence != *digest {
-            return Err(DelegationError::WrongLicence {
-                found: d.licence,
+        let (d, a) = Self::open(envelope, license)?;
+        if d.license != *digest {
+            return Err(DelegationError::WrongLicense {
+                found: d.license,
                 expected: digest.clone(),
             });
         }

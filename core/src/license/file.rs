@@ -1,4 +1,4 @@
-//! Licence files: what a vendor sells, bound to an anchor's key.
+//! License files: what a vendor sells, bound to an anchor's key.
 
 use super::anchor::{self, AnchorKey};
 use super::armour::{ArmourError, dearmour};
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// The schema this version writes and reads.
 pub(crate) const SCHEMA: u32 = 1;
-/// What a licence may name in `critical`: the fields that this version obeys, at whatever depth they stand.
+/// What a license may name in `critical`: the fields that this version obeys, at whatever depth they stand.
 const UNDERSTOOD: &[&str] = &[
     "schema",
     "critical",
@@ -49,17 +49,17 @@ const UNDERSTOOD: &[&str] = &[
     "reclaim",
 ];
 
-/// Why a licence is refused.
+/// Why a license is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LicenceError {
-    /// The file is no licence file.
-    #[error("not a licence file: {0}")]
+pub enum LicenseError {
+    /// The file is no license file.
+    #[error("not a license file: {0}")]
     Armour(#[from] ArmourError),
     /// Its signature does not verify.
-    #[error("licence signature: {0}")]
+    #[error("license signature: {0}")]
     Signature(#[from] DsseError),
     /// A field is wrong.
-    #[error("licence field {field}: {problem}")]
+    #[error("license field {field}: {problem}")]
     Field {
         /// Which.
         field: String,
@@ -68,11 +68,11 @@ pub enum LicenceError {
     },
     /// It demands something that this version does not know.
     #[error(
-        "licence field critical: {0:?} is not understood by this version of Mooring; install a newer one"
+        "license field critical: {0:?} is not understood by this version of Mooring; install a newer one"
     )]
     Critical(String),
     /// Its time has not come.
-    #[error("licence field notBefore: it begins {not_before}, and now it is {now}")]
+    #[error("license field notBefore: it begins {not_before}, and now it is {now}")]
     NotYet {
         /// When it begins.
         not_before: Timestamp,
@@ -81,7 +81,7 @@ pub enum LicenceError {
     },
     /// Its time is over.
     #[error(
-        "licence field expires: it ended {expires}, and now it is {now}; ask the vendor for a new one"
+        "license field expires: it ended {expires}, and now it is {now}; ask the vendor for a new one"
     )]
     Expired {
         /// When it ended.
@@ -91,7 +91,7 @@ pub enum LicenceError {
     },
 }
 
-impl LicenceError {
+impl LicenseError {
     /// A short reason in CamelCase, for conditions and metrics.
     pub const fn reason(&self) -> &'static str {
         match self {
@@ -105,14 +105,14 @@ impl LicenceError {
     }
 }
 
-fn field(field: impl Into<String>, problem: impl Into<String>) -> LicenceError {
-    LicenceError::Field {
+fn field(field: impl Into<String>, problem: impl Into<String>) -> LicenseError {
+    LicenseError::Field {
         field: field.into(),
         problem: problem.into(),
     }
 }
 
-impl From<BadName> for LicenceError {
+impl From<BadName> for LicenseError {
     fn from(e: BadName) -> Self {
         field("name", e.to_string())
     }
@@ -122,17 +122,17 @@ impl From<BadName> for LicenceError {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct Licence {
+pub struct License {
     /// 1.
     #[cfg_attr(feature = "schema", schemars(extend("const" = 1)))]
     pub schema: u32,
-    /// Names of fields that a reader must understand or refuse the whole licence.
+    /// Names of fields that a reader must understand or refuse the whole license.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub critical: Vec<String>,
-    /// The vendor's name for this licence.
+    /// The vendor's name for this license.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 256)))]
     pub id: String,
-    /// Licences that this one replaces.
+    /// Licenses that this one replaces.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub supersedes: Vec<String>,
     /// Whom it was sold to.
@@ -153,10 +153,10 @@ pub struct Licence {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Instant>"))]
     pub maintenance_until: Option<Timestamp>,
-    /// Set in licences for tests; carried into tokens as a watermark.
+    /// Set in licenses for tests; carried into tokens as a watermark.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub test: bool,
-    /// Set in licences that bridge the time until broken hardware is replaced; carried into tokens.
+    /// Set in licenses that bridge the time until broken hardware is replaced; carried into tokens.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub emergency: bool,
     /// Seats.
@@ -293,7 +293,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The longest grace in force: what the licence says, else eight hours (design: protocol, "grace").
+    /// The longest grace in force: what the license says, else eight hours (design: protocol, "grace").
     pub fn grace_limit(&self) -> Duration {
         self.max_grace.unwrap_or(DEFAULT_GRACE)
     }
@@ -320,11 +320,11 @@ pub enum Trust<'a> {
     Unchecked,
 }
 
-/// A licence that was read and checked.
+/// A license that was read and checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OpenLicence {
+pub struct OpenLicense {
     /// What it says.
-    pub licence: Licence,
+    pub license: License,
     /// The SHA-256 of the signed bytes.
     pub digest: Digest,
     /// The signed bytes.
@@ -333,30 +333,30 @@ pub struct OpenLicence {
     pub signed_by: Option<KeyId>,
 }
 
-impl OpenLicence {
-    /// Reads a licence file. Dates are judged by [`Licence::check_dates`].
-    pub fn read(text: &str, trust: Trust<'_>) -> Result<Self, LicenceError> {
-        Self::from_envelope(dearmour(text, types::LICENCE)?, trust)
+impl OpenLicense {
+    /// Reads a license file. Dates are judged by [`License::check_dates`].
+    pub fn read(text: &str, trust: Trust<'_>) -> Result<Self, LicenseError> {
+        Self::from_envelope(dearmour(text, types::LICENSE)?, trust)
     }
 
-    /// Checks a licence out of its envelope.
-    pub fn from_envelope(envelope: Envelope, trust: Trust<'_>) -> Result<Self, LicenceError> {
+    /// Checks a license out of its envelope.
+    pub fn from_envelope(envelope: Envelope, trust: Trust<'_>) -> Result<Self, LicenseError> {
         let signed_by = match trust {
-            Trust::Pinned(keys) => Some(envelope.signer(types::LICENCE, keys)?.id()),
+            Trust::Pinned(keys) => Some(envelope.signer(types::LICENSE, keys)?.id()),
             Trust::Unchecked => None,
         };
-        let licence: Licence = envelope.read_unverified(types::LICENCE)?;
-        licence.check()?;
+        let license: License = envelope.read_unverified(types::LICENSE)?;
+        license.check()?;
         Ok(Self {
             digest: envelope.digest(),
-            licence,
+            license,
             envelope,
             signed_by,
         })
     }
 }
 
-impl Licence {
+impl License {
     /// The pool of this name.
     pub fn pool(&self, name: &PoolName) -> Option<&Pool> {
         self.pools.iter().find(|p| p.name == *name)
@@ -368,7 +368,7 @@ impl Licence {
     }
 
     /// Whether everything it says fits together.
-    pub fn check(&self) -> Result<(), LicenceError> {
+    pub fn check(&self) -> Result<(), LicenseError> {
         if self.schema != SCHEMA {
             let p = format!(
                 "{}, expected {SCHEMA}; a newer version of Mooring may read it",
@@ -381,7 +381,7 @@ impl Licence {
             .iter()
             .find(|c| !UNDERSTOOD.contains(&c.as_str()))
         {
-            return Err(LicenceError::Critical(c.chars().take(80).collect()));
+            return Err(LicenseError::Critical(c.chars().take(80).collect()));
         }
         for (name, value) in [("id", &self.id), ("customer", &self.customer)] {
             if value.trim().is_empty() || value.len() > 256 {
@@ -394,7 +394,7 @@ impl Licence {
         }
         if self.supersedes.contains(&self.id) {
             let problem = format!(
-                "{:?} is this licence's own id; expected those of earlier ones",
+                "{:?} is this license's own id; expected those of earlier ones",
                 self.id
             );
             return Err(field("supersedes", problem));
@@ -412,7 +412,7 @@ impl Licence {
         self.check_products()
     }
 
-    fn check_pools(&self) -> Result<(), LicenceError> {
+    fn check_pools(&self) -> Result<(), LicenseError> {
         for (i, p) in self.pools.iter().enumerate() {
             if self.pools.iter().take(i).any(|q| q.name == p.name) {
                 return Err(field(
@@ -430,7 +430,7 @@ impl Licence {
         Ok(())
     }
 
-    fn check_products(&self) -> Result<(), LicenceError> {
+    fn check_products(&self) -> Result<(), LicenseError> {
         if self.products.is_empty() {
             return Err(field("products", "expected at least one"));
         }
@@ -467,12 +467,12 @@ impl Licence {
     }
 
     /// Whether it is in force at `now`.
-    pub fn check_dates(&self, now: Timestamp) -> Result<(), LicenceError> {
+    pub fn check_dates(&self, now: Timestamp) -> Result<(), LicenseError> {
         if let Some(not_before) = self.not_before.filter(|t| now < *t) {
-            return Err(LicenceError::NotYet { not_before, now });
+            return Err(LicenseError::NotYet { not_before, now });
         }
         match self.expires.filter(|t| now >= *t) {
-            Some(expires) => Err(LicenceError::Expired { expires, now }),
+            Some(expires) => Err(LicenseError::Expired { expires, now }),
             None => Ok(()),
         }
     }

@@ -1,7 +1,7 @@
 //! The chain of signatures that an application verifies offline (design: anchors, "The chain").
 //!
 //! ```text
-//! vendor key ─signs→ licence (file)     pools, products, policy, the anchor's public key
+//! vendor key ─signs→ license (file)     pools, products, policy, the anchor's public key
 //! anchor     ─signs→ delegation         an ephemeral server key, at most 15 min
 //! server key ─signs→ lease token        what, for whom (an HMAC), how long, the application's nonce
 //! ```
@@ -37,11 +37,11 @@ pub use client::{
 pub use delegation::{Delegation, DelegationError, MAX_DELEGATION};
 pub use dsse::{Digest, DsseError, Envelope, Signature};
 pub use file::{
-    CountBy, Draw, Licence, LicenceError, OpenLicence, Policy, Pool, Product, Reclaim, Trust,
+    CountBy, Draw, License, LicenseError, OpenLicense, Policy, Pool, Product, Reclaim, Trust,
 };
 pub use keys::{KeyError, KeyId, PublicKey, SigningKey};
 pub use proof::{BadProof, Proof, Shown};
-pub use revocations::{OpenRevocations, Revocations, RevocationsError, Revoked, RevokedLicence};
+pub use revocations::{OpenRevocations, Revocations, RevocationsError, Revoked, RevokedLicense};
 pub use ticket::Ticket;
 pub use token::{
     BootStamp, HolderHmac, IdentityKey, LeaseToken, TokenAnchor, TokenDraw, TokenItem,
@@ -52,15 +52,15 @@ pub use voucher::{OpenVoucher, Voucher, VoucherError};
 
 /// Media types of the documents.
 pub mod types {
-    /// A licence.
-    pub const LICENCE: &str = "application/vnd.mooring.licence.v1+json";
+    /// A license.
+    pub const LICENSE: &str = "application/vnd.mooring.license.v1+json";
     /// A delegation.
     pub const DELEGATION: &str = "application/vnd.mooring.delegation.v1+json";
     /// A lease token.
     pub const LEASE: &str = "application/vnd.mooring.lease.v1+json";
     /// A place in line.
     pub const TICKET: &str = "application/vnd.mooring.ticket.v1+json";
-    /// A revocation list: which licences the vendor has taken back.
+    /// A revocation list: which licenses the vendor has taken back.
     pub const REVOCATIONS: &str = "application/vnd.mooring.revocations.v1+json";
     /// A voucher: a permit to start without a license server in reach.
     pub const VOUCHER: &str = "application/vnd.mooring.voucher.v1+json";

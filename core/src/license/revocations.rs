@@ -1,7 +1,7 @@
-//! Revocation lists: which licences a vendor has taken back.
+//! Revocation lists: which licenses a vendor has taken back.
 //!
-//! A list is whole: it names every revoked licence, so that the newest one says all. It is numbered, and whoever knows a list
-//! takes no lower number: an old list put in the place of a newer one would bring a revoked licence back.
+//! A list is whole: it names every revoked license, so that the newest one says all. It is numbered, and whoever knows a list
+//! takes no lower number: an old list put in the place of a newer one would bring a revoked license back.
 
 use super::armour::{ArmourError, dearmour};
 use super::dsse::{Digest, DsseError, Envelope};
@@ -64,13 +64,13 @@ impl RevocationsError {
     }
 }
 
-/// A licence that the list takes back: the words for people.
+/// A license that the list takes back: the words for people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "licence field id: {id:?} is revoked since {since} by revocation list number {number}, issued {issued}: {reason}; ask the vendor for another licence"
+    "license field id: {id:?} is revoked since {since} by revocation list number {number}, issued {issued}: {reason}; ask the vendor for another license"
 )]
 pub struct Revoked {
-    /// The licence's id.
+    /// The license's id.
     pub id: String,
     /// From when on.
     pub since: Timestamp,
@@ -100,18 +100,18 @@ pub struct Revocations {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Instant>"))]
     pub next: Option<Timestamp>,
-    /// All revoked licences.
-    pub revoked: Vec<RevokedLicence>,
+    /// All revoked licenses.
+    pub revoked: Vec<RevokedLicense>,
 }
 
-/// One revoked licence.
+/// One revoked license.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct RevokedLicence {
-    /// The licence's id.
+pub struct RevokedLicense {
+    /// The license's id.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 256)))]
-    pub licence: String,
+    pub license: String,
     /// From when on it is not in force.
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Instant"))]
     pub since: Timestamp,
@@ -139,7 +139,7 @@ impl Revocations {
             return bad("next".into(), p);
         }
         for (i, r) in self.revoked.iter().enumerate() {
-            for (name, value) in [("licence", &r.licence), ("reason", &r.reason)] {
+            for (name, value) in [("license", &r.license), ("reason", &r.reason)] {
                 if value.trim().is_empty() || value.len() > 256 {
                     let p = format!(
                         "{:?}: expected 1 to 256 bytes",
@@ -148,19 +148,19 @@ impl Revocations {
                     return bad(format!("revoked[{i}].{name}"), p);
                 }
             }
-            if self.revoked.iter().take(i).any(|q| q.licence == r.licence) {
-                let p = format!("{:?} is there twice", r.licence);
-                return bad(format!("revoked[{i}].licence"), p);
+            if self.revoked.iter().take(i).any(|q| q.license == r.license) {
+                let p = format!("{:?} is there twice", r.license);
+                return bad(format!("revoked[{i}].license"), p);
             }
         }
         Ok(())
     }
 
-    /// Whether this licence is revoked at `now`.
+    /// Whether this license is revoked at `now`.
     pub fn revokes(&self, id: &str, now: Timestamp) -> Option<Revoked> {
-        let r = self.revoked.iter().find(|r| r.licence == id)?;
+        let r = self.revoked.iter().find(|r| r.license == id)?;
         (r.since <= now).then(|| Revoked {
-            id: r.licence.clone(),
+            id: r.license.clone(),
             since: r.since,
             reason: r.reason.clone(),
             number: self.number,

@@ -17,8 +17,8 @@ use std::time::Duration;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LeaseToken {
-    /// The licence it comes from.
-    pub licence: Digest,
+    /// The license it comes from.
+    pub license: Digest,
     /// The anchor.
     pub anchor: TokenAnchor,
     /// The delegation under which it was signed.
@@ -61,10 +61,10 @@ pub struct LeaseToken {
     pub overdraft: u32,
     /// SHA-256 of the claim's secret: a token alone gives nothing.
     pub cnf: SecretHash,
-    /// The licence is one for tests.
+    /// The license is one for tests.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub test: bool,
-    /// The licence bridges the time until broken hardware is replaced.
+    /// The license bridges the time until broken hardware is replaced.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub emergency: bool,
     /// The application's fresh question.
@@ -107,7 +107,7 @@ pub struct TokenItem {
     pub product: ProductName,
     /// Its seats.
     pub seats: Seats,
-    /// Versions the licence covers.
+    /// Versions the license covers.
     #[serde(default, skip_serializing_if = "VersionRange::is_all")]
     pub versions: VersionRange,
     /// Builds after this day are not covered.

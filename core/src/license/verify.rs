@@ -4,7 +4,7 @@ use super::anchor::AnchorKind;
 use super::bundle::Bundle;
 use super::delegation::{Delegation, DelegationError};
 use super::dsse::DsseError;
-use super::file::{LicenceError, OpenLicence, Trust};
+use super::file::{LicenseError, OpenLicense, Trust};
 use super::keys::{KeyId, PublicKey};
 use super::token::LeaseToken;
 use super::types;
@@ -31,7 +31,7 @@ pub struct Demand<'a> {
 /// What kind of anchor an application insists on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MinAnchor {
-    /// Any that the vendor's licence lists.
+    /// Any that the vendor's license lists.
     #[default]
     Any,
     /// One whose key cannot be copied out.
@@ -57,9 +57,9 @@ pub struct Verified {
     pub software: bool,
     /// Seats over what was sold.
     pub overdraft: u32,
-    /// The licence is one for tests.
+    /// The license is one for tests.
     pub test: bool,
-    /// The licence bridges the time until broken hardware is replaced: its anchor may be software.
+    /// The license bridges the time until broken hardware is replaced: its anchor may be software.
     pub emergency: bool,
     /// The vendor's names of features of the product.
     pub features: Vec<String>,
@@ -67,8 +67,8 @@ pub struct Verified {
     pub optimistic_start: OptimisticStart,
     /// How long it may go on once its seat was given away.
     pub max_contested: Duration,
-    /// The licence's id.
-    pub licence_id: String,
+    /// The license's id.
+    pub license_id: String,
     /// When the token was made, by the server's clock.
     pub issued_at: Timestamp,
 }
@@ -76,9 +76,9 @@ pub struct Verified {
 /// Why a lease is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {
-    /// The licence.
+    /// The license.
     #[error("{0}")]
-    Licence(#[from] LicenceError),
+    License(#[from] LicenseError),
     /// The delegation.
     #[error("{0}")]
     Delegation(#[from] DelegationError),
@@ -106,14 +106,14 @@ pub enum VerifyError {
         to: Timestamp,
     },
     /// The lease is for something else.
-    #[error("lease token field items: product {0:?} is not in it, or not in its licence")]
+    #[error("lease token field items: product {0:?} is not in it, or not in its license")]
     OtherProduct(ProductName),
     /// The version is not covered.
     #[error("lease token field items.versions: version {version} is not covered ({covered})")]
     Version {
         /// The application's.
         version: Version,
-        /// The licence's range, in words.
+        /// The license's range, in words.
         covered: String,
     },
     /// Built after maintenance ended.
@@ -142,15 +142,15 @@ impl VerifyError {
     /// A short reason in CamelCase, the same in every client library (testdata/vectors.json): what went wrong at which link.
     pub const fn reason(&self) -> &'static str {
         match self {
-            Self::Licence(e) => match e {
-                LicenceError::Armour(_) => "LicenceMalformed",
-                LicenceError::Signature(DsseError::WrongType { .. }) => "LicenceType",
-                LicenceError::Signature(DsseError::NotSigned { .. }) => "LicenceNotSigned",
-                LicenceError::Signature(DsseError::Payload(_)) => "LicenceUnreadable",
-                LicenceError::Field { .. } => "LicenceField",
-                LicenceError::Critical(_) => "LicenceCritical",
-                LicenceError::NotYet { .. } => "LicenceNotYetValid",
-                LicenceError::Expired { .. } => "LicenceExpired",
+            Self::License(e) => match e {
+                LicenseError::Armour(_) => "LicenseMalformed",
+                LicenseError::Signature(DsseError::WrongType { .. }) => "LicenseType",
+                LicenseError::Signature(DsseError::NotSigned { .. }) => "LicenseNotSigned",
+                LicenseError::Signature(DsseError::Payload(_)) => "LicenseUnreadable",
+                LicenseError::Field { .. } => "LicenseField",
+                LicenseError::Critical(_) => "LicenseCritical",
+                LicenseError::NotYet { .. } => "LicenseNotYetValid",
+                LicenseError::Expired { .. } => "LicenseExpired",
             },
             Self::Delegation(e) => match e {
                 DelegationError::Signature(DsseError::WrongType { .. }) => "DelegationType",
@@ -158,7 +158,7 @@ impl VerifyError {
                 DelegationError::Signature(DsseError::Payload(_)) => "DelegationUnreadable",
                 DelegationError::WrongAnchor { .. } => "DelegationAnchor",
                 DelegationError::Span { .. } => "DelegationSpan",
-                DelegationError::WrongLicence { .. } => "DelegationLicence",
+                DelegationError::WrongLicense { .. } => "DelegationLicense",
             },
             Self::Lease(DsseError::WrongType { .. }) => "LeaseType",
             Self::Lease(DsseError::NotSigned { .. }) => "LeaseNotSigned",
@@ -180,9 +180,9 @@ pub fn verify(
     vendor_keys: &[PublicKey],
     demand: &Demand<'_>,
 ) -> Result<Verified, VerifyError> {
-    let open = OpenLicence::from_envelope(bundle.licence.clone(), Trust::Pinned(vendor_keys))?;
+    let open = OpenLicense::from_envelope(bundle.license.clone(), Trust::Pinned(vendor_keys))?;
     let (delegation, anchor) =
-        Delegation::open_for(&bundle.delegation, &open.licence, &open.digest)?;
+        Delegation::open_for(&bundle.delegation, &open.license, &open.digest)?;
     let opened = bundle
         .lease
         .open::<LeaseToken>(types::LEASE, &[delegation.server_key]);
@@ -190,7 +190,7 @@ pub fn verify(
 
     let anchor_of = |kind, key: &KeyId| format!("{kind} key {}", key.0);
     let links = [
-        ("licence", token.licence.0.clone(), open.digest.0.clone()),
+        ("license", token.license.0.clone(), open.digest.0.clone()),
         (
             "delegation",
             token.delegation.0.clone(),
@@ -225,10 +225,10 @@ pub fn verify(
             to,
         });
     }
-    open.licence.check_dates(token.issued_at)?;
+    open.license.check_dates(token.issued_at)?;
 
     let item = token.items.iter().find(|i| i.product == *demand.product);
-    let sold = open.licence.product(demand.product);
+    let sold = open.license.product(demand.product);
     let (Some(item), Some(sold)) = (item, sold) else {
         return Err(VerifyError::OtherProduct(demand.product.clone()));
     };
@@ -241,7 +241,7 @@ pub fn verify(
             });
         }
     }
-    for until in [open.licence.maintenance_until, item.maintenance_until]
+    for until in [open.license.maintenance_until, item.maintenance_until]
         .into_iter()
         .flatten()
     {
@@ -262,21 +262,21 @@ pub fn verify(
         lease: token.lease,
         claim: token.claim,
         seats: item.seats.get(),
-        run_for: token.run_for.min(open.licence.policy.grace_limit()),
+        run_for: token.run_for.min(open.license.policy.grace_limit()),
         fresh,
         anchor: anchor.kind,
         software,
         overdraft: token.overdraft,
-        test: token.test || open.licence.test,
-        emergency: token.emergency || open.licence.emergency,
+        test: token.test || open.license.test,
+        emergency: token.emergency || open.license.emergency,
         features: sold.features.clone(),
-        optimistic_start: open.licence.policy.optimistic_start,
+        optimistic_start: open.license.policy.optimistic_start,
         max_contested: open
-            .licence
+            .license
             .policy
             .max_contested
             .unwrap_or(DEFAULT_MAX_CONTESTED),
-        licence_id: open.licence.id,
+        license_id: open.license.id,
         issued_at: token.issued_at,
     })
 }

@@ -1,6 +1,6 @@
-//! Vouchers: a vendor's permit to start without a license server in reach, for products of a licence, until a day.
+//! Vouchers: a vendor's permit to start without a license server in reach, for products of a license, until a day.
 //!
-//! Where a licence says `optimisticStart: voucher`, an application may start without a server only with one of these. It permits
+//! Where a license says `optimisticStart: voucher`, an application may start without a server only with one of these. It permits
 //! a start and nothing else: no seat is counted by it, and how long an application may run on is still the grace.
 
 use super::armour::{ArmourError, dearmour};
@@ -81,10 +81,10 @@ pub struct Voucher {
     /// 1.
     #[cfg_attr(feature = "schema", schemars(extend("const" = 1)))]
     pub schema: u32,
-    /// The id of the licence under which the application will run once a server is in reach.
+    /// The id of the license under which the application will run once a server is in reach.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 256)))]
-    pub licence: String,
-    /// The products that may start; those of the licence that it was made from.
+    pub license: String,
+    /// The products that may start; those of the license that it was made from.
     #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     pub products: Vec<ProductName>,
     /// When it was issued.
@@ -110,8 +110,8 @@ impl Voucher {
             );
             return bad("schema", p);
         }
-        if self.licence.trim().is_empty() || self.licence.len() > 256 {
-            return bad("licence", "expected a licence's id, 1 to 256 bytes".into());
+        if self.license.trim().is_empty() || self.license.len() > 256 {
+            return bad("license", "expected a license's id, 1 to 256 bytes".into());
         }
         if self.products.is_empty() {
             return bad("products", "expected at least one".into());

@@ -129,7 +129,7 @@ pub struct Grant {
     pub token: Bundle,
 }
 
-/// What the licence says of starting with no server in reach.
+/// What the license says of starting with no server in reach.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]

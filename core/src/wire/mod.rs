@@ -3,6 +3,8 @@
 //! Unknown fields are ignored, so that servers and sidecars of neighbouring versions understand each other.
 //! Durations are whole numbers whose field name ends in the unit (`leaseForSecs`, `sinceMs`).
 
+#![warn(missing_docs)]
+
 mod claim;
 mod operator;
 mod problem;

@@ -39,12 +39,12 @@ problems! {
     Unauthenticated = "unauthenticated", 401, "No acceptable credential";
     /// This holder may not use this server.
     NotEntitled = "not-entitled", 403, "Not entitled to this license server";
-    /// The licence does not list the product.
-    UnknownProduct = "unknown-product", 422, "The licence does not list this product";
+    /// The license does not list the product.
+    UnknownProduct = "unknown-product", 422, "The license does not list this product";
     /// More seats than there are.
-    ExceedsSeats = "exceeds-seats", 422, "More seats than the licence has";
-    /// The licence does not cover the version.
-    VersionNotCovered = "version-not-covered", 422, "The licence does not cover this version";
+    ExceedsSeats = "exceeds-seats", 422, "More seats than the license has";
+    /// The license does not cover the version.
+    VersionNotCovered = "version-not-covered", 422, "The license does not cover this version";
     /// The claim exists with other items or another secret.
     ClaimChanged = "claim-changed", 409, "The claim exists, and differs";
     /// The claim was given back; a new one has a new secret.
@@ -57,8 +57,8 @@ problems! {
     UnknownLease = "unknown-lease", 404, "Unknown lease";
     /// The hardware anchor is not there.
     AnchorLost = "anchor-lost", 503, "The hardware anchor is not there";
-    /// There is no valid licence.
-    LicenceInvalid = "licence-invalid", 503, "There is no valid licence";
+    /// There is no valid license.
+    LicenseInvalid = "license-invalid", 503, "There is no valid license";
     /// A bound is reached.
     Overloaded = "overloaded", 503, "The license server is overloaded";
     /// This client has reached a bound of its own.
@@ -168,7 +168,7 @@ mod tests {
         let p = Problem::new(ProblemType::UnknownProduct, "no \"rendr\"").field("items[0].product");
         let v = serde_json::to_value(&p).ok();
         let want = serde_json::json!({
-            "type": "https://mooring.dev/problems/unknown-product", "title": "The licence does not list this product",
+            "type": "https://mooring.dev/problems/unknown-product", "title": "The license does not list this product",
             "status": 422, "detail": "no \"rendr\"", "field": "items[0].product"
         });
         assert_eq!(v, Some(want));

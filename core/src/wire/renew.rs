@@ -107,6 +107,6 @@ pub fn is_nonce(s: &str) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokenResponse {
-    /// Licence, delegation and lease token.
+    /// License, delegation and lease token.
     pub token: Bundle,
 }

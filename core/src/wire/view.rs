@@ -140,7 +140,7 @@ pub enum WatchEvent {
         /// The claim as it is now.
         lease: LeaseView,
     },
-    /// The server as a whole changed: its anchor, licence or settling.
+    /// The server as a whole changed: its anchor, license or settling.
     Server {
         /// How it is now.
         state: ServerState,
@@ -177,7 +177,7 @@ pub struct ProductView {
     pub used: u32,
     /// Claims in line that ask for it.
     pub waiting: u32,
-    /// When the licence ends (RFC 3339).
+    /// When the license ends (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<String>,
 }
@@ -194,13 +194,13 @@ pub struct AnchorView {
     pub key_id: Option<String>,
     /// Whether it signs.
     pub present: bool,
-    /// A short reason in CamelCase: `Present`, `TokenNotFound`, `PinRejected`, `KeyNotInLicence`, …
+    /// A short reason in CamelCase: `Present`, `TokenNotFound`, `PinRejected`, `KeyNotInLicense`, …
     pub reason: String,
     /// What happened, and what to do.
     pub message: String,
 }
 
-/// A second server on the same licence, as a token of it shows.
+/// A second server on the same license, as a token of it shows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -223,21 +223,21 @@ pub struct ServerState {
     pub version: String,
     /// The anchor.
     pub anchor: AnchorView,
-    /// Whether a licence is in force.
-    pub licence_valid: bool,
+    /// Whether a license is in force.
+    pub license_valid: bool,
     /// A short reason in CamelCase: `Valid`, `Expired`, `SignatureInvalid`, `NotForThisAnchor`, …
-    pub licence_reason: String,
-    /// What is wrong with the licence file, or which one is in force.
-    pub licence_message: String,
-    /// The licence's id.
+    pub license_reason: String,
+    /// What is wrong with the license file, or which one is in force.
+    pub license_message: String,
+    /// The license's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub licence_id: Option<String>,
-    /// What the licence in force says of starts with no server in reach.
+    pub license_id: Option<String>,
+    /// What the license in force says of starts with no server in reach.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub optimistic_start: Option<OptimisticStart>,
     /// Whether it still takes earlier leases in and grants nothing new.
     pub settling: bool,
-    /// Another server that serves the same licence at the same time, where a holder's token has shown one in the last hour.
+    /// Another server that serves the same license at the same time, where a holder's token has shown one in the last hour.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second_server: Option<SecondServer>,
     /// D in force.

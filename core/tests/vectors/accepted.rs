@@ -44,7 +44,7 @@ pub fn accepted(c: &mut Cases) {
     c.good(
         "software",
         "a software anchor, which the application takes",
-        |c| c.licence.anchors[0].software = true,
+        |c| c.license.anchors[0].software = true,
         |_| {},
         |g| g.software = true,
     );
@@ -57,10 +57,10 @@ pub fn accepted(c: &mut Cases) {
     );
     c.good(
         "second-anchor",
-        "signed by the licence's standby anchor",
+        "signed by the license's standby anchor",
         |c| {
-            let main = c.licence.anchors[0].clone();
-            c.licence.anchors.insert(
+            let main = c.license.anchors[0].clone();
+            c.license.anchors.insert(
                 0,
                 AnchorKey {
                     key: p256_public(),
@@ -68,7 +68,7 @@ pub fn accepted(c: &mut Cases) {
                     ..main
                 },
             );
-            c.licence.anchors[1].standby = Some(standby(14));
+            c.license.anchors[1].standby = Some(standby(14));
         },
         |_| {},
         |_| {},
@@ -81,16 +81,16 @@ pub fn accepted(c: &mut Cases) {
         |g| g.overdraft = 1,
     );
     c.good(
-        "test-licence",
-        "the watermark comes from the licence",
-        |c| c.licence.test = true,
+        "test-license",
+        "the watermark comes from the license",
+        |c| c.license.test = true,
         |_| {},
         |g| g.test = true,
     );
     c.good(
-        "emergency-licence",
-        "a licence for the time until a new dongle is there says so",
-        |ch| ch.licence.emergency = true,
+        "emergency-license",
+        "a license for the time until a new dongle is there says so",
+        |ch| ch.license.emergency = true,
         |_| {},
         |g| g.emergency = true,
     );
@@ -110,8 +110,8 @@ pub fn accepted(c: &mut Cases) {
     );
     c.good(
         "perpetual",
-        "a licence without an end",
-        |c| c.licence.expires = None,
+        "a license without an end",
+        |c| c.license.expires = None,
         |_| {},
         |_| {},
     );
@@ -132,23 +132,23 @@ pub fn accepted(c: &mut Cases) {
     );
     c.good(
         "shorter-run",
-        "the server grants less than the licence allows",
+        "the server grants less than the license allows",
         |c| c.token.run_for = Duration::from_secs(60),
         |_| {},
         |g| g.run_for_secs = 60,
     );
     c.good(
         "longer-run",
-        "the server grants more than the licence allows: the licence's limit counts",
+        "the server grants more than the license allows: the license's limit counts",
         |c| c.token.run_for = Duration::from_secs(999_999),
         |_| {},
         |g| g.run_for_secs = 8 * 3600,
     );
     c.good(
         "default-grace",
-        "the licence says nothing: eight hours at most",
+        "the license says nothing: eight hours at most",
         |c| {
-            c.licence.policy.max_grace = None;
+            c.license.policy.max_grace = None;
             c.token.run_for = Duration::from_secs(86_400);
         },
         |_| {},
@@ -156,9 +156,9 @@ pub fn accepted(c: &mut Cases) {
     );
     c.good(
         "allowed-grace",
-        "the licence allows more than eight hours",
+        "the license allows more than eight hours",
         |c| {
-            c.licence.policy.max_grace = Some(Duration::from_secs(86_400));
+            c.license.policy.max_grace = Some(Duration::from_secs(86_400));
             c.token.run_for = Duration::from_secs(86_400);
         },
         |_| {},
@@ -167,18 +167,18 @@ pub fn accepted(c: &mut Cases) {
     c.good(
         "critical-known",
         "a critical field that is understood",
-        |c| c.licence.critical = vec!["expires".into()],
+        |c| c.license.critical = vec!["expires".into()],
         |_| {},
         |_| {},
     );
     c.good(
         "critical-all",
-        "every field that a licence has may be insisted on",
+        "every field that a license has may be insisted on",
         |c| {
             let all = "id supersedes customer notBefore expires maintenanceUntil test emergency pools overdraft products versions \
                 features countBy from weight anchors software standby usb hwid policy maxGrace optimisticStart maxContested \
                 maxAnchorGrace maxLease reclaim";
-            c.licence.critical = all.split_whitespace().map(str::to_owned).collect();
+            c.license.critical = all.split_whitespace().map(str::to_owned).collect();
         },
         |_| {},
         |_| {},
@@ -203,20 +203,20 @@ pub fn accepted(c: &mut Cases) {
         |ch| {
             // At midnight, because applications say a day.
             let end = at("2026-06-30T00:00:00Z");
-            ch.licence.maintenance_until = Some(end);
+            ch.license.maintenance_until = Some(end);
             ch.token.items[0].maintenance_until = Some(end);
         },
         |d| d.built_on = Some(at("2026-06-30T00:00:00Z")),
         |_| {},
     );
     let mut chain = Chain::new(&c.kept);
-    let text = serde_json::to_string(&chain.licence).unwrap().replacen(
+    let text = serde_json::to_string(&chain.license).unwrap().replacen(
         '{',
         "{\"later\":[1,{\"x\":null}],",
         1,
     );
-    let mut e = Envelope::unsigned(types::LICENCE, &0).unwrap();
-    resign(&mut e, types::LICENCE, text.as_bytes(), &keys().vendor);
+    let mut e = Envelope::unsigned(types::LICENSE, &0).unwrap();
+    resign(&mut e, types::LICENSE, text.as_bytes(), &keys().vendor);
     let bundle = chain.sign_under(e);
     c.push(
         "unknown-field",
@@ -231,7 +231,7 @@ pub fn rotation(c: &mut Cases) {
     let k = keys();
     let twice = |c: &Cases| {
         let mut chain = Chain::new(&c.kept);
-        let mut e = Envelope::sign(types::LICENCE, &chain.licence, &k.vendor).unwrap();
+        let mut e = Envelope::sign(types::LICENSE, &chain.license, &k.vendor).unwrap();
         let sig = k.new_vendor.sign(&e.signed_bytes());
         e.add_signature(&k.new_vendor.public(), sig);
         chain.sign_under(e)
@@ -259,13 +259,13 @@ pub fn rotation(c: &mut Cases) {
             "vendor-unknown",
             "neither key is pinned",
             vec![k.rogue.public()],
-            Expect::Error("LicenceNotSigned".into()),
+            Expect::Error("LicenseNotSigned".into()),
         ),
         (
             "vendor-none",
             "no key is pinned: nothing is trusted",
             vec![],
-            Expect::Error("LicenceNotSigned".into()),
+            Expect::Error("LicenseNotSigned".into()),
         ),
     ] {
         let bundle = twice(c);

@@ -16,7 +16,7 @@ pub fn all(kept: &[Vec<u8>]) -> Vec<BundleCase<Bundle>> {
     forged::types_and_links(&mut c);
     forged::exchanged(&mut c);
     refused::times(&mut c);
-    refused::licences(&mut c);
+    refused::licenses(&mut c);
     refused::demands(&mut c);
     p256::p256(&mut c);
     c.all

@@ -6,7 +6,7 @@ use mooring_core::names::InstanceId;
 
 pub fn signatures(c: &mut Cases) {
     for (name, reason) in [
-        ("licence", "LicenceNotSigned"),
+        ("license", "LicenseNotSigned"),
         ("delegation", "DelegationNotSigned"),
         ("lease", "LeaseNotSigned"),
     ] {
@@ -77,7 +77,7 @@ pub fn signatures(c: &mut Cases) {
             |ch, b| {
                 let e = link(b, name);
                 let key = match name {
-                    "licence" => &ch.k.vendor,
+                    "license" => &ch.k.vendor,
                     "delegation" => &ch.k.anchor,
                     _ => &ch.k.server,
                 };
@@ -86,31 +86,31 @@ pub fn signatures(c: &mut Cases) {
         );
     }
     c.forged(
-        "licence-seats",
+        "license-seats",
         "ten seats became 99",
-        "LicenceNotSigned",
+        "LicenseNotSigned",
         |_, b| {
-            replace(&mut b.licence, "\"seats\":10", "\"seats\":99");
+            replace(&mut b.license, "\"seats\":10", "\"seats\":99");
         },
     );
     c.forged(
-        "licence-date",
+        "license-date",
         "the end is moved by ten years",
-        "LicenceNotSigned",
+        "LicenseNotSigned",
         |_, b| {
-            replace(&mut b.licence, "2027-01-01", "2037-01-01");
+            replace(&mut b.license, "2027-01-01", "2037-01-01");
         },
     );
     c.forged(
-        "licence-anchor",
+        "license-anchor",
         "the anchor's key is another one",
-        "LicenceNotSigned",
+        "LicenseNotSigned",
         |ch, b| {
             let (a, r) = (
                 ch.k.anchor.public().to_string(),
                 ch.k.rogue.public().to_string(),
             );
-            replace(&mut b.licence, &a, &r);
+            replace(&mut b.license, &a, &r);
         },
     );
     c.forged(
@@ -141,7 +141,7 @@ pub fn signatures(c: &mut Cases) {
     );
     c.forged(
         "delegation-by-vendor",
-        "signed by the vendor: only an anchor of the licence counts",
+        "signed by the vendor: only an anchor of the license counts",
         "DelegationNotSigned",
         |ch, b| {
             let p = b.delegation.payload.clone();
@@ -152,7 +152,7 @@ pub fn signatures(c: &mut Cases) {
 
 fn link<'b>(b: &'b mut Bundle, name: &str) -> &'b mut Envelope {
     match name {
-        "licence" => &mut b.licence,
+        "license" => &mut b.license,
         "delegation" => &mut b.delegation,
         _ => &mut b.lease,
     }
@@ -160,7 +160,7 @@ fn link<'b>(b: &'b mut Bundle, name: &str) -> &'b mut Envelope {
 
 fn link_type(name: &str) -> &'static str {
     match name {
-        "licence" => types::LICENCE,
+        "license" => types::LICENSE,
         "delegation" => types::DELEGATION,
         _ => types::LEASE,
     }
@@ -168,7 +168,7 @@ fn link_type(name: &str) -> &'static str {
 
 pub fn types_and_links(c: &mut Cases) {
     for (name, reason) in [
-        ("licence", "LicenceType"),
+        ("license", "LicenseType"),
         ("delegation", "DelegationType"),
         ("lease", "LeaseType"),
     ] {
@@ -179,7 +179,7 @@ pub fn types_and_links(c: &mut Cases) {
             |ch, b| {
                 let e = link(b, name);
                 let key = match name {
-                    "licence" => &ch.k.vendor,
+                    "license" => &ch.k.vendor,
                     "delegation" => &ch.k.anchor,
                     _ => &ch.k.server,
                 };
@@ -197,7 +197,7 @@ pub fn types_and_links(c: &mut Cases) {
         );
     }
     for (name, reason) in [
-        ("licence", "LicenceUnreadable"),
+        ("license", "LicenseUnreadable"),
         ("delegation", "DelegationUnreadable"),
         ("lease", "LeaseUnreadable"),
     ] {
@@ -207,7 +207,7 @@ pub fn types_and_links(c: &mut Cases) {
             reason,
             |ch, b| {
                 let key = match name {
-                    "licence" => &ch.k.vendor,
+                    "license" => &ch.k.vendor,
                     "delegation" => &ch.k.anchor,
                     _ => &ch.k.server,
                 };
@@ -224,17 +224,17 @@ pub fn types_and_links(c: &mut Cases) {
         },
     );
     c.forged(
-        "licence-as-delegation",
-        "the licence twice",
+        "license-as-delegation",
+        "the license twice",
         "DelegationType",
-        |_, b| b.delegation = b.licence.clone(),
+        |_, b| b.delegation = b.license.clone(),
     );
     c.bad(
-        "delegation-other-licence",
-        "made for another licence of the same anchor",
-        "DelegationLicence",
+        "delegation-other-license",
+        "made for another license of the same anchor",
+        "DelegationLicense",
         |ch| {
-            ch.licence_digest = Some(Digest("00".repeat(32)));
+            ch.license_digest = Some(Digest("00".repeat(32)));
         },
     );
     c.forged(
@@ -247,11 +247,11 @@ pub fn types_and_links(c: &mut Cases) {
         },
     );
     c.forged(
-        "lease-of-other-licence",
-        "all signed by the right ones, but the lease comes from another licence",
+        "lease-of-other-license",
+        "all signed by the right ones, but the lease comes from another license",
         "LeaseMixed",
         |ch, b| {
-            ch.token.licence = Digest("00".repeat(32));
+            ch.token.license = Digest("00".repeat(32));
             b.lease = Envelope::sign(types::LEASE, &ch.token, &ch.k.server).unwrap();
         },
     );
@@ -309,22 +309,22 @@ pub fn types_and_links(c: &mut Cases) {
 pub fn exchanged(c: &mut Cases) {
     for (name, why, reason, swap) in [
         (
-            "licence-swapped-with-delegation",
-            "licence and delegation in each other's place",
-            "LicenceType",
-            (|b| std::mem::swap(&mut b.licence, &mut b.delegation)) as fn(&mut Bundle),
+            "license-swapped-with-delegation",
+            "license and delegation in each other's place",
+            "LicenseType",
+            (|b| std::mem::swap(&mut b.license, &mut b.delegation)) as fn(&mut Bundle),
         ),
         (
-            "licence-swapped-with-lease",
-            "licence and lease in each other's place",
-            "LicenceType",
-            |b| std::mem::swap(&mut b.licence, &mut b.lease),
+            "license-swapped-with-lease",
+            "license and lease in each other's place",
+            "LicenseType",
+            |b| std::mem::swap(&mut b.license, &mut b.lease),
         ),
         (
-            "licence-as-lease",
-            "the licence in the lease's place",
+            "license-as-lease",
+            "the license in the lease's place",
             "LeaseType",
-            |b| b.lease = b.licence.clone(),
+            |b| b.lease = b.license.clone(),
         ),
         (
             "delegation-as-lease",
@@ -342,22 +342,22 @@ pub fn exchanged(c: &mut Cases) {
         c.forged(name, why, reason, |_, b| swap(b));
     }
     c.forged(
-        "licence-of-another-customer",
-        "another licence of the same vendor, for the same anchor",
-        "DelegationLicence",
+        "license-of-another-customer",
+        "another license of the same vendor, for the same anchor",
+        "DelegationLicense",
         |ch, b| {
-            ch.licence.id = "OTHER-1".into();
-            ch.licence.pools[0].seats = 1000;
-            b.licence = ch.sign().licence;
+            ch.license.id = "OTHER-1".into();
+            ch.license.pools[0].seats = 1000;
+            b.license = ch.sign().license;
         },
     );
     c.forged(
-        "licence-of-another-anchor",
-        "a licence of the same vendor that lists another anchor",
+        "license-of-another-anchor",
+        "a license of the same vendor that lists another anchor",
         "DelegationNotSigned",
         |ch, b| {
-            ch.licence.anchors[0].key = ch.k.rogue.public();
-            b.licence = ch.sign().licence;
+            ch.license.anchors[0].key = ch.k.rogue.public();
+            b.license = ch.sign().license;
         },
     );
     c.forged(

@@ -6,7 +6,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    missing_docs,
+,
     unreachable_pub
 )]
 
@@ -50,7 +50,7 @@ fn intern(cases: Vec<BundleCase<Bundle>>) -> (BTreeMap<String, Envelope>, Vec<Bu
     };
     let named = cases.into_iter().map(|c| {
         let bundle = Links {
-            licence: name(&c.name, "licence", c.bundle.licence),
+            license: name(&c.name, "license", c.bundle.license),
             delegation: name(&c.name, "delegation", c.bundle.delegation),
             lease: name(&c.name, "lease", c.bundle.lease),
         };
@@ -81,7 +81,7 @@ fn make(old: Option<&Vectors>) -> Vectors {
         "Every client must come to what `expect` says: `ok` with these values, or `error` with this reason.",
         "Keys are Ed25519 seeds of one repeated byte, and one P-256 key; they are good for nothing else.",
         "`bundles` (their links are in `envelopes`) are verified with `vendorKeys` and `demand`;",
-        "`licenceFiles` are read with `vendorKeys`, their dates judged at `at`.",
+        "`licenseFiles` are read with `vendorKeys`, their dates judged at `at`.",
     ];
     let (envelopes, bundles) = intern(bundles::all(&kept(old)));
     Vectors {
@@ -89,7 +89,7 @@ fn make(old: Option<&Vectors>) -> Vectors {
         keys: keys::listed(),
         envelopes,
         bundles,
-        licence_files: small::files(),
+        license_files: small::files(),
         tickets: small::tickets(),
         pae: small::pae(),
         versions: small::versions(),

@@ -4,7 +4,7 @@ use super::keys::{Keys, keys, p256_public, p256_sign};
 use super::model::{BundleCase, Demand, Expect, Good};
 use mooring_core::license::{
     AnchorKey, AnchorKind, Bundle, CountBy, Delegation, Digest, Draw, Envelope, HwidHash, HwidItem,
-    HwidItems, IdentityKey, LeaseToken, Licence, Policy, Pool, Product, PublicKey, SigningKey,
+    HwidItems, IdentityKey, LeaseToken, License, Policy, Pool, Product, PublicKey, SigningKey,
     Standby, TokenAnchor, TokenItem, UsbDevice, VersionRange, types,
 };
 use mooring_core::names::{ClaimName, InstanceId, LeaseId, PoolName, ProductName, Seats, Version};
@@ -68,14 +68,14 @@ fn sells(name: &str, seats: u32, versions: VersionRange) -> (Pool, Product) {
     )
 }
 
-pub fn licence(anchor: PublicKey) -> Licence {
+pub fn license(anchor: PublicKey) -> License {
     let (pools, products) = [
         sells("render", 10, range(Some("2024.2"), Some("2026"))),
         sells("denoise", 4, VersionRange::default()),
     ]
     .into_iter()
     .unzip();
-    Licence {
+    License {
         schema: 1,
         critical: Vec::new(),
         id: "ACME-2026-001".into(),
@@ -110,10 +110,10 @@ pub fn licence(anchor: PublicKey) -> Licence {
 pub struct Chain {
     pub k: Keys,
     pub p256: bool,
-    pub licence: Licence,
+    pub license: License,
     pub delegation: Delegation,
     pub token: LeaseToken,
-    pub licence_digest: Option<Digest>,
+    pub license_digest: Option<Digest>,
     pub delegation_digest: Option<Digest>,
     kept: Vec<Vec<u8>>,
 }
@@ -135,7 +135,7 @@ impl Chain {
         let none = Digest(String::new());
         let instance = InstanceId::from_bytes([0x11; 16]);
         let delegation = Delegation {
-            licence: none.clone(),
+            license: none.clone(),
             kind: AnchorKind::Pkcs11,
             key_id: anchor.id(),
             server_key: k.server.public(),
@@ -144,7 +144,7 @@ impl Chain {
             not_after: at("2026-06-01T12:15:00Z"),
         };
         let token = LeaseToken {
-            licence: none.clone(),
+            license: none.clone(),
             anchor: TokenAnchor {
                 kind: AnchorKind::Pkcs11,
                 key_id: anchor.id(),
@@ -173,14 +173,14 @@ impl Chain {
             emergency: false,
             nonce: Some(NONCE.into()),
         };
-        let licence = licence(anchor);
+        let license = license(anchor);
         Self {
             k,
             p256: false,
-            licence,
+            license,
             delegation,
             token,
-            licence_digest: None,
+            license_digest: None,
             delegation_digest: None,
             kept: kept.to_vec(),
         }
@@ -198,18 +198,18 @@ impl Chain {
 
     /// Each link made and signed by the one whose it is.
     pub fn sign(&mut self) -> Bundle {
-        let licence = Envelope::sign(types::LICENCE, &self.licence, &self.k.vendor).unwrap();
-        self.sign_under(licence)
+        let license = Envelope::sign(types::LICENSE, &self.license, &self.k.vendor).unwrap();
+        self.sign_under(license)
     }
 
-    /// The two lower links under a licence that is signed already.
-    pub fn sign_under(&mut self, licence: Envelope) -> Bundle {
+    /// The two lower links under a license that is signed already.
+    pub fn sign_under(&mut self, license: Envelope) -> Bundle {
         let digest = self
-            .licence_digest
+            .license_digest
             .clone()
-            .unwrap_or_else(|| licence.digest());
-        self.delegation.licence = digest.clone();
-        self.token.licence = digest;
+            .unwrap_or_else(|| license.digest());
+        self.delegation.license = digest.clone();
+        self.token.license = digest;
         let mut delegation = Envelope::unsigned(types::DELEGATION, &self.delegation).unwrap();
         self.anchor_signs(&mut delegation);
         self.token.delegation = self
@@ -218,7 +218,7 @@ impl Chain {
             .unwrap_or_else(|| delegation.digest());
         let lease = Envelope::sign(types::LEASE, &self.token, &self.k.server).unwrap();
         Bundle {
-            licence,
+            license,
             delegation,
             lease,
         }
@@ -246,7 +246,7 @@ pub fn good() -> Good {
         overdraft: 0,
         test: false,
         emergency: false,
-        licence_id: "ACME-2026-001".into(),
+        license_id: "ACME-2026-001".into(),
         issued_at: at("2026-06-01T12:05:00Z"),
     }
 }
@@ -346,9 +346,9 @@ pub fn standby(days: u32) -> Standby {
     Standby { days }
 }
 
-/// Makes the licence's first anchor one of another kind, with what its kind needs, and the other links to fit.
+/// Makes the license's first anchor one of another kind, with what its kind needs, and the other links to fit.
 pub fn of_kind(c: &mut Chain, kind: AnchorKind) {
-    let a = &mut c.licence.anchors[0];
+    let a = &mut c.license.anchors[0];
     a.kind = kind;
     a.usb = (kind == AnchorKind::Usb).then(|| UsbDevice {
         vendor_id: "096e".into(),

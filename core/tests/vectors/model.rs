@@ -16,7 +16,7 @@ pub struct Vectors {
     /// What bundles are made of; a bundle names its links.
     pub envelopes: BTreeMap<String, Envelope>,
     pub bundles: Vec<BundleCase<Links>>,
-    pub licence_files: Vec<FileCase>,
+    pub license_files: Vec<FileCase>,
     pub tickets: Vec<TicketCase>,
     pub pae: Vec<PaeCase>,
     pub versions: Vec<VersionCase>,
@@ -52,7 +52,7 @@ pub struct BundleCase<B> {
 /// A bundle's links, by their names in `envelopes`.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Links {
-    pub licence: String,
+    pub license: String,
     pub delegation: String,
     pub lease: String,
 }
@@ -91,7 +91,7 @@ pub struct Good {
     pub test: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub emergency: bool,
-    pub licence_id: String,
+    pub license_id: String,
     pub issued_at: Timestamp,
 }
 

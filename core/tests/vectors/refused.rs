@@ -60,48 +60,48 @@ pub fn times(c: &mut Cases) {
         });
     }
     c.bad(
-        "licence-expired",
-        "issued after the licence's end",
-        "LicenceExpired",
+        "license-expired",
+        "issued after the license's end",
+        "LicenseExpired",
         |ch| {
-            ch.licence.expires = Some(at("2026-06-01T12:04:59Z"));
+            ch.license.expires = Some(at("2026-06-01T12:04:59Z"));
         },
     );
     c.bad(
-        "licence-expires-now",
-        "issued at the licence's end, which is exclusive",
-        "LicenceExpired",
+        "license-expires-now",
+        "issued at the license's end, which is exclusive",
+        "LicenseExpired",
         |ch| {
-            ch.licence.expires = Some(at("2026-06-01T12:05:00Z"));
+            ch.license.expires = Some(at("2026-06-01T12:05:00Z"));
         },
     );
     c.bad(
-        "licence-not-yet",
-        "issued before the licence begins",
-        "LicenceNotYetValid",
+        "license-not-yet",
+        "issued before the license begins",
+        "LicenseNotYetValid",
         |ch| {
-            ch.licence.not_before = Some(at("2026-06-01T12:05:01Z"));
+            ch.license.not_before = Some(at("2026-06-01T12:05:01Z"));
         },
     );
 }
 
-pub fn licences(c: &mut Cases) {
+pub fn licenses(c: &mut Cases) {
     c.bad(
         "critical-unknown",
         "a critical field that this version does not know",
-        "LicenceCritical",
+        "LicenseCritical",
         |ch| {
-            ch.licence.critical = vec!["moonPhase".into()];
+            ch.license.critical = vec!["moonPhase".into()];
         },
     );
-    c.bad("schema", "a later schema", "LicenceField", |ch| {
-        ch.licence.schema = 2;
+    c.bad("schema", "a later schema", "LicenseField", |ch| {
+        ch.license.schema = 2;
     });
     c.bad(
         "anchors-none",
-        "a licence bound to nothing",
-        "LicenceField",
-        |ch| ch.licence.anchors.clear(),
+        "a license bound to nothing",
+        "LicenseField",
+        |ch| ch.license.anchors.clear(),
     );
     for (name, why, kind) in [
         (
@@ -115,45 +115,45 @@ pub fn licences(c: &mut Cases) {
             AnchorKind::Hwid,
         ),
     ] {
-        c.bad(name, why, "LicenceField", |ch| {
+        c.bad(name, why, "LicenseField", |ch| {
             of_kind(ch, kind);
-            (ch.licence.anchors[0].usb, ch.licence.anchors[0].hwid) = (None, None);
+            (ch.license.anchors[0].usb, ch.license.anchors[0].hwid) = (None, None);
         });
     }
     c.bad(
         "anchor-hwid-none",
         "an hwid anchor of which nothing need match",
-        "LicenceField",
+        "LicenseField",
         |ch| {
             of_kind(ch, AnchorKind::Hwid);
-            ch.licence.anchors[0].hwid.as_mut().unwrap().k = 0;
+            ch.license.anchors[0].hwid.as_mut().unwrap().k = 0;
         },
     );
     c.bad(
         "anchors-two",
         "two anchors that serve at once would double the seats",
-        "LicenceField",
+        "LicenseField",
         |ch| {
-            let mut second = ch.licence.anchors[0].clone();
+            let mut second = ch.license.anchors[0].clone();
             second.key = super::keys::p256_public();
-            ch.licence.anchors.push(second);
+            ch.license.anchors.push(second);
         },
     );
     c.bad(
         "product-twice",
         "the same product twice",
-        "LicenceField",
+        "LicenseField",
         |ch| {
-            let again = ch.licence.products[0].clone();
-            ch.licence.products.push(again);
+            let again = ch.license.products[0].clone();
+            ch.license.products.push(again);
         },
     );
     c.bad(
         "pool-unknown",
         "a product draws on a pool that is not there",
-        "LicenceField",
+        "LicenseField",
         |ch| {
-            ch.licence.pools.remove(0);
+            ch.license.pools.remove(0);
         },
     );
 }
@@ -167,10 +167,10 @@ pub fn demands(c: &mut Cases) {
     );
     c.bad(
         "product-not-sold",
-        "the lease lists a product that the licence does not",
+        "the lease lists a product that the license does not",
         "LeaseProduct",
         |ch| {
-            ch.licence.products.remove(0);
+            ch.license.products.remove(0);
         },
     );
     c.denied(
@@ -187,15 +187,15 @@ pub fn demands(c: &mut Cases) {
     );
     c.bad(
         "version-widened",
-        "the lease covers versions that the licence does not",
+        "the lease covers versions that the license does not",
         "LeaseVersion",
         |ch| {
-            ch.licence.products[0].versions = range(None, Some("2025"));
+            ch.license.products[0].versions = range(None, Some("2025"));
         },
     );
     c.bad(
         "version-narrowed",
-        "the licence covers versions that the lease does not",
+        "the license covers versions that the lease does not",
         "LeaseVersion",
         |ch| {
             ch.token.items[0].versions = range(None, Some("2025"));
@@ -210,11 +210,11 @@ pub fn demands(c: &mut Cases) {
         },
     );
     c.bad(
-        "built-after-licence",
-        "the lease forgets the end of maintenance, the licence does not",
+        "built-after-license",
+        "the lease forgets the end of maintenance, the license does not",
         "LeaseMaintenance",
         |ch| {
-            ch.licence.maintenance_until = Some(at("2026-01-31T00:00:00Z"));
+            ch.license.maintenance_until = Some(at("2026-01-31T00:00:00Z"));
             ch.token.items[0].maintenance_until = None;
         },
     );
@@ -258,7 +258,7 @@ pub fn demands(c: &mut Cases) {
     ] {
         let mut chain = Chain::new(&c.kept);
         of_kind(&mut chain, kind);
-        chain.licence.anchors[0].software = software;
+        chain.license.anchors[0].software = software;
         let mut d = demand();
         d.hardware = true;
         let bundle = chain.sign();

@@ -2,7 +2,7 @@
 
 use super::model::{Expect, Good, GoodFile, Parsed, Vectors};
 use mooring_core::license::{
-    Bundle, Demand, DsseError, LicenceError, MinAnchor, OpenLicence, SigningKey, Ticket, Trust,
+    Bundle, Demand, DsseError, LicenseError, MinAnchor, OpenLicense, SigningKey, Ticket, Trust,
     types, verify,
 };
 use mooring_core::request;
@@ -35,7 +35,7 @@ fn bundles() {
     let link = |name: &str| all.envelopes[name].clone();
     for case in &all.bundles {
         let bundle = Bundle {
-            licence: link(&case.bundle.licence),
+            license: link(&case.bundle.license),
             delegation: link(&case.bundle.delegation),
             lease: link(&case.bundle.lease),
         };
@@ -63,7 +63,7 @@ fn bundles() {
                 overdraft: v.overdraft,
                 test: v.test,
                 emergency: v.emergency,
-                licence_id: v.licence_id,
+                license_id: v.license_id,
                 issued_at: v.issued_at,
             }),
         };
@@ -72,14 +72,14 @@ fn bundles() {
 }
 
 #[test]
-fn licence_files() {
-    for case in vectors().licence_files {
-        let read = OpenLicence::read(&case.text, Trust::Pinned(&case.vendor_keys));
-        let got = read.and_then(|o| o.licence.check_dates(case.at).map(|()| o));
+fn license_files() {
+    for case in vectors().license_files {
+        let read = OpenLicense::read(&case.text, Trust::Pinned(&case.vendor_keys));
+        let got = read.and_then(|o| o.license.check_dates(case.at).map(|()| o));
         let got = match got {
-            Err(e) => Expect::Error(LicenceError::reason(&e).to_owned()),
+            Err(e) => Expect::Error(LicenseError::reason(&e).to_owned()),
             Ok(o) => Expect::Ok(GoodFile {
-                id: o.licence.id,
+                id: o.license.id,
                 sha256: o.digest.0,
                 signed_by: o.signed_by.map(|k| k.0).unwrap_or_default(),
             }),

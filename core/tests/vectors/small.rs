@@ -1,7 +1,7 @@
 //! The smaller cases: files, tickets, encodings, grammar.
 
 use super::keys::keys;
-use super::make::{at, holder, licence, range, version};
+use super::make::{at, holder, license, range, version};
 use super::model::{
     AnnotationCase, DurationCase, Expect, FileCase, GoodFile, HolderCase, PaeCase, Parsed,
     SecretCase, TicketCase, VersionCase,
@@ -18,7 +18,7 @@ use mooring_core::wire::Holder;
 
 pub fn files() -> Vec<FileCase> {
     let k = keys();
-    let envelope = Envelope::sign(types::LICENCE, &licence(k.anchor.public()), &k.vendor).unwrap();
+    let envelope = Envelope::sign(types::LICENSE, &license(k.anchor.public()), &k.vendor).unwrap();
     let text = armour(&envelope).unwrap();
     let good = || {
         Expect::Ok(GoodFile {
@@ -29,8 +29,8 @@ pub fn files() -> Vec<FileCase> {
     };
     let bad = |reason: &str| Expect::Error(reason.into());
     let body = text.lines().nth(1).unwrap();
-    let begin = "-----BEGIN MOORING LICENCE-----\n";
-    let end = "-----END MOORING LICENCE-----\n";
+    let begin = "-----BEGIN MOORING LICENSE-----\n";
+    let end = "-----END MOORING LICENSE-----\n";
     let mut all = vec![
         ("plain", "as issued", text.clone(), good()),
         (
@@ -77,7 +77,7 @@ pub fn files() -> Vec<FileCase> {
         ),
         (
             "two",
-            "two licences in one file",
+            "two licenses in one file",
             format!("{text}{text}"),
             bad("Malformed"),
         ),
@@ -110,8 +110,8 @@ pub fn files() -> Vec<FileCase> {
     ));
     all.push((
         "revocations-dressed",
-        "a revocation list between a licence's lines: its type is signed",
-        list.replace("MOORING REVOCATIONS", "MOORING LICENCE"),
+        "a revocation list between a license's lines: its type is signed",
+        list.replace("MOORING REVOCATIONS", "MOORING LICENSE"),
         bad("SignatureInvalid"),
     ));
     let mut changed = envelope.clone();
@@ -119,7 +119,7 @@ pub fn files() -> Vec<FileCase> {
     changed.payload[middle] ^= 1;
     all.push((
         "changed",
-        "one bit of the licence is changed",
+        "one bit of the license is changed",
         armour(&changed).unwrap(),
         bad("SignatureInvalid"),
     ));
@@ -170,7 +170,7 @@ pub fn tickets() -> Vec<TicketCase> {
     let k = keys();
     let instance = InstanceId::from_bytes([0x11; 16]);
     let delegation = Delegation {
-        licence: Digest("00".repeat(32)),
+        license: Digest("00".repeat(32)),
         kind: AnchorKind::Pkcs11,
         key_id: k.anchor.public().id(),
         server_key: k.server.public(),

@@ -67,7 +67,7 @@ fn describe(v: &Licensed) -> Value {
     json!({
         "product": v.product, "seats": v.seats, "fresh": v.fresh, "untilBootMs": v.until.as_millis(),
         "anchor": v.anchor, "software": v.software, "overdraft": v.overdraft, "test": v.test,
-        "lease": v.lease, "licence": v.licence_id,
+        "lease": v.lease, "license": v.license_id,
     })
 }
 
@@ -82,7 +82,7 @@ pub(crate) fn main(args: &VerifyArgs) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
 
     #[test]

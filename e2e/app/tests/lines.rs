@@ -1,5 +1,5 @@
 //! The lines that the scenarios read.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use mooring_client::boot;
 use mooring_core::wire::{Problem, ProblemType};
@@ -225,5 +225,5 @@ fn bundle() -> Value {
     let vectors: Value =
         serde_json::from_str(include_str!("../../../core/testdata/vectors.json")).unwrap();
     let of = |n: &str| vectors["envelopes"][n].clone();
-    json!({"licence": of("ed25519.licence"), "delegation": of("ed25519.delegation"), "lease": of("ed25519.lease")})
+    json!({"license": of("ed25519.license"), "delegation": of("ed25519.delegation"), "lease": of("ed25519.lease")})
 }

@@ -30,7 +30,7 @@ pub struct MadeSlot {
     key: String,
     /// DER.
     certificate: String,
-    /// The public key's point, uncompressed: what a licence lists.
+    /// The public key's point, uncompressed: what a license lists.
     pub public: String,
 }
 

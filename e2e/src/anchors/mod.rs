@@ -33,11 +33,11 @@ pub(crate) async fn serve(lab: &Lab, server: &mut Server, card: &Card, pin: &str
         .iter()
         .map(|(p, n)| (p.as_str(), *n))
         .collect();
-    let licence = lab
+    let license = lab
         .vendor
-        .licence_for(&name, &products, &card.description, "")
+        .license_for(&name, &products, &card.description, "")
         .await?;
-    server.apply_with(lab, &licence, pin, &lab.anchor).await
+    server.apply_with(lab, &license, pin, &lab.anchor).await
 }
 
 /// Waits for `AnchorPresent` with this reason; returns it and how long it took.

@@ -49,19 +49,19 @@ async fn serve(
     env: &str,
 ) -> Result<Server> {
     let name = format!("{ns}-{kind}");
-    let licence = lab
+    let license = lab
         .vendor
-        .licence_for(&name, &[("render", 1)], description, "")
+        .license_for(&name, &[("render", 1)], description, "")
         .await?;
     let indent = |text: &str| format!("    {}\n", text.trim_end().replace('\n', "\n    "));
     let yaml = format!(
-        "apiVersion: v1\nkind: Secret\nmetadata: {{name: {kind}-licence, namespace: {ns}}}\nstringData:\n  licence.mooring: |\n{}---\n\
+        "apiVersion: v1\nkind: Secret\nmetadata: {{name: {kind}-license, namespace: {ns}}}\nstringData:\n  license.mooring: |\n{}---\n\
          apiVersion: v1\nkind: Secret\nmetadata: {{name: {kind}-key, namespace: {ns}}}\nstringData:\n  anchor.key: |\n{}---\n\
          apiVersion: mooring.dev/v1alpha1\nkind: LicenseServer\nmetadata: {{name: {kind}, namespace: {ns}}}\nspec:\n  \
-         license: {{secretName: {kind}-licence}}\n  anchor: {{{kind}: {{keySecret: {{name: {kind}-key}}}}}}\n  \
+         license: {{secretName: {kind}-license}}\n  anchor: {{{kind}: {{keySecret: {{name: {kind}-key}}}}}}\n  \
          placement: {{nodeSelector: {{kubernetes.io/hostname: {}}}}}\n  lease: {{duration: 10s}}\n  \
          template:\n    env: [{env}]\n    hostPaths: [{{path: {SYSFS}, mountPath: {SYSFS}, readOnly: true}}]\n",
-        indent(&licence),
+        indent(&license),
         indent(key),
         lab.nodes.0,
     );
@@ -189,7 +189,7 @@ pub(super) async fn a_dongles_pod_is_restricted(lab: &Lab) -> Result<()> {
         ),
     ] {
         let yaml = format!(
-            "apiVersion: v1\nkind: Secret\nmetadata: {{name: k, namespace: {ns}}}\nstringData: {{anchor.key: x, licence.mooring: x}}\n---\n\
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: k, namespace: {ns}}}\nstringData: {{anchor.key: x, license.mooring: x}}\n---\n\
              apiVersion: mooring.dev/v1alpha1\nkind: LicenseServer\nmetadata: {{name: {name}, namespace: {ns}}}\nspec:\n  license: {{secretName: k}}\n  \
              anchor: {{{anchor}}}\n  placement: {{nodeSelector: {{kubernetes.io/hostname: {}}}}}\n",
             lab.nodes.0

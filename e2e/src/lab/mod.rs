@@ -56,7 +56,7 @@ pub struct Lab {
     pub images: Images,
     /// The command-line tool `mooring`.
     pub cli: PathBuf,
-    /// Where the test keeps keys and licences.
+    /// Where the test keeps keys and licenses.
     pub dir: Arc<tempfile::TempDir>,
     /// The node that holds the anchor, and another one.
     pub nodes: (String, String),

@@ -1,4 +1,4 @@
-//! A LicenseServer with what it needs: licence, vendor's key, PIN.
+//! A LicenseServer with what it needs: license, vendor's key, PIN.
 
 use super::{Anchor, Lab, PIN, eventually, within};
 use anyhow::{Context as _, Result};
@@ -58,30 +58,30 @@ impl Server {
             .iter()
             .map(|(p, n)| (p.as_str(), *n))
             .collect();
-        let licence = lab
+        let license = lab
             .vendor
-            .licence(
+            .license(
                 &format!("{}-{}", self.namespace, self.name),
                 &products,
                 &lab.anchor,
                 "",
             )
             .await?;
-        self.apply_with(lab, &licence, PIN, &lab.anchor).await
+        self.apply_with(lab, &license, PIN, &lab.anchor).await
     }
 
-    /// The same with a licence, a PIN and a token of one's own.
+    /// The same with a license, a PIN and a token of one's own.
     pub async fn apply_with(
         &self,
         lab: &Lab,
-        licence: &str,
+        license: &str,
         pin: &str,
         anchor: &Anchor,
     ) -> Result<()> {
         let (ns, name) = (&self.namespace, &self.name);
-        let indented = format!("    {}\n", licence.trim_end().replace('\n', "\n    "));
+        let indented = format!("    {}\n", license.trim_end().replace('\n', "\n    "));
         let secrets = format!(
-            "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}-licence, namespace: {ns}}}\nstringData:\n  licence.mooring: |\n{indented}---\n\
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}-license, namespace: {ns}}}\nstringData:\n  license.mooring: |\n{indented}---\n\
              apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}-pin, namespace: {ns}}}\nstringData: {{pin: \"{pin}\"}}\n---\n\
              apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}-keys, namespace: {ns}}}\ndata: {{vendor: \"{}\"}}\n",
             lab.vendor.public
@@ -103,7 +103,7 @@ impl Server {
         let (anchored, template) = self.anchored.clone().unwrap_or_else(|| soft(anchor));
         format!(
             "apiVersion: mooring.dev/v1alpha1\nkind: LicenseServer\nmetadata: {{name: {name}, namespace: {ns}}}\nspec:\n  \
-             license: {{secretName: {name}-licence, key: licence.mooring}}\n  vendorKeys: {{configMapName: {name}-keys}}\n  \
+             license: {{secretName: {name}-license, key: license.mooring}}\n  vendorKeys: {{configMapName: {name}-keys}}\n  \
              anchor:\n    pkcs11:\n      pinSecret: {{name: {name}-pin, key: pin}}\n{anchored}{pkcs11}  \
              placement: {place}\n  lease: {{duration: {d}, grace: {g}}}\n{extra}  \
              template:\n{image}{template}",

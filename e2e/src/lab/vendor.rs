@@ -1,4 +1,4 @@
-//! The software vendor: a key, and licences made with the tool that vendors use.
+//! The software vendor: a key, and licenses made with the tool that vendors use.
 
 use super::anchor::Anchor;
 use super::run;
@@ -41,20 +41,20 @@ impl Vendor {
         self.public.trim_start_matches("ed25519:")
     }
 
-    /// A licence for some seats of products, bound to an anchor. `extra` are further lines of the order.
-    pub async fn licence(
+    /// A license for some seats of products, bound to an anchor. `extra` are further lines of the order.
+    pub async fn license(
         &self,
         name: &str,
         products: &[(&str, u32)],
         anchor: &Anchor,
         extra: &str,
     ) -> Result<String> {
-        self.licence_for(name, products, &anchor.description, extra)
+        self.license_for(name, products, &anchor.description, extra)
             .await
     }
 
     /// The same for an anchor that is described in a file.
-    pub async fn licence_for(
+    pub async fn license_for(
         &self,
         name: &str,
         products: &[(&str, u32)],
@@ -76,7 +76,7 @@ impl Vendor {
             let _ = writeln!(order, "- {{name: {p}, from: [[{{pool: {p}}}]]}}");
         }
         let path = self.dir.join(format!("{name}.order.yaml"));
-        let out = self.dir.join(format!("{name}.licence"));
+        let out = self.dir.join(format!("{name}.license"));
         std::fs::write(&path, order)?;
         let text = |p: &Path| p.to_string_lossy().into_owned();
         let args = [
@@ -97,7 +97,7 @@ impl Vendor {
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         run(&self.cli.to_string_lossy(), &args, None)
             .await?
-            .ok("issuing a licence")?;
+            .ok("issuing a license")?;
         Ok(std::fs::read_to_string(out)?)
     }
 }

@@ -31,7 +31,7 @@ pub fn scenarios() -> Vec<Scenario> {
         rogue::a_namespace_that_is_not_allowed,
         rogue::a_rogue_pod,
         refusals::bad_annotations_and_claims,
-        refusals::bad_licences_and_a_wrong_pin,
+        refusals::bad_licenses_and_a_wrong_pin,
     ]
 }
 

@@ -3,7 +3,7 @@
 use super::begin;
 use crate::lab::{Anchor, App, Lab, PIN, Server, eventually, within};
 use anyhow::{Context as _, Result, ensure};
-use mooring_core::license::{OpenLicence, Trust, armour};
+use mooring_core::license::{OpenLicense, Trust, armour};
 use mooring_core::time::Timestamp;
 use std::time::Duration;
 
@@ -112,9 +112,9 @@ pub(super) async fn bad_annotations_and_claims(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// A licence with one byte changed, an expired one, one for another token, a wrong PIN: a condition and an Event each.
-pub(super) async fn bad_licences_and_a_wrong_pin(lab: &Lab) -> Result<()> {
-    let ns = begin(lab, "bad_licences_and_a_wrong_pin").await?;
+/// A license with one byte changed, an expired one, one for another token, a wrong PIN: a condition and an Event each.
+pub(super) async fn bad_licenses_and_a_wrong_pin(lab: &Lab) -> Result<()> {
+    let ns = begin(lab, "bad_licenses_and_a_wrong_pin").await?;
     let named = |name: &str| Server {
         name: name.into(),
         ..Server::new(&ns, 1)
@@ -122,20 +122,20 @@ pub(super) async fn bad_licences_and_a_wrong_pin(lab: &Lab) -> Result<()> {
     let products = [("render", 1)];
     let good = lab
         .vendor
-        .licence("good", &products, &lab.anchor, "")
+        .license("good", &products, &lab.anchor, "")
         .await?;
 
     let tampered = named("tampered");
     tampered
         .apply_with(lab, &change_one_byte(&good)?, PIN, &lab.anchor)
         .await?;
-    // Nobody issues a licence that is over already: this one is, by the time a server reads it.
+    // Nobody issues a license that is over already: this one is, by the time a server reads it.
     let soon = (Timestamp::now() + Duration::from_secs(2)).to_string();
     let day = soon.get(..10).unwrap_or_default().to_owned();
     let expired = named("expired");
     let text = lab
         .vendor
-        .licence(
+        .license(
             "expired",
             &products,
             &lab.anchor,
@@ -147,7 +147,7 @@ pub(super) async fn bad_licences_and_a_wrong_pin(lab: &Lab) -> Result<()> {
     let foreign = named("foreign");
     let text = lab
         .vendor
-        .licence("foreign", &products, &elsewhere, "")
+        .license("foreign", &products, &elsewhere, "")
         .await?;
     foreign.apply_with(lab, &text, PIN, &lab.anchor).await?;
     let locked = named("locked");
@@ -156,7 +156,7 @@ pub(super) async fn bad_licences_and_a_wrong_pin(lab: &Lab) -> Result<()> {
     for (server, kind, says) in [
         (&tampered, "LicenseValid", &["signature"][..]),
         (&expired, "LicenseValid", &["expires", day.as_str()][..]),
-        (&foreign, "AnchorPresent", &["licence"][..]),
+        (&foreign, "AnchorPresent", &["license"][..]),
         (&locked, "AnchorPresent", &["PIN"][..]),
     ] {
         let c = server.condition(lab, kind, "False").await?;
@@ -190,7 +190,7 @@ pub(super) async fn bad_licences_and_a_wrong_pin(lab: &Lab) -> Result<()> {
     }
     one_login_only(lab, &locked).await?;
 
-    // A good licence takes the place of the bad one without a restart; a bad one does not take the place of a good one.
+    // A good license takes the place of the bad one without a restart; a bad one does not take the place of a good one.
     let (_, pod) = tampered.pod(lab).await?;
     tampered.apply_with(lab, &good, PIN, &lab.anchor).await?;
     tampered.condition(lab, "Ready", "True").await?;
@@ -210,7 +210,7 @@ pub(super) async fn bad_licences_and_a_wrong_pin(lab: &Lab) -> Result<()> {
     app.says("Held", 60).await?;
     ensure!(
         tampered.pod(lab).await?.1 == pod,
-        "the server's pod was restarted for a licence"
+        "the server's pod was restarted for a license"
     );
     Ok(())
 }
@@ -280,8 +280,8 @@ async fn one_login_only(lab: &Lab, server: &Server) -> Result<()> {
 }
 
 /// Changes one byte of what the vendor signed: the customer's first letter.
-fn change_one_byte(licence: &str) -> Result<String> {
-    let mut envelope = OpenLicence::read(licence, Trust::Unchecked)?.envelope;
+fn change_one_byte(license: &str) -> Result<String> {
+    let mut envelope = OpenLicense::read(license, Trust::Unchecked)?.envelope;
     let at = envelope
         .payload
         .windows(10)

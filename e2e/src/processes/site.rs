@@ -20,7 +20,7 @@ pub(super) struct Plan {
     /// D.
     pub(super) lease_secs: u64,
     pub(super) grace_secs: u64,
-    /// Certificates, licence and tokens are made this many days ago.
+    /// Certificates, license and tokens are made this many days ago.
     pub(super) made_days_ago: u32,
 }
 
@@ -58,11 +58,11 @@ softhsm2-util --init-token --free --label mooring --pin 4321 --so-pin 87654321
 mooring license keygen --out vendor.key | grep -o 'ed25519:[0-9a-f]*' | head -n 1 > vendor-keys
 mooring license anchor pkcs11 --module /usr/lib/softhsm/libsofthsm2.so --token-label mooring --pin-file pin --generate --out anchor.yaml
 mooring license issue --id TRY-1 --customer Test --product "render:$SEATS" --test --allow-software-token \
-  --key vendor.key --anchor anchor.yaml --out licence.mooring
+  --key vendor.key --anchor anchor.yaml --out license.mooring
 mooring-server init --name main --dir server --state-dir state --listen "127.0.0.1:$PORT" --health "127.0.0.1:$HEALTH"
 mooring pki init --out pki
 mooring pki server --ca pki --out server --name localhost --name 127.0.0.1
-cp pki/ca.crt licence.mooring vendor-keys pin server/
+cp pki/ca.crt license.mooring vendor-keys pin server/
 mooring client keygen --out client.key > server/client-keys
 sed -i "s/^admins: .*/admins: [admin]/; s/durationSecs: 30/durationSecs: $LEASE/; s/graceSecs: 28800/graceSecs: $GRACE/" server/config.yaml
 mooring client issue --key client.key --server main --subject admin --out admin.token

@@ -1,10 +1,10 @@
-//! Is this the machine that the licence means? Pure.
+//! Is this the machine that the license means? Pure.
 
 use super::Fact;
 use mooring_core::license::{HwidItem, HwidItems};
 use std::collections::HashSet;
 
-/// What became of a licence's items on a machine.
+/// What became of a license's items on a machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
     /// How many must be found.
@@ -39,13 +39,13 @@ impl Verdict {
     }
 }
 
-/// Looks for each of the licence's items among the machine's facts.
+/// Looks for each of the license's items among the machine's facts.
 pub fn judge(wanted: &HwidItems, facts: &[Fact]) -> Verdict {
     let here: HashSet<(HwidItem, String)> = facts
         .iter()
         .map(|f| (f.item, HwidItems::hash(&wanted.salt, f.item, &f.value)))
         .collect();
-    // Each hash counts once, whatever a licence may say.
+    // Each hash counts once, whatever a license may say.
     let mut counted = HashSet::new();
     let (mut found, mut missing) = (Vec::new(), Vec::new());
     for i in &wanted.items {
@@ -65,7 +65,7 @@ pub fn judge(wanted: &HwidItems, facts: &[Fact]) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, missing_docs)]
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::hwid::hashed;
     use proptest::prelude::*;

@@ -1,6 +1,6 @@
 //! What a machine is known by: serial numbers and addresses of its parts, and the name its system gave itself.
 //!
-//! The weak tier: whoever is root on a machine can make another one say the same. See docs/licences.md.
+//! The weak tier: whoever is root on a machine can make another one say the same. See docs/licenses.md.
 
 mod judge;
 mod read;
@@ -64,7 +64,7 @@ fn is_placeholder(value: &str) -> bool {
         || v == "123456789"
 }
 
-/// A machine's facts as a licence carries them. `salt` is random, in hexadecimal digits.
+/// A machine's facts as a license carries them. `salt` is random, in hexadecimal digits.
 pub fn hashed(facts: &[Fact], salt: &str, k: u32) -> HwidItems {
     let items = facts.iter().map(|f| HwidHash {
         item: f.item,
@@ -79,7 +79,7 @@ pub fn hashed(facts: &[Fact], salt: &str, k: u32) -> HwidItems {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, missing_docs)]
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

@@ -1,5 +1,5 @@
 //! Two replicas that start together, against a small API server.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
 use http::{Method, Request, Response, StatusCode};

@@ -16,15 +16,15 @@ pub struct Anchor {
     /// A token that a PKCS#11 module reaches: a smart card or USB token, a TPM, SoftHSM in trials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pkcs11: Option<Pkcs11>,
-    /// A USB device that is there, by its vendor id, product id and serial in the licence, with a key in a Secret.
+    /// A USB device that is there, by its vendor id, product id and serial in the license, with a key in a Secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usb: Option<Usb>,
-    /// The machine itself, by hashes in the licence, with a key in a Secret. The weak tier: whoever can clone the machine can clone it.
+    /// The machine itself, by hashes in the license, with a key in a Secret. The weak tier: whoever can clone the machine can clone it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hwid: Option<Hwid>,
 }
 
-/// A kind of anchor, in the words of the licence file and of the server's configuration.
+/// A kind of anchor, in the words of the license file and of the server's configuration.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum AnchorKind<'a> {
     /// `pkcs11`.
@@ -104,7 +104,7 @@ pub struct Pcscd {
     pub run_as_user: Option<i64>,
 }
 
-/// A USB device that is there. Which one, the licence says. An ordinary container sees the node's devices in `/sys`: nothing is mounted.
+/// A USB device that is there. Which one, the license says. An ordinary container sees the node's devices in `/sys`: nothing is mounted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Usb {
@@ -112,7 +112,7 @@ pub struct Usb {
     pub key_secret: KeyRef,
 }
 
-/// The machine itself. Which one, the licence says. The server runs as root without any capability and reads `/etc/machine-id` and
+/// The machine itself. Which one, the license says. The server runs as root without any capability and reads `/etc/machine-id` and
 /// parts of `/sys` of the node: the namespace must allow host paths and root (the Pod Security level `privileged`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

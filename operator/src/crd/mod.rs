@@ -118,7 +118,7 @@ pub fn yaml(crd: &CustomResourceDefinition) -> Result<String, serde_yaml::Error>
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
 
     #[test]
@@ -192,12 +192,12 @@ mod tests {
     #[test]
     fn a_short_manifest_is_enough() {
         let yaml = "
-license: {secretName: licence}
+license: {secretName: license}
 anchor: {pkcs11: {module: /usr/lib/softhsm/libsofthsm2.so, tokenLabel: mooring, pinSecret: {name: pin}}}
 placement: {nodeSelector: {mooring.dev/anchor: main}}
 ";
         let spec: LicenseServerSpec = serde_yaml::from_str(yaml).unwrap();
-        assert_eq!(spec.license.key, "licence.mooring");
+        assert_eq!(spec.license.key, "license.mooring");
         assert_eq!(spec.anchor.pkcs11.unwrap().pin_secret.key, "pin");
         assert_eq!(spec.lease.lease().as_secs(), 30);
         assert_eq!(spec.service.port, 8443);

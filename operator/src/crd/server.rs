@@ -1,4 +1,4 @@
-//! `LicenseServer`: which licence, where its anchor is, who may use it.
+//! `LicenseServer`: which license, where its anchor is, who may use it.
 //!
 //! What the API server can check is checked there, by bounds and CEL rules, so that `kubectl apply` answers at once.
 #![allow(clippy::duplicated_attributes)] // each printcolumn has a type and a path
@@ -58,19 +58,19 @@ use std::time::Duration;
 )]
 #[serde(rename_all = "camelCase")]
 pub struct LicenseServerSpec {
-    /// The vendor's signed licence file. A change of the Secret is taken in without a restart.
+    /// The vendor's signed license file. A change of the Secret is taken in without a restart.
     pub license: LicenseRef,
     /// The vendor's public keys, only to explain errors; applications pin their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vendor_keys: Option<VendorKeys>,
-    /// The hardware that the licence is bound to: exactly one.
+    /// The hardware that the license is bound to: exactly one.
     pub anchor: Anchor,
-    /// A second anchor on the same node, which serves while the first cannot, if the licence lists it as a standby.
+    /// A second anchor on the same node, which serves while the first cannot, if the license lists it as a standby.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standby: Option<Anchor>,
     /// On which node the anchor is.
     pub placement: Placement,
-    /// How long leases last, within what the licence allows.
+    /// How long leases last, within what the license allows.
     #[serde(default)]
     pub lease: LeaseSettings,
     /// Which namespaces' pods may use this server.
@@ -91,7 +91,7 @@ impl LicenseServerSpec {
     }
 }
 
-/// Where the licence file is.
+/// Where the license file is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LicenseRef {
@@ -99,14 +99,14 @@ pub struct LicenseRef {
     #[schemars(length(min = 1, max = 253))]
     pub secret_name: String,
     /// The key in it.
-    #[serde(default = "licence_key")]
+    #[serde(default = "license_key")]
     #[schemars(length(min = 1, max = 253))]
     pub key: String,
     /// The key with the vendor's revocation list; it need not be there.
     #[serde(default = "revocations_key")]
     #[schemars(length(min = 1, max = 253))]
     pub revocations_key: String,
-    /// The vendor's voucher, as text: a permit to start with no license server in reach, where the licence asks for one. It is no
+    /// The vendor's voucher, as text: a permit to start with no license server in reach, where the license asks for one. It is no
     /// secret. Pods that are created from then on carry it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
@@ -120,8 +120,8 @@ fn revocations_key() -> String {
     "revocations".to_owned()
 }
 
-fn licence_key() -> String {
-    "licence.mooring".to_owned()
+fn license_key() -> String {
+    "license.mooring".to_owned()
 }
 
 /// The vendor's public keys, one `ed25519:‹hex›` a line, `#` begins a comment.
@@ -157,7 +157,7 @@ pub struct LeaseSettings {
     /// D: how long a lease holds without renewal; a silent holder's seat is free a little later. 10s to 5m.
     #[serde(default = "default_duration")]
     pub duration: Span,
-    /// How long an application may go on after the last confirmed contact. A licence may say less.
+    /// How long an application may go on after the last confirmed contact. A license may say less.
     #[serde(default = "default_grace")]
     pub grace: Span,
     /// When a silent pod's seat is given away: `Any`: after its lease; `Confirmed`: only on proof that the pod is gone, or after its grace.

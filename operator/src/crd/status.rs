@@ -36,10 +36,10 @@ pub struct LicenseServerStatus {
     /// The server's version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// The id of the licence in force.
+    /// The id of the license in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub licence: Option<String>,
-    /// What that licence says of starts with no server in reach: `allow`, `voucher` or `deny`. New sidecars are told.
+    pub license: Option<String>,
+    /// What that license says of starts with no server in reach: `allow`, `voucher` or `deny`. New sidecars are told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub optimistic_start: Option<String>,
     /// Seats taken, over all pools.
@@ -69,7 +69,7 @@ pub struct ProductStatus {
     pub used: u32,
     /// Claims in line that ask for it.
     pub waiting: u32,
-    /// When the licence ends (RFC 3339).
+    /// When the license ends (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<String>,
 }

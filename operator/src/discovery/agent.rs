@@ -221,7 +221,7 @@ async fn post(address: SocketAddr, r: &mut Replica, call: &Call, devices: &BTree
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
 
     #[test]

@@ -1,4 +1,4 @@
-//! Which nodes hold a licence's dongle: small agents report what is plugged in, the operator labels the nodes.
+//! Which nodes hold a license's dongle: small agents report what is plugged in, the operator labels the nodes.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -84,7 +84,7 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
 
     #[test]

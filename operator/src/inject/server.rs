@@ -217,7 +217,7 @@ pub struct Target {
     pub audience: String,
     /// The port, which meshes must leave alone.
     pub port: u16,
-    /// What its licence says of starts without it, where that is known and less than `allow`.
+    /// What its license says of starts without it, where that is known and less than `allow`.
     pub optimistic_start: Option<String>,
     /// The vendor's voucher.
     pub voucher: Option<String>,
@@ -250,7 +250,7 @@ impl Target {
     }
 }
 
-/// Warnings where the licence, as the server last reported it, cannot meet the request. Only warnings: it may be
+/// Warnings where the license, as the server last reported it, cannot meet the request. Only warnings: it may be
 /// renewed at any moment, and the server decides.
 pub fn doubts(items: &[Item], server: &LicenseServer) -> Vec<String> {
     let products = server
@@ -271,12 +271,12 @@ pub fn doubts(items: &[Item], server: &LicenseServer) -> Vec<String> {
                 |h| format!("did you mean {h}?"),
             );
             Some(format!(
-                "the licence of LicenseServer {name} has no product {} ({hint})",
+                "the license of LicenseServer {name} has no product {} ({hint})",
                 item.product
             ))
         }
         Some(p) if item.seats.get() > p.seats => Some(format!(
-            "{}:{} asks for more than there is: the licence of LicenseServer {name} has {} seats of it",
+            "{}:{} asks for more than there is: the license of LicenseServer {name} has {} seats of it",
             item.product, item.seats, p.seats
         )),
         Some(_) => None,

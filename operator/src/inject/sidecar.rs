@@ -101,14 +101,14 @@ fn environment(wishes: &Wishes, target: &Target, roots: &str, settings: &Setting
         ("MOORING_TOKEN_FILE", TOKEN_FILE),
         ("MOORING_START", start.as_str()),
     ]);
-    let licence = [
+    let license = [
         (
             "MOORING_OPTIMISTIC_START",
             target.optimistic_start.as_deref(),
         ),
         ("MOORING_VOUCHER", target.voucher.as_deref()),
     ];
-    all.extend(licence.into_iter().filter_map(|(n, v)| Some((n, v?))));
+    all.extend(license.into_iter().filter_map(|(n, v)| Some((n, v?))));
     all.extend([
         ("MOORING_STATE_DIR", STATE_DIR),
         (SOCKET_ENV, SOCKET),

@@ -68,7 +68,7 @@ fn dns_name<'a>(name: &'a x509_parser::extensions::GeneralName<'a>) -> Option<&'
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
     use crate::certs::{Ca, CertRequest, Usage};
     use k8s_openapi::ByteString;

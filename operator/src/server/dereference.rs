@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub struct Facts {
     /// What the LicenseServer names and is not there, in words that say what to do.
     pub missing: Vec<Missing>,
-    /// A digest of the versions of licence, PIN and keys: with it, the kubelet is nudged to take a change in at once.
+    /// A digest of the versions of license, PIN and keys: with it, the kubelet is nudged to take a change in at once.
     pub sources: String,
     /// Who may use it, resolved.
     pub policies: Policies,
@@ -287,7 +287,7 @@ fn selector(selector: LabelSelector) -> Result<Selector, Error> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
     use serde_json::json;
 

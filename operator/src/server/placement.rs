@@ -172,7 +172,7 @@ pub fn whereabouts(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
     use crate::discovery::sightings::View;
     use serde_json::{Value, json};

@@ -71,7 +71,7 @@ pub fn due(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
     use serde_json::json;
 
@@ -96,7 +96,7 @@ mod tests {
         let state = json!({
             "instance": instance.repeat(16), "version": "0.1.0",
             "anchor": { "kind": "pkcs11", "present": present, "reason": reason, "message": "m" },
-            "licenceValid": true, "licenceReason": "Valid", "licenceMessage": "m",
+            "licenseValid": true, "licenseReason": "Valid", "licenseMessage": "m",
             "settling": false, "leaseForSecs": 30
         });
         Snapshot {

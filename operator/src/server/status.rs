@@ -94,12 +94,12 @@ pub fn status(
         version: state
             .map(|s| s.version.clone())
             .or_else(|| old.version.clone()),
-        licence: if counted {
-            state.and_then(|s| s.licence_id.clone())
+        license: if counted {
+            state.and_then(|s| s.license_id.clone())
         } else {
-            old.licence.clone()
+            old.license.clone()
         },
-        // What is not known now is what it was: a server without its licence is no reason to allow more.
+        // What is not known now is what it was: a server without its license is no reason to allow more.
         optimistic_start: state
             .and_then(|s| s.optimistic_start)
             .map(|o| o.name().to_owned())

@@ -91,7 +91,7 @@ pub fn validate(server: &LicenseServer) -> Result<(), Invalid> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
     use serde_json::{Value, json};
 

@@ -1,5 +1,5 @@
 //! Names that the chart and this program must spell alike.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
 use crate::inject::KEYS;

@@ -88,7 +88,7 @@ fn judge(error: &kube::Error) -> Result<(), SelftestError> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
     use kube::core::Status;
 

@@ -1,5 +1,5 @@
 //! The webhook over real TLS, with a small API server behind it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
 use crate::inject::Budget;
@@ -95,7 +95,7 @@ fn license_server(allowed: &str) -> Value {
     json!({
         "apiVersion": "mooring.dev/v1alpha1", "kind": "LicenseServer", "metadata": {"namespace": "licensing", "name": "main"},
         "spec": {
-            "license": {"secretName": "licence"}, "placement": {"nodeSelector": {"a": "b"}}, "allowedNamespaces": {"from": allowed},
+            "license": {"secretName": "license"}, "placement": {"nodeSelector": {"a": "b"}}, "allowedNamespaces": {"from": allowed},
             "anchor": {"pkcs11": {"module": "/m.so", "tokenLabel": "t", "pinSecret": {"name": "pin"}}},
         },
         "status": {"products": [{"name": "render", "seats": 2, "used": 0, "waiting": 0}]},
@@ -239,7 +239,7 @@ async fn a_pod_is_injected_over_tls_and_the_bundle_is_written_first() {
             .collect();
         assert_eq!(fields, ["clientConfig", "name"], "only caBundle is ours");
     }
-    let mut before = pod(&json!({"mooring.dev/licenses": "render:9", "mooring.dev/licence": "x"}));
+    let mut before = pod(&json!({"mooring.dev/licenses": "render:9", "mooring.dev/license": "x"}));
     let response = run.review(&before).await;
     assert_eq!(
         (&response["allowed"], &response["patchType"]),
@@ -248,8 +248,8 @@ async fn a_pod_is_injected_over_tls_and_the_bundle_is_written_first() {
     assert_eq!(
         response["warnings"],
         json!([
-            "render:9 asks for more than there is: the licence of LicenseServer licensing/main has 2 seats of it",
-            "unknown annotation mooring.dev/licence has no effect: did you mean mooring.dev/licenses?",
+            "render:9 asks for more than there is: the license of LicenseServer licensing/main has 2 seats of it",
+            "unknown annotation mooring.dev/license has no effect: did you mean mooring.dev/licenses?",
         ])
     );
     assert_eq!(response["auditAnnotations"]["server"], "licensing/main");

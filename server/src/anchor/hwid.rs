@@ -1,4 +1,4 @@
-//! The anchor `hwid`: enough of the machine is what the licence knows it by, and a software key signs.
+//! The anchor `hwid`: enough of the machine is what the license knows it by, and a software key signs.
 
 use super::software::SoftwareKey;
 use super::{Anchor, Lost, Reason, other_kind};
@@ -38,8 +38,8 @@ impl HwidAnchor {
                     missing,
                     found = verdict.found.len(),
                     k = verdict.k,
-                    "the machine has changed, and is still the licence's; \
-                    have the licence issued anew before more of it changes"
+                    "the machine has changed, and is still the license's; \
+                    have the license issued anew before more of it changes"
                 );
             }
             self.told_missing = Some(missing).filter(|_| !verdict.missing.is_empty());
@@ -47,20 +47,20 @@ impl HwidAnchor {
         }
         let said = if verdict.found.len() < verdict.k {
             format!(
-                "{} of the {} things that the licence knows this machine by are found, expected at least {}",
+                "{} of the {} things that the license knows this machine by are found, expected at least {}",
                 verdict.found.len(),
                 wanted.items.len(),
                 verdict.k
             )
         } else {
-            "nothing of its hardware is what the licence knows this machine by".into()
+            "nothing of its hardware is what the license knows this machine by".into()
         };
         let denied: Vec<String> = unread
             .iter()
             .map(|u| format!("{} ({})", u.item, u.why))
             .collect();
         if denied.is_empty() {
-            let todo = "run on the machine that the licence was issued for, or have it issued for this one (mooring license anchor hwid)";
+            let todo = "run on the machine that the license was issued for, or have it issued for this one (mooring license anchor hwid)";
             return Err(Lost::new(
                 Reason::HostChanged,
                 format!("{said}; not found: {missing}; {todo}"),

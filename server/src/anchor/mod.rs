@@ -1,4 +1,4 @@
-//! Anchors: the hardware that a licence is bound to. One trait: who am I, sign this, am I present.
+//! Anchors: the hardware that a license is bound to. One trait: who am I, sign this, am I present.
 //!
 //! Any error of an anchor means that it is lost. Whoever uses it closes it, waits a little and opens it anew;
 //! nothing is repaired in place.
@@ -43,8 +43,8 @@ pub(crate) enum Reason {
     PinRejected,
     /// The token has no key that could sign.
     KeyNotFound,
-    /// The token's keys are not those of the licence.
-    KeyNotInLicence,
+    /// The token's keys are not those of the license.
+    KeyNotInLicense,
     /// It did not answer in time.
     Hung,
     /// It failed to sign, or signed wrongly.
@@ -53,11 +53,11 @@ pub(crate) enum Reason {
     TokenLost,
     /// The file of the software key cannot be used.
     KeyFileUnusable,
-    /// The USB device of the licence is not plugged in.
+    /// The USB device of the license is not plugged in.
     DeviceNotFound,
     /// The system's list of USB devices cannot be read.
     DevicesUnreadable,
-    /// Too little of the machine is what the licence knows it by.
+    /// Too little of the machine is what the license knows it by.
     HostChanged,
     /// What the machine is known by cannot be read.
     HostUnreadable,
@@ -95,27 +95,27 @@ impl Lost {
 
 /// A piece of hardware with a key.
 ///
-/// Which of a licence's anchors it serves is told with each question, by the licence's own, signed entry: what must be present
+/// Which of a license's anchors it serves is told with each question, by the license's own, signed entry: what must be present
 /// besides the key stands there, not in the configuration.
 pub(crate) trait Anchor: Send + 'static {
     /// Its kind.
     fn kind(&self) -> AnchorKind;
 
-    /// Who am I: opens it, if it is not open, and lists the keys that it signs with. `wanted` are the licence's keys, the best
+    /// Who am I: opens it, if it is not open, and lists the keys that it signs with. `wanted` are the license's keys, the best
     /// first, where they are known: they tell apart what looks alike.
     fn open(
         &mut self,
         wanted: &[PublicKey],
     ) -> impl Future<Output = Result<Vec<PublicKey>, Lost>> + Send;
 
-    /// Sign this, as this entry of the licence. It is present, and the signature has been verified.
+    /// Sign this, as this entry of the license. It is present, and the signature has been verified.
     fn sign(
         &mut self,
         entry: &AnchorKey,
         message: &[u8],
     ) -> impl Future<Output = Result<Vec<u8>, Lost>> + Send;
 
-    /// Am I present, as this entry of the licence; none if there is no licence. Cheap: asked each second.
+    /// Am I present, as this entry of the license; none if there is no license. Cheap: asked each second.
     fn present(
         &mut self,
         entry: Option<&AnchorKey>,
@@ -125,14 +125,14 @@ pub(crate) trait Anchor: Send + 'static {
     fn close(&mut self) -> impl Future<Output = ()> + Send;
 }
 
-/// The licence's entry has nothing to be present by: it is of another kind.
+/// The license's entry has nothing to be present by: it is of another kind.
 fn other_kind(entry: &AnchorKey, kind: AnchorKind) -> Lost {
     let m = format!(
-        "the licence lists key {} as an anchor of kind {}, and {kind} is configured; correct `anchor` in the configuration",
+        "the license lists key {} as an anchor of kind {}, and {kind} is configured; correct `anchor` in the configuration",
         entry.key.id(),
         entry.kind
     );
-    Lost::new(Reason::KeyNotInLicence, m)
+    Lost::new(Reason::KeyNotInLicense, m)
 }
 
 #[cfg(test)]

@@ -212,7 +212,7 @@ impl Anchor for Pkcs11Anchor {
             Answer::Failed(lost) => return Err(lost),
             _ => return Err(unexpected(&ask)),
         };
-        // Another token than the licence's, whose PIN is another, too: it is not shown ours. Its keys say whose it is.
+        // Another token than the license's, whose PIN is another, too: it is not shown ours. Its keys say whose it is.
         let foreign = !wanted.is_empty() && !shown.is_empty();
         if foreign && !shown.iter().any(|k| wanted.contains(k)) {
             self.open = Some(Open {
@@ -242,7 +242,7 @@ impl Anchor for Pkcs11Anchor {
             return Err(Lost::new(Reason::PinMissing, m));
         }
         if keys.is_empty() {
-            let todo = "make one (pkcs11-tool --keypairgen --key-type EC:prime256v1) and have the licence issued for it";
+            let todo = "make one (pkcs11-tool --keypairgen --key-type EC:prime256v1) and have the license issued for it";
             let m = format!(
                 "token {:?} has no P-256 or Ed25519 key pair that may sign; {todo}",
                 self.config.token_label

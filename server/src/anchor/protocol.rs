@@ -15,7 +15,7 @@ pub(crate) enum Ask {
         module: PathBuf,
         /// The token's label.
         token_label: String,
-        /// The licence's keys, the best first: of several tokens with this label the one that has them is meant.
+        /// The license's keys, the best first: of several tokens with this label the one that has them is meant.
         #[serde(default)]
         wanted: Vec<PublicKey>,
     },

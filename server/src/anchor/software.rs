@@ -1,4 +1,4 @@
-//! The software key of a `usb` or `hwid` anchor: a file that was made on that machine, bound in the licence with what must be present.
+//! The software key of a `usb` or `hwid` anchor: a file that was made on that machine, bound in the license with what must be present.
 
 use super::{Lost, Reason};
 use mooring_core::license::{AnchorKey, PublicKey, SigningKey};

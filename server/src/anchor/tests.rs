@@ -90,14 +90,14 @@ async fn a_usb_anchor_signs_while_its_device_is_there_and_never_without() {
     assert_eq!(reason(a.present(Some(&e)).await).0, Reason::DeviceNotFound);
     plug("A1");
     a.present(Some(&e)).await.unwrap();
-    // Without a licence there is nothing that must be there.
+    // Without a license there is nothing that must be there.
     std::fs::remove_dir_all(&device).unwrap();
     a.present(None).await.unwrap();
     // An entry of another kind, and another key.
     plug("A1");
     assert_eq!(
         reason(a.present(Some(&entry(AnchorKind::Hwid))).await).0,
-        Reason::KeyNotInLicence
+        Reason::KeyNotInLicense
     );
     let other = AnchorKey {
         key: SigningKey::from_seed(&[8; 32]).unwrap().public(),

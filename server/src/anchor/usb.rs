@@ -1,4 +1,4 @@
-//! The anchor `usb`: the device that the licence names is plugged in, and a software key signs.
+//! The anchor `usb`: the device that the license names is plugged in, and a software key signs.
 
 use super::software::SoftwareKey;
 use super::{Anchor, Lost, Reason, other_kind};
@@ -35,7 +35,7 @@ impl UsbAnchor {
             return Err(Lost::new(Reason::DeviceNotFound, m));
         }
         if n > 1 && !self.told_of_two {
-            tracing::warn!(%device, n, "several USB devices have the licence's ids and serial number; one is enough");
+            tracing::warn!(%device, n, "several USB devices have the license's ids and serial number; one is enough");
         }
         self.told_of_two = n > 1;
         Ok(())

@@ -160,7 +160,7 @@ fn open(
             ));
         }
         more => {
-            let todo = "none of them shows the licence's key before the login; unplug all but one, or give them different labels";
+            let todo = "none of them shows the license's key before the login; unplug all but one, or give them different labels";
             return Err(Lost::new(
                 Reason::TokenAmbiguous,
                 format!("{} tokens have label {label:?}; {todo}", more.len()),

@@ -125,7 +125,7 @@ async fn prove(
     let certified = match Auth::by_certificate(peer) {
         Some(Who::Operator) => {
             let detail =
-                "the operator's certificate holds no licences; use one of the holder's own";
+                "the operator's certificate holds no licenses; use one of the holder's own";
             return Err(Problem::new(ProblemType::NotEntitled, detail));
         }
         Some(Who::Holder(h)) => Some(h),
@@ -134,7 +134,7 @@ async fn prove(
     let shows = body.ticket.is_some() || body.held.is_some();
     let in_force = match app.chain.state().in_force.clone() {
         Some(f) => Some(f),
-        // Without a licence no proof can be judged, and a claim without its proof would lose its lease.
+        // Without a license no proof can be judged, and a claim without its proof would lose its lease.
         None if shows => Some(app.chain.signing(clock::now()).await?),
         None => None,
     };
@@ -151,7 +151,7 @@ async fn prove(
         Ok(Who::Operator) => {
             return Err(Problem::new(
                 ProblemType::NotEntitled,
-                "the operator's certificate holds no licences",
+                "the operator's certificate holds no licenses",
             ));
         }
         Err(mut p) => {

@@ -13,7 +13,7 @@ use mooring_net::http::{self as net, Body};
 
 /// Renews many leases, each for itself.
 ///
-/// The ledger hears each renewal even if it then cannot be signed, because the anchor or the licence is missing: the holder is
+/// The ledger hears each renewal even if it then cannot be signed, because the anchor or the license is missing: the holder is
 /// alive, and its seat must not go to another the moment the anchor is back.
 pub(super) async fn renew(app: &App, asked: Asked) -> Result<Response<Body>, Problem> {
     let RenewRequest { renewals } = asked.json(BODY).await?;

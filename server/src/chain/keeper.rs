@@ -1,6 +1,6 @@
-//! Keeps licence, anchor and delegation current: the task around [`Tending`], the only one that touches an anchor.
+//! Keeps license, anchor and delegation current: the task around [`Tending`], the only one that touches an anchor.
 //!
-//! Each second: is the anchor there, is the licence file new, is the delegation due? What changed is published to the
+//! Each second: is the anchor there, is the license file new, is the delegation due? What changed is published to the
 //! [`Chain`]; the ledger is paused and resumed accordingly.
 
 use super::standing::paused;
@@ -8,7 +8,7 @@ use super::tending::Tending;
 use super::{Chain, State};
 use crate::anchor::Anchor;
 use crate::engine::Engine;
-use crate::licence::LicenceFile;
+use crate::license::LicenseFile;
 use crate::metrics::Metrics;
 use mooring_core::ledger::Capacity;
 use mooring_core::license::{Digest, Reclaim};
@@ -21,7 +21,7 @@ use std::time::Duration;
 
 /// How often the anchor is looked at.
 pub(super) const PROBE: Duration = Duration::from_secs(1);
-/// How often the licence file is looked at.
+/// How often the license file is looked at.
 const FILE: Duration = Duration::from_secs(2);
 
 /// What the ledger was told.
@@ -31,21 +31,21 @@ enum Told {
     Nothing,
     /// To grant.
     Granting,
-    /// To grant nothing new: the problem, and the reasons of anchor and licence.
+    /// To grant nothing new: the problem, and the reasons of anchor and license.
     Paused(ProblemType, String),
 }
 
 /// The task's state.
 pub(crate) struct Keeper<A> {
     tending: Tending<A>,
-    file: LicenceFile,
+    file: LicenseFile,
     chain: Arc<Chain>,
     engine: Arc<Engine>,
     metrics: Arc<Metrics>,
     /// What the configuration demands.
     reclaim: Reclaim,
     file_at: BootTime,
-    /// The licence whose seats the ledger has.
+    /// The license whose seats the ledger has.
     counted: Option<Digest>,
     /// What the ledger was last told.
     told: Told,
@@ -55,7 +55,7 @@ impl<A: Anchor> Keeper<A> {
     /// A keeper that has looked at nothing yet.
     pub(crate) fn new(
         tending: Tending<A>,
-        file: LicenceFile,
+        file: LicenseFile,
         chain: Arc<Chain>,
         engine: Arc<Engine>,
         metrics: Arc<Metrics>,
@@ -95,7 +95,7 @@ impl<A: Anchor> Keeper<A> {
         if now.boot >= self.file_at {
             self.file_at = now.boot + FILE;
             if self.file.look(now.wall, self.tending.keys().as_deref()) {
-                self.metrics.licence_reads.inc();
+                self.metrics.license_reads.inc();
             }
         }
         self.tending.step(&mut self.file).await;
@@ -103,18 +103,18 @@ impl<A: Anchor> Keeper<A> {
         self.publish(clock::now());
     }
 
-    /// Tells the ledger of the seats of a licence that has come into force.
+    /// Tells the ledger of the seats of a license that has come into force.
     fn count(&mut self) {
-        let Some(open) = self.tending.in_force().map(|f| f.licence.clone()) else {
+        let Some(open) = self.tending.in_force().map(|f| f.license.clone()) else {
             return;
         };
         if self.counted.as_ref() == Some(&open.digest) {
             return;
         }
-        let l = &open.licence;
-        tracing::info!(licence = %l.id, customer = %l.customer, expires = l.expires.map(tracing::field::display), "licence in force");
+        let l = &open.license;
+        tracing::info!(license = %l.id, customer = %l.customer, expires = l.expires.map(tracing::field::display), "license in force");
         self.file.in_force(&open);
-        // What the licence demands, or the configuration: the stricter.
+        // What the license demands, or the configuration: the stricter.
         let reclaim = match l.policy.reclaim {
             Some(Reclaim::Confirmed) => Reclaim::Confirmed,
             _ => self.reclaim,
@@ -144,8 +144,8 @@ impl<A: Anchor> Keeper<A> {
         });
         if self.told != told {
             if let Some(p) = &why {
-                // Without its anchor it renews for the anchor grace; without a licence it signs nothing.
-                let what = if p.kind == ProblemType::LicenceInvalid {
+                // Without its anchor it renews for the anchor grace; without a license it signs nothing.
+                let what = if p.kind == ProblemType::LicenseInvalid {
                     "no lease is granted or renewed"
                 } else {
                     "no new lease is granted"
@@ -168,7 +168,7 @@ fn same(a: &State, b: &State) -> bool {
     };
     same_chain
         && a.anchor == b.anchor
-        && a.licence == b.licence
+        && a.license == b.license
         && a.revoked == b.revoked
         && a.lost_since == b.lost_since
 }

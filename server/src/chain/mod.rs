@@ -4,12 +4,12 @@
 //! | file | idea |
 //! |---|---|
 //! | `standing` | may I grant, may I renew? The rule, pure |
-//! | `keeper` | keeps licence, anchor and delegation current; the only task that touches an anchor |
+//! | `keeper` | keeps license, anchor and delegation current; the only task that touches an anchor |
 //! | `tending` | which anchor serves, since when it is lost, what it signs: the keeper's rule, in steps |
 //! | `standby` | how long a standby anchor has served |
 //! | `sign` | lease tokens and tickets |
 //! | `proof` | tickets and leases that holders show |
-//! | `clones` | is there a second server on this licence? |
+//! | `clones` | is there a second server on this license? |
 
 mod clones;
 pub(crate) mod keeper;
@@ -23,10 +23,10 @@ mod terms;
 #[cfg(test)]
 pub(crate) mod testing;
 
-use crate::licence::LicenceView;
+use crate::license::LicenseView;
 use clones::Seen;
 use mooring_core::license::{
-    Delegation, Digest, Envelope, IdentityKey, OpenLicence, Revoked, SigningKey, TokenAnchor,
+    Delegation, Digest, Envelope, IdentityKey, OpenLicense, Revoked, SigningKey, TokenAnchor,
 };
 use mooring_core::names::InstanceId;
 use mooring_core::time::{BootTime, DEFAULT_MAX_CONTESTED, Now, Timestamp};
@@ -41,7 +41,7 @@ use tokio::sync::{Notify, watch};
 /// How long a request waits for a fresh delegation when the wall clock has jumped out of the present one.
 const FRESH: Duration = Duration::from_secs(2);
 
-/// What leases are like: the configuration, within what the licence allows.
+/// What leases are like: the configuration, within what the license allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Terms {
     /// D.
@@ -56,17 +56,17 @@ pub(crate) struct Terms {
     pub(crate) anchor_grace: Duration,
 }
 
-/// How long renewals go on without the anchor, where the licence does not say less: a delegation's life less its renewal.
+/// How long renewals go on without the anchor, where the license does not say less: a delegation's life less its renewal.
 const ANCHOR_GRACE: Duration = Duration::from_secs(600);
 
 impl Terms {
-    /// The configuration's wishes within the licence's policy.
-    pub(crate) fn of(lease: &crate::config::Lease, open: &OpenLicence) -> Self {
-        let policy = &open.licence.policy;
+    /// The configuration's wishes within the license's policy.
+    pub(crate) fn of(lease: &crate::config::Lease, open: &OpenLicense) -> Self {
+        let policy = &open.license.policy;
         let at_most = |wish: Duration, limit: Option<Duration>| limit.map_or(wish, |l| wish.min(l));
         Self {
             lease_for: at_most(lease.duration(), policy.max_lease),
-            // 8 h at the most, unless the licence itself allows more: what an application verifies, too.
+            // 8 h at the most, unless the license itself allows more: what an application verifies, too.
             run_for: lease.grace().min(policy.grace_limit()),
             max_contested: policy.max_contested.unwrap_or(DEFAULT_MAX_CONTESTED),
             optimistic_start: policy.optimistic_start,
@@ -75,11 +75,11 @@ impl Terms {
     }
 }
 
-/// A licence with the anchor's word for this run's key: all that signing needs. Replaced as a whole.
+/// A license with the anchor's word for this run's key: all that signing needs. Replaced as a whole.
 #[derive(Clone, Debug)]
 pub(crate) struct InForce {
-    /// The licence.
-    pub(crate) licence: Arc<OpenLicence>,
+    /// The license.
+    pub(crate) license: Arc<OpenLicense>,
     /// The anchor, as tokens name it.
     pub(crate) anchor: TokenAnchor,
     /// What the anchor signed.
@@ -101,9 +101,9 @@ pub(crate) struct State {
     pub(crate) anchor: AnchorView,
     /// Since when the anchor is lost.
     pub(crate) lost_since: Option<BootTime>,
-    /// The licence file, for people.
-    pub(crate) licence: LicenceView,
-    /// Set if the licence that tokens are signed under is revoked.
+    /// The license file, for people.
+    pub(crate) license: LicenseView,
+    /// Set if the license that tokens are signed under is revoked.
     pub(crate) revoked: Option<Revoked>,
 }
 
@@ -122,9 +122,9 @@ pub(crate) struct Chain {
     look: Notify,
     /// When this run began, on both clocks.
     started: Now,
-    /// The latest date of any token that a holder has shown, by the licence it was given under.
+    /// The latest date of any token that a holder has shown, by the license it was given under.
     echoed: Mutex<HashMap<Digest, Timestamp>>,
-    /// The second server on this licence.
+    /// The second server on this license.
     second: Mutex<Seen>,
 }
 
@@ -176,21 +176,21 @@ impl Chain {
         self.changed.subscribe()
     }
 
-    /// What is known of the time besides the clocks. Dates of tokens count for the licence that they were given under alone: so
-    /// a licence issued anew is free of what a clock that ran ahead has left in holders' hands, and only the vendor can issue one.
+    /// What is known of the time besides the clocks. Dates of tokens count for the license that they were given under alone: so
+    /// a license issued anew is free of what a clock that ran ahead has left in holders' hands, and only the vendor can issue one.
     pub(crate) fn clock(&self) -> Clock {
-        let licence = self.state().in_force.clone();
-        let echoed = licence.and_then(|f| lock(&self.echoed).get(&f.licence.digest).copied());
+        let license = self.state().in_force.clone();
+        let echoed = license.and_then(|f| lock(&self.echoed).get(&f.license.digest).copied());
         Clock {
             started: self.started,
             echoed,
         }
     }
 
-    /// A holder has shown a token with this date, given under this licence.
-    pub(crate) fn echo(&self, licence: &Digest, issued_at: Timestamp) {
+    /// A holder has shown a token with this date, given under this license.
+    pub(crate) fn echo(&self, license: &Digest, issued_at: Timestamp) {
         let mut echoed = lock(&self.echoed);
-        let latest = echoed.entry(licence.clone()).or_insert(issued_at);
+        let latest = echoed.entry(license.clone()).or_insert(issued_at);
         *latest = issued_at.max(*latest);
     }
 
@@ -201,12 +201,12 @@ impl Chain {
         }
         if lock(&self.second).note(sign, now) {
             tracing::error!(other = %sign.instance, this = %self.instance, issued_at = %sign.issued_at,
-                "a second license server serves this licence, or the clock of an earlier one ran ahead: a token of another run is \
+                "a second license server serves this license, or the clock of an earlier one ran ahead: a token of another run is \
                  younger than this run; find it, and stop one of them");
         }
     }
 
-    /// The second server on this licence that was seen last, for an hour.
+    /// The second server on this license that was seen last, for an hour.
     pub(crate) fn second_server(&self, now: BootTime) -> Option<SecondServer> {
         lock(&self.second).shown(now).cloned()
     }
@@ -241,7 +241,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_licence_issued_anew_is_free_of_what_a_fast_clock_left_with_holders() {
+    fn a_license_issued_anew_is_free_of_what_a_fast_clock_left_with_holders() {
         let c = chain(1, "2026-05-01T12:00:00Z");
         let now = Now {
             boot: BootTime::from_millis(1_001_000),
@@ -249,15 +249,15 @@ mod tests {
         };
         let may = || standing::may_sign(&c.state(), now, c.clock()).is_ok();
         let f = c.state().in_force.clone().unwrap();
-        c.echo(&f.licence.digest, at("2026-05-02T11:00:00Z"));
+        c.echo(&f.license.digest, at("2026-05-02T11:00:00Z"));
         assert!(may(), "less than a day");
-        c.echo(&f.licence.digest, at("2026-05-03T12:00:00Z"));
-        c.echo(&f.licence.digest, at("2026-05-02T12:00:00Z"));
+        c.echo(&f.license.digest, at("2026-05-03T12:00:00Z"));
+        c.echo(&f.license.digest, at("2026-05-02T12:00:00Z"));
         assert!(!may(), "the latest counts");
         let mut anew = (*f).clone();
-        let mut licence = (*anew.licence).clone();
-        licence.digest = Digest("anew".into());
-        anew.licence = Arc::new(licence);
+        let mut license = (*anew.license).clone();
+        license.digest = Digest("anew".into());
+        anew.license = Arc::new(license);
         c.set(State {
             in_force: Some(Arc::new(anew)),
             ..(*c.state()).clone()

@@ -1,6 +1,6 @@
 //! What holders show of earlier runs: tickets and lease tokens, with the secret that belongs to them.
 //!
-//! A proof counts only if an anchor of the present licence delegated the key that signed it, if it was signed within that
+//! A proof counts only if an anchor of the present license delegated the key that signed it, if it was signed within that
 //! delegation, if it is for this holder and this claim, and if the holder knows the secret. So a stolen token gives nothing.
 
 use super::{Chain, InForce, clones};
@@ -55,7 +55,7 @@ impl Chain {
         s: &Shown<'_>,
         now: BootTime,
     ) -> Result<P, BadProof> {
-        let (d, _) = Delegation::open(delegation, &f.licence.licence)
+        let (d, _) = Delegation::open(delegation, &f.license.license)
             .map_err(|e| BadProof(e.to_string()))?;
         let (p, _) = proof
             .open::<P>(P::TYPE, &[d.server_key])
@@ -75,7 +75,7 @@ impl Chain {
         };
         self.look_for_a_second(sign, now);
         s.counts(&p, &self.identity)?;
-        self.echo(&d.licence, issued_at);
+        self.echo(&d.license, issued_at);
         Ok(p)
     }
 

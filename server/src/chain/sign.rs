@@ -39,9 +39,9 @@ impl Chain {
         };
         // A request that was held open may have come before a delegation that was renewed meanwhile.
         let issued_at = wall_at(now, received).max(f.delegation.not_before);
-        let l = &f.licence.licence;
+        let l = &f.license.license;
         let token = LeaseToken {
-            licence: f.licence.digest.clone(),
+            license: f.license.digest.clone(),
             anchor: f.anchor.clone(),
             delegation: f.digest.clone(),
             instance: self.instance,
@@ -79,7 +79,7 @@ impl Chain {
         };
         let lease = Envelope::sign(types::LEASE, &token, &self.key).map_err(|e| failed(&e))?;
         Ok(Bundle {
-            licence: f.licence.envelope.clone(),
+            license: f.license.envelope.clone(),
             delegation: f.envelope.clone(),
             lease,
         })

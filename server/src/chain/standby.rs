@@ -1,6 +1,6 @@
 //! How long standby anchors have served: kept in `stateDir`, so that a restart gives no days anew.
 //!
-//! The days are one budget for the life of a licence, spent over all times that the standby had to serve; a licence issued anew
+//! The days are one budget for the life of a license, spent over all times that the standby had to serve; a license issued anew
 //! (another id) has its own. Time is spent in advance, with each delegation that the standby signs, for as long as that is
 //! good before the next one is due: so a server that is killed has spent it, and none runs on for free.
 
@@ -18,14 +18,14 @@ const DAY: u64 = 86_400;
 #[derive(Debug)]
 pub(crate) struct Served {
     path: PathBuf,
-    /// Seconds, by licence and key.
+    /// Seconds, by license and key.
     secs: BTreeMap<String, u64>,
     /// What was spent last, and until when that is.
     spent: Option<(String, BootTime)>,
 }
 
-fn name(licence: &str, key: &KeyId) -> String {
-    format!("{licence}/{key}")
+fn name(license: &str, key: &KeyId) -> String {
+    format!("{license}/{key}")
 }
 
 impl Served {
@@ -45,9 +45,9 @@ impl Served {
         }
     }
 
-    /// How much longer this key may serve as the standby of this licence, what is spent in advance included.
-    pub(crate) fn left(&self, licence: &str, key: &KeyId, days: u32, now: BootTime) -> Duration {
-        let name = name(licence, key);
+    /// How much longer this key may serve as the standby of this license, what is spent in advance included.
+    pub(crate) fn left(&self, license: &str, key: &KeyId, days: u32, now: BootTime) -> Duration {
+        let name = name(license, key);
         let used = self.secs.get(&name).copied().unwrap_or(0);
         let ahead = match &self.spent {
             Some((n, until)) if *n == name && *until > now => until.since(now),
@@ -59,11 +59,11 @@ impl Served {
     /// Spends the time of one delegation, before it is signed. What cannot be kept must not be spent.
     pub(crate) fn spend(
         &mut self,
-        licence: &str,
+        license: &str,
         key: &KeyId,
         now: BootTime,
     ) -> std::io::Result<()> {
-        let name = name(licence, key);
+        let name = name(license, key);
         if self
             .spent
             .as_ref()
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn days_are_spent_once_over_all_runs_and_by_licence_and_key() {
+    fn days_are_spent_once_over_all_runs_and_by_license_and_key() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("standby.json");
         let (key, other) = (KeyId("k".into()), KeyId("o".into()));
@@ -104,7 +104,7 @@ mod tests {
                     break 'days;
                 }
                 s.spend("l", &key, at(now)).unwrap();
-                // A new licence file in between costs nothing.
+                // A new license file in between costs nothing.
                 s.spend("l", &key, at(now + 10)).unwrap();
                 delegations += 1;
                 now += RENEW.as_secs();

@@ -15,7 +15,7 @@ const TURNED_BACK_SECS: i64 = 24 * 3600;
 pub(crate) struct Clock {
     /// Both clocks at this run's start: the boot clock has gone on from there.
     pub(crate) started: Now,
-    /// The latest date of a token of the licence in force that a holder showed.
+    /// The latest date of a token of the license in force that a holder showed.
     pub(crate) echoed: Option<Timestamp>,
 }
 
@@ -60,29 +60,29 @@ fn lost(state: &State, retry: u64) -> Problem {
     .retry_after(retry)
 }
 
-/// The licence of `state`, if its time and the clock are right.
-fn licence(state: &State, now: Now, clock: Clock) -> Result<&Arc<InForce>, Problem> {
+/// The license of `state`, if its time and the clock are right.
+fn license(state: &State, now: Now, clock: Clock) -> Result<&Arc<InForce>, Problem> {
     let invalid =
-        |detail: String| Problem::new(ProblemType::LicenceInvalid, detail).retry_after(30);
+        |detail: String| Problem::new(ProblemType::LicenseInvalid, detail).retry_after(30);
     let Some(f) = &state.in_force else {
-        // A licence that is fine but has no anchor's word: it is the anchor that is missed.
+        // A license that is fine but has no anchor's word: it is the anchor that is missed.
         let starting = state.anchor.reason == "Starting";
-        return Err(if state.licence.valid || starting {
+        return Err(if state.license.valid || starting {
             lost(state, if starting { 1 } else { 10 })
         } else {
             invalid(format!(
                 "{}: {}",
-                state.licence.reason, state.licence.message
+                state.license.reason, state.license.message
             ))
         });
     };
     if let Some(r) = &state.revoked {
         return Err(invalid(format!("Revoked: {r}")));
     }
-    let l = &f.licence.licence;
+    let l = &f.license.license;
     if now.wall < l.issued {
         let detail = format!(
-            "the server's clock reads {}, before its licence was issued ({}); set the clock",
+            "the server's clock reads {}, before its license was issued ({}); set the clock",
             now.wall, l.issued
         );
         return Err(invalid(detail));
@@ -101,7 +101,7 @@ fn licence(state: &State, now: Now, clock: Clock) -> Result<&Arc<InForce>, Probl
             if floor == clock.here(now) {
                 "restart the server"
             } else {
-                "have the licence issued anew, or restart all holders of such tokens and then the server"
+                "have the license issued anew, or restart all holders of such tokens and then the server"
             }
         );
         return Err(invalid(detail));
@@ -114,7 +114,7 @@ fn licence(state: &State, now: Now, clock: Clock) -> Result<&Arc<InForce>, Probl
 /// Under what leases are signed now: renewals, and the answers to claims that are granted. Without the anchor this goes on
 /// while the last delegation covers it, for the anchor grace at most.
 pub(crate) fn may_sign(state: &State, now: Now, clock: Clock) -> Result<Arc<InForce>, Bad> {
-    let f = licence(state, now, clock).map_err(Bad::Final)?;
+    let f = license(state, now, clock).map_err(Bad::Final)?;
     if state
         .lost_since
         .is_some_and(|since| now.boot.since(since) >= f.terms.anchor_grace)
@@ -136,17 +136,17 @@ pub(super) const RENEW: Duration = Duration::from_secs(270);
 /// How far a delegation begins before its making, so that a wall clock that is set back a little stays within it.
 pub(super) const BACKDATED: Duration = Duration::from_secs(30);
 
-/// Whether the anchor must sign a delegation for `licence` now. `made` is when the present one was.
+/// Whether the anchor must sign a delegation for `license` now. `made` is when the present one was.
 pub(super) fn delegation_due(
     in_force: Option<&InForce>,
     lost_since: Option<BootTime>,
-    licence: &Digest,
+    license: &Digest,
     made: BootTime,
     now: Now,
 ) -> bool {
     match in_force {
         // An anchor that was away proves with a signature that it is back.
-        Some(f) if lost_since.is_none() && f.licence.digest == *licence => {
+        Some(f) if lost_since.is_none() && f.license.digest == *license => {
             now.boot.since(made) >= RENEW || !f.delegation.covers(now.wall)
         }
         _ => true,
@@ -155,7 +155,7 @@ pub(super) fn delegation_due(
 
 /// Why nothing new is granted; `None` if it is. Without the anchor nothing is, at once.
 pub(crate) fn paused(state: &State, now: Now, clock: Clock) -> Option<Problem> {
-    match licence(state, now, clock) {
+    match license(state, now, clock) {
         Err(p) => Some(p),
         Ok(_) => state.lost_since.map(|_| lost(state, 10)),
     }
@@ -220,7 +220,7 @@ mod tests {
     fn a_delegation_is_renewed_in_time_for_the_whole_anchor_grace() {
         let mut s = state(NOON);
         let f = s.in_force.clone().unwrap();
-        let digest = f.licence.digest.clone();
+        let digest = f.license.digest.clone();
         let due = |s: &State, d: &Digest, t| {
             delegation_due(
                 s.in_force.as_deref(),
@@ -232,7 +232,7 @@ mod tests {
         };
         let fresh = now(60, "2026-05-01T12:01:00Z");
         assert!(!due(&s, &digest, fresh));
-        assert!(due(&s, &Digest("other".into()), fresh), "a new licence");
+        assert!(due(&s, &Digest("other".into()), fresh), "a new license");
         assert!(
             due(&s, &digest, now(60, "2026-05-01T11:59:59Z")),
             "the wall clock went back"
@@ -245,24 +245,24 @@ mod tests {
     }
 
     #[test]
-    fn an_ended_licence_grants_and_renews_nothing() {
+    fn an_ended_license_grants_and_renews_nothing() {
         let s = state(NOON);
         let t = now(60, "2027-03-01T00:00:00Z");
         assert_eq!(
             paused(&s, t, clock()).unwrap().kind,
-            ProblemType::LicenceInvalid
+            ProblemType::LicenseInvalid
         );
         let Err(Bad::Final(p)) = may_sign(&s, t, clock()) else {
             unreachable!()
         };
         assert!(
-            p.kind == ProblemType::LicenceInvalid && p.detail.contains("it ended 2027-03-01"),
+            p.kind == ProblemType::LicenseInvalid && p.detail.contains("it ended 2027-03-01"),
             "{p}"
         );
     }
 
     #[test]
-    fn a_revoked_licence_grants_and_renews_nothing() {
+    fn a_revoked_license_grants_and_renews_nothing() {
         let mut s = state(NOON);
         s.revoked = Some(mooring_core::license::Revoked {
             id: "test-1".into(),
@@ -275,7 +275,7 @@ mod tests {
         let Err(Bad::Final(p)) = may_sign(&s, t, clock()) else {
             unreachable!()
         };
-        assert_eq!(p.kind, ProblemType::LicenceInvalid);
+        assert_eq!(p.kind, ProblemType::LicenseInvalid);
         let words = [
             "Revoked",
             "2026-04-30T00:00:00Z",
@@ -294,7 +294,7 @@ mod tests {
                 .map(|p| p.detail)
                 .unwrap_or_default()
         };
-        assert!(p("2025-12-31T00:00:00Z", clock()).contains("before its licence was issued"));
+        assert!(p("2025-12-31T00:00:00Z", clock()).contains("before its license was issued"));
         assert!(p("2026-04-29T00:00:00Z", clock()).contains("more than a day behind"));
         assert_eq!(p("2026-05-01T00:00:00Z", clock()), "");
         let echoed = Clock {
@@ -310,12 +310,12 @@ mod tests {
     }
 
     #[test]
-    fn it_says_whether_the_licence_or_the_anchor_is_missed() {
+    fn it_says_whether_the_license_or_the_anchor_is_missed() {
         let mut s = state(NOON);
         s.in_force = None;
         let kind = |s: &State| paused(s, now(1, NOON), clock()).unwrap().kind;
         assert_eq!(kind(&s), ProblemType::AnchorLost);
-        s.licence.valid = false;
-        assert_eq!(kind(&s), ProblemType::LicenceInvalid);
+        s.license.valid = false;
+        assert_eq!(kind(&s), ProblemType::LicenseInvalid);
     }
 }

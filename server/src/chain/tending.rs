@@ -8,10 +8,10 @@ use super::standing::{BACKDATED, delegation_due};
 use super::{Chain, InForce, State, Terms};
 use crate::anchor::{Anchor, Lost, Reason};
 use crate::config::Lease;
-use crate::licence::{FileError, LicenceFile, for_this_anchor};
+use crate::license::{FileError, LicenseFile, for_this_anchor};
 use crate::metrics::Metrics;
 use mooring_core::license::{
-    AnchorKey, Delegation, Envelope, MAX_DELEGATION, OpenLicence, PublicKey, Standby, TokenAnchor,
+    AnchorKey, Delegation, Envelope, MAX_DELEGATION, OpenLicense, PublicKey, Standby, TokenAnchor,
     types,
 };
 use mooring_core::time::{BootTime, Now, print_span};
@@ -41,9 +41,9 @@ struct Seat<A> {
 
 /// What a look at one anchor gave.
 enum Look {
-    /// It is there, and serves as this entry of the licence.
+    /// It is there, and serves as this entry of the license.
     Serves(AnchorKey),
-    /// It is there, and there is no licence.
+    /// It is there, and there is no license.
     Idle,
     /// It is lost, and not looked for at the moment.
     Waits(Lost),
@@ -117,16 +117,16 @@ impl<A: Anchor> Tending<A> {
     }
 
     /// How it stands.
-    pub(crate) fn state(&self, file: &LicenceFile, now: Now) -> State {
+    pub(crate) fn state(&self, file: &LicenseFile, now: Now) -> State {
         State {
             in_force: self.in_force.clone(),
             anchor: self.view.clone(),
             lost_since: self.lost_since,
-            licence: file.view(now.wall),
+            license: file.view(now.wall),
             revoked: self
                 .in_force
                 .as_ref()
-                .and_then(|f| file.revoked(&f.licence, now.wall)),
+                .and_then(|f| file.revoked(&f.license, now.wall)),
         }
     }
 
@@ -138,14 +138,14 @@ impl<A: Anchor> Tending<A> {
     }
 
     /// Opens the anchors or looks whether they are there, and has one sign what is due.
-    pub(crate) async fn step(&mut self, file: &mut LicenceFile) {
+    pub(crate) async fn step(&mut self, file: &mut LicenseFile) {
         if let Err(lost) = self.serve(file).await {
             self.lose(&lost);
         }
     }
 
     /// One anchor serves: that which is no standby if it can, else a standby that has days left.
-    async fn serve(&mut self, file: &mut LicenceFile) -> Result<(), Lost> {
+    async fn serve(&mut self, file: &mut LicenseFile) -> Result<(), Lost> {
         let mut losses = Vec::new();
         let mut standbys = Vec::new();
         for i in 0..self.seats.len() {
@@ -187,7 +187,7 @@ impl<A: Anchor> Tending<A> {
     }
 
     /// Opens an anchor, or looks whether it is there.
-    async fn look(&mut self, i: usize, file: &mut LicenceFile) -> Result<Look, Lost> {
+    async fn look(&mut self, i: usize, file: &mut LicenseFile) -> Result<Look, Lost> {
         let now = (self.time)();
         let Some(seat) = self.seats.get_mut(i) else {
             return Err(Lost::new(Reason::Starting, "there is no such anchor"));
@@ -205,7 +205,7 @@ impl<A: Anchor> Tending<A> {
             keys
         };
         let meant = self.meant(i, file, &open);
-        // Also where the licence means another one: the wrong token is pulled out, and the right one is in its place.
+        // Also where the license means another one: the wrong token is pulled out, and the right one is in its place.
         if let Some(seat) = self.seats.get_mut(i) {
             let entry = meant.as_ref().ok().and_then(Option::as_ref);
             seat.anchor.present(entry).await?;
@@ -218,7 +218,7 @@ impl<A: Anchor> Tending<A> {
                 None,
                 "Present",
                 format!(
-                    "the anchor is there, with key {}; there is no licence to sign for",
+                    "the anchor is there, with key {}; there is no license to sign for",
                     ids.join(", ")
                 ),
             );
@@ -227,15 +227,15 @@ impl<A: Anchor> Tending<A> {
         Ok(Look::Serves(entry))
     }
 
-    /// Which of the licence's anchors this one is; none if there is no licence.
+    /// Which of the license's anchors this one is; none if there is no license.
     fn meant(
         &self,
         i: usize,
-        file: &mut LicenceFile,
+        file: &mut LicenseFile,
         keys: &[PublicKey],
     ) -> Result<Option<AnchorKey>, Lost> {
-        let other = |why: String| Lost::new(Reason::KeyNotInLicence, why);
-        self.match_licence(file, keys)
+        let other = |why: String| Lost::new(Reason::KeyNotInLicense, why);
+        self.match_license(file, keys)
             .map_err(|e| other(e.to_string()))?;
         let Some(l) = file.good() else {
             return Ok(None);
@@ -244,30 +244,30 @@ impl<A: Anchor> Tending<A> {
         let entry = choose(l, keys).filter(|e| Some(e.kind) == kind);
         let entry = entry.ok_or_else(|| {
             other(format!(
-                "the licence lists this key as another kind of anchor than {}",
+                "the license lists this key as another kind of anchor than {}",
                 kind.map_or_else(String::new, |k| k.to_string())
             ))
         })?;
         Ok(Some(entry.clone()))
     }
 
-    /// Whether anchor and licence belong together. A new licence that came while the anchor was away, and turns out to be for
+    /// Whether anchor and license belong together. A new license that came while the anchor was away, and turns out to be for
     /// another, is given up for the one in force; the anchor stays open, since a better file may come.
-    fn match_licence(&self, file: &mut LicenceFile, keys: &[PublicKey]) -> Result<(), FileError> {
+    fn match_license(&self, file: &mut LicenseFile, keys: &[PublicKey]) -> Result<(), FileError> {
         let Some(open) = file.good() else {
             return file.other_anchor().map_or(Ok(()), |e| Err(e.clone()));
         };
         let Err(e) = for_this_anchor(open, keys) else {
             return Ok(());
         };
-        // Another of the anchors is the licence's: this one is not meant.
+        // Another of the anchors is the license's: this one is not meant.
         let others = self.keys().unwrap_or_default();
         if for_this_anchor(open, &others).is_ok() {
             return Err(e);
         }
-        let in_force = self.in_force.as_ref().map(|f| f.licence.clone());
+        let in_force = self.in_force.as_ref().map(|f| f.license.clone());
         if in_force.as_ref().is_some_and(|l| l.digest == open.digest) {
-            // The licence served before: it is the token that is another one.
+            // The license served before: it is the token that is another one.
             return Err(e);
         }
         let back_to = in_force.filter(|l| for_this_anchor(l, keys).is_ok());
@@ -281,25 +281,25 @@ impl<A: Anchor> Tending<A> {
         &mut self,
         i: usize,
         entry: &AnchorKey,
-        file: &LicenceFile,
+        file: &LicenseFile,
         why: Option<&Lost>,
     ) -> Result<(), Lost> {
         let (Some(standby), Some(open)) = (entry.standby, file.good()) else {
             return self.sign(i, entry, file).await;
         };
-        let (licence, id, now) = (open.licence.id.clone(), entry.key.id(), (self.time)());
+        let (license, id, now) = (open.license.id.clone(), entry.key.id(), (self.time)());
         let first = why.map_or("it is not here", |l| &l.message);
-        let left = self.served.left(&licence, &id, standby.days, now.boot);
+        let left = self.served.left(&license, &id, standby.days, now.boot);
         self.metrics.standby_left.set(left.as_secs_f64());
         if left.is_zero() {
             let m = format!(
-                "the standby anchor (key {id}) has served its {}; repair the first anchor ({first}), or have the licence issued anew",
+                "the standby anchor (key {id}) has served its {}; repair the first anchor ({first}), or have the license issued anew",
                 days(standby)
             );
             return Err(Lost::new(Reason::StandbyExpired, m));
         }
         if self.is_due(open, entry, now) {
-            self.served.spend(&licence, &id, now.boot).map_err(|e| {
+            self.served.spend(&license, &id, now.boot).map_err(|e| {
                 let m = format!("stateDir: how long the standby anchor served cannot be kept: {e}; make stateDir writable");
                 Lost::new(Reason::StandbyUncounted, m)
             })?;
@@ -324,7 +324,7 @@ impl<A: Anchor> Tending<A> {
     }
 
     /// Whether a delegation must be signed now, by this anchor.
-    fn is_due(&self, open: &OpenLicence, entry: &AnchorKey, now: Now) -> bool {
+    fn is_due(&self, open: &OpenLicense, entry: &AnchorKey, now: Now) -> bool {
         let other = self
             .in_force
             .as_ref()
@@ -340,7 +340,7 @@ impl<A: Anchor> Tending<A> {
     }
 
     /// Has the anchor lend its word to this run's key, if that is due.
-    async fn sign(&mut self, i: usize, entry: &AnchorKey, file: &LicenceFile) -> Result<(), Lost> {
+    async fn sign(&mut self, i: usize, entry: &AnchorKey, file: &LicenseFile) -> Result<(), Lost> {
         let Some(open) = file.good().cloned() else {
             return Ok(());
         };
@@ -356,7 +356,7 @@ impl<A: Anchor> Tending<A> {
             .checked_add(MAX_DELEGATION)
             .map_err(|e| failed(&e))?;
         let delegation = Delegation {
-            licence: open.digest.clone(),
+            license: open.digest.clone(),
             kind: entry.kind,
             key_id: entry.key.id(),
             server_key: self.chain.key.public(),
@@ -373,7 +373,7 @@ impl<A: Anchor> Tending<A> {
         seat.back_off = BACK_OFF.0;
         envelope.add_signature(&entry.key, signature);
         // As every reader will: what does not pass here must not leave the house.
-        Delegation::open_for(&envelope, &open.licence, &open.digest).map_err(|e| failed(&e))?;
+        Delegation::open_for(&envelope, &open.license, &open.digest).map_err(|e| failed(&e))?;
         self.in_force = Some(Arc::new(InForce {
             anchor: TokenAnchor {
                 kind: entry.kind,
@@ -383,7 +383,7 @@ impl<A: Anchor> Tending<A> {
             envelope,
             delegation,
             terms: Terms::of(&self.lease, &open),
-            licence: open,
+            license: open,
         }));
         self.delegated = now.boot;
         if entry.standby.is_none() {
@@ -458,8 +458,8 @@ impl<A: Anchor> Tending<A> {
             tracing::error!(kind, reason, standby = i > 0, "anchor lost: {lost}");
         }
         seat.lost = Some((lost.clone(), since));
-        // A token stays open, since a better licence may come and each opening is a login. A key file may be replaced.
-        if lost.reason != Reason::KeyNotInLicence
+        // A token stays open, since a better license may come and each opening is a login. A key file may be replaced.
+        if lost.reason != Reason::KeyNotInLicense
             || kind != mooring_core::license::AnchorKind::Pkcs11
         {
             seat.keys = None;
@@ -536,11 +536,11 @@ fn days(s: Standby) -> String {
     format!("{} {}", s.days, if s.days == 1 { "day" } else { "days" })
 }
 
-/// The licence's keys, the best first for the first anchor, or for the standby one.
-fn wanted(open: Option<&Arc<OpenLicence>>, for_standby: bool) -> Vec<PublicKey> {
+/// The license's keys, the best first for the first anchor, or for the standby one.
+fn wanted(open: Option<&Arc<OpenLicense>>, for_standby: bool) -> Vec<PublicKey> {
     let Some(open) = open else { return Vec::new() };
     let (mut best, mut rest) = (Vec::new(), Vec::new());
-    for a in &open.licence.anchors {
+    for a in &open.license.anchors {
         let list = if a.standby.is_some() == for_standby {
             &mut best
         } else {
@@ -552,10 +552,10 @@ fn wanted(open: Option<&Arc<OpenLicence>>, for_standby: bool) -> Vec<PublicKey> 
     best
 }
 
-/// As which of the licence's anchors these keys serve: one that is no standby, if there is one.
-fn choose<'l>(open: &'l OpenLicence, keys: &[PublicKey]) -> Option<&'l AnchorKey> {
+/// As which of the license's anchors these keys serve: one that is no standby, if there is one.
+fn choose<'l>(open: &'l OpenLicense, keys: &[PublicKey]) -> Option<&'l AnchorKey> {
     let mut listed = open
-        .licence
+        .license
         .anchors
         .iter()
         .filter(|a| keys.contains(&a.key));

@@ -1,17 +1,17 @@
-//! Whether each field of a licence's policy is in force in what leases are like.
+//! Whether each field of a license's policy is in force in what leases are like.
 
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::config::Lease;
-use mooring_core::license::{Licence, Policy, Trust, types};
+use mooring_core::license::{License, Policy, Trust, types};
 
 fn terms(policy: Policy) -> Terms {
-    let l = Licence {
+    let l = License {
         policy,
-        ..crate::testing::licence(super::testing::anchor().public())
+        ..crate::testing::license(super::testing::anchor().public())
     };
-    let e = Envelope::sign(types::LICENCE, &l, &crate::testing::vendor()).unwrap();
-    let open = OpenLicence::from_envelope(e, Trust::Unchecked).unwrap();
+    let e = Envelope::sign(types::LICENSE, &l, &crate::testing::vendor()).unwrap();
+    let open = OpenLicense::from_envelope(e, Trust::Unchecked).unwrap();
     Terms::of(&Lease::default(), &open)
 }
 

@@ -1,12 +1,12 @@
-//! A chain for unit tests: a software anchor, a licence, a delegation.
+//! A chain for unit tests: a software anchor, a license, a delegation.
 
 #![allow(clippy::unwrap_used)]
 
 use super::{Chain, InForce, State, Terms};
-use crate::licence::LicenceView;
-use crate::testing::{licence, vendor};
+use crate::license::LicenseView;
+use crate::testing::{license, vendor};
 use mooring_core::license::{
-    AnchorKind, Delegation, Envelope, IdentityKey, OpenLicence, SigningKey, TokenAnchor, Trust,
+    AnchorKind, Delegation, Envelope, IdentityKey, OpenLicense, SigningKey, TokenAnchor, Trust,
     types,
 };
 use mooring_core::names::InstanceId;
@@ -37,11 +37,11 @@ pub(crate) fn state(from: &str) -> State {
 }
 
 pub(crate) fn state_of(run: u8, from: &str) -> State {
-    let envelope = Envelope::sign(types::LICENCE, &licence(anchor().public()), &vendor()).unwrap();
-    let open = OpenLicence::from_envelope(envelope, Trust::Pinned(&[vendor().public()])).unwrap();
+    let envelope = Envelope::sign(types::LICENSE, &license(anchor().public()), &vendor()).unwrap();
+    let open = OpenLicense::from_envelope(envelope, Trust::Pinned(&[vendor().public()])).unwrap();
     let key_id = anchor().public().id();
     let delegation = Delegation {
-        licence: open.digest.clone(),
+        license: open.digest.clone(),
         kind: AnchorKind::Pkcs11,
         key_id: key_id.clone(),
         server_key: server_key(run).public(),
@@ -52,7 +52,7 @@ pub(crate) fn state_of(run: u8, from: &str) -> State {
     let envelope = Envelope::sign(types::DELEGATION, &delegation, &anchor()).unwrap();
     let terms = Terms::of(&crate::config::Lease::default(), &open);
     let in_force = InForce {
-        licence: Arc::new(open),
+        license: Arc::new(open),
         anchor: TokenAnchor {
             kind: AnchorKind::Pkcs11,
             key_id,
@@ -72,7 +72,7 @@ pub(crate) fn state_of(run: u8, from: &str) -> State {
             message: String::new(),
         },
         lost_since: None,
-        licence: LicenceView {
+        license: LicenseView {
             valid: true,
             reason: "Valid".into(),
             message: String::new(),

@@ -30,7 +30,7 @@ pub(crate) struct Pkcs11Config {
     pub(crate) pin_file: Option<PathBuf>,
 }
 
-/// A USB device, which the licence names, and a key in a file.
+/// A USB device, which the license names, and a key in a file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct UsbConfig {
@@ -41,7 +41,7 @@ pub(crate) struct UsbConfig {
     pub(crate) sysfs_root: PathBuf,
 }
 
-/// A machine, which the licence knows, and a key in a file.
+/// A machine, which the license knows, and a key in a file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) struct HwidConfig {

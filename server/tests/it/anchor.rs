@@ -1,6 +1,6 @@
-//! The anchor and the licence: lost and back, wrong PINs, bad licences. What people see of it.
+//! The anchor and the license: lost and back, wrong PINs, bad licenses. What people see of it.
 
-use crate::rig::{PIN, Rig, Setup, TestClaim, Token, licence, renew, sealed, until, vendor};
+use crate::rig::{PIN, Rig, Setup, TestClaim, Token, license, renew, sealed, until, vendor};
 use mooring_core::license::{AnchorKind, SigningKey};
 use mooring_core::time::Timestamp;
 use mooring_core::wire::{ProblemType, Renewed, ServerState};
@@ -19,9 +19,9 @@ async fn until_anchor(rig: &Rig, c: &Client, reason: &str) -> ServerState {
     server(rig, c).await
 }
 
-async fn until_licence(rig: &Rig, c: &Client, reason: &str) -> ServerState {
+async fn until_license(rig: &Rig, c: &Client, reason: &str) -> ServerState {
     until(reason, async || {
-        server(rig, c).await.licence_reason == reason
+        server(rig, c).await.license_reason == reason
     })
     .await;
     server(rig, c).await
@@ -61,7 +61,7 @@ async fn a_lost_anchor_stops_new_leases_at_once_and_all_recovers_by_itself() {
     ));
     let s = server(&rig, &c).await;
     assert!(
-        s.licence_valid && s.anchor.message.contains("token"),
+        s.license_valid && s.anchor.message.contains("token"),
         "{s:?}"
     );
     assert!(rig.metrics().await.contains("mooring_anchor_present 0"));
@@ -219,33 +219,33 @@ async fn a_worker_that_dies_or_hangs_is_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bad_licences_are_refused_with_the_field_and_a_good_one_stays_in_force() {
+async fn bad_licenses_are_refused_with_the_field_and_a_good_one_stays_in_force() {
     let rig = Rig::start(Setup::default()).await;
     let c = rig.client("a");
     let mut claim = TestClaim::new("pod");
     let g = claim.claim(&c, None).await.granted();
-    let good = std::fs::read_to_string(rig.path("licence")).unwrap();
+    let good = std::fs::read_to_string(rig.path("license")).unwrap();
 
     // One byte changed.
     let mut bytes = good.clone().into_bytes();
     let i = bytes.len() / 2;
     bytes[i] = if bytes[i] == b'A' { b'B' } else { b'A' };
-    rig.write("licence", &String::from_utf8(bytes).unwrap());
-    let s = until_licence(&rig, &c, "NewLicenceRefused").await;
+    rig.write("license", &String::from_utf8(bytes).unwrap());
+    let s = until_license(&rig, &c, "NewLicenseRefused").await;
     assert!(
-        s.licence_valid && s.licence_message.contains("the new file is refused"),
+        s.license_valid && s.license_message.contains("the new file is refused"),
         "{}",
-        s.licence_message
+        s.license_message
     );
 
     // For another token.
     let other = SigningKey::from_seed(&[5; 32]).unwrap().public();
-    rig.write("licence", &sealed(&licence(other, 50), &vendor()));
-    until("the other token's licence is refused", async || {
+    rig.write("license", &sealed(&license(other, 50), &vendor()));
+    until("the other token's license is refused", async || {
         server(&rig, &c)
             .await
-            .licence_message
-            .contains("licence field anchors")
+            .license_message
+            .contains("license field anchors")
     })
     .await;
     assert!(matches!(
@@ -255,12 +255,12 @@ async fn bad_licences_are_refused_with_the_field_and_a_good_one_stays_in_force()
     assert_eq!(rig.products(&c).await.pools[0].seats, 2);
 
     // More seats, without a restart.
-    rig.write("licence", &sealed(&licence(rig.token.key, 5), &vendor()));
+    rig.write("license", &sealed(&license(rig.token.key, 5), &vendor()));
     until("five seats", async || {
         rig.products(&c).await.pools[0].seats == 5
     })
     .await;
-    assert_eq!(server(&rig, &c).await.licence_reason, "Valid");
+    assert_eq!(server(&rig, &c).await.license_reason, "Valid");
     let token = match &renew(&c, vec![claim.renewal(g.lease)]).await[0] {
         Renewed::Ok { token, .. } => token.clone(),
         Renewed::Problem { problem, .. } => panic!("{problem}"),
@@ -276,30 +276,30 @@ async fn bad_licences_are_refused_with_the_field_and_a_good_one_stays_in_force()
     mooring_core::license::verify(&token, &[vendor().public()], &demand).unwrap();
 
     // One that ends while the server runs: nothing new, no renewals, and a fresh one heals.
-    let mut ending = licence(rig.token.key, 5);
+    let mut ending = license(rig.token.key, 5);
     ending.expires = Some(
         Timestamp::now()
             .checked_add(Duration::from_secs(5))
             .unwrap(),
     );
-    rig.write("licence", &sealed(&ending, &vendor()));
-    let s = until_licence(&rig, &c, "Expired").await;
+    rig.write("license", &sealed(&ending, &vendor()));
+    let s = until_license(&rig, &c, "Expired").await;
     assert!(
-        !s.licence_valid && s.licence_message.contains("licence field expires"),
+        !s.license_valid && s.license_message.contains("license field expires"),
         "{}",
-        s.licence_message
+        s.license_message
     );
     let r = renew(&c, vec![claim.renewal(g.lease)]).await;
     assert!(
-        matches!(&r[0], Renewed::Problem { problem, .. } if problem.kind == ProblemType::LicenceInvalid),
+        matches!(&r[0], Renewed::Problem { problem, .. } if problem.kind == ProblemType::LicenseInvalid),
         "{r:?}"
     );
     TestClaim::new("late")
         .claim(&c, None)
         .await
-        .problem(ProblemType::LicenceInvalid);
-    rig.write("licence", &good);
-    until_licence(&rig, &c, "Valid").await;
+        .problem(ProblemType::LicenseInvalid);
+    rig.write("license", &good);
+    until_license(&rig, &c, "Valid").await;
     until("renewals go on", async || {
         matches!(&renew(&c, vec![claim.renewal(g.lease)]).await[0], Renewed::Ok { lease, .. } if *lease == g.lease)
     })
@@ -307,15 +307,15 @@ async fn bad_licences_are_refused_with_the_field_and_a_good_one_stays_in_force()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_starts_with_a_bad_licence_says_so_where_people_look() {
+async fn a_server_that_starts_with_a_bad_license_says_so_where_people_look() {
     let mut rig = Rig::prepare(Setup::default());
-    let mut expired = licence(rig.token.key, 2);
+    let mut expired = license(rig.token.key, 2);
     expired.expires = Some(
         Timestamp::now()
             .checked_sub(Duration::from_secs(3600))
             .unwrap(),
     );
-    let mut unissued = licence(rig.token.key, 2);
+    let mut unissued = license(rig.token.key, 2);
     unissued.issued = Timestamp::now()
         .checked_add(Duration::from_secs(3600))
         .unwrap();
@@ -324,18 +324,18 @@ async fn a_server_that_starts_with_a_bad_licence_says_so_where_people_look() {
         (
             sealed(&expired, &vendor()),
             "Expired",
-            "licence field expires",
+            "license field expires",
             "Present",
         ),
         (
-            sealed(&licence(other, 2), &vendor()),
+            sealed(&license(other, 2), &vendor()),
             "NotForThisAnchor",
-            "licence field anchors",
-            "KeyNotInLicence",
+            "license field anchors",
+            "KeyNotInLicense",
         ),
         (
             sealed(
-                &licence(rig.token.key, 2),
+                &license(rig.token.key, 2),
                 &SigningKey::from_seed(&[1; 32]).unwrap(),
             ),
             "SignatureInvalid",
@@ -345,40 +345,40 @@ async fn a_server_that_starts_with_a_bad_licence_says_so_where_people_look() {
         (
             "hello".to_owned(),
             "Malformed",
-            "BEGIN MOORING LICENCE",
+            "BEGIN MOORING LICENSE",
             "Present",
         ),
     ] {
-        rig.write("licence", &text);
+        rig.write("license", &text);
         rig.run();
         let c = rig.client("a");
         let s = until_anchor(&rig, &c, anchor).await;
         assert_eq!(
-            (s.licence_valid, s.licence_reason.as_str()),
+            (s.license_valid, s.license_reason.as_str()),
             (false, reason)
         );
-        assert!(s.licence_message.contains(words), "{}", s.licence_message);
+        assert!(s.license_message.contains(words), "{}", s.license_message);
         let p = TestClaim::new("pod")
             .claim(&c, None)
             .await
-            .problem(ProblemType::LicenceInvalid);
+            .problem(ProblemType::LicenseInvalid);
         assert!(p.detail.starts_with(reason), "{p}");
         // Ready means listening.
         assert!(rig.get("/readyz").await.starts_with("HTTP/1.1 200"));
         rig.kill();
     }
-    // A clock before the licence's issue.
-    rig.write("licence", &sealed(&unissued, &vendor()));
+    // A clock before the license's issue.
+    rig.write("license", &sealed(&unissued, &vendor()));
     rig.run();
     let c = rig.client("a");
     until_anchor(&rig, &c, "Present").await;
     let p = TestClaim::new("pod")
         .claim(&c, None)
         .await
-        .problem(ProblemType::LicenceInvalid);
-    assert!(p.detail.contains("before its licence was issued"), "{p}");
+        .problem(ProblemType::LicenseInvalid);
+    assert!(p.detail.contains("before its license was issued"), "{p}");
     // The right one heals it without a restart.
-    rig.write("licence", &sealed(&licence(rig.token.key, 2), &vendor()));
+    rig.write("license", &sealed(&license(rig.token.key, 2), &vendor()));
     until("a lease", async || {
         matches!(
             TestClaim::new("pod").claim(&c, None).await,

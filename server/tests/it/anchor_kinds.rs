@@ -1,8 +1,8 @@
 //! Anchors that are no tokens, the anchor grace and standby anchors, with the real process.
 
-use crate::rig::{MODULE, Outcome, Rig, Setup, TestClaim, licence, renew, sealed, until, vendor};
+use crate::rig::{MODULE, Outcome, Rig, Setup, TestClaim, license, renew, sealed, until, vendor};
 use mooring_core::license::{
-    AnchorKey, AnchorKind, HwidHash, HwidItem, HwidItems, Licence, SigningKey, Standby, UsbDevice,
+    AnchorKey, AnchorKind, HwidHash, HwidItem, HwidItems, License, SigningKey, Standby, UsbDevice,
 };
 use mooring_core::wire::{ProblemType, Renewed, ServerState};
 use mooring_net::client::Client;
@@ -67,8 +67,8 @@ fn key_file(rig: &Rig, mode: u32) {
     .unwrap();
 }
 
-/// A server with this instead of its token's configuration, and this licence.
-fn prepare(l: impl FnOnce(&Rig) -> Licence, config: impl FnOnce(&str, &str) -> String) -> Rig {
+/// A server with this instead of its token's configuration, and this license.
+fn prepare(l: impl FnOnce(&Rig) -> License, config: impl FnOnce(&str, &str) -> String) -> Rig {
     let rig = Rig::prepare(Setup::default());
     let dir = rig.dir.path().display().to_string();
     let token = format!(
@@ -78,18 +78,18 @@ fn prepare(l: impl FnOnce(&Rig) -> Licence, config: impl FnOnce(&str, &str) -> S
     let after = before.replace(&token, &config(&token, &dir));
     assert_ne!(before, after);
     rig.write("config.yaml", &after);
-    rig.write("licence", &sealed(&l(&rig), &vendor()));
+    rig.write("license", &sealed(&l(&rig), &vendor()));
     key_file(&rig, 0o600);
     rig
 }
 
 fn usb_alone() -> Rig {
-    let licence = |_: &Rig| {
-        let mut l = licence(usb().key, 2);
+    let license = |_: &Rig| {
+        let mut l = license(usb().key, 2);
         l.anchors = vec![usb()];
         l
     };
-    prepare(licence, |_, dir| {
+    prepare(license, |_, dir| {
         format!("anchor: {{usb: {{keyFile: {dir}/anchor.key, sysfsRoot: {dir}/sys}}}}")
     })
 }
@@ -176,10 +176,10 @@ async fn a_usb_device_pulled_is_seen_within_seconds_and_all_recovers_by_itself()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn renewals_end_with_the_anchor_grace_that_the_licence_allows() {
+async fn renewals_end_with_the_anchor_grace_that_the_license_allows() {
     let mut rig = prepare(
         |_| {
-            let mut l = licence(usb().key, 2);
+            let mut l = license(usb().key, 2);
             l.anchors = vec![usb()];
             l.policy.max_anchor_grace = Some(Duration::from_secs(5));
             l
@@ -238,7 +238,7 @@ async fn loop_until_refused(
 async fn a_standby_serves_while_the_token_is_away() {
     let mut rig = prepare(
         |rig| {
-            let mut l = licence(rig.token.key, 2);
+            let mut l = license(rig.token.key, 2);
             l.anchors.push(AnchorKey {
                 standby: Some(Standby { days: 14 }),
                 ..usb()
@@ -309,7 +309,7 @@ async fn a_machine_that_has_changed_is_lost_and_what_changed_is_named() {
     };
     let mut rig = prepare(
         |_| {
-            let mut l = licence(anchor.key, 2);
+            let mut l = license(anchor.key, 2);
             l.anchors = vec![anchor];
             l
         },
@@ -323,7 +323,7 @@ async fn a_machine_that_has_changed_is_lost_and_what_changed_is_named() {
     let c = rig.client("a");
     put(&rig, "host/etc/machine-id", "ffff\n");
     until("the change is told", async || {
-        rig.logged("the machine has changed, and is still the licence's") == 1
+        rig.logged("the machine has changed, and is still the license's") == 1
     })
     .await;
     assert_eq!(state(&rig, &c).await.anchor.reason, "Present");
@@ -341,7 +341,7 @@ async fn a_machine_that_has_changed_is_lost_and_what_changed_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_tokens_with_one_label_the_licences_key_decides() {
+async fn of_two_tokens_with_one_label_the_licenses_key_decides() {
     let mut rig = Rig::prepare(Setup::default());
     rig.token.twin();
     rig.run();
@@ -352,9 +352,9 @@ async fn of_two_tokens_with_one_label_the_licences_key_decides() {
         "{s:?}"
     );
     assert_eq!(rig.logged("logging in to the token"), 1);
-    // No licence says which one is meant.
+    // No license says which one is meant.
     rig.kill();
-    rig.write("licence", "none");
+    rig.write("license", "none");
     rig.run();
     let c = rig.client("a");
     let s = until_reason(&rig, &c, "TokenAmbiguous").await;

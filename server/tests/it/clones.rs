@@ -1,16 +1,16 @@
-//! A second server on the same licence: noticed where their holders meet, and shown.
+//! A second server on the same license: noticed where their holders meet, and shown.
 
 use crate::rig::{Rig, Setup, TestClaim, until};
 
-/// A server with the first one's token and licence, and everything else its own.
+/// A server with the first one's token and license, and everything else its own.
 async fn second(first: &Rig) -> Rig {
     let conf = first.token.conf.display().to_string();
     let mut rig = Rig::prepare(Setup {
         env: vec![("SOFTHSM2_CONF".into(), conf)],
         ..Setup::default()
     });
-    let licence = std::fs::read_to_string(first.path("licence")).unwrap();
-    rig.write("licence", &licence);
+    let license = std::fs::read_to_string(first.path("license")).unwrap();
+    rig.write("license", &license);
     std::fs::write(rig.path("identity"), [8; 32]).unwrap();
     rig.run();
     rig.until_metric("mooring_anchor_present 1").await;
@@ -18,7 +18,7 @@ async fn second(first: &Rig) -> Rig {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_server_on_the_same_licence_is_noticed_and_shown() {
+async fn a_second_server_on_the_same_license_is_noticed_and_shown() {
     let one = Rig::start(Setup::default()).await;
     let c1 = one.client("a");
     let mut early = TestClaim::new("pod");
@@ -46,7 +46,7 @@ async fn a_second_server_on_the_same_licence_is_noticed_and_shown() {
         two.products(&c2).await.server.instance,
         "it names the other run"
     );
-    assert_eq!(one.logged("a second license server serves this licence"), 1);
+    assert_eq!(one.logged("a second license server serves this license"), 1);
     assert_eq!(one.metric("mooring_second_server_seen").await, Some(1.0));
     assert_eq!(two.metric("mooring_second_server_seen").await, Some(0.0));
 }

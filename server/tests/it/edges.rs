@@ -15,7 +15,7 @@ fn the_configuration_is_checked_before_anything_is_touched() {
     let rig = Rig::prepare(Setup::default());
     let path = rig.path("config.yaml").display().to_string();
     let (ok, text) = run(&["check-config", "--config", &path]);
-    assert!(ok && text.contains("licence rig-1 of ACME"), "{text}");
+    assert!(ok && text.contains("license rig-1 of ACME"), "{text}");
     let good = std::fs::read_to_string(rig.path("config.yaml")).unwrap();
     let short = rig.path("short");
     std::fs::write(&short, "too short").unwrap();
@@ -23,7 +23,7 @@ fn the_configuration_is_checked_before_anything_is_touched() {
         ("stateDir", "stateDri", "unknown field `stateDri`"),
         ("/tls.crt", "/nowhere", "configuration field tls"),
         ("/identity", "/short", "9 bytes, expected 32 random ones"),
-        ("/licence", "/pin", "configuration field licence: Malformed"),
+        ("/license", "/pin", "configuration field license: Malformed"),
         (
             "durationSecs: 10",
             "durationSecs: 9",

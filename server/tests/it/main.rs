@@ -3,7 +3,6 @@
 //! Needs `softhsm2-util` and `pkcs11-tool` (Debian: softhsm2, opensc).
 
 #![allow(
-    missing_docs,
     unreachable_pub,
     clippy::unwrap_used,
     clippy::expect_used,

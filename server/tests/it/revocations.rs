@@ -1,15 +1,15 @@
-//! Licences that the vendor took back or replaced, with the real process: leases end being renewed, and a restart forgets nothing.
+//! Licenses that the vendor took back or replaced, with the real process: leases end being renewed, and a restart forgets nothing.
 
-use crate::rig::{Outcome, Rig, Setup, TestClaim, licence, renew, sealed, until, vendor};
-use mooring_core::license::{Envelope, Revocations, RevokedLicence, SigningKey, armour, types};
+use crate::rig::{Outcome, Rig, Setup, TestClaim, license, renew, sealed, until, vendor};
+use mooring_core::license::{Envelope, Revocations, RevokedLicense, SigningKey, armour, types};
 use mooring_core::time::Timestamp;
 use mooring_core::wire::{ProblemType, Renewed, ServerState};
 use mooring_net::client::Client;
 
 fn list(number: u64, revoked: &[&str], by: &SigningKey) -> String {
     let now = Timestamp::now();
-    let one = |id: &&str| RevokedLicence {
-        licence: (*id).to_owned(),
+    let one = |id: &&str| RevokedLicense {
+        license: (*id).to_owned(),
         since: now,
         reason: "charged back".into(),
     };
@@ -23,9 +23,9 @@ fn list(number: u64, revoked: &[&str], by: &SigningKey) -> String {
     armour(&Envelope::sign(types::REVOCATIONS, &list, by).unwrap()).unwrap()
 }
 
-async fn until_licence(rig: &Rig, c: &Client, reason: &str) -> ServerState {
+async fn until_license(rig: &Rig, c: &Client, reason: &str) -> ServerState {
     until(reason, async || {
-        rig.products(c).await.server.licence_reason == reason
+        rig.products(c).await.server.license_reason == reason
     })
     .await;
     rig.products(c).await.server
@@ -42,26 +42,26 @@ async fn start() -> Rig {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_revoked_licence_grants_and_renews_nothing_until_it_is_lifted() {
+async fn a_revoked_license_grants_and_renews_nothing_until_it_is_lifted() {
     let mut rig = start().await;
     let c = rig.client("a");
     let mut first = TestClaim::new("pod");
     let g = first.claim(&c, None).await.granted();
 
     rig.write("revocations", &list(1, &["rig-1"], &vendor()));
-    let s = until_licence(&rig, &c, "Revoked").await;
+    let s = until_license(&rig, &c, "Revoked").await;
     assert!(
-        !s.licence_valid
-            && s.licence_message.contains("\"rig-1\" is revoked since 20")
-            && s.licence_message.contains("list number 1")
-            && s.licence_message.contains("charged back"),
+        !s.license_valid
+            && s.license_message.contains("\"rig-1\" is revoked since 20")
+            && s.license_message.contains("list number 1")
+            && s.license_message.contains("charged back"),
         "{s:?}"
     );
     let mut other = TestClaim::new("other");
     let p = other
         .claim(&c, None)
         .await
-        .problem(ProblemType::LicenceInvalid);
+        .problem(ProblemType::LicenseInvalid);
     assert!(p.detail.contains("charged back"), "{p}");
     let renewed = renew(&c, vec![first.renewal(g.lease)]).await;
     assert!(
@@ -75,7 +75,7 @@ async fn a_revoked_licence_grants_and_renews_nothing_until_it_is_lifted() {
     rig.kill();
     rig.run();
     let c = rig.client("a");
-    until_licence(&rig, &c, "Revoked").await;
+    until_license(&rig, &c, "Revoked").await;
     // An older list, and one of somebody else, change nothing; a newer one lifts it.
     rig.write(
         "revocations",
@@ -83,12 +83,12 @@ async fn a_revoked_licence_grants_and_renews_nothing_until_it_is_lifted() {
     );
     until("the forged list is refused", async || {
         let s = rig.products(&c).await.server;
-        !s.licence_valid && s.licence_message.contains("revocation list signature")
+        !s.license_valid && s.license_message.contains("revocation list signature")
     })
     .await;
     rig.write("revocations", &list(2, &[], &vendor()));
-    let s = until_licence(&rig, &c, "Valid").await;
-    assert!(s.licence_message.contains("not revoked by list 2"), "{s:?}");
+    let s = until_license(&rig, &c, "Valid").await;
+    assert!(s.license_message.contains("not revoked by list 2"), "{s:?}");
     until("leases are granted", async || {
         matches!(other.claim(&c, None).await, Outcome::Granted(_))
     })
@@ -123,7 +123,7 @@ fn the_configuration_is_checked_with_the_list() {
     rig.write("revocations", &list(4, &["rig-1"], &vendor()));
     let (good, said) = check();
     assert!(
-        !good && said.contains("Revoked: licence field id"),
+        !good && said.contains("Revoked: license field id"),
         "{said}"
     );
     // Looking keeps nothing.
@@ -136,33 +136,33 @@ fn the_configuration_is_checked_with_the_list() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_old_licence_put_back_is_refused_also_after_a_restart() {
+async fn the_old_license_put_back_is_refused_also_after_a_restart() {
     let mut rig = start().await;
     let c = rig.client("a");
-    let old = licence(rig.token.key, 2);
-    let mut new = licence(rig.token.key, 3);
+    let old = license(rig.token.key, 2);
+    let mut new = license(rig.token.key, 3);
     new.id = "rig-2".into();
     new.supersedes = vec!["rig-1".into()];
-    rig.write("licence", &sealed(&new, &vendor()));
-    until("the new licence is in force", async || {
+    rig.write("license", &sealed(&new, &vendor()));
+    until("the new license is in force", async || {
         let s = rig.products(&c).await;
-        s.server.licence_id.as_deref() == Some("rig-2") && s.pools.iter().any(|p| p.seats == 3)
+        s.server.license_id.as_deref() == Some("rig-2") && s.pools.iter().any(|p| p.seats == 3)
     })
     .await;
-    rig.write("licence", &sealed(&old, &vendor()));
-    let s = until_licence(&rig, &c, "NewLicenceRefused").await;
+    rig.write("license", &sealed(&old, &vendor()));
+    let s = until_license(&rig, &c, "NewLicenseRefused").await;
     assert!(
-        s.licence_valid
-            && s.licence_id.as_deref() == Some("rig-2")
-            && s.licence_message
-                .contains("licence field id: \"rig-1\" was superseded by licence \"rig-2\""),
+        s.license_valid
+            && s.license_id.as_deref() == Some("rig-2")
+            && s.license_message
+                .contains("license field id: \"rig-1\" was superseded by license \"rig-2\""),
         "{s:?}"
     );
     rig.kill();
     rig.run();
     let c = rig.client("a");
-    let s = until_licence(&rig, &c, "Superseded").await;
-    assert!(!s.licence_valid, "{s:?}");
-    rig.write("licence", &sealed(&new, &vendor()));
-    until_licence(&rig, &c, "Valid").await;
+    let s = until_license(&rig, &c, "Superseded").await;
+    assert!(!s.license_valid, "{s:?}");
+    rig.write("license", &sealed(&new, &vendor()));
+    until_license(&rig, &c, "Valid").await;
 }

@@ -131,7 +131,7 @@ async fn exchanged(mut stack: impl Stack) {
     stack.unplug();
     until_present(&rig, &c, false).await;
     stack.plug_another();
-    until_anchor(&rig, &c, "KeyNotInLicence").await;
+    until_anchor(&rig, &c, "KeyNotInLicense").await;
     println!("another token: {}", state(&rig, &c).await.anchor.message);
     let mut other = TestClaim::new("other");
     other.claim(&c, None).await.problem(ProblemType::AnchorLost);

@@ -5,7 +5,6 @@
 //! vsmartcard-vpcd, swtpm, libtpm2-pkcs11-1 and libtss2-tcti-swtpm0 (`e2e/unit` installs them).
 
 #![allow(
-    missing_docs,
     unreachable_pub,
     dead_code,
     unused_imports,

@@ -130,9 +130,9 @@ async fn another_card_is_not_shown_the_pin() {
     let mut rig = prepare(&piv);
     rig.run();
     let c = rig.client("a");
-    until_anchor(&rig, &c, "KeyNotInLicence").await;
+    until_anchor(&rig, &c, "KeyNotInLicense").await;
     println!("{}", state(&rig, &c).await.anchor.message);
-    stays(&rig, &c, "KeyNotInLicence", Duration::from_secs(3)).await;
+    stays(&rig, &c, "KeyNotInLicense", Duration::from_secs(3)).await;
     assert_eq!(piv.another.counted().logins, 0);
     piv.unplug();
     piv.plug();

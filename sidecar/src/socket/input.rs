@@ -238,7 +238,7 @@ pub(super) fn wait(headers: &HeaderMap) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
     use http::HeaderValue;
     use mooring_core::request;

@@ -64,7 +64,7 @@ pub(super) fn route<'a>(method: &Method, path: &'a str) -> Result<Call<'a>, Prob
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
 
     #[test]

@@ -161,7 +161,7 @@ fn a_seat_is_taken_proved_and_given_back() {
         w.becomes("licensed", "", secs(15));
         holds(&w.server, 2);
         let proof = w.app.ask(&["proof", "1"]);
-        // lease, seats, run for, fresh, anchor, software, overdraft, test, emergency, licence
+        // lease, seats, run for, fresh, anchor, software, overdraft, test, emergency, license
         assert_eq!(
             (proof[0].as_str(), proof[2].as_str()),
             ("ok", "2"),
@@ -211,7 +211,7 @@ fn who_waits_gets_the_seat_and_who_waits_too_long_is_told() {
 }
 
 #[test]
-fn what_the_licence_does_not_give_is_refused_with_its_reason() {
+fn what_the_license_does_not_give_is_refused_with_its_reason() {
     each(|language| {
         let mut w = World::new(language, 2).held();
         let (socket, vendor) = (w.pod.socket(), key(&vendor().public()));
@@ -238,7 +238,7 @@ fn what_the_licence_does_not_give_is_refused_with_its_reason() {
             &["connect", &rogue, "2026.1", "2026-03-01", socket],
             &["ok"],
         );
-        w.says(&HOLD, &["error", "LicenceNotSigned"]);
+        w.says(&HOLD, &["error", "LicenseNotSigned"]);
         w.says(
             &["connect", &vendor, "2026.1", "2026-03-01", socket, "1"],
             &["ok"],

@@ -230,7 +230,7 @@ fn voucher(by: &SigningKey) -> String {
     let now = Timestamp::now();
     let v = Voucher {
         schema: 1,
-        licence: "L-1".into(),
+        license: "L-1".into(),
         products: vec![ProductName::new("render").unwrap()],
         issued: now,
         not_before: None,
@@ -240,7 +240,7 @@ fn voucher(by: &SigningKey) -> String {
 }
 
 #[test]
-fn where_the_licence_asks_for_a_voucher_only_one_of_the_vendors_permits_the_start() {
+fn where_the_license_asks_for_a_voucher_only_one_of_the_vendors_permits_the_start() {
     let server = Server::switched_off(2, 3);
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("voucher");

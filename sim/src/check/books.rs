@@ -10,7 +10,7 @@ use super::model::{Model, of};
 use super::run::Run;
 use super::step::{Cause, Change, Message, Step};
 use crate::history::{
-    Book, ClaimNo, HolderNo, Items, LeaseNo, Licence, Ms, Msg, MsgNo, Reclaim, Reply, RunNo,
+    Book, ClaimNo, HolderNo, Items, LeaseNo, License, Ms, Msg, MsgNo, Reclaim, Reply, RunNo,
 };
 
 impl Model {
@@ -20,7 +20,7 @@ impl Model {
         lease_for: Ms,
         longest_before: Ms,
         reclaim: Reclaim,
-        licence: Licence,
+        license: License,
     ) {
         self.run = Run {
             no,
@@ -33,11 +33,11 @@ impl Model {
             longest_before,
             reclaim,
             settled: longest_before == 0,
-            grace: (licence.grace, licence.grace),
-            max_contested: licence.max_contested,
+            grace: (license.grace, license.grace),
+            max_contested: license.max_contested,
             ..Run::default()
         };
-        self.adopt(licence);
+        self.adopt(license);
     }
 
     pub(super) fn crashed(&mut self) {
@@ -63,16 +63,16 @@ impl Model {
         self.run.no = RunNo(self.run.no.0.saturating_add(1));
     }
 
-    /// Another licence is in force.
-    pub(super) fn adopt(&mut self, licence: Licence) {
-        let same = licence.pools == self.licence.pools && licence.products == self.licence.products;
+    /// Another license is in force.
+    pub(super) fn adopt(&mut self, license: License) {
+        let same = license.pools == self.license.pools && license.products == self.license.products;
         self.epoch += u64::from(!same);
-        self.products += u64::from(licence.products != self.licence.products);
+        self.products += u64::from(license.products != self.license.products);
         let (long, short) = self.run.grace;
-        self.run.grace = (long.max(licence.grace), short.min(licence.grace));
-        self.run.max_contested = self.run.max_contested.max(licence.max_contested);
-        self.licence = licence;
-        let pools = self.licence.pools.len();
+        self.run.grace = (long.max(license.grace), short.min(license.grace));
+        self.run.max_contested = self.run.max_contested.max(license.max_contested);
+        self.license = license;
+        let pools = self.license.pools.len();
         for list in [
             &mut self.granted_of,
             &mut self.carried,
@@ -90,7 +90,7 @@ impl Model {
         self.lines.clear();
         for key in keys {
             if let Some(lease) = self.leases.get_mut(&key.lease) {
-                lease.pools = demand::pools(&self.licence, &lease.items);
+                lease.pools = demand::pools(&self.license, &lease.items);
                 self.lines.insert(key, &lease.pools, lease.fuzzy);
             }
         }
@@ -99,7 +99,7 @@ impl Model {
 
     /// Notes the pools that leases taken in have filled.
     fn note_full(&mut self) {
-        for pool in 0..self.licence.pools.len() {
+        for pool in 0..self.license.pools.len() {
             let earlier = self.run.granted.get(pool) == Some(&false);
             if earlier
                 && of(&self.run.used, pool) >= self.cap(pool)
@@ -222,7 +222,7 @@ impl Model {
         }
         if is.in_line() {
             if !was.in_line() || lease.pools.is_empty() {
-                lease.pools = demand::pools(&self.licence, &lease.items);
+                lease.pools = demand::pools(&self.license, &lease.items);
             }
             lease.key = Some(rank);
             self.lines.insert(rank, &lease.pools, lease.fuzzy);
@@ -377,7 +377,7 @@ impl Model {
                     // Its connection was there until now.
                     l.asked = self.now;
                 }
-                let most = self.licence.max_contested;
+                let most = self.license.max_contested;
                 self.apps.told_contested(msg, most);
             }
             // It may have been lost while no server was there to see it.

@@ -85,7 +85,7 @@ pub(super) fn gauge(m: &Model, says: u64, seen: &mut Seen) -> Result<(), Broken>
         if may_run {
             most += seats;
         }
-        let time = m.licence.max_contested.min(m.run.max_contested);
+        let time = m.license.max_contested.min(m.run.max_contested);
         let runs = apps().any(|(_, copy, app)| {
             copy.speaks() && app.says == Some(Says::Contested) && app.licensed(m.now + 2)
         });
@@ -115,7 +115,7 @@ pub(super) fn gauge(m: &Model, says: u64, seen: &mut Seen) -> Result<(), Broken>
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
     use super::super::story::*;
     use crate::history::*;

@@ -1,9 +1,9 @@
-//! What claims draw from pools: an own reading of the licence, so that the server's is not believed.
+//! What claims draw from pools: an own reading of the license, so that the server's is not believed.
 //!
 //! An item's product has alternatives; each seat of it draws a weight from each pool of one alternative. The seats of one item may
 //! lie on several alternatives.
 
-use crate::history::{Index, Licence};
+use crate::history::{Index, License};
 
 /// Draws with each pool once, in order, without zeros.
 pub(super) fn tidy(draws: &[(Index, u32)]) -> Vec<(Index, u32)> {
@@ -25,10 +25,10 @@ pub(super) fn tidy(draws: &[(Index, u32)]) -> Vec<(Index, u32)> {
 }
 
 /// The pools that these items could draw on, by any alternative.
-pub(super) fn pools(licence: &Licence, items: &[(Index, u32)]) -> Vec<Index> {
+pub(super) fn pools(license: &License, items: &[(Index, u32)]) -> Vec<Index> {
     let mut pools: Vec<Index> = items
         .iter()
-        .filter_map(|(product, _)| licence.products.get(*product))
+        .filter_map(|(product, _)| license.products.get(*product))
         .flatten()
         .flatten()
         .map(|(pool, _)| *pool)
@@ -39,27 +39,27 @@ pub(super) fn pools(licence: &Licence, items: &[(Index, u32)]) -> Vec<Index> {
 }
 
 /// Whether all items fit together into `left`.
-pub(super) fn fits(licence: &Licence, items: &[(Index, u32)], left: &mut [u64]) -> bool {
-    assign(licence, items, left, &|_| true)
+pub(super) fn fits(license: &License, items: &[(Index, u32)], left: &mut [u64]) -> bool {
+    assign(license, items, left, &|_| true)
 }
 
 /// Whether `draws` is what the items take, on some alternatives: not less, not more.
-pub(super) fn matches(licence: &Licence, items: &[(Index, u32)], draws: &[(Index, u32)]) -> bool {
-    let mut left = vec![0_u64; licence.pools.len()];
+pub(super) fn matches(license: &License, items: &[(Index, u32)], draws: &[(Index, u32)]) -> bool {
+    let mut left = vec![0_u64; license.pools.len()];
     for &(pool, seats) in draws {
         match left.get_mut(pool) {
             Some(l) => *l += u64::from(seats),
             None => return false,
         }
     }
-    assign(licence, items, &mut left, &|left| {
+    assign(license, items, &mut left, &|left| {
         left.iter().all(|l| *l == 0)
     })
 }
 
 /// Whether the items can be taken from `left` so that what remains is `right`. Leaves `left` as it was.
 fn assign(
-    licence: &Licence,
+    license: &License,
     items: &[(Index, u32)],
     left: &mut [u64],
     right: &dyn Fn(&[u64]) -> bool,
@@ -67,14 +67,14 @@ fn assign(
     let Some((&(product, seats), rest)) = items.split_first() else {
         return right(left);
     };
-    let Some(alternatives) = licence.products.get(product) else {
+    let Some(alternatives) = license.products.get(product) else {
         return false;
     };
-    split(licence, alternatives, u64::from(seats), rest, left, right)
+    split(license, alternatives, u64::from(seats), rest, left, right)
 }
 
 fn split(
-    licence: &Licence,
+    license: &License,
     alternatives: &[Vec<(Index, u32)>],
     seats: u64,
     rest: &[(Index, u32)],
@@ -82,7 +82,7 @@ fn split(
     right: &dyn Fn(&[u64]) -> bool,
 ) -> bool {
     if seats == 0 {
-        return assign(licence, rest, left, right);
+        return assign(license, rest, left, right);
     }
     let Some((alternative, others)) = alternatives.split_first() else {
         return false;
@@ -90,7 +90,7 @@ fn split(
     // All on one alternative is what is mostly done: most seats first.
     (0..=seats).rev().any(|here| {
         take(alternative, here, left) && {
-            let fit = split(licence, others, seats - here, rest, left, right);
+            let fit = split(license, others, seats - here, rest, left, right);
             give(alternative, here, left);
             fit
         }
@@ -124,8 +124,8 @@ fn give(alternative: &[(Index, u32)], seats: u64, left: &mut [u64]) {
 mod tests {
     use super::*;
 
-    fn licence() -> Licence {
-        Licence {
+    fn license() -> License {
+        License {
             pools: vec![(4, 0), (3, 0)],
             // 0: one seat of pool 0. 1: pool 0, or two of pool 1. 2: both pools at once.
             products: vec![
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_claim_fits_wholly_or_not() {
-        let l = licence();
+        let l = license();
         assert!(fits(&l, &[(0, 4)], &mut [4, 0]));
         assert!(!fits(&l, &[(0, 5)], &mut [4, 9]));
         assert!(fits(&l, &[(1, 1)], &mut [0, 2]));
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn draws_are_all_of_it() {
-        let l = licence();
+        let l = license();
         assert!(matches(&l, &[(0, 2)], &[(0, 2)]));
         assert!(!matches(&l, &[(0, 2)], &[(0, 1)]));
         assert!(!matches(&l, &[(0, 2)], &[(0, 3)]));

@@ -225,7 +225,7 @@ pub(super) fn overdue(m: &mut Model) -> Result<(), Broken> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
     use super::super::story::*;
     use crate::history::*;
@@ -297,7 +297,7 @@ mod tests {
         for (after, promise) in [(D + M, Some(2)), (G + M, None)] {
             let mut s = Story::new(1);
             s.see(Fact::Crashed);
-            s.start(2, 0, Reclaim::Confirmed, licence(1));
+            s.start(2, 0, Reclaim::Confirmed, license(1));
             s.granted(1, 1).wait(10).dies(1);
             s.wait(after).ended(1, 1, "expired");
             assert_eq!(s.verdict(), promise, "after {after} ms");

@@ -43,7 +43,7 @@ pub(super) struct Lease {
     pub(super) stand: Stand,
     /// Draws as last booked.
     pub(super) draws: Vec<(Index, u32)>,
-    /// The licence's epoch when it was last booked as seated.
+    /// The license's epoch when it was last booked as seated.
     pub(super) epoch: u64,
     pub(super) products: u64,
     /// The last run in which it was seated (0: never), and in which a seat of it ended.

@@ -280,7 +280,7 @@ fn can_be_granted(m: &Model, pool: Index, seen: &mut Seen) -> Result<(), Broken>
         m.now,
         format!(
             "{:?} of {:?} for {:?} is first in line and fits into what is free (used {:?} of {:?}), and is not granted",
-            key.lease, lease.holder, lease.items, m.run.used, m.licence.pools
+            key.lease, lease.holder, lease.items, m.run.used, m.license.pools
         ),
     )
 }

@@ -44,7 +44,7 @@ fn judge(m: &Model, no: CopyNo, claim: ClaimNo, seen: &mut Seen) -> Result<(), B
     }
     let what = format!("{:?} {claim:?} says {:?} at the end", app.holder, app.says);
     let Some(lease) = m.live(app.holder, claim).next() else {
-        // What the licence can never grant is refused, and told at the next contact.
+        // What the license can never grant is refused, and told at the next contact.
         let mut its = m
             .leases
             .values()
@@ -118,14 +118,14 @@ fn judge(m: &Model, no: CopyNo, claim: ClaimNo, seen: &mut Seen) -> Result<(), B
         m.now,
         format!(
             "{what} for {:?}; {lease:?} fits into what is free (used {:?} of {:?}) and nobody before it shares a pool",
-            l.items, m.run.used, m.licence.pools
+            l.items, m.run.used, m.license.pools
         ),
     )
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
     use super::super::story::*;
     use crate::history::*;

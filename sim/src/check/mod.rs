@@ -190,7 +190,7 @@ impl Checker {
             Fact::Settled => {
                 m.run.settled = true;
                 step.settled = true;
-                m.lines.touch_all(m.licence.pools.len());
+                m.lines.touch_all(m.license.pools.len());
             }
             _ => {}
         }
@@ -200,16 +200,16 @@ impl Checker {
     /// Facts of the server, the operator and the world; whether this was one.
     fn of_the_server(&mut self, fact: &Fact) -> Result<bool, Broken> {
         let m = &mut self.m;
-        let pools = m.licence.pools.len();
+        let pools = m.license.pools.len();
         let cause = match fact {
             Fact::Started {
                 run,
                 lease_for,
                 longest_before,
                 reclaim,
-                licence,
+                license,
             } => {
-                m.started(*run, *lease_for, *longest_before, *reclaim, licence.clone());
+                m.started(*run, *lease_for, *longest_before, *reclaim, license.clone());
                 self.last_seq = 0;
                 Cause::Nothing
             }
@@ -227,8 +227,8 @@ impl Checker {
                 m.lines.touch_all(pools);
                 Cause::Nothing
             }
-            Fact::Reloaded(licence) => {
-                m.adopt(licence.clone());
+            Fact::Reloaded(license) => {
+                m.adopt(license.clone());
                 Cause::Nothing
             }
             Fact::AnchorLost(lost) => {

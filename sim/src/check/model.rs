@@ -10,7 +10,7 @@ use std::collections::{BinaryHeap, HashMap, HashSet};
 use super::apps::Apps;
 use super::demand;
 use super::line::Lines;
-use crate::history::{Broken, ClaimNo, HolderNo, Index, LeaseNo, Licence, Ms, Msg, Reclaim, RunNo};
+use crate::history::{Broken, ClaimNo, HolderNo, Index, LeaseNo, License, Ms, Msg, Reclaim, RunNo};
 
 pub(super) use super::lease::{Lease, Stand};
 pub(super) use super::run::Run;
@@ -38,8 +38,8 @@ pub(super) struct Model {
     pub(super) run: Run,
     /// The run before.
     pub(super) last_run: RunNo,
-    pub(super) licence: Licence,
-    /// Grows with each licence that sells other pools or products.
+    pub(super) license: License,
+    /// Grows with each license that sells other pools or products.
     pub(super) epoch: u64,
     /// The same for products alone.
     pub(super) products: u64,
@@ -63,7 +63,7 @@ impl Default for Model {
             now: 0,
             run: Run::default(),
             last_run: RunNo(0),
-            licence: Licence {
+            license: License {
                 pools: Vec::new(),
                 products: Vec::new(),
                 grace: 0,
@@ -118,7 +118,7 @@ impl Model {
 
     /// Seats and overdraft of a pool.
     pub(super) fn cap(&self, pool: Index) -> u64 {
-        self.licence
+        self.license
             .pools
             .get(pool)
             .map_or(0, |(seats, over)| u64::from(*seats) + u64::from(*over))
@@ -126,20 +126,20 @@ impl Model {
 
     /// Whether it fits into what the books have free.
     pub(super) fn fits(&self, items: &[(Index, u32)]) -> bool {
-        let mut left: Vec<u64> = (0..self.licence.pools.len())
+        let mut left: Vec<u64> = (0..self.license.pools.len())
             .map(|p| self.cap(p).saturating_sub(of(&self.run.used, p)))
             .collect();
-        demand::fits(&self.licence, items, &mut left)
+        demand::fits(&self.license, items, &mut left)
     }
 
     /// Whether it would fit if nobody else were there.
     pub(super) fn could_fit(&self, items: &[(Index, u32)]) -> bool {
-        let mut left: Vec<u64> = (0..self.licence.pools.len()).map(|p| self.cap(p)).collect();
-        demand::fits(&self.licence, items, &mut left)
+        let mut left: Vec<u64> = (0..self.license.pools.len()).map(|p| self.cap(p)).collect();
+        demand::fits(&self.license, items, &mut left)
     }
 
     /// What holders may hold of a pool: what was there at the latest grant from it. While leases of an earlier run may be
-    /// out there, what that run's end allowed, too: a licence that shrank over a restart throws nobody out.
+    /// out there, what that run's end allowed, too: a license that shrank over a restart throws nobody out.
     pub(super) fn allowed(&self, pool: Index) -> u64 {
         let granted = of(&self.granted_of, pool);
         let q = self.run.settling();

@@ -51,7 +51,7 @@ pub(super) fn step_end(m: &Model, step: &Step, seen: &mut Seen) -> Result<(), Br
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
     use super::super::story::*;
     use crate::history::*;

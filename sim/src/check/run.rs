@@ -32,7 +32,7 @@ pub(super) struct Run {
     pub(super) revoked: HashSet<HolderNo>,
     /// Seats taken by the books, by pool.
     pub(super) used: Vec<u64>,
-    /// The longest and shortest grace, and the longest time for contested holders, of this run's licences.
+    /// The longest and shortest grace, and the longest time for contested holders, of this run's licenses.
     pub(super) grace: (Ms, Ms),
     pub(super) max_contested: Ms,
 }

@@ -8,7 +8,7 @@
 //! One copy of a holder may give back what another still holds: until that one hears of it, it does not count. That is the one way out
 //! that the protocol leaves to copies; a copy that was told `cloned` has nothing to give back, and if it does, it shows here.
 //!
-//! A licence that shrinks throws nobody out: what counts is what was there at the latest grant from the pool.
+//! A license that shrinks throws nobody out: what counts is what was there at the latest grant from the pool.
 
 use super::Seen;
 use super::apps::Copy;
@@ -215,7 +215,7 @@ fn part_of_a_claim(m: &Model, step: &Step, change: &Change, seen: &mut Seen) -> 
     if first && (same || !change.taken_in) {
         seen.whole_claims += 1;
         seen.many_seats += u64::from(lease.items.len() > 1 || lease.items.iter().any(|i| i.1 > 1));
-        if !demand::matches(&m.licence, &lease.items, &lease.draws) {
+        if !demand::matches(&m.license, &lease.items, &lease.draws) {
             return broken(
                 14,
                 m.now,
@@ -284,7 +284,7 @@ pub(super) fn tells(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
     use super::super::story::*;
     use crate::history::*;
@@ -304,7 +304,7 @@ mod tests {
         // A restart forgets the first holder, which is still Held.
         let mut s = Story::new(1);
         s.granted(1, 1).wait(100).see(Fact::Crashed);
-        s.start(2, 0, Reclaim::Any, licence(1));
+        s.start(2, 0, Reclaim::Any, license(1));
         s.granted(2, 2);
         assert_eq!(s.verdict(), Some(1));
     }
@@ -320,7 +320,7 @@ mod tests {
                 _ => s.see(Fact::Suspended(CopyNo(1))),
             };
             s.see(Fact::Crashed);
-            s.start(2, 0, Reclaim::Any, licence(1));
+            s.start(2, 0, Reclaim::Any, license(1));
             s.wait(10).granted(2, 2);
             assert_eq!(s.verdict(), None, "{over}");
             if over == "suspend" {
@@ -337,7 +337,7 @@ mod tests {
             .wait(100)
             .see(Fact::SidecarDown(CopyNo(1)))
             .see(Fact::Crashed);
-        s.start(2, 0, Reclaim::Any, licence(1));
+        s.start(2, 0, Reclaim::Any, license(1));
         s.granted(2, 2);
         assert_eq!(s.verdict(), Some(1));
     }
@@ -350,10 +350,10 @@ mod tests {
     }
 
     #[test]
-    fn a_smaller_licence_throws_nobody_out_and_grants_nothing() {
+    fn a_smaller_license_throws_nobody_out_and_grants_nothing() {
         let mut s = Story::new(2);
         s.granted(1, 1).granted(2, 2);
-        s.wait(10).see(Fact::Reloaded(licence(1)));
+        s.wait(10).see(Fact::Reloaded(license(1)));
         s.renews(1, 1).renews(2, 2);
         assert_eq!(s.verdict(), None);
         s.gives_back(1, 1);
@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn a_licence_that_shrank_over_a_restart_throws_nobody_out_either() {
+    fn a_license_that_shrank_over_a_restart_throws_nobody_out_either() {
         let mut s = Story::new(2);
         s.granted(1, 1).granted(2, 2).wait(100);
         s.restart(2, 1);

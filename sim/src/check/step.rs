@@ -44,7 +44,7 @@ pub(super) struct Change {
     /// The last run before this change in which it had been seated, and in which a seat of it had ended.
     pub(super) seated_before: RunNo,
     pub(super) ended_before: RunNo,
-    /// The licence sells other products than when it was seated last.
+    /// The license sells other products than when it was seated last.
     pub(super) other_products: bool,
     /// It draws something else than before.
     pub(super) redrawn: bool,

@@ -4,7 +4,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    missing_docs,
+,
     dead_code
 )]
 
@@ -26,8 +26,8 @@ pub(super) fn lease(n: u32) -> LeaseNo {
 }
 
 /// One pool of so many seats; product 0 draws one seat, product 1 two, product 2 one from pool 0 or 1.
-pub(super) fn licence(seats: u32) -> Licence {
-    Licence {
+pub(super) fn license(seats: u32) -> License {
+    License {
         pools: vec![(seats, 0), (seats, 0)],
         products: vec![
             vec![vec![(0, 1)]],
@@ -67,7 +67,7 @@ impl Story {
             secret_of: HashMap::new(),
             counter: HashMap::new(),
         };
-        s.start(1, 0, Reclaim::Any, licence(seats));
+        s.start(1, 0, Reclaim::Any, license(seats));
         s
     }
 
@@ -97,21 +97,21 @@ impl Story {
         self.checker.seen()
     }
 
-    pub(super) fn start(&mut self, run: u32, before: Ms, reclaim: Reclaim, licence: Licence) {
+    pub(super) fn start(&mut self, run: u32, before: Ms, reclaim: Reclaim, license: License) {
         self.seq = 0;
         self.see(Fact::Started {
             run: RunNo(run),
             lease_for: D,
             longest_before: before,
             reclaim,
-            licence,
+            license,
         });
     }
 
     /// The server crashes and runs again at once.
     pub(super) fn restart(&mut self, run: u32, seats: u32) {
         self.see(Fact::Crashed);
-        self.start(run, D, Reclaim::Any, licence(seats));
+        self.start(run, D, Reclaim::Any, license(seats));
     }
 
     pub(super) fn holder(&self, copy: u32) -> HolderNo {

@@ -38,7 +38,7 @@ pub(super) fn booked(m: &Model, last: &mut u64, seq: u64) -> Result<(), Broken> 
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
     use super::super::story::*;
     use crate::history::*;

@@ -118,8 +118,8 @@ impl World {
     fn new(plan: Plan, keep_trace: bool) -> Self {
         let mut rng = Rng::with_seed(plan.seed);
         let name = |p: &str, n: usize| format!("{p}{n}");
-        let pools = plan.licences[0].pools.len();
-        let products = plan.licences[0].products.len();
+        let pools = plan.licenses[0].pools.len();
+        let products = plan.licenses[0].products.len();
         let names = Names {
             pools: (0..pools)
                 .filter_map(|n| name("pool", n).parse().ok())

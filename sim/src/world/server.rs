@@ -6,7 +6,7 @@ use super::pods::{claim_name, claim_no};
 use super::{World, lease_no};
 use crate::clock::Clock;
 use crate::history::{
-    Book, ClaimNo, CopyNo, Fact, HolderNo, Licence, Ms, Msg, MsgNo, Reclaim, Reply, RunNo,
+    Book, ClaimNo, CopyNo, Fact, HolderNo, License, Ms, Msg, MsgNo, Reclaim, Reply, RunNo,
 };
 use crate::plan::Plan;
 use fastrand::Rng;
@@ -16,7 +16,7 @@ use mooring_core::ledger::{
 };
 use mooring_core::license::{
     AnchorKind, BootStamp, Bundle, CountBy, Digest, Draw, Envelope, KeyId, LeaseToken,
-    Licence as RealLicence, Pool, Product, Shown, Ticket, TicketBundle, TokenAnchor, TokenItem,
+    License as RealLicense, Pool, Product, Shown, Ticket, TicketBundle, TokenAnchor, TokenItem,
     VersionRange, types,
 };
 use mooring_core::names::{InstanceId, LeaseId};
@@ -60,7 +60,7 @@ pub(super) struct Server {
     pub(super) lease_for: Ms,
     /// The longest lease any run may have granted, as it is kept; `None`: unknown.
     longest: Option<Ms>,
-    licence: usize,
+    license: usize,
     anchor_lost: Option<Ms>,
     pub(super) review_down: Ms,
     reclaim: Reclaim,
@@ -113,7 +113,7 @@ impl Server {
             on: 0,
             lease_for: plan.lease_for,
             longest: plan.first_start_known.then_some(0),
-            licence: 0,
+            license: 0,
             anchor_lost: None,
             review_down: 0,
             reclaim: plan.reclaim,
@@ -154,10 +154,10 @@ pub(super) fn paper_no(e: &Envelope) -> Option<u64> {
 }
 
 impl World {
-    fn real_licence(&self, l: &Licence) -> RealLicence {
+    fn real_license(&self, l: &License) -> RealLicense {
         let pools = self.names.pools.iter().zip(&l.pools);
         let products = self.names.products.iter().zip(&l.products);
-        RealLicence {
+        RealLicense {
             schema: 1,
             critical: vec![],
             id: "sim".into(),
@@ -199,8 +199,8 @@ impl World {
         }
     }
 
-    fn licence(&self) -> &Licence {
-        &self.plan.licences[self.server.licence]
+    fn license(&self) -> &License {
+        &self.plan.licenses[self.server.license]
     }
 
     /// A run starts.
@@ -208,8 +208,8 @@ impl World {
         if self.server.run.is_some() {
             return;
         }
-        let licence = self.licence().clone();
-        let capacity = Capacity::of(&self.real_licence(&licence));
+        let license = self.license().clone();
+        let capacity = Capacity::of(&self.real_license(&license));
         let instance = InstanceId::from_bytes(self.rng.u128(..).to_be_bytes());
         let s = &mut self.server;
         s.runs += 1;
@@ -228,7 +228,7 @@ impl World {
                 Reclaim::Any => mooring_core::license::Reclaim::Any,
                 Reclaim::Confirmed => mooring_core::license::Reclaim::Confirmed,
             },
-            grace: Duration::from_millis(licence.grace),
+            grace: Duration::from_millis(license.grace),
             limits: Limits::default(),
         };
         let mut ledger = Ledger::new(settings, capacity, now);
@@ -252,7 +252,7 @@ impl World {
             lease_for: s.lease_for,
             longest_before,
             reclaim: s.reclaim,
-            licence,
+            license,
         };
         s.run = Some(run);
         let lost = s.anchor_lost.is_some();
@@ -329,12 +329,12 @@ impl World {
         self.server.machines[on].wall += by_secs * 1000;
     }
 
-    pub(super) fn reloads(&mut self, licence: usize) {
+    pub(super) fn reloads(&mut self, license: usize) {
         self.when_awake(move |w| {
             w.server_ticks();
-            w.server.licence = licence;
-            let l = w.licence().clone();
-            let capacity = Capacity::of(&w.real_licence(&l));
+            w.server.license = license;
+            let l = w.license().clone();
+            let capacity = Capacity::of(&w.real_license(&l));
             w.state(Fact::Reloaded(l));
             w.with_ledger(|l, now| l.set_capacity(capacity, now));
         });
@@ -533,7 +533,7 @@ impl World {
                     Ok(g) => {
                         let token = self.token(&g);
                         let reply = self.lease_reply(&g);
-                        let l = self.licence();
+                        let l = self.license();
                         let renewed = Renewed::Ok {
                             lease: g.lease,
                             instance: self.instance(),
@@ -700,7 +700,7 @@ impl World {
     fn grants(&mut self, p: &Packet, g: Granted) {
         let token = self.token(&g);
         let reply = self.lease_reply(&g);
-        let l = self.licence();
+        let l = self.license();
         let grant = Grant {
             lease: g.lease,
             claim: g.claim,
@@ -737,7 +737,7 @@ impl World {
             issued_at: self.server.wall(self.now),
         };
         self.tickets.insert(no, ticket);
-        let l = self.licence();
+        let l = self.license();
         let reply = Reply::Waiting {
             lease: lease_no(place.lease),
             place: place.place,
@@ -791,7 +791,7 @@ impl World {
         Reply::Lease {
             lease: lease_no(g.lease),
             lease_for: self.server.lease_for,
-            run_for: self.licence().grace,
+            run_for: self.license().grace,
         }
     }
 
@@ -800,7 +800,7 @@ impl World {
         let age = i64::try_from(now.since(g.received).as_millis()).unwrap_or(0);
         let wall = self.server.wall(self.now);
         let issued_at = Timestamp::from_millisecond(wall.as_millisecond() - age).unwrap_or(wall);
-        let (lease_for, run_for) = (self.server.lease_for, self.licence().grace);
+        let (lease_for, run_for) = (self.server.lease_for, self.license().grace);
         let boot = self.server.machine().boot;
         let holder = self.identity.hide(&g.holder);
         let item = |i: &mooring_core::request::Item| TokenItem {
@@ -814,7 +814,7 @@ impl World {
             (u64::from(run.no.0) << 40) | run.papers
         });
         let token = LeaseToken {
-            licence: Digest(String::new()),
+            license: Digest(String::new()),
             anchor: TokenAnchor {
                 kind: AnchorKind::Pkcs11,
                 key_id: KeyId(String::new()),
@@ -843,7 +843,7 @@ impl World {
         };
         self.tokens.insert(no, token);
         Bundle {
-            licence: paper(types::LICENCE, 0),
+            license: paper(types::LICENSE, 0),
             delegation: paper(types::DELEGATION, 0),
             lease: paper(types::LEASE, no),
         }

@@ -86,7 +86,7 @@ impl World {
                     self.steals(c, *lasts);
                 }
             }
-            Fault::Reload { licence } => self.reloads(*licence),
+            Fault::Reload { license } => self.reloads(*license),
             Fault::OperatorDown { lasts } => self.operator_away(*lasts),
             Fault::AnchorLost { lasts } => {
                 self.anchor(true);

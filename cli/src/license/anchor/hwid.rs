@@ -33,7 +33,7 @@ pub struct Args {
         default_value = "/"
     )]
     host_root: PathBuf,
-    /// Words for people in the licence, such as the machine's name
+    /// Words for people in the license, such as the machine's name
     #[arg(long, value_name = "TEXT")]
     label: Option<String>,
     /// The form of the description

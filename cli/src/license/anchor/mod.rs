@@ -65,7 +65,7 @@ pub struct Description {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standby: Option<Standby>,
     /// Certificates (PEM) in which the device says that the key was made in it: the key's own, the device's, and those above. For
-    /// the vendor; not part of the licence.
+    /// the vendor; not part of the license.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attestation: Vec<String>,
 }
@@ -144,7 +144,7 @@ fn one_line(s: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, missing_docs)]
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

@@ -53,7 +53,7 @@ pub struct Args {
     /// `ykman piv certificates export f9` the device's
     #[arg(long, value_name = "FILE")]
     attestation: Vec<PathBuf>,
-    /// Words for people in the licence, such as a place or an inventory number [default: the token's model and serial number]
+    /// Words for people in the license, such as a place or an inventory number [default: the token's model and serial number]
     #[arg(long, value_name = "TEXT")]
     label: Option<String>,
     /// The form of the description

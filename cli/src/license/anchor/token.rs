@@ -84,7 +84,7 @@ pub(super) fn key_id(s: &str) -> Result<Vec<u8>, String> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, missing_docs)]
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     const HARD: KeyFacts = KeyFacts {

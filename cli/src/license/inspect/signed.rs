@@ -68,9 +68,9 @@ pub(super) fn revocations(
     if l.revoked.is_empty() {
         out.add("Revoked", "none");
     }
-    let words = |r: &mooring_core::license::RevokedLicence| {
+    let words = |r: &mooring_core::license::RevokedLicense| {
         let not_yet = if r.since > now { " (not yet)" } else { "" };
-        format!("{} since {}{not_yet}: {}", r.licence, r.since, r.reason)
+        format!("{} since {}{not_yet}: {}", r.license, r.since, r.reason)
     };
     out.each("Revoked", l.revoked.iter().map(words));
     out.add("SHA-256", &open.digest.0);
@@ -97,7 +97,7 @@ pub(super) fn voucher(
         return Ok(output::print(&data.render(&seen)?)?);
     }
     let mut out = head("voucher", &open.envelope, open.signed_by.as_ref());
-    out.add("Licence", &v.licence);
+    out.add("License", &v.license);
     let names: Vec<&str> = v.products.iter().map(ProductName::as_str).collect();
     out.add("Products", &names.join(", "));
     let state = v.products.first().map(|p| v.permits(p, now));

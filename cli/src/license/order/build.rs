@@ -1,17 +1,17 @@
-//! An order becomes a licence.
+//! An order becomes a license.
 
 use super::read::{Count, Order, OrderPolicy, OrderPool, OrderProduct};
 use super::{OrderError, refuse};
 use crate::license::anchor::Description;
 use crate::license::date::Date;
-use mooring_core::license::{AnchorKey, AnchorKind, Draw, Licence, Policy, Pool, Product};
+use mooring_core::license::{AnchorKey, AnchorKind, Draw, License, Policy, Pool, Product};
 use mooring_core::names::{PoolName, ProductName};
 use mooring_core::time::{MAX_LEASE, MIN_LEASE, Timestamp, parse_span, print_span};
 use std::time::Duration;
 
-/// How long a licence for tests lasts at most.
+/// How long a license for tests lasts at most.
 const TEST_DAYS: i64 = 7;
-/// How long an emergency licence lasts at most: until a new dongle is there.
+/// How long an emergency license lasts at most: until a new dongle is there.
 const EMERGENCY_DAYS: i64 = 14;
 const DAY: Duration = Duration::from_secs(86_400);
 /// The longest grace a vendor can allow; far above any use.
@@ -19,11 +19,11 @@ const LONGEST_GRACE: Duration = Duration::from_secs(30 * 86_400);
 /// Delegations live 15 min and are renewed each 5 (design: anchors): no longer can renewals go on without the anchor.
 const LONGEST_ANCHOR_GRACE: Duration = Duration::from_secs(10 * 60);
 
-/// A licence, and what the vendor may want to look at once more.
+/// A license, and what the vendor may want to look at once more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Built {
-    /// The licence; it passes [`Licence::check`].
-    pub licence: Licence,
+    /// The license; it passes [`License::check`].
+    pub license: License,
     /// Nothing wrong, but unusual.
     pub warnings: Vec<String>,
 }
@@ -40,7 +40,7 @@ pub struct Allow {
 }
 
 impl Allow {
-    /// Everything: what an emergency licence may be bound to.
+    /// Everything: what an emergency license may be bound to.
     pub const ALL: Self = Self {
         software_token: true,
         usb: true,
@@ -48,13 +48,13 @@ impl Allow {
     };
 }
 
-/// Makes the licence. `now` dates it.
+/// Makes the license. `now` dates it.
 pub fn build(order: &Order, now: Timestamp, allow: Allow) -> Result<Built, OrderError> {
     let mut warnings = Vec::new();
     let id = required(
         "id",
         order.id.as_deref(),
-        "your name for this licence, such as ACME-2027-001",
+        "your name for this license, such as ACME-2027-001",
     )?;
     let customer = required("customer", order.customer.as_deref(), "whom it is sold to")?;
     let dates = Dates::read(order, now)?;
@@ -68,7 +68,7 @@ pub fn build(order: &Order, now: Timestamp, allow: Allow) -> Result<Built, Order
         if order.emergency { Allow::ALL } else { allow },
     )?;
     let policy = policy(&order.policy)?;
-    let licence = Licence {
+    let license = License {
         schema: 1,
         critical: order.critical.clone(),
         id,
@@ -85,11 +85,11 @@ pub fn build(order: &Order, now: Timestamp, allow: Allow) -> Result<Built, Order
         anchors,
         policy,
     };
-    licence.check().map_err(|e| match e {
-        mooring_core::license::LicenceError::Field { field, problem } => refuse(field, problem),
+    license.check().map_err(|e| match e {
+        mooring_core::license::LicenseError::Field { field, problem } => refuse(field, problem),
         other => refuse("(all)", other.to_string()),
     })?;
-    Ok(Built { licence, warnings })
+    Ok(Built { license, warnings })
 }
 
 fn required(field: &str, value: Option<&str>, expected: &str) -> Result<String, OrderError> {
@@ -124,8 +124,8 @@ impl Dates {
         let not_before = read("notBefore", &order.not_before, false)?;
         let begins = not_before.unwrap_or(issued);
         let short = match (order.test, order.emergency) {
-            (true, _) => Some(("a licence for tests", TEST_DAYS)),
-            (false, true) => Some(("an emergency licence", EMERGENCY_DAYS)),
+            (true, _) => Some(("a license for tests", TEST_DAYS)),
+            (false, true) => Some(("an emergency license", EMERGENCY_DAYS)),
             (false, false) => None,
         };
         let longest =
@@ -153,7 +153,7 @@ impl Dates {
         }
         if let Some(t) = expires.filter(|t| *t <= begins) {
             let problem =
-                format!("{t} is not after the licence begins, {begins}; expected a later date");
+                format!("{t} is not after the license begins, {begins}; expected a later date");
             return Err(refuse("expires", problem));
         }
         if let (Some((what, days)), Some(t)) = (short, expires)
@@ -322,7 +322,7 @@ fn anchors(list: &[Description], allow: Allow) -> Result<Vec<AnchorKey>, OrderEr
                 kind => format!("{kind}: "),
             };
             let problem = format!(
-                "{kind}key {} can be copied, and with it the licence; expected a hardware token, or {flag} if that is meant",
+                "{kind}key {} can be copied, and with it the license; expected a hardware token, or {flag} if that is meant",
                 a.key.id()
             );
             return Err(refuse(format!("anchors[{i}].{field}"), problem));

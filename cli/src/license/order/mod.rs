@@ -1,4 +1,4 @@
-//! An order: what a vendor sells, in the form their people or their CRM write it, and how it becomes a licence.
+//! An order: what a vendor sells, in the form their people or their CRM write it, and how it becomes a license.
 //! Pure. Every refusal names the field, its value and what was expected.
 
 mod build;

@@ -13,11 +13,11 @@ use std::fmt;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Order {
-    /// The vendor's name for the licence.
+    /// The vendor's name for the license.
     pub id: Option<String>,
     /// Whom it is sold to.
     pub customer: Option<String>,
-    /// Licences that it replaces.
+    /// Licenses that it replaces.
     #[serde(default)]
     pub supersedes: Vec<String>,
     /// When it was issued; now without it.
@@ -336,7 +336,7 @@ impl Versions {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, missing_docs)]
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn error(products: &str) -> String {

@@ -120,7 +120,7 @@ impl TokenKey {
         self.public
     }
 
-    /// Signs, and verifies what the token gave: a faulty one must not make a licence that nobody can read.
+    /// Signs, and verifies what the token gave: a faulty one must not make a license that nobody can read.
     pub fn sign(&self, message: &[u8]) -> anyhow::Result<Vec<u8>> {
         let how = Mechanism::Eddsa(EddsaParams::new(EddsaSignatureScheme::Ed25519));
         let sig = self.session.sign(&how, self.private, message);
@@ -293,7 +293,7 @@ fn generate(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, missing_docs)]
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

@@ -3,8 +3,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::needless_pass_by_value,
-    missing_docs
+    clippy::needless_pass_by_value
 )]
 
 mod any;
@@ -34,7 +33,7 @@ pub(super) fn server(namespace: &str, name: &str, allowed: Value) -> LicenseServ
         "apiVersion": "mooring.dev/v1alpha1", "kind": "LicenseServer",
         "metadata": {"namespace": namespace, "name": name},
         "spec": {
-            "license": {"secretName": "licence"},
+            "license": {"secretName": "license"},
             "anchor": {"pkcs11": {"module": "/m.so", "tokenLabel": "t", "pinSecret": {"name": "pin"}}},
             "placement": {"nodeSelector": {"a": "b"}},
             "allowedNamespaces": allowed,

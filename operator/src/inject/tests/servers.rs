@@ -125,7 +125,7 @@ fn allowed_namespaces_are_kept_to() {
 }
 
 #[test]
-fn a_request_beyond_the_licence_is_doubted_not_refused() {
+fn a_request_beyond_the_license_is_doubted_not_refused() {
     let mut s = server("licensing", "main", all());
     let items = |text: &str| mooring_core::request::parse(text).unwrap();
     assert!(
@@ -142,15 +142,15 @@ fn a_request_beyond_the_licence_is_doubted_not_refused() {
     assert_eq!(
         doubts(&items("render:3,rendr,zbrush"), &s),
         [
-            "render:3 asks for more than there is: the licence of LicenseServer licensing/main has 2 seats of it",
-            "the licence of LicenseServer licensing/main has no product rendr (did you mean render?)",
-            "the licence of LicenseServer licensing/main has no product zbrush (it has: render, denoise)",
+            "render:3 asks for more than there is: the license of LicenseServer licensing/main has 2 seats of it",
+            "the license of LicenseServer licensing/main has no product rendr (did you mean render?)",
+            "the license of LicenseServer licensing/main has no product zbrush (it has: render, denoise)",
         ]
     );
 }
 
 #[test]
-fn a_sidecar_is_told_what_the_licence_says_of_starts_without_a_server() {
+fn a_sidecar_is_told_what_the_license_says_of_starts_without_a_server() {
     let mut s = server("licensing", "main", all());
     let told = |s: &LicenseServer| {
         let t = Target::new(s, None);

@@ -1,5 +1,5 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-#![allow(clippy::needless_pass_by_value, missing_docs)]
+#![allow(clippy::needless_pass_by_value)]
 use super::*;
 use crate::link::Book;
 use crate::mirror::Severity;
@@ -192,7 +192,7 @@ fn a_place_is_written_each_minute_at_most_and_for_the_first_ten() {
 #[test]
 fn a_refusal_names_the_field_and_what_to_do() {
     let problem = json!({ "type": "https://mooring.dev/problems/unknown-product", "title": "t", "status": 422,
-        "detail": "product \"rendr\" is not in licence 7: expected one of render, denoise", "field": "items[0].product" });
+        "detail": "product \"rendr\" is not in license 7: expected one of render, denoise", "field": "items[0].product" });
     let (server, claims) = (
         server(),
         claims(vec![view("pod", "Refused", json!({ "problem": problem }))]),

@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use super::*;
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ fn license_server(change: impl FnOnce(&mut Value)) -> LicenseServer {
         "apiVersion": "mooring.dev/v1alpha1", "kind": "LicenseServer",
         "metadata": { "name": "main", "namespace": "licensing", "uid": "11111111-2222-3333-4444-555555555555" },
         "spec": {
-            "license": { "secretName": "licence" },
+            "license": { "secretName": "license" },
             "vendorKeys": { "configMapName": "keys" },
             "anchor": { "pkcs11": { "module": "/m.so", "tokenLabel": "mooring", "pinSecret": { "name": "pin" } } },
             "placement": { "nodeSelector": { "mooring.dev/anchor": "main", "kubernetes.io/arch": "amd64" } },
@@ -81,8 +81,8 @@ fn the_configuration_is_the_contracts() {
         json!({
             "name": "main", "namespace": "licensing", "listen": "[::]:8443", "health": "[::]:8081",
             "tls": { "cert": "/etc/mooring/tls/tls.crt", "key": "/etc/mooring/tls/tls.key", "clientCa": "/etc/mooring/tls/ca.crt" },
-            "licence": "/etc/mooring/licence/licence.mooring",
-            "revocations": "/etc/mooring/licence/revocations.mooring",
+            "license": "/etc/mooring/license/license.mooring",
+            "revocations": "/etc/mooring/license/revocations.mooring",
             "vendorKeys": "/etc/mooring-vendor-keys",
             "anchor": { "pkcs11": { "module": "/m.so", "tokenLabel": "mooring", "pinFile": "/etc/mooring/pin/pin" } },
             "lease": { "durationSecs": 30, "graceSecs": 28800, "reclaim": "Any" },
@@ -223,12 +223,12 @@ fn what_may_come_later_is_optional_and_what_we_make_is_not() {
         ("main-config", false),
         ("main-tls", false),
         ("main-identity", false),
-        ("licence", true),
+        ("license", true),
         ("pin", true),
     ];
     assert_eq!(optional, expected.map(|(n, o)| (n.to_owned(), o)));
-    let licence = &sources[3]["secret"]["items"];
-    let paths: Vec<&str> = licence
+    let license = &sources[3]["secret"]["items"];
+    let paths: Vec<&str> = license
         .as_array()
         .unwrap()
         .iter()
@@ -237,10 +237,10 @@ fn what_may_come_later_is_optional_and_what_we_make_is_not() {
     assert_eq!(
         paths,
         [
-            "licence.mooring",
-            "licence/licence.mooring",
+            "license.mooring",
+            "license/license.mooring",
             "revocations",
-            "licence/revocations.mooring"
+            "license/revocations.mooring"
         ]
     );
     let keys = volumes.iter().find(|v| v["name"] == "vendor-keys").unwrap();

@@ -14,7 +14,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 /// Read by owner and group: the server's group is the pod's `fsGroup`.
 const MODE: i32 = 0o440;
 
-/// All that the server reads is one projected volume: it changes as a whole, and its optional parts (licence, PIN,
+/// All that the server reads is one projected volume: it changes as a whole, and its optional parts (license, PIN,
 /// key) may come later: the server then says what is missing, where a missing Secret would leave the pod stuck.
 pub(super) fn volumes(i: &Inputs<'_>) -> Vec<Volume> {
     let spec = &i.server.spec;
@@ -58,8 +58,8 @@ pub(super) fn volumes(i: &Inputs<'_>) -> Vec<Volume> {
             &spec.license.secret_name,
             // Optional as a whole: a key that is not there leaves the other.
             &[
-                (&spec.license.key, "licence/licence.mooring"),
-                (&spec.license.revocations_key, "licence/revocations.mooring"),
+                (&spec.license.key, "license/license.mooring"),
+                (&spec.license.revocations_key, "license/revocations.mooring"),
             ],
             true,
         ),

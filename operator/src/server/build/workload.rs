@@ -123,7 +123,7 @@ fn affinity(labels: &BTreeMap<String, String>) -> Affinity {
     }
 }
 
-/// The server goes on while the control plane does not hear from its node: evicting it would only take the licence away.
+/// The server goes on while the control plane does not hear from its node: evicting it would only take the license away.
 fn tolerations(more: &[Toleration]) -> Vec<Toleration> {
     let endless = |key: &str| Toleration {
         key: Some(key.into()),

@@ -66,7 +66,7 @@ pub fn conditions(j: &Judged<'_>, before: &[Condition]) -> Vec<Condition> {
     let all = [
         ("Ready", ready(j)),
         ("AnchorPresent", anchor(j)),
-        ("LicenseValid", licence(j)),
+        ("LicenseValid", license(j)),
         ("Settling", settling(j)),
         ("Placed", placed(j)),
     ];
@@ -80,7 +80,7 @@ pub fn conditions(j: &Judged<'_>, before: &[Condition]) -> Vec<Condition> {
 pub(super) const SECOND_SERVER: &str = "SecondServerSeen";
 
 fn second_server(j: &Judged<'_>, before: &[Condition]) -> Option<Word> {
-    let todo = "each of them counts its seats alone, so the licence may be used twice: find it, and stop one of them";
+    let todo = "each of them counts its seats alone, so the license may be used twice: find it, and stop one of them";
     if let Some(twin) = &j.twin {
         let text = format!("LicenseServer {twin} signs with the same anchor; {todo}");
         return Some(word("True", "SameAnchor", text));
@@ -92,7 +92,7 @@ fn second_server(j: &Judged<'_>, before: &[Condition]) -> Option<Word> {
     match &state.second_server {
         Some(s) => {
             let text = format!(
-                "a holder has shown a token of {} from another server on this licence, run {}; {todo}. (Or the clock of an \
+                "a holder has shown a token of {} from another server on this license, run {}; {todo}. (Or the clock of an \
                  earlier run was ahead: then this ends within an hour)",
                 s.issued_at, s.instance
             );
@@ -150,11 +150,11 @@ fn ready(j: &Judged<'_>) -> Word {
                 state.anchor.reason.clone(),
                 state.anchor.message.clone(),
             )
-        } else if !state.licence_valid {
+        } else if !state.license_valid {
             word(
                 "False",
-                state.licence_reason.clone(),
-                state.licence_message.clone(),
+                state.license_reason.clone(),
+                state.license_message.clone(),
             )
         } else if state.settling {
             word("False", "Settling", settling(j).message)
@@ -285,7 +285,7 @@ fn anchor(j: &Judged<'_>) -> Word {
     }
 }
 
-fn licence(j: &Judged<'_>) -> Word {
+fn license(j: &Judged<'_>) -> Word {
     let missing = j
         .missing
         .iter()
@@ -294,19 +294,19 @@ fn licence(j: &Judged<'_>) -> Word {
         j.snapshot.state.as_ref().filter(|_| j.snapshot.connected),
         missing,
     ) {
-        (Some(s), Some(m)) if s.licence_valid => word(
+        (Some(s), Some(m)) if s.license_valid => word(
             "True",
             m.reason,
             format!(
-                "the licence in force stays so until the server restarts; {}",
+                "the license in force stays so until the server restarts; {}",
                 m.message
             ),
         ),
         (_, Some(m)) => word("False", m.reason, m.message.clone()),
         (Some(s), None) => word(
-            if s.licence_valid { "True" } else { "False" },
-            s.licence_reason.clone(),
-            s.licence_message.clone(),
+            if s.license_valid { "True" } else { "False" },
+            s.license_reason.clone(),
+            s.license_message.clone(),
         ),
         (None, None) => no_contact(j),
     }

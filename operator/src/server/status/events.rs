@@ -17,7 +17,7 @@ const SPOKEN: &[&str] = &[
     "PodNotRunning",
 ];
 
-/// The server's reason where nothing is wrong with its licence file.
+/// The server's reason where nothing is wrong with its license file.
 const VALID: &str = "Valid";
 
 fn find<'a>(status: &'a LicenseServerStatus, kind: &str) -> Option<&'a Condition> {
@@ -127,7 +127,7 @@ pub fn events(before: Option<&LicenseServerStatus>, now: &LicenseServerStatus) -
                     &text,
                 ));
             }
-            // After a restart the licence is unknown for a moment: that is no news.
+            // After a restart the license is unknown for a moment: that is no news.
             ("True", _) if was != Some("Unknown") && !was_whole => {
                 said.push(note(Severity::Normal, "LicenseValid", "Watch", &is.message));
             }
@@ -159,7 +159,7 @@ pub fn events(before: Option<&LicenseServerStatus>, now: &LicenseServerStatus) -
             }
             _ => {
                 if let Some(reason) = SPOKEN.iter().find(|r| **r == is.reason) {
-                    // The licence's own condition has said so already.
+                    // The license's own condition has said so already.
                     if *reason != "LicenseSecretMissing" {
                         said.push(note(Severity::Warning, reason, "Reconcile", &is.message));
                     }

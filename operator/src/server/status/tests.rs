@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use super::*;
 use crate::mirror::Severity;
 use crate::names::ServerRef;
@@ -12,7 +12,7 @@ fn snapshot(change: impl FnOnce(&mut serde_json::Value)) -> Snapshot {
     let mut v = json!({
         "instance": "0a".repeat(16), "version": "0.1.0",
         "anchor": { "kind": "pkcs11", "present": true, "reason": "Present", "message": "token mooring signs" },
-        "licenceValid": true, "licenceReason": "Valid", "licenceMessage": "licence 7 is in force", "licenceId": "7",
+        "licenseValid": true, "licenseReason": "Valid", "licenseMessage": "license 7 is in force", "licenseId": "7",
         "settling": false, "leaseForSecs": 30
     });
     change(&mut v);
@@ -91,7 +91,7 @@ fn a_serving_server_says_so_in_every_column() {
     assert_eq!(said(&s, "Ready").0, "True");
     assert_eq!((s.used, s.seats, s.waiting), (Some(1), Some(2), Some(3)));
     assert_eq!(
-        (s.anchor.as_deref(), s.node.as_deref(), s.licence.as_deref()),
+        (s.anchor.as_deref(), s.node.as_deref(), s.license.as_deref()),
         (Some("Present"), Some("node-a"), Some("7"))
     );
     assert_eq!(s.observed_generation, Some(2));
@@ -250,11 +250,11 @@ fn two_servers_of_a_cluster_that_sign_with_one_anchor_name_each_other() {
 }
 
 #[test]
-fn a_bad_licence_is_said_where_people_look() {
+fn a_bad_license_is_said_where_people_look() {
     let bad = snapshot(|v| {
-        v["licenceValid"] = json!(false);
-        v["licenceReason"] = json!("Expired");
-        v["licenceMessage"] = json!("expired 2026-02-01: ask the vendor for a new one");
+        v["licenseValid"] = json!(false);
+        v["licenseReason"] = json!("Expired");
+        v["licenseMessage"] = json!("expired 2026-02-01: ask the vendor for a new one");
     });
     let s = Facts {
         snapshot: bad,
@@ -267,7 +267,7 @@ fn a_bad_licence_is_said_where_people_look() {
 }
 
 #[test]
-fn what_the_licence_says_of_starts_is_kept_while_nothing_is_known() {
+fn what_the_license_says_of_starts_is_kept_while_nothing_is_known() {
     let says = |v: &'static str| snapshot(move |s| s["optimisticStart"] = json!(v));
     let start = |s: Snapshot, before: Option<&LicenseServerStatus>| {
         Facts {
@@ -290,9 +290,9 @@ fn what_the_licence_says_of_starts_is_kept_while_nothing_is_known() {
 }
 
 #[test]
-fn a_refused_new_file_is_an_event_although_the_old_licence_stays_in_force() {
+fn a_refused_new_file_is_an_event_although_the_old_license_stays_in_force() {
     let s = Facts::default().status(None);
-    let refused = snapshot(|v| v["licenceReason"] = json!("NewLicenceRefused"));
+    let refused = snapshot(|v| v["licenseReason"] = json!("NewLicenseRefused"));
     let refused = Facts {
         snapshot: refused,
         ..Facts::default()

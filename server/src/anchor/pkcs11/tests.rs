@@ -13,7 +13,7 @@ fn key() -> SigningKey {
     SigningKey::from_seed(&[3; 32]).unwrap()
 }
 
-/// As a licence lists it.
+/// As a license lists it.
 fn entry(key: PublicKey) -> AnchorKey {
     AnchorKey {
         kind: AnchorKind::Pkcs11,
@@ -177,7 +177,7 @@ async fn a_token_without_a_key_or_without_a_pin_file_says_so() {
 }
 
 #[tokio::test]
-async fn a_token_that_shows_other_keys_than_the_licences_is_not_shown_the_pin() {
+async fn a_token_that_shows_other_keys_than_the_licenses_is_not_shown_the_pin() {
     let b = Bench::new();
     let found = format!(
         r#"read l; echo '{{"answer":"found","loginRequired":true,"shown":["{}"]}}'"#,

@@ -1,4 +1,4 @@
-//! A license server as a real process, with a SoftHSM token, a licence and certificates of its own, and clients to drive it.
+//! A license server as a real process, with a SoftHSM token, a license and certificates of its own, and clients to drive it.
 
 mod holder;
 pub mod token;
@@ -7,7 +7,7 @@ pub use holder::{Outcome, TestClaim, items, release, renew, request_id};
 pub use token::Token;
 
 use mooring_core::license::{
-    AnchorKey, AnchorKind, CountBy, Draw, Envelope, Licence, Policy, Pool, Product, PublicKey,
+    AnchorKey, AnchorKind, CountBy, Draw, Envelope, License, Policy, Pool, Product, PublicKey,
     SigningKey, VersionRange, armour, types,
 };
 use mooring_core::names::{PoolName, ProductName};
@@ -34,10 +34,10 @@ pub fn vendor() -> SigningKey {
 }
 
 /// `seats` of `render` for one year from yesterday.
-pub fn licence(anchor: PublicKey, seats: u32) -> Licence {
+pub fn license(anchor: PublicKey, seats: u32) -> License {
     let pool = PoolName::new("seats").unwrap();
     let day = Duration::from_secs(86_400);
-    Licence {
+    License {
         schema: 1,
         critical: Vec::new(),
         id: "rig-1".into(),
@@ -74,8 +74,8 @@ pub fn licence(anchor: PublicKey, seats: u32) -> Licence {
     }
 }
 
-pub fn sealed(l: &Licence, by: &SigningKey) -> String {
-    armour(&Envelope::sign(types::LICENCE, l, by).unwrap()).unwrap()
+pub fn sealed(l: &License, by: &SigningKey) -> String {
+    armour(&Envelope::sign(types::LICENSE, l, by).unwrap()).unwrap()
 }
 
 /// Certificates.
@@ -126,7 +126,7 @@ pub struct Setup {
 /// An anchor that is there already.
 #[derive(Clone)]
 pub struct Anchored {
-    /// Its key, as the licence lists it.
+    /// Its key, as the license lists it.
     pub key: PublicKey,
     /// The configuration's field `anchor`; `$DIR` is the rig's folder.
     pub config: String,
@@ -197,8 +197,8 @@ impl Rig {
         rig.write("pin", rig.setup.pin);
         std::fs::write(rig.path("identity"), [7; 32]).unwrap();
         rig.write(
-            "licence",
-            &sealed(&licence(rig.token.key, rig.setup.seats), &vendor()),
+            "license",
+            &sealed(&license(rig.token.key, rig.setup.seats), &vendor()),
         );
         rig.configure();
         rig
@@ -239,7 +239,7 @@ impl Rig {
         let text = format!(
             "name: rig\nlisten: 127.0.0.1:0\nhealth: 127.0.0.1:0\n\
              tls: {{cert: {d}/tls.crt, key: {d}/tls.key, clientCa: {d}/ca.crt}}\n\
-             licence: {d}/licence\nvendorKeys: {d}/vendor-keys\n\
+             license: {d}/license\nvendorKeys: {d}/vendor-keys\n\
              anchor: {anchor}\n\
              lease: {{durationSecs: {}, graceSecs: 3600}}\n{earlier}\
              stateDir: {d}/state\nidentityKey: {d}/identity\n{}",

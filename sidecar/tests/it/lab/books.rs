@@ -6,7 +6,7 @@ use mooring_core::ledger::{
 };
 use mooring_core::license::{
     AnchorKey, AnchorKind, Bundle, CountBy, Delegation, Draw, Envelope, IdentityKey, LeaseToken,
-    Licence, Policy, Pool, Product, PublicKey, Reclaim, SigningKey, Ticket, TicketBundle,
+    License, Policy, Pool, Product, PublicKey, Reclaim, SigningKey, Ticket, TicketBundle,
     TokenAnchor, TokenItem, VersionRange, types,
 };
 use mooring_core::names::{ClaimName, InstanceId, PoolName, ProductName};
@@ -32,7 +32,7 @@ pub(super) struct Run {
     pub(super) ledger: Ledger,
     instance: InstanceId,
     pub(super) key: SigningKey,
-    licence: Envelope,
+    license: Envelope,
     delegation: Envelope,
     pub(super) earlier: Vec<SigningKey>,
     pub(super) lease_for: Duration,
@@ -43,7 +43,7 @@ pub(super) struct Run {
     pub(super) release_delay: Duration,
 }
 
-fn licence(seats: u32) -> Licence {
+fn license(seats: u32) -> License {
     let pool = PoolName::new("seats").unwrap();
     let draw = Draw {
         pool: pool.clone(),
@@ -57,7 +57,7 @@ fn licence(seats: u32) -> Licence {
         from: vec![vec![draw]],
     };
     let anchor = SigningKey::from_seed(&[5; 32]).unwrap().public();
-    Licence {
+    License {
         schema: 1,
         critical: vec![],
         id: "test-1".into(),
@@ -97,10 +97,10 @@ impl Run {
     ) -> Self {
         let anchor = SigningKey::from_seed(&[5; 32]).unwrap();
         let key = SigningKey::from_seed(&random::bytes()).unwrap();
-        let (document, now, instance) = (licence(seats), clock::now(), random::instance_id());
-        let licence = Envelope::sign(types::LICENCE, &document, &vendor()).unwrap();
+        let (document, now, instance) = (license(seats), clock::now(), random::instance_id());
+        let license = Envelope::sign(types::LICENSE, &document, &vendor()).unwrap();
         let delegation = Delegation {
-            licence: licence.digest(),
+            license: license.digest(),
             kind: AnchorKind::Pkcs11,
             key_id: anchor.public().id(),
             server_key: key.public(),
@@ -123,7 +123,7 @@ impl Run {
             ledger,
             instance,
             key,
-            licence,
+            license,
             delegation,
             earlier,
             lease_for,
@@ -142,7 +142,7 @@ impl Run {
             maintenance_until: None,
         });
         let token = LeaseToken {
-            licence: self.licence.digest(),
+            license: self.license.digest(),
             anchor: TokenAnchor {
                 kind: AnchorKind::Pkcs11,
                 key_id: SigningKey::from_seed(&[5; 32]).unwrap().public().id(),
@@ -168,7 +168,7 @@ impl Run {
         };
         let lease = Envelope::sign(types::LEASE, &token, &self.key).unwrap();
         Bundle {
-            licence: self.licence.clone(),
+            license: self.license.clone(),
             delegation: self.delegation.clone(),
             lease,
         }

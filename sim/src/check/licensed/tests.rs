@@ -1,5 +1,5 @@
 //! Tests of this promise: right histories, and each way of breaking it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::super::story::*;
 use crate::history::*;

@@ -1,5 +1,5 @@
 //! Tests of this promise: right histories, and each way of breaking it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::super::story::*;
 use crate::history::*;
@@ -35,10 +35,10 @@ fn a_free_seat_is_granted_in_the_step_that_frees_it() {
     s.gives_back(1, 1);
     assert_eq!(s.verdict(), Some(5));
     let mut s = line(0, 0);
-    s.see(Fact::Reloaded(licence(2)));
+    s.see(Fact::Reloaded(license(2)));
     assert_eq!(s.verdict(), Some(5));
     let mut s = line(0, 0);
-    s.see(Fact::Reloaded(licence(2))).held(2, 2);
+    s.see(Fact::Reloaded(license(2))).held(2, 2);
     assert_eq!(s.verdict(), None);
 }
 

@@ -1,5 +1,5 @@
 //! Tests of this promise: right histories, and each way of breaking it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::super::story::*;
 use crate::history::*;
@@ -36,7 +36,7 @@ fn nothing_new_before_q_of_the_longest_earlier_lease() {
     ] {
         let mut s = Story::new(2);
         s.see(Fact::Crashed);
-        s.start(2, 6 * D, Reclaim::Any, licence(2));
+        s.start(2, 6 * D, Reclaim::Any, license(2));
         s.wait(after);
         if promise.is_none() {
             s.see(Fact::Settled);
@@ -50,7 +50,7 @@ fn nothing_new_before_q_of_the_longest_earlier_lease() {
 fn settling_ends_early_when_every_seat_is_taken() {
     let mut s = Story::new(1);
     s.granted(1, 1).wait(100).see(Fact::Crashed);
-    let mut one_pool = licence(1);
+    let mut one_pool = license(1);
     one_pool.pools = vec![(1, 0), (0, 0)];
     s.start(2, D, Reclaim::Any, one_pool);
     s.wait(100);
@@ -105,7 +105,7 @@ fn confirmed_waits_for_the_roster_longer_than_q() {
     for (roster, promise) in [(true, None), (false, Some(3))] {
         let mut s = Story::new(1);
         s.see(Fact::Crashed);
-        s.start(2, D, Reclaim::Confirmed, licence(1));
+        s.start(2, D, Reclaim::Confirmed, license(1));
         s.wait(D + M + 10).see(Fact::Settled);
         if roster {
             s.see(Fact::Roster(vec![]));
@@ -119,7 +119,7 @@ fn confirmed_waits_for_the_roster_longer_than_q() {
 fn an_expired_token_is_not_taken_in() {
     let mut s = Story::new(1);
     s.granted(1, 1).wait(D - 100).see(Fact::Crashed);
-    s.start(2, 6 * D, Reclaim::Any, licence(1));
+    s.start(2, 6 * D, Reclaim::Any, license(1));
     s.wait(100).says_grace(1, 1, 1000);
     s.wait(M + 100);
     let msg = s.sends(1, s.running(1, 1));
@@ -259,7 +259,7 @@ fn the_token_before_a_lost_answer_counts() {
     // A run with long leases, one with short ones whose answer is lost, and a third.
     let mut s = Story::new(1);
     s.granted(1, 1).wait(100).see(Fact::Crashed);
-    s.start(2, D, Reclaim::Any, licence(1));
+    s.start(2, D, Reclaim::Any, license(1));
     let msg = s.sends(1, s.running(1, 1));
     let short = Reply::Lease {
         lease: lease(1),
@@ -268,7 +268,7 @@ fn the_token_before_a_lost_answer_counts() {
     };
     s.held(1, 1).see(Fact::Answered { msg, reply: short });
     s.wait(100).see(Fact::Crashed);
-    s.start(3, D, Reclaim::Any, licence(1));
+    s.start(3, D, Reclaim::Any, license(1));
     s.wait(5000);
     let msg = s.sends(1, s.running(1, 1));
     s.held(1, 1).answer(msg, got(1)).held_now(1, 1);

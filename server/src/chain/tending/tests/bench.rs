@@ -1,13 +1,13 @@
-//! A tending over simulated anchors and a simulated clock, with a licence file of its own.
+//! A tending over simulated anchors and a simulated clock, with a license file of its own.
 
 use super::super::*;
 use crate::chain::standing::may_sign;
 use crate::chain::testing::{at, chain};
-use crate::licence::LicenceFile;
-use crate::testing::{licence, vendor};
+use crate::license::LicenseFile;
+use crate::testing::{license, vendor};
 use mooring_core::ledger::Granted;
 use mooring_core::license::{
-    AnchorKind, Bundle, Demand, Licence, MinAnchor, SigningKey, armour, verify,
+    AnchorKind, Bundle, Demand, License, MinAnchor, SigningKey, armour, verify,
 };
 use mooring_core::names::{ClaimName, LeaseId, ProductName, Seats};
 use mooring_core::request::Item;
@@ -29,7 +29,7 @@ struct Inner {
     /// How far the wall clock was set off.
     wall_off: i64,
     plugged: [bool; 2],
-    /// Another token than the licence's is plugged in, in the place of each.
+    /// Another token than the license's is plugged in, in the place of each.
     foreign: [bool; 2],
     /// How long a signature takes.
     sign_ms: u64,
@@ -153,15 +153,15 @@ impl Anchor for SimAnchor {
 pub(super) struct Bench {
     pub(super) world: World,
     pub(super) tending: Tending<SimAnchor>,
-    pub(super) file: LicenceFile,
+    pub(super) file: LicenseFile,
     pub(super) chain: Arc<Chain>,
     pub(super) dir: tempfile::TempDir,
-    pub(super) licence: Licence,
+    pub(super) license: License,
 }
 
 /// The two anchors; the second as the standby of so many days, if there are any.
-pub(super) fn two(days: u32) -> Licence {
-    let mut l = licence(key(0).public());
+pub(super) fn two(days: u32) -> License {
+    let mut l = license(key(0).public());
     l.expires = Some(at("2027-03-01T00:00:00Z"));
     if days > 0 {
         let first = l.anchors[0].clone();
@@ -175,7 +175,7 @@ pub(super) fn two(days: u32) -> Licence {
 }
 
 impl Bench {
-    pub(super) fn new(licence: &Licence) -> Self {
+    pub(super) fn new(license: &License) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let world = World(Arc::new(Mutex::new(Inner {
             ms: 0,
@@ -187,18 +187,18 @@ impl Bench {
             signed: [0; 2],
         })));
         let chain = Arc::new(chain(1, NOON));
-        let file = LicenceFile::new(dir.path().join("licence"), Some(dir.path().join("keys")));
+        let file = LicenseFile::new(dir.path().join("license"), Some(dir.path().join("keys")));
         std::fs::write(dir.path().join("keys"), vendor().public().to_string()).unwrap();
-        let tending = Self::tend(&world, &chain, &dir, licence);
+        let tending = Self::tend(&world, &chain, &dir, license);
         let mut this = Self {
             world,
             tending,
             file,
             chain,
             dir,
-            licence: licence.clone(),
+            license: license.clone(),
         };
-        this.issue(licence);
+        this.issue(license);
         this
     }
 
@@ -206,9 +206,9 @@ impl Bench {
         world: &World,
         chain: &Arc<Chain>,
         dir: &tempfile::TempDir,
-        licence: &Licence,
+        license: &License,
     ) -> Tending<SimAnchor> {
-        let anchors = (0..licence.anchors.len()).map(|index| SimAnchor {
+        let anchors = (0..license.anchors.len()).map(|index| SimAnchor {
             world: world.clone(),
             index,
             open: false,
@@ -229,16 +229,16 @@ impl Bench {
 
     /// The process dies and comes back.
     pub(super) fn restart(&mut self) {
-        self.tending = Self::tend(&self.world, &self.chain, &self.dir, &self.licence);
+        self.tending = Self::tend(&self.world, &self.chain, &self.dir, &self.license);
     }
 
-    /// A new licence file.
-    pub(super) fn issue(&mut self, licence: &Licence) {
-        let envelope = Envelope::sign(types::LICENCE, licence, &vendor()).unwrap();
-        std::fs::write(self.dir.path().join("licence"), armour(&envelope).unwrap()).unwrap();
+    /// A new license file.
+    pub(super) fn issue(&mut self, license: &License) {
+        let envelope = Envelope::sign(types::LICENSE, license, &vendor()).unwrap();
+        std::fs::write(self.dir.path().join("license"), armour(&envelope).unwrap()).unwrap();
         let wall = self.world.now().wall;
         self.file.look(wall, self.tending.keys().as_deref());
-        self.licence = licence.clone();
+        self.license = license.clone();
     }
 
     /// What the keeper does each second.

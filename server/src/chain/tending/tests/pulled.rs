@@ -40,12 +40,12 @@ struct Seen {
 /// Half an hour with a dongle that comes and goes; an error is a promise that was broken.
 async fn half_an_hour(seed: u64, grace: u64, rule: Rule) -> Result<Seen, String> {
     let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-    let mut licence = two(0);
-    licence.policy = Policy {
+    let mut license = two(0);
+    license.policy = Policy {
         max_anchor_grace: Some(Duration::from_millis(grace)),
         ..Policy::default()
     };
-    let mut b = Bench::new(&licence);
+    let mut b = Bench::new(&license);
     let mut seen = Seen::default();
     // When it was last pulled, and since when the server has missed it: one that came back for a moment may not have been seen.
     let mut pulled: Option<u64> = None;
@@ -190,9 +190,9 @@ fn nothing() -> mooring_core::wire::Problem {
 #[tokio::test]
 async fn the_grace_ends_to_the_millisecond_after_the_loss_was_seen() {
     for grace in [5_000, 120_000, GRACE] {
-        let mut licence = two(0);
-        licence.policy.max_anchor_grace = Some(Duration::from_millis(grace));
-        let mut b = Bench::new(&licence);
+        let mut license = two(0);
+        license.policy.max_anchor_grace = Some(Duration::from_millis(grace));
+        let mut b = Bench::new(&license);
         b.run(100).await;
         b.world.plug(0, false);
         b.step().await;

@@ -115,7 +115,7 @@ async fn its_days_are_counted_over_restarts_and_then_it_is_lost() {
     assert!(b.renew().is_ok());
     b.run(601).await;
     assert!(b.renew().is_err());
-    // A restart gives nothing anew, a licence issued anew does, and the first one's return ends it all.
+    // A restart gives nothing anew, a license issued anew does, and the first one's return ends it all.
     b.restart();
     b.run(10).await;
     assert_eq!(b.reason(), "StandbyExpired");
@@ -149,8 +149,8 @@ async fn days_that_cannot_be_kept_are_not_served() {
 }
 
 #[tokio::test]
-async fn which_is_the_standby_is_the_licences_word_not_the_configurations() {
-    // Configured first, and a standby in the licence.
+async fn which_is_the_standby_is_the_licenses_word_not_the_configurations() {
+    // Configured first, and a standby in the license.
     let mut l = two(14);
     let standby = l.anchors[1].standby;
     let both: &mut [AnchorKey] = &mut l.anchors;
@@ -164,7 +164,7 @@ async fn which_is_the_standby_is_the_licences_word_not_the_configurations() {
 }
 
 #[tokio::test]
-async fn a_licence_without_a_standby_is_not_served_by_the_second_anchor() {
+async fn a_license_without_a_standby_is_not_served_by_the_second_anchor() {
     let mut b = Bench::new(&two(14));
     b.run(10).await;
     let mut l = two(14);
@@ -176,7 +176,7 @@ async fn a_licence_without_a_standby_is_not_served_by_the_second_anchor() {
     b.run(10).await;
     let said = b.chain.state().anchor.message.clone();
     assert!(
-        b.reason() == "TokenLost" && said.contains("the other anchor: KeyNotInLicence"),
+        b.reason() == "TokenLost" && said.contains("the other anchor: KeyNotInLicense"),
         "{said}"
     );
     b.world.plug(0, true);
@@ -190,7 +190,7 @@ async fn another_token_in_the_anchors_place_is_told_and_the_right_one_serves_aga
     b.run(10).await;
     b.world.exchange(0, true);
     b.run(5).await;
-    assert_eq!(b.reason(), "KeyNotInLicence");
+    assert_eq!(b.reason(), "KeyNotInLicense");
     let opened = b.world.opened(0);
     b.run(60).await;
     assert_eq!(b.world.opened(0), opened, "each opening is a login");

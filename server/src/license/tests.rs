@@ -1,13 +1,13 @@
-//! Licence files that come, go and are refused.
+//! License files that come, go and are refused.
 
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::testing::{licence, vendor};
-use mooring_core::license::{Envelope, Revocations, RevokedLicence, SigningKey, armour, types};
+use crate::testing::{license, vendor};
+use mooring_core::license::{Envelope, Revocations, RevokedLicense, SigningKey, armour, types};
 
 struct Files {
     dir: tempfile::TempDir,
-    file: LicenceFile,
+    file: LicenseFile,
 }
 
 impl Files {
@@ -25,9 +25,9 @@ impl Files {
     }
 
     /// As a server's start does, with what earlier runs kept.
-    fn open(dir: &Path, with_keys: bool) -> LicenceFile {
+    fn open(dir: &Path, with_keys: bool) -> LicenseFile {
         std::fs::create_dir_all(dir.join("state")).unwrap();
-        LicenceFile::new(dir.join("licence"), with_keys.then(|| dir.join("keys")))
+        LicenseFile::new(dir.join("license"), with_keys.then(|| dir.join("keys")))
             .with_revocations(Some(dir.join("revocations")))
             .with_memory(Memory::open(&dir.join("state")))
     }
@@ -43,8 +43,8 @@ impl Files {
     }
 
     fn put_list(&self, number: u64, revoked: &[&str], key: &SigningKey) {
-        let one = |id: &&str| RevokedLicence {
-            licence: (*id).to_owned(),
+        let one = |id: &&str| RevokedLicense {
+            license: (*id).to_owned(),
             since: at("2026-04-20T00:00:00Z"),
             reason: "charged back".into(),
         };
@@ -66,9 +66,9 @@ impl Files {
         (v.valid, v.reason, v.message)
     }
 
-    fn put(&self, l: &mooring_core::license::Licence, key: &SigningKey) -> String {
-        let text = armour(&Envelope::sign(types::LICENCE, l, key).unwrap()).unwrap();
-        std::fs::write(self.dir.path().join("licence"), &text).unwrap();
+    fn put(&self, l: &mooring_core::license::License, key: &SigningKey) -> String {
+        let text = armour(&Envelope::sign(types::LICENSE, l, key).unwrap()).unwrap();
+        std::fs::write(self.dir.path().join("license"), &text).unwrap();
         text
     }
 }
@@ -84,12 +84,12 @@ fn a_bad_new_file_is_refused_while_the_good_old_one_stays() {
     let key = SigningKey::from_seed(&[5; 32]).unwrap().public();
     assert!(f.file.look(now, None));
     assert_eq!(f.file.view(now).reason, "Unreadable");
-    let text = f.put(&licence(key), &vendor());
+    let text = f.put(&license(key), &vendor());
     assert!(f.file.look(now, Some(&[key])));
     assert!(!f.file.look(now, Some(&[key])));
     let v = f.file.view(now);
     assert!(
-        v.valid && v.reason == "Valid" && v.message.contains("licence test-1 of"),
+        v.valid && v.reason == "Valid" && v.message.contains("license test-1 of"),
         "{v:?}"
     );
 
@@ -97,12 +97,12 @@ fn a_bad_new_file_is_refused_while_the_good_old_one_stays() {
     let mut bytes = text.into_bytes();
     let i = bytes.len() / 2;
     bytes[i] = if bytes[i] == b'A' { b'B' } else { b'A' };
-    std::fs::write(f.dir.path().join("licence"), bytes).unwrap();
+    std::fs::write(f.dir.path().join("license"), bytes).unwrap();
     assert!(f.file.look(now, Some(&[key])));
     assert!(!f.file.look(now, Some(&[key])));
     let v = f.file.view(now);
     assert!(
-        v.valid && v.reason == "NewLicenceRefused" && v.message.contains("stays in force"),
+        v.valid && v.reason == "NewLicenseRefused" && v.message.contains("stays in force"),
         "{v:?}"
     );
 
@@ -118,25 +118,25 @@ fn a_bad_new_file_is_refused_while_the_good_old_one_stays() {
 fn each_refusal_says_why() {
     let now = at("2026-05-01T00:00:00Z");
     let [key, other] = [[5; 32], [6; 32]].map(|s| SigningKey::from_seed(&s).unwrap().public());
-    let mut expired = licence(key);
+    let mut expired = license(key);
     expired.expires = Some(at("2026-04-01T00:00:00Z"));
-    let mut future = licence(key);
+    let mut future = license(key);
     future.not_before = Some(at("2026-06-01T00:00:00Z"));
     let forger = SigningKey::from_seed(&[66; 32]).unwrap();
     for (l, signer, reason, words) in [
         (&expired, &vendor(), "Expired", "ended 2026-04-01"),
         (&future, &vendor(), "NotYetValid", "begins 2026-06-01"),
         (
-            &licence(key),
+            &license(key),
             &forger,
             "SignatureInvalid",
             "not signed by any of the keys",
         ),
         (
-            &licence(other),
+            &license(other),
             &vendor(),
             "NotForThisAnchor",
-            "licence field anchors: it is issued for key",
+            "license field anchors: it is issued for key",
         ),
     ] {
         let mut f = Files::new();
@@ -152,7 +152,7 @@ fn each_refusal_says_why() {
 fn one_whose_time_comes_is_taken_without_a_change_of_the_file() {
     let mut f = Files::new();
     let key = SigningKey::from_seed(&[5; 32]).unwrap().public();
-    let mut l = licence(key);
+    let mut l = license(key);
     l.not_before = Some(at("2026-06-01T00:00:00Z"));
     f.put(&l, &vendor());
     f.file.look(at("2026-05-31T23:59:59Z"), None);
@@ -163,9 +163,9 @@ fn one_whose_time_comes_is_taken_without_a_change_of_the_file() {
 
 const MAY: &str = "2026-05-01T00:00:00Z";
 
-/// Licence `id`, which supersedes `old`.
-fn named(id: &str, old: &[&str]) -> mooring_core::license::Licence {
-    let mut l = licence(SigningKey::from_seed(&[5; 32]).unwrap().public());
+/// License `id`, which supersedes `old`.
+fn named(id: &str, old: &[&str]) -> mooring_core::license::License {
+    let mut l = license(SigningKey::from_seed(&[5; 32]).unwrap().public());
     l.id = id.into();
     l.supersedes = old.iter().map(|o| (*o).to_owned()).collect();
     l
@@ -189,12 +189,12 @@ fn one_that_was_superseded_is_refused_also_after_a_restart() {
     for old in ["L-1", "L-0"] {
         f.put(&named(old, &[]), &vendor());
         let (valid, reason, message) = f.seen(MAY);
-        assert!(valid && reason == "NewLicenceRefused", "{reason}");
+        assert!(valid && reason == "NewLicenseRefused", "{reason}");
         let words = format!(
-            "licence field id: {old:?} was superseded by licence \"L-2\", issued 2026-01-01T00:00:00Z"
+            "license field id: {old:?} was superseded by license \"L-2\", issued 2026-01-01T00:00:00Z"
         );
         assert!(
-            message.contains(&words) && message.contains("licence L-2 of ACME"),
+            message.contains(&words) && message.contains("license L-2 of ACME"),
             "{message}"
         );
     }
@@ -205,12 +205,12 @@ fn one_that_was_superseded_is_refused_also_after_a_restart() {
     f.put(&named("L-3", &["L-2"]), &vendor());
     assert!(f.seen(MAY).0);
     // Without what was kept nobody can know.
-    std::fs::remove_file(f.dir.path().join("state/licences.json")).unwrap();
+    std::fs::remove_file(f.dir.path().join("state/licenses.json")).unwrap();
     f.restart();
     f.put(&named("L-1", &[]), &vendor());
     assert!(f.seen(MAY).0);
     // A damaged file counts as none.
-    std::fs::write(f.dir.path().join("state/licences.json"), "{").unwrap();
+    std::fs::write(f.dir.path().join("state/licenses.json"), "{").unwrap();
     f.restart();
     assert!(f.seen(MAY).0);
 }
@@ -225,14 +225,14 @@ fn what_no_key_has_verified_is_not_kept() {
     assert!(f.seen(MAY).0);
     f.in_force();
     f.put(&named("L-1", &[]), &vendor());
-    assert_eq!(f.seen(MAY).1, "NewLicenceRefused", "in this run");
+    assert_eq!(f.seen(MAY).1, "NewLicenseRefused", "in this run");
     std::fs::remove_file(f.dir.path().join("revocations")).unwrap();
     f.restart();
     assert!(f.seen(MAY).0, "nothing of it was written down");
 }
 
 #[test]
-fn a_revoked_licence_is_not_in_force() {
+fn a_revoked_license_is_not_in_force() {
     let mut f = Files::new();
     f.put(&named("L-1", &[]), &vendor());
     assert!(f.seen(MAY).0);
@@ -242,8 +242,8 @@ fn a_revoked_licence_is_not_in_force() {
     assert_eq!((valid, reason.as_str()), (false, "Revoked"));
     assert_eq!(
         message,
-        "licence field id: \"L-1\" is revoked since 2026-04-20T00:00:00Z by revocation list number 7, issued \
-         2026-04-19T00:00:00Z: charged back; ask the vendor for another licence"
+        "license field id: \"L-1\" is revoked since 2026-04-20T00:00:00Z by revocation list number 7, issued \
+         2026-04-19T00:00:00Z: charged back; ask the vendor for another license"
     );
     let good = f.file.good().unwrap().clone();
     assert!(f.file.revoked(&good, at(MAY)).is_some());
@@ -273,7 +273,7 @@ fn a_revoked_licence_is_not_in_force() {
     f.put(&named("L-9", &[]), &vendor());
     let (valid, reason, message) = f.seen(MAY);
     assert!(
-        valid && reason == "NewLicenceRefused" && message.contains("\"L-9\" is revoked"),
+        valid && reason == "NewLicenseRefused" && message.contains("\"L-9\" is revoked"),
         "{message}"
     );
 }
@@ -311,7 +311,7 @@ fn a_bad_list_is_refused_and_the_known_one_holds() {
     assert!(
         f.seen(MAY)
             .2
-            .contains("found \"-----BEGIN MOORING LICENCE-----\"")
+            .contains("found \"-----BEGIN MOORING LICENSE-----\"")
     );
     f.put(&named("L-2", &[]), &vendor());
     assert!(f.seen(MAY).2.contains("by revocation list number 7"));

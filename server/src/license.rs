@@ -1,4 +1,4 @@
-//! The licence file: read, checked, read anew when it changes.
+//! The license file: read, checked, read anew when it changes.
 //!
 //! A bad new file is refused loudly while the good old one stays in force. Files are compared by content:
 //! Kubernetes swaps whole mounted folders, and times and inodes say little. The vendor's revocation list is read the same way.
@@ -9,15 +9,15 @@ pub(crate) use memory::Memory;
 
 use crate::keys;
 use mooring_core::license::{
-    LicenceError, OpenLicence, OpenRevocations, PublicKey, RevocationsError, Revoked, Trust,
+    LicenseError, OpenLicense, OpenRevocations, PublicKey, RevocationsError, Revoked, Trust,
 };
 use mooring_core::time::Timestamp;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The licence as people are told of it.
+/// The license as people are told of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct LicenceView {
+pub(crate) struct LicenseView {
     /// Whether one is in force.
     pub(crate) valid: bool,
     /// A short reason in CamelCase.
@@ -28,11 +28,11 @@ pub(crate) struct LicenceView {
     pub(crate) id: Option<String>,
 }
 
-/// Why a file gives no licence.
+/// Why a file gives no license.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FileError {
     /// It cannot be read.
-    #[error("licence file {path}: {problem}; check the licence's Secret and its key")]
+    #[error("license file {path}: {problem}; check the license's Secret and its key")]
     Unreadable {
         /// Where.
         path: PathBuf,
@@ -51,10 +51,10 @@ pub(crate) enum FileError {
     },
     /// It is refused.
     #[error("{0}")]
-    Licence(#[from] LicenceError),
+    License(#[from] LicenseError),
     /// A newer one was in force here.
     #[error(
-        "licence field id: {id:?} was superseded by licence {by:?}, issued {issued}, which has been in force here; put that one \
+        "license field id: {id:?} was superseded by license {by:?}, issued {issued}, which has been in force here; put that one \
          back, or ask the vendor for a newer one"
     )]
     Superseded {
@@ -83,8 +83,8 @@ pub(crate) enum FileError {
     List(#[from] RevocationsError),
     /// It is bound to other hardware.
     #[error(
-        "licence field anchors: it is issued for {listed}, and the anchor here has {present}; plug in the right token, or have \
-         the licence issued for this one (mooring license anchor shows its key)"
+        "license field anchors: it is issued for {listed}, and the anchor here has {present}; plug in the right token, or have \
+         the license issued for this one (mooring license anchor shows its key)"
     )]
     OtherAnchor {
         /// The anchors it names.
@@ -100,7 +100,7 @@ impl FileError {
         match self {
             Self::Unreadable { .. } => "Unreadable",
             Self::Keys { .. } => "VendorKeysInvalid",
-            Self::Licence(e) => e.reason(),
+            Self::License(e) => e.reason(),
             Self::Superseded { .. } => "Superseded",
             Self::Revoked(_) => "Revoked",
             Self::ListUnreadable { .. } => "RevocationsUnreadable",
@@ -113,7 +113,7 @@ impl FileError {
 /// What the files hold.
 #[derive(Clone, PartialEq, Eq)]
 struct Contents {
-    licence: Result<String, FileError>,
+    license: Result<String, FileError>,
     keys: Option<Result<Vec<PublicKey>, FileError>>,
     /// None: there is no such file, which is no fault: a vendor that revoked nothing sends none.
     revocations: Option<Result<String, FileError>>,
@@ -128,22 +128,22 @@ impl Contents {
     }
 }
 
-/// The licence file and what became of it.
-pub(crate) struct LicenceFile {
+/// The license file and what became of it.
+pub(crate) struct LicenseFile {
     path: PathBuf,
     keys_path: Option<PathBuf>,
     list_path: Option<PathBuf>,
     memory: Memory,
     contents: Option<Contents>,
     /// The one that holds.
-    good: Option<Arc<OpenLicence>>,
+    good: Option<Arc<OpenLicense>>,
     /// Why the present contents are not the one that holds.
     refused: Option<FileError>,
     /// Why the present revocation list is not the one that holds.
     list_refused: Option<FileError>,
 }
 
-impl LicenceFile {
+impl LicenseFile {
     /// One that was not looked at yet.
     pub(crate) fn new(path: PathBuf, keys_path: Option<PathBuf>) -> Self {
         Self {
@@ -176,7 +176,7 @@ impl LicenceFile {
         let may_end = matches!(
             self.refused,
             Some(
-                FileError::Licence(LicenceError::NotYet { .. } | LicenceError::Expired { .. })
+                FileError::License(LicenseError::NotYet { .. } | LicenseError::Expired { .. })
                     | FileError::OtherAnchor { .. }
             )
         );
@@ -190,7 +190,7 @@ impl LicenceFile {
         self.contents = Some(contents);
         match judged {
             Ok(open) => {
-                tracing::info!(licence = %open.licence.id, customer = %open.licence.customer, digest = %open.digest, "licence read");
+                tracing::info!(license = %open.license.id, customer = %open.license.customer, digest = %open.digest, "license read");
                 self.good = Some(Arc::new(open));
                 self.refused = None;
             }
@@ -204,11 +204,11 @@ impl LicenceFile {
                 {
                     return false;
                 }
-                let stays = self.good.as_ref().map(|g| g.licence.id.as_str());
+                let stays = self.good.as_ref().map(|g| g.license.id.as_str());
                 tracing::error!(
                     reason = e.reason(),
                     stays_in_force = stays,
-                    "licence refused: {e}"
+                    "license refused: {e}"
                 );
                 self.refused = Some(e);
             }
@@ -243,25 +243,25 @@ impl LicenceFile {
         }
     }
 
-    /// This licence came into force: what it supersedes is refused from now on.
-    pub(crate) fn in_force(&mut self, open: &OpenLicence) {
+    /// This license came into force: what it supersedes is refused from now on.
+    pub(crate) fn in_force(&mut self, open: &OpenLicense) {
         self.memory.in_force(open);
     }
 
-    /// Whether this licence is revoked.
-    pub(crate) fn revoked(&self, open: &OpenLicence, now: Timestamp) -> Option<Revoked> {
-        self.memory.revokes(&open.licence.id, now)
+    /// Whether this license is revoked.
+    pub(crate) fn revoked(&self, open: &OpenLicense, now: Timestamp) -> Option<Revoked> {
+        self.memory.revokes(&open.license.id, now)
     }
 
     /// The last good one; whether its dates are right is asked anew each time it is used.
-    pub(crate) fn good(&self) -> Option<&Arc<OpenLicence>> {
+    pub(crate) fn good(&self) -> Option<&Arc<OpenLicense>> {
         self.good.as_ref()
     }
 
-    /// Gives a good licence up that turned out to be for other hardware, and goes back to the one in force.
-    pub(crate) fn give_up(&mut self, why: FileError, back_to: Option<Arc<OpenLicence>>) {
+    /// Gives a good license up that turned out to be for other hardware, and goes back to the one in force.
+    pub(crate) fn give_up(&mut self, why: FileError, back_to: Option<Arc<OpenLicense>>) {
         if self.refused.as_ref() != Some(&why) {
-            tracing::error!(reason = why.reason(), "licence refused: {why}");
+            tracing::error!(reason = why.reason(), "license refused: {why}");
         }
         self.good = back_to;
         self.refused = Some(why);
@@ -275,18 +275,18 @@ impl LicenceFile {
     }
 
     /// How it stands now, for people.
-    pub(crate) fn view(&self, now: Timestamp) -> LicenceView {
-        let id = self.good.as_ref().map(|g| g.licence.id.clone());
+    pub(crate) fn view(&self, now: Timestamp) -> LicenseView {
+        let id = self.good.as_ref().map(|g| g.license.id.clone());
         let holds = self.good.as_ref().map(|g| {
             self.revoked(g, now)
                 .map_or(Ok(()), |r| Err(FileError::from(r)))
-                .and_then(|()| Ok(g.licence.check_dates(now)?))
+                .and_then(|()| Ok(g.license.check_dates(now)?))
         });
         let (valid, reason, message) = match (holds, &self.refused) {
             (Some(Ok(())), None) => (true, "Valid", self.describe(now)),
             (Some(Ok(())), Some(e)) => (
                 true,
-                "NewLicenceRefused",
+                "NewLicenseRefused",
                 format!(
                     "the new file is refused: {e}; {} stays in force",
                     self.describe(now)
@@ -303,7 +303,7 @@ impl LicenceFile {
             (None, None) => (
                 false,
                 "Starting",
-                "the licence file was not read yet".into(),
+                "the license file was not read yet".into(),
             ),
         };
         let (reason, message) = match &self.list_refused {
@@ -311,7 +311,7 @@ impl LicenceFile {
             Some(e) => (reason, format!("{message}; {e}")),
             None => (reason, message),
         };
-        LicenceView {
+        LicenseView {
             valid,
             reason: reason.into(),
             message,
@@ -324,17 +324,17 @@ impl LicenceFile {
             return String::new();
         };
         let until = g
-            .licence
+            .license
             .expires
             .map_or_else(|| "without end".into(), |t| format!("until {t}"));
         let signed = match &g.signed_by {
             Some(k) => format!("signed by vendor key {k}"),
             None => "its signature is not checked here, for want of vendorKeys".into(),
         };
-        let kind = match (g.licence.emergency, g.licence.test) {
-            (true, _) => "EMERGENCY licence",
-            (false, true) => "TEST licence",
-            (false, false) => "licence",
+        let kind = match (g.license.emergency, g.license.test) {
+            (true, _) => "EMERGENCY license",
+            (false, true) => "TEST license",
+            (false, false) => "license",
         };
         let list = self.memory.list().map(|l| {
             let l = &l.list;
@@ -349,8 +349,8 @@ impl LicenceFile {
         });
         format!(
             "{kind} {} of {}, {until}, {signed}{}",
-            g.licence.id,
-            g.licence.customer,
+            g.license.id,
+            g.license.customer,
             list.unwrap_or_default()
         )
     }
@@ -361,7 +361,7 @@ impl LicenceFile {
             problem: e.to_string(),
         };
         Contents {
-            licence: std::fs::read_to_string(&self.path).map_err(unreadable),
+            license: std::fs::read_to_string(&self.path).map_err(unreadable),
             keys: self.keys_path.as_deref().map(vendor_keys),
             revocations: self.list_path.as_deref().and_then(read_list),
         }
@@ -398,18 +398,18 @@ fn judge(
     memory: &Memory,
     now: Timestamp,
     anchor: Option<&[PublicKey]>,
-) -> Result<OpenLicence, FileError> {
-    let text = contents.licence.as_ref().map_err(Clone::clone)?;
-    let open = OpenLicence::read(text, contents.trust()?)?;
-    open.licence.check_dates(now)?;
-    if let Some(s) = memory.superseded(&open.licence.id) {
+) -> Result<OpenLicense, FileError> {
+    let text = contents.license.as_ref().map_err(Clone::clone)?;
+    let open = OpenLicense::read(text, contents.trust()?)?;
+    open.license.check_dates(now)?;
+    if let Some(s) = memory.superseded(&open.license.id) {
         return Err(FileError::Superseded {
-            id: open.licence.id,
+            id: open.license.id,
             by: s.by.clone(),
             issued: s.issued,
         });
     }
-    if let Some(r) = memory.revokes(&open.licence.id, now) {
+    if let Some(r) = memory.revokes(&open.license.id, now) {
         return Err(r.into());
     }
     if let Some(present) = anchor {
@@ -418,10 +418,10 @@ fn judge(
     Ok(open)
 }
 
-/// Whether the licence is bound to one of these keys.
-pub(crate) fn for_this_anchor(open: &OpenLicence, present: &[PublicKey]) -> Result<(), FileError> {
+/// Whether the license is bound to one of these keys.
+pub(crate) fn for_this_anchor(open: &OpenLicense, present: &[PublicKey]) -> Result<(), FileError> {
     if open
-        .licence
+        .license
         .anchors
         .iter()
         .any(|a| present.contains(&a.key))
@@ -436,7 +436,7 @@ pub(crate) fn for_this_anchor(open: &OpenLicence, present: &[PublicKey]) -> Resu
             v.join(", ")
         }
     };
-    let listed = ids(&mut open.licence.anchors.iter().map(|a| a.key));
+    let listed = ids(&mut open.license.anchors.iter().map(|a| a.key));
     Err(FileError::OtherAnchor {
         listed,
         present: ids(&mut present.iter().copied()),

@@ -1,16 +1,16 @@
-//! What a server remembers of licences, so that an old file put back does not undo a newer one: which licences were superseded by
+//! What a server remembers of licenses, so that an old file put back does not undo a newer one: which licenses were superseded by
 //! one that was in force here, and the highest revocation list.
 //!
 //! It lies in `stateDir` and outlasts a restart. Only what a pinned vendor key has signed is written there: a forged file could
 //! otherwise bar the good one for good. It is a guard against accidents; whoever may delete the folder may go back.
 
 use crate::state::write_durably;
-use mooring_core::license::{OpenLicence, OpenRevocations, Revoked, Trust};
+use mooring_core::license::{OpenLicense, OpenRevocations, Revoked, Trust};
 use mooring_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-/// A licence that a newer one has replaced.
+/// A license that a newer one has replaced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Superseded {
     /// Its id.
@@ -37,15 +37,15 @@ pub(crate) struct Memory {
     /// None: nothing outlasts this process.
     path: Option<PathBuf>,
     kept: Kept,
-    /// Of licences whose signature nobody here could check: for this run only.
+    /// Of licenses whose signature nobody here could check: for this run only.
     unproved: Vec<Superseded>,
     list: Option<OpenRevocations>,
 }
 
 impl Memory {
-    /// Reads what an earlier run kept. A damaged file is told loudly and counts as none: it must not stop a good licence.
+    /// Reads what an earlier run kept. A damaged file is told loudly and counts as none: it must not stop a good license.
     pub(crate) fn open(state_dir: &Path) -> Self {
-        let path = state_dir.join("licences.json");
+        let path = state_dir.join("licenses.json");
         let damaged = |e: &dyn std::fmt::Display| {
             tracing::error!(file = %path.display(), "what was superseded or revoked is forgotten, the file is damaged: {e}");
         };
@@ -83,7 +83,7 @@ impl Memory {
         }
     }
 
-    /// By what this licence was superseded.
+    /// By what this license was superseded.
     pub(crate) fn superseded(&self, id: &str) -> Option<&Superseded> {
         let all = self.kept.superseded.iter().chain(&self.unproved);
         all.into_iter().find(|s| s.id == id)
@@ -94,14 +94,14 @@ impl Memory {
         self.list.as_ref()
     }
 
-    /// Whether this licence is revoked.
+    /// Whether this license is revoked.
     pub(crate) fn revokes(&self, id: &str, now: Timestamp) -> Option<Revoked> {
         self.list.as_ref()?.list.revokes(id, now)
     }
 
-    /// A licence came into force: those that it names are over.
-    pub(crate) fn in_force(&mut self, open: &OpenLicence) {
-        let l = &open.licence;
+    /// A license came into force: those that it names are over.
+    pub(crate) fn in_force(&mut self, open: &OpenLicense) {
+        let l = &open.license;
         let new: Vec<Superseded> = l
             .supersedes
             .iter()
