@@ -54,7 +54,6 @@ macro_rules! faults {
     ($($(#[$doc:meta])* $name:ident { $($field:ident : $t:ty),* };)*) => {
         /// Something that goes wrong, or changes. Durations are in milliseconds; `pod` is taken modulo those that live.
         #[derive(Clone, Debug, PartialEq, Eq)]
-        #[allow()]
         pub enum Fault { $($(#[$doc])* $name { $($field: $t),* },)* }
 
         /// Kinds of faults.

@@ -1,12 +1,6 @@
 //! Histories for the tests of the checker: a server and holders that keep to the protocol, said in a few words, with the
 //! mistakes put in by hand. The first promise that breaks is kept; what comes after it is not looked at.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-,
-    dead_code
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code)]
 
 use std::collections::HashMap;
 
