@@ -1,0 +1,61 @@
+//! House rules that clippy does not know, held by `make lint`.
+//!
+//! | file | rule |
+//! |---|---|
+//! | `tree` | reads a crate: its files, their modules, what each defines and names |
+//! | `circles` | no files of a crate import each other in a circle |
+//! | `names` | no two types of one name are seen outside of their files within a crate |
+//! | `comments` | a comment ends at column 100 |
+
+mod circles;
+mod comments;
+mod names;
+mod tree;
+
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn main() -> Result<()> {
+    let mut faults = Vec::new();
+    for root in roots()? {
+        let tree = tree::read(&root).with_context(|| root.display().to_string())?;
+        faults.extend(circles::of(&tree));
+        faults.extend(names::of(&tree));
+    }
+    for file in tracked()? {
+        faults.extend(comments::of(&file)?);
+    }
+    for f in &faults {
+        eprintln!("{f}");
+    }
+    if !faults.is_empty() {
+        bail!("{} faults against the house rules", faults.len());
+    }
+    Ok(())
+}
+
+/// All Rust files that git knows, from the folder that this runs in.
+fn tracked() -> Result<Vec<PathBuf>> {
+    let listed = Command::new("git")
+        .args([
+            "ls-files",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+            "*.rs",
+        ])
+        .output()?;
+    let listed = String::from_utf8(listed.stdout)?;
+    Ok(listed
+        .lines()
+        .map(PathBuf::from)
+        .filter(|p| p.is_file())
+        .collect())
+}
+
+/// Where each library and program begins.
+fn roots() -> Result<Vec<PathBuf>> {
+    let begins = |p: &Path| p.ends_with("src/lib.rs") || p.ends_with("src/main.rs");
+    Ok(tracked()?.into_iter().filter(|p| begins(p)).collect())
+}
