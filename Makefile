@@ -3,12 +3,12 @@ export MOORING_CACHE ?= /var/cache/mooring
 export CARGO_TARGET_DIR ?= $(MOORING_CACHE)/target
 SHELL := /bin/bash
 
-.PHONY: help demo test lint unit processes sim fuzz e2e bench clib images crds openapi down
+.PHONY: help demo test lint unit processes sim fuzz e2e bench clib images crds openapi audit down
 
 help: ## what there is
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-demo: ## the main job on a real two-node Kubernetes, shown step by step (15 min the first time, 1 min afterwards)
+demo: ## the main job on a real two-node Kubernetes, shown step by step (up to 25 min the first time, 1 min afterwards)
 	e2e/run demo
 
 test: ## everything that must pass: lint, unit, and the scenarios on the cluster
@@ -46,6 +46,9 @@ crds: ## crds/*.yaml and the chart's copies, from the Rust types
 
 openapi: ## docs/openapi/*.json and docs/schema/*.json, from the Rust types and the tables in openapi/
 	cargo run -q -p mooring-openapi -- --out docs/openapi
+
+audit: ## the dependencies: licenses, doubled and banned crates, sources; known holes where their list can be had (cargo-deny)
+	e2e/audit
 
 down: ## ends the cluster and leaves nothing behind
 	e2e/cluster/down && e2e/cluster/check-clean

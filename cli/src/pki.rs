@@ -7,7 +7,7 @@ use crate::license::file;
 use crate::output;
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
-use mooring_core::license::check_subject;
+use mooring_core::client_token::check_subject;
 use mooring_core::time::{Timestamp, parse_span};
 use mooring_pki::{Authority, CertRequest, IssuedCert, Usage};
 use std::os::unix::fs::DirBuilderExt as _;

@@ -81,9 +81,9 @@ pub use watch::{State, Why};
 
 /// Words of the protocol that appear in this crate's API.
 pub use mooring_core::{
-    holder::Start,
     license::{AnchorKind, Bundle, MinAnchor, Verified, VerifyError, Voucher, VoucherError},
     names::{ClaimName, LeaseId, ProductName, Seats, Version},
+    policy::Start,
     request::Item,
     time::BootTime,
     wire::{

@@ -9,8 +9,9 @@ use mooring_core::license::{
     AnchorKind, Bundle, Demand, MinAnchor, OpenVoucher, PublicKey, Trust, Verified, Voucher, verify,
 };
 use mooring_core::names::{LeaseId, ProductName, Version};
+use mooring_core::policy::OptimisticStart;
 use mooring_core::time::{BootTime, Timestamp};
-use mooring_core::wire::{OptimisticStart, ProblemType, Status};
+use mooring_core::wire::{ProblemType, Status};
 use std::path::PathBuf;
 use std::time::Duration;
 

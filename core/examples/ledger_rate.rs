@@ -2,12 +2,14 @@
 //! Ratios of one run are what counts: machines differ.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+use mooring_core::identity::Holder;
 use mooring_core::ledger::{Capacity, Claim, Claimed, Ledger, Limits, Settings};
-use mooring_core::license::{License, Reclaim};
+use mooring_core::license::License;
 use mooring_core::names::{ClaimName, InstanceId, LeaseId, RequestId};
+use mooring_core::policy::Reclaim;
 use mooring_core::secret::Secret;
 use mooring_core::time::BootTime;
-use mooring_core::wire::{Holder, Renewal, Standing};
+use mooring_core::wire::{Renewal, Standing};
 use std::time::{Duration, Instant};
 
 fn main() {

@@ -7,16 +7,24 @@
 //! |---|---|
 //! | [`ledger`] | the license server's state machine: claims, the line, leases, settling |
 //! | [`holder`] | the sidecar's state machine: when to ask, renew, run on, stop |
+//! | [`client_token`] | who a holder outside Kubernetes is |
 //! | [`license`] | license files, delegations, lease tokens, tickets: the chain of signatures |
 //! | [`request`] | the grammar of the annotation `mooring.dev/licenses` |
 //! | [`wire`] | the messages of the server's API and of the sidecar's socket |
+//! | [`identity`], [`policy`] | who holds; what a vendor allows and a pod wishes |
 //! | [`names`], [`time`], [`secret`] | the words the rest is written in |
+//!
+//! Each imports only what stands below it: `names`, `time`, `secret` ← `identity`, `policy` ←
+//! `license` ← `wire` ← `ledger`, `holder`.
 
+pub mod client_token;
 pub mod holder;
+pub mod identity;
 pub mod ledger;
 pub mod license;
 pub mod mutant;
 pub mod names;
+pub mod policy;
 pub mod request;
 #[cfg(feature = "schema")]
 pub mod schema;

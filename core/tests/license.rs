@@ -1,14 +1,15 @@
 //! Licenses, delegations, envelopes: each refusal, by its field. The bundles' cases are in `vectors`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use mooring_core::identity::Holder;
 use mooring_core::license::{
     AnchorKey, AnchorKind, CountBy, Delegation, DelegationError, Digest, Draw, Envelope,
-    IdentityKey, License, LicenseError, OpenLicense, Policy, Pool, Product, PublicKey, Reclaim,
-    SigningKey, Trust, VersionRange, armour, types,
+    IdentityKey, License, LicenseError, OpenLicense, Policy, Pool, Product, PublicKey, SigningKey,
+    Trust, VersionRange, armour, types,
 };
 use mooring_core::names::{InstanceId, PoolName, ProductName, Version};
+use mooring_core::policy::Reclaim;
 use mooring_core::time::Timestamp;
-use mooring_core::wire::Holder;
 use std::time::Duration;
 
 fn at(s: &str) -> Timestamp {

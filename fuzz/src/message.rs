@@ -2,11 +2,8 @@
 
 use crate::readable;
 use mooring_core::license::{Bundle, TicketBundle};
-use mooring_core::wire::{
-    ClaimRequest, ClaimStatus, Expected, Gone, Grant, HeldProof, Holder, LeaseView, Leases,
-    NonceRequest, Policies, Problem, Products, RenewRequest, RenewResponse, Revoke, ServerState,
-    SocketClaim, Status, TokenResponse, Waiting, WatchEvent,
-};
+use mooring_core::wire::{ClaimRequest, ClaimStatus, Expected, Gone, Grant, HeldProof, LeaseView, Leases, NonceRequest, Policies, Problem, Products, RenewRequest, RenewResponse, Revoke, ServerState, SocketClaim, Status, TokenResponse, Waiting, WatchEvent};
+use mooring_core::identity::Holder;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

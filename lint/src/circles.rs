@@ -3,6 +3,7 @@
 
 use crate::tree::Tree;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::path::Path;
 
 /// For each file, the files that it needs, with what it names of each.
@@ -32,7 +33,8 @@ pub(crate) fn of(tree: &Tree) -> Vec<String> {
                 .filter(|(g, _)| circle.contains(g))
             {
                 let names: Vec<_> = names.iter().map(String::as_str).collect();
-                words += &format!(
+                let _ = write!(
+                    words,
                     "\n  {} needs {} of {}",
                     f.display(),
                     names.join(", "),

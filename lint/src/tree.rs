@@ -82,7 +82,7 @@ impl Tree {
                         module.names(u.tree.to_token_stream());
                     }
                 }
-                other => module.item(other),
+                other => module.item(&other),
             }
         }
         self.modules.insert(at, module);
@@ -157,8 +157,8 @@ impl Module {
     }
 
     /// Takes in what an item defines and names.
-    fn item(&mut self, item: Item) {
-        let (attrs, name, vis) = match &item {
+    fn item(&mut self, item: &Item) {
+        let (attrs, name, vis) = match item {
             Item::Struct(i) => (&i.attrs, Some(&i.ident), Some(&i.vis)),
             Item::Enum(i) => (&i.attrs, Some(&i.ident), Some(&i.vis)),
             Item::Union(i) => (&i.attrs, Some(&i.ident), Some(&i.vis)),

@@ -1,9 +1,9 @@
 //! The calls of the sidecar's socket.
 
 use crate::document::{Call, Document, parameter};
-use mooring_core::holder::Start;
 use mooring_core::license::{Bundle, Envelope};
 use mooring_core::names::{ClaimName, ProductName, Seats, Version};
+use mooring_core::policy::Start;
 use mooring_core::wire::ProblemType as P;
 use mooring_core::wire::{ClaimStatus, SocketClaim, Status};
 use serde_json::{Value, json};

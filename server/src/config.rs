@@ -4,7 +4,8 @@ mod anchor;
 
 pub(crate) use anchor::{AnchorConfig, HwidConfig, Pkcs11Config, UsbConfig};
 
-use mooring_core::license::{Reclaim, check_subject};
+use mooring_core::client_token::check_subject;
+use mooring_core::policy::Reclaim;
 use mooring_core::time::{DEFAULT_GRACE, DEFAULT_LEASE, MAX_LEASE, MIN_LEASE};
 use serde::Deserialize;
 use std::net::SocketAddr;

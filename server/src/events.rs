@@ -83,8 +83,9 @@ impl Ring {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use mooring_core::identity::Holder;
     use mooring_core::names::{ClaimName, LeaseId};
-    use mooring_core::wire::{Holder, ViewState};
+    use mooring_core::wire::ViewState;
     use std::time::Duration;
 
     fn event(seq: u64) -> Event {

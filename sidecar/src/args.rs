@@ -1,6 +1,8 @@
 //! The command line; what `run`, `exec` and `agent` share is also environment variables (docs/contracts.md, "The sidecar").
 
-use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args as ClapArgs, Parser, Subcommand};
+use mooring_core::policy::OnLoss;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -178,17 +180,11 @@ pub(crate) struct ExecArgs {
     pub(crate) hold: HoldArgs,
     /// When the license is lost while the application runs: "keep" tells it on the socket and lets it run, "stop" sends
     /// it SIGTERM, and SIGKILL ten seconds later.
-    #[arg(long, value_enum, default_value_t = OnLoss::Keep)]
+    #[arg(long, value_parser = on_loss(), default_value_t = OnLoss::Keep)]
     pub(crate) on_loss: OnLoss,
     /// The application, with its arguments.
     #[arg(last = true, required = true, value_name = "APP")]
     pub(crate) app: Vec<OsString>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum OnLoss {
-    Keep,
-    Stop,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -224,6 +220,12 @@ pub(crate) struct StatusArgs {
 
 fn span(s: &str) -> Result<Duration, String> {
     mooring_core::time::parse_span(s).map_err(|e| e.to_string())
+}
+
+/// Its words stand in the help, which clap cannot learn from `FromStr` alone.
+fn on_loss() -> impl TypedValueParser<Value = OnLoss> {
+    let words = OnLoss::ALL.iter().map(|o| o.as_str());
+    PossibleValuesParser::new(words).try_map(|word| word.parse::<OnLoss>())
 }
 
 #[cfg(test)]

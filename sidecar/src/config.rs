@@ -4,10 +4,9 @@ use crate::args::HoldArgs;
 use crate::credentials::Credentials;
 use crate::permit::{Permit, Source};
 use crate::places::{Places, PlacesError};
-use mooring_core::holder::Start;
+use mooring_core::policy::{OptimisticStart, Start};
 use mooring_core::request::{self, Item};
 use mooring_core::time::parse_span;
-use mooring_core::wire::OptimisticStart;
 use mooring_net::client::{Client, ClientError};
 use mooring_net::tls::{self, ClientFiles};
 use std::net::SocketAddr;
@@ -112,16 +111,7 @@ impl Config {
             request::parse(&args.licenses)
                 .map_err(|e| bad("MOORING_LICENSES", format!("{:?}: {e}", args.licenses)))?
         };
-        let start = match args.start.as_str() {
-            "optimistic" => Start::Optimistic,
-            "licensed" => Start::Licensed,
-            other => {
-                return Err(bad(
-                    "MOORING_START",
-                    format!("{other:?}: expected \"optimistic\" or \"licensed\""),
-                ));
-            }
-        };
+        let start: Start = args.start.parse().map_err(|e| bad("MOORING_START", e))?;
         let permit = permit(args, mode)?;
         let contact =
             parse_span(&args.contact_timeout).map_err(|e| bad("MOORING_CONTACT_TIMEOUT", e))?;
@@ -169,15 +159,10 @@ impl Config {
 /// another wrote it for all, a bad one is only told: it must not keep pods from starting with the license server.
 fn permit(args: &HoldArgs, mode: Mode) -> Result<Permit, ConfigError> {
     let license = match args.optimistic_start.as_str() {
-        "" | "allow" => OptimisticStart::Allow,
-        "voucher" => OptimisticStart::Voucher,
-        "deny" => OptimisticStart::Deny,
-        other => {
-            return Err(bad(
-                "MOORING_OPTIMISTIC_START",
-                format!("{other:?}: expected \"allow\", \"voucher\" or \"deny\""),
-            ));
-        }
+        "" => OptimisticStart::Allow,
+        word => word
+            .parse()
+            .map_err(|e| bad("MOORING_OPTIMISTIC_START", e))?,
     };
     let voucher = Source::new(&args.voucher);
     let permit = Permit { license, voucher };

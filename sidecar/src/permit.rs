@@ -4,11 +4,10 @@
 //! The sidecar has no key of the vendor's, so it looks at a voucher's dates and products and leaves its signature to the
 //! application, which has one (`GET /v1/voucher`).
 
-use mooring_core::holder::Start;
 use mooring_core::license::{OpenVoucher, Trust, VoucherError};
+use mooring_core::policy::{OptimisticStart, Start};
 use mooring_core::request::Item;
 use mooring_core::time::Timestamp;
-use mooring_core::wire::OptimisticStart;
 use std::path::PathBuf;
 
 /// The largest voucher that is read.

@@ -2,8 +2,9 @@
 //!
 //! Saved before anything is sent that depends on it, in one step: after a crash there is the old file or the new one.
 
-use mooring_core::holder::{Saved, Start};
+use mooring_core::holder::Saved;
 use mooring_core::names::ClaimName;
+use mooring_core::policy::Start;
 use mooring_core::request::Item;
 use mooring_core::wire::ClaimKind;
 use serde::{Deserialize, Serialize};

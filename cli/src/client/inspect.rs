@@ -3,7 +3,7 @@
 use crate::license::{file, vendor_key};
 use crate::output::{self, Form, table};
 use anyhow::{anyhow, bail};
-use mooring_core::license::ClientToken;
+use mooring_core::client_token::ClientToken;
 use mooring_core::time::Timestamp;
 use serde::Serialize;
 use std::path::PathBuf;

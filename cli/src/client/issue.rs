@@ -3,7 +3,7 @@
 use crate::license::{date, file, vendor_key};
 use crate::output;
 use anyhow::{Context as _, anyhow};
-use mooring_core::license::ClientToken;
+use mooring_core::client_token::ClientToken;
 use mooring_core::time::{Timestamp, parse_span};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use std::path::PathBuf;

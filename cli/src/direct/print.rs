@@ -2,8 +2,9 @@
 
 use crate::cluster::age::span;
 use crate::output::table;
+use mooring_core::identity::Holder;
 use mooring_core::request;
-use mooring_core::wire::{Holder, LeaseView, Products, ServerState, ViewState};
+use mooring_core::wire::{LeaseView, Products, ServerState, ViewState};
 use std::fmt::Write as _;
 use std::time::Duration;
 

@@ -9,9 +9,9 @@ use mooring_core::license::{
     AnchorKey, AnchorKind, Delegation, Envelope, LeaseToken, License, OpenLicense, Policy, Product,
     Trust, types,
 };
+use mooring_core::policy::OptimisticStart;
 use mooring_core::request;
 use mooring_core::time::{DEFAULT_GRACE, Timestamp, print_span};
-use mooring_core::wire::OptimisticStart;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::path::PathBuf;

@@ -7,8 +7,8 @@ use crate::output;
 use anyhow::{Context as _, bail};
 use mooring_core::license::{OpenLicense, OpenVoucher, Trust, Voucher, armour, types};
 use mooring_core::names::ProductName;
+use mooring_core::policy::OptimisticStart;
 use mooring_core::time::Timestamp;
-use mooring_core::wire::OptimisticStart;
 use std::path::PathBuf;
 use std::time::Duration;
 

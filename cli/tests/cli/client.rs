@@ -1,7 +1,7 @@
 //! Client tokens: issued, inspected, refused.
 
 use super::common::Desk;
-use mooring_core::license::ClientToken;
+use mooring_core::client_token::ClientToken;
 use mooring_core::time::Timestamp;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

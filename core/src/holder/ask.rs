@@ -1,6 +1,7 @@
 //! What to send next, and when.
 
-use super::{Bar, Holder, Outstanding, Random, Releasing, Request, Start, Step, Tag};
+use super::{Bar, Holder, Outstanding, Random, Releasing, Request, Step, Tag};
+use crate::policy::{OptimisticStart, Start};
 use crate::time::BootTime;
 use crate::wire::{ClaimRequest, HeldProof, HoldState, Renewal, Standing};
 use std::time::Duration;
@@ -177,6 +178,6 @@ impl Holder {
     pub(super) fn may_start_optimistically(&self) -> bool {
         self.spec.start == Start::Optimistic
             && !self.s.answered
-            && self.s.optimistic_start == crate::wire::OptimisticStart::Allow
+            && self.s.optimistic_start == OptimisticStart::Allow
     }
 }

@@ -4,9 +4,10 @@ use super::{Answer, Bar, Holder, Outstanding, Random, Releasing, Tag};
 use crate::license::Bundle;
 use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
+use crate::policy::OptimisticStart;
 use crate::secret::Secret;
 use crate::time::BootTime;
-use crate::wire::{Grant, HoldState, OptimisticStart, Problem, ProblemType, Renewed, Waiting};
+use crate::wire::{Grant, HoldState, Problem, ProblemType, Renewed, Waiting};
 use std::time::Duration;
 
 /// The pause between two requests of a claim in line: the server holds each open, so this is all the time

@@ -17,16 +17,15 @@ mod states;
 #[cfg(test)]
 mod tests;
 
+use crate::identity;
 use crate::license::{Bundle, TicketBundle};
 use crate::mutant::{self, Mutant};
 use crate::names::{ClaimName, InstanceId, LeaseId, RequestId};
+use crate::policy::{OptimisticStart, Start};
 use crate::request::Item;
 use crate::secret::{Secret, SecretHash};
 use crate::time::{BootTime, DEFAULT_GRACE, DEFAULT_LEASE, DEFAULT_MAX_CONTESTED, millis};
-use crate::wire::{
-    self, ClaimRequest, Grant, HoldState, OptimisticStart, Problem, Renewal, Renewed, WaitReason,
-    Waiting,
-};
+use crate::wire::{ClaimRequest, Grant, HoldState, Problem, Renewal, Renewed, WaitReason, Waiting};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -60,18 +59,6 @@ impl Spec {
             contact: CONTACT,
         }
     }
-}
-
-/// What to do at the start with no server in reach (annotation `mooring.dev/start`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase")]
-pub enum Start {
-    /// Start; wait if the server answers that it is full.
-    #[default]
-    Optimistic,
-    /// Wait for a lease.
-    Licensed,
 }
 
 /// Chance, from the edge.
@@ -166,7 +153,7 @@ pub struct Saved {
     state: HoldState,
     begun: BootTime,
     lease: Option<LeaseId>,
-    holder: Option<wire::Holder>,
+    holder: Option<identity::Holder>,
     bundle: Option<Bundle>,
     ticket: Option<TicketBundle>,
     counter: u64,

@@ -4,6 +4,7 @@
 use super::*;
 use crate::license::Envelope;
 use crate::names::InstanceId;
+use crate::policy::Start;
 use crate::wire::{ProblemType, Standing};
 
 struct Steady(u8);
@@ -42,8 +43,8 @@ fn bundle() -> Bundle {
     }
 }
 
-fn pod() -> wire::Holder {
-    wire::Holder::External {
+fn pod() -> identity::Holder {
+    identity::Holder::External {
         subject: "x".into(),
     }
 }

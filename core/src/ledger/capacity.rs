@@ -2,11 +2,12 @@
 
 use super::fit::{fit, room, take};
 use super::share::{Share, ShareKey, share_key};
+use crate::identity::Holder;
 use crate::license::{CountBy, Draw, License, TokenDraw, VersionRange};
 use crate::mutant::{self, Mutant};
 use crate::names::{LeaseId, PoolName, ProductName};
 use crate::request::Item;
-use crate::wire::{Holder, Problem, ProblemType};
+use crate::wire::{Problem, ProblemType};
 use std::collections::HashMap;
 
 /// Pools and products in force, and how many seats are in use.

@@ -5,13 +5,14 @@ use super::line::{Class, OWN, Rank};
 use super::renew::behind;
 use super::take_in::HeldLease;
 use super::{Claimed, Ledger};
+use crate::identity::Holder;
 use crate::license::Ticket;
 use crate::mutant::{self, Mutant};
 use crate::names::{ClaimName, InstanceId, LeaseId, RequestId};
 use crate::request::{Item, MAX_ITEMS};
 use crate::secret::SecretHash;
 use crate::time::BootTime;
-use crate::wire::{ClaimRequest, Holder, Problem, ProblemType, Standing};
+use crate::wire::{ClaimRequest, Problem, ProblemType, Standing};
 use std::cmp::Reverse;
 use std::time::Duration;
 

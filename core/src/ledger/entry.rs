@@ -2,11 +2,12 @@
 
 use super::capacity::Drawn;
 use super::line::{GroupAt, Rank};
+use crate::identity::Holder;
 use crate::names::{ClaimName, RequestId};
 use crate::request::Item;
 use crate::secret::SecretHash;
 use crate::time::BootTime;
-use crate::wire::{Holder, Problem};
+use crate::wire::Problem;
 
 /// One claim.
 #[derive(Debug)]

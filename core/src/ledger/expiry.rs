@@ -4,9 +4,9 @@ use super::entry::{Entry, State};
 use super::line::{Class, Rank};
 use super::views::Event;
 use super::{Ended, Ledger, MAX_REMEMBERED, REMEMBERED};
-use crate::license::Reclaim;
 use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
+use crate::policy::Reclaim;
 use crate::time::BootTime;
 use std::time::Duration;
 

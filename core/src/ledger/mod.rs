@@ -47,12 +47,14 @@ pub use settle::{Settling, settle_for};
 pub use take_in::HeldLease;
 pub use views::{Event, Gauges};
 
-use crate::license::{Reclaim, TokenDraw};
+use crate::identity::{Holder, HolderKey};
+use crate::license::TokenDraw;
 use crate::names::{ClaimName, InstanceId, LeaseId};
+use crate::policy::Reclaim;
 use crate::request::Item;
 use crate::secret::SecretHash;
 use crate::time::{BootTime, margin};
-use crate::wire::{Holder, HolderKey, Problem, WaitReason};
+use crate::wire::{Problem, WaitReason};
 use entry::Entry;
 use line::Line;
 use std::collections::{BTreeSet, HashMap, VecDeque};

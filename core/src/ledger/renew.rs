@@ -2,11 +2,12 @@
 
 use super::entry::{Entry, State};
 use super::{Granted, Ledger};
+use crate::identity::Holder;
 use crate::mutant::{self, Mutant};
 use crate::names::{ClaimName, LeaseId};
 use crate::secret::Secret;
 use crate::time::BootTime;
-use crate::wire::{Holder, Problem, ProblemType, Renewal};
+use crate::wire::{Problem, ProblemType, Renewal};
 
 fn unknown(lease: LeaseId) -> Problem {
     let detail = format!(

@@ -6,8 +6,9 @@
 
 use super::Ledger;
 use super::entry::State;
+use crate::identity::HolderKey;
 use crate::time::BootTime;
-use crate::wire::{HolderKey, Problem, ProblemType};
+use crate::wire::{Problem, ProblemType};
 
 impl Ledger {
     /// Bars a holder for this reason; `None` lifts it. Places in line end at once, leases as they would by silence.

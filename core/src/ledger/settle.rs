@@ -5,11 +5,11 @@
 //! or gone. That all seats are taken in does not end it: the license may have had more of them when the leases were given.
 
 use super::Ledger;
-use crate::license::Reclaim;
+use crate::identity::HolderKey;
 use crate::mutant::{self, Mutant};
 use crate::names::ClaimName;
+use crate::policy::Reclaim;
 use crate::time::{BootTime, margin, settling};
-use crate::wire::HolderKey;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 

@@ -2,9 +2,9 @@
 //! seats for all claims of one key as the largest of them asks for.
 
 use super::capacity::{Alternative, Taken};
+use crate::identity::Holder;
 use crate::license::CountBy;
 use crate::names::{LeaseId, ProductName};
-use crate::wire::Holder;
 
 /// Who counts as one for which product.
 pub(super) type ShareKey = (ProductName, String);

@@ -1,6 +1,5 @@
 //! Anchors as a license lists them: a key each, and for those whose key is software what must be present beside it.
 
-use super::file::LicenseError;
 use super::keys::PublicKey;
 use crate::secret::sha256;
 use serde::{Deserialize, Serialize};
@@ -278,7 +277,7 @@ impl HwidItems {
 
 impl AnchorKey {
     /// The field that is wrong, and why.
-    fn check(&self) -> Result<(), (String, String)> {
+    pub(super) fn check(&self) -> Result<(), (String, String)> {
         let of = |name: &str| {
             (
                 name.to_owned(),
@@ -318,29 +317,6 @@ impl AnchorKey {
             _ => Ok(()),
         }
     }
-}
-
-/// Whether a license's anchors fit together: each key once, what its kind needs, exactly one that is no standby.
-pub(super) fn check(anchors: &[AnchorKey]) -> Result<(), LicenseError> {
-    let bad = |field: String, problem: String| Err(LicenseError::Field { field, problem });
-    if anchors.is_empty() {
-        return bad("anchors".into(), "expected at least one".into());
-    }
-    for (i, a) in anchors.iter().enumerate() {
-        if anchors.iter().take(i).any(|b| b.key == a.key) {
-            let p = format!("{} is there twice", a.key.id());
-            return bad(format!("anchors[{i}].key"), p);
-        }
-        if let Err((field, problem)) = a.check() {
-            return bad(format!("anchors[{i}].{field}"), problem);
-        }
-    }
-    if anchors.iter().filter(|a| a.standby.is_none()).count() != 1 {
-        let p =
-            "expected exactly one without standby: two that serve at once would double the seats";
-        return bad("anchors".into(), p.into());
-    }
-    Ok(())
 }
 
 #[cfg(test)]

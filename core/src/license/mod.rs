@@ -11,11 +11,12 @@
 mod anchor;
 mod armour;
 mod bundle;
-mod client;
+mod check;
 mod delegation;
 mod dsse;
 mod file;
 mod keys;
+mod open;
 mod proof;
 mod revocations;
 mod ticket;
@@ -30,16 +31,12 @@ pub use anchor::{
 };
 pub use armour::{ArmourError, armour, armoured_type};
 pub use bundle::{Bundle, TicketBundle};
-pub use client::{
-    BadRevoked, BadSubject, CLIENT_TOKEN_PREFIX, ClientToken, ClientTokenError, MAX_CLIENT_TOKEN,
-    OPERATOR_SUBJECT, RevokedList, check_subject,
-};
+pub use check::LicenseError;
 pub use delegation::{Delegation, DelegationError, MAX_DELEGATION};
 pub use dsse::{Digest, DsseError, Envelope, Signature};
-pub use file::{
-    CountBy, Draw, License, LicenseError, OpenLicense, Policy, Pool, Product, Reclaim, Trust,
-};
+pub use file::{CountBy, Draw, License, Policy, Pool, Product};
 pub use keys::{KeyError, KeyId, PublicKey, SigningKey};
+pub use open::{OpenLicense, Trust};
 pub use proof::{BadProof, Proof, Shown};
 pub use revocations::{OpenRevocations, Revocations, RevocationsError, Revoked, RevokedLicense};
 pub use ticket::Ticket;
@@ -64,6 +61,6 @@ pub mod types {
     pub const REVOCATIONS: &str = "application/vnd.mooring.revocations.v1+json";
     /// A voucher: a permit to start without a license server in reach.
     pub const VOUCHER: &str = "application/vnd.mooring.voucher.v1+json";
-    /// A client token: not part of the chain; it says who asks, off Kubernetes.
+    /// A client token ([`crate::client_token`]): it is not part of the chain.
     pub const CLIENT: &str = "application/vnd.mooring.client.v1+json";
 }

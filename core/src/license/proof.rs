@@ -3,10 +3,10 @@
 
 use super::ticket::Ticket;
 use super::token::{HolderHmac, IdentityKey, LeaseToken};
+use crate::identity::Holder;
 use crate::mutant::{self, Mutant};
 use crate::names::ClaimName;
 use crate::secret::{Secret, SecretHash};
-use crate::wire::Holder;
 
 /// Why a proof does not count.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

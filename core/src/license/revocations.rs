@@ -4,9 +4,10 @@
 //! takes no lower number: an old list put in the place of a newer one would bring a revoked license back.
 
 use super::armour::{ArmourError, dearmour};
+use super::check::SCHEMA;
 use super::dsse::{Digest, DsseError, Envelope};
-use super::file::{SCHEMA, Trust};
 use super::keys::KeyId;
+use super::open::Trust;
 use super::types;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -2,15 +2,16 @@
 
 use super::anchor::AnchorKind;
 use super::bundle::Bundle;
+use super::check::LicenseError;
 use super::delegation::{Delegation, DelegationError};
 use super::dsse::DsseError;
-use super::file::{LicenseError, OpenLicense, Trust};
 use super::keys::{KeyId, PublicKey};
+use super::open::{OpenLicense, Trust};
 use super::token::LeaseToken;
 use super::types;
 use crate::names::{ClaimName, LeaseId, ProductName, Version};
+use crate::policy::OptimisticStart;
 use crate::time::{DEFAULT_MAX_CONTESTED, Timestamp};
-use crate::wire::OptimisticStart;
 use std::time::Duration;
 
 /// What the application asks of a lease.

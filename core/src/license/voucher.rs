@@ -4,9 +4,10 @@
 //! a start and nothing else: no seat is counted by it, and how long an application may run on is still the grace.
 
 use super::armour::{ArmourError, dearmour};
+use super::check::SCHEMA;
 use super::dsse::{Digest, DsseError, Envelope};
-use super::file::{SCHEMA, Trust};
 use super::keys::KeyId;
+use super::open::Trust;
 use super::types;
 use crate::names::ProductName;
 use crate::time::Timestamp;

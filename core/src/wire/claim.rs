@@ -1,8 +1,9 @@
 //! `PUT /v1/claims/{name}`: 200 with a [`Grant`], 202 with [`Waiting`], or a problem.
 
-use super::Holder;
+use crate::identity::Holder;
 use crate::license::{Bundle, Envelope, TicketBundle};
 use crate::names::{ClaimName, InstanceId, LeaseId, RequestId};
+use crate::policy::OptimisticStart;
 use crate::request::Item;
 use crate::secret::{Secret, SecretHash};
 use crate::time::{millis, secs};
@@ -127,31 +128,6 @@ pub struct Grant {
     pub holder: Holder,
     /// What the application verifies offline, and what another instance takes in.
     pub token: Bundle,
-}
-
-/// What the license says of starting with no server in reach.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase")]
-pub enum OptimisticStart {
-    /// The application may start.
-    #[default]
-    Allow,
-    /// Only with a signed permit.
-    Voucher,
-    /// Never.
-    Deny,
-}
-
-impl OptimisticStart {
-    /// As it is written.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Allow => "allow",
-            Self::Voucher => "voucher",
-            Self::Deny => "deny",
-        }
-    }
 }
 
 /// A claim in line.

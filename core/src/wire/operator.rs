@@ -1,6 +1,6 @@
 //! The operator's calls, and those it shares with the configured administrators.
 
-use super::HolderKey;
+use crate::identity::HolderKey;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 

@@ -1,8 +1,9 @@
 //! `POST /v1/leases/renew` and `POST /v1/leases/{id}/token`.
 
-use super::{OptimisticStart, Problem};
+use super::Problem;
 use crate::license::Bundle;
 use crate::names::{InstanceId, LeaseId, RequestId};
+use crate::policy::OptimisticStart;
 use crate::secret::Secret;
 use crate::time::secs;
 use serde::{Deserialize, Serialize};

@@ -1,8 +1,8 @@
 //! What the sidecar's socket says to the application.
 
 use super::{Problem, WaitReason};
-use crate::holder::Start;
 use crate::names::{ClaimName, LeaseId};
+use crate::policy::Start;
 use crate::request::Item;
 use serde::{Deserialize, Serialize};
 use std::fmt;

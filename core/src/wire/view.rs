@@ -1,7 +1,9 @@
 //! `GET /v1/products`, `GET /v1/leases` and its watch: what the server knows.
 
-use super::{Holder, OptimisticStart, Problem, WaitReason};
+use super::{Problem, WaitReason};
+use crate::identity::Holder;
 use crate::names::{ClaimName, InstanceId, LeaseId, PoolName, ProductName};
+use crate::policy::OptimisticStart;
 use crate::request::Item;
 use crate::time::{Timestamp, millis, secs};
 use serde::{Deserialize, Serialize};

@@ -2,15 +2,16 @@
 
 use super::keys::{Keys, keys, p256_public, p256_sign};
 use super::model::{BundleCase, Demand, Expect, Good};
+use mooring_core::identity::Holder;
 use mooring_core::license::{
     AnchorKey, AnchorKind, Bundle, CountBy, Delegation, Digest, Draw, Envelope, HwidHash, HwidItem,
     HwidItems, IdentityKey, LeaseToken, License, Policy, Pool, Product, PublicKey, SigningKey,
     Standby, TokenAnchor, TokenItem, UsbDevice, VersionRange, types,
 };
 use mooring_core::names::{ClaimName, InstanceId, LeaseId, PoolName, ProductName, Seats, Version};
+use mooring_core::policy::OptimisticStart;
 use mooring_core::secret::Secret;
 use mooring_core::time::Timestamp;
-use mooring_core::wire::{Holder, OptimisticStart};
 use std::time::Duration;
 
 pub const NONCE: &str = "0123456789abcdef";

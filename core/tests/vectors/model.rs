@@ -1,10 +1,10 @@
 //! The form of `testdata/vectors.json`. Other clients read the same file: field names are part of the contract.
 
+use mooring_core::identity::Holder;
 use mooring_core::license::{Envelope, HolderHmac, PublicKey, TicketBundle, VersionRange};
 use mooring_core::names::{ProductName, Version};
 use mooring_core::request::Item;
 use mooring_core::time::Timestamp;
-use mooring_core::wire::Holder;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

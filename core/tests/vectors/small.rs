@@ -6,6 +6,7 @@ use super::model::{
     AnnotationCase, DurationCase, Expect, FileCase, GoodFile, HolderCase, PaeCase, Parsed,
     SecretCase, TicketCase, VersionCase,
 };
+use mooring_core::identity::Holder;
 use mooring_core::license::{
     AnchorKind, Delegation, Digest, Envelope, IdentityKey, Revocations, Ticket, TicketBundle,
     armour, types,
@@ -14,7 +15,6 @@ use mooring_core::names::{ClaimName, InstanceId, LeaseId, ProductName, Seats, Ve
 use mooring_core::request::{self, Item};
 use mooring_core::secret::Secret;
 use mooring_core::time::parse_span;
-use mooring_core::wire::Holder;
 
 pub fn files() -> Vec<FileCase> {
     let k = keys();

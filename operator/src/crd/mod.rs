@@ -19,7 +19,7 @@ pub use lease::{
 pub use placement::{Device, PRESENT, Placement};
 pub use server::{
     AllowedNamespaces, EnvVar, HostPath, LeaseSettings, LicenseRef, LicenseServer,
-    LicenseServerSpec, NamespacesFrom, Reclaim, ServiceSettings, ServiceType, Template, VendorKeys,
+    LicenseServerSpec, NamespacesFrom, ServiceSettings, ServiceType, Template, VendorKeys,
 };
 pub use status::{LicenseServerStatus, ProductStatus};
 

@@ -11,6 +11,7 @@ use super::status::LicenseServerStatus;
 use k8s_openapi::api::core::v1::{LocalObjectReference, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::CustomResource;
+use mooring_core::policy::Reclaim;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -188,16 +189,6 @@ impl LeaseSettings {
     pub const fn lease(&self) -> Duration {
         self.duration.0
     }
-}
-
-/// When a silent pod's seat is given away.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Reclaim {
-    /// After its lease ran out.
-    #[default]
-    Any,
-    /// Only on proof that the pod is gone, or after its grace.
-    Confirmed,
 }
 
 /// Which namespaces' pods may use a server.

@@ -3,6 +3,7 @@
 use super::hint::nearest;
 use super::quantity::Quantity;
 use super::refusal::Refusal;
+use mooring_core::policy::Start;
 use mooring_core::request::{self, Item};
 use std::collections::BTreeMap;
 
@@ -44,26 +45,6 @@ pub const ALL: [&str; 9] = [
 const LEAST_MEMORY: &str = "8Mi";
 /// Kubernetes' own least amount of CPU.
 const LEAST_CPU: &str = "1m";
-
-/// What the sidecar does when no server can be reached at the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Start {
-    /// Lets the application start, within the grace.
-    #[default]
-    Optimistic,
-    /// Waits for a lease.
-    Licensed,
-}
-
-impl Start {
-    /// As annotation and sidecar spell it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Optimistic => "optimistic",
-            Self::Licensed => "licensed",
-        }
-    }
-}
 
 /// Where a pod waits for its seats.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -144,16 +125,8 @@ impl Wishes {
             "use \"keep\" (the default: the application reads its state from the socket and decides)",
         )?;
         get(ON_LOSS).map_or(Ok(()), |v| choice(ON_LOSS, v, &[("keep", ())]))?;
-        let start = get(START).map(|v| {
-            choice(
-                START,
-                v,
-                &[
-                    ("optimistic", Start::Optimistic),
-                    ("licensed", Start::Licensed),
-                ],
-            )
-        });
+        let starts: Vec<_> = Start::ALL.iter().map(|s| (s.as_str(), *s)).collect();
+        let start = get(START).map(|v| choice(START, v, &starts));
         let wait =
             get(WAIT).map(|v| choice(WAIT, v, &[("startup", Wait::Startup), ("none", Wait::None)]));
         Ok(Some(Self {

@@ -17,7 +17,7 @@ mod sidecar;
 mod tests;
 
 pub use annotations::{
-    ALL as KEYS, LICENSES, Named, PREFIX, ServerName, Start, Wait, Wishes, unknown_keys,
+    ALL as KEYS, LICENSES, Named, PREFIX, ServerName, Wait, Wishes, unknown_keys,
 };
 pub use quantity::Quantity;
 pub use refusal::Refusal;

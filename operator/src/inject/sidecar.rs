@@ -2,7 +2,7 @@
 //!
 //! Each field that the API server would fill in is written here, so that a second pass finds what it would write.
 
-use super::annotations::{Start, Wait, Wishes};
+use super::annotations::{Wait, Wishes};
 use super::resources::Budget;
 use super::server::Target;
 use crate::names::SIDECAR;
@@ -87,7 +87,7 @@ pub(super) fn container(
 
 fn environment(wishes: &Wishes, target: &Target, roots: &str, settings: &Settings) -> Vec<EnvVar> {
     let addresses: Vec<_> = target.addresses.iter().map(ToString::to_string).collect();
-    let start: Start = wishes.start;
+    let start = wishes.start;
     let mut all = vec![
         ("MOORING_LICENSES", wishes.licenses.as_str()),
         ("MOORING_SERVER", target.url.as_str()),

@@ -1,8 +1,9 @@
 //! What a license server said it knows, kept by holder; relative times become points in time on receipt.
 
+use mooring_core::identity::HolderKey;
 use mooring_core::names::{InstanceId, LeaseId};
 use mooring_core::time::Timestamp;
-use mooring_core::wire::{HolderKey, LeaseView, Leases, ViewState};
+use mooring_core::wire::{LeaseView, Leases, ViewState};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 

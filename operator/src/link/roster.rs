@@ -6,7 +6,7 @@
 use crate::crd::{HolderKind, LicenseLease};
 use crate::names::{self, ServerRef};
 use k8s_openapi::api::core::v1::Pod;
-use mooring_core::wire::HolderKey;
+use mooring_core::identity::HolderKey;
 use std::collections::BTreeSet;
 
 /// Which license server a pod's sidecar uses, as the webhook wrote it.

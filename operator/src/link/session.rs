@@ -5,9 +5,10 @@ use super::roster::roster;
 use super::{Book, Context, LinkError, Snapshot, Target, tls};
 use crate::names::{API_PORT, ServerRef};
 use http::Method;
+use mooring_core::identity::HolderKey;
 use mooring_core::time::BootTime;
 use mooring_core::wire::{
-    Expected, Gone, HolderKey, Leases, Problem, ProblemType, Products, WatchEvent, WatchPosition,
+    Expected, Gone, Leases, Problem, ProblemType, Products, WatchEvent, WatchPosition,
 };
 use mooring_net::client::{Answer, Call, Client, Lines};
 use mooring_net::clock;

@@ -1,7 +1,7 @@
 //! What a mirror is called and where it lives.
 
 use crate::names::ServerRef;
-use mooring_core::wire::Holder;
+use mooring_core::identity::Holder;
 use ring::digest::{SHA256, digest};
 
 /// How much of a pod's name is kept.

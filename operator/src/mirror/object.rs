@@ -8,9 +8,10 @@ use crate::crd::{
 use crate::link::Known;
 use crate::names::{FIELD_MANAGER, MANAGED_BY, SERVER_LABEL, SERVER_NAMESPACE_LABEL, ServerRef};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use mooring_core::identity::Holder;
 use mooring_core::request;
 use mooring_core::time::Timestamp;
-use mooring_core::wire::{Holder, ViewState};
+use mooring_core::wire::ViewState;
 use std::collections::BTreeMap;
 use std::time::Duration;
 

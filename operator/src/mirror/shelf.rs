@@ -2,8 +2,8 @@
 
 use crate::crd::LicenseLease;
 use crate::link::holder_of;
+use mooring_core::identity::HolderKey;
 use mooring_core::time::BootTime;
-use mooring_core::wire::HolderKey;
 use std::collections::HashMap;
 
 /// A mirror in the API.

@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Api, Client, ResourceExt as _};
-use mooring_core::wire::HolderKey;
+use mooring_core::identity::HolderKey;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;

@@ -102,7 +102,7 @@ pub fn status(
         // What is not known now is what it was: a server without its license is no reason to allow more.
         optimistic_start: state
             .and_then(|s| s.optimistic_start)
-            .map(|o| o.name().to_owned())
+            .map(|o| o.as_str().to_owned())
             .or_else(|| old.optimistic_start.clone()),
         used: keep(s.used(), old.used),
         seats: keep(s.seats(), old.seats),

@@ -5,13 +5,14 @@ use crate::app::App;
 use crate::auth::{Auth, Who};
 use crate::chain::InForce;
 use http::{HeaderMap, Response, StatusCode};
+use mooring_core::identity::Holder;
 use mooring_core::ledger::{Claim, Claimed, Granted, HeldLease, Place};
 use mooring_core::license::{BadProof, Shown, Ticket};
 use mooring_core::names::{ClaimName, LeaseId};
 use mooring_core::secret::Secret;
 use mooring_core::time::Now;
 use mooring_core::wire::{
-    COUNTER_HEADER, ClaimRequest, Grant, Holder, Problem, ProblemType, SECRET_HEADER, Waiting,
+    COUNTER_HEADER, ClaimRequest, Grant, Problem, ProblemType, SECRET_HEADER, Waiting,
 };
 use mooring_net::http::{self as net, Body};
 use mooring_net::{clock, random};

@@ -5,9 +5,10 @@ use crate::app::App;
 use crate::auth::revoked::Revocation;
 use crate::auth::{Auth, Who};
 use http::Response;
+use mooring_core::identity::Holder;
 use mooring_core::ledger::Claimed;
 use mooring_core::names::LeaseId;
-use mooring_core::wire::{Expected, Gone, Holder, Policies, Problem, ProblemType, Revoke};
+use mooring_core::wire::{Expected, Gone, Policies, Problem, ProblemType, Revoke};
 use mooring_net::clock;
 use mooring_net::http::{self as net, Body};
 

@@ -5,7 +5,8 @@ use super::{Asked, watch};
 use crate::app::App;
 use crate::auth::Who;
 use http::{Response, StatusCode};
-use mooring_core::wire::{HolderKey, Leases, Problem, ProblemType, Products, WatchPosition};
+use mooring_core::identity::HolderKey;
+use mooring_core::wire::{Leases, Problem, ProblemType, Products, WatchPosition};
 use mooring_net::http::{self as net, Body};
 
 /// Capacity and use.

@@ -1,8 +1,8 @@
 //! Recent answers of the API server, so that a crowd of pods, or a client that tries a bad token again and again, does not become
 //! a crowd of reviews. Bounded in number and in time; tokens are kept as hashes only.
 
+use mooring_core::identity::Holder;
 use mooring_core::time::BootTime;
-use mooring_core::wire::Holder;
 use ring::digest::{SHA256, digest};
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;

@@ -7,9 +7,11 @@ use super::revoked::Revoked;
 use crate::config::Clients;
 use crate::keys;
 use crate::metrics::Metrics;
-use mooring_core::license::{ClientToken, PublicKey, RevokedList};
+use mooring_core::client_token::{ClientToken, RevokedList};
+use mooring_core::identity::Holder;
+use mooring_core::license::PublicKey;
 use mooring_core::time::Timestamp;
-use mooring_core::wire::{Holder, Problem, ProblemType};
+use mooring_core::wire::{Problem, ProblemType};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 

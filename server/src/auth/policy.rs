@@ -1,6 +1,7 @@
 //! Which namespaces may use this server: from a file that is read anew when it changes, or as the operator last put it.
 
-use mooring_core::wire::{Holder, Policies, Problem, ProblemType};
+use mooring_core::identity::Holder;
+use mooring_core::wire::{Policies, Problem, ProblemType};
 use mooring_net::shutdown::Shutdown;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};

@@ -6,7 +6,8 @@
 use super::cache::{Cache, Verdict, hash};
 use super::turns::Turns;
 use crate::metrics::Metrics;
-use mooring_core::wire::{Holder, Problem, ProblemType};
+use mooring_core::identity::Holder;
+use mooring_core::wire::{Problem, ProblemType};
 use mooring_net::client::{Call, Client};
 use mooring_net::{clock, tls};
 use serde::Deserialize;

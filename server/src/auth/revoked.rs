@@ -5,10 +5,11 @@
 //! holder back.
 
 use crate::state::write_durably;
-use mooring_core::license::RevokedList;
+use mooring_core::client_token::RevokedList;
+use mooring_core::identity::{Holder, HolderKey};
 use mooring_core::names::LeaseId;
 use mooring_core::time::Timestamp;
-use mooring_core::wire::{Holder, HolderKey, Problem, ProblemType};
+use mooring_core::wire::{Problem, ProblemType};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

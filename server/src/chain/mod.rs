@@ -29,8 +29,9 @@ use mooring_core::license::{
     Delegation, Digest, Envelope, IdentityKey, OpenLicense, Revoked, SigningKey, TokenAnchor,
 };
 use mooring_core::names::InstanceId;
+use mooring_core::policy::OptimisticStart;
 use mooring_core::time::{BootTime, DEFAULT_MAX_CONTESTED, Now, Timestamp};
-use mooring_core::wire::{AnchorView, OptimisticStart, Problem, SecondServer};
+use mooring_core::wire::{AnchorView, Problem, SecondServer};
 use standing::{Bad, Clock};
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;

@@ -114,13 +114,13 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::many_single_char_names)]
     use super::*;
     use crate::chain::testing::{at, chain};
+    use mooring_core::identity::Holder;
     use mooring_core::ledger::{Granted, Place};
     use mooring_core::names::ClaimName;
     use mooring_core::names::{LeaseId, ProductName, Seats};
     use mooring_core::request::Item;
     use mooring_core::secret::Secret;
     use mooring_core::time::BootTime;
-    use mooring_core::wire::Holder;
     use mooring_core::wire::WaitReason;
 
     fn holder(n: &str) -> Holder {

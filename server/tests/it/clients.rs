@@ -1,7 +1,8 @@
 //! Holders outside Kubernetes by client token; administrators; revoking.
 
 use crate::rig::{Rig, Setup, TestClaim, ask, problem, renew};
-use mooring_core::license::{ClientToken, SigningKey};
+use mooring_core::client_token::ClientToken;
+use mooring_core::license::SigningKey;
 use mooring_core::time::Timestamp;
 use mooring_core::wire::{Leases, ProblemType, Renewed};
 use mooring_net::client::{Answer, Call, Client};

@@ -3,7 +3,8 @@
 use crate::rig::{Ca, Rig, Setup, TestClaim, ask, until};
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
-use mooring_core::wire::{Holder, ProblemType, ViewState};
+use mooring_core::identity::Holder;
+use mooring_core::wire::{ProblemType, ViewState};
 use mooring_net::client::Call;
 use mooring_net::http as net;
 use mooring_net::shutdown::Shutdown;

@@ -1,9 +1,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use super::*;
 use crate::store::Folder;
-use mooring_core::holder::{Random, Spec, Start, Step};
+use mooring_core::holder::{Random, Spec, Step};
 use mooring_core::names::ClaimName;
 use mooring_core::names::RequestId;
+use mooring_core::policy::Start;
 use mooring_core::request;
 use mooring_core::secret::Secret;
 use std::time::Duration;

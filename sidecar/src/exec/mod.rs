@@ -13,12 +13,13 @@ mod signals;
 
 pub(crate) use app::{APP, become_app};
 
-use crate::args::{ExecArgs, OnLoss};
+use crate::args::ExecArgs;
 use crate::config::{Config, Mode};
 use crate::hold::{Holding, on_one_thread};
 use anyhow::Context as _;
 use app::App;
 use mooring_client::HoldState;
+use mooring_core::policy::OnLoss;
 use mooring_core::wire::Status;
 use mooring_net::shutdown::Shutdown;
 use mooring_net::{clock, log};

@@ -10,8 +10,8 @@ use crate::link::Link;
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
-use mooring_core::holder::Start;
 use mooring_core::names::ClaimName;
+use mooring_core::policy::Start;
 use mooring_core::wire::{
     ClaimKind, ClaimStatus, HoldState, Problem, ProblemType, SocketClaim, is_nonce,
 };

@@ -1,8 +1,8 @@
 //! What clients say, read by pure functions: a problem names the field and what was expected there.
 
 use http::HeaderMap;
-use mooring_core::holder::Start;
 use mooring_core::names::{ClaimName, ProductName, Seats, Version};
+use mooring_core::policy::Start;
 use mooring_core::request::{Item, MAX_ITEMS, MAX_SEATS};
 use mooring_core::wire::{Problem, ProblemType, SocketClaim};
 use serde::Deserialize as _;
@@ -92,14 +92,7 @@ pub(super) fn start(query: &Query) -> Result<Option<Start>, Problem> {
 }
 
 fn start_of(word: &str) -> Result<Start, Problem> {
-    match word {
-        "optimistic" => Ok(Start::Optimistic),
-        "licensed" => Ok(Start::Licensed),
-        other => Err(bad(
-            "start",
-            format!("{:?}: expected \"optimistic\" or \"licensed\"", clip(other)),
-        )),
-    }
+    word.parse().map_err(|e| bad("start", e))
 }
 
 /// The name in `/v1/claims/{name}`.

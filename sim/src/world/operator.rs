@@ -3,8 +3,9 @@
 use super::World;
 use super::server::RING;
 use crate::history::{Fact, HolderNo, RunNo};
+use mooring_core::identity::HolderKey;
 use mooring_core::names::LeaseId;
-use mooring_core::wire::{HolderKey, ViewState};
+use mooring_core::wire::ViewState;
 use std::collections::{BTreeSet, HashMap};
 
 /// How often it looks at the watch.

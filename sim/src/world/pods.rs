@@ -6,9 +6,10 @@ use crate::history::{
     ClaimNo, CopyNo, Fact, HolderNo, Items, LeaseNo, Ms, Msg, Reply, Says, SecretNo,
 };
 use crate::plan::Pod;
-use mooring_core::holder::{Answer, Holder, Request, Saved, Spec, Start, Step, Tag};
+use mooring_core::holder::{Answer, Holder, Request, Saved, Spec, Step, Tag};
 use mooring_core::mutant::{self, Mutant};
 use mooring_core::names::{ClaimName, Seats};
+use mooring_core::policy::Start;
 use mooring_core::request::Item;
 use mooring_core::secret::SecretHash;
 use mooring_core::time::BootTime;
@@ -760,8 +761,8 @@ impl World {
     }
 
     /// The true holder as the server knows it.
-    pub(super) fn real_holder(no: HolderNo) -> wire::Holder {
-        wire::Holder::Pod {
+    pub(super) fn real_holder(no: HolderNo) -> mooring_core::identity::Holder {
+        mooring_core::identity::Holder::Pod {
             namespace: "ns".into(),
             pod: format!("pod-{}", no.0),
             uid: format!("uid-{}", no.0),

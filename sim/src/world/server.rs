@@ -11,6 +11,7 @@ use crate::history::{
 use crate::plan::Plan;
 use fastrand::Rng;
 use mooring_core::holder::{Answer, Request, Tag};
+use mooring_core::identity::HolderKey;
 use mooring_core::ledger::{
     self, Capacity, Claimed, Granted, HeldLease, Ledger, Limits, Place, Settings, settle_for,
 };
@@ -20,10 +21,10 @@ use mooring_core::license::{
     VersionRange, types,
 };
 use mooring_core::names::{InstanceId, LeaseId};
+use mooring_core::policy::OptimisticStart;
 use mooring_core::time::{BootTime, Now, Timestamp};
 use mooring_core::wire::{
-    ClaimRequest, Grant, HolderKey, LeaseView, OptimisticStart, Problem, ProblemType, Renewed,
-    ViewState, WaitReason, Waiting,
+    ClaimRequest, Grant, LeaseView, Problem, ProblemType, Renewed, ViewState, WaitReason, Waiting,
 };
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -225,8 +226,8 @@ impl World {
             lease_for,
             settle,
             reclaim: match s.reclaim {
-                Reclaim::Any => mooring_core::license::Reclaim::Any,
-                Reclaim::Confirmed => mooring_core::license::Reclaim::Confirmed,
+                Reclaim::Any => mooring_core::policy::Reclaim::Any,
+                Reclaim::Confirmed => mooring_core::policy::Reclaim::Confirmed,
             },
             grace: Duration::from_millis(license.grace),
             limits: Limits::default(),

@@ -2,9 +2,9 @@
 
 use super::{OrderError, refuse};
 use crate::license::anchor::Description;
-use mooring_core::license::{CountBy, Draw, Reclaim};
+use mooring_core::license::{CountBy, Draw};
 use mooring_core::names::{PoolName, Version};
-use mooring_core::wire::OptimisticStart;
+use mooring_core::policy::{OptimisticStart, Reclaim};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::fmt;

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::license::SigningKey;
+use crate::license::check::check_anchors as check;
 
 fn bare(kind: AnchorKind, seed: u8) -> AnchorKey {
     AnchorKey {

@@ -3,7 +3,8 @@
 use super::*;
 use crate::link::Book;
 use crate::mirror::Severity;
-use mooring_core::wire::{Holder, HolderKey, LeaseView};
+use mooring_core::identity::{Holder, HolderKey};
+use mooring_core::wire::LeaseView;
 use serde_json::{Value, json};
 
 const UID: &str = "3f2504e0-4f89-11d3-9a0c-0305e82c3301";

@@ -1,13 +1,14 @@
 //! A claim as its holder keeps it, and the calls a holder makes.
 
 use super::{ask, problem};
+use mooring_core::identity::Holder;
 use mooring_core::license::TicketBundle;
 use mooring_core::names::{ClaimName, LeaseId, ProductName, RequestId, Seats};
 use mooring_core::request::Item;
 use mooring_core::secret::Secret;
 use mooring_core::wire::{
-    ClaimRequest, Grant, HeldProof, Holder, Problem, ProblemType, RenewRequest, RenewResponse,
-    Renewal, Renewed, Standing, Waiting,
+    ClaimRequest, Grant, HeldProof, Problem, ProblemType, RenewRequest, RenewResponse, Renewal,
+    Renewed, Standing, Waiting,
 };
 use mooring_net::client::{Answer, Call, Client};
 use mooring_net::random;

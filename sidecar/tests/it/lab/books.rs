@@ -1,20 +1,20 @@
 //! The books and the chain of a license server's run: the real ledger, a software anchor.
 
 use http::{Response, StatusCode};
+use mooring_core::identity::Holder;
 use mooring_core::ledger::{
     Capacity, Claim, Claimed, Granted, HeldLease, Ledger, Limits, Place, Settings,
 };
 use mooring_core::license::{
     AnchorKey, AnchorKind, Bundle, CountBy, Delegation, Draw, Envelope, IdentityKey, LeaseToken,
-    License, Policy, Pool, Product, PublicKey, Reclaim, SigningKey, Ticket, TicketBundle,
-    TokenAnchor, TokenItem, VersionRange, types,
+    License, Policy, Pool, Product, PublicKey, SigningKey, Ticket, TicketBundle, TokenAnchor,
+    TokenItem, VersionRange, types,
 };
 use mooring_core::names::{ClaimName, InstanceId, PoolName, ProductName};
+use mooring_core::policy::{OptimisticStart, Reclaim};
 use mooring_core::secret::SecretHash;
 use mooring_core::time::Timestamp;
-use mooring_core::wire::{
-    ClaimRequest, Grant, Holder, OptimisticStart, Problem, ProblemType, Waiting,
-};
+use mooring_core::wire::{ClaimRequest, Grant, Problem, ProblemType, Waiting};
 use mooring_net::http::{self as web, Body};
 use mooring_net::{clock, random};
 use std::time::Duration;

@@ -4,13 +4,14 @@ use super::books::Run;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
+use mooring_core::identity::HolderKey;
 use mooring_core::ledger::Claimed;
 use mooring_core::license::SigningKey;
 use mooring_core::names::{ClaimName, LeaseId};
 use mooring_core::secret::Secret;
 use mooring_core::wire::{
-    COUNTER_HEADER, ClaimRequest, HolderKey, LeaseView, NonceRequest, Problem, ProblemType,
-    RenewRequest, RenewResponse, Renewed, SECRET_HEADER, TokenResponse, ViewState,
+    COUNTER_HEADER, ClaimRequest, LeaseView, NonceRequest, Problem, ProblemType, RenewRequest,
+    RenewResponse, Renewed, SECRET_HEADER, TokenResponse, ViewState,
 };
 use mooring_net::http::{self as web, Body};
 use mooring_net::shutdown::Shutdown;

@@ -5,6 +5,7 @@ use crate::chain::standing::may_sign;
 use crate::chain::testing::{at, chain};
 use crate::license::LicenseFile;
 use crate::testing::{license, vendor};
+use mooring_core::identity::Holder;
 use mooring_core::ledger::Granted;
 use mooring_core::license::{
     AnchorKind, Bundle, Demand, License, MinAnchor, SigningKey, armour, verify,
@@ -12,7 +13,7 @@ use mooring_core::license::{
 use mooring_core::names::{ClaimName, LeaseId, ProductName, Seats};
 use mooring_core::request::Item;
 use mooring_core::secret::Secret;
-use mooring_core::wire::{Holder, Problem};
+use mooring_core::wire::Problem;
 use std::sync::Mutex;
 
 pub(super) const NOON: &str = "2026-05-01T12:00:00Z";

@@ -1,45 +1,16 @@
-//! Client tokens: who a holder outside Kubernetes is, said by an administrator's *client key*.
-//!
-//! A token is a DSSE envelope around [`ClientToken`], written as `mct_‹base64url of the envelope's JSON›` and sent as
-//! `Authorization: Bearer`. It names one license server and ends by itself; a list of revoked ones ([`RevokedList`]) ends it earlier.
-//! Whoever has it is its subject: it is a secret. It proves who asks and nothing else; a lease is kept by its claim's secret.
+//! The token itself: sealing and opening.
 
-use super::dsse::{DsseError, Envelope};
-use super::keys::{KeyError, KeyId, PublicKey, SigningKey};
-use super::types;
+use super::subject::{check_subject, is_id};
+use crate::license::{DsseError, Envelope, KeyError, KeyId, PublicKey, SigningKey, types};
 use crate::time::Timestamp;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
 
 /// What every client token begins with, so that one that leaked is found by a search.
 pub const CLIENT_TOKEN_PREFIX: &str = "mct_";
 /// The longest client token that is looked at, in bytes: far above any, and below every bound on headers.
 pub const MAX_CLIENT_TOKEN: usize = 4096;
-/// The longest subject, in bytes.
-const MAX_SUBJECT: usize = 200;
-/// The common name, and so the subject, that is the operator's alone.
-pub const OPERATOR_SUBJECT: &str = "mooring-operator";
-
-/// A subject that cannot be one.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "subject {0:?}: expected 1 to {MAX_SUBJECT} bytes in one line, without blanks around it, and not \"mooring-operator\""
-)]
-pub struct BadSubject(String);
-
-/// Whether this may be the subject of an external holder. It goes into logs, objects and HMACs: one line of sane length. The rule
-/// is the same for client certificates and client tokens.
-pub fn check_subject(s: &str) -> Result<(), BadSubject> {
-    let sane = !s.is_empty() && s.len() <= MAX_SUBJECT && !s.chars().any(char::is_control);
-    if sane && s.trim() == s && s != OPERATOR_SUBJECT {
-        Ok(())
-    } else {
-        Err(BadSubject(s.chars().take(80).collect()))
-    }
-}
-
 /// Why a client token is not accepted. Nothing of the token is quoted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClientTokenError {
@@ -116,11 +87,6 @@ pub struct ClientToken {
     pub expires: Timestamp,
 }
 
-fn is_id(s: &str) -> bool {
-    let ok = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.');
-    (1..=64).contains(&s.len()) && s.bytes().all(ok)
-}
-
 impl ClientToken {
     /// Whether everything it says fits together.
     pub fn check(&self) -> Result<(), ClientTokenError> {
@@ -160,7 +126,7 @@ impl ClientToken {
     }
 
     /// Reads one that a client sent to the license server `server`: signed by one of `keys`, for this server, not expired.
-    /// Whether it is revoked is [`RevokedList`]'s to say. Tells which key signed.
+    /// Whether it is revoked is [`RevokedList`](super::RevokedList)'s to say. Tells which key signed.
     pub fn open(
         text: &str,
         keys: &[PublicKey],
@@ -203,78 +169,6 @@ fn envelope(text: &str) -> Result<Envelope, ClientTokenError> {
         .decode(body)
         .map_err(|_| ClientTokenError::Form("it is not base64url; is it cut off?"))?;
     serde_json::from_slice(&json).map_err(|_| ClientTokenError::Form("there is no envelope in it"))
-}
-
-/// A line of a list of revoked ones that means nothing.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {value:?}: expected a client token's id, or \"subject:\" and a subject")]
-pub struct BadRevoked {
-    line: usize,
-    value: String,
-}
-
-/// Which client tokens and which subjects are revoked: one a line, `#` begins a comment line.
-///
-/// A token's id ends that token: nobody claims with it any more. `subject:‹name›` ends the holder, whatever it shows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RevokedList {
-    tokens: HashSet<String>,
-    subjects: HashSet<String>,
-}
-
-impl RevokedList {
-    /// Reads the list. One bad line refuses it whole: a misspelt revocation must not be none.
-    pub fn parse(text: &str) -> Result<Self, BadRevoked> {
-        let mut out = Self::default();
-        for (i, line) in text.lines().enumerate() {
-            // A subject may hold a '#', so a comment is a line of its own, or stands after an id and a blank.
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            let bad = || BadRevoked {
-                line: i + 1,
-                value: line.chars().take(80).collect(),
-            };
-            if let Some(s) = line.strip_prefix("subject:") {
-                let s = s.trim();
-                check_subject(s).map_err(|_| bad())?;
-                out.subjects.insert(s.to_owned());
-            } else {
-                let id = line.split_once(" #").map_or(line, |(id, _)| id.trim_end());
-                if !is_id(id) {
-                    return Err(bad());
-                }
-                out.tokens.insert(id.to_owned());
-            }
-        }
-        Ok(out)
-    }
-
-    /// Whether the token of this id is revoked.
-    pub fn token(&self, id: &str) -> bool {
-        self.tokens.contains(id)
-    }
-
-    /// Whether this subject is revoked.
-    pub fn subject(&self, subject: &str) -> bool {
-        self.subjects.contains(subject)
-    }
-
-    /// The revoked subjects, in no order.
-    pub fn subjects(&self) -> impl Iterator<Item = &str> {
-        self.subjects.iter().map(String::as_str)
-    }
-
-    /// How many lines it has that mean something.
-    pub fn len(&self) -> usize {
-        self.tokens.len() + self.subjects.len()
-    }
-
-    /// Whether nobody is revoked.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
 }
 
 #[cfg(test)]
@@ -403,20 +297,6 @@ mod tests {
                 bad.seal(&key(1)),
                 Err(ClientTokenError::Field { .. })
             ));
-        }
-    }
-
-    #[test]
-    fn the_list_of_revoked_ones_is_read_or_refused_whole() {
-        let l = RevokedList::parse("# lost laptops\n\n t-1 # anna's\r\nsubject: build farm/7\n")
-            .unwrap();
-        assert!(l.token("t-1") && l.subject("build farm/7") && l.len() == 2);
-        assert!(!l.token("build farm/7") && !l.subject("t-1") && !l.is_empty());
-        assert_eq!(l.subjects().collect::<Vec<_>>(), ["build farm/7"]);
-        assert!(RevokedList::parse("").unwrap().is_empty());
-        for (bad, line) in [("a b", 1), ("t-1\nsubject:", 2), ("\n\nsubject:\u{7}x", 3)] {
-            let e = RevokedList::parse(bad).unwrap_err();
-            assert!(e.to_string().starts_with(&format!("line {line}: ")), "{e}");
         }
     }
 
