@@ -9,7 +9,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 
-use super::model::slack;
+use super::measure::slack;
 use crate::history::{
     ClaimNo, CopyNo, HolderNo, Items, LeaseNo, Ms, Msg, MsgNo, RunNo, Says, SecretNo,
 };
@@ -21,7 +21,7 @@ const REMEMBERED: Ms = 4 * 3_600_000;
 
 /// A copy of a holder.
 #[derive(Clone, Debug)]
-pub(super) struct Copy {
+pub(super) struct KnownCopy {
     pub(super) holder: HolderNo,
     pub(super) up: bool,
     pub(super) suspended: bool,
@@ -29,7 +29,7 @@ pub(super) struct Copy {
     pub(super) claims: Vec<ClaimNo>,
 }
 
-impl Copy {
+impl KnownCopy {
     /// Its application runs and its sidecar speaks.
     pub(super) fn speaks(&self) -> bool {
         self.up && !self.suspended && !self.dead
@@ -205,7 +205,7 @@ impl Sent {
 /// All copies and their claims.
 #[derive(Debug, Default)]
 pub(super) struct Apps {
-    pub(super) copies: HashMap<CopyNo, Copy>,
+    pub(super) copies: HashMap<CopyNo, KnownCopy>,
     pub(super) claims: HashMap<(CopyNo, ClaimNo), App>,
     /// All copies that a holder ever had.
     of: HashMap<HolderNo, Vec<CopyNo>>,
@@ -229,7 +229,7 @@ impl Apps {
         &self,
         holder: HolderNo,
         claim: ClaimNo,
-    ) -> impl Iterator<Item = (CopyNo, &Copy, &App)> + '_ {
+    ) -> impl Iterator<Item = (CopyNo, &KnownCopy, &App)> + '_ {
         self.copies_of(holder).iter().filter_map(move |no| {
             let copy = self.copies.get(no)?;
             let app = self.claims.get(&(*no, claim))?;
@@ -259,12 +259,12 @@ impl Apps {
             .contains(&(app.holder, app.claim, app.secret))
     }
 
-    pub(super) fn add(&mut self, no: CopyNo, holder: HolderNo) -> &mut Copy {
+    pub(super) fn add(&mut self, no: CopyNo, holder: HolderNo) -> &mut KnownCopy {
         let of = self.of.entry(holder).or_default();
         if !of.contains(&no) {
             of.push(no);
         }
-        self.copies.entry(no).or_insert_with(|| Copy {
+        self.copies.entry(no).or_insert_with(|| KnownCopy {
             holder,
             up: true,
             suspended: false,
@@ -417,7 +417,7 @@ impl Apps {
             return false;
         };
         now <= sent.at + WAITS
-            && self.copies.get(&copy).is_some_and(Copy::speaks)
+            && self.copies.get(&copy).is_some_and(KnownCopy::speaks)
             && self
                 .claims
                 .get(&(copy, claim))

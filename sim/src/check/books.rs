@@ -5,9 +5,9 @@ use std::collections::HashSet;
 
 use super::demand;
 use super::lease::{Lease, Stand};
-use super::line::Key;
 use super::model::{Model, of};
-use super::run::Run;
+use super::queue::Key;
+use super::run::KnownRun;
 use super::step::{Cause, Change, Message, Step};
 use crate::history::{
     Book, ClaimNo, HolderNo, Items, LeaseNo, License, Ms, Msg, MsgNo, Reclaim, Reply, RunNo,
@@ -22,7 +22,7 @@ impl Model {
         reclaim: Reclaim,
         license: License,
     ) {
-        self.run = Run {
+        self.run = KnownRun {
             no,
             up: true,
             started: self.now,
@@ -35,7 +35,7 @@ impl Model {
             settled: longest_before == 0,
             grace: (license.grace, license.grace),
             max_contested: license.max_contested,
-            ..Run::default()
+            ..KnownRun::default()
         };
         self.adopt(license);
     }
@@ -48,14 +48,14 @@ impl Model {
             }
         }
         // Who was in line comes back with its ticket.
-        let waiting: HashSet<LeaseNo> = self.lines.all().iter().map(|k| k.lease).collect();
+        let waiting: HashSet<LeaseNo> = self.queues.all().iter().map(|k| k.lease).collect();
         for (no, lease) in &mut self.leases {
             lease.in_line_at_crash = waiting.contains(no) && !lease.fuzzy;
             lease.key = None;
             lease.open = false;
         }
         self.live.clear();
-        self.lines.clear();
+        self.queues.clear();
         self.contested.clear();
         self.due.clear();
         self.run.up = false;
@@ -86,15 +86,15 @@ impl Model {
         self.run.full_once.resize(pools, false);
         self.run.granted.resize(pools, false);
         self.note_full();
-        let keys: Vec<Key> = self.lines.all().to_vec();
-        self.lines.clear();
+        let keys: Vec<Key> = self.queues.all().to_vec();
+        self.queues.clear();
         for key in keys {
             if let Some(lease) = self.leases.get_mut(&key.lease) {
                 lease.pools = demand::pools(&self.license, &lease.items);
-                self.lines.insert(key, &lease.pools, lease.fuzzy);
+                self.queues.insert(key, &lease.pools, lease.fuzzy);
             }
         }
-        self.lines.touch_all(pools);
+        self.queues.touch_all(pools);
     }
 
     /// Notes the pools that leases taken in have filled.
@@ -218,14 +218,14 @@ impl Model {
         };
         lease.class = rank_class;
         if let Some(key) = old_key {
-            self.lines.remove(key, &lease.pools, lease.fuzzy);
+            self.queues.remove(key, &lease.pools, lease.fuzzy);
         }
         if is.in_line() {
             if !was.in_line() || lease.pools.is_empty() {
                 lease.pools = demand::pools(&self.license, &lease.items);
             }
             lease.key = Some(rank);
-            self.lines.insert(rank, &lease.pools, lease.fuzzy);
+            self.queues.insert(rank, &lease.pools, lease.fuzzy);
         }
         if is == (Stand::Line { contested: true }) {
             if was != is {
@@ -242,7 +242,7 @@ impl Model {
                 if let Some(used) = self.run.used.get_mut(pool) {
                     *used = used.saturating_sub(u64::from(seats));
                 }
-                self.lines.touch(pool);
+                self.queues.touch(pool);
             }
         }
         let mut redrawn = false;
@@ -423,7 +423,7 @@ impl Model {
                             l.alive = self.now;
                             l.open = step.reply().is_none();
                             for &pool in &l.pools {
-                                self.lines.touch(pool);
+                                self.queues.touch(pool);
                             }
                         }
                     }

@@ -9,7 +9,8 @@
 //! not know that the holder heard how much shorter contested may be). In between either is right.
 
 use super::Seen;
-use super::model::{Model, Stand, Step, broken, slack};
+use super::measure::{broken, slack};
+use super::model::{Model, Stand, Step};
 use crate::history::{Broken, Msg, Reply, Says};
 
 /// At the end of a step: a claim whose application runs and that has to wait is contested.

@@ -6,7 +6,8 @@
 //! A late or repeated message whose answer nobody awaits may be answered `cloned`: nobody is told that. It must end nothing.
 
 use super::Seen;
-use super::model::{Model, broken};
+use super::measure::broken;
+use super::model::Model;
 use crate::history::{Broken, ClaimNo, CopyNo, HolderNo, MsgNo, RunNo};
 
 /// `cloned` is the answer to the newest request of a copy, or is heard so, or ends what an application had.

@@ -9,7 +9,8 @@
 use std::cmp::Reverse;
 
 use super::Seen;
-use super::model::{Cause, Change, Model, Stand, Step, broken, slack};
+use super::measure::{broken, slack};
+use super::model::{Cause, Change, Model, Stand, Step};
 use crate::history::{Broken, Msg, Reclaim};
 
 /// A lease leaves the books, or its seat.

@@ -1,6 +1,6 @@
 //! A lease, over all runs of the server, and how it stands in the books of one.
 
-use super::line::Key;
+use super::queue::Key;
 use crate::history::{ClaimNo, HolderNo, Index, Items, Ms, RunNo, SecretNo};
 
 /// How a lease stands in the books of one run.

@@ -9,7 +9,8 @@
 //!
 //! 202 while the server settles is left open by the design's table for a licensed holder: it may go on or become contested.
 
-use super::model::{Model, broken, slack};
+use super::measure::{broken, slack};
+use super::model::Model;
 use super::{Seen, copies};
 use crate::history::{Broken, ClaimNo, CopyNo, LeaseNo, Ms, MsgNo, Reply, Says};
 

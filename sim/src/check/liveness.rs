@@ -7,7 +7,8 @@
 //! or one before it in line that is alive does not.
 
 use super::Seen;
-use super::model::{Model, Stand, broken};
+use super::measure::broken;
+use super::model::{Model, Stand};
 use crate::history::{Broken, ClaimNo, CopyNo, Ms, Reclaim, Says};
 
 /// The history ends.
@@ -98,7 +99,7 @@ fn judge(m: &Model, no: CopyNo, claim: ClaimNo, seen: &mut Seen) -> Result<(), B
     }
     let key = l.key;
     let blocked = m
-        .lines
+        .queues
         .all()
         .iter()
         .take_while(|k| key.is_none_or(|key| **k < key))
@@ -109,7 +110,7 @@ fn judge(m: &Model, no: CopyNo, claim: ClaimNo, seen: &mut Seen) -> Result<(), B
                 && before.pools.iter().any(|p| l.pools.contains(p))
         });
     // An unknown arrival: somebody of the same rank may be before it.
-    let fuzzy = m.lines.unsure();
+    let fuzzy = m.queues.unsure();
     if blocked || fuzzy {
         return Ok(());
     }

@@ -6,7 +6,7 @@
 //! | `freeing` | 2: what frees a seat, and when |
 //! | `restart` | 3: what a restart keeps |
 //! | `licensed` | 4, 9, half of 7: how long an application is licensed |
-//! | `line` | 5, places of 6: nobody is passed over |
+//! | `overtaking` | 5, places of 6: nobody is passed over |
 //! | `repeat` | 6: one lease per claim |
 //! | `contested` | 7: the books of contested claims, the gauge |
 //! | `copies` | 8: copies, and what is none |
@@ -14,7 +14,8 @@
 //! | `secrets` | 11: nothing without the secret |
 //! | `revoke` | 12: revoked holders |
 //! | `watch` | 13: the watch |
-//! | `model`: `lease`, `run`, `step`, `books`, `apps`, `demand` | what is known: leases, the server's run, steps and books, holders, what claims draw |
+//! | `model`: `lease`, `run`, `step`, `books`, `queue`, `apps`, `demand` | what is known: leases, the server's run, steps and books, who waits, holders, what claims draw |
+//! | `measure` | how exact a clock is |
 //!
 //! A step of the server (a message, a word of the operator, or time) is judged when it is over: when a fact comes that is neither
 //! a change of the books nor an answer, or time goes on. Each fact costs what it concerns: looks by key, bisection of a
@@ -30,9 +31,11 @@ mod demand;
 mod freeing;
 mod lease;
 mod licensed;
-mod line;
 mod liveness;
+mod measure;
 mod model;
+mod overtaking;
+mod queue;
 mod repeat;
 mod restart;
 mod revoke;
@@ -140,7 +143,7 @@ impl Checker {
         if let Some(misplaced) = step.misplaced {
             return Err(misplaced);
         }
-        line::step_end(m, &step, seen)
+        overtaking::step_end(m, &step, seen)
     }
 
     /// What a step brings about.
@@ -177,7 +180,7 @@ impl Checker {
                     seats::answered(m, *lease)?;
                 }
                 // Why a place is wrong is seen better when the step is over.
-                let place = line::answered(m, step, *msg, reply, seen);
+                let place = overtaking::answered(m, step, *msg, reply, seen);
                 step.misplaced = step.misplaced.take().or(place.err());
                 if *reply == Reply::Problem("cloned")
                     && m.apps.newest(*msg)
@@ -190,7 +193,7 @@ impl Checker {
             Fact::Settled => {
                 m.run.settled = true;
                 step.settled = true;
-                m.lines.touch_all(m.license.pools.len());
+                m.queues.touch_all(m.license.pools.len());
             }
             _ => {}
         }
@@ -224,7 +227,7 @@ impl Checker {
             Fact::Thawed => {
                 m.run.frozen = false;
                 m.run.thawed = m.now;
-                m.lines.touch_all(pools);
+                m.queues.touch_all(pools);
                 Cause::Nothing
             }
             Fact::Reloaded(license) => {
@@ -233,7 +236,7 @@ impl Checker {
             }
             Fact::AnchorLost(lost) => {
                 m.run.anchor_lost = *lost;
-                m.lines.touch_all(pools);
+                m.queues.touch_all(pools);
                 Cause::Nothing
             }
             Fact::Received {
@@ -244,7 +247,7 @@ impl Checker {
             } => Cause::Message(m.received(*msg, *holder, *claim, what)),
             Fact::Roster(holders) => {
                 m.run.post_roster(holders.clone());
-                m.lines.touch_all(pools);
+                m.queues.touch_all(pools);
                 Cause::Nothing
             }
             Fact::Gone(holders) => {
@@ -357,7 +360,7 @@ impl Checker {
     fn of_copy(
         &mut self,
         no: CopyNo,
-        change: impl FnOnce(&mut apps::Copy),
+        change: impl FnOnce(&mut apps::KnownCopy),
         crash: bool,
     ) -> Result<(), Broken> {
         let m = &mut self.m;

@@ -1,41 +1,27 @@
 //! What is known of the world from the facts so far; the promises are checked against it. No promise is judged here.
 //!
-//! How the books change is in `books`, the line in `line`, what holders are told in `apps`.
+//! How the books change is in `books`, the queue in `queue`, what holders are told in `apps`.
 //!
-//! Where a time is somebody's measure of a duration it may be off by that clock's drift ([`slack`]), and by no more.
+//! Where a time is somebody's measure of a duration it may be off by that clock's drift ([`slack`](super::measure::slack)), and by no more.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 
 use super::apps::Apps;
 use super::demand;
-use super::line::Lines;
-use crate::history::{Broken, ClaimNo, HolderNo, Index, LeaseNo, License, Ms, Msg, Reclaim, RunNo};
+use super::measure::{margin, slack};
+use super::queue::Queues;
+use crate::history::{ClaimNo, HolderNo, Index, LeaseNo, License, Ms, Msg, Reclaim, RunNo};
 
 pub(super) use super::lease::{Lease, Stand};
-pub(super) use super::run::Run;
+pub(super) use super::run::KnownRun;
 pub(super) use super::step::{Cause, Change, Message, Step};
-
-/// How far a duration that somebody's clock measured may be from true time: clocks run within 0.04 %, and show milliseconds.
-pub(super) fn slack(duration: Ms) -> Ms {
-    duration.saturating_mul(6) / 10_000 + 2
-}
-
-/// M: what the server waits beyond D.
-pub(super) fn margin(lease_for: Ms) -> Ms {
-    1000 + lease_for / 1000
-}
-
-/// A promise is broken.
-pub(super) fn broken(promise: u8, t: Ms, what: String) -> Result<(), Broken> {
-    Err(Broken { promise, t, what })
-}
 
 /// Everything that is known.
 #[derive(Debug)]
 pub(super) struct Model {
     pub(super) now: Ms,
-    pub(super) run: Run,
+    pub(super) run: KnownRun,
     /// The run before.
     pub(super) last_run: RunNo,
     pub(super) license: License,
@@ -45,7 +31,7 @@ pub(super) struct Model {
     pub(super) products: u64,
     pub(super) leases: HashMap<LeaseNo, Lease>,
     pub(super) live: HashMap<HolderNo, Vec<(ClaimNo, LeaseNo)>>,
-    pub(super) lines: Lines,
+    pub(super) queues: Queues,
     pub(super) contested: HashSet<LeaseNo>,
     pub(super) arrivals: u64,
     /// By pool: what was there at the latest grant; what was allowed when the last run ended; what holders say they hold.
@@ -61,7 +47,7 @@ impl Default for Model {
     fn default() -> Self {
         Self {
             now: 0,
-            run: Run::default(),
+            run: KnownRun::default(),
             last_run: RunNo(0),
             license: License {
                 pools: Vec::new(),
@@ -73,7 +59,7 @@ impl Default for Model {
             products: 0,
             leases: HashMap::new(),
             live: HashMap::new(),
-            lines: Lines::default(),
+            queues: Queues::default(),
             contested: HashSet::new(),
             arrivals: 0,
             granted_of: Vec::new(),

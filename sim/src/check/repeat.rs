@@ -5,7 +5,8 @@
 //! `freeing`, places in `line`.
 
 use super::Seen;
-use super::model::{Message, Model, Stand, Step, broken};
+use super::measure::broken;
+use super::model::{Message, Model, Stand, Step};
 use crate::history::{Broken, Msg, Reply};
 
 /// At the end of a step.

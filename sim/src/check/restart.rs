@@ -7,7 +7,8 @@
 //! under `Confirmed`, where its seat waits for it, the grace.
 
 use super::Seen;
-use super::model::{Change, Message, Model, Stand, Step, broken, margin, slack};
+use super::measure::{broken, margin, slack};
+use super::model::{Change, Message, Model, Stand, Step};
 use crate::history::{Broken, Msg, Reclaim, Reply, RunNo};
 
 /// A lease is booked.

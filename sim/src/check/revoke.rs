@@ -6,7 +6,8 @@
 //! `revoked` is not licensed from then on (that bound is kept in `licensed`). A new run must be told anew.
 
 use super::Seen;
-use super::model::{Change, Model, Step, broken};
+use super::measure::broken;
+use super::model::{Change, Model, Step};
 use crate::history::{Broken, Msg, Reply};
 
 /// The books change.

@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use super::model::{margin, slack};
+use super::measure::{margin, slack};
 use crate::history::{HolderNo, Index, Ms, Reclaim, RunNo};
 
 /// A run of the server.
 #[derive(Debug)]
-pub(super) struct Run {
+pub(super) struct KnownRun {
     pub(super) no: RunNo,
     pub(super) up: bool,
     pub(super) started: Ms,
@@ -37,7 +37,7 @@ pub(super) struct Run {
     pub(super) max_contested: Ms,
 }
 
-impl Default for Run {
+impl Default for KnownRun {
     fn default() -> Self {
         Self {
             no: RunNo(0),
@@ -64,7 +64,7 @@ impl Default for Run {
     }
 }
 
-impl Run {
+impl KnownRun {
     /// Q; 0 if nobody can hold a lease of an earlier run.
     pub(super) fn settling(&self) -> Ms {
         if self.longest_before == 0 {

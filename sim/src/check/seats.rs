@@ -11,9 +11,10 @@
 //! A license that shrinks throws nobody out: what counts is what was there at the latest grant from the pool.
 
 use super::Seen;
-use super::apps::Copy;
+use super::apps::KnownCopy;
 use super::demand;
-use super::model::{Change, Model, Stand, Step, broken, of};
+use super::measure::broken;
+use super::model::{Change, Model, Stand, Step, of};
 use crate::history::{Broken, ClaimNo, CopyNo, Index, LeaseNo, Msg, RunNo, Says};
 
 /// Looks anew whether an application counts.
@@ -24,7 +25,7 @@ pub(super) fn recount(
     seen: &mut Seen,
 ) -> Result<(), Broken> {
     let now = m.now;
-    let runs = m.apps.copies.get(&copy).is_some_and(Copy::runs);
+    let runs = m.apps.copies.get(&copy).is_some_and(KnownCopy::runs);
     let Some(app) = m.apps.claims.get_mut(&(copy, claim)) else {
         return Ok(());
     };

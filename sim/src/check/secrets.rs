@@ -4,7 +4,8 @@
 //! the lease nor with its place. What it must not end is seen in `freeing`, what it must not take in in `restart`.
 
 use super::Seen;
-use super::model::{Model, Step, broken};
+use super::measure::broken;
+use super::model::{Model, Step};
 use crate::history::{Broken, LeaseNo, Msg, Reply};
 
 /// At the end of a step.

@@ -1,7 +1,7 @@
 //! A step of the server: what it was about, what it changed in the books, what it answered.
 
 use super::lease::Stand;
-use super::line::Key;
+use super::queue::Key;
 use crate::history::{Broken, ClaimNo, HolderNo, LeaseNo, Msg, MsgNo, Reply, RunNo};
 
 /// What started a step of the server.

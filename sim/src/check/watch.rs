@@ -1,7 +1,8 @@
 //! Promise 13: the watch, replayed, equals the history, or says that it starts anew.
 
 use super::Seen;
-use super::model::{Model, broken};
+use super::measure::broken;
+use super::model::Model;
 use crate::history::Broken;
 
 /// The follower compares.

@@ -11,108 +11,10 @@
 //! Nobody waits behind the dead: a claim that was not asked for within D neither blocks nor is granted.
 
 use super::Seen;
-use super::model::{Change, Model, Step, broken};
-use crate::history::{Broken, Index, LeaseNo, MsgNo, Reclaim, Reply};
-
-/// A place in line: less is better.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Key {
-    /// 0: contested, once held. 1: all others.
-    pub(super) class: u8,
-    /// The priority, negated.
-    pub(super) rank: i64,
-    pub(super) arrival: u64,
-    pub(super) lease: LeaseNo,
-}
-
-/// Who waits, best first: over all, and for each pool that a claim could draw on. Sorted lists: a step in and out moves some
-/// kilobytes at worst, and a place is found by bisection.
-#[derive(Debug, Default)]
-pub(super) struct Lines {
-    all: Vec<Key>,
-    pools: Vec<Vec<Key>>,
-    /// How many have an unknown arrival.
-    fuzzy: usize,
-    /// Pools whose head might be granted now.
-    touched: Vec<Index>,
-}
-
-fn put(list: &mut Vec<Key>, key: Key) {
-    if let Err(i) = list.binary_search(&key) {
-        list.insert(i, key);
-    }
-}
-
-fn out(list: &mut Vec<Key>, key: Key) {
-    if let Ok(i) = list.binary_search(&key) {
-        list.remove(i);
-    }
-}
-
-impl Lines {
-    pub(super) fn all(&self) -> &[Key] {
-        &self.all
-    }
-
-    fn pool(&self, pool: Index) -> &[Key] {
-        self.pools.get(pool).map_or(&[], |l| l.as_slice())
-    }
-
-    pub(super) fn insert(&mut self, key: Key, pools: &[Index], fuzzy: bool) {
-        put(&mut self.all, key);
-        for &pool in pools {
-            if self.pools.len() <= pool {
-                self.pools.resize_with(pool + 1, Vec::new);
-            }
-            if let Some(list) = self.pools.get_mut(pool) {
-                put(list, key);
-            }
-            self.touch(pool);
-        }
-        self.fuzzy += usize::from(fuzzy);
-    }
-
-    pub(super) fn remove(&mut self, key: Key, pools: &[Index], fuzzy: bool) {
-        out(&mut self.all, key);
-        for &pool in pools {
-            if let Some(list) = self.pools.get_mut(pool) {
-                out(list, key);
-            }
-            self.touch(pool);
-        }
-        self.fuzzy = self.fuzzy.saturating_sub(usize::from(fuzzy));
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.all.clear();
-        self.pools.clear();
-        self.fuzzy = 0;
-        self.touched.clear();
-    }
-
-    pub(super) fn touch(&mut self, pool: Index) {
-        if !self.touched.contains(&pool) {
-            self.touched.push(pool);
-        }
-    }
-
-    pub(super) fn touch_all(&mut self, pools: usize) {
-        self.touched = (0..pools).collect();
-    }
-
-    /// Whether some arrival is unknown, so that somebody else might be before a claim.
-    pub(super) fn unsure(&self) -> bool {
-        self.fuzzy > 0 && self.all.len() > 1
-    }
-
-    /// The place that a key has in line, from 1, as far as arrivals are known.
-    pub(super) fn place(&self, key: &Key) -> Option<usize> {
-        if self.fuzzy > 0 {
-            return None;
-        }
-        self.all.binary_search(key).ok().map(|i| i + 1)
-    }
-}
+use super::measure::broken;
+use super::model::{Change, Model, Step};
+use super::queue::Key;
+use crate::history::{Broken, Index, MsgNo, Reclaim, Reply};
 
 /// Whether `a` is better than `b` for sure.
 pub(super) fn better(m: &Model, a: &Key, b: &Key) -> bool {
@@ -140,7 +42,7 @@ pub(super) fn answered(
             ),
         );
     };
-    let Some(most) = m.lines.place(&key) else {
+    let Some(most) = m.queues.place(&key) else {
         return Ok(());
     };
     seen.places += 1;
@@ -153,7 +55,7 @@ pub(super) fn answered(
             m.now,
             format!(
                 "{lease:?} is told place {place}; by rank (contested, priority, arrival) it is at {most} of {}",
-                m.lines.all().len()
+                m.queues.all().len()
             ),
         );
     }
@@ -174,7 +76,7 @@ pub(super) fn step_end(m: &mut Model, step: &Step, seen: &mut Seen) -> Result<()
     if roster_missing && m.run.longest_before > 0 {
         return Ok(());
     }
-    let touched = std::mem::take(&mut m.lines.touched);
+    let touched = std::mem::take(&mut m.queues.touched);
     for &pool in &touched {
         can_be_granted(m, pool, seen)?;
     }
@@ -202,7 +104,7 @@ fn granted(m: &Model, step: &Step, change: &Change, seen: &mut Seen) -> Result<(
         }
     }
     for &(pool, _) in &lease.draws {
-        let line = m.lines.pool(pool);
+        let line = m.queues.pool(pool);
         seen.granted_before_others += u64::from(line.last().is_some_and(|last| *last > key));
         for waits in line.iter().take_while(|k| **k < key) {
             let Some(w) = m.leases.get(&waits.lease) else {
@@ -240,14 +142,14 @@ fn granted(m: &Model, step: &Step, change: &Change, seen: &mut Seen) -> Result<(
 
 /// The first in line for a pool that is not surely dead; `None` if it is not sure who that is.
 fn head(m: &Model, pool: Index) -> Option<Key> {
-    let line = m.lines.pool(pool);
+    let line = m.queues.pool(pool);
     for (i, key) in line.iter().enumerate() {
         let lease = m.leases.get(&key.lease)?;
         if m.surely_dead(lease) || m.run.revoked.contains(&lease.holder) {
             continue;
         }
         // Somebody whose arrival is unknown may be before it.
-        let unsure = m.lines.fuzzy > 0
+        let unsure = m.queues.fuzzy > 0
             && line
                 .iter()
                 .skip(i + 1)

@@ -1,0 +1,18 @@
+//! What several checks measure with: how exact a clock is, the server's margin, how a broken promise is told.
+
+use crate::history::{Broken, Ms};
+
+/// How far a duration that somebody's clock measured may be from true time: clocks run within 0.04 %, and show milliseconds.
+pub(super) fn slack(duration: Ms) -> Ms {
+    duration.saturating_mul(6) / 10_000 + 2
+}
+
+/// M: what the server waits beyond D.
+pub(super) fn margin(lease_for: Ms) -> Ms {
+    1000 + lease_for / 1000
+}
+
+/// A promise is broken.
+pub(super) fn broken(promise: u8, t: Ms, what: String) -> Result<(), Broken> {
+    Err(Broken { promise, t, what })
+}
