@@ -3,14 +3,11 @@
 mod moved;
 mod pin;
 mod plugged;
+mod steps;
 
-use crate::lab::{Card, Lab, Server, eventually, within};
+pub(crate) use steps::{PIN, anchor, serve};
+
 use crate::suite::Scenario;
-use anyhow::{Result, ensure};
-use k8s_openapi::api::core::v1::Pod;
-use kube::Api;
-use serde_json::Value;
-use std::time::{Duration, Instant};
 
 /// All of them, in the order in which they run.
 pub fn scenarios() -> Vec<Scenario> {
@@ -19,68 +16,4 @@ pub fn scenarios() -> Vec<Scenario> {
         moved::the_server_follows_its_dongle_to_the_other_node,
         pin::a_wrong_pin_costs_one_login_and_the_right_one_heals_it,
     ]
-}
-
-/// The PIN of all cards.
-pub(crate) const PIN: &str = "648219";
-
-/// A LicenseServer for this card, made and not waited for.
-pub(crate) async fn serve(lab: &Lab, server: &mut Server, card: &Card, pin: &str) -> Result<()> {
-    server.anchored = Some(Card::anchored(lab)?);
-    let name = format!("{}-{}", server.namespace, server.name);
-    let products: Vec<(&str, u32)> = server
-        .products
-        .iter()
-        .map(|(p, n)| (p.as_str(), *n))
-        .collect();
-    let license = lab
-        .vendor
-        .license_for(&name, &products, &card.description, "")
-        .await?;
-    server.apply_with(lab, &license, pin, &lab.anchor).await
-}
-
-/// Waits for `AnchorPresent` with this reason; returns it and how long it took.
-pub(crate) async fn anchor(
-    lab: &Lab,
-    server: &Server,
-    status: &str,
-    time: u64,
-) -> Result<(Value, Duration)> {
-    let begin = Instant::now();
-    let found = eventually(
-        &format!("AnchorPresent={status}"),
-        within(time),
-        async || {
-            let o = server.get(lab).await?;
-            let all = o.data["status"]["conditions"].as_array().cloned();
-            let found = all
-                .unwrap_or_default()
-                .into_iter()
-                .find(|c| c["type"] == "AnchorPresent");
-            Ok(match found {
-                Some(c) if c["status"] == status => Ok(c),
-                other => Err(format!("{other:?}")),
-            })
-        },
-    )
-    .await?;
-    Ok((found, begin.elapsed()))
-}
-
-/// The pod's UID and how often its containers were started again.
-async fn pod(lab: &Lab, server: &Server) -> Result<(String, i32)> {
-    let pods = Api::<Pod>::namespaced(lab.client.clone(), &server.namespace);
-    let pod = pods.get(&format!("{}-0", server.name)).await?;
-    let status = pod.status.unwrap_or_default();
-    let all = [
-        status.container_statuses.unwrap_or_default(),
-        status.init_container_statuses.unwrap_or_default(),
-    ];
-    ensure!(
-        all[1].iter().any(|c| c.name == "pcscd"),
-        "pcscd is not beside the server: {all:?}"
-    );
-    let restarts = all.iter().flatten().map(|c| c.restart_count).sum();
-    Ok((pod.metadata.uid.unwrap_or_default(), restarts))
 }

@@ -1,6 +1,6 @@
 //! The dongle, label and all, is carried to the other node.
 
-use super::{PIN, anchor, serve};
+use super::steps::{PIN, anchor, serve};
 use crate::lab::{App, Card, Lab, Server, eventually, lease_row, within};
 use crate::main_job::{begin, count_seats, renews, states};
 use anyhow::{Result, ensure};

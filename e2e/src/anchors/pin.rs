@@ -1,6 +1,6 @@
 //! A wrong PIN in the Secret, counted by the card.
 
-use super::{PIN, anchor, serve};
+use super::steps::{PIN, anchor, serve};
 use crate::lab::{Card, Lab, Server, eventually, within};
 use crate::main_job::begin;
 use anyhow::{Result, ensure};

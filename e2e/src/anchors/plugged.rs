@@ -1,6 +1,6 @@
 //! The dongle is pulled out of the node, and plugged in again.
 
-use super::{PIN, anchor, pod, serve};
+use super::steps::{PIN, anchor, pod, serve};
 use crate::lab::{App, Card, Lab, Server, eventually, within};
 use crate::main_job::{begin, renews, states};
 use anyhow::{Result, ensure};

@@ -1,6 +1,6 @@
 //! A dongle is pulled out and plugged in again.
 
-use super::{NAMESPACE, print, say};
+use super::show::{NAMESPACE, print, say};
 use crate::anchors::{PIN, anchor, serve};
 use crate::lab::{Card, Lab, Server};
 use anyhow::Result;

@@ -6,6 +6,7 @@ mod card;
 mod command;
 mod dump;
 mod install;
+mod place;
 mod server;
 mod usb;
 mod vendor;

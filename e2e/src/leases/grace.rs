@@ -1,6 +1,6 @@
 //! The license server goes, and the grace runs out.
 
-use super::story;
+use super::steps::story;
 use crate::lab::{App, Lab, Server};
 use crate::main_job::{begin, renews, states};
 use anyhow::{Context as _, Result, ensure};

@@ -1,6 +1,6 @@
 //! Applications that claim at run time, through their sidecar's socket.
 
-use super::{WAIT_NONE, claim, story, told};
+use super::steps::{WAIT_NONE, claim, story, told};
 use crate::lab::{App, Lab, Server, eventually, within};
 use crate::main_job::begin;
 use anyhow::{Context as _, Result, bail, ensure};

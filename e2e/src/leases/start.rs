@@ -1,6 +1,6 @@
 //! Pods that start while no license server is in reach.
 
-use super::story;
+use super::steps::story;
 use crate::lab::{App, Lab, Server, eventually, within};
 use crate::main_job::{begin, count_seats, states};
 use anyhow::{Context as _, Result, ensure};

@@ -1,6 +1,6 @@
 //! What an application sees; jobs; a sidecar that is killed.
 
-use super::{begin, count_seats, states};
+use super::steps::{begin, count_seats, states};
 use crate::lab::{App, Lab, Server, eventually, lease_row, within};
 use anyhow::{Context as _, Result, ensure};
 
@@ -170,7 +170,7 @@ pub(super) async fn a_killed_sidecar_comes_back_with_its_lease(lab: &Lab) -> Res
             },
         )
         .await?;
-        super::install::renews(&app, 1)
+        super::steps::renews(&app, 1)
             .await
             .context("after the kill")?;
     }

@@ -1,7 +1,7 @@
 //! Helm: install, upgrade, uninstall.
 
-use super::begin;
-use crate::lab::{App, Helm, Lab, Server, eventually, within};
+use super::steps::{begin, renews};
+use crate::lab::{App, Helm, Lab, Server};
 use anyhow::{Context as _, Result, bail, ensure};
 
 /// Everything becomes Ready; an upgrade with changed values rolls the operator and disturbs nobody; an uninstall breaks no
@@ -48,7 +48,7 @@ pub(super) async fn helm_installs_upgrades_and_uninstalls(lab: &Lab) -> Result<(
     if app.state().as_deref() != Some("Held") {
         bail!(
             "the application noticed the uninstall: {:?}",
-            super::states(&app)
+            super::steps::states(&app)
         );
     }
 
@@ -60,35 +60,6 @@ pub(super) async fn helm_installs_upgrades_and_uninstalls(lab: &Lab) -> Result<(
         .await?;
     app.delete(lab).await?;
     two.says("Held", 30).await
-}
-
-/// Waits until an application's lease was renewed some times more.
-pub(crate) async fn renews(app: &App, times: usize) -> Result<()> {
-    let until = |a: &App| {
-        let all = a.lines();
-        let last = all
-            .iter()
-            .rev()
-            .find_map(|l| l["event"]["claims"][0]["heldUntilBootMs"].as_u64());
-        last.unwrap_or_default()
-    };
-    let mut seen = until(app);
-    for _ in 0..times {
-        seen = eventually(
-            &format!("{} renews its lease", app.name),
-            within(30),
-            async || {
-                let now = until(app);
-                Ok(if now > seen {
-                    Ok(now)
-                } else {
-                    Err(format!("Held until {now} ms, {:?}", app.state()))
-                })
-            },
-        )
-        .await?;
-    }
-    Ok(())
 }
 
 async fn generation(lab: &Lab) -> Result<String> {

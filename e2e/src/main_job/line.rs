@@ -1,6 +1,6 @@
 //! Two seats, three pods.
 
-use super::{begin, count_seats};
+use super::steps::{begin, count_seats};
 use crate::lab::{App, Lab, Server, lease_row};
 use anyhow::{Result, ensure};
 use std::time::Instant;

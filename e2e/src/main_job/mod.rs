@@ -8,13 +8,11 @@ mod partition;
 mod refusals;
 mod restart;
 mod rogue;
+mod steps;
 
-pub(crate) use install::renews;
+pub(crate) use steps::{begin, count_seats, renews, states};
 
-use crate::lab::{App, Lab};
-use crate::seats::{self, Most};
 use crate::suite::Scenario;
-use anyhow::{Result, bail};
 
 /// All of them, in the order in which they run. The first installs the chart, which all others use.
 pub fn scenarios() -> Vec<Scenario> {
@@ -33,43 +31,4 @@ pub fn scenarios() -> Vec<Scenario> {
         refusals::bad_annotations_and_claims,
         refusals::bad_licenses_and_a_wrong_pin,
     ]
-}
-
-/// Fails if at one instant more seats were held than there are, counted on the holders' side.
-pub(crate) fn count_seats(apps: &[(&App, u32)], seats: u32) -> Result<Most> {
-    let spans: Vec<seats::Span> = apps
-        .iter()
-        .flat_map(|(a, n)| seats::spans(&a.name, *n, &a.lines()))
-        .collect();
-    if spans.is_empty() {
-        bail!("no application ever wrote that it was Held: there is nothing to count");
-    }
-    let most = seats::most(&spans);
-    if most.seats > seats {
-        bail!(
-            "at {} ms of the boot clock {} seats of {seats} were held, by {:?}",
-            most.at,
-            most.seats,
-            most.who
-        );
-    }
-    Ok(most)
-}
-
-/// Every state that an application was told, in order, without repeats.
-pub(crate) fn states(app: &App) -> Vec<String> {
-    let mut v: Vec<String> = app
-        .lines()
-        .iter()
-        .filter_map(|l| l["event"]["state"].as_str().map(str::to_owned))
-        .collect();
-    v.dedup();
-    v
-}
-
-/// The namespace of a scenario, made anew, and the chart installed.
-pub(crate) async fn begin(lab: &Lab, name: &str) -> Result<String> {
-    let ns = crate::suite::namespace(name);
-    lab.namespace(&ns).await?;
-    Ok(ns)
 }

@@ -1,6 +1,6 @@
 //! Without the operator.
 
-use super::{begin, count_seats, states};
+use super::steps::{begin, count_seats, states};
 use crate::lab::{App, Helm, Lab, Server};
 use anyhow::{Result, ensure};
 
@@ -53,7 +53,7 @@ async fn during(lab: &Lab, ns: &str, one: &App, two: &App) -> Result<()> {
     );
     println!("  an annotated pod is refused: {}", refused.trim());
 
-    super::install::renews(one, 2).await?;
+    super::steps::renews(one, 2).await?;
     ensure!(
         states(one).iter().all(|s| s == "Held"),
         "the running application was told {:?}",

@@ -1,6 +1,6 @@
 //! A node is cut off the network.
 
-use super::{begin, count_seats, states};
+use super::steps::{begin, count_seats, states};
 use crate::lab::{App, Lab, Server, eventually, within};
 use anyhow::{Context as _, Result, ensure};
 

@@ -1,6 +1,6 @@
 //! Bad input: each is refused with an error that names the field and says what to do, where people look.
 
-use super::begin;
+use super::steps::begin;
 use crate::lab::{Anchor, App, Lab, PIN, Server, eventually, within};
 use anyhow::{Context as _, Result, ensure};
 use mooring_core::license::{OpenLicense, Trust, armour};

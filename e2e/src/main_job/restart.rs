@@ -1,6 +1,6 @@
 //! The license server's pod dies at random moments.
 
-use super::{begin, count_seats, states};
+use super::steps::{begin, count_seats, states};
 use crate::lab::{App, Lab, Server, eventually, lease_row, within};
 use anyhow::{Context as _, Result, bail, ensure};
 use std::time::Duration;
@@ -37,7 +37,7 @@ pub(super) async fn the_server_restarts_and_nobody_notices(lab: &Lab) -> Result<
     let node = pod.spec.and_then(|s| s.node_name).unwrap_or_default();
     ensure!(node == lab.nodes.0, "the server came back on {node}");
     for a in &apps[..2] {
-        super::install::renews(a, 1).await?;
+        super::steps::renews(a, 1).await?;
         ensure!(
             states(a).iter().all(|s| s == "Held"),
             "{} noticed: {:?}",

@@ -1,6 +1,6 @@
 //! Pods that do what they should not: refused or without effect, counted, nobody else harmed.
 
-use super::{begin, states};
+use super::steps::{begin, states};
 use crate::lab::{App, Lab, Server, eventually, lease_row, run, within};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
@@ -299,7 +299,7 @@ pub(super) async fn a_rogue_pod(lab: &Lab) -> Result<()> {
         "the victim noticed: {:?}",
         states(&victim)
     );
-    super::install::renews(&victim, 2).await?;
+    super::steps::renews(&victim, 2).await?;
     let rows = server.leases(lab).await?;
     let find = |pod: &str| rows.iter().map(lease_row).find(|r| r.0 == pod);
     ensure!(

@@ -1,16 +1,12 @@
 //! The main job, shown step by step: `make demo`.
 
 mod dongle;
+mod show;
 
+use self::show::{NAMESPACE, print, say};
 use crate::lab::{App, Helm, Lab, Server};
 use anyhow::{Result, bail};
 use std::time::Instant;
-
-const NAMESPACE: &str = "mooring-demo";
-
-fn say(text: &str) {
-    println!("\n\x1b[1m{text}\x1b[0m");
-}
 
 /// Shows it, and fails unless the API says what it should.
 pub async fn run() -> Result<()> {
@@ -149,12 +145,6 @@ async fn show_one_application(lab: &Lab, apps: &[App]) -> Result<()> {
             return Ok(());
         }
     }
-    Ok(())
-}
-
-async fn print(lab: &Lab, args: &[&str]) -> Result<()> {
-    let o = lab.kubectl(args).await?;
-    println!("$ {}\n{}", o.command, o.clone().ok("looking")?.trim_end());
     Ok(())
 }
 
