@@ -1,9 +1,10 @@
 //! Asking for a seat: what is asked for, for how long to wait, and with or without a thread.
 
 use crate::clock::boot;
-use crate::driver::{Driver, Order, Source};
+use crate::driver::Driver;
 use crate::error::Error;
 use crate::mooring::Mooring;
+use crate::order::{Order, Source};
 use crate::seat::{Holding, Seat};
 use mooring_core::names::{ClaimName, ProductName, Version};
 use mooring_core::request::MAX_SEATS;

@@ -4,6 +4,7 @@ use crate::clock::boot;
 use crate::error::Error;
 use crate::http::{Framing, Head, decode, take_head};
 use mooring_core::time::BootTime;
+use mooring_core::wire::calls::{CallSpec, SocketCall};
 use mooring_forked::Guard;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -33,9 +34,10 @@ pub(crate) struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    pub(crate) fn get(path: &'a str) -> Self {
+    /// One of the socket's calls; `path` is built from the call's own.
+    pub(crate) fn of(call: &CallSpec<SocketCall>, path: &'a str) -> Self {
         Self {
-            method: "GET",
+            method: call.method,
             path,
             wait: None,
             body: None,

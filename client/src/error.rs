@@ -93,6 +93,17 @@ pub enum Error {
 }
 
 impl Error {
+    /// What an answer without success says: a problem, or something that is none.
+    pub(crate) fn of_answer(path: &str, status: u16, body: &[u8]) -> Self {
+        match serde_json::from_slice::<Problem>(body) {
+            Ok(p) => Self::Problem(p),
+            Err(e) => Self::Answer {
+                path: path.to_owned(),
+                problem: format!("status {status} without a problem that is understood: {e}"),
+            },
+        }
+    }
+
     /// A short reason, the same in every client library: what [`VerifyError::reason`] says of a chain, the name of a [`Why`] or of a claim's
     /// state, the kind of a problem as the protocol writes it, or this error's own name.
     pub fn reason(&self) -> Cow<'static, str> {

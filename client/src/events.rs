@@ -1,10 +1,12 @@
 //! Changes as they come: server-sent events (WHATWG HTML, "Server-sent events") from the sidecar.
 
 use crate::clock::boot;
-use crate::conn::Answer;
+use crate::conn;
 use crate::error::Error;
 use mooring_core::time::BootTime;
 use mooring_core::wire::Status;
+use mooring_core::wire::calls::socket::EVENTS;
+use mooring_core::wire::calls::{Answer, CallSpec, SocketCall};
 use std::time::Duration;
 
 /// The longest event that is read.
@@ -23,10 +25,14 @@ pub(crate) struct Parser {
 }
 
 impl Parser {
-    /// For events of this kind; others are passed over.
-    pub(crate) fn of(kind: &'static str) -> Self {
+    /// For the events that this call answers with; others are passed over.
+    pub(crate) fn of(call: &CallSpec<SocketCall>) -> Self {
+        let kind = call.answers.iter().find_map(|(_, answer)| match answer {
+            Answer::Events(event, _) => Some(*event),
+            _ => None,
+        });
         Self {
-            kind,
+            kind: kind.unwrap_or_default(),
             bytes: Vec::new(),
             data: String::new(),
             other: false,
@@ -71,17 +77,17 @@ impl Parser {
 /// a sidecar that was restarted goes on with the same lease.
 #[derive(Debug)]
 pub struct Events {
-    answer: Answer,
+    answer: conn::Answer,
     parser: Parser,
     heard: BootTime,
     ended: bool,
 }
 
 impl Events {
-    pub(crate) fn new(answer: Answer) -> Self {
+    pub(crate) fn new(answer: conn::Answer) -> Self {
         Self {
             answer,
-            parser: Parser::of("status"),
+            parser: Parser::of(&EVENTS),
             heard: boot(),
             ended: false,
         }
@@ -90,7 +96,7 @@ impl Events {
     /// Waits for the next change until `deadline`; `Ok(None)` if there is none by then.
     pub fn next_before(&mut self, deadline: BootTime) -> Result<Option<Status>, Error> {
         let bad = |problem| Error::Answer {
-            path: "/v1/events".into(),
+            path: EVENTS.path.into(),
             problem,
         };
         loop {
@@ -106,7 +112,7 @@ impl Events {
                     let now = boot();
                     if now >= silent {
                         return Err(Error::Timeout {
-                            path: "/v1/events".into(),
+                            path: EVENTS.path.into(),
                             after: SILENCE,
                         });
                     }
@@ -143,7 +149,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn cut(stream: &str, step: usize) -> Result<Vec<String>, String> {
-        let (mut p, mut all) = (Parser::of("status"), Vec::new());
+        let (mut p, mut all) = (Parser::of(&EVENTS), Vec::new());
         for piece in stream.as_bytes().chunks(step) {
             p.bytes.extend_from_slice(piece);
             while let Some(e) = p.next()? {

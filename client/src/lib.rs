@@ -48,13 +48,14 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `watch` | the rules of a seat without I/O: until when, and what to do next |
-//! | `driver`, `conn`, `http`, `events`, `spoken` | the socket, never waiting |
+//! | `driver`, `conn`, `http`, `events`, `status` | the socket, never waiting |
 //! | [`Seat`], [`Claim`] | what applications see of it |
 //! | [`Mooring`] | the vendor's keys, the application's version; [`Mooring::verify`] asks once |
 //! | [`Sidecar`] | the socket alone: status, events, tokens, claims; no keys, nothing verified |
 
 #![warn(missing_docs)]
 
+mod builder;
 mod claim;
 mod clock;
 mod conn;
@@ -64,17 +65,20 @@ mod events;
 mod http;
 mod key;
 mod mooring;
+mod nonce;
+mod order;
 mod seat;
 mod sidecar;
-mod spoken;
+mod status;
 mod watch;
 
+pub use builder::Builder;
 pub use claim::Claim;
 pub use clock::boot;
 pub use error::Error;
 pub use events::Events;
 pub use key::VendorKey;
-pub use mooring::{Builder, Licensed, Mooring, UnverifiedStart};
+pub use mooring::{Licensed, Mooring, UnverifiedStart};
 pub use seat::{Changed, Details, Holding, Seat};
 pub use sidecar::{DEFAULT_SOCKET, SOCKET_VARIABLE, Sidecar};
 pub use watch::{State, Why};

@@ -3,10 +3,11 @@
 use crate::conn::{Answer, Request, ask};
 use crate::error::Error;
 use crate::events::Events;
-use crate::spoken::SpokenStatus;
+use crate::status::SidecarStatus;
 use mooring_core::license::{Bundle, Envelope};
 use mooring_core::names::ClaimName;
-use mooring_core::wire::{ClaimStatus, Problem, SocketClaim, Status, claim_path, is_nonce};
+use mooring_core::wire::calls::{CallSpec, SocketCall, socket};
+use mooring_core::wire::{ClaimStatus, SocketClaim, Status, is_nonce};
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -48,45 +49,28 @@ impl Sidecar {
 
     /// How the claims stand now; the sidecar answers from memory.
     pub fn status(&self) -> Result<Status, Error> {
-        let path = "/v1/status";
-        read(
-            path,
-            ask(&self.socket, &Request::get(path), FROM_MEMORY)?,
-            FROM_MEMORY,
-        )
+        self.read(&socket::STATUS, socket::STATUS.path, FROM_MEMORY)
     }
 
     /// The same as the sidecar wrote it, in JSON: for other languages, and with what this version does not know.
     pub fn status_text(&self) -> Result<String, Error> {
-        let path = "/v1/status";
-        let answer = ask(&self.socket, &Request::get(path), FROM_MEMORY)?;
-        if answer.status != 200 {
-            return Err(problem(path, answer, FROM_MEMORY));
-        }
-        String::from_utf8(answer.whole(FROM_MEMORY)?).map_err(|e| Error::Answer {
-            path: path.to_owned(),
-            problem: e.to_string(),
-        })
+        let path = socket::STATUS.path;
+        let request = Request::of(&socket::STATUS, path);
+        let body = self.succeed(&request, FROM_MEMORY)?.whole(FROM_MEMORY)?;
+        String::from_utf8(body).map_err(|e| unread(path, &e))
     }
 
     /// Whether it answers as a sidecar does: no more is read of the status than a seat needs.
     pub(crate) fn answers(&self) -> Result<(), Error> {
         let text = self.status_text()?;
-        let read = serde_json::from_str::<SpokenStatus>(&text);
-        read.map(drop).map_err(|e| Error::Answer {
-            path: "/v1/status".to_owned(),
-            problem: e.to_string(),
-        })
+        let read = serde_json::from_str::<SidecarStatus>(&text);
+        read.map(drop).map_err(|e| unread(socket::STATUS.path, &e))
     }
 
     /// Each change of the status, the present one first.
     pub fn events(&self) -> Result<Events, Error> {
-        let path = "/v1/events";
-        let answer = ask(&self.socket, &Request::get(path), FROM_MEMORY)?;
-        match answer.status {
-            200 => Ok(Events::new(answer)),
-            _ => Err(problem(path, answer, FROM_MEMORY)),
-        }
+        let request = Request::of(&socket::EVENTS, socket::EVENTS.path);
+        Ok(Events::new(self.succeed(&request, FROM_MEMORY)?))
     }
 
     /// The chain that proves a lease, the pod's or that of a `claim`: with a nonce (16 to 64 characters of base64url) one that
@@ -105,28 +89,18 @@ impl Sidecar {
             FROM_MEMORY
         };
         let path = token_path(claim, nonce);
-        read(&path, ask(&self.socket, &Request::get(&path), time)?, time)
+        self.read(&socket::TOKEN, &path, time)
     }
 
     /// The vendor's voucher that the sidecar was given, not verified: [`Mooring::voucher`](crate::Mooring::voucher) does that.
     pub fn voucher(&self) -> Result<Envelope, Error> {
-        let path = "/v1/voucher";
-        read(
-            path,
-            ask(&self.socket, &Request::get(path), FROM_MEMORY)?,
-            FROM_MEMORY,
-        )
+        self.read(&socket::VOUCHER, socket::VOUCHER.path, FROM_MEMORY)
     }
 
     /// How one claim stands.
     pub fn claim(&self, name: &ClaimName) -> Result<ClaimStatus, Error> {
-        let path = claim_path(name);
-        let request = Request::get(&path);
-        read(
-            &path,
-            ask(&self.socket, &request, FROM_MEMORY)?,
-            FROM_MEMORY,
-        )
+        let path = socket::GET_CLAIM.path_of(name);
+        self.read(&socket::GET_CLAIM, &path, FROM_MEMORY)
     }
 
     /// Asks for seats under a name, for as long as nobody gives them back; waits until they are held, refused, or `wait` has
@@ -138,34 +112,41 @@ impl Sidecar {
         asked: &SocketClaim,
         wait: Duration,
     ) -> Result<ClaimStatus, Error> {
-        let path = claim_path(name);
-        let broken = |e: serde_json::Error| Error::Broken(e.to_string());
-        let body = serde_json::to_vec(asked).map_err(broken)?;
+        let path = socket::PUT_CLAIM.path_of(name);
+        let body = serde_json::to_vec(asked).map_err(|e| Error::Broken(e.to_string()))?;
         let request = Request {
-            method: "PUT",
             wait: Some(wait),
             body: Some(&body),
-            ..Request::get(&path)
+            ..Request::of(&socket::PUT_CLAIM, &path)
         };
-        let answer = ask(&self.socket, &request, wait + FROM_MEMORY)?;
-        match answer.status {
-            200 | 202 => parse(&path, answer, FROM_MEMORY),
-            _ => Err(problem(&path, answer, FROM_MEMORY)),
-        }
+        let answer = self.succeed(&request, wait + FROM_MEMORY)?;
+        parse(&path, answer, FROM_MEMORY)
     }
 
     /// Gives the seats of a claim back.
     pub fn delete_claim(&self, name: &ClaimName) -> Result<(), Error> {
-        let path = claim_path(name);
-        let request = Request {
-            method: "DELETE",
-            ..Request::get(&path)
-        };
-        let answer = ask(&self.socket, &request, FROM_MEMORY)?;
-        match answer.status {
-            204 => Ok(()),
-            _ => Err(problem(&path, answer, FROM_MEMORY)),
+        let path = socket::DELETE_CLAIM.path_of(name);
+        let request = Request::of(&socket::DELETE_CLAIM, &path);
+        self.succeed(&request, FROM_MEMORY).map(drop)
+    }
+
+    fn read<T: DeserializeOwned>(
+        &self,
+        call: &CallSpec<SocketCall>,
+        path: &str,
+        time: Duration,
+    ) -> Result<T, Error> {
+        parse(path, self.succeed(&Request::of(call, path), time)?, time)
+    }
+
+    /// An answer of success; anything else is an error.
+    fn succeed(&self, request: &Request<'_>, time: Duration) -> Result<Answer, Error> {
+        let answer = ask(&self.socket, request, time)?;
+        let status = answer.status;
+        if (200..300).contains(&status) {
+            return Ok(answer);
         }
+        Err(Error::of_answer(request.path, status, &answer.whole(time)?))
     }
 }
 
@@ -180,40 +161,19 @@ pub(crate) fn token_path(claim: Option<&ClaimName>, nonce: Option<&str>) -> Stri
         .collect::<Vec<_>>()
         .join("&");
     if query.is_empty() {
-        "/v1/token".into()
+        socket::TOKEN.path.into()
     } else {
-        format!("/v1/token?{query}")
+        format!("{}?{query}", socket::TOKEN.path)
     }
-}
-
-fn read<T: DeserializeOwned>(path: &str, answer: Answer, time: Duration) -> Result<T, Error> {
-    if answer.status != 200 {
-        return Err(problem(path, answer, time));
-    }
-    parse(path, answer, time)
 }
 
 fn parse<T: DeserializeOwned>(path: &str, answer: Answer, time: Duration) -> Result<T, Error> {
-    let body = answer.whole(time)?;
-    serde_json::from_slice(&body).map_err(|e| Error::Answer {
-        path: path.to_owned(),
-        problem: e.to_string(),
-    })
+    serde_json::from_slice(&answer.whole(time)?).map_err(|e| unread(path, &e))
 }
 
-fn problem(path: &str, answer: Answer, time: Duration) -> Error {
-    let status = answer.status;
-    match answer.whole(time) {
-        Err(e) => e,
-        Ok(body) => match serde_json::from_slice::<Problem>(&body) {
-            Ok(p) => Error::Problem(p),
-            Err(e) => {
-                let problem = format!("status {status} without a problem that is understood: {e}");
-                Error::Answer {
-                    path: path.to_owned(),
-                    problem,
-                }
-            }
-        },
+fn unread(path: &str, e: &dyn std::fmt::Display) -> Error {
+    Error::Answer {
+        path: path.to_owned(),
+        problem: e.to_string(),
     }
 }

@@ -11,6 +11,7 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use mooring_core::wire::calls::CallSpec;
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use serde::de::DeserializeOwned;
@@ -97,6 +98,20 @@ impl Call {
             path: path.into(),
             ..Self::default()
         }
+    }
+
+    /// A request of this call; `arg` is what stands in its path in the place of the braces, if it has any.
+    pub fn of<C>(spec: &CallSpec<C>, arg: impl std::fmt::Display) -> Self {
+        // The tables have no other methods than those of RFC 9110, so the default never comes about.
+        let method = spec.method.parse().unwrap_or_default();
+        Self::new(method, spec.path_of(arg))
+    }
+
+    /// With a query, of characters that need no escape.
+    #[must_use]
+    pub fn query(mut self, query: &str) -> Self {
+        self.path = format!("{}?{query}", self.path);
+        self
     }
 
     /// With a JSON body.

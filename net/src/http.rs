@@ -1,7 +1,7 @@
 //! A bounded HTTP server: everything a stranger sends has a limit (design: protocol, "Server's API").
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
@@ -222,6 +222,15 @@ pub fn problem(p: &Problem) -> Response<Body> {
         r.headers_mut().insert(RETRY_AFTER, HeaderValue::from(secs));
     }
     r
+}
+
+/// With the methods that the path takes, where a problem says that this one is none of them (RFC 9110, 10.2.1).
+pub fn allowing(mut response: Response<Body>, methods: &str) -> Response<Body> {
+    let allow = HeaderValue::from_str(methods)
+        .ok()
+        .filter(|v| !v.is_empty());
+    response.headers_mut().extend(allow.map(|v| (ALLOW, v)));
+    response
 }
 
 /// Reads a body of at most `limit` bytes within `time`.

@@ -1,6 +1,9 @@
 //! A table of calls becomes an OpenAPI 3.1 document.
 
-use mooring_core::wire::{Problem, ProblemType};
+use crate::messages::schema;
+use anyhow::{Result, ensure};
+use mooring_core::wire::ProblemType;
+use mooring_core::wire::calls::{Answer, Body as RequestBody, CallSpec, Who};
 use schemars::JsonSchema;
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -19,44 +22,16 @@ pub(crate) struct Document {
     security: Map<String, Value>,
 }
 
-/// One call.
-pub(crate) struct Call {
-    pub(crate) method: &'static str,
-    pub(crate) path: &'static str,
-    pub(crate) id: &'static str,
+/// What the table of calls does not say of a call: words, parameters, an example.
+#[derive(Default)]
+pub(crate) struct Prose {
     pub(crate) summary: &'static str,
     pub(crate) words: &'static str,
     pub(crate) parameters: Vec<Value>,
-    /// The body's schema, and whether there must be one.
-    pub(crate) body: Option<(Value, bool)>,
     /// A body that works, if the license has the product `render`.
     pub(crate) example: Option<Value>,
-    pub(crate) answers: Vec<(u16, Value)>,
-    pub(crate) problems: &'static [ProblemType],
-    pub(crate) security: Vec<Value>,
-}
-
-impl Call {
-    pub(crate) fn new(
-        method: &'static str,
-        path: &'static str,
-        id: &'static str,
-        summary: &'static str,
-    ) -> Self {
-        Self {
-            method,
-            path,
-            id,
-            summary,
-            words: "",
-            parameters: Vec::new(),
-            body: None,
-            example: None,
-            answers: Vec::new(),
-            problems: &[],
-            security: Vec::new(),
-        }
-    }
+    /// One for each answer of success, in the table's order.
+    pub(crate) answers: &'static [&'static str],
 }
 
 fn settings() -> SchemaSettings {
@@ -83,45 +58,38 @@ impl Document {
         self.security.insert(name.into(), scheme);
     }
 
-    /// The schema of what is sent.
+    /// The schema of a parameter's type.
     pub(crate) fn sent<T: JsonSchema>(&mut self) -> Value {
         self.requests.subschema_for::<T>().to_value()
     }
 
-    /// The schema of what is answered.
-    pub(crate) fn answered_schema<T: JsonSchema>(&mut self) -> Value {
-        self.answers.subschema_for::<T>().to_value()
+    fn answer(&mut self, answer: Answer, words: &str) -> Result<Value> {
+        let g = &mut self.answers;
+        let content = match answer {
+            Answer::Nothing => return Ok(json!({"description": words})),
+            Answer::Json(name) => json!({"application/json": {"schema": schema(g, name)?}}),
+            Answer::JsonOrLines(name, line) => {
+                // Only a stream's lines are made of it, so nothing refers to it.
+                schema(g, line)?;
+                json!({
+                    "application/json": {"schema": schema(g, name)?},
+                    "application/x-ndjson": {"schema": {"type": "string"}}
+                })
+            }
+            Answer::Events(event, name) => {
+                json!({"text/event-stream": {"schema": event_schema(event, &schema(g, name)?)}})
+            }
+        };
+        Ok(json!({"description": words, "content": content}))
     }
 
-    /// An answer in JSON.
-    pub(crate) fn answered<T: JsonSchema>(&mut self, words: &str) -> Value {
-        let schema = self.answered_schema::<T>();
-        json!({"description": words, "content": {"application/json": {"schema": schema}}})
-    }
-
-    /// One of two answers, by a parameter: JSON, or a stream whose lines are described in words.
-    pub(crate) fn answered_or_streamed<T: JsonSchema>(&mut self, words: &str, kind: &str) -> Value {
-        let mut a = self.answered::<T>(words);
-        a["content"][kind] = json!({"schema": {"type": "string"}});
-        a
-    }
-
-    /// Keeps a message in the document that only a stream's lines are made of.
-    pub(crate) fn mention<T: JsonSchema>(&mut self) {
-        let _ = self.answers.subschema_for::<T>();
-    }
-
-    pub(crate) fn call(&mut self, c: Call) {
-        let mut responses: BTreeMap<String, Value> = c
-            .answers
-            .into_iter()
-            .map(|(status, a)| (status.to_string(), a))
-            .collect();
-        let problem = self.answered_schema::<Problem>();
+    fn problems(&mut self, problems: &[ProblemType]) -> Result<Map<String, Value>> {
+        let problem = schema(&mut self.answers, "Problem")?;
         let mut by_status: BTreeMap<u16, Vec<ProblemType>> = BTreeMap::new();
-        for p in c.problems {
+        for p in problems {
             by_status.entry(p.status()).or_default().push(*p);
         }
+        let mut all = Map::new();
         for (status, kinds) in by_status {
             let words: Vec<String> = kinds
                 .iter()
@@ -133,27 +101,56 @@ impl Document {
             if kinds.contains(&ProblemType::Overloaded) {
                 answer["headers"] = json!({"Retry-After": {"description": "Seconds, where the problem has `retryAfterSecs`.", "schema": {"type": "integer", "minimum": 0}}});
             }
-            responses.insert(status.to_string(), answer);
+            all.insert(status.to_string(), answer);
         }
-        let mut op = json!({"operationId": c.id, "summary": c.summary, "responses": responses});
-        if !c.words.is_empty() {
-            op["description"] = c.words.into();
+        Ok(all)
+    }
+
+    /// Adds a call of the table.
+    pub(crate) fn call<C>(&mut self, spec: &CallSpec<C>, prose: Prose) -> Result<()> {
+        ensure!(
+            prose.answers.len() == spec.answers.len(),
+            "{}: expected words for each answer of the table",
+            spec.name
+        );
+        let mut responses = self.problems(spec.problems)?;
+        for ((status, answer), words) in spec.answers.iter().zip(prose.answers) {
+            responses.insert(status.to_string(), self.answer(*answer, words)?);
         }
-        if !c.parameters.is_empty() {
-            op["parameters"] = c.parameters.into();
+        let mut op =
+            json!({"operationId": spec.name, "summary": prose.summary, "responses": responses});
+        if !prose.words.is_empty() {
+            op["description"] = prose.words.into();
         }
-        if let Some((schema, required)) = c.body {
+        if !prose.parameters.is_empty() {
+            op["parameters"] = prose.parameters.into();
+        }
+        if let Some((name, required)) = match spec.body {
+            RequestBody::None => None,
+            RequestBody::Optional(name) => Some((name, false)),
+            RequestBody::Required(name) => Some((name, true)),
+        } {
+            let schema = schema(&mut self.requests, name)?;
             op["requestBody"] =
                 json!({"required": required, "content": {"application/json": {"schema": schema}}});
-            if let Some(example) = c.example {
+            if let Some(example) = prose.example {
                 op["requestBody"]["content"]["application/json"]["example"] = example;
             }
         }
-        if !c.security.is_empty() {
-            op["security"] = c.security.into();
+        let (bearer, certificate) = (json!({"bearer": []}), json!({"certificate": []}));
+        let security = match spec.who {
+            Who::Anyone | Who::Claim => vec![],
+            // A proof does instead of a credential.
+            Who::Holder => vec![bearer, certificate, json!({})],
+            Who::Known | Who::Administrator => vec![bearer, certificate],
+            Who::Operator => vec![certificate],
+        };
+        if !security.is_empty() {
+            op["security"] = security.into();
         }
-        let path = self.paths.entry(c.path).or_insert_with(|| json!({}));
-        path[c.method] = op;
+        let path = self.paths.entry(spec.path).or_insert_with(|| json!({}));
+        path[spec.method.to_lowercase()] = op;
+        Ok(())
     }
 
     /// The whole document.
@@ -189,6 +186,19 @@ impl Document {
         tidy(&mut all);
         all
     }
+}
+
+/// Server-sent events; the schema is that of one (WHATWG HTML, "Server-sent events").
+fn event_schema(event: &str, data: &Value) -> Value {
+    json!({
+        "type": "object",
+        "required": ["id", "event", "data"],
+        "properties": {
+            "id": {"type": "string", "pattern": "^[0-9]+$", "description": "The `seq`."},
+            "event": {"const": event},
+            "data": {"type": "string", "contentMediaType": "application/json", "contentSchema": data}
+        }
+    })
 }
 
 /// Points references elsewhere.

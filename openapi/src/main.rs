@@ -2,15 +2,17 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | `server`, `socket` | the calls of either API: paths, parameters, answers, the problem types of each |
-//! | `document` | what such a table becomes |
+//! | `server`, `socket` | words, parameters and examples of the calls of either API |
+//! | `messages` | the schemas of the messages that the calls name |
+//! | `document` | what the tables of calls (`mooring_core::wire::calls`) become with both |
 //! | `files` | JSON Schemas of what is signed: license, delegation, lease, revocation list, voucher |
 //!
-//! The schemas come from the messages' own types, so they cannot drift; that the tables are true is tried by `e2e/schemathesis`
-//! against the real processes.
+//! The schemas come from the messages' own types, paths, answers and problems from the tables that the routers match by,
+//! so they cannot drift; that they are true is tried by `e2e/schemathesis` against the real processes.
 
 mod document;
 mod files;
+mod messages;
 mod server;
 mod socket;
 
@@ -30,8 +32,8 @@ struct Args {
 fn main() -> Result<()> {
     let args = Args::parse();
     let apis = [
-        ("server.json", server::document()),
-        ("socket.json", socket::document()),
+        ("server.json", server::document()?),
+        ("socket.json", socket::document()?),
     ];
     write(&args.out, &apis)?;
     let beside = args.out.parent().unwrap_or(&args.out).join("schema");
@@ -46,4 +48,27 @@ fn write(folder: &Path, documents: &[(&str, Value)]) -> Result<()> {
         std::fs::write(&path, text).with_context(|| path.display().to_string())?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_documents_in_docs_are_those_that_are_served() {
+        for (committed, document) in [
+            (
+                include_str!("../../docs/openapi/server.json"),
+                server::document().unwrap(),
+            ),
+            (
+                include_str!("../../docs/openapi/socket.json"),
+                socket::document().unwrap(),
+            ),
+        ] {
+            let committed: Value = serde_json::from_str(committed).unwrap();
+            assert_eq!(committed, document, "run `make openapi`");
+        }
+    }
 }

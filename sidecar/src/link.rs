@@ -3,14 +3,15 @@
 
 use crate::credentials::Credentials;
 use http::header::{AUTHORIZATION, IF_MATCH, USER_AGENT};
-use http::{HeaderName, Method, StatusCode};
+use http::{HeaderName, StatusCode};
 use mooring_client::Bundle;
 use mooring_core::holder::{Answer, Request};
 use mooring_core::names::{ClaimName, LeaseId};
 use mooring_core::secret::Secret;
+use mooring_core::wire::calls::server;
 use mooring_core::wire::{
-    self, COUNTER_HEADER, NonceRequest, Problem, ProblemType, RenewRequest, RenewResponse,
-    SECRET_HEADER, TokenResponse,
+    COUNTER_HEADER, NonceRequest, Problem, ProblemType, RenewRequest, RenewResponse, SECRET_HEADER,
+    TokenResponse,
 };
 use mooring_net::client::{self, Call, Client, ClientError};
 use std::time::Duration;
@@ -45,11 +46,11 @@ impl Link {
         MAX_NAME - taken
     }
 
-    /// The claim's path at the server.
-    fn path(&self, claim: &ClaimName) -> String {
+    /// The claim's name at the server.
+    fn name(&self, claim: &ClaimName) -> String {
         match &self.prefix {
-            Some(prefix) => format!("/v1/claims/{prefix}.{claim}"),
-            None => wire::claim_path(claim),
+            Some(prefix) => format!("{prefix}.{claim}"),
+            None => claim.to_string(),
         }
     }
 
@@ -67,7 +68,7 @@ impl Link {
     ) -> Answer {
         let (call, success): (_, fn(&client::Answer) -> Answer) = match request {
             Request::Claim { body, wait, bearer } => {
-                let mut call = Call::new(Method::PUT, self.path(claim)).json(&*body);
+                let mut call = Call::of(&server::PUT_CLAIM, self.name(claim)).json(&*body);
                 if let Some(wait) = wait {
                     call =
                         call.map(|c| c.header(PREFER, &format!("wait={}", wait.as_secs().max(1))));
@@ -88,8 +89,7 @@ impl Link {
                 (call, read_claim)
             }
             Request::Renew(r) => {
-                let call = Call::new(Method::POST, "/v1/leases/renew")
-                    .json(&RenewRequest { renewals: vec![r] });
+                let call = Call::of(&server::RENEW, "").json(&RenewRequest { renewals: vec![r] });
                 (call, read_renewal)
             }
             Request::Release {
@@ -97,7 +97,7 @@ impl Link {
                 secret,
                 counter,
             } => {
-                let call = Call::new(Method::DELETE, self.path(claim))
+                let call = Call::of(&server::DELETE_CLAIM, self.name(claim))
                     .header(
                         HeaderName::from_static(SECRET_HEADER),
                         &String::from(secret),
@@ -124,8 +124,7 @@ impl Link {
         nonce: String,
         time: Duration,
     ) -> Result<Bundle, Problem> {
-        let call = Call::new(Method::POST, format!("/v1/leases/{lease}/token"))
-            .json(&NonceRequest { nonce, secret });
+        let call = Call::of(&server::TOKEN, lease).json(&NonceRequest { nonce, secret });
         let answer = self.send(call, time).await.map_err(|e| no_contact(&e))?;
         if answer.status == StatusCode::OK {
             return answer

@@ -12,9 +12,10 @@ use crate::cluster::{Form, objects};
 use crate::license::{date, file};
 use crate::output::{self, Data};
 use anyhow::{Context as _, anyhow, bail};
-use http::{HeaderName, Method};
+use http::header::ACCEPT;
 use mooring_core::names::LeaseId;
 use mooring_core::time::Timestamp;
+use mooring_core::wire::calls::server;
 use mooring_core::wire::{Leases, Problem, Products, Revoke};
 use mooring_net::client::{Answer, Call, Client};
 use mooring_net::tls;
@@ -127,7 +128,7 @@ fn data(form: Form) -> Option<Data> {
 
 /// `mooring status --server https://…`.
 pub fn status(url: &str, direct: &Direct, form: Form) -> anyhow::Result<()> {
-    let call = Call::new(Method::GET, "/v1/products");
+    let call = Call::of(&server::PRODUCTS, "");
     let (products, raw): (Products, serde_json::Value) =
         direct.ask(url, call, |a| Ok((a.json()?, a.json()?)))?;
     let text = match data(form) {
@@ -148,7 +149,7 @@ pub fn leases(
     states: &[objects::State],
     form: Form,
 ) -> anyhow::Result<()> {
-    let call = Call::new(Method::GET, "/v1/leases");
+    let call = Call::of(&server::LEASES, "");
     let mut found: Leases = direct.ask(url, call, |a| Ok(a.json()?))?;
     let wanted = |s: &str| states.is_empty() || states.iter().any(|w| w.to_string() == s);
     found.leases.retain(|l| wanted(&l.state.to_string()));
@@ -195,16 +196,15 @@ pub struct RevokeArgs {
 
 /// `mooring revoke`.
 pub fn revoke(a: &RevokeArgs) -> anyhow::Result<()> {
-    let path = format!("/v1/leases/{}/revoke", a.lease);
     let call = if a.lift {
-        Call::new(Method::DELETE, path)
+        Call::of(&server::LIFT, a.lease)
     } else {
-        Call::new(Method::POST, path).json(&Revoke {
+        Call::of(&server::REVOKE, a.lease).json(&Revoke {
             reason: a.reason.clone(),
             until: a.until,
         })?
     };
-    let call = call.header(HeaderName::from_static("accept"), "application/json");
+    let call = call.header(ACCEPT, "application/json");
     a.direct.ask(&a.server, call, |_| Ok(()))?;
     let what = if a.lift { "Lifted" } else { "Revoked" };
     eprintln!("{what}: the holder of lease {}", a.lease);

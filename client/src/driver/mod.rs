@@ -8,13 +8,14 @@ use crate::clock::boot;
 use crate::conn::{Conn, Request};
 use crate::error::Error;
 use crate::events::Parser;
-use crate::mooring::{Licensed, Mooring, UnverifiedStart, nonce};
-use crate::spoken::{Spoken, SpokenStatus};
+use crate::mooring::{Licensed, Mooring, UnverifiedStart};
+use crate::nonce::nonce;
+use crate::order::{Order, Source};
+use crate::status::{SidecarClaim, SidecarStatus};
 use crate::watch::{Terms, Want, Watch, Word};
-use mooring_core::names::{ClaimName, ProductName, Version};
+use mooring_core::names::ClaimName;
 use mooring_core::time::BootTime;
-use mooring_core::wire::{HoldState, Problem, ProblemType};
-use question::{ANSWER, Question};
+use mooring_core::wire::{HoldState, ProblemType};
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::fd::{AsFd as _, OwnedFd};
 use rustix::time::{
@@ -22,33 +23,27 @@ use rustix::time::{
     timerfd_settime,
 };
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The longest token, and the longest problem, that is read.
 const MAX_ANSWER: usize = 256 * 1024;
 
-/// What is asked for.
-#[derive(Clone, Debug)]
-pub(crate) struct Order {
-    pub(crate) product: ProductName,
-    pub(crate) seats: u32,
-    pub(crate) version: Option<Version>,
-    pub(crate) source: Source,
-}
+/// Longer than the sidecar itself waits for the license server.
+const ANSWER: Duration = Duration::from_secs(15);
 
-/// Which claim it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
-    /// One of its own, that lives as long as the connection.
-    Hold,
-    /// The pod's, from its annotation.
-    Pod,
-    /// The one of this name.
-    Named(ClaimName),
+/// A question that is under way.
+#[derive(Debug)]
+struct Question {
+    conn: Conn,
+    nonce: Option<String>,
+    asked: BootTime,
+    body: Vec<u8>,
 }
 
 /// A claim that is followed.
 #[derive(Debug)]
 struct Stream {
+    path: String,
     conn: Conn,
     parser: Parser,
     /// The body of an answer that is no stream.
@@ -69,7 +64,7 @@ pub(crate) struct Driver {
     /// Until when a first success is waited for.
     pub(crate) deadline: BootTime,
     proof: Option<Licensed>,
-    spoken: Option<Spoken>,
+    spoken: Option<SidecarClaim>,
     /// What went wrong last.
     error: Option<Error>,
     /// Why there is no start without a server, where only a voucher would permit one.
@@ -141,7 +136,7 @@ impl Driver {
     }
 
     /// What the sidecar said last.
-    pub(crate) fn spoken(&self) -> Option<&Spoken> {
+    pub(crate) fn spoken(&self) -> Option<&SidecarClaim> {
         self.spoken.as_ref()
     }
 
@@ -211,31 +206,15 @@ impl Driver {
     }
 
     fn open(&mut self, resume: Option<&ClaimName>, now: BootTime) {
-        let order = &self.order;
-        let (request, kind) = match (&order.source, resume) {
-            (Source::Hold, Some(name)) => (format!("/v1/hold?resume={name}"), "claim"),
-            (Source::Hold, None) => {
-                let mut path = format!("/v1/hold?product={}&seats={}", order.product, order.seats);
-                if let Some(v) = &order.version {
-                    path.push_str("&version=");
-                    path.push_str(&v.as_str().replace('+', "%2B"));
-                }
-                if self.mooring.unverified != UnverifiedStart::Deny {
-                    path.push_str("&start=optimistic");
-                }
-                (path, "claim")
-            }
-            (Source::Pod | Source::Named(_), _) => ("/v1/events".to_owned(), "status"),
-        };
-        let mut request = Request::get(&request);
-        if kind == "claim" {
-            request.method = "POST";
-        }
+        let optimistic = self.mooring.unverified != UnverifiedStart::Deny;
+        let (spec, path) = self.order.follow(resume, optimistic);
+        let request = Request::of(spec, &path);
         match self.connect(&request) {
             Ok(conn) => {
                 self.stream = Some(Stream {
+                    path,
                     conn,
-                    parser: Parser::of(kind),
+                    parser: Parser::of(spec),
                     problem: Vec::new(),
                     resumes: resume.is_some(),
                 });
@@ -267,7 +246,7 @@ impl Driver {
             (Ok(ended), Some(status)) => {
                 s.problem.append(&mut body);
                 if ended || s.problem.len() > MAX_ANSWER {
-                    Err(problem("/v1/hold", status, &s.problem))
+                    Err(Error::of_answer(&s.path, status, &s.problem))
                 } else {
                     Ok(())
                 }
@@ -297,9 +276,9 @@ impl Driver {
         };
         while let Some(data) = parser.next().map_err(bad)? {
             let spoken = if self.order.source == Source::Hold {
-                serde_json::from_str::<Spoken>(&data).map(Some)
+                serde_json::from_str::<SidecarClaim>(&data).map(Some)
             } else {
-                serde_json::from_str::<SpokenStatus>(&data).map(|s| s.find(&self.order))
+                serde_json::from_str::<SidecarStatus>(&data).map(|s| s.find(&self.order))
             };
             match spoken {
                 // What is not understood changes nothing: the last limit stands.
@@ -341,15 +320,5 @@ impl Driver {
         };
         // It can only fail for a bad descriptor or a bad time, and these are neither.
         let _ = timerfd_settime(&self.timer, TimerfdTimerFlags::ABSTIME, &spec);
-    }
-}
-
-fn problem(path: &str, status: u16, body: &[u8]) -> Error {
-    match serde_json::from_slice::<Problem>(body) {
-        Ok(p) => Error::Problem(p),
-        Err(e) => Error::Answer {
-            path: path.to_owned(),
-            problem: format!("status {status} without a problem that is understood: {e}"),
-        },
     }
 }

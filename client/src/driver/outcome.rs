@@ -3,7 +3,7 @@
 use super::Driver;
 use crate::clock::boot;
 use crate::error::Error;
-use crate::spoken::Spoken;
+use crate::status::SidecarClaim;
 use crate::watch::Why;
 use mooring_core::wire::{HoldState, ProblemType};
 
@@ -38,7 +38,7 @@ impl Driver {
 
     fn failure(&mut self) -> Error {
         let now = boot();
-        let problem = self.spoken.as_ref().and_then(Spoken::problem);
+        let problem = self.spoken.as_ref().and_then(SidecarClaim::problem);
         let why = self.watch.word(now).at(now).why();
         let words = self.message();
         let words = words.unwrap_or_else(|| why.map(|w| w.to_string()).unwrap_or_default());

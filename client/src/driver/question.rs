@@ -1,26 +1,15 @@
 //! Asking for a token, and judging the answer.
 
-use super::{Driver, MAX_ANSWER, problem};
-use crate::conn::{Conn, Request};
+use super::{ANSWER, Driver, MAX_ANSWER, Question};
+use crate::conn::Request;
 use crate::error::Error;
-use crate::mooring::{licensed, nonce};
+use crate::mooring::licensed;
+use crate::nonce::nonce;
 use crate::sidecar::token_path;
 use crate::watch::Proved;
 use mooring_core::license::Bundle;
 use mooring_core::time::BootTime;
-use std::time::Duration;
-
-/// Longer than the sidecar itself waits for the license server.
-pub(super) const ANSWER: Duration = Duration::from_secs(15);
-
-/// A question that is under way.
-#[derive(Debug)]
-pub(super) struct Question {
-    pub(super) conn: Conn,
-    nonce: Option<String>,
-    pub(super) asked: BootTime,
-    body: Vec<u8>,
-}
+use mooring_core::wire::calls::socket::TOKEN;
 
 impl Driver {
     pub(super) fn ask(&mut self, fresh: bool, now: BootTime) {
@@ -30,7 +19,7 @@ impl Driver {
             Err(e) => return self.no_answer(e, now),
         };
         let path = token_path(self.watch.name(), nonce.as_deref());
-        match self.connect(&Request::get(&path)) {
+        match self.connect(&Request::of(&TOKEN, &path)) {
             Ok(conn) => {
                 self.question = Some(Question {
                     conn,
@@ -57,7 +46,7 @@ impl Driver {
         match (step, q.conn.status()) {
             (Ok(false), _) if now >= q.asked + ANSWER => {
                 self.end(&q.conn);
-                let (path, after) = ("/v1/token".into(), ANSWER);
+                let (path, after) = (TOKEN.path.into(), ANSWER);
                 self.no_answer(Error::Timeout { path, after }, now);
             }
             (Ok(false), _) if q.body.len() <= MAX_ANSWER => match self.register(&q.conn) {
@@ -70,7 +59,7 @@ impl Driver {
             }
             (Ok(_), status) => {
                 self.end(&q.conn);
-                let e = problem("/v1/token", status.unwrap_or_default(), &q.body);
+                let e = Error::of_answer(TOKEN.path, status.unwrap_or_default(), &q.body);
                 self.no_answer(e, now);
             }
             (Err(e), _) => {
@@ -83,7 +72,7 @@ impl Driver {
     /// An answer came: does it prove the seat?
     fn judge(&mut self, q: &Question, now: BootTime) {
         let bundle = serde_json::from_slice::<Bundle>(&q.body).map_err(|e| Error::Answer {
-            path: "/v1/token".into(),
+            path: TOKEN.path.into(),
             problem: e.to_string(),
         });
         let product = &self.order.product;

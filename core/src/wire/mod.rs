@@ -5,6 +5,7 @@
 
 #![warn(missing_docs)]
 
+pub mod calls;
 mod claim;
 mod operator;
 mod problem;
@@ -25,16 +26,9 @@ pub use view::{
     ViewState, WatchEvent, WatchPosition,
 };
 
-use crate::names::ClaimName;
-
 /// Header with a claim's secret on `DELETE /v1/claims/{name}`.
 pub const SECRET_HEADER: &str = "mooring-secret";
 /// Header with the holder's counter on `DELETE /v1/claims/{name}`: a copy that fell behind gives nothing back.
 pub const COUNTER_HEADER: &str = "mooring-counter";
 /// The API versions a server speaks, as `GET /v1/versions` lists them.
 pub const VERSIONS: &[&str] = &["v1"];
-
-/// The path of a claim.
-pub fn claim_path(name: &ClaimName) -> String {
-    format!("/v1/claims/{name}")
-}

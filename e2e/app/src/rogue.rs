@@ -10,7 +10,8 @@ use mooring_client::Bundle;
 use mooring_core::names::ClaimName;
 use mooring_core::request;
 use mooring_core::secret::Secret;
-use mooring_core::wire::{Problem, SECRET_HEADER, claim_path};
+use mooring_core::wire::calls::server;
+use mooring_core::wire::{Problem, SECRET_HEADER};
 use mooring_net::client::{Call, Client};
 use mooring_net::{random, tls};
 use serde_json::{Value, json};
@@ -225,15 +226,14 @@ fn calls(args: &RogueArgs) -> anyhow::Result<Vec<(String, Call)>> {
             });
             one(
                 "renew",
-                Call::new(Method::POST, "/v1/leases/renew")
-                    .json(&json!({ "renewals": [renewal] }))?,
+                Call::of(&server::RENEW, "").json(&json!({ "renewals": [renewal] }))?,
             )
         }
         What::Release { name, lease } => {
             let name = ClaimName::new(name)?;
             let header = HeaderName::from_static(SECRET_HEADER);
             let mut call =
-                Call::new(Method::DELETE, claim_path(&name)).header(header, &String::from(secret));
+                Call::of(&server::DELETE_CLAIM, &name).header(header, &String::from(secret));
             if let Some(lease) = lease {
                 call = call.header(IF_MATCH, &format!("\"{lease}\""));
             }
@@ -241,10 +241,7 @@ fn calls(args: &RogueArgs) -> anyhow::Result<Vec<(String, Call)>> {
         }
         What::Token { lease } => {
             let body = json!({ "nonce": "A".repeat(32), "secret": String::from(secret) });
-            one(
-                "token",
-                Call::new(Method::POST, format!("/v1/leases/{lease}/token")).json(&body)?,
-            )
+            one("token", Call::of(&server::TOKEN, lease).json(&body)?)
         }
         What::Call { method, path, body } => {
             let mut call = Call::new(method.clone(), path);
@@ -267,6 +264,6 @@ fn claim(name: &str, items: &str, secret: &Secret, with: &Value) -> anyhow::Resu
     }
     Ok((
         format!("claim {name}"),
-        Call::new(Method::PUT, format!("/v1/claims/{name}")).json(&body)?,
+        Call::of(&server::PUT_CLAIM, name).json(&body)?,
     ))
 }

@@ -4,9 +4,9 @@ use super::allowance::Allowance;
 use super::roster::roster;
 use super::{Book, Context, LinkError, Snapshot, Target, tls};
 use crate::names::{API_PORT, ServerRef};
-use http::Method;
 use mooring_core::identity::HolderKey;
 use mooring_core::time::BootTime;
+use mooring_core::wire::calls::{CallSpec, ServerCall, server};
 use mooring_core::wire::{
     Expected, Gone, Leases, Problem, ProblemType, Products, WatchEvent, WatchPosition,
 };
@@ -174,12 +174,12 @@ impl Link {
         let target = changed.borrow_and_update().clone();
         let url = format!("https://{}:{API_PORT}", self.server.dns_name());
         let client = Client::new(&url, target.addresses.clone(), tls(&self.context.ca)?)?;
-        let products: Products = get(&client, "/v1/products").await?;
+        let products: Products = get(&client, &server::PRODUCTS).await?;
         let instance = products.server.instance;
         // The roster first: settling waits for it, and so do the pods in line.
         self.post_roster(&client).await?;
-        send(&client, Method::PUT, "/v1/policies", &target.policies).await?;
-        let mut list: Leases = get(&client, "/v1/leases").await?;
+        send(&client, &server::POLICIES, &target.policies).await?;
+        let mut list: Leases = get(&client, &server::LEASES).await?;
         self.take_list(&list);
         self.show(|s| {
             s.connected = true;
@@ -228,12 +228,12 @@ impl Link {
                 () = at(numbers) => {
                     numbers = None;
                     allowance.take(Instant::now());
-                    let products: Products = get(&client, "/v1/products").await?;
+                    let products: Products = get(&client, &server::PRODUCTS).await?;
                     if products.server.instance != instance { return Err(LinkError::Restarted) }
                     self.show(|s| s.counted(products, self.book().waiting(), clock::boot()));
                 }
                 _ = resync.tick() => {
-                    list = get(&client, "/v1/leases").await?;
+                    list = get(&client, &server::LEASES).await?;
                     if list.position.instance != instance { return Err(LinkError::Restarted) }
                     self.take_list(&list);
                     self.touch(self.everyone());
@@ -249,7 +249,7 @@ impl Link {
                     if r.is_err() { return Err(LinkError::Ended) }
                     let now = changed.borrow_and_update().clone();
                     if (&now.addresses, now.port) != (&target.addresses, target.port) { return Err(LinkError::Ended) }
-                    send(&client, Method::PUT, "/v1/policies", &now.policies).await?;
+                    send(&client, &server::POLICIES, &now.policies).await?;
                     tracing::info!(server = %self.server, "policies handed over");
                 }
             }
@@ -273,7 +273,7 @@ impl Link {
         let expected = Expected {
             holders: holders.into_iter().collect(),
         };
-        send(client, Method::POST, "/v1/holders/expected", &expected).await?;
+        send(client, &server::EXPECTED, &expected).await?;
         self.post_gone(client, proofs.into_keys().collect()).await
     }
 
@@ -287,13 +287,7 @@ impl Link {
                 tracing::info!(server = %self.server, uid = %key, reason = %proof, "pod reported as gone");
             }
         }
-        send(
-            client,
-            Method::POST,
-            "/v1/holders/gone",
-            &Gone { holders: keys },
-        )
-        .await
+        send(client, &server::GONE, &Gone { holders: keys }).await
     }
 }
 
@@ -319,8 +313,11 @@ fn refused(call: &Call, answer: &Answer) -> LinkError {
     }
 }
 
-async fn get<T: DeserializeOwned>(client: &Client, path: &str) -> Result<T, LinkError> {
-    let call = Call::new(Method::GET, path);
+async fn get<T: DeserializeOwned>(
+    client: &Client,
+    spec: &CallSpec<ServerCall>,
+) -> Result<T, LinkError> {
+    let call = Call::of(spec, "");
     let answer = client.call(&call, CALL).await?;
     if answer.status.is_success() {
         Ok(answer.json()?)
@@ -331,11 +328,10 @@ async fn get<T: DeserializeOwned>(client: &Client, path: &str) -> Result<T, Link
 
 async fn send<T: Serialize>(
     client: &Client,
-    method: Method,
-    path: &str,
+    spec: &CallSpec<ServerCall>,
     body: &T,
 ) -> Result<(), LinkError> {
-    let call = Call::new(method, path).json(body)?;
+    let call = Call::of(spec, "").json(body)?;
     let answer = client.call(&call, CALL).await?;
     if answer.status.is_success() {
         Ok(())
@@ -345,7 +341,7 @@ async fn send<T: Serialize>(
 }
 
 async fn watch_from(client: &Client, after: WatchPosition) -> Result<Lines, LinkError> {
-    let call = Call::new(Method::GET, format!("/v1/leases?watch&after={after}"));
+    let call = Call::of(&server::LEASES, "").query(&format!("watch&after={after}"));
     match client.lines(&call, CALL).await? {
         Ok(lines) => Ok(lines),
         Err(answer)

@@ -3,18 +3,18 @@
 mod claims;
 mod operator;
 mod renew;
-mod route;
 mod views;
 mod watch;
 
 use crate::app::App;
-use http::header::ALLOW;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use hyper::body::Incoming;
+use mooring_core::names::BadName;
+use mooring_core::wire::calls::{self, SERVER, ServerCall};
 use mooring_core::wire::{Problem, ProblemType, VERSIONS};
 use mooring_net::http::{self as net, Body, Peer};
-use route::Call;
 use serde::de::DeserializeOwned;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,53 +57,60 @@ impl Asked {
 /// Answers a request.
 pub(crate) async fn handle(app: Arc<App>, req: Request<Incoming>) -> Response<Body> {
     let (parts, body) = req.into_parts();
-    let call = match route::route(&parts.method, parts.uri.path()) {
-        Ok(c) => c,
-        Err(p) => {
-            let mut r = finish(&app, "none", Err(p));
-            if let Some(allowed) = route::methods(parts.uri.path())
-                && r.status() == StatusCode::METHOD_NOT_ALLOWED
-            {
-                r.headers_mut()
-                    .insert(ALLOW, HeaderValue::from_static(allowed));
-            }
-            return r;
+    let (spec, arg) = match calls::find(SERVER, parts.method.as_str(), parts.uri.path()) {
+        Ok(found) => found,
+        Err(miss) => {
+            let response = finish(&app, "none", Err(miss.problem));
+            return net::allowing(response, &miss.allow);
         }
     };
-    let Some(peer) = parts.extensions.get::<Peer>().cloned() else {
-        return finish(
-            &app,
-            call.name(),
-            Err(Problem::new(ProblemType::BadRequest, "no peer")),
-        );
+    let answer = match parts.extensions.get::<Peer>().cloned() {
+        None => Err(Problem::new(ProblemType::BadRequest, "no peer")),
+        Some(peer) => {
+            let query = parts.uri.query().unwrap_or_default().to_owned();
+            let asked = Asked {
+                peer,
+                headers: parts.headers,
+                query,
+                body,
+            };
+            dispatch(&app, spec.call, arg, asked).await
+        }
     };
-    let query = parts.uri.query().unwrap_or_default().to_owned();
-    let asked = Asked {
-        peer,
-        headers: parts.headers,
-        query,
-        body,
-    };
-    let name = call.name();
-    let answer = match call {
-        Call::Versions => Ok(net::json(
+    finish(&app, spec.name, answer)
+}
+
+/// `arg` is what the path has in the place of the braces.
+async fn dispatch(
+    app: &Arc<App>,
+    call: ServerCall,
+    arg: &str,
+    asked: Asked,
+) -> Result<Response<Body>, Problem> {
+    match call {
+        ServerCall::Versions => Ok(net::json(
             StatusCode::OK,
             &serde_json::json!({ "versions": VERSIONS }),
         )),
-        Call::OpenApi => Ok(net::with_type(StatusCode::OK, "application/json", OPENAPI)),
-        Call::PutClaim(claim) => claims::put(&app, claim, asked).await,
-        Call::DeleteClaim(claim) => claims::delete(&app, &claim, asked).await,
-        Call::Renew => renew::renew(&app, asked).await,
-        Call::Token(lease) => renew::token(&app, lease, asked).await,
-        Call::Products => views::products(&app, asked).await,
-        Call::Leases => views::leases(&app, asked).await,
-        Call::Gone => operator::gone(&app, asked).await,
-        Call::Expected => operator::expected(&app, asked).await,
-        Call::Policies => operator::policies(&app, asked).await,
-        Call::Revoke(lease) => operator::revoke(&app, lease, asked).await,
-        Call::Unrevoke(lease) => operator::unrevoke(&app, lease, asked).await,
-    };
-    finish(&app, name, answer)
+        ServerCall::OpenApi => Ok(net::with_type(StatusCode::OK, "application/json", OPENAPI)),
+        ServerCall::PutClaim => claims::put(app, named(arg)?, asked).await,
+        ServerCall::DeleteClaim => claims::delete(app, &named(arg)?, asked).await,
+        ServerCall::Renew => renew::renew(app, asked).await,
+        ServerCall::Token => renew::token(app, named(arg)?, asked).await,
+        ServerCall::Products => views::products(app, asked).await,
+        ServerCall::Leases => views::leases(app, asked).await,
+        ServerCall::Gone => operator::gone(app, asked).await,
+        ServerCall::Expected => operator::expected(app, asked).await,
+        ServerCall::Policies => operator::policies(app, asked).await,
+        ServerCall::Revoke => operator::revoke(app, named(arg)?, asked).await,
+        ServerCall::Lift => operator::unrevoke(app, named(arg)?, asked).await,
+    }
+}
+
+/// The name or id in a path.
+fn named<T: FromStr<Err = BadName>>(arg: &str) -> Result<T, Problem> {
+    arg.parse()
+        .map_err(|e| Problem::new(ProblemType::BadRequest, format!("path: {e}")))
 }
 
 fn finish(app: &App, call: &str, answer: Result<Response<Body>, Problem>) -> Response<Body> {

@@ -2,25 +2,28 @@
 
 use super::input::{self, Query};
 use super::peer::Peer;
-use super::route::{Call, OPENAPI, methods, route};
 use super::{events, hold};
 use crate::board::{Board, ClaimAt};
 use crate::claims::{Claims, HOLD, pods_own};
 use crate::link::Link;
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL};
+use http::header::CACHE_CONTROL;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use mooring_core::names::ClaimName;
 use mooring_core::policy::Start;
+use mooring_core::wire::calls::{self, SOCKET, SocketCall};
 use mooring_core::wire::{
     ClaimKind, ClaimStatus, HoldState, Problem, ProblemType, SocketClaim, is_nonce,
 };
 use mooring_net::clock;
-use mooring_net::http::{Body, json, no_content, problem, read_body, with_type};
+use mooring_net::http::{Body, allowing, json, no_content, problem, read_body, with_type};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// The description of this API, as it is served.
+const OPENAPI: &str = include_str!("../../../docs/openapi/socket.json");
 
 /// The answer to a connection too many; a whole HTTP answer, since nothing of the request is read.
 pub(super) const FULL: &str = concat!(
@@ -70,22 +73,19 @@ impl Api {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let (parts, body) = req.into_parts();
-        let path = parts.uri.path();
-        let answered = match route(&parts.method, path) {
-            Err(p) => Err(p),
-            Ok(call) => match Query::read(parts.uri.query()) {
-                Err(p) => Err(p),
-                Ok(query) => self.call(call, &query, &parts.headers, body, peer).await,
-            },
-        };
-        let mut response = answered.unwrap_or_else(|p| {
-            let mut r = problem(&p);
-            if p.kind == ProblemType::MethodNotAllowed {
-                let allowed = HeaderValue::from_static(methods(path).unwrap_or("GET"));
-                r.headers_mut().insert(ALLOW, allowed);
+        let mut response = match calls::find(SOCKET, parts.method.as_str(), parts.uri.path()) {
+            Err(miss) => allowing(problem(&miss.problem), &miss.allow),
+            Ok((spec, arg)) => {
+                let answered = match Query::read(parts.uri.query()) {
+                    Err(p) => Err(p),
+                    Ok(query) => {
+                        let headers = &parts.headers;
+                        self.call(spec.call, arg, &query, headers, body, peer).await
+                    }
+                };
+                answered.unwrap_or_else(|p| problem(&p))
             }
-            r
-        });
+        };
         response
             .headers_mut()
             .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -94,7 +94,8 @@ impl Api {
 
     async fn call<B>(
         &self,
-        call: Call<'_>,
+        call: SocketCall,
+        name: &str,
         query: &Query,
         headers: &HeaderMap,
         body: B,
@@ -105,18 +106,18 @@ impl Api {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         match call {
-            Call::Status => Ok(json(StatusCode::OK, &self.board().status(clock::boot()))),
-            Call::Events => self.events(),
-            Call::OpenApi => Ok(with_type(StatusCode::OK, "application/json", OPENAPI)),
-            Call::Token => match nonce(query)? {
+            SocketCall::Status => Ok(json(StatusCode::OK, &self.board().status(clock::boot()))),
+            SocketCall::Events => self.events(),
+            SocketCall::OpenApi => Ok(with_type(StatusCode::OK, "application/json", OPENAPI)),
+            SocketCall::Token => match nonce(query)? {
                 None => self.last_token(self.claim_of(query)?),
                 Some(nonce) => self.fresh_token(self.claim_of(query)?, nonce).await,
             },
-            Call::Voucher => match self.claims.terms.permit.voucher() {
+            SocketCall::Voucher => match self.claims.terms.permit.voucher() {
                 Ok(v) => Ok(json(StatusCode::OK, &v.envelope)),
                 Err(e) => Err(Problem::new(ProblemType::NotFound, e.to_string())),
             },
-            Call::GetClaim(name) => {
+            SocketCall::GetClaim => {
                 let name = input::name(name)?;
                 let found = self.board().find(name.as_str(), clock::boot());
                 let status = found.and_then(|f| self.board().claim(f.at, clock::boot()));
@@ -128,7 +129,7 @@ impl Api {
                     )),
                 }
             }
-            Call::PutClaim(name) => {
+            SocketCall::PutClaim => {
                 let name = input::name(name)?;
                 if name.as_str().starts_with(HOLD) {
                     let detail = format!(
@@ -139,9 +140,9 @@ impl Api {
                 let asked = input::claim(&read_body(body, BODY, BODY_TIME).await?)?;
                 self.put(name, asked, input::wait(headers)).await
             }
-            Call::DeleteClaim(name) => self.delete(&input::name(name)?).await,
-            Call::Hold if body.is_end_stream() => self.hold(query, peer),
-            Call::Hold => {
+            SocketCall::DeleteClaim => self.delete(&input::name(name)?).await,
+            SocketCall::Hold if body.is_end_stream() => self.hold(query, peer),
+            SocketCall::Hold => {
                 let detail = "POST /v1/hold takes no body: ?product=render&seats=2";
                 Err(Problem::new(ProblemType::BadRequest, detail))
             }

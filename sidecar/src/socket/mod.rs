@@ -2,7 +2,6 @@
 //!
 //! | file | idea |
 //! |---|---|
-//! | `route` | which path and method is which call |
 //! | `api` | what each call answers |
 //! | `events` | changes as server-sent events |
 //! | `input` | queries, bodies and headers, as pure functions |
@@ -14,7 +13,6 @@ mod events;
 mod hold;
 mod input;
 mod peer;
-mod route;
 
 pub(crate) use api::Api;
 

@@ -1,6 +1,6 @@
 //! What the sidecar says of a claim, read tolerantly: only what a seat needs, so that a later sidecar is understood.
 
-use crate::driver::{Order, Source};
+use crate::order::{Order, Source};
 use crate::watch::Told;
 use mooring_core::names::{ClaimName, LeaseId};
 use mooring_core::request::Item;
@@ -12,7 +12,7 @@ use std::time::Duration;
 /// One claim's status (`wire::ClaimStatus`).
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Spoken {
+pub(crate) struct SidecarClaim {
     pub(crate) name: ClaimName,
     pub(crate) state: HoldState,
     licensed: bool,
@@ -31,13 +31,13 @@ pub(crate) struct Spoken {
 
 /// The claims of a `wire::Status`.
 #[derive(Debug, Deserialize)]
-pub(crate) struct SpokenStatus {
-    claims: Vec<Spoken>,
+pub(crate) struct SidecarStatus {
+    claims: Vec<SidecarClaim>,
 }
 
-impl SpokenStatus {
+impl SidecarStatus {
     /// The claim that the order is about.
-    pub(crate) fn find(self, order: &Order) -> Option<Spoken> {
+    pub(crate) fn find(self, order: &Order) -> Option<SidecarClaim> {
         self.claims.into_iter().find(|c| {
             let named = match &order.source {
                 Source::Named(name) => c.name == *name,
@@ -48,7 +48,7 @@ impl SpokenStatus {
     }
 }
 
-impl Spoken {
+impl SidecarClaim {
     /// As the rules take it, received at `now`.
     pub(crate) fn told(&self, now: BootTime) -> Told {
         let stamp = self.until_boot_ms.map(BootTime::from_millis);

@@ -1,0 +1,34 @@
+//! Questions that nobody can have been asked before.
+
+use crate::error::Error;
+
+/// 128 random bits from the kernel, in 32 hexadecimal digits.
+pub(crate) fn nonce() -> Result<String, Error> {
+    let mut bytes = [0u8; 16];
+    let mut filled = 0;
+    while let Some(rest) = bytes.get_mut(filled..).filter(|r| !r.is_empty()) {
+        match rustix::rand::getrandom(rest, rustix::rand::GetRandomFlags::empty()) {
+            Ok(n) => filled += n,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(e) => {
+                return Err(Error::Broken(format!(
+                    "the kernel gives no random numbers: {}",
+                    std::io::Error::from(e)
+                )));
+            }
+        }
+    }
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn nonces_are_as_the_server_wants_them_and_differ() {
+        let (a, b) = (nonce().unwrap(), nonce().unwrap());
+        assert!(a.len() == 32 && a != b);
+    }
+}

@@ -1,0 +1,53 @@
+//! What a seat is asked for, and how the sidecar is asked to follow it.
+
+use mooring_core::names::{ClaimName, ProductName, Version};
+use mooring_core::wire::calls::{CallSpec, SocketCall, socket};
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Order {
+    pub(crate) product: ProductName,
+    pub(crate) seats: u32,
+    pub(crate) version: Option<Version>,
+    pub(crate) source: Source,
+}
+
+/// Which claim it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// One of its own, that lives as long as the connection.
+    Hold,
+    /// The pod's, from its annotation.
+    Pod,
+    /// The one of this name.
+    Named(ClaimName),
+}
+
+impl Order {
+    /// The call whose events follow the claim, and its path; `resume` names a hold of before.
+    pub(crate) fn follow(
+        &self,
+        resume: Option<&ClaimName>,
+        optimistic: bool,
+    ) -> (&'static CallSpec<SocketCall>, String) {
+        let hold = socket::HOLD.path;
+        match (&self.source, resume) {
+            (Source::Pod | Source::Named(_), _) => {
+                (&socket::EVENTS, socket::EVENTS.path.to_owned())
+            }
+            (Source::Hold, Some(name)) => (&socket::HOLD, format!("{hold}?resume={name}")),
+            (Source::Hold, None) => {
+                let mut path = format!("{hold}?product={}&seats={}", self.product, self.seats);
+                if let Some(v) = &self.version {
+                    path.push_str("&version=");
+                    // Some would read a plus sign as a space.
+                    path.push_str(&v.as_str().replace('+', "%2B"));
+                }
+                if optimistic {
+                    path.push_str("&start=optimistic");
+                }
+                (&socket::HOLD, path)
+            }
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! The calls of both APIs, a row each. Routers match by these tables, clients build their requests from them, and
+//! `docs/openapi/` is written from them: a path, a method or a problem is written nowhere else.
+
+pub mod server;
+pub mod socket;
+
+pub use server::{SERVER, ServerCall};
+pub use socket::{SOCKET, SocketCall};
+
+use super::problem::{Problem, ProblemType};
+use std::fmt::Display;
+
+/// A call: a method of a path, who may make it, what it takes and what it answers.
+#[derive(Clone, Copy, Debug)]
+pub struct CallSpec<C: 'static> {
+    /// What a dispatcher matches on.
+    pub call: C,
+    /// In metrics, and as the `operationId` of OpenAPI.
+    pub name: &'static str,
+    /// The HTTP method, in capitals.
+    pub method: &'static str,
+    /// The path; what stands in braces, once at most, is one segment of the caller's choice.
+    pub path: &'static str,
+    /// Who may make it.
+    pub who: Who,
+    /// The JSON body that it takes.
+    pub body: Body,
+    /// The answers of success: a status, and what comes with it.
+    pub answers: &'static [(u16, Answer)],
+    /// The problems that it answers with; those of a wrong path or method are not listed.
+    pub problems: &'static [ProblemType],
+}
+
+/// Who may make a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// Anyone who can connect.
+    Anyone,
+    /// Who knows the claim's secret.
+    Claim,
+    /// Who shows a credential, or a proof of an earlier answer in its place.
+    Holder,
+    /// Who shows a credential.
+    Known,
+    /// The operator and the administrators.
+    Administrator,
+    /// The operator alone.
+    Operator,
+}
+
+/// The body of a request: nothing, or JSON of the type of this name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// None.
+    None,
+    /// It may be left out.
+    Optional(&'static str),
+    /// There must be one.
+    Required(&'static str),
+}
+
+/// The body of an answer, by the name of its type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// None.
+    Nothing,
+    /// JSON.
+    Json(&'static str),
+    /// JSON; with a parameter a stream instead, each line JSON of the second type.
+    JsonOrLines(&'static str, &'static str),
+    /// Server-sent events of this name, each with JSON of this type.
+    Events(&'static str, &'static str),
+}
+
+impl<C> CallSpec<C> {
+    /// A call that anyone may make, without bodies and problems: rows say what differs.
+    const fn new(call: C, name: &'static str, method: &'static str, path: &'static str) -> Self {
+        Self {
+            call,
+            name,
+            method,
+            path,
+            who: Who::Anyone,
+            body: Body::None,
+            answers: &[(204, Answer::Nothing)],
+            problems: &[],
+        }
+    }
+
+    /// The path with `arg` in the place of the braces.
+    pub fn path_of(&self, arg: impl Display) -> String {
+        match self.around() {
+            None => self.path.to_owned(),
+            Some((before, after)) => format!("{before}{arg}{after}"),
+        }
+    }
+
+    /// What `path` has in the place of the braces, if it is a path of this call; empty where the call has no braces.
+    fn arg_of<'p>(&self, path: &'p str) -> Option<&'p str> {
+        match self.around() {
+            None => (self.path == path).then_some(""),
+            Some((before, after)) => {
+                let arg = path.strip_prefix(before)?.strip_suffix(after)?;
+                (!arg.is_empty() && !arg.contains('/')).then_some(arg)
+            }
+        }
+    }
+
+    /// What stands before and behind the braces.
+    fn around(&self) -> Option<(&'static str, &'static str)> {
+        let (before, rest) = self.path.split_once('{')?;
+        let (_, after) = rest.split_once('}')?;
+        Some((before, after))
+    }
+}
+
+/// Why a request is no call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Miss {
+    /// What to answer.
+    pub problem: Problem,
+    /// For the header `Allow` (RFC 9110, 10.2.1): the methods that the path takes; empty where there is no such path.
+    pub allow: String,
+}
+
+/// Finds the call of a request, and what its path has in the place of the braces.
+pub fn find<'p, C>(
+    table: &'static [CallSpec<C>],
+    method: &str,
+    path: &'p str,
+) -> Result<(&'static CallSpec<C>, &'p str), Box<Miss>> {
+    let of_path = table.iter().filter_map(|c| Some((c, c.arg_of(path)?)));
+    if let Some(found) = of_path.clone().find(|(c, _)| c.method == method) {
+        return Ok(found);
+    }
+    let shown: String = path.chars().take(200).collect();
+    let allow = of_path
+        .map(|(c, _)| c.method)
+        .collect::<Vec<_>>()
+        .join(", ");
+    let problem = if allow.is_empty() {
+        let detail = format!("there is no {shown:?} here; GET /v1/openapi.json describes this API");
+        Problem::new(ProblemType::NotFound, detail)
+    } else {
+        let detail = format!("{shown} takes {allow}, not {method}");
+        Problem::new(ProblemType::MethodNotAllowed, detail)
+    };
+    Err(Box::new(Miss { problem, allow }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ProblemType::{MethodNotAllowed, NotFound};
+    use std::fmt::Debug;
+
+    fn found<C: Copy + Debug>(
+        table: &'static [CallSpec<C>],
+        method: &str,
+        path: &str,
+    ) -> Result<(&'static str, String), ProblemType> {
+        find(table, method, path)
+            .map(|(c, arg)| (c.name, arg.to_owned()))
+            .map_err(|m| m.problem.kind)
+    }
+
+    #[test]
+    fn each_path_is_found_or_named_in_the_problem() {
+        let is = |m: &str, p: &str| found(SERVER, m, p);
+        let ok = |name, arg: &str| Ok((name, arg.to_owned()));
+        assert_eq!(is("PUT", "/v1/claims/pod"), ok("claim", "pod"));
+        assert_eq!(is("DELETE", "/v1/claims/pod"), ok("release", "pod"));
+        assert_eq!(is("POST", "/v1/leases/renew"), ok("renew", ""));
+        assert_eq!(is("POST", "/v1/leases/ab/token"), ok("token", "ab"));
+        assert_eq!(is("GET", "/v1/leases"), ok("leases", ""));
+        assert_eq!(is("GET", "/v1/openapi.json"), ok("openapi", ""));
+        assert_eq!(is("POST", "/v1/leases/ab/revoke"), ok("revoke", "ab"));
+        assert_eq!(is("DELETE", "/v1/leases/ab/revoke"), ok("lift", "ab"));
+        assert_eq!(is("GET", "/v1/leases/ab/revoke"), Err(MethodNotAllowed));
+        assert_eq!(is("POST", "/v1/claims/pod"), Err(MethodNotAllowed));
+        let allow = |p| find(SERVER, "PATCH", p).map_err(|m| m.allow).err();
+        assert_eq!(allow("/v1/claims/pod").as_deref(), Some("PUT, DELETE"));
+        for unknown in [
+            "/",
+            "",
+            "/v2/claims/pod",
+            "/v1/claims/pod/x",
+            "/v1/claims/",
+            "/v1/leases/",
+            "//v1/leases",
+        ] {
+            assert_eq!(is("GET", unknown), Err(NotFound), "{unknown}");
+        }
+        let miss = find(SERVER, "GET", "/v3").err().map(|m| m.problem.detail);
+        assert!(miss.is_some_and(|d| d.contains("\"/v3\"")));
+    }
+
+    #[test]
+    fn paths_and_methods_of_the_socket_are_told_apart() {
+        let is = |m: &str, p: &str| found(SOCKET, m, p);
+        let ok = |name, arg: &str| Ok((name, arg.to_owned()));
+        assert_eq!(is("GET", "/v1/token"), ok("token", ""));
+        assert_eq!(is("POST", "/v1/hold"), ok("hold", ""));
+        assert_eq!(is("PUT", "/v1/claims/mine"), ok("putClaim", "mine"));
+        assert_eq!(is("DELETE", "/v1/claims/%41"), ok("deleteClaim", "%41"));
+        for (method, path) in [
+            ("POST", "/v1/status"),
+            ("GET", "/v1/hold"),
+            ("POST", "/v1/claims/mine"),
+            ("HEAD", "/v1/openapi.json"),
+        ] {
+            assert_eq!(is(method, path), Err(MethodNotAllowed), "{path}");
+        }
+        for path in [
+            "/v1/status/",
+            "/",
+            "/v1/claims/",
+            "/v1/claims/a/b",
+            "/v1/claims",
+            "/v1/hold/x",
+        ] {
+            assert_eq!(is("GET", path), Err(NotFound), "{path}");
+        }
+    }
+
+    fn check_rows<C: Copy + Debug>(table: &'static [CallSpec<C>]) {
+        for (i, row) in table.iter().enumerate() {
+            let path = row.path_of("x");
+            assert!(!path.contains(['{', '}']), "{path}");
+            let back = found(table, row.method, &path).map(|(name, _)| name);
+            assert_eq!(back, Ok(row.name), "{} {path}", row.method);
+            assert!(
+                table.iter().skip(i + 1).all(|r| r.name != row.name),
+                "{} twice",
+                row.name
+            );
+            let bodied = row.body != Body::None;
+            let large = row.problems.contains(&ProblemType::TooLarge);
+            assert_eq!(
+                bodied, large,
+                "{}: what takes a body may find it too large",
+                row.name
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_client_builds_from_a_row_is_that_row_to_a_router() {
+        check_rows(SERVER);
+        check_rows(SOCKET);
+    }
+}
