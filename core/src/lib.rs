@@ -5,6 +5,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
+//! | [`frontend`] | what the license server decides around the ledger |
 //! | [`ledger`] | the license server's state machine: claims, the line, leases, settling |
 //! | [`holder`] | the sidecar's state machine: when to ask, renew, run on, stop |
 //! | [`client_token`] | who a holder outside Kubernetes is |
@@ -12,12 +13,14 @@
 //! | [`request`] | the grammar of the annotation `mooring.dev/licenses` |
 //! | [`wire`] | the messages of the server's API and of the sidecar's socket |
 //! | [`identity`], [`policy`] | who holds; what a vendor allows and a pod wishes |
+//! | [`reason`] | how anchor and license stand, in a word |
 //! | [`names`], [`time`], [`secret`] | the words the rest is written in |
 //!
 //! Each imports only what stands below it: `names`, `time`, `secret` ← `identity`, `policy` ←
-//! `license` ← `wire` ← `ledger`, `holder`.
+//! `license` ← `wire` ← `ledger`, `holder` ← `frontend`.
 
 pub mod client_token;
+pub mod frontend;
 pub mod holder;
 pub mod identity;
 pub mod ledger;
@@ -25,6 +28,7 @@ pub mod license;
 pub mod mutant;
 pub mod names;
 pub mod policy;
+pub mod reason;
 pub mod request;
 #[cfg(feature = "schema")]
 pub mod schema;

@@ -152,7 +152,7 @@ fn a_list_revokes_from_its_day_on_and_goes_only_forward() {
     ] {
         let e = bad.follows(&known).unwrap_err();
         assert!(e.to_string().contains(says), "{e}");
-        assert_eq!(e.reason(), "RevocationsNumberNotHigher");
+        assert_eq!(e.reason().name(), "RevocationsNumberNotHigher");
     }
 }
 

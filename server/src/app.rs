@@ -38,7 +38,7 @@ impl App {
             version: env!("CARGO_PKG_VERSION").into(),
             anchor: s.anchor.clone(),
             license_valid: s.license.valid,
-            license_reason: s.license.reason.clone(),
+            license_reason: s.license.reason,
             license_message: s.license.message.clone(),
             license_id: s.license.id.clone(),
             optimistic_start: s.in_force.as_ref().map(|f| f.terms.optimistic_start),

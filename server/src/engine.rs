@@ -15,7 +15,7 @@ use tokio::sync::{Notify, oneshot, watch};
 
 /// The shared ledger.
 pub(crate) struct Engine {
-    books: Mutex<Books>,
+    inner: Mutex<Inner>,
     /// The deadline has come nearer.
     nearer: Notify,
     /// The number of the last event, for watchers.
@@ -23,7 +23,7 @@ pub(crate) struct Engine {
     settling: watch::Sender<bool>,
 }
 
-struct Books {
+struct Inner {
     ledger: Ledger,
     ring: Ring,
     /// Requests held open, by the lease they wait for.
@@ -36,14 +36,14 @@ impl Engine {
     /// Takes a ledger into service.
     pub(crate) fn new(ledger: Ledger) -> Arc<Self> {
         let settling = watch::Sender::new(ledger.settling());
-        let books = Books {
+        let inner = Inner {
             ledger,
             ring: Ring::default(),
             waiters: HashMap::new(),
             armed: BootTime::default(),
         };
         Arc::new(Self {
-            books: Mutex::new(books),
+            inner: Mutex::new(inner),
             nearer: Notify::new(),
             head: watch::Sender::new(0),
             settling,
@@ -51,17 +51,17 @@ impl Engine {
     }
 
     /// A panic in a critical section is a defect of the ledger, whose every step is tested; going on serves more than ending.
-    fn lock(&self) -> MutexGuard<'_, Books> {
-        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets the ledger do something now, and hands out what came of it.
     pub(crate) fn act<R>(&self, f: impl FnOnce(&mut Ledger, BootTime) -> R) -> R {
-        let mut books = self.lock();
+        let mut inner = self.lock();
         let now = clock::boot();
-        let r = f(&mut books.ledger, now);
-        let told = self.hand_out(&mut books, now);
-        drop(books);
+        let r = f(&mut inner.ledger, now);
+        let told = self.hand_out(&mut inner, now);
+        drop(inner);
         log(&told);
         r
     }
@@ -76,49 +76,49 @@ impl Engine {
         &self,
         c: Claim,
     ) -> Result<(Claimed, Option<oneshot::Receiver<()>>), Problem> {
-        let mut books = self.lock();
+        let mut inner = self.lock();
         let now = clock::boot();
-        let claimed = books.ledger.claim(c, now);
-        let told = self.hand_out(&mut books, now);
+        let claimed = inner.ledger.claim(c, now);
+        let told = self.hand_out(&mut inner, now);
         let wake = match &claimed {
             Err(_) | Ok(Claimed::Granted(_)) => None,
             Ok(Claimed::Waiting(p)) => {
                 let (tx, rx) = oneshot::channel();
-                let waiters = books.waiters.entry(p.lease).or_default();
+                let waiters = inner.waiters.entry(p.lease).or_default();
                 waiters.retain(|w| !w.is_closed());
                 waiters.push(tx);
                 Some(rx)
             }
         };
-        drop(books);
+        drop(inner);
         log(&told);
         Ok((claimed?, wake))
     }
 
     /// Hands out what came of a step. What it returns is logged after the lock: a log that cannot be written must stop nobody.
-    fn hand_out(&self, books: &mut Books, now: BootTime) -> Vec<Arc<Stamped>> {
+    fn hand_out(&self, inner: &mut Inner, now: BootTime) -> Vec<Arc<Stamped>> {
         let mut told = Vec::new();
-        while let Some(e) = books.ledger.next_event() {
+        while let Some(e) = inner.ledger.next_event() {
             if matches!(
                 e.view.state,
                 ViewState::Held | ViewState::Ended | ViewState::Refused
-            ) && let Some(waiters) = books.waiters.remove(&e.view.lease)
+            ) && let Some(waiters) = inner.waiters.remove(&e.view.lease)
             {
                 for w in waiters {
                     let _ = w.send(());
                 }
             }
-            told.push(books.ring.push(e, now));
+            told.push(inner.ring.push(e, now));
         }
         if !told.is_empty() {
-            self.head.send_replace(books.ring.last());
+            self.head.send_replace(inner.ring.last());
         }
-        let settling = books.ledger.settling();
+        let settling = inner.ledger.settling();
         self.settling
             .send_if_modified(|s| std::mem::replace(s, settling) != settling);
-        let next = books.ledger.next_deadline();
-        if next < books.armed {
-            books.armed = next;
+        let next = inner.ledger.next_deadline();
+        if next < inner.armed {
+            inner.armed = next;
             self.nearer.notify_one();
         }
         told
@@ -126,15 +126,15 @@ impl Engine {
 
     /// Does what is due; returns when the next thing is.
     fn tick(&self) -> BootTime {
-        let mut books = self.lock();
+        let mut inner = self.lock();
         let now = clock::boot();
-        books.ledger.tick(now);
+        inner.ledger.tick(now);
         // Already the nearest, so that handing out does not wake the very task that ticks.
-        books.armed = BootTime::default();
-        let told = self.hand_out(&mut books, now);
-        let next = books.ledger.next_deadline();
-        books.armed = next;
-        drop(books);
+        inner.armed = BootTime::default();
+        let told = self.hand_out(&mut inner, now);
+        let next = inner.ledger.next_deadline();
+        inner.armed = next;
+        drop(inner);
         log(&told);
         next
     }
@@ -153,8 +153,8 @@ impl Engine {
 
     /// All claims, and the event after which they are so.
     pub(crate) fn views(&self) -> (u64, Vec<LeaseView>) {
-        let books = self.lock();
-        (books.ring.last(), books.ledger.views(clock::boot()))
+        let inner = self.lock();
+        (inner.ring.last(), inner.ledger.views(clock::boot()))
     }
 
     /// Up to `most` events after `seq`.

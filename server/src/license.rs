@@ -8,25 +8,14 @@ mod memory;
 pub(crate) use memory::Memory;
 
 use crate::keys;
+use mooring_core::frontend::LicenseView;
 use mooring_core::license::{
     LicenseError, OpenLicense, OpenRevocations, PublicKey, RevocationsError, Revoked, Trust,
 };
+use mooring_core::reason::LicenseReason;
 use mooring_core::time::Timestamp;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// The license as people are told of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct LicenseView {
-    /// Whether one is in force.
-    pub(crate) valid: bool,
-    /// A short reason in CamelCase.
-    pub(crate) reason: String,
-    /// Which one is in force, or what is wrong.
-    pub(crate) message: String,
-    /// The id of the one in force.
-    pub(crate) id: Option<String>,
-}
 
 /// Why a file gives no license.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -95,17 +84,17 @@ pub(crate) enum FileError {
 }
 
 impl FileError {
-    /// A short reason in CamelCase.
-    pub(crate) fn reason(&self) -> &'static str {
+    /// The same in a word.
+    pub(crate) fn reason(&self) -> LicenseReason {
         match self {
-            Self::Unreadable { .. } => "Unreadable",
-            Self::Keys { .. } => "VendorKeysInvalid",
+            Self::Unreadable { .. } => LicenseReason::Unreadable,
+            Self::Keys { .. } => LicenseReason::VendorKeysInvalid,
             Self::License(e) => e.reason(),
-            Self::Superseded { .. } => "Superseded",
-            Self::Revoked(_) => "Revoked",
-            Self::ListUnreadable { .. } => "RevocationsUnreadable",
+            Self::Superseded { .. } => LicenseReason::Superseded,
+            Self::Revoked(_) => LicenseReason::Revoked,
+            Self::ListUnreadable { .. } => LicenseReason::RevocationsUnreadable,
             Self::List(e) => e.reason(),
-            Self::OtherAnchor { .. } => "NotForThisAnchor",
+            Self::OtherAnchor { .. } => LicenseReason::NotForThisAnchor,
         }
     }
 }
@@ -206,7 +195,7 @@ impl LicenseFile {
                 }
                 let stays = self.good.as_ref().map(|g| g.license.id.as_str());
                 tracing::error!(
-                    reason = e.reason(),
+                    reason = %e.reason(),
                     stays_in_force = stays,
                     "license refused: {e}"
                 );
@@ -234,7 +223,7 @@ impl LicenseFile {
             Err(e) => {
                 let stays = self.memory.list().map(|l| l.list.number);
                 tracing::error!(
-                    reason = e.reason(),
+                    reason = %e.reason(),
                     stays_in_force = stays,
                     "revocation list refused: {e}"
                 );
@@ -261,7 +250,7 @@ impl LicenseFile {
     /// Gives a good license up that turned out to be for other hardware, and goes back to the one in force.
     pub(crate) fn give_up(&mut self, why: FileError, back_to: Option<Arc<OpenLicense>>) {
         if self.refused.as_ref() != Some(&why) {
-            tracing::error!(reason = why.reason(), "license refused: {why}");
+            tracing::error!(reason = %why.reason(), "license refused: {why}");
         }
         self.good = back_to;
         self.refused = Some(why);
@@ -283,10 +272,10 @@ impl LicenseFile {
                 .and_then(|()| Ok(g.license.check_dates(now)?))
         });
         let (valid, reason, message) = match (holds, &self.refused) {
-            (Some(Ok(())), None) => (true, "Valid", self.describe(now)),
+            (Some(Ok(())), None) => (true, LicenseReason::Valid, self.describe(now)),
             (Some(Ok(())), Some(e)) => (
                 true,
-                "NewLicenseRefused",
+                LicenseReason::NewLicenseRefused,
                 format!(
                     "the new file is refused: {e}; {} stays in force",
                     self.describe(now)
@@ -302,18 +291,20 @@ impl LicenseFile {
             (None, Some(e)) => (false, e.reason(), e.to_string()),
             (None, None) => (
                 false,
-                "Starting",
+                LicenseReason::Starting,
                 "the license file was not read yet".into(),
             ),
         };
         let (reason, message) = match &self.list_refused {
-            Some(e) if reason == "Valid" => ("RevocationsRefused", format!("{message}; {e}")),
+            Some(e) if reason == LicenseReason::Valid => {
+                (LicenseReason::RevocationsRefused, format!("{message}; {e}"))
+            }
             Some(e) => (reason, format!("{message}; {e}")),
             None => (reason, message),
         };
         LicenseView {
             valid,
-            reason: reason.into(),
+            reason,
             message,
             id: if valid { id } else { None },
         }

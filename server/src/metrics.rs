@@ -1,7 +1,7 @@
 //! Metrics, for Prometheus. Gauges of the books are read from the ledger when they are asked for.
 
-use crate::chain::State;
 use crate::engine::Engine;
+use mooring_core::frontend::Authority;
 use mooring_core::time::{BootTime, Now};
 use mooring_core::wire::Problem;
 use prometheus::{
@@ -178,12 +178,12 @@ impl Metrics {
         self.problems.with_label_values(&[p.kind.name()]).inc();
     }
 
-    /// Notes how the chain stands.
-    pub(crate) fn chain(&self, s: &State, now: Now, delegated: BootTime) {
+    /// Notes what license and anchor allow.
+    pub(crate) fn chain(&self, s: &Authority, now: Now, delegated: BootTime) {
         self.anchor_present.set(i64::from(s.anchor.present));
         self.anchor.reset();
         self.anchor
-            .with_label_values(&[&s.anchor.kind, &s.anchor.reason])
+            .with_label_values(&[&s.anchor.kind, s.anchor.reason.name()])
             .set(1);
         self.license_valid.set(i64::from(s.license.valid));
         if let Some(f) = &s.in_force {

@@ -1,6 +1,5 @@
 //! Puts the parts together, runs them, and ends them in order.
 
-use crate::anchor::Reason;
 use crate::anchor::any::AnyAnchor;
 use crate::anchor::pin::PinGuard;
 use crate::app::App;
@@ -9,10 +8,10 @@ use crate::auth::policy::PolicyStore;
 use crate::auth::review::Reviewer;
 use crate::auth::revoked::Revoked;
 use crate::auth::{Auth, Ways};
-use crate::chain::keeper::Keeper;
+use crate::chain::Chain;
+use crate::chain::anchor_task::AnchorTask;
+use crate::chain::failover::Failover;
 use crate::chain::standby::Served;
-use crate::chain::tending::Tending;
-use crate::chain::{Chain, State, Terms};
 use crate::config::{AnchorConfig, Config, Lease};
 use crate::engine::Engine;
 use crate::license::{LicenseFile, Memory};
@@ -21,9 +20,11 @@ use crate::state::LongestLease;
 use crate::tls::Certificates;
 use crate::{api, health};
 use anyhow::{Context as _, Result, bail};
+use mooring_core::frontend::{Authority, LeaseTerms};
 use mooring_core::ledger::{Capacity, Ledger, Limits, Settings, settle_for};
 use mooring_core::license::{IdentityKey, SigningKey};
 use mooring_core::policy::Reclaim;
+use mooring_core::reason::{AnchorReason, LicenseReason};
 use mooring_core::time::print_span;
 use mooring_core::wire::AnchorView;
 use mooring_net::shutdown::Shutdown;
@@ -64,7 +65,7 @@ pub(crate) fn check(config: &Config) -> Result<String> {
     let now = clock::now().wall;
     file.look(now, None);
     let view = file.view(now);
-    if !view.valid || view.reason == "RevocationsRefused" {
+    if !view.valid || view.reason == LicenseReason::RevocationsRefused {
         bail!(
             "configuration field license: {}: {}",
             view.reason,
@@ -113,7 +114,9 @@ pub(crate) async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
         .good()
         .map(|g| g.license.policy.clone())
         .unwrap_or_default();
-    let terms = file.good().map(|g| Terms::of(&config.lease, g));
+    let terms = file
+        .good()
+        .map(|_| LeaseTerms::of(config.lease.duration(), config.lease.grace(), &policy));
     let lease_for = terms.map_or(config.lease.duration(), |t| t.lease_for);
     let grace = terms.map_or(config.lease.grace(), |t| t.run_for);
     let lease = Lease {
@@ -153,29 +156,20 @@ pub(crate) async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
         lease = print_span(lease_for), grace = print_span(grace), settling_ms = settle.as_millis(), "starting"
     );
     let engine = Engine::new(Ledger::new(settings, Capacity::none(), started.boot));
-    // Nothing is granted before the anchor has spoken; the keeper lifts this.
-    let state = State {
+    // Nothing is granted before the anchor has spoken; the anchor task lifts this.
+    let state = Authority {
         in_force: None,
         anchor: AnchorView {
             kind: config.anchor.kind().to_string(),
             key_id: None,
             present: false,
-            reason: Reason::Starting.to_string(),
+            reason: AnchorReason::Starting,
             message: "the anchor is being opened; this takes a moment".into(),
         },
         lost_since: Some(started.boot),
         license: file.view(started.wall),
         revoked: None,
     };
-    let why = crate::chain::standing::paused(
-        &state,
-        started,
-        crate::chain::standing::Clock {
-            started,
-            echoed: None,
-        },
-    );
-    engine.act(|l, now| l.pause(why, now));
 
     let key = SigningKey::from_seed(&random::bytes()).context("the ephemeral key")?;
     let boot_id = clock::boot_id();
@@ -187,6 +181,8 @@ pub(crate) async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
         started,
         state,
     ));
+    let why = chain.state().may_grant(started, chain.clock());
+    engine.act(|l, now| l.pause(why.err().map(Into::into), now));
     let anchor = |config: &AnchorConfig, pins: std::path::PathBuf| {
         AnyAnchor::new(config, PinGuard::open(pins, &identity), metrics.clone())
     };
@@ -200,9 +196,9 @@ pub(crate) async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
     );
     let served = Served::open(dir.join("standby.json"));
     let time = Box::new(clock::now);
-    let tending = Tending::new(anchors, served, chain.clone(), metrics.clone(), lease, time);
-    let keeper = Keeper::new(
-        tending,
+    let failover = Failover::new(anchors, served, chain.clone(), metrics.clone(), lease, time);
+    let anchor_task = AnchorTask::new(
+        failover,
         file,
         chain.clone(),
         engine.clone(),
@@ -253,7 +249,7 @@ pub(crate) async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
     tracing::info!(api = %api_listener.local_addr()?, health = %health_listener.local_addr()?, "listening");
 
     let listening: health::Listening = Arc::new(AtomicBool::new(true));
-    let keeper = tokio::spawn(keeper.run(shutdown.clone()));
+    let anchor_task = tokio::spawn(anchor_task.run(shutdown.clone()));
     let timer = shutdown.clone();
     tokio::spawn(async move { engine.run(timer).await });
     tokio::spawn(certificates.follow(shutdown.clone()));
@@ -296,7 +292,7 @@ pub(crate) async fn run(config: Config, shutdown: Shutdown) -> Result<()> {
     listening.store(false, Ordering::Relaxed);
     // Both end with the shutdown; neither may be cut short by an end that is quicker.
     let _ = tokio::time::timeout(Duration::from_secs(1), told).await;
-    let _ = tokio::time::timeout(Duration::from_secs(1), keeper).await;
+    let _ = tokio::time::timeout(Duration::from_secs(1), anchor_task).await;
     health_server.abort();
     tracing::info!("ended");
     Ok(())

@@ -3,6 +3,7 @@
 use crate::cluster::age::span;
 use crate::output::table;
 use mooring_core::identity::Holder;
+use mooring_core::reason::LicenseReason;
 use mooring_core::request;
 use mooring_core::wire::{LeaseView, Products, ServerState, ViewState};
 use std::fmt::Write as _;
@@ -27,7 +28,7 @@ pub fn status(url: &str, p: &Products) -> String {
     let waiting = p.products.iter().map(|p| p.waiting).sum::<u32>();
     let row = vec![
         url.to_owned(),
-        s.anchor.reason.clone(),
+        s.anchor.reason.to_string(),
         ready,
         sum(|p| p.used).to_string(),
         sum(|p| p.seats).to_string(),
@@ -64,7 +65,7 @@ pub fn status(url: &str, p: &Products) -> String {
     if !s.anchor.present {
         problems.push(format!("anchor: {}: {}", s.anchor.reason, s.anchor.message));
     }
-    if !s.license_valid || s.license_reason != "Valid" {
+    if !s.license_valid || s.license_reason != LicenseReason::Valid {
         problems.push(format!(
             "license: {}: {}",
             s.license_reason, s.license_message

@@ -5,6 +5,7 @@ use super::armour::ArmourError;
 use super::dsse::DsseError;
 use super::file::License;
 use crate::names::BadName;
+use crate::reason::LicenseReason;
 use crate::time::Timestamp;
 
 /// The schema this version writes and reads.
@@ -88,15 +89,15 @@ pub enum LicenseError {
 }
 
 impl LicenseError {
-    /// A short reason in CamelCase, for conditions and metrics.
-    pub const fn reason(&self) -> &'static str {
+    /// The same in a word, for conditions and metrics.
+    pub const fn reason(&self) -> LicenseReason {
         match self {
-            Self::Armour(_) => "Malformed",
-            Self::Signature(_) => "SignatureInvalid",
-            Self::Field { .. } => "FieldInvalid",
-            Self::Critical(_) => "NotUnderstood",
-            Self::NotYet { .. } => "NotYetValid",
-            Self::Expired { .. } => "Expired",
+            Self::Armour(_) => LicenseReason::Malformed,
+            Self::Signature(_) => LicenseReason::SignatureInvalid,
+            Self::Field { .. } => LicenseReason::FieldInvalid,
+            Self::Critical(_) => LicenseReason::NotUnderstood,
+            Self::NotYet { .. } => LicenseReason::NotYetValid,
+            Self::Expired { .. } => LicenseReason::Expired,
         }
     }
 }

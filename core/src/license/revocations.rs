@@ -9,6 +9,7 @@ use super::dsse::{Digest, DsseError, Envelope};
 use super::keys::KeyId;
 use super::open::Trust;
 use super::types;
+use crate::reason::LicenseReason;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -54,13 +55,15 @@ pub enum RevocationsError {
 }
 
 impl RevocationsError {
-    /// A short reason in CamelCase, for conditions and metrics.
-    pub const fn reason(&self) -> &'static str {
+    /// The same in a word, for conditions and metrics.
+    pub const fn reason(&self) -> LicenseReason {
         match self {
-            Self::Armour(_) => "RevocationsMalformed",
-            Self::Signature(_) => "RevocationsSignatureInvalid",
-            Self::Field { .. } => "RevocationsFieldInvalid",
-            Self::Older { .. } | Self::SameNumber { .. } => "RevocationsNumberNotHigher",
+            Self::Armour(_) => LicenseReason::RevocationsMalformed,
+            Self::Signature(_) => LicenseReason::RevocationsSignatureInvalid,
+            Self::Field { .. } => LicenseReason::RevocationsFieldInvalid,
+            Self::Older { .. } | Self::SameNumber { .. } => {
+                LicenseReason::RevocationsNumberNotHigher
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ use super::{Problem, WaitReason};
 use crate::identity::Holder;
 use crate::names::{ClaimName, InstanceId, LeaseId, PoolName, ProductName};
 use crate::policy::OptimisticStart;
+use crate::reason::{AnchorReason, LicenseReason};
 use crate::request::Item;
 use crate::time::{Timestamp, millis, secs};
 use serde::{Deserialize, Serialize};
@@ -197,7 +198,8 @@ pub struct AnchorView {
     /// Whether it signs.
     pub present: bool,
     /// A short reason in CamelCase: `Present`, `TokenNotFound`, `PinRejected`, `KeyNotInLicense`, …
-    pub reason: String,
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub reason: AnchorReason,
     /// What happened, and what to do.
     pub message: String,
 }
@@ -228,7 +230,8 @@ pub struct ServerState {
     /// Whether a license is in force.
     pub license_valid: bool,
     /// A short reason in CamelCase: `Valid`, `Expired`, `SignatureInvalid`, `NotForThisAnchor`, …
-    pub license_reason: String,
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub license_reason: LicenseReason,
     /// What is wrong with the license file, or which one is in force.
     pub license_message: String,
     /// The license's id.

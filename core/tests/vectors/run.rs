@@ -77,7 +77,7 @@ fn license_files() {
         let read = OpenLicense::read(&case.text, Trust::Pinned(&case.vendor_keys));
         let got = read.and_then(|o| o.license.check_dates(case.at).map(|()| o));
         let got = match got {
-            Err(e) => Expect::Error(LicenseError::reason(&e).to_owned()),
+            Err(e) => Expect::Error(LicenseError::reason(&e).to_string()),
             Ok(o) => Expect::Ok(GoodFile {
                 id: o.license.id,
                 sha256: o.digest.0,

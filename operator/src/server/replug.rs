@@ -6,13 +6,12 @@
 use crate::crd::LicenseServer;
 use crate::link::Snapshot;
 use k8s_openapi::api::core::v1::Node;
+use mooring_core::reason::AnchorReason;
 use mooring_core::time::BootTime;
 use std::time::Duration;
 
 /// How long an anchor is given to come back by itself: a card put back into its reader does within seconds.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// The server's word for a PIN that no new pod makes right.
-const PIN_REJECTED: &str = "PinRejected";
 
 /// What was seen of a server's anchor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,7 +40,8 @@ impl Watched {
         if state.anchor.present {
             self.was_present = true;
             self.lost = None;
-        } else if state.anchor.reason == PIN_REJECTED {
+        } else if state.anchor.reason == AnchorReason::PinRejected {
+            // No new pod makes a PIN right.
             self.lost = None;
         } else {
             self.lost = self.lost.or(Some(now));

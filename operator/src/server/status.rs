@@ -74,7 +74,7 @@ pub fn status(
     });
     let anchor = match state.filter(|_| s.connected) {
         Some(s) if s.anchor.present => "Present".to_owned(),
-        Some(s) => s.anchor.reason.clone(),
+        Some(s) => s.anchor.reason.to_string(),
         None => old
             .anchor
             .clone()

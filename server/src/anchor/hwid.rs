@@ -1,9 +1,10 @@
 //! The anchor `hwid`: enough of the machine is what the license knows it by, and a software key signs.
 
 use super::software::SoftwareKey;
-use super::{Anchor, Lost, Reason, other_kind};
+use super::{Anchor, Lost, other_kind};
 use crate::config::HwidConfig;
 use mooring_core::license::{AnchorKey, AnchorKind, HwidItems, PublicKey};
+use mooring_core::reason::AnchorReason;
 use mooring_hardware::hwid;
 
 /// A machine and a key in a file.
@@ -28,7 +29,7 @@ impl HwidAnchor {
         let root = &self.config.host_root;
         let (facts, unread) = hwid::read(root).map_err(|e| {
             let todo = "check anchor.hwid.hostRoot (--host-root), and that the host's paths are mounted there";
-            Lost::new(Reason::HostUnreadable, format!("the machine cannot be read: {e}; {todo}"))
+            Lost::new(AnchorReason::HostUnreadable, format!("the machine cannot be read: {e}; {todo}"))
         })?;
         let verdict = hwid::judge(wanted, &facts);
         let missing = verdict.missing_words();
@@ -62,7 +63,7 @@ impl HwidAnchor {
         if denied.is_empty() {
             let todo = "run on the machine that the license was issued for, or have it issued for this one (mooring license anchor hwid)";
             return Err(Lost::new(
-                Reason::HostChanged,
+                AnchorReason::HostChanged,
                 format!("{said}; not found: {missing}; {todo}"),
             ));
         }
@@ -71,7 +72,7 @@ impl HwidAnchor {
             "{said}; not found: {missing}; not readable: {}; {todo}",
             denied.join(", ")
         );
-        Err(Lost::new(Reason::HostUnreadable, m))
+        Err(Lost::new(AnchorReason::HostUnreadable, m))
     }
 }
 

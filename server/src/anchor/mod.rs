@@ -21,71 +21,22 @@ mod usb;
 pub(crate) mod worker;
 
 use mooring_core::license::{AnchorKey, AnchorKind, PublicKey};
+use mooring_core::reason::AnchorReason;
 use serde::{Deserialize, Serialize};
-use std::fmt;
-
-/// Why an anchor does not sign.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub(crate) enum Reason {
-    /// It is being opened for the first time.
-    Starting,
-    /// The PKCS#11 module cannot be loaded.
-    ModuleNotFound,
-    /// The module is there and does not work.
-    ModuleFailed,
-    /// No token with this label.
-    TokenNotFound,
-    /// Several tokens with this label.
-    TokenAmbiguous,
-    /// The PIN file cannot be read.
-    PinMissing,
-    /// A login failed; there will be no other before the PIN changes.
-    PinRejected,
-    /// The token has no key that could sign.
-    KeyNotFound,
-    /// The token's keys are not those of the license.
-    KeyNotInLicense,
-    /// It did not answer in time.
-    Hung,
-    /// It failed to sign, or signed wrongly.
-    SignFailed,
-    /// It was pulled out, or broke.
-    TokenLost,
-    /// The file of the software key cannot be used.
-    KeyFileUnusable,
-    /// The USB device of the license is not plugged in.
-    DeviceNotFound,
-    /// The system's list of USB devices cannot be read.
-    DevicesUnreadable,
-    /// Too little of the machine is what the license knows it by.
-    HostChanged,
-    /// What the machine is known by cannot be read.
-    HostUnreadable,
-    /// The standby anchor has served its days.
-    StandbyExpired,
-    /// How long the standby anchor served cannot be kept.
-    StandbyUncounted,
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
-    }
-}
 
 /// An anchor that is lost: why, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{message}")]
 pub(crate) struct Lost {
     /// A short reason.
-    pub(crate) reason: Reason,
+    pub(crate) reason: AnchorReason,
     /// What happened, and what to do.
     pub(crate) message: String,
 }
 
 impl Lost {
     /// With these words.
-    pub(crate) fn new(reason: Reason, message: impl Into<String>) -> Self {
+    pub(crate) fn new(reason: AnchorReason, message: impl Into<String>) -> Self {
         Self {
             reason,
             message: message.into(),
@@ -132,7 +83,7 @@ fn other_kind(entry: &AnchorKey, kind: AnchorKind) -> Lost {
         entry.key.id(),
         entry.kind
     );
-    Lost::new(Reason::KeyNotInLicense, m)
+    Lost::new(AnchorReason::KeyNotInLicense, m)
 }
 
 #[cfg(test)]

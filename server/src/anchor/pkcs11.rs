@@ -4,10 +4,11 @@
 
 use super::pin::PinGuard;
 use super::protocol::{Answer, Ask, Tries};
-use super::{Anchor, Lost, Reason};
+use super::{Anchor, Lost};
 use crate::config::Pkcs11Config;
 use crate::metrics::Metrics;
 use mooring_core::license::{AnchorKey, AnchorKind, PublicKey};
+use mooring_core::reason::AnchorReason;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -76,7 +77,7 @@ impl Pkcs11Anchor {
         let text = std::fs::read_to_string(path).map_err(|e| {
             let todo = "check anchor.pkcs11.pinFile, or the Secret that is mounted there";
             Lost::new(
-                Reason::PinMissing,
+                AnchorReason::PinMissing,
                 format!("PIN file {}: {e}; {todo}", path.display()),
             )
         })?;
@@ -95,7 +96,7 @@ impl Pkcs11Anchor {
         let todo = "no further login is made before the PIN changes, because the token would lock itself; put the right PIN into \
                     the Secret (off Kubernetes: into anchor.pkcs11.pinFile)";
         Lost::new(
-            Reason::PinRejected,
+            AnchorReason::PinRejected,
             format!("token {label:?}: {problem}; {todo}"),
         )
     }
@@ -118,7 +119,7 @@ impl Pkcs11Anchor {
             }
         };
         Err(Lost::new(
-            Reason::PinRejected,
+            AnchorReason::PinRejected,
             format!("token {label:?}: no login is made: {why}"),
         ))
     }
@@ -127,7 +128,7 @@ impl Pkcs11Anchor {
         let hidden = self.pins.hide(&self.config.token_label, &pin);
         self.pins.trying(&hidden).map_err(|e| {
             let todo = "without it a wrong PIN could be tried again after a restart; make stateDir writable";
-            Lost::new(Reason::ModuleFailed, format!("stateDir: the login cannot be noted: {e}; {todo}"))
+            Lost::new(AnchorReason::ModuleFailed, format!("stateDir: the login cannot be noted: {e}; {todo}"))
         })?;
         tracing::info!(token = %self.config.token_label, "logging in to the token");
         let outcome = |m: &Metrics, o: &str| m.anchor_logins.with_label_values(&[o]).inc();
@@ -148,7 +149,7 @@ impl Pkcs11Anchor {
                 Err(lost)
             }
             Ok(_) => Err(Lost::new(
-                Reason::ModuleFailed,
+                AnchorReason::ModuleFailed,
                 "anchor worker: an unexpected answer to the login",
             )),
             // It hung or died in the login. A PIN that has worked is not to blame; another may be.
@@ -167,7 +168,7 @@ impl Pkcs11Anchor {
 
     async fn ask(&mut self, ask: &Ask) -> Result<Answer, Lost> {
         let Some(open) = &mut self.open else {
-            return Err(Lost::new(Reason::TokenLost, "the token is not open"));
+            return Err(Lost::new(AnchorReason::TokenLost, "the token is not open"));
         };
         match open.worker.ask(ask, self.how.answer).await? {
             Answer::Failed(lost) => Err(lost),
@@ -178,7 +179,7 @@ impl Pkcs11Anchor {
 
 fn unexpected(ask: &Ask) -> Lost {
     Lost::new(
-        Reason::ModuleFailed,
+        AnchorReason::ModuleFailed,
         format!(
             "anchor worker: an unexpected answer when asked to {}",
             ask.name()
@@ -239,7 +240,7 @@ impl Anchor for Pkcs11Anchor {
                 "token {:?} wants a PIN before it shows a key that may sign, and none is configured; {todo}",
                 self.config.token_label
             );
-            return Err(Lost::new(Reason::PinMissing, m));
+            return Err(Lost::new(AnchorReason::PinMissing, m));
         }
         if keys.is_empty() {
             let todo = "make one (pkcs11-tool --keypairgen --key-type EC:prime256v1) and have the license issued for it";
@@ -247,7 +248,7 @@ impl Anchor for Pkcs11Anchor {
                 "token {:?} has no P-256 or Ed25519 key pair that may sign; {todo}",
                 self.config.token_label
             );
-            return Err(Lost::new(Reason::KeyNotFound, m));
+            return Err(Lost::new(AnchorReason::KeyNotFound, m));
         }
         self.open = Some(Open {
             worker,
@@ -273,7 +274,7 @@ impl Anchor for Pkcs11Anchor {
                 "the token's signature does not verify with its own public key {}; {todo}",
                 key.id()
             );
-            return Err(Lost::new(Reason::SignFailed, m));
+            return Err(Lost::new(AnchorReason::SignFailed, m));
         }
         if let Some(open) = &mut self.open {
             open.last_used = Some(key);
@@ -301,7 +302,7 @@ impl Worker {
     fn start(program: Option<PathBuf>) -> Result<Self, Lost> {
         let failed = |e: std::io::Error| {
             Lost::new(
-                Reason::ModuleFailed,
+                AnchorReason::ModuleFailed,
                 format!("the anchor worker cannot be started: {e}; is the process limit reached?"),
             )
         };
@@ -330,7 +331,7 @@ impl Worker {
         let broke = |what: String| {
             let todo = "a new worker is started; if it happens again, the PKCS#11 module is faulty";
             Lost::new(
-                Reason::ModuleFailed,
+                AnchorReason::ModuleFailed,
                 format!(
                     "the anchor worker ended when asked to {}: {what}; {todo}",
                     ask.name()
@@ -358,7 +359,7 @@ impl Worker {
         let result = answered.unwrap_or_else(|_| {
             let todo = "its worker is killed and started anew; if it goes on, replug the token or restart pcscd";
             let m = format!("the token did not {} within {} s; {todo}", ask.name(), time.as_secs());
-            Err(Lost::new(Reason::Hung, m))
+            Err(Lost::new(AnchorReason::Hung, m))
         });
         if result.is_err() {
             let _ = self.child.start_kill();

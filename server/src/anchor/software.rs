@@ -1,7 +1,8 @@
 //! The software key of a `usb` or `hwid` anchor: a file that was made on that machine, bound in the license with what must be present.
 
-use super::{Lost, Reason};
+use super::Lost;
 use mooring_core::license::{AnchorKey, PublicKey, SigningKey};
+use mooring_core::reason::AnchorReason;
 use mooring_hardware::key;
 use std::path::Path;
 
@@ -14,7 +15,7 @@ impl SoftwareKey {
     pub(super) fn open(&mut self, file: &Path, field: &str) -> Result<Vec<PublicKey>, Lost> {
         let key = key::read(file).map_err(|e| {
             let todo = format!("check {field}, or the Secret that is mounted there");
-            Lost::new(Reason::KeyFileUnusable, format!("{e}; {todo}"))
+            Lost::new(AnchorReason::KeyFileUnusable, format!("{e}; {todo}"))
         })?;
         Ok(vec![self.0.insert(key).public()])
     }
@@ -25,7 +26,7 @@ impl SoftwareKey {
             Some(k) if k.public() == entry.key => Ok(k.sign(message)),
             _ => {
                 let m = format!("the key file does not hold the key {}", entry.key.id());
-                Err(Lost::new(Reason::KeyNotFound, m))
+                Err(Lost::new(AnchorReason::KeyNotFound, m))
             }
         }
     }

@@ -39,7 +39,7 @@ fn entry(kind: AnchorKind) -> AnchorKey {
     }
 }
 
-fn reason<T: std::fmt::Debug>(r: Result<T, Lost>) -> (Reason, String) {
+fn reason<T: std::fmt::Debug>(r: Result<T, Lost>) -> (AnchorReason, String) {
     let l = r.unwrap_err();
     (l.reason, l.message)
 }
@@ -69,7 +69,7 @@ async fn a_usb_anchor_signs_while_its_device_is_there_and_never_without() {
     // No list of devices at all is not a device that is missing.
     let (r, m) = reason(a.present(Some(&e)).await);
     assert!(
-        r == Reason::DevicesUnreadable && m.contains("--sysfs-root"),
+        r == AnchorReason::DevicesUnreadable && m.contains("--sysfs-root"),
         "{m}"
     );
     plug("A1");
@@ -80,14 +80,20 @@ async fn a_usb_anchor_signs_while_its_device_is_there_and_never_without() {
     plug("A2");
     let (r, m) = reason(a.present(Some(&e)).await);
     assert!(
-        r == Reason::DeviceNotFound
+        r == AnchorReason::DeviceNotFound
             && m.contains("096e:0006 serial \"A1\"")
             && m.contains("plug it in"),
         "{m}"
     );
-    assert_eq!(reason(a.sign(&e, b"hello").await).0, Reason::DeviceNotFound);
+    assert_eq!(
+        reason(a.sign(&e, b"hello").await).0,
+        AnchorReason::DeviceNotFound
+    );
     std::fs::remove_dir_all(&device).unwrap();
-    assert_eq!(reason(a.present(Some(&e)).await).0, Reason::DeviceNotFound);
+    assert_eq!(
+        reason(a.present(Some(&e)).await).0,
+        AnchorReason::DeviceNotFound
+    );
     plug("A1");
     a.present(Some(&e)).await.unwrap();
     // Without a license there is nothing that must be there.
@@ -97,7 +103,7 @@ async fn a_usb_anchor_signs_while_its_device_is_there_and_never_without() {
     plug("A1");
     assert_eq!(
         reason(a.present(Some(&entry(AnchorKind::Hwid))).await).0,
-        Reason::KeyNotInLicense
+        AnchorReason::KeyNotInLicense
     );
     let other = AnchorKey {
         key: SigningKey::from_seed(&[8; 32]).unwrap().public(),
@@ -105,10 +111,13 @@ async fn a_usb_anchor_signs_while_its_device_is_there_and_never_without() {
     };
     assert_eq!(
         reason(a.sign(&other, b"hello").await).0,
-        Reason::KeyNotFound
+        AnchorReason::KeyNotFound
     );
     a.close().await;
-    assert_eq!(reason(a.sign(&e, b"hello").await).0, Reason::KeyNotFound);
+    assert_eq!(
+        reason(a.sign(&e, b"hello").await).0,
+        AnchorReason::KeyNotFound
+    );
 }
 
 #[tokio::test]
@@ -122,7 +131,9 @@ async fn a_key_file_that_everybody_may_read_is_refused() {
     });
     let (r, m) = reason(a.open(&[]).await);
     assert!(
-        r == Reason::KeyFileUnusable && m.contains("mode 0644") && m.contains("anchor.usb.keyFile"),
+        r == AnchorReason::KeyFileUnusable
+            && m.contains("mode 0644")
+            && m.contains("anchor.usb.keyFile"),
         "{m}"
     );
 }
@@ -161,7 +172,7 @@ async fn an_hwid_anchor_takes_k_of_n_and_names_what_no_longer_matches() {
     a.present(Some(&e)).await.unwrap();
     put(&id, "ffee\n");
     let (r, m) = reason(a.sign(&e, b"hello").await);
-    assert_eq!(r, Reason::HostChanged);
+    assert_eq!(r, AnchorReason::HostChanged);
     assert!(
         m.contains("1 of the 3")
             && m.contains("at least 2")
@@ -177,7 +188,7 @@ async fn an_hwid_anchor_takes_k_of_n_and_names_what_no_longer_matches() {
     std::fs::create_dir(&board).unwrap();
     let (r, m) = reason(a.present(Some(&e)).await);
     assert!(
-        r == Reason::HostUnreadable && m.contains("UID 0") && m.contains("boardSerial"),
+        r == AnchorReason::HostUnreadable && m.contains("UID 0") && m.contains("boardSerial"),
         "{m}"
     );
     std::fs::remove_dir(&board).unwrap();
@@ -186,7 +197,7 @@ async fn an_hwid_anchor_takes_k_of_n_and_names_what_no_longer_matches() {
     std::fs::remove_dir_all(&root).unwrap();
     let (r, m) = reason(a.present(Some(&e)).await);
     assert!(
-        r == Reason::HostUnreadable && m.contains("--host-root"),
+        r == AnchorReason::HostUnreadable && m.contains("--host-root"),
         "{m}"
     );
 }

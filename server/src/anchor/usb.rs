@@ -1,9 +1,10 @@
 //! The anchor `usb`: the device that the license names is plugged in, and a software key signs.
 
 use super::software::SoftwareKey;
-use super::{Anchor, Lost, Reason, other_kind};
+use super::{Anchor, Lost, other_kind};
 use crate::config::UsbConfig;
 use mooring_core::license::{AnchorKey, AnchorKind, PublicKey, UsbDevice};
+use mooring_core::reason::AnchorReason;
 use mooring_hardware::usb;
 
 /// A USB device and a key in a file.
@@ -27,12 +28,12 @@ impl UsbAnchor {
     fn look_for(&mut self, device: &UsbDevice) -> Result<(), Lost> {
         let n = usb::count(&self.config.sysfs_root, device).map_err(|e| {
             let todo = "the server must see the machine's sysfs: check anchor.usb.sysfsRoot (--sysfs-root), and that /sys is mounted";
-            Lost::new(Reason::DevicesUnreadable, format!("the USB devices cannot be read: {e}; {todo}"))
+            Lost::new(AnchorReason::DevicesUnreadable, format!("the USB devices cannot be read: {e}; {todo}"))
         })?;
         if n == 0 {
             let todo = "plug it in, the server goes on by itself";
             let m = format!("the USB device {device} is not plugged in; {todo}");
-            return Err(Lost::new(Reason::DeviceNotFound, m));
+            return Err(Lost::new(AnchorReason::DeviceNotFound, m));
         }
         if n > 1 && !self.told_of_two {
             tracing::warn!(%device, n, "several USB devices have the license's ids and serial number; one is enough");

@@ -2,8 +2,8 @@
 //!
 //! It keeps no state worth saving and decides nothing: it answers one question after the other and ends with its parent.
 
+use super::Lost;
 use super::protocol::{Answer, Ask, Tries};
-use super::{Lost, Reason};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::Mechanism;
@@ -13,6 +13,7 @@ use cryptoki::session::{Session, UserType};
 use cryptoki::slot::Slot;
 use cryptoki::types::AuthPin;
 use mooring_core::license::PublicKey;
+use mooring_core::reason::AnchorReason;
 use std::io::{BufRead as _, Write as _};
 
 /// Answers questions on stdin until it ends. Returns the process's exit code.
@@ -25,7 +26,7 @@ pub(crate) fn run() -> std::io::Result<()> {
         let answer = match serde_json::from_str::<Ask>(&line?) {
             Ok(ask) => answer(&mut token, ask),
             Err(e) => Answer::Failed(Lost::new(
-                Reason::ModuleFailed,
+                AnchorReason::ModuleFailed,
                 format!("anchor worker: question: {e}"),
             )),
         };
@@ -65,7 +66,7 @@ fn answer(token: &mut Option<Token>, ask: Ask) -> Answer {
         (Ask::Sign { key, message }, Some(t)) => t.sign(key, &message),
         (Ask::Probe { key }, Some(t)) => t.probe(key),
         (ask, _) => Err(Lost::new(
-            Reason::ModuleFailed,
+            AnchorReason::ModuleFailed,
             format!("anchor worker: not now: {}", ask.name()),
         )),
     };
@@ -96,7 +97,7 @@ fn open(
     let module = Pkcs11::new(path).map_err(|e| {
         let todo = "check anchor.pkcs11.module, and that the image or a host path brings this file";
         Lost::new(
-            Reason::ModuleNotFound,
+            AnchorReason::ModuleNotFound,
             format!(
                 "PKCS#11 module {} cannot be loaded: {e}; {todo}",
                 path.display()
@@ -106,7 +107,7 @@ fn open(
     let failed = |e: &Error| {
         let todo = "check that the device and its middleware (pcscd, udev rules) are available to this process";
         Lost::new(
-            Reason::ModuleFailed,
+            AnchorReason::ModuleFailed,
             format!("PKCS#11 module {}: {}; {todo}", path.display(), words(e)),
         )
     };
@@ -155,14 +156,14 @@ fn open(
             };
             let todo = "plug the token in, or correct anchor.pkcs11.tokenLabel";
             return Err(Lost::new(
-                Reason::TokenNotFound,
+                AnchorReason::TokenNotFound,
                 format!("no token with label {label:?}; the module sees {seen}; {todo}"),
             ));
         }
         more => {
             let todo = "none of them shows the license's key before the login; unplug all but one, or give them different labels";
             return Err(Lost::new(
-                Reason::TokenAmbiguous,
+                AnchorReason::TokenAmbiguous,
                 format!("{} tokens have label {label:?}; {todo}", more.len()),
             ));
         }
@@ -220,7 +221,7 @@ fn login(session: &Session, pin: String) -> Answer {
             | RvError::HostMemory),
             _,
         )) => Answer::Failed(Lost::new(
-            Reason::TokenLost,
+            AnchorReason::TokenLost,
             format!("the token went away during the login (CKR {e:?}); plug it in"),
         )),
         Err(e) => Answer::Rejected { problem: words(&e) },
@@ -231,7 +232,7 @@ impl Token {
     fn lost(e: &Error) -> Lost {
         let todo = "it was pulled out or broke; plug it in again, the server goes on by itself";
         Lost::new(
-            Reason::TokenLost,
+            AnchorReason::TokenLost,
             format!("the token does not answer ({}); {todo}", words(e)),
         )
     }
@@ -274,7 +275,7 @@ impl Token {
         let found = self.keys.iter().find(|(k, _)| *k == key).map(|(_, h)| *h);
         found.ok_or_else(|| {
             Lost::new(
-                Reason::KeyNotFound,
+                AnchorReason::KeyNotFound,
                 format!("the token has no key {}", key.id()),
             )
         })
@@ -285,7 +286,7 @@ impl Token {
             let todo =
                 "check that the key may sign without a touch, and that the token is not damaged";
             Lost::new(
-                Reason::SignFailed,
+                AnchorReason::SignFailed,
                 format!("the token does not sign: {e}; {todo}"),
             )
         };
@@ -328,7 +329,7 @@ impl Token {
         if !info.token_present() || token.label() != self.label {
             let todo = "plug it in again, the server goes on by itself";
             return Err(Lost::new(
-                Reason::TokenLost,
+                AnchorReason::TokenLost,
                 format!("the token {:?} was pulled out; {todo}", self.label),
             ));
         }
@@ -352,7 +353,7 @@ impl Token {
                 .map_err(|e| Self::lost(&e))?;
             if !there.contains(&handle) {
                 return Err(Lost::new(
-                    Reason::KeyNotFound,
+                    AnchorReason::KeyNotFound,
                     format!("the key {} is no longer on the token", key.id()),
                 ));
             }

@@ -3,8 +3,8 @@
 use super::{Asked, BODY};
 use crate::app::App;
 use crate::auth::{Auth, Who};
-use crate::chain::InForce;
 use http::{HeaderMap, Response, StatusCode};
+use mooring_core::frontend::InForce;
 use mooring_core::identity::Holder;
 use mooring_core::ledger::{Claim, Claimed, Granted, HeldLease, Place};
 use mooring_core::license::{BadProof, Shown, Ticket};

@@ -5,8 +5,8 @@ pub(crate) mod cache;
 pub(crate) mod clients;
 pub(crate) mod policy;
 pub(crate) mod review;
+mod review_limiter;
 pub(crate) mod revoked;
-mod turns;
 
 use crate::engine::Engine;
 use crate::metrics::Metrics;

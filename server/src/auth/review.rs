@@ -4,7 +4,7 @@
 //! included, comes from the token's claims and never from the client.
 
 use super::cache::{Cache, Verdict, hash};
-use super::turns::Turns;
+use super::review_limiter::ReviewLimiter;
 use crate::metrics::Metrics;
 use mooring_core::identity::Holder;
 use mooring_core::wire::{Problem, ProblemType};
@@ -37,7 +37,7 @@ pub(crate) struct Reviewer {
     own_token: PathBuf,
     audience: String,
     cache: Mutex<Cache>,
-    turns: Turns,
+    limiter: ReviewLimiter,
 }
 
 impl Reviewer {
@@ -67,7 +67,7 @@ impl Reviewer {
             own_token: dir.join("token"),
             audience,
             cache: Mutex::new(Cache::default()),
-            turns: Turns::new(),
+            limiter: ReviewLimiter::new(),
         })
     }
 
@@ -95,7 +95,7 @@ impl Reviewer {
             return v.map_err(|e| refused(&e));
         }
         let asked = async {
-            let Some(_turn) = self.turns.take(from).await else {
+            let Some(_permit) = self.limiter.take(from).await else {
                 return Ok(None);
             };
             self.ask(token).await.map(Some)

@@ -3,7 +3,8 @@
 //! A proof counts only if an anchor of the present license delegated the key that signed it, if it was signed within that
 //! delegation, if it is for this holder and this claim, and if the holder knows the secret. So a stolen token gives nothing.
 
-use super::{Chain, InForce, clones};
+use super::{Chain, second_server};
+use mooring_core::frontend::InForce;
 use mooring_core::ledger::HeldLease;
 use mooring_core::license::{
     BadProof, BootStamp, Delegation, Envelope, LeaseToken, Proof, Shown, Ticket, TicketBundle,
@@ -68,7 +69,7 @@ impl Chain {
             return bad("field issuedAt: outside the delegation");
         }
         // Before it is known whose it is: a second server has an identity key of its own.
-        let sign = clones::Sign {
+        let sign = second_server::Sign {
             instance,
             issued_at,
             issued_boot: p.issued_boot(),

@@ -1,6 +1,7 @@
 //! Lease tokens and tickets, signed with this run's ephemeral key. Called outside the ledger's lock.
 
-use super::{Chain, InForce};
+use super::Chain;
+use mooring_core::frontend::InForce;
 use mooring_core::ledger::{Granted, Place};
 use mooring_core::license::{
     BootStamp, Bundle, DsseError, Envelope, LeaseToken, Ticket, TicketBundle, TokenItem, types,

@@ -4,8 +4,8 @@
 //! (another id) has its own. Time is spent in advance, with each delegation that the standby signs, for as long as that is
 //! good before the next one is due: so a server that is killed has spent it, and none runs on for free.
 
-use super::standing::RENEW;
 use crate::state::write_durably;
+use mooring_core::frontend::RENEW;
 use mooring_core::license::KeyId;
 use mooring_core::time::BootTime;
 use std::collections::BTreeMap;

@@ -2,15 +2,16 @@
 
 #![allow(clippy::unwrap_used)]
 
-use super::{Chain, InForce, State, Terms};
-use crate::license::LicenseView;
+use super::Chain;
 use crate::testing::{license, vendor};
+use mooring_core::frontend::{Authority, InForce, LeaseTerms, LicenseView};
 use mooring_core::license::{
     AnchorKind, Delegation, Envelope, IdentityKey, OpenLicense, SigningKey, TokenAnchor, Trust,
     types,
 };
 use mooring_core::names::InstanceId;
-use mooring_core::time::{BootTime, Now, Timestamp};
+use mooring_core::reason::{AnchorReason, LicenseReason};
+use mooring_core::time::{BootTime, DEFAULT_GRACE, DEFAULT_LEASE, Now, Timestamp};
 use mooring_core::wire::AnchorView;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,12 +32,8 @@ pub(crate) fn instance(run: u8) -> InstanceId {
     InstanceId::from_bytes([run; 16])
 }
 
-/// The state of run 1, whose delegation begins at `from`.
-pub(crate) fn state(from: &str) -> State {
-    state_of(1, from)
-}
-
-pub(crate) fn state_of(run: u8, from: &str) -> State {
+/// What license and anchor allow run `run`, whose delegation begins at `from`.
+pub(crate) fn state_of(run: u8, from: &str) -> Authority {
     let envelope = Envelope::sign(types::LICENSE, &license(anchor().public()), &vendor()).unwrap();
     let open = OpenLicense::from_envelope(envelope, Trust::Pinned(&[vendor().public()])).unwrap();
     let key_id = anchor().public().id();
@@ -50,7 +47,7 @@ pub(crate) fn state_of(run: u8, from: &str) -> State {
         not_after: at(from).checked_add(Duration::from_secs(900)).unwrap(),
     };
     let envelope = Envelope::sign(types::DELEGATION, &delegation, &anchor()).unwrap();
-    let terms = Terms::of(&crate::config::Lease::default(), &open);
+    let terms = LeaseTerms::of(DEFAULT_LEASE, DEFAULT_GRACE, &open.license.policy);
     let in_force = InForce {
         license: Arc::new(open),
         anchor: TokenAnchor {
@@ -62,19 +59,19 @@ pub(crate) fn state_of(run: u8, from: &str) -> State {
         envelope,
         terms,
     };
-    State {
+    Authority {
         in_force: Some(Arc::new(in_force)),
         anchor: AnchorView {
             kind: "pkcs11".into(),
             key_id: None,
             present: true,
-            reason: "Present".into(),
+            reason: AnchorReason::Present,
             message: String::new(),
         },
         lost_since: None,
         license: LicenseView {
             valid: true,
-            reason: "Valid".into(),
+            reason: LicenseReason::Valid,
             message: String::new(),
             id: None,
         },

@@ -13,7 +13,7 @@ async fn server(rig: &Rig, c: &Client) -> ServerState {
 
 async fn until_anchor(rig: &Rig, c: &Client, reason: &str) -> ServerState {
     until(reason, async || {
-        server(rig, c).await.anchor.reason == reason
+        server(rig, c).await.anchor.reason.name() == reason
     })
     .await;
     server(rig, c).await
@@ -21,7 +21,7 @@ async fn until_anchor(rig: &Rig, c: &Client, reason: &str) -> ServerState {
 
 async fn until_license(rig: &Rig, c: &Client, reason: &str) -> ServerState {
     until(reason, async || {
-        server(rig, c).await.license_reason == reason
+        server(rig, c).await.license_reason.name() == reason
     })
     .await;
     server(rig, c).await
@@ -205,7 +205,7 @@ async fn a_worker_that_dies_or_hangs_is_replaced() {
         .await;
         let reason = server(&rig, &c).await.anchor.reason;
         assert!(
-            ["Hung", "ModuleFailed", "Present"].contains(&reason.as_str()),
+            ["Hung", "ModuleFailed", "Present"].contains(&reason.name()),
             "{reason}"
         );
         until_anchor(&rig, &c, "Present").await;
@@ -260,7 +260,7 @@ async fn bad_licenses_are_refused_with_the_field_and_a_good_one_stays_in_force()
         rig.products(&c).await.pools[0].seats == 5
     })
     .await;
-    assert_eq!(server(&rig, &c).await.license_reason, "Valid");
+    assert_eq!(server(&rig, &c).await.license_reason.name(), "Valid");
     let token = match &renew(&c, vec![claim.renewal(g.lease)]).await[0] {
         Renewed::Ok { token, .. } => token.clone(),
         Renewed::Problem { problem, .. } => panic!("{problem}"),
@@ -353,10 +353,7 @@ async fn a_server_that_starts_with_a_bad_license_says_so_where_people_look() {
         rig.run();
         let c = rig.client("a");
         let s = until_anchor(&rig, &c, anchor).await;
-        assert_eq!(
-            (s.license_valid, s.license_reason.as_str()),
-            (false, reason)
-        );
+        assert_eq!((s.license_valid, s.license_reason.name()), (false, reason));
         assert!(s.license_message.contains(words), "{}", s.license_message);
         let p = TestClaim::new("pod")
             .claim(&c, None)

@@ -99,7 +99,10 @@ async fn state(rig: &Rig, c: &Client) -> ServerState {
 }
 
 async fn until_reason(rig: &Rig, c: &Client, reason: &str) -> ServerState {
-    until(reason, async || state(rig, c).await.anchor.reason == reason).await;
+    until(reason, async || {
+        state(rig, c).await.anchor.reason.name() == reason
+    })
+    .await;
     state(rig, c).await
 }
 
@@ -262,7 +265,7 @@ async fn a_standby_serves_while_the_token_is_away() {
     let c = rig.client("a");
     let mut claim = TestClaim::new("pod");
     let g = claim.claim(&c, None).await.granted();
-    assert_eq!(state(&rig, &c).await.anchor.reason, "Present");
+    assert_eq!(state(&rig, &c).await.anchor.reason.name(), "Present");
 
     let away = rig.path("away-token");
     std::fs::rename(&rig.token.store, &away).unwrap();
@@ -326,7 +329,7 @@ async fn a_machine_that_has_changed_is_lost_and_what_changed_is_named() {
         rig.logged("the machine has changed, and is still the license's") == 1
     })
     .await;
-    assert_eq!(state(&rig, &c).await.anchor.reason, "Present");
+    assert_eq!(state(&rig, &c).await.anchor.reason.name(), "Present");
     put(&rig, "host/sys/class/dmi/id/board_serial", "B-2\n");
     let s = until_reason(&rig, &c, "HostChanged").await;
     assert!(

@@ -25,7 +25,7 @@ fn list(number: u64, revoked: &[&str], by: &SigningKey) -> String {
 
 async fn until_license(rig: &Rig, c: &Client, reason: &str) -> ServerState {
     until(reason, async || {
-        rig.products(c).await.server.license_reason == reason
+        rig.products(c).await.server.license_reason.name() == reason
     })
     .await;
     rig.products(c).await.server

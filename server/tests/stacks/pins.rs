@@ -20,7 +20,7 @@ async fn stays(rig: &Rig, c: &Client, reason: &str, time: Duration) {
     let end = std::time::Instant::now() + time;
     while std::time::Instant::now() < end {
         let s = state(rig, c).await;
-        assert_eq!(s.anchor.reason, reason, "{}", s.anchor.message);
+        assert_eq!(s.anchor.reason.name(), reason, "{}", s.anchor.message);
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }

@@ -145,17 +145,9 @@ fn ready(j: &Judged<'_>) -> Word {
     if let Some(state) = s.state.as_ref().filter(|_| s.connected) {
         // It answers: what its kubelet says matters no more.
         return if !state.anchor.present {
-            word(
-                "False",
-                state.anchor.reason.clone(),
-                state.anchor.message.clone(),
-            )
+            word("False", state.anchor.reason, state.anchor.message.clone())
         } else if !state.license_valid {
-            word(
-                "False",
-                state.license_reason.clone(),
-                state.license_message.clone(),
-            )
+            word("False", state.license_reason, state.license_message.clone())
         } else if state.settling {
             word("False", "Settling", settling(j).message)
         } else {
@@ -278,7 +270,7 @@ fn anchor(j: &Judged<'_>) -> Word {
     match j.snapshot.state.as_ref().filter(|_| j.snapshot.connected) {
         Some(s) => word(
             if s.anchor.present { "True" } else { "False" },
-            s.anchor.reason.clone(),
+            s.anchor.reason,
             s.anchor.message.clone(),
         ),
         None => no_contact(j),
@@ -305,7 +297,7 @@ fn license(j: &Judged<'_>) -> Word {
         (_, Some(m)) => word("False", m.reason, m.message.clone()),
         (Some(s), None) => word(
             if s.license_valid { "True" } else { "False" },
-            s.license_reason.clone(),
+            s.license_reason,
             s.license_message.clone(),
         ),
         (None, None) => no_contact(j),

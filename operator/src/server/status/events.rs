@@ -4,6 +4,7 @@ use super::conditions::SECOND_SERVER;
 use crate::crd::LicenseServerStatus;
 use crate::mirror::{Note, Severity};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use mooring_core::reason::{AnchorReason, LicenseReason};
 
 /// Reasons of `Ready=False` that speak for themselves; a pod that is still starting is no Event.
 const SPOKEN: &[&str] = &[
@@ -18,7 +19,7 @@ const SPOKEN: &[&str] = &[
 ];
 
 /// The server's reason where nothing is wrong with its license file.
-const VALID: &str = "Valid";
+const VALID: &str = LicenseReason::Valid.name();
 
 fn find<'a>(status: &'a LicenseServerStatus, kind: &str) -> Option<&'a Condition> {
     status.conditions.iter().find(|c| c.type_ == kind)
@@ -34,7 +35,7 @@ fn note(severity: Severity, reason: &'static str, action: &'static str, message:
 }
 
 /// The server's reason while its standby anchor serves.
-const STANDBY: &str = "StandbyInUse";
+const STANDBY: &str = AnchorReason::StandbyInUse.name();
 
 /// A device that comes, goes and moves is said; labels that people set are their own news.
 fn placed(was: Option<&Condition>, is: Option<&Condition>) -> Option<Note> {

@@ -82,7 +82,7 @@ impl Bench {
     }
 }
 
-async fn lost(a: &mut Pkcs11Anchor) -> Reason {
+async fn lost(a: &mut Pkcs11Anchor) -> AnchorReason {
     match a.open(&[]).await {
         Err(l) => l.reason,
         Ok(k) => panic!("open: {k:?}"),
@@ -97,13 +97,13 @@ async fn a_login_that_may_have_failed_is_not_tried_again() {
         let script = [FOUND, login];
         assert_eq!(
             lost(&mut b.anchor(&script)).await,
-            Reason::PinRejected,
+            AnchorReason::PinRejected,
             "{login}"
         );
         // Neither by the next try nor by the next process: the module is not even loaded.
         let mut again = b.anchor(&script);
-        assert_eq!(lost(&mut again).await, Reason::PinRejected);
-        assert_eq!(lost(&mut again).await, Reason::PinRejected);
+        assert_eq!(lost(&mut again).await, AnchorReason::PinRejected);
+        assert_eq!(lost(&mut again).await, AnchorReason::PinRejected);
         assert_eq!(b.starts(), 1, "{login}");
         // Another PIN is tried.
         std::fs::write(b.dir.path().join("pin"), "4321").unwrap();
@@ -116,14 +116,20 @@ async fn a_pin_that_has_worked_is_not_to_blame_for_a_token_that_hangs() {
     let b = Bench::new();
     assert!(b.anchor(&[FOUND, DONE, &keys()]).open(&[]).await.is_ok());
     let hangs = [FOUND, "read l; sleep 60"];
-    assert_eq!(lost(&mut b.anchor(&hangs)).await, Reason::Hung);
-    assert_eq!(lost(&mut b.anchor(&hangs)).await, Reason::Hung);
+    assert_eq!(lost(&mut b.anchor(&hangs)).await, AnchorReason::Hung);
+    assert_eq!(lost(&mut b.anchor(&hangs)).await, AnchorReason::Hung);
     assert!(b.anchor(&[FOUND, DONE, &keys()]).open(&[]).await.is_ok());
     // A token that says no, does: somebody has changed its PIN.
     let no = r#"read l; echo '{"answer":"rejected","problem":"C_Login: CKR_PIN_INCORRECT"}'"#;
-    assert_eq!(lost(&mut b.anchor(&[FOUND, no])).await, Reason::PinRejected);
+    assert_eq!(
+        lost(&mut b.anchor(&[FOUND, no])).await,
+        AnchorReason::PinRejected
+    );
     let starts = b.starts();
-    assert_eq!(lost(&mut b.anchor(&[FOUND, no])).await, Reason::PinRejected);
+    assert_eq!(
+        lost(&mut b.anchor(&[FOUND, no])).await,
+        AnchorReason::PinRejected
+    );
     assert_eq!(b.starts(), starts);
 }
 
@@ -131,7 +137,10 @@ async fn a_pin_that_has_worked_is_not_to_blame_for_a_token_that_hangs() {
 async fn a_token_pulled_out_during_the_login_has_not_refused_the_pin() {
     let b = Bench::new();
     let gone = r#"read l; echo '{"answer":"failed","reason":"TokenLost","message":"pulled out; plug in"}'"#;
-    assert_eq!(lost(&mut b.anchor(&[FOUND, gone])).await, Reason::TokenLost);
+    assert_eq!(
+        lost(&mut b.anchor(&[FOUND, gone])).await,
+        AnchorReason::TokenLost
+    );
     assert!(b.anchor(&[FOUND, DONE, &keys()]).open(&[]).await.is_ok());
 }
 
@@ -143,11 +152,14 @@ async fn every_signature_is_verified_and_a_hang_ends() {
     let signs = |s: &str| format!(r#"read l; echo '{{"answer":"signed","signature":"{s}"}}'"#);
     for (sign, want) in [
         (signs(&good), None),
-        (signs(&"00".repeat(64)), Some(Reason::SignFailed)),
-        (signs("xyz"), Some(Reason::SignFailed)),
-        ("read l; echo nonsense".into(), Some(Reason::ModuleFailed)),
-        ("read l; exit 3".into(), Some(Reason::ModuleFailed)),
-        ("read l; sleep 60".into(), Some(Reason::Hung)),
+        (signs(&"00".repeat(64)), Some(AnchorReason::SignFailed)),
+        (signs("xyz"), Some(AnchorReason::SignFailed)),
+        (
+            "read l; echo nonsense".into(),
+            Some(AnchorReason::ModuleFailed),
+        ),
+        ("read l; exit 3".into(), Some(AnchorReason::ModuleFailed)),
+        ("read l; sleep 60".into(), Some(AnchorReason::Hung)),
     ] {
         let mut a = b.anchor(&[FOUND, DONE, &keys(), &sign]);
         assert_eq!(a.open(&[]).await, Ok(vec![k]));
@@ -165,11 +177,11 @@ async fn a_token_without_a_key_or_without_a_pin_file_says_so() {
     let none = r#"read l; echo '{"answer":"keys","keys":[]}'"#;
     assert_eq!(
         lost(&mut b.anchor(&[FOUND, DONE, none])).await,
-        Reason::KeyNotFound
+        AnchorReason::KeyNotFound
     );
     let mut a = b.anchor(&[FOUND, none]);
     a.config.pin_file = None;
-    assert_eq!(lost(&mut a).await, Reason::PinMissing);
+    assert_eq!(lost(&mut a).await, AnchorReason::PinMissing);
     // A key that signs without a PIN needs none.
     let mut a = b.anchor(&[FOUND, &keys()]);
     a.config.pin_file = None;
@@ -209,7 +221,7 @@ async fn the_last_try_is_not_spent_on_a_pin_that_has_never_worked() {
     ] {
         let mut a = b.anchor(&[&found(tries), DONE, &keys()]);
         let lost = a.open(&[]).await.unwrap_err();
-        assert_eq!(lost.reason, Reason::PinRejected, "{lost}");
+        assert_eq!(lost.reason, AnchorReason::PinRejected, "{lost}");
         assert!(lost.message.contains(words), "{lost}");
     }
     // It is no rejection: with its tries back the token is logged in to, and then the PIN has worked.

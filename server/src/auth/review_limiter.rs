@@ -1,4 +1,4 @@
-//! Whose turn it is to be reviewed: so many at once, and no address more than its share, so that one pod that floods
+//! Limits reviews: so many at once, and no address more than its share, so that one pod that floods
 //! the server with bad tokens delays itself and nobody else.
 
 use std::collections::HashMap;
@@ -11,29 +11,29 @@ const AT_ONCE: usize = 16;
 /// Reviews of one address, under way or waiting. Half of all: the pods of a node's own network share an address.
 const OF_ONE: usize = 8;
 
-/// Hands out turns.
+/// Gives out permits to review.
 #[derive(Debug)]
-pub(crate) struct Turns {
+pub(crate) struct ReviewLimiter {
     all: Semaphore,
     by_address: Mutex<HashMap<IpAddr, usize>>,
 }
 
-/// A turn; it ends when dropped.
+/// A permit; it ends when dropped.
 #[derive(Debug)]
-pub(crate) struct Turn<'a> {
+pub(crate) struct ReviewPermit<'a> {
     _one_of_all: SemaphorePermit<'a>,
     _share: Share<'a>,
 }
 
 #[derive(Debug)]
 struct Share<'a> {
-    turns: &'a Turns,
+    limiter: &'a ReviewLimiter,
     address: IpAddr,
 }
 
 impl Drop for Share<'_> {
     fn drop(&mut self) {
-        let mut m = self.turns.lock();
+        let mut m = self.limiter.lock();
         if let Some(n) = m.get_mut(&self.address) {
             *n -= 1;
             if *n == 0 {
@@ -43,7 +43,7 @@ impl Drop for Share<'_> {
     }
 }
 
-impl Turns {
+impl ReviewLimiter {
     /// None taken.
     pub(crate) fn new() -> Self {
         Self {
@@ -66,16 +66,16 @@ impl Turns {
         }
         *n += 1;
         Some(Share {
-            turns: self,
+            limiter: self,
             address,
         })
     }
 
-    /// Waits for a turn; `None` if the address has its share of them already.
-    pub(crate) async fn take(&self, address: IpAddr) -> Option<Turn<'_>> {
+    /// Waits for a permit; `None` if the address has its share of them already.
+    pub(crate) async fn take(&self, address: IpAddr) -> Option<ReviewPermit<'_>> {
         let share = self.share(address)?;
         let one_of_all = self.all.acquire().await.ok()?;
-        Some(Turn {
+        Some(ReviewPermit {
             _one_of_all: one_of_all,
             _share: share,
         })
@@ -88,18 +88,18 @@ mod tests {
     use std::net::Ipv4Addr;
 
     #[tokio::test]
-    async fn one_address_never_has_all_turns() {
-        let turns = Turns::new();
+    async fn one_address_never_has_all_permits() {
+        let limiter = ReviewLimiter::new();
         let address = |n| IpAddr::from(Ipv4Addr::new(10, 0, 0, n));
         let mut taken = Vec::new();
-        while let Some(t) = turns.take(address(1)).await {
+        while let Some(t) = limiter.take(address(1)).await {
             taken.push(t);
         }
         assert_eq!(taken.len(), OF_ONE);
-        assert!(turns.take(address(2)).await.is_some());
+        assert!(limiter.take(address(2)).await.is_some());
         taken.pop();
-        assert!(turns.take(address(1)).await.is_some());
+        assert!(limiter.take(address(1)).await.is_some());
         drop(taken);
-        assert!(turns.lock().is_empty());
+        assert!(limiter.lock().is_empty());
     }
 }

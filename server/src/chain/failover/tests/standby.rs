@@ -23,7 +23,7 @@ async fn a_standby_serves_only_while_the_first_cannot() {
     let mut b = Bench::new(&two(14));
     b.run(600).await;
     assert_eq!(
-        (signer(&b), b.reason().as_str(), b.world.opened(1)),
+        (signer(&b), b.reason(), b.world.opened(1)),
         (0, "Present", 0),
         "it is not even opened"
     );
@@ -35,7 +35,7 @@ async fn a_standby_serves_only_while_the_first_cannot() {
     assert_eq!(
         (
             signer(&b),
-            b.reason().as_str(),
+            b.reason(),
             state.anchor.present,
             state.lost_since
         ),
@@ -57,7 +57,7 @@ async fn a_standby_serves_only_while_the_first_cannot() {
     // The first is back: by itself, within the longest wait, and the standby may be taken out.
     b.world.plug(0, true);
     b.run(31).await;
-    assert_eq!((signer(&b), b.reason().as_str()), (0, "Present"));
+    assert_eq!((signer(&b), b.reason()), (0, "Present"));
     b.world.plug(1, false);
     b.run(600).await;
     assert_eq!(b.reason(), "Present");
@@ -75,7 +75,7 @@ async fn a_standby_serves_only_while_the_first_cannot() {
     );
     b.world.plug(1, true);
     b.run(7).await;
-    assert_eq!((signer(&b), b.reason().as_str()), (1, "StandbyInUse"));
+    assert_eq!((signer(&b), b.reason()), (1, "StandbyInUse"));
 }
 
 #[tokio::test]
@@ -157,10 +157,10 @@ async fn which_is_the_standby_is_the_licenses_word_not_the_configurations() {
     (both[0].standby, both[1].standby) = (standby, None);
     let mut b = Bench::new(&l);
     b.run(10).await;
-    assert_eq!((signer(&b), b.reason().as_str()), (1, "Present"));
+    assert_eq!((signer(&b), b.reason()), (1, "Present"));
     b.world.plug(1, false);
     b.step().await;
-    assert_eq!((signer(&b), b.reason().as_str()), (0, "StandbyInUse"));
+    assert_eq!((signer(&b), b.reason()), (0, "StandbyInUse"));
 }
 
 #[tokio::test]
@@ -181,7 +181,7 @@ async fn a_license_without_a_standby_is_not_served_by_the_second_anchor() {
     );
     b.world.plug(0, true);
     b.run(8).await;
-    assert_eq!((signer(&b), b.reason().as_str()), (0, "Present"));
+    assert_eq!((signer(&b), b.reason()), (0, "Present"));
 }
 
 #[tokio::test]
@@ -196,5 +196,5 @@ async fn another_token_in_the_anchors_place_is_told_and_the_right_one_serves_aga
     assert_eq!(b.world.opened(0), opened, "each opening is a login");
     b.world.exchange(0, false);
     b.run(5).await;
-    assert_eq!((signer(&b), b.reason().as_str()), (0, "Present"));
+    assert_eq!((signer(&b), b.reason()), (0, "Present"));
 }

@@ -1,8 +1,7 @@
 //! Pulled at random moments.
 
 use super::bench::{Bench, two};
-use crate::chain::standing::{Bad, Clock, may_sign};
-use crate::chain::{InForce, State};
+use mooring_core::frontend::{Authority, Clock, Denied, InForce};
 use mooring_core::license::Policy;
 use mooring_core::time::Now;
 use std::sync::Arc;
@@ -24,7 +23,7 @@ impl Dice {
     }
 }
 
-type Rule = fn(&State, Now, Clock) -> Result<Arc<InForce>, Bad>;
+type Rule = fn(&Authority, Now, Clock) -> Result<Arc<InForce>, Denied>;
 
 /// What became of half an hour.
 #[derive(Debug, Default)]
@@ -96,7 +95,7 @@ async fn half_an_hour(seed: u64, grace: u64, rule: Rule) -> Result<Seen, String>
                 let early = since.is_none_or(|s| s + 1 < grace);
                 // Else only before its first word, or when the wall clock was moved.
                 let never_spoke = state.in_force.is_none();
-                let moved = matches!(bad, Bad::Stale(_)) || moved_out(&state, b.world.now());
+                let moved = matches!(bad, Denied::Stale(_)) || moved_out(&state, b.world.now());
                 if early && !never_spoke && !moved {
                     return Err(format!("{t}: refused {since:?} ms after the loss: {bad:?}"));
                 }
@@ -111,7 +110,7 @@ async fn half_an_hour(seed: u64, grace: u64, rule: Rule) -> Result<Seen, String>
 }
 
 /// The wall clock was moved out of the delegation while the anchor is away: nothing could be signed that verifies.
-fn moved_out(state: &State, now: Now) -> bool {
+fn moved_out(state: &Authority, now: Now) -> bool {
     let covered = state
         .in_force
         .as_ref()
@@ -124,7 +123,7 @@ async fn no_token_outlives_its_delegation_and_renewals_end_with_the_grace() {
     let mut all = Seen::default();
     for seed in 0..6 {
         for grace in [GRACE, 120_000] {
-            let seen = half_an_hour(seed, grace, may_sign).await;
+            let seen = half_an_hour(seed, grace, Authority::may_sign).await;
             let seen = seen.unwrap_or_else(|e| panic!("seed {seed}, grace {grace}: {e}"));
             all.given += seen.given;
             all.signed += seen.signed;
@@ -152,7 +151,7 @@ async fn found(grace: u64, rule: Rule) -> Vec<String> {
 
 #[tokio::test]
 async fn a_server_that_renews_past_its_delegation_is_found() {
-    let always: Rule = |s, _, _| s.in_force.clone().ok_or_else(|| Bad::Final(nothing()));
+    let always: Rule = |s, _, _| s.in_force.clone().ok_or_else(|| Denied::Final(nothing()));
     // By the tokens themselves, since no grace ends it here.
     let errors = found(HALF_AN_HOUR, always).await;
     assert!(errors.iter().any(|e| e.contains("issuedAt")), "{errors:?}");
@@ -164,7 +163,7 @@ async fn a_server_that_renews_two_seconds_too_long_or_too_short_is_found() {
     let late: Rule = |s, now, c| {
         let mut s = s.clone();
         s.lost_since = s.lost_since.map(|t| t + Duration::from_secs(2));
-        may_sign(&s, now, c)
+        s.may_sign(now, c)
     };
     let errors = found(GRACE, late).await;
     assert!(
@@ -177,7 +176,7 @@ async fn a_server_that_renews_two_seconds_too_long_or_too_short_is_found() {
             boot: now.boot + ago,
             ..now
         };
-        may_sign(s, earlier, c)
+        s.may_sign(earlier, c)
     };
     let errors = found(GRACE, early).await;
     assert!(errors.iter().any(|e| e.contains("refused")), "{errors:?}");

@@ -1,19 +1,19 @@
-//! Which anchor serves, since when it is lost, and what it signs: the rule, without a task, a timer or a clock of its own.
+//! Which anchor serves, and since when it is lost: the rule, without a task, a timer or a clock of its own.
 //!
 //! It takes one step when told, reads the time from whoever made it, and reaches hardware by the trait alone. So a test can run
 //! it for thirty minutes in a moment, with an anchor that comes and goes (`tests`).
 
+use super::Chain;
+use super::delegation::Unsigned;
 use super::standby::Served;
-use super::standing::{BACKDATED, delegation_due};
-use super::{Chain, InForce, State, Terms};
-use crate::anchor::{Anchor, Lost, Reason};
+use super::words;
+use crate::anchor::{Anchor, Lost};
 use crate::config::Lease;
 use crate::license::{FileError, LicenseFile, for_this_anchor};
 use crate::metrics::Metrics;
-use mooring_core::license::{
-    AnchorKey, Delegation, Envelope, MAX_DELEGATION, OpenLicense, PublicKey, Standby, TokenAnchor,
-    types,
-};
+use mooring_core::frontend::{Authority, InForce, LeaseTerms, delegation_due};
+use mooring_core::license::{AnchorKey, OpenLicense, PublicKey};
+use mooring_core::reason::AnchorReason;
 use mooring_core::time::{BootTime, Now, print_span};
 use mooring_core::wire::AnchorView;
 use std::sync::Arc;
@@ -28,8 +28,8 @@ const BACK_OFF_SERVED: Duration = Duration::from_secs(30);
 /// Where the time comes from.
 pub(crate) type Time = Box<dyn Fn() -> Now + Send + Sync>;
 
-/// A configured anchor.
-struct Seat<A> {
+/// A configured anchor, and how it stands.
+struct AnchorSlot<A> {
     anchor: A,
     /// Its keys, while it is open.
     keys: Option<Vec<PublicKey>>,
@@ -50,9 +50,9 @@ enum Look {
 }
 
 /// The anchors, and what they signed.
-pub(crate) struct Tending<A> {
+pub(crate) struct Failover<A> {
     /// As configured: the first, and the standby if there is one.
-    seats: Vec<Seat<A>>,
+    slots: Vec<AnchorSlot<A>>,
     served: Served,
     chain: Arc<Chain>,
     metrics: Arc<Metrics>,
@@ -66,7 +66,7 @@ pub(crate) struct Tending<A> {
     view: AnchorView,
 }
 
-impl<A: Anchor> Tending<A> {
+impl<A: Anchor> Failover<A> {
     /// One that has looked at nothing yet.
     pub(crate) fn new(
         anchors: Vec<A>,
@@ -76,7 +76,7 @@ impl<A: Anchor> Tending<A> {
         lease: Lease,
         time: Time,
     ) -> Self {
-        let seat = |anchor| Seat {
+        let slot = |anchor| AnchorSlot {
             anchor,
             keys: None,
             lost: None,
@@ -85,7 +85,7 @@ impl<A: Anchor> Tending<A> {
         };
         let view = chain.state().anchor.clone();
         Self {
-            seats: anchors.into_iter().map(seat).collect(),
+            slots: anchors.into_iter().map(slot).collect(),
             served,
             chain,
             metrics,
@@ -101,7 +101,7 @@ impl<A: Anchor> Tending<A> {
 
     /// The keys of the anchors that are open; none if none is.
     pub(crate) fn keys(&self) -> Option<Vec<PublicKey>> {
-        let mut open = self.seats.iter().filter_map(|s| s.keys.as_ref()).peekable();
+        let mut open = self.slots.iter().filter_map(|s| s.keys.as_ref()).peekable();
         open.peek()?;
         Some(open.flatten().copied().collect())
     }
@@ -116,9 +116,9 @@ impl<A: Anchor> Tending<A> {
         self.in_force.as_ref()
     }
 
-    /// How it stands.
-    pub(crate) fn state(&self, file: &LicenseFile, now: Now) -> State {
-        State {
+    /// What license and anchor allow now.
+    pub(crate) fn authority(&self, file: &LicenseFile, now: Now) -> Authority {
+        Authority {
             in_force: self.in_force.clone(),
             anchor: self.view.clone(),
             lost_since: self.lost_since,
@@ -132,7 +132,7 @@ impl<A: Anchor> Tending<A> {
 
     /// Lets go of all hardware.
     pub(crate) async fn close(&mut self) {
-        for s in &mut self.seats {
+        for s in &mut self.slots {
             s.anchor.close().await;
         }
     }
@@ -148,7 +148,7 @@ impl<A: Anchor> Tending<A> {
     async fn serve(&mut self, file: &mut LicenseFile) -> Result<(), Lost> {
         let mut losses = Vec::new();
         let mut standbys = Vec::new();
-        for i in 0..self.seats.len() {
+        for i in 0..self.slots.len() {
             match self.look(i, file).await {
                 Ok(Look::Serves(entry)) if entry.standby.is_none() => {
                     match self.sign(i, &entry, file).await {
@@ -157,7 +157,7 @@ impl<A: Anchor> Tending<A> {
                             return Ok(());
                         }
                         Err(lost) => {
-                            self.drop_seat(i, &lost).await;
+                            self.drop_slot(i, &lost).await;
                             losses.push(lost);
                         }
                     }
@@ -166,7 +166,7 @@ impl<A: Anchor> Tending<A> {
                 Ok(Look::Idle) => return Ok(()),
                 Ok(Look::Waits(lost)) => losses.push(lost),
                 Err(lost) => {
-                    self.drop_seat(i, &lost).await;
+                    self.drop_slot(i, &lost).await;
                     losses.push(lost);
                 }
             }
@@ -176,39 +176,39 @@ impl<A: Anchor> Tending<A> {
                 Ok(()) => return Ok(()),
                 Err(lost) => {
                     // Days that are over are no fault of the hardware.
-                    if lost.reason != Reason::StandbyExpired {
-                        self.drop_seat(i, &lost).await;
+                    if lost.reason != AnchorReason::StandbyExpired {
+                        self.drop_slot(i, &lost).await;
                     }
                     losses.push(lost);
                 }
             }
         }
-        Err(together(losses))
+        Err(words::together(losses))
     }
 
     /// Opens an anchor, or looks whether it is there.
     async fn look(&mut self, i: usize, file: &mut LicenseFile) -> Result<Look, Lost> {
         let now = (self.time)();
-        let Some(seat) = self.seats.get_mut(i) else {
-            return Err(Lost::new(Reason::Starting, "there is no such anchor"));
+        let Some(slot) = self.slots.get_mut(i) else {
+            return Err(Lost::new(AnchorReason::Starting, "there is no such anchor"));
         };
-        let open = if let Some(keys) = &seat.keys {
+        let open = if let Some(keys) = &slot.keys {
             keys.clone()
         } else {
-            if let Some((lost, _)) = seat.lost.as_ref().filter(|_| now.boot < seat.open_at) {
+            if let Some((lost, _)) = slot.lost.as_ref().filter(|_| now.boot < slot.open_at) {
                 return Ok(Look::Waits(lost.clone()));
             }
             let wanted = wanted(file.good(), i > 0);
-            let keys = seat.anchor.open(&wanted).await?;
-            tracing::info!(kind = %seat.anchor.kind(), keys = keys.len(), standby = i > 0, "anchor opened");
-            seat.keys = Some(keys.clone());
+            let keys = slot.anchor.open(&wanted).await?;
+            tracing::info!(kind = %slot.anchor.kind(), keys = keys.len(), standby = i > 0, "anchor opened");
+            slot.keys = Some(keys.clone());
             keys
         };
         let meant = self.meant(i, file, &open);
         // Also where the license means another one: the wrong token is pulled out, and the right one is in its place.
-        if let Some(seat) = self.seats.get_mut(i) {
+        if let Some(slot) = self.slots.get_mut(i) {
             let entry = meant.as_ref().ok().and_then(Option::as_ref);
-            seat.anchor.present(entry).await?;
+            slot.anchor.present(entry).await?;
         }
         let entry = meant?;
         let Some(entry) = entry else {
@@ -216,7 +216,7 @@ impl<A: Anchor> Tending<A> {
             self.found(
                 i,
                 None,
-                "Present",
+                AnchorReason::Present,
                 format!(
                     "the anchor is there, with key {}; there is no license to sign for",
                     ids.join(", ")
@@ -234,13 +234,13 @@ impl<A: Anchor> Tending<A> {
         file: &mut LicenseFile,
         keys: &[PublicKey],
     ) -> Result<Option<AnchorKey>, Lost> {
-        let other = |why: String| Lost::new(Reason::KeyNotInLicense, why);
+        let other = |why: String| Lost::new(AnchorReason::KeyNotInLicense, why);
         self.match_license(file, keys)
             .map_err(|e| other(e.to_string()))?;
         let Some(l) = file.good() else {
             return Ok(None);
         };
-        let kind = self.seats.get(i).map(|s| s.anchor.kind());
+        let kind = self.slots.get(i).map(|s| s.anchor.kind());
         let entry = choose(l, keys).filter(|e| Some(e.kind) == kind);
         let entry = entry.ok_or_else(|| {
             other(format!(
@@ -294,14 +294,14 @@ impl<A: Anchor> Tending<A> {
         if left.is_zero() {
             let m = format!(
                 "the standby anchor (key {id}) has served its {}; repair the first anchor ({first}), or have the license issued anew",
-                days(standby)
+                words::days(standby)
             );
-            return Err(Lost::new(Reason::StandbyExpired, m));
+            return Err(Lost::new(AnchorReason::StandbyExpired, m));
         }
         if self.is_due(open, entry, now) {
             self.served.spend(&license, &id, now.boot).map_err(|e| {
                 let m = format!("stateDir: how long the standby anchor served cannot be kept: {e}; make stateDir writable");
-                Lost::new(Reason::StandbyUncounted, m)
+                Lost::new(AnchorReason::StandbyUncounted, m)
             })?;
         }
         self.sign(i, entry, file).await?;
@@ -311,13 +311,13 @@ impl<A: Anchor> Tending<A> {
             let until = now.wall.checked_add(left).unwrap_or(now.wall);
             let m = format!(
                 "the standby anchor{} signs with key {id}, until {} at the latest ({} of its {} are left), or until the first anchor is back, which is lost: {first}",
-                label(entry),
+                words::label(entry),
                 until.strftime("%Y-%m-%dT%H:%MZ"),
                 print_span(Duration::from_secs(left.as_secs() / 60 * 60)),
-                days(standby)
+                words::days(standby)
             );
             tracing::warn!(standby = %id, until = %until, "the standby anchor serves: {m}");
-            self.found(i, Some(entry), "StandbyInUse", m);
+            self.found(i, Some(entry), AnchorReason::StandbyInUse, m);
             self.said = Some(said);
         }
         Ok(())
@@ -339,7 +339,7 @@ impl<A: Anchor> Tending<A> {
             )
     }
 
-    /// Has the anchor lend its word to this run's key, if that is due.
+    /// Has the anchor delegate to this run's key, if that is due.
     async fn sign(&mut self, i: usize, entry: &AnchorKey, file: &LicenseFile) -> Result<(), Lost> {
         let Some(open) = file.good().cloned() else {
             return Ok(());
@@ -348,51 +348,21 @@ impl<A: Anchor> Tending<A> {
         if !self.is_due(&open, entry, now) {
             return Ok(());
         }
-        let failed = |e: &dyn std::fmt::Display| {
-            Lost::new(Reason::SignFailed, format!("the delegation: {e}"))
+        let unsigned = Unsigned::new(&self.chain, &open, entry, now)?;
+        let Some(slot) = self.slots.get_mut(i) else {
+            return Err(Lost::new(AnchorReason::Starting, "there is no such anchor"));
         };
-        let not_before = now.wall.checked_sub(BACKDATED).map_err(|e| failed(&e))?;
-        let not_after = not_before
-            .checked_add(MAX_DELEGATION)
-            .map_err(|e| failed(&e))?;
-        let delegation = Delegation {
-            license: open.digest.clone(),
-            kind: entry.kind,
-            key_id: entry.key.id(),
-            server_key: self.chain.key.public(),
-            instance: self.chain.instance,
-            not_before,
-            not_after,
-        };
-        let mut envelope =
-            Envelope::unsigned(types::DELEGATION, &delegation).map_err(|e| failed(&e))?;
-        let Some(seat) = self.seats.get_mut(i) else {
-            return Err(failed(&"there is no such anchor"));
-        };
-        let signature = seat.anchor.sign(entry, &envelope.signed_bytes()).await?;
-        seat.back_off = BACK_OFF.0;
-        envelope.add_signature(&entry.key, signature);
-        // As every reader will: what does not pass here must not leave the house.
-        Delegation::open_for(&envelope, &open.license, &open.digest).map_err(|e| failed(&e))?;
-        self.in_force = Some(Arc::new(InForce {
-            anchor: TokenAnchor {
-                kind: entry.kind,
-                key_id: entry.key.id(),
-            },
-            digest: envelope.digest(),
-            envelope,
-            delegation,
-            terms: Terms::of(&self.lease, &open),
-            license: open,
-        }));
+        let signature = slot.anchor.sign(entry, &unsigned.bytes()).await?;
+        slot.back_off = BACK_OFF.0;
+        let terms = LeaseTerms::of(
+            self.lease.duration(),
+            self.lease.grace(),
+            &open.license.policy,
+        );
+        self.in_force = Some(Arc::new(unsigned.signed(signature, entry, open, terms)?));
         self.delegated = now.boot;
         if entry.standby.is_none() {
-            let m = format!(
-                "the anchor{} signs with key {}",
-                label(entry),
-                entry.key.id()
-            );
-            self.found(i, Some(entry), "Present", m);
+            self.found(i, Some(entry), AnchorReason::Present, words::signs(entry));
         } else {
             self.lost_since = None;
         }
@@ -400,52 +370,58 @@ impl<A: Anchor> Tending<A> {
     }
 
     /// The anchor serves: for people, and in the log if it was lost.
-    fn found(&mut self, i: usize, entry: Option<&AnchorKey>, reason: &str, message: String) {
+    fn found(
+        &mut self,
+        i: usize,
+        entry: Option<&AnchorKey>,
+        reason: AnchorReason,
+        message: String,
+    ) {
         let now = (self.time)().boot;
-        let Some(seat) = self.seats.get_mut(i) else {
+        let Some(slot) = self.slots.get_mut(i) else {
             return;
         };
-        if let Some((lost, since)) = seat.lost.take() {
+        if let Some((lost, since)) = slot.lost.take() {
             let secs = now.since(since).as_secs();
-            tracing::info!(kind = %seat.anchor.kind(), standby = i > 0, lost_for_secs = secs, was = %lost.reason, "anchor is back: leases are granted again");
+            tracing::info!(kind = %slot.anchor.kind(), standby = i > 0, lost_for_secs = secs, was = %lost.reason, "anchor is back: leases are granted again");
         }
         self.lost_since = None;
         self.said = None;
         self.view = AnchorView {
-            kind: seat.anchor.kind().to_string(),
+            kind: slot.anchor.kind().to_string(),
             key_id: entry.map(|e| e.key.id().to_string()),
             present: true,
-            reason: reason.into(),
+            reason,
             message,
         };
     }
 
     /// The first anchor serves: a standby that did is let go, so that its token can be taken out.
     async fn let_go_of_others(&mut self, serving: usize) {
-        for (i, seat) in self.seats.iter_mut().enumerate() {
-            if i != serving && seat.keys.take().is_some() {
-                seat.anchor.close().await;
-                tracing::info!(kind = %seat.anchor.kind(), "the first anchor serves again; the other one is let go");
+        for (i, slot) in self.slots.iter_mut().enumerate() {
+            if i != serving && slot.keys.take().is_some() {
+                slot.anchor.close().await;
+                tracing::info!(kind = %slot.anchor.kind(), "the first anchor serves again; the other one is let go");
             }
             if i != serving {
-                (seat.lost, seat.open_at, seat.back_off) = (None, BootTime::default(), BACK_OFF.0);
+                (slot.lost, slot.open_at, slot.back_off) = (None, BootTime::default(), BACK_OFF.0);
             }
         }
     }
 
     /// Notes that an anchor is lost, closes it, and says when it is looked for again.
-    async fn drop_seat(&mut self, i: usize, lost: &Lost) {
+    async fn drop_slot(&mut self, i: usize, lost: &Lost) {
         let now = (self.time)().boot;
         let others = self
-            .seats
+            .slots
             .iter()
             .enumerate()
             .any(|(j, s)| j != i && s.keys.is_some());
-        let Some(seat) = self.seats.get_mut(i) else {
+        let Some(slot) = self.slots.get_mut(i) else {
             return;
         };
-        let kind = seat.anchor.kind();
-        let (before, since) = match seat.lost.take() {
+        let kind = slot.anchor.kind();
+        let (before, since) = match slot.lost.take() {
             Some((l, since)) => (Some(l.reason), since),
             None => (None, now),
         };
@@ -457,24 +433,24 @@ impl<A: Anchor> Tending<A> {
                 .inc();
             tracing::error!(kind, reason, standby = i > 0, "anchor lost: {lost}");
         }
-        seat.lost = Some((lost.clone(), since));
+        slot.lost = Some((lost.clone(), since));
         // A token stays open, since a better license may come and each opening is a login. A key file may be replaced.
-        if lost.reason != Reason::KeyNotInLicense
+        if lost.reason != AnchorReason::KeyNotInLicense
             || kind != mooring_core::license::AnchorKind::Pkcs11
         {
-            seat.keys = None;
-            seat.anchor.close().await;
+            slot.keys = None;
+            slot.anchor.close().await;
         }
-        seat.open_at = (self.time)().boot + seat.back_off;
+        slot.open_at = (self.time)().boot + slot.back_off;
         let longest = if others { BACK_OFF_SERVED } else { BACK_OFF.1 };
-        seat.back_off = (seat.back_off * 2).min(longest);
+        slot.back_off = (slot.back_off * 2).min(longest);
     }
 
     /// No anchor serves.
     fn lose(&mut self, lost: &Lost) {
         let now = (self.time)();
         let since = *self.lost_since.get_or_insert(now.boot);
-        let reason = lost.reason.to_string();
+        let reason = lost.reason;
         // The same words as long as it is lost for the same reason, so that nobody is told of a change that is none.
         if self.view.reason == reason
             && !self.view.present
@@ -488,7 +464,7 @@ impl<A: Anchor> Tending<A> {
             .unwrap_or(now.wall);
         self.view = AnchorView {
             kind: self
-                .seats
+                .slots
                 .first()
                 .map_or_else(String::new, |s| s.anchor.kind().to_string()),
             key_id: self.view.key_id.take(),
@@ -502,38 +478,6 @@ impl<A: Anchor> Tending<A> {
         };
         self.said = Some(lost.message.clone());
     }
-}
-
-/// Several losses as one: the reason of the first, but for days that are over, which is what people must know.
-fn together(losses: Vec<Lost>) -> Lost {
-    if let Some(expired) = losses.iter().find(|l| l.reason == Reason::StandbyExpired) {
-        return expired.clone();
-    }
-    let mut losses = losses.into_iter();
-    let Some(first) = losses.next() else {
-        return Lost::new(Reason::Starting, "no anchor is configured");
-    };
-    losses.fold(first, |a, b| {
-        Lost::new(
-            a.reason,
-            format!(
-                "{}; the other anchor: {}: {}",
-                a.message, b.reason, b.message
-            ),
-        )
-    })
-}
-
-fn label(entry: &AnchorKey) -> String {
-    entry
-        .label
-        .as_ref()
-        .map(|l| format!(" ({l})"))
-        .unwrap_or_default()
-}
-
-fn days(s: Standby) -> String {
-    format!("{} {}", s.days, if s.days == 1 { "day" } else { "days" })
 }
 
 /// The license's keys, the best first for the first anchor, or for the standby one.

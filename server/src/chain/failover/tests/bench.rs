@@ -1,14 +1,14 @@
-//! A tending over simulated anchors and a simulated clock, with a license file of its own.
+//! A failover over simulated anchors and a simulated clock, with a license file of its own.
 
 use super::super::*;
-use crate::chain::standing::may_sign;
 use crate::chain::testing::{at, chain};
 use crate::license::LicenseFile;
 use crate::testing::{license, vendor};
 use mooring_core::identity::Holder;
 use mooring_core::ledger::Granted;
 use mooring_core::license::{
-    AnchorKind, Bundle, Demand, License, MinAnchor, SigningKey, armour, verify,
+    AnchorKind, Bundle, Demand, Envelope, License, MinAnchor, SigningKey, Standby, armour, types,
+    verify,
 };
 use mooring_core::names::{ClaimName, LeaseId, ProductName, Seats};
 use mooring_core::request::Item;
@@ -106,7 +106,7 @@ impl SimAnchor {
             Ok(())
         } else {
             Err(Lost::new(
-                Reason::TokenLost,
+                AnchorReason::TokenLost,
                 format!("anchor {} was pulled out", self.index),
             ))
         }
@@ -140,7 +140,7 @@ impl Anchor for SimAnchor {
     async fn present(&mut self, _entry: Option<&AnchorKey>) -> Result<(), Lost> {
         assert!(self.open);
         if self.foreign != self.world.with(|w| w.foreign[self.index]) {
-            return Err(Lost::new(Reason::TokenLost, "it was exchanged"));
+            return Err(Lost::new(AnchorReason::TokenLost, "it was exchanged"));
         }
         self.there()
     }
@@ -153,7 +153,7 @@ impl Anchor for SimAnchor {
 /// Everything that a run needs.
 pub(super) struct Bench {
     pub(super) world: World,
-    pub(super) tending: Tending<SimAnchor>,
+    pub(super) failover: Failover<SimAnchor>,
     pub(super) file: LicenseFile,
     pub(super) chain: Arc<Chain>,
     pub(super) dir: tempfile::TempDir,
@@ -190,10 +190,10 @@ impl Bench {
         let chain = Arc::new(chain(1, NOON));
         let file = LicenseFile::new(dir.path().join("license"), Some(dir.path().join("keys")));
         std::fs::write(dir.path().join("keys"), vendor().public().to_string()).unwrap();
-        let tending = Self::tend(&world, &chain, &dir, license);
+        let failover = Self::start(&world, &chain, &dir, license);
         let mut this = Self {
             world,
-            tending,
+            failover,
             file,
             chain,
             dir,
@@ -203,12 +203,12 @@ impl Bench {
         this
     }
 
-    fn tend(
+    fn start(
         world: &World,
         chain: &Arc<Chain>,
         dir: &tempfile::TempDir,
         license: &License,
-    ) -> Tending<SimAnchor> {
+    ) -> Failover<SimAnchor> {
         let anchors = (0..license.anchors.len()).map(|index| SimAnchor {
             world: world.clone(),
             index,
@@ -218,7 +218,7 @@ impl Bench {
         let served = Served::open(dir.path().join("standby.json"));
         let time = world.clone();
         let metrics = Arc::new(Metrics::new().unwrap());
-        Tending::new(
+        Failover::new(
             anchors.collect(),
             served,
             chain.clone(),
@@ -230,7 +230,7 @@ impl Bench {
 
     /// The process dies and comes back.
     pub(super) fn restart(&mut self) {
-        self.tending = Self::tend(&self.world, &self.chain, &self.dir, &self.license);
+        self.failover = Self::start(&self.world, &self.chain, &self.dir, &self.license);
     }
 
     /// A new license file.
@@ -238,14 +238,14 @@ impl Bench {
         let envelope = Envelope::sign(types::LICENSE, license, &vendor()).unwrap();
         std::fs::write(self.dir.path().join("license"), armour(&envelope).unwrap()).unwrap();
         let wall = self.world.now().wall;
-        self.file.look(wall, self.tending.keys().as_deref());
+        self.file.look(wall, self.failover.keys().as_deref());
         self.license = license.clone();
     }
 
-    /// What the keeper does each second.
+    /// What the anchor task does each second.
     pub(super) async fn step(&mut self) {
-        self.tending.step(&mut self.file).await;
-        let state = self.tending.state(&self.file, self.world.now());
+        self.failover.step(&mut self.file).await;
+        let state = self.failover.authority(&self.file, self.world.now());
         self.chain.set(state);
     }
 
@@ -264,15 +264,15 @@ impl Bench {
     }
 
     /// The reason that people see.
-    pub(super) fn reason(&self) -> String {
-        self.chain.state().anchor.reason.clone()
+    pub(super) fn reason(&self) -> &'static str {
+        self.chain.state().anchor.reason.name()
     }
 
     /// Asks for a renewal, as a request does: the rule, then a signature.
     pub(super) fn renew(&self) -> Result<Bundle, Problem> {
         let now = self.world.now();
-        let f = may_sign(&self.chain.state(), now, self.chain.clock())
-            .map_err(super::super::super::standing::Bad::problem)?;
+        let state = self.chain.state();
+        let f = state.may_sign(now, self.chain.clock())?;
         Ok(self.sign(&f))
     }
 

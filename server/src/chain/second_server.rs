@@ -46,9 +46,9 @@ impl Sign<'_> {
 
 /// The second server that was seen last.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Seen(Option<(SecondServer, BootTime)>);
+pub(super) struct Sighting(Option<(SecondServer, BootTime)>);
 
-impl Seen {
+impl Sighting {
     /// Notes a sign. Returns whether it is news: another server, or one that was no longer shown.
     pub(super) fn note(&mut self, sign: Sign<'_>, now: BootTime) -> bool {
         let same = self
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn it_is_news_once_and_shown_for_an_hour_after_the_last_sign() {
-        let mut seen = Seen::default();
+        let mut seen = Sighting::default();
         let t = |secs: u64| BootTime::from_millis(secs * 1000);
         let s = |run, issued_at| Sign {
             instance: instance(run),

@@ -1,11 +1,10 @@
-//! Keeps license, anchor and delegation current: the task around [`Tending`], the only one that touches an anchor.
+//! Keeps license, anchor and delegation current: the task around [`Failover`], the only one that touches an anchor.
 //!
 //! Each second: is the anchor there, is the license file new, is the delegation due? What changed is published to the
 //! [`Chain`]; the ledger is paused and resumed accordingly.
 
-use super::standing::paused;
-use super::tending::Tending;
-use super::{Chain, State};
+use super::Chain;
+use super::failover::Failover;
 use crate::anchor::Anchor;
 use crate::engine::Engine;
 use crate::license::LicenseFile;
@@ -13,8 +12,9 @@ use crate::metrics::Metrics;
 use mooring_core::ledger::Capacity;
 use mooring_core::license::Digest;
 use mooring_core::policy::Reclaim;
+use mooring_core::reason::{AnchorReason, LicenseReason};
 use mooring_core::time::{BootTime, Now};
-use mooring_core::wire::ProblemType;
+use mooring_core::wire::{Problem, ProblemType};
 use mooring_net::clock;
 use mooring_net::shutdown::Shutdown;
 use std::sync::Arc;
@@ -33,12 +33,12 @@ enum Told {
     /// To grant.
     Granting,
     /// To grant nothing new: the problem, and the reasons of anchor and license.
-    Paused(ProblemType, String),
+    Paused(ProblemType, AnchorReason, LicenseReason),
 }
 
 /// The task's state.
-pub(crate) struct Keeper<A> {
-    tending: Tending<A>,
+pub(crate) struct AnchorTask<A> {
+    failover: Failover<A>,
     file: LicenseFile,
     chain: Arc<Chain>,
     engine: Arc<Engine>,
@@ -52,10 +52,10 @@ pub(crate) struct Keeper<A> {
     told: Told,
 }
 
-impl<A: Anchor> Keeper<A> {
-    /// A keeper that has looked at nothing yet.
+impl<A: Anchor> AnchorTask<A> {
+    /// One that has looked at nothing yet.
     pub(crate) fn new(
-        tending: Tending<A>,
+        failover: Failover<A>,
         file: LicenseFile,
         chain: Arc<Chain>,
         engine: Arc<Engine>,
@@ -63,7 +63,7 @@ impl<A: Anchor> Keeper<A> {
         reclaim: Reclaim,
     ) -> Self {
         Self {
-            tending,
+            failover,
             file,
             chain,
             engine,
@@ -88,25 +88,25 @@ impl<A: Anchor> Keeper<A> {
                 () = shutdown.asked() => break,
             }
         }
-        self.tending.close().await;
+        self.failover.close().await;
     }
 
     async fn step(&mut self) {
         let now = clock::now();
         if now.boot >= self.file_at {
             self.file_at = now.boot + FILE;
-            if self.file.look(now.wall, self.tending.keys().as_deref()) {
+            if self.file.look(now.wall, self.failover.keys().as_deref()) {
                 self.metrics.license_reads.inc();
             }
         }
-        self.tending.step(&mut self.file).await;
+        self.failover.step(&mut self.file).await;
         self.count();
         self.publish(clock::now());
     }
 
     /// Tells the ledger of the seats of a license that has come into force.
     fn count(&mut self) {
-        let Some(open) = self.tending.in_force().map(|f| f.license.clone()) else {
+        let Some(open) = self.failover.in_force().map(|f| f.license.clone()) else {
             return;
         };
         if self.counted.as_ref() == Some(&open.digest) {
@@ -128,21 +128,19 @@ impl<A: Anchor> Keeper<A> {
     }
 
     fn publish(&mut self, now: Now) {
-        let state = self.tending.state(&self.file, now);
-        self.metrics.chain(&state, now, self.tending.delegated());
+        let state = self.failover.authority(&self.file, now);
+        self.metrics.chain(&state, now, self.failover.delegated());
         let old = self.chain.state();
-        let why = paused(&state, now, self.chain.clock());
-        let reason = state.anchor.reason.clone();
-        if !same(&old, &state) {
+        let may = state.may_grant(now, self.chain.clock());
+        let why = may.err().map(Problem::from);
+        let (anchor, license) = (state.anchor.reason, state.license.reason);
+        if *old != state {
             self.chain.set(state);
         }
         // The detail may carry the time, which is no change.
-        let told = why.as_ref().map_or(Told::Granting, |p| {
-            Told::Paused(
-                p.kind,
-                format!("{reason} {}", self.file.view(now.wall).reason),
-            )
-        });
+        let told = why
+            .as_ref()
+            .map_or(Told::Granting, |p| Told::Paused(p.kind, anchor, license));
         if self.told != told {
             if let Some(p) = &why {
                 // Without its anchor it renews for the anchor grace; without a license it signs nothing.
@@ -159,17 +157,4 @@ impl<A: Anchor> Keeper<A> {
             self.told = told;
         }
     }
-}
-
-fn same(a: &State, b: &State) -> bool {
-    let same_chain = match (&a.in_force, &b.in_force) {
-        (Some(a), Some(b)) => Arc::ptr_eq(a, b),
-        (None, None) => true,
-        _ => false,
-    };
-    same_chain
-        && a.anchor == b.anchor
-        && a.license == b.license
-        && a.revoked == b.revoked
-        && a.lost_since == b.lost_since
 }

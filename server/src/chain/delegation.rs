@@ -1,0 +1,81 @@
+//! A delegation: the anchor names this run's ephemeral key, for at most 15 minutes.
+
+use super::Chain;
+use crate::anchor::Lost;
+use mooring_core::frontend::{BACKDATED, InForce, LeaseTerms};
+use mooring_core::license::{
+    AnchorKey, Delegation, Envelope, MAX_DELEGATION, OpenLicense, TokenAnchor, types,
+};
+use mooring_core::reason::AnchorReason;
+use mooring_core::time::Now;
+use std::fmt::Display;
+use std::sync::Arc;
+
+/// One that the anchor has not signed yet.
+pub(super) struct Unsigned {
+    delegation: Delegation,
+    envelope: Envelope,
+}
+
+fn failed(e: &dyn Display) -> Lost {
+    Lost::new(AnchorReason::SignFailed, format!("the delegation: {e}"))
+}
+
+impl Unsigned {
+    /// For this run's key, by this anchor of the license, from a little before `now`.
+    pub(super) fn new(
+        chain: &Chain,
+        open: &OpenLicense,
+        entry: &AnchorKey,
+        now: Now,
+    ) -> Result<Self, Lost> {
+        let not_before = now.wall.checked_sub(BACKDATED).map_err(|e| failed(&e))?;
+        let not_after = not_before
+            .checked_add(MAX_DELEGATION)
+            .map_err(|e| failed(&e))?;
+        let delegation = Delegation {
+            license: open.digest.clone(),
+            kind: entry.kind,
+            key_id: entry.key.id(),
+            server_key: chain.public_key(),
+            instance: chain.instance,
+            not_before,
+            not_after,
+        };
+        let envelope =
+            Envelope::unsigned(types::DELEGATION, &delegation).map_err(|e| failed(&e))?;
+        Ok(Self {
+            delegation,
+            envelope,
+        })
+    }
+
+    /// What the anchor signs.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        self.envelope.signed_bytes()
+    }
+
+    /// With the anchor's signature, checked as every reader will check it.
+    pub(super) fn signed(
+        mut self,
+        signature: Vec<u8>,
+        entry: &AnchorKey,
+        license: Arc<OpenLicense>,
+        terms: LeaseTerms,
+    ) -> Result<InForce, Lost> {
+        self.envelope.add_signature(&entry.key, signature);
+        Delegation::open_for(&self.envelope, &license.license, &license.digest)
+            .map_err(|e| failed(&e))?;
+        Ok(InForce {
+            anchor: TokenAnchor {
+                kind: entry.kind,
+                key_id: entry.key.id(),
+            },
+            digest: self.envelope.digest(),
+            envelope: self.envelope,
+            delegation: self.delegation,
+            terms,
+            license,
+        })
+    }
+}
