@@ -1,4 +1,4 @@
-//! Time as data. Durations go over the wire, never a clock's reading (design: protocol, "Time").
+//! Time as data. Durations go over the wire, never a clock's reading (docs/protocol.md, "Time").
 //!
 //! Two clocks exist. [`BootTime`] is the machine's boot clock (`CLOCK_BOOTTIME`): it runs through a
 //! suspend and no administrator moves it, so every limit of a lease is counted on it. The wall clock

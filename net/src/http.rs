@@ -1,4 +1,4 @@
-//! A bounded HTTP server: everything a stranger sends has a limit (design: protocol, "Server's API").
+//! A bounded HTTP server: everything a stranger sends has a limit (docs/protocol.md, "Calls and problems").
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};

@@ -22,7 +22,7 @@ pub struct Coverage {
 /// How often each ordered pair of faults must come up within one D over a standard run.
 pub const PAIRS: u64 = 100;
 
-/// The changes of state that the table of design/protocol.md has, as the application sees them.
+/// The changes of state that the table of docs/protocol.md has, as the application sees them.
 const TRANSITIONS: &[(Says, Says)] = {
     use Says::{
         Contested as C, Grace as G, Held as H, Lost as L, Optimistic as O, Refused as F,

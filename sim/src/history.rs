@@ -66,7 +66,7 @@ pub enum Reclaim {
     Confirmed,
 }
 
-/// The application's state, as its socket says (design: protocol, "States").
+/// The application's state, as its socket says (docs/protocol.md, "States at the holder").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Says {
     /// No answer yet.
@@ -381,7 +381,7 @@ pub struct At {
 /// A promise that was broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broken {
-    /// Its number in design/protocol.md, 1 to 14.
+    /// Its number in docs/protocol.md, 1 to 14.
     pub promise: u8,
     /// When.
     pub t: Ms,

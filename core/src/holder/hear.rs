@@ -1,4 +1,4 @@
-//! What an answer changes (design: protocol, the table of states).
+//! What an answer changes (docs/protocol.md, "States at the holder").
 
 use super::{Answer, Bar, Holder, Outstanding, Random, Releasing, Tag};
 use crate::license::Bundle;

@@ -1,6 +1,6 @@
 //! The sidecar's side of one claim: when to ask, renew, run on, stop.
 //!
-//! A state machine without I/O (design: protocol, "States"). The edge calls [`Holder::poll`] to learn what to send,
+//! A state machine without I/O (docs/protocol.md, "States at the holder"). The edge calls [`Holder::poll`] to learn what to send,
 //! saves [`Holder::saved`] BEFORE it sends, and hands the answer to [`Holder::answered`]. Limits are counted from the
 //! SENDING of a request, on the boot clock; they outlive a crash of the sidecar and are never restarted by one.
 //!

@@ -1,7 +1,7 @@
 //! The license server's books: who holds what, who waits, when a seat is free again.
 //!
 //! A state machine without I/O: each call takes the boot clock's reading and returns what to answer;
-//! what others must be told comes out of [`Ledger::next_event`]. Promises are those of design/protocol.md:
+//! what others must be told comes out of [`Ledger::next_event`]. Promises are those of docs/protocol.md:
 //!
 //! - the seats of granted claims never exceed what the license has, and while it settles after a start nothing
 //!   new is granted, so that not even the *holders* can count more (promises 1 and 3);

@@ -1,4 +1,4 @@
-//! The chain of signatures that an application verifies offline (design: anchors, "The chain").
+//! The chain of signatures that an application verifies offline (docs/security.md, "The chain").
 //!
 //! ```text
 //! vendor key ─signs→ license (file)     pools, products, policy, the anchor's public key

@@ -1,4 +1,4 @@
-//! Offline verification, as an application does it (design: anchors, "Verifying").
+//! Offline verification, as an application does it (docs/formats.md).
 
 use super::anchor::AnchorKind;
 use super::bundle::Bundle;

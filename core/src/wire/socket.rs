@@ -7,7 +7,7 @@ use crate::request::Item;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A claim's state, as the application sees it (design: protocol, "States").
+/// A claim's state, as the application sees it (docs/protocol.md, "States at the holder").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum HoldState {

@@ -1,4 +1,4 @@
-//! Proof that a pod is gone (design: kubernetes, "Proof that a pod is gone").
+//! Proof that a pod is gone (docs/protocol.md, "Proof that a pod is gone").
 //!
 //! A pod proven gone gives its seats back at once; for every other pod the lease's end decides. So a wrong "gone" would let
 //! two applications run on one seat, while a missed one only costs D + M: whatever is not listed here is no proof. All are

@@ -1,4 +1,4 @@
-//! What a pod says about itself by its `mooring.dev/` annotations (design: kubernetes, "A pod opts in").
+//! What a pod says about itself by its `mooring.dev/` annotations (docs/pods.md).
 
 use super::hint::nearest;
 use super::quantity::Quantity;

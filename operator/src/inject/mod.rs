@@ -1,4 +1,4 @@
-//! What the webhook does to a pod that opted in (design: kubernetes, "A pod opts in" and "Injection").
+//! What the webhook does to a pod that opted in (docs/pods.md).
 //!
 //! Pure functions of data: [`Wishes::read`] reads the annotations, [`choose`] finds the LicenseServer, [`mutate`] says
 //! what changes. They promise: the same pod always gives the same patch; a pod that is injected already gives an empty

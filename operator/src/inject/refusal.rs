@@ -6,7 +6,7 @@ use mooring_core::request::BadRequest;
 /// Why a pod is refused.
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub enum Refusal {
-    /// The request's grammar (design: kubernetes, "A pod opts in").
+    /// The request's grammar (docs/pods.md).
     #[error("annotation {key}: {problem}", key = annotations::LICENSES)]
     Licenses {
         /// Where, and what was expected.

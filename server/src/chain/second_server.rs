@@ -1,8 +1,8 @@
 //! Is there a second server on this license? Pure functions of tokens and the time.
 //!
 //! Each run has a random id, and its tokens carry it. A token of another run that is younger than this run cannot come from the
-//! one before it: somebody serves the same license at the same time. That is noticed and shown, not prevented (design: anchors,
-//! "Clocks and clones"); who signs with one anchor twice can only be seen where their holders meet.
+//! one before it: somebody serves the same license at the same time. That is noticed and shown, not prevented
+//! (docs/protocol.md, "A second server"); who signs with one anchor twice can only be seen where their holders meet.
 
 use mooring_core::license::BootStamp;
 use mooring_core::names::InstanceId;

@@ -1,4 +1,4 @@
-//! The socket's paths (design: protocol, "The sidecar's socket").
+//! The socket's paths (docs/contracts.md, "The sidecar's socket").
 
 use super::input::{self, Query};
 use super::peer::Peer;

@@ -1,4 +1,4 @@
-//! Holds a history against the promises of design/protocol.md. It imports neither state machine.
+//! Holds a history against the promises of docs/protocol.md. It imports neither state machine.
 //!
 //! | file | promise |
 //! |---|---|
