@@ -5,7 +5,6 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`crd`] | the custom resources as Rust types |
 //! | [`server`] | LicenseServer to StatefulSet, Service, certificates, status |
 //! | [`link`] | one connection to each license server: roster, list, watch |
 //! | [`mirror`] | what the server knows, as LicenseLease objects and Events |
@@ -17,7 +16,6 @@
 //! | [`run`], [`election`], [`health`], [`metrics`] | a replica's life, one writer, probes, counters |
 
 pub mod certs;
-pub mod crd;
 pub mod discovery;
 pub mod election;
 pub mod gone;
@@ -26,7 +24,6 @@ pub mod inject;
 pub mod link;
 pub mod metrics;
 pub mod mirror;
-pub mod names;
 pub mod run;
 pub mod server;
 pub mod webhook;

@@ -1,10 +1,11 @@
 //! `mooring-operator`: reads its command line and starts.
 
 use clap::{Parser, Subcommand};
+use mooring_api::definitions;
 use mooring_net::shutdown::Shutdown;
 use mooring_operator::discovery::agent::AgentArgs;
 use mooring_operator::server::build::Defaults;
-use mooring_operator::{crd, discovery, run, webhook};
+use mooring_operator::{discovery, run, webhook};
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -131,8 +132,8 @@ async fn selftest(namespace: &str) -> anyhow::Result<()> {
 }
 
 fn crds(out: Option<&Path>) -> anyhow::Result<()> {
-    for (file, crd) in crd::all() {
-        let text = crd::yaml(&crd)?;
+    for (file, crd) in definitions::all() {
+        let text = definitions::yaml(&crd)?;
         match out {
             Some(folder) => std::fs::write(folder.join(file), text)?,
             None => write!(std::io::stdout(), "---\n{text}")?,

@@ -90,7 +90,7 @@ impl Metrics {
     }
 
     /// Whether a server is connected.
-    pub fn connected(&self, server: &crate::names::ServerRef, yes: bool) {
+    pub fn connected(&self, server: &mooring_api::names::ServerRef, yes: bool) {
         self.links
             .with_label_values(&[&server.namespace, &server.name])
             .set(i64::from(yes));
@@ -100,7 +100,7 @@ impl Metrics {
     }
 
     /// A server is no longer served.
-    pub fn forget(&self, server: &crate::names::ServerRef) {
+    pub fn forget(&self, server: &mooring_api::names::ServerRef) {
         let _ = self
             .links
             .remove_label_values(&[&server.namespace, &server.name]);

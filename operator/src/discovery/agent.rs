@@ -4,8 +4,8 @@
 //! list it is the operator knows by the agent's token, which is bound to its pod and node.
 
 use super::{PATH, Report};
-use crate::crd::Device;
 use http::{Method, header};
+use mooring_api::Device;
 use mooring_core::time::BootTime;
 use mooring_hardware::{Unreadable, usb};
 use mooring_net::client::{Call, Client};

@@ -2,13 +2,13 @@
 
 use super::plan::{Change, plan};
 use super::sightings::Sightings;
-use crate::crd::{Device, LicenseServer, PRESENT};
-use crate::names::FIELD_MANAGER;
 use crate::world::World;
 use k8s_openapi::api::core::v1::Node;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::reflector::Store;
 use kube::{Api, Client};
+use mooring_api::names::FIELD_MANAGER;
+use mooring_api::{Device, LicenseServer, PRESENT};
 use mooring_net::clock;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};

@@ -22,7 +22,7 @@ pub mod roots;
 pub mod sightings;
 pub mod who;
 
-use crate::crd::Device;
+use mooring_api::Device;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 

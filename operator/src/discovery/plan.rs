@@ -10,8 +10,8 @@
 //! A label of ours for which no LicenseServer asks is removed.
 
 use super::sightings::{View, Views};
-use crate::crd::{Device, PRESENT};
-use crate::names::ANCHOR_LABEL_PREFIX;
+use mooring_api::names::ANCHOR_LABEL_PREFIX;
+use mooring_api::{Device, PRESENT};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A label to set or to remove.

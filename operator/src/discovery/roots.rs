@@ -1,10 +1,10 @@
 //! What agents must trust, in ConfigMap `mooring-roots`: the roots are public, and the Secret with the CA's key is no agent's to read.
 
 use crate::certs::Ca;
-use crate::names::{APP_NAME, FIELD_MANAGER, MANAGED_BY};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{ObjectMeta, Patch, PatchParams};
 use kube::{Api, Client};
+use mooring_api::names::{APP_NAME, FIELD_MANAGER, MANAGED_BY};
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! What the nodes' agents reported, kept in memory by every replica: whichever leads next knows it already.
 
 use super::SILENT;
-use crate::crd::Device;
+use mooring_api::Device;
 use mooring_core::time::BootTime;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};

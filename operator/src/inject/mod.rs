@@ -27,9 +27,9 @@ pub use sidecar::{
     SOCKET, SOCKET_DIR, SOCKET_ENV, SOCKET_VOLUME, STATE_VOLUME, Settings, TOKEN_VOLUME,
 };
 
-use crate::names::{INJECTED, SIDECAR};
 use json_patch::{Patch, PatchError};
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
+use mooring_api::names::{INJECTED, SIDECAR};
 use patch::Document;
 use serde::Serialize;
 use serde_json::{Value, json};

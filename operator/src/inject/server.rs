@@ -5,11 +5,11 @@
 
 use super::annotations::{SERVER, ServerName};
 use super::hint::nearest;
-use crate::crd::{LicenseServer, NamespacesFrom};
-use crate::names::ServerRef;
 use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt as _;
 use kube::core::{Selector, SelectorExt as _};
+use mooring_api::names::ServerRef;
+use mooring_api::{LicenseServer, NamespacesFrom};
 use mooring_core::request::Item;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};

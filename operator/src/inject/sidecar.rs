@@ -5,13 +5,13 @@
 use super::annotations::{Wait, Wishes};
 use super::resources::Budget;
 use super::server::Target;
-use crate::names::SIDECAR;
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, EmptyDirVolumeSource, EnvVar, ExecAction, Probe,
     ProjectedVolumeSource, ResourceRequirements, SeccompProfile, SecurityContext,
     ServiceAccountTokenProjection, Volume, VolumeMount, VolumeProjection,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use mooring_api::names::SIDECAR;
 
 /// The volume with the sidecar's secrets, counters and limits: its alone.
 pub const STATE_VOLUME: &str = "mooring-state";

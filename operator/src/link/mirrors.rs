@@ -166,7 +166,7 @@ fn remember(memory: &Mutex<Memory>, key: &HolderKey, fact: PodFact, unknown: boo
 /// Asks the API server for a pod that is not in sight.
 async fn ask(
     link: &Link,
-    mirror: Option<&crate::crd::LicenseLease>,
+    mirror: Option<&mooring_api::LicenseLease>,
     key: &HolderKey,
 ) -> Result<PodFact, kube::Error> {
     let Some(mirror) = mirror else {

@@ -17,7 +17,7 @@ pub use snapshot::Snapshot;
 
 use crate::certs::{Ca, CertRequest, Usage};
 use crate::mirror::Writer;
-use crate::names::{FIELD_MANAGER, ServerRef};
+use mooring_api::names::{FIELD_MANAGER, ServerRef};
 use mooring_core::wire::Policies;
 use mooring_net::tls::TlsError;
 use std::collections::HashMap;

@@ -3,9 +3,9 @@
 //! A server that has just started ends its settling once each of them is in or gone. One too many costs time (it waits
 //! Q); one too few could let a seat be given away under a running pod. So only what is proven gone is left out.
 
-use crate::crd::{HolderKind, LicenseLease};
-use crate::names::{self, ServerRef};
 use k8s_openapi::api::core::v1::Pod;
+use mooring_api::names::{self, ServerRef};
+use mooring_api::{HolderKind, LicenseLease};
 use mooring_core::identity::HolderKey;
 use std::collections::BTreeSet;
 

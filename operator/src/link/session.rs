@@ -3,7 +3,7 @@
 use super::allowance::Allowance;
 use super::roster::roster;
 use super::{Book, Context, LinkError, Snapshot, Target, tls};
-use crate::names::{API_PORT, ServerRef};
+use mooring_api::names::{API_PORT, ServerRef};
 use mooring_core::identity::HolderKey;
 use mooring_core::time::BootTime;
 use mooring_core::wire::calls::{CallSpec, ServerCall, server};

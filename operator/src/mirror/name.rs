@@ -1,6 +1,6 @@
 //! What a mirror is called and where it lives.
 
-use crate::names::ServerRef;
+use mooring_api::names::ServerRef;
 use mooring_core::identity::Holder;
 use ring::digest::{SHA256, digest};
 

@@ -1,6 +1,6 @@
 //! The Events on a pod that go with a change of its lease. Pure.
 
-use crate::crd::{LeaseState, LicenseLease, LicenseLeaseStatus};
+use mooring_api::{LeaseState, LicenseLease, LicenseLeaseStatus};
 
 /// How an Event is to be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

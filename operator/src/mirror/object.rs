@@ -1,13 +1,17 @@
 //! A holder's claims as a LicenseLease object. Pure.
 
 use super::name::mirror_name;
-use crate::crd::{
+use crate::link::Known;
+use crate::link::Known;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use mooring_api::names::{
+    FIELD_MANAGER, MANAGED_BY, SERVER_LABEL, SERVER_NAMESPACE_LABEL, ServerRef,
+};
+use mooring_api::{
     ClaimStatus, HolderKind, HolderReference, LeaseState, LicenseLease, LicenseLeaseSpec,
     LicenseLeaseStatus, ServerReference,
 };
-use crate::link::Known;
-use crate::names::{FIELD_MANAGER, MANAGED_BY, SERVER_LABEL, SERVER_NAMESPACE_LABEL, ServerRef};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use mooring_core::identity::Holder;
 use mooring_core::request;
 use mooring_core::time::Timestamp;

@@ -2,10 +2,10 @@
 
 use super::notes::{Note, note};
 use super::object::{Holding, ServerWord, mirror, unknown};
-use crate::crd::{LeaseState, LicenseLease, LicenseLeaseStatus};
 use crate::gone::Proof;
 use crate::link::Known;
-use crate::names::ServerRef;
+use mooring_api::names::ServerRef;
+use mooring_api::{LeaseState, LicenseLease, LicenseLeaseStatus};
 use mooring_core::time::Timestamp;
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! One server's mirrors as they are in the API, as far as we know: what the watch showed and what we wrote, the newer of both.
 
-use crate::crd::LicenseLease;
 use crate::link::holder_of;
+use mooring_api::LicenseLease;
 use mooring_core::identity::HolderKey;
 use mooring_core::time::BootTime;
 use std::collections::HashMap;

@@ -1,14 +1,14 @@
 //! Writes mirrors and Events: server-side apply, paced, one writer.
 
 use super::notes::{Note, Severity};
-use crate::crd::LicenseLease;
 use crate::metrics::Metrics;
-use crate::names::{FIELD_MANAGER, ServerRef};
 use crate::world::World;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use kube::runtime::events::{Event, EventType, Recorder};
 use kube::{Api, Client, ResourceExt as _};
+use mooring_api::LicenseLease;
+use mooring_api::names::{FIELD_MANAGER, ServerRef};
 use mooring_core::identity::HolderKey;
 use std::sync::Arc;
 use std::time::Duration;

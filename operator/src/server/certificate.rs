@@ -1,7 +1,7 @@
 //! When a server's certificate is to be made anew. Pure.
 
-use crate::names::ServerRef;
 use k8s_openapi::api::core::v1::Secret;
+use mooring_api::names::ServerRef;
 use mooring_core::time::Timestamp;
 use std::time::Duration;
 use x509_parser::pem::parse_x509_pem;

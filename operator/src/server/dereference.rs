@@ -2,14 +2,14 @@
 
 use super::Context;
 use super::Error;
-use crate::crd::{AnchorKind, LicenseServer, NamespacesFrom};
-use crate::names::ServerRef;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Node, Pod, Secret, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use kube::api::ListParams;
 use kube::core::{PartialObjectMeta, Selector};
 use kube::{Api, ResourceExt as _};
+use mooring_api::names::ServerRef;
+use mooring_api::{AnchorKind, LicenseServer, NamespacesFrom};
 use mooring_core::wire::Policies;
 use std::sync::Arc;
 

@@ -15,12 +15,10 @@ mod sweep;
 pub mod validate;
 
 use crate::certs::{Ca, CertError};
-use crate::crd::{LicenseServer, LicenseServerStatus};
 use crate::discovery::{self, sightings::Sightings};
 use crate::link::{self, Links};
 use crate::metrics::Metrics;
 use crate::mirror::{Writer, is_terminating};
-use crate::names::{APP_NAME, FIELD_MANAGER, MANAGED_BY, SERVER_APP, SERVER_LABEL, ServerRef};
 use crate::world::World;
 use dereference::Facts;
 use futures::StreamExt as _;
@@ -32,6 +30,10 @@ use kube::runtime::events::Recorder;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::{Controller, watcher};
 use kube::{Api, Client, ResourceExt as _};
+use mooring_api::names::{
+    APP_NAME, FIELD_MANAGER, MANAGED_BY, SERVER_APP, SERVER_LABEL, ServerRef,
+};
+use mooring_api::{LicenseServer, LicenseServerStatus};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

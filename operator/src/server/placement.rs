@@ -1,9 +1,9 @@
 //! Where the server's pod may be, and when it must move: the pod follows the label. Pure.
 
-use crate::crd::Placement;
 use crate::discovery::{plan, sightings::Views};
 use crate::gone::is_ready;
 use k8s_openapi::api::core::v1::{Node, Pod};
+use mooring_api::Placement;
 use std::collections::BTreeMap;
 
 /// Whether a node carries all these labels.

@@ -7,13 +7,13 @@ use super::{
     Applied, Context, Error, LOOK, LOOK_SOON, Memory, PATIENCE, REAPPLY, apply, build, name,
     status, validate,
 };
-use crate::crd::{LicenseServer, LicenseServerStatus, Span};
 use crate::link::{Snapshot, Target, sidecar_may_have_run};
 use crate::mirror::{Note, Severity, publish};
-use crate::names::{FIELD_MANAGER, ServerRef};
 use kube::api::{Patch, PatchParams};
 use kube::runtime::controller::Action;
 use kube::{Api, Resource as _, ResourceExt as _};
+use mooring_api::names::{FIELD_MANAGER, ServerRef};
+use mooring_api::{LicenseServer, LicenseServerStatus, Span};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Instant;

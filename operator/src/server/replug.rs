@@ -3,9 +3,9 @@
 //!
 //! Only where the device came as a resource of the node: through the node's pcscd, or without a device, a server recovers by itself.
 
-use crate::crd::LicenseServer;
 use crate::link::Snapshot;
 use k8s_openapi::api::core::v1::Node;
+use mooring_api::LicenseServer;
 use mooring_core::reason::AnchorReason;
 use mooring_core::time::BootTime;
 use std::time::Duration;

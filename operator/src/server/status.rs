@@ -6,9 +6,9 @@ mod events;
 pub use conditions::{Judged, conditions};
 pub use events::events;
 
-use crate::crd::{LicenseServerStatus, ProductStatus, Span};
 use crate::link::Snapshot;
-use crate::names::ServerRef;
+use mooring_api::names::ServerRef;
+use mooring_api::{LicenseServerStatus, ProductStatus, Span};
 use mooring_core::time::{BootTime, MAX_LEASE, settling};
 use std::time::Duration;
 

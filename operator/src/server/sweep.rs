@@ -3,15 +3,15 @@
 //! Without finalizers a deletion is never held up, also not by an operator that is away; this looks again and again instead.
 
 use super::Context;
-use crate::crd::LicenseServer;
-use crate::names::{
-    APP_NAME, FIELD_MANAGER, MANAGED_BY, SERVER_APP, SERVER_LABEL, SERVER_NAMESPACE_LABEL,
-    ServerRef,
-};
 use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
 use kube::api::{DeleteParams, ListParams};
 use kube::runtime::reflector::Store;
 use kube::{Api, ResourceExt as _};
+use mooring_api::LicenseServer;
+use mooring_api::names::{
+    APP_NAME, FIELD_MANAGER, MANAGED_BY, SERVER_APP, SERVER_LABEL, SERVER_NAMESPACE_LABEL,
+    ServerRef,
+};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! What a LicenseServer must keep to, checked once more here: the API server's rules may be older than this operator. Pure.
 
-use crate::crd::{LicenseServer, NamespacesFrom};
-use crate::names::MAX_SERVER_NAME;
+use mooring_api::names::MAX_SERVER_NAME;
+use mooring_api::{LicenseServer, NamespacesFrom};
 use mooring_core::time::{MAX_LEASE, MIN_LEASE};
 
 /// A field that cannot be used.

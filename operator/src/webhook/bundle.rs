@@ -91,7 +91,7 @@ impl Bundle<'_> {
             "kind": "MutatingWebhookConfiguration",
             "webhooks": [{ "name": self.webhook, "clientConfig": { "caBundle": ByteString(self.roots.as_bytes().to_vec()) } }],
         });
-        let params = PatchParams::apply(crate::names::FIELD_MANAGER).force();
+        let params = PatchParams::apply(mooring_api::names::FIELD_MANAGER).force();
         loop {
             match api
                 .patch(self.configuration, &params, &Patch::Apply(&body))

@@ -40,8 +40,8 @@ fn the_webhook_is_called_alike() {
         &[
             WEBHOOK,
             CONFIGURATION,
-            crate::names::INJECTED,
-            crate::names::FIELD_MANAGER,
+            mooring_api::names::INJECTED,
+            mooring_api::names::FIELD_MANAGER,
             "c.name == 'mooring'",
         ],
     );
@@ -58,7 +58,10 @@ fn the_discovery_agents_are_known_alike() {
             &format!("audience: {AUDIENCE},"),
             &format!("configMap: {{name: {}}}", roots::CONFIG_MAP),
             &url,
-            &format!("k.startsWith('{}')", crate::names::ANCHOR_LABEL_PREFIX),
+            &format!(
+                "k.startsWith('{}')",
+                mooring_api::names::ANCHOR_LABEL_PREFIX
+            ),
         ],
     );
     has("templates/deployment.yaml", &["- --discovery\n"]);
@@ -100,7 +103,7 @@ fn the_deployments_flags_are_this_programs() {
 
 #[test]
 fn the_charts_crds_are_those_of_the_repository() {
-    for (file, _) in crate::crd::all() {
+    for (file, _) in mooring_api::definitions::all() {
         let path = format!("{}/../crds/{file}", env!("CARGO_MANIFEST_DIR"));
         let crd = std::fs::read_to_string(path).unwrap();
         assert!(

@@ -3,7 +3,7 @@
 
 use super::{CONFIGURATION, Config, PORT, SERVICE};
 use crate::inject::{Budget, Settings};
-use crate::names::ServerRef;
+use mooring_api::names::ServerRef;
 use std::net::SocketAddr;
 use std::str::FromStr;
 

@@ -3,9 +3,7 @@
 //! A LicenseServer that was created a moment ago may not have reached the watch: before a pod is refused, the API
 //! server is asked.
 
-use crate::crd::{LicenseServer, NamespacesFrom};
 use crate::inject::{NoServer, ServerName, Surroundings, Target, choose, reference};
-use crate::names::ServerRef;
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::{Namespace, Service};
 use kube::api::ListParams;
@@ -13,6 +11,8 @@ use kube::runtime::reflector::Store;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client};
+use mooring_api::names::ServerRef;
+use mooring_api::{LicenseServer, NamespacesFrom};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 

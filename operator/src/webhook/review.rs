@@ -1,7 +1,6 @@
 //! One AdmissionReview in, one out (admission.k8s.io/v1). Pure.
 
 use crate::inject::Refusal;
-use crate::names::ServerRef;
 use json_patch::Patch;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Pod;
@@ -9,6 +8,7 @@ use kube::core::DynamicObject;
 use kube::core::admission::{
     AdmissionRequest, AdmissionResponse, AdmissionReview, Operation, SerializePatchError,
 };
+use mooring_api::names::ServerRef;
 use serde_json::Value;
 
 /// The API server cuts what is longer, and after a few.

@@ -4,11 +4,11 @@
 //! them is wrong, another answer comes, and that answer says which.
 
 use super::{CONFIGURATION, WEBHOOK};
-use crate::crd::LicenseServer;
 use crate::inject::LICENSES;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ListParams, PostParams};
 use kube::{Api, Client};
+use mooring_api::LicenseServer;
 use serde_json::json;
 
 /// A request that breaks the grammar: no seats.

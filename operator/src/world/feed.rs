@@ -1,13 +1,13 @@
 //! Fills the [`World`] from watches. A pod that leaves its watch is asked for by name before anything is concluded.
 
 use super::{World, key_of};
-use crate::crd::LicenseLease;
-use crate::names;
 use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client, ResourceExt as _};
+use mooring_api::LicenseLease;
+use mooring_api::names;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;

@@ -4,12 +4,12 @@
 
 pub mod feed;
 
-use crate::crd::LicenseLease;
 use crate::gone::{self, Proof};
 use crate::link::{holder_of, server_of, sidecar_env, sidecar_runs};
 use crate::mirror::{Holding, PodFact, Shelf, Stored};
-use crate::names::ServerRef;
 use k8s_openapi::api::core::v1::{Node, Pod};
+use mooring_api::LicenseLease;
+use mooring_api::names::ServerRef;
 use mooring_core::identity::{Holder, HolderKey};
 use mooring_core::time::BootTime;
 use std::collections::{BTreeSet, HashMap, HashSet};

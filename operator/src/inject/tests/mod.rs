@@ -12,8 +12,8 @@ mod refusals;
 mod servers;
 
 use super::*;
-use crate::crd::LicenseServer;
 use k8s_openapi::api::core::v1::Service;
+use mooring_api::LicenseServer;
 use serde_json::{Value, json};
 
 pub(super) fn settings() -> Settings {

@@ -3,8 +3,8 @@
 use super::super::annotations::ServerName;
 use super::super::server::NoServer;
 use super::*;
-use crate::crd::LicenseServerStatus;
-use crate::names::ServerRef;
+use mooring_api::LicenseServerStatus;
+use mooring_api::names::ServerRef;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

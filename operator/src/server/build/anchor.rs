@@ -2,12 +2,12 @@
 
 use super::Inputs;
 use super::workload::{self, amounts, confined};
-use crate::crd::{LicenseServerSpec, Pcscd};
 use k8s_openapi::api::core::v1::{
     Container, EmptyDirVolumeSource, HostPathVolumeSource, ResourceRequirements, SecurityContext,
     Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use mooring_api::{LicenseServerSpec, Pcscd};
 
 /// pcscd's container.
 pub const PCSCD: &str = "pcscd";

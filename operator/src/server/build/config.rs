@@ -2,8 +2,8 @@
 
 use super::Inputs;
 use super::anchor::HOST_ROOT;
-use crate::crd::{self, AnchorKind};
-use crate::names::{API_PORT, HEALTH_PORT};
+use mooring_api::names::{API_PORT, HEALTH_PORT};
+use mooring_api::{self as crd, AnchorKind};
 use ring::digest::{SHA256, digest};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -110,7 +110,6 @@ fn anchor(of: Option<&crd::Anchor>, folder: &str) -> BTreeMap<&'static str, Anch
 struct Lease {
     duration_secs: u64,
     grace_secs: u64,
-    reclaim: mooring_core::policy::Reclaim,
 }
 
 /// The configuration that a LicenseServer asks for.

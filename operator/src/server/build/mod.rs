@@ -11,10 +11,12 @@ pub use config::{CONFIG_FILE, POLICIES_FILE, config_hash, server_config};
 pub use parts::{binding_name, config_map, role_binding, service, service_account, tls_secret};
 pub use workload::stateful_set;
 
-use crate::crd::LicenseServer;
-use crate::names::{APP_NAME, FIELD_MANAGER, MANAGED_BY, SERVER_APP, SERVER_LABEL, ServerRef};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::Resource as _;
+use mooring_api::LicenseServer;
+use mooring_api::names::{
+    APP_NAME, FIELD_MANAGER, MANAGED_BY, SERVER_APP, SERVER_LABEL, ServerRef,
+};
 use mooring_core::wire::Policies;
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -3,7 +3,6 @@
 use super::config::{CONFIG_FILE, POLICIES_FILE, ServerConfig};
 use super::{Inputs, labels, meta, selector};
 use crate::certs::IssuedCert;
-use crate::names::{API_PORT, HEALTH_PORT, SERVER_NAMESPACE_LABEL, ServerRef};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{
     ConfigMap, Secret, Service, ServiceAccount, ServicePort, ServiceSpec,
@@ -11,6 +10,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::api::rbac::v1::{ClusterRoleBinding, RoleRef, Subject};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use mooring_api::names::{API_PORT, HEALTH_PORT, SERVER_NAMESPACE_LABEL, ServerRef};
 use std::collections::BTreeMap;
 
 /// ConfigMap `‹name›-config`.

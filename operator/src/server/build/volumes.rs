@@ -3,13 +3,13 @@
 use super::Inputs;
 use super::anchor;
 use super::config::{ANCHOR_FOLDERS, ANCHOR_KEY_FILE, CONFIG_FILE, PIN_FILE, POLICIES_FILE};
-use crate::crd::{AnchorKind, VendorKeys};
 use k8s_openapi::api::core::v1::{
     ConfigMapProjection, ConfigMapVolumeSource, EmptyDirVolumeSource, HostPathVolumeSource,
     KeyToPath, ProjectedVolumeSource, SecretProjection, SecretVolumeSource, Volume,
     VolumeProjection,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use mooring_api::{AnchorKind, VendorKeys};
 
 /// Read by owner and group: the server's group is the pod's `fsGroup`.
 const MODE: i32 = 0o440;

@@ -4,7 +4,6 @@ use super::anchor;
 use super::config::{CONFIG_FILE, VENDOR_KEYS_DIR};
 use super::volumes::volumes;
 use super::{Inputs, labels, meta, selector};
-use crate::names::{API_PORT, HEALTH_PORT};
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{
     Affinity, Capabilities, Container, ContainerPort, EnvVar, HTTPGetAction, LocalObjectReference,
@@ -15,6 +14,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use mooring_api::names::{API_PORT, HEALTH_PORT};
 use std::collections::BTreeMap;
 
 /// The user and group of the server where neither the template nor the anchor says otherwise.

@@ -1,12 +1,12 @@
 //! The conditions: the first thing that stands in the way is the one that is said.
 
 use crate::link::Snapshot;
-use crate::names::ServerRef;
 use crate::server::dereference::Missing;
 use crate::server::placement::{Placed, Whereabouts};
 use crate::server::validate::Invalid;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use mooring_api::names::ServerRef;
 use mooring_core::time::Timestamp;
 
 /// All that the conditions look at.

@@ -1,9 +1,9 @@
 //! The Events on a LicenseServer that go with a change of its status.
 
 use super::conditions::SECOND_SERVER;
-use crate::crd::LicenseServerStatus;
 use crate::mirror::{Note, Severity};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use mooring_api::LicenseServerStatus;
 use mooring_core::reason::{AnchorReason, LicenseReason};
 
 /// Reasons of `Ready=False` that speak for themselves; a pod that is still starting is no Event.

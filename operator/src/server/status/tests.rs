@@ -1,10 +1,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use super::*;
 use crate::mirror::Severity;
-use crate::names::ServerRef;
 use crate::server::dereference::Missing;
 use crate::server::placement::{Placed, Whereabouts};
 use k8s_openapi::api::core::v1::Pod;
+use mooring_api::names::ServerRef;
 use mooring_core::time::Timestamp;
 use serde_json::json;
 

@@ -1,7 +1,7 @@
 //! On which node the anchor is: by labels that people or other tools set, or by the USB device that our own agents see.
 
-use super::schema;
 use crate::names::ANCHOR_LABEL_PREFIX;
+use crate::schema;
 use k8s_openapi::api::core::v1::Toleration;
 use ring::digest::{SHA256, digest};
 use schemars::JsonSchema;

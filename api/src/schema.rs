@@ -5,7 +5,7 @@
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 /// `metav1.Condition`, a list merged by `type`.
-pub(super) fn conditions(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn conditions(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",
         "maxItems": 16,
@@ -27,7 +27,7 @@ pub(super) fn conditions(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// A pod's tolerations.
-pub(super) fn tolerations(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn tolerations(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",
         "maxItems": 32,
@@ -53,12 +53,12 @@ fn quantities() -> serde_json::Value {
 }
 
 /// A container's requests and limits. Device resources (a dongle offered by a device plugin) go into `limits`.
-pub(super) fn resources(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn resources(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "object", "properties": { "limits": quantities(), "requests": quantities() } })
 }
 
 /// A label selector.
-pub(super) fn label_selector(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn label_selector(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
         "x-kubernetes-map-type": "atomic",
@@ -82,7 +82,7 @@ pub(super) fn label_selector(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// References to Secrets in the same namespace, merged by name.
-pub(super) fn local_references(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn local_references(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",
         "maxItems": 16,
@@ -97,12 +97,12 @@ pub(super) fn local_references(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// A point in time (RFC 3339).
-pub(super) fn time(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn time(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "format": "date-time" })
 }
 
 /// Labels that a node must carry: at least one.
-pub(super) fn node_selector(_: &mut SchemaGenerator) -> Schema {
+pub(crate) fn node_selector(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
         "minProperties": 1,

@@ -5,7 +5,7 @@
 //! write tells all of a change.
 #![allow(clippy::duplicated_attributes)] // each printcolumn has a type and a path
 
-use super::schema;
+use crate::schema;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::CustomResource;
 use schemars::JsonSchema;

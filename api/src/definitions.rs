@@ -1,28 +1,7 @@
-//! The custom resources, as Rust types; `crds/*.yaml` is generated from them.
-//!
-//! Group `mooring.dev`, version `v1alpha1`. Bounds and CEL rules live here, so that the API server answers a bad object at once.
+//! The custom resource definitions; `crds/*.yaml` is generated from them (`make crds`).
 
-mod anchor;
-mod duration;
-mod lease;
-mod placement;
-mod schema;
-mod server;
-mod status;
-
-pub use anchor::{Anchor, AnchorKind, Hwid, KeyRef, Pcscd, PinRef, Pkcs11, Usb};
-pub use duration::{BadSpan, Span};
-pub use lease::{
-    ClaimStatus, HolderKind, HolderReference, LeaseState, LicenseLease, LicenseLeaseSpec,
-    LicenseLeaseStatus, ServerReference,
-};
-pub use placement::{Device, PRESENT, Placement};
-pub use server::{
-    AllowedNamespaces, EnvVar, HostPath, LeaseSettings, LicenseRef, LicenseServer,
-    LicenseServerSpec, NamespacesFrom, ServiceSettings, ServiceType, Template, VendorKeys,
-};
-pub use status::{LicenseServerStatus, ProductStatus};
-
+use crate::license_lease::LicenseLease;
+use crate::license_server::LicenseServer;
 use crate::names::MAX_SERVER_NAME;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
@@ -112,7 +91,7 @@ fn lease_crd() -> CustomResourceDefinition {
 pub fn yaml(crd: &CustomResourceDefinition) -> Result<String, serde_yaml::Error> {
     let body = serde_yaml::to_string(crd)?;
     Ok(format!(
-        "# Generated from operator/src/crd by `make crds`; do not edit.\n{body}"
+        "# Generated from api/src by `make crds`; do not edit.\n{body}"
     ))
 }
 
@@ -120,6 +99,8 @@ pub fn yaml(crd: &CustomResourceDefinition) -> Result<String, serde_yaml::Error>
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+    use crate::anchor::Anchor;
+    use crate::license_server::{LicenseServerSpec, NamespacesFrom};
 
     #[test]
     fn the_files_under_crds_are_what_the_types_say() {
@@ -128,7 +109,7 @@ mod tests {
             let there = std::fs::read_to_string(&path).unwrap_or_default();
             assert!(
                 there == yaml(&crd).unwrap(),
-                "{file} differs from operator/src/crd: run `make crds` and commit it"
+                "{file} differs from api/src: run `make crds` and commit it"
             );
         }
     }

@@ -1,6 +1,6 @@
 //! The anchor of a LicenseServer: a token, a USB device, or the machine itself, and how it comes into the pod.
 
-use super::schema;
+use crate::schema;
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -3,11 +3,11 @@
 //! What the API server can check is checked there, by bounds and CEL rules, so that `kubectl apply` answers at once.
 #![allow(clippy::duplicated_attributes)] // each printcolumn has a type and a path
 
-use super::anchor::Anchor;
-use super::duration::Span;
-use super::placement::Placement;
-use super::schema;
-use super::status::LicenseServerStatus;
+use crate::anchor::Anchor;
+use crate::duration::Span;
+use crate::placement::Placement;
+use crate::schema;
+use crate::status::LicenseServerStatus;
 use k8s_openapi::api::core::v1::{LocalObjectReference, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::CustomResource;

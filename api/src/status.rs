@@ -1,7 +1,7 @@
 //! What the operator reports of a LicenseServer.
 
-use super::duration::Span;
-use super::schema;
+use crate::duration::Span;
+use crate::schema;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
