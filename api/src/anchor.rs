@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The hardware anchor: exactly one kind.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [{
     "rule": "[has(self.pkcs11), has(self.usb), has(self.hwid)].filter(x, x).size() == 1",
@@ -43,6 +43,33 @@ impl Anchor {
             (None, Some(u), None) => Some(AnchorKind::Usb(u)),
             (None, None, Some(h)) => Some(AnchorKind::Hwid(h)),
             _ => None,
+        }
+    }
+}
+
+impl From<Pkcs11> for Anchor {
+    fn from(pkcs11: Pkcs11) -> Self {
+        Self {
+            pkcs11: Some(pkcs11),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<Usb> for Anchor {
+    fn from(usb: Usb) -> Self {
+        Self {
+            usb: Some(usb),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<Hwid> for Anchor {
+    fn from(hwid: Hwid) -> Self {
+        Self {
+            hwid: Some(hwid),
+            ..Self::default()
         }
     }
 }

@@ -169,12 +169,39 @@ pub enum LeaseState {
     Contested,
     /// Refused; the message says why.
     Refused,
-    /// The pod runs, and its license server does not know it.
+    /// The pod runs, and its license server does not know it; or a reader does not know the state.
+    #[serde(other)]
     Unknown,
+}
+
+impl LeaseState {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Held,
+        Self::Reserved,
+        Self::Waiting,
+        Self::Silent,
+        Self::Contested,
+        Self::Refused,
+        Self::Unknown,
+    ];
+
+    /// As it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Held => "Held",
+            Self::Reserved => "Reserved",
+            Self::Waiting => "Waiting",
+            Self::Silent => "Silent",
+            Self::Contested => "Contested",
+            Self::Refused => "Refused",
+            Self::Unknown => "Unknown",
+        }
+    }
 }
 
 impl fmt::Display for LeaseState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
+        f.pad(self.as_str())
     }
 }

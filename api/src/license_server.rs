@@ -117,6 +117,18 @@ pub struct LicenseRef {
     pub voucher: Option<String>,
 }
 
+impl LicenseRef {
+    /// The usual keys of this Secret.
+    pub fn new(secret_name: impl Into<String>) -> Self {
+        Self {
+            secret_name: secret_name.into(),
+            key: license_key(),
+            revocations_key: revocations_key(),
+            voucher: None,
+        }
+    }
+}
+
 fn revocations_key() -> String {
     "revocations".to_owned()
 }

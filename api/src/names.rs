@@ -6,6 +6,8 @@ use std::fmt;
 pub const FIELD_MANAGER: &str = "mooring-operator";
 /// The API group.
 pub const GROUP: &str = "mooring.dev";
+/// The API version.
+pub const VERSION: &str = "v1alpha1";
 /// The license server's API port, and its Service's by default.
 pub const API_PORT: u16 = 8443;
 /// The license server's health port.

@@ -57,6 +57,26 @@ pub struct LicenseServerStatus {
     pub products: Vec<ProductStatus>,
 }
 
+/// A condition: it serves.
+pub const READY: &str = "Ready";
+/// A condition: the anchor is there and signs.
+pub const ANCHOR_PRESENT: &str = "AnchorPresent";
+/// A condition: a license is in force.
+pub const LICENSE_VALID: &str = "LicenseValid";
+/// A condition: it has just started, and takes earlier leases in before it grants anything new.
+pub const SETTLING: &str = "Settling";
+/// A condition: there is a node for it.
+pub const PLACED: &str = "Placed";
+/// A condition: another process with the same anchor was seen.
+pub const SECOND_SERVER_SEEN: &str = "SecondServerSeen";
+
+impl LicenseServerStatus {
+    /// The condition of this type.
+    pub fn condition(&self, kind: &str) -> Option<&Condition> {
+        self.conditions.iter().find(|c| c.type_ == kind)
+    }
+}
+
 /// One product's numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -6,11 +6,12 @@
 //! | [`client`], [`pki`] | `mooring client …`, `mooring pki …`: who may use a license server outside Kubernetes; offline |
 //! | [`direct`] | a license server asked itself, where there is no cluster to ask |
 //! | [`cluster`] | `mooring status`, `mooring leases`: what a cluster's license servers say; reads custom resources only |
-//! | [`output`] | how results are written: text, YAML, JSON |
+//! | [`output`], [`age`] | how results are written: text, YAML, JSON; ages as kubectl writes them |
 //!
 //! Results go to standard output, everything else to standard error. The exit code is 0 if what was asked for
 //! holds, 1 if it does not, 2 if the command line cannot be read.
 
+pub mod age;
 pub mod client;
 pub mod cluster;
 pub mod direct;

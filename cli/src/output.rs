@@ -46,6 +46,31 @@ impl Form {
     }
 }
 
+/// A form of what is shown in a table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum TableForm {
+    /// A table.
+    #[default]
+    Table,
+    /// A table with more columns.
+    Wide,
+    /// YAML.
+    Yaml,
+    /// JSON.
+    Json,
+}
+
+impl TableForm {
+    /// The machine-readable form, if it is one.
+    pub const fn data(self) -> Option<Data> {
+        match self {
+            Self::Table | Self::Wide => None,
+            Self::Yaml => Some(Data::Yaml),
+            Self::Json => Some(Data::Json),
+        }
+    }
+}
+
 /// Writes to standard output; a closed pipe is an error like any other, not a panic.
 pub fn print(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();

@@ -1,12 +1,52 @@
 //! The thin edge: which cluster, one list, and errors that say what to do.
 
-use super::Common;
+use crate::output::TableForm;
 use anyhow::{Context as _, anyhow};
-use kube::api::{ApiResource, DynamicObject, ListParams, TypeMeta};
+use kube::api::{ApiResource, DynamicObject, ListParams, ObjectMeta, TypeMeta};
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Api, Client, Config};
+use kube::{Api, Client, Config, ResourceExt as _};
+use mooring_api::names::{GROUP, VERSION};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::time::Duration;
+
+/// Which cluster, which namespace, which form.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ClusterArgs {
+    /// The namespace [default: the kubeconfig's]
+    #[arg(short, long, conflicts_with = "all_namespaces")]
+    pub namespace: Option<String>,
+    /// All namespaces
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
+    /// The kubeconfig's context
+    #[arg(long)]
+    pub context: Option<String>,
+    /// The kubeconfig [default: $KUBECONFIG, ~/.kube/config, or the pod's service account]
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<std::path::PathBuf>,
+    /// How to print it: a table, or the objects themselves
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: TableForm,
+}
+
+impl ClusterArgs {
+    /// Refuses flags that a license server outside a cluster knows nothing of.
+    pub fn none_of_a_cluster(&self) -> anyhow::Result<()> {
+        let given = [
+            ("--namespace", self.namespace.is_some()),
+            ("--all-namespaces", self.all_namespaces),
+            ("--context", self.context.is_some()),
+            ("--kubeconfig", self.kubeconfig.is_some()),
+        ];
+        match given.iter().find(|(_, given)| *given) {
+            Some((flag, _)) => anyhow::bail!(
+                "{flag} goes with a cluster, and --server https://… asks a license server itself; expected one of the two"
+            ),
+            None => Ok(()),
+        }
+    }
+}
 
 /// A kind of custom resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +70,6 @@ pub const LEASES: Resource = Resource {
     words: "leases",
 };
 
-const GROUP: &str = "mooring.dev";
-const VERSION: &str = "v1alpha1";
 /// Objects a request; a cluster may have a hundred thousand leases.
 const PAGE: u32 = 500;
 /// How long the API server may take to say anything.
@@ -56,20 +94,25 @@ pub struct List<'a> {
 }
 
 impl Found {
-    /// The objects with these UIDs, in this order.
-    pub fn as_list(&self, uids: &[&str]) -> List<'_> {
-        let find = |uid: &&str| {
-            self.items
-                .iter()
-                .find(|o| o.metadata.uid.as_deref() == Some(*uid))
+    /// The objects as types.
+    pub fn read<T: DeserializeOwned>(&self) -> anyhow::Result<Vec<T>> {
+        let read = |o: &DynamicObject| {
+            let read = serde_json::to_value(o).and_then(serde_json::from_value);
+            read.with_context(|| format!("{} {}", self.resource.kind, o.name_any()))
         };
+        self.items.iter().map(read).collect()
+    }
+
+    /// The whole objects, as the API server sent them, of these, in this order.
+    pub fn as_list<'a>(&self, those: impl Iterator<Item = &'a ObjectMeta>) -> List<'_> {
+        let find = |that: &ObjectMeta| self.items.iter().find(|o| o.metadata.uid == that.uid);
         let types = TypeMeta {
             api_version: "v1".into(),
             kind: "List".into(),
         };
         List {
             types,
-            items: uids.iter().filter_map(find).collect(),
+            items: those.filter_map(find).collect(),
         }
     }
 
@@ -93,7 +136,7 @@ impl Found {
 }
 
 /// Lists objects.
-pub fn list(common: &Common, resource: Resource) -> anyhow::Result<Found> {
+pub fn list(common: &ClusterArgs, resource: Resource) -> anyhow::Result<Found> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -116,7 +159,7 @@ pub fn list(common: &Common, resource: Resource) -> anyhow::Result<Found> {
     })
 }
 
-async fn config(common: &Common) -> anyhow::Result<Config> {
+async fn config(common: &ClusterArgs) -> anyhow::Result<Config> {
     let options = KubeConfigOptions {
         context: common.context.clone(),
         ..KubeConfigOptions::default()

@@ -1,23 +1,48 @@
 //! `mooring leases`: who holds what, and who waits, at which place. Pure.
 
-use super::age;
 use super::api::Found;
-use super::objects::{LicenseLease, State};
+use crate::age;
 use crate::output::table;
+use kube::ResourceExt as _;
+use mooring_api::{HolderKind, LeaseState, LicenseLease};
 use mooring_core::time::Timestamp;
 use std::fmt::Write as _;
 
+/// The states in the order in which they are shown: holders first, then the line.
+const ORDER: [LeaseState; 7] = [
+    LeaseState::Held,
+    LeaseState::Silent,
+    LeaseState::Contested,
+    LeaseState::Reserved,
+    LeaseState::Waiting,
+    LeaseState::Refused,
+    LeaseState::Unknown,
+];
+
+/// Its state.
+pub fn state(l: &LicenseLease) -> LeaseState {
+    l.status.as_ref().map_or(LeaseState::Unknown, |s| s.state)
+}
+
+/// Whether it is of the license server `NAME` or `NAMESPACE/NAME`.
+pub fn is_of(l: &LicenseLease, server: &str) -> bool {
+    let of = &l.spec.server;
+    match server.split_once('/') {
+        Some((ns, name)) => of.namespace == ns && of.name == name,
+        None => of.name == server,
+    }
+}
+
 /// By server; there holders first, then the line in its order.
 pub fn sort(leases: &mut [LicenseLease]) {
-    let server = |l: &LicenseLease| (l.spec.server.namespace.clone(), l.spec.server.name.clone());
     leases.sort_by_cached_key(|l| {
-        let place = l.status.place.unwrap_or(u32::MAX);
+        let place = l.status.as_ref().and_then(|s| s.place);
         (
-            server(l),
-            l.state(),
-            place,
-            l.metadata.namespace.clone(),
-            l.metadata.name.clone(),
+            (l.spec.server.namespace.clone(), l.spec.server.name.clone()),
+            ORDER.iter().position(|s| *s == state(l)),
+            place.unwrap_or(u32::MAX),
+            l.namespace(),
+            l.name_any(),
         )
     });
 }
@@ -51,48 +76,47 @@ pub fn text(leases: &[LicenseLease], found: &Found, now: Timestamp, wide: bool) 
     out
 }
 
-fn dash(s: &str) -> String {
-    if s.is_empty() { "-".into() } else { s.into() }
+fn dash(s: Option<&str>) -> String {
+    s.filter(|s| !s.is_empty()).unwrap_or("-").to_owned()
 }
 
 fn row(l: &LicenseLease, all: bool, wide: bool, now: Timestamp) -> Vec<String> {
-    let s = &l.status;
+    let s = l.status.as_ref();
     let mut row = Vec::new();
     if all {
-        row.push(l.metadata.namespace.clone());
+        row.extend(l.namespace());
     }
     row.extend([
         holder(l),
-        dash(&s.products),
-        s.state.to_string(),
-        s.place.map_or_else(|| "-".into(), |p| p.to_string()),
-        age::since(s.since, now),
-        dash(s.node.as_deref().unwrap_or_default()),
+        dash(s.map(|s| s.products.as_str())),
+        state(l).to_string(),
+        s.and_then(|s| s.place)
+            .map_or_else(|| "-".into(), |p| p.to_string()),
+        age::since(s.map(|s| s.since.0), now),
+        dash(s.and_then(|s| s.node.as_deref())),
         format!("{}/{}", l.spec.server.namespace, l.spec.server.name),
     ]);
     if wide {
-        row.push(dash(s.until.as_deref().unwrap_or_default()));
-        row.push(age::since(l.metadata.creation_timestamp, now));
-        row.push(l.metadata.name.clone());
+        row.push(dash(s.and_then(|s| s.until.as_deref())));
+        let made = l.metadata.creation_timestamp.as_ref();
+        row.push(age::since(made.map(|t| t.0), now));
+        row.push(l.name_any());
     }
     row
 }
 
 fn holder(l: &LicenseLease) -> String {
     let h = &l.spec.holder;
-    if h.kind == "External" {
-        format!("{} (external)", h.name)
-    } else {
-        dash(&h.name)
+    match h.kind {
+        HolderKind::External => format!("{} (external)", h.name),
+        HolderKind::Pod => dash(Some(&h.name)),
     }
 }
 
 /// How many are in which state.
 fn summary(leases: &[LicenseLease]) -> String {
-    use State::{Contested, Held, Refused, Reserved, Silent, Unknown, Waiting};
-    let count = |s: State| leases.iter().filter(|l| l.state() == s).count();
-    let states = [Held, Silent, Contested, Reserved, Waiting, Refused, Unknown];
-    let parts: Vec<String> = states
+    let count = |of: LeaseState| leases.iter().filter(|l| state(l) == of).count();
+    let parts: Vec<String> = ORDER
         .iter()
         .filter(|s| count(**s) > 0)
         .map(|s| format!("{} {s}", count(*s)))
@@ -103,25 +127,24 @@ fn summary(leases: &[LicenseLease]) -> String {
 /// What to do about one that is neither held nor simply in line.
 fn note(l: &LicenseLease, all: bool) -> Option<String> {
     let who = if all {
-        format!("{}/{}", l.metadata.namespace, l.spec.holder.name)
+        let namespace = l.namespace().unwrap_or_default();
+        format!("{namespace}/{}", l.spec.holder.name)
     } else {
         l.spec.holder.name.clone()
     };
-    let said = l.status.message.as_deref().filter(|m| !m.is_empty());
+    let status = l.status.as_ref();
+    let said = status.and_then(|s| s.message.as_deref());
+    let said = said.filter(|m| !m.is_empty());
     let server = format!("{}/{}", l.spec.server.namespace, l.spec.server.name);
-    let default = match l.state() {
-        State::Held | State::Reserved | State::Waiting => return None,
-        State::Silent => format!(
+    let default = match state(l) {
+        LeaseState::Held | LeaseState::Reserved | LeaseState::Waiting => return None,
+        LeaseState::Silent => format!(
             "renewals are missing; its seats are free {}. Does the pod reach {server}?",
-            l.status.until.as_ref().map_or_else(|| "soon".to_owned(), |u| format!("at {u}"))
+            status.and_then(|s| s.until.as_ref()).map_or_else(|| "soon".to_owned(), |u| format!("at {u}"))
         ),
-        State::Contested => "its seat was given away while it was silent; it runs on for a while, and stands in line".into(),
-        State::Refused => format!("{server} refused it; look at its sidecar: kubectl logs {} -c mooring", l.spec.holder.name),
-        State::Unknown => format!("{server} does not know it: is a network policy in the way? kubectl logs {} -c mooring", l.spec.holder.name),
+        LeaseState::Contested => "its seat was given away while it was silent; it runs on for a while, and stands in line".into(),
+        LeaseState::Refused => format!("{server} refused it; look at its sidecar: kubectl logs {} -c mooring", l.spec.holder.name),
+        LeaseState::Unknown => format!("{server} does not know it: is a network policy in the way? kubectl logs {} -c mooring", l.spec.holder.name),
     };
-    Some(format!(
-        "{who}: {}: {}",
-        l.state(),
-        said.unwrap_or(&default)
-    ))
+    Some(format!("{who}: {}: {}", state(l), said.unwrap_or(&default)))
 }

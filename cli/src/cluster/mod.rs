@@ -2,73 +2,20 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`api`] | kubeconfig, lists, and errors that say what to do; the only part that talks to a network |
-//! | [`objects`] | the custom resources as far as they are shown |
+//! | [`api`] | which cluster, lists, and errors that say what to do; the only part that talks to a network |
 //! | [`status`], [`leases`] | objects in, text out |
-//! | [`age`] | ages as kubectl writes them |
 
-pub mod age;
 pub mod api;
 pub mod leases;
-pub mod objects;
 pub mod status;
 
 use crate::direct::{self, Direct};
-use crate::output::{self, Data};
-use clap::ValueEnum;
+use crate::output::{self, TableForm};
+use api::ClusterArgs;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use mooring_api::{LeaseState, LicenseLease};
 use mooring_core::time::Timestamp;
-
-/// Which cluster, which namespace, which form.
-#[derive(Clone, Debug, clap::Args)]
-pub struct Common {
-    /// The namespace [default: the kubeconfig's]
-    #[arg(short, long, conflicts_with = "all_namespaces")]
-    pub namespace: Option<String>,
-    /// All namespaces
-    #[arg(short = 'A', long)]
-    pub all_namespaces: bool,
-    /// The kubeconfig's context
-    #[arg(long)]
-    pub context: Option<String>,
-    /// The kubeconfig [default: $KUBECONFIG, ~/.kube/config, or the pod's service account]
-    #[arg(long, value_name = "FILE")]
-    pub kubeconfig: Option<std::path::PathBuf>,
-    /// How to print it: a table, or the objects themselves
-    #[arg(short, long, value_enum, default_value_t)]
-    pub output: Form,
-}
-
-impl Common {
-    /// Refuses flags that a license server outside a cluster knows nothing of.
-    fn none_of_a_cluster(&self) -> anyhow::Result<()> {
-        let given = [
-            ("--namespace", self.namespace.is_some()),
-            ("--all-namespaces", self.all_namespaces),
-            ("--context", self.context.is_some()),
-            ("--kubeconfig", self.kubeconfig.is_some()),
-        ];
-        match given.iter().find(|(_, given)| *given) {
-            Some((flag, _)) => anyhow::bail!(
-                "{flag} goes with a cluster, and --server https://… asks a license server itself; expected one of the two"
-            ),
-            None => Ok(()),
-        }
-    }
-}
-
-/// A form of output.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Form {
-    /// A table.
-    #[default]
-    Table,
-    /// A table with more columns.
-    Wide,
-    /// YAML.
-    Yaml,
-    /// JSON.
-    Json,
-}
+use status::ServerObject;
 
 /// Flags of `status`.
 #[derive(Debug, clap::Args)]
@@ -90,7 +37,7 @@ pub struct StatusArgs {
     #[command(flatten)]
     direct: Direct,
     #[command(flatten)]
-    common: Common,
+    common: ClusterArgs,
 }
 
 /// Flags of `leases`.
@@ -111,15 +58,15 @@ STATE is what the license server knows:
   Unknown    the pod runs, and the license server does not know it")]
 pub struct LeasesArgs {
     /// Only those in this state, such as Held or Waiting
-    #[arg(long, value_enum, ignore_case = true)]
-    state: Vec<objects::State>,
+    #[arg(long, value_parser = state(), ignore_case = true)]
+    state: Vec<LeaseState>,
     /// Only those of this license server: NAME or NAMESPACE/NAME; or https://NAME:PORT, which is asked itself
     #[arg(long)]
     server: Option<String>,
     #[command(flatten)]
     direct: Direct,
     #[command(flatten)]
-    common: Common,
+    common: ClusterArgs,
 }
 
 /// `mooring status`.
@@ -130,25 +77,21 @@ pub fn status(args: &StatusArgs) -> anyhow::Result<()> {
     }
     args.direct.none_of_a_server()?;
     let found = api::list(&args.common, api::SERVERS)?;
-    let mut servers = objects::read::<objects::LicenseServer>(&found)?;
-    servers.retain(|s| args.name.as_ref().is_none_or(|n| *n == s.metadata.name));
+    let mut servers: Vec<ServerObject> = found.read()?;
+    servers.retain(|s| args.name.is_none() || args.name == s.metadata.name);
     if let (Some(n), true) = (&args.name, servers.is_empty()) {
         anyhow::bail!(
             "no license server {n:?} in {}; see mooring status -A",
             found.place()
         );
     }
-    let names: Vec<&str> = servers.iter().map(|s| s.metadata.uid.as_str()).collect();
-    match data(args.common.output) {
-        Some(d) => output::print(&d.render(&found.as_list(&names))?)?,
-        None => output::print(&status::text(
-            &servers,
-            &found,
-            Timestamp::now(),
-            args.common.output == Form::Wide,
-        ))?,
-    }
-    if servers.iter().any(|s| !s.is_ready()) {
+    let form = args.common.output;
+    let text = match form.data() {
+        Some(d) => d.render(&found.as_list(servers.iter().map(|s| &s.metadata)))?,
+        None => status::text(&servers, &found, Timestamp::now(), form == TableForm::Wide),
+    };
+    output::print(&text)?;
+    if servers.iter().any(|s| !status::is_ready(s)) {
         anyhow::bail!("not every license server is ready");
     }
     Ok(())
@@ -162,27 +105,24 @@ pub fn leases(args: &LeasesArgs) -> anyhow::Result<()> {
     }
     args.direct.none_of_a_server()?;
     let found = api::list(&args.common, api::LEASES)?;
-    let mut leases = objects::read::<objects::LicenseLease>(&found)?;
-    leases.retain(|l| args.state.is_empty() || args.state.contains(&l.state()));
-    leases.retain(|l| args.server.as_ref().is_none_or(|s| l.is_of(s)));
+    let mut leases: Vec<LicenseLease> = found.read()?;
+    leases.retain(|l| args.state.is_empty() || args.state.contains(&leases::state(l)));
+    leases.retain(|l| args.server.as_ref().is_none_or(|s| leases::is_of(l, s)));
     leases::sort(&mut leases);
-    let names: Vec<&str> = leases.iter().map(|l| l.metadata.uid.as_str()).collect();
-    match data(args.common.output) {
-        Some(d) => output::print(&d.render(&found.as_list(&names))?)?,
-        None => output::print(&leases::text(
-            &leases,
-            &found,
-            Timestamp::now(),
-            args.common.output == Form::Wide,
-        ))?,
-    }
-    Ok(())
+    let form = args.common.output;
+    let text = match form.data() {
+        Some(d) => d.render(&found.as_list(leases.iter().map(|l| &l.metadata)))?,
+        None => leases::text(&leases, &found, Timestamp::now(), form == TableForm::Wide),
+    };
+    Ok(output::print(&text)?)
 }
 
-fn data(form: Form) -> Option<Data> {
-    match form {
-        Form::Yaml => Some(Data::Yaml),
-        Form::Json => Some(Data::Json),
-        Form::Table | Form::Wide => None,
-    }
+/// A state by its name.
+fn state() -> impl TypedValueParser<Value = LeaseState> {
+    PossibleValuesParser::new(LeaseState::ALL.map(LeaseState::as_str)).map(|given| {
+        LeaseState::ALL
+            .into_iter()
+            .find(|s| s.as_str().eq_ignore_ascii_case(&given))
+            .unwrap_or(LeaseState::Unknown)
+    })
 }

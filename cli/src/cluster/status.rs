@@ -1,17 +1,33 @@
 //! `mooring status`: servers in a table, products under it, then problems with what to do. Pure.
 
-use super::age;
 use super::api::Found;
-use super::objects::{Condition, LicenseServer};
+use crate::age;
 use crate::output::table;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::ResourceExt as _;
+use kube::core::{NotUsed, Object};
+use mooring_api::status::{ANCHOR_PRESENT, LICENSE_VALID, PLACED, READY, SETTLING};
+use mooring_api::{LicenseServerStatus, ProductStatus};
 use mooring_core::time::Timestamp;
 use std::fmt::Write as _;
+
+/// A LicenseServer as far as it is shown; one that was just made has no status.
+pub type ServerObject = Object<NotUsed, LicenseServerStatus>;
+
+/// Whether it serves.
+pub fn is_ready(s: &ServerObject) -> bool {
+    condition(s, READY).is_some_and(|c| c.status == "True")
+}
+
+fn condition<'a>(s: &'a ServerObject, kind: &str) -> Option<&'a Condition> {
+    s.status.as_ref()?.condition(kind)
+}
 
 /// A license that ends within this many days is worth a word.
 const SOON_DAYS: i64 = 30;
 
 /// The whole print.
-pub fn text(servers: &[LicenseServer], found: &Found, now: Timestamp, wide: bool) -> String {
+pub fn text(servers: &[ServerObject], found: &Found, now: Timestamp, wide: bool) -> String {
     if servers.is_empty() {
         return found.nothing();
     }
@@ -32,11 +48,11 @@ pub fn text(servers: &[LicenseServer], found: &Found, now: Timestamp, wide: bool
     out
 }
 
-fn name(s: &LicenseServer, all: bool) -> String {
+fn name(s: &ServerObject, all: bool) -> String {
     if all {
-        format!("{}/{}", s.metadata.namespace, s.metadata.name)
+        format!("{}/{}", s.namespace().unwrap_or_default(), s.name_any())
     } else {
-        s.metadata.name.clone()
+        s.name_any()
     }
 }
 
@@ -44,15 +60,16 @@ fn or_dash<T: ToString>(v: Option<T>) -> String {
     v.map_or_else(|| "-".to_owned(), |v| v.to_string())
 }
 
-fn overview(servers: &[LicenseServer], all: bool, wide: bool, now: Timestamp) -> String {
+fn overview(servers: &[ServerObject], all: bool, wide: bool, now: Timestamp) -> String {
     let mut header = vec![
         "SERVER", "NODE", "ANCHOR", "READY", "USED", "SEATS", "WAITING", "AGE",
     ];
     if wide {
         header.extend(["LICENSE", "ENDPOINT", "VERSION"]);
     }
-    let row = |s: &LicenseServer| {
-        let st = &s.status;
+    let row = |s: &ServerObject| {
+        let st = s.status.clone().unwrap_or_default();
+        let made = s.metadata.creation_timestamp.as_ref().map(|t| t.0);
         let mut row = vec![
             name(s, all),
             or_dash(st.node.as_ref()),
@@ -61,7 +78,7 @@ fn overview(servers: &[LicenseServer], all: bool, wide: bool, now: Timestamp) ->
             or_dash(st.used),
             or_dash(st.seats),
             or_dash(st.waiting),
-            age::since(s.metadata.creation_timestamp, now),
+            age::since(made, now),
         ];
         if wide {
             row.extend([
@@ -75,8 +92,8 @@ fn overview(servers: &[LicenseServer], all: bool, wide: bool, now: Timestamp) ->
     table(&header, &servers.iter().map(row).collect::<Vec<_>>())
 }
 
-fn ready(s: &LicenseServer) -> String {
-    match s.condition("Ready") {
+fn ready(s: &ServerObject) -> String {
+    match condition(s, READY) {
         None => "-".into(),
         Some(c) if c.status == "True" => "True".into(),
         Some(c) if c.reason.is_empty() => c.status.clone(),
@@ -84,24 +101,20 @@ fn ready(s: &LicenseServer) -> String {
     }
 }
 
-fn products(servers: &[LicenseServer], all: bool) -> String {
+fn products(servers: &[ServerObject], all: bool) -> String {
+    let row = |s, p: &ProductStatus| {
+        vec![
+            name(s, all),
+            p.name.clone(),
+            p.used.to_string(),
+            p.seats.to_string(),
+            p.waiting.to_string(),
+            p.expires.clone().unwrap_or_else(|| "never".to_owned()),
+        ]
+    };
     let rows: Vec<Vec<String>> = servers
         .iter()
-        .flat_map(|s| {
-            s.status.products.iter().map(move |p| {
-                let expires = p
-                    .expires
-                    .map_or_else(|| "never".to_owned(), |t| t.to_string());
-                vec![
-                    name(s, all),
-                    p.name.clone(),
-                    p.used.to_string(),
-                    p.seats.to_string(),
-                    p.waiting.to_string(),
-                    expires,
-                ]
-            })
-        })
+        .flat_map(|s| of_products(s).iter().map(move |p| row(s, p)))
         .collect();
     if rows.is_empty() {
         String::new()
@@ -113,36 +126,42 @@ fn products(servers: &[LicenseServer], all: bool) -> String {
     }
 }
 
+fn of_products(s: &ServerObject) -> &[ProductStatus] {
+    s.status.as_ref().map_or(&[], |s| &s.products)
+}
+
 /// What is wrong with one server. The condition that says most comes first; `Ready` only if no other explains it.
-fn problems(s: &LicenseServer, all: bool, now: Timestamp) -> Vec<String> {
+fn problems(s: &ServerObject, all: bool, now: Timestamp) -> Vec<String> {
     let server = name(s, all);
     let mut out = Vec::new();
-    for kind in ["AnchorPresent", "LicenseValid", "Placed"] {
-        if let Some(c) = s.condition(kind).filter(|c| c.status != "True") {
+    for kind in [ANCHOR_PRESENT, LICENSE_VALID, PLACED] {
+        if let Some(c) = condition(s, kind).filter(|c| c.status != "True") {
             out.push(format!("{server}: {}", words(c, now)));
         }
     }
-    match s.condition("Ready") {
+    match condition(s, READY) {
         Some(c) if c.status != "True" && out.is_empty() => out.push(format!("{server}: {}", words(c, now))),
         None => out.push(format!(
             "{server}: it has no status yet. If that lasts, look at the operator: kubectl -n mooring-system logs deploy/mooring-operator"
         )),
         _ => {}
     }
-    if let Some(c) = s.condition("Settling").filter(|c| c.status == "True") {
-        let since = age::since(c.last_transition_time, now);
+    if let Some(c) = condition(s, SETTLING).filter(|c| c.status == "True") {
+        let since = age::since(Some(c.last_transition_time.0), now);
         out.push(format!(
             "{server}: settling for {since}: it has just started, takes earlier leases in first and grants nothing new. It ends by itself, in 5 min at most."
         ));
     }
-    if let (Some(seen), Some(is)) = (s.status.observed_generation, s.metadata.generation)
+    let observed = s.status.as_ref().and_then(|s| s.observed_generation);
+    if let (Some(seen), Some(is)) = (observed, s.metadata.generation)
         && seen < is
     {
         out.push(format!(
             "{server}: the operator has not taken in the last change of its spec yet."
         ));
     }
-    let ends = s.status.products.iter().filter_map(|p| p.expires).min();
+    let expires = |p: &ProductStatus| p.expires.as_ref()?.parse::<Timestamp>().ok();
+    let ends = of_products(s).iter().filter_map(expires).min();
     if let Some(t) = ends.filter(|t| t.as_second() - now.as_second() < SOON_DAYS * 86_400) {
         out.push(if t <= now {
             format!("{server}: its license ended {t}. Ask the vendor for a new one and put it into the license's Secret.")
@@ -155,23 +174,16 @@ fn problems(s: &LicenseServer, all: bool, now: Timestamp) -> Vec<String> {
 }
 
 fn words(c: &Condition, now: Timestamp) -> String {
-    let since = c
-        .last_transition_time
-        .map(|t| format!(", for {}", age::since(Some(t), now)))
-        .unwrap_or_default();
+    let since = age::since(Some(c.last_transition_time.0), now);
     let said = if c.message.is_empty() {
         String::new()
     } else {
         format!(": {}", c.message)
     };
-    format!(
-        "{} is {} ({}{since}){said}",
-        c.kind,
-        c.status,
-        if c.reason.is_empty() {
-            "no reason"
-        } else {
-            &c.reason
-        }
-    )
+    let reason = if c.reason.is_empty() {
+        "no reason"
+    } else {
+        &c.reason
+    };
+    format!("{} is {} ({reason}, for {since}){said}", c.type_, c.status)
 }

@@ -8,11 +8,11 @@
 
 pub mod print;
 
-use crate::cluster::{Form, objects};
 use crate::license::{date, file};
-use crate::output::{self, Data};
+use crate::output::{self, TableForm};
 use anyhow::{Context as _, anyhow, bail};
 use http::header::ACCEPT;
+use mooring_api::LeaseState;
 use mooring_core::names::LeaseId;
 use mooring_core::time::Timestamp;
 use mooring_core::wire::calls::server;
@@ -118,20 +118,12 @@ fn bearer(path: &Path) -> anyhow::Result<String> {
     Ok(format!("Bearer {token}"))
 }
 
-fn data(form: Form) -> Option<Data> {
-    match form {
-        Form::Yaml => Some(Data::Yaml),
-        Form::Json => Some(Data::Json),
-        Form::Table | Form::Wide => None,
-    }
-}
-
 /// `mooring status --server https://…`.
-pub fn status(url: &str, direct: &Direct, form: Form) -> anyhow::Result<()> {
+pub fn status(url: &str, direct: &Direct, form: TableForm) -> anyhow::Result<()> {
     let call = Call::of(&server::PRODUCTS, "");
     let (products, raw): (Products, serde_json::Value) =
         direct.ask(url, call, |a| Ok((a.json()?, a.json()?)))?;
-    let text = match data(form) {
+    let text = match form.data() {
         Some(d) => d.render(&raw)?,
         None => print::status(url, &products),
     };
@@ -146,15 +138,15 @@ pub fn status(url: &str, direct: &Direct, form: Form) -> anyhow::Result<()> {
 pub fn leases(
     url: &str,
     direct: &Direct,
-    states: &[objects::State],
-    form: Form,
+    states: &[LeaseState],
+    form: TableForm,
 ) -> anyhow::Result<()> {
     let call = Call::of(&server::LEASES, "");
     let mut found: Leases = direct.ask(url, call, |a| Ok(a.json()?))?;
     let wanted = |s: &str| states.is_empty() || states.iter().any(|w| w.to_string() == s);
     found.leases.retain(|l| wanted(&l.state.to_string()));
     print::sort(&mut found.leases);
-    let text = match data(form) {
+    let text = match form.data() {
         Some(d) => d.render(&found)?,
         None => print::leases(url, &found.leases),
     };

@@ -1,6 +1,6 @@
 //! What a license server answered, as text. Pure.
 
-use crate::cluster::age::span;
+use crate::age::span;
 use crate::output::table;
 use mooring_core::identity::Holder;
 use mooring_core::reason::LicenseReason;

@@ -6,6 +6,7 @@ use crate::main_job::{begin, count_seats, renews, states};
 use anyhow::{Result, ensure};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
+use std::time::Duration;
 
 /// The server's pod follows, leases keep their ids, and applications notice nothing.
 pub(super) async fn the_server_follows_its_dongle_to_the_other_node(lab: &Lab) -> Result<()> {
@@ -14,7 +15,7 @@ pub(super) async fn the_server_follows_its_dongle_to_the_other_node(lab: &Lab) -
     let mut server = Server::new(&ns, 2);
     server.movable = true;
     // Longer than the move takes: nobody's lease ends on the way.
-    server.duration = "60s".into();
+    server.duration = Duration::from_secs(60);
     let (here, there) = lab.nodes.clone();
     server.forget_on(lab, &there).await?;
     server.arrive_on(lab, &here).await?;

@@ -27,17 +27,17 @@ pub(super) async fn a_wrong_pin_costs_one_login_and_the_right_one_heals_it(
             within(secs),
             async || {
                 let (c, _) = anchor(lab, &server, "False", 30).await?;
-                Ok(if c["reason"] == "PinRejected" {
+                Ok(if c.reason == "PinRejected" {
                     Ok(c)
                 } else {
-                    Err(c.to_string())
+                    Err(format!("{c:?}"))
                 })
             },
         )
         .await
     };
     let c = rejected(60).await?;
-    println!("  {}", c["message"]);
+    println!("  {}", c.message);
     ensure!(card.logins()? == (1, 1), "logins: {:?}", card.logins()?);
     drop(inserted);
     let _inserted = card.insert(lab, &server).await?;

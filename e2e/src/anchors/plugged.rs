@@ -33,7 +33,7 @@ pub(super) async fn unplugged_nothing_new_is_granted_and_replugged_all_is_well(
     let (c, told) = anchor(lab, &server, "False", 30).await?;
     println!(
         "  pulled out: AnchorPresent=False after {told:.1?}: {}",
-        c["message"]
+        c.message
     );
     ensure!(told < TOLD, "AnchorPresent=False after {told:?}");
     let events = eventually("an Event says it", within(20), async || {

@@ -3,8 +3,9 @@
 use crate::lab::{Card, Lab, Server, eventually, within};
 use anyhow::{Result, ensure};
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::Api;
-use serde_json::Value;
+use mooring_api::status::ANCHOR_PRESENT;
 use std::time::{Duration, Instant};
 
 /// The PIN of all cards.
@@ -32,20 +33,16 @@ pub(crate) async fn anchor(
     server: &Server,
     status: &str,
     time: u64,
-) -> Result<(Value, Duration)> {
+) -> Result<(Condition, Duration)> {
     let begin = Instant::now();
     let found = eventually(
         &format!("AnchorPresent={status}"),
         within(time),
         async || {
-            let o = server.get(lab).await?;
-            let all = o.data["status"]["conditions"].as_array().cloned();
-            let found = all
-                .unwrap_or_default()
-                .into_iter()
-                .find(|c| c["type"] == "AnchorPresent");
+            let all = server.conditions(lab).await?;
+            let found = all.into_iter().find(|c| c.type_ == ANCHOR_PRESENT);
             Ok(match found {
-                Some(c) if c["status"] == status => Ok(c),
+                Some(c) if c.status == status => Ok(c),
                 other => Err(format!("{other:?}")),
             })
         },

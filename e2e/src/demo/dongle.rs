@@ -28,7 +28,7 @@ pub(super) async fn show(lab: &Lab) -> Result<()> {
     println!(
         "\nPulled out. {:.1} s later AnchorPresent is False:\n  {}",
         out.as_secs_f64(),
-        c["message"].as_str().unwrap_or_default()
+        c.message
     );
     print(lab, &look).await?;
 

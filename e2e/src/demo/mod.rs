@@ -4,9 +4,9 @@ mod dongle;
 mod show;
 
 use self::show::{NAMESPACE, print, say};
-use crate::lab::{App, Helm, Lab, Server};
+use crate::lab::{self, App, Helm, Lab, Server};
 use anyhow::{Result, bail};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Shows it, and fails unless the API says what it should.
 pub async fn run() -> Result<()> {
@@ -34,9 +34,9 @@ pub async fn run() -> Result<()> {
     .await?
     .ok("making a namespace")?;
     let mut server = Server::new(NAMESPACE, 2);
-    server.duration = "30s".into();
+    server.duration = Duration::from_secs(30);
     server.apply(&lab).await?;
-    println!("{}", server.yaml(&lab, &lab.anchor));
+    println!("{}", server.yaml(&lab, &lab.anchor)?);
     server.condition(&lab, "Ready", "True").await?;
     server.condition(&lab, "Settling", "False").await?;
     print(&lab, &["-n", NAMESPACE, "get", "licenseservers"]).await?;
@@ -64,16 +64,13 @@ pub async fn run() -> Result<()> {
     print(&lab, &["-n", NAMESPACE, "get", "licenseservers"]).await?;
 
     say("5. What it comes to, read from the API");
-    let count = |state: &str| {
-        rows.iter()
-            .filter(|r| r["status"]["state"] == state)
-            .count()
-    };
+    let count = |state: &str| rows.iter().filter(|r| lab::state(r) == state).count();
     let (held, waiting) = (count("Held"), count("Waiting"));
     for a in &apps {
-        if rows.iter().any(|r| {
-            r["spec"]["holder"]["name"] == a.name.as_str() && r["status"]["state"] == "Held"
-        }) {
+        if rows
+            .iter()
+            .any(|r| r.spec.holder.name == a.name && lab::state(r) == "Held")
+        {
             a.runs(&lab, 30).await?;
         }
     }

@@ -1,10 +1,11 @@
 //! Anchors that are no tokens, in the server's pod: a USB device, and the machine itself.
 
-use crate::lab::{Lab, Ports, SYSFS, Server, eventually, run, within};
+use crate::lab::{Lab, PIN, Ports, SYSFS, Server, eventually, pkcs11, run, variable, within};
 use crate::main_job::begin;
 use anyhow::{Result, ensure};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
+use mooring_api::{Anchor, HostPath, Hwid, KeyRef, Pcscd, Pkcs11, Template, Usb};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -39,36 +40,51 @@ async fn describe(lab: &Lab, kind: &str, flags: &[&str]) -> Result<(String, Path
     Ok((std::fs::read_to_string(&key)?, out))
 }
 
-/// Makes the Secrets and a LicenseServer with this kind of anchor on the first node.
+/// Makes the Secrets and a LicenseServer with such an anchor on the first node.
 async fn serve(
     lab: &Lab,
     ns: &str,
     kind: &str,
     key: &str,
     description: &Path,
-    env: &str,
+    env: (&str, &str),
 ) -> Result<Server> {
+    let mut server = Server::new(ns, 1);
+    server.name = kind.into();
+    let template = Template {
+        env: vec![variable(env.0, env.1)],
+        host_paths: vec![HostPath {
+            path: SYSFS.into(),
+            mount_path: SYSFS.into(),
+            read_only: true,
+        }],
+        ..Template::default()
+    };
+    server.anchored = Some((with_key(kind, &format!("{kind}-key")), template));
     let name = format!("{ns}-{kind}");
     let license = lab
         .vendor
         .license_for(&name, &[("render", 1)], description, "")
         .await?;
-    let indent = |text: &str| format!("    {}\n", text.trim_end().replace('\n', "\n    "));
-    let yaml = format!(
-        "apiVersion: v1\nkind: Secret\nmetadata: {{name: {kind}-license, namespace: {ns}}}\nstringData:\n  license.mooring: |\n{}---\n\
-         apiVersion: v1\nkind: Secret\nmetadata: {{name: {kind}-key, namespace: {ns}}}\nstringData:\n  anchor.key: |\n{}---\n\
-         apiVersion: mooring.dev/v1alpha1\nkind: LicenseServer\nmetadata: {{name: {kind}, namespace: {ns}}}\nspec:\n  \
-         license: {{secretName: {kind}-license}}\n  anchor: {{{kind}: {{keySecret: {{name: {kind}-key}}}}}}\n  \
-         placement: {{nodeSelector: {{kubernetes.io/hostname: {}}}}}\n  lease: {{duration: 10s}}\n  \
-         template:\n    env: [{env}]\n    hostPaths: [{{path: {SYSFS}, mountPath: {SYSFS}, readOnly: true}}]\n",
-        indent(&license),
-        indent(key),
-        lab.nodes.0,
+    let key = format!("    {}\n", key.trim_end().replace('\n', "\n    "));
+    let secret = format!(
+        "apiVersion: v1\nkind: Secret\nmetadata: {{name: {kind}-key, namespace: {ns}}}\nstringData:\n  anchor.key: |\n{key}"
     );
-    lab.apply(&yaml).await?.ok("making the LicenseServer")?;
-    let mut server = Server::new(ns, 1);
-    server.name = kind.into();
+    lab.apply(&secret).await?.ok("making the key's Secret")?;
+    server.apply_with(lab, &license, PIN, &lab.anchor).await?;
     Ok(server)
+}
+
+/// A `usb` or `hwid` anchor with its key in this Secret.
+fn with_key(kind: &str, secret: &str) -> Anchor {
+    let key_secret = KeyRef {
+        name: secret.into(),
+        key: "anchor.key".into(),
+    };
+    match kind {
+        "usb" => Usb { key_secret }.into(),
+        _ => Hwid { key_secret }.into(),
+    }
 }
 
 async fn pod(lab: &Lab, server: &Server) -> Result<Pod> {
@@ -103,13 +119,13 @@ pub(super) async fn a_usb_device_anchors_a_server_in_an_ordinary_pod(lab: &Lab) 
         &tree,
     ];
     let (key, description) = describe(lab, "usb", &flags).await?;
-    let env = format!("{{name: MOORING_SYSFS_ROOT, value: {SYSFS}}}");
-    let server = serve(lab, &ns, "usb", &key, &description, &env).await?;
+    let env = ("MOORING_SYSFS_ROOT", SYSFS);
+    let server = serve(lab, &ns, "usb", &key, &description, env).await?;
     server.condition(lab, "Ready", "True").await?;
     ports.unplug(lab, "1-3").await?;
     let lost = server.condition(lab, "AnchorPresent", "False").await?;
-    let said = lost["message"].as_str().unwrap_or_default();
-    ensure!(said.contains(IDS.0) && said.contains(SERIAL), "{lost}");
+    let said = &lost.message;
+    ensure!(said.contains(IDS.0) && said.contains(SERIAL), "{said}");
     ports.plug(lab, "1-4", IDS, SERIAL).await?;
     server.condition(lab, "AnchorPresent", "True").await?;
     server.condition(lab, "Ready", "True").await?;
@@ -156,8 +172,8 @@ pub(super) async fn a_machine_anchors_its_server(lab: &Lab) -> Result<()> {
     ports.run(lab, &(script + "true")).await?;
     let (key, description) =
         describe(lab, "hwid", &["--host-root", &local.to_string_lossy()]).await?;
-    let env = format!("{{name: MOORING_HOST_ROOT, value: {HOST}}}");
-    let server = serve(lab, &ns, "hwid", &key, &description, &env).await?;
+    let env = ("MOORING_HOST_ROOT", HOST);
+    let server = serve(lab, &ns, "hwid", &key, &description, env).await?;
     server.condition(lab, "Ready", "True").await?;
     let spec = pod(lab, &server).await?.spec.unwrap_or_default();
     let user = spec.security_context.and_then(|s| s.run_as_user);
@@ -181,22 +197,17 @@ pub(super) async fn a_dongles_pod_is_restricted(lab: &Lab) -> Result<()> {
     lab.kubectl(&["label", "namespace", &ns, level])
         .await?
         .ok("labelling the namespace")?;
-    for (name, anchor) in [
-        ("usb", "usb: {keySecret: {name: k}}"),
-        (
-            "card",
-            "pkcs11: {module: /m.so, tokenLabel: t, pinSecret: {name: k, key: anchor.key}, deviceResource: v.example/d, pcscd: {}}",
-        ),
-    ] {
-        let yaml = format!(
-            "apiVersion: v1\nkind: Secret\nmetadata: {{name: k, namespace: {ns}}}\nstringData: {{anchor.key: x, license.mooring: x}}\n---\n\
-             apiVersion: mooring.dev/v1alpha1\nkind: LicenseServer\nmetadata: {{name: {name}, namespace: {ns}}}\nspec:\n  license: {{secretName: k}}\n  \
-             anchor: {{{anchor}}}\n  placement: {{nodeSelector: {{kubernetes.io/hostname: {}}}}}\n",
-            lab.nodes.0
-        );
-        lab.apply(&yaml).await?.ok("making a LicenseServer")?;
+    let token = Pkcs11 {
+        device_resource: Some("v.example/d".into()),
+        pcscd: Some(Pcscd::default()),
+        ..pkcs11("/m.so", "t", "")
+    };
+    let license = "nobody reads it: the pod alone is looked at";
+    for (name, anchor) in [("usb", with_key("usb", "usb-pin")), ("card", token.into())] {
         let mut server = Server::new(&ns, 1);
         server.name = name.into();
+        server.anchored = Some((anchor, Template::default()));
+        server.apply_with(lab, license, PIN, &lab.anchor).await?;
         eventually("its pod is admitted", within(40), async || {
             Ok(pod(lab, &server).await.map(drop).map_err(|e| e.to_string()))
         })

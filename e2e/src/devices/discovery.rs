@@ -4,8 +4,12 @@ use crate::lab::{App, Lab, Ports, Server, eventually, lease_row, within};
 use crate::main_job::{begin, renews, states};
 use anyhow::{Result, ensure};
 use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::Api;
+use mooring_api::Device;
+use mooring_api::status::PLACED;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 const IDS: (&str, &str) = ("1050", "0407");
 const SERIAL: &str = "e2e-0001";
@@ -55,17 +59,14 @@ async fn runs_on(lab: &Lab, server: &Server, node: &str) -> Result<()> {
 async fn placed(lab: &Lab, server: &Server, reason: &str, words: &str) -> Result<()> {
     let what = format!("Placed says {reason}: … {words}");
     eventually(&what, within(40), async || {
-        let o = server.get(lab).await?;
-        let all = o.data["status"]["conditions"].as_array().cloned();
-        let found = all
-            .into_iter()
-            .flatten()
-            .find(|c| c["type"] == "Placed")
-            .unwrap_or_default();
-        let message = found["message"].as_str().unwrap_or_default();
-        Ok((found["reason"] == reason && message.contains(words))
-            .then_some(())
-            .ok_or_else(|| found.to_string()))
+        let all = server.conditions(lab).await?;
+        let found = all.into_iter().find(|c| c.type_ == PLACED);
+        let is = |c: &Condition| c.reason == reason && c.message.contains(words);
+        Ok(if found.as_ref().is_some_and(is) {
+            Ok(())
+        } else {
+            Err(format!("{found:?}"))
+        })
     })
     .await
 }
@@ -79,11 +80,12 @@ pub(super) async fn a_dongle_moves_and_its_label_and_server_follow(lab: &Lab) ->
     // The token that signs is on both nodes: here it is about the device that says where the server belongs.
     lab.anchor.place(lab, &b).await?;
     let mut server = Server::new(&ns, 1);
-    server.duration = "20s".into();
-    server.placement = Some(format!(
-        "{{device: {{vendorId: \"{}\", productId: \"{}\", serial: {SERIAL}}}}}",
-        IDS.0, IDS.1
-    ));
+    server.duration = Duration::from_secs(20);
+    server.device = Some(Device {
+        vendor_id: IDS.0.into(),
+        product_id: IDS.1.into(),
+        serial: Some(SERIAL.into()),
+    });
     at_b.plug(lab, "2-1", IDS, "another").await?;
     server.apply(lab).await?;
     placed(

@@ -91,7 +91,7 @@ pub(super) async fn a_dongle_comes_into_the_pod_as_a_device_resource(lab: &Lab) 
         .ok("giving the device back")?;
 
     let mut server = Server::new(&ns, 1);
-    server.pkcs11 = format!("      deviceResource: {RESOURCE}\n");
+    server.device_resource = Some(RESOURCE.into());
     server.ready(lab).await?;
     let log = lab
         .kubectl(&["-n", &ns, "logs", "plugin"])

@@ -1,9 +1,10 @@
 //! A virtual PIV card, and putting it into the reader of a server's pod: what plugging a USB dongle into a node is.
 
-use super::{Lab, Server, eventually, run, within};
+use super::{Lab, Server, eventually, pkcs11, run, within};
 use anyhow::{Context as _, Result};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
+use mooring_api as api;
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -67,17 +68,21 @@ impl Card {
         })
     }
 
-    /// What a LicenseServer says of it: the anchor's lines, with pcscd beside the server, and the template's.
-    pub fn anchored(lab: &Lab) -> Result<(String, String)> {
-        let image = lab.images.pcscd_test.as_ref();
-        let image = image.context("the images have no MOORING_PCSCD_TEST_IMAGE")?;
-        Ok((
-            format!(
-                "      module: /usr/lib/x86_64-linux-gnu/opensc-pkcs11.so\n      tokenLabel: {LABEL}\n      pcscd: {{image: \"{image}\"}}\n"
-            ),
-            // The card is at the pod's address; a template must have something.
-            "    resources: {}\n".into(),
-        ))
+    /// What a LicenseServer says of it: with pcscd beside the server. The card is at the pod's address.
+    pub fn anchored(lab: &Lab) -> Result<(api::Anchor, api::Template)> {
+        let image = lab.images.pcscd_test.clone();
+        image
+            .as_ref()
+            .context("the images have no MOORING_PCSCD_TEST_IMAGE")?;
+        let pcscd = api::Pcscd {
+            image,
+            ..api::Pcscd::default()
+        };
+        let token = api::Pkcs11 {
+            pcscd: Some(pcscd),
+            ..pkcs11("/usr/lib/x86_64-linux-gnu/opensc-pkcs11.so", LABEL, "")
+        };
+        Ok((api::Anchor::from(token), api::Template::default()))
     }
 
     /// Plugs it in, into the reader of the server's pod, on the node that the pod is on.

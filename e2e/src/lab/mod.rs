@@ -17,13 +17,12 @@ pub use apps::{App, Line};
 pub use card::{Card, CardIn};
 pub use command::{Output, run};
 pub use install::Helm;
-pub use server::{Server, lease_row};
+pub use server::{Server, lease_row, pkcs11, state, variable};
 pub use usb::{Ports, SYSFS};
 pub use vendor::Vendor;
 pub use wait::{eventually, within};
 
 use anyhow::{Context as _, Result, bail};
-use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::{Api, Client};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -111,14 +110,6 @@ impl Lab {
     /// Applies YAML as a person would; the error is what a person sees.
     pub async fn apply(&self, yaml: &str) -> Result<Output> {
         run("kubectl", &["apply", "-f", "-"], Some(yaml)).await
-    }
-
-    /// The objects of one of Mooring's kinds in a namespace.
-    pub fn ours(&self, kind: &str, namespace: &str) -> Api<DynamicObject> {
-        let gvk = GroupVersionKind::gvk("mooring.dev", "v1alpha1", kind);
-        let resource =
-            ApiResource::from_gvk_with_plural(&gvk, &format!("{}s", kind.to_lowercase()));
-        Api::namespaced_with(self.client.clone(), namespace, &resource)
     }
 
     /// A namespace that is empty but for its default service account.

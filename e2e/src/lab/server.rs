@@ -2,35 +2,39 @@
 
 use super::{Anchor, Lab, PIN, eventually, within};
 use anyhow::{Context as _, Result};
-use kube::api::{DynamicObject, ListParams};
-use serde_json::Value;
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::api::ListParams;
+use kube::{Api, ResourceExt};
+use mooring_api as api;
+use mooring_api::{LicenseLease, LicenseServer, LicenseServerSpec, Span};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// A LicenseServer in a namespace.
 #[derive(Clone, Debug)]
 pub struct Server {
-    /// Its namespace.
     pub namespace: String,
     /// Its name, which its Secrets' names begin with.
     pub name: String,
-    /// D, as the spec writes it.
-    pub duration: String,
-    /// The grace, as the spec writes it.
-    pub grace: String,
-    /// Further lines of `spec:`.
-    pub extra: String,
+    /// D.
+    pub duration: Duration,
+    pub grace: Duration,
+    /// Whose pods may use it, if not its own namespace's.
+    pub allowed: api::AllowedNamespaces,
     /// The server's image; the chart's default if none.
     pub image: Option<String>,
-    /// It is placed by a label of the first node, which [`Server::arrive`] and [`Server::leave`] set and take away, and not by the node's
-    /// name.
+    /// It is placed by a label of the first node, which [`Server::arrive`] and [`Server::leave`] set
+    /// and take away, and not by the node's name.
     pub movable: bool,
-    /// Another `placement`, as YAML in one line.
-    pub placement: Option<String>,
-    /// Further lines of `anchor.pkcs11:`.
-    pub pkcs11: String,
+    /// It is placed by this device, and not by a label.
+    pub device: Option<api::Device>,
+    /// The resource of the node that its container gets.
+    pub device_resource: Option<String>,
     /// Products and seats.
     pub products: Vec<(String, u32)>,
-    /// The lines of `spec.anchor:` and of `spec.template:`, where it is not SoftHSM.
-    pub anchored: Option<(String, String)>,
+    /// Its anchor and its template, where it is not SoftHSM.
+    pub anchored: Option<(api::Anchor, api::Template)>,
 }
 
 impl Server {
@@ -39,13 +43,13 @@ impl Server {
         Self {
             namespace: namespace.to_owned(),
             name: "main".into(),
-            duration: "10s".into(),
-            grace: "10m".into(),
-            extra: String::new(),
+            duration: Duration::from_secs(10),
+            grace: Duration::from_secs(600),
+            allowed: api::AllowedNamespaces::default(),
             image: None,
             movable: false,
-            placement: None,
-            pkcs11: String::new(),
+            device: None,
+            device_resource: None,
             products: vec![("render".into(), seats)],
             anchored: None,
         }
@@ -87,42 +91,75 @@ impl Server {
             lab.vendor.public
         );
         lab.apply(&secrets).await?.ok("making the Secrets")?;
-        lab.apply(&self.yaml(lab, anchor))
+        lab.apply(&self.yaml(lab, anchor)?)
             .await?
             .ok("making the LicenseServer")
             .map(drop)
     }
 
-    /// The object as people write it.
-    pub fn yaml(&self, lab: &Lab, anchor: &Anchor) -> String {
-        let image = self
-            .image
-            .as_ref()
-            .map(|i| format!("    image: {i}\n"))
-            .unwrap_or_default();
-        let (anchored, template) = self.anchored.clone().unwrap_or_else(|| soft(anchor));
-        format!(
-            "apiVersion: mooring.dev/v1alpha1\nkind: LicenseServer\nmetadata: {{name: {name}, namespace: {ns}}}\nspec:\n  \
-             license: {{secretName: {name}-license, key: license.mooring}}\n  vendorKeys: {{configMapName: {name}-keys}}\n  \
-             anchor:\n    pkcs11:\n      pinSecret: {{name: {name}-pin, key: pin}}\n{anchored}{pkcs11}  \
-             placement: {place}\n  lease: {{duration: {d}, grace: {g}}}\n{extra}  \
-             template:\n{image}{template}",
-            ns = self.namespace,
-            name = self.name,
-            pkcs11 = self.pkcs11,
-            place = match &self.placement {
-                Some(p) => p.clone(),
-                None if self.movable =>
-                    format!("{{nodeSelector: {{{PLACE}: {}}}}}", self.namespace),
-                None => format!(
-                    "{{nodeSelector: {{kubernetes.io/hostname: {}}}}}",
-                    lab.nodes.0
-                ),
+    /// The object as people write it: without what is so anyway.
+    pub fn yaml(&self, lab: &Lab, anchor: &Anchor) -> Result<String> {
+        let mut object = serde_json::to_value(self.object(lab, anchor))?;
+        let spec = object["spec"].as_object_mut().context("no spec")?;
+        for (field, default) in [
+            (
+                "service",
+                serde_json::to_value(api::ServiceSettings::default())?,
+            ),
+            (
+                "allowedNamespaces",
+                serde_json::to_value(api::AllowedNamespaces::default())?,
+            ),
+        ] {
+            if spec.get(field) == Some(&default) {
+                spec.remove(field);
+            }
+        }
+        Ok(serde_yaml::to_string(&object)?)
+    }
+
+    fn object(&self, lab: &Lab, anchor: &Anchor) -> LicenseServer {
+        let name = &self.name;
+        let (mut anchored, mut template) = self
+            .anchored
+            .clone()
+            .unwrap_or_else(|| soft(anchor, &format!("{name}-pin")));
+        if let Some(pkcs11) = &mut anchored.pkcs11 {
+            pkcs11.device_resource.clone_from(&self.device_resource);
+            pkcs11.pin_secret.name = format!("{name}-pin");
+        }
+        template.image.clone_from(&self.image);
+        let label = if self.movable {
+            (PLACE.to_owned(), self.namespace.clone())
+        } else {
+            ("kubernetes.io/hostname".to_owned(), lab.nodes.0.clone())
+        };
+        let labels = BTreeMap::from([label]);
+        let spec = LicenseServerSpec {
+            license: api::LicenseRef::new(format!("{name}-license")),
+            vendor_keys: Some(api::VendorKeys {
+                config_map_name: Some(format!("{name}-keys")),
+                secret_name: None,
+            }),
+            anchor: anchored,
+            standby: None,
+            placement: api::Placement {
+                node_selector: self.device.as_ref().map_or(labels, |_| BTreeMap::new()),
+                device: self.device.clone(),
+                tolerations: Vec::new(),
             },
-            d = self.duration,
-            g = self.grace,
-            extra = self.extra,
-        )
+            lease: api::LeaseSettings {
+                duration: Span(self.duration),
+                grace: Span(self.grace),
+                ..api::LeaseSettings::default()
+            },
+            allowed_namespaces: self.allowed.clone(),
+            service: api::ServiceSettings::default(),
+            template,
+        };
+        let mut server = LicenseServer::new(name, spec);
+        server.metadata.namespace = Some(self.namespace.clone());
+        server
     }
 
     /// Applies it and waits until it is Ready.
@@ -132,31 +169,27 @@ impl Server {
     }
 
     /// The object.
-    pub async fn get(&self, lab: &Lab) -> Result<DynamicObject> {
-        Ok(lab
-            .ours("LicenseServer", &self.namespace)
-            .get(&self.name)
-            .await?)
+    pub async fn get(&self, lab: &Lab) -> Result<LicenseServer> {
+        let servers = Api::<LicenseServer>::namespaced(lab.client.clone(), &self.namespace);
+        Ok(servers.get(&self.name).await?)
+    }
+
+    /// Its conditions.
+    pub async fn conditions(&self, lab: &Lab) -> Result<Vec<Condition>> {
+        Ok(self.get(lab).await?.status.unwrap_or_default().conditions)
     }
 
     /// Waits for a condition; returns it.
-    pub async fn condition(&self, lab: &Lab, kind: &str, status: &str) -> Result<Value> {
+    pub async fn condition(&self, lab: &Lab, kind: &str, status: &str) -> Result<Condition> {
         let what = format!(
             "LicenseServer {}/{} has {kind}={status}",
             self.namespace, self.name
         );
         eventually(&what, within(120), async || {
-            let o = self.get(lab).await?;
-            let conditions = o.data["status"]["conditions"]
-                .as_array()
-                .cloned()
-                .unwrap_or_default();
-            let found = conditions
-                .iter()
-                .find(|c| c["type"] == kind && c["status"] == status);
-            Ok(found
-                .cloned()
-                .ok_or_else(|| serde_json::to_string(&conditions).unwrap_or_default()))
+            let conditions = self.conditions(lab).await?;
+            let mut all = conditions.iter();
+            let found = all.find(|c| c.type_ == kind && c.status == status);
+            Ok(found.cloned().ok_or_else(|| format!("{conditions:?}")))
         })
         .await
     }
@@ -189,38 +222,28 @@ impl Server {
             .ok("reading metrics")
     }
 
-    /// The mirror: pod's name, state, place and lease ids, sorted by the pod's name.
-    pub async fn leases(&self, lab: &Lab) -> Result<Vec<Value>> {
-        let list = lab
-            .ours("LicenseLease", &self.namespace)
-            .list(&ListParams::default())
-            .await?;
-        let mut rows: Vec<Value> = list
-            .items
-            .iter()
-            .map(|o| serde_json::to_value(o).unwrap_or_default())
-            .collect();
-        rows.sort_by_key(|r| {
-            r["metadata"]["name"]
-                .as_str()
-                .unwrap_or_default()
-                .to_owned()
-        });
+    /// The LicenseLeases of its namespace, sorted by name.
+    pub async fn leases(&self, lab: &Lab) -> Result<Vec<LicenseLease>> {
+        let leases = Api::<LicenseLease>::namespaced(lab.client.clone(), &self.namespace);
+        let mut rows = leases.list(&ListParams::default()).await?.items;
+        rows.sort_by_key(ResourceExt::name_any);
         Ok(rows)
     }
 
     /// Waits until this many leases are in these states, as `(state, how many)`.
-    pub async fn shows(&self, lab: &Lab, want: &[(&str, usize)], time: u64) -> Result<Vec<Value>> {
+    pub async fn shows(
+        &self,
+        lab: &Lab,
+        want: &[(&str, usize)],
+        time: u64,
+    ) -> Result<Vec<LicenseLease>> {
         let what = format!(
             "`kubectl -n {} get licenseleases` shows {want:?}",
             self.namespace
         );
         eventually(&what, within(time), async || {
             let rows = self.leases(lab).await?;
-            let states: Vec<String> = rows
-                .iter()
-                .map(|r| r["status"]["state"].as_str().unwrap_or("none").to_owned())
-                .collect();
+            let states: Vec<String> = rows.iter().map(state).collect();
             let total: usize = want.iter().map(|(_, n)| n).sum();
             let all = want
                 .iter()
@@ -236,10 +259,7 @@ impl Server {
 
     /// The server's pod: its name and UID.
     pub async fn pod(&self, lab: &Lab) -> Result<(String, String)> {
-        let pods = kube::Api::<k8s_openapi::api::core::v1::Pod>::namespaced(
-            lab.client.clone(),
-            &self.namespace,
-        );
+        let pods = Api::<Pod>::namespaced(lab.client.clone(), &self.namespace);
         let name = format!("{}-0", self.name);
         let pod = pods
             .get(&name)
@@ -250,17 +270,41 @@ impl Server {
 }
 
 /// SoftHSM's module, and the store on the node.
-fn soft(anchor: &Anchor) -> (String, String) {
-    let (conf, folder) = (anchor.softhsm_conf(), anchor.folder());
-    (
-        format!(
-            "      module: /usr/lib/softhsm/libsofthsm2.so\n      tokenLabel: {}\n",
-            anchor.label
-        ),
-        format!(
-            "    env: [{{name: SOFTHSM2_CONF, value: {conf}}}]\n    hostPaths: [{{path: {folder}, mountPath: {folder}}}]\n"
-        ),
-    )
+fn soft(anchor: &Anchor, pin: &str) -> (api::Anchor, api::Template) {
+    let folder = anchor.folder();
+    let token = pkcs11("/usr/lib/softhsm/libsofthsm2.so", &anchor.label, pin);
+    let template = api::Template {
+        env: vec![variable("SOFTHSM2_CONF", &anchor.softhsm_conf())],
+        host_paths: vec![api::HostPath {
+            path: folder.into(),
+            mount_path: folder.into(),
+            read_only: false,
+        }],
+        ..api::Template::default()
+    };
+    (api::Anchor::from(token), template)
+}
+
+/// A token behind a module.
+pub fn pkcs11(module: &str, label: &str, pin: &str) -> api::Pkcs11 {
+    api::Pkcs11 {
+        module: module.into(),
+        token_label: label.into(),
+        pin_secret: api::PinRef {
+            name: pin.into(),
+            key: "pin".into(),
+        },
+        device_resource: None,
+        pcscd: None,
+    }
+}
+
+/// A variable of the server.
+pub fn variable(name: &str, value: &str) -> api::EnvVar {
+    api::EnvVar {
+        name: name.into(),
+        value: value.into(),
+    }
 }
 
 /// The label of a node that has a movable server.
@@ -314,15 +358,19 @@ async fn label(lab: &Lab, node: &str, label: &str) -> Result<()> {
         .map(drop)
 }
 
-/// A mirror's row in words: pod, state, place, lease.
-pub fn lease_row(row: &Value) -> (String, String, Option<u64>, String) {
-    let claim = &row["status"]["claims"][0];
-    let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
-    let holder = text(&row["spec"]["holder"]["name"]);
+/// A LicenseLease's state, as it is written.
+pub fn state(row: &LicenseLease) -> String {
+    let state = row.status.as_ref().map(|s| s.state.to_string());
+    state.unwrap_or_else(|| "none".into())
+}
+
+/// A LicenseLease in words: pod, state, place, lease.
+pub fn lease_row(row: &LicenseLease) -> (String, String, Option<u32>, String) {
+    let claim = row.status.as_ref().and_then(|s| s.claims.first());
     (
-        holder,
-        text(&row["status"]["state"]),
-        claim["place"].as_u64(),
-        text(&claim["lease"]),
+        row.spec.holder.name.clone(),
+        state(row),
+        claim.and_then(|c| c.place),
+        claim.map(|c| c.lease.clone()).unwrap_or_default(),
     )
 }

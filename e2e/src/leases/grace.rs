@@ -5,6 +5,7 @@ use crate::lab::{App, Lab, Server};
 use crate::main_job::{begin, renews, states};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
+use std::time::Duration;
 
 /// D, in milliseconds.
 const DURATION: u64 = 10_000;
@@ -16,7 +17,7 @@ const GRACE: u64 = 20_000;
 pub(super) async fn the_grace_ends_after_20_s_and_not_before(lab: &Lab) -> Result<()> {
     let ns = begin(lab, "the_grace_ends_after_20_s_and_not_before").await?;
     let mut server = Server::new(&ns, 1);
-    (server.duration, server.grace) = ("10s".into(), "20s".into());
+    (server.duration, server.grace) = (Duration::from_secs(10), Duration::from_secs(20));
     server.movable = true;
     server.arrive(lab).await?;
     server.ready(lab).await?;

@@ -5,6 +5,7 @@ use crate::lab::{App, Lab, Server, eventually, within};
 use crate::main_job::begin;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// An application claims one product by name and holds another by a connection; its LicenseLease shows both. When the process with
 /// the connection is killed, the seat is back at once, and the rest stays.
@@ -12,7 +13,7 @@ pub(super) async fn an_application_claims_at_run_time(lab: &Lab) -> Result<()> {
     let ns = begin(lab, "an_application_claims_at_run_time").await?;
     let mut server = Server::new(&ns, 1);
     // So long that no seat comes back in this scenario by a lease's end.
-    server.duration = "5m".into();
+    server.duration = Duration::from_secs(300);
     server.products.push(("denoise".into(), 1));
     server.products.push(("fluid".into(), 1));
     server.ready(lab).await?;
@@ -80,7 +81,7 @@ pub(super) async fn a_waiting_claim_is_answered_without_polling(lab: &Lab) -> Re
     let ns = begin(lab, "a_waiting_claim_is_answered_without_polling").await?;
     let mut server = Server::new(&ns, 2);
     // A server holds a request open for half of it: longer than this scenario waits.
-    server.duration = "5m".into();
+    server.duration = Duration::from_secs(300);
     server.products.push(("tool".into(), 1));
     server.ready(lab).await?;
     let (near, far) = (lab.nodes.0.as_str(), lab.nodes.1.as_str());

@@ -3,6 +3,7 @@
 use super::steps::{begin, count_seats, states};
 use crate::lab::{App, Lab, Server, eventually, lease_row, within};
 use anyhow::{Context as _, Result, ensure};
+use std::time::Duration;
 
 /// Plain curl reads the state under a UID that is not the sidecar's; the client library verifies the token with the
 /// vendor's key alone; the sidecar's secrets are out of reach.
@@ -117,7 +118,7 @@ pub(super) async fn a_killed_sidecar_comes_back_with_its_lease(lab: &Lab) -> Res
     let ns = begin(lab, "a_killed_sidecar_comes_back_with_its_lease").await?;
     let mut server = Server::new(&ns, 2);
     // The kubelet waits 10 s before it starts a container for the second time: the lease must last longer.
-    server.duration = "60s".into();
+    server.duration = Duration::from_secs(60);
     server.ready(lab).await?;
     // One container can end another's process where they share the process namespace; root may.
     let yaml = App::yaml(
@@ -187,8 +188,8 @@ pub(super) async fn a_killed_sidecar_comes_back_with_its_lease(lab: &Lab) -> Res
         before.3,
         after.3
     );
-    let products = server.get(lab).await?.data["status"]["used"].clone();
-    ensure!(products == 1, "{products} seats are used, by one pod");
+    let used = server.get(lab).await?.status.and_then(|s| s.used);
+    ensure!(used == Some(1), "{used:?} seats are used, by one pod");
     ensure!(
         states(&app).iter().all(|s| s == "Held"),
         "the application was told {:?}",

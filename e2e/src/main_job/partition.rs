@@ -1,7 +1,7 @@
 //! A node is cut off the network.
 
 use super::steps::{begin, count_seats, states};
-use crate::lab::{App, Lab, Server, eventually, within};
+use crate::lab::{App, Lab, Server, eventually, state, within};
 use anyhow::{Context as _, Result, ensure};
 
 /// The pod goes on (`Grace`); its seat is free after D + M and not before; when the node is back, a pod whose seat was given
@@ -81,10 +81,7 @@ pub(super) async fn a_node_is_cut_off(lab: &Lab) -> Result<()> {
     count_seats(&[(&cut, 1), (&waits, 1)], 1)?;
     eventually("the mirror shows both", within(30), async || {
         let rows = server.leases(lab).await?;
-        let states: Vec<_> = rows
-            .iter()
-            .map(|r| r["status"]["state"].as_str().unwrap_or_default().to_owned())
-            .collect();
+        let states: Vec<_> = rows.iter().map(state).collect();
         let has = |s: &str, n| states.iter().filter(|x| *x == s).count() == n;
         Ok((has("Contested", 1) && has("Held", 2))
             .then_some(())

@@ -1,7 +1,7 @@
 //! Bad input: each is refused with an error that names the field and says what to do, where people look.
 
 use super::steps::begin;
-use crate::lab::{Anchor, App, Lab, PIN, Server, eventually, within};
+use crate::lab::{Anchor, App, Lab, PIN, Server, eventually, state, within};
 use anyhow::{Context as _, Result, ensure};
 use mooring_core::license::{OpenLicense, Trust, armour};
 use mooring_core::time::Timestamp;
@@ -101,13 +101,9 @@ pub(super) async fn bad_annotations_and_claims(lab: &Lab) -> Result<()> {
         let mirror = server.leases(lab).await?;
         let row = mirror
             .iter()
-            .find(|r| r["spec"]["holder"]["name"] == name)
+            .find(|r| r.spec.holder.name == name)
             .context("it is not in the mirror")?;
-        ensure!(
-            row["status"]["state"] == "Refused",
-            "the mirror shows {}",
-            row["status"]
-        );
+        ensure!(state(row) == "Refused", "the mirror shows {:?}", row.status);
     }
     Ok(())
 }
@@ -160,10 +156,7 @@ pub(super) async fn bad_licenses_and_a_wrong_pin(lab: &Lab) -> Result<()> {
         (&locked, "AnchorPresent", &["PIN"][..]),
     ] {
         let c = server.condition(lab, kind, "False").await?;
-        let (reason, message) = (
-            c["reason"].as_str().unwrap_or_default(),
-            c["message"].as_str().unwrap_or_default(),
-        );
+        let (reason, message) = (c.reason.as_str(), c.message.as_str());
         println!("  {}: {kind}=False {reason}: {message}", server.name);
         for part in says {
             ensure!(
@@ -183,10 +176,7 @@ pub(super) async fn bad_licenses_and_a_wrong_pin(lab: &Lab) -> Result<()> {
         })
         .await?;
         let unready = server.condition(lab, "Ready", "False").await?;
-        ensure!(
-            !unready["message"].as_str().unwrap_or_default().is_empty(),
-            "Ready=False says nothing"
-        );
+        ensure!(!unready.message.is_empty(), "Ready=False says nothing");
     }
     one_login_only(lab, &locked).await?;
 

@@ -13,7 +13,7 @@ const TIMES: u32 = 20;
 pub(super) async fn the_server_restarts_and_nobody_notices(lab: &Lab) -> Result<()> {
     let ns = begin(lab, "the_server_restarts_and_nobody_notices").await?;
     let mut server = Server::new(&ns, 2);
-    server.duration = "20s".into();
+    server.duration = Duration::from_secs(20);
     server.ready(lab).await?;
     let apps = start(lab, &ns, &server).await?;
     let before: Vec<_> = server.leases(lab).await?.iter().map(lease_row).collect();
@@ -60,7 +60,7 @@ pub(super) async fn the_server_restarts_and_nobody_notices(lab: &Lab) -> Result<
 pub(super) async fn without_settling_the_restart_scenario_fails(lab: &Lab) -> Result<()> {
     let ns = begin(lab, "without_settling_the_restart_scenario_fails").await?;
     let mut server = Server::new(&ns, 2);
-    server.duration = "20s".into();
+    server.duration = Duration::from_secs(20);
     server.image = Some(
         lab.images
             .mutant

@@ -3,6 +3,7 @@
 use super::steps::{begin, states};
 use crate::lab::{App, Lab, Server, eventually, lease_row, run, within};
 use anyhow::{Context as _, Result, ensure};
+use mooring_api::NamespacesFrom;
 use serde_json::Value;
 
 /// A pod without annotation that mounts a token for a license server itself.
@@ -178,7 +179,7 @@ pub(super) async fn a_namespace_that_is_not_allowed(lab: &Lab) -> Result<()> {
     ensure!(counted >= 1.0, "the refusal was not counted");
 
     // Allowed by the field that the refusal names, without a restart.
-    server.extra = "  allowedNamespaces: {from: All}\n".into();
+    server.allowed.from = NamespacesFrom::All;
     server.apply(lab).await?;
     eventually(
         "the namespace is allowed once the field says so",

@@ -110,6 +110,7 @@ fn anchor(of: Option<&crd::Anchor>, folder: &str) -> BTreeMap<&'static str, Anch
 struct Lease {
     duration_secs: u64,
     grace_secs: u64,
+    reclaim: mooring_core::policy::Reclaim,
 }
 
 /// The configuration that a LicenseServer asks for.
