@@ -152,7 +152,7 @@ pub struct ClaimStatus {
     pub message: Option<String>,
 }
 
-/// A claim's state, as its server knows it (design: protocol, "States"), or `Unknown`.
+/// A claim's state, as its server knows it (docs/protocol.md, "States at the server"), or `Unknown`.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
