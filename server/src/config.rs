@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// Why the configuration is refused.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ConfigError {
+pub enum ConfigError {
     /// The file cannot be read.
     #[error("configuration {path}: {error}")]
     File {
@@ -46,7 +46,7 @@ pub(crate) enum ConfigError {
 /// The whole file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub(crate) struct Config {
+pub struct Config {
     /// The LicenseServer's name.
     pub(crate) name: String,
     /// Its namespace; absent off Kubernetes.
@@ -167,7 +167,7 @@ impl Lease {
 
 impl Config {
     /// Reads and checks a file.
-    pub(crate) fn load(path: &Path) -> Result<Self, ConfigError> {
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path).map_err(|error| ConfigError::File {
             path: path.to_owned(),
             error,

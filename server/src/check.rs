@@ -1,0 +1,67 @@
+//! `check-config`: what a configuration names is there and good.
+
+use crate::auth::clients;
+use crate::config::Config;
+use crate::license::{LicenseFile, Memory};
+use crate::tls::Certificates;
+use anyhow::{Context as _, Result, bail};
+use mooring_core::reason::LicenseReason;
+use mooring_net::clock;
+use std::path::Path;
+
+/// The HMAC key that hides holders' names.
+pub(crate) fn identity_key(path: &Path) -> Result<[u8; 32]> {
+    let what = || format!("configuration field identityKey: {}", path.display());
+    let bytes = std::fs::read(path).with_context(what)?;
+    let n = bytes.len();
+    let key: Result<[u8; 32], _> = bytes.try_into();
+    match key {
+        Ok(k) => Ok(k),
+        Err(_) => bail!(
+            "{}: {n} bytes, expected 32 random ones (head -c 32 /dev/urandom)",
+            what()
+        ),
+    }
+}
+
+/// Reads everything that the configuration names, and says what is wrong. Touches neither token
+/// nor network.
+pub(crate) fn check(config: &Config) -> Result<String> {
+    identity_key(&config.identity_key)?;
+    Certificates::load(config.tls.clone())
+        .context("configuration field tls")?
+        .acceptor()?;
+    let mut file = LicenseFile::new(config.license.clone(), config.vendor_keys.clone())
+        .with_revocations(config.revocations.clone())
+        .with_memory(Memory::only_read(&config.state_dir));
+    let now = clock::now().wall;
+    file.look(now, None);
+    let view = file.view(now);
+    if !view.valid || view.reason == LicenseReason::RevocationsRefused {
+        bail!(
+            "configuration field license: {}: {}",
+            view.reason,
+            view.message
+        );
+    }
+    if let Some(c) = &config.clients {
+        clients::check(c)?;
+    }
+    config
+        .anchor
+        .check_key()
+        .context("configuration field anchor")?;
+    if let Some(a) = &config.standby {
+        a.check_key().context("configuration field standby")?;
+    }
+    if let Some(p) = &config.policies {
+        let text = std::fs::read_to_string(p)
+            .with_context(|| format!("configuration field policies: {}", p.display()))?;
+        serde_yaml::from_str::<mooring_core::wire::Policies>(&text)
+            .context("configuration field policies")?;
+    }
+    // A file that need not be there may be one whose name is misspelt.
+    let list = config.revocations.as_deref().filter(|p| !p.exists());
+    let list = list.map(|p| format!("; there is no revocation list {} yet", p.display()));
+    Ok(view.message + &list.unwrap_or_default())
+}

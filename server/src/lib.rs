@@ -1,0 +1,43 @@
+//! The license server, as a library: what the process does, and what tests run in their own.
+//!
+//! `core` holds the rules; this crate is the thin edge around them: sockets, files, the anchor.
+//! A server with a `pkcs11` anchor starts its own program again as the anchor's worker
+//! (`Args` knows how), so in another program's process it wants an anchor of another kind.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `args` | the command line |
+//! | `config`, `init`, `check` | the configuration: read, written for a beginning, checked with all that it names |
+//! | `run`, `terms` | puts the parts together; what holds for the whole run |
+//! | `anchor` | the hardware; the PKCS#11 module lives in a child process |
+//! | `chain` | delegations, lease tokens, tickets, and checking those of earlier runs |
+//! | `license`, `keys`, `state`, `tls` | files: the license, public keys, the one number kept, certificates |
+//! | `auth` | who asks, and who may |
+//! | `engine`, `events` | the ledger at work |
+//! | `api`, `health`, `metrics` | what is heard and said |
+
+mod anchor;
+mod api;
+mod app;
+mod args;
+mod auth;
+mod chain;
+mod check;
+mod config;
+mod engine;
+mod events;
+mod health;
+mod init;
+mod keys;
+mod license;
+mod metrics;
+mod run;
+mod state;
+mod terms;
+#[cfg(test)]
+mod testing;
+mod tls;
+
+pub use args::Args;
+pub use config::{Config, ConfigError};
+pub use run::Server;
