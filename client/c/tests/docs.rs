@@ -3,17 +3,11 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    unreachable_pub,
-    dead_code
+    unreachable_pub
 )]
 
-#[path = "../../tests/it/lab.rs"]
-mod lab;
-#[path = "../../languages/runner.rs"]
-mod runner;
-
-use lab::{Fake, claim};
-use runner::programs;
+use mooring_testkit::languages::programs;
+use mooring_testkit::sidecar::{Scripted, claim};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
@@ -44,7 +38,7 @@ fn run(command: &mut Command) -> String {
 }
 
 /// Compiles `source` against the static library and runs it.
-fn c(name: &str, source: &str, fake: &Fake) -> String {
+fn c(name: &str, source: &str, fake: &Scripted) -> String {
     let (file, out) = (programs().join(format!("{name}.c")), programs().join(name));
     std::fs::write(&file, source).unwrap();
     let mut cc = Command::new("cc");
@@ -64,7 +58,7 @@ fn c(name: &str, source: &str, fake: &Fake) -> String {
 fn the_page_for_c() {
     let mut blocks = blocks("client-c.md", "c");
     let program = blocks.remove(0);
-    let fake = Fake::good();
+    let fake = Scripted::good();
     assert_eq!(c("docs-program", &program, &fake), "");
     fake.follower_left();
     assert_eq!(fake.count("POST /v1/hold?product=render&seats=2"), 1);
@@ -91,7 +85,7 @@ fn the_page_for_c() {
          if (mooring_connect(&o, &m) != MOORING_OK) return 2;\n{calls}mooring_release(seat);\nmooring_close(m);\nputs(\"done\");\nreturn 0;\n}}\n"
     )
     .unwrap();
-    assert_eq!(c("docs-pieces", &source, &Fake::good()), "done\n");
+    assert_eq!(c("docs-pieces", &source, &Scripted::good()), "done\n");
 }
 
 #[test]
@@ -103,7 +97,7 @@ fn the_page_for_python() {
             .args(["-W", "error", "-c", source])
             .env("MOORING_SOCKET", socket))
     };
-    let fake = Fake::good();
+    let fake = Scripted::good();
     assert_eq!(
         python(program, &fake.socket()),
         "frame 0\nframe 1\nframe 2\n"
@@ -111,7 +105,7 @@ fn the_page_for_python() {
     fake.follower_left();
 
     assert!(pieces.len() >= 2);
-    let fake = Fake::good();
+    let fake = Scripted::good();
     let key = program.lines().find(|l| l.starts_with("VENDOR")).unwrap();
     let connect =
         "m = mooring.connect(vendor_keys=VENDOR, app_version=\"2026.1\", built_on=\"2026-03-01\")";

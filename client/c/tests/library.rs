@@ -3,17 +3,11 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    unreachable_pub,
-    dead_code
+    unreachable_pub
 )]
 
-#[path = "../../tests/it/lab.rs"]
-mod lab;
-#[path = "../../languages/runner.rs"]
-mod runner;
-
-use lab::{Fake, claim};
-use runner::{Runner, programs};
+use mooring_testkit::languages::{LANGUAGES, Runner, programs};
+use mooring_testkit::sidecar::{Scripted, VECTORS, claim};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -140,7 +134,7 @@ fn no_openssl_and_no_tokio_are_in_it() {
 
 #[test]
 fn careless_callers_are_told_and_nothing_breaks() {
-    let fake = Fake::good();
+    let fake = Scripted::good();
     let flags = [
         "-std=gnu11",
         "-fsanitize=address,undefined",
@@ -184,15 +178,15 @@ fn pkg_config_finds_it() {
 
 #[test]
 fn no_thread_unless_one_is_asked_for() {
-    let fake = Fake::good();
-    let key = lab::VECTORS["keys"]["vendor"]["public"]
+    let fake = Scripted::good();
+    let key = VECTORS["keys"]["vendor"]["public"]
         .as_str()
         .unwrap()
         .strip_prefix("ed25519:")
         .unwrap()
         .to_owned();
     let socket = fake.socket().to_str().unwrap().to_owned();
-    for language in runner::LANGUAGES {
+    for language in LANGUAGES {
         let mut r = Runner::new(language);
         assert_eq!(
             r.ask(&["connect", &key, "2026.1", "2026-03-01", &socket]),
@@ -214,7 +208,7 @@ fn no_thread_unless_one_is_asked_for() {
 /// A callback that gives the seat back from within the call that runs it.
 #[test]
 fn a_callback_may_release_its_seat() {
-    let fake = Fake::good();
+    let fake = Scripted::good();
     let program = compiled(
         "cc",
         &here("tests/callback.c"),
@@ -234,7 +228,7 @@ fn a_callback_may_release_its_seat() {
     }
 }
 
-fn example(language: &str, fake: &Fake, rounds: &str) -> std::process::Child {
+fn example(language: &str, fake: &Scripted, rounds: &str) -> std::process::Child {
     let mut run = if language == "c" {
         Command::new(programs().join("render"))
     } else {
@@ -252,7 +246,7 @@ fn example(language: &str, fake: &Fake, rounds: &str) -> std::process::Child {
 #[test]
 fn each_example_does_its_work_says_when_it_is_ending_and_stops() {
     for language in ["c", "python"] {
-        let fake = Fake::good();
+        let fake = Scripted::good();
         let out = example(language, &fake, "3").wait_with_output().unwrap();
         assert!(
             out.status.success() && String::from_utf8_lossy(&out.stdout).contains("frame 3"),
@@ -260,7 +254,7 @@ fn each_example_does_its_work_says_when_it_is_ending_and_stops() {
         );
         fake.follower_left();
 
-        let fake = Fake::good();
+        let fake = Scripted::good();
         let mut app = example(language, &fake, "100000");
         let mut lines = BufReader::new(app.stdout.take().unwrap()).lines();
         let mut until = |begin: &str| {

@@ -3,23 +3,18 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    unreachable_pub,
-    dead_code
+    unreachable_pub
 )]
 
-#[path = "../../tests/it/lab.rs"]
-mod lab;
-#[path = "../../languages/runner.rs"]
-mod runner;
-
-use lab::{Fake, Reply, claim, status};
+use mooring_testkit::languages;
+use mooring_testkit::sidecar::{Reply, Scripted, claim, status};
 use std::path::Path;
 use std::process::Command;
 
 #[test]
 fn the_package_behaves() {
-    let good = Fake::good();
-    let full = Fake::new(|request| {
+    let good = Scripted::good();
+    let full = Scripted::new(|request| {
         if request.starts_with("POST") {
             Reply::Stream(vec![claim("hold-1", "Waiting")])
         } else {
@@ -27,7 +22,7 @@ fn the_package_behaves() {
         }
     });
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../python/tests/behaves.py");
-    let python = runner::programs().join("venv/bin/python3");
+    let python = languages::programs().join("venv/bin/python3");
     let out = Command::new(python)
         .args(["-W", "error"])
         .arg(script)

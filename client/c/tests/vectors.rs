@@ -3,14 +3,10 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    unreachable_pub,
-    dead_code
+    unreachable_pub
 )]
 
-#[path = "../../languages/runner.rs"]
-mod runner;
-
-use runner::{LANGUAGES, Runner};
+use mooring_testkit::languages::{LANGUAGES, Runner};
 use serde_json::Value;
 use std::path::Path;
 

@@ -1,14 +1,14 @@
 //! What `check` costs: no system call, so nothing outside of the process can slow it down.
 
-use crate::lab::Fake;
 use mooring_client::{Mooring, Seat, boot};
+use mooring_testkit::sidecar::Scripted;
 use rustix::thread::{SecureComputingMode, set_secure_computing_mode};
 use std::hint::black_box;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 /// What it looks at under a kernel that kills it for any system call but read and write; true if it lived.
-fn lives(looks_at: &str, fake: &Fake) -> bool {
+fn lives(looks_at: &str, fake: &Scripted) -> bool {
     let out = Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",
@@ -26,7 +26,7 @@ fn lives(looks_at: &str, fake: &Fake) -> bool {
 
 #[test]
 fn check_makes_no_system_call() {
-    let fake = Fake::good();
+    let fake = Scripted::good();
     assert!(!lives("a system call", &fake), "the kernel does not watch");
     if !lives("the clock", &fake) {
         println!("on this machine reading the boot clock is a system call already");
@@ -39,7 +39,9 @@ fn check_makes_no_system_call() {
 #[test]
 #[ignore = "a program for another test"]
 fn as_an_application() {
-    let mooring = Mooring::builder(&[crate::lab::vendor()]).connect().unwrap();
+    let mooring = Mooring::builder(&[mooring_testkit::sidecar::vendor_key()])
+        .connect()
+        .unwrap();
     let seat = mooring.claim("render").hold().unwrap();
     let looks_at = std::env::var("LOOKS_AT").unwrap();
     let look: Box<dyn Fn(&Seat) -> bool + Send> = match looks_at.as_str() {

@@ -1,10 +1,10 @@
 //! The examples, as a reader would run them.
 
-use crate::lab::{Fake, claim};
+use mooring_testkit::sidecar::{Scripted, claim};
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
-fn start(name: &str, fake: &Fake, rounds: &str) -> Child {
+fn start(name: &str, fake: &Scripted, rounds: &str) -> Child {
     Command::new(env!("CARGO"))
         .args([
             "run",
@@ -30,7 +30,7 @@ fn each_example_does_its_work() {
         ("async", "done"),
         ("pod", "2 seats of render, lease 0101"),
     ] {
-        let fake = Fake::good();
+        let fake = Scripted::good();
         let out = start(name, &fake, "3").wait_with_output().unwrap();
         let text = String::from_utf8(out.stdout).unwrap();
         assert!(
@@ -48,7 +48,7 @@ fn each_example_says_when_it_is_ending_and_stops_when_it_is_not_licensed() {
         ("async", "hold-1", true),
         ("pod", "pod", false),
     ] {
-        let fake = Fake::good();
+        let fake = Scripted::good();
         let mut app = start(name, &fake, "100000");
         let mut lines = BufReader::new(app.stdout.take().unwrap()).lines();
         let mut until = |begin: &str| {

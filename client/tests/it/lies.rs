@@ -1,10 +1,11 @@
 //! Sockets that lie: whatever they say, the vendor's key decides.
 
-use crate::lab::{
-    Fake, Reply, answer, bundle, claim, edited, eventually, lease, token, vendor, with,
-};
 use mooring_client::{Error, MinAnchor, Mooring, State, VendorKey, VerifyError, Why, boot};
 use mooring_core::license::{Envelope, LeaseToken, SigningKey, types};
+use mooring_testkit::sidecar::{
+    Reply, Scripted, answer, bundle, claim, edited, lease, status, token, vendor_key, with,
+};
+use mooring_testkit::{eventually, secs};
 use std::time::Duration;
 
 /// A way to lie about the token of this nonce and claim.
@@ -70,7 +71,7 @@ const LIES: [(&str, Why, Lie); 9] = [
 #[test]
 fn a_seat_does_not_begin_with_a_lie() {
     for (what, why, lie) in LIES {
-        let fake = Fake::with_tokens(move |nonce, name| lie(nonce.unwrap(), name));
+        let fake = Scripted::with_tokens(move |nonce, name| lie(nonce.unwrap(), name));
         // Not even where a start without proof would do.
         for unverified in [false, true] {
             let m = fake
@@ -96,7 +97,7 @@ fn a_seat_does_not_begin_with_a_lie() {
 #[test]
 fn a_lie_ends_a_seat_and_the_truth_brings_it_back() {
     for (what, why, lie) in LIES {
-        let fake = Fake::good();
+        let fake = Scripted::good();
         let seat = fake.mooring().claim("render").seats(2).hold().unwrap();
         let says = |tell: Lie| {
             move |request: &str| match request.split_once("nonce=") {
@@ -106,7 +107,7 @@ fn a_lie_ends_a_seat_and_the_truth_brings_it_back() {
         };
         fake.now(says(lie));
         fake.cut(); // so that it asks again
-        eventually(what, || {
+        eventually(what, secs(10), || {
             (seat.check() == State::Unlicensed { why }).then_some(())
         });
         assert!(seat.details().message.is_some(), "{what}");
@@ -117,7 +118,7 @@ fn a_lie_ends_a_seat_and_the_truth_brings_it_back() {
             State::Unlicensed { why },
             "{what}: insisting does not help"
         );
-        eventually("the truth does", || {
+        eventually("the truth does", secs(10), || {
             matches!(seat.check(), State::Licensed { .. }).then_some(())
         });
     }
@@ -125,13 +126,13 @@ fn a_lie_ends_a_seat_and_the_truth_brings_it_back() {
 
 #[test]
 fn the_sidecars_limit_is_capped_by_what_the_server_signed() {
-    let fake = Fake::new(|request| match request.split_once("nonce=") {
+    let fake = Scripted::new(|request| match request.split_once("nonce=") {
         None if request.starts_with("POST") => {
             let forever = with(claim("hold-1", "Held"), "untilBootMs", u64::MAX / 2);
             let forever = with(forever, "forMs", u64::MAX / 2);
             Reply::Stream(vec![with(forever, "heldUntilBootMs", u64::MAX / 2)])
         }
-        None => Reply::Bytes(crate::lab::status(&[claim("pod", "Held")])),
+        None => Reply::Bytes(status(&[claim("pod", "Held")])),
         Some((_, n)) => Reply::Bytes(good(n.split('&').next().unwrap(), "hold-1", |t| {
             t.run_for = Duration::from_secs(40);
         })),
@@ -146,7 +147,7 @@ fn the_sidecars_limit_is_capped_by_what_the_server_signed() {
 
 #[test]
 fn neither_another_vendor_nor_a_weak_anchor_nor_an_old_license_will_do() {
-    let fake = Fake::good();
+    let fake = Scripted::good();
     let hold = |b: mooring_client::Builder| {
         let m = b.socket(fake.socket()).connect().unwrap();
         m.claim("render")
@@ -156,17 +157,17 @@ fn neither_another_vendor_nor_a_weak_anchor_nor_an_old_license_will_do() {
     };
     let e = hold(Mooring::builder(&[VendorKey::from_bytes([7; 32])]));
     assert!(matches!(e, Error::Verify(VerifyError::License(_))), "{e}");
-    let e = hold(Mooring::builder(&[vendor()]).app_version("1999.1"));
+    let e = hold(Mooring::builder(&[vendor_key()]).app_version("1999.1"));
     assert!(
         matches!(e, Error::Verify(VerifyError::Version { .. })),
         "{e}"
     );
-    let e = hold(Mooring::builder(&[vendor()]).built_on("2999-01-01"));
+    let e = hold(Mooring::builder(&[vendor_key()]).built_on("2999-01-01"));
     assert!(
         matches!(e, Error::Verify(VerifyError::Maintenance { .. })),
         "{e}"
     );
-    let insists = Mooring::builder(&[vendor()]).min_anchor(MinAnchor::Hardware);
+    let insists = Mooring::builder(&[vendor_key()]).min_anchor(MinAnchor::Hardware);
     let m = insists.socket(fake.socket()).connect().unwrap();
     assert!(
         m.claim("render").hold().unwrap().is_licensed(),

@@ -8,7 +8,6 @@
 
 mod cost;
 mod examples;
-mod lab;
 mod lies;
 mod seats;
 mod sidecars;

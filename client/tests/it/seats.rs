@@ -1,10 +1,11 @@
 //! The life of a seat.
 
-use crate::lab::{
-    Fake, Reply, answer, bundle, claim, edited, eventually, lease, problem, status, token, with,
-};
 use mooring_client::{Error, HoldState, State, Why, boot};
 use mooring_core::wire::{Problem, ProblemType};
+use mooring_testkit::sidecar::{
+    Reply, Scripted, answer, bundle, claim, edited, lease, problem, status, token, with,
+};
+use mooring_testkit::{eventually, secs};
 use serde_json::json;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ fn is_fully(s: State) -> bool {
 
 #[test]
 fn a_seat_is_held_proved_and_given_back_when_it_is_dropped() {
-    let fake = Fake::good();
+    let fake = Scripted::good();
     let mooring = fake.mooring();
     let before = boot();
     let seat = mooring
@@ -57,7 +58,7 @@ fn a_seat_is_held_proved_and_given_back_when_it_is_dropped() {
 
 #[test]
 fn what_is_asked_for_is_checked_before_anyone_is_asked() {
-    let fake = Fake::good();
+    let fake = Scripted::good();
     let m = fake.mooring();
     let before = fake.asked().len();
     let field = |c: mooring_client::Claim<'_>| match c.hold().unwrap_err() {
@@ -75,7 +76,7 @@ fn what_is_asked_for_is_checked_before_anyone_is_asked() {
 
 #[test]
 fn without_a_wait_a_full_pool_is_an_answer_and_with_one_it_is_waited_for() {
-    let fake = Fake::good();
+    let fake = Scripted::good();
     let waiting = |request: &str| {
         if request.starts_with("POST") {
             Reply::Stream(vec![claim("hold-1", "Seeking"), claim("hold-1", "Waiting")])
@@ -110,7 +111,9 @@ fn without_a_wait_a_full_pool_is_an_answer_and_with_one_it_is_waited_for() {
     // A seat becomes free.
     let held = std::thread::scope(|s| {
         let held = s.spawn(|| m.claim("render").wait(SECOND * 30).hold());
-        eventually("it asks", || (fake.count("POST") == 3).then_some(()));
+        eventually("it asks", secs(10), || {
+            (fake.count("POST") == 3).then_some(())
+        });
         fake.now(|r| {
             let (_, nonce) = r.split_once("nonce=").unwrap();
             Reply::Bytes(answer(
@@ -126,7 +129,7 @@ fn without_a_wait_a_full_pool_is_an_answer_and_with_one_it_is_waited_for() {
 
 #[test]
 fn a_refusal_is_the_servers_problem_whole() {
-    let fake = Fake::good();
+    let fake = Scripted::good();
     let no = Problem::new(ProblemType::UnknownProduct, "no \"rendr\"");
     let refused = with(
         claim("hold-1", "Refused"),
@@ -184,7 +187,7 @@ fn a_start_without_proof_is_refused_unless_the_application_accepts_it() {
         }
     };
     for state in ["Optimistic", "Grace"] {
-        let fake = Fake::new(out_of_reach(state));
+        let fake = Scripted::new(out_of_reach(state));
         let e = fake
             .mooring()
             .claim("render")
@@ -216,22 +219,24 @@ fn a_start_without_proof_is_refused_unless_the_application_accepts_it() {
             ))
         });
         fake.say(&claim("hold-1", "Held"));
-        eventually("it is proved", || is_fully(seat.check()).then_some(()));
+        eventually("it is proved", secs(10), || {
+            is_fully(seat.check()).then_some(())
+        });
     }
 }
 
 #[test]
 fn a_crashed_sidecar_is_found_again_and_the_same_seat_resumed() {
-    let fake = Fake::good();
+    let fake = Scripted::good();
     let seat = fake.mooring().claim("render").hold().unwrap();
     fake.stop();
     fake.follower_left();
     assert!(is_fully(seat.check()), "the last limit stands");
     fake.start();
-    eventually("it resumes", || {
+    eventually("it resumes", secs(10), || {
         (fake.count("POST /v1/hold?resume=hold-1") == 1).then_some(())
     });
-    eventually("and proves it anew", || {
+    eventually("and proves it anew", secs(10), || {
         (fake.count("GET /v1/token") == 2).then_some(())
     });
     assert!(is_fully(seat.check()));
@@ -239,7 +244,7 @@ fn a_crashed_sidecar_is_found_again_and_the_same_seat_resumed() {
 
 #[test]
 fn a_seat_that_was_given_back_meanwhile_is_asked_for_anew_while_the_application_saves() {
-    let fake = Fake::good();
+    let fake = Scripted::good();
     let seat = fake.mooring().claim("render").seats(2).hold().unwrap();
     fake.now(|r| match r {
         r if r.contains("resume=") => Reply::Bytes(problem(ProblemType::NotFound, "no such hold")),
@@ -247,10 +252,10 @@ fn a_seat_that_was_given_back_meanwhile_is_asked_for_anew_while_the_application_
         _ => Reply::Hang,
     });
     fake.cut();
-    eventually("it says so", || {
+    eventually("it says so", secs(10), || {
         is_ending(seat.check(), Why::GivenBack).then_some(())
     });
-    eventually("it asks anew", || {
+    eventually("it asks anew", secs(10), || {
         (fake.count("POST /v1/hold?product=render&seats=2") == 2).then_some(())
     });
     fake.now(|r| {
@@ -268,13 +273,15 @@ fn a_seat_that_was_given_back_meanwhile_is_asked_for_anew_while_the_application_
         "lease",
         lease(2).to_string(),
     ));
-    eventually("it is held again", || is_fully(seat.check()).then_some(()));
+    eventually("it is held again", secs(10), || {
+        is_fully(seat.check()).then_some(())
+    });
     assert_eq!(seat.details().claim.unwrap().as_str(), "hold-2");
 }
 
 #[test]
 fn a_sidecar_that_stays_away_ends_the_seat_at_its_limit_and_not_before() {
-    let fake = Fake::good();
+    let fake = Scripted::good();
     let until = boot() + SECOND * 2;
     let seat = fake.mooring().claim("render").hold().unwrap();
     let short = claim("hold-1", "Held");
@@ -284,7 +291,7 @@ fn a_sidecar_that_stays_away_ends_the_seat_at_its_limit_and_not_before() {
         until.as_millis() - 1000,
     );
     fake.say(&short);
-    eventually("the limit is known", || {
+    eventually("the limit is known", secs(10), || {
         matches!(seat.check(), State::Licensed { until: u, .. } if u == until).then_some(())
     });
     fake.stop();
@@ -303,14 +310,14 @@ fn a_sidecar_that_stays_away_ends_the_seat_at_its_limit_and_not_before() {
     );
     assert_eq!(seat.check(), State::Unlicensed { why: Why::Expired });
     fake.start();
-    eventually("it comes back by itself", || {
+    eventually("it comes back by itself", secs(10), || {
         is_fully(seat.check()).then_some(())
     });
 }
 
 #[test]
 fn a_sidecar_that_hangs_extends_nothing_and_loses_nothing() {
-    let fake = Fake::good();
+    let fake = Scripted::good();
     let seat = fake.mooring().claim("render").hold().unwrap();
     let soon = boot() + Duration::from_millis(300);
     fake.say(&with(
@@ -318,22 +325,24 @@ fn a_sidecar_that_hangs_extends_nothing_and_loses_nothing() {
         "heldUntilBootMs",
         soon.as_millis(),
     ));
-    eventually("it should have renewed", || {
+    eventually("it should have renewed", secs(10), || {
         is_ending(seat.check(), Why::NoSidecar).then_some(())
     });
     fake.follower_stays();
     fake.say(&claim("hold-1", "Held"));
-    eventually("it goes on", || is_fully(seat.check()).then_some(()));
+    eventually("it goes on", secs(10), || {
+        is_fully(seat.check()).then_some(())
+    });
     assert_eq!(fake.count("POST"), 1, "on the same connection");
 }
 
 #[test]
 fn words_that_are_not_understood_change_nothing() {
-    let fake = Fake::good();
+    let fake = Scripted::good();
     let seat = fake.mooring().claim("render").hold().unwrap();
     let event = |e: &str| format!("{:x}\r\n{e}\r\n", e.len());
     fake.say_raw(event("event: claim\ndata: {\"state\":\"OfTheFuture\"}\n\n").as_bytes());
-    eventually("it is noted", || {
+    eventually("it is noted", secs(10), || {
         seat.details()
             .message
             .filter(|m| m.contains("cannot be read"))
@@ -341,7 +350,7 @@ fn words_that_are_not_understood_change_nothing() {
     assert!(is_fully(seat.check()));
     fake.say_raw(event("event: of-the-future\ndata: {}\n\n").as_bytes());
     fake.say_raw(b"this is no chunk\r\n");
-    eventually("it begins anew", || {
+    eventually("it begins anew", secs(10), || {
         (fake.count("POST /v1/hold?resume=") == 1).then_some(())
     });
     assert!(is_fully(seat.check()));
@@ -354,10 +363,10 @@ fn the_sidecars_no_counts_at_once() {
         ("Released", Why::Released),
         ("Waiting", Why::Waiting),
     ] {
-        let fake = Fake::good();
+        let fake = Scripted::good();
         let seat = fake.mooring().claim("render").hold().unwrap();
         fake.say(&claim("hold-1", state));
-        eventually("it is told", || {
+        eventually("it is told", secs(10), || {
             (seat.check() == State::Unlicensed { why }).then_some(())
         });
     }

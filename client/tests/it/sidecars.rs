@@ -1,78 +1,16 @@
 //! Questions that wait for their answer: status, events, tokens, [`Mooring::verify`].
 
-use crate::lab::{answer, bundle, bundle_for, problem, vendor};
 use mooring_client::{Error, HoldState, Mooring, Sidecar, VendorKey, VerifyError, boot};
 use mooring_core::license::{LeaseToken, SigningKey, types};
 use mooring_core::wire::ProblemType;
-use serde_json::{Value, json};
-use std::io::{Read as _, Write as _};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::PathBuf;
+use mooring_testkit::sidecar::{
+    Reply, Scripted, answer, bundle, bundle_for, claim, problem, status,
+};
 use std::time::Duration;
-
-fn status(state: &str, licensed: bool) -> Value {
-    let now = boot().as_millis();
-    json!({
-        "state": state, "licensed": licensed, "bootMs": now, "seq": 1, "server": "main:8443",
-        "forMs": licensed.then_some(60_000), "untilBootMs": licensed.then_some(now + 60_000), "unknownField": true,
-        "claims": [{"name": "pod", "state": state, "licensed": licensed, "items": [{"product": "render", "seats": 2}]}],
-    })
-}
-
-/// A socket behind which `f` writes what it likes for the path asked; `None` goes to the ordinary answers.
-struct Fake {
-    _dir: tempfile::TempDir,
-    socket: PathBuf,
-}
-
-impl Fake {
-    fn new(f: impl Fn(&str, &mut UnixStream) -> bool + Send + 'static) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let socket = dir.path().join("mooring.sock");
-        let listener = UnixListener::bind(&socket).unwrap();
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let mut stream = stream.unwrap();
-                let mut request = Vec::new();
-                let mut byte = [0];
-                while !request.ends_with(b"\r\n\r\n")
-                    && stream.read(&mut byte).is_ok_and(|n| n == 1)
-                {
-                    request.push(byte[0]);
-                }
-                let request = String::from_utf8(request).unwrap();
-                let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
-                if !f(&path, &mut stream) && path == "/v1/status" {
-                    let _ = stream.write_all(&answer(200, &status("Held", true)));
-                }
-            }
-        });
-        Self { _dir: dir, socket }
-    }
-
-    /// Answers tokens with what `f` makes of the nonce.
-    fn tokens(f: impl Fn(Option<&str>) -> Vec<u8> + Send + 'static) -> Self {
-        Self::new(move |path, s| {
-            let Some(query) = path.strip_prefix("/v1/token") else {
-                return false;
-            };
-            s.write_all(&f(query.strip_prefix("?nonce="))).is_ok()
-        })
-    }
-
-    fn mooring(&self) -> Mooring {
-        Mooring::builder(&[vendor()])
-            .app_version("2026.1")
-            .built_on("2026-03-01")
-            .socket(&self.socket)
-            .connect()
-            .unwrap()
-    }
-}
 
 #[test]
 fn a_fresh_token_is_licensed_from_the_asking_on() {
-    let fake = Fake::tokens(|nonce| answer(200, &bundle_for(nonce.unwrap())));
+    let fake = Scripted::with_tokens(|nonce, _| answer(200, &bundle_for(nonce.unwrap())));
     let before = boot();
     let licensed = fake.mooring().verify("render").unwrap();
     assert!(licensed.fresh);
@@ -86,16 +24,16 @@ fn a_fresh_token_is_licensed_from_the_asking_on() {
 
 #[test]
 fn a_replayed_token_is_an_error_and_no_reason_to_fall_back() {
-    let fake = Fake::tokens(|_| answer(200, &bundle()));
+    let fake = Scripted::with_tokens(|_, _| answer(200, &bundle()));
     let e = fake.mooring().verify("render").unwrap_err();
     assert!(matches!(e, Error::Verify(VerifyError::Nonce)), "{e}");
 }
 
 #[test]
 fn another_vendors_license_is_an_error() {
-    let fake = Fake::tokens(|nonce| answer(200, &bundle_for(nonce.unwrap())));
+    let fake = Scripted::with_tokens(|nonce, _| answer(200, &bundle_for(nonce.unwrap())));
     let other = Mooring::builder(&[VendorKey::from_bytes([7; 32])])
-        .socket(&fake.socket)
+        .socket(fake.socket())
         .connect()
         .unwrap();
     assert!(matches!(
@@ -106,7 +44,7 @@ fn another_vendors_license_is_an_error() {
 
 #[test]
 fn without_contact_the_last_token_is_verified_and_said_to_be_unfresh() {
-    let fake = Fake::tokens(|nonce| match nonce {
+    let fake = Scripted::with_tokens(|nonce, _| match nonce {
         Some(_) => problem(ProblemType::Overloaded, "out of reach"),
         None => answer(200, &bundle()),
     });
@@ -122,7 +60,7 @@ fn without_contact_the_last_token_is_verified_and_said_to_be_unfresh() {
 
 #[test]
 fn without_a_token_the_application_decides() {
-    let fake = Fake::tokens(|_| problem(ProblemType::UnknownLease, "no lease yet"));
+    let fake = Scripted::with_tokens(|_, _| problem(ProblemType::UnknownLease, "no lease yet"));
     match fake.mooring().verify("render").unwrap_err() {
         Error::Unproven {
             state: HoldState::Held,
@@ -135,11 +73,11 @@ fn without_a_token_the_application_decides() {
 
 #[test]
 fn who_waits_is_not_licensed() {
-    let fake = Fake::new(|path, s| match path {
-        "/v1/status" => s.write_all(&answer(200, &status("Waiting", false))).is_ok(),
-        _ => s
-            .write_all(&problem(ProblemType::UnknownLease, "in line"))
-            .is_ok(),
+    let fake = Scripted::new(|request| {
+        Reply::Bytes(match request {
+            "GET /v1/status" => status(&[claim("pod", "Waiting")]),
+            _ => problem(ProblemType::UnknownLease, "in line"),
+        })
     });
     let e = fake.mooring().verify("render").unwrap_err();
     assert!(
@@ -186,23 +124,19 @@ fn malformed_answers_are_errors_that_say_so() {
     ];
     for (bytes, expected) in cases {
         let owned = bytes.to_vec();
-        let fake = Fake::new(move |_, s| {
-            let _ = s.write_all(&owned);
-            true
-        });
-        let e = Sidecar::at(&fake.socket).status().unwrap_err().to_string();
+        let fake = Scripted::new(move |_| Reply::Bytes(owned.clone()));
+        let e = Sidecar::at(fake.socket()).status().unwrap_err().to_string();
         assert!(
             e.contains(expected),
             "{}: {e}",
             String::from_utf8_lossy(bytes)
         );
     }
-    let endless = Fake::new(|_, s| {
-        let _ = s.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
-        while s.write_all(&[b' '; 4096]).is_ok() {}
-        true
+    // More than any answer may be; who reads it closes before its end.
+    let endless = Scripted::new(|_| {
+        Reply::Bytes([&b"HTTP/1.1 200 OK\r\n\r\n"[..], &[b' '; 1 << 24]].concat())
     });
-    let e = Sidecar::at(&endless.socket)
+    let e = Sidecar::at(endless.socket())
         .status()
         .unwrap_err()
         .to_string();
@@ -211,12 +145,9 @@ fn malformed_answers_are_errors_that_say_so() {
 
 #[test]
 fn a_sidecar_that_does_not_answer_is_not_waited_for_without_end() {
-    let fake = Fake::new(|_, _| {
-        std::thread::sleep(Duration::from_secs(60));
-        true
-    });
+    let fake = Scripted::new(|_| Reply::Hang);
     let begun = boot();
-    let e = Sidecar::at(&fake.socket).status().unwrap_err();
+    let e = Sidecar::at(fake.socket()).status().unwrap_err();
     assert!(matches!(e, Error::Timeout { .. }), "{e}");
     let took = begun.until(boot());
     assert!(
@@ -227,26 +158,8 @@ fn a_sidecar_that_does_not_answer_is_not_waited_for_without_end() {
 
 #[test]
 fn events_come_as_they_happen_and_end_with_an_error() {
-    let fake = Fake::new(|path, s| {
-        if path != "/v1/events" {
-            return false;
-        }
-        let event = |state: &str, licensed| {
-            format!(
-                ": alive\n\nid: 1\nevent: status\ndata: {}\n\n",
-                status(state, licensed)
-            )
-        };
-        let _ = s.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
-        let mut send = |t: &str| {
-            s.write_all(format!("{:x}\r\n{t}\r\n", t.len()).as_bytes())
-                .is_ok()
-        };
-        let _ = send(&event("Waiting", false));
-        std::thread::sleep(Duration::from_millis(100));
-        send(&event("Held", true))
-    });
-    let mut events = Sidecar::at(&fake.socket).events().unwrap();
+    let fake = Scripted::new(|_| Reply::Stream(vec![claim("pod", "Waiting")]));
+    let mut events = Sidecar::at(fake.socket()).events().unwrap();
     assert_eq!(events.next().unwrap().unwrap().state, HoldState::Waiting);
     assert!(
         events
@@ -255,22 +168,25 @@ fn events_come_as_they_happen_and_end_with_an_error() {
             .is_none(),
         "nothing yet"
     );
+    fake.say(&claim("pod", "Held"));
     assert_eq!(events.next().unwrap().unwrap().state, HoldState::Held);
+    fake.cut();
     assert!(events.next().unwrap().is_err(), "the sidecar was killed");
     assert!(events.next().is_none());
 }
 
 #[test]
 fn a_nonce_that_no_server_takes_is_not_sent() {
-    let fake = Fake::new(|_, _| panic!("nothing is asked"));
+    let fake = Scripted::good();
     for bad in [
         "short",
         "with space and more",
         "a\r\nHost: evil\r\n\r\n.....",
     ] {
         assert!(matches!(
-            Sidecar::at(&fake.socket).token(None, Some(bad)),
+            Sidecar::at(fake.socket()).token(None, Some(bad)),
             Err(Error::Argument { field: "nonce", .. })
         ));
     }
+    assert_eq!(fake.asked(), [""; 0], "nothing is asked");
 }

@@ -1,7 +1,8 @@
 //! The ways an application can drive a seat: a thread with callbacks, futures, its own event loop; and the pod's claim.
 
-use crate::lab::{Fake, Reply, answer, claim, eventually, status, token, with};
 use mooring_client::{Error, Seat, State, Why, boot};
+use mooring_testkit::eventually;
+use mooring_testkit::sidecar::{Reply, Scripted, answer, claim, status, token, with};
 use std::future::Future;
 use std::os::fd::AsFd as _;
 use std::sync::mpsc::channel;
@@ -14,7 +15,7 @@ const SECONDS: Duration = Duration::from_secs(10);
 
 #[test]
 fn callbacks_hear_each_change_once_beginning_with_the_present() {
-    let fake = Fake::good();
+    let fake = Scripted::good();
     let seat = fake.mooring().claim("render").hold().unwrap();
     let (tx, rx) = channel();
     let name = std::thread::current().id();
@@ -46,7 +47,7 @@ fn callbacks_hear_each_change_once_beginning_with_the_present() {
 
 #[test]
 fn a_callback_may_do_anything_to_the_seat_even_panic_or_drop_it() {
-    let fake = Fake::good();
+    let fake = Scripted::good();
     let seat = Arc::new(Mutex::new(Some(
         fake.mooring().claim("render").hold().unwrap(),
     )));
@@ -93,7 +94,7 @@ fn block_on<F: Future>(f: F) -> F::Output {
 
 #[test]
 fn any_executor_can_wait_for_a_seat_and_for_its_changes() {
-    let fake = Fake::good();
+    let fake = Scripted::good();
     let m = fake.mooring();
     let seat = block_on(m.claim("render").wait(SECONDS).hold_async()).unwrap();
     assert!(seat.is_licensed());
@@ -120,14 +121,16 @@ fn any_executor_can_wait_for_a_seat_and_for_its_changes() {
     fake.follower_left();
     // A task that is dropped gives up its place.
     let waiting = m.claim("render").wait(SECONDS).hold_async();
-    eventually("it asks", || (fake.count("POST") == 3).then_some(()));
+    eventually("it asks", SECONDS, || {
+        (fake.count("POST") == 3).then_some(())
+    });
     drop(waiting);
     fake.follower_left();
 }
 
 #[test]
 fn without_a_thread_the_application_drives_it_from_its_own_loop() {
-    let fake = Fake::good();
+    let fake = Scripted::good();
     let seat = fake
         .mooring()
         .claim("render")
@@ -174,7 +177,7 @@ fn readable(seat: &Seat) {
 
 #[test]
 fn timers_are_in_the_descriptor_and_a_seat_that_nobody_drives_ends_by_itself() {
-    let fake = Fake::good();
+    let fake = Scripted::good();
     let seat = fake
         .mooring()
         .claim("render")
@@ -186,27 +189,31 @@ fn timers_are_in_the_descriptor_and_a_seat_that_nobody_drives_ends_by_itself() {
     fake.say(&with(short, "heldUntilBootMs", until.as_millis() - 300));
     readable(&seat);
     assert!(matches!(seat.poll(), State::Licensed { .. }));
-    eventually("the descriptor says when it should have renewed", || {
-        readable(&seat);
-        matches!(
-            seat.poll(),
-            State::Ending {
-                why: Why::NoSidecar,
-                ..
-            }
-        )
-        .then_some(())
-    });
+    eventually(
+        "the descriptor says when it should have renewed",
+        SECONDS,
+        || {
+            readable(&seat);
+            matches!(
+                seat.poll(),
+                State::Ending {
+                    why: Why::NoSidecar,
+                    ..
+                }
+            )
+            .then_some(())
+        },
+    );
     // From here on nobody does anything, and the socket is gone.
     fake.stop();
-    eventually("it ends", || (!seat.is_licensed()).then_some(()));
+    eventually("it ends", SECONDS, || (!seat.is_licensed()).then_some(()));
     assert!(boot() >= until);
     assert_eq!(seat.check(), State::Unlicensed { why: Why::Expired });
 }
 
 #[test]
 fn the_pods_claim_is_followed_and_proved_and_stays_when_the_seat_goes() {
-    let fake = Fake::good();
+    let fake = Scripted::good();
     let m = fake.mooring();
     let seat = m.pod("render").seats(2).hold().unwrap();
     assert!(matches!(seat.check(), State::Licensed { .. }));
@@ -218,7 +225,7 @@ fn the_pods_claim_is_followed_and_proved_and_stays_when_the_seat_goes() {
         fake.asked()
     );
     fake.say(&claim("pod", "Grace"));
-    eventually("it is told", || {
+    eventually("it is told", SECONDS, || {
         matches!(seat.check(), State::Ending { .. }).then_some(())
     });
     drop(seat);
@@ -252,7 +259,7 @@ fn a_claim_of_another_name_is_asked_for_by_its_name() {
         let (_, data) = text.split_once("\r\n\r\n").unwrap();
         format!("HTTP/1.1 200 OK\r\n\r\nevent: status\ndata: {data}\n\n").into_bytes()
     };
-    let fake = Fake::new(move |r| match r.split_once("nonce=") {
+    let fake = Scripted::new(move |r| match r.split_once("nonce=") {
         None if r.ends_with("/v1/events") => Reply::Bytes(event()),
         None => Reply::Bytes(status(&[claim("pod", "Held")])),
         Some((_, n)) => Reply::Bytes(answer(200, &token(n.split('&').next().unwrap(), "nightly"))),

@@ -89,7 +89,7 @@ fn a_claim_is_made_repeated_proven_and_given_back() {
         ("404", ProblemType::UnknownLease)
     );
 
-    server.delay_releases(Duration::from_millis(500));
+    server.delay(Duration::from_millis(500));
     assert_eq!(delete(&socket, "mine"), "204");
     assert_eq!(server.holding(), 1, "answered after the server had it back");
     assert_eq!(get(&socket, "/v1/claims/mine").0, "404");

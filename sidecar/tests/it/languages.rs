@@ -1,11 +1,11 @@
 //! One set of lives against the real sidecar, lived by an application in Rust, in C and in Python: each must be told the same.
 //!
-//! The applications are programs that obey lines (`client/languages/runner.rs`); `client/languages/build` makes them.
+//! The applications are programs that obey lines (`mooring_testkit::languages`); `client/languages/build` makes them.
 
 use crate::lab::{Server, Sidecar, eventually, secs, vendor};
 use mooring_client::HoldState;
 use mooring_core::license::PublicKey;
-use runner::Runner;
+use mooring_testkit::languages::{self, Runner};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -14,12 +14,8 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-#[path = "../../../client/languages/runner.rs"]
-#[allow(dead_code)]
-mod runner;
-
 const LANGUAGES: [&str; 3] = ["rust", "c", "python"];
-/// The uid of the pod in the lab.
+/// The subject of the pod in the lab.
 const POD: &str = "a";
 
 /// A server, an agent's sidecar that holds one seat itself, and an application.
@@ -135,7 +131,7 @@ fn holds(server: &Server, seats: usize) {
 
 /// Lives it in each language at once.
 fn each(live: impl Fn(&'static str) + Sync) {
-    runner::programs();
+    languages::programs();
     std::thread::scope(|s| {
         let lives = LANGUAGES.map(|l| {
             s.spawn({
@@ -169,7 +165,7 @@ fn a_seat_is_taken_proved_and_given_back() {
         );
         assert_eq!(
             proof[4..11],
-            ["1", "pkcs11", "1", "0", "1", "0", "test-1"],
+            ["1", "usb", "1", "0", "1", "0", "test-1"],
             "{language}"
         );
         // Full: an error at once, and the words say what to do.

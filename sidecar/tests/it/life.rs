@@ -174,7 +174,7 @@ fn a_restarted_server_takes_the_lease_in_and_no_application_notices() {
     let waiter = Sidecar::of(&server, "b").started();
     let place = waiter.is(HoldState::Waiting, secs(5));
     let mut events = pod.events();
-    server.restart(1, secs(6));
+    server.restart();
     eventually("both are in the new books", secs(10), || {
         (server.views().len() == 2).then_some(())
     });

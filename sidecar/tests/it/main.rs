@@ -1,4 +1,4 @@
-//! The sidecar as a process, over real sockets, against a license server around the real ledger.
+//! The sidecar as a process, over real sockets, against the license server in this process.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -44,10 +44,10 @@ fn collect(mut from: impl Read + Send + 'static) -> Text {
 
 impl Exec {
     /// With a token that this server takes; the application is killed with it at the end.
-    pub fn of(server: &Server, uid: &str, app: &[&str]) -> Self {
+    pub fn of(server: &Server, subject: &str, app: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let token = dir.path().join("token");
-        std::fs::write(&token, format!("pod-{uid}\n")).unwrap();
+        std::fs::write(&token, server.token(subject)).unwrap();
         let path = |p: &std::path::Path| p.to_str().unwrap().to_owned();
         let roots = dir.path().join("roots.pem");
         std::fs::write(&roots, &server.roots).unwrap();

@@ -29,10 +29,10 @@ pub(super) fn command(args: &[&str]) -> Command {
 }
 
 impl Sidecar {
-    /// The sidecar of the pod with this UID, not started.
-    pub fn of(server: &Server, uid: &str) -> Self {
+    /// The sidecar of this subject, not started.
+    pub fn of(server: &Server, subject: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("token"), format!("pod-{uid}\n")).unwrap();
+        std::fs::write(dir.path().join("token"), server.token(subject)).unwrap();
         std::fs::create_dir(dir.path().join("state")).unwrap();
         let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
         let env = vec![

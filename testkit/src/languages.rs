@@ -1,6 +1,4 @@
 //! A runner program of one language, as tests speak to it: a line in, a line out. `client/languages/build` makes them.
-//!
-//! Included by the tests of several crates (`#[path]`), because a crate of its own would be one more to know.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};

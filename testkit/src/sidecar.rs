@@ -1,4 +1,5 @@
-//! A sidecar in the test's process whose every word the test chooses, and a chain of signatures to choose from.
+//! A socket in the sidecar's place whose every word the test chooses, and a chain of signatures to
+//! choose from.
 
 use mooring_client::{Bundle, Mooring, VendorKey, boot};
 use mooring_core::license::{Envelope, LeaseToken, SigningKey, types};
@@ -11,10 +12,10 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, LazyLock, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub static VECTORS: LazyLock<Value> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("../../../core/testdata/vectors.json")).unwrap()
+    serde_json::from_str(include_str!("../../core/testdata/vectors.json")).unwrap()
 });
 
 /// The plain good chain of the vectors; its nonce is that of another day.
@@ -44,7 +45,7 @@ pub fn bundle_for(nonce: &str) -> Bundle {
     edited(|t| t.nonce = Some(nonce.into()))
 }
 
-pub fn vendor() -> VendorKey {
+pub fn vendor_key() -> VendorKey {
     let key = VECTORS["keys"]["vendor"]["public"].as_str().unwrap();
     VendorKey::from_hex(key.strip_prefix("ed25519:").unwrap())
 }
@@ -105,14 +106,14 @@ struct World {
 }
 
 /// The sidecar. `handler` gets `METHOD path`.
-pub struct Fake {
+pub struct Scripted {
     dir: tempfile::TempDir,
     world: Arc<Mutex<World>>,
     ended: Receiver<()>,
     end: std::sync::mpsc::Sender<()>,
 }
 
-impl Fake {
+impl Scripted {
     pub fn new(handler: impl FnMut(&str) -> Reply + Send + 'static) -> Self {
         let world = World {
             handler: Box::new(handler),
@@ -247,7 +248,7 @@ impl Fake {
     }
 
     pub fn builder(&self) -> mooring_client::Builder {
-        Mooring::builder(&[vendor()])
+        Mooring::builder(&[vendor_key()])
             .app_version("2026.1")
             .built_on("2026-03-01")
             .socket(self.socket())
@@ -305,16 +306,4 @@ fn request(stream: &mut UnixStream) -> Option<String> {
     let request = String::from_utf8(request).unwrap();
     let mut words = request.split(' ');
     Some(format!("{} {}", words.next()?, words.next()?))
-}
-
-/// Waits until `f` gives something.
-pub fn eventually<T>(what: &str, mut f: impl FnMut() -> Option<T>) -> T {
-    let end = Instant::now() + Duration::from_secs(10);
-    loop {
-        if let Some(t) = f() {
-            return t;
-        }
-        assert!(Instant::now() < end, "{what}: not within 10 s");
-        std::thread::sleep(Duration::from_millis(2));
-    }
 }

@@ -1,0 +1,293 @@
+//! The license server itself, in the test's process: over real TLS, with files of its own, anchored
+//! to a USB device that is a folder. A proxy stands before it, so that it can go out of reach.
+
+use crate::proxy::Proxy;
+use crate::{Ca, eventually, license, sealed, secs, vendor};
+use mooring_core::client_token::{ClientToken, OPERATOR_SUBJECT};
+use mooring_core::license::{AnchorKey, AnchorKind, SigningKey, UsbDevice};
+use mooring_core::time::Timestamp;
+use mooring_core::wire::{LeaseView, Leases, Revoke, ViewState};
+use mooring_net::client::{Answer, Call, Client};
+use mooring_net::shutdown::Shutdown;
+use mooring_net::tls;
+use mooring_server::Config;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::time::Duration;
+use tokio::runtime::Runtime;
+
+/// PKCS#8 of the seed of sevens.
+const KEY: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH\n-----END PRIVATE KEY-----\n";
+
+/// The key of client tokens.
+fn clients() -> SigningKey {
+    SigningKey::from_seed(&[43; 32]).unwrap()
+}
+
+fn anchor() -> AnchorKey {
+    AnchorKey {
+        kind: AnchorKind::Usb,
+        usb: Some(UsbDevice {
+            vendor_id: "096e".into(),
+            product_id: "0006".into(),
+            serial: "A1".into(),
+        }),
+        ..crate::token(SigningKey::from_seed(&[7; 32]).unwrap().public())
+    }
+}
+
+/// A license server that this process runs.
+pub struct Server {
+    dir: tempfile::TempDir,
+    ca: Ca,
+    /// What clients know it by.
+    pub roots: String,
+    proxy: Proxy,
+    /// The proxy's, and that of this test's own calls.
+    runtime: Runtime,
+    on: Option<On>,
+}
+
+/// One run of it.
+struct On {
+    runtime: Runtime,
+    api: SocketAddr,
+    health: SocketAddr,
+    /// As the operator, past the proxy.
+    client: Client,
+}
+
+fn runtime() -> Runtime {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(1).enable_all().build().unwrap()
+}
+
+impl Server {
+    /// A server with this many seats of `render`, in reach.
+    pub fn new(seats: u32, lease_secs: u64) -> Self {
+        let mut s = Self::switched_off(seats, lease_secs);
+        s.switch_on();
+        s
+    }
+
+    /// The same, never started yet; its port is its own all the same.
+    pub fn switched_off(seats: u32, lease_secs: u64) -> Self {
+        let (dir, ca) = (tempfile::tempdir().unwrap(), Ca::new());
+        let d = dir.path();
+        let (cert, key) = ca.issue("server");
+        let mut l = license(anchor(), seats);
+        // The configuration takes ten seconds at least; a license may say less.
+        l.policy.max_lease = Some(secs(lease_secs));
+        private(&d.join("anchor.key"), KEY);
+        for (name, text) in [
+            ("tls.crt", cert.as_str()),
+            ("tls.key", &key),
+            ("ca.crt", &ca.pem),
+            ("vendor-keys", &vendor().public().to_string()),
+            ("client-keys", &clients().public().to_string()),
+            ("license", &sealed(&l, &vendor())),
+            ("identity", &"7".repeat(32)),
+            ("config.yaml", &config(d, lease_secs.max(10))),
+        ] {
+            std::fs::write(d.join(name), text).unwrap();
+        }
+        let device = d.join("sys/bus/usb/devices/1-1");
+        std::fs::create_dir_all(&device).unwrap();
+        for (name, says) in [
+            ("idVendor", "096e"),
+            ("idProduct", "0006"),
+            ("serial", "A1"),
+        ] {
+            std::fs::write(device.join(name), says).unwrap();
+        }
+        Self {
+            roots: ca.pem.clone(),
+            dir,
+            ca,
+            proxy: Proxy::new(),
+            runtime: runtime(),
+            on: None,
+        }
+    }
+
+    /// In reach (again), started if it does not run.
+    pub fn switch_on(&mut self) {
+        if self.on.is_none() {
+            self.on = Some(On::start(self.dir.path(), &self.ca));
+        }
+        self.proxy.open(&self.runtime, self.on().api);
+    }
+
+    /// Gone from the network, with its books; connections break.
+    pub fn switch_off(&mut self) {
+        self.proxy.shut(&self.runtime);
+    }
+
+    /// As after a crash: a new run with empty books, which settles first, behind the same port.
+    pub fn restart(&mut self) {
+        self.switch_off();
+        self.stop();
+        self.switch_on();
+    }
+
+    fn stop(&mut self) {
+        if let Some(on) = self.on.take() {
+            on.runtime.shutdown_timeout(Duration::from_millis(200));
+        }
+    }
+
+    fn on(&self) -> &On {
+        self.on.as_ref().expect("it was never started")
+    }
+
+    pub fn url(&self) -> String {
+        format!("https://licenses.test:{}", self.proxy.port)
+    }
+
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.proxy.port)
+    }
+
+    /// A client certificate for this subject, and its key.
+    pub fn client(&self, subject: &str) -> (String, String) {
+        self.ca.issue(subject)
+    }
+
+    /// A client token for this subject.
+    pub fn token(&self, subject: &str) -> String {
+        let now = Timestamp::now();
+        let token = ClientToken {
+            id: format!("of-{subject}"),
+            subject: subject.into(),
+            server: "test".into(),
+            issued_at: now,
+            expires: now.checked_add(secs(86_400)).unwrap(),
+        };
+        token.seal(&clients()).unwrap()
+    }
+
+    fn ask(&self, call: &Call) -> Answer {
+        let answer = self.on().client.call(call, secs(10));
+        self.runtime.block_on(answer).unwrap()
+    }
+
+    /// What the books say.
+    pub fn views(&self) -> Vec<LeaseView> {
+        let answer = self.ask(&Call::new(http::Method::GET, "/v1/leases"));
+        answer.json::<Leases>().unwrap().leases
+    }
+
+    /// How many claims hold seats.
+    pub fn holding(&self) -> usize {
+        let holds = |v: &LeaseView| matches!(v.state, ViewState::Held | ViewState::Silent);
+        self.views().into_iter().filter(holds).count()
+    }
+
+    /// Bars this holder, as an administrator does.
+    pub fn revoke(&self, subject: &str) {
+        let views = self.views().into_iter();
+        let lease = views
+            .filter(|v| v.holder.to_string() == subject)
+            .map(|v| v.lease)
+            .next()
+            .unwrap();
+        let why = Revoke {
+            reason: Some("a test".into()),
+            until: None,
+        };
+        let path = format!("/v1/leases/{lease}/revoke");
+        let call = Call::new(http::Method::POST, path).json(&why).unwrap();
+        assert!(self.ask(&call).status.is_success());
+    }
+
+    /// From now on what clients say takes this long to arrive.
+    pub fn delay(&self, time: Duration) {
+        self.proxy.delay(time);
+    }
+
+    /// How many requests of this kind were answered (`claim`, `renew`, …); all, if it is empty.
+    pub fn asked(&self, call: &str) -> u64 {
+        self.metric("mooring_requests_total", call)
+    }
+
+    /// How often any lease was renewed.
+    pub fn renewals(&self) -> u64 {
+        self.metric("mooring_renewals_total", "renewed")
+    }
+
+    fn metric(&self, name: &str, label: &str) -> u64 {
+        metric(self.on().health, name, label).unwrap() as u64
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.switch_off();
+        self.stop();
+    }
+}
+
+impl On {
+    /// Starts it, and waits until its anchor signs.
+    fn start(dir: &Path, ca: &Ca) -> Self {
+        let runtime = runtime();
+        let config = Config::load(&dir.join("config.yaml")).unwrap();
+        // It is never asked to end: it goes with its runtime.
+        let (_, shutdown) = Shutdown::channel();
+        let server = runtime.block_on(mooring_server::Server::start(&config, shutdown));
+        let server = server.unwrap();
+        let (api, health) = (server.api, server.health);
+        eventually("the anchor signs", secs(40), || {
+            let present = metric(health, "mooring_anchor_present", "").ok()?;
+            (present > 0.0).then_some(())
+        });
+        let (cert, key) = ca.issue(OPERATOR_SUBJECT);
+        let tls = tls::client_config(&ca.pem, Some((&cert, &key))).unwrap();
+        Self {
+            runtime,
+            api,
+            health,
+            client: Client::new("https://localhost", vec![api.to_string()], tls).unwrap(),
+        }
+    }
+}
+
+fn private(file: &Path, text: &str) {
+    let mut options = std::fs::File::options();
+    let mut f = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file)
+        .unwrap();
+    f.write_all(text.as_bytes()).unwrap();
+}
+
+fn config(dir: &Path, lease_secs: u64) -> String {
+    let d = dir.display();
+    format!(
+        "name: test\nlisten: 127.0.0.1:0\nhealth: 127.0.0.1:0\n\
+         tls: {{cert: {d}/tls.crt, key: {d}/tls.key, clientCa: {d}/ca.crt}}\n\
+         license: {d}/license\nvendorKeys: {d}/vendor-keys\n\
+         anchor: {{usb: {{keyFile: {d}/anchor.key, sysfsRoot: {d}/sys}}}}\n\
+         lease: {{durationSecs: {lease_secs}, graceSecs: 120}}\nearlierLongestLeaseSecs: 0\n\
+         clients: {{keys: {d}/client-keys}}\nstateDir: {d}/state\nidentityKey: {d}/identity\n"
+    )
+}
+
+/// The sum of a server's metric over the lines that contain `label`.
+pub fn metric(health: SocketAddr, name: &str, label: &str) -> std::io::Result<f64> {
+    let mut s = TcpStream::connect(health)?;
+    s.set_read_timeout(Some(secs(10)))?;
+    s.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
+    let mut text = String::new();
+    s.read_to_string(&mut text)?;
+    let values = text.lines().filter_map(|l| {
+        let rest = l.strip_prefix(name)?;
+        let ours = rest.starts_with(['{', ' ']) && rest.contains(label);
+        ours.then(|| rest.rsplit(' ').next()?.parse::<f64>().ok())?
+    });
+    Ok(values.sum())
+}

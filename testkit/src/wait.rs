@@ -1,0 +1,47 @@
+//! Waiting for a condition, never for a time; ports.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
+
+pub const fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// Waits until `look` gives something; its last error says what was still missing.
+pub fn look_for<T>(
+    what: &str,
+    time: Duration,
+    mut look: impl FnMut() -> Result<T, String>,
+) -> Result<T, String> {
+    let end = Instant::now() + time;
+    loop {
+        match look() {
+            Ok(found) => return Ok(found),
+            Err(missing) if Instant::now() >= end => {
+                return Err(format!("waited {time:?} for: {what}. Last seen: {missing}"));
+            }
+            Err(_) => std::thread::sleep(Duration::from_millis(5)),
+        }
+    }
+}
+
+/// Waits until `look` gives something.
+#[track_caller]
+pub fn eventually<T>(what: &str, time: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+    let found = look_for(what, time, || look().ok_or_else(|| "nothing".into()));
+    found.unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// A port that is free and stays the caller's: below those that the kernel gives to connections,
+/// and each once.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let begin = 10_000 + u16::try_from(std::process::id() % 100).unwrap() * 200;
+    loop {
+        let port = begin + NEXT.fetch_add(1, Ordering::Relaxed);
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+}
