@@ -208,17 +208,17 @@ impl Server {
     }
 
     /// How many requests of this kind were answered (`claim`, `renew`, …); all, if it is empty.
-    pub fn asked(&self, call: &str) -> u64 {
+    pub fn asked(&self, call: &str) -> f64 {
         self.metric("mooring_requests_total", call)
     }
 
     /// How often any lease was renewed.
-    pub fn renewals(&self) -> u64 {
+    pub fn renewals(&self) -> f64 {
         self.metric("mooring_renewals_total", "renewed")
     }
 
-    fn metric(&self, name: &str, label: &str) -> u64 {
-        metric(self.on().health, name, label).unwrap() as u64
+    fn metric(&self, name: &str, label: &str) -> f64 {
+        metric(self.on().health, name, label).unwrap()
     }
 }
 

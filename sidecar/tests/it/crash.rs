@@ -10,7 +10,7 @@ fn killed_it_comes_back_with_its_lease_and_takes_no_second_seat() {
     let mut pod = Sidecar::of(&server, "a").started();
     let before = pod.is(HoldState::Held, secs(5));
     let counter = eventually("it has renewed", secs(5), || {
-        Some(server.renewals()).filter(|c| *c > 0)
+        Some(server.renewals()).filter(|c| *c > 0.0)
     });
     for _ in 0..3 {
         pod.kill();

@@ -113,7 +113,7 @@ fn a_server_that_is_not_the_one_named_is_not_believed() {
         message.contains("TLS with licenses.test") && message.contains("certificate"),
         "{message}"
     );
-    assert_eq!(server.asked(""), 0, "nothing was told to it");
+    assert!(server.asked("") < 1.0, "nothing was told to it");
 }
 
 #[test]
