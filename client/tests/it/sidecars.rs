@@ -134,7 +134,7 @@ fn malformed_answers_are_errors_that_say_so() {
     }
     // More than any answer may be; who reads it closes before its end.
     let endless = Scripted::new(|_| {
-        Reply::Bytes([&b"HTTP/1.1 200 OK\r\n\r\n"[..], &[b' '; 1 << 24]].concat())
+        Reply::Bytes([&b"HTTP/1.1 200 OK\r\n\r\n"[..], &vec![b' '; 1 << 24]].concat())
     });
     let e = Sidecar::at(endless.socket())
         .status()
