@@ -159,8 +159,6 @@ pub struct ClaimStatus {
 pub enum LeaseState {
     /// Granted, renewed in time.
     Held,
-    /// Seats kept for a pod that is not scheduled yet.
-    Reserved,
     /// In line.
     Waiting,
     /// Granted, but renewals were missed: its seats are free at `until`.
@@ -176,9 +174,8 @@ pub enum LeaseState {
 
 impl LeaseState {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 6] = [
         Self::Held,
-        Self::Reserved,
         Self::Waiting,
         Self::Silent,
         Self::Contested,
@@ -190,7 +187,6 @@ impl LeaseState {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Held => "Held",
-            Self::Reserved => "Reserved",
             Self::Waiting => "Waiting",
             Self::Silent => "Silent",
             Self::Contested => "Contested",

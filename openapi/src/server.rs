@@ -162,7 +162,7 @@ fn delete_claim(d: &mut Document) -> Prose {
                 "The lease's id in quotes: its secret is enough then. Without it the claim of this name is given back, and who asks must be known.",
             ),
         ],
-        answers: &["Given back, or left the line."],
+        answers: &["Given back, or left the queue."],
         ..Prose::default()
     }
 }

@@ -6,7 +6,7 @@ use crate::events::{Expired, Ring, Stamped};
 use mooring_core::ledger::{Claim, Claimed, Ledger};
 use mooring_core::names::LeaseId;
 use mooring_core::time::BootTime;
-use mooring_core::wire::{LeaseView, Problem, ViewState};
+use mooring_core::wire::{EndReason, LeaseView, Problem, ViewState};
 use mooring_net::clock;
 use mooring_net::shutdown::Shutdown;
 use std::collections::HashMap;
@@ -178,7 +178,7 @@ fn log(told: &[Arc<Stamped>]) {
         let v = e.as_it_was();
         tracing::info!(
             lease = %v.lease, claim = %v.claim, holder = %v.holder, items = %mooring_core::request::print(&v.items),
-            state = %v.state, place = v.place, ended = v.ended.as_deref(),
+            state = %v.state, place = v.place, ended = v.ended.map(EndReason::as_str),
             problem = v.problem.as_ref().map(|p| p.kind.name()), "lease"
         );
     }

@@ -87,7 +87,7 @@ const BOOKS: &[&str] = &[
     "expired",
     "gone",
     "revoked",
-    "left the line",
+    "leftQueue",
 ];
 
 impl Coverage {

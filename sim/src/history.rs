@@ -185,7 +185,7 @@ pub enum Book {
     },
     /// Refused.
     Refused,
-    /// Ended: `released`, `expired`, `gone`, `revoked`, `left the line`, …
+    /// Ended: `released`, `expired`, `gone`, `revoked`, `leftQueue`, …
     Ended(&'static str),
 }
 

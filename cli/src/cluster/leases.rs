@@ -9,11 +9,10 @@ use mooring_core::time::Timestamp;
 use std::fmt::Write as _;
 
 /// The states in the order in which they are shown: holders first, then the line.
-const ORDER: [LeaseState; 7] = [
+const ORDER: [LeaseState; 6] = [
     LeaseState::Held,
     LeaseState::Silent,
     LeaseState::Contested,
-    LeaseState::Reserved,
     LeaseState::Waiting,
     LeaseState::Refused,
     LeaseState::Unknown,
@@ -137,7 +136,7 @@ fn note(l: &LicenseLease, all: bool) -> Option<String> {
     let said = said.filter(|m| !m.is_empty());
     let server = format!("{}/{}", l.spec.server.namespace, l.spec.server.name);
     let default = match state(l) {
-        LeaseState::Held | LeaseState::Reserved | LeaseState::Waiting => return None,
+        LeaseState::Held | LeaseState::Waiting => return None,
         LeaseState::Silent => format!(
             "renewals are missing; its seats are free {}. Does the pod reach {server}?",
             status.and_then(|s| s.until.as_ref()).map_or_else(|| "soon".to_owned(), |u| format!("at {u}"))

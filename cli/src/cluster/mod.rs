@@ -53,7 +53,6 @@ STATE is what the license server knows:
   Waiting    in line, at PLACE
   Silent     renewals were missed; the seat is free at UNTIL (-o wide)
   Contested  runs on for a while though its seat was given away, and stands in line
-  Reserved   seats are kept for a pod that is not scheduled yet
   Refused    the license server said no
   Unknown    the pod runs, and the license server does not know it")]
 pub struct LeasesArgs {

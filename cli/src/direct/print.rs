@@ -85,10 +85,9 @@ pub fn sort(leases: &mut [LeaseView]) {
     let rank = |s: ViewState| match s {
         ViewState::Held => 0,
         ViewState::Silent => 1,
-        ViewState::Reserved => 2,
-        ViewState::Contested | ViewState::Waiting => 3,
-        ViewState::Refused => 4,
-        ViewState::Ended => 5,
+        ViewState::Contested | ViewState::Waiting => 2,
+        ViewState::Refused => 3,
+        ViewState::Ended => 4,
     };
     leases.sort_by_cached_key(|l| {
         (

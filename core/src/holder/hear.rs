@@ -185,11 +185,7 @@ impl Holder {
         use ProblemType as T;
         let retry = p.retry_after_secs.map(Duration::from_secs);
         match p.kind {
-            T::AnchorLost
-            | T::LicenseInvalid
-            | T::Overloaded
-            | T::UpgradeRequired
-            | T::TooManyClaims => {
+            T::AnchorLost | T::LicenseInvalid | T::Overloaded | T::TooManyClaims => {
                 self.silent_since.get_or_insert(sent);
                 return self.no_contact(p.to_string(), retry, now, fraction);
             }

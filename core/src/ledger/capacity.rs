@@ -1,10 +1,11 @@
 //! What the license has, and drawing seats from it.
 
+use super::alternative::{alternative, draws};
+use super::count_by::{Share, ShareKey, share_key};
 use super::fit::{fit, room, take};
-use super::share::{Share, ShareKey, share_key};
+use super::pool::{Drawn, Draws, Plan, PoolUse, ProductRule};
 use crate::identity::Holder;
-use crate::license::{CountBy, Draw, License, TokenDraw, VersionRange};
-use crate::mutant::{self, Mutant};
+use crate::license::{CountBy, License, TokenDraw};
 use crate::names::{LeaseId, PoolName, ProductName};
 use crate::request::Item;
 use crate::wire::{Problem, ProblemType};
@@ -17,73 +18,6 @@ pub struct Capacity {
     pub(super) products: Vec<ProductRule>,
     /// Seats that several claims count as one: of products that are counted by pod, node, …
     shares: HashMap<ShareKey, Share>,
-}
-
-/// A pool and its use.
-#[derive(Clone, Debug)]
-pub(super) struct PoolUse {
-    pub(super) name: PoolName,
-    pub(super) seats: u32,
-    pub(super) overdraft: u32,
-    pub(super) used: u32,
-}
-
-impl PoolUse {
-    fn total(&self) -> u32 {
-        self.seats.saturating_add(self.overdraft)
-    }
-
-    /// Zero, never less, where a smaller license came while more was in use.
-    pub(super) fn free(&self) -> u32 {
-        if mutant::on(Mutant::ShrinkUnderflows) {
-            return self.total().wrapping_sub(self.used);
-        }
-        self.total().saturating_sub(self.used)
-    }
-}
-
-/// What is sold, as places in the list of pools.
-#[derive(Clone, Debug)]
-pub(super) struct ProductRule {
-    pub(super) name: ProductName,
-    pub(super) versions: VersionRange,
-    pub(super) expires: Option<String>,
-    /// What one seat is counted for.
-    count_by: CountBy,
-    /// Alternatives in order; each a list of (pool, weight).
-    pub(super) from: Vec<Alternative>,
-}
-
-/// What one seat of a product draws: (pool, weight).
-pub(super) type Alternative = Vec<(usize, u32)>;
-
-/// Seats drawn: (pool, how many).
-pub(super) type Draws = Vec<(usize, u32)>;
-
-/// Seats of a product, by the alternative they come from.
-pub(super) type Taken = Vec<(u32, Alternative)>;
-
-/// What a granted claim has of the pools.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Drawn {
-    /// Its own seats.
-    pub(super) own: Draws,
-    /// Seats that it counts as one with other claims.
-    pub(super) shared: Vec<ShareKey>,
-}
-
-/// What a claim would draw, before it is booked.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Plan {
-    own: Draws,
-    shared: Vec<(ShareKey, u32, Taken)>,
-}
-
-impl Plan {
-    /// Whether it takes any seat out of a pool.
-    pub(super) fn needs_nothing(&self) -> bool {
-        self.own.is_empty() && self.shared.iter().all(|(_, _, t)| t.is_empty())
-    }
 }
 
 impl Capacity {
@@ -394,24 +328,4 @@ impl Capacity {
             }
         }
     }
-}
-
-/// An alternative by the pools' places, each pool once.
-fn alternative(draws: &[Draw], place: &dyn Fn(&PoolName) -> Option<usize>) -> Alternative {
-    let mut alt = Alternative::new();
-    for d in draws {
-        let (Some(p), w) = (place(&d.pool), d.weight.max(1)) else {
-            continue;
-        };
-        match alt.iter_mut().find(|(q, _)| *q == p) {
-            Some((_, sum)) => *sum = sum.saturating_add(w),
-            None => alt.push((p, w)),
-        }
-    }
-    alt
-}
-
-/// What `n` seats draw.
-fn draws(n: u32, alt: &Alternative) -> Draws {
-    alt.iter().map(|(p, w)| (*p, n * w)).collect()
 }

@@ -1,7 +1,7 @@
 //! One claim in the books.
 
-use super::capacity::Drawn;
-use super::line::{GroupAt, Rank};
+use super::pool::Drawn;
+use super::queue::{GroupAt, Rank};
 use crate::identity::Holder;
 use crate::names::{ClaimName, RequestId};
 use crate::request::Item;
@@ -34,10 +34,10 @@ pub(super) struct Entry {
 #[derive(Debug)]
 pub(super) enum State {
     /// In line.
-    Line {
+    Queued {
         /// Its place in the order.
         rank: Rank,
-        /// Among which claims of the line it is.
+        /// Among which claims of the queue it is.
         group: GroupAt,
         /// While its application runs on: until when it may.
         runs_until: Option<BootTime>,

@@ -4,7 +4,7 @@
 //! claim can get nowhere else. So it is searched: products with fewer alternatives first, as much as there is from each
 //! alternative in its order, less where that leads nowhere.
 
-use super::capacity::{Alternative, Taken};
+use super::alternative::{Alternative, Taken};
 use crate::mutant::{self, Mutant};
 
 /// How many steps a search may take. Licenses have few alternatives, and nearly every claim fits at the first try; one that is

@@ -1,13 +1,14 @@
 //! Renewals, their counter, releases. None works without the claim's secret (promise 11).
 
 use super::entry::{Entry, State};
-use super::{Granted, Ledger};
+use super::state::Ledger;
+use super::types::Granted;
 use crate::identity::Holder;
 use crate::mutant::{self, Mutant};
 use crate::names::{ClaimName, LeaseId};
 use crate::secret::Secret;
 use crate::time::BootTime;
-use crate::wire::{Problem, ProblemType, Renewal};
+use crate::wire::{EndReason, Problem, ProblemType, Renewal};
 
 fn unknown(lease: LeaseId) -> Problem {
     let detail = format!(
@@ -78,7 +79,7 @@ impl Ledger {
         }
     }
 
-    /// Gives a lease back, or leaves the line. `false` if this claim does not have that lease: nothing is touched, and a
+    /// Gives a lease back, or leaves the queue. `false` if this claim does not have that lease: nothing is touched, and a
     /// late duplicate frees no newer lease, since ids are never given twice.
     pub fn release(
         &mut self,
@@ -96,8 +97,8 @@ impl Ledger {
                 .filter(|(_, e)| e.name == *claim)
                 .max_by_key(|(_, e)| e.since);
             if let Some(id) = newest.map(|(id, _)| *id) {
-                self.end(id, "released", now);
-                self.grant_line(now);
+                self.end(id, EndReason::Released, now);
+                self.grant_queue(now);
             }
         }
         let Some(e) = self.entries.get(&lease).filter(|e| e.name == *claim) else {
@@ -113,9 +114,9 @@ impl Ledger {
             let key = e.holder.key();
             self.settling.shown(&key, claim);
         }
-        self.end(lease, "released", now);
-        self.settle_if_done(now);
-        self.grant_line(now);
+        self.end(lease, EndReason::Released, now);
+        self.settling.end_if_done(now);
+        self.grant_queue(now);
         Ok(true)
     }
 }

@@ -4,14 +4,14 @@
 //! free at once: the answer may be lost, and until its lease has run out the holder goes by what it was told before. So
 //! from here on nothing that it asks counts as a sign of life, and its seats are free at the last one + D + M.
 
-use super::Ledger;
 use super::entry::State;
+use super::state::Ledger;
 use crate::identity::HolderKey;
 use crate::time::BootTime;
-use crate::wire::{Problem, ProblemType};
+use crate::wire::{EndReason, Problem, ProblemType};
 
 impl Ledger {
-    /// Bars a holder for this reason; `None` lifts it. Places in line end at once, leases as they would by silence.
+    /// Bars a holder for this reason; `None` lifts it. Places in the queue end at once, leases as they would by silence.
     ///
     /// It is not kept over a restart: whoever bars holders says so again to each run.
     pub fn revoke(&mut self, holder: &HolderKey, reason: Option<&str>, now: BootTime) {
@@ -28,13 +28,13 @@ impl Ledger {
             let waits = self
                 .entries
                 .get(&id)
-                .is_some_and(|e| matches!(e.state, State::Line { .. }));
+                .is_some_and(|e| matches!(e.state, State::Queued { .. }));
             if waits {
                 self.set_state(id, State::Refused(Box::new(why.clone())), now);
             }
         }
         self.revoked.insert(holder.clone(), why);
-        self.grant_line(now);
+        self.grant_queue(now);
     }
 
     /// Whether a holder is barred.
@@ -45,5 +45,21 @@ impl Ledger {
     /// What a barred holder is told.
     pub(super) fn barred(&self, holder: &HolderKey) -> Result<(), Problem> {
         self.revoked.get(holder).map_or(Ok(()), |p| Err(p.clone()))
+    }
+
+    /// A pod proven gone, or several: their seats are free in this step. Returns how many claims ended.
+    pub fn gone(&mut self, holders: &[HolderKey], now: BootTime) -> usize {
+        self.tick(now);
+        let mut ended = 0;
+        for h in holders {
+            for id in self.claims_of(h) {
+                self.end(id, EndReason::Gone, now);
+                ended += 1;
+            }
+            self.settling.gone(h);
+        }
+        self.settling.end_if_done(now);
+        self.grant_queue(now);
+        ended
     }
 }

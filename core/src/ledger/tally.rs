@@ -1,9 +1,25 @@
 //! Counts kept up with each change, so that nobody has to go through the books for them.
 
 use super::entry::{Entry, State};
-use super::views::Gauges;
 use crate::names::ProductName;
 use std::collections::HashMap;
+
+/// Numbers for metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gauges {
+    /// Granted and renewed in time.
+    pub held: u64,
+    /// Granted, renewals missed.
+    pub silent: u64,
+    /// In line, not running.
+    pub waiting: u64,
+    /// In line, running on.
+    pub contested: u64,
+    /// Refused.
+    pub refused: u64,
+    /// Seats of contested claims: by how much more runs than was granted, as far as the server knows.
+    pub overlap_seats: u64,
+}
 
 /// Counts of claims by state, and of products.
 #[derive(Debug, Default)]
@@ -17,7 +33,7 @@ pub(super) struct Tally {
 pub(super) struct ProductTally {
     /// Seats of granted claims.
     pub(super) used: u64,
-    /// Claims in line.
+    /// Claims in the queue.
     pub(super) waiting: u64,
 }
 
@@ -47,10 +63,10 @@ impl Tally {
         match &e.state {
             State::Held { silent: false, .. } => add(&mut g.held, 1),
             State::Held { .. } => add(&mut g.silent, 1),
-            State::Line {
+            State::Queued {
                 runs_until: None, ..
             } => add(&mut g.waiting, 1),
-            State::Line { .. } => {
+            State::Queued { .. } => {
                 add(&mut g.contested, 1);
                 let seats = e.items.iter().map(|i| u64::from(i.seats.get())).sum();
                 add(&mut g.overlap_seats, seats);

@@ -2,16 +2,19 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
+use crate::identity::Holder;
 use crate::license::{
     AnchorKind, BootStamp, Digest, HolderHmac, KeyId, LeaseToken, TokenAnchor, TokenItem,
 };
 use crate::license::{License, Pool, Product, Ticket};
-use crate::names::{ProductName, RequestId, Seats};
+use crate::names::{ClaimName, InstanceId, LeaseId, ProductName, RequestId, Seats};
+use crate::policy::Reclaim;
 use crate::request;
 use crate::secret::Secret;
-use crate::time::Timestamp;
-use crate::wire::{ProblemType, Renewal, Standing, ViewState};
+use crate::time::{BootTime, Timestamp};
+use crate::wire::{Problem, ProblemType, Renewal, Standing, ViewState, WaitReason};
 use proptest::prelude::*;
+use std::time::Duration;
 
 const D: Duration = Duration::from_secs(30);
 
@@ -482,7 +485,7 @@ fn late_messages_of_a_given_back_claim_change_nothing() {
         ProblemType::UnknownLease
     );
     assert_eq!(
-        l.standing(b).map(|c| matches!(c, Claimed::Granted(_))),
+        l.status(b).map(|c| matches!(c, Claimed::Granted(_))),
         Some(true),
         "the newer lease is untouched"
     );
@@ -495,7 +498,7 @@ fn bounds_hold_and_harm_nobody_else() {
     s.limits = Limits {
         per_holder: 2,
         per_namespace: 3,
-        line: 10,
+        queue: 10,
     };
     let mut l = Ledger::new(s, Capacity::of(&lic), at(0));
     for i in 0..3u8 {
@@ -642,10 +645,7 @@ fn after_a_restart_leases_come_back_with_their_ids_and_places_from_tickets() {
     )
     .unwrap();
     assert_eq!(l.gauges().held, 2);
-    assert!(matches!(
-        l.standing(waiter.lease),
-        Some(Claimed::Granted(_))
-    ));
+    assert!(matches!(l.status(waiter.lease), Some(Claimed::Granted(_))));
 }
 
 #[test]
@@ -679,7 +679,7 @@ fn settling_ends_with_q_or_with_the_roster() {
     place(l.claim(nine, at(2001)));
     granted(l.claim(comes_back(1, &held[0]), at(2002)));
     l.expected(&[pod(1).key(), pod(2).key(), pod(9).key()], at(2003));
-    assert_eq!(l.settling_state().missing(), Some(1));
+    assert_eq!(l.settling.missing(), Some(1));
     assert!(
         l.settling(),
         "one that may hold a lease is neither in nor gone"
@@ -832,7 +832,7 @@ proptest! {
                 }
                 Op::Release(n) => {
                     if let Some((sec, _)) = secrets.get(&n).cloned()
-                        && let Some(lease) = l.find(&pod(n).key(), &ClaimName::pod()).filter(|id| l.standing(*id).is_some()) {
+                        && let Some(lease) = l.find(&pod(n).key(), &ClaimName::pod()).filter(|id| l.status(*id).is_some()) {
                         prop_assert_eq!(l.release(&ClaimName::pod(), lease, &sec, None, at(now)), Ok(true));
                         secrets.remove(&n);
                     }
@@ -843,10 +843,10 @@ proptest! {
             most_since_resize = most_since_resize.min(used).max(if used > cap { used } else { 0 });
             let held: u32 = l.entries.values().filter(|e| matches!(e.state, entry::State::Held { .. })).map(|e| e.items[0].seats.get()).sum();
             prop_assert_eq!(held, used, "the books add up");
-            let waiting = l.entries.values().filter(|e| matches!(e.state, entry::State::Line { .. })).count();
-            prop_assert_eq!(waiting, l.line.len());
-            // The head of the line waits only because it does not fit.
-            if let Some(rank) = l.line.all().into_iter().min() {
+            let waiting = l.entries.values().filter(|e| matches!(e.state, entry::State::Queued { .. })).count();
+            prop_assert_eq!(waiting, l.queue.len());
+            // The head of the queue waits only because it does not fit.
+            if let Some(rank) = l.queue.all().into_iter().min() {
                 let want = l.entries[&rank.id].items[0].seats.get();
                 prop_assert!(want > cap.saturating_sub(used), "the head waits though {} of {} are used", used, cap);
             }
@@ -941,14 +941,14 @@ fn a_claim_whose_seats_others_have_overtakes_nobody_who_waits_for_seats() {
     l.release(&ClaimName::pod(), t.lease, &secret(2), None, at(6))
         .unwrap();
     assert!(
-        matches!(l.standing(four.lease), Some(Claimed::Waiting(_))),
+        matches!(l.status(four.lease), Some(Claimed::Waiting(_))),
         "free seats gather for the head"
     );
     let three = l.find(&pod(3).key(), &ClaimName::pod()).unwrap();
     l.release(&ClaimName::pod(), three, &secret(3), None, at(7))
         .unwrap();
-    assert!(matches!(l.standing(four.lease), Some(Claimed::Granted(_))));
-    assert!(matches!(l.standing(six.lease), Some(Claimed::Granted(_))));
+    assert!(matches!(l.status(four.lease), Some(Claimed::Granted(_))));
+    assert!(matches!(l.status(six.lease), Some(Claimed::Granted(_))));
 }
 
 #[test]
@@ -966,15 +966,9 @@ fn a_revoked_holder_is_told_and_its_seat_is_free_only_when_its_lease_has_run_out
     // What it asked since then was no sign of life; the seat follows its last good request.
     place(l.claim(claim(2, "render"), at(20_000)));
     l.tick(at(31_029));
-    assert!(matches!(
-        l.standing(waiter.lease),
-        Some(Claimed::Waiting(_))
-    ));
+    assert!(matches!(l.status(waiter.lease), Some(Claimed::Waiting(_))));
     l.tick(at(31_030));
-    assert!(matches!(
-        l.standing(waiter.lease),
-        Some(Claimed::Granted(_))
-    ));
+    assert!(matches!(l.status(waiter.lease), Some(Claimed::Granted(_))));
     // Lifted, it waits like anyone.
     l.revoke(&pod(1).key(), None, at(32_000));
     place(l.claim(claim(1, "render"), at(33_000)));
@@ -1058,7 +1052,7 @@ fn a_smaller_license_refuses_who_waits_for_more_than_it_has_and_nobody_who_runs(
     let small = place(l.claim(claim(4, "render"), at(3)));
     let two = license(&[("r", 2)], &[("render", "r")]);
     l.set_capacity(Capacity::of(&two), at(4));
-    assert_eq!(l.standing(big.lease), None, "refused");
+    assert_eq!(l.status(big.lease), None, "refused");
     assert_eq!(
         refused(l.claim(claim(2, "render:3"), at(5))).0,
         ProblemType::ExceedsSeats
@@ -1075,7 +1069,7 @@ fn a_smaller_license_refuses_who_waits_for_more_than_it_has_and_nobody_who_runs(
     let one = l.find(&pod(1).key(), &ClaimName::pod()).unwrap();
     l.release(&ClaimName::pod(), one, &secret(1), None, at(8))
         .unwrap();
-    assert!(matches!(l.standing(small.lease), Some(Claimed::Granted(_))));
+    assert!(matches!(l.status(small.lease), Some(Claimed::Granted(_))));
 }
 
 /// What a holder got from an earlier server.
@@ -1181,7 +1175,7 @@ fn a_duplicate_that_came_first_does_not_cost_the_lease() {
     let back = granted(l.claim(comes_back(1, &held[0]), at(2002)));
     assert_eq!(back.lease, held[0].token.lease);
     assert_eq!(
-        l.standing(ghost.lease)
+        l.status(ghost.lease)
             .map(|c| matches!(c, Claimed::Granted(_))),
         Some(true),
         "the same id, granted"

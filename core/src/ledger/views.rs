@@ -1,39 +1,92 @@
-//! What the books look like from outside.
+//! What the books look like from outside: answers, views, numbers.
 
-use super::Ledger;
 use super::entry::{Entry, State};
+use super::pool::Drawn;
+use super::queue::{Class, GroupAt, OWN, Rank};
+use super::state::Ledger;
+use super::tally::Gauges;
+use super::types::{Claimed, Granted, Place};
 use crate::names::LeaseId;
+use crate::request::Item;
 use crate::time::BootTime;
-use crate::wire::{LeaseView, PoolView, ProductView, ViewState};
+use crate::wire::{EndReason, LeaseView, PoolView, ProductView, ViewState, WaitReason};
 use std::time::Duration;
 
-/// One change, for the watch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
-    /// Its number in this run, from 1.
-    pub seq: u64,
-    /// The claim as it is now.
-    pub view: LeaseView,
-}
-
-/// Numbers for metrics.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Gauges {
-    /// Granted and renewed in time.
-    pub held: u64,
-    /// Granted, renewals missed.
-    pub silent: u64,
-    /// In line, not running.
-    pub waiting: u64,
-    /// In line, running on.
-    pub contested: u64,
-    /// Refused.
-    pub refused: u64,
-    /// Seats of contested claims: by how much more runs than was granted, as far as the server knows.
-    pub overlap_seats: u64,
-}
-
 impl Ledger {
+    /// How a claim stands, to answer a request that was held open.
+    pub fn status(&self, lease: LeaseId) -> Option<Claimed> {
+        self.answer(lease, self.entries.get(&lease)?)
+    }
+
+    /// The answer to a claim that is granted or in the queue; `None` for a refused one.
+    pub(super) fn answer(&self, id: LeaseId, e: &Entry) -> Option<Claimed> {
+        Some(match &e.state {
+            State::Queued { rank, .. } => {
+                let (place, reason) = self.place_of(e).unwrap_or((1, WaitReason::Full));
+                Claimed::Waiting(Place {
+                    lease: id,
+                    claim: e.name.clone(),
+                    holder: e.holder.clone(),
+                    items: e.items.clone(),
+                    place,
+                    reason,
+                    generation: if rank.generation == OWN {
+                        self.settings.generation
+                    } else {
+                        rank.generation
+                    },
+                    arrival: rank.arrival,
+                    contested: rank.class == Class::Contested,
+                    secret_hash: e.secret_hash,
+                })
+            }
+            State::Held {
+                drawn, overdraft, ..
+            } => Claimed::Granted(self.granted(id, e, drawn, *overdraft)),
+            State::Refused(_) => return None,
+        })
+    }
+
+    /// A granted entry, to answer with.
+    pub(super) fn granted(&self, id: LeaseId, e: &Entry, drawn: &Drawn, overdraft: u32) -> Granted {
+        Granted {
+            lease: id,
+            claim: e.name.clone(),
+            holder: e.holder.clone(),
+            items: e.items.clone(),
+            counter: e.counter,
+            received: e.last,
+            draws: self.capacity.draws_to_show(drawn),
+            overdraft,
+            secret_hash: e.secret_hash,
+        }
+    }
+
+    /// The place in the queue of an entry, and why it waits.
+    pub(super) fn place_of(&self, e: &Entry) -> Option<(u32, WaitReason)> {
+        let State::Queued { rank, group, .. } = e.state else {
+            return None;
+        };
+        let reason = if self.settling.is_on() {
+            WaitReason::Settling
+        } else {
+            WaitReason::Full
+        };
+        Some((self.place(rank, group, &e.items), reason))
+    }
+
+    /// The place of a rank: one more than those before it that share a pool.
+    fn place(&self, rank: Rank, group: GroupAt, items: &[Item]) -> u32 {
+        let before = match group {
+            GroupAt::Of(i) => self.queue.before(rank, self.queue.pools(i)),
+            GroupAt::Aside => {
+                let pools = self.capacity.pools_of(items);
+                self.queue.before(rank, &pools) + self.queue.before_aside(rank)
+            }
+        };
+        u32::try_from(before + 1).unwrap_or(u32::MAX)
+    }
+
     /// All claims.
     pub fn views(&self, now: BootTime) -> Vec<LeaseView> {
         self.entries
@@ -45,7 +98,7 @@ impl Ledger {
     pub(super) fn view(&self, id: LeaseId, e: &Entry, now: BootTime) -> LeaseView {
         let mut v = bare(id, e, now.since(e.since));
         match &e.state {
-            State::Line { runs_until, .. } => {
+            State::Queued { runs_until, .. } => {
                 v.state = if runs_until.is_some() {
                     ViewState::Contested
                 } else {
@@ -69,9 +122,9 @@ impl Ledger {
         v
     }
 
-    pub(super) fn ended_view(id: LeaseId, e: &Entry, how: &str) -> LeaseView {
+    pub(super) fn ended_view(id: LeaseId, e: &Entry, how: EndReason) -> LeaseView {
         LeaseView {
-            ended: Some(how.to_owned()),
+            ended: Some(how),
             ..bare(id, e, Duration::ZERO)
         }
     }

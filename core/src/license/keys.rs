@@ -60,11 +60,6 @@ impl PublicKey {
                 .is_ok(),
         }
     }
-
-    /// An Ed25519 key from its 64 hexadecimal digits alone, as vendors compile them in.
-    pub fn ed25519_from_hex(s: &str) -> Result<Self, KeyError> {
-        format!("ed25519:{s}").parse()
-    }
 }
 
 impl fmt::Display for PublicKey {

@@ -168,10 +168,6 @@ pub enum WaitReason {
     Full,
     /// The server has just started and takes earlier leases in first.
     Settling,
-    /// A policy's limit.
-    Policy,
-    /// The free seats are reserved for others.
-    Reserved,
 }
 
 impl WaitReason {
@@ -182,8 +178,6 @@ impl WaitReason {
             Self::Settling => {
                 "the license server has just started and takes earlier leases in first"
             }
-            Self::Policy => "a LicensePolicy limits this namespace",
-            Self::Reserved => "the free seats are reserved for others",
         }
     }
 }

@@ -22,8 +22,8 @@ pub use renew::{
 };
 pub use socket::{ClaimKind, ClaimStatus, HoldState, SocketClaim, Status};
 pub use view::{
-    AnchorView, LeaseView, Leases, PoolView, ProductView, Products, SecondServer, ServerState,
-    ViewState, WatchEvent, WatchPosition,
+    AnchorView, EndReason, LeaseView, Leases, PoolView, ProductView, Products, SecondServer,
+    ServerState, ViewState, WatchEvent, WatchPosition,
 };
 
 /// Header with a claim's secret on `DELETE /v1/claims/{name}`.

@@ -65,8 +65,6 @@ problems! {
     TooManyClaims = "too-many-claims", 429, "Too many claims";
     /// The watch cannot go on from there.
     ResumeExpired = "resume-expired", 410, "The watch cannot go on from there; list again";
-    /// The sidecar is too old.
-    UpgradeRequired = "upgrade-required", 426, "This version is no longer understood";
     /// The request is malformed.
     BadRequest = "bad-request", 400, "The request is malformed";
     /// No such path.

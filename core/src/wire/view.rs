@@ -18,8 +18,6 @@ use std::time::Duration;
 pub enum ViewState {
     /// In line.
     Waiting,
-    /// Seats kept for a pod that is not scheduled yet, or parked for an owner.
-    Reserved,
     /// Granted, renewed in time.
     Held,
     /// Granted, but renewals were missed.
@@ -35,6 +33,46 @@ pub enum ViewState {
 impl fmt::Display for ViewState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, f)
+    }
+}
+
+/// How a claim ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum EndReason {
+    /// Its holder gave it back, or left the queue.
+    Released,
+    /// Its holder was silent for too long.
+    Expired,
+    /// Its holder's pod is proven gone.
+    Gone,
+    /// Its holder was silent until the end, after an administrator had revoked it.
+    Revoked,
+    /// Its holder asked no more while it waited.
+    LeftQueue,
+    /// Its holder asked again, and that claim stands in its place.
+    AskedAgain,
+    /// It was refused, and its holder asks no more.
+    Forgotten,
+    /// One that a later version has.
+    #[serde(other)]
+    Other,
+}
+
+impl EndReason {
+    /// As it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Released => "released",
+            Self::Expired => "expired",
+            Self::Gone => "gone",
+            Self::Revoked => "revoked",
+            Self::LeftQueue => "leftQueue",
+            Self::AskedAgain => "askedAgain",
+            Self::Forgotten => "forgotten",
+            Self::Other => "other",
+        }
     }
 }
 
@@ -66,12 +104,12 @@ pub struct LeaseView {
     /// When silent: in how long the server frees its seats.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub free_in_ms: Option<u64>,
-    /// When refused: why. When ended: how, in words.
+    /// When refused: why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<Problem>,
-    /// When ended: `released`, `expired`, `gone`, `left the line`, `revoked`.
+    /// When ended: how.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ended: Option<String>,
+    pub ended: Option<EndReason>,
 }
 
 /// A position in the watch: the server's run and the number of its last event.

@@ -3,7 +3,7 @@
 use mooring_core::identity::HolderKey;
 use mooring_core::names::{InstanceId, LeaseId};
 use mooring_core::time::Timestamp;
-use mooring_core::wire::{LeaseView, Leases, ViewState};
+use mooring_core::wire::{EndReason, LeaseView, Leases, ViewState};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
@@ -85,7 +85,7 @@ impl Book {
             });
             if !left {
                 self.holders.remove(&key);
-                if view.ended.as_deref() == Some("released") {
+                if view.ended == Some(EndReason::Released) {
                     self.released.insert(key.clone());
                 }
             }
@@ -222,7 +222,7 @@ mod tests {
         let mut book = Book::default();
         book.event(view(1, "u1", "Held"), now);
         let mut end = view(1, "u1", "Ended");
-        end.ended = Some("released".into());
+        end.ended = Some(EndReason::Released);
         book.event(end, now);
         assert!(!book.knows(&key("u1")) && book.has_released(&key("u1")));
         book.event(view(2, "u1", "Waiting"), now);

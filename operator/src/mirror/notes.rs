@@ -39,11 +39,6 @@ pub fn note(before: Option<&LicenseLeaseStatus>, lease: &LicenseLease) -> Option
             "LicenseHeld",
             format!("holds {products} from license server {server}"),
         ),
-        LeaseState::Reserved => (
-            Severity::Normal,
-            "LicenseReserved",
-            format!("{products} is reserved at license server {server}"),
-        ),
         LeaseState::Waiting => {
             let place = now
                 .place
@@ -76,7 +71,6 @@ pub fn note(before: Option<&LicenseLeaseStatus>, lease: &LicenseLease) -> Option
     };
     let action = match now.state {
         LeaseState::Held => "Grant",
-        LeaseState::Reserved => "Reserve",
         LeaseState::Waiting => "Queue",
         LeaseState::Silent => "Watch",
         LeaseState::Contested => "Contest",

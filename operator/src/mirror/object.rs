@@ -41,7 +41,6 @@ pub struct Holding {
 fn state_of(view: ViewState) -> LeaseState {
     match view {
         ViewState::Waiting => LeaseState::Waiting,
-        ViewState::Reserved => LeaseState::Reserved,
         ViewState::Held | ViewState::Ended => LeaseState::Held,
         ViewState::Silent => LeaseState::Silent,
         ViewState::Contested => LeaseState::Contested,

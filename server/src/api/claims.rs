@@ -72,7 +72,7 @@ pub(super) async fn put(
                 "the claim ended while it waited; repeat it",
             )
         };
-        claimed = app.engine.ask(|l, _| l.standing(lease)).ok_or_else(ended)?;
+        claimed = app.engine.ask(|l, _| l.status(lease)).ok_or_else(ended)?;
     }
     let now = clock::now();
     let f = app.chain.signing(now).await?;

@@ -122,7 +122,7 @@ pub(super) async fn unrevoke(
 }
 
 fn holder_of(app: &App, lease: LeaseId) -> Result<Holder, Problem> {
-    match app.engine.ask(|l, _| l.standing(lease)) {
+    match app.engine.ask(|l, _| l.status(lease)) {
         Some(Claimed::Granted(g)) => Ok(g.holder),
         Some(Claimed::Waiting(p)) => Ok(p.holder),
         None => {

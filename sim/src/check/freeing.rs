@@ -90,7 +90,7 @@ pub(super) fn booked(
         );
         shows && (c.holder, c.claim) == (lease.holder, lease.claim)
     });
-    if change.was != Stand::Seat && why == "asked again" && comes_back {
+    if change.was != Stand::Seat && why == "askedAgain" && comes_back {
         return Ok(());
     }
     if change.was != Stand::Seat {
@@ -330,7 +330,7 @@ mod tests {
             if promise.is_none() {
                 s.ended(1, 1, "expired");
             }
-            s.ended(2, 2, "left the line");
+            s.ended(2, 2, "leftQueue");
             assert_eq!(s.verdict(), promise);
         }
     }

@@ -24,7 +24,8 @@ use mooring_core::names::{InstanceId, LeaseId};
 use mooring_core::policy::OptimisticStart;
 use mooring_core::time::{BootTime, Now, Timestamp};
 use mooring_core::wire::{
-    ClaimRequest, Grant, LeaseView, Problem, ProblemType, Renewed, ViewState, WaitReason, Waiting,
+    ClaimRequest, EndReason, Grant, LeaseView, Problem, ProblemType, Renewed, ViewState,
+    WaitReason, Waiting,
 };
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -449,8 +450,7 @@ impl World {
             ViewState::Held => Book::Held { draws },
             ViewState::Silent => Book::Silent { draws },
             ViewState::Refused => Book::Refused,
-            ViewState::Ended => Book::Ended(how(v.ended.as_deref())),
-            ViewState::Reserved => return None,
+            ViewState::Ended => Book::Ended(v.ended.map_or("ended", EndReason::as_str)),
         };
         Some(Fact::Booked {
             seq: e.seq,
@@ -688,7 +688,7 @@ impl World {
 
     fn answer_held_open(&mut self, h: &HeldOpen) {
         let Some(run) = &self.server.run else { return };
-        match run.ledger.standing(h.lease) {
+        match run.ledger.status(h.lease) {
             Some(Claimed::Granted(g)) => self.grants(&h.packet, g),
             Some(Claimed::Waiting(p)) => self.waits(&h.packet, p),
             None => self.refuses(
@@ -865,22 +865,6 @@ fn claim_of(v: &LeaseView) -> Option<ClaimNo> {
     Some(ClaimNo(
         v.claim.as_str().strip_prefix("claim")?.parse().ok()?,
     ))
-}
-
-fn how(ended: Option<&str>) -> &'static str {
-    const KNOWN: [&str; 7] = [
-        "released",
-        "expired",
-        "gone",
-        "revoked",
-        "left the line",
-        "asked again",
-        "forgotten",
-    ];
-    KNOWN
-        .into_iter()
-        .find(|k| Some(*k) == ended)
-        .unwrap_or("ended")
 }
 
 /// The books as the watch has them: each claim's state.

@@ -1,7 +1,7 @@
 //! Seats that several claims count as one: a product counted by pod, node, service account or subject takes as many
 //! seats for all claims of one key as the largest of them asks for.
 
-use super::capacity::{Alternative, Taken};
+use super::alternative::{Alternative, Taken};
 use crate::identity::Holder;
 use crate::license::CountBy;
 use crate::names::{LeaseId, ProductName};

@@ -4,7 +4,6 @@
 //! the run before, one by a lease of this. It lasts Q, and ends early once every holder on the operator's roster is in
 //! or gone. That all seats are taken in does not end it: the license may have had more of them when the leases were given.
 
-use super::Ledger;
 use crate::identity::HolderKey;
 use crate::mutant::{self, Mutant};
 use crate::names::ClaimName;
@@ -25,7 +24,7 @@ pub fn settle_for(longest_before: Option<Duration>, new: Duration) -> Duration {
 
 /// Where a run stands with it.
 #[derive(Debug)]
-pub struct Settling {
+pub(super) struct Settling {
     /// `None` once it is over.
     until: Option<BootTime>,
     /// Until when an earlier run's places can be alive; not ended early.
@@ -111,7 +110,7 @@ impl Settling {
         self.seen(h);
     }
 
-    fn expect(&mut self, roster: &[HolderKey]) {
+    pub(super) fn expect(&mut self, roster: &[HolderKey]) {
         if self.until.is_some() {
             let seen = &self.seen;
             self.missing = Some(
@@ -124,44 +123,26 @@ impl Settling {
         }
     }
 
-    /// How many holders of the roster are still missing; `None` before it came.
-    pub fn missing(&self) -> Option<usize> {
-        self.missing.as_ref().map(HashSet::len)
-    }
-}
-
-impl Ledger {
-    /// The operator's roster: all holders of this server not proven gone. A second one replaces the first.
-    pub fn expected(&mut self, roster: &[HolderKey], now: BootTime) {
-        self.tick(now);
-        self.settling.expect(roster);
-        self.settle_if_done(now);
-        self.grant_line(now);
-    }
-
-    /// Where this run stands with settling.
-    pub fn settling_state(&self) -> &Settling {
-        &self.settling
-    }
-
-    /// Ends settling if it is time. Returns whether it ended in this step.
-    pub(super) fn settle_if_done(&mut self, now: BootTime) -> bool {
-        self.settling.now = self.settling.now.max(now);
-        let Some(until) = self.settling.until else {
+    /// Whether it ends in this step: its time is over, or all on the roster are in or gone.
+    pub(super) fn end_if_done(&mut self, now: BootTime) -> bool {
+        self.now = self.now.max(now);
+        let Some(until) = self.until else {
             return false;
         };
-        let all_in = self
-            .settling
-            .missing
-            .as_ref()
-            .is_some_and(HashSet::is_empty);
+        let all_in = self.missing.as_ref().is_some_and(HashSet::is_empty);
         if now < until && !all_in {
             return false;
         }
-        self.settling.until = None;
-        self.settling.seen = HashSet::new();
-        self.settling.shown = HashSet::new();
-        self.settling.named = HashMap::new();
+        self.until = None;
+        self.seen = HashSet::new();
+        self.shown = HashSet::new();
+        self.named = HashMap::new();
         true
+    }
+
+    /// How many holders of the roster are still missing; `None` before it came.
+    #[cfg(test)]
+    pub(super) fn missing(&self) -> Option<usize> {
+        self.missing.as_ref().map(HashSet::len)
     }
 }

@@ -1,0 +1,162 @@
+//! What happens when nobody asks: silence, freed seats, dead places.
+
+use super::entry::State;
+use super::queue::{Class, Rank};
+use super::state::Ledger;
+use crate::mutant::{self, Mutant};
+use crate::names::LeaseId;
+use crate::policy::Reclaim;
+use crate::time::BootTime;
+use crate::wire::EndReason;
+use std::time::Duration;
+
+/// How long a refusal stays visible after the holder last asked; it asks each minute.
+const REFUSED: Duration = Duration::from_secs(150);
+
+impl Ledger {
+    /// Does what is due by `now`: misses renewals, frees seats, drops dead places, ends settling, grants to the queue.
+    pub fn tick(&mut self, now: BootTime) {
+        let mut changed = self.settling.end_if_done(now);
+        while let Some((t, id)) = self.deadlines.first().copied().filter(|(t, _)| *t <= now) {
+            self.deadlines.remove(&(t, id));
+            changed |= self.due(id, now);
+        }
+        while self.ended_order.front().is_some_and(|(t, _, _)| *t <= now) {
+            self.forget_oldest();
+        }
+        if changed {
+            self.grant_queue(now);
+        }
+    }
+
+    /// A deadline as booked has come. The holder may have been heard since: deadlines are moved only here, so that
+    /// a renewal costs no more than writing down its time.
+    fn due(&mut self, id: LeaseId, now: BootTime) -> bool {
+        let Some(e) = self.entries.get_mut(&id) else {
+            return false;
+        };
+        e.due = BootTime::NEVER;
+        let due = self.due_at(id);
+        if due > now {
+            self.book_deadline(id, due);
+            return false;
+        }
+        let Some(e) = self.entries.get(&id) else {
+            return false;
+        };
+        match &e.state {
+            State::Held { silent: false, .. } => {
+                self.set_silent(id, true, now);
+                let next = self.due_at(id);
+                if next <= now {
+                    self.end(id, self.lapsed(id), now);
+                    return true;
+                }
+                self.book_deadline(id, next);
+                self.tell(id, now);
+                false
+            }
+            State::Held { .. } => {
+                self.end(id, self.lapsed(id), now);
+                true
+            }
+            State::Queued { rank, group, .. } if now < e.last + self.settings.lease_for => {
+                // Its application may not run on: from here it waits like any other.
+                let (rank, group) = (
+                    Rank {
+                        class: Class::Ordinary,
+                        ..*rank
+                    },
+                    *group,
+                );
+                self.set_state(
+                    id,
+                    State::Queued {
+                        rank,
+                        group,
+                        runs_until: None,
+                    },
+                    now,
+                );
+                self.refuse_if_impossible(id, now);
+                true
+            }
+            State::Queued { .. } => {
+                self.end(id, EndReason::LeftQueue, now);
+                true
+            }
+            State::Refused(_) => {
+                self.end(id, EndReason::Forgotten, now);
+                false
+            }
+        }
+    }
+
+    /// How a lease ends whose holder is silent.
+    fn lapsed(&self, id: LeaseId) -> EndReason {
+        let revoked = self
+            .entries
+            .get(&id)
+            .is_some_and(|e| self.is_revoked(&e.holder.key()));
+        if revoked {
+            EndReason::Revoked
+        } else {
+            EndReason::Expired
+        }
+    }
+
+    /// When an entry's next deadline is, counted from when it was last heard.
+    pub(super) fn due_at(&self, id: LeaseId) -> BootTime {
+        let Some(e) = self.entries.get(&id) else {
+            return BootTime::NEVER;
+        };
+        let d = self.settings.lease_for;
+        match (&e.state, self.settings.reclaim) {
+            // Two renewals missed: worth showing to people.
+            (State::Held { silent: false, .. }, _) => e.last + d * 2 / 3,
+            (State::Held { .. }, Reclaim::Any) if mutant::on(Mutant::FreedWithoutMargin) => {
+                e.last + d
+            }
+            (State::Held { .. }, Reclaim::Any) => (e.last + d + self.margin()).max(e.not_before),
+            (State::Held { .. }, Reclaim::Confirmed) => {
+                (e.last + self.settings.grace.max(d) + self.margin()).max(e.not_before)
+            }
+            (State::Queued { runs_until, .. }, _) if mutant::on(Mutant::DeadWaiterGranted) => {
+                runs_until.unwrap_or(BootTime::NEVER)
+            }
+            (State::Queued { runs_until, .. }, _) => {
+                (e.last + d).min(runs_until.unwrap_or(BootTime::NEVER))
+            }
+            (State::Refused(_), _) => e.last + REFUSED,
+        }
+    }
+
+    /// When a silent entry's seats are free.
+    pub(super) fn frees_at(&self, id: LeaseId) -> BootTime {
+        self.due_at(id)
+    }
+
+    pub(super) fn book_deadline(&mut self, id: LeaseId, t: BootTime) {
+        if let Some(e) = self.entries.get_mut(&id) {
+            if e.due != BootTime::NEVER {
+                self.deadlines.remove(&(e.due, id));
+            }
+            e.due = t;
+            self.deadlines.insert((t, id));
+        }
+    }
+
+    /// Its holder was heard.
+    pub(super) fn heard(&mut self, id: LeaseId, now: BootTime) {
+        let Some(e) = self.entries.get_mut(&id) else {
+            return;
+        };
+        e.last = e.last.max(now);
+        if let State::Held { silent: true, .. } = e.state {
+            self.set_silent(id, false, now);
+            let due = self.due_at(id);
+            self.book_deadline(id, due);
+            self.tell(id, now);
+        }
+    }
+}

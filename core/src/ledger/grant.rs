@@ -1,0 +1,101 @@
+//! Who is granted next.
+
+use super::entry::State;
+use super::pool::Plan;
+use super::queue::{GroupAt, Rank};
+use super::state::Ledger;
+use crate::mutant::{self, Mutant};
+use crate::names::LeaseId;
+use crate::request::Item;
+use crate::time::BootTime;
+
+impl Ledger {
+    /// Grants to the queue what can be granted: in order, all or nothing. A claim that cannot be granted keeps
+    /// all it could draw on for itself, so that free seats gather for it and nobody overtakes.
+    pub(super) fn grant_queue(&mut self, now: BootTime) {
+        let settling = self.settling.is_on() && !mutant::on(Mutant::GrantedWhileSettling);
+        if settling || self.paused.is_some() || self.queue.len() == 0 {
+            return;
+        }
+        let mut blocked = vec![false; self.capacity.pools.len()];
+        let mut done = vec![false; self.queue.groups()];
+        while let Some((rank, i)) = self.queue.first(&done) {
+            let Some(e) = self.entries.get(&rank.id) else {
+                break;
+            };
+            let pools = self.queue.pools(i);
+            let behind = pools.iter().any(|p| blocked.get(*p) == Some(&true));
+            let plan = if behind && !mutant::on(Mutant::SmallOvertakesHead) {
+                None
+            } else {
+                self.capacity
+                    .plan(&e.items, &e.holder, &self.capacity.free())
+            };
+            if let Some(plan) = plan {
+                self.grant(rank.id, plan, now);
+            } else {
+                for p in pools {
+                    if let Some(b) = blocked.get_mut(*p) {
+                        *b = true;
+                    }
+                }
+                if let Some(d) = done.get_mut(i) {
+                    *d = true;
+                }
+            }
+        }
+    }
+
+    /// Grants a claim of the queue.
+    fn grant(&mut self, id: LeaseId, plan: Plan, now: BootTime) {
+        if self.seat(id, plan, now) {
+            self.grant_sharers(now);
+        }
+    }
+
+    /// Gives a claim of the queue its seats; tells whether it counts some of them as one with others.
+    fn seat(&mut self, id: LeaseId, plan: Plan, now: BootTime) -> bool {
+        let (drawn, overdraft) = self.capacity.book(id, plan);
+        let shares = !drawn.shared.is_empty();
+        let silent = false;
+        self.set_state(
+            id,
+            State::Held {
+                drawn,
+                overdraft,
+                silent,
+            },
+            now,
+        );
+        shares
+    }
+
+    /// Grants claims whose seats others have for them already (`countBy`): they take nothing from anybody in the queue.
+    pub(super) fn grant_sharers(&mut self, now: BootTime) {
+        if self.settling.is_on() || self.paused.is_some() || !self.capacity.shares_seats() {
+            return;
+        }
+        // Through the whole line, but only where a product is counted by something else than claims.
+        let nothing = vec![0; self.capacity.pools.len()];
+        for Rank { id, .. } in self.queue.all() {
+            let Some(e) = self.entries.get(&id) else {
+                continue;
+            };
+            let plan = self.capacity.plan(&e.items, &e.holder, &nothing);
+            if let Some(plan) = plan.filter(Plan::needs_nothing) {
+                self.seat(id, plan, now);
+            }
+        }
+    }
+
+    /// Which group a claim for these items waits in.
+    pub(super) fn group_for(&mut self, items: &[Item]) -> GroupAt {
+        // With no license in force nothing can be judged.
+        let judged = !self.capacity.products.is_empty();
+        if judged && self.capacity.check(items).is_err() {
+            return GroupAt::Aside;
+        }
+        let pools = self.capacity.pools_of(items);
+        self.queue.group_of(pools)
+    }
+}

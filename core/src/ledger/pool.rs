@@ -1,0 +1,68 @@
+//! Pools, what products draw on them, and what a claim has of them: plain data.
+
+use super::alternative::{Alternative, Taken};
+use super::count_by::ShareKey;
+use crate::license::{CountBy, VersionRange};
+use crate::mutant::{self, Mutant};
+use crate::names::{PoolName, ProductName};
+
+/// A pool and its use.
+#[derive(Clone, Debug)]
+pub(super) struct PoolUse {
+    pub(super) name: PoolName,
+    pub(super) seats: u32,
+    pub(super) overdraft: u32,
+    pub(super) used: u32,
+}
+
+impl PoolUse {
+    pub(super) fn total(&self) -> u32 {
+        self.seats.saturating_add(self.overdraft)
+    }
+
+    /// Zero, never less, where a smaller license came while more was in use.
+    pub(super) fn free(&self) -> u32 {
+        if mutant::on(Mutant::ShrinkUnderflows) {
+            return self.total().wrapping_sub(self.used);
+        }
+        self.total().saturating_sub(self.used)
+    }
+}
+
+/// What is sold, as places in the list of pools.
+#[derive(Clone, Debug)]
+pub(super) struct ProductRule {
+    pub(super) name: ProductName,
+    pub(super) versions: VersionRange,
+    pub(super) expires: Option<String>,
+    /// What one seat is counted for.
+    pub(super) count_by: CountBy,
+    /// Alternatives in order; each a list of (pool, weight).
+    pub(super) from: Vec<Alternative>,
+}
+
+/// Seats drawn: (pool, how many).
+pub(super) type Draws = Vec<(usize, u32)>;
+
+/// What a granted claim has of the pools.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Drawn {
+    /// Its own seats.
+    pub(super) own: Draws,
+    /// Seats that it counts as one with other claims.
+    pub(super) shared: Vec<ShareKey>,
+}
+
+/// What a claim would draw, before it is booked.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Plan {
+    pub(super) own: Draws,
+    pub(super) shared: Vec<(ShareKey, u32, Taken)>,
+}
+
+impl Plan {
+    /// Whether it takes any seat out of a pool.
+    pub(super) fn needs_nothing(&self) -> bool {
+        self.own.is_empty() && self.shared.iter().all(|(_, _, t)| t.is_empty())
+    }
+}

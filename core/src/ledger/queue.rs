@@ -1,0 +1,133 @@
+//! The queue: ranks, groups, places.
+//!
+//! Claims stand in groups, one for each set of pools that claims of the queue could draw on; there are few. Within a group
+//! nobody is granted before the first, so a step looks at the first of each group and no further: what it costs does not
+//! grow with the queue. A place is counted, not walked to (`sorted`).
+
+use super::sorted::Sorted;
+use crate::names::LeaseId;
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+/// The order in the queue (promise 5): contested holders that were `Held`, then priority, then arrival.
+/// Earlier runs' places, restored from tickets, stand before this run's newcomers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Rank {
+    pub(super) class: Class,
+    pub(super) priority: Reverse<i32>,
+    /// `u64::MAX` for this run's arrivals, whatever number this run has in the end.
+    pub(super) generation: u64,
+    pub(super) arrival: u64,
+    /// The claim's. Two tickets of different runs can carry the same numbers.
+    pub(super) id: LeaseId,
+}
+
+/// This run's own arrivals.
+pub(super) const OWN: u64 = u64::MAX;
+
+/// Who stands before whom, whatever the arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Class {
+    /// Was `Held`, runs on, and its seat was given away meanwhile.
+    Contested,
+    /// All others.
+    Ordinary,
+}
+
+/// A group of the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum GroupAt {
+    /// Claims that draw on the same pools.
+    Of(usize),
+    /// Claims that the license in force could never grant. Their applications run on, and they stand in nobody's way.
+    Aside,
+}
+
+/// All claims that wait.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    groups: Vec<Group>,
+    aside: BTreeSet<Rank>,
+    len: usize,
+}
+
+#[derive(Debug)]
+struct Group {
+    pools: Vec<usize>,
+    ranks: Sorted<Rank>,
+}
+
+impl Queue {
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The group of claims that draw on these pools.
+    pub(super) fn group_of(&mut self, pools: Vec<usize>) -> GroupAt {
+        let at = self.groups.iter().position(|g| g.pools == pools);
+        GroupAt::Of(at.unwrap_or_else(|| {
+            self.groups.push(Group {
+                pools,
+                ranks: Sorted::default(),
+            });
+            self.groups.len() - 1
+        }))
+    }
+
+    /// A claim enters its group.
+    pub(super) fn enter(&mut self, rank: Rank, at: GroupAt) {
+        let is_new = match at {
+            GroupAt::Of(i) => self.groups.get_mut(i).is_some_and(|g| g.ranks.insert(rank)),
+            GroupAt::Aside => self.aside.insert(rank),
+        };
+        self.len += usize::from(is_new);
+    }
+
+    /// A claim leaves its group.
+    pub(super) fn leave(&mut self, rank: Rank, at: GroupAt) {
+        let was_there = match at {
+            GroupAt::Of(i) => self.groups.get_mut(i).is_some_and(|g| g.ranks.remove(rank)),
+            GroupAt::Aside => self.aside.remove(&rank),
+        };
+        self.len -= usize::from(was_there);
+    }
+
+    /// All who wait, group by group.
+    pub(super) fn all(&self) -> Vec<Rank> {
+        let grouped = self.groups.iter().flat_map(|g| g.ranks.iter());
+        grouped.chain(&self.aside).copied().collect()
+    }
+
+    /// How many groups there are.
+    pub(super) fn groups(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// The pools that a group's claims draw on.
+    pub(super) fn pools(&self, group: usize) -> &[usize] {
+        self.groups.get(group).map_or(&[], |g| &g.pools)
+    }
+
+    /// Who stands first among the groups that are not `done`, and in which.
+    pub(super) fn first(&self, done: &[bool]) -> Option<(Rank, usize)> {
+        let groups = self.groups.iter().enumerate();
+        let open = groups.filter(|(i, _)| done.get(*i) == Some(&false));
+        let firsts = open.filter_map(|(i, g)| Some((g.ranks.first()?, i)));
+        firsts.min()
+    }
+
+    /// How many of those who could never be granted stand before a rank.
+    pub(super) fn before_aside(&self, rank: Rank) -> usize {
+        self.aside.range(..rank).count()
+    }
+
+    /// How many of those who draw on one of these pools stand before a rank.
+    pub(super) fn before(&self, rank: Rank, pools: &[usize]) -> usize {
+        let sharing = self
+            .groups
+            .iter()
+            .filter(|g| g.pools.iter().any(|p| pools.contains(p)));
+        sharing.map(|g| g.ranks.before(rank)).sum()
+    }
+}

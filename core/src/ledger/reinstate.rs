@@ -1,0 +1,91 @@
+//! Reinstating: the leases of earlier runs that their holders show, with their ids and from the pools they had (promise 3).
+
+use super::entry::State;
+use super::pool::Plan;
+use super::state::Ledger;
+use super::types::{Claim, HeldLease};
+use crate::identity::{Holder, HolderKey};
+use crate::mutant::{self, Mutant};
+use crate::names::LeaseId;
+use crate::time::{BootTime, margin};
+use crate::wire::Standing;
+
+impl Ledger {
+    /// Whether a claim shows an unexpired lease of an earlier run that can be reinstated, within the seats (promise 3); from
+    /// where its seats come. One that ended in this run is not reinstated again, whatever its token says.
+    pub(super) fn shows_lease<'a>(&self, c: &'a Claim) -> Option<(&'a HeldLease, Plan)> {
+        let held = c.held.as_ref().filter(|h| {
+            (h.unexpired || mutant::on(Mutant::ExpiredTakenIn))
+                && (h.token.cnf == c.secret_hash || mutant::on(Mutant::TakenInWithoutSecret))
+                && h.token.claim == c.name
+        })?;
+        let items = held.token.items.iter().map(|i| (&i.product, i.seats));
+        let same = items.eq(c.items.iter().map(|i| (&i.product, i.seats)));
+        let own = held.token.instance == self.settings.instance;
+        let ended = self.ended_ids.get(&held.token.lease) == Some(&true);
+        if !same || ((own || ended) && !mutant::on(Mutant::TakenInTwice)) {
+            return None;
+        }
+        let plan = self
+            .capacity
+            .plan_as_before(&c.items, &c.holder, &held.token.draws)?;
+        Some((held, plan))
+    }
+
+    /// Takes the lease in that a claim shows, with its id.
+    pub(super) fn reinstate(&mut self, c: &Claim, now: BootTime) -> Option<LeaseId> {
+        let (held, plan) = self.shows_lease(c)?;
+        let id = held.token.lease;
+        if self.entries.contains_key(&id) {
+            return None;
+        }
+        // Its holder goes by the earlier run's word until it has heard this one's, and that may be a longer lease.
+        let (d, run) = (held.token.lease_for, &self.settings);
+        let longer = (d > run.lease_for).then(|| held.given(now) + d + margin(d));
+        let (drawn, overdraft) = self.capacity.book(id, plan);
+        let state = State::Held {
+            drawn,
+            overdraft,
+            silent: false,
+        };
+        self.insert(id, c, state, now);
+        if let (Some(t), Some(e)) = (longer, self.entries.get_mut(&id)) {
+            e.not_before = t;
+        }
+        Some(id)
+    }
+
+    /// What a claim shows of where its holder stands. A lease reinstated is the one it had. One that has heard from this run
+    /// goes by what this run said. One that is refused and does not run has nothing. Any other may be a duplicate from
+    /// long ago, and its holder be `Held` by an earlier run.
+    ///
+    /// Several clients outside Kubernetes may be one holder, and none knows the others' claims: only time ends their part.
+    pub(super) fn shows_itself(&mut self, c: &Claim) {
+        if let Holder::External { .. } = c.holder {
+            return;
+        }
+        let key = c.holder.key();
+        let state = self
+            .find(&key, &c.name)
+            .and_then(|id| self.entries.get(&id))
+            .map(|e| &e.state);
+        let shows = match state {
+            Some(State::Held { .. }) => true,
+            Some(State::Queued { .. }) => c.heard == Some(self.settings.instance),
+            Some(State::Refused(_)) => c.standing == Standing::Seeking,
+            None => false,
+        };
+        if shows {
+            self.settling.names(&key, &c.others);
+            self.settling.shown(&key, &c.name);
+        }
+    }
+
+    /// The operator's roster: all holders of this server not proven gone. A second one replaces the first.
+    pub fn expected(&mut self, roster: &[HolderKey], now: BootTime) {
+        self.tick(now);
+        self.settling.expect(roster);
+        self.settling.end_if_done(now);
+        self.grant_queue(now);
+    }
+}

@@ -1,0 +1,69 @@
+//! What a new license changes, and what stops grants.
+
+use super::capacity::Capacity;
+use super::entry::{Entry, State};
+use super::state::Ledger;
+use crate::names::LeaseId;
+use crate::policy::Reclaim;
+use crate::time::BootTime;
+use crate::wire::Problem;
+
+impl Ledger {
+    /// Takes a new license in. With fewer seats nobody is thrown out: new claims wait until enough came back.
+    pub fn set_capacity(&mut self, capacity: Capacity, now: BootTime) {
+        self.tick(now);
+        self.capacity.replace(capacity);
+        self.regroup(now);
+        self.settling.end_if_done(now);
+        self.grant_queue(now);
+    }
+
+    /// Takes over what a new license demands of a silent holder's seat. Seats that are silent now are judged by it, too.
+    pub fn set_reclaim(&mut self, reclaim: Reclaim, now: BootTime) {
+        self.tick(now);
+        if self.settings.reclaim == reclaim {
+            return;
+        }
+        self.settings.reclaim = reclaim;
+        // Deadlines are moved when they come; one that is nearer now would come too late.
+        let held = |e: &Entry| matches!(e.state, State::Held { .. });
+        let ids: Vec<LeaseId> = self
+            .entries
+            .iter()
+            .filter(|(_, e)| held(e))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in ids {
+            self.book_deadline(id, self.due_at(id));
+        }
+        self.tick(now);
+    }
+
+    /// Grants nothing new while `why` holds (the anchor is lost, the license ended); claims are answered with it.
+    /// `None`: goes on.
+    pub fn pause(&mut self, why: Option<Problem>, now: BootTime) {
+        self.paused = why;
+        self.tick(now);
+        self.grant_queue(now);
+    }
+
+    /// Sorts the queue anew after the license has changed. Claims that it could never grant are refused, unless their
+    /// applications run: those are thrown out by nobody but their own limit.
+    pub(super) fn regroup(&mut self, now: BootTime) {
+        let waiting = std::mem::take(&mut self.queue).all();
+        for rank in &waiting {
+            let Some(mut e) = self.entries.remove(&rank.id) else {
+                continue;
+            };
+            let at = self.group_for(&e.items);
+            self.queue.enter(*rank, at);
+            if let State::Queued { group, .. } = &mut e.state {
+                *group = at;
+            }
+            self.entries.insert(rank.id, e);
+        }
+        for rank in waiting {
+            self.refuse_if_impossible(rank.id, now);
+        }
+    }
+}

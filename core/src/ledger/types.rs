@@ -1,0 +1,204 @@
+//! What the ledger is told and what it answers: plain data.
+
+use crate::identity::Holder;
+use crate::license::{LeaseToken, Ticket, TokenDraw};
+use crate::names::{ClaimName, InstanceId, LeaseId, RequestId};
+use crate::policy::Reclaim;
+use crate::request::Item;
+use crate::secret::SecretHash;
+use crate::time::BootTime;
+use crate::wire::{ClaimRequest, LeaseView, Standing, WaitReason};
+use std::time::Duration;
+
+/// What a ledger is told once, at its start.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// This run.
+    pub instance: InstanceId,
+    /// Orders runs; the wall clock's milliseconds at the start will do, since tickets of a higher one raise it.
+    pub generation: u64,
+    /// D.
+    pub lease_for: Duration,
+    /// Q; zero for none. See [`crate::time::settling`].
+    pub settle: Duration,
+    /// What proof a silent holder's seat needs.
+    pub reclaim: Reclaim,
+    /// The grace.
+    pub grace: Duration,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+/// Bounds on what strangers can make the ledger keep.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Claims of one holder.
+    pub per_holder: usize,
+    /// Claims of one namespace.
+    pub per_namespace: usize,
+    /// Claims in the queue.
+    pub queue: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            per_holder: 16,
+            per_namespace: 20_000,
+            queue: 100_000,
+        }
+    }
+}
+
+/// A claim whose holder the edge has authenticated, and whose ticket and token it has verified:
+/// signature, holder, secret.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// Who.
+    pub holder: Holder,
+    /// The holder's name for it.
+    pub name: ClaimName,
+    /// What.
+    pub items: Vec<Item>,
+    /// The claim's secret, hashed.
+    pub secret_hash: SecretHash,
+    /// A fresh random id, used if the claim is new.
+    pub new_id: LeaseId,
+    /// How the application stands.
+    pub standing: Standing,
+    /// How much longer it may run without a lease, as the holder says; counted in the overlap for no longer than that.
+    /// Unknown: the grace.
+    pub runs_for: Option<Duration>,
+    /// Grows with each request of the claim, renewals included. A number that is not new is a copy's of the holder, or a
+    /// duplicate's that nobody waits for, and changes nothing. `None` from sidecars that do not number them.
+    pub counter: Option<u64>,
+    /// This request: with the same number it is a retry if equal.
+    pub request_id: RequestId,
+    /// The holder's other claims: while the server settles, the holder is in once each of them is.
+    pub others: Vec<ClaimName>,
+    /// The run of the server that the holder has heard from last about this claim.
+    pub heard: Option<InstanceId>,
+    /// A verified place in the queue.
+    pub ticket: Option<Ticket>,
+    /// A verified earlier lease.
+    pub held: Option<HeldLease>,
+    /// From policy by identity, never from the request.
+    pub priority: i32,
+}
+
+impl Claim {
+    /// What a holder's request asks for. What it shows, once that is verified, and its priority are added by who can tell.
+    pub fn of(body: &ClaimRequest, holder: Holder, name: ClaimName, new_id: LeaseId) -> Self {
+        Self {
+            holder,
+            name,
+            items: body.items.clone(),
+            secret_hash: body.secret_hash,
+            new_id,
+            standing: body.standing,
+            runs_for: body.licensed_for,
+            counter: body.counter,
+            request_id: body.request_id,
+            others: body.others.clone(),
+            heard: body.heard,
+            ticket: None,
+            held: None,
+            priority: 0,
+        }
+    }
+
+    /// The highest number that the holder says it has used.
+    pub(super) fn highest(&self) -> u64 {
+        let held = self
+            .held
+            .as_ref()
+            .map_or(0, |h| h.counter.max(h.token.counter));
+        self.counter.unwrap_or(0).max(held)
+    }
+}
+
+/// An earlier lease that the holder showed.
+#[derive(Clone, Debug)]
+pub struct HeldLease {
+    /// Its token.
+    pub token: LeaseToken,
+    /// Whether it may still be in force at the holder ([`LeaseToken::unexpired`]).
+    pub unexpired: bool,
+    /// The holder's renewal counter.
+    pub counter: u64,
+    /// How long ago it was given, if that is known.
+    pub age: Option<Duration>,
+}
+
+impl HeldLease {
+    /// When it was given, at the latest.
+    pub(super) fn given(&self, now: BootTime) -> BootTime {
+        now - self.age.unwrap_or_default()
+    }
+}
+
+/// An answer to a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claimed {
+    /// It holds.
+    Granted(Granted),
+    /// It waits.
+    Waiting(Place),
+}
+
+/// A granted claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Granted {
+    /// The lease.
+    pub lease: LeaseId,
+    /// The claim's name.
+    pub claim: ClaimName,
+    /// Who.
+    pub holder: Holder,
+    /// What.
+    pub items: Vec<Item>,
+    /// The renewal counter.
+    pub counter: u64,
+    /// When the holder's last request was received: D counts from here.
+    pub received: BootTime,
+    /// Which pools its seats come from, where a product can draw on several; for its token.
+    pub draws: Vec<TokenDraw>,
+    /// Seats of it over what was sold.
+    pub overdraft: u32,
+    /// The claim's secret, hashed.
+    pub secret_hash: SecretHash,
+}
+
+/// A claim in the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The lease it will become.
+    pub lease: LeaseId,
+    /// The claim's name.
+    pub claim: ClaimName,
+    /// Who.
+    pub holder: Holder,
+    /// What.
+    pub items: Vec<Item>,
+    /// Its place, from 1.
+    pub place: u32,
+    /// Why it waits.
+    pub reason: WaitReason,
+    /// For its ticket: the run that it arrived in.
+    pub generation: u64,
+    /// For its ticket: its arrival in that run.
+    pub arrival: u64,
+    /// For its ticket: it was `Held` once.
+    pub contested: bool,
+    /// The claim's secret, hashed.
+    pub secret_hash: SecretHash,
+}
+
+/// One change, for the watch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Its number in this run, from 1.
+    pub seq: u64,
+    /// The claim as it is now.
+    pub view: LeaseView,
+}
