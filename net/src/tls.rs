@@ -1,5 +1,6 @@
 //! TLS 1.3 on both sides. Certificates are files; a server reads them anew when they change, without dropping connections.
 
+use crate::watched::Watched;
 use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::ring as provider;
 use rustls::server::danger::ClientCertVerifier;
@@ -8,10 +9,8 @@ use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, RootCertStore, ServerConfig, SignatureScheme};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// What is wrong with keys or certificates.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +45,8 @@ fn pem<T>(what: &'static str, r: Result<T, impl std::fmt::Display>) -> Result<T,
     })
 }
 
-fn read(what: &'static str, path: &Path) -> Result<String, TlsError> {
+/// A file's text; `what` it should be is said where it cannot be read.
+pub fn read(what: &'static str, path: &Path) -> Result<String, TlsError> {
     std::fs::read_to_string(path).map_err(|error| TlsError::File {
         what,
         path: path.to_owned(),
@@ -201,20 +201,21 @@ fn http1(mut c: ClientConfig) -> Arc<ClientConfig> {
 pub struct ClientFiles {
     cert: PathBuf,
     key: PathBuf,
-    last: RwLock<(Option<Stamp>, Arc<CertifiedKey>)>,
+    files: Mutex<Watched>,
+    last: RwLock<Arc<CertifiedKey>>,
 }
-
-/// What tells one version of two files from the next: when each was written, its size and its inode.
-type Stamp = [(SystemTime, u64, u64); 2];
 
 impl ClientFiles {
     /// Reads both once, so that a wrong one is found at the start.
     pub fn open(cert: &Path, key: &Path) -> Result<Arc<Self>, TlsError> {
-        let (stamp, read) = (Self::stamp(cert, key), Self::read(cert, key)?);
+        let (cert, key) = (cert.to_owned(), key.to_owned());
+        let files = Watched::read_now("client certificate", [cert.clone(), key.clone()]);
+        let last = RwLock::new(Arc::new(Self::read(&cert, &key)?));
         Ok(Arc::new(Self {
-            cert: cert.to_owned(),
-            key: key.to_owned(),
-            last: RwLock::new((stamp, Arc::new(read))),
+            cert,
+            key,
+            files: Mutex::new(files),
+            last,
         }))
     }
 
@@ -225,36 +226,15 @@ impl ClientFiles {
         Ok(read)
     }
 
-    fn stamp(cert: &Path, key: &Path) -> Option<Stamp> {
-        let of = |path: &Path| {
-            let m = std::fs::metadata(path).ok()?;
-            Some((m.modified().ok()?, m.len(), m.ino()))
-        };
-        Some([of(cert)?, of(key)?])
-    }
-
     /// Reads both anew if they changed; whether they did. What cannot be used changes nothing: the two may be replaced
     /// one after the other.
     pub fn refresh(&self) -> bool {
-        let stamp = Self::stamp(&self.cert, &self.key);
-        {
-            let last = self.last.read().unwrap_or_else(PoisonError::into_inner);
-            if stamp.is_none() || last.0 == stamp {
-                return false;
-            }
-        }
-        match Self::read(&self.cert, &self.key) {
-            Ok(read) => {
-                tracing::info!(cert = %self.cert.display(), "the client certificate was read anew");
-                *self.last.write().unwrap_or_else(PoisonError::into_inner) =
-                    (stamp, Arc::new(read));
-                true
-            }
-            Err(e) => {
-                tracing::warn!(error = %e, "the new client certificate cannot be used; showing the last one");
-                false
-            }
-        }
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(read) = files.look(|| Self::read(&self.cert, &self.key)) else {
+            return false;
+        };
+        *self.last.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(read);
+        true
     }
 }
 
@@ -265,7 +245,6 @@ impl ResolvesClientCert for ClientFiles {
             self.last
                 .read()
                 .unwrap_or_else(PoisonError::into_inner)
-                .1
                 .clone(),
         )
     }

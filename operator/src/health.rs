@@ -1,15 +1,14 @@
 //! `/healthz`, `/readyz`, `/metrics` on a port of their own.
 
 use crate::webhook::Ready;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response};
 use hyper::body::Incoming;
-use mooring_net::http::{Body, Limits, serve, with_type};
+use mooring_net::health;
+use mooring_net::http::{Body, Limits, serve};
 use mooring_net::shutdown::Shutdown;
 use prometheus::{Encoder as _, Registry, TextEncoder};
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
-
-const TEXT: &str = "text/plain; charset=utf-8";
 
 /// Serves until asked to end. Ready means: the webhook may be sent pods. Leading or not makes no difference.
 pub async fn run(
@@ -32,36 +31,12 @@ pub async fn run(
 }
 
 fn answer(method: &Method, path: &str, registry: &Registry, ready: &Ready) -> Response<Body> {
-    if method != Method::GET && method != Method::HEAD {
-        return with_type(StatusCode::METHOD_NOT_ALLOWED, TEXT, "expected GET\n");
-    }
-    match path {
-        "/healthz" => with_type(StatusCode::OK, TEXT, "ok\n"),
-        "/readyz" if ready.get() => with_type(StatusCode::OK, TEXT, "ok\n"),
-        "/readyz" => {
-            let why =
-                "the webhook does not know the LicenseServers yet, or its caBundle is not set\n";
-            with_type(StatusCode::SERVICE_UNAVAILABLE, TEXT, why)
-        }
-        "/metrics" => metrics(registry),
-        _ => with_type(
-            StatusCode::NOT_FOUND,
-            TEXT,
-            "expected /healthz, /readyz or /metrics\n",
-        ),
-    }
-}
-
-fn metrics(registry: &Registry) -> Response<Body> {
-    let (encoder, mut text) = (TextEncoder::new(), Vec::new());
-    match encoder.encode(&registry.gather(), &mut text) {
-        Ok(()) => with_type(
-            StatusCode::OK,
-            "text/plain; version=0.0.4; charset=utf-8",
-            text,
-        ),
-        Err(e) => with_type(StatusCode::INTERNAL_SERVER_ERROR, TEXT, format!("{e}\n")),
-    }
+    let why = "the webhook does not know the LicenseServers yet, or its caBundle is not set";
+    health::answer(method, path, ready.get().then_some(()).ok_or(why), || {
+        let mut text = Vec::new();
+        let encoded = TextEncoder::new().encode(&registry.gather(), &mut text);
+        encoded.map(|()| text).map_err(|e| e.to_string())
+    })
 }
 
 #[cfg(test)]
@@ -69,6 +44,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
     use crate::metrics::Metrics;
+    use http::StatusCode;
 
     #[test]
     fn health_readiness_and_metrics() {

@@ -3,8 +3,8 @@
 //! It is raised, durably, before a longer lease is granted. So whoever reads it after a crash never
 //! settles for less than the longest lease that may still be out.
 
+use mooring_net::durable;
 use serde::{Deserialize, Serialize};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -86,24 +86,9 @@ impl LongestLease {
             longest_lease_secs: lease.as_secs(),
         })
         .unwrap_or_default();
-        write_durably(&self.path, &json).map_err(bad)?;
+        durable::replace(&self.path, &json).map_err(bad)?;
         self.known = Some(lease.as_secs());
         Ok(())
-    }
-}
-
-/// Replaces a file so that a crash leaves either the old or the new one: written aside, flushed, renamed, folder flushed.
-pub(crate) fn write_durably(path: &Path, data: &[u8]) -> std::io::Result<()> {
-    let aside = path.with_extension("new");
-    let mut options = std::fs::OpenOptions::new();
-    std::os::unix::fs::OpenOptionsExt::mode(options.write(true).create(true).truncate(true), 0o600);
-    let mut f = options.open(&aside)?;
-    f.write_all(data)?;
-    f.sync_all()?;
-    std::fs::rename(&aside, path)?;
-    match path.parent() {
-        Some(dir) => std::fs::File::open(dir)?.sync_all(),
-        None => Ok(()),
     }
 }
 

@@ -2,18 +2,17 @@
 
 use crate::config::Tls;
 use mooring_net::shutdown::Shutdown;
-use mooring_net::tls::{ServerFiles, ServerIdentity, TlsError, optional_clients, server_config};
+use mooring_net::tls::{
+    ServerFiles, ServerIdentity, TlsError, optional_clients, read, server_config,
+};
+use mooring_net::watched::Watched;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::sign::CertifiedKey;
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
-use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 use tokio_rustls::TlsAcceptor;
-
-/// How often the files are looked at.
-const LOOK: Duration = Duration::from_secs(5);
 
 /// Verifies client certificates by roots that can be replaced.
 #[derive(Debug)]
@@ -75,39 +74,31 @@ impl ClientCertVerifier for Clients {
     }
 }
 
-fn read(what: &'static str, path: &Path) -> Result<String, TlsError> {
-    std::fs::read_to_string(path).map_err(|error| TlsError::File {
-        what,
-        path: path.to_owned(),
-        error,
-    })
-}
+type Verifier = Arc<dyn ClientCertVerifier>;
 
 /// The server's certificates.
 pub(crate) struct Certificates {
     files: Tls,
+    watched: Watched,
     identity: Arc<ServerIdentity>,
     clients: Option<Arc<Clients>>,
-    seen: Vec<Option<Vec<u8>>>,
 }
 
 impl Certificates {
     /// Reads them for the first time.
     pub(crate) fn load(files: Tls) -> Result<Self, TlsError> {
-        let seen = contents(&files);
-        let identity = ServerIdentity::new(server_files(&files).load()?);
-        let clients = match &files.client_ca {
-            Some(p) => Some(Arc::new(Clients(RwLock::new(optional_clients(&read(
-                "client CA",
-                p,
-            )?)?)))),
-            None => None,
-        };
+        let paths = [
+            Some(&files.cert),
+            Some(&files.key),
+            files.client_ca.as_ref(),
+        ];
+        let watched = Watched::read_now("certificates", paths.into_iter().flatten().cloned());
+        let (key, clients) = read_all(&files)?;
         Ok(Self {
             files,
-            identity,
-            clients,
-            seen,
+            watched,
+            identity: ServerIdentity::new(key),
+            clients: clients.map(|c| Arc::new(Clients(RwLock::new(c)))),
         })
     }
 
@@ -124,49 +115,24 @@ impl Certificates {
     }
 
     /// Reads them anew when they change. Bad ones are refused loudly; the earlier ones stay.
-    pub(crate) async fn follow(mut self, shutdown: Shutdown) {
-        loop {
-            tokio::select! {
-                () = tokio::time::sleep(LOOK) => {}
-                () = shutdown.asked() => return,
+    pub(crate) async fn follow(self, shutdown: Shutdown) {
+        let take = |(key, verifier): (CertifiedKey, Option<Verifier>)| {
+            if let (Some(c), Some(verifier)) = (&self.clients, verifier) {
+                *c.0.write().unwrap_or_else(PoisonError::into_inner) = verifier;
             }
-            let now = contents(&self.files);
-            if now == self.seen {
-                continue;
-            }
-            match self.reload() {
-                Ok(()) => {
-                    tracing::info!(cert = %self.files.cert.display(), "certificates read anew");
-                }
-                Err(e) => tracing::error!("new certificates refused, the earlier ones stay: {e}"),
-            }
-            self.seen = now;
-        }
-    }
-
-    fn reload(&self) -> Result<(), TlsError> {
-        let key = server_files(&self.files).load()?;
-        if let (Some(c), Some(p)) = (&self.clients, &self.files.client_ca) {
-            let verifier = optional_clients(&read("client CA", p)?)?;
-            *c.0.write().unwrap_or_else(PoisonError::into_inner) = verifier;
-        }
-        self.identity.replace(key);
-        Ok(())
+            self.identity.replace(key);
+        };
+        let read = || read_all(&self.files);
+        self.watched.follow(shutdown, read, take).await;
     }
 }
 
-fn server_files(t: &Tls) -> ServerFiles {
-    ServerFiles {
+fn read_all(t: &Tls) -> Result<(CertifiedKey, Option<Verifier>), TlsError> {
+    let files = ServerFiles {
         cert: t.cert.clone(),
         key: t.key.clone(),
-    }
-}
-
-fn contents(t: &Tls) -> Vec<Option<Vec<u8>>> {
-    let paths = [Some(&t.cert), Some(&t.key), t.client_ca.as_ref()];
-    paths
-        .into_iter()
-        .flatten()
-        .map(|p| std::fs::read(p).ok())
-        .collect()
+    };
+    let clients = t.client_ca.as_deref();
+    let clients = clients.map(|p| optional_clients(&read("client CA", p)?));
+    Ok((files.load()?, clients.transpose()?))
 }

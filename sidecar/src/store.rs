@@ -7,10 +7,10 @@ use mooring_core::names::ClaimName;
 use mooring_core::policy::Start;
 use mooring_core::request::Item;
 use mooring_core::wire::ClaimKind;
+use mooring_net::durable;
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// What is wrong with the state directory.
@@ -61,9 +61,7 @@ pub(crate) struct Folder {
 /// One claim's file.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
-    dir: PathBuf,
     file: PathBuf,
-    fresh: PathBuf,
     boot: String,
 }
 
@@ -85,11 +83,8 @@ impl Folder {
     }
 
     fn file(&self, name: &str) -> Store {
-        let file = self.dir.join(name);
         Store {
-            dir: self.dir.clone(),
-            fresh: file.with_extension("new"),
-            file,
+            file: self.dir.join(name),
             boot: self.boot.clone(),
         }
     }
@@ -159,36 +154,18 @@ impl Store {
 
     /// Replaces what is saved.
     pub(crate) fn save(&self, about: &About, saved: &Saved) -> Result<(), StoreError> {
-        let fail = |what| {
-            move |error| StoreError {
-                what,
-                path: self.file.clone(),
-                error,
-            }
-        };
         let document = Document {
             boot: self.boot.clone(),
             about: about.clone(),
             claim: saved.clone(),
         };
-        let data = serde_json::to_vec(&document)
-            .map_err(std::io::Error::from)
-            .map_err(fail("writing the lease"))?;
-        // A leftover of a crash may have another owner's mode; a new file has the one given here.
-        let _ = fs::remove_file(&self.fresh);
-        let open = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&self.fresh);
-        let mut file = open.map_err(fail("creating a file beside it"))?;
-        file.write_all(&data)
-            .and_then(|()| file.sync_all())
-            .map_err(fail("writing the lease"))?;
-        fs::rename(&self.fresh, &self.file).map_err(fail("putting the lease in place"))?;
-        File::open(&self.dir)
-            .and_then(|d| d.sync_all())
-            .map_err(fail("syncing the folder"))
+        let data = serde_json::to_vec(&document).map_err(std::io::Error::from);
+        let saved = data.and_then(|d| durable::replace(&self.file, &d));
+        saved.map_err(|error| StoreError {
+            what: "saving the lease",
+            path: self.file.clone(),
+            error,
+        })
     }
 
     /// Saves that the claim is being given back, so that a crash before the end of it changes nothing.

@@ -3,7 +3,7 @@
 use super::sightings::Sightings;
 use super::who::{self, Who};
 use super::{AUDIENCE, PATH, Report};
-use http::{Method, Request, Response, StatusCode, header};
+use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec};
 use k8s_openapi::api::core::v1::Pod;
@@ -11,6 +11,7 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 use mooring_core::time::BootTime;
 use mooring_net::clock;
+use mooring_net::head::bearer;
 use mooring_net::http::{Body, no_content, read_body, with_type};
 use ring::digest::{SHA256, digest};
 use std::collections::HashMap;
@@ -78,7 +79,8 @@ impl Desk {
                 format!("expected POST {PATH}"),
             );
         }
-        let token = bearer(request.headers());
+        let token = bearer(request.headers()).filter(|t| t.len() <= MAX_TOKEN);
+        let token = token.map(str::to_owned);
         // Read before anything is judged: a refusal with the body still on its way would reach an HTTP/2 client as a broken stream.
         let room = tokio::time::timeout(BODY.1, self.bodies.acquire()).await;
         let Ok(Ok(_room)) = room else {
@@ -193,10 +195,4 @@ impl Desk {
         let node = pod.and_then(|p| p.spec?.node_name);
         Ok(node.ok_or_else(|| format!("its pod {} is not there, or on no node", who.pod)))
     }
-}
-
-fn bearer(headers: &http::HeaderMap) -> Option<String> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let token = value.strip_prefix("Bearer ")?.trim();
-    (!token.is_empty() && token.len() <= MAX_TOKEN).then(|| token.to_owned())
 }

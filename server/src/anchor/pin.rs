@@ -4,7 +4,7 @@
 //! container that restarts does not log in again. A login under way is noted before it is made: a process that dies in it
 //! may have used up one of the token's few tries.
 
-use crate::state::write_durably;
+use mooring_net::durable;
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -116,7 +116,7 @@ impl PinGuard {
 
     fn keep(&self) -> std::io::Result<()> {
         let json = serde_json::to_vec(&self.record).unwrap_or_default();
-        write_durably(&self.path, &json)
+        durable::replace(&self.path, &json)
     }
 
     fn keep_or_warn(&self) {

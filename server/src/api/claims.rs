@@ -14,6 +14,7 @@ use mooring_core::time::Now;
 use mooring_core::wire::{
     COUNTER_HEADER, ClaimRequest, Grant, Problem, ProblemType, SECRET_HEADER, Waiting,
 };
+use mooring_net::head::prefer_wait;
 use mooring_net::http::{self as net, Body};
 use mooring_net::{clock, random};
 use std::time::Duration;
@@ -290,41 +291,9 @@ fn lease_of(tag: &str) -> Option<LeaseId> {
     tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok()
 }
 
-/// How long the client would wait (RFC 7240, `Prefer: wait`).
-fn prefer_wait(headers: &HeaderMap) -> Option<Duration> {
-    let values = headers
-        .get_all("prefer")
-        .iter()
-        .filter_map(|v| v.to_str().ok());
-    let mut words = values.flat_map(|v| v.split([',', ';']));
-    let secs: u64 = words.find_map(|w| {
-        w.trim()
-            .strip_prefix("wait=")?
-            .trim_matches('"')
-            .parse()
-            .ok()
-    })?;
-    Some(Duration::from_secs(secs))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
-
-    #[test]
-    fn the_wait_is_read_as_rfc_7240_writes_it() {
-        let read = |v: &'static str| {
-            let mut h = HeaderMap::new();
-            h.insert("prefer", HeaderValue::from_static(v));
-            prefer_wait(&h).map(|d| d.as_secs())
-        };
-        assert_eq!(read("wait=30"), Some(30));
-        assert_eq!(read("respond-async, wait=10"), Some(10));
-        assert_eq!(read("wait=-1"), None);
-        assert_eq!(read("handling=strict"), None);
-        assert_eq!(prefer_wait(&HeaderMap::new()), None);
-    }
 
     #[test]
     fn a_lease_is_named_by_a_quoted_tag() {

@@ -6,7 +6,8 @@ use crate::app::App;
 use crate::auth::Who;
 use http::{Response, StatusCode};
 use mooring_core::identity::HolderKey;
-use mooring_core::wire::{Leases, Problem, ProblemType, Products, WatchPosition};
+use mooring_core::wire::{Leases, Problem, Products, WatchPosition};
+use mooring_net::head::{Query, bad_field};
 use mooring_net::http::{self as net, Body};
 
 /// Capacity and use.
@@ -31,7 +32,7 @@ pub(super) async fn leases(
         Who::Holder(h) => Some(h.key()),
         Who::Operator => None,
     };
-    let query = Query::parse(&asked.query)?;
+    let query = LeasesQuery::parse(&asked.query)?;
     if query.watch {
         return watch::watch(app, query.after, only);
     }
@@ -48,52 +49,34 @@ pub(super) async fn leases(
 
 /// The query of `GET /v1/leases`.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Query {
+struct LeasesQuery {
     watch: bool,
     after: Option<WatchPosition>,
 }
 
-impl Query {
-    /// Unknown names are ignored, as unknown fields are.
-    fn parse(q: &str) -> Result<Self, Problem> {
-        let mut out = Self::default();
-        for pair in q.split('&') {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            match name {
-                "watch" => {
-                    out.watch = match value {
-                        "" | "true" | "1" => true,
-                        "false" | "0" => false,
-                        _ => {
-                            let detail = "query watch: expected true or false";
-                            return Err(
-                                Problem::new(ProblemType::BadRequest, detail).field("watch")
-                            );
-                        }
-                    }
-                }
-                "after" => {
-                    let bad = |e| {
-                        Problem::new(ProblemType::BadRequest, format!("query after: {e}"))
-                            .field("after")
-                    };
-                    out.after = Some(value.parse().map_err(bad)?);
-                }
-                _ => {}
-            }
-        }
-        Ok(out)
+impl LeasesQuery {
+    fn parse(text: &str) -> Result<Self, Problem> {
+        let query = Query::read(Some(text))?;
+        let watch = match query.get("watch")? {
+            None | Some("false" | "0") => false,
+            Some("" | "true" | "1") => true,
+            Some(_) => return Err(bad_field("watch", "expected true or false")),
+        };
+        let after = query.get("after")?.map(str::parse).transpose();
+        let after = after.map_err(|e| bad_field("after", e))?;
+        Ok(Self { watch, after })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mooring_core::wire::ProblemType;
 
     #[test]
     fn the_query_is_read() {
         let parse = |q: &str| {
-            Query::parse(q)
+            LeasesQuery::parse(q)
                 .map(|q| (q.watch, q.after.map(|p| p.seq)))
                 .map_err(|p| p.kind)
         };

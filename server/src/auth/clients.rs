@@ -12,6 +12,7 @@ use mooring_core::identity::Holder;
 use mooring_core::license::PublicKey;
 use mooring_core::time::Timestamp;
 use mooring_core::wire::{Problem, ProblemType};
+use mooring_net::watched::Watched;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -49,11 +50,10 @@ fn read_revoked(path: &Path) -> Result<RevokedList, ClientsError> {
     RevokedList::parse(&text).map_err(|e| bad(e.to_string()))
 }
 
-/// What the files held at the last look, so that a bad one is complained of once.
-#[derive(Default)]
-pub(crate) struct Seen {
-    keys: Option<Result<Vec<PublicKey>, keys::BadKeys>>,
-    revoked: Option<Result<RevokedList, ClientsError>>,
+/// Each file for itself: a broken list of keys keeps nobody from being revoked.
+pub(crate) struct WatchedClients {
+    keys: Option<(PathBuf, Watched)>,
+    revoked: Option<(PathBuf, Watched)>,
 }
 
 /// Verifies client tokens.
@@ -122,40 +122,29 @@ impl ClientTokens {
         Ok(holder)
     }
 
-    /// Reads the files anew if they have changed.
-    pub(crate) fn look(&self, seen: &mut Seen) {
-        if let Some(p) = &self.files.keys {
-            let now = keys::read(p);
-            if seen.keys.as_ref() != Some(&now) {
-                self.take_keys(now.clone(), seen.keys.is_some());
-                seen.keys = Some(now);
-            }
-        }
-        if let Some(p) = &self.files.revoked {
-            let now = read_revoked(p);
-            if seen.revoked.as_ref() != Some(&now) {
-                match now.clone() {
-                    Ok(list) => self.revoked.set_list(list),
-                    Err(e) => tracing::error!("refused, the earlier list stays: {e}"),
-                }
-                seen.revoked = Some(now);
-            }
+    /// The files, to be looked at.
+    pub(crate) fn watched(&self) -> WatchedClients {
+        let watched = |what, path: &Option<PathBuf>| {
+            let path = path.clone()?;
+            Some((path.clone(), Watched::unread(what, [path])))
+        };
+        WatchedClients {
+            keys: watched("configuration field clients.keys", &self.files.keys),
+            revoked: watched("configuration field clients.revoked", &self.files.revoked),
         }
     }
 
-    fn take_keys(&self, read: Result<Vec<PublicKey>, keys::BadKeys>, changed: bool) {
-        match read {
-            Ok(k) => {
-                if changed {
-                    tracing::info!(keys = k.len(), "client keys read anew");
-                }
-                *self.keys.write().unwrap_or_else(PoisonError::into_inner) = k.into();
-            }
-            Err(e) => {
-                tracing::error!(
-                    "configuration field clients.keys: refused, the earlier keys stay: {e}"
-                );
-            }
+    /// Reads the files anew if they have changed.
+    pub(crate) fn look(&self, files: &mut WatchedClients) {
+        if let Some((path, watched)) = &mut files.keys
+            && let Some(keys) = watched.look(|| keys::read(path))
+        {
+            *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys.into();
+        }
+        if let Some((path, watched)) = &mut files.revoked
+            && let Some(list) = watched.look(|| read_revoked(path))
+        {
+            self.revoked.set_list(list);
         }
     }
 }
@@ -206,8 +195,8 @@ mod tests {
         let load =
             |f: &Clients| ClientTokens::load("main", f.clone(), revoked.clone(), metrics.clone());
         let tokens = load(&files).unwrap();
-        let mut seen = Seen::default();
-        tokens.look(&mut seen);
+        let mut files_seen = tokens.watched();
+        tokens.look(&mut files_seen);
 
         let farm = token("farm", "t-1", &key(1));
         let kind = |t: &str| {
@@ -224,7 +213,7 @@ mod tests {
 
         let mut write = |name: &str, text: &str| {
             fs::write(path(name), text).unwrap();
-            tokens.look(&mut seen);
+            tokens.look(&mut files_seen);
         };
         write("keys", &key(2).public().to_string());
         assert_eq!(kind(&other), Ok("farm".into()));

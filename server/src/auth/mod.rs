@@ -15,6 +15,7 @@ use mooring_core::client_token::{CLIENT_TOKEN_PREFIX, OPERATOR_SUBJECT, check_su
 use mooring_core::identity::Holder;
 use mooring_core::wire::{Problem, ProblemType};
 use mooring_net::clock;
+use mooring_net::head::bearer;
 use mooring_net::http::Peer;
 use mooring_net::shutdown::Shutdown;
 use mooring_net::tls::common_name;
@@ -158,10 +159,10 @@ impl Auth {
     /// Keeps client keys, the list of revoked ones and what the ledger was told of them up to date: files change, and
     /// revocations end in time.
     pub(crate) async fn follow(&self, engine: &Engine, shutdown: Shutdown) {
-        let mut seen = clients::Seen::default();
+        let mut files = self.clients.as_ref().map(|c| (c, c.watched()));
         loop {
-            if let Some(c) = &self.clients {
-                c.look(&mut seen);
+            if let Some((clients, watched)) = &mut files {
+                clients.look(watched);
             }
             self.bar(engine);
             tokio::select! {
@@ -184,12 +185,6 @@ impl Auth {
     }
 }
 
-fn bearer(headers: &http::HeaderMap) -> Option<&str> {
-    let value = headers.get(http::header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    (scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty()).then(|| token.trim())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -204,18 +199,5 @@ mod tests {
         assert_eq!(of_certificate(""), None);
         assert_eq!(of_certificate("a\nb"), None);
         assert_eq!(of_certificate(&"x".repeat(201)), None);
-    }
-
-    #[test]
-    fn the_bearers_token_is_found() {
-        let mut h = http::HeaderMap::new();
-        assert_eq!(bearer(&h), None);
-        h.insert(
-            "authorization",
-            http::HeaderValue::from_static("bearer  abc "),
-        );
-        assert_eq!(bearer(&h), Some("abc"));
-        h.insert("authorization", http::HeaderValue::from_static("Basic abc"));
-        assert_eq!(bearer(&h), None);
     }
 }

@@ -3,12 +3,9 @@
 use mooring_core::identity::Holder;
 use mooring_core::wire::{Policies, Problem, ProblemType};
 use mooring_net::shutdown::Shutdown;
+use mooring_net::watched::Watched;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
-
-/// How often the file is looked at.
-const LOOK: Duration = Duration::from_secs(2);
 
 /// The policies in force.
 pub(crate) struct PolicyStore {
@@ -43,26 +40,12 @@ impl PolicyStore {
 
     /// Reads the file now and whenever it changes. A bad one is refused loudly; the policies in force stay.
     pub(crate) async fn follow(&self, path: PathBuf, shutdown: Shutdown) {
-        let mut last = None;
-        loop {
-            let text = std::fs::read_to_string(&path).map_err(|e| e.to_string());
-            if last.as_ref() != Some(&text) {
-                let parsed = text
-                    .clone()
-                    .and_then(|t| serde_yaml::from_str::<Policies>(&t).map_err(|e| e.to_string()));
-                match parsed {
-                    Ok(p) => self.set(p),
-                    Err(e) => {
-                        tracing::error!(file = %path.display(), "policies refused, the earlier ones stay: {e}");
-                    }
-                }
-                last = Some(text);
-            }
-            tokio::select! {
-                () = tokio::time::sleep(LOOK) => {}
-                () = shutdown.asked() => return,
-            }
-        }
+        let read = || {
+            let text = std::fs::read_to_string(&path).map_err(|e| e.to_string())?;
+            serde_yaml::from_str::<Policies>(&text).map_err(|e| e.to_string())
+        };
+        let files = Watched::unread("policies", [path.clone()]);
+        files.follow(shutdown, read, |p| self.set(p)).await;
     }
 }
 

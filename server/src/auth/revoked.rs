@@ -4,12 +4,12 @@
 //! ledger forgets with each run: revocations made by the call are kept in `stateDir`, so that a restart brings no revoked
 //! holder back.
 
-use crate::state::write_durably;
 use mooring_core::client_token::RevokedList;
 use mooring_core::identity::{Holder, HolderKey};
 use mooring_core::names::LeaseId;
 use mooring_core::time::Timestamp;
 use mooring_core::wire::{Problem, ProblemType};
+use mooring_net::durable;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -205,7 +205,7 @@ impl Revoked {
         };
         let all: Vec<&Revocation> = inner.made.values().collect();
         let json = serde_json::to_vec(&all).unwrap_or_default();
-        write_durably(file, &json).map_err(|e| {
+        durable::replace(file, &json).map_err(|e| {
             let detail = format!(
                 "it is in force now, but a restart would forget it: {}: {e}",
                 file.display()

@@ -4,10 +4,10 @@
 //! (another id) has its own. Time is spent in advance, with each delegation that the standby signs, for as long as that is
 //! good before the next one is due: so a server that is killed has spent it, and none runs on for free.
 
-use crate::state::write_durably;
 use mooring_core::frontend::RENEW;
 use mooring_core::license::KeyId;
 use mooring_core::time::BootTime;
+use mooring_net::durable;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -74,7 +74,7 @@ impl Served {
         let used = self.secs.entry(name.clone()).or_insert(0);
         *used = used.saturating_add(RENEW.as_secs());
         let json = serde_json::to_vec(&self.secs).unwrap_or_default();
-        write_durably(&self.path, &json)?;
+        durable::replace(&self.path, &json)?;
         self.spent = Some((name, now + RENEW));
         Ok(())
     }

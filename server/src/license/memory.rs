@@ -4,9 +4,9 @@
 //! It lies in `stateDir` and outlasts a restart. Only what a pinned vendor key has signed is written there: a forged file could
 //! otherwise bar the good one for good. It is a guard against accidents; whoever may delete the folder may go back.
 
-use crate::state::write_durably;
 use mooring_core::license::{OpenLicense, OpenRevocations, Revoked, Trust};
 use mooring_core::time::Timestamp;
+use mooring_net::durable;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -136,7 +136,7 @@ impl Memory {
     fn write(&self) {
         let Some(path) = &self.path else { return };
         let json = serde_json::to_vec(&self.kept).unwrap_or_default();
-        if let Err(e) = write_durably(path, &json) {
+        if let Err(e) = durable::replace(path, &json) {
             tracing::error!(file = %path.display(), "what is superseded and revoked will be forgotten at a restart: {e}");
         }
     }

@@ -1,6 +1,6 @@
 //! The socket's paths (docs/contracts.md, "The sidecar's socket").
 
-use super::input::{self, Query};
+use super::input;
 use super::peer::Peer;
 use super::{events, hold};
 use crate::board::{Board, ClaimAt};
@@ -16,6 +16,7 @@ use mooring_core::wire::{
     ClaimKind, ClaimStatus, HoldState, Problem, ProblemType, SocketClaim, is_nonce,
 };
 use mooring_net::clock;
+use mooring_net::head::Query;
 use mooring_net::http::{Body, allowing, json, no_content, problem, read_body, with_type};
 use std::sync::Arc;
 use std::time::Duration;

@@ -5,65 +5,13 @@ use mooring_core::names::{ClaimName, ProductName, Seats, Version};
 use mooring_core::policy::Start;
 use mooring_core::request::{Item, MAX_ITEMS, MAX_SEATS};
 use mooring_core::wire::{Problem, ProblemType, SocketClaim};
-use serde::Deserialize as _;
+use mooring_net::head::{Query, bad_field as bad, prefer_wait};
+use serde::Deserialize;
 use serde_json::Value;
 use std::time::Duration;
 
 /// The longest that an answer to a claim is held.
 const MAX_WAIT: Duration = Duration::from_secs(600);
-
-fn bad(field: impl Into<String>, problem: impl std::fmt::Display) -> Problem {
-    let field = field.into();
-    Problem::new(ProblemType::BadRequest, format!("{field}: {problem}")).field(field)
-}
-
-/// A query's parameters. Unknown ones are ignored, as unknown fields are.
-#[derive(Debug, Default)]
-pub(super) struct Query(Vec<(String, String)>);
-
-impl Query {
-    /// Reads what stands after the `?`. A plus sign means itself: nothing here has spaces, and versions have plus signs.
-    pub(super) fn read(text: Option<&str>) -> Result<Self, Problem> {
-        let pairs = text
-            .unwrap_or_default()
-            .split('&')
-            .filter(|p| !p.is_empty());
-        let pairs = pairs.map(|p| {
-            let (name, value) = p.split_once('=').unwrap_or((p, ""));
-            let value = decode(value)
-                .ok_or_else(|| bad(name, "expected percent-encoded UTF-8 (RFC 3986)"))?;
-            Ok((name.to_owned(), value))
-        });
-        pairs.collect::<Result<_, _>>().map(Self)
-    }
-
-    /// A parameter that may be there once.
-    pub(super) fn get(&self, name: &str) -> Result<Option<&str>, Problem> {
-        let mut found = self.0.iter().filter(|(n, _)| n == name);
-        let value = found.next().map(|(_, v)| v.as_str());
-        match found.next() {
-            None => Ok(value),
-            Some(_) => Err(bad(name, "expected once")),
-        }
-    }
-}
-
-fn decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        rest = after;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let mut byte = [0];
-        hex::decode_to_slice(rest.get(..2)?, &mut byte).ok()?;
-        bytes.extend(byte);
-        rest = rest.get(2..)?;
-    }
-    String::from_utf8(bytes).ok()
-}
 
 /// The item of `?product=…&seats=…&version=…`.
 pub(super) fn item(query: &Query) -> Result<Item, Problem> {
@@ -100,90 +48,73 @@ pub(super) fn name(text: &str) -> Result<ClaimName, Problem> {
     ClaimName::new(text).map_err(|e| bad("name", e))
 }
 
+/// As [`SocketClaim`], but what may be left out may be null, too.
+#[derive(Deserialize)]
+struct ClaimBody {
+    #[serde(default)]
+    items: Vec<ItemBody>,
+    start: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ItemBody {
+    product: ProductName,
+    seats: Option<Seats>,
+    version: Option<Version>,
+}
+
 /// The body of `PUT /v1/claims/{name}`. Unknown fields are ignored.
 pub(super) fn claim(body: &[u8]) -> Result<SocketClaim, Problem> {
     let body: Value = serde_json::from_slice(body)
         .map_err(|e| Problem::new(ProblemType::BadRequest, format!("the body is no JSON: {e}")))?;
-    let Value::Object(body) = &body else {
-        let found = kind(&body);
+    // Serde would take a list for an object with its fields in order.
+    let list = body["items"].as_array().into_iter().flatten();
+    if let Some(i) = list.clone().position(|item| !item.is_object()) {
+        let expected = "expected an object like {\"product\": \"render\", \"seats\": 2}";
+        return Err(bad(format!("items[{i}]"), expected));
+    }
+    if !body.is_object() {
+        let expected =
+            "expected an object like {\"items\": [{\"product\": \"render\", \"seats\": 2}]}";
         return Err(Problem::new(
             ProblemType::BadRequest,
-            format!(
-                "the body: {found}, expected an object like {{\"items\": [{{\"product\": \"render\", \"seats\": 2}}]}}"
-            ),
+            format!("the body: {expected}"),
         ));
-    };
-    let list = match body.get("items") {
-        Some(Value::Array(list)) if (1..=MAX_ITEMS).contains(&list.len()) => list,
-        found => {
-            let found = match found {
-                Some(Value::Array(list)) => format!("a list of {}", list.len()),
-                found => found.map_or("nothing", kind).to_owned(),
-            };
-            return Err(bad(
-                "items",
-                format!("{found}, expected a list of 1 to {MAX_ITEMS} products"),
-            ));
-        }
-    };
-    let mut items: Vec<Item> = Vec::with_capacity(list.len());
-    for (i, value) in list.iter().enumerate() {
-        let item = item_of(value, &format!("items[{i}]"))?;
-        if items.iter().any(|other| other.product == item.product) {
-            let field = format!("items[{i}].product");
-            return Err(bad(
-                field,
-                format!("{} again, expected each product once", item.product),
-            ));
-        }
-        items.push(item);
     }
-    let start = match body.get("start") {
-        None | Some(Value::Null) => None,
-        Some(Value::String(word)) => Some(start_of(word)?),
-        Some(other) => {
-            let expected = "expected \"optimistic\" or \"licensed\"";
-            return Err(bad("start", format!("{}, {expected}", kind(other))));
+    let body: ClaimBody =
+        serde_path_to_error::deserialize(body).map_err(|e| bad(e.path().to_string(), e.inner()))?;
+    let count = body.items.len();
+    if !(1..=MAX_ITEMS).contains(&count) {
+        let expected = format!("a list of {count}, expected a list of 1 to {MAX_ITEMS} products");
+        return Err(bad("items", expected));
+    }
+    let mut items: Vec<Item> = Vec::with_capacity(count);
+    for (
+        i,
+        ItemBody {
+            product,
+            seats,
+            version,
+        },
+    ) in body.items.into_iter().enumerate()
+    {
+        if items.iter().any(|other| other.product == product) {
+            let again = format!("{product} again, expected each product once");
+            return Err(bad(format!("items[{i}].product"), again));
         }
-    };
+        let seats = seats.unwrap_or(Seats::ONE);
+        if seats.get() > MAX_SEATS {
+            let found = seats_expected(&seats.to_string());
+            return Err(bad(format!("items[{i}].seats"), found));
+        }
+        items.push(Item {
+            product,
+            seats,
+            version,
+        });
+    }
+    let start = body.start.as_deref().map(start_of).transpose()?;
     Ok(SocketClaim { items, start })
-}
-
-fn item_of(value: &Value, at: &str) -> Result<Item, Problem> {
-    let Value::Object(item) = value else {
-        let expected = "expected an object like {\"product\": \"render\", \"seats\": 2}";
-        return Err(bad(at, format!("{}, {expected}", kind(value))));
-    };
-    let text = |name: &str| match item.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(s)) => Ok(Some(s.as_str())),
-        Some(other) => Err(bad(
-            format!("{at}.{name}"),
-            format!("{}, expected text", kind(other)),
-        )),
-    };
-    let product = text("product")?.ok_or_else(|| {
-        bad(
-            format!("{at}.product"),
-            "nothing, expected a product's name",
-        )
-    })?;
-    let product = ProductName::new(product).map_err(|e| bad(format!("{at}.product"), e))?;
-    let seats = match item.get("seats") {
-        None | Some(Value::Null) => Seats::ONE,
-        // `2.0` is the whole number 2 to JSON Schema; the message's own type knows.
-        Some(n) => Seats::deserialize(n)
-            .ok()
-            .and_then(|n| number_of_seats(n.get()))
-            .ok_or_else(|| bad(format!("{at}.seats"), seats_expected(&n.to_string())))?,
-    };
-    let version = text("version")?.map(Version::new).transpose();
-    let version = version.map_err(|e| bad(format!("{at}.version"), e))?;
-    Ok(Item {
-        product,
-        seats,
-        version,
-    })
 }
 
 fn number_of_seats(n: u32) -> Option<Seats> {
@@ -201,32 +132,9 @@ fn clip(text: &str) -> String {
     text.chars().take(80).collect()
 }
 
-const fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
-}
-
-/// How long the client would wait for the answer (RFC 7240, `Prefer: wait`), at most ten minutes. What is not understood is
-/// ignored, as the RFC says.
+/// How long the client would wait for the answer, at most ten minutes.
 pub(super) fn wait(headers: &HeaderMap) -> Duration {
-    let values = headers.get_all("prefer").iter();
-    let words = values
-        .filter_map(|v| v.to_str().ok())
-        .flat_map(|v| v.split([',', ';']));
-    let mut waits = words.filter_map(|w| {
-        w.trim()
-            .strip_prefix("wait=")?
-            .trim_matches('"')
-            .parse()
-            .ok()
-    });
-    Duration::from_secs(waits.next().unwrap_or(0)).min(MAX_WAIT)
+    prefer_wait(headers).unwrap_or_default().min(MAX_WAIT)
 }
 
 #[cfg(test)]
@@ -302,21 +210,31 @@ mod tests {
             .join(",");
         let cases = [
             ("", "", "no JSON"),
-            ("[]", "", "a list, expected an object"),
-            ("{}", "items", "nothing, expected a list"),
-            (r#"{"items":{}}"#, "items", "an object, expected a list"),
+            ("[]", "", "expected an object"),
+            (
+                r#"[[{"product":"a"}],"licensed"]"#,
+                "",
+                "expected an object",
+            ),
+            ("{}", "items", "a list of 0, expected a list of 1"),
+            (r#"{"items":{}}"#, "items", "map, expected a sequence"),
             (r#"{"items":[]}"#, "items", "a list of 0"),
             (&format!(r#"{{"items":[{many}]}}"#), "items", "a list of 17"),
             (
-                r#"{"items":["render"]}"#,
+                r#"{"items":[["render"]]}"#,
                 "items[0]",
-                "text, expected an object",
+                "expected an object",
             ),
-            (r#"{"items":[{"seats":1}]}"#, "items[0].product", "nothing"),
+            (r#"{"items":["render"]}"#, "items[0]", "expected an object"),
+            (
+                r#"{"items":[{"seats":1}]}"#,
+                "items[0]",
+                "missing field `product`",
+            ),
             (
                 r#"{"items":[{"product":7}]}"#,
                 "items[0].product",
-                "a number, expected text",
+                "integer `7`, expected a string",
             ),
             (
                 r#"{"items":[{"product":"A"}]}"#,
@@ -331,22 +249,27 @@ mod tests {
             (
                 r#"{"items":[{"product":"a","seats":0}]}"#,
                 "items[0].seats",
-                "from 1 to",
+                "0 seats: expected 1 to",
+            ),
+            (
+                r#"{"items":[{"product":"a","seats":1000001}]}"#,
+                "items[0].seats",
+                "from 1 to 1000000",
             ),
             (
                 r#"{"items":[{"product":"a","seats":-1}]}"#,
                 "items[0].seats",
-                "from 1 to",
+                "integer `-1`, expected",
             ),
             (
                 r#"{"items":[{"product":"a","seats":1.5}]}"#,
                 "items[0].seats",
-                "from 1 to",
+                "floating point `1.5`, expected",
             ),
             (
                 r#"{"items":[{"product":"a","seats":"2"}]}"#,
                 "items[0].seats",
-                "from 1 to",
+                "string \"2\", expected",
             ),
             (
                 r#"{"items":[{"product":"a","version":""}]}"#,
@@ -361,7 +284,7 @@ mod tests {
             (
                 r#"{"items":[{"product":"a"}],"start":1}"#,
                 "start",
-                "optimistic",
+                "integer `1`, expected a string",
             ),
         ];
         for (text, field, words) in cases {

@@ -1,0 +1,127 @@
+//! What a request's head says besides method and path: the credential, the preference, the query.
+
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderName};
+use mooring_core::wire::{Problem, ProblemType};
+use percent_encoding::percent_decode_str;
+use std::time::Duration;
+
+/// RFC 7240.
+pub const PREFER: HeaderName = HeaderName::from_static("prefer");
+
+/// The token of `Authorization: Bearer …` (RFC 6750, 2.1). A scheme's case does not matter (RFC 9110, 11.1).
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+/// How long the client would wait for the answer (`Prefer: wait`). What is not understood is ignored, as the RFC says.
+pub fn prefer_wait(headers: &HeaderMap) -> Option<Duration> {
+    let values = headers
+        .get_all(PREFER)
+        .iter()
+        .filter_map(|v| v.to_str().ok());
+    let mut words = values.flat_map(|v| v.split([',', ';']));
+    let secs = words.find_map(|w| {
+        let value = w.trim().strip_prefix("wait=")?;
+        value.trim_matches('"').parse().ok()
+    });
+    secs.map(Duration::from_secs)
+}
+
+/// Text without its percent-encoding (RFC 3986, 2.1); none if a `%` is not followed by two hexadecimal digits, which
+/// `percent-encoding` would let through as it stands. A plus sign means itself: versions have plus signs.
+pub fn percent_decode(text: &str) -> Option<Vec<u8>> {
+    let digits = |s: &str| matches!(s.as_bytes(), [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit());
+    let sound = text.split('%').skip(1).all(digits);
+    sound.then(|| percent_decode_str(text).collect())
+}
+
+/// A query's parameters. Unknown ones are ignored, as unknown fields are.
+#[derive(Debug, Default)]
+pub struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// Reads what stands after the `?`.
+    pub fn read(text: Option<&str>) -> Result<Self, Problem> {
+        let pairs = text
+            .unwrap_or_default()
+            .split('&')
+            .filter(|p| !p.is_empty());
+        let pairs = pairs.map(|p| {
+            let (name, value) = p.split_once('=').unwrap_or((p, ""));
+            let value = percent_decode(value).and_then(|v| String::from_utf8(v).ok());
+            let expected = "expected percent-encoded UTF-8 (RFC 3986)";
+            let value = value.ok_or_else(|| bad_field(name, expected))?;
+            Ok((name.to_owned(), value))
+        });
+        pairs.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// A parameter that may be there once.
+    pub fn get(&self, name: &str) -> Result<Option<&str>, Problem> {
+        let mut found = self.0.iter().filter(|(n, _)| n == name);
+        let value = found.next().map(|(_, v)| v.as_str());
+        match found.next() {
+            None => Ok(value),
+            Some(_) => Err(bad_field(name, "expected once")),
+        }
+    }
+}
+
+/// What is wrong with one field of a request.
+pub fn bad_field(field: impl Into<String>, problem: impl std::fmt::Display) -> Problem {
+    let field = field.into();
+    Problem::new(ProblemType::BadRequest, format!("{field}: {problem}")).field(field)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+    use http::HeaderValue;
+
+    fn with(name: HeaderName, value: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(name, HeaderValue::from_static(value))])
+    }
+
+    #[test]
+    fn the_bearers_token_is_found() {
+        assert_eq!(bearer(&HeaderMap::new()), None);
+        assert_eq!(bearer(&with(AUTHORIZATION, "bearer  abc ")), Some("abc"));
+        assert_eq!(bearer(&with(AUTHORIZATION, "Bearer abc")), Some("abc"));
+        for other in ["Basic abc", "Bearer ", "Bearer", ""] {
+            assert_eq!(bearer(&with(AUTHORIZATION, other)), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn the_wait_is_read_as_rfc_7240_writes_it() {
+        let read = |v| prefer_wait(&with(PREFER, v)).map(|d| d.as_secs());
+        assert_eq!(read("wait=30"), Some(30));
+        assert_eq!(read("respond-async, wait=10"), Some(10));
+        assert_eq!(read("respond-async; wait=\"10\""), Some(10));
+        assert_eq!(
+            (read("wait=-1"), read("x"), read("handling=strict")),
+            (None, None, None)
+        );
+        assert_eq!(prefer_wait(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn a_query_is_decoded_and_a_bad_parameter_named() {
+        let get = |q: &str, name: &str| {
+            let value = Query::read(Some(q)).and_then(|q| Ok(q.get(name)?.map(str::to_owned)));
+            value.map_err(|p| p.field.unwrap())
+        };
+        assert_eq!(get("", "a"), Ok(None));
+        assert_eq!(get("a&&b=1%2b%c3%a4+", "a"), Ok(Some(String::new())));
+        assert_eq!(get("a&&b=1%2b%c3%a4+", "b"), Ok(Some("1+ä+".into())));
+        assert_eq!(get("a=1&b=2&a=3", "b"), Ok(Some("2".into())));
+        assert_eq!(get("a=1&b=2&a=3", "a"), Err("a".into()));
+        for bad in ["x=%zz", "x=%e4", "x=a%", "x=%4", "x=%ä"] {
+            assert_eq!(get(bad, "a"), Err("x".into()), "{bad}");
+        }
+    }
+}
