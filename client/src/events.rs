@@ -1,12 +1,12 @@
 //! Changes as they come: server-sent events (WHATWG HTML, "Server-sent events") from the sidecar.
 
 use crate::clock::boot;
-use crate::conn;
+use crate::conn::Answer;
 use crate::error::Error;
 use mooring_core::time::BootTime;
 use mooring_core::wire::Status;
 use mooring_core::wire::calls::socket::EVENTS;
-use mooring_core::wire::calls::{Answer, CallSpec, SocketCall};
+use mooring_core::wire::calls::{AnswerBody, CallSpec, SocketCall};
 use std::time::Duration;
 
 /// The longest event that is read.
@@ -28,7 +28,7 @@ impl Parser {
     /// For the events that this call answers with; others are passed over.
     pub(crate) fn of(call: &CallSpec<SocketCall>) -> Self {
         let kind = call.answers.iter().find_map(|(_, answer)| match answer {
-            Answer::Events(event, _) => Some(*event),
+            AnswerBody::Events(event, _) => Some(*event),
             _ => None,
         });
         Self {
@@ -77,14 +77,14 @@ impl Parser {
 /// a sidecar that was restarted goes on with the same lease.
 #[derive(Debug)]
 pub struct Events {
-    answer: conn::Answer,
+    answer: Answer,
     parser: Parser,
     heard: BootTime,
     ended: bool,
 }
 
 impl Events {
-    pub(crate) fn new(answer: conn::Answer) -> Self {
+    pub(crate) fn new(answer: Answer) -> Self {
         Self {
             answer,
             parser: Parser::of(&EVENTS),

@@ -3,7 +3,7 @@
 use crate::messages::schema;
 use anyhow::{Result, ensure};
 use mooring_core::wire::ProblemType;
-use mooring_core::wire::calls::{Answer, Body as RequestBody, CallSpec, Who};
+use mooring_core::wire::calls::{AnswerBody, CallSpec, RequestBody, Who};
 use schemars::JsonSchema;
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -63,12 +63,12 @@ impl Document {
         self.requests.subschema_for::<T>().to_value()
     }
 
-    fn answer(&mut self, answer: Answer, words: &str) -> Result<Value> {
+    fn answer(&mut self, answer: AnswerBody, words: &str) -> Result<Value> {
         let g = &mut self.answers;
         let content = match answer {
-            Answer::Nothing => return Ok(json!({"description": words})),
-            Answer::Json(name) => json!({"application/json": {"schema": schema(g, name)?}}),
-            Answer::JsonOrLines(name, line) => {
+            AnswerBody::Nothing => return Ok(json!({"description": words})),
+            AnswerBody::Json(name) => json!({"application/json": {"schema": schema(g, name)?}}),
+            AnswerBody::JsonOrLines(name, line) => {
                 // Only a stream's lines are made of it, so nothing refers to it.
                 schema(g, line)?;
                 json!({
@@ -76,7 +76,7 @@ impl Document {
                     "application/x-ndjson": {"schema": {"type": "string"}}
                 })
             }
-            Answer::Events(event, name) => {
+            AnswerBody::Events(event, name) => {
                 json!({"text/event-stream": {"schema": event_schema(event, &schema(g, name)?)}})
             }
         };

@@ -24,9 +24,9 @@ pub struct CallSpec<C: 'static> {
     /// Who may make it.
     pub who: Who,
     /// The JSON body that it takes.
-    pub body: Body,
+    pub body: RequestBody,
     /// The answers of success: a status, and what comes with it.
-    pub answers: &'static [(u16, Answer)],
+    pub answers: &'static [(u16, AnswerBody)],
     /// The problems that it answers with; those of a wrong path or method are not listed.
     pub problems: &'static [ProblemType],
 }
@@ -50,7 +50,7 @@ pub enum Who {
 
 /// The body of a request: nothing, or JSON of the type of this name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Body {
+pub enum RequestBody {
     /// None.
     None,
     /// It may be left out.
@@ -61,7 +61,7 @@ pub enum Body {
 
 /// The body of an answer, by the name of its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum AnswerBody {
     /// None.
     Nothing,
     /// JSON.
@@ -81,8 +81,8 @@ impl<C> CallSpec<C> {
             method,
             path,
             who: Who::Anyone,
-            body: Body::None,
-            answers: &[(204, Answer::Nothing)],
+            body: RequestBody::None,
+            answers: &[(204, AnswerBody::Nothing)],
             problems: &[],
         }
     }
@@ -234,7 +234,7 @@ mod tests {
                 "{} twice",
                 row.name
             );
-            let bodied = row.body != Body::None;
+            let bodied = row.body != RequestBody::None;
             let large = row.problems.contains(&ProblemType::TooLarge);
             assert_eq!(
                 bodied, large,

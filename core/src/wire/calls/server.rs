@@ -1,6 +1,6 @@
 //! The license server's calls.
 
-use super::{Answer, Body, CallSpec, Who};
+use super::{AnswerBody, CallSpec, RequestBody, Who};
 use crate::wire::problem::ProblemType as P;
 
 /// What the server's dispatcher matches on; [`SERVER`] says what each is.
@@ -43,21 +43,24 @@ pub const SERVER: &[Row] = &[
 
 /// The versions of this API.
 pub const VERSIONS: Row = CallSpec {
-    answers: &[(200, Answer::Json("Versions"))],
+    answers: &[(200, AnswerBody::Json("Versions"))],
     ..CallSpec::new(ServerCall::Versions, "versions", "GET", "/v1/versions")
 };
 
 /// The description of this API.
 pub const OPENAPI: Row = CallSpec {
-    answers: &[(200, Answer::Json("OpenApi"))],
+    answers: &[(200, AnswerBody::Json("OpenApi"))],
     ..CallSpec::new(ServerCall::OpenApi, "openapi", "GET", "/v1/openapi.json")
 };
 
 /// Claims, all or nothing, or asks again.
 pub const PUT_CLAIM: Row = CallSpec {
     who: Who::Holder,
-    body: Body::Required("ClaimRequest"),
-    answers: &[(200, Answer::Json("Grant")), (202, Answer::Json("Waiting"))],
+    body: RequestBody::Required("ClaimRequest"),
+    answers: &[
+        (200, AnswerBody::Json("Grant")),
+        (202, AnswerBody::Json("Waiting")),
+    ],
     problems: &[
         P::BadRequest,
         P::TooLarge,
@@ -100,8 +103,8 @@ pub const DELETE_CLAIM: Row = CallSpec {
 /// Renews many leases at once.
 pub const RENEW: Row = CallSpec {
     who: Who::Claim,
-    body: Body::Required("RenewRequest"),
-    answers: &[(200, Answer::Json("RenewResponse"))],
+    body: RequestBody::Required("RenewRequest"),
+    answers: &[(200, AnswerBody::Json("RenewResponse"))],
     problems: &[P::BadRequest, P::TooLarge],
     ..CallSpec::new(ServerCall::Renew, "renew", "POST", "/v1/leases/renew")
 };
@@ -109,8 +112,8 @@ pub const RENEW: Row = CallSpec {
 /// A lease token with the application's nonce in it.
 pub const TOKEN: Row = CallSpec {
     who: Who::Claim,
-    body: Body::Required("NonceRequest"),
-    answers: &[(200, Answer::Json("TokenResponse"))],
+    body: RequestBody::Required("NonceRequest"),
+    answers: &[(200, AnswerBody::Json("TokenResponse"))],
     problems: &[
         P::BadRequest,
         P::TooLarge,
@@ -126,7 +129,7 @@ pub const TOKEN: Row = CallSpec {
 /// Capacity, use, queue.
 pub const PRODUCTS: Row = CallSpec {
     who: Who::Known,
-    answers: &[(200, Answer::Json("Products"))],
+    answers: &[(200, AnswerBody::Json("Products"))],
     problems: &[P::Unauthenticated, P::Revoked, P::Overloaded],
     ..CallSpec::new(ServerCall::Products, "products", "GET", "/v1/products")
 };
@@ -134,7 +137,7 @@ pub const PRODUCTS: Row = CallSpec {
 /// Who holds what, and who waits; with `?watch` each change as it comes.
 pub const LEASES: Row = CallSpec {
     who: Who::Known,
-    answers: &[(200, Answer::JsonOrLines("Leases", "WatchEvent"))],
+    answers: &[(200, AnswerBody::JsonOrLines("Leases", "WatchEvent"))],
     problems: &[
         P::BadRequest,
         P::Unauthenticated,
@@ -148,7 +151,7 @@ pub const LEASES: Row = CallSpec {
 /// Revokes a lease's holder.
 pub const REVOKE: Row = CallSpec {
     who: Who::Administrator,
-    body: Body::Optional("Revoke"),
+    body: RequestBody::Optional("Revoke"),
     problems: &[
         P::BadRequest,
         P::TooLarge,
@@ -183,7 +186,7 @@ pub const LIFT: Row = CallSpec {
 /// Holders proven gone.
 pub const GONE: Row = CallSpec {
     who: Who::Administrator,
-    body: Body::Required("Gone"),
+    body: RequestBody::Required("Gone"),
     problems: &[
         P::BadRequest,
         P::TooLarge,
@@ -198,7 +201,7 @@ pub const GONE: Row = CallSpec {
 /// The roster: all holders that are not proven gone.
 pub const EXPECTED: Row = CallSpec {
     who: Who::Operator,
-    body: Body::Required("Expected"),
+    body: RequestBody::Required("Expected"),
     problems: &[P::BadRequest, P::TooLarge, P::OperatorOnly],
     ..CallSpec::new(
         ServerCall::Expected,
@@ -211,7 +214,7 @@ pub const EXPECTED: Row = CallSpec {
 /// Who may use this server.
 pub const POLICIES: Row = CallSpec {
     who: Who::Operator,
-    body: Body::Required("Policies"),
+    body: RequestBody::Required("Policies"),
     problems: &[P::BadRequest, P::TooLarge, P::OperatorOnly],
     ..CallSpec::new(ServerCall::Policies, "policies", "PUT", "/v1/policies")
 };

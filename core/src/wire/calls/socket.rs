@@ -1,6 +1,6 @@
 //! The calls of the sidecar's socket: whoever can connect may make them.
 
-use super::{Answer, Body, CallSpec};
+use super::{AnswerBody, CallSpec, RequestBody};
 use crate::wire::problem::ProblemType as P;
 
 /// What the socket's dispatcher matches on; [`SOCKET`] says what each is.
@@ -35,38 +35,38 @@ pub const SOCKET: &[Row] = &[
 
 /// How the licenses stand.
 pub const STATUS: Row = CallSpec {
-    answers: &[(200, Answer::Json("Status"))],
+    answers: &[(200, AnswerBody::Json("Status"))],
     problems: &[P::BadRequest, P::Overloaded],
     ..CallSpec::new(SocketCall::Status, "status", "GET", "/v1/status")
 };
 
 /// The same at each change.
 pub const EVENTS: Row = CallSpec {
-    answers: &[(200, Answer::Events("status", "Status"))],
+    answers: &[(200, AnswerBody::Events("status", "Status"))],
     problems: &[P::BadRequest, P::Overloaded],
     ..CallSpec::new(SocketCall::Events, "events", "GET", "/v1/events")
 };
 
 /// The description of this API.
 pub const OPENAPI: Row = CallSpec {
-    answers: &[(200, Answer::Json("OpenApi"))],
+    answers: &[(200, AnswerBody::Json("OpenApi"))],
     problems: &[P::BadRequest, P::Overloaded],
     ..CallSpec::new(SocketCall::OpenApi, "openapi", "GET", "/v1/openapi.json")
 };
 
 /// One claim.
 pub const GET_CLAIM: Row = CallSpec {
-    answers: &[(200, Answer::Json("ClaimStatus"))],
+    answers: &[(200, AnswerBody::Json("ClaimStatus"))],
     problems: &[P::BadRequest, P::NotFound, P::Overloaded],
     ..CallSpec::new(SocketCall::GetClaim, "getClaim", "GET", "/v1/claims/{name}")
 };
 
 /// A claim of the application's own.
 pub const PUT_CLAIM: Row = CallSpec {
-    body: Body::Required("SocketClaim"),
+    body: RequestBody::Required("SocketClaim"),
     answers: &[
-        (200, Answer::Json("ClaimStatus")),
-        (202, Answer::Json("ClaimStatus")),
+        (200, AnswerBody::Json("ClaimStatus")),
+        (202, AnswerBody::Json("ClaimStatus")),
     ],
     problems: &[
         P::BadRequest,
@@ -97,7 +97,7 @@ pub const DELETE_CLAIM: Row = CallSpec {
 
 /// A claim that lives as long as its connection.
 pub const HOLD: Row = CallSpec {
-    answers: &[(200, Answer::Events("claim", "ClaimStatus"))],
+    answers: &[(200, AnswerBody::Events("claim", "ClaimStatus"))],
     problems: &[
         P::BadRequest,
         P::NotFound,
@@ -110,7 +110,7 @@ pub const HOLD: Row = CallSpec {
 
 /// The signed lease.
 pub const TOKEN: Row = CallSpec {
-    answers: &[(200, Answer::Json("Bundle"))],
+    answers: &[(200, AnswerBody::Json("Bundle"))],
     problems: &[
         P::BadRequest,
         P::Unauthenticated,
@@ -126,7 +126,7 @@ pub const TOKEN: Row = CallSpec {
 
 /// The vendor's permit to start with no license server in reach.
 pub const VOUCHER: Row = CallSpec {
-    answers: &[(200, Answer::Json("Envelope"))],
+    answers: &[(200, AnswerBody::Json("Envelope"))],
     problems: &[P::NotFound, P::Overloaded],
     ..CallSpec::new(SocketCall::Voucher, "voucher", "GET", "/v1/voucher")
 };
