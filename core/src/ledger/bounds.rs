@@ -1,55 +1,49 @@
 //! Bounds on what strangers can make the ledger keep.
 
+use super::refusal::Refusal;
 use super::state::Ledger;
 use super::types::Claim;
+use crate::identity::Holder;
 use crate::request::MAX_ITEMS;
-use crate::wire::{Problem, ProblemType};
 
 impl Ledger {
-    pub(super) fn check_bounds(&self, c: &Claim) -> Result<(), Problem> {
-        let bad =
-            |detail: String| Err(Problem::new(ProblemType::BadRequest, detail).field("items"));
+    /// Whether a new claim may be kept.
+    pub(super) fn check_bounds(&self, c: &Claim) -> Result<(), Refusal> {
         if c.items.is_empty() || c.items.len() > MAX_ITEMS {
-            return bad(format!(
-                "{} products, expected 1 to {MAX_ITEMS}",
-                c.items.len()
-            ));
+            return Err(Refusal::ItemCount(c.items.len()));
         }
         for (i, item) in c.items.iter().enumerate() {
             if c.items.iter().take(i).any(|o| o.product == item.product) {
-                return bad(format!("product {} is there twice", item.product));
+                return Err(Refusal::ProductTwice(item.product.clone()));
             }
         }
+        self.has_room_for(&c.holder)?;
+        let most = self.settings.limits.queue;
+        if self.queue.len() >= most {
+            return Err(Refusal::QueueFull { most });
+        }
+        Ok(())
+    }
+
+    /// Whether this holder and its namespace may have one claim more.
+    pub(super) fn has_room_for(&self, holder: &Holder) -> Result<(), Refusal> {
         let limits = self.settings.limits;
-        let full =
-            |detail: String| Err(Problem::new(ProblemType::TooManyClaims, detail).retry_after(30));
-        if self
-            .by_holder
-            .get(&c.holder.key())
-            .is_some_and(|v| v.len() >= limits.per_holder)
-        {
-            return full(format!(
-                "{} has {} claims, the most one holder may have",
-                c.holder, limits.per_holder
-            ));
+        let own = self.by_holder.get(&holder.key()).map_or(0, Vec::len);
+        if own >= limits.per_holder {
+            return Err(Refusal::HolderFull {
+                holder: Box::new(holder.clone()),
+                most: limits.per_holder,
+            });
         }
-        if let Some(ns) = c.holder.namespace()
-            && self
-                .per_namespace
-                .get(ns)
-                .is_some_and(|n| *n >= limits.per_namespace)
-        {
-            return full(format!(
-                "namespace {ns} has {} claims, the most one may have",
-                limits.per_namespace
-            ));
-        }
-        if self.queue.len() >= limits.queue {
-            let detail = format!(
-                "the queue has {} claims, the most it may have",
-                limits.queue
-            );
-            return Err(Problem::new(ProblemType::Overloaded, detail).retry_after(30));
+        let Some(namespace) = holder.namespace() else {
+            return Ok(());
+        };
+        let of_all = self.per_namespace.get(namespace).copied().unwrap_or(0);
+        if of_all >= limits.per_namespace {
+            return Err(Refusal::NamespaceFull {
+                namespace: namespace.to_owned(),
+                most: limits.per_namespace,
+            });
         }
         Ok(())
     }

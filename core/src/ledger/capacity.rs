@@ -4,11 +4,11 @@ use super::alternative::{alternative, draws};
 use super::count_by::{Share, ShareKey, share_key};
 use super::fit::{fit, room, take};
 use super::pool::{Drawn, Draws, Plan, PoolUse, ProductRule};
+use super::refusal::Refusal;
 use crate::identity::Holder;
 use crate::license::{CountBy, License, TokenDraw};
 use crate::names::{LeaseId, PoolName, ProductName};
 use crate::request::Item;
-use crate::wire::{Problem, ProblemType};
 use std::collections::HashMap;
 
 /// Pools and products in force, and how many seats are in use.
@@ -94,49 +94,38 @@ impl Capacity {
         self.products.iter().find(|p| p.name == *product)
     }
 
-    /// Whether such a claim could ever be granted; if not, why, by the field.
-    pub(super) fn check(&self, items: &[Item]) -> Result<(), Problem> {
+    /// Whether such a claim could ever be granted; if not, why.
+    pub(super) fn check(&self, items: &[Item]) -> Result<(), Refusal> {
         for (i, item) in items.iter().enumerate() {
-            let Some(rule) = self.rule(&item.product) else {
-                let names: Vec<&str> = self.products.iter().map(|p| p.name.as_str()).collect();
-                let known = if names.is_empty() {
-                    "none".into()
-                } else {
-                    names.join(", ")
-                };
-                let detail = format!(
-                    "product {:?} is not in the license; it has: {known}",
-                    item.product
-                );
-                return Err(Problem::new(ProblemType::UnknownProduct, detail)
-                    .field(format!("items[{i}].product")));
+            let product = item.product.clone();
+            let Some(rule) = self.rule(&product) else {
+                return Err(Refusal::UnknownProduct {
+                    item: i,
+                    product,
+                    sold: self.products.iter().map(|p| p.name.clone()).collect(),
+                });
             };
             if let Some(v) = item.version.as_ref().filter(|v| !rule.versions.covers(v)) {
-                let detail = format!(
-                    "version {v} of {} is not covered; the license covers {}",
-                    item.product, rule.versions
-                );
-                return Err(Problem::new(ProblemType::VersionNotCovered, detail)
-                    .field(format!("items[{i}].version")));
+                return Err(Refusal::VersionNotCovered {
+                    item: i,
+                    product,
+                    version: v.clone(),
+                    covered: rule.versions.clone(),
+                });
             }
             if !self.fits_at_all(std::slice::from_ref(item)) {
-                return Err(self.exceeds(i, item));
+                return Err(Refusal::ExceedsSeats {
+                    item: i,
+                    asked: item.seats,
+                    sold: self.most(&product),
+                    product,
+                });
             }
         }
         if !self.fits_at_all(items) {
-            let detail = "these products together ask for more seats than the license has";
-            return Err(Problem::new(ProblemType::ExceedsSeats, detail).field("items"));
+            return Err(Refusal::ExceedsSeatsTogether);
         }
         Ok(())
-    }
-
-    fn exceeds(&self, i: usize, item: &Item) -> Problem {
-        let most = self.most(&item.product);
-        let detail = format!(
-            "{} seats of {} are asked for, and the license has {most}",
-            item.seats, item.product
-        );
-        Problem::new(ProblemType::ExceedsSeats, detail).field(format!("items[{i}].seats"))
     }
 
     /// The most seats of a product that could be out at once, were nothing else.

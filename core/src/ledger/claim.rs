@@ -2,6 +2,7 @@
 
 use super::entry::State;
 use super::queue::{Class, OWN, Rank};
+use super::refusal::{Changed, Refusal};
 use super::renew::behind;
 use super::state::Ledger;
 use super::types::{Claim, Claimed};
@@ -9,7 +10,7 @@ use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
 use crate::request::Item;
 use crate::time::BootTime;
-use crate::wire::{Problem, ProblemType, Standing};
+use crate::wire::Standing;
 use std::cmp::Reverse;
 
 /// What a new claim becomes.
@@ -21,10 +22,10 @@ struct Entering {
 impl Ledger {
     /// Takes a claim; the same one again gets the same lease or the same place (promise 6).
     #[allow(clippy::needless_pass_by_value)] // a claim is used up by being made
-    pub fn claim(&mut self, c: Claim, now: BootTime) -> Result<Claimed, Problem> {
+    pub fn claim(&mut self, c: Claim, now: BootTime) -> Result<Claimed, Refusal> {
         self.tick(now);
         if let Err(why) = self.barred(&c.holder.key()) {
-            self.refuse(&c.holder, &c.name, &c.items, c.new_id, why.clone(), now);
+            self.note_refusal(&c.holder, &c.name, &c.items, c.new_id, why.clone(), now);
             self.shows_itself(&c);
             self.settling.end_if_done(now);
             self.grant_queue(now);
@@ -41,28 +42,25 @@ impl Ledger {
         self.grant_queue(now);
         self.grant_sharers(now);
         let id = answer?;
-        let claimed = self
-            .status(id)
-            .ok_or_else(|| Problem::new(ProblemType::UnknownLease, "the claim has ended"))?;
+        let claimed = self.status(id).ok_or(Refusal::Ended)?;
         match (&self.paused, claimed) {
             (Some(why), Claimed::Waiting(_)) => Err(why.clone()),
             (_, c) => Ok(c),
         }
     }
 
-    fn claim_again(&mut self, id: LeaseId, c: &Claim, now: BootTime) -> Result<LeaseId, Problem> {
-        let lapses = self.settings.lease_for.as_secs();
-        let changed = |what: &str, field: &str| {
-            let detail = format!(
-                "claim {} of {} exists with other {what}; give it back first, or wait until it lapses",
-                c.name, c.holder
-            );
-            Err(Problem::new(ProblemType::ClaimChanged, detail)
-                .field(field)
-                .retry_after(lapses))
+    fn claim_again(&mut self, id: LeaseId, c: &Claim, now: BootTime) -> Result<LeaseId, Refusal> {
+        let lapses = self.settings.lease_for;
+        let changed = |part| {
+            Err(Refusal::Changed {
+                claim: c.name.clone(),
+                holder: Box::new(c.holder.clone()),
+                part,
+                lapses,
+            })
         };
         let Some(e) = self.entries.get(&id) else {
-            return changed("items", "items");
+            return changed(Changed::Items);
         };
         // A duplicate from before its lease came first, and took a place for it, with its secret or that of an earlier
         // claim: the lease itself is better.
@@ -76,10 +74,10 @@ impl Ledger {
             return Ok(id);
         };
         if e.secret_hash != c.secret_hash {
-            return changed("secret", "secretHash");
+            return changed(Changed::Secret);
         }
         if e.items != c.items {
-            return changed("items", "items");
+            return changed(Changed::Items);
         }
         let runs_until = self.runs_until(c, now);
         let Some(e) = self.entries.get_mut(&id) else {
@@ -147,18 +145,15 @@ impl Ledger {
         refused: Option<LeaseId>,
         c: &Claim,
         now: BootTime,
-    ) -> Result<LeaseId, Problem> {
+    ) -> Result<LeaseId, Refusal> {
         let ended = self.ended.get(&c.secret_hash);
         if let Some(ended) = ended.filter(|_| !mutant::on(Mutant::TakenInTwice)) {
-            let no = |kind, detail: &str, field: &str| Err(Problem::new(kind, detail).field(field));
             if ended.released {
-                let detail = "this claim was given back; a new one needs a new secret";
-                return no(ProblemType::GivenBack, detail, "secretHash");
+                return Err(Refusal::GivenBack);
             }
             // One that lapsed for silence may come back, but not by a duplicate of what it asked before.
             if c.counter.is_some_and(|n| n <= ended.counter) {
-                let detail = "a late duplicate of a request that was answered before";
-                return no(ProblemType::ClaimChanged, detail, "counter");
+                return Err(Refusal::LateDuplicate);
             }
         }
         if let Some(id) = refused {
@@ -173,7 +168,7 @@ impl Ledger {
         if let Err(p) = self.capacity_check(&c.items)
             && !runs_on
         {
-            self.refuse(&c.holder, &c.name, &c.items, c.new_id, p.clone(), now);
+            self.note_refusal(&c.holder, &c.name, &c.items, c.new_id, p.clone(), now);
             return Err(p);
         }
         let Entering { id, rank } = self.entering(c, now);
@@ -192,7 +187,7 @@ impl Ledger {
         Ok(id)
     }
 
-    fn capacity_check(&self, items: &[Item]) -> Result<(), Problem> {
+    fn capacity_check(&self, items: &[Item]) -> Result<(), Refusal> {
         // Without a license nothing can be judged: the claim waits, and is answered with why.
         if self.paused.is_some() && self.capacity.products.is_empty() {
             Ok(())

@@ -2,12 +2,12 @@
 
 use super::pool::Drawn;
 use super::queue::{GroupAt, Rank};
+use super::refusal::Refusal;
 use crate::identity::Holder;
 use crate::names::{ClaimName, RequestId};
 use crate::request::Item;
 use crate::secret::SecretHash;
 use crate::time::BootTime;
-use crate::wire::Problem;
 
 /// One claim.
 #[derive(Debug)]
@@ -49,5 +49,5 @@ pub(super) enum State {
         silent: bool,
     },
     /// Refused; kept for a while so that people see it.
-    Refused(Box<Problem>),
+    Refused(Box<Refusal>),
 }

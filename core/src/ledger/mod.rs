@@ -14,7 +14,8 @@
 //! | `types` | what goes in and comes out: claims, answers, settings, events |
 //! | `state`, `entry` | all that is known: the ledger itself, one claim of it |
 //! | `alternative`, `pool`, `count_by`, `fit`, `capacity` | what the license has; seats that several claims count as one; which alternatives fit; drawing |
-//! | `claim`, `bounds`, `refuse` | taking a claim: new, repeated, from a ticket; the bounds on them; refusals |
+//! | `claim`, `bounds`, `refuse` | taking a claim: new, repeated, from a ticket; the bounds on them; noting a refusal |
+//! | `refusal`, `problem` | why the ledger says no; how the API tells it |
 //! | `settling`, `reinstate` | the time after a start; leases of earlier runs that holders show; the operator's roster |
 //! | `renew` | renewals, their counter, releases |
 //! | `queue`, `sorted`, `grant` | ranks and places, counting them; who is granted next |
@@ -34,7 +35,9 @@ mod entry;
 mod fit;
 mod grant;
 mod pool;
+mod problem;
 mod queue;
+mod refusal;
 mod refuse;
 mod reinstate;
 mod renew;
@@ -52,6 +55,7 @@ mod views;
 mod tests;
 
 pub use capacity::Capacity;
+pub use refusal::{Changed, Refusal};
 pub use settling::settle_for;
 pub use state::Ledger;
 pub use tally::Gauges;

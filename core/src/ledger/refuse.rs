@@ -2,6 +2,7 @@
 
 use super::entry::State;
 use super::queue::GroupAt;
+use super::refusal::Refusal;
 use super::state::Ledger;
 use super::types::Claim;
 use crate::identity::Holder;
@@ -12,7 +13,8 @@ use crate::time::BootTime;
 use crate::wire::{Problem, Standing};
 
 impl Ledger {
-    /// Notes a refusal, so that people see it where they look. Does nothing if the claim is granted or in the queue.
+    /// Notes that the edge refuses a claim, so that people see it where they look. Does nothing if the claim is granted
+    /// or in the queue.
     pub fn refuse(
         &mut self,
         holder: &Holder,
@@ -20,6 +22,20 @@ impl Ledger {
         items: &[Item],
         new_id: LeaseId,
         why: Problem,
+        now: BootTime,
+    ) {
+        let why = Refusal::ByEdge(Box::new(why));
+        self.note_refusal(holder, name, items, new_id, why, now);
+    }
+
+    /// Notes a refusal for people to see; not so where the claim is granted or in the queue.
+    pub(super) fn note_refusal(
+        &mut self,
+        holder: &Holder,
+        name: &ClaimName,
+        items: &[Item],
+        new_id: LeaseId,
+        why: Refusal,
         now: BootTime,
     ) {
         if let Some(id) = self.find(&holder.key(), name) {
@@ -35,15 +51,7 @@ impl Ledger {
             }
             self.forget(id);
         }
-        let ns_full = holder
-            .namespace()
-            .and_then(|n| self.per_namespace.get(n))
-            .is_some_and(|n| *n >= self.settings.limits.per_namespace);
-        let own_full = self
-            .by_holder
-            .get(&holder.key())
-            .is_some_and(|v| v.len() >= self.settings.limits.per_holder);
-        if ns_full || own_full {
+        if self.has_room_for(holder).is_err() {
             return;
         }
         let c = Claim {

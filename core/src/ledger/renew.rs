@@ -1,6 +1,7 @@
 //! Renewals, their counter, releases. None works without the claim's secret (promise 11).
 
 use super::entry::{Entry, State};
+use super::refusal::Refusal;
 use super::state::Ledger;
 use super::types::Granted;
 use crate::identity::Holder;
@@ -8,29 +9,12 @@ use crate::mutant::{self, Mutant};
 use crate::names::{ClaimName, LeaseId};
 use crate::secret::Secret;
 use crate::time::BootTime;
-use crate::wire::{EndReason, Problem, ProblemType, Renewal};
+use crate::wire::{EndReason, Renewal};
 
-fn unknown(lease: LeaseId) -> Problem {
-    let detail = format!(
-        "lease {lease} is not in the books of this run; repeat the claim with its token and secret"
-    );
-    Problem::new(ProblemType::UnknownLease, detail)
-}
-
-fn wrong_secret() -> Problem {
-    Problem::new(
-        ProblemType::Unauthenticated,
-        "the secret is not this claim's",
-    )
-    .field("secret")
-}
-
-pub(super) fn behind(e: &Entry, lease: LeaseId) -> Problem {
-    let detail = format!(
-        "another copy of {} has renewed lease {lease} meanwhile; only one may run",
-        e.holder
-    );
-    Problem::new(ProblemType::Cloned, detail).field("counter")
+/// What a copy of a holder is told that has fallen behind another.
+pub(super) fn behind(e: &Entry, lease: LeaseId) -> Refusal {
+    let holder = Box::new(e.holder.clone());
+    Refusal::Cloned { lease, holder }
 }
 
 impl Ledger {
@@ -39,19 +23,22 @@ impl Ledger {
     /// The counter tells a retry from a copy: the same counter with the same request id is a retry and answered alike;
     /// with another request id somebody else has the holder's state (promise 8). A lower counter is a copy that fell
     /// behind, or a message so late that its sender no longer listens.
-    pub fn renew(&mut self, r: &Renewal, now: BootTime) -> Result<Granted, Problem> {
+    pub fn renew(&mut self, r: &Renewal, now: BootTime) -> Result<Granted, Refusal> {
         self.tick(now);
-        let e = self.entries.get(&r.lease).ok_or_else(|| unknown(r.lease))?;
+        let e = self
+            .entries
+            .get(&r.lease)
+            .ok_or(Refusal::UnknownLease(r.lease))?;
         if !e.secret_hash.matches(&r.secret) {
-            return Err(wrong_secret());
+            return Err(Refusal::WrongSecret);
         }
         let State::Held { .. } = e.state else {
-            return Err(unknown(r.lease));
+            return Err(Refusal::UnknownLease(r.lease));
         };
         let holder = e.holder.key();
         self.barred(&holder)?;
         let Some(e) = self.entries.get_mut(&r.lease) else {
-            return Err(unknown(r.lease));
+            return Err(Refusal::UnknownLease(r.lease));
         };
         let retry = r.counter == e.counter
             && e.request == Some(r.request_id)
@@ -66,16 +53,19 @@ impl Ledger {
     }
 
     /// A granted lease, for who has its secret.
-    pub fn lookup(&self, lease: LeaseId, secret: &Secret) -> Result<Granted, Problem> {
-        let e = self.entries.get(&lease).ok_or_else(|| unknown(lease))?;
+    pub fn lookup(&self, lease: LeaseId, secret: &Secret) -> Result<Granted, Refusal> {
+        let e = self
+            .entries
+            .get(&lease)
+            .ok_or(Refusal::UnknownLease(lease))?;
         if !e.secret_hash.matches(secret) {
-            return Err(wrong_secret());
+            return Err(Refusal::WrongSecret);
         }
         match &e.state {
             State::Held {
                 drawn, overdraft, ..
             } => Ok(self.granted(lease, e, drawn, *overdraft)),
-            _ => Err(unknown(lease)),
+            _ => Err(Refusal::UnknownLease(lease)),
         }
     }
 
@@ -88,7 +78,7 @@ impl Ledger {
         secret: &Secret,
         counter: Option<u64>,
         now: BootTime,
-    ) -> Result<bool, Problem> {
+    ) -> Result<bool, Refusal> {
         self.tick(now);
         if mutant::on(Mutant::LateReleaseFreesNewer) && !self.entries.contains_key(&lease) {
             let newest = self
@@ -105,7 +95,7 @@ impl Ledger {
             return Ok(false);
         };
         if !e.secret_hash.matches(secret) {
-            return Err(wrong_secret());
+            return Err(Refusal::WrongSecret);
         }
         if counter.is_some_and(|n| n <= e.counter) {
             return Err(behind(e, lease));

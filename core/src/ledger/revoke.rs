@@ -5,10 +5,11 @@
 //! from here on nothing that it asks counts as a sign of life, and its seats are free at the last one + D + M.
 
 use super::entry::State;
+use super::refusal::Refusal;
 use super::state::Ledger;
 use crate::identity::HolderKey;
 use crate::time::BootTime;
-use crate::wire::{EndReason, Problem, ProblemType};
+use crate::wire::EndReason;
 
 impl Ledger {
     /// Bars a holder for this reason; `None` lifts it. Places in the queue end at once, leases as they would by silence.
@@ -20,10 +21,7 @@ impl Ledger {
             self.revoked.remove(holder);
             return;
         };
-        let why = Problem::new(
-            ProblemType::Revoked,
-            format!("an administrator revoked it: {reason}"),
-        );
+        let why = Refusal::Revoked(reason.to_owned());
         for id in self.claims_of(holder) {
             let waits = self
                 .entries
@@ -33,7 +31,7 @@ impl Ledger {
                 self.set_state(id, State::Refused(Box::new(why.clone())), now);
             }
         }
-        self.revoked.insert(holder.clone(), why);
+        self.revoked.insert(holder.clone(), reason.to_owned());
         self.grant_queue(now);
     }
 
@@ -43,8 +41,9 @@ impl Ledger {
     }
 
     /// What a barred holder is told.
-    pub(super) fn barred(&self, holder: &HolderKey) -> Result<(), Problem> {
-        self.revoked.get(holder).map_or(Ok(()), |p| Err(p.clone()))
+    pub(super) fn barred(&self, holder: &HolderKey) -> Result<(), Refusal> {
+        let reason = self.revoked.get(holder);
+        reason.map_or(Ok(()), |r| Err(Refusal::Revoked(r.clone())))
     }
 
     /// A pod proven gone, or several: their seats are free in this step. Returns how many claims ended.

@@ -3,6 +3,7 @@
 use super::capacity::Capacity;
 use super::entry::Entry;
 use super::queue::Queue;
+use super::refusal::Refusal;
 use super::settling::Settling;
 use super::tally::Tally;
 use super::types::{Event, Settings};
@@ -10,7 +11,6 @@ use crate::identity::HolderKey;
 use crate::names::{ClaimName, LeaseId};
 use crate::secret::SecretHash;
 use crate::time::{BootTime, margin};
-use crate::wire::Problem;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
@@ -26,10 +26,10 @@ pub struct Ledger {
     pub(super) queue: Queue,
     pub(super) tally: Tally,
     /// Holders that an administrator has barred, and what they are told.
-    pub(super) revoked: HashMap<HolderKey, Problem>,
+    pub(super) revoked: HashMap<HolderKey, String>,
     pub(super) deadlines: BTreeSet<(BootTime, LeaseId)>,
     pub(super) settling: Settling,
-    pub(super) paused: Option<Problem>,
+    pub(super) paused: Option<Refusal>,
     pub(super) arrivals: u64,
     /// Ended claims: a late duplicate of their messages changes nothing.
     pub(super) ended: HashMap<SecretHash, Ended>,

@@ -2,6 +2,7 @@
 
 use super::capacity::Capacity;
 use super::entry::{Entry, State};
+use super::refusal::Refusal;
 use super::state::Ledger;
 use crate::names::LeaseId;
 use crate::policy::Reclaim;
@@ -42,7 +43,7 @@ impl Ledger {
     /// Grants nothing new while `why` holds (the anchor is lost, the license ended); claims are answered with it.
     /// `None`: goes on.
     pub fn pause(&mut self, why: Option<Problem>, now: BootTime) {
-        self.paused = why;
+        self.paused = why.map(|p| Refusal::ByEdge(Box::new(p)));
         self.tick(now);
         self.grant_queue(now);
     }

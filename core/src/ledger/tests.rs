@@ -117,23 +117,26 @@ fn claim(n: u8, what: &str) -> Claim {
     }
 }
 
-fn granted(r: Result<Claimed, Problem>) -> Granted {
+fn granted(r: Result<Claimed, Refusal>) -> Granted {
     match r {
         Ok(Claimed::Granted(g)) => g,
         other => panic!("expected a grant: {other:?}"),
     }
 }
 
-fn place(r: Result<Claimed, Problem>) -> Place {
+fn place(r: Result<Claimed, Refusal>) -> Place {
     match r {
         Ok(Claimed::Waiting(p)) => p,
         other => panic!("expected a place in line: {other:?}"),
     }
 }
 
-fn refused(r: Result<Claimed, Problem>) -> (ProblemType, Option<String>) {
+fn refused(r: Result<Claimed, Refusal>) -> (ProblemType, Option<String>) {
     match r {
-        Err(p) => (p.kind, p.field),
+        Err(r) => {
+            let p = Problem::from(r);
+            (p.kind, p.field)
+        }
         other => panic!("expected a refusal: {other:?}"),
     }
 }
@@ -417,17 +420,24 @@ fn without_the_secret_nobody_changes_anothers_claim() {
         (ProblemType::ClaimChanged, Some("secretHash".into()))
     );
     assert_eq!(
-        l.renew(&renewal(9, a.lease, 1, 1), at(1)).unwrap_err().kind,
-        ProblemType::Unauthenticated
-    );
-    assert_eq!(
-        l.release(&ClaimName::pod(), a.lease, &secret(9), None, at(1))
+        l.renew(&renewal(9, a.lease, 1, 1), at(1))
+            .map_err(Problem::from)
             .unwrap_err()
             .kind,
         ProblemType::Unauthenticated
     );
     assert_eq!(
-        l.lookup(a.lease, &secret(9)).unwrap_err().kind,
+        l.release(&ClaimName::pod(), a.lease, &secret(9), None, at(1))
+            .map_err(Problem::from)
+            .unwrap_err()
+            .kind,
+        ProblemType::Unauthenticated
+    );
+    assert_eq!(
+        l.lookup(a.lease, &secret(9))
+            .map_err(Problem::from)
+            .unwrap_err()
+            .kind,
         ProblemType::Unauthenticated
     );
     assert_eq!(states(&l, at(1)), [("ns/p1".into(), ViewState::Held)]);
@@ -447,7 +457,10 @@ fn the_counter_tells_a_retry_from_a_copy() {
         "a retry is answered alike"
     );
     assert_eq!(
-        l.renew(&renewal(1, a, 1, 2), at(3)).unwrap_err().kind,
+        l.renew(&renewal(1, a, 1, 2), at(3))
+            .map_err(Problem::from)
+            .unwrap_err()
+            .kind,
         ProblemType::Cloned
     );
     assert_eq!(
@@ -456,7 +469,10 @@ fn the_counter_tells_a_retry_from_a_copy() {
         "the first of the two goes on"
     );
     assert_eq!(
-        l.renew(&renewal(1, a, 1, 1), at(5)).unwrap_err().kind,
+        l.renew(&renewal(1, a, 1, 1), at(5))
+            .map_err(Problem::from)
+            .unwrap_err()
+            .kind,
         ProblemType::Cloned
     );
 }
@@ -481,7 +497,10 @@ fn late_messages_of_a_given_back_claim_change_nothing() {
         Ok(false)
     );
     assert_eq!(
-        l.renew(&renewal(1, a, 1, 1), at(5)).unwrap_err().kind,
+        l.renew(&renewal(1, a, 1, 1), at(5))
+            .map_err(Problem::from)
+            .unwrap_err()
+            .kind,
         ProblemType::UnknownLease
     );
     assert_eq!(
@@ -957,8 +976,8 @@ fn a_revoked_holder_is_told_and_its_seat_is_free_only_when_its_lease_has_run_out
     let g = granted(l.claim(claim(1, "render"), at(0)));
     let waiter = place(l.claim(claim(2, "render"), at(1)));
     l.revoke(&pod(1).key(), Some("sold"), at(1000));
-    let p = l.renew(&renewal(1, g.lease, 1, 1), at(2000)).unwrap_err();
-    assert_eq!(p.kind, ProblemType::Revoked);
+    let r = l.renew(&renewal(1, g.lease, 1, 1), at(2000)).unwrap_err();
+    assert_eq!(r, Refusal::Revoked("sold".into()));
     assert_eq!(
         refused(l.claim(claim(1, "render"), at(3000))).0,
         ProblemType::Revoked
@@ -1035,6 +1054,7 @@ fn a_late_duplicate_changes_neither_rank_nor_brings_a_claim_back() {
     );
     assert_eq!(
         l.renew(&renewal(1, g.lease, 9, 9), at(100_002))
+            .map_err(Problem::from)
             .unwrap_err()
             .kind,
         ProblemType::UnknownLease
@@ -1143,7 +1163,10 @@ fn a_copy_that_fell_behind_gives_back_nothing() {
     let a = granted(l.claim(claim(1, "render"), at(0))).lease;
     l.renew(&renewal(1, a, 2, 1), at(1)).unwrap();
     let late = l.release(&ClaimName::pod(), a, &secret(1), Some(2), at(2));
-    assert_eq!(late.unwrap_err().kind, ProblemType::Cloned);
+    assert_eq!(
+        late.map_err(Problem::from).unwrap_err().kind,
+        ProblemType::Cloned
+    );
     assert_eq!(
         l.release(&ClaimName::pod(), a, &secret(1), Some(3), at(3)),
         Ok(true)

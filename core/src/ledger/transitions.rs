@@ -1,11 +1,12 @@
 //! The one place where a claim changes its state: the queue's index, the counts, its deadline and the event follow.
 
 use super::entry::{Entry, State};
+use super::refusal::Refusal;
 use super::state::{Ended, Ledger};
 use super::types::{Claim, Event};
 use crate::names::LeaseId;
 use crate::time::BootTime;
-use crate::wire::{EndReason, LeaseView, Problem, ProblemType};
+use crate::wire::{EndReason, LeaseView};
 use std::time::Duration;
 
 /// How long an ended claim's secret and id are remembered, so that a late duplicate brings nothing back (promise 6).
@@ -22,7 +23,7 @@ impl Ledger {
             items: c.items.clone(),
             secret_hash: c.secret_hash,
             // Replaced at once below, which books deadline and event.
-            state: State::Refused(Box::new(Problem::new(ProblemType::UnknownLease, ""))),
+            state: State::Refused(Box::new(Refusal::Ended)),
             since: now,
             last: now,
             due: BootTime::NEVER,

@@ -3,6 +3,7 @@
 use super::entry::{Entry, State};
 use super::pool::Drawn;
 use super::queue::{Class, GroupAt, OWN, Rank};
+use super::refusal::Refusal;
 use super::state::Ledger;
 use super::tally::Gauges;
 use super::types::{Claimed, Granted, Place};
@@ -116,7 +117,7 @@ impl Ledger {
             State::Held { .. } => v.state = ViewState::Held,
             State::Refused(p) => {
                 v.state = ViewState::Refused;
-                v.problem = Some((**p).clone());
+                v.problem = Some(Refusal::clone(p).into());
             }
         }
         v

@@ -33,7 +33,7 @@ pub(super) async fn renew(app: &App, asked: Asked) -> Result<Response<Body>, Pro
     let now = clock::now();
     let signing = app.chain.signing(now).await;
     let results = renewed.into_iter().map(|(lease, granted)| {
-        let signed = granted.and_then(|g| {
+        let signed = granted.map_err(Problem::from).and_then(|g| {
             let f = signing.as_ref().map_err(Clone::clone)?;
             let token = app.chain.lease(f, &g, now, None)?;
             Ok(Renewed::Ok {

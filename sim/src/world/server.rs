@@ -518,7 +518,8 @@ impl World {
         });
         match p.request.clone() {
             Request::Renew(r) => {
-                let Some(renewed) = self.with_ledger(|l, now| l.renew(&r, now)) else {
+                let renewed = self.with_ledger(|l, now| l.renew(&r, now));
+                let Some(renewed) = renewed.map(|r| r.map_err(Problem::from)) else {
                     return;
                 };
                 let late = self
@@ -569,7 +570,7 @@ impl World {
                     .with_ledger(|l, now| l.release(&name, lease, &secret, Some(counter), now))
                 {
                     Some(Ok(_)) => self.answers(p, Answer::Released, Reply::Released),
-                    Some(Err(e)) => self.refuses(p, e),
+                    Some(Err(e)) => self.refuses(p, e.into()),
                     None => {}
                 }
             }
@@ -649,7 +650,7 @@ impl World {
         let comes_back = settles && body.heard != Some(self.instance());
         match self.with_ledger(|l, now| l.claim(claim, now)) {
             None => {}
-            Some(Err(e)) => self.refuses(p, e),
+            Some(Err(e)) => self.refuses(p, e.into()),
             Some(Ok(Claimed::Granted(g))) => self.grants(p, g),
             Some(Ok(Claimed::Waiting(place))) => match wait.filter(|_| !comes_back) {
                 Some(wait) => self.holds_open(p, place.lease, wait),
