@@ -1,15 +1,15 @@
 //! What a replica does: webhook and health always, the controllers while it leads.
 
+use crate::cache::ClusterCache;
 use crate::certs::Ca;
 use crate::discovery::{desk::Desk, roots, sightings::Sightings};
 use crate::election::Election;
 use crate::health;
+use crate::leases::{Pace, Writer};
 use crate::metrics::Metrics;
-use crate::mirror::{Pace, Writer};
 use crate::server::build::Defaults;
 use crate::server::{self, Setup};
 use crate::webhook;
-use crate::world::World;
 use kube::Client;
 use kube::runtime::events::{Recorder, Reporter};
 use mooring_api::names::FIELD_MANAGER;
@@ -111,7 +111,7 @@ async fn controllers(
             () = shutdown.asked() => return,
         }
         metrics.leads(true);
-        let world = Arc::new(World::default());
+        let cache = Arc::new(ClusterCache::default());
         let reporter = Reporter {
             controller: FIELD_MANAGER.to_owned(),
             instance: Some(replica.to_owned()),
@@ -121,13 +121,13 @@ async fn controllers(
             recorder: Recorder::new(client.clone(), reporter),
             pace: Arc::new(Pace::new(WRITES.0, WRITES.1)),
             metrics: metrics.clone(),
-            world: world.clone(),
+            cache: cache.clone(),
         };
         let setup = Setup {
             client: client.clone(),
             ca: ca.clone(),
             defaults: defaults.clone(),
-            world,
+            cache,
             writer,
             metrics: metrics.clone(),
             sightings: sightings.cloned(),

@@ -2,7 +2,7 @@
 
 use super::plan::{Change, plan};
 use super::sightings::Sightings;
-use crate::world::World;
+use crate::cache::ClusterCache;
 use k8s_openapi::api::core::v1::Node;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::reflector::Store;
@@ -20,11 +20,11 @@ const LOOK: Duration = Duration::from_secs(3);
 /// Runs until dropped.
 pub async fn run(
     client: &Client,
-    world: &World,
+    cache: &ClusterCache,
     sightings: &Sightings,
     servers: &Store<LicenseServer>,
 ) {
-    world.complete().await;
+    cache.complete().await;
     if servers.wait_until_ready().await.is_err() {
         return;
     }
@@ -35,7 +35,7 @@ pub async fn run(
             .iter()
             .filter_map(|s| s.spec.placement.device.clone())
             .collect();
-        let nodes: BTreeMap<String, BTreeMap<String, String>> = world
+        let nodes: BTreeMap<String, BTreeMap<String, String>> = cache
             .nodes()
             .iter()
             .filter_map(|n| {

@@ -89,7 +89,7 @@ pub async fn dereference(
     let pods: Api<Pod> = Api::namespaced(ctx.client.clone(), ns);
     let services: Api<Service> = Api::namespaced(ctx.client.clone(), ns);
     let mut facts = Facts {
-        nodes: ctx.world.nodes(),
+        nodes: ctx.cache.nodes(),
         ..Facts::default()
     };
     let mut versions = Vec::new();

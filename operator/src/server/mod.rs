@@ -14,12 +14,12 @@ pub mod status;
 mod sweep;
 pub mod validate;
 
+use crate::cache::ClusterCache;
 use crate::certs::{Ca, CertError};
+use crate::connection::{ConnectionContext, Connections};
 use crate::discovery::{self, sightings::Sightings};
-use crate::link::{self, Links};
+use crate::leases::{Writer, is_terminating};
 use crate::metrics::Metrics;
-use crate::mirror::{Writer, is_terminating};
-use crate::world::World;
 use dereference::Facts;
 use futures::StreamExt as _;
 use futures::stream::poll_fn;
@@ -94,11 +94,11 @@ pub struct Context {
     /// What the installation decides.
     pub defaults: build::Defaults,
     /// What is in sight.
-    pub world: Arc<World>,
+    pub cache: Arc<ClusterCache>,
     /// The links to the servers.
-    pub links: Arc<Links>,
+    pub connections: Arc<Connections>,
     /// What every link needs.
-    pub link: link::Context,
+    pub connection: ConnectionContext,
     /// Publishes Events.
     pub recorder: Recorder,
     /// Counts.
@@ -141,8 +141,8 @@ pub struct Setup {
     pub ca: Arc<Ca>,
     /// What the installation decides.
     pub defaults: build::Defaults,
-    /// What is in sight; filled by [`crate::world::feed`].
-    pub world: Arc<World>,
+    /// What is in sight; filled by [`crate::cache::watches`].
+    pub cache: Arc<ClusterCache>,
     /// Writes mirrors and Events.
     pub writer: Writer,
     /// Counts.
@@ -160,10 +160,10 @@ pub async fn run(setup: Setup) {
         client: client.clone(),
         ca: setup.ca.clone(),
         defaults: setup.defaults,
-        world: setup.world.clone(),
-        links: Arc::new(Links::new(changed)),
+        cache: setup.cache.clone(),
+        connections: Arc::new(Connections::new(changed)),
         recorder: setup.writer.recorder.clone(),
-        link: link::Context {
+        connection: ConnectionContext {
             ca: setup.ca,
             writer: setup.writer,
         },
@@ -224,13 +224,13 @@ pub async fn run(setup: Setup) {
             }
             futures::future::ready(())
         });
-    let world = setup.world;
+    let cache = setup.cache;
     let labels = async {
         if let Some(sightings) = &setup.sightings {
-            discovery::label::run(&client, &world, sightings, &store).await;
+            discovery::label::run(&client, &cache, sightings, &store).await;
         }
     };
-    let feed = crate::world::feed::run(client.clone(), world.clone(), move || {
+    let feed = crate::cache::watches::run(client.clone(), cache.clone(), move || {
         let _ = nodes.send(());
     });
     tokio::join!(

@@ -7,8 +7,9 @@ use super::{
     Applied, Context, Error, LOOK, LOOK_SOON, Memory, PATIENCE, REAPPLY, apply, build, name,
     status, validate,
 };
-use crate::link::{Snapshot, Target, sidecar_may_have_run};
-use crate::mirror::{Note, Severity, publish};
+use crate::connection::{Endpoint, Snapshot};
+use crate::leases::{Note, Severity, publish};
+use crate::pods::sidecar_may_have_run;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::controller::Action;
 use kube::{Api, Resource as _, ResourceExt as _};
@@ -50,13 +51,13 @@ pub(super) async fn reconcile(
 async fn converged(server: &LicenseServer, ctx: &Context) -> Result<Action, Error> {
     let reference = name(server);
     if server.metadata.deletion_timestamp.is_some() {
-        ctx.links.end(&reference, &ctx.link);
+        ctx.connections.end(&reference, &ctx.connection);
         return Ok(Action::await_change());
     }
-    ctx.world.complete().await;
+    ctx.cache.complete().await;
     let memory = ctx.recall(&reference);
     let before = newest_status(server, &memory);
-    let snapshot = ctx.links.snapshot(&reference);
+    let snapshot = ctx.connections.snapshot(&reference);
     let patience = if memory.facts.missing.is_empty() {
         LOOK
     } else {
@@ -109,7 +110,7 @@ async fn converged(server: &LicenseServer, ctx: &Context) -> Result<Action, Erro
             replace(server, &reference, &facts, ctx).await?;
         }
         if let Some(target) = target(server, &facts) {
-            ctx.links.ensure(&reference, target, &ctx.link);
+            ctx.connections.ensure(&reference, target, &ctx.connection);
         }
     }
     if look {
@@ -165,9 +166,9 @@ async fn converged(server: &LicenseServer, ctx: &Context) -> Result<Action, Erro
 
 /// The other LicenseServers, by what they say of themselves.
 fn others(me: &ServerRef, ctx: &Context) -> Vec<(ServerRef, Snapshot)> {
-    let servers = ctx.links.servers().into_iter().filter(|s| s != me);
+    let servers = ctx.connections.servers().into_iter().filter(|s| s != me);
     servers
-        .map(|s| (s.clone(), ctx.links.snapshot(&s)))
+        .map(|s| (s.clone(), ctx.connections.snapshot(&s)))
         .collect()
 }
 
@@ -263,11 +264,11 @@ async fn replace(
 
 /// No pod that may have a lease, and no mirror, points at this server.
 fn untouched(reference: &ServerRef, ctx: &Context) -> bool {
-    let pods = ctx.world.pods_of(reference);
-    ctx.world.mirrored(reference).is_empty() && !pods.iter().any(|(_, p)| sidecar_may_have_run(p))
+    let pods = ctx.cache.pods_of(reference);
+    ctx.cache.mirrored(reference).is_empty() && !pods.iter().any(|(_, p)| sidecar_may_have_run(p))
 }
 
-fn target(server: &LicenseServer, facts: &Facts) -> Option<Target> {
+fn target(server: &LicenseServer, facts: &Facts) -> Option<Endpoint> {
     let spec = facts.children.service.as_ref()?.spec.as_ref()?;
     let port = server.spec.service.port;
     let ips = spec
@@ -286,7 +287,7 @@ fn target(server: &LicenseServer, facts: &Facts) -> Option<Target> {
         .filter(|ip| *ip != "None" && !ip.is_empty())
         .map(address)
         .collect();
-    (!addresses.is_empty()).then(|| Target {
+    (!addresses.is_empty()).then(|| Endpoint {
         addresses,
         port,
         policies: facts.policies.clone(),

@@ -3,7 +3,7 @@
 //!
 //! Only where the device came as a resource of the node: through the node's pcscd, or without a device, a server recovers by itself.
 
-use crate::link::Snapshot;
+use crate::connection::Snapshot;
 use k8s_openapi::api::core::v1::Node;
 use mooring_api::LicenseServer;
 use mooring_core::reason::AnchorReason;

@@ -6,7 +6,7 @@ mod events;
 pub use conditions::{Judged, conditions};
 pub use events::events;
 
-use crate::link::Snapshot;
+use crate::connection::Snapshot;
 use mooring_api::names::ServerRef;
 use mooring_api::{LicenseServerStatus, ProductStatus, Span};
 use mooring_core::time::{BootTime, MAX_LEASE, settling};

@@ -27,7 +27,7 @@ pub(super) async fn run(ctx: Arc<Context>, store: Store<LicenseServer>) {
     if store.wait_until_ready().await.is_err() {
         return;
     }
-    ctx.world.complete().await;
+    ctx.cache.complete().await;
     let mut tick = interval(EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut round = 0;
@@ -36,12 +36,12 @@ pub(super) async fn run(ctx: Arc<Context>, store: Store<LicenseServer>) {
         let there: HashSet<ServerRef> = store.state().iter().map(|s| super::name(s)).collect();
         let mut ended = false;
         for server in ctx
-            .links
+            .connections
             .servers()
             .into_iter()
             .filter(|s| !there.contains(s))
         {
-            ctx.links.end(&server, &ctx.link);
+            ctx.connections.end(&server, &ctx.connection);
             ctx.forget(&server);
             ended = true;
         }
@@ -83,7 +83,7 @@ async fn bindings(ctx: &Context, there: &HashSet<ServerRef>) -> Result<(), kube:
 
 async fn mirrors(ctx: &Context, there: &HashSet<ServerRef>) -> Result<(), kube::Error> {
     for server in ctx
-        .world
+        .cache
         .mirrored_servers()
         .into_iter()
         .filter(|s| !there.contains(s))
@@ -91,9 +91,12 @@ async fn mirrors(ctx: &Context, there: &HashSet<ServerRef>) -> Result<(), kube::
         if !absent(ctx, &server).await? {
             continue;
         }
-        for key in ctx.world.mirrored(&server) {
-            if let Some(stored) = ctx.world.mirror(&server, &key) {
-                ctx.link.writer.delete(&server, &key, &stored.lease).await?;
+        for key in ctx.cache.mirrored(&server) {
+            if let Some(stored) = ctx.cache.mirror(&server, &key) {
+                ctx.connection
+                    .writer
+                    .delete(&server, &key, &stored.lease)
+                    .await?;
             }
         }
     }

@@ -8,13 +8,13 @@ use mooring_api::names::ServerRef;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-struct World {
+struct ClusterCache {
     servers: Vec<Arc<LicenseServer>>,
     default: Option<ServerRef>,
     labels: BTreeMap<String, String>,
 }
 
-impl World {
+impl ClusterCache {
     fn new(servers: Vec<LicenseServer>) -> Self {
         let labels = BTreeMap::from([("team".to_owned(), "vfx".to_owned())]);
         Self {
@@ -55,7 +55,7 @@ fn all() -> Value {
 
 #[test]
 fn the_annotation_then_the_default_then_the_only_one_here() {
-    let mut w = World::new(vec![
+    let mut w = ClusterCache::new(vec![
         server("studio", "own", json!({})),
         server("licensing", "main", all()),
     ]);
@@ -69,7 +69,7 @@ fn the_annotation_then_the_default_then_the_only_one_here() {
 
 #[test]
 fn what_is_missing_is_named_with_what_there_is() {
-    let mut w = World::new(vec![
+    let mut w = ClusterCache::new(vec![
         server("licensing", "main", all()),
         server("secret", "hidden", json!({"from": "Same"})),
     ]);
@@ -92,7 +92,7 @@ fn what_is_missing_is_named_with_what_there_is() {
             "Mooring's default server (chart value defaultServer): there is no LicenseServer licensing/gone"
         )
     );
-    let w = World::new(vec![
+    let w = ClusterCache::new(vec![
         server("studio", "b", json!({})),
         server("studio", "a", json!({})),
     ]);
@@ -100,14 +100,14 @@ fn what_is_missing_is_named_with_what_there_is() {
         w.said(None),
         "namespace studio has 2 LicenseServers (a, b): name one by the annotation mooring.dev/server"
     );
-    assert!(!World::new(vec![]).said(None).contains("may use"));
+    assert!(!ClusterCache::new(vec![]).said(None).contains("may use"));
 }
 
 #[test]
 fn allowed_namespaces_are_kept_to() {
     let by =
         |label: &str| json!({"from": "Selector", "selector": {"matchLabels": {"team": label}}});
-    let w = World::new(vec![
+    let w = ClusterCache::new(vec![
         server("licensing", "same", json!({"from": "Same"})),
         server("licensing", "vfx", by("vfx")),
         server("licensing", "audio", by("audio")),

@@ -1,6 +1,6 @@
 //! The conditions: the first thing that stands in the way is the one that is said.
 
-use crate::link::Snapshot;
+use crate::connection::Snapshot;
 use crate::server::dereference::Missing;
 use crate::server::placement::{Placed, Whereabouts};
 use crate::server::validate::Invalid;

@@ -1,7 +1,7 @@
 //! The Events on a LicenseServer that go with a change of its status.
 
 use super::conditions::SECOND_SERVER;
-use crate::mirror::{Note, Severity};
+use crate::leases::{Note, Severity};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use mooring_api::LicenseServerStatus;
 use mooring_core::reason::{AnchorReason, LicenseReason};

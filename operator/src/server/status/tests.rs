@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use super::*;
-use crate::mirror::Severity;
+use crate::leases::Severity;
 use crate::server::dereference::Missing;
 use crate::server::placement::{Placed, Whereabouts};
 use k8s_openapi::api::core::v1::Pod;

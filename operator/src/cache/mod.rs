@@ -1,16 +1,18 @@
-//! What the API server shows, kept in memory: pods with a sidecar, nodes, mirrors. No I/O here; [`feed`] fills it.
+//! What the API server shows, kept in memory: pods with a sidecar, nodes, mirrors. No I/O here; [`watches`] fills it.
 //!
 //! Whoever serves a license server listens here for holders about which something changed.
 
-pub mod feed;
+mod mirrors;
+pub mod watches;
+
+pub use mirrors::{Mirrors, Stored, holder_of};
 
 use crate::gone::{self, Proof};
-use crate::link::{holder_of, server_of, sidecar_env, sidecar_runs};
-use crate::mirror::{Holding, PodFact, Shelf, Stored};
+use crate::pods::{PodFact, fact_of, key_of, node_name, server_of};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use mooring_api::LicenseLease;
 use mooring_api::names::ServerRef;
-use mooring_core::identity::{Holder, HolderKey};
+use mooring_core::identity::HolderKey;
 use mooring_core::time::BootTime;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,11 +23,11 @@ use tokio::sync::{mpsc, watch};
 const KEEP_PROOF: Duration = Duration::from_secs(3600);
 
 /// What one server's link hears: a holder about which something changed.
-pub type Ear = mpsc::UnboundedReceiver<HolderKey>;
+pub type Subscription = mpsc::UnboundedReceiver<HolderKey>;
 
 /// What is in sight.
 #[derive(Debug)]
-pub struct World {
+pub struct ClusterCache {
     inner: Mutex<Inner>,
     ready: watch::Sender<Ready>,
 }
@@ -53,8 +55,8 @@ struct Inner {
     /// Pods whose object is gone, and which were proven gone by their last state.
     proven: HashMap<HolderKey, (Proof, BootTime)>,
     nodes: HashMap<String, Arc<Node>>,
-    shelves: HashMap<ServerRef, Shelf>,
-    ears: HashMap<ServerRef, mpsc::UnboundedSender<HolderKey>>,
+    mirrors: HashMap<ServerRef, Mirrors>,
+    subscriptions: HashMap<ServerRef, mpsc::UnboundedSender<HolderKey>>,
 }
 
 #[derive(Clone, Debug)]
@@ -63,7 +65,7 @@ struct Seen {
     server: ServerRef,
 }
 
-impl Default for World {
+impl Default for ClusterCache {
     fn default() -> Self {
         Self {
             inner: Mutex::default(),
@@ -72,15 +74,10 @@ impl Default for World {
     }
 }
 
-/// The key of a pod as a holder.
-pub fn key_of(pod: &Pod) -> Option<HolderKey> {
-    pod.metadata.uid.clone().map(HolderKey)
-}
-
 impl Inner {
     fn tell(&self, server: &ServerRef, key: &HolderKey) {
-        if let Some(ear) = self.ears.get(server) {
-            let _ = ear.send(key.clone());
+        if let Some(subscription) = self.subscriptions.get(server) {
+            let _ = subscription.send(key.clone());
         }
     }
 
@@ -97,7 +94,7 @@ impl Inner {
     }
 }
 
-impl World {
+impl ClusterCache {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -113,10 +110,10 @@ impl World {
         self.ready.send_modify(what);
     }
 
-    /// Listens for a server's holders. An earlier ear of the same server hears nothing more.
-    pub fn listen(&self, server: &ServerRef) -> Ear {
+    /// Listens for a server's holders. An earlier subscription of the same server hears nothing more.
+    pub fn listen(&self, server: &ServerRef) -> Subscription {
         let (tx, rx) = mpsc::unbounded_channel();
-        self.lock().ears.insert(server.clone(), tx);
+        self.lock().subscriptions.insert(server.clone(), tx);
         rx
     }
 
@@ -231,7 +228,7 @@ impl World {
     pub fn mirror_seen(&self, lease: LicenseLease) {
         let (server, key) = (server_of_mirror(&lease), holder_of(&lease));
         let mut w = self.lock();
-        let news = w.shelves.entry(server.clone()).or_default().seen(lease);
+        let news = w.mirrors.entry(server.clone()).or_default().seen(lease);
         if let Some(key) = key.filter(|_| news) {
             w.tell(&server, &key);
         }
@@ -242,7 +239,7 @@ impl World {
         let server = server_of_mirror(lease);
         let mut w = self.lock();
         let news = w
-            .shelves
+            .mirrors
             .get_mut(&server)
             .is_some_and(|s| s.seen_deleted(lease));
         if let Some(key) = holder_of(lease).filter(|_| news) {
@@ -255,10 +252,15 @@ impl World {
     pub fn mirrors_listed(&self, listed: &HashSet<String>) {
         let mut w = self.lock();
         let mut lost = Vec::new();
-        for (server, shelf) in &mut w.shelves {
+        for (server, mirrors) in &mut w.mirrors {
             let there =
                 |l: &LicenseLease| l.metadata.uid.as_ref().is_some_and(|u| listed.contains(u));
-            lost.extend(shelf.retain(there).into_iter().map(|k| (server.clone(), k)));
+            lost.extend(
+                mirrors
+                    .retain(there)
+                    .into_iter()
+                    .map(|k| (server.clone(), k)),
+            );
         }
         for (server, key) in lost {
             w.tell(&server, &key);
@@ -268,7 +270,7 @@ impl World {
     /// Servers of which there are mirrors.
     pub fn mirrored_servers(&self) -> Vec<ServerRef> {
         self.lock()
-            .shelves
+            .mirrors
             .iter()
             .filter(|(_, s)| s.holders().next().is_some())
             .map(|(r, _)| r.clone())
@@ -277,13 +279,13 @@ impl World {
 
     /// A holder's mirror.
     pub fn mirror(&self, server: &ServerRef, key: &HolderKey) -> Option<Stored> {
-        self.lock().shelves.get(server)?.get(key).cloned()
+        self.lock().mirrors.get(server)?.get(key).cloned()
     }
 
     /// The holders of a server's mirrors.
     pub fn mirrored(&self, server: &ServerRef) -> Vec<HolderKey> {
         self.lock()
-            .shelves
+            .mirrors
             .get(server)
             .map(|s| s.holders().cloned().collect())
             .unwrap_or_default()
@@ -292,7 +294,7 @@ impl World {
     /// We wrote a mirror.
     pub fn mirror_written(&self, server: &ServerRef, lease: LicenseLease, at: BootTime) {
         self.lock()
-            .shelves
+            .mirrors
             .entry(server.clone())
             .or_default()
             .wrote(lease, at);
@@ -300,8 +302,8 @@ impl World {
 
     /// We removed a mirror.
     pub fn mirror_removed(&self, server: &ServerRef, key: &HolderKey) {
-        if let Some(shelf) = self.lock().shelves.get_mut(server) {
-            shelf.removed(key);
+        if let Some(mirrors) = self.lock().mirrors.get_mut(server) {
+            mirrors.removed(key);
         }
     }
 
@@ -349,34 +351,6 @@ impl World {
             (None, None) => (PodFact::Unseen, None),
         }
     }
-}
-
-/// What a pod that is there says. A deletion that its kubelet cannot hear of (`unreachable`) ends nothing: it runs on.
-pub fn fact_of(pod: &Pod, unreachable: bool, unknown_for: Duration) -> PodFact {
-    let ends = pod.metadata.deletion_timestamp.is_some() && !unreachable;
-    if ends || !sidecar_runs(pod) {
-        return PodFact::Idle;
-    }
-    let holder = Holder::Pod {
-        namespace: pod.metadata.namespace.clone().unwrap_or_default(),
-        pod: pod.metadata.name.clone().unwrap_or_default(),
-        uid: pod.metadata.uid.clone().unwrap_or_default(),
-        service_account: pod
-            .spec
-            .as_ref()
-            .and_then(|s| s.service_account_name.clone())
-            .unwrap_or_default(),
-        node: node_name(pod),
-    };
-    let products = sidecar_env(pod, "MOORING_LICENSES").unwrap_or_default();
-    PodFact::Running {
-        of: Holding { holder, products },
-        unknown_for,
-    }
-}
-
-fn node_name(pod: &Pod) -> Option<String> {
-    pod.spec.as_ref()?.node_name.clone()
 }
 
 fn server_of_mirror(lease: &LicenseLease) -> ServerRef {

@@ -1,6 +1,7 @@
-//! Fills the [`World`] from watches. A pod that leaves its watch is asked for by name before anything is concluded.
+//! Fills the [`ClusterCache`] from watches. A pod that leaves its watch is asked for by name before anything is concluded.
 
-use super::{World, key_of};
+use super::ClusterCache;
+use crate::pods::key_of;
 use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::runtime::WatchStreamExt as _;
@@ -16,15 +17,15 @@ use std::time::Duration;
 const UNLABELLED_EVERY: Duration = Duration::from_secs(30);
 
 /// Runs until dropped. `nodes_changed` is called when a node's labels, taints or readiness changed.
-pub async fn run(client: Client, world: Arc<World>, nodes_changed: impl Fn() + Send) {
+pub async fn run(client: Client, cache: Arc<ClusterCache>, nodes_changed: impl Fn() + Send) {
     tokio::join!(
-        pods(client.clone(), &world),
-        nodes(client.clone(), &world, nodes_changed),
-        mirrors(client, &world)
+        pods(client.clone(), &cache),
+        nodes(client.clone(), &cache, nodes_changed),
+        mirrors(client, &cache)
     );
 }
 
-async fn pods(client: Client, world: &World) {
+async fn pods(client: Client, cache: &ClusterCache) {
     let api: Api<Pod> = Api::all(client.clone());
     let config = watcher::Config::default().labels(names::INJECTED);
     let mut events = watcher::watcher(api, config).default_backoff().boxed();
@@ -37,7 +38,7 @@ async fn pods(client: Client, world: &World) {
             _ = tick.tick() => {
                 let ask = std::mem::take(&mut unlabelled);
                 for pod in ask {
-                    left(&client, world, pod, false, &mut unlabelled).await;
+                    left(&client, cache, pod, false, &mut unlabelled).await;
                 }
                 continue;
             }
@@ -46,17 +47,17 @@ async fn pods(client: Client, world: &World) {
             Ok(Some(Event::Init)) => listed.clear(),
             Ok(Some(Event::InitApply(pod))) => {
                 listed.extend(key_of(&pod));
-                world.pod_seen(trim(pod));
+                cache.pod_seen(trim(pod));
             }
             Ok(Some(Event::InitDone)) => {
-                for pod in world.pods_missing(&listed) {
-                    left(&client, world, pod.as_ref().clone(), false, &mut unlabelled).await;
+                for pod in cache.pods_missing(&listed) {
+                    left(&client, cache, pod.as_ref().clone(), false, &mut unlabelled).await;
                 }
-                world.listed(|r| r.pods = true);
+                cache.listed(|r| r.pods = true);
             }
-            Ok(Some(Event::Apply(pod))) => world.pod_seen(trim(pod)),
+            Ok(Some(Event::Apply(pod))) => cache.pod_seen(trim(pod)),
             Ok(Some(Event::Delete(pod))) => {
-                left(&client, world, trim(pod), true, &mut unlabelled).await;
+                left(&client, cache, trim(pod), true, &mut unlabelled).await;
             }
             Ok(None) => return,
             Err(e) => tracing::warn!(error = %e, "watching pods"),
@@ -65,7 +66,13 @@ async fn pods(client: Client, world: &World) {
 }
 
 /// A pod left the watch: gone, or only its label. While the API server does not answer nothing is concluded.
-async fn left(client: &Client, world: &World, last: Pod, deleted: bool, unlabelled: &mut Vec<Pod>) {
+async fn left(
+    client: &Client,
+    cache: &ClusterCache,
+    last: Pod,
+    deleted: bool,
+    unlabelled: &mut Vec<Pod>,
+) {
     let api: Api<Pod> = Api::namespaced(
         client.clone(),
         last.metadata.namespace.as_deref().unwrap_or("default"),
@@ -74,9 +81,9 @@ async fn left(client: &Client, world: &World, last: Pod, deleted: bool, unlabell
         Ok(Some(now)) if now.metadata.uid == last.metadata.uid => {
             let now = trim(now);
             unlabelled.push(now.clone());
-            world.pod_seen(now);
+            cache.pod_seen(now);
         }
-        Ok(_) => world.pod_absent(&last, deleted, mooring_net::clock::boot()),
+        Ok(_) => cache.pod_absent(&last, deleted, mooring_net::clock::boot()),
         Err(e) => {
             tracing::warn!(pod = %last.name_any(), error = %e, "asking for a pod that left the watch");
             unlabelled.push(last);
@@ -110,7 +117,7 @@ fn trim(mut pod: Pod) -> Pod {
     pod
 }
 
-async fn nodes(client: Client, world: &World, changed: impl Fn()) {
+async fn nodes(client: Client, cache: &ClusterCache, changed: impl Fn()) {
     let mut events = watcher::watcher(Api::<Node>::all(client), watcher::Config::default())
         .default_backoff()
         .boxed();
@@ -120,20 +127,20 @@ async fn nodes(client: Client, world: &World, changed: impl Fn()) {
             Ok(Some(Event::Init)) => listed.clear(),
             Ok(Some(Event::InitApply(n))) => {
                 listed.insert(n.name_any());
-                world.node_seen(trim_node(n));
+                cache.node_seen(trim_node(n));
             }
             Ok(Some(Event::InitDone)) => {
-                world.nodes_listed(&listed);
-                world.listed(|r| r.nodes = true);
+                cache.nodes_listed(&listed);
+                cache.listed(|r| r.nodes = true);
                 changed();
             }
             Ok(Some(Event::Apply(n))) => {
-                if world.node_seen(trim_node(n)) {
+                if cache.node_seen(trim_node(n)) {
                     changed();
                 }
             }
             Ok(Some(Event::Delete(n))) => {
-                world.node_deleted(&n.name_any());
+                cache.node_deleted(&n.name_any());
                 changed();
             }
             Ok(None) => return,
@@ -153,7 +160,7 @@ fn trim_node(mut node: Node) -> Node {
     node
 }
 
-async fn mirrors(client: Client, world: &World) {
+async fn mirrors(client: Client, cache: &ClusterCache) {
     let api: Api<LicenseLease> = Api::all(client);
     let mut events = watcher::watcher(api, watcher::Config::default())
         .default_backoff()
@@ -164,14 +171,14 @@ async fn mirrors(client: Client, world: &World) {
             Ok(Some(Event::Init)) => listed.clear(),
             Ok(Some(Event::InitApply(l))) => {
                 listed.extend(l.metadata.uid.clone());
-                world.mirror_seen(trim_lease(l));
+                cache.mirror_seen(trim_lease(l));
             }
             Ok(Some(Event::InitDone)) => {
-                world.mirrors_listed(&listed);
-                world.listed(|r| r.mirrors = true);
+                cache.mirrors_listed(&listed);
+                cache.listed(|r| r.mirrors = true);
             }
-            Ok(Some(Event::Apply(l))) => world.mirror_seen(trim_lease(l)),
-            Ok(Some(Event::Delete(l))) => world.mirror_deleted(&l),
+            Ok(Some(Event::Apply(l))) => cache.mirror_seen(trim_lease(l)),
+            Ok(Some(Event::Delete(l))) => cache.mirror_deleted(&l),
             Ok(None) => return,
             Err(e) => tracing::warn!(error = %e, "watching LicenseLeases"),
         }

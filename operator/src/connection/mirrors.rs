@@ -1,8 +1,9 @@
 //! Keeps one server's mirrors: takes holders about which something changed, gathers the facts, has [`plan`] decide, acts.
 
-use super::session::{Link, since};
-use crate::mirror::{Facts, PodFact, Step, plan};
-use crate::world::{Ear, fact_of, key_of};
+use super::server::{Connection, since};
+use crate::cache::Subscription;
+use crate::leases::{LeaseFacts, Step, plan};
+use crate::pods::{PodFact, fact_of, key_of};
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt as _};
@@ -29,7 +30,7 @@ const MUCH_LATER: Duration = Duration::from_secs(60);
 
 /// What is remembered between looks.
 #[derive(Default)]
-struct Memory {
+struct LookMemory {
     /// Since when a running holder is unknown to its settled server.
     unknown: HashMap<HolderKey, BootTime>,
     /// Holders already reported as gone.
@@ -37,20 +38,24 @@ struct Memory {
 }
 
 /// Runs until dropped.
-pub(super) async fn run(link: &Link, mut ear: Ear, mut touched: UnboundedReceiver<HolderKey>) {
-    let memory = Mutex::new(Memory::default());
+pub(super) async fn run(
+    connection: &Connection,
+    mut subscription: Subscription,
+    mut touched: UnboundedReceiver<HolderKey>,
+) {
+    let memory = Mutex::new(LookMemory::default());
     let mut later: BTreeMap<Instant, Vec<HolderKey>> = BTreeMap::new();
     loop {
         let mut batch = BTreeSet::new();
         let due = later.first_key_value().map(|(t, _)| *t);
         tokio::select! {
-            Some(key) = ear.recv() => { batch.insert(key); }
+            Some(key) = subscription.recv() => { batch.insert(key); }
             Some(key) = touched.recv() => { batch.insert(key); }
             () = tokio::time::sleep_until(due.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600))) => {}
             else => return,
         }
         while batch.len() < BATCH {
-            match ear.try_recv().or_else(|_| touched.try_recv()) {
+            match subscription.try_recv().or_else(|_| touched.try_recv()) {
                 Ok(key) => batch.insert(key),
                 Err(_) => break,
             };
@@ -60,7 +65,7 @@ pub(super) async fn run(link: &Link, mut ear: Ear, mut touched: UnboundedReceive
             batch.extend(entry.remove());
         }
         let looks = futures::stream::iter(batch).map(|key| async {
-            let looked = tokio::time::timeout(LOOK, look(link, &memory, &key)).await;
+            let looked = tokio::time::timeout(LOOK, look(connection, &memory, &key)).await;
             (looked.unwrap_or(Some(AGAIN)), key)
         });
         let again: Vec<(Option<Duration>, HolderKey)> =
@@ -74,18 +79,26 @@ pub(super) async fn run(link: &Link, mut ear: Ear, mut touched: UnboundedReceive
 }
 
 /// Looks at one holder; when to look again, if by itself.
-async fn look(link: &Link, memory: &Mutex<Memory>, key: &HolderKey) -> Option<Duration> {
-    let writer = &link.context.writer;
+async fn look(
+    connection: &Connection,
+    memory: &Mutex<LookMemory>,
+    key: &HolderKey,
+) -> Option<Duration> {
+    let writer = &connection.context.writer;
     let mut asked: Option<PodFact> = None;
     // A second round only after the API server was asked for the pod.
     for _ in 0..2 {
-        let settled = link.settled();
+        let settled = connection.settled();
         let (claims, known, released) = {
-            let book = link.book();
-            (book.claims(key), book.knows(key), book.has_released(key))
+            let lease_cache = connection.lease_cache();
+            (
+                lease_cache.claims(key),
+                lease_cache.knows(key),
+                lease_cache.has_released(key),
+            )
         };
-        let stored = writer.world.mirror(&link.server, key);
-        let (seen, node) = writer.world.fact(key, Duration::ZERO);
+        let stored = writer.cache.mirror(&connection.server, key);
+        let (seen, node) = writer.cache.fact(key, Duration::ZERO);
         let fact = match (seen, asked.take()) {
             (PodFact::Unseen, Some(asked)) => asked,
             (seen, _) => seen,
@@ -94,11 +107,11 @@ async fn look(link: &Link, memory: &Mutex<Memory>, key: &HolderKey) -> Option<Du
         if let PodFact::Gone(_) = fact {
             let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
             if memory.reported.insert(key.clone()) || known {
-                link.report_gone(key.clone());
+                connection.report_gone(key.clone());
             }
         }
-        let facts = Facts {
-            server: &link.server,
+        let facts = LeaseFacts {
+            server: &connection.server,
             now: clock::now().wall,
             claims: &claims,
             settled,
@@ -111,18 +124,24 @@ async fn look(link: &Link, memory: &Mutex<Memory>, key: &HolderKey) -> Option<Du
         let done = match plan(&facts) {
             Step::Nothing => Ok(()),
             Step::Later(after) => return Some(after),
-            Step::AskForPod => match ask(link, stored.as_ref().map(|s| &s.lease), key).await {
-                Ok(fact) => {
-                    asked = Some(fact);
-                    continue;
+            Step::AskForPod => {
+                match ask(connection, stored.as_ref().map(|s| &s.lease), key).await {
+                    Ok(fact) => {
+                        asked = Some(fact);
+                        continue;
+                    }
+                    Err(e) => Err(e),
                 }
-                Err(e) => Err(e),
-            },
-            Step::Apply(lease, note) => writer.apply(&link.server, &lease, note.as_ref()).await,
+            }
+            Step::Apply(lease, note) => {
+                writer
+                    .apply(&connection.server, &lease, note.as_ref())
+                    .await
+            }
             Step::Delete => match &stored {
                 Some(s) => {
-                    link.book().forget(key);
-                    writer.delete(&link.server, key, &s.lease).await
+                    connection.lease_cache().forget(key);
+                    writer.delete(&connection.server, key, &s.lease).await
                 }
                 None => Ok(()),
             },
@@ -130,7 +149,7 @@ async fn look(link: &Link, memory: &Mutex<Memory>, key: &HolderKey) -> Option<Du
         return match done {
             Ok(()) => None,
             Err(e) => {
-                tracing::warn!(server = %link.server, uid = %key, error = %e, "a mirror could not be written; tried again");
+                tracing::warn!(server = %connection.server, uid = %key, error = %e, "a mirror could not be written; tried again");
                 let invalid = matches!(&e, kube::Error::Api(s) if s.code == 422);
                 Some(if invalid { MUCH_LATER } else { AGAIN })
             }
@@ -140,7 +159,7 @@ async fn look(link: &Link, memory: &Mutex<Memory>, key: &HolderKey) -> Option<Du
 }
 
 /// Fills in for how long a running pod has been unknown.
-fn remember(memory: &Mutex<Memory>, key: &HolderKey, fact: PodFact, unknown: bool) -> PodFact {
+fn remember(memory: &Mutex<LookMemory>, key: &HolderKey, fact: PodFact, unknown: bool) -> PodFact {
     let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
     match fact {
         PodFact::Running { of, .. } if unknown => {
@@ -165,7 +184,7 @@ fn remember(memory: &Mutex<Memory>, key: &HolderKey, fact: PodFact, unknown: boo
 
 /// Asks the API server for a pod that is not in sight.
 async fn ask(
-    link: &Link,
+    connection: &Connection,
     mirror: Option<&mooring_api::LicenseLease>,
     key: &HolderKey,
 ) -> Result<PodFact, kube::Error> {
@@ -173,7 +192,7 @@ async fn ask(
         return Ok(PodFact::Absent);
     };
     let namespace = mirror.namespace().unwrap_or_default();
-    let api: Api<Pod> = Api::namespaced(link.context.writer.client.clone(), &namespace);
+    let api: Api<Pod> = Api::namespaced(connection.context.writer.client.clone(), &namespace);
     match api.get_opt(&mirror.spec.holder.name).await? {
         Some(pod) if key_of(&pod).as_ref() == Some(key) => Ok(fact_of(&pod, false, Duration::ZERO)),
         _ => Ok(PodFact::Absent),

@@ -1,8 +1,8 @@
 //! Writes mirrors and Events: server-side apply, paced, one writer.
 
 use super::notes::{Note, Severity};
+use crate::cache::ClusterCache;
 use crate::metrics::Metrics;
-use crate::world::World;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use kube::runtime::events::{Event, EventType, Recorder};
@@ -60,7 +60,7 @@ pub struct Writer {
     /// Counts.
     pub metrics: Arc<Metrics>,
     /// What is in sight.
-    pub world: Arc<World>,
+    pub cache: Arc<ClusterCache>,
 }
 
 impl Writer {
@@ -81,7 +81,7 @@ impl Writer {
         {
             Ok(mut written) => {
                 written.metadata.managed_fields = None;
-                self.world
+                self.cache
                     .mirror_written(server, written, mooring_net::clock::boot());
             }
             Err(e) if is_terminating(&e) => return Ok(()),
@@ -130,7 +130,7 @@ impl Writer {
                 return Err(e);
             }
         }
-        self.world.mirror_removed(server, key);
+        self.cache.mirror_removed(server, key);
         Ok(())
     }
 

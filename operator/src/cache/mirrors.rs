@@ -1,10 +1,18 @@
 //! One server's mirrors as they are in the API, as far as we know: what the watch showed and what we wrote, the newer of both.
 
-use crate::link::holder_of;
-use mooring_api::LicenseLease;
+use mooring_api::{HolderKind, LicenseLease};
 use mooring_core::identity::HolderKey;
 use mooring_core::time::BootTime;
 use std::collections::HashMap;
+
+/// Whose mirror this is.
+pub fn holder_of(lease: &LicenseLease) -> Option<HolderKey> {
+    let holder = &lease.spec.holder;
+    match holder.kind {
+        HolderKind::Pod => holder.uid.clone().map(HolderKey),
+        HolderKind::External => Some(HolderKey(format!("external:{}", holder.name))),
+    }
+}
 
 /// A mirror in the API.
 #[derive(Clone, Debug)]
@@ -17,7 +25,7 @@ pub struct Stored {
 
 /// One server's mirrors, by holder.
 #[derive(Debug, Default)]
-pub struct Shelf(HashMap<HolderKey, Stored>);
+pub struct Mirrors(HashMap<HolderKey, Stored>);
 
 /// Resource versions grow with each write of an object (KEP-5504 makes comparing them a promise; etcd always kept it).
 fn version(lease: &LicenseLease) -> u64 {
@@ -29,7 +37,7 @@ fn version(lease: &LicenseLease) -> u64 {
         .unwrap_or(u64::MAX)
 }
 
-impl Shelf {
+impl Mirrors {
     /// The watch showed it. Whether that is news: somebody else wrote it.
     pub fn seen(&mut self, lease: LicenseLease) -> bool {
         let Some(key) = holder_of(&lease) else {
@@ -133,7 +141,7 @@ mod tests {
 
     #[test]
     fn our_own_write_coming_back_is_no_news_and_an_edit_is() {
-        let mut s = Shelf::default();
+        let mut s = Mirrors::default();
         s.wrote(lease(10, "x", "Waiting"), BootTime::default());
         s.wrote(lease(12, "x", "Held"), BootTime::default());
         assert!(!s.seen(lease(10, "x", "Waiting")) && !s.seen(lease(12, "x", "Held")));
@@ -142,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_deletion_by_somebody_else_is_news_our_own_is_not() {
-        let mut s = Shelf::default();
+        let mut s = Mirrors::default();
         s.wrote(lease(10, "x", "Held"), BootTime::default());
         assert!(s.seen_deleted(&lease(11, "x", "Held")));
         s.wrote(lease(20, "y", "Held"), BootTime::default());

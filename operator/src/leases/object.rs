@@ -1,7 +1,8 @@
 //! A holder's claims as a LicenseLease object. Pure.
 
+use super::known::Known;
 use super::name::mirror_name;
-use crate::link::Known;
+use crate::pods::Holding;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use mooring_api::names::{
     FIELD_MANAGER, MANAGED_BY, SERVER_LABEL, SERVER_NAMESPACE_LABEL, ServerRef,
@@ -27,15 +28,6 @@ pub struct ServerWord<'a> {
     pub server: &'a ServerRef,
     /// The holder's claims there; at least one.
     pub claims: &'a [Known],
-}
-
-/// A pod whose server does not know it.
-#[derive(Clone, Debug)]
-pub struct Holding {
-    /// The pod as a holder.
-    pub holder: Holder,
-    /// What its annotation asks for.
-    pub products: String,
 }
 
 fn state_of(view: ViewState) -> LeaseState {

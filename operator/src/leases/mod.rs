@@ -4,16 +4,16 @@
 //! after it; a write on each change of state and none per renewal; a deleted or edited mirror is written anew; what the
 //! server does not know and no pod stands for is removed. [`notes`] are the Events that go with a change.
 
+mod known;
 mod name;
 mod notes;
 mod object;
 mod plan;
-mod shelf;
 mod write;
 
+pub use known::Known;
 pub use name::mirror_name;
 pub use notes::{Note, Severity, note};
-pub use object::{Holding, ServerWord, mirror, unknown};
-pub use plan::{Facts, PodFact, Step, UNKNOWN_AFTER, plan};
-pub use shelf::{Shelf, Stored};
+pub use object::{ServerWord, mirror, unknown};
+pub use plan::{LeaseFacts, Step, UNKNOWN_AFTER, plan};
 pub use write::{Pace, Writer, is_terminating, publish};

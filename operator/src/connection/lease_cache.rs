@@ -1,36 +1,15 @@
-//! What a license server said it knows, kept by holder; relative times become points in time on receipt.
+//! What a license server said it knows, kept by holder.
 
+use crate::leases::Known;
 use mooring_core::identity::HolderKey;
 use mooring_core::names::{InstanceId, LeaseId};
 use mooring_core::time::Timestamp;
 use mooring_core::wire::{EndReason, LeaseView, Leases, ViewState};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::time::Duration;
-
-/// One claim, and when it came into its state.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Known {
-    /// As the server told it.
-    pub view: LeaseView,
-    /// Since when it is in its state.
-    pub since: Timestamp,
-    /// When silent: when its seats are freed.
-    pub until: Option<Timestamp>,
-}
-
-impl Known {
-    fn new(view: LeaseView, now: Timestamp) -> Self {
-        let since = now.checked_sub(view.since).unwrap_or(now);
-        let until = view
-            .free_in_ms
-            .and_then(|ms| now.checked_add(Duration::from_millis(ms)).ok());
-        Self { view, since, until }
-    }
-}
 
 /// One server's claims.
 #[derive(Debug, Default)]
-pub struct Book {
+pub struct LeaseCache {
     instance: Option<InstanceId>,
     leases: HashMap<LeaseId, Known>,
     holders: BTreeMap<HolderKey, BTreeSet<LeaseId>>,
@@ -38,7 +17,7 @@ pub struct Book {
     released: BTreeSet<HolderKey>,
 }
 
-impl Book {
+impl LeaseCache {
     /// Starts anew from a list; the holders that changed, appeared or disappeared.
     pub fn list(&mut self, list: Leases, now: Timestamp) -> BTreeSet<HolderKey> {
         let before = std::mem::take(&mut self.leases);
@@ -181,10 +160,10 @@ mod tests {
     #[test]
     fn ages_become_points_in_time() {
         let now: Timestamp = "2026-03-01T12:00:10Z".parse().unwrap();
-        let mut book = Book::default();
-        book.list(list(vec![view(1, "u1", "Held")]), now);
+        let mut lease_cache = LeaseCache::default();
+        lease_cache.list(list(vec![view(1, "u1", "Held")]), now);
         assert_eq!(
-            book.claims(&key("u1"))[0].since.to_string(),
+            lease_cache.claims(&key("u1"))[0].since.to_string(),
             "2026-03-01T12:00:08Z"
         );
     }
@@ -192,8 +171,8 @@ mod tests {
     #[test]
     fn a_list_names_only_the_holders_that_changed() {
         let now = Timestamp::UNIX_EPOCH;
-        let mut book = Book::default();
-        let all = book.list(
+        let mut lease_cache = LeaseCache::default();
+        let all = lease_cache.list(
             list(vec![
                 view(1, "u1", "Held"),
                 view(2, "u2", "Waiting"),
@@ -202,7 +181,7 @@ mod tests {
             now,
         );
         assert_eq!(all.len(), 3);
-        let changed = book.list(
+        let changed = lease_cache.list(
             list(vec![
                 view(1, "u1", "Held"),
                 view(2, "u2", "Held"),
@@ -219,14 +198,14 @@ mod tests {
     #[test]
     fn a_holder_that_gave_back_is_remembered_until_it_asks_again() {
         let now = Timestamp::UNIX_EPOCH;
-        let mut book = Book::default();
-        book.event(view(1, "u1", "Held"), now);
+        let mut lease_cache = LeaseCache::default();
+        lease_cache.event(view(1, "u1", "Held"), now);
         let mut end = view(1, "u1", "Ended");
         end.ended = Some(EndReason::Released);
-        book.event(end, now);
-        assert!(!book.knows(&key("u1")) && book.has_released(&key("u1")));
-        book.event(view(2, "u1", "Waiting"), now);
-        assert!(book.knows(&key("u1")) && !book.has_released(&key("u1")));
-        assert_eq!(book.waiting(), 1);
+        lease_cache.event(end, now);
+        assert!(!lease_cache.knows(&key("u1")) && lease_cache.has_released(&key("u1")));
+        lease_cache.event(view(2, "u1", "Waiting"), now);
+        assert!(lease_cache.knows(&key("u1")) && !lease_cache.has_released(&key("u1")));
+        assert_eq!(lease_cache.waiting(), 1);
     }
 }

@@ -3,14 +3,14 @@
 use mooring_core::time::BootTime;
 use mooring_core::wire::{PoolView, ProductView, Products, ServerState};
 
-/// One server, as its link sees it.
+/// One server, as its connection sees it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Snapshot {
     /// Whether the link stands, and the list is complete.
     pub connected: bool,
     /// Why it does not stand, in words, once it was tried.
     pub problem: Option<String>,
-    /// The server as a whole, as last told. Kept while the link is broken.
+    /// The server as a whole, as last told. Kept while the connection is broken.
     pub state: Option<ServerState>,
     /// When this process first saw this run of the server.
     pub seen: Option<BootTime>,

@@ -1,11 +1,11 @@
-//! The life of one link: connect, post, list, watch, and again.
+//! The life of one connection: connect, post, list, watch, and again.
 
 use super::allowance::Allowance;
+use super::error::{ConnectionError, tls};
 use super::roster::roster;
-use super::{Book, Context, LinkError, Snapshot, Target, tls};
-use mooring_api::names::{API_PORT, ServerRef};
+use super::server::Connection;
+use mooring_api::names::API_PORT;
 use mooring_core::identity::HolderKey;
-use mooring_core::time::BootTime;
 use mooring_core::wire::calls::{CallSpec, ServerCall, server};
 use mooring_core::wire::{
     Expected, Gone, Leases, Problem, ProblemType, Products, WatchEvent, WatchPosition,
@@ -14,9 +14,7 @@ use mooring_net::client::{Answer, Call, Client, Lines};
 use mooring_net::clock;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 /// How long one call may take.
@@ -32,106 +30,12 @@ const SETTLE_DOWN: Duration = Duration::from_millis(300);
 /// The pauses between attempts.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
 
-/// One link.
-pub(super) struct Link {
-    pub(super) server: ServerRef,
-    pub(super) context: Context,
-    target: watch::Receiver<Target>,
-    snapshot: watch::Sender<Snapshot>,
-    changed: mpsc::UnboundedSender<ServerRef>,
-    book: Mutex<Book>,
-    /// Holders to look at, for [`super::mirrors`].
-    touched: mpsc::UnboundedSender<HolderKey>,
-    touched_rx: Mutex<Option<mpsc::UnboundedReceiver<HolderKey>>>,
-    /// Holders proven gone, to be told to the server.
-    gone: mpsc::UnboundedSender<HolderKey>,
-    gone_rx: tokio::sync::Mutex<mpsc::UnboundedReceiver<HolderKey>>,
+/// Has sessions with the server, one after the other, until dropped.
+pub(super) async fn run(connection: &Connection) {
+    connection.sessions().await;
 }
 
-impl Link {
-    pub(super) fn new(
-        server: ServerRef,
-        context: Context,
-        target: watch::Receiver<Target>,
-        snapshot: watch::Sender<Snapshot>,
-        changed: mpsc::UnboundedSender<ServerRef>,
-    ) -> Self {
-        let (touched, touched_rx) = mpsc::unbounded_channel();
-        let (gone, gone_rx) = mpsc::unbounded_channel();
-        Self {
-            server,
-            context,
-            target,
-            snapshot,
-            changed,
-            book: Mutex::default(),
-            touched,
-            touched_rx: Mutex::new(Some(touched_rx)),
-            gone,
-            gone_rx: tokio::sync::Mutex::new(gone_rx),
-        }
-    }
-
-    /// Runs until dropped.
-    pub(super) async fn run(self) {
-        let world = &self.context.writer.world;
-        world.complete().await;
-        let ear = world.listen(&self.server);
-        let touched = self
-            .touched_rx
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        let Some(touched) = touched else { return };
-        tokio::join!(self.sessions(), super::mirrors::run(&self, ear, touched));
-    }
-
-    pub(super) fn book(&self) -> MutexGuard<'_, Book> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn settled(&self) -> bool {
-        self.snapshot.borrow().settled()
-    }
-
-    /// Has the server told that this holder is proven gone.
-    pub(super) fn report_gone(&self, key: HolderKey) {
-        let _ = self.gone.send(key);
-    }
-
-    fn touch(&self, keys: impl IntoIterator<Item = HolderKey>) {
-        keys.into_iter().for_each(|k| {
-            let _ = self.touched.send(k);
-        });
-    }
-
-    /// Changes the snapshot, and says so if that changed anything.
-    fn show(&self, change: impl FnOnce(&mut Snapshot)) {
-        let was_settled = self.settled();
-        let differs = self.snapshot.send_if_modified(|s| {
-            let before = s.clone();
-            change(s);
-            *s != before
-        });
-        if differs {
-            let _ = self.changed.send(self.server.clone());
-        }
-        if self.settled() && !was_settled {
-            // Now its silence says something: look at every holder again.
-            self.touch(self.everyone());
-        }
-    }
-
-    /// Every holder that has a pod, a mirror or a claim here.
-    fn everyone(&self) -> std::collections::BTreeSet<HolderKey> {
-        let world = &self.context.writer.world;
-        let mut all: std::collections::BTreeSet<HolderKey> =
-            self.book().holders().cloned().collect();
-        all.extend(world.mirrored(&self.server));
-        all.extend(world.pods_of(&self.server).into_iter().map(|(k, _)| k));
-        all
-    }
-
+impl Connection {
     async fn sessions(&self) {
         let (shortest, longest) = PAUSES;
         let mut pause = shortest;
@@ -150,7 +54,7 @@ impl Link {
             } else {
                 tracing::debug!(server = %self.server, error = %error, "still no link to the license server");
             }
-            let restarted = matches!(error, LinkError::Ended | LinkError::Restarted);
+            let restarted = matches!(error, ConnectionError::Ended | ConnectionError::Restarted);
             self.show(|s| {
                 s.connected = false;
                 s.problem = Some(error.to_string());
@@ -169,7 +73,7 @@ impl Link {
         }
     }
 
-    async fn session(&self) -> Result<std::convert::Infallible, LinkError> {
+    async fn session(&self) -> Result<std::convert::Infallible, ConnectionError> {
         let mut changed = self.target.clone();
         let target = changed.borrow_and_update().clone();
         let url = format!("https://{}:{API_PORT}", self.server.dns_name());
@@ -184,7 +88,7 @@ impl Link {
         self.show(|s| {
             s.connected = true;
             s.problem = None;
-            s.counted(products, self.book().waiting(), clock::boot());
+            s.counted(products, self.lease_cache().waiting(), clock::boot());
         });
         self.touch(self.everyone());
         self.context.writer.metrics.connected(&self.server, true);
@@ -201,22 +105,22 @@ impl Link {
         loop {
             tokio::select! {
                 line = timeout(SILENCE, lines.next()) => {
-                    let line = line.map_err(|_| LinkError::Silent(heard.elapsed()))??;
-                    let Some(line) = line else { return Err(LinkError::Ended) };
+                    let line = line.map_err(|_| ConnectionError::Silent(heard.elapsed()))??;
+                    let Some(line) = line else { return Err(ConnectionError::Ended) };
                     heard = Instant::now();
                     if line.is_empty() { continue }
                     match serde_json::from_slice::<WatchEvent>(&line) {
                         Ok(WatchEvent::Lease { position, lease }) => {
-                            if position.instance != instance { return Err(LinkError::Restarted) }
+                            if position.instance != instance { return Err(ConnectionError::Restarted) }
                             // A list taken meanwhile is newer than the events before it.
                             if position.seq <= list.position.seq { continue }
                             tracing::debug!(server = %self.server, lease = %lease.lease, pod = %lease.holder, state = %lease.state, "the server says");
-                            let key = self.book().event(lease, clock::now().wall);
+                            let key = self.lease_cache().event(lease, clock::now().wall);
                             self.touch([key]);
                             numbers.get_or_insert(allowance.next(Instant::now() + SETTLE_DOWN));
                         }
                         Ok(WatchEvent::Server { state }) => {
-                            if state.instance != instance { return Err(LinkError::Restarted) }
+                            if state.instance != instance { return Err(ConnectionError::Restarted) }
                             self.show(|s| s.told(state, clock::boot()));
                             numbers.get_or_insert(Instant::now() + SETTLE_DOWN);
                         }
@@ -229,26 +133,26 @@ impl Link {
                     numbers = None;
                     allowance.take(Instant::now());
                     let products: Products = get(&client, &server::PRODUCTS).await?;
-                    if products.server.instance != instance { return Err(LinkError::Restarted) }
-                    self.show(|s| s.counted(products, self.book().waiting(), clock::boot()));
+                    if products.server.instance != instance { return Err(ConnectionError::Restarted) }
+                    self.show(|s| s.counted(products, self.lease_cache().waiting(), clock::boot()));
                 }
                 _ = resync.tick() => {
                     list = get(&client, &server::LEASES).await?;
-                    if list.position.instance != instance { return Err(LinkError::Restarted) }
+                    if list.position.instance != instance { return Err(ConnectionError::Restarted) }
                     self.take_list(&list);
                     self.touch(self.everyone());
                     numbers = Some(Instant::now());
                 }
                 key = gone_rx.recv() => {
-                    let Some(key) = key else { return Err(LinkError::Ended) };
+                    let Some(key) = key else { return Err(ConnectionError::Ended) };
                     let mut keys = vec![key];
                     while let Ok(k) = gone_rx.try_recv() { keys.push(k) }
                     self.post_gone(&client, keys).await?;
                 }
                 r = changed.changed() => {
-                    if r.is_err() { return Err(LinkError::Ended) }
+                    if r.is_err() { return Err(ConnectionError::Ended) }
                     let now = changed.borrow_and_update().clone();
-                    if (&now.addresses, now.port) != (&target.addresses, target.port) { return Err(LinkError::Ended) }
+                    if (&now.addresses, now.port) != (&target.addresses, target.port) { return Err(ConnectionError::Ended) }
                     send(&client, &server::POLICIES, &now.policies).await?;
                     tracing::info!(server = %self.server, "policies handed over");
                 }
@@ -257,15 +161,15 @@ impl Link {
     }
 
     fn take_list(&self, list: &Leases) {
-        let touched = self.book().list(list.clone(), clock::now().wall);
+        let touched = self.lease_cache().list(list.clone(), clock::now().wall);
         self.touch(touched);
     }
 
     /// All holders not proven gone, and then those that are.
-    async fn post_roster(&self, client: &Client) -> Result<(), LinkError> {
-        let world = &self.context.writer.world;
-        let (pods, mirrors) = (world.pods_of(&self.server), world.mirrored(&self.server));
-        let proofs = world.proofs(pods.iter().map(|(k, _)| k).chain(&mirrors));
+    async fn post_roster(&self, client: &Client) -> Result<(), ConnectionError> {
+        let cache = &self.context.writer.cache;
+        let (pods, mirrors) = (cache.pods_of(&self.server), cache.mirrored(&self.server));
+        let proofs = cache.proofs(pods.iter().map(|(k, _)| k).chain(&mirrors));
         let holders = roster(pods.iter().map(|(k, p)| (k, p.as_ref())), &mirrors, |k| {
             proofs.contains_key(k)
         });
@@ -277,12 +181,16 @@ impl Link {
         self.post_gone(client, proofs.into_keys().collect()).await
     }
 
-    async fn post_gone(&self, client: &Client, keys: Vec<HolderKey>) -> Result<(), LinkError> {
+    async fn post_gone(
+        &self,
+        client: &Client,
+        keys: Vec<HolderKey>,
+    ) -> Result<(), ConnectionError> {
         if keys.is_empty() {
             return Ok(());
         }
         for key in &keys {
-            if let Some(proof) = self.context.writer.world.proof(key) {
+            if let Some(proof) = self.context.writer.cache.proof(key) {
                 self.context.writer.metrics.reported_gone(proof);
                 tracing::info!(server = %self.server, uid = %key, reason = %proof, "pod reported as gone");
             }
@@ -298,7 +206,7 @@ async fn at(when: Option<Instant>) {
     }
 }
 
-fn refused(call: &Call, answer: &Answer) -> LinkError {
+fn refused(call: &Call, answer: &Answer) -> ConnectionError {
     let detail = match answer.json::<Problem>() {
         Ok(p) => p.to_string(),
         Err(_) => String::from_utf8_lossy(&answer.body)
@@ -306,7 +214,7 @@ fn refused(call: &Call, answer: &Answer) -> LinkError {
             .take(200)
             .collect(),
     };
-    LinkError::Answer {
+    ConnectionError::Answer {
         call: format!("{} {}", call.method, call.path),
         status: answer.status.as_u16(),
         detail,
@@ -316,7 +224,7 @@ fn refused(call: &Call, answer: &Answer) -> LinkError {
 async fn get<T: DeserializeOwned>(
     client: &Client,
     spec: &CallSpec<ServerCall>,
-) -> Result<T, LinkError> {
+) -> Result<T, ConnectionError> {
     let call = Call::of(spec, "");
     let answer = client.call(&call, CALL).await?;
     if answer.status.is_success() {
@@ -330,7 +238,7 @@ async fn send<T: Serialize>(
     client: &Client,
     spec: &CallSpec<ServerCall>,
     body: &T,
-) -> Result<(), LinkError> {
+) -> Result<(), ConnectionError> {
     let call = Call::of(spec, "").json(body)?;
     let answer = client.call(&call, CALL).await?;
     if answer.status.is_success() {
@@ -340,7 +248,7 @@ async fn send<T: Serialize>(
     }
 }
 
-async fn watch_from(client: &Client, after: WatchPosition) -> Result<Lines, LinkError> {
+async fn watch_from(client: &Client, after: WatchPosition) -> Result<Lines, ConnectionError> {
     let call = Call::of(&server::LEASES, "").query(&format!("watch&after={after}"));
     match client.lines(&call, CALL).await? {
         Ok(lines) => Ok(lines),
@@ -349,13 +257,8 @@ async fn watch_from(client: &Client, after: WatchPosition) -> Result<Lines, Link
                 .json::<Problem>()
                 .is_ok_and(|p| p.kind == ProblemType::ResumeExpired) =>
         {
-            Err(LinkError::Restarted)
+            Err(ConnectionError::Restarted)
         }
         Err(answer) => Err(refused(&call, &answer)),
     }
-}
-
-/// How long something has been so.
-pub(super) fn since(t: BootTime) -> Duration {
-    clock::boot().since(t)
 }

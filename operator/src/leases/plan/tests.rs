@@ -1,8 +1,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![allow(clippy::needless_pass_by_value)]
 use super::*;
-use crate::link::Book;
-use crate::mirror::Severity;
+use crate::connection::LeaseCache;
+use crate::gone::Proof;
+use crate::leases::Severity;
+use crate::pods::Holding;
 use mooring_core::identity::{Holder, HolderKey};
 use mooring_core::wire::LeaseView;
 use serde_json::{Value, json};
@@ -32,7 +34,7 @@ fn view(claim: &str, state: &str, more: Value) -> LeaseView {
 }
 
 fn claims_at(views: Vec<LeaseView>, at: Timestamp) -> Vec<Known> {
-    let mut book = Book::default();
+    let mut book = LeaseCache::default();
     for v in views {
         book.event(v, at);
     }
@@ -47,8 +49,8 @@ fn facts<'a>(
     server: &'a ServerRef,
     claims: &'a [Known],
     existing: Option<&'a LicenseLease>,
-) -> Facts<'a> {
-    Facts {
+) -> LeaseFacts<'a> {
+    LeaseFacts {
         server,
         now: now(),
         claims,

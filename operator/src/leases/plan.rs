@@ -1,9 +1,9 @@
 //! What is to be done about one holder's mirror: a pure function of what is known of it.
 
+use super::known::Known;
 use super::notes::{Note, note};
-use super::object::{Holding, ServerWord, mirror, unknown};
-use crate::gone::Proof;
-use crate::link::Known;
+use super::object::{ServerWord, mirror, unknown};
+use crate::pods::PodFact;
 use mooring_api::names::ServerRef;
 use mooring_api::{LeaseState, LicenseLease, LicenseLeaseStatus};
 use mooring_core::time::Timestamp;
@@ -18,31 +18,9 @@ const NEWS: Duration = Duration::from_secs(60);
 /// How many in line have their place written after their entry.
 const PLACES: u32 = 10;
 
-/// What is known of a holder's pod.
-#[derive(Clone, Debug)]
-pub enum PodFact {
-    /// The holder is no pod.
-    External,
-    /// Not among the pods that the operator watches, and not asked for.
-    Unseen,
-    /// The API server says that it is not there, or has another UID.
-    Absent,
-    /// Proven gone.
-    Gone(Proof),
-    /// There, but being deleted, or its sidecar does not run.
-    Idle,
-    /// There, and its sidecar runs; for how long its settled server has not known it.
-    Running {
-        /// The pod.
-        of: Holding,
-        /// For how long its settled server has not known it.
-        unknown_for: Duration,
-    },
-}
-
 /// All that bears on one holder's mirror.
 #[derive(Clone, Debug)]
-pub struct Facts<'a> {
+pub struct LeaseFacts<'a> {
     /// Its license server.
     pub server: &'a ServerRef,
     /// Now.
@@ -79,7 +57,7 @@ pub enum Step {
 }
 
 /// Decides.
-pub fn plan(f: &Facts<'_>) -> Step {
+pub fn plan(f: &LeaseFacts<'_>) -> Step {
     match mirror(
         ServerWord {
             server: f.server,
@@ -93,7 +71,7 @@ pub fn plan(f: &Facts<'_>) -> Step {
     }
 }
 
-fn known(f: &Facts<'_>, desired: LicenseLease) -> Step {
+fn known(f: &LeaseFacts<'_>, desired: LicenseLease) -> Step {
     let before = f.existing.and_then(|e| e.status.as_ref());
     let (Some(existing), Some(old), Some(new)) = (f.existing, before, desired.status.as_ref())
     else {
@@ -145,7 +123,7 @@ fn differs_in_place_only(old: &LicenseLeaseStatus, new: &LicenseLeaseStatus) -> 
     plain(old) == plain(new)
 }
 
-fn not_known(f: &Facts<'_>) -> Step {
+fn not_known(f: &LeaseFacts<'_>) -> Step {
     let there = f.existing.is_some();
     match &f.pod {
         PodFact::Gone(_) => when(there, Step::Delete),

@@ -1,0 +1,136 @@
+//! What is known of one license server, and who is told when that changes.
+
+use super::lease_cache::LeaseCache;
+use super::snapshot::Snapshot;
+use crate::certs::Ca;
+use crate::leases::Writer;
+use mooring_api::names::ServerRef;
+use mooring_core::identity::HolderKey;
+use mooring_core::time::BootTime;
+use mooring_core::wire::Policies;
+use mooring_net::clock;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+/// Where a server is, and who may use it: what the controller hands to its connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// `ip:port` of its Service, both families.
+    pub addresses: Vec<String>,
+    /// The Service's port.
+    pub port: u16,
+    /// Who may use it.
+    pub policies: Policies,
+}
+
+/// What every connection needs.
+#[derive(Clone)]
+pub struct ConnectionContext {
+    /// Signs the operator's client certificates, and says which roots to trust.
+    pub ca: Arc<Ca>,
+    /// Writes mirrors and Events.
+    pub writer: Writer,
+}
+
+/// One connection.
+pub(super) struct Connection {
+    pub(super) server: ServerRef,
+    pub(super) context: ConnectionContext,
+    pub(super) target: watch::Receiver<Endpoint>,
+    pub(super) snapshot: watch::Sender<Snapshot>,
+    changed: mpsc::UnboundedSender<ServerRef>,
+    lease_cache: Mutex<LeaseCache>,
+    /// Holders to look at, for [`super::mirrors`].
+    touched: mpsc::UnboundedSender<HolderKey>,
+    touched_rx: Mutex<Option<mpsc::UnboundedReceiver<HolderKey>>>,
+    /// Holders proven gone, to be told to the server.
+    gone: mpsc::UnboundedSender<HolderKey>,
+    pub(super) gone_rx: tokio::sync::Mutex<mpsc::UnboundedReceiver<HolderKey>>,
+}
+
+impl Connection {
+    pub(super) fn new(
+        server: ServerRef,
+        context: ConnectionContext,
+        target: watch::Receiver<Endpoint>,
+        snapshot: watch::Sender<Snapshot>,
+        changed: mpsc::UnboundedSender<ServerRef>,
+    ) -> Self {
+        let (touched, touched_rx) = mpsc::unbounded_channel();
+        let (gone, gone_rx) = mpsc::unbounded_channel();
+        Self {
+            server,
+            context,
+            target,
+            snapshot,
+            changed,
+            lease_cache: Mutex::default(),
+            touched,
+            touched_rx: Mutex::new(Some(touched_rx)),
+            gone,
+            gone_rx: tokio::sync::Mutex::new(gone_rx),
+        }
+    }
+
+    /// Holders to look at; given out once.
+    pub(super) fn touched(&self) -> Option<mpsc::UnboundedReceiver<HolderKey>> {
+        self.touched_rx
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+
+    pub(super) fn lease_cache(&self) -> MutexGuard<'_, LeaseCache> {
+        self.lease_cache
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn settled(&self) -> bool {
+        self.snapshot.borrow().settled()
+    }
+
+    /// Has the server told that this holder is proven gone.
+    pub(super) fn report_gone(&self, key: HolderKey) {
+        let _ = self.gone.send(key);
+    }
+
+    pub(super) fn touch(&self, keys: impl IntoIterator<Item = HolderKey>) {
+        keys.into_iter().for_each(|k| {
+            let _ = self.touched.send(k);
+        });
+    }
+
+    /// Changes the snapshot, and says so if that changed anything.
+    pub(super) fn show(&self, change: impl FnOnce(&mut Snapshot)) {
+        let was_settled = self.settled();
+        let differs = self.snapshot.send_if_modified(|s| {
+            let before = s.clone();
+            change(s);
+            *s != before
+        });
+        if differs {
+            let _ = self.changed.send(self.server.clone());
+        }
+        if self.settled() && !was_settled {
+            // Now its silence says something: look at every holder again.
+            self.touch(self.everyone());
+        }
+    }
+
+    /// Every holder that has a pod, a mirror or a claim here.
+    pub(super) fn everyone(&self) -> BTreeSet<HolderKey> {
+        let cache = &self.context.writer.cache;
+        let mut all: BTreeSet<HolderKey> = self.lease_cache().holders().cloned().collect();
+        all.extend(cache.mirrored(&self.server));
+        all.extend(cache.pods_of(&self.server).into_iter().map(|(k, _)| k));
+        all
+    }
+}
+
+/// How long something has been so.
+pub(super) fn since(t: BootTime) -> Duration {
+    clock::boot().since(t)
+}

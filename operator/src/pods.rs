@@ -1,0 +1,163 @@
+//! What a pod says of itself as a holder: which license server its sidecar uses, whether the sidecar runs. Pure.
+
+use crate::gone::Proof;
+use k8s_openapi::api::core::v1::Pod;
+use mooring_api::names::{self, ServerRef};
+use mooring_core::identity::{Holder, HolderKey};
+use std::time::Duration;
+
+/// What is known of a holder's pod.
+#[derive(Clone, Debug)]
+pub enum PodFact {
+    /// The holder is no pod.
+    External,
+    /// Not among the pods that the operator watches, and not asked for.
+    Unseen,
+    /// The API server says that it is not there, or has another UID.
+    Absent,
+    /// Proven gone.
+    Gone(Proof),
+    /// There, but being deleted, or its sidecar does not run.
+    Idle,
+    /// There, and its sidecar runs; for how long its settled server has not known it.
+    Running {
+        /// The pod.
+        of: Holding,
+        /// For how long its settled server has not known it.
+        unknown_for: Duration,
+    },
+}
+
+/// A pod whose server does not know it.
+#[derive(Clone, Debug)]
+pub struct Holding {
+    /// The pod as a holder.
+    pub holder: Holder,
+    /// What its annotation asks for.
+    pub products: String,
+}
+
+/// The key of a pod as a holder.
+pub fn key_of(pod: &Pod) -> Option<HolderKey> {
+    pod.metadata.uid.clone().map(HolderKey)
+}
+
+/// Which license server a pod's sidecar uses, as the webhook wrote it.
+pub fn server_of(pod: &Pod) -> Option<ServerRef> {
+    ServerRef::from_url(&sidecar_env(pod, names::SERVER_ENV)?)
+}
+
+/// A variable of the pod's sidecar.
+pub fn sidecar_env(pod: &Pod, name: &str) -> Option<String> {
+    let containers = pod.spec.as_ref()?.init_containers.as_deref()?;
+    let sidecar = containers.iter().find(|c| c.name == names::SIDECAR)?;
+    sidecar
+        .env
+        .as_deref()?
+        .iter()
+        .find(|e| e.name == name)?
+        .value
+        .clone()
+}
+
+/// Why a kubelet does not start a container: with one of these as its last word, and no earlier run, it never ran.
+/// `PodInitializing` is not among them: the kubelet's word is older than the container by a second or two.
+const NEVER_STARTED: &[&str] = &[
+    "ImagePullBackOff",
+    "ErrImagePull",
+    "InvalidImageName",
+    "ErrImageNeverPull",
+    "CreateContainerConfigError",
+];
+
+/// Whether the sidecar has, or may have, run.
+pub fn sidecar_may_have_run(pod: &Pod) -> bool {
+    if pod
+        .spec
+        .as_ref()
+        .and_then(|s| s.node_name.as_deref())
+        .unwrap_or("")
+        .is_empty()
+    {
+        return false;
+    }
+    let statuses = pod
+        .status
+        .as_ref()
+        .and_then(|s| s.init_container_statuses.as_deref())
+        .unwrap_or_default();
+    let Some(sidecar) = statuses.iter().find(|s| s.name == names::SIDECAR) else {
+        return true;
+    };
+    let waiting = sidecar.state.as_ref().and_then(|s| s.waiting.as_ref());
+    let blocked = waiting
+        .and_then(|w| w.reason.as_deref())
+        .is_some_and(|r| NEVER_STARTED.contains(&r));
+    let ran_before = sidecar.restart_count > 0
+        || sidecar
+            .last_state
+            .as_ref()
+            .is_some_and(|s| s.terminated.is_some());
+    !blocked || ran_before
+}
+
+/// Whether the sidecar runs now, by its kubelet's last word.
+pub fn sidecar_runs(pod: &Pod) -> bool {
+    let statuses = pod
+        .status
+        .as_ref()
+        .and_then(|s| s.init_container_statuses.as_deref())
+        .unwrap_or_default();
+    let sidecar = statuses.iter().find(|s| s.name == names::SIDECAR);
+    sidecar
+        .and_then(|s| s.state.as_ref())
+        .is_some_and(|s| s.running.is_some())
+}
+
+/// What a pod that is there says. A deletion that its kubelet cannot hear of (`unreachable`) ends nothing: it runs on.
+pub fn fact_of(pod: &Pod, unreachable: bool, unknown_for: Duration) -> PodFact {
+    let ends = pod.metadata.deletion_timestamp.is_some() && !unreachable;
+    if ends || !sidecar_runs(pod) {
+        return PodFact::Idle;
+    }
+    let holder = Holder::Pod {
+        namespace: pod.metadata.namespace.clone().unwrap_or_default(),
+        pod: pod.metadata.name.clone().unwrap_or_default(),
+        uid: pod.metadata.uid.clone().unwrap_or_default(),
+        service_account: pod
+            .spec
+            .as_ref()
+            .and_then(|s| s.service_account_name.clone())
+            .unwrap_or_default(),
+        node: node_name(pod),
+    };
+    let products = sidecar_env(pod, "MOORING_LICENSES").unwrap_or_default();
+    PodFact::Running {
+        of: Holding { holder, products },
+        unknown_for,
+    }
+}
+
+/// The node that a pod is bound to.
+pub fn node_name(pod: &Pod) -> Option<String> {
+    pod.spec.as_ref()?.node_name.clone()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_server_is_read_from_the_sidecar() {
+        let env = json!([{ "name": "MOORING_SERVER", "value": "https://main.licensing.svc:8443" }]);
+        let pod: Pod = serde_json::from_value(json!({
+            "metadata": { "name": "p", "namespace": "a", "uid": "u" },
+            "spec": { "containers": [], "initContainers": [{ "name": "mooring", "env": env }] },
+        }))
+        .unwrap();
+        assert_eq!(server_of(&pod), Some(ServerRef::new("licensing", "main")));
+        assert_eq!(server_of(&Pod::default()), None);
+    }
+}
