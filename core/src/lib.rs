@@ -10,6 +10,7 @@
 //! | [`holder`] | the sidecar's state machine: when to ask, renew, run on, stop |
 //! | [`client_token`] | who a holder outside Kubernetes is |
 //! | [`license`] | license files, delegations, lease tokens, tickets: the chain of signatures |
+//! | [`annotation`] | every annotation of a pod, in one table |
 //! | [`request`] | the grammar of the annotation `mooring.dev/licenses` |
 //! | [`wire`] | the messages of the server's API and of the sidecar's socket |
 //! | [`identity`], [`policy`] | who holds; what a vendor allows and a pod wishes |
@@ -19,6 +20,7 @@
 //! Each imports only what stands below it: `names`, `time`, `secret` ← `identity`, `policy` ←
 //! `license` ← `wire` ← `ledger`, `holder` ← `frontend`.
 
+pub mod annotation;
 pub mod client_token;
 pub mod frontend;
 pub mod holder;

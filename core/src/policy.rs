@@ -20,6 +20,9 @@ macro_rules! words {
             /// All of them.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
+            /// The words.
+            pub const WORDS: &'static [&'static str] = &[$($word),+];
+
             /// As it is written.
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -41,7 +44,7 @@ macro_rules! words {
                     $($word => Ok(Self::$variant),)+
                     _ => Err(BadWord {
                         found: s.chars().take(80).collect(),
-                        expected: one_of(&[$($word),+]),
+                        expected: one_of(Self::WORDS),
                     }),
                 }
             }

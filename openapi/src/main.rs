@@ -1,15 +1,18 @@
-//! `make openapi`: writes `docs/openapi/server.json` and `docs/openapi/socket.json`, and `docs/schema/*.json` beside them.
+//! `make openapi`: writes `docs/openapi/server.json` and `docs/openapi/socket.json`, `docs/schema/*.json` beside them,
+//! and the lists of annotations in docs/pods.md and in the chart.
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | `server`, `socket` | words, parameters and examples of the calls of either API |
 //! | `messages` | the schemas of the messages that the calls name |
 //! | `document` | what the tables of calls (`mooring_core::wire::calls`) become with both |
+//! | `annotations` | the table of annotations, for docs/pods.md and the chart |
 //! | `files` | JSON Schemas of what is signed: license, delegation, lease, revocation list, voucher |
 //!
 //! The schemas come from the messages' own types, paths, answers and problems from the tables that the routers match by,
 //! so they cannot drift; that they are true is tried by `e2e/schemathesis` against the real processes.
 
+mod annotations;
 mod document;
 mod files;
 mod messages;
@@ -27,6 +30,9 @@ struct Args {
     /// The folder for the OpenAPI documents; the schemas go into `schema` beside it.
     #[arg(long, value_name = "DIR", default_value = "docs/openapi")]
     out: PathBuf,
+    /// Only look whether the lists of annotations in docs/pods.md and in the chart are those of the table.
+    #[arg(long)]
+    check: bool,
 }
 
 fn main() -> Result<()> {
@@ -37,7 +43,8 @@ fn main() -> Result<()> {
     ];
     write(&args.out, &apis)?;
     let beside = args.out.parent().unwrap_or(&args.out).join("schema");
-    write(&beside, &files::documents())
+    write(&beside, &files::documents())?;
+    annotations::write(args.check)
 }
 
 fn write(folder: &Path, documents: &[(&str, Value)]) -> Result<()> {

@@ -1,6 +1,6 @@
 //! `/healthz`, `/readyz`, `/metrics` on a port of their own.
 
-use crate::webhook::Ready;
+use crate::webhook::Trusted;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use mooring_net::health;
@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 pub async fn run(
     listen: SocketAddr,
     registry: Registry,
-    ready: Ready,
+    ready: Trusted,
     shutdown: Shutdown,
 ) -> std::io::Result<()> {
     let listener = TcpListener::bind(listen).await?;
@@ -30,7 +30,7 @@ pub async fn run(
     Ok(())
 }
 
-fn answer(method: &Method, path: &str, registry: &Registry, ready: &Ready) -> Response<Body> {
+fn answer(method: &Method, path: &str, registry: &Registry, ready: &Trusted) -> Response<Body> {
     let why = "the webhook does not know the LicenseServers yet, or its caBundle is not set";
     health::answer(method, path, ready.get().then_some(()).ok_or(why), || {
         let mut text = Vec::new();
@@ -50,7 +50,8 @@ mod tests {
     fn health_readiness_and_metrics() {
         let metrics = Metrics::new(Registry::new()).unwrap();
         metrics.leads(true);
-        let ask = |path| answer(&Method::GET, path, metrics.registry(), &Ready::default()).status();
+        let ask =
+            |path| answer(&Method::GET, path, metrics.registry(), &Trusted::default()).status();
         assert_eq!(ask("/healthz"), StatusCode::OK);
         assert_eq!(ask("/readyz"), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(ask("/metrics"), StatusCode::OK);
@@ -59,7 +60,7 @@ mod tests {
             &Method::POST,
             "/metrics",
             metrics.registry(),
-            &Ready::default(),
+            &Trusted::default(),
         );
         assert_eq!(post.status(), StatusCode::METHOD_NOT_ALLOWED);
     }

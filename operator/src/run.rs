@@ -37,15 +37,15 @@ pub struct Config {
     /// Whether discovery agents report devices here, and nodes are labelled after them.
     pub discovery: bool,
     /// The webhook.
-    pub webhook: webhook::Config,
+    pub webhook: webhook::WebhookConfig,
 }
 
 /// Runs until asked to end.
 pub async fn run(mut config: Config, client: Client, shutdown: Shutdown) -> anyhow::Result<()> {
     let registry = Registry::new();
     let metrics = Arc::new(Metrics::new(registry.clone())?);
-    let admissions = Arc::new(webhook::Metrics::new(&registry)?);
-    let ready = webhook::Ready::default();
+    let admissions = Arc::new(webhook::WebhookMetrics::new(&registry)?);
+    let ready = webhook::Trusted::default();
     let ca = Arc::new(Ca::load_or_create(&client, &config.namespace).await?);
     let health = async {
         health::run(config.health, registry, ready.clone(), shutdown.clone())

@@ -2,6 +2,7 @@
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args as ClapArgs, Parser, Subcommand};
+use mooring_core::annotation;
 use mooring_core::policy::OnLoss;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -60,7 +61,7 @@ pub(crate) struct HoldArgs {
     /// such as "render@2026.1:2,denoise".
     #[arg(
         long,
-        env = "MOORING_LICENSES",
+        env = annotation::LICENSES.variable(),
         default_value = "",
         hide_default_value = true,
         value_name = "ITEMS"
@@ -108,7 +109,7 @@ pub(crate) struct HoldArgs {
     /// With no license server in reach: "optimistic" lets the application start under the grace, "licensed" waits.
     #[arg(
         long,
-        env = "MOORING_START",
+        env = annotation::START.variable(),
         value_name = "optimistic|licensed",
         default_value = "optimistic"
     )]

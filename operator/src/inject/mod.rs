@@ -1,28 +1,26 @@
 //! What the webhook does to a pod that opted in (docs/pods.md).
 //!
-//! Pure functions of data: [`Wishes::read`] reads the annotations, [`choose`] finds the LicenseServer, [`mutate`] says
+//! Pure functions of data: [`Requested::read`] reads the annotations, [`choose`] finds the LicenseServer, [`mutate`] says
 //! what changes. They promise: the same pod always gives the same patch; a pod that is injected already gives an empty
 //! one; a field that is not ours is never touched; each refusal says what to do.
 
-mod annotations;
 mod hint;
 mod patch;
 mod place;
 mod quantity;
 mod refusal;
+mod requested;
 mod resources;
 mod server;
 mod sidecar;
 #[cfg(test)]
 mod tests;
 
-pub use annotations::{
-    ALL as KEYS, LICENSES, Named, PREFIX, ServerName, Wait, Wishes, unknown_keys,
-};
 pub use quantity::Quantity;
 pub use refusal::Refusal;
+pub use requested::{Named, Requested, Wait, unknown_keys};
 pub use resources::Budget;
-pub use server::{NoServer, Surroundings, Target, choose, doubts, reference};
+pub use server::{NoServer, ServerName, SidecarTarget, Surroundings, choose, doubts, reference};
 pub use sidecar::{
     SOCKET, SOCKET_DIR, SOCKET_ENV, SOCKET_VOLUME, STATE_VOLUME, Settings, TOKEN_VOLUME,
 };
@@ -40,36 +38,41 @@ const MIRROR: &str = "kubernetes.io/config.mirror";
 
 /// What a pod that opted in is given.
 #[derive(Clone, Copy, Debug)]
-pub struct Context<'a> {
+pub struct InjectContext<'a> {
     /// Its license server.
-    pub target: &'a Target,
+    pub target: &'a SidecarTarget,
     /// The certificates that its sidecar trusts, PEM.
     pub roots: &'a str,
     /// How sidecars are made.
     pub settings: &'a Settings,
 }
 
-/// Reads the wishes of a pod; `None` if nothing is to be done: it did not opt in, or it is a mirror pod.
-pub fn wishes(pod: &Pod) -> Result<Option<Wishes>, Refusal> {
+/// Reads what a pod asks for; `None` if nothing is to be done: it did not opt in, or it is a mirror pod.
+pub fn requested(pod: &Pod) -> Result<Option<Requested>, Refusal> {
     let none = BTreeMap::new();
     let annotations = pod.metadata.annotations.as_ref().unwrap_or(&none);
     if annotations.contains_key(MIRROR) {
         Ok(None)
     } else {
-        Wishes::read(annotations)
+        Requested::read(annotations)
     }
 }
 
 /// What changes in a pod. `raw` is the pod as it came, `pod` the same as read.
-pub fn mutate(raw: Value, pod: &Pod, wishes: &Wishes, ctx: &Context<'_>) -> Result<Patch, Refusal> {
+pub fn mutate(
+    raw: Value,
+    pod: &Pod,
+    requested: &Requested,
+    ctx: &InjectContext<'_>,
+) -> Result<Patch, Refusal> {
     let spec = pod
         .spec
         .as_ref()
         .ok_or_else(|| Refusal::Internal("it has no spec".to_owned()))?;
     check(spec)?;
-    let recipients = recipients(spec, wishes)?;
+    let recipients = recipients(spec, requested)?;
     let mut doc = Document::new(raw);
-    apply(&mut doc, pod, spec, wishes, ctx, &recipients)?;
+    apply(&mut doc, pod, spec, requested, ctx, &recipients)?;
     Ok(doc.finish().0)
 }
 
@@ -116,7 +119,7 @@ fn check(spec: &PodSpec) -> Result<(), Refusal> {
 }
 
 /// The containers that get the socket, by name: those the annotation names, or all but a mesh's.
-fn recipients(spec: &PodSpec, wishes: &Wishes) -> Result<Vec<String>, Refusal> {
+fn recipients(spec: &PodSpec, requested: &Requested) -> Result<Vec<String>, Refusal> {
     let init = spec.init_containers.iter().flatten();
     let own: Vec<&Container> = spec
         .containers
@@ -124,7 +127,7 @@ fn recipients(spec: &PodSpec, wishes: &Wishes) -> Result<Vec<String>, Refusal> {
         .chain(init)
         .filter(|c| !is_ours(c))
         .collect();
-    let Some(named) = &wishes.containers else {
+    let Some(named) = &requested.containers else {
         return Ok(own
             .iter()
             .filter(|c| !place::of_a_mesh(&c.name))
@@ -148,8 +151,8 @@ fn apply(
     doc: &mut Document,
     pod: &Pod,
     spec: &PodSpec,
-    wishes: &Wishes,
-    ctx: &Context<'_>,
+    requested: &Requested,
+    ctx: &InjectContext<'_>,
     recipients: &[String],
 ) -> Result<(), Refusal> {
     let ours = spec.init_containers.iter().flatten().position(is_ours);
@@ -163,7 +166,7 @@ fn apply(
     let budget = ctx
         .settings
         .budget
-        .of(wishes, resources::guaranteed(spec, is_ours));
+        .of(requested, resources::guaranteed(spec, is_ours));
     let requirements = budget.requirements(before);
     for raise in resources::raises(spec.resources.as_ref(), before, &requirements) {
         doc.set(
@@ -177,7 +180,8 @@ fn apply(
         doc.upsert(&["spec", "volumes"], "name", value(&volume)?)
             .map_err(unpatched)?;
     }
-    let container = sidecar::container(wishes, ctx.target, ctx.roots, ctx.settings, requirements);
+    let container =
+        sidecar::container(requested, ctx.target, ctx.roots, ctx.settings, requirements);
     let mut container = value(&container)?;
     if let Some(i) = ours {
         keep_platforms_mounts(
@@ -224,7 +228,11 @@ fn apply(
     doc.set(&["metadata", "labels", INJECTED], json!(version))
         .map_err(unpatched)?;
     doc.set(
-        &["metadata", "annotations", annotations::INJECTED],
+        &[
+            "metadata",
+            "annotations",
+            mooring_core::annotation::INJECTED.key,
+        ],
         json!(version),
     )
     .map_err(unpatched)?;

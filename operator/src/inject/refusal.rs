@@ -1,13 +1,14 @@
 //! Why a pod is refused at admission. Each text names the field, the value, what was expected and what to do.
 
-use super::annotations;
+use super::server::NoServer;
+use mooring_core::annotation::{CONTAINERS, LICENSES};
 use mooring_core::request::BadRequest;
 
 /// Why a pod is refused.
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub enum Refusal {
     /// The request's grammar (docs/pods.md).
-    #[error("annotation {key}: {problem}", key = annotations::LICENSES)]
+    #[error("annotation {key}: {problem}", key = LICENSES)]
     Licenses {
         /// Where, and what was expected.
         problem: BadRequest,
@@ -37,7 +38,7 @@ pub enum Refusal {
         instead: &'static str,
     },
     /// A name in `containers` that no container has.
-    #[error("annotation {key}: character {at}: {name:?}, expected a container of this pod ({known})", key = annotations::CONTAINERS)]
+    #[error("annotation {key}: character {at}: {name:?}, expected a container of this pod ({known})", key = CONTAINERS)]
     NoSuchContainer {
         /// Where the name begins, counted from 1.
         at: usize,
@@ -48,7 +49,7 @@ pub enum Refusal {
     },
     /// No LicenseServer to be chosen.
     #[error("{0}")]
-    Server(super::server::NoServer),
+    Server(NoServer),
     /// The user's own container has the sidecar's name.
     #[error(
         "{field}[{index}].name: \"{name}\" is the name of Mooring's sidecar: give your container another name"
@@ -75,7 +76,7 @@ pub enum Refusal {
     #[error(
         "container {container:?} mounts the volume {volume:?} at {path}, where Mooring's socket goes: mount it elsewhere, or leave \
          the container out by the annotation {}",
-        annotations::CONTAINERS
+        CONTAINERS
     )]
     SocketPathTaken {
         /// The container.
@@ -88,7 +89,7 @@ pub enum Refusal {
     /// A pod for Windows.
     #[error(
         "spec.os.name: \"windows\": the Mooring sidecar runs on Linux nodes only; remove the annotation {}",
-        annotations::LICENSES
+        LICENSES
     )]
     Windows,
     /// The pod could not be read or changed: not the user's fault.

@@ -4,8 +4,8 @@
 //! Source of the classes: Kubernetes' "Pod Quality of Service Classes" (every container, init containers too; only CPU
 //! and memory count; zero counts as absent) and KEP-2837 for resources of the whole pod.
 
-use super::annotations::Wishes;
 use super::quantity::Quantity;
+use super::requested::Requested;
 use k8s_openapi::api::core::v1::{Container, PodSpec, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Text;
 use std::collections::BTreeMap;
@@ -61,16 +61,16 @@ impl Budget {
 
     /// The sidecar's in this pod: the annotations are request and limit in one; in a Guaranteed pod requests are
     /// limits.
-    pub(super) fn of(&self, wishes: &Wishes, guaranteed: bool) -> Self {
+    pub(super) fn of(&self, requested: &Requested, guaranteed: bool) -> Self {
         let pair = |wish: Option<&Quantity>, request: &Quantity, limit: &Quantity| match wish {
             Some(w) => (w.clone(), w.clone()),
             None if guaranteed => (limit.clone(), limit.clone()),
             None => (request.clone(), limit.clone()),
         };
         let (cpu_request, cpu_limit) =
-            pair(wishes.cpu.as_ref(), &self.cpu_request, &self.cpu_limit);
+            pair(requested.cpu.as_ref(), &self.cpu_request, &self.cpu_limit);
         let (memory_request, memory_limit) = pair(
-            wishes.memory.as_ref(),
+            requested.memory.as_ref(),
             &self.memory_request,
             &self.memory_limit,
         );

@@ -3,17 +3,26 @@
 //! The annotation decides; then the chart's default; then the only one in the pod's namespace. The license server
 //! itself decides again at each claim (`allowedNamespaces`, products, seats): here people only learn it earlier.
 
-use super::annotations::{SERVER, ServerName};
 use super::hint::nearest;
 use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt as _;
 use kube::core::{Selector, SelectorExt as _};
 use mooring_api::names::ServerRef;
 use mooring_api::{LicenseServer, NamespacesFrom};
+use mooring_core::annotation::SERVER;
 use mooring_core::request::Item;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+
+/// The name of a LicenseServer as the annotation writes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerName {
+    /// `None`: the pod's own.
+    pub namespace: Option<String>,
+    /// Its name.
+    pub name: String,
+}
 
 /// Why no LicenseServer could be chosen.
 #[derive(Debug, PartialEq, thiserror::Error)]
@@ -208,7 +217,7 @@ pub fn reference(server: &LicenseServer) -> ServerRef {
 
 /// What a sidecar must know of its server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
+pub struct SidecarTarget {
     /// What is verified: `https://‹name›.‹namespace›.svc:‹port›`.
     pub url: String,
     /// Where to connect, so that no DNS is needed: the Service's ClusterIPs, both families. Empty: resolve the name.
@@ -223,7 +232,7 @@ pub struct Target {
     pub voucher: Option<String>,
 }
 
-impl Target {
+impl SidecarTarget {
     /// From the LicenseServer and its Service, if it has one already.
     pub fn new(server: &LicenseServer, service: Option<&Service>) -> Self {
         let (name, port) = (reference(server), server.spec.service.port);

@@ -2,16 +2,16 @@
 //!
 //! Each field that the API server would fill in is written here, so that a second pass finds what it would write.
 
-use super::annotations::{Wait, Wishes};
+use super::requested::{Requested, Wait};
 use super::resources::Budget;
-use super::server::Target;
+use super::server::SidecarTarget;
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, EmptyDirVolumeSource, EnvVar, ExecAction, Probe,
     ProjectedVolumeSource, ResourceRequirements, SeccompProfile, SecurityContext,
     ServiceAccountTokenProjection, Volume, VolumeMount, VolumeProjection,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use mooring_api::names::SIDECAR;
+use mooring_api::names::{SERVER_ENV, SIDECAR};
 
 /// The volume with the sidecar's secrets, counters and limits: its alone.
 pub const STATE_VOLUME: &str = "mooring-state";
@@ -58,8 +58,8 @@ pub struct Settings {
 
 /// The container.
 pub(super) fn container(
-    wishes: &Wishes,
-    target: &Target,
+    requested: &Requested,
+    target: &SidecarTarget,
     roots: &str,
     settings: &Settings,
     resources: ResourceRequirements,
@@ -70,9 +70,9 @@ pub(super) fn container(
         image_pull_policy: Some(settings.pull_policy.clone()),
         args: Some(vec!["run".to_owned()]),
         restart_policy: Some("Always".to_owned()),
-        env: Some(environment(wishes, target, roots, settings)),
+        env: Some(environment(requested, target, roots, settings)),
         resources: Some(resources),
-        startup_probe: (wishes.wait == Wait::Startup).then(gate),
+        startup_probe: (requested.wait == Wait::Startup).then(gate),
         security_context: Some(security(settings.run_as_user)),
         volume_mounts: Some(vec![
             mount(STATE_VOLUME, STATE_DIR, false),
@@ -85,22 +85,24 @@ pub(super) fn container(
     }
 }
 
-fn environment(wishes: &Wishes, target: &Target, roots: &str, settings: &Settings) -> Vec<EnvVar> {
+fn environment(
+    requested: &Requested,
+    target: &SidecarTarget,
+    roots: &str,
+    settings: &Settings,
+) -> Vec<EnvVar> {
     let addresses: Vec<_> = target.addresses.iter().map(ToString::to_string).collect();
-    let start = wishes.start;
-    let mut all = vec![
-        ("MOORING_LICENSES", wishes.licenses.as_str()),
-        ("MOORING_SERVER", target.url.as_str()),
-    ];
+    let mut all: Vec<(&str, &str)> = requested
+        .told
+        .iter()
+        .map(|(variable, value)| (*variable, value.as_str()))
+        .collect();
+    all.push((SERVER_ENV, &target.url));
     let addresses = addresses.join(",");
     if !addresses.is_empty() {
         all.push(("MOORING_ADDRESSES", &addresses));
     }
-    all.extend([
-        ("MOORING_ROOTS", roots),
-        ("MOORING_TOKEN_FILE", TOKEN_FILE),
-        ("MOORING_START", start.as_str()),
-    ]);
+    all.extend([("MOORING_ROOTS", roots), ("MOORING_TOKEN_FILE", TOKEN_FILE)]);
     let license = [
         (
             "MOORING_OPTIMISTIC_START",
@@ -170,7 +172,7 @@ pub(super) fn mount(volume: &str, path: &str, read_only: bool) -> VolumeMount {
 }
 
 /// The volumes.
-pub(super) fn volumes(target: &Target) -> Vec<Volume> {
+pub(super) fn volumes(target: &SidecarTarget) -> Vec<Volume> {
     let memory = |name: &str| Volume {
         name: name.to_owned(),
         empty_dir: Some(EmptyDirVolumeSource {

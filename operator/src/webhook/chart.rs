@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
-use crate::inject::KEYS;
 use clap::Parser;
 
 fn chart(file: &str) -> String {
@@ -69,7 +68,10 @@ fn the_discovery_agents_are_known_alike() {
 
 #[test]
 fn the_policies_know_the_same_annotations() {
-    let list: Vec<_> = KEYS.iter().map(|k| format!("'{k}'")).collect();
+    let list: Vec<_> = mooring_core::annotation::ALL
+        .iter()
+        .map(|a| format!("'{}'", a.key))
+        .collect();
     has(
         "templates/_helpers.tpl",
         &[&format!("[{}]", list.join(", "))],

@@ -1,7 +1,7 @@
 //! The webhook's command line, checked at the start: a bad value ends the process with the flag, the value and what was
 //! expected.
 
-use super::{CONFIGURATION, Config, PORT, SERVICE};
+use super::{CONFIGURATION, PORT, SERVICE, WebhookConfig};
 use crate::inject::{Budget, Settings};
 use mooring_api::names::ServerRef;
 use std::net::SocketAddr;
@@ -82,7 +82,7 @@ fn server_ref(s: &str) -> Result<ServerRef, String> {
 
 impl Flags {
     /// The webhook's configuration; an amount that is none is an error.
-    pub fn config(self, namespace: &str) -> Result<Config, String> {
+    pub fn config(self, namespace: &str) -> Result<WebhookConfig, String> {
         let cpu = (
             self.sidecar_cpu_request.as_str(),
             self.sidecar_cpu_limit.as_str(),
@@ -92,7 +92,7 @@ impl Flags {
             self.sidecar_memory_limit.as_str(),
         );
         let budget = Budget::parse(cpu, memory).map_err(|e| format!("flags --sidecar-…: {e}"))?;
-        Ok(Config {
+        Ok(WebhookConfig {
             listen: self.webhook_listen,
             namespace: namespace.to_owned(),
             service: self.webhook_service,

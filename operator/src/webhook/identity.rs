@@ -1,6 +1,6 @@
 //! The webhook's serving certificate: made in memory, 30 days, renewed at two thirds without dropping connections.
 
-use super::metrics::Metrics;
+use super::metrics::{WebhookMetrics, seconds};
 use crate::certs::{Ca, CertError, CertRequest, IssuedCert, Usage};
 use mooring_net::tls::{ServerIdentity, TlsError, certified_key};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -52,15 +52,6 @@ pub(super) enum IdentityError {
     Tls(#[from] TlsError),
 }
 
-impl From<IdentityError> for super::WebhookError {
-    fn from(e: IdentityError) -> Self {
-        match e {
-            IdentityError::Cert(e) => Self::Certificate(e),
-            IdentityError::Tls(e) => Self::Tls(e),
-        }
-    }
-}
-
 impl Serving {
     pub(super) fn start(ca: Arc<Ca>, names: Names) -> Result<Self, IdentityError> {
         let first = issue(&ca, &names)?;
@@ -78,7 +69,7 @@ impl Serving {
     }
 
     /// Renews it in time, until dropped.
-    pub(super) async fn keep_fresh(&self, metrics: &Metrics) {
+    pub(super) async fn keep_fresh(&self, metrics: &WebhookMetrics) {
         loop {
             let not_after = *self
                 .not_after
@@ -126,13 +117,6 @@ fn is_due(now: SystemTime, not_after: SystemTime) -> bool {
         .duration_since(now)
         .is_ok_and(|left| left < VALIDITY / 3)
         || not_after <= now
-}
-
-/// Seconds since the epoch: what metrics and logs have in common.
-pub(super) fn seconds(at: SystemTime) -> u64 {
-    at.duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs()
 }
 
 #[cfg(test)]

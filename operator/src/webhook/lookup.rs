@@ -3,7 +3,7 @@
 //! A LicenseServer that was created a moment ago may not have reached the watch: before a pod is refused, the API
 //! server is asked.
 
-use crate::inject::{NoServer, ServerName, Surroundings, Target, choose, reference};
+use crate::inject::{NoServer, ServerName, SidecarTarget, Surroundings, choose, reference};
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::{Namespace, Service};
 use kube::api::ListParams;
@@ -78,7 +78,7 @@ impl Lookup {
         wish: Option<&ServerName>,
         namespace: &str,
         default: Option<&ServerRef>,
-    ) -> Result<(Arc<LicenseServer>, Target), LookupError> {
+    ) -> Result<(Arc<LicenseServer>, SidecarTarget), LookupError> {
         let known = self.store.state();
         let server = match self.choose(wish, namespace, default, &known).await {
             Err(LookupError::Server(
@@ -99,7 +99,7 @@ impl Lookup {
         let name = reference(&server);
         let services: Api<Service> = Api::namespaced(self.client.clone(), &name.namespace);
         let service = services.get_opt(&name.name).await?;
-        let target = Target::new(&server, service.as_ref());
+        let target = SidecarTarget::new(&server, service.as_ref());
         Ok((server, target))
     }
 

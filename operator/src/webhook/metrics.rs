@@ -1,19 +1,18 @@
 //! What the webhook counts, on the operator's `/metrics`.
 
-use super::identity::seconds;
 use prometheus::{Gauge, Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Registry};
 use std::time::{Duration, SystemTime};
 
 /// The webhook's counters. All names begin with `mooring_webhook_`.
 #[derive(Debug)]
-pub struct Metrics {
+pub struct WebhookMetrics {
     admissions: IntCounterVec,
     seconds: Histogram,
     bundle: IntGauge,
     certificate: Gauge,
 }
 
-impl Metrics {
+impl WebhookMetrics {
     /// Registers all of them in `registry`.
     pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
         let this = Self {
@@ -64,4 +63,11 @@ impl Metrics {
     pub(super) fn certificate_until(&self, at: SystemTime) {
         self.certificate.set(seconds(at) as f64);
     }
+}
+
+/// Seconds since the epoch: what metrics and logs have in common.
+pub(super) fn seconds(at: SystemTime) -> u64 {
+    at.duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
 }

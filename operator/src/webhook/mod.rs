@@ -26,7 +26,7 @@ mod selftest;
 mod tests;
 
 pub use flags::Flags;
-pub use metrics::Metrics;
+pub use metrics::WebhookMetrics;
 pub use selftest::{SelftestError, selftest};
 
 use crate::certs::{Ca, CertError};
@@ -71,7 +71,7 @@ const LOOKUP_TIME: Duration = Duration::from_secs(5);
 
 /// How the webhook runs.
 #[derive(Clone, Debug)]
-pub struct Config {
+pub struct WebhookConfig {
     /// Where it listens.
     pub listen: SocketAddr,
     /// The operator's namespace, where its Service is.
@@ -88,7 +88,7 @@ pub struct Config {
     pub discovery: Option<Arc<Desk>>,
 }
 
-impl Config {
+impl WebhookConfig {
     /// With the names of docs/contracts.md.
     pub fn new(namespace: impl Into<String>, settings: Settings) -> Self {
         Self {
@@ -123,11 +123,20 @@ pub enum WebhookError {
     Tls(#[from] TlsError),
 }
 
+impl From<identity::IdentityError> for WebhookError {
+    fn from(e: identity::IdentityError) -> Self {
+        match e {
+            identity::IdentityError::Cert(e) => Self::Certificate(e),
+            identity::IdentityError::Tls(e) => Self::Tls(e),
+        }
+    }
+}
+
 /// Whether the webhook may be sent pods: it listens, knows the LicenseServers, and the API server trusts it.
 #[derive(Clone, Debug, Default)]
-pub struct Ready(Arc<AtomicBool>);
+pub struct Trusted(Arc<AtomicBool>);
 
-impl Ready {
+impl Trusted {
     /// For `/readyz`.
     pub fn get(&self) -> bool {
         self.0.load(Ordering::Acquire)
@@ -142,11 +151,11 @@ impl Ready {
 
 /// Serves admission reviews until asked to end. `ready` becomes true once pods may be sent here.
 pub async fn serve(
-    config: Config,
+    config: WebhookConfig,
     client: Client,
     ca: Arc<Ca>,
-    metrics: Arc<Metrics>,
-    ready: Ready,
+    metrics: Arc<WebhookMetrics>,
+    ready: Trusted,
     shutdown: Shutdown,
 ) -> Result<(), WebhookError> {
     let listener = TcpListener::bind(config.listen).await;
@@ -159,11 +168,11 @@ pub async fn serve(
 
 async fn serve_on(
     listener: TcpListener,
-    config: Config,
+    config: WebhookConfig,
     client: Client,
     ca: Arc<Ca>,
-    metrics: Arc<Metrics>,
-    ready: Ready,
+    metrics: Arc<WebhookMetrics>,
+    ready: Trusted,
     shutdown: Shutdown,
 ) -> Result<(), WebhookError> {
     let names = identity::Names::new(&config.service, &config.namespace);
@@ -216,10 +225,10 @@ async fn serve_on(
 }
 
 struct App {
-    config: Config,
+    config: WebhookConfig,
     roots: String,
     lookup: Lookup,
-    metrics: Arc<Metrics>,
+    metrics: Arc<WebhookMetrics>,
     bodies: Semaphore,
 }
 
@@ -286,12 +295,12 @@ async fn answer(app: Arc<App>, request: Request<Incoming>) -> Response<Body> {
     }
 }
 
-/// Decides over one pod: reads its wishes, looks up its license server, says what changes.
+/// Decides over one pod: reads its requested, looks up its license server, says what changes.
 async fn judge(app: &App, question: &Question) -> Verdict {
     let (Some(pod), Some(raw)) = (question.pod(), question.raw()) else {
         return Verdict::Unchanged;
     };
-    let wishes = match inject::wishes(pod) {
+    let requested = match inject::requested(pod) {
         Ok(Some(w)) => w,
         Ok(None) => return Verdict::Unchanged,
         Err(refusal) => return Verdict::Refused(refusal),
@@ -299,7 +308,7 @@ async fn judge(app: &App, question: &Question) -> Verdict {
     let default = app.config.default_server.as_ref();
     let found = app
         .lookup
-        .find(wishes.server.as_ref(), question.namespace(), default);
+        .find(requested.server.as_ref(), question.namespace(), default);
     let (server, target) = match tokio::time::timeout(LOOKUP_TIME, found).await {
         Ok(Ok(found)) => found,
         Ok(Err(lookup::LookupError::Server(e))) => {
@@ -314,7 +323,7 @@ async fn judge(app: &App, question: &Question) -> Verdict {
             ));
         }
     };
-    let mut warnings = inject::doubts(&wishes.items, &server);
+    let mut warnings = inject::doubts(&requested.items, &server);
     warnings.extend(
         pod.metadata
             .annotations
@@ -329,12 +338,12 @@ async fn judge(app: &App, question: &Question) -> Verdict {
             name.namespace, name.name
         ));
     }
-    let ctx = inject::Context {
+    let ctx = inject::InjectContext {
         target: &target,
         roots: &app.roots,
         settings: &app.config.settings,
     };
-    match inject::mutate(raw.clone(), pod, &wishes, &ctx) {
+    match inject::mutate(raw.clone(), pod, &requested, &ctx) {
         Ok(patch) => Verdict::Injected {
             patch,
             warnings,

@@ -4,11 +4,11 @@
 //! them is wrong, another answer comes, and that answer says which.
 
 use super::{CONFIGURATION, WEBHOOK};
-use crate::inject::LICENSES;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ListParams, PostParams};
 use kube::{Api, Client};
 use mooring_api::LicenseServer;
+use mooring_core::annotation::LICENSES;
 use serde_json::json;
 
 /// A request that breaks the grammar: no seats.
@@ -67,7 +67,7 @@ pub async fn selftest(client: &Client, namespace: &str) -> Result<(), SelftestEr
 fn pod() -> Pod {
     let mut pod = Pod::default();
     pod.metadata.generate_name = Some("mooring-selftest-".to_owned());
-    pod.metadata.annotations = Some([(LICENSES.to_owned(), WRONG.to_owned())].into());
+    pod.metadata.annotations = Some([(LICENSES.to_string(), WRONG.to_owned())].into());
     // The smallest spec there is; it never runs.
     pod.spec =
         serde_json::from_value(json!({ "containers": [{ "name": "app", "image": "none" }] })).ok();
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn the_request_is_one_that_the_rules_refuse() {
-        let e = crate::inject::wishes(&pod()).unwrap_err().to_string();
+        let e = crate::inject::requested(&pod()).unwrap_err().to_string();
         assert!(
             e.starts_with("annotation mooring.dev/licenses: character 10"),
             "{e}"

@@ -105,7 +105,7 @@ fn license_server(allowed: &str) -> Value {
 struct Running {
     cluster: Arc<Cluster>,
     webhook: TlsClient,
-    ready: Ready,
+    ready: Trusted,
     registry: prometheus::Registry,
     ca: Arc<Ca>,
     _shutdown: tokio::sync::watch::Sender<bool>,
@@ -141,10 +141,10 @@ async fn start(cluster: Cluster) -> Running {
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let mut config = Config::new("mooring-system", settings);
+    let mut config = WebhookConfig::new("mooring-system", settings);
     config.default_server = Some(ServerRef::new("licensing", "main"));
-    let (registry, ready) = (prometheus::Registry::new(), Ready::default());
-    let metrics = Arc::new(Metrics::new(&registry).unwrap());
+    let (registry, ready) = (prometheus::Registry::new(), Trusted::default());
+    let metrics = Arc::new(WebhookMetrics::new(&registry).unwrap());
     tokio::spawn(serve_on(
         listener,
         config,

@@ -42,12 +42,12 @@ pub(super) fn server(namespace: &str, name: &str, allowed: Value) -> LicenseServ
     .unwrap()
 }
 
-pub(super) fn target() -> Target {
+pub(super) fn target() -> SidecarTarget {
     let service: Service = serde_json::from_value(json!({
         "spec": {"clusterIP": "10.96.0.7", "clusterIPs": ["10.96.0.7", "fd00::7"]},
     }))
     .unwrap();
-    Target::new(
+    SidecarTarget::new(
         &server("licensing", "main", json!({"from": "All"})),
         Some(&service),
     )
@@ -56,13 +56,13 @@ pub(super) fn target() -> Target {
 /// The pod after the webhook, and how many operations it took.
 pub(super) fn inject_with(pod: &Value, settings: &Settings) -> Result<(Value, usize), Refusal> {
     let typed: Pod = serde_json::from_value(pod.clone()).unwrap();
-    let wishes = wishes(&typed)?.expect("it did not opt in");
-    let ctx = Context {
+    let requested = requested(&typed)?.expect("it did not opt in");
+    let ctx = InjectContext {
         target: &target(),
         roots: "PEM",
         settings,
     };
-    let patch = mutate(pod.clone(), &typed, &wishes, &ctx)?;
+    let patch = mutate(pod.clone(), &typed, &requested, &ctx)?;
     // What the API server does with it.
     let mut after = pod.clone();
     let patch: Patch = serde_json::from_slice(&serde_json::to_vec(&patch).unwrap()).unwrap();

@@ -65,11 +65,11 @@ fn a_deployments_pod_gets_all_of_it() {
         "name": "mooring", "image": "mooring.local/sidecar:test", "imagePullPolicy": "IfNotPresent", "args": ["run"], "restartPolicy": "Always",
         "env": [
             {"name": "MOORING_LICENSES", "value": "render@2026.1:2,denoise"},
+            {"name": "MOORING_START", "value": "optimistic"},
             {"name": "MOORING_SERVER", "value": "https://main.licensing.svc:8443"},
             {"name": "MOORING_ADDRESSES", "value": "10.96.0.7:8443,[fd00::7]:8443"},
             {"name": "MOORING_ROOTS", "value": "PEM"},
             {"name": "MOORING_TOKEN_FILE", "value": "/var/run/secrets/mooring.dev/token"},
-            {"name": "MOORING_START", "value": "optimistic"},
             {"name": "MOORING_STATE_DIR", "value": "/var/lib/mooring"},
             {"name": "MOORING_SOCKET", "value": "/run/mooring/mooring.sock"},
             {"name": "MOORING_LOG", "value": "info"},
@@ -371,9 +371,9 @@ fn mirror_pods_and_pods_that_did_not_opt_in_are_left_alone() {
         json!({"license": "a"}),
     ] {
         let p: Pod = serde_json::from_value(simple(annotations)).unwrap();
-        assert_eq!(wishes(&p).unwrap(), None);
+        assert_eq!(requested(&p).unwrap(), None);
     }
-    assert_eq!(wishes(&Pod::default()).unwrap(), None);
+    assert_eq!(requested(&Pod::default()).unwrap(), None);
 }
 
 #[test]

@@ -177,7 +177,7 @@ fn windows_is_told_so() {
 #[test]
 fn unknown_keys_are_warned_of_with_what_was_meant() {
     let p: Pod = serde_json::from_value(simple(json!({
-        "licenses": "a", "licenses": "b", "wiat": "none", "colour": "red", "injected": "x", "other.dev/x": "y", "server": "z",
+        "licenses": "a", "license": "b", "wiat": "none", "colour": "red", "injected": "x", "other.dev/x": "y", "server": "z",
     })))
     .unwrap();
     let said = unknown_keys(p.metadata.annotations.as_ref().unwrap());
@@ -190,7 +190,7 @@ fn unknown_keys_are_warned_of_with_what_was_meant() {
     );
     assert_eq!(
         said[1],
-        "unknown annotation mooring.dev/licenses has no effect: did you mean mooring.dev/licenses?"
+        "unknown annotation mooring.dev/license has no effect: did you mean mooring.dev/licenses?"
     );
     assert_eq!(
         said[2],

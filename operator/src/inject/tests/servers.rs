@@ -1,7 +1,7 @@
 //! Which LicenseServer a pod gets, and what people read where there is none.
 
-use super::super::annotations::ServerName;
 use super::super::server::NoServer;
+use super::super::server::ServerName;
 use super::*;
 use mooring_api::LicenseServerStatus;
 use mooring_api::names::ServerRef;
@@ -153,7 +153,7 @@ fn a_request_beyond_the_license_is_doubted_not_refused() {
 fn a_sidecar_is_told_what_the_license_says_of_starts_without_a_server() {
     let mut s = server("licensing", "main", all());
     let told = |s: &LicenseServer| {
-        let t = Target::new(s, None);
+        let t = SidecarTarget::new(s, None);
         (t.optimistic_start, t.voucher)
     };
     assert_eq!(told(&s), (None, None));
@@ -170,7 +170,7 @@ fn a_sidecar_is_told_what_the_license_says_of_starts_without_a_server() {
 
 #[test]
 fn a_target_without_a_service_is_resolved_by_name() {
-    let t = Target::new(&server("licensing", "main", all()), None);
+    let t = SidecarTarget::new(&server("licensing", "main", all()), None);
     assert_eq!(
         (t.url.as_str(), t.addresses.len(), t.audience.as_str()),
         (

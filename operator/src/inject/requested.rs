@@ -3,43 +3,12 @@
 use super::hint::nearest;
 use super::quantity::Quantity;
 use super::refusal::Refusal;
-use mooring_core::policy::Start;
+use super::server::ServerName;
+use mooring_core::annotation::{
+    ALL, Annotation, CONTAINERS, LICENSES, PREFIX, SERVER, SIDECAR_CPU, SIDECAR_MEMORY, WAIT,
+};
 use mooring_core::request::{self, Item};
 use std::collections::BTreeMap;
-
-/// All of our keys begin so.
-pub const PREFIX: &str = "mooring.dev/";
-/// The opt-in.
-pub const LICENSES: &str = "mooring.dev/licenses";
-/// Which LicenseServer.
-pub(super) const SERVER: &str = "mooring.dev/server";
-/// What to do when no server can be reached at the start.
-pub(super) const START: &str = "mooring.dev/start";
-/// Where the pod waits.
-pub(super) const WAIT: &str = "mooring.dev/wait";
-/// What happens when the lease is lost.
-pub(super) const ON_LOSS: &str = "mooring.dev/on-loss";
-/// Which containers get the socket.
-pub(super) const CONTAINERS: &str = "mooring.dev/containers";
-/// The sidecar's memory.
-pub(super) const SIDECAR_MEMORY: &str = "mooring.dev/sidecar-memory";
-/// The sidecar's CPU.
-pub(super) const SIDECAR_CPU: &str = "mooring.dev/sidecar-cpu";
-/// Written by the webhook, never trusted.
-pub(super) const INJECTED: &str = "mooring.dev/injected";
-
-/// Every key there is.
-pub const ALL: [&str; 9] = [
-    LICENSES,
-    SERVER,
-    START,
-    WAIT,
-    ON_LOSS,
-    CONTAINERS,
-    SIDECAR_MEMORY,
-    SIDECAR_CPU,
-    INJECTED,
-];
 
 /// Below this a container's start alone is killed for want of memory.
 const LEAST_MEMORY: &str = "8Mi";
@@ -56,15 +25,6 @@ pub enum Wait {
     None,
 }
 
-/// The name of a LicenseServer as the annotation writes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerName {
-    /// `None`: the pod's own.
-    pub namespace: Option<String>,
-    /// Its name.
-    pub name: String,
-}
-
 /// A container's name in the annotation `containers`, and where it stands there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
@@ -74,17 +34,15 @@ pub struct Named {
     pub at: usize,
 }
 
-/// A pod's wishes.
+/// What a pod asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wishes {
-    /// The annotation `licenses` as it was written.
-    pub licenses: String,
+pub struct Requested {
     /// What it asks for.
     pub items: Vec<Item>,
     /// Which server, if it says so.
     pub server: Option<ServerName>,
-    /// What to do when no server can be reached.
-    pub start: Start,
+    /// What the sidecar is told of them, by variable.
+    pub told: Vec<(&'static str, String)>,
     /// Where it waits.
     pub wait: Wait,
     /// Which containers get the socket; all without it.
@@ -95,52 +53,38 @@ pub struct Wishes {
     pub cpu: Option<Quantity>,
 }
 
-impl Wishes {
+impl Requested {
     /// Reads a pod's annotations; `None` if it did not opt in.
     pub fn read(annotations: &BTreeMap<String, String>) -> Result<Option<Self>, Refusal> {
         let get = |key: &str| annotations.get(key).map(String::as_str);
-        let Some(licenses) = get(LICENSES) else {
+        let Some(licenses) = get(LICENSES.key) else {
             return Ok(None);
         };
         let items = request::parse(licenses).map_err(|problem| Refusal::Licenses { problem })?;
-        let not_yet = |key, value, instead| {
-            if get(key) == Some(value) {
-                Err(Refusal::NotYet {
-                    key,
-                    value,
-                    instead,
-                })
-            } else {
-                Ok(())
+        for annotation in &ALL {
+            if let Some(value) = get(annotation.key) {
+                word(annotation, value)?;
             }
-        };
-        not_yet(
-            WAIT,
-            "scheduling",
-            "use \"startup\" (the default: the pod is scheduled, its containers wait) or \"none\" (the application asks the socket)",
-        )?;
-        not_yet(
-            ON_LOSS,
-            "stop",
-            "use \"keep\" (the default: the application reads its state from the socket and decides)",
-        )?;
-        get(ON_LOSS).map_or(Ok(()), |v| choice(ON_LOSS, v, &[("keep", ())]))?;
-        let starts: Vec<_> = Start::ALL.iter().map(|s| (s.as_str(), *s)).collect();
-        let start = get(START).map(|v| choice(START, v, &starts));
-        let wait =
-            get(WAIT).map(|v| choice(WAIT, v, &[("startup", Wait::Startup), ("none", Wait::None)]));
+        }
+        let told = ALL.iter().filter_map(|a| {
+            let value = get(a.key).or(a.default)?;
+            Some((a.env?, value.to_owned()))
+        });
         Ok(Some(Self {
-            licenses: licenses.to_owned(),
             items,
-            server: get(SERVER).map(server_name).transpose()?,
-            start: start.transpose()?.unwrap_or_default(),
-            wait: wait.transpose()?.unwrap_or_default(),
-            containers: get(CONTAINERS).map(names).transpose()?,
-            memory: get(SIDECAR_MEMORY)
-                .map(|v| amount(SIDECAR_MEMORY, v, LEAST_MEMORY))
+            server: get(SERVER.key).map(server_name).transpose()?,
+            told: told.collect(),
+            wait: if get(WAIT.key) == Some("none") {
+                Wait::None
+            } else {
+                Wait::Startup
+            },
+            containers: get(CONTAINERS.key).map(names).transpose()?,
+            memory: get(SIDECAR_MEMORY.key)
+                .map(|v| amount(SIDECAR_MEMORY.key, v, LEAST_MEMORY))
                 .transpose()?,
-            cpu: get(SIDECAR_CPU)
-                .map(|v| amount(SIDECAR_CPU, v, LEAST_CPU))
+            cpu: get(SIDECAR_CPU.key)
+                .map(|v| amount(SIDECAR_CPU.key, v, LEAST_CPU))
                 .transpose()?,
         }))
     }
@@ -148,23 +92,22 @@ impl Wishes {
 
 /// A warning for each of our keys that nobody reads.
 pub fn unknown_keys(annotations: &BTreeMap<String, String>) -> Vec<String> {
-    let ours = annotations
-        .keys()
-        .filter(|k| k.starts_with(PREFIX) && !ALL.contains(&k.as_str()));
-    ours.map(|key| {
-        let short = |k: &'static str| k.strip_prefix(PREFIX).unwrap_or(k);
-        let shown: String = key.chars().take(80).collect();
-        match nearest(key.strip_prefix(PREFIX).unwrap_or(key), ALL.map(short)) {
-            Some(k) => {
-                format!("unknown annotation {shown} has no effect: did you mean {PREFIX}{k}?")
+    let known = ALL.map(|a| a.short());
+    let ours = annotations.keys().filter_map(|k| k.strip_prefix(PREFIX));
+    ours.filter(|short| !known.contains(short))
+        .map(|short| {
+            let shown: String = short.chars().take(80).collect();
+            match nearest(short, known) {
+                Some(k) => format!(
+                    "unknown annotation {PREFIX}{shown} has no effect: did you mean {PREFIX}{k}?"
+                ),
+                None => format!(
+                    "unknown annotation {PREFIX}{shown} has no effect; Mooring knows: {}",
+                    known.join(", ")
+                ),
             }
-            None => format!(
-                "unknown annotation {shown} has no effect; Mooring knows: {}",
-                ALL.map(short).join(", ")
-            ),
-        }
-    })
-    .collect()
+        })
+        .collect()
 }
 
 fn refuse(key: &'static str, at: usize, found: String, expected: impl Into<String>) -> Refusal {
@@ -185,24 +128,26 @@ fn shown(text: &str) -> String {
 }
 
 /// One of a few words; a wrong one is answered with the character where it leaves the word it is most like.
-fn choice<T: Copy>(key: &'static str, value: &str, known: &[(&str, T)]) -> Result<T, Refusal> {
-    if let Some((_, t)) = known.iter().find(|(word, _)| *word == value) {
-        return Ok(*t);
+fn word(annotation: &Annotation, value: &str) -> Result<(), Refusal> {
+    let (key, known) = (annotation.key, annotation.words);
+    if let Some((value, instead)) = annotation.not_yet.iter().find(|(w, _)| *w == value) {
+        return Err(Refusal::NotYet {
+            key,
+            value,
+            instead,
+        });
     }
-    let common = |word: &str| {
-        word.chars()
-            .zip(value.chars())
-            .take_while(|(a, b)| a == b)
-            .count()
+    if known.is_empty() || known.contains(&value) {
+        return Ok(());
+    }
+    let common = |word: &&str| {
+        let pairs = word.chars().zip(value.chars());
+        pairs.take_while(|(a, b)| a == b).count()
     };
-    let at = known
-        .iter()
-        .map(|(word, _)| common(word))
-        .max()
-        .unwrap_or(0);
-    let words: Vec<_> = known.iter().map(|(word, _)| format!("{word:?}")).collect();
+    let at = known.iter().map(common).max().unwrap_or(0);
+    let words: Vec<_> = known.iter().map(|word| format!("{word:?}")).collect();
     let mut expected = words.join(" or ");
-    if let Some(meant) = nearest(value, known.iter().map(|(word, _)| *word)) {
+    if let Some(meant) = nearest(value, known.iter().copied()) {
         expected = format!("{expected} (did you mean {meant:?}?)");
     }
     Err(refuse(key, at, shown(value), expected))
@@ -235,11 +180,11 @@ fn server_name(value: &str) -> Result<ServerName, Refusal> {
     match value.split_once('/') {
         None => Ok(ServerName {
             namespace: None,
-            name: label(SERVER, value, 0, expected)?,
+            name: label(SERVER.key, value, 0, expected)?,
         }),
         Some((namespace, name)) => Ok(ServerName {
-            namespace: Some(label(SERVER, namespace, 0, expected)?),
-            name: label(SERVER, name, namespace.chars().count() + 1, expected)?,
+            namespace: Some(label(SERVER.key, namespace, 0, expected)?),
+            name: label(SERVER.key, name, namespace.chars().count() + 1, expected)?,
         }),
     }
 }
@@ -250,7 +195,7 @@ fn names(value: &str) -> Result<Vec<Named>, Refusal> {
     let mut all = Vec::new();
     for part in value.split(',') {
         all.push(Named {
-            name: label(CONTAINERS, part, at, expected)?,
+            name: label(CONTAINERS.key, part, at, expected)?,
             at: at + 1,
         });
         at += part.chars().count() + 1;
@@ -259,7 +204,7 @@ fn names(value: &str) -> Result<Vec<Named>, Refusal> {
 }
 
 fn amount(key: &'static str, value: &str, least: &str) -> Result<Quantity, Refusal> {
-    let example = if key == SIDECAR_CPU {
+    let example = if key == SIDECAR_CPU.key {
         "10m, 100m, 0.5"
     } else {
         "32Mi, 64Mi"

@@ -1,0 +1,170 @@
+//! Every annotation of a pod that Mooring reads or writes, in one table.
+//!
+//! The webhook reads pods and writes the sidecar's environment by it, the sidecar names its flags'
+//! variables by it; the table in docs/pods.md and the chart's list of keys are made from it.
+
+/// An annotation.
+#[derive(Debug)]
+pub struct Annotation {
+    /// Its key, with the prefix.
+    pub key: &'static str,
+    /// The variable by which the sidecar learns its value. `None`: the value is the webhook's
+    /// alone.
+    pub env: Option<&'static str>,
+    /// What the variable is where the annotation is not there.
+    pub default: Option<&'static str>,
+    /// The words that it may be. None: it has a grammar of its own.
+    pub words: &'static [&'static str],
+    /// Words that this version does not know what to do with yet, and what to write instead.
+    pub not_yet: &'static [(&'static str, &'static str)],
+    /// What it means, in Markdown. `None`: nobody writes it by hand.
+    pub doc: Option<&'static str>,
+}
+
+/// All keys begin so.
+pub const PREFIX: &str = "mooring.dev/";
+
+const PLAIN: Annotation = Annotation {
+    key: PREFIX,
+    env: None,
+    default: None,
+    words: &[],
+    not_yet: &[],
+    doc: None,
+};
+
+/// The opt-in.
+pub const LICENSES: Annotation = Annotation {
+    key: "mooring.dev/licenses",
+    env: Some("MOORING_LICENSES"),
+    doc: Some(
+        "what is asked for: products, each with an optional `@version` and `:seats`, separated by commas. All of it or nothing",
+    ),
+    ..PLAIN
+};
+
+/// Which LicenseServer. What the sidecar is told is the server's address, which the webhook looks
+/// up.
+pub const SERVER: Annotation = Annotation {
+    key: "mooring.dev/server",
+    doc: Some(
+        "the LicenseServer, `name` or `namespace/name`. Without it the chart's default, or the only one in the pod's namespace",
+    ),
+    ..PLAIN
+};
+
+/// What to do at the start with no server in reach.
+pub const START: Annotation = Annotation {
+    key: "mooring.dev/start",
+    env: Some("MOORING_START"),
+    default: Some("optimistic"),
+    words: crate::policy::Start::WORDS,
+    doc: Some(
+        "`optimistic` (default): start if no server can be reached for 15 s, wait if it is full; the license may forbid that, or ask for a voucher of the vendor's. `licensed`: wait for a lease",
+    ),
+    ..PLAIN
+};
+
+/// Where the pod waits.
+pub const WAIT: Annotation = Annotation {
+    key: "mooring.dev/wait",
+    words: &["startup", "none"],
+    not_yet: &[(
+        "scheduling",
+        "use \"startup\" (the default: the pod is scheduled, its containers wait) or \"none\" (the application asks the socket)",
+    )],
+    doc: Some(
+        "`startup` (default): the pod is scheduled, its containers wait. `none`: they start at once, and the application asks the socket itself",
+    ),
+    ..PLAIN
+};
+
+/// Which containers get the socket.
+pub const CONTAINERS: Annotation = Annotation {
+    key: "mooring.dev/containers",
+    doc: Some("which containers get the socket, separated by commas; all without it"),
+    ..PLAIN
+};
+
+/// What happens when the lease is lost.
+pub const ON_LOSS: Annotation = Annotation {
+    key: "mooring.dev/on-loss",
+    words: &["keep"],
+    not_yet: &[(
+        "stop",
+        "use \"keep\" (the default: the application reads its state from the socket and decides)",
+    )],
+    doc: Some("`keep` (default): the application decides"),
+    ..PLAIN
+};
+
+/// The sidecar's memory.
+pub const SIDECAR_MEMORY: Annotation = Annotation {
+    key: "mooring.dev/sidecar-memory",
+    doc: Some("request and limit of the sidecar's memory, such as `32Mi`"),
+    ..PLAIN
+};
+
+/// The sidecar's CPU.
+pub const SIDECAR_CPU: Annotation = Annotation {
+    key: "mooring.dev/sidecar-cpu",
+    doc: Some("request and limit of the sidecar's CPU, such as `10m`"),
+    ..PLAIN
+};
+
+/// Written by the webhook, never trusted.
+pub const INJECTED: Annotation = Annotation {
+    key: "mooring.dev/injected",
+    ..PLAIN
+};
+
+/// The table.
+pub const ALL: [Annotation; 9] = [
+    LICENSES,
+    SERVER,
+    START,
+    WAIT,
+    CONTAINERS,
+    ON_LOSS,
+    SIDECAR_MEMORY,
+    SIDECAR_CPU,
+    INJECTED,
+];
+
+impl Annotation {
+    /// The variable by which the sidecar learns its value, for those that it learns.
+    pub const fn variable(&self) -> &'static str {
+        match self.env {
+            Some(name) => name,
+            None => "",
+        }
+    }
+
+    /// The key without the prefix that all have.
+    pub fn short(&self) -> &'static str {
+        self.key.strip_prefix(PREFIX).unwrap_or(self.key)
+    }
+}
+
+impl std::fmt::Display for Annotation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_key_stands_once_and_each_default_is_a_word() {
+        for (i, a) in ALL.iter().enumerate() {
+            assert!(a.key.starts_with(PREFIX) && a.short().len() > 1, "{a:?}");
+            assert!(ALL[i + 1..].iter().all(|b| b.key != a.key), "{a:?}");
+            assert!(
+                a.default.is_none_or(|d| a.words.contains(&d)),
+                "{a:?}: the default is none of the words"
+            );
+        }
+    }
+}
