@@ -45,11 +45,15 @@ pub enum Mutant {
     DeadWaiterGranted,
     /// What is free in a shrunk pool is calculated without a floor.
     ShrinkUnderflows,
+    /// A request leaves before what it depends on is saved.
+    SentBeforeSaved,
+    /// That a claim is being given back is not saved: a crash brings it back.
+    LeavingMarkForgotten,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::DurationFromResponse,
         Self::FreedWithoutMargin,
         Self::SettlesByNewDuration,
@@ -70,6 +74,8 @@ impl Mutant {
         Self::SmallOvertakesHead,
         Self::DeadWaiterGranted,
         Self::ShrinkUnderflows,
+        Self::SentBeforeSaved,
+        Self::LeavingMarkForgotten,
     ];
 }
 

@@ -4,8 +4,8 @@
 //! A claim that is being given back because the application asked for it is not shown any more, and its name is free.
 
 use crate::store::{About, Store};
-use mooring_core::holder::{Answer, Holder, Tag};
-use mooring_core::names::ClaimName;
+use mooring_core::holder::drive::{Do, Drive, others};
+use mooring_core::holder::{Answer, Random, Request, Tag};
 use mooring_core::time::BootTime;
 use mooring_core::wire::{
     ClaimKind, ClaimStatus, HoldState, Problem, ProblemType, Renewed, Status, WaitReason,
@@ -39,11 +39,9 @@ struct Inner {
 struct Slot {
     about: About,
     store: Store,
-    holder: Holder,
+    drive: Drive,
     /// The server's refusal, whole, as long as it stands.
     problem: Option<Problem>,
-    /// Given back at the application's wish: only the release is still under way.
-    leaving: bool,
     /// A hold whose connection is there.
     followed: bool,
     wake: Arc<Notify>,
@@ -96,7 +94,7 @@ impl Board {
         &self,
         about: About,
         store: Store,
-        holder: Holder,
+        drive: Drive,
         now: BootTime,
     ) -> (ClaimAt, Arc<Notify>) {
         let mut inner = self.lock();
@@ -106,9 +104,8 @@ impl Board {
         let slot = Slot {
             about,
             store,
-            holder,
+            drive,
             problem: None,
-            leaving: false,
             followed: false,
             wake: wake.clone(),
         };
@@ -122,29 +119,38 @@ impl Board {
         &self,
         at: ClaimAt,
         now: BootTime,
-        f: impl FnOnce(&mut Holder) -> T,
+        f: impl FnOnce(&mut Drive) -> T,
     ) -> Option<T> {
         let mut inner = self.lock();
-        let result = inner.slots.get_mut(&at).map(|s| f(&mut s.holder));
+        let result = inner.slots.get_mut(&at).map(|s| f(&mut s.drive));
         self.refresh(&mut inner, now);
         result
     }
 
-    /// The names of the other claims that are not being given back.
-    pub(crate) fn others(&self, at: ClaimAt) -> Vec<ClaimName> {
-        let inner = self.lock();
-        let others = inner.slots.iter().filter(|(n, s)| **n != at && !s.leaving);
-        others.map(|(_, s)| s.about.name.clone()).collect()
+    /// What a claim's task does next; `None` once the claim is gone.
+    pub(crate) fn next(&self, at: ClaimAt, now: BootTime, random: &mut dyn Random) -> Option<Do> {
+        let mut inner = self.lock();
+        let mut todo = inner.slots.get_mut(&at).map(|s| s.drive.next(now, random));
+        if let Some(Do::Send {
+            request: Request::Claim { body, .. },
+            ..
+        }) = &mut todo
+            && let Some(slot) = inner.slots.get(&at)
+        {
+            body.others = others(inner.slots.values().map(|s| &s.drive), &slot.about.name);
+        }
+        self.refresh(&mut inner, now);
+        todo
     }
 
     /// Hands an answer to a claim, and keeps the refusal that is in it.
-    pub(crate) fn answered(
+    pub(crate) fn landed(
         &self,
         at: ClaimAt,
         now: BootTime,
         tag: Tag,
         answer: Answer,
-        random: &mut dyn mooring_core::holder::Random,
+        random: &mut dyn Random,
     ) {
         let mut inner = self.lock();
         if let Some(slot) = inner.slots.get_mut(&at) {
@@ -153,18 +159,34 @@ impl Board {
                 Word::Yes => slot.problem = None,
                 Word::No(p) => slot.problem = Some(p.clone()),
             }
-            slot.holder.answered(now, tag, answer, random);
+            slot.drive.landed(now, tag, answer, random);
         }
         self.refresh(&mut inner, now);
     }
 
+    /// Saves a claim as it stands.
+    pub(crate) fn save(&self, at: ClaimAt) {
+        if let Some(slot) = self.lock().slots.get(&at) {
+            slot.save();
+        }
+    }
+
+    /// Begins to give a claim back since the sidecar ends.
+    pub(crate) fn stop(&self, at: ClaimAt, now: BootTime) {
+        self.give_back(at, now, |d| d.stop(now));
+    }
+
     /// Begins to give a claim back, at the application's wish: it is shown no more.
     pub(crate) fn leave(&self, at: ClaimAt, now: BootTime) {
+        self.give_back(at, now, |d| d.leave(now));
+    }
+
+    fn give_back(&self, at: ClaimAt, now: BootTime, how: impl FnOnce(&mut Drive) -> bool) {
         let mut inner = self.lock();
-        if let Some(slot) = inner.slots.get_mut(&at).filter(|s| !s.leaving) {
-            slot.store.keep_leaving(&slot.about, slot.holder.saved());
-            slot.leaving = true;
-            slot.holder.release(now);
+        if let Some(slot) = inner.slots.get_mut(&at) {
+            if how(&mut slot.drive) {
+                slot.save();
+            }
             slot.wake.notify_one();
         }
         self.refresh(&mut inner, now);
@@ -181,7 +203,10 @@ impl Board {
 
     /// Whether it is being given back at the application's wish; also if it is gone.
     pub(crate) fn is_leaving(&self, at: ClaimAt) -> bool {
-        self.lock().slots.get(&at).is_none_or(|s| s.leaving)
+        self.lock()
+            .slots
+            .get(&at)
+            .is_none_or(|s| s.drive.is_leaving())
     }
 
     /// Waits until it was taken off.
@@ -203,7 +228,8 @@ impl Board {
     /// The holds that nobody follows.
     pub(crate) fn orphans(&self) -> Vec<ClaimAt> {
         let inner = self.lock();
-        let lost = |s: &Slot| s.about.kind == ClaimKind::Hold && !s.followed && !s.leaving;
+        let lost =
+            |s: &Slot| s.about.kind == ClaimKind::Hold && !s.followed && !s.drive.is_leaving();
         let found = inner.slots.iter().filter(|(_, s)| lost(s));
         found.map(|(at, _)| *at).collect()
     }
@@ -217,7 +243,7 @@ impl Board {
             .values()
             .filter(|s| s.about.kind != ClaimKind::Pod)
         {
-            let n = if s.leaving {
+            let n = if s.drive.is_leaving() {
                 &mut count.leaving
             } else {
                 &mut count.live
@@ -233,12 +259,12 @@ impl Board {
         let (at, slot) = inner
             .slots
             .iter()
-            .find(|(_, s)| !s.leaving && s.about.name.as_str() == name)?;
+            .find(|(_, s)| !s.drive.is_leaving() && s.about.name.as_str() == name)?;
         Some(Found {
             at: *at,
             kind: slot.about.kind,
             items: slot.about.items.clone(),
-            state: slot.holder.status(now).state,
+            state: slot.drive.holder().status(now).state,
         })
     }
 
@@ -253,8 +279,8 @@ impl Board {
     }
 
     /// Reads something of a claim.
-    pub(crate) fn read<T>(&self, at: ClaimAt, f: impl FnOnce(&Holder) -> T) -> Option<T> {
-        self.lock().slots.get(&at).map(|s| f(&s.holder))
+    pub(crate) fn read<T>(&self, at: ClaimAt, f: impl FnOnce(&Drive) -> T) -> Option<T> {
+        self.lock().slots.get(&at).map(|s| f(&s.drive))
     }
 
     /// How one claim stands at `now`; `None` once it was given back at the application's wish.
@@ -264,7 +290,7 @@ impl Board {
         inner
             .slots
             .get(&at)
-            .filter(|s| !s.leaving)
+            .filter(|s| !s.drive.is_leaving())
             .map(|s| s.status(now))
     }
 
@@ -282,7 +308,7 @@ impl Board {
     }
 
     fn refresh(&self, inner: &mut Inner, now: BootTime) -> Status {
-        let shown = inner.slots.iter().filter(|(_, s)| !s.leaving);
+        let shown = inner.slots.iter().filter(|(_, s)| !s.drive.is_leaving());
         let claims: BTreeMap<_, _> = shown.map(|(at, s)| (*at, s.status(now))).collect();
         let comparable: BTreeMap<_, _> = claims
             .iter()
@@ -313,8 +339,14 @@ impl Board {
 }
 
 impl Slot {
+    fn save(&self) {
+        if let Err(e) = self.store.save(&self.about, self.drive.saved()) {
+            tracing::error!(claim = %self.about.name, error = %e, "a crash of the sidecar now would lose the lease");
+        }
+    }
+
     fn status(&self, now: BootTime) -> ClaimStatus {
-        let status = self.holder.status(now);
+        let status = self.drive.holder().status(now);
         let ended = matches!(status.state, HoldState::Refused | HoldState::Lost);
         ClaimStatus {
             kind: self.about.kind,

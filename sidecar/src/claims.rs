@@ -9,7 +9,8 @@ use crate::driver::Driver;
 use crate::link::Link;
 use crate::permit::Permit;
 use crate::store::{About, Document, Folder, Store, StoreError};
-use mooring_core::holder::{Holder, Spec};
+use mooring_core::holder::Spec;
+use mooring_core::holder::drive::Drive;
 use mooring_core::names::ClaimName;
 use mooring_core::policy::Start;
 use mooring_core::request::{self, Item};
@@ -85,35 +86,29 @@ impl Claims {
             kind: ClaimKind::Pod,
             items,
             start,
-            leaving: false,
         };
         let store = self.folder.pod(&about.name);
         let (spec, now) = (self.spec(&about), clock::boot());
-        let holder = match store.load()? {
+        let drive = match store.load()? {
             Some(d) => {
                 tracing::info!(claim = %about.name, "going on with the lease of before the restart");
-                Holder::restore(spec, d.claim, now)
+                Drive::restore(spec, about.kind, d.claim, now)
             }
-            None => Holder::new(spec, random::secret(), now),
+            None => Drive::new(spec, about.kind, random::secret(), now),
         };
         // Said now rather than at the first renewal: a state directory that cannot be written is a wrong configuration.
-        store.save(&about, holder.saved())?;
-        self.live(about, store, holder);
+        store.save(&about, drive.saved())?;
+        self.live(about, store, drive);
         Ok(())
     }
 
     /// The application's claims of before a crash. Holds whose connection does not come back are given back.
     pub(crate) fn restore(self: &Arc<Self>) -> Result<(), StoreError> {
         for (store, Document { about, claim, .. }) in self.folder.left_behind()? {
-            let now = clock::boot();
-            let (name, leaving) = (about.name.clone(), about.leaving);
-            let holder = Holder::restore(self.spec(&about), claim, now);
-            tracing::info!(claim = %name, leaving, "going on with the lease of before the restart");
-            if let Some(at) = self.live(about, store, holder)
-                && leaving
-            {
-                self.board.leave(at, now);
-            }
+            let leaving = claim.is_given_back();
+            tracing::info!(claim = %about.name, leaving, "going on with the lease of before the restart");
+            let drive = Drive::restore(self.spec(&about), about.kind, claim, clock::boot());
+            self.live(about, store, drive);
         }
         let orphans = self.board.orphans();
         if !orphans.is_empty() {
@@ -163,7 +158,6 @@ impl Claims {
             kind: ClaimKind::Claim,
             items,
             start,
-            leaving: false,
         })
     }
 
@@ -174,7 +168,6 @@ impl Claims {
             kind: ClaimKind::Hold,
             items,
             start,
-            leaving: false,
         })?;
         self.board.follow(at);
         Ok(at)
@@ -221,8 +214,9 @@ impl Claims {
         }
         let unique = hex::encode(random::bytes::<4>());
         let store = self.folder.run_time(&about.name, &unique);
-        let holder = Holder::new(self.spec(&about), random::secret(), clock::boot());
-        self.live(about, store, holder).ok_or_else(|| {
+        let (spec, secret) = (self.spec(&about), random::secret());
+        let drive = Drive::new(spec, about.kind, secret, clock::boot());
+        self.live(about, store, drive).ok_or_else(|| {
             Problem::new(
                 ProblemType::Overloaded,
                 "the sidecar is ending; it takes no new claim",
@@ -241,7 +235,7 @@ impl Claims {
     }
 
     /// Puts it on the board and starts its task; not any more once the sidecar ends.
-    fn live(&self, about: About, store: Store, holder: Holder) -> Option<ClaimAt> {
+    fn live(&self, about: About, store: Store, drive: Drive) -> Option<ClaimAt> {
         let alive = self
             .alive
             .lock()
@@ -254,10 +248,9 @@ impl Claims {
                 return None;
             }
         };
-        let spec = self.spec(&about);
         let (at, wake) = self
             .board
-            .add(about.clone(), store.clone(), holder, clock::boot());
+            .add(about.clone(), store.clone(), drive, clock::boot());
         let driver = Driver {
             at,
             about,
@@ -267,13 +260,13 @@ impl Claims {
             alarm,
             wake,
         };
-        tokio::spawn(supervise(driver, spec, self.stop.clone(), alive));
+        tokio::spawn(supervise(driver, self.stop.clone(), alive));
         Some(at)
     }
 }
 
 /// Keeps a claim's task alive until the claim was given back.
-async fn supervise(driver: Driver, spec: Spec, stop: Shutdown, alive: mpsc::Sender<()>) {
+async fn supervise(driver: Driver, stop: Shutdown, alive: mpsc::Sender<()>) {
     loop {
         let task = tokio::spawn(driver.clone().run(stop.clone()));
         let Err(error) = task.await else { break };
@@ -283,7 +276,7 @@ async fn supervise(driver: Driver, spec: Spec, stop: Shutdown, alive: mpsc::Send
             break;
         }
         tokio::time::sleep(AFTER_A_DEFECT).await;
-        driver.begin_again(&spec);
+        driver.begin_again();
     }
     if driver.board.is_leaving(driver.at) {
         driver.board.remove(driver.at, clock::boot());

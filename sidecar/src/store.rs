@@ -45,9 +45,6 @@ pub(crate) struct About {
     pub(crate) items: Vec<Item>,
     #[serde(default)]
     pub(crate) start: Start,
-    /// It was being given back.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) leaving: bool,
 }
 
 /// The state directory.
@@ -168,17 +165,6 @@ impl Store {
         })
     }
 
-    /// Saves that the claim is being given back, so that a crash before the end of it changes nothing.
-    pub(crate) fn keep_leaving(&self, about: &About, before: &Saved) {
-        let about = About {
-            leaving: true,
-            ..about.clone()
-        };
-        if let Err(e) = self.save(&about, before) {
-            tracing::warn!(claim = %about.name, error = %e, "a crash of the sidecar now would leave the lease to lapse");
-        }
-    }
-
     /// Forgets the lease, after it was given back.
     pub(crate) fn forget(&self) {
         let _ = fs::remove_file(&self.file);
@@ -189,49 +175,45 @@ impl Store {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
-    use mooring_core::holder::{Holder, Spec};
+    use mooring_core::holder::Spec;
+    use mooring_core::holder::drive::Drive;
     use mooring_core::request;
     use mooring_core::secret::Secret;
     use mooring_core::time::BootTime;
 
-    fn claim(name: &str, kind: ClaimKind) -> (About, Saved) {
+    fn claim(name: &str, kind: ClaimKind) -> (About, Drive) {
         let about = About {
             name: ClaimName::new(name).unwrap(),
             kind,
             items: request::parse("render:2").unwrap(),
             start: Start::Licensed,
-            leaving: false,
         };
         let spec = Spec::new(about.name.clone(), about.items.clone(), about.start);
         let secret = Secret::from_bytes([1; 32]);
-        let saved = Holder::new(spec, secret, BootTime::from_millis(5))
-            .saved()
-            .clone();
-        (about, saved)
+        (
+            about,
+            Drive::new(spec, kind, secret, BootTime::from_millis(5)),
+        )
     }
 
     #[test]
     fn a_crash_leaves_the_run_time_claims_of_this_boot() {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folder::new(dir.path(), "now".into());
-        let (pod, saved) = claim("pod", ClaimKind::Pod);
-        folder.pod(&pod.name).save(&pod, &saved).unwrap();
-        let (mine, saved) = claim("mine", ClaimKind::Claim);
-        let mut leaving = mine.clone();
-        leaving.leaving = true;
-        folder
-            .run_time(&mine.name, "1")
-            .save(&leaving, &saved)
-            .unwrap();
-        folder
-            .run_time(&mine.name, "2")
-            .save(&mine, &saved)
-            .unwrap();
+        let (pod, drive) = claim("pod", ClaimKind::Pod);
+        folder.pod(&pod.name).save(&pod, drive.saved()).unwrap();
+        let (mine, drive) = claim("mine", ClaimKind::Claim);
+        let (_, mut leaving) = claim("mine", ClaimKind::Claim);
+        assert!(leaving.leave(BootTime::from_millis(6)));
         let earlier = Folder::new(dir.path(), "before".into());
-        earlier
-            .run_time(&mine.name, "3")
-            .save(&mine, &saved)
-            .unwrap();
+        for (folder, unique, drive) in [
+            (&folder, "1", &leaving),
+            (&folder, "2", &drive),
+            (&earlier, "3", &drive),
+        ] {
+            let store = folder.run_time(&mine.name, unique);
+            store.save(&mine, drive.saved()).unwrap();
+        }
         for (name, text) in [
             ("claim-half~4.new", "{"),
             ("claim-broken~5.json", "{"),
@@ -240,14 +222,12 @@ mod tests {
             fs::write(dir.path().join(name), text).unwrap();
         }
         let mut found = folder.left_behind().unwrap();
-        found.sort_by_key(|(_, d)| d.about.leaving);
-        assert_eq!(
-            found
-                .iter()
-                .map(|(_, d)| d.about.clone())
-                .collect::<Vec<_>>(),
-            [mine, leaving]
-        );
+        found.sort_by_key(|(_, d)| d.claim.is_given_back());
+        let found: Vec<_> = found
+            .into_iter()
+            .map(|(_, d)| (d.about, d.claim.is_given_back()))
+            .collect();
+        assert_eq!(found, [(mine.clone(), false), (mine, true)]);
         let left = |name: &str| dir.path().join(name).exists();
         assert!(left("claim-pod.json") && left("other") && left("claim-broken~5.bad"));
         assert!(!left("claim-mine~3.json") && !left("claim-half~4.new"));
@@ -258,8 +238,8 @@ mod tests {
     fn what_an_earlier_version_saved_is_the_pods_claim() {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folder::new(dir.path(), "now".into());
-        let (pod, saved) = claim("pod", ClaimKind::Pod);
-        let old = serde_json::json!({"boot": "now", "claim": saved});
+        let (pod, drive) = claim("pod", ClaimKind::Pod);
+        let old = serde_json::json!({"boot": "now", "claim": drive.saved()});
         fs::write(dir.path().join("claim-pod.json"), old.to_string()).unwrap();
         let about = folder.pod(&pod.name).load().unwrap().unwrap().about;
         assert_eq!((about.name, about.kind), (pod.name, ClaimKind::Pod));

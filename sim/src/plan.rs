@@ -3,6 +3,7 @@
 use crate::clock::MAX_DRIFT;
 use crate::history::{Items, License, Ms, Reclaim};
 use fastrand::Rng;
+use mooring_core::wire::ClaimKind;
 
 /// A world and its troubles.
 #[derive(Clone, Debug)]
@@ -40,8 +41,8 @@ pub struct Pod {
     pub at: Ms,
     /// Its machine's clock: base and drift.
     pub clock: (u64, i64),
-    /// What it asks for, a claim each.
-    pub claims: Vec<Items>,
+    /// What it asks for, a claim each, and where that comes from.
+    pub claims: Vec<(ClaimKind, Items)>,
     /// May start without contact.
     pub optimistic: bool,
     /// The longest grace on its side.
@@ -75,14 +76,15 @@ macro_rules! faults {
 }
 
 faults! {
-    /// A sidecar is killed and started again.
-    SidecarCrash { pod: usize, down: Ms };
+    /// A sidecar is killed and started again; `amid` its work: before its n-th save or request from now.
+    SidecarCrash { pod: usize, amid: Option<u8>, down: Ms };
     /// A pod is gone without a word; another takes its place.
     PodDies { pod: usize, back: Ms };
     /// A pod is ended in order: it gives back; another takes its place.
     PodEnds { pod: usize, back: Ms };
-    /// An application gives its claim back and begins a new one.
-    GivesBack { pod: usize, again: Ms };
+    /// An application gives its claim back and begins a new one, after that or `at_once`. The sidecar may `crash`
+    /// before its n-th save or request from then.
+    GivesBack { pod: usize, again: Ms, at_once: bool, crash: Option<u8> };
     /// The server is killed and started again on the same machine.
     ServerCrash { down: Ms };
     /// The server is killed and started on another machine.
@@ -160,7 +162,7 @@ impl Plan {
                 at: if r.bool() { 0 } else { r.u64(0..lease_for * 2) },
                 clock: (r.u64(1_000_000..500_000_000), r.i64(-MAX_DRIFT..=MAX_DRIFT)),
                 claims: (0..if r.u8(..5) == 0 { 2 } else { 1 })
-                    .map(|_| items(&mut r, products, most))
+                    .map(|_| (claim_kind(&mut r), items(&mut r, products, most)))
                     .collect(),
                 optimistic: r.u8(..3) == 0,
                 max_grace: licenses[0].grace.min(
@@ -209,6 +211,14 @@ enum Size {
     Small,
     Middle,
     Storm,
+}
+
+fn claim_kind(r: &mut Rng) -> ClaimKind {
+    match r.u8(..4) {
+        0 => ClaimKind::Claim,
+        1 => ClaimKind::Hold,
+        _ => ClaimKind::Pod,
+    }
 }
 
 fn items(r: &mut Rng, products: usize, most: u32) -> Items {
@@ -323,12 +333,18 @@ fn one(r: &mut Rng, d: Ms, licenses: usize, walls_jump: bool, size: Size) -> Fau
         }
     };
     match kind {
-        Kind::SidecarCrash => Fault::SidecarCrash { pod, down },
+        Kind::SidecarCrash => Fault::SidecarCrash {
+            pod,
+            amid: r.bool().then(|| r.u8(..6)),
+            down,
+        },
         Kind::PodDies => Fault::PodDies { pod, back: down },
         Kind::PodEnds => Fault::PodEnds { pod, back: down },
         Kind::GivesBack => Fault::GivesBack {
             pod,
             again: r.u64(0..d),
+            at_once: r.bool(),
+            crash: (r.u8(..3) == 0).then(|| r.u8(..4)),
         },
         Kind::ServerCrash => Fault::ServerCrash {
             down: if r.bool() { r.u64(50..2_000) } else { down },

@@ -15,7 +15,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 impl Holder {
     /// What to do at `now`. At most one request is under way; a late answer to an earlier one changes nothing.
-    pub fn poll(&mut self, now: BootTime, random: &mut dyn Random) -> Step {
+    pub(super) fn poll(&mut self, now: BootTime, random: &mut dyn Random) -> Step {
         self.advance(now);
         if self.releasing != Releasing::No {
             return self.poll_release(now);

@@ -27,7 +27,13 @@ struct Terms {
 
 impl Holder {
     /// Takes an answer in. One to another request than the last is ignored.
-    pub fn answered(&mut self, now: BootTime, tag: Tag, answer: Answer, random: &mut dyn Random) {
+    pub(super) fn answered(
+        &mut self,
+        now: BootTime,
+        tag: Tag,
+        answer: Answer,
+        random: &mut dyn Random,
+    ) {
         let Some(out) = self.outstanding.filter(|o| o.tag == tag) else {
             return;
         };

@@ -1,16 +1,18 @@
 //! The sidecar's side of one claim: when to ask, renew, run on, stop.
 //!
-//! A state machine without I/O (docs/protocol.md, "States at the holder"). The edge calls [`Holder::poll`] to learn what to send,
-//! saves [`Holder::saved`] BEFORE it sends, and hands the answer to [`Holder::answered`]. Limits are counted from the
-//! SENDING of a request, on the boot clock; they outlive a crash of the sidecar and are never restarted by one.
+//! A state machine without I/O (docs/protocol.md, "States at the holder"). [`drive::Drive`] owns it and says what to do in which
+//! order. Limits are counted from the SENDING of a request, on the boot clock; they outlive a crash of the sidecar
+//! and are never restarted by one.
 //!
 //! | file | idea |
 //! |---|---|
 //! | `ask` | what to send next, and when |
 //! | `hear` | what an answer changes |
+//! | `drive` | save, then send; give back; begin again |
 //! | `states` | what time alone changes; the status |
 
 mod ask;
+pub mod drive;
 mod hear;
 mod states;
 
@@ -82,23 +84,17 @@ impl Tag {
     }
 }
 
-/// What the edge does next.
+/// What the holder wants next.
 #[derive(Clone, Debug)]
-pub enum Step {
+enum Step {
     /// Save, then send this; after `timeout` without an answer, hand in [`Answer::NoContact`].
     Send {
-        /// Goes along with the answer.
         tag: Tag,
-        /// What.
         request: Request,
-        /// How long to wait for the answer.
         timeout: Duration,
     },
     /// Nothing to send before then, unless something happens. The status may change by then.
-    Sleep {
-        /// Until when.
-        until: BootTime,
-    },
+    Sleep { until: BootTime },
 }
 
 /// A message to the server.
@@ -224,9 +220,16 @@ enum Releasing {
     Done,
 }
 
+impl Saved {
+    /// Whether it was being given back.
+    pub fn is_given_back(&self) -> bool {
+        self.state == HoldState::Released
+    }
+}
+
 impl Holder {
     /// A claim that begins at `now` with a fresh secret.
-    pub fn new(spec: Spec, secret: Secret, now: BootTime) -> Self {
+    fn new(spec: Spec, secret: Secret, now: BootTime) -> Self {
         let s = Saved {
             name: spec.name.clone(),
             items: spec.items.clone(),
@@ -253,8 +256,8 @@ impl Holder {
     }
 
     /// Goes on after a crash on the same boot. A claim that was being given back, or that was saved for other items, is
-    /// given back first: once [`is_released`](Self::is_released), begin anew with [`new`](Self::new) and a new secret.
-    pub fn restore(spec: Spec, saved: Saved, now: BootTime) -> Self {
+    /// given back first, and is over once [`is_released`](Self::is_released).
+    fn restore(spec: Spec, saved: Saved, now: BootTime) -> Self {
         let other = saved.items != spec.items || saved.name != spec.name;
         let mut s = saved;
         // Refused starts again, as the table says; what runs or waits goes on as it was.
@@ -294,14 +297,8 @@ impl Holder {
         }
     }
 
-    /// What a crash must not lose. Save it before sending what [`poll`](Self::poll) gave.
-    pub fn saved(&self) -> &Saved {
+    fn saved(&self) -> &Saved {
         &self.s
-    }
-
-    /// Whether [`saved`](Self::saved) has changed since this was last asked.
-    pub fn take_dirty(&mut self) -> bool {
-        std::mem::take(&mut self.dirty)
     }
 
     /// The last lease token with its chain, for the application. `None` when not licensed by a lease.
@@ -316,7 +313,7 @@ impl Holder {
     }
 
     /// Gives the claim back: [`poll`](Self::poll) sends it, at once if the lease is known. Being licensed ends here.
-    pub fn release(&mut self, now: BootTime) {
+    fn release(&mut self, now: BootTime) {
         if self.releasing != Releasing::No {
             return;
         }
@@ -347,7 +344,7 @@ impl Holder {
     }
 
     /// Whether the release has arrived, or there is nothing to give back.
-    pub fn is_released(&self) -> bool {
+    fn is_released(&self) -> bool {
         self.releasing == Releasing::Done
     }
 }

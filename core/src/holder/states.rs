@@ -65,7 +65,7 @@ impl Holder {
     }
 
     /// When the status changes by time alone; [`BootTime::NEVER`] if it does not.
-    pub fn changes_at(&self, now: BootTime) -> BootTime {
+    pub(super) fn changes_at(&self, now: BootTime) -> BootTime {
         use HoldState as S;
         match self.state_at(now).0 {
             S::Held => self.s.held_until.min(self.s.limit),

@@ -7,6 +7,8 @@ use crate::names::InstanceId;
 use crate::policy::Start;
 use crate::wire::{ProblemType, Standing};
 
+mod drive;
+
 struct Steady(u8);
 
 impl Random for Steady {

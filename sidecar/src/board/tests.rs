@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use super::*;
 use crate::store::Folder;
-use mooring_core::holder::{Random, Spec, Step};
+use mooring_core::holder::Spec;
 use mooring_core::names::ClaimName;
 use mooring_core::names::RequestId;
 use mooring_core::policy::Start;
@@ -37,22 +37,24 @@ fn put(board: &Board, kind: ClaimKind, name: &str, start: Start) -> ClaimAt {
         request::parse("render:2").unwrap(),
     );
     let spec = Spec::new(name.clone(), items.clone(), start);
-    let holder = Holder::new(spec, Secret::from_bytes([1; 32]), t(0));
     let store = folder().pod(&name);
+    let drive = Drive::new(spec, kind, Secret::from_bytes([1; 32]), t(0));
     let about = About {
         name,
         kind,
         items,
         start,
-        leaving: false,
     };
-    board.add(about, store, holder, t(0)).0
+    board.add(about, store, drive, t(0)).0
 }
 
 fn asks(board: &Board, at: ClaimAt, now: BootTime) -> Tag {
-    match board.with(at, now, |h| h.poll(now, &mut Even)).unwrap() {
-        Step::Send { tag, .. } => tag,
-        step @ Step::Sleep { .. } => panic!("{step:?}"),
+    loop {
+        match board.next(at, now, &mut Even).unwrap() {
+            Do::Save => {}
+            Do::Send { tag, .. } => return tag,
+            other => panic!("{other:?}"),
+        }
     }
 }
 
@@ -76,7 +78,7 @@ fn changes_by_time_alone_show_at_once_and_are_numbered_once() {
     assert_eq!(s.for_ms, s.until_boot_ms.map(|u| u - s.boot_ms));
     assert_eq!(*changes.try_recv().unwrap(), s);
     assert_eq!(board.status(t(16)).seq, 2, "less time left is no change");
-    board.with(at, t(17), |h| h.release(t(17)));
+    board.stop(at, t(17));
     assert_eq!(changes.try_recv().unwrap().state, HoldState::Released);
     assert!(changes.try_recv().is_err());
 }
@@ -157,18 +159,18 @@ fn a_refusal_is_kept_whole_until_the_server_says_otherwise() {
     let refused = Problem::new(ProblemType::UnknownProduct, "no \"rendr\"").field("items[0]");
     let tag = asks(&board, at, t(0));
     let answer = Answer::Problem(refused.clone());
-    board.answered(at, t(0), tag, answer, &mut Even);
+    board.landed(at, t(0), tag, answer, &mut Even);
     let s = board.claim(at, t(0)).unwrap();
     assert_eq!(
         (s.state, s.problem),
         (HoldState::Refused, Some(refused.clone()))
     );
     let tag = asks(&board, at, t(61));
-    board.answered(at, t(61), tag, Answer::NoContact("gone".into()), &mut Even);
+    board.landed(at, t(61), tag, Answer::NoContact("gone".into()), &mut Even);
     assert_eq!(board.claim(at, t(61)).unwrap().problem, Some(refused));
     let tag = asks(&board, at, t(130));
     let busy = Answer::Problem(Problem::new(ProblemType::Overloaded, "busy"));
-    board.answered(at, t(130), tag, busy, &mut Even);
+    board.landed(at, t(130), tag, busy, &mut Even);
     let s = board.claim(at, t(130)).unwrap();
     assert_eq!(s.problem.unwrap().kind, ProblemType::UnknownProduct);
 }

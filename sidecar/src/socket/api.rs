@@ -255,7 +255,10 @@ impl Api {
     }
 
     fn last_token(&self, at: ClaimAt) -> Result<Response<Body>, Problem> {
-        let bundle = self.board().read(at, |h| h.bundle().cloned()).flatten();
+        let bundle = self
+            .board()
+            .read(at, |d| d.holder().bundle().cloned())
+            .flatten();
         match bundle {
             Some(b) => Ok(json(StatusCode::OK, &b)),
             None => Err(self.no_lease(at)),
@@ -265,7 +268,7 @@ impl Api {
     async fn fresh_token(&self, at: ClaimAt, nonce: String) -> Result<Response<Body>, Problem> {
         let lease = self
             .board()
-            .read(at, |h| h.lease().map(|(l, s)| (l, s.clone())))
+            .read(at, |d| d.holder().lease().map(|(l, s)| (l, s.clone())))
             .flatten();
         let (lease, secret) = lease.ok_or_else(|| self.no_lease(at))?;
         let asked = async {

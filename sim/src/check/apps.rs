@@ -350,7 +350,9 @@ impl Apps {
             },
         );
         self.order.push_back((now, msg));
-        if let Some(app) = self.claims.get_mut(&(copy, claim)) {
+        // What is still sent for an earlier claim of this name is not what the newer one waits for.
+        let app = self.claims.get_mut(&(copy, claim));
+        if let Some(app) = app.filter(|a| a.secret == secret) {
             app.last_sent = Some(msg);
         }
     }

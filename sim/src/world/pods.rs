@@ -1,4 +1,4 @@
-//! Pods with their sidecars: the real `Holder`, and an edge that saves, sends, hears, crashes and is suspended.
+//! Pods with their sidecars: the real [`Drive`] of each claim, and around it clocks, a disk, crashes, suspends.
 
 use super::{Dice, World, lease_no};
 use crate::clock::Clock;
@@ -6,16 +6,21 @@ use crate::history::{
     ClaimNo, CopyNo, Fact, HolderNo, Items, LeaseNo, Ms, Msg, Reply, Says, SecretNo,
 };
 use crate::plan::Pod;
-use mooring_core::holder::{Answer, Holder, Request, Saved, Spec, Step, Tag};
+use mooring_core::holder::drive::{Do, Drive, others};
+use mooring_core::holder::{Answer, Request, Saved, Spec, Tag};
 use mooring_core::mutant::{self, Mutant};
 use mooring_core::names::{ClaimName, Seats};
 use mooring_core::policy::Start;
 use mooring_core::request::Item;
-use mooring_core::secret::SecretHash;
 use mooring_core::time::BootTime;
-use mooring_core::wire::{self, HoldState, Standing};
+use mooring_core::wire::{self, ClaimKind, HoldState, Standing};
 use std::collections::VecDeque;
 use std::time::Duration;
+
+/// For how long a hold of before a crash waits for its connection, as the sidecar has it.
+const ORPHANED: Ms = 10_000;
+/// When an application asks again whose sidecar was not there.
+const ASKS_AGAIN: Ms = 500;
 
 /// One lineage of sidecar processes over one state volume.
 pub(super) struct Copy {
@@ -28,25 +33,34 @@ pub(super) struct Copy {
     /// What came while the machine stood still.
     inbox: VecDeque<super::Act>,
     up: bool,
-    pub(super) claims: Vec<Claim>,
+    /// Those that were not given back; of one that is, there may be a newer one of the same name.
+    claims: Vec<Claim>,
     /// The pod ends once all is given back.
     ending: bool,
+    /// It crashes before its n-th save or request from now, for so long.
+    crash: Option<(u8, Ms)>,
 }
 
 /// One claim of it.
-pub(super) struct Claim {
+struct Claim {
+    no: ClaimNo,
+    kind: ClaimKind,
     spec: Spec,
     items: Items,
     secret: SecretNo,
-    machine: Option<Holder>,
+    /// While the sidecar runs.
+    drive: Option<Drive>,
+    /// What is on the disk.
     saved: Option<Saved>,
+    /// Which drive this is: what was meant for an earlier one reaches nobody.
+    life: u64,
     /// The wake-up that counts.
     wake: u64,
-    /// Which machine this is: what was meant for an earlier one reaches nobody.
-    life: u64,
     /// The request whose answer is awaited.
     awaits: Option<Tag>,
     told: Option<Told>,
+    /// An answer that nobody has heard until it is saved: a crash before that leaves things as they were.
+    heard: Option<Fact>,
     /// What becomes of it once it was given back; `None`: it was not.
     given_back: Option<Then>,
 }
@@ -61,6 +75,17 @@ pub(super) enum Then {
     End,
     /// After so long a new one begins.
     Again(Ms),
+}
+
+/// A claim that an application gives back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct GivesBack {
+    /// When it asks for a new one: so long after it was given back.
+    pub(super) again: Ms,
+    /// Or so long after it began to be, if its kind lets it.
+    pub(super) at_once: bool,
+    /// The sidecar crashes before its n-th save or request from then.
+    pub(super) crash: Option<u8>,
 }
 
 impl Copy {
@@ -86,12 +111,20 @@ impl Copy {
 
     /// Whether it has a claim that was not given back.
     pub(super) fn asks(&self) -> bool {
-        self.claims.iter().any(|c| c.saved.is_some())
+        !self.claims.is_empty()
     }
 
     /// Whether it can do anything.
     fn runs(&self) -> bool {
         self.up && self.asleep_since.is_none()
+    }
+
+    fn claim(&mut self, life: u64) -> Option<&mut Claim> {
+        self.claims.iter_mut().find(|c| c.life == life)
+    }
+
+    fn lives(&self) -> Vec<u64> {
+        self.claims.iter().map(|c| c.life).collect()
     }
 }
 
@@ -111,66 +144,94 @@ impl World {
             up: true,
             claims: Vec::new(),
             ending: false,
+            crash: None,
         };
         self.copies.insert(no, copy);
         self.operator.pod_is_there(holder);
-        for (i, items) in pod.claims.iter().enumerate() {
-            self.claim_begins(no, i, items.clone());
+        for (i, (kind, items)) in pod.claims.iter().enumerate() {
+            self.claim_begins(no, claim_no(i), *kind, items.clone());
         }
         no
     }
 
-    fn claim_begins(&mut self, no: CopyNo, i: usize, items: Items) {
+    fn claim_begins(&mut self, no: CopyNo, claim: ClaimNo, kind: ClaimKind, items: Items) {
         let (secret, real) = self.new_secret();
-        let Some(copy) = self.copies.get(&no) else {
+        let (now, life) = (self.now, self.new_life());
+        let items_of_it = self.real_items(&items);
+        let (Some(copy), Some(name)) = (self.copies.get_mut(&no), claim_name(claim)) else {
             return;
         };
-        let (holder, optimistic, max_grace) =
-            (copy.holder, copy.plan.optimistic, copy.plan.max_grace);
-        let Some(name) = claim_name(i) else { return };
-        let start = if optimistic {
+        let start = if copy.plan.optimistic {
             Start::Optimistic
         } else {
             Start::Licensed
         };
         let spec = Spec {
-            max_grace: Duration::from_millis(max_grace),
-            ..Spec::new(name, self.real_items(&items), start)
+            max_grace: Duration::from_millis(copy.plan.max_grace),
+            ..Spec::new(name, items_of_it, start)
         };
-        let claim_no = ClaimNo(u8::try_from(i).unwrap_or(0));
-        self.state(Fact::Begun {
-            copy: no,
-            holder,
-            claim: claim_no,
-            secret,
-            items: items.clone(),
-            start_optimistic: optimistic,
-            max_grace,
-        });
-        let now = self.now;
-        self.planned += 1;
-        let life = self.planned;
-        let Some(copy) = self.copies.get_mut(&no) else {
-            return;
-        };
-        let machine = Holder::new(spec.clone(), real, copy.read(now));
-        let claim = Claim {
+        let drive = Drive::new(spec.clone(), kind, real, copy.read(now));
+        copy.claims.push(Claim {
+            no: claim,
+            kind,
             spec,
             items,
             secret,
-            saved: Some(machine.saved().clone()),
-            machine: Some(machine),
-            wake: 0,
+            // The pod's own is saved before anything else, as the sidecar does it.
+            saved: (kind == ClaimKind::Pod).then(|| drive.saved().clone()),
+            drive: Some(drive),
             life,
+            wake: 0,
             awaits: None,
             told: None,
+            heard: None,
             given_back: None,
+        });
+        self.begun(no, life);
+        self.drive(no, life);
+    }
+
+    /// The application asks for a claim, as soon as there is somebody to ask.
+    fn claim_begins_after(
+        &mut self,
+        ms: Ms,
+        no: CopyNo,
+        claim: ClaimNo,
+        kind: ClaimKind,
+        items: Items,
+    ) {
+        self.after(ms, move |w| match w.copies.get(&no) {
+            Some(c) if c.ending => {}
+            Some(c) if c.runs() => w.claim_begins(no, claim, kind, items),
+            Some(_) => w.claim_begins_after(ASKS_AGAIN, no, claim, kind, items),
+            None => {}
+        });
+    }
+
+    fn begun(&mut self, no: CopyNo, life: u64) {
+        let Some(copy) = self.copies.get_mut(&no) else {
+            return;
         };
-        match copy.claims.get_mut(i) {
-            Some(c) => *c = claim,
-            None => copy.claims.push(claim),
-        }
-        self.drive(no, i);
+        let (holder, start_optimistic, max_grace) =
+            (copy.holder, copy.plan.optimistic, copy.plan.max_grace);
+        let Some(claim) = copy.claim(life) else {
+            return;
+        };
+        let fact = Fact::Begun {
+            copy: no,
+            holder,
+            claim: claim.no,
+            secret: claim.secret,
+            items: claim.items.clone(),
+            start_optimistic,
+            max_grace,
+        };
+        self.state(fact);
+    }
+
+    fn new_life(&mut self) -> u64 {
+        self.planned += 1;
+        self.planned
     }
 
     fn real_items(&self, items: &Items) -> Vec<Item> {
@@ -184,113 +245,120 @@ impl World {
         real.collect()
     }
 
-    /// A machine whose claim a copy gave back begins anew by itself.
-    fn secret_may_be_new(&mut self, no: CopyNo, i: usize, hash: SecretHash) {
+    /// A drive may have begun its claim anew by itself.
+    fn secret_may_be_new(&mut self, no: CopyNo, life: u64) {
+        let claim = self.copies.get_mut(&no).and_then(|c| c.claim(life));
+        let Some(drive) = claim.and_then(|c| c.drive.as_ref()) else {
+            return;
+        };
+        let hash = drive.holder().secret_hash();
         let secret = self.secret_no(hash);
-        let Some(copy) = self.copies.get_mut(&no) else {
-            return;
-        };
-        let (holder, start_optimistic, max_grace) =
-            (copy.holder, copy.plan.optimistic, copy.plan.max_grace);
-        let Some(claim) = copy.claims.get_mut(i).filter(|c| c.secret != secret) else {
-            return;
-        };
-        claim.secret = secret;
-        let items = claim.items.clone();
-        let claim = claim_no(i);
-        self.state(Fact::Begun {
-            copy: no,
-            holder,
-            claim,
-            secret,
-            items,
-            start_optimistic,
-            max_grace,
-        });
+        let claim = self.copies.get_mut(&no).and_then(|c| c.claim(life));
+        if let Some(claim) = claim.filter(|c| c.secret != secret) {
+            (claim.secret, claim.given_back) = (secret, None);
+            self.begun(no, life);
+        }
     }
 
-    /// Does what a claim's machine says, until it sleeps.
-    pub(super) fn drive(&mut self, no: CopyNo, i: usize) {
+    /// Does what a claim's drive says, until it sleeps.
+    fn drive(&mut self, no: CopyNo, life: u64) {
         loop {
             let now = self.now;
             let Some(copy) = self.copies.get_mut(&no).filter(|c| c.runs()) else {
                 return;
             };
             let clock = copy.read(now);
-            let Some(claim) = copy.claims.get_mut(i) else {
-                return;
-            };
-            let Some(machine) = &mut claim.machine else {
-                return;
-            };
-            let step = machine.poll(clock, &mut Dice(&mut self.rng));
-            if machine.take_dirty() {
-                // Saved before it is sent.
-                claim.saved = Some(machine.saved().clone());
+            let drive = copy.claim(life).and_then(|c| c.drive.as_mut());
+            let Some(drive) = drive else { return };
+            let todo = drive.next(clock, &mut Dice(&mut self.rng));
+            if !matches!(todo, Do::Save) {
+                self.is_heard(no, life);
+                self.secret_may_be_new(no, life);
+                self.tell(no, life);
             }
-            let (changes_at, released) = (machine.changes_at(clock), machine.is_released());
-            let secret = machine.secret_hash();
-            if released {
-                claim.machine = None;
-                claim.saved = None;
-                self.tell_released(no, i);
-                return self.after_release(no, i);
+            if !matches!(todo, Do::Sleep { .. }) && self.crashes_before_this(no) {
+                return;
             }
-            self.secret_may_be_new(no, i, secret);
-            self.tell(no, i);
-            match step {
-                Step::Send {
+            match todo {
+                Do::Save => self.saves(no, life),
+                Do::Send {
                     tag,
                     request,
                     timeout,
-                } => self.send(no, i, tag, request, timeout),
-                Step::Sleep { until } => {
-                    let next = until.min(changes_at);
-                    let Some(copy) = self.copies.get_mut(&no) else {
-                        return;
-                    };
-                    let at = copy.when(next).map(|t| t.max(now + 1));
-                    let Some(claim) = copy.claims.get_mut(i) else {
-                        return;
-                    };
-                    claim.wake += 1;
-                    let wake = claim.wake;
-                    if let Some(t) = at {
-                        self.at(t, move |w| w.wakes(no, i, wake));
-                    }
-                    return;
-                }
+                } => self.send(no, life, tag, request, timeout),
+                Do::Sleep { until } => return self.sleeps(no, life, until),
+                Do::Done => return self.was_given_back(no, life),
             }
         }
     }
 
-    fn wakes(&mut self, no: CopyNo, i: usize, wake: u64) {
+    fn crashes_before_this(&mut self, no: CopyNo) -> bool {
+        let Some((left, down)) = self.copies.get_mut(&no).and_then(|c| c.crash.as_mut()) else {
+            return false;
+        };
+        if *left > 0 {
+            *left -= 1;
+            return false;
+        }
+        let down = *down;
+        self.sidecar_crashes(no, down);
+        true
+    }
+
+    fn is_heard(&mut self, no: CopyNo, life: u64) {
+        let claim = self.copies.get_mut(&no).and_then(|c| c.claim(life));
+        if let Some(fact) = claim.and_then(|c| c.heard.take()) {
+            self.state(fact);
+        }
+    }
+
+    fn saves(&mut self, no: CopyNo, life: u64) {
+        if let Some(claim) = self.copies.get_mut(&no).and_then(|c| c.claim(life)) {
+            claim.saved = claim.drive.as_ref().map(|d| d.saved().clone());
+        }
+    }
+
+    fn sleeps(&mut self, no: CopyNo, life: u64, until: BootTime) {
+        let now = self.now;
         let Some(copy) = self.copies.get_mut(&no) else {
             return;
         };
-        if copy.claims.get(i).is_none_or(|c| c.wake != wake) {
+        let at = copy.when(until).map(|t| t.max(now + 1));
+        let Some(claim) = copy.claim(life) else {
+            return;
+        };
+        claim.wake += 1;
+        let wake = claim.wake;
+        if let Some(t) = at {
+            self.at(t, move |w| w.wakes(no, life, wake));
+        }
+    }
+
+    fn wakes(&mut self, no: CopyNo, life: u64, wake: u64) {
+        let Some(copy) = self.copies.get_mut(&no) else {
+            return;
+        };
+        if copy.claim(life).is_none_or(|c| c.wake != wake) {
             return;
         }
         if copy.asleep_since.is_some() {
-            copy.inbox.push_back(Box::new(move |w| w.drive(no, i)));
+            copy.inbox.push_back(Box::new(move |w| w.drive(no, life)));
         } else {
-            self.drive(no, i);
+            self.drive(no, life);
         }
     }
 
     /// States what the application is told, if it changed.
-    fn tell(&mut self, no: CopyNo, i: usize) {
+    fn tell(&mut self, no: CopyNo, life: u64) {
         let now = self.now;
         let Some(copy) = self.copies.get(&no) else {
             return;
         };
-        let Some(claim) = copy.claims.get(i) else {
+        let claim = copy.claims.iter().find(|c| c.life == life);
+        let Some(drive) = claim.and_then(|c| c.drive.as_ref()) else {
             return;
         };
-        let Some(machine) = &claim.machine else {
-            return;
-        };
-        let s = machine.status(copy.read(now));
+        let s = drive.holder().status(copy.read(now));
         let when = |ms: Option<u64>| ms.and_then(|b| copy.when(BootTime::from_millis(b)));
         let told = (
             says(s.state),
@@ -298,17 +366,10 @@ impl World {
             when(s.until_boot_ms),
             when(s.held_until_boot_ms),
         );
-        self.tell_this(no, i, told);
-    }
-
-    fn tell_released(&mut self, no: CopyNo, i: usize) {
-        self.tell_this(no, i, (Says::Released, None, None, None));
-    }
-
-    fn tell_this(&mut self, no: CopyNo, i: usize, told: Told) {
-        let Some(claim) = self.copies.get_mut(&no).and_then(|c| c.claims.get_mut(i)) else {
+        let Some(claim) = self.copies.get_mut(&no).and_then(|c| c.claim(life)) else {
             return;
         };
+        let claim_no = claim.no;
         let before = claim.told.replace(told);
         if before == Some(told) {
             return;
@@ -317,7 +378,7 @@ impl World {
         let (says, lease, limit, held_until) = told;
         self.state(Fact::Tells {
             copy: no,
-            claim: claim_no(i),
+            claim: claim_no,
             says,
             lease,
             limit,
@@ -325,63 +386,46 @@ impl World {
         });
     }
 
-    fn send(&mut self, no: CopyNo, i: usize, tag: Tag, mut request: Request, timeout: Duration) {
-        if let Request::Claim { body, .. } = &mut request
-            && let Some(copy) = self.copies.get(&no)
-        {
-            let live = copy
-                .claims
-                .iter()
-                .enumerate()
-                .filter(|(n, c)| *n != i && c.machine.is_some());
-            body.others = live.filter_map(|(n, _)| claim_name(n)).collect();
+    fn send(&mut self, no: CopyNo, life: u64, tag: Tag, mut request: Request, timeout: Duration) {
+        let Some(copy) = self.copies.get_mut(&no) else {
+            return;
+        };
+        let (now, holder) = (self.now, copy.holder);
+        // The drive's own clock says when it has waited long enough.
+        let too_late = copy.when(copy.read(now) + timeout).unwrap_or(now);
+        let Some(claim) = copy.claim(life) else {
+            return;
+        };
+        claim.awaits = Some(tag);
+        let (claim, name) = (claim.no, claim.spec.name.clone());
+        if let Request::Claim { body, .. } = &mut request {
+            body.others = others(copy.claims.iter().filter_map(|c| c.drive.as_ref()), &name);
         }
         let msg = self.new_msg();
         let what = self.describe(&request);
         self.state(Fact::Sent {
             copy: no,
-            claim: claim_no(i),
+            claim,
             msg,
             what: what.clone(),
         });
-        let Some(copy) = self.copies.get(&no) else {
-            return;
-        };
-        let holder = copy.holder;
-        let Some(life) = copy.claims.get(i).map(|c| c.life) else {
-            return;
-        };
         let packet = super::server::Packet {
             msg,
             copy: no,
             holder,
-            claim: i,
+            claim,
             life,
             tag,
             request,
             what,
         };
-        if let Some(c) = self.copies.get_mut(&no).and_then(|c| c.claims.get_mut(i)) {
-            c.awaits = Some(tag);
-        }
-        for t in self.net.ways(self.now, no, true) {
+        for t in self.net.ways(now, no, true) {
             let packet = packet.clone();
             self.at(t, move |w| w.arrives(packet));
         }
-        // The machine's own clock says when it has waited long enough.
-        let Some(copy) = self.copies.get(&no) else {
-            return;
-        };
-        let at = copy.when(copy.read(self.now) + timeout).unwrap_or(self.now);
-        self.at(at, move |w| {
-            w.hears(
-                no,
-                i,
-                life,
-                tag,
-                Answer::NoContact("no answer in time".into()),
-                None,
-            );
+        self.at(too_late, move |w| {
+            let silence = Answer::NoContact("no answer in time".into());
+            w.hears(no, life, tag, silence, None);
         });
     }
 
@@ -389,45 +433,40 @@ impl World {
     pub(super) fn hears(
         &mut self,
         no: CopyNo,
-        i: usize,
         life: u64,
         tag: Tag,
         answer: Answer,
         reply: Option<(crate::history::MsgNo, Reply)>,
     ) {
         let now = self.now;
-        let Some(copy) = self.copies.get_mut(&no) else {
+        let Some(copy) = self.copies.get_mut(&no).filter(|c| c.up) else {
             return;
         };
-        if !copy.up || copy.claims.get(i).is_none_or(|c| c.life != life) {
+        let asleep = copy.asleep_since.is_some();
+        let Some(claim) = copy.claim(life) else {
             return;
-        }
-        if copy.asleep_since.is_some() {
+        };
+        if asleep {
             copy.inbox.push_back(Box::new(move |w| {
-                w.hears(no, i, life, tag, answer, reply);
+                w.hears(no, life, tag, answer, reply);
             }));
             return;
         }
-        let awaits = copy.claims.get_mut(i).map(|c| &mut c.awaits);
-        let awaited = awaits.and_then(|a| a.take_if(|t| *t == tag));
-        // An answer that nobody awaits goes to the machine all the same: it must not matter.
+        let awaited = claim.awaits.take_if(|t| *t == tag);
+        // An answer that nobody awaits goes to the drive all the same: it must not matter.
         if let Some((msg, reply)) = reply.filter(|_| awaited.is_some()) {
-            self.state(Fact::Heard {
+            claim.heard = Some(Fact::Heard {
                 copy: no,
-                claim: claim_no(i),
+                claim: claim.no,
                 msg,
                 reply,
             });
         }
-        let Some(copy) = self.copies.get_mut(&no) else {
-            return;
-        };
         let clock = copy.read(now);
-        let Some(machine) = copy.claims.get_mut(i).and_then(|c| c.machine.as_mut()) else {
-            return;
-        };
-        machine.answered(clock, tag, answer, &mut Dice(&mut self.rng));
-        self.drive(no, i);
+        if let Some(drive) = copy.claim(life).and_then(|c| c.drive.as_mut()) {
+            drive.landed(clock, tag, answer, &mut Dice(&mut self.rng));
+            self.drive(no, life);
+        }
     }
 
     fn describe(&mut self, r: &Request) -> Msg {
@@ -477,14 +516,21 @@ impl World {
 
     // What can become of them.
 
+    /// The sidecar will be killed amid its work: before its n-th save or request from now.
+    pub(super) fn sidecar_will_crash(&mut self, no: CopyNo, after: u8, down: Ms) {
+        if let Some(copy) = self.copies.get_mut(&no).filter(|c| c.up) {
+            copy.crash = Some((after, down));
+        }
+    }
+
     /// The sidecar is killed; started again after a while.
     pub(super) fn sidecar_crashes(&mut self, no: CopyNo, down: Ms) {
         let Some(copy) = self.copies.get_mut(&no).filter(|c| c.up) else {
             return;
         };
-        copy.up = false;
+        (copy.up, copy.crash) = (false, None);
         for c in &mut copy.claims {
-            c.machine = None;
+            c.drive = None;
         }
         self.state(Fact::SidecarDown(no));
         self.after(down, move |w| w.sidecar_starts(no));
@@ -492,7 +538,8 @@ impl World {
 
     pub(super) fn sidecar_starts(&mut self, no: CopyNo) {
         let now = self.now;
-        let Some(copy) = self.copies.get_mut(&no).filter(|c| !c.up) else {
+        // Nothing is started again in a pod that ends.
+        let Some(copy) = self.copies.get_mut(&no).filter(|c| !c.up && !c.ending) else {
             return;
         };
         if copy.asleep_since.is_some() {
@@ -506,58 +553,99 @@ impl World {
             return;
         };
         let clock = copy.read(now);
-        for c in &mut copy.claims {
+        let mut lost = Vec::new();
+        for mut c in std::mem::take(&mut copy.claims) {
             self.planned += 1;
-            (c.life, c.awaits) = (self.planned, None);
-            let saved = c.saved.clone();
-            c.machine = saved.map(|s| Holder::restore(c.spec.clone(), s, clock));
+            (c.life, c.awaits, c.heard) = (self.planned, None, None);
+            if let Some(saved) = c.saved.clone() {
+                c.drive = Some(Drive::restore(c.spec.clone(), c.kind, saved, clock));
+                copy.claims.push(c);
+            } else if c.given_back.is_none_or(|then| then != Then::End) {
+                lost.push(c);
+            }
         }
-        for i in 0..copy.claims.len() {
-            self.drive(no, i);
+        let holds = copy.claims.iter().filter(|c| c.kind == ClaimKind::Hold);
+        let holds: Vec<u64> = holds.map(|c| c.life).collect();
+        for life in copy.lives() {
+            self.drive(no, life);
+        }
+        // Nothing was sent for it, so its application knows that it has to ask again.
+        for c in lost {
+            self.claim_begins_after(ASKS_AGAIN, no, c.no, c.kind, c.items);
+        }
+        for life in holds {
+            // Its connection does not come back.
+            if self.rng.bool() {
+                self.after(ORPHANED, move |w| {
+                    w.claim_is_given_back(no, life, Then::Again(ASKS_AGAIN));
+                });
+            }
         }
     }
 
-    /// The application gives a claim back; `then`: what follows.
-    pub(super) fn gives_back(&mut self, no: CopyNo, i: usize, then: Then) {
+    /// The application gives its first claim back.
+    pub(super) fn gives_back(&mut self, no: CopyNo, how: GivesBack) {
+        let Some(copy) = self.copies.get_mut(&no).filter(|c| c.runs()) else {
+            return;
+        };
+        let first = copy.claims.iter().find(|c| c.given_back.is_none());
+        let Some((life, claim, kind, items)) =
+            first.map(|c| (c.life, c.no, c.kind, c.items.clone()))
+        else {
+            return;
+        };
+        let at_once = how.at_once && kind != ClaimKind::Pod;
+        if let Some(after) = how.crash {
+            self.sidecar_will_crash(no, after, how.again.max(ASKS_AGAIN));
+        }
+        let then = if at_once {
+            Then::End
+        } else {
+            Then::Again(how.again)
+        };
+        self.claim_is_given_back(no, life, then);
+        if at_once {
+            self.claim_begins_after(how.again, no, claim, kind, items);
+        }
+    }
+
+    fn claim_is_given_back(&mut self, no: CopyNo, life: u64, then: Then) {
         let now = self.now;
         let Some(copy) = self.copies.get_mut(&no).filter(|c| c.runs()) else {
             return;
         };
-        let clock = copy.read(now);
-        let Some(claim) = copy.claims.get_mut(i).filter(|c| c.given_back.is_none()) else {
+        let (clock, ending) = (copy.read(now), copy.ending);
+        let Some(claim) = copy.claim(life).filter(|c| c.given_back.is_none()) else {
             return;
         };
-        let Some(machine) = &mut claim.machine else {
+        let Some(drive) = &mut claim.drive else {
             return;
         };
         claim.given_back = Some(then);
-        machine.release(clock);
-        self.state(Fact::GivesBack {
-            copy: no,
-            claim: claim_no(i),
-        });
-        self.drive(no, i);
+        let save = if ending || claim.kind == ClaimKind::Pod {
+            drive.stop(clock)
+        } else {
+            drive.leave(clock)
+        };
+        if save {
+            claim.saved = Some(drive.saved().clone());
+        }
+        let claim = claim.no;
+        self.state(Fact::GivesBack { copy: no, claim });
+        self.drive(no, life);
     }
 
-    fn after_release(&mut self, no: CopyNo, i: usize) {
-        let Some(copy) = self.copies.get(&no) else {
+    fn was_given_back(&mut self, no: CopyNo, life: u64) {
+        let Some(copy) = self.copies.get_mut(&no) else {
             return;
         };
-        let Some(claim) = copy.claims.get(i) else {
+        let Some(at) = copy.claims.iter().position(|c| c.life == life) else {
             return;
         };
-        let items = claim.items.clone();
-        match claim.given_back {
-            Some(Then::Again(again)) if !copy.ending => {
-                self.after(again, move |w| {
-                    if w.copies.get(&no).is_some_and(|c| !c.ending && c.runs()) {
-                        w.claim_begins(no, i, items);
-                    }
-                });
-            }
-            _ if copy.ending && copy.claims.iter().all(|c| c.machine.is_none()) => {
-                self.pod_dies(no);
-            }
+        let c = copy.claims.remove(at);
+        match c.given_back {
+            _ if copy.ending && copy.claims.is_empty() => self.pod_dies(no),
+            Some(Then::Again(ms)) => self.claim_begins_after(ms, no, c.no, c.kind, c.items),
             _ => {}
         }
     }
@@ -568,8 +656,8 @@ impl World {
             return;
         };
         copy.ending = true;
-        for i in 0..copy.claims.len() {
-            self.gives_back(no, i, Then::End);
+        for life in copy.lives() {
+            self.claim_is_given_back(no, life, Then::End);
         }
         self.after(1_000, move |w| w.pod_dies(no));
     }
@@ -611,12 +699,12 @@ impl World {
         };
         copy.asleep += now - since;
         let mut inbox: Vec<_> = std::mem::take(&mut copy.inbox).into();
-        let claims = copy.claims.len();
+        let lives = copy.lives();
         self.state(Fact::Resumed(no));
         // Nobody knows what a machine does first when it goes on.
         if self.rng.bool() {
-            for i in 0..claims {
-                self.drive(no, i);
+            for life in &lives {
+                self.drive(no, *life);
             }
         }
         if self.rng.bool() {
@@ -625,8 +713,8 @@ impl World {
         for act in inbox {
             act(self);
         }
-        for i in 0..claims {
-            self.drive(no, i);
+        for life in lives {
+            self.drive(no, life);
         }
     }
 
@@ -637,24 +725,27 @@ impl World {
             return;
         };
         let clock = c.read(now);
-        self.planned += 1;
-        let life = self.planned;
+        let mut life = self.planned;
         let claims: Vec<Claim> = c
             .claims
             .iter()
             .filter(|c| c.given_back.is_none())
             .filter_map(|c| {
                 let saved = c.saved.clone()?;
+                life += 1;
                 Some(Claim {
+                    no: c.no,
+                    kind: c.kind,
                     spec: c.spec.clone(),
                     items: c.items.clone(),
                     secret: c.secret,
-                    machine: Some(Holder::restore(c.spec.clone(), saved.clone(), clock)),
+                    drive: Some(Drive::restore(c.spec.clone(), c.kind, saved.clone(), clock)),
                     saved: Some(saved),
-                    wake: 0,
                     life,
+                    wake: 0,
                     awaits: None,
                     told: None,
+                    heard: None,
                     given_back: None,
                 })
             })
@@ -672,14 +763,16 @@ impl World {
             up: true,
             claims,
             ending: false,
+            crash: None,
         };
+        self.planned = life;
         let no = CopyNo(self.next_copy);
         self.next_copy += 1;
-        let n = copy.claims.len();
+        let lives = copy.lives();
         self.copies.insert(no, copy);
         self.state(Fact::Copied { from, to: no });
-        for i in 0..n {
-            self.drive(no, i);
+        for life in lives {
+            self.drive(no, life);
         }
     }
 
@@ -688,10 +781,11 @@ impl World {
         let Some(claim) = self.copies.get(&from).and_then(|c| c.claims.first()) else {
             return;
         };
-        let Some(bundle) = claim.machine.as_ref().and_then(Holder::bundle).cloned() else {
+        let bundle = claim.drive.as_ref().and_then(|d| d.holder().bundle());
+        let Some(bundle) = bundle.cloned() else {
             return;
         };
-        let items = claim.spec.items.clone();
+        let (items, claim) = (claim.spec.items.clone(), claim.no);
         let Some(holder) = self.copies.get(&from).map(|c| c.holder) else {
             return;
         };
@@ -727,7 +821,7 @@ impl World {
                     msg,
                     copy: from,
                     holder,
-                    claim: 0,
+                    claim,
                     // Its answer is for nobody here.
                     life: 0,
                     tag: Tag::none(),
@@ -753,7 +847,7 @@ impl World {
             let cloned = c
                 .claims
                 .iter()
-                .any(|c| c.machine.as_ref().is_some_and(Holder::is_copy));
+                .any(|c| c.drive.as_ref().is_some_and(|d| d.holder().is_copy()));
             if cloned || !seen.insert(c.holder) {
                 self.pod_dies(no);
             }
@@ -772,12 +866,12 @@ impl World {
     }
 }
 
-pub(super) fn claim_no(i: usize) -> ClaimNo {
+fn claim_no(i: usize) -> ClaimNo {
     ClaimNo(u8::try_from(i).unwrap_or(u8::MAX))
 }
 
-pub(super) fn claim_name(i: usize) -> Option<ClaimName> {
-    format!("claim{i}").parse().ok()
+pub(super) fn claim_name(no: ClaimNo) -> Option<ClaimName> {
+    format!("claim{}", no.0).parse().ok()
 }
 
 fn says(s: HoldState) -> Says {

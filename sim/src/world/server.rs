@@ -2,7 +2,7 @@
 //! killed, frozen and moved. It does what `server/` does around the ledger, without sockets and signatures: a document is
 //! a number that only this world's server can give out.
 
-use super::pods::{claim_name, claim_no};
+use super::pods::claim_name;
 use super::{World, lease_no};
 use crate::clock::Clock;
 use crate::history::{
@@ -43,7 +43,7 @@ pub(super) struct Packet {
     pub(super) msg: MsgNo,
     pub(super) copy: CopyNo,
     pub(super) holder: HolderNo,
-    pub(super) claim: usize,
+    pub(super) claim: ClaimNo,
     pub(super) life: u64,
     pub(super) tag: Tag,
     pub(super) request: Request,
@@ -287,16 +287,10 @@ impl World {
     fn loses_connection(&mut self, p: &Packet) {
         let p = p.clone();
         for t in self.net.ways(self.now, p.copy, false) {
-            let (copy, claim, life, tag) = (p.copy, p.claim, p.life, p.tag);
+            let (copy, life, tag) = (p.copy, p.life, p.tag);
             self.at(t, move |w| {
-                w.hears(
-                    copy,
-                    claim,
-                    life,
-                    tag,
-                    Answer::NoContact("connection closed".into()),
-                    None,
-                );
+                let closed = Answer::NoContact("connection closed".into());
+                w.hears(copy, life, tag, closed, None);
             });
         }
     }
@@ -513,7 +507,7 @@ impl World {
         self.state(Fact::Received {
             msg: p.msg,
             holder: p.holder,
-            claim: claim_no(p.claim),
+            claim: p.claim,
             what: p.what.clone(),
         });
         match p.request.clone() {
@@ -774,10 +768,10 @@ impl World {
             reply: reply.clone(),
         });
         for t in self.net.ways(self.now, p.copy, false) {
-            let (copy, claim, life, tag, msg) = (p.copy, p.claim, p.life, p.tag, p.msg);
+            let (copy, life, tag, msg) = (p.copy, p.life, p.tag, p.msg);
             let (answer, reply) = (answer.clone(), reply.clone());
             self.at(t, move |w| {
-                w.hears(copy, claim, life, tag, answer, Some((msg, reply)));
+                w.hears(copy, life, tag, answer, Some((msg, reply)));
             });
         }
     }

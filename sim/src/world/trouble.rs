@@ -1,7 +1,7 @@
 //! What the plan's faults do.
 
 use super::World;
-use super::pods::Then;
+use super::pods::GivesBack;
 use crate::history::{CopyNo, Fact, Ms};
 use crate::plan::{Fault, Pod};
 
@@ -21,11 +21,11 @@ impl World {
             .fault(fault.kind(), self.now, self.server.lease_for);
         let pod = |n: &usize| self.victim(*n);
         match fault {
-            Fault::SidecarCrash { pod: n, down } => {
-                if let Some(c) = pod(n) {
-                    self.sidecar_crashes(c, *down);
-                }
-            }
+            Fault::SidecarCrash { pod: n, amid, down } => match (pod(n), amid) {
+                (Some(c), Some(after)) => self.sidecar_will_crash(c, *after, *down),
+                (Some(c), None) => self.sidecar_crashes(c, *down),
+                (None, _) => {}
+            },
             Fault::PodDies { pod: n, back } => {
                 if let Some(c) = pod(n) {
                     self.replaced(c, *back);
@@ -38,9 +38,19 @@ impl World {
                     self.pod_ends(c);
                 }
             }
-            Fault::GivesBack { pod: n, again } => {
+            Fault::GivesBack {
+                pod: n,
+                again,
+                at_once,
+                crash,
+            } => {
                 if let Some(c) = pod(n) {
-                    self.gives_back(c, 0, Then::Again(*again));
+                    let how = GivesBack {
+                        again: *again,
+                        at_once: *at_once,
+                        crash: *crash,
+                    };
+                    self.gives_back(c, how);
                 }
             }
             Fault::ServerCrash { down } => {

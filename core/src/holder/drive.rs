@@ -1,0 +1,277 @@
+//! What a sidecar does for one claim, and in which order: save, send, listen, give back, begin again.
+//!
+//! A state machine without I/O, clock or chance, as the [`Holder`] that it owns. The caller does what
+//! [`Drive::next`] says, one thing after another until it is told to sleep, and hands in what comes of it.
+//! Sidecar and simulator run this same code. Its rules:
+//!
+//! - What a request depends on is saved before it leaves: after a crash its numbers belong to no other
+//!   request, and the server does not take the one that comes back for a copy.
+//! - That a claim is being given back is saved, too: a crash does not bring it back.
+//! - A release that reached nobody is sent again, with doubling pauses, for as long as its answer may take.
+//! - The pod's claim begins anew once what an earlier life left was given back; a run-time claim does not.
+
+use super::{Answer, Holder, Random, Releasing, Request, Saved, Spec, Step, Tag};
+use crate::mutant::{self, Mutant};
+use crate::names::ClaimName;
+use crate::secret::Secret;
+use crate::time::BootTime;
+use crate::wire::ClaimKind;
+use std::time::Duration;
+
+/// The pause before a release is sent again; doubled each time.
+const RELEASE_AGAIN: Duration = Duration::from_millis(100);
+/// The longest such pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// The shortest sleep, so that a time in the past never turns the caller's loop into a spin.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
+
+/// What the caller does next.
+#[derive(Clone, Debug)]
+pub enum Do {
+    /// Save [`Drive::saved`], in one step, before anything is sent and the application told. If that fails, go on:
+    /// the lease matters more than a crash that may never come.
+    Save,
+    /// Send this, in place of any request that is still under way, and hand in what comes of it with
+    /// [`Drive::landed`]: [`Answer::NoContact`] after `timeout`. Who knows the holder's other claims fills
+    /// in their names ([`others`]).
+    Send {
+        tag: Tag,
+        request: Request,
+        timeout: Duration,
+    },
+    /// Nothing before then, unless something happens.
+    Sleep { until: BootTime },
+    /// It was given back: forget what was saved.
+    Done,
+}
+
+/// Why a claim is given back for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    No,
+    /// The sidecar ends.
+    Stop,
+    /// The application has no use for it any more.
+    Leave,
+}
+
+/// A release under way.
+#[derive(Clone, Debug)]
+struct Release {
+    tag: Tag,
+    request: Request,
+    /// When its answer would come too late.
+    ends: BootTime,
+    pause: Duration,
+    /// When it is sent again; [`BootTime::NEVER`] while a try is under way.
+    again_at: BootTime,
+}
+
+/// One claim as a sidecar drives it.
+#[derive(Debug)]
+pub struct Drive {
+    spec: Spec,
+    kind: ClaimKind,
+    holder: Holder,
+    ending: Ending,
+    /// Decided, and held back until what it depends on is saved.
+    staged: Option<Step>,
+    release: Option<Release>,
+}
+
+/// The names of the claims that go on, but for the one of this name: what its request tells the server
+/// to expect of this holder besides.
+pub fn others<'a>(all: impl IntoIterator<Item = &'a Drive>, name: &ClaimName) -> Vec<ClaimName> {
+    let names = all.into_iter().filter(|d| !d.is_leaving());
+    let names = names.map(|d| &d.spec.name).filter(|n| *n != name);
+    names.cloned().collect()
+}
+
+impl Drive {
+    /// A claim that begins at `now` with a fresh secret.
+    pub fn new(spec: Spec, kind: ClaimKind, secret: Secret, now: BootTime) -> Self {
+        let holder = Holder::new(spec.clone(), secret, now);
+        Self::with(spec, kind, holder, Ending::No)
+    }
+
+    /// A claim of before a crash on the same boot, from what was saved last.
+    pub fn restore(spec: Spec, kind: ClaimKind, saved: Saved, now: BootTime) -> Self {
+        let ending = if saved.is_given_back() && kind != ClaimKind::Pod {
+            Ending::Leave
+        } else {
+            Ending::No
+        };
+        let holder = Holder::restore(spec.clone(), saved, now);
+        Self::with(spec, kind, holder, ending)
+    }
+
+    fn with(spec: Spec, kind: ClaimKind, holder: Holder, ending: Ending) -> Self {
+        Self {
+            spec,
+            kind,
+            holder,
+            ending,
+            staged: None,
+            release: None,
+        }
+    }
+
+    /// Goes back to what was saved last, as after a crash of the whole process. That the claim is being given
+    /// back is not forgotten, even if it was not saved yet.
+    pub fn begin_again(&mut self, saved: Option<Saved>, now: BootTime, random: &mut dyn Random) {
+        let (spec, kind, ending) = (self.spec.clone(), self.kind, self.ending);
+        *self = match saved {
+            Some(saved) => Self::restore(spec, kind, saved, now),
+            None => Self::new(spec, kind, random.secret(), now),
+        };
+        if ending != Ending::No {
+            // Saved by the next step, if it was not.
+            let _ = self.give_back(now);
+        }
+        self.ending = ending;
+    }
+
+    /// How the claim stands.
+    pub fn holder(&self) -> &Holder {
+        &self.holder
+    }
+
+    /// What a crash must not lose.
+    pub fn saved(&self) -> &Saved {
+        self.holder.saved()
+    }
+
+    /// Whether the application has given it back: then its name is free, whatever the release still takes.
+    pub fn is_leaving(&self) -> bool {
+        self.ending == Ending::Leave
+    }
+
+    /// What to do at `now`.
+    pub fn next(&mut self, now: BootTime, random: &mut dyn Random) -> Do {
+        let step = match self.staged.take() {
+            Some(step) => step,
+            None => match self.decide(now, random) {
+                Ok(step) => step,
+                Err(first) => return first,
+            },
+        };
+        match step {
+            Step::Send {
+                tag,
+                request,
+                timeout,
+            } => {
+                self.release = matches!(request, Request::Release { .. }).then(|| Release {
+                    tag,
+                    request: request.clone(),
+                    ends: now + timeout,
+                    pause: RELEASE_AGAIN,
+                    again_at: BootTime::NEVER,
+                });
+                Do::Send {
+                    tag,
+                    request,
+                    timeout,
+                }
+            }
+            Step::Sleep { until } => self.sleep(now, until),
+        }
+    }
+
+    /// The holder's next step, or what comes before it.
+    fn decide(&mut self, now: BootTime, random: &mut dyn Random) -> Result<Step, Do> {
+        let mut step = self.holder.poll(now, random);
+        if self.holder.is_released() {
+            if self.ending != Ending::No || self.kind != ClaimKind::Pod {
+                return Err(Do::Done);
+            }
+            // What was left over is given back; the application still needs its claim.
+            // Its requests are numbered on, so that no late answer to the old one's is taken for an answer to them.
+            let tags = self.holder.tags;
+            self.holder = Holder::new(self.spec.clone(), random.secret(), now);
+            self.holder.tags = tags;
+            self.release = None;
+            step = self.holder.poll(now, random);
+        }
+        if self.holder.dirty && !self.forgets_to_save(&step) {
+            self.holder.dirty = false;
+            self.staged = Some(step);
+            return Err(Do::Save);
+        }
+        Ok(step)
+    }
+
+    /// Mistakes that the simulator must find.
+    fn forgets_to_save(&self, step: &Step) -> bool {
+        let sends = matches!(step, Step::Send { .. });
+        let releases = self.holder.releasing != Releasing::No;
+        (sends && mutant::on(Mutant::SentBeforeSaved))
+            || (releases && mutant::on(Mutant::LeavingMarkForgotten))
+    }
+
+    fn sleep(&mut self, now: BootTime, until: BootTime) -> Do {
+        let mut until = until.min(self.holder.changes_at(now));
+        if let Some(r) = &mut self.release {
+            if r.again_at <= now {
+                r.again_at = BootTime::NEVER;
+                return Do::Send {
+                    tag: r.tag,
+                    request: r.request.clone(),
+                    timeout: now.until(r.ends),
+                };
+            }
+            until = until.min(r.again_at);
+        }
+        Do::Sleep {
+            until: until.max(now + SHORTEST_SLEEP),
+        }
+    }
+
+    /// Takes in what came of a request.
+    pub fn landed(&mut self, now: BootTime, tag: Tag, answer: Answer, random: &mut dyn Random) {
+        if let Some(r) = self.release.as_mut().filter(|r| r.tag == tag)
+            && matches!(answer, Answer::NoContact(_))
+        {
+            // Of a try before this one.
+            if r.again_at != BootTime::NEVER {
+                return;
+            }
+            // Nobody asks for a release twice, so it is worth all the time that there is for its answer.
+            if now + r.pause < r.ends {
+                r.again_at = now + r.pause;
+                r.pause = (r.pause * 2).min(LONGEST_PAUSE);
+                return;
+            }
+        }
+        self.holder.answered(now, tag, answer, random);
+    }
+
+    /// The sidecar ends: the claim is given back, and begins anew if the sidecar does. Whether to save
+    /// [`Drive::saved`] at once: before anybody is told that it is given back.
+    #[must_use]
+    pub fn stop(&mut self, now: BootTime) -> bool {
+        if self.ending == Ending::No {
+            self.ending = Ending::Stop;
+        }
+        self.give_back(now)
+    }
+
+    /// The application gives it back. Whether to save, as for [`Drive::stop`].
+    #[must_use]
+    pub fn leave(&mut self, now: BootTime) -> bool {
+        self.ending = Ending::Leave;
+        self.give_back(now)
+    }
+
+    fn give_back(&mut self, now: BootTime) -> bool {
+        if self.saved().is_given_back() {
+            return false;
+        }
+        // What was held back never left, so no answer to it is waited for.
+        if let Some(Step::Send { .. }) = self.staged.take() {
+            self.holder.outstanding = None;
+        }
+        self.holder.release(now);
+        !mutant::on(Mutant::LeavingMarkForgotten)
+    }
+}
