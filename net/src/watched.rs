@@ -51,12 +51,12 @@ impl Watched {
         match read() {
             Ok(t) => {
                 if anew {
-                    tracing::info!(files = ?self.paths, "{}: read anew", self.what);
+                    tracing::info!(files = ?self.paths, "{} read anew", self.what);
                 }
                 Some(t)
             }
             Err(e) => {
-                tracing::error!("{}: refused, what was read before stays: {e}", self.what);
+                tracing::error!("new {} refused, the earlier ones stay: {e}", self.what);
                 None
             }
         }

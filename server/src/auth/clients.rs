@@ -129,8 +129,8 @@ impl ClientTokens {
             Some((path.clone(), Watched::unread(what, [path])))
         };
         WatchedClients {
-            keys: watched("configuration field clients.keys", &self.files.keys),
-            revoked: watched("configuration field clients.revoked", &self.files.revoked),
+            keys: watched("client keys (clients.keys)", &self.files.keys),
+            revoked: watched("revoked clients (clients.revoked)", &self.files.revoked),
         }
     }
 
