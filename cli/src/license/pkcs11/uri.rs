@@ -2,6 +2,7 @@
 //!
 //! A name or value that this version does not use is refused: a key that is chosen by half of what was said may be another key.
 
+use mooring_net::head::percent_decode;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -47,24 +48,10 @@ pub fn is_uri(s: &str) -> bool {
 }
 
 fn decode(name: &str, value: &str) -> Result<Vec<u8>, BadUri> {
-    let mut out = Vec::new();
-    let mut rest = value.bytes();
-    while let Some(b) = rest.next() {
-        if b != b'%' {
-            out.push(b);
-            continue;
-        }
-        let digits: Vec<u8> = rest.by_ref().take(2).collect();
-        let byte = hex::decode(&digits).ok().filter(|b| b.len() == 1);
-        let byte = byte.ok_or_else(|| {
-            bad(
-                name,
-                format!("{value:?}: expected two hexadecimal digits after each '%'"),
-            )
-        })?;
-        out.extend(byte);
-    }
-    Ok(out)
+    percent_decode(value).ok_or_else(|| {
+        let expected = "expected two hexadecimal digits after each '%'";
+        bad(name, format!("{value:?}: {expected}"))
+    })
 }
 
 fn text(name: &str, value: &str) -> Result<String, BadUri> {
