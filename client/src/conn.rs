@@ -71,7 +71,7 @@ impl<'a> Request<'a> {
 /// A connection with one request on it.
 #[derive(Debug)]
 pub(crate) struct Conn {
-    /// Before the descriptor, so that it goes before it.
+    /// Declared before the descriptor, since fields are dropped in order: it must not outlive its number.
     _guard: Guard,
     fd: OwnedFd,
     path: String,

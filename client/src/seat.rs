@@ -43,7 +43,8 @@ struct Shared {
     word: AtomicU64,
     origin: Origin,
     ready: Arc<OwnedFd>,
-    bell: OwnedFd,
+    /// Wakes the thread.
+    wakeup: OwnedFd,
     inner: Mutex<Inner>,
     /// Each with what it was told last. Taken out while they run, so that they may call anything here.
     callbacks: Mutex<Vec<(Callback, Option<u64>)>>,
@@ -78,13 +79,13 @@ pub struct Details {
 
 impl Seat {
     pub(crate) fn new(driver: Driver, impatient: bool) -> Result<Self, Error> {
-        let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+        let wakeup = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
             .map_err(|e| Error::Broken(std::io::Error::from(e).to_string()))?;
         let shared = Shared {
             word: AtomicU64::new(Word::unlicensed(Why::Seeking).bits()),
             origin: Origin::here(),
             ready: driver.fd(),
-            bell,
+            wakeup,
             inner: Mutex::new(Inner {
                 driver,
                 changes: 0,
@@ -122,7 +123,7 @@ impl Seat {
             return;
         }
         lock(&self.shared.callbacks).push((Box::new(f), None));
-        self.shared.ring();
+        self.shared.wake_thread();
     }
 
     /// Waits for the next change, as [`on_change`](Self::on_change) counts them, on any executor.
@@ -201,11 +202,14 @@ impl Seat {
         let thread = std::thread::Builder::new().name("mooring".into());
         let started = thread.spawn(move || {
             while shared.drive() {
-                let fds = [(shared.ready.as_fd(), false), (shared.bell.as_fd(), false)];
+                let fds = [
+                    (shared.ready.as_fd(), false),
+                    (shared.wakeup.as_fd(), false),
+                ];
                 if wait(&fds, BootTime::NEVER).is_err() {
                     std::thread::sleep(Duration::from_millis(100));
                 }
-                let _ = rustix::io::read(&shared.bell, &mut [0; 8]);
+                let _ = rustix::io::read(&shared.wakeup, &mut [0; 8]);
             }
         });
         let failed = |e: std::io::Error| Error::Broken(format!("no thread can be started: {e}"));
@@ -238,7 +242,7 @@ impl Drop for Seat {
         inner.ended = true;
         inner.driver.close();
         drop(inner);
-        self.shared.ring();
+        self.shared.wake_thread();
     }
 }
 
@@ -251,9 +255,9 @@ impl Shared {
         Word::from_bits(self.word.load(Ordering::Acquire))
     }
 
-    fn ring(&self) {
-        // A bell that is full rings already.
-        let _ = rustix::io::write(&self.bell, &1u64.to_ne_bytes());
+    fn wake_thread(&self) {
+        // It fails only if the counter is full, and then the thread is woken already.
+        let _ = rustix::io::write(&self.wakeup, &1u64.to_ne_bytes());
     }
 
     /// One round; false once the seat has been dropped.

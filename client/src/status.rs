@@ -1,7 +1,7 @@
 //! What the sidecar says of a claim, read tolerantly: only what a seat needs, so that a later sidecar is understood.
 
 use crate::order::{Order, Source};
-use crate::watch::Told;
+use crate::watch::ClaimReport;
 use mooring_core::names::{ClaimName, LeaseId};
 use mooring_core::request::Item;
 use mooring_core::time::BootTime;
@@ -50,14 +50,14 @@ impl SidecarStatus {
 
 impl SidecarClaim {
     /// As the rules take it, received at `now`.
-    pub(crate) fn told(&self, now: BootTime) -> Told {
+    pub(crate) fn told(&self, now: BootTime) -> ClaimReport {
         let stamp = self.until_boot_ms.map(BootTime::from_millis);
         let time = self.for_ms.map(|ms| now + Duration::from_millis(ms));
         // On one boot clock the stamp is the earlier. On two, the shorter word counts.
         let until = [stamp, time].into_iter().flatten().min();
         let until = until.filter(|_| self.licensed).unwrap_or_default();
         let held = self.held_until_boot_ms.map(BootTime::from_millis);
-        Told {
+        ClaimReport {
             name: self.name.clone(),
             state: self.state,
             until,

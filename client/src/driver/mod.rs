@@ -285,7 +285,7 @@ impl Driver {
                 Err(e) => self.error = Some(bad(e.to_string())),
                 Ok(None) => self.watch.absent(),
                 Ok(Some(spoken)) => {
-                    if self.watch.lie().is_none() {
+                    if self.watch.rejected().is_none() {
                         self.error = None;
                     }
                     self.watch.told(spoken.told(now), now);

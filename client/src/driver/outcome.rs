@@ -15,7 +15,7 @@ impl Driver {
         if state.is_licensed() && self.watch.is_settled() {
             return Some(Ok(()));
         }
-        if self.watch.lie().is_some() {
+        if self.watch.rejected().is_some() {
             return Some(Err(self.failure()));
         }
         let final_problem =
@@ -44,7 +44,7 @@ impl Driver {
         let words = words.unwrap_or_else(|| why.map(|w| w.to_string()).unwrap_or_default());
         let (error, told) = (self.error.take(), self.watch.told_state());
         match (error, told, problem) {
-            (Some(e), told, _) if self.watch.lie().is_some() || told.is_none() => e,
+            (Some(e), told, _) if self.watch.rejected().is_some() || told.is_none() => e,
             (_, Some(HoldState::Refused), Some(p)) => Error::Problem(p),
             (_, Some(state), _) if state.is_licensed() => Error::Unproven {
                 state,

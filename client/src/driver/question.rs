@@ -94,7 +94,7 @@ impl Driver {
             max_contested: v.max_contested,
         };
         self.watch.proved(q.asked, &proved, now);
-        if let Some(why) = self.watch.lie() {
+        if let Some(why) = self.watch.rejected() {
             let detail = format!(
                 "it is for {} seats of {} by lease {} of claim {}",
                 v.seats, self.order.product, v.lease, v.claim

@@ -44,7 +44,7 @@ pub(crate) struct Terms {
 
 /// What the sidecar said of the claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct ClaimReport {
     pub(crate) name: ClaimName,
     pub(crate) state: HoldState,
     /// The limit; at zero it is not licensed, whatever the state.
@@ -54,7 +54,7 @@ pub(crate) struct Told {
     pub(crate) lease: Option<LeaseId>,
 }
 
-impl Told {
+impl ClaimReport {
     fn licensed(&self) -> bool {
         self.state.is_licensed() && self.until > BootTime::default()
     }
@@ -100,7 +100,7 @@ pub(crate) struct Watch {
     tries: u32,
     /// It has not spoken since it was reached.
     silent: bool,
-    told: Option<Told>,
+    told: Option<ClaimReport>,
     /// The sidecar names no claim for this product.
     absent: bool,
     /// The lease that a fresh token proved, and the limit that follows from it.
@@ -109,7 +109,8 @@ pub(crate) struct Watch {
     ceiling: Duration,
     /// How long it may go on once the seat was given away.
     max_contested: Duration,
-    lie: Option<Why>,
+    /// Why the last token was not believed.
+    rejected: Option<Why>,
     /// The limit of a seat that was given back while the sidecar was away; zero if there is none.
     kept: BootTime,
     /// Which lease the open question is about.
@@ -134,7 +135,7 @@ impl Watch {
             proof: None,
             ceiling: DEFAULT_GRACE,
             max_contested: DEFAULT_MAX_CONTESTED,
-            lie: None,
+            rejected: None,
             kept: BootTime::default(),
             asking: None,
             ask_at: now,
@@ -201,9 +202,9 @@ impl Watch {
         self.proof.is_some() || answered
     }
 
-    /// What did not verify, if so.
-    pub(crate) fn lie(&self) -> Option<Why> {
-        self.lie
+    /// Why the last token was not believed, if so.
+    pub(crate) fn rejected(&self) -> Option<Why> {
+        self.rejected
     }
 
     /// The connection stands.
@@ -234,7 +235,7 @@ impl Watch {
     }
 
     /// The sidecar says how the claim stands.
-    pub(crate) fn told(&mut self, told: Told, now: BootTime) {
+    pub(crate) fn told(&mut self, told: ClaimReport, now: BootTime) {
         let anew = std::mem::take(&mut self.silent);
         self.tries = 0;
         self.absent = false;
@@ -283,12 +284,12 @@ impl Watch {
             return;
         }
         if current != Some(p.lease) || self.name() != Some(&p.claim) {
-            return self.disbelieve(Why::OtherLease, now);
+            return self.reject(Why::OtherLease, now);
         }
         if p.seats < self.terms.seats {
-            return self.disbelieve(Why::FewerSeats, now);
+            return self.reject(Why::FewerSeats, now);
         }
-        self.lie = None;
+        self.rejected = None;
         self.ceiling = self.ceiling.min(p.run_for);
         self.max_contested = p.max_contested;
         self.terms.unverified &= p.may_start;
@@ -306,7 +307,7 @@ impl Watch {
 
     /// A token came that does not verify.
     pub(crate) fn disproved(&mut self, now: BootTime) {
-        self.disbelieve(Why::NotVerified, now);
+        self.reject(Why::NotVerified, now);
     }
 
     /// Nobody answered the question, or nobody could.
@@ -321,9 +322,9 @@ impl Watch {
         }
     }
 
-    fn disbelieve(&mut self, why: Why, now: BootTime) {
+    fn reject(&mut self, why: Why, now: BootTime) {
         self.asking = None;
-        self.lie = Some(why);
+        self.rejected = Some(why);
         self.proof = None;
         self.kept = BootTime::default();
         self.ask_fresh = true;
@@ -349,7 +350,7 @@ impl Watch {
 
     /// Once the new seat is proved, what was kept of the old one is over.
     fn settle(&mut self) {
-        let licensed = self.told.as_ref().is_some_and(Told::licensed);
+        let licensed = self.told.as_ref().is_some_and(ClaimReport::licensed);
         if licensed && self.proof.is_some() {
             self.kept = BootTime::default();
         }
@@ -357,7 +358,7 @@ impl Watch {
 
     /// Until when; zero if not licensed.
     fn limit(&self) -> BootTime {
-        if self.lie.is_some() {
+        if self.rejected.is_some() {
             return BootTime::default();
         }
         let told = self.told.as_ref().filter(|t| t.licensed());
@@ -387,8 +388,8 @@ impl Watch {
     }
 
     fn why(&self, now: BootTime) -> Why {
-        if let Some(lie) = self.lie {
-            return lie;
+        if let Some(why) = self.rejected {
+            return why;
         }
         let down = self.link != Link::Up;
         match self.told.as_ref() {

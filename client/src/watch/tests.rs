@@ -26,8 +26,8 @@ const TERMS: Terms = Terms {
     hold: true,
 };
 
-fn told(state: HoldState, until: BootTime) -> Told {
-    Told {
+fn told(state: HoldState, until: BootTime) -> ClaimReport {
+    ClaimReport {
         name: ClaimName::new("hold-x").unwrap(),
         state,
         until,
@@ -411,7 +411,7 @@ enum Step {
     Broken,
     Opened,
     ResumeUnknown,
-    Told(HoldState, u64, u8),
+    ClaimReport(HoldState, u64, u8),
     Proved {
         ago: u64,
         run_for: u64,
@@ -430,8 +430,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Broken),
         2 => Just(Step::Opened),
         1 => Just(Step::ResumeUnknown),
-        4 => (state, 0u64..2_000_000, 1u8..3).prop_map(|(s, u, l)| Step::Told(s, u, l)),
-        2 => (0u64..2_000_000, 1u8..3).prop_map(|(u, l)| Step::Told(HoldState::Held, u, l)),
+        4 => (state, 0u64..2_000_000, 1u8..3).prop_map(|(s, u, l)| Step::ClaimReport(s, u, l)),
+        2 => (0u64..2_000_000, 1u8..3).prop_map(|(u, l)| Step::ClaimReport(HoldState::Held, u, l)),
         5 => (0u64..5000, 1u64..2000, 1u8..3, 1u32..4, any::<bool>()).prop_map(
             |(ago, run_for, lease, seats, fresh)| Step::Proved { ago, run_for, lease, seats, fresh }
         ),
@@ -450,7 +450,7 @@ fn oracle(unverified: bool, begun: u64, history: &[(u64, Step)]) -> u64 {
     let mut kept = 0;
     for (now, step) in history {
         match step {
-            Step::Told(state, until, lease) => {
+            Step::ClaimReport(state, until, lease) => {
                 said = Some((*state, *until, *lease));
                 if !state.is_licensed() || *until == 0 {
                     proof = None;
@@ -513,13 +513,13 @@ fn run(unverified: bool, steps: &[Step]) -> Result<(), TestCaseError> {
             Step::Broken => w.broken(t(now)),
             Step::Opened => w.opened(),
             Step::ResumeUnknown => w.resume_unknown(t(now)),
-            Step::Told(state, until, l) => {
+            Step::ClaimReport(state, until, l) => {
                 let until = if state.is_licensed() {
                     begun + until
                 } else {
                     *until
                 };
-                history.push((now, Step::Told(*state, until, *l)));
+                history.push((now, Step::ClaimReport(*state, until, *l)));
                 let mut said = told(*state, t(until));
                 said.lease = Some(lease(*l));
                 w.told(said, t(now));
@@ -549,7 +549,7 @@ fn run(unverified: bool, steps: &[Step]) -> Result<(), TestCaseError> {
             Step::Disproved => w.disproved(t(now)),
             Step::Unanswered => w.unanswered(t(now)),
         }
-        if !matches!(step, Step::Told(..)) {
+        if !matches!(step, Step::ClaimReport(..)) {
             history.push((now, step.clone()));
         }
         let limit = oracle(unverified, begun, &history);
