@@ -3,8 +3,8 @@
 //! Blocks marked `sh` are run, blocks marked `sh no-test` need systemd and root. Needs softhsm2 and curl (Debian packages).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use mooring_testkit::free_port;
 use std::fmt::Write as _;
-use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -82,16 +82,11 @@ fn programs() -> PathBuf {
     dir
 }
 
-fn free_port() -> String {
-    let l = TcpListener::bind("127.0.0.1:0").unwrap();
-    l.local_addr().unwrap().port().to_string()
-}
-
 #[test]
 fn the_page_without_kubernetes_runs_as_it_stands() {
     let script = script("without-kubernetes.md", 10);
     // Several of these tests may run on one machine.
-    let script = script.replace("8443", &free_port()).replace(
+    let script = script.replace("8443", &free_port().to_string()).replace(
         "--listen 127",
         &format!("--health 127.0.0.1:{} --listen 127", free_port()),
     );

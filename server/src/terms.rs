@@ -64,8 +64,9 @@ impl RunTerms {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::testing::{license, vendor};
+    use crate::testing::license;
     use mooring_core::license::{Envelope, Policy, SigningKey, Trust, types};
+    use mooring_testkit::vendor;
 
     const S: fn(u64) -> Duration = Duration::from_secs;
 

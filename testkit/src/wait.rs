@@ -1,5 +1,6 @@
 //! Waiting for a condition, never for a time; ports.
 
+use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
@@ -13,15 +14,16 @@ pub fn look_for<T>(
     what: &str,
     time: Duration,
     mut look: impl FnMut() -> Result<T, String>,
-) -> Result<T, String> {
+) -> io::Result<T> {
     let end = Instant::now() + time;
     loop {
         match look() {
             Ok(found) => return Ok(found),
             Err(missing) if Instant::now() >= end => {
-                return Err(format!("waited {time:?} for: {what}. Last seen: {missing}"));
+                let why = format!("waited {time:?} for: {what}. Last seen: {missing}");
+                return Err(io::Error::new(io::ErrorKind::TimedOut, why));
             }
-            Err(_) => std::thread::sleep(Duration::from_millis(5)),
+            Err(_) => std::thread::sleep(Duration::from_millis(10)),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A sidecar as a process (`agent`), and all that it told its application.
 
-use super::process::{Process, tail};
-use super::{eventually, site};
+use super::process::{Process, program, tail};
+use super::wait::eventually;
 use anyhow::{Context as _, Result};
 use mooring_client::{HoldState, Sidecar, Status, boot};
 use mooring_core::time::BootTime;
@@ -84,7 +84,7 @@ impl Agent {
 
     /// Starts the process, again if it was killed.
     pub(super) fn start(&mut self) -> Result<()> {
-        let program = site::program("mooring-sidecar")?;
+        let program = program("mooring-sidecar")?;
         let mut command: Vec<&str> = self.under.iter().map(String::as_str).collect();
         command.extend([program.as_str(), "agent"]);
         command.extend(self.args.iter().map(String::as_str));

@@ -2,9 +2,9 @@
 
 use super::agent::Agent;
 use super::count::{never_more_than, nobody_is_lost, states};
-use super::eventually;
 use super::process::tail;
 use super::site::{Plan, Site, wall_of};
+use super::wait::eventually;
 use anyhow::{Context as _, Result, ensure};
 use mooring_client::HoldState::{Grace, Held, Lost, Waiting};
 use mooring_client::Sidecar;

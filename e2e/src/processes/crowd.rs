@@ -2,8 +2,8 @@
 
 use super::agent::Agent;
 use super::count::{most_held, never_more_than, nobody_is_lost, states};
-use super::eventually;
 use super::site::{Plan, Site};
+use super::wait::eventually;
 use anyhow::{Context as _, Result, ensure};
 use mooring_client::HoldState::{self, Contested, Held, Waiting};
 use rustix::process::Signal;

@@ -1,8 +1,8 @@
 //! A claim in line, and the application that holds the seat by a connection and is killed.
 
-use super::eventually;
 use super::process::Process;
 use super::site::{Plan, Site};
+use super::wait::eventually;
 use anyhow::{Context as _, Result, ensure};
 use mooring_client::HoldState::{Held, Released, Waiting};
 use mooring_client::boot;

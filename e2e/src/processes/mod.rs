@@ -13,9 +13,10 @@ mod crowd;
 mod line;
 mod process;
 mod site;
+mod wait;
 
 use anyhow::{Result, anyhow};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// A scenario: its name, and what it does.
 struct Scenario {
@@ -98,18 +99,4 @@ fn passes(s: &Scenario) -> bool {
         Err(e) => println!("process {} … FAILED ({secs:.1} s)\n{e:#}\n", s.name),
     }
     result.is_ok()
-}
-
-/// Looks again and again until `look` gives something; `Err` inside says what is still missing.
-fn eventually<T>(what: &str, secs: u64, mut look: impl FnMut() -> Result<T, String>) -> Result<T> {
-    let end = Instant::now() + Duration::from_secs(secs);
-    loop {
-        match look() {
-            Ok(v) => return Ok(v),
-            Err(missing) if Instant::now() >= end => {
-                return Err(anyhow!("waited {secs} s for: {what}. Last seen: {missing}"));
-            }
-            Err(_) => std::thread::sleep(Duration::from_millis(20)),
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! A process that this one started: it never outlives it.
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -76,6 +76,16 @@ impl Drop for Process {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// A program of this build.
+pub(super) fn program(name: &str) -> Result<String> {
+    let here = std::env::current_exe()?;
+    let path = here.parent().context("a folder")?.join(name);
+    if !path.exists() {
+        bail!("{} is not there: cargo build --workspace", path.display());
+    }
+    Ok(path.display().to_string())
 }
 
 /// The last lines of a file, for people.

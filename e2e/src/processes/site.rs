@@ -2,14 +2,12 @@
 //! sidecar.
 
 use super::agent::Agent;
-use super::eventually;
-use super::process::{Process, tail};
+use super::process::{Process, program, tail};
+use super::wait::eventually;
 use anyhow::{Context as _, Result, bail};
-use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use mooring_testkit::free_port;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 /// What a site is like.
 #[derive(Clone, Copy, Debug)]
@@ -84,25 +82,11 @@ pub(super) fn wall_of(file: &Path) -> Vec<(String, String)> {
     .to_vec()
 }
 
-/// A program of this build.
-pub(super) fn program(name: &str) -> Result<String> {
-    let here = std::env::current_exe()?;
-    let path = here.parent().context("a folder")?.join(name);
-    if !path.exists() {
-        bail!("{} is not there: cargo build --workspace", path.display());
-    }
-    Ok(path.display().to_string())
-}
-
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
-}
-
 impl Site {
     /// Everything made, nothing started.
     pub(super) fn new(plan: Plan) -> Result<Self> {
         let dir = tempfile::tempdir()?;
-        let (port, health) = (free_port()?, free_port()?);
+        let (port, health) = (free_port(), free_port());
         let bin = program("mooring")?;
         let bin = Path::new(&bin).parent().context("a folder")?;
         program("mooring-server")?;
@@ -192,17 +176,8 @@ impl Site {
 
     /// The sum of a metric's lines that contain `label`.
     pub(super) fn metric(&self, name: &str, label: &str) -> Result<f64> {
-        let mut s = TcpStream::connect(("127.0.0.1", self.health))?;
-        s.set_read_timeout(Some(Duration::from_secs(10)))?;
-        s.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
-        let mut text = String::new();
-        s.read_to_string(&mut text)?;
-        let values = text.lines().filter_map(|l| {
-            let rest = l.strip_prefix(name)?;
-            let ours = rest.starts_with(['{', ' ']) && rest.contains(label);
-            ours.then(|| rest.rsplit(' ').next()?.parse::<f64>().ok())?
-        });
-        Ok(values.sum())
+        let health = ([127, 0, 0, 1], self.health).into();
+        Ok(mooring_testkit::metric(health, name, label)?)
     }
 
     /// The subjects in line, first to last, by the server's books.

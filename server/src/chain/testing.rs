@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::Chain;
-use crate::testing::{license, vendor};
+use crate::testing::license;
 use mooring_core::frontend::{Authority, InForce, LeaseTerms, LicenseView};
 use mooring_core::license::{
     AnchorKind, Delegation, Envelope, IdentityKey, OpenLicense, SigningKey, TokenAnchor, Trust,
@@ -13,6 +13,7 @@ use mooring_core::names::InstanceId;
 use mooring_core::reason::{AnchorReason, LicenseReason};
 use mooring_core::time::{BootTime, DEFAULT_GRACE, DEFAULT_LEASE, Now, Timestamp};
 use mooring_core::wire::AnchorView;
+use mooring_testkit::vendor;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -2,8 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::testing::{license, vendor};
+use crate::testing::license;
 use mooring_core::license::{Envelope, Revocations, RevokedLicense, SigningKey, armour, types};
+use mooring_testkit::vendor;
 
 struct Files {
     dir: tempfile::TempDir,

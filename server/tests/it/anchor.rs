@@ -1,10 +1,11 @@
 //! The anchor and the license: lost and back, wrong PINs, bad licenses. What people see of it.
 
-use crate::rig::{PIN, Rig, Setup, TestClaim, Token, license, renew, sealed, until, vendor};
+use crate::rig::{PIN, Rig, Setup, TestClaim, Token, license, renew, until};
 use mooring_core::license::{AnchorKind, SigningKey};
 use mooring_core::time::Timestamp;
 use mooring_core::wire::{ProblemType, Renewed, ServerState};
 use mooring_net::client::Client;
+use mooring_testkit::{sealed, vendor};
 use std::time::Duration;
 
 async fn server(rig: &Rig, c: &Client) -> ServerState {

@@ -1,11 +1,12 @@
 //! Anchors that are no tokens, the anchor grace and standby anchors, with the real process.
 
-use crate::rig::{MODULE, Outcome, Rig, Setup, TestClaim, license, renew, sealed, until, vendor};
+use crate::rig::{MODULE, Outcome, Rig, Setup, TestClaim, license, renew, until};
 use mooring_core::license::{
     AnchorKey, AnchorKind, HwidHash, HwidItem, HwidItems, License, SigningKey, Standby, UsbDevice,
 };
 use mooring_core::wire::{ProblemType, Renewed, ServerState};
 use mooring_net::client::Client;
+use mooring_testkit::{sealed, vendor};
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,7 @@
 //! The process itself: its configuration, its certificates, its end, its help.
 
-use crate::rig::{Ca, Rig, SERVER, Setup, TestClaim, until};
+use crate::rig::{Rig, SERVER, Setup, TestClaim, until};
+use mooring_testkit::Ca;
 use std::process::Command;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ fn the_configuration_is_checked_before_anything_is_touched() {
     let rig = Rig::prepare(Setup::default());
     let path = rig.path("config.yaml").display().to_string();
     let (ok, text) = run(&["check-config", "--config", &path]);
-    assert!(ok && text.contains("license rig-1 of ACME"), "{text}");
+    assert!(ok && text.contains("license test-1 of ACME"), "{text}");
     let good = std::fs::read_to_string(rig.path("config.yaml")).unwrap();
     let short = rig.path("short");
     std::fs::write(&short, "too short").unwrap();

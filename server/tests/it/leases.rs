@@ -1,12 +1,11 @@
 //! Claims, renewals, waiting, releases: the server as a process, its clients outside Kubernetes.
 
-use crate::rig::{
-    Outcome, Rig, Setup, TestClaim, ask, items, problem, release, renew, until, vendor,
-};
+use crate::rig::{Outcome, Rig, Setup, TestClaim, ask, items, problem, release, renew, until};
 use mooring_core::license::{Demand, MinAnchor, verify};
 use mooring_core::names::ProductName;
 use mooring_core::wire::{ProblemType, Renewed, TokenResponse, ViewState, WaitReason};
 use mooring_net::client::Call;
+use mooring_testkit::vendor;
 use std::time::{Duration, Instant};
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,3 +20,4 @@ mod pods;
 mod restart;
 mod revocations;
 mod rig;
+mod stacks;

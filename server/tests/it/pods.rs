@@ -1,6 +1,6 @@
 //! Pods: service-account tokens reviewed by an API server (a small one of the test's own), namespaces, proofs in place of tokens.
 
-use crate::rig::{Ca, Rig, Setup, TestClaim, ask, until};
+use crate::rig::{Rig, Setup, TestClaim, ask, until};
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
 use mooring_core::identity::Holder;
@@ -9,6 +9,7 @@ use mooring_net::client::Call;
 use mooring_net::http as net;
 use mooring_net::shutdown::Shutdown;
 use mooring_net::tls;
+use mooring_testkit::Ca;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;

@@ -1,10 +1,11 @@
 //! Licenses that the vendor took back or replaced, with the real process: leases end being renewed, and a restart forgets nothing.
 
-use crate::rig::{Outcome, Rig, Setup, TestClaim, license, renew, sealed, until, vendor};
+use crate::rig::{Outcome, Rig, Setup, TestClaim, license, renew, until};
 use mooring_core::license::{Envelope, Revocations, RevokedLicense, SigningKey, armour, types};
 use mooring_core::time::Timestamp;
 use mooring_core::wire::{ProblemType, Renewed, ServerState};
 use mooring_net::client::Client;
+use mooring_testkit::{sealed, vendor};
 
 fn list(number: u64, revoked: &[&str], by: &SigningKey) -> String {
     let now = Timestamp::now();
@@ -48,11 +49,11 @@ async fn a_revoked_license_grants_and_renews_nothing_until_it_is_lifted() {
     let mut first = TestClaim::new("pod");
     let g = first.claim(&c, None).await.granted();
 
-    rig.write("revocations", &list(1, &["rig-1"], &vendor()));
+    rig.write("revocations", &list(1, &["test-1"], &vendor()));
     let s = until_license(&rig, &c, "Revoked").await;
     assert!(
         !s.license_valid
-            && s.license_message.contains("\"rig-1\" is revoked since 20")
+            && s.license_message.contains("\"test-1\" is revoked since 20")
             && s.license_message.contains("list number 1")
             && s.license_message.contains("charged back"),
         "{s:?}"
@@ -120,7 +121,7 @@ fn the_configuration_is_checked_with_the_list() {
     rig.write("revocations", &list(3, &["other"], &vendor()));
     let (good, said) = check();
     assert!(good && said.contains("not revoked by list 3"), "{said}");
-    rig.write("revocations", &list(4, &["rig-1"], &vendor()));
+    rig.write("revocations", &list(4, &["test-1"], &vendor()));
     let (good, said) = check();
     assert!(
         !good && said.contains("Revoked: license field id"),
@@ -142,7 +143,7 @@ async fn the_old_license_put_back_is_refused_also_after_a_restart() {
     let old = license(rig.token.key, 2);
     let mut new = license(rig.token.key, 3);
     new.id = "rig-2".into();
-    new.supersedes = vec!["rig-1".into()];
+    new.supersedes = vec!["test-1".into()];
     rig.write("license", &sealed(&new, &vendor()));
     until("the new license is in force", async || {
         let s = rig.products(&c).await;
@@ -155,7 +156,7 @@ async fn the_old_license_put_back_is_refused_also_after_a_restart() {
         s.license_valid
             && s.license_id.as_deref() == Some("rig-2")
             && s.license_message
-                .contains("license field id: \"rig-1\" was superseded by license \"rig-2\""),
+                .contains("license field id: \"test-1\" was superseded by license \"rig-2\""),
         "{s:?}"
     );
     rig.kill();

@@ -6,16 +6,11 @@ pub mod token;
 pub use holder::{Outcome, TestClaim, items, release, renew, request_id};
 pub use token::Token;
 
-use mooring_core::license::{
-    AnchorKey, AnchorKind, CountBy, Draw, Envelope, License, Policy, Pool, Product, PublicKey,
-    SigningKey, VersionRange, armour, types,
-};
-use mooring_core::names::{PoolName, ProductName};
-use mooring_core::time::Timestamp;
+use mooring_core::license::{License, PublicKey};
 use mooring_core::wire::{Problem, Products};
 use mooring_net::client::{Answer, Call, Client};
 use mooring_net::tls;
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
+use mooring_testkit::{Ca, sealed, vendor};
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -29,86 +24,9 @@ pub const PIN: &str = "heron-17";
 /// Longer than any condition here takes on a busy machine.
 pub const SOON: Duration = Duration::from_secs(40);
 
-pub fn vendor() -> SigningKey {
-    SigningKey::from_seed(&[42; 32]).unwrap()
-}
-
-/// `seats` of `render` for one year from yesterday.
+/// `seats` of `render`, bound to a token in software.
 pub fn license(anchor: PublicKey, seats: u32) -> License {
-    let pool = PoolName::new("seats").unwrap();
-    let day = Duration::from_secs(86_400);
-    License {
-        schema: 1,
-        critical: Vec::new(),
-        id: "rig-1".into(),
-        supersedes: Vec::new(),
-        customer: "ACME".into(),
-        issued: Timestamp::now().checked_sub(day).unwrap(),
-        not_before: None,
-        expires: Some(Timestamp::now().checked_add(day * 365).unwrap()),
-        maintenance_until: None,
-        test: true,
-        emergency: false,
-        pools: vec![Pool {
-            name: pool.clone(),
-            seats,
-            overdraft: 0,
-        }],
-        products: vec![Product {
-            name: ProductName::new("render").unwrap(),
-            versions: VersionRange::default(),
-            features: Vec::new(),
-            count_by: CountBy::Claim,
-            from: vec![vec![Draw { pool, weight: 1 }]],
-        }],
-        anchors: vec![AnchorKey {
-            kind: AnchorKind::Pkcs11,
-            key: anchor,
-            software: true,
-            label: None,
-            usb: None,
-            hwid: None,
-            standby: None,
-        }],
-        policy: Policy::default(),
-    }
-}
-
-pub fn sealed(l: &License, by: &SigningKey) -> String {
-    armour(&Envelope::sign(types::LICENSE, l, by).unwrap()).unwrap()
-}
-
-/// Certificates.
-pub struct Ca {
-    issuer: Issuer<'static, KeyPair>,
-    pub pem: String,
-}
-
-impl Ca {
-    pub fn new() -> Self {
-        let key = KeyPair::generate().unwrap();
-        let mut p = CertificateParams::new(Vec::new()).unwrap();
-        p.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        p.distinguished_name.push(DnType::CommonName, "rig CA");
-        let pem = p.self_signed(&key).unwrap().pem();
-        Self {
-            issuer: Issuer::new(p, key),
-            pem,
-        }
-    }
-
-    /// A certificate and its key.
-    pub fn issue(&self, cn: &str) -> (String, String) {
-        let key = KeyPair::generate().unwrap();
-        let mut p = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-        p.subject_alt_names
-            .push(SanType::IpAddress("127.0.0.1".parse().unwrap()));
-        p.distinguished_name.push(DnType::CommonName, cn);
-        (
-            p.signed_by(&key, &self.issuer).unwrap().pem(),
-            key.serialize_pem(),
-        )
-    }
+    mooring_testkit::license(mooring_testkit::token(anchor), seats)
 }
 
 /// How a rig is to be.

@@ -3,7 +3,7 @@
 use super::super::*;
 use crate::chain::testing::{at, chain};
 use crate::license::LicenseFile;
-use crate::testing::{license, vendor};
+use crate::testing::license;
 use mooring_core::identity::Holder;
 use mooring_core::ledger::Granted;
 use mooring_core::license::{
@@ -14,6 +14,7 @@ use mooring_core::names::{ClaimName, LeaseId, ProductName, Seats};
 use mooring_core::request::Item;
 use mooring_core::secret::Secret;
 use mooring_core::wire::Problem;
+use mooring_testkit::vendor;
 use std::sync::Mutex;
 
 pub(super) const NOON: &str = "2026-05-01T12:00:00Z";

@@ -1,10 +1,11 @@
 //! What all stacks do alike: pulled out, plugged in again, another in its place, hanging.
 
-use crate::rig::{Outcome, Rig, TestClaim, renew, until, vendor};
-use crate::stack::{Piv, Soft, Stack, TpmStack, prepare};
+use super::stack::{Piv, Soft, Stack, TpmStack, prepare};
+use crate::rig::{Outcome, Rig, TestClaim, renew, until};
 use mooring_core::license::{AnchorKind, Demand, MinAnchor, verify};
 use mooring_core::wire::{Grant, ProblemType, Renewed, ServerState};
 use mooring_net::client::Client;
+use mooring_testkit::vendor;
 use std::time::{Duration, Instant};
 
 /// What the issue promises of a token that is pulled out, and of one that is plugged in again.

@@ -1,8 +1,8 @@
 //! A TPM emulator (swtpm), and a token in it.
 
 use super::programs::{Running, library, printed};
-use super::rig;
 use super::stack::PIN;
+use crate::rig;
 use mooring_core::license::PublicKey;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,8 @@
 //! One card and many: leases by the thousand, and two servers.
 
-use crate::alike::{renewed, state, until_anchor};
+use super::alike::{renewed, state, until_anchor};
+use super::stack::{Piv, Stack, prepare, prepare_with};
 use crate::rig::{Rig, Setup, TestClaim};
-use crate::stack::{Piv, Stack, prepare, prepare_with};
 use std::time::{Duration, Instant};
 
 /// Thousands of claims, renewals and releases are served under one delegation: one signature by the card.

@@ -89,7 +89,7 @@ pub fn library(name: &str) -> String {
 pub fn test_card() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let dir = Path::new(super::rig::SERVER).parent().unwrap();
+        let dir = Path::new(crate::rig::SERVER).parent().unwrap();
         if std::env::var_os("MOORING_BUILT").is_none() {
             let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
             let mut build = Command::new(cargo);

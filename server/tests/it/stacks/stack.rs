@@ -1,8 +1,8 @@
 //! What all stacks have in common: a token that can be pulled out, plugged in, exchanged for another, and that can hang.
 
-use crate::card::{Card, Reader, Slot};
+use super::card::{Card, Reader, Slot};
+use super::tpm::Tpm;
 use crate::rig::{Anchored, Rig, Setup, Token};
-use crate::tpm::Tpm;
 use std::path::{Path, PathBuf};
 
 /// The PIN of cards and TPMs: digits, as PIV wants.
@@ -116,7 +116,7 @@ impl Stack for Soft {
 
 /// A PIV card behind vpcd, pcscd and OpenSC.
 pub struct Piv {
-    pub dir: tempfile::TempDir,
+    _dir: tempfile::TempDir,
     pub reader: Reader,
     pub card: Card,
     /// Another one of the same label, and with a PIN of its own.
@@ -138,7 +138,7 @@ impl Piv {
         let another = Card::with_pin(&dir.path().join("another"), "135790", more);
         card.insert(&reader);
         Self {
-            dir,
+            _dir: dir,
             reader,
             card,
             another,
@@ -149,7 +149,7 @@ impl Piv {
 
 impl Stack for Piv {
     fn anchored(&self) -> Anchored {
-        let module = crate::programs::library("opensc-pkcs11.so");
+        let module = super::programs::library("opensc-pkcs11.so");
         Anchored {
             key: self.card.key(self.slot),
             config: config(&module, self.slot == Slot::Authentication),
@@ -180,7 +180,7 @@ impl Stack for Piv {
 
 /// A TPM behind tpm2-pkcs11: the store is a file, its keys are wrapped by the TPM.
 pub struct TpmStack {
-    pub dir: tempfile::TempDir,
+    _dir: tempfile::TempDir,
     pub tpm: Tpm,
 }
 
@@ -188,14 +188,14 @@ impl TpmStack {
     pub fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let tpm = Tpm::with_token(dir.path());
-        Self { dir, tpm }
+        Self { _dir: dir, tpm }
     }
 
     /// The same store on another machine, with a TPM of that machine's own: what a copied disk is.
     pub fn copied(&self) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let tpm = self.tpm.copied(dir.path());
-        Self { dir, tpm }
+        Self { _dir: dir, tpm }
     }
 }
 

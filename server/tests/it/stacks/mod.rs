@@ -4,22 +4,10 @@
 //! Each test has a pcscd or a TPM of its own, in namespaces of its own. Needs root, and Debian's softhsm2, opensc, opensc-pkcs11, pcscd,
 //! vsmartcard-vpcd, swtpm, libtpm2-pkcs11-1 and libtss2-tcti-swtpm0 (`e2e/unit` installs them).
 
-#![allow(
-    unreachable_pub,
-    dead_code,
-    unused_imports,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::many_single_char_names
-)]
-
 mod alike;
 mod card;
 mod pins;
 mod programs;
-#[path = "../it/rig/mod.rs"]
-mod rig;
 mod shared;
 mod stack;
 mod tpm;

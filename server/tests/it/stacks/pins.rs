@@ -1,10 +1,10 @@
 //! PINs, counted by the card: a wrong one locks it after three tries, so the server makes one.
 
-use crate::alike::{state, until_anchor};
-use crate::card::Slot;
-use crate::programs::{library, printed};
+use super::alike::{state, until_anchor};
+use super::card::Slot;
+use super::programs::{library, printed};
+use super::stack::{PIN, Piv, Stack, prepare, prepare_with};
 use crate::rig::{Outcome, Rig, Setup, TestClaim, until};
-use crate::stack::{PIN, Piv, Stack, prepare, prepare_with};
 use mooring_net::client::Client;
 use std::time::Duration;
 
