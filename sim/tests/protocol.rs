@@ -1,5 +1,6 @@
-//! docs/protocol.md and the code say the same: each promise that is cited is on the page, each promise on the page has a check and
-//! a test, each planted mistake is listed, and all that the pages for developers link to exists.
+//! docs/protocol.md, ARCHITECTURE.md and the code say the same: each promise that is cited is on the
+//! page, each on the page has a check and a test, each planted mistake is listed, what the pages for
+//! developers link to exists, and the invariants that can be looked up hold.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use mooring_core::mutant::Mutant;
@@ -228,4 +229,38 @@ fn what_the_pages_for_developers_link_to_exists() {
     ];
     let wrong: Vec<String> = pages.iter().flat_map(|p| broken(&root().join(p))).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_architecture_says_of_imports_holds() {
+    let outside = "std::fs std::net std::thread std::process std::env SystemTime Instant::now Timestamp::now tokio SystemRandom";
+    let none_of = |folder: &str, words: &str| {
+        let mut files = Vec::new();
+        rust_files(&root().join(folder), &mut files);
+        for f in files {
+            let code = read(&f);
+            let found = words.split(' ').find(|w| code.contains(w));
+            assert_eq!(found, None, "{}", f.display());
+        }
+    };
+    none_of("core/src", outside);
+    none_of("sim/src/check", "mooring_core");
+}
+
+#[test]
+fn unsafe_code_is_forbidden_but_in_two_crates() {
+    let workspace = read(&root().join("Cargo.toml"));
+    let members = workspace.split("members = [").nth(1).unwrap();
+    let members = members
+        .split(']')
+        .next()
+        .unwrap()
+        .split('"')
+        .skip(1)
+        .step_by(2);
+    for m in members.filter(|m| !["client/forked", "client/c"].contains(m)) {
+        let manifest = read(&root().join(m).join("Cargo.toml"));
+        assert!(manifest.contains("[lints]\nworkspace = true"), "{m}");
+    }
+    assert!(workspace.contains("unsafe_code = \"forbid\""));
 }
