@@ -260,7 +260,8 @@ fn unsafe_code_is_forbidden_but_in_two_crates() {
         .step_by(2);
     for m in members.filter(|m| !["client/forked", "client/c"].contains(m)) {
         let manifest = read(&root().join(m).join("Cargo.toml"));
-        assert!(manifest.contains("[lints]\nworkspace = true"), "{m}");
+        let forbids = ["[lints]\nworkspace = true", "unsafe_code = \"forbid\""];
+        assert!(forbids.iter().any(|f| manifest.contains(f)), "{m}");
     }
     assert!(workspace.contains("unsafe_code = \"forbid\""));
 }
