@@ -1,8 +1,9 @@
 //! `agent`: a machine's sidecar, as a service. It tells systemd how it is doing.
 
 use crate::args::AgentArgs;
-use crate::config::{Config, Mode};
-use crate::hold::{Holding, on_one_thread};
+use crate::config::Config;
+use crate::lifecycle::{Holding, on_one_thread};
+use crate::options::Mode;
 use anyhow::Context as _;
 use mooring_net::log;
 use mooring_net::notify;
@@ -15,7 +16,7 @@ pub(crate) fn main(args: &AgentArgs) -> anyhow::Result<()> {
     on_one_thread(async {
         let stop = Shutdown::on_signals().context("listening for SIGTERM")?;
         let holding = Holding::begin(config, stop.clone())?;
-        let socket = holding.places.socket.display().to_string();
+        let socket = holding.paths.socket.display().to_string();
         notify::send(&format!("READY=1\nSTATUS=serving {socket}"));
         stop.asked().await;
         notify::send("STOPPING=1\nSTATUS=giving the licenses back");

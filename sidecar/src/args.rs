@@ -50,7 +50,7 @@ pub(crate) enum Command {
     /// Print how the licenses stand: exit 0 if the pod is licensed, 1 if not.
     Status(StatusArgs),
     /// What `exec` starts: sees to it that the application does not outlive it, then becomes the application.
-    #[command(hide = true, name = crate::exec::APP)]
+    #[command(hide = true, name = crate::options::APP)]
     App(AppArgs),
 }
 

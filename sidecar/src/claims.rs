@@ -4,11 +4,11 @@
 //! Everything here happens between two awaits of a runtime with one thread: what was checked stays true until it is used.
 
 use crate::alarm::Alarm;
-use crate::board::{Board, ClaimAt};
 use crate::driver::Driver;
-use crate::link::Link;
-use crate::permit::Permit;
+use crate::registry::{ClaimId, Registry};
+use crate::server_client::ServerClient;
 use crate::store::{About, Document, Folder, Store, StoreError};
+use crate::voucher::OfflineStart;
 use mooring_core::holder::Spec;
 use mooring_core::holder::drive::Drive;
 use mooring_core::names::ClaimName;
@@ -39,13 +39,13 @@ pub(crate) struct Terms {
     /// [`Spec::max_grace`].
     pub(crate) max_grace: Duration,
     /// Starts with no license server in reach.
-    pub(crate) permit: Permit,
+    pub(crate) offline_start: OfflineStart,
 }
 
 /// All claims, with what they need to live.
 pub(crate) struct Claims {
-    pub(crate) board: Arc<Board>,
-    link: Link,
+    pub(crate) registry: Arc<Registry>,
+    client: ServerClient,
     folder: Folder,
     pub(crate) terms: Terms,
     stop: Shutdown,
@@ -56,16 +56,16 @@ pub(crate) struct Claims {
 impl Claims {
     /// With no claim yet. Each task that lives keeps the receiver's other end: it says when all have ended.
     pub(crate) fn new(
-        link: Link,
+        client: ServerClient,
         folder: Folder,
         terms: Terms,
         stop: Shutdown,
     ) -> (Arc<Self>, mpsc::Receiver<()>) {
         let (alive, all_ended) = mpsc::channel(1);
-        let board = Board::new(link.server().to_owned());
+        let registry = Registry::new(client.server().to_owned());
         let this = Self {
-            board,
-            link,
+            registry,
+            client,
             folder,
             terms,
             stop,
@@ -110,19 +110,19 @@ impl Claims {
             let drive = Drive::restore(self.spec(&about), about.kind, claim, clock::boot());
             self.live(about, store, drive);
         }
-        let orphans = self.board.orphans();
+        let orphans = self.registry.orphans();
         if !orphans.is_empty() {
             let (this, until) = (self.clone(), clock::boot() + ORPHANED);
             tokio::spawn(async move {
                 clock::sleep_until(until).await;
-                for at in this
-                    .board
+                for id in this
+                    .registry
                     .orphans()
                     .into_iter()
-                    .filter(|at| orphans.contains(at))
+                    .filter(|id| orphans.contains(id))
                 {
                     tracing::info!("a hold's connection did not come back after the restart");
-                    this.give_back(at);
+                    this.give_back(id);
                 }
             });
         }
@@ -135,13 +135,13 @@ impl Claims {
         name: ClaimName,
         items: Vec<Item>,
         start: Start,
-    ) -> Result<ClaimAt, Problem> {
-        if let Some(found) = self.board.find(name.as_str(), clock::boot()) {
+    ) -> Result<ClaimId, Problem> {
+        if let Some(found) = self.registry.find(name.as_str(), clock::boot()) {
             match found.kind {
                 ClaimKind::Pod => return Err(pods_own(&name)),
                 // Asked again: by a new claim, since a refused one asks by itself only after a while.
-                ClaimKind::Claim if found.state == HoldState::Refused => self.give_back(found.at),
-                _ if found.items == items => return Ok(found.at),
+                ClaimKind::Claim if found.state == HoldState::Refused => self.give_back(found.id),
+                _ if found.items == items => return Ok(found.id),
                 _ => {
                     let has = request::print(&found.items);
                     let detail = format!(
@@ -162,44 +162,44 @@ impl Claims {
     }
 
     /// `POST /v1/hold`: a new claim under a name that nobody can guess. The caller sees to it that it is given back.
-    pub(crate) fn hold(&self, items: Vec<Item>, start: Start) -> Result<ClaimAt, Problem> {
-        let at = self.begin(About {
+    pub(crate) fn hold(&self, items: Vec<Item>, start: Start) -> Result<ClaimId, Problem> {
+        let id = self.begin(About {
             name: hold_name()?,
             kind: ClaimKind::Hold,
             items,
             start,
         })?;
-        self.board.follow(at);
-        Ok(at)
+        self.registry.follow(id);
+        Ok(id)
     }
 
     /// `POST /v1/hold?resume=…`: the hold that a crash left.
-    pub(crate) fn resume(&self, name: &str) -> Result<ClaimAt, Problem> {
-        let found = self.board.find(name, clock::boot());
+    pub(crate) fn resume(&self, name: &str) -> Result<ClaimId, Problem> {
+        let found = self.registry.find(name, clock::boot());
         let Some(found) = found.filter(|f| f.kind == ClaimKind::Hold) else {
             let detail = "no hold of this name is left: it was given back when its connection ended, or 10 s after \
                           the sidecar's restart; take a new one";
             return Err(Problem::new(ProblemType::NotFound, detail).field("resume"));
         };
-        if self.board.follow(found.at) {
-            return Ok(found.at);
+        if self.registry.follow(found.id) {
+            return Ok(found.id);
         }
         let detail = "this hold's connection is there; a hold has one";
         Err(Problem::new(ProblemType::ClaimChanged, detail).field("resume"))
     }
 
     /// Gives a run-time claim back. Its name is free at once; the release goes on by itself.
-    pub(crate) fn give_back(&self, at: ClaimAt) {
-        self.board.leave(at, clock::boot());
+    pub(crate) fn give_back(&self, id: ClaimId) {
+        self.registry.leave(id, clock::boot());
     }
 
-    fn begin(&self, about: About) -> Result<ClaimAt, Problem> {
-        let longest = self.link.longest_name();
+    fn begin(&self, about: About) -> Result<ClaimId, Problem> {
+        let longest = self.client.longest_name();
         if about.name.as_str().len() > longest {
-            let detail = format!("name: expected at most {longest} characters outside Kubernetes");
+            let detail = format!("name: expected id most {longest} characters outside Kubernetes");
             return Err(Problem::new(ProblemType::BadRequest, detail).field("name"));
         }
-        let count = self.board.count();
+        let count = self.registry.count();
         if count.live >= RUN_TIME {
             let detail = format!(
                 "this sidecar has {RUN_TIME} claims and holds of its application already; give some back first"
@@ -225,8 +225,8 @@ impl Claims {
     }
 
     fn spec(&self, about: &About) -> Spec {
-        let permit = &self.terms.permit;
-        let start = permit.start(about.start, &about.items, clock::now().wall);
+        let offline_start = &self.terms.offline_start;
+        let start = offline_start.start(about.start, &about.items, clock::now().wall);
         Spec {
             contact: self.terms.contact,
             max_grace: self.terms.max_grace,
@@ -234,8 +234,8 @@ impl Claims {
         }
     }
 
-    /// Puts it on the board and starts its task; not any more once the sidecar ends.
-    fn live(&self, about: About, store: Store, drive: Drive) -> Option<ClaimAt> {
+    /// Puts it on the registry and starts its task; not any more once the sidecar ends.
+    fn live(&self, about: About, store: Store, drive: Drive) -> Option<ClaimId> {
         let alive = self
             .alive
             .lock()
@@ -248,20 +248,20 @@ impl Claims {
                 return None;
             }
         };
-        let (at, wake) = self
-            .board
+        let (id, wake) = self
+            .registry
             .add(about.clone(), store.clone(), drive, clock::boot());
         let driver = Driver {
-            at,
+            id,
             about,
-            board: self.board.clone(),
-            link: self.link.clone(),
+            registry: self.registry.clone(),
+            client: self.client.clone(),
             store,
             alarm,
             wake,
         };
         tokio::spawn(supervise(driver, self.stop.clone(), alive));
-        Some(at)
+        Some(id)
     }
 }
 
@@ -278,8 +278,8 @@ async fn supervise(driver: Driver, stop: Shutdown, alive: mpsc::Sender<()>) {
         tokio::time::sleep(AFTER_A_DEFECT).await;
         driver.begin_again();
     }
-    if driver.board.is_leaving(driver.at) {
-        driver.board.remove(driver.at, clock::boot());
+    if driver.registry.is_leaving(driver.id) {
+        driver.registry.remove(driver.id, clock::boot());
     }
     drop(alive);
 }

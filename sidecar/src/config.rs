@@ -2,8 +2,9 @@
 
 use crate::args::HoldArgs;
 use crate::credentials::Credentials;
-use crate::permit::{Permit, Source};
-use crate::places::{Places, PlacesError};
+use crate::options::Mode;
+use crate::paths::{Paths, PathsError};
+use crate::voucher::{OfflineStart, VoucherSource};
 use mooring_core::policy::{OptimisticStart, Start};
 use mooring_core::request::{self, Item};
 use mooring_core::time::parse_span;
@@ -48,27 +49,6 @@ fn bad(variable: &'static str, problem: impl std::fmt::Display) -> ConfigError {
     }
 }
 
-/// Which command was called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mode {
-    /// In a pod.
-    Run,
-    /// One application elsewhere.
-    Exec,
-    /// A machine elsewhere.
-    Agent,
-}
-
-impl Mode {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Run => "run",
-            Self::Exec => "exec",
-            Self::Agent => "agent",
-        }
-    }
-}
-
 /// All that holding needs.
 #[derive(Debug)]
 pub(crate) struct Config {
@@ -78,8 +58,8 @@ pub(crate) struct Config {
     pub(crate) start: Start,
     pub(crate) contact: Duration,
     pub(crate) max_grace: Duration,
-    pub(crate) permit: Permit,
-    pub(crate) places: Places,
+    pub(crate) offline_start: OfflineStart,
+    pub(crate) paths: Paths,
 }
 
 impl Config {
@@ -112,7 +92,7 @@ impl Config {
                 .map_err(|e| bad("MOORING_LICENSES", format!("{:?}: {e}", args.licenses)))?
         };
         let start: Start = args.start.parse().map_err(|e| bad("MOORING_START", e))?;
-        let permit = permit(args, mode)?;
+        let offline_start = offline_start(args, mode)?;
         let contact =
             parse_span(&args.contact_timeout).map_err(|e| bad("MOORING_CONTACT_TIMEOUT", e))?;
         if !(Duration::from_secs(1)..=Duration::from_secs(60)).contains(&contact) {
@@ -133,14 +113,14 @@ impl Config {
         }
         let credentials = credentials(args, mode)?;
         let client = client(args, &credentials)?;
-        let places = Places::find(
+        let paths = Paths::find(
             mode,
             path(args.state_dir.as_ref()),
             path(args.socket.as_ref()),
         )
         .map_err(|e| match e {
-            PlacesError::Socket(p) => bad("MOORING_SOCKET", p),
-            PlacesError::StateDir(p) => bad("MOORING_STATE_DIR", p),
+            PathsError::Socket(p) => bad("MOORING_SOCKET", p),
+            PathsError::StateDir(p) => bad("MOORING_STATE_DIR", p),
         })?;
         Ok(Self {
             items,
@@ -149,32 +129,32 @@ impl Config {
             start,
             contact,
             max_grace,
-            permit,
-            places,
+            offline_start,
+            paths,
         })
     }
 }
 
 /// What is known of starts without a server. A voucher that is given as text must be one; a file may come later. In a pod, where
 /// another wrote it for all, a bad one is only told: it must not keep pods from starting with the license server.
-fn permit(args: &HoldArgs, mode: Mode) -> Result<Permit, ConfigError> {
+fn offline_start(args: &HoldArgs, mode: Mode) -> Result<OfflineStart, ConfigError> {
     let license = match args.optimistic_start.as_str() {
         "" => OptimisticStart::Allow,
         word => word
             .parse()
             .map_err(|e| bad("MOORING_OPTIMISTIC_START", e))?,
     };
-    let voucher = Source::new(&args.voucher);
-    let permit = Permit { license, voucher };
-    if let Some(Source::Text(_)) = &permit.voucher
-        && let Err(e) = permit.voucher()
+    let voucher = VoucherSource::new(&args.voucher);
+    let offline_start = OfflineStart { license, voucher };
+    if let Some(VoucherSource::Text(_)) = &offline_start.voucher
+        && let Err(e) = offline_start.voucher()
     {
         if mode != Mode::Run {
             return Err(bad("MOORING_VOUCHER", e));
         }
         tracing::error!("MOORING_VOUCHER: {e}; see spec.license.voucher of the LicenseServer");
     }
-    Ok(permit)
+    Ok(offline_start)
 }
 
 /// A path that is set; an empty variable is none.

@@ -2,8 +2,8 @@
 //! says it. The rules are there; here are the disk, the network and the clock.
 
 use crate::alarm::Alarm;
-use crate::board::{Board, ClaimAt};
-use crate::link::Link;
+use crate::registry::{ClaimId, Registry};
+use crate::server_client::ServerClient;
 use crate::store::{About, Store};
 use mooring_core::holder::drive::Do;
 use mooring_core::holder::{Answer, Random, Tag};
@@ -37,10 +37,10 @@ type Flight = Pin<Box<dyn Future<Output = Answer> + Send>>;
 /// One claim's life until it was given back.
 #[derive(Clone)]
 pub(crate) struct Driver {
-    pub(crate) at: ClaimAt,
+    pub(crate) id: ClaimId,
     pub(crate) about: About,
-    pub(crate) board: Arc<Board>,
-    pub(crate) link: Link,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) client: ServerClient,
     pub(crate) store: Store,
     pub(crate) alarm: Arc<Alarm>,
     /// Says that the claim was changed from outside.
@@ -51,7 +51,7 @@ impl Driver {
     /// Puts the claim back to what was saved last, as after a crash of the whole process.
     pub(crate) fn begin_again(&self) {
         let (saved, now) = (self.store.load().ok().flatten(), clock::boot());
-        self.board.with(self.at, now, |d| {
+        self.registry.with(self.id, now, |d| {
             d.begin_again(saved.map(|d| d.claim), now, &mut Kernel);
         });
     }
@@ -60,10 +60,10 @@ impl Driver {
     pub(crate) async fn run(self, stop: Shutdown) {
         let mut under_way: Option<(Tag, Flight)> = None;
         let mut stopping = false;
-        while let Some(todo) = self.board.next(self.at, clock::boot(), &mut Kernel) {
+        while let Some(todo) = self.registry.next(self.id, clock::boot(), &mut Kernel) {
             let until = match todo {
                 Do::Save => {
-                    self.board.save(self.at);
+                    self.registry.save(self.id);
                     continue;
                 }
                 Do::Send {
@@ -71,9 +71,9 @@ impl Driver {
                     request,
                     timeout,
                 } => {
-                    let (link, claim) = (self.link.clone(), self.about.name.clone());
+                    let (client, claim) = (self.client.clone(), self.about.name.clone());
                     tracing::debug!(%claim, ?timeout, "asking the license server");
-                    let answer = async move { link.ask(&claim, request, timeout).await };
+                    let answer = async move { client.ask(&claim, request, timeout).await };
                     under_way = Some((tag, Box::pin(answer)));
                     continue;
                 }
@@ -83,13 +83,13 @@ impl Driver {
             tokio::select! {
                 (tag, answer) = landing(&mut under_way) => {
                     under_way = None;
-                    self.board.landed(self.at, clock::boot(), tag, answer, &mut Kernel);
+                    self.registry.landed(self.id, clock::boot(), tag, answer, &mut Kernel);
                 }
                 () = self.sleep_until(until) => {}
                 () = self.wake.notified() => {}
                 () = stop.asked(), if !stopping => {
                     stopping = true;
-                    self.board.stop(self.at, clock::boot());
+                    self.registry.stop(self.id, clock::boot());
                 }
             }
         }

@@ -3,21 +3,23 @@
 mod agent;
 mod alarm;
 mod args;
-mod board;
 mod claims;
 mod config;
 mod credentials;
 mod driver;
 mod exec;
-mod hold;
-mod link;
-mod permit;
-mod places;
+mod lifecycle;
+mod options;
+mod paths;
 mod probe;
+mod registry;
+mod report;
 mod run;
+mod server_client;
 mod socket;
 mod status;
 mod store;
+mod voucher;
 
 use args::{Args, Command};
 use clap::Parser as _;

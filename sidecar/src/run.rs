@@ -1,8 +1,9 @@
 //! `run`: in a pod, until SIGTERM; gone within a second of it.
 
 use crate::args::RunArgs;
-use crate::config::{Config, Mode};
-use crate::hold::{Holding, on_one_thread};
+use crate::config::Config;
+use crate::lifecycle::{Holding, on_one_thread};
+use crate::options::Mode;
 use anyhow::Context as _;
 use mooring_net::log;
 use mooring_net::shutdown::Shutdown;

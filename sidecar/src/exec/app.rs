@@ -1,7 +1,9 @@
 //! The application: found before anything is claimed; started through this same binary, which asks the kernel to send it
 //! SIGTERM when `exec` dies and then becomes it. (To ask between fork and exec would be unsafe code.)
 
+use super::exit_codes::{FAILED, by_signal};
 use crate::args::AppArgs;
+use crate::options::APP;
 use mooring_client::SOCKET_VARIABLE;
 use rustix::fs::{Access, access};
 use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
@@ -11,8 +13,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use tokio::process::Child;
 
-/// The hidden subcommand.
-pub(crate) const APP: &str = "app-of-exec";
 /// Where to look when nobody says (execvp(3)).
 const DEFAULT_PATH: &str = "/usr/bin:/bin";
 
@@ -95,11 +95,11 @@ pub(crate) fn become_app(args: &AppArgs) -> ExitCode {
     };
     if let Err(e) = set_parent_process_death_signal(Some(Signal::TERM)) {
         say(&e);
-        return ExitCode::from(super::FAILED);
+        return ExitCode::from(FAILED);
     }
     // It may have died before the kernel was asked.
     if getppid().map(|p| p.as_raw_nonzero().get()) != Some(args.parent) {
-        return ExitCode::from(super::by_signal(Signal::TERM.as_raw()));
+        return ExitCode::from(by_signal(Signal::TERM.as_raw()));
     }
     let mut words = args.app.iter();
     let mut app = Command::new(&args.file);

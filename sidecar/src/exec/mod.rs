@@ -4,20 +4,24 @@
 //! | file | idea |
 //! |---|---|
 //! | `app` | the application: found before anything is claimed, started so that it does not outlive this process |
+//! | `exit_codes` | what this process exits with |
 //! | `signals` | which signals are passed on |
 //! | `progress` | what people read on stderr meanwhile |
 
 mod app;
+mod exit_codes;
 mod progress;
 mod signals;
 
-pub(crate) use app::{APP, become_app};
+pub(crate) use app::become_app;
 
 use crate::args::ExecArgs;
-use crate::config::{Config, Mode};
-use crate::hold::{Holding, on_one_thread};
+use crate::config::Config;
+use crate::lifecycle::{Holding, on_one_thread};
+use crate::options::Mode;
 use anyhow::Context as _;
 use app::App;
+use exit_codes::{FAILED, by_signal, exit_code};
 use mooring_client::HoldState;
 use mooring_core::policy::OnLoss;
 use mooring_core::wire::Status;
@@ -26,14 +30,12 @@ use mooring_net::{clock, log};
 use progress::Progress;
 use rustix::process::Signal;
 use signals::Signals;
-use std::process::{ExitCode, ExitStatus};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::process::Child;
 use tokio::sync::broadcast::Receiver;
 
-/// What other programs that start programs (env, timeout, docker) exit with when they themselves fail.
-const FAILED: u8 = 125;
 /// How long a stopped application has before it is killed.
 const STOP: Duration = Duration::from_secs(10);
 
@@ -83,7 +85,7 @@ async fn live(
     signals: &mut Signals,
 ) -> anyhow::Result<u8> {
     let mut progress = Progress::default();
-    let (first, mut changes) = holding.board().subscribe(clock::boot());
+    let (first, mut changes) = holding.registry().subscribe(clock::boot());
     let waited = wait(holding, first, &mut changes, signals, &mut progress).await;
     match waited {
         Waited::Licensed(status) => progress.begins(&status),
@@ -91,7 +93,7 @@ async fn live(
         Waited::Signal(signal) => return Ok(by_signal(signal.as_raw())),
     }
     let mut child = app
-        .start(&holding.places.socket)
+        .start(&holding.paths.socket)
         .with_context(|| format!("starting {}", app.name()))?;
     let mut licensed = true;
     let mut kill_at: Option<tokio::time::Instant> = None;
@@ -152,7 +154,7 @@ async fn next(holding: &Holding, changes: &mut Receiver<Arc<Status>>) -> Status 
     if let Ok(status) = changes.recv().await {
         return Arc::unwrap_or_clone(status);
     }
-    let (status, fresh) = holding.board().subscribe(clock::boot());
+    let (status, fresh) = holding.registry().subscribe(clock::boot());
     *changes = fresh;
     status
 }
@@ -179,18 +181,5 @@ fn send(child: &Child, signal: Signal) {
         && let Err(e) = rustix::process::kill_process(pid, signal)
     {
         tracing::warn!(error = %e, ?signal, "passing a signal on");
-    }
-}
-
-fn by_signal(n: i32) -> u8 {
-    u8::try_from(128 + n).unwrap_or(u8::MAX)
-}
-
-fn exit_code(status: ExitStatus) -> u8 {
-    use std::os::unix::process::ExitStatusExt as _;
-    match (status.code(), status.signal()) {
-        (Some(code), _) => u8::try_from(code).unwrap_or(u8::MAX),
-        (None, Some(n)) => by_signal(n),
-        (None, None) => FAILED,
     }
 }

@@ -2,10 +2,10 @@
 
 use super::input;
 use super::peer::Peer;
-use super::{events, hold};
-use crate::board::{Board, ClaimAt};
+use super::{events, hold_stream};
 use crate::claims::{Claims, HOLD, pods_own};
-use crate::link::Link;
+use crate::registry::{ClaimId, Registry};
+use crate::server_client::ServerClient;
 use bytes::Bytes;
 use http::header::CACHE_CONTROL;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
@@ -26,16 +26,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// The description of this API, as it is served.
 const OPENAPI: &str = include_str!("../../../docs/openapi/socket.json");
 
-/// The answer to a connection too many; a whole HTTP answer, since nothing of the request is read.
-pub(super) const FULL: &str = concat!(
-    "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nConnection: close\r\n",
-    "Retry-After: 1\r\nContent-Length: 185\r\n\r\n",
-    r#"{"type":"https://mooring.dev/problems/overloaded","title":"Too many connections","status":503,"#,
-    r#""detail":"this pod has 64 connections to its sidecar; close some","retryAfterSecs":1}"#,
-    "      "
-);
-
-/// Connections that may follow events, hold, or wait for a claim: fewer than there are connections, so that status and the probe stay reachable.
+/// Connections that may follow events, hold, or wait for a claim: fewer than there are connections, so that status
+/// and the probe stay reachable.
 const FOLLOWERS: usize = 48;
 /// Questions to the license server at once.
 const QUESTIONS: usize = 4;
@@ -52,16 +44,16 @@ const GIVE_BACK: Duration = Duration::from_secs(2);
 /// What the socket answers from.
 pub(crate) struct Api {
     claims: Arc<Claims>,
-    link: Link,
+    client: ServerClient,
     followers: Arc<Semaphore>,
     questions: Semaphore,
 }
 
 impl Api {
-    pub(crate) fn new(claims: Arc<Claims>, link: Link) -> Self {
+    pub(crate) fn new(claims: Arc<Claims>, client: ServerClient) -> Self {
         Self {
             claims,
-            link,
+            client,
             followers: Arc::new(Semaphore::new(FOLLOWERS)),
             questions: Semaphore::new(QUESTIONS),
         }
@@ -107,21 +99,21 @@ impl Api {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         match call {
-            SocketCall::Status => Ok(json(StatusCode::OK, &self.board().status(clock::boot()))),
+            SocketCall::Status => Ok(json(StatusCode::OK, &self.registry().status(clock::boot()))),
             SocketCall::Events => self.events(),
             SocketCall::OpenApi => Ok(with_type(StatusCode::OK, "application/json", OPENAPI)),
             SocketCall::Token => match nonce(query)? {
                 None => self.last_token(self.claim_of(query)?),
                 Some(nonce) => self.fresh_token(self.claim_of(query)?, nonce).await,
             },
-            SocketCall::Voucher => match self.claims.terms.permit.voucher() {
+            SocketCall::Voucher => match self.claims.terms.offline_start.voucher() {
                 Ok(v) => Ok(json(StatusCode::OK, &v.envelope)),
                 Err(e) => Err(Problem::new(ProblemType::NotFound, e.to_string())),
             },
             SocketCall::GetClaim => {
                 let name = input::name(name)?;
-                let found = self.board().find(name.as_str(), clock::boot());
-                let status = found.and_then(|f| self.board().claim(f.at, clock::boot()));
+                let found = self.registry().find(name.as_str(), clock::boot());
+                let status = found.and_then(|f| self.registry().claim(f.id, clock::boot()));
                 match status {
                     Some(s) => Ok(json(StatusCode::OK, &s)),
                     None => Err(Problem::new(
@@ -150,8 +142,8 @@ impl Api {
         }
     }
 
-    fn board(&self) -> &Arc<Board> {
-        &self.claims.board
+    fn registry(&self) -> &Arc<Registry> {
+        &self.claims.registry
     }
 
     fn follower(&self) -> Result<OwnedSemaphorePermit, Problem> {
@@ -166,9 +158,9 @@ impl Api {
 
     fn events(&self) -> Result<Response<Body>, Problem> {
         let permit = self.follower()?;
-        let (first, changes) = self.board().subscribe(clock::boot());
+        let (first, changes) = self.registry().subscribe(clock::boot());
         Ok(stream(events::body(
-            self.board().clone(),
+            self.registry().clone(),
             first,
             changes,
             permit,
@@ -177,15 +169,15 @@ impl Api {
 
     fn hold(&self, query: &Query, peer: &Arc<Peer>) -> Result<Response<Body>, Problem> {
         let permit = self.follower()?;
-        let at = if let Some(name) = query.get("resume")? {
+        let id = if let Some(name) = query.get("resume")? {
             self.claims.resume(name)?
         } else {
             let start = input::start(query)?.unwrap_or(Start::Licensed);
             self.claims.hold(vec![input::item(query)?], start)?
         };
-        Ok(stream(hold::body(
+        Ok(stream(hold_stream::body(
             self.claims.clone(),
-            at,
+            id,
             peer.clone(),
             permit,
         )))
@@ -204,11 +196,11 @@ impl Api {
             Some(self.follower()?)
         };
         let start = asked.start.unwrap_or(Start::Licensed);
-        let at = self.claims.ask(name, asked.items, start)?;
+        let id = self.claims.ask(name, asked.items, start)?;
         let until = tokio::time::Instant::now() + wait;
-        let (_, mut changes) = self.board().subscribe(clock::boot());
+        let (_, mut changes) = self.registry().subscribe(clock::boot());
         loop {
-            let Some(claim) = self.board().claim(at, clock::boot()) else {
+            let Some(claim) = self.registry().claim(id, clock::boot()) else {
                 let detail = "the claim was given back while this call waited for it";
                 return Err(Problem::new(ProblemType::ClaimChanged, detail));
             };
@@ -227,53 +219,53 @@ impl Api {
     }
 
     async fn delete(&self, name: &ClaimName) -> Result<Response<Body>, Problem> {
-        let Some(found) = self.board().find(name.as_str(), clock::boot()) else {
+        let Some(found) = self.registry().find(name.as_str(), clock::boot()) else {
             return Ok(no_content());
         };
         if found.kind == ClaimKind::Pod {
             return Err(pods_own(name));
         }
-        self.claims.give_back(found.at);
+        self.claims.give_back(found.id);
         // Past this time it goes on by itself.
-        let _ = tokio::time::timeout(GIVE_BACK, self.board().gone(found.at)).await;
+        let _ = tokio::time::timeout(GIVE_BACK, self.registry().gone(found.id)).await;
         Ok(no_content())
     }
 
     /// The claim that `?claim=` names, or the pod's own.
-    fn claim_of(&self, query: &Query) -> Result<ClaimAt, Problem> {
+    fn claim_of(&self, query: &Query) -> Result<ClaimId, Problem> {
         let unknown = |detail: String| Problem::new(ProblemType::UnknownLease, detail);
         let Some(name) = query.get("claim")? else {
             let none =
                 "this sidecar has no claim of its own; name one of the application's with ?claim=";
-            return self.board().pod().ok_or_else(|| unknown(none.into()));
+            return self.registry().pod().ok_or_else(|| unknown(none.into()));
         };
-        let found = self.board().find(name, clock::boot());
+        let found = self.registry().find(name, clock::boot());
         let clipped: String = name.chars().take(80).collect();
         found
-            .map(|f| f.at)
+            .map(|f| f.id)
             .ok_or_else(|| unknown(format!("there is no claim {clipped:?}")).field("claim"))
     }
 
-    fn last_token(&self, at: ClaimAt) -> Result<Response<Body>, Problem> {
+    fn last_token(&self, id: ClaimId) -> Result<Response<Body>, Problem> {
         let bundle = self
-            .board()
-            .read(at, |d| d.holder().bundle().cloned())
+            .registry()
+            .read(id, |d| d.holder().bundle().cloned())
             .flatten();
         match bundle {
             Some(b) => Ok(json(StatusCode::OK, &b)),
-            None => Err(self.no_lease(at)),
+            None => Err(self.no_lease(id)),
         }
     }
 
-    async fn fresh_token(&self, at: ClaimAt, nonce: String) -> Result<Response<Body>, Problem> {
+    async fn fresh_token(&self, id: ClaimId, nonce: String) -> Result<Response<Body>, Problem> {
         let lease = self
-            .board()
-            .read(at, |d| d.holder().lease().map(|(l, s)| (l, s.clone())))
+            .registry()
+            .read(id, |d| d.holder().lease().map(|(l, s)| (l, s.clone())))
             .flatten();
-        let (lease, secret) = lease.ok_or_else(|| self.no_lease(at))?;
+        let (lease, secret) = lease.ok_or_else(|| self.no_lease(id))?;
         let asked = async {
             let _turn = self.questions.acquire().await;
-            self.link.nonce(lease, secret, nonce, QUESTION).await
+            self.client.nonce(lease, secret, nonce, QUESTION).await
         };
         let busy = |_| {
             let detail = "too many questions to the license server at once";
@@ -285,8 +277,8 @@ impl Api {
         Ok(json(StatusCode::OK, &bundle))
     }
 
-    fn no_lease(&self, at: ClaimAt) -> Problem {
-        let claim = self.board().claim(at, clock::boot());
+    fn no_lease(&self, id: ClaimId) -> Problem {
+        let claim = self.registry().claim(id, clock::boot());
         let how = claim.map_or_else(
             || "it was given back".into(),
             |c| crate::probe::explain_claim(&c),
@@ -345,19 +337,6 @@ fn nonce(query: &Query) -> Result<Option<String>, Problem> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
-
-    #[test]
-    fn the_answer_to_a_connection_too_many_is_well_formed() {
-        let (head, body) = FULL.split_once("\r\n\r\n").unwrap();
-        assert!(
-            head.contains(&format!("Content-Length: {}", body.len())),
-            "{}",
-            body.len()
-        );
-        let p: Problem = serde_json::from_str(body).unwrap();
-        assert_eq!(p.kind, ProblemType::Overloaded);
-        assert!(p.detail.contains(&super::super::CONNECTIONS.to_string()));
-    }
 
     #[test]
     fn a_nonce_is_checked_before_anyone_is_asked() {

@@ -1,7 +1,7 @@
 //! `GET /v1/events`: server-sent events (WHATWG HTML, "Server-sent events"). The first is the present status; then each
 //! change, stamped with the boot clock. A reader that falls far behind is brought up to date in one step: it sees the gap in `seq`.
 
-use crate::board::Board;
+use crate::registry::Registry;
 use bytes::Bytes;
 use futures::stream;
 use http_body_util::{BodyExt as _, StreamBody};
@@ -19,7 +19,7 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 pub(super) const ALIVE: Duration = Duration::from_secs(15);
 
 struct Follower {
-    board: Arc<Board>,
+    registry: Arc<Registry>,
     first: Option<Status>,
     changes: Receiver<Arc<Status>>,
     _permit: OwnedSemaphorePermit,
@@ -27,13 +27,13 @@ struct Follower {
 
 /// The body of the answer; `permit` is given back with it.
 pub(super) fn body(
-    board: Arc<Board>,
+    registry: Arc<Registry>,
     first: Status,
     changes: Receiver<Arc<Status>>,
     permit: OwnedSemaphorePermit,
 ) -> Body {
     let follower = Follower {
-        board,
+        registry,
         first: Some(first),
         changes,
         _permit: permit,
@@ -55,7 +55,7 @@ impl Follower {
             Ok(Ok(status)) => event(&status),
             Ok(Err(RecvError::Closed)) => None,
             Ok(Err(RecvError::Lagged(_))) => {
-                let (status, changes) = self.board.subscribe(clock::boot());
+                let (status, changes) = self.registry.subscribe(clock::boot());
                 self.changes = changes;
                 event(&status)
             }

@@ -5,12 +5,12 @@
 //! | `api` | what each call answers |
 //! | `events` | changes as server-sent events |
 //! | `input` | queries, bodies and headers, as pure functions |
-//! | `hold` | a claim that lives as long as its connection |
+//! | `hold_stream` | a claim that lives as long as its connection |
 //! | `peer` | the connection itself: its end is noticed, a reader that does not read is cut off |
 
 mod api;
 mod events;
-mod hold;
+mod hold_stream;
 mod input;
 mod peer;
 
@@ -21,6 +21,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use mooring_core::wire::{Problem, ProblemType};
 use peer::{Peer, Stall};
 use std::convert::Infallible;
 use std::fs::{self, Permissions};
@@ -121,10 +122,43 @@ async fn connection(stream: UnixStream, api: Arc<Api>) {
 /// Says why, in the little that the kernel takes without waiting.
 fn turn_away(mut stream: UnixStream) {
     tokio::spawn(async move {
-        let _ = tokio::time::timeout(
-            Duration::from_millis(100),
-            stream.write_all(api::FULL.as_bytes()),
-        )
-        .await;
+        let answer = full();
+        let said = stream.write_all(answer.as_bytes());
+        let _ = tokio::time::timeout(Duration::from_millis(100), said).await;
     });
+}
+
+/// A whole HTTP answer, since nothing of the request is read.
+fn full() -> String {
+    let detail = format!("this pod has {CONNECTIONS} connections to its sidecar; close some");
+    let mut problem = Problem::new(ProblemType::Overloaded, detail).retry_after(1);
+    problem.title = "Too many connections".into();
+    let body = serde_json::to_string(&problem).unwrap_or_default();
+    format!(
+        "HTTP/1.1 {} Service Unavailable\r\nContent-Type: application/problem+json\r\nConnection: close\r\n\
+         Retry-After: 1\r\nContent-Length: {}\r\n\r\n{body}",
+        problem.status,
+        body.len()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn the_answer_to_a_connection_too_many_is_well_formed() {
+        let answer = full();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
+        assert!(
+            head.contains(&format!("Content-Length: {}", body.len())),
+            "{}",
+            body.len()
+        );
+        let p: Problem = serde_json::from_str(body).unwrap();
+        assert_eq!(p.kind, ProblemType::Overloaded);
+        assert!(p.detail.contains(&CONNECTIONS.to_string()));
+    }
 }

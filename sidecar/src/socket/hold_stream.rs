@@ -3,8 +3,8 @@
 
 use super::events::ALIVE;
 use super::peer::Peer;
-use crate::board::ClaimAt;
 use crate::claims::Claims;
+use crate::registry::ClaimId;
 use bytes::Bytes;
 use futures::stream;
 use http_body_util::{BodyExt as _, StreamBody};
@@ -20,16 +20,16 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 /// Gives the claim back when it goes.
 struct Guard {
     claims: Arc<Claims>,
-    at: ClaimAt,
+    id: ClaimId,
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.claims.give_back(self.at);
+        self.claims.give_back(self.id);
     }
 }
 
-struct Hold {
+struct HoldStream {
     guard: Guard,
     peer: Arc<Peer>,
     last: Option<ClaimStatus>,
@@ -42,14 +42,14 @@ struct Hold {
 /// The body of the answer. Claim and permit are given back with it.
 pub(super) fn body(
     claims: Arc<Claims>,
-    at: ClaimAt,
+    id: ClaimId,
     peer: Arc<Peer>,
     permit: OwnedSemaphorePermit,
 ) -> Body {
     peer.may_leave_unread();
-    let (first, changes) = claims.board.subscribe(clock::boot());
-    let hold = Hold {
-        guard: Guard { claims, at },
+    let (first, changes) = claims.registry.subscribe(clock::boot());
+    let hold = HoldStream {
+        guard: Guard { claims, id },
         peer,
         last: None,
         first: Some(first),
@@ -64,7 +64,7 @@ pub(super) fn body(
     StreamBody::new(events).boxed_unsync()
 }
 
-impl Hold {
+impl HoldStream {
     async fn next(&mut self) -> Option<Bytes> {
         if self.over {
             return None;
@@ -85,7 +85,7 @@ impl Hold {
                 Ok(Ok(status)) => Some(status.seq),
                 Ok(Err(RecvError::Closed)) => return None,
                 Ok(Err(RecvError::Lagged(_))) => {
-                    let (status, changes) = self.guard.claims.board.subscribe(clock::boot());
+                    let (status, changes) = self.guard.claims.registry.subscribe(clock::boot());
                     self.changes = changes;
                     Some(status.seq)
                 }
@@ -96,7 +96,7 @@ impl Hold {
     /// How the claim stands now, if that is news. A slow reader is told the latest, not what was between.
     fn news(&mut self, seq: u64) -> Option<Bytes> {
         let now = clock::boot();
-        let claim = match self.guard.claims.board.claim(self.guard.at, now) {
+        let claim = match self.guard.claims.registry.claim(self.guard.id, now) {
             Some(c) => c,
             // Given back by name.
             None => ClaimStatus {

@@ -1,10 +1,10 @@
 //! What `run`, `exec` and `agent` have in common: the parts put together, and taken apart in bounded time.
 
-use crate::board::Board;
 use crate::claims::{Claims, Terms};
 use crate::config::Config;
-use crate::link::Link;
-use crate::places::Places;
+use crate::paths::Paths;
+use crate::registry::Registry;
+use crate::server_client::ServerClient;
 use crate::socket;
 use crate::store::Folder;
 use anyhow::Context as _;
@@ -24,42 +24,42 @@ const LAST_WORDS: Duration = Duration::from_millis(50);
 pub(crate) struct Holding {
     claims: Arc<Claims>,
     all_ended: mpsc::Receiver<()>,
-    pub(crate) places: Places,
+    pub(crate) paths: Paths,
 }
 
 impl Holding {
     /// Claims what is configured and opens the socket. `stop` has everything given back; [`end`](Self::end) waits for that.
     pub(crate) fn begin(config: Config, stop: Shutdown) -> anyhow::Result<Self> {
-        let places = config.places;
-        let link = Link::new(config.client, config.credentials, places.prefix.clone());
-        let (licenses, server) = (request::print(&config.items), link.server());
-        tracing::info!(version = env!("CARGO_PKG_VERSION"), licenses, server, socket = %places.socket.display(), "starting");
-        let folder = Folder::new(&places.state_dir, clock::boot_id());
+        let paths = config.paths;
+        let client = ServerClient::new(config.client, config.credentials, paths.prefix.clone());
+        let (licenses, server) = (request::print(&config.items), client.server());
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), licenses, server, socket = %paths.socket.display(), "starting");
+        let folder = Folder::new(&paths.state_dir, clock::boot_id());
         let terms = Terms {
             contact: config.contact,
             max_grace: config.max_grace,
-            permit: config.permit,
+            offline_start: config.offline_start,
         };
-        let (claims, all_ended) = Claims::new(link.clone(), folder, terms, stop);
+        let (claims, all_ended) = Claims::new(client.clone(), folder, terms, stop);
         if !config.items.is_empty() {
             claims
                 .pod(config.items, config.start)
                 .context("MOORING_STATE_DIR")?;
         }
-        let listener = socket::bind(&places.socket).context("MOORING_SOCKET")?;
+        let listener = socket::bind(&paths.socket).context("MOORING_SOCKET")?;
         claims.restore().context("MOORING_STATE_DIR")?;
-        let api = Arc::new(socket::Api::new(claims.clone(), link));
+        let api = Arc::new(socket::Api::new(claims.clone(), client));
         tokio::spawn(socket::serve(listener, api));
         Ok(Self {
             claims,
             all_ended,
-            places,
+            paths,
         })
     }
 
     /// How everything stands.
-    pub(crate) fn board(&self) -> &Board {
-        &self.claims.board
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.claims.registry
     }
 
     /// Waits until all claims are given back, after `stop` was asked; not longer than a service manager would like.
@@ -71,7 +71,7 @@ impl Holding {
                 "the license server did not take every lease back in time; what is left lapses there by itself"
             );
         }
-        let _ = std::fs::remove_file(&self.places.socket);
+        let _ = std::fs::remove_file(&self.paths.socket);
         tokio::time::sleep(LAST_WORDS).await;
     }
 }

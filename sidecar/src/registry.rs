@@ -1,15 +1,14 @@
-//! The claims as they stand, and what the application is told of them. Status is always computed at the moment of
-//! asking, so a limit that passes shows without anyone waking up; changes go out numbered, each once.
+//! The claims as they stand. Status is always computed at the moment of asking, so a limit that passes shows without
+//! anyone waking up; changes go out numbered, each once.
 //!
 //! A claim that is being given back because the application asked for it is not shown any more, and its name is free.
 
+use crate::report::{Refusal, log_change, refusal, status_of};
 use crate::store::{About, Store};
 use mooring_core::holder::drive::{Do, Drive, others};
 use mooring_core::holder::{Answer, Random, Request, Tag};
 use mooring_core::time::BootTime;
-use mooring_core::wire::{
-    ClaimKind, ClaimStatus, HoldState, Problem, ProblemType, Renewed, Status, WaitReason,
-};
+use mooring_core::wire::{ClaimKind, ClaimStatus, HoldState, Problem, Status};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, broadcast, watch};
@@ -19,7 +18,7 @@ const BACKLOG: usize = 64;
 
 /// All claims of this sidecar.
 #[derive(Debug)]
-pub(crate) struct Board {
+pub(crate) struct Registry {
     inner: Mutex<Inner>,
     changes: broadcast::Sender<Arc<Status>>,
     removals: watch::Sender<()>,
@@ -29,8 +28,8 @@ pub(crate) struct Board {
 struct Inner {
     server: String,
     /// In the order in which they came: the pod's first.
-    slots: BTreeMap<ClaimAt, Slot>,
-    told: BTreeMap<ClaimAt, ClaimStatus>,
+    slots: BTreeMap<ClaimId, Slot>,
+    told: BTreeMap<ClaimId, ClaimStatus>,
     seq: u64,
     next: u64,
 }
@@ -47,14 +46,14 @@ struct Slot {
     wake: Arc<Notify>,
 }
 
-/// Which claim on the board; never used again for another.
+/// Which claim on the registry; never used again for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct ClaimAt(u64);
+pub(crate) struct ClaimId(u64);
 
 /// What there is under a name.
 #[derive(Clone, Debug)]
 pub(crate) struct Found {
-    pub(crate) at: ClaimAt,
+    pub(crate) id: ClaimId,
     pub(crate) kind: ClaimKind,
     pub(crate) items: Vec<mooring_core::request::Item>,
     pub(crate) state: HoldState,
@@ -69,8 +68,8 @@ pub(crate) struct Count {
     pub(crate) leaving: usize,
 }
 
-impl Board {
-    /// A board without claims.
+impl Registry {
+    /// A registry without claims.
     pub(crate) fn new(server: String) -> Arc<Self> {
         Arc::new(Self {
             inner: Mutex::new(Inner {
@@ -89,16 +88,16 @@ impl Board {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts a claim on the board. What is given with it wakes the claim's task.
+    /// Puts a claim on the registry. What is given with it wakes the claim's task.
     pub(crate) fn add(
         &self,
         about: About,
         store: Store,
         drive: Drive,
         now: BootTime,
-    ) -> (ClaimAt, Arc<Notify>) {
+    ) -> (ClaimId, Arc<Notify>) {
         let mut inner = self.lock();
-        let at = ClaimAt(inner.next);
+        let id = ClaimId(inner.next);
         inner.next += 1;
         let wake = Arc::new(Notify::new());
         let slot = Slot {
@@ -109,33 +108,33 @@ impl Board {
             followed: false,
             wake: wake.clone(),
         };
-        inner.slots.insert(at, slot);
+        inner.slots.insert(id, slot);
         self.refresh(&mut inner, now);
-        (at, wake)
+        (id, wake)
     }
 
     /// Does something with a claim, then tells what has changed by it.
     pub(crate) fn with<T>(
         &self,
-        at: ClaimAt,
+        id: ClaimId,
         now: BootTime,
         f: impl FnOnce(&mut Drive) -> T,
     ) -> Option<T> {
         let mut inner = self.lock();
-        let result = inner.slots.get_mut(&at).map(|s| f(&mut s.drive));
+        let result = inner.slots.get_mut(&id).map(|s| f(&mut s.drive));
         self.refresh(&mut inner, now);
         result
     }
 
     /// What a claim's task does next; `None` once the claim is gone.
-    pub(crate) fn next(&self, at: ClaimAt, now: BootTime, random: &mut dyn Random) -> Option<Do> {
+    pub(crate) fn next(&self, id: ClaimId, now: BootTime, random: &mut dyn Random) -> Option<Do> {
         let mut inner = self.lock();
-        let mut todo = inner.slots.get_mut(&at).map(|s| s.drive.next(now, random));
+        let mut todo = inner.slots.get_mut(&id).map(|s| s.drive.next(now, random));
         if let Some(Do::Send {
             request: Request::Claim { body, .. },
             ..
         }) = &mut todo
-            && let Some(slot) = inner.slots.get(&at)
+            && let Some(slot) = inner.slots.get(&id)
         {
             body.others = others(inner.slots.values().map(|s| &s.drive), &slot.about.name);
         }
@@ -146,18 +145,18 @@ impl Board {
     /// Hands an answer to a claim, and keeps the refusal that is in it.
     pub(crate) fn landed(
         &self,
-        at: ClaimAt,
+        id: ClaimId,
         now: BootTime,
         tag: Tag,
         answer: Answer,
         random: &mut dyn Random,
     ) {
         let mut inner = self.lock();
-        if let Some(slot) = inner.slots.get_mut(&at) {
+        if let Some(slot) = inner.slots.get_mut(&id) {
             match refusal(&answer) {
-                Word::Silence => {}
-                Word::Yes => slot.problem = None,
-                Word::No(p) => slot.problem = Some(p.clone()),
+                Refusal::NotSaid => {}
+                Refusal::Lifted => slot.problem = None,
+                Refusal::Stands(p) => slot.problem = Some(p.clone()),
             }
             slot.drive.landed(now, tag, answer, random);
         }
@@ -165,25 +164,25 @@ impl Board {
     }
 
     /// Saves a claim as it stands.
-    pub(crate) fn save(&self, at: ClaimAt) {
-        if let Some(slot) = self.lock().slots.get(&at) {
+    pub(crate) fn save(&self, id: ClaimId) {
+        if let Some(slot) = self.lock().slots.get(&id) {
             slot.save();
         }
     }
 
     /// Begins to give a claim back since the sidecar ends.
-    pub(crate) fn stop(&self, at: ClaimAt, now: BootTime) {
-        self.give_back(at, now, |d| d.stop(now));
+    pub(crate) fn stop(&self, id: ClaimId, now: BootTime) {
+        self.give_back(id, now, |d| d.stop(now));
     }
 
     /// Begins to give a claim back, at the application's wish: it is shown no more.
-    pub(crate) fn leave(&self, at: ClaimAt, now: BootTime) {
-        self.give_back(at, now, |d| d.leave(now));
+    pub(crate) fn leave(&self, id: ClaimId, now: BootTime) {
+        self.give_back(id, now, |d| d.leave(now));
     }
 
-    fn give_back(&self, at: ClaimAt, now: BootTime, how: impl FnOnce(&mut Drive) -> bool) {
+    fn give_back(&self, id: ClaimId, now: BootTime, how: impl FnOnce(&mut Drive) -> bool) {
         let mut inner = self.lock();
-        if let Some(slot) = inner.slots.get_mut(&at) {
+        if let Some(slot) = inner.slots.get_mut(&id) {
             if how(&mut slot.drive) {
                 slot.save();
             }
@@ -193,45 +192,45 @@ impl Board {
     }
 
     /// Takes a claim off that was given back.
-    pub(crate) fn remove(&self, at: ClaimAt, now: BootTime) {
+    pub(crate) fn remove(&self, id: ClaimId, now: BootTime) {
         let mut inner = self.lock();
-        inner.slots.remove(&at);
+        inner.slots.remove(&id);
         self.refresh(&mut inner, now);
         drop(inner);
         self.removals.send_replace(());
     }
 
     /// Whether it is being given back at the application's wish; also if it is gone.
-    pub(crate) fn is_leaving(&self, at: ClaimAt) -> bool {
+    pub(crate) fn is_leaving(&self, id: ClaimId) -> bool {
         self.lock()
             .slots
-            .get(&at)
+            .get(&id)
             .is_none_or(|s| s.drive.is_leaving())
     }
 
     /// Waits until it was taken off.
-    pub(crate) async fn gone(&self, at: ClaimAt) {
+    pub(crate) async fn gone(&self, id: ClaimId) {
         let mut removals = self.removals.subscribe();
-        // An error would mean that the board is gone.
+        // An error would mean that the registry is gone.
         let _ = removals
-            .wait_for(|()| !self.lock().slots.contains_key(&at))
+            .wait_for(|()| !self.lock().slots.contains_key(&id))
             .await;
     }
 
     /// Who follows a hold: `true` if nobody did and it is the caller from now on.
-    pub(crate) fn follow(&self, at: ClaimAt) -> bool {
+    pub(crate) fn follow(&self, id: ClaimId) -> bool {
         let mut inner = self.lock();
-        let slot = inner.slots.get_mut(&at);
+        let slot = inner.slots.get_mut(&id);
         slot.is_some_and(|s| !std::mem::replace(&mut s.followed, true))
     }
 
     /// The holds that nobody follows.
-    pub(crate) fn orphans(&self) -> Vec<ClaimAt> {
+    pub(crate) fn orphans(&self) -> Vec<ClaimId> {
         let inner = self.lock();
         let lost =
             |s: &Slot| s.about.kind == ClaimKind::Hold && !s.followed && !s.drive.is_leaving();
         let found = inner.slots.iter().filter(|(_, s)| lost(s));
-        found.map(|(at, _)| *at).collect()
+        found.map(|(id, _)| *id).collect()
     }
 
     /// The run-time claims by number.
@@ -256,12 +255,12 @@ impl Board {
     /// The claim of this name.
     pub(crate) fn find(&self, name: &str, now: BootTime) -> Option<Found> {
         let inner = self.lock();
-        let (at, slot) = inner
+        let (id, slot) = inner
             .slots
             .iter()
             .find(|(_, s)| !s.drive.is_leaving() && s.about.name.as_str() == name)?;
         Some(Found {
-            at: *at,
+            id: *id,
             kind: slot.about.kind,
             items: slot.about.items.clone(),
             state: slot.drive.holder().status(now).state,
@@ -269,27 +268,27 @@ impl Board {
     }
 
     /// The first of the pod's own claims.
-    pub(crate) fn pod(&self) -> Option<ClaimAt> {
+    pub(crate) fn pod(&self) -> Option<ClaimId> {
         let inner = self.lock();
-        let (at, _) = inner
+        let (id, _) = inner
             .slots
             .iter()
             .find(|(_, s)| s.about.kind == ClaimKind::Pod)?;
-        Some(*at)
+        Some(*id)
     }
 
     /// Reads something of a claim.
-    pub(crate) fn read<T>(&self, at: ClaimAt, f: impl FnOnce(&Drive) -> T) -> Option<T> {
-        self.lock().slots.get(&at).map(|s| f(&s.drive))
+    pub(crate) fn read<T>(&self, id: ClaimId, f: impl FnOnce(&Drive) -> T) -> Option<T> {
+        self.lock().slots.get(&id).map(|s| f(&s.drive))
     }
 
     /// How one claim stands at `now`; `None` once it was given back at the application's wish.
-    pub(crate) fn claim(&self, at: ClaimAt, now: BootTime) -> Option<ClaimStatus> {
+    pub(crate) fn claim(&self, id: ClaimId, now: BootTime) -> Option<ClaimStatus> {
         let mut inner = self.lock();
         self.refresh(&mut inner, now);
         inner
             .slots
-            .get(&at)
+            .get(&id)
             .filter(|s| !s.drive.is_leaving())
             .map(|s| s.status(now))
     }
@@ -309,22 +308,22 @@ impl Board {
 
     fn refresh(&self, inner: &mut Inner, now: BootTime) -> Status {
         let shown = inner.slots.iter().filter(|(_, s)| !s.drive.is_leaving());
-        let claims: BTreeMap<_, _> = shown.map(|(at, s)| (*at, s.status(now))).collect();
+        let claims: BTreeMap<_, _> = shown.map(|(id, s)| (*id, s.status(now))).collect();
         let comparable: BTreeMap<_, _> = claims
             .iter()
-            .map(|(at, c)| {
+            .map(|(id, c)| {
                 let c = ClaimStatus {
                     for_ms: None,
                     ..c.clone()
                 };
-                (*at, c)
+                (*id, c)
             })
             .collect();
         let changed = comparable != inner.told;
         if changed {
             inner.seq += 1;
-            for (at, new) in &comparable {
-                log_change(inner.told.get(at), new);
+            for (id, new) in &comparable {
+                log_change(inner.told.get(id), new);
             }
             inner.told = comparable;
         }
@@ -353,88 +352,6 @@ impl Slot {
             problem: self.problem.clone().filter(|_| ended),
             ..status
         }
-    }
-}
-
-/// What an answer says of being refused.
-enum Word<'a> {
-    Silence,
-    Yes,
-    No(&'a Problem),
-}
-
-fn refusal(answer: &Answer) -> Word<'_> {
-    use ProblemType as T;
-    let problem = match answer {
-        Answer::Granted(_) | Answer::Waiting(_) => return Word::Yes,
-        Answer::Renewed(r) => match &**r {
-            Renewed::Ok { .. } => return Word::Yes,
-            Renewed::Problem { problem, .. } => problem,
-        },
-        Answer::Problem(p) => p,
-        Answer::Released | Answer::NoContact(_) => return Word::Silence,
-    };
-    match problem.kind {
-        T::NotEntitled
-        | T::UnknownProduct
-        | T::ExceedsSeats
-        | T::VersionNotCovered
-        | T::BadRequest
-        | T::Cloned
-        | T::Revoked => Word::No(problem),
-        _ => Word::Silence,
-    }
-}
-
-/// The whole from its claims. The pod's own alone say how the pod stands: the first one's state; licensed only if each is,
-/// and until the first limit. Without one there is nothing to be licensed by.
-fn status_of(server: String, seq: u64, claims: Vec<ClaimStatus>, now: BootTime) -> Status {
-    let pods = || claims.iter().filter(|c| c.kind == ClaimKind::Pod);
-    let state = pods().next().map(|c| c.state);
-    let licensed = state.is_some() && pods().all(|c| c.licensed);
-    let until_boot_ms = pods()
-        .filter_map(|c| c.until_boot_ms)
-        .min()
-        .filter(|_| licensed);
-    let for_ms = pods().filter_map(|c| c.for_ms).min().filter(|_| licensed);
-    Status {
-        state: state.unwrap_or(HoldState::Released),
-        licensed,
-        until_boot_ms,
-        for_ms,
-        boot_ms: now.as_millis(),
-        seq,
-        server,
-        claims,
-    }
-}
-
-/// One line for each change of state; a limit that moved is no news in a log.
-fn log_change(old: Option<&ClaimStatus>, new: &ClaimStatus) {
-    let same = old.is_some_and(|o| {
-        (o.state, o.lease, o.place, o.reason, &o.message)
-            == (new.state, new.lease, new.place, new.reason, &new.message)
-    });
-    if same {
-        return;
-    }
-    let from = old.map(|o| o.state);
-    let moved = from != Some(new.state);
-    let (claim, state) = (new.name.as_str(), new.state);
-    let (lease, place, reason) = (
-        new.lease.map(|l| l.to_string()),
-        new.place,
-        new.reason.map(WaitReason::explain),
-    );
-    let from = from.map(|f| f.to_string());
-    let message = new.message.as_deref();
-    let taken = !state.is_licensed() && state != HoldState::Released;
-    if moved && taken && old.is_some_and(|o| o.licensed) {
-        tracing::warn!(claim, %state, from, lease, place, reason, message, "the application is not licensed any more");
-    } else if moved {
-        tracing::info!(claim, %state, from, lease, place, reason, message, "the claim's state changed");
-    } else {
-        tracing::info!(claim, %state, lease, place, reason, message, "the claim goes on");
     }
 }
 

@@ -2,7 +2,7 @@
 //! locked while it runs, and a short name of its own: several of them may show the license server one credential, and
 //! their claims must not be taken for each other.
 
-use crate::config::Mode;
+use crate::options::Mode;
 use mooring_core::names::ClaimName;
 use mooring_net::random;
 use rustix::fs::{FlockOperation, flock};
@@ -17,14 +17,14 @@ const LONGEST: usize = 100;
 
 /// Which of the two cannot be used, and why.
 #[derive(Debug)]
-pub(crate) enum PlacesError {
+pub(crate) enum PathsError {
     Socket(String),
     StateDir(String),
 }
 
 /// State directory and socket.
 #[derive(Debug)]
-pub(crate) struct Places {
+pub(crate) struct Paths {
     pub(crate) state_dir: PathBuf,
     pub(crate) socket: PathBuf,
     /// What this sidecar's claims begin with at the license server.
@@ -36,7 +36,7 @@ pub(crate) struct Places {
     passing: Option<PathBuf>,
 }
 
-impl Drop for Places {
+impl Drop for Paths {
     fn drop(&mut self) {
         if let Some(dir) = &self.passing {
             let _ = fs::remove_dir_all(dir);
@@ -44,12 +44,12 @@ impl Drop for Places {
     }
 }
 
-impl Places {
+impl Paths {
     pub(crate) fn find(
         mode: Mode,
         state_dir: Option<&Path>,
         socket: Option<&Path>,
-    ) -> Result<Self, PlacesError> {
+    ) -> Result<Self, PathsError> {
         let root = rustix::process::geteuid().is_root();
         let env = |name: &str| std::env::var_os(name);
         Self::under(mode, state_dir, socket, runtime_folder(env, root))
@@ -60,7 +60,7 @@ impl Places {
         state_dir: Option<&Path>,
         socket: Option<&Path>,
         runtime: Option<PathBuf>,
-    ) -> Result<Self, PlacesError> {
+    ) -> Result<Self, PathsError> {
         if mode == Mode::Run {
             let default = || mooring_client::DEFAULT_SOCKET.into();
             return Ok(Self {
@@ -84,7 +84,7 @@ impl Places {
             (None, socket) => {
                 let runtime = runtime.ok_or_else(|| {
                     let problem = "is not set, and neither is XDG_RUNTIME_DIR; expected a folder for this agent alone";
-                    PlacesError::StateDir(problem.into())
+                    PathsError::StateDir(problem.into())
                 })?;
                 let socket = socket.map_or_else(|| runtime.join("mooring.sock"), Path::to_owned);
                 // One for each socket, as there is one agent for each.
@@ -92,37 +92,37 @@ impl Places {
                 (runtime.join("state").join(name), socket)
             }
         };
-        let mut places = Self {
+        let mut paths = Self {
             state_dir,
             socket,
             prefix: None,
             lock: None,
             passing,
         };
-        places.socket = usable(places.socket.clone())?;
-        let dir = places.state_dir.clone();
-        let fail = |e: io::Error| PlacesError::StateDir(format!("{}: {e}", dir.display()));
-        private(&places.state_dir).map_err(fail)?;
-        let lock = lock(&places.state_dir).map_err(fail)?;
+        paths.socket = usable(paths.socket.clone())?;
+        let dir = paths.state_dir.clone();
+        let fail = |e: io::Error| PathsError::StateDir(format!("{}: {e}", dir.display()));
+        private(&paths.state_dir).map_err(fail)?;
+        let lock = lock(&paths.state_dir).map_err(fail)?;
         if lock.is_none() {
             let problem = format!(
                 "{}: another one uses it; expected one of its own",
                 dir.display()
             );
-            return Err(PlacesError::StateDir(problem));
+            return Err(PathsError::StateDir(problem));
         }
-        places.lock = lock;
-        places.prefix = Some(prefix(&places.state_dir).map_err(fail)?);
-        Ok(places)
+        paths.lock = lock;
+        paths.prefix = Some(prefix(&paths.state_dir).map_err(fail)?);
+        Ok(paths)
     }
 }
 
-fn usable(socket: PathBuf) -> Result<PathBuf, PlacesError> {
+fn usable(socket: PathBuf) -> Result<PathBuf, PathsError> {
     if socket.is_absolute() && socket.as_os_str().len() <= LONGEST {
         return Ok(socket);
     }
     let path = socket.display();
-    Err(PlacesError::Socket(format!(
+    Err(PathsError::Socket(format!(
         "\"{path}\": expected an absolute path of at most {LONGEST} bytes"
     )))
 }
@@ -144,7 +144,7 @@ fn private(dir: &Path) -> io::Result<()> {
 }
 
 /// A new folder for one `exec`. What killed ones left there is cleared away.
-fn passing_folder(runtime: Option<&Path>) -> Result<PathBuf, PlacesError> {
+fn passing_folder(runtime: Option<&Path>) -> Result<PathBuf, PathsError> {
     let own = runtime.filter(|dir| private(dir).is_ok());
     if let Some(dir) = own {
         sweep(dir);
@@ -153,7 +153,7 @@ fn passing_folder(runtime: Option<&Path>) -> Result<PathBuf, PlacesError> {
     let dir = base.join(format!("exec-{}", hex::encode(random::bytes::<8>())));
     // Not one that was there: in a common folder it could be anybody's.
     let made = DirBuilder::new().mode(0o700).create(&dir);
-    made.map_err(|e| PlacesError::StateDir(format!("{}: {e}", dir.display())))?;
+    made.map_err(|e| PathsError::StateDir(format!("{}: {e}", dir.display())))?;
     Ok(dir)
 }
 
@@ -207,13 +207,13 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt as _;
 
-    fn find(mode: Mode, socket: Option<&str>, runtime: &Path) -> Result<Places, PlacesError> {
-        Places::under(mode, None, socket.map(Path::new), Some(runtime.to_owned()))
+    fn find(mode: Mode, socket: Option<&str>, runtime: &Path) -> Result<Paths, PathsError> {
+        Paths::under(mode, None, socket.map(Path::new), Some(runtime.to_owned()))
     }
 
     #[test]
     fn in_a_pod_both_are_volumes_and_claims_bear_their_own_names() {
-        let p = Places::under(Mode::Run, None, None, None).unwrap();
+        let p = Paths::under(Mode::Run, None, None, None).unwrap();
         assert_eq!(p.state_dir, Path::new("/var/lib/mooring"));
         assert_eq!(p.socket, Path::new("/run/mooring/mooring.sock"));
         assert_eq!(p.prefix, None);
@@ -253,7 +253,7 @@ mod tests {
         let name = one.prefix.clone();
         assert!(name.is_some());
         match find(Mode::Agent, None, runtime.path()) {
-            Err(PlacesError::StateDir(e)) => assert!(e.contains("another one uses it"), "{e}"),
+            Err(PathsError::StateDir(e)) => assert!(e.contains("another one uses it"), "{e}"),
             other => panic!("{other:?}"),
         }
         let other = runtime.path().join("other.sock");

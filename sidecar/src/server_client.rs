@@ -1,5 +1,5 @@
 //! The way to the license server: the holder's requests as HTTP, the server's answers as the holder takes them.
-//! What an answer means is a pure function ([`read_claim`] and its like); only [`Link`] touches the network.
+//! What an answer means is a pure function ([`read_claim`] and its like); only [`ServerClient`] touches the network.
 
 use crate::credentials::Credentials;
 use http::header::{AUTHORIZATION, IF_MATCH, USER_AGENT};
@@ -24,14 +24,14 @@ const MAX_NAME: usize = 63;
 
 /// One sidecar's way to its license server.
 #[derive(Clone, Debug)]
-pub(crate) struct Link {
+pub(crate) struct ServerClient {
     client: Client,
     credentials: Credentials,
     /// Put before the claims' names at the server, where several sidecars show one credential.
     prefix: Option<ClaimName>,
 }
 
-impl Link {
+impl ServerClient {
     pub(crate) fn new(client: Client, credentials: Credentials, prefix: Option<ClaimName>) -> Self {
         Self {
             client,

@@ -15,7 +15,7 @@ const MAX: u64 = 256 * 1024;
 
 /// Where the voucher is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum VoucherSource {
     /// Its text.
     Text(String),
     /// A file, read anew for each use; it need not be there yet.
@@ -24,11 +24,11 @@ pub(crate) enum Source {
 
 /// What is known of starts without a server.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Permit {
+pub(crate) struct OfflineStart {
     /// What the license says.
     pub(crate) license: OptimisticStart,
     /// The voucher, if one was given.
-    pub(crate) voucher: Option<Source>,
+    pub(crate) voucher: Option<VoucherSource>,
 }
 
 /// Why there is no voucher to show.
@@ -50,7 +50,7 @@ pub(crate) enum NoVoucher {
     Refused(#[from] VoucherError),
 }
 
-impl Source {
+impl VoucherSource {
     /// From a setting: text if it looks like a voucher, else a file.
     pub(crate) fn new(given: &str) -> Option<Self> {
         let given = given.trim();
@@ -82,7 +82,7 @@ impl Source {
     }
 }
 
-impl Permit {
+impl OfflineStart {
     /// The voucher as it is now.
     pub(crate) fn voucher(&self) -> Result<OpenVoucher, NoVoucher> {
         let text = self.voucher.as_ref().ok_or(NoVoucher::None)?.read()?;
@@ -136,9 +136,9 @@ mod tests {
     }
 
     fn starts(license: OptimisticStart, voucher: &str, items: &str, now: &str) -> bool {
-        let p = Permit {
+        let p = OfflineStart {
             license,
-            voucher: Source::new(voucher),
+            voucher: VoucherSource::new(voucher),
         };
         let items = parse(items).unwrap();
         assert_eq!(
@@ -169,9 +169,9 @@ mod tests {
     fn a_voucher_comes_as_text_or_as_a_file_that_may_come_later() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("v");
-        let of = |s: &str| Permit {
+        let of = |s: &str| OfflineStart {
             license: OptimisticStart::Voucher,
-            voucher: Source::new(s),
+            voucher: VoucherSource::new(s),
         };
         let p = of(path.to_str().unwrap());
         let e = p.voucher().unwrap_err().to_string();
