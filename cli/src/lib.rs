@@ -61,13 +61,13 @@ enum Command {
     Leases(cluster::LeasesArgs),
     /// Make keys, licenses and anchor descriptions; read and verify them (offline)
     #[command(subcommand)]
-    License(license::Command),
+    License(license::LicenseCommand),
     /// Say who may use a license server outside Kubernetes: client keys and client tokens (offline)
     #[command(subcommand)]
-    Client(client::Command),
+    Client(client::ClientCommand),
     /// Make certificates for a license server and its clients outside Kubernetes (offline)
     #[command(subcommand)]
-    Pki(pki::Command),
+    Pki(pki::PkiCommand),
     /// Revoke the holder of a lease, or lift that again (outside Kubernetes)
     Revoke(direct::RevokeArgs),
 }

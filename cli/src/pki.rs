@@ -19,7 +19,7 @@ const MAX_COMMON_NAME: usize = 64;
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum PkiCommand {
     /// Make a CA: ca.crt, which everybody may have, and ca.key, which signs
     Init(InitArgs),
     /// Make a license server's certificate: server.crt and server.key
@@ -104,11 +104,11 @@ pub struct ClientArgs {
 }
 
 /// Does one of them.
-pub fn run(command: Command) -> anyhow::Result<()> {
+pub fn run(command: PkiCommand) -> anyhow::Result<()> {
     let now = SystemTime::now();
     match command {
-        Command::Init(a) => init(&a, now),
-        Command::Server(a) => {
+        PkiCommand::Init(a) => init(&a, now),
+        PkiCommand::Server(a) => {
             let request = CertRequest {
                 common_name: first_that_fits(&a.name),
                 dns_names: a.name.clone(),
@@ -118,7 +118,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
             leaf(&a.leaf, &request, "server", now).context("--name")?;
             Ok(())
         }
-        Command::Client(a) => client(&a, now),
+        PkiCommand::Client(a) => client(&a, now),
     }
 }
 

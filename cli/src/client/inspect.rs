@@ -19,7 +19,7 @@ Examples:
   mooring client inspect build-7.token --client-key /etc/mooring/client-keys
   mooring client inspect - -o json < ~/.mooring-token"
 )]
-pub struct Args {
+pub struct InspectTokenArgs {
     /// The file with the token (- for standard input)
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -45,7 +45,7 @@ struct Seen {
 }
 
 /// Prints a token.
-pub fn run(args: &Args) -> anyhow::Result<()> {
+pub fn run(args: &InspectTokenArgs) -> anyhow::Result<()> {
     let text = file::read_public(&args.file)?;
     let text = text.trim();
     let keys = vendor_key::public_of("--client-key", &args.client_key)?;

@@ -20,7 +20,7 @@ Examples:
   mooring client issue --key client.key --server main --subject anna --for 30d | ssh anna-laptop \\
       'umask 077; cat > ~/.mooring-token'"
 )]
-pub struct Args {
+pub struct IssueTokenArgs {
     /// The client key (PKCS#8 PEM), as `mooring client keygen` wrote it
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
@@ -48,7 +48,7 @@ pub struct Args {
 }
 
 /// Issues a token.
-pub fn run(args: Args) -> anyhow::Result<()> {
+pub fn run(args: IssueTokenArgs) -> anyhow::Result<()> {
     let key = vendor_key::read(&args.key)?;
     // Whole seconds: a finer instant tells nobody anything.
     let now = Timestamp::from_second(Timestamp::now().as_second())?;

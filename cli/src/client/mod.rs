@@ -17,13 +17,13 @@ use std::path::PathBuf;
 
 /// The administrator's commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum ClientCommand {
     /// Make a client key (Ed25519), and print the public half for the server's clients.keys
     Keygen(KeygenArgs),
     /// Issue a client token: one subject, one license server, until a date
-    Issue(issue::Args),
+    Issue(issue::IssueTokenArgs),
     /// Print what a client token says, and whether a client key signed it
-    Inspect(inspect::Args),
+    Inspect(inspect::InspectTokenArgs),
 }
 
 /// Flags of `keygen`.
@@ -46,9 +46,9 @@ pub struct KeygenArgs {
 }
 
 /// Does one of them.
-pub fn run(command: Command) -> anyhow::Result<()> {
+pub fn run(command: ClientCommand) -> anyhow::Result<()> {
     match command {
-        Command::Keygen(a) => {
+        ClientCommand::Keygen(a) => {
             let key = keygen::make(&a.out)?;
             eprintln!(
                 "Private key written to {} (mode 0600). It signs client tokens.",
@@ -59,7 +59,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
                 None => Ok(crate::output::print(&format!("{key}\n"))?),
             }
         }
-        Command::Issue(a) => issue::run(a),
-        Command::Inspect(a) => inspect::run(&a),
+        ClientCommand::Issue(a) => issue::run(a),
+        ClientCommand::Inspect(a) => inspect::run(&a),
     }
 }

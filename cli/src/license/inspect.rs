@@ -1,19 +1,20 @@
 //! `mooring license inspect`: what a file says, and plainly what of it was verified.
 
+mod lines;
 mod signed;
 
 use super::verify::{self, Input};
 use super::{file, vendor_key};
 use crate::output::{self, Form};
+use lines::{Lines, signature};
 use mooring_core::license::{
-    AnchorKey, AnchorKind, Delegation, Envelope, LeaseToken, License, OpenLicense, Policy, Product,
-    Trust, types,
+    AnchorKey, AnchorKind, Delegation, LeaseToken, License, OpenLicense, Policy, Product, Trust,
+    types,
 };
 use mooring_core::policy::OptimisticStart;
 use mooring_core::request;
 use mooring_core::time::{DEFAULT_GRACE, Timestamp, print_span};
 use serde::Serialize;
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 /// Flags.
@@ -26,7 +27,7 @@ Examples:
   mooring license inspect acme.mooring --vendor-key ed25519:9f2c… -o json
   curl --unix-socket $MOORING_SOCKET http://mooring/v1/token | mooring license inspect -"
 )]
-pub struct Args {
+pub struct InspectArgs {
     /// A license file, a revocation list, a voucher, or a bundle {license, delegation, lease} as the sidecar's socket gives
     /// it (- for standard input)
     #[arg(value_name = "FILE")]
@@ -61,7 +62,7 @@ struct Seen<'a> {
 }
 
 /// Prints a file.
-pub fn run(args: &Args) -> anyhow::Result<()> {
+pub fn run(args: &InspectArgs) -> anyhow::Result<()> {
     let input = verify::read(&file::read_public(&args.file)?)?;
     let keys = vendor_key::public(&args.vendor_key)?;
     let trust = if keys.is_empty() {
@@ -112,28 +113,6 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         text.push_str(&bundle(&d, &l));
     }
     Ok(output::print(&text)?)
-}
-
-/// Lines of a name and a value. The values come from a file that anyone may have written: no control character of
-/// it reaches the terminal.
-struct Lines(String);
-
-impl Lines {
-    fn add(&mut self, name: &str, value: &str) {
-        let value: String = value
-            .chars()
-            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-            .collect();
-        let _ = writeln!(self.0, "{name:<13} {value}");
-    }
-
-    fn each(&mut self, name: &str, values: impl Iterator<Item = String>) {
-        let mut name = name;
-        for v in values {
-            self.add(name, &v);
-            name = "";
-        }
-    }
 }
 
 fn license(open: &OpenLicense, dates: Option<&str>) -> String {
@@ -200,23 +179,6 @@ fn license(open: &OpenLicense, dates: Option<&str>) -> String {
     }
     out.add("SHA-256", &open.digest.0);
     out.0
-}
-
-fn signature(envelope: &Envelope, verified: Option<&str>) -> String {
-    let named: Vec<&str> = envelope
-        .signatures
-        .iter()
-        .map(|s| s.keyid.0.as_str())
-        .collect();
-    match verified {
-        Some(k) => format!("verified: signed by the vendor's key {k}"),
-        None if named.is_empty() => "NOT VERIFIED: nobody signed it".to_owned(),
-        None => format!(
-            "NOT VERIFIED (give --vendor-key): it names {} {}",
-            if named.len() == 1 { "key" } else { "keys" },
-            named.join(", ")
-        ),
-    }
 }
 
 fn product(p: &Product) -> String {

@@ -30,7 +30,7 @@ Examples:
 
 docs/licenses.md explains every field."
 )]
-pub struct Args {
+pub struct IssueArgs {
     /// The order file (YAML or JSON; - for standard input)
     #[arg(value_name = "ORDER")]
     order: Option<PathBuf>,
@@ -107,7 +107,7 @@ pub enum Weak {
 }
 
 /// Verifies what devices say of the anchors' keys, and tells it.
-fn attest(args: &Args, order: &Order, now: Timestamp) -> anyhow::Result<()> {
+fn attest(args: &IssueArgs, order: &Order, now: Timestamp) -> anyhow::Result<()> {
     let mut roots = Vec::new();
     for path in &args.attestation_root {
         let text = file::read_public(path).context("--attestation-root")?;
@@ -149,7 +149,7 @@ fn attest(args: &Args, order: &Order, now: Timestamp) -> anyhow::Result<()> {
 }
 
 /// Issues a license.
-pub fn run(mut args: Args) -> anyhow::Result<()> {
+pub fn run(mut args: IssueArgs) -> anyhow::Result<()> {
     let order = gather(&mut args)?;
     let now = Timestamp::now();
     let weak = |kind| args.allow_anchor.contains(&kind);
@@ -194,7 +194,7 @@ pub fn run(mut args: Args) -> anyhow::Result<()> {
 }
 
 /// The order as the file and the flags together say it.
-fn gather(args: &mut Args) -> anyhow::Result<Order> {
+fn gather(args: &mut IssueArgs) -> anyhow::Result<Order> {
     let mut order = match args.order.as_ref().or(args.from.as_ref()) {
         None => Order::default(),
         Some(path) => {

@@ -23,7 +23,7 @@ Examples:
   mooring license keygen --out vendor.key -o json | jq -r .publicKey > vendor.pub
   mooring license keygen --key 'pkcs11:token=vendor;object=licenses?module-path=/usr/lib/softhsm/libsofthsm2.so'"
 )]
-pub struct Args {
+pub struct KeygenArgs {
     /// The file for the private key (PKCS#8 PEM, mode 0600); never overwritten
     #[arg(long, value_name = "FILE", required_unless_present = "key")]
     out: Option<PathBuf>,
@@ -89,7 +89,7 @@ pub fn print_data(data: Data, key: &PublicKey) -> anyhow::Result<()> {
 }
 
 /// Makes a vendor's key.
-pub fn run(args: &Args) -> anyhow::Result<()> {
+pub fn run(args: &KeygenArgs) -> anyhow::Result<()> {
     if let Some(out) = &args.out {
         let key = make(out)?;
         let said = format!(

@@ -34,39 +34,39 @@ use clap::Subcommand;
 
 /// The vendor's commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum LicenseCommand {
     /// Make a vendor's key (Ed25519), and print the public half to compile into the application
-    Keygen(keygen::Args),
+    Keygen(keygen::KeygenArgs),
     /// Print the public half of a vendor's key, from its file or from the HSM
     Public(keygen::PublicArgs),
     /// Sign a license file, from an order file, from flags, or both
-    Issue(Box<issue::Args>),
+    Issue(Box<issue::IssueArgs>),
     /// Print what a license file, a revocation list, a voucher or a bundle from the sidecar's socket says, and what of it was verified
-    Inspect(inspect::Args),
+    Inspect(inspect::InspectArgs),
     /// Verify a license file, a revocation list, a voucher or a bundle against the vendor's public key; exit 1 if it does not hold
-    Verify(verify::Args),
+    Verify(verify::VerifyArgs),
     /// Take licenses back: make the next revocation list, numbered and signed
-    Revoke(revoke::Args),
+    Revoke(revoke::RevokeLicenseArgs),
     /// Permit a start with no license server in reach, for products of a license, until a day
-    Voucher(voucher::Args),
+    Voucher(voucher::VoucherArgs),
     /// Print the JSON Schema of a signed document
-    Schema(schema::Args),
+    Schema(schema::SchemaArgs),
     /// Describe the hardware that a license shall be bound to; run where the hardware is
     #[command(subcommand)]
-    Anchor(anchor::Command),
+    Anchor(anchor::AnchorCommand),
 }
 
 /// Does one of them.
-pub fn run(command: Command) -> anyhow::Result<()> {
+pub fn run(command: LicenseCommand) -> anyhow::Result<()> {
     match command {
-        Command::Keygen(a) => keygen::run(&a),
-        Command::Public(a) => keygen::public(&a),
-        Command::Revoke(a) => revoke::run(&a),
-        Command::Voucher(a) => voucher::run(&a),
-        Command::Schema(a) => schema::run(&a),
-        Command::Issue(a) => issue::run(*a),
-        Command::Inspect(a) => inspect::run(&a),
-        Command::Verify(a) => verify::run(&a),
-        Command::Anchor(a) => anchor::run(&a),
+        LicenseCommand::Keygen(a) => keygen::run(&a),
+        LicenseCommand::Public(a) => keygen::public(&a),
+        LicenseCommand::Revoke(a) => revoke::run(&a),
+        LicenseCommand::Voucher(a) => voucher::run(&a),
+        LicenseCommand::Schema(a) => schema::run(&a),
+        LicenseCommand::Issue(a) => issue::run(*a),
+        LicenseCommand::Inspect(a) => inspect::run(&a),
+        LicenseCommand::Verify(a) => verify::run(&a),
+        LicenseCommand::Anchor(a) => anchor::run(&a),
     }
 }

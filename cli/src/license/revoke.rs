@@ -25,7 +25,7 @@ Examples:
   mooring license revoke --list revocations.mooring --lift ACME-2027-001 --key vendor.key
   mooring license revoke --list revocations.mooring --next 2027-06-01 --key vendor.key      # signed anew, as it is"
 )]
-pub struct Args {
+pub struct RevokeLicenseArgs {
     /// Ids of licenses to revoke
     #[arg(value_name = "LICENSE", requires = "reason")]
     licenses: Vec<String>,
@@ -59,7 +59,7 @@ pub struct Args {
 }
 
 /// Makes the next list.
-pub fn run(args: &Args) -> anyhow::Result<()> {
+pub fn run(args: &RevokeLicenseArgs) -> anyhow::Result<()> {
     let before = if args.new {
         file::must_be_new(&args.list).context("--new")?;
         None
@@ -97,7 +97,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     ))?)
 }
 
-fn read(args: &Args) -> anyhow::Result<String> {
+fn read(args: &RevokeLicenseArgs) -> anyhow::Result<String> {
     if args.list.symlink_metadata().is_err() {
         bail!(
             "--list {}: there is no such file; expected your last list, or --new to begin one",
@@ -107,7 +107,11 @@ fn read(args: &Args) -> anyhow::Result<String> {
     file::read_public(&args.list)
 }
 
-fn open(args: &Args, text: &str, keys: &[PublicKey]) -> anyhow::Result<OpenRevocations> {
+fn open(
+    args: &RevokeLicenseArgs,
+    text: &str,
+    keys: &[PublicKey],
+) -> anyhow::Result<OpenRevocations> {
     let mut all = keys.to_vec();
     all.extend(vendor_key::public(&args.vendor_key)?);
     OpenRevocations::read(text, Trust::Pinned(&all)).with_context(|| {
@@ -118,7 +122,11 @@ fn open(args: &Args, text: &str, keys: &[PublicKey]) -> anyhow::Result<OpenRevoc
     })
 }
 
-fn next(args: &Args, before: Option<&Revocations>, now: Timestamp) -> anyhow::Result<Revocations> {
+fn next(
+    args: &RevokeLicenseArgs,
+    before: Option<&Revocations>,
+    now: Timestamp,
+) -> anyhow::Result<Revocations> {
     // Whole seconds: nobody reads more, and every client can.
     let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
     let known = before.map_or(0, |b| b.number);

@@ -11,7 +11,7 @@ use clap::ValueEnum;
 Example:
   mooring license schema license > license.schema.json"
 )]
-pub struct Args {
+pub struct SchemaArgs {
     /// Which document
     #[arg(value_enum)]
     document: Document,
@@ -33,7 +33,7 @@ enum Document {
 }
 
 /// Prints one.
-pub fn run(args: &Args) -> anyhow::Result<()> {
+pub fn run(args: &SchemaArgs) -> anyhow::Result<()> {
     let text = match args.document {
         Document::License => include_str!("../../../docs/schema/license.json"),
         Document::Delegation => include_str!("../../../docs/schema/delegation.json"),

@@ -23,7 +23,7 @@ Examples:
   curl --unix-socket $MOORING_SOCKET \"http://mooring/v1/token?nonce=4711\" > bundle.json
   mooring license verify bundle.json --vendor-key vendor.pub --product render --app-version 2026.1 --nonce 4711"
 )]
-pub struct Args {
+pub struct VerifyArgs {
     /// A license file, a revocation list, a voucher, or a bundle {license, delegation, lease} as the sidecar's socket gives
     /// it (- for standard input)
     #[arg(value_name = "FILE")]
@@ -84,7 +84,7 @@ pub(super) fn read(text: &str) -> anyhow::Result<Input> {
 }
 
 /// Verifies; an error is what does not hold.
-pub fn run(args: &Args) -> anyhow::Result<()> {
+pub fn run(args: &VerifyArgs) -> anyhow::Result<()> {
     let keys = vendor_key::public(&args.vendor_key)?;
     let text = match read(&file::read_public(&args.file)?)? {
         Input::License(e) => license(args, *e, &keys)?,
@@ -96,7 +96,12 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 /// Refuses a license that the list given by `--revocations` names; words about the list.
-fn not_revoked(args: &Args, id: &str, at: Timestamp, keys: &[PublicKey]) -> anyhow::Result<String> {
+fn not_revoked(
+    args: &VerifyArgs,
+    id: &str,
+    at: Timestamp,
+    keys: &[PublicKey],
+) -> anyhow::Result<String> {
     let Some(path) = &args.revocations else {
         return Ok(String::new());
     };
@@ -113,7 +118,7 @@ fn not_revoked(args: &Args, id: &str, at: Timestamp, keys: &[PublicKey]) -> anyh
     ))
 }
 
-fn only_files(args: &Args, what: &str) -> anyhow::Result<()> {
+fn only_files(args: &VerifyArgs, what: &str) -> anyhow::Result<()> {
     let flags = [
         ("--revocations", args.revocations.is_some()),
         ("--app-version", args.app_version.is_some()),
@@ -130,7 +135,7 @@ fn only_files(args: &Args, what: &str) -> anyhow::Result<()> {
     }
 }
 
-fn revocations(args: &Args, text: &str, keys: &[PublicKey]) -> anyhow::Result<String> {
+fn revocations(args: &VerifyArgs, text: &str, keys: &[PublicKey]) -> anyhow::Result<String> {
     only_files(args, "a revocation list")?;
     if args.product.is_some() || args.at.is_some() {
         bail!(
@@ -146,7 +151,7 @@ fn revocations(args: &Args, text: &str, keys: &[PublicKey]) -> anyhow::Result<St
     ))
 }
 
-fn voucher(args: &Args, text: &str, keys: &[PublicKey]) -> anyhow::Result<String> {
+fn voucher(args: &VerifyArgs, text: &str, keys: &[PublicKey]) -> anyhow::Result<String> {
     only_files(args, "a voucher")?;
     let open = OpenVoucher::read(text, Trust::Pinned(keys))?;
     let by = open.signed_by.map(|k| k.0).unwrap_or_default();
@@ -168,7 +173,7 @@ fn voucher(args: &Args, text: &str, keys: &[PublicKey]) -> anyhow::Result<String
     ))
 }
 
-fn license(args: &Args, envelope: Envelope, keys: &[PublicKey]) -> anyhow::Result<String> {
+fn license(args: &VerifyArgs, envelope: Envelope, keys: &[PublicKey]) -> anyhow::Result<String> {
     if args.product.is_some() {
         bail!(
             "--product: {} is a license file; expected a bundle {{license, delegation, lease}}",
@@ -186,7 +191,7 @@ fn license(args: &Args, envelope: Envelope, keys: &[PublicKey]) -> anyhow::Resul
     ))
 }
 
-fn bundle(args: &Args, bundle: &Bundle, keys: &[PublicKey]) -> anyhow::Result<String> {
+fn bundle(args: &VerifyArgs, bundle: &Bundle, keys: &[PublicKey]) -> anyhow::Result<String> {
     let Some(product) = &args.product else {
         bail!(
             "--product: missing; {} is a bundle, and a lease is verified for a product",

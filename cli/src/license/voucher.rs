@@ -25,7 +25,7 @@ short. docs/vendors.md says how the customer installs it.
 Example:
   mooring license voucher acme.mooring --product render --expires 2027-03-01 --key vendor.key --out render.voucher"
 )]
-pub struct Args {
+pub struct VoucherArgs {
     /// The license file that it belongs to (- for standard input)
     #[arg(value_name = "LICENSE")]
     license: PathBuf,
@@ -47,7 +47,7 @@ pub struct Args {
 }
 
 /// Makes a voucher.
-pub fn run(args: &Args) -> anyhow::Result<()> {
+pub fn run(args: &VoucherArgs) -> anyhow::Result<()> {
     if let Some(path) = &args.out {
         file::must_be_new(path).context("--out")?;
     }
@@ -78,7 +78,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn build(args: &Args, open: &OpenLicense, now: Timestamp) -> anyhow::Result<Voucher> {
+fn build(args: &VoucherArgs, open: &OpenLicense, now: Timestamp) -> anyhow::Result<Voucher> {
     let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
     let l = &open.license;
     let (expires, begins) = (args.expires, args.not_before.unwrap_or(now));

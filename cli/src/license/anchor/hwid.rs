@@ -1,6 +1,8 @@
 //! `mooring license anchor hwid`: a machine, by salted hashes of what it is known by, and a key in a file.
 
-use super::{Description, file, key_file};
+use super::description::{Description, print};
+use super::key_file;
+use crate::license::file;
 use crate::output::Data;
 use anyhow::{Context as _, anyhow, bail};
 use mooring_core::license::{AnchorKind, HwidItem};
@@ -19,7 +21,7 @@ Examples:
   sudo mooring license anchor hwid --key-file anchor.key --generate --out anchor.yaml
   sudo mooring license anchor hwid --key-file anchor.key -k 3 > anchor.yaml"
 )]
-pub struct Args {
+pub struct HwidArgs {
     #[command(flatten)]
     key: key_file::KeyArgs,
     /// How many of the things found must still be there later [default: more than half of them]
@@ -45,7 +47,7 @@ pub struct Args {
 }
 
 /// Describes the anchor.
-pub(super) fn run(args: &Args) -> anyhow::Result<()> {
+pub(super) fn run(args: &HwidArgs) -> anyhow::Result<()> {
     if let Some(path) = &args.out {
         file::must_be_new(path).context("--out")?;
     }
@@ -94,7 +96,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         hwid: Some(hwid::hashed(&facts, &hex::encode(salt), k)),
         ..Description::software(AnchorKind::Hwid, key)
     };
-    super::print(&description, &notes, args.output, args.out.as_deref())
+    print(&description, &notes, args.output, args.out.as_deref())
 }
 
 /// What was found, by name and never by value.

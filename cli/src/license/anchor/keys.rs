@@ -1,6 +1,6 @@
 //! Key pairs on a token: found, made, asked what they are, tried.
 
-use super::pkcs11::Args;
+use super::flags::Pkcs11Args;
 use super::token::{self, KeyFacts, P256_OID};
 use anyhow::{Context as _, anyhow, bail};
 use cryptoki::mechanism::Mechanism;
@@ -12,14 +12,14 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use std::fmt::Write as _;
 
 /// A key pair on the token.
-pub(super) struct Found {
+pub(super) struct KeyPair {
     pub(super) private: ObjectHandle,
     pub(super) public: PublicKey,
     pub(super) name: String,
 }
 
 /// P-256 key pairs that fit the flags.
-pub(super) fn find_keys(session: &Session, args: &Args) -> anyhow::Result<Vec<Found>> {
+pub(super) fn find_keys(session: &Session, args: &Pkcs11Args) -> anyhow::Result<Vec<KeyPair>> {
     let mut wanted = vec![
         Attribute::Class(ObjectClass::PRIVATE_KEY),
         Attribute::KeyType(KeyType::EC),
@@ -38,7 +38,7 @@ pub(super) fn find_keys(session: &Session, args: &Args) -> anyhow::Result<Vec<Fo
         let (id, label) = name_of(session, private);
         if let Some(public) = public_of(session, private, id.as_deref()) {
             let name = format!("{label:?} (id {})", hex::encode(id.unwrap_or_default()));
-            found.push(Found {
+            found.push(KeyPair {
                 private,
                 public,
                 name,
@@ -111,7 +111,7 @@ pub(super) fn certificates(session: &Session) -> Vec<Vec<u8>> {
 }
 
 /// Says what there is instead.
-pub(super) fn nothing_found(session: &Session, args: &Args) -> String {
+pub(super) fn nothing_found(session: &Session, args: &Pkcs11Args) -> String {
     let any = [Attribute::Class(ObjectClass::PRIVATE_KEY)];
     let keys = session.find_objects(&any).unwrap_or_default();
     let names: Vec<String> = keys
@@ -136,7 +136,7 @@ pub(super) fn nothing_found(session: &Session, args: &Args) -> String {
     )
 }
 
-pub(super) fn generate(session: &Session, args: &Args) -> anyhow::Result<Found> {
+pub(super) fn generate(session: &Session, args: &Pkcs11Args) -> anyhow::Result<KeyPair> {
     let label = args
         .key_label
         .clone()
@@ -169,7 +169,7 @@ pub(super) fn generate(session: &Session, args: &Args) -> anyhow::Result<Found> 
         .ok_or_else(|| anyhow!("the token does not tell the public key it has made"))?;
     let name = format!("{label:?} (id {})", hex::encode(id));
     eprintln!("Made key {name} on token {:?}", args.token_label);
-    Ok(Found {
+    Ok(KeyPair {
         private,
         public: key,
         name,
@@ -212,7 +212,7 @@ pub(super) fn facts(session: &Session, key: ObjectHandle) -> (KeyFacts, bool) {
 }
 
 /// Signs something new, and verifies it: the two halves belong together, and the token lets the key sign.
-pub(super) fn prove(session: &Session, key: &Found) -> anyhow::Result<()> {
+pub(super) fn prove(session: &Session, key: &KeyPair) -> anyhow::Result<()> {
     let message = [b"mooring anchor test ".as_slice(), &random::<32>()?].concat();
     let hash = digest(&SHA256, &message);
     let sig = session.sign(&Mechanism::Ecdsa, key.private, hash.as_ref());

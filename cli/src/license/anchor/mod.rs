@@ -3,6 +3,8 @@
 //! A description is not signed. It is as good as the way it came: a vendor who sells dongles makes it before the
 //! dongle is sent.
 
+mod description;
+mod flags;
 mod hwid;
 mod key_file;
 mod keys;
@@ -10,154 +12,27 @@ mod pkcs11;
 mod token;
 mod usb;
 
-use super::file;
-use crate::output::{self, Data};
-use anyhow::Context as _;
 use clap::Subcommand;
-use mooring_core::license::{AnchorKey, AnchorKind, HwidItems, PublicKey, Standby, UsbDevice};
-use serde::{Deserialize, Serialize};
-use std::fmt::Write as _;
-use std::path::Path;
 
-pub use pkcs11::Args as Pkcs11Args;
+pub use description::{Description, read};
+pub use flags::Pkcs11Args;
 
 /// Kinds of anchors that can be described.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum AnchorCommand {
     /// A PKCS#11 token: a YubiKey, Nitrokey, SmartCard-HSM, TPM 2.0 … (or SoftHSM, for tests)
     Pkcs11(Pkcs11Args),
     /// A USB device that must be plugged in, and a key in a file
-    Usb(usb::Args),
+    Usb(usb::UsbArgs),
     /// This machine, by what it is known by, and a key in a file: the weak tier
-    Hwid(hwid::Args),
+    Hwid(hwid::HwidArgs),
 }
 
 /// Describes one.
-pub fn run(command: &Command) -> anyhow::Result<()> {
+pub fn run(command: &AnchorCommand) -> anyhow::Result<()> {
     match command {
-        Command::Pkcs11(a) => pkcs11::run(a),
-        Command::Usb(a) => usb::run(a),
-        Command::Hwid(a) => hwid::run(a),
-    }
-}
-
-/// An anchor, as its description names it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Description {
-    /// Its kind.
-    pub kind: AnchorKind,
-    /// Its public key.
-    pub key: PublicKey,
-    /// The key can leave the token.
-    #[serde(default)]
-    pub software: bool,
-    /// Words for people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub label: Option<String>,
-    /// Of `usb`: the device that must be plugged in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub usb: Option<UsbDevice>,
-    /// Of `hwid`: what the machine is known by.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hwid: Option<HwidItems>,
-    /// Set by the vendor if it may serve only when the first cannot.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub standby: Option<Standby>,
-    /// Certificates (PEM) in which the device says that the key was made in it: the key's own, the device's, and those above. For
-    /// the vendor; not part of the license.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub attestation: Vec<String>,
-}
-
-impl Description {
-    /// Of an anchor whose key is software.
-    fn software(kind: AnchorKind, key: PublicKey) -> Self {
-        Self {
-            kind,
-            key,
-            software: true,
-            label: None,
-            usb: None,
-            hwid: None,
-            standby: None,
-            attestation: Vec::new(),
-        }
-    }
-}
-
-impl From<Description> for AnchorKey {
-    fn from(d: Description) -> Self {
-        Self {
-            kind: d.kind,
-            key: d.key,
-            software: d.software,
-            label: d.label,
-            usb: d.usb,
-            hwid: d.hwid,
-            standby: d.standby,
-        }
-    }
-}
-
-/// Reads a description's file (YAML or JSON).
-pub fn read(path: &Path) -> anyhow::Result<Description> {
-    let text = file::read_public(path)?;
-    serde_yaml::from_str(&text).with_context(|| {
-        format!(
-            "{}: no anchor description; expected what `mooring license anchor` printed",
-            path.display()
-        )
-    })
-}
-
-/// Writes a description with the reasons for what it says: as comments in YAML; JSON has none.
-fn print(d: &Description, notes: &[String], form: Data, out: Option<&Path>) -> anyhow::Result<()> {
-    let mut text = String::new();
-    if form == Data::Yaml {
-        for n in notes {
-            let _ = writeln!(text, "# {}", one_line(n));
-        }
-    }
-    text.push_str(&form.render(d)?);
-    match out {
-        Some(path) => {
-            file::create(path, &text, 0o644).context("--out")?;
-            eprintln!(
-                "Anchor {} ({}) described in {}; send it to the vendor",
-                d.key.id(),
-                d.kind,
-                path.display()
-            );
-        }
-        None => output::print(&text)?,
-    }
-    Ok(())
-}
-
-/// A token's own words must not end the comment they stand in.
-fn one_line(s: &str) -> String {
-    s.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn a_description_is_yaml_or_json_and_nothing_else() {
-        let key = format!("p256:04{}", "ab".repeat(64));
-        let yaml = format!("kind: pkcs11\nkey: \"{key}\"\nsoftware: true\n");
-        let d: Description = serde_yaml::from_str(&yaml).unwrap();
-        assert!(d.software);
-        let json = Data::Json.render(&d).unwrap();
-        assert_eq!(serde_yaml::from_str::<Description>(&json).unwrap(), d);
-        let e = serde_yaml::from_str::<Description>(&format!("{yaml}soft: true\n"))
-            .unwrap_err()
-            .to_string();
-        assert!(e.contains("soft"), "{e}");
+        AnchorCommand::Pkcs11(a) => pkcs11::run(a),
+        AnchorCommand::Usb(a) => usb::run(a),
+        AnchorCommand::Hwid(a) => hwid::run(a),
     }
 }

@@ -3,77 +3,19 @@
 //! Promises: at most one login; none at all if the token says that a wrong PIN would lock it. No key is ever
 //! changed or deleted, and one is made only with `--generate`.
 
-use super::keys::{self, Found};
+use super::description::{Description, print};
+use super::flags::Pkcs11Args;
+use super::keys::{self, KeyPair};
 use super::token::{self, KeyFacts};
-use super::{Description, file};
-use crate::license::attestation;
 use crate::license::pkcs11::{Names, Wanted, find_token, load, login};
-use crate::output::Data;
+use crate::license::{attestation, file};
 use anyhow::{Context as _, anyhow, bail};
 use cryptoki::session::Session;
 use cryptoki::slot::TokenInfo;
 use mooring_core::license::AnchorKind;
-use std::path::PathBuf;
-
-/// Flags.
-#[derive(Debug, clap::Args)]
-#[command(
-    after_help = "The PIN is read from --pin-file, else from the environment variable MOORING_PIN, else asked for. It is
-tried once: tokens lock after a few wrong ones.
-
-Examples:
-  mooring license anchor pkcs11 --module /usr/lib/x86_64-linux-gnu/opensc-pkcs11.so \\
-      --token-label acme --key-label mooring --out anchor.yaml
-  mooring license anchor pkcs11 --module /usr/lib/softhsm/libsofthsm2.so \\
-      --token-label test --pin-file pin --generate > anchor.yaml"
-)]
-pub struct Args {
-    /// The PKCS#11 module (a shared library) that drives the token
-    #[arg(long, value_name = "FILE")]
-    module: PathBuf,
-    /// The token's label
-    #[arg(long, value_name = "LABEL")]
-    pub(super) token_label: String,
-    /// The token's serial number, if several have the same label
-    #[arg(long, value_name = "SERIAL")]
-    token_serial: Option<String>,
-    /// A file with the token's user PIN
-    #[arg(long, value_name = "FILE")]
-    pin_file: Option<PathBuf>,
-    /// The key's label (CKA_LABEL); with --generate the new key's, "mooring" without it
-    #[arg(long, value_name = "LABEL")]
-    pub(super) key_label: Option<String>,
-    /// The key's id (CKA_ID), in hexadecimal digits
-    #[arg(long, value_name = "HEX", value_parser = parse_id)]
-    pub(super) key_id: Option<Id>,
-    /// Make a key if there is none that fits: P-256, never extractable
-    #[arg(long)]
-    generate: bool,
-    /// Certificates (PEM) that attest the key, where the module does not show them: `ykman piv keys attest` writes the key's own,
-    /// `ykman piv certificates export f9` the device's
-    #[arg(long, value_name = "FILE")]
-    attestation: Vec<PathBuf>,
-    /// Words for people in the license, such as a place or an inventory number [default: the token's model and serial number]
-    #[arg(long, value_name = "TEXT")]
-    label: Option<String>,
-    /// The form of the description
-    #[arg(short, long, value_enum, default_value = "yaml")]
-    output: Data,
-    /// Write it to a file instead of standard output; never overwritten
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
-}
-
-/// A `CKA_ID`.
-#[derive(Clone, Debug)]
-pub(super) struct Id(pub(super) Vec<u8>);
-
-fn parse_id(s: &str) -> Result<Id, String> {
-    token::key_id(s).map(Id)
-}
 
 /// Describes the anchor.
-pub(super) fn run(args: &Args) -> anyhow::Result<()> {
+pub(super) fn run(args: &Pkcs11Args) -> anyhow::Result<()> {
     if let Some(path) = &args.out {
         file::must_be_new(path).context("--out")?;
     }
@@ -121,7 +63,12 @@ const NAMES: Names = Names {
     pin_file: "--pin-file",
 };
 
-fn describe(session: &Session, key: &Found, info: &TokenInfo, args: &Args) -> anyhow::Result<()> {
+fn describe(
+    session: &Session,
+    key: &KeyPair,
+    info: &TokenInfo,
+    args: &Pkcs11Args,
+) -> anyhow::Result<()> {
     let (facts, each_time) = keys::facts(session, key.private);
     if each_time {
         bail!(
@@ -185,11 +132,11 @@ fn describe(session: &Session, key: &Found, info: &TokenInfo, args: &Args) -> an
         standby: None,
         attestation: attestation.iter().map(|d| attestation::to_pem(d)).collect(),
     };
-    super::print(&description, &notes, args.output, args.out.as_deref())
+    print(&description, &notes, args.output, args.out.as_deref())
 }
 
 /// The attestation of the key: among the certificates that the token shows (libykcs11 shows them) and those of the flags.
-fn attested(session: &Session, key: &Found, args: &Args) -> anyhow::Result<Vec<Vec<u8>>> {
+fn attested(session: &Session, key: &KeyPair, args: &Pkcs11Args) -> anyhow::Result<Vec<Vec<u8>>> {
     let mut all = keys::certificates(session);
     for path in &args.attestation {
         let text = file::read_public(path).context("--attestation")?;

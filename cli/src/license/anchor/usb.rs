@@ -1,6 +1,8 @@
 //! `mooring license anchor usb`: a USB device that must be plugged in, and a key in a file.
 
-use super::{Description, file, key_file};
+use super::description::{Description, print};
+use super::key_file;
+use crate::license::file;
 use crate::output::Data;
 use anyhow::{Context as _, bail};
 use mooring_core::license::{AnchorKind, UsbDevice};
@@ -17,7 +19,7 @@ Examples:
   mooring license anchor usb --key-file anchor.key --generate --vendor-id 096e --product-id 0006 --out anchor.yaml
   mooring license anchor usb --key-file anchor.key --vendor-id 096e --product-id 0006 --serial A1B2C3 > anchor.yaml"
 )]
-pub struct Args {
+pub struct UsbArgs {
     #[command(flatten)]
     key: key_file::KeyArgs,
     /// The device's vendor id: four hexadecimal digits
@@ -51,7 +53,7 @@ fn parse_id(s: &str) -> Result<String, String> {
 }
 
 /// Describes the anchor.
-pub(super) fn run(args: &Args) -> anyhow::Result<()> {
+pub(super) fn run(args: &UsbArgs) -> anyhow::Result<()> {
     if let Some(path) = &args.out {
         file::must_be_new(path).context("--out")?;
     }
@@ -75,11 +77,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         usb: Some(device),
         ..Description::software(AnchorKind::Usb, key)
     };
-    super::print(&description, &notes, args.output, args.out.as_deref())
+    print(&description, &notes, args.output, args.out.as_deref())
 }
 
 /// The one device that fits the flags.
-fn choose(all: &[Plugged], args: &Args) -> anyhow::Result<(Plugged, UsbDevice)> {
+fn choose(all: &[Plugged], args: &UsbArgs) -> anyhow::Result<(Plugged, UsbDevice)> {
     let is = |wanted: &Option<String>, found: Option<&String>| {
         wanted.is_none() || wanted.as_ref() == found
     };

@@ -1,6 +1,6 @@
 //! The smaller files: revocation lists and vouchers.
 
-use super::{Lines, signature};
+use super::lines::{Lines, signature};
 use crate::output::{self, Form};
 use mooring_core::license::{
     Envelope, KeyId, OpenRevocations, OpenVoucher, Revocations, Trust, Voucher,
@@ -12,7 +12,7 @@ use serde::Serialize;
 /// What a machine reads.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Seen<'a> {
+struct SeenSigned<'a> {
     /// Whether the vendor's signature was verified.
     verified: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,7 +45,7 @@ pub(super) fn revocations(
     let open = OpenRevocations::read(text, trust)?;
     let l = &open.list;
     if let Some(data) = form.data() {
-        let seen = Seen {
+        let seen = SeenSigned {
             verified: open.signed_by.is_some(),
             verified_by: by(open.signed_by.as_ref()),
             sha256: &open.digest.0,
@@ -87,7 +87,7 @@ pub(super) fn voucher(
     let open = OpenVoucher::read(text, trust)?;
     let v = &open.voucher;
     if let Some(data) = form.data() {
-        let seen = Seen {
+        let seen = SeenSigned {
             verified: open.signed_by.is_some(),
             verified_by: by(open.signed_by.as_ref()),
             sha256: &open.digest.0,
