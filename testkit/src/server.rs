@@ -6,6 +6,7 @@ use crate::{Ca, eventually, license, sealed, secs, vendor};
 use mooring_core::client_token::{ClientToken, OPERATOR_SUBJECT};
 use mooring_core::license::{AnchorKey, AnchorKind, SigningKey, UsbDevice};
 use mooring_core::time::Timestamp;
+use mooring_core::wire::calls::server;
 use mooring_core::wire::{LeaseView, Leases, Revoke, ViewState};
 use mooring_net::client::{Answer, Call, Client};
 use mooring_net::shutdown::Shutdown;
@@ -175,7 +176,7 @@ impl Server {
 
     /// What the books say.
     pub fn views(&self) -> Vec<LeaseView> {
-        let answer = self.ask(&Call::new(http::Method::GET, "/v1/leases"));
+        let answer = self.ask(&Call::of(&server::LEASES, ""));
         answer.json::<Leases>().unwrap().leases
     }
 
@@ -197,8 +198,7 @@ impl Server {
             reason: Some("a test".into()),
             until: None,
         };
-        let path = format!("/v1/leases/{lease}/revoke");
-        let call = Call::new(http::Method::POST, path).json(&why).unwrap();
+        let call = Call::of(&server::REVOKE, lease).json(&why).unwrap();
         assert!(self.ask(&call).status.is_success());
     }
 
