@@ -314,25 +314,33 @@ fn faults(
     all
 }
 
-fn one(r: &mut Rng, d: Ms, licenses: usize, walls_jump: bool, size: Size) -> Fault {
-    let pod = r.usize(..1000);
-    // Often about as long as the lease: there the edges are.
-    let lasts = match r.u8(..4) {
-        0 => r.u64(100..5_000),
-        1 => r.u64(d / 2..d * 2),
-        2 => d + r.u64(0..2_500),
-        _ => r.u64(d..d * 6),
-    };
-    let down = r.u64(200..d * 2);
-    let kind = loop {
+/// Walls jump, or the server moves: never both in one world.
+fn kind(r: &mut Rng, walls_jump: bool) -> Kind {
+    loop {
         let k = Kind::ALL[r.usize(..Kind::ALL.len())];
         match k {
             Kind::WallJump if !walls_jump => {}
             Kind::ServerMoves if walls_jump => {}
             _ => break k,
         }
-    };
-    match kind {
+    }
+}
+
+/// Often about as long as the lease: there the edges are.
+fn length(r: &mut Rng, d: Ms) -> Ms {
+    match r.u8(..4) {
+        0 => r.u64(100..5_000),
+        1 => r.u64(d / 2..d * 2),
+        2 => d + r.u64(0..2_500),
+        _ => r.u64(d..d * 6),
+    }
+}
+
+fn one(r: &mut Rng, d: Ms, licenses: usize, walls_jump: bool, size: Size) -> Fault {
+    let pod = r.usize(..1000);
+    let lasts = length(r, d);
+    let down = r.u64(200..d * 2);
+    match kind(r, walls_jump) {
         Kind::SidecarCrash => Fault::SidecarCrash {
             pod,
             amid: r.bool().then(|| r.u8(..6)),

@@ -11,7 +11,23 @@ use super::run::KnownRun;
 use super::step::{Cause, Change, Message, Step};
 use crate::history::{
     Book, ClaimNo, HolderNo, Items, LeaseNo, License, Ms, Msg, MsgNo, Reclaim, Reply, RunNo,
+    SecretNo,
 };
+
+/// What a claim's own message shows of a lease.
+struct Shown {
+    /// That it was once `Held`.
+    proof: bool,
+    secret: Option<SecretNo>,
+    /// The lease's token.
+    lease: bool,
+    /// The lease's token may count still.
+    unexpired: bool,
+    /// How long its application may run on.
+    runs_for: Ms,
+    /// A ticket that gives back its place.
+    restorable: bool,
+}
 
 impl Model {
     pub(super) fn started(
@@ -120,30 +136,13 @@ impl Model {
         priority: i32,
         book: &Book,
     ) -> Change {
-        let run = self.run.no;
         let message = match cause {
             Cause::Message(m) if m.holder == holder && m.claim == claim => Some(m),
             _ => None,
         };
-        let proof = message.is_some_and(|m| self.proves_held(m));
-        let (secret, shown, ticket) = match message.map(|m| &m.what) {
-            Some(Msg::Claim {
-                secret,
-                held,
-                ticket,
-                ..
-            }) => (Some(*secret), *held == Some(no), *ticket == Some(no)),
-            _ => (None, false, false),
-        };
-        let unexpired = self.leases.get(&no).is_some_and(|l| !self.expired(l));
-        let runs_for = message
-            .and_then(|m| self.apps.sent(m.msg))
-            .map_or(0, |s| s.runs_for);
-        // An answer may be lost: a ticket of an earlier run says nothing of the last one's line.
-        let newest = message
-            .and_then(|m| self.apps.sent(m.msg))
-            .is_some_and(|s| s.ticket_of == Some(self.last_run));
-        let restorable = newest && ticket && self.now <= self.run.started + self.run.settling();
+        let shown = self.shown(no, message);
+        let run = self.run.no;
+        let (epoch, products, now) = (self.epoch, self.products, self.now);
         let lease = self
             .leases
             .entry(no)
@@ -156,49 +155,103 @@ impl Model {
             Book::Refused => Stand::Refused,
             Book::Ended(why) => Stand::Ended(why),
         };
-        let old_draws = std::mem::take(&mut lease.draws);
         let (seated_before, ended_before) = (lease.seated_in, lease.seat_ended_in);
-        let other_products = lease.products != self.products;
-        let old_key = lease.key.take();
+        let other_products = lease.products != products;
         lease.run = run;
         lease.stand = is;
-        lease.secret = lease.secret.or(secret);
+        lease.secret = lease.secret.or(shown.secret);
         lease.priority = priority;
         if !was.live() {
-            lease.told_for = 0;
-            lease.told_run = 0;
-            lease.counter = 0;
-            lease.open = false;
-            lease.alive = self.now;
-            lease.asked = self.now;
-            lease.sure = self.now;
-            lease.maybe = self.now;
+            lease.appears(now);
         }
         lease.items.clone_from(items);
-        if runs_for > 0 {
-            lease.claimed = self.now;
-            lease.runs_until = lease.runs_until.max(self.now + runs_for);
+        if shown.runs_for > 0 {
+            lease.claimed = now;
+            lease.runs_until = lease.runs_until.max(now + shown.runs_for);
         }
         // A late claim may have put it in line before its holder came with the token.
-        let taken_in = shown
+        let taken_in = shown.lease
             && is == Stand::Seat
             && lease.seated_in != RunNo(0)
-            && (!was.live() || was.in_line() && unexpired);
+            && (!was.live() || was.in_line() && shown.unexpired);
+        let rank = self.places(no, was, is, &shown);
+        let redrawn = self.draws(no, was, book);
+        if let Some(lease) = self.leases.get_mut(&no) {
+            if is == Stand::Seat {
+                lease.seated_in = run;
+                if was != Stand::Seat {
+                    lease.epoch = epoch;
+                    lease.products = products;
+                    lease.sure = lease.sure.max(lease.alive);
+                    lease.maybe = now;
+                    if taken_in {
+                        lease.taken_in = run;
+                    }
+                }
+            } else if was == Stand::Seat {
+                lease.seat_ended_in = run;
+            }
+        }
+        self.attends((holder, claim), no, is.live());
+        if is == Stand::Seat && was != Stand::Seat {
+            self.seated(no, taken_in);
+        }
+        Change {
+            lease: no,
+            was,
+            is,
+            rank,
+            taken_in,
+            seated_before,
+            ended_before,
+            other_products,
+            redrawn,
+        }
+    }
 
-        // Its place in line.
-        let rank_class = match (is, old_key) {
-            (Stand::Line { contested: true }, _) if proof => 0,
+    /// What a message, if it is the claim's own, shows of the lease.
+    fn shown(&self, no: LeaseNo, message: Option<&Message>) -> Shown {
+        let (secret, lease, ticket) = match message.map(|m| &m.what) {
+            Some(Msg::Claim {
+                secret,
+                held,
+                ticket,
+                ..
+            }) => (Some(*secret), *held == Some(no), *ticket == Some(no)),
+            _ => (None, false, false),
+        };
+        let sent = message.and_then(|m| self.apps.sent(m.msg));
+        // An answer may be lost: a ticket of an earlier run says nothing of the last one's line.
+        let newest = sent.is_some_and(|s| s.ticket_of == Some(self.last_run));
+        Shown {
+            proof: message.is_some_and(|m| self.proves_held(m)),
+            secret,
+            lease,
+            unexpired: self.leases.get(&no).is_some_and(|l| !self.expired(l)),
+            runs_for: sent.map_or(0, |s| s.runs_for),
+            restorable: newest && ticket && self.now <= self.run.started + self.run.settling(),
+        }
+    }
+
+    /// Its place in the queue, if it has or had one.
+    fn places(&mut self, no: LeaseNo, was: Stand, is: Stand, shown: &Shown) -> Option<Key> {
+        let lease = self.leases.get_mut(&no)?;
+        let old = lease.key.take();
+        let class = match (is, old) {
+            (Stand::Line { contested: true }, _) if shown.proof => 0,
             (Stand::Line { contested: true }, Some(key)) => key.class,
             // A ticket gives back the rank that it was written for.
-            (Stand::Line { contested: true }, None) if restorable && lease.in_line_at_crash => {
+            (Stand::Line { contested: true }, None)
+                if shown.restorable && lease.in_line_at_crash =>
+            {
                 lease.class
             }
             (Stand::Line { .. }, _) => 1,
             (_, Some(key)) => key.class,
-            _ => u8::from(!proof),
+            _ => u8::from(!shown.proof),
         };
         if is.in_line() && !was.in_line() {
-            let restored = lease.in_line_at_crash && was == Stand::Absent && restorable;
+            let restored = lease.in_line_at_crash && was == Stand::Absent && shown.restorable;
             if !restored || lease.arrival.is_none() {
                 lease.fuzzy = lease.arrival.is_some();
                 self.arrivals += 1;
@@ -206,18 +259,15 @@ impl Model {
             }
             lease.in_line_at_crash = false;
         }
+        let arrival = lease.arrival.filter(|_| is.in_line() || was.in_line());
         let rank = Key {
-            class: rank_class,
-            rank: -i64::from(priority),
-            arrival: if is.in_line() || was.in_line() {
-                lease.arrival.unwrap_or(u64::MAX)
-            } else {
-                u64::MAX
-            },
+            class,
+            rank: -i64::from(lease.priority),
+            arrival: arrival.unwrap_or(u64::MAX),
             lease: no,
         };
-        lease.class = rank_class;
-        if let Some(key) = old_key {
+        lease.class = class;
+        if let Some(key) = old {
             self.queues.remove(key, &lease.pools, lease.fuzzy);
         }
         if is.in_line() {
@@ -235,82 +285,64 @@ impl Model {
         } else {
             self.contested.remove(&no);
         }
+        Some(rank)
+    }
 
-        // Its seats.
+    /// What it draws; whether that is other than before.
+    fn draws(&mut self, no: LeaseNo, was: Stand, book: &Book) -> bool {
+        let Some(lease) = self.leases.get_mut(&no) else {
+            return false;
+        };
         if was == Stand::Seat {
-            for &(pool, seats) in &old_draws {
+            for &(pool, seats) in &lease.draws {
                 if let Some(used) = self.run.used.get_mut(pool) {
                     *used = used.saturating_sub(u64::from(seats));
                 }
                 self.queues.touch(pool);
             }
         }
-        let mut redrawn = false;
-        if let Book::Held { draws } | Book::Silent { draws } = book {
-            // The watch may tell of a silence whose lease ends in the same step without what it draws.
-            lease.draws = if matches!(book, Book::Silent { .. }) && draws.is_empty() {
-                old_draws.clone()
-            } else {
-                demand::tidy(draws)
-            };
-            redrawn = lease.draws != old_draws;
-            for &(pool, seats) in &lease.draws {
-                if let Some(used) = self.run.used.get_mut(pool) {
-                    *used += u64::from(seats);
-                }
-            }
+        let (Book::Held { draws } | Book::Silent { draws }) = book else {
+            return false;
+        };
+        // The watch may tell of a silence whose lease ends in the same step without what it draws.
+        let kept = matches!(book, Book::Silent { .. }) && draws.is_empty();
+        let new = if kept {
+            lease.draws.clone()
         } else {
-            lease.draws = old_draws;
-        }
-        if is == Stand::Seat {
-            lease.seated_in = run;
-            if was != Stand::Seat {
-                lease.epoch = self.epoch;
-                lease.products = self.products;
-                lease.sure = lease.sure.max(lease.alive);
-                lease.maybe = self.now;
-                if taken_in {
-                    lease.taken_in = run;
-                }
+            demand::tidy(draws)
+        };
+        for &(pool, seats) in &new {
+            if let Some(used) = self.run.used.get_mut(pool) {
+                *used += u64::from(seats);
             }
-        } else if was == Stand::Seat {
-            lease.seat_ended_in = run;
         }
-        if is == Stand::Seat && was != Stand::Seat {
-            let at = self.leases.get(&no).map_or(0, |l| self.latest_end(l));
-            self.due.push(Reverse((at, no)));
-        }
+        let redrawn = new != lease.draws;
+        lease.draws = new;
+        redrawn
+    }
 
-        // Who is there.
+    /// Who is there.
+    fn attends(&mut self, (holder, claim): (HolderNo, ClaimNo), no: LeaseNo, live: bool) {
         let mine = self.live.entry(holder).or_default();
-        if is.live() {
-            if !mine.contains(&(claim, no)) {
-                mine.push((claim, no));
-            }
-        } else {
+        if !live {
             mine.retain(|m| *m != (claim, no));
+        } else if !mine.contains(&(claim, no)) {
+            mine.push((claim, no));
         }
         self.run.seen.insert(holder);
-        if is == Stand::Seat && was != Stand::Seat {
-            let draws = self.leases.get(&no).map_or(&[][..], |l| &l.draws);
-            for &(pool, _) in draws.iter().filter(|_| !taken_in) {
-                if let Some(granted) = self.run.granted.get_mut(pool) {
-                    *granted = true;
-                }
+    }
+
+    /// It has its seats from now on.
+    fn seated(&mut self, no: LeaseNo, taken_in: bool) {
+        let at = self.leases.get(&no).map_or(0, |l| self.latest_end(l));
+        self.due.push(Reverse((at, no)));
+        let draws = self.leases.get(&no).map_or(&[][..], |l| &l.draws);
+        for &(pool, _) in draws.iter().filter(|_| !taken_in) {
+            if let Some(granted) = self.run.granted.get_mut(pool) {
+                *granted = true;
             }
-            self.note_full();
         }
-        Change {
-            lease: no,
-            was,
-            is,
-            rank: Some(rank),
-            taken_in,
-            seated_before,
-            ended_before,
-            other_products,
-            redrawn,
-        }
+        self.note_full();
     }
 
     /// The server takes a message in.

@@ -10,8 +10,8 @@ use std::cmp::Reverse;
 
 use super::Seen;
 use super::measure::{broken, slack};
-use super::model::{Cause, Change, Model, Stand, Step};
-use crate::history::{Broken, Msg, Reclaim};
+use super::model::{Cause, Change, Lease, Model, Stand, Step};
+use crate::history::{Broken, LeaseNo, Msg, Reclaim, SecretNo};
 
 /// A lease leaves the books, or its seat.
 pub(super) fn booked(
@@ -37,38 +37,7 @@ pub(super) fn booked(
         _ => None,
     };
     if why == "released" {
-        return match release {
-            Some((named, secret)) if named == change.lease => {
-                if lease.secret.is_some_and(|s| s != secret) {
-                    return broken(
-                        11,
-                        m.now,
-                        format!(
-                            "{:?} of {:?} was given back with {secret:?}; its secret is {:?}",
-                            change.lease, lease.holder, lease.secret
-                        ),
-                    );
-                }
-                seen.released += 1;
-                Ok(())
-            }
-            Some((named, _)) => broken(
-                6,
-                m.now,
-                format!(
-                    "a release of {named:?} gave back {:?} of {:?}, which is another lease",
-                    change.lease, lease.holder
-                ),
-            ),
-            None => broken(
-                2,
-                m.now,
-                format!(
-                    "{:?} of {:?} ended as released; no release was received",
-                    change.lease, lease.holder
-                ),
-            ),
-        };
+        return released(m, change, lease, release, seen);
     }
     if why == "gone" && m.run.gone.contains(&lease.holder) {
         seen.gone += 1;
@@ -78,19 +47,7 @@ pub(super) fn booked(
     if m.run.revoked.contains(&lease.holder) && matches!(why, "revoked" | "") {
         return Ok(());
     }
-    // The lease of an earlier run, shown with its secret, takes the place of the place that a duplicate took.
-    let comes_back = step.message().is_some_and(|c| {
-        let shows = matches!(
-            &c.what,
-            Msg::Claim {
-                held: Some(_),
-                shows_secret: true,
-                ..
-            }
-        );
-        shows && (c.holder, c.claim) == (lease.holder, lease.claim)
-    });
-    if change.was != Stand::Seat && why == "askedAgain" && comes_back {
+    if change.was != Stand::Seat && why == "askedAgain" && comes_back(step, lease) {
         return Ok(());
     }
     if change.was != Stand::Seat {
@@ -117,6 +74,63 @@ pub(super) fn booked(
     seen.expired += 1;
     seen.expired_confirmed += u64::from(m.run.reclaim == Reclaim::Confirmed);
     Ok(())
+}
+
+/// A seat or a place is given back: by a release that names it and shows its secret.
+fn released(
+    m: &Model,
+    change: &Change,
+    lease: &Lease,
+    release: Option<(LeaseNo, SecretNo)>,
+    seen: &mut Seen,
+) -> Result<(), Broken> {
+    match release {
+        Some((named, secret)) if named == change.lease => {
+            if lease.secret.is_some_and(|s| s != secret) {
+                return broken(
+                    11,
+                    m.now,
+                    format!(
+                        "{:?} of {:?} was given back with {secret:?}; its secret is {:?}",
+                        change.lease, lease.holder, lease.secret
+                    ),
+                );
+            }
+            seen.released += 1;
+            Ok(())
+        }
+        Some((named, _)) => broken(
+            6,
+            m.now,
+            format!(
+                "a release of {named:?} gave back {:?} of {:?}, which is another lease",
+                change.lease, lease.holder
+            ),
+        ),
+        None => broken(
+            2,
+            m.now,
+            format!(
+                "{:?} of {:?} ended as released; no release was received",
+                change.lease, lease.holder
+            ),
+        ),
+    }
+}
+
+/// The lease of an earlier run, shown with its secret, takes the place of the place that a duplicate took.
+fn comes_back(step: &Step, lease: &Lease) -> bool {
+    step.message().is_some_and(|c| {
+        let shows = matches!(
+            &c.what,
+            Msg::Claim {
+                held: Some(_),
+                shows_secret: true,
+                ..
+            }
+        );
+        shows && (c.holder, c.claim) == (lease.holder, lease.claim)
+    })
 }
 
 /// A claim in line was dropped: was it asked for? It may be that it is seated now by an earlier lease of its holder.

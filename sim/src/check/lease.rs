@@ -89,6 +89,18 @@ pub(super) struct Lease {
 }
 
 impl Lease {
+    /// It comes into the books, anew or again.
+    pub(super) fn appears(&mut self, now: Ms) {
+        self.told_for = 0;
+        self.told_run = 0;
+        self.counter = 0;
+        self.open = false;
+        self.alive = now;
+        self.asked = now;
+        self.sure = now;
+        self.maybe = now;
+    }
+
     pub(super) fn new(holder: HolderNo, claim: ClaimNo) -> Self {
         Self {
             holder,

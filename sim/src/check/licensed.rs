@@ -9,6 +9,7 @@
 //!
 //! 202 while the server settles is left open by the design's table for a licensed holder: it may go on or become contested.
 
+use super::apps::App;
 use super::measure::{broken, slack};
 use super::model::Model;
 use super::{Seen, copies};
@@ -140,107 +141,16 @@ pub(super) fn tells(
         return Ok(());
     };
     let who = format_args!("{holder:?} {claim:?} ({no:?})");
-    let wrong = |by: u8, what: String| broken(by, now, format!("{who} {what}"));
+    let wrong = &|by: u8, what: String| broken(by, now, format!("{who} {what}"));
     seen.told_after_crash += u64::from(app.crashed && says.licensed());
     app.crashed = false;
     if says == Says::Optimistic && before != Some(Says::Optimistic) {
-        let first = app.most.is_none();
-        let from = app.begun + app.max_grace;
-        if !app.start_optimistic || app.confirmed.is_some() || app.heard_waiting && first {
-            return wrong(
-                4,
-                format!(
-                    "starts without a server, which it may not: allowed {}, held before {}, in line before {}",
-                    app.start_optimistic,
-                    app.confirmed.is_some(),
-                    app.heard_waiting
-                ),
-            );
-        }
-        if first {
-            app.most = Some(from + slack(app.max_grace));
-            app.least = Some(from.saturating_sub(slack(app.max_grace)));
-            seen.optimistic_starts += 1;
-        }
+        starts_without_server(app, seen, wrong)?;
     }
     if says.licensed() {
-        let Some(limit) = limit else {
-            return wrong(4, format!("says {says:?} without a limit"));
-        };
-        let Some(most) = app.most else {
-            return wrong(
-                4,
-                format!("says {says:?}, and was never answered with a lease"),
-            );
-        };
-        if limit > most || now > most {
-            return wrong(
-                app.most_by,
-                format!(
-                    "says {says:?} at {now} ms with limit {limit} ms, which cannot be after {most} ms; last answered with a lease: {:?}, \
-                     begun at {} ms, own grace {} ms",
-                    app.confirmed, app.begun, app.max_grace
-                ),
-            );
-        }
-        if let Some(least) = app.least.filter(|l| limit < *l) {
-            return wrong(
-                4,
-                format!(
-                    "says {says:?} with limit {limit} ms, before {least} ms, until which it is licensed; last answered with a lease: {:?}",
-                    app.confirmed
-                ),
-            );
-        }
-        if app.gave_back {
-            return wrong(4, format!("says {says:?} after it gave back"));
-        }
-        if says == Says::Held {
-            let until = held_until.unwrap_or(Ms::MAX);
-            if app.confirmed.is_none_or(|c| Some(c.lease) != told.lease) && before != Some(says) {
-                return wrong(
-                    4,
-                    format!(
-                        "says Held for {:?}; it was answered with {:?}",
-                        told.lease, app.confirmed
-                    ),
-                );
-            }
-            if until > app.held_most || now > app.held_most {
-                return wrong(
-                    if app.heard_waiting && app.most_by == 7 {
-                        7
-                    } else {
-                        4
-                    },
-                    format!(
-                        "says Held until {until} ms; by the sending of its last request that was answered with a lease that cannot be \
-                         after {} ms ({:?})",
-                        app.held_most, app.confirmed
-                    ),
-                );
-            }
-        }
-        app.ever_licensed = true;
-        seen.in_grace += u64::from(says == Says::Grace && before != Some(Says::Grace));
+        licensed(app, now, told, seen, wrong)?;
     } else {
-        if was_licensed {
-            let released = app.gave_back || app.ended_by.is_some();
-            if let Some(least) = app.least.filter(|l| now < *l && !released) {
-                return wrong(
-                    4,
-                    format!(
-                        "says {says:?} at {now} ms after {before:?}; it is licensed until {least} ms, and nobody refused it"
-                    ),
-                );
-            }
-            seen.ran_out += u64::from(!released && app.least.is_some());
-        }
-        // Licensed again only by an answer that comes from now on.
-        if app.ever_licensed {
-            app.at_most(now, 4);
-        }
-        app.least = None;
+        unlicensed(app, now, says, seen, wrong)?;
     }
     let held_anew = says == Says::Held && (before != Some(Says::Held) || app.lease != told.lease);
     if before != Some(says) {
@@ -260,6 +170,139 @@ pub(super) fn tells(
     if let Some(until) = held_until.filter(|_| says == Says::Held) {
         m.apps.look_at(until, no, claim);
     }
+    Ok(())
+}
+
+/// How a broken promise of this application is told.
+type Wrong<'a> = &'a dyn Fn(u8, String) -> Result<(), Broken>;
+
+/// It starts with no server in reach: it may, and from then on its own grace counts.
+fn starts_without_server(app: &mut App, seen: &mut Seen, wrong: Wrong<'_>) -> Result<(), Broken> {
+    let first = app.most.is_none();
+    let from = app.begun + app.max_grace;
+    if !app.start_optimistic || app.confirmed.is_some() || app.heard_waiting && first {
+        return wrong(
+            4,
+            format!(
+                "starts without a server, which it may not: allowed {}, held before {}, in line before {}",
+                app.start_optimistic,
+                app.confirmed.is_some(),
+                app.heard_waiting
+            ),
+        );
+    }
+    if first {
+        app.most = Some(from + slack(app.max_grace));
+        app.least = Some(from.saturating_sub(slack(app.max_grace)));
+        seen.optimistic_starts += 1;
+    }
+    Ok(())
+}
+
+/// It says that it is licensed: not beyond what an answer allows, and not short of it.
+fn licensed(
+    app: &mut App,
+    now: Ms,
+    told: &Told,
+    seen: &mut Seen,
+    wrong: Wrong<'_>,
+) -> Result<(), Broken> {
+    let Told {
+        says,
+        limit,
+        held_until,
+        ..
+    } = *told;
+    let before = app.says;
+    let Some(limit) = limit else {
+        return wrong(4, format!("says {says:?} without a limit"));
+    };
+    let Some(most) = app.most else {
+        return wrong(
+            4,
+            format!("says {says:?}, and was never answered with a lease"),
+        );
+    };
+    if limit > most || now > most {
+        return wrong(
+            app.most_by,
+            format!(
+                "says {says:?} at {now} ms with limit {limit} ms, which cannot be after {most} ms; last answered with a lease: {:?}, \
+                 begun at {} ms, own grace {} ms",
+                app.confirmed, app.begun, app.max_grace
+            ),
+        );
+    }
+    if let Some(least) = app.least.filter(|l| limit < *l) {
+        return wrong(
+            4,
+            format!(
+                "says {says:?} with limit {limit} ms, before {least} ms, until which it is licensed; last answered with a lease: {:?}",
+                app.confirmed
+            ),
+        );
+    }
+    if app.gave_back {
+        return wrong(4, format!("says {says:?} after it gave back"));
+    }
+    if says == Says::Held {
+        let until = held_until.unwrap_or(Ms::MAX);
+        if app.confirmed.is_none_or(|c| Some(c.lease) != told.lease) && before != Some(says) {
+            return wrong(
+                4,
+                format!(
+                    "says Held for {:?}; it was answered with {:?}",
+                    told.lease, app.confirmed
+                ),
+            );
+        }
+        if until > app.held_most || now > app.held_most {
+            return wrong(
+                if app.heard_waiting && app.most_by == 7 {
+                    7
+                } else {
+                    4
+                },
+                format!(
+                    "says Held until {until} ms; by the sending of its last request that was answered with a lease that cannot be \
+                     after {} ms ({:?})",
+                    app.held_most, app.confirmed
+                ),
+            );
+        }
+    }
+    app.ever_licensed = true;
+    seen.in_grace += u64::from(says == Says::Grace && before != Some(Says::Grace));
+    Ok(())
+}
+
+/// It says that it is not licensed (any more): it was released, refused, or its time is over.
+fn unlicensed(
+    app: &mut App,
+    now: Ms,
+    says: Says,
+    seen: &mut Seen,
+    wrong: Wrong<'_>,
+) -> Result<(), Broken> {
+    let before = app.says;
+    let was_licensed = before.is_some_and(Says::licensed);
+    if was_licensed {
+        let released = app.gave_back || app.ended_by.is_some();
+        if let Some(least) = app.least.filter(|l| now < *l && !released) {
+            return wrong(
+                4,
+                format!(
+                    "says {says:?} at {now} ms after {before:?}; it is licensed until {least} ms, and nobody refused it"
+                ),
+            );
+        }
+        seen.ran_out += u64::from(!released && app.least.is_some());
+    }
+    // Licensed again only by an answer that comes from now on.
+    if app.ever_licensed {
+        app.at_most(now, 4);
+    }
+    app.least = None;
     Ok(())
 }
 

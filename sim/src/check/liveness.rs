@@ -7,9 +7,10 @@
 //! or one before it in line that is alive does not.
 
 use super::Seen;
+use super::apps::App;
 use super::measure::broken;
-use super::model::{Model, Stand};
-use crate::history::{Broken, ClaimNo, CopyNo, Ms, Reclaim, Says};
+use super::model::{Lease, Model, Stand};
+use crate::history::{Broken, ClaimNo, CopyNo, LeaseNo, Ms, Reclaim, Says};
 
 /// The history ends.
 pub(super) fn end(m: &Model, faults_end: Option<Ms>, seen: &mut Seen) -> Result<(), Broken> {
@@ -77,6 +78,19 @@ fn judge(m: &Model, no: CopyNo, claim: ClaimNo, seen: &mut Seen) -> Result<(), B
             ),
         );
     }
+    waits_rightly(m, app, lease, l, &what, seen)
+}
+
+/// A claim in line says so, asks, and waits behind a full pool.
+fn waits_rightly(
+    m: &Model,
+    app: &App,
+    lease: LeaseNo,
+    l: &Lease,
+    what: &str,
+    seen: &mut Seen,
+) -> Result<(), Broken> {
+    let d = m.run.lease_for;
     let just_lost = app.says == Some(Says::Lost) && m.now <= app.says_since + d;
     if !just_lost && !matches!(app.says, Some(Says::Waiting | Says::Contested)) {
         return broken(

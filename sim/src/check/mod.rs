@@ -262,25 +262,29 @@ impl Checker {
                 }
                 Cause::Nothing
             }
+            other => return self.of_the_watch(other),
+        };
+        self.open_step(cause);
+        Ok(true)
+    }
+
+    /// Facts of the watch and of the world's end; whether this was one.
+    fn of_the_watch(&mut self, fact: &Fact) -> Result<bool, Broken> {
+        match fact {
             Fact::Followed { equal } => {
-                watch::followed(m, *equal, &mut self.seen)?;
-                return Ok(true);
+                watch::followed(&self.m, *equal, &mut self.seen)?;
             }
             Fact::ListAnew => {
                 self.seen.listed_anew += 1;
-                return Ok(true);
             }
             Fact::FaultsEnd => {
-                self.faults_end = Some(m.now);
-                return Ok(true);
+                self.faults_end = Some(self.m.now);
             }
             Fact::End => {
-                liveness::end(m, self.faults_end, &mut self.seen)?;
-                return Ok(true);
+                liveness::end(&self.m, self.faults_end, &mut self.seen)?;
             }
             _ => return Ok(false),
-        };
-        self.open_step(cause);
+        }
         Ok(true)
     }
 

@@ -19,40 +19,7 @@ impl World {
         }
         self.coverage
             .fault(fault.kind(), self.now, self.server.lease_for);
-        let pod = |n: &usize| self.victim(*n);
         match fault {
-            Fault::SidecarCrash { pod: n, amid, down } => match (pod(n), amid) {
-                (Some(c), Some(after)) => self.sidecar_will_crash(c, *after, *down),
-                (Some(c), None) => self.sidecar_crashes(c, *down),
-                (None, _) => {}
-            },
-            Fault::PodDies { pod: n, back } => {
-                if let Some(c) = pod(n) {
-                    self.replaced(c, *back);
-                    self.pod_dies(c);
-                }
-            }
-            Fault::PodEnds { pod: n, back } => {
-                if let Some(c) = pod(n) {
-                    self.replaced(c, *back);
-                    self.pod_ends(c);
-                }
-            }
-            Fault::GivesBack {
-                pod: n,
-                again,
-                at_once,
-                crash,
-            } => {
-                if let Some(c) = pod(n) {
-                    let how = GivesBack {
-                        again: *again,
-                        at_once: *at_once,
-                        crash: *crash,
-                    };
-                    self.gives_back(c, how);
-                }
-            }
             Fault::ServerCrash { down } => {
                 self.server_dies();
                 self.after(*down, Self::server_starts);
@@ -67,51 +34,69 @@ impl World {
                 self.server.lease_for = *lease_for;
                 self.after(*down, Self::server_starts);
             }
-            Fault::CutUp { pod: n, .. }
-            | Fault::CutDown { pod: n, .. }
-            | Fault::CutBoth { pod: n, .. } => {
-                let c = pod(n);
-                self.net_trouble(fault, c);
-            }
             Fault::CutServer { .. }
             | Fault::Loss { .. }
             | Fault::Duplicates { .. }
-            | Fault::Delays { .. } => {
-                self.net_trouble(fault, None);
-            }
+            | Fault::Delays { .. } => self.net_trouble(fault, None),
             Fault::WallJump { by_secs } => self.wall_jumps(*by_secs),
-            Fault::Suspend { pod: n, lasts } => {
-                if let Some(c) = pod(n) {
-                    self.suspends(c, *lasts);
-                }
-            }
             Fault::ServerFreeze { lasts } => self.server_freezes(*lasts),
-            Fault::Copy { pod: n } => {
-                if let Some(c) = pod(n) {
-                    self.copies(c);
-                }
-            }
-            Fault::Thief { pod: n, lasts } => {
-                if let Some(c) = pod(n) {
-                    self.steals(c, *lasts);
-                }
-            }
             Fault::Reload { license } => self.reloads(*license),
             Fault::OperatorDown { lasts } => self.operator_away(*lasts),
             Fault::AnchorLost { lasts } => {
                 self.anchor(true);
                 self.after(*lasts, |w| w.anchor(false));
             }
-            Fault::Revoke { pod: n, lasts } => {
-                if let Some(h) = pod(n).and_then(|c| self.copies.get(&c)).map(|c| c.holder) {
-                    self.revokes(h, true);
-                    self.after(*lasts, move |w| w.revokes(h, false));
-                }
-            }
             Fault::ReviewDown { lasts } => {
                 self.server.review_down = self.server.review_down.max(self.now + lasts);
             }
             Fault::Storm { pods, stay } => self.storm(*pods, *stay),
+            of_a_pod => self.trouble_of_a_pod(of_a_pod),
+        }
+    }
+
+    /// A fault strikes a pod that lives, if one does.
+    fn trouble_of_a_pod(&mut self, fault: &Fault) {
+        let Some(c) = pod_of(fault).and_then(|n| self.victim(n)) else {
+            return;
+        };
+        match fault {
+            Fault::SidecarCrash {
+                amid: Some(after),
+                down,
+                ..
+            } => self.sidecar_will_crash(c, *after, *down),
+            Fault::SidecarCrash { down, .. } => self.sidecar_crashes(c, *down),
+            Fault::PodDies { back, .. } => {
+                self.replaced(c, *back);
+                self.pod_dies(c);
+            }
+            Fault::PodEnds { back, .. } => {
+                self.replaced(c, *back);
+                self.pod_ends(c);
+            }
+            Fault::GivesBack {
+                again,
+                at_once,
+                crash,
+                ..
+            } => {
+                let how = GivesBack {
+                    again: *again,
+                    at_once: *at_once,
+                    crash: *crash,
+                };
+                self.gives_back(c, how);
+            }
+            Fault::Suspend { lasts, .. } => self.suspends(c, *lasts),
+            Fault::Copy { .. } => self.copies(c),
+            Fault::Thief { lasts, .. } => self.steals(c, *lasts),
+            Fault::Revoke { lasts, .. } => {
+                if let Some(h) = self.copies.get(&c).map(|c| c.holder) {
+                    self.revokes(h, true);
+                    self.after(*lasts, move |w| w.revokes(h, false));
+                }
+            }
+            cut => self.net_trouble(cut, Some(c)),
         }
     }
 
@@ -154,5 +139,23 @@ impl World {
         self.lifts_all();
         self.pods_heal();
         self.state(Fact::FaultsEnd);
+    }
+}
+
+/// Which pod a fault strikes.
+fn pod_of(fault: &Fault) -> Option<usize> {
+    match fault {
+        Fault::SidecarCrash { pod, .. }
+        | Fault::PodDies { pod, .. }
+        | Fault::PodEnds { pod, .. }
+        | Fault::GivesBack { pod, .. }
+        | Fault::CutUp { pod, .. }
+        | Fault::CutDown { pod, .. }
+        | Fault::CutBoth { pod, .. }
+        | Fault::Suspend { pod, .. }
+        | Fault::Copy { pod }
+        | Fault::Thief { pod, .. }
+        | Fault::Revoke { pod, .. } => Some(*pod),
+        _ => None,
     }
 }
