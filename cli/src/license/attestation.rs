@@ -202,6 +202,24 @@ fn told(c: &X509Certificate<'_>) -> Result<Attested, AttestationError> {
     })
 }
 
+/// Whether certificate `i`, or `what` belongs to it, is valid now.
+fn in_time(
+    i: usize,
+    what: &str,
+    c: &X509Certificate<'_>,
+    now: Timestamp,
+) -> Result<(), AttestationError> {
+    let (from, to) = (&c.validity().not_before, &c.validity().not_after);
+    if (from.timestamp()..=to.timestamp()).contains(&now.as_second()) {
+        Ok(())
+    } else {
+        bad(
+            i,
+            format!("{what} is valid from {from} to {to}, and now it is {now}"),
+        )
+    }
+}
+
 /// Checks a chain: it is of this key, each certificate is signed by the next and in its time, the last by one of the roots.
 pub fn check(
     key: &PublicKey,
@@ -223,24 +241,6 @@ pub fn check(
         .enumerate()
         .map(|(i, d)| parse(i, d))
         .collect::<Result<Vec<_>, _>>()?;
-    let in_time = |i: usize, what: &str, c: &X509Certificate<'_>| {
-        let (from, to) = (
-            c.validity().not_before.timestamp(),
-            c.validity().not_after.timestamp(),
-        );
-        if (from..=to).contains(&now.as_second()) {
-            Ok(())
-        } else {
-            bad(
-                i,
-                format!(
-                    "{what} is valid from {} to {}, and now it is {now}",
-                    c.validity().not_before,
-                    c.validity().not_after
-                ),
-            )
-        }
-    };
     let Some(leaf) = certs.first() else {
         return bad(0, "missing");
     };
@@ -251,7 +251,7 @@ pub fn check(
         );
     }
     for (i, c) in certs.iter().enumerate() {
-        in_time(i, "it", c)?;
+        in_time(i, "it", c, now)?;
         // Attestations are made by the device's key alone: only what stands above may sign.
         if i > 0 && !c.is_ca() {
             return bad(i, "it may not sign other certificates (no CA)");
@@ -281,7 +281,7 @@ pub fn check(
             );
         };
         if (last_der == der && top > 0) || signed_by(last, &root) {
-            in_time(top, "the root above it", &root)?;
+            in_time(top, "the root above it", &root, now)?;
             return told(leaf);
         }
     }

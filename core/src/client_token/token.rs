@@ -28,7 +28,6 @@ pub enum ClientTokenError {
     /// A field is wrong.
     #[error("client token field {field}: {problem}")]
     Field {
-        /// Which.
         field: &'static str,
         /// What is wrong with it.
         problem: String,
@@ -37,12 +36,7 @@ pub enum ClientTokenError {
     #[error(
         "client token field server: it is for {named:?}, and this is {here:?}; have one issued for this server"
     )]
-    OtherServer {
-        /// The one it names.
-        named: String,
-        /// This one.
-        here: String,
-    },
+    OtherServer { named: String, here: String },
     /// Its time is over.
     #[error(
         "client token field expires: it ended {expires}, and now it is {now}; have a new one issued (mooring client issue)"
@@ -50,7 +44,6 @@ pub enum ClientTokenError {
     Expired {
         /// When it ended.
         expires: Timestamp,
-        /// The clock.
         now: Timestamp,
     },
 }

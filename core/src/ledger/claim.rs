@@ -79,7 +79,6 @@ impl Ledger {
         if e.items != c.items {
             return changed(Changed::Items);
         }
-        let runs_until = self.runs_until(c, now);
         let Some(e) = self.entries.get_mut(&id) else {
             return Ok(id);
         };
@@ -91,16 +90,27 @@ impl Ledger {
             e.request = Some(c.request_id);
         }
         e.counter = e.counter.max(c.highest());
-        let State::Queued {
+        if let State::Queued { .. } = e.state {
+            e.last = e.last.max(now);
+            self.keep_place(id, c, now);
+        } else {
+            self.heard(id, now);
+        }
+        Ok(id)
+    }
+
+    /// A repeated claim of the queue keeps its place; its class follows whether its application still runs.
+    fn keep_place(&mut self, id: LeaseId, c: &Claim, now: BootTime) {
+        let runs_until = self.runs_until(c, now);
+        let Some(State::Queued {
             rank,
             group,
             runs_until: ran_until,
-        } = e.state
+        }) = self.entries.get(&id).map(|e| &e.state)
         else {
-            self.heard(id, now);
-            return Ok(id);
+            return;
         };
-        e.last = e.last.max(now);
+        let (rank, group, ran_until) = (*rank, *group, *ran_until);
         let mut new = rank;
         if mutant::on(Mutant::RepeatLosesPlace) {
             self.arrivals += 1;
@@ -130,7 +140,6 @@ impl Ledger {
             );
             self.refuse_if_impossible(id, now);
         }
-        Ok(id)
     }
 
     /// Until when a claim's application runs without a lease; `None` if it does not.

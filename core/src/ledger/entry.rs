@@ -33,7 +33,6 @@ pub(super) struct Entry {
 /// How it stands.
 #[derive(Debug)]
 pub(super) enum State {
-    /// In line.
     Queued {
         /// Its place in the order.
         rank: Rank,

@@ -6,7 +6,6 @@
 /// The longest a chunk gets before it is split.
 const CHUNK: usize = 512;
 
-/// The set.
 #[derive(Clone, Debug)]
 pub(super) struct Sorted<T> {
     /// None is empty.
@@ -24,18 +23,15 @@ impl<T> Default for Sorted<T> {
 }
 
 impl<T: Ord + Copy> Sorted<T> {
-    /// How many there are.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.len
     }
 
-    /// The smallest.
     pub(super) fn first(&self) -> Option<T> {
         self.chunks.first()?.first().copied()
     }
 
-    /// In order.
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
         self.chunks.iter().flatten()
     }

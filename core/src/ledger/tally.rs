@@ -15,7 +15,6 @@ pub struct Gauges {
     pub waiting: u64,
     /// In line, running on.
     pub contested: u64,
-    /// Refused.
     pub refused: u64,
     /// Seats of contested claims: by how much more runs than was granted, as far as the server knows.
     pub overlap_seats: u64,

@@ -13,19 +13,15 @@ use std::time::Duration;
 /// What a ledger is told once, at its start.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// This run.
     pub instance: InstanceId,
     /// Orders runs; the wall clock's milliseconds at the start will do, since tickets of a higher one raise it.
     pub generation: u64,
-    /// D.
     pub lease_for: Duration,
     /// Q; zero for none. See [`crate::time::settling`].
     pub settle: Duration,
     /// What proof a silent holder's seat needs.
     pub reclaim: Reclaim,
-    /// The grace.
     pub grace: Duration,
-    /// Bounds.
     pub limits: Limits,
 }
 
@@ -54,11 +50,9 @@ impl Default for Limits {
 /// signature, holder, secret.
 #[derive(Clone, Debug)]
 pub struct Claim {
-    /// Who.
     pub holder: Holder,
     /// The holder's name for it.
     pub name: ClaimName,
-    /// What.
     pub items: Vec<Item>,
     /// The claim's secret, hashed.
     pub secret_hash: SecretHash,
@@ -149,15 +143,10 @@ pub enum Claimed {
 /// A granted claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Granted {
-    /// The lease.
     pub lease: LeaseId,
-    /// The claim's name.
     pub claim: ClaimName,
-    /// Who.
     pub holder: Holder,
-    /// What.
     pub items: Vec<Item>,
-    /// The renewal counter.
     pub counter: u64,
     /// When the holder's last request was received: D counts from here.
     pub received: BootTime,
@@ -174,13 +163,9 @@ pub struct Granted {
 pub struct Place {
     /// The lease it will become.
     pub lease: LeaseId,
-    /// The claim's name.
     pub claim: ClaimName,
-    /// Who.
     pub holder: Holder,
-    /// What.
     pub items: Vec<Item>,
-    /// Its place, from 1.
     pub place: u32,
     /// Why it waits.
     pub reason: WaitReason,

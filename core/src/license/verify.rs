@@ -5,9 +5,10 @@ use super::bundle::Bundle;
 use super::check::LicenseError;
 use super::delegation::{Delegation, DelegationError};
 use super::dsse::DsseError;
+use super::file::{License, Product};
 use super::keys::{KeyId, PublicKey};
 use super::open::{OpenLicense, Trust};
-use super::token::LeaseToken;
+use super::token::{LeaseToken, TokenItem};
 use super::types;
 use crate::names::{ClaimName, LeaseId, ProductName, Version};
 use crate::policy::OptimisticStart;
@@ -189,6 +190,58 @@ pub fn verify(
         .open::<LeaseToken>(types::LEASE, &[delegation.server_key]);
     let (token, _) = opened.map_err(VerifyError::Lease)?;
 
+    check_links(&token, bundle, &open, &delegation)?;
+    if !delegation.covers(token.issued_at) {
+        let (issued_at, from, to) = (token.issued_at, delegation.not_before, delegation.not_after);
+        return Err(VerifyError::OutsideDelegation {
+            issued_at,
+            from,
+            to,
+        });
+    }
+    open.license.check_dates(token.issued_at)?;
+
+    let (item, sold) = covered(&token, &open.license, demand)?;
+    let (seats, features) = (item.seats.get(), sold.features.clone());
+    let fresh = match demand.nonce {
+        Some(n) if token.nonce.as_deref() == Some(n) => true,
+        Some(_) => return Err(VerifyError::Nonce),
+        None => false,
+    };
+    let software = anchor.software || anchor.kind != AnchorKind::Pkcs11;
+    if demand.min_anchor == MinAnchor::Hardware && software {
+        return Err(VerifyError::Anchor(anchor.kind));
+    }
+    Ok(Verified {
+        lease: token.lease,
+        claim: token.claim,
+        seats,
+        run_for: token.run_for.min(open.license.policy.grace_limit()),
+        fresh,
+        anchor: anchor.kind,
+        software,
+        overdraft: token.overdraft,
+        test: token.test || open.license.test,
+        emergency: token.emergency || open.license.emergency,
+        features,
+        optimistic_start: open.license.policy.optimistic_start,
+        max_contested: open
+            .license
+            .policy
+            .max_contested
+            .unwrap_or(DEFAULT_MAX_CONTESTED),
+        license_id: open.license.id,
+        issued_at: token.issued_at,
+    })
+}
+
+/// Whether token, delegation and license name each other: each may be genuine, and of another lease.
+fn check_links(
+    token: &LeaseToken,
+    bundle: &Bundle,
+    open: &OpenLicense,
+    delegation: &Delegation,
+) -> Result<(), VerifyError> {
     let anchor_of = |kind, key: &KeyId| format!("{kind} key {}", key.0);
     let links = [
         ("license", token.license.0.clone(), open.digest.0.clone()),
@@ -218,18 +271,17 @@ pub fn verify(
             });
         }
     }
-    if !delegation.covers(token.issued_at) {
-        let (issued_at, from, to) = (token.issued_at, delegation.not_before, delegation.not_after);
-        return Err(VerifyError::OutsideDelegation {
-            issued_at,
-            from,
-            to,
-        });
-    }
-    open.license.check_dates(token.issued_at)?;
+    Ok(())
+}
 
+/// What of the token is for the demanded product, and what the license says of it, if that covers the application.
+fn covered<'a>(
+    token: &'a LeaseToken,
+    license: &'a License,
+    demand: &Demand<'_>,
+) -> Result<(&'a TokenItem, &'a Product), VerifyError> {
     let item = token.items.iter().find(|i| i.product == *demand.product);
-    let sold = open.license.product(demand.product);
+    let sold = license.product(demand.product);
     let (Some(item), Some(sold)) = (item, sold) else {
         return Err(VerifyError::OtherProduct(demand.product.clone()));
     };
@@ -242,7 +294,7 @@ pub fn verify(
             });
         }
     }
-    for until in [open.license.maintenance_until, item.maintenance_until]
+    for until in [license.maintenance_until, item.maintenance_until]
         .into_iter()
         .flatten()
     {
@@ -250,34 +302,5 @@ pub fn verify(
             return Err(VerifyError::Maintenance { built_on, until });
         }
     }
-    let fresh = match demand.nonce {
-        Some(n) if token.nonce.as_deref() == Some(n) => true,
-        Some(_) => return Err(VerifyError::Nonce),
-        None => false,
-    };
-    let software = anchor.software || anchor.kind != AnchorKind::Pkcs11;
-    if demand.min_anchor == MinAnchor::Hardware && software {
-        return Err(VerifyError::Anchor(anchor.kind));
-    }
-    Ok(Verified {
-        lease: token.lease,
-        claim: token.claim,
-        seats: item.seats.get(),
-        run_for: token.run_for.min(open.license.policy.grace_limit()),
-        fresh,
-        anchor: anchor.kind,
-        software,
-        overdraft: token.overdraft,
-        test: token.test || open.license.test,
-        emergency: token.emergency || open.license.emergency,
-        features: sold.features.clone(),
-        optimistic_start: open.license.policy.optimistic_start,
-        max_contested: open
-            .license
-            .policy
-            .max_contested
-            .unwrap_or(DEFAULT_MAX_CONTESTED),
-        license_id: open.license.id,
-        issued_at: token.issued_at,
-    })
+    Ok((item, sold))
 }
