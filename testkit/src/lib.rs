@@ -10,15 +10,20 @@
 //! | [`languages`] | applications in Rust, C and Python that obey the test |
 //! | `wait` | waiting for a condition; ports |
 
+#[cfg(feature = "server")]
 mod ca;
 pub mod languages;
 mod license;
+#[cfg(feature = "server")]
 mod proxy;
+#[cfg(feature = "server")]
 mod server;
 pub mod sidecar;
 mod wait;
 
+#[cfg(feature = "server")]
 pub use ca::Ca;
 pub use license::{license, sealed, token, vendor};
-pub use server::{Server, metric};
-pub use wait::{eventually, free_port, look_for, secs};
+#[cfg(feature = "server")]
+pub use server::Server;
+pub use wait::{eventually, free_port, look_for, metric, secs};

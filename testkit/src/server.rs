@@ -2,7 +2,7 @@
 //! to a USB device that is a folder. A proxy stands before it, so that it can go out of reach.
 
 use crate::proxy::Proxy;
-use crate::{Ca, eventually, license, sealed, secs, vendor};
+use crate::{Ca, eventually, license, metric, sealed, secs, vendor};
 use mooring_core::client_token::{ClientToken, OPERATOR_SUBJECT};
 use mooring_core::license::{AnchorKey, AnchorKind, SigningKey, UsbDevice};
 use mooring_core::time::Timestamp;
@@ -12,8 +12,8 @@ use mooring_net::client::{Answer, Call, Client};
 use mooring_net::shutdown::Shutdown;
 use mooring_net::tls;
 use mooring_server::Config;
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::io::Write as _;
+use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
@@ -275,19 +275,4 @@ fn config(dir: &Path, lease_secs: u64) -> String {
          lease: {{durationSecs: {lease_secs}, graceSecs: 120}}\nearlierLongestLeaseSecs: 0\n\
          clients: {{keys: {d}/client-keys}}\nstateDir: {d}/state\nidentityKey: {d}/identity\n"
     )
-}
-
-/// The sum of a server's metric over the lines that contain `label`.
-pub fn metric(health: SocketAddr, name: &str, label: &str) -> std::io::Result<f64> {
-    let mut s = TcpStream::connect(health)?;
-    s.set_read_timeout(Some(secs(10)))?;
-    s.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
-    let mut text = String::new();
-    s.read_to_string(&mut text)?;
-    let values = text.lines().filter_map(|l| {
-        let rest = l.strip_prefix(name)?;
-        let ours = rest.starts_with(['{', ' ']) && rest.contains(label);
-        ours.then(|| rest.rsplit(' ').next()?.parse::<f64>().ok())?
-    });
-    Ok(values.sum())
 }

@@ -1,7 +1,7 @@
-//! Waiting for a condition, never for a time; ports.
+//! Waiting for a condition, never for a time; ports, and a number to look at.
 
-use std::io;
-use std::net::{Ipv4Addr, TcpListener};
+use std::io::{self, Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
@@ -46,4 +46,19 @@ pub fn free_port() -> u16 {
             return port;
         }
     }
+}
+
+/// The sum of a server's metric over the lines that contain `label`.
+pub fn metric(health: SocketAddr, name: &str, label: &str) -> io::Result<f64> {
+    let mut s = TcpStream::connect(health)?;
+    s.set_read_timeout(Some(secs(10)))?;
+    s.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
+    let mut text = String::new();
+    s.read_to_string(&mut text)?;
+    let values = text.lines().filter_map(|l| {
+        let rest = l.strip_prefix(name)?;
+        let ours = rest.starts_with(['{', ' ']) && rest.contains(label);
+        ours.then(|| rest.rsplit(' ').next()?.parse::<f64>().ok())?
+    });
+    Ok(values.sum())
 }
