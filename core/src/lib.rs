@@ -6,7 +6,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`frontend`] | what the license server decides around the ledger |
-//! | [`ledger`] | the license server's state machine: claims, the line, leases, settling |
+//! | [`ledger`] | the license server's state machine: claims, the queue, leases, settling |
 //! | [`holder`] | the sidecar's state machine: when to ask, renew, run on, stop |
 //! | [`client_token`] | who a holder outside Kubernetes is |
 //! | [`license`] | license files, delegations, lease tokens, tickets: the chain of signatures |

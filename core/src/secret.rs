@@ -1,6 +1,6 @@
 //! A claim's secret: made by the holder, proven by the holder, never stored by the server.
 //!
-//! The server sees its SHA-256 at the claim and the secret itself at each renewal, release and taking in.
+//! The server sees its SHA-256 at the claim and the secret itself at each renewal, release and reinstating.
 //! The type prints as `…`, so that no log can carry it.
 
 use base64::Engine as _;

@@ -1,8 +1,8 @@
-//! Settling: the time after a start in which earlier leases are taken in and nothing new is granted (promise 3).
+//! Settling: the time after a start in which earlier leases are reinstated and nothing new is granted (promise 3).
 //!
 //! Without it the books of every run stay right and yet two applications are `Held` for one seat: one by a lease of
 //! the run before, one by a lease of this. It lasts Q, and ends early once every holder on the operator's roster is in
-//! or gone. That all seats are taken in does not end it: the license may have had more of them when the leases were given.
+//! or gone. That all seats are taken again does not end it: the license may have had more of them when the leases were given.
 
 use crate::identity::HolderKey;
 use crate::mutant::{self, Mutant};

@@ -80,7 +80,7 @@ impl Ledger {
         &self.settings
     }
 
-    /// Whether earlier leases are still taken in and nothing new is granted.
+    /// Whether earlier leases are still reinstated and nothing new is granted.
     pub fn settling(&self) -> bool {
         self.settling.is_on()
     }

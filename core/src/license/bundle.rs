@@ -15,7 +15,7 @@ pub struct Bundle {
     pub lease: Envelope,
 }
 
-/// A place in line, and the anchor's word for the key that signed it.
+/// A place in the queue, and the anchor's word for the key that signed it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TicketBundle {

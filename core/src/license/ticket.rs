@@ -1,4 +1,4 @@
-//! Tickets: a place in line that survives a restart of the server.
+//! Tickets: a place in the queue that survives a restart of the server.
 
 use super::token::HolderHmac;
 use crate::names::{ClaimName, InstanceId, LeaseId};

@@ -16,7 +16,7 @@ use mooring_core::license::PublicKey;
 use mooring_core::reason::AnchorReason;
 use std::io::{BufRead as _, Write as _};
 
-/// Answers questions on stdin until it ends. Returns the process's exit code.
+/// Answers questions on stdin until it ends.
 pub(crate) fn run() -> std::io::Result<()> {
     // A parent killed without a word closes stdin, but a module that hangs never reads it.
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;

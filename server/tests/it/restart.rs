@@ -1,4 +1,4 @@
-//! Restarts: settling, leases taken in, places restored, the roster.
+//! Restarts: settling, leases reinstated, places restored, the roster.
 
 use crate::rig::{Outcome, Rig, Setup, TestClaim, ask, renew, until};
 use mooring_core::wire::{ProblemType, Renewed, WaitReason};
