@@ -49,6 +49,12 @@ pub enum Mutant {
     SentBeforeSaved,
     /// That a claim is being given back is not saved: a crash brings it back.
     LeavingMarkForgotten,
+    /// An answer is signed though the run may not: without its anchor beyond the grace, or without a valid license.
+    SignedWithoutAuthority,
+    /// A request is held open for as long as its client likes, beyond half a lease.
+    WaitsWithoutBound,
+    /// License and clock are looked at when an answer is signed, after the books have granted.
+    SigningRefusedAfterGrant,
 }
 
 impl Mutant {

@@ -1,0 +1,212 @@
+//! Who claims, and which of the things shown count.
+//!
+//! The certificate goes first, then the lease and the ticket of an earlier answer, then the credential. A valid proof spares
+//! the API server a review, and works while that is down; an invalid one next to a good credential counts as none.
+
+use super::authority::{Authority, Clock, InForce};
+use crate::identity::Holder;
+use crate::ledger::HeldLease;
+use crate::license::{
+    BadProof, Digest, IdentityKey, LeaseToken, Proof, Shown, Ticket, TicketBundle,
+};
+use crate::names::ClaimName;
+use crate::time::{Now, Timestamp};
+use crate::wire::{ClaimRequest, HeldProof, Problem, ProblemType};
+use std::sync::Arc;
+
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// The operator.
+    Operator,
+    /// A holder.
+    Holder(Holder),
+}
+
+/// A document that a run of this license's servers signed.
+#[derive(Clone, Debug)]
+pub struct Opened<P> {
+    /// What it says.
+    pub document: P,
+    /// The license that it was given under.
+    pub license: Digest,
+}
+
+/// What the edge knows of documents: whose signature they bear.
+pub trait Opener {
+    /// Opens a ticket.
+    fn ticket(&self, f: &InForce, t: &TicketBundle) -> Result<Opened<Ticket>, BadProof>;
+    /// Opens the token of an earlier lease.
+    fn lease(&self, f: &InForce, h: &HeldProof) -> Result<Opened<LeaseToken>, BadProof>;
+    /// The key that hides holders' names in them.
+    fn identity(&self) -> &IdentityKey;
+    /// This machine's boot.
+    fn boot_id(&self) -> &str;
+}
+
+/// What a claim's holder has proven.
+#[derive(Debug)]
+pub struct Proven {
+    /// Who it is.
+    pub holder: Holder,
+    /// Its place in line.
+    pub ticket: Option<Ticket>,
+    /// The lease that it had.
+    pub held: Option<HeldLease>,
+    /// When what counts was given, by the license it was given under.
+    pub dates: Vec<(Digest, Timestamp)>,
+    /// What does not count, by kind, and why.
+    pub bad: Vec<(&'static str, BadProof)>,
+}
+
+/// A claim whose holder has to be known by its credential.
+#[derive(Debug)]
+pub struct Admission<'a> {
+    name: &'a ClaimName,
+    body: &'a ClaimRequest,
+    in_force: Option<Arc<InForce>>,
+    now: Now,
+    /// What was shown and does not count for whom the holder says it is.
+    pub bad: Vec<(&'static str, BadProof)>,
+}
+
+/// How a claim goes on.
+#[derive(Debug)]
+pub enum Admitted<'a> {
+    /// What was shown is enough.
+    Proven(Proven),
+    /// Its credential must be reviewed: then [`Admission::reviewed`].
+    Review(Admission<'a>),
+}
+
+fn operators() -> Problem {
+    let detail = "the operator's certificate holds no licenses; use one of the holder's own";
+    Problem::new(ProblemType::NotEntitled, detail)
+}
+
+/// Judges what a claim shows; `certificate`: whose the connection's is.
+pub fn admit<'a>(
+    name: &'a ClaimName,
+    body: &'a ClaimRequest,
+    certificate: Option<Who>,
+    (authority, clock, now): (&Authority, Clock, Now),
+    opener: &impl Opener,
+) -> Result<Admitted<'a>, Problem> {
+    let certified = match certificate {
+        Some(Who::Operator) => return Err(operators()),
+        Some(Who::Holder(h)) => Some(h),
+        None => None,
+    };
+    let in_force = authority.in_force.clone();
+    // Without a license no proof can be judged, and a claim without its proof would lose its lease.
+    if in_force.is_none() && (body.ticket.is_some() || body.held.is_some()) {
+        authority.may_sign(now, clock)?;
+    }
+    let mut this = Admission {
+        name,
+        body,
+        in_force,
+        now,
+        bad: Vec::new(),
+    };
+    if this.in_force.is_some()
+        && let Some(holder) = certified.as_ref().or(body.holder.as_ref())
+    {
+        let proven = this.judge(holder, opener);
+        if certified.is_some() || proven.ticket.is_some() || proven.held.is_some() {
+            return Ok(Admitted::Proven(proven));
+        }
+        this.bad = proven.bad;
+    }
+    Ok(Admitted::Review(this))
+}
+
+impl Admission<'_> {
+    /// Who asks is known by the credential, or not.
+    pub fn reviewed(
+        &self,
+        who: Result<Who, Problem>,
+        opener: &impl Opener,
+    ) -> Result<Proven, Problem> {
+        match who {
+            Ok(Who::Holder(holder)) => Ok(self.judge(&holder, opener)),
+            Ok(Who::Operator) => Err(operators()),
+            Err(mut p) => {
+                if let Some((_, e)) = self.bad.last()
+                    && p.kind == ProblemType::Unauthenticated
+                {
+                    p.detail = format!(
+                        "{}; what was shown of an earlier answer does not count: {e}",
+                        p.detail
+                    );
+                }
+                Err(p)
+            }
+        }
+    }
+
+    /// Which of the things shown count for `holder`.
+    fn judge(&self, holder: &Holder, opener: &impl Opener) -> Proven {
+        let mut proven = Proven {
+            holder: holder.clone(),
+            ticket: None,
+            held: None,
+            dates: Vec::new(),
+            bad: Vec::new(),
+        };
+        let Some(f) = &self.in_force else {
+            return proven;
+        };
+        let shown = Shown {
+            claim: self.name,
+            secret_hash: self.body.secret_hash,
+            secret: self.body.secret.as_ref(),
+            holder,
+        };
+        if let Some(t) = &self.body.ticket {
+            let opened = counts(opener.ticket(f, t), &shown, opener);
+            proven.ticket = proven.note("ticket", opened, |t| t.issued_at);
+        }
+        if let Some(h) = &self.body.held {
+            let opened = counts(opener.lease(f, h), &shown, opener);
+            let token = proven.note("lease", opened, |t| t.issued_at);
+            proven.held = token.map(|token: LeaseToken| HeldLease {
+                unexpired: token.unexpired(self.now, opener.boot_id()),
+                age: token.age(self.now.boot, opener.boot_id()),
+                counter: h.counter,
+                token,
+            });
+        }
+        proven
+    }
+}
+
+fn counts<P: Proof>(
+    opened: Result<Opened<P>, BadProof>,
+    shown: &Shown<'_>,
+    opener: &impl Opener,
+) -> Result<Opened<P>, BadProof> {
+    let opened = opened?;
+    shown.counts(&opened.document, opener.identity())?;
+    Ok(opened)
+}
+
+impl Proven {
+    fn note<P>(
+        &mut self,
+        kind: &'static str,
+        opened: Result<Opened<P>, BadProof>,
+        date: impl Fn(&P) -> Timestamp,
+    ) -> Option<P> {
+        match opened {
+            Ok(o) => {
+                self.dates.push((o.license, date(&o.document)));
+                Some(o.document)
+            }
+            Err(e) => {
+                self.bad.push((kind, e));
+                None
+            }
+        }
+    }
+}

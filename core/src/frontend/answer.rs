@@ -1,0 +1,175 @@
+//! What answers say, and what goes into lease tokens and tickets. Signing is the edge's.
+
+use super::authority::InForce;
+use crate::ledger::{Granted, Place};
+use crate::license::{
+    BootStamp, Bundle, Envelope, IdentityKey, LeaseToken, Ticket, TicketBundle, TokenItem,
+};
+use crate::names::InstanceId;
+use crate::time::{BootTime, Now, Timestamp};
+use crate::wire::{Grant, Problem, Renewed, Waiting};
+use std::time::Duration;
+
+/// The run that answers.
+#[derive(Clone, Copy, Debug)]
+pub struct ThisRun<'a> {
+    /// Its id.
+    pub instance: InstanceId,
+    /// The machine's boot that it runs in.
+    pub boot_id: &'a str,
+    /// The key that hides holders' names.
+    pub identity: &'a IdentityKey,
+}
+
+/// Who signs for this run.
+pub trait Signer {
+    /// The run.
+    fn run(&self) -> ThisRun<'_>;
+    /// The number of the next token: each has a higher one.
+    fn next_seq(&mut self) -> u64;
+    /// Signs a lease token.
+    fn sign_lease(&mut self, token: LeaseToken) -> Result<Envelope, Problem>;
+    /// Signs a place in line.
+    fn sign_ticket(&mut self, ticket: Ticket) -> Result<Envelope, Problem>;
+}
+
+/// When `then` was, by the wall clock as it reads now.
+fn wall_at(now: Now, then: BootTime) -> Timestamp {
+    now.wall
+        .checked_sub(now.boot.since(then))
+        .unwrap_or(now.wall)
+}
+
+/// The token of a granted lease, with all that verifying it needs. With a nonce it answers the application's own question, and
+/// is dated now; without one it is dated at the receipt of the holder's last request, from which the lease counts.
+pub fn token(
+    s: &mut impl Signer,
+    f: &InForce,
+    g: &Granted,
+    now: Now,
+    nonce: Option<String>,
+) -> Result<Bundle, Problem> {
+    let received = if nonce.is_some() {
+        now.boot
+    } else {
+        g.received
+    };
+    let seq = s.next_seq();
+    let (run, l) = (s.run(), &f.license.license);
+    let versions = |i: &crate::request::Item| {
+        l.product(&i.product)
+            .map(|p| p.versions.clone())
+            .unwrap_or_default()
+    };
+    let token = LeaseToken {
+        license: f.license.digest.clone(),
+        anchor: f.anchor.clone(),
+        delegation: f.digest.clone(),
+        instance: run.instance,
+        seq,
+        lease: g.lease,
+        claim: g.claim.clone(),
+        holder: run.identity.hide(&g.holder),
+        items: g
+            .items
+            .iter()
+            .map(|i| TokenItem {
+                product: i.product.clone(),
+                seats: i.seats,
+                versions: versions(i),
+                maintenance_until: l.maintenance_until,
+            })
+            .collect(),
+        // A request that was held open may have come before a delegation that was renewed meanwhile.
+        issued_at: wall_at(now, received).max(f.delegation.not_before),
+        issued_boot: Some(BootStamp {
+            boot: run.boot_id.into(),
+            ms: received,
+        }),
+        lease_for: f.terms.lease_for,
+        run_for: f.terms.run_for,
+        counter: g.counter,
+        draws: g.draws.clone(),
+        overdraft: g.overdraft,
+        cnf: g.secret_hash,
+        test: l.test,
+        emergency: l.emergency,
+        nonce,
+    };
+    Ok(Bundle {
+        license: f.license.envelope.clone(),
+        delegation: f.envelope.clone(),
+        lease: s.sign_lease(token)?,
+    })
+}
+
+/// The answer to a claim that is granted.
+pub fn grant(s: &mut impl Signer, f: &InForce, g: Granted, now: Now) -> Result<Grant, Problem> {
+    let token = token(s, f, &g, now, None)?;
+    Ok(Grant {
+        lease: g.lease,
+        claim: g.claim,
+        instance: s.run().instance,
+        items: g.items,
+        lease_for: f.terms.lease_for,
+        run_for: f.terms.run_for,
+        max_contested: f.terms.max_contested,
+        optimistic_start: f.terms.optimistic_start,
+        counter: g.counter,
+        holder: g.holder,
+        token,
+    })
+}
+
+/// The answer to a renewal that succeeded.
+pub fn renewed(
+    s: &mut impl Signer,
+    f: &InForce,
+    g: &Granted,
+    now: Now,
+) -> Result<Renewed, Problem> {
+    let token = token(s, f, g, now, None)?;
+    Ok(Renewed::Ok {
+        lease: g.lease,
+        instance: s.run().instance,
+        lease_for: f.terms.lease_for,
+        run_for: f.terms.run_for,
+        max_contested: f.terms.max_contested,
+        optimistic_start: f.terms.optimistic_start,
+        counter: g.counter,
+        token,
+    })
+}
+
+/// The answer to a claim that waits: its place, and a ticket for it.
+pub fn waiting(s: &mut impl Signer, f: &InForce, p: Place, now: Now) -> Result<Waiting, Problem> {
+    let run = s.run();
+    let instance = run.instance;
+    let ticket = Ticket {
+        instance,
+        generation: p.generation,
+        arrival: p.arrival,
+        lease: p.lease,
+        claim: p.claim.clone(),
+        items: p.items.clone(),
+        holder: run.identity.hide(&p.holder),
+        cnf: p.secret_hash,
+        contested: p.contested,
+        issued_at: now.wall,
+    };
+    Ok(Waiting {
+        lease: p.lease,
+        claim: p.claim,
+        instance,
+        place: p.place,
+        reason: p.reason,
+        ticket: TicketBundle {
+            delegation: f.envelope.clone(),
+            ticket: s.sign_ticket(ticket)?,
+        },
+        // The place dies a lease after the request.
+        retry_in: (f.terms.lease_for / 3).max(Duration::from_secs(1)),
+        max_contested: f.terms.max_contested,
+        holder: p.holder,
+    })
+}

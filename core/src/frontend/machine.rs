@@ -1,0 +1,342 @@
+//! The frontend: the ledger, what this run may sign, and the requests that are held open, as one machine.
+//!
+//! Each call takes both clocks' readings. What came of it is drained afterwards: [`Frontend::next_event`] is what happened in
+//! the books, [`Frontend::next_answer`] who is answered with what. An answer comes with what it is to be signed under, as it
+//! was at the moment of the decision: **nothing is granted that cannot be signed, and what was granted is signed.**
+
+use super::admission::Proven;
+use super::authority::{Authority, Clock, Denied, InForce};
+use crate::ledger::{Claim, Claimed, Event, Granted, Ledger};
+use crate::license::Digest;
+use crate::mutant::{self, Mutant};
+use crate::names::{ClaimName, LeaseId};
+use crate::reason::{AnchorReason, LicenseReason};
+use crate::secret::Secret;
+use crate::time::{BootTime, Now, Timestamp};
+use crate::wire::{ClaimRequest, Problem, ProblemType, Renewal, ViewState};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a request waits for a fresh delegation where only the wall clock has jumped out of the present one.
+pub const FRESH: Duration = Duration::from_secs(2);
+
+/// The answer to a claim: how it stands and what that is signed under, or why not.
+pub type ClaimAnswer = Result<(Claimed, Arc<InForce>), Problem>;
+
+/// Each lease and its renewal, in the order of the request.
+pub type Renewals = Vec<(LeaseId, Result<Granted, Problem>)>;
+
+/// A claim as the edge has understood it.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    /// The claim's name.
+    pub name: ClaimName,
+    /// What is asked for.
+    pub body: &'a ClaimRequest,
+    /// Who asks, and what counts of the things shown.
+    pub proven: Proven,
+    /// By policy, never by the request.
+    pub priority: i32,
+    /// Whether its holder may use this server.
+    pub entitled: Result<(), Problem>,
+    /// How long its client would wait for a better answer than a place.
+    pub wait: Option<Duration>,
+    /// A fresh random id, used if the claim is new.
+    pub new_id: LeaseId,
+}
+
+/// A request that is held open. `R` is what the edge knows it by.
+#[derive(Debug)]
+struct HeldOpen<R> {
+    until: BootTime,
+    number: u64,
+    request: R,
+}
+
+/// The machine.
+#[derive(Debug)]
+pub struct Frontend<R> {
+    ledger: Ledger,
+    authority: Arc<Authority>,
+    /// When this run began, on both clocks.
+    started: Now,
+    /// The latest date of any token that a holder has shown, by the license it was given under.
+    echoed: HashMap<Digest, Timestamp>,
+    /// Why the ledger was told to grant nothing; none before it was told anything.
+    told: Option<Option<(ProblemType, AnchorReason, LicenseReason)>>,
+    held_open: HashMap<LeaseId, Vec<HeldOpen<R>>>,
+    /// When each of them is answered at the latest.
+    ends: BTreeMap<(BootTime, u64), LeaseId>,
+    numbers: u64,
+    closing: bool,
+    events: VecDeque<Event>,
+    answers: VecDeque<(R, ClaimAnswer)>,
+}
+
+impl<R> Frontend<R> {
+    /// One that begins at `started`, and grants nothing before `authority` allows it.
+    pub fn new(ledger: Ledger, authority: Authority, started: Now) -> Self {
+        let mut this = Self {
+            ledger,
+            authority: Arc::new(authority),
+            started,
+            echoed: HashMap::new(),
+            told: None,
+            held_open: HashMap::new(),
+            ends: BTreeMap::new(),
+            numbers: 0,
+            closing: false,
+            events: VecDeque::new(),
+            answers: VecDeque::new(),
+        };
+        this.follow(started);
+        this
+    }
+
+    /// The books, to look at.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// What license and anchor allow, as they were last looked at.
+    pub fn authority(&self) -> &Arc<Authority> {
+        &self.authority
+    }
+
+    /// What is known of the time besides the clocks. Dates of tokens count for the license that they were given under alone: so
+    /// a license issued anew is free of what a clock that ran ahead has left in holders' hands, and only the vendor can issue
+    /// one.
+    pub fn clock(&self) -> Clock {
+        let license = self.authority.in_force.as_ref().map(|f| &f.license.digest);
+        Clock {
+            started: self.started,
+            echoed: license.and_then(|d| self.echoed.get(d).copied()),
+        }
+    }
+
+    /// License or anchor were looked at.
+    pub fn set_authority(&mut self, authority: Arc<Authority>, now: Now) {
+        self.authority = authority;
+        self.follow(now);
+        self.hand_out(now);
+    }
+
+    /// Under what leases are signed now: renewals, tokens, and the answers to claims.
+    pub fn may_sign(&self, now: Now) -> Result<Arc<InForce>, Denied> {
+        let may = self.authority.may_sign(now, self.clock());
+        match (&may, &self.authority.in_force) {
+            (Err(_), Some(f)) if mutant::on(Mutant::SignedWithoutAuthority) => Ok(f.clone()),
+            _ => may,
+        }
+    }
+
+    /// Whether a request should wait for the anchor, for [`FRESH`] at the most: a fresh delegation is all that it lacks.
+    pub fn awaits_delegation(&self, now: Now) -> bool {
+        matches!(self.may_sign(now), Err(Denied::Stale(_)))
+    }
+
+    /// Has the ledger grant or not, as license and anchor allow at this moment. Before each step, since licenses end,
+    /// delegations lapse and clocks are set while nobody looks: what is granted must be signed.
+    fn follow(&mut self, now: Now) {
+        let mut may = self.authority.may_grant(now, self.clock());
+        if mutant::on(Mutant::SigningRefusedAfterGrant)
+            && let Some(f) = &self.authority.in_force
+            && self.authority.lost_since.is_none()
+        {
+            may = Ok(f.clone());
+        }
+        let why = may.err().map(Problem::from);
+        // The words may carry the time, which is no change.
+        let (anchor, license) = (self.authority.anchor.reason, self.authority.license.reason);
+        let told = why.as_ref().map(|p| (p.kind, anchor, license));
+        if self.told.as_ref() != Some(&told) {
+            self.told = Some(told);
+            self.ledger.pause(why, now.boot);
+        }
+    }
+
+    /// Lets the ledger do something.
+    pub fn act<T>(&mut self, now: Now, f: impl FnOnce(&mut Ledger, BootTime) -> T) -> T {
+        self.follow(now);
+        let r = f(&mut self.ledger, now.boot);
+        self.hand_out(now);
+        r
+    }
+
+    /// Does what is due: in the books, and for requests that have been held open long enough.
+    pub fn tick(&mut self, now: Now) {
+        self.act(now, Ledger::tick);
+        while let Some((&(until, number), &lease)) = self.ends.first_key_value() {
+            if until > now.boot {
+                break;
+            }
+            self.ends.pop_first();
+            let open = self.held_open.get_mut(&lease);
+            let over = open.and_then(|v| {
+                let i = v.iter().position(|h| h.number == number)?;
+                Some(v.swap_remove(i).request)
+            });
+            if self.held_open.get(&lease).is_some_and(Vec::is_empty) {
+                self.held_open.remove(&lease);
+            }
+            if let Some(request) = over {
+                self.answer_as_it_stands(request, lease, now);
+            }
+        }
+    }
+
+    /// When [`tick`](Self::tick) has something to do.
+    pub fn next_deadline(&self) -> BootTime {
+        let end = self
+            .ends
+            .first_key_value()
+            .map_or(BootTime::NEVER, |e| e.0.0);
+        self.ledger.next_deadline().min(end)
+    }
+
+    /// The server ends: who waits is answered as it stands, and nobody waits from here on.
+    pub fn close(&mut self, now: Now) {
+        self.closing = true;
+        self.ends.clear();
+        for (lease, open) in std::mem::take(&mut self.held_open) {
+            for h in open {
+                self.answer_as_it_stands(h.request, lease, now);
+            }
+        }
+    }
+
+    /// Takes a claim; its answer may come later, with [`next_answer`](Self::next_answer).
+    pub fn claim(&mut self, request: R, asked: Asked<'_>, now: Now) {
+        for (license, date) in asked.proven.dates {
+            let latest = self.echoed.entry(license).or_insert(date);
+            *latest = date.max(*latest);
+        }
+        self.follow(now);
+        let (holder, items) = (asked.proven.holder, &asked.body.items);
+        if let Err(why) = asked.entitled {
+            let told = why.clone();
+            self.ledger
+                .refuse(&holder, &asked.name, items, asked.new_id, told, now.boot);
+            self.hand_out(now);
+            self.answers.push_back((request, Err(why)));
+            return;
+        }
+        // Who comes back to a run that settles is answered at once: once it has heard from this run it is in.
+        let has_heard = asked.body.heard == Some(self.ledger.settings().instance);
+        let waits = !self.closing && (has_heard || !self.ledger.settling());
+        let claim = Claim {
+            ticket: asked.proven.ticket,
+            held: asked.proven.held,
+            priority: asked.priority,
+            ..Claim::of(asked.body, holder, asked.name, asked.new_id)
+        };
+        let claimed = self.ledger.claim(claim, now.boot);
+        // Before it waits itself: what this step granted to others is no news of its own.
+        self.hand_out(now);
+        match (claimed, asked.wait.filter(|_| waits)) {
+            (Err(why), _) => self.answers.push_back((request, Err(why))),
+            (Ok(Claimed::Waiting(p)), Some(wait)) => self.hold_open(request, p.lease, wait, now),
+            (Ok(claimed), _) => self.answer(request, Ok(claimed), now),
+        }
+    }
+
+    /// Until the claim is granted or ends; for half a lease at most, since the place dies a lease after the request.
+    fn hold_open(&mut self, request: R, lease: LeaseId, wait: Duration, now: Now) {
+        let most = self.ledger.settings().lease_for / 2;
+        let bounded = if mutant::on(Mutant::WaitsWithoutBound) {
+            wait
+        } else {
+            wait.min(most)
+        };
+        let until = now.boot + bounded;
+        self.numbers += 1;
+        let number = self.numbers;
+        self.ends.insert((until, number), lease);
+        self.held_open.entry(lease).or_default().push(HeldOpen {
+            until,
+            number,
+            request,
+        });
+    }
+
+    fn answer_as_it_stands(&mut self, request: R, lease: LeaseId, now: Now) {
+        let ended = || {
+            let detail = "the claim ended while it waited; repeat it";
+            Problem::new(ProblemType::UnknownLease, detail)
+        };
+        let stands = self.ledger.standing(lease).ok_or_else(ended);
+        self.answer(request, stands, now);
+    }
+
+    fn answer(&mut self, request: R, claimed: Result<Claimed, Problem>, now: Now) {
+        let answer = claimed.and_then(|c| Ok((c, self.may_sign(now)?)));
+        self.answers.push_back((request, answer));
+    }
+
+    /// Hands out what happened in the books, and answers those who waited for it.
+    fn hand_out(&mut self, now: Now) {
+        while let Some(e) = self.ledger.next_event() {
+            let over = matches!(
+                e.view.state,
+                ViewState::Held | ViewState::Ended | ViewState::Refused
+            );
+            let lease = e.view.lease;
+            self.events.push_back(e);
+            let open = over.then(|| self.held_open.remove(&lease)).flatten();
+            for h in open.into_iter().flatten() {
+                self.ends.remove(&(h.until, h.number));
+                self.answer_as_it_stands(h.request, lease, now);
+            }
+        }
+    }
+
+    /// Renews many leases, each for itself, and says what the answers are signed under.
+    ///
+    /// The ledger hears each renewal even if it then cannot be signed, because the anchor or the license is missing: the holder
+    /// is alive, and its seat must not go to another the moment the anchor is back.
+    pub fn renew(
+        &mut self,
+        renewals: &[Renewal],
+        now: Now,
+    ) -> (Renewals, Result<Arc<InForce>, Problem>) {
+        let renewed = self.act(now, |l, now| {
+            let each = renewals.iter();
+            each.map(|r| (r.lease, l.renew(r, now))).collect()
+        });
+        (renewed, self.may_sign(now).map_err(Problem::from))
+    }
+
+    /// The lease for a token that answers the application's own question, for who knows its secret.
+    pub fn token(
+        &self,
+        lease: LeaseId,
+        secret: &Secret,
+        now: Now,
+    ) -> Result<(Granted, Arc<InForce>), Problem> {
+        Ok((self.ledger.lookup(lease, secret)?, self.may_sign(now)?))
+    }
+
+    /// Gives a lease back, or leaves the line. Another claim's lease, or one that has ended: nothing is touched.
+    pub fn release(
+        &mut self,
+        name: &ClaimName,
+        lease: LeaseId,
+        secret: &Secret,
+        counter: Option<u64>,
+        now: Now,
+    ) -> Result<(), Problem> {
+        self.act(now, |l, now| l.release(name, lease, secret, counter, now))
+            .map(drop)
+    }
+
+    /// What happened in the books, oldest first. Drain it after each call.
+    pub fn next_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Who is answered with what. Drain it after each call.
+    pub fn next_answer(&mut self) -> Option<(R, ClaimAnswer)> {
+        self.answers.pop_front()
+    }
+}
