@@ -32,7 +32,7 @@ pub(crate) struct App {
 impl App {
     /// The server as a whole, for people and for the operator.
     pub(crate) fn server_state(&self) -> ServerState {
-        let s = self.chain.state();
+        let (s, _) = self.engine.authority();
         ServerState {
             instance: self.chain.instance,
             version: env!("CARGO_PKG_VERSION").into(),

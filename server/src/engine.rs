@@ -1,52 +1,57 @@
-//! The ledger at work: one lock around it, its events handed out, its deadlines kept.
+//! The frontend at work: one lock around it, its events and answers handed out, its deadlines kept.
 //!
 //! Critical sections are short and never wait: signing, reading and writing happen outside.
 
 use crate::events::{Expired, Ring, Stamped};
-use mooring_core::ledger::{Claim, Claimed, Ledger};
-use mooring_core::names::LeaseId;
-use mooring_core::time::BootTime;
-use mooring_core::wire::{EndReason, LeaseView, Problem, ViewState};
+use mooring_core::frontend::{Asked, Authority, ClaimAnswer, Clock, FRESH, Frontend};
+use mooring_core::ledger::Ledger;
+use mooring_core::time::{BootTime, Now};
+use mooring_core::wire::LeaseView;
 use mooring_net::clock;
 use mooring_net::shutdown::Shutdown;
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, oneshot, watch};
 
-/// The shared ledger.
+/// What a request is known by: where its answer goes.
+type Requester = oneshot::Sender<ClaimAnswer>;
+
+/// The shared frontend.
 pub(crate) struct Engine {
     inner: Mutex<Inner>,
     /// The deadline has come nearer.
     nearer: Notify,
+    /// Asks the anchor task to look at once.
+    pub(crate) look: Notify,
     /// The number of the last event, for watchers.
     head: watch::Sender<u64>,
     settling: watch::Sender<bool>,
+    /// Says that license or anchor stand otherwise.
+    changed: watch::Sender<u64>,
 }
 
 struct Inner {
-    ledger: Ledger,
+    frontend: Frontend<Requester>,
     ring: Ring,
-    /// Requests held open, by the lease they wait for.
-    waiters: HashMap<LeaseId, Vec<oneshot::Sender<()>>>,
     /// The deadline that the timer sleeps towards.
     armed: BootTime,
 }
 
 impl Engine {
-    /// Takes a ledger into service.
-    pub(crate) fn new(ledger: Ledger) -> Arc<Self> {
+    /// Takes a ledger into service, in a run that begins at `started`.
+    pub(crate) fn new(ledger: Ledger, authority: Authority, started: Now) -> Arc<Self> {
         let settling = watch::Sender::new(ledger.settling());
         let inner = Inner {
-            ledger,
+            frontend: Frontend::new(ledger, authority, started),
             ring: Ring::default(),
-            waiters: HashMap::new(),
             armed: BootTime::default(),
         };
         Arc::new(Self {
             inner: Mutex::new(inner),
             nearer: Notify::new(),
+            look: Notify::new(),
             head: watch::Sender::new(0),
             settling,
+            changed: watch::Sender::new(0),
         })
     }
 
@@ -55,68 +60,76 @@ impl Engine {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets the ledger do something now, and hands out what came of it.
-    pub(crate) fn act<R>(&self, f: impl FnOnce(&mut Ledger, BootTime) -> R) -> R {
+    /// Lets the frontend do something now, and hands out what came of it.
+    pub(crate) fn with<T>(&self, f: impl FnOnce(&mut Frontend<Requester>, Now) -> T) -> T {
         let mut inner = self.lock();
-        let now = clock::boot();
-        let r = f(&mut inner.ledger, now);
-        let told = self.hand_out(&mut inner, now);
+        let now = clock::now();
+        let r = f(&mut inner.frontend, now);
+        let told = self.hand_out(&mut inner, now.boot);
         drop(inner);
         log(&told);
         r
     }
 
-    /// Asks the ledger something that changes nothing.
-    pub(crate) fn ask<R>(&self, f: impl FnOnce(&Ledger, BootTime) -> R) -> R {
-        f(&self.lock().ledger, clock::boot())
+    /// Lets the ledger do something now.
+    pub(crate) fn act<T>(&self, f: impl FnOnce(&mut Ledger, BootTime) -> T) -> T {
+        self.with(|frontend, now| frontend.act(now, f))
     }
 
-    /// Takes a claim. One that waits comes with a wake-up: it is woken the moment it is granted or ended.
-    pub(crate) fn claim(
-        &self,
-        c: Claim,
-    ) -> Result<(Claimed, Option<oneshot::Receiver<()>>), Problem> {
-        let mut inner = self.lock();
-        let now = clock::boot();
-        let claimed = inner.ledger.claim(c, now);
-        let told = self.hand_out(&mut inner, now);
-        let wake = match &claimed {
-            Err(_) | Ok(Claimed::Granted(_)) => None,
-            Ok(Claimed::Waiting(p)) => {
-                let (tx, rx) = oneshot::channel();
-                let waiters = inner.waiters.entry(p.lease).or_default();
-                waiters.retain(|w| !w.is_closed());
-                waiters.push(tx);
-                Some(rx)
-            }
-        };
-        drop(inner);
-        log(&told);
-        Ok((claimed?, wake))
+    /// Asks the ledger something that changes nothing.
+    pub(crate) fn ask<T>(&self, f: impl FnOnce(&Ledger, BootTime) -> T) -> T {
+        f(self.lock().frontend.ledger(), clock::boot())
+    }
+
+    /// Takes a claim. Its answer comes at once, or the moment that it is granted or ends, or when it has waited long enough.
+    pub(crate) fn claim(&self, asked: Asked<'_>) -> oneshot::Receiver<ClaimAnswer> {
+        let (tx, rx) = oneshot::channel();
+        self.with(|frontend, now| frontend.claim(tx, asked, now));
+        rx
+    }
+
+    /// What license and anchor allow, and what is known of the time to judge that.
+    pub(crate) fn authority(&self) -> (Arc<Authority>, Clock) {
+        let inner = self.lock();
+        let frontend = &inner.frontend;
+        (frontend.authority().clone(), frontend.clock())
+    }
+
+    /// License or anchor stand otherwise.
+    pub(crate) fn set_authority(&self, authority: Authority) {
+        self.with(|frontend, now| frontend.set_authority(Arc::new(authority), now));
+        self.changed.send_modify(|n| *n += 1);
+    }
+
+    /// Waits a moment for the anchor if the wall clock has jumped out of what it has signed: that alone is mended at once.
+    pub(crate) async fn fresh(&self) {
+        let mut changes = self.changes();
+        let awaits = || self.lock().frontend.awaits_delegation(clock::now());
+        if !awaits() {
+            return;
+        }
+        self.look.notify_one();
+        let signed = async { while changes.changed().await.is_ok() && awaits() {} };
+        let _ = tokio::time::timeout(FRESH, signed).await;
     }
 
     /// Hands out what came of a step. What it returns is logged after the lock: a log that cannot be written must stop nobody.
     fn hand_out(&self, inner: &mut Inner, now: BootTime) -> Vec<Arc<Stamped>> {
         let mut told = Vec::new();
-        while let Some(e) = inner.ledger.next_event() {
-            if matches!(
-                e.view.state,
-                ViewState::Held | ViewState::Ended | ViewState::Refused
-            ) && let Some(waiters) = inner.waiters.remove(&e.view.lease)
-            {
-                for w in waiters {
-                    let _ = w.send(());
-                }
-            }
+        while let Some(e) = inner.frontend.next_event() {
             told.push(inner.ring.push(e, now));
+        }
+        while let Some((requester, answer)) = inner.frontend.next_answer() {
+            // Whoever asked may have gone.
+            let _ = requester.send(answer);
         }
         if !told.is_empty() {
             self.head.send_replace(inner.ring.last());
         }
-        let settling = inner.ledger.settling();
+        let settling = inner.frontend.ledger().settling();
         self.settling
             .send_if_modified(|s| std::mem::replace(s, settling) != settling);
-        let next = inner.ledger.next_deadline();
+        let next = inner.frontend.next_deadline();
         if next < inner.armed {
             inner.armed = next;
             self.nearer.notify_one();
@@ -127,34 +140,38 @@ impl Engine {
     /// Does what is due; returns when the next thing is.
     fn tick(&self) -> BootTime {
         let mut inner = self.lock();
-        let now = clock::boot();
-        inner.ledger.tick(now);
+        let now = clock::now();
+        inner.frontend.tick(now);
         // Already the nearest, so that handing out does not wake the very task that ticks.
         inner.armed = BootTime::default();
-        let told = self.hand_out(&mut inner, now);
-        let next = inner.ledger.next_deadline();
+        let told = self.hand_out(&mut inner, now.boot);
+        let next = inner.frontend.next_deadline();
         inner.armed = next;
         drop(inner);
         log(&told);
         next
     }
 
-    /// Keeps the ledger's deadlines until asked to end.
+    /// Keeps the deadlines until asked to end; then answers all who wait.
     pub(crate) async fn run(&self, shutdown: Shutdown) {
         loop {
             let next = self.tick();
             tokio::select! {
                 () = clock::sleep_until(next) => {}
                 () = self.nearer.notified() => {}
-                () = shutdown.asked() => return,
+                () = shutdown.asked() => break,
             }
         }
+        self.with(Frontend::close);
     }
 
     /// All claims, and the event after which they are so.
     pub(crate) fn views(&self) -> (u64, Vec<LeaseView>) {
         let inner = self.lock();
-        (inner.ring.last(), inner.ledger.views(clock::boot()))
+        (
+            inner.ring.last(),
+            inner.frontend.ledger().views(clock::boot()),
+        )
     }
 
     /// Up to `most` events after `seq`.
@@ -170,6 +187,11 @@ impl Engine {
     /// Follows whether the server settles.
     pub(crate) fn settling(&self) -> watch::Receiver<bool> {
         self.settling.subscribe()
+    }
+
+    /// Follows license and anchor.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
     }
 }
 

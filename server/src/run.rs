@@ -164,7 +164,10 @@ fn open_chain(
         grace,
         limits: Limits::default(),
     };
-    let engine = Engine::new(Ledger::new(settings, Capacity::none(), started.boot));
+    let ledger = Ledger::new(settings, Capacity::none(), started.boot);
+    let authority = before_the_anchor(config, &file, started);
+    let seen = authority.anchor.clone();
+    let engine = Engine::new(ledger, authority, started);
     let key = SigningKey::from_seed(&random::bytes()).context("the ephemeral key")?;
     let chain = Arc::new(Chain::new(
         instance,
@@ -172,11 +175,7 @@ fn open_chain(
         IdentityKey::new(identity),
         clock::boot_id(),
         started,
-        before_the_anchor(config, &file, started),
     ));
-    // Nothing is granted before the anchor has spoken; the anchor task lifts this.
-    let why = chain.state().may_grant(started, chain.clock());
-    engine.act(|l, now| l.pause(why.err().map(Into::into), now));
     let dir = &config.state_dir;
     let anchor = |config: &AnchorConfig, pins: PathBuf| {
         AnyAnchor::new(config, PinGuard::open(pins, identity), metrics.clone())
@@ -192,11 +191,11 @@ fn open_chain(
         metrics.clone(),
         terms.lease,
         Box::new(clock::now),
+        seen,
     );
     let anchor_task = AnchorTask::new(
         failover,
         file,
-        chain.clone(),
         engine.clone(),
         metrics.clone(),
         config.lease.reclaim,
@@ -211,7 +210,7 @@ fn open_chain(
     })
 }
 
-/// How it stands while the anchor is still being opened.
+/// What is allowed while the anchor is still being opened: nothing is granted before it has spoken.
 fn before_the_anchor(config: &Config, file: &LicenseFile, started: Now) -> Authority {
     Authority {
         in_force: None,

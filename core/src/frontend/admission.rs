@@ -74,7 +74,7 @@ pub struct Admission<'a> {
 #[derive(Debug)]
 pub enum Admitted<'a> {
     /// What was shown is enough.
-    Proven(Proven),
+    Proven(Box<Proven>),
     /// Its credential must be reviewed: then [`Admission::reviewed`].
     Review(Admission<'a>),
 }
@@ -114,7 +114,7 @@ pub fn admit<'a>(
     {
         let proven = this.judge(holder, opener);
         if certified.is_some() || proven.ticket.is_some() || proven.held.is_some() {
-            return Ok(Admitted::Proven(proven));
+            return Ok(Admitted::Proven(Box::new(proven)));
         }
         this.bad = proven.bad;
     }

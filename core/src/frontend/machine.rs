@@ -63,8 +63,8 @@ pub struct Frontend<R> {
     started: Now,
     /// The latest date of any token that a holder has shown, by the license it was given under.
     echoed: HashMap<Digest, Timestamp>,
-    /// Why the ledger was told to grant nothing; none before it was told anything.
-    told: Option<Option<(ProblemType, AnchorReason, LicenseReason)>>,
+    /// Why the ledger was told to grant nothing; none if it grants.
+    told: Option<(ProblemType, AnchorReason, LicenseReason)>,
     held_open: HashMap<LeaseId, Vec<HeldOpen<R>>>,
     /// When each of them is answered at the latest.
     ends: BTreeMap<(BootTime, u64), LeaseId>,
@@ -150,8 +150,8 @@ impl<R> Frontend<R> {
         // The words may carry the time, which is no change.
         let (anchor, license) = (self.authority.anchor.reason, self.authority.license.reason);
         let told = why.as_ref().map(|p| (p.kind, anchor, license));
-        if self.told.as_ref() != Some(&told) {
-            self.told = Some(told);
+        if self.told != told {
+            self.told = told;
             self.ledger.pause(why, now.boot);
         }
     }
@@ -235,7 +235,7 @@ impl<R> Frontend<R> {
         // Before it waits itself: what this step granted to others is no news of its own.
         self.hand_out(now);
         match (claimed, asked.wait.filter(|_| waits)) {
-            (Err(why), _) => self.answers.push_back((request, Err(why))),
+            (Err(why), _) => self.answers.push_back((request, Err(why.into()))),
             (Ok(Claimed::Waiting(p)), Some(wait)) => self.hold_open(request, p.lease, wait, now),
             (Ok(claimed), _) => self.answer(request, Ok(claimed), now),
         }
@@ -265,7 +265,7 @@ impl<R> Frontend<R> {
             let detail = "the claim ended while it waited; repeat it";
             Problem::new(ProblemType::UnknownLease, detail)
         };
-        let stands = self.ledger.standing(lease).ok_or_else(ended);
+        let stands = self.ledger.status(lease).ok_or_else(ended);
         self.answer(request, stands, now);
     }
 
@@ -302,7 +302,8 @@ impl<R> Frontend<R> {
     ) -> (Renewals, Result<Arc<InForce>, Problem>) {
         let renewed = self.act(now, |l, now| {
             let each = renewals.iter();
-            each.map(|r| (r.lease, l.renew(r, now))).collect()
+            each.map(|r| (r.lease, l.renew(r, now).map_err(Problem::from)))
+                .collect()
         });
         (renewed, self.may_sign(now).map_err(Problem::from))
     }
@@ -326,8 +327,8 @@ impl<R> Frontend<R> {
         counter: Option<u64>,
         now: Now,
     ) -> Result<(), Problem> {
-        self.act(now, |l, now| l.release(name, lease, secret, counter, now))
-            .map(drop)
+        self.act(now, |l, now| l.release(name, lease, secret, counter, now))?;
+        Ok(())
     }
 
     /// What happened in the books, oldest first. Drain it after each call.

@@ -4,27 +4,16 @@ use super::{Asked, BODY};
 use crate::app::App;
 use crate::auth::{Auth, Who};
 use http::{HeaderMap, Response, StatusCode};
-use mooring_core::frontend::InForce;
-use mooring_core::identity::Holder;
-use mooring_core::ledger::{Claim, Claimed, Granted, HeldLease, Place};
-use mooring_core::license::{BadProof, Shown, Ticket};
+use mooring_core::frontend::{self, Admitted, Proven, answer};
+use mooring_core::ledger::Claimed;
+use mooring_core::license::BadProof;
 use mooring_core::names::{ClaimName, LeaseId};
 use mooring_core::secret::Secret;
-use mooring_core::time::Now;
-use mooring_core::wire::{
-    COUNTER_HEADER, ClaimRequest, Grant, Problem, ProblemType, SECRET_HEADER, Waiting,
-};
+use mooring_core::wire::{COUNTER_HEADER, ClaimRequest, Problem, ProblemType, SECRET_HEADER};
 use mooring_net::head::prefer_wait;
 use mooring_net::http::{self as net, Body};
 use mooring_net::{clock, random};
 use std::time::Duration;
-
-/// What a claim's holder has proven.
-struct Proven {
-    holder: Holder,
-    ticket: Option<Ticket>,
-    held: Option<HeldLease>,
-}
 
 /// Claims, or asks again.
 pub(super) async fn put(
@@ -32,91 +21,37 @@ pub(super) async fn put(
     name: ClaimName,
     asked: Asked,
 ) -> Result<Response<Body>, Problem> {
-    let mut wait = prefer_wait(&asked.headers);
+    let wait = prefer_wait(&asked.headers);
     let (peer, headers) = (asked.peer.clone(), asked.headers.clone());
     let body: ClaimRequest = asked.json(BODY).await?;
-    let Proven {
-        holder,
-        ticket,
-        held,
-    } = prove(app, &name, &body, &peer, &headers).await?;
-    if let Err(p) = app.policies.entitled(&holder) {
-        let why = p.clone();
-        app.engine
-            .act(|l, now| l.refuse(&holder, &name, &body.items, random::lease_id(), why, now));
-        return Err(p);
-    }
-    // Who comes back to a run that settles is answered at once: once it has heard from this run it is in.
-    let has_heard = body.heard == Some(app.chain.instance);
-    if wait.is_some() && !has_heard && app.engine.ask(|l, _| l.settling()) {
-        wait = None;
-    }
-    // Priority comes from policy by identity alone, and there is none yet: whatever the body says has no effect.
-    let claim = Claim {
-        ticket,
-        held,
-        ..Claim::of(&body, holder, name, random::lease_id())
-    };
-    let (mut claimed, wake) = app.engine.claim(claim)?;
-    if let (Claimed::Waiting(p), Some(wake), Some(wait)) = (&claimed, wake, wait) {
-        let lease = p.lease;
-        // Half a lease at most: the place dies a lease after the request.
-        let wait = wait.min(app.lease_for / 2);
-        tokio::select! {
-            _ = wake => {}
-            () = tokio::time::sleep(wait) => {}
-            () = app.shutdown.asked() => {}
-        }
-        let ended = || {
-            Problem::new(
-                ProblemType::UnknownLease,
-                "the claim ended while it waited; repeat it",
-            )
-        };
-        claimed = app.engine.ask(|l, _| l.status(lease)).ok_or_else(ended)?;
-    }
-    let now = clock::now();
-    let f = app.chain.signing(now).await?;
+    app.engine.fresh().await;
+    let proven = prove(app, &name, &body, &peer, &headers).await?;
+    let answer = app.engine.claim(frontend::Asked {
+        entitled: app.policies.entitled(&proven.holder),
+        name,
+        body: &body,
+        proven,
+        // It comes from policy by identity alone, and there is none yet: whatever the body says has no effect.
+        priority: 0,
+        wait,
+        new_id: random::lease_id(),
+    });
+    let ends = |_| Problem::new(ProblemType::Overloaded, "the server ends").retry_after(1);
+    let (claimed, f) = answer.await.map_err(ends)??;
+    let (now, mut chain) = (clock::now(), &*app.chain);
     match claimed {
-        Claimed::Granted(g) => Ok(net::json(StatusCode::OK, &grant(app, &f, g, now)?)),
-        Claimed::Waiting(p) => Ok(net::json(StatusCode::ACCEPTED, &waiting(app, &f, p, now)?)),
+        Claimed::Granted(g) => {
+            let grant = answer::grant(&mut chain, &f, g, now)?;
+            Ok(net::json(StatusCode::OK, &grant))
+        }
+        Claimed::Waiting(p) => {
+            let waiting = answer::waiting(&mut chain, &f, p, now)?;
+            Ok(net::json(StatusCode::ACCEPTED, &waiting))
+        }
     }
 }
 
-fn grant(app: &App, f: &InForce, g: Granted, now: Now) -> Result<Grant, Problem> {
-    let token = app.chain.lease(f, &g, now, None)?;
-    Ok(Grant {
-        lease: g.lease,
-        claim: g.claim,
-        instance: app.chain.instance,
-        items: g.items,
-        lease_for: f.terms.lease_for,
-        run_for: f.terms.run_for,
-        max_contested: f.terms.max_contested,
-        optimistic_start: f.terms.optimistic_start,
-        counter: g.counter,
-        holder: g.holder,
-        token,
-    })
-}
-
-fn waiting(app: &App, f: &InForce, p: Place, now: Now) -> Result<Waiting, Problem> {
-    let ticket = app.chain.ticket(f, &p, now)?;
-    Ok(Waiting {
-        lease: p.lease,
-        claim: p.claim,
-        instance: app.chain.instance,
-        place: p.place,
-        reason: p.reason,
-        ticket,
-        retry_in: (f.terms.lease_for / 3).max(Duration::from_secs(1)),
-        max_contested: f.terms.max_contested,
-        holder: p.holder,
-    })
-}
-
-/// Who claims, and which of the things shown count. A valid proof spares the API server a review, and works while it is down;
-/// an invalid one next to a good credential counts as none.
+/// Who claims, and which of the things shown count: asks the credential's issuer only where they do not suffice.
 async fn prove(
     app: &App,
     name: &ClaimName,
@@ -124,99 +59,28 @@ async fn prove(
     peer: &net::Peer,
     headers: &HeaderMap,
 ) -> Result<Proven, Problem> {
-    let certified = match Auth::by_certificate(peer) {
-        Some(Who::Operator) => {
-            let detail =
-                "the operator's certificate holds no licenses; use one of the holder's own";
-            return Err(Problem::new(ProblemType::NotEntitled, detail));
-        }
-        Some(Who::Holder(h)) => Some(h),
-        None => None,
-    };
-    let shows = body.ticket.is_some() || body.held.is_some();
-    let in_force = match app.chain.state().in_force.clone() {
-        Some(f) => Some(f),
-        // Without a license no proof can be judged, and a claim without its proof would lose its lease.
-        None if shows => Some(app.chain.signing(clock::now()).await?),
-        None => None,
-    };
-    let mut bad = None;
-    if let (Some(f), Some(holder)) = (&in_force, certified.as_ref().or(body.holder.as_ref())) {
-        let (p, e) = verify(app, f, name, body, holder);
-        if certified.is_some() || p.ticket.is_some() || p.held.is_some() {
-            return Ok(p);
-        }
-        bad = e;
-    }
-    let holder = match app.auth.identify(peer, headers).await {
-        Ok(Who::Holder(h)) => h,
-        Ok(Who::Operator) => {
-            return Err(Problem::new(
-                ProblemType::NotEntitled,
-                "the operator's certificate holds no licenses",
-            ));
-        }
-        Err(mut p) => {
-            if let Some(e) = bad.filter(|_| p.kind == ProblemType::Unauthenticated) {
-                p.detail = format!(
-                    "{}; what was shown of an earlier answer does not count: {e}",
-                    p.detail
-                );
-            }
-            return Err(p);
+    let now = clock::now();
+    let (authority, time) = app.engine.authority();
+    let certificate = Auth::by_certificate(peer);
+    let proofs = app.chain.proofs(now.boot);
+    let proven = match frontend::admit(name, body, certificate, (&authority, time, now), &proofs)? {
+        Admitted::Proven(p) => *p,
+        Admitted::Review(admission) => {
+            note(app, name, &admission.bad);
+            let who = app.auth.identify(peer, headers).await;
+            admission.reviewed(who, &proofs)?
         }
     };
-    match in_force {
-        Some(f) if shows => Ok(verify(app, &f, name, body, &holder).0),
-        _ => Ok(Proven {
-            holder,
-            ticket: None,
-            held: None,
-        }),
-    }
+    note(app, name, &proven.bad);
+    Ok(proven)
 }
 
-/// Which of the things shown count for `holder`, and why one does not.
-fn verify(
-    app: &App,
-    f: &InForce,
-    name: &ClaimName,
-    body: &ClaimRequest,
-    holder: &Holder,
-) -> (Proven, Option<BadProof>) {
-    let shown = Shown {
-        claim: name,
-        secret_hash: body.secret_hash,
-        secret: body.secret.as_ref(),
-        holder,
-    };
-    let mut bad = None;
-    let mut note = |kind: &str, e: BadProof| {
+/// Whoever can connect can show what does not count: the metric tells, the log does not fill.
+fn note(app: &App, name: &ClaimName, bad: &[(&'static str, BadProof)]) {
+    for (kind, e) in bad {
         app.metrics.bad_proofs.with_label_values(&[kind]).inc();
-        // Whoever can connect can bring this about: the metric tells, the log does not fill.
-        tracing::debug!(%holder, claim = %name, kind, "what was shown of an earlier answer does not count: {e}");
-        bad = Some(e);
-    };
-    let ticket = body.ticket.as_ref().and_then(|t| {
-        app.chain
-            .verify_ticket(f, t, &shown, clock::now())
-            .map_err(|e| note("ticket", e))
-            .ok()
-    });
-    let held = body.held.as_ref().and_then(|h| {
-        app.chain
-            .verify_held(f, h, &shown, clock::now())
-            .map_err(|e| note("lease", e))
-            .ok()
-    });
-    (
-        Proven {
-            holder: holder.clone(),
-            ticket,
-            held,
-        },
-        bad,
-    )
+        tracing::debug!(claim = %name, kind, "what was shown of an earlier answer does not count: {e}");
+    }
 }
 
 /// Gives back, or leaves the line. Needs the secret and the lease; another lease is not touched.
@@ -263,9 +127,8 @@ pub(super) async fn delete(
         }
     };
     if let Some(lease) = lease {
-        // Another claim's lease, or one that has ended: nothing is touched.
         app.engine
-            .act(|l, now| l.release(name, lease, &secret, counter, now))?;
+            .with(|f, now| f.release(name, lease, &secret, counter, now))?;
     }
     Ok(net::no_content())
 }

@@ -3,6 +3,7 @@
 use super::{Asked, BODY};
 use crate::app::App;
 use http::{Response, StatusCode};
+use mooring_core::frontend::answer;
 use mooring_core::names::LeaseId;
 use mooring_core::wire::{
     MAX_RENEWALS, NonceRequest, Problem, ProblemType, RenewRequest, RenewResponse, Renewed,
@@ -12,9 +13,6 @@ use mooring_net::clock;
 use mooring_net::http::{self as net, Body};
 
 /// Renews many leases, each for itself.
-///
-/// The ledger hears each renewal even if it then cannot be signed, because the anchor or the license is missing: the holder is
-/// alive, and its seat must not go to another the moment the anchor is back.
 pub(super) async fn renew(app: &App, asked: Asked) -> Result<Response<Body>, Problem> {
     let RenewRequest { renewals } = asked.json(BODY).await?;
     if renewals.is_empty() || renewals.len() > MAX_RENEWALS {
@@ -24,28 +22,13 @@ pub(super) async fn renew(app: &App, asked: Asked) -> Result<Response<Body>, Pro
         );
         return Err(Problem::new(ProblemType::BadRequest, detail).field("renewals"));
     }
-    let renewed: Vec<_> = app.engine.act(|l, now| {
-        renewals
-            .iter()
-            .map(|r| (r.lease, l.renew(r, now)))
-            .collect()
-    });
-    let now = clock::now();
-    let signing = app.chain.signing(now).await;
+    app.engine.fresh().await;
+    let (renewed, may_sign) = app.engine.with(|f, now| f.renew(&renewals, now));
+    let (now, mut chain) = (clock::now(), &*app.chain);
     let results = renewed.into_iter().map(|(lease, granted)| {
-        let signed = granted.map_err(Problem::from).and_then(|g| {
-            let f = signing.as_ref().map_err(Clone::clone)?;
-            let token = app.chain.lease(f, &g, now, None)?;
-            Ok(Renewed::Ok {
-                lease,
-                instance: app.chain.instance,
-                lease_for: f.terms.lease_for,
-                run_for: f.terms.run_for,
-                max_contested: f.terms.max_contested,
-                optimistic_start: f.terms.optimistic_start,
-                counter: g.counter,
-                token,
-            })
+        let signed = granted.and_then(|g| {
+            let f = may_sign.as_ref().map_err(Clone::clone)?;
+            answer::renewed(&mut chain, f, &g, now)
         });
         let outcome = signed
             .as_ref()
@@ -71,10 +54,10 @@ pub(super) async fn token(
         let detail = "nonce: expected 16 to 64 characters of base64url";
         return Err(Problem::new(ProblemType::BadRequest, detail).field("nonce"));
     }
-    let granted = app.engine.ask(|l, _| l.lookup(lease, &secret))?;
+    app.engine.fresh().await;
+    let (granted, f) = app.engine.with(|f, now| f.token(lease, &secret, now))?;
     let now = clock::now();
     app.auth.revoked().check(&granted.holder, now.wall)?;
-    let f = app.chain.signing(now).await?;
-    let token = app.chain.lease(&f, &granted, now, Some(nonce))?;
+    let token = answer::token(&mut &*app.chain, &f, &granted, now, Some(nonce))?;
     Ok(net::json(StatusCode::OK, &TokenResponse { token }))
 }

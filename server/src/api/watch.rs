@@ -64,7 +64,7 @@ pub(super) fn watch(
         seq,
         told: None,
         head,
-        chain: app.chain.changes(),
+        chain: app.engine.changes(),
         settling: app.engine.settling(),
         spoke: clock::boot(),
         app: app.clone(),

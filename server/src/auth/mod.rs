@@ -12,6 +12,7 @@ use crate::engine::Engine;
 use crate::metrics::Metrics;
 use clients::ClientTokens;
 use mooring_core::client_token::{CLIENT_TOKEN_PREFIX, OPERATOR_SUBJECT, check_subject};
+pub(crate) use mooring_core::frontend::Who;
 use mooring_core::identity::Holder;
 use mooring_core::wire::{Problem, ProblemType};
 use mooring_net::clock;
@@ -26,15 +27,6 @@ use std::time::Duration;
 
 /// How often files are looked at, and revocations that end in time.
 const LOOK: Duration = Duration::from_secs(2);
-
-/// Who asks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Who {
-    /// The operator.
-    Operator,
-    /// A holder.
-    Holder(Holder),
-}
 
 /// Who a verified certificate belongs to.
 pub(crate) fn of_certificate(name: &str) -> Option<Who> {

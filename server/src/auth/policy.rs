@@ -1,7 +1,8 @@
 //! Which namespaces may use this server: from a file that is read anew when it changes, or as the operator last put it.
 
+use mooring_core::frontend::entitled;
 use mooring_core::identity::Holder;
-use mooring_core::wire::{Policies, Problem, ProblemType};
+use mooring_core::wire::{Policies, Problem};
 use mooring_net::shutdown::Shutdown;
 use mooring_net::watched::Watched;
 use std::path::PathBuf;

@@ -1,9 +1,8 @@
 //! Keeps license, anchor and delegation current: the task around [`Failover`], the only one that touches an anchor.
 //!
 //! Each second: is the anchor there, is the license file new, is the delegation due? What changed is published to the
-//! [`Chain`]; the ledger is paused and resumed accordingly.
+//! [`Engine`], whose frontend grants accordingly.
 
-use super::Chain;
 use super::failover::Failover;
 use crate::anchor::Anchor;
 use crate::engine::Engine;
@@ -25,7 +24,7 @@ pub(super) const PROBE: Duration = Duration::from_secs(1);
 /// How often the license file is looked at.
 const FILE: Duration = Duration::from_secs(2);
 
-/// What the ledger was told.
+/// What people were told in the log.
 #[derive(PartialEq, Eq)]
 enum Told {
     /// Nothing yet.
@@ -40,7 +39,6 @@ enum Told {
 pub(crate) struct AnchorTask<A> {
     failover: Failover<A>,
     file: LicenseFile,
-    chain: Arc<Chain>,
     engine: Arc<Engine>,
     metrics: Arc<Metrics>,
     /// What the configuration demands.
@@ -48,7 +46,7 @@ pub(crate) struct AnchorTask<A> {
     file_at: BootTime,
     /// The license whose seats the ledger has.
     counted: Option<Digest>,
-    /// What the ledger was last told.
+    /// What people were last told.
     told: Told,
 }
 
@@ -57,7 +55,6 @@ impl<A: Anchor> AnchorTask<A> {
     pub(crate) fn new(
         failover: Failover<A>,
         file: LicenseFile,
-        chain: Arc<Chain>,
         engine: Arc<Engine>,
         metrics: Arc<Metrics>,
         reclaim: Reclaim,
@@ -65,7 +62,6 @@ impl<A: Anchor> AnchorTask<A> {
         Self {
             failover,
             file,
-            chain,
             engine,
             metrics,
             reclaim,
@@ -84,7 +80,7 @@ impl<A: Anchor> AnchorTask<A> {
             }
             tokio::select! {
                 () = tokio::time::sleep(PROBE) => {}
-                () = self.chain.look.notified() => {}
+                () = self.engine.look.notified() => {}
                 () = shutdown.asked() => break,
             }
         }
@@ -130,12 +126,14 @@ impl<A: Anchor> AnchorTask<A> {
     fn publish(&mut self, now: Now) {
         let state = self.failover.authority(&self.file, now);
         self.metrics.chain(&state, now, self.failover.delegated());
-        let old = self.chain.state();
-        let may = state.may_grant(now, self.chain.clock());
-        let why = may.err().map(Problem::from);
+        let (old, clock) = self.engine.authority();
+        let why = state.may_grant(now, clock).err().map(Problem::from);
         let (anchor, license) = (state.anchor.reason, state.license.reason);
-        if *old != state {
-            self.chain.set(state);
+        if *old == state {
+            // Licenses end and clocks are set also while nobody asks.
+            self.engine.act(|_, _| ());
+        } else {
+            self.engine.set_authority(state);
         }
         // The detail may carry the time, which is no change.
         let told = why
@@ -153,7 +151,6 @@ impl<A: Anchor> AnchorTask<A> {
             } else {
                 tracing::info!("leases are granted");
             }
-            self.engine.act(|ledger, now| ledger.pause(why, now));
             self.told = told;
         }
     }

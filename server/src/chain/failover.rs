@@ -75,6 +75,7 @@ impl<A: Anchor> Failover<A> {
         metrics: Arc<Metrics>,
         lease: Lease,
         time: Time,
+        view: AnchorView,
     ) -> Self {
         let slot = |anchor| AnchorSlot {
             anchor,
@@ -83,7 +84,6 @@ impl<A: Anchor> Failover<A> {
             open_at: BootTime::default(),
             back_off: BACK_OFF.0,
         };
-        let view = chain.state().anchor.clone();
         Self {
             slots: anchors.into_iter().map(slot).collect(),
             served,

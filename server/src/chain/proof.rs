@@ -1,17 +1,15 @@
-//! What holders show of earlier runs: tickets and lease tokens, with the secret that belongs to them.
+//! What holders show of earlier runs: tickets and lease tokens.
 //!
-//! A proof counts only if an anchor of the present license delegated the key that signed it, if it was signed within that
-//! delegation, if it is for this holder and this claim, and if the holder knows the secret. So a stolen token gives nothing.
+//! Opened are those that an anchor of the present license vouches for: it delegated the key that signed them, and they were
+//! signed within that delegation. Whether one counts for who shows it, `mooring_core::frontend` says.
 
 use super::{Chain, second_server};
-use mooring_core::frontend::InForce;
-use mooring_core::ledger::HeldLease;
+use mooring_core::frontend::{InForce, Opened, Opener};
 use mooring_core::license::{
-    BadProof, BootStamp, Delegation, Envelope, LeaseToken, Proof, Shown, Ticket, TicketBundle,
-    types,
+    BadProof, BootStamp, Delegation, Envelope, IdentityKey, LeaseToken, Ticket, TicketBundle, types,
 };
 use mooring_core::names::InstanceId;
-use mooring_core::time::{BootTime, Now, Timestamp};
+use mooring_core::time::{BootTime, Timestamp};
 use mooring_core::wire::HeldProof;
 use serde::de::DeserializeOwned;
 
@@ -20,7 +18,7 @@ fn bad<T>(what: impl std::fmt::Display) -> Result<T, BadProof> {
 }
 
 /// A proof that one of this server's runs signed.
-trait Signed: Proof + DeserializeOwned {
+trait Signed: DeserializeOwned {
     const TYPE: &'static str;
     fn signed(&self) -> (InstanceId, Timestamp);
     /// The same on the signer's boot clock, where it says.
@@ -47,15 +45,26 @@ impl Signed for LeaseToken {
     }
 }
 
+/// What is shown at a moment.
+pub(crate) struct Proofs<'a> {
+    chain: &'a Chain,
+    now: BootTime,
+}
+
 impl Chain {
-    fn proven<P: Signed>(
+    /// To open what is shown now.
+    pub(crate) fn proofs(&self, now: BootTime) -> Proofs<'_> {
+        Proofs { chain: self, now }
+    }
+}
+
+impl Proofs<'_> {
+    fn open<P: Signed>(
         &self,
         f: &InForce,
         delegation: &Envelope,
         proof: &Envelope,
-        s: &Shown<'_>,
-        now: BootTime,
-    ) -> Result<P, BadProof> {
+    ) -> Result<Opened<P>, BadProof> {
         let (d, _) = Delegation::open(delegation, &f.license.license)
             .map_err(|e| BadProof(e.to_string()))?;
         let (p, _) = proof
@@ -74,39 +83,29 @@ impl Chain {
             issued_at,
             issued_boot: p.issued_boot(),
         };
-        self.look_for_a_second(sign, now);
-        s.counts(&p, &self.identity)?;
-        self.echo(&d.license, issued_at);
-        Ok(p)
-    }
-
-    /// Verifies a ticket.
-    pub(crate) fn verify_ticket(
-        &self,
-        f: &InForce,
-        t: &TicketBundle,
-        s: &Shown<'_>,
-        now: Now,
-    ) -> Result<Ticket, BadProof> {
-        self.proven(f, &t.delegation, &t.ticket, s, now.boot)
-    }
-
-    /// Verifies an earlier lease.
-    pub(crate) fn verify_held(
-        &self,
-        f: &InForce,
-        h: &HeldProof,
-        s: &Shown<'_>,
-        now: Now,
-    ) -> Result<HeldLease, BadProof> {
-        let token: LeaseToken = self.proven(f, &h.delegation, &h.lease, s, now.boot)?;
-        let unexpired = token.unexpired(now, &self.boot_id);
-        Ok(HeldLease {
-            age: token.age(now.boot, &self.boot_id),
-            unexpired,
-            counter: h.counter,
-            token,
+        self.chain.look_for_a_second(sign, self.now);
+        Ok(Opened {
+            document: p,
+            license: d.license,
         })
+    }
+}
+
+impl Opener for Proofs<'_> {
+    fn ticket(&self, f: &InForce, t: &TicketBundle) -> Result<Opened<Ticket>, BadProof> {
+        self.open(f, &t.delegation, &t.ticket)
+    }
+
+    fn lease(&self, f: &InForce, h: &HeldProof) -> Result<Opened<LeaseToken>, BadProof> {
+        self.open(f, &h.delegation, &h.lease)
+    }
+
+    fn identity(&self) -> &IdentityKey {
+        &self.chain.identity
+    }
+
+    fn boot_id(&self) -> &str {
+        &self.chain.boot_id
     }
 }
 
@@ -114,14 +113,18 @@ impl Chain {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::many_single_char_names)]
     use super::*;
-    use crate::chain::testing::{at, chain};
+    use crate::chain::testing::{at, chain, state_of};
+    use mooring_core::frontend::answer;
     use mooring_core::identity::Holder;
+    use mooring_core::ledger::HeldLease;
     use mooring_core::ledger::{Granted, Place};
+    use mooring_core::license::Shown;
     use mooring_core::names::ClaimName;
     use mooring_core::names::{LeaseId, ProductName, Seats};
     use mooring_core::request::Item;
     use mooring_core::secret::Secret;
     use mooring_core::time::BootTime;
+    use mooring_core::time::Now;
     use mooring_core::wire::WaitReason;
 
     fn holder(n: &str) -> Holder {
@@ -160,10 +163,9 @@ mod tests {
             overdraft: 0,
             secret_hash: secret(1).hash(),
         };
-        let f = c.state().in_force.clone().unwrap();
-        let b = c
-            .lease(&f, &g, now(1011, "2026-05-01T12:00:11Z"), None)
-            .unwrap();
+        let f = state_of(run, "2026-05-01T12:00:00Z").in_force.unwrap();
+        let t = now(1011, "2026-05-01T12:00:11Z");
+        let b = answer::token(&mut &c, &f, &g, t, None).unwrap();
         HeldProof {
             delegation: b.delegation,
             lease: b.lease,
@@ -171,10 +173,28 @@ mod tests {
         }
     }
 
+    /// Opens it, and asks whether it counts.
+    fn verify_held(
+        c: &Chain,
+        f: &InForce,
+        h: &HeldProof,
+        s: &Shown<'_>,
+        t: Now,
+    ) -> Result<HeldLease, BadProof> {
+        let token = c.proofs(t.boot).lease(f, h)?.document;
+        s.counts(&token, &c.identity)?;
+        Ok(HeldLease {
+            unexpired: token.unexpired(t, &c.boot_id),
+            age: token.age(t.boot, &c.boot_id),
+            counter: h.counter,
+            token,
+        })
+    }
+
     #[test]
     fn an_earlier_runs_lease_counts_with_its_secret_for_its_holder_and_its_claim_alone() {
         let c = chain(2, "2026-05-01T12:00:20Z");
-        let f = c.state().in_force.clone().unwrap();
+        let f = state_of(2, "2026-05-01T12:00:20Z").in_force.unwrap();
         let pod = ClaimName::pod();
         let other = ClaimName::new("other").unwrap();
         let (a, b) = (holder("a"), holder("b"));
@@ -187,8 +207,7 @@ mod tests {
                 secret,
                 holder,
             };
-            c.verify_held(&f, &held(1), &s, t)
-                .map_err(|e| e.to_string())
+            verify_held(&c, &f, &held(1), &s, t).map_err(|e| e.to_string())
         };
         let ok = verify(&pod, &right, Some(&right), &a).unwrap();
         assert!(ok.unexpired && ok.counter == 4 && ok.token.counter == 3);
@@ -206,7 +225,7 @@ mod tests {
     #[test]
     fn it_is_dated_at_the_receipt_and_expires_on_the_boot_clock() {
         let c = chain(2, "2026-05-01T12:00:20Z");
-        let f = c.state().in_force.clone().unwrap();
+        let f = state_of(2, "2026-05-01T12:00:20Z").in_force.unwrap();
         let (pod, a, s) = (ClaimName::pod(), holder("a"), secret(1));
         let shown = Shown {
             claim: &pod,
@@ -215,8 +234,7 @@ mod tests {
             holder: &a,
         };
         let at_boot = |secs| {
-            c.verify_held(&f, &held(1), &shown, now(secs, "2026-05-01T23:00:00Z"))
-                .unwrap()
+            verify_held(&c, &f, &held(1), &shown, now(secs, "2026-05-01T23:00:00Z")).unwrap()
         };
         assert_eq!(at_boot(1012).token.issued_at, at("2026-05-01T12:00:10Z"));
         // D + M after the receipt at 1010 s, whatever the wall clock says.
@@ -227,7 +245,7 @@ mod tests {
     #[test]
     fn tampered_and_foreign_proofs_are_refused() {
         let c = chain(2, "2026-05-01T12:00:20Z");
-        let f = c.state().in_force.clone().unwrap();
+        let f = state_of(2, "2026-05-01T12:00:20Z").in_force.unwrap();
         let (pod, a, s) = (ClaimName::pod(), holder("a"), secret(1));
         let shown = Shown {
             claim: &pod,
@@ -241,19 +259,19 @@ mod tests {
             .unwrap()
             .replace("\"seats\":1", "\"seats\":9");
         h.lease.payload = text.into_bytes();
-        assert!(c.verify_held(&f, &h, &shown, t).is_err());
+        assert!(verify_held(&c, &f, &h, &shown, t).is_err());
         // A delegation of one run with a token of another.
         let mixed = HeldProof {
             delegation: held(1).delegation,
             ..held(3)
         };
-        assert!(c.verify_held(&f, &mixed, &shown, t).is_err());
+        assert!(verify_held(&c, &f, &mixed, &shown, t).is_err());
         // A lease token is no ticket.
         let as_ticket = TicketBundle {
             delegation: held(1).delegation,
             ticket: held(1).lease,
         };
-        assert!(c.verify_ticket(&f, &as_ticket, &shown, t).is_err());
+        assert!(c.proofs(t.boot).ticket(&f, &as_ticket).is_err());
     }
 
     #[test]
@@ -274,10 +292,10 @@ mod tests {
             contested: false,
             secret_hash: secret(1).hash(),
         };
-        let f1 = c1.state().in_force.clone().unwrap();
-        let t = c1
-            .ticket(&f1, &p, now(1005, "2026-05-01T12:00:05Z"))
-            .unwrap();
+        let f1 = state_of(1, "2026-05-01T12:00:00Z").in_force.unwrap();
+        let lease = p.lease;
+        let t = now(1005, "2026-05-01T12:00:05Z");
+        let t = answer::waiting(&mut &c1, &f1, p, t).unwrap().ticket;
         let (pod, a, s) = (ClaimName::pod(), holder("a"), secret(1));
         let shown = Shown {
             claim: &pod,
@@ -285,13 +303,10 @@ mod tests {
             secret: Some(&s),
             holder: &a,
         };
-        let f2 = c2.state().in_force.clone().unwrap();
-        let back = c2
-            .verify_ticket(&f2, &t, &shown, now(1025, "2026-05-01T12:00:25Z"))
-            .unwrap();
-        assert_eq!(
-            (back.generation, back.arrival, back.lease),
-            (77, 5, p.lease)
-        );
+        let f2 = state_of(2, "2026-05-01T12:00:20Z").in_force.unwrap();
+        let back = c2.proofs(BootTime::from_millis(1_025_000)).ticket(&f2, &t);
+        let back = back.unwrap().document;
+        shown.counts(&back, &c2.identity).unwrap();
+        assert_eq!((back.generation, back.arrival, back.lease), (77, 5, lease));
     }
 }

@@ -93,6 +93,5 @@ pub(crate) fn chain(run: u8, from: &str) -> Chain {
         identity,
         "boot".into(),
         started,
-        state_of(run, from),
     )
 }

@@ -1,9 +1,10 @@
 //! A failover over simulated anchors and a simulated clock, with a license file of its own.
 
 use super::super::*;
-use crate::chain::testing::{at, chain};
+use crate::chain::testing::{at, chain, state_of};
 use crate::license::LicenseFile;
 use crate::testing::license;
+use mooring_core::frontend::{Clock, answer};
 use mooring_core::identity::Holder;
 use mooring_core::ledger::Granted;
 use mooring_core::license::{
@@ -157,6 +158,8 @@ pub(super) struct Bench {
     pub(super) failover: Failover<SimAnchor>,
     pub(super) file: LicenseFile,
     pub(super) chain: Arc<Chain>,
+    /// What license and anchor allow, as the last step left it.
+    pub(super) authority: Arc<Authority>,
     pub(super) dir: tempfile::TempDir,
     pub(super) license: License,
 }
@@ -197,6 +200,7 @@ impl Bench {
             failover,
             file,
             chain,
+            authority: Arc::new(state_of(1, NOON)),
             dir,
             license: license.clone(),
         };
@@ -226,6 +230,7 @@ impl Bench {
             metrics,
             Lease::default(),
             Box::new(move || time.now()),
+            state_of(1, NOON).anchor,
         )
     }
 
@@ -246,8 +251,7 @@ impl Bench {
     /// What the anchor task does each second.
     pub(super) async fn step(&mut self) {
         self.failover.step(&mut self.file).await;
-        let state = self.failover.authority(&self.file, self.world.now());
-        self.chain.set(state);
+        self.authority = Arc::new(self.failover.authority(&self.file, self.world.now()));
     }
 
     /// Steps, a second each, until this much has passed.
@@ -266,21 +270,20 @@ impl Bench {
 
     /// The reason that people see.
     pub(super) fn reason(&self) -> &'static str {
-        self.chain.state().anchor.reason.name()
+        self.authority.anchor.reason.name()
     }
 
     /// Asks for a renewal, as a request does: the rule, then a signature.
     pub(super) fn renew(&self) -> Result<Bundle, Problem> {
         let now = self.world.now();
-        let state = self.chain.state();
-        let f = state.may_sign(now, self.chain.clock())?;
+        let f = self.authority.may_sign(now, clock())?;
         Ok(self.sign(&f))
     }
 
     /// Signs, whatever the rule says.
     pub(super) fn sign(&self, f: &InForce) -> Bundle {
         let now = self.world.now();
-        self.chain.lease(f, &granted(now.boot), now, None).unwrap()
+        answer::token(&mut &*self.chain, f, &granted(now.boot), now, None).unwrap()
     }
 
     /// What an application makes of it.
@@ -296,6 +299,18 @@ impl Bench {
         verify(bundle, &[vendor().public()], &demand)
             .map(|_| ())
             .map_err(|e| e.to_string())
+    }
+}
+
+/// Of a run that began at noon.
+pub(super) fn clock() -> Clock {
+    let started = Now {
+        boot: BootTime::from_millis(BOOT),
+        wall: at(NOON),
+    };
+    Clock {
+        started,
+        echoed: None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Pulled at random moments.
 
-use super::bench::{Bench, two};
+use super::bench::{Bench, clock, two};
 use mooring_core::frontend::{Authority, Clock, Denied, InForce};
 use mooring_core::license::Policy;
 use mooring_core::time::Now;
@@ -71,12 +71,12 @@ async fn half_an_hour(seed: u64, grace: u64, rule: Rule) -> Result<Seen, String>
         if t >= look {
             b.step().await;
             look = b.world.ms() + 1000;
-            if pulled.is_none() && b.chain.state().lost_since.is_none() {
+            if pulled.is_none() && b.authority.lost_since.is_none() {
                 away = None;
             }
         }
-        let state = b.chain.state();
-        match rule(&state, b.world.now(), b.chain.clock()) {
+        let state = b.authority.clone();
+        match rule(&state, b.world.now(), clock()) {
             Ok(f) => {
                 seen.given += 1;
                 // Every token that is signed is verified; what the rule allows in between is judged by the time alone.

@@ -6,15 +6,7 @@ use mooring_core::license::AnchorKey;
 const DAY: u64 = 86_400;
 
 fn signer(b: &Bench) -> usize {
-    let id = b
-        .chain
-        .state()
-        .in_force
-        .as_ref()
-        .unwrap()
-        .anchor
-        .key_id
-        .clone();
+    let id = b.authority.in_force.as_ref().unwrap().anchor.key_id.clone();
     (0..2).find(|i| key(*i).public().id() == id).unwrap()
 }
 
@@ -31,7 +23,7 @@ async fn a_standby_serves_only_while_the_first_cannot() {
     // In the same second new leases go on, under the standby.
     b.world.plug(0, false);
     b.step().await;
-    let state = b.chain.state();
+    let state = b.authority.clone();
     assert_eq!(
         (
             signer(&b),
@@ -51,7 +43,7 @@ async fn a_standby_serves_only_while_the_first_cannot() {
     );
     // For hours, with the same words.
     b.run(3 * 3600).await;
-    assert_eq!(b.chain.state().anchor.message, said);
+    assert_eq!(b.authority.anchor.message, said);
     Bench::verified(&b.renew().unwrap()).unwrap();
 
     // The first is back: by itself, within the longest wait, and the standby may be taken out.
@@ -67,8 +59,7 @@ async fn a_standby_serves_only_while_the_first_cannot() {
     b.step().await;
     assert_eq!(b.reason(), "TokenLost");
     assert!(
-        b.chain
-            .state()
+        b.authority
             .anchor
             .message
             .contains("the other anchor: TokenLost: anchor 1")
@@ -105,7 +96,7 @@ async fn its_days_are_counted_over_restarts_and_then_it_is_lost() {
         "served {served} s"
     );
     assert_eq!(b.reason(), "StandbyExpired");
-    let said = b.chain.state().anchor.message.clone();
+    let said = b.authority.anchor.message.clone();
     assert!(
         said.contains("has served its 1 day")
             && said.contains("repair the first anchor (anchor 0 was pulled out)"),
@@ -136,7 +127,7 @@ async fn days_that_cannot_be_kept_are_not_served() {
     std::fs::create_dir(b.dir.path().join("standby.new")).unwrap();
     b.world.plug(0, false);
     b.run(3).await;
-    let state = b.chain.state();
+    let state = b.authority.clone();
     assert!(
         !state.anchor.present && state.anchor.message.contains("StandbyUncounted"),
         "{}",
@@ -174,7 +165,7 @@ async fn a_license_without_a_standby_is_not_served_by_the_second_anchor() {
     b.run(3).await;
     b.world.plug(0, false);
     b.run(10).await;
-    let said = b.chain.state().anchor.message.clone();
+    let said = b.authority.anchor.message.clone();
     assert!(
         b.reason() == "TokenLost" && said.contains("the other anchor: KeyNotInLicense"),
         "{said}"
