@@ -6,7 +6,7 @@ use crate::events::{Expired, Ring, Stamped};
 use mooring_core::frontend::{Asked, Authority, ClaimAnswer, Clock, FRESH, Frontend};
 use mooring_core::ledger::Ledger;
 use mooring_core::time::{BootTime, Now};
-use mooring_core::wire::LeaseView;
+use mooring_core::wire::{EndReason, LeaseView};
 use mooring_net::clock;
 use mooring_net::shutdown::Shutdown;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -13,7 +13,6 @@ use mooring_core::wire::{COUNTER_HEADER, ClaimRequest, Problem, ProblemType, SEC
 use mooring_net::head::prefer_wait;
 use mooring_net::http::{self as net, Body};
 use mooring_net::{clock, random};
-use std::time::Duration;
 
 /// Claims, or asks again.
 pub(super) async fn put(
