@@ -44,7 +44,7 @@ images: ## the container images, and into the cluster if it runs
 crds: ## crds/*.yaml and the chart's copies, from the Rust types
 	cargo run -q -p mooring-operator -- crds --out crds && e2e/chart-crds
 
-openapi: ## docs/openapi/*.json and docs/schema/*.json, from the Rust types and the tables in openapi/
+openapi: ## docs/openapi/*.json, docs/schema/*.json and the configuration in docs/contracts.md, from the Rust types and the tables in openapi/
 	cargo run -q -p mooring-openapi -- --out docs/openapi
 
 audit: ## the dependencies: licenses, doubled and banned crates, sources; known holes where their list can be had (cargo-deny)

@@ -74,13 +74,13 @@ impl From<Hwid> for Anchor {
     }
 }
 
-impl AnchorKind<'_> {
-    /// The key of a `usb` or `hwid` anchor.
-    pub const fn key_secret(&self) -> Option<&KeyRef> {
+impl<'a> AnchorKind<'a> {
+    /// Its PIN or key: the field below the anchor's, the Secret, and the key in it.
+    pub fn secret(&self) -> (&'static str, &'a str, &'a str) {
         match self {
-            Self::Pkcs11(_) => None,
-            Self::Usb(u) => Some(&u.key_secret),
-            Self::Hwid(h) => Some(&h.key_secret),
+            Self::Pkcs11(p) => ("pkcs11.pinSecret", &p.pin_secret.name, &p.pin_secret.key),
+            Self::Usb(u) => ("usb.keySecret", &u.key_secret.name, &u.key_secret.key),
+            Self::Hwid(h) => ("hwid.keySecret", &h.key_secret.name, &h.key_secret.key),
         }
     }
 }

@@ -162,8 +162,7 @@ mod tests {
             ("hwid: {keySecret: {name: k}}", "hwid"),
         ] {
             let anchor: Anchor = serde_yaml::from_str(yaml).unwrap();
-            let key = anchor.kind().unwrap().key_secret().unwrap().key.clone();
-            assert_eq!(key, "anchor.key", "{kind}");
+            assert_eq!(anchor.kind().unwrap().secret().2, "anchor.key", "{kind}");
         }
         let two = "{usb: {keySecret: {name: k}}, hwid: {keySecret: {name: k}}}";
         let two: Anchor = serde_yaml::from_str(two).unwrap();

@@ -1,5 +1,6 @@
 //! Names that the operator's parts and other programs share (docs/contracts.md).
 
+pub use mooring_config::{API_PORT, HEALTH_PORT};
 use std::fmt;
 
 /// The field manager of all that the operator writes.
@@ -8,10 +9,6 @@ pub const FIELD_MANAGER: &str = "mooring-operator";
 pub const GROUP: &str = "mooring.dev";
 /// The API version.
 pub const VERSION: &str = "v1alpha1";
-/// The license server's API port, and its Service's by default.
-pub const API_PORT: u16 = 8443;
-/// The license server's health port.
-pub const HEALTH_PORT: u16 = 8081;
 /// The label that the webhook gives to pods with a sidecar: what the operator watches.
 pub const INJECTED: &str = "mooring.dev/injected";
 /// The sidecar's container in a pod.

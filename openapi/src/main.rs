@@ -1,5 +1,3 @@
-//! `make openapi`: writes `docs/openapi/server.json` and `docs/openapi/socket.json`, `docs/schema/*.json` beside them,
-//! and the lists of annotations in docs/pods.md and in the chart.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -44,7 +42,19 @@ fn main() -> Result<()> {
     write(&args.out, &apis)?;
     let beside = args.out.parent().unwrap_or(&args.out).join("schema");
     write(&beside, &files::documents())?;
-    annotations::write(args.check)
+    annotations::write(args.check)?;
+    contracts(args.out.parent().unwrap_or(&args.out))
+}
+
+/// The server's configuration in `contracts.md`, where the page is.
+fn contracts(docs: &Path) -> Result<()> {
+    let path = docs.join("contracts.md");
+    let Ok(text) = std::fs::read_to_string(&path) else {
+        return Ok(());
+    };
+    let page = mooring_config::print::page(&text)
+        .with_context(|| format!("{}: no place for config.yaml", path.display()))?;
+    std::fs::write(&path, page).with_context(|| path.display().to_string())
 }
 
 fn write(folder: &Path, documents: &[(&str, Value)]) -> Result<()> {

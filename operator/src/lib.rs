@@ -5,7 +5,7 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | [`server`] | LicenseServer to StatefulSet, Service, certificates, status |
+//! | [`licenseserver`] | LicenseServer to StatefulSet, Service, certificates, status |
 //! | [`connection`] | one connection to each license server: roster, list, watch |
 //! | [`leases`] | what the server knows, as LicenseLease objects and Events |
 //! | [`cache`] | pods, nodes and LicenseLeases, as the API server shows them |
@@ -24,8 +24,8 @@ pub mod gone;
 pub mod health;
 pub mod inject;
 pub mod leases;
+pub mod licenseserver;
 pub mod metrics;
 pub mod pods;
 pub mod run;
-pub mod server;
 pub mod webhook;

@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use mooring_api::definitions;
 use mooring_net::shutdown::Shutdown;
 use mooring_operator::discovery::agent::AgentArgs;
-use mooring_operator::server::build::Defaults;
+use mooring_operator::licenseserver::build::Defaults;
 use mooring_operator::{discovery, run, webhook};
 use std::io::Write as _;
 use std::net::SocketAddr;

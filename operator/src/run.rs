@@ -1,14 +1,14 @@
 //! What a replica does: webhook and health always, the controllers while it leads.
 
-use crate::cache::ClusterCache;
 use crate::certs::Ca;
+use crate::connection::ConnectionContext;
 use crate::discovery::{desk::Desk, roots, sightings::Sightings};
 use crate::election::Election;
 use crate::health;
 use crate::leases::{Pace, Writer};
+use crate::licenseserver;
+use crate::licenseserver::build::Defaults;
 use crate::metrics::Metrics;
-use crate::server::build::Defaults;
-use crate::server::{self, Setup};
 use crate::webhook;
 use kube::Client;
 use kube::runtime::events::{Recorder, Reporter};
@@ -111,7 +111,6 @@ async fn controllers(
             () = shutdown.asked() => return,
         }
         metrics.leads(true);
-        let cache = Arc::new(ClusterCache::default());
         let reporter = Reporter {
             controller: FIELD_MANAGER.to_owned(),
             instance: Some(replica.to_owned()),
@@ -121,19 +120,14 @@ async fn controllers(
             recorder: Recorder::new(client.clone(), reporter),
             pace: Arc::new(Pace::new(WRITES.0, WRITES.1)),
             metrics: metrics.clone(),
-            cache: cache.clone(),
+            cache: Arc::default(),
         };
-        let setup = Setup {
-            client: client.clone(),
+        let connection = ConnectionContext {
             ca: ca.clone(),
-            defaults: defaults.clone(),
-            cache,
             writer,
-            metrics: metrics.clone(),
-            sightings: sightings.cloned(),
         };
         let ending = tokio::select! {
-            () = Box::pin(server::run(setup)) => false,
+            () = Box::pin(licenseserver::run(connection, defaults.clone(), sightings.cloned())) => false,
             () = election.lost() => false,
             () = shutdown.asked() => true,
         };

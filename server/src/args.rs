@@ -2,11 +2,11 @@
 
 use crate::anchor::worker;
 use crate::check::check;
-use crate::config::Config;
 use crate::init::{InitArgs, init};
 use crate::run::Server;
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
+use mooring_config::Config;
 use mooring_net::shutdown::Shutdown;
 use std::path::PathBuf;
 
@@ -71,10 +71,7 @@ impl Args {
             } => {
                 mooring_net::log::start(&log);
                 let mut config = Config::load(&config)?;
-                for anchor in [Some(&mut config.anchor), config.standby.as_mut()]
-                    .into_iter()
-                    .flatten()
-                {
+                for anchor in config.anchors_mut() {
                     anchor.rooted(sysfs_root.as_deref(), host_root.as_deref());
                 }
                 serve(&config)

@@ -1,10 +1,10 @@
 //! `check-config`: what a configuration names is there and good.
 
 use crate::auth::clients;
-use crate::config::Config;
 use crate::license::{LicenseFile, Memory};
 use crate::tls::Certificates;
 use anyhow::{Context as _, Result, bail};
+use mooring_config::{AnchorConfig, Config};
 use mooring_core::reason::LicenseReason;
 use mooring_net::clock;
 use std::path::Path;
@@ -47,12 +47,15 @@ pub(crate) fn check(config: &Config) -> Result<String> {
     if let Some(c) = &config.clients {
         clients::check(c)?;
     }
-    config
-        .anchor
-        .check_key()
-        .context("configuration field anchor")?;
-    if let Some(a) = &config.standby {
-        a.check_key().context("configuration field standby")?;
+    let anchors = [
+        ("anchor", Some(&config.anchor)),
+        ("standby", config.standby.as_ref()),
+    ];
+    for (field, anchor) in anchors {
+        if let Some(key) = anchor.and_then(AnchorConfig::key_file) {
+            mooring_hardware::key::read(key)
+                .with_context(|| format!("configuration field {field}"))?;
+        }
     }
     if let Some(p) = &config.policies {
         let text = std::fs::read_to_string(p)

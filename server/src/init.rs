@@ -4,8 +4,10 @@
 
 use crate::state::LongestLease;
 use anyhow::{Context as _, Result, bail};
+use mooring_config::{
+    AnchorConfig, Clients, Config, HwidConfig, Lease, Pkcs11Config, Tls, UsbConfig, print,
+};
 use mooring_net::random;
-use std::fmt::Write as _;
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -57,93 +59,43 @@ enum Kind {
     Hwid,
 }
 
-/// The configuration, with a word on each field. Paths are written as YAML strings (JSON's are).
-fn config(a: &InitArgs, dir: &Path, state: &Path) -> String {
-    let quoted = |s: &dyn std::fmt::Display| serde_json::Value::String(s.to_string()).to_string();
-    let file = |name: &str| quoted(&dir.join(name).display());
-    let mut out = String::new();
-    let mut line = |field: &str, value: String, why: &str| {
-        let text = format!("{field}: {value}");
-        let _ = writeln!(out, "# {why}\n{text}");
-    };
-    line(
-        "name",
-        quoted(&a.name),
-        "Client tokens name it: mooring client issue --server …",
-    );
-    line("listen", quoted(&a.listen), "The API, over TLS.");
-    line(
-        "health",
-        quoted(&a.health),
-        "/readyz and /metrics, in plain HTTP: not for everybody's eyes.",
-    );
-    let tls = format!(
-        "{{cert: {}, key: {}, clientCa: {}}}",
-        file("server.crt"),
-        file("server.key"),
-        file("ca.crt")
-    );
-    line(
-        "tls",
-        tls,
-        "From mooring pki. Clients whose certificate chains to clientCa are known by it.",
-    );
-    line(
-        "license",
-        file("license.mooring"),
-        "From the vendor; a new one is taken without a restart.",
-    );
-    line(
-        "vendorKeys",
-        file("vendor-keys"),
-        "The vendor's public keys, one a line.",
-    );
-    let anchor = match a.anchor {
-        Kind::Pkcs11 => format!(
-            "{{pkcs11: {{module: {}, tokenLabel: {}, pinFile: {}}}}}",
-            quoted(&a.module.display()),
-            quoted(&a.token_label),
-            file("pin")
-        ),
-        Kind::Usb => format!("{{usb: {{keyFile: {}}}}}", file("anchor.key")),
-        Kind::Hwid => format!("{{hwid: {{keyFile: {}}}}}", file("anchor.key")),
-    };
-    line(
-        "anchor",
-        anchor,
-        "The hardware that the license is bound to.",
-    );
-    line(
-        "lease",
-        "{durationSecs: 30, graceSecs: 28800}".into(),
-        "How long a silent client keeps its seats; how long an application may go on alone.",
-    );
-    line(
-        "stateDir",
-        quoted(&state.display()),
-        "Keep it: a server that lost it grants nothing for five minutes after a start.",
-    );
-    line(
-        "identityKey",
-        file("identity.key"),
-        "Hides holders' names in tokens; keep it.",
-    );
-    let clients = format!(
-        "{{keys: {}, revoked: {}}}",
-        file("client-keys"),
-        file("revoked")
-    );
-    line(
-        "clients",
-        clients,
-        "Who signs client tokens (mooring client keygen), and which of them are revoked.",
-    );
-    line(
-        "admins",
-        "[]".into(),
-        "Subjects that see all leases and may revoke.",
-    );
-    out
+fn config(a: &InitArgs, dir: &Path, state: &Path) -> Config {
+    let file = |name: &str| dir.join(name);
+    Config {
+        name: a.name.clone(),
+        namespace: None,
+        listen: a.listen,
+        health: a.health,
+        tls: Tls {
+            cert: file("server.crt"),
+            key: file("server.key"),
+            client_ca: Some(file("ca.crt")),
+        },
+        license: file("license.mooring"),
+        revocations: None,
+        vendor_keys: Some(file("vendor-keys")),
+        anchor: match a.anchor {
+            Kind::Pkcs11 => AnchorConfig::Pkcs11(Pkcs11Config {
+                module: a.module.clone(),
+                token_label: a.token_label.clone(),
+                pin_file: Some(file("pin")),
+            }),
+            Kind::Usb => AnchorConfig::Usb(UsbConfig::new(file("anchor.key"))),
+            Kind::Hwid => AnchorConfig::Hwid(HwidConfig::new(file("anchor.key"), "/")),
+        },
+        standby: None,
+        lease: Lease::default(),
+        earlier_longest_lease_secs: None,
+        state_dir: state.to_owned(),
+        identity_key: file("identity.key"),
+        policies: None,
+        token_review: false,
+        clients: Some(Clients {
+            keys: Some(file("client-keys")),
+            revoked: Some(file("revoked")),
+        }),
+        admins: Vec::new(),
+    }
 }
 
 fn create(path: &Path, mode: u32, data: &[u8]) -> Result<()> {
@@ -193,7 +145,8 @@ pub(crate) fn init(a: &InitArgs) -> Result<String> {
     if longest.known().is_none() {
         longest.raise(Duration::ZERO)?;
     }
-    create(&path, 0o644, config(a, &dir, &state).as_bytes())?;
+    let text = print::commented(&config(a, &dir, &state))?;
+    create(&path, 0o644, text.as_bytes())?;
     let anchor = match a.anchor {
         Kind::Pkcs11 => "pin                              the token's PIN, mode 0600",
         Kind::Usb => "anchor.key                       mooring license anchor usb --generate",
@@ -215,7 +168,6 @@ pub(crate) fn init(a: &InitArgs) -> Result<String> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::config::Config;
 
     fn args(dir: &Path) -> InitArgs {
         InitArgs {
@@ -257,9 +209,7 @@ mod tests {
             (c.name.as_str(), c.anchor.kind()),
             ("main", mooring_core::license::AnchorKind::Pkcs11)
         );
-        assert!(
-            matches!(&c.anchor, crate::config::AnchorConfig::Pkcs11(p) if p.token_label == "a: b")
-        );
+        assert!(matches!(&c.anchor, AnchorConfig::Pkcs11(p) if p.token_label == "a: b"));
         assert_eq!(std::fs::read(&c.identity_key).unwrap().len(), 32);
         assert!(c.admins.is_empty() && c.clients.is_some());
         // No lease was ever granted, so the first start settles for none.

@@ -7,7 +7,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | `args` | the command line |
-//! | `config`, `init`, `check` | the configuration: read, written for a beginning, checked with all that it names |
+//! | `init`, `check` | the configuration: written for a beginning, checked with all that it names |
 //! | `run`, `terms` | puts the parts together; what holds for the whole run |
 //! | `anchor` | the hardware; the PKCS#11 module lives in a child process |
 //! | `chain` | delegations, lease tokens, tickets, and checking those of earlier runs |
@@ -23,7 +23,6 @@ mod args;
 mod auth;
 mod chain;
 mod check;
-mod config;
 mod engine;
 mod events;
 mod health;
@@ -39,5 +38,5 @@ mod testing;
 mod tls;
 
 pub use args::Args;
-pub use config::{Config, ConfigError};
+pub use mooring_config::Config;
 pub use run::Server;

@@ -1,7 +1,7 @@
 //! What holds for the whole run: D, the grace, how long it settles, what proof a silent holder's
 //! seat needs. Pure: the configuration, the license as it is at the start, and the number kept.
 
-use crate::config::{Config, Lease};
+use mooring_config::{Config, Lease};
 use mooring_core::frontend::LeaseTerms;
 use mooring_core::ledger::settle_for;
 use mooring_core::license::OpenLicense;

@@ -1,6 +1,6 @@
 //! Certificates from files, read anew when they change, without dropping connections.
 
-use crate::config::Tls;
+use mooring_config::Tls;
 use mooring_net::shutdown::Shutdown;
 use mooring_net::tls::{
     ServerFiles, ServerIdentity, TlsError, optional_clients, read, server_config,

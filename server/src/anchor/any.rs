@@ -5,8 +5,8 @@ use super::pin::PinGuard;
 use super::pkcs11::Pkcs11Anchor;
 use super::usb::UsbAnchor;
 use super::{Anchor, Lost};
-use crate::config::AnchorConfig;
 use crate::metrics::Metrics;
+use mooring_config::AnchorConfig;
 use mooring_core::license::{AnchorKey, AnchorKind, PublicKey};
 use std::sync::Arc;
 

@@ -2,7 +2,7 @@
 
 use super::software::SoftwareKey;
 use super::{Anchor, Lost, other_kind};
-use crate::config::HwidConfig;
+use mooring_config::HwidConfig;
 use mooring_core::license::{AnchorKey, AnchorKind, HwidItems, PublicKey};
 use mooring_core::reason::AnchorReason;
 use mooring_hardware::hwid;

@@ -5,8 +5,8 @@
 use super::pin::PinGuard;
 use super::protocol::{Answer, Ask, Tries};
 use super::{Anchor, Lost};
-use crate::config::Pkcs11Config;
 use crate::metrics::Metrics;
+use mooring_config::Pkcs11Config;
 use mooring_core::license::{AnchorKey, AnchorKind, PublicKey};
 use mooring_core::reason::AnchorReason;
 use std::path::PathBuf;

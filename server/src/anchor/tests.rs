@@ -5,7 +5,7 @@
 use super::hwid::HwidAnchor;
 use super::usb::UsbAnchor;
 use super::*;
-use crate::config::{HwidConfig, UsbConfig};
+use mooring_config::{HwidConfig, UsbConfig};
 use mooring_core::license::{HwidItem, SigningKey, UsbDevice};
 use mooring_hardware::hwid::{Fact, hashed};
 use std::os::unix::fs::PermissionsExt as _;

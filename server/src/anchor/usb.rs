@@ -2,7 +2,7 @@
 
 use super::software::SoftwareKey;
 use super::{Anchor, Lost, other_kind};
-use crate::config::UsbConfig;
+use mooring_config::UsbConfig;
 use mooring_core::license::{AnchorKey, AnchorKind, PublicKey, UsbDevice};
 use mooring_core::reason::AnchorReason;
 use mooring_hardware::usb;

@@ -4,9 +4,9 @@
 //! good old one stays, each file for itself: a broken list of keys keeps nobody from being revoked.
 
 use super::revoked::Revoked;
-use crate::config::Clients;
 use crate::keys;
 use crate::metrics::Metrics;
+use mooring_config::Clients;
 use mooring_core::client_token::{ClientToken, RevokedList};
 use mooring_core::identity::Holder;
 use mooring_core::license::PublicKey;

@@ -1,7 +1,7 @@
 //! The small objects around a license server's pod.
 
-use super::config::{CONFIG_FILE, POLICIES_FILE, ServerConfig};
-use super::{Inputs, labels, meta, selector};
+use super::inputs::{Inputs, labels, meta, selector};
+use super::paths::{CONFIG_FILE, POLICIES_FILE};
 use crate::certs::IssuedCert;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{
@@ -11,10 +11,11 @@ use k8s_openapi::api::rbac::v1::{ClusterRoleBinding, RoleRef, Subject};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use mooring_api::names::{API_PORT, HEALTH_PORT, SERVER_NAMESPACE_LABEL, ServerRef};
+use mooring_config::Config;
 use std::collections::BTreeMap;
 
 /// ConfigMap `‹name›-config`.
-pub fn config_map(i: &Inputs<'_>, config: &ServerConfig) -> Result<ConfigMap, serde_yaml::Error> {
+pub fn config_map(i: &Inputs<'_>, config: &Config) -> Result<ConfigMap, serde_yaml::Error> {
     let data = BTreeMap::from([
         (CONFIG_FILE.to_owned(), serde_yaml::to_string(config)?),
         (POLICIES_FILE.to_owned(), serde_yaml::to_string(i.policies)?),

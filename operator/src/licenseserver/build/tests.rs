@@ -1,6 +1,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+use super::inputs::Defaults;
 use super::*;
+use mooring_api::LicenseServer;
+use mooring_api::names::ServerRef;
+use mooring_core::wire::Policies;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 fn license_server(change: impl FnOnce(&mut Value)) -> LicenseServer {
     let mut v = json!({
@@ -55,7 +60,7 @@ impl Case {
     }
 
     fn hash(&self) -> String {
-        config_hash(&server_config(&self.inputs())).unwrap()
+        config_hash(&server_config(&self.inputs()).unwrap()).unwrap()
     }
 
     fn pod(&self) -> Value {
@@ -64,7 +69,7 @@ impl Case {
     }
 
     fn config(&self) -> (Value, Value) {
-        let map = config_map(&self.inputs(), &server_config(&self.inputs())).unwrap();
+        let map = config_map(&self.inputs(), &server_config(&self.inputs()).unwrap()).unwrap();
         let data = map.data.unwrap();
         (
             serde_yaml::from_str(&data["config.yaml"]).unwrap(),

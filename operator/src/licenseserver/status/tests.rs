@@ -1,8 +1,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use super::*;
 use crate::leases::Severity;
-use crate::server::dereference::Missing;
-use crate::server::placement::{Placed, Whereabouts};
+use crate::licenseserver::facts::Missing;
+use crate::licenseserver::placement::{Placed, Whereabouts};
 use k8s_openapi::api::core::v1::Pod;
 use mooring_api::names::ServerRef;
 use mooring_core::time::Timestamp;
@@ -29,7 +29,7 @@ fn snapshot(change: impl FnOnce(&mut serde_json::Value)) -> Snapshot {
     }
 }
 
-struct Facts {
+struct Case {
     snapshot: Snapshot,
     missing: Vec<Missing>,
     placed: Placed,
@@ -39,7 +39,7 @@ struct Facts {
     at: &'static str,
 }
 
-impl Default for Facts {
+impl Default for Case {
     fn default() -> Self {
         Self {
             snapshot: snapshot(|_| ()),
@@ -57,7 +57,7 @@ impl Default for Facts {
     }
 }
 
-impl Facts {
+impl Case {
     fn status(&self, before: Option<&LicenseServerStatus>) -> LicenseServerStatus {
         let j = Judged {
             generation: Some(2),
@@ -87,7 +87,7 @@ fn reasons(before: Option<&LicenseServerStatus>, now: &LicenseServerStatus) -> V
 
 #[test]
 fn a_serving_server_says_so_in_every_column() {
-    let s = Facts::default().status(None);
+    let s = Case::default().status(None);
     assert_eq!(said(&s, "Ready").0, "True");
     assert_eq!((s.used, s.seats, s.waiting), (Some(1), Some(2), Some(3)));
     assert_eq!(
@@ -103,10 +103,10 @@ fn a_serving_server_says_so_in_every_column() {
 
 #[test]
 fn the_same_facts_later_change_nothing() {
-    let s = Facts::default().status(None);
-    let later = Facts {
+    let s = Case::default().status(None);
+    let later = Case {
         at: "2026-03-01T13:00:00Z",
-        ..Facts::default()
+        ..Case::default()
     }
     .status(Some(&s));
     assert_eq!(later, s);
@@ -115,13 +115,13 @@ fn the_same_facts_later_change_nothing() {
 
 #[test]
 fn a_lost_anchor_is_said_with_what_to_do_and_its_return_too() {
-    let s = Facts::default().status(None);
+    let s = Case::default().status(None);
     let lost = snapshot(
         |v| v["anchor"] = json!({ "kind": "pkcs11", "present": false, "reason": "TokenNotFound", "message": "no token mooring: plug it in" }),
     );
-    let lost = Facts {
+    let lost = Case {
         snapshot: lost,
-        ..Facts::default()
+        ..Case::default()
     }
     .status(Some(&s));
     assert_eq!(
@@ -139,19 +139,19 @@ fn a_lost_anchor_is_said_with_what_to_do_and_its_return_too() {
         ("AnchorLost", Severity::Warning)
     );
     assert!(notes[0].message.contains("plug it in"));
-    let back = Facts::default().status(Some(&lost));
+    let back = Case::default().status(Some(&lost));
     assert_eq!(reasons(Some(&lost), &back), ["AnchorPresent", "Serving"]);
 }
 
 #[test]
 fn a_standby_anchor_that_serves_is_said_and_the_firsts_return_too() {
-    let s = Facts::default().status(None);
+    let s = Case::default().status(None);
     let standby = snapshot(|v| {
         v["anchor"] = json!({ "kind": "usb", "present": true, "reason": "StandbyInUse", "message": "until 2026-05-15" });
     });
-    let standby = Facts {
+    let standby = Case {
         snapshot: standby,
-        ..Facts::default()
+        ..Case::default()
     }
     .status(Some(&s));
     assert_eq!(said(&standby, "AnchorPresent").0, "True");
@@ -164,21 +164,21 @@ fn a_standby_anchor_that_serves_is_said_and_the_firsts_return_too() {
         ),
         ("AnchorStandby", Severity::Warning, "until 2026-05-15")
     );
-    let back = Facts::default().status(Some(&standby));
+    let back = Case::default().status(Some(&standby));
     assert_eq!(reasons(Some(&standby), &back), ["AnchorPresent"]);
 }
 
 #[test]
 fn a_second_server_is_said_while_it_is_seen_and_its_end_too() {
-    let alone = Facts::default().status(None);
+    let alone = Case::default().status(None);
     let none = |s: &LicenseServerStatus| s.conditions.iter().all(|c| c.type_ != "SecondServerSeen");
     assert!(none(&alone), "nobody is told of what never was");
-    let seen = Facts {
+    let seen = Case {
         snapshot: snapshot(|v| {
             v["secondServer"] =
                 json!({ "instance": "0b".repeat(16), "issuedAt": "2026-03-01T11:59:00Z" });
         }),
-        ..Facts::default()
+        ..Case::default()
     }
     .status(Some(&alone));
     let (status, reason, message) = said(&seen, "SecondServerSeen");
@@ -193,7 +193,7 @@ fn a_second_server_is_said_while_it_is_seen_and_its_end_too() {
         "True",
         "it is noticed, not prevented"
     );
-    let over = Facts::default().status(Some(&seen));
+    let over = Case::default().status(Some(&seen));
     assert_eq!(said(&over, "SecondServerSeen").1, "Alone");
     assert!(reasons(Some(&seen), &over).is_empty());
 }
@@ -237,9 +237,9 @@ fn two_servers_of_a_cluster_that_sign_with_one_anchor_name_each_other() {
         [(name("b"), with("k2", true)), (name("c"), with("k1", true))],
     );
     assert_eq!(found, Some(name("c")));
-    let s = Facts {
+    let s = Case {
         twin: found,
-        ..Facts::default()
+        ..Case::default()
     }
     .status(None);
     let (_, reason, message) = said(&s, "SecondServerSeen");
@@ -256,9 +256,9 @@ fn a_bad_license_is_said_where_people_look() {
         v["licenseReason"] = json!("Expired");
         v["licenseMessage"] = json!("expired 2026-02-01: ask the vendor for a new one");
     });
-    let s = Facts {
+    let s = Case {
         snapshot: bad,
-        ..Facts::default()
+        ..Case::default()
     }
     .status(None);
     assert_eq!(said(&s, "LicenseValid").1, "Expired");
@@ -270,16 +270,16 @@ fn a_bad_license_is_said_where_people_look() {
 fn what_the_license_says_of_starts_is_kept_while_nothing_is_known() {
     let says = |v: &'static str| snapshot(move |s| s["optimisticStart"] = json!(v));
     let start = |s: Snapshot, before: Option<&LicenseServerStatus>| {
-        Facts {
+        Case {
             snapshot: s,
-            ..Facts::default()
+            ..Case::default()
         }
         .status(before)
         .optimistic_start
     };
-    let before = Facts {
+    let before = Case {
         snapshot: says("voucher"),
-        ..Facts::default()
+        ..Case::default()
     }
     .status(None);
     assert_eq!(before.optimistic_start.as_deref(), Some("voucher"));
@@ -291,26 +291,26 @@ fn what_the_license_says_of_starts_is_kept_while_nothing_is_known() {
 
 #[test]
 fn a_refused_new_file_is_an_event_although_the_old_license_stays_in_force() {
-    let s = Facts::default().status(None);
+    let s = Case::default().status(None);
     let refused = snapshot(|v| v["licenseReason"] = json!("NewLicenseRefused"));
-    let refused = Facts {
+    let refused = Case {
         snapshot: refused,
-        ..Facts::default()
+        ..Case::default()
     }
     .status(Some(&s));
     assert_eq!(said(&refused, "Ready").0, "True");
     assert_eq!(reasons(Some(&s), &refused), ["LicenseFileRefused"]);
     assert_eq!(
-        reasons(Some(&refused), &Facts::default().status(Some(&refused))),
+        reasons(Some(&refused), &Case::default().status(Some(&refused))),
         ["LicenseValid"]
     );
 }
 
 #[test]
 fn settling_is_a_condition_and_not_yet_ready() {
-    let s = Facts {
+    let s = Case {
         snapshot: snapshot(|v| v["settling"] = json!(true)),
-        ..Facts::default()
+        ..Case::default()
     }
     .status(None);
     assert_eq!(said(&s, "Settling").0, "True");
@@ -322,25 +322,25 @@ fn settling_is_a_condition_and_not_yet_ready() {
 
 #[test]
 fn without_contact_nothing_is_claimed_and_the_last_numbers_stay() {
-    let s = Facts::default().status(None);
+    let s = Case::default().status(None);
     let broken = Snapshot {
         problem: Some("cannot connect".into()),
         ..Snapshot::default()
     };
     let pod = serde_json::from_value(json!({ "metadata": {}, "status": {} })).unwrap();
-    let gone = Facts {
+    let gone = Case {
         snapshot: broken,
         pod: Some(pod),
-        ..Facts::default()
+        ..Case::default()
     }
     .status(Some(&s));
     assert_eq!(said(&gone, "AnchorPresent").0, "Unknown");
     assert_eq!(said(&gone, "Ready").1, "NotConnected");
     assert_eq!((gone.used, gone.seats), (Some(1), Some(2)));
     assert_eq!(reasons(Some(&s), &gone), ["ServerUnreachable"]);
-    let restarted = Facts {
+    let restarted = Case {
         snapshot: snapshot(|v| v["instance"] = json!("0b".repeat(16))),
-        ..Facts::default()
+        ..Case::default()
     }
     .status(Some(&gone));
     assert_eq!(
@@ -351,27 +351,27 @@ fn without_contact_nothing_is_claimed_and_the_last_numbers_stay() {
 
 #[test]
 fn an_operator_that_has_just_started_takes_nothing_back() {
-    let s = Facts::default().status(None);
+    let s = Case::default().status(None);
     let pod: Pod = serde_json::from_value(json!({ "metadata": {}, "status": {} })).unwrap();
-    let started = Facts {
+    let started = Case {
         snapshot: Snapshot::default(),
         pod: Some(pod),
-        ..Facts::default()
+        ..Case::default()
     };
     assert_eq!(started.status(Some(&s)), s);
 }
 
 #[test]
 fn what_is_missing_is_named_with_what_to_do() {
-    let none = || Facts {
+    let none = || Case {
         snapshot: Snapshot::default(),
-        ..Facts::default()
+        ..Case::default()
     };
     let missing = vec![Missing {
         reason: "LicenseSecretMissing",
         message: "spec.license: Secret a/b is not there: create it".into(),
     }];
-    let s = Facts {
+    let s = Case {
         missing: missing.clone(),
         ..none()
     }
@@ -379,9 +379,9 @@ fn what_is_missing_is_named_with_what_to_do() {
     assert_eq!(said(&s, "Ready").1, "LicenseSecretMissing");
     assert_eq!(said(&s, "LicenseValid").0, "False");
     assert_eq!(reasons(None, &s), ["LicenseInvalid"]);
-    let serving = Facts {
+    let serving = Case {
         missing,
-        ..Facts::default()
+        ..Case::default()
     }
     .status(None);
     assert_eq!(
@@ -391,7 +391,7 @@ fn what_is_missing_is_named_with_what_to_do() {
         ),
         ("True", "LicenseSecretMissing")
     );
-    let s = Facts {
+    let s = Case {
         placed: Placed::Nowhere,
         whereabouts: Whereabouts {
             found: false,
@@ -413,10 +413,10 @@ fn what_is_missing_is_named_with_what_to_do() {
 fn a_pod_that_cannot_start_says_why() {
     let pod = json!({ "metadata": {}, "status": { "containerStatuses": [{ "name": "server", "image": "i", "imageID": "", "ready": false, "restartCount": 3,
         "state": { "waiting": { "reason": "CrashLoopBackOff", "message": "back-off" } }, "lastState": { "terminated": { "exitCode": 2 } } }] } });
-    let f = Facts {
+    let f = Case {
         snapshot: Snapshot::default(),
         pod: Some(serde_json::from_value(pod).unwrap()),
-        ..Facts::default()
+        ..Case::default()
     };
     let (_, reason, message) = said(&f.status(None), "Ready");
     assert_eq!(reason, "PodNotRunning");
@@ -467,13 +467,13 @@ fn the_longest_lease_is_raised_at_once_and_lowered_late() {
 
 #[test]
 fn a_device_that_moves_is_told_and_its_loss_while_the_server_runs_too() {
-    let at = |found, reason, message: &str| Facts {
+    let at = |found, reason, message: &str| Case {
         whereabouts: Whereabouts {
             found,
             reason,
             message: message.to_owned(),
         },
-        ..Facts::default()
+        ..Case::default()
     };
     let here = at(true, "DeviceFound", "device 1050:0407: on node n1").status(None);
     assert_eq!(said(&here, "Placed").0, "True");

@@ -1,15 +1,4 @@
-//! A LicenseServer's objects, from its spec and a few facts. Pure: data in, objects out.
-
-mod anchor;
-mod config;
-mod parts;
-mod volumes;
-mod workload;
-
-pub use anchor::PCSCD;
-pub use config::{CONFIG_FILE, POLICIES_FILE, config_hash, server_config};
-pub use parts::{binding_name, config_map, role_binding, service, service_account, tls_secret};
-pub use workload::stateful_set;
+//! What building needs to know, and what all objects have in common.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::Resource as _;
@@ -65,7 +54,7 @@ pub fn labels(server: &ServerRef) -> BTreeMap<String, String> {
 }
 
 /// Name, labels and owner of a namespaced child. It lives and dies with the LicenseServer, not with the operator.
-pub(super) fn meta(i: &Inputs<'_>, name: String) -> ObjectMeta {
+pub fn meta(i: &Inputs<'_>, name: String) -> ObjectMeta {
     let owner: Option<OwnerReference> = i.server.controller_owner_ref(&());
     ObjectMeta {
         name: Some(name),
@@ -75,6 +64,3 @@ pub(super) fn meta(i: &Inputs<'_>, name: String) -> ObjectMeta {
         ..ObjectMeta::default()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,12 +1,15 @@
 //! The conditions: the first thing that stands in the way is the one that is said.
 
 use crate::connection::Snapshot;
-use crate::server::dereference::Missing;
-use crate::server::placement::{Placed, Whereabouts};
-use crate::server::validate::Invalid;
+use crate::licenseserver::facts::Missing;
+use crate::licenseserver::placement::{Placed, Whereabouts};
+use crate::licenseserver::validate::Invalid;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use mooring_api::names::ServerRef;
+use mooring_api::status::{
+    ANCHOR_PRESENT, LICENSE_VALID, PLACED, READY, SECOND_SERVER_SEEN, SETTLING,
+};
 use mooring_core::time::Timestamp;
 
 /// All that the conditions look at.
@@ -64,28 +67,26 @@ pub fn conditions(j: &Judged<'_>, before: &[Condition]) -> Vec<Condition> {
         return before.to_vec();
     }
     let all = [
-        ("Ready", ready(j)),
-        ("AnchorPresent", anchor(j)),
-        ("LicenseValid", license(j)),
-        ("Settling", settling(j)),
-        ("Placed", placed(j)),
+        (READY, ready(j)),
+        (ANCHOR_PRESENT, anchor(j)),
+        (LICENSE_VALID, license(j)),
+        (SETTLING, settling(j)),
+        (PLACED, placed(j)),
     ];
     all.into_iter()
-        .chain(second_server(j, before).map(|w| (SECOND_SERVER, w)))
+        .chain(second_server(j, before).map(|w| (SECOND_SERVER_SEEN, w)))
         .map(|(kind, w)| condition(kind, &w, j, before))
         .collect()
 }
 
 /// The one condition that is there only if it is, or was, true.
-pub(super) const SECOND_SERVER: &str = "SecondServerSeen";
-
 fn second_server(j: &Judged<'_>, before: &[Condition]) -> Option<Word> {
     let todo = "each of them counts its seats alone, so the license may be used twice: find it, and stop one of them";
     if let Some(twin) = &j.twin {
         let text = format!("LicenseServer {twin} signs with the same anchor; {todo}");
         return Some(word("True", "SameAnchor", text));
     }
-    let old = before.iter().find(|c| c.type_ == SECOND_SERVER);
+    let old = before.iter().find(|c| c.type_ == SECOND_SERVER_SEEN);
     let Some(state) = j.snapshot.state.as_ref().filter(|_| j.snapshot.connected) else {
         return old.map(|_| no_contact(j));
     };

@@ -1,17 +1,16 @@
 //! The StatefulSet of one: the server's pod, pinned to the node that holds the anchor.
 
 use super::anchor;
-use super::config::{CONFIG_FILE, VENDOR_KEYS_DIR};
+use super::container::{amounts, confined, mount};
+use super::inputs::{Inputs, labels, meta, selector};
+use super::paths::{CONFIG_FILE, DIR, STATE_DIR, VENDOR_KEYS_DIR};
 use super::volumes::volumes;
-use super::{Inputs, labels, meta, selector};
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{
-    Affinity, Capabilities, Container, ContainerPort, EnvVar, HTTPGetAction, LocalObjectReference,
-    NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodSecurityContext,
-    PodSpec, PodTemplateSpec, Probe, ResourceRequirements, SeccompProfile, SecurityContext,
-    Toleration, VolumeMount,
+    Affinity, Container, ContainerPort, EnvVar, HTTPGetAction, LocalObjectReference, NodeAffinity,
+    NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodSecurityContext, PodSpec,
+    PodTemplateSpec, Probe, ResourceRequirements, SeccompProfile, Toleration,
 };
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use mooring_api::names::{API_PORT, HEALTH_PORT};
@@ -58,7 +57,7 @@ pub fn stateful_set(i: &Inputs<'_>, config_hash: &str) -> StatefulSet {
 }
 
 /// The user and group of the pod's containers.
-pub(super) fn user(i: &Inputs<'_>) -> i64 {
+fn user(i: &Inputs<'_>) -> i64 {
     let by_anchor = anchor::user(&i.server.spec);
     let wish = i.server.spec.template.run_as_user;
     wish.or(by_anchor).unwrap_or(USER)
@@ -93,7 +92,7 @@ fn pod(i: &Inputs<'_>) -> PodSpec {
             }),
             ..PodSecurityContext::default()
         }),
-        init_containers: anchor::pcscd(i).map(|c| vec![c]),
+        init_containers: anchor::pcscd(i, user).map(|c| vec![c]),
         containers: vec![container(i)],
         volumes: Some(volumes(i)),
         ..PodSpec::default()
@@ -146,15 +145,9 @@ fn container(i: &Inputs<'_>) -> Container {
         protocol: Some("TCP".into()),
         ..ContainerPort::default()
     };
-    let mount = |name: &str, path: &str, read_only: bool| VolumeMount {
-        name: name.into(),
-        mount_path: path.into(),
-        read_only: Some(read_only),
-        ..VolumeMount::default()
-    };
     let mut mounts = vec![
-        mount("config", "/etc/mooring", true),
-        mount("state", "/var/lib/mooring", false),
+        mount("config", DIR, true),
+        mount("state", STATE_DIR, false),
         mount("tmp", "/tmp", false),
     ];
     if i.server.spec.vendor_keys.is_some() {
@@ -179,13 +172,12 @@ fn container(i: &Inputs<'_>) -> Container {
         args: Some(vec![
             "run".into(),
             "--config".into(),
-            format!("/etc/mooring/{CONFIG_FILE}"),
+            format!("{DIR}/{CONFIG_FILE}"),
         ]),
         env: Some(env.collect::<Vec<_>>()).filter(|e| !e.is_empty()),
         ports: Some(vec![port("https", API_PORT), port("health", HEALTH_PORT)]),
-        resources: Some(anchor::with_device(
+        resources: Some(anchor::resources(
             &i.server.spec,
-            anchor::Place::Server,
             t.resources.clone().unwrap_or_else(resources),
         )),
         liveness_probe: Some(Probe {
@@ -199,38 +191,12 @@ fn container(i: &Inputs<'_>) -> Container {
     }
 }
 
-/// Nothing to gain, nothing to write, no capability.
-pub(super) fn confined() -> SecurityContext {
-    SecurityContext {
-        allow_privilege_escalation: Some(false),
-        read_only_root_filesystem: Some(true),
-        capabilities: Some(Capabilities {
-            drop: Some(vec!["ALL".into()]),
-            ..Capabilities::default()
-        }),
-        ..SecurityContext::default()
-    }
-}
-
 /// For 10,000 sidecars and more; the memory is a limit, the processor is not.
 fn resources() -> ResourceRequirements {
     amounts(
         &[("cpu", "50m"), ("memory", "64Mi")],
         &[("memory", "512Mi")],
     )
-}
-
-/// Requests and limits.
-pub(super) fn amounts(requests: &[(&str, &str)], limits: &[(&str, &str)]) -> ResourceRequirements {
-    let of = |pairs: &[(&str, &str)]| {
-        let one = |(k, v): &(&str, &str)| ((*k).to_owned(), Quantity((*v).to_owned()));
-        Some(pairs.iter().map(one).collect::<BTreeMap<_, _>>())
-    };
-    ResourceRequirements {
-        requests: of(requests),
-        limits: of(limits),
-        ..ResourceRequirements::default()
-    }
 }
 
 fn probe(path: &str, period: i32, failures: i32) -> Probe {

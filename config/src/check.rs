@@ -1,16 +1,9 @@
-//! The configuration file, as docs/contracts.md lays it down. Unknown fields are errors: a misspelt limit must not be no limit.
+//! Reading the file, and what its values must keep to.
 
-mod anchor;
-
-pub(crate) use anchor::{AnchorConfig, HwidConfig, Pkcs11Config, UsbConfig};
-
+use crate::Config;
 use mooring_core::client_token::check_subject;
-use mooring_core::policy::Reclaim;
-use mooring_core::time::{DEFAULT_GRACE, DEFAULT_LEASE, MAX_LEASE, MIN_LEASE};
-use serde::Deserialize;
-use std::net::SocketAddr;
+use mooring_core::time::{MAX_LEASE, MIN_LEASE};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// Why the configuration is refused.
 #[derive(Debug, thiserror::Error)]
@@ -18,229 +11,106 @@ pub enum ConfigError {
     /// The file cannot be read.
     #[error("configuration {path}: {error}")]
     File {
-        /// Where.
+        /// The file.
         path: PathBuf,
         /// The system's word.
         error: std::io::Error,
     },
     /// It is no such YAML.
-    #[error("configuration {path}: {error}")]
+    #[error("configuration {path}: {}", located(.error))]
     Yaml {
-        /// Where.
+        /// The file.
         path: PathBuf,
         /// Field, line, and what was expected.
-        error: serde_yaml::Error,
+        error: serde_path_to_error::Error<serde_yaml::Error>,
     },
     /// A value is out of its range.
     #[error("configuration field {field}: {value}; {expected}")]
     Value {
-        /// Which.
+        /// Which field.
         field: &'static str,
         /// What it is.
         value: String,
         /// What it should be.
-        expected: &'static str,
+        expected: String,
     },
 }
 
-/// The whole file.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct Config {
-    /// The LicenseServer's name.
-    pub(crate) name: String,
-    /// Its namespace; absent off Kubernetes.
-    #[serde(default)]
-    pub(crate) namespace: Option<String>,
-    /// Where the API listens.
-    #[serde(default = "listen")]
-    pub(crate) listen: SocketAddr,
-    /// Where health and metrics listen.
-    #[serde(default = "health")]
-    pub(crate) health: SocketAddr,
-    /// Certificates.
-    pub(crate) tls: Tls,
-    /// The license file.
-    pub(crate) license: PathBuf,
-    /// A file or folder with the vendor's public keys; only to explain a forged file before applications do.
-    #[serde(default)]
-    pub(crate) vendor_keys: Option<PathBuf>,
-    /// The vendor's revocation list, if it ever sends one: read anew like the license; there need not be such a file.
-    #[serde(default)]
-    pub(crate) revocations: Option<PathBuf>,
-    /// The hardware.
-    #[serde(deserialize_with = "anchor::first")]
-    pub(crate) anchor: AnchorConfig,
-    /// Other hardware, which serves while the first cannot.
-    #[serde(default, deserialize_with = "anchor::standby")]
-    pub(crate) standby: Option<AnchorConfig>,
-    /// What leases are like.
-    #[serde(default)]
-    pub(crate) lease: Lease,
-    /// The longest lease any earlier instance may have granted; absent: unknown.
-    #[serde(default)]
-    pub(crate) earlier_longest_lease_secs: Option<u64>,
-    /// Where the few numbers live that outlast a restart.
-    pub(crate) state_dir: PathBuf,
-    /// 32 random bytes: the key that hides holders' names.
-    pub(crate) identity_key: PathBuf,
-    /// Who may use this server.
-    #[serde(default)]
-    pub(crate) policies: Option<PathBuf>,
-    /// Whether pods are known by their service-account tokens.
-    #[serde(default)]
-    pub(crate) token_review: bool,
-    /// Client tokens, and who is revoked.
-    #[serde(default)]
-    pub(crate) clients: Option<Clients>,
-    /// Subjects of certificates or client tokens that see everything and may revoke.
-    #[serde(default)]
-    pub(crate) admins: Vec<String>,
-}
-
-/// Clients outside Kubernetes; both files are read anew when they change.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub(crate) struct Clients {
-    /// Public keys whose client tokens count; without it no client token does.
-    #[serde(default)]
-    pub(crate) keys: Option<PathBuf>,
-    /// Revoked client tokens and subjects, one a line.
-    #[serde(default)]
-    pub(crate) revoked: Option<PathBuf>,
-}
-
-fn listen() -> SocketAddr {
-    (std::net::Ipv6Addr::UNSPECIFIED, 8443).into()
-}
-
-fn health() -> SocketAddr {
-    (std::net::Ipv6Addr::UNSPECIFIED, 8081).into()
-}
-
-/// Certificates, read anew when they change.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub(crate) struct Tls {
-    /// The server's chain.
-    pub(crate) cert: PathBuf,
-    /// Its key.
-    pub(crate) key: PathBuf,
-    /// Whose client certificates count; without it nobody's.
-    #[serde(default)]
-    pub(crate) client_ca: Option<PathBuf>,
-}
-
-/// What leases are like.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
-pub(crate) struct Lease {
-    /// D in seconds.
-    pub(crate) duration_secs: u64,
-    /// The grace in seconds.
-    pub(crate) grace_secs: u64,
-    /// What proof a silent holder's seat needs.
-    pub(crate) reclaim: Reclaim,
-}
-
-impl Default for Lease {
-    fn default() -> Self {
-        Self {
-            duration_secs: DEFAULT_LEASE.as_secs(),
-            grace_secs: DEFAULT_GRACE.as_secs(),
-            reclaim: Reclaim::default(),
-        }
+/// An error with its field in front; `serde_yaml` has put it there already where it knew it.
+fn located(e: &serde_path_to_error::Error<serde_yaml::Error>) -> String {
+    let (field, text) = (e.path().to_string(), e.inner().to_string());
+    if field == "." || text.starts_with(&field) {
+        text
+    } else {
+        format!("{field}: {text}")
     }
 }
 
-impl Lease {
-    /// D.
-    pub(crate) fn duration(&self) -> Duration {
-        Duration::from_secs(self.duration_secs)
-    }
-
-    /// The grace.
-    pub(crate) fn grace(&self) -> Duration {
-        Duration::from_secs(self.grace_secs)
+fn bad(field: &'static str, value: &impl ToString, expected: impl Into<String>) -> ConfigError {
+    ConfigError::Value {
+        field,
+        value: value.to_string(),
+        expected: expected.into(),
     }
 }
 
 impl Config {
     /// Reads and checks a file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::File {
-            path: path.to_owned(),
-            error,
-        })?;
-        let this: Self = serde_yaml::from_str(&text).map_err(|error| ConfigError::Yaml {
-            path: path.to_owned(),
-            error,
-        })?;
+        let path = path.to_owned();
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) => return Err(ConfigError::File { path, error }),
+        };
+        let yaml = serde_yaml::Deserializer::from_str(&text);
+        let this: Self = serde_path_to_error::deserialize(yaml)
+            .map_err(|error| ConfigError::Yaml { path, error })?;
         this.check()?;
         Ok(this)
     }
 
-    fn check(&self) -> Result<(), ConfigError> {
-        let bad = |field, value: String, expected| {
-            Err(ConfigError::Value {
-                field,
-                value,
-                expected,
-            })
-        };
-        let d = self.lease.duration();
-        if !(MIN_LEASE..=MAX_LEASE).contains(&d) {
-            return bad(
-                "lease.durationSecs",
-                d.as_secs().to_string(),
-                "expected 10 to 300",
-            );
+    /// What the types alone do not say.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let (shortest, longest) = (MIN_LEASE.as_secs(), MAX_LEASE.as_secs());
+        let d = self.lease.duration_secs;
+        if !(shortest..=longest).contains(&d) {
+            let expected = format!("expected {shortest} to {longest}");
+            return Err(bad("lease.durationSecs", &d, expected));
         }
-        if self.lease.grace() < d {
+        if self.lease.grace_secs < d {
             let expected = "expected at least lease.durationSecs";
-            return bad(
-                "lease.graceSecs",
-                self.lease.grace_secs.to_string(),
-                expected,
-            );
+            return Err(bad("lease.graceSecs", &self.lease.grace_secs, expected));
         }
-        if let Some(e) = self
-            .earlier_longest_lease_secs
-            .filter(|e| *e > MAX_LEASE.as_secs())
-        {
-            let expected =
-                "expected 0 (no lease was ever granted) to 300, or leave it out if unknown";
-            return bad("earlierLongestLeaseSecs", e.to_string(), expected);
+        if let Some(e) = self.earlier_longest_lease_secs.filter(|e| *e > longest) {
+            let expected = format!(
+                "expected 0 (no lease was ever granted) to {longest}, or leave it out if unknown"
+            );
+            return Err(bad("earlierLongestLeaseSecs", &e, expected));
         }
         if self.token_review && self.namespace.is_none() {
             let expected =
                 "tokenReview needs it: the audience of a pod's token names the server's namespace";
-            return bad("namespace", "absent".into(), expected);
+            return Err(bad("namespace", &"absent", expected));
         }
         let known_clients = self.clients.as_ref().is_some_and(|c| c.keys.is_some());
         if !self.token_review && !known_clients && self.tls.client_ca.is_none() {
             let expected = "nobody could prove who they are: set at least one of tls.clientCa, clients.keys and tokenReview";
-            return bad("tls.clientCa", "absent".into(), expected);
+            return Err(bad("tls.clientCa", &"absent", expected));
         }
         if let Some(a) = self.admins.iter().find(|a| check_subject(a).is_err()) {
             let expected = "expected the subject of a client certificate or client token (not mooring-operator, which is one anyway)";
-            return bad("admins", format!("{a:?}"), expected);
+            return Err(bad("admins", &format!("{a:?}"), expected));
         }
         Ok(())
-    }
-
-    /// The audience that a pod's token must be for; none off Kubernetes.
-    pub(crate) fn audience(&self) -> Option<String> {
-        self.namespace
-            .as_ref()
-            .map(|ns| format!("mooring.dev/{ns}"))
     }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::*;
+    use crate::{AnchorConfig, Config};
+    use std::path::Path;
+    use std::time::Duration;
 
     const GOOD: &str = "
 name: main

@@ -1,8 +1,9 @@
 //! Writes a LicenseServer's objects: server-side apply, one field manager.
 
+use super::build;
 use super::certificate::{VALIDITY, dns_names, renewal};
-use super::dereference::{Children, Facts};
-use super::{Context, Error, build};
+use super::context::{ControllerContext, Error};
+use super::facts::{Children, ServerFacts};
 use crate::certs::{CertRequest, Usage};
 use k8s_openapi::ByteString;
 use k8s_openapi::NamespaceResourceScope;
@@ -11,6 +12,7 @@ use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Api, Client, Resource, ResourceExt as _};
 use mooring_api::names::{FIELD_MANAGER, ServerRef};
+use mooring_config::Config;
 use ring::digest::{SHA256, digest};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -46,10 +48,16 @@ where
         .map_err(|e| failed(object, e))
 }
 
+/// The server's configuration, and a digest of what of it needs a restart.
+fn config(i: &build::Inputs<'_>) -> Result<(Config, String), Error> {
+    let config = build::server_config(i).ok_or(Error::Anchor)?;
+    let hash = build::config_hash(&config)?;
+    Ok((config, hash))
+}
+
 /// A digest of what would be written, to write only on a change.
 pub(super) fn fingerprint(i: &build::Inputs<'_>) -> Result<String, Error> {
-    let config = build::server_config(i);
-    let hash = build::config_hash(&config)?;
+    let (config, hash) = config(i)?;
     let all = json!([
         build::config_map(i, &config)?,
         build::service(i),
@@ -62,10 +70,12 @@ pub(super) fn fingerprint(i: &build::Inputs<'_>) -> Result<String, Error> {
 }
 
 /// Writes all of them; the children as they are then.
-pub(super) async fn apply(i: &build::Inputs<'_>, ctx: &Context) -> Result<Children, Error> {
-    let client = &ctx.client;
-    let config = build::server_config(i);
-    let hash = build::config_hash(&config)?;
+pub(super) async fn apply(
+    i: &build::Inputs<'_>,
+    ctx: &ControllerContext,
+) -> Result<Children, Error> {
+    let client = ctx.client();
+    let (config, hash) = config(i)?;
     namespaced(client, &build::service_account(i)).await?;
     let binding = build::role_binding(i);
     let bindings: Api<ClusterRoleBinding> = Api::all(client.clone());
@@ -83,10 +93,10 @@ pub(super) async fn apply(i: &build::Inputs<'_>, ctx: &Context) -> Result<Childr
 /// Sees to the serving certificate.
 pub(super) async fn certificate(
     i: &build::Inputs<'_>,
-    facts: &Facts,
-    ctx: &Context,
+    facts: &ServerFacts,
+    ctx: &ControllerContext,
 ) -> Result<(), Error> {
-    let (names, roots) = (dns_names(i.reference), ctx.ca.roots_pem());
+    let (names, roots) = (dns_names(i.reference), ctx.connection.ca.roots_pem());
     let Some(why) = renewal(
         facts.tls.as_ref(),
         &roots,
@@ -101,8 +111,8 @@ pub(super) async fn certificate(
         usages: vec![Usage::Server],
         validity: VALIDITY,
     };
-    let cert = ctx.ca.issue(&request).map_err(Error::Cert)?;
-    namespaced(&ctx.client, &build::tls_secret(i, &cert, &roots)).await?;
+    let cert = ctx.connection.ca.issue(&request).map_err(Error::Cert)?;
+    namespaced(ctx.client(), &build::tls_secret(i, &cert, &roots)).await?;
     tracing::info!(server = %i.reference, reason = why, "serving certificate issued");
     Ok(())
 }
@@ -111,8 +121,8 @@ pub(super) async fn certificate(
 /// stranger to its own leases, so `create` decides and nothing ever overwrites it.
 pub(super) async fn identity(
     i: &build::Inputs<'_>,
-    facts: &Facts,
-    ctx: &Context,
+    facts: &ServerFacts,
+    ctx: &ControllerContext,
 ) -> Result<(), Error> {
     if facts.has_identity {
         return Ok(());
@@ -128,7 +138,7 @@ pub(super) async fn identity(
         immutable: Some(true),
         ..Secret::default()
     };
-    let api: Api<Secret> = Api::namespaced(ctx.client.clone(), &i.reference.namespace);
+    let api: Api<Secret> = Api::namespaced(ctx.client().clone(), &i.reference.namespace);
     match api.create(&PostParams::default(), &secret).await {
         Ok(_) => tracing::info!(server = %i.reference, "identity made"),
         Err(kube::Error::Api(s)) if s.code == 409 => {}
@@ -141,8 +151,8 @@ pub(super) async fn identity(
 /// and otherwise once in a minute or two.
 pub(super) async fn nudge(
     i: &build::Inputs<'_>,
-    facts: &Facts,
-    ctx: &Context,
+    facts: &ServerFacts,
+    ctx: &ControllerContext,
 ) -> Result<(), Error> {
     let Some(pod) = &facts.pod else { return Ok(()) };
     let text = format!("{}\n{}", facts.sources, serde_yaml::to_string(i.policies)?);
@@ -155,7 +165,7 @@ pub(super) async fn nudge(
         return Ok(());
     }
     let patch = json!({ "metadata": { "uid": pod.uid(), "annotations": { SOURCES: now } } });
-    let api: Api<Pod> = Api::namespaced(ctx.client.clone(), &i.reference.namespace);
+    let api: Api<Pod> = Api::namespaced(ctx.client().clone(), &i.reference.namespace);
     match api
         .patch(
             &pod.name_any(),
@@ -174,9 +184,9 @@ pub(super) async fn nudge(
 pub(super) async fn delete_pod(
     reference: &ServerRef,
     pod: &Pod,
-    ctx: &Context,
+    ctx: &ControllerContext,
 ) -> Result<(), Error> {
-    let api: Api<Pod> = Api::namespaced(ctx.client.clone(), &reference.namespace);
+    let api: Api<Pod> = Api::namespaced(ctx.client().clone(), &reference.namespace);
     let only = Preconditions {
         uid: pod.uid(),
         resource_version: None,

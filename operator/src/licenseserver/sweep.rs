@@ -2,7 +2,7 @@
 //!
 //! Without finalizers a deletion is never held up, also not by an operator that is away; this looks again and again instead.
 
-use super::Context;
+use super::context::{ControllerContext, reference};
 use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
 use kube::api::{DeleteParams, ListParams};
 use kube::runtime::reflector::Store;
@@ -23,17 +23,17 @@ const EVERY: Duration = Duration::from_secs(10);
 const BINDINGS: u32 = 30;
 
 /// Runs until dropped.
-pub(super) async fn run(ctx: Arc<Context>, store: Store<LicenseServer>) {
+pub(super) async fn run(ctx: Arc<ControllerContext>, store: Store<LicenseServer>) {
     if store.wait_until_ready().await.is_err() {
         return;
     }
-    ctx.cache.complete().await;
+    ctx.cache().complete().await;
     let mut tick = interval(EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut round = 0;
     loop {
         tick.tick().await;
-        let there: HashSet<ServerRef> = store.state().iter().map(|s| super::name(s)).collect();
+        let there: HashSet<ServerRef> = store.state().iter().map(|s| reference(s)).collect();
         let mut ended = false;
         for server in ctx
             .connections
@@ -57,8 +57,8 @@ pub(super) async fn run(ctx: Arc<Context>, store: Store<LicenseServer>) {
     }
 }
 
-async fn bindings(ctx: &Context, there: &HashSet<ServerRef>) -> Result<(), kube::Error> {
-    let api: Api<ClusterRoleBinding> = Api::all(ctx.client.clone());
+async fn bindings(ctx: &ControllerContext, there: &HashSet<ServerRef>) -> Result<(), kube::Error> {
+    let api: Api<ClusterRoleBinding> = Api::all(ctx.client().clone());
     let ours = ListParams::default().labels(&format!(
         "{MANAGED_BY}={FIELD_MANAGER},{APP_NAME}={SERVER_APP}"
     ));
@@ -81,9 +81,9 @@ async fn bindings(ctx: &Context, there: &HashSet<ServerRef>) -> Result<(), kube:
     Ok(())
 }
 
-async fn mirrors(ctx: &Context, there: &HashSet<ServerRef>) -> Result<(), kube::Error> {
+async fn mirrors(ctx: &ControllerContext, there: &HashSet<ServerRef>) -> Result<(), kube::Error> {
     for server in ctx
-        .cache
+        .cache()
         .mirrored_servers()
         .into_iter()
         .filter(|s| !there.contains(s))
@@ -91,8 +91,8 @@ async fn mirrors(ctx: &Context, there: &HashSet<ServerRef>) -> Result<(), kube::
         if !absent(ctx, &server).await? {
             continue;
         }
-        for key in ctx.cache.mirrored(&server) {
-            if let Some(stored) = ctx.cache.mirror(&server, &key) {
+        for key in ctx.cache().mirrored(&server) {
+            if let Some(stored) = ctx.cache().mirror(&server, &key) {
                 ctx.connection
                     .writer
                     .delete(&server, &key, &stored.lease)
@@ -104,7 +104,7 @@ async fn mirrors(ctx: &Context, there: &HashSet<ServerRef>) -> Result<(), kube::
 }
 
 /// Whether the API server itself says that the LicenseServer is not there: a cache may lag.
-async fn absent(ctx: &Context, server: &ServerRef) -> Result<bool, kube::Error> {
-    let api: Api<LicenseServer> = Api::namespaced(ctx.client.clone(), &server.namespace);
+async fn absent(ctx: &ControllerContext, server: &ServerRef) -> Result<bool, kube::Error> {
+    let api: Api<LicenseServer> = Api::namespaced(ctx.client().clone(), &server.namespace);
     Ok(server.name.is_empty() || api.get_opt(&server.name).await?.is_none())
 }

@@ -1,0 +1,173 @@
+//! The license server's configuration file: one type that the operator writes, `mooring-server init`
+//! prints, the server reads, and `docs/contracts.md` shows.
+//!
+//! Unknown fields are errors: a misspelt limit must not be no limit. The comments of the fields are
+//! the ones that people see in the file, so they speak to who runs a server.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`anchor`] | which hardware: one file for each kind |
+//! | `check` | reading a file, and what its values must keep to |
+//! | [`print`](mod@print) | the file with a comment on each field, and the example in `docs/contracts.md` |
+
+pub mod anchor;
+mod check;
+pub mod print;
+
+pub use anchor::{AnchorConfig, HwidConfig, Pkcs11Config, UsbConfig};
+pub use check::ConfigError;
+
+use mooring_core::policy::Reclaim;
+use mooring_core::time::{DEFAULT_GRACE, DEFAULT_LEASE};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::net::{Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Where the API listens, if nothing else is said.
+pub const API_PORT: u16 = 8443;
+/// Where health and metrics listen, if nothing else is said.
+pub const HEALTH_PORT: u16 = 8081;
+
+/// The whole file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Config {
+    /// The server's name: the LicenseServer's; client tokens name it (mooring client issue --server …).
+    pub name: String,
+    /// The LicenseServer's namespace; absent off Kubernetes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// The API, over TLS.
+    #[serde(default = "listen")]
+    pub listen: SocketAddr,
+    /// /healthz, /readyz and /metrics, in plain HTTP: not for everybody's eyes.
+    #[serde(default = "health")]
+    pub health: SocketAddr,
+    /// Certificates, PEM (off Kubernetes from mooring pki). Read anew when they change.
+    pub tls: Tls,
+    /// The license file, from the vendor. Read anew when it changes: a new one needs no restart.
+    pub license: PathBuf,
+    /// Optional: the vendor's revocation list, if it ever sends one. The file need not be there; read
+    /// anew when it changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revocations: Option<PathBuf>,
+    /// Optional: a file or folder with the vendor's public keys ("ed25519:‹hex›" a line, # comments).
+    /// Only to explain a forged license before applications refuse it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vendor_keys: Option<PathBuf>,
+    /// The hardware that the license is bound to: exactly one of pkcs11, usb and hwid.
+    pub anchor: AnchorConfig,
+    /// Optional, written as anchor is: serves while the first cannot, if the license lists it as a
+    /// standby.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standby: Option<AnchorConfig>,
+    /// How long leases last, within what the license allows.
+    #[serde(default)]
+    pub lease: Lease,
+    /// The longest lease that any earlier instance may have granted. Absent: unknown, and the server
+    /// settles for five minutes after a start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier_longest_lease_secs: Option<u64>,
+    /// Keeps the few things that outlast a restart. Keep it: a server that lost it grants nothing for
+    /// five minutes after a start.
+    pub state_dir: PathBuf,
+    /// 32 random bytes (raw): the HMAC key that hides holders' names in tokens. Keep it.
+    pub identity_key: PathBuf,
+    /// Optional: which namespaces may use it (wire::Policies as YAML). Read anew when it changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policies: Option<PathBuf>,
+    /// Verify service-account tokens with the API server, by the pod's own service account.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub token_review: bool,
+    /// Optional: clients outside Kubernetes that show client tokens. Both files are read anew when they
+    /// change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clients: Option<Clients>,
+    /// Optional: subjects of certificates or client tokens that see all leases and may revoke.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub admins: Vec<String>,
+}
+
+/// Clients outside Kubernetes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Clients {
+    /// Optional: public keys whose client tokens count (mooring client keygen); without it none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<PathBuf>,
+    /// Optional: revoked client tokens and subjects, one a line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked: Option<PathBuf>,
+}
+
+fn listen() -> SocketAddr {
+    (Ipv6Addr::UNSPECIFIED, API_PORT).into()
+}
+
+fn health() -> SocketAddr {
+    (Ipv6Addr::UNSPECIFIED, HEALTH_PORT).into()
+}
+
+/// Certificates.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Tls {
+    /// The server's chain.
+    pub cert: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// Optional: whose client certificates count; without it nobody's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_ca: Option<PathBuf>,
+}
+
+/// How long leases last.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Lease {
+    /// D: how long a silent client keeps its seats. 10 to 300.
+    pub duration_secs: u64,
+    /// How long an application may go on after the last confirmed contact.
+    pub grace_secs: u64,
+    /// When a silent holder's seat is given away: Any (after its lease) or Confirmed (on proof that the
+    /// pod is gone, or after its grace).
+    #[schemars(with = "String")]
+    pub reclaim: Reclaim,
+}
+
+impl Default for Lease {
+    fn default() -> Self {
+        Self {
+            duration_secs: DEFAULT_LEASE.as_secs(),
+            grace_secs: DEFAULT_GRACE.as_secs(),
+            reclaim: Reclaim::default(),
+        }
+    }
+}
+
+impl Lease {
+    /// D.
+    pub fn duration(&self) -> Duration {
+        Duration::from_secs(self.duration_secs)
+    }
+
+    /// The grace.
+    pub fn grace(&self) -> Duration {
+        Duration::from_secs(self.grace_secs)
+    }
+}
+
+impl Config {
+    /// The anchor, and the standby if there is one.
+    pub fn anchors_mut(&mut self) -> impl Iterator<Item = &mut AnchorConfig> {
+        std::iter::once(&mut self.anchor).chain(&mut self.standby)
+    }
+
+    /// The audience that a pod's token must be for; none off Kubernetes.
+    pub fn audience(&self) -> Option<String> {
+        let ns = self.namespace.as_ref()?;
+        Some(format!("mooring.dev/{ns}"))
+    }
+}

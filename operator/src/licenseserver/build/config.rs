@@ -1,0 +1,56 @@
+//! `config.yaml` of a license server, from its LicenseServer.
+
+use super::anchor;
+use super::inputs::Inputs;
+use super::paths::{POLICIES_FILE, STATE_DIR, VENDOR_KEYS_DIR, mounted as at};
+use mooring_api::names::{API_PORT, HEALTH_PORT};
+use mooring_config::{Config, Lease, Tls};
+use ring::digest::{SHA256, digest};
+use std::net::{Ipv6Addr, SocketAddr};
+
+/// The configuration that a LicenseServer asks for; none if its anchor is not one kind.
+pub fn server_config(i: &Inputs<'_>) -> Option<Config> {
+    let spec = &i.server.spec;
+    let on = |port: u16| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
+    let mut anchors = anchor::needs(spec)?.into_iter().map(|n| n.config);
+    Some(Config {
+        name: i.reference.name.clone(),
+        namespace: Some(i.reference.namespace.clone()),
+        listen: on(API_PORT),
+        health: on(HEALTH_PORT),
+        tls: Tls {
+            cert: at("tls/tls.crt"),
+            key: at("tls/tls.key"),
+            client_ca: Some(at("tls/ca.crt")),
+        },
+        license: at("license/license.mooring"),
+        revocations: Some(at("license/revocations.mooring")),
+        vendor_keys: spec.vendor_keys.as_ref().map(|_| VENDOR_KEYS_DIR.into()),
+        anchor: anchors.next()?,
+        standby: anchors.next(),
+        lease: Lease {
+            duration_secs: spec.lease.duration.0.as_secs(),
+            grace_secs: spec.lease.grace.0.as_secs(),
+            reclaim: spec.lease.reclaim,
+        },
+        earlier_longest_lease_secs: Some(i.in_force.as_secs()),
+        state_dir: STATE_DIR.into(),
+        identity_key: at("identity/key"),
+        policies: Some(at(POLICIES_FILE)),
+        token_review: true,
+        clients: None,
+        admins: Vec::new(),
+    })
+}
+
+/// A digest of all that only a restart takes in. The longest earlier lease is read at a start and
+/// never needs one of its own.
+pub fn config_hash(config: &Config) -> Result<String, serde_yaml::Error> {
+    let still = Config {
+        earlier_longest_lease_secs: None,
+        ..config.clone()
+    };
+    let text = serde_yaml::to_string(&still)?;
+    let hash = hex::encode(digest(&SHA256, text.as_bytes()).as_ref());
+    Ok(hash.chars().take(16).collect())
+}

@@ -1,0 +1,19 @@
+//! Where the server finds its files in the pod.
+
+use std::path::PathBuf;
+
+/// The key and file name of the configuration.
+pub const CONFIG_FILE: &str = "config.yaml";
+/// The key and file name of the policies.
+pub const POLICIES_FILE: &str = "policies.yaml";
+/// Where all that the server reads is mounted, but for the vendor's keys.
+pub(super) const DIR: &str = "/etc/mooring";
+/// Where the vendor's public keys are: a volume of their own, because each key of theirs is a file.
+pub(super) const VENDOR_KEYS_DIR: &str = "/etc/mooring-vendor-keys";
+/// Where the server keeps what outlasts a restart of its container.
+pub(super) const STATE_DIR: &str = "/var/lib/mooring";
+
+/// A file below [`DIR`].
+pub(super) fn mounted(path: &str) -> PathBuf {
+    PathBuf::from(format!("{DIR}/{path}"))
+}

@@ -1,0 +1,152 @@
+//! What every reconciliation needs, what is remembered between two, and why one may fail.
+
+use super::build::Defaults;
+use super::facts::ServerFacts;
+use super::replug;
+use crate::cache::ClusterCache;
+use crate::certs::CertError;
+use crate::connection::{ConnectionContext, Connections};
+use crate::discovery::sightings::Sightings;
+use crate::leases::is_terminating;
+use crate::metrics::Metrics;
+use kube::runtime::events::Recorder;
+use kube::{Client, ResourceExt as _};
+use mooring_api::names::ServerRef;
+use mooring_api::{LicenseServer, LicenseServerStatus};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+
+/// Why a reconciliation did not come to its end. It is tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The API server said no.
+    #[error("{what}: {source}")]
+    Api {
+        /// Which object.
+        what: String,
+        /// What it answered.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// The CA did not sign.
+    #[error(transparent)]
+    Cert(#[from] CertError),
+    /// A file could not be written as YAML.
+    #[error(transparent)]
+    Yaml(#[from] serde_yaml::Error),
+    /// The API server did not answer.
+    #[error("not done within {0:?}: the API server does not answer")]
+    Slow(Duration),
+    /// The spec was not validated first.
+    #[error("an anchor is not of exactly one kind")]
+    Anchor,
+    /// `allowedNamespaces.selector` cannot be used.
+    #[error("spec.allowedNamespaces.selector: {0}")]
+    Selector(String),
+}
+
+impl Error {
+    /// The LicenseServer or its namespace is being deleted: nothing is left to do.
+    pub(super) fn is_farewell(&self) -> bool {
+        let Self::Api { source, .. } = self else {
+            return false;
+        };
+        let absent = matches!(source.as_ref(), kube::Error::Api(s) if s.code == 404);
+        absent || is_terminating(source)
+    }
+}
+
+/// What every reconciliation needs.
+pub struct ControllerContext {
+    /// What every link needs: the CA, and who writes.
+    pub connection: ConnectionContext,
+    /// The links to the servers.
+    pub connections: Connections,
+    /// What the installation decides.
+    pub defaults: Defaults,
+    /// What the discovery agents see; `None`: there are none.
+    pub sightings: Option<Arc<Sightings>>,
+    memory: Mutex<HashMap<ServerRef, Memory>>,
+}
+
+/// What is remembered of a server between reconciliations.
+#[derive(Clone, Default)]
+pub(super) struct Memory {
+    /// A child or the spec changed since the last look.
+    pub(super) dirty: bool,
+    pub(super) generation: Option<i64>,
+    pub(super) looked: Option<Instant>,
+    pub(super) applied: Option<Applied>,
+    pub(super) facts: ServerFacts,
+    /// Our last write of the status, newer than what the watch may show yet.
+    pub(super) written: Option<(u64, LicenseServerStatus)>,
+    /// What was seen of its anchor.
+    pub(super) anchor: replug::Watched,
+}
+
+/// The last time the objects were written.
+#[derive(Clone, Debug)]
+pub(super) struct Applied {
+    /// What was written.
+    pub(super) print: String,
+    /// What the API server made of it: another mark means that somebody else wrote.
+    pub(super) mark: String,
+    pub(super) at: Instant,
+}
+
+impl ControllerContext {
+    /// With nothing remembered; `changed` hears of servers that said something new.
+    pub(super) fn new(
+        connection: ConnectionContext,
+        defaults: Defaults,
+        sightings: Option<Arc<Sightings>>,
+        changed: mpsc::UnboundedSender<ServerRef>,
+    ) -> Self {
+        Self {
+            connection,
+            connections: Connections::new(changed),
+            defaults,
+            sightings,
+            memory: Mutex::default(),
+        }
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.connection.writer.client
+    }
+
+    pub(super) fn cache(&self) -> &ClusterCache {
+        &self.connection.writer.cache
+    }
+
+    pub(super) fn recorder(&self) -> &Recorder {
+        &self.connection.writer.recorder
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.connection.writer.metrics
+    }
+
+    pub(super) fn memory(&self) -> MutexGuard<'_, HashMap<ServerRef, Memory>> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn recall(&self, server: &ServerRef) -> Memory {
+        self.memory().get(server).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn remember(&self, server: &ServerRef, change: impl FnOnce(&mut Memory)) {
+        change(self.memory().entry(server.clone()).or_default());
+    }
+
+    pub(super) fn forget(&self, server: &ServerRef) {
+        self.memory().remove(server);
+    }
+}
+
+/// A LicenseServer's namespace and name.
+pub(super) fn reference(server: &LicenseServer) -> ServerRef {
+    ServerRef::new(server.namespace().unwrap_or_default(), server.name_any())
+}
