@@ -12,6 +12,7 @@ use k8s_openapi::api::core::v1::{LocalObjectReference, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::CustomResource;
 use mooring_core::policy::Reclaim;
+use mooring_core::time::{DEFAULT_GRACE, DEFAULT_LEASE, MAX_LEASE, MIN_LEASE};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -158,14 +159,7 @@ pub struct VendorKeys {
 /// How long leases last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = [
-    { "rule": "!has(self.duration) || (duration(self.duration) >= duration('10s') && duration(self.duration) <= duration('5m'))",
-      "message": "lease.duration: expected 10s to 5m" },
-    { "rule": "!has(self.grace) || duration(self.grace) <= duration('720h')",
-      "message": "lease.grace: expected at most 720h" },
-    { "rule": "!has(self.grace) || !has(self.duration) || duration(self.grace) >= duration(self.duration)",
-      "message": "lease.grace: expected at least lease.duration" }
-]))]
+#[schemars(extend("x-kubernetes-validations" = lease_rules()))]
 pub struct LeaseSettings {
     /// D: how long a lease holds without renewal; a silent holder's seat is free a little later. 10s to 5m.
     #[serde(default = "default_duration")]
@@ -178,12 +172,28 @@ pub struct LeaseSettings {
     pub reclaim: Reclaim,
 }
 
+/// What [`LeaseSettings`] must keep to, for the API server.
+fn lease_rules() -> serde_json::Value {
+    let (shortest, longest) = (Span(MIN_LEASE), Span(MAX_LEASE));
+    let within = format!(
+        "duration(self.duration) >= duration('{shortest}') && duration(self.duration) <= duration('{longest}')"
+    );
+    serde_json::json!([
+        { "rule": format!("!has(self.duration) || ({within})"),
+          "message": format!("lease.duration: expected {shortest} to {longest}") },
+        { "rule": "!has(self.grace) || duration(self.grace) <= duration('720h')",
+          "message": "lease.grace: expected at most 720h" },
+        { "rule": "!has(self.grace) || !has(self.duration) || duration(self.grace) >= duration(self.duration)",
+          "message": "lease.grace: expected at least lease.duration" }
+    ])
+}
+
 fn default_duration() -> Span {
-    Span(mooring_core::time::DEFAULT_LEASE)
+    Span(DEFAULT_LEASE)
 }
 
 fn default_grace() -> Span {
-    Span(mooring_core::time::DEFAULT_GRACE)
+    Span(DEFAULT_GRACE)
 }
 
 impl Default for LeaseSettings {

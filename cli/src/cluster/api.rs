@@ -77,7 +77,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What was found, and where it was looked for.
 #[derive(Debug)]
-pub struct Found {
+pub struct Listed {
     /// The objects.
     pub items: Vec<DynamicObject>,
     /// The namespace, if only one was asked for.
@@ -93,7 +93,7 @@ pub struct List<'a> {
     items: Vec<&'a DynamicObject>,
 }
 
-impl Found {
+impl Listed {
     /// The objects as types.
     pub fn read<T: DeserializeOwned>(&self) -> anyhow::Result<Vec<T>> {
         let read = |o: &DynamicObject| {
@@ -136,7 +136,7 @@ impl Found {
 }
 
 /// Lists objects.
-pub fn list(common: &ClusterArgs, resource: Resource) -> anyhow::Result<Found> {
+pub fn list(common: &ClusterArgs, resource: Resource) -> anyhow::Result<Listed> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -151,7 +151,7 @@ pub fn list(common: &ClusterArgs, resource: Resource) -> anyhow::Result<Found> {
         let client = Client::try_from(config).with_context(|| format!("cannot talk to {url}"))?;
         let listed = pages(client, resource, namespace.as_deref()).await;
         let items = listed.map_err(|e| explain(e, resource, namespace.as_deref(), &url))?;
-        Ok(Found {
+        Ok(Listed {
             items,
             namespace,
             resource,

@@ -1,6 +1,6 @@
 //! `mooring leases`: who holds what, and who waits, at which place. Pure.
 
-use super::api::Found;
+use super::api::Listed;
 use crate::age;
 use crate::output::table;
 use kube::ResourceExt as _;
@@ -47,7 +47,7 @@ pub fn sort(leases: &mut [LicenseLease]) {
 }
 
 /// The whole print.
-pub fn text(leases: &[LicenseLease], found: &Found, now: Timestamp, wide: bool) -> String {
+pub fn text(leases: &[LicenseLease], found: &Listed, now: Timestamp, wide: bool) -> String {
     if leases.is_empty() {
         return found.nothing();
     }

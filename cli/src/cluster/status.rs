@@ -1,6 +1,6 @@
 //! `mooring status`: servers in a table, products under it, then problems with what to do. Pure.
 
-use super::api::Found;
+use super::api::Listed;
 use crate::age;
 use crate::output::table;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -27,7 +27,7 @@ fn condition<'a>(s: &'a ServerObject, kind: &str) -> Option<&'a Condition> {
 const SOON_DAYS: i64 = 30;
 
 /// The whole print.
-pub fn text(servers: &[ServerObject], found: &Found, now: Timestamp, wide: bool) -> String {
+pub fn text(servers: &[ServerObject], found: &Listed, now: Timestamp, wide: bool) -> String {
     if servers.is_empty() {
         return found.nothing();
     }

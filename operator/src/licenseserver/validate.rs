@@ -1,7 +1,7 @@
 //! What a LicenseServer must keep to, checked once more here: the API server's rules may be older than this operator. Pure.
 
 use mooring_api::names::MAX_SERVER_NAME;
-use mooring_api::{LicenseServer, NamespacesFrom};
+use mooring_api::{LicenseServer, NamespacesFrom, Span};
 use mooring_core::time::{MAX_LEASE, MIN_LEASE};
 
 /// A field that cannot be used.
@@ -58,7 +58,8 @@ pub fn validate(server: &LicenseServer) -> Result<(), Invalid> {
     }
     let (d, grace) = (spec.lease.duration, spec.lease.grace);
     if !(MIN_LEASE..=MAX_LEASE).contains(&d.0) {
-        return Err(invalid("spec.lease.duration", d.to_string(), "10s to 5m"));
+        let expected = format!("{} to {}", Span(MIN_LEASE), Span(MAX_LEASE));
+        return Err(invalid("spec.lease.duration", d.to_string(), expected));
     }
     if grace < d {
         return Err(invalid(
