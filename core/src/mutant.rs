@@ -59,7 +59,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 25] = [
         Self::DurationFromResponse,
         Self::FreedWithoutMargin,
         Self::SettlesByNewDuration,
@@ -82,6 +82,9 @@ impl Mutant {
         Self::ShrinkUnderflows,
         Self::SentBeforeSaved,
         Self::LeavingMarkForgotten,
+        Self::SignedWithoutAuthority,
+        Self::WaitsWithoutBound,
+        Self::SigningRefusedAfterGrant,
     ];
 }
 

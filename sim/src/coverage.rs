@@ -72,6 +72,8 @@ const REPLIES: &[&str] = &[
     "claim-changed",
     "given-back",
     "anchor-lost",
+    "license-invalid",
+    "not-entitled",
     "exceeds-seats",
     "overloaded",
 ];

@@ -55,6 +55,10 @@ pub struct License {
     pub grace: Ms,
     /// How long a contested holder may go on after contact.
     pub max_contested: Ms,
+    /// When it ends, by the wall clock: milliseconds from the world's beginning.
+    pub ends: i64,
+    /// For how long renewals go on without the anchor.
+    pub anchor_grace: Ms,
 }
 
 /// What a silent holder's seat needs before it is given away.
@@ -214,6 +218,16 @@ pub enum Fact {
     Thawed,
     /// Another license is in force.
     Reloaded(License),
+    /// By how many milliseconds the wall clock of the server's machine is wrong from now on.
+    Wall(i64),
+    /// The anchor has signed a delegation for the run, for this time by the wall clock: milliseconds from the world's
+    /// beginning.
+    Delegated {
+        /// From when.
+        from: i64,
+        /// Until when, exclusive.
+        to: i64,
+    },
     /// The anchor is lost (`true`): nothing new is granted and claims are answered with a problem; or back.
     AnchorLost(bool),
     /// A message is taken in by the server. Then follow the changes of the books it brings about, then its answer if it

@@ -269,11 +269,17 @@ fn licenses(r: &mut Rng, size: Size) -> Vec<License> {
             )
         })
         .collect();
+    let anchor_grace = *r
+        .choice(&[600_000, 600_000, 120_000, 0])
+        .unwrap_or(&600_000);
     let license = |pools| License {
         pools,
         products: products.clone(),
         grace,
         max_contested,
+        // Beyond the world's end, unless the clock is set by days.
+        ends: 47 * 3_600_000,
+        anchor_grace,
     };
     let mut all = vec![license(first.clone())];
     for _ in 0..2 {

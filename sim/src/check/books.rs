@@ -43,8 +43,6 @@ impl Model {
             up: true,
             started: self.now,
             thawed: self.now,
-            // The anchor outlives the server.
-            anchor_lost: self.run.anchor_lost,
             lease_for,
             longest_before,
             reclaim,
@@ -75,6 +73,7 @@ impl Model {
         self.contested.clear();
         self.due.clear();
         self.run.up = false;
+        self.open.clear();
         self.last_run = self.run.no;
         self.run.no = RunNo(self.run.no.0.saturating_add(1));
     }
@@ -412,8 +411,6 @@ impl Model {
                 let most = self.license.max_contested;
                 self.apps.told_contested(msg, most);
             }
-            // It may have been lost while no server was there to see it.
-            Reply::Problem("anchor-lost") => self.run.anchor_lost = true,
             Reply::Released | Reply::Problem(_) => {}
         }
     }

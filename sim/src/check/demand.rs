@@ -135,6 +135,8 @@ mod tests {
             ],
             grace: 0,
             max_contested: 0,
+            ends: i64::MAX,
+            anchor_grace: 600_000,
         }
     }
 

@@ -7,6 +7,7 @@
 //! | `restart` | 3: what a restart keeps |
 //! | `licensed` | 4, 9, half of 7: how long an application is licensed |
 //! | `overtaking` | 5, places of 6: nobody is passed over |
+//! | `authority` | 1: nothing is signed without authority; 5: who is granted something hears it, and waits no longer than half a lease |
 //! | `repeat` | 6: one lease per claim |
 //! | `contested` | 7: the books of contested claims, the gauge |
 //! | `copies` | 8: copies, and what is none |
@@ -24,6 +25,7 @@
 //! Where the design leaves something open, the file's head says which reading is taken.
 
 mod apps;
+mod authority;
 mod books;
 mod contested;
 mod copies;
@@ -86,6 +88,7 @@ impl Checker {
             self.close_step()?;
             self.m.now = fact.t;
             freeing::overdue(&mut self.m)?;
+            authority::overdue(&self.m)?;
             self.look_at_apps()?;
         }
         match &fact.fact {
@@ -134,6 +137,7 @@ impl Checker {
         if !m.run.roster_done && (step.settled || step.changes.iter().any(model::Change::grant)) {
             m.run.look_at_rosters();
         }
+        authority::step_end(m, &step, seen)?;
         freeing::step_end(m, &step)?;
         secrets::step_end(m, &step, seen)?;
         repeat::step_end(m, &step, seen)?;
@@ -175,6 +179,7 @@ impl Checker {
                 step.changes.push(change);
             }
             Fact::Answered { msg, reply } => {
+                authority::answered(m, step, *msg, reply, seen)?;
                 m.answered(step, *msg, reply);
                 if let Reply::Lease { lease, .. } = reply {
                     seats::answered(m, *lease)?;
@@ -234,8 +239,19 @@ impl Checker {
                 m.adopt(license.clone());
                 Cause::Nothing
             }
+            Fact::Wall(off) => {
+                m.run.wall = *off;
+                m.run.started_wall.get_or_insert(*off);
+                m.highest_wall = m.highest_wall.max(*off);
+                return Ok(true);
+            }
+            Fact::Delegated { from, to } => {
+                m.run.delegated = Some((*from, *to));
+                m.queues.touch_all(pools);
+                Cause::Nothing
+            }
             Fact::AnchorLost(lost) => {
-                m.run.anchor_lost = *lost;
+                m.run.anchor_lost = lost.then_some(m.now);
                 m.queues.touch_all(pools);
                 Cause::Nothing
             }

@@ -11,6 +11,7 @@ use super::apps::Apps;
 use super::demand;
 use super::measure::{margin, slack};
 use super::queue::Queues;
+use super::step::Open;
 use crate::history::{ClaimNo, HolderNo, Index, LeaseNo, License, Ms, Msg, Reclaim, RunNo};
 
 pub(super) use super::lease::{Lease, Stand};
@@ -41,6 +42,10 @@ pub(super) struct Model {
     /// When a seated lease must have been freed at the latest, if nothing came since.
     pub(super) due: BinaryHeap<Reverse<(Ms, LeaseNo)>>,
     pub(super) apps: Apps,
+    /// Requests whose answer is held open, oldest first.
+    pub(super) open: Vec<Open>,
+    /// The furthest that the server's wall clock ever ran ahead.
+    pub(super) highest_wall: i64,
 }
 
 impl Default for Model {
@@ -54,6 +59,8 @@ impl Default for Model {
                 products: Vec::new(),
                 grace: 0,
                 max_contested: 0,
+                ends: i64::MAX,
+                anchor_grace: 600_000,
             },
             epoch: 0,
             products: 0,
@@ -67,6 +74,8 @@ impl Default for Model {
             running: Vec::new(),
             due: BinaryHeap::new(),
             apps: Apps::default(),
+            open: Vec::new(),
+            highest_wall: i64::MIN,
         }
     }
 }

@@ -11,6 +11,7 @@
 //! Nobody waits behind the dead: a claim that was not asked for within D neither blocks nor is granted.
 
 use super::Seen;
+use super::authority;
 use super::measure::broken;
 use super::model::{Change, Model, Step};
 use super::queue::Key;
@@ -69,7 +70,7 @@ pub(super) fn step_end(m: &mut Model, step: &Step, seen: &mut Seen) -> Result<()
             granted(m, step, change, seen)?;
         }
     }
-    if !m.run.up || m.run.frozen || m.run.anchor_lost || !m.run.settled {
+    if !m.run.up || m.run.frozen || !authority::may_grant(m) || !m.run.settled {
         return Ok(());
     }
     let roster_missing = m.run.reclaim == Reclaim::Confirmed && !m.run.roster_done;

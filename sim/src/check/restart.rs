@@ -7,6 +7,7 @@
 //! under `Confirmed`, where its seat waits for it, the grace.
 
 use super::Seen;
+use super::authority;
 use super::measure::{broken, margin, slack};
 use super::model::{Change, Message, Model, Stand, Step};
 use crate::history::{Broken, Msg, Reclaim, Reply, RunNo};
@@ -217,7 +218,7 @@ fn stays_held(m: &Model, step: &Step, message: &Message, seen: &mut Seen) -> Res
         && lease.items == *items
         && lease.epoch == m.epoch
         && (lease.holder, lease.claim) == (message.holder, message.claim)
-        && !m.run.anchor_lost
+        && authority::may_grant(m)
         && !m.run.revoked.contains(&message.holder)
         && !m.run.gone.contains(&message.holder)
         && !m.apps.copied.contains_key(&message.holder)

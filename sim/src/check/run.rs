@@ -18,7 +18,13 @@ pub(super) struct KnownRun {
     pub(super) settled: bool,
     pub(super) frozen: bool,
     pub(super) thawed: Ms,
-    pub(super) anchor_lost: bool,
+    /// Since when the anchor is lost.
+    pub(super) anchor_lost: Option<Ms>,
+    /// By how much its wall clock is wrong, now and when it started.
+    pub(super) wall: i64,
+    pub(super) started_wall: Option<i64>,
+    /// From when until when, by that clock, the anchor's last signature lets it sign.
+    pub(super) delegated: Option<(i64, i64)>,
     pub(super) rosters: Vec<Vec<HolderNo>>,
     /// Each holder of a roster was in or gone.
     pub(super) roster_done: bool,
@@ -49,7 +55,10 @@ impl Default for KnownRun {
             settled: false,
             frozen: false,
             thawed: 0,
-            anchor_lost: false,
+            anchor_lost: None,
+            wall: 0,
+            started_wall: None,
+            delegated: None,
             rosters: Vec::new(),
             roster_done: false,
             full_once: Vec::new(),

@@ -26,6 +26,12 @@ seen! {
     held,
     /// 1: after it, holders held every seat that was there.
     held_all_seats,
+    /// 1: an answer was a problem, since the run could not sign.
+    not_signed,
+    /// 5: a request was held open.
+    held_open,
+    /// 5: a claim was granted whose request was held open.
+    granted_to_open,
     /// 2: a lease was given back.
     released,
     /// 2: a lease ended because its pod was gone.

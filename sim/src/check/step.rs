@@ -2,7 +2,7 @@
 
 use super::lease::Stand;
 use super::queue::Key;
-use crate::history::{Broken, ClaimNo, HolderNo, LeaseNo, Msg, MsgNo, Reply, RunNo};
+use crate::history::{Broken, ClaimNo, HolderNo, LeaseNo, Ms, Msg, MsgNo, Reply, RunNo};
 
 /// What started a step of the server.
 #[derive(Debug, Default)]
@@ -29,6 +29,15 @@ pub(super) struct Message {
     pub(super) stale: bool,
     /// It was received before.
     pub(super) again: bool,
+}
+
+/// A request whose answer is held open.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Open {
+    pub(super) msg: MsgNo,
+    pub(super) holder: HolderNo,
+    pub(super) claim: ClaimNo,
+    pub(super) received: Ms,
 }
 
 /// A change of the books.
@@ -64,6 +73,8 @@ pub(super) struct Step {
     pub(super) cause: Cause,
     pub(super) changes: Vec<Change>,
     pub(super) answers: Vec<(MsgNo, Reply)>,
+    /// Answers to requests that had been held open.
+    pub(super) closed: Vec<(HolderNo, ClaimNo, Reply)>,
     pub(super) settled: bool,
     /// A place that was told and is wrong.
     pub(super) misplaced: Option<Broken>,

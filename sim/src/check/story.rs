@@ -30,6 +30,8 @@ pub(super) fn license(seats: u32) -> License {
         ],
         grace: G,
         max_contested: C,
+        ends: i64::MAX,
+        anchor_grace: 600_000,
     }
 }
 
@@ -99,6 +101,11 @@ impl Story {
             longest_before: before,
             reclaim,
             license,
+        });
+        self.see(Fact::Wall(0));
+        self.see(Fact::Delegated {
+            from: 0,
+            to: i64::MAX,
         });
     }
 

@@ -6,11 +6,15 @@
 //! | file | idea |
 //! |---|---|
 //! | `pods` | pods with their sidecars: the `Holder` and its edge |
-//! | `server` | the license server's runs: the `Ledger` and its edge |
+//! | `server` | the license server's runs: the frontend with its `Ledger`, and the facts of what comes of them |
+//! | `edge` | what reaches the server and what it answers: documents are numbers |
+//! | `anchor` | its anchor and license file |
 //! | `operator` | the roster, proof that pods are gone, revocations, the watch |
 //! | `net` | what becomes of messages |
 //! | `trouble` | what the plan's faults do |
 
+mod anchor;
+mod edge;
 mod net;
 mod operator;
 mod pods;
@@ -22,7 +26,7 @@ use crate::coverage::Coverage;
 use crate::history::{At, Broken, CopyNo, Fact, LeaseNo, Ms, MsgNo, SecretNo};
 use crate::plan::Plan;
 use fastrand::Rng;
-use mooring_core::license::{IdentityKey, LeaseToken, Ticket};
+use mooring_core::license::{Digest, IdentityKey, LeaseToken, Ticket};
 use mooring_core::names::{LeaseId, PoolName, ProductName, RequestId};
 use mooring_core::secret::{Secret, SecretHash};
 use std::collections::{BTreeMap, HashMap};
@@ -57,6 +61,8 @@ pub struct World {
     identity: IdentityKey,
     tokens: HashMap<u64, LeaseToken>,
     tickets: HashMap<u64, Ticket>,
+    /// The license of each delegation.
+    delegations: Vec<Digest>,
     msgs: u64,
     secrets: HashMap<SecretHash, SecretNo>,
     quiet: bool,
@@ -150,6 +156,7 @@ impl World {
             identity: IdentityKey::new(&[7; 32]),
             tokens: HashMap::new(),
             tickets: HashMap::new(),
+            delegations: Vec::new(),
             msgs: 0,
             secrets: HashMap::new(),
             quiet: false,

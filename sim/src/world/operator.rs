@@ -148,7 +148,7 @@ impl World {
         self.operator_speaks();
         let Some(list) = self.list() else { return };
         let Some(run) = &self.server.run else { return };
-        let seq = run.ledger.seq();
+        let seq = run.frontend.ledger().seq();
         match self.operator.follows.take() {
             Some((no, after, mut state)) if no == run.no && after + RING as u64 >= seq => {
                 for e in run.ring.iter().filter(|e| e.seq > after) {

@@ -857,7 +857,8 @@ impl World {
     /// The true holder as the server knows it.
     pub(super) fn real_holder(no: HolderNo) -> mooring_core::identity::Holder {
         mooring_core::identity::Holder::Pod {
-            namespace: "ns".into(),
+            // Some are not entitled.
+            namespace: if no.0 % 89 == 88 { "other" } else { "ns" }.into(),
             pod: format!("pod-{}", no.0),
             uid: format!("uid-{}", no.0),
             service_account: "default".into(),

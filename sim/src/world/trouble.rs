@@ -135,6 +135,8 @@ impl World {
         self.server_starts();
         self.server_thaws();
         self.anchor(false);
+        self.clocks_are_set();
+        self.looks();
         self.operator_is_back();
         self.lifts_all();
         self.pods_heal();

@@ -1,0 +1,290 @@
+//! The anchor and the license file of the simulated server: what is read, what is signed, and when. What that allows, the
+//! frontend says.
+
+use super::World;
+use super::server::paper;
+use crate::history::{Fact, License, Ms};
+use mooring_core::frontend::{
+    Authority, BACKDATED, InForce, LeaseTerms, LicenseView, RENEW, delegation_due,
+};
+use mooring_core::ledger::Capacity;
+use mooring_core::license::{
+    AnchorKind, CountBy, Delegation, Digest, Draw, KeyId, License as RealLicense, MAX_DELEGATION,
+    OpenLicense, Policy, Pool, Product, PublicKey, SigningKey, TokenAnchor, VersionRange, types,
+};
+use mooring_core::policy::OptimisticStart;
+use mooring_core::reason::{AnchorReason, LicenseReason};
+use mooring_core::time::{BootTime, DEFAULT_GRACE, Now, Timestamp};
+use mooring_core::wire::AnchorView;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The wall clock at the world's beginning.
+pub(super) const EPOCH: i64 = 1_800_000_000_000;
+
+/// What a run knows of license and anchor.
+pub(super) struct Seen {
+    in_force: Option<Arc<InForce>>,
+    /// When the anchor signed last.
+    made: BootTime,
+    lost_since: Option<BootTime>,
+    reason: AnchorReason,
+    /// The number of the next look: an earlier one that was planned is none.
+    look: u64,
+}
+
+impl Seen {
+    /// Of a run that begins: the anchor is being opened.
+    pub(super) fn nothing(now: BootTime) -> Self {
+        Self {
+            in_force: None,
+            made: BootTime::default(),
+            lost_since: Some(now),
+            reason: AnchorReason::Starting,
+            look: 0,
+        }
+    }
+
+    pub(super) fn authority(&self) -> Authority {
+        Authority {
+            in_force: self.in_force.clone(),
+            anchor: AnchorView {
+                kind: "pkcs11".into(),
+                key_id: None,
+                present: self.lost_since.is_none(),
+                reason: self.reason,
+                message: String::new(),
+            },
+            lost_since: self.lost_since,
+            license: LicenseView {
+                valid: true,
+                reason: LicenseReason::Valid,
+                message: String::new(),
+                id: None,
+            },
+            revoked: None,
+        }
+    }
+}
+
+/// A key, for documents that nobody verifies here.
+fn some_key() -> Option<PublicKey> {
+    Some(SigningKey::from_seed(&[1; 32]).ok()?.public())
+}
+
+fn wall(ms: i64) -> Timestamp {
+    Timestamp::from_millisecond(EPOCH + ms).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+impl World {
+    /// The license file as it lies there.
+    fn license(&self) -> &License {
+        &self.plan.licenses[self.server.license]
+    }
+
+    fn real_license(&self, l: &License) -> RealLicense {
+        let pools = self.names.pools.iter().zip(&l.pools);
+        let products = self.names.products.iter().zip(&l.products);
+        let alternative = |alt: &Vec<(usize, u32)>| {
+            let draw = |(p, w): &(usize, u32)| Draw {
+                pool: self.names.pools[*p].clone(),
+                weight: *w,
+            };
+            alt.iter().map(draw).collect()
+        };
+        RealLicense {
+            schema: 1,
+            critical: vec![],
+            id: "sim".into(),
+            supersedes: vec![],
+            customer: "sim".into(),
+            issued: Timestamp::UNIX_EPOCH,
+            not_before: None,
+            expires: Some(wall(l.ends)),
+            maintenance_until: None,
+            test: false,
+            emergency: false,
+            pools: pools
+                .map(|(n, (s, o))| Pool {
+                    name: n.clone(),
+                    seats: *s,
+                    overdraft: *o,
+                })
+                .collect(),
+            products: products
+                .map(|(name, from)| Product {
+                    name: name.clone(),
+                    versions: VersionRange::default(),
+                    features: vec![],
+                    count_by: CountBy::Claim,
+                    from: from.iter().map(alternative).collect(),
+                })
+                .collect(),
+            anchors: vec![],
+            policy: Policy {
+                max_grace: Some(Duration::from_millis(l.grace)),
+                optimistic_start: OptimisticStart::Allow,
+                max_contested: Some(Duration::from_millis(l.max_contested)),
+                max_anchor_grace: Some(Duration::from_millis(l.anchor_grace)),
+                ..Policy::default()
+            },
+        }
+    }
+
+    /// The run looks at its anchor and at the license file, and has signed what is due.
+    pub(super) fn looks(&mut self) {
+        let now = self.server.now(self.now);
+        let lost = self.server.anchor_lost;
+        let digest = Digest(format!("{}.{}", self.server.license, self.server.issue));
+        let Some(run) = self.server.run.as_mut() else {
+            return;
+        };
+        run.seen.look += 1;
+        if lost {
+            if run.seen.reason != AnchorReason::TokenLost {
+                run.seen.lost_since.get_or_insert(now.boot);
+                run.seen.reason = AnchorReason::TokenLost;
+                self.state(Fact::AnchorLost(true));
+                self.tells_authority();
+            }
+            return;
+        }
+        let s = &run.seen;
+        if delegation_due(s.in_force.as_deref(), s.lost_since, &digest, s.made, now) {
+            self.delegates(digest, now);
+        }
+        self.plan_look(None);
+    }
+
+    /// Plans the next look: after a while, or when the delegation is due for renewal.
+    pub(super) fn plan_look(&mut self, after: Option<Ms>) {
+        let clock = *self.server.clock();
+        let Some(run) = self.server.run.as_mut() else {
+            return;
+        };
+        let due = run.seen.made + RENEW;
+        let at = after.map_or_else(
+            || clock.when(due).unwrap_or(self.now),
+            |after| self.now + after,
+        );
+        let (no, look) = (run.no, run.seen.look);
+        self.at(at, move |w| {
+            let run = w.server.run.as_ref();
+            if run.is_some_and(|r| r.no == no && r.seen.look == look) {
+                w.when_awake(World::looks);
+            }
+        });
+    }
+
+    /// The anchor signs a delegation, for the license file as it lies there.
+    fn delegates(&mut self, digest: Digest, now: Now) {
+        let (file, run_no) = (self.license().clone(), self.server.license);
+        let Some(server_key) = some_key() else { return };
+        let not_before = now.wall.checked_sub(BACKDATED).unwrap_or(now.wall);
+        let not_after = not_before.checked_add(MAX_DELEGATION).unwrap_or(now.wall);
+        let lease_for = Duration::from_millis(self.server.lease_for);
+        self.delegations.push(digest.clone());
+        let number = self.delegations.len() as u64;
+        let real = self.real_license(&file);
+        let Some(run) = self.server.run.as_mut() else {
+            return;
+        };
+        let anew =
+            run.seen.in_force.as_ref().map(|f| f.license.digest.clone()) != Some(digest.clone());
+        let license = Arc::new(OpenLicense {
+            license: real,
+            digest: digest.clone(),
+            envelope: paper(types::LICENSE, run_no as u64),
+            signed_by: None,
+        });
+        let anchor = TokenAnchor {
+            kind: AnchorKind::Pkcs11,
+            key_id: KeyId(String::new()),
+        };
+        run.seen.in_force = Some(Arc::new(InForce {
+            terms: LeaseTerms::of(lease_for, DEFAULT_GRACE, &license.license.policy),
+            anchor,
+            delegation: Delegation {
+                license: digest,
+                kind: AnchorKind::Pkcs11,
+                key_id: KeyId(String::new()),
+                server_key,
+                instance: run.instance,
+                not_before,
+                not_after,
+            },
+            envelope: paper(types::DELEGATION, number),
+            digest: Digest(String::new()),
+            license: license.clone(),
+        }));
+        run.seen.made = now.boot;
+        run.seen.lost_since = None;
+        let was_lost = run.seen.reason == AnchorReason::TokenLost;
+        run.seen.reason = AnchorReason::Present;
+        if anew {
+            let capacity = Capacity::of(&license.license);
+            self.state(Fact::Reloaded(file));
+            self.with_ledger(|l, now| l.set_capacity(capacity, now));
+        }
+        let since_epoch = |t: Timestamp| t.as_millisecond() - EPOCH;
+        self.state(Fact::Delegated {
+            from: since_epoch(not_before),
+            to: since_epoch(not_after),
+        });
+        if was_lost {
+            self.state(Fact::AnchorLost(false));
+        }
+        self.tells_authority();
+    }
+
+    fn tells_authority(&mut self) {
+        let authority = self.server.run.as_ref().map(|r| r.seen.authority());
+        if let Some(a) = authority.map(Arc::new) {
+            self.with_frontend(|f, now| f.set_authority(a, now));
+        }
+    }
+
+    /// Another license file is put in the place of the old one; the run sees it within two seconds.
+    pub(super) fn reloads(&mut self, license: usize) {
+        self.server.license = license;
+        let after = self.rng.u64(0..2_000);
+        self.plan_look(Some(after));
+    }
+
+    /// The anchor is pulled, which the run sees at once here; or is back, which takes it a moment.
+    pub(super) fn anchor(&mut self, lost: bool) {
+        if std::mem::replace(&mut self.server.anchor_lost, lost) == lost {
+            return;
+        }
+        if lost {
+            self.when_awake(|w| {
+                w.server_ticks();
+                w.looks();
+            });
+        } else {
+            let after = self.rng.u64(0..2_500);
+            self.plan_look(Some(after));
+        }
+    }
+
+    /// The wall clock of the server's machine is set; its run sees within a second that a delegation does not cover it.
+    pub(super) fn wall_jumps(&mut self, by_secs: i64) {
+        self.server.set_wall(|off| off + by_secs * 1000);
+        self.state(Fact::Wall(self.server.wall_off()));
+        let after = self.rng.u64(0..2_500);
+        self.plan_look(Some(after));
+    }
+
+    /// People mend what wrong clocks have left: they set the clock, start a server anew that began by a wrong one, and have
+    /// the license issued anew, since tokens with dates to come are in holders' hands.
+    pub(super) fn clocks_are_set(&mut self) {
+        if self.server.all_walls_right() {
+            return;
+        }
+        self.server.set_wall(|_| 0);
+        self.server.issue += 1;
+        self.state(Fact::Wall(0));
+        self.server_dies();
+        self.server_starts();
+    }
+}

@@ -1,0 +1,314 @@
+//! The server's edge: messages come in, the frontend decides, answers go out. A document is a number that only this world's
+//! server can give out.
+
+use super::pods::claim_name;
+use super::server::{Packet, paper, paper_no};
+use super::{World, lease_no};
+use crate::history::{Fact, Reply};
+use mooring_core::frontend::{
+    Admitted, Asked, ClaimAnswer, FRESH, InForce, Opened, Opener, Proven, Signer, ThisRun, Who,
+    admit, answer, entitled,
+};
+use mooring_core::holder::{Answer, Request};
+use mooring_core::ledger::{Claimed, Granted};
+use mooring_core::license::{
+    BadProof, Digest, Envelope, IdentityKey, LeaseToken, Ticket, TicketBundle, types,
+};
+use mooring_core::names::{InstanceId, LeaseId};
+use mooring_core::wire::{
+    ClaimRequest, HeldProof, Policies, Problem, ProblemType, Renewal, Renewed, WaitReason,
+};
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// Documents that the server gave out.
+struct Papers<'a> {
+    tokens: &'a HashMap<u64, LeaseToken>,
+    tickets: &'a HashMap<u64, Ticket>,
+    delegations: &'a [Digest],
+    identity: &'a IdentityKey,
+    boot: &'static str,
+}
+
+impl Papers<'_> {
+    fn opened<P: Clone>(
+        &self,
+        delegation: &Envelope,
+        paper: Option<&P>,
+    ) -> Result<Opened<P>, BadProof> {
+        let license = paper_no(delegation).and_then(|n| {
+            let i = usize::try_from(n).ok()?.checked_sub(1)?;
+            self.delegations.get(i)
+        });
+        match (paper, license) {
+            (Some(p), Some(l)) => Ok(Opened {
+                document: p.clone(),
+                license: l.clone(),
+            }),
+            _ => Err(BadProof("no such document".into())),
+        }
+    }
+}
+
+impl Opener for Papers<'_> {
+    fn ticket(&self, _: &InForce, t: &TicketBundle) -> Result<Opened<Ticket>, BadProof> {
+        let paper = paper_no(&t.ticket).and_then(|n| self.tickets.get(&n));
+        self.opened(&t.delegation, paper)
+    }
+
+    fn lease(&self, _: &InForce, h: &HeldProof) -> Result<Opened<LeaseToken>, BadProof> {
+        let paper = paper_no(&h.lease).and_then(|n| self.tokens.get(&n));
+        self.opened(&h.delegation, paper)
+    }
+
+    fn identity(&self) -> &IdentityKey {
+        self.identity
+    }
+
+    fn boot_id(&self) -> &str {
+        self.boot
+    }
+}
+
+/// Who gives documents out.
+struct Pen<'a> {
+    instance: InstanceId,
+    boot: &'static str,
+    identity: &'a IdentityKey,
+    no: u64,
+    tokens: &'a mut HashMap<u64, LeaseToken>,
+    tickets: &'a mut HashMap<u64, Ticket>,
+}
+
+impl Signer for Pen<'_> {
+    fn run(&self) -> ThisRun<'_> {
+        ThisRun {
+            instance: self.instance,
+            boot_id: self.boot,
+            identity: self.identity,
+        }
+    }
+
+    fn next_seq(&mut self) -> u64 {
+        self.no
+    }
+
+    fn sign_lease(&mut self, token: LeaseToken) -> Result<Envelope, Problem> {
+        self.tokens.insert(self.no, token);
+        Ok(paper(types::LEASE, self.no))
+    }
+
+    fn sign_ticket(&mut self, ticket: Ticket) -> Result<Envelope, Problem> {
+        self.tickets.insert(self.no, ticket);
+        Ok(paper(types::TICKET, self.no))
+    }
+}
+
+impl World {
+    fn pen(&mut self) -> Option<Pen<'_>> {
+        let boot = self.server.boot_id();
+        let run = self.server.run.as_mut()?;
+        run.papers += 1;
+        Some(Pen {
+            instance: run.instance,
+            boot,
+            identity: &self.identity,
+            no: (u64::from(run.no.0) << 40) | run.papers,
+            tokens: &mut self.tokens,
+            tickets: &mut self.tickets,
+        })
+    }
+
+    /// A message reaches the server's machine.
+    pub(super) fn arrives(&mut self, p: Packet) {
+        if self.server.run.is_none() {
+            // Nobody listens: the connection is refused.
+            self.loses_connection(&p);
+            return;
+        }
+        self.when_awake(move |w| w.comes_in(p));
+    }
+
+    /// A request that lacks nothing but a fresh delegation waits for that a moment.
+    fn comes_in(&mut self, p: Packet) {
+        let now = self.server.now(self.now);
+        let run = self.server.run.as_ref();
+        let release = matches!(p.request, Request::Release { .. });
+        if release || !run.is_some_and(|r| r.frontend.awaits_delegation(now)) {
+            return self.received(&p);
+        }
+        let most = u64::try_from(FRESH.as_millis()).unwrap_or(0);
+        let signing = self.rng.u64(1..most * 5 / 4);
+        self.plan_look(Some(signing));
+        self.after(signing.min(most) + 1, move |w| {
+            if w.server.run.is_none() {
+                return w.loses_connection(&p);
+            }
+            w.when_awake(move |w| w.received(&p));
+        });
+    }
+
+    fn received(&mut self, p: &Packet) {
+        self.server_ticks();
+        self.state(Fact::Received {
+            msg: p.msg,
+            holder: p.holder,
+            claim: p.claim,
+            what: p.what.clone(),
+        });
+        match p.request.clone() {
+            Request::Renew(r) => self.renews(p, &r),
+            Request::Release {
+                lease,
+                secret,
+                counter,
+            } => {
+                let Some(name) = claim_name(p.claim) else {
+                    return;
+                };
+                match self
+                    .with_frontend(|f, now| f.release(&name, lease, &secret, Some(counter), now))
+                {
+                    Some(Ok(())) => self.answers(p, Answer::Released, Reply::Released),
+                    Some(Err(e)) => self.refuses(p, e),
+                    None => {}
+                }
+            }
+            Request::Claim { body, wait, bearer } => {
+                let proven = self.proves(p, &body, bearer);
+                match proven {
+                    Ok(proven) => self.claims(p, &body, proven, wait),
+                    Err(e) => self.refuses(p, e),
+                }
+            }
+        }
+    }
+
+    fn renews(&mut self, p: &Packet, r: &Renewal) {
+        let renewals = std::slice::from_ref(r);
+        let Some((renewed, may)) = self.with_frontend(|f, now| f.renew(renewals, now)) else {
+            return;
+        };
+        let now = self.server.now(self.now);
+        for (lease, granted) in renewed {
+            let signed = granted.and_then(|g| {
+                let f = may.clone()?;
+                let reply = lease_reply(&g, &f);
+                let gone = || Problem::new(ProblemType::Overloaded, "no run");
+                let mut pen = self.pen().ok_or_else(gone)?;
+                Ok((answer::renewed(&mut pen, &f, &g, now)?, reply))
+            });
+            let (renewed, reply) = signed.unwrap_or_else(|problem| {
+                let reply = Reply::Problem(problem.kind.name());
+                (Renewed::Problem { lease, problem }, reply)
+            });
+            self.answers(p, Answer::Renewed(Box::new(renewed)), reply);
+        }
+    }
+
+    /// Who claims: by what is shown, or by a review of its credential.
+    fn proves(&self, p: &Packet, body: &ClaimRequest, bearer: bool) -> Result<Proven, Problem> {
+        let gone = || Problem::new(ProblemType::Overloaded, "no run");
+        let run = self.server.run.as_ref().ok_or_else(gone)?;
+        let name = claim_name(p.claim).ok_or_else(gone)?;
+        let papers = Papers {
+            tokens: &self.tokens,
+            tickets: &self.tickets,
+            delegations: &self.delegations,
+            identity: &self.identity,
+            boot: self.server.boot_id(),
+        };
+        let (authority, clock) = (run.frontend.authority(), run.frontend.clock());
+        let facts = (&**authority, clock, self.server.now(self.now));
+        match admit(&name, body, None, facts, &papers)? {
+            Admitted::Proven(proven) => Ok(proven),
+            Admitted::Review(admission) => {
+                let who = if !bearer {
+                    let detail = "no credential";
+                    Err(Problem::new(ProblemType::Unauthenticated, detail))
+                } else if self.now < self.server.review_down {
+                    let detail = "tokens cannot be reviewed";
+                    Err(Problem::new(ProblemType::Overloaded, detail))
+                } else {
+                    Ok(Who::Holder(Self::real_holder(p.holder)))
+                };
+                admission.reviewed(who, &papers)
+            }
+        }
+    }
+
+    /// `PUT /v1/claims/{name}`.
+    fn claims(&mut self, p: &Packet, body: &ClaimRequest, proven: Proven, wait: Option<Duration>) {
+        let Some(name) = claim_name(p.claim) else {
+            return;
+        };
+        let policies = Policies {
+            allowed_namespaces: Some(vec!["ns".into()]),
+        };
+        let asked = Asked {
+            name,
+            body,
+            entitled: entitled(&proven.holder, Some(&policies), None),
+            proven,
+            priority: self.priority(p.holder),
+            wait,
+            new_id: LeaseId::from_bytes(self.rng.u128(..).to_be_bytes()),
+        };
+        self.with_frontend(|f, now| f.claim(p.clone(), asked, now));
+    }
+
+    /// A claim is answered.
+    pub(super) fn answers_claim(&mut self, p: &Packet, answer: ClaimAnswer) {
+        let now = self.server.now(self.now);
+        let Some(mut pen) = self.pen() else { return };
+        let signed = answer.and_then(|(claimed, f)| match claimed {
+            Claimed::Granted(g) => {
+                let reply = lease_reply(&g, &f);
+                let grant = answer::grant(&mut pen, &f, g, now)?;
+                Ok((Answer::Granted(Box::new(grant)), reply))
+            }
+            Claimed::Waiting(place) => {
+                let reply = Reply::Waiting {
+                    lease: lease_no(place.lease),
+                    place: place.place,
+                    settling: place.reason == WaitReason::Settling,
+                };
+                let waiting = answer::waiting(&mut pen, &f, place, now)?;
+                Ok((Answer::Waiting(Box::new(waiting)), reply))
+            }
+        });
+        match signed {
+            Ok((answer, reply)) => self.answers(p, answer, reply),
+            Err(e) => self.refuses(p, e),
+        }
+    }
+
+    fn refuses(&mut self, p: &Packet, e: Problem) {
+        let reply = Reply::Problem(e.kind.name());
+        self.answers(p, Answer::Problem(e), reply);
+    }
+
+    #[allow(clippy::needless_pass_by_value)] // an answer is used up by being given
+    fn answers(&mut self, p: &Packet, answer: Answer, reply: Reply) {
+        self.state(Fact::Answered {
+            msg: p.msg,
+            reply: reply.clone(),
+        });
+        for t in self.net.ways(self.now, p.copy, false) {
+            let (copy, life, tag, msg) = (p.copy, p.life, p.tag, p.msg);
+            let (answer, reply) = (answer.clone(), reply.clone());
+            self.at(t, move |w| {
+                w.hears(copy, life, tag, answer, Some((msg, reply)));
+            });
+        }
+    }
+}
+
+fn lease_reply(g: &Granted, f: &InForce) -> Reply {
+    let ms = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
+    Reply::Lease {
+        lease: lease_no(g.lease),
+        lease_for: ms(f.terms.lease_for),
+        run_for: ms(f.terms.run_for),
+    }
+}
