@@ -221,7 +221,7 @@ impl World {
         let (authority, clock) = (run.frontend.authority(), run.frontend.clock());
         let facts = (&**authority, clock, self.server.now(self.now));
         match admit(&name, body, None, facts, &papers)? {
-            Admitted::Proven(proven) => Ok(proven),
+            Admitted::Proven(proven) => Ok(*proven),
             Admitted::Review(admission) => {
                 let who = if !bearer {
                     let detail = "no credential";

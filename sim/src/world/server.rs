@@ -219,9 +219,7 @@ impl World {
         self.state(fact);
         self.state(Fact::Wall(self.server.wall_off()));
         self.handed_out();
-        // Opening the anchor takes a moment.
-        let opening = self.rng.u64(20..1_500);
-        self.plan_look(Some(opening));
+        self.looks();
         let after = self.rng.u64(50..5_000);
         self.after(after, World::operator_connects);
     }
