@@ -12,11 +12,11 @@ mod comments;
 mod names;
 mod tree;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
-fn main() -> Result<()> {
+fn main() -> Result<ExitCode> {
     let mut faults = Vec::new();
     for root in roots()? {
         let tree = tree::read(&root).with_context(|| root.display().to_string())?;
@@ -29,10 +29,11 @@ fn main() -> Result<()> {
     for f in &faults {
         eprintln!("{f}");
     }
-    if !faults.is_empty() {
-        bail!("{} faults against the house rules", faults.len());
-    }
-    Ok(())
+    Ok(if faults.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// All Rust files that git knows, from the folder that this runs in.

@@ -3,7 +3,7 @@
 use crate::messages::schema;
 use anyhow::{Result, ensure};
 use mooring_core::wire::ProblemType;
-use mooring_core::wire::calls::{AnswerBody, CallSpec, RequestBody, Who};
+use mooring_core::wire::calls::{AnswerBody, CallSpec, MayCall, RequestBody};
 use schemars::JsonSchema;
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -139,11 +139,11 @@ impl Document {
         }
         let (bearer, certificate) = (json!({"bearer": []}), json!({"certificate": []}));
         let security = match spec.who {
-            Who::Anyone | Who::Claim => vec![],
+            MayCall::Anyone | MayCall::Claim => vec![],
             // A proof does instead of a credential.
-            Who::Holder => vec![bearer, certificate, json!({})],
-            Who::Known | Who::Administrator => vec![bearer, certificate],
-            Who::Operator => vec![certificate],
+            MayCall::Holder => vec![bearer, certificate, json!({})],
+            MayCall::Known | MayCall::Administrator => vec![bearer, certificate],
+            MayCall::Operator => vec![certificate],
         };
         if !security.is_empty() {
             op["security"] = security.into();

@@ -19,7 +19,7 @@ use std::path::PathBuf;
 #[derive(Debug, Subcommand)]
 pub enum ClientCommand {
     /// Make a client key (Ed25519), and print the public half for the server's clients.keys
-    Keygen(KeygenArgs),
+    Keygen(ClientKeygenArgs),
     /// Issue a client token: one subject, one license server, until a date
     Issue(issue::IssueTokenArgs),
     /// Print what a client token says, and whether a client key signed it
@@ -36,7 +36,7 @@ Examples:
   mooring client keygen --out client.key > /etc/mooring/client-keys
   mooring client keygen --out client.key -o json | jq -r .publicKey"
 )]
-pub struct KeygenArgs {
+pub struct ClientKeygenArgs {
     /// The file for the private key (PKCS#8 PEM, mode 0600); never overwritten
     #[arg(long, value_name = "FILE")]
     out: PathBuf,

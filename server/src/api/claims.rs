@@ -1,6 +1,6 @@
 //! `PUT` and `DELETE /v1/claims/{name}`.
 
-use super::{Asked, BODY};
+use super::asked::{Asked, BODY};
 use crate::app::App;
 use crate::auth::{Auth, Who};
 use http::{HeaderMap, Response, StatusCode};

@@ -1,58 +1,25 @@
 //! The server's API: routes, and what each call does, one file an idea.
 
+mod asked;
 mod claims;
 mod operator;
 mod renew;
 mod views;
 mod watch;
 
+use self::asked::Asked;
 use crate::app::App;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use mooring_core::names::BadName;
 use mooring_core::wire::calls::{self, SERVER, ServerCall};
 use mooring_core::wire::{Problem, ProblemType, VERSIONS};
-use mooring_net::http::{self as net, Body, Peer};
-use serde::de::DeserializeOwned;
+use mooring_net::http::{self as net, Body};
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The description of this API, as `make openapi` writes it.
 const OPENAPI: &str = include_str!("../../../docs/openapi/server.json");
-/// The largest body of a stranger.
-const BODY: usize = 16 * 1024;
-/// The largest body of the operator: a roster of a few hundred thousand pods.
-const OPERATOR_BODY: usize = 16 * 1024 * 1024;
-/// How long a body may take to arrive.
-const BODY_TIME: Duration = Duration::from_secs(10);
-
-/// A request whose head was understood.
-struct Asked {
-    peer: Peer,
-    headers: HeaderMap,
-    query: String,
-    body: Incoming,
-}
-
-impl Asked {
-    async fn json<T: DeserializeOwned>(self, limit: usize) -> Result<T, Problem> {
-        net::read_json(self.body, limit, BODY_TIME).await
-    }
-
-    /// For calls whose body may be left out.
-    async fn json_or_default<T: DeserializeOwned + Default>(
-        self,
-        limit: usize,
-    ) -> Result<T, Problem> {
-        let data = net::read_body(self.body, limit, BODY_TIME).await?;
-        if data.is_empty() {
-            return Ok(T::default());
-        }
-        serde_json::from_slice(&data)
-            .map_err(|e| Problem::new(ProblemType::BadRequest, format!("JSON body: {e}")))
-    }
-}
 
 /// Answers a request.
 pub(crate) async fn handle(app: Arc<App>, req: Request<Incoming>) -> Response<Body> {

@@ -1,6 +1,6 @@
 //! The operator's calls: pods proven gone, the roster, policies; and those it shares with the configured administrators.
 
-use super::{Asked, BODY, OPERATOR_BODY};
+use super::asked::{Asked, BODY, OPERATOR_BODY};
 use crate::app::App;
 use crate::auth::revoked::Revocation;
 use crate::auth::{Auth, Who};

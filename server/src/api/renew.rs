@@ -1,6 +1,6 @@
 //! `POST /v1/leases/renew` and `POST /v1/leases/{id}/token`: the claim's secret is enough for both.
 
-use super::{Asked, BODY};
+use super::asked::{Asked, BODY};
 use crate::app::App;
 use http::{Response, StatusCode};
 use mooring_core::frontend::answer;

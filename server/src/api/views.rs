@@ -1,7 +1,8 @@
 //! `GET /v1/products` and `GET /v1/leases`: what the server knows. The operator and the administrators see everything; a holder sees
 //! the products and its own claims, since who else runs what is no business of a tenant's.
 
-use super::{Asked, watch};
+use super::asked::Asked;
+use super::watch;
 use crate::app::App;
 use crate::auth::Who;
 use http::{Response, StatusCode};

@@ -22,7 +22,7 @@ pub struct CallSpec<C: 'static> {
     /// The path; what stands in braces, once at most, is one segment of the caller's choice.
     pub path: &'static str,
     /// Who may make it.
-    pub who: Who,
+    pub who: MayCall,
     /// The JSON body that it takes.
     pub body: RequestBody,
     /// The answers of success: a status, and what comes with it.
@@ -33,7 +33,7 @@ pub struct CallSpec<C: 'static> {
 
 /// Who may make a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Who {
+pub enum MayCall {
     /// Anyone who can connect.
     Anyone,
     /// Who knows the claim's secret.
@@ -80,7 +80,7 @@ impl<C> CallSpec<C> {
             name,
             method,
             path,
-            who: Who::Anyone,
+            who: MayCall::Anyone,
             body: RequestBody::None,
             answers: &[(204, AnswerBody::Nothing)],
             problems: &[],

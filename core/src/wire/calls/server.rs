@@ -1,6 +1,6 @@
 //! The license server's calls.
 
-use super::{AnswerBody, CallSpec, RequestBody, Who};
+use super::{AnswerBody, CallSpec, MayCall, RequestBody};
 use crate::wire::problem::ProblemType as P;
 
 /// What the server's dispatcher matches on; [`SERVER`] says what each is.
@@ -55,7 +55,7 @@ pub const OPENAPI: Row = CallSpec {
 
 /// Claims, all or nothing, or asks again.
 pub const PUT_CLAIM: Row = CallSpec {
-    who: Who::Holder,
+    who: MayCall::Holder,
     body: RequestBody::Required("ClaimRequest"),
     answers: &[
         (200, AnswerBody::Json("Grant")),
@@ -84,7 +84,7 @@ pub const PUT_CLAIM: Row = CallSpec {
 
 /// Gives a claim back, or leaves the queue.
 pub const DELETE_CLAIM: Row = CallSpec {
-    who: Who::Holder,
+    who: MayCall::Holder,
     problems: &[
         P::BadRequest,
         P::Unauthenticated,
@@ -102,7 +102,7 @@ pub const DELETE_CLAIM: Row = CallSpec {
 
 /// Renews many leases at once.
 pub const RENEW: Row = CallSpec {
-    who: Who::Claim,
+    who: MayCall::Claim,
     body: RequestBody::Required("RenewRequest"),
     answers: &[(200, AnswerBody::Json("RenewResponse"))],
     problems: &[P::BadRequest, P::TooLarge],
@@ -111,7 +111,7 @@ pub const RENEW: Row = CallSpec {
 
 /// A lease token with the application's nonce in it.
 pub const TOKEN: Row = CallSpec {
-    who: Who::Claim,
+    who: MayCall::Claim,
     body: RequestBody::Required("NonceRequest"),
     answers: &[(200, AnswerBody::Json("TokenResponse"))],
     problems: &[
@@ -128,7 +128,7 @@ pub const TOKEN: Row = CallSpec {
 
 /// Capacity, use, queue.
 pub const PRODUCTS: Row = CallSpec {
-    who: Who::Known,
+    who: MayCall::Known,
     answers: &[(200, AnswerBody::Json("Products"))],
     problems: &[P::Unauthenticated, P::Revoked, P::Overloaded],
     ..CallSpec::new(ServerCall::Products, "products", "GET", "/v1/products")
@@ -136,7 +136,7 @@ pub const PRODUCTS: Row = CallSpec {
 
 /// Who holds what, and who waits; with `?watch` each change as it comes.
 pub const LEASES: Row = CallSpec {
-    who: Who::Known,
+    who: MayCall::Known,
     answers: &[(200, AnswerBody::JsonOrLines("Leases", "WatchEvent"))],
     problems: &[
         P::BadRequest,
@@ -150,7 +150,7 @@ pub const LEASES: Row = CallSpec {
 
 /// Revokes a lease's holder.
 pub const REVOKE: Row = CallSpec {
-    who: Who::Administrator,
+    who: MayCall::Administrator,
     body: RequestBody::Optional("Revoke"),
     problems: &[
         P::BadRequest,
@@ -171,7 +171,7 @@ pub const REVOKE: Row = CallSpec {
 
 /// Lifts a revocation.
 pub const LIFT: Row = CallSpec {
-    who: Who::Administrator,
+    who: MayCall::Administrator,
     problems: &[
         P::BadRequest,
         P::Unauthenticated,
@@ -185,7 +185,7 @@ pub const LIFT: Row = CallSpec {
 
 /// Holders proven gone.
 pub const GONE: Row = CallSpec {
-    who: Who::Administrator,
+    who: MayCall::Administrator,
     body: RequestBody::Required("Gone"),
     problems: &[
         P::BadRequest,
@@ -200,7 +200,7 @@ pub const GONE: Row = CallSpec {
 
 /// The roster: all holders that are not proven gone.
 pub const EXPECTED: Row = CallSpec {
-    who: Who::Operator,
+    who: MayCall::Operator,
     body: RequestBody::Required("Expected"),
     problems: &[P::BadRequest, P::TooLarge, P::OperatorOnly],
     ..CallSpec::new(
@@ -213,7 +213,7 @@ pub const EXPECTED: Row = CallSpec {
 
 /// Who may use this server.
 pub const POLICIES: Row = CallSpec {
-    who: Who::Operator,
+    who: MayCall::Operator,
     body: RequestBody::Required("Policies"),
     problems: &[P::BadRequest, P::TooLarge, P::OperatorOnly],
     ..CallSpec::new(ServerCall::Policies, "policies", "PUT", "/v1/policies")

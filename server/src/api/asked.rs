@@ -1,0 +1,42 @@
+//! A request whose head was understood, and how its body is read.
+
+use http::HeaderMap;
+use hyper::body::Incoming;
+use mooring_core::wire::{Problem, ProblemType};
+use mooring_net::http::{self as net, Peer};
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+
+/// The largest body of a stranger.
+pub(super) const BODY: usize = 16 * 1024;
+/// The largest body of the operator: a roster of a few hundred thousand pods.
+pub(super) const OPERATOR_BODY: usize = 16 * 1024 * 1024;
+/// How long a body may take to arrive.
+pub(super) const BODY_TIME: Duration = Duration::from_secs(10);
+
+/// A request whose head was understood.
+pub(super) struct Asked {
+    pub(super) peer: Peer,
+    pub(super) headers: HeaderMap,
+    pub(super) query: String,
+    pub(super) body: Incoming,
+}
+
+impl Asked {
+    pub(super) async fn json<T: DeserializeOwned>(self, limit: usize) -> Result<T, Problem> {
+        net::read_json(self.body, limit, BODY_TIME).await
+    }
+
+    /// For calls whose body may be left out.
+    pub(super) async fn json_or_default<T: DeserializeOwned + Default>(
+        self,
+        limit: usize,
+    ) -> Result<T, Problem> {
+        let data = net::read_body(self.body, limit, BODY_TIME).await?;
+        if data.is_empty() {
+            return Ok(T::default());
+        }
+        serde_json::from_slice(&data)
+            .map_err(|e| Problem::new(ProblemType::BadRequest, format!("JSON body: {e}")))
+    }
+}
