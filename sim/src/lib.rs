@@ -4,7 +4,7 @@
 //! | module | idea |
 //! |---|---|
 //! | `plan` | what a seed means: a world and its troubles, as data |
-//! | `world` | lives a plan through: the real `Ledger` and `Holder` among simulated machines |
+//! | `world` | lives a plan through: the real `Ledger` and `Claimant` among simulated machines |
 //! | `clock` | the machines' clocks |
 //! | `history` | what happened, as data; all that the checker gets |
 //! | `check` | the promises, one file each; imports neither state machine |

@@ -1,6 +1,6 @@
 //! What to send next, and when.
 
-use super::{Bar, Holder, Outstanding, Random, Releasing, Request, Step, Tag};
+use super::{Bar, Claimant, Outstanding, Random, Releasing, Request, Step, Tag};
 use crate::policy::{OptimisticStart, Start};
 use crate::time::BootTime;
 use crate::wire::{ClaimRequest, HeldProof, HoldState, Renewal, Standing};
@@ -13,7 +13,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-impl Holder {
+impl Claimant {
     /// What to do at `now`. At most one request is under way; a late answer to an earlier one changes nothing.
     pub(super) fn poll(&mut self, now: BootTime, random: &mut dyn Random) -> Step {
         self.advance(now);

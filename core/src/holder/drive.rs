@@ -1,6 +1,6 @@
 //! What a sidecar does for one claim, and in which order: save, send, listen, give back, begin again.
 //!
-//! A state machine without I/O, clock or chance, as the [`Holder`] that it owns. The caller does what
+//! A state machine without I/O, clock or chance, as the [`Claimant`] that it owns. The caller does what
 //! [`Drive::next`] says, one thing after another until it is told to sleep, and hands in what comes of it.
 //! Sidecar and simulator run this same code. Its rules:
 //!
@@ -10,7 +10,7 @@
 //! - A release that reached nobody is sent again, with doubling pauses, for as long as its answer may take.
 //! - The pod's claim begins anew once what an earlier life left was given back; a run-time claim does not.
 
-use super::{Answer, Holder, Random, Releasing, Request, Saved, Spec, Step, Tag};
+use super::{Answer, Claimant, Random, Releasing, Request, Saved, Spec, Step, Tag};
 use crate::mutant::{self, Mutant};
 use crate::names::ClaimName;
 use crate::secret::Secret;
@@ -72,7 +72,7 @@ struct Release {
 pub struct Drive {
     spec: Spec,
     kind: ClaimKind,
-    holder: Holder,
+    holder: Claimant,
     ending: Ending,
     /// Decided, and held back until what it depends on is saved.
     staged: Option<Step>,
@@ -90,7 +90,7 @@ pub fn others<'a>(all: impl IntoIterator<Item = &'a Drive>, name: &ClaimName) ->
 impl Drive {
     /// A claim that begins at `now` with a fresh secret.
     pub fn new(spec: Spec, kind: ClaimKind, secret: Secret, now: BootTime) -> Self {
-        let holder = Holder::new(spec.clone(), secret, now);
+        let holder = Claimant::new(spec.clone(), secret, now);
         Self::with(spec, kind, holder, Ending::No)
     }
 
@@ -101,11 +101,11 @@ impl Drive {
         } else {
             Ending::No
         };
-        let holder = Holder::restore(spec.clone(), saved, now);
+        let holder = Claimant::restore(spec.clone(), saved, now);
         Self::with(spec, kind, holder, ending)
     }
 
-    fn with(spec: Spec, kind: ClaimKind, holder: Holder, ending: Ending) -> Self {
+    fn with(spec: Spec, kind: ClaimKind, holder: Claimant, ending: Ending) -> Self {
         Self {
             spec,
             kind,
@@ -132,7 +132,7 @@ impl Drive {
     }
 
     /// How the claim stands.
-    pub fn holder(&self) -> &Holder {
+    pub fn holder(&self) -> &Claimant {
         &self.holder
     }
 
@@ -188,7 +188,7 @@ impl Drive {
             // What was left over is given back; the application still needs its claim.
             // Its requests are numbered on, so that no late answer to the old one's is taken for an answer to them.
             let tags = self.holder.tags;
-            self.holder = Holder::new(self.spec.clone(), random.secret(), now);
+            self.holder = Claimant::new(self.spec.clone(), random.secret(), now);
             self.holder.tags = tags;
             self.release = None;
             step = self.holder.poll(now, random);

@@ -1,6 +1,6 @@
 //! What an answer changes (docs/protocol.md, "States at the holder").
 
-use super::{Answer, Bar, Holder, Outstanding, Random, Releasing, Tag};
+use super::{Answer, Bar, Claimant, Outstanding, Random, Releasing, Tag};
 use crate::license::Bundle;
 use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
@@ -25,7 +25,7 @@ struct Terms {
     token: Bundle,
 }
 
-impl Holder {
+impl Claimant {
     /// Takes an answer in. One to another request than the last is ignored.
     pub(super) fn answered(
         &mut self,

@@ -190,7 +190,7 @@ struct Outstanding {
 
 /// One claim's state machine.
 #[derive(Debug)]
-pub struct Holder {
+pub struct Claimant {
     spec: Spec,
     s: Saved,
     outstanding: Option<Outstanding>,
@@ -227,7 +227,7 @@ impl Saved {
     }
 }
 
-impl Holder {
+impl Claimant {
     /// A claim that begins at `now` with a fresh secret.
     fn new(spec: Spec, secret: Secret, now: BootTime) -> Self {
         let s = Saved {

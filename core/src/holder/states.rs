@@ -1,10 +1,10 @@
 //! What time alone changes, and what the application is told.
 
-use super::Holder;
+use super::Claimant;
 use crate::time::BootTime;
 use crate::wire::{ClaimKind, ClaimStatus, HoldState};
 
-impl Holder {
+impl Claimant {
     /// Applies what has become of the claim by `now` without any message.
     pub(super) fn advance(&mut self, now: BootTime) {
         let (state, at) = self.state_at(now);

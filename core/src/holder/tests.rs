@@ -114,7 +114,7 @@ fn silence() -> Answer {
 }
 
 struct World {
-    h: Holder,
+    h: Claimant,
     r: Steady,
 }
 
@@ -126,7 +126,7 @@ impl World {
             start,
         );
         Self {
-            h: Holder::new(spec, Secret::from_bytes([1; 32]), at(0)),
+            h: Claimant::new(spec, Secret::from_bytes([1; 32]), at(0)),
             r: Steady(0),
         }
     }
@@ -381,7 +381,7 @@ fn a_crash_restarts_neither_the_grace_nor_the_lease_nor_the_counter() {
     };
     let text = serde_json::to_string(w.h.saved()).unwrap();
     let mut back = World {
-        h: Holder::restore(
+        h: Claimant::restore(
             w.h.spec.clone(),
             serde_json::from_str(&text).unwrap(),
             at(t + 500),
@@ -402,7 +402,7 @@ fn a_crash_restarts_neither_the_grace_nor_the_lease_nor_the_counter() {
     );
 
     let w = World::new(Start::Optimistic);
-    let back = Holder::restore(w.h.spec.clone(), w.h.saved().clone(), at(14_000));
+    let back = Claimant::restore(w.h.spec.clone(), w.h.saved().clone(), at(14_000));
     assert_eq!(
         back.status(at(15_000)).state,
         HoldState::Optimistic,
@@ -479,7 +479,7 @@ fn a_clone_stays_lost_and_silent() {
 /// The same claim in a new process.
 fn restarted(w: &World, t: u64) -> World {
     World {
-        h: Holder::restore(w.h.spec.clone(), w.h.saved().clone(), at(t)),
+        h: Claimant::restore(w.h.spec.clone(), w.h.saved().clone(), at(t)),
         r: Steady(100),
     }
 }

@@ -270,14 +270,7 @@ impl Checker {
                 m.gone(holders);
                 Cause::Gone(holders.clone())
             }
-            Fact::Revoked(holder, revoked) => {
-                if *revoked {
-                    m.run.revoked.insert(*holder);
-                } else {
-                    m.run.revoked.remove(holder);
-                }
-                Cause::Nothing
-            }
+            Fact::Revoked(holder, revoked) => m.run.revoke(*holder, *revoked),
             other => return self.of_the_watch(other),
         };
         self.open_step(cause);

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::measure::{margin, slack};
+use super::step::Cause;
 use crate::history::{HolderNo, Index, Ms, Reclaim, RunNo};
 
 /// A run of the server.
@@ -74,6 +75,16 @@ impl Default for KnownRun {
 }
 
 impl KnownRun {
+    /// A holder is revoked, or is so no longer.
+    pub(super) fn revoke(&mut self, holder: HolderNo, revoked: bool) -> Cause {
+        if revoked {
+            self.revoked.insert(holder);
+        } else {
+            self.revoked.remove(&holder);
+        }
+        Cause::Nothing
+    }
+
     /// Q; 0 if nobody can hold a lease of an earlier run.
     pub(super) fn settling(&self) -> Ms {
         if self.longest_before == 0 {

@@ -1,71 +1,20 @@
 //! The anchor and the license file of the simulated server: what is read, what is signed, and when. What that allows, the
 //! frontend says.
 
-use super::World;
 use super::server::paper;
+use super::state::{EPOCH, World};
 use crate::history::{Fact, License, Ms};
-use mooring_core::frontend::{
-    Authority, BACKDATED, InForce, LeaseTerms, LicenseView, RENEW, delegation_due,
-};
+use mooring_core::frontend::{BACKDATED, InForce, LeaseTerms, RENEW, delegation_due};
 use mooring_core::ledger::Capacity;
 use mooring_core::license::{
     AnchorKind, CountBy, Delegation, Digest, Draw, KeyId, License as RealLicense, MAX_DELEGATION,
     OpenLicense, Policy, Pool, Product, PublicKey, SigningKey, TokenAnchor, VersionRange, types,
 };
 use mooring_core::policy::OptimisticStart;
-use mooring_core::reason::{AnchorReason, LicenseReason};
-use mooring_core::time::{BootTime, DEFAULT_GRACE, Now, Timestamp};
-use mooring_core::wire::AnchorView;
+use mooring_core::reason::AnchorReason;
+use mooring_core::time::{DEFAULT_GRACE, Now, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// The wall clock at the world's beginning.
-pub(super) const EPOCH: i64 = 1_800_000_000_000;
-
-/// What a run knows of license and anchor.
-pub(super) struct Seen {
-    in_force: Option<Arc<InForce>>,
-    /// When the anchor signed last.
-    made: BootTime,
-    lost_since: Option<BootTime>,
-    reason: AnchorReason,
-    /// The number of the next look: an earlier one that was planned is none.
-    look: u64,
-}
-
-impl Seen {
-    /// Of a run that begins: the anchor is being opened.
-    pub(super) fn nothing(now: BootTime) -> Self {
-        Self {
-            in_force: None,
-            made: BootTime::default(),
-            lost_since: Some(now),
-            reason: AnchorReason::Starting,
-            look: 0,
-        }
-    }
-
-    pub(super) fn authority(&self) -> Authority {
-        Authority {
-            in_force: self.in_force.clone(),
-            anchor: AnchorView {
-                kind: "pkcs11".into(),
-                key_id: None,
-                present: self.lost_since.is_none(),
-                reason: self.reason,
-                message: String::new(),
-            },
-            lost_since: self.lost_since,
-            license: LicenseView {
-                valid: true,
-                reason: LicenseReason::Valid,
-                message: String::new(),
-                id: None,
-            },
-            revoked: None,
-        }
-    }
-}
 
 /// A key, for documents that nobody verifies here.
 fn some_key() -> Option<PublicKey> {

@@ -2,8 +2,8 @@
 //! server can give out.
 
 use super::pods::claim_name;
-use super::server::{Packet, paper, paper_no};
-use super::{World, lease_no};
+use super::server::{paper, paper_no};
+use super::state::{Packet, World, lease_no};
 use crate::history::{Fact, Reply};
 use mooring_core::frontend::{
     Admitted, Asked, ClaimAnswer, FRESH, InForce, Opened, Opener, Proven, Signer, ThisRun, Who,

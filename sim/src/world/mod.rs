@@ -1,11 +1,12 @@
-//! A simulated world: the real `Ledger` and the real `Holder`, and around them machines, clocks, a network, an operator.
+//! A simulated world: the real `Ledger` and the real `Claimant`, and around them machines, clocks, a network, an operator.
 //!
 //! Everything that will happen stands in one queue, ordered by true time. Taking the next thing out and doing it is a
 //! step. Nothing here judges: each thing that happens is stated as a fact, and the facts go to the checker.
 //!
 //! | file | idea |
 //! |---|---|
-//! | `pods` | pods with their sidecars: the `Holder` and its edge |
+//! | `state` | who is there, what is known, what will happen |
+//! | `pods` | pods with their sidecars: the `Claimant` and its edge |
 //! | `server` | the license server's runs: the frontend with its `Ledger`, and the facts of what comes of them |
 //! | `edge` | what reaches the server and what it answers: documents are numbers |
 //! | `anchor` | its anchor and license file |
@@ -18,62 +19,22 @@ mod edge;
 mod net;
 mod operator;
 mod pods;
+mod seen;
 mod server;
+mod state;
 mod trouble;
 
+pub use self::state::World;
+
+use self::net::Net;
+use self::state::{Names, Operator, Server};
 use crate::check::Checker;
 use crate::coverage::Coverage;
-use crate::history::{At, Broken, CopyNo, Fact, LeaseNo, Ms, MsgNo, SecretNo};
+use crate::history::{At, Broken, Fact, Ms};
 use crate::plan::Plan;
 use fastrand::Rng;
-use mooring_core::license::{Digest, IdentityKey, LeaseToken, Ticket};
-use mooring_core::names::{LeaseId, PoolName, ProductName, RequestId};
-use mooring_core::secret::{Secret, SecretHash};
+use mooring_core::license::IdentityKey;
 use std::collections::{BTreeMap, HashMap};
-
-type Act = Box<dyn FnOnce(&mut World)>;
-
-/// A world.
-pub struct World {
-    plan: Plan,
-    now: Ms,
-    /// What will happen, by time and then by when it was planned.
-    queue: BTreeMap<(Ms, u64), Act>,
-    planned: u64,
-    /// Chance for everything that is not a message's way.
-    rng: Rng,
-    /// Steps done.
-    pub steps: u64,
-    checker: Checker,
-    /// What came up in this world.
-    pub coverage: Coverage,
-    /// The first promise broken.
-    pub broken: Option<Broken>,
-    /// Everything that happened, if it is to be kept.
-    pub trace: Option<Vec<At>>,
-    names: Names,
-    net: net::Net,
-    server: server::Server,
-    copies: BTreeMap<CopyNo, pods::Copy>,
-    next_holder: u32,
-    next_copy: u32,
-    operator: operator::Operator,
-    identity: IdentityKey,
-    tokens: HashMap<u64, LeaseToken>,
-    tickets: HashMap<u64, Ticket>,
-    /// The license of each delegation.
-    delegations: Vec<Digest>,
-    msgs: u64,
-    secrets: HashMap<SecretHash, SecretNo>,
-    quiet: bool,
-    ended: bool,
-}
-
-/// Names of pools and products, made once.
-struct Names {
-    pools: Vec<PoolName>,
-    products: Vec<ProductName>,
-}
 
 /// How a world ended.
 pub struct Outcome {
@@ -134,9 +95,9 @@ impl World {
                 .filter_map(|n| name("product", n).parse().ok())
                 .collect(),
         };
-        let server = server::Server::new(&plan, &mut rng);
+        let server = Server::new(&plan, &mut rng);
         Self {
-            net: net::Net::new(plan.seed, plan.delay),
+            net: Net::new(plan.seed, plan.delay),
             plan,
             now: 0,
             queue: BTreeMap::new(),
@@ -152,7 +113,7 @@ impl World {
             copies: BTreeMap::new(),
             next_holder: 1,
             next_copy: 1,
-            operator: operator::Operator::default(),
+            operator: Operator::default(),
             identity: IdentityKey::new(&[7; 32]),
             tokens: HashMap::new(),
             tickets: HashMap::new(),
@@ -191,75 +152,5 @@ impl World {
             w.state(Fact::End);
             w.ended = true;
         });
-    }
-
-    /// Plans something.
-    fn at(&mut self, t: Ms, act: impl FnOnce(&mut Self) + 'static) {
-        self.planned += 1;
-        self.queue
-            .insert((t.max(self.now), self.planned), Box::new(act));
-    }
-
-    fn after(&mut self, ms: Ms, act: impl FnOnce(&mut Self) + 'static) {
-        self.at(self.now + ms, act);
-    }
-
-    /// States a fact.
-    fn state(&mut self, fact: Fact) {
-        self.coverage.fact(&fact);
-        let at = At { t: self.now, fact };
-        if self.broken.is_none()
-            && let Err(b) = self.checker.see(&at)
-        {
-            self.broken = Some(b);
-        }
-        if let Some(trace) = &mut self.trace {
-            trace.push(at);
-        }
-    }
-
-    fn new_msg(&mut self) -> MsgNo {
-        self.msgs += 1;
-        MsgNo(self.msgs)
-    }
-
-    /// A fresh secret.
-    fn new_secret(&mut self) -> (SecretNo, Secret) {
-        let no = SecretNo(u32::try_from(self.secrets.len()).unwrap_or(u32::MAX));
-        let mut b = [0; 32];
-        b[..4].copy_from_slice(&no.0.to_le_bytes());
-        let secret = Secret::from_bytes(b);
-        self.secrets.insert(secret.hash(), no);
-        (no, secret)
-    }
-
-    /// The number of a secret; a new one for one that a holder has made by itself.
-    fn secret_no(&mut self, h: SecretHash) -> SecretNo {
-        let next = SecretNo(u32::try_from(self.secrets.len()).unwrap_or(u32::MAX));
-        *self.secrets.entry(h).or_insert(next)
-    }
-}
-
-/// A lease's id as the history has it.
-fn lease_no(id: LeaseId) -> LeaseNo {
-    LeaseNo(u128::from_be_bytes(id.to_bytes()))
-}
-
-/// Chance for a holder.
-struct Dice<'a>(&'a mut Rng);
-
-impl mooring_core::holder::Random for Dice<'_> {
-    fn request_id(&mut self) -> RequestId {
-        RequestId::from_bytes(self.0.u128(..).to_be_bytes())
-    }
-
-    fn fraction(&mut self) -> f64 {
-        self.0.f64()
-    }
-
-    fn secret(&mut self) -> Secret {
-        let mut b = [0; 32];
-        self.0.fill(&mut b);
-        Secret::from_bytes(b)
     }
 }

@@ -1,8 +1,6 @@
 //! What becomes of messages: lost, late, doubled, overtaken.
 
-use super::World;
 use crate::history::{CopyNo, Ms};
-use crate::plan::Fault;
 use fastrand::Rng;
 use std::collections::HashMap;
 
@@ -12,13 +10,13 @@ const HOUR: Ms = 3_600_000;
 /// The network. Its chance is its own, and each message draws the same number of dice.
 pub(super) struct Net {
     rng: Rng,
-    delay: Ms,
-    cut_up: HashMap<CopyNo, Ms>,
-    cut_down: HashMap<CopyNo, Ms>,
-    cut_server: Ms,
-    loss: Ms,
-    duplicates: Ms,
-    delays: (Ms, Ms),
+    pub(super) delay: Ms,
+    pub(super) cut_up: HashMap<CopyNo, Ms>,
+    pub(super) cut_down: HashMap<CopyNo, Ms>,
+    pub(super) cut_server: Ms,
+    pub(super) loss: Ms,
+    pub(super) duplicates: Ms,
+    pub(super) delays: (Ms, Ms),
 }
 
 impl Net {
@@ -58,41 +56,5 @@ impl Net {
             ways.push(first + (HOUR as f64 * second.powi(8)) as Ms);
         }
         ways
-    }
-}
-
-impl World {
-    /// Trouble on the wires.
-    pub(super) fn net_trouble(&mut self, fault: &Fault, copy: Option<CopyNo>) {
-        let now = self.now;
-        let n = &mut self.net;
-        let later = |t: &mut Ms, lasts: Ms| *t = (*t).max(now + lasts);
-        match (fault, copy) {
-            (Fault::CutUp { lasts, .. }, Some(c)) => later(n.cut_up.entry(c).or_default(), *lasts),
-            (Fault::CutDown { lasts, .. }, Some(c)) => {
-                later(n.cut_down.entry(c).or_default(), *lasts);
-            }
-            (Fault::CutBoth { lasts, .. }, Some(c)) => {
-                later(n.cut_up.entry(c).or_default(), *lasts);
-                later(n.cut_down.entry(c).or_default(), *lasts);
-            }
-            (Fault::CutServer { lasts }, _) => later(&mut n.cut_server, *lasts),
-            (Fault::Loss { lasts }, _) => later(&mut n.loss, *lasts),
-            (Fault::Duplicates { lasts }, _) => later(&mut n.duplicates, *lasts),
-            (Fault::Delays { lasts, up_to }, _) => {
-                later(&mut n.delays.0, *lasts);
-                n.delays.1 = *up_to;
-            }
-            _ => {}
-        }
-    }
-
-    /// All wires are whole.
-    pub(super) fn net_heals(&mut self) {
-        let n = &mut self.net;
-        n.cut_up.clear();
-        n.cut_down.clear();
-        (n.cut_server, n.loss, n.duplicates, n.delays) = (0, 0, 0, (0, 0));
-        n.delay = n.delay.min(400);
     }
 }

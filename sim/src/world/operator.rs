@@ -1,39 +1,13 @@
 //! The operator: the roster after each start of the server, proof that pods are gone, revocations, the watch.
 
-use super::World;
 use super::server::RING;
-use crate::history::{Fact, HolderNo, RunNo};
+use super::state::World;
+use crate::history::{Fact, HolderNo};
 use mooring_core::identity::HolderKey;
-use mooring_core::names::LeaseId;
 use mooring_core::wire::ViewState;
-use std::collections::{BTreeSet, HashMap};
 
 /// How often it looks at the watch.
 const LOOKS: u64 = 7_000;
-
-/// What it knows.
-#[derive(Default)]
-pub(super) struct Operator {
-    /// Pods not proven gone.
-    there: BTreeSet<HolderNo>,
-    /// Proven gone, and not yet said to the present run.
-    gone: BTreeSet<HolderNo>,
-    revoked: BTreeSet<HolderNo>,
-    down_until: u64,
-    connected: Option<RunNo>,
-    /// The watch: what was put together, and up to which event.
-    follows: Option<(RunNo, u64, HashMap<LeaseId, ViewState>)>,
-}
-
-impl Operator {
-    pub(super) fn pod_is_there(&mut self, h: HolderNo) {
-        self.there.insert(h);
-    }
-
-    pub(super) fn disconnected(&mut self) {
-        self.connected = None;
-    }
-}
 
 fn key(h: HolderNo) -> HolderKey {
     World::real_holder(h).key()

@@ -1,14 +1,11 @@
 //! Pods with their sidecars: the real [`Drive`] of each claim, and around it clocks, a disk, crashes, suspends.
 
-use super::{Dice, World, lease_no};
+use super::state::{Claim, Copy, Dice, GivesBack, Packet, Then, World, lease_no};
 use crate::clock::Clock;
-use crate::history::{
-    ClaimNo, CopyNo, Fact, HolderNo, Items, LeaseNo, Ms, Msg, Reply, Says, SecretNo,
-};
+use crate::history::{ClaimNo, CopyNo, Fact, HolderNo, Items, Ms, Msg, Reply, Says};
 use crate::plan::Pod;
 use mooring_core::holder::drive::{Do, Drive, others};
-use mooring_core::holder::{Answer, Request, Saved, Spec, Tag};
-use mooring_core::mutant::{self, Mutant};
+use mooring_core::holder::{Answer, Request, Spec, Tag};
 use mooring_core::names::{ClaimName, Seats};
 use mooring_core::policy::Start;
 use mooring_core::request::Item;
@@ -21,112 +18,6 @@ use std::time::Duration;
 const ORPHANED: Ms = 10_000;
 /// When an application asks again whose sidecar was not there.
 const ASKS_AGAIN: Ms = 500;
-
-/// One lineage of sidecar processes over one state volume.
-pub(super) struct Copy {
-    pub(super) holder: HolderNo,
-    pub(super) plan: Pod,
-    clock: Clock,
-    /// True time that the machine was suspended: what CLOCK_MONOTONIC leaves out.
-    asleep: Ms,
-    asleep_since: Option<Ms>,
-    /// What came while the machine stood still.
-    inbox: VecDeque<super::Act>,
-    up: bool,
-    /// Those that were not given back; of one that is, there may be a newer one of the same name.
-    claims: Vec<Claim>,
-    /// The pod ends once all is given back.
-    ending: bool,
-    /// It crashes before its n-th save or request from now, for so long.
-    crash: Option<(u8, Ms)>,
-}
-
-/// One claim of it.
-struct Claim {
-    no: ClaimNo,
-    kind: ClaimKind,
-    spec: Spec,
-    items: Items,
-    secret: SecretNo,
-    /// While the sidecar runs.
-    drive: Option<Drive>,
-    /// What is on the disk.
-    saved: Option<Saved>,
-    /// Which drive this is: what was meant for an earlier one reaches nobody.
-    life: u64,
-    /// The wake-up that counts.
-    wake: u64,
-    /// The request whose answer is awaited.
-    awaits: Option<Tag>,
-    told: Option<Told>,
-    /// An answer that nobody has heard until it is saved: a crash before that leaves things as they were.
-    heard: Option<Fact>,
-    /// What becomes of it once it was given back; `None`: it was not.
-    given_back: Option<Then>,
-}
-
-/// What the application was told: state, lease, limit, until when `Held`.
-type Told = (Says, Option<LeaseNo>, Option<Ms>, Option<Ms>);
-
-/// What follows when a claim was given back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Then {
-    /// Nothing.
-    End,
-    /// After so long a new one begins.
-    Again(Ms),
-}
-
-/// A claim that an application gives back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct GivesBack {
-    /// When it asks for a new one: so long after it was given back.
-    pub(super) again: Ms,
-    /// Or so long after it began to be, if its kind lets it.
-    pub(super) at_once: bool,
-    /// The sidecar crashes before its n-th save or request from then.
-    pub(super) crash: Option<u8>,
-}
-
-impl Copy {
-    /// What the clock shows that the sidecar goes by.
-    fn read(&self, now: Ms) -> BootTime {
-        let boot = self.clock.read(now);
-        if mutant::on(Mutant::MonotonicClock) {
-            boot - Duration::from_millis(self.asleep)
-        } else {
-            boot
-        }
-    }
-
-    /// The true time at which it shows `b`.
-    fn when(&self, b: BootTime) -> Option<Ms> {
-        let b = if mutant::on(Mutant::MonotonicClock) && b != BootTime::NEVER {
-            b + Duration::from_millis(self.asleep)
-        } else {
-            b
-        };
-        self.clock.when(b)
-    }
-
-    /// Whether it has a claim that was not given back.
-    pub(super) fn asks(&self) -> bool {
-        !self.claims.is_empty()
-    }
-
-    /// Whether it can do anything.
-    fn runs(&self) -> bool {
-        self.up && self.asleep_since.is_none()
-    }
-
-    fn claim(&mut self, life: u64) -> Option<&mut Claim> {
-        self.claims.iter_mut().find(|c| c.life == life)
-    }
-
-    fn lives(&self) -> Vec<u64> {
-        self.claims.iter().map(|c| c.life).collect()
-    }
-}
 
 impl World {
     /// A pod starts.
@@ -409,7 +300,7 @@ impl World {
             msg,
             what: what.clone(),
         });
-        let packet = super::server::Packet {
+        let packet = Packet {
             msg,
             copy: no,
             holder,
@@ -817,7 +708,7 @@ impl World {
                     bearer: false,
                 };
                 let (msg, what) = (w.new_msg(), w.describe(&request));
-                w.arrives(super::server::Packet {
+                w.arrives(Packet {
                     msg,
                     copy: from,
                     holder,

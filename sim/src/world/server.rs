@@ -1,156 +1,21 @@
 //! The license server's runs: the real frontend and ledger, started, killed, frozen and moved; and the facts of what comes of it.
 
-use super::anchor::{EPOCH, Seen};
-use super::{World, lease_no};
-use crate::clock::Clock;
-use crate::history::{Book, ClaimNo, CopyNo, Fact, HolderNo, Ms, Msg, MsgNo, Reclaim, RunNo};
-use crate::plan::Plan;
-use fastrand::Rng;
+use super::seen::Seen;
+use super::state::{Packet, Run, World, lease_no};
+use crate::history::{Book, ClaimNo, Fact, HolderNo, Ms, Reclaim, RunNo};
 use mooring_core::frontend::Frontend;
-use mooring_core::holder::{Answer, Request, Tag};
+use mooring_core::holder::Answer;
 use mooring_core::identity::HolderKey;
 use mooring_core::ledger::{self, Capacity, Ledger, Limits, Settings, settle_for};
 use mooring_core::license::Envelope;
 use mooring_core::names::{InstanceId, LeaseId};
-use mooring_core::time::{BootTime, Now, Timestamp};
+use mooring_core::time::{BootTime, Now};
 use mooring_core::wire::{EndReason, LeaseView, ViewState};
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 /// How many events a run keeps for the watch.
 pub(super) const RING: usize = 64;
-
-/// A message on its way.
-#[derive(Clone)]
-pub(super) struct Packet {
-    pub(super) msg: MsgNo,
-    pub(super) copy: CopyNo,
-    pub(super) holder: HolderNo,
-    pub(super) claim: ClaimNo,
-    pub(super) life: u64,
-    pub(super) tag: Tag,
-    pub(super) request: Request,
-    pub(super) what: Msg,
-}
-
-/// The server, whether it runs or not.
-pub(super) struct Server {
-    pub(super) run: Option<Run>,
-    runs: u32,
-    frozen: bool,
-    queue: VecDeque<super::Act>,
-    /// Two machines.
-    machines: [Machine; 2],
-    on: usize,
-    walls_right: bool,
-    pub(super) lease_for: Ms,
-    /// The longest lease any run may have granted, as it is kept; `None`: unknown.
-    longest: Option<Ms>,
-    /// Which license file lies there, and how often it was issued anew.
-    pub(super) license: usize,
-    pub(super) issue: u64,
-    /// The anchor is not there.
-    pub(super) anchor_lost: bool,
-    pub(super) review_down: Ms,
-    reclaim: Reclaim,
-}
-
-struct Machine {
-    clock: Clock,
-    boot: &'static str,
-    /// By how much its wall clock is wrong.
-    wall: i64,
-}
-
-/// One run.
-pub(super) struct Run {
-    pub(super) no: RunNo,
-    pub(super) frontend: Frontend<Packet>,
-    pub(super) instance: InstanceId,
-    pub(super) seen: Seen,
-    pub(super) ring: VecDeque<ledger::Event>,
-    tick: u64,
-    /// What each lease drew when that was last told.
-    draws: HashMap<LeaseId, Vec<(usize, u32)>>,
-    settling: bool,
-    overlap: u64,
-    pub(super) papers: u64,
-}
-
-impl Server {
-    pub(super) fn new(plan: &Plan, r: &mut Rng) -> Self {
-        let mut machine = |boot| Machine {
-            clock: Clock::new(
-                r.u64(1_000_000..900_000_000),
-                r.i64(-crate::clock::MAX_DRIFT..=crate::clock::MAX_DRIFT),
-            ),
-            boot,
-            wall: 0,
-        };
-        Self {
-            run: None,
-            runs: 0,
-            frozen: false,
-            queue: VecDeque::new(),
-            machines: [machine("one"), machine("two")],
-            on: 0,
-            walls_right: true,
-            lease_for: plan.lease_for,
-            longest: plan.first_start_known.then_some(0),
-            license: 0,
-            issue: 0,
-            anchor_lost: false,
-            review_down: 0,
-            reclaim: plan.reclaim,
-        }
-    }
-
-    /// The longest lease that may be out.
-    pub(super) fn longest_lease(&self) -> Ms {
-        self.longest.unwrap_or(300_000).max(self.lease_for)
-    }
-
-    fn machine(&self) -> &Machine {
-        &self.machines[self.on]
-    }
-
-    pub(super) fn clock(&self) -> &Clock {
-        &self.machine().clock
-    }
-
-    pub(super) fn boot_id(&self) -> &'static str {
-        self.machine().boot
-    }
-
-    fn boot(&self, now: Ms) -> BootTime {
-        self.machine().clock.read(now)
-    }
-
-    /// What both clocks of its machine show.
-    pub(super) fn now(&self, now: Ms) -> Now {
-        let ms = EPOCH + i64::try_from(now).unwrap_or(0) + self.machine().wall;
-        Now {
-            boot: self.boot(now),
-            wall: Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH),
-        }
-    }
-
-    /// By how much the wall clock of its machine is wrong.
-    pub(super) fn wall_off(&self) -> i64 {
-        self.machine().wall
-    }
-
-    pub(super) fn set_wall(&mut self, set: impl Fn(i64) -> i64) {
-        let m = &mut self.machines[self.on];
-        m.wall = set(m.wall);
-        self.walls_right = false;
-    }
-
-    /// Whether no clock was ever wrong.
-    pub(super) fn all_walls_right(&self) -> bool {
-        self.walls_right
-    }
-}
 
 /// A document that only the server can give out: its number.
 pub(super) fn paper(kind: &str, no: u64) -> Envelope {

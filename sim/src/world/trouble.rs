@@ -1,7 +1,6 @@
 //! What the plan's faults do.
 
-use super::World;
-use super::pods::GivesBack;
+use super::state::{GivesBack, World};
 use crate::history::{CopyNo, Fact, Ms};
 use crate::plan::{Fault, Pod};
 
@@ -126,6 +125,40 @@ impl World {
                 w.after(stays, move |w| w.pod_ends(c));
             });
         }
+    }
+
+    /// Trouble on the wires.
+    pub(super) fn net_trouble(&mut self, fault: &Fault, copy: Option<CopyNo>) {
+        let now = self.now;
+        let n = &mut self.net;
+        let later = |t: &mut Ms, lasts: Ms| *t = (*t).max(now + lasts);
+        match (fault, copy) {
+            (Fault::CutUp { lasts, .. }, Some(c)) => later(n.cut_up.entry(c).or_default(), *lasts),
+            (Fault::CutDown { lasts, .. }, Some(c)) => {
+                later(n.cut_down.entry(c).or_default(), *lasts);
+            }
+            (Fault::CutBoth { lasts, .. }, Some(c)) => {
+                later(n.cut_up.entry(c).or_default(), *lasts);
+                later(n.cut_down.entry(c).or_default(), *lasts);
+            }
+            (Fault::CutServer { lasts }, _) => later(&mut n.cut_server, *lasts),
+            (Fault::Loss { lasts }, _) => later(&mut n.loss, *lasts),
+            (Fault::Duplicates { lasts }, _) => later(&mut n.duplicates, *lasts),
+            (Fault::Delays { lasts, up_to }, _) => {
+                later(&mut n.delays.0, *lasts);
+                n.delays.1 = *up_to;
+            }
+            _ => {}
+        }
+    }
+
+    /// All wires are whole.
+    pub(super) fn net_heals(&mut self) {
+        let n = &mut self.net;
+        n.cut_up.clear();
+        n.cut_down.clear();
+        (n.cut_server, n.loss, n.duplicates, n.delays) = (0, 0, 0, (0, 0));
+        n.delay = n.delay.min(400);
     }
 
     /// Everything is mended.

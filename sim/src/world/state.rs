@@ -1,0 +1,406 @@
+//! The world's state: who is there, what is known, what will happen. What happens is in the files beside this one.
+
+use super::net::Net;
+use super::seen::Seen;
+use crate::check::Checker;
+use crate::clock::Clock;
+use crate::coverage::Coverage;
+use crate::history::{
+    At, Broken, ClaimNo, CopyNo, Fact, HolderNo, Items, LeaseNo, Ms, Msg, MsgNo, Reclaim, RunNo,
+    Says, SecretNo,
+};
+use crate::plan::{Plan, Pod};
+use fastrand::Rng;
+use mooring_core::frontend::Frontend;
+use mooring_core::holder::drive::Drive;
+use mooring_core::holder::{Request, Saved, Spec, Tag};
+use mooring_core::ledger;
+use mooring_core::license::{Digest, IdentityKey, LeaseToken, Ticket};
+use mooring_core::mutant::{self, Mutant};
+use mooring_core::names::{InstanceId, LeaseId, PoolName, ProductName, RequestId};
+use mooring_core::secret::{Secret, SecretHash};
+use mooring_core::time::{BootTime, Now, Timestamp};
+use mooring_core::wire::{ClaimKind, ViewState};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::time::Duration;
+
+pub(super) type Act = Box<dyn FnOnce(&mut World)>;
+
+/// The wall clock at the world's beginning.
+pub(super) const EPOCH: i64 = 1_800_000_000_000;
+
+/// A world.
+pub struct World {
+    pub(super) plan: Plan,
+    pub(super) now: Ms,
+    /// What will happen, by time and then by when it was planned.
+    pub(super) queue: BTreeMap<(Ms, u64), Act>,
+    pub(super) planned: u64,
+    /// Chance for everything that is not a message's way.
+    pub(super) rng: Rng,
+    /// Steps done.
+    pub steps: u64,
+    pub(super) checker: Checker,
+    /// What came up in this world.
+    pub coverage: Coverage,
+    /// The first promise broken.
+    pub broken: Option<Broken>,
+    /// Everything that happened, if it is to be kept.
+    pub trace: Option<Vec<At>>,
+    pub(super) names: Names,
+    pub(super) net: Net,
+    pub(super) server: Server,
+    pub(super) copies: BTreeMap<CopyNo, Copy>,
+    pub(super) next_holder: u32,
+    pub(super) next_copy: u32,
+    pub(super) operator: Operator,
+    pub(super) identity: IdentityKey,
+    pub(super) tokens: HashMap<u64, LeaseToken>,
+    pub(super) tickets: HashMap<u64, Ticket>,
+    /// The license of each delegation.
+    pub(super) delegations: Vec<Digest>,
+    pub(super) msgs: u64,
+    pub(super) secrets: HashMap<SecretHash, SecretNo>,
+    pub(super) quiet: bool,
+    pub(super) ended: bool,
+}
+
+/// Names of pools and products, made once.
+pub(super) struct Names {
+    pub(super) pools: Vec<PoolName>,
+    pub(super) products: Vec<ProductName>,
+}
+
+/// One lineage of sidecar processes over one state volume.
+pub(super) struct Copy {
+    pub(super) holder: HolderNo,
+    pub(super) plan: Pod,
+    pub(super) clock: Clock,
+    /// True time that the machine was suspended: what CLOCK_MONOTONIC leaves out.
+    pub(super) asleep: Ms,
+    pub(super) asleep_since: Option<Ms>,
+    /// What came while the machine stood still.
+    pub(super) inbox: VecDeque<Act>,
+    pub(super) up: bool,
+    /// Those that were not given back; of one that is, there may be a newer one of the same name.
+    pub(super) claims: Vec<Claim>,
+    /// The pod ends once all is given back.
+    pub(super) ending: bool,
+    /// It crashes before its n-th save or request from now, for so long.
+    pub(super) crash: Option<(u8, Ms)>,
+}
+
+/// One claim of it.
+pub(super) struct Claim {
+    pub(super) no: ClaimNo,
+    pub(super) kind: ClaimKind,
+    pub(super) spec: Spec,
+    pub(super) items: Items,
+    pub(super) secret: SecretNo,
+    /// While the sidecar runs.
+    pub(super) drive: Option<Drive>,
+    /// What is on the disk.
+    pub(super) saved: Option<Saved>,
+    /// Which drive this is: what was meant for an earlier one reaches nobody.
+    pub(super) life: u64,
+    /// The wake-up that counts.
+    pub(super) wake: u64,
+    /// The request whose answer is awaited.
+    pub(super) awaits: Option<Tag>,
+    pub(super) told: Option<ToldState>,
+    /// An answer that nobody has heard until it is saved: a crash before that leaves things as they were.
+    pub(super) heard: Option<Fact>,
+    /// What becomes of it once it was given back; `None`: it was not.
+    pub(super) given_back: Option<Then>,
+}
+
+/// What the application was told: state, lease, limit, until when `Held`.
+pub(super) type ToldState = (Says, Option<LeaseNo>, Option<Ms>, Option<Ms>);
+
+/// What follows when a claim was given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Then {
+    /// Nothing.
+    End,
+    /// After so long a new one begins.
+    Again(Ms),
+}
+
+/// A claim that an application gives back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct GivesBack {
+    /// When it asks for a new one: so long after it was given back.
+    pub(super) again: Ms,
+    /// Or so long after it began to be, if its kind lets it.
+    pub(super) at_once: bool,
+    /// The sidecar crashes before its n-th save or request from then.
+    pub(super) crash: Option<u8>,
+}
+
+impl Copy {
+    /// What the clock shows that the sidecar goes by.
+    pub(super) fn read(&self, now: Ms) -> BootTime {
+        let boot = self.clock.read(now);
+        if mutant::on(Mutant::MonotonicClock) {
+            boot - Duration::from_millis(self.asleep)
+        } else {
+            boot
+        }
+    }
+
+    /// The true time at which it shows `b`.
+    pub(super) fn when(&self, b: BootTime) -> Option<Ms> {
+        let b = if mutant::on(Mutant::MonotonicClock) && b != BootTime::NEVER {
+            b + Duration::from_millis(self.asleep)
+        } else {
+            b
+        };
+        self.clock.when(b)
+    }
+
+    /// Whether it has a claim that was not given back.
+    pub(super) fn asks(&self) -> bool {
+        !self.claims.is_empty()
+    }
+
+    /// Whether it can do anything.
+    pub(super) fn runs(&self) -> bool {
+        self.up && self.asleep_since.is_none()
+    }
+
+    pub(super) fn claim(&mut self, life: u64) -> Option<&mut Claim> {
+        self.claims.iter_mut().find(|c| c.life == life)
+    }
+
+    pub(super) fn lives(&self) -> Vec<u64> {
+        self.claims.iter().map(|c| c.life).collect()
+    }
+}
+
+/// A message on its way.
+#[derive(Clone)]
+pub(super) struct Packet {
+    pub(super) msg: MsgNo,
+    pub(super) copy: CopyNo,
+    pub(super) holder: HolderNo,
+    pub(super) claim: ClaimNo,
+    pub(super) life: u64,
+    pub(super) tag: Tag,
+    pub(super) request: Request,
+    pub(super) what: Msg,
+}
+
+/// The server, whether it runs or not.
+pub(super) struct Server {
+    pub(super) run: Option<Run>,
+    pub(super) runs: u32,
+    pub(super) frozen: bool,
+    pub(super) queue: VecDeque<Act>,
+    /// Two machines.
+    pub(super) machines: [Machine; 2],
+    pub(super) on: usize,
+    pub(super) walls_right: bool,
+    pub(super) lease_for: Ms,
+    /// The longest lease any run may have granted, as it is kept; `None`: unknown.
+    pub(super) longest: Option<Ms>,
+    /// Which license file lies there, and how often it was issued anew.
+    pub(super) license: usize,
+    pub(super) issue: u64,
+    /// The anchor is not there.
+    pub(super) anchor_lost: bool,
+    pub(super) review_down: Ms,
+    pub(super) reclaim: Reclaim,
+}
+
+pub(super) struct Machine {
+    pub(super) clock: Clock,
+    pub(super) boot: &'static str,
+    /// By how much its wall clock is wrong.
+    pub(super) wall: i64,
+}
+
+/// One run.
+pub(super) struct Run {
+    pub(super) no: RunNo,
+    pub(super) frontend: Frontend<Packet>,
+    pub(super) instance: InstanceId,
+    pub(super) seen: Seen,
+    pub(super) ring: VecDeque<ledger::Event>,
+    pub(super) tick: u64,
+    /// What each lease drew when that was last told.
+    pub(super) draws: HashMap<LeaseId, Vec<(usize, u32)>>,
+    pub(super) settling: bool,
+    pub(super) overlap: u64,
+    pub(super) papers: u64,
+}
+
+impl Server {
+    pub(super) fn new(plan: &Plan, r: &mut Rng) -> Self {
+        let mut machine = |boot| Machine {
+            clock: Clock::new(
+                r.u64(1_000_000..900_000_000),
+                r.i64(-crate::clock::MAX_DRIFT..=crate::clock::MAX_DRIFT),
+            ),
+            boot,
+            wall: 0,
+        };
+        Self {
+            run: None,
+            runs: 0,
+            frozen: false,
+            queue: VecDeque::new(),
+            machines: [machine("one"), machine("two")],
+            on: 0,
+            walls_right: true,
+            lease_for: plan.lease_for,
+            longest: plan.first_start_known.then_some(0),
+            license: 0,
+            issue: 0,
+            anchor_lost: false,
+            review_down: 0,
+            reclaim: plan.reclaim,
+        }
+    }
+
+    /// The longest lease that may be out.
+    pub(super) fn longest_lease(&self) -> Ms {
+        self.longest.unwrap_or(300_000).max(self.lease_for)
+    }
+
+    pub(super) fn machine(&self) -> &Machine {
+        &self.machines[self.on]
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.machine().clock
+    }
+
+    pub(super) fn boot_id(&self) -> &'static str {
+        self.machine().boot
+    }
+
+    pub(super) fn boot(&self, now: Ms) -> BootTime {
+        self.machine().clock.read(now)
+    }
+
+    /// What both clocks of its machine show.
+    pub(super) fn now(&self, now: Ms) -> Now {
+        let ms = EPOCH + i64::try_from(now).unwrap_or(0) + self.machine().wall;
+        Now {
+            boot: self.boot(now),
+            wall: Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH),
+        }
+    }
+
+    /// By how much the wall clock of its machine is wrong.
+    pub(super) fn wall_off(&self) -> i64 {
+        self.machine().wall
+    }
+
+    pub(super) fn set_wall(&mut self, set: impl Fn(i64) -> i64) {
+        let m = &mut self.machines[self.on];
+        m.wall = set(m.wall);
+        self.walls_right = false;
+    }
+
+    /// Whether no clock was ever wrong.
+    pub(super) fn all_walls_right(&self) -> bool {
+        self.walls_right
+    }
+}
+
+/// What it knows.
+#[derive(Default)]
+pub(super) struct Operator {
+    /// Pods not proven gone.
+    pub(super) there: BTreeSet<HolderNo>,
+    /// Proven gone, and not yet said to the present run.
+    pub(super) gone: BTreeSet<HolderNo>,
+    pub(super) revoked: BTreeSet<HolderNo>,
+    pub(super) down_until: u64,
+    pub(super) connected: Option<RunNo>,
+    /// The watch: what was put together, and up to which event.
+    pub(super) follows: Option<(RunNo, u64, HashMap<LeaseId, ViewState>)>,
+}
+
+impl Operator {
+    pub(super) fn pod_is_there(&mut self, h: HolderNo) {
+        self.there.insert(h);
+    }
+
+    pub(super) fn disconnected(&mut self) {
+        self.connected = None;
+    }
+}
+
+impl World {
+    /// Plans something.
+    pub(super) fn at(&mut self, t: Ms, act: impl FnOnce(&mut Self) + 'static) {
+        self.planned += 1;
+        self.queue
+            .insert((t.max(self.now), self.planned), Box::new(act));
+    }
+
+    pub(super) fn after(&mut self, ms: Ms, act: impl FnOnce(&mut Self) + 'static) {
+        self.at(self.now + ms, act);
+    }
+
+    /// States a fact.
+    pub(super) fn state(&mut self, fact: Fact) {
+        self.coverage.fact(&fact);
+        let at = At { t: self.now, fact };
+        if self.broken.is_none()
+            && let Err(b) = self.checker.see(&at)
+        {
+            self.broken = Some(b);
+        }
+        if let Some(trace) = &mut self.trace {
+            trace.push(at);
+        }
+    }
+
+    pub(super) fn new_msg(&mut self) -> MsgNo {
+        self.msgs += 1;
+        MsgNo(self.msgs)
+    }
+
+    /// A fresh secret.
+    pub(super) fn new_secret(&mut self) -> (SecretNo, Secret) {
+        let no = SecretNo(u32::try_from(self.secrets.len()).unwrap_or(u32::MAX));
+        let mut b = [0; 32];
+        b[..4].copy_from_slice(&no.0.to_le_bytes());
+        let secret = Secret::from_bytes(b);
+        self.secrets.insert(secret.hash(), no);
+        (no, secret)
+    }
+
+    /// The number of a secret; a new one for one that a holder has made by itself.
+    pub(super) fn secret_no(&mut self, h: SecretHash) -> SecretNo {
+        let next = SecretNo(u32::try_from(self.secrets.len()).unwrap_or(u32::MAX));
+        *self.secrets.entry(h).or_insert(next)
+    }
+}
+
+/// A lease's id as the history has it.
+pub(super) fn lease_no(id: LeaseId) -> LeaseNo {
+    LeaseNo(u128::from_be_bytes(id.to_bytes()))
+}
+
+/// Chance for a holder.
+pub(super) struct Dice<'a>(pub(super) &'a mut Rng);
+
+impl mooring_core::holder::Random for Dice<'_> {
+    fn request_id(&mut self) -> RequestId {
+        RequestId::from_bytes(self.0.u128(..).to_be_bytes())
+    }
+
+    fn fraction(&mut self) -> f64 {
+        self.0.f64()
+    }
+
+    fn secret(&mut self) -> Secret {
+        let mut b = [0; 32];
+        self.0.fill(&mut b);
+        Secret::from_bytes(b)
+    }
+}
