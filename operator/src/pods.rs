@@ -21,7 +21,6 @@ pub enum PodFact {
     Idle,
     /// There, and its sidecar runs; for how long its settled server has not known it.
     Running {
-        /// The pod.
         of: Holding,
         /// For how long its settled server has not known it.
         unknown_for: Duration,

@@ -2,7 +2,7 @@
 
 use crate::certs::Ca;
 use crate::connection::ConnectionContext;
-use crate::discovery::{desk::Desk, roots, sightings::Sightings};
+use crate::discovery::{receiver::ReportReceiver, roots, sightings::Sightings};
 use crate::election::Election;
 use crate::health;
 use crate::leases::{Pace, Writer};
@@ -26,7 +26,6 @@ const ELECTION: &str = "mooring-operator";
 /// How the operator runs.
 #[derive(Debug)]
 pub struct Config {
-    /// The operator's namespace.
     pub namespace: String,
     /// This replica, differing from all others: the pod's name.
     pub replica: String,
@@ -36,7 +35,6 @@ pub struct Config {
     pub defaults: Defaults,
     /// Whether discovery agents report devices here, and nodes are labelled after them.
     pub discovery: bool,
-    /// The webhook.
     pub webhook: webhook::WebhookConfig,
 }
 
@@ -55,7 +53,7 @@ pub async fn run(mut config: Config, client: Client, shutdown: Shutdown) -> anyh
     let sightings = config.discovery.then(Arc::<Sightings>::default);
     config.webhook.discovery = sightings
         .clone()
-        .map(|s| Arc::new(Desk::new(client.clone(), &config.namespace, s)));
+        .map(|s| Arc::new(ReportReceiver::new(client.clone(), &config.namespace, s)));
     let roots = async {
         if config.discovery {
             tokio::select! {

@@ -231,11 +231,28 @@ fn on_loss() -> impl TypedValueParser<Value = OnLoss> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::panic)]
     use super::*;
     use clap::CommandFactory as _;
 
     #[test]
     fn the_command_line_is_sound() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn each_variable_of_the_table_of_annotations_is_a_flags_with_the_same_default() {
+        let command = HoldArgs::augment_args(clap::Command::new(""));
+        for a in &annotation::ALL {
+            let Some(variable) = a.env else { continue };
+            let mut all = command.get_arguments();
+            let arg = all.find(|arg| arg.get_env().is_some_and(|env| env == variable));
+            let Some(arg) = arg else {
+                panic!("{a}: no flag has the variable {variable}")
+            };
+            if let Some(default) = a.default {
+                assert_eq!(arg.get_default_values(), [default], "{a}");
+            }
+        }
     }
 }

@@ -5,6 +5,7 @@ use crate::credentials::Credentials;
 use crate::options::Mode;
 use crate::paths::{Paths, PathsError};
 use crate::voucher::{OfflineStart, VoucherSource};
+use clap::Args as _;
 use mooring_core::policy::{OptimisticStart, Start};
 use mooring_core::request::{self, Item};
 use mooring_core::time::parse_span;
@@ -29,16 +30,13 @@ pub(crate) struct ConfigError {
     flag: bool,
 }
 
-/// The flag that a variable stands for.
+/// The flag that a variable stands for, as an error names it.
 fn flag_of(variable: &str) -> String {
-    let name = match variable {
-        "MOORING_MAX_GRACE" => "grace".to_owned(),
-        v => v
-            .trim_start_matches("MOORING_")
-            .to_lowercase()
-            .replace('_', "-"),
-    };
-    format!("--{name}, ")
+    let command = HoldArgs::augment_args(clap::Command::new(""));
+    let mut all = command.get_arguments();
+    let arg = all.find(|a| a.get_env().is_some_and(|env| env == variable));
+    let flag = arg.and_then(clap::Arg::get_long);
+    flag.map(|f| format!("--{f}, ")).unwrap_or_default()
 }
 
 fn bad(variable: &'static str, problem: impl std::fmt::Display) -> ConfigError {

@@ -17,7 +17,6 @@ pub fn holder_of(lease: &LicenseLease) -> Option<HolderKey> {
 /// A mirror in the API.
 #[derive(Clone, Debug)]
 pub struct Stored {
-    /// The object.
     pub lease: LicenseLease,
     /// When we last wrote it in this process.
     pub written: Option<BootTime>,
@@ -98,7 +97,6 @@ impl Mirrors {
         self.0.remove(key);
     }
 
-    /// A holder's mirror.
     pub fn get(&self, key: &HolderKey) -> Option<&Stored> {
         self.0.get(key)
     }

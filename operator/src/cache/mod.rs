@@ -219,7 +219,6 @@ impl ClusterCache {
         self.lock().nodes.retain(|name, _| listed.contains(name));
     }
 
-    /// All nodes.
     pub fn nodes(&self) -> Vec<Arc<Node>> {
         self.lock().nodes.values().cloned().collect()
     }
@@ -277,7 +276,6 @@ impl ClusterCache {
             .collect()
     }
 
-    /// A holder's mirror.
     pub fn mirror(&self, server: &ServerRef, key: &HolderKey) -> Option<Stored> {
         self.lock().mirrors.get(server)?.get(key).cloned()
     }

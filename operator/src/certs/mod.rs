@@ -36,7 +36,6 @@ pub enum CertError {
     /// The API server did not let us read or create the Secret.
     #[error("Secret {namespace}/{SECRET}, which keeps Mooring's CA: {source}")]
     Api {
-        /// The operator's namespace.
         namespace: String,
         /// What the API server answered.
         #[source]
@@ -48,7 +47,6 @@ pub enum CertError {
          and pods that already run trust the old one until they are created anew"
     )]
     Incomplete {
-        /// The operator's namespace.
         namespace: String,
         /// The key that is missing.
         key: &'static str,

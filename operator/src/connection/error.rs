@@ -12,7 +12,6 @@ const CERT_VALIDITY: Duration = Duration::from_secs(30 * 86_400);
 /// Why there is no session.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectionError {
-    /// The client's error.
     #[error(transparent)]
     Client(#[from] mooring_net::client::ClientError),
     /// TLS could not be set up.
@@ -24,9 +23,7 @@ pub enum ConnectionError {
     /// The server answered with a problem.
     #[error("{call}: the server answered {status}: {detail}")]
     Answer {
-        /// What was asked.
         call: String,
-        /// The status code.
         status: u16,
         /// The problem's detail, or the beginning of the body.
         detail: String,

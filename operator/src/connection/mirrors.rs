@@ -1,7 +1,7 @@
 //! Keeps one server's mirrors: takes holders about which something changed, gathers the facts, has [`plan`] decide, acts.
 
 use super::server::{Connection, since};
-use crate::cache::Subscription;
+use crate::cache::{Stored, Subscription};
 use crate::leases::{LeaseFacts, Step, plan};
 use crate::pods::{PodFact, fact_of, key_of};
 use futures::StreamExt as _;
@@ -88,40 +88,8 @@ async fn look(
     let mut asked: Option<PodFact> = None;
     // A second round only after the API server was asked for the pod.
     for _ in 0..2 {
-        let settled = connection.settled();
-        let (claims, known, released) = {
-            let lease_cache = connection.lease_cache();
-            (
-                lease_cache.claims(key),
-                lease_cache.knows(key),
-                lease_cache.has_released(key),
-            )
-        };
         let stored = writer.cache.mirror(&connection.server, key);
-        let (seen, node) = writer.cache.fact(key, Duration::ZERO);
-        let fact = match (seen, asked.take()) {
-            (PodFact::Unseen, Some(asked)) => asked,
-            (seen, _) => seen,
-        };
-        let fact = remember(memory, key, fact, settled && !known);
-        if let PodFact::Gone(_) = fact {
-            let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
-            if memory.reported.insert(key.clone()) || known {
-                connection.report_gone(key.clone());
-            }
-        }
-        let facts = LeaseFacts {
-            server: &connection.server,
-            now: clock::now().wall,
-            claims: &claims,
-            settled,
-            released,
-            pod: fact,
-            node,
-            existing: stored.as_ref().map(|s| &s.lease),
-            written: stored.as_ref().and_then(|s| s.written).map(since),
-        };
-        let done = match plan(&facts) {
+        let done = match step(connection, memory, key, stored.as_ref(), asked.take()) {
             Step::Nothing => Ok(()),
             Step::Later(after) => return Some(after),
             Step::AskForPod => {
@@ -156,6 +124,45 @@ async fn look(
         };
     }
     Some(AGAIN)
+}
+
+/// What is to be done about a holder's mirror as it is `stored`. `asked`: what the API server said
+/// of its pod when it was asked by name. A pod that is proven gone is reported on the way.
+fn step(
+    connection: &Connection,
+    memory: &Mutex<LookMemory>,
+    key: &HolderKey,
+    stored: Option<&Stored>,
+    asked: Option<PodFact>,
+) -> Step {
+    let settled = connection.settled();
+    let (claims, known, released) = {
+        let cache = connection.lease_cache();
+        (cache.claims(key), cache.knows(key), cache.has_released(key))
+    };
+    let (seen, node) = connection.context.writer.cache.fact(key, Duration::ZERO);
+    let fact = match (seen, asked) {
+        (PodFact::Unseen, Some(asked)) => asked,
+        (seen, _) => seen,
+    };
+    let fact = remember(memory, key, fact, settled && !known);
+    if let PodFact::Gone(_) = fact {
+        let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
+        if memory.reported.insert(key.clone()) || known {
+            connection.report_gone(key.clone());
+        }
+    }
+    plan(&LeaseFacts {
+        server: &connection.server,
+        now: clock::now().wall,
+        claims: &claims,
+        settled,
+        released,
+        pod: fact,
+        node,
+        existing: stored.map(|s| &s.lease),
+        written: stored.and_then(|s| s.written).map(since),
+    })
 }
 
 /// Fills in for how long a running pod has been unknown.

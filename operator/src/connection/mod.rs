@@ -142,7 +142,7 @@ async fn run(connection: Connection) {
         return;
     };
     tokio::join!(
-        session::run(&connection),
+        connection.sessions(),
         mirrors::run(&connection, subscription, touched)
     );
 }

@@ -19,7 +19,6 @@ use tokio::sync::{mpsc, watch};
 pub struct Endpoint {
     /// `ip:port` of its Service, both families.
     pub addresses: Vec<String>,
-    /// The Service's port.
     pub port: u16,
     /// Who may use it.
     pub policies: Policies,

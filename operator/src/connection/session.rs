@@ -6,6 +6,7 @@ use super::roster::roster;
 use super::server::Connection;
 use mooring_api::names::API_PORT;
 use mooring_core::identity::HolderKey;
+use mooring_core::names::InstanceId;
 use mooring_core::wire::calls::{CallSpec, ServerCall, server};
 use mooring_core::wire::{
     Expected, Gone, Leases, Problem, ProblemType, Products, WatchEvent, WatchPosition,
@@ -30,13 +31,9 @@ const SETTLE_DOWN: Duration = Duration::from_millis(300);
 /// The pauses between attempts.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
 
-/// Has sessions with the server, one after the other, until dropped.
-pub(super) async fn run(connection: &Connection) {
-    connection.sessions().await;
-}
-
 impl Connection {
-    async fn sessions(&self) {
+    /// Has sessions with the server, one after the other, until dropped.
+    pub(super) async fn sessions(&self) {
         let (shortest, longest) = PAUSES;
         let mut pause = shortest;
         loop {
@@ -109,24 +106,8 @@ impl Connection {
                     let Some(line) = line else { return Err(ConnectionError::Ended) };
                     heard = Instant::now();
                     if line.is_empty() { continue }
-                    match serde_json::from_slice::<WatchEvent>(&line) {
-                        Ok(WatchEvent::Lease { position, lease }) => {
-                            if position.instance != instance { return Err(ConnectionError::Restarted) }
-                            // A list taken meanwhile is newer than the events before it.
-                            if position.seq <= list.position.seq { continue }
-                            tracing::debug!(server = %self.server, lease = %lease.lease, pod = %lease.holder, state = %lease.state, "the server says");
-                            let key = self.lease_cache().event(lease, clock::now().wall);
-                            self.touch([key]);
-                            numbers.get_or_insert(allowance.next(Instant::now() + SETTLE_DOWN));
-                        }
-                        Ok(WatchEvent::Server { state }) => {
-                            if state.instance != instance { return Err(ConnectionError::Restarted) }
-                            self.show(|s| s.told(state, clock::boot()));
-                            numbers.get_or_insert(Instant::now() + SETTLE_DOWN);
-                        }
-                        Ok(WatchEvent::Alive) => {}
-                        // A newer server may say more than we understand; the next list tells what came of it.
-                        Err(e) => tracing::warn!(server = %self.server, error = %e, "a line of the watch cannot be read"),
+                    if let Some(due) = self.take_line(&line, instance, list.position.seq, &allowance)? {
+                        numbers.get_or_insert(due);
                     }
                 }
                 () = at(numbers) => {
@@ -156,6 +137,43 @@ impl Connection {
                     send(&client, &server::POLICIES, &now.policies).await?;
                     tracing::info!(server = %self.server, "policies handed over");
                 }
+            }
+        }
+    }
+
+    /// Takes in a line of the watch; when to fetch the numbers after it. What is not newer than
+    /// the list up to `listed` is left out: a list taken meanwhile knows it already.
+    fn take_line(
+        &self,
+        line: &[u8],
+        instance: InstanceId,
+        listed: u64,
+        allowance: &Allowance,
+    ) -> Result<Option<Instant>, ConnectionError> {
+        let soon = Instant::now() + SETTLE_DOWN;
+        match serde_json::from_slice::<WatchEvent>(line) {
+            Ok(WatchEvent::Lease { position, .. }) if position.instance != instance => {
+                Err(ConnectionError::Restarted)
+            }
+            Ok(WatchEvent::Lease { position, .. }) if position.seq <= listed => Ok(None),
+            Ok(WatchEvent::Lease { lease, .. }) => {
+                tracing::debug!(server = %self.server, lease = %lease.lease, pod = %lease.holder, state = %lease.state, "the server says");
+                let key = self.lease_cache().event(lease, clock::now().wall);
+                self.touch([key]);
+                Ok(Some(allowance.next(soon)))
+            }
+            Ok(WatchEvent::Server { state }) if state.instance != instance => {
+                Err(ConnectionError::Restarted)
+            }
+            Ok(WatchEvent::Server { state }) => {
+                self.show(|s| s.told(state, clock::boot()));
+                Ok(Some(soon))
+            }
+            Ok(WatchEvent::Alive) => Ok(None),
+            Err(e) => {
+                // A newer server may say more than we understand; the next list tells what came of it.
+                tracing::warn!(server = %self.server, error = %e, "a line of the watch cannot be read");
+                Ok(None)
             }
         }
     }

@@ -14,9 +14,7 @@ pub struct Snapshot {
     pub state: Option<ServerState>,
     /// When this process first saw this run of the server.
     pub seen: Option<BootTime>,
-    /// Its products.
     pub products: Vec<ProductView>,
-    /// Its pools.
     pub pools: Vec<PoolView>,
     /// How many claims are in line.
     pub waiting: u32,

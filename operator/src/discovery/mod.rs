@@ -3,8 +3,8 @@
 //! | module | what it does |
 //! |---|---|
 //! | [`agent`] | on each node: reads sysfs, posts the list to every replica of the operator |
-//! | [`desk`] | takes reports in, in every replica |
-//! | [`who`] | whose report it is: the node that the agent's token is bound to, as the API server says. Pure |
+//! | [`receiver`] | takes reports in, in every replica |
+//! | [`authenticate`] | whose report it is: the node that the agent's token is bound to, as the API server says. Pure |
 //! | [`sightings`] | what was reported, in memory |
 //! | [`plan`] | which labels follow from that. Pure |
 //! | [`label`] | sets and removes them, in the replica that leads |
@@ -15,12 +15,12 @@
 //! gone, or when another node says that it has it.
 
 pub mod agent;
-pub mod desk;
+pub mod authenticate;
 pub mod label;
 pub mod plan;
+pub mod receiver;
 pub mod roots;
 pub mod sightings;
-pub mod who;
 
 use mooring_api::Device;
 use serde::{Deserialize, Serialize};

@@ -19,7 +19,6 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Change {
     /// Of this node.
     pub node: String,
-    /// The label.
     pub label: String,
     /// Whether it is to be there.
     pub set: bool,

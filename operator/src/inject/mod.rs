@@ -20,7 +20,9 @@ pub use quantity::Quantity;
 pub use refusal::Refusal;
 pub use requested::{Named, Requested, Wait, unknown_keys};
 pub use resources::Budget;
-pub use server::{NoServer, ServerName, SidecarTarget, Surroundings, choose, doubts, reference};
+pub use server::{
+    ChoiceContext, NoServer, ServerName, SidecarTarget, choose, license_warnings, reference,
+};
 pub use sidecar::{
     SOCKET, SOCKET_DIR, SOCKET_ENV, SOCKET_VOLUME, STATE_VOLUME, Settings, TOKEN_VOLUME,
 };
@@ -39,7 +41,6 @@ const MIRROR: &str = "kubernetes.io/config.mirror";
 /// What a pod that opted in is given.
 #[derive(Clone, Copy, Debug)]
 pub struct InjectContext<'a> {
-    /// Its license server.
     pub target: &'a SidecarTarget,
     /// The certificates that its sidecar trusts, PEM.
     pub roots: &'a str,
@@ -155,7 +156,6 @@ fn apply(
     ctx: &InjectContext<'_>,
     recipients: &[String],
 ) -> Result<(), Refusal> {
-    let ours = spec.init_containers.iter().flatten().position(is_ours);
     let before = spec
         .init_containers
         .iter()
@@ -182,7 +182,23 @@ fn apply(
     }
     let container =
         sidecar::container(requested, ctx.target, ctx.roots, ctx.settings, requirements);
-    let mut container = value(&container)?;
+    put_sidecar(doc, spec, value(&container)?)?;
+    give_socket(doc, recipients)?;
+
+    for name in &ctx.settings.pull_secrets {
+        doc.upsert(
+            &["spec", "imagePullSecrets"],
+            "name",
+            json!({ "name": name }),
+        )
+        .map_err(unpatched)?;
+    }
+    mark(doc, pod, ctx)
+}
+
+/// Puts the container where it belongs among the init containers, or replaces an earlier one.
+fn put_sidecar(doc: &mut Document, spec: &PodSpec, mut container: Value) -> Result<(), Refusal> {
+    let ours = spec.init_containers.iter().flatten().position(is_ours);
     if let Some(i) = ours {
         keep_platforms_mounts(
             &mut container,
@@ -200,30 +216,19 @@ fn apply(
             c.restart_policy.as_deref() == Some("Always"),
         )
     }));
-    match ours {
-        Some(i) if i == at => doc
-            .replace(&["spec", "initContainers"], at, container)
-            .map_err(unpatched)?,
-        Some(i) => {
-            doc.remove(&["spec", "initContainers"], i)
-                .map_err(unpatched)?;
-            doc.insert(&["spec", "initContainers"], at, container)
-                .map_err(unpatched)?;
-        }
-        None => doc
-            .insert(&["spec", "initContainers"], at, container)
-            .map_err(unpatched)?,
-    }
-    give_socket(doc, recipients)?;
+    let list = ["spec", "initContainers"];
+    let done = match ours {
+        Some(i) if i == at => doc.replace(&list, at, container),
+        Some(i) => doc
+            .remove(&list, i)
+            .and_then(|()| doc.insert(&list, at, container)),
+        None => doc.insert(&list, at, container),
+    };
+    done.map_err(unpatched)
+}
 
-    for name in &ctx.settings.pull_secrets {
-        doc.upsert(
-            &["spec", "imagePullSecrets"],
-            "name",
-            json!({ "name": name }),
-        )
-        .map_err(unpatched)?;
-    }
+/// Labels and annotations: what the operator watches pods by, and the port that meshes leave alone.
+fn mark(doc: &mut Document, pod: &Pod, ctx: &InjectContext<'_>) -> Result<(), Refusal> {
     let version = label_value(&ctx.settings.version);
     doc.set(&["metadata", "labels", INJECTED], json!(version))
         .map_err(unpatched)?;

@@ -21,7 +21,6 @@ pub struct Quantity {
 pub(super) struct BadQuantity {
     /// The character, counted from 1.
     pub(super) at: usize,
-    /// What stood there.
     pub(super) found: String,
 }
 

@@ -16,11 +16,9 @@ pub enum Refusal {
     /// Another annotation's value.
     #[error("annotation {key}: character {at}: {found}, expected {expected}")]
     Value {
-        /// The annotation.
         key: &'static str,
         /// The character, counted from 1.
         at: usize,
-        /// What stood there.
         found: String,
         /// What was expected instead.
         expected: String,
@@ -30,11 +28,8 @@ pub enum Refusal {
         "annotation {key}: {value:?} is not supported by this version of Mooring yet: {instead}"
     )]
     NotYet {
-        /// The annotation.
         key: &'static str,
-        /// Its value.
         value: &'static str,
-        /// What to use.
         instead: &'static str,
     },
     /// A name in `containers` that no container has.
@@ -42,7 +37,6 @@ pub enum Refusal {
     NoSuchContainer {
         /// Where the name begins, counted from 1.
         at: usize,
-        /// The name.
         name: String,
         /// The containers there are.
         known: String,
@@ -57,21 +51,14 @@ pub enum Refusal {
     NameTaken {
         /// `spec.containers` or `spec.initContainers`.
         field: &'static str,
-        /// Which one.
         index: usize,
-        /// The name.
         name: &'static str,
     },
     /// A container mounts what is the sidecar's alone.
     #[error(
         "container {container:?} mounts the volume {volume:?}, which is the Mooring sidecar's alone: remove that mount"
     )]
-    PrivateVolume {
-        /// The container.
-        container: String,
-        /// The volume.
-        volume: String,
-    },
+    PrivateVolume { container: String, volume: String },
     /// A container mounts something else where the socket goes.
     #[error(
         "container {container:?} mounts the volume {volume:?} at {path}, where Mooring's socket goes: mount it elsewhere, or leave \
@@ -79,11 +66,8 @@ pub enum Refusal {
         CONTAINERS
     )]
     SocketPathTaken {
-        /// The container.
         container: String,
-        /// Its volume.
         volume: String,
-        /// The path.
         path: &'static str,
     },
     /// A pod for Windows.

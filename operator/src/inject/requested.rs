@@ -28,7 +28,6 @@ pub enum Wait {
 /// A container's name in the annotation `containers`, and where it stands there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
-    /// The name.
     pub name: String,
     /// Its first character, counted from 1.
     pub at: usize,
@@ -43,7 +42,6 @@ pub struct Requested {
     pub server: Option<ServerName>,
     /// What the sidecar is told of them, by variable.
     pub told: Vec<(&'static str, String)>,
-    /// Where it waits.
     pub wait: Wait,
     /// Which containers get the socket; all without it.
     pub containers: Option<Vec<Named>>,

@@ -160,7 +160,6 @@ pub(super) struct Raise {
     pub(super) kind: &'static str,
     /// `cpu` or `memory`.
     pub(super) name: &'static str,
-    /// The new amount.
     pub(super) to: String,
 }
 

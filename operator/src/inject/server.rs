@@ -20,7 +20,6 @@ use std::sync::Arc;
 pub struct ServerName {
     /// `None`: the pod's own.
     pub namespace: Option<String>,
-    /// Its name.
     pub name: String,
 }
 
@@ -30,11 +29,8 @@ pub enum NoServer {
     /// The one that was named does not exist.
     #[error("{by}: there is no LicenseServer {server}{}{}", did_you_mean(.hint.as_ref()), reach(.in_reach))]
     NotFound {
-        /// What named it.
         by: &'static str,
-        /// The name.
         server: ServerRef,
-        /// A near name.
         hint: Option<String>,
         /// Those that this namespace may use.
         in_reach: Vec<String>,
@@ -45,9 +41,7 @@ pub enum NoServer {
          namespace there{}", reach(.in_reach)
     )]
     NotAllowed {
-        /// The server.
         server: ServerRef,
-        /// The pod's namespace.
         namespace: String,
         /// What the field says.
         from: &'static str,
@@ -57,9 +51,7 @@ pub enum NoServer {
     /// Several to choose from.
     #[error("namespace {namespace} has {} LicenseServers ({}): name one by the annotation {SERVER}", .names.len(), .names.join(", "))]
     Several {
-        /// The pod's namespace.
         namespace: String,
-        /// Their names.
         names: Vec<String>,
     },
     /// Nothing was named, and there is none here.
@@ -68,7 +60,6 @@ pub enum NoServer {
          no LicenseServer{}", reach(.in_reach)
     )]
     None {
-        /// The pod's namespace.
         namespace: String,
         /// Those that this namespace may use.
         in_reach: Vec<String>,
@@ -92,26 +83,22 @@ fn reach(names: &[String]) -> String {
     }
 }
 
-/// What is known of the world when a pod comes.
+/// What decides which LicenseServer a pod may use.
 #[derive(Clone, Copy, Debug)]
-pub struct Surroundings<'a> {
-    /// The pod's namespace.
+pub struct ChoiceContext<'a> {
     pub namespace: &'a str,
-    /// Its labels.
     pub namespace_labels: &'a BTreeMap<String, String>,
-    /// The chart's default.
     pub default_server: Option<&'a ServerRef>,
-    /// All LicenseServers.
     pub servers: &'a [Arc<LicenseServer>],
 }
 
 /// Chooses a pod's LicenseServer.
 pub fn choose(
     wish: Option<&ServerName>,
-    around: &Surroundings<'_>,
+    context: &ChoiceContext<'_>,
 ) -> Result<Arc<LicenseServer>, NoServer> {
-    let here = around.namespace;
-    let (by, wanted) = match (wish, around.default_server) {
+    let here = context.namespace;
+    let (by, wanted) = match (wish, context.default_server) {
         (Some(w), _) => {
             let namespace = w.namespace.as_deref().unwrap_or(here);
             (
@@ -123,10 +110,10 @@ pub fn choose(
             "Mooring's default server (chart value defaultServer)",
             default.clone(),
         ),
-        (None, None) => return only_one(around),
+        (None, None) => return only_one(context),
     };
-    let Some(server) = around.servers.iter().find(|s| reference(s) == wanted) else {
-        let in_reach = in_reach(around);
+    let Some(server) = context.servers.iter().find(|s| reference(s) == wanted) else {
+        let in_reach = in_reach(context);
         let hint =
             nearest(&wanted.to_string(), in_reach.iter().map(String::as_str)).map(str::to_owned);
         return Err(NoServer::NotFound {
@@ -136,34 +123,34 @@ pub fn choose(
             in_reach,
         });
     };
-    if let Err(from) = allows(server, here, around.namespace_labels) {
+    if let Err(from) = allows(server, here, context.namespace_labels) {
         let namespace = here.to_owned();
         return Err(NoServer::NotAllowed {
             server: wanted,
             namespace,
             from,
-            in_reach: in_reach(around),
+            in_reach: in_reach(context),
         });
     }
     Ok(server.clone())
 }
 
-fn only_one(around: &Surroundings<'_>) -> Result<Arc<LicenseServer>, NoServer> {
-    let here = |s: &&Arc<LicenseServer>| s.namespace().as_deref() == Some(around.namespace);
-    let mut mine = around
+fn only_one(context: &ChoiceContext<'_>) -> Result<Arc<LicenseServer>, NoServer> {
+    let here = |s: &&Arc<LicenseServer>| s.namespace().as_deref() == Some(context.namespace);
+    let mut mine = context
         .servers
         .iter()
         .filter(here)
-        .filter(|s| allows(s, around.namespace, around.namespace_labels).is_ok());
-    let namespace = around.namespace.to_owned();
+        .filter(|s| allows(s, context.namespace, context.namespace_labels).is_ok());
+    let namespace = context.namespace.to_owned();
     match (mine.next(), mine.next()) {
         (None, _) => Err(NoServer::None {
             namespace,
-            in_reach: in_reach(around),
+            in_reach: in_reach(context),
         }),
         (Some(s), None) => Ok(s.clone()),
         (Some(_), Some(_)) => {
-            let mut names: Vec<_> = around
+            let mut names: Vec<_> = context
                 .servers
                 .iter()
                 .filter(here)
@@ -176,10 +163,10 @@ fn only_one(around: &Surroundings<'_>) -> Result<Arc<LicenseServer>, NoServer> {
 }
 
 /// The LicenseServers that this namespace may use, as `namespace/name`: others are not told of.
-fn in_reach(around: &Surroundings<'_>) -> Vec<String> {
+fn in_reach(context: &ChoiceContext<'_>) -> Vec<String> {
     let may =
-        |s: &&Arc<LicenseServer>| allows(s, around.namespace, around.namespace_labels).is_ok();
-    let mut names: Vec<_> = around
+        |s: &&Arc<LicenseServer>| allows(s, context.namespace, context.namespace_labels).is_ok();
+    let mut names: Vec<_> = context
         .servers
         .iter()
         .filter(may)
@@ -228,7 +215,6 @@ pub struct SidecarTarget {
     pub port: u16,
     /// What its license says of starts without it, where that is known and less than `allow`.
     pub optimistic_start: Option<String>,
-    /// The vendor's voucher.
     pub voucher: Option<String>,
 }
 
@@ -261,7 +247,7 @@ impl SidecarTarget {
 
 /// Warnings where the license, as the server last reported it, cannot meet the request. Only warnings: it may be
 /// renewed at any moment, and the server decides.
-pub fn doubts(items: &[Item], server: &LicenseServer) -> Vec<String> {
+pub fn license_warnings(items: &[Item], server: &LicenseServer) -> Vec<String> {
     let products = server
         .status
         .as_ref()
@@ -271,7 +257,7 @@ pub fn doubts(items: &[Item], server: &LicenseServer) -> Vec<String> {
         return Vec::new();
     }
     let name = reference(server);
-    let doubt = |item: &Item| match products.iter().find(|p| p.name == item.product.as_str()) {
+    let warning = |item: &Item| match products.iter().find(|p| p.name == item.product.as_str()) {
         None => {
             let known: Vec<_> = products.iter().map(|p| p.name.as_str()).collect();
             let hint = nearest(item.product.as_str(), known.iter().copied());
@@ -290,5 +276,5 @@ pub fn doubts(items: &[Item], server: &LicenseServer) -> Vec<String> {
         )),
         Some(_) => None,
     };
-    items.iter().filter_map(doubt).collect()
+    items.iter().filter_map(warning).collect()
 }

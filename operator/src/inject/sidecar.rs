@@ -21,7 +21,6 @@ pub const SOCKET_VOLUME: &str = "mooring-socket";
 pub const TOKEN_VOLUME: &str = "mooring-token";
 /// Where the socket's volume is mounted, in the sidecar and in the application's containers.
 pub const SOCKET_DIR: &str = "/run/mooring";
-/// The socket.
 pub const SOCKET: &str = "/run/mooring/mooring.sock";
 /// The variable that tells applications of it.
 pub const SOCKET_ENV: &str = "MOORING_SOCKET";
@@ -40,7 +39,6 @@ const PROBE_TIMEOUT_SECONDS: i32 = 600;
 /// How sidecars are made, the same for all pods.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The image.
     pub image: String,
     /// `Always`, `IfNotPresent` or `Never`.
     pub pull_policy: String,
@@ -56,7 +54,6 @@ pub struct Settings {
     pub version: String,
 }
 
-/// The container.
 pub(super) fn container(
     requested: &Requested,
     target: &SidecarTarget,
@@ -161,7 +158,6 @@ fn security(run_as_user: Option<i64>) -> SecurityContext {
     }
 }
 
-/// A mount.
 pub(super) fn mount(volume: &str, path: &str, read_only: bool) -> VolumeMount {
     VolumeMount {
         name: volume.to_owned(),
@@ -171,7 +167,6 @@ pub(super) fn mount(volume: &str, path: &str, read_only: bool) -> VolumeMount {
     }
 }
 
-/// The volumes.
 pub(super) fn volumes(target: &SidecarTarget) -> Vec<Volume> {
     let memory = |name: &str| Volume {
         name: name.to_owned(),

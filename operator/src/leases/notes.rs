@@ -14,7 +14,6 @@ pub enum Severity {
 /// An Event to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
-    /// Its severity.
     pub severity: Severity,
     /// CamelCase, stable.
     pub reason: &'static str,

@@ -24,7 +24,6 @@ const SAME_UNTIL: Duration = Duration::from_secs(5);
 /// What the server says of one holder.
 #[derive(Clone, Copy, Debug)]
 pub struct ServerWord<'a> {
-    /// The server.
     pub server: &'a ServerRef,
     /// The holder's claims there; at least one.
     pub claims: &'a [Known],

@@ -21,7 +21,6 @@ const PLACES: u32 = 10;
 /// All that bears on one holder's mirror.
 #[derive(Clone, Debug)]
 pub struct LeaseFacts<'a> {
-    /// Its license server.
     pub server: &'a ServerRef,
     /// Now.
     pub now: Timestamp,
@@ -31,7 +30,6 @@ pub struct LeaseFacts<'a> {
     pub settled: bool,
     /// It gave its last claim back by itself.
     pub released: bool,
-    /// Its pod.
     pub pod: PodFact,
     /// The node its pod is bound to, if that is known.
     pub node: Option<String>,
@@ -41,7 +39,6 @@ pub struct LeaseFacts<'a> {
     pub written: Option<Duration>,
 }
 
-/// What to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
     /// Nothing.

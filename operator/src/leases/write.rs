@@ -51,7 +51,6 @@ impl Pace {
 /// The one writer of mirrors and of the Events that go with them.
 #[derive(Clone)]
 pub struct Writer {
-    /// The API server.
     pub client: Client,
     /// Publishes Events.
     pub recorder: Recorder,

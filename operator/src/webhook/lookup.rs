@@ -3,7 +3,7 @@
 //! A LicenseServer that was created a moment ago may not have reached the watch: before a pod is refused, the API
 //! server is asked.
 
-use crate::inject::{NoServer, ServerName, SidecarTarget, Surroundings, choose, reference};
+use crate::inject::{ChoiceContext, NoServer, ServerName, SidecarTarget, choose, reference};
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::{Namespace, Service};
 use kube::api::ListParams;
@@ -117,13 +117,13 @@ impl Lookup {
         } else {
             BTreeMap::new()
         };
-        let around = Surroundings {
+        let context = ChoiceContext {
             namespace,
             namespace_labels: &namespace_labels,
             default_server,
             servers,
         };
-        Ok(choose(wish, &around)?)
+        Ok(choose(wish, &context)?)
     }
 
     async fn namespace_labels(&self, name: &str) -> Result<BTreeMap<String, String>, kube::Error> {

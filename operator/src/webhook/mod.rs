@@ -30,7 +30,7 @@ pub use metrics::WebhookMetrics;
 pub use selftest::{SelftestError, selftest};
 
 use crate::certs::{Ca, CertError};
-use crate::discovery::{self, desk::Desk};
+use crate::discovery::{self, receiver::ReportReceiver};
 use crate::inject::{self, Settings};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::{Body as _, Incoming};
@@ -53,11 +53,8 @@ use tokio::sync::Semaphore;
 pub const CONFIGURATION: &str = "injector.mooring.dev";
 /// The webhook in it: what people read where a pod is refused.
 pub const WEBHOOK: &str = "sidecar-injector.mooring.dev";
-/// Its path.
 pub const PATH: &str = "/mutate";
-/// Its Service.
 pub const SERVICE: &str = "mooring-webhook";
-/// Its port.
 pub const PORT: u16 = 9443;
 
 /// The API server takes objects of up to 3 MiB; the review around one is small.
@@ -72,20 +69,17 @@ const LOOKUP_TIME: Duration = Duration::from_secs(5);
 /// How the webhook runs.
 #[derive(Clone, Debug)]
 pub struct WebhookConfig {
-    /// Where it listens.
     pub listen: SocketAddr,
     /// The operator's namespace, where its Service is.
     pub namespace: String,
-    /// Its Service.
     pub service: String,
-    /// Its MutatingWebhookConfiguration.
     pub configuration: String,
     /// The LicenseServer of pods that name none.
     pub default_server: Option<ServerRef>,
     /// How sidecars are made.
     pub settings: Settings,
     /// Where the discovery agents' reports go, on the same port; `None`: nowhere.
-    pub discovery: Option<Arc<Desk>>,
+    pub discovery: Option<Arc<ReportReceiver>>,
 }
 
 impl WebhookConfig {
@@ -109,7 +103,6 @@ pub enum WebhookError {
     /// The port cannot be listened on.
     #[error("webhook: listening on {addr}: {source}")]
     Listen {
-        /// Where.
         addr: SocketAddr,
         /// What the system says.
         #[source]
@@ -245,8 +238,8 @@ fn units(request: &Request<Incoming>) -> u32 {
 async fn answer(app: Arc<App>, request: Request<Incoming>) -> Response<Body> {
     let begun = Instant::now();
     let refuse = |status, text: String| with_type(status, "text/plain; charset=utf-8", text);
-    if let (discovery::PATH, Some(desk)) = (request.uri().path(), &app.config.discovery) {
-        return desk.answer(request).await;
+    if let (discovery::PATH, Some(receiver)) = (request.uri().path(), &app.config.discovery) {
+        return receiver.answer(request).await;
     }
     if request.uri().path() != PATH {
         return refuse(StatusCode::NOT_FOUND, format!("expected POST {PATH}\n"));
@@ -295,7 +288,7 @@ async fn answer(app: Arc<App>, request: Request<Incoming>) -> Response<Body> {
     }
 }
 
-/// Decides over one pod: reads its requested, looks up its license server, says what changes.
+/// Decides over one pod: reads what it asks for, looks up its license server, says what changes.
 async fn judge(app: &App, question: &Question) -> Verdict {
     let (Some(pod), Some(raw)) = (question.pod(), question.raw()) else {
         return Verdict::Unchanged;
@@ -323,7 +316,7 @@ async fn judge(app: &App, question: &Question) -> Verdict {
             ));
         }
     };
-    let mut warnings = inject::doubts(&requested.items, &server);
+    let mut warnings = inject::license_warnings(&requested.items, &server);
     warnings.extend(
         pod.metadata
             .annotations

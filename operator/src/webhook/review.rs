@@ -46,17 +46,14 @@ pub(super) struct Question {
     pod: Option<Pod>,
 }
 
-/// What we say.
 pub(super) enum Verdict {
     /// Nothing to do.
     Unchanged,
     /// It gets a sidecar.
     Injected {
-        /// What changes.
         patch: Patch,
         /// What its author should know.
         warnings: Vec<String>,
-        /// Its license server.
         server: ServerRef,
     },
     /// It cannot be created like this.

@@ -35,13 +35,13 @@ impl ClusterCache {
                 name: w.into(),
             },
         });
-        let around = Surroundings {
+        let context = ChoiceContext {
             namespace: "studio",
             namespace_labels: &self.labels,
             default_server: self.default.as_ref(),
             servers: &self.servers,
         };
-        choose(wish.as_ref(), &around).map(|s| reference(&s).to_string())
+        choose(wish.as_ref(), &context).map(|s| reference(&s).to_string())
     }
 
     fn said(&self, wish: Option<&str>) -> String {
@@ -129,7 +129,7 @@ fn a_request_beyond_the_license_is_doubted_not_refused() {
     let mut s = server("licensing", "main", all());
     let items = |text: &str| mooring_core::request::parse(text).unwrap();
     assert!(
-        doubts(&items("anything:99"), &s).is_empty(),
+        license_warnings(&items("anything:99"), &s).is_empty(),
         "nothing known, nothing said"
     );
     s.status = Some(
@@ -138,9 +138,9 @@ fn a_request_beyond_the_license_is_doubted_not_refused() {
         ]}))
         .unwrap(),
     );
-    assert!(doubts(&items("render:2,denoise"), &s).is_empty());
+    assert!(license_warnings(&items("render:2,denoise"), &s).is_empty());
     assert_eq!(
-        doubts(&items("render:3,rendr,zbrush"), &s),
+        license_warnings(&items("render:3,rendr,zbrush"), &s),
         [
             "render:3 asks for more than there is: the license of LicenseServer licensing/main has 2 seats of it",
             "the license of LicenseServer licensing/main has no product rendr (did you mean render?)",

@@ -3,19 +3,17 @@
 use super::{ACCOUNT, AUDIENCE};
 use k8s_openapi::api::authentication::v1::TokenReviewStatus;
 
-/// An agent.
+/// An agent, by what its token is bound to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Who {
-    /// Its pod.
+pub struct BoundAgent {
     pub pod: String,
-    /// The pod's UID.
     pub uid: String,
     /// The pod's node, where the API server says it (KEP-4193).
     pub node: Option<String>,
 }
 
-/// Who the API server says it is.
-pub fn judge(status: &TokenReviewStatus, namespace: &str) -> Result<Who, String> {
+/// BoundAgent the API server says it is.
+pub fn authenticate(status: &TokenReviewStatus, namespace: &str) -> Result<BoundAgent, String> {
     if status.authenticated != Some(true) {
         let why = status.error.clone().filter(|e| !e.is_empty());
         return Err(why.unwrap_or_else(|| "not authenticated; it may have expired".into()));
@@ -40,7 +38,7 @@ pub fn judge(status: &TokenReviewStatus, namespace: &str) -> Result<Who, String>
         values.first().filter(|v| !v.is_empty()).cloned()
     };
     match (first("pod-name"), first("pod-uid")) {
-        (Some(pod), Some(uid)) => Ok(Who {
+        (Some(pod), Some(uid)) => Ok(BoundAgent {
             pod,
             uid,
             node: first("node-name"),
@@ -55,7 +53,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn judged(change: impl FnOnce(&mut Value)) -> Result<Who, String> {
+    fn judged(change: impl FnOnce(&mut Value)) -> Result<BoundAgent, String> {
         let mut v = json!({
             "authenticated": true, "audiences": ["mooring.dev/discovery"],
             "user": { "username": "system:serviceaccount:mooring-system:mooring-discovery", "extra": {
@@ -63,24 +61,30 @@ mod tests {
                 "authentication.kubernetes.io/node-name": ["node-a"] } }
         });
         change(&mut v);
-        judge(&serde_json::from_value(v).unwrap(), "mooring-system")
+        authenticate(&serde_json::from_value(v).unwrap(), "mooring-system")
     }
 
     #[test]
     fn an_agent_speaks_for_the_node_that_its_token_is_bound_to() {
-        let who = Who {
+        let agent = BoundAgent {
             pod: "mooring-discovery-x".into(),
             uid: "6a2f".into(),
             node: Some("node-a".into()),
         };
-        assert_eq!(judged(|_| ()), Ok(who.clone()));
+        assert_eq!(judged(|_| ()), Ok(agent.clone()));
         let older = judged(|v| {
             v["user"]["extra"]
                 .as_object_mut()
                 .unwrap()
                 .remove("authentication.kubernetes.io/node-name");
         });
-        assert_eq!(older, Ok(Who { node: None, ..who }));
+        assert_eq!(
+            older,
+            Ok(BoundAgent {
+                node: None,
+                ..agent
+            })
+        );
     }
 
     #[test]

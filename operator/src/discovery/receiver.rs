@@ -1,7 +1,7 @@
 //! Takes agents' reports in: a token, reviewed by the API server; a list, checked. In every replica, leading or not.
 
+use super::authenticate::{BoundAgent, authenticate};
 use super::sightings::Sightings;
-use super::who::{self, Who};
 use super::{AUDIENCE, PATH, Report};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -38,8 +38,7 @@ type Hash = [u8; 32];
 /// A token's node, or why the token is refused.
 type Verdict = Result<String, String>;
 
-/// Where reports come in.
-pub struct Desk {
+pub struct ReportReceiver {
     client: Client,
     namespace: String,
     sightings: Arc<Sightings>,
@@ -48,9 +47,9 @@ pub struct Desk {
     bodies: Semaphore,
 }
 
-impl std::fmt::Debug for Desk {
+impl std::fmt::Debug for ReportReceiver {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Desk({})", self.namespace)
+        write!(f, "ReportReceiver({})", self.namespace)
     }
 }
 
@@ -58,7 +57,7 @@ fn plain(status: StatusCode, text: String) -> Response<Body> {
     with_type(status, "text/plain; charset=utf-8", text + "\n")
 }
 
-impl Desk {
+impl ReportReceiver {
     /// One for the agents of this namespace.
     pub fn new(client: Client, namespace: &str, sightings: Arc<Sightings>) -> Self {
         Self {
@@ -177,22 +176,22 @@ impl Desk {
         };
         let api: Api<TokenReview> = Api::all(self.client.clone());
         let answer = api.create(&PostParams::default(), &review).await?;
-        let who = match who::judge(&answer.status.unwrap_or_default(), &self.namespace) {
-            Ok(who) => who,
+        let agent = match authenticate(&answer.status.unwrap_or_default(), &self.namespace) {
+            Ok(agent) => agent,
             Err(why) => return Ok(Err(why)),
         };
-        match who.node {
+        match agent.node {
             Some(node) => Ok(Ok(node)),
-            None => self.node_of(&who).await,
+            None => self.node_of(&agent).await,
         }
     }
 
     /// API servers that do not put the node into tokens: the pod says it.
-    async fn node_of(&self, who: &Who) -> Result<Verdict, kube::Error> {
+    async fn node_of(&self, agent: &BoundAgent) -> Result<Verdict, kube::Error> {
         let api: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
-        let pod = api.get_opt(&who.pod).await?;
-        let pod = pod.filter(|p| p.metadata.uid.as_deref() == Some(&who.uid));
+        let pod = api.get_opt(&agent.pod).await?;
+        let pod = pod.filter(|p| p.metadata.uid.as_deref() == Some(&agent.uid));
         let node = pod.and_then(|p| p.spec?.node_name);
-        Ok(node.ok_or_else(|| format!("its pod {} is not there, or on no node", who.pod)))
+        Ok(node.ok_or_else(|| format!("its pod {} is not there, or on no node", agent.pod)))
     }
 }
