@@ -12,6 +12,8 @@
 //! | [`processes`] | servers and sidecars as plain processes, killed, stopped, on clocks that jump; no cluster |
 //! | [`suite`] | runs scenarios one after another and counts them |
 
+#![allow(clippy::too_many_lines)] // a list of cases, or a scenario, is read from its top to its end
+
 pub mod anchors;
 pub mod demo;
 pub mod devices;

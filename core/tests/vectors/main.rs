@@ -2,6 +2,8 @@
 //!
 //! Here the file is made, compared with what is in the repository, and run against this crate's own code.
 //! After a change of format: `MOORING_UPDATE_VECTORS=1 cargo test -p mooring-core --test vectors`.
+
+#![allow(clippy::too_many_lines)] // a list of cases, or a scenario, is read from its top to its end
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,6 +1,8 @@
 //! The application of the end-to-end scenarios. It writes one JSON object a line, each stamped with its own reading of
 //! the boot clock, which the nodes of a test cluster share: a checker merges the lines of all pods.
 
+#![allow(clippy::too_many_lines)] // a list of cases, or a scenario, is read from its top to its end
+
 mod report;
 mod rogue;
 mod run;

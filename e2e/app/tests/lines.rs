@@ -1,4 +1,6 @@
 //! The lines that the scenarios read.
+
+#![allow(clippy::too_many_lines)] // a list of cases, or a scenario, is read from its top to its end
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use mooring_client::boot;

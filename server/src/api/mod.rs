@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use mooring_core::names::BadName;
 use mooring_core::wire::calls::{self, SERVER, ServerCall};
 use mooring_core::wire::{Problem, ProblemType, VERSIONS};
-use mooring_net::http::{self as net, Body};
+use mooring_net::http::{self as net, Body, Peer};
 use std::str::FromStr;
 use std::sync::Arc;
 
