@@ -7,10 +7,8 @@
 //! |---|---|
 //! | `usb` | USB devices, from sysfs |
 //! | `hwid` | what a machine is known by, and whether it is the one that a license means |
-//! | `key` | the software key beside them, from a file that others cannot read |
 
 pub mod hwid;
-pub mod key;
 pub mod usb;
 
 use std::path::{Path, PathBuf};

@@ -11,6 +11,7 @@
 //! | [`client`] | a small HTTP/1.1 client over one kept TLS connection |
 //! | [`watched`] | files that are read anew when they change |
 //! | [`durable`] | a file is replaced so that a crash loses nothing |
+//! | [`key_file`] | a software anchor's key, from a file that others cannot read |
 //! | [`log`] | how a Mooring process writes its log |
 //! | [`notify`] | tells systemd that a service is ready, or ending |
 //! | [`shutdown`] | SIGTERM and SIGINT as one future |
@@ -21,6 +22,7 @@ pub mod durable;
 pub mod head;
 pub mod health;
 pub mod http;
+pub mod key_file;
 pub mod log;
 pub mod notify;
 pub mod random;

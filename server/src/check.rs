@@ -53,7 +53,7 @@ pub(crate) fn check(config: &Config) -> Result<String> {
     ];
     for (field, anchor) in anchors {
         if let Some(key) = anchor.and_then(AnchorConfig::key_file) {
-            mooring_hardware::key::read(key)
+            mooring_net::key_file::read(key)
                 .with_context(|| format!("configuration field {field}"))?;
         }
     }

@@ -3,7 +3,7 @@
 use super::Lost;
 use mooring_core::license::{AnchorKey, PublicKey, SigningKey};
 use mooring_core::reason::AnchorReason;
-use mooring_hardware::key;
+use mooring_net::key_file;
 use std::path::Path;
 
 /// The key of the open anchor; none while it is closed.
@@ -13,7 +13,7 @@ pub(super) struct SoftwareKey(Option<SigningKey>);
 impl SoftwareKey {
     /// Reads it anew; `field` is the configuration's name of the file.
     pub(super) fn open(&mut self, file: &Path, field: &str) -> Result<Vec<PublicKey>, Lost> {
-        let key = key::read(file).map_err(|e| {
+        let key = key_file::read(file).map_err(|e| {
             let todo = format!("check {field}, or the Secret that is mounted there");
             Lost::new(AnchorReason::KeyFileUnusable, format!("{e}; {todo}"))
         })?;

@@ -3,7 +3,7 @@
 use crate::license::keygen;
 use anyhow::{Context as _, bail};
 use mooring_core::license::PublicKey;
-use mooring_hardware::key::KeyFileError;
+use mooring_net::key_file::{self, KeyFileError};
 use std::path::{Path, PathBuf};
 
 /// Flags of the key.
@@ -20,7 +20,7 @@ pub(super) struct KeyArgs {
 /// The public half; a key that is there is never changed.
 pub(super) fn find(args: &KeyArgs) -> anyhow::Result<PublicKey> {
     let path = &args.key_file;
-    match mooring_hardware::key::read(path) {
+    match key_file::read(path) {
         Ok(key) => Ok(key.public()),
         Err(KeyFileError::Unreadable { error, .. })
             if error.kind() == std::io::ErrorKind::NotFound =>
