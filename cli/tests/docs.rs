@@ -1,6 +1,8 @@
 //! The commands of docs/without-kubernetes.md and docs/vendors.md, run as they stand, in their order, in an empty folder.
 //!
 //! Blocks marked `sh` are run, blocks marked `sh no-test` need systemd and root. Needs softhsm2 and curl (Debian packages).
+
+#![allow(clippy::too_many_lines)] // a list of cases is read from its top to its end
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use mooring_testkit::free_port;

@@ -48,6 +48,10 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     /// Registers them all.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "a table: a name and its help, one after the other"
+    )]
     pub(crate) fn new() -> Result<Self, prometheus::Error> {
         let r = Registry::new();
         let gauge = |name: &str, help: &str| {

@@ -89,11 +89,17 @@ fn words(e: &Error) -> String {
     format!("C_{function:?}: CKR{name}")
 }
 
-fn open(
-    path: &std::path::Path,
-    label: &str,
-    wanted: &[PublicKey],
-) -> Result<(Token, Answer), Lost> {
+/// A call of the module failed.
+fn module_failed(path: &std::path::Path, e: &Error) -> Lost {
+    let todo = "check that the device and its middleware (pcscd, udev rules) are available to this process";
+    Lost::new(
+        AnchorReason::ModuleFailed,
+        format!("PKCS#11 module {}: {}; {todo}", path.display(), words(e)),
+    )
+}
+
+/// Loads the module and makes it ready.
+fn load(path: &std::path::Path) -> Result<Pkcs11, Lost> {
     let module = Pkcs11::new(path).map_err(|e| {
         let todo = "check anchor.pkcs11.module, and that the image or a host path brings this file";
         Lost::new(
@@ -104,18 +110,22 @@ fn open(
             ),
         )
     })?;
-    let failed = |e: &Error| {
-        let todo = "check that the device and its middleware (pcscd, udev rules) are available to this process";
-        Lost::new(
-            AnchorReason::ModuleFailed,
-            format!("PKCS#11 module {}: {}; {todo}", path.display(), words(e)),
-        )
-    };
     let flags = CInitializeFlags::OS_LOCKING_OK;
     module
         .initialize(CInitializeArgs::new(flags))
-        .map_err(|e| failed(&e))?;
-    let slots = module.get_slots_with_token().map_err(|e| failed(&e))?;
+        .map_err(|e| module_failed(path, &e))?;
+    Ok(module)
+}
+
+fn open(
+    path: &std::path::Path,
+    label: &str,
+    wanted: &[PublicKey],
+) -> Result<(Token, Answer), Lost> {
+    let module = load(path)?;
+    let slots = module
+        .get_slots_with_token()
+        .map_err(|e| module_failed(path, &e))?;
     let mut seen = Vec::new();
     let mut found = Vec::new();
     for slot in slots {
@@ -146,30 +156,11 @@ fn open(
             found = vec![one];
         }
     }
-    let (slot, login_required, tries) = match found.as_slice() {
-        [one] => *one,
-        [] => {
-            let seen = if seen.is_empty() {
-                "no token at all".into()
-            } else {
-                seen.join(", ")
-            };
-            let todo = "plug the token in, or correct anchor.pkcs11.tokenLabel";
-            return Err(Lost::new(
-                AnchorReason::TokenNotFound,
-                format!("no token with label {label:?}; the module sees {seen}; {todo}"),
-            ));
-        }
-        more => {
-            let todo = "none of them shows the license's key before the login; unplug all but one, or give them different labels";
-            return Err(Lost::new(
-                AnchorReason::TokenAmbiguous,
-                format!("{} tokens have label {label:?}; {todo}", more.len()),
-            ));
-        }
-    };
+    let (slot, login_required, tries) = the_one(label, &found, &seen)?;
     let shown = public_keys(&module, slot);
-    let session = module.open_ro_session(slot).map_err(|e| failed(&e))?;
+    let session = module
+        .open_ro_session(slot)
+        .map_err(|e| module_failed(path, &e))?;
     Ok((
         Token {
             session,
@@ -185,6 +176,35 @@ fn open(
             tries,
         },
     ))
+}
+
+/// A token of the label: its slot, whether it wants a PIN, how many tries that has.
+type Labelled = (Slot, bool, Tries);
+
+/// The one token that is left of those with the label; `seen` are the other tokens' labels.
+fn the_one(label: &str, found: &[Labelled], seen: &[String]) -> Result<Labelled, Lost> {
+    match found {
+        [one] => Ok(*one),
+        [] => {
+            let seen = if seen.is_empty() {
+                "no token at all".into()
+            } else {
+                seen.join(", ")
+            };
+            let todo = "plug the token in, or correct anchor.pkcs11.tokenLabel";
+            Err(Lost::new(
+                AnchorReason::TokenNotFound,
+                format!("no token with label {label:?}; the module sees {seen}; {todo}"),
+            ))
+        }
+        more => {
+            let todo = "none of them shows the license's key before the login; unplug all but one, or give them different labels";
+            Err(Lost::new(
+                AnchorReason::TokenAmbiguous,
+                format!("{} tokens have label {label:?}; {todo}", more.len()),
+            ))
+        }
+    }
 }
 
 /// The public keys that a token shows without a login.

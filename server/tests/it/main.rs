@@ -2,6 +2,7 @@
 //!
 //! Needs `softhsm2-util` and `pkcs11-tool` (Debian: softhsm2, opensc).
 
+#![allow(clippy::too_many_lines)] // a list of cases is read from its top to its end
 #![allow(
     unreachable_pub,
     clippy::unwrap_used,
