@@ -1,4 +1,5 @@
-//! The anchor of a LicenseServer: a token, a USB device, or the machine itself, and how it comes into the pod.
+//! The anchor of a LicenseServer: a token, a USB device, or the machine itself, and how it comes
+//! into the pod.
 
 use crate::schema;
 use k8s_openapi::api::core::v1::ResourceRequirements;
@@ -16,10 +17,12 @@ pub struct Anchor {
     /// A token that a PKCS#11 module reaches: a smart card or USB token, a TPM, SoftHSM in trials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pkcs11: Option<Pkcs11>,
-    /// A USB device that is there, by its vendor id, product id and serial in the license, with a key in a Secret.
+    /// A USB device that is there, by its vendor id, product id and serial in the license, with a
+    /// key in a Secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usb: Option<Usb>,
-    /// The machine itself, by hashes in the license, with a key in a Secret. The weak tier: whoever can clone the machine can clone it.
+    /// The machine itself, by hashes in the license, with a key in a Secret. The weak tier: whoever
+    /// can clone the machine can clone it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hwid: Option<Hwid>,
 }
@@ -95,10 +98,12 @@ pub struct Pkcs11 {
     /// The token's label, as `pkcs11-tool --list-token-slots` shows it.
     #[schemars(length(min = 1, max = 32))]
     pub token_label: String,
-    /// The user PIN. A login that failed is not tried again until this Secret changes: a retry could lock the token.
+    /// The user PIN. A login that failed is not tried again until this Secret changes: a retry
+    /// could lock the token.
     pub pin_secret: PinRef,
-    /// The dongle as a resource that a device plugin of the node offers, such as `vendor.example/dongle`. One of it goes to the container
-    /// that needs the device: pcscd's where there is one, the server's otherwise. Nothing is privileged.
+    /// The dongle as a resource that a device plugin of the node offers, such as
+    /// `vendor.example/dongle`. One of it goes to the container that needs the device: pcscd's
+    /// where there is one, the server's otherwise. Nothing is privileged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(max = 253),
@@ -107,13 +112,15 @@ pub struct Pkcs11 {
         )
     )]
     pub device_resource: Option<String>,
-    /// Runs pcscd in the same pod, for modules that reach smart cards through it (OpenSC's and most vendors'). Without it such a module
-    /// needs the node's pcscd, by its socket in `template.hostPaths`.
+    /// Runs pcscd in the same pod, for modules that reach smart cards through it (OpenSC's and most
+    /// vendors'). Without it such a module needs the node's pcscd, by its socket in
+    /// `template.hostPaths`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pcscd: Option<Pcscd>,
 }
 
-/// pcscd in the server's pod: a container of its own, which starts before the server's and shares `/run/pcscd` with it.
+/// pcscd in the server's pod: a container of its own, which starts before the server's and shares
+/// `/run/pcscd` with it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Pcscd {
@@ -125,13 +132,15 @@ pub struct Pcscd {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::resources")]
     pub resources: Option<ResourceRequirements>,
-    /// The user it runs as; the server's without it. 0 where the node's device file is root's alone.
+    /// The user it runs as; the server's without it. 0 where the node's device file is root's
+    /// alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 2_147_483_647))]
     pub run_as_user: Option<i64>,
 }
 
-/// A USB device that is there. Which one, the license says. An ordinary container sees the node's devices in `/sys`: nothing is mounted.
+/// A USB device that is there. Which one, the license says. An ordinary container sees the node's
+/// devices in `/sys`: nothing is mounted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Usb {
@@ -139,8 +148,9 @@ pub struct Usb {
     pub key_secret: KeyRef,
 }
 
-/// The machine itself. Which one, the license says. The server runs as root without any capability and reads `/etc/machine-id` and
-/// parts of `/sys` of the node: the namespace must allow host paths and root (the Pod Security level `privileged`).
+/// The machine itself. Which one, the license says. The server runs as root without any capability
+/// and reads `/etc/machine-id` and parts of `/sys` of the node: the namespace must allow host paths
+/// and root (the Pod Security level `privileged`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Hwid {

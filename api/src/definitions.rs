@@ -29,7 +29,8 @@ pub fn all() -> Vec<(&'static str, CustomResourceDefinition)> {
     all
 }
 
-/// OpenAPI knows `int32` and `int64` alone; the API server warns of the unsigned ones at each apply.
+/// OpenAPI knows `int32` and `int64` alone; the API server warns of the unsigned ones at each
+/// apply.
 fn signed_formats(schema: &mut JSONSchemaProps) {
     schema.format = match schema.format.take().as_deref() {
         Some("uint8" | "uint16") => Some("int32".to_owned()),
@@ -51,7 +52,8 @@ fn signed_formats(schema: &mut JSONSchemaProps) {
     }
 }
 
-/// The name of a LicenseServer becomes that of a Service, a pod and labels: checked on the root, where a rule may read it.
+/// The name of a LicenseServer becomes that of a Service, a pod and labels: checked on the root,
+/// where a rule may read it.
 fn server_crd() -> CustomResourceDefinition {
     let mut crd = LicenseServer::crd();
     let pattern = "^[a-z]([-a-z0-9]*[a-z0-9])?$";

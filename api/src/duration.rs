@@ -1,6 +1,7 @@
 //! Durations as people write them in a manifest: `30s`, `8h`, `1h30m`.
 //!
-//! The text is kept as a [`Duration`] of whole seconds; what is written back is the shortest spelling.
+//! The text is kept as a [`Duration`] of whole seconds; what is written back is the shortest
+//! spelling.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,5 @@
-//! Mooring's Kubernetes API: the custom resources of group `mooring.dev`, version `v1alpha1`, as Rust
-//! types, and the names that programs share.
+//! Mooring's Kubernetes API: the custom resources of group `mooring.dev`, version `v1alpha1`, as
+//! Rust types, and the names that programs share.
 //!
 //! The operator, the command line and the scenarios read and write the same types; `crds/*.yaml` is
 //! generated from them. Bounds and CEL rules live here, so that the API server answers a bad object

@@ -1,8 +1,9 @@
-//! `LicenseLease`: what a pod (or an external client) holds or waits for, mirrored from its license server.
+//! `LicenseLease`: what a pod (or an external client) holds or waits for, mirrored from its license
+//! server.
 //!
-//! A mirror for people and tools, and the operator's memory of who may still run. The server's memory is the
-//! truth: a mirror that was deleted or edited is written anew. `status` is no subresource, so that one
-//! write tells all of a change.
+//! A mirror for people and tools, and the operator's memory of who may still run. The server's
+//! memory is the truth: a mirror that was deleted or edited is written anew. `status` is no
+//! subresource, so that one write tells all of a change.
 #![allow(clippy::duplicated_attributes)] // each printcolumn has a type and a path
 
 use crate::schema;
@@ -152,7 +153,8 @@ pub struct ClaimStatus {
     pub message: Option<String>,
 }
 
-/// A claim's state, as its server knows it (docs/protocol.md, "States at the server"), or `Unknown`.
+/// A claim's state, as its server knows it (docs/protocol.md, "States at the server"), or
+/// `Unknown`.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]

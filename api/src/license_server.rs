@@ -1,6 +1,7 @@
 //! `LicenseServer`: which license, where its anchor is, who may use it.
 //!
-//! What the API server can check is checked there, by bounds and CEL rules, so that `kubectl apply` answers at once.
+//! What the API server can check is checked there, by bounds and CEL rules, so that `kubectl apply`
+//! answers at once.
 #![allow(clippy::duplicated_attributes)] // each printcolumn has a type and a path
 
 use crate::anchor::Anchor;
@@ -67,7 +68,8 @@ pub struct LicenseServerSpec {
     pub vendor_keys: Option<VendorKeys>,
     /// The hardware that the license is bound to: exactly one.
     pub anchor: Anchor,
-    /// A second anchor on the same node, which serves while the first cannot, if the license lists it as a standby.
+    /// A second anchor on the same node, which serves while the first cannot, if the license lists
+    /// it as a standby.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standby: Option<Anchor>,
     /// On which node the anchor is.
@@ -108,8 +110,8 @@ pub struct LicenseRef {
     #[serde(default = "revocations_key")]
     #[schemars(length(min = 1, max = 253))]
     pub revocations_key: String,
-    /// The vendor's voucher, as text: a permit to start with no license server in reach, where the license asks for one. It is no
-    /// secret. Pods that are created from then on carry it.
+    /// The vendor's voucher, as text: a permit to start with no license server in reach, where the
+    /// license asks for one. It is no secret. Pods that are created from then on carry it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 16384),
@@ -161,13 +163,15 @@ pub struct VendorKeys {
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = lease_rules()))]
 pub struct LeaseSettings {
-    /// D: how long a lease holds without renewal; a silent holder's seat is free a little later. 10s to 5m.
+    /// D: how long a lease holds without renewal; a silent holder's seat is free a little later.
+    /// 10s to 5m.
     #[serde(default = "default_duration")]
     pub duration: Span,
     /// How long an application may go on after the last confirmed contact. A license may say less.
     #[serde(default = "default_grace")]
     pub grace: Span,
-    /// When a silent pod's seat is given away: `Any`: after its lease; `Confirmed`: only on proof that the pod is gone, or after its grace.
+    /// When a silent pod's seat is given away: `Any`: after its lease; `Confirmed`: only on proof
+    /// that the pod is gone, or after its grace.
     #[serde(default)]
     pub reclaim: Reclaim,
 }
@@ -221,7 +225,8 @@ impl LeaseSettings {
     "message": "allowedNamespaces.selector: expected with from: Selector, and only there"
 }]))]
 pub struct AllowedNamespaces {
-    /// `Same`: the server's own namespace; `All`: every one; `Selector`: those whose labels match `selector`.
+    /// `Same`: the server's own namespace; `All`: every one; `Selector`: those whose labels match
+    /// `selector`.
     #[serde(default)]
     pub from: NamespacesFrom,
     /// With `from: Selector`: the namespaces' labels.
@@ -308,8 +313,8 @@ pub struct Template {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::local_references")]
     pub image_pull_secrets: Vec<LocalObjectReference>,
-    /// Requests and limits of the server's container. A dongle that the node offers as a device resource goes into
-    /// `anchor.pkcs11.deviceResource`.
+    /// Requests and limits of the server's container. A dongle that the node offers as a device
+    /// resource goes into `anchor.pkcs11.deviceResource`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::resources")]
     pub resources: Option<ResourceRequirements>,
@@ -317,12 +322,13 @@ pub struct Template {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub env: Vec<EnvVar>,
-    /// Folders or devices of the node that the anchor needs, such as a token store or pcscd's socket.
+    /// Folders or devices of the node that the anchor needs, such as a token store or pcscd's
+    /// socket.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["mountPath"]))]
     pub host_paths: Vec<HostPath>,
-    /// The user the server runs as; 65532 without it, 0 with an `hwid` anchor (the machine's identity is for root's eyes). 0 otherwise
-    /// only where the anchor's files are root's.
+    /// The user the server runs as; 65532 without it, 0 with an `hwid` anchor (the machine's
+    /// identity is for root's eyes). 0 otherwise only where the anchor's files are root's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 2_147_483_647))]
     pub run_as_user: Option<i64>,

@@ -19,7 +19,8 @@ pub const SERVER_ENV: &str = "MOORING_SERVER";
 pub const SERVER_LABEL: &str = "mooring.dev/server";
 /// The label on a LicenseLease with its license server's namespace.
 pub const SERVER_NAMESPACE_LABEL: &str = "mooring.dev/server-namespace";
-/// Labels of nodes that say which devices are plugged in there; all with this prefix are the operator's.
+/// Labels of nodes that say which devices are plugged in there; all with this prefix are the
+/// operator's.
 pub const ANCHOR_LABEL_PREFIX: &str = "anchor.mooring.dev/";
 /// `app.kubernetes.io/managed-by`.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";

@@ -1,4 +1,5 @@
-//! On which node the anchor is: by labels that people or other tools set, or by the USB device that our own agents see.
+//! On which node the anchor is: by labels that people or other tools set, or by the USB device that
+//! our own agents see.
 
 use crate::names::ANCHOR_LABEL_PREFIX;
 use crate::schema;
@@ -21,8 +22,8 @@ pub struct Placement {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::node_selector")]
     pub node_selector: BTreeMap<String, String>,
-    /// The USB device: the discovery agents (`discovery.enabled` in the chart) report where it is plugged in, the operator labels that
-    /// node, and the server's pod follows.
+    /// The USB device: the discovery agents (`discovery.enabled` in the chart) report where it is
+    /// plugged in, the operator labels that node, and the server's pod follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub device: Option<Device>,
     /// Further taints the server's pod tolerates; unreachable and not-ready it always does.
@@ -63,8 +64,8 @@ pub struct Device {
 }
 
 impl Device {
-    /// The label of the node it is plugged into: `anchor.mooring.dev/1050-0407`, or with a digest of the serial, which may hold
-    /// characters that a label may not.
+    /// The label of the node it is plugged into: `anchor.mooring.dev/1050-0407`, or with a digest
+    /// of the serial, which may hold characters that a label may not.
     pub fn label(&self) -> String {
         let ids = format!(
             "{ANCHOR_LABEL_PREFIX}{}-{}",

@@ -1,6 +1,8 @@
-//! Schemas of the parts that Kubernetes itself defines, as far as we let users set them, and CEL rules.
+//! Schemas of the parts that Kubernetes itself defines, as far as we let users set them, and CEL
+//! rules.
 //!
-//! They are written by hand: the schemas that come with `k8s-openapi` carry no bounds and no merge keys.
+//! They are written by hand: the schemas that come with `k8s-openapi` carry no bounds and no merge
+//! keys.
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 
@@ -52,7 +54,8 @@ fn quantities() -> serde_json::Value {
     })
 }
 
-/// A container's requests and limits. Device resources (a dongle offered by a device plugin) go into `limits`.
+/// A container's requests and limits. Device resources (a dongle offered by a device plugin) go
+/// into `limits`.
 pub(crate) fn resources(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "object", "properties": { "limits": quantities(), "requests": quantities() } })
 }

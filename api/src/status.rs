@@ -23,8 +23,8 @@ pub struct LicenseServerStatus {
     /// Where sidecars reach it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
-    /// The longest lease duration that any instance of this server may have granted. Raised before a longer lease is
-    /// rolled out; a new instance settles that long.
+    /// The longest lease duration that any instance of this server may have granted. Raised before
+    /// a longer lease is rolled out; a new instance settles that long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_duration_in_force: Option<Span>,
     /// The generation of the spec that this status speaks of.
@@ -39,7 +39,8 @@ pub struct LicenseServerStatus {
     /// The id of the license in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub license: Option<String>,
-    /// What that license says of starts with no server in reach: `allow`, `voucher` or `deny`. New sidecars are told.
+    /// What that license says of starts with no server in reach: `allow`, `voucher` or `deny`. New
+    /// sidecars are told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub optimistic_start: Option<String>,
     /// Seats taken, over all pools.

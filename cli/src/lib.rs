@@ -8,8 +8,8 @@
 //! | [`cluster`] | `mooring status`, `mooring leases`: what a cluster's license servers say; reads custom resources only |
 //! | [`output`], [`age`] | how results are written: text, YAML, JSON; ages as kubectl writes them |
 //!
-//! Results go to standard output, everything else to standard error. The exit code is 0 if what was asked for
-//! holds, 1 if it does not, 2 if the command line cannot be read.
+//! Results go to standard output, everything else to standard error. The exit code is 0 if what was
+//! asked for holds, 1 if it does not, 2 if the command line cannot be read.
 
 #![cfg_attr(test, allow(clippy::too_many_lines))]
 

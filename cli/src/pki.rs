@@ -1,7 +1,9 @@
-//! `mooring pki …`: certificates for a license server and its clients outside Kubernetes, where no operator makes them.
+//! `mooring pki …`: certificates for a license server and its clients outside Kubernetes, where no
+//! operator makes them.
 //!
-//! One CA signs both: clients trust the server by it, and the server knows its clients by it (`tls.clientCa`). Private keys are
-//! written with mode 0600, and no file is overwritten without `--force`.
+//! One CA signs both: clients trust the server by it, and the server knows its clients by it
+//! (`tls.clientCa`). Private keys are written with mode 0600, and no file is overwritten without
+//! `--force`.
 
 use crate::license::file;
 use crate::output;
@@ -122,7 +124,8 @@ pub fn run(command: PkiCommand) -> anyhow::Result<()> {
     }
 }
 
-/// Clients look at the names alone (RFC 6125); the common name is for people, and may not be longer than it may be.
+/// Clients look at the names alone (RFC 6125); the common name is for people, and may not be longer
+/// than it may be.
 fn first_that_fits(names: &[String]) -> String {
     let fits = names.iter().find(|n| n.len() <= MAX_COMMON_NAME);
     fits.cloned().unwrap_or_else(|| "mooring-server".to_owned())

@@ -1,6 +1,8 @@
-//! The commands of docs/without-kubernetes.md and docs/vendors.md, run as they stand, in their order, in an empty folder.
+//! The commands of docs/without-kubernetes.md and docs/vendors.md, run as they stand, in their
+//! order, in an empty folder.
 //!
-//! Blocks marked `sh` are run, blocks marked `sh no-test` need systemd and root. Needs softhsm2 and curl (Debian packages).
+//! Blocks marked `sh` are run, blocks marked `sh no-test` need systemd and root. Needs softhsm2 and
+//! curl (Debian packages).
 
 #![allow(clippy::too_many_lines)] // a list of cases is read from its top to its end
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -52,7 +54,8 @@ fn blocks(page: &str) -> Vec<(usize, String)> {
     out
 }
 
-/// The folder with the programs as they are now; builds those of other crates, unless MOORING_BUILT says that they are.
+/// The folder with the programs as they are now; builds those of other crates, unless MOORING_BUILT
+/// says that they are.
 fn programs() -> PathBuf {
     let dir = Path::new(env!("CARGO_BIN_EXE_mooring"))
         .parent()

@@ -1,4 +1,5 @@
-//! The same beside other tasks. `hold_async` and `changed` are plain futures: any executor will do; here it is tokio.
+//! The same beside other tasks. `hold_async` and `changed` are plain futures: any executor will do;
+//! here it is tokio.
 //!
 //!     MOORING_SOCKET=/run/mooring/mooring.sock cargo run --example async -- 100
 

@@ -1,7 +1,8 @@
-//! What one `check()` costs, beside an empty loop and a reading of the boot clock. `make bench` prints it.
+//! What one `check()` costs, beside an empty loop and a reading of the boot clock. `make bench`
+//! prints it.
 //!
-//! The sidecar is a socket in this process that says nothing but "go on"; nothing is proved here, which `check` does not
-//! look at anyway.
+//! The sidecar is a socket in this process that says nothing but "go on"; nothing is proved here,
+//! which `check` does not look at anyway.
 
 use mooring_client::{Error, Mooring, VendorKey, boot};
 use std::hint::black_box;

@@ -1,5 +1,5 @@
-//! A program whose pod is annotated with `mooring.dev/licenses: render`: the sidecar has the seat before the program
-//! starts; it only has to see that this is true, and stays so.
+//! A program whose pod is annotated with `mooring.dev/licenses: render`: the sidecar has the seat
+//! before the program starts; it only has to see that this is true, and stays so.
 //!
 //!     MOORING_SOCKET=/run/mooring/mooring.sock cargo run --example pod -- 100
 
@@ -15,7 +15,8 @@ fn main() -> Result<(), Error> {
     let mooring = Mooring::builder(VENDOR)
         .app_version("2026.1")
         .built_on("2026-03-01")
-        // A pod may start while the license server is away; what the platform team allows, this program accepts.
+        // A pod may start while the license server is away; what the platform team allows, this
+        // program accepts.
         .allow_unverified_start(true)
         .connect()?;
     let seat = mooring.pod("render").wait(Duration::from_secs(60)).hold()?;

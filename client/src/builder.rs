@@ -28,7 +28,8 @@ impl Builder {
         self
     }
 
-    /// The day the application was built (`2026-03-01`, UTC); maintenance must not have ended before it.
+    /// The day the application was built (`2026-03-01`, UTC); maintenance must not have ended
+    /// before it.
     #[must_use]
     pub fn built_on(mut self, day: impl Into<String>) -> Self {
         self.built_on = Some(day.into());
@@ -52,14 +53,16 @@ impl Builder {
         })
     }
 
-    /// Whether a [`Seat`](crate::Seat) may start while no license server is in reach; without this it may not.
+    /// Whether a [`Seat`](crate::Seat) may start while no license server is in reach; without this
+    /// it may not.
     #[must_use]
     pub fn unverified_start(mut self, start: UnverifiedStart) -> Self {
         self.unverified = start;
         self
     }
 
-    /// Another socket than the one that `$MOORING_SOCKET` names. The socket is a way to the sidecar, not a source of trust.
+    /// Another socket than the one that `$MOORING_SOCKET` names. The socket is a way to the
+    /// sidecar, not a source of trust.
     #[must_use]
     pub fn socket(mut self, path: impl Into<PathBuf>) -> Self {
         self.socket = Some(path.into());
@@ -88,9 +91,9 @@ impl Builder {
         Ok(mooring)
     }
 
-    /// Verifies a chain that came from anywhere, for this application, without a sidecar: offline, with the vendor's keys alone. With a
-    /// nonce it must answer that one. No clock is read: how long the lease may run says
-    /// [`run_for`](Verified::run_for), from the asking.
+    /// Verifies a chain that came from anywhere, for this application, without a sidecar: offline,
+    /// with the vendor's keys alone. With a nonce it must answer that one. No clock is read: how
+    /// long the lease may run says [`run_for`](Verified::run_for), from the asking.
     pub fn judge(
         &self,
         product: &str,

@@ -10,7 +10,8 @@ use mooring_core::names::{ClaimName, ProductName, Version};
 use mooring_core::request::MAX_SEATS;
 use std::time::Duration;
 
-/// Without [`Claim::wait`]: for a definite answer, a little longer than a sidecar tries to reach its license server.
+/// Without [`Claim::wait`]: for a definite answer, a little longer than a sidecar tries to reach
+/// its license server.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What is asked for; made by [`Mooring::claim`], [`Mooring::pod`] and [`Mooring::named`].
@@ -30,19 +31,20 @@ pub struct Claim<'a> {
 type BadName = String;
 
 impl Mooring {
-    /// A seat of this application's own, from the annotation's or the agent's license server. It lives as long as the [`Seat`]:
-    /// a process that ends, however, gives it back.
+    /// A seat of this application's own, from the annotation's or the agent's license server. It
+    /// lives as long as the [`Seat`]: a process that ends, however, gives it back.
     pub fn claim(&self, product: &str) -> Claim<'_> {
         Claim::new(self, product, Ok(Source::Hold))
     }
 
-    /// The seats that the pod holds by its annotation (or the agent by `--licenses`): followed and verified, never given back
-    /// by the application.
+    /// The seats that the pod holds by its annotation (or the agent by `--licenses`): followed and
+    /// verified, never given back by the application.
     pub fn pod(&self, product: &str) -> Claim<'_> {
         Claim::new(self, product, Ok(Source::Pod))
     }
 
-    /// The claim of this name, made by [`Sidecar::put_claim`](crate::Sidecar::put_claim): followed and verified.
+    /// The claim of this name, made by [`Sidecar::put_claim`](crate::Sidecar::put_claim): followed
+    /// and verified.
     pub fn named(&self, name: &str, product: &str) -> Claim<'_> {
         let source = ClaimName::new(name).map(Source::Named);
         Claim::new(
@@ -72,14 +74,15 @@ impl<'a> Claim<'a> {
         self
     }
 
-    /// The version to ask for, if the license server is to tell them apart. What the license must cover is the
-    /// [`app_version`](crate::Builder::app_version), whatever is asked for here.
+    /// The version to ask for, if the license server is to tell them apart. What the license must
+    /// cover is the [`app_version`](crate::Builder::app_version), whatever is asked for here.
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.version = Some(version.into());
         self
     }
 
-    /// How long to wait for a free seat, and for its proof. Without it: not at all for a seat, and 20 s for an answer.
+    /// How long to wait for a free seat, and for its proof. Without it: not at all for a seat, and
+    /// 20 s for an answer.
     pub fn wait(mut self, time: Duration) -> Self {
         self.wait = Some(time);
         self
@@ -93,8 +96,9 @@ impl<'a> Claim<'a> {
 
     /// Takes the seat, and waits for it.
     ///
-    /// It returns once the license server's answer to a question of this library's own has verified; with
-    /// [`allow_unverified_start`](crate::Builder::allow_unverified_start) also if there is no license server in reach.
+    /// It returns once the license server's answer to a question of this library's own has
+    /// verified; with [`allow_unverified_start`](crate::Builder::allow_unverified_start) also if
+    /// there is no license server in reach.
     pub fn hold(self) -> Result<Seat, Error> {
         let thread = self.thread;
         let seat = self.ask()?;
@@ -105,9 +109,10 @@ impl<'a> Claim<'a> {
         Ok(seat)
     }
 
-    /// Asks for the seat and waits for nothing: for applications with an event loop of their own. The seat is there at once and not
-    /// licensed yet; [`Seat::begun`] says how the asking ends. Without a thread call [`Seat::poll`] before, whenever
-    /// the seat's descriptor is readable; the end of the waiting time is in there, too.
+    /// Asks for the seat and waits for nothing: for applications with an event loop of their own.
+    /// The seat is there at once and not licensed yet; [`Seat::begun`] says how the asking ends.
+    /// Without a thread call [`Seat::poll`] before, whenever the seat's descriptor is readable; the
+    /// end of the waiting time is in there, too.
     pub fn begin(self) -> Result<Seat, Error> {
         let thread = self.thread;
         let seat = self.ask()?;

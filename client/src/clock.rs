@@ -3,8 +3,8 @@
 use mooring_core::time::{BootTime, Timestamp};
 use rustix::time::{ClockId, clock_gettime};
 
-/// Reads the boot clock (CLOCK_BOOTTIME) of this machine. It runs through a suspend, no administrator moves it, and the
-/// sidecar reads the same one, so its stamps can be compared.
+/// Reads the boot clock (CLOCK_BOOTTIME) of this machine. It runs through a suspend, no
+/// administrator moves it, and the sidecar reads the same one, so its stamps can be compared.
 pub fn boot() -> BootTime {
     let t = clock_gettime(ClockId::Boottime);
     BootTime::from_millis(t.tv_sec.unsigned_abs() * 1000 + t.tv_nsec.unsigned_abs() / 1_000_000)

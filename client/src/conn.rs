@@ -1,4 +1,5 @@
-//! One request over the sidecar's socket: [`Conn`] never blocks; [`Answer`] waits on it until a deadline.
+//! One request over the sidecar's socket: [`Conn`] never blocks; [`Answer`] waits on it until a
+//! deadline.
 
 use crate::clock::boot;
 use crate::error::Error;
@@ -18,7 +19,8 @@ use std::time::Duration;
 
 /// The longest body that is read whole.
 const MAX_BODY: usize = 1024 * 1024;
-/// How much one [`Conn::step`] reads at most, so that a sidecar that never ends does not keep its reader for ever.
+/// How much one [`Conn::step`] reads at most, so that a sidecar that never ends does not keep its
+/// reader for ever.
 const STEP: usize = 64 * 1024;
 
 /// What to ask.
@@ -71,7 +73,8 @@ impl<'a> Request<'a> {
 /// A connection with one request on it.
 #[derive(Debug)]
 pub(crate) struct Conn {
-    /// Declared before the descriptor, since fields are dropped in order: it must not outlive its number.
+    /// Declared before the descriptor, since fields are dropped in order: it must not outlive its
+    /// number.
     _guard: Guard,
     fd: OwnedFd,
     path: String,
@@ -82,7 +85,8 @@ pub(crate) struct Conn {
 }
 
 impl Conn {
-    /// Connects; `None` if the sidecar's queue of connections is full now: it hangs, or is very busy.
+    /// Connects; `None` if the sidecar's queue of connections is full now: it hangs, or is very
+    /// busy.
     pub(crate) fn open(socket: &Path, request: &Request<'_>) -> Result<Option<Self>, Error> {
         let none = |e: Errno| Error::NoSidecar {
             socket: socket.to_owned(),
@@ -120,8 +124,8 @@ impl Conn {
         !self.unsent.is_empty()
     }
 
-    /// Sends and reads what can be without waiting, and puts what there is of the answer's body behind `body`.
-    /// True once the answer has ended.
+    /// Sends and reads what can be without waiting, and puts what there is of the answer's body
+    /// behind `body`. True once the answer has ended.
     pub(crate) fn step(&mut self, body: &mut Vec<u8>) -> Result<bool, Error> {
         self.send()?;
         let closed = self.receive()?;

@@ -62,8 +62,9 @@ pub enum Error {
         /// Why, in words.
         why: String,
     },
-    /// The sidecar says that the application may run, but there is no token to prove it: it started without contact
-    /// and no license server has been reached since. The application's own code decides what that is worth.
+    /// The sidecar says that the application may run, but there is no token to prove it: it started
+    /// without contact and no license server has been reached since. The application's own code
+    /// decides what that is worth.
     #[error("nothing to verify yet, {state}: {why}")]
     Unproven {
         /// The claim's state, a licensed one.
@@ -104,8 +105,9 @@ impl Error {
         }
     }
 
-    /// A short reason, the same in every client library: what [`VerifyError::reason`] says of a chain, the name of a [`Why`] or of a claim's
-    /// state, the kind of a problem as the protocol writes it, or this error's own name.
+    /// A short reason, the same in every client library: what [`VerifyError::reason`] says of a
+    /// chain, the name of a [`Why`] or of a claim's state, the kind of a problem as the protocol
+    /// writes it, or this error's own name.
     pub fn reason(&self) -> Cow<'static, str> {
         match self {
             Self::Argument { .. } => "Argument".into(),

@@ -73,8 +73,8 @@ impl Parser {
     }
 }
 
-/// Each change of the status, the present one first. It ends with an error when the sidecar is gone; ask anew then:
-/// a sidecar that was restarted goes on with the same lease.
+/// Each change of the status, the present one first. It ends with an error when the sidecar is
+/// gone; ask anew then: a sidecar that was restarted goes on with the same lease.
 #[derive(Debug)]
 pub struct Events {
     answer: Answer,

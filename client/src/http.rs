@@ -1,5 +1,5 @@
-//! Just enough of HTTP/1.1 (RFC 9112) to ask the sidecar: one request a connection, everything bounded. Pure functions
-//! over bytes; the socket is in [`crate::conn`].
+//! Just enough of HTTP/1.1 (RFC 9112) to ask the sidecar: one request a connection, everything
+//! bounded. Pure functions over bytes; the socket is in [`crate::conn`].
 
 /// The longest head of an answer that is read.
 const MAX_HEAD: usize = 16 * 1024;

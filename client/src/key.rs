@@ -12,7 +12,8 @@ impl VendorKey {
         Self(bytes)
     }
 
-    /// From 64 hexadecimal digits. In a `const` or `static`, where it belongs, a wrong key does not compile:
+    /// From 64 hexadecimal digits. In a `const` or `static`, where it belongs, a wrong key does not
+    /// compile:
     ///
     /// ```compile_fail
     /// use mooring_client::VendorKey;

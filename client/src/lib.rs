@@ -1,5 +1,5 @@
-//! What an application links: it takes a seat from the sidecar, proves it with the vendor's key alone, and says at any moment
-//! whether the application may go on.
+//! What an application links: it takes a seat from the sidecar, proves it with the vendor's key
+//! alone, and says at any moment whether the application may go on.
 //!
 //! ```
 //! use mooring_client::{Error, Mooring, State, VendorKey};
@@ -10,11 +10,12 @@
 //!     &[VendorKey::from_hex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")];
 //!
 //! fn run() -> Result<(), Error> {
-//!     let mooring = Mooring::builder(VENDOR).app_version("2026.1").built_on("2026-03-01").connect()?;
+//!     let builder = Mooring::builder(VENDOR).app_version("2026.1").built_on("2026-03-01");
+//!     let mooring = builder.connect()?;
 //!     let seat = mooring.claim("render").seats(2).wait(Duration::from_secs(60)).hold()?;
 //!     seat.on_change(|s| match s {
 //!         State::Licensed { .. } => println!("go on"),
-//!         State::Ending { in_, why } => println!("save your work, {} s left: {why}", in_.as_secs()),
+//!         State::Ending { in_, why } => println!("save it, {} s left: {why}", in_.as_secs()),
 //!         State::Unlicensed { why } => println!("stop: {why}; {}", why.action()),
 //!     });
 //!     while seat.check().is_licensed() {
@@ -29,21 +30,23 @@
 //! }
 //! ```
 //!
-//! - **A seat** ([`Seat`]) is given back when it is dropped, and when the process ends, however. [`Mooring::pod`] follows what the pod
-//!   already has by its annotation instead.
-//! - **[`Seat::check`]** reads an atomic and the boot clock: no system call, no I/O, no failure. Neither the wall clock nor
-//!   a suspend moves its limits.
-//! - **Trust** comes from the pinned keys alone. The library asks the license server a question of its own, which nobody can have
-//!   answered before, when a seat begins, each time it meets the sidecar again, and about ten times in a grace. What does not verify
-//!   ends the license until something does.
-//! - **Without contact** it counts the grace itself: until the last known limit, no longer, and not less because a connection broke.
+//! - **A seat** ([`Seat`]) is given back when it is dropped, and when the process ends, however.
+//!   [`Mooring::pod`] follows what the pod already has by its annotation instead.
+//! - **[`Seat::check`]** reads an atomic and the boot clock: no system call, no I/O, no failure.
+//!   Neither the wall clock nor a suspend moves its limits.
+//! - **Trust** comes from the pinned keys alone. The library asks the license server a question of
+//!   its own, which nobody can have answered before, when a seat begins, each time it meets the
+//!   sidecar again, and about ten times in a grace. What does not verify ends the license until
+//!   something does.
+//! - **Without contact** it counts the grace itself: until the last known limit, no longer, and not
+//!   less because a connection broke.
 //! - **Threads**: one per seat, named `mooring`, that sleeps until something happens; none with
-//!   [`Claim::without_thread`], for applications with an event loop of their own ([`Seat::poll`]). Futures
-//!   ([`Claim::hold_async`], [`Seat::changed`]) run on any executor.
+//!   [`Claim::without_thread`], for applications with an event loop of their own ([`Seat::poll`]).
+//!   Futures ([`Claim::hold_async`], [`Seat::changed`]) run on any executor.
 //! - **Forks**: a forked child has no seat, and keeps none. See [`Seat`].
 //!
-//! What it cannot do: an administrator who patches the application, or fakes its clocks, is not stopped by any of this.
-//! Linux only.
+//! What it cannot do: an administrator who patches the application, or fakes its clocks, is not
+//! stopped by any of this. Linux only.
 //!
 //! | module | what it holds |
 //! |---|---|

@@ -14,16 +14,18 @@ use mooring_core::time::{BootTime, Timestamp};
 use mooring_core::wire::{ProblemType, Status};
 use std::time::Duration;
 
-/// Whether a [`Seat`](crate::Seat) may start while no license server is in reach: on the sidecar's word, with an old token or
-/// none, for at most the grace (8 h if no token says less), counted once from the asking. Where the sidecar shows a token of
-/// before, its license's `optimisticStart` counts as well: the stricter of the two.
+/// Whether a [`Seat`](crate::Seat) may start while no license server is in reach: on the sidecar's
+/// word, with an old token or none, for at most the grace (8 h if no token says less), counted once
+/// from the asking. Where the sidecar shows a token of before, its license's `optimisticStart`
+/// counts as well: the stricter of the two.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UnverifiedStart {
-    /// No: a restart would be worth another grace to whoever cuts the network, and the word of a socket is no proof.
+    /// No: a restart would be worth another grace to whoever cuts the network, and the word of a
+    /// socket is no proof.
     #[default]
     Deny,
-    /// With a voucher: a permit that one of the pinned vendor keys has signed, for this product, in its time by the wall
-    /// clock. It is looked at once, when the seat is asked for.
+    /// With a voucher: a permit that one of the pinned vendor keys has signed, for this product, in
+    /// its time by the wall clock. It is looked at once, when the seat is asked for.
     Voucher,
     /// Yes.
     Allow,
@@ -48,19 +50,21 @@ pub struct Mooring {
     pub(crate) sidecar: Sidecar,
 }
 
-/// A lease that verified: signed by the anchored server, under the vendor's license, for this application.
+/// A lease that verified: signed by the anchored server, under the vendor's license, for this
+/// application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Licensed {
     /// The product.
     pub product: ProductName,
     /// Its seats.
     pub seats: u32,
-    /// Until when on this machine's boot clock (see [`boot`]) if there is no further contact.
-    /// With [`fresh`](Self::fresh) counted from the application's own asking by what the server signed; without it
-    /// only the sidecar's word, capped by what the server once signed.
+    /// Until when on this machine's boot clock (see [`boot`]) if there is no further contact. With
+    /// [`fresh`](Self::fresh) counted from the application's own asking by what the server signed;
+    /// without it only the sidecar's word, capped by what the server once signed.
     pub until: BootTime,
-    /// The server answered the application's own question just now. If false, the license server is out of reach and this
-    /// is the last token the sidecar had: it may be old, or replayed. The application decides what that is worth.
+    /// The server answered the application's own question just now. If false, the license server is
+    /// out of reach and this is the last token the sidecar had: it may be old, or replayed. The
+    /// application decides what that is worth.
     pub fresh: bool,
     /// The kind of hardware it comes from.
     pub anchor: AnchorKind,
@@ -103,11 +107,13 @@ impl Mooring {
         self.sidecar.events()
     }
 
-    /// Asks the license server through the sidecar a question it cannot have been asked before, and verifies the answer
-    /// with the vendor's keys alone: license, anchor, lease, product, this application's version and day.
+    /// Asks the license server through the sidecar a question it cannot have been asked before, and
+    /// verifies the answer with the vendor's keys alone: license, anchor, lease, product, this
+    /// application's version and day.
     ///
     /// If the license server is out of reach the sidecar's last token is verified instead, and
-    /// [`Licensed::fresh`] is false. An answer that does not verify is an error, never a reason to fall back.
+    /// [`Licensed::fresh`] is false. An answer that does not verify is an error, never a reason to
+    /// fall back.
     pub fn verify(&self, product: &str) -> Result<Licensed, Error> {
         let product = self::product(product)?;
         let nonce = nonce()?;
@@ -153,8 +159,8 @@ impl Mooring {
         }
     }
 
-    /// The vendor's voucher that the sidecar was given, if one of the pinned keys has signed it and it permits a start of
-    /// `product` now, by the wall clock.
+    /// The vendor's voucher that the sidecar was given, if one of the pinned keys has signed it and
+    /// it permits a start of `product` now, by the wall clock.
     pub fn voucher(&self, product: &ProductName) -> Result<Voucher, Error> {
         let envelope = self.sidecar.voucher()?;
         let open = OpenVoucher::from_envelope(envelope, Trust::Pinned(&self.keys))?;

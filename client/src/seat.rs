@@ -1,5 +1,6 @@
-//! A seat, as an application holds it: [`Seat::check`] reads one number, a thread (or the application itself, by
-//! [`Seat::poll`]) keeps that number up to date, and dropping the seat gives it back.
+//! A seat, as an application holds it: [`Seat::check`] reads one number, a thread (or the
+//! application itself, by [`Seat::poll`]) keeps that number up to date, and dropping the seat gives
+//! it back.
 
 use crate::clock::boot;
 use crate::conn::wait;
@@ -22,16 +23,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-/// A seat of one product: licensed as long as [`check`](Self::check) says so, given back when it is dropped.
+/// A seat of one product: licensed as long as [`check`](Self::check) says so, given back when it is
+/// dropped.
 ///
-/// [`check`](Self::check) is for the application's innermost loop: it reads an atomic and the boot clock, waits for nothing and
-/// never fails. What keeps it true is a thread named `mooring` that sleeps until the sidecar says something or a limit comes;
-/// it runs the callbacks of [`on_change`](Self::on_change), and is started by `hold`. An application that wants none
-/// asks for the seat [`without_thread`](crate::Claim::without_thread) and calls [`poll`](Self::poll) itself.
-/// Should nobody drive the seat, `check` still ends it at the last known limit.
+/// [`check`](Self::check) is for the application's innermost loop: it reads an atomic and the boot
+/// clock, waits for nothing and never fails. What keeps it true is a thread named `mooring` that
+/// sleeps until the sidecar says something or a limit comes; it runs the callbacks of
+/// [`on_change`](Self::on_change), and is started by `hold`. An application that wants none asks
+/// for the seat [`without_thread`](crate::Claim::without_thread) and calls [`poll`](Self::poll)
+/// itself. Should nobody drive the seat, `check` still ends it at the last known limit.
 ///
-/// A forked child has no seat: there `check` says [`Why::Forked`], and the parent's is given back with the parent, whether
-/// children live on or not.
+/// A forked child has no seat: there `check` says [`Why::Forked`], and the parent's is given back
+/// with the parent, whether children live on or not.
 pub struct Seat {
     shared: Arc<Shared>,
 }
@@ -46,7 +49,8 @@ struct Shared {
     /// Wakes the thread.
     wakeup: OwnedFd,
     inner: Mutex<Inner>,
-    /// Each with what it was told last. Taken out while they run, so that they may call anything here.
+    /// Each with what it was told last. Taken out while they run, so that they may call anything
+    /// here.
     callbacks: Mutex<Vec<(Callback, Option<u64>)>>,
 }
 
@@ -101,8 +105,8 @@ impl Seat {
         })
     }
 
-    /// How the application stands now. Local, no I/O, well under a microsecond; it counts on the boot clock, so neither the wall
-    /// clock nor a suspend matters.
+    /// How the application stands now. Local, no I/O, well under a microsecond; it counts on the
+    /// boot clock, so neither the wall clock nor a suspend matters.
     pub fn check(&self) -> State {
         if self.shared.origin.is_elsewhere() {
             return State::Unlicensed { why: Why::Forked };
@@ -115,9 +119,9 @@ impl Seat {
         self.check().is_licensed()
     }
 
-    /// Calls `f` with the present state, and then at each change of it: another variant, another reason, or an end that
-    /// moved. It runs on the seat's thread (or in [`poll`](Self::poll), without one), and holds up nothing but the next
-    /// call. If it panics it is not called again.
+    /// Calls `f` with the present state, and then at each change of it: another variant, another
+    /// reason, or an end that moved. It runs on the seat's thread (or in [`poll`](Self::poll),
+    /// without one), and holds up nothing but the next call. If it panics it is not called again.
     pub fn on_change(&self, f: impl FnMut(State) + Send + 'static) {
         if self.shared.origin.is_elsewhere() {
             return;
@@ -158,9 +162,9 @@ impl Seat {
         }
     }
 
-    /// Does what can be done without waiting, and says how the application stands. For a seat without a thread: call it
-    /// whenever the seat's descriptor ([`AsFd`]) is readable, from any event loop; its timers are in there, too. It must be neither
-    /// read nor closed.
+    /// Does what can be done without waiting, and says how the application stands. For a seat
+    /// without a thread: call it whenever the seat's descriptor ([`AsFd`]) is readable, from any
+    /// event loop; its timers are in there, too. It must be neither read nor closed.
     pub fn poll(&self) -> State {
         if !self.shared.origin.is_elsewhere() {
             self.shared.drive();
@@ -168,8 +172,8 @@ impl Seat {
         self.check()
     }
 
-    /// How the asking of [`Claim::begin`](crate::Claim::begin) ended: none while it goes on. After an error the seat goes on trying
-    /// until it is dropped.
+    /// How the asking of [`Claim::begin`](crate::Claim::begin) ended: none while it goes on. After
+    /// an error the seat goes on trying until it is dropped.
     pub fn begun(&self) -> Option<Result<(), Error>> {
         if self.shared.origin.is_elsewhere() {
             return Some(Err(Error::Forked));
@@ -177,7 +181,8 @@ impl Seat {
         self.shared.outcome()
     }
 
-    /// How many changes there were, as [`on_change`](Self::on_change) counts them: for applications that compare.
+    /// How many changes there were, as [`on_change`](Self::on_change) counts them: for applications
+    /// that compare.
     pub fn changes(&self) -> u64 {
         if self.shared.origin.is_elsewhere() {
             return u64::MAX;
@@ -232,7 +237,8 @@ impl AsFd for Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         if self.shared.origin.is_elsewhere() {
-            // Another thread of the parent may have held the lock when it forked: then a few descriptors stay, all of /dev/null.
+            // Another thread of the parent may have held the lock when it forked: then a few
+            // descriptors stay, all of /dev/null.
             if let Ok(mut inner) = self.shared.inner.try_lock() {
                 inner.driver.abandon();
             }
@@ -351,7 +357,8 @@ impl Future for Changed<'_> {
     }
 }
 
-/// A seat that is being asked for; see [`Claim::hold_async`](crate::Claim::hold_async). Dropping it gives up the place in line.
+/// A seat that is being asked for; see [`Claim::hold_async`](crate::Claim::hold_async). Dropping it
+/// gives up the place in line.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct Holding {

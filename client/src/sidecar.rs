@@ -17,12 +17,14 @@ pub const SOCKET_VARIABLE: &str = "MOORING_SOCKET";
 /// Where the socket is if the variable is not set.
 pub const DEFAULT_SOCKET: &str = "/run/mooring/mooring.sock";
 
-/// What is answered from the sidecar's memory comes at once; what the license server answers may take a while.
+/// What is answered from the sidecar's memory comes at once; what the license server answers may
+/// take a while.
 const FROM_MEMORY: Duration = Duration::from_secs(5);
 /// Longer than the sidecar itself waits for the license server.
 const FROM_SERVER: Duration = Duration::from_secs(15);
 
-/// A sidecar, reached over its socket. What it says is not verified: [`crate::Mooring::verify`] does that.
+/// A sidecar, reached over its socket. What it says is not verified: [`crate::Mooring::verify`]
+/// does that.
 #[derive(Clone, Debug)]
 pub struct Sidecar {
     socket: PathBuf,
@@ -52,7 +54,8 @@ impl Sidecar {
         self.read(&socket::STATUS, socket::STATUS.path, FROM_MEMORY)
     }
 
-    /// The same as the sidecar wrote it, in JSON: for other languages, and with what this version does not know.
+    /// The same as the sidecar wrote it, in JSON: for other languages, and with what this version
+    /// does not know.
     pub fn status_text(&self) -> Result<String, Error> {
         let path = socket::STATUS.path;
         let request = Request::of(&socket::STATUS, path);
@@ -73,8 +76,9 @@ impl Sidecar {
         Ok(Events::new(self.succeed(&request, FROM_MEMORY)?))
     }
 
-    /// The chain that proves a lease, the pod's or that of a `claim`: with a nonce (16 to 64 characters of base64url) one that
-    /// the license server has signed just now, without one the last that the sidecar has.
+    /// The chain that proves a lease, the pod's or that of a `claim`: with a nonce (16 to 64
+    /// characters of base64url) one that the license server has signed just now, without one the
+    /// last that the sidecar has.
     pub fn token(&self, claim: Option<&ClaimName>, nonce: Option<&str>) -> Result<Bundle, Error> {
         if let Some(n) = nonce.filter(|n| !is_nonce(n)) {
             return Err(Error::Argument {
@@ -92,7 +96,8 @@ impl Sidecar {
         self.read(&socket::TOKEN, &path, time)
     }
 
-    /// The vendor's voucher that the sidecar was given, not verified: [`Mooring::voucher`](crate::Mooring::voucher) does that.
+    /// The vendor's voucher that the sidecar was given, not verified:
+    /// [`Mooring::voucher`](crate::Mooring::voucher) does that.
     pub fn voucher(&self) -> Result<Envelope, Error> {
         self.read(&socket::VOUCHER, socket::VOUCHER.path, FROM_MEMORY)
     }
@@ -103,9 +108,9 @@ impl Sidecar {
         self.read(&socket::GET_CLAIM, &path, FROM_MEMORY)
     }
 
-    /// Asks for seats under a name, for as long as nobody gives them back; waits until they are held, refused, or `wait` has
-    /// passed (at most 600 s). Asking again for the same changes nothing. Not verified: follow it with
-    /// [`Mooring::named`](crate::Mooring::named).
+    /// Asks for seats under a name, for as long as nobody gives them back; waits until they are
+    /// held, refused, or `wait` has passed (at most 600 s). Asking again for the same changes
+    /// nothing. Not verified: follow it with [`Mooring::named`](crate::Mooring::named).
     pub fn put_claim(
         &self,
         name: &ClaimName,

@@ -1,4 +1,5 @@
-//! What the sidecar says of a claim, read tolerantly: only what a seat needs, so that a later sidecar is understood.
+//! What the sidecar says of a claim, read tolerantly: only what a seat needs, so that a later
+//! sidecar is understood.
 
 use crate::order::{Order, Source};
 use crate::watch::ClaimReport;

@@ -1,5 +1,5 @@
-//! The license server's configuration file: one type that the operator writes, `mooring-server init`
-//! prints, the server reads, and `docs/contracts.md` shows.
+//! The license server's configuration file: one type that the operator writes, `mooring-server
+//! init` prints, the server reads, and `docs/contracts.md` shows.
 //!
 //! Unknown fields are errors: a misspelt limit must not be no limit. The comments of the fields are
 //! the ones that people see in the file, so they speak to who runs a server.
@@ -34,7 +34,8 @@ pub const HEALTH_PORT: u16 = 8081;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Config {
-    /// The server's name: the LicenseServer's; client tokens name it (mooring client issue --server …).
+    /// The server's name: the LicenseServer's; client tokens name it (mooring client issue --server
+    /// …).
     pub name: String,
     /// The LicenseServer's namespace; absent off Kubernetes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -49,12 +50,12 @@ pub struct Config {
     pub tls: Tls,
     /// The license file, from the vendor. Read anew when it changes: a new one needs no restart.
     pub license: PathBuf,
-    /// Optional: the vendor's revocation list, if it ever sends one. The file need not be there; read
-    /// anew when it changes.
+    /// Optional: the vendor's revocation list, if it ever sends one. The file need not be there;
+    /// read anew when it changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revocations: Option<PathBuf>,
-    /// Optional: a file or folder with the vendor's public keys ("ed25519:‹hex›" a line, # comments).
-    /// Only to explain a forged license before applications refuse it.
+    /// Optional: a file or folder with the vendor's public keys ("ed25519:‹hex›" a line, #
+    /// comments). Only to explain a forged license before applications refuse it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vendor_keys: Option<PathBuf>,
     /// The hardware that the license is bound to: exactly one of pkcs11, usb and hwid.
@@ -66,12 +67,12 @@ pub struct Config {
     /// How long leases last, within what the license allows.
     #[serde(default)]
     pub lease: Lease,
-    /// The longest lease that any earlier instance may have granted. Absent: unknown, and the server
-    /// settles for five minutes after a start.
+    /// The longest lease that any earlier instance may have granted. Absent: unknown, and the
+    /// server settles for five minutes after a start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub earlier_longest_lease_secs: Option<u64>,
-    /// Keeps the few things that outlast a restart. Keep it: a server that lost it grants nothing for
-    /// five minutes after a start.
+    /// Keeps the few things that outlast a restart. Keep it: a server that lost it grants nothing
+    /// for five minutes after a start.
     pub state_dir: PathBuf,
     /// 32 random bytes (raw): the HMAC key that hides holders' names in tokens. Keep it.
     pub identity_key: PathBuf,
@@ -81,8 +82,8 @@ pub struct Config {
     /// Verify service-account tokens with the API server, by the pod's own service account.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub token_review: bool,
-    /// Optional: clients outside Kubernetes that show client tokens. Both files are read anew when they
-    /// change.
+    /// Optional: clients outside Kubernetes that show client tokens. Both files are read anew when
+    /// they change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clients: Option<Clients>,
     /// Optional: subjects of certificates or client tokens that see all leases and may revoke.
@@ -94,7 +95,8 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Clients {
-    /// Optional: public keys whose client tokens count (mooring client keygen); without it none does.
+    /// Optional: public keys whose client tokens count (mooring client keygen); without it none
+    /// does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<PathBuf>,
     /// Optional: revoked client tokens and subjects, one a line.
@@ -131,8 +133,8 @@ pub struct Lease {
     pub duration_secs: u64,
     /// How long an application may go on after the last confirmed contact.
     pub grace_secs: u64,
-    /// When a silent holder's seat is given away: Any (after its lease) or Confirmed (on proof that the
-    /// pod is gone, or after its grace).
+    /// When a silent holder's seat is given away: Any (after its lease) or Confirmed (on proof that
+    /// the pod is gone, or after its grace).
     #[schemars(with = "String")]
     pub reclaim: Reclaim,
 }

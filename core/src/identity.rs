@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Who holds or asks: authenticated by the server, handed back to the holder, shown to it again later.
+/// Who holds or asks: authenticated by the server, handed back to the holder, shown to it again
+/// later.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(

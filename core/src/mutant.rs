@@ -1,6 +1,8 @@
-//! Mistakes that tests can switch on, one at a time, to see that the simulator finds them (docs/simulator.md has the table).
+//! Mistakes that tests can switch on, one at a time, to see that the simulator finds them
+//! (docs/simulator.md has the table).
 //!
-//! Without the feature `mutants`, which only the simulator asks for, every question here is answered `false` at compile time.
+//! Without the feature `mutants`, which only the simulator asks for, every question here is
+//! answered `false` at compile time.
 
 /// A mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,7 +37,8 @@ pub enum Mutant {
     CrashRestartsGrace,
     /// Each contact extends `Contested`.
     FlappingExtendsContested,
-    /// Limits are counted on the clock that stops in a suspend. Set where the clock is read: the simulated edge.
+    /// Limits are counted on the clock that stops in a suspend. Set where the clock is read: the
+    /// simulated edge.
     MonotonicClock,
     /// A claim is granted with fewer seats than it asks for.
     PartialGrant,
@@ -49,7 +52,8 @@ pub enum Mutant {
     SentBeforeSaved,
     /// That a claim is being given back is not saved: a crash brings it back.
     LeavingMarkForgotten,
-    /// An answer is signed though the run may not: without its anchor beyond the grace, or without a valid license.
+    /// An answer is signed though the run may not: without its anchor beyond the grace, or without
+    /// a valid license.
     SignedWithoutAuthority,
     /// A request is held open for as long as its client likes, beyond half a lease.
     WaitsWithoutBound,

@@ -208,7 +208,8 @@ macro_rules! id {
 }
 
 id!(
-    /// One lease: given to a claim when it arrives, kept while it waits and while it is held, never given again.
+    /// One lease: given to a claim when it arrives, kept while it waits and while it is held, never
+    /// given again.
     LeaseId, "lease id"
 );
 id!(

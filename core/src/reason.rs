@@ -1,5 +1,6 @@
-//! Reasons that the server tells in a word: why an anchor does not sign, how the license stands. People read them in
-//! conditions, metrics and tables; the operator acts on some, and so they are no strings.
+//! Reasons that the server tells in a word: why an anchor does not sign, how the license stands.
+//! People read them in conditions, metrics and tables; the operator acts on some, and so they are
+//! no strings.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

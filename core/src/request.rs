@@ -4,7 +4,8 @@
 //! value = item *("," item)
 //! item  = product ["@" version] [":" seats]
 //! ```
-//! A bad value is answered with the character where it went wrong (counted from 1) and what was expected there.
+//! A bad value is answered with the character where it went wrong (counted from 1) and what was
+//! expected there.
 
 use crate::names::{ProductName, Seats, Version};
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,8 @@
-//! JSON schemas of the words that messages are made of (feature `schema`). Those of the messages are derived where they stand.
+//! JSON schemas of the words that messages are made of (feature `schema`). Those of the messages
+//! are derived where they stand.
 //!
-//! A schema is exact: what it lets through is read, and what it does not is refused. So whoever generates a client from it, or
-//! tries a server by it, is told the truth.
+//! A schema is exact: what it lets through is read, and what it does not is refused. So whoever
+//! generates a client from it, or tries a server by it, is told the truth.
 
 use crate::license::{Digest, HolderHmac, KeyId, PublicKey};
 use crate::names::{

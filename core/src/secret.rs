@@ -1,7 +1,7 @@
 //! A claim's secret: made by the holder, proven by the holder, never stored by the server.
 //!
-//! The server sees its SHA-256 at the claim and the secret itself at each renewal, release and reinstating.
-//! The type prints as `…`, so that no log can carry it.
+//! The server sees its SHA-256 at the claim and the secret itself at each renewal, release and
+//! reinstating. The type prints as `…`, so that no log can carry it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -1,8 +1,8 @@
 //! Time as data. Durations go over the wire, never a clock's reading (docs/protocol.md, "Time").
 //!
 //! Two clocks exist. [`BootTime`] is the machine's boot clock (`CLOCK_BOOTTIME`): it runs through a
-//! suspend and no administrator moves it, so every limit of a lease is counted on it. The wall clock
-//! ([`Timestamp`]) only dates signatures.
+//! suspend and no administrator moves it, so every limit of a lease is counted on it. The wall
+//! clock ([`Timestamp`]) only dates signatures.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -96,8 +96,8 @@ pub fn margin(lease: Duration) -> Duration {
     Duration::from_secs(1) + lease / 1000
 }
 
-/// Q, how long a new instance settles when the longest lease any earlier instance may have granted is known;
-/// with `None` (unknown) the longest there can be.
+/// Q, how long a new instance settles when the longest lease any earlier instance may have granted
+/// is known; with `None` (unknown) the longest there can be.
 pub fn settling(longest: Option<Duration>) -> Duration {
     let d = longest.unwrap_or(MAX_LEASE);
     d + margin(d)
@@ -178,7 +178,8 @@ pub fn parse_span(s: &str) -> Result<Duration, BadSpan> {
             's' => 1,
             _ => return Err(bad()),
         };
-        // Largest unit first and each once, so that "30m1h" is not read as something else than meant.
+        // Largest unit first and each once, so that "30m1h" is not read as something else than
+        // meant.
         if unit >= last {
             return Err(bad());
         }

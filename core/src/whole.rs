@@ -1,5 +1,5 @@
-//! Whole numbers as JSON may write them: `2`, and `2.0`, which is the same number, and an integer to JSON Schema (2020-12, 6.1.1).
-//! Languages with one kind of number write the second.
+//! Whole numbers as JSON may write them: `2`, and `2.0`, which is the same number, and an integer
+//! to JSON Schema (2020-12, 6.1.1). Languages with one kind of number write the second.
 
 use serde::de::{Deserialize, Deserializer, Error, Unexpected, Visitor};
 use std::fmt;

@@ -1,4 +1,5 @@
-//! No change of a signed file is taken for another meaning: every byte of it, every bit, and changes at random.
+//! No change of a signed file is taken for another meaning: every byte of it, every bit, and
+//! changes at random.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use mooring_core::license::{
@@ -121,7 +122,8 @@ fn no_byte_left_out_or_doubled_changes_its_meaning() {
 
 #[test]
 fn no_bit_of_a_document_verifies() {
-    // Inside the envelopes every bit counts: of payload and type each one, of the signature each one.
+    // Inside the envelopes every bit counts: of payload and type each one, of the signature each
+    // one.
     let p = plain();
     let demand = Demand {
         product: &p.product,

@@ -1,4 +1,5 @@
-//! Licenses, delegations, envelopes: each refusal, by its field. The bundles' cases are in `vectors`.
+//! Licenses, delegations, envelopes: each refusal, by its field. The bundles' cases are in
+//! `vectors`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use mooring_core::identity::Holder;
@@ -231,7 +232,8 @@ fn names(license: &serde_json::Value) -> Vec<String> {
 #[test]
 fn critical_names_must_be_understood() {
     let mut l = license();
-    // Whatever the file can say is in force, so a vendor may insist on it; the names are those of its JSON.
+    // Whatever the file can say is in force, so a vendor may insist on it; the names are those of
+    // its JSON.
     let everything = serde_json::to_value(all_fields()).unwrap();
     l.critical = names(&everything);
     for name in ["features", "maxAnchorGrace", "countBy", "emergency"] {

@@ -1,4 +1,5 @@
-//! What a vendor signs besides licenses: revocation lists and vouchers. Each refusal by its field; no flipped bit changes a meaning.
+//! What a vendor signs besides licenses: revocation lists and vouchers. Each refusal by its field;
+//! no flipped bit changes a meaning.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use mooring_core::license::{

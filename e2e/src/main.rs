@@ -1,5 +1,6 @@
-//! `mooring-e2e demo` and `mooring-e2e scenarios TOPIC [NAME…]`: start them through `e2e/run`, which builds and starts
-//! what they need. `mooring-e2e processes [NAME…]` needs no cluster: start it through `e2e/processes`.
+//! `mooring-e2e demo` and `mooring-e2e scenarios TOPIC [NAME…]`: start them through `e2e/run`,
+//! which builds and starts what they need. `mooring-e2e processes [NAME…]` needs no cluster: start
+//! it through `e2e/processes`.
 
 use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};

@@ -39,7 +39,8 @@ pub fn namespace(name: &str) -> String {
     format!("e2e-{}", name.replace('_', "-"))
 }
 
-/// Runs, inside a `LocalSet`, those whose name contains one of `only` (all, if none is given). Returns whether all passed.
+/// Runs, inside a `LocalSet`, those whose name contains one of `only` (all, if none is given).
+/// Returns whether all passed.
 pub async fn run(topic: &str, scenarios: &[Scenario], lab: &Lab, only: &[String]) -> bool {
     let chosen: Vec<&Scenario> = scenarios
         .iter()

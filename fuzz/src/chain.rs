@@ -1,4 +1,5 @@
-//! The chain of signatures: documents that are signed rightly and say anything; bundles that anybody could send.
+//! The chain of signatures: documents that are signed rightly and say anything; bundles that
+//! anybody could send.
 
 use crate::genuine::GENUINE;
 use crate::readable;
@@ -50,8 +51,8 @@ fn signed(payload_type: &str, payload: &[u8], by: &str) -> Envelope {
     e
 }
 
-/// The first byte says which link is given (or a revocation list, or a voucher), and what is demanded; the rest is its document,
-/// signed by the key that it needs.
+/// The first byte says which link is given (or a revocation list, or a voucher), and what is
+/// demanded; the rest is its document, signed by the key that it needs.
 pub fn chain(data: &[u8]) {
     let Some((first, payload)) = data.split_first() else {
         return;

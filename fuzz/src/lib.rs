@@ -1,4 +1,5 @@
-//! What the fuzz targets do with their bytes, and what must hold whatever these are (docs/development.md, "Fuzzing").
+//! What the fuzz targets do with their bytes, and what must hold whatever these are
+//! (docs/development.md, "Fuzzing").
 //!
 //! | target | bytes are | what must hold |
 //! |---|---|---|
@@ -18,7 +19,8 @@ pub use chain::{chain, token};
 pub use message::message;
 pub use text::{annotation, client_token, license};
 
-/// An error is for people: it says something, and not more than can be read, whatever was in the input.
+/// An error is for people: it says something, and not more than can be read, whatever was in the
+/// input.
 fn readable(e: &dyn std::fmt::Display) {
     let words = e.to_string();
     assert!(!words.trim().is_empty(), "an error without words");

@@ -69,7 +69,8 @@ pub fn client_token(data: &[u8]) {
     }
 }
 
-/// The annotation that says what a pod asks for. (The other annotations are words of a fixed list: tested beside their reader.)
+/// The annotation that says what a pod asks for. (The other annotations are words of a fixed list:
+/// tested beside their reader.)
 pub fn annotation(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;

@@ -1,5 +1,5 @@
-//! What a machine says of itself, for anchors that are no tokens: read by the license server, by `mooring license anchor`, and by
-//! whoever looks for the node that has a license's device.
+//! What a machine says of itself, for anchors that are no tokens: read by the license server, by
+//! `mooring license anchor`, and by whoever looks for the node that has a license's device.
 //!
 //! Reading is thin and takes the folder to read from; judging what was read is pure.
 //!
@@ -32,7 +32,8 @@ impl Unreadable {
     }
 }
 
-/// A small file's text, trimmed. `None` if there is no such file, or its device went away while it was read.
+/// A small file's text, trimmed. `None` if there is no such file, or its device went away while it
+/// was read.
 fn text(path: &Path) -> Result<Option<String>, Unreadable> {
     match std::fs::read(path) {
         Ok(b) => Ok(Some(String::from_utf8_lossy(&b).trim().to_owned())),

@@ -47,8 +47,8 @@ pub fn devices(sysfs: &Path) -> Result<Vec<Plugged>, Unreadable> {
     Ok(all)
 }
 
-/// How many devices there are like this one: 0 or 1, and more only if somebody has made two alike. Asked each second, so it reads
-/// no more than it must.
+/// How many devices there are like this one: 0 or 1, and more only if somebody has made two alike.
+/// Asked each second, so it reads no more than it must.
 pub fn count(sysfs: &Path, device: &UsbDevice) -> Result<usize, Unreadable> {
     let same_ids =
         |vendor: &str, product: &str| vendor == device.vendor_id && product == device.product_id;

@@ -1,5 +1,5 @@
-//! No files of a crate import each other in a circle: what a reader must know before a file is then always
-//! in files below it.
+//! No files of a crate import each other in a circle: what a reader must know before a file is then
+//! always in files below it.
 
 use crate::tree::Tree;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,4 +1,5 @@
-//! No two types of one name are seen outside of their files within a crate: a search for a name finds one thing.
+//! No two types of one name are seen outside of their files within a crate: a search for a name
+//! finds one thing.
 
 use crate::tree::Tree;
 use std::collections::{BTreeMap, BTreeSet};

@@ -89,7 +89,8 @@ impl Tree {
         Ok(())
     }
 
-    /// The file that defines what `path` names in the module `at`. `None`: another crate, or a module as a whole.
+    /// The file that defines what `path` names in the module `at`. `None`: another crate, or a
+    /// module as a whole.
     pub(crate) fn defines(&self, at: &[String], path: &[String], depth: usize) -> Option<&Path> {
         let (first, rest) = path.split_first()?;
         if depth > 16 {

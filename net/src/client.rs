@@ -1,8 +1,8 @@
-//! A small HTTP/1.1 client for one server: TLS that verifies the server's name whatever address it is reached at,
-//! one idle connection kept, no proxy, no redirect.
+//! A small HTTP/1.1 client for one server: TLS that verifies the server's name whatever address it
+//! is reached at, one idle connection kept, no proxy, no redirect.
 //!
-//! Addresses come first, so that no DNS is needed; where none answers, the name is resolved, since a server made anew may
-//! have another address.
+//! Addresses come first, so that no DNS is needed; where none answers, the name is resolved, since
+//! a server made anew may have another address.
 
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HOST};
@@ -100,9 +100,11 @@ impl Call {
         }
     }
 
-    /// A request of this call; `arg` is what stands in its path in the place of the braces, if it has any.
+    /// A request of this call; `arg` is what stands in its path in the place of the braces, if it
+    /// has any.
     pub fn of<C>(spec: &CallSpec<C>, arg: impl std::fmt::Display) -> Self {
-        // The tables have no other methods than those of RFC 9110, so the default never comes about.
+        // The tables have no other methods than those of RFC 9110, so the default never comes
+        // about.
         let method = spec.method.parse().unwrap_or_default();
         Self::new(method, spec.path_of(arg))
     }
@@ -153,9 +155,9 @@ impl std::fmt::Debug for Client {
 }
 
 impl Client {
-    /// A client for `url` (`https://name:port`), connecting to `addresses` (`ip:port`), or to what the
-    /// name resolves to where none of them answers.
-    /// The name is what the certificate must be for.
+    /// A client for `url` (`https://name:port`), connecting to `addresses` (`ip:port`), or to what
+    /// the name resolves to where none of them answers. The name is what the certificate must be
+    /// for.
     pub fn new(
         url: &str,
         mut addresses: Vec<String>,
@@ -205,8 +207,9 @@ impl Client {
             .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(s);
     }
 
-    /// Asks, and reads the whole answer, all within `time`. A kept connection that turns out to be closed
-    /// before anything was sent is replaced once; a request that may have arrived is never sent again here.
+    /// Asks, and reads the whole answer, all within `time`. A kept connection that turns out to be
+    /// closed before anything was sent is replaced once; a request that may have arrived is never
+    /// sent again here.
     pub async fn call(&self, call: &Call, time: Duration) -> Result<Answer, ClientError> {
         let whole = async {
             let (mut sender, response) = self.send(call, time).await?;
@@ -229,8 +232,8 @@ impl Client {
             .map_err(|_| ClientError::Timeout(time))?
     }
 
-    /// Asks, and gives the answer line by line as it comes (JSON, one a line). The connection is not kept.
-    /// An answer that is no success is read whole and given instead.
+    /// Asks, and gives the answer line by line as it comes (JSON, one a line). The connection is
+    /// not kept. An answer that is no success is read whole and given instead.
     pub async fn lines(
         &self,
         call: &Call,
@@ -298,8 +301,8 @@ impl Client {
             .map_err(|e| ClientError::Answer(format!("request: {e}")))
     }
 
-    /// Connects to the first place that answers as the server, the one that did last before the others. `time` is what
-    /// the whole call has: no place may use up what the others need.
+    /// Connects to the first place that answers as the server, the one that did last before the
+    /// others. `time` is what the whole call has: no place may use up what the others need.
     async fn connect(&self, time: Duration) -> Result<SendRequest<Full<Bytes>>, ClientError> {
         let inner = &*self.0;
         let count = inner.places.len();

@@ -19,8 +19,8 @@ pub fn now() -> Now {
     }
 }
 
-/// Sleeps until the boot clock reads `t`. Tokio's timers stand still in a suspend, so the rest is looked at anew
-/// at least each second.
+/// Sleeps until the boot clock reads `t`. Tokio's timers stand still in a suspend, so the rest is
+/// looked at anew at least each second.
 pub async fn sleep_until(t: BootTime) {
     loop {
         let left = boot().until(t);
@@ -31,7 +31,8 @@ pub async fn sleep_until(t: BootTime) {
     }
 }
 
-/// This boot's name: the kernel's boot id, hashed, so that it means nothing elsewhere. Empty if it cannot be read.
+/// This boot's name: the kernel's boot id, hashed, so that it means nothing elsewhere. Empty if it
+/// cannot be read.
 pub fn boot_id() -> String {
     let Ok(id) = std::fs::read_to_string("/proc/sys/kernel/random/boot_id") else {
         return String::new();

@@ -5,7 +5,8 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-/// Replaces a file in one step; nobody but its owner may read it. Once this returns the new one stays.
+/// Replaces a file in one step; nobody but its owner may read it. Once this returns the new one
+/// stays.
 ///
 /// What a crash leaves half written is beside it, with the extension `new`.
 pub fn replace(path: &Path, data: &[u8]) -> io::Result<()> {
@@ -18,7 +19,8 @@ pub fn replace(path: &Path, data: &[u8]) -> io::Result<()> {
         .create_new(true)
         .mode(0o600)
         .open(&aside)?;
-    // The data before the name: otherwise the name could stand for an empty file after a loss of power.
+    // The data before the name: otherwise the name could stand for an empty file after a loss of
+    // power.
     file.write_all(data)?;
     file.sync_all()?;
     fs::rename(&aside, path)?;

@@ -9,14 +9,16 @@ use std::time::Duration;
 /// RFC 7240.
 pub const PREFER: HeaderName = HeaderName::from_static("prefer");
 
-/// The token of `Authorization: Bearer …` (RFC 6750, 2.1). A scheme's case does not matter (RFC 9110, 11.1).
+/// The token of `Authorization: Bearer …` (RFC 6750, 2.1). A scheme's case does not matter (RFC
+/// 9110, 11.1).
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
-/// How long the client would wait for the answer (`Prefer: wait`). What is not understood is ignored, as the RFC says.
+/// How long the client would wait for the answer (`Prefer: wait`). What is not understood is
+/// ignored, as the RFC says.
 pub fn prefer_wait(headers: &HeaderMap) -> Option<Duration> {
     let values = headers
         .get_all(PREFER)
@@ -30,8 +32,9 @@ pub fn prefer_wait(headers: &HeaderMap) -> Option<Duration> {
     secs.map(Duration::from_secs)
 }
 
-/// Text without its percent-encoding (RFC 3986, 2.1); none if a `%` is not followed by two hexadecimal digits, which
-/// `percent-encoding` would let through as it stands. A plus sign means itself: versions have plus signs.
+/// Text without its percent-encoding (RFC 3986, 2.1); none if a `%` is not followed by two
+/// hexadecimal digits, which `percent-encoding` would let through as it stands. A plus sign means
+/// itself: versions have plus signs.
 pub fn percent_decode(text: &str) -> Option<Vec<u8>> {
     let digits = |s: &str| matches!(s.as_bytes(), [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit());
     let sound = text.split('%').skip(1).all(digits);

@@ -3,7 +3,8 @@
 use crate::http::{Body, allowing, with_type};
 use http::{Method, Response, StatusCode};
 
-/// Answers a request there. Where it is not ready, `ready` says why; `metrics` is text in the format of Prometheus.
+/// Answers a request there. Where it is not ready, `ready` says why; `metrics` is text in the
+/// format of Prometheus.
 pub fn answer(
     method: &Method,
     path: &str,

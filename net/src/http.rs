@@ -1,4 +1,5 @@
-//! A bounded HTTP server: everything a stranger sends has a limit (docs/protocol.md, "Calls and problems").
+//! A bounded HTTP server: everything a stranger sends has a limit (docs/protocol.md, "Calls and
+//! problems").
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
@@ -34,7 +35,8 @@ pub struct Limits {
     pub connections: usize,
     /// From accepting to the end of the TLS handshake.
     pub handshake: Duration,
-    /// From a request's first byte to the end of its headers; also how long an idle HTTP/1.1 connection is kept.
+    /// From a request's first byte to the end of its headers; also how long an idle HTTP/1.1
+    /// connection is kept.
     pub header_read: Duration,
     /// Bytes of headers.
     pub header_bytes: usize,
@@ -224,7 +226,8 @@ pub fn problem(p: &Problem) -> Response<Body> {
     r
 }
 
-/// With the methods that the path takes, where a problem says that this one is none of them (RFC 9110, 10.2.1).
+/// With the methods that the path takes, where a problem says that this one is none of them (RFC
+/// 9110, 10.2.1).
 pub fn allowing(mut response: Response<Body>, methods: &str) -> Response<Body> {
     let allow = HeaderValue::from_str(methods)
         .ok()

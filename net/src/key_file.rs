@@ -1,4 +1,5 @@
-//! The software key of `usb` and `hwid` anchors: Ed25519, PKCS#8 in PEM, as `mooring license anchor … --generate` writes it.
+//! The software key of `usb` and `hwid` anchors: Ed25519, PKCS#8 in PEM, as `mooring license anchor
+//! … --generate` writes it.
 
 use mooring_core::license::SigningKey;
 use rustls_pki_types::PrivatePkcs8KeyDer;

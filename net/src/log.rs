@@ -1,4 +1,5 @@
-//! How a Mooring process writes its log: to stderr, as text for people on a terminal and JSON elsewhere.
+//! How a Mooring process writes its log: to stderr, as text for people on a terminal and JSON
+//! elsewhere.
 
 use std::io::IsTerminal as _;
 use tracing::Level;

@@ -6,7 +6,8 @@ use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-/// Tells the service manager, if there is one. That it does not listen is not this process's trouble.
+/// Tells the service manager, if there is one. That it does not listen is not this process's
+/// trouble.
 pub fn send(state: &str) {
     let Some(to) = std::env::var_os("NOTIFY_SOCKET").filter(|v| !v.is_empty()) else {
         return;

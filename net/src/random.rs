@@ -4,8 +4,8 @@ use mooring_core::names::{InstanceId, LeaseId, RequestId};
 use mooring_core::secret::Secret;
 use ring::rand::{SecureRandom as _, SystemRandom};
 
-/// `N` random bytes. The kernel's generator does not fail once it is seeded; if it ever does, the process ends,
-/// because nothing safe can be done without it.
+/// `N` random bytes. The kernel's generator does not fail once it is seeded; if it ever does, the
+/// process ends, because nothing safe can be done without it.
 pub fn bytes<const N: usize>() -> [u8; N] {
     let mut b = [0; N];
     if SystemRandom::new().fill(&mut b).is_err() {

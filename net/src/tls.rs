@@ -1,4 +1,5 @@
-//! TLS 1.3 on both sides. Certificates are files; a server reads them anew when they change, without dropping connections.
+//! TLS 1.3 on both sides. Certificates are files; a server reads them anew when they change,
+//! without dropping connections.
 
 use crate::watched::Watched;
 use rustls::client::{ResolvesClientCert, Resumption};
@@ -132,7 +133,8 @@ impl ServerFiles {
     }
 }
 
-/// Verifies client certificates against `roots_pem`; clients without one are let through, and known as nobody.
+/// Verifies client certificates against `roots_pem`; clients without one are let through, and known
+/// as nobody.
 pub fn optional_clients(roots_pem: &str) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
     let b = WebPkiClientVerifier::builder_with_provider(
         roots(roots_pem)?,
@@ -157,7 +159,8 @@ pub fn server_config(
     Ok(Arc::new(c))
 }
 
-/// A client's configuration: TLS 1.3 only, trusting `roots_pem` alone; with a certificate if it has one.
+/// A client's configuration: TLS 1.3 only, trusting `roots_pem` alone; with a certificate if it has
+/// one.
 pub fn client_config(
     roots_pem: &str,
     identity: Option<(&str, &str)>,
@@ -226,8 +229,8 @@ impl ClientFiles {
         Ok(read)
     }
 
-    /// Reads both anew if they changed; whether they did. What cannot be used changes nothing: the two may be replaced
-    /// one after the other.
+    /// Reads both anew if they changed; whether they did. What cannot be used changes nothing: the
+    /// two may be replaced one after the other.
     pub fn refresh(&self) -> bool {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(read) = files.look(|| Self::read(&self.cert, &self.key)) else {

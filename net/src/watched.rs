@@ -1,5 +1,5 @@
-//! Files that may be replaced while the process runs. They are told apart by what they hold: Kubernetes swaps whole
-//! mounted folders, and times and inodes say little.
+//! Files that may be replaced while the process runs. They are told apart by what they hold:
+//! Kubernetes swaps whole mounted folders, and times and inodes say little.
 
 use crate::shutdown::Shutdown;
 use ring::digest::{Context, SHA256};
@@ -14,7 +14,8 @@ const LOOK: Duration = Duration::from_secs(2);
 /// No more of a file is looked at: nobody's mistake fills the memory.
 const MOST: u64 = 16 * 1024 * 1024;
 
-/// Files that are read anew when they change. What cannot be used is said once, and whoever follows keeps the last good.
+/// Files that are read anew when they change. What cannot be used is said once, and whoever follows
+/// keeps the last good.
 #[derive(Debug)]
 pub struct Watched {
     what: &'static str,
@@ -40,7 +41,8 @@ impl Watched {
         all
     }
 
-    /// What `read` makes of them, if they have changed. What it refuses is no change until they change again.
+    /// What `read` makes of them, if they have changed. What it refuses is no change until they
+    /// change again.
     pub fn look<T, E: Display>(&mut self, read: impl FnOnce() -> Result<T, E>) -> Option<T> {
         // Before they are read: what changes in between is found by the next look.
         let now = digest(&self.paths);

@@ -1,5 +1,5 @@
-//! Client and server of this crate against each other, over real TLS: names are verified, certificates are replaced
-//! without a dropped connection, bounds are kept.
+//! Client and server of this crate against each other, over real TLS: names are verified,
+//! certificates are replaced without a dropped connection, bounds are kept.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use bytes::Bytes;

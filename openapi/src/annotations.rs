@@ -1,5 +1,5 @@
-//! The table of annotations (`mooring_core::annotation`) where people and the chart read it: each list stands between
-//! two lines that say so.
+//! The table of annotations (`mooring_core::annotation`) where people and the chart read it: each
+//! list stands between two lines that say so.
 
 use anyhow::{Context as _, Result, ensure};
 use mooring_core::annotation::ALL;

@@ -16,7 +16,8 @@ const SCHEMAS: &str = "#/components/schemas/";
 pub(crate) struct Document {
     head: Value,
     paths: Map<String, Value>,
-    /// What is sent, and what is answered: a field with a default may be left out of the one, and is always in the other.
+    /// What is sent, and what is answered: a field with a default may be left out of the one, and
+    /// is always in the other.
     requests: SchemaGenerator,
     answers: SchemaGenerator,
     security: Map<String, Value>,
@@ -158,8 +159,8 @@ impl Document {
         let answers = self.answers.take_definitions(true);
         let mut requests = self.requests.take_definitions(true);
         let mut paths = Value::Object(self.paths);
-        // A type that is both sent and answered, and differs: what is sent gets a name of its own. What refers to a
-        // renamed one differs, too, so this goes on until nothing more does.
+        // A type that is both sent and answered, and differs: what is sent gets a name of its own.
+        // What refers to a renamed one differs, too, so this goes on until nothing more does.
         loop {
             let differs = |(n, s): (&String, &Value)| {
                 (answers.get(n).is_some_and(|a| a != s)).then(|| n.clone())
@@ -235,7 +236,8 @@ fn rename_sent(v: &mut Value, from: &str, to: &str) {
     }
 }
 
-/// What the documents of Rust types say only to Rust: links in descriptions go, bounds of numbers come.
+/// What the documents of Rust types say only to Rust: links in descriptions go, bounds of numbers
+/// come.
 fn tidy(v: &mut Value) {
     match v {
         Value::Object(o) => {

@@ -1,6 +1,8 @@
-//! `docs/schema/*.json`: JSON Schemas of the signed documents, from their Rust types (docs/formats.md explains them).
+//! `docs/schema/*.json`: JSON Schemas of the signed documents, from their Rust types
+//! (docs/formats.md explains them).
 //!
-//! A reader ignores fields that it does not know, so the schemas let them through; what is not in them is not in this version.
+//! A reader ignores fields that it does not know, so the schemas let them through; what is not in
+//! them is not in this version.
 
 use mooring_core::license::{Delegation, LeaseToken, License, Revocations, Voucher};
 use schemars::generate::SchemaSettings;

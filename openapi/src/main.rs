@@ -7,8 +7,9 @@
 //! | `annotations` | the table of annotations, for docs/pods.md and the chart |
 //! | `files` | JSON Schemas of what is signed: license, delegation, lease, revocation list, voucher |
 //!
-//! The schemas come from the messages' own types, paths, answers and problems from the tables that the routers match by,
-//! so they cannot drift; that they are true is tried by `e2e/schemathesis` against the real processes.
+//! The schemas come from the messages' own types, paths, answers and problems from the tables that
+//! the routers match by, so they cannot drift; that they are true is tried by `e2e/schemathesis`
+//! against the real processes.
 
 mod annotations;
 mod document;
@@ -22,13 +23,15 @@ use clap::Parser;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-/// Writes the OpenAPI documents of the license server and of the sidecar's socket, and the schemas of what is signed.
+/// Writes the OpenAPI documents of the license server and of the sidecar's socket, and the schemas
+/// of what is signed.
 #[derive(Debug, Parser)]
 struct Args {
     /// The folder for the OpenAPI documents; the schemas go into `schema` beside it.
     #[arg(long, value_name = "DIR", default_value = "docs/openapi")]
     out: PathBuf,
-    /// Only look whether the lists of annotations in docs/pods.md and in the chart are those of the table.
+    /// Only look whether the lists of annotations in docs/pods.md and in the chart are those of the
+    /// table.
     #[arg(long)]
     check: bool,
 }

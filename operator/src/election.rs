@@ -1,8 +1,10 @@
-//! One writer among the replicas: a `coordination.k8s.io/v1` Lease, held by the leader and renewed by it.
+//! One writer among the replicas: a `coordination.k8s.io/v1` Lease, held by the leader and renewed
+//! by it.
 //!
-//! A replica trusts its own clock's differences alone: it takes over when the record has not changed for as long as it says a
-//! lease lasts, counted from when this replica saw it change (as client-go does). The leader stops a third earlier than
-//! that if it cannot renew, so that two never write at once as long as clocks run at about the same speed.
+//! A replica trusts its own clock's differences alone: it takes over when the record has not
+//! changed for as long as it says a lease lasts, counted from when this replica saw it change (as
+//! client-go does). The leader stops a third earlier than that if it cannot renew, so that two
+//! never write at once as long as clocks run at about the same speed.
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;

@@ -10,7 +10,8 @@ use prometheus::{Encoder as _, Registry, TextEncoder};
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
 
-/// Serves until asked to end. Ready means: the webhook may be sent pods. Leading or not makes no difference.
+/// Serves until asked to end. Ready means: the webhook may be sent pods. Leading or not makes no
+/// difference.
 pub async fn run(
     listen: SocketAddr,
     registry: Registry,

@@ -1,7 +1,8 @@
 //! Mooring's operator: controllers, the injecting webhook, certificates, the mirror of leases.
 //!
-//! Rules are pure functions of data and time (`build`, `leases::plan`, `gone`, `inject`); what reads and writes is thin
-//! around them. A pod that did not opt in never depends on any of it, and running pods do not notice when it is gone.
+//! Rules are pure functions of data and time (`build`, `leases::plan`, `gone`, `inject`); what
+//! reads and writes is thin around them. A pod that did not opt in never depends on any of it, and
+//! running pods do not notice when it is gone.
 //!
 //! | module | what it does |
 //! |---|---|

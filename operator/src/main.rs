@@ -30,7 +30,8 @@ enum Command {
     },
     /// On a node: report which USB devices are plugged in there. The chart's DaemonSet runs it.
     Discover(AgentArgs),
-    /// Try the installation, as `helm test` does: the webhook must refuse a pod whose request is wrong.
+    /// Try the installation, as `helm test` does: the webhook must refuse a pod whose request is
+    /// wrong.
     Selftest {
         /// A namespace to try it from, by dry run.
         #[arg(long, env = "POD_NAMESPACE", value_name = "NAMESPACE")]
@@ -55,10 +56,12 @@ struct Run {
     /// pcscd's image, where a LicenseServer that has pcscd in its pod names none.
     #[arg(long, default_value = "mooring/pcscd", value_name = "IMAGE")]
     pcscd_image: String,
-    /// A Secret to pull both with, which must be there in the LicenseServers' namespaces. May be given several times.
+    /// A Secret to pull both with, which must be there in the LicenseServers' namespaces. May be
+    /// given several times.
     #[arg(long, value_name = "NAME")]
     server_image_pull_secret: Vec<String>,
-    /// The ClusterRole that may create tokenreviews, bound to each license server's service account.
+    /// The ClusterRole that may create tokenreviews, bound to each license server's service
+    /// account.
     #[arg(
         long,
         default_value = "mooring-server-tokenreviews",
@@ -73,7 +76,8 @@ struct Run {
         value_name = "FILTER"
     )]
     log: String,
-    /// Take the discovery agents' reports in, and label nodes after the devices that LicenseServers name in placement.device.
+    /// Take the discovery agents' reports in, and label nodes after the devices that LicenseServers
+    /// name in placement.device.
     #[arg(long)]
     discovery: bool,
     #[command(flatten)]

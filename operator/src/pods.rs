@@ -1,4 +1,5 @@
-//! What a pod says of itself as a holder: which license server its sidecar uses, whether the sidecar runs. Pure.
+//! What a pod says of itself as a holder: which license server its sidecar uses, whether the
+//! sidecar runs. Pure.
 
 use crate::gone::Proof;
 use k8s_openapi::api::core::v1::Pod;
@@ -59,8 +60,9 @@ pub fn sidecar_env(pod: &Pod, name: &str) -> Option<String> {
         .clone()
 }
 
-/// Why a kubelet does not start a container: with one of these as its last word, and no earlier run, it never ran.
-/// `PodInitializing` is not among them: the kubelet's word is older than the container by a second or two.
+/// Why a kubelet does not start a container: with one of these as its last word, and no earlier
+/// run, it never ran. `PodInitializing` is not among them: the kubelet's word is older than the
+/// container by a second or two.
 const NEVER_STARTED: &[&str] = &[
     "ImagePullBackOff",
     "ErrImagePull",
@@ -113,7 +115,8 @@ pub fn sidecar_runs(pod: &Pod) -> bool {
         .is_some_and(|s| s.running.is_some())
 }
 
-/// What a pod that is there says. A deletion that its kubelet cannot hear of (`unreachable`) ends nothing: it runs on.
+/// What a pod that is there says. A deletion that its kubelet cannot hear of (`unreachable`) ends
+/// nothing: it runs on.
 pub fn fact_of(pod: &Pod, unreachable: bool, unknown_for: Duration) -> PodFact {
     let ends = pod.metadata.deletion_timestamp.is_some() && !unreachable;
     if ends || !sidecar_runs(pod) {

@@ -91,7 +91,8 @@ pub async fn run(mut config: Config, client: Client, shutdown: Shutdown) -> anyh
     Ok(())
 }
 
-/// The controllers, whenever this replica leads. Losing leadership drops them at once, with all that they had begun.
+/// The controllers, whenever this replica leads. Losing leadership drops them at once, with all
+/// that they had begun.
 #[allow(clippy::too_many_arguments)] // what a replica has
 async fn controllers(
     mut election: Election,

@@ -1,8 +1,9 @@
-//! A certificate authority as data: makes itself, signs leaves, reads itself back. No I/O; time comes in as an
-//! argument.
+//! A certificate authority as data: makes itself, signs leaves, reads itself back. No I/O; time
+//! comes in as an argument.
 //!
-//! ECDSA P-256 with SHA-256; serial numbers of 127 random bits (RFC 5280 4.1.2.2: positive, at most 20 octets); leaves
-//! never outlive their CA; `notBefore` lies five minutes back, for nodes whose clock is a little late.
+//! ECDSA P-256 with SHA-256; serial numbers of 127 random bits (RFC 5280 4.1.2.2: positive, at most
+//! 20 octets); leaves never outlive their CA; `notBefore` lies five minutes back, for nodes whose
+//! clock is a little late.
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -237,8 +238,8 @@ fn serial() -> Result<SerialNumber, AuthorityError> {
     Ok(SerialNumber::from_slice(&bytes))
 }
 
-/// Seconds since the epoch. (rcgen's own type for dates comes from a crate that is no dependency of ours; it adds
-/// durations.)
+/// Seconds since the epoch. (rcgen's own type for dates comes from a crate that is no dependency of
+/// ours; it adds durations.)
 fn since_epoch(at: SystemTime) -> Duration {
     Duration::from_secs(at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs())
 }

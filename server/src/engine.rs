@@ -55,7 +55,8 @@ impl Engine {
         })
     }
 
-    /// A panic in a critical section is a defect of the ledger, whose every step is tested; going on serves more than ending.
+    /// A panic in a critical section is a defect of the ledger, whose every step is tested; going
+    /// on serves more than ending.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -81,7 +82,8 @@ impl Engine {
         f(self.lock().frontend.ledger(), clock::boot())
     }
 
-    /// Takes a claim. Its answer comes at once, or the moment that it is granted or ends, or when it has waited long enough.
+    /// Takes a claim. Its answer comes at once, or the moment that it is granted or ends, or when
+    /// it has waited long enough.
     pub(crate) fn claim(&self, asked: Asked<'_>) -> oneshot::Receiver<ClaimAnswer> {
         let (tx, rx) = oneshot::channel();
         self.with(|frontend, now| frontend.claim(tx, asked, now));
@@ -101,7 +103,8 @@ impl Engine {
         self.changed.send_modify(|n| *n += 1);
     }
 
-    /// Waits a moment for the anchor if the wall clock has jumped out of what it has signed: that alone is mended at once.
+    /// Waits a moment for the anchor if the wall clock has jumped out of what it has signed: that
+    /// alone is mended at once.
     pub(crate) async fn fresh(&self) {
         let mut changes = self.changes();
         let awaits = || self.lock().frontend.awaits_delegation(clock::now());
@@ -113,7 +116,8 @@ impl Engine {
         let _ = tokio::time::timeout(FRESH, signed).await;
     }
 
-    /// Hands out what came of a step. What it returns is logged after the lock: a log that cannot be written must stop nobody.
+    /// Hands out what came of a step. What it returns is logged after the lock: a log that cannot
+    /// be written must stop nobody.
     fn hand_out(&self, inner: &mut Inner, now: BootTime) -> Vec<Arc<Stamped>> {
         let mut told = Vec::new();
         while let Some(e) = inner.frontend.next_event() {

@@ -1,4 +1,5 @@
-//! The latest events of the ledger, kept so that a watcher that was away for a while can go on where it was.
+//! The latest events of the ledger, kept so that a watcher that was away for a while can go on
+//! where it was.
 
 use mooring_core::ledger::Event;
 use mooring_core::time::BootTime;

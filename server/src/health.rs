@@ -1,5 +1,6 @@
-//! `/healthz`, `/readyz` and `/metrics`, on a port of their own, in plain HTTP. Ready means listening: a server without its
-//! anchor or license still renews, explains, and is what the operator must reach.
+//! `/healthz`, `/readyz` and `/metrics`, on a port of their own, in plain HTTP. Ready means
+//! listening: a server without its anchor or license still renews, explains, and is what the
+//! operator must reach.
 
 use crate::app::App;
 use http::{Request, Response};

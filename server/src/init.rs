@@ -1,4 +1,5 @@
-//! `mooring-server init`: what an administrator off Kubernetes would otherwise write by hand. On Kubernetes the operator does it.
+//! `mooring-server init`: what an administrator off Kubernetes would otherwise write by hand. On
+//! Kubernetes the operator does it.
 //!
 //! It promises to overwrite nothing: a second call says what is there, and changes nothing.
 
@@ -140,7 +141,8 @@ pub(crate) fn init(a: &InitArgs) -> Result<String> {
         let text = "# Revoked clients, one a line: a client token's id, or subject:NAME. Read anew within two seconds.\n";
         create(&revoked, 0o644, text.as_bytes())?;
     }
-    // A new server has granted no lease yet, which only who sets it up can know: so its first start need not wait for any.
+    // A new server has granted no lease yet, which only who sets it up can know: so its first start
+    // need not wait for any.
     let mut longest = LongestLease::open(&state)?;
     if longest.known().is_none() {
         longest.raise(Duration::ZERO)?;
@@ -226,7 +228,8 @@ mod tests {
         );
         let e = init(&a).unwrap_err().to_string();
         assert!(e.contains("is there already"), "{e}");
-        // A configuration that was thrown away is written again around the same key and the number that was kept.
+        // A configuration that was thrown away is written again around the same key and the number
+        // that was kept.
         std::fs::remove_file(&path).unwrap();
         LongestLease::open(&c.state_dir)
             .unwrap()

@@ -1,4 +1,5 @@
-//! Files of public keys: one a line, `#` begins a comment; a folder of such files works too, as a mounted ConfigMap is one.
+//! Files of public keys: one a line, `#` begins a comment; a folder of such files works too, as a
+//! mounted ConfigMap is one.
 
 use mooring_core::license::PublicKey;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,8 @@
 //! The license file: read, checked, read anew when it changes.
 //!
-//! A bad new file is refused loudly while the good old one stays in force. Files are compared by content:
-//! Kubernetes swaps whole mounted folders, and times and inodes say little. The vendor's revocation list is read the same way.
+//! A bad new file is refused loudly while the good old one stays in force. Files are compared by
+//! content: Kubernetes swaps whole mounted folders, and times and inodes say little. The vendor's
+//! revocation list is read the same way.
 
 mod memory;
 
@@ -157,11 +158,13 @@ impl LicenseFile {
         Self { memory, ..self }
     }
 
-    /// Looks at the files. `anchor` are the keys of the hardware, where they are known. Returns whether anything changed.
+    /// Looks at the files. `anchor` are the keys of the hardware, where they are known. Returns
+    /// whether anything changed.
     pub(crate) fn look(&mut self, now: Timestamp, anchor: Option<&[PublicKey]>) -> bool {
         let contents = self.read();
         let same = self.contents.as_ref() == Some(&contents);
-        // A refusal may end with time, or with another anchor; everything else changes with the files alone.
+        // A refusal may end with time, or with another anchor; everything else changes with the
+        // files alone.
         let may_end = matches!(
             self.refused,
             Some(
@@ -205,7 +208,8 @@ impl LicenseFile {
         true
     }
 
-    /// Takes a revocation list in. One that is refused changes nothing: the highest known one holds.
+    /// Takes a revocation list in. One that is refused changes nothing: the highest known one
+    /// holds.
     fn look_at_list(&mut self, contents: &Contents) {
         self.list_refused = None;
         let Some(read) = &contents.revocations else {
@@ -247,7 +251,8 @@ impl LicenseFile {
         self.good.as_ref()
     }
 
-    /// Gives a good license up that turned out to be for other hardware, and goes back to the one in force.
+    /// Gives a good license up that turned out to be for other hardware, and goes back to the one
+    /// in force.
     pub(crate) fn give_up(&mut self, why: FileError, back_to: Option<Arc<OpenLicense>>) {
         if self.refused.as_ref() != Some(&why) {
             tracing::error!(reason = %why.reason(), "license refused: {why}");

@@ -32,7 +32,8 @@ pub(crate) struct LongestLease {
 }
 
 impl LongestLease {
-    /// Reads what an earlier run kept. A damaged file counts as unknown, which settles for the longest there can be.
+    /// Reads what an earlier run kept. A damaged file counts as unknown, which settles for the
+    /// longest there can be.
     pub(crate) fn open(dir: &Path) -> Result<Self, StateError> {
         let bad = |problem: String| StateError {
             path: dir.to_owned(),

@@ -1,5 +1,5 @@
-//! A timer on the boot clock itself (timerfd_create(2) with CLOCK_BOOTTIME): it goes off on time after a suspend, and an
-//! idle sidecar need not look at the clock each second.
+//! A timer on the boot clock itself (timerfd_create(2) with CLOCK_BOOTTIME): it goes off on time
+//! after a suspend, and an idle sidecar need not look at the clock each second.
 
 use mooring_core::time::BootTime;
 use rustix::io::read;
@@ -22,8 +22,8 @@ impl Alarm {
             TimerfdClockId::Boottime,
             TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC,
         )?;
-        // Deprecated for types that might change the number of their descriptor, which an OwnedFd cannot; what replaces
-        // it is unsafe to call.
+        // Deprecated for types that might change the number of their descriptor, which an OwnedFd
+        // cannot; what replaces it is unsafe to call.
         #[allow(deprecated)]
         let fd = AsyncFd::new(fd)?;
         Ok(Self(fd))

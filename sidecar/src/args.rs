@@ -1,4 +1,5 @@
-//! The command line; what `run`, `exec` and `agent` share is also environment variables (docs/contracts.md, "The sidecar").
+//! The command line; what `run`, `exec` and `agent` share is also environment variables
+//! (docs/contracts.md, "The sidecar").
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args as ClapArgs, Parser, Subcommand};
@@ -10,11 +11,12 @@ use std::time::Duration;
 
 /// Holds floating licenses for the containers of one pod, or for the applications of one machine.
 ///
-/// It claims licenses from a license server, renews them, and says how they stand on a Unix socket that the application
-/// reads: curl --unix-socket "$MOORING_SOCKET" http://mooring/v1/status
+/// It claims licenses from a license server, renews them, and says how they stand on a Unix socket
+/// that the application reads: curl --unix-socket "$MOORING_SOCKET" http://mooring/v1/status
 ///
-/// In Kubernetes, Mooring's webhook adds it to pods with the annotation mooring.dev/licenses; nobody needs to start it by
-/// hand. Elsewhere, "exec" runs one application with its licenses, and "agent" serves a whole machine.
+/// In Kubernetes, Mooring's webhook adds it to pods with the annotation mooring.dev/licenses;
+/// nobody needs to start it by hand. Elsewhere, "exec" runs one application with its licenses, and
+/// "agent" serves a whole machine.
 #[derive(Debug, Parser)]
 #[command(name = "mooring-sidecar", version, propagate_version = true)]
 pub(crate) struct Args {
@@ -26,30 +28,35 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Hold the licenses until SIGTERM, then give them back within a second.
     Run(Box<RunArgs>),
-    /// Wait until licensed, run an application, and give the licenses back when it ends, however it ends.
+    /// Wait until licensed, run an application, and give the licenses back when it ends, however it
+    /// ends.
     ///
-    /// Signals are passed on to the application, and its exit code is this command's: 128 + N when signal N ended it.
-    /// 127 and 126 say that the application was not found or cannot be run (nothing is claimed then), 125 that there
-    /// was no license to be had: a wrong configuration, or the license server refuses. While it waits, what it waits for
-    /// is on stderr. If this command itself is killed (SIGKILL), the application gets SIGTERM and the license lapses.
+    /// Signals are passed on to the application, and its exit code is this command's: 128 + N when
+    /// signal N ended it. 127 and 126 say that the application was not found or cannot be run
+    /// (nothing is claimed then), 125 that there was no license to be had: a wrong configuration,
+    /// or the license server refuses. While it waits, what it waits for is on stderr. If this
+    /// command itself is killed (SIGKILL), the application gets SIGTERM and the license lapses.
     ///
-    /// Example: mooring-sidecar exec --server https://licenses.example:8443 --roots ca.crt --token-file ~/.mooring-token
-    /// --licenses render:2 -- ./render scene.xml
+    /// Example: mooring-sidecar exec --server https://licenses.example:8443 --roots ca.crt
+    /// --token-file ~/.mooring-token --licenses render:2 -- ./render scene.xml
     Exec(Box<ExecArgs>),
     /// Serve a machine: a socket for its applications, as a service.
     ///
-    /// Applications claim on the socket ("PUT /v1/claims/…", "POST /v1/hold"), through the client library or by hand;
-    /// with --licenses the agent holds licenses of its own, too. It tells systemd (Type=notify) when the socket listens.
-    /// After a crash it goes on with every claim; on SIGTERM it gives all back within a second.
+    /// Applications claim on the socket ("PUT /v1/claims/…", "POST /v1/hold"), through the client
+    /// library or by hand; with --licenses the agent holds licenses of its own, too. It tells
+    /// systemd (Type=notify) when the socket listens. After a crash it goes on with every claim; on
+    /// SIGTERM it gives all back within a second.
     Agent(Box<AgentArgs>),
     /// Wait until the pod is licensed: exit 0 then, 1 when the time is over, saying why.
     ///
-    /// This is the startup probe of the sidecar's container: the application's containers start after its success.
-    /// It ends by itself, since a probe that times out makes the kubelet restart the sidecar.
+    /// This is the startup probe of the sidecar's container: the application's containers start
+    /// after its success. It ends by itself, since a probe that times out makes the kubelet restart
+    /// the sidecar.
     Probe(ProbeArgs),
     /// Print how the licenses stand: exit 0 if the pod is licensed, 1 if not.
     Status(StatusArgs),
-    /// What `exec` starts: sees to it that the application does not outlive it, then becomes the application.
+    /// What `exec` starts: sees to it that the application does not outlive it, then becomes the
+    /// application.
     #[command(hide = true, name = crate::options::APP)]
     App(AppArgs),
 }
@@ -57,8 +64,8 @@ pub(crate) enum Command {
 /// What all that hold have in common. Each flag is also an environment variable.
 #[derive(Debug, Default, ClapArgs)]
 pub(crate) struct HoldArgs {
-    /// What to claim, as the annotation mooring.dev/licenses writes it: product[@version][:seats], several with commas,
-    /// such as "render@2026.1:2,denoise".
+    /// What to claim, as the annotation mooring.dev/licenses writes it: product[@version][:seats],
+    /// several with commas, such as "render@2026.1:2,denoise".
     #[arg(
         long,
         env = annotation::LICENSES.variable(),
@@ -76,8 +83,8 @@ pub(crate) struct HoldArgs {
         value_name = "https://NAME:PORT"
     )]
     pub(crate) server: String,
-    /// Where to connect to, so that no DNS is needed; without it, or when none of them answers, the server's name is
-    /// resolved.
+    /// Where to connect to, so that no DNS is needed; without it, or when none of them answers, the
+    /// server's name is resolved.
     #[arg(
         long,
         env = "MOORING_ADDRESSES",
@@ -100,13 +107,15 @@ pub(crate) struct HoldArgs {
     /// (/var/run/secrets/mooring.dev/token), elsewhere one that "mooring client issue" made.
     #[arg(long, env = "MOORING_TOKEN_FILE", value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
-    /// Instead of a token: a client certificate (PEM), read anew when it changes. Needs --client-key.
+    /// Instead of a token: a client certificate (PEM), read anew when it changes. Needs
+    /// --client-key.
     #[arg(long, env = "MOORING_CLIENT_CERT", value_name = "FILE")]
     pub(crate) client_cert: Option<PathBuf>,
     /// The client certificate's key (PEM).
     #[arg(long, env = "MOORING_CLIENT_KEY", value_name = "FILE")]
     pub(crate) client_key: Option<PathBuf>,
-    /// With no license server in reach: "optimistic" lets the application start under the grace, "licensed" waits.
+    /// With no license server in reach: "optimistic" lets the application start under the grace,
+    /// "licensed" waits.
     #[arg(
         long,
         env = annotation::START.variable(),
@@ -114,8 +123,8 @@ pub(crate) struct HoldArgs {
         default_value = "optimistic"
     )]
     pub(crate) start: String,
-    /// What the license says of that start, as far as is known before the license server has answered: "voucher" allows it
-    /// with a voucher of the vendor's alone, "deny" not at all.
+    /// What the license says of that start, as far as is known before the license server has
+    /// answered: "voucher" allows it with a voucher of the vendor's alone, "deny" not at all.
     #[arg(
         long,
         env = "MOORING_OPTIMISTIC_START",
@@ -123,7 +132,8 @@ pub(crate) struct HoldArgs {
         default_value = "allow"
     )]
     pub(crate) optimistic_start: String,
-    /// The vendor's voucher, a permit to start with no license server in reach: a file, or its text itself.
+    /// The vendor's voucher, a permit to start with no license server in reach: a file, or its text
+    /// itself.
     #[arg(
         long,
         env = "MOORING_VOUCHER",
@@ -133,7 +143,8 @@ pub(crate) struct HoldArgs {
         hide_env_values = true
     )]
     pub(crate) voucher: String,
-    /// How long to try for the license server's first answer before an optimistic start, and for each answer after it.
+    /// How long to try for the license server's first answer before an optimistic start, and for
+    /// each answer after it.
     #[arg(
         long,
         env = "MOORING_CONTACT_TIMEOUT",
@@ -141,8 +152,8 @@ pub(crate) struct HoldArgs {
         default_value = "15s"
     )]
     pub(crate) contact_timeout: String,
-    /// The longest that the application may go on without contact: it can shorten the license server's grace, never
-    /// lengthen it.
+    /// The longest that the application may go on without contact: it can shorten the license
+    /// server's grace, never lengthen it.
     #[arg(
         long = "grace",
         env = "MOORING_MAX_GRACE",
@@ -150,15 +161,16 @@ pub(crate) struct HoldArgs {
         default_value = "8h"
     )]
     pub(crate) max_grace: String,
-    /// Where to keep the leases across a crash. It holds secrets: nobody else may see it. In a pod /var/lib/mooring,
-    /// elsewhere a private folder under $XDG_RUNTIME_DIR/mooring or /run/mooring.
+    /// Where to keep the leases across a crash. It holds secrets: nobody else may see it. In a pod
+    /// /var/lib/mooring, elsewhere a private folder under $XDG_RUNTIME_DIR/mooring or /run/mooring.
     #[arg(long, env = "MOORING_STATE_DIR", value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
-    /// Where the application finds the socket. In a pod /run/mooring/mooring.sock, elsewhere beside the state.
+    /// Where the application finds the socket. In a pod /run/mooring/mooring.sock, elsewhere beside
+    /// the state.
     #[arg(long, env = "MOORING_SOCKET", value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
-    /// What to log: a level (error, warn, info, debug) or a filter such as "info,mooring_sidecar=debug". "error" for exec,
-    /// "info" otherwise.
+    /// What to log: a level (error, warn, info, debug) or a filter such as
+    /// "info,mooring_sidecar=debug". "error" for exec, "info" otherwise.
     #[arg(long, env = "MOORING_LOG", value_name = "FILTER")]
     pub(crate) log: Option<String>,
 }
@@ -179,8 +191,8 @@ pub(crate) struct AgentArgs {
 pub(crate) struct ExecArgs {
     #[command(flatten)]
     pub(crate) hold: HoldArgs,
-    /// When the license is lost while the application runs: "keep" tells it on the socket and lets it run, "stop" sends
-    /// it SIGTERM, and SIGKILL ten seconds later.
+    /// When the license is lost while the application runs: "keep" tells it on the socket and lets
+    /// it run, "stop" sends it SIGTERM, and SIGKILL ten seconds later.
     #[arg(long, value_parser = on_loss(), default_value_t = OnLoss::Keep)]
     pub(crate) on_loss: OnLoss,
     /// The application, with its arguments.

@@ -1,7 +1,8 @@
-//! The claims' lives: the pod's from start to end, the application's own from a call to a call or as long as a
-//! connection, and all of them over a crash.
+//! The claims' lives: the pod's from start to end, the application's own from a call to a call or
+//! as long as a connection, and all of them over a crash.
 //!
-//! Everything here happens between two awaits of a runtime with one thread: what was checked stays true until it is used.
+//! Everything here happens between two awaits of a runtime with one thread: what was checked stays
+//! true until it is used.
 
 use crate::alarm::Alarm;
 use crate::driver::Driver;
@@ -20,9 +21,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// Run-time claims and holds at once; with the pod's own they are what a server takes from one holder.
+/// Run-time claims and holds at once; with the pod's own they are what a server takes from one
+/// holder.
 pub(crate) const RUN_TIME: usize = 15;
-/// Those that are being given back at once: each is bounded in time, a loop of claiming and giving back needs a bound, too.
+/// Those that are being given back at once: each is bounded in time, a loop of claiming and giving
+/// back needs a bound, too.
 const LEAVING: usize = 32;
 /// How long a hold that a crash left waits for its connection to come back.
 const ORPHANED: Duration = Duration::from_secs(10);
@@ -54,7 +57,8 @@ pub(crate) struct Claims {
 }
 
 impl Claims {
-    /// With no claim yet. Each task that lives keeps the receiver's other end: it says when all have ended.
+    /// With no claim yet. Each task that lives keeps the receiver's other end: it says when all
+    /// have ended.
     pub(crate) fn new(
         client: ServerClient,
         folder: Folder,
@@ -96,13 +100,15 @@ impl Claims {
             }
             None => Drive::new(spec, about.kind, random::secret(), now),
         };
-        // Said now rather than at the first renewal: a state directory that cannot be written is a wrong configuration.
+        // Said now rather than at the first renewal: a state directory that cannot be written is a
+        // wrong configuration.
         store.save(&about, drive.saved())?;
         self.live(about, store, drive);
         Ok(())
     }
 
-    /// The application's claims of before a crash. Holds whose connection does not come back are given back.
+    /// The application's claims of before a crash. Holds whose connection does not come back are
+    /// given back.
     pub(crate) fn restore(self: &Arc<Self>) -> Result<(), StoreError> {
         for (store, Document { about, claim, .. }) in self.folder.left_behind()? {
             let leaving = claim.is_given_back();
@@ -139,7 +145,8 @@ impl Claims {
         if let Some(found) = self.registry.find(name.as_str(), clock::boot()) {
             match found.kind {
                 ClaimKind::Pod => return Err(pods_own(&name)),
-                // Asked again: by a new claim, since a refused one asks by itself only after a while.
+                // Asked again: by a new claim, since a refused one asks by itself only after a
+                // while.
                 ClaimKind::Claim if found.state == HoldState::Refused => self.give_back(found.id),
                 _ if found.items == items => return Ok(found.id),
                 _ => {
@@ -161,7 +168,8 @@ impl Claims {
         })
     }
 
-    /// `POST /v1/hold`: a new claim under a name that nobody can guess. The caller sees to it that it is given back.
+    /// `POST /v1/hold`: a new claim under a name that nobody can guess. The caller sees to it that
+    /// it is given back.
     pub(crate) fn hold(&self, items: Vec<Item>, start: Start) -> Result<ClaimId, Problem> {
         let id = self.begin(About {
             name: hold_name()?,
@@ -270,7 +278,8 @@ async fn supervise(driver: Driver, stop: Shutdown, alive: mpsc::Sender<()>) {
     loop {
         let task = tokio::spawn(driver.clone().run(stop.clone()));
         let Err(error) = task.await else { break };
-        // Only a defect ends it. To exit would not help: under some restart policies that hangs the pod.
+        // Only a defect ends it. To exit would not help: under some restart policies that hangs the
+        // pod.
         tracing::error!(%error, "the claim's task ended; going on from what was saved");
         if stop.is_asked() {
             break;

@@ -1,4 +1,5 @@
-//! What `run`, `exec` and `agent` were told, checked once: a bad value names its variable and what was expected.
+//! What `run`, `exec` and `agent` were told, checked once: a bad value names its variable and what
+//! was expected.
 
 use crate::args::HoldArgs;
 use crate::credentials::Credentials;
@@ -133,8 +134,9 @@ impl Config {
     }
 }
 
-/// What is known of starts without a server. A voucher that is given as text must be one; a file may come later. In a pod, where
-/// another wrote it for all, a bad one is only told: it must not keep pods from starting with the license server.
+/// What is known of starts without a server. A voucher that is given as text must be one; a file
+/// may come later. In a pod, where another wrote it for all, a bad one is only told: it must not
+/// keep pods from starting with the license server.
 fn offline_start(args: &HoldArgs, mode: Mode) -> Result<OfflineStart, ConfigError> {
     let license = match args.optimistic_start.as_str() {
         "" => OptimisticStart::Allow,

@@ -1,4 +1,5 @@
-//! Who this sidecar is to the license server: a token in a file, or a client certificate. Both are read anew.
+//! Who this sidecar is to the license server: a token in a file, or a client certificate. Both are
+//! read anew.
 
 use mooring_core::wire::{Problem, ProblemType};
 use mooring_net::tls::ClientFiles;
@@ -18,8 +19,8 @@ pub(crate) enum Credentials {
 }
 
 impl Credentials {
-    /// The token, read anew: the kubelet replaces it. Without one there is no credential, which is no reason to treat
-    /// the server as out of reach.
+    /// The token, read anew: the kubelet replaces it. Without one there is no credential, which is
+    /// no reason to treat the server as out of reach.
     pub(crate) fn bearer(&self) -> Result<Option<String>, Problem> {
         match self {
             Self::TokenFile(file) => token(file).map(Some),

@@ -1,5 +1,5 @@
-//! One task for each claim: does what the claim's [`Drive`](mooring_core::holder::drive::Drive) says, when it
-//! says it. The rules are there; here are the disk, the network and the clock.
+//! One task for each claim: does what the claim's [`Drive`](mooring_core::holder::drive::Drive)
+//! says, when it says it. The rules are there; here are the disk, the network and the clock.
 
 use crate::alarm::Alarm;
 use crate::registry::{ClaimId, Registry};
@@ -56,7 +56,8 @@ impl Driver {
         });
     }
 
-    /// Runs until the claim is given back after `stop`. The caller bounds the time that this may take.
+    /// Runs until the claim is given back after `stop`. The caller bounds the time that this may
+    /// take.
     pub(crate) async fn run(self, stop: Shutdown) {
         let mut under_way: Option<(Tag, Flight)> = None;
         let mut stopping = false;

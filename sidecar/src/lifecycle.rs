@@ -1,4 +1,5 @@
-//! What `run`, `exec` and `agent` have in common: the parts put together, and taken apart in bounded time.
+//! What `run`, `exec` and `agent` have in common: the parts put together, and taken apart in
+//! bounded time.
 
 use crate::claims::{Claims, Terms};
 use crate::config::Config;
@@ -28,7 +29,8 @@ pub(crate) struct Holding {
 }
 
 impl Holding {
-    /// Claims what is configured and opens the socket. `stop` has everything given back; [`end`](Self::end) waits for that.
+    /// Claims what is configured and opens the socket. `stop` has everything given back;
+    /// [`end`](Self::end) waits for that.
     pub(crate) fn begin(config: Config, stop: Shutdown) -> anyhow::Result<Self> {
         let paths = config.paths;
         let client = ServerClient::new(config.client, config.credentials, paths.prefix.clone());
@@ -62,7 +64,8 @@ impl Holding {
         &self.claims.registry
     }
 
-    /// Waits until all claims are given back, after `stop` was asked; not longer than a service manager would like.
+    /// Waits until all claims are given back, after `stop` was asked; not longer than a service
+    /// manager would like.
     pub(crate) async fn end(mut self) {
         self.claims.close();
         let ended = tokio::time::timeout(GIVE_BACK, self.all_ended.recv()).await;
@@ -76,7 +79,8 @@ impl Holding {
     }
 }
 
-/// Runs on one thread; the second is for resolving a name where no address is given or answers, and goes again.
+/// Runs on one thread; the second is for resolving a name where no address is given or answers, and
+/// goes again.
 pub(crate) fn on_one_thread<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -1,6 +1,6 @@
-//! Where state and socket are. In a pod both are volumes; elsewhere each `exec` and each `agent` has a private folder,
-//! locked while it runs, and a short name of its own: several of them may show the license server one credential, and
-//! their claims must not be taken for each other.
+//! Where state and socket are. In a pod both are volumes; elsewhere each `exec` and each `agent`
+//! has a private folder, locked while it runs, and a short name of its own: several of them may
+//! show the license server one credential, and their claims must not be taken for each other.
 
 use crate::options::Mode;
 use mooring_core::names::ClaimName;
@@ -12,7 +12,8 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// The longest path of a socket: the kernel keeps 108 bytes, and the sidecar binds one beside it first.
+/// The longest path of a socket: the kernel keeps 108 bytes, and the sidecar binds one beside it
+/// first.
 const LONGEST: usize = 100;
 
 /// Which of the two cannot be used, and why.
@@ -172,7 +173,8 @@ fn sweep(dir: &Path) {
     }
 }
 
-/// The lock of a state directory; `None` if somebody has it. The kernel gives it back with its process.
+/// The lock of a state directory; `None` if somebody has it. The kernel gives it back with its
+/// process.
 fn lock(dir: &Path) -> io::Result<Option<File>> {
     let file = OpenOptions::new()
         .write(true)

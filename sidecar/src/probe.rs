@@ -1,5 +1,5 @@
-//! `probe`: waits until the pod is licensed. It never waits longer than it was told: the kubelet takes a probe that
-//! times out for a failed sidecar.
+//! `probe`: waits until the pod is licensed. It never waits longer than it was told: the kubelet
+//! takes a probe that times out for a failed sidecar.
 
 use crate::args::ProbeArgs;
 use mooring_client::{BootTime, ClaimStatus, Error, Sidecar, Status, boot};

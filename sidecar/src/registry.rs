@@ -1,7 +1,8 @@
-//! The claims as they stand. Status is always computed at the moment of asking, so a limit that passes shows without
-//! anyone waking up; changes go out numbered, each once.
+//! The claims as they stand. Status is always computed at the moment of asking, so a limit that
+//! passes shows without anyone waking up; changes go out numbered, each once.
 //!
-//! A claim that is being given back because the application asked for it is not shown any more, and its name is free.
+//! A claim that is being given back because the application asked for it is not shown any more, and
+//! its name is free.
 
 use crate::report::{Refusal, log_change, refusal, status_of};
 use crate::store::{About, Store};

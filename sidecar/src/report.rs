@@ -36,8 +36,9 @@ pub(crate) fn refusal(answer: &Answer) -> Refusal<'_> {
     }
 }
 
-/// The whole from its claims. The pod's own alone say how the pod stands: the first one's state; licensed only if each is,
-/// and until the first limit. Without one there is nothing to be licensed by.
+/// The whole from its claims. The pod's own alone say how the pod stands: the first one's state;
+/// licensed only if each is, and until the first limit. Without one there is nothing to be licensed
+/// by.
 pub(crate) fn status_of(
     server: String,
     seq: u64,

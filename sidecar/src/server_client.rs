@@ -1,5 +1,6 @@
-//! The way to the license server: the holder's requests as HTTP, the server's answers as the holder takes them.
-//! What an answer means is a pure function ([`read_claim`] and its like); only [`ServerClient`] touches the network.
+//! The way to the license server: the holder's requests as HTTP, the server's answers as the holder
+//! takes them. What an answer means is a pure function ([`read_claim`] and its like); only
+//! [`ServerClient`] touches the network.
 
 use crate::credentials::Credentials;
 use http::header::{AUTHORIZATION, IF_MATCH, USER_AGENT};
@@ -150,7 +151,8 @@ impl ServerClient {
     }
 }
 
-/// What the application is told when the server does not answer its question; the type that holders, too, take as no contact.
+/// What the application is told when the server does not answer its question; the type that
+/// holders, too, take as no contact.
 fn no_contact(why: &ClientError) -> Problem {
     let mut p = Problem::new(
         ProblemType::Overloaded,
@@ -168,8 +170,8 @@ fn strange(answer: &client::Answer) -> ClientError {
     ClientError::Answer(format!("status {} with {start:?}", answer.status.as_u16()))
 }
 
-/// Errors alike for every request: by the problem's type, never by the status. What is no problem that this version
-/// knows changes no state, as if there had been no answer.
+/// Errors alike for every request: by the problem's type, never by the status. What is no problem
+/// that this version knows changes no state, as if there had been no answer.
 fn read(answer: &client::Answer, success: fn(&client::Answer) -> Answer) -> Answer {
     if answer.status.is_success() {
         return success(answer);

@@ -1,6 +1,8 @@
-//! What outlives a crash of the sidecar: one file a claim in the state directory, which no other container sees.
+//! What outlives a crash of the sidecar: one file a claim in the state directory, which no other
+//! container sees.
 //!
-//! Saved before anything is sent that depends on it, in one step: after a crash there is the old file or the new one.
+//! Saved before anything is sent that depends on it, in one step: after a crash there is the old
+//! file or the new one.
 
 use mooring_core::holder::Saved;
 use mooring_core::names::ClaimName;
@@ -73,8 +75,8 @@ impl Folder {
         self.file(&format!("claim-{name}.json"))
     }
 
-    /// A new file for a run-time claim. `unique` tells it from the file of an earlier claim of this name that is still
-    /// being given back.
+    /// A new file for a run-time claim. `unique` tells it from the file of an earlier claim of this
+    /// name that is still being given back.
     pub(crate) fn run_time(&self, name: &ClaimName, unique: &str) -> Store {
         self.file(&format!("claim-{name}~{unique}.json"))
     }
@@ -121,7 +123,8 @@ impl Folder {
 }
 
 impl Store {
-    /// What was saved in this boot, if anything. A file that cannot be read is set aside, and said so.
+    /// What was saved in this boot, if anything. A file that cannot be read is set aside, and said
+    /// so.
     pub(crate) fn load(&self) -> Result<Option<Document>, StoreError> {
         let data = match fs::read(&self.file) {
             Ok(d) => d,

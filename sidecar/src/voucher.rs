@@ -1,8 +1,8 @@
-//! Whether a claim may start with no license server in reach: the license's word and the vendor's voucher, as far as this
-//! sidecar was told of them.
+//! Whether a claim may start with no license server in reach: the license's word and the vendor's
+//! voucher, as far as this sidecar was told of them.
 //!
-//! The sidecar has no key of the vendor's, so it looks at a voucher's dates and products and leaves its signature to the
-//! application, which has one (`GET /v1/voucher`).
+//! The sidecar has no key of the vendor's, so it looks at a voucher's dates and products and leaves
+//! its signature to the application, which has one (`GET /v1/voucher`).
 
 use mooring_core::license::{OpenVoucher, Trust, VoucherError};
 use mooring_core::policy::{OptimisticStart, Start};

@@ -3,8 +3,8 @@
 use crate::history::Ms;
 use mooring_core::time::BootTime;
 
-/// How far a clock's rate is from true at most, in millionths. Two clocks then differ by less than the thousandth that the
-/// margin M allows for (docs/protocol.md, "Time").
+/// How far a clock's rate is from true at most, in millionths. Two clocks then differ by less than
+/// the thousandth that the margin M allows for (docs/protocol.md, "Time").
 pub const MAX_DRIFT: i64 = 400;
 
 /// A machine's boot clock.

@@ -1,4 +1,5 @@
-//! What came up in the worlds: faults and pairs of them, states, transitions, answers. What never came up was never tested.
+//! What came up in the worlds: faults and pairs of them, states, transitions, answers. What never
+//! came up was never tested.
 
 use crate::history::{Book, Fact, Ms, Reply, Says};
 use crate::plan::Kind;
@@ -169,7 +170,8 @@ impl Coverage {
             want(self.faults.contains_key(k), format!("fault {k:?}"));
             for l in Kind::ALL {
                 let n = self.pairs.get(&(*k, *l)).copied().unwrap_or(0);
-                // A world has jumping wall clocks or moving servers, never both (docs/simulator.md).
+                // A world has jumping wall clocks or moving servers, never both
+                // (docs/simulator.md).
                 let never =
                     [*k, *l].contains(&Kind::WallJump) && [*k, *l].contains(&Kind::ServerMoves);
                 want(

@@ -1,8 +1,10 @@
-//! What happened in a simulated world, as somebody sees it who looks at every wire and every application at once.
+//! What happened in a simulated world, as somebody sees it who looks at every wire and every
+//! application at once.
 //!
-//! This is all that the checker gets. It knows neither of the state machines; its times are the true time of the
-//! world in milliseconds, whatever the clocks in it show. A fact is stated the moment it becomes true. Facts of one step
-//! of the world carry one time and come in the order in which they happened; several steps may share a time.
+//! This is all that the checker gets. It knows neither of the state machines; its times are the
+//! true time of the world in milliseconds, whatever the clocks in it show. A fact is stated the
+//! moment it becomes true. Facts of one step of the world carry one time and come in the order in
+//! which they happened; several steps may share a time.
 
 use std::fmt;
 
@@ -13,7 +15,8 @@ pub type Ms = u64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HolderNo(pub u32);
 
-/// A lineage of sidecar processes over one state volume. It outlives crashes of the sidecar; a copy of the volume is another.
+/// A lineage of sidecar processes over one state volume. It outlives crashes of the sidecar; a copy
+/// of the volume is another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CopyNo(pub u32);
 
@@ -25,11 +28,13 @@ pub struct ClaimNo(pub u8);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LeaseNo(pub u128);
 
-/// A claim's secret, as a number: equal numbers are equal secrets. A claim begun anew has a new one.
+/// A claim's secret, as a number: equal numbers are equal secrets. A claim begun anew has a new
+/// one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SecretNo(pub u32);
 
-/// One sending of a message. A duplicate made by the network has the same number; a retry by the holder has another.
+/// One sending of a message. A duplicate made by the network has the same number; a retry by the
+/// holder has another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MsgNo(pub u64);
 
@@ -48,8 +53,8 @@ pub type Items = Vec<(Index, u32)>;
 pub struct License {
     /// Each pool's (seats, overdraft).
     pub pools: Vec<(u32, u32)>,
-    /// Each product's alternatives in order; an alternative is a list of (pool, weight): one seat of the product
-    /// draws `weight` from each pool of one alternative.
+    /// Each product's alternatives in order; an alternative is a list of (pool, weight): one seat
+    /// of the product draws `weight` from each pool of one alternative.
     pub products: Vec<Vec<Vec<(Index, u32)>>>,
     /// The grace that the server tells holders.
     pub grace: Ms,
@@ -166,7 +171,8 @@ pub enum Reply {
     },
     /// A release was taken.
     Released,
-    /// A problem, by the last part of its type (`unknown-lease`, `cloned`, `revoked`, `claim-changed`, …).
+    /// A problem, by the last part of its type (`unknown-lease`, `cloned`, `revoked`,
+    /// `claim-changed`, …).
     Problem(&'static str),
 }
 
@@ -220,18 +226,19 @@ pub enum Fact {
     Reloaded(License),
     /// By how many milliseconds the wall clock of the server's machine is wrong from now on.
     Wall(i64),
-    /// The anchor has signed a delegation for the run, for this time by the wall clock: milliseconds from the world's
-    /// beginning.
+    /// The anchor has signed a delegation for the run, for this time by the wall clock:
+    /// milliseconds from the world's beginning.
     Delegated {
         /// From when.
         from: i64,
         /// Until when, exclusive.
         to: i64,
     },
-    /// The anchor is lost (`true`): nothing new is granted and claims are answered with a problem; or back.
+    /// The anchor is lost (`true`): nothing new is granted and claims are answered with a problem;
+    /// or back.
     AnchorLost(bool),
-    /// A message is taken in by the server. Then follow the changes of the books it brings about, then its answer if it
-    /// is answered at once.
+    /// A message is taken in by the server. Then follow the changes of the books it brings about,
+    /// then its answer if it is answered at once.
     Received {
         /// The sending.
         msg: MsgNo,
@@ -266,7 +273,8 @@ pub enum Fact {
         /// How it stands now.
         book: Book,
     },
-    /// The server is asked now how many seats run on beyond what it granted (the gauge of overlap), and says so.
+    /// The server is asked now how many seats run on beyond what it granted (the gauge of overlap),
+    /// and says so.
     Overlap(u64),
     /// Settling is over in this run.
     Settled,
@@ -278,8 +286,8 @@ pub enum Fact {
     Gone(Vec<HolderNo>),
     /// A revocation (`true`), or its lifting, is taken in by the server.
     Revoked(HolderNo, bool),
-    /// The follower of the watch has caught up with the server: what it has put together from events since its last list
-    /// equals what the server lists at this moment (or not).
+    /// The follower of the watch has caught up with the server: what it has put together from
+    /// events since its last list equals what the server lists at this moment (or not).
     Followed {
         /// Whether both are equal.
         equal: bool,
@@ -327,9 +335,10 @@ pub enum Fact {
         /// What it says.
         reply: Reply,
     },
-    /// What the application is told changes: stated whenever one of these values changes, also by time alone, at the very
-    /// millisecond. A copy whose sidecar is down says nothing; its application goes by what it was told last until the
-    /// limit. On a frozen machine the application stands still, too, and says nothing until it thaws.
+    /// What the application is told changes: stated whenever one of these values changes, also by
+    /// time alone, at the very millisecond. A copy whose sidecar is down says nothing; its
+    /// application goes by what it was told last until the limit. On a frozen machine the
+    /// application stands still, too, and says nothing until it thaws.
     Tells {
         /// Which copy.
         copy: CopyNo,
@@ -370,8 +379,8 @@ pub enum Fact {
     },
 
     // The world
-    /// From here on nothing fails any more: messages arrive within a second, everybody is up (but the dead), one copy of each
-    /// holder is left, the anchor is there, nothing is revoked.
+    /// From here on nothing fails any more: messages arrive within a second, everybody is up (but
+    /// the dead), one copy of each holder is left, the anchor is there, nothing is revoked.
     FaultsEnd,
     /// The history ends.
     End,

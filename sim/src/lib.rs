@@ -1,5 +1,5 @@
-//! Holders, servers, operator, network and clocks under a seeded random schedule, and a checker that holds what
-//! happened against the promises of docs/protocol.md.
+//! Holders, servers, operator, network and clocks under a seeded random schedule, and a checker
+//! that holds what happened against the promises of docs/protocol.md.
 //!
 //! | module | idea |
 //! |---|---|

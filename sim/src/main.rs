@@ -9,7 +9,8 @@ use mooring_sim::world::World;
 use mooring_sim::{runs, shrink};
 use std::time::Instant;
 
-/// Lives through worlds of holders, servers and faults, and holds what happened against the promises of the lease protocol.
+/// Lives through worlds of holders, servers and faults, and holds what happened against the
+/// promises of the lease protocol.
 #[derive(Parser)]
 #[command(version)]
 struct Args {
@@ -19,7 +20,8 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Many seeds; fails if a promise is broken or, from 10,000 seeds on, if something never came up.
+    /// Many seeds; fails if a promise is broken or, from 10,000 seeds on, if something never came
+    /// up.
     Run {
         /// How many seeds.
         #[arg(long, default_value_t = 10_000)]
@@ -49,7 +51,8 @@ enum Command {
         #[arg(long)]
         whole: bool,
     },
-    /// Switches mistakes on, one after the other: each must be found. Prints the table for docs/simulator.md.
+    /// Switches mistakes on, one after the other: each must be found. Prints the table for
+    /// docs/simulator.md.
     Mutants {
         /// Seeds for each, at most.
         #[arg(long, default_value_t = 1_000)]

@@ -1,4 +1,5 @@
-//! What one seed means: a world, and what will go wrong in it, when. A plan is data, so that a failing one can be made smaller.
+//! What one seed means: a world, and what will go wrong in it, when. A plan is data, so that a
+//! failing one can be made smaller.
 
 use crate::clock::MAX_DRIFT;
 use crate::history::{Items, License, Ms, Reclaim};
@@ -24,7 +25,8 @@ pub struct Plan {
     pub first_start_known: bool,
     /// The network's usual delay, at most.
     pub delay: Ms,
-    /// Whether wall clocks jump in this world, or the server moves between machines (see docs/simulator.md).
+    /// Whether wall clocks jump in this world, or the server moves between machines (see
+    /// docs/simulator.md).
     pub walls_jump: bool,
     /// What goes wrong.
     pub faults: Vec<(Ms, Fault)>,
@@ -53,7 +55,8 @@ pub struct Pod {
 
 macro_rules! faults {
     ($($(#[$doc:meta])* $name:ident { $($field:ident : $t:ty),* };)*) => {
-        /// Something that goes wrong, or changes. Durations are in milliseconds; `pod` is taken modulo those that live.
+        /// Something that goes wrong, or changes. Durations are in milliseconds; `pod` is taken
+        /// modulo those that live.
         #[derive(Clone, Debug, PartialEq, Eq)]
         pub enum Fault { $($(#[$doc])* $name { $($field: $t),* },)* }
 
@@ -76,14 +79,15 @@ macro_rules! faults {
 }
 
 faults! {
-    /// A sidecar is killed and started again; `amid` its work: before its n-th save or request from now.
+    /// A sidecar is killed and started again; `amid` its work: before its n-th save or request from
+    /// now.
     SidecarCrash { pod: usize, amid: Option<u8>, down: Ms };
     /// A pod is gone without a word; another takes its place.
     PodDies { pod: usize, back: Ms };
     /// A pod is ended in order: it gives back; another takes its place.
     PodEnds { pod: usize, back: Ms };
-    /// An application gives its claim back and begins a new one, after that or `at_once`. The sidecar may `crash`
-    /// before its n-th save or request from then.
+    /// An application gives its claim back and begins a new one, after that or `at_once`. The
+    /// sidecar may `crash` before its n-th save or request from then.
     GivesBack { pod: usize, again: Ms, at_once: bool, crash: Option<u8> };
     /// The server is killed and started again on the same machine.
     ServerCrash { down: Ms };
@@ -136,7 +140,8 @@ impl Plan {
     /// The world of a seed.
     pub fn of(seed: u64, steps: u64) -> Self {
         let mut r = Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x6d6f_6f72);
-        // Most worlds are small, since most mistakes show in few parties; one in two hundred sees a thousand pods at once.
+        // Most worlds are small, since most mistakes show in few parties; one in two hundred sees a
+        // thousand pods at once.
         let size = match seed % 200 {
             7 => Size::Storm,
             n if n % 10 < 8 => Size::Small,
@@ -321,7 +326,8 @@ fn faults(
     all
 }
 
-/// What is known and not mended (docs/simulator.md) would hide what is not known: such a clock goes forward.
+/// What is known and not mended (docs/simulator.md) would hide what is not known: such a clock goes
+/// forward.
 fn no_two_restarts_after_a_clock_went_back(all: &mut [(Ms, Fault)]) {
     let mut restarts = 0;
     for (_, fault) in all.iter_mut().rev() {

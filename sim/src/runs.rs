@@ -23,8 +23,8 @@ pub struct Summary {
     pub broken: Vec<(u64, Broken)>,
 }
 
-/// Lives these seeds on `threads` threads, with a mistake switched on or none. `stop_at`: ends after so many broken promises.
-/// `progress` is told how many seeds and steps are done.
+/// Lives these seeds on `threads` threads, with a mistake switched on or none. `stop_at`: ends
+/// after so many broken promises. `progress` is told how many seeds and steps are done.
 pub fn live(
     seeds: std::ops::Range<u64>,
     steps: u64,

@@ -1,4 +1,5 @@
-//! Makes a failing plan smaller: fewer faults, fewer pods, fewer claims, as long as the same promise breaks.
+//! Makes a failing plan smaller: fewer faults, fewer pods, fewer claims, as long as the same
+//! promise breaks.
 
 use crate::history::Broken;
 use crate::plan::Plan;

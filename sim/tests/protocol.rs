@@ -1,6 +1,6 @@
-//! docs/protocol.md, ARCHITECTURE.md and the code say the same: each promise that is cited is on the
-//! page, each on the page has a check and a test, each planted mistake is listed, what the pages for
-//! developers link to exists, and the invariants that can be looked up hold.
+//! docs/protocol.md, ARCHITECTURE.md and the code say the same: each promise that is cited is on
+//! the page, each on the page has a check and a test, each planted mistake is listed, what the
+//! pages for developers link to exists, and the invariants that can be looked up hold.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use mooring_core::mutant::Mutant;

@@ -1,4 +1,5 @@
-//! A runner program of one language, as tests speak to it: a line in, a line out. `client/languages/build` makes them.
+//! A runner program of one language, as tests speak to it: a line in, a line out.
+//! `client/languages/build` makes them.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};

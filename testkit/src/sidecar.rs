@@ -67,7 +67,8 @@ pub fn problem(kind: ProblemType, detail: &str) -> Vec<u8> {
     answer(kind.status(), &Problem::new(kind, detail))
 }
 
-/// A claim's status as the contract has it; licensed for a minute and held for half of one, where it says so.
+/// A claim's status as the contract has it; licensed for a minute and held for half of one, where
+/// it says so.
 pub fn claim(name: &str, state: &str) -> Value {
     let licensed = ["Held", "Grace", "Optimistic", "Contested"].contains(&state);
     let now = boot().as_millis();

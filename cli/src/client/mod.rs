@@ -1,12 +1,13 @@
-//! `mooring client …`: who may use a license server outside Kubernetes, said by tokens that a *client key* signs.
+//! `mooring client …`: who may use a license server outside Kubernetes, said by tokens that a
+//! *client key* signs.
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | [`issue`] | a token for one subject and one license server |
 //! | [`inspect`] | what a token says, and whether it holds |
 //!
-//! Works offline. The server's configuration names the public halves of the client keys (`clients.keys`) and the list of revoked
-//! ones (`clients.revoked`).
+//! Works offline. The server's configuration names the public halves of the client keys
+//! (`clients.keys`) and the list of revoked ones (`clients.revoked`).
 
 pub mod inspect;
 pub mod issue;

@@ -187,8 +187,8 @@ async fn config(common: &ClusterArgs) -> anyhow::Result<Config> {
     Ok(config)
 }
 
-/// An error about a kubeconfig, without the parser's excerpt: after its first line that quotes the file, which holds
-/// keys and tokens, or is a key that was named by mistake.
+/// An error about a kubeconfig, without the parser's excerpt: after its first line that quotes the
+/// file, which holds keys and tokens, or is a key that was named by mistake.
 fn unreadable(what: &str, e: &dyn std::error::Error) -> anyhow::Error {
     let text = e.to_string();
     anyhow!("{what}: {}", text.lines().next().unwrap_or_default())

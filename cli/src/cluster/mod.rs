@@ -1,4 +1,5 @@
-//! What a cluster's license servers say: `status` and `leases`, read from the custom resources alone.
+//! What a cluster's license servers say: `status` and `leases`, read from the custom resources
+//! alone.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -59,7 +60,8 @@ pub struct LeasesArgs {
     /// Only those in this state, such as Held or Waiting
     #[arg(long, value_parser = state(), ignore_case = true)]
     state: Vec<LeaseState>,
-    /// Only those of this license server: NAME or NAMESPACE/NAME; or https://NAME:PORT, which is asked itself
+    /// Only those of this license server: NAME or NAMESPACE/NAME; or https://NAME:PORT, which is
+    /// asked itself
     #[arg(long)]
     server: Option<String>,
     #[command(flatten)]

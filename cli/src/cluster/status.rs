@@ -130,7 +130,8 @@ fn of_products(s: &ServerObject) -> &[ProductStatus] {
     s.status.as_ref().map_or(&[], |s| &s.products)
 }
 
-/// What is wrong with one server. The condition that says most comes first; `Ready` only if no other explains it.
+/// What is wrong with one server. The condition that says most comes first; `Ready` only if no
+/// other explains it.
 fn problems(s: &ServerObject, all: bool, now: Timestamp) -> Vec<String> {
     let server = name(s, all);
     let mut out = Vec::new();

@@ -1,10 +1,12 @@
-//! A license server asked itself, over its own API: where there is no cluster whose objects tell the same.
+//! A license server asked itself, over its own API: where there is no cluster whose objects tell
+//! the same.
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | [`print`](mod@print) | answers in, text out |
 //!
-//! What a caller may see is the server's to decide: an administrator (`admins` in its configuration) sees all leases, others their own.
+//! What a caller may see is the server's to decide: an administrator (`admins` in its
+//! configuration) sees all leases, others their own.
 
 pub mod print;
 
@@ -28,7 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How a license server is reached, and who asks.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Direct {
-    /// With --server https://…: the CA certificate that the server is trusted by (PEM), as `mooring pki init` wrote it
+    /// With --server https://…: the CA certificate that the server is trusted by (PEM), as `mooring
+    /// pki init` wrote it
     #[arg(long, value_name = "FILE", requires = "server")]
     pub roots: Option<PathBuf>,
     /// With --server https://…: your client certificate (PEM)

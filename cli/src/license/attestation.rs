@@ -1,7 +1,9 @@
-//! Attestations: a certificate in which a YubiKey says that a key was made in it and cannot leave it. Pure.
+//! Attestations: a certificate in which a YubiKey says that a key was made in it and cannot leave
+//! it. Pure.
 //!
-//! The chain is the certificate of the key, that of the device (slot f9), and up to a root that the vendor names. What the
-//! extensions say: <https://developers.yubico.com/PIV/Introduction/PIV_attestation.html>.
+//! The chain is the certificate of the key, that of the device (slot f9), and up to a root that the
+//! vendor names. What the extensions say:
+//! <https://developers.yubico.com/PIV/Introduction/PIV_attestation.html>.
 
 use mooring_core::license::PublicKey;
 use mooring_core::time::Timestamp;
@@ -220,7 +222,8 @@ fn in_time(
     }
 }
 
-/// Checks a chain: it is of this key, each certificate is signed by the next and in its time, the last by one of the roots.
+/// Checks a chain: it is of this key, each certificate is signed by the next and in its time, the
+/// last by one of the roots.
 pub fn check(
     key: &PublicKey,
     chain: &[Vec<u8>],

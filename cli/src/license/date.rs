@@ -24,7 +24,8 @@ impl Date {
     /// Reads a date.
     pub fn parse(s: &str) -> Result<Self, BadDate> {
         let bad = || BadDate(s.chars().take(60).collect());
-        // By shape first: jiff alone would read the day out of `2027-01-01T12:00` and drop the time.
+        // By shape first: jiff alone would read the day out of `2027-01-01T12:00` and drop the
+        // time.
         let is_day = s.len() == 10 && s.bytes().all(|b| b.is_ascii_digit() || b == b'-');
         if is_day {
             s.parse().map(Self::Day).map_err(|_| bad())

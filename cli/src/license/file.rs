@@ -1,4 +1,5 @@
-//! Files: small ones read whole, new ones written without ever taking the place of another by accident.
+//! Files: small ones read whole, new ones written without ever taking the place of another by
+//! accident.
 
 use anyhow::{Context as _, bail};
 use std::fs::{self, OpenOptions};
@@ -28,7 +29,8 @@ pub fn read(path: &Path) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// Reads a text that holds no secret. A private key named by mistake is refused before a parser can quote it in an error.
+/// Reads a text that holds no secret. A private key named by mistake is refused before a parser can
+/// quote it in an error.
 pub fn read_public(path: &Path) -> anyhow::Result<String> {
     let text = read(path)?;
     if text.contains("PRIVATE KEY-----") {

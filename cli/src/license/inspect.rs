@@ -28,11 +28,12 @@ Examples:
   curl --unix-socket $MOORING_SOCKET http://mooring/v1/token | mooring license inspect -"
 )]
 pub struct InspectArgs {
-    /// A license file, a revocation list, a voucher, or a bundle {license, delegation, lease} as the sidecar's socket gives
-    /// it (- for standard input)
+    /// A license file, a revocation list, a voucher, or a bundle {license, delegation, lease} as
+    /// the sidecar's socket gives it (- for standard input)
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The vendor's public key (ed25519:‹hex› or the 64 digits alone), or a file of them; several may be given
+    /// The vendor's public key (ed25519:‹hex› or the 64 digits alone), or a file of them; several
+    /// may be given
     #[arg(long, value_name = "KEY")]
     vendor_key: Vec<String>,
     /// How to print it

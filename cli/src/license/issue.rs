@@ -37,7 +37,8 @@ pub struct IssueArgs {
     /// The same, by name
     #[arg(long, value_name = "FILE", conflicts_with = "order")]
     from: Option<PathBuf>,
-    /// The vendor's private key (PKCS#8 PEM, or pkcs11:… for one in an HSM); several sign together, so that keys can rotate
+    /// The vendor's private key (PKCS#8 PEM, or pkcs11:… for one in an HSM); several sign together,
+    /// so that keys can rotate
     #[arg(long, value_name = "KEY", required_unless_present = "dry_run")]
     key: Vec<String>,
     /// An anchor description, as `mooring license anchor` printed it; added to the order's
@@ -67,15 +68,15 @@ pub struct IssueArgs {
     /// A license for tests: at most seven days, and its tokens say so
     #[arg(long)]
     test: bool,
-    /// A license that bridges the time until broken hardware is replaced: at most 14 days, its anchor may be software,
-    /// and its tokens say so
+    /// A license that bridges the time until broken hardware is replaced: at most 14 days, its
+    /// anchor may be software, and its tokens say so
     #[arg(long, conflicts_with = "test")]
     emergency: bool,
     /// Issue for an anchor whose key can be copied (SoftHSM and the like)
     #[arg(long)]
     allow_software_token: bool,
-    /// Issue for an anchor whose key can be copied, by its kind: a token that is software, a USB device or a machine with its key
-    /// in a file
+    /// Issue for an anchor whose key can be copied, by its kind: a token that is software, a USB
+    /// device or a machine with its key in a file
     #[arg(long, value_name = "KIND", value_enum)]
     allow_anchor: Vec<Weak>,
     /// A root (PEM) that attestations of anchors' keys are verified against, such as the maker's

@@ -27,7 +27,8 @@ pub struct KeygenArgs {
     /// The file for the private key (PKCS#8 PEM, mode 0600); never overwritten
     #[arg(long, value_name = "FILE", required_unless_present = "key")]
     out: Option<PathBuf>,
-    /// Make it in an HSM instead, never extractable: pkcs11:token=…;object=…?module-path=…&pin-source=file:…
+    /// Make it in an HSM instead, never extractable:
+    /// pkcs11:token=…;object=…?module-path=…&pin-source=file:…
     #[arg(long, value_name = "URI", conflicts_with = "out")]
     key: Option<String>,
     /// How to print the public key

@@ -41,9 +41,11 @@ pub enum LicenseCommand {
     Public(keygen::PublicArgs),
     /// Sign a license file, from an order file, from flags, or both
     Issue(Box<issue::IssueArgs>),
-    /// Print what a license file, a revocation list, a voucher or a bundle from the sidecar's socket says, and what of it was verified
+    /// Print what a license file, a revocation list, a voucher or a bundle from the sidecar's
+    /// socket says, and what of it was verified
     Inspect(inspect::InspectArgs),
-    /// Verify a license file, a revocation list, a voucher or a bundle against the vendor's public key; exit 1 if it does not hold
+    /// Verify a license file, a revocation list, a voucher or a bundle against the vendor's public
+    /// key; exit 1 if it does not hold
     Verify(verify::VerifyArgs),
     /// Take licenses back: make the next revocation list, numbered and signed
     Revoke(revoke::RevokeLicenseArgs),

@@ -50,7 +50,8 @@ pub struct RevokeLicenseArgs {
     /// The list's number, if it shall not be the next one: higher than any that you have sent
     #[arg(long)]
     number: Option<u64>,
-    /// The vendor's private key (PKCS#8 PEM, or pkcs11:… for one in an HSM); several sign together, so that keys can rotate
+    /// The vendor's private key (PKCS#8 PEM, or pkcs11:… for one in an HSM); several sign together,
+    /// so that keys can rotate
     #[arg(long, value_name = "KEY", required = true)]
     key: Vec<String>,
     /// Another public key of yours that may have signed the present list
@@ -75,7 +76,8 @@ pub fn run(args: &RevokeLicenseArgs) -> anyhow::Result<()> {
     let list = next(args, before.as_ref().map(|b| &b.list), Timestamp::now())?;
     list.check()?;
     let text = armour(&signer::seal(types::REVOCATIONS, &list, &signers)?)?;
-    // Read back as a server would: no list leaves that does not verify, or that it would not take after the last.
+    // Read back as a server would: no list leaves that does not verify, or that it would not take
+    // after the last.
     for key in &keys {
         let back = OpenRevocations::read(&text, Trust::Pinned(&[*key]))
             .context("the signed list does not verify")?;

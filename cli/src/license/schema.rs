@@ -1,4 +1,5 @@
-//! `mooring license schema`: the JSON Schema of what is signed, for those who read or write it by other programs.
+//! `mooring license schema`: the JSON Schema of what is signed, for those who read or write it by
+//! other programs.
 
 use crate::output;
 use clap::ValueEnum;

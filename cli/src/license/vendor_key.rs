@@ -1,5 +1,5 @@
-//! The vendor's key: a private one in a PKCS#8 PEM file (as `openssl genpkey -algorithm ed25519` writes it),
-//! and the public ones that verify, as text or in files.
+//! The vendor's key: a private one in a PKCS#8 PEM file (as `openssl genpkey -algorithm ed25519`
+//! writes it), and the public ones that verify, as text or in files.
 
 use super::file;
 use anyhow::{Context as _, anyhow, bail};
@@ -11,7 +11,8 @@ use rustls_pki_types::pem::PemObject as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-/// What stands before the 32 bytes of an Ed25519 private key in PKCS#8, version 1 (RFC 8410, section 7).
+/// What stands before the 32 bytes of an Ed25519 private key in PKCS#8, version 1 (RFC 8410,
+/// section 7).
 const PKCS8_ED25519: [u8; 16] = [
     0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
 ];
@@ -39,8 +40,8 @@ pub fn from_pem(text: &str) -> anyhow::Result<SigningKey> {
     key.map_err(|e| anyhow!("{e}; expected an Ed25519 key, as `mooring license keygen` makes it"))
 }
 
-/// Reads the file of a private key. Others that may read the file are worth a warning, no refusal: a vendor's
-/// build machine may have its own ways.
+/// Reads the file of a private key. Others that may read the file are worth a warning, no refusal:
+/// a vendor's build machine may have its own ways.
 pub fn read(path: &Path) -> anyhow::Result<SigningKey> {
     let text = file::read(path)?;
     let mode = std::fs::metadata(path).map_or(0, |m| m.permissions().mode());
@@ -54,8 +55,8 @@ pub fn read(path: &Path) -> anyhow::Result<SigningKey> {
     from_pem(&text).with_context(|| format!("--key {}", path.display()))
 }
 
-/// Public keys from `--vendor-key`: `ed25519:‹hex›`, the 64 digits alone, or a file with one a line (`#` begins a
-/// comment).
+/// Public keys from `--vendor-key`: `ed25519:‹hex›`, the 64 digits alone, or a file with one a line
+/// (`#` begins a comment).
 pub fn public(values: &[String]) -> anyhow::Result<Vec<PublicKey>> {
     public_of("--vendor-key", values)
 }

@@ -1,4 +1,5 @@
-//! `mooring license verify`: whether a license file, a revocation list, a voucher, or a bundle from the sidecar's socket, holds.
+//! `mooring license verify`: whether a license file, a revocation list, a voucher, or a bundle from
+//! the sidecar's socket, holds.
 
 use super::{date, file, vendor_key};
 use crate::output;
@@ -24,11 +25,12 @@ Examples:
   mooring license verify bundle.json --vendor-key vendor.pub --product render --app-version 2026.1 --nonce 4711"
 )]
 pub struct VerifyArgs {
-    /// A license file, a revocation list, a voucher, or a bundle {license, delegation, lease} as the sidecar's socket gives
-    /// it (- for standard input)
+    /// A license file, a revocation list, a voucher, or a bundle {license, delegation, lease} as
+    /// the sidecar's socket gives it (- for standard input)
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The vendor's public key (ed25519:‹hex› or the 64 digits alone), or a file of them; several may be given
+    /// The vendor's public key (ed25519:‹hex› or the 64 digits alone), or a file of them; several
+    /// may be given
     #[arg(long, value_name = "KEY", required = true)]
     vendor_key: Vec<String>,
     /// The vendor's revocation list: a license that it names does not hold

@@ -38,7 +38,8 @@ pub struct VoucherArgs {
     /// Until when: the first day or instant that it does not permit, 366 days at most
     #[arg(long, value_name = "DATE", value_parser = date::start)]
     expires: Timestamp,
-    /// The vendor's private key (PKCS#8 PEM, or pkcs11:… for one in an HSM); several sign together, so that keys can rotate
+    /// The vendor's private key (PKCS#8 PEM, or pkcs11:… for one in an HSM); several sign together,
+    /// so that keys can rotate
     #[arg(long, value_name = "KEY", required = true)]
     key: Vec<String>,
     /// The voucher's file; standard output without it

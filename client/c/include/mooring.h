@@ -16,15 +16,21 @@
 #include <stdint.h>
 
 /*
- The version of this interface. It changes only if programs that were compiled before would not run any more; then the library's
- file has another name, too.
+ The version of this interface. It changes only if programs that were compiled before would not
+ run any more; then the library's file has another name, too.
  */
 #define MOORING_ABI 1
 
-/* A seat of the application's own: given back with mooring_release(), or when the process ends, however. */
+/*
+ A seat of the application's own: given back with mooring_release(), or when the process ends,
+ however.
+ */
 #define MOORING_OWN 0
 
-/* What the pod holds by its annotation mooring.dev/licenses: followed and verified, never given back by the application. */
+/*
+ What the pod holds by its annotation mooring.dev/licenses: followed and verified, never given
+ back by the application.
+ */
 #define MOORING_POD 1
 
 /* The claim of a name, made by mooring_put_claim(): followed and verified. */
@@ -103,7 +109,10 @@
 typedef enum mooring_code {
   /* Done. */
   MOORING_OK = 0,
-  /* An argument is malformed: NULL, not UTF-8, no product's name. mooring_last_error() says which. */
+  /*
+   An argument is malformed: NULL, not UTF-8, no product's name. mooring_last_error() says
+   which.
+   */
   MOORING_INVALID = 1,
   /* Nothing listens at the socket: the pod is not annotated, or this container is left out. */
   MOORING_NO_SIDECAR = 2,
@@ -113,7 +122,10 @@ typedef enum mooring_code {
   MOORING_BROKEN = 4,
   /* The answer cannot be read. */
   MOORING_ANSWER = 5,
-  /* The license server, or the sidecar, said no; mooring_last_reason() is the kind of problem, as "unknown-product". */
+  /*
+   The license server, or the sidecar, said no; mooring_last_reason() is the kind of problem,
+   as "unknown-product".
+   */
   MOORING_REFUSED = 6,
   /* Not licensed now; mooring_last_reason() is the claim's state, as "Waiting". */
   MOORING_NOT_LICENSED = 7,
@@ -145,7 +157,10 @@ typedef struct mooring mooring;
 /* A seat; from mooring_hold() and its like. */
 typedef struct mooring_seat mooring_seat;
 
-/* What an application says of itself. Begin with MOORING_OPTS_INIT, which sets the size; what is zero has its default. */
+/*
+ What an application says of itself. Begin with MOORING_OPTS_INIT, which sets the size; what is
+ zero has its default.
+ */
 typedef struct mooring_opts {
   /* sizeof(mooring_opts), as the application was compiled. */
   uint32_t size;
@@ -155,22 +170,28 @@ typedef struct mooring_opts {
   const uint8_t (*vendor_keys)[32];
   /* The application's version, which the license must cover; NULL: no version is checked. */
   const char *app_version;
-  /* The day of the release, "2026-03-01"; maintenance must not have ended before it. NULL: not checked. */
+  /*
+   The day of the release, "2026-03-01"; maintenance must not have ended before it. NULL: not
+   checked.
+   */
   const char *built_on;
-  /* The sidecar's socket; NULL: what $MOORING_SOCKET names, else /run/mooring/mooring.sock. A way to the sidecar, no source of trust. */
+  /*
+   The sidecar's socket; NULL: what $MOORING_SOCKET names, else /run/mooring/mooring.sock. A
+   way to the sidecar, no source of trust.
+   */
   const char *socket;
   /* MOORING_ANCHOR_ANY or MOORING_ANCHOR_HARDWARE. */
   uint32_t min_anchor;
   /*
-   1: a seat may start on the sidecar's word while no license server is in reach, for at most the grace. 0: it may not. 2: it
-   may with a voucher that one of the vendor keys has signed.
+   1: a seat may start on the sidecar's word while no license server is in reach, for at most
+   the grace. 0: it may not. 2: it may with a voucher that one of the vendor keys has signed.
    */
   uint32_t allow_unverified_start;
 } mooring_opts;
 
 /*
- A lease that verified: signed by the anchored server under the vendor's license, for this application. Set size to
- sizeof(mooring_proof), or begin with MOORING_PROOF_INIT.
+ A lease that verified: signed by the anchored server under the vendor's license, for this
+ application. Set size to sizeof(mooring_proof), or begin with MOORING_PROOF_INIT.
  */
 typedef struct mooring_proof {
   /* sizeof(mooring_proof), as the application was compiled. */
@@ -189,11 +210,17 @@ typedef struct mooring_proof {
   uint32_t test;
   /* 1: the license is one for an emergency: until a broken anchor is replaced. */
   uint32_t emergency;
-  /* How long the application may go on without contact, in milliseconds: from the asking if fresh. */
+  /*
+   How long the application may go on without contact, in milliseconds: from the asking if
+   fresh.
+   */
   uint64_t run_for_ms;
   /* The lease, in 32 hexadecimal digits. */
   char lease[40];
-  /* When the token was made by the server's clock, as "2026-06-01T12:05:00Z"; "" in mooring_details. */
+  /*
+   When the token was made by the server's clock, as "2026-06-01T12:05:00Z"; "" in
+   mooring_details.
+   */
   char issued_at[40];
   /* The license's id. */
   char license_id[256];
@@ -211,7 +238,10 @@ typedef struct mooring_item {
   uint32_t reserved;
 } mooring_item;
 
-/* What is asked for. Begin with MOORING_CLAIM_INIT, which sets the size; what is zero has its default. */
+/*
+ What is asked for. Begin with MOORING_CLAIM_INIT, which sets the size; what is zero has its
+ default.
+ */
 typedef struct mooring_claim {
   /* sizeof(mooring_claim), as the application was compiled. */
   uint32_t size;
@@ -223,11 +253,17 @@ typedef struct mooring_claim {
   const char *version;
   /* The claim's name, for MOORING_NAMED alone; else NULL. */
   const char *name;
-  /* How long to wait for a free seat and for its proof, in milliseconds. 0: not at all for a seat, 20 s for an answer. Negative: for ever. */
+  /*
+   How long to wait for a free seat and for its proof, in milliseconds. 0: not at all for a
+   seat, 20 s for an answer. Negative: for ever.
+   */
   int64_t wait_ms;
   /* MOORING_OWN, MOORING_POD or MOORING_NAMED. */
   uint32_t kind;
-  /* 1: a thread named "mooring" drives the seat. 0: no thread; mooring_check(), mooring_poll() and mooring_wait() do. */
+  /*
+   1: a thread named "mooring" drives the seat. 0: no thread; mooring_check(), mooring_poll()
+   and mooring_wait() do.
+   */
   uint32_t with_thread;
 } mooring_claim;
 
@@ -282,24 +318,30 @@ const char *mooring_version(void);
 /* The interface that the library at hand has: MOORING_ABI of its own header. */
 uint32_t mooring_abi(void);
 
-/* Is there in a library of this interface, and in no other: to be looked up by programs that load the library at run time. */
+/*
+ Is there in a library of this interface, and in no other: to be looked up by programs that load
+ the library at run time.
+ */
 uint32_t mooring_abi_1(void);
 
 /*
- What went wrong in this thread's last call, in words for people; "" after one that succeeded. Never NULL. It lives until this
- thread's next call of the library, and need not be freed.
+ What went wrong in this thread's last call, in words for people; "" after one that succeeded.
+ Never NULL. It lives until this thread's next call of the library, and need not be freed.
  */
 const char *mooring_last_error(void);
 
-/* The same as a short reason for programs: "LicenseExpired", "LeaseNonce", "unknown-product", "Waiting", …; "" if there is none. */
+/*
+ The same as a short reason for programs: "LicenseExpired", "LeaseNonce", "unknown-product",
+ "Waiting", …; "" if there is none.
+ */
 const char *mooring_last_reason(void);
 
 /* The same as a code, for calls that do not give one; MOORING_OK if there is none. */
 enum mooring_code mooring_last_code(void);
 
 /*
- Checks what the application says of itself, and that the sidecar answers. `*m` is to be closed with mooring_close(); it is NULL
- unless the call succeeds.
+ Checks what the application says of itself, and that the sidecar answers. `*m` is to be closed
+ with mooring_close(); it is NULL unless the call succeeds.
  */
 enum mooring_code mooring_connect(const struct mooring_opts *opts, struct mooring **m);
 
@@ -307,15 +349,16 @@ enum mooring_code mooring_connect(const struct mooring_opts *opts, struct moorin
 void mooring_close(struct mooring *m);
 
 /*
- Asks the license server through the sidecar whether the pod's claim has this product, with a question it cannot have been asked
- before, and verifies the answer. If the license server is out of reach the sidecar's last token is verified instead, and
- `proof->fresh` is 0. Waits for the answer, at most 15 s. `proof` may be NULL.
+ Asks the license server through the sidecar whether the pod's claim has this product, with a
+ question it cannot have been asked before, and verifies the answer. If the license server is out
+ of reach the sidecar's last token is verified instead, and `proof->fresh` is 0. Waits for the
+ answer, at most 15 s. `proof` may be NULL.
  */
 enum mooring_code mooring_prove(const struct mooring *m, const char *product, struct mooring_proof *proof);
 
 /*
- How all claims stand, as the sidecar says: the JSON of GET /v1/status, unverified. `*json` is to be freed with mooring_free(); it is
- NULL unless the call succeeds.
+ How all claims stand, as the sidecar says: the JSON of GET /v1/status, unverified. `*json` is to
+ be freed with mooring_free(); it is NULL unless the call succeeds.
  */
 enum mooring_code mooring_status(const struct mooring *m, char **json);
 
@@ -323,9 +366,10 @@ enum mooring_code mooring_status(const struct mooring *m, char **json);
 void mooring_free(char *text);
 
 /*
- Asks for seats under a name, until mooring_delete_claim(); waits at most `wait_ms` until they are held or refused (negative: for
- ever). Asking again for the same changes nothing. MOORING_AGAIN: they are still waited for. Not verified: follow it with a
- mooring_claim of kind MOORING_NAMED.
+ Asks for seats under a name, until mooring_delete_claim(); waits at most `wait_ms` until they
+ are held or refused (negative: for ever). Asking again for the same changes nothing.
+ MOORING_AGAIN: they are still waited for. Not verified: follow it with a mooring_claim of kind
+ MOORING_NAMED.
  */
 enum mooring_code mooring_put_claim(const struct mooring *m,
                                     const char *name,
@@ -337,9 +381,10 @@ enum mooring_code mooring_put_claim(const struct mooring *m,
 enum mooring_code mooring_delete_claim(const struct mooring *m, const char *name);
 
 /*
- Verifies a chain that came from anywhere, offline, with the vendor's keys alone: license, anchor, delegation, lease, product, this
- application's version and day. `bundle` is the JSON of GET /v1/token, `len` bytes; with a `nonce` it must answer that one (NULL: it
- need not). No clock is read. `proof` may be NULL. MOORING_NOT_VERIFIED: mooring_last_reason() says at which link.
+ Verifies a chain that came from anywhere, offline, with the vendor's keys alone: license,
+ anchor, delegation, lease, product, this application's version and day. `bundle` is the JSON of
+ GET /v1/token, `len` bytes; with a `nonce` it must answer that one (NULL: it need not). No clock
+ is read. `proof` may be NULL. MOORING_NOT_VERIFIED: mooring_last_reason() says at which link.
  */
 enum mooring_code mooring_verify(const struct mooring_opts *opts,
                                  const char *product,
@@ -349,10 +394,11 @@ enum mooring_code mooring_verify(const struct mooring_opts *opts,
                                  struct mooring_proof *proof);
 
 /*
- Takes seats of a product and waits for them, at most `wait_ms`: 0 not at all for a free seat (and 20 s for an answer), negative for
- ever. It returns once the license server's answer to a question of the library's own has verified. No thread is started: mooring_check(),
- mooring_poll() and mooring_wait() drive the seat, so call one of them each second or so. `*s` is to be given back with
- mooring_release(); it is NULL unless the call succeeds.
+ Takes seats of a product and waits for them, at most `wait_ms`: 0 not at all for a free seat
+ (and 20 s for an answer), negative for ever. It returns once the license server's answer to a
+ question of the library's own has verified. No thread is started: mooring_check(),
+ mooring_poll() and mooring_wait() drive the seat, so call one of them each second or so. `*s` is
+ to be given back with mooring_release(); it is NULL unless the call succeeds.
  */
 enum mooring_code mooring_hold(const struct mooring *m, const char *product, uint32_t seats, int64_t wait_ms, struct mooring_seat **s);
 
@@ -360,21 +406,24 @@ enum mooring_code mooring_hold(const struct mooring *m, const char *product, uin
 enum mooring_code mooring_hold_claim(const struct mooring *m, const struct mooring_claim *c, struct mooring_seat **s);
 
 /*
- Asks for the seat and waits for nothing, for event loops: `*s` is there at once, not licensed yet. Call mooring_begun() whenever
- mooring_fd() is readable, until it says something else than MOORING_AGAIN.
+ Asks for the seat and waits for nothing, for event loops: `*s` is there at once, not licensed
+ yet. Call mooring_begun() whenever mooring_fd() is readable, until it says something else than
+ MOORING_AGAIN.
  */
 enum mooring_code mooring_begin(const struct mooring *m, const struct mooring_claim *c, struct mooring_seat **s);
 
 /*
- Does what can be done without waiting, and says how the asking of mooring_begin() stands: MOORING_OK once the seat is held and
- proved, MOORING_AGAIN before, an error if it failed or the waiting time is over. After an error release the seat.
+ Does what can be done without waiting, and says how the asking of mooring_begin() stands:
+ MOORING_OK once the seat is held and proved, MOORING_AGAIN before, an error if it failed or the
+ waiting time is over. After an error release the seat.
  */
 enum mooring_code mooring_begun(const struct mooring_seat *s);
 
 /*
- Whether the application may go on now. Never waits: it reads a number and the boot clock, well under a microsecond; where no thread
- drives the seat it also looks at the socket, ten times a second at most. After the last known limit it is false, whoever drives the seat or
- not. NULL: false.
+ Whether the application may go on now. Never waits: it reads a number and the boot clock, well
+ under a microsecond; where no thread drives the seat it also looks at the socket, ten times a
+ second at most. After the last known limit it is false, whoever drives the seat or not. NULL:
+ false.
  */
 bool mooring_check(const struct mooring_seat *s);
 
@@ -385,34 +434,42 @@ enum mooring_code mooring_get_state(const struct mooring_seat *s, struct mooring
 enum mooring_code mooring_get_details(const struct mooring_seat *s, struct mooring_details *details);
 
 /*
- The descriptor that is readable when mooring_poll() has something to do; its timers are in there, too. For poll(), epoll and every
- event loop; it must be neither read nor closed, and lives as long as the seat. Negative on an error.
+ The descriptor that is readable when mooring_poll() has something to do; its timers are in
+ there, too. For poll(), epoll and every event loop; it must be neither read nor closed, and
+ lives as long as the seat. Negative on an error.
  */
 int mooring_fd(const struct mooring_seat *s);
 
 /*
- Does what can be done without waiting, and calls back whoever is to be told. For a seat without a thread: whenever its descriptor is
- readable.
+ Does what can be done without waiting, and calls back whoever is to be told. For a seat without
+ a thread: whenever its descriptor is readable.
  */
 enum mooring_code mooring_poll(const struct mooring_seat *s);
 
 /*
- Waits until the seat has changed since `changes` (of a mooring_state), at most `wait_ms`; negative is for ever. MOORING_AGAIN: it has
- not. It drives a seat without a thread meanwhile.
+ Waits until the seat has changed since `changes` (of a mooring_state), at most `wait_ms`;
+ negative is for ever. MOORING_AGAIN: it has not. It drives a seat without a thread meanwhile.
  */
 enum mooring_code mooring_wait(const struct mooring_seat *s, uint64_t changes, int64_t wait_ms);
 
 /*
- Calls `f` with the present state and then at each change of it: on the seat's thread, where there is one (so what `user` points to must
- bear that), else in mooring_poll(), mooring_check() and mooring_wait(). It may call anything here, mooring_release() too; it must
- not longjmp or throw. After mooring_release() it is not called any more.
+ Calls `f` with the present state and then at each change of it: on the seat's thread, where
+ there is one (so what `user` points to must bear that), else in mooring_poll(), mooring_check()
+ and mooring_wait(). It may call anything here, mooring_release() too; it must not longjmp or
+ throw. After mooring_release() it is not called any more.
  */
 enum mooring_code mooring_on_change(const struct mooring_seat *s, mooring_changed f, void *user);
 
-/* Gives the seat back. A callback that runs in another thread is waited for. In a forked child it frees the copy alone. NULL is nothing. */
+/*
+ Gives the seat back. A callback that runs in another thread is waited for. In a forked child it
+ frees the copy alone. NULL is nothing.
+ */
 void mooring_release(struct mooring_seat *s);
 
-/* The reason's name, the same in every client library: "NoServer", …; "" for MOORING_WHY_NONE. It need not be freed. */
+/*
+ The reason's name, the same in every client library: "NoServer", …; "" for MOORING_WHY_NONE. It
+ need not be freed.
+ */
 const char *mooring_why_name(uint32_t why);
 
 /* The reason in words for people. It need not be freed. */

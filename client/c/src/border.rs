@@ -43,7 +43,8 @@ pub(crate) fn give<T>(
 /// What C handed in behind `p`.
 ///
 /// # Safety
-/// `p` is NULL or points to a `T` that lives, and that nobody changes, for as long as the result is used.
+/// `p` is NULL or points to a `T` that lives, and that nobody changes, for as long as the result is
+/// used.
 pub(crate) unsafe fn look<'a, T>(name: &str, p: *const T) -> Result<&'a T, Fault> {
     if !p.is_null() && !p.is_aligned() {
         return Err(Fault::invalid(name, "a pointer that is not aligned"));
@@ -55,7 +56,8 @@ pub(crate) unsafe fn look<'a, T>(name: &str, p: *const T) -> Result<&'a T, Fault
 /// Text that must be there.
 ///
 /// # Safety
-/// `p` is NULL or points to bytes that end with a zero, and that nobody changes for as long as the result is used.
+/// `p` is NULL or points to bytes that end with a zero, and that nobody changes for as long as the
+/// result is used.
 pub(crate) unsafe fn text<'a>(name: &str, p: *const c_char) -> Result<&'a str, Fault> {
     // SAFETY: the caller's promise.
     unsafe { optional(name, p) }?.ok_or_else(|| Fault::null(name))
@@ -76,7 +78,8 @@ pub(crate) unsafe fn optional<'a>(name: &str, p: *const c_char) -> Result<Option
         .map_err(|_| Fault::invalid(name, "expected UTF-8"))
 }
 
-/// Puts a new object where C wants it. On failure that place is NULL, so that it can be closed all the same.
+/// Puts a new object where C wants it. On failure that place is NULL, so that it can be closed all
+/// the same.
 ///
 /// # Safety
 /// `out` is NULL or points to room for a pointer.
@@ -157,7 +160,8 @@ pub(crate) unsafe fn read<T: Sized32>(name: &str, p: *const T) -> Result<T, Faul
     Ok(unsafe { mine.assume_init() })
 }
 
-/// Fills in C's structure as far as both know it; a later part is zeros. Its size stays what C said.
+/// Fills in C's structure as far as both know it; a later part is zeros. Its size stays what C
+/// said.
 ///
 /// # Safety
 /// `p` is NULL or points to as many writable bytes as the `u32` at its beginning says.
@@ -166,7 +170,8 @@ pub(crate) unsafe fn fill<T: Sized32>(name: &str, p: *mut T, value: &T) -> Resul
     let size = unsafe { size(name, p) }?;
     let known = size.min(size_of::<T>());
     let from = std::ptr::from_ref(value).cast::<u8>();
-    // SAFETY: `size` bytes can be written at p, `known` of them read here; the first four, the size, are left alone.
+    // SAFETY: `size` bytes can be written at p, `known` of them read here; the first four, the
+    // size, are left alone.
     unsafe {
         p.cast::<u8>().add(4).write_bytes(0, size - 4);
         std::ptr::copy_nonoverlapping(from.add(4), p.cast::<u8>().add(4), known - 4);

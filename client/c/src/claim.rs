@@ -5,14 +5,17 @@ use crate::last::Fault;
 use mooring_client::{Claim, Mooring};
 use std::ffi::c_char;
 
-/// A seat of the application's own: given back with mooring_release(), or when the process ends, however.
+/// A seat of the application's own: given back with mooring_release(), or when the process ends,
+/// however.
 pub const MOORING_OWN: u32 = 0;
-/// What the pod holds by its annotation mooring.dev/licenses: followed and verified, never given back by the application.
+/// What the pod holds by its annotation mooring.dev/licenses: followed and verified, never given
+/// back by the application.
 pub const MOORING_POD: u32 = 1;
 /// The claim of a name, made by mooring_put_claim(): followed and verified.
 pub const MOORING_NAMED: u32 = 2;
 
-/// What is asked for. Begin with MOORING_CLAIM_INIT, which sets the size; what is zero has its default.
+/// What is asked for. Begin with MOORING_CLAIM_INIT, which sets the size; what is zero has its
+/// default.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct mooring_claim {
@@ -26,11 +29,13 @@ pub struct mooring_claim {
     pub version: *const c_char,
     /// The claim's name, for MOORING_NAMED alone; else NULL.
     pub name: *const c_char,
-    /// How long to wait for a free seat and for its proof, in milliseconds. 0: not at all for a seat, 20 s for an answer. Negative: for ever.
+    /// How long to wait for a free seat and for its proof, in milliseconds. 0: not at all for a
+    /// seat, 20 s for an answer. Negative: for ever.
     pub wait_ms: i64,
     /// MOORING_OWN, MOORING_POD or MOORING_NAMED.
     pub kind: u32,
-    /// 1: a thread named "mooring" drives the seat. 0: no thread; mooring_check(), mooring_poll() and mooring_wait() do.
+    /// 1: a thread named "mooring" drives the seat. 0: no thread; mooring_check(), mooring_poll()
+    /// and mooring_wait() do.
     pub with_thread: u32,
 }
 

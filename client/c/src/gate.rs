@@ -1,4 +1,5 @@
-//! A callback of C's, behind a gate: once the seat is given back it is not called any more, and what it was given may go.
+//! A callback of C's, behind a gate: once the seat is given back it is not called any more, and
+//! what it was given may go.
 
 use crate::state::mooring_state;
 use std::ffi::c_void;
@@ -15,7 +16,8 @@ pub(crate) struct Callback {
     pub(crate) user: *mut c_void,
 }
 
-// SAFETY: the header says that the callback runs on the seat's thread, so C knows that `user` goes there.
+// SAFETY: the header says that the callback runs on the seat's thread, so C knows that `user` goes
+// there.
 unsafe impl Send for Callback {}
 
 /// One callback's gate.

@@ -10,7 +10,8 @@ use std::ffi::{CString, c_char};
 pub enum mooring_code {
     /// Done.
     MOORING_OK = 0,
-    /// An argument is malformed: NULL, not UTF-8, no product's name. mooring_last_error() says which.
+    /// An argument is malformed: NULL, not UTF-8, no product's name. mooring_last_error() says
+    /// which.
     MOORING_INVALID = 1,
     /// Nothing listens at the socket: the pod is not annotated, or this container is left out.
     MOORING_NO_SIDECAR = 2,
@@ -20,7 +21,8 @@ pub enum mooring_code {
     MOORING_BROKEN = 4,
     /// The answer cannot be read.
     MOORING_ANSWER = 5,
-    /// The license server, or the sidecar, said no; mooring_last_reason() is the kind of problem, as "unknown-product".
+    /// The license server, or the sidecar, said no; mooring_last_reason() is the kind of problem,
+    /// as "unknown-product".
     MOORING_REFUSED = 6,
     /// Not licensed now; mooring_last_reason() is the claim's state, as "Waiting".
     MOORING_NOT_LICENSED = 7,
@@ -143,14 +145,15 @@ fn last<T>(none: T, f: impl FnOnce(&Last) -> T) -> T {
     found.ok().flatten().unwrap_or(none)
 }
 
-/// What went wrong in this thread's last call, in words for people; "" after one that succeeded. Never NULL. It lives until this
-/// thread's next call of the library, and need not be freed.
+/// What went wrong in this thread's last call, in words for people; "" after one that succeeded.
+/// Never NULL. It lives until this thread's next call of the library, and need not be freed.
 #[unsafe(no_mangle)]
 pub extern "C" fn mooring_last_error() -> *const c_char {
     last(c"".as_ptr(), |l| l.words.as_ptr())
 }
 
-/// The same as a short reason for programs: "LicenseExpired", "LeaseNonce", "unknown-product", "Waiting", …; "" if there is none.
+/// The same as a short reason for programs: "LicenseExpired", "LeaseNonce", "unknown-product",
+/// "Waiting", …; "" if there is none.
 #[unsafe(no_mangle)]
 pub extern "C" fn mooring_last_reason() -> *const c_char {
     last(c"".as_ptr(), |l| l.reason.as_ptr())

@@ -1,11 +1,15 @@
-//! The C API of the client library: `include/mooring.h` is made from this crate, and says to C programmers what they need.
+//! The C API of the client library: `include/mooring.h` is made from this crate, and says to C
+//! programmers what they need.
 //!
 //! What it promises at the border:
 //! - each pointer is looked at before it is used: NULL is an error in words, never a crash;
 //! - text is UTF-8 or an error; what is handed out ends with a zero byte;
-//! - no panic leaves it: a mistake of the library's own is [`MOORING_INTERNAL`](last::mooring_code::MOORING_INTERNAL);
-//! - structures begin with their size, so an application and a library of different ages understand each other;
-//! - no state but the last error, which each thread has for itself; no thread unless one is asked for.
+//! - no panic leaves it: a mistake of the library's own is
+//!   [`MOORING_INTERNAL`](last::mooring_code::MOORING_INTERNAL);
+//! - structures begin with their size, so an application and a library of different ages understand
+//!   each other;
+//! - no state but the last error, which each thread has for itself; no thread unless one is asked
+//!   for.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -42,8 +46,8 @@ const VERSION: &CStr =
         Err(_) => c"",
     };
 
-/// The version of this interface. It changes only if programs that were compiled before would not run any more; then the library's
-/// file has another name, too.
+/// The version of this interface. It changes only if programs that were compiled before would not
+/// run any more; then the library's file has another name, too.
 pub const MOORING_ABI: u32 = 1;
 
 /// The library's version, as in `"0.1.0"`. It need not be freed.
@@ -58,7 +62,8 @@ pub extern "C" fn mooring_abi() -> u32 {
     MOORING_ABI
 }
 
-/// Is there in a library of this interface, and in no other: to be looked up by programs that load the library at run time.
+/// Is there in a library of this interface, and in no other: to be looked up by programs that load
+/// the library at run time.
 #[unsafe(no_mangle)]
 pub extern "C" fn mooring_abi_1() -> u32 {
     1

@@ -24,8 +24,8 @@ pub struct mooring_item {
     pub reserved: u32,
 }
 
-/// Checks what the application says of itself, and that the sidecar answers. `*m` is to be closed with mooring_close(); it is NULL
-/// unless the call succeeds.
+/// Checks what the application says of itself, and that the sidecar answers. `*m` is to be closed
+/// with mooring_close(); it is NULL unless the call succeeds.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mooring_connect(
     opts: *const mooring_opts,
@@ -42,9 +42,10 @@ pub unsafe extern "C" fn mooring_close(m: *mut mooring) {
     unsafe { end(m) }
 }
 
-/// Asks the license server through the sidecar whether the pod's claim has this product, with a question it cannot have been asked
-/// before, and verifies the answer. If the license server is out of reach the sidecar's last token is verified instead, and
-/// `proof->fresh` is 0. Waits for the answer, at most 15 s. `proof` may be NULL.
+/// Asks the license server through the sidecar whether the pod's claim has this product, with a
+/// question it cannot have been asked before, and verifies the answer. If the license server is out
+/// of reach the sidecar's last token is verified instead, and `proof->fresh` is 0. Waits for the
+/// answer, at most 15 s. `proof` may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mooring_prove(
     m: *const mooring,
@@ -65,8 +66,8 @@ pub unsafe extern "C" fn mooring_prove(
     })
 }
 
-/// How all claims stand, as the sidecar says: the JSON of GET /v1/status, unverified. `*json` is to be freed with mooring_free(); it is
-/// NULL unless the call succeeds.
+/// How all claims stand, as the sidecar says: the JSON of GET /v1/status, unverified. `*json` is to
+/// be freed with mooring_free(); it is NULL unless the call succeeds.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mooring_status(m: *const mooring, json: *mut *mut c_char) -> mooring_code {
     call(|| {
@@ -109,9 +110,10 @@ fn bad(field: &'static str, value: &str, expected: &str) -> Fault {
 
 const NAME: &str = "1 to 63 of a-z, 0-9, '-', '_' and '.', a letter or digit first and last";
 
-/// Asks for seats under a name, until mooring_delete_claim(); waits at most `wait_ms` until they are held or refused (negative: for
-/// ever). Asking again for the same changes nothing. MOORING_AGAIN: they are still waited for. Not verified: follow it with a
-/// mooring_claim of kind MOORING_NAMED.
+/// Asks for seats under a name, until mooring_delete_claim(); waits at most `wait_ms` until they
+/// are held or refused (negative: for ever). Asking again for the same changes nothing.
+/// MOORING_AGAIN: they are still waited for. Not verified: follow it with a mooring_claim of kind
+/// MOORING_NAMED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mooring_put_claim(
     m: *const mooring,

@@ -13,7 +13,8 @@ pub const MOORING_ANCHOR_HARDWARE: u32 = 1;
 /// More than any vendor has at a time.
 const MAX_KEYS: usize = 64;
 
-/// What an application says of itself. Begin with MOORING_OPTS_INIT, which sets the size; what is zero has its default.
+/// What an application says of itself. Begin with MOORING_OPTS_INIT, which sets the size; what is
+/// zero has its default.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct mooring_opts {
@@ -25,14 +26,16 @@ pub struct mooring_opts {
     pub vendor_keys: *const [u8; 32],
     /// The application's version, which the license must cover; NULL: no version is checked.
     pub app_version: *const c_char,
-    /// The day of the release, "2026-03-01"; maintenance must not have ended before it. NULL: not checked.
+    /// The day of the release, "2026-03-01"; maintenance must not have ended before it. NULL: not
+    /// checked.
     pub built_on: *const c_char,
-    /// The sidecar's socket; NULL: what $MOORING_SOCKET names, else /run/mooring/mooring.sock. A way to the sidecar, no source of trust.
+    /// The sidecar's socket; NULL: what $MOORING_SOCKET names, else /run/mooring/mooring.sock. A
+    /// way to the sidecar, no source of trust.
     pub socket: *const c_char,
     /// MOORING_ANCHOR_ANY or MOORING_ANCHOR_HARDWARE.
     pub min_anchor: u32,
-    /// 1: a seat may start on the sidecar's word while no license server is in reach, for at most the grace. 0: it may not. 2: it
-    /// may with a voucher that one of the vendor keys has signed.
+    /// 1: a seat may start on the sidecar's word while no license server is in reach, for at most
+    /// the grace. 0: it may not. 2: it may with a voucher that one of the vendor keys has signed.
     pub allow_unverified_start: u32,
 }
 

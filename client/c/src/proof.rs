@@ -19,8 +19,8 @@ pub const MOORING_ANCHOR_HWID: u32 = 3;
 /// The longest chain that is read.
 const MAX_BUNDLE: usize = 256 * 1024;
 
-/// A lease that verified: signed by the anchored server under the vendor's license, for this application. Set size to
-/// sizeof(mooring_proof), or begin with MOORING_PROOF_INIT.
+/// A lease that verified: signed by the anchored server under the vendor's license, for this
+/// application. Set size to sizeof(mooring_proof), or begin with MOORING_PROOF_INIT.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct mooring_proof {
@@ -40,11 +40,13 @@ pub struct mooring_proof {
     pub test: u32,
     /// 1: the license is one for an emergency: until a broken anchor is replaced.
     pub emergency: u32,
-    /// How long the application may go on without contact, in milliseconds: from the asking if fresh.
+    /// How long the application may go on without contact, in milliseconds: from the asking if
+    /// fresh.
     pub run_for_ms: u64,
     /// The lease, in 32 hexadecimal digits.
     pub lease: [c_char; 40],
-    /// When the token was made by the server's clock, as "2026-06-01T12:05:00Z"; "" in mooring_details.
+    /// When the token was made by the server's clock, as "2026-06-01T12:05:00Z"; "" in
+    /// mooring_details.
     pub issued_at: [c_char; 40],
     /// The license's id.
     pub license_id: [c_char; 256],
@@ -122,9 +124,10 @@ impl mooring_proof {
     }
 }
 
-/// Verifies a chain that came from anywhere, offline, with the vendor's keys alone: license, anchor, delegation, lease, product, this
-/// application's version and day. `bundle` is the JSON of GET /v1/token, `len` bytes; with a `nonce` it must answer that one (NULL: it
-/// need not). No clock is read. `proof` may be NULL. MOORING_NOT_VERIFIED: mooring_last_reason() says at which link.
+/// Verifies a chain that came from anywhere, offline, with the vendor's keys alone: license,
+/// anchor, delegation, lease, product, this application's version and day. `bundle` is the JSON of
+/// GET /v1/token, `len` bytes; with a `nonce` it must answer that one (NULL: it need not). No clock
+/// is read. `proof` may be NULL. MOORING_NOT_VERIFIED: mooring_last_reason() says at which link.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mooring_verify(
     opts: *const mooring_opts,

@@ -20,7 +20,8 @@ const LOOK_EVERY: u64 = 100;
 /// A seat; from mooring_hold() and its like.
 pub struct mooring_seat(Arc<Held>);
 
-/// What is behind it. Each call keeps its own hold of it, so that a callback may release the seat within the call that runs it.
+/// What is behind it. Each call keeps its own hold of it, so that a callback may release the seat
+/// within the call that runs it.
 struct Held {
     seat: Seat,
     thread: bool,
@@ -107,7 +108,8 @@ impl Held {
                 return Ok(false);
             }
             if self.thread {
-                // A suspend stops the condition's clock, not the boot clock; and two changes that cancel each other ring no bell.
+                // A suspend stops the condition's clock, not the boot clock; and two changes that
+                // cancel each other ring no bell.
                 let left = left.min(Duration::from_secs(1));
                 drop(self.bell.1.wait_timeout(guard, left));
             } else {
@@ -133,10 +135,11 @@ fn readable(seat: &Seat, time: Duration) -> Result<(), Fault> {
     }
 }
 
-/// Takes seats of a product and waits for them, at most `wait_ms`: 0 not at all for a free seat (and 20 s for an answer), negative for
-/// ever. It returns once the license server's answer to a question of the library's own has verified. No thread is started: mooring_check(),
-/// mooring_poll() and mooring_wait() drive the seat, so call one of them each second or so. `*s` is to be given back with
-/// mooring_release(); it is NULL unless the call succeeds.
+/// Takes seats of a product and waits for them, at most `wait_ms`: 0 not at all for a free seat
+/// (and 20 s for an answer), negative for ever. It returns once the license server's answer to a
+/// question of the library's own has verified. No thread is started: mooring_check(),
+/// mooring_poll() and mooring_wait() drive the seat, so call one of them each second or so. `*s` is
+/// to be given back with mooring_release(); it is NULL unless the call succeeds.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mooring_hold(
     m: *const mooring,
@@ -175,8 +178,9 @@ pub unsafe extern "C" fn mooring_hold_claim(
     })
 }
 
-/// Asks for the seat and waits for nothing, for event loops: `*s` is there at once, not licensed yet. Call mooring_begun() whenever
-/// mooring_fd() is readable, until it says something else than MOORING_AGAIN.
+/// Asks for the seat and waits for nothing, for event loops: `*s` is there at once, not licensed
+/// yet. Call mooring_begun() whenever mooring_fd() is readable, until it says something else than
+/// MOORING_AGAIN.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mooring_begin(
     m: *const mooring,
@@ -192,8 +196,9 @@ pub unsafe extern "C" fn mooring_begin(
     })
 }
 
-/// Does what can be done without waiting, and says how the asking of mooring_begin() stands: MOORING_OK once the seat is held and
-/// proved, MOORING_AGAIN before, an error if it failed or the waiting time is over. After an error release the seat.
+/// Does what can be done without waiting, and says how the asking of mooring_begin() stands:
+/// MOORING_OK once the seat is held and proved, MOORING_AGAIN before, an error if it failed or the
+/// waiting time is over. After an error release the seat.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mooring_begun(s: *const mooring_seat) -> mooring_code {
     call(|| {
@@ -206,9 +211,10 @@ pub unsafe extern "C" fn mooring_begun(s: *const mooring_seat) -> mooring_code {
     })
 }
 
-/// Whether the application may go on now. Never waits: it reads a number and the boot clock, well under a microsecond; where no thread
-/// drives the seat it also looks at the socket, ten times a second at most. After the last known limit it is false, whoever drives the seat or
-/// not. NULL: false.
+/// Whether the application may go on now. Never waits: it reads a number and the boot clock, well
+/// under a microsecond; where no thread drives the seat it also looks at the socket, ten times a
+/// second at most. After the last known limit it is false, whoever drives the seat or not. NULL:
+/// false.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mooring_check(s: *const mooring_seat) -> bool {
     // SAFETY: the header's rules for pointers.
@@ -245,8 +251,9 @@ pub unsafe extern "C" fn mooring_get_details(
     })
 }
 
-/// The descriptor that is readable when mooring_poll() has something to do; its timers are in there, too. For poll(), epoll and every
-/// event loop; it must be neither read nor closed, and lives as long as the seat. Negative on an error.
+/// The descriptor that is readable when mooring_poll() has something to do; its timers are in
+/// there, too. For poll(), epoll and every event loop; it must be neither read nor closed, and
+/// lives as long as the seat. Negative on an error.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mooring_fd(s: *const mooring_seat) -> c_int {
     // SAFETY: the header's rules for pointers.
@@ -257,8 +264,8 @@ pub unsafe extern "C" fn mooring_fd(s: *const mooring_seat) -> c_int {
     )
 }
 
-/// Does what can be done without waiting, and calls back whoever is to be told. For a seat without a thread: whenever its descriptor is
-/// readable.
+/// Does what can be done without waiting, and calls back whoever is to be told. For a seat without
+/// a thread: whenever its descriptor is readable.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mooring_poll(s: *const mooring_seat) -> mooring_code {
     call(|| {
@@ -268,8 +275,8 @@ pub unsafe extern "C" fn mooring_poll(s: *const mooring_seat) -> mooring_code {
     })
 }
 
-/// Waits until the seat has changed since `changes` (of a mooring_state), at most `wait_ms`; negative is for ever. MOORING_AGAIN: it has
-/// not. It drives a seat without a thread meanwhile.
+/// Waits until the seat has changed since `changes` (of a mooring_state), at most `wait_ms`;
+/// negative is for ever. MOORING_AGAIN: it has not. It drives a seat without a thread meanwhile.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mooring_wait(
     s: *const mooring_seat,
@@ -287,9 +294,10 @@ pub unsafe extern "C" fn mooring_wait(
     })
 }
 
-/// Calls `f` with the present state and then at each change of it: on the seat's thread, where there is one (so what `user` points to must
-/// bear that), else in mooring_poll(), mooring_check() and mooring_wait(). It may call anything here, mooring_release() too; it must
-/// not longjmp or throw. After mooring_release() it is not called any more.
+/// Calls `f` with the present state and then at each change of it: on the seat's thread, where
+/// there is one (so what `user` points to must bear that), else in mooring_poll(), mooring_check()
+/// and mooring_wait(). It may call anything here, mooring_release() too; it must not longjmp or
+/// throw. After mooring_release() it is not called any more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mooring_on_change(
     s: *const mooring_seat,
@@ -326,7 +334,8 @@ pub unsafe extern "C" fn mooring_on_change(
     })
 }
 
-/// Gives the seat back. A callback that runs in another thread is waited for. In a forked child it frees the copy alone. NULL is nothing.
+/// Gives the seat back. A callback that runs in another thread is waited for. In a forked child it
+/// frees the copy alone. NULL is nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mooring_release(s: *mut mooring_seat) {
     // SAFETY: the header's rules for pointers.

@@ -162,7 +162,8 @@ fn words(why: u32, which: usize) -> *const c_char {
     text.unwrap_or(c"").as_ptr()
 }
 
-/// The reason's name, the same in every client library: "NoServer", …; "" for MOORING_WHY_NONE. It need not be freed.
+/// The reason's name, the same in every client library: "NoServer", …; "" for MOORING_WHY_NONE. It
+/// need not be freed.
 #[unsafe(no_mangle)]
 pub extern "C" fn mooring_why_name(why: u32) -> *const c_char {
     words(why, 0)

@@ -1,4 +1,5 @@
-//! The code of docs/client-c.md and docs/client-python.md, compiled and run as it stands against a sidecar.
+//! The code of docs/client-c.md and docs/client-python.md, compiled and run as it stands against a
+//! sidecar.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,5 +1,5 @@
-//! `include/mooring.h` is what the Rust types say. After a change of them:
-//! `MOORING_UPDATE_HEADER=1 cargo test -p mooring-c --test header`, look at the difference, commit it.
+//! `include/mooring.h` is what the Rust types say. After a change of them: `MOORING_UPDATE_HEADER=1
+//! cargo test -p mooring-c --test header`, look at the difference, commit it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use cbindgen::{Builder, Config, DocumentationStyle, EnumConfig, Language, ParseConfig, Style};

@@ -1,4 +1,5 @@
-//! The C library as a C program has it: what it shows and needs, what it does with careless callers, its examples.
+//! The C library as a C program has it: what it shows and needs, what it does with careless
+//! callers, its examples.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,5 @@
-//! `core/testdata/vectors.json`, run by each language's library: every case must come to what the file says, with its reason.
+//! `core/testdata/vectors.json`, run by each language's library: every case must come to what the
+//! file says, with its reason.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

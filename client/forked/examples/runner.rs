@@ -1,4 +1,5 @@
-//! Obeys commands from stdin as client/c/tests/runner.c does, which says more. Here, because it forks.
+//! Obeys commands from stdin as client/c/tests/runner.c does, which says more. Here, because it
+//! forks.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -146,7 +147,8 @@ impl Runner {
                 "ok".into()
             }
             "state" | "check" => {
-                // As the other languages do where no thread is: now and then it looks at the socket.
+                // As the other languages do where no thread is: now and then it looks at the
+                // socket.
                 let seat = self.seat(w);
                 seat.poll();
                 let yes = if seat.is_licensed() { "yes" } else { "no" };

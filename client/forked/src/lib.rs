@@ -1,10 +1,11 @@
-//! A forked child has copies of its parent's memory and connections. For a seat both are wrong: the child would go on as
-//! if licensed, with nobody to tell it otherwise; and a connection that gives the seat back when its process dies would
-//! stay open as long as a child lives.
+//! A forked child has copies of its parent's memory and connections. For a seat both are wrong: the
+//! child would go on as if licensed, with nobody to tell it otherwise; and a connection that gives
+//! the seat back when its process dies would stay open as long as a child lives.
 //!
-//! Only a handler that runs in the child can see the first without a system call at each look, and mend the second
-//! (POSIX `pthread_atfork`); registering it is `unsafe` in Rust, which is why this crate is apart. It is all the
-//! global state there is: a counter of forks, and the numbers of at most 64 open connections.
+//! Only a handler that runs in the child can see the first without a system call at each look, and
+//! mend the second (POSIX `pthread_atfork`); registering it is `unsafe` in Rust, which is why this
+//! crate is apart. It is all the global state there is: a counter of forks, and the numbers of at
+//! most 64 open connections.
 //!
 //! Not seen: a child made by the bare system call `clone`, which runs no handlers.
 
@@ -21,10 +22,12 @@ const FREE: i32 = -1;
 static FORKS: AtomicU32 = AtomicU32::new(0);
 /// Descriptors that a child must not keep.
 static GUARDED: [AtomicI32; SLOTS] = [const { AtomicI32::new(FREE) }; SLOTS];
-/// What a child gets in their place: reads nothing, writes nowhere. `None` if there are no handlers.
+/// What a child gets in their place: reads nothing, writes nowhere. `None` if there are no
+/// handlers.
 static HARMLESS: OnceLock<Option<File>> = OnceLock::new();
 
-/// Runs in the child, right after the fork, where only what POSIX calls async-signal-safe may be done.
+/// Runs in the child, right after the fork, where only what POSIX calls async-signal-safe may be
+/// done.
 extern "C" fn in_child() {
     FORKS.fetch_add(1, Ordering::Relaxed);
     let Some(Some(harmless)) = HARMLESS.get() else {
@@ -33,8 +36,9 @@ extern "C" fn in_child() {
     for slot in &GUARDED {
         let fd = slot.load(Ordering::Relaxed);
         if fd != FREE {
-            // SAFETY: both descriptors are open: the one is in a static, the other is guarded as long as its owner has it.
-            // The number stays open, so whoever owns it in the child still owns a descriptor of its own.
+            // SAFETY: both descriptors are open: the one is in a static, the other is guarded as
+            // long as its owner has it. The number stays open, so whoever owns it in the child
+            // still owns a descriptor of its own.
             unsafe { libc::dup3(harmless.as_raw_fd(), fd, libc::O_CLOEXEC) };
         }
     }
@@ -58,7 +62,8 @@ fn registered() -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin {
     forks: u32,
-    /// Where no handler could be registered: the process id, which costs a system call at each look.
+    /// Where no handler could be registered: the process id, which costs a system call at each
+    /// look.
     pid: Option<u32>,
 }
 
@@ -79,7 +84,8 @@ impl Origin {
     }
 }
 
-/// Keeps a descriptor from children: in a forked one its number leads to `/dev/null`. Drop it before the descriptor is closed.
+/// Keeps a descriptor from children: in a forked one its number leads to `/dev/null`. Drop it
+/// before the descriptor is closed.
 #[derive(Debug)]
 pub struct Guard(Option<(usize, RawFd)>);
 

@@ -1,5 +1,6 @@
-//! The I/O of one seat around [`Watch`]: a connection that follows the claim, one more for each question, a timer on the
-//! boot clock. Nothing here waits; [`Driver::fd`] becomes readable when [`Driver::poll`] has something to do.
+//! The I/O of one seat around [`Watch`]: a connection that follows the claim, one more for each
+//! question, a timer on the boot clock. Nothing here waits; [`Driver::fd`] becomes readable when
+//! [`Driver::poll`] has something to do.
 
 mod outcome;
 mod question;
@@ -78,7 +79,8 @@ impl Driver {
         let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
         let timer = timerfd_create(TimerfdClockId::Boottime, flags).map_err(system)?;
         epoll::add(&epoll, &timer, EventData::new_u64(0), EventFlags::IN).map_err(system)?;
-        // Looked at here, where the caller waits anyway: nothing is asked that the sidecar has not in its memory.
+        // Looked at here, where the caller waits anyway: nothing is asked that the sidecar has not
+        // in its memory.
         let (unverified, error) = match mooring.unverified {
             UnverifiedStart::Deny => (false, None),
             UnverifiedStart::Allow => (true, None),
@@ -175,7 +177,8 @@ impl Driver {
         }
     }
 
-    /// A forked child may hold a copy, so closing alone would neither end it nor take it out of the epoll set.
+    /// A forked child may hold a copy, so closing alone would neither end it nor take it out of the
+    /// epoll set.
     fn end(&self, conn: &Conn) {
         let _ = epoll::delete(&*self.epoll, conn.as_fd());
         conn.end();

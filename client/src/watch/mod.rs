@@ -1,12 +1,13 @@
-//! The rules of a seat, without I/O: what the sidecar said, what has verified, and the time go in; until when the
-//! application is licensed, and what to do next, come out.
+//! The rules of a seat, without I/O: what the sidecar said, what has verified, and the time go in;
+//! until when the application is licensed, and what to do next, come out.
 //!
 //! What it promises:
-//! - licensed at each instant before the limit, never after it; the limit is the sidecar's, capped by what the server
-//!   signed in answer to this application's own question, counted from the asking;
+//! - licensed at each instant before the limit, never after it; the limit is the sidecar's, capped
+//!   by what the server signed in answer to this application's own question, counted from the
+//!   asking;
 //! - a connection that breaks ends nothing and extends nothing: the last limit stands;
-//! - the sidecar's "no" counts at once, its "yes" only once it is proved (unless the application accepts a start without
-//!   proof, for at most the grace, counted once from the seat's begin);
+//! - the sidecar's "no" counts at once, its "yes" only once it is proved (unless the application
+//!   accepts a start without proof, for at most the grace, counted once from the seat's begin);
 //! - what does not verify ends the license until something does.
 
 mod state;
@@ -21,8 +22,8 @@ use mooring_core::time::{BootTime, DEFAULT_GRACE, DEFAULT_MAX_CONTESTED};
 use mooring_core::wire::HoldState;
 use std::time::Duration;
 
-/// Pauses between tries to reach the socket. It is local: a try costs microseconds, and a restarted sidecar keeps the
-/// seat for 10 s only.
+/// Pauses between tries to reach the socket. It is local: a try costs microseconds, and a restarted
+/// sidecar keeps the seat for 10 s only.
 const SOCKET: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
 /// Pauses between questions that nobody answers.
 const QUESTION: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
@@ -122,7 +123,8 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// A seat that is asked for from `now` on. `random` spreads what many copies of an application do.
+    /// A seat that is asked for from `now` on. `random` spreads what many copies of an application
+    /// do.
     pub(crate) fn new(terms: Terms, random: u64, now: BootTime) -> Self {
         Self {
             terms,
@@ -145,8 +147,8 @@ impl Watch {
         }
     }
 
-    /// What to do at `now`; each is to be followed by [`opened`](Self::opened) or [`broken`](Self::broken), or by
-    /// [`asked`](Self::asked).
+    /// What to do at `now`; each is to be followed by [`opened`](Self::opened) or
+    /// [`broken`](Self::broken), or by [`asked`](Self::asked).
     pub(crate) fn want(&self, now: BootTime) -> Option<Want> {
         match self.link {
             Link::Down { again } if now >= again => Some(Want::Open {
@@ -159,7 +161,8 @@ impl Watch {
         }
     }
 
-    /// When the standing changes by time alone, or something is to be done; [`BootTime::NEVER`] if nothing is.
+    /// When the standing changes by time alone, or something is to be done; [`BootTime::NEVER`] if
+    /// nothing is.
     pub(crate) fn wake_at(&self, now: BootTime) -> BootTime {
         let standing = [
             self.limit(),
@@ -196,7 +199,8 @@ impl Watch {
         self.told.as_ref().map(|t| t.state)
     }
 
-    /// Whether nothing that was not asked yet could prove the seat: worth waiting for before a start without proof.
+    /// Whether nothing that was not asked yet could prove the seat: worth waiting for before a
+    /// start without proof.
     pub(crate) fn is_settled(&self) -> bool {
         let answered = self.asking.is_none() && (self.unanswered > 0 || !self.may_ask());
         self.proof.is_some() || answered
@@ -224,8 +228,8 @@ impl Watch {
         self.link = Link::Down { again: now + pause };
     }
 
-    /// The sidecar does not know the hold that was to be resumed: it has given the seat back. As a holder whose seat went
-    /// to another, the application may go on for a while, once.
+    /// The sidecar does not know the hold that was to be resumed: it has given the seat back. As a
+    /// holder whose seat went to another, the application may go on for a while, once.
     pub(crate) fn resume_unknown(&mut self, now: BootTime) {
         let limit = self.limit();
         self.kept = limit.min(now + self.max_contested);
@@ -425,8 +429,8 @@ fn backoff((first, most): (Duration, Duration), tries: u32) -> Duration {
     first.saturating_mul(1 << tries.min(16)).min(most)
 }
 
-/// How long after a question that was answered the next is asked. Each moves the limit to the grace from then on, so a tenth of
-/// the grace keeps at least nine tenths of it in hand.
+/// How long after a question that was answered the next is asked. Each moves the limit to the grace
+/// from then on, so a tenth of the grace keeps at least nine tenths of it in hand.
 fn every(run_for: Duration) -> Duration {
     let short = (run_for / 3).min(Duration::from_secs(5));
     (run_for / 10).clamp(short, ASK_AT_LEAST)

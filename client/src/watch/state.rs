@@ -1,4 +1,5 @@
-//! What an application is told of its seat, in one word that fits an atomic: [`State`], [`Why`], [`Word`].
+//! What an application is told of its seat, in one word that fits an atomic: [`State`], [`Why`],
+//! [`Word`].
 
 use mooring_core::time::BootTime;
 use std::ffi::CStr;
@@ -8,13 +9,16 @@ use std::time::Duration;
 /// How the application stands with one seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// The license server is in contact, and its answer to the application's own question has verified.
+    /// The license server is in contact, and its answer to the application's own question has
+    /// verified.
     #[non_exhaustive]
     Licensed {
-        /// Until when on the boot clock (see [`boot`](crate::boot)) if there is no further contact. It moves on with each renewal.
+        /// Until when on the boot clock (see [`boot`](crate::boot)) if there is no further contact.
+        /// It moves on with each renewal.
         until: BootTime,
     },
-    /// Still licensed, but nothing moves the limit on: save the work, tell the user. It may become `Licensed` again.
+    /// Still licensed, but nothing moves the limit on: save the work, tell the user. It may become
+    /// `Licensed` again.
     Ending {
         /// How long from now.
         in_: Duration,
@@ -108,7 +112,8 @@ whys! {
     Unproven = 3, "no license server has confirmed this application's own question yet", "wait until the license server is in reach";
     /// The seat was given to another holder while there was no contact.
     Contested = 4, "the seat was given to another holder while there was no contact", "save the work; a free seat ends this by itself";
-    /// The sidecar was away for so long that it has given the seat back; it is being asked for anew.
+    /// The sidecar was away for so long that it has given the seat back; it is being asked for
+    /// anew.
     GivenBack = 5, "the sidecar was away, and the seat was given back", "save the work; the seat is being asked for anew";
     /// No answer yet.
     Seeking = 6, "there is no answer yet", "wait";
@@ -122,7 +127,8 @@ whys! {
     Released = 10, "the seat was given back", "ask for it anew";
     /// The limit passed without contact.
     Expired = 11, "the time without contact is over", "bring the license server back into reach";
-    /// The token does not verify: edited, replayed, another vendor's, or for another product or version.
+    /// The token does not verify: edited, replayed, another vendor's, or for another product or
+    /// version.
     NotVerified = 12, "the token does not verify", "see the message; something between application and license server is not what it should be";
     /// The token is for another lease than the sidecar names.
     OtherLease = 13, "the token is for another lease", "something between application and license server is not what it should be";
@@ -140,7 +146,8 @@ impl fmt::Display for Why {
     }
 }
 
-/// A standing in 64 bits: until when, and why it ends or has ended. Reading it with the time gives a [`State`].
+/// A standing in 64 bits: until when, and why it ends or has ended. Reading it with the time gives
+/// a [`State`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Word(u64);
 
@@ -178,7 +185,8 @@ impl Word {
         BootTime::from_millis(self.0 & LIMIT_MASK)
     }
 
-    /// Without the limit of a standing that moves on by itself: two words with the same key are no change to tell.
+    /// Without the limit of a standing that moves on by itself: two words with the same key are no
+    /// change to tell.
     pub(crate) const fn key(self) -> u64 {
         if self.0 >> LIMIT_BITS == 0 { 0 } else { self.0 }
     }

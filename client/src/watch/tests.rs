@@ -1,4 +1,5 @@
-//! Single rules, then thousands of random lives against an oracle that keeps the history instead of a state.
+//! Single rules, then thousands of random lives against an oracle that keeps the history instead of
+//! a state.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
@@ -440,7 +441,8 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The limit by the rules as the documentation tells them, from the whole history each time. Shares nothing with [`Watch`].
+/// The limit by the rules as the documentation tells them, from the whole history each time. Shares
+/// nothing with [`Watch`].
 fn oracle(unverified: bool, begun: u64, history: &[(u64, Step)]) -> u64 {
     let mut limit_before_given_back = 0;
     let mut said: Option<(HoldState, u64, u8)> = None;

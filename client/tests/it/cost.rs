@@ -7,7 +7,8 @@ use std::hint::black_box;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-/// What it looks at under a kernel that kills it for any system call but read and write; true if it lived.
+/// What it looks at under a kernel that kills it for any system call but read and write; true if it
+/// lived.
 fn lives(looks_at: &str, fake: &Scripted) -> bool {
     let out = Command::new(std::env::current_exe().unwrap())
         .args([

@@ -1,4 +1,5 @@
-//! The ways an application can drive a seat: a thread with callbacks, futures, its own event loop; and the pod's claim.
+//! The ways an application can drive a seat: a thread with callbacks, futures, its own event loop;
+//! and the pod's claim.
 
 use mooring_client::{Error, Seat, State, Why, boot};
 use mooring_testkit::eventually;

@@ -1,8 +1,9 @@
 //! Client tokens: who a holder outside Kubernetes is, said by an administrator's *client key*.
 //!
-//! A token is a DSSE envelope around [`ClientToken`], written as `mct_‹base64url of the envelope's JSON›` and sent as
-//! `Authorization: Bearer`. It names one license server and ends by itself; a list of revoked ones ([`RevokedList`]) ends it earlier.
-//! Whoever has it is its subject: it is a secret. It proves who asks and nothing else; a lease is kept by its claim's secret.
+//! A token is a DSSE envelope around [`ClientToken`], written as `mct_‹base64url of the envelope's
+//! JSON›` and sent as `Authorization: Bearer`. It names one license server and ends by itself; a
+//! list of revoked ones ([`RevokedList`]) ends it earlier. Whoever has it is its subject: it is a
+//! secret. It proves who asks and nothing else; a lease is kept by its claim's secret.
 //!
 //! | file | idea |
 //! |---|---|

@@ -13,7 +13,8 @@ pub struct BadRevoked {
 
 /// Which client tokens and which subjects are revoked: one a line, `#` begins a comment line.
 ///
-/// A token's id ends that token: nobody claims with it any more. `subject:‹name›` ends the holder, whatever it shows.
+/// A token's id ends that token: nobody claims with it any more. `subject:‹name›` ends the holder,
+/// whatever it shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RevokedList {
     tokens: HashSet<String>,
@@ -25,7 +26,8 @@ impl RevokedList {
     pub fn parse(text: &str) -> Result<Self, BadRevoked> {
         let mut out = Self::default();
         for (i, line) in text.lines().enumerate() {
-            // A subject may hold a '#', so a comment is a line of its own, or stands after an id and a blank.
+            // A subject may hold a '#', so a comment is a line of its own, or stands after an id
+            // and a blank.
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
                 continue;

@@ -12,8 +12,8 @@ pub const OPERATOR_SUBJECT: &str = "mooring-operator";
 )]
 pub struct BadSubject(String);
 
-/// Whether this may be the subject of an external holder. It goes into logs, objects and HMACs: one line of sane length. The rule
-/// is the same for client certificates and client tokens.
+/// Whether this may be the subject of an external holder. It goes into logs, objects and HMACs: one
+/// line of sane length. The rule is the same for client certificates and client tokens.
 pub fn check_subject(s: &str) -> Result<(), BadSubject> {
     let sane = !s.is_empty() && s.len() <= MAX_SUBJECT && !s.chars().any(char::is_control);
     if sane && s.trim() == s && s != OPERATOR_SUBJECT {

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 /// What every client token begins with, so that one that leaked is found by a search.
 pub const CLIENT_TOKEN_PREFIX: &str = "mct_";
-/// The longest client token that is looked at, in bytes: far above any, and below every bound on headers.
+/// The longest client token that is looked at, in bytes: far above any, and below every bound on
+/// headers.
 pub const MAX_CLIENT_TOKEN: usize = 4096;
 /// Why a client token is not accepted. Nothing of the token is quoted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -64,7 +65,8 @@ impl ClientTokenError {
     }
 }
 
-/// The document that a client key signs. Unknown fields are errors: a later version's restriction must not be none here.
+/// The document that a client key signs. Unknown fields are errors: a later version's restriction
+/// must not be none here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClientToken {
@@ -118,8 +120,9 @@ impl ClientToken {
         Ok(text)
     }
 
-    /// Reads one that a client sent to the license server `server`: signed by one of `keys`, for this server, not expired.
-    /// Whether it is revoked is [`RevokedList`](super::RevokedList)'s to say. Tells which key signed.
+    /// Reads one that a client sent to the license server `server`: signed by one of `keys`, for
+    /// this server, not expired. Whether it is revoked is [`RevokedList`](super::RevokedList)'s to
+    /// say. Tells which key signed.
     pub fn open(
         text: &str,
         keys: &[PublicKey],
@@ -142,7 +145,8 @@ impl ClientToken {
         Ok((token, signer.id()))
     }
 
-    /// Reads one WITHOUT looking at its signature, to show it. Also gives the ids of the keys that its signatures name.
+    /// Reads one WITHOUT looking at its signature, to show it. Also gives the ids of the keys that
+    /// its signatures name.
     pub fn read_unverified(text: &str) -> Result<(Self, Vec<KeyId>), ClientTokenError> {
         let e = envelope(text)?;
         let token: Self = e.read_unverified(types::CLIENT)?;

@@ -1,7 +1,8 @@
 //! Who claims, and which of the things shown count.
 //!
-//! The certificate goes first, then the lease and the ticket of an earlier answer, then the credential. A valid proof spares
-//! the API server a review, and works while that is down; an invalid one next to a good credential counts as none.
+//! The certificate goes first, then the lease and the ticket of an earlier answer, then the
+//! credential. A valid proof spares the API server a review, and works while that is down; an
+//! invalid one next to a good credential counts as none.
 
 use super::authority::{Authority, Clock, InForce};
 use crate::identity::Holder;

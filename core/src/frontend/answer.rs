@@ -40,8 +40,9 @@ fn wall_at(now: Now, then: BootTime) -> Timestamp {
         .unwrap_or(now.wall)
 }
 
-/// The token of a granted lease, with all that verifying it needs. With a nonce it answers the application's own question, and
-/// is dated now; without one it is dated at the receipt of the holder's last request, from which the lease counts.
+/// The token of a granted lease, with all that verifying it needs. With a nonce it answers the
+/// application's own question, and is dated now; without one it is dated at the receipt of the
+/// holder's last request, from which the lease counts.
 pub fn token(
     s: &mut impl Signer,
     f: &InForce,
@@ -80,7 +81,8 @@ pub fn token(
                 maintenance_until: l.maintenance_until,
             })
             .collect(),
-        // A request that was held open may have come before a delegation that was renewed meanwhile.
+        // A request that was held open may have come before a delegation that was renewed
+        // meanwhile.
         issued_at: wall_at(now, received).max(f.delegation.not_before),
         issued_boot: Some(BootStamp {
             boot: run.boot_id.into(),

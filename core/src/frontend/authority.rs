@@ -1,7 +1,8 @@
 //! May this run grant, may it renew? Pure functions of what is known of license, anchor and time.
 //!
-//! An [`Authority`] is what the license and the anchor allow, as it was last looked at; its questions take the time, since
-//! licenses end, delegations lapse and clocks are set while nobody looks.
+//! An [`Authority`] is what the license and the anchor allow, as it was last looked at; its
+//! questions take the time, since licenses end, delegations lapse and clocks are set while nobody
+//! looks.
 
 use crate::license::{Delegation, Digest, Envelope, OpenLicense, Policy, Revoked, TokenAnchor};
 use crate::policy::OptimisticStart;
@@ -11,11 +12,14 @@ use crate::wire::{AnchorView, Problem, ProblemType};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long renewals go on without the anchor, where the license does not say less: a delegation's life less its renewal.
+/// How long renewals go on without the anchor, where the license does not say less: a delegation's
+/// life less its renewal.
 const ANCHOR_GRACE: Duration = Duration::from_secs(600);
-/// When a delegation is replaced. With [`BACKDATED`] this leaves the anchor grace of ten minutes at any moment.
+/// When a delegation is replaced. With [`BACKDATED`] this leaves the anchor grace of ten minutes at
+/// any moment.
 pub const RENEW: Duration = Duration::from_secs(270);
-/// How far a delegation begins before its making, so that a wall clock that is set back a little stays within it.
+/// How far a delegation begins before its making, so that a wall clock that is set back a little
+/// stays within it.
 pub const BACKDATED: Duration = Duration::from_secs(30);
 /// By how much the wall clock may fall behind what is known before it counts as turned back.
 const TURNED_BACK_SECS: i64 = 24 * 3600;
@@ -41,7 +45,8 @@ impl LeaseTerms {
         let at_most = |wish: Duration, limit: Option<Duration>| limit.map_or(wish, |l| wish.min(l));
         Self {
             lease_for: at_most(lease_for, policy.max_lease),
-            // 8 h at the most, unless the license itself allows more: what an application verifies, too.
+            // 8 h at the most, unless the license itself allows more: what an application verifies,
+            // too.
             run_for: grace.min(policy.grace_limit()),
             max_contested: policy.max_contested.unwrap_or(DEFAULT_MAX_CONTESTED),
             optimistic_start: policy.optimistic_start,
@@ -50,7 +55,8 @@ impl LeaseTerms {
     }
 }
 
-/// A license with the anchor's word for this run's key: all that signing needs. Replaced as a whole.
+/// A license with the anchor's word for this run's key: all that signing needs. Replaced as a
+/// whole.
 #[derive(Clone, Debug)]
 pub struct InForce {
     /// The license.
@@ -185,7 +191,8 @@ impl Authority {
         }
         let floor = clock.floor(now);
         if floor.as_second().saturating_sub(now.wall.as_second()) > TURNED_BACK_SECS {
-            // Either its own earlier reading or a token's date was too high, and each is mended in another way.
+            // Either its own earlier reading or a token's date was too high, and each is mended in
+            // another way.
             let (read, mend) = if floor == clock.here(now) {
                 ("by its own", "restart the server")
             } else {
@@ -205,8 +212,9 @@ impl Authority {
         Ok(f)
     }
 
-    /// Under what leases are signed now: renewals, and the answers to claims that are granted. Without the anchor this goes
-    /// on while the last delegation covers it, for the anchor grace at most.
+    /// Under what leases are signed now: renewals, and the answers to claims that are granted.
+    /// Without the anchor this goes on while the last delegation covers it, for the anchor grace at
+    /// most.
     pub fn may_sign(&self, now: Now, clock: Clock) -> Result<Arc<InForce>, Denied> {
         let f = self.valid(now, clock).map_err(Denied::Final)?;
         let grace_over = |since| now.boot.since(since) >= f.terms.anchor_grace;
@@ -222,7 +230,8 @@ impl Authority {
         Ok(f.clone())
     }
 
-    /// Whether something new is granted. Without the anchor nothing is, at once; and nothing that could not be signed.
+    /// Whether something new is granted. Without the anchor nothing is, at once; and nothing that
+    /// could not be signed.
     pub fn may_grant(&self, now: Now, clock: Clock) -> Result<Arc<InForce>, Denied> {
         let f = self.may_sign(now, clock)?;
         match self.lost_since {
@@ -334,7 +343,8 @@ mod tests {
         assert!(due(&s, &digest, now(270, "2026-05-01T12:04:30Z")));
         s.lost_since = Some(fresh.boot);
         assert!(due(&s, &digest, fresh), "lost");
-        // Made at t, it covers t - 30 s to t + 870 s: lost just before the renewal at t + 270 s, it lasts for 600 s.
+        // Made at t, it covers t - 30 s to t + 870 s: lost just before the renewal at t + 270 s, it
+        // lasts for 600 s.
         assert!(BACKDATED + RENEW + f.terms.anchor_grace <= crate::license::MAX_DELEGATION);
     }
 
@@ -414,7 +424,8 @@ mod tests {
         assert_eq!(kind(&s), ProblemType::LicenseInvalid);
     }
 
-    /// Each field of the policy bounds what the configuration wishes (leases of 30 s, a grace of 8 h), and never widens it.
+    /// Each field of the policy bounds what the configuration wishes (leases of 30 s, a grace of 8
+    /// h), and never widens it.
     #[test]
     fn each_field_of_the_policy_is_in_force() {
         const S: fn(u64) -> Duration = Duration::from_secs;

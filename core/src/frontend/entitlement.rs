@@ -3,8 +3,8 @@
 use crate::identity::Holder;
 use crate::wire::{Policies, Problem, ProblemType};
 
-/// Whether a holder may use this server: by the policies, and without any only pods of the server's `own` namespace. Clients
-/// outside Kubernetes may: their credential was made for it.
+/// Whether a holder may use this server: by the policies, and without any only pods of the server's
+/// `own` namespace. Clients outside Kubernetes may: their credential was made for it.
 pub fn entitled(
     holder: &Holder,
     policies: Option<&Policies>,

@@ -1,8 +1,10 @@
-//! The frontend: the ledger, what this run may sign, and the requests that are held open, as one machine.
+//! The frontend: the ledger, what this run may sign, and the requests that are held open, as one
+//! machine.
 //!
-//! Each call takes both clocks' readings. What came of it is drained afterwards: [`Frontend::next_event`] is what happened in
-//! the books, [`Frontend::next_answer`] who is answered with what. An answer comes with what it is to be signed under, as it
-//! was at the moment of the decision: **nothing is granted that cannot be signed, and what was granted is signed.**
+//! Each call takes both clocks' readings. What came of it is drained afterwards:
+//! [`Frontend::next_event`] is what happened in the books, [`Frontend::next_answer`] who is
+//! answered with what. An answer comes with what it is to be signed under, as it was at the moment
+//! of the decision: **nothing is granted that cannot be signed, and what was granted is signed.**
 
 use super::admission::Proven;
 use super::authority::{Authority, Clock, Denied, InForce};
@@ -18,7 +20,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a request waits for a fresh delegation where only the wall clock has jumped out of the present one.
+/// How long a request waits for a fresh delegation where only the wall clock has jumped out of the
+/// present one.
 pub const FRESH: Duration = Duration::from_secs(2);
 
 /// The answer to a claim: how it stands and what that is signed under, or why not.
@@ -104,9 +107,9 @@ impl<R> Frontend<R> {
         &self.authority
     }
 
-    /// What is known of the time besides the clocks. Dates of tokens count for the license that they were given under alone: so
-    /// a license issued anew is free of what a clock that ran ahead has left in holders' hands, and only the vendor can issue
-    /// one.
+    /// What is known of the time besides the clocks. Dates of tokens count for the license that
+    /// they were given under alone: so a license issued anew is free of what a clock that ran ahead
+    /// has left in holders' hands, and only the vendor can issue one.
     pub fn clock(&self) -> Clock {
         let license = self.authority.in_force.as_ref().map(|f| &f.license.digest);
         Clock {
@@ -131,13 +134,15 @@ impl<R> Frontend<R> {
         }
     }
 
-    /// Whether a request should wait for the anchor, for [`FRESH`] at the most: a fresh delegation is all that it lacks.
+    /// Whether a request should wait for the anchor, for [`FRESH`] at the most: a fresh delegation
+    /// is all that it lacks.
     pub fn awaits_delegation(&self, now: Now) -> bool {
         matches!(self.may_sign(now), Err(Denied::Stale(_)))
     }
 
-    /// Has the ledger grant or not, as license and anchor allow at this moment. Before each step, since licenses end,
-    /// delegations lapse and clocks are set while nobody looks: what is granted must be signed.
+    /// Has the ledger grant or not, as license and anchor allow at this moment. Before each step,
+    /// since licenses end, delegations lapse and clocks are set while nobody looks: what is granted
+    /// must be signed.
     fn follow(&mut self, now: Now) {
         let mut may = self.authority.may_grant(now, self.clock());
         if mutant::on(Mutant::SigningRefusedAfterGrant)
@@ -222,7 +227,8 @@ impl<R> Frontend<R> {
             self.answers.push_back((request, Err(why)));
             return;
         }
-        // Who comes back to a run that settles is answered at once: once it has heard from this run it is in.
+        // Who comes back to a run that settles is answered at once: once it has heard from this run
+        // it is in.
         let has_heard = asked.body.heard == Some(self.ledger.settings().instance);
         let waits = !self.closing && (has_heard || !self.ledger.settling());
         let claim = Claim {
@@ -241,7 +247,8 @@ impl<R> Frontend<R> {
         }
     }
 
-    /// Until the claim is granted or ends; for half a lease at most, since the place dies a lease after the request.
+    /// Until the claim is granted or ends; for half a lease at most, since the place dies a lease
+    /// after the request.
     fn hold_open(&mut self, request: R, lease: LeaseId, wait: Duration, now: Now) {
         let most = self.ledger.settings().lease_for / 2;
         let bounded = if mutant::on(Mutant::WaitsWithoutBound) {
@@ -293,8 +300,9 @@ impl<R> Frontend<R> {
 
     /// Renews many leases, each for itself, and says what the answers are signed under.
     ///
-    /// The ledger hears each renewal even if it then cannot be signed, because the anchor or the license is missing: the holder
-    /// is alive, and its seat must not go to another the moment the anchor is back.
+    /// The ledger hears each renewal even if it then cannot be signed, because the anchor or the
+    /// license is missing: the holder is alive, and its seat must not go to another the moment the
+    /// anchor is back.
     pub fn renew(
         &mut self,
         renewals: &[Renewal],
@@ -318,7 +326,8 @@ impl<R> Frontend<R> {
         Ok((self.ledger.lookup(lease, secret)?, self.may_sign(now)?))
     }
 
-    /// Gives a lease back, or leaves the line. Another claim's lease, or one that has ended: nothing is touched.
+    /// Gives a lease back, or leaves the line. Another claim's lease, or one that has ended:
+    /// nothing is touched.
     pub fn release(
         &mut self,
         name: &ClaimName,

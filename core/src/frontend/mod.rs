@@ -1,7 +1,9 @@
-//! What a license server decides about a request, around the ledger: a machine without I/O, clock or chance.
+//! What a license server decides about a request, around the ledger: a machine without I/O, clock
+//! or chance.
 //!
-//! The server and the simulator are thin callers of it. They read requests, open and sign documents, ask who a credential
-//! belongs to, read the clocks; what counts, who waits and for how long, and what is signed under what is decided here.
+//! The server and the simulator are thin callers of it. They read requests, open and sign
+//! documents, ask who a credential belongs to, read the clocks; what counts, who waits and for how
+//! long, and what is signed under what is decided here.
 //!
 //! | file | idea |
 //! |---|---|

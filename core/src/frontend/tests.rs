@@ -1,4 +1,5 @@
-//! What the frontend promises: nothing is granted that cannot be signed, what is granted is signed, nobody waits without bound.
+//! What the frontend promises: nothing is granted that cannot be signed, what is granted is signed,
+//! nobody waits without bound.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 

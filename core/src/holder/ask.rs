@@ -14,7 +14,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 impl Claimant {
-    /// What to do at `now`. At most one request is under way; a late answer to an earlier one changes nothing.
+    /// What to do at `now`. At most one request is under way; a late answer to an earlier one
+    /// changes nothing.
     pub(super) fn poll(&mut self, now: BootTime, random: &mut dyn Random) -> Step {
         self.advance(now);
         if self.releasing != Releasing::No {
@@ -104,7 +105,8 @@ impl Claimant {
             });
         let ticket = self.s.ticket.clone();
         let vouched = (held.is_some() || ticket.is_some()) && self.s.holder.is_some();
-        // Only who is known to wait has the server hold the answer: a first answer must come at once.
+        // Only who is known to wait has the server hold the answer: a first answer must come at
+        // once.
         let wait = ticket
             .is_some()
             .then_some(self.retry_in)

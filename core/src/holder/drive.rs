@@ -1,14 +1,17 @@
-//! What a sidecar does for one claim, and in which order: save, send, listen, give back, begin again.
+//! What a sidecar does for one claim, and in which order: save, send, listen, give back, begin
+//! again.
 //!
-//! A state machine without I/O, clock or chance, as the [`Claimant`] that it owns. The caller does what
-//! [`Drive::next`] says, one thing after another until it is told to sleep, and hands in what comes of it.
-//! Sidecar and simulator run this same code. Its rules:
+//! A state machine without I/O, clock or chance, as the [`Claimant`] that it owns. The caller does
+//! what [`Drive::next`] says, one thing after another until it is told to sleep, and hands in what
+//! comes of it. Sidecar and simulator run this same code. Its rules:
 //!
-//! - What a request depends on is saved before it leaves: after a crash its numbers belong to no other
-//!   request, and the server does not take the one that comes back for a copy.
+//! - What a request depends on is saved before it leaves: after a crash its numbers belong to no
+//!   other request, and the server does not take the one that comes back for a copy.
 //! - That a claim is being given back is saved, too: a crash does not bring it back.
-//! - A release that reached nobody is sent again, with doubling pauses, for as long as its answer may take.
-//! - The pod's claim begins anew once what an earlier life left was given back; a run-time claim does not.
+//! - A release that reached nobody is sent again, with doubling pauses, for as long as its answer
+//!   may take.
+//! - The pod's claim begins anew once what an earlier life left was given back; a run-time claim
+//!   does not.
 
 use super::{Answer, Claimant, Random, Releasing, Request, Saved, Spec, Step, Tag};
 use crate::mutant::{self, Mutant};
@@ -28,12 +31,12 @@ const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
 /// What the caller does next.
 #[derive(Clone, Debug)]
 pub enum Do {
-    /// Save [`Drive::saved`], in one step, before anything is sent and the application told. If that fails, go on:
-    /// the lease matters more than a crash that may never come.
+    /// Save [`Drive::saved`], in one step, before anything is sent and the application told. If
+    /// that fails, go on: the lease matters more than a crash that may never come.
     Save,
-    /// Send this, in place of any request that is still under way, and hand in what comes of it with
-    /// [`Drive::landed`]: [`Answer::NoContact`] after `timeout`. Who knows the holder's other claims fills
-    /// in their names ([`others`]).
+    /// Send this, in place of any request that is still under way, and hand in what comes of it
+    /// with [`Drive::landed`]: [`Answer::NoContact`] after `timeout`. Who knows the holder's other
+    /// claims fills in their names ([`others`]).
     Send {
         tag: Tag,
         request: Request,
@@ -79,8 +82,8 @@ pub struct Drive {
     release: Option<Release>,
 }
 
-/// The names of the claims that go on, but for the one of this name: what its request tells the server
-/// to expect of this holder besides.
+/// The names of the claims that go on, but for the one of this name: what its request tells the
+/// server to expect of this holder besides.
 pub fn others<'a>(all: impl IntoIterator<Item = &'a Drive>, name: &ClaimName) -> Vec<ClaimName> {
     let names = all.into_iter().filter(|d| !d.is_leaving());
     let names = names.map(|d| &d.spec.name).filter(|n| *n != name);
@@ -116,8 +119,8 @@ impl Drive {
         }
     }
 
-    /// Goes back to what was saved last, as after a crash of the whole process. That the claim is being given
-    /// back is not forgotten, even if it was not saved yet.
+    /// Goes back to what was saved last, as after a crash of the whole process. That the claim is
+    /// being given back is not forgotten, even if it was not saved yet.
     pub fn begin_again(&mut self, saved: Option<Saved>, now: BootTime, random: &mut dyn Random) {
         let (spec, kind, ending) = (self.spec.clone(), self.kind, self.ending);
         *self = match saved {
@@ -141,7 +144,8 @@ impl Drive {
         self.holder.saved()
     }
 
-    /// Whether the application has given it back: then its name is free, whatever the release still takes.
+    /// Whether the application has given it back: then its name is free, whatever the release still
+    /// takes.
     pub fn is_leaving(&self) -> bool {
         self.ending == Ending::Leave
     }
@@ -185,8 +189,9 @@ impl Drive {
             if self.ending != Ending::No || self.kind != ClaimKind::Pod {
                 return Err(Do::Done);
             }
-            // What was left over is given back; the application still needs its claim.
-            // Its requests are numbered on, so that no late answer to the old one's is taken for an answer to them.
+            // What was left over is given back; the application still needs its claim. Its requests
+            // are numbered on, so that no late answer to the old one's is taken for an answer to
+            // them.
             let tags = self.holder.tags;
             self.holder = Claimant::new(self.spec.clone(), random.secret(), now);
             self.holder.tags = tags;
@@ -236,7 +241,8 @@ impl Drive {
             if r.again_at != BootTime::NEVER {
                 return;
             }
-            // Nobody asks for a release twice, so it is worth all the time that there is for its answer.
+            // Nobody asks for a release twice, so it is worth all the time that there is for its
+            // answer.
             if now + r.pause < r.ends {
                 r.again_at = now + r.pause;
                 r.pause = (r.pause * 2).min(LONGEST_PAUSE);
@@ -246,8 +252,8 @@ impl Drive {
         self.holder.answered(now, tag, answer, random);
     }
 
-    /// The sidecar ends: the claim is given back, and begins anew if the sidecar does. Whether to save
-    /// [`Drive::saved`] at once: before anybody is told that it is given back.
+    /// The sidecar ends: the claim is given back, and begins anew if the sidecar does. Whether to
+    /// save [`Drive::saved`] at once: before anybody is told that it is given back.
     #[must_use]
     pub fn stop(&mut self, now: BootTime) -> bool {
         if self.ending == Ending::No {

@@ -10,8 +10,8 @@ use crate::time::BootTime;
 use crate::wire::{Grant, HoldState, Problem, ProblemType, Renewed, Waiting};
 use std::time::Duration;
 
-/// The pause between two requests of a claim in line: the server holds each open, so this is all the time
-/// in which a grant must wait to be fetched.
+/// The pause between two requests of a claim in line: the server holds each open, so this is all
+/// the time in which a grant must wait to be fetched.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
 
 /// What a grant and a renewal both say.
@@ -84,7 +84,8 @@ impl Claimant {
         self.advance(now);
     }
 
-    /// A claim's answer may still come while it is given back: then what it gave is given back, too.
+    /// A claim's answer may still come while it is given back: then what it gave is given back,
+    /// too.
     fn hear_while_releasing(&mut self, answer: Answer) {
         match answer {
             Answer::Granted(g) if self.releasing == Releasing::Asked => {
@@ -238,7 +239,8 @@ impl Claimant {
         self.silent_since = None;
     }
 
-    /// A copy of this holder has given the claim back: what it gave is over, and a new claim begins.
+    /// A copy of this holder has given the claim back: what it gave is over, and a new claim
+    /// begins.
     fn given_back(&mut self, fresh: Secret, p: &Problem, now: BootTime) {
         self.silent_since = None;
         self.message = Some(p.to_string());

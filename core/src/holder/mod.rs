@@ -1,8 +1,8 @@
 //! The sidecar's side of one claim: when to ask, renew, run on, stop.
 //!
-//! A state machine without I/O (docs/protocol.md, "States at the holder"). [`drive::Drive`] owns it and says what to do in which
-//! order. Limits are counted from the SENDING of a request, on the boot clock; they outlive a crash of the sidecar
-//! and are never restarted by one.
+//! A state machine without I/O (docs/protocol.md, "States at the holder"). [`drive::Drive`] owns it
+//! and says what to do in which order. Limits are counted from the SENDING of a request, on the
+//! boot clock; they outlive a crash of the sidecar and are never restarted by one.
 //!
 //! | file | idea |
 //! |---|---|
@@ -31,8 +31,8 @@ use crate::wire::{ClaimRequest, Grant, HoldState, Problem, Renewal, Renewed, Wai
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// How long a sidecar tries for a first answer before the application may start without one, and how long one request
-/// may go unanswered.
+/// How long a sidecar tries for a first answer before the application may start without one, and
+/// how long one request may go unanswered.
 pub const CONTACT: Duration = Duration::from_secs(15);
 
 /// What one claim is about.
@@ -167,7 +167,8 @@ pub struct Saved {
     heard: Option<InstanceId>,
     /// It was `Held` since it last was not licensed.
     was_held: bool,
-    /// The server has answered this claim: to start without it is out of the question from then on, also after a crash.
+    /// The server has answered this claim: to start without it is out of the question from then on,
+    /// also after a crash.
     #[serde(default)]
     answered: bool,
     barred: Option<Bar>,
@@ -202,7 +203,8 @@ pub struct Claimant {
     silent_since: Option<BootTime>,
     /// The server does not know the lease: the claim is repeated with its token.
     repeat: bool,
-    /// The server did not take ticket or token as a credential: the service-account token goes along.
+    /// The server did not take ticket or token as a credential: the service-account token goes
+    /// along.
     bearer: bool,
     releasing: Releasing,
     place: Option<u32>,
@@ -255,8 +257,8 @@ impl Claimant {
         Self::with(spec, s, now)
     }
 
-    /// Goes on after a crash on the same boot. A claim that was being given back, or that was saved for other items, is
-    /// given back first, and is over once [`is_released`](Self::is_released).
+    /// Goes on after a crash on the same boot. A claim that was being given back, or that was saved
+    /// for other items, is given back first, and is over once [`is_released`](Self::is_released).
     fn restore(spec: Spec, saved: Saved, now: BootTime) -> Self {
         let other = saved.items != spec.items || saved.name != spec.name;
         let mut s = saved;
@@ -301,7 +303,8 @@ impl Claimant {
         &self.s
     }
 
-    /// The last lease token with its chain, for the application. `None` when not licensed by a lease.
+    /// The last lease token with its chain, for the application. `None` when not licensed by a
+    /// lease.
     pub fn bundle(&self) -> Option<&Bundle> {
         self.s.bundle.as_ref()
     }
@@ -312,7 +315,8 @@ impl Claimant {
         self.s.lease.filter(|_| held).map(|l| (l, &self.s.secret))
     }
 
-    /// Gives the claim back: [`poll`](Self::poll) sends it, at once if the lease is known. Being licensed ends here.
+    /// Gives the claim back: [`poll`](Self::poll) sends it, at once if the lease is known. Being
+    /// licensed ends here.
     fn release(&mut self, now: BootTime) {
         if self.releasing != Releasing::No {
             return;

@@ -45,7 +45,8 @@ impl Claimant {
         }
     }
 
-    /// When a claim that gets no answer may start; never while the server answers, whatever it says.
+    /// When a claim that gets no answer may start; never while the server answers, whatever it
+    /// says.
     fn optimistic_at(&self) -> BootTime {
         self.silent_since
             .map_or(BootTime::NEVER, |t| t + self.spec.contact)
@@ -94,7 +95,8 @@ impl Claimant {
             place: self.place.filter(|_| in_line),
             reason: self.reason.filter(|_| in_line),
             message: self.message.clone(),
-            // Both are the edge's to say: it knows where the claim comes from, and keeps the answers.
+            // Both are the edge's to say: it knows where the claim comes from, and keeps the
+            // answers.
             problem: None,
         }
     }

@@ -57,7 +57,8 @@ impl Capacity {
         Self::default()
     }
 
-    /// Takes new numbers over, keeping what is in use. A pool that is sold no more stays, empty, while seats of it are out.
+    /// Takes new numbers over, keeping what is in use. A pool that is sold no more stays, empty,
+    /// while seats of it are out.
     pub(super) fn replace(&mut self, new: Self) {
         let old = std::mem::take(&mut self.pools);
         let mut pools: Vec<PoolUse> = old
@@ -133,7 +134,8 @@ impl Capacity {
         let Some(rule) = self.rule(product) else {
             return 0;
         };
-        // Alternatives of one product may share pools, so this is what drawing in their order gives.
+        // Alternatives of one product may share pools, so this is what drawing in their order
+        // gives.
         let mut free = self.totals();
         let mut most = 0u32;
         for alt in &rule.from {
@@ -204,7 +206,8 @@ impl Capacity {
         v
     }
 
-    /// Books a plan for a lease; tells what it has now, and how many of its seats go over what was sold.
+    /// Books a plan for a lease; tells what it has now, and how many of its seats go over what was
+    /// sold.
     pub(super) fn book(&mut self, lease: LeaseId, plan: Plan) -> (Drawn, u32) {
         let mut over = self.draw(&plan.own);
         let mut shared = Vec::new();
@@ -239,8 +242,8 @@ impl Capacity {
         over
     }
 
-    /// Where a lease's seats come from, as its token tells it: only where there is a choice. Seats that several claims
-    /// count as one are in each of their tokens.
+    /// Where a lease's seats come from, as its token tells it: only where there is a choice. Seats
+    /// that several claims count as one are in each of their tokens.
     pub(super) fn draws_to_show(&self, drawn: &Drawn) -> Vec<TokenDraw> {
         if self.products.iter().all(|p| p.from.len() < 2) {
             return Vec::new();
@@ -259,8 +262,9 @@ impl Capacity {
         all.into_iter().filter_map(show).collect()
     }
 
-    /// As [`plan`](Self::plan), out of the same pools as before: the others' seats may be held by leases that have not
-    /// come back yet. Only where the license does not let the products draw so any more, out of any.
+    /// As [`plan`](Self::plan), out of the same pools as before: the others' seats may be held by
+    /// leases that have not come back yet. Only where the license does not let the products draw so
+    /// any more, out of any.
     pub(super) fn plan_as_before(
         &self,
         items: &[Item],

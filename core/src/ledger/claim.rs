@@ -62,8 +62,8 @@ impl Ledger {
         let Some(e) = self.entries.get(&id) else {
             return changed(Changed::Items);
         };
-        // A duplicate from before its lease came first, and took a place for it, with its secret or that of an earlier
-        // claim: the lease itself is better.
+        // A duplicate from before its lease came first, and took a place for it, with its secret or
+        // that of an earlier claim: the lease itself is better.
         if matches!(e.state, State::Queued { .. }) && self.shows_lease(c).is_some() {
             self.forget(id);
             if let Some(lease) = self.reinstate(c, now) {
@@ -99,7 +99,8 @@ impl Ledger {
         Ok(id)
     }
 
-    /// A repeated claim of the queue keeps its place; its class follows whether its application still runs.
+    /// A repeated claim of the queue keeps its place; its class follows whether its application
+    /// still runs.
     fn keep_place(&mut self, id: LeaseId, c: &Claim, now: BootTime) {
         let runs_until = self.runs_until(c, now);
         let Some(State::Queued {
@@ -120,7 +121,8 @@ impl Ledger {
                 ..new
             };
         }
-        // Only who runs on after being `Held` stands before all others; once that is lost it waits like any other.
+        // Only who runs on after being `Held` stands before all others; once that is lost it waits
+        // like any other.
         match runs_until {
             None => new.class = Class::Ordinary,
             Some(_) if c.held.is_some() => new.class = Class::Contested,
@@ -160,7 +162,8 @@ impl Ledger {
             if ended.released {
                 return Err(Refusal::GivenBack);
             }
-            // One that lapsed for silence may come back, but not by a duplicate of what it asked before.
+            // One that lapsed for silence may come back, but not by a duplicate of what it asked
+            // before.
             if c.counter.is_some_and(|n| n <= ended.counter) {
                 return Err(Refusal::LateDuplicate);
             }
@@ -209,8 +212,8 @@ impl Ledger {
     fn entering(&mut self, c: &Claim, now: BootTime) -> Entering {
         let was_held = c.held.is_some() && self.runs_until(c, now).is_some();
         let restored = c.ticket.as_ref().filter(|t| {
-            // A place that died in this run is not brought back by its ticket; one of an earlier run is restored
-            // while the time in which that run's places can be alive lasts.
+            // A place that died in this run is not brought back by its ticket; one of an earlier
+            // run is restored while the time in which that run's places can be alive lasts.
             t.instance != self.settings.instance
                 && self.settling.restores_places()
                 && t.cnf == c.secret_hash

@@ -1,5 +1,5 @@
-//! Seats that several claims count as one: a product counted by pod, node, service account or subject takes as many
-//! seats for all claims of one key as the largest of them asks for.
+//! Seats that several claims count as one: a product counted by pod, node, service account or
+//! subject takes as many seats for all claims of one key as the largest of them asks for.
 
 use super::alternative::{Alternative, Taken};
 use crate::identity::Holder;
@@ -11,8 +11,9 @@ pub(super) type ShareKey = (ProductName, String);
 
 /// The key of a claim; `None` if each claim counts for itself.
 ///
-/// What a key is made of comes from the holder's credential, never from the request. Where the credential does not say
-/// (a pod whose token names no node, a machine outside Kubernetes), the holder counts alone.
+/// What a key is made of comes from the holder's credential, never from the request. Where the
+/// credential does not say (a pod whose token names no node, a machine outside Kubernetes), the
+/// holder counts alone.
 pub(super) fn share_key(by: CountBy, product: &ProductName, holder: &Holder) -> Option<ShareKey> {
     let alone = || holder.key().0;
     let who = match (by, holder) {

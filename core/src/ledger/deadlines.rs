@@ -14,7 +14,8 @@ use std::time::Duration;
 const REFUSED: Duration = Duration::from_secs(150);
 
 impl Ledger {
-    /// Does what is due by `now`: misses renewals, frees seats, drops dead places, ends settling, grants to the queue.
+    /// Does what is due by `now`: misses renewals, frees seats, drops dead places, ends settling,
+    /// grants to the queue.
     pub fn tick(&mut self, now: BootTime) {
         let mut changed = self.settling.end_if_done(now);
         while let Some((t, id)) = self.deadlines.first().copied().filter(|(t, _)| *t <= now) {
@@ -29,8 +30,8 @@ impl Ledger {
         }
     }
 
-    /// A deadline as booked has come. The holder may have been heard since: deadlines are moved only here, so that
-    /// a renewal costs no more than writing down its time.
+    /// A deadline as booked has come. The holder may have been heard since: deadlines are moved
+    /// only here, so that a renewal costs no more than writing down its time.
     fn due(&mut self, id: LeaseId, now: BootTime) -> bool {
         let Some(e) = self.entries.get_mut(&id) else {
             return false;

@@ -1,20 +1,22 @@
 //! Whether several products' seats can all be had at once, and from which alternatives.
 //!
-//! Drawing greedily is not enough: a product that could draw on two pools may take the seat that another product of the same
-//! claim can get nowhere else. So it is searched: products with fewer alternatives first, as much as there is from each
-//! alternative in its order, less where that leads nowhere.
+//! Drawing greedily is not enough: a product that could draw on two pools may take the seat that
+//! another product of the same claim can get nowhere else. So it is searched: products with fewer
+//! alternatives first, as much as there is from each alternative in its order, less where that
+//! leads nowhere.
 
 use super::alternative::{Alternative, Taken};
 use crate::mutant::{self, Mutant};
 
-/// How many steps a search may take. Licenses have few alternatives, and nearly every claim fits at the first try; one that is
-/// not placed within the bound waits.
+/// How many steps a search may take. Licenses have few alternatives, and nearly every claim fits at
+/// the first try; one that is not placed within the bound waits.
 const STEPS: u32 = 20_000;
 
 /// A product's alternatives, and how many seats of it are wanted.
 type Want<'a> = (&'a [Alternative], u32);
 
-/// Where each product's seats come from, in the order of `wants`; `None` if not all fit into `free`.
+/// Where each product's seats come from, in the order of `wants`; `None` if not all fit into
+/// `free`.
 pub(super) fn fit(wants: &[Want<'_>], free: &[u32]) -> Option<Vec<Taken>> {
     let mut order: Vec<usize> = (0..wants.len()).collect();
     order.sort_by_key(|i| wants.get(*i).map_or(0, |w| w.0.len()));

@@ -10,8 +10,9 @@ use crate::request::Item;
 use crate::time::BootTime;
 
 impl Ledger {
-    /// Grants to the queue what can be granted: in order, all or nothing. A claim that cannot be granted keeps
-    /// all it could draw on for itself, so that free seats gather for it and nobody overtakes.
+    /// Grants to the queue what can be granted: in order, all or nothing. A claim that cannot be
+    /// granted keeps all it could draw on for itself, so that free seats gather for it and nobody
+    /// overtakes.
     pub(super) fn grant_queue(&mut self, now: BootTime) {
         let settling = self.settling.is_on() && !mutant::on(Mutant::GrantedWhileSettling);
         if settling || self.paused.is_some() || self.queue.len() == 0 {
@@ -53,7 +54,8 @@ impl Ledger {
         }
     }
 
-    /// Gives a claim of the queue its seats; tells whether it counts some of them as one with others.
+    /// Gives a claim of the queue its seats; tells whether it counts some of them as one with
+    /// others.
     fn seat(&mut self, id: LeaseId, plan: Plan, now: BootTime) -> bool {
         let (drawn, overdraft) = self.capacity.book(id, plan);
         let shares = !drawn.shared.is_empty();
@@ -70,12 +72,14 @@ impl Ledger {
         shares
     }
 
-    /// Grants claims whose seats others have for them already (`countBy`): they take nothing from anybody in the queue.
+    /// Grants claims whose seats others have for them already (`countBy`): they take nothing from
+    /// anybody in the queue.
     pub(super) fn grant_sharers(&mut self, now: BootTime) {
         if self.settling.is_on() || self.paused.is_some() || !self.capacity.shares_seats() {
             return;
         }
-        // Through the whole line, but only where a product is counted by something else than claims.
+        // Through the whole line, but only where a product is counted by something else than
+        // claims.
         let nothing = vec![0; self.capacity.pools.len()];
         for Rank { id, .. } in self.queue.all() {
             let Some(e) = self.entries.get(&id) else {

@@ -1,13 +1,17 @@
 //! The license server's books: who holds what, who waits, when a seat is free again.
 //!
-//! A state machine without I/O: each call takes the boot clock's reading and returns what to answer;
-//! what others must be told comes out of [`Ledger::next_event`]. Promises are those of docs/protocol.md:
+//! A state machine without I/O: each call takes the boot clock's reading and returns what to
+//! answer; what others must be told comes out of [`Ledger::next_event`]. Promises are those of
+//! docs/protocol.md:
 //!
-//! - the seats of granted claims never exceed what the license has, and while it settles after a start nothing
-//!   new is granted, so that not even the *holders* can count more (promises 1 and 3);
+//! - the seats of granted claims never exceed what the license has, and while it settles after a
+//!   start nothing new is granted, so that not even the *holders* can count more (promises 1 and
+//!   3);
 //! - a release frees in that step, silence frees at last receipt + D + M (promise 2);
-//! - nobody overtakes a better-ranked claim that shares a pool (promise 5), and claims are all or nothing (promise 14);
-//! - every call may be repeated (promise 6), and none works without the claim's secret (promise 11).
+//! - nobody overtakes a better-ranked claim that shares a pool (promise 5), and claims are all or
+//!   nothing (promise 14);
+//! - every call may be repeated (promise 6), and none works without the claim's secret (promise
+//!   11).
 //!
 //! | file | idea |
 //! |---|---|

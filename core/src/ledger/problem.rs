@@ -1,11 +1,13 @@
-//! Refusals as the API tells them: the kind that a holder acts on, the field to blame, words for people.
+//! Refusals as the API tells them: the kind that a holder acts on, the field to blame, words for
+//! people.
 
 use super::refusal::{Changed, Refusal};
 use crate::names::ProductName;
 use crate::request::MAX_ITEMS;
 use crate::wire::{Problem, ProblemType as Kind};
 
-/// When a bound is reached, how long to wait before asking again: others must give something back first.
+/// When a bound is reached, how long to wait before asking again: others must give something back
+/// first.
 const FULL_AGAIN_SECS: u64 = 30;
 
 impl From<Refusal> for Problem {

@@ -1,16 +1,17 @@
 //! The queue: ranks, groups, places.
 //!
-//! Claims stand in groups, one for each set of pools that claims of the queue could draw on; there are few. Within a group
-//! nobody is granted before the first, so a step looks at the first of each group and no further: what it costs does not
-//! grow with the queue. A place is counted, not walked to (`sorted`).
+//! Claims stand in groups, one for each set of pools that claims of the queue could draw on; there
+//! are few. Within a group nobody is granted before the first, so a step looks at the first of each
+//! group and no further: what it costs does not grow with the queue. A place is counted, not walked
+//! to (`sorted`).
 
 use super::sorted::Sorted;
 use crate::names::LeaseId;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-/// The order in the queue (promise 5): contested holders that were `Held`, then priority, then arrival.
-/// Earlier runs' places, restored from tickets, stand before this run's newcomers.
+/// The order in the queue (promise 5): contested holders that were `Held`, then priority, then
+/// arrival. Earlier runs' places, restored from tickets, stand before this run's newcomers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank {
     pub(super) class: Class,
@@ -39,7 +40,8 @@ pub(super) enum Class {
 pub(super) enum GroupAt {
     /// Claims that draw on the same pools.
     Of(usize),
-    /// Claims that the license in force could never grant. Their applications run on, and they stand in nobody's way.
+    /// Claims that the license in force could never grant. Their applications run on, and they
+    /// stand in nobody's way.
     Aside,
 }
 

@@ -1,4 +1,5 @@
-//! Why a claim, a renewal or a release is refused. What HTTP and people are told stands in `problem`.
+//! Why a claim, a renewal or a release is refused. What HTTP and people are told stands in
+//! `problem`.
 
 use crate::identity::Holder;
 use crate::license::VersionRange;

@@ -13,8 +13,8 @@ use crate::time::BootTime;
 use crate::wire::{Problem, Standing};
 
 impl Ledger {
-    /// Notes that the edge refuses a claim, so that people see it where they look. Does nothing if the claim is granted
-    /// or in the queue.
+    /// Notes that the edge refuses a claim, so that people see it where they look. Does nothing if
+    /// the claim is granted or in the queue.
     pub fn refuse(
         &mut self,
         holder: &Holder,

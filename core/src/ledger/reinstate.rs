@@ -1,4 +1,5 @@
-//! Reinstating: the leases of earlier runs that their holders show, with their ids and from the pools they had (promise 3).
+//! Reinstating: the leases of earlier runs that their holders show, with their ids and from the
+//! pools they had (promise 3).
 
 use super::entry::State;
 use super::pool::Plan;
@@ -11,8 +12,9 @@ use crate::time::{BootTime, margin};
 use crate::wire::Standing;
 
 impl Ledger {
-    /// Whether a claim shows an unexpired lease of an earlier run that can be reinstated, within the seats (promise 3); from
-    /// where its seats come. One that ended in this run is not reinstated again, whatever its token says.
+    /// Whether a claim shows an unexpired lease of an earlier run that can be reinstated, within
+    /// the seats (promise 3); from where its seats come. One that ended in this run is not
+    /// reinstated again, whatever its token says.
     pub(super) fn shows_lease<'a>(&self, c: &'a Claim) -> Option<(&'a HeldLease, Plan)> {
         let held = c.held.as_ref().filter(|h| {
             (h.unexpired || mutant::on(Mutant::ExpiredTakenIn))
@@ -39,7 +41,8 @@ impl Ledger {
         if self.entries.contains_key(&id) {
             return None;
         }
-        // Its holder goes by the earlier run's word until it has heard this one's, and that may be a longer lease.
+        // Its holder goes by the earlier run's word until it has heard this one's, and that may be
+        // a longer lease.
         let (d, run) = (held.token.lease_for, &self.settings);
         let longer = (d > run.lease_for).then(|| held.given(now) + d + margin(d));
         let (drawn, overdraft) = self.capacity.book(id, plan);
@@ -55,11 +58,13 @@ impl Ledger {
         Some(id)
     }
 
-    /// What a claim shows of where its holder stands. A lease reinstated is the one it had. One that has heard from this run
-    /// goes by what this run said. One that is refused and does not run has nothing. Any other may be a duplicate from
-    /// long ago, and its holder be `Held` by an earlier run.
+    /// What a claim shows of where its holder stands. A lease reinstated is the one it had. One
+    /// that has heard from this run goes by what this run said. One that is refused and does not
+    /// run has nothing. Any other may be a duplicate from long ago, and its holder be `Held` by an
+    /// earlier run.
     ///
-    /// Several clients outside Kubernetes may be one holder, and none knows the others' claims: only time ends their part.
+    /// Several clients outside Kubernetes may be one holder, and none knows the others' claims:
+    /// only time ends their part.
     pub(super) fn shows_itself(&mut self, c: &Claim) {
         if let Holder::External { .. } = c.holder {
             return;
@@ -81,7 +86,8 @@ impl Ledger {
         }
     }
 
-    /// The operator's roster: all holders of this server not proven gone. A second one replaces the first.
+    /// The operator's roster: all holders of this server not proven gone. A second one replaces the
+    /// first.
     pub fn expected(&mut self, roster: &[HolderKey], now: BootTime) {
         self.tick(now);
         self.settling.expect(roster);

@@ -20,9 +20,10 @@ pub(super) fn behind(e: &Entry, lease: LeaseId) -> Refusal {
 impl Ledger {
     /// Renews a lease for another D from now.
     ///
-    /// The counter tells a retry from a copy: the same counter with the same request id is a retry and answered alike;
-    /// with another request id somebody else has the holder's state (promise 8). A lower counter is a copy that fell
-    /// behind, or a message so late that its sender no longer listens.
+    /// The counter tells a retry from a copy: the same counter with the same request id is a retry
+    /// and answered alike; with another request id somebody else has the holder's state (promise
+    /// 8). A lower counter is a copy that fell behind, or a message so late that its sender no
+    /// longer listens.
     pub fn renew(&mut self, r: &Renewal, now: BootTime) -> Result<Granted, Refusal> {
         self.tick(now);
         let e = self
@@ -69,8 +70,9 @@ impl Ledger {
         }
     }
 
-    /// Gives a lease back, or leaves the queue. `false` if this claim does not have that lease: nothing is touched, and a
-    /// late duplicate frees no newer lease, since ids are never given twice.
+    /// Gives a lease back, or leaves the queue. `false` if this claim does not have that lease:
+    /// nothing is touched, and a late duplicate frees no newer lease, since ids are never given
+    /// twice.
     pub fn release(
         &mut self,
         claim: &ClaimName,

@@ -1,8 +1,9 @@
 //! Holders that an administrator has barred (promise 12).
 //!
-//! A barred holder is told so whenever it asks, which ends its being licensed; that is within D/3. Its seats are *not*
-//! free at once: the answer may be lost, and until its lease has run out the holder goes by what it was told before. So
-//! from here on nothing that it asks counts as a sign of life, and its seats are free at the last one + D + M.
+//! A barred holder is told so whenever it asks, which ends its being licensed; that is within D/3.
+//! Its seats are *not* free at once: the answer may be lost, and until its lease has run out the
+//! holder goes by what it was told before. So from here on nothing that it asks counts as a sign of
+//! life, and its seats are free at the last one + D + M.
 
 use super::entry::State;
 use super::refusal::Refusal;
@@ -12,7 +13,8 @@ use crate::time::BootTime;
 use crate::wire::EndReason;
 
 impl Ledger {
-    /// Bars a holder for this reason; `None` lifts it. Places in the queue end at once, leases as they would by silence.
+    /// Bars a holder for this reason; `None` lifts it. Places in the queue end at once, leases as
+    /// they would by silence.
     ///
     /// It is not kept over a restart: whoever bars holders says so again to each run.
     pub fn revoke(&mut self, holder: &HolderKey, reason: Option<&str>, now: BootTime) {
@@ -46,7 +48,8 @@ impl Ledger {
         reason.map_or(Ok(()), |r| Err(Refusal::Revoked(r.clone())))
     }
 
-    /// A pod proven gone, or several: their seats are free in this step. Returns how many claims ended.
+    /// A pod proven gone, or several: their seats are free in this step. Returns how many claims
+    /// ended.
     pub fn gone(&mut self, holders: &[HolderKey], now: BootTime) -> usize {
         self.tick(now);
         let mut ended = 0;

@@ -1,8 +1,10 @@
-//! Settling: the time after a start in which earlier leases are reinstated and nothing new is granted (promise 3).
+//! Settling: the time after a start in which earlier leases are reinstated and nothing new is
+//! granted (promise 3).
 //!
-//! Without it the books of every run stay right and yet two applications are `Held` for one seat: one by a lease of
-//! the run before, one by a lease of this. It lasts Q, and ends early once every holder on the operator's roster is in
-//! or gone. That all seats are taken again does not end it: the license may have had more of them when the leases were given.
+//! Without it the books of every run stay right and yet two applications are `Held` for one seat:
+//! one by a lease of the run before, one by a lease of this. It lasts Q, and ends early once every
+//! holder on the operator's roster is in or gone. That all seats are taken again does not end it:
+//! the license may have had more of them when the leases were given.
 
 use crate::identity::HolderKey;
 use crate::mutant::{self, Mutant};
@@ -12,8 +14,9 @@ use crate::time::{BootTime, margin, settling};
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-/// Q for a new run that grants leases of `new`: counted from the longest lease that any earlier run may have granted, which
-/// is unknown where `longest_before` is `None`. Zero only if no lease was ever granted.
+/// Q for a new run that grants leases of `new`: counted from the longest lease that any earlier run
+/// may have granted, which is unknown where `longest_before` is `None`. Zero only if no lease was
+/// ever granted.
 pub fn settle_for(longest_before: Option<Duration>, new: Duration) -> Duration {
     match longest_before {
         Some(Duration::ZERO) => Duration::ZERO,
@@ -42,7 +45,8 @@ pub(super) struct Settling {
 impl Settling {
     pub(super) fn new(now: BootTime, q: Duration, reclaim: Reclaim, grace: Duration) -> Self {
         let confirmed = reclaim == Reclaim::Confirmed;
-        // With `Confirmed` a silent holder keeps its seat for as long as its grace, also over a restart.
+        // With `Confirmed` a silent holder keeps its seat for as long as its grace, also over a
+        // restart.
         let time = if confirmed {
             q.max(grace + margin(grace))
         } else {
@@ -72,8 +76,9 @@ impl Settling {
         self.now < self.places_until
     }
 
-    /// A claim has shown itself; its holder has once all its other claims have, too. The roster names holders, and a lease
-    /// counts by its claim: with one claim in, another's lease could still be out.
+    /// A claim has shown itself; its holder has once all its other claims have, too. The roster
+    /// names holders, and a lease counts by its claim: with one claim in, another's lease could
+    /// still be out.
     pub(super) fn shown(&mut self, h: &HolderKey, claim: &ClaimName) {
         if self.until.is_none() {
             return;

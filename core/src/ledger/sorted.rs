@@ -1,7 +1,9 @@
-//! A sorted set that knows how many stand before an item, for places in line: the standard library's trees do not.
+//! A sorted set that knows how many stand before an item, for places in line: the standard
+//! library's trees do not.
 //!
-//! Items lie in chunks of bounded length. Finding one is two binary searches; counting adds up the lengths of the chunks
-//! before it. At the bound of the line, 100,000 claims, that is a few hundred numbers.
+//! Items lie in chunks of bounded length. Finding one is two binary searches; counting adds up the
+//! lengths of the chunks before it. At the bound of the line, 100,000 claims, that is a few hundred
+//! numbers.
 
 /// The longest a chunk gets before it is split.
 const CHUNK: usize = 512;
@@ -61,7 +63,8 @@ impl<T: Ord + Copy> Sorted<T> {
         chunk.insert(at, item);
         self.len += 1;
         if chunk.len() > CHUNK {
-            // Most arrive at the end of the line: a full last chunk stays full, instead of half empty for ever.
+            // Most arrive at the end of the line: a full last chunk stays full, instead of half
+            // empty for ever.
             let last = c + 1 == self.chunks.len();
             if let Some(chunk) = self.chunks.get_mut(c) {
                 let tail = chunk.split_off(if last { CHUNK } else { CHUNK / 2 });

@@ -33,8 +33,8 @@ pub struct Ledger {
     pub(super) arrivals: u64,
     /// Ended claims: a late duplicate of their messages changes nothing.
     pub(super) ended: HashMap<SecretHash, Ended>,
-    /// Their ids, and whether such a lease must not be reinstated again: not so for a mere place in the queue, which a duplicate
-    /// can have taken while the lease itself is on its way.
+    /// Their ids, and whether such a lease must not be reinstated again: not so for a mere place in
+    /// the queue, which a duplicate can have taken while the lease itself is on its way.
     pub(super) ended_ids: HashMap<LeaseId, bool>,
     pub(super) ended_order: VecDeque<(BootTime, SecretHash, LeaseId)>,
     pub(super) events: VecDeque<Event>,

@@ -16,7 +16,8 @@ pub struct Gauges {
     /// In line, running on.
     pub contested: u64,
     pub refused: u64,
-    /// Seats of contested claims: by how much more runs than was granted, as far as the server knows.
+    /// Seats of contested claims: by how much more runs than was granted, as far as the server
+    /// knows.
     pub overlap_seats: u64,
 }
 
@@ -73,7 +74,8 @@ impl Tally {
             State::Refused(_) => return add(&mut g.refused, 1),
         }
         for item in &e.items {
-            // Names come from the license by now: a claim of an unknown product is refused before it is counted.
+            // Names come from the license by now: a claim of an unknown product is refused before
+            // it is counted.
             let p = match self.products.get_mut(&item.product) {
                 Some(p) => p,
                 None => self.products.entry(item.product.clone()).or_default(),

@@ -10,7 +10,8 @@ use crate::time::BootTime;
 use crate::wire::Problem;
 
 impl Ledger {
-    /// Takes a new license in. With fewer seats nobody is thrown out: new claims wait until enough came back.
+    /// Takes a new license in. With fewer seats nobody is thrown out: new claims wait until enough
+    /// came back.
     pub fn set_capacity(&mut self, capacity: Capacity, now: BootTime) {
         self.tick(now);
         self.capacity.replace(capacity);
@@ -19,7 +20,8 @@ impl Ledger {
         self.grant_queue(now);
     }
 
-    /// Takes over what a new license demands of a silent holder's seat. Seats that are silent now are judged by it, too.
+    /// Takes over what a new license demands of a silent holder's seat. Seats that are silent now
+    /// are judged by it, too.
     pub fn set_reclaim(&mut self, reclaim: Reclaim, now: BootTime) {
         self.tick(now);
         if self.settings.reclaim == reclaim {
@@ -40,16 +42,16 @@ impl Ledger {
         self.tick(now);
     }
 
-    /// Grants nothing new while `why` holds (the anchor is lost, the license ended); claims are answered with it.
-    /// `None`: goes on.
+    /// Grants nothing new while `why` holds (the anchor is lost, the license ended); claims are
+    /// answered with it. `None`: goes on.
     pub fn pause(&mut self, why: Option<Problem>, now: BootTime) {
         self.paused = why.map(|p| Refusal::ByEdge(Box::new(p)));
         self.tick(now);
         self.grant_queue(now);
     }
 
-    /// Sorts the queue anew after the license has changed. Claims that it could never grant are refused, unless their
-    /// applications run: those are thrown out by nobody but their own limit.
+    /// Sorts the queue anew after the license has changed. Claims that it could never grant are
+    /// refused, unless their applications run: those are thrown out by nobody but their own limit.
     pub(super) fn regroup(&mut self, now: BootTime) {
         let waiting = std::mem::take(&mut self.queue).all();
         for rank in &waiting {

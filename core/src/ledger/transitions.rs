@@ -1,4 +1,5 @@
-//! The one place where a claim changes its state: the queue's index, the counts, its deadline and the event follow.
+//! The one place where a claim changes its state: the queue's index, the counts, its deadline and
+//! the event follow.
 
 use super::entry::{Entry, State};
 use super::refusal::Refusal;
@@ -9,7 +10,8 @@ use crate::time::BootTime;
 use crate::wire::{EndReason, LeaseView};
 use std::time::Duration;
 
-/// How long an ended claim's secret and id are remembered, so that a late duplicate brings nothing back (promise 6).
+/// How long an ended claim's secret and id are remembered, so that a late duplicate brings nothing
+/// back (promise 6).
 const REMEMBERED: Duration = Duration::from_secs(3600);
 
 /// How many ended claims are remembered at most.
@@ -84,7 +86,8 @@ impl Ledger {
         self.tally.enter(e);
     }
 
-    /// Ends a claim: its seats are free, its place is gone, its late messages change nothing from here on.
+    /// Ends a claim: its seats are free, its place is gone, its late messages change nothing from
+    /// here on.
     pub(super) fn end(&mut self, id: LeaseId, how: EndReason, now: BootTime) {
         let Some(e) = self.remove(id) else { return };
         if let State::Held { drawn, .. } = &e.state {
@@ -97,7 +100,8 @@ impl Ledger {
         self.emit(view);
     }
 
-    /// Drops a refusal or a place without remembering it: its holder asks again, and stands otherwise in the same step.
+    /// Drops a refusal or a place without remembering it: its holder asks again, and stands
+    /// otherwise in the same step.
     pub(super) fn forget(&mut self, id: LeaseId) {
         if let Some(e) = self.remove(id) {
             let view = Self::ended_view(id, &e, EndReason::AskedAgain);

@@ -14,7 +14,8 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub instance: InstanceId,
-    /// Orders runs; the wall clock's milliseconds at the start will do, since tickets of a higher one raise it.
+    /// Orders runs; the wall clock's milliseconds at the start will do, since tickets of a higher
+    /// one raise it.
     pub generation: u64,
     pub lease_for: Duration,
     /// Q; zero for none. See [`crate::time::settling`].
@@ -60,11 +61,12 @@ pub struct Claim {
     pub new_id: LeaseId,
     /// How the application stands.
     pub standing: Standing,
-    /// How much longer it may run without a lease, as the holder says; counted in the overlap for no longer than that.
-    /// Unknown: the grace.
+    /// How much longer it may run without a lease, as the holder says; counted in the overlap for
+    /// no longer than that. Unknown: the grace.
     pub runs_for: Option<Duration>,
-    /// Grows with each request of the claim, renewals included. A number that is not new is a copy's of the holder, or a
-    /// duplicate's that nobody waits for, and changes nothing. `None` from sidecars that do not number them.
+    /// Grows with each request of the claim, renewals included. A number that is not new is a
+    /// copy's of the holder, or a duplicate's that nobody waits for, and changes nothing. `None`
+    /// from sidecars that do not number them.
     pub counter: Option<u64>,
     /// This request: with the same number it is a retry if equal.
     pub request_id: RequestId,
@@ -81,7 +83,8 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// What a holder's request asks for. What it shows, once that is verified, and its priority are added by who can tell.
+    /// What a holder's request asks for. What it shows, once that is verified, and its priority are
+    /// added by who can tell.
     pub fn of(body: &ClaimRequest, holder: Holder, name: ClaimName, new_id: LeaseId) -> Self {
         Self {
             holder,

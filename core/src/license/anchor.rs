@@ -1,4 +1,5 @@
-//! Anchors as a license lists them: a key each, and for those whose key is software what must be present beside it.
+//! Anchors as a license lists them: a key each, and for those whose key is software what must be
+//! present beside it.
 
 use super::keys::PublicKey;
 use crate::secret::sha256;
@@ -7,7 +8,8 @@ use std::fmt;
 
 /// The longest that a standby anchor may serve, in days.
 pub const MAX_STANDBY_DAYS: u32 = 365;
-/// A USB string descriptor holds no longer serial number (USB 2.0, 9.6.7: 255 bytes, two of them the head, UTF-16).
+/// A USB string descriptor holds no longer serial number (USB 2.0, 9.6.7: 255 bytes, two of them
+/// the head, UTF-16).
 pub const MAX_USB_SERIAL: usize = 126;
 /// The most items a machine is known by.
 pub const MAX_HWID_ITEMS: usize = 64;
@@ -179,7 +181,8 @@ impl fmt::Display for HwidItem {
     }
 }
 
-/// What a machine is known by, as salted hashes: at least `k` of them must be found, one of hardware among them.
+/// What a machine is known by, as salted hashes: at least `k` of them must be found, one of
+/// hardware among them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -187,7 +190,8 @@ pub struct HwidItems {
     /// How many must be found.
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 64)))]
     pub k: u32,
-    /// Random bytes in hexadecimal digits, at least 16: the same machine is not known again in another license.
+    /// Random bytes in hexadecimal digits, at least 16: the same machine is not known again in
+    /// another license.
     #[cfg_attr(
         feature = "schema",
         schemars(regex(pattern = "^([0-9a-fA-F]{2}){16,64}$"))

@@ -1,7 +1,8 @@
 //! The text around a signed file, such as people send by mail: a first line, base64, a last line.
 //!
-//! Words before and after do not count, nor how the lines are broken. What is between is an envelope's JSON; the first line
-//! says what it is to people, and the envelope's type, which is signed, to programs.
+//! Words before and after do not count, nor how the lines are broken. What is between is an
+//! envelope's JSON; the first line says what it is to people, and the envelope's type, which is
+//! signed, to programs.
 
 use super::dsse::Envelope;
 use super::types;
@@ -53,7 +54,8 @@ pub fn armour(envelope: &Envelope) -> Result<String, ArmourError> {
     ))
 }
 
-/// The type of the document in this text, by its first line: it is not verified, and says which reader to take.
+/// The type of the document in this text, by its first line: it is not verified, and says which
+/// reader to take.
 pub fn armoured_type(text: &str) -> Option<&'static str> {
     let at = |label| text.find(&begin(label));
     let found = KINDS.iter().filter_map(|(t, l)| Some((at(l)?, *t)));

@@ -10,7 +10,8 @@ use crate::time::Timestamp;
 
 /// The schema this version writes and reads.
 pub(crate) const SCHEMA: u32 = 1;
-/// What a license may name in `critical`: the fields that this version obeys, at whatever depth they stand.
+/// What a license may name in `critical`: the fields that this version obeys, at whatever depth
+/// they stand.
 const UNDERSTOOD: &[&str] = &[
     "schema",
     "critical",
@@ -227,7 +228,8 @@ impl License {
     }
 }
 
-/// Whether a license's anchors fit together: each key once, what its kind needs, exactly one that is no standby.
+/// Whether a license's anchors fit together: each key once, what its kind needs, exactly one that
+/// is no standby.
 pub(super) fn check_anchors(anchors: &[AnchorKey]) -> Result<(), LicenseError> {
     let bad = |at: String, problem: String| Err(field(at, problem));
     if anchors.is_empty() {

@@ -68,7 +68,8 @@ pub struct Delegation {
 
 impl Delegation {
     /// Checks that an anchor of `license` signed it and that it spans at most [`MAX_DELEGATION`].
-    /// Which license it names is left to the caller: a server takes in tokens made under a license that was replaced since.
+    /// Which license it names is left to the caller: a server takes in tokens made under a license
+    /// that was replaced since.
     pub fn open<'l>(
         envelope: &Envelope,
         license: &'l License,

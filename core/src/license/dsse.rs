@@ -34,7 +34,8 @@ pub enum DsseError {
 }
 
 impl DsseError {
-    /// With the reader's words. They may quote the document, whose length is the sender's choice: cut to what people read.
+    /// With the reader's words. They may quote the document, whose length is the sender's choice:
+    /// cut to what people read.
     pub(crate) fn payload(e: &serde_json::Error) -> Self {
         let words = e.to_string();
         let n = words.chars().count();

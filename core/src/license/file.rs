@@ -183,7 +183,8 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The longest grace in force: what the license says, else eight hours (docs/protocol.md, "Time").
+    /// The longest grace in force: what the license says, else eight hours (docs/protocol.md,
+    /// "Time").
     pub fn grace_limit(&self) -> Duration {
         self.max_grace.unwrap_or(DEFAULT_GRACE)
     }

@@ -1,4 +1,5 @@
-//! Keys. The algorithm belongs to the key: `ed25519:‹64 hex digits›` or `p256:‹130 hex digits, uncompressed point›`.
+//! Keys. The algorithm belongs to the key: `ed25519:‹64 hex digits›` or `p256:‹130 hex digits,
+//! uncompressed point›`.
 
 use crate::secret::sha256;
 use ring::signature::{

@@ -3,10 +3,10 @@
 //! ```text
 //! vendor key ─signs→ license (file)     pools, products, policy, the anchor's public key
 //! anchor     ─signs→ delegation         an ephemeral server key, at most 15 min
-//! server key ─signs→ lease token        what, for whom (an HMAC), how long, the application's nonce
+//! server key ─signs→ lease token        what, for whom (an HMAC), how long, the nonce
 //! ```
-//! Each link is a DSSE envelope ([`Envelope`]): the exact bytes are signed together with their type,
-//! and the algorithm belongs to the key, never to the envelope.
+//! Each link is a DSSE envelope ([`Envelope`]): the exact bytes are signed together with their
+//! type, and the algorithm belongs to the key, never to the envelope.
 
 mod anchor;
 mod armour;

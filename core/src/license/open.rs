@@ -12,8 +12,8 @@ use super::types;
 pub enum Trust<'a> {
     /// One of these keys'.
     Pinned(&'a [PublicKey]),
-    /// Nobody's: the reader has no vendor key. Applications pin their own; a server without keys only
-    /// cannot explain a forged file before they do.
+    /// Nobody's: the reader has no vendor key. Applications pin their own; a server without keys
+    /// only cannot explain a forged file before they do.
     Unchecked,
 }
 

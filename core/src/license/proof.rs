@@ -1,5 +1,6 @@
-//! What a holder shows of an earlier answer counts only if it was given to this holder, for this claim, and if the holder
-//! knows the claim's secret. So a stolen token or ticket gives nothing (promise 11).
+//! What a holder shows of an earlier answer counts only if it was given to this holder, for this
+//! claim, and if the holder knows the claim's secret. So a stolen token or ticket gives nothing
+//! (promise 11).
 
 use super::ticket::Ticket;
 use super::token::{HolderHmac, IdentityKey, LeaseToken};

@@ -1,7 +1,8 @@
 //! Revocation lists: which licenses a vendor has taken back.
 //!
-//! A list is whole: it names every revoked license, so that the newest one says all. It is numbered, and whoever knows a list
-//! takes no lower number: an old list put in the place of a newer one would bring a revoked license back.
+//! A list is whole: it names every revoked license, so that the newest one says all. It is
+//! numbered, and whoever knows a list takes no lower number: an old list put in the place of a
+//! newer one would bring a revoked license back.
 
 use super::armour::{ArmourError, dearmour};
 use super::check::SCHEMA;
@@ -100,7 +101,8 @@ pub struct Revocations {
     /// When it was issued.
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Instant"))]
     pub issued: Timestamp,
-    /// When the next one is due: later than that, people are told to ask for it. A list counts beyond it all the same.
+    /// When the next one is due: later than that, people are told to ask for it. A list counts
+    /// beyond it all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Instant>"))]
     pub next: Option<Timestamp>,

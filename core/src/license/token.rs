@@ -38,8 +38,8 @@ pub struct LeaseToken {
     /// When the request was received that this answers.
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Instant"))]
     pub issued_at: Timestamp,
-    /// The same on the server's boot clock, for the server itself: no jump of the wall clock can then make a
-    /// lease look older or younger to the next run on the same machine.
+    /// The same on the server's boot clock, for the server itself: no jump of the wall clock can
+    /// then make a lease look older or younger to the next run on the same machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issued_boot: Option<BootStamp>,
     /// D.
@@ -52,8 +52,8 @@ pub struct LeaseToken {
     pub run_for: Duration,
     /// The renewal counter.
     pub counter: u64,
-    /// Which pools its seats come from, where a product can draw on several: another run takes it in as it was, so that
-    /// nobody else's seats are taken meanwhile.
+    /// Which pools its seats come from, where a product can draw on several: another run takes it
+    /// in as it was, so that nobody else's seats are taken meanwhile.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub draws: Vec<TokenDraw>,
     /// Seats of it that go over what was sold.
@@ -153,8 +153,8 @@ impl LeaseToken {
 #[serde(transparent)]
 pub struct HolderHmac(pub String);
 
-/// The server's key for hiding holders' names; it outlives restarts, so that a holder's word on who it is
-/// can be checked against a token of an earlier run.
+/// The server's key for hiding holders' names; it outlives restarts, so that a holder's word on who
+/// it is can be checked against a token of an earlier run.
 #[derive(Debug)]
 pub struct IdentityKey(hmac::Key);
 

@@ -141,7 +141,8 @@ pub enum VerifyError {
 }
 
 impl VerifyError {
-    /// A short reason in CamelCase, the same in every client library (testdata/vectors.json): what went wrong at which link.
+    /// A short reason in CamelCase, the same in every client library (testdata/vectors.json): what
+    /// went wrong at which link.
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::License(e) => match e {
@@ -176,7 +177,8 @@ impl VerifyError {
     }
 }
 
-/// Verifies a bundle against pinned vendor keys alone. No clock is read: dates are judged at `issuedAt`.
+/// Verifies a bundle against pinned vendor keys alone. No clock is read: dates are judged at
+/// `issuedAt`.
 pub fn verify(
     bundle: &Bundle,
     vendor_keys: &[PublicKey],
@@ -235,7 +237,8 @@ pub fn verify(
     })
 }
 
-/// Whether token, delegation and license name each other: each may be genuine, and of another lease.
+/// Whether token, delegation and license name each other: each may be genuine, and of another
+/// lease.
 fn check_links(
     token: &LeaseToken,
     bundle: &Bundle,
@@ -274,7 +277,8 @@ fn check_links(
     Ok(())
 }
 
-/// What of the token is for the demanded product, and what the license says of it, if that covers the application.
+/// What of the token is for the demanded product, and what the license says of it, if that covers
+/// the application.
 fn covered<'a>(
     token: &'a LeaseToken,
     license: &'a License,

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::fmt;
 
-/// From and to, both inclusive. A bound counts only as far as it is written: `to: 2026` covers 2026.9.
+/// From and to, both inclusive. A bound counts only as far as it is written: `to: 2026` covers
+/// 2026.9.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -49,7 +50,8 @@ impl fmt::Display for VersionRange {
     }
 }
 
-/// Compares `v` with a bound, part by part, numbers as numbers; parts the bound does not have do not count.
+/// Compares `v` with a bound, part by part, numbers as numbers; parts the bound does not have do
+/// not count.
 fn compare(v: &Version, bound: &Version) -> Ordering {
     let mut parts = v.as_str().split(['.', '-', '_', '+']);
     for b in bound.as_str().split(['.', '-', '_', '+']) {

@@ -1,7 +1,9 @@
-//! Vouchers: a vendor's permit to start without a license server in reach, for products of a license, until a day.
+//! Vouchers: a vendor's permit to start without a license server in reach, for products of a
+//! license, until a day.
 //!
-//! Where a license says `optimisticStart: voucher`, an application may start without a server only with one of these. It permits
-//! a start and nothing else: no seat is counted by it, and how long an application may run on is still the grace.
+//! Where a license says `optimisticStart: voucher`, an application may start without a server only
+//! with one of these. It permits a start and nothing else: no seat is counted by it, and how long
+//! an application may run on is still the grace.
 
 use super::armour::{ArmourError, dearmour};
 use super::check::SCHEMA;

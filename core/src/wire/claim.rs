@@ -12,9 +12,9 @@ use std::time::Duration;
 
 /// A holder's all-or-nothing request.
 ///
-/// Who asks is shown in one of three ways: a service-account token (`Authorization: Bearer`) or a client
-/// certificate; a [`ticket`](Self::ticket) with the secret and the holder as the server told it; or an earlier
-/// lease ([`held`](Self::held)) with both.
+/// Who asks is shown in one of three ways: a service-account token (`Authorization: Bearer`) or a
+/// client certificate; a [`ticket`](Self::ticket) with the secret and the holder as the server told
+/// it; or an earlier lease ([`held`](Self::held)) with both.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -29,8 +29,8 @@ pub struct ClaimRequest {
     /// How the holder stands: decides nothing about a grant, but shows an overlap while it waits.
     #[serde(default)]
     pub standing: Standing,
-    /// With a standing other than `seeking`: how much longer the application may run without a lease, in milliseconds.
-    /// The server counts it in its gauge of overlap for so long.
+    /// With a standing other than `seeking`: how much longer the application may run without a
+    /// lease, in milliseconds. The server counts it in its gauge of overlap for so long.
     #[serde(
         default,
         rename = "licensedForMs",
@@ -39,15 +39,16 @@ pub struct ClaimRequest {
     )]
     #[cfg_attr(feature = "schema", schemars(with = "Option<u64>"))]
     pub licensed_for: Option<Duration>,
-    /// Grows with each request of this claim, renewals included: a late duplicate is told from news.
+    /// Grows with each request of this claim, renewals included: a late duplicate is told from
+    /// news.
     #[serde(
         default,
         deserialize_with = "crate::whole::read_option",
         skip_serializing_if = "Option::is_none"
     )]
     pub counter: Option<u64>,
-    /// The names of this holder's other claims. A server that has just started waits for all of a holder's claims before it
-    /// gives seats to others.
+    /// The names of this holder's other claims. A server that has just started waits for all of a
+    /// holder's claims before it gives seats to others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<ClaimName>,
     /// The run of the server whose answer to this claim came last.
@@ -62,7 +63,8 @@ pub struct ClaimRequest {
     /// With `ticket` or `held`: the secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<Secret>,
-    /// With `ticket` or `held`: who the server said this is; checked against the HMAC in the signed token.
+    /// With `ticket` or `held`: who the server said this is; checked against the HMAC in the signed
+    /// token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<Holder>,
 }
@@ -112,7 +114,8 @@ pub struct Grant {
     #[serde(rename = "leaseForSecs", with = "secs")]
     #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     pub lease_for: Duration,
-    /// The grace: how long from the sending of the request the application may go on without contact.
+    /// The grace: how long from the sending of the request the application may go on without
+    /// contact.
     #[serde(rename = "runForSecs", with = "secs")]
     #[cfg_attr(feature = "schema", schemars(with = "u64"))]
     pub run_for: Duration,

@@ -1,7 +1,8 @@
 //! The messages: JSON of the server's API (version 1) and of the sidecar's socket.
 //!
-//! Unknown fields are ignored, so that servers and sidecars of neighbouring versions understand each other.
-//! Durations are whole numbers whose field name ends in the unit (`leaseForSecs`, `sinceMs`).
+//! Unknown fields are ignored, so that servers and sidecars of neighbouring versions understand
+//! each other. Durations are whole numbers whose field name ends in the unit (`leaseForSecs`,
+//! `sinceMs`).
 
 #![warn(missing_docs)]
 
@@ -28,7 +29,8 @@ pub use view::{
 
 /// Header with a claim's secret on `DELETE /v1/claims/{name}`.
 pub const SECRET_HEADER: &str = "mooring-secret";
-/// Header with the holder's counter on `DELETE /v1/claims/{name}`: a copy that fell behind gives nothing back.
+/// Header with the holder's counter on `DELETE /v1/claims/{name}`: a copy that fell behind gives
+/// nothing back.
 pub const COUNTER_HEADER: &str = "mooring-counter";
 /// The API versions a server speaks, as `GET /v1/versions` lists them.
 pub const VERSIONS: &[&str] = &["v1"];

@@ -23,7 +23,8 @@ pub struct Expected {
     pub holders: Vec<HolderKey>,
 }
 
-/// `PUT /v1/policies`: who may use this server, also mounted as a file so that it holds without the operator.
+/// `PUT /v1/policies`: who may use this server, also mounted as a file so that it holds without the
+/// operator.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -33,8 +34,8 @@ pub struct Policies {
     pub allowed_namespaces: Option<Vec<String>>,
 }
 
-/// `POST /v1/leases/{id}/revoke`: the lease's holder gets nothing here any more; a body is optional.
-/// `DELETE` on the same path lifts it.
+/// `POST /v1/leases/{id}/revoke`: the lease's holder gets nothing here any more; a body is
+/// optional. `DELETE` on the same path lifts it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -116,8 +116,9 @@ pub struct ClaimStatus {
     pub problem: Option<Problem>,
 }
 
-/// `GET /v1/status`, and each event of `/v1/events`. The top fields speak of the claims of kind [`ClaimKind::Pod`] alone:
-/// the first one's state; `licensed` only if each is. A sidecar without one says `Released`.
+/// `GET /v1/status`, and each event of `/v1/events`. The top fields speak of the claims of kind
+/// [`ClaimKind::Pod`] alone: the first one's state; `licensed` only if each is. A sidecar without
+/// one says `Released`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -150,8 +151,8 @@ pub struct SocketClaim {
     /// What is asked for: each product once.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 16)))]
     pub items: Vec<Item>,
-    /// Whether the application may go on with no server in reach before the first answer; absent: it waits
-    /// ([`Start::Licensed`]).
+    /// Whether the application may go on with no server in reach before the first answer; absent:
+    /// it waits ([`Start::Licensed`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<Start>,
 }

@@ -280,7 +280,8 @@ pub struct ServerState {
     pub optimistic_start: Option<OptimisticStart>,
     /// Whether it still takes earlier leases in and grants nothing new.
     pub settling: bool,
-    /// Another server that serves the same license at the same time, where a holder's token has shown one in the last hour.
+    /// Another server that serves the same license at the same time, where a holder's token has
+    /// shown one in the last hour.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second_server: Option<SecondServer>,
     /// D in force.

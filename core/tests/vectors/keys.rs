@@ -82,7 +82,8 @@ pub fn p256_public() -> PublicKey {
     PublicKey::P256(p256().public_key().as_ref().try_into().unwrap())
 }
 
-/// ECDSA as `ring` does it is never twice the same: a signature that is in the file already is kept.
+/// ECDSA as `ring` does it is never twice the same: a signature that is in the file already is
+/// kept.
 pub fn p256_sign(message: &[u8], kept: &[Vec<u8>]) -> Vec<u8> {
     let public = p256_public();
     if let Some(sig) = kept.iter().find(|s| public.verifies(message, s)) {

@@ -1,7 +1,8 @@
 //! The test vectors that every client shares: `core/testdata/vectors.json`.
 //!
-//! Here the file is made, compared with what is in the repository, and run against this crate's own code.
-//! After a change of format: `MOORING_UPDATE_VECTORS=1 cargo test -p mooring-core --test vectors`.
+//! Here the file is made, compared with what is in the repository, and run against this crate's own
+//! code. After a change of format: `MOORING_UPDATE_VECTORS=1 cargo test -p mooring-core --test
+//! vectors`.
 
 #![allow(clippy::too_many_lines)] // a list of cases, or a scenario, is read from its top to its end
 #![allow(

@@ -1,4 +1,5 @@
-//! Writes the bundles: a good chain, and what a forger, a faulty server or a clock could make of it.
+//! Writes the bundles: a good chain, and what a forger, a faulty server or a clock could make of
+//! it.
 
 use super::keys::{Keys, keys, p256_public, p256_sign};
 use super::model::{BundleCase, Demand, Expect, Good};
@@ -347,7 +348,8 @@ pub fn standby(days: u32) -> Standby {
     Standby { days }
 }
 
-/// Makes the license's first anchor one of another kind, with what its kind needs, and the other links to fit.
+/// Makes the license's first anchor one of another kind, with what its kind needs, and the other
+/// links to fit.
 pub fn of_kind(c: &mut Chain, kind: AnchorKind) {
     let a = &mut c.license.anchors[0];
     a.kind = kind;

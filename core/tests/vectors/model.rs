@@ -1,4 +1,5 @@
-//! The form of `testdata/vectors.json`. Other clients read the same file: field names are part of the contract.
+//! The form of `testdata/vectors.json`. Other clients read the same file: field names are part of
+//! the contract.
 
 use mooring_core::identity::Holder;
 use mooring_core::license::{Envelope, HolderHmac, PublicKey, TicketBundle, VersionRange};

@@ -1,5 +1,6 @@
-//! The application of the end-to-end scenarios. It writes one JSON object a line, each stamped with its own reading of
-//! the boot clock, which the nodes of a test cluster share: a checker merges the lines of all pods.
+//! The application of the end-to-end scenarios. It writes one JSON object a line, each stamped with
+//! its own reading of the boot clock, which the nodes of a test cluster share: a checker merges the
+//! lines of all pods.
 
 #![allow(clippy::too_many_lines)] // a list of cases, or a scenario, is read from its top to its end
 
@@ -21,7 +22,8 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Write down each event of the sidecar, signs of life between them, and whether the lease verifies.
+    /// Write down each event of the sidecar, signs of life between them, and whether the lease
+    /// verifies.
     Run(run::RunArgs),
     /// Verify the lease once: exit 0 if it does.
     Verify(verify::VerifyArgs),

@@ -1,5 +1,6 @@
-//! `rogue`: a pod that has a service-account token of its own and tries what it should not. Each answer is written down
-//! as `{"call":…, "status":…, "type":…, "detail":…, "body":…}`; the scenario judges.
+//! `rogue`: a pod that has a service-account token of its own and tries what it should not. Each
+//! answer is written down as `{"call":…, "status":…, "type":…, "detail":…, "body":…}`; the scenario
+//! judges.
 
 use crate::report;
 use anyhow::{Context as _, bail};
@@ -63,7 +64,8 @@ enum What {
         /// How many.
         count: u32,
     },
-    /// Present another holder's lease token (the sidecar's GET /v1/token, in a file; "-": standard input) as one's own.
+    /// Present another holder's lease token (the sidecar's GET /v1/token, in a file; "-": standard
+    /// input) as one's own.
     Present {
         /// As the annotation writes them.
         items: String,
@@ -253,7 +255,8 @@ fn calls(args: &RogueArgs) -> anyhow::Result<Vec<(String, Call)>> {
     }
 }
 
-/// A claim whose body also has the fields of `with`. The name may be one that the server should refuse.
+/// A claim whose body also has the fields of `with`. The name may be one that the server should
+/// refuse.
 fn claim(name: &str, items: &str, secret: &Secret, with: &Value) -> anyhow::Result<(String, Call)> {
     let items = request::parse(items).context("the items")?;
     let mut body =

@@ -1,8 +1,9 @@
 //! A virtual PIV card (NIST SP 800-73-4) for the tests.
 //!
-//! Behind Debian's `vpcd`, `pcscd` and OpenSC it is what a USB dongle is to the license server. Ending its process is pulling the
-//! dongle out, SIGSTOP is a dongle that hangs. What it counts (logins, signatures) it counts on the card, in a folder of its own,
-//! so that a test need not believe those who use it.
+//! Behind Debian's `vpcd`, `pcscd` and OpenSC it is what a USB dongle is to the license server.
+//! Ending its process is pulling the dongle out, SIGSTOP is a dongle that hangs. What it counts
+//! (logins, signatures) it counts on the card, in a folder of its own, so that a test need not
+//! believe those who use it.
 //!
 //! | module | idea |
 //! |---|---|

@@ -9,7 +9,8 @@ use std::net::TcpStream;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// A virtual PIV card for the tests. Ending `insert` is pulling the card out; SIGSTOP is a card that hangs.
+/// A virtual PIV card for the tests. Ending `insert` is pulling the card out; SIGSTOP is a card
+/// that hangs.
 #[derive(Parser)]
 #[command(version)]
 struct Args {

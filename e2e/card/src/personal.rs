@@ -35,7 +35,8 @@ pub struct MadeSlot {
 }
 
 impl Made {
-    /// Makes a card. `name` becomes the holder's name in its certificates, by which OpenSC names the token.
+    /// Makes a card. `name` becomes the holder's name in its certificates, by which OpenSC names
+    /// the token.
     pub fn new(name: &str, pin: &str, tries: u8) -> Result<Self> {
         let digits = pin.bytes().all(|b| b.is_ascii_digit());
         ensure!(

@@ -1,7 +1,7 @@
 //! The card's rules: a command and what the card remembers in, an answer out.
 //!
-//! Two keys: slot 9A signs after the PIN, slot 9E without. The PIN has as many tries as the card was made with, then it is locked
-//! for good. What counts is counted here and nowhere else.
+//! Two keys: slot 9A signs after the PIN, slot 9E without. The PIN has as many tries as the card
+//! was made with, then it is locked for good. What counts is counted here and nowhere else.
 
 use crate::apdu::{Command, Status, answer};
 use crate::tlv;
@@ -172,7 +172,8 @@ impl Card {
         Ok((out, c.le))
     }
 
-    /// SELECT: this application by its identifier, whole or cut on the right. Selected again, it keeps the PIN's state.
+    /// SELECT: this application by its identifier, whole or cut on the right. Selected again, it
+    /// keeps the PIN's state.
     fn select(&mut self, data: &[u8]) -> Result<Vec<u8>, Status> {
         let whole = [AID.as_slice(), &VERSION].concat();
         if data.len() < 5 || !whole.starts_with(data) {
@@ -198,7 +199,8 @@ impl Card {
                 ]
                 .concat(),
             )),
-            // Card Holder Unique Identifier. The number of the agency means "not of the government".
+            // Card Holder Unique Identifier. The number of the agency means "not of the
+            // government".
             [0x5F, 0xC1, 0x02] => {
                 const FASC_N: [u8; 25] = [
                     0xD4, 0xE7, 0x39, 0xDA, 0x73, 0x9C, 0xED, 0x39, 0xCE, 0x73, 0x9D, 0x83, 0x68,

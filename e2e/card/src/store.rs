@@ -1,5 +1,6 @@
-//! The card's memory as files, in a folder: `made.json` (keys, PIN; never changes), `memory.json` (tries left, counters) and
-//! `log` (a line for each login and each signature, with the boot clock in milliseconds).
+//! The card's memory as files, in a folder: `made.json` (keys, PIN; never changes), `memory.json`
+//! (tries left, counters) and `log` (a line for each login and each signature, with the boot clock
+//! in milliseconds).
 
 use crate::personal::Made;
 use crate::piv::Memory;

@@ -12,7 +12,8 @@ pub fn encode(tag: &[u8], value: &[u8]) -> Vec<u8> {
     [tag, length, value].concat()
 }
 
-/// Takes one TLV with a tag of one byte off the front: tag, value, and the rest. None if it is cut short.
+/// Takes one TLV with a tag of one byte off the front: tag, value, and the rest. None if it is cut
+/// short.
 pub fn take(data: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&tag, rest) = data.split_first()?;
     let (&first, rest) = rest.split_first()?;

@@ -1,4 +1,5 @@
-//! The card as a process, in a reader that is this test: vpcd's protocol, a length of two bytes before each message.
+//! The card as a process, in a reader that is this test: vpcd's protocol, a length of two bytes
+//! before each message.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

@@ -1,4 +1,5 @@
-//! The scenarios of anchors: a virtual PIV card as the dongle of a LicenseServer, in the reader of a pcscd beside the server.
+//! The scenarios of anchors: a virtual PIV card as the dongle of a LicenseServer, in the reader of
+//! a pcscd beside the server.
 
 mod moved;
 mod pin;

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 const WRONG: &str = "111111";
 
-/// One login, however long it stays wrong and however often the card is plugged in; the right PIN in the Secret heals it.
+/// One login, however long it stays wrong and however often the card is plugged in; the right PIN
+/// in the Secret heals it.
 pub(super) async fn a_wrong_pin_costs_one_login_and_the_right_one_heals_it(
     lab: &Lab,
 ) -> Result<()> {

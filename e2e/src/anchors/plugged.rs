@@ -11,7 +11,8 @@ const BACK: Duration = Duration::from_secs(5);
 /// The condition follows: the operator hears of it and writes it.
 const TOLD: Duration = Duration::from_secs(10);
 
-/// Out: a condition and an Event, no new leases, old ones go on. In: all well within seconds, in the same pod. Out and in at once: the same.
+/// Out: a condition and an Event, no new leases, old ones go on. In: all well within seconds, in
+/// the same pod. Out and in at once: the same.
 pub(super) async fn unplugged_nothing_new_is_granted_and_replugged_all_is_well(
     lab: &Lab,
 ) -> Result<()> {

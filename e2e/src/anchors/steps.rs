@@ -1,4 +1,5 @@
-//! What the scenarios of anchors share: a LicenseServer whose dongle is a virtual card, and how it is seen to stand.
+//! What the scenarios of anchors share: a LicenseServer whose dongle is a virtual card, and how it
+//! is seen to stand.
 
 use crate::lab::{Card, Lab, Server, eventually, within};
 use anyhow::{Result, ensure};

@@ -5,8 +5,8 @@ use crate::anchors::{PIN, anchor, serve};
 use crate::lab::{Card, Lab, Server};
 use anyhow::Result;
 
-/// Shows it with a second license server, which is taken away afterwards. Left out where no card can be put into a pod's reader: on a
-/// cluster that is not the project's own.
+/// Shows it with a second license server, which is taken away afterwards. Left out where no card
+/// can be put into a pod's reader: on a cluster that is not the project's own.
 pub(super) async fn show(lab: &Lab) -> Result<()> {
     if !lab.own || lab.images.pcscd_test.is_none() {
         return Ok(());

@@ -99,7 +99,8 @@ async fn start_apps(lab: &Lab) -> Result<Vec<App>> {
         let name = format!("render-{}", i + 1);
         let yaml = App::yaml(lab, NAMESPACE, &name, "render", Some(node), "", "");
         let made = lab.apply(&yaml).await?;
-        // A pod of an earlier demo that was made from other images cannot be changed: it is made anew.
+        // A pod of an earlier demo that was made from other images cannot be changed: it is made
+        // anew.
         if !made.success {
             lab.kubectl(&[
                 "-n",

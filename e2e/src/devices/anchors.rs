@@ -92,7 +92,8 @@ async fn pod(lab: &Lab, server: &Server) -> Result<Pod> {
     Ok(pods.get(&format!("{}-0", server.name)).await?)
 }
 
-/// The device is seen, its loss and its return too, by a pod with no right at the node; no container restarts.
+/// The device is seen, its loss and its return too, by a pod with no right at the node; no
+/// container restarts.
 pub(super) async fn a_usb_device_anchors_a_server_in_an_ordinary_pod(lab: &Lab) -> Result<()> {
     let ns = begin(lab, "a_usb_device_anchors_a_server_in_an_ordinary_pod").await?;
     let ports = Ports::open(lab, &lab.nodes.0).await?;
@@ -190,7 +191,8 @@ pub(super) async fn a_machine_anchors_its_server(lab: &Lab) -> Result<()> {
         .map(drop)
 }
 
-/// What docs/dongles.md promises of Pod Security: with a device resource and pcscd, or a USB device, the pod is `restricted`.
+/// What docs/dongles.md promises of Pod Security: with a device resource and pcscd, or a USB
+/// device, the pod is `restricted`.
 pub(super) async fn a_dongles_pod_is_restricted(lab: &Lab) -> Result<()> {
     let ns = begin(lab, "a_dongles_pod_is_restricted").await?;
     let level = "pod-security.kubernetes.io/enforce=restricted";

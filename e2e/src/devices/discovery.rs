@@ -71,13 +71,14 @@ async fn placed(lab: &Lab, server: &Server, reason: &str, words: &str) -> Result
     .await
 }
 
-/// A dongle is plugged in, moved to the other node, and pulled: the label follows it, the server's pod follows the label, and a
-/// lease outlives the move. Pulled, the server stays where it is.
+/// A dongle is plugged in, moved to the other node, and pulled: the label follows it, the server's
+/// pod follows the label, and a lease outlives the move. Pulled, the server stays where it is.
 pub(super) async fn a_dongle_moves_and_its_label_and_server_follow(lab: &Lab) -> Result<()> {
     let ns = begin(lab, "a_dongle_moves_and_its_label_and_server_follow").await?;
     let (a, b) = (lab.nodes.0.clone(), lab.nodes.1.clone());
     let (at_a, at_b) = (Ports::open(lab, &a).await?, Ports::open(lab, &b).await?);
-    // The token that signs is on both nodes: here it is about the device that says where the server belongs.
+    // The token that signs is on both nodes: here it is about the device that says where the server
+    // belongs.
     lab.anchor.place(lab, &b).await?;
     let mut server = Server::new(&ns, 1);
     server.duration = Duration::from_secs(20);
@@ -146,8 +147,8 @@ pub(super) async fn a_dongle_moves_and_its_label_and_server_follow(lab: &Lab) ->
     Ok(())
 }
 
-/// Another pod's token, an agent's that is bound to no pod, none at all: refused with the reason. And the operator itself may set
-/// its own labels alone.
+/// Another pod's token, an agent's that is bound to no pod, none at all: refused with the reason.
+/// And the operator itself may set its own labels alone.
 pub(super) async fn nobody_else_can_say_where_a_dongle_is(lab: &Lab) -> Result<()> {
     let ns = begin(lab, "nobody_else_can_say_where_a_dongle_is").await?;
     lab.apply(&format!(

@@ -69,8 +69,9 @@ async fn opens(lab: &Lab, ns: &str, name: &str, limits: &str, path: &str) -> Res
         .ok("reading what it said")
 }
 
-/// An unprivileged pod that asks for the resource opens the device, one that does not ask cannot, not even where it sees the file; and a
-/// LicenseServer with `deviceResource` runs, with the device in its container and nothing privileged.
+/// An unprivileged pod that asks for the resource opens the device, one that does not ask cannot,
+/// not even where it sees the file; and a LicenseServer with `deviceResource` runs, with the device
+/// in its container and nothing privileged.
 pub(super) async fn a_dongle_comes_into_the_pod_as_a_device_resource(lab: &Lab) -> Result<()> {
     let ns = begin(lab, "a_dongle_comes_into_the_pod_as_a_device_resource").await?;
     plug_in(lab, &ns).await?;
@@ -114,7 +115,8 @@ pub(super) async fn a_dongle_comes_into_the_pod_as_a_device_resource(lab: &Lab) 
     replugged(lab, &server).await
 }
 
-/// The token goes away while the node offers the device: the pod is replaced, once, and all is well when the token is back.
+/// The token goes away while the node offers the device: the pod is replaced, once, and all is well
+/// when the token is back.
 async fn replugged(lab: &Lab, server: &Server) -> Result<()> {
     let (_, first) = server.pod(lab).await?;
     lab.anchor.pull(lab, &lab.nodes.0).await?;

@@ -25,7 +25,8 @@ pub struct App {
 }
 
 impl App {
-    /// The YAML of an annotated pod. `node` pins it; `annotations` are further lines of them; `spec` further lines of its spec.
+    /// The YAML of an annotated pod. `node` pins it; `annotations` are further lines of them;
+    /// `spec` further lines of its spec.
     pub fn yaml(
         lab: &Lab,
         namespace: &str,

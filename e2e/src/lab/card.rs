@@ -1,4 +1,5 @@
-//! A virtual PIV card, and putting it into the reader of a server's pod: what plugging a USB dongle into a node is.
+//! A virtual PIV card, and putting it into the reader of a server's pod: what plugging a USB dongle
+//! into a node is.
 
 use super::{Lab, Server, eventually, pkcs11, run, within};
 use anyhow::{Context as _, Result};
@@ -28,7 +29,8 @@ pub struct Card {
 #[derive(Debug)]
 #[must_use = "the card is pulled out when this goes"]
 pub struct CardIn {
-    // Its standard input is held open: the card goes when that ends, whoever else may still hold the process.
+    // Its standard input is held open: the card goes when that ends, whoever else may still hold
+    // the process.
     _process: Child,
 }
 
@@ -68,7 +70,8 @@ impl Card {
         })
     }
 
-    /// What a LicenseServer says of it: with pcscd beside the server. The card is at the pod's address.
+    /// What a LicenseServer says of it: with pcscd beside the server. The card is at the pod's
+    /// address.
     pub fn anchored(lab: &Lab) -> Result<(api::Anchor, api::Template)> {
         let image = lab.images.pcscd_test.clone();
         image

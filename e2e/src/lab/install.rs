@@ -11,7 +11,8 @@ pub struct Helm;
 pub(super) const NAMESPACE: &str = "mooring-system";
 
 impl Helm {
-    /// Installs or upgrades, and waits until all of it is Ready. `set` are further values, `key=value`.
+    /// Installs or upgrades, and waits until all of it is Ready. `set` are further values,
+    /// `key=value`.
     pub async fn upgrade(lab: &Lab, set: &[&str]) -> Result<Output> {
         let chart = lab.root.join("charts/mooring");
         let (operator, sidecar, server) = (

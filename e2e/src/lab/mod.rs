@@ -71,7 +71,8 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Connects to the cluster that `KUBECONFIG` names, makes a vendor's key, and puts a token on the first node.
+    /// Connects to the cluster that `KUBECONFIG` names, makes a vendor's key, and puts a token on
+    /// the first node.
     pub async fn open() -> Result<Self> {
         let client = Client::try_default()
             .await

@@ -24,7 +24,8 @@ impl Anchor {
         self.on_node(lab, node, "", "rm -rf {folder}/{label}").await
     }
 
-    /// Runs a script in a pod of a node that has the folder, on what `input`, a shell's words, pipes in.
+    /// Runs a script in a pod of a node that has the folder, on what `input`, a shell's words,
+    /// pipes in.
     async fn on_node(&self, lab: &Lab, node: &str, input: &str, script: &str) -> Result<()> {
         let ns = "mooring-anchor";
         lab.apply(&format!(

@@ -24,8 +24,8 @@ pub struct Server {
     pub allowed: api::AllowedNamespaces,
     /// The server's image; the chart's default if none.
     pub image: Option<String>,
-    /// It is placed by a label of the first node, which [`Server::arrive`] and [`Server::leave`] set
-    /// and take away, and not by the node's name.
+    /// It is placed by a label of the first node, which [`Server::arrive`] and [`Server::leave`]
+    /// set and take away, and not by the node's name.
     pub movable: bool,
     /// It is placed by this device, and not by a label.
     pub device: Option<api::Device>,
@@ -322,7 +322,8 @@ impl Server {
         label(lab, node, &format!("{PLACE}={}", self.namespace)).await
     }
 
-    /// Takes a movable server away, if it is there, and keeps it away: no node has the label that it needs.
+    /// Takes a movable server away, if it is there, and keeps it away: no node has the label that
+    /// it needs.
     pub async fn leave(&self, lab: &Lab) -> Result<()> {
         self.forget(lab).await?;
         let pod = format!("{}-0", self.name);

@@ -1,4 +1,5 @@
-//! USB devices that are plugged into nodes: folders as sysfs has them, which the discovery agents read instead of `/sys`.
+//! USB devices that are plugged into nodes: folders as sysfs has them, which the discovery agents
+//! read instead of `/sys`.
 
 use super::{Lab, eventually, within};
 use anyhow::Result;

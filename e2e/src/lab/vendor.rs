@@ -41,7 +41,8 @@ impl Vendor {
         self.public.trim_start_matches("ed25519:")
     }
 
-    /// A license for some seats of products, bound to an anchor. `extra` are further lines of the order.
+    /// A license for some seats of products, bound to an anchor. `extra` are further lines of the
+    /// order.
     pub async fn license(
         &self,
         name: &str,

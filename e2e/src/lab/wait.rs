@@ -9,8 +9,8 @@ pub const fn within(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
-/// Looks again and again until `look` gives something; `Err` inside says what is still missing, and is printed if the
-/// time runs out.
+/// Looks again and again until `look` gives something; `Err` inside says what is still missing, and
+/// is printed if the time runs out.
 pub async fn eventually<T>(
     what: &str,
     time: Duration,

@@ -12,8 +12,9 @@ const DURATION: u64 = 10_000;
 /// The grace, in milliseconds.
 const GRACE: u64 = 20_000;
 
-/// A running application is told `Grace` when its lease has run out, and `Lost` 20 s after the sending of the last request that was
-/// answered, not before; when the server is back, it is `Held` again.
+/// A running application is told `Grace` when its lease has run out, and `Lost` 20 s after the
+/// sending of the last request that was answered, not before; when the server is back, it is `Held`
+/// again.
 pub(super) async fn the_grace_ends_after_20_s_and_not_before(lab: &Lab) -> Result<()> {
     let ns = begin(lab, "the_grace_ends_after_20_s_and_not_before").await?;
     let mut server = Server::new(&ns, 1);

@@ -1,5 +1,5 @@
-//! The scenarios of the lease protocol in full: starting without a server, the grace, claims at run time, and answers that
-//! are waited for.
+//! The scenarios of the lease protocol in full: starting without a server, the grace, claims at run
+//! time, and answers that are waited for.
 
 mod grace;
 mod run_time;

@@ -7,8 +7,9 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// An application claims one product by name and holds another by a connection; its LicenseLease shows both. When the process with
-/// the connection is killed, the seat is back at once, and the rest stays.
+/// An application claims one product by name and holds another by a connection; its LicenseLease
+/// shows both. When the process with the connection is killed, the seat is back at once, and the
+/// rest stays.
 pub(super) async fn an_application_claims_at_run_time(lab: &Lab) -> Result<()> {
     let ns = begin(lab, "an_application_claims_at_run_time").await?;
     let mut server = Server::new(&ns, 1);
@@ -75,8 +76,8 @@ pub(super) async fn an_application_claims_at_run_time(lab: &Lab) -> Result<()> {
     table(lab, &ns, &["render", "fluid"], &["denoise"]).await
 }
 
-/// Two applications, one seat: the second's request is held open by the server and answered by the first's release, with no
-/// other request between.
+/// Two applications, one seat: the second's request is held open by the server and answered by the
+/// first's release, with no other request between.
 pub(super) async fn a_waiting_claim_is_answered_without_polling(lab: &Lab) -> Result<()> {
     let ns = begin(lab, "a_waiting_claim_is_answered_without_polling").await?;
     let mut server = Server::new(&ns, 2);

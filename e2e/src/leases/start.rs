@@ -5,8 +5,8 @@ use crate::lab::{App, Lab, Server, eventually, within};
 use crate::main_job::{begin, count_seats, states};
 use anyhow::{Context as _, Result, ensure};
 
-/// With no server in reach an application starts (`Optimistic`), but not one that asked for `start: licensed`; once the server is
-/// there, both are `Held` within seconds.
+/// With no server in reach an application starts (`Optimistic`), but not one that asked for `start:
+/// licensed`; once the server is there, both are `Held` within seconds.
 pub(super) async fn it_starts_without_a_server_and_is_held_when_it_comes(lab: &Lab) -> Result<()> {
     let ns = begin(lab, "it_starts_without_a_server_and_is_held_when_it_comes").await?;
     let mut server = Server::new(&ns, 2);
@@ -20,7 +20,8 @@ pub(super) async fn it_starts_without_a_server_and_is_held_when_it_comes(lab: &L
     )
     .await?;
 
-    // The one that must not start runs its sidecar first: what the other may do after a time of silence, it could do sooner.
+    // The one that must not start runs its sidecar first: what the other may do after a time of
+    // silence, it could do sooner.
     let far = Some(lab.nodes.1.as_str());
     let licensed = "    mooring.dev/start: licensed\n";
     let strict = App::start_with(lab, &ns, "strict", "render", far, licensed).await?;
@@ -45,7 +46,8 @@ pub(super) async fn it_starts_without_a_server_and_is_held_when_it_comes(lab: &L
         "  both Held {:.1} s after the server was given its node",
         came.elapsed().as_secs_f64()
     );
-    // Between the two it may be in line, while the server that has just started looks who else is there: licensed all the time.
+    // Between the two it may be in line, while the server that has just started looks who else is
+    // there: licensed all the time.
     let lines = app.lines();
     let mut events = lines.iter().filter(|l| l["event"].is_object());
     ensure!(

@@ -19,7 +19,8 @@ pub(super) fn claim(event: &Value, product: &str) -> Option<Value> {
     found.cloned()
 }
 
-/// All events of an application in short, for people who read a failure: `12345 Held (render Held, denoise Waiting)`.
+/// All events of an application in short, for people who read a failure: `12345 Held (render Held,
+/// denoise Waiting)`.
 pub(super) fn story(app: &App) -> String {
     let lines = app.lines();
     let events = lines.iter().filter(|l| l["event"].is_object());

@@ -5,8 +5,8 @@ use crate::lab::{App, Lab, Server, eventually, lease_row, within};
 use anyhow::{Context as _, Result, ensure};
 use std::time::Duration;
 
-/// Plain curl reads the state under a UID that is not the sidecar's; the client library verifies the token with the
-/// vendor's key alone; the sidecar's secrets are out of reach.
+/// Plain curl reads the state under a UID that is not the sidecar's; the client library verifies
+/// the token with the vendor's key alone; the sidecar's secrets are out of reach.
 pub(super) async fn an_application_asks_its_socket_and_verifies(lab: &Lab) -> Result<()> {
     let ns = begin(lab, "an_application_asks_its_socket_and_verifies").await?;
     let server = Server::new(&ns, 1);
@@ -113,11 +113,13 @@ pub(super) async fn a_job_completes_and_its_seat_is_back(lab: &Lab) -> Result<()
     next.says("Held", 20).await
 }
 
-/// SIGKILL: the kubelet starts the sidecar again, which goes on with its lease and takes no second seat.
+/// SIGKILL: the kubelet starts the sidecar again, which goes on with its lease and takes no second
+/// seat.
 pub(super) async fn a_killed_sidecar_comes_back_with_its_lease(lab: &Lab) -> Result<()> {
     let ns = begin(lab, "a_killed_sidecar_comes_back_with_its_lease").await?;
     let mut server = Server::new(&ns, 2);
-    // The kubelet waits 10 s before it starts a container for the second time: the lease must last longer.
+    // The kubelet waits 10 s before it starts a container for the second time: the lease must last
+    // longer.
     server.duration = Duration::from_secs(60);
     server.ready(lab).await?;
     // One container can end another's process where they share the process namespace; root may.

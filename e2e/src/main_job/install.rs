@@ -4,8 +4,8 @@ use super::steps::{begin, renews};
 use crate::lab::{App, Helm, Lab, Server};
 use anyhow::{Context as _, Result, bail, ensure};
 
-/// Everything becomes Ready; an upgrade with changed values rolls the operator and disturbs nobody; an uninstall breaks no
-/// running pod and keeps CRDs and leases; installed again, all goes on.
+/// Everything becomes Ready; an upgrade with changed values rolls the operator and disturbs nobody;
+/// an uninstall breaks no running pod and keeps CRDs and leases; installed again, all goes on.
 pub(super) async fn helm_installs_upgrades_and_uninstalls(lab: &Lab) -> Result<()> {
     let _ = Helm::uninstall().await?;
     let notes = Helm::upgrade(lab, &[]).await?.ok("helm install")?;

@@ -5,8 +5,8 @@ use crate::lab::{App, Lab, Server, lease_row};
 use anyhow::{Result, ensure};
 use std::time::Instant;
 
-/// Two run, the third's application container has not started, kubectl tells it all; one is deleted, and the third runs
-/// within five seconds.
+/// Two run, the third's application container has not started, kubectl tells it all; one is
+/// deleted, and the third runs within five seconds.
 pub(super) async fn two_run_and_the_third_waits(lab: &Lab) -> Result<()> {
     let ns = begin(lab, "two_run_and_the_third_waits").await?;
     let server = Server::new(&ns, 2);

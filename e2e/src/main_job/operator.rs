@@ -4,8 +4,8 @@ use super::steps::{begin, count_seats, states};
 use crate::lab::{App, Helm, Lab, Server};
 use anyhow::{Result, ensure};
 
-/// Scaled to zero: pods that did not opt in start as ever; annotated ones are refused with a clear error; running ones
-/// notice nothing, and seats still float between them.
+/// Scaled to zero: pods that did not opt in start as ever; annotated ones are refused with a clear
+/// error; running ones notice nothing, and seats still float between them.
 pub(super) async fn without_the_operator(lab: &Lab) -> Result<()> {
     let ns = begin(lab, "without_the_operator").await?;
     let server = Server::new(&ns, 1);

@@ -4,8 +4,8 @@ use super::steps::{begin, count_seats, states};
 use crate::lab::{App, Lab, Server, eventually, state, within};
 use anyhow::{Context as _, Result, ensure};
 
-/// The pod goes on (`Grace`); its seat is free after D + M and not before; when the node is back, a pod whose seat was given
-/// away is `Contested`, and one whose seat was not is `Held`.
+/// The pod goes on (`Grace`); its seat is free after D + M and not before; when the node is back, a
+/// pod whose seat was given away is `Contested`, and one whose seat was not is `Held`.
 pub(super) async fn a_node_is_cut_off(lab: &Lab) -> Result<()> {
     let ns = begin(lab, "a_node_is_cut_off").await?;
     let mut server = Server::new(&ns, 1);
@@ -60,7 +60,8 @@ pub(super) async fn a_node_is_cut_off(lab: &Lab) -> Result<()> {
     let granted = word(&waits, "Held")
         .and_then(|l| l["bootMs"].as_u64())
         .context("never granted")?;
-    // The server counts from its receipt, a moment after the sending that the holder counts from; M comes on top.
+    // The server counts from its receipt, a moment after the sending that the holder counts from; M
+    // comes on top.
     let after = granted.saturating_sub(lease_end);
     println!(
         "  the seat was given away {after} ms after its holder's lease had ended (M is 1010 ms)"

@@ -1,4 +1,5 @@
-//! Bad input: each is refused with an error that names the field and says what to do, where people look.
+//! Bad input: each is refused with an error that names the field and says what to do, where people
+//! look.
 
 use super::steps::begin;
 use crate::lab::{Anchor, App, Lab, PIN, Server, eventually, state, within};
@@ -108,7 +109,8 @@ pub(super) async fn bad_annotations_and_claims(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// A license with one byte changed, an expired one, one for another token, a wrong PIN: a condition and an Event each.
+/// A license with one byte changed, an expired one, one for another token, a wrong PIN: a condition
+/// and an Event each.
 pub(super) async fn bad_licenses_and_a_wrong_pin(lab: &Lab) -> Result<()> {
     let ns = begin(lab, "bad_licenses_and_a_wrong_pin").await?;
     let named = |name: &str| Server {
@@ -180,7 +182,8 @@ pub(super) async fn bad_licenses_and_a_wrong_pin(lab: &Lab) -> Result<()> {
     }
     one_login_only(lab, &locked).await?;
 
-    // A good license takes the place of the bad one without a restart; a bad one does not take the place of a good one.
+    // A good license takes the place of the bad one without a restart; a bad one does not take the
+    // place of a good one.
     let (_, pod) = tampered.pod(lab).await?;
     tampered.apply_with(lab, &good, PIN, &lab.anchor).await?;
     tampered.condition(lab, "Ready", "True").await?;
@@ -205,7 +208,8 @@ pub(super) async fn bad_licenses_and_a_wrong_pin(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// The token counts wrong PINs, and after a few it locks: one login, also over a restart of the container.
+/// The token counts wrong PINs, and after a few it locks: one login, also over a restart of the
+/// container.
 async fn one_login_only(lab: &Lab, server: &Server) -> Result<()> {
     let count = async || -> Result<f64> {
         let all = server.metrics(lab).await?;

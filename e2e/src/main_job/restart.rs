@@ -8,8 +8,8 @@ use std::time::Duration;
 /// How often the server's pod is deleted.
 const TIMES: u32 = 20;
 
-/// Twenty times at random moments, with one pod waiting: the server comes back on its node, no application notices, lease
-/// ids and the waiter's place are as before.
+/// Twenty times at random moments, with one pod waiting: the server comes back on its node, no
+/// application notices, lease ids and the waiter's place are as before.
 pub(super) async fn the_server_restarts_and_nobody_notices(lab: &Lab) -> Result<()> {
     let ns = begin(lab, "the_server_restarts_and_nobody_notices").await?;
     let mut server = Server::new(&ns, 2);

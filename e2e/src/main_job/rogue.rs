@@ -198,7 +198,8 @@ pub(super) async fn a_namespace_that_is_not_allowed(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// A 17th claim, another pod's claim, another's token without its secret, a priority in the body, the operator's calls.
+/// A 17th claim, another pod's claim, another's token without its secret, a priority in the body,
+/// the operator's calls.
 pub(super) async fn a_rogue_pod(lab: &Lab) -> Result<()> {
     let ns = begin(lab, "a_rogue_pod").await?;
     let mut server = Server::new(&ns, 40);

@@ -1,4 +1,5 @@
-//! What the scenarios of the main job share: a namespace, renewals, and seats counted on the holders' side.
+//! What the scenarios of the main job share: a namespace, renewals, and seats counted on the
+//! holders' side.
 
 use crate::lab::{App, Lab, eventually, within};
 use crate::seats::{self, Most};

@@ -26,7 +26,8 @@ pub(super) struct Agent {
     told: Arc<Told>,
 }
 
-/// What an application that follows the socket was told, each change stamped with the boot clock by the sidecar.
+/// What an application that follows the socket was told, each change stamped with the boot clock by
+/// the sidecar.
 #[derive(Debug, Default)]
 struct Told {
     all: Mutex<Vec<Status>>,

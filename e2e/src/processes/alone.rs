@@ -85,7 +85,8 @@ pub(super) fn no_server() -> Result<()> {
         "from its start on it is licensed"
     );
 
-    // The same limit for one that was Held: 20 s from the request that was answered last, at most a third of a lease ago.
+    // The same limit for one that was Held: 20 s from the request that was answered last, at most a
+    // third of a lease ago.
     drop(waits);
     let short = site.agent(4)?.arg("--grace", "20s").started()?;
     short.is(Held, 30)?;

@@ -1,4 +1,5 @@
-//! Clocks: the wall clock may jump and nothing happens; the boot clock runs through a suspend, and that counts.
+//! Clocks: the wall clock may jump and nothing happens; the boot clock runs through a suspend, and
+//! that counts.
 
 use super::agent::Agent;
 use super::count::{never_more_than, nobody_is_lost, states};
@@ -88,7 +89,8 @@ pub(super) fn jumps() -> Result<()> {
     never_more_than(2, &all)
 }
 
-/// A site whose certificates are good for days around now, and the files of its wall clocks: the server's, and a sidecar's.
+/// A site whose certificates are good for days around now, and the files of its wall clocks: the
+/// server's, and a sidecar's.
 fn made(holders: usize, made_days_ago: u32) -> Result<(Site, PathBuf, PathBuf)> {
     let mut site = Site::new(Plan {
         seats: 2,
@@ -154,8 +156,8 @@ fn jump(site: &mut Site, servers: &Path, sidecars: &Path, all: &mut [Agent; 3]) 
     Ok(())
 }
 
-/// The server's clock is set back: by design it signs nothing then, and says so. That is like a server out of reach: nobody's limit
-/// moves, and all is as before once the clock is right.
+/// The server's clock is set back: by design it signs nothing then, and says so. That is like a
+/// server out of reach: nobody's limit moves, and all is as before once the clock is right.
 pub(super) fn set_back() -> Result<()> {
     let (mut site, servers, _) = made(2, 3)?;
     site.start()?;
@@ -197,8 +199,9 @@ pub(super) fn set_back() -> Result<()> {
     never_more_than(2, &all)
 }
 
-/// One hour, in which the machine was suspended: the boot clock counts it, the monotonic clock would not. A time namespace's clock is
-/// set when it is made, so the sidecar is killed before and started within.
+/// One hour, in which the machine was suspended: the boot clock counts it, the monotonic clock
+/// would not. A time namespace's clock is set when it is made, so the sidecar is killed before and
+/// started within.
 pub(super) fn suspend() -> Result<()> {
     let mut site = Site::new(Plan {
         seats: 2,

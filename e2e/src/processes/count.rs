@@ -28,7 +28,8 @@ pub(super) fn most_held(agents: &[Agent]) -> crate::seats::Most {
     most(&held(agents))
 }
 
-/// Promise 1: at no instant are more `Held` than there are seats. Also that all of them once were, so that something was counted.
+/// Promise 1: at no instant are more `Held` than there are seats. Also that all of them once were,
+/// so that something was counted.
 pub(super) fn never_more_than(seats: u32, agents: &[Agent]) -> Result<()> {
     let most = most_held(agents);
     if most.seats > seats {

@@ -1,4 +1,5 @@
-//! Many sidecars and one server; each kind of process is killed, and some are stopped for longer than a lease.
+//! Many sidecars and one server; each kind of process is killed, and some are stopped for longer
+//! than a lease.
 
 use super::agent::Agent;
 use super::count::{most_held, never_more_than, nobody_is_lost, states};
@@ -147,8 +148,8 @@ fn lives(site: &mut Site, crowd: &mut [Agent]) -> Result<()> {
     in_line(site, line.get(10..).unwrap_or_default(), "all that")
 }
 
-/// That the count can fail: a server that is made to believe that no lease was ever granted does not settle, gives seats away that
-/// others still hold, and is found out.
+/// That the count can fail: a server that is made to believe that no lease was ever granted does
+/// not settle, gives seats away that others still hold, and is found out.
 pub(super) fn forgetful() -> Result<()> {
     let mut site = Site::new(Plan {
         seats: 3,

@@ -49,12 +49,14 @@ fn copy(mut from: TcpStream, mut to: TcpStream, count: Option<&AtomicU64>) {
     let _ = to.shutdown(Shutdown::Write);
 }
 
-/// The application holds the only seat, another sidecar waits; the application is killed, and the other is told that it holds. The
-/// other's request was with the server all the time: it sent not one byte more.
+/// The application holds the only seat, another sidecar waits; the application is killed, and the
+/// other is told that it holds. The other's request was with the server all the time: it sent not
+/// one byte more.
 pub(super) fn at_once() -> Result<()> {
     let mut site = Site::new(Plan {
         holders: 2,
-        // Renewals are far between, and an answer is held back for long: nothing else is on the line.
+        // Renewals are far between, and an answer is held back for long: nothing else is on the
+        // line.
         lease_secs: 300,
         ..Plan::default()
     })?;
@@ -104,7 +106,8 @@ pub(super) fn at_once() -> Result<()> {
     Ok(())
 }
 
-/// Waits until the one that waits has asked a second time, with the answer held back: nothing was sent for as long as it would take.
+/// Waits until the one that waits has asked a second time, with the answer held back: nothing was
+/// sent for as long as it would take.
 fn held_open(site: &Site, sent: &AtomicU64) -> Result<u64> {
     let answered = || site.metric("mooring_requests_total", "call=\"claim\"");
     let mut last = (u64::MAX, -1.0);

@@ -1,8 +1,9 @@
-//! License servers and sidecars as plain processes on this machine, without a cluster: many of them, killed, stopped,
-//! suspended, and on clocks that jump. Seats are counted on the holders' side ([`crate::seats`]).
+//! License servers and sidecars as plain processes on this machine, without a cluster: many of
+//! them, killed, stopped, suspended, and on clocks that jump. Seats are counted on the holders'
+//! side ([`crate::seats`]).
 //!
-//! At most three scenarios run at a time, of which two mostly wait. All that a scenario starts ends with it, also when this process
-//! is killed.
+//! At most three scenarios run at a time, of which two mostly wait. All that a scenario starts ends
+//! with it, also when this process is killed.
 
 mod agent;
 mod alone;
@@ -64,7 +65,8 @@ const BUSY: &[Scenario] = &[
     },
 ];
 
-/// Runs those whose name contains one of `only` (all, if none is given). Returns whether all passed.
+/// Runs those whose name contains one of `only` (all, if none is given). Returns whether all
+/// passed.
 pub fn run(only: &[String]) -> bool {
     let chosen = |all: &'static [Scenario]| -> Vec<&'static Scenario> {
         let wanted =
@@ -88,8 +90,8 @@ pub fn run(only: &[String]) -> bool {
 fn passes(s: &Scenario) -> bool {
     println!("process {} …", s.name);
     let start = Instant::now();
-    // A panic of the test's own code is a failure like any other. Each scenario has a thread of its own: what it
-    // started dies with that.
+    // A panic of the test's own code is a failure like any other. Each scenario has a thread of its
+    // own: what it started dies with that.
     let result = std::thread::spawn(s.run)
         .join()
         .unwrap_or_else(|_| Err(anyhow!("panicked")));

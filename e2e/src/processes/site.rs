@@ -1,5 +1,5 @@
-//! A license server on this machine, made as docs/without-kubernetes.md says, with a token in software and a client token for each
-//! sidecar.
+//! A license server on this machine, made as docs/without-kubernetes.md says, with a token in
+//! software and a client token for each sidecar.
 
 use super::agent::Agent;
 use super::process::{Process, program, tail};
@@ -70,7 +70,8 @@ for i in $(seq 1 "$HOLDERS"); do mooring client issue --key client.key --server 
 /// Where `apt-get install faketime` puts it.
 const FAKETIME: &str = "/usr/$LIB/faketime/libfaketimeMT.so.1";
 
-/// The environment in which a process' wall clock is what this file says, and no other clock is touched.
+/// The environment in which a process' wall clock is what this file says, and no other clock is
+/// touched.
 pub(super) fn wall_of(file: &Path) -> Vec<(String, String)> {
     [
         ("LD_PRELOAD", FAKETIME),

@@ -1,9 +1,11 @@
-//! Counting seats on the holders' side: the server's own books are right even where two applications are `Held` for one
-//! seat, so what counts is what the applications were told, on one clock.
+//! Counting seats on the holders' side: the server's own books are right even where two
+//! applications are `Held` for one seat, so what counts is what the applications were told, on one
+//! clock.
 
 use serde_json::Value;
 
-/// A span of time in which one application was `Held`, in milliseconds of the boot clock that the nodes share.
+/// A span of time in which one application was `Held`, in milliseconds of the boot clock that the
+/// nodes share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
     /// Who.
@@ -16,8 +18,8 @@ pub struct Span {
     pub seats: u32,
 }
 
-/// The spans in which an application was `Held`, from the lines it wrote. A span ends with the next event, with the end
-/// of the lease that its event told, or with the last sign of life.
+/// The spans in which an application was `Held`, from the lines it wrote. A span ends with the next
+/// event, with the end of the lease that its event told, or with the last sign of life.
 pub fn spans(who: &str, seats: u32, lines: &[Value]) -> Vec<Span> {
     let mut out = Vec::new();
     let mut open: Option<(u64, u64)> = None;
@@ -68,7 +70,8 @@ pub struct Most {
     pub who: Vec<String>,
 }
 
-/// Finds the instant at which the most seats are held. A span holds from its begin up to, but not including, its end.
+/// Finds the instant at which the most seats are held. A span holds from its begin up to, but not
+/// including, its end.
 pub fn most(spans: &[Span]) -> Most {
     let mut best = Most::default();
     for at in spans.iter().map(|s| s.from) {

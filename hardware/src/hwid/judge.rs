@@ -80,7 +80,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever changes: it is the machine exactly if at least k of its facts stayed, one of them of hardware.
+        /// Whatever changes: it is the machine exactly if at least k of its facts stayed, one of
+        /// them of hardware.
         #[test]
         fn exactly_k_of_n_with_hardware(
             facts in prop::collection::hash_set(fact(), 1..12),

@@ -1,6 +1,8 @@
-//! What a machine is known by: serial numbers and addresses of its parts, and the name its system gave itself.
+//! What a machine is known by: serial numbers and addresses of its parts, and the name its system
+//! gave itself.
 //!
-//! The weak tier: whoever is root on a machine can make another one say the same. See docs/licenses.md.
+//! The weak tier: whoever is root on a machine can make another one say the same. See
+//! docs/licenses.md.
 
 mod judge;
 mod read;

@@ -1,7 +1,7 @@
 //! Reads what a machine says of itself, under the folder where its root is mounted.
 //!
-//! Only parts that stay in a machine count: disks and network cards on USB are left out, since they could be carried to another,
-//! and so is what only looks like hardware (bridges, loop devices).
+//! Only parts that stay in a machine count: disks and network cards on USB are left out, since they
+//! could be carried to another, and so is what only looks like hardware (bridges, loop devices).
 
 use super::Fact;
 use crate::{Unreadable, is_gone, text};
@@ -97,7 +97,8 @@ impl Reader {
         }
     }
 
-    /// SCSI's page "unit serial number" (SPC-4, 7.8.15): four bytes of head, the last two of them the length.
+    /// SCSI's page "unit serial number" (SPC-4, 7.8.15): four bytes of head, the last two of them
+    /// the length.
     fn unit_serial(&mut self, path: &Path) {
         match std::fs::read(path) {
             Ok(page) => {

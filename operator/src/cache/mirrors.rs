@@ -1,4 +1,5 @@
-//! One server's mirrors as they are in the API, as far as we know: what the watch showed and what we wrote, the newer of both.
+//! One server's mirrors as they are in the API, as far as we know: what the watch showed and what
+//! we wrote, the newer of both.
 
 use mooring_api::{HolderKind, LicenseLease};
 use mooring_core::identity::HolderKey;
@@ -26,7 +27,8 @@ pub struct Stored {
 #[derive(Debug, Default)]
 pub struct Mirrors(HashMap<HolderKey, Stored>);
 
-/// Resource versions grow with each write of an object (KEP-5504 makes comparing them a promise; etcd always kept it).
+/// Resource versions grow with each write of an object (KEP-5504 makes comparing them a promise;
+/// etcd always kept it).
 fn version(lease: &LicenseLease) -> u64 {
     lease
         .metadata
@@ -61,7 +63,8 @@ impl Mirrors {
         }
     }
 
-    /// The watch showed that it was deleted. Whether that is news: not our own deletion, nor one before our last write.
+    /// The watch showed that it was deleted. Whether that is news: not our own deletion, nor one
+    /// before our last write.
     pub fn seen_deleted(&mut self, lease: &LicenseLease) -> bool {
         let Some(key) = holder_of(lease) else {
             return false;

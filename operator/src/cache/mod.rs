@@ -1,4 +1,5 @@
-//! What the API server shows, kept in memory: pods with a sidecar, nodes, mirrors. No I/O here; [`watches`] fills it.
+//! What the API server shows, kept in memory: pods with a sidecar, nodes, mirrors. No I/O here;
+//! [`watches`] fills it.
 //!
 //! Whoever serves a license server listens here for holders about which something changed.
 
@@ -110,7 +111,8 @@ impl ClusterCache {
         self.ready.send_modify(what);
     }
 
-    /// Listens for a server's holders. An earlier subscription of the same server hears nothing more.
+    /// Listens for a server's holders. An earlier subscription of the same server hears nothing
+    /// more.
     pub fn listen(&self, server: &ServerRef) -> Subscription {
         let (tx, rx) = mpsc::unbounded_channel();
         self.lock().subscriptions.insert(server.clone(), tx);
@@ -134,8 +136,9 @@ impl ClusterCache {
         );
     }
 
-    /// A pod of which the API server says that it is not there any more. `deleted`: the watch showed its deletion, so that
-    /// `last` is its last state; without that only its absence is known.
+    /// A pod of which the API server says that it is not there any more. `deleted`: the watch
+    /// showed its deletion, so that `last` is its last state; without that only its absence is
+    /// known.
     pub fn pod_absent(&self, last: &Pod, deleted: bool, now: BootTime) {
         let Some(key) = key_of(last) else { return };
         let mut w = self.lock();
@@ -170,7 +173,8 @@ impl ClusterCache {
             .collect()
     }
 
-    /// A node as the API server shows it; whether something changed that placements or proofs look at.
+    /// A node as the API server shows it; whether something changed that placements or proofs look
+    /// at.
     pub fn node_seen(&self, node: Node) -> bool {
         let Some(name) = node.metadata.name.clone() else {
             return false;

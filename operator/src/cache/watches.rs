@@ -1,4 +1,5 @@
-//! Fills the [`ClusterCache`] from watches. A pod that leaves its watch is asked for by name before anything is concluded.
+//! Fills the [`ClusterCache`] from watches. A pod that leaves its watch is asked for by name before
+//! anything is concluded.
 
 use super::ClusterCache;
 use crate::pods::key_of;
@@ -65,7 +66,8 @@ async fn pods(client: Client, cache: &ClusterCache) {
     }
 }
 
-/// A pod left the watch: gone, or only its label. While the API server does not answer nothing is concluded.
+/// A pod left the watch: gone, or only its label. While the API server does not answer nothing is
+/// concluded.
 async fn left(
     client: &Client,
     cache: &ClusterCache,

@@ -1,9 +1,9 @@
 //! The operator's certificate authority, kept in the Secret `mooring-ca` of its own namespace.
 //!
-//! Promises: made once, where `create` decides between replicas, so that all of them sign with one key; never
-//! overwritten; a Secret that cannot be read as a CA is an error that says so, never silently replaced, because every
-//! license server and sidecar trusts the old one. The rules of X.509 live in [`mooring_pki`]; this file only reads and
-//! writes the Secret.
+//! Promises: made once, where `create` decides between replicas, so that all of them sign with one
+//! key; never overwritten; a Secret that cannot be read as a CA is an error that says so, never
+//! silently replaced, because every license server and sidecar trusts the old one. The rules of
+//! X.509 live in [`mooring_pki`]; this file only reads and writes the Secret.
 
 #[cfg(test)]
 mod race;
@@ -67,7 +67,8 @@ pub struct Ca {
 impl Ca {
     /// Reads the CA of this namespace; makes it first if there is none.
     ///
-    /// Between replicas that start together `create` decides: who comes second reads what the first one made.
+    /// Between replicas that start together `create` decides: who comes second reads what the first
+    /// one made.
     pub async fn load_or_create(client: &Client, namespace: &str) -> Result<Self, CertError> {
         let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
         let failed = |e| CertError::Api {

@@ -13,7 +13,8 @@ pub struct LeaseCache {
     instance: Option<InstanceId>,
     leases: HashMap<LeaseId, Known>,
     holders: BTreeMap<HolderKey, BTreeSet<LeaseId>>,
-    /// Holders whose last claim was given back by themselves: a pod that runs on without one is not unknown.
+    /// Holders whose last claim was given back by themselves: a pod that runs on without one is not
+    /// unknown.
     released: BTreeSet<HolderKey>,
 }
 

@@ -1,4 +1,5 @@
-//! Keeps one server's mirrors: takes holders about which something changed, gathers the facts, has [`plan`] decide, acts.
+//! Keeps one server's mirrors: takes holders about which something changed, gathers the facts, has
+//! [`plan`] decide, acts.
 
 use super::server::{Connection, since};
 use crate::cache::{Stored, Subscription};
@@ -25,7 +26,8 @@ const LOOK: Duration = Duration::from_secs(30);
 /// How long after a failed write it is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// The same where the API server will say no again: another server's mirror of the same pod is there, for instance.
+/// The same where the API server will say no again: another server's mirror of the same pod is
+/// there, for instance.
 const MUCH_LATER: Duration = Duration::from_secs(60);
 
 /// What is remembered between looks.

@@ -20,11 +20,13 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 /// How long one call may take.
 const CALL: Duration = Duration::from_secs(10);
-/// The watch says at least `Alive` more often than this; silence longer than it means a dead connection.
+/// The watch says at least `Alive` more often than this; silence longer than it means a dead
+/// connection.
 const SILENCE: Duration = Duration::from_secs(30);
 /// How often everything is listed anew.
 const RESYNC: Duration = Duration::from_secs(300);
-/// How often the numbers are fetched: so many times at once, then one more each while. Each change of them is a write of status.
+/// How often the numbers are fetched: so many times at once, then one more each while. Each change
+/// of them is a write of status.
 const NUMBERS: (u32, Duration) = (5, Duration::from_secs(5));
 /// How long to gather changes before the numbers are fetched.
 const SETTLE_DOWN: Duration = Duration::from_millis(300);
@@ -171,7 +173,8 @@ impl Connection {
             }
             Ok(WatchEvent::Alive) => Ok(None),
             Err(e) => {
-                // A newer server may say more than we understand; the next list tells what came of it.
+                // A newer server may say more than we understand; the next list tells what came of
+                // it.
                 tracing::warn!(server = %self.server, error = %e, "a line of the watch cannot be read");
                 Ok(None)
             }

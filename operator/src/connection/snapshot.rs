@@ -51,7 +51,8 @@ impl Snapshot {
         self.pools.iter().fold(0, |n, p| n.saturating_add(p.used))
     }
 
-    /// The list is complete and the server does not settle: what it does not know, it will not take in.
+    /// The list is complete and the server does not settle: what it does not know, it will not take
+    /// in.
     pub fn settled(&self) -> bool {
         self.connected && self.state.as_ref().is_some_and(|s| !s.settling)
     }

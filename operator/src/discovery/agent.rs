@@ -1,7 +1,9 @@
-//! The agent on each node: reads which USB devices are plugged in, and posts the list to every replica of the operator.
+//! The agent on each node: reads which USB devices are plugged in, and posts the list to every
+//! replica of the operator.
 //!
-//! It needs no rights in the cluster, no host path and no user: a container sees the node's devices in its own `/sys`. Whose
-//! list it is the operator knows by the agent's token, which is bound to its pod and node.
+//! It needs no rights in the cluster, no host path and no user: a container sees the node's devices
+//! in its own `/sys`. Whose list it is the operator knows by the agent's token, which is bound to
+//! its pod and node.
 
 use super::{PATH, Report};
 use http::{Method, header};
@@ -26,7 +28,8 @@ const TIME: Duration = Duration::from_secs(5);
 /// The agent's command line.
 #[derive(Clone, Debug, clap::Args)]
 pub struct AgentArgs {
-    /// The operator, as its certificate names it. Each address of the name is a replica, and hears of the devices.
+    /// The operator, as its certificate names it. Each address of the name is a replica, and hears
+    /// of the devices.
     #[arg(long, env = "MOORING_OPERATOR", value_name = "https://NAME:PORT")]
     operator: String,
     /// The certificates to trust: ConfigMap mooring-roots, which the operator writes.
@@ -59,7 +62,8 @@ impl AgentArgs {
     }
 }
 
-/// What is plugged in. A kernel without any USB has no such folder: that is no device, not an error.
+/// What is plugged in. A kernel without any USB has no such folder: that is no device, not an
+/// error.
 fn plugged(sysfs: &Path) -> Result<BTreeSet<Device>, Unreadable> {
     let all = match usb::devices(sysfs) {
         Ok(all) => all,

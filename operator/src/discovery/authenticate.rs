@@ -1,4 +1,5 @@
-//! Whose report it is: the node that the agent's token is bound to, in the API server's words and never in the agent's. Pure.
+//! Whose report it is: the node that the agent's token is bound to, in the API server's words and
+//! never in the agent's. Pure.
 
 use super::{ACCOUNT, AUDIENCE};
 use k8s_openapi::api::authentication::v1::TokenReviewStatus;
@@ -18,7 +19,8 @@ pub fn authenticate(status: &TokenReviewStatus, namespace: &str) -> Result<Bound
         let why = status.error.clone().filter(|e| !e.is_empty());
         return Err(why.unwrap_or_else(|| "not authenticated; it may have expired".into()));
     }
-    // An API server that does not know audiences leaves the field empty: then the token was for the API server itself.
+    // An API server that does not know audiences leaves the field empty: then the token was for the
+    // API server itself.
     let audiences = status.audiences.clone().unwrap_or_default();
     if !audiences.iter().any(|a| a == AUDIENCE) {
         return Err(format!(

@@ -1,4 +1,5 @@
-//! Which nodes hold a license's dongle: small agents report what is plugged in, the operator labels the nodes.
+//! Which nodes hold a license's dongle: small agents report what is plugged in, the operator labels
+//! the nodes.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -10,9 +11,9 @@
 //! | [`label`] | sets and removes them, in the replica that leads |
 //! | [`roots`] | what agents must trust, in a ConfigMap |
 //!
-//! It promises: an agent needs no rights and speaks for its own node alone; one that falls silent changes nothing, since a
-//! server that works is not given up because a process beside it died. A label goes when its node says that the device is
-//! gone, or when another node says that it has it.
+//! It promises: an agent needs no rights and speaks for its own node alone; one that falls silent
+//! changes nothing, since a server that works is not given up because a process beside it died. A
+//! label goes when its node says that the device is gone, or when another node says that it has it.
 
 pub mod agent;
 pub mod authenticate;

@@ -94,7 +94,8 @@ mod tests {
         }
     }
 
-    /// A node, its labels, and what it reports; `None`: silent from the start, `Err`: a report that has grown old.
+    /// A node, its labels, and what it reports; `None`: silent from the start, `Err`: a report that
+    /// has grown old.
     type Node<'a> = (
         &'a str,
         &'a [String],

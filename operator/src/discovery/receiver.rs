@@ -1,4 +1,5 @@
-//! Takes agents' reports in: a token, reviewed by the API server; a list, checked. In every replica, leading or not.
+//! Takes agents' reports in: a token, reviewed by the API server; a list, checked. In every
+//! replica, leading or not.
 
 use super::authenticate::{BoundAgent, authenticate};
 use super::sightings::Sightings;
@@ -80,7 +81,8 @@ impl ReportReceiver {
         }
         let token = bearer(request.headers()).filter(|t| t.len() <= MAX_TOKEN);
         let token = token.map(str::to_owned);
-        // Read before anything is judged: a refusal with the body still on its way would reach an HTTP/2 client as a broken stream.
+        // Read before anything is judged: a refusal with the body still on its way would reach an
+        // HTTP/2 client as a broken stream.
         let room = tokio::time::timeout(BODY.1, self.bodies.acquire()).await;
         let Ok(Ok(_room)) = room else {
             let what = "too many reports at once; try again".to_owned();
@@ -129,7 +131,8 @@ impl ReportReceiver {
         }
     }
 
-    /// The node that a token is bound to, or why it counts for nothing; the outer error: nothing is known of it.
+    /// The node that a token is bound to, or why it counts for nothing; the outer error: nothing is
+    /// known of it.
     async fn node(&self, token: &str) -> Result<Verdict, String> {
         let mut key = Hash::default();
         key.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());

@@ -1,4 +1,5 @@
-//! What agents must trust, in ConfigMap `mooring-roots`: the roots are public, and the Secret with the CA's key is no agent's to read.
+//! What agents must trust, in ConfigMap `mooring-roots`: the roots are public, and the Secret with
+//! the CA's key is no agent's to read.
 
 use crate::certs::Ca;
 use k8s_openapi::api::core::v1::ConfigMap;

@@ -1,4 +1,5 @@
-//! What the nodes' agents reported, kept in memory by every replica: whichever leads next knows it already.
+//! What the nodes' agents reported, kept in memory by every replica: whichever leads next knows it
+//! already.
 
 use super::SILENT;
 use mooring_api::Device;

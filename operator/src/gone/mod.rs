@@ -1,8 +1,9 @@
 //! Proof that a pod is gone (docs/protocol.md, "Proof that a pod is gone").
 //!
-//! A pod proven gone gives its seats back at once; for every other pod the lease's end decides. So a wrong "gone" would let
-//! two applications run on one seat, while a missed one only costs D + M: whatever is not listed here is no proof. All are
-//! pure functions of the objects as the API server showed them.
+//! A pod proven gone gives its seats back at once; for every other pod the lease's end decides. So
+//! a wrong "gone" would let two applications run on one seat, while a missed one only costs D + M:
+//! whatever is not listed here is no proof. All are pure functions of the objects as the API server
+//! showed them.
 
 use k8s_openapi::api::core::v1::{ContainerStatus, Node, Pod};
 use std::fmt;
@@ -35,7 +36,8 @@ impl fmt::Display for Proof {
     }
 }
 
-/// Whether a pod that the API server shows is gone nevertheless. `node` is the one it is bound to, if it is known.
+/// Whether a pod that the API server shows is gone nevertheless. `node` is the one it is bound to,
+/// if it is known.
 pub fn proof(pod: &Pod, node: Option<&Node>) -> Option<Proof> {
     if finished(pod) {
         return Some(Proof::Finished);
@@ -45,8 +47,9 @@ pub fn proof(pod: &Pod, node: Option<&Node>) -> Option<Proof> {
     (out_of_service(node) && !is_ready(node)).then_some(Proof::OutOfService)
 }
 
-/// What a pod that is no longer there proves by its last state. Only for pods of which a GET said 404, or showed another
-/// UID: one that merely left the watch (its label was removed) may have been bound since.
+/// What a pod that is no longer there proves by its last state. Only for pods of which a GET said
+/// 404, or showed another UID: one that merely left the watch (its label was removed) may have been
+/// bound since.
 pub fn proof_after_deletion(last: &Pod, node: Option<&Node>) -> Option<Proof> {
     let unbound = last
         .spec

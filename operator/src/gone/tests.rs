@@ -97,7 +97,8 @@ fn failed_written_by_the_pod_garbage_collector_is_no_proof() {
         json!({ "phase": "Failed", "conditions": conditions, "containerStatuses": [running("app")] }),
     );
     assert_eq!(proof(&p, None), None);
-    // Also where the last report of the containers says otherwise: it may be older than the deleted node.
+    // Also where the last report of the containers says otherwise: it may be older than the deleted
+    // node.
     let p = bound(
         json!({ "phase": "Failed", "conditions": conditions, "containerStatuses": [ended("app")] }),
     );

@@ -2,8 +2,8 @@
 
 use strsim::osa_distance;
 
-/// The word of `known` that is nearest to `word`, if it is near enough to have been meant: at most a third of its
-/// letters are changed, added, taken away or swapped with their neighbour.
+/// The word of `known` that is nearest to `word`, if it is near enough to have been meant: at most
+/// a third of its letters are changed, added, taken away or swapped with their neighbour.
 pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // A person's word, cut: the measure's time grows with the product of both lengths.
     let word: String = word.chars().take(80).collect();

@@ -1,8 +1,9 @@
 //! What the webhook does to a pod that opted in (docs/pods.md).
 //!
-//! Pure functions of data: [`Requested::read`] reads the annotations, [`choose`] finds the LicenseServer, [`mutate`] says
-//! what changes. They promise: the same pod always gives the same patch; a pod that is injected already gives an empty
-//! one; a field that is not ours is never touched; each refusal says what to do.
+//! Pure functions of data: [`Requested::read`] reads the annotations, [`choose`] finds the
+//! LicenseServer, [`mutate`] says what changes. They promise: the same pod always gives the same
+//! patch; a pod that is injected already gives an empty one; a field that is not ours is never
+//! touched; each refusal says what to do.
 
 mod hint;
 mod patch;
@@ -35,7 +36,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// The annotation of a mirror pod: the API server's image of a kubelet's static pod, which nobody can change.
+/// The annotation of a mirror pod: the API server's image of a kubelet's static pod, which nobody
+/// can change.
 const MIRROR: &str = "kubernetes.io/config.mirror";
 
 /// What a pod that opted in is given.
@@ -48,7 +50,8 @@ pub struct InjectContext<'a> {
     pub settings: &'a Settings,
 }
 
-/// Reads what a pod asks for; `None` if nothing is to be done: it did not opt in, or it is a mirror pod.
+/// Reads what a pod asks for; `None` if nothing is to be done: it did not opt in, or it is a mirror
+/// pod.
 pub fn requested(pod: &Pod) -> Result<Option<Requested>, Refusal> {
     let none = BTreeMap::new();
     let annotations = pod.metadata.annotations.as_ref().unwrap_or(&none);
@@ -305,8 +308,8 @@ fn give_socket(doc: &mut Document, recipients: &[String]) -> Result<(), Refusal>
     Ok(())
 }
 
-/// On a second pass our container may carry the mount of the pod's service account, which the API server adds to every
-/// container: it stays, or the two would undo each other's work.
+/// On a second pass our container may carry the mount of the pod's service account, which the API
+/// server adds to every container: it stays, or the two would undo each other's work.
 fn keep_platforms_mounts(container: &mut Value, there: Option<&Value>) {
     const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
     let mounts = there
@@ -326,7 +329,8 @@ fn keep_platforms_mounts(container: &mut Value, there: Option<&Value>) {
     }
 }
 
-/// A version as a label's value: at most 63 of letters, digits, '-', '_' and '.' ('+' of a build becomes '_').
+/// A version as a label's value: at most 63 of letters, digits, '-', '_' and '.' ('+' of a build
+/// becomes '_').
 fn label_value(version: &str) -> String {
     let allowed = |c: char| {
         if c.is_ascii_alphanumeric() || matches!(c, '-' | '.') {

@@ -1,8 +1,9 @@
 //! A JSON document under change, and the patch that changes it.
 //!
-//! Only explicit operations on what is ours are written (RFC 6902), never a difference between two typed objects: a
-//! field that this program's types do not know yet stays where it is, in the container it belongs to. An operation that
-//! would change nothing is left out, so that a second pass over an injected pod gives an empty patch.
+//! Only explicit operations on what is ours are written (RFC 6902), never a difference between two
+//! typed objects: a field that this program's types do not know yet stays where it is, in the
+//! container it belongs to. An operation that would change nothing is left out, so that a second
+//! pass over an injected pod gives an empty patch.
 
 use json_patch::jsonptr::PointerBuf;
 use json_patch::{AddOperation, Patch, PatchError, PatchOperation, RemoveOperation};
@@ -72,8 +73,8 @@ impl Document {
         self.insert(path, self.array(path).len(), value)
     }
 
-    /// Puts the element that `key` names (`name` of a volume, `mountPath` of a mount) into an array: in the place of
-    /// the one that is there, or at the end.
+    /// Puts the element that `key` names (`name` of a volume, `mountPath` of a mount) into an
+    /// array: in the place of the one that is there, or at the end.
     pub(super) fn upsert(
         &mut self,
         path: &[&str],

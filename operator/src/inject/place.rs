@@ -1,5 +1,5 @@
-//! Living together with service meshes: where the sidecar stands among the init containers, and which port a mesh
-//! leaves alone.
+//! Living together with service meshes: where the sidecar stands among the init containers, and
+//! which port a mesh leaves alone.
 
 /// Containers that service meshes inject: Istio, Linkerd, Consul, Kuma.
 const MESH: [&str; 11] = [
@@ -27,9 +27,9 @@ pub(super) fn of_a_mesh(name: &str) -> bool {
     MESH.contains(&name)
 }
 
-/// Where the sidecar goes among the other init containers, given by name and whether they are sidecars: after a mesh's
-/// (what a mesh sets up first, and its proxy), before the user's. A mesh's init container behind the user's stays
-/// behind.
+/// Where the sidecar goes among the other init containers, given by name and whether they are
+/// sidecars: after a mesh's (what a mesh sets up first, and its proxy), before the user's. A mesh's
+/// init container behind the user's stays behind.
 pub(super) fn position<'a>(others: impl Iterator<Item = (&'a str, bool)>) -> usize {
     let mut at = 0;
     let mut leading = true;

@@ -1,7 +1,8 @@
-//! Kubernetes' quantities (`100m`, `32Mi`, `1.5`, `1e3`): read, compared and added exactly, written as people write
-//! them.
+//! Kubernetes' quantities (`100m`, `32Mi`, `1.5`, `1e3`): read, compared and added exactly, written
+//! as people write them.
 //!
-//! Syntax and suffixes: k8s.io/apimachinery, `resource.Quantity`. Kept in billionths, the finest unit there is (`n`).
+//! Syntax and suffixes: k8s.io/apimachinery, `resource.Quantity`. Kept in billionths, the finest
+//! unit there is (`n`).
 
 use std::cmp::Ordering;
 

@@ -1,4 +1,5 @@
-//! Why a pod is refused at admission. Each text names the field, the value, what was expected and what to do.
+//! Why a pod is refused at admission. Each text names the field, the value, what was expected and
+//! what to do.
 
 use super::server::NoServer;
 use mooring_core::annotation::{CONTAINERS, LICENSES};

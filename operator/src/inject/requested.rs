@@ -125,7 +125,8 @@ fn shown(text: &str) -> String {
     }
 }
 
-/// One of a few words; a wrong one is answered with the character where it leaves the word it is most like.
+/// One of a few words; a wrong one is answered with the character where it leaves the word it is
+/// most like.
 fn word(annotation: &Annotation, value: &str) -> Result<(), Refusal> {
     let (key, known) = (annotation.key, annotation.words);
     if let Some((value, instead)) = annotation.not_yet.iter().find(|(w, _)| *w == value) {

@@ -1,8 +1,9 @@
-//! What the sidecar may use, so that the pod stays what it was: Guaranteed pods stay Guaranteed, pod-level limits are
-//! raised.
+//! What the sidecar may use, so that the pod stays what it was: Guaranteed pods stay Guaranteed,
+//! pod-level limits are raised.
 //!
-//! Source of the classes: Kubernetes' "Pod Quality of Service Classes" (every container, init containers too; only CPU
-//! and memory count; zero counts as absent) and KEP-2837 for resources of the whole pod.
+//! Source of the classes: Kubernetes' "Pod Quality of Service Classes" (every container, init
+//! containers too; only CPU and memory count; zero counts as absent) and KEP-2837 for resources of
+//! the whole pod.
 
 use super::quantity::Quantity;
 use super::requested::Requested;
@@ -59,8 +60,8 @@ impl Budget {
         Ok(budget)
     }
 
-    /// The sidecar's in this pod: the annotations are request and limit in one; in a Guaranteed pod requests are
-    /// limits.
+    /// The sidecar's in this pod: the annotations are request and limit in one; in a Guaranteed pod
+    /// requests are limits.
     pub(super) fn of(&self, requested: &Requested, guaranteed: bool) -> Self {
         let pair = |wish: Option<&Quantity>, request: &Quantity, limit: &Quantity| match wish {
             Some(w) => (w.clone(), w.clone()),
@@ -82,7 +83,8 @@ impl Budget {
         }
     }
 
-    /// As the API writes it; other resources that the platform gave our container (a LimitRange's default) stay.
+    /// As the API writes it; other resources that the platform gave our container (a LimitRange's
+    /// default) stay.
     pub(super) fn requirements(
         &self,
         before: Option<&ResourceRequirements>,
@@ -115,7 +117,8 @@ fn amount(of: Option<&BTreeMap<String, Text>>, name: &str) -> Option<Quantity> {
     (!q.is_zero()).then_some(q)
 }
 
-/// Whether requests equal limits for CPU and memory; absent requests are the limits, as the API server fills them in.
+/// Whether requests equal limits for CPU and memory; absent requests are the limits, as the API
+/// server fills them in.
 fn balanced(r: Option<&ResourceRequirements>) -> bool {
     let (requests, limits) = (
         r.and_then(|r| r.requests.as_ref()),
@@ -163,8 +166,8 @@ pub(super) struct Raise {
     pub(super) to: String,
 }
 
-/// By what the pod-level amounts change so that the application keeps what it had. `before`: what our own container
-/// counted for, if the pod comes a second time.
+/// By what the pod-level amounts change so that the application keeps what it had. `before`: what
+/// our own container counted for, if the pod comes a second time.
 pub(super) fn raises(
     whole: Option<&ResourceRequirements>,
     before: Option<&ResourceRequirements>,

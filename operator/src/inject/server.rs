@@ -1,7 +1,8 @@
 //! Which LicenseServer a pod gets its seats from, and what its sidecar must know of it.
 //!
-//! The annotation decides; then the chart's default; then the only one in the pod's namespace. The license server
-//! itself decides again at each claim (`allowedNamespaces`, products, seats): here people only learn it earlier.
+//! The annotation decides; then the chart's default; then the only one in the pod's namespace. The
+//! license server itself decides again at each claim (`allowedNamespaces`, products, seats): here
+//! people only learn it earlier.
 
 use super::hint::nearest;
 use k8s_openapi::api::core::v1::Service;
@@ -207,7 +208,8 @@ pub fn reference(server: &LicenseServer) -> ServerRef {
 pub struct SidecarTarget {
     /// What is verified: `https://‹name›.‹namespace›.svc:‹port›`.
     pub url: String,
-    /// Where to connect, so that no DNS is needed: the Service's ClusterIPs, both families. Empty: resolve the name.
+    /// Where to connect, so that no DNS is needed: the Service's ClusterIPs, both families. Empty:
+    /// resolve the name.
     pub addresses: Vec<SocketAddr>,
     /// The audience of the pod's token.
     pub audience: String,
@@ -245,8 +247,8 @@ impl SidecarTarget {
     }
 }
 
-/// Warnings where the license, as the server last reported it, cannot meet the request. Only warnings: it may be
-/// renewed at any moment, and the server decides.
+/// Warnings where the license, as the server last reported it, cannot meet the request. Only
+/// warnings: it may be renewed at any moment, and the server decides.
 pub fn license_warnings(items: &[Item], server: &LicenseServer) -> Vec<String> {
     let products = server
         .status

@@ -1,6 +1,7 @@
 //! The sidecar's container and its volumes (docs/contracts.md, "The sidecar").
 //!
-//! Each field that the API server would fill in is written here, so that a second pass finds what it would write.
+//! Each field that the API server would fill in is written here, so that a second pass finds what
+//! it would write.
 
 use super::requested::{Requested, Wait};
 use super::resources::Budget;
@@ -29,11 +30,13 @@ const STATE_DIR: &str = "/var/lib/mooring";
 const TOKEN_DIR: &str = "/var/run/secrets/mooring.dev";
 const TOKEN_FILE: &str = "/var/run/secrets/mooring.dev/token";
 const BINARY: &str = "/mooring-sidecar";
-/// How long the pod's token is valid, in seconds: the least that Kubernetes allows; the kubelet renews it.
+/// How long the pod's token is valid, in seconds: the least that Kubernetes allows; the kubelet
+/// renews it.
 const TOKEN_SECONDS: i64 = 600;
 /// Files in the memory volumes: a socket, and a few kilobytes of state.
 const VOLUME_SIZE: &str = "1Mi";
-/// Longer than the probe waits by itself (590 s): a timeout counts as a failure and kills the sidecar.
+/// Longer than the probe waits by itself (590 s): a timeout counts as a failure and kills the
+/// sidecar.
 const PROBE_TIMEOUT_SECONDS: i32 = 600;
 
 /// How sidecars are made, the same for all pods.
@@ -122,8 +125,8 @@ fn environment(
     all.into_iter().map(var).collect()
 }
 
-/// The startup probe that is the pod's gate. It waits by itself, so that no probe period is lost, and never runs again
-/// after its success.
+/// The startup probe that is the pod's gate. It waits by itself, so that no probe period is lost,
+/// and never runs again after its success.
 fn gate() -> Probe {
     Probe {
         exec: Some(ExecAction {

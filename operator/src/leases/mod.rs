@@ -1,8 +1,9 @@
 //! LicenseLease objects: what a license server knows, for people, tools and the roster.
 //!
-//! [`plan`] decides from the facts about one holder what is to be written; it is pure. Promises: one object per pod, named
-//! after it; a write on each change of state and none per renewal; a deleted or edited mirror is written anew; what the
-//! server does not know and no pod stands for is removed. [`notes`] are the Events that go with a change.
+//! [`plan`] decides from the facts about one holder what is to be written; it is pure. Promises:
+//! one object per pod, named after it; a write on each change of state and none per renewal; a
+//! deleted or edited mirror is written anew; what the server does not know and no pod stands for is
+//! removed. [`notes`] are the Events that go with a change.
 
 mod known;
 mod name;

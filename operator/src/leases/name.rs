@@ -9,8 +9,8 @@ const POD_PART: usize = 52;
 /// How much of an external client's subject is kept.
 const SUBJECT_PART: usize = 40;
 
-/// Namespace and name of a holder's mirror: `‹pod, at most 52›-‹first 8 of its UID›` in the pod's namespace;
-/// `external-‹subject›-‹hash›` in the server's.
+/// Namespace and name of a holder's mirror: `‹pod, at most 52›-‹first 8 of its UID›` in the pod's
+/// namespace; `external-‹subject›-‹hash›` in the server's.
 pub fn mirror_name(server: &ServerRef, holder: &Holder) -> (String, String) {
     match holder {
         Holder::Pod {
@@ -43,7 +43,8 @@ pub fn mirror_name(server: &ServerRef, holder: &Holder) -> (String, String) {
     }
 }
 
-/// As much of a text as an object's name may hold (RFC 1123 subdomain), beginning and ending with a letter or digit.
+/// As much of a text as an object's name may hold (RFC 1123 subdomain), beginning and ending with a
+/// letter or digit.
 fn clean(text: &str, max: usize) -> String {
     let allowed = |c: char| {
         if c.is_ascii_alphanumeric() || c == '.' {

@@ -39,7 +39,8 @@ fn state_of(view: ViewState) -> LeaseState {
     }
 }
 
-/// The mirror of what the server knows. Points in time that are already written stay, so that a repeated answer changes nothing.
+/// The mirror of what the server knows. Points in time that are already written stay, so that a
+/// repeated answer changes nothing.
 pub fn mirror(
     word: ServerWord<'_>,
     existing: Option<&LicenseLease>,
@@ -76,7 +77,8 @@ fn claim(k: &Known, before: Option<&LicenseLeaseStatus>) -> ClaimStatus {
         k.view.lease.to_string(),
         state_of(k.view.state),
     );
-    // A refused holder asks again each minute, each time under a new lease id that comes to nothing: no change.
+    // A refused holder asks again each minute, each time under a new lease id that comes to
+    // nothing: no change.
     let refused = state == LeaseState::Refused;
     let same = before.and_then(|b| {
         b.claims

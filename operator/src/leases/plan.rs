@@ -104,7 +104,8 @@ fn same_labels(a: &LicenseLease, b: &LicenseLease) -> bool {
         .all(|(k, v)| theirs.and_then(|l| l.get(k)) == Some(v))
 }
 
-/// Places move with each release, and a server that starts says "settling" to all in line for a while: no change of state.
+/// Places move with each release, and a server that starts says "settling" to all in line for a
+/// while: no change of state.
 fn differs_in_place_only(old: &LicenseLeaseStatus, new: &LicenseLeaseStatus) -> bool {
     let plain = |s: &LicenseLeaseStatus| {
         let mut s = s.clone();
@@ -124,7 +125,8 @@ fn not_known(f: &LeaseFacts<'_>) -> Step {
     let there = f.existing.is_some();
     match &f.pod {
         PodFact::Gone(_) => when(there, Step::Delete),
-        // While the server settles its silence says nothing yet, and the mirror is the roster's memory.
+        // While the server settles its silence says nothing yet, and the mirror is the roster's
+        // memory.
         _ if !f.settled => Step::Nothing,
         PodFact::External | PodFact::Absent | PodFact::Idle => when(there, Step::Delete),
         PodFact::Unseen => when(there, Step::AskForPod),

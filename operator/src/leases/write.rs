@@ -133,7 +133,8 @@ impl Writer {
         Ok(())
     }
 
-    /// An Event on the holder's pod; for an external holder on its mirror. A failed one is only logged.
+    /// An Event on the holder's pod; for an external holder on its mirror. A failed one is only
+    /// logged.
     async fn say(&self, lease: &LicenseLease, note: &Note) {
         let holder = &lease.spec.holder;
         let regarding = match &holder.uid {

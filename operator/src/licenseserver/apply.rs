@@ -117,8 +117,9 @@ pub(super) async fn certificate(
     Ok(())
 }
 
-/// Makes the identity once: 32 random bytes. It hides holders' names in tokens; another one would make the same holder a
-/// stranger to its own leases, so `create` decides and nothing ever overwrites it.
+/// Makes the identity once: 32 random bytes. It hides holders' names in tokens; another one would
+/// make the same holder a stranger to its own leases, so `create` decides and nothing ever
+/// overwrites it.
 pub(super) async fn identity(
     i: &build::Inputs<'_>,
     facts: &ServerFacts,
@@ -147,8 +148,8 @@ pub(super) async fn identity(
     Ok(())
 }
 
-/// Brings a change of what the pod mounts to its kubelet's notice: it looks at a pod's volumes at each change of the pod,
-/// and otherwise once in a minute or two.
+/// Brings a change of what the pod mounts to its kubelet's notice: it looks at a pod's volumes at
+/// each change of the pod, and otherwise once in a minute or two.
 pub(super) async fn nudge(
     i: &build::Inputs<'_>,
     facts: &ServerFacts,
@@ -180,7 +181,8 @@ pub(super) async fn nudge(
     }
 }
 
-/// Deletes the server's pod, and only this one: the StatefulSet makes it anew where the labels are now.
+/// Deletes the server's pod, and only this one: the StatefulSet makes it anew where the labels are
+/// now.
 pub(super) async fn delete_pod(
     reference: &ServerRef,
     pod: &Pod,

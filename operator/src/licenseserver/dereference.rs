@@ -1,4 +1,5 @@
-//! Reads what a LicenseServer names and what is there of it already. No rule here; the facts go to `build` and `status`.
+//! Reads what a LicenseServer names and what is there of it already. No rule here; the facts go to
+//! `build` and `status`.
 
 use super::context::{ControllerContext, Error};
 use super::facts::{Children, Missing, ServerFacts};

@@ -11,7 +11,8 @@ use std::sync::Arc;
 pub struct ServerFacts {
     /// What the LicenseServer names and is not there, in words that say what to do.
     pub missing: Vec<Missing>,
-    /// A digest of the versions of license, PIN and keys: with it, the kubelet is nudged to take a change in at once.
+    /// A digest of the versions of license, PIN and keys: with it, the kubelet is nudged to take a
+    /// change in at once.
     pub sources: String,
     /// Who may use it, resolved.
     pub policies: Policies,
@@ -47,7 +48,8 @@ pub struct Children {
 }
 
 impl Children {
-    /// Differs when one of them is gone, was made anew, or was written. A StatefulSet's status does not count.
+    /// Differs when one of them is gone, was made anew, or was written. A StatefulSet's status does
+    /// not count.
     pub fn mark(&self) -> String {
         let word = |m: Option<&ObjectMeta>, version: &dyn Fn(&ObjectMeta) -> Option<String>| {
             let uid = m.and_then(|m| m.uid.clone()).unwrap_or_default();

@@ -1,7 +1,8 @@
 //! The controller of LicenseServers: dereference, validate, build, apply, report.
 //!
-//! Children belong to their LicenseServer by owner reference and to the operator in nothing: while it is away they run on.
-//! No finalizer: what cannot be owned (a ClusterRoleBinding, mirrors) is swept when its LicenseServer is gone.
+//! Children belong to their LicenseServer by owner reference and to the operator in nothing: while
+//! it is away they run on. No finalizer: what cannot be owned (a ClusterRoleBinding, mirrors) is
+//! swept when its LicenseServer is gone.
 //!
 //! | module | what it does |
 //! |---|---|

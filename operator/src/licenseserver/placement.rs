@@ -60,7 +60,8 @@ pub fn placed(
     if fitting.iter().any(|n| name(n) == at) {
         return Placed::Well;
     }
-    // A label may go for a moment (Node Feature Discovery restarts): a server that works is not given up for nothing.
+    // A label may go for a moment (Node Feature Discovery restarts): a server that works is not
+    // given up for nothing.
     let usable =
         |n: &&&Node| is_ready(n) && n.spec.as_ref().and_then(|s| s.unschedulable) != Some(true);
     let to: Vec<String> = fitting.iter().filter(usable).map(|n| name(n)).collect();
@@ -99,7 +100,8 @@ fn said(found: bool, reason: &'static str, message: String) -> Whereabouts {
     }
 }
 
-/// Says it. `fitting`: the nodes that carry the placement's labels; `views`: what the discovery agents see, if there are any.
+/// Says it. `fitting`: the nodes that carry the placement's labels; `views`: what the discovery
+/// agents see, if there are any.
 pub fn whereabouts(
     placement: &Placement,
     fitting: &[String],

@@ -1,4 +1,5 @@
-//! One reconciliation: dereference, validate, build, apply, report. Reads as a line; the rules are in the modules it names.
+//! One reconciliation: dereference, validate, build, apply, report. Reads as a line; the rules are
+//! in the modules it names.
 
 use super::build::inputs::Inputs;
 use super::context::{Applied, ControllerContext, Error, Memory, reference};
@@ -17,7 +18,8 @@ use serde_json::json;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How often a LicenseServer is looked at without a change: Secrets are not watched (that would take the right to list them).
+/// How often a LicenseServer is looked at without a change: Secrets are not watched (that would
+/// take the right to list them).
 const LOOK: Duration = Duration::from_secs(15);
 /// The same while something that it needs is not there.
 const LOOK_SOON: Duration = Duration::from_secs(5);
@@ -83,7 +85,8 @@ async fn converged(server: &LicenseServer, ctx: &ControllerContext) -> Result<Ac
     let before = newest_status(server, &memory);
     let earlier = before.as_ref().and_then(|s| s.lease_duration_in_force);
     let mut in_force = earlier.map_or(server.spec.lease.lease(), |s| s.0);
-    // A first start waits for what it needs; a server that exists keeps its objects whatever is missing now.
+    // A first start waits for what it needs; a server that exists keeps its objects whatever is
+    // missing now.
     let may_apply = facts.children.set.is_some() || facts.missing.is_empty();
     if invalid.is_none() && may_apply {
         in_force = raised(server, reference, before.as_ref(), &snapshot, ctx).await?;
@@ -139,8 +142,8 @@ fn must_look(server: &LicenseServer, memory: &Memory) -> bool {
     memory.dirty || stale || memory.generation != server.metadata.generation
 }
 
-/// The longest lease that any instance may grant from now on. A longer one is written into the status
-/// before it goes into the configuration, and so before any server grants it.
+/// The longest lease that any instance may grant from now on. A longer one is written into the
+/// status before it goes into the configuration, and so before any server grants it.
 async fn raised(
     server: &LicenseServer,
     reference: &ServerRef,

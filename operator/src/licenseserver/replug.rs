@@ -1,7 +1,8 @@
-//! A dongle that was pulled and plugged in again has another device file, and the container keeps the old one: when the server's pod must
-//! be replaced for it. Pure.
+//! A dongle that was pulled and plugged in again has another device file, and the container keeps
+//! the old one: when the server's pod must be replaced for it. Pure.
 //!
-//! Only where the device came as a resource of the node: through the node's pcscd, or without a device, a server recovers by itself.
+//! Only where the device came as a resource of the node: through the node's pcscd, or without a
+//! device, a server recovers by itself.
 
 use crate::connection::Snapshot;
 use k8s_openapi::api::core::v1::Node;
@@ -10,7 +11,8 @@ use mooring_core::reason::AnchorReason;
 use mooring_core::time::BootTime;
 use std::time::Duration;
 
-/// How long an anchor is given to come back by itself: a card put back into its reader does within seconds.
+/// How long an anchor is given to come back by itself: a card put back into its reader does within
+/// seconds.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What was seen of a server's anchor.
@@ -18,7 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Watched {
     /// The run that it was seen in.
     instance: String,
-    /// In this run, the anchor was there. Only then a new pod can help, and so each loss replaces one pod and not one after the other.
+    /// In this run, the anchor was there. Only then a new pod can help, and so each loss replaces
+    /// one pod and not one after the other.
     was_present: bool,
     /// Since when it is lost.
     lost: Option<BootTime>,
@@ -49,7 +52,8 @@ impl Watched {
     }
 }
 
-/// Whether the server's pod, which is on this node, is to be replaced; for how long its anchor has been lost.
+/// Whether the server's pod, which is on this node, is to be replaced; for how long its anchor has
+/// been lost.
 pub fn due(
     server: &LicenseServer,
     watched: &Watched,

@@ -14,9 +14,10 @@ use std::time::Duration;
 
 /// The longest lease that any instance may have granted, from now on.
 ///
-/// `before` is what the status says. Raised at once; lowered only when a server that grants no longer leases than `wanted` has
-/// stood for as long as the longest earlier lease could last. `untouched`: no pod and no mirror points at this server, so that
-/// without a status this is its first start.
+/// `before` is what the status says. Raised at once; lowered only when a server that grants no
+/// longer leases than `wanted` has stood for as long as the longest earlier lease could last.
+/// `untouched`: no pod and no mirror points at this server, so that without a status this is its
+/// first start.
 pub fn in_force(
     before: Option<Duration>,
     wanted: Duration,
@@ -36,7 +37,8 @@ pub fn in_force(
     if over { wanted } else { before.max(wanted) }
 }
 
-/// Another LicenseServer that signs with the same anchor as `me`, by what both say of themselves now.
+/// Another LicenseServer that signs with the same anchor as `me`, by what both say of themselves
+/// now.
 pub fn twin(
     me: &Snapshot,
     others: impl IntoIterator<Item = (ServerRef, Snapshot)>,
@@ -99,7 +101,8 @@ pub fn status(
         } else {
             old.license.clone()
         },
-        // What is not known now is what it was: a server without its license is no reason to allow more.
+        // What is not known now is what it was: a server without its license is no reason to allow
+        // more.
         optimistic_start: state
             .and_then(|s| s.optimistic_start)
             .map(|o| o.as_str().to_owned())

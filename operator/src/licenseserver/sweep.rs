@@ -1,6 +1,8 @@
-//! Removes what a LicenseServer that is gone cannot take along: its link, its ClusterRoleBinding, its mirrors.
+//! Removes what a LicenseServer that is gone cannot take along: its link, its ClusterRoleBinding,
+//! its mirrors.
 //!
-//! Without finalizers a deletion is never held up, also not by an operator that is away; this looks again and again instead.
+//! Without finalizers a deletion is never held up, also not by an operator that is away; this looks
+//! again and again instead.
 
 use super::context::{ControllerContext, reference};
 use k8s_openapi::api::rbac::v1::ClusterRoleBinding;

@@ -1,4 +1,5 @@
-//! What a LicenseServer must keep to, checked once more here: the API server's rules may be older than this operator. Pure.
+//! What a LicenseServer must keep to, checked once more here: the API server's rules may be older
+//! than this operator. Pure.
 
 use mooring_api::names::MAX_SERVER_NAME;
 use mooring_api::{LicenseServer, NamespacesFrom, Span};

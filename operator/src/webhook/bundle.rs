@@ -1,6 +1,8 @@
-//! Keeps `caBundle` of the MutatingWebhookConfiguration: nothing else of it is ours, so GitOps tools see no drift.
+//! Keeps `caBundle` of the MutatingWebhookConfiguration: nothing else of it is ours, so GitOps
+//! tools see no drift.
 //!
-//! A watch on that one object; whoever overwrites the field (a `helm upgrade --force`) is corrected at once.
+//! A watch on that one object; whoever overwrites the field (a `helm upgrade --force`) is corrected
+//! at once.
 
 use futures::StreamExt as _;
 use k8s_openapi::ByteString;
@@ -101,8 +103,8 @@ impl Bundle<'_> {
                     tracing::info!(configuration = self.configuration, "caBundle written");
                     return;
                 }
-                // Deleted meanwhile: the watch tells when it is back. (Applied to nothing, the API server would find it
-                // incomplete.)
+                // Deleted meanwhile: the watch tells when it is back. (Applied to nothing, the API
+                // server would find it incomplete.)
                 Err(kube::Error::Api(s)) if s.code == 404 || s.code == 422 => {
                     tracing::warn!(error = %s, configuration = self.configuration, "caBundle not written");
                     return;

@@ -1,5 +1,5 @@
-//! The webhook's command line, checked at the start: a bad value ends the process with the flag, the value and what was
-//! expected.
+//! The webhook's command line, checked at the start: a bad value ends the process with the flag,
+//! the value and what was expected.
 
 use super::{CONFIGURATION, PORT, SERVICE, WebhookConfig};
 use crate::inject::{Budget, Settings};
@@ -29,7 +29,8 @@ pub struct Flags {
     /// When nodes pull it.
     #[arg(long, default_value = "IfNotPresent", value_parser = ["Always", "IfNotPresent", "Never"])]
     sidecar_image_pull_policy: String,
-    /// A Secret to pull it with, which must be there in the pods' namespaces. May be given several times.
+    /// A Secret to pull it with, which must be there in the pods' namespaces. May be given several
+    /// times.
     #[arg(long, value_name = "NAME")]
     sidecar_image_pull_secret: Vec<String>,
     /// The sidecar's user; `platform` where the platform assigns one (OpenShift).

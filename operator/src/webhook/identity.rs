@@ -1,4 +1,5 @@
-//! The webhook's serving certificate: made in memory, 30 days, renewed at two thirds without dropping connections.
+//! The webhook's serving certificate: made in memory, 30 days, renewed at two thirds without
+//! dropping connections.
 
 use super::metrics::{WebhookMetrics, seconds};
 use crate::certs::{Ca, CertError, CertRequest, IssuedCert, Usage};

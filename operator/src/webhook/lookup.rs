@@ -1,7 +1,8 @@
-//! Where a pod's license server is: LicenseServers from a watch, the rest asked for when a pod comes.
+//! Where a pod's license server is: LicenseServers from a watch, the rest asked for when a pod
+//! comes.
 //!
-//! A LicenseServer that was created a moment ago may not have reached the watch: before a pod is refused, the API
-//! server is asked.
+//! A LicenseServer that was created a moment ago may not have reached the watch: before a pod is
+//! refused, the API server is asked.
 
 use crate::inject::{ChoiceContext, NoServer, ServerName, SidecarTarget, choose, reference};
 use futures::StreamExt as _;

@@ -10,8 +10,8 @@
 //! | [`metrics`] | what it counts |
 //! | [`selftest`] | what `helm test` tries |
 //!
-//! It promises: no side effects, so a dry run is safe; an answer within the webhook's ten seconds or none; ready only
-//! once the API server trusts it. It runs in every replica, leader or not.
+//! It promises: no side effects, so a dry run is safe; an answer within the webhook's ten seconds
+//! or none; ready only once the API server trusts it. It runs in every replica, leader or not.
 
 mod bundle;
 #[cfg(test)]
@@ -48,8 +48,9 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-/// The MutatingWebhookConfiguration. Configurations are called in the order of their names: this one sorts before those
-/// of Istio, Linkerd and Kuma, so that the excluded port is in the pod's annotations when they read them.
+/// The MutatingWebhookConfiguration. Configurations are called in the order of their names: this
+/// one sorts before those of Istio, Linkerd and Kuma, so that the excluded port is in the pod's
+/// annotations when they read them.
 pub const CONFIGURATION: &str = "injector.mooring.dev";
 /// The webhook in it: what people read where a pod is refused.
 pub const WEBHOOK: &str = "sidecar-injector.mooring.dev";
@@ -62,7 +63,8 @@ const BODY_BYTES: usize = 4 * 1024 * 1024;
 /// Bodies in memory at once, in units of [`UNIT`]: strangers in the cluster may post here, too.
 const BODIES: usize = 4 * BODY_BYTES / UNIT;
 const UNIT: usize = 4096;
-/// To read a body, and to look things up: together less than the ten seconds that the API server waits.
+/// To read a body, and to look things up: together less than the ten seconds that the API server
+/// waits.
 const BODY_TIME: Duration = Duration::from_secs(4);
 const LOOKUP_TIME: Duration = Duration::from_secs(5);
 
@@ -125,7 +127,8 @@ impl From<identity::IdentityError> for WebhookError {
     }
 }
 
-/// Whether the webhook may be sent pods: it listens, knows the LicenseServers, and the API server trusts it.
+/// Whether the webhook may be sent pods: it listens, knows the LicenseServers, and the API server
+/// trusts it.
 #[derive(Clone, Debug, Default)]
 pub struct Trusted(Arc<AtomicBool>);
 

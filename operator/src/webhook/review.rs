@@ -78,7 +78,8 @@ impl Question {
     /// Reads a review.
     pub(super) fn read(body: &[u8]) -> Result<Self, Unreadable> {
         let mut review: Value = serde_json::from_slice(body)?;
-        // Taken out first: the typed request would drop fields of the object that its types do not know.
+        // Taken out first: the typed request would drop fields of the object that its types do not
+        // know.
         let raw = review
             .pointer_mut("/request/object")
             .map(Value::take)
@@ -147,7 +148,8 @@ impl Question {
         let patch = review.response.as_ref().and_then(|r| r.patch.clone());
         let mut review = serde_json::to_value(review)?;
         if let (Some(bytes), Some(field)) = (patch, review.pointer_mut("/response/patch")) {
-            // In base64, as the API writes bytes; the derived form is a list of numbers, four times as long.
+            // In base64, as the API writes bytes; the derived form is a list of numbers, four times
+            // as long.
             *field = serde_json::to_value(ByteString(bytes))?;
         }
         Ok(review)
@@ -175,7 +177,8 @@ impl Question {
                     response = response.with_patch(patch)?;
                 }
             }
-            // The codes decide what kubectl prints before the text, and whether a controller tries again.
+            // The codes decide what kubectl prints before the text, and whether a controller tries
+            // again.
             Verdict::Refused(refusal) => {
                 let (code, reason) = match refusal {
                     Refusal::Internal(_) => (500, "InternalError"),

@@ -1,7 +1,7 @@
 //! `helm test`: asks the API server for a pod by dry run, with a request that Mooring must refuse.
 //!
-//! The refusal comes back through the webhook's configuration, its Service, its certificate and caBundle: if one of
-//! them is wrong, another answer comes, and that answer says which.
+//! The refusal comes back through the webhook's configuration, its Service, its certificate and
+//! caBundle: if one of them is wrong, another answer comes, and that answer says which.
 
 use super::{CONFIGURATION, WEBHOOK};
 use k8s_openapi::api::core::v1::Pod;

@@ -1,4 +1,5 @@
-//! The anchor `hwid`: enough of the machine is what the license knows it by, and a software key signs.
+//! The anchor `hwid`: enough of the machine is what the license knows it by, and a software key
+//! signs.
 
 use super::software::SoftwareKey;
 use super::{Anchor, Lost, other_kind};

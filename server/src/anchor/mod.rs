@@ -1,7 +1,7 @@
 //! Anchors: the hardware that a license is bound to. One trait: who am I, sign this, am I present.
 //!
-//! Any error of an anchor means that it is lost. Whoever uses it closes it, waits a little and opens it anew;
-//! nothing is repaired in place.
+//! Any error of an anchor means that it is lost. Whoever uses it closes it, waits a little and
+//! opens it anew; nothing is repaired in place.
 //!
 //! | module | what it does |
 //! |---|---|
@@ -46,14 +46,14 @@ impl Lost {
 
 /// A piece of hardware with a key.
 ///
-/// Which of a license's anchors it serves is told with each question, by the license's own, signed entry: what must be present
-/// besides the key stands there, not in the configuration.
+/// Which of a license's anchors it serves is told with each question, by the license's own, signed
+/// entry: what must be present besides the key stands there, not in the configuration.
 pub(crate) trait Anchor: Send + 'static {
     /// Its kind.
     fn kind(&self) -> AnchorKind;
 
-    /// Who am I: opens it, if it is not open, and lists the keys that it signs with. `wanted` are the license's keys, the best
-    /// first, where they are known: they tell apart what looks alike.
+    /// Who am I: opens it, if it is not open, and lists the keys that it signs with. `wanted` are
+    /// the license's keys, the best first, where they are known: they tell apart what looks alike.
     fn open(
         &mut self,
         wanted: &[PublicKey],
@@ -66,7 +66,8 @@ pub(crate) trait Anchor: Send + 'static {
         message: &[u8],
     ) -> impl Future<Output = Result<Vec<u8>, Lost>> + Send;
 
-    /// Am I present, as this entry of the license; none if there is no license. Cheap: asked each second.
+    /// Am I present, as this entry of the license; none if there is no license. Cheap: asked each
+    /// second.
     fn present(
         &mut self,
         entry: Option<&AnchorKey>,

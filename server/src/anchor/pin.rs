@@ -1,8 +1,9 @@
-//! Guards the token against being locked: a failed login is never tried again until the PIN changes.
+//! Guards the token against being locked: a failed login is never tried again until the PIN
+//! changes.
 //!
-//! What was rejected is remembered, as an HMAC under the server's identity key, in memory and in `stateDir`, so that a
-//! container that restarts does not log in again. A login under way is noted before it is made: a process that dies in it
-//! may have used up one of the token's few tries.
+//! What was rejected is remembered, as an HMAC under the server's identity key, in memory and in
+//! `stateDir`, so that a container that restarts does not log in again. A login under way is noted
+//! before it is made: a process that dies in it may have used up one of the token's few tries.
 
 use mooring_net::durable;
 use ring::hmac;
@@ -39,8 +40,8 @@ pub(crate) struct PinGuard {
 pub(crate) struct HiddenPin(String);
 
 impl PinGuard {
-    /// Reads what an earlier run remembered. A damaged file is no reason to try a PIN again and again: it counts as one login
-    /// that was never answered.
+    /// Reads what an earlier run remembered. A damaged file is no reason to try a PIN again and
+    /// again: it counts as one login that was never answered.
     pub(crate) fn open(path: PathBuf, key: &[u8; 32]) -> Self {
         let record = match std::fs::read(&path) {
             Ok(b) => serde_json::from_slice(&b).unwrap_or_else(|e| {
@@ -70,7 +71,8 @@ impl PinGuard {
         r.rejected.contains(&pin.0) || (r.trying.as_ref() == Some(&pin.0) && r.tries >= UNANSWERED)
     }
 
-    /// Whether it has worked before: then a token that hangs in the login does not speak against it.
+    /// Whether it has worked before: then a token that hangs in the login does not speak against
+    /// it.
     pub(crate) fn has_worked(&self, pin: &HiddenPin) -> bool {
         self.record.accepted.as_ref() == Some(&pin.0)
     }

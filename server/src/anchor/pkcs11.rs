@@ -1,6 +1,7 @@
 //! The anchor `pkcs11`: a token behind a module that lives in a child process.
 //!
-//! The child is killed when it does not answer in time; each signature is verified here before anybody uses it.
+//! The child is killed when it does not answer in time; each signature is verified here before
+//! anybody uses it.
 
 use super::pin::PinGuard;
 use super::protocol::{Answer, Ask, Tries};
@@ -101,8 +102,9 @@ impl Pkcs11Anchor {
         )
     }
 
-    /// A locked token is not asked, and its last try is not spent on a PIN that has never worked here: a pod that is made anew remembers
-    /// no rejection. Nothing is noted, so that all goes on by itself once the token has its tries back.
+    /// A locked token is not asked, and its last try is not spent on a PIN that has never worked
+    /// here: a pod that is made anew remembers no rejection. Nothing is noted, so that all goes on
+    /// by itself once the token has its tries back.
     fn spare(&self, tries: Tries, pin: &str) -> Result<(), Lost> {
         let label = &self.config.token_label;
         let worked = self.pins.has_worked(&self.pins.hide(label, pin));
@@ -213,7 +215,8 @@ impl Anchor for Pkcs11Anchor {
             Answer::Failed(lost) => return Err(lost),
             _ => return Err(unexpected(&ask)),
         };
-        // Another token than the license's, whose PIN is another, too: it is not shown ours. Its keys say whose it is.
+        // Another token than the license's, whose PIN is another, too: it is not shown ours. Its
+        // keys say whose it is.
         let foreign = !wanted.is_empty() && !shown.is_empty();
         if foreign && !shown.iter().any(|k| wanted.contains(k)) {
             self.open = Some(Open {

@@ -1,4 +1,5 @@
-//! What the server and its anchor worker say to each other: one JSON document a line, one answer to each question, in order.
+//! What the server and its anchor worker say to each other: one JSON document a line, one answer to
+//! each question, in order.
 
 use super::Lost;
 use mooring_core::license::PublicKey;
@@ -15,7 +16,8 @@ pub(crate) enum Ask {
         module: PathBuf,
         /// The token's label.
         token_label: String,
-        /// The license's keys, the best first: of several tokens with this label the one that has them is meant.
+        /// The license's keys, the best first: of several tokens with this label the one that has
+        /// them is meant.
         #[serde(default)]
         wanted: Vec<PublicKey>,
     },

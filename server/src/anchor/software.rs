@@ -1,4 +1,5 @@
-//! The software key of a `usb` or `hwid` anchor: a file that was made on that machine, bound in the license with what must be present.
+//! The software key of a `usb` or `hwid` anchor: a file that was made on that machine, bound in the
+//! license with what must be present.
 
 use super::Lost;
 use mooring_core::license::{AnchorKey, PublicKey, SigningKey};

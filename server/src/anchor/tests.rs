@@ -183,7 +183,8 @@ async fn an_hwid_anchor_takes_k_of_n_and_names_what_no_longer_matches() {
         !m.contains("BOARD") && !m.contains("ffee") && !m.contains("0f1e"),
         "{m}"
     );
-    // What is there and cannot be read is another matter: the server runs without the rights it needs.
+    // What is there and cannot be read is another matter: the server runs without the rights it
+    // needs.
     std::fs::remove_file(&board).unwrap();
     std::fs::create_dir(&board).unwrap();
     let (r, m) = reason(a.present(Some(&e)).await);

@@ -1,6 +1,8 @@
-//! The anchor worker: a child process that talks to a PKCS#11 module, so that a module that hangs or crashes can be killed.
+//! The anchor worker: a child process that talks to a PKCS#11 module, so that a module that hangs
+//! or crashes can be killed.
 //!
-//! It keeps no state worth saving and decides nothing: it answers one question after the other and ends with its parent.
+//! It keeps no state worth saving and decides nothing: it answers one question after the other and
+//! ends with its parent.
 
 use super::Lost;
 use super::protocol::{Answer, Ask, Tries};
@@ -44,7 +46,8 @@ struct Token {
     slot: Slot,
     label: String,
     keys: Vec<(PublicKey, ObjectHandle)>,
-    /// It gives random bytes: what can be asked of the hardware itself, however much the module knows by heart.
+    /// It gives random bytes: what can be asked of the hardware itself, however much the module
+    /// knows by heart.
     random: bool,
 }
 
@@ -147,7 +150,8 @@ fn open(
         }
     }
     if found.len() > 1 {
-        // Alike by label: the key decides. Public keys are told without a login, so no token sees a PIN that is not its own.
+        // Alike by label: the key decides. Public keys are told without a login, so no token sees a
+        // PIN that is not its own.
         let has = |key: &PublicKey, slot: Slot| public_keys(&module, slot).contains(key);
         let one = wanted
             .iter()
@@ -227,8 +231,8 @@ fn public_keys(module: &Pkcs11, slot: Slot) -> Vec<PublicKey> {
     read().unwrap_or_default()
 }
 
-/// Logs in. Whatever cannot be read as "the card never saw the PIN" counts as a rejection: a wrong PIN tried again locks the
-/// token, and some cards report it as a general error.
+/// Logs in. Whatever cannot be read as "the card never saw the PIN" counts as a rejection: a wrong
+/// PIN tried again locks the token, and some cards report it as a general error.
 fn login(session: &Session, pin: String) -> Answer {
     match session.login(UserType::User, Some(&AuthPin::new(pin.into()))) {
         Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Answer::Done,
@@ -335,8 +339,9 @@ impl Token {
         self.session.generate_random_slice(&mut [0; 8])
     }
 
-    /// Asks the slot, the token and the key: some modules answer one of them from memory after the token is gone. One for TPMs
-    /// answers all of them so; then random bytes show that the hardware is there.
+    /// Asks the slot, the token and the key: some modules answer one of them from memory after the
+    /// token is gone. One for TPMs answers all of them so; then random bytes show that the hardware
+    /// is there.
     fn probe(&self, key: Option<PublicKey>) -> Result<Answer, Lost> {
         let info = self
             .module
@@ -415,7 +420,8 @@ fn public_key(attributes: &[Attribute]) -> Option<PublicKey> {
     }
 }
 
-/// A point of `len` bytes, in the OCTET STRING (or BIT STRING) that the standard wants around it or, as some tokens give it, bare.
+/// A point of `len` bytes, in the OCTET STRING (or BIT STRING) that the standard wants around it
+/// or, as some tokens give it, bare.
 fn unwrap_point(point: &[u8], len: usize) -> &[u8] {
     match point {
         [0x04, l, rest @ ..] if usize::from(*l) == len && rest.len() == len => rest,

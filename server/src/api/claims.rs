@@ -30,7 +30,8 @@ pub(super) async fn put(
         name,
         body: &body,
         proven,
-        // It comes from policy by identity alone, and there is none yet: whatever the body says has no effect.
+        // It comes from policy by identity alone, and there is none yet: whatever the body says has
+        // no effect.
         priority: 0,
         wait,
         new_id: random::lease_id(),
@@ -50,7 +51,8 @@ pub(super) async fn put(
     }
 }
 
-/// Who claims, and which of the things shown count: asks the credential's issuer only where they do not suffice.
+/// Who claims, and which of the things shown count: asks the credential's issuer only where they do
+/// not suffice.
 async fn prove(
     app: &App,
     name: &ClaimName,

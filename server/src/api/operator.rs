@@ -1,4 +1,5 @@
-//! The operator's calls: pods proven gone, the roster, policies; and those it shares with the configured administrators.
+//! The operator's calls: pods proven gone, the roster, policies; and those it shares with the
+//! configured administrators.
 
 use super::asked::{Asked, BODY, OPERATOR_BODY};
 use crate::app::App;
@@ -69,7 +70,8 @@ pub(super) async fn policies(app: &App, asked: Asked) -> Result<Response<Body>, 
 /// The longest reason, in characters.
 const MAX_REASON: usize = 200;
 
-/// Revokes the holder of a lease: it is told so at its next request, and so `Lost` within a third of a lease.
+/// Revokes the holder of a lease: it is told so at its next request, and so `Lost` within a third
+/// of a lease.
 pub(super) async fn revoke(
     app: &App,
     lease: LeaseId,

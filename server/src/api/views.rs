@@ -1,5 +1,6 @@
-//! `GET /v1/products` and `GET /v1/leases`: what the server knows. The operator and the administrators see everything; a holder sees
-//! the products and its own claims, since who else runs what is no business of a tenant's.
+//! `GET /v1/products` and `GET /v1/leases`: what the server knows. The operator and the
+//! administrators see everything; a holder sees the products and its own claims, since who else
+//! runs what is no business of a tenant's.
 
 use super::asked::Asked;
 use super::watch;

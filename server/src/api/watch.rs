@@ -1,7 +1,9 @@
-//! `GET /v1/leases?watch`: each change as a line of JSON, from a position that an earlier list or line gave.
+//! `GET /v1/leases?watch`: each change as a line of JSON, from a position that an earlier list or
+//! line gave.
 //!
-//! Replayed, it equals the history, or it says that it starts anew (`resume-expired`): after a restart, or for a watcher that
-//! was away too long. A watcher that reads too slowly is cut off the same way.
+//! Replayed, it equals the history, or it says that it starts anew (`resume-expired`): after a
+//! restart, or for a watcher that was away too long. A watcher that reads too slowly is cut off the
+//! same way.
 
 use crate::app::App;
 use bytes::{BufMut as _, Bytes, BytesMut};

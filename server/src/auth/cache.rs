@@ -1,5 +1,6 @@
-//! Recent answers of the API server, so that a crowd of pods, or a client that tries a bad token again and again, does not become
-//! a crowd of reviews. Bounded in number and in time; tokens are kept as hashes only.
+//! Recent answers of the API server, so that a crowd of pods, or a client that tries a bad token
+//! again and again, does not become a crowd of reviews. Bounded in number and in time; tokens are
+//! kept as hashes only.
 
 use mooring_core::identity::Holder;
 use mooring_core::time::BootTime;

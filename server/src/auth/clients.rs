@@ -1,7 +1,9 @@
-//! Client tokens (`Authorization: Bearer mct_…`): who a holder outside Kubernetes is, said by an administrator's client key.
+//! Client tokens (`Authorization: Bearer mct_…`): who a holder outside Kubernetes is, said by an
+//! administrator's client key.
 //!
-//! The keys and the list of revoked ones are files that are read anew when they change. A bad one is refused loudly and the
-//! good old one stays, each file for itself: a broken list of keys keeps nobody from being revoked.
+//! The keys and the list of revoked ones are files that are read anew when they change. A bad one
+//! is refused loudly and the good old one stays, each file for itself: a broken list of keys keeps
+//! nobody from being revoked.
 
 use super::revoked::Revoked;
 use crate::keys;
@@ -89,7 +91,8 @@ impl ClientTokens {
         self.files.keys.is_some()
     }
 
-    /// Who a token is for. What is wrong with a bad one is said: whoever signed it knows that anyway.
+    /// Who a token is for. What is wrong with a bad one is said: whoever signed it knows that
+    /// anyway.
     pub(crate) fn verify(&self, token: &str, now: Timestamp) -> Result<Holder, Problem> {
         let count = |outcome: &str| {
             self.metrics
@@ -218,7 +221,8 @@ mod tests {
         write("keys", &key(2).public().to_string());
         assert_eq!(kind(&other), Ok("farm".into()));
         assert_eq!(kind(&farm), Err(ProblemType::Unauthenticated));
-        // A broken file of keys, and a revocation right after it: the keys stay, the revocation counts.
+        // A broken file of keys, and a revocation right after it: the keys stay, the revocation
+        // counts.
         write("keys", "ed25519:12");
         assert_eq!(kind(&other), Ok("farm".into()));
         write("revoked", "t-2");

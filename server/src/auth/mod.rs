@@ -1,5 +1,5 @@
-//! Who asks. Nobody is anonymous: a client certificate, a client token, a pod's token, or a proof that an earlier answer was given
-//! to this holder.
+//! Who asks. Nobody is anonymous: a client certificate, a client token, a pod's token, or a proof
+//! that an earlier answer was given to this holder.
 
 pub(crate) mod cache;
 pub(crate) mod clients;
@@ -139,7 +139,8 @@ impl Auth {
         ways.join(", or ")
     }
 
-    /// Whether this one sees everything, and may end what others have: the operator, and the configured administrators.
+    /// Whether this one sees everything, and may end what others have: the operator, and the
+    /// configured administrators.
     pub(crate) fn is_admin(&self, who: &Who) -> bool {
         match who {
             Who::Operator => true,
@@ -148,8 +149,8 @@ impl Auth {
         }
     }
 
-    /// Keeps client keys, the list of revoked ones and what the ledger was told of them up to date: files change, and
-    /// revocations end in time.
+    /// Keeps client keys, the list of revoked ones and what the ledger was told of them up to date:
+    /// files change, and revocations end in time.
     pub(crate) async fn follow(&self, engine: &Engine, shutdown: Shutdown) {
         let mut files = self.clients.as_ref().map(|c| (c, c.watched()));
         loop {

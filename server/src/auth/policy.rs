@@ -1,4 +1,5 @@
-//! Which namespaces may use this server: from a file that is read anew when it changes, or as the operator last put it.
+//! Which namespaces may use this server: from a file that is read anew when it changes, or as the
+//! operator last put it.
 
 use mooring_core::frontend::entitled;
 use mooring_core::identity::Holder;
@@ -29,7 +30,8 @@ impl PolicyStore {
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(p));
     }
 
-    /// Whether a holder may use this server. Clients outside Kubernetes may: their certificate was made for it.
+    /// Whether a holder may use this server. Clients outside Kubernetes may: their certificate was
+    /// made for it.
     pub(crate) fn entitled(&self, holder: &Holder) -> Result<(), Problem> {
         let current = self
             .current
@@ -39,7 +41,8 @@ impl PolicyStore {
         entitled(holder, current.as_deref(), self.own_namespace.as_deref())
     }
 
-    /// Reads the file now and whenever it changes. A bad one is refused loudly; the policies in force stay.
+    /// Reads the file now and whenever it changes. A bad one is refused loudly; the policies in
+    /// force stay.
     pub(crate) async fn follow(&self, path: PathBuf, shutdown: Shutdown) {
         let read = || {
             let text = std::fs::read_to_string(&path).map_err(|e| e.to_string())?;

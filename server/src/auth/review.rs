@@ -1,7 +1,7 @@
 //! Service-account tokens, verified by the API server (TokenReview, authentication.k8s.io/v1).
 //!
-//! The audience is checked on both sides; a token that is not bound to a pod is refused; the pod's identity, its node
-//! included, comes from the token's claims and never from the client.
+//! The audience is checked on both sides; a token that is not bound to a pod is refused; the pod's
+//! identity, its node included, comes from the token's claims and never from the client.
 
 use super::cache::{Cache, Verdict, hash};
 use super::review_limiter::ReviewLimiter;
@@ -41,7 +41,8 @@ pub(crate) struct Reviewer {
 }
 
 impl Reviewer {
-    /// One that uses the pod's own service account. `MOORING_SERVICE_ACCOUNT_DIR` names another folder than Kubernetes' own.
+    /// One that uses the pod's own service account. `MOORING_SERVICE_ACCOUNT_DIR` names another
+    /// folder than Kubernetes' own.
     pub(crate) fn in_cluster(audience: String) -> Result<Self, NoApiServer> {
         let env = |n: &str| std::env::var(n).map_err(|_| NoApiServer(format!("{n} is not set")));
         let (host, port) = (
@@ -201,14 +202,16 @@ struct User {
     extra: HashMap<String, Vec<String>>,
 }
 
-/// Who the API server says it is. The keys in `extra` are those of bound tokens (KEP-1205, KEP-4193).
+/// Who the API server says it is. The keys in `extra` are those of bound tokens (KEP-1205,
+/// KEP-4193).
 fn judge(s: Status, audience: &str) -> Verdict {
     if !s.authenticated {
         return Err(s
             .error
             .unwrap_or_else(|| "not authenticated; it may have expired".into()));
     }
-    // An API server that does not know audiences leaves the field empty: then the token was for the API server itself.
+    // An API server that does not know audiences leaves the field empty: then the token was for the
+    // API server itself.
     if !s.audiences.iter().any(|a| a == audience) {
         return Err(format!(
             "it is for audience {:?}, expected {audience:?}",

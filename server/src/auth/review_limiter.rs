@@ -8,7 +8,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Reviews at once; further ones wait.
 const AT_ONCE: usize = 16;
-/// Reviews of one address, under way or waiting. Half of all: the pods of a node's own network share an address.
+/// Reviews of one address, under way or waiting. Half of all: the pods of a node's own network
+/// share an address.
 const OF_ONE: usize = 8;
 
 /// Gives out permits to review.

@@ -1,8 +1,8 @@
 //! Who is revoked: by the list in `clients.revoked`, or by `POST /v1/leases/{id}/revoke`.
 //!
-//! What that does to claims and renewals is the ledger's rule; it is told by [`Revoked::bar`]. Here is who they are, since the
-//! ledger forgets with each run: revocations made by the call are kept in `stateDir`, so that a restart brings no revoked
-//! holder back.
+//! What that does to claims and renewals is the ledger's rule; it is told by [`Revoked::bar`]. Here
+//! is who they are, since the ledger forgets with each run: revocations made by the call are kept
+//! in `stateDir`, so that a restart brings no revoked holder back.
 
 use mooring_core::client_token::RevokedList;
 use mooring_core::identity::{Holder, HolderKey};
@@ -90,7 +90,8 @@ pub(crate) struct Revoked {
 }
 
 impl Revoked {
-    /// With what earlier runs kept in `dir`. A damaged file is an error: a server must not forget whom it was told to refuse.
+    /// With what earlier runs kept in `dir`. A damaged file is an error: a server must not forget
+    /// whom it was told to refuse.
     pub(crate) fn open(dir: &Path) -> Result<Self, String> {
         let file = dir.join("revoked.json");
         let bad = |e: &dyn std::fmt::Display| {

@@ -1,7 +1,8 @@
-//! Keeps license, anchor and delegation current: the task around [`Failover`], the only one that touches an anchor.
+//! Keeps license, anchor and delegation current: the task around [`Failover`], the only one that
+//! touches an anchor.
 //!
-//! Each second: is the anchor there, is the license file new, is the delegation due? What changed is published to the
-//! [`Engine`], whose frontend grants accordingly.
+//! Each second: is the anchor there, is the license file new, is the delegation due? What changed
+//! is published to the [`Engine`], whose frontend grants accordingly.
 
 use super::failover::Failover;
 use crate::anchor::Anchor;
@@ -141,7 +142,8 @@ impl<A: Anchor> AnchorTask<A> {
             .map_or(Told::Granting, |p| Told::Paused(p.kind, anchor, license));
         if self.told != told {
             if let Some(p) = &why {
-                // Without its anchor it renews for the anchor grace; without a license it signs nothing.
+                // Without its anchor it renews for the anchor grace; without a license it signs
+                // nothing.
                 let what = if p.kind == ProblemType::LicenseInvalid {
                     "no lease is granted or renewed"
                 } else {

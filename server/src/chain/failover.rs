@@ -1,7 +1,9 @@
-//! Which anchor serves, and since when it is lost: the rule, without a task, a timer or a clock of its own.
+//! Which anchor serves, and since when it is lost: the rule, without a task, a timer or a clock of
+//! its own.
 //!
-//! It takes one step when told, reads the time from whoever made it, and reaches hardware by the trait alone. So a test can run
-//! it for thirty minutes in a moment, with an anchor that comes and goes (`tests`).
+//! It takes one step when told, reads the time from whoever made it, and reaches hardware by the
+//! trait alone. So a test can run it for thirty minutes in a moment, with an anchor that comes and
+//! goes (`tests`).
 
 use super::Chain;
 use super::delegation::Unsigned;
@@ -19,10 +21,11 @@ use mooring_core::wire::AnchorView;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The first and the longest wait before a lost anchor is opened anew. A token that is plugged in again must serve within 5 s, and opening a
-/// slow one takes a second or two.
+/// The first and the longest wait before a lost anchor is opened anew. A token that is plugged in
+/// again must serve within 5 s, and opening a slow one takes a second or two.
 const BACK_OFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(2));
-/// The longest while another one serves: opening a token that hangs takes long, and the one that serves must be looked at.
+/// The longest while another one serves: opening a token that hangs takes long, and the one that
+/// serves must be looked at.
 const BACK_OFF_SERVED: Duration = Duration::from_secs(30);
 
 /// Where the time comes from.
@@ -205,7 +208,8 @@ impl<A: Anchor> Failover<A> {
             keys
         };
         let meant = self.meant(i, file, &open);
-        // Also where the license means another one: the wrong token is pulled out, and the right one is in its place.
+        // Also where the license means another one: the wrong token is pulled out, and the right
+        // one is in its place.
         if let Some(slot) = self.slots.get_mut(i) {
             let entry = meant.as_ref().ok().and_then(Option::as_ref);
             slot.anchor.present(entry).await?;
@@ -251,8 +255,9 @@ impl<A: Anchor> Failover<A> {
         Ok(Some(entry.clone()))
     }
 
-    /// Whether anchor and license belong together. A new license that came while the anchor was away, and turns out to be for
-    /// another, is given up for the one in force; the anchor stays open, since a better file may come.
+    /// Whether anchor and license belong together. A new license that came while the anchor was
+    /// away, and turns out to be for another, is given up for the one in force; the anchor stays
+    /// open, since a better file may come.
     fn match_license(&self, file: &mut LicenseFile, keys: &[PublicKey]) -> Result<(), FileError> {
         let Some(open) = file.good() else {
             return file.other_anchor().map_or(Ok(()), |e| Err(e.clone()));
@@ -305,7 +310,8 @@ impl<A: Anchor> Failover<A> {
             })?;
         }
         self.sign(i, entry, file).await?;
-        // The same words as long as it serves for the same reason: what is left changes all the time.
+        // The same words as long as it serves for the same reason: what is left changes all the
+        // time.
         let said = format!("standby {id}: {first}");
         if self.said.as_ref() != Some(&said) {
             let until = now.wall.checked_add(left).unwrap_or(now.wall);
@@ -434,7 +440,8 @@ impl<A: Anchor> Failover<A> {
             tracing::error!(kind, reason, standby = i > 0, "anchor lost: {lost}");
         }
         slot.lost = Some((lost.clone(), since));
-        // A token stays open, since a better license may come and each opening is a login. A key file may be replaced.
+        // A token stays open, since a better license may come and each opening is a login. A key
+        // file may be replaced.
         if lost.reason != AnchorReason::KeyNotInLicense
             || kind != mooring_core::license::AnchorKind::Pkcs11
         {
@@ -451,7 +458,8 @@ impl<A: Anchor> Failover<A> {
         let now = (self.time)();
         let since = *self.lost_since.get_or_insert(now.boot);
         let reason = lost.reason;
-        // The same words as long as it is lost for the same reason, so that nobody is told of a change that is none.
+        // The same words as long as it is lost for the same reason, so that nobody is told of a
+        // change that is none.
         if self.view.reason == reason
             && !self.view.present
             && self.said.as_ref() == Some(&lost.message)

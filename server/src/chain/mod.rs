@@ -1,5 +1,6 @@
-//! The chain of signatures as the server carries it on: a delegation from the anchor to an ephemeral key, lease tokens and
-//! tickets signed with that key, and checking what earlier runs signed.
+//! The chain of signatures as the server carries it on: a delegation from the anchor to an
+//! ephemeral key, lease tokens and tickets signed with that key, and checking what earlier runs
+//! signed.
 //!
 //! | file | idea |
 //! |---|---|

@@ -1,7 +1,8 @@
 //! What holders show of earlier runs: tickets and lease tokens.
 //!
-//! Opened are those that an anchor of the present license vouches for: it delegated the key that signed them, and they were
-//! signed within that delegation. Whether one counts for who shows it, `mooring_core::frontend` says.
+//! Opened are those that an anchor of the present license vouches for: it delegated the key that
+//! signed them, and they were signed within that delegation. Whether one counts for who shows it,
+//! `mooring_core::frontend` says.
 
 use super::{Chain, second_server};
 use mooring_core::frontend::{InForce, Opened, Opener};

@@ -1,8 +1,9 @@
 //! Is there a second server on this license? Pure functions of tokens and the time.
 //!
-//! Each run has a random id, and its tokens carry it. A token of another run that is younger than this run cannot come from the
-//! one before it: somebody serves the same license at the same time. That is noticed and shown, not prevented
-//! (docs/protocol.md, "A second server"); who signs with one anchor twice can only be seen where their holders meet.
+//! Each run has a random id, and its tokens carry it. A token of another run that is younger than
+//! this run cannot come from the one before it: somebody serves the same license at the same time.
+//! That is noticed and shown, not prevented (docs/protocol.md, "A second server"); who signs with
+//! one anchor twice can only be seen where their holders meet.
 
 use mooring_core::license::BootStamp;
 use mooring_core::names::InstanceId;
@@ -10,9 +11,11 @@ use mooring_core::time::{BootTime, Now, Timestamp};
 use mooring_core::wire::SecondServer;
 use std::time::Duration;
 
-/// How far a token's date may lie after this run's start by the wall clocks of two machines, which differ.
+/// How far a token's date may lie after this run's start by the wall clocks of two machines, which
+/// differ.
 const SKEW: Duration = Duration::from_secs(60);
-/// The same on one machine's boot clock: the run before this one may still have answered while this one started.
+/// The same on one machine's boot clock: the run before this one may still have answered while this
+/// one started.
 const OVERLAP: Duration = Duration::from_secs(5);
 /// How long a sign of a second server is shown after the last one.
 const SHOWN: Duration = Duration::from_secs(3600);
@@ -29,7 +32,8 @@ pub(super) struct Sign<'a> {
 }
 
 impl Sign<'_> {
-    /// Whether it shows that another server than `me`, which began at `started` on the boot `boot_id`, has run beside it.
+    /// Whether it shows that another server than `me`, which began at `started` on the boot
+    /// `boot_id`, has run beside it.
     pub(super) fn of_a_second_server(self, me: InstanceId, started: Now, boot_id: &str) -> bool {
         if self.instance == me {
             return false;

@@ -1,8 +1,9 @@
 //! How long standby anchors have served: kept in `stateDir`, so that a restart gives no days anew.
 //!
-//! The days are one budget for the life of a license, spent over all times that the standby had to serve; a license issued anew
-//! (another id) has its own. Time is spent in advance, with each delegation that the standby signs, for as long as that is
-//! good before the next one is due: so a server that is killed has spent it, and none runs on for free.
+//! The days are one budget for the life of a license, spent over all times that the standby had to
+//! serve; a license issued anew (another id) has its own. Time is spent in advance, with each
+//! delegation that the standby signs, for as long as that is good before the next one is due: so a
+//! server that is killed has spent it, and none runs on for free.
 
 use mooring_core::frontend::RENEW;
 use mooring_core::license::KeyId;
@@ -45,7 +46,8 @@ impl Served {
         }
     }
 
-    /// How much longer this key may serve as the standby of this license, what is spent in advance included.
+    /// How much longer this key may serve as the standby of this license, what is spent in advance
+    /// included.
     pub(crate) fn left(&self, license: &str, key: &KeyId, days: u32, now: BootTime) -> Duration {
         let name = name(license, key);
         let used = self.secs.get(&name).copied().unwrap_or(0);
@@ -56,7 +58,8 @@ impl Served {
         Duration::from_secs((u64::from(days) * DAY).saturating_sub(used)) + ahead
     }
 
-    /// Spends the time of one delegation, before it is signed. What cannot be kept must not be spent.
+    /// Spends the time of one delegation, before it is signed. What cannot be kept must not be
+    /// spent.
     pub(crate) fn spend(
         &mut self,
         license: &str,

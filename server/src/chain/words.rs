@@ -13,7 +13,8 @@ pub(super) fn signs(entry: &AnchorKey) -> String {
     )
 }
 
-/// Several losses as one: the reason of the first, but for days that are over, which is what people must know.
+/// Several losses as one: the reason of the first, but for days that are over, which is what people
+/// must know.
 pub(super) fn together(losses: Vec<Lost>) -> Lost {
     if let Some(expired) = losses
         .iter()

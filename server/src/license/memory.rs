@@ -1,8 +1,9 @@
-//! What a server remembers of licenses, so that an old file put back does not undo a newer one: which licenses were superseded by
-//! one that was in force here, and the highest revocation list.
+//! What a server remembers of licenses, so that an old file put back does not undo a newer one:
+//! which licenses were superseded by one that was in force here, and the highest revocation list.
 //!
-//! It lies in `stateDir` and outlasts a restart. Only what a pinned vendor key has signed is written there: a forged file could
-//! otherwise bar the good one for good. It is a guard against accidents; whoever may delete the folder may go back.
+//! It lies in `stateDir` and outlasts a restart. Only what a pinned vendor key has signed is
+//! written there: a forged file could otherwise bar the good one for good. It is a guard against
+//! accidents; whoever may delete the folder may go back.
 
 use mooring_core::license::{OpenLicense, OpenRevocations, Revoked, Trust};
 use mooring_core::time::Timestamp;
@@ -43,7 +44,8 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// Reads what an earlier run kept. A damaged file is told loudly and counts as none: it must not stop a good license.
+    /// Reads what an earlier run kept. A damaged file is told loudly and counts as none: it must
+    /// not stop a good license.
     pub(crate) fn open(state_dir: &Path) -> Self {
         let path = state_dir.join("licenses.json");
         let damaged = |e: &dyn std::fmt::Display| {

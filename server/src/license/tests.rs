@@ -180,7 +180,8 @@ fn one_that_was_superseded_is_refused_also_after_a_restart() {
     f.in_force();
     f.put(&named("L-2", &["L-0", "L-1"]), &vendor());
     assert!(f.seen(MAY).0);
-    // It was not in force yet, so the old one may still come back: the new one might be for other hardware.
+    // It was not in force yet, so the old one may still come back: the new one might be for other
+    // hardware.
     f.put(&named("L-1", &[]), &vendor());
     assert_eq!(f.seen(MAY).1, "Valid");
     f.put(&named("L-2", &["L-0", "L-1"]), &vendor());
@@ -250,7 +251,8 @@ fn a_revoked_license_is_not_in_force() {
     assert!(f.file.revoked(&good, at(MAY)).is_some());
     assert!(f.file.revoked(&good, at("2026-04-19T23:59:59Z")).is_none());
 
-    // Taking the list away, or putting an older one in its place, brings nothing back, also after a restart.
+    // Taking the list away, or putting an older one in its place, brings nothing back, also after a
+    // restart.
     std::fs::remove_file(f.dir.path().join("revocations")).unwrap();
     assert_eq!(f.seen(MAY).1, "Revoked");
     f.restart();

@@ -105,7 +105,8 @@ async fn a_wrong_pin_is_tried_once_also_over_a_restart_and_the_right_one_is_take
         .problem(ProblemType::AnchorLost);
     assert!(p.detail.starts_with("PinRejected"), "{p}");
 
-    // It looks again and again, and logs in no more: the anchor is opened anew at most every five seconds.
+    // It looks again and again, and logs in no more: the anchor is opened anew at most every five
+    // seconds.
     tokio::time::sleep(Duration::from_secs(7)).await;
     assert_eq!(rig.logged("logging in to the token"), 1);
     assert_eq!(

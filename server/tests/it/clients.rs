@@ -119,7 +119,8 @@ async fn a_revoked_subject_gets_nothing_whatever_it_shows() {
     by_certificate.problem(ProblemType::Revoked);
     let list = call(&c, http::Method::GET, "/v1/leases", &token("farm", "t-9")).await;
     assert_eq!(problem(&list).kind, ProblemType::Revoked);
-    // Its seat is free a lease after its last good renewal, though it goes on asking; the others' leases are untouched.
+    // Its seat is free a lease after its last good renewal, though it goes on asking; the others'
+    // leases are untouched.
     crate::rig::until("the seat is free", async || {
         let r = renew(&c, vec![claim.renewal(g.lease)]).await;
         assert!(matches!(r[0], Renewed::Problem { .. }), "{r:?}");

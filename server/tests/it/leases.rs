@@ -198,7 +198,8 @@ async fn nobody_touches_anothers_claim_and_bounds_hold() {
         matches!(&renew(&b, vec![r]).await[0], Renewed::Problem { problem, .. } if problem.kind == ProblemType::Unauthenticated)
     );
 
-    // Another's lease token, with and without its secret, under an own identity: a new claim of one's own, and no more.
+    // Another's lease token, with and without its secret, under an own identity: a new claim of
+    // one's own, and no more.
     let mut stolen = TestClaim {
         held: mine.held.clone(),
         holder: mine.holder.clone(),

@@ -1,4 +1,5 @@
-//! Pods: service-account tokens reviewed by an API server (a small one of the test's own), namespaces, proofs in place of tokens.
+//! Pods: service-account tokens reviewed by an API server (a small one of the test's own),
+//! namespaces, proofs in place of tokens.
 
 use crate::rig::{Rig, Setup, TestClaim, ask, until};
 use http::{Request, StatusCode};

@@ -92,7 +92,8 @@ async fn a_stolen_token_is_not_taken_in_and_nothing_new_is_granted_before_q() {
     let begin = Instant::now();
     rig.run();
     rig.until_metric("mooring_anchor_present 1").await;
-    // Another pod shows the token, without its secret, with the holder's name and its own certificate, and with none.
+    // Another pod shows the token, without its secret, with the holder's name and its own
+    // certificate, and with none.
     let mut thief = TestClaim {
         held: one.held.clone(),
         holder: one.holder.clone(),

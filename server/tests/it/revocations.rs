@@ -1,4 +1,5 @@
-//! Licenses that the vendor took back or replaced, with the real process: leases end being renewed, and a restart forgets nothing.
+//! Licenses that the vendor took back or replaced, with the real process: leases end being renewed,
+//! and a restart forgets nothing.
 
 use crate::rig::{Outcome, Rig, Setup, TestClaim, license, renew, until};
 use mooring_core::license::{Envelope, Revocations, RevokedLicense, SigningKey, armour, types};

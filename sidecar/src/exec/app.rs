@@ -1,5 +1,6 @@
-//! The application: found before anything is claimed; started through this same binary, which asks the kernel to send it
-//! SIGTERM when `exec` dies and then becomes it. (To ask between fork and exec would be unsafe code.)
+//! The application: found before anything is claimed; started through this same binary, which asks
+//! the kernel to send it SIGTERM when `exec` dies and then becomes it. (To ask between fork and
+//! exec would be unsafe code.)
 
 use super::exit_codes::{FAILED, by_signal};
 use crate::args::AppArgs;

@@ -1,5 +1,5 @@
-//! `exec`: one application with its licenses. The application is a child that gets every signal, and whose end, however it
-//! comes, gives the licenses back; this process' exit code is its.
+//! `exec`: one application with its licenses. The application is a child that gets every signal,
+//! and whose end, however it comes, gives the licenses back; this process' exit code is its.
 //!
 //! | file | idea |
 //! |---|---|
@@ -166,7 +166,8 @@ async fn until(t: Option<tokio::time::Instant>) {
     }
 }
 
-/// Does with a signal what the application would have had done with it without this process in between.
+/// Does with a signal what the application would have had done with it without this process in
+/// between.
 fn pass_on(child: &Child, signal: Signal) {
     if !signals::terminal_sends(signal) {
         send(child, signal);

@@ -1,4 +1,5 @@
-//! What people read on stderr while they wait, and when something happens to their licenses. Each thing is said once.
+//! What people read on stderr while they wait, and when something happens to their licenses. Each
+//! thing is said once.
 
 use mooring_client::{ClaimStatus, HoldState, Status};
 use mooring_core::request;

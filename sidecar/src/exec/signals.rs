@@ -1,8 +1,9 @@
-//! Which signals are passed on. What was ignored when this process began (nohup) stays ignored, here and in the application.
+//! Which signals are passed on. What was ignored when this process began (nohup) stays ignored,
+//! here and in the application.
 //!
-//! A terminal sends its own signals to every process of the foreground group: the application has those already, and a
-//! second SIGINT means something else to many programs. So they are passed on only where this group does not have the
-//! terminal.
+//! A terminal sends its own signals to every process of the foreground group: the application has
+//! those already, and a second SIGINT means something else to many programs. So they are passed on
+//! only where this group does not have the terminal.
 
 use rustix::process::{Signal, getpgrp, getpid, kill_process};
 use rustix::termios::tcgetpgrp;
@@ -75,8 +76,9 @@ fn has_terminal() -> bool {
     terminal.is_ok_and(|t| tcgetpgrp(&t).is_ok_and(|group| group == getpgrp()))
 }
 
-/// What this process itself does: it stops where the application stops, so that a shell has its terminal back. While it is
-/// stopped nothing is renewed; the lease lapses, and is asked for again afterwards.
+/// What this process itself does: it stops where the application stops, so that a shell has its
+/// terminal back. While it is stopped nothing is renewed; the lease lapses, and is asked for again
+/// afterwards.
 pub(super) fn act(signal: Signal) {
     if signal == Signal::TSTP
         && let Err(e) = kill_process(getpid(), Signal::STOP)

@@ -26,8 +26,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// The description of this API, as it is served.
 const OPENAPI: &str = include_str!("../../../docs/openapi/socket.json");
 
-/// Connections that may follow events, hold, or wait for a claim: fewer than there are connections, so that status
-/// and the probe stay reachable.
+/// Connections that may follow events, hold, or wait for a claim: fewer than there are connections,
+/// so that status and the probe stay reachable.
 const FOLLOWERS: usize = 48;
 /// Questions to the license server at once.
 const QUESTIONS: usize = 4;
@@ -310,7 +310,8 @@ fn outcome(claim: &ClaimStatus) -> Outcome {
             let why = claim.message.clone().unwrap_or_default();
             Problem::new(ProblemType::NotEntitled, why)
         })),
-        // Taken away for good, or until an administrator lifts it. What is lost by time alone is asked for again.
+        // Taken away for good, or until an administrator lifts it. What is lost by time alone is
+        // asked for again.
         HoldState::Lost => match said() {
             Some(p) if matches!(p.kind, ProblemType::Cloned | ProblemType::Revoked) => {
                 Outcome::Refused(p)

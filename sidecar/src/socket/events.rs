@@ -1,5 +1,6 @@
-//! `GET /v1/events`: server-sent events (WHATWG HTML, "Server-sent events"). The first is the present status; then each
-//! change, stamped with the boot clock. A reader that falls far behind is brought up to date in one step: it sees the gap in `seq`.
+//! `GET /v1/events`: server-sent events (WHATWG HTML, "Server-sent events"). The first is the
+//! present status; then each change, stamped with the boot clock. A reader that falls far behind is
+//! brought up to date in one step: it sees the gap in `seq`.
 
 use crate::registry::Registry;
 use bytes::Bytes;

@@ -1,5 +1,6 @@
-//! `POST /v1/hold`: a claim that lives as long as the connection. It is told each change of that claim alone, and given
-//! back when the connection ends in whatever way: closed, half closed, or with its process.
+//! `POST /v1/hold`: a claim that lives as long as the connection. It is told each change of that
+//! claim alone, and given back when the connection ends in whatever way: closed, half closed, or
+//! with its process.
 
 use super::events::ALIVE;
 use super::peer::Peer;
@@ -93,7 +94,8 @@ impl HoldStream {
         }
     }
 
-    /// How the claim stands now, if that is news. A slow reader is told the latest, not what was between.
+    /// How the claim stands now, if that is news. A slow reader is told the latest, not what was
+    /// between.
     fn news(&mut self, seq: u64) -> Option<Bytes> {
         let now = clock::boot();
         let claim = match self.guard.claims.registry.claim(self.guard.id, now) {

@@ -1,4 +1,5 @@
-//! The Unix socket that the application reads: bound in one step, open to every user of the pod, bounded.
+//! The Unix socket that the application reads: bound in one step, open to every user of the pod,
+//! bounded.
 //!
 //! | file | idea |
 //! |---|---|
@@ -33,7 +34,8 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 
-/// Connections at once. Each costs some KB; one more is told so and closed, so that it need not wait.
+/// Connections at once. Each costs some KB; one more is told so and closed, so that it need not
+/// wait.
 const CONNECTIONS: usize = 64;
 /// How long a request's head may take to arrive, and how long an idle connection is kept.
 const HEAD: Duration = Duration::from_secs(10);
@@ -51,8 +53,8 @@ pub(crate) struct SocketError {
     error: std::io::Error,
 }
 
-/// Binds the socket. A file left by an earlier run is replaced in one step: there is no moment without a socket once
-/// there was one, and none with the wrong mode.
+/// Binds the socket. A file left by an earlier run is replaced in one step: there is no moment
+/// without a socket once there was one, and none with the wrong mode.
 pub(crate) fn bind(path: &Path) -> Result<UnixListener, SocketError> {
     let fail = |what| {
         move |error| SocketError {

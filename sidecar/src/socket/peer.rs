@@ -23,16 +23,18 @@ impl Peer {
         Arc::new(Self { stream, patient })
     }
 
-    /// From now on the client may leave its answer unread: a hold lives as long as its process, and what was not read
-    /// yet is brought up to date in one step.
+    /// From now on the client may leave its answer unread: a hold lives as long as its process, and
+    /// what was not read yet is brought up to date in one step.
     pub(super) fn may_leave_unread(&self) {
         self.patient.store(true, Ordering::Relaxed);
     }
 
-    /// Waits until the client has closed its end, or its sending half of it, whatever else it sent before and nobody read.
+    /// Waits until the client has closed its end, or its sending half of it, whatever else it sent
+    /// before and nobody read.
     pub(super) async fn ended(&self) {
-        // Waiting to read would end at once where something lies unread; urgent data does not exist on this socket
-        // (tokio never asks the kernel for it), so what is left of this interest is the end.
+        // Waiting to read would end at once where something lies unread; urgent data does not exist
+        // on this socket (tokio never asks the kernel for it), so what is left of this interest is
+        // the end.
         while let Ok(ready) = self.stream.ready(Interest::PRIORITY).await {
             if ready.is_read_closed() {
                 return;
@@ -41,8 +43,8 @@ impl Peer {
     }
 }
 
-/// The stream for hyper. It fails when nothing of what is written is taken for `time`: a reader that stops reading gives
-/// its connection back after a while.
+/// The stream for hyper. It fails when nothing of what is written is taken for `time`: a reader
+/// that stops reading gives its connection back after a while.
 pub(super) struct Stall {
     peer: Arc<Peer>,
     time: Duration,

@@ -1,6 +1,8 @@
-//! One set of lives against the real sidecar, lived by an application in Rust, in C and in Python: each must be told the same.
+//! One set of lives against the real sidecar, lived by an application in Rust, in C and in Python:
+//! each must be told the same.
 //!
-//! The applications are programs that obey lines (`mooring_testkit::languages`); `client/languages/build` makes them.
+//! The applications are programs that obey lines (`mooring_testkit::languages`);
+//! `client/languages/build` makes them.
 
 use crate::lab::{Server, Sidecar, eventually, secs, vendor};
 use mooring_client::HoldState;
@@ -452,7 +454,8 @@ fn a_start_with_no_server_in_reach_is_the_applications_choice() {
     });
 }
 
-/// What stands between the application and the sidecar, and answers each question with the first answer it heard.
+/// What stands between the application and the sidecar, and answers each question with the first
+/// answer it heard.
 struct Replay {
     dir: tempfile::TempDir,
     asked: Arc<Mutex<u32>>,

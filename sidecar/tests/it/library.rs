@@ -34,7 +34,8 @@ fn signal(pod: &Sidecar, name: &str) {
     assert!(sent.success());
 }
 
-/// Looks without a pause whether the seat is licensed, until it is told to stop; gives how often it was, and was not.
+/// Looks without a pause whether the seat is licensed, until it is told to stop; gives how often it
+/// was, and was not.
 fn watched<T>(seat: &Seat, during: impl FnOnce() -> T) -> T {
     let stop = AtomicBool::new(false);
     std::thread::scope(|s| {

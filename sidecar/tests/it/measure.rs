@@ -1,4 +1,5 @@
-//! What a sidecar costs. Not part of the ordinary run: it takes a minute and means something only for a release build.
+//! What a sidecar costs. Not part of the ordinary run: it takes a minute and means something only
+//! for a release build.
 //!
 //! ```text
 //! MOORING_SIDECAR_BIN=target/x86_64-unknown-linux-musl/release/mooring-sidecar \
@@ -9,7 +10,8 @@ use crate::lab::{Server, Sidecar, secs};
 use mooring_client::HoldState;
 use std::time::Instant;
 
-/// CPU time so far, in milliseconds (proc(5): fields 14 and 15 of stat, in ticks of 10 ms; sched statistics are finer).
+/// CPU time so far, in milliseconds (proc(5): fields 14 and 15 of stat, in ticks of 10 ms; sched
+/// statistics are finer).
 fn cpu_ms(pid: u32) -> f64 {
     let text = std::fs::read_to_string(format!("/proc/{pid}/schedstat")).unwrap();
     let ns: f64 = text.split(' ').next().unwrap().parse().unwrap();

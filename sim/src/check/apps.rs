@@ -1,10 +1,11 @@
-//! What is known of holders: their copies, what their applications are told, and what bounds the answers that they
-//! heard set to that. No promise is judged here.
+//! What is known of holders: their copies, what their applications are told, and what bounds the
+//! answers that they heard set to that. No promise is judged here.
 //!
-//! For each application there are two bounds. `most` is the moment after which it cannot rightly be licensed; `least` is the
-//! moment until which it must be. Both come from when requests were sent and what they were answered. An answer that the copy
-//! might have rightly ignored (another request was sent since, or it took longer than a holder waits) moves only the bound
-//! that this makes weaker.
+//! For each application there are two bounds. `most` is the moment after which it cannot rightly be
+//! licensed; `least` is the moment until which it must be. Both come from when requests were sent
+//! and what they were answered. An answer that the copy might have rightly ignored (another request
+//! was sent since, or it took longer than a holder waits) moves only the bound that this makes
+//! weaker.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
@@ -148,7 +149,8 @@ impl App {
         self.least = self.least.map(|l| l.min(t));
     }
 
-    /// A request sent at `sent` was answered with a lease. `fresh`: the holder must have taken that answer.
+    /// A request sent at `sent` was answered with a lease. `fresh`: the holder must have taken that
+    /// answer.
     pub(super) fn confirm(&mut self, confirmed: Confirmed, run_for: Ms, fresh: bool) {
         let Confirmed {
             sent, lease_for, ..
@@ -413,7 +415,8 @@ impl Apps {
         }
     }
 
-    /// Whether a copy must take an answer that it hears now to `msg`: nothing was sent since, and it still waits.
+    /// Whether a copy must take an answer that it hears now to `msg`: nothing was sent since, and
+    /// it still waits.
     pub(super) fn fresh(&self, now: Ms, copy: CopyNo, claim: ClaimNo, msg: MsgNo) -> bool {
         let Some(sent) = self.sent.get(&msg) else {
             return false;

@@ -1,9 +1,12 @@
-//! What the run may sign, by an own reading of license, anchor and clock; and that whoever was granted something hears it.
+//! What the run may sign, by an own reading of license, anchor and clock; and that whoever was
+//! granted something hears it.
 //!
-//! A lease that is told without authority is one for a seat that there is not (promise 1): with no license in force there are
-//! no seats, and without its anchor the server renews for the anchor grace and no longer, under a delegation that covers the
-//! moment. What is granted is answered in the same step (promise 5): a grant that its holder hears as a problem keeps a seat
-//! from all others for nothing. A request is held open for half a lease at most, since its place dies a lease after it (5).
+//! A lease that is told without authority is one for a seat that there is not (promise 1): with no
+//! license in force there are no seats, and without its anchor the server renews for the anchor
+//! grace and no longer, under a delegation that covers the moment. What is granted is answered in
+//! the same step (promise 5): a grant that its holder hears as a problem keeps a seat from all
+//! others for nothing. A request is held open for half a lease at most, since its place dies a
+//! lease after it (5).
 
 use super::Seen;
 use super::measure::{broken, slack};

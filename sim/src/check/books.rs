@@ -1,4 +1,5 @@
-//! The server's books as they change, from what it says of them: leases, seats, the line. No promise is judged here.
+//! The server's books as they change, from what it says of them: leases, seats, the line. No
+//! promise is judged here.
 
 use std::cmp::Reverse;
 use std::collections::HashSet;

@@ -1,12 +1,16 @@
-//! Promise 7: a holder whose seat was given away is `Contested` on contact: licensed until min(its limit, contact + maxContested); the
-//! gauge of overlap equals the truth.
+//! Promise 7: a holder whose seat was given away is `Contested` on contact: licensed until min(its
+//! limit, contact + maxContested); the gauge of overlap equals the truth.
 //!
-//! (Copies share a claim, of which one may run and another not: for them the books are not judged.) How long it stays licensed is bounded in `licensed`, its rank in `line`. Here: the books have it as contested, and the gauge.
+//! (Copies share a claim, of which one may run and another not: for them the books are not judged.)
+//! How long it stays licensed is bounded in `licensed`, its rank in `line`. Here: the books have it
+//! as contested, and the gauge.
 //!
-//! The gauge counts the seats that contested claims ask for. The server cannot know more than it was told: a contested claim whose
-//! application is licensed, and that asked within D, must be counted. One that is not contested in the books must not; nor one that is
-//! not licensed, when all the time has passed, from the receipt of its last claim on, that it had at sending (the server may
-//! not know that the holder heard how much shorter contested may be). In between either is right.
+//! The gauge counts the seats that contested claims ask for. The server cannot know more than it
+//! was told: a contested claim whose application is licensed, and that asked within D, must be
+//! counted. One that is not contested in the books must not; nor one that is not licensed, when all
+//! the time has passed, from the receipt of its last claim on, that it had at sending (the server
+//! may not know that the holder heard how much shorter contested may be). In between either is
+//! right.
 
 use super::Seen;
 use super::measure::{broken, slack};

@@ -1,16 +1,20 @@
-//! Promise 8: of two live copies of a holder exactly one is `Held` within two renewals of both; without a copy nobody is told `cloned`.
+//! Promise 8: of two live copies of a holder exactly one is `Held` within two renewals of both;
+//! without a copy nobody is told `cloned`.
 //!
-//! Two renewals: each copy heard two answers with the lease to renewals that it sent since the last of them
-//! began to be `Held` for that lease, of the run of the server that goes on. Then not both are `Held`. And not every copy is told `cloned` while all live.
+//! Two renewals: each copy heard two answers with the lease to renewals that it sent since the last
+//! of them began to be `Held` for that lease, of the run of the server that goes on. Then not both
+//! are `Held`. And not every copy is told `cloned` while all live.
 //!
-//! A late or repeated message whose answer nobody awaits may be answered `cloned`: nobody is told that. It must end nothing.
+//! A late or repeated message whose answer nobody awaits may be answered `cloned`: nobody is told
+//! that. It must end nothing.
 
 use super::Seen;
 use super::measure::broken;
 use super::model::Model;
 use crate::history::{Broken, ClaimNo, CopyNo, HolderNo, MsgNo, RunNo};
 
-/// `cloned` is the answer to the newest request of a copy, or is heard so, or ends what an application had.
+/// `cloned` is the answer to the newest request of a copy, or is heard so, or ends what an
+/// application had.
 pub(super) fn told(m: &Model, holder: HolderNo, what: &str, seen: &mut Seen) -> Result<(), Broken> {
     seen.cloned += 1;
     if m.apps.copied.contains_key(&holder) {

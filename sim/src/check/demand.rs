@@ -1,7 +1,8 @@
-//! What claims draw from pools: an own reading of the license, so that the server's is not believed.
+//! What claims draw from pools: an own reading of the license, so that the server's is not
+//! believed.
 //!
-//! An item's product has alternatives; each seat of it draws a weight from each pool of one alternative. The seats of one item may
-//! lie on several alternatives.
+//! An item's product has alternatives; each seat of it draws a weight from each pool of one
+//! alternative. The seats of one item may lie on several alternatives.
 
 use crate::history::{Index, License};
 
@@ -57,7 +58,8 @@ pub(super) fn matches(license: &License, items: &[(Index, u32)], draws: &[(Index
     })
 }
 
-/// Whether the items can be taken from `left` so that what remains is `right`. Leaves `left` as it was.
+/// Whether the items can be taken from `left` so that what remains is `right`. Leaves `left` as it
+/// was.
 fn assign(
     license: &License,
     items: &[(Index, u32)],

@@ -1,10 +1,12 @@
-//! Promise 2: a release, or the operator's `gone`, frees in the step that receives it. Silence frees at the last receipt + D + M:
-//! not earlier, at most 1 s later; under `Confirmed` after the grace, if that is longer, and without proof not before.
+//! Promise 2: a release, or the operator's `gone`, frees in the step that receives it. Silence
+//! frees at the last receipt + D + M: not earlier, at most 1 s later; under `Confirmed` after the
+//! grace, if that is longer, and without proof not before.
 //!
-//! The last receipt is that of the last request for the lease that was answered with it: from the sending of that one its
-//! holder counts. A frozen server frees in the step in which it thaws. A lease that was taken in may stay for as long as its
-//! holder could go by the earlier, longer lease. A claim in line may be dropped once it was not asked for within D (promise 6 says
-//! that it keeps its place until then).
+//! The last receipt is that of the last request for the lease that was answered with it: from the
+//! sending of that one its holder counts. A frozen server frees in the step in which it thaws. A
+//! lease that was taken in may stay for as long as its holder could go by the earlier, longer
+//! lease. A claim in line may be dropped once it was not asked for within D (promise 6 says that it
+//! keeps its place until then).
 
 use std::cmp::Reverse;
 
@@ -43,7 +45,8 @@ pub(super) fn booked(
         seen.gone += 1;
         return Ok(());
     }
-    // Whether a revoked seat was freed too early, promise 1 says: its holder is `Held` until it hears of it.
+    // Whether a revoked seat was freed too early, promise 1 says: its holder is `Held` until it
+    // hears of it.
     if m.run.revoked.contains(&lease.holder) && matches!(why, "revoked" | "") {
         return Ok(());
     }
@@ -118,7 +121,8 @@ fn released(
     }
 }
 
-/// The lease of an earlier run, shown with its secret, takes the place of the place that a duplicate took.
+/// The lease of an earlier run, shown with its secret, takes the place of the place that a
+/// duplicate took.
 fn comes_back(step: &Step, lease: &Lease) -> bool {
     step.message().is_some_and(|c| {
         let shows = matches!(
@@ -133,7 +137,8 @@ fn comes_back(step: &Step, lease: &Lease) -> bool {
     })
 }
 
-/// A claim in line was dropped: was it asked for? It may be that it is seated now by an earlier lease of its holder.
+/// A claim in line was dropped: was it asked for? It may be that it is seated now by an earlier
+/// lease of its holder.
 fn dropped(m: &Model, step: &Step, change: &Change) -> Result<(), Broken> {
     let (Some(lease), Stand::Ended(why)) = (m.leases.get(&change.lease), change.is) else {
         return Ok(());
@@ -177,7 +182,8 @@ pub(super) fn step_end(m: &Model, step: &Step) -> Result<(), Broken> {
             };
             let theirs = (lease.holder, lease.claim) == (message.holder, message.claim)
                 && lease.secret == Some(*secret);
-            // Of copies, the one that fell behind has nothing to give back: what the books have is another's.
+            // Of copies, the one that fell behind has nothing to give back: what the books have is
+            // another's.
             let behind = m.apps.copied.contains_key(&message.holder);
             if theirs && !behind && m.stand(*no).live() {
                 return broken(

@@ -61,7 +61,8 @@ pub(super) struct Lease {
     pub(super) pools: Vec<Index>,
     /// Since when it is contested without a break in this run.
     pub(super) contested_at: Ms,
-    /// Until when its application may run on, as the server knows it by its last claim: received when.
+    /// Until when its application may run on, as the server knows it by its last claim: received
+    /// when.
     pub(super) runs_until: Ms,
     pub(super) claimed: Ms,
     /// The last receipt of a claim for it that was not answered with a problem.
@@ -70,7 +71,8 @@ pub(super) struct Lease {
     pub(super) asked: Ms,
     /// Whether that claim is not answered yet.
     pub(super) open: bool,
-    /// The last receipt of a request that was answered with this lease, and of any request that may have counted.
+    /// The last receipt of a request that was answered with this lease, and of any request that may
+    /// have counted.
     pub(super) sure: Ms,
     pub(super) maybe: Ms,
     /// D and grace as told last.
@@ -78,7 +80,8 @@ pub(super) struct Lease {
     pub(super) told_run: Ms,
     /// When it was last answered, and the D told with it: its newest token.
     pub(super) answered: Option<(Ms, Ms)>,
-    /// The same for the token that lives longest: an answer may be lost, and the one before it shown.
+    /// The same for the token that lives longest: an answer may be lost, and the one before it
+    /// shown.
     pub(super) longest: Option<(Ms, Ms)>,
     pub(super) counter: u64,
     /// When the newest of its claims that were received was sent.

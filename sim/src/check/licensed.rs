@@ -1,13 +1,17 @@
-//! Promise 4: once `Held` or `Optimistic`, the application is licensed at each instant before its limit, unless it gave back or was
-//! told `revoked`, `cloned` or a refusal; never after it. Promise 9, jumps of the wall clock, is part of this: no fact here shows a wall
-//! clock, so a limit that it moved is a limit that is wrong. Promise 7's half about holders is here, too.
+//! Promise 4: once `Held` or `Optimistic`, the application is licensed at each instant before its
+//! limit, unless it gave back or was told `revoked`, `cloned` or a refusal; never after it. Promise
+//! 9, jumps of the wall clock, is part of this: no fact here shows a wall clock, so a limit that it
+//! moved is a limit that is wrong. Promise 7's half about holders is here, too.
 //!
-//! The limit, reckoned from what was sent and heard: the sending of the last request that was answered with a lease + the grace
-//! told with it, at most the holder's own, at least D. `Optimistic`: from when the claim was begun, + the holder's own
-//! grace. Contested: at most maxContested from contact, which lies between the sending of the request and hearing that
-//! it waits. `Held` ends with the sending of the last such request + D. A crash of the sidecar and a suspend change nothing.
+//! The limit, reckoned from what was sent and heard: the sending of the last request that was
+//! answered with a lease + the grace told with it, at most the holder's own, at least D.
+//! `Optimistic`: from when the claim was begun, + the holder's own grace. Contested: at most
+//! maxContested from contact, which lies between the sending of the request and hearing that it
+//! waits. `Held` ends with the sending of the last such request + D. A crash of the sidecar and a
+//! suspend change nothing.
 //!
-//! 202 while the server settles is left open by the design's table for a licensed holder: it may go on or become contested.
+//! 202 while the server settles is left open by the design's table for a licensed holder: it may go
+//! on or become contested.
 
 use super::apps::App;
 use super::measure::{broken, slack};

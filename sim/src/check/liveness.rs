@@ -1,10 +1,10 @@
 //! Promise 10: after faults stop, within Q + 2D each claim is `Held` or waits behind a full pool.
 //!
-//! Judged when the history ends, if it ends late enough. Left out: claims given back (by any copy), told a lasting refusal
-//! (or asking for more than there is), or begun in the last 2D;
-//! those of a copied holder of which another copy began the claim anew;
-//! and those granted in the last D, whose holder may not know yet. Waiting behind a full pool: it does not fit into what is free,
-//! or one before it in line that is alive does not.
+//! Judged when the history ends, if it ends late enough. Left out: claims given back (by any copy),
+//! told a lasting refusal (or asking for more than there is), or begun in the last 2D; those of a
+//! copied holder of which another copy began the claim anew; and those granted in the last D, whose
+//! holder may not know yet. Waiting behind a full pool: it does not fit into what is free, or one
+//! before it in line that is alive does not.
 
 use super::Seen;
 use super::apps::App;

@@ -1,8 +1,10 @@
-//! What several checks measure with: how exact a clock is, the server's margin, how a broken promise is told.
+//! What several checks measure with: how exact a clock is, the server's margin, how a broken
+//! promise is told.
 
 use crate::history::{Broken, Ms};
 
-/// How far a duration that somebody's clock measured may be from true time: clocks run within 0.04 %, and show milliseconds.
+/// How far a duration that somebody's clock measured may be from true time: clocks run within 0.04
+/// %, and show milliseconds.
 pub(super) fn slack(duration: Ms) -> Ms {
     duration.saturating_mul(6) / 10_000 + 2
 }

@@ -18,9 +18,10 @@
 //! | `model`: `lease`, `run`, `step`, `books`, `queue`, `apps`, `demand` | what is known: leases, the server's run, steps and books, who waits, holders, what claims draw |
 //! | `measure` | how exact a clock is |
 //!
-//! A step of the server (a message, a word of the operator, or time) is judged when it is over: when a fact comes that is neither
-//! a change of the books nor an answer, or time goes on. Each fact costs what it concerns: looks by key, bisection of a
-//! line, a heap for what time alone makes due.
+//! A step of the server (a message, a word of the operator, or time) is judged when it is over:
+//! when a fact comes that is neither a change of the books nor an answer, or time goes on. Each
+//! fact costs what it concerns: looks by key, bisection of a line, a heap for what time alone makes
+//! due.
 //!
 //! Where the design leaves something open, the file's head says which reading is taken.
 
@@ -369,7 +370,8 @@ impl Checker {
         Ok(())
     }
 
-    /// Something happens to a copy: its applications may count no more, or again; what they say is looked at a moment later.
+    /// Something happens to a copy: its applications may count no more, or again; what they say is
+    /// looked at a moment later.
     fn of_copy(
         &mut self,
         no: CopyNo,

@@ -1,8 +1,10 @@
-//! What is known of the world from the facts so far; the promises are checked against it. No promise is judged here.
+//! What is known of the world from the facts so far; the promises are checked against it. No
+//! promise is judged here.
 //!
 //! How the books change is in `books`, the queue in `queue`, what holders are told in `apps`.
 //!
-//! Where a time is somebody's measure of a duration it may be off by that clock's drift ([`slack`](super::measure::slack)), and by no more.
+//! Where a time is somebody's measure of a duration it may be off by that clock's drift
+//! ([`slack`](super::measure::slack)), and by no more.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
@@ -35,7 +37,8 @@ pub(super) struct Model {
     pub(super) queues: Queues,
     pub(super) contested: HashSet<LeaseNo>,
     pub(super) arrivals: u64,
-    /// By pool: what was there at the latest grant; what was allowed when the last run ended; what holders say they hold.
+    /// By pool: what was there at the latest grant; what was allowed when the last run ended; what
+    /// holders say they hold.
     pub(super) granted_of: Vec<u64>,
     pub(super) carried: Vec<u64>,
     pub(super) running: Vec<u64>,
@@ -133,8 +136,9 @@ impl Model {
         demand::fits(&self.license, items, &mut left)
     }
 
-    /// What holders may hold of a pool: what was there at the latest grant from it. While leases of an earlier run may be
-    /// out there, what that run's end allowed, too: a license that shrank over a restart throws nobody out.
+    /// What holders may hold of a pool: what was there at the latest grant from it. While leases of
+    /// an earlier run may be out there, what that run's end allowed, too: a license that shrank
+    /// over a restart throws nobody out.
     pub(super) fn allowed(&self, pool: Index) -> u64 {
         let granted = of(&self.granted_of, pool);
         let q = self.run.settling();
@@ -182,8 +186,8 @@ impl Model {
         self.now + slack(d) <= lease.alive + d
     }
 
-    /// Whether nothing was heard of a lease in line for longer than D. A claim whose answer is held open asks for as long as it
-    /// may be held.
+    /// Whether nothing was heard of a lease in line for longer than D. A claim whose answer is held
+    /// open asks for as long as it may be held.
     pub(super) fn surely_dead(&self, lease: &Lease) -> bool {
         let d = self.run.lease_for;
         let asks = if lease.open { d.max(30_000) } else { d };
@@ -203,7 +207,8 @@ impl Model {
         })
     }
 
-    /// Whether this message proves that the claim was once `Held`: it shows the lease's token and secret.
+    /// Whether this message proves that the claim was once `Held`: it shows the lease's token and
+    /// secret.
     pub(super) fn proves_held(&self, message: &Message) -> bool {
         let Msg::Claim {
             secret,

@@ -1,14 +1,17 @@
-//! Promise 5: no claim is granted while a better-ranked one that shares a pool waits; and a waiting claim is granted in the step in
-//! which it can be.
+//! Promise 5: no claim is granted while a better-ranked one that shares a pool waits; and a waiting
+//! claim is granted in the step in which it can be.
 //!
-//! Better-ranked: a contested claim that was once `Held` (it proves that with its token); then priority; then arrival. The design
-//! leaves open how contested claims stand among themselves: as all others, by priority and arrival. A claim shares a pool
-//! with a grant if any alternative of its products draws on a pool that the grant draws on.
+//! Better-ranked: a contested claim that was once `Held` (it proves that with its token); then
+//! priority; then arrival. The design leaves open how contested claims stand among themselves: as
+//! all others, by priority and arrival. A claim shares a pool with a grant if any alternative of
+//! its products draws on a pool that the grant draws on.
 //!
-//! Arrival is the first time that the books had the claim in line. A ticket keeps it over a restart, if it is shown within Q. For a
-//! claim that left the line and came back, or came back later, arrival says nothing here (`fuzzy`).
+//! Arrival is the first time that the books had the claim in line. A ticket keeps it over a
+//! restart, if it is shown within Q. For a claim that left the line and came back, or came back
+//! later, arrival says nothing here (`fuzzy`).
 //!
-//! Nobody waits behind the dead: a claim that was not asked for within D neither blocks nor is granted.
+//! Nobody waits behind the dead: a claim that was not asked for within D neither blocks nor is
+//! granted.
 
 use super::Seen;
 use super::authority;
@@ -23,7 +26,8 @@ pub(super) fn better(m: &Model, a: &Key, b: &Key) -> bool {
     a < b && ((a.class, a.rank) != (b.class, b.rank) || !(fuzzy(a) || fuzzy(b)))
 }
 
-/// A claim is answered that it waits: its place is not worse than those before it make it. Promise 6 if it was there before.
+/// A claim is answered that it waits: its place is not worse than those before it make it. Promise
+/// 6 if it was there before.
 pub(super) fn answered(
     m: &Model,
     step: &Step,

@@ -1,4 +1,5 @@
-//! Who waits, as far as the facts tell: the order of the queue, over all and by pool. No promise is judged here.
+//! Who waits, as far as the facts tell: the order of the queue, over all and by pool. No promise is
+//! judged here.
 
 use crate::history::{Index, LeaseNo};
 
@@ -13,8 +14,8 @@ pub(super) struct Key {
     pub(super) lease: LeaseNo,
 }
 
-/// Who waits, best first: over all, and for each pool that a claim could draw on. Sorted lists: a step in and out moves some
-/// kilobytes at worst, and a place is found by bisection.
+/// Who waits, best first: over all, and for each pool that a claim could draw on. Sorted lists: a
+/// step in and out moves some kilobytes at worst, and a place is found by bisection.
 #[derive(Debug, Default)]
 pub(super) struct Queues {
     all: Vec<Key>,

@@ -1,8 +1,8 @@
-//! Promise 6: any message repeated, reordered, up to an hour late: at most one lease per holder and claim name, the place unchanged,
-//! newer leases untouched.
+//! Promise 6: any message repeated, reordered, up to an hour late: at most one lease per holder and
+//! claim name, the place unchanged, newer leases untouched.
 //!
-//! Here: one lease per claim in the books, and answers that name it. That a release touches no other lease is seen in
-//! `freeing`, places in `line`.
+//! Here: one lease per claim in the books, and answers that name it. That a release touches no
+//! other lease is seen in `freeing`, places in `line`.
 
 use super::Seen;
 use super::measure::broken;

@@ -1,9 +1,11 @@
-//! Promise 3: what a restart keeps. Nothing new is granted before Q; each lease is taken in at most once, unexpired, with its secret,
-//! within the seats; a holder that arrives within its lease stays `Held`, with the same id; places in line come back with tickets.
+//! Promise 3: what a restart keeps. Nothing new is granted before Q; each lease is taken in at most
+//! once, unexpired, with its secret, within the seats; a holder that arrives within its lease stays
+//! `Held`, with the same id; places in line come back with tickets.
 //!
-//! Q may end early: once every seat of a pool was taken at one moment (then no earlier lease from that pool is out there), or once
-//! each holder on a roster was in the books or gone. Under `Confirmed` seats of an earlier run may also be held by pods that
-//! are silent: nothing new is granted before such an early end, or the grace. How long a token lives: D + M from its answer;
+//! Q may end early: once every seat of a pool was taken at one moment (then no earlier lease from
+//! that pool is out there), or once each holder on a roster was in the books or gone. Under
+//! `Confirmed` seats of an earlier run may also be held by pods that are silent: nothing new is
+//! granted before such an early end, or the grace. How long a token lives: D + M from its answer;
 //! under `Confirmed`, where its seat waits for it, the grace.
 
 use super::Seen;

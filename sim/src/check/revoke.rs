@@ -1,9 +1,10 @@
-//! Promise 12: a revoked holder is `Lost` within D/3: its next contact tells it so, and it is not `Held` again until the revocation is
-//! lifted.
+//! Promise 12: a revoked holder is `Lost` within D/3: its next contact tells it so, and it is not
+//! `Held` again until the revocation is lifted.
 //!
-//! A holder makes contact each D/3; whether the network lets it through is not the promise's. So: while a run of the server knows of the
-//! revocation, no request of that holder is answered with a lease or a place, nothing of it is newly booked; and a copy that hears
-//! `revoked` is not licensed from then on (that bound is kept in `licensed`). A new run must be told anew.
+//! A holder makes contact each D/3; whether the network lets it through is not the promise's. So:
+//! while a run of the server knows of the revocation, no request of that holder is answered with a
+//! lease or a place, nothing of it is newly booked; and a copy that hears `revoked` is not licensed
+//! from then on (that bound is kept in `licensed`). A new run must be told anew.
 
 use super::Seen;
 use super::measure::broken;

@@ -39,7 +39,8 @@ pub(super) struct KnownRun {
     pub(super) revoked: HashSet<HolderNo>,
     /// Seats taken by the books, by pool.
     pub(super) used: Vec<u64>,
-    /// The longest and shortest grace, and the longest time for contested holders, of this run's licenses.
+    /// The longest and shortest grace, and the longest time for contested holders, of this run's
+    /// licenses.
     pub(super) grace: (Ms, Ms),
     pub(super) max_contested: Ms,
 }
@@ -100,8 +101,8 @@ impl KnownRun {
         q > 0 && t + slack(q) < self.started + q
     }
 
-    /// Whether all seats of this pool were taken at one moment of this run: then no lease of an earlier run can be
-    /// left out there.
+    /// Whether all seats of this pool were taken at one moment of this run: then no lease of an
+    /// earlier run can be left out there.
     pub(super) fn was_full(&self, pool: Index) -> bool {
         self.full_once.get(pool).copied().unwrap_or_default()
     }

@@ -1,14 +1,17 @@
-//! Promise 1: per pool, what holders say they hold is never more than what was there at the latest grant. Promise 14: never a part of
-//! a claim.
+//! Promise 1: per pool, what holders say they hold is never more than what was there at the latest
+//! grant. Promise 14: never a part of a claim.
 //!
-//! A lease counts while some application that runs was told `Held`, and that time has not run out; two copies of a holder count
-//! once. A dead application counts no more, a suspended one not until it goes on; one whose sidecar is down goes by what it was
-//! told. It counts with what the books drew for it last. The books are held to their own sum as well, at each grant.
+//! A lease counts while some application that runs was told `Held`, and that time has not run out;
+//! two copies of a holder count once. A dead application counts no more, a suspended one not until
+//! it goes on; one whose sidecar is down goes by what it was told. It counts with what the books
+//! drew for it last. The books are held to their own sum as well, at each grant.
 //!
-//! One copy of a holder may give back what another still holds: until that one hears of it, it does not count. That is the one way out
-//! that the protocol leaves to copies; a copy that was told `cloned` has nothing to give back, and if it does, it shows here.
+//! One copy of a holder may give back what another still holds: until that one hears of it, it does
+//! not count. That is the one way out that the protocol leaves to copies; a copy that was told
+//! `cloned` has nothing to give back, and if it does, it shows here.
 //!
-//! A license that shrinks throws nobody out: what counts is what was there at the latest grant from the pool.
+//! A license that shrinks throws nobody out: what counts is what was there at the latest grant from
+//! the pool.
 
 use super::Seen;
 use super::apps::KnownCopy;
@@ -114,8 +117,8 @@ fn within(m: &Model, pool: Index, when: &str) -> Result<(), Broken> {
     )
 }
 
-/// Copies of one holder that began one claim anew, each with its own secret, do not keep to the protocol: a claim has one
-/// lease. What the books do not have of theirs is not counted.
+/// Copies of one holder that began one claim anew, each with its own secret, do not keep to the
+/// protocol: a claim has one lease. What the books do not have of theirs is not counted.
 fn of_copies_begun_anew(m: &Model, pool: Index) -> u64 {
     m.leases
         .iter()

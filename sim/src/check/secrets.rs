@@ -1,7 +1,8 @@
 //! Promise 11: without the claim's secret nobody changes or gives back another's claim.
 //!
-//! The server knows a claim's secret from the claim that began it. A request with another secret is answered neither with
-//! the lease nor with its place. What it must not end is seen in `freeing`, what it must not take in in `restart`.
+//! The server knows a claim's secret from the claim that began it. A request with another secret is
+//! answered neither with the lease nor with its place. What it must not end is seen in `freeing`,
+//! what it must not take in in `restart`.
 
 use super::Seen;
 use super::measure::broken;

@@ -1,4 +1,5 @@
-//! How often each promise's condition was really put to the test: a promise that nothing could break is not held.
+//! How often each promise's condition was really put to the test: a promise that nothing could
+//! break is not held.
 
 /// Declares the counters, so that they can be listed by name.
 macro_rules! seen {

@@ -50,7 +50,8 @@ pub(super) struct Change {
     pub(super) rank: Option<Key>,
     /// It came with a lease of an earlier run.
     pub(super) taken_in: bool,
-    /// The last run before this change in which it had been seated, and in which a seat of it had ended.
+    /// The last run before this change in which it had been seated, and in which a seat of it had
+    /// ended.
     pub(super) seated_before: RunNo,
     pub(super) ended_before: RunNo,
     /// The license sells other products than when it was seated last.

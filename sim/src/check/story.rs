@@ -1,5 +1,6 @@
-//! Histories for the tests of the checker: a server and holders that keep to the protocol, said in a few words, with the
-//! mistakes put in by hand. The first promise that breaks is kept; what comes after it is not looked at.
+//! Histories for the tests of the checker: a server and holders that keep to the protocol, said in
+//! a few words, with the mistakes put in by hand. The first promise that breaks is kept; what comes
+//! after it is not looked at.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code)]
 
 use std::collections::HashMap;
@@ -19,7 +20,8 @@ pub(super) fn lease(n: u32) -> LeaseNo {
     LeaseNo(u128::from(n) << 104)
 }
 
-/// One pool of so many seats; product 0 draws one seat, product 1 two, product 2 one from pool 0 or 1.
+/// One pool of so many seats; product 0 draws one seat, product 1 two, product 2 one from pool 0 or
+/// 1.
 pub(super) fn license(seats: u32) -> License {
     License {
         pools: vec![(seats, 0), (seats, 0)],

@@ -1,5 +1,5 @@
-//! The anchor and the license file of the simulated server: what is read, what is signed, and when. What that allows, the
-//! frontend says.
+//! The anchor and the license file of the simulated server: what is read, what is signed, and when.
+//! What that allows, the frontend says.
 
 use super::server::paper;
 use super::state::{EPOCH, World};
@@ -216,7 +216,8 @@ impl World {
         }
     }
 
-    /// The wall clock of the server's machine is set; its run sees within a second that a delegation does not cover it.
+    /// The wall clock of the server's machine is set; its run sees within a second that a
+    /// delegation does not cover it.
     pub(super) fn wall_jumps(&mut self, by_secs: i64) {
         self.server.set_wall(|off| off + by_secs * 1000);
         self.state(Fact::Wall(self.server.wall_off()));
@@ -224,8 +225,9 @@ impl World {
         self.plan_look(Some(after));
     }
 
-    /// People mend what wrong clocks have left: they set the clock, start a server anew that began by a wrong one, and have
-    /// the license issued anew, since tokens with dates to come are in holders' hands.
+    /// People mend what wrong clocks have left: they set the clock, start a server anew that began
+    /// by a wrong one, and have the license issued anew, since tokens with dates to come are in
+    /// holders' hands.
     pub(super) fn clocks_are_set(&mut self) {
         if self.server.all_walls_right() {
             return;

@@ -1,5 +1,5 @@
-//! The server's edge: messages come in, the frontend decides, answers go out. A document is a number that only this world's
-//! server can give out.
+//! The server's edge: messages come in, the frontend decides, answers go out. A document is a
+//! number that only this world's server can give out.
 
 use super::pods::claim_name;
 use super::server::{paper, paper_no};

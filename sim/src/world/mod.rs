@@ -1,7 +1,9 @@
-//! A simulated world: the real `Ledger` and the real `Claimant`, and around them machines, clocks, a network, an operator.
+//! A simulated world: the real `Ledger` and the real `Claimant`, and around them machines, clocks,
+//! a network, an operator.
 //!
-//! Everything that will happen stands in one queue, ordered by true time. Taking the next thing out and doing it is a
-//! step. Nothing here judges: each thing that happens is stated as a fact, and the facts go to the checker.
+//! Everything that will happen stands in one queue, ordered by true time. Taking the next thing out
+//! and doing it is a step. Nothing here judges: each thing that happens is stated as a fact, and
+//! the facts go to the checker.
 //!
 //! | file | idea |
 //! |---|---|
@@ -55,7 +57,8 @@ impl World {
     pub fn live(plan: &Plan, keep_trace: bool) -> Outcome {
         let mut w = Self::new(plan.clone(), keep_trace);
         w.begin();
-        // Far more steps than planned means that something spins: the plan's end is then an error of its own.
+        // Far more steps than planned means that something spins: the plan's end is then an error
+        // of its own.
         let most = plan.steps * 60 + 3_000_000;
         while w.broken.is_none() && !w.ended {
             let Some(((t, _), act)) = w.queue.pop_first() else {

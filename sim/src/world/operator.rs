@@ -1,4 +1,5 @@
-//! The operator: the roster after each start of the server, proof that pods are gone, revocations, the watch.
+//! The operator: the roster after each start of the server, proof that pods are gone, revocations,
+//! the watch.
 
 use super::server::RING;
 use super::state::World;

@@ -1,4 +1,5 @@
-//! Pods with their sidecars: the real [`Drive`] of each claim, and around it clocks, a disk, crashes, suspends.
+//! Pods with their sidecars: the real [`Drive`] of each claim, and around it clocks, a disk,
+//! crashes, suspends.
 
 use super::state::{Claim, Copy, Dice, GivesBack, Packet, Then, World, lease_no};
 use crate::clock::Clock;
@@ -541,7 +542,8 @@ impl World {
         }
     }
 
-    /// The pod is asked to end: everything is given back, and after a second it is gone in any case.
+    /// The pod is asked to end: everything is given back, and after a second it is gone in any
+    /// case.
     pub(super) fn pod_ends(&mut self, no: CopyNo) {
         let Some(copy) = self.copies.get_mut(&no) else {
             return;
@@ -667,7 +669,8 @@ impl World {
         }
     }
 
-    /// Somebody reads a holder's token off the wire and shows it as its own, several times, with another secret.
+    /// Somebody reads a holder's token off the wire and shows it as its own, several times, with
+    /// another secret.
     pub(super) fn steals(&mut self, from: CopyNo, lasts: Ms) {
         let Some(claim) = self.copies.get(&from).and_then(|c| c.claims.first()) else {
             return;

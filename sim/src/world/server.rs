@@ -1,4 +1,5 @@
-//! The license server's runs: the real frontend and ledger, started, killed, frozen and moved; and the facts of what comes of it.
+//! The license server's runs: the real frontend and ledger, started, killed, frozen and moved; and
+//! the facts of what comes of it.
 
 use super::seen::Seen;
 use super::state::{Packet, Run, World, lease_no};
@@ -143,7 +144,8 @@ impl World {
         }
     }
 
-    /// Does something at the server's end, once it runs on if it stands still. Nothing if it is down.
+    /// Does something at the server's end, once it runs on if it stands still. Nothing if it is
+    /// down.
     pub(super) fn when_awake(&mut self, act: impl FnOnce(&mut Self) + 'static) {
         if self.server.run.is_none() {
             // What is said of the world and not to the run is taken up by the next run's start.

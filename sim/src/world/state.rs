@@ -1,4 +1,5 @@
-//! The world's state: who is there, what is known, what will happen. What happens is in the files beside this one.
+//! The world's state: who is there, what is known, what will happen. What happens is in the files
+//! beside this one.
 
 use super::net::Net;
 use super::seen::Seen;
@@ -108,7 +109,8 @@ pub(super) struct Claim {
     /// The request whose answer is awaited.
     pub(super) awaits: Option<Tag>,
     pub(super) told: Option<ToldState>,
-    /// An answer that nobody has heard until it is saved: a crash before that leaves things as they were.
+    /// An answer that nobody has heard until it is saved: a crash before that leaves things as they
+    /// were.
     pub(super) heard: Option<Fact>,
     /// What becomes of it once it was given back; `None`: it was not.
     pub(super) given_back: Option<Then>,

@@ -31,8 +31,8 @@ pub struct Description {
     /// Set by the vendor if it may serve only when the first cannot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standby: Option<Standby>,
-    /// Certificates (PEM) in which the device says that the key was made in it: the key's own, the device's, and those above. For
-    /// the vendor; not part of the license.
+    /// Certificates (PEM) in which the device says that the key was made in it: the key's own, the
+    /// device's, and those above. For the vendor; not part of the license.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attestation: Vec<String>,
 }

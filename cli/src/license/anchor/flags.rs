@@ -38,11 +38,12 @@ pub struct Pkcs11Args {
     /// Make a key if there is none that fits: P-256, never extractable
     #[arg(long)]
     pub(super) generate: bool,
-    /// Certificates (PEM) that attest the key, where the module does not show them: `ykman piv keys attest` writes the key's own,
-    /// `ykman piv certificates export f9` the device's
+    /// Certificates (PEM) that attest the key, where the module does not show them: `ykman piv keys
+    /// attest` writes the key's own, `ykman piv certificates export f9` the device's
     #[arg(long, value_name = "FILE")]
     pub(super) attestation: Vec<PathBuf>,
-    /// Words for people in the license, such as a place or an inventory number [default: the token's model and serial number]
+    /// Words for people in the license, such as a place or an inventory number [default: the
+    /// token's model and serial number]
     #[arg(long, value_name = "TEXT")]
     pub(super) label: Option<String>,
     /// The form of the description

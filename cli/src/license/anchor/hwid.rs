@@ -1,4 +1,5 @@
-//! `mooring license anchor hwid`: a machine, by salted hashes of what it is known by, and a key in a file.
+//! `mooring license anchor hwid`: a machine, by salted hashes of what it is known by, and a key in
+//! a file.
 
 use super::description::{Description, print};
 use super::key_file;

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 /// Flags of the key.
 #[derive(Debug, clap::Args)]
 pub(super) struct KeyArgs {
-    /// The file of the anchor's key (PKCS#8 PEM, Ed25519), which the license server will sign with; for owner and group alone
+    /// The file of the anchor's key (PKCS#8 PEM, Ed25519), which the license server will sign with;
+    /// for owner and group alone
     #[arg(long, value_name = "FILE")]
     key_file: PathBuf,
     /// Make the key if there is no such file (mode 0600)

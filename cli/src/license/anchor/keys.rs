@@ -211,7 +211,8 @@ pub(super) fn facts(session: &Session, key: ObjectHandle) -> (KeyFacts, bool) {
     (facts, each_time)
 }
 
-/// Signs something new, and verifies it: the two halves belong together, and the token lets the key sign.
+/// Signs something new, and verifies it: the two halves belong together, and the token lets the key
+/// sign.
 pub(super) fn prove(session: &Session, key: &KeyPair) -> anyhow::Result<()> {
     let message = [b"mooring anchor test ".as_slice(), &random::<32>()?].concat();
     let hash = digest(&SHA256, &message);

@@ -1,7 +1,7 @@
 //! What a customer sends to the vendor: the description of an anchor, made where the hardware is.
 //!
-//! A description is not signed. It is as good as the way it came: a vendor who sells dongles makes it before the
-//! dongle is sent.
+//! A description is not signed. It is as good as the way it came: a vendor who sells dongles makes
+//! it before the dongle is sent.
 
 mod description;
 mod flags;

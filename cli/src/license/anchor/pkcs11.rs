@@ -1,7 +1,8 @@
-//! `mooring license anchor pkcs11`: finds or makes a P-256 key on a token, sees that it signs, and describes it.
+//! `mooring license anchor pkcs11`: finds or makes a P-256 key on a token, sees that it signs, and
+//! describes it.
 //!
-//! Promises: at most one login; none at all if the token says that a wrong PIN would lock it. No key is ever
-//! changed or deleted, and one is made only with `--generate`.
+//! Promises: at most one login; none at all if the token says that a wrong PIN would lock it. No
+//! key is ever changed or deleted, and one is made only with `--generate`.
 
 use super::description::{Description, print};
 use super::flags::Pkcs11Args;
@@ -135,7 +136,8 @@ fn describe(
     print(&description, &notes, args.output, args.out.as_deref())
 }
 
-/// The attestation of the key: among the certificates that the token shows (libykcs11 shows them) and those of the flags.
+/// The attestation of the key: among the certificates that the token shows (libykcs11 shows them)
+/// and those of the flags.
 fn attested(session: &Session, key: &KeyPair, args: &Pkcs11Args) -> anyhow::Result<Vec<Vec<u8>>> {
     let mut all = keys::certificates(session);
     for path in &args.attestation {

@@ -34,7 +34,8 @@ pub struct UsbArgs {
     /// Where sysfs is mounted
     #[arg(long, value_name = "DIR", env = "MOORING_SYSFS_ROOT", default_value = usb::SYSFS)]
     sysfs_root: PathBuf,
-    /// Words for people in the license, such as a place or an inventory number [default: what the device calls itself]
+    /// Words for people in the license, such as a place or an inventory number [default: what the
+    /// device calls itself]
     #[arg(long, value_name = "TEXT")]
     label: Option<String>,
     /// The form of the description

@@ -3,8 +3,8 @@
 use mooring_core::license::Envelope;
 use std::fmt::Write as _;
 
-/// Lines of a name and a value. The values come from a file that anyone may have written: no control character of
-/// it reaches the terminal.
+/// Lines of a name and a value. The values come from a file that anyone may have written: no
+/// control character of it reaches the terminal.
 pub(super) struct Lines(pub(super) String);
 
 impl Lines {

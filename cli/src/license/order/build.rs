@@ -16,7 +16,8 @@ const EMERGENCY_DAYS: i64 = 14;
 const DAY: Duration = Duration::from_secs(86_400);
 /// The longest grace a vendor can allow; far above any use.
 const LONGEST_GRACE: Duration = Duration::from_secs(30 * 86_400);
-/// Delegations live 15 min and are renewed each 5 (docs/protocol.md, "Time"): no longer can renewals go on without the anchor.
+/// Delegations live 15 min and are renewed each 5 (docs/protocol.md, "Time"): no longer can
+/// renewals go on without the anchor.
 const LONGEST_ANCHOR_GRACE: Duration = Duration::from_secs(10 * 60);
 
 /// A license, and what the vendor may want to look at once more.

@@ -1,5 +1,5 @@
-//! An order: what a vendor sells, in the form their people or their CRM write it, and how it becomes a license.
-//! Pure. Every refusal names the field, its value and what was expected.
+//! An order: what a vendor sells, in the form their people or their CRM write it, and how it
+//! becomes a license. Pure. Every refusal names the field, its value and what was expected.
 
 mod build;
 mod read;

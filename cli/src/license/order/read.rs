@@ -259,7 +259,8 @@ fn draws(s: &str) -> Option<Vec<Draw>> {
     s.split('+').map(draw).collect()
 }
 
-/// Reads an order. A field at the wrong place, a word where a number belongs: the message says where.
+/// Reads an order. A field at the wrong place, a word where a number belongs: the message says
+/// where.
 pub fn parse(text: &str) -> Result<Order, OrderError> {
     if text.trim().is_empty() {
         return Err(refuse(

@@ -1,4 +1,5 @@
-//! A token's PIN: from a file, from the environment, or typed without echo. Never from a flag, where `ps` shows it.
+//! A token's PIN: from a file, from the environment, or typed without echo. Never from a flag,
+//! where `ps` shows it.
 
 use anyhow::{Context as _, bail};
 use cryptoki::types::AuthPin;

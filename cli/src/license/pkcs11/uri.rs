@@ -1,6 +1,8 @@
-//! PKCS#11 URIs (RFC 7512): `pkcs11:token=acme;object=vendor?module-path=/usr/lib/….so&pin-source=file:/run/pin`.
+//! PKCS#11 URIs (RFC 7512):
+//! `pkcs11:token=acme;object=vendor?module-path=/usr/lib/….so&pin-source=file:/run/pin`.
 //!
-//! A name or value that this version does not use is refused: a key that is chosen by half of what was said may be another key.
+//! A name or value that this version does not use is refused: a key that is chosen by half of what
+//! was said may be another key.
 
 use mooring_net::head::percent_decode;
 use std::fmt;

@@ -82,7 +82,8 @@ impl TokenKey {
         })
     }
 
-    /// Makes a key on the token, never extractable. One that is there already is never touched: it is refused.
+    /// Makes a key on the token, never extractable. One that is there already is never touched: it
+    /// is refused.
     pub fn make(uri: &Uri) -> anyhow::Result<Self> {
         let label = uri
             .object
@@ -120,7 +121,8 @@ impl TokenKey {
         self.public
     }
 
-    /// Signs, and verifies what the token gave: a faulty one must not make a license that nobody can read.
+    /// Signs, and verifies what the token gave: a faulty one must not make a license that nobody
+    /// can read.
     pub fn sign(&self, message: &[u8]) -> anyhow::Result<Vec<u8>> {
         let how = Mechanism::Eddsa(EddsaParams::new(EddsaSignatureScheme::Ed25519));
         let sig = self.session.sign(&how, self.private, message);

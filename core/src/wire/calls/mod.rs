@@ -1,5 +1,6 @@
-//! The calls of both APIs, a row each. Routers match by these tables, clients build their requests from them, and
-//! `docs/openapi/` is written from them: a path, a method or a problem is written nowhere else.
+//! The calls of both APIs, a row each. Routers match by these tables, clients build their requests
+//! from them, and `docs/openapi/` is written from them: a path, a method or a problem is written
+//! nowhere else.
 
 pub mod server;
 pub mod socket;
@@ -95,7 +96,8 @@ impl<C> CallSpec<C> {
         }
     }
 
-    /// What `path` has in the place of the braces, if it is a path of this call; empty where the call has no braces.
+    /// What `path` has in the place of the braces, if it is a path of this call; empty where the
+    /// call has no braces.
     fn arg_of<'p>(&self, path: &'p str) -> Option<&'p str> {
         match self.around() {
             None => (self.path == path).then_some(""),
@@ -119,7 +121,8 @@ impl<C> CallSpec<C> {
 pub struct Miss {
     /// What to answer.
     pub problem: Problem,
-    /// For the header `Allow` (RFC 9110, 10.2.1): the methods that the path takes; empty where there is no such path.
+    /// For the header `Allow` (RFC 9110, 10.2.1): the methods that the path takes; empty where
+    /// there is no such path.
     pub allow: String,
 }
 

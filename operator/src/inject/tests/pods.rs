@@ -106,7 +106,8 @@ fn a_second_pass_changes_nothing_and_another_webhooks_work_stays() {
     let once = inject(&of_a_deployment());
     assert_eq!(inject_with(&once, &settings()).unwrap().1, 0);
 
-    // Between the passes the API server mounts the service account, a LimitRange adds a default, a mesh joins late.
+    // Between the passes the API server mounts the service account, a LimitRange adds a default, a
+    // mesh joins late.
     let mut between = once;
     let init = between["spec"]["initContainers"].as_array_mut().unwrap();
     init[0]["volumeMounts"].as_array_mut().unwrap().push(

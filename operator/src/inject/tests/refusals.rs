@@ -1,4 +1,5 @@
-//! What a user reads when a pod is refused: the field, the character, what was expected, what to do.
+//! What a user reads when a pod is refused: the field, the character, what was expected, what to
+//! do.
 
 use super::*;
 

@@ -32,7 +32,8 @@ pub struct Inputs<'a> {
     pub reference: &'a ServerRef,
     /// What the installation decides.
     pub defaults: &'a Defaults,
-    /// `status.leaseDurationInForce`, already written: the longest lease any instance may have granted.
+    /// `status.leaseDurationInForce`, already written: the longest lease any instance may have
+    /// granted.
     pub in_force: Duration,
     /// Who may use it, resolved.
     pub policies: &'a Policies,
@@ -53,7 +54,8 @@ pub fn labels(server: &ServerRef) -> BTreeMap<String, String> {
     labels
 }
 
-/// Name, labels and owner of a namespaced child. It lives and dies with the LicenseServer, not with the operator.
+/// Name, labels and owner of a namespaced child. It lives and dies with the LicenseServer, not with
+/// the operator.
 pub fn meta(i: &Inputs<'_>, name: String) -> ObjectMeta {
     let owner: Option<OwnerReference> = i.server.controller_owner_ref(&());
     ObjectMeta {

@@ -27,7 +27,8 @@ pub fn config_map(i: &Inputs<'_>, config: &Config) -> Result<ConfigMap, serde_ya
     })
 }
 
-/// The server's service account. Sidecars have none of ours; this one may ask whose token it was shown.
+/// The server's service account. Sidecars have none of ours; this one may ask whose token it was
+/// shown.
 pub fn service_account(i: &Inputs<'_>) -> ServiceAccount {
     ServiceAccount {
         metadata: meta(i, i.reference.name.clone()),
@@ -40,7 +41,8 @@ pub fn binding_name(server: &ServerRef) -> String {
     format!("mooring-server:{}:{}", server.namespace, server.name)
 }
 
-/// Lets the server's service account create TokenReviews. Cluster-wide, so no owner reference: the operator removes it.
+/// Lets the server's service account create TokenReviews. Cluster-wide, so no owner reference: the
+/// operator removes it.
 pub fn role_binding(i: &Inputs<'_>) -> ClusterRoleBinding {
     let mut all = labels(i.reference);
     all.insert(
@@ -67,7 +69,8 @@ pub fn role_binding(i: &Inputs<'_>) -> ClusterRoleBinding {
     }
 }
 
-/// The Service. It routes to a pod that is not ready as well: a kubelet's partition must not take a working server away.
+/// The Service. It routes to a pod that is not ready as well: a kubelet's partition must not take a
+/// working server away.
 pub fn service(i: &Inputs<'_>) -> Service {
     let settings = &i.server.spec.service;
     let mut metadata = meta(i, i.reference.name.clone());

@@ -39,7 +39,8 @@ pub fn stateful_set(i: &Inputs<'_>, config_hash: &str) -> StatefulSet {
                 match_labels: Some(selector(i.reference)),
                 ..LabelSelector::default()
             },
-            // With OrderedReady a pod that is not ready is never updated, not even to the version that would mend it.
+            // With OrderedReady a pod that is not ready is never updated, not even to the version
+            // that would mend it.
             pod_management_policy: Some("Parallel".into()),
             revision_history_limit: Some(3),
             template: PodTemplateSpec {
@@ -122,7 +123,8 @@ fn affinity(labels: &BTreeMap<String, String>) -> Affinity {
     }
 }
 
-/// The server goes on while the control plane does not hear from its node: evicting it would only take the license away.
+/// The server goes on while the control plane does not hear from its node: evicting it would only
+/// take the license away.
 fn tolerations(more: &[Toleration]) -> Vec<Toleration> {
     let endless = |key: &str| Toleration {
         key: Some(key.into()),

@@ -62,7 +62,8 @@ pub(super) fn untried(j: &Judged<'_>) -> bool {
 
 /// The conditions, with the times of transition of those that stayed.
 pub fn conditions(j: &Judged<'_>, before: &[Condition]) -> Vec<Condition> {
-    // An operator that has just started knows nothing yet: what the one before it wrote stands until then.
+    // An operator that has just started knows nothing yet: what the one before it wrote stands
+    // until then.
     if untried(j) && !before.is_empty() {
         return before.to_vec();
     }

@@ -8,8 +8,8 @@ use mooring_api::status::{
 };
 use mooring_core::reason::{AnchorReason, LicenseReason};
 
-/// Reasons of `Ready=False` that speak for themselves; a pod that is still starting is no Event, and a
-/// missing license is said by the license's own condition.
+/// Reasons of `Ready=False` that speak for themselves; a pod that is still starting is no Event,
+/// and a missing license is said by the license's own condition.
 const SPOKEN: &[&str] = &[
     "InvalidSpec",
     "ReferenceMissing",
@@ -43,7 +43,8 @@ fn placed(was: Option<&Condition>, is: Option<&Condition>) -> Option<Note> {
     }
     let was_found = was.is_some_and(|w| w.status == "True");
     match is.reason.as_str() {
-        // Of another reason: Events of one reason are counted as one for some minutes, under the words of the first.
+        // Of another reason: Events of one reason are counted as one for some minutes, under the
+        // words of the first.
         "DeviceFound" if was.is_some_and(|w| w.reason == "DeviceFound") => {
             Some(note(Severity::Normal, "DeviceMoved", "Watch", &is.message))
         }

@@ -224,7 +224,8 @@ async fn the_last_try_is_not_spent_on_a_pin_that_has_never_worked() {
         assert_eq!(lost.reason, AnchorReason::PinRejected, "{lost}");
         assert!(lost.message.contains(words), "{lost}");
     }
-    // It is no rejection: with its tries back the token is logged in to, and then the PIN has worked.
+    // It is no rejection: with its tries back the token is logged in to, and then the PIN has
+    // worked.
     assert!(
         b.anchor(&[&found("several"), DONE, &keys()])
             .open(&[])

@@ -1,4 +1,5 @@
-//! A license server as a real process, with a SoftHSM token, a license and certificates of its own, and clients to drive it.
+//! A license server as a real process, with a SoftHSM token, a license and certificates of its own,
+//! and clients to drive it.
 
 mod holder;
 pub mod token;

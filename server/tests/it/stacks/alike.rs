@@ -158,7 +158,8 @@ async fn another_card_with_the_same_label_does_not_serve() {
     exchanged(Piv::new()).await;
 }
 
-/// tpm2-pkcs11 keeps its keys in a file, wrapped by the TPM: with another TPM not even the login works.
+/// tpm2-pkcs11 keeps its keys in a file, wrapped by the TPM: with another TPM not even the login
+/// works.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tpm_store_copied_to_another_tpm_does_not_serve() {
     let mut first = TpmStack::new();
@@ -179,7 +180,8 @@ async fn a_tpm_store_copied_to_another_tpm_does_not_serve() {
     until_anchor(&rig, &c, "Present").await;
 }
 
-/// While it hangs, everybody else is answered: as long as the delegation lasts and nobody has noticed, even with new leases.
+/// While it hangs, everybody else is answered: as long as the delegation lasts and nobody has
+/// noticed, even with new leases.
 async fn hanging(mut stack: impl Stack) {
     let mut rig = prepare(&stack);
     rig.run();

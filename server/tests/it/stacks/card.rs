@@ -1,4 +1,5 @@
-//! A reader of its own (vpcd in a pcscd, in namespaces of their own) and cards that go in and out of it.
+//! A reader of its own (vpcd in a pcscd, in namespaces of their own) and cards that go in and out
+//! of it.
 
 use super::programs::{Running, library, printed, test_card};
 use super::stack::PIN;
@@ -7,7 +8,8 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// pcscd's folder is compiled in, and vpcd listens on all addresses: so it gets a /run and a network of its own.
+/// pcscd's folder is compiled in, and vpcd listens on all addresses: so it gets a /run and a
+/// network of its own.
 const PCSCD: &str = "mount -t tmpfs none /run && mkdir /run/pcscd && mount --bind \"$1\" /run/pcscd && ip link set lo up && exec pcscd -f -c \"$2\"";
 
 pub struct Reader {

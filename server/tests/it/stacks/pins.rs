@@ -10,7 +10,8 @@ use std::time::Duration;
 
 const WRONG: &str = "111111";
 
-/// How long a server with a wrong PIN is watched; the ten minutes of the promise with MOORING_PIN_SECS=600.
+/// How long a server with a wrong PIN is watched; the ten minutes of the promise with
+/// MOORING_PIN_SECS=600.
 fn long() -> Duration {
     let secs = std::env::var("MOORING_PIN_SECS").ok();
     Duration::from_secs(secs.map_or(12, |s| s.parse().expect("MOORING_PIN_SECS: seconds")))

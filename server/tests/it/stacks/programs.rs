@@ -8,7 +8,8 @@ use std::sync::OnceLock;
 pub struct Running(Child);
 
 impl Running {
-    /// Starts it; it is killed with the thread that starts it, too, if that has no time for anything else.
+    /// Starts it; it is killed with the thread that starts it, too, if that has no time for
+    /// anything else.
     pub fn start(args: &[&str], log: &Path) -> Self {
         let log = std::fs::File::options()
             .create(true)

@@ -5,7 +5,8 @@ use super::stack::{Piv, Stack, prepare, prepare_with};
 use crate::rig::{Rig, Setup, TestClaim};
 use std::time::{Duration, Instant};
 
-/// Thousands of claims, renewals and releases are served under one delegation: one signature by the card.
+/// Thousands of claims, renewals and releases are served under one delegation: one signature by the
+/// card.
 #[tokio::test(flavor = "multi_thread")]
 async fn thousands_of_leases_cost_the_card_one_signature_for_each_delegation() {
     let piv = Piv::new();
@@ -71,8 +72,9 @@ async fn losses(rig: &Rig) -> Vec<String> {
         .collect()
 }
 
-/// Two servers on one card, as two processes of one machine: both sign, since neither reads the card exclusively. The second one is
-/// noticed by its instance in the tokens, not prevented (docs/operate.md).
+/// Two servers on one card, as two processes of one machine: both sign, since neither reads the
+/// card exclusively. The second one is noticed by its instance in the tokens, not prevented
+/// (docs/operate.md).
 #[tokio::test(flavor = "multi_thread")]
 async fn two_servers_on_one_card_do_not_disturb_each_other() {
     let mut piv = Piv::new();

@@ -1,4 +1,5 @@
-//! What all stacks have in common: a token that can be pulled out, plugged in, exchanged for another, and that can hang.
+//! What all stacks have in common: a token that can be pulled out, plugged in, exchanged for
+//! another, and that can hang.
 
 use super::card::{Card, Reader, Slot};
 use super::tpm::Tpm;

@@ -113,8 +113,8 @@ impl Tpm {
         let _ = std::fs::remove_file(self.dir.join("tpm.ctrl"));
     }
 
-    /// Lets it hang; going on, it is switched off and on: nobody tidies up after the clients that were killed meanwhile, as the
-    /// kernel does for a TPM behind /dev/tpmrm0.
+    /// Lets it hang; going on, it is switched off and on: nobody tidies up after the clients that
+    /// were killed meanwhile, as the kernel does for a TPM behind /dev/tpmrm0.
     pub fn hang(&mut self, yes: bool) {
         if yes {
             self.swtpm.as_ref().unwrap().signal("STOP");

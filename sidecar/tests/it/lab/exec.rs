@@ -90,7 +90,8 @@ impl Exec {
     }
 
     pub fn command(&self) -> Command {
-        // Nor must it matter which signals whoever runs the tests ignores: a job in the background of a script does SIGINT.
+        // Nor must it matter which signals whoever runs the tests ignores: a job in the background
+        // of a script does SIGINT.
         let mut c = Command::new("env");
         c.env_clear().arg("--default-signal");
         if let Some(first) = &self.shell {
@@ -121,8 +122,9 @@ impl Exec {
 
     pub fn started(mut self) -> Self {
         let mut c = self.command();
-        // A group of its own, whose parent is in another: the kernel stops nobody by SIGTSTP in a group that nobody could
-        // continue, and the group of a test that runs in the background can be one.
+        // A group of its own, whose parent is in another: the kernel stops nobody by SIGTSTP in a
+        // group that nobody could continue, and the group of a test that runs in the background can
+        // be one.
         c.process_group(0);
         let mut p = c
             .stdout(Stdio::piped())
@@ -135,7 +137,8 @@ impl Exec {
         self
     }
 
-    /// In a session of its own, in the foreground of a new terminal. `setsid` becomes it: the process' number stays.
+    /// In a session of its own, in the foreground of a new terminal. `setsid` becomes it: the
+    /// process' number stays.
     pub fn on_a_terminal(mut self) -> Self {
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let master = openpt(flags).unwrap();

@@ -1,4 +1,5 @@
-//! What the tests stand on: sidecars as processes ([`sidecar`]), and the license server of the test kit.
+//! What the tests stand on: sidecars as processes ([`sidecar`]), and the license server of the test
+//! kit.
 
 mod exec;
 mod hold;

@@ -5,8 +5,8 @@ use crate::licenseserver::build::paths::mounted;
 use mooring_api::Hwid;
 use mooring_config::{AnchorConfig, HwidConfig};
 
-/// What is read of the node, with the type that it must be of, so that a missing one is said and not
-/// made. Not the whole of `/sys`: cgroups are mounted below it, where root could write.
+/// What is read of the node, with the type that it must be of, so that a missing one is said and
+/// not made. Not the whole of `/sys`: cgroups are mounted below it, where root could write.
 const MACHINE: [HostPath; 4] = [
     HostPath {
         volume: "machine-id",

@@ -1,5 +1,5 @@
-//! What the anchors add to the server's pod and configuration. Each kind says it as data in a file of
-//! its own; the rest of `build` folds over that and knows no kind. Nothing is privileged.
+//! What the anchors add to the server's pod and configuration. Each kind says it as data in a file
+//! of its own; the rest of `build` folds over that and knows no kind. Nothing is privileged.
 
 mod hwid;
 mod needs;

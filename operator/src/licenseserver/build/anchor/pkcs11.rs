@@ -1,4 +1,5 @@
-//! A token behind a PKCS#11 module: its PIN, and the device, which goes to the one container that opens it.
+//! A token behind a PKCS#11 module: its PIN, and the device, which goes to the one container that
+//! opens it.
 
 use super::needs::Needs;
 use crate::licenseserver::build::paths::mounted;

@@ -46,7 +46,8 @@ async fn half_an_hour(seed: u64, grace: u64, rule: Rule) -> Result<Seen, String>
     };
     let mut b = Bench::new(&license);
     let mut seen = Seen::default();
-    // When it was last pulled, and since when the server has missed it: one that came back for a moment may not have been seen.
+    // When it was last pulled, and since when the server has missed it: one that came back for a
+    // moment may not have been seen.
     let mut pulled: Option<u64> = None;
     let mut away: Option<u64> = None;
     let mut turn = dice.below(400_000);
@@ -79,7 +80,8 @@ async fn half_an_hour(seed: u64, grace: u64, rule: Rule) -> Result<Seen, String>
         match rule(&state, b.world.now(), clock()) {
             Ok(f) => {
                 seen.given += 1;
-                // Every token that is signed is verified; what the rule allows in between is judged by the time alone.
+                // Every token that is signed is verified; what the rule allows in between is judged
+                // by the time alone.
                 if dice.below(if pulled.is_some() { 24 } else { 200 }) == 0 {
                     seen.signed += 1;
                     Bench::verified(&b.sign(&f)).map_err(|e| format!("{t}: {e}"))?;
@@ -109,7 +111,8 @@ async fn half_an_hour(seed: u64, grace: u64, rule: Rule) -> Result<Seen, String>
     Ok(seen)
 }
 
-/// The wall clock was moved out of the delegation while the anchor is away: nothing could be signed that verifies.
+/// The wall clock was moved out of the delegation while the anchor is away: nothing could be signed
+/// that verifies.
 fn moved_out(state: &Authority, now: Now) -> bool {
     let covered = state
         .in_force

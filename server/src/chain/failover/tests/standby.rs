@@ -106,7 +106,8 @@ async fn its_days_are_counted_over_restarts_and_then_it_is_lost() {
     assert!(b.renew().is_ok());
     b.run(601).await;
     assert!(b.renew().is_err());
-    // A restart gives nothing anew, a license issued anew does, and the first one's return ends it all.
+    // A restart gives nothing anew, a license issued anew does, and the first one's return ends it
+    // all.
     b.restart();
     b.run(10).await;
     assert_eq!(b.reason(), "StandbyExpired");
