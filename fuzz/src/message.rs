@@ -1,9 +1,13 @@
 //! Every message of the server's API and of the sidecar's socket.
 
 use crate::readable;
-use mooring_core::license::{Bundle, TicketBundle};
-use mooring_core::wire::{ClaimRequest, ClaimStatus, Expected, Gone, Grant, HeldProof, LeaseView, Leases, NonceRequest, Policies, Problem, Products, RenewRequest, RenewResponse, Revoke, ServerState, SocketClaim, Status, TokenResponse, Waiting, WatchEvent};
 use mooring_core::identity::Holder;
+use mooring_core::license::{Bundle, TicketBundle};
+use mooring_core::wire::{
+    ClaimRequest, ClaimStatus, Expected, Gone, Grant, HeldProof, LeaseView, Leases, NonceRequest,
+    Policies, Problem, Products, RenewRequest, RenewResponse, Revoke, ServerState, SocketClaim,
+    Status, TokenResponse, Waiting, WatchEvent,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

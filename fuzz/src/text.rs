@@ -4,8 +4,10 @@ use crate::genuine::GENUINE;
 use crate::readable;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use mooring_core::license::{Envelope, OpenLicense, OpenRevocations, OpenVoucher, Trust, armour, types};
 use mooring_core::client_token::{ClientToken, RevokedList};
+use mooring_core::license::{
+    Envelope, OpenLicense, OpenRevocations, OpenVoucher, Trust, armour, types,
+};
 use mooring_core::request;
 
 /// A license file, or another file of the vendor's.
