@@ -50,10 +50,9 @@ pub(crate) struct Driver {
 impl Driver {
     /// Puts the claim back to what was saved last, as after a crash of the whole process.
     pub(crate) fn begin_again(&self) {
-        let (saved, now) = (self.store.load().ok().flatten(), clock::boot());
-        self.registry.with(self.id, now, |d| {
-            d.begin_again(saved.map(|d| d.claim), now, &mut Kernel);
-        });
+        let saved = self.store.load().ok().flatten().map(|d| d.claim);
+        self.registry
+            .begin_again(self.id, saved, clock::boot(), &mut Kernel);
     }
 
     /// Runs until the claim is given back after `stop`. The caller bounds the time that this may

@@ -7,7 +7,7 @@
 use crate::report::{Refusal, log_change, refusal, status_of};
 use crate::store::{About, Store};
 use mooring_core::holder::drive::{Do, Drive, others};
-use mooring_core::holder::{Answer, Random, Request, Tag};
+use mooring_core::holder::{Answer, Random, Request, Saved, Tag};
 use mooring_core::time::BootTime;
 use mooring_core::wire::{ClaimKind, ClaimStatus, HoldState, Problem, Status};
 use std::collections::BTreeMap;
@@ -114,19 +114,6 @@ impl Registry {
         (id, wake)
     }
 
-    /// Does something with a claim, then tells what has changed by it.
-    pub(crate) fn with<T>(
-        &self,
-        id: ClaimId,
-        now: BootTime,
-        f: impl FnOnce(&mut Drive) -> T,
-    ) -> Option<T> {
-        let mut inner = self.lock();
-        let result = inner.slots.get_mut(&id).map(|s| f(&mut s.drive));
-        self.refresh(&mut inner, now);
-        result
-    }
-
     /// What a claim's task does next; `None` once the claim is gone.
     pub(crate) fn next(&self, id: ClaimId, now: BootTime, random: &mut dyn Random) -> Option<Do> {
         let mut inner = self.lock();
@@ -173,15 +160,26 @@ impl Registry {
 
     /// Begins to give a claim back since the sidecar ends.
     pub(crate) fn stop(&self, id: ClaimId, now: BootTime) {
-        self.give_back(id, now, |d| d.stop(now));
+        self.change(id, now, |d| d.stop(now));
     }
 
     /// Begins to give a claim back, at the application's wish: it is shown no more.
     pub(crate) fn leave(&self, id: ClaimId, now: BootTime) {
-        self.give_back(id, now, |d| d.leave(now));
+        self.change(id, now, |d| d.leave(now));
     }
 
-    fn give_back(&self, id: ClaimId, now: BootTime, how: impl FnOnce(&mut Drive) -> bool) {
+    /// Puts a claim back to what was saved last.
+    pub(crate) fn begin_again(
+        &self,
+        id: ClaimId,
+        saved: Option<Saved>,
+        now: BootTime,
+        random: &mut dyn Random,
+    ) {
+        self.change(id, now, |d| d.begin_again(saved, now, random));
+    }
+
+    fn change(&self, id: ClaimId, now: BootTime, how: impl FnOnce(&mut Drive) -> bool) {
         let mut inner = self.lock();
         if let Some(slot) = inner.slots.get_mut(&id) {
             if how(&mut slot.drive) {

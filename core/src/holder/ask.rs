@@ -59,7 +59,7 @@ impl Claimant {
         }
     }
 
-    fn poll_release(&mut self, now: BootTime) -> Step {
+    pub(super) fn poll_release(&mut self, now: BootTime) -> Step {
         match (self.releasing, self.s.lease) {
             (Releasing::Asked, Some(lease)) if self.outstanding.is_none() => {
                 self.releasing = Releasing::Sent;

@@ -120,18 +120,25 @@ impl Drive {
     }
 
     /// Goes back to what was saved last, as after a crash of the whole process. That the claim is
-    /// being given back is not forgotten, even if it was not saved yet.
-    pub fn begin_again(&mut self, saved: Option<Saved>, now: BootTime, random: &mut dyn Random) {
+    /// being given back is not forgotten, even if it was not saved yet. Whether to save, as for
+    /// [`Drive::stop`].
+    #[must_use]
+    pub fn begin_again(
+        &mut self,
+        saved: Option<Saved>,
+        now: BootTime,
+        random: &mut dyn Random,
+    ) -> bool {
         let (spec, kind, ending) = (self.spec.clone(), self.kind, self.ending);
         *self = match saved {
             Some(saved) => Self::restore(spec, kind, saved, now),
             None => Self::new(spec, kind, random.secret(), now),
         };
-        if ending != Ending::No {
-            // Saved by the next step, if it was not.
-            let _ = self.give_back(now);
+        if ending == Ending::No {
+            return false;
         }
         self.ending = ending;
+        self.give_back(now)
     }
 
     /// How the claim stands.
@@ -278,6 +285,10 @@ impl Drive {
             self.holder.outstanding = None;
         }
         self.holder.release(now);
+        // The release is numbered now, so that one save does for both: on a slow disk each counts.
+        let step = self.holder.poll_release(now);
+        self.staged = Some(step).filter(|s| matches!(s, Step::Send { .. }));
+        self.holder.dirty = false;
         !mutant::on(Mutant::LeavingMarkForgotten)
     }
 }

@@ -56,6 +56,16 @@ impl Sidecar {
         todo
     }
 
+    fn leave(&mut self, t: u64) {
+        assert!(self.d.leave(at(t)));
+        self.disk = Some(self.d.saved().clone());
+    }
+
+    fn stop(&mut self, t: u64) {
+        assert!(self.d.stop(at(t)));
+        self.disk = Some(self.d.saved().clone());
+    }
+
     /// Goes on until a request leaves: when, and what.
     fn sends(&mut self, from: u64) -> (u64, Tag, Request) {
         let mut t = from;
@@ -124,11 +134,7 @@ fn a_crash_between_save_and_send_uses_up_no_number() {
 fn a_crash_does_not_bring_back_what_was_given_back() {
     let mut s = Sidecar::held(ClaimKind::Claim);
     s.sends(0);
-    assert!(s.d.leave(at(20_000)));
-    assert!(
-        matches!(s.next(20_000), Do::Save),
-        "before the release leaves"
-    );
+    s.leave(20_000);
     let mut s = s.after_a_crash(ClaimKind::Claim, 20_500);
     assert!(s.d.is_leaving(), "its name stays free");
     assert_eq!(s.d.holder().status(at(20_500)).state, HoldState::Released);
@@ -139,11 +145,26 @@ fn a_crash_does_not_bring_back_what_was_given_back() {
 }
 
 #[test]
+fn one_save_does_for_giving_back() {
+    for give_back in [Sidecar::leave, Sidecar::stop] {
+        let mut s = Sidecar::held(ClaimKind::Claim);
+        s.sends(0);
+        give_back(&mut s, 20_000);
+        let Do::Send { request, .. } = s.next(20_000) else {
+            panic!("its number is saved already")
+        };
+        let Request::Release { counter, .. } = request else {
+            panic!("{request:?}")
+        };
+        assert_eq!(s.disk.unwrap().counter, counter);
+    }
+}
+
+#[test]
 fn a_lease_that_comes_while_it_leaves_is_saved_before_it_is_given_back() {
     let mut s = Sidecar::of(ClaimKind::Claim);
     let (_, tag, _) = s.sends(0);
-    assert!(s.d.leave(at(1)));
-    assert!(matches!(s.next(1), Do::Save));
+    s.leave(1);
     assert!(
         matches!(s.next(1), Do::Sleep { .. }),
         "the answer may bring a lease"
@@ -158,7 +179,7 @@ fn a_lease_that_comes_while_it_leaves_is_saved_before_it_is_given_back() {
 fn what_was_decided_and_never_sent_is_not_waited_for() {
     let mut s = Sidecar::of(ClaimKind::Claim);
     assert!(matches!(s.next(0), Do::Save));
-    assert!(s.d.leave(at(0)));
+    s.leave(0);
     assert!(
         matches!(s.next(0), Do::Done),
         "nothing was asked, nothing is given back"
@@ -168,7 +189,7 @@ fn what_was_decided_and_never_sent_is_not_waited_for() {
 #[test]
 fn a_release_that_reached_nobody_is_sent_again_with_doubling_pauses() {
     let mut s = Sidecar::held(ClaimKind::Claim);
-    assert!(s.d.leave(at(0)));
+    s.leave(0);
     let (_, tag, first) = s.sends(0);
     let (mut t, mut tries) = (0, vec![]);
     loop {
@@ -203,7 +224,7 @@ fn a_release_that_reached_nobody_is_sent_again_with_doubling_pauses() {
 #[test]
 fn the_pods_claim_begins_anew_once_what_was_left_is_given_back() {
     let stopped = |mut s: Sidecar| {
-        assert!(s.d.stop(at(20_000)));
+        s.stop(20_000);
         s.sends(20_000);
         s.after_a_crash(ClaimKind::Pod, 21_000)
     };
@@ -234,7 +255,7 @@ fn the_pods_claim_begins_anew_once_what_was_left_is_given_back() {
 #[test]
 fn a_sidecar_that_ends_begins_nothing_anew() {
     let mut s = Sidecar::held(ClaimKind::Pod);
-    assert!(s.d.stop(at(0)));
+    s.stop(0);
     s.sends(0);
     let mut s = s.after_a_crash(ClaimKind::Pod, 500);
     assert!(!s.d.stop(at(500)), "that is saved");
@@ -248,8 +269,8 @@ fn a_defect_of_the_caller_takes_no_leave_back() {
     let mut s = Sidecar::held(ClaimKind::Claim);
     s.sends(0);
     let before = s.disk.clone();
-    assert!(s.d.leave(at(20_000)));
-    s.d.begin_again(before, at(20_000), &mut s.r);
+    s.leave(20_000);
+    assert!(s.d.begin_again(before, at(20_000), &mut s.r), "to be saved");
     assert!(s.d.is_leaving());
     assert!(matches!(s.sends(20_000).2, Request::Release { .. }));
 }
