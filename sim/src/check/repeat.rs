@@ -115,8 +115,8 @@ mod tests {
 
         let mut s = Story::new(2);
         s.granted(1, 1).wait(10);
-        s.sends(1, s.claim(1, None, None));
-        s.held(1, 2);
+        let msg = s.sends(1, s.claim(1, None, None));
+        s.held(1, 2).answer(msg, got(2));
         assert_eq!(s.verdict(), Some(6), "a second seat");
 
         let mut s = Story::new(2);

@@ -97,8 +97,8 @@ mod tests {
                 s.see(Fact::Revoked(HolderNo(1), false));
             }
             s.begin_as(1, 5, false);
-            s.sends(1, s.claim(1, None, None));
-            s.held(1, 2);
+            let msg = s.sends(1, s.claim(1, None, None));
+            s.held(1, 2).answer(msg, got(2));
             assert_eq!(s.verdict(), if lifted { None } else { Some(12) });
         }
     }

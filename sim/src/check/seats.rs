@@ -402,8 +402,8 @@ mod tests {
             let mut s = Story::new(4);
             s.items.insert(1, items);
             s.begin(1);
-            s.sends(1, s.claim(1, None, None));
-            s.book(1, 1, Book::Held { draws });
+            let msg = s.sends(1, s.claim(1, None, None));
+            s.book(1, 1, Book::Held { draws }).answer(msg, got(1));
             assert_eq!(s.verdict(), if right { None } else { Some(14) });
         }
     }

@@ -64,8 +64,10 @@ fn the_limit_counts_from_the_sending() {
     let mut s = Story::new(1);
     s.begin(1);
     let msg = s.send(1, s.claim(1, None, None));
-    s.wait(200).receive(msg).held(1, 1).wait(200);
-    s.answer(msg, got(1));
+    let reply = got(1);
+    s.wait(200).receive(msg).held(1, 1);
+    s.see(Fact::Answered { msg, reply }).wait(200);
+    s.hear(msg, got(1));
     s.tell(1, Says::Held, Some(1), Some(1000 + G), Some(s.t + D));
     assert_eq!(s.verdict(), Some(4), "D from the answer");
 }

@@ -76,14 +76,15 @@ fn another_pool_is_another_line() {
     s.granted(1, 1).waits(2, 2, 1).wait(10);
     s.items.insert(3, vec![(2, 1)]);
     s.begin(3);
-    s.sends(3, s.claim(3, None, None));
+    let msg = s.sends(3, s.claim(3, None, None));
     s.book(
         3,
         3,
         Book::Held {
             draws: vec![(1, 1)],
         },
-    );
+    )
+    .answer(msg, got(3));
     assert_eq!(s.verdict(), None);
 }
 
