@@ -177,17 +177,22 @@ impl<R> Frontend<R> {
                 break;
             }
             self.ends.pop_first();
-            let open = self.held_open.get_mut(&lease);
-            let over = open.and_then(|v| {
-                let i = v.iter().position(|h| h.number == number)?;
-                Some(v.swap_remove(i).request)
-            });
-            if self.held_open.get(&lease).is_some_and(Vec::is_empty) {
-                self.held_open.remove(&lease);
-            }
-            if let Some(request) = over {
-                self.answer_as_it_stands(request, lease, now);
-            }
+            self.waited(lease, number, now);
+        }
+    }
+
+    /// A request has waited long enough.
+    fn waited(&mut self, lease: LeaseId, number: u64, now: Now) {
+        let Some(open) = self.held_open.get_mut(&lease) else {
+            return;
+        };
+        let i = open.iter().position(|h| h.number == number);
+        let over = i.map(|i| open.swap_remove(i).request);
+        if open.is_empty() {
+            self.held_open.remove(&lease);
+        }
+        if let Some(request) = over {
+            self.answer_as_it_stands(request, lease, now);
         }
     }
 
@@ -203,11 +208,9 @@ impl<R> Frontend<R> {
     /// The server ends: who waits is answered as it stands, and nobody waits from here on.
     pub fn close(&mut self, now: Now) {
         self.closing = true;
-        self.ends.clear();
-        for (lease, open) in std::mem::take(&mut self.held_open) {
-            for h in open {
-                self.answer_as_it_stands(h.request, lease, now);
-            }
+        // In their order, not in a map's: the simulator must live the same life each time.
+        for ((_, number), lease) in std::mem::take(&mut self.ends) {
+            self.waited(lease, number, now);
         }
     }
 
