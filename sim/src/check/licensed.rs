@@ -151,6 +151,13 @@ pub(super) fn tells(
     if says == Says::Optimistic && before != Some(Says::Optimistic) {
         starts_without_server(app, seen, wrong)?;
     }
+    if says == Says::Contested && app.most.is_none() && now + slack(CONTACT) >= app.begun + CONTACT
+    {
+        // Its machine stood still: the time after which it starts had passed before it read the answer.
+        app.heard_waiting = false;
+        starts_without_server(app, seen, wrong)?;
+        app.heard_waiting = true;
+    }
     if says.licensed() {
         licensed(app, now, told, seen, wrong)?;
     } else {
@@ -176,6 +183,9 @@ pub(super) fn tells(
     }
     Ok(())
 }
+
+/// After how long without an answer an application starts that may.
+const CONTACT: Ms = 15_000;
 
 /// How a broken promise of this application is told.
 type Wrong<'a> = &'a dyn Fn(u8, String) -> Result<(), Broken>;

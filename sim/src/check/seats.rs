@@ -118,7 +118,9 @@ fn within(m: &Model, pool: Index, when: &str) -> Result<(), Broken> {
 }
 
 /// Copies of one holder that began one claim anew, each with its own secret, do not keep to the
-/// protocol: a claim has one lease. What the books do not have of theirs is not counted.
+/// protocol: a claim has one lease. The same of one that came to a new run with an older token than
+/// its sibling's, and was granted a lease of its own. What the books do not have of theirs is not
+/// counted.
 fn of_copies_begun_anew(m: &Model, pool: Index) -> u64 {
     m.leases
         .iter()
@@ -127,7 +129,9 @@ fn of_copies_begun_anew(m: &Model, pool: Index) -> u64 {
                 && m.stand(**no) != Stand::Seat
                 && m.apps
                     .of_claim(l.holder, l.claim)
-                    .any(|(.., app)| Some(app.secret) != l.secret)
+                    .any(|(.., app)| {
+                        Some(app.secret) != l.secret || app.counted.is_some_and(|c| c != **no)
+                    })
         })
         .flat_map(|(_, l)| &l.running_draws)
         .filter(|d| d.0 == pool)
