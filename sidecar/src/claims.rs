@@ -204,7 +204,7 @@ impl Claims {
     fn begin(&self, about: About) -> Result<ClaimId, Problem> {
         let longest = self.client.longest_name();
         if about.name.as_str().len() > longest {
-            let detail = format!("name: expected id most {longest} characters outside Kubernetes");
+            let detail = format!("name: expected at most {longest} characters outside Kubernetes");
             return Err(Problem::new(ProblemType::BadRequest, detail).field("name"));
         }
         let count = self.registry.count();
