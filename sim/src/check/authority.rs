@@ -139,7 +139,8 @@ pub(super) fn step_end(m: &mut Model, step: &Step, seen: &mut Seen) -> Result<()
             asks.filter(|c| its(c.holder, c.claim))
                 .and_then(|_| step.reply()),
         );
-        // Any other problem is about the message: a copy of the holder is told so, and a seat goes to the one that is not.
+        // Any other problem is about the message: a copy of the holder is told so, and a seat goes
+        // to the one that is not.
         let unsigned = |r: &&&Reply| matches!(r, Reply::Problem("anchor-lost" | "license-invalid"));
         if let Some(Reply::Problem(p)) = replies.iter().find(unsigned) {
             return broken(

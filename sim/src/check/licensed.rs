@@ -153,7 +153,8 @@ pub(super) fn tells(
     }
     if says == Says::Contested && app.most.is_none() && now + slack(CONTACT) >= app.begun + CONTACT
     {
-        // Its machine stood still: the time after which it starts had passed before it read the answer.
+        // Its machine stood still: the time after which it starts had passed before it read the
+        // answer.
         app.heard_waiting = false;
         starts_without_server(app, seen, wrong)?;
         app.heard_waiting = true;

@@ -127,11 +127,9 @@ fn of_copies_begun_anew(m: &Model, pool: Index) -> u64 {
         .filter(|(no, l)| {
             l.running > 0
                 && m.stand(**no) != Stand::Seat
-                && m.apps
-                    .of_claim(l.holder, l.claim)
-                    .any(|(.., app)| {
-                        Some(app.secret) != l.secret || app.counted.is_some_and(|c| c != **no)
-                    })
+                && m.apps.of_claim(l.holder, l.claim).any(|(.., app)| {
+                    Some(app.secret) != l.secret || app.counted.is_some_and(|c| c != **no)
+                })
         })
         .flat_map(|(_, l)| &l.running_draws)
         .filter(|d| d.0 == pool)
