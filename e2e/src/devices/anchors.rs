@@ -199,16 +199,21 @@ pub(super) async fn a_dongles_pod_is_restricted(lab: &Lab) -> Result<()> {
     lab.kubectl(&["label", "namespace", &ns, level])
         .await?
         .ok("labelling the namespace")?;
+    // Nothing is read here; it must be there, or the operator says that it is not and waits.
+    let key_secret = KeyRef {
+        name: "usb-pin".into(),
+        key: "pin".into(),
+    };
     let token = Pkcs11 {
-        device_resource: Some("v.example/d".into()),
         pcscd: Some(Pcscd::default()),
         ..pkcs11("/m.so", "t", "")
     };
-    let license = "nobody reads it: the pod alone is looked at";
-    for (name, anchor) in [("usb", with_key("usb", "usb-pin")), ("card", token.into())] {
+    for (name, anchor) in [("usb", Usb { key_secret }.into()), ("card", token.into())] {
         let mut server = Server::new(&ns, 1);
         server.name = name.into();
+        server.device_resource = Some("v.example/d".into());
         server.anchored = Some((anchor, Template::default()));
+        let license = "not read: the pod alone is looked at";
         server.apply_with(lab, license, PIN, &lab.anchor).await?;
         eventually("its pod is admitted", within(40), async || {
             Ok(pod(lab, &server).await.map(drop).map_err(|e| e.to_string()))
