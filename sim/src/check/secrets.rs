@@ -55,47 +55,4 @@ pub(super) fn step_end(m: &Model, step: &Step, seen: &mut Seen) -> Result<(), Br
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-    use super::super::story::*;
-    use crate::history::*;
-
-    #[test]
-    fn nobody_gets_the_lease_without_the_secret() {
-        for (secret, promise) in [(1, None), (9, Some(11))] {
-            let mut s = Story::new(1);
-            s.granted(1, 1).wait(10);
-            let msg = s.send(
-                1,
-                Msg::Renew {
-                    lease: lease(1),
-                    secret: SecretNo(secret),
-                    counter: 1,
-                    request: 1,
-                },
-            );
-            s.receive(msg).see(Fact::Answered { msg, reply: got(1) });
-            assert_eq!(s.verdict(), promise);
-        }
-        let mut s = Story::new(1);
-        s.granted(1, 1).wait(10);
-        s.begin_as(1, 9, false);
-        let msg = s.sends(1, s.claim(1, None, None));
-        s.see(Fact::Answered {
-            msg,
-            reply: Reply::Problem("claim-changed"),
-        });
-        assert_eq!(s.verdict(), None);
-        assert_eq!(s.seen().wrong_secrets, 1);
-        s.sends(1, s.claim(1, None, None));
-        s.ended(1, 1, "replaced");
-        assert_eq!(s.verdict(), Some(2), "thrown out");
-        let mut s = Story::new(1);
-        s.granted(1, 1).waits(2, 2, 1).wait(10);
-        s.begin_as(2, 9, false);
-        s.sends(2, s.claim(2, None, None));
-        s.ended(2, 2, "replaced");
-        assert_eq!(s.verdict(), Some(11), "thrown out of the line");
-    }
-}
+mod tests;

@@ -1,0 +1,58 @@
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::needless_pass_by_value
+)]
+use super::*;
+use serde_json::{Value, json};
+
+fn pod(node: Value, sidecar: Value) -> Pod {
+    let env = json!([{ "name": "MOORING_SERVER", "value": "https://main.licensing.svc:8443" }]);
+    serde_json::from_value(json!({
+        "metadata": { "name": "p", "namespace": "a", "uid": "u" },
+        "spec": { "nodeName": node, "containers": [], "initContainers": [{ "name": "mooring", "env": env }] },
+        "status": { "initContainerStatuses": sidecar }
+    }))
+    .unwrap()
+}
+
+fn sidecar(state: Value, restarts: i32) -> Value {
+    json!([{ "name": "mooring", "image": "i", "imageID": "i", "ready": false, "restartCount": restarts, "state": state }])
+}
+
+fn key(s: &str) -> HolderKey {
+    HolderKey(s.to_owned())
+}
+
+#[test]
+fn whoever_may_run_is_on_it() {
+    let running = pod(json!("n"), sidecar(json!({ "running": {} }), 0));
+    let crashed = pod(json!("n"), sidecar(json!({ "waiting": {} }), 2));
+    let silent_kubelet = pod(json!("n"), json!([]));
+    let pulling = pod(
+        json!("n"),
+        sidecar(json!({ "waiting": { "reason": "ImagePullBackOff" } }), 0),
+    );
+    let starting = pod(
+        json!("n"),
+        sidecar(json!({ "waiting": { "reason": "PodInitializing" } }), 0),
+    );
+    let unbound = pod(Value::Null, json!([]));
+    let keys = [
+        "running", "crashed", "silent", "pulling", "starting", "unbound",
+    ]
+    .map(key);
+    let pods = [running, crashed, silent_kubelet, pulling, starting, unbound];
+    let on = roster(keys.iter().zip(&pods), [&key("mirrored")], |_| false);
+    let on: Vec<_> = on.into_iter().map(|k| k.0).collect();
+    assert_eq!(on, ["crashed", "mirrored", "running", "silent", "starting"]);
+}
+
+#[test]
+fn only_proof_takes_a_holder_off() {
+    let running = pod(json!("n"), sidecar(json!({ "running": {} }), 0));
+    let (a, b) = (key("a"), key("b"));
+    let on = roster([(&a, &running)], [&a, &b], |k| *k == a);
+    assert_eq!(on.into_iter().collect::<Vec<_>>(), [b]);
+}

@@ -1,0 +1,102 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+use super::*;
+use serde_json::json;
+
+fn server(resource: Option<&str>) -> LicenseServer {
+    let mut v = json!({
+        "apiVersion": "mooring.dev/v1alpha1", "kind": "LicenseServer", "metadata": { "name": "main" },
+        "spec": { "license": { "secretName": "l" }, "placement": { "nodeSelector": { "a": "b" } },
+            "anchor": { "pkcs11": { "module": "/m", "tokenLabel": "t", "pinSecret": { "name": "p" } } } }
+    });
+    if let Some(r) = resource {
+        v["spec"]["anchor"]["pkcs11"]["deviceResource"] = json!(r);
+    }
+    serde_json::from_value(v).unwrap()
+}
+
+fn node(offered: &str) -> Node {
+    let v = json!({ "metadata": { "name": "a" }, "status": { "allocatable": { "v.example/dongle": offered } } });
+    serde_json::from_value(v).unwrap()
+}
+
+fn says(instance: &str, present: bool, reason: &str) -> Snapshot {
+    let state = json!({
+        "instance": instance.repeat(16), "version": "0.1.0",
+        "anchor": { "kind": "pkcs11", "present": present, "reason": reason, "message": "m" },
+        "licenseValid": true, "licenseReason": "Valid", "licenseMessage": "m",
+        "settling": false, "leaseForSecs": 30
+    });
+    Snapshot {
+        connected: true,
+        state: Some(serde_json::from_value(state).unwrap()),
+        ..Snapshot::default()
+    }
+}
+
+const DONGLE: Option<&str> = Some("v.example/dongle");
+
+/// One look at each second of this list; whether the pod is replaced after the last.
+fn replaced(resource: Option<&str>, offered: &str, looks: &[(u64, Snapshot)]) -> bool {
+    let mut w = Watched::default();
+    let mut last = BootTime::from_millis(0);
+    for (second, snapshot) in looks {
+        last = BootTime::from_millis(second * 1000);
+        w.note(snapshot, last);
+    }
+    due(&server(resource), &w, Some(&node(offered)), last).is_some()
+}
+
+#[test]
+fn a_dongle_that_is_back_while_the_server_misses_it_replaces_the_pod() {
+    let here = says("aa", true, "Present");
+    let gone = || says("aa", false, "TokenNotFound");
+    let story = [(0, here.clone()), (10, gone()), (30, gone())];
+    assert!(replaced(DONGLE, "1", &story));
+    assert!(!replaced(DONGLE, "0", &story), "it is not plugged in again");
+    assert!(!replaced(None, "1", &story), "nothing in the pod is stale");
+    assert!(
+        !replaced(
+            DONGLE,
+            "1",
+            &[(0, here.clone()), (10, gone()), (29, gone())]
+        ),
+        "it may come back by itself"
+    );
+    assert!(!replaced(
+        DONGLE,
+        "1",
+        &[(0, here.clone()), (10, gone()), (20, here), (30, gone())]
+    ));
+}
+
+#[test]
+fn each_loss_replaces_one_pod_and_a_wrong_pin_none() {
+    let next = [
+        (0, says("aa", true, "Present")),
+        (10, says("aa", false, "TokenNotFound")),
+        (40, says("bb", false, "TokenNotFound")),
+        (400, says("bb", false, "TokenNotFound")),
+    ];
+    assert!(
+        !replaced(DONGLE, "1", &next),
+        "the new pod never had it: another one would not either"
+    );
+    let pin = [
+        (0, says("aa", true, "Present")),
+        (10, says("aa", false, "PinRejected")),
+        (400, says("aa", false, "PinRejected")),
+    ];
+    assert!(!replaced(DONGLE, "1", &pin));
+}
+
+#[test]
+fn what_is_not_heard_does_not_count() {
+    let mut deaf = says("aa", false, "TokenNotFound");
+    deaf.connected = false;
+    let story = [
+        (0, says("aa", true, "Present")),
+        (10, deaf.clone()),
+        (400, deaf),
+    ];
+    assert!(!replaced(DONGLE, "1", &story));
+}

@@ -1,0 +1,80 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+use super::*;
+use serde_json::{Value, json};
+
+fn check(change: impl FnOnce(&mut Value)) -> Result<(), String> {
+    let mut v = json!({
+        "apiVersion": "mooring.dev/v1alpha1", "kind": "LicenseServer", "metadata": { "name": "main" },
+        "spec": {
+            "license": { "secretName": "l" }, "placement": { "nodeSelector": { "a": "b" } },
+            "anchor": { "pkcs11": { "module": "/m", "tokenLabel": "t", "pinSecret": { "name": "p" } } }
+        }
+    });
+    change(&mut v);
+    validate(&serde_json::from_value(v).unwrap()).map_err(|e| e.to_string())
+}
+
+#[test]
+fn a_good_one_passes() {
+    assert_eq!(check(|_| ()), Ok(()));
+    for kind in ["usb", "hwid"] {
+        let anchor = json!({ kind: { "keySecret": { "name": "k" } } });
+        assert_eq!(check(|v| v["spec"]["anchor"] = anchor), Ok(()));
+    }
+    let device = json!({ "device": { "vendorId": "1050", "productId": "0407" } });
+    assert_eq!(check(|v| v["spec"]["placement"] = device), Ok(()));
+}
+
+#[test]
+fn each_refusal_names_the_field_and_what_was_expected() {
+    let cases: [(&str, Result<(), String>); 11] = [
+        (
+            "metadata.name",
+            check(|v| v["metadata"]["name"] = json!("x".repeat(53))),
+        ),
+        ("spec.anchor", check(|v| v["spec"]["anchor"] = json!({}))),
+        (
+            "spec.anchor",
+            check(|v| v["spec"]["anchor"]["usb"] = json!({ "keySecret": { "name": "k" } })),
+        ),
+        ("spec.standby", check(|v| v["spec"]["standby"] = json!({}))),
+        (
+            "spec.placement",
+            check(|v| v["spec"]["placement"]["nodeSelector"] = json!({})),
+        ),
+        (
+            "spec.placement",
+            check(|v| v["spec"]["placement"] = json!({})),
+        ),
+        (
+            "spec.placement",
+            check(|v| {
+                v["spec"]["placement"]["device"] =
+                    json!({ "vendorId": "1050", "productId": "0407" });
+            }),
+        ),
+        (
+            "spec.lease.duration",
+            check(|v| v["spec"]["lease"] = json!({ "duration": "5s" })),
+        ),
+        (
+            "spec.lease.grace",
+            check(|v| v["spec"]["lease"] = json!({ "duration": "60s", "grace": "30s" })),
+        ),
+        (
+            "spec.vendorKeys",
+            check(|v| v["spec"]["vendorKeys"] = json!({})),
+        ),
+        (
+            "spec.allowedNamespaces",
+            check(|v| v["spec"]["allowedNamespaces"] = json!({ "from": "Selector" })),
+        ),
+    ];
+    for (field, result) in cases {
+        let e = result.unwrap_err();
+        assert!(
+            e.starts_with(field) && e.contains("expected"),
+            "{field}: {e}"
+        );
+    }
+}

@@ -1,0 +1,85 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+
+fn at(s: u32) -> Timestamp {
+    format!("2026-01-01T00:00:{s:02}Z").parse().unwrap()
+}
+
+fn farm() -> Holder {
+    Holder::External {
+        subject: "farm".into(),
+    }
+}
+
+fn revocation(of: &Holder, lease: u8, until: Option<u32>) -> Revocation {
+    Revocation {
+        holder: of.key(),
+        lease: LeaseId::from_bytes([lease; 16]),
+        reason: Some("laptop lost".into()),
+        until: until.map(at),
+        at: at(0),
+    }
+}
+
+#[test]
+fn a_revocation_outlives_a_restart_and_ends_when_lifted_or_in_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || Revoked::open(dir.path()).unwrap();
+    let r = open();
+    assert!(r.len() == 0 && r.check(&farm(), at(1)).is_ok());
+    r.revoke(revocation(&farm(), 1, None)).unwrap();
+    let p = open().check(&farm(), at(1)).unwrap_err();
+    assert!(
+        p.kind == ProblemType::Revoked && p.detail.contains("laptop lost"),
+        "{p}"
+    );
+    let r = open();
+    assert_eq!(r.lift(LeaseId::from_bytes([2; 16])), Ok(false));
+    assert_eq!(r.lift(LeaseId::from_bytes([1; 16])), Ok(true));
+    assert!(r.check(&farm(), at(1)).is_ok() && open().len() == 0);
+
+    r.revoke(revocation(&farm(), 3, Some(10))).unwrap();
+    assert!(r.check(&farm(), at(9)).is_err() && r.check(&farm(), at(10)).is_ok());
+
+    std::fs::write(dir.path().join("revoked.json"), "[{").unwrap();
+    let e = Revoked::open(dir.path()).err().unwrap();
+    assert!(e.contains("revoked.json") && e.contains("remove it"), "{e}");
+}
+
+#[test]
+fn the_ledger_is_told_of_each_change_once() {
+    let r = Revoked::default();
+    let told = |now| {
+        let mut told = Vec::new();
+        r.bar(at(now), |h, why| told.push((h.0.clone(), why.is_some())));
+        told
+    };
+    let farm_is = |yes| vec![("external:farm".to_owned(), yes)];
+    assert_eq!(told(0), []);
+    r.revoke(revocation(&farm(), 1, Some(5))).unwrap();
+    assert_eq!((told(1), told(4)), (farm_is(true), vec![]));
+    // Its time is over, but the list goes on; then the list lets go, too.
+    r.set_list(RevokedList::parse("subject:farm").unwrap());
+    assert_eq!((told(5), told(6)), (farm_is(true), vec![]));
+    r.set_list(RevokedList::default());
+    assert_eq!((told(7), told(8)), (farm_is(false), vec![]));
+}
+
+#[test]
+fn the_list_names_subjects_and_tokens_and_no_pods() {
+    let r = Revoked::default();
+    r.set_list(RevokedList::parse("subject:farm\nt-1").unwrap());
+    assert!(r.check(&farm(), at(0)).is_err() && r.len() == 2);
+    assert!(r.token("t-1").is_err() && r.token("t-2").is_ok());
+    let s = || "farm".to_owned();
+    let pod = Holder::Pod {
+        namespace: s(),
+        pod: s(),
+        uid: s(),
+        service_account: s(),
+        node: None,
+    };
+    assert!(r.check(&pod, at(0)).is_ok());
+    r.revoke(revocation(&pod, 1, None)).unwrap();
+    assert!(r.check(&pod, at(0)).is_err());
+}

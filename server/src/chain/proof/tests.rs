@@ -1,0 +1,197 @@
+#![allow(clippy::unwrap_used, clippy::many_single_char_names)]
+use super::*;
+use crate::chain::testing::{at, chain, state_of};
+use mooring_core::frontend::answer;
+use mooring_core::identity::Holder;
+use mooring_core::ledger::HeldLease;
+use mooring_core::ledger::{Granted, Place};
+use mooring_core::license::Shown;
+use mooring_core::names::ClaimName;
+use mooring_core::names::{LeaseId, ProductName, Seats};
+use mooring_core::request::Item;
+use mooring_core::secret::Secret;
+use mooring_core::time::BootTime;
+use mooring_core::time::Now;
+use mooring_core::wire::WaitReason;
+
+fn holder(n: &str) -> Holder {
+    Holder::External { subject: n.into() }
+}
+
+fn secret(b: u8) -> Secret {
+    Secret::from_bytes([b; 32])
+}
+
+fn items() -> Vec<Item> {
+    vec![Item {
+        product: ProductName::new("render").unwrap(),
+        seats: Seats::ONE,
+        version: None,
+    }]
+}
+
+fn now(boot_secs: u64, wall: &str) -> Now {
+    Now {
+        boot: BootTime::from_millis(boot_secs * 1000),
+        wall: at(wall),
+    }
+}
+
+fn held(run: u8) -> HeldProof {
+    let c = chain(run, "2026-05-01T12:00:00Z");
+    let g = Granted {
+        lease: LeaseId::from_bytes([1; 16]),
+        claim: ClaimName::pod(),
+        holder: holder("a"),
+        items: items(),
+        counter: 3,
+        received: BootTime::from_millis(1_010_000),
+        draws: vec![],
+        overdraft: 0,
+        secret_hash: secret(1).hash(),
+    };
+    let f = state_of(run, "2026-05-01T12:00:00Z").in_force.unwrap();
+    let t = now(1011, "2026-05-01T12:00:11Z");
+    let b = answer::token(&mut &c, &f, &g, t, None).unwrap();
+    HeldProof {
+        delegation: b.delegation,
+        lease: b.lease,
+        counter: 4,
+    }
+}
+
+/// Opens it, and asks whether it counts.
+fn verify_held(
+    c: &Chain,
+    f: &InForce,
+    h: &HeldProof,
+    s: &Shown<'_>,
+    t: Now,
+) -> Result<HeldLease, BadProof> {
+    let token = c.proofs(t.boot).lease(f, h)?.document;
+    s.counts(&token, &c.identity)?;
+    Ok(HeldLease {
+        unexpired: token.unexpired(t, &c.boot_id),
+        age: token.age(t.boot, &c.boot_id),
+        counter: h.counter,
+        token,
+    })
+}
+
+#[test]
+fn an_earlier_runs_lease_counts_with_its_secret_for_its_holder_and_its_claim_alone() {
+    let c = chain(2, "2026-05-01T12:00:20Z");
+    let f = state_of(2, "2026-05-01T12:00:20Z").in_force.unwrap();
+    let pod = ClaimName::pod();
+    let other = ClaimName::new("other").unwrap();
+    let (a, b) = (holder("a"), holder("b"));
+    let (right, wrong) = (secret(1), secret(2));
+    let t = now(1021, "2026-05-01T12:00:21Z");
+    let verify = |claim, hash: &Secret, secret, holder| {
+        let s = Shown {
+            claim,
+            secret_hash: hash.hash(),
+            secret,
+            holder,
+        };
+        verify_held(&c, &f, &held(1), &s, t).map_err(|e| e.to_string())
+    };
+    let ok = verify(&pod, &right, Some(&right), &a).unwrap();
+    assert!(ok.unexpired && ok.counter == 4 && ok.token.counter == 3);
+    for (r, want) in [
+        (verify(&pod, &right, None, &a), "cnf"),
+        (verify(&pod, &right, Some(&wrong), &a), "cnf"),
+        (verify(&pod, &wrong, Some(&wrong), &a), "cnf"),
+        (verify(&pod, &right, Some(&right), &b), "another holder"),
+        (verify(&other, &right, Some(&right), &a), "claim"),
+    ] {
+        assert!(r.as_ref().is_err_and(|e| e.contains(want)), "{want}: {r:?}");
+    }
+}
+
+#[test]
+fn it_is_dated_at_the_receipt_and_expires_on_the_boot_clock() {
+    let c = chain(2, "2026-05-01T12:00:20Z");
+    let f = state_of(2, "2026-05-01T12:00:20Z").in_force.unwrap();
+    let (pod, a, s) = (ClaimName::pod(), holder("a"), secret(1));
+    let shown = Shown {
+        claim: &pod,
+        secret_hash: s.hash(),
+        secret: Some(&s),
+        holder: &a,
+    };
+    let at_boot =
+        |secs| verify_held(&c, &f, &held(1), &shown, now(secs, "2026-05-01T23:00:00Z")).unwrap();
+    assert_eq!(at_boot(1012).token.issued_at, at("2026-05-01T12:00:10Z"));
+    // D + M after the receipt at 1010 s, whatever the wall clock says.
+    assert!(at_boot(1041).unexpired);
+    assert!(!at_boot(1042).unexpired);
+}
+
+#[test]
+fn tampered_and_foreign_proofs_are_refused() {
+    let c = chain(2, "2026-05-01T12:00:20Z");
+    let f = state_of(2, "2026-05-01T12:00:20Z").in_force.unwrap();
+    let (pod, a, s) = (ClaimName::pod(), holder("a"), secret(1));
+    let shown = Shown {
+        claim: &pod,
+        secret_hash: s.hash(),
+        secret: Some(&s),
+        holder: &a,
+    };
+    let t = now(1021, "2026-05-01T12:00:21Z");
+    let mut h = held(1);
+    let text = String::from_utf8(h.lease.payload.clone())
+        .unwrap()
+        .replace("\"seats\":1", "\"seats\":9");
+    h.lease.payload = text.into_bytes();
+    assert!(verify_held(&c, &f, &h, &shown, t).is_err());
+    // A delegation of one run with a token of another.
+    let mixed = HeldProof {
+        delegation: held(1).delegation,
+        ..held(3)
+    };
+    assert!(verify_held(&c, &f, &mixed, &shown, t).is_err());
+    // A lease token is no ticket.
+    let as_ticket = TicketBundle {
+        delegation: held(1).delegation,
+        ticket: held(1).lease,
+    };
+    assert!(c.proofs(t.boot).ticket(&f, &as_ticket).is_err());
+}
+
+#[test]
+fn a_ticket_brings_its_place_back() {
+    let (c1, c2) = (
+        chain(1, "2026-05-01T12:00:00Z"),
+        chain(2, "2026-05-01T12:00:20Z"),
+    );
+    let p = Place {
+        lease: LeaseId::from_bytes([8; 16]),
+        claim: ClaimName::pod(),
+        holder: holder("a"),
+        items: items(),
+        place: 1,
+        reason: WaitReason::Full,
+        generation: 77,
+        arrival: 5,
+        contested: false,
+        secret_hash: secret(1).hash(),
+    };
+    let f1 = state_of(1, "2026-05-01T12:00:00Z").in_force.unwrap();
+    let lease = p.lease;
+    let t = now(1005, "2026-05-01T12:00:05Z");
+    let t = answer::waiting(&mut &c1, &f1, p, t).unwrap().ticket;
+    let (pod, a, s) = (ClaimName::pod(), holder("a"), secret(1));
+    let shown = Shown {
+        claim: &pod,
+        secret_hash: s.hash(),
+        secret: Some(&s),
+        holder: &a,
+    };
+    let f2 = state_of(2, "2026-05-01T12:00:20Z").in_force.unwrap();
+    let back = c2.proofs(BootTime::from_millis(1_025_000)).ticket(&f2, &t);
+    let back = back.unwrap().document;
+    shown.counts(&back, &c2.identity).unwrap();
+    assert_eq!((back.generation, back.arrival, back.lease), (77, 5, lease));
+}

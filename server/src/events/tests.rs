@@ -1,0 +1,65 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+use mooring_core::identity::Holder;
+use mooring_core::names::{ClaimName, LeaseId};
+use mooring_core::wire::ViewState;
+use std::time::Duration;
+
+fn event(seq: u64) -> Event {
+    let view = LeaseView {
+        lease: LeaseId::from_bytes([0; 16]),
+        claim: ClaimName::pod(),
+        holder: Holder::External {
+            subject: "x".into(),
+        },
+        items: Vec::new(),
+        state: ViewState::Silent,
+        since: Duration::from_secs(1),
+        place: None,
+        reason: None,
+        free_in_ms: Some(5000),
+        problem: None,
+        ended: None,
+    };
+    Event { seq, view }
+}
+
+fn seqs(r: &Ring, after: u64) -> Result<Vec<u64>, Expired> {
+    r.after(after, 10)
+        .map(|v| v.iter().map(|e| e.seq).collect())
+}
+
+#[test]
+fn a_watcher_goes_on_where_it_was_or_is_told_that_it_cannot() {
+    let mut r = Ring::default();
+    assert_eq!(seqs(&r, 0), Ok(vec![]));
+    assert_eq!(seqs(&r, 1), Err(Expired));
+    for n in 1..=3 {
+        r.push(event(n), BootTime::from_millis(0));
+    }
+    assert_eq!(seqs(&r, 0), Ok(vec![1, 2, 3]));
+    assert_eq!(seqs(&r, 2), Ok(vec![3]));
+    assert_eq!(seqs(&r, 3), Ok(vec![]));
+    assert_eq!(seqs(&r, 4), Err(Expired));
+    for n in 4..=(KEPT as u64 + 3) {
+        r.push(event(n), BootTime::from_millis(0));
+    }
+    assert_eq!(seqs(&r, 2), Err(Expired));
+    assert_eq!(seqs(&r, 3).unwrap().first(), Some(&4));
+}
+
+#[test]
+fn durations_are_told_as_they_are_now() {
+    let mut r = Ring::default();
+    r.push(event(1), BootTime::from_millis(1000));
+    let v = r
+        .after(0, 1)
+        .unwrap()
+        .first()
+        .unwrap()
+        .view(BootTime::from_millis(3000));
+    assert_eq!(
+        (v.since, v.free_in_ms),
+        (Duration::from_secs(3), Some(3000))
+    );
+}
