@@ -19,6 +19,7 @@ use mooring_core::wire::{
     ClaimRequest, HeldProof, Policies, Problem, ProblemType, Renewal, Renewed, WaitReason,
 };
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// Documents that the server gave out.
@@ -120,7 +121,7 @@ impl World {
     }
 
     /// A message reaches the server's machine.
-    pub(super) fn arrives(&mut self, p: Packet) {
+    pub(super) fn arrives(&mut self, p: Rc<Packet>) {
         if self.server.run.is_none() {
             // Nobody listens: the connection is refused.
             self.loses_connection(&p);
@@ -130,7 +131,7 @@ impl World {
     }
 
     /// A request that lacks nothing but a fresh delegation waits for that a moment.
-    fn comes_in(&mut self, p: Packet) {
+    fn comes_in(&mut self, p: Rc<Packet>) {
         let now = self.server.now(self.now);
         let run = self.server.run.as_ref();
         let release = matches!(p.request, Request::Release { .. });
@@ -148,7 +149,7 @@ impl World {
         });
     }
 
-    fn received(&mut self, p: &Packet) {
+    fn received(&mut self, p: &Rc<Packet>) {
         self.server_ticks();
         self.state(Fact::Received {
             msg: p.msg,
@@ -156,8 +157,8 @@ impl World {
             claim: p.claim,
             what: p.what.clone(),
         });
-        match p.request.clone() {
-            Request::Renew(r) => self.renews(p, &r),
+        match &p.request {
+            Request::Renew(r) => self.renews(p, r),
             Request::Release {
                 lease,
                 secret,
@@ -167,7 +168,7 @@ impl World {
                     return;
                 };
                 match self
-                    .with_frontend(|f, now| f.release(&name, lease, &secret, Some(counter), now))
+                    .with_frontend(|f, now| f.release(&name, *lease, secret, Some(*counter), now))
                 {
                     Some(Ok(())) => self.answers(p, Answer::Released, Reply::Released),
                     Some(Err(e)) => self.refuses(p, e),
@@ -175,16 +176,16 @@ impl World {
                 }
             }
             Request::Claim { body, wait, bearer } => {
-                let proven = self.proves(p, &body, bearer);
+                let proven = self.proves(p, body, *bearer);
                 match proven {
-                    Ok(proven) => self.claims(p, &body, proven, wait),
+                    Ok(proven) => self.claims(p, body, proven, *wait),
                     Err(e) => self.refuses(p, e),
                 }
             }
         }
     }
 
-    fn renews(&mut self, p: &Packet, r: &Renewal) {
+    fn renews(&mut self, p: &Rc<Packet>, r: &Renewal) {
         let renewals = std::slice::from_ref(r);
         let Some((renewed, may)) = self.with_frontend(|f, now| f.renew(renewals, now)) else {
             return;
@@ -207,7 +208,7 @@ impl World {
     }
 
     /// Who claims: by what is shown, or by a review of its credential.
-    fn proves(&self, p: &Packet, body: &ClaimRequest, bearer: bool) -> Result<Proven, Problem> {
+    fn proves(&self, p: &Rc<Packet>, body: &ClaimRequest, bearer: bool) -> Result<Proven, Problem> {
         let gone = || Problem::new(ProblemType::Overloaded, "no run");
         let run = self.server.run.as_ref().ok_or_else(gone)?;
         let name = claim_name(p.claim).ok_or_else(gone)?;
@@ -238,7 +239,7 @@ impl World {
     }
 
     /// `PUT /v1/claims/{name}`.
-    fn claims(&mut self, p: &Packet, body: &ClaimRequest, proven: Proven, wait: Option<Duration>) {
+    fn claims(&mut self, p: &Rc<Packet>, body: &ClaimRequest, proven: Proven, wait: Option<Duration>) {
         let Some(name) = claim_name(p.claim) else {
             return;
         };
@@ -258,7 +259,7 @@ impl World {
     }
 
     /// A claim is answered.
-    pub(super) fn answers_claim(&mut self, p: &Packet, answer: ClaimAnswer) {
+    pub(super) fn answers_claim(&mut self, p: &Rc<Packet>, answer: ClaimAnswer) {
         let now = self.server.now(self.now);
         let Some(mut pen) = self.pen() else { return };
         let signed = answer.and_then(|(claimed, f)| match claimed {
@@ -283,13 +284,13 @@ impl World {
         }
     }
 
-    fn refuses(&mut self, p: &Packet, e: Problem) {
+    fn refuses(&mut self, p: &Rc<Packet>, e: Problem) {
         let reply = Reply::Problem(e.kind.name());
         self.answers(p, Answer::Problem(e), reply);
     }
 
     #[allow(clippy::needless_pass_by_value)] // an answer is used up by being given
-    fn answers(&mut self, p: &Packet, answer: Answer, reply: Reply) {
+    fn answers(&mut self, p: &Rc<Packet>, answer: Answer, reply: Reply) {
         self.state(Fact::Answered {
             msg: p.msg,
             reply: reply.clone(),

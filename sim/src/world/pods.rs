@@ -13,6 +13,7 @@ use mooring_core::request::Item;
 use mooring_core::time::BootTime;
 use mooring_core::wire::{self, ClaimKind, HoldState, Standing};
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// For how long a hold of before a crash waits for its connection, as the sidecar has it.
@@ -301,7 +302,7 @@ impl World {
             msg,
             what: what.clone(),
         });
-        let packet = Packet {
+        let packet = Rc::new(Packet {
             msg,
             copy: no,
             holder,
@@ -310,7 +311,7 @@ impl World {
             tag,
             request,
             what,
-        };
+        });
         for t in self.net.ways(now, no, true) {
             let packet = packet.clone();
             self.at(t, move |w| w.arrives(packet));
@@ -711,7 +712,7 @@ impl World {
                     bearer: false,
                 };
                 let (msg, what) = (w.new_msg(), w.describe(&request));
-                w.arrives(Packet {
+                w.arrives(Rc::new(Packet {
                     msg,
                     copy: from,
                     holder,
@@ -721,7 +722,7 @@ impl World {
                     tag: Tag::none(),
                     request,
                     what,
-                });
+                }));
             });
         }
     }

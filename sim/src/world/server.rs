@@ -13,6 +13,7 @@ use mooring_core::names::{InstanceId, LeaseId};
 use mooring_core::time::{BootTime, Now};
 use mooring_core::wire::{EndReason, LeaseView, ViewState};
 use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// How many events a run keeps for the watch.
@@ -108,8 +109,7 @@ impl World {
         }
     }
 
-    pub(super) fn loses_connection(&mut self, p: &Packet) {
-        let p = p.clone();
+    pub(super) fn loses_connection(&mut self, p: &Rc<Packet>) {
         for t in self.net.ways(self.now, p.copy, false) {
             let (copy, life, tag) = (p.copy, p.life, p.tag);
             self.at(t, move |w| {
@@ -174,7 +174,7 @@ impl World {
     /// Lets the frontend do something now; then states what came of it, and answers.
     pub(super) fn with_frontend<R>(
         &mut self,
-        f: impl FnOnce(&mut Frontend<Packet>, Now) -> R,
+        f: impl FnOnce(&mut Frontend<Rc<Packet>>, Now) -> R,
     ) -> Option<R> {
         let now = self.server.now(self.now);
         let run = self.server.run.as_mut()?;

@@ -23,6 +23,7 @@ use mooring_core::secret::{Secret, SecretHash};
 use mooring_core::time::{BootTime, Now, Timestamp};
 use mooring_core::wire::{ClaimKind, ViewState};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::rc::Rc;
 use std::time::Duration;
 
 pub(super) type Act = Box<dyn FnOnce(&mut World)>;
@@ -180,7 +181,6 @@ impl Copy {
 }
 
 /// A message on its way.
-#[derive(Clone)]
 pub(super) struct Packet {
     pub(super) msg: MsgNo,
     pub(super) copy: CopyNo,
@@ -224,7 +224,7 @@ pub(super) struct Machine {
 /// One run.
 pub(super) struct Run {
     pub(super) no: RunNo,
-    pub(super) frontend: Frontend<Packet>,
+    pub(super) frontend: Frontend<Rc<Packet>>,
     pub(super) instance: InstanceId,
     pub(super) seen: Seen,
     pub(super) ring: VecDeque<ledger::Event>,
