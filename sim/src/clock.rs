@@ -22,22 +22,19 @@ impl Clock {
 
     /// What it shows at a true time.
     pub fn read(&self, t: Ms) -> BootTime {
-        let off = (i128::from(t) * i128::from(self.drift)).div_euclid(1_000_000);
-        let ms = i128::from(self.base) + i128::from(t) + off;
-        BootTime::from_millis(u64::try_from(ms).unwrap_or(0))
+        let off = (t.cast_signed() * self.drift).div_euclid(1_000_000);
+        BootTime::from_millis((self.base + t).saturating_add_signed(off))
     }
 
-    /// The first true time at which it shows `b` or more; `None` for never.
+    /// The first true time at which it shows `b` or more; `None` for never, and for more than two
+    /// centuries.
     pub fn when(&self, b: BootTime) -> Option<Ms> {
         if b == BootTime::NEVER {
             return None;
         }
-        let shown = i128::from(b.as_millis()) - i128::from(self.base);
-        if shown <= 0 {
-            return Some(0);
-        }
-        let about = (shown * 1_000_000).div_euclid(1_000_000 + i128::from(self.drift));
-        let mut t = u64::try_from(about).unwrap_or(0).saturating_sub(2);
+        let shown = b.as_millis().saturating_sub(self.base);
+        let about = shown.checked_mul(1_000_000)? / 1_000_000_u64.saturating_add_signed(self.drift);
+        let mut t = about.saturating_sub(2);
         while self.read(t) < b {
             t += 1;
         }

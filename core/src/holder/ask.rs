@@ -103,7 +103,7 @@ impl Claimant {
                 lease: b.lease.clone(),
                 counter,
             });
-        let ticket = self.s.ticket.clone();
+        let ticket = self.s.ticket.as_deref().cloned();
         let vouched = (held.is_some() || ticket.is_some()) && self.s.holder.is_some();
         // Only who is known to wait has the server hold the answer: a first answer must come at
         // once.
@@ -120,11 +120,11 @@ impl Claimant {
             others: Vec::new(),
             heard: self.s.heard,
             items: self.s.items.clone(),
-            secret_hash: self.s.secret.hash(),
+            secret_hash: self.secret_hash,
             request_id: random.request_id(),
             standing,
             secret: vouched.then(|| self.s.secret.clone()),
-            holder: self.s.holder.clone().filter(|_| vouched),
+            holder: self.s.holder.as_deref().filter(|_| vouched).cloned(),
             ticket,
             held,
         };

@@ -99,7 +99,7 @@ impl Claimant {
     }
 
     fn granted(&mut self, sent: BootTime, g: Grant, now: BootTime, fraction: f64) {
-        self.s.holder = Some(g.holder);
+        self.s.holder = Some(g.holder.into());
         self.s.heard = Some(g.instance);
         // A grant may begin the counter anew at the server; ours never goes back.
         let t = Terms {
@@ -119,7 +119,7 @@ impl Claimant {
         let s = &mut self.s;
         s.state = HoldState::Held;
         s.lease = Some(t.lease);
-        s.bundle = Some(t.token);
+        s.bundle = Some(t.token.into());
         s.ticket = None;
         s.pending = None;
         s.counter = s.counter.max(t.counter);
@@ -169,8 +169,8 @@ impl Claimant {
         self.s.answered = true;
         self.s.heard = Some(w.instance);
         self.s.lease = Some(w.lease);
-        self.s.holder = Some(w.holder);
-        self.s.ticket = Some(w.ticket);
+        self.s.holder = Some(w.holder.into());
+        self.s.ticket = Some(w.ticket.into());
         self.s.pending = None;
         self.place = Some(w.place);
         self.reason = Some(w.reason);
@@ -247,6 +247,7 @@ impl Claimant {
         if self.s.state.is_licensed() {
             self.lose(now);
         }
+        self.secret_hash = fresh.hash();
         self.s.secret = fresh;
         (self.s.lease, self.s.bundle, self.s.ticket, self.s.pending) = (None, None, None, None);
         (self.repeat, self.bearer) = (false, true);

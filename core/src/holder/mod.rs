@@ -29,6 +29,7 @@ use crate::secret::{Secret, SecretHash};
 use crate::time::{BootTime, DEFAULT_GRACE, DEFAULT_LEASE, DEFAULT_MAX_CONTESTED, millis};
 use crate::wire::{ClaimRequest, Grant, HoldState, Problem, Renewal, Renewed, WaitReason, Waiting};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a sidecar tries for a first answer before the application may start without one, and
@@ -149,9 +150,10 @@ pub struct Saved {
     state: HoldState,
     begun: BootTime,
     lease: Option<LeaseId>,
-    holder: Option<identity::Holder>,
-    bundle: Option<Bundle>,
-    ticket: Option<TicketBundle>,
+    // Shared, since all of this is copied at each save, and these are large and seldom change.
+    holder: Option<Arc<identity::Holder>>,
+    bundle: Option<Arc<Bundle>>,
+    ticket: Option<Arc<TicketBundle>>,
     counter: u64,
     /// A renewal that was sent and not answered: retried with the same numbers.
     pending: Option<RequestId>,
@@ -194,6 +196,8 @@ struct Outstanding {
 pub struct Claimant {
     spec: Spec,
     s: Saved,
+    /// Of the secret in `s`.
+    secret_hash: SecretHash,
     outstanding: Option<Outstanding>,
     tags: u64,
     next_at: BootTime,
@@ -283,6 +287,7 @@ impl Claimant {
         Self {
             silent_since: Some(s.begun),
             spec,
+            secret_hash: s.secret.hash(),
             s,
             outstanding: None,
             tags: 0,
@@ -306,7 +311,7 @@ impl Claimant {
     /// The last lease token with its chain, for the application. `None` when not licensed by a
     /// lease.
     pub fn bundle(&self) -> Option<&Bundle> {
-        self.s.bundle.as_ref()
+        self.s.bundle.as_deref()
     }
 
     /// The lease and its secret, while there is one: for asking a token with a nonce.
@@ -339,7 +344,7 @@ impl Claimant {
 
     /// The hash of the claim's secret: of a new one after the claim had to begin anew.
     pub fn secret_hash(&self) -> SecretHash {
-        self.s.secret.hash()
+        self.secret_hash
     }
 
     /// Whether the server has told that another copy of this holder lives. It then asks no more.

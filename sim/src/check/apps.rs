@@ -8,7 +8,8 @@
 //! weaker.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
+use foldhash::{HashMap, HashSet};
+use std::collections::{BinaryHeap, VecDeque};
 
 use super::measure::slack;
 use crate::history::{

@@ -2,7 +2,7 @@
 //! promise is judged here.
 
 use std::cmp::Reverse;
-use std::collections::HashSet;
+use foldhash::HashSet;
 
 use super::demand;
 use super::lease::{Lease, Stand};

@@ -7,7 +7,8 @@
 //! ([`slack`](super::measure::slack)), and by no more.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet};
+use foldhash::{HashMap, HashSet};
+use std::collections::BinaryHeap;
 
 use super::apps::Apps;
 use super::demand;
@@ -67,10 +68,10 @@ impl Default for Model {
             },
             epoch: 0,
             products: 0,
-            leases: HashMap::new(),
-            live: HashMap::new(),
+            leases: HashMap::default(),
+            live: HashMap::default(),
             queues: Queues::default(),
-            contested: HashSet::new(),
+            contested: HashSet::default(),
             arrivals: 0,
             granted_of: Vec::new(),
             carried: Vec::new(),

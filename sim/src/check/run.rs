@@ -1,6 +1,6 @@
 //! A run of the server: what it started with, and what it may grant so far.
 
-use std::collections::HashSet;
+use foldhash::HashSet;
 
 use super::measure::{margin, slack};
 use super::step::Cause;
@@ -65,9 +65,9 @@ impl Default for KnownRun {
             roster_done: false,
             full_once: Vec::new(),
             granted: Vec::new(),
-            seen: HashSet::new(),
-            gone: HashSet::new(),
-            revoked: HashSet::new(),
+            seen: HashSet::default(),
+            gone: HashSet::default(),
+            revoked: HashSet::default(),
             used: Vec::new(),
             grace: (0, 0),
             max_contested: 0,

@@ -1,7 +1,6 @@
 //! The server's edge: messages come in, the frontend decides, answers go out. A document is a
 //! number that only this world's server can give out.
 
-use super::pods::claim_name;
 use super::server::{paper, paper_no};
 use super::state::{Packet, World, lease_no};
 use crate::history::{Fact, Reply};
@@ -18,7 +17,8 @@ use mooring_core::names::{InstanceId, LeaseId};
 use mooring_core::wire::{
     ClaimRequest, HeldProof, Policies, Problem, ProblemType, Renewal, Renewed, WaitReason,
 };
-use std::collections::HashMap;
+use foldhash::HashMap;
+use std::iter::repeat_n;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -164,11 +164,8 @@ impl World {
                 secret,
                 counter,
             } => {
-                let Some(name) = claim_name(p.claim) else {
-                    return;
-                };
                 match self
-                    .with_frontend(|f, now| f.release(&name, *lease, secret, Some(*counter), now))
+                    .with_frontend(|f, now| f.release(&p.name, *lease, secret, Some(*counter), now))
                 {
                     Some(Ok(())) => self.answers(p, Answer::Released, Reply::Released),
                     Some(Err(e)) => self.refuses(p, e),
@@ -211,7 +208,6 @@ impl World {
     fn proves(&self, p: &Rc<Packet>, body: &ClaimRequest, bearer: bool) -> Result<Proven, Problem> {
         let gone = || Problem::new(ProblemType::Overloaded, "no run");
         let run = self.server.run.as_ref().ok_or_else(gone)?;
-        let name = claim_name(p.claim).ok_or_else(gone)?;
         let papers = Papers {
             tokens: &self.tokens,
             tickets: &self.tickets,
@@ -221,7 +217,7 @@ impl World {
         };
         let (authority, clock) = (run.frontend.authority(), run.frontend.clock());
         let facts = (&**authority, clock, self.server.now(self.now));
-        match admit(&name, body, None, facts, &papers)? {
+        match admit(&p.name, body, None, facts, &papers)? {
             Admitted::Proven(proven) => Ok(*proven),
             Admitted::Review(admission) => {
                 let who = if !bearer {
@@ -240,14 +236,11 @@ impl World {
 
     /// `PUT /v1/claims/{name}`.
     fn claims(&mut self, p: &Rc<Packet>, body: &ClaimRequest, proven: Proven, wait: Option<Duration>) {
-        let Some(name) = claim_name(p.claim) else {
-            return;
-        };
         let policies = Policies {
             allowed_namespaces: Some(vec!["ns".into()]),
         };
         let asked = Asked {
-            name,
+            name: p.name.clone(),
             body,
             entitled: entitled(&proven.holder, Some(&policies), None),
             proven,
@@ -289,15 +282,15 @@ impl World {
         self.answers(p, Answer::Problem(e), reply);
     }
 
-    #[allow(clippy::needless_pass_by_value)] // an answer is used up by being given
     fn answers(&mut self, p: &Rc<Packet>, answer: Answer, reply: Reply) {
         self.state(Fact::Answered {
             msg: p.msg,
             reply: reply.clone(),
         });
-        for t in self.net.ways(self.now, p.copy, false) {
+        let ways = self.net.ways(self.now, p.copy, false);
+        let answers = repeat_n((answer, reply), ways.len());
+        for (t, (answer, reply)) in ways.into_iter().zip(answers) {
             let (copy, life, tag, msg) = (p.copy, p.life, p.tag, p.msg);
-            let (answer, reply) = (answer.clone(), reply.clone());
             self.at(t, move |w| {
                 w.hears(copy, life, tag, answer, Some((msg, reply)));
             });

@@ -36,7 +36,8 @@ use crate::history::{At, Broken, Fact, Ms};
 use crate::plan::Plan;
 use fastrand::Rng;
 use mooring_core::license::IdentityKey;
-use std::collections::{BTreeMap, HashMap};
+use foldhash::HashMap;
+use std::collections::BTreeMap;
 
 /// How a world ended.
 pub struct Outcome {
@@ -118,11 +119,11 @@ impl World {
             next_copy: 1,
             operator: Operator::default(),
             identity: IdentityKey::new(&[7; 32]),
-            tokens: HashMap::new(),
-            tickets: HashMap::new(),
+            tokens: HashMap::default(),
+            tickets: HashMap::default(),
             delegations: Vec::new(),
             msgs: 0,
-            secrets: HashMap::new(),
+            secrets: HashMap::default(),
             quiet: false,
             ended: false,
         }

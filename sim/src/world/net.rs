@@ -2,7 +2,7 @@
 
 use crate::history::{CopyNo, Ms};
 use fastrand::Rng;
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 /// The longest that any message takes.
 const HOUR: Ms = 3_600_000;
@@ -24,8 +24,8 @@ impl Net {
         Self {
             rng: Rng::with_seed(!seed),
             delay,
-            cut_up: HashMap::new(),
-            cut_down: HashMap::new(),
+            cut_up: HashMap::default(),
+            cut_down: HashMap::default(),
             cut_server: 0,
             loss: 0,
             duplicates: 0,

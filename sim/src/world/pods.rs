@@ -307,6 +307,7 @@ impl World {
             copy: no,
             holder,
             claim,
+            name,
             life,
             tag,
             request,
@@ -680,7 +681,7 @@ impl World {
         let Some(bundle) = bundle.cloned() else {
             return;
         };
-        let (items, claim) = (claim.spec.items.clone(), claim.no);
+        let (items, name, claim) = (claim.spec.items.clone(), claim.spec.name.clone(), claim.no);
         let Some(holder) = self.copies.get(&from).map(|c| c.holder) else {
             return;
         };
@@ -705,6 +706,7 @@ impl World {
                 holder: Some(Self::real_holder(holder)),
             };
             let at = self.now + self.rng.u64(0..lasts.max(1));
+            let name = name.clone();
             self.at(at, move |w| {
                 let request = Request::Claim {
                     body: Box::new(body),
@@ -717,6 +719,7 @@ impl World {
                     copy: from,
                     holder,
                     claim,
+                    name,
                     // Its answer is for nobody here.
                     life: 0,
                     tag: Tag::none(),
@@ -766,7 +769,7 @@ fn claim_no(i: usize) -> ClaimNo {
     ClaimNo(u8::try_from(i).unwrap_or(u8::MAX))
 }
 
-pub(super) fn claim_name(no: ClaimNo) -> Option<ClaimName> {
+fn claim_name(no: ClaimNo) -> Option<ClaimName> {
     format!("claim{}", no.0).parse().ok()
 }
 

@@ -12,7 +12,8 @@ use mooring_core::license::Envelope;
 use mooring_core::names::{InstanceId, LeaseId};
 use mooring_core::time::{BootTime, Now};
 use mooring_core::wire::{EndReason, LeaseView, ViewState};
-use std::collections::{HashMap, VecDeque};
+use foldhash::HashMap;
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -71,7 +72,7 @@ impl World {
             seen,
             ring: VecDeque::new(),
             tick: 0,
-            draws: HashMap::new(),
+            draws: HashMap::default(),
             overlap: 0,
             papers: 0,
         };

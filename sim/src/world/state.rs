@@ -18,11 +18,12 @@ use mooring_core::holder::{Request, Saved, Spec, Tag};
 use mooring_core::ledger;
 use mooring_core::license::{Digest, IdentityKey, LeaseToken, Ticket};
 use mooring_core::mutant::{self, Mutant};
-use mooring_core::names::{InstanceId, LeaseId, PoolName, ProductName, RequestId};
+use mooring_core::names::{ClaimName, InstanceId, LeaseId, PoolName, ProductName, RequestId};
 use mooring_core::secret::{Secret, SecretHash};
 use mooring_core::time::{BootTime, Now, Timestamp};
 use mooring_core::wire::{ClaimKind, ViewState};
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use foldhash::HashMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -186,6 +187,7 @@ pub(super) struct Packet {
     pub(super) copy: CopyNo,
     pub(super) holder: HolderNo,
     pub(super) claim: ClaimNo,
+    pub(super) name: ClaimName,
     pub(super) life: u64,
     pub(super) tag: Tag,
     pub(super) request: Request,
