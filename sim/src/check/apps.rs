@@ -7,8 +7,8 @@
 //! was sent since, or it took longer than a holder waits) moves only the bound that this makes
 //! weaker.
 
-use std::cmp::Reverse;
 use foldhash::{HashMap, HashSet};
+use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
 use super::measure::slack;

@@ -1,8 +1,8 @@
 //! The server's books as they change, from what it says of them: leases, seats, the line. No
 //! promise is judged here.
 
-use std::cmp::Reverse;
 use foldhash::HashSet;
+use std::cmp::Reverse;
 
 use super::demand;
 use super::lease::{Lease, Stand};

@@ -6,8 +6,8 @@
 //! Where a time is somebody's measure of a duration it may be off by that clock's drift
 //! ([`slack`](super::measure::slack)), and by no more.
 
-use std::cmp::Reverse;
 use foldhash::{HashMap, HashSet};
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::apps::Apps;

@@ -4,6 +4,7 @@
 use super::server::{paper, paper_no};
 use super::state::{Packet, World, lease_no};
 use crate::history::{Fact, Reply};
+use foldhash::HashMap;
 use mooring_core::frontend::{
     Admitted, Asked, ClaimAnswer, FRESH, InForce, Opened, Opener, Proven, Signer, ThisRun, Who,
     admit, answer, entitled,
@@ -17,7 +18,6 @@ use mooring_core::names::{InstanceId, LeaseId};
 use mooring_core::wire::{
     ClaimRequest, HeldProof, Policies, Problem, ProblemType, Renewal, Renewed, WaitReason,
 };
-use foldhash::HashMap;
 use std::iter::repeat_n;
 use std::rc::Rc;
 use std::time::Duration;
@@ -235,7 +235,13 @@ impl World {
     }
 
     /// `PUT /v1/claims/{name}`.
-    fn claims(&mut self, p: &Rc<Packet>, body: &ClaimRequest, proven: Proven, wait: Option<Duration>) {
+    fn claims(
+        &mut self,
+        p: &Rc<Packet>,
+        body: &ClaimRequest,
+        proven: Proven,
+        wait: Option<Duration>,
+    ) {
         let policies = Policies {
             allowed_namespaces: Some(vec!["ns".into()]),
         };

@@ -35,8 +35,8 @@ use crate::coverage::Coverage;
 use crate::history::{At, Broken, Fact, Ms};
 use crate::plan::Plan;
 use fastrand::Rng;
-use mooring_core::license::IdentityKey;
 use foldhash::HashMap;
+use mooring_core::license::IdentityKey;
 use std::collections::BTreeMap;
 
 /// How a world ended.

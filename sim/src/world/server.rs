@@ -4,6 +4,7 @@
 use super::seen::Seen;
 use super::state::{Packet, Run, World, lease_no};
 use crate::history::{Book, ClaimNo, Fact, HolderNo, Ms, Reclaim, RunNo};
+use foldhash::HashMap;
 use mooring_core::frontend::Frontend;
 use mooring_core::holder::Answer;
 use mooring_core::identity::HolderKey;
@@ -12,7 +13,6 @@ use mooring_core::license::Envelope;
 use mooring_core::names::{InstanceId, LeaseId};
 use mooring_core::time::{BootTime, Now};
 use mooring_core::wire::{EndReason, LeaseView, ViewState};
-use foldhash::HashMap;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;

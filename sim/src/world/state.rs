@@ -12,6 +12,7 @@ use crate::history::{
 };
 use crate::plan::{Plan, Pod};
 use fastrand::Rng;
+use foldhash::HashMap;
 use mooring_core::frontend::Frontend;
 use mooring_core::holder::drive::Drive;
 use mooring_core::holder::{Request, Saved, Spec, Tag};
@@ -22,7 +23,6 @@ use mooring_core::names::{ClaimName, InstanceId, LeaseId, PoolName, ProductName,
 use mooring_core::secret::{Secret, SecretHash};
 use mooring_core::time::{BootTime, Now, Timestamp};
 use mooring_core::wire::{ClaimKind, ViewState};
-use foldhash::HashMap;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
