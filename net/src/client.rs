@@ -4,6 +4,7 @@
 //! Addresses come first, so that no DNS is needed; where none answers, the name is resolved, since
 //! a server made anew may have another address.
 
+use crate::sync::lock;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
@@ -23,75 +24,60 @@ use tokio_rustls::TlsConnector;
 
 /// How long connecting to one address may take, the handshake with it included.
 const CONNECT: Duration = Duration::from_secs(6);
-/// The largest answer that is read whole.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
 
-/// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The server's URL is none.
     #[error("server {0:?}: expected https://‹name›:‹port›")]
     Url(String),
-    /// No address answers.
     #[error("cannot connect to {server}: {problem}")]
-    Connect {
-        /// Where to.
-        server: String,
-        /// Each address's error.
-        problem: String,
-    },
+    Connect { server: String, problem: String },
     /// The server's certificate is not accepted, or it accepts not ours.
     #[error("TLS with {server}: {problem}")]
-    Tls {
-        /// Where to.
-        server: String,
-        /// What is wrong, at each address.
-        problem: String,
-    },
-    /// No answer in time.
+    Tls { server: String, problem: String },
     #[error("no answer within {0:?}")]
     Timeout(Duration),
-    /// The connection broke.
     #[error("the connection broke: {0}")]
     Broken(String),
-    /// The answer is not what was expected.
     #[error("the answer cannot be read: {0}")]
     Answer(String),
 }
 
-/// An answer, read whole.
 #[derive(Debug)]
 pub struct Answer {
-    /// Its status.
     pub status: StatusCode,
-    /// Its headers.
     pub headers: HeaderMap,
-    /// Its body.
     pub body: Bytes,
 }
 
 impl Answer {
-    /// The body as JSON.
+    async fn whole(response: http::Response<Incoming>) -> Result<Self, ClientError> {
+        let (parts, body) = response.into_parts();
+        let body = Limited::new(body, MAX_ANSWER).collect().await;
+        let body = body.map_err(|e| ClientError::Broken(e.to_string()))?;
+        Ok(Self {
+            status: parts.status,
+            headers: parts.headers,
+            body: body.to_bytes(),
+        })
+    }
+
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
         serde_json::from_slice(&self.body).map_err(|e| ClientError::Answer(e.to_string()))
     }
 }
 
-/// A request.
 #[derive(Clone, Debug, Default)]
 pub struct Call {
-    /// Its method.
     pub method: Method,
     /// Path and query.
     pub path: String,
     /// Headers besides Host and Content-Type.
     pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// A JSON body.
     pub body: Option<Bytes>,
 }
 
 impl Call {
-    /// A request without a body.
     pub fn new(method: Method, path: impl Into<String>) -> Self {
         Self {
             method,
@@ -116,7 +102,6 @@ impl Call {
         self
     }
 
-    /// With a JSON body.
     pub fn json<T: serde::Serialize>(mut self, value: &T) -> Result<Self, ClientError> {
         let v = serde_json::to_vec(value).map_err(|e| ClientError::Answer(e.to_string()))?;
         self.body = Some(v.into());
@@ -191,45 +176,19 @@ impl Client {
         &self.0.host
     }
 
-    fn take(&self) -> Option<SendRequest<Full<Bytes>>> {
-        self.0
-            .idle
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .take()
-    }
-
-    fn keep(&self, s: SendRequest<Full<Bytes>>) {
-        *self
-            .0
-            .idle
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(s);
-    }
-
     /// Asks, and reads the whole answer, all within `time`. A kept connection that turns out to be
     /// closed before anything was sent is replaced once; a request that may have arrived is never
     /// sent again here.
     pub async fn call(&self, call: &Call, time: Duration) -> Result<Answer, ClientError> {
         let whole = async {
             let (mut sender, response) = self.send(call, time).await?;
-            let (parts, body) = response.into_parts();
-            let body = Limited::new(body, MAX_ANSWER).collect().await;
-            let body = body
-                .map_err(|e| ClientError::Broken(e.to_string()))?
-                .to_bytes();
+            let answer = Answer::whole(response).await?;
             if sender.ready().await.is_ok() {
-                self.keep(sender);
+                *lock(&self.0.idle) = Some(sender);
             }
-            Ok(Answer {
-                status: parts.status,
-                headers: parts.headers,
-                body,
-            })
+            Ok(answer)
         };
-        tokio::time::timeout(time, whole)
-            .await
-            .map_err(|_| ClientError::Timeout(time))?
+        within(time, whole).await
     }
 
     /// Asks, and gives the answer line by line as it comes (JSON, one a line). The connection is
@@ -241,27 +200,16 @@ impl Client {
     ) -> Result<Result<Lines, Answer>, ClientError> {
         let head = async {
             let (sender, response) = self.send(call, time).await?;
-            if response.status().is_success() {
-                return Ok(Ok(Lines {
-                    body: response.into_body(),
-                    buf: BytesMut::new(),
-                    _sender: sender,
-                }));
+            if !response.status().is_success() {
+                return Ok(Err(Answer::whole(response).await?));
             }
-            let (parts, body) = response.into_parts();
-            let body = Limited::new(body, MAX_ANSWER).collect().await;
-            let body = body
-                .map_err(|e| ClientError::Broken(e.to_string()))?
-                .to_bytes();
-            Ok(Err(Answer {
-                status: parts.status,
-                headers: parts.headers,
-                body,
+            Ok(Ok(Lines {
+                body: response.into_body(),
+                buf: BytesMut::new(),
+                _sender: sender,
             }))
         };
-        tokio::time::timeout(time, head)
-            .await
-            .map_err(|_| ClientError::Timeout(time))?
+        within(time, head).await
     }
 
     async fn send(
@@ -269,7 +217,7 @@ impl Client {
         call: &Call,
         time: Duration,
     ) -> Result<(SendRequest<Full<Bytes>>, http::Response<Incoming>), ClientError> {
-        let mut kept = self.take().filter(|s| !s.is_closed());
+        let mut kept = lock(&self.0.idle).take().filter(|s| !s.is_closed());
         loop {
             let reused = kept.is_some();
             let mut sender = match kept.take() {
@@ -316,11 +264,8 @@ impl Client {
             match tokio::time::timeout(each, inner.shake_hands(place)).await {
                 Ok(Ok(sender)) => {
                     if i != first {
-                        tracing::info!(
-                            server = inner.host,
-                            address = place,
-                            "the server is here now"
-                        );
+                        let (server, address) = (&inner.host, place);
+                        tracing::info!(server, address, "the server is here now");
                     }
                     inner.found.store(i, Ordering::Relaxed);
                     return Ok(sender);
@@ -343,13 +288,20 @@ impl Client {
 
     /// Gives up the kept connection: the next call makes a new one, with the credentials of then.
     pub fn disconnect(&self) {
-        drop(self.take());
+        drop(lock(&self.0.idle).take());
     }
+}
+
+async fn within<T>(
+    time: Duration,
+    work: impl Future<Output = Result<T, ClientError>>,
+) -> Result<T, ClientError> {
+    let done = tokio::time::timeout(time, work).await;
+    done.map_err(|_| ClientError::Timeout(time))?
 }
 
 /// Why a place is not the server's.
 enum Miss {
-    /// Nobody answers.
     Nobody(std::io::Error),
     /// Somebody does, but there is no TLS with them: another service may have the address by now.
     Stranger(String),

@@ -11,7 +11,6 @@ pub fn boot() -> BootTime {
     BootTime::from_millis(t.tv_sec.unsigned_abs() * 1000 + t.tv_nsec.unsigned_abs() / 1_000_000)
 }
 
-/// Both clocks.
 pub fn now() -> Now {
     Now {
         boot: boot(),
@@ -37,9 +36,7 @@ pub fn boot_id() -> String {
     let Ok(id) = std::fs::read_to_string("/proc/sys/kernel/random/boot_id") else {
         return String::new();
     };
-    let d = ring::digest::digest(
-        &ring::digest::SHA256,
-        format!("mooring boot {}", id.trim()).as_bytes(),
-    );
+    let text = format!("mooring boot {}", id.trim());
+    let d = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
     hex::encode(d.as_ref().get(..8).unwrap_or_default())
 }

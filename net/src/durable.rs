@@ -1,5 +1,7 @@
 //! Writing so that a crash, also of the machine, leaves either the old file or the new one.
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -14,11 +16,8 @@ pub fn replace(path: &Path, data: &[u8]) -> io::Result<()> {
     // A leftover may have another owner's mode; a new file has the one given here.
     let _ = fs::remove_file(&aside);
     let mut options = OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&aside)?;
+    options.write(true).create_new(true).mode(0o600);
+    let mut file = options.open(&aside)?;
     // The data before the name: otherwise the name could stand for an empty file after a loss of
     // power.
     file.write_all(data)?;
@@ -27,6 +26,23 @@ pub fn replace(path: &Path, data: &[u8]) -> io::Result<()> {
     match path.parent() {
         Some(dir) => File::open(dir)?.sync_all(),
         None => Ok(()),
+    }
+}
+
+/// The same with JSON.
+pub fn replace_json(path: &Path, value: &impl Serialize) -> io::Result<()> {
+    replace(path, &serde_json::to_vec(value)?)
+}
+
+/// Reads JSON that was kept; `None` if there is no such file. Of a damaged one the error's kind is
+/// [`InvalidData`](io::ErrorKind::InvalidData).
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
+    match fs::read(path) {
+        Ok(json) => serde_json::from_slice(&json)
+            .map(Some)
+            .map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e),
     }
 }
 

@@ -20,10 +20,8 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
 /// How long the client would wait for the answer (`Prefer: wait`). What is not understood is
 /// ignored, as the RFC says.
 pub fn prefer_wait(headers: &HeaderMap) -> Option<Duration> {
-    let values = headers
-        .get_all(PREFER)
-        .iter()
-        .filter_map(|v| v.to_str().ok());
+    let values = headers.get_all(PREFER).iter();
+    let values = values.filter_map(|v| v.to_str().ok());
     let mut words = values.flat_map(|v| v.split([',', ';']));
     let secs = words.find_map(|w| {
         let value = w.trim().strip_prefix("wait=")?;
@@ -48,11 +46,8 @@ pub struct Query(Vec<(String, String)>);
 impl Query {
     /// Reads what stands after the `?`.
     pub fn read(text: Option<&str>) -> Result<Self, Problem> {
-        let pairs = text
-            .unwrap_or_default()
-            .split('&')
-            .filter(|p| !p.is_empty());
-        let pairs = pairs.map(|p| {
+        let pairs = text.unwrap_or_default().split('&');
+        let pairs = pairs.filter(|p| !p.is_empty()).map(|p| {
             let (name, value) = p.split_once('=').unwrap_or((p, ""));
             let value = percent_decode(value).and_then(|v| String::from_utf8(v).ok());
             let expected = "expected percent-encoded UTF-8 (RFC 3986)";

@@ -3,6 +3,8 @@
 use crate::http::{Body, allowing, with_type};
 use http::{Method, Response, StatusCode};
 
+const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
 /// Answers a request there. Where it is not ready, `ready` says why; `metrics` is text in the
 /// format of Prometheus.
 pub fn answer(
@@ -19,21 +21,17 @@ pub fn answer(
     let ok = || text(StatusCode::OK, "ok".into());
     match path {
         "/healthz" => ok(),
-        "/readyz" => ready.map_or_else(
-            |why| text(StatusCode::SERVICE_UNAVAILABLE, why.into()),
-            |()| ok(),
-        ),
+        "/readyz" => match ready {
+            Ok(()) => ok(),
+            Err(why) => text(StatusCode::SERVICE_UNAVAILABLE, why.into()),
+        },
         "/metrics" => match metrics() {
-            Ok(m) => with_type(
-                StatusCode::OK,
-                "text/plain; version=0.0.4; charset=utf-8",
-                m,
-            ),
+            Ok(m) => with_type(StatusCode::OK, PROMETHEUS, m),
             Err(e) => text(StatusCode::INTERNAL_SERVER_ERROR, e),
         },
-        _ => text(
-            StatusCode::NOT_FOUND,
-            "expected /healthz, /readyz or /metrics".into(),
-        ),
+        _ => {
+            let expected = "expected /healthz, /readyz or /metrics";
+            text(StatusCode::NOT_FOUND, expected.into())
+        }
     }
 }

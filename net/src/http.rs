@@ -1,12 +1,14 @@
 //! A bounded HTTP server: everything a stranger sends has a limit (docs/protocol.md, "Calls and
 //! problems").
 
+use crate::shutdown::Shutdown;
 use bytes::Bytes;
+use futures::stream;
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited, StreamBody};
+use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -19,11 +21,10 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
-
-use crate::shutdown::Shutdown;
 
 /// An answer's body: whole, or streamed.
 pub type Body = UnsyncBoxBody<Bytes, Infallible>;
@@ -59,7 +60,6 @@ impl Default for Limits {
 /// Who is at the other end.
 #[derive(Clone, Debug)]
 pub struct Peer {
-    /// Its address.
     pub addr: SocketAddr,
     /// Its verified certificate, if it showed one.
     pub cert: Option<Arc<CertificateDer<'static>>>,
@@ -101,37 +101,19 @@ pub async fn serve<H, F>(
         let (tls, handler, watcher) = (tls.clone(), handler.clone(), graceful.watcher());
         tokio::spawn(async move {
             let _permit = permit;
-            match tls {
-                None => {
-                    connection(
-                        TokioIo::new(stream),
-                        Peer { addr, cert: None },
-                        limits,
-                        handler,
-                        watcher,
-                    )
-                    .await;
+            let Some(acceptor) = tls else {
+                let peer = Peer { addr, cert: None };
+                return connection(stream, peer, limits, handler, watcher).await;
+            };
+            match tokio::time::timeout(limits.handshake, acceptor.accept(stream)).await {
+                Ok(Ok(s)) => {
+                    let certs = s.get_ref().1.peer_certificates();
+                    let first = certs.and_then(<[_]>::first);
+                    let cert = first.map(|c| Arc::new(c.clone().into_owned()));
+                    connection(s, Peer { addr, cert }, limits, handler, watcher).await;
                 }
-                Some(acceptor) => {
-                    match tokio::time::timeout(limits.handshake, acceptor.accept(stream)).await {
-                        Ok(Ok(s)) => {
-                            let certs = s.get_ref().1.peer_certificates();
-                            let cert = certs
-                                .and_then(|c| c.first())
-                                .map(|c| Arc::new(c.clone().into_owned()));
-                            connection(
-                                TokioIo::new(s),
-                                Peer { addr, cert },
-                                limits,
-                                handler,
-                                watcher,
-                            )
-                            .await;
-                        }
-                        Ok(Err(e)) => tracing::debug!(peer = %addr, error = %e, "TLS handshake"),
-                        Err(_) => tracing::debug!(peer = %addr, "TLS handshake took too long"),
-                    }
-                }
+                Ok(Err(e)) => tracing::debug!(peer = %addr, error = %e, "TLS handshake"),
+                Err(_) => tracing::debug!(peer = %addr, "TLS handshake took too long"),
             }
         });
     }
@@ -146,7 +128,7 @@ async fn connection<I, H, F>(
     handler: H,
     watcher: hyper_util::server::graceful::Watcher,
 ) where
-    I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
@@ -168,20 +150,28 @@ async fn connection<I, H, F>(
         .max_concurrent_streams(32)
         .keep_alive_interval(Duration::from_secs(60))
         .keep_alive_timeout(Duration::from_secs(20));
-    if let Err(e) = watcher
-        .watch(b.serve_connection(io, service).into_owned())
-        .await
-    {
+    let served = b.serve_connection(TokioIo::new(io), service).into_owned();
+    if let Err(e) = watcher.watch(served).await {
         tracing::debug!(peer = %addr, error = %e, "connection");
     }
 }
 
-/// A whole body.
-pub fn full(data: impl Into<Bytes>) -> Body {
-    Full::new(data.into()).boxed_unsync()
+/// What a streamed body is made of.
+pub trait Pieces: Send + 'static {
+    /// The next piece; `None` ends the body.
+    fn next(&mut self) -> impl Future<Output = Option<Bytes>> + Send;
 }
 
-/// An answer in JSON.
+/// An answer that goes on for as long as there are pieces.
+pub fn streamed(content_type: &'static str, pieces: impl Pieces) -> Response<Body> {
+    let frames = stream::unfold(pieces, |mut p| async {
+        let piece = p.next().await?;
+        Some((Ok(Frame::data(piece)), p))
+    });
+    let body = StreamBody::new(frames).boxed_unsync();
+    with_body(StatusCode::OK, content_type, body)
+}
+
 pub fn json<T: Serialize>(status: StatusCode, value: &T) -> Response<Body> {
     match serde_json::to_vec(value) {
         Ok(v) => with_type(status, "application/json", v),
@@ -192,22 +182,25 @@ pub fn json<T: Serialize>(status: StatusCode, value: &T) -> Response<Body> {
     }
 }
 
-/// An answer with this content type.
 pub fn with_type(
     status: StatusCode,
     content_type: &'static str,
     data: impl Into<Bytes>,
 ) -> Response<Body> {
-    let mut r = Response::new(full(data));
+    with_body(status, content_type, Full::new(data.into()).boxed_unsync())
+}
+
+fn with_body(status: StatusCode, content_type: &'static str, body: Body) -> Response<Body> {
+    let mut r = Response::new(body);
     *r.status_mut() = status;
-    r.headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    let content_type = HeaderValue::from_static(content_type);
+    r.headers_mut().insert(CONTENT_TYPE, content_type);
     r
 }
 
 /// 204.
 pub fn no_content() -> Response<Body> {
-    let mut r = Response::new(full(Bytes::new()));
+    let mut r = Response::new(Body::default());
     *r.status_mut() = StatusCode::NO_CONTENT;
     r
 }
@@ -216,10 +209,8 @@ pub fn no_content() -> Response<Body> {
 pub fn problem(p: &Problem) -> Response<Body> {
     let status = StatusCode::from_u16(p.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut r = json(status, p);
-    r.headers_mut().insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("application/problem+json"),
-    );
+    let content_type = HeaderValue::from_static("application/problem+json");
+    r.headers_mut().insert(CONTENT_TYPE, content_type);
     if let Some(secs) = p.retry_after_secs {
         r.headers_mut().insert(RETRY_AFTER, HeaderValue::from(secs));
     }
@@ -229,10 +220,9 @@ pub fn problem(p: &Problem) -> Response<Body> {
 /// With the methods that the path takes, where a problem says that this one is none of them (RFC
 /// 9110, 10.2.1).
 pub fn allowing(mut response: Response<Body>, methods: &str) -> Response<Body> {
-    let allow = HeaderValue::from_str(methods)
-        .ok()
-        .filter(|v| !v.is_empty());
-    response.headers_mut().extend(allow.map(|v| (ALLOW, v)));
+    let allow = HeaderValue::from_str(methods).ok();
+    let allow = allow.filter(|v| !v.is_empty()).map(|v| (ALLOW, v));
+    response.headers_mut().extend(allow);
     response
 }
 
@@ -243,21 +233,16 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let read = tokio::time::timeout(time, Limited::new(body, limit).collect());
-    match read.await {
-        Ok(Ok(c)) => Ok(c.to_bytes()),
-        Ok(Err(e)) if e.is::<LengthLimitError>() => Err(Problem::new(
-            ProblemType::TooLarge,
-            format!("the body is larger than {limit} bytes"),
-        )),
-        Ok(Err(e)) => Err(Problem::new(
-            ProblemType::BadRequest,
-            format!("the body broke off: {e}"),
-        )),
-        Err(_) => Err(Problem::new(
-            ProblemType::BadRequest,
-            "the body took too long to arrive",
-        )),
-    }
+    let detail = match read.await {
+        Ok(Ok(c)) => return Ok(c.to_bytes()),
+        Ok(Err(e)) if e.is::<LengthLimitError>() => {
+            let detail = format!("the body is larger than {limit} bytes");
+            return Err(Problem::new(ProblemType::TooLarge, detail));
+        }
+        Ok(Err(e)) => format!("the body broke off: {e}"),
+        Err(_) => "the body took too long to arrive".into(),
+    };
+    Err(Problem::new(ProblemType::BadRequest, detail))
 }
 
 /// Reads a JSON body; a bad one is answered with the place and what was expected there.
@@ -267,7 +252,11 @@ where
     B: hyper::body::Body<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let data = read_body(body, limit, time).await?;
-    serde_json::from_slice(&data)
+    parse_json(&read_body(body, limit, time).await?)
+}
+
+/// The same of a body that was read.
+pub fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(body)
         .map_err(|e| Problem::new(ProblemType::BadRequest, format!("JSON body: {e}")))
 }

@@ -10,12 +10,9 @@ use std::path::{Path, PathBuf};
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileError {
-    /// The file cannot be read.
     #[error("key file {path}: {error}")]
     Unreadable {
-        /// Where.
         path: PathBuf,
-        /// The system's word.
         error: std::io::Error,
     },
     /// More than owner and group may read it.
@@ -23,18 +20,11 @@ pub enum KeyFileError {
         "key file {path}: everybody on this machine may read it (mode {mode:04o}), and whoever has it can copy the license; \
          chmod 600 it (a Secret: mount it with defaultMode 0400, or 0440 with an fsGroup)"
     )]
-    Open {
-        /// Where.
-        path: PathBuf,
-        /// Its permissions.
-        mode: u32,
-    },
-    /// It is no such key.
+    Open { path: PathBuf, mode: u32 },
     #[error(
         "key file {path}: {problem}; expected an unencrypted Ed25519 key (PKCS#8, PEM), as `mooring license anchor usb --generate` writes it"
     )]
     Invalid {
-        /// Where.
         path: PathBuf,
         /// What is wrong with it; never what it says.
         problem: String,
@@ -47,11 +37,8 @@ pub fn read(path: &Path) -> Result<SigningKey, KeyFileError> {
         path: path.to_owned(),
         error,
     };
-    let mode = std::fs::metadata(path)
-        .map_err(unreadable)?
-        .permissions()
-        .mode()
-        & 0o7777;
+    let file = std::fs::metadata(path).map_err(unreadable)?;
+    let mode = file.permissions().mode() & 0o7777;
     if mode & 0o007 != 0 {
         let path = path.to_owned();
         return Err(KeyFileError::Open { path, mode });

@@ -15,22 +15,18 @@ pub fn bytes<const N: usize>() -> [u8; N] {
     b
 }
 
-/// A new lease's id.
 pub fn lease_id() -> LeaseId {
     LeaseId::from_bytes(bytes())
 }
 
-/// A new run's id.
 pub fn instance_id() -> InstanceId {
     InstanceId::from_bytes(bytes())
 }
 
-/// A new request's id.
 pub fn request_id() -> RequestId {
     RequestId::from_bytes(bytes())
 }
 
-/// A new claim's secret.
 pub fn secret() -> Secret {
     Secret::from_bytes(bytes())
 }

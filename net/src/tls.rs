@@ -1,49 +1,49 @@
 //! TLS 1.3 on both sides. Certificates are files; a server reads them anew when they change,
 //! without dropping connections.
 
+use crate::sync::{Current, lock};
 use crate::watched::Watched;
-use rustls::client::{ResolvesClientCert, Resumption};
+use rustls::client::{ResolvesClientCert, Resumption, WantsClientCert};
 use rustls::crypto::ring as provider;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, RootCertStore, ServerConfig, SignatureScheme};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, ServerConfig, SignatureScheme};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex};
 
 /// What is wrong with keys or certificates.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file cannot be read.
     #[error("{what}: {path}: {error}")]
     File {
-        /// What it should be.
         what: &'static str,
-        /// Where.
         path: PathBuf,
-        /// The system's word.
         error: std::io::Error,
     },
-    /// The text holds no such thing.
     #[error("{what}: {problem}")]
-    Pem {
-        /// What it should be.
-        what: &'static str,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// rustls refuses it.
+    Pem { what: &'static str, problem: String },
     #[error("TLS: {0}")]
     Rustls(#[from] rustls::Error),
 }
 
 fn pem<T>(what: &'static str, r: Result<T, impl std::fmt::Display>) -> Result<T, TlsError> {
+    let problem = |e: &dyn std::fmt::Display| e.to_string();
     r.map_err(|e| TlsError::Pem {
         what,
-        problem: e.to_string(),
+        problem: problem(&e),
     })
+}
+
+fn chain(what: &'static str, text: &str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let all = CertificateDer::pem_slice_iter(text.as_bytes());
+    pem(what, all.collect::<Result<_, _>>())
+}
+
+fn key(what: &'static str, text: &str) -> Result<PrivateKeyDer<'static>, TlsError> {
+    pem(what, PrivateKeyDer::from_pem_slice(text.as_bytes()))
 }
 
 /// A file's text; `what` it should be is said where it cannot be read.
@@ -57,19 +57,15 @@ pub fn read(what: &'static str, path: &Path) -> Result<String, TlsError> {
 
 /// A certificate chain with its key, from PEM.
 pub fn certified_key(cert_pem: &str, key_pem: &str) -> Result<CertifiedKey, TlsError> {
-    let chain = pem(
-        "certificate",
-        CertificateDer::pem_slice_iter(cert_pem.as_bytes()).collect::<Result<Vec<_>, _>>(),
-    )?;
-    let key = pem(
-        "private key",
-        PrivateKeyDer::from_pem_slice(key_pem.as_bytes()),
-    )?;
-    Ok(CertifiedKey::from_der(
-        chain,
-        key,
-        &provider::default_provider(),
-    )?)
+    let chain = chain("certificate", cert_pem)?;
+    let key = key("private key", key_pem)?;
+    let provider = provider::default_provider();
+    Ok(CertifiedKey::from_der(chain, key, &provider)?)
+}
+
+/// The same from files.
+pub fn certified_files(cert: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
+    certified_key(&read("certificate", cert)?, &read("private key", key)?)
 }
 
 /// Root certificates from PEM.
@@ -89,57 +85,30 @@ pub fn roots(roots_pem: &str) -> Result<Arc<RootCertStore>, TlsError> {
 
 /// A server's certificate that can be replaced while connections go on.
 #[derive(Debug)]
-pub struct ServerIdentity(RwLock<Arc<CertifiedKey>>);
+pub struct ServerIdentity(Current<CertifiedKey>);
 
 impl ServerIdentity {
-    /// Starts with this one.
-    pub fn new(key: CertifiedKey) -> Arc<Self> {
-        Arc::new(Self(RwLock::new(Arc::new(key))))
+    pub fn new(first: CertifiedKey) -> Arc<Self> {
+        Arc::new(Self(Current::new(first)))
     }
 
     /// New handshakes use this one from now on.
     pub fn replace(&self, key: CertifiedKey) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(key);
+        self.0.set(key);
     }
 }
 
 impl ResolvesServerCert for ServerIdentity {
     fn resolve(&self, _: rustls::server::ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(
-            self.0
-                .read()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone(),
-        )
-    }
-}
-
-/// Where a server's certificate lies.
-#[derive(Clone, Debug)]
-pub struct ServerFiles {
-    /// Chain, PEM.
-    pub cert: PathBuf,
-    /// Key, PEM.
-    pub key: PathBuf,
-}
-
-impl ServerFiles {
-    /// Reads both.
-    pub fn load(&self) -> Result<CertifiedKey, TlsError> {
-        certified_key(
-            &read("certificate", &self.cert)?,
-            &read("private key", &self.key)?,
-        )
+        Some(self.0.get())
     }
 }
 
 /// Verifies client certificates against `roots_pem`; clients without one are let through, and known
 /// as nobody.
 pub fn optional_clients(roots_pem: &str) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
-    let b = WebPkiClientVerifier::builder_with_provider(
-        roots(roots_pem)?,
-        provider::default_provider().into(),
-    );
+    let provider = provider::default_provider().into();
+    let b = WebPkiClientVerifier::builder_with_provider(roots(roots_pem)?, provider);
     pem("client roots", b.allow_unauthenticated().build())
 }
 
@@ -165,19 +134,21 @@ pub fn client_config(
     roots_pem: &str,
     identity: Option<(&str, &str)>,
 ) -> Result<Arc<ClientConfig>, TlsError> {
-    let b = ClientConfig::builder_with_provider(provider::default_provider().into())
-        .with_protocol_versions(&[&rustls::version::TLS13])?
-        .with_root_certificates(roots(roots_pem)?);
+    let b = client(roots_pem)?;
     let c = match identity {
         None => b.with_no_client_auth(),
-        Some((cert, key)) => {
-            let chain =
-                CertificateDer::pem_slice_iter(cert.as_bytes()).collect::<Result<Vec<_>, _>>();
-            let key = pem("client key", PrivateKeyDer::from_pem_slice(key.as_bytes()))?;
-            b.with_client_auth_cert(pem("client certificate", chain)?, key)?
+        Some((cert, of)) => {
+            let key = key("client key", of)?;
+            b.with_client_auth_cert(chain("client certificate", cert)?, key)?
         }
     };
     Ok(http1(c))
+}
+
+fn client(roots_pem: &str) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, TlsError> {
+    let b = ClientConfig::builder_with_provider(provider::default_provider().into())
+        .with_protocol_versions(&[&rustls::version::TLS13])?;
+    Ok(b.with_root_certificates(roots(roots_pem)?))
 }
 
 /// The same, with a certificate from files that may be replaced while the process runs.
@@ -185,10 +156,7 @@ pub fn client_config_from_files(
     roots_pem: &str,
     files: Arc<ClientFiles>,
 ) -> Result<Arc<ClientConfig>, TlsError> {
-    let mut c = ClientConfig::builder_with_provider(provider::default_provider().into())
-        .with_protocol_versions(&[&rustls::version::TLS13])?
-        .with_root_certificates(roots(roots_pem)?)
-        .with_client_cert_resolver(files);
+    let mut c = client(roots_pem)?.with_client_cert_resolver(files);
     // A resumed session would stand for the certificate of then.
     c.resumption = Resumption::disabled();
     Ok(http1(c))
@@ -205,7 +173,7 @@ pub struct ClientFiles {
     cert: PathBuf,
     key: PathBuf,
     files: Mutex<Watched>,
-    last: RwLock<Arc<CertifiedKey>>,
+    last: Current<CertifiedKey>,
 }
 
 impl ClientFiles {
@@ -213,11 +181,12 @@ impl ClientFiles {
     pub fn open(cert: &Path, key: &Path) -> Result<Arc<Self>, TlsError> {
         let (cert, key) = (cert.to_owned(), key.to_owned());
         let files = Watched::read_now("client certificate", [cert.clone(), key.clone()]);
-        let last = RwLock::new(Arc::new(Self::read(&cert, &key)?));
+        let last = Current::new(Self::read(&cert, &key)?);
+        let files = Mutex::new(files);
         Ok(Arc::new(Self {
             cert,
             key,
-            files: Mutex::new(files),
+            files,
             last,
         }))
     }
@@ -232,24 +201,15 @@ impl ClientFiles {
     /// Reads both anew if they changed; whether they did. What cannot be used changes nothing: the
     /// two may be replaced one after the other.
     pub fn refresh(&self) -> bool {
-        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(read) = files.look(|| Self::read(&self.cert, &self.key)) else {
-            return false;
-        };
-        *self.last.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(read);
-        true
+        let read = lock(&self.files).look(|| Self::read(&self.cert, &self.key));
+        read.map(|key| self.last.set(key)).is_some()
     }
 }
 
 impl ResolvesClientCert for ClientFiles {
     fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         self.refresh();
-        Some(
-            self.last
-                .read()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone(),
-        )
+        Some(self.last.get())
     }
 
     fn has_certs(&self) -> bool {

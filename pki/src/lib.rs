@@ -22,10 +22,8 @@ const CA_NAME: &str = "Mooring CA";
 /// Why a CA could not be made or read, or why it did not sign.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthorityError {
-    /// The certificate's text is no CA certificate.
     #[error("`ca.crt` is no CA certificate in PEM: {0}")]
     BadCertificate(String),
-    /// The key's text is no key, or not this certificate's.
     #[error("`ca.key` is not the private key of `ca.crt`: {0}")]
     BadKey(String),
     /// The CA has ended, or has not begun: a wrong clock, or ten years have passed.
@@ -33,15 +31,12 @@ pub enum AuthorityError {
         "the CA is not valid now ({0}): check this machine's clock; if it is right, replace the CA"
     )]
     NotValidNow(&'static str),
-    /// The system gave no random numbers.
     #[error("no random numbers from the system")]
     Random,
     /// The library refused: a name that is no DNS name, for one.
     #[error("certificate for {common_name:?}: {source}")]
     Sign {
-        /// The subject that was asked for.
         common_name: String,
-        /// What the library says.
         #[source]
         source: rcgen::Error,
     },
@@ -50,20 +45,16 @@ pub enum AuthorityError {
 /// What a leaf may be used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Usage {
-    /// To serve TLS.
     Server,
-    /// To show who one is as a TLS client.
     Client,
 }
 
 /// A leaf that is wanted.
 #[derive(Clone, Debug)]
 pub struct CertRequest {
-    /// The subject's CN.
     pub common_name: String,
     /// DNS names (or IP addresses as text) it is valid for.
     pub dns_names: Vec<String>,
-    /// What it may be used for.
     pub usages: Vec<Usage>,
     /// How long from now; cut to the CA's end.
     pub validity: Duration,
@@ -72,11 +63,9 @@ pub struct CertRequest {
 /// A leaf with its key.
 #[derive(Clone)]
 pub struct IssuedCert {
-    /// The certificate, PEM.
     pub cert_pem: String,
     /// Its private key, PKCS#8 PEM. Secret.
     pub key_pem: String,
-    /// When it ends.
     pub not_after: SystemTime,
 }
 
@@ -122,14 +111,9 @@ impl Authority {
         };
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(sign)?;
         let mut params = CertificateParams::default();
-        params.distinguished_name = rcgen::DistinguishedName::new();
-        params.distinguished_name.push(DnType::CommonName, name);
+        describe(&mut params, name, now - BACKDATED, now + validity)?;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        params.serial_number = Some(serial()?);
-        let epoch = rcgen::date_time_ymd(1970, 1, 1);
-        params.not_before = epoch + since_epoch(now - BACKDATED);
-        params.not_after = epoch + since_epoch(now + validity);
         let cert_pem = params.self_signed(&key).map_err(sign)?.pem();
         let key_pem = key.serialize_pem();
         Ok((Self::from_pem(&cert_pem, &key_pem)?, key_pem))
@@ -138,40 +122,33 @@ impl Authority {
     /// Reads a CA back; refuses a certificate that may not sign and a key that is not its own.
     pub fn from_pem(cert_pem: &str, key_pem: &str) -> Result<Self, AuthorityError> {
         let bad = |e: &dyn std::fmt::Display| AuthorityError::BadCertificate(e.to_string());
-        let (_, pem) =
-            x509_parser::pem::parse_x509_pem(cert_pem.as_bytes()).map_err(|e| bad(&e))?;
+        let pem = x509_parser::pem::parse_x509_pem(cert_pem.as_bytes());
+        let (_, pem) = pem.map_err(|e| bad(&e))?;
         let cert = pem.parse_x509().map_err(|e| bad(&e))?;
         if !cert.is_ca() {
             return Err(bad(&"its basic constraints do not say CA"));
         }
         let key = KeyPair::from_pem(key_pem).map_err(|e| AuthorityError::BadKey(e.to_string()))?;
         if key.public_key_raw() != cert.public_key().subject_public_key.data.as_ref() {
-            return Err(AuthorityError::BadKey(
-                "it belongs to another certificate".to_owned(),
-            ));
+            let problem = "it belongs to another certificate";
+            return Err(AuthorityError::BadKey(problem.to_owned()));
         }
         let time = |t: x509_parser::time::ASN1Time| {
             UNIX_EPOCH + Duration::from_secs(u64::try_from(t.timestamp()).unwrap_or(0))
         };
-        let (not_before, not_after) = (
-            time(cert.validity().not_before),
-            time(cert.validity().not_after),
-        );
-        let issuer = Issuer::from_ca_cert_pem(cert_pem, key).map_err(|e| bad(&e))?;
+        let valid = cert.validity();
         Ok(Self {
             cert_pem: cert_pem.to_owned(),
-            not_before,
-            not_after,
-            issuer,
+            not_before: time(valid.not_before),
+            not_after: time(valid.not_after),
+            issuer: Issuer::from_ca_cert_pem(cert_pem, key).map_err(|e| bad(&e))?,
         })
     }
 
-    /// The CA's certificate, PEM.
     pub fn cert_pem(&self) -> &str {
         &self.cert_pem
     }
 
-    /// When it ends.
     pub fn not_after(&self) -> SystemTime {
         self.not_after
     }
@@ -200,19 +177,13 @@ impl Authority {
         };
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(sign)?;
         let mut params = CertificateParams::new(request.dns_names.clone()).map_err(sign)?;
-        params.distinguished_name = rcgen::DistinguishedName::new();
-        params
-            .distinguished_name
-            .push(DnType::CommonName, request.common_name.as_str());
+        let not_before = (now - BACKDATED).max(self.not_before);
+        let not_after = (now + request.validity).min(self.not_after);
+        describe(&mut params, &request.common_name, not_before, not_after)?;
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = request.usages.iter().map(|u| purpose(*u)).collect();
         params.use_authority_key_identifier_extension = true;
-        params.serial_number = Some(serial()?);
-        let not_after = (now + request.validity).min(self.not_after);
-        let epoch = rcgen::date_time_ymd(1970, 1, 1);
-        params.not_before = epoch + since_epoch((now - BACKDATED).max(self.not_before));
-        params.not_after = epoch + since_epoch(not_after);
         let cert = params.signed_by(&key, &self.issuer).map_err(sign)?;
         Ok(IssuedCert {
             cert_pem: cert.pem(),
@@ -220,6 +191,22 @@ impl Authority {
             not_after,
         })
     }
+}
+
+/// What a CA's certificate and a leaf's both say.
+fn describe(
+    params: &mut CertificateParams,
+    name: &str,
+    not_before: SystemTime,
+    not_after: SystemTime,
+) -> Result<(), AuthorityError> {
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.serial_number = Some(serial()?);
+    let epoch = rcgen::date_time_ymd(1970, 1, 1);
+    params.not_before = epoch + since_epoch(not_before);
+    params.not_after = epoch + since_epoch(not_after);
+    Ok(())
 }
 
 fn purpose(usage: Usage) -> ExtendedKeyUsagePurpose {

@@ -11,21 +11,14 @@ use mooring_net::shutdown::Shutdown;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What all requests share.
 pub(crate) struct App {
-    /// The ledger.
     pub(crate) engine: Arc<Engine>,
-    /// License, anchor, signatures.
     pub(crate) chain: Arc<Chain>,
-    /// Who asks.
     pub(crate) auth: Auth,
-    /// Who may.
     pub(crate) policies: PolicyStore,
-    /// What is counted.
     pub(crate) metrics: Arc<Metrics>,
     /// D, the longest lease of this run.
     pub(crate) lease_for: Duration,
-    /// When it ends.
     pub(crate) shutdown: Shutdown,
 }
 
@@ -42,7 +35,7 @@ impl App {
             license_message: s.license.message.clone(),
             license_id: s.license.id.clone(),
             optimistic_start: s.in_force.as_ref().map(|f| f.terms.optimistic_start),
-            settling: *self.engine.settling().borrow(),
+            settling: self.engine.ask(|l, _| l.settling()),
             second_server: self.chain.second_server(clock::boot()),
             lease_for: self.lease_for,
         }

@@ -91,10 +91,7 @@ impl Args {
 }
 
 fn serve(config: &Config) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("starting")?;
+    let runtime = tokio::runtime::Runtime::new().context("starting")?;
     runtime.block_on(async {
         let shutdown = Shutdown::on_signals().context("signals")?;
         Server::start(config, shutdown).await?.ended().await;

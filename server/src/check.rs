@@ -3,7 +3,7 @@
 use crate::auth::clients;
 use crate::license::{LicenseFile, Memory};
 use crate::tls::Certificates;
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use mooring_config::{AnchorConfig, Config};
 use mooring_core::reason::LicenseReason;
 use mooring_net::clock;
@@ -13,15 +13,10 @@ use std::path::Path;
 pub(crate) fn identity_key(path: &Path) -> Result<[u8; 32]> {
     let what = || format!("configuration field identityKey: {}", path.display());
     let bytes = std::fs::read(path).with_context(what)?;
-    let n = bytes.len();
-    let key: Result<[u8; 32], _> = bytes.try_into();
-    match key {
-        Ok(k) => Ok(k),
-        Err(_) => bail!(
-            "{}: {n} bytes, expected 32 random ones (head -c 32 /dev/urandom)",
-            what()
-        ),
-    }
+    bytes.try_into().map_err(|bytes: Vec<u8>| {
+        let todo = "expected 32 random ones (head -c 32 /dev/urandom)";
+        anyhow!("{}: {} bytes, {todo}", what(), bytes.len())
+    })
 }
 
 /// Reads everything that the configuration names, and says what is wrong. Touches neither token
@@ -31,18 +26,13 @@ pub(crate) fn check(config: &Config) -> Result<String> {
     Certificates::load(config.tls.clone())
         .context("configuration field tls")?
         .acceptor()?;
-    let mut file = LicenseFile::new(config.license.clone(), config.vendor_keys.clone())
-        .with_revocations(config.revocations.clone())
-        .with_memory(Memory::only_read(&config.state_dir));
+    let mut file = LicenseFile::new(config, Memory::only_read(&config.state_dir));
     let now = clock::now().wall;
     file.look(now, None);
     let view = file.view(now);
     if !view.valid || view.reason == LicenseReason::RevocationsRefused {
-        bail!(
-            "configuration field license: {}: {}",
-            view.reason,
-            view.message
-        );
+        let (reason, message) = (view.reason, view.message);
+        bail!("configuration field license: {reason}: {message}");
     }
     if let Some(c) = &config.clients {
         clients::check(c)?;

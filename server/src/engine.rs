@@ -9,38 +9,36 @@ use mooring_core::time::{BootTime, Now};
 use mooring_core::wire::{EndReason, LeaseView};
 use mooring_net::clock;
 use mooring_net::shutdown::Shutdown;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use mooring_net::sync::lock;
+use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::{Notify, oneshot, watch};
 
 /// What a request is known by: where its answer goes.
 type Requester = oneshot::Sender<ClaimAnswer>;
 
-/// The shared frontend.
 pub(crate) struct Engine {
     inner: Mutex<Inner>,
     /// The deadline has come nearer.
     nearer: Notify,
     /// Asks the anchor task to look at once.
     pub(crate) look: Notify,
-    /// The number of the last event, for watchers.
-    head: watch::Sender<u64>,
-    settling: watch::Sender<bool>,
-    /// Says that license or anchor stand otherwise.
-    changed: watch::Sender<u64>,
+    /// Says that there is an event, or that license, anchor or settling stand otherwise.
+    changed: watch::Sender<()>,
 }
 
 struct Inner {
     frontend: Frontend<Requester>,
     ring: Ring,
-    /// The deadline that the timer sleeps towards.
+    settling: bool,
+    /// The nearest deadline: the timer sleeps until then, or less.
     armed: BootTime,
 }
 
 impl Engine {
     /// Takes a ledger into service, in a run that begins at `started`.
     pub(crate) fn new(ledger: Ledger, authority: Authority, started: Now) -> Arc<Self> {
-        let settling = watch::Sender::new(ledger.settling());
         let inner = Inner {
+            settling: ledger.settling(),
             frontend: Frontend::new(ledger, authority, started),
             ring: Ring::default(),
             armed: BootTime::default(),
@@ -49,16 +47,12 @@ impl Engine {
             inner: Mutex::new(inner),
             nearer: Notify::new(),
             look: Notify::new(),
-            head: watch::Sender::new(0),
-            settling,
-            changed: watch::Sender::new(0),
+            changed: watch::Sender::new(()),
         })
     }
 
-    /// A panic in a critical section is a defect of the ledger, whose every step is tested; going
-    /// on serves more than ending.
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner)
     }
 
     /// Lets the frontend do something now, and hands out what came of it.
@@ -72,7 +66,6 @@ impl Engine {
         r
     }
 
-    /// Lets the ledger do something now.
     pub(crate) fn act<T>(&self, f: impl FnOnce(&mut Ledger, BootTime) -> T) -> T {
         self.with(|frontend, now| frontend.act(now, f))
     }
@@ -97,10 +90,9 @@ impl Engine {
         (frontend.authority().clone(), frontend.clock())
     }
 
-    /// License or anchor stand otherwise.
     pub(crate) fn set_authority(&self, authority: Authority) {
         self.with(|frontend, now| frontend.set_authority(Arc::new(authority), now));
-        self.changed.send_modify(|n| *n += 1);
+        self.changed.send_replace(());
     }
 
     /// Waits a moment for the anchor if the wall clock has jumped out of what it has signed: that
@@ -127,39 +119,23 @@ impl Engine {
             // Whoever asked may have gone.
             let _ = requester.send(answer);
         }
-        if !told.is_empty() {
-            self.head.send_replace(inner.ring.last());
-        }
         let settling = inner.frontend.ledger().settling();
-        self.settling
-            .send_if_modified(|s| std::mem::replace(s, settling) != settling);
+        if std::mem::replace(&mut inner.settling, settling) != settling || !told.is_empty() {
+            self.changed.send_replace(());
+        }
         let next = inner.frontend.next_deadline();
         if next < inner.armed {
-            inner.armed = next;
             self.nearer.notify_one();
         }
-        told
-    }
-
-    /// Does what is due; returns when the next thing is.
-    fn tick(&self) -> BootTime {
-        let mut inner = self.lock();
-        let now = clock::now();
-        inner.frontend.tick(now);
-        // Already the nearest, so that handing out does not wake the very task that ticks.
-        inner.armed = BootTime::default();
-        let told = self.hand_out(&mut inner, now.boot);
-        let next = inner.frontend.next_deadline();
         inner.armed = next;
-        drop(inner);
-        log(&told);
-        next
+        told
     }
 
     /// Keeps the deadlines until asked to end; then answers all who wait.
     pub(crate) async fn run(&self, shutdown: Shutdown) {
         loop {
-            let next = self.tick();
+            self.with(Frontend::tick);
+            let next = self.lock().armed;
             tokio::select! {
                 () = clock::sleep_until(next) => {}
                 () = self.nearer.notified() => {}
@@ -172,10 +148,12 @@ impl Engine {
     /// All claims, and the event after which they are so.
     pub(crate) fn views(&self) -> (u64, Vec<LeaseView>) {
         let inner = self.lock();
-        (
-            inner.ring.last(),
-            inner.frontend.ledger().views(clock::boot()),
-        )
+        let views = inner.frontend.ledger().views(clock::boot());
+        (inner.ring.last(), views)
+    }
+
+    pub(crate) fn last_event(&self) -> u64 {
+        self.lock().ring.last()
     }
 
     /// Up to `most` events after `seq`.
@@ -183,18 +161,8 @@ impl Engine {
         self.lock().ring.after(seq, most)
     }
 
-    /// Follows the number of the last event.
-    pub(crate) fn head(&self) -> watch::Receiver<u64> {
-        self.head.subscribe()
-    }
-
-    /// Follows whether the server settles.
-    pub(crate) fn settling(&self) -> watch::Receiver<bool> {
-        self.settling.subscribe()
-    }
-
-    /// Follows license and anchor.
-    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+    /// Follows events, license, anchor, and whether the server settles.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
     }
 }

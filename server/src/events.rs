@@ -7,20 +7,17 @@ use mooring_core::wire::LeaseView;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// How many events are kept.
 const KEPT: usize = 16_384;
 
 /// An event, and when it happened.
 #[derive(Debug)]
 pub(crate) struct Stamped {
-    /// Its number.
     pub(crate) seq: u64,
     at: BootTime,
     view: LeaseView,
 }
 
 impl Stamped {
-    /// The claim as it was then.
     pub(crate) fn as_it_was(&self) -> &LeaseView {
         &self.view
     }
@@ -28,11 +25,10 @@ impl Stamped {
     /// The claim as it was then, with its durations as they are now.
     pub(crate) fn view(&self, now: BootTime) -> LeaseView {
         let late = now.since(self.at);
+        let late_ms = u64::try_from(late.as_millis()).unwrap_or(u64::MAX);
         let mut v = self.view.clone();
         v.since += late;
-        v.free_in_ms = v
-            .free_in_ms
-            .map(|ms| ms.saturating_sub(u64::try_from(late.as_millis()).unwrap_or(u64::MAX)));
+        v.free_in_ms = v.free_in_ms.map(|ms| ms.saturating_sub(late_ms));
         v
     }
 }
@@ -64,7 +60,6 @@ impl Ring {
         kept
     }
 
-    /// The number of the last event.
     pub(crate) fn last(&self) -> u64 {
         self.last
     }

@@ -10,10 +10,8 @@ use mooring_net::{clock, health};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether the API listens.
 pub(crate) type Listening = Arc<AtomicBool>;
 
-/// Answers a request.
 #[allow(clippy::unused_async)] // the shape that the server wants
 pub(crate) async fn handle(
     app: Arc<App>,
@@ -23,7 +21,7 @@ pub(crate) async fn handle(
     let listens = listening.load(Ordering::Relaxed);
     let ready = listens.then_some(()).ok_or("not listening");
     health::answer(req.method(), req.uri().path(), ready, || {
-        let revoked = app.auth.revoked().len();
+        let revoked = app.auth.revoked.len();
         let gauge = &app.metrics.revoked;
         gauge.set(i64::try_from(revoked).unwrap_or(i64::MAX));
         let second = app.chain.second_server(clock::boot()).is_some();

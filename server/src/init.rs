@@ -37,11 +37,8 @@ pub(crate) struct InitArgs {
     #[arg(long, value_enum, value_name = "KIND", default_value_t)]
     anchor: Kind,
     /// Of a pkcs11 anchor: the module that drives the token.
-    #[arg(
-        long,
-        value_name = "FILE",
-        default_value = "/usr/lib/softhsm/libsofthsm2.so"
-    )]
+    #[arg(long, value_name = "FILE")]
+    #[arg(default_value = "/usr/lib/softhsm/libsofthsm2.so")]
     module: PathBuf,
     /// Of a pkcs11 anchor: the token's label.
     #[arg(long, value_name = "LABEL", default_value = "mooring")]
@@ -100,22 +97,18 @@ fn config(a: &InitArgs, dir: &Path, state: &Path) -> Config {
 }
 
 fn create(path: &Path, mode: u32, data: &[u8]) -> Result<()> {
-    let mut f = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(path)
-        .with_context(|| format!("{}; nothing is overwritten", path.display()))?;
-    f.write_all(data)
-        .and_then(|()| f.sync_all())
-        .with_context(|| path.display().to_string())
+    let mut new = OpenOptions::new();
+    let opened = new.write(true).create_new(true).mode(mode).open(path);
+    let name = path.display();
+    let mut f = opened.with_context(|| format!("{name}; nothing is overwritten"))?;
+    let written = f.write_all(data).and_then(|()| f.sync_all());
+    written.with_context(|| name.to_string())
 }
 
 fn folder(path: &Path, mode: u32) -> Result<PathBuf> {
     let made = DirBuilder::new().recursive(true).mode(mode).create(path);
-    made.with_context(|| path.display().to_string())?;
-    path.canonicalize()
-        .with_context(|| path.display().to_string())
+    let made = made.and_then(|()| path.canonicalize());
+    made.with_context(|| path.display().to_string())
 }
 
 /// Writes the files; returns what is still to be done.
@@ -127,10 +120,8 @@ pub(crate) fn init(a: &InitArgs) -> Result<String> {
     let state = folder(&a.state_dir, 0o700)?;
     let path = dir.join("config.yaml");
     if path.exists() {
-        bail!(
-            "{} is there already; nothing is overwritten",
-            path.display()
-        );
+        let path = path.display();
+        bail!("{path} is there already; nothing is overwritten");
     }
     let identity = dir.join("identity.key");
     if !identity.exists() {

@@ -2,14 +2,14 @@
 //! mounted ConfigMap is one.
 
 use mooring_core::license::PublicKey;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-/// Why there are no keys.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: {problem}; expected a line \"ed25519:‹64 hex digits›\" for each key")]
 pub(crate) struct BadKeys {
-    pub(crate) path: PathBuf,
-    pub(crate) problem: String,
+    path: PathBuf,
+    problem: String,
 }
 
 /// Reads the keys of a file, or of each file of a folder; at least one.
@@ -24,10 +24,8 @@ pub(crate) fn read(path: &Path) -> Result<Vec<PublicKey>, BadKeys> {
         for e in std::fs::read_dir(path).map_err(io)? {
             let p = e.map_err(io)?.path();
             // A mounted ConfigMap has folders and links whose names begin with "..".
-            let hidden = p
-                .file_name()
-                .is_some_and(|n| n.to_string_lossy().starts_with('.'));
-            if !hidden && p.is_file() {
+            let hidden = |n: &OsStr| n.as_encoded_bytes().starts_with(b".");
+            if !p.file_name().is_some_and(hidden) && p.is_file() {
                 files.push(p);
             }
         }
@@ -46,10 +44,8 @@ pub(crate) fn read(path: &Path) -> Result<Vec<PublicKey>, BadKeys> {
                 return Err(bad(&f, problem.to_owned()));
             }
             if !line.is_empty() {
-                keys.push(
-                    line.parse()
-                        .map_err(|e| bad(&f, format!("line {}: {e}", i + 1)))?,
-                );
+                let key = line.parse();
+                keys.push(key.map_err(|e| bad(&f, format!("line {}: {e}", i + 1)))?);
             }
         }
     }

@@ -34,7 +34,7 @@ mod run;
 mod state;
 mod terms;
 #[cfg(test)]
-mod testing;
+mod tests;
 mod tls;
 
 pub use args::Args;

@@ -9,79 +9,48 @@ mod memory;
 pub(crate) use memory::Memory;
 
 use crate::keys;
+use mooring_config::Config;
 use mooring_core::frontend::LicenseView;
 use mooring_core::license::{
     LicenseError, OpenLicense, OpenRevocations, PublicKey, RevocationsError, Revoked, Trust,
 };
 use mooring_core::reason::LicenseReason;
 use mooring_core::time::Timestamp;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Why a file gives no license.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FileError {
-    /// It cannot be read.
     #[error("license file {path}: {problem}; check the license's Secret and its key")]
-    Unreadable {
-        /// Where.
-        path: PathBuf,
-        /// The system's word.
-        problem: String,
-    },
-    /// The vendor's keys cannot be read.
-    #[error(
-        "vendor keys {path}: {problem}; expected a line \"ed25519:‹64 hex digits›\" for each key"
-    )]
-    Keys {
-        /// Where.
-        path: PathBuf,
-        /// What is wrong.
-        problem: String,
-    },
-    /// It is refused.
+    Unreadable { path: PathBuf, problem: String },
+    #[error("vendor keys {0}")]
+    Keys(#[from] keys::BadKeys),
     #[error("{0}")]
     License(#[from] LicenseError),
-    /// A newer one was in force here.
     #[error(
         "license field id: {id:?} was superseded by license {by:?}, issued {issued}, which has been in force here; put that one \
          back, or ask the vendor for a newer one"
     )]
     Superseded {
-        /// Its id.
         id: String,
-        /// The id of the newer one.
         by: String,
-        /// When that was issued.
         issued: Timestamp,
     },
-    /// The vendor took it back.
     #[error("{0}")]
     Revoked(#[from] Revoked),
-    /// The revocation list cannot be read.
     #[error(
         "revocation list {path}: {problem}; check the file that the configuration field revocations names"
     )]
-    ListUnreadable {
-        /// Where.
-        path: PathBuf,
-        /// The system's word.
-        problem: String,
-    },
-    /// The revocation list is refused.
+    ListUnreadable { path: PathBuf, problem: String },
     #[error("{0}")]
     List(#[from] RevocationsError),
-    /// It is bound to other hardware.
     #[error(
         "license field anchors: it is issued for {listed}, and the anchor here has {present}; plug in the right token, or have \
          the license issued for this one (mooring license anchor shows its key)"
     )]
-    OtherAnchor {
-        /// The anchors it names.
-        listed: String,
-        /// The keys of the one here.
-        present: String,
-    },
+    OtherAnchor { listed: String, present: String },
 }
 
 impl FileError {
@@ -89,7 +58,7 @@ impl FileError {
     pub(crate) fn reason(&self) -> LicenseReason {
         match self {
             Self::Unreadable { .. } => LicenseReason::Unreadable,
-            Self::Keys { .. } => LicenseReason::VendorKeysInvalid,
+            Self::Keys(_) => LicenseReason::VendorKeysInvalid,
             Self::License(e) => e.reason(),
             Self::Superseded { .. } => LicenseReason::Superseded,
             Self::Revoked(_) => LicenseReason::Revoked,
@@ -100,7 +69,6 @@ impl FileError {
     }
 }
 
-/// What the files hold.
 #[derive(Clone, PartialEq, Eq)]
 struct Contents {
     license: Result<String, FileError>,
@@ -111,14 +79,14 @@ struct Contents {
 
 impl Contents {
     fn trust(&self) -> Result<Trust<'_>, FileError> {
-        let keys = self.keys.as_ref().map(|k| k.as_ref().map_err(Clone::clone));
-        Ok(keys
-            .transpose()?
-            .map_or(Trust::Unchecked, |k| Trust::Pinned(k)))
+        match &self.keys {
+            None => Ok(Trust::Unchecked),
+            Some(Ok(keys)) => Ok(Trust::Pinned(keys)),
+            Some(Err(e)) => Err(e.clone()),
+        }
     }
 }
 
-/// The license file and what became of it.
 pub(crate) struct LicenseFile {
     path: PathBuf,
     keys_path: Option<PathBuf>,
@@ -134,28 +102,18 @@ pub(crate) struct LicenseFile {
 }
 
 impl LicenseFile {
-    /// One that was not looked at yet.
-    pub(crate) fn new(path: PathBuf, keys_path: Option<PathBuf>) -> Self {
+    /// The configured one, not looked at yet, with what earlier runs have seen.
+    pub(crate) fn new(config: &Config, memory: Memory) -> Self {
         Self {
-            path,
-            keys_path,
-            list_path: None,
-            memory: Memory::default(),
+            path: config.license.clone(),
+            keys_path: config.vendor_keys.clone(),
+            list_path: config.revocations.clone(),
+            memory,
             contents: None,
             good: None,
             refused: None,
             list_refused: None,
         }
-    }
-
-    /// The same with the vendor's revocation list beside it.
-    pub(crate) fn with_revocations(self, list_path: Option<PathBuf>) -> Self {
-        Self { list_path, ..self }
-    }
-
-    /// The same with what earlier runs have seen.
-    pub(crate) fn with_memory(self, memory: Memory) -> Self {
-        Self { memory, ..self }
     }
 
     /// Looks at the files. `anchor` are the keys of the hardware, where they are known. Returns
@@ -188,20 +146,12 @@ impl LicenseFile {
             }
             Err(e) => {
                 // The time in it would otherwise make each look a change.
-                if same
-                    && self
-                        .refused
-                        .as_ref()
-                        .is_some_and(|r| r.reason() == e.reason())
-                {
+                let (reason, before) = (e.reason(), self.refused.as_ref());
+                if same && before.is_some_and(|r| r.reason() == reason) {
                     return false;
                 }
-                let stays = self.good.as_ref().map(|g| g.license.id.as_str());
-                tracing::error!(
-                    reason = %e.reason(),
-                    stays_in_force = stays,
-                    "license refused: {e}"
-                );
+                let stays_in_force = self.good.as_ref().map(|g| g.license.id.as_str());
+                tracing::error!(%reason, stays_in_force, "license refused: {e}");
                 self.refused = Some(e);
             }
         }
@@ -225,12 +175,9 @@ impl LicenseFile {
                 self.memory.take(text, open);
             }
             Err(e) => {
-                let stays = self.memory.list().map(|l| l.list.number);
-                tracing::error!(
-                    reason = %e.reason(),
-                    stays_in_force = stays,
-                    "revocation list refused: {e}"
-                );
+                let (reason, list) = (e.reason(), self.memory.list());
+                let stays_in_force = list.map(|l| l.list.number);
+                tracing::error!(%reason, stays_in_force, "revocation list refused: {e}");
                 self.list_refused = Some(e);
             }
         }
@@ -241,7 +188,6 @@ impl LicenseFile {
         self.memory.in_force(open);
     }
 
-    /// Whether this license is revoked.
     pub(crate) fn revoked(&self, open: &OpenLicense, now: Timestamp) -> Option<Revoked> {
         self.memory.revokes(&open.license.id, now)
     }
@@ -263,92 +209,71 @@ impl LicenseFile {
 
     /// Set if the present file is refused because it is for another anchor.
     pub(crate) fn other_anchor(&self) -> Option<&FileError> {
-        self.refused
-            .as_ref()
-            .filter(|e| matches!(e, FileError::OtherAnchor { .. }))
+        let refused = self.refused.as_ref();
+        refused.filter(|e| matches!(e, FileError::OtherAnchor { .. }))
     }
 
     /// How it stands now, for people.
     pub(crate) fn view(&self, now: Timestamp) -> LicenseView {
-        let id = self.good.as_ref().map(|g| g.license.id.clone());
-        let holds = self.good.as_ref().map(|g| {
-            self.revoked(g, now)
-                .map_or(Ok(()), |r| Err(FileError::from(r)))
-                .and_then(|()| Ok(g.license.check_dates(now)?))
+        let holds = self.good.as_ref().map(|g| match self.revoked(g, now) {
+            Some(revoked) => Err(FileError::from(revoked)),
+            None => g.license.check_dates(now).map(|()| g).map_err(Into::into),
         });
-        let (valid, reason, message) = match (holds, &self.refused) {
-            (Some(Ok(())), None) => (true, LicenseReason::Valid, self.describe(now)),
-            (Some(Ok(())), Some(e)) => (
-                true,
-                LicenseReason::NewLicenseRefused,
-                format!(
-                    "the new file is refused: {e}; {} stays in force",
-                    self.describe(now)
-                ),
-            ),
-            (Some(Err(e)), None) => (false, e.reason(), e.to_string()),
-            (Some(Err(e)), Some(new)) if e == *new => (false, e.reason(), e.to_string()),
-            (Some(Err(e)), Some(new)) => (
-                false,
-                e.reason(),
-                format!("{e}; the new file is refused: {new}"),
-            ),
-            (None, Some(e)) => (false, e.reason(), e.to_string()),
-            (None, None) => (
-                false,
-                LicenseReason::Starting,
-                "the license file was not read yet".into(),
-            ),
-        };
-        let (reason, message) = match &self.list_refused {
-            Some(e) if reason == LicenseReason::Valid => {
-                (LicenseReason::RevocationsRefused, format!("{message}; {e}"))
+        let (mut reason, mut message) = match (&holds, &self.refused) {
+            (Some(Ok(good)), None) => (LicenseReason::Valid, self.describe(good, now)),
+            (Some(Ok(good)), Some(new)) => {
+                let good = self.describe(good, now);
+                let message = format!("the new file is refused: {new}; {good} stays in force");
+                (LicenseReason::NewLicenseRefused, message)
             }
-            Some(e) => (reason, format!("{message}; {e}")),
-            None => (reason, message),
+            (Some(Err(e)), Some(new)) if e != new => {
+                (e.reason(), format!("{e}; the new file is refused: {new}"))
+            }
+            (Some(Err(e)), _) | (None, Some(e)) => (e.reason(), e.to_string()),
+            (None, None) => {
+                let message = "the license file was not read yet";
+                (LicenseReason::Starting, message.into())
+            }
         };
+        if let Some(e) = &self.list_refused {
+            message = format!("{message}; {e}");
+            if reason == LicenseReason::Valid {
+                reason = LicenseReason::RevocationsRefused;
+            }
+        }
+        let valid = holds.and_then(Result::ok);
         LicenseView {
-            valid,
+            valid: valid.is_some(),
             reason,
             message,
-            id: if valid { id } else { None },
+            id: valid.map(|g| g.license.id.clone()),
         }
     }
 
-    fn describe(&self, now: Timestamp) -> String {
-        let Some(g) = &self.good else {
-            return String::new();
+    fn describe(&self, good: &OpenLicense, now: Timestamp) -> String {
+        let l = &good.license;
+        let until = match l.expires {
+            Some(t) => format!("until {t}"),
+            None => "without end".into(),
         };
-        let until = g
-            .license
-            .expires
-            .map_or_else(|| "without end".into(), |t| format!("until {t}"));
-        let signed = match &g.signed_by {
+        let signed = match &good.signed_by {
             Some(k) => format!("signed by vendor key {k}"),
             None => "its signature is not checked here, for want of vendorKeys".into(),
         };
-        let kind = match (g.license.emergency, g.license.test) {
+        let kind = match (l.emergency, l.test) {
             (true, _) => "EMERGENCY license",
             (false, true) => "TEST license",
             (false, false) => "license",
         };
-        let list = self.memory.list().map(|l| {
-            let l = &l.list;
-            let due = l.next.filter(|n| *n <= now);
-            let due = due.map(|n| format!(" (a newer one was due {n}; ask the vendor for it)"));
-            format!(
-                ", not revoked by list {} of {}{}",
-                l.number,
-                l.issued,
-                due.unwrap_or_default()
-            )
-        });
-        format!(
-            "{kind} {} of {}, {until}, {signed}{}",
-            g.license.id,
-            g.license.customer,
-            list.unwrap_or_default()
-        )
+        let mut text = format!("{kind} {} of {}, {until}, {signed}", l.id, l.customer);
+        if let Some(OpenRevocations { list, .. }) = self.memory.list() {
+            let (number, issued) = (list.number, list.issued);
+            let _ = write!(text, ", not revoked by list {number} of {issued}");
+            if let Some(due) = list.next.filter(|n| *n <= now) {
+                let _ = write!(text, " (a newer one was due {due}; ask the vendor for it)");
+            }
+        }
+        text
     }
 
     fn read(&self) -> Contents {
@@ -358,7 +283,7 @@ impl LicenseFile {
         };
         Contents {
             license: std::fs::read_to_string(&self.path).map_err(unreadable),
-            keys: self.keys_path.as_deref().map(vendor_keys),
+            keys: self.keys_path.as_deref().map(|p| Ok(keys::read(p)?)),
             revocations: self.list_path.as_deref().and_then(read_list),
         }
     }
@@ -416,35 +341,20 @@ fn judge(
 
 /// Whether the license is bound to one of these keys.
 pub(crate) fn for_this_anchor(open: &OpenLicense, present: &[PublicKey]) -> Result<(), FileError> {
-    if open
-        .license
-        .anchors
-        .iter()
-        .any(|a| present.contains(&a.key))
-    {
+    let listed: Vec<PublicKey> = open.license.anchors.iter().map(|a| a.key).collect();
+    if listed.iter().any(|k| present.contains(k)) {
         return Ok(());
     }
-    let ids = |keys: &mut dyn Iterator<Item = PublicKey>| {
-        let v: Vec<String> = keys.map(|k| format!("key {}", k.id())).collect();
-        if v.is_empty() {
+    let ids = |keys: &[PublicKey]| {
+        let ids: Vec<String> = keys.iter().map(|k| format!("key {}", k.id())).collect();
+        if ids.is_empty() {
             "no key".into()
         } else {
-            v.join(", ")
+            ids.join(", ")
         }
     };
-    let listed = ids(&mut open.license.anchors.iter().map(|a| a.key));
-    Err(FileError::OtherAnchor {
-        listed,
-        present: ids(&mut present.iter().copied()),
-    })
-}
-
-/// Reads the vendor's keys.
-fn vendor_keys(path: &Path) -> Result<Vec<PublicKey>, FileError> {
-    keys::read(path).map_err(|e| FileError::Keys {
-        path: e.path,
-        problem: e.problem,
-    })
+    let (listed, present) = (ids(&listed), ids(present));
+    Err(FileError::OtherAnchor { listed, present })
 }
 
 #[cfg(test)]

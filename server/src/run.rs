@@ -3,11 +3,8 @@
 use crate::anchor::any::AnyAnchor;
 use crate::anchor::pin::PinGuard;
 use crate::app::App;
-use crate::auth::clients::ClientTokens;
+use crate::auth::Auth;
 use crate::auth::policy::PolicyStore;
-use crate::auth::review::Reviewer;
-use crate::auth::revoked::Revoked;
-use crate::auth::{Auth, Ways};
 use crate::chain::Chain;
 use crate::chain::anchor_task::AnchorTask;
 use crate::chain::failover::Failover;
@@ -43,9 +40,7 @@ const DRAIN: Duration = Duration::from_millis(1500);
 
 /// A license server that runs in this process, until its shutdown is asked for.
 pub struct Server {
-    /// Where the API listens.
     pub api: SocketAddr,
-    /// Where health and metrics listen.
     pub health: SocketAddr,
     listening: health::Listening,
     serving: JoinHandle<()>,
@@ -54,7 +49,6 @@ pub struct Server {
     finish: [JoinHandle<()>; 2],
 }
 
-/// The parts that exist before anything listens.
 struct Opened {
     engine: Arc<Engine>,
     chain: Arc<Chain>,
@@ -75,12 +69,11 @@ impl Server {
             Certificates::load(config.tls.clone()).context("configuration field tls")?;
         let acceptor = certificates.acceptor()?;
         let metrics = Arc::new(Metrics::new().context("metrics")?);
-        metrics.standby_left.set(f64::INFINITY);
         let opened = open_chain(config, &identity, started, &metrics)?;
         let app = Arc::new(App {
             engine: opened.engine.clone(),
             chain: opened.chain.clone(),
-            auth: open_auth(config, &metrics)?,
+            auth: Auth::open(config, &metrics)?,
             policies: PolicyStore::new(config.namespace.clone()),
             metrics,
             lease_for: opened.lease_for,
@@ -98,18 +91,21 @@ impl Server {
             notify::send("STOPPING=1");
         });
         let listening: health::Listening = Arc::new(AtomicBool::new(true));
-        let serving_health = spawn_health(&app, &listening, health_listener);
-        let handler = {
-            let app = app.clone();
-            move |req| api::handle(app.clone(), req)
-        };
         let limits = net::Limits {
             drain: DRAIN,
             ..net::Limits::default()
         };
+        let few = net::Limits {
+            connections: 64,
+            ..limits
+        };
+        let (of_health, ready) = (app.clone(), listening.clone());
+        let handler = move |req| health::handle(of_health.clone(), ready.clone(), req);
         let shutdown = app.shutdown.clone();
+        let serving_health = net::serve(health_listener, None, few, shutdown.clone(), handler);
+        let handler = move |req| api::handle(app.clone(), req);
         let serving = net::serve(api_listener, Some(acceptor), limits, shutdown, handler);
-        let serving = tokio::spawn(serving);
+        let (serving, serving_health) = (tokio::spawn(serving), tokio::spawn(serving_health));
         notify::send("READY=1");
         Ok(Self {
             api,
@@ -141,9 +137,7 @@ fn open_chain(
     metrics: &Arc<Metrics>,
 ) -> Result<Opened> {
     let mut longest = LongestLease::open(&config.state_dir)?;
-    let mut file = LicenseFile::new(config.license.clone(), config.vendor_keys.clone())
-        .with_revocations(config.revocations.clone())
-        .with_memory(Memory::open(&config.state_dir));
+    let mut file = LicenseFile::new(config, Memory::open(&config.state_dir));
     file.look(started.wall, None);
     let terms = RunTerms::of(config, file.good().map(AsRef::as_ref), longest.known());
     let (lease_for, grace) = (terms.lease.duration(), terms.lease.grace());
@@ -169,13 +163,8 @@ fn open_chain(
     let seen = authority.anchor.clone();
     let engine = Engine::new(ledger, authority, started);
     let key = SigningKey::from_seed(&random::bytes()).context("the ephemeral key")?;
-    let chain = Arc::new(Chain::new(
-        instance,
-        key,
-        IdentityKey::new(identity),
-        clock::boot_id(),
-        started,
-    ));
+    let (of_names, boot_id) = (IdentityKey::new(identity), clock::boot_id());
+    let chain = Arc::new(Chain::new(instance, key, of_names, boot_id, started));
     let dir = &config.state_dir;
     let anchor = |config: &AnchorConfig, pins: PathBuf| {
         AnyAnchor::new(config, PinGuard::open(pins, identity), metrics.clone())
@@ -184,26 +173,13 @@ fn open_chain(
     let standby = config.standby.as_ref();
     anchors.extend(standby.map(|s| anchor(s, dir.join("pin-standby.json"))));
     let served = Served::open(dir.join("standby.json"));
-    let failover = Failover::new(
-        anchors,
-        served,
-        chain.clone(),
-        metrics.clone(),
-        terms.lease,
-        Box::new(clock::now),
-        seen,
-    );
-    let anchor_task = AnchorTask::new(
-        failover,
-        file,
-        engine.clone(),
-        metrics.clone(),
-        config.lease.reclaim,
-    );
+    let (of_anchors, counts, time) = (chain.clone(), metrics.clone(), Box::new(clock::now));
+    let failover = Failover::new(anchors, served, of_anchors, counts, terms.lease, time, seen);
+    let (of_task, reclaim) = (engine.clone(), config.lease.reclaim);
     Ok(Opened {
         engine,
         chain,
-        anchor_task,
+        anchor_task: AnchorTask::new(failover, file, of_task, metrics.clone(), reclaim),
         longest,
         lease_for,
         settled: started.boot + terms.settle,
@@ -227,67 +203,27 @@ fn before_the_anchor(config: &Config, file: &LicenseFile, started: Now) -> Autho
     }
 }
 
-fn open_auth(config: &Config, metrics: &Arc<Metrics>) -> Result<Auth> {
-    let reviewer = match config.audience().filter(|_| config.token_review) {
-        Some(audience) => Some(Reviewer::in_cluster(audience)?),
-        None => None,
-    };
-    let revoked = Revoked::open(&config.state_dir)
-        .map_err(|e| anyhow::anyhow!("configuration field stateDir: {e}"))?;
-    let revoked = Arc::new(revoked);
-    let clients = config.clients.as_ref().map(|files| {
-        let (files, revoked) = (files.clone(), revoked.clone());
-        ClientTokens::load(&config.name, files, revoked, metrics.clone())
-    });
-    let ways = Ways {
-        certificates: config.tls.client_ca.is_some(),
-        clients: clients.transpose()?.map(Arc::new),
-        reviewer,
-        revoked,
-        admins: config.admins.clone(),
-    };
-    Ok(Auth::new(ways, metrics.clone()))
-}
-
 async fn listen(field: &'static str, addr: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(addr)
-        .await
-        .with_context(|| format!("configuration field {field}: {addr} cannot be listened on"))
+    let bound = TcpListener::bind(addr).await;
+    bound.with_context(|| format!("configuration field {field}: {addr} cannot be listened on"))
 }
 
 /// Everything that runs beside the requests; gives the anchor's.
 fn spawn_tasks(opened: Opened, app: &Arc<App>, policies: Option<PathBuf>) -> JoinHandle<()> {
-    let shutdown = &app.shutdown;
-    let anchor_task = tokio::spawn(opened.anchor_task.run(shutdown.clone()));
-    let (engine, timer) = (opened.engine, shutdown.clone());
-    tokio::spawn(async move { engine.run(timer).await });
+    let anchor_task = tokio::spawn(opened.anchor_task.run(app.shutdown.clone()));
+    let of_app = app.clone();
+    tokio::spawn(async move { of_app.engine.run(of_app.shutdown.clone()).await });
     // Before the first request.
     app.auth.bar(&app.engine);
-    let (of_app, ending) = (app.clone(), shutdown.clone());
-    tokio::spawn(async move { of_app.auth.follow(&of_app.engine, ending).await });
+    let of_app = app.clone();
+    tokio::spawn(async move { of_app.auth.follow(&of_app.engine, &of_app.shutdown).await });
     if let Some(path) = policies {
-        let (of_app, ending) = (app.clone(), shutdown.clone());
-        tokio::spawn(async move { of_app.policies.follow(path, ending).await });
+        let of_app = app.clone();
+        tokio::spawn(async move { of_app.policies.follow(path, of_app.shutdown.clone()).await });
     }
     let lowered = lower_later(opened.longest, opened.settled, opened.lease_for);
     tokio::spawn(lowered);
     anchor_task
-}
-
-fn spawn_health(
-    app: &Arc<App>,
-    listening: &health::Listening,
-    listener: TcpListener,
-) -> JoinHandle<()> {
-    let limits = net::Limits {
-        connections: 64,
-        drain: DRAIN,
-        ..net::Limits::default()
-    };
-    let shutdown = app.shutdown.clone();
-    let (app, listening) = (app.clone(), listening.clone());
-    let handler = move |req| health::handle(app.clone(), listening.clone(), req);
-    tokio::spawn(net::serve(listener, None, limits, shutdown, handler))
 }
 
 /// Once every longer lease of earlier runs has run out, the kept number is this run's.

@@ -5,10 +5,10 @@
 
 use mooring_net::durable;
 use serde::{Deserialize, Serialize};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Why `stateDir` cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "configuration field stateDir: {path}: {problem}; expected a folder this process may write to"
@@ -24,7 +24,6 @@ struct Longest {
     longest_lease_secs: u64,
 }
 
-/// The kept number.
 #[derive(Debug)]
 pub(crate) struct LongestLease {
     path: PathBuf,
@@ -41,21 +40,17 @@ impl LongestLease {
         };
         std::fs::create_dir_all(dir).map_err(|e| bad(e.to_string()))?;
         let path = dir.join("longest-lease.json");
-        let known = match std::fs::read(&path) {
-            Ok(b) => match serde_json::from_slice::<Longest>(&b) {
-                Ok(l) => Some(l.longest_lease_secs),
-                Err(e) => {
-                    tracing::warn!(file = %path.display(), error = %e, "the longest earlier lease is unknown: the file is damaged");
-                    None
-                }
-            },
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+        let known = match durable::read_json::<Longest>(&path) {
+            Ok(kept) => kept.map(|l| l.longest_lease_secs),
+            Err(e) if e.kind() == ErrorKind::InvalidData => {
+                tracing::warn!(file = %path.display(), error = %e, "the longest earlier lease is unknown: the file is damaged");
+                None
+            }
             Err(e) => return Err(bad(format!("longest-lease.json: {e}"))),
         };
         Ok(Self { path, known })
     }
 
-    /// What is kept.
     pub(crate) fn known(&self) -> Option<Duration> {
         self.known.map(Duration::from_secs)
     }
@@ -79,16 +74,13 @@ impl LongestLease {
     }
 
     fn write(&mut self, lease: Duration) -> Result<(), StateError> {
-        let bad = |e: std::io::Error| StateError {
+        let longest_lease_secs = lease.as_secs();
+        let kept = durable::replace_json(&self.path, &Longest { longest_lease_secs });
+        kept.map_err(|e| StateError {
             path: self.path.clone(),
             problem: e.to_string(),
-        };
-        let json = serde_json::to_vec(&Longest {
-            longest_lease_secs: lease.as_secs(),
-        })
-        .unwrap_or_default();
-        durable::replace(&self.path, &json).map_err(bad)?;
-        self.known = Some(lease.as_secs());
+        })?;
+        self.known = Some(longest_lease_secs);
         Ok(())
     }
 }

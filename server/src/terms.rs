@@ -8,7 +8,6 @@ use mooring_core::license::OpenLicense;
 use mooring_core::policy::Reclaim;
 use std::time::Duration;
 
-/// What holds for the whole run.
 #[derive(Clone, Debug)]
 pub(crate) struct RunTerms {
     /// D and the grace, within the license as it was at the start. A later license may shorten what
@@ -28,15 +27,10 @@ impl RunTerms {
         license: Option<&OpenLicense>,
         known: Option<Duration>,
     ) -> Self {
-        let terms = license.map(|l| {
-            LeaseTerms::of(
-                config.lease.duration(),
-                config.lease.grace(),
-                &l.license.policy,
-            )
-        });
-        let lease_for = terms.map_or(config.lease.duration(), |t| t.lease_for);
-        let grace = terms.map_or(config.lease.grace(), |t| t.run_for);
+        let (lease_for, grace) = (config.lease.duration(), config.lease.grace());
+        let terms = license.map(|l| LeaseTerms::of(lease_for, grace, &l.license.policy));
+        let lease_for = terms.map_or(lease_for, |t| t.lease_for);
+        let grace = terms.map_or(grace, |t| t.run_for);
         let demanded = license.and_then(|l| l.license.policy.reclaim);
         let settle = if cfg!(feature = "mutant-no-settling") {
             Duration::ZERO

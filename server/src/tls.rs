@@ -2,8 +2,9 @@
 
 use mooring_config::Tls;
 use mooring_net::shutdown::Shutdown;
+use mooring_net::sync::Current;
 use mooring_net::tls::{
-    ServerFiles, ServerIdentity, TlsError, optional_clients, read, server_config,
+    ServerIdentity, TlsError, certified_files, optional_clients, read, server_config,
 };
 use mooring_net::watched::Watched;
 use rustls::client::danger::HandshakeSignatureValid;
@@ -11,21 +12,12 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use tokio_rustls::TlsAcceptor;
 
 /// Verifies client certificates by roots that can be replaced.
 #[derive(Debug)]
-struct Clients(RwLock<Arc<dyn ClientCertVerifier>>);
-
-impl Clients {
-    fn now(&self) -> Arc<dyn ClientCertVerifier> {
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-}
+struct Clients(Current<dyn ClientCertVerifier>);
 
 impl ClientCertVerifier for Clients {
     fn offer_client_auth(&self) -> bool {
@@ -47,8 +39,8 @@ impl ClientCertVerifier for Clients {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        self.now()
-            .verify_client_cert(end_entity, intermediates, now)
+        let verifier = self.0.get();
+        verifier.verify_client_cert(end_entity, intermediates, now)
     }
 
     fn verify_tls12_signature(
@@ -57,7 +49,7 @@ impl ClientCertVerifier for Clients {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.now().verify_tls12_signature(message, cert, dss)
+        self.0.get().verify_tls12_signature(message, cert, dss)
     }
 
     fn verify_tls13_signature(
@@ -66,17 +58,16 @@ impl ClientCertVerifier for Clients {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.now().verify_tls13_signature(message, cert, dss)
+        self.0.get().verify_tls13_signature(message, cert, dss)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.now().supported_verify_schemes()
+        self.0.get().supported_verify_schemes()
     }
 }
 
 type Verifier = Arc<dyn ClientCertVerifier>;
 
-/// The server's certificates.
 pub(crate) struct Certificates {
     files: Tls,
     watched: Watched,
@@ -85,40 +76,30 @@ pub(crate) struct Certificates {
 }
 
 impl Certificates {
-    /// Reads them for the first time.
     pub(crate) fn load(files: Tls) -> Result<Self, TlsError> {
-        let paths = [
-            Some(&files.cert),
-            Some(&files.key),
-            files.client_ca.as_ref(),
-        ];
-        let watched = Watched::read_now("certificates", paths.into_iter().flatten().cloned());
+        let paths = [&files.cert, &files.key].into_iter();
+        let paths = paths.chain(&files.client_ca).cloned();
+        let watched = Watched::read_now("certificates", paths);
         let (key, clients) = read_all(&files)?;
         Ok(Self {
             files,
             watched,
             identity: ServerIdentity::new(key),
-            clients: clients.map(|c| Arc::new(Clients(RwLock::new(c)))),
+            clients: clients.map(|c| Arc::new(Clients(Current::new(c)))),
         })
     }
 
     /// Accepts connections with whatever is current then.
     pub(crate) fn acceptor(&self) -> Result<TlsAcceptor, TlsError> {
-        let clients = self
-            .clients
-            .clone()
-            .map(|c| -> Arc<dyn ClientCertVerifier> { c });
-        Ok(TlsAcceptor::from(server_config(
-            self.identity.clone(),
-            clients,
-        )?))
+        let clients = self.clients.clone().map(|c| -> Verifier { c });
+        Ok(server_config(self.identity.clone(), clients)?.into())
     }
 
     /// Reads them anew when they change. Bad ones are refused loudly; the earlier ones stay.
     pub(crate) async fn follow(self, shutdown: Shutdown) {
         let take = |(key, verifier): (CertifiedKey, Option<Verifier>)| {
             if let (Some(c), Some(verifier)) = (&self.clients, verifier) {
-                *c.0.write().unwrap_or_else(PoisonError::into_inner) = verifier;
+                c.0.set(verifier);
             }
             self.identity.replace(key);
         };
@@ -128,11 +109,7 @@ impl Certificates {
 }
 
 fn read_all(t: &Tls) -> Result<(CertifiedKey, Option<Verifier>), TlsError> {
-    let files = ServerFiles {
-        cert: t.cert.clone(),
-        key: t.key.clone(),
-    };
     let clients = t.client_ca.as_deref();
     let clients = clients.map(|p| optional_clients(&read("client CA", p)?));
-    Ok((files.load()?, clients.transpose()?))
+    Ok((certified_files(&t.cert, &t.key)?, clients.transpose()?))
 }

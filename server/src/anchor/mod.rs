@@ -6,9 +6,8 @@
 //! | module | what it does |
 //! |---|---|
 //! | `pkcs11`, `worker`, `protocol`, `pin` | a token behind a module, in a child process; its PIN |
-//! | `usb` | a USB device that is there, and a key in a file |
-//! | `hwid` | a machine that is the one, and a key in a file |
-//! | `software` | that key |
+//! | `software` | a key in a file, and what must be there beside it |
+//! | `usb`, `hwid` | a USB device that is plugged in; a machine that is the one |
 //! | `any` | one of them, as configured |
 
 pub(crate) mod any;
@@ -28,14 +27,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{message}")]
 pub(crate) struct Lost {
-    /// A short reason.
     pub(crate) reason: AnchorReason,
-    /// What happened, and what to do.
     pub(crate) message: String,
 }
 
 impl Lost {
-    /// With these words.
     pub(crate) fn new(reason: AnchorReason, message: impl Into<String>) -> Self {
         Self {
             reason,
@@ -49,7 +45,6 @@ impl Lost {
 /// Which of a license's anchors it serves is told with each question, by the license's own, signed
 /// entry: what must be present besides the key stands there, not in the configuration.
 pub(crate) trait Anchor: Send + 'static {
-    /// Its kind.
     fn kind(&self) -> AnchorKind;
 
     /// Who am I: opens it, if it is not open, and lists the keys that it signs with. `wanted` are
@@ -79,10 +74,9 @@ pub(crate) trait Anchor: Send + 'static {
 
 /// The license's entry has nothing to be present by: it is of another kind.
 fn other_kind(entry: &AnchorKey, kind: AnchorKind) -> Lost {
+    let (id, listed) = (entry.key.id(), entry.kind);
     let m = format!(
-        "the license lists key {} as an anchor of kind {}, and {kind} is configured; correct `anchor` in the configuration",
-        entry.key.id(),
-        entry.kind
+        "the license lists key {id} as an anchor of kind {listed}, and {kind} is configured; correct `anchor` in the configuration"
     );
     Lost::new(AnchorReason::KeyNotInLicense, m)
 }

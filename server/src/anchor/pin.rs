@@ -12,7 +12,6 @@ use std::path::PathBuf;
 
 /// How many logins with one PIN may be left unanswered before it counts as rejected.
 const UNANSWERED: u8 = 2;
-/// How many rejected PINs are remembered.
 const REMEMBERED: usize = 32;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +21,6 @@ struct Record {
     rejected: Vec<String>,
     /// The PIN of logins whose outcome is not known.
     trying: Option<String>,
-    /// How many of them.
     tries: u8,
     /// The PIN that last worked.
     accepted: Option<String>,
@@ -57,12 +55,9 @@ impl PinGuard {
         }
     }
 
-    /// Hides a PIN for a token.
     pub(crate) fn hide(&self, token_label: &str, pin: &str) -> HiddenPin {
-        HiddenPin(hex::encode(hmac::sign(
-            &self.key,
-            format!("{token_label}\n{pin}").as_bytes(),
-        )))
+        let text = format!("{token_label}\n{pin}");
+        HiddenPin(hex::encode(hmac::sign(&self.key, text.as_bytes())))
     }
 
     /// Whether a login with it must not be made.
@@ -89,7 +84,6 @@ impl PinGuard {
         self.keep()
     }
 
-    /// Notes that it worked.
     pub(crate) fn accepted(&mut self, pin: &HiddenPin) {
         let r = &mut self.record;
         (r.trying, r.tries, r.accepted) = (None, 0, Some(pin.0.clone()));
@@ -117,8 +111,7 @@ impl PinGuard {
     }
 
     fn keep(&self) -> std::io::Result<()> {
-        let json = serde_json::to_vec(&self.record).unwrap_or_default();
-        durable::replace(&self.path, &json)
+        durable::replace_json(&self.path, &self.record)
     }
 
     fn keep_or_warn(&self) {

@@ -4,9 +4,9 @@
 //! anybody uses it.
 
 use super::pin::PinGuard;
-use super::protocol::{Answer, Ask, Tries};
+use super::protocol::{Answer, Ask, OpenToken, Tries};
 use super::{Anchor, Lost};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, count};
 use mooring_config::Pkcs11Config;
 use mooring_core::license::{AnchorKey, AnchorKind, PublicKey};
 use mooring_core::reason::AnchorReason;
@@ -22,7 +22,6 @@ const OPEN: Duration = Duration::from_secs(15);
 /// How long a signature or a probe may take.
 const ANSWER: Duration = Duration::from_secs(4);
 
-/// A token behind a PKCS#11 module.
 pub(crate) struct Pkcs11Anchor {
     config: Pkcs11Config,
     pins: PinGuard,
@@ -31,17 +30,13 @@ pub(crate) struct Pkcs11Anchor {
     open: Option<Open>,
 }
 
-/// How the worker is started, and how long it may take.
 struct How {
     /// The program; this process's own if none.
     program: Option<PathBuf>,
-    /// Loading the module, logging in.
     open: Duration,
-    /// Everything else.
     answer: Duration,
 }
 
-/// A worker that has opened the token.
 struct Open {
     worker: Worker,
     keys: Vec<PublicKey>,
@@ -55,7 +50,6 @@ struct Worker {
 }
 
 impl Pkcs11Anchor {
-    /// One that is not open yet.
     pub(crate) fn new(config: Pkcs11Config, pins: PinGuard, metrics: Arc<Metrics>) -> Self {
         Self {
             config,
@@ -70,6 +64,15 @@ impl Pkcs11Anchor {
         }
     }
 
+    fn opened(&mut self, worker: Worker, keys: Vec<PublicKey>) -> Vec<PublicKey> {
+        self.open = Some(Open {
+            worker,
+            keys: keys.clone(),
+            last_used: None,
+        });
+        keys
+    }
+
     /// The PIN, unless it was rejected before: then nothing is opened at all.
     fn pin(&self) -> Result<Option<String>, Lost> {
         let Some(path) = &self.config.pin_file else {
@@ -77,16 +80,12 @@ impl Pkcs11Anchor {
         };
         let text = std::fs::read_to_string(path).map_err(|e| {
             let todo = "check anchor.pkcs11.pinFile, or the Secret that is mounted there";
-            Lost::new(
-                AnchorReason::PinMissing,
-                format!("PIN file {}: {e}; {todo}", path.display()),
-            )
+            let m = format!("PIN file {}: {e}; {todo}", path.display());
+            Lost::new(AnchorReason::PinMissing, m)
         })?;
         let pin = text.trim_end_matches(['\r', '\n']).to_owned();
-        if self
-            .pins
-            .is_rejected(&self.pins.hide(&self.config.token_label, &pin))
-        {
+        let hidden = self.pins.hide(&self.config.token_label, &pin);
+        if self.pins.is_rejected(&hidden) {
             return Err(self.rejected("a login with this PIN failed before"));
         }
         Ok(Some(pin))
@@ -96,10 +95,8 @@ impl Pkcs11Anchor {
         let label = &self.config.token_label;
         let todo = "no further login is made before the PIN changes, because the token would lock itself; put the right PIN into \
                     the Secret (off Kubernetes: into anchor.pkcs11.pinFile)";
-        Lost::new(
-            AnchorReason::PinRejected,
-            format!("token {label:?}: {problem}; {todo}"),
-        )
+        let m = format!("token {label:?}: {problem}; {todo}");
+        Lost::new(AnchorReason::PinRejected, m)
     }
 
     /// A locked token is not asked, and its last try is not spent on a PIN that has never worked
@@ -120,10 +117,8 @@ impl Pkcs11Anchor {
                  or its vendor's tool)"
             }
         };
-        Err(Lost::new(
-            AnchorReason::PinRejected,
-            format!("token {label:?}: no login is made: {why}"),
-        ))
+        let m = format!("token {label:?}: no login is made: {why}");
+        Err(Lost::new(AnchorReason::PinRejected, m))
     }
 
     async fn log_in(&mut self, worker: &mut Worker, pin: String) -> Result<(), Lost> {
@@ -133,7 +128,7 @@ impl Pkcs11Anchor {
             Lost::new(AnchorReason::ModuleFailed, format!("stateDir: the login cannot be noted: {e}; {todo}"))
         })?;
         tracing::info!(token = %self.config.token_label, "logging in to the token");
-        let outcome = |m: &Metrics, o: &str| m.anchor_logins.with_label_values(&[o]).inc();
+        let outcome = |m: &Metrics, o: &str| count(&m.anchor_logins, &[o]);
         match worker.ask(&Ask::Login { pin }, self.how.open).await {
             Ok(Answer::Done) => {
                 self.pins.accepted(&hidden);
@@ -150,10 +145,10 @@ impl Pkcs11Anchor {
                 outcome(&self.metrics, "unseen");
                 Err(lost)
             }
-            Ok(_) => Err(Lost::new(
-                AnchorReason::ModuleFailed,
-                "anchor worker: an unexpected answer to the login",
-            )),
+            Ok(_) => {
+                let m = "anchor worker: an unexpected answer to the login";
+                Err(Lost::new(AnchorReason::ModuleFailed, m))
+            }
             // It hung or died in the login. A PIN that has worked is not to blame; another may be.
             Err(lost) if self.pins.has_worked(&hidden) => {
                 self.pins.accepted(&hidden);
@@ -168,25 +163,12 @@ impl Pkcs11Anchor {
         }
     }
 
-    async fn ask(&mut self, ask: &Ask) -> Result<Answer, Lost> {
+    async fn ask<T>(&mut self, ask: &Ask, pick: fn(Answer) -> Option<T>) -> Result<T, Lost> {
         let Some(open) = &mut self.open else {
             return Err(Lost::new(AnchorReason::TokenLost, "the token is not open"));
         };
-        match open.worker.ask(ask, self.how.answer).await? {
-            Answer::Failed(lost) => Err(lost),
-            other => Ok(other),
-        }
+        open.worker.get(ask, self.how.answer, pick).await
     }
-}
-
-fn unexpected(ask: &Ask) -> Lost {
-    Lost::new(
-        AnchorReason::ModuleFailed,
-        format!(
-            "anchor worker: an unexpected answer when asked to {}",
-            ask.name()
-        ),
-    )
 }
 
 impl Anchor for Pkcs11Anchor {
@@ -200,65 +182,48 @@ impl Anchor for Pkcs11Anchor {
         }
         let pin = self.pin()?;
         let mut worker = Worker::start(self.how.program.clone())?;
-        let module = self.config.module.clone();
-        let ask = Ask::Open {
+        let (module, token_label) = (self.config.module.clone(), self.config.token_label.clone());
+        let ask = Ask::Open(OpenToken {
             module,
-            token_label: self.config.token_label.clone(),
+            token_label,
             wanted: wanted.to_vec(),
+        });
+        let found = |answer| match answer {
+            Answer::Found(found) => Some(found),
+            _ => None,
         };
-        let (login_required, shown, tries) = match worker.ask(&ask, self.how.open).await? {
-            Answer::Found {
-                login_required,
-                shown,
-                tries,
-            } => (login_required, shown, tries),
-            Answer::Failed(lost) => return Err(lost),
-            _ => return Err(unexpected(&ask)),
-        };
+        let found = worker.get(&ask, self.how.open, found).await?;
         // Another token than the license's, whose PIN is another, too: it is not shown ours. Its
         // keys say whose it is.
-        let foreign = !wanted.is_empty() && !shown.is_empty();
-        if foreign && !shown.iter().any(|k| wanted.contains(k)) {
-            self.open = Some(Open {
-                worker,
-                keys: shown.clone(),
-                last_used: None,
-            });
-            return Ok(shown);
+        let foreign = !wanted.is_empty() && !found.shown.is_empty();
+        if foreign && !found.shown.iter().any(|k| wanted.contains(k)) {
+            return Ok(self.opened(worker, found.shown));
         }
         let logged_in = pin.is_some();
         if let Some(pin) = pin {
-            self.spare(tries, &pin)?;
+            self.spare(found.tries, &pin)?;
             self.log_in(&mut worker, pin).await?;
         }
-        let keys = match worker.ask(&Ask::Keys, self.how.open).await? {
-            Answer::Keys { keys } => keys,
-            Answer::Failed(lost) => return Err(lost),
-            _ => return Err(unexpected(&Ask::Keys)),
+        let keys = |answer| match answer {
+            Answer::Keys { keys } => Some(keys),
+            _ => None,
         };
+        let keys = worker.get(&Ask::Keys, self.how.open, keys).await?;
+        if !keys.is_empty() {
+            return Ok(self.opened(worker, keys));
+        }
+        let label = &self.config.token_label;
         // A token that wants a login may have a key that does not, as PIV's slot 9E.
-        if keys.is_empty() && login_required && !logged_in {
+        if found.login_required && !logged_in {
             let todo = "set anchor.pkcs11.pinFile";
             let m = format!(
-                "token {:?} wants a PIN before it shows a key that may sign, and none is configured; {todo}",
-                self.config.token_label
+                "token {label:?} wants a PIN before it shows a key that may sign, and none is configured; {todo}"
             );
             return Err(Lost::new(AnchorReason::PinMissing, m));
         }
-        if keys.is_empty() {
-            let todo = "make one (pkcs11-tool --keypairgen --key-type EC:prime256v1) and have the license issued for it";
-            let m = format!(
-                "token {:?} has no P-256 or Ed25519 key pair that may sign; {todo}",
-                self.config.token_label
-            );
-            return Err(Lost::new(AnchorReason::KeyNotFound, m));
-        }
-        self.open = Some(Open {
-            worker,
-            keys: keys.clone(),
-            last_used: None,
-        });
-        Ok(keys)
+        let todo = "make one (pkcs11-tool --keypairgen --key-type EC:prime256v1) and have the license issued for it";
+        let m = format!("token {label:?} has no P-256 or Ed25519 key pair that may sign; {todo}");
+        Err(Lost::new(AnchorReason::KeyNotFound, m))
     }
 
     async fn sign(&mut self, entry: &AnchorKey, message: &[u8]) -> Result<Vec<u8>, Lost> {
@@ -267,15 +232,16 @@ impl Anchor for Pkcs11Anchor {
             key,
             message: hex::encode(message),
         };
-        let Answer::Signed { signature } = self.ask(&ask).await? else {
-            return Err(unexpected(&ask));
+        let signed = |answer| match answer {
+            Answer::Signed { signature } => Some(signature),
+            _ => None,
         };
-        let signature = hex::decode(signature).unwrap_or_default();
+        let signature = hex::decode(self.ask(&ask, signed).await?).unwrap_or_default();
         if !key.verifies(message, &signature) {
+            let id = key.id();
             let todo = "the token or its module is faulty; do not trust it";
             let m = format!(
-                "the token's signature does not verify with its own public key {}; {todo}",
-                key.id()
+                "the token's signature does not verify with its own public key {id}; {todo}"
             );
             return Err(Lost::new(AnchorReason::SignFailed, m));
         }
@@ -287,11 +253,8 @@ impl Anchor for Pkcs11Anchor {
 
     async fn present(&mut self, _entry: Option<&AnchorKey>) -> Result<(), Lost> {
         let key = self.open.as_ref().and_then(|o| o.last_used);
-        let ask = Ask::Probe { key };
-        match self.ask(&ask).await? {
-            Answer::Done => Ok(()),
-            _ => Err(unexpected(&ask)),
-        }
+        let done = |answer| matches!(answer, Answer::Done).then_some(());
+        self.ask(&Ask::Probe { key }, done).await
     }
 
     async fn close(&mut self) {
@@ -304,10 +267,9 @@ impl Anchor for Pkcs11Anchor {
 impl Worker {
     fn start(program: Option<PathBuf>) -> Result<Self, Lost> {
         let failed = |e: std::io::Error| {
-            Lost::new(
-                AnchorReason::ModuleFailed,
-                format!("the anchor worker cannot be started: {e}; is the process limit reached?"),
-            )
+            let m =
+                format!("the anchor worker cannot be started: {e}; is the process limit reached?");
+            Lost::new(AnchorReason::ModuleFailed, m)
         };
         let program = match program {
             Some(p) => p,
@@ -329,35 +291,41 @@ impl Worker {
         })
     }
 
+    /// Asks for what `pick` finds in the right answer.
+    async fn get<T>(
+        &mut self,
+        ask: &Ask,
+        time: Duration,
+        pick: fn(Answer) -> Option<T>,
+    ) -> Result<T, Lost> {
+        let answer = match self.ask(ask, time).await? {
+            Answer::Failed(lost) => return Err(lost),
+            other => pick(other),
+        };
+        answer.ok_or_else(|| {
+            let asked = ask.name();
+            let m = format!("anchor worker: an unexpected answer when asked to {asked}");
+            Lost::new(AnchorReason::ModuleFailed, m)
+        })
+    }
+
     /// Asks, and waits at most `time`. After an error the worker is of no more use.
     async fn ask(&mut self, ask: &Ask, time: Duration) -> Result<Answer, Lost> {
-        let broke = |what: String| {
+        let broke = |what: std::io::Error| {
             let todo = "a new worker is started; if it happens again, the PKCS#11 module is faulty";
-            Lost::new(
-                AnchorReason::ModuleFailed,
-                format!(
-                    "the anchor worker ended when asked to {}: {what}; {todo}",
-                    ask.name()
-                ),
-            )
+            let asked = ask.name();
+            let m = format!("the anchor worker ended when asked to {asked}: {what}; {todo}");
+            Lost::new(AnchorReason::ModuleFailed, m)
         };
         let exchange = async {
-            let mut line = serde_json::to_vec(ask).map_err(|e| broke(e.to_string()))?;
+            let mut line = serde_json::to_vec(ask)?;
             line.push(b'\n');
-            self.stdin
-                .write_all(&line)
-                .await
-                .map_err(|e| broke(e.to_string()))?;
-            match self
-                .lines
-                .next_line()
-                .await
-                .map_err(|e| broke(e.to_string()))?
-            {
-                Some(l) => serde_json::from_str(&l).map_err(|e| broke(e.to_string())),
-                None => Err(broke("end of its output".into())),
-            }
+            self.stdin.write_all(&line).await?;
+            let answer = self.lines.next_line().await?;
+            let answer = answer.ok_or_else(|| std::io::Error::other("end of its output"))?;
+            Ok(serde_json::from_str(&answer)?)
         };
+        let exchange = async { exchange.await.map_err(broke) };
         let answered = tokio::time::timeout(time, exchange).await;
         let result = answered.unwrap_or_else(|_| {
             let todo = "its worker is killed and started anew; if it goes on, replug the token or restart pcscd";
@@ -378,10 +346,8 @@ impl Worker {
             lines,
         } = self;
         drop((stdin, lines));
-        if tokio::time::timeout(Duration::from_millis(500), child.wait())
-            .await
-            .is_err()
-        {
+        let ended = tokio::time::timeout(Duration::from_millis(500), child.wait());
+        if ended.await.is_err() {
             let _ = child.kill().await;
         }
     }

@@ -6,33 +6,19 @@ use mooring_core::license::PublicKey;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// The server's questions.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub(crate) enum Ask {
-    /// Load the module and find the token.
-    Open {
-        /// The module.
-        module: PathBuf,
-        /// The token's label.
-        token_label: String,
-        /// The license's keys, the best first: of several tokens with this label the one that has
-        /// them is meant.
-        #[serde(default)]
-        wanted: Vec<PublicKey>,
-    },
+    Open(OpenToken),
     /// Log in; asked at most once of a worker.
     Login {
         /// The PIN. It goes through the pipe, never through arguments or environment.
         pin: String,
     },
-    /// List the keys that can sign.
     Keys,
-    /// Sign.
     Sign {
-        /// With which.
         key: PublicKey,
-        /// What, in hex.
+        /// In hex.
         message: String,
     },
     /// Is the token still there, with this key?
@@ -40,6 +26,18 @@ pub(crate) enum Ask {
         /// Which; none before one was chosen.
         key: Option<PublicKey>,
     },
+}
+
+/// Load the module and find the token.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct OpenToken {
+    pub(crate) module: PathBuf,
+    pub(crate) token_label: String,
+    /// The license's keys, the best first: of several tokens with this label the one that has
+    /// them is meant.
+    #[serde(default)]
+    pub(crate) wanted: Vec<PublicKey>,
 }
 
 impl std::fmt::Debug for Ask {
@@ -52,7 +50,7 @@ impl Ask {
     /// Its name, for people: carries neither PIN nor message.
     pub(crate) const fn name(&self) -> &'static str {
         match self {
-            Self::Open { .. } => "open the module",
+            Self::Open(_) => "open the module",
             Self::Login { .. } => "log in",
             Self::Keys => "list its keys",
             Self::Sign { .. } => "sign",
@@ -68,13 +66,24 @@ pub(crate) enum Tries {
     /// More than once, or it does not say.
     #[default]
     Several,
-    /// Once.
     Last,
     /// It has locked itself.
     Locked,
 }
 
-/// The worker's answers.
+/// The token was found.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Found {
+    pub(crate) login_required: bool,
+    /// The public keys that it shows to anybody.
+    #[serde(default)]
+    pub(crate) shown: Vec<PublicKey>,
+    /// How near it is to locking itself.
+    #[serde(default)]
+    pub(crate) tries: Tries,
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(
     tag = "answer",
@@ -82,32 +91,18 @@ pub(crate) enum Tries {
     rename_all_fields = "camelCase"
 )]
 pub(crate) enum Answer {
-    /// Done.
     Done,
-    /// The token was found.
-    Found {
-        /// Whether it wants a PIN.
-        login_required: bool,
-        /// The public keys that it shows to anybody.
-        #[serde(default)]
-        shown: Vec<PublicKey>,
-        /// How near it is to locking itself.
-        #[serde(default)]
-        tries: Tries,
-    },
-    /// The keys that can sign.
+    Found(Found),
+    /// The public halves of the keys that can sign.
     Keys {
-        /// Their public halves.
         keys: Vec<PublicKey>,
     },
-    /// Signed.
     Signed {
         /// The signature in hex; for P-256 r ‖ s.
         signature: String,
     },
     /// The token refused the login, or may have: it must not be tried again with this PIN.
     Rejected {
-        /// The token's word.
         problem: String,
     },
     /// Anything else that went wrong.

@@ -1,29 +1,61 @@
-//! The software key of a `usb` or `hwid` anchor: a file that was made on that machine, bound in the
-//! license with what must be present.
+//! The anchors `usb` and `hwid`: a key in a file that was made on that machine, bound in the
+//! license with what must be there beside it.
 
-use super::Lost;
-use mooring_core::license::{AnchorKey, PublicKey, SigningKey};
+use super::hwid::Machine;
+use super::usb::Device;
+use super::{Anchor, Lost};
+use mooring_config::{HwidConfig, UsbConfig};
+use mooring_core::license::{AnchorKey, AnchorKind, PublicKey, SigningKey};
 use mooring_core::reason::AnchorReason;
 use mooring_net::key_file;
-use std::path::Path;
 
-/// The key of the open anchor; none while it is closed.
-#[derive(Default)]
-pub(super) struct SoftwareKey(Option<SigningKey>);
+/// A key in a file, and what must be there.
+pub(crate) struct SoftwareAnchor {
+    beside: Beside,
+    /// None while it is closed.
+    key: Option<SigningKey>,
+}
 
-impl SoftwareKey {
-    /// Reads it anew; `field` is the configuration's name of the file.
-    pub(super) fn open(&mut self, file: &Path, field: &str) -> Result<Vec<PublicKey>, Lost> {
+enum Beside {
+    Usb(Device),
+    Hwid(Machine),
+}
+
+impl SoftwareAnchor {
+    pub(super) fn usb(config: UsbConfig) -> Self {
+        let beside = Beside::Usb(Device::new(config));
+        Self { beside, key: None }
+    }
+
+    pub(super) fn hwid(config: HwidConfig) -> Self {
+        let beside = Beside::Hwid(Machine::new(config));
+        Self { beside, key: None }
+    }
+}
+
+impl Anchor for SoftwareAnchor {
+    fn kind(&self) -> AnchorKind {
+        match self.beside {
+            Beside::Usb(_) => AnchorKind::Usb,
+            Beside::Hwid(_) => AnchorKind::Hwid,
+        }
+    }
+
+    async fn open(&mut self, _wanted: &[PublicKey]) -> Result<Vec<PublicKey>, Lost> {
+        let (file, field) = match &self.beside {
+            Beside::Usb(device) => (&device.config.key_file, "anchor.usb.keyFile"),
+            Beside::Hwid(machine) => (&machine.config.key_file, "anchor.hwid.keyFile"),
+        };
         let key = key_file::read(file).map_err(|e| {
             let todo = format!("check {field}, or the Secret that is mounted there");
             Lost::new(AnchorReason::KeyFileUnusable, format!("{e}; {todo}"))
         })?;
-        Ok(vec![self.0.insert(key).public()])
+        Ok(vec![self.key.insert(key).public()])
     }
 
-    /// Signs with it; it must be the entry's.
-    pub(super) fn sign(&self, entry: &AnchorKey, message: &[u8]) -> Result<Vec<u8>, Lost> {
-        match &self.0 {
+    async fn sign(&mut self, entry: &AnchorKey, message: &[u8]) -> Result<Vec<u8>, Lost> {
+        self.present(Some(entry)).await?;
+        match &self.key {
             Some(k) if k.public() == entry.key => Ok(k.sign(message)),
             _ => {
                 let m = format!("the key file does not hold the key {}", entry.key.id());
@@ -32,8 +64,15 @@ impl SoftwareKey {
         }
     }
 
-    /// Lets go of it.
-    pub(super) fn close(&mut self) {
-        self.0 = None;
+    async fn present(&mut self, entry: Option<&AnchorKey>) -> Result<(), Lost> {
+        match (&mut self.beside, entry) {
+            (_, None) => Ok(()),
+            (Beside::Usb(device), Some(entry)) => device.look_for(entry),
+            (Beside::Hwid(machine), Some(entry)) => machine.judge(entry),
+        }
+    }
+
+    async fn close(&mut self) {
+        self.key = None;
     }
 }

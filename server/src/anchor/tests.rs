@@ -2,8 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use super::hwid::HwidAnchor;
-use super::usb::UsbAnchor;
+use super::software::SoftwareAnchor;
 use super::*;
 use mooring_config::{HwidConfig, UsbConfig};
 use mooring_core::license::{HwidItem, SigningKey, UsbDevice};
@@ -53,7 +52,7 @@ async fn a_usb_anchor_signs_while_its_device_is_there_and_never_without() {
         put(&device.join("idProduct"), "0006\n");
         put(&device.join("serial"), &format!("{serial}\n"));
     };
-    let mut a = UsbAnchor::new(UsbConfig {
+    let mut a = SoftwareAnchor::usb(UsbConfig {
         key_file: key_file(dir.path()),
         sysfs_root: dir.path().join("sys"),
     });
@@ -125,7 +124,7 @@ async fn a_key_file_that_everybody_may_read_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = key_file(dir.path());
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-    let mut a = UsbAnchor::new(UsbConfig {
+    let mut a = SoftwareAnchor::usb(UsbConfig {
         key_file: path,
         sysfs_root: "/sys".into(),
     });
@@ -160,7 +159,7 @@ async fn an_hwid_anchor_takes_k_of_n_and_names_what_no_longer_matches() {
         hwid: Some(hashed(&facts, &"5a".repeat(16), 2)),
         ..entry(AnchorKind::Hwid)
     };
-    let mut a = HwidAnchor::new(HwidConfig {
+    let mut a = SoftwareAnchor::hwid(HwidConfig {
         key_file: key_file(dir.path()),
         host_root: root.clone(),
     });

@@ -5,7 +5,7 @@
 //! ends with its parent.
 
 use super::Lost;
-use super::protocol::{Answer, Ask, Tries};
+use super::protocol::{Answer, Ask, Found, OpenToken, Tries};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::Mechanism;
@@ -17,6 +17,7 @@ use cryptoki::types::AuthPin;
 use mooring_core::license::PublicKey;
 use mooring_core::reason::AnchorReason;
 use std::io::{BufRead as _, Write as _};
+use std::path::Path;
 
 /// Answers questions on stdin until it ends.
 pub(crate) fn run() -> std::io::Result<()> {
@@ -27,16 +28,17 @@ pub(crate) fn run() -> std::io::Result<()> {
     for line in std::io::stdin().lock().lines() {
         let answer = match serde_json::from_str::<Ask>(&line?) {
             Ok(ask) => answer(&mut token, ask),
-            Err(e) => Answer::Failed(Lost::new(
-                AnchorReason::ModuleFailed,
-                format!("anchor worker: question: {e}"),
-            )),
+            Err(e) => Answer::Failed(confused(format_args!("question: {e}"))),
         };
         serde_json::to_writer(&mut out, &answer)?;
         out.write_all(b"\n")?;
         out.flush()?;
     }
     Ok(())
+}
+
+fn confused(by: std::fmt::Arguments<'_>) -> Lost {
+    Lost::new(AnchorReason::ModuleFailed, format!("anchor worker: {by}"))
 }
 
 struct Token {
@@ -53,25 +55,15 @@ struct Token {
 
 fn answer(token: &mut Option<Token>, ask: Ask) -> Answer {
     let result = match (ask, token.as_mut()) {
-        (
-            Ask::Open {
-                module,
-                token_label,
-                wanted,
-            },
-            None,
-        ) => open(&module, &token_label, &wanted).map(|(t, found)| {
+        (Ask::Open(how), None) => open(how).map(|(t, found)| {
             *token = Some(t);
-            found
+            Answer::Found(found)
         }),
         (Ask::Login { pin }, Some(t)) => Ok(login(&t.session, pin)),
         (Ask::Keys, Some(t)) => t.list_keys(),
         (Ask::Sign { key, message }, Some(t)) => t.sign(key, &message),
         (Ask::Probe { key }, Some(t)) => t.probe(key),
-        (ask, _) => Err(Lost::new(
-            AnchorReason::ModuleFailed,
-            format!("anchor worker: not now: {}", ask.name()),
-        )),
+        (ask, _) => Err(confused(format_args!("not now: {}", ask.name()))),
     };
     result.unwrap_or_else(Answer::Failed)
 }
@@ -92,43 +84,30 @@ fn words(e: &Error) -> String {
     format!("C_{function:?}: CKR{name}")
 }
 
-/// A call of the module failed.
 fn module_failed(path: &std::path::Path, e: &Error) -> Lost {
     let todo = "check that the device and its middleware (pcscd, udev rules) are available to this process";
-    Lost::new(
-        AnchorReason::ModuleFailed,
-        format!("PKCS#11 module {}: {}; {todo}", path.display(), words(e)),
-    )
+    let m = format!("PKCS#11 module {}: {}; {todo}", path.display(), words(e));
+    Lost::new(AnchorReason::ModuleFailed, m)
 }
 
-/// Loads the module and makes it ready.
-fn load(path: &std::path::Path) -> Result<Pkcs11, Lost> {
+fn load(path: &Path) -> Result<Pkcs11, Lost> {
     let module = Pkcs11::new(path).map_err(|e| {
         let todo = "check anchor.pkcs11.module, and that the image or a host path brings this file";
-        Lost::new(
-            AnchorReason::ModuleNotFound,
-            format!(
-                "PKCS#11 module {} cannot be loaded: {e}; {todo}",
-                path.display()
-            ),
-        )
+        let path = path.display();
+        let m = format!("PKCS#11 module {path} cannot be loaded: {e}; {todo}");
+        Lost::new(AnchorReason::ModuleNotFound, m)
     })?;
-    let flags = CInitializeFlags::OS_LOCKING_OK;
-    module
-        .initialize(CInitializeArgs::new(flags))
-        .map_err(|e| module_failed(path, &e))?;
+    let flags = CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK);
+    let ready = module.initialize(flags);
+    ready.map_err(|e| module_failed(path, &e))?;
     Ok(module)
 }
 
-fn open(
-    path: &std::path::Path,
-    label: &str,
-    wanted: &[PublicKey],
-) -> Result<(Token, Answer), Lost> {
+fn open(how: OpenToken) -> Result<(Token, Found), Lost> {
+    let (path, label) = (&how.module, how.token_label);
+    let failed = |e: Error| module_failed(path, &e);
     let module = load(path)?;
-    let slots = module
-        .get_slots_with_token()
-        .map_err(|e| module_failed(path, &e))?;
+    let slots = module.get_slots_with_token().map_err(failed)?;
     let mut seen = Vec::new();
     let mut found = Vec::new();
     for slot in slots {
@@ -153,33 +132,27 @@ fn open(
         // Alike by label: the key decides. Public keys are told without a login, so no token sees a
         // PIN that is not its own.
         let has = |key: &PublicKey, slot: Slot| public_keys(&module, slot).contains(key);
-        let one = wanted
-            .iter()
-            .find_map(|k| found.iter().find(|(slot, ..)| has(k, *slot)));
+        let mut wanted = how.wanted.iter();
+        let one = wanted.find_map(|k| found.iter().find(|(slot, ..)| has(k, *slot)));
         if let Some(one) = one.copied() {
             found = vec![one];
         }
     }
-    let (slot, login_required, tries) = the_one(label, &found, &seen)?;
-    let shown = public_keys(&module, slot);
-    let session = module
-        .open_ro_session(slot)
-        .map_err(|e| module_failed(path, &e))?;
-    Ok((
-        Token {
-            session,
-            module,
-            slot,
-            label: label.to_owned(),
-            keys: Vec::new(),
-            random: false,
-        },
-        Answer::Found {
-            login_required,
-            shown,
-            tries,
-        },
-    ))
+    let (slot, login_required, tries) = the_one(&label, &found, &seen)?;
+    let found = Found {
+        login_required,
+        shown: public_keys(&module, slot),
+        tries,
+    };
+    let token = Token {
+        session: module.open_ro_session(slot).map_err(failed)?,
+        module,
+        slot,
+        label,
+        keys: Vec::new(),
+        random: false,
+    };
+    Ok((token, found))
 }
 
 /// A token of the label: its slot, whether it wants a PIN, how many tries that has.
@@ -190,26 +163,29 @@ fn the_one(label: &str, found: &[Labelled], seen: &[String]) -> Result<Labelled,
     match found {
         [one] => Ok(*one),
         [] => {
+            let all = seen.join(", ");
             let seen = if seen.is_empty() {
-                "no token at all".into()
+                "no token at all"
             } else {
-                seen.join(", ")
+                &all
             };
             let todo = "plug the token in, or correct anchor.pkcs11.tokenLabel";
-            Err(Lost::new(
-                AnchorReason::TokenNotFound,
-                format!("no token with label {label:?}; the module sees {seen}; {todo}"),
-            ))
+            let m = format!("no token with label {label:?}; the module sees {seen}; {todo}");
+            Err(Lost::new(AnchorReason::TokenNotFound, m))
         }
         more => {
             let todo = "none of them shows the license's key before the login; unplug all but one, or give them different labels";
-            Err(Lost::new(
-                AnchorReason::TokenAmbiguous,
-                format!("{} tokens have label {label:?}; {todo}", more.len()),
-            ))
+            let m = format!("{} tokens have label {label:?}; {todo}", more.len());
+            Err(Lost::new(AnchorReason::TokenAmbiguous, m))
         }
     }
 }
+
+const OF_PUBLIC_KEYS: [AttributeType; 3] = [
+    AttributeType::KeyType,
+    AttributeType::EcParams,
+    AttributeType::EcPoint,
+];
 
 /// The public keys that a token shows without a login.
 fn public_keys(module: &Pkcs11, slot: Slot) -> Vec<PublicKey> {
@@ -218,12 +194,7 @@ fn public_keys(module: &Pkcs11, slot: Slot) -> Vec<PublicKey> {
         let wanted = [Attribute::Class(ObjectClass::PUBLIC_KEY)];
         let mut keys = Vec::new();
         for k in session.find_objects(&wanted)? {
-            let attributes = [
-                AttributeType::KeyType,
-                AttributeType::EcParams,
-                AttributeType::EcPoint,
-            ];
-            keys.extend(public_key(&session.get_attributes(k, &attributes)?));
+            keys.extend(public_key(&session.get_attributes(k, &OF_PUBLIC_KEYS)?));
         }
         Ok::<_, Error>(keys)
     };
@@ -244,25 +215,24 @@ fn login(session: &Session, pin: String) -> Answer {
             | RvError::SessionClosed
             | RvError::HostMemory),
             _,
-        )) => Answer::Failed(Lost::new(
-            AnchorReason::TokenLost,
-            format!("the token went away during the login (CKR {e:?}); plug it in"),
-        )),
+        )) => {
+            let m = format!("the token went away during the login (CKR {e:?}); plug it in");
+            Answer::Failed(Lost::new(AnchorReason::TokenLost, m))
+        }
         Err(e) => Answer::Rejected { problem: words(&e) },
     }
 }
 
 impl Token {
-    fn lost(e: &Error) -> Lost {
+    #[expect(clippy::needless_pass_by_value)] // so that `map_err` takes it as it is
+    fn lost(e: Error) -> Lost {
         let todo = "it was pulled out or broke; plug it in again, the server goes on by itself";
-        Lost::new(
-            AnchorReason::TokenLost,
-            format!("the token does not answer ({}); {todo}", words(e)),
-        )
+        let m = format!("the token does not answer ({}); {todo}", words(&e));
+        Lost::new(AnchorReason::TokenLost, m)
     }
 
     fn list_keys(&mut self) -> Result<Answer, Lost> {
-        self.keys = self.find_keys().map_err(|e| Self::lost(&e))?;
+        self.keys = self.find_keys().map_err(Self::lost)?;
         self.random = self.random_bytes().is_ok();
         Ok(Answer::Keys {
             keys: self.keys.iter().map(|(k, _)| *k).collect(),
@@ -278,18 +248,12 @@ impl Token {
             Attribute::Sign(true),
         ])?;
         for handle in private {
-            let mut template = vec![Attribute::Class(ObjectClass::PUBLIC_KEY)];
-            template
-                .extend(s.get_attributes(handle, &[AttributeType::Id, AttributeType::KeyType])?);
+            let of_both = [AttributeType::Id, AttributeType::KeyType];
+            let mut template = s.get_attributes(handle, &of_both)?;
+            template.push(Attribute::Class(ObjectClass::PUBLIC_KEY));
             for public in s.find_objects(&template)? {
-                let attributes = [
-                    AttributeType::KeyType,
-                    AttributeType::EcParams,
-                    AttributeType::EcPoint,
-                ];
-                if let Some(k) = public_key(&s.get_attributes(public, &attributes)?) {
-                    keys.push((k, handle));
-                }
+                let key = public_key(&s.get_attributes(public, &OF_PUBLIC_KEYS)?);
+                keys.extend(key.map(|k| (k, handle)));
             }
         }
         Ok(keys)
@@ -298,10 +262,8 @@ impl Token {
     fn handle(&self, key: PublicKey) -> Result<ObjectHandle, Lost> {
         let found = self.keys.iter().find(|(k, _)| *k == key).map(|(_, h)| *h);
         found.ok_or_else(|| {
-            Lost::new(
-                AnchorReason::KeyNotFound,
-                format!("the token has no key {}", key.id()),
-            )
+            let m = format!("the token has no key {}", key.id());
+            Lost::new(AnchorReason::KeyNotFound, m)
         })
     }
 
@@ -309,27 +271,24 @@ impl Token {
         let failed = |e: &dyn std::fmt::Display| {
             let todo =
                 "check that the key may sign without a touch, and that the token is not damaged";
-            Lost::new(
-                AnchorReason::SignFailed,
-                format!("the token does not sign: {e}; {todo}"),
-            )
+            let m = format!("the token does not sign: {e}; {todo}");
+            Lost::new(AnchorReason::SignFailed, m)
         };
         let message = hex::decode(message).map_err(|e| failed(&e))?;
         let handle = self.handle(key)?;
-        let signed = match key {
+        let (mechanism, signed) = match key {
             // The digest is made here: not every token can do CKM_ECDSA_SHA256.
             PublicKey::P256(_) => {
                 let digest = ring::digest::digest(&ring::digest::SHA256, &message);
-                self.session
-                    .sign(&Mechanism::Ecdsa, handle, digest.as_ref())
+                (Mechanism::Ecdsa, digest.as_ref().to_vec())
             }
             PublicKey::Ed25519(_) => {
                 let scheme = EddsaParams::new(EddsaSignatureScheme::Ed25519);
-                self.session
-                    .sign(&Mechanism::Eddsa(scheme), handle, &message)
+                (Mechanism::Eddsa(scheme), message)
             }
         };
-        let signature = signed.map_err(|e| failed(&words(&e)))?;
+        let signature = self.session.sign(&mechanism, handle, &signed);
+        let signature = signature.map_err(|e| failed(&words(&e)))?;
         Ok(Answer::Signed {
             signature: hex::encode(signature),
         })
@@ -343,44 +302,27 @@ impl Token {
     /// token is gone. One for TPMs answers all of them so; then random bytes show that the hardware
     /// is there.
     fn probe(&self, key: Option<PublicKey>) -> Result<Answer, Lost> {
-        let info = self
-            .module
-            .get_slot_info(self.slot)
-            .map_err(|e| Self::lost(&e))?;
-        let token = self
-            .module
-            .get_token_info(self.slot)
-            .map_err(|e| Self::lost(&e))?;
+        let (module, session) = (&self.module, &self.session);
+        let info = module.get_slot_info(self.slot).map_err(Self::lost)?;
+        let token = module.get_token_info(self.slot).map_err(Self::lost)?;
         if !info.token_present() || token.label() != self.label {
             let todo = "plug it in again, the server goes on by itself";
-            return Err(Lost::new(
-                AnchorReason::TokenLost,
-                format!("the token {:?} was pulled out; {todo}", self.label),
-            ));
+            let m = format!("the token {:?} was pulled out; {todo}", self.label);
+            return Err(Lost::new(AnchorReason::TokenLost, m));
         }
-        self.session
-            .get_session_info()
-            .map_err(|e| Self::lost(&e))?;
+        session.get_session_info().map_err(Self::lost)?;
         if self.random {
-            self.random_bytes().map_err(|e| Self::lost(&e))?;
+            self.random_bytes().map_err(Self::lost)?;
         }
         if let Some(key) = key {
             let handle = self.handle(key)?;
-            let id = self
-                .session
-                .get_attributes(handle, &[AttributeType::Id])
-                .map_err(|e| Self::lost(&e))?;
-            let mut template = vec![Attribute::Class(ObjectClass::PRIVATE_KEY)];
-            template.extend(id);
-            let there = self
-                .session
-                .find_objects(&template)
-                .map_err(|e| Self::lost(&e))?;
+            let id = session.get_attributes(handle, &[AttributeType::Id]);
+            let mut template = id.map_err(Self::lost)?;
+            template.push(Attribute::Class(ObjectClass::PRIVATE_KEY));
+            let there = session.find_objects(&template).map_err(Self::lost)?;
             if !there.contains(&handle) {
-                return Err(Lost::new(
-                    AnchorReason::KeyNotFound,
-                    format!("the key {} is no longer on the token", key.id()),
-                ));
+                let m = format!("the key {} is no longer on the token", key.id());
+                return Err(Lost::new(AnchorReason::KeyNotFound, m));
             }
         }
         Ok(Answer::Done)
@@ -411,10 +353,8 @@ fn public_key(attributes: &[Attribute]) -> Option<PublicKey> {
         p.first().filter(|b| **b == 4)?;
         p.try_into().ok().map(PublicKey::P256)
     } else if kind == KeyType::EC_EDWARDS && (params == ED25519_OID || params == ED25519_NAME) {
-        unwrap_point(point, 32)
-            .try_into()
-            .ok()
-            .map(PublicKey::Ed25519)
+        let p = unwrap_point(point, 32);
+        p.try_into().ok().map(PublicKey::Ed25519)
     } else {
         None
     }

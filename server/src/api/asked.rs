@@ -2,7 +2,7 @@
 
 use http::HeaderMap;
 use hyper::body::Incoming;
-use mooring_core::wire::{Problem, ProblemType};
+use mooring_core::wire::Problem;
 use mooring_net::http::{self as net, Peer};
 use serde::de::DeserializeOwned;
 use std::time::Duration;
@@ -11,10 +11,8 @@ use std::time::Duration;
 pub(super) const BODY: usize = 16 * 1024;
 /// The largest body of the operator: a roster of a few hundred thousand pods.
 pub(super) const OPERATOR_BODY: usize = 16 * 1024 * 1024;
-/// How long a body may take to arrive.
 pub(super) const BODY_TIME: Duration = Duration::from_secs(10);
 
-/// A request whose head was understood.
 pub(super) struct Asked {
     pub(super) peer: Peer,
     pub(super) headers: HeaderMap,
@@ -36,7 +34,6 @@ impl Asked {
         if data.is_empty() {
             return Ok(T::default());
         }
-        serde_json::from_slice(&data)
-            .map_err(|e| Problem::new(ProblemType::BadRequest, format!("JSON body: {e}")))
+        net::parse_json(&data)
     }
 }

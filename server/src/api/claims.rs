@@ -3,6 +3,7 @@
 use super::asked::{Asked, BODY};
 use crate::app::App;
 use crate::auth::{Auth, Who};
+use crate::metrics::count;
 use http::{HeaderMap, Response, StatusCode};
 use mooring_core::frontend::{self, Admitted, Proven, answer};
 use mooring_core::ledger::Claimed;
@@ -14,7 +15,6 @@ use mooring_net::head::prefer_wait;
 use mooring_net::http::{self as net, Body};
 use mooring_net::{clock, random};
 
-/// Claims, or asks again.
 pub(super) async fn put(
     app: &App,
     name: ClaimName,
@@ -79,7 +79,7 @@ async fn prove(
 /// Whoever can connect can show what does not count: the metric tells, the log does not fill.
 fn note(app: &App, name: &ClaimName, bad: &[(&'static str, BadProof)]) {
     for (kind, e) in bad {
-        app.metrics.bad_proofs.with_label_values(&[kind]).inc();
+        count(&app.metrics.bad_proofs, &[kind]);
         tracing::debug!(claim = %name, kind, "what was shown of an earlier answer does not count: {e}");
     }
 }
@@ -91,42 +91,25 @@ pub(super) async fn delete(
     asked: Asked,
 ) -> Result<Response<Body>, Problem> {
     let bad = |header: &'static str, expected: &str| {
-        Problem::new(
-            ProblemType::BadRequest,
-            format!("header {header}: expected {expected}"),
-        )
-        .field(header)
+        let detail = format!("header {header}: expected {expected}");
+        Problem::new(ProblemType::BadRequest, detail).field(header)
     };
-    let secret = asked
-        .headers
-        .get(SECRET_HEADER)
-        .and_then(|v| v.to_str().ok());
+    let header = |name: &str| asked.headers.get(name).map(|v| v.to_str().ok());
+    let secret = header(SECRET_HEADER).flatten();
     let secret = secret.and_then(|s| Secret::try_from(s.to_owned()).ok());
-    let secret = secret.ok_or_else(|| {
-        bad(
-            SECRET_HEADER,
-            "the claim's secret, 43 characters of base64url",
-        )
-    })?;
-    let tag = asked
-        .headers
-        .get(http::header::IF_MATCH)
-        .and_then(|v| v.to_str().ok())
-        .map(str::trim);
-    let lease = match tag {
+    let expected = "the claim's secret, 43 characters of base64url";
+    let secret = secret.ok_or_else(|| bad(SECRET_HEADER, expected))?;
+    let lease = match header("if-match").flatten().map(str::trim) {
         Some("*") | None => find(app, name, &asked).await?,
-        Some(t) => Some(
-            lease_of(t)
-                .ok_or_else(|| bad("if-match", "the lease's id in quotes, such as \"0123…\""))?,
-        ),
-    };
-    let counter = match asked.headers.get(COUNTER_HEADER) {
-        None => None,
-        Some(v) => {
-            let n = v.to_str().ok().and_then(|v| v.trim().parse().ok());
-            Some(n.ok_or_else(|| bad(COUNTER_HEADER, "a whole number"))?)
+        Some(tag) => {
+            let expected = "the lease's id in quotes, such as \"0123…\"";
+            Some(lease_of(tag).ok_or_else(|| bad("if-match", expected))?)
         }
     };
+    let number = |n: Option<&str>| n.and_then(|n| n.trim().parse().ok());
+    let counter = header(COUNTER_HEADER)
+        .map(|n| number(n).ok_or_else(|| bad(COUNTER_HEADER, "a whole number")))
+        .transpose()?;
     if let Some(lease) = lease {
         app.engine
             .with(|f, now| f.release(name, lease, &secret, counter, now))?;
@@ -140,10 +123,7 @@ async fn find(app: &App, name: &ClaimName, asked: &Asked) -> Result<Option<Lease
         Ok(Who::Holder(h)) => h.key(),
         Ok(Who::Operator) => return Ok(None),
         Err(mut p) => {
-            p.detail = format!(
-                "{}; or name the lease (If-Match), then its secret is enough",
-                p.detail
-            );
+            p.detail += "; or name the lease (If-Match), then its secret is enough";
             return Err(p);
         }
     };

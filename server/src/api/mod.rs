@@ -9,6 +9,7 @@ mod watch;
 
 use self::asked::Asked;
 use crate::app::App;
+use crate::metrics::count;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use mooring_core::names::BadName;
@@ -21,7 +22,6 @@ use std::sync::Arc;
 /// The description of this API, as `make openapi` writes it.
 const OPENAPI: &str = include_str!("../../../docs/openapi/server.json");
 
-/// Answers a request.
 pub(crate) async fn handle(app: Arc<App>, req: Request<Incoming>) -> Response<Body> {
     let (parts, body) = req.into_parts();
     let (spec, arg) = match calls::find(SERVER, parts.method.as_str(), parts.uri.path()) {
@@ -55,10 +55,10 @@ async fn dispatch(
     asked: Asked,
 ) -> Result<Response<Body>, Problem> {
     match call {
-        ServerCall::Versions => Ok(net::json(
-            StatusCode::OK,
-            &serde_json::json!({ "versions": VERSIONS }),
-        )),
+        ServerCall::Versions => {
+            let versions = serde_json::json!({ "versions": VERSIONS });
+            Ok(net::json(StatusCode::OK, &versions))
+        }
         ServerCall::OpenApi => Ok(net::with_type(StatusCode::OK, "application/json", OPENAPI)),
         ServerCall::PutClaim => claims::put(app, named(arg)?, asked).await,
         ServerCall::DeleteClaim => claims::delete(app, &named(arg)?, asked).await,
@@ -86,9 +86,6 @@ fn finish(app: &App, call: &str, answer: Result<Response<Body>, Problem>) -> Res
         tracing::debug!(call, problem = p.kind.name(), detail = %p.detail, "problem");
         net::problem(&p)
     });
-    app.metrics
-        .requests
-        .with_label_values(&[call, response.status().as_str()])
-        .inc();
+    count(&app.metrics.requests, &[call, response.status().as_str()]);
     response
 }

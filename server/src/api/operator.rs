@@ -11,6 +11,7 @@ use mooring_core::ledger::Claimed;
 use mooring_core::names::LeaseId;
 use mooring_core::wire::{Expected, Gone, Policies, Problem, ProblemType, Revoke};
 use mooring_net::clock;
+use mooring_net::head::bad_field;
 use mooring_net::http::{self as net, Body};
 
 fn operator_only(asked: &Asked) -> Result<(), Problem> {
@@ -59,7 +60,6 @@ pub(super) async fn expected(app: &App, asked: Asked) -> Result<Response<Body>, 
     Ok(net::no_content())
 }
 
-/// Who may use this server.
 pub(super) async fn policies(app: &App, asked: Asked) -> Result<Response<Body>, Problem> {
     operator_only(&asked)?;
     let policies: Policies = asked.json(OPERATOR_BODY).await?;
@@ -67,7 +67,6 @@ pub(super) async fn policies(app: &App, asked: Asked) -> Result<Response<Body>, 
     Ok(net::no_content())
 }
 
-/// The longest reason, in characters.
 const MAX_REASON: usize = 200;
 
 /// Revokes the holder of a lease: it is told so at its next request, and so `Lost` within a third
@@ -80,21 +79,17 @@ pub(super) async fn revoke(
     let by = admin_only(app, &asked).await?;
     let Revoke { reason, until } = asked.json_or_default(BODY).await?;
     let now = clock::now().wall;
-    let bad = |field: &'static str, expected: &str| {
-        let detail = format!("{field}: expected {expected}");
-        Err(Problem::new(ProblemType::BadRequest, detail).field(field))
-    };
-    if reason
-        .as_ref()
-        .is_some_and(|r| r.chars().count() > MAX_REASON || r.chars().any(char::is_control))
-    {
-        return bad("reason", "at most 200 characters in one line");
+    let unfit = |r: &str| r.chars().count() > MAX_REASON || r.chars().any(char::is_control);
+    if reason.as_deref().is_some_and(unfit) {
+        let expected = "expected at most 200 characters in one line";
+        return Err(bad_field("reason", expected));
     }
     if until.is_some_and(|u| u <= now) {
-        return bad("until", "an instant to come (RFC 3339), or none");
+        let expected = "expected an instant to come (RFC 3339), or none";
+        return Err(bad_field("until", expected));
     }
     let holder = holder_of(app, lease)?;
-    let kept = app.auth.revoked().revoke(Revocation {
+    let kept = app.auth.revoked.revoke(Revocation {
         holder: holder.key(),
         lease,
         reason,
@@ -113,7 +108,7 @@ pub(super) async fn unrevoke(
     asked: Asked,
 ) -> Result<Response<Body>, Problem> {
     let by = admin_only(app, &asked).await?;
-    let lifted = app.auth.revoked().lift(lease);
+    let lifted = app.auth.revoked.lift(lease);
     app.auth.bar(&app.engine);
     if !lifted? {
         let detail = format!("no holder was revoked with lease {lease}, or it is lifted already");

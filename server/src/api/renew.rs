@@ -2,6 +2,7 @@
 
 use super::asked::{Asked, BODY};
 use crate::app::App;
+use crate::metrics::count;
 use http::{Response, StatusCode};
 use mooring_core::frontend::answer;
 use mooring_core::names::LeaseId;
@@ -10,16 +11,15 @@ use mooring_core::wire::{
     TokenResponse, is_nonce,
 };
 use mooring_net::clock;
+use mooring_net::head::bad_field;
 use mooring_net::http::{self as net, Body};
 
 /// Renews many leases, each for itself.
 pub(super) async fn renew(app: &App, asked: Asked) -> Result<Response<Body>, Problem> {
     let RenewRequest { renewals } = asked.json(BODY).await?;
-    if renewals.is_empty() || renewals.len() > MAX_RENEWALS {
-        let detail = format!(
-            "{} renewals in one request, expected 1 to {MAX_RENEWALS}",
-            renewals.len()
-        );
+    let n = renewals.len();
+    if !(1..=MAX_RENEWALS).contains(&n) {
+        let detail = format!("{n} renewals in one request, expected 1 to {MAX_RENEWALS}");
         return Err(Problem::new(ProblemType::BadRequest, detail).field("renewals"));
     }
     app.engine.fresh().await;
@@ -30,10 +30,8 @@ pub(super) async fn renew(app: &App, asked: Asked) -> Result<Response<Body>, Pro
             let f = may_sign.as_ref().map_err(Clone::clone)?;
             answer::renewed(&mut chain, f, &g, now)
         });
-        let outcome = signed
-            .as_ref()
-            .map_or_else(|p| p.kind.name(), |_| "renewed");
-        app.metrics.renewals.with_label_values(&[outcome]).inc();
+        let problem = signed.as_ref().err().map(|p| p.kind.name());
+        count(&app.metrics.renewals, &[problem.unwrap_or("renewed")]);
         signed.unwrap_or_else(|problem| {
             app.metrics.problem(&problem);
             Renewed::Problem { lease, problem }
@@ -51,13 +49,13 @@ pub(super) async fn token(
 ) -> Result<Response<Body>, Problem> {
     let NonceRequest { nonce, secret } = asked.json(BODY).await?;
     if !is_nonce(&nonce) {
-        let detail = "nonce: expected 16 to 64 characters of base64url";
-        return Err(Problem::new(ProblemType::BadRequest, detail).field("nonce"));
+        let expected = "expected 16 to 64 characters of base64url";
+        return Err(bad_field("nonce", expected));
     }
     app.engine.fresh().await;
     let (granted, f) = app.engine.with(|f, now| f.token(lease, &secret, now))?;
     let now = clock::now();
-    app.auth.revoked().check(&granted.holder, now.wall)?;
+    app.auth.revoked.check(&granted.holder, now.wall)?;
     let token = answer::token(&mut &*app.chain, &f, &granted, now, Some(nonce))?;
     Ok(net::json(StatusCode::OK, &TokenResponse { token }))
 }

@@ -12,19 +12,18 @@ use mooring_core::wire::{Leases, Problem, Products, WatchPosition};
 use mooring_net::head::{Query, bad_field};
 use mooring_net::http::{self as net, Body};
 
-/// Capacity and use.
 pub(super) async fn products(app: &App, asked: Asked) -> Result<Response<Body>, Problem> {
     app.auth.identify(&asked.peer, &asked.headers).await?;
     let (products, pools) = app.engine.ask(|l, _| (l.products(), l.pools()));
-    let products = Products {
-        server: app.server_state(),
+    let server = app.server_state();
+    let all = Products {
+        server,
         products,
         pools,
     };
-    Ok(net::json(StatusCode::OK, &products))
+    Ok(net::json(StatusCode::OK, &all))
 }
 
-/// All claims, or a watch.
 pub(super) async fn leases(
     app: &std::sync::Arc<App>,
     asked: Asked,
@@ -42,14 +41,11 @@ pub(super) async fn leases(
     if let Some(k) = only {
         leases.retain(|v| v.holder.key() == k);
     }
-    let position = WatchPosition {
-        instance: app.chain.instance,
-        seq,
-    };
+    let instance = app.chain.instance;
+    let position = WatchPosition { instance, seq };
     Ok(net::json(StatusCode::OK, &Leases { position, leases }))
 }
 
-/// The query of `GET /v1/leases`.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct LeasesQuery {
     watch: bool,

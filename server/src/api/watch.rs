@@ -7,17 +7,12 @@
 
 use crate::app::App;
 use bytes::{BufMut as _, Bytes, BytesMut};
-use futures::stream;
 use http::Response;
-use http::header::CONTENT_TYPE;
-use http_body_util::{BodyExt as _, StreamBody};
-use hyper::body::Frame;
 use mooring_core::identity::HolderKey;
 use mooring_core::time::BootTime;
 use mooring_core::wire::{Problem, ProblemType, ServerState, WatchEvent, WatchPosition};
 use mooring_net::clock;
-use mooring_net::http::Body;
-use std::convert::Infallible;
+use mooring_net::http::{Body, Pieces, streamed};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch::Receiver;
@@ -32,9 +27,7 @@ struct Watch {
     only: Option<HolderKey>,
     seq: u64,
     told: Option<ServerState>,
-    head: Receiver<u64>,
-    chain: Receiver<u64>,
-    settling: Receiver<bool>,
+    changes: Receiver<()>,
     spoke: BootTime,
 }
 
@@ -48,9 +41,9 @@ pub(super) fn watch(
     after: Option<WatchPosition>,
     only: Option<HolderKey>,
 ) -> Result<Response<Body>, Problem> {
-    let head = app.engine.head();
+    let changes = app.engine.changes();
     let seq = match after {
-        None => *head.borrow(),
+        None => app.engine.last_event(),
         Some(p) if p.instance != app.chain.instance => {
             return Err(expired("the server has started anew since; list again"));
         }
@@ -61,39 +54,26 @@ pub(super) fn watch(
             "that position is too long ago, or never was; list again",
         ));
     }
-    let state = Watch {
+    let watch = Watch {
         only,
         seq,
         told: None,
-        head,
-        chain: app.engine.changes(),
-        settling: app.engine.settling(),
+        changes,
         spoke: clock::boot(),
         app: app.clone(),
     };
-    let lines = stream::unfold(state, |mut w| async {
-        let piece = w.next().await?;
-        Some((Ok::<_, Infallible>(Frame::data(piece)), w))
-    });
-    let mut r = Response::new(StreamBody::new(lines).boxed_unsync());
-    r.headers_mut().insert(
-        CONTENT_TYPE,
-        http::HeaderValue::from_static("application/x-ndjson"),
-    );
-    Ok(r)
+    Ok(streamed("application/x-ndjson", watch))
 }
 
-impl Watch {
+impl Pieces for Watch {
     /// The next piece: one or more whole lines; `None` ends the stream.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
             if self.app.shutdown.is_asked() {
                 return None;
             }
-            // Seen before they are looked at, so that no change falls between.
-            self.head.borrow_and_update();
-            self.chain.borrow_and_update();
-            self.settling.borrow_and_update();
+            // Seen before it is looked at, so that no change falls between.
+            self.changes.mark_unchanged();
             let piece = self.collect()?;
             if !piece.is_empty() {
                 self.spoke = clock::boot();
@@ -101,9 +81,7 @@ impl Watch {
             }
             let quiet = clock::sleep_until(self.spoke + ALIVE);
             tokio::select! {
-                r = self.head.changed() => r.ok()?,
-                r = self.chain.changed() => r.ok()?,
-                r = self.settling.changed() => r.ok()?,
+                r = self.changes.changed() => r.ok()?,
                 () = self.app.shutdown.asked() => return None,
                 () = quiet => {
                     self.spoke = clock::boot();
@@ -114,7 +92,9 @@ impl Watch {
             }
         }
     }
+}
 
+impl Watch {
     fn collect(&mut self) -> Option<Bytes> {
         let mut out = BytesMut::new();
         let server = self.app.server_state();

@@ -12,13 +12,10 @@ use std::time::Duration;
 const GOOD: Duration = Duration::from_secs(30);
 /// How long a refusal counts.
 const BAD: Duration = Duration::from_secs(10);
-/// How many answers are kept.
 const KEPT: usize = 8192;
 
-/// A token's hash.
 pub(crate) type TokenHash = [u8; 32];
 
-/// Hashes a token.
 pub(crate) fn hash(token: &str) -> TokenHash {
     let mut h = [0; 32];
     h.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
@@ -28,7 +25,6 @@ pub(crate) fn hash(token: &str) -> TokenHash {
 /// What the API server said of a token: who it is, or why it is refused.
 pub(crate) type Verdict = Result<Holder, String>;
 
-/// Verdicts, by token.
 #[derive(Debug, Default)]
 pub(crate) struct Cache {
     verdicts: HashMap<TokenHash, (BootTime, Verdict)>,
@@ -36,12 +32,9 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// What was said of a token not long ago.
     pub(crate) fn get(&self, token: &TokenHash, now: BootTime) -> Option<&Verdict> {
-        self.verdicts
-            .get(token)
-            .filter(|(until, _)| now < *until)
-            .map(|(_, v)| v)
+        let (until, verdict) = self.verdicts.get(token)?;
+        (now < *until).then_some(verdict)
     }
 
     /// Keeps a verdict; the oldest makes room.

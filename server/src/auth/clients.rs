@@ -7,34 +7,26 @@
 
 use super::revoked::Revoked;
 use crate::keys;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, count};
 use mooring_config::Clients;
 use mooring_core::client_token::{ClientToken, RevokedList};
 use mooring_core::identity::Holder;
 use mooring_core::license::PublicKey;
 use mooring_core::time::Timestamp;
 use mooring_core::wire::{Problem, ProblemType};
+use mooring_net::sync::Current;
 use mooring_net::watched::Watched;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
-/// The largest list of revoked ones.
 const MAX_LIST: u64 = 4 * 1024 * 1024;
 
-/// Why a file cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ClientsError {
-    /// The keys.
     #[error("configuration field clients.keys: {0}")]
     Keys(#[from] keys::BadKeys),
-    /// The list of revoked ones.
     #[error("configuration field clients.revoked: {path}: {problem}")]
-    Revoked {
-        /// Where.
-        path: PathBuf,
-        /// What is wrong.
-        problem: String,
-    },
+    Revoked { path: PathBuf, problem: String },
 }
 
 fn read_revoked(path: &Path) -> Result<RevokedList, ClientsError> {
@@ -42,13 +34,11 @@ fn read_revoked(path: &Path) -> Result<RevokedList, ClientsError> {
         path: path.to_owned(),
         problem,
     };
-    let size = std::fs::metadata(path)
-        .map_err(|e| bad(e.to_string()))?
-        .len();
-    if size > MAX_LIST {
+    let io = |e: std::io::Error| bad(e.to_string());
+    if std::fs::metadata(path).map_err(io)?.len() > MAX_LIST {
         return Err(bad("larger than 4 MiB".into()));
     }
-    let text = std::fs::read_to_string(path).map_err(|e| bad(e.to_string()))?;
+    let text = std::fs::read_to_string(path).map_err(io)?;
     RevokedList::parse(&text).map_err(|e| bad(e.to_string()))
 }
 
@@ -58,11 +48,10 @@ pub(crate) struct WatchedClients {
     revoked: Option<(PathBuf, Watched)>,
 }
 
-/// Verifies client tokens.
 pub(crate) struct ClientTokens {
     server: String,
     files: Clients,
-    keys: RwLock<Arc<[PublicKey]>>,
+    keys: Current<[PublicKey]>,
     revoked: Arc<Revoked>,
     metrics: Arc<Metrics>,
 }
@@ -75,12 +64,12 @@ impl ClientTokens {
         revoked: Arc<Revoked>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, ClientsError> {
-        let keys = check(&files)?;
-        revoked.set_list(keys.1);
+        let (keys, list) = check(&files)?;
+        revoked.set_list(list);
         Ok(Self {
             server: server.to_owned(),
             files,
-            keys: RwLock::new(keys.0.into()),
+            keys: Current::new(keys),
             revoked,
             metrics,
         })
@@ -94,38 +83,22 @@ impl ClientTokens {
     /// Who a token is for. What is wrong with a bad one is said: whoever signed it knows that
     /// anyway.
     pub(crate) fn verify(&self, token: &str, now: Timestamp) -> Result<Holder, Problem> {
-        let count = |outcome: &str| {
-            self.metrics
-                .client_tokens
-                .with_label_values(&[outcome])
-                .inc();
-        };
-        let keys = self
-            .keys
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        let (token, key) = ClientToken::open(token, &keys, &self.server, now).map_err(|e| {
+        let count = |outcome: &str| count(&self.metrics.client_tokens, &[outcome]);
+        let opened = ClientToken::open(token, &self.keys.get(), &self.server, now);
+        let (token, key) = opened.map_err(|e| {
             count(e.reason());
             Problem::new(ProblemType::Unauthenticated, e.to_string())
         })?;
-        let holder = Holder::External {
-            subject: token.subject,
-        };
-        if let Err(p) = self
-            .revoked
-            .token(&token.id)
-            .and_then(|()| self.revoked.check(&holder, now))
-        {
-            count("revoked");
-            return Err(p);
-        }
+        let subject = token.subject;
+        let holder = Holder::External { subject };
+        let known = self.revoked.token(&token.id);
+        let known = known.and_then(|()| self.revoked.check(&holder, now));
+        known.inspect_err(|_| count("revoked"))?;
         count("accepted");
         tracing::trace!(token = %token.id, %key, %holder, "a client token is accepted");
         Ok(holder)
     }
 
-    /// The files, to be looked at.
     pub(crate) fn watched(&self) -> WatchedClients {
         let watched = |what, path: &Option<PathBuf>| {
             let path = path.clone()?;
@@ -137,12 +110,11 @@ impl ClientTokens {
         }
     }
 
-    /// Reads the files anew if they have changed.
     pub(crate) fn look(&self, files: &mut WatchedClients) {
         if let Some((path, watched)) = &mut files.keys
             && let Some(keys) = watched.look(|| keys::read(path))
         {
-            *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys.into();
+            self.keys.set(keys);
         }
         if let Some((path, watched)) = &mut files.revoked
             && let Some(list) = watched.look(|| read_revoked(path))

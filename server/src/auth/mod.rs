@@ -11,6 +11,7 @@ pub(crate) mod revoked;
 use crate::engine::Engine;
 use crate::metrics::Metrics;
 use clients::ClientTokens;
+use mooring_config::Config;
 use mooring_core::client_token::{CLIENT_TOKEN_PREFIX, OPERATOR_SUBJECT, check_subject};
 pub(crate) use mooring_core::frontend::Who;
 use mooring_core::identity::Holder;
@@ -28,59 +29,52 @@ use std::time::Duration;
 /// How often files are looked at, and revocations that end in time.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// Who a verified certificate belongs to.
 pub(crate) fn of_certificate(name: &str) -> Option<Who> {
     if name == OPERATOR_SUBJECT {
         return Some(Who::Operator);
     }
     check_subject(name).ok()?;
-    Some(Who::Holder(Holder::External {
-        subject: name.to_owned(),
-    }))
+    let subject = name.to_owned();
+    Some(Who::Holder(Holder::External { subject }))
 }
 
-/// Authenticates requests.
 pub(crate) struct Auth {
-    /// Whether certificates are asked for at all.
+    /// Whether client certificates are asked for (`tls.clientCa`).
     certificates: bool,
-    clients: Option<Arc<ClientTokens>>,
+    clients: Option<ClientTokens>,
+    /// For service-account tokens (`tokenReview`).
     reviewer: Option<Reviewer>,
-    revoked: Arc<Revoked>,
+    pub(crate) revoked: Arc<Revoked>,
+    /// Subjects that see everything.
     admins: Vec<String>,
     metrics: Arc<Metrics>,
 }
 
-/// What an [`Auth`] goes by.
-pub(crate) struct Ways {
-    /// Whether client certificates are asked for (`tls.clientCa`).
-    pub(crate) certificates: bool,
-    /// Client tokens (`clients`).
-    pub(crate) clients: Option<Arc<ClientTokens>>,
-    /// Service-account tokens (`tokenReview`).
-    pub(crate) reviewer: Option<Reviewer>,
-    /// Who is revoked.
-    pub(crate) revoked: Arc<Revoked>,
-    /// Subjects that see everything (`admins`).
-    pub(crate) admins: Vec<String>,
-}
-
 impl Auth {
-    /// With these ways to know who asks.
-    pub(crate) fn new(ways: Ways, metrics: Arc<Metrics>) -> Self {
-        Self {
-            certificates: ways.certificates,
-            clients: ways.clients,
-            reviewer: ways.reviewer,
-            revoked: ways.revoked,
-            admins: ways.admins,
-            metrics,
-        }
+    /// With the ways to know who asks that are configured.
+    pub(crate) fn open(config: &Config, metrics: &Arc<Metrics>) -> anyhow::Result<Self> {
+        let audience = config.audience().filter(|_| config.token_review);
+        let reviewer = audience.map(Reviewer::in_cluster).transpose()?;
+        let revoked = Revoked::open(&config.state_dir)
+            .map_err(|e| anyhow::anyhow!("configuration field stateDir: {e}"))?;
+        let revoked = Arc::new(revoked);
+        let clients = config.clients.as_ref().map(|files| {
+            let (files, revoked) = (files.clone(), revoked.clone());
+            ClientTokens::load(&config.name, files, revoked, metrics.clone())
+        });
+        Ok(Self {
+            certificates: config.tls.client_ca.is_some(),
+            clients: clients.transpose()?,
+            reviewer,
+            revoked,
+            admins: config.admins.clone(),
+            metrics: metrics.clone(),
+        })
     }
 
     /// Who the connection's certificate is for. The TLS layer has verified it.
     pub(crate) fn by_certificate(peer: &Peer) -> Option<Who> {
-        let name = common_name(peer.cert.as_deref()?)?;
-        of_certificate(&name)
+        of_certificate(&common_name(peer.cert.as_deref()?)?)
     }
 
     /// Who asks, by certificate or token. Nobody who is revoked.
@@ -107,7 +101,7 @@ impl Auth {
         let Some(token) = bearer(headers) else {
             return refused("no credential");
         };
-        let clients = self.clients.as_deref().filter(|c| c.takes_tokens());
+        let clients = self.clients.as_ref().filter(|c| c.takes_tokens());
         match (clients, &self.reviewer) {
             (Some(c), _) if token.starts_with(CLIENT_TOKEN_PREFIX) => {
                 c.verify(token, clock::now().wall)
@@ -128,7 +122,8 @@ impl Auth {
         if self.certificates {
             ways.push("use a client certificate that chains to its clientCa");
         }
-        if self.clients.as_ref().is_some_and(|c| c.takes_tokens()) {
+        let clients = self.clients.as_ref();
+        if clients.is_some_and(ClientTokens::takes_tokens) {
             ways.push(
                 "send a client token (Authorization: Bearer mct_…, from mooring client issue)",
             );
@@ -151,7 +146,7 @@ impl Auth {
 
     /// Keeps client keys, the list of revoked ones and what the ledger was told of them up to date:
     /// files change, and revocations end in time.
-    pub(crate) async fn follow(&self, engine: &Engine, shutdown: Shutdown) {
+    pub(crate) async fn follow(&self, engine: &Engine, shutdown: &Shutdown) {
         let mut files = self.clients.as_ref().map(|c| (c, c.watched()));
         loop {
             if let Some((clients, watched)) = &mut files {
@@ -170,11 +165,6 @@ impl Auth {
         self.revoked.bar(clock::now().wall, |holder, why| {
             engine.act(|l, now| l.revoke(holder, why, now));
         });
-    }
-
-    /// Who is revoked.
-    pub(crate) fn revoked(&self) -> &Revoked {
-        &self.revoked
     }
 }
 

@@ -5,14 +5,13 @@ use mooring_core::frontend::entitled;
 use mooring_core::identity::Holder;
 use mooring_core::wire::{Policies, Problem};
 use mooring_net::shutdown::Shutdown;
+use mooring_net::sync::Current;
 use mooring_net::watched::Watched;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
 
-/// The policies in force.
 pub(crate) struct PolicyStore {
     own_namespace: Option<String>,
-    current: RwLock<Option<Arc<Policies>>>,
+    current: Current<Option<Policies>>,
 }
 
 impl PolicyStore {
@@ -20,25 +19,21 @@ impl PolicyStore {
     pub(crate) fn new(own_namespace: Option<String>) -> Self {
         Self {
             own_namespace,
-            current: RwLock::new(None),
+            current: Current::new(None),
         }
     }
 
-    /// From now on.
     pub(crate) fn set(&self, p: Policies) {
         tracing::info!(allowed_namespaces = ?p.allowed_namespaces, "policies in force");
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(p));
+        self.current.set(Some(p));
     }
 
     /// Whether a holder may use this server. Clients outside Kubernetes may: their certificate was
     /// made for it.
     pub(crate) fn entitled(&self, holder: &Holder) -> Result<(), Problem> {
-        let current = self
-            .current
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        entitled(holder, current.as_deref(), self.own_namespace.as_deref())
+        let current = self.current.get();
+        let own = self.own_namespace.as_deref();
+        entitled(holder, current.as_ref().as_ref(), own)
     }
 
     /// Reads the file now and whenever it changes. A bad one is refused loudly; the policies in

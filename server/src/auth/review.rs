@@ -5,33 +5,33 @@
 
 use super::cache::{Cache, Verdict, hash};
 use super::review_limiter::ReviewLimiter;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, count};
+use http::Method;
+use http::header::{ACCEPT, AUTHORIZATION};
 use mooring_core::identity::Holder;
 use mooring_core::wire::{Problem, ProblemType};
 use mooring_net::client::{Call, Client};
+use mooring_net::sync::lock;
 use mooring_net::{clock, tls};
 use serde::Deserialize;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 /// Where Kubernetes mounts a pod's own credentials.
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 /// How long a review may take, waiting for its turn included.
 const TIME: Duration = Duration::from_secs(5);
-/// No token is longer.
 const MAX_TOKEN: usize = 16 * 1024;
 
-/// Why tokens cannot be reviewed.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "tokenReview: {0}; it needs a pod with a service account whose token is mounted, or set tokenReview: false"
 )]
 pub(crate) struct NoApiServer(String);
 
-/// Asks the API server.
 pub(crate) struct Reviewer {
     client: Client,
     own_token: PathBuf,
@@ -45,24 +45,17 @@ impl Reviewer {
     /// folder than Kubernetes' own.
     pub(crate) fn in_cluster(audience: String) -> Result<Self, NoApiServer> {
         let env = |n: &str| std::env::var(n).map_err(|_| NoApiServer(format!("{n} is not set")));
-        let (host, port) = (
-            env("KUBERNETES_SERVICE_HOST")?,
-            env("KUBERNETES_SERVICE_PORT")?,
-        );
-        let host = if host.contains(':') {
-            format!("[{host}]")
-        } else {
-            host
-        };
-        let dir =
-            std::env::var("MOORING_SERVICE_ACCOUNT_DIR").unwrap_or_else(|_| SERVICE_ACCOUNT.into());
+        let mut host = env("KUBERNETES_SERVICE_HOST")?;
+        if host.contains(':') {
+            host = format!("[{host}]");
+        }
+        let url = format!("https://{host}:{}", env("KUBERNETES_SERVICE_PORT")?);
+        let dir = env("MOORING_SERVICE_ACCOUNT_DIR").unwrap_or_else(|_| SERVICE_ACCOUNT.into());
         let dir = Path::new(&dir);
-        let ca = dir.join("ca.crt");
-        let roots = std::fs::read_to_string(&ca)
-            .map_err(|e| NoApiServer(format!("{}: {e}", ca.display())))?;
+        let roots = read(&dir.join("ca.crt")).map_err(NoApiServer)?;
         let config = tls::client_config(&roots, None).map_err(|e| NoApiServer(e.to_string()))?;
-        let client = Client::new(&format!("https://{host}:{port}"), Vec::new(), config)
-            .map_err(|e| NoApiServer(e.to_string()))?;
+        let client = Client::new(&url, Vec::new(), config);
+        let client = client.map_err(|e| NoApiServer(e.to_string()))?;
         Ok(Self {
             client,
             own_token: dir.join("token"),
@@ -72,25 +65,19 @@ impl Reviewer {
         })
     }
 
-    /// Who a token belongs to.
     pub(crate) async fn review(
         &self,
         token: &str,
         from: IpAddr,
         metrics: &Metrics,
     ) -> Result<Holder, Problem> {
-        let count = |outcome: &str| metrics.token_reviews.with_label_values(&[outcome]).inc();
+        let count = |outcome: &str| count(&metrics.token_reviews, &[outcome]);
         if token.len() > MAX_TOKEN {
             count("refused");
             return Err(refused("the token is longer than any"));
         }
         let key = hash(token);
-        let known = self
-            .cache
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&key, clock::boot())
-            .cloned();
+        let known = lock(&self.cache).get(&key, clock::boot()).cloned();
         if let Some(v) = known {
             count("cached");
             return v.map_err(|e| refused(&e));
@@ -110,18 +97,14 @@ impl Reviewer {
                 Err(Problem::new(ProblemType::Overloaded, detail).retry_after(1))
             }
             Ok(Some(verdict)) => {
-                count(if verdict.is_ok() {
-                    "accepted"
-                } else {
-                    "refused"
-                });
-                if let Err(e) = &verdict {
-                    tracing::debug!(reason = %e, "a token is refused");
+                match &verdict {
+                    Ok(_) => count("accepted"),
+                    Err(e) => {
+                        count("refused");
+                        tracing::debug!(reason = %e, "a token is refused");
+                    }
                 }
-                self.cache
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .put(key, verdict.clone(), clock::boot());
+                lock(&self.cache).put(key, verdict.clone(), clock::boot());
                 verdict.map_err(|e| refused(&e))
             }
             Err(e) => {
@@ -137,47 +120,36 @@ impl Reviewer {
     }
 
     async fn ask(&self, token: &str) -> Result<Verdict, String> {
-        let own = std::fs::read_to_string(&self.own_token)
-            .map_err(|e| format!("{}: {e}", self.own_token.display()))?;
+        let own = format!("Bearer {}", read(&self.own_token)?.trim());
         let body = serde_json::json!({
             "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview",
             "spec": {"token": token, "audiences": [self.audience]},
         });
-        let call = Call::new(
-            http::Method::POST,
-            "/apis/authentication.k8s.io/v1/tokenreviews",
-        )
-        .header(
-            http::header::AUTHORIZATION,
-            &format!("Bearer {}", own.trim()),
-        )
-        .header(http::header::ACCEPT, "application/json")
-        .json(&body)
-        .map_err(|e| e.to_string())?;
-        let answer = self
-            .client
-            .call(&call, TIME)
-            .await
+        let call = Call::new(Method::POST, "/apis/authentication.k8s.io/v1/tokenreviews")
+            .header(AUTHORIZATION, &own)
+            .header(ACCEPT, "application/json")
+            .json(&body)
             .map_err(|e| e.to_string())?;
+        let answer = self.client.call(&call, TIME).await;
+        let answer = answer.map_err(|e| e.to_string())?;
         if !answer.status.is_success() {
             let text = String::from_utf8_lossy(&answer.body);
+            let text: String = text.chars().take(300).collect();
             let todo = "may this service account create tokenreviews?";
-            return Err(format!(
-                "status {}: {}; {todo}",
-                answer.status,
-                text.chars().take(300).collect::<String>()
-            ));
+            return Err(format!("status {}: {text}; {todo}", answer.status));
         }
         let review: TokenReview = answer.json().map_err(|e| e.to_string())?;
         Ok(judge(review.status, &self.audience))
     }
 }
 
+fn read(file: &Path) -> Result<String, String> {
+    std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))
+}
+
 fn refused(why: &str) -> Problem {
-    Problem::new(
-        ProblemType::Unauthenticated,
-        format!("the service-account token is refused: {why}"),
-    )
+    let detail = format!("the service-account token is refused: {why}");
+    Problem::new(ProblemType::Unauthenticated, detail)
 }
 
 #[derive(Debug, Deserialize)]
@@ -206,34 +178,25 @@ struct User {
 /// KEP-4193).
 fn judge(s: Status, audience: &str) -> Verdict {
     if !s.authenticated {
-        return Err(s
-            .error
-            .unwrap_or_else(|| "not authenticated; it may have expired".into()));
+        let expired = || "not authenticated; it may have expired".into();
+        return Err(s.error.unwrap_or_else(expired));
     }
     // An API server that does not know audiences leaves the field empty: then the token was for the
     // API server itself.
     if !s.audiences.iter().any(|a| a == audience) {
+        let found = s.audiences;
         return Err(format!(
-            "it is for audience {:?}, expected {audience:?}",
-            s.audiences
+            "it is for audience {found:?}, expected {audience:?}"
         ));
     }
-    let account = s
-        .user
-        .username
-        .strip_prefix("system:serviceaccount:")
-        .and_then(|r| r.split_once(':'));
-    let Some((namespace, account)) = account else {
-        return Err(format!(
-            "user {:?} is no service account",
-            s.user.username.chars().take(100).collect::<String>()
-        ));
+    let User { username, extra } = s.user;
+    let account = username.strip_prefix("system:serviceaccount:");
+    let Some((namespace, account)) = account.and_then(|a| a.split_once(':')) else {
+        let start: String = username.chars().take(100).collect();
+        return Err(format!("user {start:?} is no service account"));
     };
     let extra = |name: &str| {
-        let v = s
-            .user
-            .extra
-            .get(&format!("authentication.kubernetes.io/{name}"))?;
+        let v = extra.get(&format!("authentication.kubernetes.io/{name}"))?;
         v.first().filter(|v| !v.is_empty()).cloned()
     };
     let (Some(uid), Some(pod)) = (extra("pod-uid"), extra("pod-name")) else {

@@ -1,9 +1,10 @@
 //! Limits reviews: so many at once, and no address more than its share, so that one pod that floods
 //! the server with bad tokens delays itself and nobody else.
 
+use mooring_net::sync::lock;
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Reviews at once; further ones wait.
@@ -12,29 +13,24 @@ const AT_ONCE: usize = 16;
 /// share an address.
 const OF_ONE: usize = 8;
 
-/// Gives out permits to review.
 #[derive(Debug)]
 pub(crate) struct ReviewLimiter {
     all: Semaphore,
     by_address: Mutex<HashMap<IpAddr, usize>>,
 }
 
-/// A permit; it ends when dropped.
-#[derive(Debug)]
-pub(crate) struct ReviewPermit<'a> {
-    _one_of_all: SemaphorePermit<'a>,
-    _share: Share<'a>,
-}
+/// A permit: one of all, and one of its address' share. It ends when dropped.
+pub(crate) type ReviewPermit<'a> = (SemaphorePermit<'a>, Share<'a>);
 
 #[derive(Debug)]
-struct Share<'a> {
+pub(crate) struct Share<'a> {
     limiter: &'a ReviewLimiter,
     address: IpAddr,
 }
 
 impl Drop for Share<'_> {
     fn drop(&mut self) {
-        let mut m = self.limiter.lock();
+        let mut m = lock(&self.limiter.by_address);
         if let Some(n) = m.get_mut(&self.address) {
             *n -= 1;
             if *n == 0 {
@@ -45,7 +41,6 @@ impl Drop for Share<'_> {
 }
 
 impl ReviewLimiter {
-    /// None taken.
     pub(crate) fn new() -> Self {
         Self {
             all: Semaphore::new(AT_ONCE),
@@ -53,33 +48,21 @@ impl ReviewLimiter {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, usize>> {
-        self.by_address
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn share(&self, address: IpAddr) -> Option<Share<'_>> {
-        let mut m = self.lock();
+        let mut m = lock(&self.by_address);
         let n = m.entry(address).or_default();
         if *n >= OF_ONE {
             return None;
         }
         *n += 1;
-        Some(Share {
-            limiter: self,
-            address,
-        })
+        let limiter = self;
+        Some(Share { limiter, address })
     }
 
     /// Waits for a permit; `None` if the address has its share of them already.
     pub(crate) async fn take(&self, address: IpAddr) -> Option<ReviewPermit<'_>> {
         let share = self.share(address)?;
-        let one_of_all = self.all.acquire().await.ok()?;
-        Some(ReviewPermit {
-            _one_of_all: one_of_all,
-            _share: share,
-        })
+        Some((self.all.acquire().await.ok()?, share))
     }
 }
 
@@ -101,6 +84,6 @@ mod tests {
         taken.pop();
         assert!(limiter.take(address(1)).await.is_some());
         drop(taken);
-        assert!(limiter.lock().is_empty());
+        assert!(lock(&limiter.by_address).is_empty());
     }
 }

@@ -10,10 +10,11 @@ use mooring_core::names::LeaseId;
 use mooring_core::time::Timestamp;
 use mooring_core::wire::{Problem, ProblemType};
 use mooring_net::durable;
+use mooring_net::sync::lock;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Mutex, MutexGuard};
 
 /// How many revocations made by the call are kept.
 const KEPT: usize = 10_000;
@@ -22,9 +23,7 @@ const KEPT: usize = 10_000;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Revocation {
-    /// Who.
     pub(crate) holder: HolderKey,
-    /// The lease that was named.
     pub(crate) lease: LeaseId,
     /// Why, for the holder to read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -32,7 +31,6 @@ pub(crate) struct Revocation {
     /// Until when (exclusive); `None`: until it is lifted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) until: Option<Timestamp>,
-    /// When.
     pub(crate) at: Timestamp,
 }
 
@@ -72,7 +70,6 @@ impl Inner {
             .collect()
     }
 
-    /// The same for one.
     fn why(&self, holder: &Holder, now: Timestamp) -> Option<String> {
         let made = self.made.get(&holder.key()).filter(|r| r.holds(now));
         made.map(Revocation::why).or_else(|| match holder {
@@ -82,10 +79,9 @@ impl Inner {
     }
 }
 
-/// Who is revoked.
 #[derive(Default)]
 pub(crate) struct Revoked {
-    inner: RwLock<Inner>,
+    inner: Mutex<Inner>,
     file: Option<PathBuf>,
 }
 
@@ -94,49 +90,43 @@ impl Revoked {
     /// whom it was told to refuse.
     pub(crate) fn open(dir: &Path) -> Result<Self, String> {
         let file = dir.join("revoked.json");
-        let bad = |e: &dyn std::fmt::Display| {
-            format!(
-                "{}: {e}; mend it, or remove it to lift all revocations in it",
-                file.display()
-            )
-        };
-        let made: Vec<Revocation> = match std::fs::read(&file) {
-            Ok(b) => serde_json::from_slice(&b).map_err(|e| bad(&e))?,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            Err(e) => return Err(bad(&e)),
-        };
+        let made: Vec<Revocation> = durable::read_json(&file)
+            .map_err(|e| {
+                let todo = "mend it, or remove it to lift all revocations in it";
+                format!("{}: {e}; {todo}", file.display())
+            })?
+            .unwrap_or_default();
         let made = made.into_iter().map(|r| (r.holder.clone(), r)).collect();
-        let inner = RwLock::new(Inner {
+        let inner = Inner {
             made,
             ..Inner::default()
-        });
+        };
         Ok(Self {
-            inner,
+            inner: Mutex::new(inner),
             file: Some(file),
         })
     }
 
-    fn read<R>(&self, f: impl FnOnce(&Inner) -> R) -> R {
-        f(&self.inner.read().unwrap_or_else(PoisonError::into_inner))
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        lock(&self.inner)
     }
 
-    /// The list in force from now on.
     pub(crate) fn set_list(&self, list: RevokedList) {
-        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.lock();
         if inner.list != list {
             tracing::info!(revoked = list.len(), "clients.revoked in force");
             inner.list = list;
         }
     }
 
-    /// How many holders and tokens are revoked.
     pub(crate) fn len(&self) -> usize {
-        self.read(|i| i.made.len() + i.list.len())
+        let inner = self.lock();
+        inner.made.len() + inner.list.len()
     }
 
     /// Whether the client token of this id may be used.
     pub(crate) fn token(&self, id: &str) -> Result<(), Problem> {
-        if self.read(|i| i.list.token(id)) {
+        if self.lock().list.token(id) {
             let detail = format!(
                 "client token {id:?} is revoked; ask the administrator of this license server for another one"
             );
@@ -147,21 +137,17 @@ impl Revoked {
 
     /// Whether this holder may have anything here.
     pub(crate) fn check(&self, holder: &Holder, now: Timestamp) -> Result<(), Problem> {
-        let why = self.read(|i| i.why(holder, now));
-        match why {
-            None => Ok(()),
-            Some(why) => {
-                let detail = format!(
-                    "{holder} is revoked by an administrator of this license server: {why}"
-                );
-                Err(Problem::new(ProblemType::Revoked, detail))
-            }
-        }
+        let Some(why) = self.lock().why(holder, now) else {
+            return Ok(());
+        };
+        let detail =
+            format!("{holder} is revoked by an administrator of this license server: {why}");
+        Err(Problem::new(ProblemType::Revoked, detail))
     }
 
     /// Tells the ledger who is newly revoked (why), and whose revocation is over (`None`).
     pub(crate) fn bar(&self, now: Timestamp, mut tell: impl FnMut(&HolderKey, Option<&str>)) {
-        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.lock();
         let wanted = inner.wanted(now);
         for (holder, why) in &wanted {
             if inner.barred.get(holder) != Some(why) {
@@ -176,10 +162,9 @@ impl Revoked {
         inner.barred = wanted;
     }
 
-    /// Revokes the holder of a lease.
     pub(crate) fn revoke(&self, r: Revocation) -> Result<(), Problem> {
         let now = r.at;
-        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.lock();
         inner.made.retain(|_, r| r.holds(now));
         if inner.made.len() >= KEPT && !inner.made.contains_key(&r.holder) {
             let detail = format!("{KEPT} holders are revoked, which is the most; lift some");
@@ -191,7 +176,7 @@ impl Revoked {
 
     /// Lifts the revocation that was made with this lease. `false`: there is none.
     pub(crate) fn lift(&self, lease: LeaseId) -> Result<bool, Problem> {
-        let mut inner = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.lock();
         let before = inner.made.len();
         inner.made.retain(|_, r| r.lease != lease);
         if inner.made.len() == before {
@@ -205,12 +190,9 @@ impl Revoked {
             return Ok(());
         };
         let all: Vec<&Revocation> = inner.made.values().collect();
-        let json = serde_json::to_vec(&all).unwrap_or_default();
-        durable::replace(file, &json).map_err(|e| {
-            let detail = format!(
-                "it is in force now, but a restart would forget it: {}: {e}",
-                file.display()
-            );
+        durable::replace_json(file, &all).map_err(|e| {
+            let file = file.display();
+            let detail = format!("it is in force now, but a restart would forget it: {file}: {e}");
             tracing::error!("{detail}");
             Problem::new(ProblemType::Overloaded, detail)
         })

@@ -25,34 +25,23 @@ pub(super) const PROBE: Duration = Duration::from_secs(1);
 /// How often the license file is looked at.
 const FILE: Duration = Duration::from_secs(2);
 
-/// What people were told in the log.
-#[derive(PartialEq, Eq)]
-enum Told {
-    /// Nothing yet.
-    Nothing,
-    /// To grant.
-    Granting,
-    /// To grant nothing new: the problem, and the reasons of anchor and license.
-    Paused(ProblemType, AnchorReason, LicenseReason),
-}
+/// Why nothing new is granted: the problem, and the reasons of anchor and license.
+type Paused = (ProblemType, AnchorReason, LicenseReason);
 
-/// The task's state.
 pub(crate) struct AnchorTask<A> {
     failover: Failover<A>,
     file: LicenseFile,
     engine: Arc<Engine>,
     metrics: Arc<Metrics>,
-    /// What the configuration demands.
     reclaim: Reclaim,
     file_at: BootTime,
     /// The license whose seats the ledger has.
     counted: Option<Digest>,
-    /// What people were last told.
-    told: Told,
+    /// What people were last told in the log.
+    told: Option<Result<(), Paused>>,
 }
 
 impl<A: Anchor> AnchorTask<A> {
-    /// One that has looked at nothing yet.
     pub(crate) fn new(
         failover: Failover<A>,
         file: LicenseFile,
@@ -68,7 +57,7 @@ impl<A: Anchor> AnchorTask<A> {
             reclaim,
             file_at: BootTime::default(),
             counted: None,
-            told: Told::Nothing,
+            told: None,
         }
     }
 
@@ -128,7 +117,7 @@ impl<A: Anchor> AnchorTask<A> {
         let state = self.failover.authority(&self.file, now);
         self.metrics.chain(&state, now, self.failover.delegated());
         let (old, clock) = self.engine.authority();
-        let why = state.may_grant(now, clock).err().map(Problem::from);
+        let granting = state.may_grant(now, clock).map(drop).map_err(Problem::from);
         let (anchor, license) = (state.anchor.reason, state.license.reason);
         if *old == state {
             // Licenses end and clocks are set also while nobody asks.
@@ -137,11 +126,12 @@ impl<A: Anchor> AnchorTask<A> {
             self.engine.set_authority(state);
         }
         // The detail may carry the time, which is no change.
-        let told = why
-            .as_ref()
-            .map_or(Told::Granting, |p| Told::Paused(p.kind, anchor, license));
-        if self.told != told {
-            if let Some(p) = &why {
+        let told = match &granting {
+            Ok(()) => Ok(()),
+            Err(p) => Err((p.kind, anchor, license)),
+        };
+        if self.told != Some(told) {
+            if let Err(p) = &granting {
                 // Without its anchor it renews for the anchor grace; without a license it signs
                 // nothing.
                 let what = if p.kind == ProblemType::LicenseInvalid {
@@ -153,7 +143,7 @@ impl<A: Anchor> AnchorTask<A> {
             } else {
                 tracing::info!("leases are granted");
             }
-            self.told = told;
+            self.told = Some(told);
         }
     }
 }

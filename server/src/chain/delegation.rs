@@ -11,7 +11,6 @@ use mooring_core::time::Now;
 use std::fmt::Display;
 use std::sync::Arc;
 
-/// One that the anchor has not signed yet.
 pub(super) struct Unsigned {
     delegation: Delegation,
     envelope: Envelope,
@@ -30,9 +29,7 @@ impl Unsigned {
         now: Now,
     ) -> Result<Self, Lost> {
         let not_before = now.wall.checked_sub(BACKDATED).map_err(|e| failed(&e))?;
-        let not_after = not_before
-            .checked_add(MAX_DELEGATION)
-            .map_err(|e| failed(&e))?;
+        let not_after = not_before.checked_add(MAX_DELEGATION);
         let delegation = Delegation {
             license: open.digest.clone(),
             kind: entry.kind,
@@ -40,17 +37,15 @@ impl Unsigned {
             server_key: chain.public_key(),
             instance: chain.instance,
             not_before,
-            not_after,
+            not_after: not_after.map_err(|e| failed(&e))?,
         };
-        let envelope =
-            Envelope::unsigned(types::DELEGATION, &delegation).map_err(|e| failed(&e))?;
+        let envelope = Envelope::unsigned(types::DELEGATION, &delegation);
         Ok(Self {
             delegation,
-            envelope,
+            envelope: envelope.map_err(|e| failed(&e))?,
         })
     }
 
-    /// What the anchor signs.
     pub(super) fn bytes(&self) -> Vec<u8> {
         self.envelope.signed_bytes()
     }
@@ -64,8 +59,8 @@ impl Unsigned {
         terms: LeaseTerms,
     ) -> Result<InForce, Lost> {
         self.envelope.add_signature(&entry.key, signature);
-        Delegation::open_for(&self.envelope, &license.license, &license.digest)
-            .map_err(|e| failed(&e))?;
+        let opened = Delegation::open_for(&self.envelope, &license.license, &license.digest);
+        opened.map_err(|e| failed(&e))?;
         Ok(InForce {
             anchor: TokenAnchor {
                 kind: entry.kind,

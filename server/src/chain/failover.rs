@@ -11,10 +11,10 @@ use super::standby::Served;
 use super::words;
 use crate::anchor::{Anchor, Lost};
 use crate::license::{FileError, LicenseFile, for_this_anchor};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, count};
 use mooring_config::Lease;
 use mooring_core::frontend::{Authority, InForce, LeaseTerms, delegation_due};
-use mooring_core::license::{AnchorKey, OpenLicense, PublicKey};
+use mooring_core::license::{AnchorKey, AnchorKind, OpenLicense, PublicKey};
 use mooring_core::reason::AnchorReason;
 use mooring_core::time::{BootTime, Now, print_span};
 use mooring_core::wire::AnchorView;
@@ -28,7 +28,6 @@ const BACK_OFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_s
 /// serves must be looked at.
 const BACK_OFF_SERVED: Duration = Duration::from_secs(30);
 
-/// Where the time comes from.
 pub(crate) type Time = Box<dyn Fn() -> Now + Send + Sync>;
 
 /// A configured anchor, and how it stands.
@@ -42,7 +41,6 @@ struct AnchorSlot<A> {
     back_off: Duration,
 }
 
-/// What a look at one anchor gave.
 enum Look {
     /// It is there, and serves as this entry of the license.
     Serves(AnchorKey),
@@ -52,7 +50,6 @@ enum Look {
     Waits(Lost),
 }
 
-/// The anchors, and what they signed.
 pub(crate) struct Failover<A> {
     /// As configured: the first, and the standby if there is one.
     slots: Vec<AnchorSlot<A>>,
@@ -70,7 +67,6 @@ pub(crate) struct Failover<A> {
 }
 
 impl<A: Anchor> Failover<A> {
-    /// One that has looked at nothing yet.
     pub(crate) fn new(
         anchors: Vec<A>,
         served: Served,
@@ -109,31 +105,25 @@ impl<A: Anchor> Failover<A> {
         Some(open.flatten().copied().collect())
     }
 
-    /// When the present delegation was signed.
     pub(crate) fn delegated(&self) -> BootTime {
         self.delegated
     }
 
-    /// What was signed last.
     pub(crate) fn in_force(&self) -> Option<&Arc<InForce>> {
         self.in_force.as_ref()
     }
 
-    /// What license and anchor allow now.
     pub(crate) fn authority(&self, file: &LicenseFile, now: Now) -> Authority {
+        let in_force = self.in_force.as_ref();
         Authority {
             in_force: self.in_force.clone(),
             anchor: self.view.clone(),
             lost_since: self.lost_since,
             license: file.view(now.wall),
-            revoked: self
-                .in_force
-                .as_ref()
-                .and_then(|f| file.revoked(&f.license, now.wall)),
+            revoked: in_force.and_then(|f| file.revoked(&f.license, now.wall)),
         }
     }
 
-    /// Lets go of all hardware.
     pub(crate) async fn close(&mut self) {
         for s in &mut self.slots {
             s.anchor.close().await;
@@ -214,21 +204,14 @@ impl<A: Anchor> Failover<A> {
             let entry = meant.as_ref().ok().and_then(Option::as_ref);
             slot.anchor.present(entry).await?;
         }
-        let entry = meant?;
-        let Some(entry) = entry else {
-            let ids: Vec<String> = open.iter().map(|k| k.id().to_string()).collect();
-            self.found(
-                i,
-                None,
-                AnchorReason::Present,
-                format!(
-                    "the anchor is there, with key {}; there is no license to sign for",
-                    ids.join(", ")
-                ),
-            );
-            return Ok(Look::Idle);
-        };
-        Ok(Look::Serves(entry))
+        if let Some(entry) = meant? {
+            return Ok(Look::Serves(entry));
+        }
+        let ids: Vec<String> = open.iter().map(|k| k.id().to_string()).collect();
+        let ids = ids.join(", ");
+        let m = format!("the anchor is there, with key {ids}; there is no license to sign for");
+        self.found(i, None, AnchorReason::Present, m);
+        Ok(Look::Idle)
     }
 
     /// Which of the license's anchors this one is; none if there is no license.
@@ -239,17 +222,17 @@ impl<A: Anchor> Failover<A> {
         keys: &[PublicKey],
     ) -> Result<Option<AnchorKey>, Lost> {
         let other = |why: String| Lost::new(AnchorReason::KeyNotInLicense, why);
-        self.match_license(file, keys)
-            .map_err(|e| other(e.to_string()))?;
+        let matches = self.match_license(file, keys);
+        matches.map_err(|e| other(e.to_string()))?;
         let Some(l) = file.good() else {
             return Ok(None);
         };
         let kind = self.slots.get(i).map(|s| s.anchor.kind());
         let entry = choose(l, keys).filter(|e| Some(e.kind) == kind);
         let entry = entry.ok_or_else(|| {
+            let kind = kind.map_or_else(String::new, |k| k.to_string());
             other(format!(
-                "the license lists this key as another kind of anchor than {}",
-                kind.map_or_else(String::new, |k| k.to_string())
+                "the license lists this key as another kind of anchor than {kind}"
             ))
         })?;
         Ok(Some(entry.clone()))
@@ -297,9 +280,9 @@ impl<A: Anchor> Failover<A> {
         let left = self.served.left(&license, &id, standby.days, now.boot);
         self.metrics.standby_left.set(left.as_secs_f64());
         if left.is_zero() {
+            let days = words::days(standby);
             let m = format!(
-                "the standby anchor (key {id}) has served its {}; repair the first anchor ({first}), or have the license issued anew",
-                words::days(standby)
+                "the standby anchor (key {id}) has served its {days}; repair the first anchor ({first}), or have the license issued anew"
             );
             return Err(Lost::new(AnchorReason::StandbyExpired, m));
         }
@@ -331,18 +314,9 @@ impl<A: Anchor> Failover<A> {
 
     /// Whether a delegation must be signed now, by this anchor.
     fn is_due(&self, open: &OpenLicense, entry: &AnchorKey, now: Now) -> bool {
-        let other = self
-            .in_force
-            .as_ref()
-            .is_none_or(|f| f.anchor.key_id != entry.key.id());
-        other
-            || delegation_due(
-                self.in_force.as_deref(),
-                self.lost_since,
-                &open.digest,
-                self.delegated,
-                now,
-            )
+        let (f, lost) = (self.in_force.as_deref(), self.lost_since);
+        f.is_none_or(|f| f.anchor.key_id != entry.key.id())
+            || delegation_due(f, lost, &open.digest, self.delegated, now)
     }
 
     /// Has the anchor delegate to this run's key, if that is due.
@@ -360,11 +334,8 @@ impl<A: Anchor> Failover<A> {
         };
         let signature = slot.anchor.sign(entry, &unsigned.bytes()).await?;
         slot.back_off = BACK_OFF.0;
-        let terms = LeaseTerms::of(
-            self.lease.duration(),
-            self.lease.grace(),
-            &open.license.policy,
-        );
+        let (lease_for, grace) = (self.lease.duration(), self.lease.grace());
+        let terms = LeaseTerms::of(lease_for, grace, &open.license.policy);
         self.in_force = Some(Arc::new(unsigned.signed(signature, entry, open, terms)?));
         self.delegated = now.boot;
         if entry.standby.is_none() {
@@ -418,33 +389,22 @@ impl<A: Anchor> Failover<A> {
     /// Notes that an anchor is lost, closes it, and says when it is looked for again.
     async fn drop_slot(&mut self, i: usize, lost: &Lost) {
         let now = (self.time)().boot;
-        let others = self
-            .slots
-            .iter()
-            .enumerate()
-            .any(|(j, s)| j != i && s.keys.is_some());
+        let mut others = self.slots.iter().enumerate();
+        let others = others.any(|(j, s)| j != i && s.keys.is_some());
         let Some(slot) = self.slots.get_mut(i) else {
             return;
         };
         let kind = slot.anchor.kind();
-        let (before, since) = match slot.lost.take() {
-            Some((l, since)) => (Some(l.reason), since),
-            None => (None, now),
-        };
-        if before != Some(lost.reason) {
+        let before = slot.lost.take();
+        if before.as_ref().map(|(l, _)| l.reason) != Some(lost.reason) {
             let (kind, reason) = (kind.to_string(), lost.reason.to_string());
-            self.metrics
-                .anchor_losses
-                .with_label_values(&[&kind, &reason])
-                .inc();
+            count(&self.metrics.anchor_losses, &[&kind, &reason]);
             tracing::error!(kind, reason, standby = i > 0, "anchor lost: {lost}");
         }
-        slot.lost = Some((lost.clone(), since));
+        slot.lost = Some((lost.clone(), before.map_or(now, |(_, since)| since)));
         // A token stays open, since a better license may come and each opening is a login. A key
         // file may be replaced.
-        if lost.reason != AnchorReason::KeyNotInLicense
-            || kind != mooring_core::license::AnchorKind::Pkcs11
-        {
+        if lost.reason != AnchorReason::KeyNotInLicense || kind != AnchorKind::Pkcs11 {
             slot.keys = None;
             slot.anchor.close().await;
         }
@@ -453,36 +413,25 @@ impl<A: Anchor> Failover<A> {
         slot.back_off = (slot.back_off * 2).min(longest);
     }
 
-    /// No anchor serves.
     fn lose(&mut self, lost: &Lost) {
         let now = (self.time)();
         let since = *self.lost_since.get_or_insert(now.boot);
         let reason = lost.reason;
         // The same words as long as it is lost for the same reason, so that nobody is told of a
         // change that is none.
-        if self.view.reason == reason
-            && !self.view.present
-            && self.said.as_ref() == Some(&lost.message)
-        {
+        let said = self.said.as_ref() == Some(&lost.message);
+        if said && self.view.reason == reason && !self.view.present {
             return;
         }
-        let began = now
-            .wall
-            .checked_sub(now.boot.since(since))
-            .unwrap_or(now.wall);
+        let began = now.wall.checked_sub(now.boot.since(since));
+        let began = began.unwrap_or(now.wall).strftime("%Y-%m-%dT%H:%M:%SZ");
+        let first = self.slots.first().map(|s| s.anchor.kind().to_string());
         self.view = AnchorView {
-            kind: self
-                .slots
-                .first()
-                .map_or_else(String::new, |s| s.anchor.kind().to_string()),
+            kind: first.unwrap_or_default(),
             key_id: self.view.key_id.take(),
             present: false,
             reason,
-            message: format!(
-                "{} (lost since {})",
-                lost.message,
-                began.strftime("%Y-%m-%dT%H:%M:%SZ")
-            ),
+            message: format!("{} (lost since {began})", lost.message),
         };
         self.said = Some(lost.message.clone());
     }
@@ -490,29 +439,16 @@ impl<A: Anchor> Failover<A> {
 
 /// The license's keys, the best first for the first anchor, or for the standby one.
 fn wanted(open: Option<&Arc<OpenLicense>>, for_standby: bool) -> Vec<PublicKey> {
-    let Some(open) = open else { return Vec::new() };
-    let (mut best, mut rest) = (Vec::new(), Vec::new());
-    for a in &open.license.anchors {
-        let list = if a.standby.is_some() == for_standby {
-            &mut best
-        } else {
-            &mut rest
-        };
-        list.push(a.key);
-    }
-    best.append(&mut rest);
-    best
+    let mut all: Vec<_> = open.map_or_else(Vec::new, |o| o.license.anchors.iter().collect());
+    all.sort_by_key(|a| a.standby.is_some() != for_standby);
+    all.iter().map(|a| a.key).collect()
 }
 
 /// As which of the license's anchors these keys serve: one that is no standby, if there is one.
 fn choose<'l>(open: &'l OpenLicense, keys: &[PublicKey]) -> Option<&'l AnchorKey> {
-    let mut listed = open
-        .license
-        .anchors
-        .iter()
-        .filter(|a| keys.contains(&a.key));
-    let first = listed.clone().find(|a| a.standby.is_none());
-    first.or_else(|| listed.next())
+    let all = open.license.anchors.iter();
+    let listed = all.filter(|a| keys.contains(&a.key));
+    listed.min_by_key(|a| a.standby.is_some())
 }
 
 #[cfg(test)]

@@ -21,34 +21,29 @@ pub(crate) mod proof;
 mod second_server;
 pub(crate) mod sign;
 pub(crate) mod standby;
-#[cfg(test)]
-pub(crate) mod testing;
 mod words;
 
 use mooring_core::license::{IdentityKey, PublicKey, SigningKey};
 use mooring_core::names::InstanceId;
 use mooring_core::time::{BootTime, Now};
 use mooring_core::wire::SecondServer;
+use mooring_net::sync::lock;
 use second_server::Sighting;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Mutex, PoisonError};
 
 /// This run's end of the chain, as all requests share it.
 pub(crate) struct Chain {
-    /// This run.
     pub(crate) instance: InstanceId,
     key: SigningKey,
     identity: IdentityKey,
     boot_id: String,
     seq: AtomicU64,
-    /// When this run began, on both clocks.
     started: Now,
-    /// The second server on this license.
     second: Mutex<Sighting>,
 }
 
 impl Chain {
-    /// Of a run that begins. The key lives as long as the process.
     pub(crate) fn new(
         instance: InstanceId,
         key: SigningKey,
@@ -90,6 +85,6 @@ impl Chain {
     }
 
     fn second(&self) -> std::sync::MutexGuard<'_, Sighting> {
-        self.second.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.second)
     }
 }

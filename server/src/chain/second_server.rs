@@ -23,9 +23,7 @@ const SHOWN: Duration = Duration::from_secs(3600);
 /// Whose token, from when.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sign<'a> {
-    /// The run that signed.
     pub(super) instance: InstanceId,
-    /// Its date.
     pub(super) issued_at: Timestamp,
     /// The same on the signer's boot clock, where it says.
     pub(super) issued_boot: Option<&'a BootStamp>,
@@ -40,25 +38,22 @@ impl Sign<'_> {
         }
         match self.issued_boot {
             Some(s) if s.boot == boot_id => s.ms > started.boot + OVERLAP,
-            _ => started
-                .wall
-                .checked_add(SKEW)
-                .is_ok_and(|limit| self.issued_at > limit),
+            _ => {
+                let limit = started.wall.checked_add(SKEW);
+                limit.is_ok_and(|limit| self.issued_at > limit)
+            }
         }
     }
 }
 
-/// The second server that was seen last.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sighting(Option<(SecondServer, BootTime)>);
 
 impl Sighting {
     /// Notes a sign. Returns whether it is news: another server, or one that was no longer shown.
     pub(super) fn note(&mut self, sign: Sign<'_>, now: BootTime) -> bool {
-        let same = self
-            .shown(now)
-            .filter(|s| s.instance == sign.instance)
-            .map(|s| s.issued_at);
+        let same = self.shown(now).filter(|s| s.instance == sign.instance);
+        let same = same.map(|s| s.issued_at);
         let second = SecondServer {
             instance: sign.instance,
             issued_at: same.map_or(sign.issued_at, |at| at.max(sign.issued_at)),
@@ -67,7 +62,6 @@ impl Sighting {
         same.is_none()
     }
 
-    /// The one to be shown.
     pub(super) fn shown(&self, now: BootTime) -> Option<&SecondServer> {
         let (s, at) = self.0.as_ref()?;
         (now.since(*at) < SHOWN).then_some(s)

@@ -15,7 +15,6 @@ use std::time::Duration;
 
 const DAY: u64 = 86_400;
 
-/// How long each standby anchor has served.
 #[derive(Debug)]
 pub(crate) struct Served {
     path: PathBuf,
@@ -30,7 +29,6 @@ fn name(license: &str, key: &KeyId) -> String {
 }
 
 impl Served {
-    /// Reads what earlier runs kept.
     pub(crate) fn open(path: PathBuf) -> Self {
         let secs = match std::fs::read(&path) {
             Ok(b) => serde_json::from_slice(&b).unwrap_or_else(|e| {
@@ -51,11 +49,14 @@ impl Served {
     pub(crate) fn left(&self, license: &str, key: &KeyId, days: u32, now: BootTime) -> Duration {
         let name = name(license, key);
         let used = self.secs.get(&name).copied().unwrap_or(0);
-        let ahead = match &self.spent {
-            Some((n, until)) if *n == name && *until > now => until.since(now),
-            _ => Duration::ZERO,
-        };
+        let ahead = self.ahead(&name, now).unwrap_or_default();
         Duration::from_secs((u64::from(days) * DAY).saturating_sub(used)) + ahead
+    }
+
+    /// What is left of the time that was spent last.
+    fn ahead(&self, name: &str, now: BootTime) -> Option<Duration> {
+        let (_, until) = self.spent.as_ref().filter(|(spent, _)| spent == name)?;
+        (*until > now).then(|| until.since(now))
     }
 
     /// Spends the time of one delegation, before it is signed. What cannot be kept must not be
@@ -67,17 +68,12 @@ impl Served {
         now: BootTime,
     ) -> std::io::Result<()> {
         let name = name(license, key);
-        if self
-            .spent
-            .as_ref()
-            .is_some_and(|(n, until)| *n == name && *until > now)
-        {
+        if self.ahead(&name, now).is_some() {
             return Ok(());
         }
         let used = self.secs.entry(name.clone()).or_insert(0);
         *used = used.saturating_add(RENEW.as_secs());
-        let json = serde_json::to_vec(&self.secs).unwrap_or_default();
-        durable::replace(&self.path, &json)?;
+        durable::replace_json(&self.path, &self.secs)?;
         self.spent = Some((name, now + RENEW));
         Ok(())
     }

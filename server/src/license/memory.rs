@@ -11,18 +11,14 @@ use mooring_net::durable;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-/// A license that a newer one has replaced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Superseded {
-    /// Its id.
     pub(crate) id: String,
-    /// The id of the one that replaced it.
+    /// The one that replaced it, and when that was issued.
     pub(crate) by: String,
-    /// When that one was issued.
     pub(crate) issued: Timestamp,
 }
 
-/// The file's form.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Kept {
     #[serde(default)]
@@ -32,7 +28,6 @@ struct Kept {
     revocations: Option<String>,
 }
 
-/// What is remembered.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
     /// None: nothing outlasts this process.
@@ -51,23 +46,12 @@ impl Memory {
         let damaged = |e: &dyn std::fmt::Display| {
             tracing::error!(file = %path.display(), "what was superseded or revoked is forgotten, the file is damaged: {e}");
         };
-        let kept: Kept = match std::fs::read(&path) {
-            Ok(b) => serde_json::from_slice(&b).unwrap_or_else(|e| {
-                damaged(&e);
-                Kept::default()
-            }),
-            Err(e) => {
-                if e.kind() != std::io::ErrorKind::NotFound {
-                    damaged(&e);
-                }
-                Kept::default()
-            }
-        };
+        let kept = durable::read_json(&path).inspect_err(|e| damaged(e));
+        let kept: Kept = kept.ok().flatten().unwrap_or_default();
         // Its signature was verified before it was kept; the keys may have rotated since.
         let list = kept.revocations.as_deref().and_then(|text| {
-            OpenRevocations::read(text, Trust::Unchecked)
-                .map_err(|e| damaged(&e))
-                .ok()
+            let list = OpenRevocations::read(text, Trust::Unchecked);
+            list.inspect_err(|e| damaged(e)).ok()
         });
         Self {
             path: Some(path),
@@ -91,12 +75,10 @@ impl Memory {
         all.into_iter().find(|s| s.id == id)
     }
 
-    /// The highest revocation list.
     pub(crate) fn list(&self) -> Option<&OpenRevocations> {
         self.list.as_ref()
     }
 
-    /// Whether this license is revoked.
     pub(crate) fn revokes(&self, id: &str, now: Timestamp) -> Option<Revoked> {
         self.list.as_ref()?.list.revokes(id, now)
     }
@@ -104,16 +86,14 @@ impl Memory {
     /// A license came into force: those that it names are over.
     pub(crate) fn in_force(&mut self, open: &OpenLicense) {
         let l = &open.license;
-        let new: Vec<Superseded> = l
-            .supersedes
-            .iter()
-            .filter(|id| self.superseded(id).is_none())
-            .map(|id| Superseded {
-                id: id.clone(),
-                by: l.id.clone(),
-                issued: l.issued,
-            })
-            .collect();
+        let ids = l.supersedes.iter();
+        let new = ids.filter(|id| self.superseded(id).is_none());
+        let new = new.map(|id| Superseded {
+            id: id.clone(),
+            by: l.id.clone(),
+            issued: l.issued,
+        });
+        let new: Vec<Superseded> = new.collect();
         if new.is_empty() {
             return;
         }
@@ -137,8 +117,7 @@ impl Memory {
 
     fn write(&self) {
         let Some(path) = &self.path else { return };
-        let json = serde_json::to_vec(&self.kept).unwrap_or_default();
-        if let Err(e) = durable::replace(path, &json) {
+        if let Err(e) = durable::replace_json(path, &self.kept) {
             tracing::error!(file = %path.display(), "what is superseded and revoked will be forgotten at a restart: {e}");
         }
     }

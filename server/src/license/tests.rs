@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::testing::license;
+use crate::tests::license;
 use mooring_core::license::{Envelope, Revocations, RevokedLicense, SigningKey, armour, types};
 use mooring_testkit::vendor;
 
@@ -28,9 +28,13 @@ impl Files {
     /// As a server's start does, with what earlier runs kept.
     fn open(dir: &Path, with_keys: bool) -> LicenseFile {
         std::fs::create_dir_all(dir.join("state")).unwrap();
-        LicenseFile::new(dir.join("license"), with_keys.then(|| dir.join("keys")))
-            .with_revocations(Some(dir.join("revocations")))
-            .with_memory(Memory::open(&dir.join("state")))
+        let config = Config {
+            license: dir.join("license"),
+            vendor_keys: with_keys.then(|| dir.join("keys")),
+            revocations: Some(dir.join("revocations")),
+            ..mooring_config::print::example()
+        };
+        LicenseFile::new(&config, Memory::open(&dir.join("state")))
     }
 
     fn restart(&mut self) {

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::testing::license;
+use crate::tests::license;
 use mooring_core::license::{Envelope, Policy, SigningKey, Trust, types};
 use mooring_testkit::vendor;
 

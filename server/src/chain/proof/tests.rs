@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::many_single_char_names)]
 use super::*;
-use crate::chain::testing::{at, chain, state_of};
+use crate::tests::chain::{at, chain, state_of};
 use mooring_core::frontend::answer;
 use mooring_core::identity::Holder;
 use mooring_core::ledger::HeldLease;

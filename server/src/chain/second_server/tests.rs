@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::chain::testing::{at, instance};
+use crate::tests::chain::{at, instance};
 
 fn started() -> Now {
     Now {

@@ -1,9 +1,9 @@
 //! A failover over simulated anchors and a simulated clock, with a license file of its own.
 
 use super::super::*;
-use crate::chain::testing::{at, chain, state_of};
-use crate::license::LicenseFile;
-use crate::testing::license;
+use crate::license::{LicenseFile, Memory};
+use crate::tests::chain::{at, chain, state_of};
+use crate::tests::license;
 use mooring_core::frontend::{Clock, answer};
 use mooring_core::identity::Holder;
 use mooring_core::ledger::Granted;
@@ -192,7 +192,13 @@ impl Bench {
             signed: [0; 2],
         })));
         let chain = Arc::new(chain(1, NOON));
-        let file = LicenseFile::new(dir.path().join("license"), Some(dir.path().join("keys")));
+        let config = mooring_config::Config {
+            license: dir.path().join("license"),
+            vendor_keys: Some(dir.path().join("keys")),
+            revocations: None,
+            ..mooring_config::print::example()
+        };
+        let file = LicenseFile::new(&config, Memory::default());
         std::fs::write(dir.path().join("keys"), vendor().public().to_string()).unwrap();
         let failover = Self::start(&world, &chain, &dir, license);
         let mut this = Self {

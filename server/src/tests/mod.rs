@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+pub(crate) mod chain;
+
 use mooring_core::license::{License, PublicKey};
 
 /// Two seats of `render`, bound to `anchor`, for the year 2026 and a bit.

@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
-use super::Chain;
-use crate::testing::license;
+use super::license;
+use crate::chain::Chain;
 use mooring_core::frontend::{Authority, InForce, LeaseTerms, LicenseView};
 use mooring_core::license::{
     AnchorKind, Delegation, Envelope, IdentityKey, OpenLicense, SigningKey, TokenAnchor, Trust,
