@@ -18,10 +18,8 @@ pub(crate) struct Alarm(AsyncFd<OwnedFd>);
 impl Alarm {
     /// A timer that is not set. Call it inside a tokio runtime.
     pub(crate) fn new() -> io::Result<Self> {
-        let fd = timerfd_create(
-            TimerfdClockId::Boottime,
-            TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC,
-        )?;
+        let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+        let fd = timerfd_create(TimerfdClockId::Boottime, flags)?;
         // Deprecated for types that might change the number of their descriptor, which an OwnedFd
         // cannot; what replaces it is unsafe to call.
         #[allow(deprecated)]
@@ -38,10 +36,7 @@ impl Alarm {
             tv_nsec: (ms % 1000 * 1_000_000).max(1),
         };
         let once = Itimerspec {
-            it_interval: Timespec {
-                tv_sec: 0,
-                tv_nsec: 0,
-            },
+            it_interval: Timespec::default(),
             it_value: value,
         };
         timerfd_settime(self.0.get_ref(), TimerfdTimerFlags::ABSTIME, &once)?;

@@ -27,7 +27,7 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Hold the licenses until SIGTERM, then give them back within a second.
-    Run(Box<RunArgs>),
+    Run(Box<HoldArgs>),
     /// Wait until licensed, run an application, and give the licenses back when it ends, however it
     /// ends.
     ///
@@ -46,7 +46,7 @@ pub(crate) enum Command {
     /// library or by hand; with --licenses the agent holds licenses of its own, too. It tells
     /// systemd (Type=notify) when the socket listens. After a crash it goes on with every claim; on
     /// SIGTERM it gives all back within a second.
-    Agent(Box<AgentArgs>),
+    Agent(Box<HoldArgs>),
     /// Wait until the pod is licensed: exit 0 then, 1 when the time is over, saying why.
     ///
     /// This is the startup probe of the sidecar's container: the application's containers start
@@ -66,42 +66,21 @@ pub(crate) enum Command {
 pub(crate) struct HoldArgs {
     /// What to claim, as the annotation mooring.dev/licenses writes it: product[@version][:seats],
     /// several with commas, such as "render@2026.1:2,denoise".
-    #[arg(
-        long,
-        env = annotation::LICENSES.variable(),
-        default_value = "",
-        hide_default_value = true,
-        value_name = "ITEMS"
-    )]
+    #[arg(long, env = annotation::LICENSES.variable(), value_name = "ITEMS")]
+    #[arg(default_value = "", hide_default_value = true)]
     pub(crate) licenses: String,
     /// The license server; its certificate must be for this name.
-    #[arg(
-        long,
-        env = "MOORING_SERVER",
-        default_value = "",
-        hide_default_value = true,
-        value_name = "https://NAME:PORT"
-    )]
+    #[arg(long, env = "MOORING_SERVER", value_name = "https://NAME:PORT")]
+    #[arg(default_value = "", hide_default_value = true)]
     pub(crate) server: String,
     /// Where to connect to, so that no DNS is needed; without it, or when none of them answers, the
     /// server's name is resolved.
-    #[arg(
-        long,
-        env = "MOORING_ADDRESSES",
-        value_name = "IP:PORT,…",
-        default_value = "",
-        hide_default_value = true
-    )]
+    #[arg(long, env = "MOORING_ADDRESSES", value_name = "IP:PORT,…")]
+    #[arg(default_value = "", hide_default_value = true)]
     pub(crate) addresses: String,
     /// The certificates to trust: a PEM file, or PEM text itself.
-    #[arg(
-        long,
-        env = "MOORING_ROOTS",
-        default_value = "",
-        hide_default_value = true,
-        value_name = "FILE|PEM",
-        hide_env_values = true
-    )]
+    #[arg(long, env = "MOORING_ROOTS", value_name = "FILE|PEM")]
+    #[arg(default_value = "", hide_default_value = true, hide_env_values = true)]
     pub(crate) roots: String,
     /// The token that says who this is; read anew for each use. In a pod its service-account token
     /// (/var/run/secrets/mooring.dev/token), elsewhere one that "mooring client issue" made.
@@ -116,50 +95,28 @@ pub(crate) struct HoldArgs {
     pub(crate) client_key: Option<PathBuf>,
     /// With no license server in reach: "optimistic" lets the application start under the grace,
     /// "licensed" waits.
-    #[arg(
-        long,
-        env = annotation::START.variable(),
-        value_name = "optimistic|licensed",
-        default_value = "optimistic"
-    )]
+    #[arg(long, env = annotation::START.variable())]
+    #[arg(value_name = "optimistic|licensed", default_value = "optimistic")]
     pub(crate) start: String,
     /// What the license says of that start, as far as is known before the license server has
     /// answered: "voucher" allows it with a voucher of the vendor's alone, "deny" not at all.
-    #[arg(
-        long,
-        env = "MOORING_OPTIMISTIC_START",
-        value_name = "allow|voucher|deny",
-        default_value = "allow"
-    )]
+    #[arg(long, env = "MOORING_OPTIMISTIC_START")]
+    #[arg(value_name = "allow|voucher|deny", default_value = "allow")]
     pub(crate) optimistic_start: String,
     /// The vendor's voucher, a permit to start with no license server in reach: a file, or its text
     /// itself.
-    #[arg(
-        long,
-        env = "MOORING_VOUCHER",
-        default_value = "",
-        hide_default_value = true,
-        value_name = "FILE|TEXT",
-        hide_env_values = true
-    )]
+    #[arg(long, env = "MOORING_VOUCHER", value_name = "FILE|TEXT")]
+    #[arg(default_value = "", hide_default_value = true, hide_env_values = true)]
     pub(crate) voucher: String,
     /// How long to try for the license server's first answer before an optimistic start, and for
     /// each answer after it.
-    #[arg(
-        long,
-        env = "MOORING_CONTACT_TIMEOUT",
-        value_name = "DURATION",
-        default_value = "15s"
-    )]
+    #[arg(long, env = "MOORING_CONTACT_TIMEOUT", value_name = "DURATION")]
+    #[arg(default_value = "15s")]
     pub(crate) contact_timeout: String,
     /// The longest that the application may go on without contact: it can shorten the license
     /// server's grace, never lengthen it.
-    #[arg(
-        long = "grace",
-        env = "MOORING_MAX_GRACE",
-        value_name = "DURATION",
-        default_value = "8h"
-    )]
+    #[arg(long = "grace", env = "MOORING_MAX_GRACE", value_name = "DURATION")]
+    #[arg(default_value = "8h")]
     pub(crate) max_grace: String,
     /// Where to keep the leases across a crash. It holds secrets: nobody else may see it. In a pod
     /// /var/lib/mooring, elsewhere a private folder under $XDG_RUNTIME_DIR/mooring or /run/mooring.
@@ -173,18 +130,6 @@ pub(crate) struct HoldArgs {
     /// "info,mooring_sidecar=debug". "error" for exec, "info" otherwise.
     #[arg(long, env = "MOORING_LOG", value_name = "FILTER")]
     pub(crate) log: Option<String>,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct RunArgs {
-    #[command(flatten)]
-    pub(crate) hold: HoldArgs,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct AgentArgs {
-    #[command(flatten)]
-    pub(crate) hold: HoldArgs,
 }
 
 #[derive(Debug, ClapArgs)]

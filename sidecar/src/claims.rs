@@ -16,8 +16,10 @@ use mooring_core::names::ClaimName;
 use mooring_core::policy::Start;
 use mooring_core::request::{self, Item};
 use mooring_core::wire::{ClaimKind, HoldState, Problem, ProblemType};
+use mooring_net::head::bad_field;
+use mooring_net::sync::lock;
 use mooring_net::{clock, random, shutdown::Shutdown};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -37,15 +39,11 @@ pub(crate) const HOLD: &str = "hold-";
 /// What all claims of this sidecar have in common.
 #[derive(Clone, Debug)]
 pub(crate) struct Terms {
-    /// [`Spec::contact`].
     pub(crate) contact: Duration,
-    /// [`Spec::max_grace`].
     pub(crate) max_grace: Duration,
-    /// Starts with no license server in reach.
     pub(crate) offline_start: OfflineStart,
 }
 
-/// All claims, with what they need to live.
 pub(crate) struct Claims {
     pub(crate) registry: Arc<Registry>,
     client: ServerClient,
@@ -78,9 +76,8 @@ impl Claims {
         (Arc::new(this), all_ended)
     }
 
-    /// Takes no further claim.
     pub(crate) fn close(&self) {
-        *self.alive.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *lock(&self.alive) = None;
     }
 
     /// The pod's own claim, going on from what was saved if a crash came before.
@@ -116,17 +113,14 @@ impl Claims {
             let drive = Drive::restore(self.spec(&about), about.kind, claim, clock::boot());
             self.live(about, store, drive);
         }
-        let orphans = self.registry.orphans();
+        let mut orphans = self.registry.orphans();
         if !orphans.is_empty() {
             let (this, until) = (self.clone(), clock::boot() + ORPHANED);
             tokio::spawn(async move {
                 clock::sleep_until(until).await;
-                for id in this
-                    .registry
-                    .orphans()
-                    .into_iter()
-                    .filter(|id| orphans.contains(id))
-                {
+                let still = this.registry.orphans();
+                orphans.retain(|id| still.contains(id));
+                for id in orphans {
                     tracing::info!("a hold's connection did not come back after the restart");
                     this.give_back(id);
                 }
@@ -150,11 +144,10 @@ impl Claims {
                 ClaimKind::Claim if found.state == HoldState::Refused => self.give_back(found.id),
                 _ if found.items == items => return Ok(found.id),
                 _ => {
-                    let has = request::print(&found.items);
+                    let (state, has) = (found.state, request::print(&found.items));
+                    let wanted = request::print(&items);
                     let detail = format!(
-                        "claim \"{name}\" is {} for {has}; give it back first (DELETE) to claim {}",
-                        found.state,
-                        request::print(&items)
+                        "claim \"{name}\" is {state} for {has}; give it back first (DELETE) to claim {wanted}"
                     );
                     return Err(Problem::new(ProblemType::ClaimChanged, detail).field("items"));
                 }
@@ -204,8 +197,8 @@ impl Claims {
     fn begin(&self, about: About) -> Result<ClaimId, Problem> {
         let longest = self.client.longest_name();
         if about.name.as_str().len() > longest {
-            let detail = format!("name: expected at most {longest} characters outside Kubernetes");
-            return Err(Problem::new(ProblemType::BadRequest, detail).field("name"));
+            let expected = format!("expected at most {longest} characters outside Kubernetes");
+            return Err(bad_field("name", expected));
         }
         let count = self.registry.count();
         if count.live >= RUN_TIME {
@@ -225,10 +218,8 @@ impl Claims {
         let (spec, secret) = (self.spec(&about), random::secret());
         let drive = Drive::new(spec, about.kind, secret, clock::boot());
         self.live(about, store, drive).ok_or_else(|| {
-            Problem::new(
-                ProblemType::Overloaded,
-                "the sidecar is ending; it takes no new claim",
-            )
+            let detail = "the sidecar is ending; it takes no new claim";
+            Problem::new(ProblemType::Overloaded, detail)
         })
     }
 
@@ -244,21 +235,12 @@ impl Claims {
 
     /// Puts it on the registry and starts its task; not any more once the sidecar ends.
     fn live(&self, about: About, store: Store, drive: Drive) -> Option<ClaimId> {
-        let alive = self
-            .alive
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()?;
-        let alarm = match Alarm::new() {
-            Ok(a) => Arc::new(a),
-            Err(e) => {
-                tracing::error!(error = %e, "a timer on the boot clock");
-                return None;
-            }
-        };
-        let (id, wake) = self
-            .registry
-            .add(about.clone(), store.clone(), drive, clock::boot());
+        let alive = lock(&self.alive).clone()?;
+        let alarm = Alarm::new();
+        let alarm = alarm.inspect_err(|e| tracing::error!(error = %e, "a timer on the boot clock"));
+        let alarm = Arc::new(alarm.ok()?);
+        let (of_slot, lies_in, now) = (about.clone(), store.clone(), clock::boot());
+        let (id, wake) = self.registry.add(of_slot, lies_in, drive, now);
         let driver = Driver {
             id,
             about,
@@ -304,6 +286,6 @@ pub(crate) fn pods_own(name: &ClaimName) -> Problem {
 
 fn hold_name() -> Result<ClaimName, Problem> {
     // 88 random bits: nobody else in the pod takes up a hold that is not theirs.
-    ClaimName::new(&format!("{HOLD}{}", hex::encode(random::bytes::<11>())))
-        .map_err(|e| Problem::new(ProblemType::BadRequest, e.to_string()))
+    let name = format!("{HOLD}{}", hex::encode(random::bytes::<11>()));
+    ClaimName::new(&name).map_err(|e| Problem::new(ProblemType::BadRequest, e.to_string()))
 }

@@ -5,7 +5,7 @@ use crate::args::HoldArgs;
 use crate::credentials::Credentials;
 use crate::options::Mode;
 use crate::paths::{Paths, PathsError};
-use crate::voucher::{OfflineStart, VoucherSource};
+use crate::voucher::{OfflineStart, VoucherSource, read_at_most};
 use clap::Args as _;
 use mooring_core::policy::{OptimisticStart, Start};
 use mooring_core::request::{self, Item};
@@ -13,15 +13,13 @@ use mooring_core::time::parse_span;
 use mooring_net::client::{Client, ClientError};
 use mooring_net::tls::{self, ClientFiles};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 /// Where the service-account token lies in a pod.
 const POD_TOKEN: &str = "/var/run/secrets/mooring.dev/token";
-/// The largest file of roots.
 const MAX_ROOTS: u64 = 1024 * 1024;
 
-/// A value that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("{}{variable}: {problem}", if *flag { flag_of(variable) } else { String::new() })]
 pub(crate) struct ConfigError {
@@ -48,7 +46,6 @@ fn bad(variable: &'static str, problem: impl std::fmt::Display) -> ConfigError {
     }
 }
 
-/// All that holding needs.
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) items: Vec<Item>,
@@ -71,11 +68,9 @@ impl Config {
     }
 
     fn checked(args: &HoldArgs, mode: Mode) -> Result<Self, ConfigError> {
+        let unlicensed = args.licenses.is_empty();
         let needed = [
-            (
-                "MOORING_LICENSES",
-                args.licenses.is_empty() && mode != Mode::Agent,
-            ),
+            ("MOORING_LICENSES", unlicensed && mode != Mode::Agent),
             ("MOORING_SERVER", args.server.is_empty()),
             ("MOORING_ROOTS", args.roots.is_empty()),
         ];
@@ -84,40 +79,29 @@ impl Config {
             let problem = format!("is not set; mooring-sidecar {name} --help says what it is");
             return Err(bad(variable, problem));
         }
-        let items = if args.licenses.is_empty() {
-            vec![]
-        } else {
-            request::parse(&args.licenses)
-                .map_err(|e| bad("MOORING_LICENSES", format!("{:?}: {e}", args.licenses)))?
+        let items = match args.licenses.as_str() {
+            "" => vec![],
+            text => request::parse(text)
+                .map_err(|e| bad("MOORING_LICENSES", format!("{text:?}: {e}")))?,
         };
         let start: Start = args.start.parse().map_err(|e| bad("MOORING_START", e))?;
         let offline_start = offline_start(args, mode)?;
-        let contact =
-            parse_span(&args.contact_timeout).map_err(|e| bad("MOORING_CONTACT_TIMEOUT", e))?;
+        let (variable, given) = ("MOORING_CONTACT_TIMEOUT", &args.contact_timeout);
+        let contact = parse_span(given).map_err(|e| bad(variable, e))?;
         if !(Duration::from_secs(1)..=Duration::from_secs(60)).contains(&contact) {
-            return Err(bad(
-                "MOORING_CONTACT_TIMEOUT",
-                format!("{:?}: expected 1s to 60s", args.contact_timeout),
-            ));
+            return Err(bad(variable, format!("{given:?}: expected 1s to 60s")));
         }
-        let max_grace = parse_span(&args.max_grace).map_err(|e| bad("MOORING_MAX_GRACE", e))?;
+        let (variable, given) = ("MOORING_MAX_GRACE", &args.max_grace);
+        let max_grace = parse_span(given).map_err(|e| bad(variable, e))?;
         if max_grace.is_zero() {
-            return Err(bad(
-                "MOORING_MAX_GRACE",
-                format!(
-                    "{:?}: expected 1s or more, such as \"20s\" or \"8h\"",
-                    args.max_grace
-                ),
-            ));
+            let expected = "expected 1s or more, such as \"20s\" or \"8h\"";
+            return Err(bad(variable, format!("{given:?}: {expected}")));
         }
         let credentials = credentials(args, mode)?;
         let client = client(args, &credentials)?;
-        let paths = Paths::find(
-            mode,
-            path(args.state_dir.as_ref()),
-            path(args.socket.as_ref()),
-        )
-        .map_err(|e| match e {
+        let state_dir = path(args.state_dir.as_deref());
+        let socket = path(args.socket.as_deref());
+        let paths = Paths::find(mode, state_dir, socket).map_err(|e| match e {
             PathsError::Socket(p) => bad("MOORING_SOCKET", p),
             PathsError::StateDir(p) => bad("MOORING_STATE_DIR", p),
         })?;
@@ -138,11 +122,10 @@ impl Config {
 /// may come later. In a pod, where another wrote it for all, a bad one is only told: it must not
 /// keep pods from starting with the license server.
 fn offline_start(args: &HoldArgs, mode: Mode) -> Result<OfflineStart, ConfigError> {
+    const VARIABLE: &str = "MOORING_OPTIMISTIC_START";
     let license = match args.optimistic_start.as_str() {
         "" => OptimisticStart::Allow,
-        word => word
-            .parse()
-            .map_err(|e| bad("MOORING_OPTIMISTIC_START", e))?,
+        word => word.parse().map_err(|e| bad(VARIABLE, e))?,
     };
     let voucher = VoucherSource::new(&args.voucher);
     let offline_start = OfflineStart { license, voucher };
@@ -158,38 +141,36 @@ fn offline_start(args: &HoldArgs, mode: Mode) -> Result<OfflineStart, ConfigErro
 }
 
 /// A path that is set; an empty variable is none.
-fn path(given: Option<&PathBuf>) -> Option<&Path> {
-    given
-        .map(PathBuf::as_path)
-        .filter(|p| !p.as_os_str().is_empty())
+fn path(given: Option<&Path>) -> Option<&Path> {
+    given.filter(|p| !p.as_os_str().is_empty())
 }
 
 fn credentials(args: &HoldArgs, mode: Mode) -> Result<Credentials, ConfigError> {
-    let (token, cert, key) = (
-        path(args.token_file.as_ref()),
-        path(args.client_cert.as_ref()),
-        path(args.client_key.as_ref()),
-    );
-    match (token, cert, key) {
-        (Some(_), Some(_), _) | (Some(_), _, Some(_)) => Err(bad(
-            "MOORING_TOKEN_FILE",
-            "is set beside a client certificate; expected one of them",
-        )),
-        (Some(file), None, None) => Ok(Credentials::TokenFile(file.to_owned())),
-        (None, Some(cert), Some(key)) => ClientFiles::open(cert, key)
-            .map(Credentials::Certificate)
-            .map_err(|e| bad("MOORING_CLIENT_CERT", e)),
-        (None, Some(_), None) => Err(bad(
-            "MOORING_CLIENT_KEY",
-            "is not set beside the certificate",
-        )),
-        (None, None, Some(_)) => Err(bad("MOORING_CLIENT_CERT", "is not set beside the key")),
-        (None, None, None) if mode == Mode::Run => Ok(Credentials::TokenFile(POD_TOKEN.into())),
-        (None, None, None) => Err(bad(
-            "MOORING_TOKEN_FILE",
-            "is not set, and no client certificate either; one of them says who this is",
-        )),
-    }
+    let token = path(args.token_file.as_deref());
+    let cert = path(args.client_cert.as_deref());
+    let key = path(args.client_key.as_deref());
+    let (variable, problem) = match (token, cert, key) {
+        (Some(file), None, None) => return Ok(Credentials::TokenFile(file.to_owned())),
+        (Some(_), ..) => {
+            let problem = "is set beside a client certificate; expected one of them";
+            ("MOORING_TOKEN_FILE", problem)
+        }
+        (None, Some(cert), Some(key)) => {
+            let files = ClientFiles::open(cert, key).map_err(|e| bad("MOORING_CLIENT_CERT", e))?;
+            return Ok(Credentials::Certificate(files));
+        }
+        (None, Some(_), None) => ("MOORING_CLIENT_KEY", "is not set beside the certificate"),
+        (None, None, Some(_)) => ("MOORING_CLIENT_CERT", "is not set beside the key"),
+        (None, None, None) if mode == Mode::Run => {
+            return Ok(Credentials::TokenFile(POD_TOKEN.into()));
+        }
+        (None, None, None) => {
+            let problem =
+                "is not set, and no client certificate either; one of them says who this is";
+            ("MOORING_TOKEN_FILE", problem)
+        }
+    };
+    Err(bad(variable, problem))
 }
 
 fn client(args: &HoldArgs, credentials: &Credentials) -> Result<Client, ConfigError> {
@@ -199,17 +180,16 @@ fn client(args: &HoldArgs, credentials: &Credentials) -> Result<Client, ConfigEr
         Credentials::Certificate(files) => tls::client_config_from_files(&roots, files.clone()),
     };
     let tls = tls.map_err(|e| {
-        bad(
-            "MOORING_ROOTS",
-            format!("{e}; expected certificates as PEM text (-----BEGIN CERTIFICATE-----), or a file of them"),
-        )
+        let expected =
+            "expected certificates as PEM text (-----BEGIN CERTIFICATE-----), or a file of them";
+        bad("MOORING_ROOTS", format!("{e}; {expected}"))
     })?;
     let addresses = addresses(&args.addresses)?;
     Client::new(&args.server, addresses, tls).map_err(|e| match e {
-        ClientError::Url(url) => bad(
-            "MOORING_SERVER",
-            format!("{url:?}: expected https://‹name›:‹port›"),
-        ),
+        ClientError::Url(url) => {
+            let problem = format!("{url:?}: expected https://‹name›:‹port›");
+            bad("MOORING_SERVER", problem)
+        }
         e => bad("MOORING_SERVER", e),
     })
 }
@@ -219,35 +199,21 @@ fn roots(given: &str) -> Result<String, ConfigError> {
     if given.contains("-----BEGIN") {
         return Ok(given.to_owned());
     }
-    let fail = |e: &dyn std::fmt::Display| {
+    read_at_most(MAX_ROOTS, given.as_ref()).map_err(|e| {
         let start: String = given.chars().take(120).collect();
-        bad(
-            "MOORING_ROOTS",
-            format!("{start:?}: {e}; expected certificates as PEM text, or a file of them"),
-        )
-    };
-    let length = std::fs::metadata(given).map_err(|e| fail(&e))?.len();
-    if length > MAX_ROOTS {
-        return Err(fail(&format!(
-            "{length} bytes, at most {MAX_ROOTS} are read"
-        )));
-    }
-    std::fs::read_to_string(given).map_err(|e| fail(&e))
+        let expected = "expected certificates as PEM text, or a file of them";
+        bad("MOORING_ROOTS", format!("{start:?}: {e}; {expected}"))
+    })
 }
 
 fn addresses(list: &str) -> Result<Vec<String>, ConfigError> {
+    let expected = "expected ‹ip›:‹port›, several with commas; IPv6 as [::1]:8443";
     let parse = |a: &str| match a.parse::<SocketAddr>() {
         Ok(a) => Ok(a.to_string()),
-        Err(_) => Err(bad(
-            "MOORING_ADDRESSES",
-            format!("{a:?}: expected ‹ip›:‹port›, several with commas; IPv6 as [::1]:8443"),
-        )),
+        Err(_) => Err(bad("MOORING_ADDRESSES", format!("{a:?}: {expected}"))),
     };
-    list.split(',')
-        .map(str::trim)
-        .filter(|a| !a.is_empty())
-        .map(parse)
-        .collect()
+    let all = list.split(',').map(str::trim).filter(|a| !a.is_empty());
+    all.map(parse).collect()
 }
 
 #[cfg(test)]

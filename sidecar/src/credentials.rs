@@ -14,7 +14,6 @@ const MAX_TOKEN_FILE: u64 = 64 * 1024;
 pub(crate) enum Credentials {
     /// A service-account token, or one that the CLI issued.
     TokenFile(PathBuf),
-    /// Shown by each connection.
     Certificate(Arc<ClientFiles>),
 }
 
@@ -39,17 +38,14 @@ impl Credentials {
 
 fn token(file: &Path) -> Result<String, Problem> {
     let bad = |problem: &dyn std::fmt::Display| {
-        let detail = format!(
-            "the token file {} cannot be used: {problem}",
-            file.display()
-        );
+        let file = file.display();
+        let detail = format!("the token file {file} cannot be used: {problem}");
         Problem::new(ProblemType::Unauthenticated, detail).field("MOORING_TOKEN_FILE")
     };
     let length = std::fs::metadata(file).map_err(|e| bad(&e))?.len();
     if length > MAX_TOKEN_FILE {
-        return Err(bad(&format!(
-            "{length} bytes, expected at most {MAX_TOKEN_FILE}"
-        )));
+        let problem = format!("{length} bytes, expected at most {MAX_TOKEN_FILE}");
+        return Err(bad(&problem));
     }
     let token = std::fs::read_to_string(file).map_err(|e| bad(&e))?;
     let token = token.trim();

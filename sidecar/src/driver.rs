@@ -15,7 +15,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use tokio::sync::Notify;
 
-/// Chance from the kernel.
 pub(crate) struct Kernel;
 
 impl Random for Kernel {

@@ -21,7 +21,6 @@ const GIVE_BACK: Duration = Duration::from_millis(700);
 /// How long the socket's clients have to be told, after that.
 const LAST_WORDS: Duration = Duration::from_millis(50);
 
-/// A sidecar at work.
 pub(crate) struct Holding {
     claims: Arc<Claims>,
     all_ended: mpsc::Receiver<()>,
@@ -44,9 +43,8 @@ impl Holding {
         };
         let (claims, all_ended) = Claims::new(client.clone(), folder, terms, stop);
         if !config.items.is_empty() {
-            claims
-                .pod(config.items, config.start)
-                .context("MOORING_STATE_DIR")?;
+            let pod = claims.pod(config.items, config.start);
+            pod.context("MOORING_STATE_DIR")?;
         }
         let listener = socket::bind(&paths.socket).context("MOORING_SOCKET")?;
         claims.restore().context("MOORING_STATE_DIR")?;
@@ -59,8 +57,7 @@ impl Holding {
         })
     }
 
-    /// How everything stands.
-    pub(crate) fn registry(&self) -> &Registry {
+    pub(crate) fn registry(&self) -> &Arc<Registry> {
         &self.claims.registry
     }
 

@@ -2,7 +2,6 @@
 
 #![cfg_attr(test, allow(clippy::too_many_lines))]
 
-mod agent;
 mod alarm;
 mod args;
 mod claims;
@@ -25,13 +24,14 @@ mod voucher;
 
 use args::{Args, Command};
 use clap::Parser as _;
+use options::Mode;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let done = match Args::parse().command {
-        Command::Run(args) => run::main(&args).map(|()| ExitCode::SUCCESS),
+        Command::Run(args) => run::main(&args, Mode::Run).map(|()| ExitCode::SUCCESS),
         Command::Exec(args) => Ok(exec::main(&args)),
-        Command::Agent(args) => agent::main(&args).map(|()| ExitCode::SUCCESS),
+        Command::Agent(args) => run::main(&args, Mode::Agent).map(|()| ExitCode::SUCCESS),
         Command::App(args) => Ok(exec::become_app(&args)),
         Command::Probe(args) => Ok(probe::main(&args)),
         Command::Status(args) => status::main(&args),

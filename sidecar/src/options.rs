@@ -3,7 +3,6 @@
 /// The hidden subcommand that becomes the application of `exec`.
 pub(crate) const APP: &str = "app-of-exec";
 
-/// Which command was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// In a pod.

@@ -23,7 +23,6 @@ pub(crate) enum PathsError {
     StateDir(String),
 }
 
-/// State directory and socket.
 #[derive(Debug)]
 pub(crate) struct Paths {
     pub(crate) state_dir: PathBuf,
@@ -33,7 +32,6 @@ pub(crate) struct Paths {
     /// Kept for as long as this lives, and never read.
     #[allow(dead_code)]
     lock: Option<File>,
-    /// Cleared away at the end.
     passing: Option<PathBuf>,
 }
 
@@ -103,17 +101,13 @@ impl Paths {
         paths.socket = usable(paths.socket.clone())?;
         let dir = paths.state_dir.clone();
         let fail = |e: io::Error| PathsError::StateDir(format!("{}: {e}", dir.display()));
-        private(&paths.state_dir).map_err(fail)?;
-        let lock = lock(&paths.state_dir).map_err(fail)?;
-        if lock.is_none() {
-            let problem = format!(
-                "{}: another one uses it; expected one of its own",
-                dir.display()
-            );
-            return Err(PathsError::StateDir(problem));
+        private(&dir).map_err(fail)?;
+        paths.lock = lock(&dir).map_err(fail)?;
+        if paths.lock.is_none() {
+            let taken = "another one uses it; expected one of its own";
+            return Err(fail(io::Error::other(taken)));
         }
-        paths.lock = lock;
-        paths.prefix = Some(prefix(&paths.state_dir).map_err(fail)?);
+        paths.prefix = Some(prefix(&dir).map_err(fail)?);
         Ok(paths)
     }
 }
@@ -123,9 +117,8 @@ fn usable(socket: PathBuf) -> Result<PathBuf, PathsError> {
         return Ok(socket);
     }
     let path = socket.display();
-    Err(PathsError::Socket(format!(
-        "\"{path}\": expected an absolute path of at most {LONGEST} bytes"
-    )))
+    let problem = format!("\"{path}\": expected an absolute path of at most {LONGEST} bytes");
+    Err(PathsError::Socket(problem))
 }
 
 /// systemd's folder for the service, the user's, or the machine's.
@@ -161,10 +154,7 @@ fn passing_folder(runtime: Option<&Path>) -> Result<PathBuf, PathsError> {
 fn sweep(dir: &Path) {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     for entry in entries {
-        let left = entry
-            .file_name()
-            .to_str()
-            .is_some_and(|n| n.starts_with("exec-"));
+        let left = entry.file_name().as_encoded_bytes().starts_with(b"exec-");
         let state = entry.path().join("state");
         // One that begins this moment has no lock yet, and no state either.
         if left && state.join("lock").exists() && matches!(lock(&state), Ok(Some(_))) {
@@ -176,12 +166,9 @@ fn sweep(dir: &Path) {
 /// The lock of a state directory; `None` if somebody has it. The kernel gives it back with its
 /// process.
 fn lock(dir: &Path) -> io::Result<Option<File>> {
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(dir.join("lock"))?;
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    let file = options.open(dir.join("lock"))?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(Some(file)),
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),

@@ -4,6 +4,7 @@
 use crate::args::ProbeArgs;
 use mooring_client::{BootTime, ClaimStatus, Error, Sidecar, Status, boot};
 use mooring_core::request;
+use mooring_core::time::print_span;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -28,7 +29,6 @@ pub(crate) fn main(args: &ProbeArgs) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// What was last heard.
 #[derive(Default)]
 struct Last {
     status: Option<Status>,
@@ -49,8 +49,7 @@ fn follow(sidecar: &Sidecar, deadline: BootTime, last: &mut Last) -> Result<bool
 
 impl Last {
     fn explain(&self) -> String {
-        let status = self.status.as_ref().map(explain);
-        match (status, &self.error) {
+        match (self.status.as_ref().map(explain), &self.error) {
             (None, None) => "the sidecar has not answered".into(),
             (None, Some(e)) => e.clone(),
             (Some(s), None) => s,
@@ -78,11 +77,8 @@ pub(crate) fn explain_claim(c: &ClaimStatus) -> String {
         let _ = write!(line, ": {}", reason.explain());
     }
     if let Some(ms) = c.for_ms {
-        let _ = write!(
-            line,
-            ", licensed for {}",
-            mooring_core::time::print_span(Duration::from_millis(ms))
-        );
+        let time = print_span(Duration::from_millis(ms));
+        let _ = write!(line, ", licensed for {time}");
     }
     if let Some(message) = &c.message {
         let _ = write!(line, " ({message})");

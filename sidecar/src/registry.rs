@@ -10,14 +10,15 @@ use mooring_core::holder::drive::{Do, Drive, others};
 use mooring_core::holder::{Answer, Random, Request, Saved, Tag};
 use mooring_core::time::BootTime;
 use mooring_core::wire::{ClaimKind, ClaimStatus, HoldState, Problem, Status};
+use mooring_net::clock;
+use mooring_net::sync::lock;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::{Notify, broadcast, watch};
 
 /// How many changes a slow reader may be behind before it is brought up to date in one step.
 const BACKLOG: usize = 64;
 
-/// All claims of this sidecar.
 #[derive(Debug)]
 pub(crate) struct Registry {
     inner: Mutex<Inner>,
@@ -51,7 +52,6 @@ struct Slot {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ClaimId(u64);
 
-/// What there is under a name.
 #[derive(Clone, Debug)]
 pub(crate) struct Found {
     pub(crate) id: ClaimId,
@@ -60,17 +60,31 @@ pub(crate) struct Found {
     pub(crate) state: HoldState,
 }
 
-/// How many run-time claims there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Count {
-    /// That live.
     pub(crate) live: usize,
-    /// That are being given back.
     pub(crate) leaving: usize,
 }
 
+/// Every change from a moment on.
+pub(crate) struct Changes {
+    registry: Arc<Registry>,
+    feed: broadcast::Receiver<Arc<Status>>,
+}
+
+impl Changes {
+    /// The next one. Of what a slow reader missed only the latest counts.
+    pub(crate) async fn next(&mut self) -> Arc<Status> {
+        if let Ok(status) = self.feed.recv().await {
+            return status;
+        }
+        let (status, fresh) = self.registry.subscribe(clock::boot());
+        *self = fresh;
+        status
+    }
+}
+
 impl Registry {
-    /// A registry without claims.
     pub(crate) fn new(server: String) -> Arc<Self> {
         Arc::new(Self {
             inner: Mutex::new(Inner {
@@ -86,7 +100,7 @@ impl Registry {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner)
     }
 
     /// Puts a claim on the registry. What is given with it wakes the claim's task.
@@ -118,10 +132,8 @@ impl Registry {
     pub(crate) fn next(&self, id: ClaimId, now: BootTime, random: &mut dyn Random) -> Option<Do> {
         let mut inner = self.lock();
         let mut todo = inner.slots.get_mut(&id).map(|s| s.drive.next(now, random));
-        if let Some(Do::Send {
-            request: Request::Claim { body, .. },
-            ..
-        }) = &mut todo
+        if let Some(Do::Send { request, .. }) = &mut todo
+            && let Request::Claim { body, .. } = request
             && let Some(slot) = inner.slots.get(&id)
         {
             body.others = others(inner.slots.values().map(|s| &s.drive), &slot.about.name);
@@ -151,7 +163,6 @@ impl Registry {
         self.refresh(&mut inner, now);
     }
 
-    /// Saves a claim as it stands.
     pub(crate) fn save(&self, id: ClaimId) {
         if let Some(slot) = self.lock().slots.get(&id) {
             slot.save();
@@ -168,7 +179,6 @@ impl Registry {
         self.change(id, now, |d| d.leave(now));
     }
 
-    /// Puts a claim back to what was saved last.
     pub(crate) fn begin_again(
         &self,
         id: ClaimId,
@@ -190,7 +200,6 @@ impl Registry {
         self.refresh(&mut inner, now);
     }
 
-    /// Takes a claim off that was given back.
     pub(crate) fn remove(&self, id: ClaimId, now: BootTime) {
         let mut inner = self.lock();
         inner.slots.remove(&id);
@@ -201,19 +210,14 @@ impl Registry {
 
     /// Whether it is being given back at the application's wish; also if it is gone.
     pub(crate) fn is_leaving(&self, id: ClaimId) -> bool {
-        self.lock()
-            .slots
-            .get(&id)
-            .is_none_or(|s| s.drive.is_leaving())
+        self.read(id, Drive::is_leaving).unwrap_or(true)
     }
 
-    /// Waits until it was taken off.
     pub(crate) async fn gone(&self, id: ClaimId) {
         let mut removals = self.removals.subscribe();
+        let gone = removals.wait_for(|()| !self.lock().slots.contains_key(&id));
         // An error would mean that the registry is gone.
-        let _ = removals
-            .wait_for(|()| !self.lock().slots.contains_key(&id))
-            .await;
+        let _ = gone.await;
     }
 
     /// Who follows a hold: `true` if nobody did and it is the caller from now on.
@@ -232,32 +236,21 @@ impl Registry {
         found.map(|(id, _)| *id).collect()
     }
 
-    /// The run-time claims by number.
     pub(crate) fn count(&self) -> Count {
         let inner = self.lock();
-        let mut count = Count::default();
-        for s in inner
-            .slots
-            .values()
-            .filter(|s| s.about.kind != ClaimKind::Pod)
-        {
-            let n = if s.drive.is_leaving() {
-                &mut count.leaving
-            } else {
-                &mut count.live
-            };
-            *n += 1;
+        let all = inner.slots.values();
+        let run_time = all.filter(|s| s.about.kind != ClaimKind::Pod);
+        let (leaving, live): (Vec<_>, Vec<_>) = run_time.partition(|s| s.drive.is_leaving());
+        Count {
+            live: live.len(),
+            leaving: leaving.len(),
         }
-        count
     }
 
-    /// The claim of this name.
     pub(crate) fn find(&self, name: &str, now: BootTime) -> Option<Found> {
         let inner = self.lock();
-        let (id, slot) = inner
-            .slots
-            .iter()
-            .find(|(_, s)| !s.drive.is_leaving() && s.about.name.as_str() == name)?;
+        let named = |s: &Slot| !s.drive.is_leaving() && s.about.name.as_str() == name;
+        let (id, slot) = inner.slots.iter().find(|(_, s)| named(s))?;
         Some(Found {
             id: *id,
             kind: slot.about.kind,
@@ -269,14 +262,10 @@ impl Registry {
     /// The first of the pod's own claims.
     pub(crate) fn pod(&self) -> Option<ClaimId> {
         let inner = self.lock();
-        let (id, _) = inner
-            .slots
-            .iter()
-            .find(|(_, s)| s.about.kind == ClaimKind::Pod)?;
-        Some(*id)
+        let mut slots = inner.slots.iter();
+        slots.find_map(|(id, s)| (s.about.kind == ClaimKind::Pod).then_some(*id))
     }
 
-    /// Reads something of a claim.
     pub(crate) fn read<T>(&self, id: ClaimId, f: impl FnOnce(&Drive) -> T) -> Option<T> {
         self.lock().slots.get(&id).map(|s| f(&s.drive))
     }
@@ -285,39 +274,28 @@ impl Registry {
     pub(crate) fn claim(&self, id: ClaimId, now: BootTime) -> Option<ClaimStatus> {
         let mut inner = self.lock();
         self.refresh(&mut inner, now);
-        inner
-            .slots
-            .get(&id)
-            .filter(|s| !s.drive.is_leaving())
-            .map(|s| s.status(now))
+        let slot = inner.slots.get(&id).filter(|s| !s.drive.is_leaving());
+        slot.map(|s| s.status(now))
     }
 
-    /// How everything stands at `now`.
     pub(crate) fn status(&self, now: BootTime) -> Status {
         let mut inner = self.lock();
         self.refresh(&mut inner, now)
     }
 
     /// How everything stands at `now`, and every change from then on.
-    pub(crate) fn subscribe(&self, now: BootTime) -> (Status, broadcast::Receiver<Arc<Status>>) {
+    pub(crate) fn subscribe(self: &Arc<Self>, now: BootTime) -> (Arc<Status>, Changes) {
         let mut inner = self.lock();
-        let status = self.refresh(&mut inner, now);
-        (status, self.changes.subscribe())
+        let status = Arc::new(self.refresh(&mut inner, now));
+        let (registry, feed) = (self.clone(), self.changes.subscribe());
+        (status, Changes { registry, feed })
     }
 
     fn refresh(&self, inner: &mut Inner, now: BootTime) -> Status {
         let shown = inner.slots.iter().filter(|(_, s)| !s.drive.is_leaving());
         let claims: BTreeMap<_, _> = shown.map(|(id, s)| (*id, s.status(now))).collect();
-        let comparable: BTreeMap<_, _> = claims
-            .iter()
-            .map(|(id, c)| {
-                let c = ClaimStatus {
-                    for_ms: None,
-                    ..c.clone()
-                };
-                (*id, c)
-            })
-            .collect();
+        let comparable = claims.iter().map(|(id, c)| (*id, timeless(c)));
+        let comparable: BTreeMap<_, _> = comparable.collect();
         let changed = comparable != inner.told;
         if changed {
             inner.seq += 1;
@@ -333,6 +311,14 @@ impl Registry {
             let _ = self.changes.send(Arc::new(status.clone()));
         }
         status
+    }
+}
+
+/// What is compared to find a change: that time passes is none.
+pub(crate) fn timeless(claim: &ClaimStatus) -> ClaimStatus {
+    ClaimStatus {
+        for_ms: None,
+        ..claim.clone()
     }
 }
 

@@ -6,7 +6,6 @@ use mooring_core::wire::{
     ClaimKind, ClaimStatus, HoldState, Problem, ProblemType, Renewed, Status, WaitReason,
 };
 
-/// What an answer says of being refused.
 pub(crate) enum Refusal<'a> {
     NotSaid,
     Lifted,
@@ -48,16 +47,13 @@ pub(crate) fn status_of(
     let pods = || claims.iter().filter(|c| c.kind == ClaimKind::Pod);
     let state = pods().next().map(|c| c.state);
     let licensed = state.is_some() && pods().all(|c| c.licensed);
-    let until_boot_ms = pods()
-        .filter_map(|c| c.until_boot_ms)
-        .min()
-        .filter(|_| licensed);
-    let for_ms = pods().filter_map(|c| c.for_ms).min().filter(|_| licensed);
+    let until_boot_ms = pods().filter_map(|c| c.until_boot_ms).min();
+    let for_ms = pods().filter_map(|c| c.for_ms).min();
     Status {
         state: state.unwrap_or(HoldState::Released),
         licensed,
-        until_boot_ms,
-        for_ms,
+        until_boot_ms: until_boot_ms.filter(|_| licensed),
+        for_ms: for_ms.filter(|_| licensed),
         boot_ms: now.as_millis(),
         seq,
         server,
@@ -77,11 +73,8 @@ pub(crate) fn log_change(old: Option<&ClaimStatus>, new: &ClaimStatus) {
     let from = old.map(|o| o.state);
     let moved = from != Some(new.state);
     let (claim, state) = (new.name.as_str(), new.state);
-    let (lease, place, reason) = (
-        new.lease.map(|l| l.to_string()),
-        new.place,
-        new.reason.map(WaitReason::explain),
-    );
+    let (lease, place) = (new.lease.map(|l| l.to_string()), new.place);
+    let reason = new.reason.map(WaitReason::explain);
     let from = from.map(|f| f.to_string());
     let message = new.message.as_deref();
     let taken = !state.is_licensed() && state != HoldState::Released;

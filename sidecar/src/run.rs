@@ -1,21 +1,29 @@
-//! `run`: in a pod, until SIGTERM; gone within a second of it.
+//! `run` and `agent`: in a pod, or as a machine's service, until SIGTERM; gone within a second of it.
 
-use crate::args::RunArgs;
+use crate::args::HoldArgs;
 use crate::config::Config;
 use crate::lifecycle::{Holding, on_one_thread};
 use crate::options::Mode;
 use anyhow::Context as _;
-use mooring_net::log;
 use mooring_net::shutdown::Shutdown;
+use mooring_net::{log, notify};
 
-/// Runs until SIGTERM or SIGINT.
-pub(crate) fn main(args: &RunArgs) -> anyhow::Result<()> {
-    let config = Config::from_args(&args.hold, Mode::Run)?;
-    log::start(args.hold.log.as_deref().unwrap_or("info"));
+/// Runs until SIGTERM or SIGINT. An agent tells systemd how it is doing.
+pub(crate) fn main(args: &HoldArgs, mode: Mode) -> anyhow::Result<()> {
+    let config = Config::from_args(args, mode)?;
+    log::start(args.log.as_deref().unwrap_or("info"));
+    let tell = |state: &str| {
+        if mode == Mode::Agent {
+            notify::send(state);
+        }
+    };
     on_one_thread(async {
         let stop = Shutdown::on_signals().context("listening for SIGTERM")?;
         let holding = Holding::begin(config, stop.clone())?;
+        let socket = holding.paths.socket.display();
+        tell(&format!("READY=1\nSTATUS=serving {socket}"));
         stop.asked().await;
+        tell("STOPPING=1\nSTATUS=giving the licenses back");
         holding.end().await;
         Ok(())
     })

@@ -15,15 +15,12 @@ use mooring_core::wire::{
     TokenResponse,
 };
 use mooring_net::client::{self, Call, Client, ClientError};
+use mooring_net::head::PREFER;
 use std::time::Duration;
-
-/// RFC 7240.
-const PREFER: HeaderName = HeaderName::from_static("prefer");
 
 /// The longest name of a claim at the server ([`ClaimName`]).
 const MAX_NAME: usize = 63;
 
-/// One sidecar's way to its license server.
 #[derive(Clone, Debug)]
 pub(crate) struct ServerClient {
     client: Client,
@@ -55,7 +52,6 @@ impl ServerClient {
         }
     }
 
-    /// The server, as `name:port`.
     pub(crate) fn server(&self) -> &str {
         self.client.server()
     }
@@ -69,10 +65,9 @@ impl ServerClient {
     ) -> Answer {
         let (call, success): (_, fn(&client::Answer) -> Answer) = match request {
             Request::Claim { body, wait, bearer } => {
-                let mut call = Call::of(&server::PUT_CLAIM, self.name(claim)).json(&*body);
+                let mut call = Call::of(&server::PUT_CLAIM, self.name(claim));
                 if let Some(wait) = wait {
-                    call =
-                        call.map(|c| c.header(PREFER, &format!("wait={}", wait.as_secs().max(1))));
+                    call = call.header(PREFER, &format!("wait={}", wait.as_secs().max(1)));
                 }
                 if bearer {
                     if self.credentials.refresh() {
@@ -80,14 +75,11 @@ impl ServerClient {
                     }
                     match self.credentials.bearer() {
                         Ok(None) => {}
-                        Ok(Some(token)) => {
-                            call =
-                                call.map(|c| c.header(AUTHORIZATION, &format!("Bearer {token}")));
-                        }
+                        Ok(Some(t)) => call = call.header(AUTHORIZATION, &format!("Bearer {t}")),
                         Err(p) => return Answer::Problem(p),
                     }
                 }
-                (call, read_claim)
+                (call.json(&*body), read_claim)
             }
             Request::Renew(r) => {
                 let call = Call::of(&server::RENEW, "").json(&RenewRequest { renewals: vec![r] });
@@ -98,15 +90,10 @@ impl ServerClient {
                 secret,
                 counter,
             } => {
+                let name = HeaderName::from_static;
                 let call = Call::of(&server::DELETE_CLAIM, self.name(claim))
-                    .header(
-                        HeaderName::from_static(SECRET_HEADER),
-                        &String::from(secret),
-                    )
-                    .header(
-                        HeaderName::from_static(COUNTER_HEADER),
-                        &counter.to_string(),
-                    )
+                    .header(name(SECRET_HEADER), &String::from(secret))
+                    .header(name(COUNTER_HEADER), &counter.to_string())
                     .header(IF_MATCH, &format!("\"{lease}\""));
                 (Ok(call), read_release)
             }
@@ -128,14 +115,11 @@ impl ServerClient {
         let call = Call::of(&server::TOKEN, lease).json(&NonceRequest { nonce, secret });
         let answer = self.send(call, time).await.map_err(|e| no_contact(&e))?;
         if answer.status == StatusCode::OK {
-            return answer
-                .json::<TokenResponse>()
-                .map(|t| t.token)
-                .map_err(|e| no_contact(&e));
+            let read = answer.json::<TokenResponse>();
+            return read.map(|t| t.token).map_err(|e| no_contact(&e));
         }
-        Err(answer
-            .json::<Problem>()
-            .unwrap_or_else(|_| no_contact(&strange(&answer))))
+        let problem = answer.json();
+        Err(problem.unwrap_or_else(|_| no_contact(&strange(&answer))))
     }
 
     async fn send(
@@ -143,30 +127,23 @@ impl ServerClient {
         call: Result<Call, ClientError>,
         time: Duration,
     ) -> Result<client::Answer, ClientError> {
-        let call = call?.header(
-            USER_AGENT,
-            concat!("mooring-sidecar/", env!("CARGO_PKG_VERSION")),
-        );
-        self.client.call(&call, time).await
+        let me = concat!("mooring-sidecar/", env!("CARGO_PKG_VERSION"));
+        self.client.call(&call?.header(USER_AGENT, me), time).await
     }
 }
 
 /// What the application is told when the server does not answer its question; the type that
 /// holders, too, take as no contact.
 fn no_contact(why: &ClientError) -> Problem {
-    let mut p = Problem::new(
-        ProblemType::Overloaded,
-        format!("the license server gives no fresh token now: {why}"),
-    );
+    let detail = format!("the license server gives no fresh token now: {why}");
+    let mut p = Problem::new(ProblemType::Overloaded, detail);
     p.title = "The license server cannot be reached".into();
     p.retry_after(5)
 }
 
 fn strange(answer: &client::Answer) -> ClientError {
-    let start: String = String::from_utf8_lossy(&answer.body)
-        .chars()
-        .take(120)
-        .collect();
+    let body = String::from_utf8_lossy(&answer.body);
+    let start: String = body.chars().take(120).collect();
     ClientError::Answer(format!("status {} with {start:?}", answer.status.as_u16()))
 }
 

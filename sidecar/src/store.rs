@@ -15,7 +15,6 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// What is wrong with the state directory.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {what}: {error}", path.display())]
 pub(crate) struct StoreError {
@@ -49,7 +48,6 @@ pub(crate) struct About {
     pub(crate) start: Start,
 }
 
-/// The state directory.
 #[derive(Clone, Debug)]
 pub(crate) struct Folder {
     dir: PathBuf,
@@ -57,7 +55,6 @@ pub(crate) struct Folder {
     boot: String,
 }
 
-/// One claim's file.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     file: PathBuf,
@@ -98,10 +95,8 @@ impl Folder {
         let mut found = Vec::new();
         for entry in fs::read_dir(&self.dir).map_err(fail)? {
             let name = entry.map_err(fail)?.file_name();
-            let Some(name) = name
-                .to_str()
-                .filter(|n| n.starts_with("claim-") && n.contains('~'))
-            else {
+            let of_ours = |n: &&str| n.starts_with("claim-") && n.contains('~');
+            let Some(name) = name.to_str().filter(of_ours) else {
                 continue;
             };
             let kind = Path::new(name).extension().and_then(|e| e.to_str());
@@ -126,23 +121,18 @@ impl Store {
     /// What was saved in this boot, if anything. A file that cannot be read is set aside, and said
     /// so.
     pub(crate) fn load(&self) -> Result<Option<Document>, StoreError> {
-        let data = match fs::read(&self.file) {
-            Ok(d) => d,
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => {
-                return Err(StoreError {
-                    what: "reading the saved lease",
-                    path: self.file.clone(),
-                    error,
-                });
-            }
-        };
-        match serde_json::from_slice::<Document>(&data) {
-            Ok(d) if d.boot == self.boot => Ok(Some(d)),
-            Ok(_) => {
+        match durable::read_json::<Document>(&self.file) {
+            Ok(None) => Ok(None),
+            Ok(Some(d)) if d.boot == self.boot => Ok(Some(d)),
+            Ok(Some(_)) => {
                 tracing::info!("the saved lease is of an earlier boot and is not taken up");
                 Ok(None)
             }
+            Err(error) if error.kind() != ErrorKind::InvalidData => Err(StoreError {
+                what: "reading the saved lease",
+                path: self.file.clone(),
+                error,
+            }),
             Err(e) => {
                 let aside = self.file.with_extension("bad");
                 let kept = fs::rename(&self.file, &aside).is_ok();
@@ -152,15 +142,13 @@ impl Store {
         }
     }
 
-    /// Replaces what is saved.
     pub(crate) fn save(&self, about: &About, saved: &Saved) -> Result<(), StoreError> {
         let document = Document {
             boot: self.boot.clone(),
             about: about.clone(),
             claim: saved.clone(),
         };
-        let data = serde_json::to_vec(&document).map_err(std::io::Error::from);
-        let saved = data.and_then(|d| durable::replace(&self.file, &d));
+        let saved = durable::replace_json(&self.file, &document);
         saved.map_err(|error| StoreError {
             what: "saving the lease",
             path: self.file.clone(),

@@ -8,15 +8,13 @@ use mooring_core::license::{OpenVoucher, Trust, VoucherError};
 use mooring_core::policy::{OptimisticStart, Start};
 use mooring_core::request::Item;
 use mooring_core::time::Timestamp;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
-/// The largest voucher that is read.
 const MAX: u64 = 256 * 1024;
 
-/// Where the voucher is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum VoucherSource {
-    /// Its text.
     Text(String),
     /// A file, read anew for each use; it need not be there yet.
     File(PathBuf),
@@ -25,26 +23,16 @@ pub(crate) enum VoucherSource {
 /// What is known of starts without a server.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OfflineStart {
-    /// What the license says.
     pub(crate) license: OptimisticStart,
-    /// The voucher, if one was given.
     pub(crate) voucher: Option<VoucherSource>,
 }
 
-/// Why there is no voucher to show.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoVoucher {
-    /// None was given.
     #[error("no voucher was given (MOORING_VOUCHER)")]
     None,
-    /// Its file cannot be read.
     #[error("voucher {path}: {problem}")]
-    Unreadable {
-        /// Where.
-        path: PathBuf,
-        /// The system's word.
-        problem: String,
-    },
+    Unreadable { path: PathBuf, problem: String },
     /// It is none, or not for this.
     #[error("{0}")]
     Refused(#[from] VoucherError),
@@ -64,26 +52,28 @@ impl VoucherSource {
     }
 
     fn read(&self) -> Result<String, NoVoucher> {
-        let path = match self {
-            Self::Text(t) => return Ok(t.clone()),
-            Self::File(path) => path,
-        };
-        let bad = |problem: String| NoVoucher::Unreadable {
-            path: path.clone(),
-            problem,
-        };
-        let length = std::fs::metadata(path)
-            .map_err(|e| bad(e.to_string()))?
-            .len();
-        if length > MAX {
-            return Err(bad(format!("{length} bytes, at most {MAX} are read")));
+        match self {
+            Self::Text(t) => Ok(t.clone()),
+            Self::File(path) => read_at_most(MAX, path).map_err(|e| NoVoucher::Unreadable {
+                path: path.clone(),
+                problem: e.to_string(),
+            }),
         }
-        std::fs::read_to_string(path).map_err(|e| bad(e.to_string()))
     }
 }
 
+/// A text file of at most so many bytes.
+pub(crate) fn read_at_most(most: u64, path: &Path) -> io::Result<String> {
+    let length = std::fs::metadata(path)?.len();
+    if length > most {
+        return Err(io::Error::other(format!(
+            "{length} bytes, at most {most} are read"
+        )));
+    }
+    std::fs::read_to_string(path)
+}
+
 impl OfflineStart {
-    /// The voucher as it is now.
     pub(crate) fn voucher(&self) -> Result<OpenVoucher, NoVoucher> {
         let text = self.voucher.as_ref().ok_or(NoVoucher::None)?.read()?;
         Ok(OpenVoucher::read(&text, Trust::Unchecked)?)

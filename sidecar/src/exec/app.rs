@@ -35,7 +35,6 @@ impl AppError {
     }
 }
 
-/// What to run.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct App {
     file: PathBuf,
@@ -76,9 +75,8 @@ fn find(app: &OsStr, path: &OsStr) -> Result<PathBuf, AppError> {
     } else if app.is_empty() {
         vec![]
     } else {
-        std::env::split_paths(path)
-            .map(|dir| dir.join(app))
-            .collect()
+        let dirs = std::env::split_paths(path);
+        dirs.map(|dir| dir.join(app)).collect()
     };
     if let Some(found) = places.iter().find(|p| usable(p)) {
         return Ok(found.clone());

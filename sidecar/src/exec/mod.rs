@@ -19,6 +19,7 @@ use crate::args::ExecArgs;
 use crate::config::Config;
 use crate::lifecycle::{Holding, on_one_thread};
 use crate::options::Mode;
+use crate::registry::Changes;
 use anyhow::Context as _;
 use app::App;
 use exit_codes::{FAILED, by_signal, exit_code};
@@ -34,7 +35,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::process::Child;
-use tokio::sync::broadcast::Receiver;
 
 /// How long a stopped application has before it is killed.
 const STOP: Duration = Duration::from_secs(10);
@@ -71,9 +71,8 @@ fn run(args: &ExecArgs, app: &App) -> anyhow::Result<u8> {
     })
 }
 
-/// How waiting for the licenses ended.
 enum Waited {
-    Licensed(Box<Status>),
+    Licensed(Arc<Status>),
     Refused(String),
     Signal(Signal),
 }
@@ -86,22 +85,21 @@ async fn live(
 ) -> anyhow::Result<u8> {
     let mut progress = Progress::default();
     let (first, mut changes) = holding.registry().subscribe(clock::boot());
-    let waited = wait(holding, first, &mut changes, signals, &mut progress).await;
+    let waited = wait(first, &mut changes, signals, &mut progress).await;
     match waited {
         Waited::Licensed(status) => progress.begins(&status),
         Waited::Refused(why) => anyhow::bail!(why),
         Waited::Signal(signal) => return Ok(by_signal(signal.as_raw())),
     }
-    let mut child = app
-        .start(&holding.paths.socket)
-        .with_context(|| format!("starting {}", app.name()))?;
+    let started = app.start(&holding.paths.socket);
+    let mut child = started.with_context(|| format!("starting {}", app.name()))?;
     let mut licensed = true;
     let mut kill_at: Option<tokio::time::Instant> = None;
     loop {
         tokio::select! {
             status = child.wait() => return Ok(exit_code(status.context("waiting for the application")?)),
             signal = signals.next() => pass_on(&child, signal),
-            status = next(holding, &mut changes) => {
+            status = changes.next() => {
                 progress.running(&status);
                 let lost = licensed && !status.licensed;
                 licensed = status.licensed;
@@ -122,23 +120,21 @@ async fn live(
 }
 
 async fn wait(
-    holding: &Holding,
-    first: Status,
-    changes: &mut Receiver<Arc<Status>>,
+    mut status: Arc<Status>,
+    changes: &mut Changes,
     signals: &mut Signals,
     progress: &mut Progress,
 ) -> Waited {
-    let mut status = first;
     loop {
         progress.waiting(&status);
         if status.licensed {
-            return Waited::Licensed(Box::new(status));
+            return Waited::Licensed(status);
         }
         if status.state == HoldState::Refused {
             return Waited::Refused(progress::refusal(&status));
         }
         tokio::select! {
-            next = next(holding, changes) => status = next,
+            next = changes.next() => status = next,
             signal = signals.next() => {
                 if signals::ends(signal) {
                     return Waited::Signal(signal);
@@ -147,16 +143,6 @@ async fn wait(
             }
         }
     }
-}
-
-/// The next change. Of what was missed only the latest counts.
-async fn next(holding: &Holding, changes: &mut Receiver<Arc<Status>>) -> Status {
-    if let Ok(status) = changes.recv().await {
-        return Arc::unwrap_or_clone(status);
-    }
-    let (status, fresh) = holding.registry().subscribe(clock::boot());
-    *changes = fresh;
-    status
 }
 
 async fn until(t: Option<tokio::time::Instant>) {

@@ -4,10 +4,10 @@
 use mooring_client::{ClaimStatus, HoldState, Status};
 use mooring_core::request;
 use mooring_core::time::print_span;
+use mooring_core::wire::WaitReason;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// A line for people.
 pub(super) fn say(text: &dyn std::fmt::Display) {
     use std::io::Write as _;
     // Nobody may be reading; that must not end the application.
@@ -17,8 +17,10 @@ pub(super) fn say(text: &dyn std::fmt::Display) {
 /// What was said last, without what time alone changes in it.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
-    said: Option<(HoldState, Option<u32>, Option<String>)>,
+    said: Option<Key>,
 }
+
+type Key = (HoldState, Option<u32>, Option<String>);
 
 impl Progress {
     /// While the application waits.
@@ -28,11 +30,8 @@ impl Progress {
 
     /// It may start. That it holds its licenses is news only where it had to wait.
     pub(super) fn begins(&mut self, status: &Status) {
-        let waited = self.said.is_some();
-        self.once(
-            status,
-            running(status).filter(|_| waited && status.state == HoldState::Held),
-        );
+        let news = self.said.is_some() && status.state == HoldState::Held;
+        self.once(status, running(status).filter(|_| news));
         self.said = key(status);
     }
 
@@ -52,15 +51,11 @@ impl Progress {
     }
 }
 
-fn key(status: &Status) -> Option<(HoldState, Option<u32>, Option<String>)> {
-    let claim = of(status)?;
+fn key(status: &Status) -> Option<Key> {
+    let claim = status.claims.first()?;
     // What went wrong with a renewal is no news while the license lasts.
     let message = claim.message.clone().filter(|_| !claim.licensed);
     Some((claim.state, claim.place, message))
-}
-
-fn of(status: &Status) -> Option<&ClaimStatus> {
-    status.claims.first()
 }
 
 /// How long it may go on; long times in minutes.
@@ -71,75 +66,60 @@ fn left(claim: &ClaimStatus) -> String {
 }
 
 fn waiting(status: &Status) -> Option<String> {
-    let claim = of(status)?;
-    let items = request::print(&claim.items);
+    let claim = status.claims.first()?;
+    let (items, server, time) = (request::print(&claim.items), &status.server, left(claim));
+    let mut line = format!("waiting for {items}");
     match claim.state {
         HoldState::Optimistic => {
-            let time = left(claim);
-            Some(format!(
-                "{} is not in reach; starting without a lease, for {time} at most",
-                status.server
-            ))
+            line =
+                format!("{server} is not in reach; starting without a lease, for {time} at most");
         }
-        s if s.is_licensed() => None,
+        s if s.is_licensed() => return None,
         HoldState::Seeking => {
-            let why = claim.message.as_ref()?;
-            Some(format!("waiting for {items}: {why}"))
+            let _ = write!(line, ": {}", claim.message.as_ref()?);
         }
         _ => {
-            let mut line = format!("waiting for {items}");
             if let Some(place) = claim.place {
                 let _ = write!(line, ", place {place}");
             }
-            if let Some(reason) = claim.reason {
-                let _ = write!(line, ": {}", reason.explain());
-            } else if let Some(message) = &claim.message {
-                let _ = write!(line, ": {message}");
+            let why = claim.reason.map(WaitReason::explain);
+            if let Some(why) = why.or(claim.message.as_deref()) {
+                let _ = write!(line, ": {why}");
             }
-            Some(line)
         }
     }
+    Some(line)
 }
 
 fn running(status: &Status) -> Option<String> {
-    let claim = of(status)?;
-    let items = request::print(&claim.items);
-    match claim.state {
-        HoldState::Held => Some(format!("{items} is held")),
-        HoldState::Grace => Some(format!(
-            "{} is not in reach; {items} goes on under the grace until it is",
-            status.server
-        )),
-        HoldState::Contested => Some(format!(
-            "the seats of {items} were given to others meanwhile; it goes on for {} at most",
-            left(claim)
-        )),
-        HoldState::Lost | HoldState::Waiting | HoldState::Refused => {
-            let mut line = format!("{items} is not licensed any more");
-            if let Some(message) = &claim.message {
-                let _ = write!(line, ": {message}");
-            }
-            Some(line)
+    let claim = status.claims.first()?;
+    let (items, server, time) = (request::print(&claim.items), &status.server, left(claim));
+    Some(match claim.state {
+        HoldState::Held => format!("{items} is held"),
+        HoldState::Grace => {
+            format!("{server} is not in reach; {items} goes on under the grace until it is")
         }
-        _ => None,
-    }
+        HoldState::Contested => {
+            format!(
+                "the seats of {items} were given to others meanwhile; it goes on for {time} at most"
+            )
+        }
+        HoldState::Lost | HoldState::Waiting | HoldState::Refused => {
+            let why = claim.message.as_ref().map(|m| format!(": {m}"));
+            format!("{items} is not licensed any more") + &why.unwrap_or_default()
+        }
+        _ => return None,
+    })
 }
 
-/// Why the license server says no.
 pub(super) fn refusal(status: &Status) -> String {
-    let claim = of(status);
+    let claim = status.claims.first();
     let items = claim.map(|c| request::print(&c.items)).unwrap_or_default();
-    let why = claim.and_then(|c| {
-        c.problem
-            .as_ref()
-            .map(ToString::to_string)
-            .or_else(|| c.message.clone())
-    });
-    format!(
-        "{} refuses {items}: {}",
-        status.server,
-        why.unwrap_or_default()
-    )
+    let problem = claim.and_then(|c| c.problem.as_ref().map(ToString::to_string));
+    let why = problem
+        .or_else(|| claim?.message.clone())
+        .unwrap_or_default();
+    format!("{} refuses {items}: {why}", status.server)
 }
 
 #[cfg(test)]

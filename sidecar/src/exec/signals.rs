@@ -24,7 +24,6 @@ const PASSED_ON: [Signal; 9] = [
     Signal::CONT,
 ];
 
-/// The signals as they come.
 #[derive(Debug)]
 pub(super) struct Signals(mpsc::Receiver<Signal>);
 

@@ -69,7 +69,7 @@ fn changes_by_time_alone_show_at_once_and_are_numbered_once() {
         (HoldState::Seeking, 1, false, 1000)
     );
     assert_eq!(registry.status(t(1)).seq, 1, "nothing changed");
-    assert!(changes.try_recv().is_err());
+    assert!(changes.feed.try_recv().is_err());
     // Nobody polled the holder; the question alone finds that its time has come.
     let s = registry.status(t(15));
     assert_eq!(
@@ -77,11 +77,11 @@ fn changes_by_time_alone_show_at_once_and_are_numbered_once() {
         (HoldState::Optimistic, 2, true)
     );
     assert_eq!(s.for_ms, s.until_boot_ms.map(|u| u - s.boot_ms));
-    assert_eq!(*changes.try_recv().unwrap(), s);
+    assert_eq!(*changes.feed.try_recv().unwrap(), s);
     assert_eq!(registry.status(t(16)).seq, 2, "less time left is no change");
     registry.stop(id, t(17));
-    assert_eq!(changes.try_recv().unwrap().state, HoldState::Released);
-    assert!(changes.try_recv().is_err());
+    assert_eq!(changes.feed.try_recv().unwrap().state, HoldState::Released);
+    assert!(changes.feed.try_recv().is_err());
 }
 
 #[test]

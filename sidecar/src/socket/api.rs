@@ -6,9 +6,11 @@ use super::{events, hold_stream};
 use crate::claims::{Claims, HOLD, pods_own};
 use crate::registry::{ClaimId, Registry};
 use crate::server_client::ServerClient;
-use bytes::Bytes;
 use http::header::CACHE_CONTROL;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::request::Parts;
+use http::{HeaderValue, Request, Response, StatusCode};
+use hyper::body::{Body as _, Incoming};
+use mooring_core::holder::drive::Drive;
 use mooring_core::names::ClaimName;
 use mooring_core::policy::Start;
 use mooring_core::wire::calls::{self, SOCKET, SocketCall};
@@ -16,11 +18,10 @@ use mooring_core::wire::{
     ClaimKind, ClaimStatus, HoldState, Problem, ProblemType, SocketClaim, is_nonce,
 };
 use mooring_net::clock;
-use mooring_net::head::Query;
+use mooring_net::head::{Query, bad_field};
 use mooring_net::http::{Body, allowing, json, no_content, problem, read_body, with_type};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The description of this API, as it is served.
@@ -29,19 +30,15 @@ const OPENAPI: &str = include_str!("../../../docs/openapi/socket.json");
 /// Connections that may follow events, hold, or wait for a claim: fewer than there are connections,
 /// so that status and the probe stay reachable.
 const FOLLOWERS: usize = 48;
-/// Questions to the license server at once.
 const QUESTIONS: usize = 4;
 /// How long the license server has for a fresh token, waiting for a turn included.
 const QUESTION: Duration = Duration::from_secs(10);
 
-/// The largest body.
 const BODY: usize = 16 * 1024;
-/// How long a body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(10);
 /// How long giving back may hold its answer.
 const GIVE_BACK: Duration = Duration::from_secs(2);
 
-/// What the socket answers from.
 pub(crate) struct Api {
     claims: Arc<Claims>,
     client: ServerClient,
@@ -59,48 +56,32 @@ impl Api {
         }
     }
 
-    /// Answers one request.
-    pub(super) async fn answer<B>(&self, req: Request<B>, peer: &Arc<Peer>) -> Response<Body>
-    where
-        B: hyper::body::Body<Data = Bytes>,
-        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    {
+    pub(super) async fn answer(&self, req: Request<Incoming>, peer: &Arc<Peer>) -> Response<Body> {
         let (parts, body) = req.into_parts();
         let mut response = match calls::find(SOCKET, parts.method.as_str(), parts.uri.path()) {
             Err(miss) => allowing(problem(&miss.problem), &miss.allow),
             Ok((spec, arg)) => {
-                let answered = match Query::read(parts.uri.query()) {
-                    Err(p) => Err(p),
-                    Ok(query) => {
-                        let headers = &parts.headers;
-                        self.call(spec.call, arg, &query, headers, body, peer).await
-                    }
-                };
+                let answered = self.call(spec.call, arg, &parts, body, peer).await;
                 answered.unwrap_or_else(|p| problem(&p))
             }
         };
-        response
-            .headers_mut()
-            .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        let never = HeaderValue::from_static("no-store");
+        response.headers_mut().insert(CACHE_CONTROL, never);
         response
     }
 
-    async fn call<B>(
+    async fn call(
         &self,
         call: SocketCall,
         name: &str,
-        query: &Query,
-        headers: &HeaderMap,
-        body: B,
+        head: &Parts,
+        body: Incoming,
         peer: &Arc<Peer>,
-    ) -> Result<Response<Body>, Problem>
-    where
-        B: hyper::body::Body<Data = Bytes>,
-        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    {
+    ) -> Result<Response<Body>, Problem> {
+        let query = &Query::read(head.uri.query())?;
         match call {
             SocketCall::Status => Ok(json(StatusCode::OK, &self.registry().status(clock::boot()))),
-            SocketCall::Events => self.events(),
+            SocketCall::Events => Ok(events::follow(self.registry(), self.follower()?)),
             SocketCall::OpenApi => Ok(with_type(StatusCode::OK, "application/json", OPENAPI)),
             SocketCall::Token => match nonce(query)? {
                 None => self.last_token(self.claim_of(query)?),
@@ -114,24 +95,22 @@ impl Api {
                 let name = input::name(name)?;
                 let found = self.registry().find(name.as_str(), clock::boot());
                 let status = found.and_then(|f| self.registry().claim(f.id, clock::boot()));
-                match status {
-                    Some(s) => Ok(json(StatusCode::OK, &s)),
-                    None => Err(Problem::new(
-                        ProblemType::NotFound,
-                        format!("there is no claim \"{name}\"; PUT makes one"),
-                    )),
-                }
+                let status = status.ok_or_else(|| {
+                    let detail = format!("there is no claim \"{name}\"; PUT makes one");
+                    Problem::new(ProblemType::NotFound, detail)
+                })?;
+                Ok(json(StatusCode::OK, &status))
             }
             SocketCall::PutClaim => {
                 let name = input::name(name)?;
                 if name.as_str().starts_with(HOLD) {
-                    let detail = format!(
-                        "name: names that begin with \"{HOLD}\" are made by POST /v1/hold; take another"
+                    let made = format!(
+                        "names that begin with \"{HOLD}\" are made by POST /v1/hold; take another"
                     );
-                    return Err(Problem::new(ProblemType::BadRequest, detail).field("name"));
+                    return Err(bad_field("name", made));
                 }
                 let asked = input::claim(&read_body(body, BODY, BODY_TIME).await?)?;
-                self.put(name, asked, input::wait(headers)).await
+                self.put(name, asked, input::wait(&head.headers)).await
             }
             SocketCall::DeleteClaim => self.delete(&input::name(name)?).await,
             SocketCall::Hold if body.is_end_stream() => self.hold(query, peer),
@@ -156,17 +135,6 @@ impl Api {
         self.followers.clone().try_acquire_owned().map_err(busy)
     }
 
-    fn events(&self) -> Result<Response<Body>, Problem> {
-        let permit = self.follower()?;
-        let (first, changes) = self.registry().subscribe(clock::boot());
-        Ok(stream(events::body(
-            self.registry().clone(),
-            first,
-            changes,
-            permit,
-        )))
-    }
-
     fn hold(&self, query: &Query, peer: &Arc<Peer>) -> Result<Response<Body>, Problem> {
         let permit = self.follower()?;
         let id = if let Some(name) = query.get("resume")? {
@@ -175,12 +143,8 @@ impl Api {
             let start = input::start(query)?.unwrap_or(Start::Licensed);
             self.claims.hold(vec![input::item(query)?], start)?
         };
-        Ok(stream(hold_stream::body(
-            self.claims.clone(),
-            id,
-            peer.clone(),
-            permit,
-        )))
+        let (claims, peer) = (self.claims.clone(), peer.clone());
+        Ok(hold_stream::follow(claims, id, peer, permit))
     }
 
     async fn put(
@@ -190,11 +154,7 @@ impl Api {
         wait: Duration,
     ) -> Result<Response<Body>, Problem> {
         // Before the claim is made: one that waits for its answer counts among the followers.
-        let _permit = if wait.is_zero() {
-            None
-        } else {
-            Some(self.follower()?)
-        };
+        let _permit = (!wait.is_zero()).then(|| self.follower()).transpose()?;
         let start = asked.start.unwrap_or(Start::Licensed);
         let id = self.claims.ask(name, asked.items, start)?;
         let until = tokio::time::Instant::now() + wait;
@@ -209,12 +169,10 @@ impl Api {
                 Outcome::Refused(p) => return Err(p),
                 Outcome::Pending => {}
             }
-            if let Ok(Ok(_) | Err(RecvError::Lagged(_))) =
-                tokio::time::timeout_at(until, changes.recv()).await
-            {
-                continue;
+            let changed = tokio::time::timeout_at(until, changes.next());
+            if changed.await.is_err() {
+                return Ok(json(StatusCode::ACCEPTED, &claim));
             }
-            return Ok(json(StatusCode::ACCEPTED, &claim));
         }
     }
 
@@ -239,29 +197,22 @@ impl Api {
                 "this sidecar has no claim of its own; name one of the application's with ?claim=";
             return self.registry().pod().ok_or_else(|| unknown(none.into()));
         };
-        let found = self.registry().find(name, clock::boot());
-        let clipped: String = name.chars().take(80).collect();
-        found
-            .map(|f| f.id)
-            .ok_or_else(|| unknown(format!("there is no claim {clipped:?}")).field("claim"))
+        let found = self.registry().find(name, clock::boot()).map(|f| f.id);
+        found.ok_or_else(|| {
+            let clipped: String = name.chars().take(80).collect();
+            unknown(format!("there is no claim {clipped:?}")).field("claim")
+        })
     }
 
     fn last_token(&self, id: ClaimId) -> Result<Response<Body>, Problem> {
-        let bundle = self
-            .registry()
-            .read(id, |d| d.holder().bundle().cloned())
-            .flatten();
-        match bundle {
-            Some(b) => Ok(json(StatusCode::OK, &b)),
-            None => Err(self.no_lease(id)),
-        }
+        let bundle = self.registry().read(id, |d| d.holder().bundle().cloned());
+        let bundle = bundle.flatten().ok_or_else(|| self.no_lease(id))?;
+        Ok(json(StatusCode::OK, &bundle))
     }
 
     async fn fresh_token(&self, id: ClaimId, nonce: String) -> Result<Response<Body>, Problem> {
-        let lease = self
-            .registry()
-            .read(id, |d| d.holder().lease().map(|(l, s)| (l, s.clone())))
-            .flatten();
+        let lease = |d: &Drive| d.holder().lease().map(|(l, s)| (l, s.clone()));
+        let lease = self.registry().read(id, lease).flatten();
         let (lease, secret) = lease.ok_or_else(|| self.no_lease(id))?;
         let asked = async {
             let _turn = self.questions.acquire().await;
@@ -271,27 +222,17 @@ impl Api {
             let detail = "too many questions to the license server at once";
             Problem::new(ProblemType::Overloaded, detail).retry_after(1)
         };
-        let bundle = tokio::time::timeout(QUESTION, asked)
-            .await
-            .map_err(busy)??;
-        Ok(json(StatusCode::OK, &bundle))
+        let bundle = tokio::time::timeout(QUESTION, asked).await;
+        Ok(json(StatusCode::OK, &bundle.map_err(busy)??))
     }
 
     fn no_lease(&self, id: ClaimId) -> Problem {
         let claim = self.registry().claim(id, clock::boot());
-        let how = claim.map_or_else(
-            || "it was given back".into(),
-            |c| crate::probe::explain_claim(&c),
-        );
+        let how = claim.as_ref().map(crate::probe::explain_claim);
+        let how = how.unwrap_or_else(|| "it was given back".into());
         let detail = format!("there is no lease to prove now: {how}");
         Problem::new(ProblemType::UnknownLease, detail)
     }
-}
-
-fn stream(body: Body) -> Response<Body> {
-    let mut r = with_type(StatusCode::OK, "text/event-stream", Vec::new());
-    *r.body_mut() = body;
-    r
 }
 
 /// What a claim's state means to who asked for it.
@@ -329,7 +270,7 @@ fn nonce(query: &Query) -> Result<Option<String>, Problem> {
         Some(n) if is_nonce(n) => Ok(Some(n.to_owned())),
         Some(_) => {
             let expected = "expected 16 to 64 characters of base64url (A-Z, a-z, 0-9, '-', '_')";
-            Err(Problem::new(ProblemType::BadRequest, format!("nonce: {expected}")).field("nonce"))
+            Err(bad_field("nonce", expected))
         }
     }
 }

@@ -2,64 +2,46 @@
 //! present status; then each change, stamped with the boot clock. A reader that falls far behind is
 //! brought up to date in one step: it sees the gap in `seq`.
 
-use crate::registry::Registry;
+use crate::registry::{Changes, Registry};
 use bytes::Bytes;
-use futures::stream;
-use http_body_util::{BodyExt as _, StreamBody};
-use hyper::body::Frame;
+use http::Response;
 use mooring_core::wire::Status;
 use mooring_net::clock;
-use mooring_net::http::Body;
-use std::convert::Infallible;
+use mooring_net::http::{Body, Pieces, streamed};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-/// How often an idle stream says that it lives.
+pub(super) const CONTENT_TYPE: &str = "text/event-stream";
+/// How often an idle stream says that it lives, and how.
 pub(super) const ALIVE: Duration = Duration::from_secs(15);
+pub(super) const LIVES: Bytes = Bytes::from_static(b": alive\n\n");
 
 struct Follower {
-    registry: Arc<Registry>,
-    first: Option<Status>,
-    changes: Receiver<Arc<Status>>,
+    first: Option<Arc<Status>>,
+    changes: Changes,
     _permit: OwnedSemaphorePermit,
 }
 
-/// The body of the answer; `permit` is given back with it.
-pub(super) fn body(
-    registry: Arc<Registry>,
-    first: Status,
-    changes: Receiver<Arc<Status>>,
-    permit: OwnedSemaphorePermit,
-) -> Body {
+/// `permit` is given back with the answer.
+pub(super) fn follow(registry: &Arc<Registry>, permit: OwnedSemaphorePermit) -> Response<Body> {
+    let (first, changes) = registry.subscribe(clock::boot());
     let follower = Follower {
-        registry,
         first: Some(first),
         changes,
         _permit: permit,
     };
-    let events = stream::unfold(follower, |mut f| async move {
-        let text = f.next().await?;
-        Some((Ok::<_, Infallible>(Frame::data(text)), f))
-    });
-    StreamBody::new(events).boxed_unsync()
+    streamed(CONTENT_TYPE, follower)
 }
 
-impl Follower {
+impl Pieces for Follower {
     async fn next(&mut self) -> Option<Bytes> {
         if let Some(first) = self.first.take() {
             return event(&first);
         }
-        match tokio::time::timeout(ALIVE, self.changes.recv()).await {
-            Err(_) => Some(Bytes::from_static(b": alive\n\n")),
-            Ok(Ok(status)) => event(&status),
-            Ok(Err(RecvError::Closed)) => None,
-            Ok(Err(RecvError::Lagged(_))) => {
-                let (status, changes) = self.registry.subscribe(clock::boot());
-                self.changes = changes;
-                event(&status)
-            }
+        match tokio::time::timeout(ALIVE, self.changes.next()).await {
+            Err(_) => Some(LIVES),
+            Ok(status) => event(&status),
         }
     }
 }

@@ -2,75 +2,64 @@
 //! claim alone, and given back when the connection ends in whatever way: closed, half closed, or
 //! with its process.
 
-use super::events::ALIVE;
+use super::events::{ALIVE, CONTENT_TYPE, LIVES};
 use super::peer::Peer;
 use crate::claims::Claims;
-use crate::registry::ClaimId;
+use crate::registry::{Changes, ClaimId, timeless};
 use bytes::Bytes;
-use futures::stream;
-use http_body_util::{BodyExt as _, StreamBody};
-use hyper::body::Frame;
-use mooring_core::wire::{ClaimStatus, HoldState, Status};
+use http::Response;
+use mooring_core::wire::{ClaimStatus, HoldState};
 use mooring_net::clock;
-use mooring_net::http::Body;
-use std::convert::Infallible;
+use mooring_net::http::{Body, Pieces, streamed};
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-/// Gives the claim back when it goes.
-struct Guard {
+struct HoldStream {
     claims: Arc<Claims>,
     id: ClaimId,
+    peer: Arc<Peer>,
+    last: Option<ClaimStatus>,
+    /// The number of the first status, until it is told.
+    first: Option<u64>,
+    changes: Changes,
+    over: bool,
+    _permit: OwnedSemaphorePermit,
 }
 
-impl Drop for Guard {
+impl Drop for HoldStream {
     fn drop(&mut self) {
         self.claims.give_back(self.id);
     }
 }
 
-struct HoldStream {
-    guard: Guard,
-    peer: Arc<Peer>,
-    last: Option<ClaimStatus>,
-    first: Option<Status>,
-    changes: Receiver<Arc<Status>>,
-    over: bool,
-    _permit: OwnedSemaphorePermit,
-}
-
-/// The body of the answer. Claim and permit are given back with it.
-pub(super) fn body(
+/// Claim and permit are given back with the answer.
+pub(super) fn follow(
     claims: Arc<Claims>,
     id: ClaimId,
     peer: Arc<Peer>,
     permit: OwnedSemaphorePermit,
-) -> Body {
+) -> Response<Body> {
     peer.may_leave_unread();
     let (first, changes) = claims.registry.subscribe(clock::boot());
     let hold = HoldStream {
-        guard: Guard { claims, id },
+        claims,
+        id,
         peer,
         last: None,
-        first: Some(first),
+        first: Some(first.seq),
         changes,
         over: false,
         _permit: permit,
     };
-    let events = stream::unfold(hold, |mut h| async move {
-        let text = h.next().await?;
-        Some((Ok::<_, Infallible>(Frame::data(text)), h))
-    });
-    StreamBody::new(events).boxed_unsync()
+    streamed(CONTENT_TYPE, hold)
 }
 
-impl HoldStream {
+impl Pieces for HoldStream {
     async fn next(&mut self) -> Option<Bytes> {
         if self.over {
             return None;
         }
-        let mut seq = self.first.take().map(|s| s.seq);
+        let mut seq = self.first.take();
         loop {
             if let Some(seq) = seq
                 && let Some(text) = self.news(seq)
@@ -78,27 +67,22 @@ impl HoldStream {
                 return Some(text);
             }
             let change = tokio::select! {
-                c = tokio::time::timeout(ALIVE, self.changes.recv()) => c,
+                c = tokio::time::timeout(ALIVE, self.changes.next()) => c,
                 () = self.peer.ended() => return None,
             };
-            seq = match change {
-                Err(_) => return Some(Bytes::from_static(b": alive\n\n")),
-                Ok(Ok(status)) => Some(status.seq),
-                Ok(Err(RecvError::Closed)) => return None,
-                Ok(Err(RecvError::Lagged(_))) => {
-                    let (status, changes) = self.guard.claims.registry.subscribe(clock::boot());
-                    self.changes = changes;
-                    Some(status.seq)
-                }
-            };
+            match change {
+                Err(_) => return Some(LIVES),
+                Ok(status) => seq = Some(status.seq),
+            }
         }
     }
+}
 
+impl HoldStream {
     /// How the claim stands now, if that is news. A slow reader is told the latest, not what was
     /// between.
     fn news(&mut self, seq: u64) -> Option<Bytes> {
-        let now = clock::boot();
-        let claim = match self.guard.claims.registry.claim(self.guard.id, now) {
+        let claim = match self.claims.registry.claim(self.id, clock::boot()) {
             Some(c) => c,
             // Given back by name.
             None => ClaimStatus {
@@ -111,10 +95,7 @@ impl HoldStream {
             },
         };
         self.over = matches!(claim.state, HoldState::Refused | HoldState::Released);
-        let comparable = ClaimStatus {
-            for_ms: None,
-            ..claim.clone()
-        };
+        let comparable = timeless(&claim);
         if self.last.replace(comparable.clone()) == Some(comparable) {
             return None;
         }

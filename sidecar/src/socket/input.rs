@@ -34,7 +34,6 @@ pub(super) fn item(query: &Query) -> Result<Item, Problem> {
     })
 }
 
-/// `?start=…`.
 pub(super) fn start(query: &Query) -> Result<Option<Start>, Problem> {
     query.get("start")?.map(start_of).transpose()
 }
@@ -74,12 +73,8 @@ pub(super) fn claim(body: &[u8]) -> Result<SocketClaim, Problem> {
         return Err(bad(format!("items[{i}]"), expected));
     }
     if !body.is_object() {
-        let expected =
-            "expected an object like {\"items\": [{\"product\": \"render\", \"seats\": 2}]}";
-        return Err(Problem::new(
-            ProblemType::BadRequest,
-            format!("the body: {expected}"),
-        ));
+        let detail = "the body: expected an object like {\"items\": [{\"product\": \"render\", \"seats\": 2}]}";
+        return Err(Problem::new(ProblemType::BadRequest, detail));
     }
     let body: ClaimBody =
         serde_path_to_error::deserialize(body).map_err(|e| bad(e.path().to_string(), e.inner()))?;
@@ -89,29 +84,21 @@ pub(super) fn claim(body: &[u8]) -> Result<SocketClaim, Problem> {
         return Err(bad("items", expected));
     }
     let mut items: Vec<Item> = Vec::with_capacity(count);
-    for (
-        i,
-        ItemBody {
-            product,
-            seats,
-            version,
-        },
-    ) in body.items.into_iter().enumerate()
-    {
-        if items.iter().any(|other| other.product == product) {
-            let again = format!("{product} again, expected each product once");
+    for (i, item) in body.items.into_iter().enumerate() {
+        let item = Item {
+            product: item.product,
+            seats: item.seats.unwrap_or(Seats::ONE),
+            version: item.version,
+        };
+        if items.iter().any(|other| other.product == item.product) {
+            let again = format!("{} again, expected each product once", item.product);
             return Err(bad(format!("items[{i}].product"), again));
         }
-        let seats = seats.unwrap_or(Seats::ONE);
-        if seats.get() > MAX_SEATS {
-            let found = seats_expected(&seats.to_string());
+        if item.seats.get() > MAX_SEATS {
+            let found = seats_expected(&item.seats.to_string());
             return Err(bad(format!("items[{i}].seats"), found));
         }
-        items.push(Item {
-            product,
-            seats,
-            version,
-        });
+        items.push(item);
     }
     let start = body.start.as_deref().map(start_of).transpose()?;
     Ok(SocketClaim { items, start })
@@ -122,14 +109,8 @@ fn number_of_seats(n: u32) -> Option<Seats> {
 }
 
 fn seats_expected(found: &str) -> String {
-    format!(
-        "{:?}: expected a number of seats from 1 to {MAX_SEATS}",
-        clip(found)
-    )
-}
-
-fn clip(text: &str) -> String {
-    text.chars().take(80).collect()
+    let start: String = found.chars().take(80).collect();
+    format!("{start:?}: expected a number of seats from 1 to {MAX_SEATS}")
 }
 
 /// How long the client would wait for the answer, at most ten minutes.

@@ -39,12 +39,10 @@ use tokio::sync::Semaphore;
 const CONNECTIONS: usize = 64;
 /// How long a request's head may take to arrive, and how long an idle connection is kept.
 const HEAD: Duration = Duration::from_secs(10);
-/// Bytes of a request's head.
 const HEAD_BYTES: usize = 16 * 1024;
 /// How long a reader may leave its answer unread.
 const UNREAD: Duration = Duration::from_secs(30);
 
-/// Why there is no socket.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {what}: {error}", path.display())]
 pub(crate) struct SocketError {
@@ -67,18 +65,17 @@ pub(crate) fn bind(path: &Path) -> Result<UnixListener, SocketError> {
         let error = std::io::Error::other("it exists and is no socket; remove it");
         return Err(fail("binding")(error));
     }
-    let mut fresh = path.to_owned().into_os_string();
+    let mut fresh = path.as_os_str().to_owned();
     fresh.push(".new");
-    let fresh = PathBuf::from(fresh);
-    let _ = fs::remove_file(&fresh);
-    let listener = UnixListener::bind(&fresh).map_err(fail("binding"))?;
-    fs::set_permissions(&fresh, Permissions::from_mode(0o666))
-        .map_err(fail("opening it to all users"))?;
-    fs::rename(&fresh, path).map_err(fail("putting it in place"))?;
+    let fresh = Path::new(&fresh);
+    let _ = fs::remove_file(fresh);
+    let listener = UnixListener::bind(fresh).map_err(fail("binding"))?;
+    let opened = fs::set_permissions(fresh, Permissions::from_mode(0o666));
+    opened.map_err(fail("opening it to all users"))?;
+    fs::rename(fresh, path).map_err(fail("putting it in place"))?;
     Ok(listener)
 }
 
-/// Serves for ever.
 pub(crate) async fn serve(listener: UnixListener, api: Arc<Api>) {
     let permits = Arc::new(Semaphore::new(CONNECTIONS));
     loop {

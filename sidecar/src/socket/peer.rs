@@ -10,7 +10,6 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::UnixStream;
 use tokio::time::{Sleep, sleep};
 
-/// A client's connection.
 #[derive(Debug)]
 pub(super) struct Peer {
     stream: UnixStream,
@@ -71,13 +70,9 @@ impl Stall {
         }
         let time = self.time;
         let timer = self.waiting.get_or_insert_with(|| Box::pin(sleep(time)));
-        match timer.as_mut().poll(cx) {
-            Poll::Ready(()) => Poll::Ready(Err(io::Error::new(
-                io::ErrorKind::TimedOut,
-                "the reader does not read",
-            ))),
-            Poll::Pending => Poll::Pending,
-        }
+        ready!(timer.as_mut().poll(cx));
+        let why = "the reader does not read";
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, why)))
     }
 }
 
@@ -110,11 +105,7 @@ impl AsyncWrite for Stall {
         let this = self.get_mut();
         loop {
             let ready = this.peer.stream.poll_write_ready(cx);
-            match this.watch(cx, ready) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Err(e)) => return Poll::Ready(Err(e)),
-                Poll::Ready(Ok(())) => {}
-            }
+            ready!(this.watch(cx, ready))?;
             match this.peer.stream.try_write(buf) {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
                 written => return Poll::Ready(written),
@@ -127,10 +118,8 @@ impl AsyncWrite for Stall {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(
-            rustix::net::shutdown(&self.peer.stream, rustix::net::Shutdown::Write)
-                .map_err(Into::into),
-        )
+        let done = rustix::net::shutdown(&self.peer.stream, rustix::net::Shutdown::Write);
+        Poll::Ready(done.map_err(Into::into))
     }
 }
 
