@@ -1,13 +1,11 @@
 //! Ages as kubectl writes them: `45s`, `3m20s`, `5h`, `12d`.
 
+use crate::output::or_dash;
 use mooring_core::time::Timestamp;
 
 /// How long ago `then` was; `-` if it is not known.
 pub fn since(then: Option<Timestamp>, now: Timestamp) -> String {
-    then.map_or_else(
-        || "-".to_owned(),
-        |t| span(now.as_second().saturating_sub(t.as_second())),
-    )
+    or_dash(then.map(|t| span(now.as_second().saturating_sub(t.as_second()))))
 }
 
 /// A number of seconds in at most two units: the finer one only while it tells something.

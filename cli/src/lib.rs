@@ -27,9 +27,7 @@ use std::process::ExitCode;
 /// Under which name the program was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Program {
-    /// `mooring`.
     Mooring,
-    /// `kubectl mooring`.
     KubectlPlugin,
 }
 

@@ -14,7 +14,7 @@ pub enum Data {
 }
 
 impl Data {
-    /// `value` as text, ending in a newline.
+    /// `value` as text that ends in a newline.
     pub fn render<T: Serialize>(self, value: &T) -> anyhow::Result<String> {
         Ok(match self {
             Self::Yaml => serde_yaml::to_string(value)?,
@@ -36,7 +36,6 @@ pub enum Form {
 }
 
 impl Form {
-    /// The machine-readable form, if it is one.
     pub const fn data(self) -> Option<Data> {
         match self {
             Self::Text => None,
@@ -61,7 +60,6 @@ pub enum TableForm {
 }
 
 impl TableForm {
-    /// The machine-readable form, if it is one.
     pub const fn data(self) -> Option<Data> {
         match self {
             Self::Table | Self::Wide => None,
@@ -76,6 +74,38 @@ pub fn print(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()
+}
+
+/// Prints a value: for machines in the form that was asked for, else as text.
+pub fn show<T: Serialize>(
+    form: Option<Data>,
+    value: &T,
+    text: impl FnOnce() -> String,
+) -> anyhow::Result<()> {
+    let text = match form {
+        Some(data) => data.render(value)?,
+        None => text(),
+    };
+    Ok(print(&text)?)
+}
+
+/// `a, b, c`.
+pub fn list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
+    let items: Vec<String> = items.into_iter().map(|i| i.to_string()).collect();
+    items.join(", ")
+}
+
+/// A cell; `-` where there is nothing to say.
+pub fn or_dash<T: ToString>(v: Option<T>) -> String {
+    v.map_or_else(|| "-".to_owned(), |v| v.to_string())
+}
+
+/// What stands under a table if something is wrong.
+pub fn problems(all: &[String]) -> String {
+    if all.is_empty() {
+        return String::new();
+    }
+    format!("\nProblems\n  {}\n", all.join("\n  "))
 }
 
 /// A table in columns, three spaces apart, without trailing blanks.

@@ -5,13 +5,14 @@
 //! (`tls.clientCa`). Private keys are written with mode 0600, and no file is overwritten without
 //! `--force`.
 
-use crate::license::file;
+use crate::license::{date, file};
 use crate::output;
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use mooring_core::client_token::check_subject;
 use mooring_core::time::{Timestamp, parse_span};
-use mooring_pki::{Authority, CertRequest, IssuedCert, Usage};
+use mooring_pki::{Authority, CertRequest, Usage};
+use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -19,7 +20,6 @@ use std::time::{Duration, SystemTime};
 /// The longest common name (RFC 5280, appendix A.1, ub-common-name).
 const MAX_COMMON_NAME: usize = 64;
 
-/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum PkiCommand {
     /// Make a CA: ca.crt, which everybody may have, and ca.key, which signs
@@ -30,7 +30,6 @@ pub enum PkiCommand {
     Client(ClientArgs),
 }
 
-/// Flags of `init`.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Whoever has ca.key can be any client and any server: keep it where only administrators are. ca.crt is what clients
@@ -72,7 +71,6 @@ pub struct Leaf {
     force: bool,
 }
 
-/// Flags of `server`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   mooring pki server --ca pki --out pki --name license.example.com --name 10.0.0.5
@@ -85,7 +83,6 @@ pub struct ServerArgs {
     name: Vec<String>,
 }
 
-/// Flags of `client`.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "The subject is who the license server knows the client as, the same as in a client token.
@@ -105,7 +102,6 @@ pub struct ClientArgs {
     file_name: Option<String>,
 }
 
-/// Does one of them.
 pub fn run(command: PkiCommand) -> anyhow::Result<()> {
     let now = SystemTime::now();
     match command {
@@ -117,8 +113,7 @@ pub fn run(command: PkiCommand) -> anyhow::Result<()> {
                 usages: vec![Usage::Server],
                 validity: a.leaf.lasts,
             };
-            leaf(&a.leaf, &request, "server", now).context("--name")?;
-            Ok(())
+            leaf(&a.leaf, &request, "server", now).context("--name")
         }
         PkiCommand::Client(a) => client(&a, now),
     }
@@ -136,9 +131,8 @@ fn init(a: &InitArgs, now: SystemTime) -> anyhow::Result<()> {
         bail!("--name {:?}: expected 1 to {MAX_COMMON_NAME} bytes", a.name);
     }
     let (ca, key) = Authority::generate_as(&a.name, a.lasts, now)?;
-    let files = (a.out.join("ca.crt"), a.out.join("ca.key"));
-    write(&a.out, &files, (ca.cert_pem(), &key), a.force)?;
-    say(&files, "CA", &a.name, ca.not_after())
+    write(&a.out, "ca", (ca.cert_pem(), &key), a.force)?;
+    say(&a.out, "ca", ("CA", &a.name), ca.not_after())
 }
 
 fn client(a: &ClientArgs, now: SystemTime) -> anyhow::Result<()> {
@@ -167,53 +161,48 @@ fn leaf(l: &Leaf, request: &CertRequest, name: &str, now: SystemTime) -> anyhow:
     let read = |f: &str| file::read(&l.ca.join(f)).context("--ca (mooring pki init makes one)");
     let ca = Authority::from_pem(&read("ca.crt")?, &read("ca.key")?)
         .with_context(|| format!("--ca {}", l.ca.display()))?;
-    let IssuedCert {
-        cert_pem,
-        key_pem,
-        not_after,
-    } = ca.issue(request, now)?;
-    let files = (
-        l.out.join(format!("{name}.crt")),
-        l.out.join(format!("{name}.key")),
-    );
-    write(&l.out, &files, (&cert_pem, &key_pem), l.force)?;
-    say(&files, "certificate", &request.common_name, not_after)
+    let made = ca.issue(request, now)?;
+    write(&l.out, name, (&made.cert_pem, &made.key_pem), l.force)?;
+    say(
+        &l.out,
+        name,
+        ("certificate", &request.common_name),
+        made.not_after,
+    )
+}
+
+fn files(dir: &Path, name: &str) -> [PathBuf; 2] {
+    ["crt", "key"].map(|ending| dir.join(format!("{name}.{ending}")))
 }
 
 /// The certificate and its key, both or, if one is there already, none.
-fn write(
-    dir: &Path,
-    (cert, key): &(PathBuf, PathBuf),
-    (cert_pem, key_pem): (&str, &str),
-    force: bool,
-) -> anyhow::Result<()> {
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .with_context(|| format!("--out {}", dir.display()))?;
-    if force {
-        file::replace(key, key_pem, 0o600)?;
-        return file::replace(cert, cert_pem, 0o644);
+fn write(dir: &Path, name: &str, (cert, key): (&str, &str), force: bool) -> anyhow::Result<()> {
+    let mut folder = DirBuilder::new();
+    let made = folder.recursive(true).mode(0o700).create(dir);
+    made.with_context(|| format!("--out {}", dir.display()))?;
+    let files = files(dir, name);
+    if !force {
+        for f in &files {
+            file::must_be_new(f).context("--out (--force overwrites)")?;
+        }
     }
-    for f in [cert, key] {
-        file::must_be_new(f).context("--out (--force overwrites)")?;
-    }
-    file::create(key, key_pem, 0o600)?;
-    file::create(cert, cert_pem, 0o644)
+    let write = if force { file::replace } else { file::create };
+    let [cert_file, key_file] = &files;
+    write(key_file, key, 0o600)?;
+    write(cert_file, cert, 0o644)
 }
 
 fn say(
-    (cert, key): &(PathBuf, PathBuf),
-    what: &str,
-    name: &str,
+    dir: &Path,
+    file: &str,
+    (what, name): (&str, &str),
     until: SystemTime,
 ) -> anyhow::Result<()> {
-    let until = Timestamp::from_second(Timestamp::try_from(until)?.as_second())?;
+    let until = date::whole_seconds(Timestamp::try_from(until)?);
+    let [cert, key] = files(dir, file);
+    let (cert, key) = (cert.display(), key.display());
     output::print(&format!(
-        "{what} {name:?}, valid until {until}\n  {}\n  {}   (private, mode 0600)\n",
-        cert.display(),
-        key.display()
+        "{what} {name:?}, valid until {until}\n  {cert}\n  {key}   (private, mode 0600)\n"
     ))?;
     Ok(())
 }

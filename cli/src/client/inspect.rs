@@ -1,14 +1,14 @@
 //! `mooring client inspect`.
 
 use crate::license::{file, vendor_key};
-use crate::output::{self, Form, table};
+use crate::output::{self, Form, list, table};
 use anyhow::{anyhow, bail};
 use mooring_core::client_token::ClientToken;
+use mooring_core::license::KeyId;
 use mooring_core::time::Timestamp;
 use serde::Serialize;
 use std::path::PathBuf;
 
-/// Flags.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Without --client-key nothing is verified, and the print says so: anyone can write such a token.
@@ -38,13 +38,12 @@ struct Seen {
     token: ClientToken,
     verified: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    verified_by: Option<String>,
-    /// Key ids that the signatures name; not verified.
-    signatures: Vec<String>,
+    verified_by: Option<KeyId>,
+    /// Which the signatures name; not verified.
+    signatures: Vec<KeyId>,
     expired: bool,
 }
 
-/// Prints a token.
 pub fn run(args: &InspectTokenArgs) -> anyhow::Result<()> {
     let text = file::read_public(&args.file)?;
     let text = text.trim();
@@ -56,7 +55,7 @@ pub fn run(args: &InspectTokenArgs) -> anyhow::Result<()> {
         (!keys.is_empty()).then(|| ClientToken::open(text, &keys, &token.server, token.issued_at));
     let (verified_by, refused) = match opened {
         None => (None, None),
-        Some(Ok((_, k))) => (Some(k.0), None),
+        Some(Ok((_, k))) => (Some(k), None),
         Some(Err(e)) => (None, Some(e)),
     };
     let seen = Seen {
@@ -64,13 +63,11 @@ pub fn run(args: &InspectTokenArgs) -> anyhow::Result<()> {
         token,
         verified: verified_by.is_some(),
         verified_by,
-        signatures: named.into_iter().map(|k| k.0).collect(),
+        signatures: named,
     };
-    let text = match args.output.data() {
-        Some(d) => d.render(&seen)?,
-        None => describe(&seen, refused.is_some()),
-    };
-    output::print(&text)?;
+    output::show(args.output.data(), &seen, || {
+        describe(&seen, refused.is_some())
+    })?;
     if let Some(e) = refused {
         return Err(anyhow!(e));
     }
@@ -89,25 +86,17 @@ fn describe(s: &Seen, refused: bool) -> String {
         None if refused => "NOT VERIFIED".into(),
         None => format!(
             "not checked (--client-key checks it); it names key {}",
-            s.signatures.join(", ")
+            list(&s.signatures)
         ),
     };
     let t = &s.token;
     let rows = [
-        ("Client token", t.id.clone()),
         ("Subject", t.subject.clone()),
         ("Server", t.server.clone()),
         ("Issued", t.issued_at.to_string()),
         ("Expires", t.expires.to_string()),
         ("Signature", signature),
     ];
-    let rows: Vec<Vec<String>> = rows
-        .into_iter()
-        .map(|(k, v)| vec![k.to_owned(), v])
-        .collect();
-    let (first, rest) = rows
-        .split_first()
-        .map_or((vec![], &rows[..0]), |(f, r)| (f.clone(), r));
-    let header: Vec<&str> = first.iter().map(String::as_str).collect();
-    table(&header, rest)
+    let rows = rows.map(|(name, value)| vec![name.to_owned(), value]);
+    table(&["Client token", &t.id], &rows)
 }

@@ -2,14 +2,13 @@
 
 use crate::license::{date, file, vendor_key};
 use crate::output;
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, bail};
 use mooring_core::client_token::ClientToken;
 use mooring_core::time::{Timestamp, parse_span};
-use ring::rand::{SecureRandom as _, SystemRandom};
+use mooring_net::random;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Flags.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "A token is a secret: whoever has it is its subject. Give it to the machine in a file that only its agent reads
@@ -47,27 +46,25 @@ pub struct IssueTokenArgs {
     force: bool,
 }
 
-/// Issues a token.
 pub fn run(args: IssueTokenArgs) -> anyhow::Result<()> {
     let key = vendor_key::read(&args.key)?;
-    // Whole seconds: a finer instant tells nobody anything.
-    let now = Timestamp::from_second(Timestamp::now().as_second())?;
-    let expires = match args.expires {
-        Some(t) => t,
-        None => now
-            .checked_add(args.lasts)
-            .context("--for: beyond the end of time")?,
-    };
-    if expires <= now {
-        return Err(anyhow!(
-            "--expires: {expires} has passed; expected an instant to come"
-        ));
-    }
-    let token = ClientToken {
-        id: match args.id {
-            Some(id) => id,
-            None => new_id(now)?,
+    let now = date::whole_seconds(Timestamp::now());
+    let expires = args.expires.map_or_else(
+        || {
+            now.checked_add(args.lasts)
+                .context("--for: beyond the end of time")
         },
+        Ok,
+    )?;
+    if expires <= now {
+        bail!("--expires: {expires} has passed; expected an instant to come");
+    }
+    let id = || {
+        let random = hex::encode(random::bytes::<4>());
+        format!("{}-{random}", now.strftime("%Y%m%d"))
+    };
+    let token = ClientToken {
+        id: args.id.unwrap_or_else(id),
         subject: args.subject,
         server: args.server,
         issued_at: now,
@@ -80,24 +77,11 @@ pub fn run(args: IssueTokenArgs) -> anyhow::Result<()> {
         Some(path) => file::create(path, &text, 0o600).context("--out (--force overwrites)")?,
     }
     eprintln!(
-        "Issued client token {} for {} on license server {}: expires {}, signed by {}",
+        "Issued client token {} for {} on license server {}: expires {expires}, signed by {}",
         token.id,
         token.subject,
         token.server,
-        token.expires,
         key.public().id()
     );
     Ok(())
-}
-
-fn new_id(now: Timestamp) -> anyhow::Result<String> {
-    let mut random = [0; 4];
-    SystemRandom::new()
-        .fill(&mut random)
-        .map_err(|_| anyhow!("the kernel gave no random bytes"))?;
-    Ok(format!(
-        "{}-{}",
-        now.strftime("%Y%m%d"),
-        hex::encode(random)
-    ))
 }

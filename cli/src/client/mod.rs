@@ -16,7 +16,6 @@ use crate::license::keygen;
 use clap::Subcommand;
 use std::path::PathBuf;
 
-/// The administrator's commands.
 #[derive(Debug, Subcommand)]
 pub enum ClientCommand {
     /// Make a client key (Ed25519), and print the public half for the server's clients.keys
@@ -27,7 +26,6 @@ pub enum ClientCommand {
     Inspect(inspect::InspectTokenArgs),
 }
 
-/// Flags of `keygen`.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Whoever has the private key can make tokens for anybody: keep it where only administrators are, not on the
@@ -46,19 +44,13 @@ pub struct ClientKeygenArgs {
     output: crate::output::Form,
 }
 
-/// Does one of them.
 pub fn run(command: ClientCommand) -> anyhow::Result<()> {
     match command {
         ClientCommand::Keygen(a) => {
             let key = keygen::make(&a.out)?;
-            eprintln!(
-                "Private key written to {} (mode 0600). It signs client tokens.",
-                a.out.display()
-            );
-            match a.output.data() {
-                Some(data) => keygen::print_data(data, &key),
-                None => Ok(crate::output::print(&format!("{key}\n"))?),
-            }
+            let out = a.out.display();
+            eprintln!("Private key written to {out} (mode 0600). It signs client tokens.");
+            keygen::print(a.output, &key, || format!("{key}\n"))
         }
         ClientCommand::Issue(a) => issue::run(a),
         ClientCommand::Inspect(a) => inspect::run(&a),

@@ -4,8 +4,8 @@ use crate::output::TableForm;
 use anyhow::{Context as _, anyhow};
 use kube::api::{ApiResource, DynamicObject, ListParams, ObjectMeta, TypeMeta};
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Api, Client, Config, ResourceExt as _};
-use mooring_api::names::{GROUP, VERSION};
+use kube::{Api, Client, Config, Resource, ResourceExt as _};
+use mooring_api::names::GROUP;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
@@ -48,28 +48,6 @@ impl ClusterArgs {
     }
 }
 
-/// A kind of custom resource.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Resource {
-    kind: &'static str,
-    plural: &'static str,
-    /// What it is, for people, in the plural.
-    pub words: &'static str,
-}
-
-/// License servers.
-pub const SERVERS: Resource = Resource {
-    kind: "LicenseServer",
-    plural: "licenseservers",
-    words: "license servers",
-};
-/// Leases.
-pub const LEASES: Resource = Resource {
-    kind: "LicenseLease",
-    plural: "licenseleases",
-    words: "leases",
-};
-
 /// Objects a request; a cluster may have a hundred thousand leases.
 const PAGE: u32 = 500;
 /// How long the API server may take to say anything.
@@ -78,11 +56,12 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// What was found, and where it was looked for.
 #[derive(Debug)]
 pub struct Listed {
-    /// The objects.
-    pub items: Vec<DynamicObject>,
+    items: Vec<DynamicObject>,
     /// The namespace, if only one was asked for.
     pub namespace: Option<String>,
-    resource: Resource,
+    resource: ApiResource,
+    /// What they are, for people, in the plural.
+    words: &'static str,
 }
 
 /// A list as kubectl prints it.
@@ -94,7 +73,6 @@ pub struct List<'a> {
 }
 
 impl Listed {
-    /// The objects as types.
     pub fn read<T: DeserializeOwned>(&self) -> anyhow::Result<Vec<T>> {
         let read = |o: &DynamicObject| {
             let read = serde_json::to_value(o).and_then(serde_json::from_value);
@@ -116,7 +94,6 @@ impl Listed {
         }
     }
 
-    /// Where was looked, in words.
     pub fn place(&self) -> String {
         self.namespace.as_ref().map_or_else(
             || "any namespace".to_owned(),
@@ -126,17 +103,17 @@ impl Listed {
 
     /// "No … found", in words.
     pub fn nothing(&self) -> String {
-        let hint = if self.namespace.is_some() {
-            " (-A looks in all)"
-        } else {
-            ""
-        };
-        format!("No {} in {}{hint}.\n", self.resource.words, self.place())
+        let hint = self.namespace.as_ref().map_or("", |_| " (-A looks in all)");
+        format!("No {} in {}{hint}.\n", self.words, self.place())
     }
 }
 
-/// Lists objects.
-pub fn list(common: &ClusterArgs, resource: Resource) -> anyhow::Result<Listed> {
+/// Lists objects, which people call `words`.
+pub fn list<K>(common: &ClusterArgs, words: &'static str) -> anyhow::Result<Listed>
+where
+    K: Resource<DynamicType = ()>,
+{
+    let resource = ApiResource::erase::<K>(&());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -145,16 +122,17 @@ pub fn list(common: &ClusterArgs, resource: Resource) -> anyhow::Result<Listed> 
         let url = config.cluster_url.to_string();
         let namespace = common
             .namespace
-            .clone()
-            .unwrap_or_else(|| config.default_namespace.clone());
-        let namespace = (!common.all_namespaces).then_some(namespace);
+            .as_ref()
+            .unwrap_or(&config.default_namespace);
+        let namespace = (!common.all_namespaces).then(|| namespace.clone());
         let client = Client::try_from(config).with_context(|| format!("cannot talk to {url}"))?;
-        let listed = pages(client, resource, namespace.as_deref()).await;
-        let items = listed.map_err(|e| explain(e, resource, namespace.as_deref(), &url))?;
+        let listed = pages(client, &resource, namespace.as_deref()).await;
+        let items = listed.map_err(|e| explain(e, &resource.plural, namespace.as_deref(), &url))?;
         Ok(Listed {
             items,
             namespace,
             resource,
+            words,
         })
     })
 }
@@ -196,19 +174,12 @@ fn unreadable(what: &str, e: &dyn std::error::Error) -> anyhow::Error {
 
 async fn pages(
     client: Client,
-    resource: Resource,
+    r: &ApiResource,
     namespace: Option<&str>,
 ) -> Result<Vec<DynamicObject>, kube::Error> {
-    let r = ApiResource {
-        group: GROUP.into(),
-        version: VERSION.into(),
-        api_version: format!("{GROUP}/{VERSION}"),
-        kind: resource.kind.into(),
-        plural: resource.plural.into(),
-    };
     let api: Api<DynamicObject> = match namespace {
-        Some(n) => Api::namespaced_with(client, n, &r),
-        None => Api::all_with(client, &r),
+        Some(n) => Api::namespaced_with(client, n, r),
+        None => Api::all_with(client, r),
     };
     let mut items = Vec::new();
     let mut params = ListParams::default().limit(PAGE);
@@ -231,83 +202,36 @@ async fn pages(
 }
 
 /// Turns an error into what a person can act on.
-fn explain(
-    e: kube::Error,
-    resource: Resource,
-    namespace: Option<&str>,
-    url: &str,
-) -> anyhow::Error {
-    let plural = resource.plural;
-    match e {
-        kube::Error::Api(s) if s.code == 404 => anyhow!(
+fn explain(e: kube::Error, plural: &str, namespace: Option<&str>, url: &str) -> anyhow::Error {
+    let kube::Error::Api(said) = e else {
+        let e = anyhow::Error::new(e);
+        return anyhow!(
+            "the API server {url} cannot be reached: {}; is the cluster up, and $KUBECONFIG the right one?",
+            e.root_cause()
+        );
+    };
+    let message = &said.message;
+    match said.code {
+        401 => anyhow!(
+            "the API server {url} does not accept your credentials (expired?); log in again. It says: {message}"
+        ),
+        403 => {
+            let (place, narrow) = match namespace {
+                Some(n) => (format!("namespace {n:?}"), ""),
+                None => (
+                    "all namespaces".to_owned(),
+                    ", or ask for one namespace with -n",
+                ),
+            };
+            anyhow!(
+                "you may not list {plural}.{GROUP} in {place}: ask for the role that Mooring's chart brings (mooring-viewer){narrow}. \
+                 The API server says: {message}"
+            )
+        }
+        404 => anyhow!(
             "this cluster ({url}) does not know {plural}.{GROUP}: Mooring is not installed in it. \
              Install it: helm install mooring charts/mooring -n mooring-system --create-namespace"
         ),
-        kube::Error::Api(s) if s.code == 403 => {
-            let place = namespace.map_or_else(
-                || "in all namespaces".to_owned(),
-                |n| format!("in namespace {n:?}"),
-            );
-            let narrow = if namespace.is_none() {
-                ", or ask for one namespace with -n"
-            } else {
-                ""
-            };
-            anyhow!(
-                "you may not list {plural}.{GROUP} {place}: ask for the role that Mooring's chart brings (mooring-viewer){narrow}. \
-                 The API server says: {}",
-                s.message
-            )
-        }
-        kube::Error::Api(s) if s.code == 401 => {
-            anyhow!(
-                "the API server {url} does not accept your credentials (expired?); log in again. It says: {}",
-                s.message
-            )
-        }
-        kube::Error::Api(s) => anyhow!("the API server {url} says: {} ({})", s.message, s.code),
-        other => {
-            let causes: Vec<String> = anyhow::Error::new(other)
-                .chain()
-                .map(ToString::to_string)
-                .collect();
-            let cause = causes.last().cloned().unwrap_or_default();
-            anyhow!(
-                "the API server {url} cannot be reached: {cause}; is the cluster up, and $KUBECONFIG the right one?"
-            )
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn says(code: u16, namespace: Option<&str>) -> String {
-        let s = kube::core::Status {
-            code,
-            message: "because".into(),
-            ..kube::core::Status::default()
-        };
-        explain(
-            kube::Error::Api(Box::new(s)),
-            LEASES,
-            namespace,
-            "https://api:6443",
-        )
-        .to_string()
-    }
-
-    #[test]
-    fn errors_say_what_to_do() {
-        assert!(says(404, None).contains("helm install"));
-        let e = says(403, None);
-        assert!(
-            e.contains("mooring-viewer") && e.contains("-n") && e.contains("because"),
-            "{e}"
-        );
-        assert!(says(403, Some("a")).contains("\"a\""));
-        assert!(says(401, None).contains("log in again"));
-        assert!(says(500, None).contains("because"));
+        code => anyhow!("the API server {url} says: {message} ({code})"),
     }
 }

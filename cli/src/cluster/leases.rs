@@ -2,11 +2,10 @@
 
 use super::api::Listed;
 use crate::age;
-use crate::output::table;
+use crate::output::{list, or_dash, problems, table};
 use kube::ResourceExt as _;
 use mooring_api::{HolderKind, LeaseState, LicenseLease};
 use mooring_core::time::Timestamp;
-use std::fmt::Write as _;
 
 /// The states in the order in which they are shown: holders first, then the line.
 const ORDER: [LeaseState; 6] = [
@@ -18,7 +17,6 @@ const ORDER: [LeaseState; 6] = [
     LeaseState::Unknown,
 ];
 
-/// Its state.
 pub fn state(l: &LicenseLease) -> LeaseState {
     l.status.as_ref().map_or(LeaseState::Unknown, |s| s.state)
 }
@@ -46,7 +44,6 @@ pub fn sort(leases: &mut [LicenseLease]) {
     });
 }
 
-/// The whole print.
 pub fn text(leases: &[LicenseLease], found: &Listed, now: Timestamp, wide: bool) -> String {
     if leases.is_empty() {
         return found.nothing();
@@ -63,20 +60,17 @@ pub fn text(leases: &[LicenseLease], found: &Listed, now: Timestamp, wide: bool)
         header.extend(["UNTIL", "AGE", "NAME"]);
     }
     let rows: Vec<Vec<String>> = leases.iter().map(|l| row(l, all, wide, now)).collect();
-    let mut out = table(&header, &rows);
-    let _ = write!(out, "\n{}\n", summary(leases));
     let notes: Vec<String> = leases.iter().filter_map(|l| note(l, all)).collect();
-    if !notes.is_empty() {
-        out.push_str("\nProblems\n");
-        for n in notes {
-            let _ = writeln!(out, "  {n}");
-        }
-    }
-    out
+    let table = table(&header, &rows);
+    format!("{table}\n{}\n{}", summary(leases), problems(&notes))
 }
 
 fn dash(s: Option<&str>) -> String {
-    s.filter(|s| !s.is_empty()).unwrap_or("-").to_owned()
+    or_dash(s.filter(|s| !s.is_empty()))
+}
+
+fn server(l: &LicenseLease) -> String {
+    format!("{}/{}", l.spec.server.namespace, l.spec.server.name)
 }
 
 fn row(l: &LicenseLease, all: bool, wide: bool, now: Timestamp) -> Vec<String> {
@@ -89,11 +83,10 @@ fn row(l: &LicenseLease, all: bool, wide: bool, now: Timestamp) -> Vec<String> {
         holder(l),
         dash(s.map(|s| s.products.as_str())),
         state(l).to_string(),
-        s.and_then(|s| s.place)
-            .map_or_else(|| "-".into(), |p| p.to_string()),
+        or_dash(s.and_then(|s| s.place)),
         age::since(s.map(|s| s.since.0), now),
         dash(s.and_then(|s| s.node.as_deref())),
-        format!("{}/{}", l.spec.server.namespace, l.spec.server.name),
+        server(l),
     ]);
     if wide {
         row.push(dash(s.and_then(|s| s.until.as_deref())));
@@ -112,15 +105,10 @@ fn holder(l: &LicenseLease) -> String {
     }
 }
 
-/// How many are in which state.
 fn summary(leases: &[LicenseLease]) -> String {
     let count = |of: LeaseState| leases.iter().filter(|l| state(l) == of).count();
-    let parts: Vec<String> = ORDER
-        .iter()
-        .filter(|s| count(**s) > 0)
-        .map(|s| format!("{} {s}", count(*s)))
-        .collect();
-    parts.join(", ")
+    let present = ORDER.into_iter().filter(|s| count(*s) > 0);
+    list(present.map(|s| format!("{} {s}", count(s))))
 }
 
 /// What to do about one that is neither held nor simply in line.
@@ -132,9 +120,10 @@ fn note(l: &LicenseLease, all: bool) -> Option<String> {
         l.spec.holder.name.clone()
     };
     let status = l.status.as_ref();
-    let said = status.and_then(|s| s.message.as_deref());
-    let said = said.filter(|m| !m.is_empty());
-    let server = format!("{}/{}", l.spec.server.namespace, l.spec.server.name);
+    let said = status
+        .and_then(|s| s.message.as_deref())
+        .filter(|m| !m.is_empty());
+    let server = server(l);
     let default = match state(l) {
         LeaseState::Held | LeaseState::Waiting => return None,
         LeaseState::Silent => format!(

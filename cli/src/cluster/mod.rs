@@ -14,11 +14,10 @@ use crate::direct::{self, Direct};
 use crate::output::{self, TableForm};
 use api::ClusterArgs;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use mooring_api::{LeaseState, LicenseLease};
+use mooring_api::{LeaseState, LicenseLease, LicenseServer};
 use mooring_core::time::Timestamp;
 use status::ServerObject;
 
-/// Flags of `status`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   mooring status                     the namespace's license servers
@@ -41,7 +40,6 @@ pub struct StatusArgs {
     common: ClusterArgs,
 }
 
-/// Flags of `leases`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   mooring leases                       the namespace's pods with leases or places in line
@@ -77,7 +75,7 @@ pub fn status(args: &StatusArgs) -> anyhow::Result<()> {
         return direct::status(url, &args.direct, args.common.output);
     }
     args.direct.none_of_a_server()?;
-    let found = api::list(&args.common, api::SERVERS)?;
+    let found = api::list::<LicenseServer>(&args.common, "license servers")?;
     let mut servers: Vec<ServerObject> = found.read()?;
     servers.retain(|s| args.name.is_none() || args.name == s.metadata.name);
     if let (Some(n), true) = (&args.name, servers.is_empty()) {
@@ -105,7 +103,7 @@ pub fn leases(args: &LeasesArgs) -> anyhow::Result<()> {
         return direct::leases(url, &args.direct, &args.state, args.common.output);
     }
     args.direct.none_of_a_server()?;
-    let found = api::list(&args.common, api::LEASES)?;
+    let found = api::list::<LicenseLease>(&args.common, "leases")?;
     let mut leases: Vec<LicenseLease> = found.read()?;
     leases.retain(|l| args.state.is_empty() || args.state.contains(&leases::state(l)));
     leases.retain(|l| args.server.as_ref().is_none_or(|s| leases::is_of(l, s)));

@@ -2,14 +2,13 @@
 
 use super::api::Listed;
 use crate::age;
-use crate::output::table;
+use crate::output::{self, or_dash, table};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 use kube::core::{NotUsed, Object};
 use mooring_api::status::{ANCHOR_PRESENT, LICENSE_VALID, PLACED, READY, SETTLING};
 use mooring_api::{LicenseServerStatus, ProductStatus};
 use mooring_core::time::Timestamp;
-use std::fmt::Write as _;
 
 /// A LicenseServer as far as it is shown; one that was just made has no status.
 pub type ServerObject = Object<NotUsed, LicenseServerStatus>;
@@ -26,26 +25,13 @@ fn condition<'a>(s: &'a ServerObject, kind: &str) -> Option<&'a Condition> {
 /// A license that ends within this many days is worth a word.
 const SOON_DAYS: i64 = 30;
 
-/// The whole print.
 pub fn text(servers: &[ServerObject], found: &Listed, now: Timestamp, wide: bool) -> String {
     if servers.is_empty() {
         return found.nothing();
     }
     let all = found.namespace.is_none();
-    let mut out = overview(servers, all, wide, now);
-    let products = products(servers, all);
-    if !products.is_empty() {
-        out.push('\n');
-        out.push_str(&products);
-    }
     let problems: Vec<String> = servers.iter().flat_map(|s| problems(s, all, now)).collect();
-    if !problems.is_empty() {
-        out.push_str("\nProblems\n");
-        for p in problems {
-            let _ = writeln!(out, "  {p}");
-        }
-    }
-    out
+    overview(servers, all, wide, now) + &products(servers, all) + &output::problems(&problems)
 }
 
 fn name(s: &ServerObject, all: bool) -> String {
@@ -54,10 +40,6 @@ fn name(s: &ServerObject, all: bool) -> String {
     } else {
         s.name_any()
     }
-}
-
-fn or_dash<T: ToString>(v: Option<T>) -> String {
-    v.map_or_else(|| "-".to_owned(), |v| v.to_string())
 }
 
 fn overview(servers: &[ServerObject], all: bool, wide: bool, now: Timestamp) -> String {
@@ -117,13 +99,10 @@ fn products(servers: &[ServerObject], all: bool) -> String {
         .flat_map(|s| of_products(s).iter().map(move |p| row(s, p)))
         .collect();
     if rows.is_empty() {
-        String::new()
-    } else {
-        table(
-            &["SERVER", "PRODUCT", "USED", "SEATS", "WAITING", "EXPIRES"],
-            &rows,
-        )
+        return String::new();
     }
+    let header = ["SERVER", "PRODUCT", "USED", "SEATS", "WAITING", "EXPIRES"];
+    format!("\n{}", table(&header, &rows))
 }
 
 fn of_products(s: &ServerObject) -> &[ProductStatus] {
@@ -133,45 +112,44 @@ fn of_products(s: &ServerObject) -> &[ProductStatus] {
 /// What is wrong with one server. The condition that says most comes first; `Ready` only if no
 /// other explains it.
 fn problems(s: &ServerObject, all: bool, now: Timestamp) -> Vec<String> {
-    let server = name(s, all);
     let mut out = Vec::new();
     for kind in [ANCHOR_PRESENT, LICENSE_VALID, PLACED] {
-        if let Some(c) = condition(s, kind).filter(|c| c.status != "True") {
-            out.push(format!("{server}: {}", words(c, now)));
-        }
+        out.extend(
+            condition(s, kind)
+                .filter(|c| c.status != "True")
+                .map(|c| words(c, now)),
+        );
     }
     match condition(s, READY) {
-        Some(c) if c.status != "True" && out.is_empty() => out.push(format!("{server}: {}", words(c, now))),
-        None => out.push(format!(
-            "{server}: it has no status yet. If that lasts, look at the operator: kubectl -n mooring-system logs deploy/mooring-operator"
-        )),
+        Some(c) if c.status != "True" && out.is_empty() => out.push(words(c, now)),
+        None => out.push("it has no status yet. If that lasts, look at the operator: kubectl -n mooring-system logs deploy/mooring-operator".to_owned()),
         _ => {}
     }
     if let Some(c) = condition(s, SETTLING).filter(|c| c.status == "True") {
         let since = age::since(Some(c.last_transition_time.0), now);
         out.push(format!(
-            "{server}: settling for {since}: it has just started, takes earlier leases in first and grants nothing new. It ends by itself, in 5 min at most."
+            "settling for {since}: it has just started, takes earlier leases in first and grants nothing new. It ends by itself, in 5 min at most."
         ));
     }
     let observed = s.status.as_ref().and_then(|s| s.observed_generation);
-    if let (Some(seen), Some(is)) = (observed, s.metadata.generation)
-        && seen < is
-    {
-        out.push(format!(
-            "{server}: the operator has not taken in the last change of its spec yet."
-        ));
+    if observed.is_some_and(|seen| s.metadata.generation.is_some_and(|is| seen < is)) {
+        out.push("the operator has not taken in the last change of its spec yet.".to_owned());
     }
     let expires = |p: &ProductStatus| p.expires.as_ref()?.parse::<Timestamp>().ok();
     let ends = of_products(s).iter().filter_map(expires).min();
     if let Some(t) = ends.filter(|t| t.as_second() - now.as_second() < SOON_DAYS * 86_400) {
+        let ask = "Ask the vendor for a new one and put it into the license's Secret";
+        let left = age::span(t.as_second() - now.as_second());
         out.push(if t <= now {
-            format!("{server}: its license ended {t}. Ask the vendor for a new one and put it into the license's Secret.")
+            format!("its license ended {t}. {ask}.")
         } else {
-            let left = age::span(t.as_second() - now.as_second());
-            format!("{server}: its license ends {t}, in {left}. Ask the vendor for a new one and put it into the license's Secret: no restart is needed.")
+            format!("its license ends {t}, in {left}. {ask}: no restart is needed.")
         });
     }
-    out
+    let server = name(s, all);
+    out.into_iter()
+        .map(|problem| format!("{server}: {problem}"))
+        .collect()
 }
 
 fn words(c: &Condition, now: Timestamp) -> String {
@@ -181,10 +159,7 @@ fn words(c: &Condition, now: Timestamp) -> String {
     } else {
         format!(": {}", c.message)
     };
-    let reason = if c.reason.is_empty() {
-        "no reason"
-    } else {
-        &c.reason
-    };
+    let reason = Some(c.reason.as_str()).filter(|r| !r.is_empty());
+    let reason = reason.unwrap_or("no reason");
     format!("{} is {} ({reason}, for {since}){said}", c.type_, c.status)
 }

@@ -61,12 +61,7 @@ impl Direct {
         Ok(())
     }
 
-    fn ask<T>(
-        &self,
-        url: &str,
-        call: Call,
-        read: impl FnOnce(Answer) -> anyhow::Result<T>,
-    ) -> anyhow::Result<T> {
+    fn ask(&self, url: &str, call: Call) -> anyhow::Result<Answer> {
         let (client, call) = self.client(url, call)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -74,7 +69,7 @@ impl Direct {
         let answer = runtime.block_on(client.call(&call, PATIENCE));
         let answer = answer.with_context(|| format!("--server {url}"))?;
         if answer.status.is_success() {
-            return read(answer);
+            return Ok(answer);
         }
         let status = answer.status;
         match answer.json::<Problem>() {
@@ -84,9 +79,9 @@ impl Direct {
     }
 
     fn client(&self, url: &str, mut call: Call) -> anyhow::Result<(Client, Call)> {
-        let roots = self.roots.as_ref().ok_or_else(|| {
-            anyhow!("--roots: missing; expected the CA certificate that the server is trusted by (ca.crt)")
-        })?;
+        let roots = self.roots.as_ref().context(
+            "--roots: missing; expected the CA certificate that the server is trusted by (ca.crt)",
+        )?;
         let roots = file::read(roots).context("--roots")?;
         let pair = match (&self.client_cert, &self.client_key) {
             (Some(c), Some(k)) => Some((
@@ -113,10 +108,8 @@ fn bearer(path: &Path) -> anyhow::Result<String> {
     let text = file::read_public(path).context("--token-file")?;
     let token = text.trim();
     if token.is_empty() || !token.bytes().all(|b| b.is_ascii_graphic()) {
-        bail!(
-            "--token-file {}: expected one client token, as `mooring client issue` wrote it",
-            path.display()
-        );
+        let path = path.display();
+        bail!("--token-file {path}: expected one client token, as `mooring client issue` wrote it");
     }
     Ok(format!("Bearer {token}"))
 }
@@ -124,13 +117,9 @@ fn bearer(path: &Path) -> anyhow::Result<String> {
 /// `mooring status --server https://…`.
 pub fn status(url: &str, direct: &Direct, form: TableForm) -> anyhow::Result<()> {
     let call = Call::of(&server::PRODUCTS, "");
-    let (products, raw): (Products, serde_json::Value) =
-        direct.ask(url, call, |a| Ok((a.json()?, a.json()?)))?;
-    let text = match form.data() {
-        Some(d) => d.render(&raw)?,
-        None => print::status(url, &products),
-    };
-    output::print(&text)?;
+    let answer = direct.ask(url, call)?;
+    let (products, raw): (Products, serde_json::Value) = (answer.json()?, answer.json()?);
+    output::show(form.data(), &raw, || print::status(url, &products))?;
     if !print::is_ready(&products.server) {
         bail!("the license server is not ready");
     }
@@ -145,18 +134,13 @@ pub fn leases(
     form: TableForm,
 ) -> anyhow::Result<()> {
     let call = Call::of(&server::LEASES, "");
-    let mut found: Leases = direct.ask(url, call, |a| Ok(a.json()?))?;
+    let mut found: Leases = direct.ask(url, call)?.json()?;
     let wanted = |s: &str| states.is_empty() || states.iter().any(|w| w.to_string() == s);
     found.leases.retain(|l| wanted(&l.state.to_string()));
     print::sort(&mut found.leases);
-    let text = match form.data() {
-        Some(d) => d.render(&found)?,
-        None => print::leases(url, &found.leases),
-    };
-    Ok(output::print(&text)?)
+    output::show(form.data(), &found, || print::leases(url, &found.leases))
 }
 
-/// Flags of `revoke`.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "The lease's holder is told at its next renewal, within a third of a lease, and its application loses its license
@@ -200,7 +184,7 @@ pub fn revoke(a: &RevokeArgs) -> anyhow::Result<()> {
         })?
     };
     let call = call.header(ACCEPT, "application/json");
-    a.direct.ask(&a.server, call, |_| Ok(()))?;
+    a.direct.ask(&a.server, call)?;
     let what = if a.lift { "Lifted" } else { "Revoked" };
     eprintln!("{what}: the holder of lease {}", a.lease);
     Ok(())

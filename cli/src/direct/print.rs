@@ -1,12 +1,11 @@
 //! What a license server answered, as text. Pure.
 
 use crate::age::span;
-use crate::output::table;
+use crate::output::{or_dash, problems, table};
 use mooring_core::identity::Holder;
 use mooring_core::reason::LicenseReason;
 use mooring_core::request;
-use mooring_core::wire::{LeaseView, Products, ServerState, ViewState};
-use std::fmt::Write as _;
+use mooring_core::wire::{LeaseView, PoolView, ProductView, Products, ServerState, ViewState};
 use std::time::Duration;
 
 /// Whether it grants.
@@ -17,23 +16,21 @@ pub fn is_ready(s: &ServerState) -> bool {
 /// `mooring status`.
 pub fn status(url: &str, p: &Products) -> String {
     let s = &p.server;
-    let ready = if !is_ready(s) {
-        "False".to_owned()
-    } else if s.settling {
-        "True (settling)".to_owned()
-    } else {
-        "True".to_owned()
+    let ready = match (is_ready(s), s.settling) {
+        (false, _) => "False",
+        (true, true) => "True (settling)",
+        (true, false) => "True",
     };
-    let sum = |f: fn(&mooring_core::wire::PoolView) -> u32| p.pools.iter().map(f).sum::<u32>();
+    let sum = |f: fn(&PoolView) -> u32| p.pools.iter().map(f).sum::<u32>().to_string();
     let waiting = p.products.iter().map(|p| p.waiting).sum::<u32>();
     let row = vec![
         url.to_owned(),
         s.anchor.reason.to_string(),
-        ready,
-        sum(|p| p.used).to_string(),
-        sum(|p| p.seats).to_string(),
+        ready.to_owned(),
+        sum(|p| p.used),
+        sum(|p| p.seats),
         waiting.to_string(),
-        s.license_id.clone().unwrap_or_else(|| "-".into()),
+        or_dash(s.license_id.as_ref()),
         s.version.clone(),
     ];
     let header = [
@@ -41,43 +38,30 @@ pub fn status(url: &str, p: &Products) -> String {
     ];
     let mut out = table(&header, &[row]);
     if !p.products.is_empty() {
-        let rows: Vec<Vec<String>> = p
-            .products
-            .iter()
-            .map(|p| {
-                let expires = p.expires.clone().unwrap_or_else(|| "never".into());
-                vec![
-                    p.name.to_string(),
-                    p.used.to_string(),
-                    p.seats.to_string(),
-                    p.waiting.to_string(),
-                    expires,
-                ]
-            })
-            .collect();
-        out.push('\n');
-        out.push_str(&table(
-            &["PRODUCT", "USED", "SEATS", "WAITING", "EXPIRES"],
-            &rows,
-        ));
+        let row = |p: &ProductView| {
+            vec![
+                p.name.to_string(),
+                p.used.to_string(),
+                p.seats.to_string(),
+                p.waiting.to_string(),
+                p.expires.clone().unwrap_or_else(|| "never".into()),
+            ]
+        };
+        let rows: Vec<_> = p.products.iter().map(row).collect();
+        let header = ["PRODUCT", "USED", "SEATS", "WAITING", "EXPIRES"];
+        out = out + "\n" + &table(&header, &rows);
     }
-    let mut problems = Vec::new();
+    let mut wrong = Vec::new();
     if !s.anchor.present {
-        problems.push(format!("anchor: {}: {}", s.anchor.reason, s.anchor.message));
+        wrong.push(format!("anchor: {}: {}", s.anchor.reason, s.anchor.message));
     }
     if !s.license_valid || s.license_reason != LicenseReason::Valid {
-        problems.push(format!(
+        wrong.push(format!(
             "license: {}: {}",
             s.license_reason, s.license_message
         ));
     }
-    if !problems.is_empty() {
-        out.push_str("\nProblems\n");
-        for p in problems {
-            let _ = writeln!(out, "  {p}");
-        }
-    }
-    out
+    out + &problems(&wrong)
 }
 
 /// Holders first, then the line in its order.
@@ -105,36 +89,27 @@ pub fn leases(url: &str, leases: &[LeaseView]) -> String {
         return format!("No leases on {url}.\n");
     }
     let secs = |d: Duration| span(i64::try_from(d.as_secs()).unwrap_or(i64::MAX));
-    let rows: Vec<Vec<String>> = leases
-        .iter()
-        .map(|l| {
-            let kind = match &l.holder {
-                Holder::Pod { .. } => "",
-                Holder::External { .. } => " (external)",
-            };
-            vec![
-                format!("{}{kind}", l.holder),
-                l.claim.to_string(),
-                request::print(&l.items),
-                l.state.to_string(),
-                l.place.map_or_else(|| "-".into(), |p| p.to_string()),
-                secs(l.since),
-                l.lease.to_string(),
-            ]
-        })
-        .collect();
+    let row = |l: &LeaseView| {
+        let kind = match &l.holder {
+            Holder::Pod { .. } => "",
+            Holder::External { .. } => " (external)",
+        };
+        vec![
+            format!("{}{kind}", l.holder),
+            l.claim.to_string(),
+            request::print(&l.items),
+            l.state.to_string(),
+            or_dash(l.place),
+            secs(l.since),
+            l.lease.to_string(),
+        ]
+    };
+    let rows: Vec<_> = leases.iter().map(row).collect();
     let header = [
         "HOLDER", "CLAIM", "PRODUCTS", "STATE", "PLACE", "SINCE", "LEASE",
     ];
-    let mut out = table(&header, &rows);
     let notes: Vec<String> = leases.iter().filter_map(note).collect();
-    if !notes.is_empty() {
-        out.push_str("\nProblems\n");
-        for n in notes {
-            let _ = writeln!(out, "  {n}");
-        }
-    }
-    out
+    table(&header, &rows) + &problems(&notes)
 }
 
 fn note(l: &LeaseView) -> Option<String> {

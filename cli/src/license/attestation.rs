@@ -1,13 +1,18 @@
 //! Attestations: a certificate in which a YubiKey says that a key was made in it and cannot leave
-//! it. Pure.
+//! it.
 //!
 //! The chain is the certificate of the key, that of the device (slot f9), and up to a root that the
 //! vendor names. What the extensions say:
 //! <https://developers.yubico.com/PIV/Introduction/PIV_attestation.html>.
 
+use super::file;
+use anyhow::{Context as _, anyhow};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use mooring_core::license::PublicKey;
 use mooring_core::time::Timestamp;
 use std::fmt;
+use std::path::PathBuf;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::pem::Pem;
 use x509_parser::prelude::FromDer as _;
@@ -18,15 +23,13 @@ const FIRMWARE: &str = "1.3.6.1.4.1.41482.3.3";
 const SERIAL: &str = "1.3.6.1.4.1.41482.3.7";
 /// Two bytes: when the PIN is asked for, and when a touch.
 const POLICY: &str = "1.3.6.1.4.1.41482.3.8";
-/// The longest chain.
 const MAX_CHAIN: usize = 6;
 
 /// What the device says of itself and of the key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attested {
-    /// The firmware's version.
     pub firmware: String,
-    /// The device's serial number; not every device tells it.
+    /// Not every device tells it.
     pub serial: Option<u64>,
     /// When the PIN is asked for: 1 never, 2 once, 3 always.
     pub pin: Option<u8>,
@@ -36,20 +39,18 @@ pub struct Attested {
 
 impl fmt::Display for Attested {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let serial = self
-            .serial
-            .map_or_else(|| "untold".into(), |s| s.to_string());
+        let untold = || "untold".to_owned();
+        let serial = self.serial.map_or_else(untold, |s| s.to_string());
         let word = |v: Option<u8>, words: [&str; 3]| match v {
             Some(n @ 1..=3) => words[usize::from(n) - 1].to_owned(),
-            Some(n) => format!("{n}"),
-            None => "untold".into(),
+            n => n.map_or_else(untold, |n| n.to_string()),
         };
+        let pin = word(self.pin, ["never", "once", "always"]);
+        let touch = word(self.touch, ["never", "always", "once in 15 s"]);
+        let firmware = &self.firmware;
         write!(
             f,
-            "YubiKey serial {serial}, firmware {}, PIN {}, touch {}",
-            self.firmware,
-            word(self.pin, ["never", "once", "always"]),
-            word(self.touch, ["never", "always", "once in 15 s"])
+            "YubiKey serial {serial}, firmware {firmware}, PIN {pin}, touch {touch}"
         )
     }
 }
@@ -73,9 +74,8 @@ impl Attested {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("attestation[{index}]: {problem}")]
 pub struct AttestationError {
-    /// Which, from 0: the key's own.
+    /// From 0: the key's own.
     pub index: usize,
-    /// What.
     pub problem: String,
 }
 
@@ -84,7 +84,6 @@ fn bad<T>(index: usize, problem: impl Into<String>) -> Result<T, AttestationErro
     Err(AttestationError { index, problem })
 }
 
-/// The certificates of a PEM text, in DER.
 pub fn from_pem(text: &str) -> Result<Vec<Vec<u8>>, String> {
     let mut all = Vec::new();
     for p in Pem::iter_from_buffer(text.as_bytes()) {
@@ -100,19 +99,25 @@ pub fn from_pem(text: &str) -> Result<Vec<Vec<u8>>, String> {
     Ok(all)
 }
 
-/// A certificate as PEM.
+/// All certificates of the files of a flag, in DER.
+pub fn from_files(flag: &'static str, paths: &[PathBuf]) -> anyhow::Result<Vec<Vec<u8>>> {
+    let mut all = Vec::new();
+    for path in paths {
+        let text = file::read_public(path).context(flag)?;
+        all.extend(from_pem(&text).map_err(|e| anyhow!("{flag} {}: {e}", path.display()))?);
+    }
+    Ok(all)
+}
+
 pub fn to_pem(der: &[u8]) -> String {
-    use base64::Engine as _;
-    let b64 = base64::engine::general_purpose::STANDARD.encode(der);
-    let lines: Vec<&str> = b64
+    let b64 = STANDARD.encode(der);
+    let lines: Vec<_> = b64
         .as_bytes()
         .chunks(64)
-        .filter_map(|c| std::str::from_utf8(c).ok())
+        .map(String::from_utf8_lossy)
         .collect();
-    format!(
-        "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n",
-        lines.join("\n")
-    )
+    let lines = lines.join("\n");
+    format!("-----BEGIN CERTIFICATE-----\n{lines}\n-----END CERTIFICATE-----\n")
 }
 
 fn parse(index: usize, der: &[u8]) -> Result<X509Certificate<'_>, AttestationError> {
@@ -132,10 +137,8 @@ fn is_of(c: &X509Certificate<'_>, key: &PublicKey) -> bool {
 }
 
 fn extension<'c>(c: &'c X509Certificate<'_>, oid: &str) -> Option<&'c [u8]> {
-    c.extensions()
-        .iter()
-        .find(|e| e.oid.to_id_string() == oid)
-        .map(|e| e.value)
+    let found = c.extensions().iter().find(|e| e.oid.to_id_string() == oid);
+    found.map(|e| e.value)
 }
 
 fn signed_by(c: &X509Certificate<'_>, issuer: &X509Certificate<'_>) -> bool {
@@ -152,17 +155,14 @@ pub fn find(certificates: &[Vec<u8>], key: &PublicKey) -> Vec<Vec<u8>> {
         .iter()
         .filter_map(|d| Some((d, parse(0, d).ok()?)))
         .collect();
-    let Some(leaf) = parsed
+    let leaf = parsed
         .iter()
-        .find(|(_, c)| is_of(c, key) && extension(c, FIRMWARE).is_some())
-    else {
-        return Vec::new();
-    };
-    let mut chain = vec![leaf];
-    while let Some(last) = chain.last().filter(|_| chain.len() < MAX_CHAIN) {
+        .find(|(_, c)| is_of(c, key) && extension(c, FIRMWARE).is_some());
+    let mut chain: Vec<_> = leaf.into_iter().collect();
+    while let Some((_, last)) = chain.last().filter(|_| chain.len() < MAX_CHAIN) {
         let above = parsed
             .iter()
-            .find(|(d, c)| !chain.iter().any(|(e, _)| e == d) && signed_by(&last.1, c));
+            .find(|(d, c)| !chain.iter().any(|(e, _)| e == d) && signed_by(last, c));
         match above {
             Some(a) => chain.push(a),
             None => break,
@@ -178,10 +178,8 @@ pub fn read(leaf: &[u8]) -> Result<Attested, AttestationError> {
 
 fn told(c: &X509Certificate<'_>) -> Result<Attested, AttestationError> {
     let Some([major, minor, patch]) = extension(c, FIRMWARE) else {
-        return bad(
-            0,
-            "it does not say which firmware made it, so it is no attestation of a YubiKey; expected what slot 9a, 9c, 9d or 9e attests",
-        );
+        let p = "it does not say which firmware made it, so it is no attestation of a YubiKey; expected what slot 9a, 9c, 9d or 9e attests";
+        return bad(0, p);
     };
     let serial = match extension(c, SERIAL) {
         None => None,
@@ -213,13 +211,12 @@ fn in_time(
 ) -> Result<(), AttestationError> {
     let (from, to) = (&c.validity().not_before, &c.validity().not_after);
     if (from.timestamp()..=to.timestamp()).contains(&now.as_second()) {
-        Ok(())
-    } else {
-        bad(
-            i,
-            format!("{what} is valid from {from} to {to}, and now it is {now}"),
-        )
+        return Ok(());
     }
+    bad(
+        i,
+        format!("{what} is valid from {from} to {to}, and now it is {now}"),
+    )
 }
 
 /// Checks a chain: it is of this key, each certificate is signed by the next and in its time, the
@@ -230,21 +227,17 @@ pub fn check(
     roots: &[Vec<u8>],
     now: Timestamp,
 ) -> Result<Attested, AttestationError> {
-    if chain.is_empty() || chain.len() > MAX_CHAIN {
-        return bad(
-            0,
-            format!(
-                "{} certificates, expected 1 to {MAX_CHAIN}: that of the key, that of the device, and up to the root's",
-                chain.len()
-            ),
+    let n = chain.len();
+    if n == 0 || n > MAX_CHAIN {
+        let problem = format!(
+            "{n} certificates, expected 1 to {MAX_CHAIN}: that of the key, that of the device, and up to the root's"
         );
+        return bad(0, problem);
     }
-    let certs = chain
-        .iter()
-        .enumerate()
-        .map(|(i, d)| parse(i, d))
-        .collect::<Result<Vec<_>, _>>()?;
-    let Some(leaf) = certs.first() else {
+    let certs = chain.iter().enumerate().map(|(i, d)| parse(i, d));
+    let certs = certs.collect::<Result<Vec<_>, _>>()?;
+    let (Some(leaf), Some(last), Some(last_der)) = (certs.first(), certs.last(), chain.last())
+    else {
         return bad(0, "missing");
     };
     if !is_of(leaf, key) {
@@ -259,41 +252,26 @@ pub fn check(
         if i > 0 && !c.is_ca() {
             return bad(i, "it may not sign other certificates (no CA)");
         }
-        if let Some(above) = certs.get(i + 1)
-            && !signed_by(c, above)
-        {
-            return bad(
-                i,
-                format!(
-                    "it is not signed by attestation[{}], {}",
-                    i + 1,
-                    above.subject()
-                ),
-            );
+        if let Some(above) = certs.get(i + 1).filter(|above| !signed_by(c, above)) {
+            let above = format!("attestation[{}], {}", i + 1, above.subject());
+            return bad(i, format!("it is not signed by {above}"));
         }
     }
-    let top = certs.len() - 1;
-    let (Some(last), Some(last_der)) = (certs.last(), chain.last()) else {
-        return bad(top, "missing");
-    };
+    let top = n - 1;
     for (n, der) in roots.iter().enumerate() {
         let Ok(root) = parse(n, der) else {
-            return bad(
-                top,
-                format!("--attestation-root: certificate {} cannot be read", n + 1),
-            );
+            let problem = format!("--attestation-root: certificate {} cannot be read", n + 1);
+            return bad(top, problem);
         };
         if (last_der == der && top > 0) || signed_by(last, &root) {
             in_time(top, "the root above it", &root, now)?;
             return told(leaf);
         }
     }
+    let issuer = last.issuer();
     bad(
         top,
-        format!(
-            "it is signed by {}, which is none of --attestation-root",
-            last.issuer()
-        ),
+        format!("it is signed by {issuer}, which is none of --attestation-root"),
     )
 }
 

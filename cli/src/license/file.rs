@@ -1,9 +1,9 @@
 //! Files: small ones read whole, new ones written without ever taking the place of another by
 //! accident.
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use std::fs::{self, OpenOptions};
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{ErrorKind, Read, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
@@ -13,7 +13,7 @@ const MAX: u64 = 1024 * 1024;
 /// Reads a text; `-` is standard input.
 pub fn read(path: &Path) -> anyhow::Result<String> {
     let mut text = String::new();
-    let mut source: Box<dyn std::io::Read> = if path == Path::new("-") {
+    let mut source: Box<dyn Read> = if path == Path::new("-") {
         Box::new(std::io::stdin().lock())
     } else {
         Box::new(fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?)
@@ -42,31 +42,25 @@ pub fn read_public(path: &Path) -> anyhow::Result<String> {
     Ok(text)
 }
 
+fn there_already(path: &Path) -> anyhow::Error {
+    let path = path.display();
+    anyhow!("{path} is there already, and is not overwritten; name another file, or move it away")
+}
+
 /// Refuses if there is such a file already: before work is done that cannot be undone.
 pub fn must_be_new(path: &Path) -> anyhow::Result<()> {
-    if path.symlink_metadata().is_ok() {
-        bail!(
-            "{} is there already, and is not overwritten; name another file, or move it away",
-            path.display()
-        );
+    match path.symlink_metadata() {
+        Ok(_) => Err(there_already(path)),
+        Err(_) => Ok(()),
     }
-    Ok(())
 }
 
 /// Writes a new file with these permissions; refuses if there is one already.
 pub fn create(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
-    let made = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(path);
-    let mut file = match made {
-        Err(e) if e.kind() == ErrorKind::AlreadyExists => {
-            bail!(
-                "{} is there already, and is not overwritten; name another file, or move it away",
-                path.display()
-            )
-        }
+    let mut new = OpenOptions::new();
+    new.write(true).create_new(true).mode(mode);
+    let mut file = match new.open(path) {
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => return Err(there_already(path)),
         made => made.with_context(|| format!("cannot write {}", path.display()))?,
     };
     let written = file
@@ -81,10 +75,7 @@ pub fn create(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
 
 /// Writes a file in one step, in the place of another if there is one.
 pub fn replace(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
-    let mut name = path
-        .file_name()
-        .map(std::ffi::OsStr::to_owned)
-        .unwrap_or_default();
+    let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.new", std::process::id()));
     let beside = path.with_file_name(name);
     create(&beside, text, mode)?;

@@ -8,16 +8,16 @@ use super::{file, vendor_key};
 use crate::output::{self, Form};
 use lines::{Lines, signature};
 use mooring_core::license::{
-    AnchorKey, AnchorKind, Delegation, LeaseToken, License, OpenLicense, Policy, Product, Trust,
-    types,
+    AnchorKey, AnchorKind, Delegation, Digest, Draw, KeyId, LeaseToken, License, OpenLicense,
+    Policy, Product, Trust, types,
 };
 use mooring_core::policy::OptimisticStart;
 use mooring_core::request;
 use mooring_core::time::{DEFAULT_GRACE, Timestamp, print_span};
 use serde::Serialize;
 use std::path::PathBuf;
+use std::time::Duration;
 
-/// Flags.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Without --vendor-key nothing is verified, and the print says so: anyone can write such a file.
@@ -48,10 +48,10 @@ struct Seen<'a> {
     /// Whether the vendor's signature was verified.
     verified: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    verified_by: Option<String>,
-    /// Key ids that the signatures name; not verified.
-    signatures: Vec<&'a str>,
-    sha256: String,
+    verified_by: Option<&'a KeyId>,
+    /// Which the signatures name; not verified.
+    signatures: Vec<&'a KeyId>,
+    sha256: &'a Digest,
     in_force: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
@@ -62,7 +62,6 @@ struct Seen<'a> {
     lease: Option<LeaseToken>,
 }
 
-/// Prints a file.
 pub fn run(args: &InspectArgs) -> anyhow::Result<()> {
     let input = verify::read(&file::read_public(&args.file)?)?;
     let keys = vendor_key::public(&args.vendor_key)?;
@@ -80,53 +79,40 @@ pub fn run(args: &InspectArgs) -> anyhow::Result<()> {
     };
     let open = OpenLicense::from_envelope(envelope, trust)?;
     let dates = open.license.check_dates(now).err().map(|e| e.to_string());
-    let (delegation, lease) = match &bundled {
-        None => (None, None),
-        Some(b) => (
-            Some(
-                b.delegation
-                    .read_unverified::<Delegation>(types::DELEGATION)?,
-            ),
-            Some(b.lease.read_unverified::<LeaseToken>(types::LEASE)?),
-        ),
+    let bundled = bundled.map(|b| {
+        let delegation: Delegation = b.delegation.read_unverified(types::DELEGATION)?;
+        let lease: LeaseToken = b.lease.read_unverified(types::LEASE)?;
+        anyhow::Ok((delegation, lease))
+    });
+    let (delegation, lease) = bundled.transpose()?.unzip();
+    let seen = Seen {
+        verified: open.signed_by.is_some(),
+        verified_by: open.signed_by.as_ref(),
+        signatures: open.envelope.signatures.iter().map(|s| &s.keyid).collect(),
+        sha256: &open.digest,
+        in_force: dates.is_none(),
+        problem: dates,
+        license: &open.license,
+        delegation,
+        lease,
     };
-    if let Some(data) = args.output.data() {
-        let seen = Seen {
-            verified: open.signed_by.is_some(),
-            verified_by: open.signed_by.as_ref().map(|k| k.0.clone()),
-            signatures: open
-                .envelope
-                .signatures
-                .iter()
-                .map(|s| s.keyid.0.as_str())
-                .collect(),
-            sha256: open.digest.0.clone(),
-            in_force: dates.is_none(),
-            problem: dates,
-            license: &open.license,
-            delegation,
-            lease,
-        };
-        return Ok(output::print(&data.render(&seen)?)?);
-    }
-    let mut text = license(&open, dates.as_deref());
-    if let (Some(d), Some(l)) = (delegation, lease) {
-        text.push_str(&bundle(&d, &l));
-    }
-    Ok(output::print(&text)?)
+    output::show(args.output.data(), &seen, || {
+        let mut text = license(&open, seen.problem.as_deref());
+        if let (Some(d), Some(l)) = (&seen.delegation, &seen.lease) {
+            text += &bundle(d, l);
+        }
+        text
+    })
 }
 
 fn license(open: &OpenLicense, dates: Option<&str>) -> String {
     let l = &open.license;
-    let mut out = Lines(String::new());
+    let mut out = Lines::default();
     out.add("License", &l.id);
     out.add("Customer", &l.customer);
     out.add(
         "Signature",
-        &signature(
-            &open.envelope,
-            open.signed_by.as_ref().map(|k| k.0.as_str()),
-        ),
+        signature(&open.envelope, open.signed_by.as_ref()),
     );
     let state = dates.map_or_else(|| "in force".to_owned(), |e| format!("NOT IN FORCE: {e}"));
     let unverified = if open.signed_by.is_none() {
@@ -134,69 +120,48 @@ fn license(open: &OpenLicense, dates: Option<&str>) -> String {
     } else {
         ""
     };
-    out.add("State", &format!("{state}{unverified}"));
+    out.add("State", state + unverified);
     if l.test {
         out.add("Test", "for tests only; its tokens say so");
     }
     if l.emergency {
-        out.add(
-            "Emergency",
-            "bridges the time until broken hardware is replaced; its tokens say so",
-        );
+        let words = "bridges the time until broken hardware is replaced; its tokens say so";
+        out.add("Emergency", words);
     }
-    out.add("Issued", &l.issued.to_string());
+    out.add("Issued", l.issued);
     if let Some(t) = l.not_before {
-        out.add("Begins", &t.to_string());
+        out.add("Begins", t);
     }
-    out.add(
-        "Expires",
-        &l.expires
-            .map_or_else(|| "never".into(), |t| format!("{t} (exclusive)")),
-    );
+    let expires = l.expires.map(|t| format!("{t} (exclusive)"));
+    out.add("Expires", expires.as_deref().unwrap_or("never"));
     if let Some(t) = l.maintenance_until {
-        out.add("Maintenance", &format!("covers builds up to {t}"));
+        out.add("Maintenance", format!("covers builds up to {t}"));
     }
     if !l.supersedes.is_empty() {
-        out.add("Replaces", &l.supersedes.join(", "));
+        out.add("Replaces", l.supersedes.join(", "));
     }
-    let over = |n: u32| {
-        if n == 0 {
-            String::new()
-        } else {
-            format!(", and {n} more as overdraft")
-        }
-    };
-    out.each(
-        "Pools",
-        l.pools
-            .iter()
-            .map(|p| format!("{}: {} seats{}", p.name, p.seats, over(p.overdraft))),
-    );
-    out.each("Products", l.products.iter().map(product));
-    out.each("Anchors", l.anchors.iter().map(anchor));
-    out.each("Policy", policy(&l.policy).into_iter());
+    out.each("Pools", &l.pools, |p| match p.overdraft {
+        0 => format!("{}: {} seats", p.name, p.seats),
+        n => format!("{}: {} seats, and {n} more as overdraft", p.name, p.seats),
+    });
+    out.each("Products", &l.products, product);
+    out.each("Anchors", &l.anchors, anchor);
+    out.each("Policy", &policy(&l.policy), String::clone);
     if !l.critical.is_empty() {
-        out.add("Critical", &l.critical.join(", "));
+        out.add("Critical", l.critical.join(", "));
     }
-    out.add("SHA-256", &open.digest.0);
+    out.add("SHA-256", &open.digest);
     out.0
 }
 
 fn product(p: &Product) -> String {
-    let draw = |d: &mooring_core::license::Draw| {
-        if d.weight == 1 {
-            d.pool.to_string()
-        } else {
-            format!("{} × {}", d.weight, d.pool)
-        }
+    let draw = |d: &Draw| match d.weight {
+        1 => d.pool.to_string(),
+        n => format!("{n} × {}", d.pool),
     };
-    let alternative = |a: &Vec<_>| a.iter().map(draw).collect::<Vec<_>>().join(" and ");
-    let from = p
-        .from
-        .iter()
-        .map(alternative)
-        .collect::<Vec<_>>()
-        .join(", or ");
+    let alternative = |a: &Vec<Draw>| a.iter().map(draw).collect::<Vec<_>>().join(" and ");
+    let from: Vec<String> = p.from.iter().map(alternative).collect();
+    let from = from.join(", or ");
     let features = if p.features.is_empty() {
         String::new()
     } else {
@@ -228,80 +193,58 @@ fn anchor(a: &AnchorKey) -> String {
         .as_ref()
         .map(|l| format!(", {l}"))
         .unwrap_or_default();
-    let standby = a
-        .standby
-        .map(|s| format!(", standby for {} days", s.days))
-        .unwrap_or_default();
-    format!(
-        "{}, key id {}{label}{presence}{standby}{software}",
-        a.kind,
-        a.key.id()
-    )
+    let standby = a.standby.map(|s| format!(", standby for {} days", s.days));
+    let standby = standby.unwrap_or_default();
+    let (kind, id) = (a.kind, a.key.id());
+    format!("{kind}, key id {id}{label}{presence}{standby}{software}")
 }
 
 fn policy(p: &Policy) -> Vec<String> {
-    let grace = p.max_grace.unwrap_or(DEFAULT_GRACE);
-    let mut v = vec![format!("at most {} without contact", print_span(grace))];
-    v.push(match p.optimistic_start {
-        OptimisticStart::Allow => "may start with no server in reach".into(),
-        OptimisticStart::Voucher => "may start with no server in reach with a voucher only".into(),
-        OptimisticStart::Deny => "may not start with no server in reach".into(),
-    });
-    v.extend(
-        p.max_contested
-            .map(|d| format!("at most {} once the seat was given away", print_span(d))),
-    );
-    v.extend(p.max_anchor_grace.map(|d| {
-        format!(
-            "renewals go on at most {} without the anchor",
-            print_span(d)
-        )
-    }));
-    v.extend(
-        p.max_lease
-            .map(|d| format!("leases of at most {}", print_span(d))),
-    );
-    v.extend(
-        p.reclaim
-            .map(|r| format!("a silent holder's seat is given away: {r:?}")),
-    );
-    v
+    let grace = Some(p.max_grace.unwrap_or(DEFAULT_GRACE));
+    let start = match p.optimistic_start {
+        OptimisticStart::Allow => "may start with no server in reach",
+        OptimisticStart::Voucher => "may start with no server in reach with a voucher only",
+        OptimisticStart::Deny => "may not start with no server in reach",
+    };
+    let span = |d: Option<Duration>, before: &str, after: &str| {
+        d.map(|d| format!("{before} {}{after}", print_span(d)))
+    };
+    let reclaim = |r| format!("a silent holder's seat is given away: {r:?}");
+    let all = [
+        span(grace, "at most", " without contact"),
+        Some(start.to_owned()),
+        span(p.max_contested, "at most", " once the seat was given away"),
+        span(
+            p.max_anchor_grace,
+            "renewals go on at most",
+            " without the anchor",
+        ),
+        span(p.max_lease, "leases of at most", ""),
+        p.reclaim.map(reclaim),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 fn bundle(d: &Delegation, l: &LeaseToken) -> String {
+    let unverified = "NOT VERIFIED (mooring license verify --product … does)";
     let mut out = Lines(String::from("\n"));
-    out.add(
-        "Delegation",
-        "NOT VERIFIED (mooring license verify --product … does)",
-    );
-    out.add("  by", &format!("{} anchor, key id {}", d.kind, d.key_id));
-    out.add(
-        "  for",
-        &format!("server key {}, instance {}", d.server_key.id(), d.instance),
-    );
-    out.add(
-        "  from, to",
-        &format!("{} to {}", d.not_before, d.not_after),
-    );
-    out.add(
-        "Lease",
-        "NOT VERIFIED (mooring license verify --product … does)",
-    );
-    out.add("  id", &format!("{}, claim {}", l.lease, l.claim));
+    out.add("Delegation", unverified);
+    out.add("  by", format!("{} anchor, key id {}", d.kind, d.key_id));
+    let (key, instance) = (d.server_key.id(), d.instance);
+    out.add("  for", format!("server key {key}, instance {instance}"));
+    out.add("  from, to", format!("{} to {}", d.not_before, d.not_after));
+    out.add("Lease", unverified);
+    out.add("  id", format!("{}, claim {}", l.lease, l.claim));
     let items = l.items.iter().map(|i| request::Item {
         product: i.product.clone(),
         seats: i.seats,
         version: None,
     });
-    out.add("  items", &request::print(&items.collect::<Vec<_>>()));
+    out.add("  items", request::print(&items.collect::<Vec<_>>()));
+    let (lease, run) = (print_span(l.lease_for), print_span(l.run_for));
     out.add(
         "  issued",
-        &format!(
-            "{}, for {}, to run for {}",
-            l.issued_at,
-            print_span(l.lease_for),
-            print_span(l.run_for)
-        ),
+        format!("{}, for {lease}, to run for {run}", l.issued_at),
     );
     out.add(
         "  nonce",

@@ -5,11 +5,10 @@ use super::signer::{self, Signer};
 use super::{anchor, attestation, file};
 use crate::output::{self, Data};
 use anyhow::{Context as _, anyhow, bail};
-use mooring_core::license::{OpenLicense, Trust, armour, types};
+use mooring_core::license::{License, OpenLicense, Trust, armour, types};
 use mooring_core::time::Timestamp;
 use std::path::PathBuf;
 
-/// Flags.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "An order file is YAML or JSON; flags go before what it says. The shortest:
@@ -78,7 +77,7 @@ pub struct IssueArgs {
     /// Issue for an anchor whose key can be copied, by its kind: a token that is software, a USB
     /// device or a machine with its key in a file
     #[arg(long, value_name = "KIND", value_enum)]
-    allow_anchor: Vec<Weak>,
+    allow_anchor: Vec<order::Weak>,
     /// A root (PEM) that attestations of anchors' keys are verified against, such as the maker's
     #[arg(long, value_name = "FILE")]
     attestation_root: Vec<PathBuf>,
@@ -96,25 +95,9 @@ pub struct IssueArgs {
     dry_run: bool,
 }
 
-/// Anchors whose key can be copied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Weak {
-    /// A PKCS#11 token that is software (SoftHSM and the like)
-    SoftwareToken,
-    /// A USB device, and a key in a file
-    Usb,
-    /// A machine, and a key in a file
-    Hwid,
-}
-
 /// Verifies what devices say of the anchors' keys, and tells it.
 fn attest(args: &IssueArgs, order: &Order, now: Timestamp) -> anyhow::Result<()> {
-    let mut roots = Vec::new();
-    for path in &args.attestation_root {
-        let text = file::read_public(path).context("--attestation-root")?;
-        let read = attestation::from_pem(&text);
-        roots.extend(read.map_err(|e| anyhow!("--attestation-root {}: {e}", path.display()))?);
-    }
+    let roots = attestation::from_files("--attestation-root", &args.attestation_root)?;
     for (i, a) in order.anchors.iter().enumerate() {
         let refuse = |e: &dyn std::fmt::Display| anyhow!("order field anchors[{i}].{e}");
         if a.attestation.is_empty() {
@@ -138,9 +121,8 @@ fn attest(args: &IssueArgs, order: &Order, now: Timestamp) -> anyhow::Result<()>
             return Err(refuse(&format!("attestation: {why}")));
         }
         if roots.is_empty() {
-            eprintln!(
-                "Warning: anchors[{i}]: it says {told}; not verified without --attestation-root"
-            );
+            let why = "not verified without --attestation-root";
+            eprintln!("Warning: anchors[{i}]: it says {told}; {why}");
             continue;
         }
         let told = attestation::check(&a.key, &chain, &roots, now).map_err(|e| refuse(&e))?;
@@ -149,47 +131,39 @@ fn attest(args: &IssueArgs, order: &Order, now: Timestamp) -> anyhow::Result<()>
     Ok(())
 }
 
-/// Issues a license.
 pub fn run(mut args: IssueArgs) -> anyhow::Result<()> {
     let order = gather(&mut args)?;
     let now = Timestamp::now();
-    let weak = |kind| args.allow_anchor.contains(&kind);
-    let allow = order::Allow {
-        software_token: args.allow_software_token || weak(Weak::SoftwareToken),
-        usb: weak(Weak::Usb),
-        hwid: weak(Weak::Hwid),
-    };
-    let built = order::build(&order, now, allow)?;
+    if args.allow_software_token {
+        args.allow_anchor.push(order::Weak::SoftwareToken);
+    }
+    let (license, warnings) = order::build(&order, now, &args.allow_anchor)?;
     attest(&args, &order, now)?;
-    for w in &built.warnings {
+    for w in warnings {
         eprintln!("Warning: {w}");
     }
     if args.dry_run {
-        return Ok(output::print(&Data::Yaml.render(&built.license)?)?);
+        return Ok(output::print(&Data::Yaml.render(&license)?)?);
     }
 
     let signers = Signer::open_all(&args.key)?;
-    let (text, open) = sign(&built.license, &signers)?;
+    let (text, open) = sign(&license, &signers)?;
     match &args.out {
         None => output::print(&text)?,
         Some(path) if args.force => file::replace(path, &text, 0o644).context("--out")?,
         Some(path) => file::create(path, &text, 0o644).context("--out (--force overwrites)")?,
     }
-    let expires = open
-        .license
+    let (l, ids) = (&open.license, signer::ids(&signers));
+    let expires = l
         .expires
         .map_or_else(|| "never".to_owned(), |t| t.to_string());
-    let to = args
-        .out
-        .as_ref()
-        .map(|p| format!(" to {}", p.display()))
-        .unwrap_or_default();
+    let to = args.out.as_ref().map(|p| format!(" to {}", p.display()));
     eprintln!(
-        "Issued license {} for {}{to}: expires {expires}, sha256 {}, signed by {}",
-        open.license.id,
-        open.license.customer,
-        open.digest,
-        signer::ids(&signers)
+        "Issued license {} for {}{}: expires {expires}, sha256 {}, signed by {ids}",
+        l.id,
+        l.customer,
+        to.unwrap_or_default(),
+        open.digest
     );
     Ok(())
 }
@@ -225,17 +199,12 @@ fn gather(args: &mut IssueArgs) -> anyhow::Result<Order> {
 }
 
 /// Signs, and reads the result back as an application would: no file leaves that does not verify.
-fn sign(
-    license: &mooring_core::license::License,
-    signers: &[Signer],
-) -> anyhow::Result<(String, OpenLicense)> {
+fn sign(license: &License, signers: &[Signer]) -> anyhow::Result<(String, OpenLicense)> {
     let text = armour(&signer::seal(types::LICENSE, license, signers)?)?;
     let mut open = None;
     for key in signer::publics(signers) {
-        open = Some(
-            OpenLicense::read(&text, Trust::Pinned(&[key]))
-                .context("the signed license does not verify")?,
-        );
+        let read = OpenLicense::read(&text, Trust::Pinned(&[key]));
+        open = Some(read.context("the signed license does not verify")?);
     }
     let open = open.context("--key: missing; expected at least one")?;
     if open.license != *license {

@@ -4,15 +4,14 @@ use super::pkcs11::uri::{self, Uri};
 use super::pkcs11::vendor::TokenKey;
 use super::signer::Signer;
 use super::{file, vendor_key};
-use crate::output::{self, Data, Form};
-use anyhow::{Context as _, anyhow, bail};
+use crate::output::{self, Form};
+use anyhow::{Context as _, bail};
 use mooring_core::license::{PublicKey, SigningKey};
-use ring::rand::{SecureRandom as _, SystemRandom};
+use mooring_net::random;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// Flags.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "The private key signs every license: keep it offline, with a copy in a safe. Whoever has it can make
@@ -36,7 +35,6 @@ pub struct KeygenArgs {
     output: Form,
 }
 
-/// Flags of `public`.
 #[derive(Debug, clap::Args)]
 pub struct PublicArgs {
     /// The private key: its file (PKCS#8 PEM), or pkcs11:… for one in an HSM
@@ -56,18 +54,15 @@ struct Printed {
 }
 
 /// A new key: its public half, and all of it as PKCS#8 PEM.
-pub fn random() -> anyhow::Result<(PublicKey, String)> {
-    let mut seed = [0; 32];
-    SystemRandom::new()
-        .fill(&mut seed)
-        .map_err(|_| anyhow!("the kernel gave no random bytes"))?;
+pub fn generate() -> anyhow::Result<(PublicKey, String)> {
+    let seed = random::bytes();
     let key = SigningKey::from_seed(&seed)?.public();
     Ok((key, vendor_key::to_pem(&seed)))
 }
 
 /// Makes a key, and keeps its private half in a new file.
 pub fn make(out: &Path) -> anyhow::Result<PublicKey> {
-    let (key, pem) = random()?;
+    let (key, pem) = generate()?;
     file::create(out, &pem, 0o600).context("--out")?;
     Ok(key)
 }
@@ -79,25 +74,23 @@ fn bytes(key: &PublicKey) -> Vec<u8> {
     }
 }
 
-/// Prints the public half for machines.
-pub fn print_data(data: Data, key: &PublicKey) -> anyhow::Result<()> {
-    let p = Printed {
+/// Prints the public half: for machines, or as `text`.
+pub fn print(form: Form, key: &PublicKey, text: impl FnOnce() -> String) -> anyhow::Result<()> {
+    let printed = Printed {
         public_key: key.to_string(),
         key_id: key.id().0,
         hex: hex::encode(bytes(key)),
     };
-    Ok(output::print(&data.render(&p)?)?)
+    output::show(form.data(), &printed, text)
 }
 
-/// Makes a vendor's key.
 pub fn run(args: &KeygenArgs) -> anyhow::Result<()> {
     if let Some(out) = &args.out {
-        let key = make(out)?;
+        let (key, out) = (make(out)?, out.display());
         let said = format!(
-            "Private key written to {} (mode 0600). It signs licenses: keep it offline, and keep a copy.",
-            out.display()
+            "Private key written to {out} (mode 0600). It signs licenses: keep it offline, and keep a copy."
         );
-        return print(args.output, &said, &key);
+        return print(args.output, &key, || text(&said, &key));
     }
     let key = args.key.as_deref().unwrap_or_default();
     let at = || format!("--key {key}");
@@ -107,29 +100,25 @@ pub fn run(args: &KeygenArgs) -> anyhow::Result<()> {
     let uri: Uri = key.parse().with_context(at)?;
     let made = TokenKey::make(&uri).with_context(at)?;
     let said = "Private key made in the HSM. It signs licenses: keep a second HSM, or its backup, in a safe.";
-    print(args.output, said, &made.public())
+    let key = made.public();
+    print(args.output, &key, || text(said, &key))
 }
 
-/// Prints the public half of a key that is there.
 pub fn public(args: &PublicArgs) -> anyhow::Result<()> {
     let key = Signer::open(&args.key)?.public();
-    print(args.output, "The private key is there, and was read.", &key)
+    print(args.output, &key, || {
+        text("The private key is there, and was read.", &key)
+    })
 }
 
-fn print(form: Form, said: &str, key: &PublicKey) -> anyhow::Result<()> {
-    match form.data() {
-        Some(data) => print_data(data, key),
-        None => Ok(output::print(&text(said, key, &bytes(key)))?),
-    }
-}
-
-fn text(said: &str, key: &PublicKey, bytes: &[u8]) -> String {
+fn text(said: &str, key: &PublicKey) -> String {
+    let bytes = bytes(key);
     let mut c = String::new();
     for row in bytes.chunks(8) {
         let cells: Vec<String> = row.iter().map(|b| format!("0x{b:02x}")).collect();
         let _ = write!(c, "\n    {},", cells.join(", "));
     }
-    let hex = hex::encode(bytes);
+    let hex = hex::encode(&bytes);
     format!(
         "{said}
 

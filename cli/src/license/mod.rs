@@ -32,7 +32,6 @@ pub mod voucher;
 
 use clap::Subcommand;
 
-/// The vendor's commands.
 #[derive(Debug, Subcommand)]
 pub enum LicenseCommand {
     /// Make a vendor's key (Ed25519), and print the public half to compile into the application
@@ -58,7 +57,6 @@ pub enum LicenseCommand {
     Anchor(anchor::AnchorCommand),
 }
 
-/// Does one of them.
 pub fn run(command: LicenseCommand) -> anyhow::Result<()> {
     match command {
         LicenseCommand::Keygen(a) => keygen::run(&a),

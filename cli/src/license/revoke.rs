@@ -11,7 +11,6 @@ use mooring_core::license::{
 use mooring_core::time::Timestamp;
 use std::path::PathBuf;
 
-/// Flags.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "A list names every license that you have revoked, and is numbered: each call makes the next one, in the file's
@@ -59,54 +58,49 @@ pub struct RevokeLicenseArgs {
     vendor_key: Vec<String>,
 }
 
-/// Makes the next list.
 pub fn run(args: &RevokeLicenseArgs) -> anyhow::Result<()> {
-    let before = if args.new {
-        file::must_be_new(&args.list).context("--new")?;
-        None
-    } else {
-        Some(read(args)?)
-    };
+    let before = read(args)?;
     let signers = Signer::open_all(&args.key)?;
     let keys = signer::publics(&signers);
-    let before = match before {
-        None => None,
-        Some(text) => Some(open(args, &text, &keys)?),
-    };
-    let list = next(args, before.as_ref().map(|b| &b.list), Timestamp::now())?;
+    let before = before.map(|text| open(args, &text, &keys)).transpose()?;
+    let now = date::whole_seconds(Timestamp::now());
+    let list = next(args, before.as_ref().map(|b| &b.list), now)?;
     list.check()?;
     let text = armour(&signer::seal(types::REVOCATIONS, &list, &signers)?)?;
     // Read back as a server would: no list leaves that does not verify, or that it would not take
     // after the last.
     for key in &keys {
-        let back = OpenRevocations::read(&text, Trust::Pinned(&[*key]))
-            .context("the signed list does not verify")?;
+        let back = OpenRevocations::read(&text, Trust::Pinned(&[*key]));
+        let back = back.context("the signed list does not verify")?;
         if let Some(b) = &before {
             back.follows(b)?;
         }
     }
-    if args.new {
-        file::create(&args.list, &text, 0o644).context("--list")?;
+    let write = if args.new {
+        file::create
     } else {
-        file::replace(&args.list, &text, 0o644).context("--list")?;
-    }
-    Ok(output::print(&format!(
-        "Revocation list number {} in {}: {} revoked, signed by {}\n",
-        list.number,
-        args.list.display(),
-        list.revoked.len(),
-        signer::ids(&signers)
-    ))?)
+        file::replace
+    };
+    write(&args.list, &text, 0o644).context("--list")?;
+    let (number, path, n) = (list.number, args.list.display(), list.revoked.len());
+    let ids = signer::ids(&signers);
+    let said = format!("Revocation list number {number} in {path}: {n} revoked, signed by {ids}\n");
+    Ok(output::print(&said)?)
 }
 
-fn read(args: &RevokeLicenseArgs) -> anyhow::Result<String> {
+/// The present list; none if one is begun.
+fn read(args: &RevokeLicenseArgs) -> anyhow::Result<Option<String>> {
+    if args.new {
+        file::must_be_new(&args.list).context("--new")?;
+        return Ok(None);
+    }
     if args.list.symlink_metadata().is_err() {
         bail!(
             "--list {}: there is no such file; expected your last list, or --new to begin one",
             args.list.display()
         );
     }
-    file::read_public(&args.list)
+    file::read_public(&args.list).map(Some)
 }
 
 fn open(
@@ -114,13 +108,10 @@ fn open(
     text: &str,
     keys: &[PublicKey],
 ) -> anyhow::Result<OpenRevocations> {
-    let mut all = keys.to_vec();
-    all.extend(vendor_key::public(&args.vendor_key)?);
+    let all = [keys, &vendor_key::public(&args.vendor_key)?].concat();
     OpenRevocations::read(text, Trust::Pinned(&all)).with_context(|| {
-        format!(
-            "--list {}: it is not extended, since it is not signed by the same vendor",
-            args.list.display()
-        )
+        let path = args.list.display();
+        format!("--list {path}: it is not extended, since it is not signed by the same vendor")
     })
 }
 
@@ -129,8 +120,6 @@ fn next(
     before: Option<&Revocations>,
     now: Timestamp,
 ) -> anyhow::Result<Revocations> {
-    // Whole seconds: nobody reads more, and every client can.
-    let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
     let known = before.map_or(0, |b| b.number);
     let number = args.number.unwrap_or(known.saturating_add(1));
     if number <= known {

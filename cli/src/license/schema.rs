@@ -4,7 +4,6 @@
 use crate::output;
 use clap::ValueEnum;
 
-/// Flags.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "It describes the signed document, the JSON inside of the envelope; docs/formats.md has the envelope.
@@ -18,7 +17,6 @@ pub struct SchemaArgs {
     document: Document,
 }
 
-/// What is signed.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Document {
     /// What a vendor sells
@@ -33,7 +31,6 @@ enum Document {
     Voucher,
 }
 
-/// Prints one.
 pub fn run(args: &SchemaArgs) -> anyhow::Result<()> {
     let text = match args.document {
         Document::License => include_str!("../../../docs/schema/license.json"),

@@ -3,16 +3,14 @@
 use super::pkcs11::uri::{self, Uri};
 use super::pkcs11::vendor::TokenKey;
 use super::vendor_key;
+use crate::output::list;
 use anyhow::{Context as _, bail};
 use mooring_core::license::{Envelope, PublicKey, SigningKey};
 use serde::Serialize;
 use std::path::Path;
 
-/// A vendor's key that can sign.
 pub enum Signer {
-    /// From a PKCS#8 file.
     File(SigningKey),
-    /// On a token.
     Token(TokenKey),
 }
 
@@ -32,19 +30,15 @@ impl Signer {
         let mut out: Vec<Self> = Vec::new();
         for key in keys {
             let signer = Self::open(key)?;
-            let public = signer.public();
-            if out.iter().any(|s| s.public() == public) {
-                bail!(
-                    "--key: {} is given twice; expected each key once",
-                    public.id()
-                );
+            if publics(&out).contains(&signer.public()) {
+                let id = signer.public().id();
+                bail!("--key: {id} is given twice; expected each key once");
             }
             out.push(signer);
         }
         Ok(out)
     }
 
-    /// The public half.
     pub fn public(&self) -> PublicKey {
         match self {
             Self::File(k) => k.public(),
@@ -67,8 +61,7 @@ pub fn publics(signers: &[Signer]) -> Vec<PublicKey> {
 
 /// Their names, for people.
 pub fn ids(signers: &[Signer]) -> String {
-    let ids: Vec<String> = signers.iter().map(|s| s.public().id().0).collect();
-    ids.join(", ")
+    list(signers.iter().map(|s| s.public().id()))
 }
 
 /// Signs a document with each of them.
@@ -83,10 +76,9 @@ pub fn seal<T: Serialize>(
     let mut envelope = Envelope::unsigned(payload_type, document)?;
     let message = envelope.signed_bytes();
     for s in signers {
-        let sig = s
-            .sign(&message)
-            .with_context(|| format!("--key: {}", s.public().id()))?;
-        envelope.add_signature(&s.public(), sig);
+        let (sig, key) = (s.sign(&message), s.public());
+        let sig = sig.with_context(|| format!("--key: {}", key.id()))?;
+        envelope.add_signature(&key, sig);
     }
     Ok(envelope)
 }

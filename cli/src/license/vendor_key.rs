@@ -19,14 +19,10 @@ const PKCS8_ED25519: [u8; 16] = [
 
 /// A private key as PKCS#8 PEM. Version 1, without the public half: every OpenSSL reads it.
 pub fn to_pem(seed: &[u8; 32]) -> String {
-    let der = [PKCS8_ED25519.as_slice(), seed].concat();
-    format!(
-        "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
-        STANDARD.encode(der)
-    )
+    let der = STANDARD.encode([PKCS8_ED25519.as_slice(), seed].concat());
+    format!("-----BEGIN PRIVATE KEY-----\n{der}\n-----END PRIVATE KEY-----\n")
 }
 
-/// Reads a private key out of PKCS#8 PEM.
 pub fn from_pem(text: &str) -> anyhow::Result<SigningKey> {
     if text.contains("BEGIN ENCRYPTED PRIVATE KEY") {
         bail!(
@@ -74,7 +70,8 @@ pub fn public_of(flag: &str, values: &[String]) -> anyhow::Result<Vec<PublicKey>
     Ok(keys)
 }
 
-/// A key, if the text looks like one and not like a file's name.
+/// A key, if the text looks like one and not like a file's name. Vendors sign with Ed25519; another
+/// key is a mix-up, such as an anchor's.
 fn one(text: &str) -> Option<anyhow::Result<PublicKey>> {
     let is_hex = text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
     let key = if is_hex {
@@ -85,21 +82,12 @@ fn one(text: &str) -> Option<anyhow::Result<PublicKey>> {
     if !key.starts_with("ed25519:") && !key.starts_with("p256:") {
         return None;
     }
-    Some(
-        key.parse::<PublicKey>()
-            .map_err(Into::into)
-            .and_then(vendor),
-    )
-}
-
-/// Vendors sign with Ed25519; another key is a mix-up, such as an anchor's.
-fn vendor(key: PublicKey) -> anyhow::Result<PublicKey> {
-    match key {
-        PublicKey::Ed25519(_) => Ok(key),
-        PublicKey::P256(_) => {
-            bail!("a P-256 key; vendors sign with Ed25519 (is it the anchor's key?)")
-        }
-    }
+    Some(match key.parse() {
+        Ok(PublicKey::P256(_)) => Err(anyhow!(
+            "a P-256 key; vendors sign with Ed25519 (is it the anchor's key?)"
+        )),
+        read => read.map_err(Into::into),
+    })
 }
 
 fn public_file(path: &Path) -> anyhow::Result<Vec<PublicKey>> {
@@ -110,20 +98,18 @@ fn public_file(path: &Path) -> anyhow::Result<Vec<PublicKey>> {
             "a private key; expected public keys: the line that `mooring license keygen` printed"
         );
     }
-    let lines = text
-        .lines()
-        .map(|l| l.split('#').next().unwrap_or("").trim());
-    let lines = lines.enumerate().filter(|(_, l)| !l.is_empty());
-    let read = |(i, l): (usize, &str)| {
-        let key = one(l).unwrap_or_else(|| l.parse::<PublicKey>().map_err(Into::into));
-        key.with_context(|| format!("line {}", i + 1))
-    };
-    let keys = lines.map(read).collect::<anyhow::Result<Vec<_>>>()?;
-    if keys.is_empty() {
-        Err(anyhow!("no key in it; expected one a line"))
-    } else {
-        Ok(keys)
+    let mut keys = Vec::new();
+    for (i, line) in text.lines().enumerate() {
+        let line = line.split('#').next().unwrap_or("").trim();
+        if !line.is_empty() {
+            let key = one(line).unwrap_or_else(|| line.parse().map_err(Into::into));
+            keys.push(key.with_context(|| format!("line {}", i + 1))?);
+        }
     }
+    if keys.is_empty() {
+        bail!("no key in it; expected one a line");
+    }
+    Ok(keys)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! the sidecar's socket, holds.
 
 use super::{date, file, vendor_key};
-use crate::output;
+use crate::output::{self, list};
 use anyhow::{Context as _, bail};
 use mooring_core::license::{
     self, Bundle, Demand, Envelope, MinAnchor, OpenLicense, OpenRevocations, OpenVoucher,
@@ -13,7 +13,6 @@ use mooring_core::time::{Timestamp, print_span};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-/// Flags.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "A license file or a voucher is judged now (or at --at); the lease in a bundle at the time it was issued, as applications do.
@@ -58,9 +57,7 @@ pub struct VerifyArgs {
 
 /// What a file holds.
 pub(super) enum Input {
-    /// A license file.
     License(Box<Envelope>),
-    /// What the socket gives.
     Bundle(Box<Bundle>),
     /// A revocation list's file, as text.
     Revocations(String),
@@ -68,7 +65,6 @@ pub(super) enum Input {
     Voucher(String),
 }
 
-/// Tells the two forms apart.
 pub(super) fn read(text: &str) -> anyhow::Result<Input> {
     if text.trim_start().starts_with('{') {
         let bundle = serde_json::from_str(text)
@@ -114,10 +110,8 @@ fn not_revoked(
     if let Some(revoked) = list.revokes(id, at) {
         return Err(revoked.into());
     }
-    Ok(format!(
-        ", and not revoked by list {} of {}",
-        list.number, list.issued
-    ))
+    let (number, issued) = (list.number, list.issued);
+    Ok(format!(", and not revoked by list {number} of {issued}"))
 }
 
 fn only_files(args: &VerifyArgs, what: &str) -> anyhow::Result<()> {
@@ -128,13 +122,11 @@ fn only_files(args: &VerifyArgs, what: &str) -> anyhow::Result<()> {
         ("--nonce", args.nonce.is_some()),
         ("--hardware", args.hardware),
     ];
-    match flags.into_iter().find(|(_, given)| *given) {
-        Some((flag, _)) => bail!(
-            "{flag}: {} is {what}, and has nothing to do with it",
-            args.file.display()
-        ),
-        None => Ok(()),
+    if let Some((flag, _)) = flags.iter().find(|(_, given)| *given) {
+        let file = args.file.display();
+        bail!("{flag}: {file} is {what}, and has nothing to do with it");
     }
+    Ok(())
 }
 
 fn revocations(args: &VerifyArgs, text: &str, keys: &[PublicKey]) -> anyhow::Result<String> {
@@ -166,20 +158,17 @@ fn voucher(args: &VerifyArgs, text: &str, keys: &[PublicKey]) -> anyhow::Result<
     for p in products {
         v.permits(p, at)?;
     }
-    let names: Vec<&str> = products.iter().map(ProductName::as_str).collect();
+    let (products, license, expires) = (list(products), &v.license, v.expires);
     Ok(format!(
-        "OK: voucher for {} of license {:?} is signed by the vendor's key {by} and permits a start at {at}, until {}\n",
-        names.join(", "),
-        v.license,
-        v.expires
+        "OK: voucher for {products} of license {license:?} is signed by the vendor's key {by} and permits a start at {at}, until {expires}\n"
     ))
 }
 
 fn license(args: &VerifyArgs, envelope: Envelope, keys: &[PublicKey]) -> anyhow::Result<String> {
     if args.product.is_some() {
+        let file = args.file.display();
         bail!(
-            "--product: {} is a license file; expected a bundle {{license, delegation, lease}}",
-            args.file.display()
+            "--product: {file} is a license file; expected a bundle {{license, delegation, lease}}"
         );
     }
     let open = OpenLicense::from_envelope(envelope, Trust::Pinned(keys))?;
@@ -187,24 +176,20 @@ fn license(args: &VerifyArgs, envelope: Envelope, keys: &[PublicKey]) -> anyhow:
     open.license.check_dates(at)?;
     let revoked = not_revoked(args, &open.license.id, at, keys)?;
     let by = open.signed_by.map(|k| k.0).unwrap_or_default();
+    let (id, customer) = (&open.license.id, &open.license.customer);
     Ok(format!(
-        "OK: license {:?} for {:?} is signed by the vendor's key {by} and in force at {at}{revoked}\n",
-        open.license.id, open.license.customer
+        "OK: license {id:?} for {customer:?} is signed by the vendor's key {by} and in force at {at}{revoked}\n"
     ))
 }
 
 fn bundle(args: &VerifyArgs, bundle: &Bundle, keys: &[PublicKey]) -> anyhow::Result<String> {
     let Some(product) = &args.product else {
-        bail!(
-            "--product: missing; {} is a bundle, and a lease is verified for a product",
-            args.file.display()
-        );
+        let file = args.file.display();
+        bail!("--product: missing; {file} is a bundle, and a lease is verified for a product");
     };
     if args.at.is_some() {
-        bail!(
-            "--at: {} is a bundle, judged at the time its lease was issued",
-            args.file.display()
-        );
+        let file = args.file.display();
+        bail!("--at: {file} is a bundle, judged at the time its lease was issued");
     }
     let demand = Demand {
         product,
@@ -224,21 +209,22 @@ fn bundle(args: &VerifyArgs, bundle: &Bundle, keys: &[PublicKey]) -> anyhow::Res
 
 fn describe(product: &ProductName, v: &Verified) -> String {
     let fresh = if v.fresh {
-        "it answers the nonce".to_owned()
+        "it answers the nonce"
     } else {
-        "UNFRESH: no --nonce was given, so it may be an old one".to_owned()
+        "UNFRESH: no --nonce was given, so it may be an old one"
     };
-    let anchor = if v.software {
-        format!("{}, SOFTWARE: its key can be copied", v.anchor)
+    let software = if v.software {
+        ", SOFTWARE: its key can be copied"
     } else {
-        v.anchor.to_string()
+        ""
     };
+    let seats = if v.seats == 1 { "seat" } else { "seats" };
     let mut out = format!(
-        "OK: lease {} of {} {} {product}, under license {:?}\n  anchor    {anchor}\n  issued    {}\n  runs for  {}\n  fresh     {fresh}\n",
+        "OK: lease {} of {} {seats} of {product}, under license {:?}\n  anchor    {}{software}\n  issued    {}\n  runs for  {}\n  fresh     {fresh}\n",
         v.lease,
         v.seats,
-        if v.seats == 1 { "seat of" } else { "seats of" },
         v.license_id,
+        v.anchor,
         v.issued_at,
         print_span(v.run_for),
     );
@@ -246,12 +232,10 @@ fn describe(product: &ProductName, v: &Verified) -> String {
         let _ = writeln!(out, "  overdraft {} seats over what was sold", v.overdraft);
     }
     if v.test {
-        out.push_str("  test      the license is one for tests\n");
+        out += "  test      the license is one for tests\n";
     }
     if v.emergency {
-        out.push_str(
-            "  emergency the license bridges the time until broken hardware is replaced\n",
-        );
+        out += "  emergency the license bridges the time until broken hardware is replaced\n";
     }
     if !v.features.is_empty() {
         let _ = writeln!(out, "  features  {}", v.features.join(", "));

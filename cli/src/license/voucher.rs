@@ -1,9 +1,8 @@
 //! `mooring license voucher`: a permit to start with no license server in reach.
 
-use super::date;
-use super::file;
 use super::signer::{self, Signer};
-use crate::output;
+use super::{date, file};
+use crate::output::{self, list};
 use anyhow::{Context as _, bail};
 use mooring_core::license::{OpenLicense, OpenVoucher, Trust, Voucher, armour, types};
 use mooring_core::names::ProductName;
@@ -15,7 +14,6 @@ use std::time::Duration;
 /// The longest voucher: a permit that outlives its reason is a second license.
 const LONGEST: Duration = Duration::from_secs(366 * 86_400);
 
-/// Flags.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Where a license says `optimisticStart: voucher`, an application may start with no license server in reach only
@@ -47,7 +45,6 @@ pub struct VoucherArgs {
     out: Option<PathBuf>,
 }
 
-/// Makes a voucher.
 pub fn run(args: &VoucherArgs) -> anyhow::Result<()> {
     if let Some(path) = &args.out {
         file::must_be_new(path).context("--out")?;
@@ -57,30 +54,24 @@ pub fn run(args: &VoucherArgs) -> anyhow::Result<()> {
     let keys = signer::publics(&signers);
     let open = OpenLicense::read(&text, Trust::Pinned(&keys))
         .with_context(|| format!("{}: not a license of this key's", args.license.display()))?;
-    let voucher = build(args, &open, Timestamp::now())?;
+    let voucher = build(args, &open, date::whole_seconds(Timestamp::now()))?;
     voucher.check()?;
     let text = armour(&signer::seal(types::VOUCHER, &voucher, &signers)?)?;
     for key in &keys {
-        OpenVoucher::read(&text, Trust::Pinned(&[*key]))
-            .context("the signed voucher does not verify")?;
+        let back = OpenVoucher::read(&text, Trust::Pinned(&[*key]));
+        back.context("the signed voucher does not verify")?;
     }
     match &args.out {
         None => output::print(&text)?,
         Some(path) => file::create(path, &text, 0o644).context("--out")?,
     }
-    let names: Vec<&str> = voucher.products.iter().map(ProductName::as_str).collect();
-    eprintln!(
-        "Voucher for {} of license {}: until {}, signed by {}",
-        names.join(", "),
-        voucher.license,
-        voucher.expires,
-        signer::ids(&signers)
-    );
+    let (products, ids) = (list(&voucher.products), signer::ids(&signers));
+    let (license, expires) = (&voucher.license, voucher.expires);
+    eprintln!("Voucher for {products} of license {license}: until {expires}, signed by {ids}");
     Ok(())
 }
 
 fn build(args: &VoucherArgs, open: &OpenLicense, now: Timestamp) -> anyhow::Result<Voucher> {
-    let now = Timestamp::from_second(now.as_second()).unwrap_or(now);
     let l = &open.license;
     let (expires, begins) = (args.expires, args.not_before.unwrap_or(now));
     if expires <= now {
@@ -95,11 +86,10 @@ fn build(args: &VoucherArgs, open: &OpenLicense, now: Timestamp) -> anyhow::Resu
         );
     }
     if let Some(p) = args.product.iter().find(|p| l.product(p).is_none()) {
-        let names: Vec<&str> = l.products.iter().map(|p| p.name.as_str()).collect();
+        let sold = list(l.products.iter().map(|p| &p.name));
         bail!(
-            "--product {p}: license {} does not sell it; it sells {}",
-            l.id,
-            names.join(", ")
+            "--product {p}: license {} does not sell it; it sells {sold}",
+            l.id
         );
     }
     if l.policy.optimistic_start != OptimisticStart::Voucher {

@@ -6,40 +6,34 @@ use anyhow::Context as _;
 use mooring_core::license::{AnchorKey, AnchorKind, HwidItems, PublicKey, Standby, UsbDevice};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// An anchor, as its description names it.
+/// An anchor, as its description names it: an [`AnchorKey`], and what the vendor alone needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Description {
-    /// Its kind.
     pub kind: AnchorKind,
-    /// Its public key.
     pub key: PublicKey,
-    /// The key can leave the token.
     #[serde(default)]
     pub software: bool,
-    /// Words for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
-    /// Of `usb`: the device that must be plugged in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usb: Option<UsbDevice>,
-    /// Of `hwid`: what the machine is known by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hwid: Option<HwidItems>,
-    /// Set by the vendor if it may serve only when the first cannot.
+    /// Set by the vendor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standby: Option<Standby>,
     /// Certificates (PEM) in which the device says that the key was made in it: the key's own, the
-    /// device's, and those above. For the vendor; not part of the license.
+    /// device's, and those above.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attestation: Vec<String>,
 }
 
 impl Description {
-    /// Of an anchor whose key is software.
-    pub(super) fn software(kind: AnchorKind, key: PublicKey) -> Self {
+    /// Of an anchor whose key is software, if nothing else is said.
+    pub(super) fn of(kind: AnchorKind, key: PublicKey) -> Self {
         Self {
             kind,
             key,
@@ -71,47 +65,51 @@ impl From<Description> for AnchorKey {
 pub fn read(path: &Path) -> anyhow::Result<Description> {
     let text = file::read_public(path)?;
     serde_yaml::from_str(&text).with_context(|| {
-        format!(
-            "{}: no anchor description; expected what `mooring license anchor` printed",
-            path.display()
-        )
+        let path = path.display();
+        format!("{path}: no anchor description; expected what `mooring license anchor` printed")
     })
 }
 
-/// Writes a description with the reasons for what it says: as comments in YAML; JSON has none.
-pub(super) fn print(
-    d: &Description,
-    notes: &[String],
-    form: Data,
-    out: Option<&Path>,
-) -> anyhow::Result<()> {
-    let mut text = String::new();
-    if form == Data::Yaml {
-        for n in notes {
-            let _ = writeln!(text, "# {}", one_line(n));
-        }
+/// How a description is written, and where to.
+#[derive(Debug, clap::Args)]
+pub(super) struct Destination {
+    /// The form of the description
+    #[arg(short, long, value_enum, default_value = "yaml")]
+    output: Data,
+    /// Write it to a file instead of standard output; never overwritten
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+impl Destination {
+    /// Looked at before a key is made.
+    pub(super) fn must_be_new(&self) -> anyhow::Result<()> {
+        let new = self.out.as_deref().map_or(Ok(()), file::must_be_new);
+        new.context("--out")
     }
-    text.push_str(&form.render(d)?);
-    match out {
-        Some(path) => {
-            file::create(path, &text, 0o644).context("--out")?;
-            eprintln!(
-                "Anchor {} ({}) described in {}; send it to the vendor",
-                d.key.id(),
-                d.kind,
-                path.display()
-            );
+
+    /// Writes a description with the reasons for what it says: as comments in YAML; JSON has none.
+    pub(super) fn print(&self, d: &Description, notes: &[String]) -> anyhow::Result<()> {
+        let mut text = String::new();
+        if self.output == Data::Yaml {
+            for n in notes {
+                let _ = writeln!(text, "# {}", one_line(n));
+            }
         }
-        None => output::print(&text)?,
+        text.push_str(&self.output.render(d)?);
+        let Some(path) = &self.out else {
+            return Ok(output::print(&text)?);
+        };
+        file::create(path, &text, 0o644).context("--out")?;
+        let (id, kind, path) = (d.key.id(), d.kind, path.display());
+        eprintln!("Anchor {id} ({kind}) described in {path}; send it to the vendor");
+        Ok(())
     }
-    Ok(())
 }
 
 /// A token's own words must not end the comment they stand in.
 fn one_line(s: &str) -> String {
-    s.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    s.replace(char::is_control, " ")
 }
 
 #[cfg(test)]

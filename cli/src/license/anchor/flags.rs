@@ -1,10 +1,9 @@
 //! The flags of `mooring license anchor pkcs11`.
 
+use super::description::Destination;
 use super::token;
-use crate::output::Data;
 use std::path::PathBuf;
 
-/// Flags.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "The PIN is read from --pin-file, else from the environment variable MOORING_PIN, else asked for. It is
@@ -46,15 +45,10 @@ pub struct Pkcs11Args {
     /// token's model and serial number]
     #[arg(long, value_name = "TEXT")]
     pub(super) label: Option<String>,
-    /// The form of the description
-    #[arg(short, long, value_enum, default_value = "yaml")]
-    pub(super) output: Data,
-    /// Write it to a file instead of standard output; never overwritten
-    #[arg(long, value_name = "FILE")]
-    pub(super) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) destination: Destination,
 }
 
-/// A `CKA_ID`.
 #[derive(Clone, Debug)]
 pub(super) struct Id(pub(super) Vec<u8>);
 

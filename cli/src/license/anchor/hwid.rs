@@ -1,17 +1,15 @@
 //! `mooring license anchor hwid`: a machine, by salted hashes of what it is known by, and a key in
 //! a file.
 
-use super::description::{Description, print};
+use super::description::{Description, Destination};
 use super::key_file;
-use crate::license::file;
-use crate::output::Data;
-use anyhow::{Context as _, anyhow, bail};
+use crate::output::list;
+use anyhow::{Context as _, bail};
 use mooring_core::license::{AnchorKind, HwidItem};
-use mooring_hardware::hwid::{self, Fact, Unread};
-use ring::rand::{SecureRandom as _, SystemRandom};
+use mooring_hardware::hwid::{self, Fact};
+use mooring_net::random;
 use std::path::PathBuf;
 
-/// Flags.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "The weak tier: whoever is root on another machine can make it say the same. The description carries salted hashes; still, an
@@ -39,92 +37,60 @@ pub struct HwidArgs {
     /// Words for people in the license, such as the machine's name
     #[arg(long, value_name = "TEXT")]
     label: Option<String>,
-    /// The form of the description
-    #[arg(short, long, value_enum, default_value = "yaml")]
-    output: Data,
-    /// Write it to a file instead of standard output; never overwritten
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    destination: Destination,
 }
 
-/// Describes the anchor.
 pub(super) fn run(args: &HwidArgs) -> anyhow::Result<()> {
-    if let Some(path) = &args.out {
-        file::must_be_new(path).context("--out")?;
-    }
+    args.destination.must_be_new()?;
     let (facts, unread) = hwid::read(&args.host_root).context("--host-root")?;
+    let found = words(&facts);
+    let unread: Vec<String> = unread
+        .iter()
+        .map(|u| format!("{} ({})", u.item, u.why))
+        .collect();
+    let not_read = if unread.is_empty() {
+        String::new()
+    } else {
+        format!("; not readable: {}; run as root", list(&unread))
+    };
     let n = u32::try_from(facts.len()).unwrap_or(u32::MAX);
     if !facts.iter().any(|f| f.item.is_hardware()) {
-        bail!(
-            "nothing of this machine's hardware tells it from another: {}{}",
-            words(&facts),
-            not_read(&unread)
-        );
+        bail!("nothing of this machine's hardware tells it from another: {found}{not_read}");
     }
     let k = args.k.unwrap_or(n / 2 + 1);
     if k > n {
-        bail!(
-            "-k {k}: more than there is: {} ({n} in all){}",
-            words(&facts),
-            not_read(&unread)
-        );
+        bail!("-k {k}: more than there is: {found} ({n} in all){not_read}");
     }
     let key = key_file::find(&args.key)?;
-    let mut salt = [0; 16];
-    SystemRandom::new()
-        .fill(&mut salt)
-        .map_err(|_| anyhow!("the kernel gave no random bytes"))?;
+    let salt = hex::encode(random::bytes::<16>());
     let mut notes = vec![
         format!(
-            "this machine by {}; {k} of these {n} must be found later, one of hardware among them",
-            words(&facts)
+            "this machine by {found}; {k} of these {n} must be found later, one of hardware among them"
         ),
         key_file::note(&key, &args.key),
     ];
-    notes.extend(
-        unread
-            .iter()
-            .map(|u| format!("not read: {} ({})", u.item, u.why)),
-    );
     for u in &unread {
-        eprintln!(
-            "Note: not read: {} ({}); run as root for more",
-            u.item, u.why
-        );
+        notes.push(format!("not read: {u}"));
+        eprintln!("Note: not read: {u}; run as root for more");
     }
     let description = Description {
         label: args.label.clone(),
-        hwid: Some(hwid::hashed(&facts, &hex::encode(salt), k)),
-        ..Description::software(AnchorKind::Hwid, key)
+        hwid: Some(hwid::hashed(&facts, &salt, k)),
+        ..Description::of(AnchorKind::Hwid, key)
     };
-    print(&description, &notes, args.output, args.out.as_deref())
+    args.destination.print(&description, &notes)
 }
 
 /// What was found, by name and never by value.
 fn words(facts: &[Fact]) -> String {
-    let words: Vec<String> = HwidItem::ALL
-        .iter()
-        .filter_map(|i| match facts.iter().filter(|f| f.item == *i).count() {
-            0 => None,
-            1 => Some(i.to_string()),
-            n => Some(format!("{i} ({n})")),
-        })
-        .collect();
-    if words.is_empty() {
-        "nothing is found".into()
-    } else {
-        words.join(", ")
+    if facts.is_empty() {
+        return "nothing is found".into();
     }
-}
-
-fn not_read(unread: &[Unread]) -> String {
-    let list: Vec<String> = unread
-        .iter()
-        .map(|u| format!("{} ({})", u.item, u.why))
-        .collect();
-    if list.is_empty() {
-        String::new()
-    } else {
-        format!("; not readable: {}; run as root", list.join(", "))
-    }
+    let count = |i: &HwidItem| facts.iter().filter(|f| f.item == *i).count();
+    let counted = HwidItem::ALL.into_iter().map(|i| (i, count(&i)));
+    list(counted.filter(|(_, n)| *n > 0).map(|(i, n)| match n {
+        1 => i.to_string(),
+        n => format!("{i} ({n})"),
+    }))
 }

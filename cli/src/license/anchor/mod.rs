@@ -17,7 +17,6 @@ use clap::Subcommand;
 pub use description::{Description, read};
 pub use flags::Pkcs11Args;
 
-/// Kinds of anchors that can be described.
 #[derive(Debug, Subcommand)]
 pub enum AnchorCommand {
     /// A PKCS#11 token: a YubiKey, Nitrokey, SmartCard-HSM, TPM 2.0 … (or SoftHSM, for tests)
@@ -28,7 +27,6 @@ pub enum AnchorCommand {
     Hwid(hwid::HwidArgs),
 }
 
-/// Describes one.
 pub fn run(command: &AnchorCommand) -> anyhow::Result<()> {
     match command {
         AnchorCommand::Pkcs11(a) => pkcs11::run(a),

@@ -4,58 +4,20 @@
 //! Promises: at most one login; none at all if the token says that a wrong PIN would lock it. No
 //! key is ever changed or deleted, and one is made only with `--generate`.
 
-use super::description::{Description, print};
+use super::description::Description;
 use super::flags::Pkcs11Args;
-use super::keys::{self, KeyPair};
-use super::token::{self, KeyFacts};
-use crate::license::pkcs11::{Names, Wanted, find_token, load, login};
-use crate::license::{attestation, file};
-use anyhow::{Context as _, anyhow, bail};
+use super::keys;
+use super::token::{self, KeyFacts, P256_OID, p256};
+use crate::license::attestation;
+use crate::license::pkcs11::pairs::{Called, Curve, KeyPair};
+use crate::license::pkcs11::{Names, Wanted, open};
+use anyhow::{Context as _, bail};
+use cryptoki::mechanism::Mechanism;
+use cryptoki::object::KeyType;
 use cryptoki::session::Session;
 use cryptoki::slot::TokenInfo;
 use mooring_core::license::AnchorKind;
-
-/// Describes the anchor.
-pub(super) fn run(args: &Pkcs11Args) -> anyhow::Result<()> {
-    if let Some(path) = &args.out {
-        file::must_be_new(path).context("--out")?;
-    }
-    let wanted = Wanted {
-        module: &args.module,
-        token: Some(&args.token_label),
-        serial: args.token_serial.as_deref(),
-        pin_file: args.pin_file.as_deref(),
-        names: NAMES,
-    };
-    let module = load(&wanted)?;
-    let (slot, info) = find_token(&module, &wanted)?;
-    let session = if args.generate {
-        module.open_rw_session(slot)
-    } else {
-        module.open_ro_session(slot)
-    };
-    let session = session
-        .with_context(|| format!("cannot open a session with token {:?}", args.token_label))?;
-    login(&session, &info, &wanted)?;
-
-    let mut found = keys::find_keys(&session, args)?;
-    if found.is_empty() && args.generate {
-        found.push(keys::generate(&session, args)?);
-    }
-    match found.as_slice() {
-        [] => bail!("{}", keys::nothing_found(&session, args)),
-        [key] => describe(&session, key, &info, args),
-        several => bail!(
-            "token {:?} has several P-256 keys that fit: {}; choose one with --key-label or --key-id",
-            args.token_label,
-            several
-                .iter()
-                .map(|k| k.name.clone())
-                .collect::<Vec<_>>()
-                .join(", ")
-        ),
-    }
-}
+use mooring_net::random;
 
 const NAMES: Names = Names {
     module: "--module",
@@ -63,6 +25,43 @@ const NAMES: Names = Names {
     serial: "--token-serial",
     pin_file: "--pin-file",
 };
+
+const P256: Curve = Curve {
+    name: "P-256",
+    key_type: KeyType::EC,
+    params: &P256_OID,
+    older_params: None,
+    generation: Mechanism::EccKeyPairGen,
+    read: p256,
+    if_none: "--generate makes one",
+    if_several: "choose one with --key-label or --key-id",
+};
+
+pub(super) fn run(args: &Pkcs11Args) -> anyhow::Result<()> {
+    args.destination.must_be_new()?;
+    let token = &args.token_label;
+    let wanted = Wanted {
+        module: &args.module,
+        token: Some(token),
+        serial: args.token_serial.as_deref(),
+        pin_file: args.pin_file.as_deref(),
+        names: NAMES,
+    };
+    let (session, info) = open(&wanted, args.generate)?;
+    let called = Called {
+        label: args.key_label.as_deref(),
+        id: args.key_id.as_ref().map(|id| &id.0[..]),
+    };
+    let mut found = P256.find(&session, called)?;
+    if found.is_empty() && args.generate {
+        let label = called.label.unwrap_or("mooring");
+        let made = P256.generate(&session, token, label, called.id)?;
+        eprintln!("Made key {} on token {token:?}", made.name);
+        found.push(made);
+    }
+    let key = P256.only(&session, token, called, found)?;
+    describe(&session, &key, &info, args)
+}
 
 fn describe(
     session: &Session,
@@ -78,28 +77,21 @@ fn describe(
             key.name
         );
     }
-    keys::prove(session, key)?;
+    // Something new: the token lets the key sign.
+    let message = [b"mooring anchor test ".as_slice(), &random::bytes::<32>()].concat();
+    key.sign(session, &message)?;
     let attestation = attested(session, key, args)?;
 
     let why = token::software(info.manufacturer_id(), info.model(), facts);
+    let (label, maker, model) = (info.label(), info.manufacturer_id(), info.model());
+    let (serial, name, id) = (info.serial_number(), &key.name, key.public.id());
     let mut notes = vec![
-        format!(
-            "token {:?}, {} {}, serial {}",
-            info.label(),
-            info.manufacturer_id(),
-            info.model(),
-            info.serial_number()
-        ),
-        format!(
-            "key {}, key id {}; it signed a test just now",
-            key.name,
-            key.public.id()
-        ),
+        format!("token {label:?}, {maker} {model}, serial {serial}"),
+        format!("key {name}, key id {id}; it signed a test just now"),
     ];
     notes.extend(why.iter().map(|w| format!("software: {w}")));
     if why.is_empty() {
-        let untold = facts == KeyFacts::default();
-        let note = if untold {
+        let note = if facts == KeyFacts::default() {
             "nothing says that the key can be copied (the token tells nothing of its keys)"
         } else {
             "the token says that the key cannot leave it"
@@ -117,34 +109,23 @@ fn describe(
         eprintln!("Note: {w}; a vendor issues for it only with --allow-software-token");
     }
     let label = args.label.clone().unwrap_or_else(|| {
-        [info.model(), info.serial_number()]
-            .join(" ")
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ")
+        let words = [model.split_whitespace(), serial.split_whitespace()];
+        words.into_iter().flatten().collect::<Vec<_>>().join(" ")
     });
     let description = Description {
-        kind: AnchorKind::Pkcs11,
-        key: key.public,
         software: !why.is_empty(),
         label: Some(label).filter(|l| !l.is_empty()),
-        usb: None,
-        hwid: None,
-        standby: None,
         attestation: attestation.iter().map(|d| attestation::to_pem(d)).collect(),
+        ..Description::of(AnchorKind::Pkcs11, key.public)
     };
-    print(&description, &notes, args.output, args.out.as_deref())
+    args.destination.print(&description, &notes)
 }
 
 /// The attestation of the key: among the certificates that the token shows (libykcs11 shows them)
 /// and those of the flags.
 fn attested(session: &Session, key: &KeyPair, args: &Pkcs11Args) -> anyhow::Result<Vec<Vec<u8>>> {
     let mut all = keys::certificates(session);
-    for path in &args.attestation {
-        let text = file::read_public(path).context("--attestation")?;
-        let read = attestation::from_pem(&text);
-        all.extend(read.map_err(|e| anyhow!("--attestation {}: {e}", path.display()))?);
-    }
+    all.extend(attestation::from_files("--attestation", &args.attestation)?);
     let chain = attestation::find(&all, &key.public);
     if chain.is_empty() && !args.attestation.is_empty() {
         bail!(

@@ -1,15 +1,12 @@
 //! `mooring license anchor usb`: a USB device that must be plugged in, and a key in a file.
 
-use super::description::{Description, print};
+use super::description::{Description, Destination};
 use super::key_file;
-use crate::license::file;
-use crate::output::Data;
 use anyhow::{Context as _, bail};
 use mooring_core::license::{AnchorKind, UsbDevice};
 use mooring_hardware::usb::{self, Plugged};
 use std::path::PathBuf;
 
-/// Flags.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "The device is found by what it says of itself; its serial number must be its own. The key beside it is software: copied
@@ -38,12 +35,8 @@ pub struct UsbArgs {
     /// device calls itself]
     #[arg(long, value_name = "TEXT")]
     label: Option<String>,
-    /// The form of the description
-    #[arg(short, long, value_enum, default_value = "yaml")]
-    output: Data,
-    /// Write it to a file instead of standard output; never overwritten
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    destination: Destination,
 }
 
 fn parse_id(s: &str) -> Result<String, String> {
@@ -53,36 +46,28 @@ fn parse_id(s: &str) -> Result<String, String> {
         .ok_or_else(|| "expected four hexadecimal digits, such as 096e (lsusb shows them)".into())
 }
 
-/// Describes the anchor.
 pub(super) fn run(args: &UsbArgs) -> anyhow::Result<()> {
-    if let Some(path) = &args.out {
-        file::must_be_new(path).context("--out")?;
-    }
+    args.destination.must_be_new()?;
     let all = usb::devices(&args.sysfs_root).context("--sysfs-root")?;
     let (plugged, device) = choose(&all, args)?;
     let key = key_file::find(&args.key)?;
+    let (name, port) = (&plugged.name, &plugged.port);
     let notes = [
-        format!(
-            "USB device {device}, {:?}, at port {}",
-            plugged.name, plugged.port
-        ),
+        format!("USB device {device}, {name:?}, at port {port}"),
         key_file::note(&key, &args.key),
     ];
-    let label = args.label.clone().unwrap_or_else(|| {
-        format!("{} {}", plugged.name, device.serial)
-            .trim()
-            .to_owned()
-    });
+    let label = args.label.clone();
+    let label = label.unwrap_or_else(|| format!("{name} {}", device.serial).trim().to_owned());
     let description = Description {
         label: Some(label),
         usb: Some(device),
-        ..Description::software(AnchorKind::Usb, key)
+        ..Description::of(AnchorKind::Usb, key)
     };
-    print(&description, &notes, args.output, args.out.as_deref())
+    args.destination.print(&description, &notes)
 }
 
 /// The one device that fits the flags.
-fn choose(all: &[Plugged], args: &UsbArgs) -> anyhow::Result<(Plugged, UsbDevice)> {
+fn choose<'a>(all: &'a [Plugged], args: &UsbArgs) -> anyhow::Result<(&'a Plugged, UsbDevice)> {
     let is = |wanted: &Option<String>, found: Option<&String>| {
         wanted.is_none() || wanted.as_ref() == found
     };
@@ -92,41 +77,40 @@ fn choose(all: &[Plugged], args: &UsbArgs) -> anyhow::Result<(Plugged, UsbDevice
             && is(&args.serial, p.serial.as_ref())
     };
     let found: Vec<&Plugged> = all.iter().filter(fits).collect();
-    match found.as_slice() {
-        [one] => match one.device() {
-            Some(d) => Ok(((*one).clone(), d)),
-            None => bail!(
-                "USB device {}:{} ({}) has no serial number, so it cannot be told from any other like it; expected a device with one",
-                one.vendor_id,
-                one.product_id,
-                one.name
-            ),
-        },
+    match found[..] {
+        [one] => {
+            let device = one.device().with_context(|| {
+                let (vendor, product, name) = (&one.vendor_id, &one.product_id, &one.name);
+                format!(
+                    "USB device {vendor}:{product} ({name}) has no serial number, so it cannot be told from any other like it; expected a device with one"
+                )
+            });
+            Ok((one, device?))
+        }
         [] => bail!(
             "no USB device fits --vendor-id, --product-id and --serial; there is {}",
-            list(&all.iter().collect::<Vec<_>>())
+            words(all)
         ),
-        several => bail!(
+        _ => bail!(
             "several USB devices fit; choose one with --vendor-id, --product-id and --serial: {}",
-            list(several)
+            words(found)
         ),
     }
 }
 
-fn list(devices: &[&Plugged]) -> String {
-    let one = |p: &&Plugged| {
-        let serial = p
-            .serial
-            .as_ref()
-            .map_or_else(|| "no serial number".into(), |s| format!("serial {s:?}"));
+fn words<'a>(devices: impl IntoIterator<Item = &'a Plugged>) -> String {
+    let one = |p: &Plugged| {
+        let serial = p.serial.as_ref().map(|s| format!("serial {s:?}"));
+        let serial = serial.unwrap_or_else(|| "no serial number".into());
+        let (vendor, product) = (&p.vendor_id, &p.product_id);
         format!(
-            "\n  {}:{} {serial} {} (port {})",
-            p.vendor_id, p.product_id, p.name, p.port
+            "\n  {vendor}:{product} {serial} {} (port {})",
+            p.name, p.port
         )
     };
-    if devices.is_empty() {
-        "none at all; is it plugged in?".into()
-    } else {
-        devices.iter().map(one).collect()
+    let words: String = devices.into_iter().map(one).collect();
+    if words.is_empty() {
+        return "none at all; is it plugged in?".into();
     }
+    words
 }

@@ -1,10 +1,11 @@
 //! An order becomes a license.
 
-use super::read::{Count, Order, OrderPolicy, OrderPool, OrderProduct};
+use super::read::{Count, Order, OrderPolicy, OrderProduct};
 use super::{OrderError, refuse};
-use crate::license::anchor::Description;
-use crate::license::date::Date;
-use mooring_core::license::{AnchorKey, AnchorKind, Draw, License, Policy, Pool, Product};
+use crate::license::date;
+use mooring_core::license::{
+    AnchorKey, AnchorKind, Draw, License, LicenseError, Policy, Pool, Product,
+};
 use mooring_core::names::{PoolName, ProductName};
 use mooring_core::time::{MAX_LEASE, MIN_LEASE, Timestamp, parse_span, print_span};
 use std::time::Duration;
@@ -20,43 +21,27 @@ const LONGEST_GRACE: Duration = Duration::from_secs(30 * 86_400);
 /// renewals go on without the anchor.
 const LONGEST_ANCHOR_GRACE: Duration = Duration::from_secs(10 * 60);
 
-/// A license, and what the vendor may want to look at once more.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Built {
-    /// The license; it passes [`License::check`].
-    pub license: License,
-    /// Nothing wrong, but unusual.
-    pub warnings: Vec<String>,
+/// Anchors whose key can be copied: only by the vendor's explicit word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Weak {
+    /// A PKCS#11 token that is software (SoftHSM and the like)
+    SoftwareToken,
+    /// A USB device, and a key in a file
+    Usb,
+    /// A machine, and a key in a file
+    Hwid,
 }
 
-/// The vendor's explicit word for anchors whose key can be copied.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Allow {
-    /// Tokens that are software.
-    pub software_token: bool,
-    /// USB devices.
-    pub usb: bool,
-    /// Machines.
-    pub hwid: bool,
-}
-
-impl Allow {
-    /// Everything: what an emergency license may be bound to.
-    pub const ALL: Self = Self {
-        software_token: true,
-        usb: true,
-        hwid: true,
-    };
-}
-
-/// Makes the license. `now` dates it.
-pub fn build(order: &Order, now: Timestamp, allow: Allow) -> Result<Built, OrderError> {
+/// Makes the license, which passes [`License::check`]. `now` dates it. Beside it: what is not
+/// wrong, but unusual.
+pub fn build(
+    order: &Order,
+    now: Timestamp,
+    allow: &[Weak],
+) -> Result<(License, Vec<String>), OrderError> {
     let mut warnings = Vec::new();
-    let id = required(
-        "id",
-        order.id.as_deref(),
-        "your name for this license, such as ACME-2027-001",
-    )?;
+    let expected = "your name for this license, such as ACME-2027-001";
+    let id = required("id", order.id.as_deref(), expected)?;
     let customer = required("customer", order.customer.as_deref(), "whom it is sold to")?;
     let dates = Dates::read(order, now)?;
     let (pools, products) = sold(order, &mut warnings)?;
@@ -64,11 +49,6 @@ pub fn build(order: &Order, now: Timestamp, allow: Allow) -> Result<Built, Order
         let problem = "true beside test; expected one of them";
         return Err(refuse("emergency", problem));
     }
-    let anchors = anchors(
-        &order.anchors,
-        if order.emergency { Allow::ALL } else { allow },
-    )?;
-    let policy = policy(&order.policy)?;
     let license = License {
         schema: 1,
         critical: order.critical.clone(),
@@ -83,14 +63,14 @@ pub fn build(order: &Order, now: Timestamp, allow: Allow) -> Result<Built, Order
         emergency: order.emergency,
         pools,
         products,
-        anchors,
-        policy,
+        anchors: anchors(order, allow)?,
+        policy: policy(&order.policy)?,
     };
     license.check().map_err(|e| match e {
-        mooring_core::license::LicenseError::Field { field, problem } => refuse(field, problem),
+        LicenseError::Field { field, problem } => refuse(field, problem),
         other => refuse("(all)", other.to_string()),
     })?;
-    Ok(Built { license, warnings })
+    Ok((license, warnings))
 }
 
 fn required(field: &str, value: Option<&str>, expected: &str) -> Result<String, OrderError> {
@@ -114,14 +94,12 @@ impl Dates {
     fn read(order: &Order, now: Timestamp) -> Result<Self, OrderError> {
         let read = |field: &str, value: &Option<String>, end: bool| {
             let Some(v) = value else { return Ok(None) };
-            let d = Date::parse(v).map_err(|e| refuse(field, e.to_string()))?;
-            let t = if end { d.end() } else { d.start() };
-            t.map(Some)
-                .ok_or_else(|| refuse(field, format!("{v:?}: out of range")))
+            let t = date::parse(v, end).map_err(|e| refuse(field, e.to_string()))?;
+            let out_of_range = || refuse(field, format!("{v:?}: out of range"));
+            t.map(Some).ok_or_else(out_of_range)
         };
-        // Whole seconds: nobody reads more, and every client can.
         let issued = read("issued", &order.issued, false)?.unwrap_or(now);
-        let issued = Timestamp::from_second(issued.as_second()).unwrap_or(issued);
+        let issued = date::whole_seconds(issued);
         let not_before = read("notBefore", &order.not_before, false)?;
         let begins = not_before.unwrap_or(issued);
         let short = match (order.test, order.emergency) {
@@ -131,38 +109,31 @@ impl Dates {
         };
         let longest =
             short.and_then(|(_, d)| Timestamp::from_second(begins.as_second() + d * 86_400).ok());
-        let expires = match order.expires.as_deref() {
-            Some("never") => match short {
-                Some((what, days)) => {
-                    let problem = format!("never; {what} lasts at most {days} days");
-                    return Err(refuse("expires", problem));
-                }
-                None => None,
-            },
-            None if short.is_some() => longest,
-            None => {
-                let p = "missing; expected the first day that is no longer covered, such as 2028-01-01, or never";
-                return Err(refuse("expires", p));
+        let bad = |problem: String| Err(refuse("expires", problem));
+        let expires = match (order.expires.as_deref(), short) {
+            (Some("never"), None) => None,
+            (Some("never"), Some((what, days))) => {
+                return bad(format!("never; {what} lasts at most {days} days"));
             }
-            Some(_) => read("expires", &order.expires, false)?,
+            (None, Some(_)) => longest,
+            (None, None) => {
+                let p = "missing; expected the first day that is no longer covered, such as 2028-01-01, or never";
+                return bad(p.into());
+            }
+            (Some(_), _) => read("expires", &order.expires, false)?,
         };
         if let Some(t) = expires.filter(|t| *t <= now) {
-            return Err(refuse(
-                "expires",
-                format!("{t} is over already; expected a date after {now}"),
-            ));
+            return bad(format!("{t} is over already; expected a date after {now}"));
         }
         if let Some(t) = expires.filter(|t| *t <= begins) {
-            let problem =
-                format!("{t} is not after the license begins, {begins}; expected a later date");
-            return Err(refuse("expires", problem));
+            let problem = format!("{t} is not after the license begins, {begins}");
+            return bad(problem + "; expected a later date");
         }
-        if let (Some((what, days)), Some(t)) = (short, expires)
-            && expires > longest
+        if let (Some((what, days)), Some(t), Some(longest)) = (short, expires, longest)
+            && t > longest
         {
-            let at = longest.map(|t| t.to_string()).unwrap_or_default();
-            let problem = format!("{t}; {what} lasts at most {days} days, until {at}");
-            return Err(refuse("expires", problem));
+            let problem = format!("{t}; {what} lasts at most {days} days");
+            return bad(format!("{problem}, until {longest}"));
         }
         let maintenance_until = read("maintenanceUntil", &order.maintenance_until, true)?;
         Ok(Self {
@@ -180,14 +151,12 @@ fn sold(
     warnings: &mut Vec<String>,
 ) -> Result<(Vec<Pool>, Vec<Product>), OrderError> {
     if order.products.is_empty() {
-        return Err(refuse(
-            "products",
-            "missing; expected at least one, with name and seats",
-        ));
+        let problem = "missing; expected at least one, with name and seats";
+        return Err(refuse("products", problem));
     }
     let mut pools = Vec::new();
     for (i, p) in order.pools.iter().enumerate() {
-        pools.push(pool(&format!("pools[{i}]"), p)?);
+        pools.push(pool(&format!("pools[{i}]"), &p.name, p.seats, p.overdraft)?);
     }
     let written = pools.len();
     let mut products = Vec::new();
@@ -195,36 +164,25 @@ fn sold(
         products.push(product(&format!("products[{i}]"), p, &mut pools, written)?);
     }
     for p in &pools {
-        if !products
-            .iter()
-            .flat_map(|q| q.from.iter().flatten())
-            .any(|d| d.pool == p.name)
-        {
+        let draws = |q: &Product| q.from.iter().flatten().any(|d| d.pool == p.name);
+        if !products.iter().any(draws) {
             warnings.push(format!("pools: no product draws on pool {}", p.name));
         }
     }
     Ok((pools, products))
 }
 
-fn pool(at: &str, p: &OrderPool) -> Result<Pool, OrderError> {
-    let name = PoolName::new(&p.name).map_err(|e| refuse(format!("{at}.name"), e.to_string()))?;
-    let seats = at_least_one(&format!("{at}.seats"), p.seats)?;
+fn pool(at: &str, name: &str, seats: Count, overdraft: Option<Count>) -> Result<Pool, OrderError> {
+    let name = PoolName::new(name).map_err(|e| refuse(format!("{at}.name"), e.to_string()))?;
+    if seats.0 == 0 {
+        let problem = "0; expected a whole number from 1 to 1000000";
+        return Err(refuse(format!("{at}.seats"), problem));
+    }
     Ok(Pool {
         name,
-        seats,
-        overdraft: p.overdraft.map_or(0, |o| o.0),
+        seats: seats.0,
+        overdraft: overdraft.map_or(0, |o| o.0),
     })
-}
-
-fn at_least_one(field: &str, n: Count) -> Result<u32, OrderError> {
-    if n.0 == 0 {
-        Err(refuse(
-            field,
-            "0; expected a whole number from 1 to 1000000",
-        ))
-    } else {
-        Ok(n.0)
-    }
 }
 
 fn product(
@@ -233,64 +191,50 @@ fn product(
     pools: &mut Vec<Pool>,
     written: usize,
 ) -> Result<Product, OrderError> {
-    let name =
-        ProductName::new(&p.name).map_err(|e| refuse(format!("{at}.name"), e.to_string()))?;
+    let bad = |field: &str, problem: &str| refuse(format!("{at}.{field}"), problem);
+    let name = ProductName::new(&p.name).map_err(|e| bad("name", &e.to_string()))?;
     // Products and pools have the same rule for names.
-    let own = PoolName::new(&p.name).map_err(|e| refuse(format!("{at}.name"), e.to_string()))?;
+    let own = PoolName::new(&p.name).map_err(|e| bad("name", &e.to_string()))?;
     let is_written = pools.iter().take(written).any(|q| q.name == own);
+    let draw_on_own = vec![vec![Draw {
+        pool: own.clone(),
+        weight: 1,
+    }]];
     let from = match (p.seats, &p.from) {
         (Some(_), Some(_)) => {
             let problem = "given beside from; expected seats (a pool of its own) or from (pools that are listed)";
-            return Err(refuse(format!("{at}.seats"), problem));
+            return Err(bad("seats", problem));
         }
         (Some(_), None) if is_written => {
-            let problem =
-                format!("pools lists {own} as well; expected the seats at one of the two places");
-            return Err(refuse(format!("{at}.seats"), problem));
+            let expected = "expected the seats at one of the two places";
+            let problem = format!("pools lists {own} as well; {expected}");
+            return Err(bad("seats", &problem));
         }
         (Some(seats), None) => {
-            let seats = at_least_one(&format!("{at}.seats"), seats)?;
+            let new = pool(at, &p.name, seats, p.overdraft)?;
             if pools.iter().all(|q| q.name != own) {
-                pools.push(Pool {
-                    name: own.clone(),
-                    seats,
-                    overdraft: p.overdraft.map_or(0, |o| o.0),
-                });
+                pools.push(new);
             }
-            vec![vec![Draw {
-                pool: own,
-                weight: 1,
-            }]]
+            draw_on_own
         }
         (None, Some(from)) => from.0.clone(),
-        (None, None) if is_written => vec![vec![Draw {
-            pool: own,
-            weight: 1,
-        }]],
+        (None, None) if is_written => draw_on_own,
         (None, None) => {
-            return Err(refuse(
-                format!("{at}.seats"),
-                "missing; expected a number of seats, or from with pools",
-            ));
+            let problem = "missing; expected a number of seats, or from with pools";
+            return Err(bad("seats", problem));
         }
     };
     if p.overdraft.is_some() && p.seats.is_none() {
-        return Err(refuse(
-            format!("{at}.overdraft"),
-            "given without seats; expected it at the pool, in pools",
-        ));
+        let problem = "given without seats; expected it at the pool, in pools";
+        return Err(bad("overdraft", problem));
     }
-    let versions = p
-        .versions
-        .checked()
-        .map_err(|(bound, e)| refuse(format!("{at}.versions.{bound}"), e))?;
+    let versions = p.versions.checked();
+    let versions = versions.map_err(|(bound, e)| bad(&format!("versions.{bound}"), &e))?;
     if let (Some(a), Some(b)) = (&versions.from, &versions.to)
         && !versions.covers(a)
     {
-        return Err(refuse(
-            format!("{at}.versions"),
-            format!("{a}..{b} covers nothing; expected the first version first"),
-        ));
+        let problem = format!("{a}..{b} covers nothing; expected the first version first");
+        return Err(bad("versions", &problem));
     }
     Ok(Product {
         name,
@@ -301,23 +245,20 @@ fn product(
     })
 }
 
-fn anchors(list: &[Description], allow: Allow) -> Result<Vec<AnchorKey>, OrderError> {
-    if list.is_empty() {
+fn anchors(order: &Order, allow: &[Weak]) -> Result<Vec<AnchorKey>, OrderError> {
+    if order.anchors.is_empty() {
         let problem = "missing; expected what the customer's `mooring license anchor` printed, by --anchor or in the order";
         return Err(refuse("anchors", problem));
     }
-    for (i, a) in list.iter().enumerate() {
+    for (i, a) in order.anchors.iter().enumerate() {
         // The key of the other kinds is in a file always, whatever their description says.
-        let (field, allowed, flag) = match a.kind {
-            AnchorKind::Usb => ("kind", allow.usb, "--allow-anchor usb"),
-            AnchorKind::Hwid => ("kind", allow.hwid, "--allow-anchor hwid"),
-            AnchorKind::Pkcs11 => (
-                "software",
-                allow.software_token || !a.software,
-                "--allow-software-token",
-            ),
+        let (weak, field, flag) = match a.kind {
+            AnchorKind::Pkcs11 if !a.software => continue,
+            AnchorKind::Pkcs11 => (Weak::SoftwareToken, "software", "--allow-software-token"),
+            AnchorKind::Usb => (Weak::Usb, "kind", "--allow-anchor usb"),
+            AnchorKind::Hwid => (Weak::Hwid, "kind", "--allow-anchor hwid"),
         };
-        if !allowed {
+        if !order.emergency && !allow.contains(&weak) {
             let kind = match a.kind {
                 AnchorKind::Pkcs11 => String::new(),
                 kind => format!("{kind}: "),
@@ -329,7 +270,7 @@ fn anchors(list: &[Description], allow: Allow) -> Result<Vec<AnchorKey>, OrderEr
             return Err(refuse(format!("anchors[{i}].{field}"), problem));
         }
     }
-    Ok(list.iter().cloned().map(AnchorKey::from).collect())
+    Ok(order.anchors.iter().cloned().map(AnchorKey::from).collect())
 }
 
 fn policy(p: &OrderPolicy) -> Result<Policy, OrderError> {
@@ -338,26 +279,20 @@ fn policy(p: &OrderPolicy) -> Result<Policy, OrderError> {
         let field = format!("policy.{name}");
         let d = parse_span(v).map_err(|e| refuse(&field, e.to_string()))?;
         if (least..=most).contains(&d) {
-            Ok(Some(d))
-        } else {
-            Err(refuse(
-                field,
-                format!(
-                    "{v}; expected {} to {}",
-                    print_span(least),
-                    print_span(most)
-                ),
-            ))
+            return Ok(Some(d));
         }
+        let (least, most) = (print_span(least), print_span(most));
+        Err(refuse(field, format!("{v}; expected {least} to {most}")))
     };
+    let none = Duration::ZERO;
     Ok(Policy {
-        max_grace: span("maxGrace", &p.max_grace, Duration::ZERO, LONGEST_GRACE)?,
+        max_grace: span("maxGrace", &p.max_grace, none, LONGEST_GRACE)?,
         optimistic_start: p.optimistic_start,
-        max_contested: span("maxContested", &p.max_contested, Duration::ZERO, DAY)?,
+        max_contested: span("maxContested", &p.max_contested, none, DAY)?,
         max_anchor_grace: span(
             "maxAnchorGrace",
             &p.max_anchor_grace,
-            Duration::ZERO,
+            none,
             LONGEST_ANCHOR_GRACE,
         )?,
         max_lease: span("maxLease", &p.max_lease, MIN_LEASE, MAX_LEASE)?,

@@ -4,16 +4,14 @@
 mod build;
 mod read;
 
-pub use build::{Allow, Built, build};
+pub use build::{Weak, build};
 pub use read::{
     Count, From, Order, OrderPolicy, OrderPool, OrderProduct, Versions, parse, product_flag,
 };
 
-/// Why an order is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("order field {field}: {problem}")]
 pub struct OrderError {
-    /// Which field, such as `products[0].seats`.
     pub field: String,
     /// Its value, what is wrong with it, what was expected.
     pub problem: String,

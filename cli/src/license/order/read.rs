@@ -2,108 +2,79 @@
 
 use super::{OrderError, refuse};
 use crate::license::anchor::Description;
-use mooring_core::license::{CountBy, Draw};
+use mooring_core::license::{CountBy, Draw, VersionRange};
 use mooring_core::names::{PoolName, Version};
 use mooring_core::policy::{OptimisticStart, Reclaim};
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer};
 use std::fmt;
 
-/// An order.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Order {
-    /// The vendor's name for the license.
     pub id: Option<String>,
-    /// Whom it is sold to.
     pub customer: Option<String>,
-    /// Licenses that it replaces.
-    #[serde(default)]
     pub supersedes: Vec<String>,
     /// When it was issued; now without it.
     pub issued: Option<String>,
-    /// When it begins.
     pub not_before: Option<String>,
     /// When it ends (exclusive), or `never`.
     pub expires: Option<String>,
     /// The last day whose builds are covered.
     pub maintenance_until: Option<String>,
-    /// For tests.
-    #[serde(default)]
     pub test: bool,
-    /// Until broken hardware is replaced.
-    #[serde(default)]
     pub emergency: bool,
     /// Fields that a reader must understand.
-    #[serde(default)]
     pub critical: Vec<String>,
     /// Seats that several products share.
-    #[serde(default)]
     pub pools: Vec<OrderPool>,
-    /// What is sold.
-    #[serde(default)]
     pub products: Vec<OrderProduct>,
     /// The hardware; `--anchor` adds to it.
-    #[serde(default)]
     pub anchors: Vec<Description>,
-    /// What is allowed.
-    #[serde(default)]
     pub policy: OrderPolicy,
 }
 
-/// A pool.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OrderPool {
-    /// Its name.
     pub name: String,
-    /// Its seats.
     pub seats: Count,
-    /// How many more may be used.
     pub overdraft: Option<Count>,
 }
 
-/// A product.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OrderProduct {
-    /// Its name.
     pub name: String,
     /// Its seats, in a pool of its own with its name.
     pub seats: Option<Count>,
     /// With `seats`: how many more may be used.
     pub overdraft: Option<Count>,
-    /// Versions covered.
     #[serde(default)]
     pub versions: Versions,
     /// The vendor's own names.
     #[serde(default)]
     pub features: Vec<String>,
-    /// What one seat is counted for.
     #[serde(default)]
     pub count_by: CountBy,
     /// Instead of `seats`: which pools it draws on.
     pub from: Option<From>,
 }
 
-/// What is allowed.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct OrderPolicy {
-    /// The longest grace.
     pub max_grace: Option<String>,
-    /// Starting with no server in reach.
-    #[serde(default)]
     pub optimistic_start: OptimisticStart,
-    /// How long a contested holder may go on.
     pub max_contested: Option<String>,
-    /// How long renewals go on without the anchor.
     pub max_anchor_grace: Option<String>,
-    /// The longest lease.
     pub max_lease: Option<String>,
     /// What proof a silent holder's seat needs.
     pub reclaim: Option<Reclaim>,
 }
+
+/// The most seats that are sold.
+const MOST: u32 = 1_000_000;
 
 /// A whole number from 0 to 1,000,000.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +89,7 @@ impl<'de> Deserialize<'de> for Count {
                 f.write_str("a whole number from 0 to 1000000")
             }
             fn visit_u64<E: de::Error>(self, n: u64) -> Result<Count, E> {
-                let count = u32::try_from(n).ok().filter(|n| *n <= 1_000_000).map(Count);
+                let count = u32::try_from(n).ok().filter(|n| *n <= MOST).map(Count);
                 count.ok_or_else(|| E::invalid_value(de::Unexpected::Unsigned(n), &self))
             }
         }
@@ -129,9 +100,7 @@ impl<'de> Deserialize<'de> for Count {
 /// Versions covered: `2024.2..2026`, `2024..`, `..2026`, or `{from, to}`; both bounds belong to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Versions {
-    /// The first.
     pub from: Option<String>,
-    /// The last.
     pub to: Option<String>,
 }
 
@@ -263,10 +232,8 @@ fn draws(s: &str) -> Option<Vec<Draw>> {
 /// where.
 pub fn parse(text: &str) -> Result<Order, OrderError> {
     if text.trim().is_empty() {
-        return Err(refuse(
-            "(all)",
-            "the order is empty; expected id, customer, products …",
-        ));
+        let problem = "the order is empty; expected id, customer, products …";
+        return Err(refuse("(all)", problem));
     }
     serde_yaml::from_str(text).map_err(|e| {
         // The parser's message begins with the field's path, if there is one.
@@ -286,49 +253,29 @@ pub fn product_flag(s: &str) -> Result<OrderProduct, String> {
         )
     };
     let (head, seats) = s.rsplit_once(':').ok_or_else(expected)?;
-    let seats = seats
-        .parse()
-        .ok()
-        .filter(|n| *n <= 1_000_000)
-        .map(Count)
-        .ok_or_else(expected)?;
-    let (name, versions) = match head.split_once('@') {
-        None => (head, Versions::default()),
-        Some((name, range)) => {
-            let (a, b) = range.split_once("..").ok_or_else(expected)?;
-            let bound = |s: &str| Some(s.to_owned()).filter(|s| !s.is_empty());
-            (
-                name,
-                Versions {
-                    from: bound(a),
-                    to: bound(b),
-                },
-            )
-        }
-    };
+    let seats = seats.parse().ok().filter(|n| *n <= MOST).map(Count);
+    let (name, range) = head.split_once('@').unwrap_or((head, ".."));
+    let (from, to) = range.split_once("..").ok_or_else(expected)?;
+    let bound = |s: &str| Some(s.to_owned()).filter(|s| !s.is_empty());
     Ok(OrderProduct {
         name: name.to_owned(),
-        seats: Some(seats),
-        overdraft: None,
-        versions,
-        features: Vec::new(),
-        count_by: CountBy::default(),
-        from: None,
+        seats: Some(seats.ok_or_else(expected)?),
+        versions: Versions {
+            from: bound(from),
+            to: bound(to),
+        },
+        ..OrderProduct::default()
     })
 }
 
 impl Versions {
     /// The bounds as checked versions; the error is the bound that is none.
-    pub(super) fn checked(
-        &self,
-    ) -> Result<mooring_core::license::VersionRange, (&'static str, String)> {
+    pub(super) fn checked(&self) -> Result<VersionRange, (&'static str, String)> {
         let bound = |name, v: &Option<String>| {
-            v.as_deref()
-                .map(Version::new)
-                .transpose()
-                .map_err(|e| (name, e.to_string()))
+            let v = v.as_deref().map(Version::new).transpose();
+            v.map_err(|e| (name, e.to_string()))
         };
-        Ok(mooring_core::license::VersionRange {
+        Ok(VersionRange {
             from: bound("from", &self.from)?,
             to: bound("to", &self.to)?,
         })

@@ -4,11 +4,10 @@
 use anyhow::{Context as _, bail};
 use cryptoki::types::AuthPin;
 use rustix::termios::{LocalModes, OptionalActions, Termios, isatty, tcgetattr, tcsetattr};
-use std::fs::OpenOptions;
+use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 
-/// The environment variable with the PIN.
 pub(super) const VARIABLE: &str = "MOORING_PIN";
 
 /// Finds the PIN; asks for it as the last resort.
@@ -33,7 +32,7 @@ pub(super) fn find(file: Option<&Path>, name: &str, token: &str) -> anyhow::Resu
 }
 
 /// Puts the terminal back as it was, also when reading fails.
-struct Echo<'a>(&'a std::fs::File, Termios);
+struct Echo<'a>(&'a File, Termios);
 
 impl Drop for Echo<'_> {
     fn drop(&mut self) {
@@ -48,11 +47,8 @@ fn ask(token: &str, name: &str) -> anyhow::Result<String> {
             "no PIN for token {token:?}: expected {name}, {VARIABLE} in the environment, or a terminal to ask on"
         )
     };
-    let tty = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open("/dev/tty")
-        .with_context(none)?;
+    let tty = File::options().read(true).write(true).open("/dev/tty");
+    let tty = tty.with_context(none)?;
     if !isatty(&tty) {
         bail!(none());
     }

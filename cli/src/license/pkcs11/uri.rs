@@ -5,15 +5,12 @@
 //! was said may be another key.
 
 use mooring_net::head::percent_decode;
-use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 /// Which key of which token, behind which module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Uri {
-    /// The text, for people.
-    text: String,
     /// `token`: the token's label.
     pub token: Option<String>,
     /// `serial`: the token's serial number.
@@ -75,20 +72,16 @@ fn once<T>(place: &mut Option<T>, name: &str, value: T) -> Result<(), BadUri> {
 }
 
 fn pairs(list: &str, by: char) -> impl Iterator<Item = Result<(&str, &str), BadUri>> {
-    list.split(by).filter(|p| !p.is_empty()).map(move |p| {
-        p.split_once('=')
-            .ok_or_else(|| bad(p, "expected name=value"))
-    })
+    let pair = |p| str::split_once(p, '=').ok_or_else(|| bad(p, "expected name=value"));
+    list.split(by).filter(|p| !p.is_empty()).map(pair)
 }
 
 impl FromStr for Uri {
     type Err = BadUri;
 
     fn from_str(s: &str) -> Result<Self, BadUri> {
-        let body = s
-            .get(7..)
-            .filter(|_| is_uri(s))
-            .ok_or_else(|| bad("pkcs11:", "expected it at the begin"))?;
+        let body = s.get(7..).filter(|_| is_uri(s));
+        let body = body.ok_or_else(|| bad("pkcs11:", "expected it at the begin"))?;
         let (path, query) = body.split_once('?').unwrap_or((body, ""));
         let (mut token, mut serial, mut object, mut id) = (None, None, None, None);
         for pair in pairs(path, ';') {
@@ -132,19 +125,14 @@ impl FromStr for Uri {
             }
         }
         if token.is_none() && serial.is_none() {
-            return Err(bad(
-                "token",
-                "missing; expected the token's label, such as token=acme",
-            ));
+            let p = "missing; expected the token's label, such as token=acme";
+            return Err(bad("token", p));
         }
         let module = module.ok_or_else(|| {
-            bad(
-                "module-path",
-                "missing; expected the token's PKCS#11 module, such as ?module-path=/usr/lib/softhsm/libsofthsm2.so",
-            )
+            let p = "missing; expected the token's PKCS#11 module, such as ?module-path=/usr/lib/softhsm/libsofthsm2.so";
+            bad("module-path", p)
         })?;
         Ok(Self {
-            text: s.to_owned(),
             token,
             serial,
             object,
@@ -152,12 +140,6 @@ impl FromStr for Uri {
             module,
             pin_file,
         })
-    }
-}
-
-impl fmt::Display for Uri {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
     }
 }
 
