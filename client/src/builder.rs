@@ -1,10 +1,10 @@
 //! What an application says of itself before it connects: keys, version, what it insists on.
 
-use crate::error::Error;
+use crate::error::{Error, VERSION};
 use crate::key::VendorKey;
 use crate::mooring::{Mooring, UnverifiedStart, product};
 use crate::sidecar::Sidecar;
-use mooring_core::license::{Bundle, Demand, MinAnchor, PublicKey, Verified, verify};
+use mooring_core::license::{Bundle, MinAnchor, PublicKey, Verified};
 use mooring_core::names::Version;
 use mooring_core::time::Timestamp;
 use std::path::PathBuf;
@@ -72,21 +72,10 @@ impl Builder {
     /// Checks what was given, and that the sidecar answers.
     pub fn connect(self) -> Result<Mooring, Error> {
         if self.keys.is_empty() {
-            let expected = "at least one: without a vendor's key nothing can be verified".into();
-            return Err(Error::Argument {
-                field: "vendor keys",
-                value: String::new(),
-                expected,
-            });
+            let expected = "at least one: without a vendor's key nothing can be verified";
+            return Err(Error::argument("vendor keys", "", expected));
         }
-        let mooring = Mooring {
-            keys: self.keys,
-            app_version: self.app_version.as_deref().map(version).transpose()?,
-            built_on: self.built_on.as_deref().map(day).transpose()?,
-            min_anchor: self.min_anchor,
-            unverified: self.unverified,
-            sidecar: self.socket.map_or_else(Sidecar::from_env, Sidecar::at),
-        };
+        let mooring = self.checked()?;
         mooring.sidecar.answers()?;
         Ok(mooring)
     }
@@ -100,15 +89,19 @@ impl Builder {
         bundle: &Bundle,
         nonce: Option<&str>,
     ) -> Result<Verified, Error> {
-        let version = self.app_version.as_deref().map(version).transpose()?;
-        let demand = Demand {
-            product: &self::product(product)?,
-            app_version: version.as_ref(),
+        let mooring = self.clone().checked()?;
+        mooring.check(bundle, &self::product(product)?, nonce)
+    }
+
+    fn checked(self) -> Result<Mooring, Error> {
+        Ok(Mooring {
+            keys: self.keys,
+            app_version: self.app_version.as_deref().map(version).transpose()?,
             built_on: self.built_on.as_deref().map(day).transpose()?,
-            nonce,
             min_anchor: self.min_anchor,
-        };
-        Ok(verify(bundle, &self.keys, &demand)?)
+            unverified: self.unverified,
+            sidecar: self.socket.map_or_else(Sidecar::from_env, Sidecar::at),
+        })
     }
 }
 
@@ -127,25 +120,13 @@ impl Mooring {
 }
 
 fn version(v: &str) -> Result<Version, Error> {
-    Version::new(v).map_err(|_| Error::Argument {
-        field: "app_version",
-        value: v.chars().take(80).collect(),
-        expected: "1 to 32 of letters, digits, '.', '-', '_' and '+'".into(),
-    })
+    Version::new(v).map_err(|_| Error::argument("app_version", v, VERSION))
 }
 
 fn day(d: &str) -> Result<Timestamp, Error> {
-    let bad = || Error::Argument {
-        field: "built_on",
-        value: d.chars().take(80).collect(),
-        expected: "a day such as \"2026-03-01\"".into(),
-    };
     let form = d.len() == 10 && d.bytes().all(|b| b.is_ascii_digit() || b == b'-');
-    format!("{d}T00:00:00Z")
-        .parse()
-        .ok()
-        .filter(|_| form)
-        .ok_or_else(bad)
+    let day = format!("{d}T00:00:00Z").parse().ok().filter(|_| form);
+    day.ok_or_else(|| Error::argument("built_on", d, "a day such as \"2026-03-01\""))
 }
 
 #[cfg(test)]

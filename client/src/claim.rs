@@ -2,7 +2,7 @@
 
 use crate::clock::boot;
 use crate::driver::Driver;
-use crate::error::Error;
+use crate::error::{Error, NAME, VERSION};
 use crate::mooring::Mooring;
 use crate::order::{Order, Source};
 use crate::seat::{Holding, Seat};
@@ -47,11 +47,7 @@ impl Mooring {
     /// and verified.
     pub fn named(&self, name: &str, product: &str) -> Claim<'_> {
         let source = ClaimName::new(name).map(Source::Named);
-        Claim::new(
-            self,
-            product,
-            source.map_err(|_| name.chars().take(80).collect()),
-        )
+        Claim::new(self, product, source.map_err(|_| name.to_owned()))
     }
 }
 
@@ -60,7 +56,7 @@ impl<'a> Claim<'a> {
         Self {
             mooring,
             source,
-            product: product.chars().take(80).collect(),
+            product: product.to_owned(),
             seats: 1,
             version: None,
             wait: None,
@@ -100,13 +96,7 @@ impl<'a> Claim<'a> {
     /// verified; with [`allow_unverified_start`](crate::Builder::allow_unverified_start) also if
     /// there is no license server in reach.
     pub fn hold(self) -> Result<Seat, Error> {
-        let thread = self.thread;
-        let seat = self.ask()?;
-        seat.begin()?;
-        if thread {
-            seat.start_thread()?;
-        }
-        Ok(seat)
+        self.ask(Seat::begin)
     }
 
     /// Asks for the seat and waits for nothing: for applications with an event loop of their own.
@@ -114,46 +104,42 @@ impl<'a> Claim<'a> {
     /// Without a thread call [`Seat::poll`] before, whenever the seat's descriptor is readable; the
     /// end of the waiting time is in there, too.
     pub fn begin(self) -> Result<Seat, Error> {
-        let thread = self.thread;
-        let seat = self.ask()?;
-        if thread {
-            seat.start_thread()?;
-        }
-        Ok(seat)
+        self.ask(|_| Ok(()))
     }
 
     /// The same on any executor: the seat's thread, which is started at once, wakes the task.
-    pub fn hold_async(self) -> Holding {
-        Holding::new(self.ask())
+    pub fn hold_async(mut self) -> Holding {
+        self.thread = true;
+        Holding::new(self.begin())
     }
 
-    fn ask(self) -> Result<Seat, Error> {
-        let bad = |field, value: &str, expected: &str| Error::Argument {
-            field,
-            value: value.chars().take(80).collect(),
-            expected: expected.to_owned(),
-        };
-        let name = "1 to 63 of a-z, 0-9, '-', '_' and '.', a letter or digit first and last";
-        let product =
-            ProductName::new(&self.product).map_err(|_| bad("product", &self.product, name))?;
-        let source = self.source.map_err(|n| bad("claim", &n, name))?;
+    fn ask(self, first: impl FnOnce(&Seat) -> Result<(), Error>) -> Result<Seat, Error> {
+        let product = ProductName::new(&self.product);
+        let product = product.map_err(|_| Error::argument("product", &self.product, NAME))?;
+        let source = self
+            .source
+            .map_err(|n| Error::argument("claim", &n, NAME))?;
         if !(1..=MAX_SEATS).contains(&self.seats) {
-            let expected = format!("1 to {MAX_SEATS}");
-            return Err(bad("seats", &self.seats.to_string(), &expected));
+            let (seats, expected) = (self.seats.to_string(), format!("1 to {MAX_SEATS}"));
+            return Err(Error::argument("seats", &seats, expected));
         }
-        let version = self.version.as_deref();
-        let form = "1 to 32 of letters, digits, '.', '-', '_' and '+'";
-        let version = version
-            .map(|v| Version::new(v).map_err(|_| bad("version", v, form)))
-            .transpose()?;
+        let version = |v: String| {
+            let checked = Version::new(&v);
+            checked.map_err(|_| Error::argument("version", &v, VERSION))
+        };
         let order = Order {
             product,
             seats: self.seats,
-            version,
+            version: self.version.map(version).transpose()?,
             source,
         };
         let deadline = boot() + self.wait.unwrap_or(PATIENCE);
         let driver = Driver::new(self.mooring.clone(), order, deadline)?;
-        Seat::new(driver, self.wait.is_none())
+        let seat = Seat::new(driver, self.wait.is_none())?;
+        first(&seat)?;
+        if self.thread {
+            seat.start_thread()?;
+        }
+        Ok(seat)
     }
 }

@@ -130,7 +130,7 @@ impl Conn {
         self.send()?;
         let closed = self.receive()?;
         if self.status.is_none() {
-            let head = take_head(&mut self.raw).map_err(|p| self.malformed(p))?;
+            let head = take_head(&mut self.raw).map_err(|p| Error::answer(&self.path, p))?;
             if let Some(Head { status, framing }) = head {
                 self.status = Some(status);
                 self.framing = framing;
@@ -141,10 +141,8 @@ impl Conn {
             }
         }
         let before = body.len();
-        decode(&mut self.framing, &mut self.raw, body).map_err(|problem| Error::Answer {
-            path: self.path.clone(),
-            problem,
-        })?;
+        let decoded = decode(&mut self.framing, &mut self.raw, body);
+        decoded.map_err(|p| Error::answer(&self.path, p))?;
         match self.framing {
             Framing::Ended => Ok(true),
             Framing::UntilClose => Ok(closed),
@@ -152,13 +150,6 @@ impl Conn {
             _ if closed && body.len() > before => Ok(false),
             _ if closed => Err(Error::Broken("it ended in the middle of an answer".into())),
             _ => Ok(false),
-        }
-    }
-
-    fn malformed(&self, problem: String) -> Error {
-        Error::Answer {
-            path: self.path.clone(),
-            problem,
         }
     }
 
@@ -171,7 +162,7 @@ impl Conn {
                 Err(Errno::INTR) => {}
                 // A sidecar that is full answers without reading; its answer is there to be read.
                 Err(Errno::PIPE | Errno::CONNRESET) => self.unsent.clear(),
-                Err(e) => return Err(broken(e)),
+                Err(e) => return Err(Error::system(e)),
             }
         }
         Ok(())
@@ -189,7 +180,7 @@ impl Conn {
                 }
                 Err(Errno::AGAIN) => return Ok(false),
                 Err(Errno::INTR) => {}
-                Err(e) => return Err(broken(e)),
+                Err(e) => return Err(Error::system(e)),
             }
         }
         Ok(false)
@@ -208,23 +199,14 @@ impl AsFd for Conn {
     }
 }
 
-fn broken(e: Errno) -> Error {
-    Error::Broken(std::io::Error::from(e).to_string())
-}
-
 /// Waits until `fds` can be read (or written, where it is said so), until `deadline` at most.
 pub(crate) fn wait(fds: &[(BorrowedFd<'_>, bool)], deadline: BootTime) -> Result<(), Error> {
-    let mut polled = fds
-        .iter()
-        .map(|(fd, writes)| {
-            let write = if *writes {
-                PollFlags::OUT
-            } else {
-                PollFlags::empty()
-            };
-            PollFd::from_borrowed_fd(*fd, PollFlags::IN | write)
-        })
-        .collect::<Vec<_>>();
+    let polled = fds.iter().map(|(fd, writes)| {
+        let mut flags = PollFlags::IN;
+        flags.set(PollFlags::OUT, *writes);
+        PollFd::from_borrowed_fd(*fd, flags)
+    });
+    let mut polled: Vec<_> = polled.collect();
     let left = (deadline != BootTime::NEVER).then(|| boot().until(deadline));
     let left = left.map(|d| Timespec {
         tv_sec: i64::try_from(d.as_secs()).unwrap_or(i64::MAX),
@@ -232,7 +214,7 @@ pub(crate) fn wait(fds: &[(BorrowedFd<'_>, bool)], deadline: BootTime) -> Result
     });
     match poll(&mut polled, left.as_ref()) {
         Ok(_) | Err(Errno::INTR) => Ok(()),
-        Err(e) => Err(broken(e)),
+        Err(e) => Err(Error::system(e)),
     }
 }
 
@@ -248,10 +230,7 @@ pub(crate) struct Answer {
 /// Asks at `socket`, and reads the head of the answer, all within `time`.
 pub(crate) fn ask(socket: &Path, request: &Request<'_>, time: Duration) -> Result<Answer, Error> {
     let deadline = boot() + time;
-    let timeout = || Error::Timeout {
-        path: request.path.to_owned(),
-        after: time,
-    };
+    let timeout = || Error::timeout(request.path, time);
     let mut conn = loop {
         if let Some(conn) = Conn::open(socket, request)? {
             break conn;
@@ -305,18 +284,12 @@ impl Answer {
         let mut body = Vec::new();
         while let Some(mut piece) = self.more(deadline)? {
             if piece.is_empty() {
-                return Err(Error::Timeout {
-                    path: self.conn.path,
-                    after: time,
-                });
+                return Err(Error::timeout(&self.conn.path, time));
             }
             body.append(&mut piece);
             if body.len() > MAX_BODY {
                 let problem = format!("it is longer than {MAX_BODY} bytes");
-                return Err(Error::Answer {
-                    path: self.conn.path,
-                    problem,
-                });
+                return Err(Error::answer(&self.conn.path, problem));
             }
         }
         Ok(body)

@@ -3,9 +3,17 @@
 use crate::watch::Why;
 use mooring_core::license::{VerifyError, VoucherError};
 use mooring_core::wire::{HoldState, Problem};
+use rustix::io::Errno;
 use std::borrow::Cow;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// What a name, and what a version may be.
+#[doc(hidden)]
+pub const NAME: &str = "1 to 63 of a-z, 0-9, '-', '_' and '.', a letter or digit first and last";
+#[doc(hidden)]
+pub const VERSION: &str = "1 to 32 of letters, digits, '.', '-', '_' and '+'";
 
 /// Why a call did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -94,14 +102,42 @@ pub enum Error {
 }
 
 impl Error {
+    /// What was passed is cut to what people can read.
+    #[doc(hidden)]
+    pub fn argument(field: &'static str, value: &str, expected: impl Into<String>) -> Self {
+        Self::Argument {
+            field,
+            value: value.chars().take(80).collect(),
+            expected: expected.into(),
+        }
+    }
+
+    #[doc(hidden)]
+    pub fn answer(path: &str, problem: impl fmt::Display) -> Self {
+        Self::Answer {
+            path: path.to_owned(),
+            problem: problem.to_string(),
+        }
+    }
+
+    #[doc(hidden)]
+    pub fn system(e: Errno) -> Self {
+        Self::Broken(std::io::Error::from(e).to_string())
+    }
+
+    pub(crate) fn timeout(path: &str, after: Duration) -> Self {
+        let path = path.to_owned();
+        Self::Timeout { path, after }
+    }
+
     /// What an answer without success says: a problem, or something that is none.
     pub(crate) fn of_answer(path: &str, status: u16, body: &[u8]) -> Self {
         match serde_json::from_slice::<Problem>(body) {
             Ok(p) => Self::Problem(p),
-            Err(e) => Self::Answer {
-                path: path.to_owned(),
-                problem: format!("status {status} without a problem that is understood: {e}"),
-            },
+            Err(e) => {
+                let problem = format!("status {status} without a problem that is understood: {e}");
+                Self::answer(path, problem)
+            }
         }
     }
 

@@ -95,15 +95,11 @@ impl Events {
 
     /// Waits for the next change until `deadline`; `Ok(None)` if there is none by then.
     pub fn next_before(&mut self, deadline: BootTime) -> Result<Option<Status>, Error> {
-        let bad = |problem| Error::Answer {
-            path: EVENTS.path.into(),
-            problem,
-        };
+        let bad = |problem: String| Error::answer(EVENTS.path, problem);
         loop {
             if let Some(data) = self.parser.next().map_err(bad)? {
-                return serde_json::from_str(&data)
-                    .map(Some)
-                    .map_err(|e| bad(e.to_string()));
+                let read = serde_json::from_str(&data);
+                return read.map(Some).map_err(|e| bad(e.to_string()));
             }
             let silent = self.heard + SILENCE;
             match self.answer.more(deadline.min(silent))? {
@@ -111,10 +107,7 @@ impl Events {
                 Some(piece) if piece.is_empty() => {
                     let now = boot();
                     if now >= silent {
-                        return Err(Error::Timeout {
-                            path: EVENTS.path.into(),
-                            after: SILENCE,
-                        });
+                        return Err(Error::timeout(EVENTS.path, SILENCE));
                     }
                     if now >= deadline {
                         return Ok(None);

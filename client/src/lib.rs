@@ -80,6 +80,8 @@ pub use builder::Builder;
 pub use claim::Claim;
 pub use clock::boot;
 pub use error::Error;
+#[doc(hidden)]
+pub use error::{NAME, VERSION};
 pub use events::Events;
 pub use key::VendorKey;
 pub use mooring::{Licensed, Mooring, UnverifiedStart};

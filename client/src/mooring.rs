@@ -32,11 +32,8 @@ pub enum UnverifiedStart {
 }
 
 pub(crate) fn product(p: &str) -> Result<ProductName, Error> {
-    ProductName::new(p).map_err(|_| Error::Argument {
-        field: "product",
-        value: p.chars().take(80).collect(),
-        expected: "a product's name as the license writes it".into(),
-    })
+    let expected = "a product's name as the license writes it";
+    ProductName::new(p).map_err(|_| Error::argument("product", p, expected))
 }
 
 /// A connection's worth of settings; the connections themselves are made anew for each call.
@@ -137,11 +134,9 @@ impl Mooring {
         let status = self.sidecar.status()?;
         let state = status.state;
         if !status.licensed {
-            let message = status.claims.iter().find_map(|c| c.message.clone());
-            return Err(Error::NotLicensed {
-                state,
-                why: message.unwrap_or_else(|| why.to_owned()),
-            });
+            let message = status.claims.into_iter().find_map(|c| c.message);
+            let why = message.unwrap_or_else(|| why.to_owned());
+            return Err(Error::NotLicensed { state, why });
         }
         let remaining = Duration::from_millis(status.for_ms.unwrap_or_default());
         match self.sidecar.token(None, None) {

@@ -11,10 +11,9 @@ pub(crate) fn nonce() -> Result<String, Error> {
             Ok(n) => filled += n,
             Err(rustix::io::Errno::INTR) => {}
             Err(e) => {
-                return Err(Error::Broken(format!(
-                    "the kernel gives no random numbers: {}",
-                    std::io::Error::from(e)
-                )));
+                let e = std::io::Error::from(e);
+                let problem = format!("the kernel gives no random numbers: {e}");
+                return Err(Error::Broken(problem));
             }
         }
     }

@@ -83,13 +83,12 @@ pub struct Details {
 
 impl Seat {
     pub(crate) fn new(driver: Driver, impatient: bool) -> Result<Self, Error> {
-        let wakeup = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
-            .map_err(|e| Error::Broken(std::io::Error::from(e).to_string()))?;
+        let wakeup = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
         let shared = Shared {
             word: AtomicU64::new(Word::unlicensed(Why::Seeking).bits()),
             origin: Origin::here(),
             ready: driver.fd(),
-            wakeup,
+            wakeup: wakeup.map_err(Error::system)?,
             inner: Mutex::new(Inner {
                 driver,
                 changes: 0,
@@ -132,33 +131,21 @@ impl Seat {
 
     /// Waits for the next change, as [`on_change`](Self::on_change) counts them, on any executor.
     pub fn changed(&self) -> Changed<'_> {
-        let since = if self.shared.origin.is_elsewhere() {
-            0
-        } else {
-            lock(&self.shared.inner).changes
-        };
+        let since = self.shared.here().map_or(0, |i| i.changes);
         Changed { seat: self, since }
     }
 
     /// What else is known.
     pub fn details(&self) -> Details {
-        if self.shared.origin.is_elsewhere() {
-            return Details {
-                claim: None,
-                told: None,
-                place: None,
-                message: Some(Why::Forked.to_string()),
-                proof: None,
-            };
-        }
-        let inner = lock(&self.shared.inner);
-        let spoken = inner.driver.spoken();
+        let inner = self.shared.here();
+        let driver = inner.as_ref().map(|i| &i.driver);
+        let spoken = driver.and_then(Driver::spoken);
         Details {
             claim: spoken.map(|s| s.name.clone()),
             told: spoken.map(|s| s.state),
             place: spoken.and_then(|s| s.place),
-            message: inner.driver.message(),
-            proof: inner.driver.proof().cloned(),
+            message: driver.map_or_else(|| Some(Why::Forked.to_string()), Driver::message),
+            proof: driver.and_then(Driver::proof).cloned(),
         }
     }
 
@@ -184,10 +171,7 @@ impl Seat {
     /// How many changes there were, as [`on_change`](Self::on_change) counts them: for applications
     /// that compare.
     pub fn changes(&self) -> u64 {
-        if self.shared.origin.is_elsewhere() {
-            return u64::MAX;
-        }
-        lock(&self.shared.inner).changes
+        self.shared.here().map_or(u64::MAX, |i| i.changes)
     }
 
     /// Waits until it is held, or the time for that is over.
@@ -259,6 +243,11 @@ fn lock<T>(m: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Shared {
     fn word(&self) -> Word {
         Word::from_bits(self.word.load(Ordering::Acquire))
+    }
+
+    /// None in a forked child, where another thread of the parent may hold the lock for ever.
+    fn here(&self) -> Option<MutexGuard<'_, Inner>> {
+        (!self.origin.is_elsewhere()).then(|| lock(&self.inner))
     }
 
     fn wake_thread(&self) {
@@ -362,16 +351,13 @@ impl Future for Changed<'_> {
 #[derive(Debug)]
 #[must_use = "futures do nothing unless awaited"]
 pub struct Holding {
-    begun: Result<Option<Seat>, Option<Error>>,
+    /// None once the result was given.
+    begun: Option<Result<Seat, Error>>,
 }
 
 impl Holding {
-    /// Begins at once.
-    pub(crate) fn new(seat: Result<Seat, Error>) -> Self {
-        let started = seat.and_then(|s| s.start_thread().map(|()| Some(s)));
-        Self {
-            begun: started.map_err(Some),
-        }
+    pub(crate) fn new(begun: Result<Seat, Error>) -> Self {
+        Self { begun: Some(begun) }
     }
 }
 
@@ -380,27 +366,15 @@ impl Future for Holding {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let over = || Error::Broken("this future has already given its result".into());
-        match &mut self.begun {
-            Err(e) => Poll::Ready(Err(e.take().unwrap_or_else(over))),
-            Ok(None) => Poll::Ready(Err(over())),
-            Ok(seat) => {
-                let shared = match seat {
-                    Some(s) if s.shared.origin.is_elsewhere() => {
-                        return Poll::Ready(Err(Error::Forked));
-                    }
-                    Some(s) => s.shared.clone(),
-                    None => return Poll::Ready(Err(over())),
-                };
-                shared.wake_later(cx.waker());
-                match shared.outcome() {
-                    None => Poll::Pending,
-                    Some(Err(e)) => {
-                        *seat = None;
-                        Poll::Ready(Err(e))
-                    }
-                    Some(Ok(())) => Poll::Ready(seat.take().ok_or_else(over)),
-                }
-            }
+        let seat = self.begun.take().unwrap_or_else(|| Err(over()))?;
+        if seat.shared.origin.is_elsewhere() {
+            return Poll::Ready(Err(Error::Forked));
         }
+        seat.shared.wake_later(cx.waker());
+        if let Some(outcome) = seat.shared.outcome() {
+            return Poll::Ready(outcome.map(|()| seat));
+        }
+        self.begun = Some(Ok(seat));
+        Poll::Pending
     }
 }

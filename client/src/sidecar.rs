@@ -33,9 +33,8 @@ pub struct Sidecar {
 impl Sidecar {
     /// The sidecar behind this socket.
     pub fn at(socket: impl Into<PathBuf>) -> Self {
-        Self {
-            socket: socket.into(),
-        }
+        let socket = socket.into();
+        Self { socket }
     }
 
     /// The sidecar behind `$MOORING_SOCKET`, or behind [`DEFAULT_SOCKET`].
@@ -60,14 +59,15 @@ impl Sidecar {
         let path = socket::STATUS.path;
         let request = Request::of(&socket::STATUS, path);
         let body = self.succeed(&request, FROM_MEMORY)?.whole(FROM_MEMORY)?;
-        String::from_utf8(body).map_err(|e| unread(path, &e))
+        String::from_utf8(body).map_err(|e| Error::answer(path, e))
     }
 
     /// Whether it answers as a sidecar does: no more is read of the status than a seat needs.
     pub(crate) fn answers(&self) -> Result<(), Error> {
         let text = self.status_text()?;
         let read = serde_json::from_str::<SidecarStatus>(&text);
-        read.map(drop).map_err(|e| unread(socket::STATUS.path, &e))
+        read.map(drop)
+            .map_err(|e| Error::answer(socket::STATUS.path, e))
     }
 
     /// Each change of the status, the present one first.
@@ -81,17 +81,10 @@ impl Sidecar {
     /// last that the sidecar has.
     pub fn token(&self, claim: Option<&ClaimName>, nonce: Option<&str>) -> Result<Bundle, Error> {
         if let Some(n) = nonce.filter(|n| !is_nonce(n)) {
-            return Err(Error::Argument {
-                field: "nonce",
-                value: n.chars().take(80).collect(),
-                expected: "16 to 64 characters of base64url (A-Z, a-z, 0-9, '-', '_')".into(),
-            });
+            let expected = "16 to 64 characters of base64url (A-Z, a-z, 0-9, '-', '_')";
+            return Err(Error::argument("nonce", n, expected));
         }
-        let time = if nonce.is_some() {
-            FROM_SERVER
-        } else {
-            FROM_MEMORY
-        };
+        let time = nonce.map_or(FROM_MEMORY, |_| FROM_SERVER);
         let path = token_path(claim, nonce);
         self.read(&socket::TOKEN, &path, time)
     }
@@ -158,27 +151,15 @@ impl Sidecar {
 /// Where a token is asked for. The pod's claim is what the sidecar answers for by itself.
 pub(crate) fn token_path(claim: Option<&ClaimName>, nonce: Option<&str>) -> String {
     let claim = claim.filter(|n| **n != ClaimName::pod());
-    let claim = claim.map(|n| format!("claim={n}"));
-    let nonce = nonce.map(|n| format!("nonce={n}"));
-    let query = [nonce, claim]
-        .into_iter()
-        .flatten()
-        .collect::<Vec<_>>()
-        .join("&");
-    if query.is_empty() {
-        socket::TOKEN.path.into()
-    } else {
-        format!("{}?{query}", socket::TOKEN.path)
+    let path = socket::TOKEN.path;
+    match (nonce, claim) {
+        (None, None) => path.to_owned(),
+        (Some(n), None) => format!("{path}?nonce={n}"),
+        (None, Some(c)) => format!("{path}?claim={c}"),
+        (Some(n), Some(c)) => format!("{path}?nonce={n}&claim={c}"),
     }
 }
 
 fn parse<T: DeserializeOwned>(path: &str, answer: Answer, time: Duration) -> Result<T, Error> {
-    serde_json::from_slice(&answer.whole(time)?).map_err(|e| unread(path, &e))
-}
-
-fn unread(path: &str, e: &dyn std::fmt::Display) -> Error {
-    Error::Answer {
-        path: path.to_owned(),
-        problem: e.to_string(),
-    }
+    serde_json::from_slice(&answer.whole(time)?).map_err(|e| Error::answer(path, e))
 }

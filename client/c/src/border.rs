@@ -73,9 +73,8 @@ pub(crate) unsafe fn optional<'a>(name: &str, p: *const c_char) -> Result<Option
     }
     // SAFETY: not NULL, and the caller's promise.
     let text = unsafe { CStr::from_ptr(p) };
-    let utf8 = text.to_str();
-    utf8.map(Some)
-        .map_err(|_| Fault::invalid(name, "expected UTF-8"))
+    let text = text.to_str().map(Some);
+    text.map_err(|_| Fault::invalid(name, "expected UTF-8"))
 }
 
 /// Puts a new object where C wants it. On failure that place is NULL, so that it can be closed all
@@ -118,9 +117,14 @@ pub(crate) unsafe fn end<T>(p: *mut T) {
 /// `#[repr(C)]`, begins with a `u32`, and zeros are a value of each field.
 pub(crate) unsafe trait Sized32: Copy {
     /// The size that its first version had.
-    const FIRST: usize;
+    const FIRST: usize = size_of::<Self>();
     /// The macro that sets the size.
     const INIT: &'static str;
+
+    fn zeros() -> Self {
+        // SAFETY: zeros are a value of each field, as the trait promises.
+        unsafe { std::mem::zeroed() }
+    }
 }
 
 /// The size that C says, if it can be.
@@ -144,10 +148,12 @@ unsafe fn size<T: Sized32>(name: &str, p: *const T) -> Result<usize, Fault> {
 pub(crate) unsafe fn read<T: Sized32>(name: &str, p: *const T) -> Result<T, Fault> {
     // SAFETY: the caller's promise.
     let size = unsafe { size(name, p) }?;
-    let mut mine = std::mem::MaybeUninit::<T>::zeroed();
+    let mut mine = T::zeros();
     let known = size.min(size_of::<T>());
-    // SAFETY: `known` bytes can be read there and written here, and the two do not overlap.
-    unsafe { std::ptr::copy_nonoverlapping(p.cast::<u8>(), mine.as_mut_ptr().cast(), known) };
+    let to = std::ptr::from_mut(&mut mine).cast::<u8>();
+    // SAFETY: `known` bytes can be read there and written here, and the two do not overlap; C wrote
+    // values.
+    unsafe { std::ptr::copy_nonoverlapping(p.cast::<u8>(), to, known) };
     for at in known..size {
         // SAFETY: within the size that the caller promises.
         if unsafe { p.cast::<u8>().add(at).read() } != 0 {
@@ -156,8 +162,7 @@ pub(crate) unsafe fn read<T: Sized32>(name: &str, p: *const T) -> Result<T, Faul
             return Err(Fault::invalid(name, words));
         }
     }
-    // SAFETY: zeros are a value of each field (the trait's promise), and C wrote the rest.
-    Ok(unsafe { mine.assume_init() })
+    Ok(mine)
 }
 
 /// Fills in C's structure as far as both know it; a later part is zeros. Its size stays what C

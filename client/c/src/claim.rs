@@ -41,7 +41,6 @@ pub struct mooring_claim {
 
 // SAFETY: repr(C), begins with a u32; zeros are NULL pointers and zeros.
 unsafe impl Sized32 for mooring_claim {
-    const FIRST: usize = size_of::<Self>();
     const INIT: &'static str = "MOORING_CLAIM_INIT";
 }
 
@@ -65,16 +64,12 @@ pub(crate) unsafe fn claim(
         (MOORING_NAMED, Some(name)) => m.named(name, product),
         (MOORING_NAMED, None) => return Err(Fault::null("claim.name")),
         (MOORING_OWN | MOORING_POD, Some(_)) => {
-            return Err(Fault::invalid(
-                "claim.name",
-                "expected NULL, unless kind is MOORING_NAMED",
-            ));
+            let words = "expected NULL, unless kind is MOORING_NAMED";
+            return Err(Fault::invalid("claim.name", words));
         }
         _ => {
-            return Err(Fault::invalid(
-                "claim.kind",
-                "expected MOORING_OWN, MOORING_POD or MOORING_NAMED",
-            ));
+            let words = "expected MOORING_OWN, MOORING_POD or MOORING_NAMED";
+            return Err(Fault::invalid("claim.kind", words));
         }
     };
     let mut asked = asked.seats(c.seats.max(1));

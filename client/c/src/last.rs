@@ -1,6 +1,6 @@
 //! The codes of the calls, and what there is to say of the last one of a thread.
 
-use mooring_client::{Error, VerifyError};
+use mooring_client::Error;
 use std::cell::RefCell;
 use std::ffi::{CString, c_char};
 
@@ -38,6 +38,8 @@ pub enum mooring_code {
     MOORING_INTERNAL = 12,
 }
 
+use mooring_code as c;
+
 /// What went wrong in a call.
 #[derive(Debug)]
 pub(crate) struct Fault {
@@ -47,12 +49,16 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
-    pub(crate) fn invalid(name: &str, words: &str) -> Self {
+    fn new(code: mooring_code, reason: &str, words: &str) -> Self {
         Self {
-            code: mooring_code::MOORING_INVALID,
-            reason: "Argument".into(),
-            words: format!("{name}: {words}"),
+            code,
+            reason: reason.to_owned(),
+            words: words.to_owned(),
         }
+    }
+
+    pub(crate) fn invalid(name: &str, words: &str) -> Self {
+        Self::new(c::MOORING_INVALID, "Argument", &format!("{name}: {words}"))
     }
 
     pub(crate) fn null(name: &str) -> Self {
@@ -60,25 +66,17 @@ impl Fault {
     }
 
     pub(crate) fn again() -> Self {
-        Self {
-            code: mooring_code::MOORING_AGAIN,
-            reason: "Again".into(),
-            words: "not yet".into(),
-        }
+        Self::new(c::MOORING_AGAIN, "Again", "not yet")
     }
 
     pub(crate) fn internal() -> Self {
-        Self {
-            code: mooring_code::MOORING_INTERNAL,
-            reason: "Internal".into(),
-            words: "the library made a mistake; please report it".into(),
-        }
+        let words = "the library made a mistake; please report it";
+        Self::new(c::MOORING_INTERNAL, "Internal", words)
     }
 }
 
 impl From<Error> for Fault {
     fn from(e: Error) -> Self {
-        use mooring_code as c;
         let code = match &e {
             Error::Argument { .. } => c::MOORING_INVALID,
             Error::NoSidecar { .. } => c::MOORING_NO_SIDECAR,
@@ -93,18 +91,7 @@ impl From<Error> for Fault {
             }
             Error::Forked => c::MOORING_FORKED,
         };
-        let (reason, words) = (e.reason().into_owned(), e.to_string());
-        Self {
-            code,
-            reason,
-            words,
-        }
-    }
-}
-
-impl From<VerifyError> for Fault {
-    fn from(e: VerifyError) -> Self {
-        Error::from(e).into()
+        Self::new(code, &e.reason(), &e.to_string())
     }
 }
 

@@ -4,7 +4,9 @@ use crate::border::{call, end, fill, look, optional, out, text, time};
 use crate::last::{Fault, mooring_code};
 use crate::opts::{builder, mooring_opts};
 use crate::proof::mooring_proof;
-use mooring_client::{ClaimName, Error, Item, Mooring, ProductName, Seats, SocketClaim, Version};
+use mooring_client::{
+    ClaimName, Error, Item, Mooring, NAME, ProductName, Seats, SocketClaim, VERSION, Version,
+};
 use std::ffi::{CString, c_char};
 
 /// An application's keys and its way to the sidecar; from mooring_connect().
@@ -78,10 +80,8 @@ pub unsafe extern "C" fn mooring_status(m: *const mooring, json: *mut *mut c_cha
         unsafe { json.write(std::ptr::null_mut()) };
         // SAFETY: the header's rules for pointers.
         let m = unsafe { look("m", m) }?;
-        let text = CString::new(m.0.sidecar().status_text()?).map_err(|e| Error::Answer {
-            path: "/v1/status".into(),
-            problem: e.to_string(),
-        })?;
+        let text = CString::new(m.0.sidecar().status_text()?);
+        let text = text.map_err(|e| Error::answer("/v1/status", e))?;
         // SAFETY: as above.
         unsafe { json.write(text.into_raw()) };
         Ok(())
@@ -97,18 +97,13 @@ pub unsafe extern "C" fn mooring_free(text: *mut c_char) {
     }
 }
 
-fn bad(field: &'static str, value: &str, expected: &str) -> Fault {
-    let value = value.chars().take(80).collect();
-    let expected = expected.to_owned();
-    Error::Argument {
-        field,
-        value,
-        expected,
-    }
-    .into()
+/// # Safety
+/// `name` is NULL or as C's text is.
+unsafe fn claim_name(name: *const c_char) -> Result<ClaimName, Fault> {
+    // SAFETY: the caller's promise.
+    let name = unsafe { text("name", name) }?;
+    Ok(ClaimName::new(name).map_err(|_| Error::argument("name", name, NAME))?)
 }
-
-const NAME: &str = "1 to 63 of a-z, 0-9, '-', '_' and '.', a letter or digit first and last";
 
 /// Asks for seats under a name, until mooring_delete_claim(); waits at most `wait_ms` until they
 /// are held or refused (negative: for ever). Asking again for the same changes nothing.
@@ -126,8 +121,7 @@ pub unsafe extern "C" fn mooring_put_claim(
         // SAFETY: the header's rules for pointers, here and below.
         let m = unsafe { look("m", m) }?;
         // SAFETY: as above.
-        let name = unsafe { text("name", name) }?;
-        let name = ClaimName::new(name).map_err(|_| bad("name", name, NAME))?;
+        let name = unsafe { claim_name(name) }?;
         // SAFETY: as above; NULL and no items at all are refused.
         unsafe { look("items", items) }?;
         if !(1..=1024).contains(&items_len) {
@@ -136,13 +130,10 @@ pub unsafe extern "C" fn mooring_put_claim(
         // SAFETY: C says that there are that many items.
         let items = unsafe { std::slice::from_raw_parts(items, items_len) };
         // SAFETY: as above.
-        let items = items
-            .iter()
-            .map(|i| unsafe { item(i) })
-            .collect::<Result<_, Fault>>()?;
-        let status =
-            m.0.sidecar()
-                .put_claim(&name, &SocketClaim { items, start: None }, time(wait_ms))?;
+        let items = items.iter().map(|i| unsafe { item(i) });
+        let items = items.collect::<Result<_, Fault>>()?;
+        let asked = SocketClaim { items, start: None };
+        let status = m.0.sidecar().put_claim(&name, &asked, time(wait_ms))?;
         if status.licensed {
             return Ok(());
         }
@@ -160,13 +151,13 @@ unsafe fn item(i: &mooring_item) -> Result<Item, Fault> {
     let product = unsafe { text("items.product", i.product) }?;
     // SAFETY: as above.
     let version = unsafe { optional("items.version", i.version) }?;
-    let form = "1 to 32 of letters, digits, '.', '-', '_' and '+'";
-    let version = version.map(|v| Version::new(v).map_err(|_| bad("items.version", v, form)));
+    let checked = version.map(Version::new).transpose();
+    let bad = |field, value: &str, expected| Fault::from(Error::argument(field, value, expected));
     Ok(Item {
         product: ProductName::new(product).map_err(|_| bad("items.product", product, NAME))?,
         seats: Seats::new(i.seats.max(1))
             .ok_or_else(|| bad("items.seats", &i.seats.to_string(), "1 or more"))?,
-        version: version.transpose()?,
+        version: checked.map_err(|_| bad("items.version", version.unwrap_or_default(), VERSION))?,
     })
 }
 
@@ -180,8 +171,7 @@ pub unsafe extern "C" fn mooring_delete_claim(
         // SAFETY: the header's rules for pointers, here and below.
         let m = unsafe { look("m", m) }?;
         // SAFETY: as above.
-        let name = unsafe { text("name", name) }?;
-        let name = ClaimName::new(name).map_err(|_| bad("name", name, NAME))?;
+        let name = unsafe { claim_name(name) }?;
         Ok(m.0.sidecar().delete_claim(&name)?)
     })
 }

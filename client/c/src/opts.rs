@@ -41,7 +41,6 @@ pub struct mooring_opts {
 
 // SAFETY: repr(C), begins with a u32; zeros are NULL pointers and zeros.
 unsafe impl Sized32 for mooring_opts {
-    const FIRST: usize = size_of::<Self>();
     const INIT: &'static str = "MOORING_OPTS_INIT";
 }
 
@@ -82,10 +81,8 @@ pub(crate) unsafe fn builder(opts: *const mooring_opts) -> Result<Builder, Fault
         MOORING_ANCHOR_ANY => MinAnchor::Any,
         MOORING_ANCHOR_HARDWARE => MinAnchor::Hardware,
         _ => {
-            return Err(Fault::invalid(
-                "opts.min_anchor",
-                "expected MOORING_ANCHOR_ANY or MOORING_ANCHOR_HARDWARE",
-            ));
+            let words = "expected MOORING_ANCHOR_ANY or MOORING_ANCHOR_HARDWARE";
+            return Err(Fault::invalid("opts.min_anchor", words));
         }
     };
     let unverified = match o.allow_unverified_start {
@@ -93,10 +90,8 @@ pub(crate) unsafe fn builder(opts: *const mooring_opts) -> Result<Builder, Fault
         1 => UnverifiedStart::Allow,
         2 => UnverifiedStart::Voucher,
         _ => {
-            return Err(Fault::invalid(
-                "opts.allow_unverified_start",
-                "expected 0, 1 or 2",
-            ));
+            let words = "expected 0, 1 or 2";
+            return Err(Fault::invalid("opts.allow_unverified_start", words));
         }
     };
     Ok(builder.min_anchor(min).unverified_start(unverified))

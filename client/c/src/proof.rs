@@ -54,7 +54,6 @@ pub struct mooring_proof {
 
 // SAFETY: repr(C), begins with a u32; zeros are numbers and empty text.
 unsafe impl Sized32 for mooring_proof {
-    const FIRST: usize = size_of::<Self>();
     const INIT: &'static str = "MOORING_PROOF_INIT";
 }
 
@@ -62,17 +61,7 @@ impl Default for mooring_proof {
     fn default() -> Self {
         Self {
             size: size_of::<Self>() as u32,
-            seats: 0,
-            overdraft: 0,
-            anchor: MOORING_ANCHOR_OTHER,
-            software: 0,
-            fresh: 0,
-            test: 0,
-            emergency: 0,
-            run_for_ms: 0,
-            lease: [0; 40],
-            issued_at: [0; 40],
-            license_id: [0; 256],
+            ..Self::zeros()
         }
     }
 }
@@ -152,10 +141,8 @@ pub unsafe extern "C" fn mooring_verify(
         }
         // SAFETY: not NULL, and as above.
         let bytes = unsafe { std::slice::from_raw_parts(bundle.cast::<u8>(), len) };
-        let bundle: Bundle = serde_json::from_slice(bytes).map_err(|e| Error::Answer {
-            path: "bundle".into(),
-            problem: e.to_string(),
-        })?;
+        let bundle = serde_json::from_slice::<Bundle>(bytes);
+        let bundle = bundle.map_err(|e| Error::answer("bundle", e))?;
         let verified = builder.judge(product, &bundle, nonce)?;
         if proof.is_null() {
             return Ok(());

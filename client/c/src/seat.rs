@@ -1,17 +1,18 @@
 //! Taking a seat, checking it, waiting for its changes, giving it back.
 
-use crate::border::{call, end, fill, give, look, out, time};
-use crate::claim::{claim, mooring_claim};
+use crate::border::{Sized32 as _, call, end, fill, give, look, out, time};
+use crate::claim::{MOORING_OWN, claim, mooring_claim};
 use crate::gate::{Callback, Gate, mooring_changed};
 use crate::last::{Fault, mooring_code};
 use crate::mooring::mooring;
 use crate::state::{mooring_details, mooring_state};
-use mooring_client::{BootTime, Error, Seat, State, Why, boot};
+use mooring_client::{BootTime, Claim, Error, Seat, State, Why, boot};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use std::ffi::{c_char, c_int, c_void};
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How often mooring_check() looks at the socket, where no thread does.
@@ -30,12 +31,6 @@ struct Held {
     gates: Mutex<Vec<Arc<Gate>>>,
     /// Rung by the thread at each change, for mooring_wait().
     bell: Arc<(Mutex<()>, Condvar)>,
-}
-
-impl mooring_seat {
-    fn new(seat: Seat, thread: bool) -> Self {
-        Self(Arc::new(Held::new(seat, thread)))
-    }
 }
 
 /// The seat behind a pointer of C's.
@@ -71,16 +66,17 @@ impl Held {
             let (now, last) = (boot().as_millis(), self.looked.load(Ordering::Relaxed));
             let due = now.saturating_sub(last) >= LOOK_EVERY;
             // One of many threads that check is enough.
-            let mine = due
-                && self
-                    .looked
-                    .compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed)
-                    .is_ok();
-            if mine {
+            let order = Ordering::Relaxed;
+            let mine = || self.looked.compare_exchange(last, now, order, order);
+            if due && mine().is_ok() {
                 return self.seat.poll();
             }
         }
         self.seat.check()
+    }
+
+    fn gates(&self) -> MutexGuard<'_, Vec<Arc<Gate>>> {
+        self.gates.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_elsewhere(&self) -> bool {
@@ -126,13 +122,28 @@ fn readable(seat: &Seat, time: Duration) -> Result<(), Fault> {
         tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
         tv_nsec: time.subsec_nanos().into(),
     };
-    match poll(
-        &mut [PollFd::from_borrowed_fd(seat.as_fd(), PollFlags::IN)],
-        Some(&time),
-    ) {
-        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-        Err(e) => Err(Error::Broken(std::io::Error::from(e).to_string()).into()),
+    let fd = PollFd::from_borrowed_fd(seat.as_fd(), PollFlags::IN);
+    match poll(&mut [fd], Some(&time)) {
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(e) => Err(Error::system(e).into()),
     }
+}
+
+/// # Safety
+/// The pointers are as the header says.
+unsafe fn take<'m>(
+    m: *const mooring,
+    c: *const mooring_claim,
+    s: *mut *mut mooring_seat,
+    how: fn(Claim<'m>) -> Result<Seat, Error>,
+) -> mooring_code {
+    // SAFETY: the caller's promise.
+    call(|| unsafe {
+        out("s", s, || {
+            let (asked, thread) = claim(&look("m", m)?.0, c)?;
+            Ok(mooring_seat(Arc::new(Held::new(how(asked)?, thread))))
+        })
+    })
 }
 
 /// Takes seats of a product and waits for them, at most `wait_ms`: 0 not at all for a free seat
@@ -152,11 +163,9 @@ pub unsafe extern "C" fn mooring_hold(
         size: size_of::<mooring_claim>() as u32,
         seats,
         product,
-        version: std::ptr::null(),
-        name: std::ptr::null(),
         wait_ms,
-        kind: crate::claim::MOORING_OWN,
-        with_thread: 0,
+        kind: MOORING_OWN,
+        ..mooring_claim::zeros()
     };
     // SAFETY: the header's rules for pointers.
     unsafe { mooring_hold_claim(m, &raw const c, s) }
@@ -170,12 +179,7 @@ pub unsafe extern "C" fn mooring_hold_claim(
     s: *mut *mut mooring_seat,
 ) -> mooring_code {
     // SAFETY: the header's rules for pointers.
-    call(|| unsafe {
-        out("s", s, || {
-            let (asked, thread) = claim(&look("m", m)?.0, c)?;
-            Ok(mooring_seat::new(asked.hold()?, thread))
-        })
-    })
+    unsafe { take(m, c, s, Claim::hold) }
 }
 
 /// Asks for the seat and waits for nothing, for event loops: `*s` is there at once, not licensed
@@ -188,12 +192,7 @@ pub unsafe extern "C" fn mooring_begin(
     s: *mut *mut mooring_seat,
 ) -> mooring_code {
     // SAFETY: the header's rules for pointers.
-    call(|| unsafe {
-        out("s", s, || {
-            let (asked, thread) = claim(&look("m", m)?.0, c)?;
-            Ok(mooring_seat::new(asked.begin()?, thread))
-        })
-    })
+    unsafe { take(m, c, s, Claim::begin) }
 }
 
 /// Does what can be done without waiting, and says how the asking of mooring_begin() stands:
@@ -315,10 +314,7 @@ pub unsafe extern "C" fn mooring_on_change(
             return Err(Error::Forked.into());
         }
         let gate = Arc::new(Gate::default());
-        s.gates
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(gate.clone());
+        s.gates().push(gate.clone());
         let mut told = 0;
         s.seat.on_change(move |state| {
             let callback = &callback;
@@ -340,8 +336,7 @@ pub unsafe extern "C" fn mooring_on_change(
 pub unsafe extern "C" fn mooring_release(s: *mut mooring_seat) {
     // SAFETY: the header's rules for pointers.
     if let Some(seat) = unsafe { s.as_ref() }.filter(|s| !s.0.is_elsewhere()) {
-        let gates =
-            std::mem::take(&mut *seat.0.gates.lock().unwrap_or_else(PoisonError::into_inner));
+        let gates = std::mem::take(&mut *seat.0.gates());
         for gate in gates {
             gate.close();
         }

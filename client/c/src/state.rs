@@ -39,21 +39,17 @@ pub struct mooring_state {
 
 // SAFETY: repr(C), begins with a u32; zeros are numbers and MOORING_UNLICENSED.
 unsafe impl Sized32 for mooring_state {
-    const FIRST: usize = size_of::<Self>();
     const INIT: &'static str = "MOORING_STATE_INIT";
 }
 
 impl mooring_state {
     pub(crate) fn of(state: State, changes: u64) -> Self {
+        use mooring_standing::{MOORING_ENDING, MOORING_LICENSED, MOORING_UNLICENSED};
         let now = boot();
         let (standing, until) = match state {
-            State::Licensed { until, .. } => {
-                (mooring_standing::MOORING_LICENSED, until.as_millis())
-            }
-            State::Ending { in_, .. } => {
-                (mooring_standing::MOORING_ENDING, (now + in_).as_millis())
-            }
-            State::Unlicensed { .. } => (mooring_standing::MOORING_UNLICENSED, 0),
+            State::Licensed { until, .. } => (MOORING_LICENSED, until.as_millis()),
+            State::Ending { in_, .. } => (MOORING_ENDING, (now + in_).as_millis()),
+            State::Unlicensed { .. } => (MOORING_UNLICENSED, 0),
         };
         Self {
             size: size_of::<Self>() as u32,
@@ -91,30 +87,23 @@ pub struct mooring_details {
 
 // SAFETY: repr(C), begins with a u32; zeros are numbers and empty text.
 unsafe impl Sized32 for mooring_details {
-    const FIRST: usize = size_of::<Self>();
     const INIT: &'static str = "MOORING_DETAILS_INIT";
 }
 
 impl mooring_details {
     pub(crate) fn of(d: &Details) -> Self {
+        let claim = d.claim.as_ref().map(ToString::to_string);
+        let told = d.told.map(|t| t.to_string());
+        let proof = d.proof.as_ref().map(mooring_proof::of_lease);
         Self {
             size: size_of::<Self>() as u32,
             place: d.place.unwrap_or_default(),
-            claim: field(
-                &d.claim
-                    .as_ref()
-                    .map(ToString::to_string)
-                    .unwrap_or_default(),
-            ),
-            told: field(&d.told.map(|t| t.to_string()).unwrap_or_default()),
+            claim: field(&claim.unwrap_or_default()),
+            told: field(&told.unwrap_or_default()),
             message: field(d.message.as_deref().unwrap_or_default()),
-            proved: u32::from(d.proof.is_some()),
+            proved: proof.is_some().into(),
             reserved: 0,
-            proof: d
-                .proof
-                .as_ref()
-                .map(mooring_proof::of_lease)
-                .unwrap_or_default(),
+            proof: proof.unwrap_or_default(),
         }
     }
 }

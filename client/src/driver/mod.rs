@@ -19,6 +19,7 @@ use mooring_core::time::BootTime;
 use mooring_core::wire::{HoldState, ProblemType};
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::fd::{AsFd as _, OwnedFd};
+use rustix::io::Errno;
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
     timerfd_settime,
@@ -74,11 +75,11 @@ pub(crate) struct Driver {
 
 impl Driver {
     pub(crate) fn new(mooring: Mooring, order: Order, deadline: BootTime) -> Result<Self, Error> {
-        let system = |e: rustix::io::Errno| Error::Broken(std::io::Error::from(e).to_string());
-        let epoll = epoll::create(CreateFlags::CLOEXEC).map_err(system)?;
+        let epoll = epoll::create(CreateFlags::CLOEXEC).map_err(Error::system)?;
         let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
-        let timer = timerfd_create(TimerfdClockId::Boottime, flags).map_err(system)?;
-        epoll::add(&epoll, &timer, EventData::new_u64(0), EventFlags::IN).map_err(system)?;
+        let timer = timerfd_create(TimerfdClockId::Boottime, flags).map_err(Error::system)?;
+        let added = epoll::add(&epoll, &timer, EventData::new_u64(0), EventFlags::IN);
+        added.map_err(Error::system)?;
         // Looked at here, where the caller waits anyway: nothing is asked that the sidecar has not
         // in its memory.
         let (unverified, error) = match mooring.unverified {
@@ -185,20 +186,14 @@ impl Driver {
     }
 
     fn register(&self, conn: &Conn) -> Result<(), Error> {
-        let write = if conn.writes() {
-            EventFlags::OUT
-        } else {
-            EventFlags::empty()
-        };
+        let mut flags = EventFlags::IN;
+        flags.set(EventFlags::OUT, conn.writes());
         let (fd, data) = (conn.as_fd(), EventData::new_u64(0));
-        let done = epoll::add(&*self.epoll, fd, data, EventFlags::IN | write);
-        let done = match done {
-            Err(rustix::io::Errno::EXIST) => {
-                epoll::modify(&*self.epoll, fd, data, EventFlags::IN | write)
-            }
+        let done = match epoll::add(&*self.epoll, fd, data, flags) {
+            Err(Errno::EXIST) => epoll::modify(&*self.epoll, fd, data, flags),
             other => other,
         };
-        done.map_err(|e| Error::Broken(std::io::Error::from(e).to_string()))
+        done.map_err(Error::system)
     }
 
     fn connect(&self, request: &Request<'_>) -> Result<Conn, Error> {
@@ -273,10 +268,7 @@ impl Driver {
     }
 
     fn read_events(&mut self, parser: &mut Parser, now: BootTime) -> Result<(), Error> {
-        let bad = |problem: String| Error::Answer {
-            path: "its events".into(),
-            problem,
-        };
+        let bad = |problem: String| Error::answer("its events", problem);
         while let Some(data) = parser.next().map_err(bad)? {
             let spoken = if self.order.source == Source::Hold {
                 serde_json::from_str::<SidecarClaim>(&data).map(Some)
@@ -303,23 +295,19 @@ impl Driver {
     fn arm(&self, now: BootTime) {
         let answer = self.question.as_ref().map(|q| q.asked + ANSWER);
         let deadline = Some(self.deadline).filter(|d| *d > now);
-        let at = [answer, deadline].into_iter().flatten().min();
+        let wake = Some(self.watch.wake_at(now));
+        let at = [answer, deadline, wake].into_iter().flatten().min();
         let at = at
-            .unwrap_or(BootTime::NEVER)
-            .min(self.watch.wake_at(now))
-            .as_millis();
-        let (tv_sec, tv_nsec) = if at == u64::MAX {
-            (0, 0) // disarmed
-        } else {
-            let secs = i64::try_from(at / 1000).unwrap_or(i64::MAX);
-            (secs, i64::try_from(at % 1000 * 1_000_000 + 1).unwrap_or(1))
-        };
+            .filter(|at| *at != BootTime::NEVER)
+            .map(BootTime::as_millis);
+        let time = |tv_sec, tv_nsec| Timespec { tv_sec, tv_nsec };
+        let disarmed = time(0, 0);
         let spec = Itimerspec {
-            it_interval: Timespec {
-                tv_sec: 0,
-                tv_nsec: 0,
-            },
-            it_value: Timespec { tv_sec, tv_nsec },
+            it_interval: disarmed,
+            it_value: at.map_or(disarmed, |ms| {
+                let nanos = i64::try_from(ms % 1000 * 1_000_000 + 1).unwrap_or(1);
+                time(i64::try_from(ms / 1000).unwrap_or(i64::MAX), nanos)
+            }),
         };
         // It can only fail for a bad descriptor or a bad time, and these are neither.
         let _ = timerfd_settime(&self.timer, TimerfdTimerFlags::ABSTIME, &spec);

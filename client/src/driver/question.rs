@@ -43,38 +43,30 @@ impl Driver {
             return;
         };
         let step = q.conn.step(&mut q.body);
-        match (step, q.conn.status()) {
-            (Ok(false), _) if now >= q.asked + ANSWER => {
-                self.end(&q.conn);
-                let (path, after) = (TOKEN.path.into(), ANSWER);
-                self.no_answer(Error::Timeout { path, after }, now);
-            }
+        let e = match (step, q.conn.status()) {
+            (Ok(false), _) if now >= q.asked + ANSWER => Error::timeout(TOKEN.path, ANSWER),
             (Ok(false), _) if q.body.len() <= MAX_ANSWER => match self.register(&q.conn) {
-                Ok(()) => self.question = Some(q),
-                Err(e) => self.no_answer(e, now),
+                Ok(()) => {
+                    self.question = Some(q);
+                    return;
+                }
+                Err(e) => e,
             },
             (Ok(_), Some(200)) => {
                 self.end(&q.conn);
-                self.judge(&q, now);
+                return self.judge(&q, now);
             }
-            (Ok(_), status) => {
-                self.end(&q.conn);
-                let e = Error::of_answer(TOKEN.path, status.unwrap_or_default(), &q.body);
-                self.no_answer(e, now);
-            }
-            (Err(e), _) => {
-                self.end(&q.conn);
-                self.no_answer(e, now);
-            }
-        }
+            (Ok(_), status) => Error::of_answer(TOKEN.path, status.unwrap_or_default(), &q.body),
+            (Err(e), _) => e,
+        };
+        self.end(&q.conn);
+        self.no_answer(e, now);
     }
 
     /// An answer came: does it prove the seat?
     fn judge(&mut self, q: &Question, now: BootTime) {
-        let bundle = serde_json::from_slice::<Bundle>(&q.body).map_err(|e| Error::Answer {
-            path: TOKEN.path.into(),
-            problem: e.to_string(),
-        });
+        let bundle = serde_json::from_slice::<Bundle>(&q.body);
+        let bundle = bundle.map_err(|e| Error::answer(TOKEN.path, e));
         let product = &self.order.product;
         let verified = bundle.and_then(|b| self.mooring.check(&b, product, q.nonce.as_deref()));
         let v = match verified {

@@ -164,13 +164,9 @@ impl Watch {
     /// When the standing changes by time alone, or something is to be done; [`BootTime::NEVER`] if
     /// nothing is.
     pub(crate) fn wake_at(&self, now: BootTime) -> BootTime {
-        let standing = [
-            self.limit(),
-            self.told
-                .as_ref()
-                .map_or(BootTime::default(), |t| t.held_until),
-        ];
-        let next = standing.into_iter().filter(|t| *t > now).min();
+        let held_until = self.told.as_ref().map(|t| t.held_until);
+        let standing = [Some(self.limit()), held_until].into_iter().flatten();
+        let next = standing.filter(|t| *t > now).min();
         let act = match self.link {
             Link::Down { again } => again,
             Link::Up if self.may_ask() => self.ask_at,
