@@ -42,16 +42,13 @@ async fn main() -> Result<()> {
             Ok(())
         }
         What::Scenarios { topic, only } => {
+            let known = "main_job, leases, anchors, devices";
             let scenarios = match topic.as_str() {
                 "main_job" => main_job::scenarios(),
                 "leases" => leases::scenarios(),
                 "anchors" => anchors::scenarios(),
                 "devices" => devices::scenarios(),
-                other => {
-                    bail!(
-                        "no topic is called {other:?}; there are: main_job, leases, anchors, devices"
-                    )
-                }
+                other => bail!("no topic is called {other:?}; there are: {known}"),
             };
             let lab = Lab::open().await?;
             // The first scenario of the main job installs the chart itself.
@@ -60,11 +57,8 @@ async fn main() -> Result<()> {
                 "devices" => devices::prepare(&lab).await?,
                 _ => leases::prepare(&lab).await?,
             }
-            let local = tokio::task::LocalSet::new();
-            if !local
-                .run_until(suite::run(&topic, &scenarios, &lab, &only))
-                .await
-            {
+            let all = suite::run(&topic, &scenarios, &lab, &only);
+            if !tokio::task::LocalSet::new().run_until(all).await {
                 std::process::exit(1);
             }
             Ok(())

@@ -19,13 +19,6 @@ impl std::fmt::Debug for Scenario {
     }
 }
 
-impl Scenario {
-    /// The namespaces that a failure prints.
-    fn namespaces(&self) -> Vec<String> {
-        vec![namespace(self.name), "mooring-system".into()]
-    }
-}
-
 /// Scenarios from the paths of their functions, `file::name`.
 macro_rules! scenarios {
     ($($file:ident :: $name:ident),* $(,)?) => {
@@ -42,13 +35,12 @@ pub fn namespace(name: &str) -> String {
 /// Runs, inside a `LocalSet`, those whose name contains one of `only` (all, if none is given).
 /// Returns whether all passed.
 pub async fn run(topic: &str, scenarios: &[Scenario], lab: &Lab, only: &[String]) -> bool {
-    let chosen: Vec<&Scenario> = scenarios
-        .iter()
-        .filter(|s| only.is_empty() || only.iter().any(|o| s.name.contains(o.as_str())))
-        .collect();
+    let wanted =
+        |s: &&Scenario| only.is_empty() || only.iter().any(|o| s.name.contains(o.as_str()));
     let (mut passed, mut failed) = (0, Vec::new());
-    for s in &chosen {
-        println!("scenario {topic}::{} …", s.name);
+    for s in scenarios.iter().filter(wanted) {
+        let (name, ns) = (format!("{topic}::{}", s.name), namespace(s.name));
+        println!("scenario {name} …");
         let start = Instant::now();
         // A panic of the test's own code is a failure like any other.
         let done = tokio::task::spawn_local((s.run)(lab.clone())).await;
@@ -57,19 +49,16 @@ pub async fn run(topic: &str, scenarios: &[Scenario], lab: &Lab, only: &[String]
         match result {
             Ok(()) => {
                 passed += 1;
-                println!("scenario {topic}::{} … ok ({secs:.1} s)", s.name);
+                println!("scenario {name} … ok ({secs:.1} s)");
             }
             Err(e) => {
-                println!(
-                    "scenario {topic}::{} … FAILED ({secs:.1} s)\n  {e:#}",
-                    s.name
-                );
-                lab.dump(&s.namespaces()).await;
-                println!("\nscenario {topic}::{} failed: {e:#}\n", s.name);
+                println!("scenario {name} … FAILED ({secs:.1} s)\n  {e:#}");
+                lab.dump(&[&ns, "mooring-system"]).await;
+                println!("\nscenario {name} failed: {e:#}\n");
                 failed.push(s.name);
             }
         }
-        lab.drop_namespace(&namespace(s.name)).await;
+        lab.drop_namespace(&ns).await;
     }
     if !failed.is_empty() {
         println!("failed: {}", failed.join(", "));

@@ -6,7 +6,7 @@ mod pin;
 mod plugged;
 mod steps;
 
-pub(crate) use steps::{PIN, anchor, serve};
+pub(crate) use steps::{anchor, serve};
 
 use crate::suite::Scenario;
 

@@ -1,11 +1,9 @@
 //! The dongle, label and all, is carried to the other node.
 
-use super::steps::{PIN, anchor, serve};
-use crate::lab::{App, Card, Lab, Server, eventually, lease_row, within};
-use crate::main_job::{begin, count_seats, renews, states};
+use super::steps::{anchor, serve};
+use crate::lab::{App, Card, Lab, PIN, Server, eventually, so, within};
+use crate::main_job::{begin, count_seats, notices_nothing, renews};
 use anyhow::{Result, ensure};
-use k8s_openapi::api::core::v1::Pod;
-use kube::Api;
 use std::time::Duration;
 
 /// The server's pod follows, leases keep their ids, and applications notice nothing.
@@ -28,43 +26,31 @@ pub(super) async fn the_server_follows_its_dongle_to_the_other_node(lab: &Lab) -
         app.says("Held", 90).await?;
         apps.push(app);
     }
-    let rows = server.shows(lab, &[("Held", 2)], 60).await?;
-    let before: Vec<_> = rows.iter().map(lease_row).collect();
+    let before = server.shows(lab, &[("Held", 2)], 60).await?;
 
     drop(inserted);
     anchor(lab, &server, "False", 30).await?;
     server.forget_on(lab, &here).await?;
     server.arrive_on(lab, &there).await?;
-    let pods = Api::<Pod>::namespaced(lab.client.clone(), &ns);
-    eventually(
-        "the server's pod is on the other node",
-        within(60),
-        async || {
-            let pod = pods.get("main-0").await?;
-            let node = pod.spec.and_then(|s| s.node_name).unwrap_or_default();
-            let going = pod.metadata.deletion_timestamp.is_some();
-            Ok((node == there && !going)
-                .then_some(())
-                .ok_or(format!("on {node:?}, going: {going}")))
-        },
-    )
+    let what = "the server's pod is on the other node";
+    eventually(what, within(60), async || {
+        let pod = server.pod(lab).await?;
+        let node = pod.spec.and_then(|s| s.node_name).unwrap_or_default();
+        let going = pod.metadata.deletion_timestamp.is_some();
+        let missing = || format!("on {node:?}, going: {going}");
+        so(node == there && !going, missing)
+    })
     .await?;
     let _inserted = card.insert(lab, &server).await?;
     anchor(lab, &server, "True", 60).await?;
     server.condition(lab, "Ready", "True").await?;
     server.condition(lab, "Settling", "False").await?;
 
-    let rows = server.shows(lab, &[("Held", 2)], 60).await?;
-    let after: Vec<_> = rows.iter().map(lease_row).collect();
+    let after = server.shows(lab, &[("Held", 2)], 60).await?;
     ensure!(before == after, "before: {before:?}\nafter:  {after:?}");
     for a in &apps {
         renews(a, 1).await?;
-        ensure!(
-            states(a).iter().all(|s| s == "Held"),
-            "{} noticed: {:?}",
-            a.name,
-            states(a)
-        );
+        notices_nothing(a)?;
     }
     let counted: Vec<(&App, u32)> = apps.iter().map(|a| (a, 1)).collect();
     count_seats(&counted, 2)?;

@@ -1,7 +1,7 @@
 //! A wrong PIN in the Secret, counted by the card.
 
-use super::steps::{PIN, anchor, serve};
-use crate::lab::{Card, Lab, Server, eventually, within};
+use super::steps::{anchor, serve};
+use crate::lab::{Card, Lab, PIN, Server, eventually, within};
 use crate::main_job::begin;
 use anyhow::{Result, ensure};
 use std::time::Duration;
@@ -22,46 +22,35 @@ pub(super) async fn a_wrong_pin_costs_one_login_and_the_right_one_heals_it(
     let mut server = Server::new(&ns, 2);
     serve(lab, &mut server, &card, WRONG).await?;
     let inserted = card.insert(lab, &server).await?;
+    let what = "AnchorPresent=False, reason PinRejected";
     let rejected = async |secs| {
-        eventually(
-            "AnchorPresent=False, reason PinRejected",
-            within(secs),
-            async || {
-                let (c, _) = anchor(lab, &server, "False", 30).await?;
-                Ok(if c.reason == "PinRejected" {
-                    Ok(c)
-                } else {
-                    Err(format!("{c:?}"))
-                })
-            },
-        )
-        .await
+        let look = async || {
+            let (c, _) = anchor(lab, &server, "False", 30).await?;
+            let missing = format!("{c:?}");
+            Ok((c.reason == "PinRejected").then_some(c).ok_or(missing))
+        };
+        eventually(what, within(secs), look).await
     };
     let c = rejected(60).await?;
     println!("  {}", c.message);
-    ensure!(card.logins()? == (1, 1), "logins: {:?}", card.logins()?);
+    let logins = |expected: (u64, u64), when: &str| -> Result<()> {
+        let logins = card.logins()?;
+        ensure!(logins == expected, "{when}: {logins:?}");
+        Ok(())
+    };
+    logins((1, 1), "logins")?;
     drop(inserted);
     let _inserted = card.insert(lab, &server).await?;
     tokio::time::sleep(Duration::from_secs(20)).await;
     rejected(5).await?;
-    ensure!(
-        card.logins()? == (1, 1),
-        "after a while and a replug: {:?}",
-        card.logins()?
-    );
+    logins((1, 1), "after a while and a replug")?;
 
-    lab.apply(&format!(
+    let secret = format!(
         "apiVersion: v1\nkind: Secret\nmetadata: {{name: main-pin, namespace: {ns}}}\nstringData: {{pin: \"{PIN}\"}}\n"
-    ))
-    .await?
-    .ok("changing the PIN")?;
+    );
+    lab.apply(&secret).await?.ok("changing the PIN")?;
     // The kubelet looks at Secrets now and then.
     anchor(lab, &server, "True", 90).await?;
     server.condition(lab, "Ready", "True").await?;
-    ensure!(
-        card.logins()? == (2, 1),
-        "with the right PIN: {:?}",
-        card.logins()?
-    );
-    Ok(())
+    logins((2, 1), "with the right PIN")
 }

@@ -1,8 +1,8 @@
 //! The dongle is pulled out of the node, and plugged in again.
 
-use super::steps::{PIN, anchor, pod, serve};
-use crate::lab::{App, Card, Lab, Server, eventually, within};
-use crate::main_job::{begin, renews, states};
+use super::steps::{anchor, pod, serve};
+use crate::lab::{App, Card, Lab, PIN, Server, eventually, so, within};
+use crate::main_job::{begin, holds, renews, states};
 use anyhow::{Result, ensure};
 use std::time::{Duration, Instant};
 
@@ -26,24 +26,18 @@ pub(super) async fn unplugged_nothing_new_is_granted_and_replugged_all_is_well(
     serve(lab, &mut server, &card, PIN).await?;
     let inserted = card.insert(lab, &server).await?;
     server.condition(lab, "Ready", "True").await?;
-    let one = App::start(lab, &ns, "one", "render", Some(&lab.nodes.1)).await?;
-    one.says("Held", 60).await?;
+    let one = holds(lab, &ns, "one", Some(&lab.nodes.1)).await?;
     let before = pod(lab, &server).await?;
 
     drop(inserted);
     let (c, told) = anchor(lab, &server, "False", 30).await?;
-    println!(
-        "  pulled out: AnchorPresent=False after {told:.1?}: {}",
-        c.message
-    );
+    let message = c.message;
+    println!("  pulled out: AnchorPresent=False after {told:.1?}: {message}");
     ensure!(told < TOLD, "AnchorPresent=False after {told:?}");
     let events = eventually("an Event says it", within(20), async || {
         let all = server.events(lab).await?;
-        Ok(if all.contains("AnchorLost") {
-            Ok(all)
-        } else {
-            Err(all)
-        })
+        let lost = all.contains("AnchorLost");
+        Ok(if lost { Ok(all) } else { Err(all) })
     })
     .await?;
     ensure!(
@@ -52,11 +46,10 @@ pub(super) async fn unplugged_nothing_new_is_granted_and_replugged_all_is_well(
     );
     let two = App::start(lab, &ns, "two", "render", Some(&lab.nodes.1)).await?;
     renews(&one, 2).await?;
+    let (told, started) = (states(&one), two.started(lab).await?);
     ensure!(
-        !two.started(lab).await? && states(&one).iter().all(|s| s == "Held"),
-        "one was told {:?}, two started: {}",
-        states(&one),
-        two.started(lab).await?
+        !started && told.iter().all(|s| s == "Held"),
+        "one was told {told:?}, two started: {started}"
     );
 
     let begun = Instant::now();
@@ -64,11 +57,11 @@ pub(super) async fn unplugged_nothing_new_is_granted_and_replugged_all_is_well(
     eventually("the server sees the dongle again", within(20), async || {
         let m = server.metrics(lab).await?;
         let there = m.lines().any(|l| l == "mooring_anchor_present 1");
-        Ok(there.then_some(()).ok_or("mooring_anchor_present 0".into()))
+        so(there, || "mooring_anchor_present 0".into())
     })
     .await?;
     let seen = begun.elapsed();
-    let (_, _) = anchor(lab, &server, "True", 30).await?;
+    anchor(lab, &server, "True", 30).await?;
     let told = begun.elapsed();
     println!(
         "  plugged in: the server is well after {seen:.1?}, AnchorPresent=True after {told:.1?}"
@@ -82,8 +75,7 @@ pub(super) async fn unplugged_nothing_new_is_granted_and_replugged_all_is_well(
     let _inserted = card.insert(lab, &server).await?;
     // What was granted before and what is granted now: a third pod takes over a seat.
     one.delete(lab).await?;
-    let three = App::start(lab, &ns, "three", "render", Some(&lab.nodes.1)).await?;
-    three.says("Held", 60).await?;
+    holds(lab, &ns, "three", Some(&lab.nodes.1)).await?;
     anchor(lab, &server, "True", 20).await?;
     let after = pod(lab, &server).await?;
     ensure!(

@@ -3,29 +3,15 @@
 
 use crate::lab::{Card, Lab, Server, eventually, within};
 use anyhow::{Result, ensure};
-use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::Api;
 use mooring_api::status::ANCHOR_PRESENT;
 use std::time::{Duration, Instant};
-
-/// The PIN of all cards.
-pub(crate) const PIN: &str = "648219";
 
 /// A LicenseServer for this card, made and not waited for.
 pub(crate) async fn serve(lab: &Lab, server: &mut Server, card: &Card, pin: &str) -> Result<()> {
     server.anchored = Some(Card::anchored(lab)?);
-    let name = format!("{}-{}", server.namespace, server.name);
-    let products: Vec<(&str, u32)> = server
-        .products
-        .iter()
-        .map(|(p, n)| (p.as_str(), *n))
-        .collect();
-    let license = lab
-        .vendor
-        .license_for(&name, &products, &card.description, "")
-        .await?;
-    server.apply_with(lab, &license, pin, &lab.anchor).await
+    let license = server.license(lab, &card.description).await?;
+    server.apply_with(lab, &license, pin).await
 }
 
 /// Waits for `AnchorPresent` with this reason; returns it and how long it took.
@@ -36,26 +22,22 @@ pub(crate) async fn anchor(
     time: u64,
 ) -> Result<(Condition, Duration)> {
     let begin = Instant::now();
-    let found = eventually(
-        &format!("AnchorPresent={status}"),
-        within(time),
-        async || {
-            let all = server.conditions(lab).await?;
-            let found = all.into_iter().find(|c| c.type_ == ANCHOR_PRESENT);
-            Ok(match found {
-                Some(c) if c.status == status => Ok(c),
-                other => Err(format!("{other:?}")),
-            })
-        },
-    )
+    let what = format!("AnchorPresent={status}");
+    let found = eventually(&what, within(time), async || {
+        let all = server.conditions(lab).await?;
+        let found = all.into_iter().find(|c| c.type_ == ANCHOR_PRESENT);
+        Ok(match found {
+            Some(c) if c.status == status => Ok(c),
+            other => Err(format!("{other:?}")),
+        })
+    })
     .await?;
     Ok((found, begin.elapsed()))
 }
 
 /// The pod's UID and how often its containers were started again.
 pub(super) async fn pod(lab: &Lab, server: &Server) -> Result<(String, i32)> {
-    let pods = Api::<Pod>::namespaced(lab.client.clone(), &server.namespace);
-    let pod = pods.get(&format!("{}-0", server.name)).await?;
+    let pod = server.pod(lab).await?;
     let status = pod.status.unwrap_or_default();
     let all = [
         status.container_statuses.unwrap_or_default(),

@@ -1,8 +1,8 @@
 //! A dongle is pulled out and plugged in again.
 
 use super::show::{NAMESPACE, print, say};
-use crate::anchors::{PIN, anchor, serve};
-use crate::lab::{Card, Lab, Server};
+use crate::anchors::{anchor, serve};
+use crate::lab::{Card, Lab, PIN, Server};
 use anyhow::Result;
 
 /// Shows it with a second license server, which is taken away afterwards. Left out where no card
@@ -20,27 +20,23 @@ pub(super) async fn show(lab: &Lab) -> Result<()> {
     serve(lab, &mut server, &card, PIN).await?;
     let inserted = card.insert(lab, &server).await?;
     server.condition(lab, "Ready", "True").await?;
-    let look = ["-n", NAMESPACE, "get", "licenseserver", "dongle"];
+    let look = format!("-n {NAMESPACE} get licenseserver dongle");
     print(lab, &look).await?;
 
     drop(inserted);
     let (c, out) = anchor(lab, &server, "False", 30).await?;
-    println!(
-        "\nPulled out. {:.1} s later AnchorPresent is False:\n  {}",
-        out.as_secs_f64(),
-        c.message
-    );
+    let (out, message) = (out.as_secs_f64(), c.message);
+    println!("\nPulled out. {out:.1} s later AnchorPresent is False:\n  {message}");
     print(lab, &look).await?;
 
     let _inserted = card.insert(lab, &server).await?;
     let (_, back) = anchor(lab, &server, "True", 30).await?;
-    println!(
-        "\nPlugged in. {:.1} s later all is well again:",
-        back.as_secs_f64()
-    );
+    let back = back.as_secs_f64();
+    println!("\nPlugged in. {back:.1} s later all is well again:");
     print(lab, &look).await?;
-    lab.kubectl(&["-n", NAMESPACE, "delete", "licenseserver", "dongle"])
-        .await?
+    let delete = format!("-n {NAMESPACE} delete licenseserver dongle");
+    let deleted = lab.kubectl(&delete).await?;
+    deleted
         .ok("taking the second license server away")
         .map(drop)
 }

@@ -4,7 +4,7 @@ mod dongle;
 mod show;
 
 use self::show::{NAMESPACE, print, say};
-use crate::lab::{self, App, Helm, Lab, Server};
+use crate::lab::{App, Helm, Lab, Server};
 use anyhow::{Result, bail};
 use std::time::{Duration, Instant};
 
@@ -20,26 +20,22 @@ pub async fn run() -> Result<()> {
     );
 
     say("2. The operator is installed with Helm.");
-    Helm::upgrade(&lab, &[])
-        .await?
-        .ok("helm upgrade --install")?;
-    print(&lab, &["-n", "mooring-system", "get", "pods"]).await?;
+    let installed = Helm::upgrade(&lab, &[]).await?;
+    installed.ok("helm upgrade --install")?;
+    print(&lab, "-n mooring-system get pods").await?;
 
     say(
         "3. A license server with 2 seats of \"render\", anchored to the token by the license it was given.",
     );
-    lab.apply(&format!(
-        "{{apiVersion: v1, kind: Namespace, metadata: {{name: {NAMESPACE}}}}}"
-    ))
-    .await?
-    .ok("making a namespace")?;
+    lab.make_namespace(NAMESPACE, "").await?;
     let mut server = Server::new(NAMESPACE, 2);
     server.duration = Duration::from_secs(30);
     server.apply(&lab).await?;
-    println!("{}", server.yaml(&lab, &lab.anchor)?);
+    println!("{}", server.yaml(&lab)?);
     server.condition(&lab, "Ready", "True").await?;
     server.condition(&lab, "Settling", "False").await?;
-    print(&lab, &["-n", NAMESPACE, "get", "licenseservers"]).await?;
+    let look = async |what: &str| print(&lab, &format!("-n {NAMESPACE} get {what}")).await;
+    look("licenseservers").await?;
 
     say("4. Three pods opt in by an annotation: mooring.dev/licenses: render");
     let apps = start_apps(&lab).await?;
@@ -49,28 +45,15 @@ pub async fn run() -> Result<()> {
     let rows = server
         .shows(&lab, &[("Held", 2), ("Waiting", 1)], 90)
         .await?;
-    print(
-        &lab,
-        &["-n", NAMESPACE, "get", "licenseleases", "-o", "wide"],
-    )
-    .await?;
-    print(
-        &lab,
-        &[
-            "-n", NAMESPACE, "get", "pods", "-l", "app=e2e", "-o", "wide",
-        ],
-    )
-    .await?;
-    print(&lab, &["-n", NAMESPACE, "get", "licenseservers"]).await?;
+    look("licenseleases -o wide").await?;
+    look("pods -l app=e2e -o wide").await?;
+    look("licenseservers").await?;
 
     say("5. What it comes to, read from the API");
-    let count = |state: &str| rows.iter().filter(|r| lab::state(r) == state).count();
+    let count = |state: &str| rows.iter().filter(|r| r.state == state).count();
     let (held, waiting) = (count("Held"), count("Waiting"));
     for a in &apps {
-        if rows
-            .iter()
-            .any(|r| r.spec.holder.name == a.name && lab::state(r) == "Held")
-        {
+        if rows.iter().any(|r| r.pod == a.name && r.state == "Held") {
             a.runs(&lab, 30).await?;
         }
     }
@@ -82,7 +65,7 @@ pub async fn run() -> Result<()> {
         "leases Held: {held} (2 expected)   Waiting: {waiting} (1 expected)   application containers started: {started} (2 expected)"
     );
     if (held, waiting, started) != (2, 1, 2) {
-        lab.dump(&[NAMESPACE.into(), "mooring-system".into()]).await;
+        lab.dump(&[NAMESPACE, "mooring-system"]).await;
         bail!("the demo did not come out as it should");
     }
     show_one_application(&lab, &apps).await?;
@@ -102,16 +85,8 @@ async fn start_apps(lab: &Lab) -> Result<Vec<App>> {
         // A pod of an earlier demo that was made from other images cannot be changed: it is made
         // anew.
         if !made.success {
-            lab.kubectl(&[
-                "-n",
-                NAMESPACE,
-                "delete",
-                "pod",
-                &name,
-                "--ignore-not-found",
-            ])
-            .await?
-            .ok("deleting an older pod")?;
+            let delete = format!("-n {NAMESPACE} delete pod {name} --ignore-not-found");
+            lab.kubectl(&delete).await?.ok("deleting an older pod")?;
             lab.apply(&yaml).await?.ok("starting an annotated pod")?;
         }
         apps.push(App::follow(lab, NAMESPACE, &name));
@@ -122,17 +97,10 @@ async fn start_apps(lab: &Lab) -> Result<Vec<App>> {
 async fn show_one_application(lab: &Lab, apps: &[App]) -> Result<()> {
     for a in apps {
         if a.started(lab).await? {
-            println!(
-                "\nInside {}, `curl --unix-socket $MOORING_SOCKET http://mooring/v1/status` says:",
-                a.name
-            );
-            let o = a
-                .shell(
-                    lab,
-                    "curl -s --unix-socket $MOORING_SOCKET http://mooring/v1/status",
-                )
-                .await?
-                .ok("asking the socket")?;
+            let ask = "--unix-socket $MOORING_SOCKET http://mooring/v1/status";
+            println!("\nInside {}, `curl {ask}` says:", a.name);
+            let said = a.shell(lab, &format!("curl -s {ask}")).await?;
+            let o = said.ok("asking the socket")?;
             let v: serde_json::Value = serde_json::from_str(&o)?;
             println!(
                 "  state {}, licensed {}, for {} s without further contact",

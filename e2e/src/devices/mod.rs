@@ -23,8 +23,7 @@ pub fn scenarios() -> Vec<Scenario> {
 /// Installs the chart with discovery, whose agents read folders of the nodes.
 pub async fn prepare(lab: &Lab) -> Result<()> {
     let sysfs = format!("discovery.sysfsHostPath={SYSFS}");
-    Helm::upgrade(lab, &["discovery.enabled=true", &sysfs])
-        .await?
-        .ok("helm install with discovery.enabled=true")
-        .map(drop)
+    let installed = Helm::upgrade(lab, &["discovery.enabled=true", &sysfs]).await?;
+    let what = "helm install with discovery.enabled=true";
+    installed.ok(what).map(drop)
 }

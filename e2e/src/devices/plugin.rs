@@ -1,6 +1,6 @@
 //! A device plugin: the dongle comes into an unprivileged pod as a resource of its node.
 
-use crate::lab::{Lab, Server, eventually, within};
+use crate::lab::{Lab, Server, eventually, so, within};
 use crate::main_job::begin;
 use anyhow::{Context as _, Result, ensure};
 
@@ -23,15 +23,11 @@ async fn plug_in(lab: &Lab, ns: &str) -> Result<()> {
     ))
     .await?
     .ok("starting the device plugin")?;
+    let (node, field) = (&lab.nodes.0, RESOURCE.replace('.', "\\."));
+    let offers = format!("get node {node} -o jsonpath={{.status.allocatable.{field}}}");
     eventually("the node offers the device", within(60), async || {
-        let path = format!(
-            "jsonpath={{.status.allocatable.{}}}",
-            RESOURCE.replace('.', "\\.")
-        );
-        let o = lab
-            .kubectl(&["get", "node", &lab.nodes.0, "-o", &path])
-            .await?;
-        Ok((o.out == "1").then_some(()).ok_or(o.out + &o.err))
+        let o = lab.kubectl(&offers).await?;
+        so(o.out == "1", || o.out + &o.err)
     })
     .await
 }
@@ -49,24 +45,15 @@ async fn opens(lab: &Lab, ns: &str, name: &str, limits: &str, path: &str) -> Res
     .await?
     .ok("starting a pod that opens the device")?;
     eventually("it has ended", within(60), async || {
-        let o = lab
-            .kubectl(&[
-                "-n",
-                ns,
-                "get",
-                "pod",
-                name,
-                "-o",
-                "jsonpath={.status.phase} {.status.message}",
-            ])
-            .await?;
+        let path = "jsonpath={.status.phase} {.status.message}";
+        let get = format!("-n {ns} get pod {name} -o");
+        let o = lab.kubectl_with(&get, path).await?;
         let ended = o.out.starts_with("Succeeded") || o.out.starts_with("Failed");
-        Ok(ended.then_some(()).ok_or(o.out + &o.err))
+        so(ended, || o.out + &o.err)
     })
     .await?;
-    lab.kubectl(&["-n", ns, "logs", name])
-        .await?
-        .ok("reading what it said")
+    let logs = lab.kubectl(format!("-n {ns} logs {name}")).await?;
+    logs.ok("reading what it said")
 }
 
 /// An unprivileged pod that asks for the resource opens the device, one that does not ask cannot,
@@ -87,27 +74,23 @@ pub(super) async fn a_dongle_comes_into_the_pod_as_a_device_resource(lab: &Lab) 
         !seen.contains("opened") && seen.contains("not permitted"),
         "a host path shows the file, and the kernel keeps it closed: {seen}"
     );
-    lab.kubectl(&["-n", &ns, "delete", "pod", "with", "--grace-period=1"])
-        .await?
-        .ok("giving the device back")?;
+    let delete = format!("-n {ns} delete pod with --grace-period=1");
+    lab.kubectl(&delete).await?.ok("giving the device back")?;
 
     let mut server = Server::new(&ns, 1);
     server.device_resource = Some(RESOURCE.into());
     server.ready(lab).await?;
-    let log = lab
-        .kubectl(&["-n", &ns, "logs", "plugin"])
-        .await?
-        .ok("reading the device plugin's log")?;
+    let log = lab.kubectl(format!("-n {ns} logs plugin")).await?;
+    let log = log.ok("reading the device plugin's log")?;
     let allocated = log.matches("allocated").count();
     ensure!(
         allocated == 2,
         "expected one allocation for the pod and one for the server:\n{log}"
     );
     let path = "jsonpath={.spec.containers[*].securityContext.privileged} {.spec.containers[0].resources.limits}";
-    let pod = lab
-        .kubectl(&["-n", &ns, "get", "pod", "main-0", "-o", path])
-        .await?
-        .ok("looking at the server's pod")?;
+    let get = format!("-n {ns} get pod main-0 -o");
+    let pod = lab.kubectl_with(&get, path).await?;
+    let pod = pod.ok("looking at the server's pod")?;
     ensure!(
         pod.contains(RESOURCE) && !pod.contains("true"),
         "the server's pod: {pod}"
@@ -118,15 +101,14 @@ pub(super) async fn a_dongle_comes_into_the_pod_as_a_device_resource(lab: &Lab) 
 /// The token goes away while the node offers the device: the pod is replaced, once, and all is well
 /// when the token is back.
 async fn replugged(lab: &Lab, server: &Server) -> Result<()> {
-    let (_, first) = server.pod(lab).await?;
+    let first = server.pod_uid(lab).await?;
     lab.anchor.pull(lab, &lab.nodes.0).await?;
     let done = async {
         server.condition(lab, "AnchorPresent", "False").await?;
         eventually("the server's pod is replaced", within(60), async || {
-            let (_, uid) = server.pod(lab).await?;
-            Ok((uid != first)
-                .then_some(())
-                .ok_or_else(|| "it is the same".to_owned()))
+            so(server.pod_uid(lab).await? != first, || {
+                "it is the same".into()
+            })
         })
         .await?;
         let events = server.events(lab).await?;

@@ -1,6 +1,6 @@
 //! Test applications: annotated pods that write down what their sidecars tell them.
 
-use super::{Lab, eventually, within};
+use super::{Lab, eventually, so, within};
 use anyhow::Result;
 use futures::{AsyncBufReadExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
@@ -112,8 +112,7 @@ impl App {
         app
     }
 
-    /// The pods of its namespace.
-    pub fn pods(&self, lab: &Lab) -> Api<Pod> {
+    fn pods(&self, lab: &Lab) -> Api<Pod> {
         Api::namespaced(lab.client.clone(), &self.namespace)
     }
 
@@ -135,18 +134,22 @@ impl App {
         Ok(self.pods(lab).get(&self.name).await?)
     }
 
+    /// The status of its sidecar's container.
+    pub async fn sidecar(&self, lab: &Lab) -> Result<Option<ContainerStatus>> {
+        let status = self.pod(lab).await?.status.unwrap_or_default();
+        let all = status.init_container_statuses.unwrap_or_default();
+        Ok(all.into_iter().find(|c| c.name == "mooring"))
+    }
+
     /// Whether its application container has ever started, read from the API.
     pub async fn started(&self, lab: &Lab) -> Result<bool> {
         let status = self.pod(lab).await?.status.unwrap_or_default();
         let containers: Vec<ContainerStatus> = status.container_statuses.unwrap_or_default();
         Ok(containers.iter().any(|c| {
             let s = c.state.clone().unwrap_or_default();
-            c.name == "app"
-                && (s.running.is_some()
-                    || s.terminated.is_some()
-                    || c.last_state
-                        .as_ref()
-                        .is_some_and(|l| l.terminated.is_some()))
+            let last = c.last_state.clone().unwrap_or_default();
+            let began = s.running.is_some() || s.terminated.is_some() || last.terminated.is_some();
+            c.name == "app" && began
         }))
     }
 
@@ -158,11 +161,7 @@ impl App {
         );
         eventually(&what, within(secs), async || {
             let s = self.state();
-            Ok(if s.as_deref() == Some(state) {
-                Ok(())
-            } else {
-                Err(format!("{s:?}"))
-            })
+            so(s.as_deref() == Some(state), || format!("{s:?}"))
         })
         .await
     }
@@ -174,42 +173,23 @@ impl App {
             self.namespace, self.name
         );
         eventually(&what, within(secs), async || {
-            Ok(self
-                .started(lab)
-                .await?
-                .then_some(())
-                .ok_or("it has not".into()))
+            so(self.started(lab).await?, || "it has not".into())
         })
         .await
     }
 
     /// Deletes the pod without waiting.
     pub async fn delete(&self, lab: &Lab) -> Result<()> {
-        let args = [
-            "-n",
-            &self.namespace,
-            "delete",
-            "pod",
-            &self.name,
-            "--wait=false",
-        ];
-        lab.kubectl(&args).await?.ok("deleting a pod").map(drop)
+        let line = format!(
+            "-n {} delete pod {} --wait=false",
+            self.namespace, self.name
+        );
+        lab.kubectl(&line).await?.ok("deleting a pod").map(drop)
     }
 
     /// Runs a shell command in its application container.
     pub async fn shell(&self, lab: &Lab, script: &str) -> Result<super::Output> {
-        lab.kubectl(&[
-            "-n",
-            &self.namespace,
-            "exec",
-            &self.name,
-            "-c",
-            "app",
-            "--",
-            "sh",
-            "-c",
-            script,
-        ])
-        .await
+        let exec = format!("-n {} exec {} -c app -- sh -c", self.namespace, self.name);
+        lab.kubectl_with(&exec, script).await
     }
 }

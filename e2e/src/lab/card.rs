@@ -1,10 +1,8 @@
 //! A virtual PIV card, and putting it into the reader of a server's pod: what plugging a USB dongle
 //! into a node is.
 
-use super::{Lab, Server, eventually, pkcs11, run, within};
+use super::{Lab, Server, eventually, pkcs11, run_words, so, within};
 use anyhow::{Context as _, Result};
-use k8s_openapi::api::core::v1::Pod;
-use kube::Api;
 use mooring_api as api;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -41,28 +39,14 @@ impl Card {
             "MOORING_TEST_CARD names the virtual card's program; start through e2e/run",
         )?);
         let dir = lab.dir.path().join(format!("card-{name}"));
-        let out = run(
-            &program.to_string_lossy(),
-            &[
-                "make",
-                "--card",
-                &dir.to_string_lossy(),
-                "--name",
-                LABEL,
-                "--pin",
-                pin,
-            ],
-            None,
-        )
-        .await?
-        .ok("making a virtual card")?;
+        let line = format!("make --card {} --name {LABEL} --pin {pin}", dir.display());
+        let made = run_words(&program, &line).await?;
+        let out = made.ok("making a virtual card")?;
         let key = out.lines().find_map(|l| l.strip_prefix("9a "));
         let key = key.with_context(|| format!("no key of slot 9A in: {out}"))?;
         let description = dir.join("anchor.yaml");
-        std::fs::write(
-            &description,
-            format!("kind: pkcs11\nkey: \"p256:{key}\"\nsoftware: false\n"),
-        )?;
+        let text = format!("kind: pkcs11\nkey: \"p256:{key}\"\nsoftware: false\n");
+        std::fs::write(&description, text)?;
         Ok(Self {
             program,
             dir,
@@ -74,18 +58,15 @@ impl Card {
     /// address.
     pub fn anchored(lab: &Lab) -> Result<(api::Anchor, api::Template)> {
         let image = lab.images.pcscd_test.clone();
-        image
-            .as_ref()
-            .context("the images have no MOORING_PCSCD_TEST_IMAGE")?;
         let pcscd = api::Pcscd {
-            image,
+            image: Some(image.context("the images have no MOORING_PCSCD_TEST_IMAGE")?),
             ..api::Pcscd::default()
         };
         let token = api::Pkcs11 {
             pcscd: Some(pcscd),
-            ..pkcs11("/usr/lib/x86_64-linux-gnu/opensc-pkcs11.so", LABEL, "")
+            ..pkcs11("/usr/lib/x86_64-linux-gnu/opensc-pkcs11.so", LABEL)
         };
-        Ok((api::Anchor::from(token), api::Template::default()))
+        Ok((token.into(), api::Template::default()))
     }
 
     /// Plugs it in, into the reader of the server's pod, on the node that the pod is on.
@@ -109,7 +90,7 @@ impl Card {
             }
             let now = std::fs::read_to_string(self.dir.join("log")).unwrap_or_default();
             let inserted = now.matches("inserted").count() > told.matches("inserted").count();
-            Ok(inserted.then_some(()).ok_or("vpcd does not listen".into()))
+            so(inserted, || "vpcd does not listen".into())
         })
         .await?;
         Ok(CardIn { _process: process })
@@ -126,10 +107,8 @@ impl Card {
 
 /// The node and the address of the server's pod, once it has one.
 async fn reader(lab: &Lab, server: &Server) -> Result<(String, String)> {
-    let pods = Api::<Pod>::namespaced(lab.client.clone(), &server.namespace);
-    let name = format!("{}-0", server.name);
     eventually("the server's pod has an address", within(60), async || {
-        let pod = pods.get(&name).await?;
+        let pod = server.pod(lab).await?;
         if pod.metadata.deletion_timestamp.is_some() {
             return Ok(Err("the old pod is still there".into()));
         }

@@ -1,49 +1,31 @@
 //! What a failure prints: pods, logs, Events and Mooring's objects of the namespaces concerned.
 
-use super::{Lab, run};
+use super::Lab;
 
 impl Lab {
     /// Prints what a person needs to understand a failure in these namespaces.
-    pub async fn dump(&self, namespaces: &[String]) {
+    pub async fn dump(&self, namespaces: &[&str]) {
         for ns in namespaces {
             println!("\n======== namespace {ns} ========");
-            for args in [
-                &["get", "pods", "-o", "wide"][..],
-                &["get", "licenseservers,licenseleases", "-o", "wide"][..],
-                &["get", "licenseservers,licenseleases", "-o", "yaml"][..],
-                &["get", "events", "--sort-by=.lastTimestamp"][..],
+            for what in [
+                "pods -o wide",
+                "licenseservers,licenseleases -o wide",
+                "licenseservers,licenseleases -o yaml",
+                "events --sort-by=.lastTimestamp",
             ] {
-                self.show(&[&["-n", ns], args].concat()).await;
+                self.show(&format!("-n {ns} get {what}")).await;
             }
-            let names = run("kubectl", &["-n", ns, "get", "pods", "-o", "name"], None).await;
+            let names = self.kubectl(format!("-n {ns} get pods -o name")).await;
             for pod in names.map(|o| o.out).unwrap_or_default().lines() {
-                self.show(&[
-                    "-n",
-                    ns,
-                    "logs",
-                    pod,
-                    "--all-containers",
-                    "--prefix",
-                    "--tail=40",
-                ])
-                .await;
-                self.show(&[
-                    "-n",
-                    ns,
-                    "logs",
-                    pod,
-                    "--all-containers",
-                    "--prefix",
-                    "--previous",
-                    "--tail=15",
-                ])
-                .await;
+                let logs = format!("-n {ns} logs {pod} --all-containers --prefix");
+                self.show(&format!("{logs} --tail=40")).await;
+                self.show(&format!("{logs} --previous --tail=15")).await;
             }
         }
     }
 
-    async fn show(&self, args: &[&str]) {
-        if let Ok(o) = self.kubectl(args).await
+    async fn show(&self, line: &str) {
+        if let Ok(o) = self.kubectl(line).await
             && o.success
             && !o.out.trim().is_empty()
         {

@@ -1,7 +1,8 @@
 //! Installing with Helm.
 
-use super::{Lab, Output, run};
+use super::{Lab, Output, run, words};
 use anyhow::{Context as _, Result};
+use std::fmt::Write as _;
 
 /// The chart, in its namespace.
 #[derive(Debug)]
@@ -14,29 +15,12 @@ impl Helm {
     /// Installs or upgrades, and waits until all of it is Ready. `set` are further values,
     /// `key=value`.
     pub async fn upgrade(lab: &Lab, set: &[&str]) -> Result<Output> {
-        let chart = lab.root.join("charts/mooring");
-        let (operator, sidecar, server) = (
-            &lab.images.operator,
-            &lab.images.sidecar,
-            &lab.images.server,
-        );
-        let mut args: Vec<String> = ["upgrade", "--install", "mooring"].map(String::from).into();
-        args.push(chart.to_string_lossy().into_owned());
-        args.extend(
-            [
-                "--namespace",
-                NAMESPACE,
-                "--create-namespace",
-                "--wait",
-                "--timeout",
-                "120s",
-            ]
-            .map(String::from),
-        );
+        let (chart, images) = (lab.root.join("charts/mooring"), &lab.images);
+        let mut flags = format!("--namespace {NAMESPACE} --create-namespace --wait --timeout 120s");
         for (key, image) in [
-            ("operator", operator),
-            ("sidecar", sidecar),
-            ("server", server),
+            ("operator", &images.operator),
+            ("sidecar", &images.sidecar),
+            ("server", &images.server),
         ] {
             let (name, tag) = image
                 .rsplit_once(':')
@@ -49,78 +33,45 @@ impl Helm {
                 ("repository", repository),
                 ("tag", tag),
             ] {
-                args.extend(["--set-string".into(), format!("{key}.image.{k}={v}")]);
+                let _ = write!(flags, " --set-string {key}.image.{k}={v}");
             }
         }
         for s in set {
-            args.extend(["--set".into(), (*s).into()]);
+            let _ = write!(flags, " --set {s}");
         }
-        let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        run("helm", &args, None).await
-    }
-
-    /// Takes the release away.
-    pub async fn uninstall() -> Result<Output> {
+        let (upgrade, chart) = (words("upgrade --install mooring"), chart.to_string_lossy());
         run(
             "helm",
-            &[
-                "uninstall",
-                "mooring",
-                "--namespace",
-                NAMESPACE,
-                "--wait",
-                "--timeout",
-                "120s",
-            ],
+            &[&upgrade, &[&*chart][..], &words(&flags)].concat(),
             None,
         )
         .await
     }
 
+    /// Takes the release away.
+    pub async fn uninstall() -> Result<Output> {
+        let line = format!("uninstall mooring --namespace {NAMESPACE} --wait --timeout 120s");
+        run("helm", &words(&line), None).await
+    }
+
     /// How many copies of the operator run.
     pub async fn scale(lab: &Lab, replicas: u32) -> Result<()> {
-        let n = format!("--replicas={replicas}");
-        lab.kubectl(&[
-            "-n",
-            NAMESPACE,
-            "scale",
-            "deployment",
-            "-l",
-            "app.kubernetes.io/name=mooring",
-            &n,
-        ])
-        .await?
-        .ok("scaling the operator")?;
-        let what = if replicas == 0 {
-            "--for=delete"
-        } else {
-            "--for=condition=Ready"
+        let kubectl = async |what: &str, how: &str| {
+            let which = "-l app.kubernetes.io/name=mooring";
+            lab.kubectl(format!("-n {NAMESPACE} {what} {which} {how}"))
+                .await
         };
-        let wait = [
-            "-n",
-            NAMESPACE,
-            "wait",
-            what,
-            "pod",
-            "-l",
-            "app.kubernetes.io/name=mooring",
-            "--timeout=90s",
-        ];
-        if replicas > 0 {
-            lab.kubectl(&[
-                "-n",
-                NAMESPACE,
-                "rollout",
-                "status",
-                "deployment",
-                "-l",
-                "app.kubernetes.io/name=mooring",
-                "--timeout=90s",
-            ])
-            .await?
-            .ok("waiting for the operator")?;
-        }
-        let o = lab.kubectl(&wait).await?;
+        let n = format!("--replicas={replicas}");
+        let scaled = kubectl("scale deployment", &n).await?;
+        scaled.ok("scaling the operator")?;
+        let what = if replicas == 0 {
+            "wait --for=delete pod"
+        } else {
+            let rolled = kubectl("rollout status deployment", "--timeout=90s");
+            rolled.await?.ok("waiting for the operator")?;
+            "wait --for=condition=Ready pod"
+        };
+        let o = kubectl(what, "--timeout=90s").await?;
         if !o.success && !o.err.contains("no matching resources") {
             o.ok("waiting for the operator's pods")?;
         }

@@ -15,18 +15,23 @@ mod wait;
 pub use anchor::{Anchor, PIN};
 pub use apps::{App, Line};
 pub use card::{Card, CardIn};
-pub use command::{Output, run};
+pub use command::{Output, run, run_words, words};
 pub use install::Helm;
-pub use server::{Server, lease_row, pkcs11, state, variable};
+pub use server::{Row, Server, pkcs11, template};
 pub use usb::{Ports, SYSFS};
 pub use vendor::Vendor;
-pub use wait::{eventually, within};
+pub use wait::{eventually, so, within};
 
 use anyhow::{Context as _, Result, bail};
+use k8s_openapi::api::core::v1::{Node, Pod};
+use kube::api::ListParams;
 use kube::{Api, Client};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+/// For [`Lab::make_namespace`]: pods may do all on their node.
+const PRIVILEGED: &str = ", labels: {pod-security.kubernetes.io/enforce: privileged}";
 
 /// Images, as the cluster can have them.
 #[derive(Clone, Debug)]
@@ -74,20 +79,18 @@ impl Lab {
     /// Connects to the cluster that `KUBECONFIG` names, makes a vendor's key, and puts a token on
     /// the first node.
     pub async fn open() -> Result<Self> {
-        let client = Client::try_default()
-            .await
-            .context("connecting to the cluster that KUBECONFIG names")?;
+        let client = Client::try_default().await;
+        let client = client.context("connecting to the cluster that KUBECONFIG names")?;
         let images = images()?;
-        let cli = PathBuf::from(
-            std::env::var("MOORING_CLI")
-                .context("MOORING_CLI names the tool `mooring`; start through e2e/run")?,
-        );
+        let cli = std::env::var("MOORING_CLI")
+            .context("MOORING_CLI names the tool `mooring`; start through e2e/run")?;
+        let cli = PathBuf::from(cli);
         let root = std::env::current_dir()?;
         let nodes = nodes(&client).await?;
         let own = std::env::var_os("MOORING_OWN_CLUSTER").is_some();
         let dir = Arc::new(tempfile::Builder::new().prefix("mooring-e2e-").tempdir()?);
         let vendor = Arc::new(Vendor::new(&cli, dir.path()).await?);
-        let anchor = Arc::new(Anchor::make(&cli, dir.path()).await?);
+        let anchor = Arc::new(Anchor::make(&cli, dir.path(), "mooring-e2e").await?);
         let lab = Self {
             client,
             images,
@@ -103,9 +106,16 @@ impl Lab {
         Ok(lab)
     }
 
-    /// Runs kubectl.
-    pub async fn kubectl(&self, args: &[&str]) -> Result<Output> {
-        run("kubectl", args, None).await
+    /// Runs kubectl with the words of a line.
+    pub async fn kubectl(&self, line: impl AsRef<str>) -> Result<Output> {
+        run("kubectl", &words(line.as_ref()), None).await
+    }
+
+    /// The same with a last argument that has blanks.
+    pub async fn kubectl_with(&self, line: &str, last: &str) -> Result<Output> {
+        let mut args = words(line);
+        args.push(last);
+        run("kubectl", &args, None).await
     }
 
     /// Applies YAML as a person would; the error is what a person sees.
@@ -115,63 +125,86 @@ impl Lab {
 
     /// A namespace that is empty but for its default service account.
     pub async fn namespace(&self, name: &str) -> Result<()> {
-        let args = [
-            "delete",
-            "namespace",
-            name,
-            "--ignore-not-found",
-            "--wait=true",
-            "--timeout=120s",
-        ];
-        self.kubectl(&args)
-            .await?
-            .ok("deleting what an earlier run left")?;
+        let flags = "--ignore-not-found --wait=true --timeout=120s";
+        let deleted = self.kubectl(format!("delete namespace {name} {flags}"));
+        deleted.await?.ok("deleting what an earlier run left")?;
+        self.make_namespace(name, "").await
+    }
+
+    /// Makes a namespace, if it is not there, and waits for its default service account. `more` are
+    /// further fields of its metadata.
+    pub async fn make_namespace(&self, name: &str, more: &str) -> Result<()> {
+        let metadata = format!("{{name: {name}{more}}}");
+        let yaml = format!("{{apiVersion: v1, kind: Namespace, metadata: {metadata}}}");
+        self.apply(&yaml).await?.ok("making a namespace")?;
+        let what = format!("namespace {name} has its default service account");
+        let get = format!("-n {name} get serviceaccount default");
+        eventually(&what, within(20), async || {
+            let o = self.kubectl(&get).await?;
+            so(o.success, || o.err)
+        })
+        .await
+    }
+
+    /// Starts a pod on a node, as root and with a folder of it, in a [`PRIVILEGED`] namespace, and
+    /// waits until it is Ready; `spec` is a further line of its spec.
+    async fn pod_on_node(
+        &self,
+        (ns, pod): (&str, &str),
+        node: &str,
+        path: &str,
+        spec: &str,
+    ) -> Result<()> {
         self.apply(&format!(
-            "{{apiVersion: v1, kind: Namespace, metadata: {{name: {name}}}}}"
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: {pod}, namespace: {ns}}}\nspec:\n  nodeName: {node}\n  {spec}\n  \
+             containers:\n  - name: c\n    image: {}\n    command: [sh, -c, 'while :; do sleep 600; done']\n    securityContext: {{runAsUser: 0}}\n    \
+             volumeMounts: [{{name: folder, mountPath: {path}}}]\n  volumes:\n  - {{name: folder, hostPath: {{path: {path}, type: DirectoryOrCreate}}}}\n",
+            self.images.app
         ))
         .await?
-        .ok("making a namespace")?;
-        eventually(
-            &format!("namespace {name} has its default service account"),
-            within(20),
-            async || {
-                let o = self
-                    .kubectl(&["-n", name, "get", "serviceaccount", "default"])
-                    .await?;
-                Ok(o.success.then_some(()).ok_or(o.err))
-            },
-        )
-        .await
+        .ok("starting a pod on a node")?;
+        self.awaits(ns, &format!("pod/{pod}")).await
+    }
+
+    /// Events about an object, oldest first, as `reason: message`.
+    pub async fn events(&self, ns: &str, about: &str) -> Result<String> {
+        let line = format!("-n {ns} get events.v1.events.k8s.io --field-selector {about} -o");
+        let path = "jsonpath={range .items[*]}{.reason}: {.note}{'\\n'}{end}";
+        self.kubectl_with(&line, path).await?.ok("reading Events")
+    }
+
+    /// Waits for a minute until a pod is Ready.
+    pub async fn awaits(&self, ns: &str, pod: &str) -> Result<()> {
+        let flags = "--for=condition=Ready --timeout=60s";
+        let ready = self.kubectl(format!("-n {ns} wait {flags} {pod}")).await?;
+        ready.ok("waiting for a pod").map(drop)
     }
 
     /// Takes a namespace away without waiting for it.
     pub async fn drop_namespace(&self, name: &str) {
+        let flags = "--ignore-not-found --wait=false";
         let _ = self
-            .kubectl(&[
-                "delete",
-                "namespace",
-                name,
-                "--ignore-not-found",
-                "--wait=false",
-            ])
+            .kubectl(format!("delete namespace {name} {flags}"))
             .await;
     }
 
     /// Cuts a node off the network, or joins it again.
     pub async fn node(&self, what: &str, node: &str) -> Result<()> {
-        if !self.own {
+        let (tool, doing) = if self.own {
+            let tool = self.root.join("e2e/cluster/node");
+            (tool.to_string_lossy().into_owned(), "cutting a node")
+        } else {
             let hook = std::env::var("MOORING_NODE_CUT").context("on a cluster that is not the project's own, MOORING_NODE_CUT names a command that is called with `cut NODE` and `join NODE`")?;
-            return run(&hook, &[what, node], None)
-                .await?
-                .ok("the command in MOORING_NODE_CUT")
-                .map(drop);
-        }
-        let tool = self.root.join("e2e/cluster/node");
-        run(&tool.to_string_lossy(), &[what, node], None)
-            .await?
-            .ok("cutting a node")
-            .map(drop)
+            (hook, "the command in MOORING_NODE_CUT")
+        };
+        run(&tool, &[what, node], None).await?.ok(doing).map(drop)
     }
+}
+
+/// Whether a pod is Ready.
+pub fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.as_ref().and_then(|s| s.conditions.as_ref());
+    conditions.is_some_and(|c| c.iter().any(|c| c.type_ == "Ready" && c.status == "True"))
 }
 
 fn images() -> Result<Images> {
@@ -180,9 +213,8 @@ fn images() -> Result<Images> {
     let text = std::fs::read_to_string(&path).with_context(|| format!("reading {path}"))?;
     let all: BTreeMap<&str, &str> = text.lines().filter_map(|l| l.split_once('=')).collect();
     let get = |k: &str| {
-        all.get(k)
-            .map(|v| (*v).to_owned())
-            .with_context(|| format!("{path} has no {k}"))
+        let image = all.get(k).map(ToString::to_string);
+        image.with_context(|| format!("{path} has no {k}"))
     };
     Ok(Images {
         operator: get("MOORING_OPERATOR_IMAGE")?,
@@ -196,19 +228,14 @@ fn images() -> Result<Images> {
 }
 
 async fn nodes(client: &Client) -> Result<(String, String)> {
-    let all = Api::<k8s_openapi::api::core::v1::Node>::all(client.clone())
-        .list(&kube::api::ListParams::default())
-        .await?;
-    let ready = |n: &k8s_openapi::api::core::v1::Node| {
+    let nodes = Api::<Node>::all(client.clone());
+    let all = nodes.list(&ListParams::default()).await?;
+    let ready = |n: &&Node| {
         let conditions = n.status.as_ref().and_then(|s| s.conditions.as_ref());
         conditions.is_some_and(|c| c.iter().any(|c| c.type_ == "Ready" && c.status == "True"))
     };
-    let mut names: Vec<String> = all
-        .items
-        .iter()
-        .filter(|n| ready(n))
-        .filter_map(|n| n.metadata.name.clone())
-        .collect();
+    let names = all.items.iter().filter(ready);
+    let mut names: Vec<String> = names.filter_map(|n| n.metadata.name.clone()).collect();
     names.sort();
     match names.as_slice() {
         [a, b, ..] => Ok((a.clone(), b.clone())),

@@ -1,5 +1,6 @@
 //! A LicenseServer with what it needs: license, vendor's key, PIN.
 
+use super::anchor::ON_NODE;
 use super::{Anchor, Lab, PIN, eventually, within};
 use anyhow::{Context as _, Result};
 use k8s_openapi::api::core::v1::Pod;
@@ -9,6 +10,7 @@ use kube::{Api, ResourceExt};
 use mooring_api as api;
 use mooring_api::{LicenseLease, LicenseServer, LicenseServerSpec, Span};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 /// A LicenseServer in a namespace.
@@ -57,31 +59,19 @@ impl Server {
 
     /// Makes the Secrets and the LicenseServer.
     pub async fn apply(&self, lab: &Lab) -> Result<()> {
-        let products: Vec<(&str, u32)> = self
-            .products
-            .iter()
-            .map(|(p, n)| (p.as_str(), *n))
-            .collect();
-        let license = lab
-            .vendor
-            .license(
-                &format!("{}-{}", self.namespace, self.name),
-                &products,
-                &lab.anchor,
-                "",
-            )
-            .await?;
-        self.apply_with(lab, &license, PIN, &lab.anchor).await
+        let license = self.license(lab, &lab.anchor.description).await?;
+        self.apply_with(lab, &license, PIN).await
     }
 
-    /// The same with a license, a PIN and a token of one's own.
-    pub async fn apply_with(
-        &self,
-        lab: &Lab,
-        license: &str,
-        pin: &str,
-        anchor: &Anchor,
-    ) -> Result<()> {
+    /// A license for its products, bound to an anchor that is described in a file.
+    pub async fn license(&self, lab: &Lab, anchor: &Path) -> Result<String> {
+        let name = format!("{}-{}", self.namespace, self.name);
+        let issued = lab.vendor.license(&name, &self.products, anchor, "");
+        issued.await
+    }
+
+    /// The same with a license and a PIN of one's own.
+    pub async fn apply_with(&self, lab: &Lab, license: &str, pin: &str) -> Result<()> {
         let (ns, name) = (&self.namespace, &self.name);
         let indented = format!("    {}\n", license.trim_end().replace('\n', "\n    "));
         let secrets = format!(
@@ -91,26 +81,17 @@ impl Server {
             lab.vendor.public
         );
         lab.apply(&secrets).await?.ok("making the Secrets")?;
-        lab.apply(&self.yaml(lab, anchor)?)
-            .await?
-            .ok("making the LicenseServer")
-            .map(drop)
+        let made = lab.apply(&self.yaml(lab)?).await?;
+        made.ok("making the LicenseServer").map(drop)
     }
 
     /// The object as people write it: without what is so anyway.
-    pub fn yaml(&self, lab: &Lab, anchor: &Anchor) -> Result<String> {
-        let mut object = serde_json::to_value(self.object(lab, anchor))?;
+    pub fn yaml(&self, lab: &Lab) -> Result<String> {
+        let mut object = serde_json::to_value(self.object(lab))?;
         let spec = object["spec"].as_object_mut().context("no spec")?;
-        for (field, default) in [
-            (
-                "service",
-                serde_json::to_value(api::ServiceSettings::default())?,
-            ),
-            (
-                "allowedNamespaces",
-                serde_json::to_value(api::AllowedNamespaces::default())?,
-            ),
-        ] {
+        let service = serde_json::to_value(api::ServiceSettings::default())?;
+        let allowed = serde_json::to_value(api::AllowedNamespaces::default())?;
+        for (field, default) in [("service", service), ("allowedNamespaces", allowed)] {
             if spec.get(field) == Some(&default) {
                 spec.remove(field);
             }
@@ -118,12 +99,10 @@ impl Server {
         Ok(serde_yaml::to_string(&object)?)
     }
 
-    fn object(&self, lab: &Lab, anchor: &Anchor) -> LicenseServer {
+    fn object(&self, lab: &Lab) -> LicenseServer {
         let name = &self.name;
-        let (mut anchored, mut template) = self
-            .anchored
-            .clone()
-            .unwrap_or_else(|| soft(anchor, &format!("{name}-pin")));
+        let anchored = self.anchored.clone();
+        let (mut anchored, mut template) = anchored.unwrap_or_else(|| soft(&lab.anchor));
         if let Some(pkcs11) = &mut anchored.pkcs11 {
             pkcs11.device_resource.clone_from(&self.device_resource);
             pkcs11.pin_secret.name = format!("{name}-pin");
@@ -197,101 +176,91 @@ impl Server {
     /// Its Events, oldest first, as `reason: message`.
     pub async fn events(&self, lab: &Lab) -> Result<String> {
         let about = format!("regarding.name={},regarding.kind=LicenseServer", self.name);
-        let path = "jsonpath={range .items[*]}{.reason}: {.note}{'\\n'}{end}";
-        let args = [
-            "-n",
-            &self.namespace,
-            "get",
-            "events.v1.events.k8s.io",
-            "--field-selector",
-            &about,
-            "-o",
-            path,
-        ];
-        lab.kubectl(&args).await?.ok("reading Events")
+        lab.events(&self.namespace, &about).await
     }
 
     /// Its metrics, read through the API server.
     pub async fn metrics(&self, lab: &Lab) -> Result<String> {
-        let path = format!(
-            "/api/v1/namespaces/{}/pods/{}-0:8081/proxy/metrics",
-            self.namespace, self.name
-        );
-        lab.kubectl(&["get", "--raw", &path])
-            .await?
-            .ok("reading metrics")
+        let pod = format!("namespaces/{}/pods/{}", self.namespace, self.pod_name());
+        let raw = format!("get --raw /api/v1/{pod}:8081/proxy/metrics");
+        lab.kubectl(&raw).await?.ok("reading metrics")
+    }
+
+    /// The sum of a metric's lines that begin so and have this text.
+    pub async fn metric(&self, lab: &Lab, begin: &str, text: &str) -> Result<f64> {
+        let all = self.metrics(lab).await?;
+        let ours = all
+            .lines()
+            .filter(|l| l.starts_with(begin) && l.contains(text));
+        let values = ours.filter_map(|l| l.rsplit(' ').next()?.parse::<f64>().ok());
+        Ok(values.sum())
     }
 
     /// The LicenseLeases of its namespace, sorted by name.
-    pub async fn leases(&self, lab: &Lab) -> Result<Vec<LicenseLease>> {
+    pub async fn leases(&self, lab: &Lab) -> Result<Vec<Row>> {
         let leases = Api::<LicenseLease>::namespaced(lab.client.clone(), &self.namespace);
-        let mut rows = leases.list(&ListParams::default()).await?.items;
-        rows.sort_by_key(ResourceExt::name_any);
-        Ok(rows)
+        let mut all = leases.list(&ListParams::default()).await?.items;
+        all.sort_by_key(ResourceExt::name_any);
+        Ok(all.iter().map(Row::of).collect())
     }
 
     /// Waits until this many leases are in these states, as `(state, how many)`.
-    pub async fn shows(
-        &self,
-        lab: &Lab,
-        want: &[(&str, usize)],
-        time: u64,
-    ) -> Result<Vec<LicenseLease>> {
-        let what = format!(
-            "`kubectl -n {} get licenseleases` shows {want:?}",
-            self.namespace
-        );
+    pub async fn shows(&self, lab: &Lab, want: &[(&str, usize)], time: u64) -> Result<Vec<Row>> {
+        let ns = &self.namespace;
+        let what = format!("`kubectl -n {ns} get licenseleases` shows {want:?}");
+        let total: usize = want.iter().map(|(_, n)| n).sum();
         eventually(&what, within(time), async || {
             let rows = self.leases(lab).await?;
-            let states: Vec<String> = rows.iter().map(state).collect();
-            let total: usize = want.iter().map(|(_, n)| n).sum();
-            let all = want
-                .iter()
-                .all(|(s, n)| states.iter().filter(|x| x == s).count() == *n);
-            Ok(if all && states.len() == total {
+            let count = |s: &str| rows.iter().filter(|r| r.state == s).count();
+            let all = want.iter().all(|(s, n)| count(s) == *n) && rows.len() == total;
+            Ok(if all {
                 Ok(rows)
             } else {
-                Err(format!("{states:?}"))
+                Err(format!("{rows:?}"))
             })
         })
         .await
     }
 
-    /// The server's pod: its name and UID.
-    pub async fn pod(&self, lab: &Lab) -> Result<(String, String)> {
+    /// Its pod's name.
+    pub fn pod_name(&self) -> String {
+        format!("{}-0", self.name)
+    }
+
+    /// The server's pod.
+    pub async fn pod(&self, lab: &Lab) -> Result<Pod> {
         let pods = Api::<Pod>::namespaced(lab.client.clone(), &self.namespace);
-        let name = format!("{}-0", self.name);
-        let pod = pods
-            .get(&name)
-            .await
-            .with_context(|| format!("the server's pod {name}"))?;
-        Ok((name, pod.metadata.uid.unwrap_or_default()))
+        let name = self.pod_name();
+        let pod = pods.get(&name).await;
+        pod.with_context(|| format!("the server's pod {name}"))
+    }
+
+    /// Its UID.
+    pub async fn pod_uid(&self, lab: &Lab) -> Result<String> {
+        Ok(self.pod(lab).await?.metadata.uid.unwrap_or_default())
+    }
+
+    /// The node that it is on.
+    pub async fn node(&self, lab: &Lab) -> Result<String> {
+        let node = self.pod(lab).await?.spec.and_then(|s| s.node_name);
+        Ok(node.unwrap_or_default())
     }
 }
 
 /// SoftHSM's module, and the store on the node.
-fn soft(anchor: &Anchor, pin: &str) -> (api::Anchor, api::Template) {
-    let folder = anchor.folder();
-    let token = pkcs11("/usr/lib/softhsm/libsofthsm2.so", &anchor.label, pin);
-    let template = api::Template {
-        env: vec![variable("SOFTHSM2_CONF", &anchor.softhsm_conf())],
-        host_paths: vec![api::HostPath {
-            path: folder.into(),
-            mount_path: folder.into(),
-            read_only: false,
-        }],
-        ..api::Template::default()
-    };
-    (api::Anchor::from(token), template)
+fn soft(anchor: &Anchor) -> (api::Anchor, api::Template) {
+    let token = pkcs11("/usr/lib/softhsm/libsofthsm2.so", &anchor.label);
+    let variable = ("SOFTHSM2_CONF", anchor.softhsm_conf());
+    (token.into(), template(variable, ON_NODE, false))
 }
 
-/// A token behind a module.
-pub fn pkcs11(module: &str, label: &str, pin: &str) -> api::Pkcs11 {
+/// A token behind a module; [`Server`] says which PIN.
+pub fn pkcs11(module: &str, label: &str) -> api::Pkcs11 {
     api::Pkcs11 {
         module: module.into(),
         token_label: label.into(),
         pin_secret: api::PinRef {
-            name: pin.into(),
+            name: String::new(),
             key: "pin".into(),
         },
         device_resource: None,
@@ -299,11 +268,19 @@ pub fn pkcs11(module: &str, label: &str, pin: &str) -> api::Pkcs11 {
     }
 }
 
-/// A variable of the server.
-pub fn variable(name: &str, value: &str) -> api::EnvVar {
-    api::EnvVar {
-        name: name.into(),
-        value: value.into(),
+/// A server with this variable, and this folder of its node.
+pub fn template((name, value): (&str, String), folder: &str, read_only: bool) -> api::Template {
+    api::Template {
+        env: vec![api::EnvVar {
+            name: name.into(),
+            value,
+        }],
+        host_paths: vec![api::HostPath {
+            path: folder.into(),
+            mount_path: folder.into(),
+            read_only,
+        }],
+        ..api::Template::default()
     }
 }
 
@@ -326,19 +303,15 @@ impl Server {
     /// it needs.
     pub async fn leave(&self, lab: &Lab) -> Result<()> {
         self.forget(lab).await?;
-        let pod = format!("{}-0", self.name);
-        lab.kubectl(&[
-            "-n",
-            &self.namespace,
-            "delete",
-            "pod",
-            &pod,
-            "--ignore-not-found",
-            "--grace-period=1",
-        ])
-        .await?
-        .ok("deleting the server's pod")
-        .map(drop)
+        self.delete_pod(lab, "--ignore-not-found --grace-period=1")
+            .await
+    }
+
+    /// Deletes the server's pod.
+    pub async fn delete_pod(&self, lab: &Lab, flags: &str) -> Result<()> {
+        let (ns, pod) = (&self.namespace, self.pod_name());
+        let deleted = lab.kubectl(format!("-n {ns} delete pod {pod} {flags}"));
+        deleted.await?.ok("deleting the server's pod").map(drop)
     }
 
     /// Takes the label away, and leaves the server where it is.
@@ -353,25 +326,28 @@ impl Server {
 }
 
 async fn label(lab: &Lab, node: &str, label: &str) -> Result<()> {
-    lab.kubectl(&["label", "node", node, label, "--overwrite"])
-        .await?
-        .ok("labelling a node")
-        .map(drop)
+    let labelled = lab.kubectl(format!("label node {node} {label} --overwrite"));
+    labelled.await?.ok("labelling a node").map(drop)
 }
 
-/// A LicenseLease's state, as it is written.
-pub fn state(row: &LicenseLease) -> String {
-    let state = row.status.as_ref().map(|s| s.state.to_string());
-    state.unwrap_or_else(|| "none".into())
+/// A LicenseLease in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    pub pod: String,
+    pub state: String,
+    pub place: Option<u32>,
+    pub lease: String,
 }
 
-/// A LicenseLease in words: pod, state, place, lease.
-pub fn lease_row(row: &LicenseLease) -> (String, String, Option<u32>, String) {
-    let claim = row.status.as_ref().and_then(|s| s.claims.first());
-    (
-        row.spec.holder.name.clone(),
-        state(row),
-        claim.and_then(|c| c.place),
-        claim.map(|c| c.lease.clone()).unwrap_or_default(),
-    )
+impl Row {
+    fn of(lease: &LicenseLease) -> Self {
+        let status = lease.status.as_ref();
+        let claim = status.and_then(|s| s.claims.first());
+        Self {
+            pod: lease.spec.holder.name.clone(),
+            state: status.map_or("none".into(), |s| s.state.to_string()),
+            place: claim.and_then(|c| c.place),
+            lease: claim.map(|c| c.lease.clone()).unwrap_or_default(),
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! USB devices that are plugged into nodes: folders as sysfs has them, which the discovery agents
 //! read instead of `/sys`.
 
-use super::{Lab, eventually, within};
+use super::{Lab, PRIVILEGED};
 use anyhow::Result;
 
 /// Where they lie on each node: the chart's `discovery.sysfsHostPath`.
@@ -17,44 +17,14 @@ pub struct Ports {
 impl Ports {
     /// Those of a node, all empty, by a pod there.
     pub async fn open(lab: &Lab, node: &str) -> Result<Self> {
-        lab.apply(&format!(
-            "apiVersion: v1\nkind: Namespace\nmetadata: {{name: {NAMESPACE}, labels: {{pod-security.kubernetes.io/enforce: privileged}}}}\n"
-        ))
-        .await?
-        .ok("making a namespace")?;
-        eventually("its service account", within(20), async || {
-            let o = lab
-                .kubectl(&["-n", NAMESPACE, "get", "serviceaccount", "default"])
-                .await?;
-            Ok(o.success.then_some(()).ok_or(o.err))
-        })
-        .await?;
+        lab.make_namespace(NAMESPACE, PRIVILEGED).await?;
         let pod = format!("ports-{node}");
-        lab.apply(&format!(
-            "apiVersion: v1\nkind: Pod\nmetadata: {{name: {pod}, namespace: {NAMESPACE}}}\nspec:\n  nodeName: {node}\n  terminationGracePeriodSeconds: 1\n  \
-             containers:\n  - name: ports\n    image: {}\n    command: [sh, -c, 'while :; do sleep 600; done']\n    securityContext: {{runAsUser: 0}}\n    \
-             volumeMounts: [{{name: sys, mountPath: {SYSFS}}}]\n  volumes:\n  - {{name: sys, hostPath: {{path: {SYSFS}, type: DirectoryOrCreate}}}}\n",
-            lab.images.app
-        ))
-        .await?
-        .ok("starting a pod that plugs devices in")?;
-        lab.kubectl(&[
-            "-n",
-            NAMESPACE,
-            "wait",
-            "--for=condition=Ready",
-            &format!("pod/{pod}"),
-            "--timeout=60s",
-        ])
-        .await?
-        .ok("waiting for it")?;
-        let ports = Self { pod };
-        ports
-            .run(
-                lab,
-                &format!("rm -rf {SYSFS}/*; mkdir -p {SYSFS}/bus/usb/devices"),
-            )
+        let spec = "terminationGracePeriodSeconds: 1";
+        lab.pod_on_node((NAMESPACE, &pod), node, SYSFS, spec)
             .await?;
+        let ports = Self { pod };
+        let empty = format!("rm -rf {SYSFS}/*; mkdir -p {SYSFS}/bus/usb/devices");
+        ports.run(lab, &empty).await?;
         Ok(ports)
     }
 
@@ -71,15 +41,14 @@ impl Ports {
     /// Pulls it out.
     pub async fn unplug(&self, lab: &Lab, port: &str) -> Result<()> {
         let at = format!("{SYSFS}/bus/usb/devices/{port}");
-        self.run(lab, &format!("mv {at} {SYSFS}/old && rm -r {SYSFS}/old"))
-            .await
+        let script = format!("mv {at} {SYSFS}/old && rm -r {SYSFS}/old");
+        self.run(lab, &script).await
     }
 
     /// Runs a script there, below [`SYSFS`].
     pub async fn run(&self, lab: &Lab, script: &str) -> Result<()> {
-        lab.kubectl(&["-n", NAMESPACE, "exec", &self.pod, "--", "sh", "-c", script])
-            .await?
-            .ok("at a node's USB ports")
-            .map(drop)
+        let exec = format!("-n {NAMESPACE} exec {} -- sh -c", self.pod);
+        let done = lab.kubectl_with(&exec, script).await?;
+        done.ok("at a node's USB ports").map(drop)
     }
 }

@@ -9,6 +9,11 @@ pub const fn within(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
+/// Whether it is so now, for [`eventually`]; `missing` says how it is else.
+pub fn so(is: bool, missing: impl FnOnce() -> String) -> Result<Result<(), String>> {
+    Ok(is.then_some(()).ok_or_else(missing))
+}
+
 /// Looks again and again until `look` gives something; `Err` inside says what is still missing, and
 /// is printed if the time runs out.
 pub async fn eventually<T>(

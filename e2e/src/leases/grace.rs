@@ -1,8 +1,8 @@
 //! The license server goes, and the grace runs out.
 
 use super::steps::story;
-use crate::lab::{App, Lab, Server};
-use crate::main_job::{begin, renews, states};
+use crate::lab::{Lab, Server};
+use crate::main_job::{begin, holds, renews, states};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use std::time::Duration;
@@ -22,8 +22,7 @@ pub(super) async fn the_grace_ends_after_20_s_and_not_before(lab: &Lab) -> Resul
     server.movable = true;
     server.arrive(lab).await?;
     server.ready(lab).await?;
-    let app = App::start(lab, &ns, "app", "render", Some(&lab.nodes.1)).await?;
-    app.says("Held", 60).await?;
+    let app = holds(lab, &ns, "app", Some(&lab.nodes.1)).await?;
     renews(&app, 1).await?;
 
     server.leave(lab).await?;
@@ -42,11 +41,8 @@ pub(super) async fn the_grace_ends_after_20_s_and_not_before(lab: &Lab) -> Resul
     // A lease lasts for D from the sending of the request that was answered.
     let lease_end = millis(&held["event"]["claims"][0]["heldUntilBootMs"])?;
     let sent = lease_end - DURATION;
-    let (heard, grace_at, lost_at) = (
-        millis(&held["bootMs"])?,
-        millis(&grace["bootMs"])?,
-        millis(&lost["bootMs"])?,
-    );
+    let at = |line: &Value| millis(&line["bootMs"]);
+    let (heard, grace_at, lost_at) = (at(held)?, at(grace)?, at(lost)?);
     println!(
         "  last answered request sent at 0 ms, its answer heard at {} ms, Grace at {} ms, Lost at {} ms",
         heard.saturating_sub(sent),
@@ -83,17 +79,12 @@ pub(super) async fn the_grace_ends_after_20_s_and_not_before(lab: &Lab) -> Resul
     );
 
     server.arrive(lab).await?;
-    app.says("Held", 60)
-        .await
-        .context("when the server is back")?;
+    let held = app.says("Held", 60).await;
+    held.context("when the server is back")?;
     // Its claim is a new one, which waits while the server looks who else is there.
-    let all: Vec<String> = states(&app);
-    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    let all = states(&app).join(" ");
     ensure!(
-        matches!(
-            all.as_slice(),
-            ["Held", "Grace", "Lost", "Held"] | ["Held", "Grace", "Lost", "Waiting", "Held"]
-        ),
+        ["Held Grace Lost Held", "Held Grace Lost Waiting Held"].contains(&all.as_str()),
         "{}: expected Held, Grace, Lost, perhaps Waiting, Held",
         story(&app)
     );

@@ -1,9 +1,9 @@
 //! Applications that claim at run time, through their sidecar's socket.
 
 use super::steps::{WAIT_NONE, claim, story, told};
-use crate::lab::{App, Lab, Server, eventually, within};
+use crate::lab::{App, Lab, Server, eventually, so, within};
 use crate::main_job::begin;
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -26,13 +26,9 @@ pub(super) async fn an_application_claims_at_run_time(lab: &Lab) -> Result<()> {
         status == 200 && body["state"] == "Held" && body["kind"] == "claim",
         "PUT /v1/claims/batch for a free seat: {status} {body}"
     );
-    let pid = app
-        .shell(
-            lab,
-            "curl -sN -X POST --unix-socket $MOORING_SOCKET 'http://mooring/v1/hold?product=fluid&seats=1' >/tmp/hold 2>&1 & echo $!",
-        )
-        .await?
-        .ok("starting a process that holds")?;
+    let hold = "curl -sN -X POST --unix-socket $MOORING_SOCKET 'http://mooring/v1/hold?product=fluid&seats=1' >/tmp/hold 2>&1 & echo $!";
+    let pid = app.shell(lab, hold).await?;
+    let pid = pid.ok("starting a process that holds")?;
     let pid = pid.trim();
     is_told(&app, "fluid", "Held").await?;
     ensure!(
@@ -50,14 +46,11 @@ pub(super) async fn an_application_claims_at_run_time(lab: &Lab) -> Result<()> {
         !waits.started(lab).await?,
         "the third product's one seat is held, and another pod's application has started"
     );
-    app.shell(lab, &format!("kill -9 {pid}"))
-        .await?
-        .ok("killing the process that holds")?;
+    let killed = app.shell(lab, &format!("kill -9 {pid}")).await?;
+    killed.ok("killing the process that holds")?;
     waits.says("Held", 20).await.with_context(|| {
-        format!(
-            "after the process that held the seat was killed ({})",
-            story(&app)
-        )
+        let story = story(&app);
+        format!("after the process that held the seat was killed ({story})")
     })?;
     ensure!(
         told(&app, "fluid").is_none(),
@@ -111,45 +104,30 @@ pub(super) async fn a_waiting_claim_is_answered_without_polling(lab: &Lab) -> Re
         still - before
     );
 
-    let out = one
-        .shell(
-            lab,
-            "cat /proc/uptime; curl -s -w '%{http_code}' --unix-socket $MOORING_SOCKET -X DELETE http://mooring/v1/claims/it",
-        )
-        .await?
-        .ok("giving the seat back")?;
+    let release = "cat /proc/uptime; curl -s -w '%{http_code}' --unix-socket $MOORING_SOCKET -X DELETE http://mooring/v1/claims/it";
+    let out = one.shell(lab, release).await?.ok("giving the seat back")?;
+    let said = format!("/proc/uptime and DELETE said: {out}");
     let uptime = out.split_whitespace().next().unwrap_or_default();
-    let released: f64 = uptime
-        .parse()
-        .with_context(|| format!("/proc/uptime and DELETE said: {out}"))?;
-    ensure!(
-        out.trim_end().ends_with("204"),
-        "/proc/uptime and DELETE said: {out}"
-    );
+    let released = uptime.parse::<f64>().context(said.clone())? * 1000.0;
+    ensure!(out.trim_end().ends_with("204"), "{said}");
     is_told(&two, "tool", "Held").await?;
     let after = asked(lab, &server).await?;
 
     // The first event that shows it, on the clock that the nodes share.
-    let lines = two.lines();
-    let granted = lines
-        .iter()
-        .find(|l| claim(l, "tool").is_some_and(|c| c["state"] == "Held"));
-    let granted = granted
-        .and_then(|l| l["bootMs"].as_f64())
-        .context("no stamp")?;
-    let left = one
-        .lines()
-        .iter()
-        .rfind(|l| l["event"].is_object() && claim(l, "tool").is_none())
-        .and_then(|l| l["bootMs"].as_f64());
+    let stamp = |l: Value| l["bootMs"].as_f64();
+    let held = |l: &Value| claim(l, "tool").is_some_and(|c| c["state"] == "Held");
+    let granted = two.lines().into_iter().find(held);
+    let granted = granted.and_then(stamp).context("no stamp")?;
+    let gone = |l: &Value| l["event"].is_object() && claim(l, "tool").is_none();
+    let left = one.lines().into_iter().rfind(gone).and_then(stamp);
     println!(
         "  told Held {:.0} ms after the other was told that its claim was gone; {:.0} ms after curl was started for that",
         left.map_or(f64::NAN, |l| granted - l),
-        granted - released * 1000.0,
+        granted - released,
     );
     ensure!(
-        granted >= released * 1000.0,
-        "the second was told Held at {granted} ms, before the first gave back at {released} s\n{}\n{}",
+        granted >= released,
+        "the second was told Held at {granted} ms, before the first gave back at {released} ms\n{}\n{}",
         story(&one),
         story(&two)
     );
@@ -177,29 +155,24 @@ async fn is_told(app: &App, product: &str, state: &str) -> Result<()> {
 async fn table(lab: &Lab, ns: &str, has: &[&str], not: &[&str]) -> Result<()> {
     let what = format!("the row of app in `kubectl get licenseleases` has {has:?}, not {not:?}");
     eventually(&what, within(20), async || {
-        let out = lab
-            .kubectl(&["-n", ns, "get", "licenseleases"])
-            .await?
-            .ok("the table of leases")?;
-        let every = |part: &str| has.iter().all(|w| part.contains(w));
+        let out = lab.kubectl(format!("-n {ns} get licenseleases")).await?;
+        let out = out.ok("the table of leases")?;
+        let every = has.iter().all(|w| out.contains(w));
         let none = !not.iter().any(|w| out.contains(w));
-        Ok((none && every(&out)).then_some(()).ok_or(out))
+        so(none && every, || out)
     })
     .await
 }
 
 /// How many requests for claims the server has answered.
 async fn asked(lab: &Lab, server: &Server) -> Result<u64> {
-    let metrics = server.metrics(lab).await?;
-    let lines = metrics
-        .lines()
-        .filter(|l| l.starts_with("mooring_requests_total{call=\"claim\""));
-    let counts = lines.filter_map(|l| l.rsplit(' ').next()?.parse::<u64>().ok());
-    let all: Vec<u64> = counts.collect();
-    if all.is_empty() {
-        bail!("the server's metrics count no requests for claims:\n{metrics}");
-    }
-    Ok(all.iter().sum())
+    let begin = "mooring_requests_total{call=\"claim\"";
+    let all = server.metric(lab, begin, "").await?;
+    ensure!(
+        all > 0.0,
+        "the server's metrics count no requests for claims"
+    );
+    Ok(all as u64)
 }
 
 /// `PUT /v1/claims/{name}` for one seat, as an application would with curl.
@@ -215,12 +188,9 @@ async fn put(lab: &Lab, app: &App, name: &str, product: &str, wait: u32) -> Resu
 async fn call(lab: &Lab, app: &App, args: &str) -> Result<(u16, Value)> {
     let script = format!("curl -sS -w '\\n%{{http_code}}' --unix-socket $MOORING_SOCKET {args}");
     let out = app.shell(lab, &script).await?.ok("asking the sidecar")?;
-    let (body, status) = out
-        .trim_end()
-        .rsplit_once('\n')
-        .with_context(|| format!("curl said: {out:?}"))?;
-    let status = status
-        .parse()
-        .with_context(|| format!("curl said: {out:?}"))?;
+    let said = || format!("curl said: {out:?}");
+    let parts = out.trim_end().rsplit_once('\n');
+    let (body, status) = parts.with_context(said)?;
+    let status = status.parse().with_context(said)?;
     Ok((status, serde_json::from_str(body).unwrap_or_default()))
 }

@@ -1,7 +1,7 @@
 //! Pods that start while no license server is in reach.
 
 use super::steps::story;
-use crate::lab::{App, Lab, Server, eventually, within};
+use crate::lab::{App, Lab, Server, eventually, so, within};
 use crate::main_job::{begin, count_seats, states};
 use anyhow::{Context as _, Result, ensure};
 
@@ -13,12 +13,8 @@ pub(super) async fn it_starts_without_a_server_and_is_held_when_it_comes(lab: &L
     server.movable = true;
     server.leave(lab).await?;
     server.apply(lab).await?;
-    eventually(
-        "the server's pod is there, and waits for a node",
-        within(30),
-        async || Ok(server.pod(lab).await.map_err(|e| format!("{e:#}"))),
-    )
-    .await?;
+    let waits = "the server's pod is there, and waits for a node";
+    eventually(waits, within(30), async || Ok(Ok(server.pod(lab).await?))).await?;
 
     // The one that must not start runs its sidecar first: what the other may do after a time of
     // silence, it could do sooner.
@@ -42,10 +38,8 @@ pub(super) async fn it_starts_without_a_server_and_is_held_when_it_comes(lab: &L
             .context("after the server came")
             .with_context(|| story(a))?;
     }
-    println!(
-        "  both Held {:.1} s after the server was given its node",
-        came.elapsed().as_secs_f64()
-    );
+    let took = came.elapsed().as_secs_f64();
+    println!("  both Held {took:.1} s after the server was given its node");
     // Between the two it may be in line, while the server that has just started looks who else is
     // there: licensed all the time.
     let lines = app.lines();
@@ -70,11 +64,9 @@ pub(super) async fn it_starts_without_a_server_and_is_held_when_it_comes(lab: &L
 async fn sidecar_runs(lab: &Lab, app: &App) -> Result<()> {
     let what = format!("the sidecar of {} runs", app.name);
     eventually(&what, within(30), async || {
-        let status = app.pod(lab).await?.status.unwrap_or_default();
-        let all = status.init_container_statuses.unwrap_or_default();
-        let state = all.iter().find(|c| c.name == "mooring").map(|c| &c.state);
-        let runs = state.is_some_and(|s| s.as_ref().is_some_and(|s| s.running.is_some()));
-        Ok(runs.then_some(()).ok_or_else(|| format!("{state:?}")))
+        let state = app.sidecar(lab).await?.and_then(|c| c.state);
+        let runs = state.as_ref().is_some_and(|s| s.running.is_some());
+        so(runs, || format!("{state:?}"))
     })
     .await
 }

@@ -31,12 +31,8 @@ pub(super) fn story(app: &App) -> String {
                 .iter()
                 .map(|c| format!("{} {}", text(&c["items"][0]["product"]), text(&c["state"])))
                 .collect();
-            format!(
-                "{} {} ({})",
-                l["bootMs"],
-                text(&l["event"]["state"]),
-                claims.join(", ")
-            )
+            let (at, state) = (&l["bootMs"], text(&l["event"]["state"]));
+            format!("{at} {state} ({})", claims.join(", "))
         })
         .collect();
     format!("{} was told: {}", app.name, words.join("; "))

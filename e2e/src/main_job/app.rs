@@ -1,7 +1,7 @@
 //! What an application sees; jobs; a sidecar that is killed.
 
-use super::steps::{begin, count_seats, states};
-use crate::lab::{App, Lab, Server, eventually, lease_row, within};
+use super::steps::{begin, count_seats, holds, notices_nothing, renews};
+use crate::lab::{App, Lab, Server, eventually, so, within};
 use anyhow::{Context as _, Result, ensure};
 use std::time::Duration;
 
@@ -11,8 +11,7 @@ pub(super) async fn an_application_asks_its_socket_and_verifies(lab: &Lab) -> Re
     let ns = begin(lab, "an_application_asks_its_socket_and_verifies").await?;
     let server = Server::new(&ns, 1);
     server.ready(lab).await?;
-    let app = App::start(lab, &ns, "app", "render", Some(&lab.nodes.1)).await?;
-    app.says("Held", 60).await?;
+    let app = holds(lab, &ns, "app", Some(&lab.nodes.1)).await?;
 
     let curl = "curl -s --unix-socket $MOORING_SOCKET http://mooring/v1/status";
     let status = app.shell(lab, curl).await?.ok("curl")?;
@@ -25,29 +24,21 @@ pub(super) async fn an_application_asks_its_socket_and_verifies(lab: &Lab) -> Re
     let mine = app.shell(lab, "id -u").await?.ok("id")?;
     let pod = app.pod(lab).await?;
     let init = pod.spec.and_then(|s| s.init_containers).unwrap_or_default();
-    let sidecar = init
-        .iter()
-        .find(|c| c.name == "mooring")
-        .context("there is no sidecar")?;
-    let theirs = sidecar
-        .security_context
-        .as_ref()
-        .and_then(|s| s.run_as_user);
+    let sidecar = init.into_iter().find(|c| c.name == "mooring");
+    let sidecar = sidecar.context("there is no sidecar")?;
+    let theirs = sidecar.security_context.and_then(|s| s.run_as_user);
     ensure!(
         theirs != mine.trim().parse().ok(),
         "application and sidecar have the same UID, {theirs:?}"
     );
 
-    let verified = eventually(
-        "the application verifies its token",
-        within(20),
-        async || {
-            let lines = app.lines();
-            let bad = lines.iter().find(|l| !l["verifyError"].is_null());
-            let good = lines.iter().find(|l| l["verified"].is_object()).cloned();
-            Ok(good.ok_or_else(|| format!("{bad:?}")))
-        },
-    )
+    let what = "the application verifies its token";
+    let verified = eventually(what, within(20), async || {
+        let lines = app.lines();
+        let bad = lines.iter().find(|l| !l["verifyError"].is_null());
+        let good = lines.iter().find(|l| l["verified"].is_object()).cloned();
+        Ok(good.ok_or_else(|| format!("{bad:?}")))
+    })
     .await?;
     ensure!(
         verified["verified"]["fresh"] == true,
@@ -55,12 +46,8 @@ pub(super) async fn an_application_asks_its_socket_and_verifies(lab: &Lab) -> Re
     );
     // With another vendor's key nothing verifies.
     let other = "0".repeat(64);
-    let wrong = app
-        .shell(
-            lab,
-            &format!("MOORING_E2E_VENDOR_KEY={other} /mooring-e2e-app verify"),
-        )
-        .await?;
+    let verify = format!("MOORING_E2E_VENDOR_KEY={other} /mooring-e2e-app verify");
+    let wrong = app.shell(lab, &verify).await?;
     ensure!(
         !wrong.success,
         "a token verified with another vendor's key: {}",
@@ -68,9 +55,8 @@ pub(super) async fn an_application_asks_its_socket_and_verifies(lab: &Lab) -> Re
     );
 
     for path in ["/var/lib/mooring", "/var/run/secrets/mooring.dev/token"] {
-        let look = app
-            .shell(lab, &format!("ls {path} && cat {path}/* {path}"))
-            .await?;
+        let script = format!("ls {path} && cat {path}/* {path}");
+        let look = app.shell(lab, &script).await?;
         ensure!(
             !look.success && look.out.trim().is_empty(),
             "the application sees {path}: {}",
@@ -95,20 +81,10 @@ pub(super) async fn a_job_completes_and_its_seat_is_back(lab: &Lab) -> Result<()
     );
     lab.apply(&job).await?.ok("making a Job")?;
     server.shows(lab, &[("Held", 1)], 60).await?;
-    lab.kubectl(&[
-        "-n",
-        &ns,
-        "wait",
-        "--for=condition=Complete",
-        "job/job",
-        "--timeout=60s",
-    ])
-    .await?
-    .ok("waiting for the Job")?;
-    server
-        .shows(lab, &[], 10)
-        .await
-        .context("after the Job's end")?;
+    let wait = format!("-n {ns} wait --for=condition=Complete job/job --timeout=60s");
+    lab.kubectl(&wait).await?.ok("waiting for the Job")?;
+    let none = server.shows(lab, &[], 10).await;
+    none.context("after the Job's end")?;
     let next = App::start(lab, &ns, "next", "render", None).await?;
     next.says("Held", 20).await
 }
@@ -123,79 +99,36 @@ pub(super) async fn a_killed_sidecar_comes_back_with_its_lease(lab: &Lab) -> Res
     server.duration = Duration::from_secs(60);
     server.ready(lab).await?;
     // One container can end another's process where they share the process namespace; root may.
-    let yaml = App::yaml(
-        lab,
-        &ns,
-        "app",
-        "render",
-        None,
-        "",
-        "  shareProcessNamespace: true\n",
-    )
-    .replace("runAsUser: 1000, runAsNonRoot: true", "runAsUser: 0")
-    .replace(
-        "drop: [ALL]",
-        "drop: [ALL], add: [KILL, SYS_PTRACE, DAC_READ_SEARCH]",
-    );
+    let shared = "  shareProcessNamespace: true\n";
+    let capabilities = "drop: [ALL], add: [KILL, SYS_PTRACE, DAC_READ_SEARCH]";
+    let yaml = App::yaml(lab, &ns, "app", "render", None, "", shared)
+        .replace("runAsUser: 1000, runAsNonRoot: true", "runAsUser: 0")
+        .replace("drop: [ALL]", capabilities);
     lab.apply(&yaml).await?.ok("starting an annotated pod")?;
     let app = App::follow(lab, &ns, "app");
     app.says("Held", 60).await?;
-    let before = lease_row(
-        server
-            .shows(lab, &[("Held", 1)], 20)
-            .await?
-            .first()
-            .context("no lease")?,
-    );
+    let before = server.shows(lab, &[("Held", 1)], 20).await?;
 
     for round in 1..=2 {
         let kill = "for p in /proc/[0-9]*; do case $(cat $p/comm 2>/dev/null) in mooring-sidecar) kill -9 ${p#/proc/}; exit 0;; esac; done; exit 1";
         app.shell(lab, kill).await?.ok("killing the sidecar")?;
-        eventually(
-            "the kubelet has started the sidecar again",
-            within(60),
-            async || {
-                let s = app
-                    .pod(lab)
-                    .await?
-                    .status
-                    .unwrap_or_default()
-                    .init_container_statuses
-                    .unwrap_or_default();
-                let c = s.iter().find(|c| c.name == "mooring");
-                let back = c.is_some_and(|c| {
-                    c.restart_count >= round
-                        && c.state.as_ref().is_some_and(|s| s.running.is_some())
-                });
-                Ok(back
-                    .then_some(())
-                    .ok_or_else(|| format!("restarts: {:?}", c.map(|c| c.restart_count))))
-            },
-        )
+        let what = "the kubelet has started the sidecar again";
+        eventually(what, within(60), async || {
+            let sidecar = app.sidecar(lab).await?.context("no sidecar")?;
+            let restarts = sidecar.restart_count;
+            let runs = sidecar.state.is_some_and(|s| s.running.is_some());
+            so(restarts >= round && runs, || {
+                format!("restarts: {restarts}")
+            })
+        })
         .await?;
-        super::steps::renews(&app, 1)
-            .await
-            .context("after the kill")?;
+        renews(&app, 1).await.context("after the kill")?;
     }
-    let after = lease_row(
-        server
-            .shows(lab, &[("Held", 1)], 20)
-            .await?
-            .first()
-            .context("no lease")?,
-    );
-    ensure!(
-        before.3 == after.3,
-        "the lease was {} and is {}",
-        before.3,
-        after.3
-    );
+    let after = server.shows(lab, &[("Held", 1)], 20).await?;
+    let (before, after) = (&before[0].lease, &after[0].lease);
+    ensure!(before == after, "the lease was {before} and is {after}");
     let used = server.get(lab).await?.status.and_then(|s| s.used);
     ensure!(used == Some(1), "{used:?} seats are used, by one pod");
-    ensure!(
-        states(&app).iter().all(|s| s == "Held"),
-        "the application was told {:?}",
-        states(&app)
-    );
+    notices_nothing(&app)?;
     count_seats(&[(&app, 1)], 1).map(drop)
 }

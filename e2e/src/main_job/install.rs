@@ -1,8 +1,8 @@
 //! Helm: install, upgrade, uninstall.
 
-use super::steps::{begin, renews};
+use super::steps::{begin, holds, renews, states};
 use crate::lab::{App, Helm, Lab, Server};
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 /// Everything becomes Ready; an upgrade with changed values rolls the operator and disturbs nobody;
 /// an uninstall breaks no running pod and keeps CRDs and leases; installed again, all goes on.
@@ -17,13 +17,11 @@ pub(super) async fn helm_installs_upgrades_and_uninstalls(lab: &Lab) -> Result<(
     let ns = begin(lab, "helm_installs_upgrades_and_uninstalls").await?;
     let server = Server::new(&ns, 1);
     server.ready(lab).await?;
-    let app = App::start(lab, &ns, "app", "render", None).await?;
-    app.says("Held", 60).await?;
+    let app = holds(lab, &ns, "app", None).await?;
 
     let before = generation(lab).await?;
-    Helm::upgrade(lab, &["operator.log=debug", "operator.replicas=1"])
-        .await?
-        .ok("helm upgrade with changed values")?;
+    let changed = Helm::upgrade(lab, &["operator.log=debug", "operator.replicas=1"]);
+    changed.await?.ok("helm upgrade with changed values")?;
     ensure!(
         generation(lab).await? != before,
         "the upgrade with changed values changed nothing"
@@ -31,26 +29,18 @@ pub(super) async fn helm_installs_upgrades_and_uninstalls(lab: &Lab) -> Result<(
     server.shows(lab, &[("Held", 1)], 30).await?;
 
     Helm::uninstall().await?.ok("helm uninstall")?;
-    let crds = lab
-        .kubectl(&[
-            "get",
-            "crd",
-            "licenseservers.mooring.dev",
-            "licenseleases.mooring.dev",
-        ])
-        .await?;
-    crds.ok("the CRDs after helm uninstall")?;
+    let crds = lab.kubectl("get crd licenseservers.mooring.dev licenseleases.mooring.dev");
+    crds.await?.ok("the CRDs after helm uninstall")?;
     ensure!(
         server.leases(lab).await?.len() == 1,
         "the leases are gone after helm uninstall"
     );
     renews(&app, 3).await.context("after helm uninstall")?;
-    if app.state().as_deref() != Some("Held") {
-        bail!(
-            "the application noticed the uninstall: {:?}",
-            super::steps::states(&app)
-        );
-    }
+    ensure!(
+        app.state().as_deref() == Some("Held"),
+        "the application noticed the uninstall: {:?}",
+        states(&app)
+    );
 
     Helm::upgrade(lab, &[]).await?.ok("helm install again")?;
     server.condition(lab, "Ready", "True").await?;
@@ -63,15 +53,8 @@ pub(super) async fn helm_installs_upgrades_and_uninstalls(lab: &Lab) -> Result<(
 }
 
 async fn generation(lab: &Lab) -> Result<String> {
-    let args = [
-        "-n",
-        "mooring-system",
-        "get",
-        "deployment",
-        "-o",
-        "jsonpath={.items[*].metadata.generation}",
-    ];
-    lab.kubectl(&args)
-        .await?
-        .ok("reading the operator's deployment")
+    let path = "jsonpath={.items[*].metadata.generation}";
+    let get = format!("-n mooring-system get deployment -o {path}");
+    let said = lab.kubectl(&get).await?;
+    said.ok("reading the operator's deployment")
 }

@@ -1,7 +1,7 @@
 //! Two seats, three pods.
 
 use super::steps::{begin, count_seats};
-use crate::lab::{App, Lab, Server, lease_row};
+use crate::lab::{App, Lab, Server, words};
 use anyhow::{Result, ensure};
 use std::time::Instant;
 
@@ -11,25 +11,15 @@ pub(super) async fn two_run_and_the_third_waits(lab: &Lab) -> Result<()> {
     let ns = begin(lab, "two_run_and_the_third_waits").await?;
     let server = Server::new(&ns, 2);
     server.ready(lab).await?;
-    let table = lab
-        .kubectl(&["-n", &ns, "get", "licenseservers"])
-        .await?
-        .ok("the table of servers")?;
+    let table = lab.kubectl(format!("-n {ns} get licenseservers")).await?;
+    let table = table.ok("the table of servers")?;
     ensure!(
         table.contains(&lab.nodes.0),
         "the columns do not name the node {}:\n{table}",
         lab.nodes.0
     );
-    for column in ["NODE", "ANCHOR", "READY", "USED", "SEATS", "WAITING", "AGE"] {
-        ensure!(
-            table.contains(column),
-            "there is no column {column}:\n{table}"
-        );
-    }
-    let pod = kube::Api::<k8s_openapi::api::core::v1::Pod>::namespaced(lab.client.clone(), &ns)
-        .get("main-0")
-        .await?;
-    let node = pod.spec.and_then(|s| s.node_name).unwrap_or_default();
+    has_columns(&table, "NODE ANCHOR READY USED SEATS WAITING AGE")?;
+    let node = server.node(lab).await?;
     ensure!(
         node == lab.nodes.0,
         "the server runs on {node}, not on the node of its placement, {}",
@@ -43,8 +33,8 @@ pub(super) async fn two_run_and_the_third_waits(lab: &Lab) -> Result<()> {
     let rows = server
         .shows(lab, &[("Held", 2), ("Waiting", 1)], 60)
         .await?;
-    let waiting = rows.iter().map(lease_row).find(|r| r.1 == "Waiting");
-    let shown = waiting.as_ref().map(|r| (r.0.as_str(), r.2));
+    let waiting = rows.iter().find(|r| r.state == "Waiting");
+    let shown = waiting.map(|r| (r.pod.as_str(), r.place));
     ensure!(
         shown == Some(("three", Some(1))),
         "the waiting one is shown as {shown:?}"
@@ -55,18 +45,9 @@ pub(super) async fn two_run_and_the_third_waits(lab: &Lab) -> Result<()> {
         !three.started(lab).await?,
         "the third's application container has started without a seat"
     );
-    let leases = lab
-        .kubectl(&["-n", &ns, "get", "licenseleases"])
-        .await?
-        .ok("the table of leases")?;
-    for column in [
-        "NAME", "PRODUCTS", "HOLDER", "NODE", "STATE", "SINCE", "AGE",
-    ] {
-        ensure!(
-            leases.contains(column),
-            "there is no column {column}:\n{leases}"
-        );
-    }
+    let leases = lab.kubectl(format!("-n {ns} get licenseleases")).await?;
+    let leases = leases.ok("the table of leases")?;
+    has_columns(&leases, "NAME PRODUCTS HOLDER NODE STATE SINCE AGE")?;
 
     let start = Instant::now();
     one.delete(lab).await?;
@@ -83,5 +64,15 @@ pub(super) async fn two_run_and_the_third_waits(lab: &Lab) -> Result<()> {
         most.seats == 2,
         "the applications never held both seats: {most:?}"
     );
+    Ok(())
+}
+
+fn has_columns(table: &str, columns: &str) -> Result<()> {
+    for column in words(columns) {
+        ensure!(
+            table.contains(column),
+            "there is no column {column}:\n{table}"
+        );
+    }
     Ok(())
 }

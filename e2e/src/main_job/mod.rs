@@ -10,7 +10,7 @@ mod restart;
 mod rogue;
 mod steps;
 
-pub(crate) use steps::{begin, count_seats, renews, states};
+pub(crate) use steps::{begin, count_seats, holds, notices_nothing, renews, states};
 
 use crate::suite::Scenario;
 

@@ -1,6 +1,6 @@
 //! Without the operator.
 
-use super::steps::{begin, count_seats, states};
+use super::steps::{begin, count_seats, holds, notices_nothing, renews};
 use crate::lab::{App, Helm, Lab, Server};
 use anyhow::{Result, ensure};
 
@@ -10,8 +10,7 @@ pub(super) async fn without_the_operator(lab: &Lab) -> Result<()> {
     let ns = begin(lab, "without_the_operator").await?;
     let server = Server::new(&ns, 1);
     server.ready(lab).await?;
-    let one = App::start(lab, &ns, "one", "render", Some(&lab.nodes.0)).await?;
-    one.says("Held", 60).await?;
+    let one = holds(lab, &ns, "one", Some(&lab.nodes.0)).await?;
     let two = App::start(lab, &ns, "two", "render", Some(&lab.nodes.1)).await?;
     server
         .shows(lab, &[("Held", 1), ("Waiting", 1)], 60)
@@ -32,33 +31,19 @@ async fn during(lab: &Lab, ns: &str, one: &App, two: &App) -> Result<()> {
         lab.images.app
     );
     lab.apply(&plain).await?.ok("a pod that did not opt in")?;
-    lab.kubectl(&[
-        "-n",
-        ns,
-        "wait",
-        "--for=condition=Ready",
-        "pod/plain",
-        "--timeout=30s",
-    ])
-    .await?
-    .ok("a pod that did not opt in")?;
+    let wait = format!("-n {ns} wait --for=condition=Ready pod/plain --timeout=30s");
+    lab.kubectl(&wait).await?.ok("a pod that did not opt in")?;
 
-    let refused = lab
-        .apply(&App::yaml(lab, ns, "three", "render", None, "", ""))
-        .await?
-        .failed("an annotated pod")?;
+    let three = App::yaml(lab, ns, "three", "render", None, "", "");
+    let refused = lab.apply(&three).await?.failed("an annotated pod")?;
     ensure!(
         refused.contains("mooring"),
         "the error does not name Mooring: {refused}"
     );
     println!("  an annotated pod is refused: {}", refused.trim());
 
-    super::steps::renews(one, 2).await?;
-    ensure!(
-        states(one).iter().all(|s| s == "Held"),
-        "the running application was told {:?}",
-        states(one)
-    );
+    renews(one, 2).await?;
+    notices_nothing(one)?;
     one.delete(lab).await?;
     two.says("Held", 20).await
 }

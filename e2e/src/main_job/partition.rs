@@ -1,7 +1,7 @@
 //! A node is cut off the network.
 
 use super::steps::{begin, count_seats, states};
-use crate::lab::{App, Lab, Server, eventually, state, within};
+use crate::lab::{App, Lab, Server, eventually, so, within};
 use anyhow::{Context as _, Result, ensure};
 
 /// The pod goes on (`Grace`); its seat is free after D + M and not before; when the node is back, a
@@ -27,13 +27,10 @@ pub(super) async fn a_node_is_cut_off(lab: &Lab) -> Result<()> {
     let joined = lab.node("join", &far).await;
     given.context("the seat of a pod that was cut off is given to the one that waits")?;
     joined?;
-    cut.says("Contested", 60)
-        .await
-        .context("when the node is back")?;
-    alone
-        .says("Held", 60)
-        .await
-        .context("when the node is back")?;
+    for (app, state) in [(&cut, "Contested"), (&alone, "Held")] {
+        let told = app.says(state, 60).await;
+        told.context("when the node is back")?;
+    }
 
     // What the pods wrote while they were cut off is read from their logs afterwards.
     let word = |a: &App, state: &str| -> Option<serde_json::Value> {
@@ -49,17 +46,12 @@ pub(super) async fn a_node_is_cut_off(lab: &Lab) -> Result<()> {
         "the other pod on that node was told {:?}",
         states(&alone)
     );
-    let last_held = cut
-        .lines()
-        .into_iter()
-        .rfind(|l| l["event"]["state"] == "Held")
-        .context("never Held")?;
-    let lease_end = last_held["event"]["claims"][0]["heldUntilBootMs"]
-        .as_u64()
-        .context("no end of the lease")?;
-    let granted = word(&waits, "Held")
-        .and_then(|l| l["bootMs"].as_u64())
-        .context("never granted")?;
+    let mut lines = cut.lines().into_iter();
+    let last_held = lines.rfind(|l| l["event"]["state"] == "Held");
+    let end = &last_held.context("never Held")?["event"]["claims"][0]["heldUntilBootMs"];
+    let lease_end = end.as_u64().context("no end of the lease")?;
+    let granted = word(&waits, "Held").and_then(|l| l["bootMs"].as_u64());
+    let granted = granted.context("never granted")?;
     // The server counts from its receipt, a moment after the sending that the holder counts from; M
     // comes on top.
     let after = granted.saturating_sub(lease_end);
@@ -82,11 +74,9 @@ pub(super) async fn a_node_is_cut_off(lab: &Lab) -> Result<()> {
     count_seats(&[(&cut, 1), (&waits, 1)], 1)?;
     eventually("the mirror shows both", within(30), async || {
         let rows = server.leases(lab).await?;
-        let states: Vec<_> = rows.iter().map(state).collect();
-        let has = |s: &str, n| states.iter().filter(|x| *x == s).count() == n;
-        Ok((has("Contested", 1) && has("Held", 2))
-            .then_some(())
-            .ok_or_else(|| format!("{states:?}")))
+        let has = |s: &str, n| rows.iter().filter(|r| r.state == s).count() == n;
+        let both = has("Contested", 1) && has("Held", 2);
+        so(both, || format!("{rows:?}"))
     })
     .await
 }

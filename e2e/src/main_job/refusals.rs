@@ -2,7 +2,7 @@
 //! look.
 
 use super::steps::begin;
-use crate::lab::{Anchor, App, Lab, PIN, Server, eventually, state, within};
+use crate::lab::{Anchor, App, Lab, Output, PIN, Server, eventually, so, within};
 use anyhow::{Context as _, Result, ensure};
 use mooring_core::license::{OpenLicense, Trust, armour};
 use mooring_core::time::Timestamp;
@@ -14,10 +14,12 @@ pub(super) async fn bad_annotations_and_claims(lab: &Lab) -> Result<()> {
     let server = Server::new(&ns, 2);
     server.ready(lab).await?;
 
-    let bad = lab
-        .apply(&App::yaml(lab, &ns, "bad", "render:two", None, "", ""))
-        .await?
-        .failed("a bad annotation")?;
+    let apply = async |name: &str, licenses: &str, annotations: &str| -> Result<Output> {
+        let yaml = App::yaml(lab, &ns, name, licenses, None, annotations, "");
+        lab.apply(&yaml).await
+    };
+    let bad = apply("bad", "render:two", "").await?;
+    let bad = bad.failed("a bad annotation")?;
     for part in ["mooring.dev/licenses", "character 8", "number of seats"] {
         ensure!(
             bad.contains(part),
@@ -25,27 +27,20 @@ pub(super) async fn bad_annotations_and_claims(lab: &Lab) -> Result<()> {
         );
     }
     let start = "    mooring.dev/start: sometimes\n";
-    let bad = lab
-        .apply(&App::yaml(lab, &ns, "bad", "render", None, start, ""))
-        .await?
-        .failed("a bad start")?;
+    let bad = apply("bad", "render", start).await?.failed("a bad start")?;
     ensure!(
         bad.contains("mooring.dev/start") && bad.contains("optimistic"),
         "the refusal does not say what is allowed: {bad}"
     );
     let nobody = "    mooring.dev/server: nobody\n";
-    let bad = lab
-        .apply(&App::yaml(lab, &ns, "bad", "render", None, nobody, ""))
-        .await?
-        .failed("an unknown server")?;
+    let bad = apply("bad", "render", nobody).await?;
+    let bad = bad.failed("an unknown server")?;
     ensure!(
         bad.contains("nobody") && bad.contains("main"),
         "the refusal does not name what there is: {bad}"
     );
     let typo = "    mooring.dev/license: render\n";
-    let typo = lab
-        .apply(&App::yaml(lab, &ns, "typo", "render", None, typo, ""))
-        .await?;
+    let typo = apply("typo", "render", typo).await?;
     ensure!(
         typo.err.contains("mooring.dev/license"),
         "there is no warning of an unknown key: {}",
@@ -56,43 +51,19 @@ pub(super) async fn bad_annotations_and_claims(lab: &Lab) -> Result<()> {
         ("unknown", "rendr", "items[0].product"),
         ("many", "render:3", "items[0].seats"),
     ] {
-        let said = lab
-            .apply(&App::yaml(lab, &ns, name, licenses, None, "", ""))
-            .await?;
+        let Output { success, err, .. } = apply(name, licenses, "").await?;
+        ensure!(success, "the server decides, not the webhook: {err}");
         ensure!(
-            said.success,
-            "the server decides, not the webhook: {}",
-            said.err
+            err.contains("Warning"),
+            "there is no warning at admission: {err}"
         );
-        ensure!(
-            said.err.contains("Warning"),
-            "there is no warning at admission: {}",
-            said.err
-        );
-        let event = eventually(
-            &format!("an Event on pod {name} says why it is refused"),
-            within(40),
-            async || {
-                let about = format!("regarding.name={name}");
-                let path = "jsonpath={range .items[*]}{.reason}: {.note}{'\\n'}{end}";
-                let args = [
-                    "-n",
-                    &ns,
-                    "get",
-                    "events.v1.events.k8s.io",
-                    "--field-selector",
-                    &about,
-                    "-o",
-                    path,
-                ];
-                let all = lab.kubectl(&args).await?.ok("Events")?;
-                Ok(all
-                    .lines()
-                    .find(|l| l.starts_with("LicenseRefused"))
-                    .map(str::to_owned)
-                    .ok_or(all.clone()))
-            },
-        )
+        let what = format!("an Event on pod {name} says why it is refused");
+        let event = eventually(&what, within(40), async || {
+            let all = lab.events(&ns, &format!("regarding.name={name}")).await?;
+            let mut lines = all.lines();
+            let refused = lines.find(|l| l.starts_with("LicenseRefused"));
+            Ok(refused.map(str::to_owned).ok_or(all.clone()))
+        })
         .await?;
         ensure!(
             event.contains(field),
@@ -100,11 +71,9 @@ pub(super) async fn bad_annotations_and_claims(lab: &Lab) -> Result<()> {
         );
         println!("  {event}");
         let mirror = server.leases(lab).await?;
-        let row = mirror
-            .iter()
-            .find(|r| r.spec.holder.name == name)
-            .context("it is not in the mirror")?;
-        ensure!(state(row) == "Refused", "the mirror shows {:?}", row.status);
+        let row = mirror.iter().find(|r| r.pod == name);
+        let row = row.context("it is not in the mirror")?;
+        ensure!(row.state == "Refused", "the mirror shows {row:?}");
     }
     Ok(())
 }
@@ -117,39 +86,31 @@ pub(super) async fn bad_licenses_and_a_wrong_pin(lab: &Lab) -> Result<()> {
         name: name.into(),
         ..Server::new(&ns, 1)
     };
-    let products = [("render", 1)];
-    let good = lab
-        .vendor
-        .license("good", &products, &lab.anchor, "")
-        .await?;
+    let issue = async |name: &str, anchor: &Anchor, extra: &str| -> Result<String> {
+        let products = [("render".into(), 1)];
+        let issued = lab
+            .vendor
+            .license(name, &products, &anchor.description, extra);
+        issued.await
+    };
+    let good = issue("good", &lab.anchor, "").await?;
+    let changed = change_one_byte(&good)?;
 
     let tampered = named("tampered");
-    tampered
-        .apply_with(lab, &change_one_byte(&good)?, PIN, &lab.anchor)
-        .await?;
+    tampered.apply_with(lab, &changed, PIN).await?;
     // Nobody issues a license that is over already: this one is, by the time a server reads it.
     let soon = (Timestamp::now() + Duration::from_secs(2)).to_string();
     let day = soon.get(..10).unwrap_or_default().to_owned();
     let expired = named("expired");
-    let text = lab
-        .vendor
-        .license(
-            "expired",
-            &products,
-            &lab.anchor,
-            &format!("expires: \"{soon}\"\n"),
-        )
-        .await?;
-    expired.apply_with(lab, &text, PIN, &lab.anchor).await?;
-    let elsewhere = Anchor::named(&lab.cli, lab.dir.path(), "another-token").await?;
+    let expires = format!("expires: \"{soon}\"\n");
+    let text = issue("expired", &lab.anchor, &expires).await?;
+    expired.apply_with(lab, &text, PIN).await?;
+    let elsewhere = Anchor::make(&lab.cli, lab.dir.path(), "another-token").await?;
     let foreign = named("foreign");
-    let text = lab
-        .vendor
-        .license("foreign", &products, &elsewhere, "")
-        .await?;
-    foreign.apply_with(lab, &text, PIN, &lab.anchor).await?;
+    let text = issue("foreign", &elsewhere, "").await?;
+    foreign.apply_with(lab, &text, PIN).await?;
     let locked = named("locked");
-    locked.apply_with(lab, &good, "000000", &lab.anchor).await?;
+    locked.apply_with(lab, &good, "000000").await?;
 
     for (server, kind, says) in [
         (&tampered, "LicenseValid", &["signature"][..]),
@@ -170,11 +131,9 @@ pub(super) async fn bad_licenses_and_a_wrong_pin(lab: &Lab) -> Result<()> {
         let what = format!("an Event on LicenseServer {} says so", server.name);
         eventually(&what, within(30), async || {
             let all = server.events(lab).await?;
-            Ok(all
-                .lines()
-                .find(|l| l.contains(reason) || l.contains(message))
-                .map(str::to_owned)
-                .ok_or(all.clone()))
+            let mut lines = all.lines();
+            let says = lines.any(|l| l.contains(reason) || l.contains(message));
+            so(says, || all)
         })
         .await?;
         let unready = server.condition(lab, "Ready", "False").await?;
@@ -184,25 +143,16 @@ pub(super) async fn bad_licenses_and_a_wrong_pin(lab: &Lab) -> Result<()> {
 
     // A good license takes the place of the bad one without a restart; a bad one does not take the
     // place of a good one.
-    let (_, pod) = tampered.pod(lab).await?;
-    tampered.apply_with(lab, &good, PIN, &lab.anchor).await?;
+    let pod = tampered.pod_uid(lab).await?;
+    tampered.apply_with(lab, &good, PIN).await?;
     tampered.condition(lab, "Ready", "True").await?;
-    tampered
-        .apply_with(lab, &change_one_byte(&good)?, PIN, &lab.anchor)
-        .await?;
+    tampered.apply_with(lab, &changed, PIN).await?;
     tampered.condition(lab, "LicenseValid", "True").await?;
-    let app = App::start_with(
-        lab,
-        &ns,
-        "app",
-        "render",
-        None,
-        "    mooring.dev/server: tampered\n",
-    )
-    .await?;
+    let server = "    mooring.dev/server: tampered\n";
+    let app = App::start_with(lab, &ns, "app", "render", None, server).await?;
     app.says("Held", 60).await?;
     ensure!(
-        tampered.pod(lab).await?.1 == pod,
+        tampered.pod_uid(lab).await? == pod,
         "the server's pod was restarted for a license"
     );
     Ok(())
@@ -211,60 +161,28 @@ pub(super) async fn bad_licenses_and_a_wrong_pin(lab: &Lab) -> Result<()> {
 /// The token counts wrong PINs, and after a few it locks: one login, also over a restart of the
 /// container.
 async fn one_login_only(lab: &Lab, server: &Server) -> Result<()> {
-    let count = async || -> Result<f64> {
-        let all = server.metrics(lab).await?;
-        let lines = all
-            .lines()
-            .filter(|l| l.starts_with("mooring_anchor_logins_total"));
-        Ok(lines
-            .filter_map(|l| l.rsplit(' ').next()?.parse::<f64>().ok())
-            .sum())
-    };
+    let count = async || server.metric(lab, "mooring_anchor_logins_total", "").await;
     let first = count().await?;
     ensure!(first < 1.5, "{first} logins with a wrong PIN");
-    let (pod, _) = server.pod(lab).await?;
+    let (ns, pod) = (&server.namespace, server.pod_name());
     // The image has no shell: a container beside it, as the same user, ends the server's process.
     let same_user = lab.dir.path().join("same-user.json");
     std::fs::write(&same_user, r#"{"securityContext": {"runAsUser": 65532}}"#)?;
-    let (image, custom) = (
-        format!("--image={}", lab.images.app),
-        format!("--custom={}", same_user.display()),
-    );
-    let debug = [
-        "-n",
-        &server.namespace,
-        "debug",
-        &pod,
-        &image,
-        "--target=server",
-        "--profile=general",
-        &custom,
-    ];
-    let ends = ["--", "sh", "-c", "kill 1"];
-    lab.kubectl(&[&debug[..], &ends[..]].concat())
-        .await?
-        .ok("ending the server's process")?;
-    let again = eventually(
-        "the container has restarted and tells its count",
-        within(60),
-        async || {
-            let p = lab
-                .kubectl(&[
-                    "-n",
-                    &server.namespace,
-                    "get",
-                    "pod",
-                    &pod,
-                    "-o",
-                    "jsonpath={.status.containerStatuses[0].restartCount}",
-                ])
-                .await?;
-            if p.out.trim() == "0" {
-                return Ok(Err("it has not restarted".into()));
-            }
-            Ok(count().await.map_err(|e| e.to_string()))
-        },
-    )
+    let (image, custom) = (&lab.images.app, same_user.display());
+    let flags = format!("--image={image} --target=server --profile=general --custom={custom}");
+    let debug = format!("-n {ns} debug {pod} {flags} -- sh -c");
+    let ended = lab.kubectl_with(&debug, "kill 1").await?;
+    ended.ok("ending the server's process")?;
+    let path = "jsonpath={.status.containerStatuses[0].restartCount}";
+    let restarts = format!("-n {ns} get pod {pod} -o {path}");
+    let what = "the container has restarted and tells its count";
+    let again = eventually(what, within(60), async || {
+        let p = lab.kubectl(&restarts).await?;
+        if p.out.trim() == "0" {
+            return Ok(Err("it has not restarted".into()));
+        }
+        Ok(Ok(count().await?))
+    })
     .await?;
     ensure!(
         again < 0.5,
@@ -276,13 +194,8 @@ async fn one_login_only(lab: &Lab, server: &Server) -> Result<()> {
 /// Changes one byte of what the vendor signed: the customer's first letter.
 fn change_one_byte(license: &str) -> Result<String> {
     let mut envelope = OpenLicense::read(license, Trust::Unchecked)?.envelope;
-    let at = envelope
-        .payload
-        .windows(10)
-        .position(|w| w == b"A customer")
-        .context("no customer")?;
-    if let Some(b) = envelope.payload.get_mut(at) {
-        *b = b'B';
-    }
+    let mut letters = envelope.payload.windows(10);
+    let at = letters.position(|w| w == b"A customer");
+    envelope.payload[at.context("no customer")?] = b'B';
     Ok(armour(&envelope)?)
 }

@@ -1,7 +1,7 @@
 //! The license server's pod dies at random moments.
 
-use super::steps::{begin, count_seats, states};
-use crate::lab::{App, Lab, Server, eventually, lease_row, within};
+use super::steps::{begin, count_seats, notices_nothing, renews};
+use crate::lab::{App, Lab, Server, eventually, is_ready, so, within};
 use anyhow::{Context as _, Result, bail, ensure};
 use std::time::Duration;
 
@@ -16,34 +16,22 @@ pub(super) async fn the_server_restarts_and_nobody_notices(lab: &Lab) -> Result<
     server.duration = Duration::from_secs(20);
     server.ready(lab).await?;
     let apps = start(lab, &ns, &server).await?;
-    let before: Vec<_> = server.leases(lab).await?.iter().map(lease_row).collect();
+    let before = server.leases(lab).await?;
 
-    for i in 0..TIMES {
-        kill(lab, &server)
-            .await
-            .with_context(|| format!("restart {} of {TIMES}", i + 1))?;
+    for i in 1..=TIMES {
+        let killed = kill(lab, &server).await;
+        killed.with_context(|| format!("restart {i} of {TIMES}"))?;
     }
     settled(lab, &server).await?;
-    let after: Vec<_> = server
+    let after = server
         .shows(lab, &[("Held", 2), ("Waiting", 1)], 60)
-        .await?
-        .iter()
-        .map(lease_row)
-        .collect();
-    ensure!(before == after, "before: {before:?}\nafter:  {after:?}");
-    let pod = kube::Api::<k8s_openapi::api::core::v1::Pod>::namespaced(lab.client.clone(), &ns)
-        .get("main-0")
         .await?;
-    let node = pod.spec.and_then(|s| s.node_name).unwrap_or_default();
+    ensure!(before == after, "before: {before:?}\nafter:  {after:?}");
+    let node = server.node(lab).await?;
     ensure!(node == lab.nodes.0, "the server came back on {node}");
     for a in &apps[..2] {
-        super::steps::renews(a, 1).await?;
-        ensure!(
-            states(a).iter().all(|s| s == "Held"),
-            "{} noticed: {:?}",
-            a.name,
-            states(a)
-        );
+        renews(a, 1).await?;
+        notices_nothing(a)?;
     }
     ensure!(
         !apps[2].started(lab).await?,
@@ -61,12 +49,9 @@ pub(super) async fn without_settling_the_restart_scenario_fails(lab: &Lab) -> Re
     let ns = begin(lab, "without_settling_the_restart_scenario_fails").await?;
     let mut server = Server::new(&ns, 2);
     server.duration = Duration::from_secs(20);
-    server.image = Some(
-        lab.images
-            .mutant
-            .clone()
-            .context("there is no image of the mutant; e2e/cluster/images makes it")?,
-    );
+    let image = lab.images.mutant.clone();
+    let image = image.context("there is no image of the mutant; e2e/cluster/images makes it")?;
+    server.image = Some(image);
     server.ready(lab).await?;
     let apps = start(lab, &ns, &server).await?;
     let counted: Vec<(&App, u32)> = apps.iter().map(|a| (a, 1)).collect();
@@ -102,35 +87,14 @@ async fn start(lab: &Lab, ns: &str, server: &Server) -> Result<Vec<App>> {
 /// Deletes the server's pod at a random moment, and waits until another is Ready.
 async fn kill(lab: &Lab, server: &Server) -> Result<()> {
     tokio::time::sleep(Duration::from_millis(2000 + random_millis(4000))).await;
-    let (pod, uid) = server.pod(lab).await?;
-    lab.kubectl(&[
-        "-n",
-        &server.namespace,
-        "delete",
-        "pod",
-        &pod,
-        "--wait=false",
-    ])
-    .await?
-    .ok("deleting the server's pod")?;
-    let pods = kube::Api::<k8s_openapi::api::core::v1::Pod>::namespaced(
-        lab.client.clone(),
-        &server.namespace,
-    );
+    let uid = server.pod_uid(lab).await?;
+    server.delete_pod(lab, "--wait=false").await?;
     eventually("another server's pod is Ready", within(60), async || {
-        let Some(p) = pods.get_opt(&pod).await? else {
-            return Ok(Err("there is none".into()));
-        };
-        let ready = p
-            .status
-            .and_then(|s| s.conditions)
-            .unwrap_or_default()
-            .iter()
-            .any(|c| c.type_ == "Ready" && c.status == "True");
-        let other = p.metadata.uid.as_deref() != Some(uid.as_str());
-        Ok((ready && other)
-            .then_some(())
-            .ok_or_else(|| format!("another: {other}, Ready: {ready}")))
+        let pod = server.pod(lab).await?;
+        let (ready, other) = (is_ready(&pod), pod.metadata.uid.as_ref() != Some(&uid));
+        so(ready && other, || {
+            format!("another: {other}, Ready: {ready}")
+        })
     })
     .await
 }
@@ -140,11 +104,7 @@ async fn settled(lab: &Lab, server: &Server) -> Result<()> {
     eventually("the server grants again", within(90), async || {
         let metrics = server.metrics(lab).await?;
         let on = metrics.lines().find(|l| l.starts_with("mooring_settling"));
-        Ok(if on.is_some_and(|l| l.ends_with(" 0")) {
-            Ok(())
-        } else {
-            Err(format!("{on:?}"))
-        })
+        so(on.is_some_and(|l| l.ends_with(" 0")), || format!("{on:?}"))
     })
     .await
 }

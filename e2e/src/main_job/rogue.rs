@@ -1,7 +1,7 @@
 //! Pods that do what they should not: refused or without effect, counted, nobody else harmed.
 
-use super::steps::{begin, states};
-use crate::lab::{App, Lab, Server, eventually, lease_row, run, within};
+use super::steps::{begin, notices_nothing, renews};
+use crate::lab::{App, Lab, Server, eventually, run, so, within, words};
 use anyhow::{Context as _, Result, ensure};
 use mooring_api::NamespacesFrom;
 use serde_json::Value;
@@ -15,36 +15,16 @@ struct Rogue {
 impl Rogue {
     async fn start(lab: &Lab, namespace: &str, server: &Server) -> Result<Self> {
         let ns = &server.namespace;
-        let get = async |what: &[&str]| {
-            lab.kubectl(&[&["-n", ns], what].concat())
-                .await?
-                .ok("looking")
+        let get = async |what: &str, field: &str| {
+            let get = format!("-n {ns} get {what} -o");
+            lab.kubectl_with(&get, field).await?.ok("looking")
         };
-        let ip = get(&[
-            "get",
-            "service",
-            &server.name,
-            "-o",
-            "jsonpath={.spec.clusterIP}",
-        ])
-        .await?;
-        let port = get(&[
-            "get",
-            "service",
-            &server.name,
-            "-o",
-            "jsonpath={.spec.ports[?(@.name=='https')].port}",
-        ])
-        .await?;
-        let tls = format!("{}-tls", server.name);
-        let roots = get(&[
-            "get",
-            "secret",
-            &tls,
-            "-o",
-            "go-template={{index .data \"ca.crt\" | base64decode}}",
-        ])
-        .await?;
+        let service = format!("service {}", server.name);
+        let ip = get(&service, "jsonpath={.spec.clusterIP}").await?;
+        let port = "jsonpath={.spec.ports[?(@.name=='https')].port}";
+        let port = get(&service, port).await?;
+        let roots = "go-template={{index .data \"ca.crt\" | base64decode}}";
+        let roots = get(&format!("secret {}-tls", server.name), roots).await?;
         let yaml = format!(
             "apiVersion: v1\nkind: Pod\nmetadata: {{name: rogue, namespace: {namespace}}}\nspec:\n  containers:\n  - name: app\n    image: {}\n    \
              command: [sh, -c, 'sleep 3600']\n    securityContext: {{runAsUser: 1000}}\n    volumeMounts: [{{name: token, mountPath: /var/run/rogue}}]\n  volumes:\n  \
@@ -52,15 +32,7 @@ impl Rogue {
             lab.images.app
         );
         lab.apply(&yaml).await?.ok("starting a rogue pod")?;
-        let wait = [
-            "-n",
-            namespace,
-            "wait",
-            "--for=condition=Ready",
-            "pod/rogue",
-            "--timeout=60s",
-        ];
-        lab.kubectl(&wait).await?.ok("waiting for the rogue pod")?;
+        lab.awaits(namespace, "pod/rogue").await?;
         let arguments = vec![
             "--server".into(),
             format!("https://{}.{ns}.svc:{port}", server.name),
@@ -79,38 +51,25 @@ impl Rogue {
 
     /// Does something, and returns the answers.
     async fn does(&self, what: &[&str], input: Option<&str>) -> Result<Vec<Value>> {
-        let mut args = vec![
-            "-n",
-            &self.namespace,
-            "exec",
-            "-i",
-            "rogue",
-            "--",
-            "/mooring-e2e-app",
-            "rogue",
-        ];
+        let exec = format!(
+            "-n {} exec -i rogue -- /mooring-e2e-app rogue",
+            self.namespace
+        );
+        let mut args = words(&exec);
         args.extend(self.arguments.iter().map(String::as_str));
         args.extend(what);
         let out = run("kubectl", &args, Some(input.unwrap_or_default()))
             .await?
             .ok("the rogue pod")?;
-        let lines = out
-            .lines()
-            .filter_map(|l| serde_json::from_str::<Value>(l).ok());
-        let answers: Vec<Value> = lines
-            .map(|l| l["answer"].clone())
-            .filter(Value::is_object)
-            .collect();
+        let lines = out.lines().filter_map(|l| serde_json::from_str(l).ok());
+        let answers = lines.map(|l: Value| l["answer"].clone());
+        let answers: Vec<Value> = answers.filter(Value::is_object).collect();
         ensure!(!answers.is_empty(), "the rogue pod was not answered: {out}");
         Ok(answers)
     }
 
     async fn one(&self, what: &[&str]) -> Result<Value> {
-        self.does(what, None)
-            .await?
-            .into_iter()
-            .next()
-            .context("no answer")
+        Ok(self.does(what, None).await?.remove(0))
     }
 
     /// One answer, whose problem must be of this type.
@@ -129,14 +88,11 @@ impl Rogue {
     }
 }
 
-/// The sum of a metric's lines with this text in their labels.
-fn metric(all: &str, name: &str, label: &str) -> f64 {
-    let lines = all
-        .lines()
-        .filter(|l| l.starts_with(name) && l.contains(label));
-    lines
-        .filter_map(|l| l.rsplit(' ').next()?.parse::<f64>().ok())
-        .sum()
+/// How many problems of this type the server has counted: some.
+async fn is_counted(lab: &Lab, server: &Server, kind: &str) -> Result<()> {
+    let counted = server.metric(lab, "mooring_problems_total", kind).await?;
+    ensure!(counted >= 1.0, "{kind} was not counted");
+    Ok(())
 }
 
 /// Refused at admission, and by the license server at the claim.
@@ -149,10 +105,8 @@ pub(super) async fn a_namespace_that_is_not_allowed(lab: &Lab) -> Result<()> {
 
     let annotation = format!("    mooring.dev/server: {ns}/main\n");
     let yaml = App::yaml(lab, &guests, "guest", "render", None, &annotation, "");
-    let refused = lab
-        .apply(&yaml)
-        .await?
-        .failed("a pod of a namespace that is not allowed")?;
+    let what = "a pod of a namespace that is not allowed";
+    let refused = lab.apply(&yaml).await?.failed(what)?;
     ensure!(
         refused.contains("allowedNamespaces"),
         "the refusal does not name the field: {refused}"
@@ -165,34 +119,21 @@ pub(super) async fn a_namespace_that_is_not_allowed(lab: &Lab) -> Result<()> {
         a["type"] == "not-entitled" && a["status"] == 403,
         "a claim past the webhook was answered: {a}"
     );
+    let detail = a["detail"].as_str().unwrap_or_default();
     ensure!(
-        a["detail"]
-            .as_str()
-            .is_some_and(|d| d.contains("allowedNamespaces")),
+        detail.contains("allowedNamespaces"),
         "the refusal does not name the field: {a}"
     );
-    let counted = metric(
-        &server.metrics(lab).await?,
-        "mooring_problems_total",
-        "not-entitled",
-    );
-    ensure!(counted >= 1.0, "the refusal was not counted");
+    is_counted(lab, &server, "not-entitled").await?;
 
     // Allowed by the field that the refusal names, without a restart.
     server.allowed.from = NamespacesFrom::All;
     server.apply(lab).await?;
-    eventually(
-        "the namespace is allowed once the field says so",
-        within(60),
-        async || {
-            let a = rogue.one(&["claim", "render", "mine"]).await?;
-            Ok(if a["status"] == 200 {
-                Ok(())
-            } else {
-                Err(a.to_string())
-            })
-        },
-    )
+    let what = "the namespace is allowed once the field says so";
+    eventually(what, within(60), async || {
+        let a = rogue.one(&["claim", "render", "mine"]).await?;
+        so(a["status"] == 200, || a.to_string())
+    })
     .await?;
     lab.drop_namespace(&guests).await;
     Ok(())
@@ -211,24 +152,14 @@ pub(super) async fn a_rogue_pod(lab: &Lab) -> Result<()> {
     let rows = server
         .shows(lab, &[("Held", 1), ("Waiting", 1)], 60)
         .await?;
-    let lease = rows
-        .iter()
-        .map(lease_row)
-        .find(|r| r.0 == "victim")
-        .context("no lease")?
-        .3;
+    let lease = rows.into_iter().find(|r| r.pod == "victim");
+    let lease = lease.context("no lease")?.lease;
     let rogue = Rogue::start(lab, &ns, &server).await?;
 
     // A priority in the body has no effect: it stands behind who came first.
-    let a = rogue
-        .one(&[
-            "claim",
-            "scarce",
-            "first",
-            "--with",
-            r#"{"priority": 1000000}"#,
-        ])
-        .await?;
+    let priority = r#"{"priority": 1000000}"#;
+    let claim = ["claim", "scarce", "first", "--with", priority];
+    let a = rogue.one(&claim).await?;
     ensure!(
         a["status"] == 202 && a["body"]["place"] == 2,
         "with a priority in the body: {a}"
@@ -237,53 +168,34 @@ pub(super) async fn a_rogue_pod(lab: &Lab) -> Result<()> {
     // Sixteen claims are one holder's most.
     let all = rogue.does(&["flood", "render", "16"], None).await?;
     let ok = all.iter().filter(|a| a["status"] == 200).count();
-    let over: Vec<&Value> = all
-        .iter()
-        .filter(|a| a["type"] == "too-many-claims")
-        .collect();
+    let over = all.iter().filter(|a| a["type"] == "too-many-claims");
+    let over = over.count();
     ensure!(
-        (ok, over.len()) == (15, 1),
-        "of 16 more claims {ok} were granted, {} refused: {all:?}",
-        over.len()
+        (ok, over) == (15, 1),
+        "of 16 more claims {ok} were granted, {over} refused: {all:?}"
     );
 
     // Another pod's lease, without its secret.
-    rogue
-        .is_refused(&["renew", &lease], "unauthenticated")
-        .await?;
-    rogue
-        .is_refused(&["release", "pod", "--lease", &lease], "unauthenticated")
-        .await?;
-    rogue
-        .is_refused(&["token", &lease], "unauthenticated")
-        .await?;
     let uid = victim.pod(lab).await?.metadata.uid.unwrap_or_default();
-    rogue
-        .is_refused(
-            &[
-                "call",
-                "POST",
-                "/v1/holders/gone",
-                &format!(r#"{{"holders":["{uid}"]}}"#),
-            ],
+    let gone = format!(r#"{{"holders":["{uid}"]}}"#);
+    let none = r#"{"allowedNamespaces":[]}"#;
+    for (what, kind) in [
+        (&["renew", &lease][..], "unauthenticated"),
+        (&["release", "pod", "--lease", &lease], "unauthenticated"),
+        (&["token", &lease], "unauthenticated"),
+        // The operator's calls.
+        (
+            &["call", "POST", "/v1/holders/gone", &gone],
             "operator-only",
-        )
-        .await?;
-    rogue
-        .is_refused(
-            &["call", "PUT", "/v1/policies", r#"{"allowedNamespaces":[]}"#],
-            "operator-only",
-        )
-        .await?;
+        ),
+        (&["call", "PUT", "/v1/policies", none], "operator-only"),
+    ] {
+        rogue.is_refused(what, kind).await?;
+    }
 
     // Another pod's lease token, as its application can read it, presented as one's own.
-    let bundle = victim
-        .shell(
-            lab,
-            "curl -s --unix-socket $MOORING_SOCKET http://mooring/v1/token",
-        )
-        .await?
-        .ok("the victim's token")?;
+    let curl = "curl -s --unix-socket $MOORING_SOCKET http://mooring/v1/token";
+    let bundle = victim.shell(lab, curl).await?.ok("the victim's token")?;
     for how in [
         &["present", "render,scarce", "stolen", "-"][..],
         &["present", "render,scarce", "stolen", "-", "--with-secret"][..],
@@ -296,34 +208,23 @@ pub(super) async fn a_rogue_pod(lab: &Lab) -> Result<()> {
         );
     }
 
-    ensure!(
-        states(&victim).iter().all(|s| s == "Held"),
-        "the victim noticed: {:?}",
-        states(&victim)
-    );
-    super::steps::renews(&victim, 2).await?;
+    notices_nothing(&victim)?;
+    renews(&victim, 2).await?;
     let rows = server.leases(lab).await?;
-    let find = |pod: &str| rows.iter().map(lease_row).find(|r| r.0 == pod);
+    let find = |pod: &str| rows.iter().find(|r| r.pod == pod);
+    let (held, waiting) = (find("victim"), find("waits"));
     ensure!(
-        find("victim").is_some_and(|r| r.1 == "Held" && r.3 == lease),
-        "the victim's lease is {:?}",
-        find("victim")
+        held.is_some_and(|r| r.state == "Held" && r.lease == lease),
+        "the victim's lease is {held:?}"
     );
     ensure!(
-        find("waits").is_some_and(|r| r.1 == "Waiting" && r.2 == Some(1)),
-        "the waiting pod is {:?}",
-        find("waits")
+        waiting.is_some_and(|r| r.state == "Waiting" && r.place == Some(1)),
+        "the waiting pod is {waiting:?}"
     );
-    let metrics = server.metrics(lab).await?;
     for kind in ["too-many-claims", "unauthenticated", "operator-only"] {
-        ensure!(
-            metric(&metrics, "mooring_problems_total", kind) >= 1.0,
-            "{kind} was not counted"
-        );
+        is_counted(lab, &server, kind).await?;
     }
     victim.delete(lab).await?;
-    waits
-        .says("Held", 30)
-        .await
-        .context("the honest one is next, whatever the rogue pod did")
+    let next = waits.says("Held", 30).await;
+    next.context("the honest one is next, whatever the rogue pod did")
 }

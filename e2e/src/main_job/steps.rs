@@ -3,7 +3,7 @@
 
 use crate::lab::{App, Lab, eventually, within};
 use crate::seats::{self, Most};
-use anyhow::{Result, bail};
+use anyhow::{Result, ensure};
 
 /// Fails if at one instant more seats were held than there are, counted on the holders' side.
 pub(crate) fn count_seats(apps: &[(&App, u32)], seats: u32) -> Result<Most> {
@@ -11,18 +11,20 @@ pub(crate) fn count_seats(apps: &[(&App, u32)], seats: u32) -> Result<Most> {
         .iter()
         .flat_map(|(a, n)| seats::spans(&a.name, *n, &a.lines()))
         .collect();
-    if spans.is_empty() {
-        bail!("no application ever wrote that it was Held: there is nothing to count");
-    }
+    ensure!(
+        !spans.is_empty(),
+        "no application ever wrote that it was Held: there is nothing to count"
+    );
     let most = seats::most(&spans);
-    if most.seats > seats {
-        bail!(
-            "at {} ms of the boot clock {} seats of {seats} were held, by {:?}",
-            most.at,
-            most.seats,
-            most.who
-        );
-    }
+    let Most {
+        seats: held,
+        at,
+        who,
+    } = &most;
+    ensure!(
+        *held <= seats,
+        "at {at} ms of the boot clock {held} seats of {seats} were held, by {who:?}"
+    );
     Ok(most)
 }
 
@@ -35,6 +37,24 @@ pub(crate) fn states(app: &App) -> Vec<String> {
         .collect();
     v.dedup();
     v
+}
+
+/// An application was told nothing but `Held`.
+pub(crate) fn notices_nothing(app: &App) -> Result<()> {
+    let states = states(app);
+    ensure!(
+        states.iter().all(|s| s == "Held"),
+        "{} noticed: {states:?}",
+        app.name
+    );
+    Ok(())
+}
+
+/// Starts one that asks for a seat of `render`, and waits until it has it.
+pub(crate) async fn holds(lab: &Lab, ns: &str, name: &str, node: Option<&str>) -> Result<App> {
+    let app = App::start(lab, ns, name, "render", node).await?;
+    app.says("Held", 60).await?;
+    Ok(app)
 }
 
 /// The namespace of a scenario, made anew, and the chart installed.
@@ -56,18 +76,12 @@ pub(crate) async fn renews(app: &App, times: usize) -> Result<()> {
     };
     let mut seen = until(app);
     for _ in 0..times {
-        seen = eventually(
-            &format!("{} renews its lease", app.name),
-            within(30),
-            async || {
-                let now = until(app);
-                Ok(if now > seen {
-                    Ok(now)
-                } else {
-                    Err(format!("Held until {now} ms, {:?}", app.state()))
-                })
-            },
-        )
+        let what = format!("{} renews its lease", app.name);
+        seen = eventually(&what, within(30), async || {
+            let now = until(app);
+            let missing = || format!("Held until {now} ms, {:?}", app.state());
+            Ok((now > seen).then_some(now).ok_or_else(missing))
+        })
         .await?;
     }
     Ok(())

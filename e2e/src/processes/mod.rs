@@ -20,49 +20,26 @@ use anyhow::{Result, anyhow};
 use std::time::Instant;
 
 /// A scenario: its name, and what it does.
-struct Scenario {
-    name: &'static str,
-    run: fn() -> Result<()>,
-}
+type Scenario = (&'static str, fn() -> Result<()>);
 
 /// Each list runs one after another, beside the others. The first two wait most of their time.
 const LANES: &[&[Scenario]] = &[
-    &[Scenario {
-        name: "the_server_is_gone_for_three_minutes",
-        run: away::three_minutes,
-    }],
-    &[Scenario {
-        name: "the_servers_wall_clock_is_set_back",
-        run: clocks::set_back,
-    }],
-    BUSY,
-];
-
-const BUSY: &[Scenario] = &[
-    Scenario {
-        name: "two_hundred_sidecars_and_every_kind_of_end",
-        run: crowd::two_hundred,
-    },
-    Scenario {
-        name: "a_server_that_does_not_settle_is_found_out",
-        run: crowd::forgetful,
-    },
-    Scenario {
-        name: "a_waiting_claim_is_answered_at_once",
-        run: line::at_once,
-    },
-    Scenario {
-        name: "no_server_in_reach",
-        run: alone::no_server,
-    },
-    Scenario {
-        name: "the_wall_clock_jumps",
-        run: clocks::jumps,
-    },
-    Scenario {
-        name: "a_suspend_counts",
-        run: clocks::suspend,
-    },
+    &[("the_server_is_gone_for_three_minutes", away::three_minutes)],
+    &[("the_servers_wall_clock_is_set_back", clocks::set_back)],
+    &[
+        (
+            "two_hundred_sidecars_and_every_kind_of_end",
+            crowd::two_hundred,
+        ),
+        (
+            "a_server_that_does_not_settle_is_found_out",
+            crowd::forgetful,
+        ),
+        ("a_waiting_claim_is_answered_at_once", line::at_once),
+        ("no_server_in_reach", alone::no_server),
+        ("the_wall_clock_jumps", clocks::jumps),
+        ("a_suspend_counts", clocks::suspend),
+    ],
 ];
 
 /// Runs those whose name contains one of `only` (all, if none is given). Returns whether all
@@ -70,7 +47,7 @@ const BUSY: &[Scenario] = &[
 pub fn run(only: &[String]) -> bool {
     let chosen = |all: &'static [Scenario]| -> Vec<&'static Scenario> {
         let wanted =
-            |s: &&Scenario| only.is_empty() || only.iter().any(|o| s.name.contains(o.as_str()));
+            |s: &&Scenario| only.is_empty() || only.iter().any(|o| s.0.contains(o.as_str()));
         all.iter().filter(wanted).collect()
     };
     let lanes: Vec<_> = LANES.iter().map(|l| chosen(l)).collect();
@@ -87,18 +64,17 @@ pub fn run(only: &[String]) -> bool {
     failed == 0 && count > 0
 }
 
-fn passes(s: &Scenario) -> bool {
-    println!("process {} …", s.name);
+fn passes(&(name, run): &Scenario) -> bool {
+    println!("process {name} …");
     let start = Instant::now();
     // A panic of the test's own code is a failure like any other. Each scenario has a thread of its
     // own: what it started dies with that.
-    let result = std::thread::spawn(s.run)
-        .join()
-        .unwrap_or_else(|_| Err(anyhow!("panicked")));
+    let done = std::thread::spawn(run).join();
+    let result = done.unwrap_or_else(|_| Err(anyhow!("panicked")));
     let secs = start.elapsed().as_secs_f64();
     match &result {
-        Ok(()) => println!("process {} … ok ({secs:.1} s)", s.name),
-        Err(e) => println!("process {} … FAILED ({secs:.1} s)\n{e:#}\n", s.name),
+        Ok(()) => println!("process {name} … ok ({secs:.1} s)"),
+        Err(e) => println!("process {name} … FAILED ({secs:.1} s)\n{e:#}\n"),
     }
     result.is_ok()
 }
