@@ -12,34 +12,34 @@ use std::fmt;
 pub type Ms = u64;
 
 /// Who: a pod's UID. Copies of a holder share it; a pod that replaces another has a new one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HolderNo(pub u32);
 
 /// A lineage of sidecar processes over one state volume. It outlives crashes of the sidecar; a copy
 /// of the volume is another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CopyNo(pub u32);
 
 /// A claim's name within its holder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClaimNo(pub u8);
 
 /// A lease's id, as a number.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LeaseNo(pub u128);
 
 /// A claim's secret, as a number: equal numbers are equal secrets. A claim begun anew has a new
 /// one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SecretNo(pub u32);
 
 /// One sending of a message. A duplicate made by the network has the same number; a retry by the
 /// holder has another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MsgNo(pub u64);
 
 /// A run of the server, from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RunNo(pub u32);
 
 /// A pool or a product, by its place in the license.
@@ -49,7 +49,7 @@ pub type Index = usize;
 pub type Items = Vec<(Index, u32)>;
 
 /// A license's numbers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct License {
     /// Each pool's (seats, overdraft).
     pub pools: Vec<(u32, u32)>,
@@ -67,9 +67,10 @@ pub struct License {
 }
 
 /// What a silent holder's seat needs before it is given away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reclaim {
     /// Silence alone.
+    #[default]
     Any,
     /// Proof that the pod is gone, or that its grace has passed.
     Confirmed,
@@ -113,7 +114,6 @@ impl Says {
 pub enum Msg {
     /// `PUT /v1/claims/{name}`.
     Claim {
-        /// What for.
         items: Items,
         /// Its secret's hash stands for this secret.
         secret: SecretNo,
@@ -130,9 +130,7 @@ pub enum Msg {
     },
     /// `POST /v1/leases/renew`.
     Renew {
-        /// Which.
         lease: LeaseNo,
-        /// With which secret.
         secret: SecretNo,
         /// Its counter.
         counter: u64,
@@ -140,24 +138,16 @@ pub enum Msg {
         request: u64,
     },
     /// `DELETE /v1/claims/{name}`.
-    Release {
-        /// Which.
-        lease: LeaseNo,
-        /// With which secret.
-        secret: SecretNo,
-    },
+    Release { lease: LeaseNo, secret: SecretNo },
 }
 
 /// An answer of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// 200 to a claim, or a renewal that succeeded.
+    /// 200 to a claim, or a renewal that succeeded; with D and the grace.
     Lease {
-        /// The lease.
         lease: LeaseNo,
-        /// D.
         lease_for: Ms,
-        /// The grace.
         run_for: Ms,
     },
     /// 202.
@@ -184,15 +174,9 @@ pub enum Book {
     /// In line while its application runs on.
     Contested,
     /// Granted.
-    Held {
-        /// Seats drawn from pools.
-        draws: Vec<(Index, u32)>,
-    },
+    Held { draws: Vec<(Index, u32)> },
     /// Granted, renewals missed.
-    Silent {
-        /// Seats drawn from pools.
-        draws: Vec<(Index, u32)>,
-    },
+    Silent { draws: Vec<(Index, u32)> },
     /// Refused.
     Refused,
     /// Ended: `released`, `expired`, `gone`, `revoked`, `leftQueue`, …
@@ -205,7 +189,6 @@ pub enum Fact {
     // The server
     /// A run starts, with this license in force.
     Started {
-        /// The run.
         run: RunNo,
         /// D of this run.
         lease_for: Ms,
@@ -213,7 +196,6 @@ pub enum Fact {
         longest_before: Ms,
         /// What it demands before giving a silent holder's seat away.
         reclaim: Reclaim,
-        /// The license.
         license: License,
     },
     /// The run ends without a word.
@@ -240,20 +222,15 @@ pub enum Fact {
     /// A message is taken in by the server. Then follow the changes of the books it brings about,
     /// then its answer if it is answered at once.
     Received {
-        /// The sending.
         msg: MsgNo,
-        /// Whose it is.
         holder: HolderNo,
-        /// For which of its claims.
         claim: ClaimNo,
-        /// What it says.
         what: Msg,
     },
     /// The server answers.
     Answered {
         /// The sending that this answers.
         msg: MsgNo,
-        /// What it says.
         reply: Reply,
     },
     /// A claim's state in the books changed.
@@ -262,15 +239,11 @@ pub enum Fact {
         seq: u64,
         /// The claim's lease: the same while it waits and when it is granted.
         lease: LeaseNo,
-        /// Whose.
         holder: HolderNo,
-        /// Which claim.
         claim: ClaimNo,
-        /// What for.
         items: Items,
         /// Its priority: higher goes first.
         priority: i32,
-        /// How it stands now.
         book: Book,
     },
     /// The server is asked now how many seats run on beyond what it granted (the gauge of overlap),
@@ -288,25 +261,17 @@ pub enum Fact {
     Revoked(HolderNo, bool),
     /// The follower of the watch has caught up with the server: what it has put together from
     /// events since its last list equals what the server lists at this moment (or not).
-    Followed {
-        /// Whether both are equal.
-        equal: bool,
-    },
+    Followed { equal: bool },
     /// The follower was told to list anew.
     ListAnew,
 
     // Holders
     /// A copy begins a claim. `start_optimistic`: it may start with no server in reach.
     Begun {
-        /// Which copy of whom.
         copy: CopyNo,
-        /// Of this holder.
         holder: HolderNo,
-        /// The claim.
         claim: ClaimNo,
-        /// Its secret.
         secret: SecretNo,
-        /// What for.
         items: Items,
         /// May start without contact.
         start_optimistic: bool,
@@ -315,24 +280,16 @@ pub enum Fact {
     },
     /// A copy sends a message. (Saved before it was sent.)
     Sent {
-        /// Which copy.
         copy: CopyNo,
-        /// Of which claim.
         claim: ClaimNo,
-        /// The sending.
         msg: MsgNo,
-        /// What it says.
         what: Msg,
     },
     /// An answer reaches the copy that asked.
     Heard {
-        /// Which copy.
         copy: CopyNo,
-        /// Of which claim.
         claim: ClaimNo,
-        /// To which sending.
         msg: MsgNo,
-        /// What it says.
         reply: Reply,
     },
     /// What the application is told changes: stated whenever one of these values changes, also by
@@ -340,11 +297,8 @@ pub enum Fact {
     /// application goes by what it was told last until the limit. On a frozen machine the
     /// application stands still, too, and says nothing until it thaws.
     Tells {
-        /// Which copy.
         copy: CopyNo,
-        /// Of which claim.
         claim: ClaimNo,
-        /// The state.
         says: Says,
         /// The lease, if it knows one.
         lease: Option<LeaseNo>,
@@ -354,12 +308,7 @@ pub enum Fact {
         held_until: Option<Ms>,
     },
     /// The application gives the claim back.
-    GivesBack {
-        /// Which copy.
-        copy: CopyNo,
-        /// Which claim.
-        claim: ClaimNo,
-    },
+    GivesBack { copy: CopyNo, claim: ClaimNo },
     /// The sidecar is killed; what it saved is kept.
     SidecarDown(CopyNo),
     /// It is started again from what it had saved.
@@ -371,12 +320,7 @@ pub enum Fact {
     /// It goes on.
     Resumed(CopyNo),
     /// A copy is made of a holder with all its state.
-    Copied {
-        /// The one that was there.
-        from: CopyNo,
-        /// The new one.
-        to: CopyNo,
-    },
+    Copied { from: CopyNo, to: CopyNo },
 
     // The world
     /// From here on nothing fails any more: messages arrive within a second, everybody is up (but
@@ -395,9 +339,7 @@ impl fmt::Debug for LeaseNo {
 /// A fact and when it became true.
 #[derive(Clone, Debug)]
 pub struct At {
-    /// True time.
     pub t: Ms,
-    /// The fact.
     pub fact: Fact,
 }
 
@@ -406,7 +348,6 @@ pub struct At {
 pub struct Broken {
     /// Its number in docs/protocol.md, 1 to 14.
     pub promise: u8,
-    /// When.
     pub t: Ms,
     /// What a person needs to understand it.
     pub what: String,
@@ -414,10 +355,7 @@ pub struct Broken {
 
 impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "promise {} broken at {} ms: {}",
-            self.promise, self.t, self.what
-        )
+        let Self { promise, t, what } = self;
+        write!(f, "promise {promise} broken at {t} ms: {what}")
     }
 }

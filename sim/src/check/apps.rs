@@ -11,6 +11,7 @@ use foldhash::{HashMap, HashSet};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
+use super::lease::ClaimOf;
 use super::measure::slack;
 use crate::history::{
     ClaimNo, CopyNo, HolderNo, Items, LeaseNo, Ms, Msg, MsgNo, RunNo, Says, SecretNo,
@@ -21,8 +22,11 @@ const WAITS: Ms = 14_900;
 /// How long a message is remembered: late ones come an hour late, both ways, and servers freeze.
 const REMEMBERED: Ms = 4 * 3_600_000;
 
+/// A claim of one copy.
+pub(super) type AppNo = (CopyNo, ClaimNo);
+
 /// A copy of a holder.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct KnownCopy {
     pub(super) holder: HolderNo,
     pub(super) up: bool,
@@ -34,7 +38,7 @@ pub(super) struct KnownCopy {
 impl KnownCopy {
     /// Its application runs and its sidecar speaks.
     pub(super) fn speaks(&self) -> bool {
-        self.up && !self.suspended && !self.dead
+        self.up && self.runs()
     }
 
     /// Its application runs.
@@ -51,8 +55,17 @@ pub(super) struct Confirmed {
     pub(super) lease: LeaseNo,
 }
 
-/// A claim of one copy.
-#[derive(Clone, Debug)]
+/// What an application is told.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) says: Says,
+    pub(super) lease: Option<LeaseNo>,
+    pub(super) limit: Option<Ms>,
+    pub(super) held_until: Option<Ms>,
+}
+
+/// A claim of one copy: its application.
+#[derive(Clone, Debug, Default)]
 pub(super) struct App {
     pub(super) holder: HolderNo,
     pub(super) claim: ClaimNo,
@@ -101,30 +114,13 @@ impl App {
             claim,
             secret,
             begun,
-            items: Items::new(),
-            start_optimistic: false,
-            max_grace: 0,
-            says: None,
-            says_since: 0,
-            lease: None,
-            limit: None,
-            held_until: None,
-            gave_back: false,
-            copy_gave_back: false,
-            ever_licensed: false,
-            confirmed: None,
-            most: None,
             most_by: 4,
-            held_most: 0,
-            least: None,
-            ended_by: None,
-            heard_waiting: false,
-            ticket_of: None,
-            last_sent: None,
-            crashed: false,
-            counted: None,
-            renewed: (0, RunNo(0)),
+            ..Self::default()
         }
+    }
+
+    pub(super) fn of(&self) -> ClaimOf {
+        (self.holder, self.claim)
     }
 
     /// It was told that it is licensed, and that time has not run out.
@@ -164,10 +160,8 @@ impl App {
         let held = sent + lease_for + slack(lease_for);
         let least = (sent + life).saturating_sub(slack(life));
         if fresh {
-            self.most = Some(most);
-            self.held_most = held;
-            self.least = Some(least);
-            self.ended_by = None;
+            (self.most, self.least) = (Some(most), Some(least));
+            (self.held_most, self.ended_by) = (held, None);
         } else {
             self.most = Some(self.most.map_or(most, |m| m.max(most)));
             self.held_most = self.held_most.max(held);
@@ -181,7 +175,7 @@ impl App {
 /// A message that was sent.
 #[derive(Clone, Debug)]
 pub(super) struct Sent {
-    from: (CopyNo, ClaimNo),
+    from: AppNo,
     pub(super) at: Ms,
     pub(super) secret: SecretNo,
     pub(super) renewal: bool,
@@ -192,14 +186,10 @@ pub(super) struct Sent {
     /// The run that received it last, and when it did first.
     received: Option<(RunNo, Ms)>,
     /// The least and most that a contested holder was granted with it.
-    contested: Option<(Ms, Ms)>,
+    pub(super) contested: Option<(Ms, Ms)>,
 }
 
 impl Sent {
-    pub(super) fn contested(&self) -> Option<(Ms, Ms)> {
-        self.contested
-    }
-
     pub(super) fn run(&self) -> Option<RunNo> {
         self.received.map(|(r, _)| r)
     }
@@ -209,7 +199,7 @@ impl Sent {
 #[derive(Debug, Default)]
 pub(super) struct Apps {
     pub(super) copies: HashMap<CopyNo, KnownCopy>,
-    pub(super) claims: HashMap<(CopyNo, ClaimNo), App>,
+    pub(super) claims: HashMap<AppNo, App>,
     /// All copies that a holder ever had.
     of: HashMap<HolderNo, Vec<CopyNo>>,
     /// When a holder was copied last.
@@ -219,7 +209,7 @@ pub(super) struct Apps {
     sent: HashMap<MsgNo, Sent>,
     order: VecDeque<(Ms, MsgNo)>,
     /// When to look at an application again.
-    pub(super) due: BinaryHeap<Reverse<(Ms, CopyNo, ClaimNo)>>,
+    pub(super) due: BinaryHeap<Reverse<(Ms, AppNo)>>,
 }
 
 impl Apps {
@@ -230,9 +220,8 @@ impl Apps {
     /// The applications of a claim, of copies that are alive.
     pub(super) fn of_claim(
         &self,
-        holder: HolderNo,
-        claim: ClaimNo,
-    ) -> impl Iterator<Item = (CopyNo, &KnownCopy, &App)> + '_ {
+        (holder, claim): ClaimOf,
+    ) -> impl Iterator<Item = (CopyNo, &KnownCopy, &App)> + Clone {
         self.copies_of(holder).iter().filter_map(move |no| {
             let copy = self.copies.get(no)?;
             let app = self.claims.get(&(*no, claim))?;
@@ -241,25 +230,26 @@ impl Apps {
     }
 
     /// The application gives its claim back.
-    pub(super) fn give_back(&mut self, no: CopyNo, claim: ClaimNo) {
-        if let Some(app) = self.claims.get_mut(&(no, claim)) {
-            app.gave_back = true;
-            app.least = None;
-            let (holder, secret) = (app.holder, app.secret);
-            let rightly = app.ended_by != Some("cloned") || app.says != Some(Says::Lost);
-            self.given_back.insert((holder, claim, secret));
-            for other in self.of.get(&holder).into_iter().flatten() {
-                if let Some(app) = self.claims.get_mut(&(*other, claim)) {
-                    app.copy_gave_back |= *other != no && rightly && app.secret == secret;
-                }
+    pub(super) fn give_back(&mut self, (no, claim): AppNo) {
+        let Some(app) = self.claims.get_mut(&(no, claim)) else {
+            return;
+        };
+        app.gave_back = true;
+        app.least = None;
+        let (holder, secret) = (app.holder, app.secret);
+        let rightly = app.ended_by != Some("cloned") || app.says != Some(Says::Lost);
+        self.given_back.insert((holder, claim, secret));
+        for other in self.of.get(&holder).into_iter().flatten() {
+            if let Some(app) = self.claims.get_mut(&(*other, claim)) {
+                app.copy_gave_back |= *other != no && rightly && app.secret == secret;
             }
         }
     }
 
     /// Whether some copy gave this very claim back.
     pub(super) fn given_back(&self, app: &App) -> bool {
-        self.given_back
-            .contains(&(app.holder, app.claim, app.secret))
+        let its = (app.holder, app.claim, app.secret);
+        self.given_back.contains(&its)
     }
 
     pub(super) fn add(&mut self, no: CopyNo, holder: HolderNo) -> &mut KnownCopy {
@@ -270,9 +260,7 @@ impl Apps {
         self.copies.entry(no).or_insert_with(|| KnownCopy {
             holder,
             up: true,
-            suspended: false,
-            dead: false,
-            claims: Vec::new(),
+            ..KnownCopy::default()
         })
     }
 
@@ -292,35 +280,27 @@ impl Apps {
         };
         let holder = old.holder;
         self.add(to, holder).claims.clone_from(&old.claims);
+        self.copied.insert(holder, now);
         for claim in old.claims {
             if let Some(app) = self.claims.get(&(from, claim)) {
                 let mut app = app.clone();
-                app.says = None;
-                app.counted = None;
-                app.last_sent = None;
+                (app.says, app.counted, app.last_sent) = (None, None, None);
                 self.claims.insert((to, claim), app);
             }
-        }
-        self.copied.insert(holder, now);
-        for claim in self
-            .copies
-            .get(&from)
-            .map_or(Vec::new(), |c| c.claims.clone())
-        {
-            self.begin_counting(holder, claim);
+            self.begin_counting((holder, claim));
         }
     }
 
     /// From now on the renewals of a claim's copies are counted.
-    pub(super) fn begin_counting(&mut self, holder: HolderNo, claim: ClaimNo) {
+    pub(super) fn begin_counting(&mut self, (holder, claim): ClaimOf) {
         for no in self.of.get(&holder).into_iter().flatten() {
             if let Some(app) = self.claims.get_mut(&(*no, claim)) {
-                app.renewed = (0, RunNo(0));
+                app.renewed = Default::default();
             }
         }
     }
 
-    pub(super) fn send(&mut self, now: Ms, copy: CopyNo, claim: ClaimNo, msg: MsgNo, what: &Msg) {
+    pub(super) fn send(&mut self, now: Ms, from: AppNo, msg: MsgNo, what: &Msg) {
         while let Some(&(at, old)) = self.order.front() {
             if at + REMEMBERED > now {
                 break;
@@ -332,29 +312,22 @@ impl Apps {
             Msg::Claim { secret, .. } | Msg::Release { secret, .. } => (*secret, false),
             Msg::Renew { secret, .. } => (*secret, true),
         };
-        let ticket_of = self.claims.get(&(copy, claim)).and_then(|a| a.ticket_of);
-        let runs_for = self
-            .claims
-            .get(&(copy, claim))
-            .filter(|a| a.licensed(now))
-            .and_then(|a| a.limit)
-            .map_or(0, |limit| limit - now);
-        self.sent.insert(
-            msg,
-            Sent {
-                from: (copy, claim),
-                at: now,
-                secret,
-                renewal,
-                runs_for,
-                ticket_of,
-                received: None,
-                contested: None,
-            },
-        );
+        let app = self.claims.get(&from);
+        let limit = app.filter(|a| a.licensed(now)).and_then(|a| a.limit);
+        let sent = Sent {
+            from,
+            at: now,
+            secret,
+            renewal,
+            runs_for: limit.map_or(0, |limit| limit - now),
+            ticket_of: app.and_then(|a| a.ticket_of),
+            received: None,
+            contested: None,
+        };
+        self.sent.insert(msg, sent);
         self.order.push_back((now, msg));
         // What is still sent for an earlier claim of this name is not what the newer one waits for.
-        let app = self.claims.get_mut(&(copy, claim));
+        let app = self.claims.get_mut(&from);
         if let Some(app) = app.filter(|a| a.secret == secret) {
             app.last_sent = Some(msg);
         }
@@ -366,10 +339,8 @@ impl Apps {
 
     /// Whether it is the newest that its copy sent: then its answer is awaited.
     pub(super) fn newest(&self, msg: MsgNo) -> bool {
-        self.sent
-            .get(&msg)
-            .and_then(|s| self.claims.get(&s.from))
-            .is_some_and(|a| a.last_sent == Some(msg))
+        let app = self.sent.get(&msg).and_then(|s| self.claims.get(&s.from));
+        app.is_some_and(|a| a.last_sent == Some(msg))
     }
 
     pub(super) fn sent_at(&self, msg: MsgNo) -> Ms {
@@ -397,8 +368,8 @@ impl Apps {
     }
 
     /// A sidecar crashes: what it was asked is forgotten; a refused claim begins anew.
-    pub(super) fn crash(&mut self, no: CopyNo, claim: ClaimNo) {
-        if let Some(app) = self.claims.get_mut(&(no, claim)) {
+    pub(super) fn crash(&mut self, no: AppNo) {
+        if let Some(app) = self.claims.get_mut(&no) {
             app.last_sent = None;
             app.crashed = true;
             if app.says == Some(Says::Refused) {
@@ -418,19 +389,17 @@ impl Apps {
 
     /// Whether a copy must take an answer that it hears now to `msg`: nothing was sent since, and
     /// it still waits.
-    pub(super) fn fresh(&self, now: Ms, copy: CopyNo, claim: ClaimNo, msg: MsgNo) -> bool {
-        let Some(sent) = self.sent.get(&msg) else {
+    pub(super) fn fresh(&self, now: Ms, no: AppNo, msg: MsgNo) -> bool {
+        let (Some(sent), Some(app)) = (self.sent.get(&msg), self.claims.get(&no)) else {
             return false;
         };
         now <= sent.at + WAITS
-            && self.copies.get(&copy).is_some_and(KnownCopy::speaks)
-            && self
-                .claims
-                .get(&(copy, claim))
-                .is_some_and(|a| a.last_sent == Some(msg) && a.secret == sent.secret)
+            && self.copies.get(&no.0).is_some_and(KnownCopy::speaks)
+            && app.last_sent == Some(msg)
+            && app.secret == sent.secret
     }
 
-    pub(super) fn look_at(&mut self, at: Ms, copy: CopyNo, claim: ClaimNo) {
-        self.due.push(Reverse((at, copy, claim)));
+    pub(super) fn look_at(&mut self, at: Ms, no: AppNo) {
+        self.due.push(Reverse((at, no)));
     }
 }

@@ -9,10 +9,10 @@
 //! lease after it (5).
 
 use super::Seen;
-use super::measure::{broken, slack};
+use super::measure::{Verdict, slack};
 use super::model::Model;
 use super::step::{Open, Step};
-use crate::history::{Broken, ClaimNo, HolderNo, Ms, Msg, MsgNo, Reply};
+use crate::history::{Ms, Msg, MsgNo, Reply};
 
 const DAY: i64 = 86_400_000;
 
@@ -75,89 +75,63 @@ pub(super) fn answered(
     msg: MsgNo,
     reply: &Reply,
     seen: &mut Seen,
-) -> Result<(), Broken> {
+) -> Verdict {
     if let Some(i) = m.open.iter().position(|o| o.msg == msg) {
-        let open = m.open.remove(i);
-        step.closed.push((open.holder, open.claim, reply.clone()));
+        step.closed.push((m.open.remove(i).of, reply.clone()));
     }
     let May::No(why) = may_sign(m) else {
         return Ok(());
     };
-    match reply {
-        Reply::Lease { .. } | Reply::Waiting { .. } => broken(
-            1,
-            m.now,
-            format!("{msg:?} is answered {reply:?}, signed; the run may not sign: {why}"),
-        ),
-        Reply::Problem("anchor-lost" | "license-invalid") => {
-            seen.not_signed += 1;
-            Ok(())
-        }
-        _ => Ok(()),
+    if matches!(reply, Reply::Lease { .. } | Reply::Waiting { .. }) {
+        let what = format!("{msg:?} is answered {reply:?}, signed; the run may not sign: {why}");
+        return m.broken(1, what);
     }
+    seen.not_signed += u64::from(unsigned(reply));
+    Ok(())
+}
+
+/// An answer of a run that may not sign.
+fn unsigned(reply: &Reply) -> bool {
+    matches!(reply, Reply::Problem("anchor-lost" | "license-invalid"))
 }
 
 /// At the end of a step: who was granted something has heard it.
-pub(super) fn step_end(m: &mut Model, step: &Step, seen: &mut Seen) -> Result<(), Broken> {
+pub(super) fn step_end(m: &mut Model, step: &Step, seen: &mut Seen) -> Verdict {
     let asks = step
         .message()
         .filter(|c| matches!(c.what, Msg::Claim { .. }));
-    if let Some(asks) = asks
-        && step.reply().is_none()
-    {
+    if let Some(asks) = asks.filter(|_| step.reply().is_none()) {
         seen.held_open += 1;
         m.open.push(Open {
             msg: asks.msg,
-            holder: asks.holder,
-            claim: asks.claim,
+            of: asks.of,
             received: m.now,
         });
     }
-    for change in step.changes.iter().filter(|c| c.grant()) {
+    for change in step.grants() {
         let Some(lease) = m.leases.get(&change.lease) else {
             continue;
         };
-        let its = |h: HolderNo, c: ClaimNo| (h, c) == (lease.holder, lease.claim);
-        if m.open.iter().any(|o| its(o.holder, o.claim)) {
-            return broken(
-                5,
-                m.now,
-                format!(
-                    "{:?} of {:?} is granted, and its request is not answered",
-                    change.lease, lease.holder
-                ),
-            );
+        if m.open.iter().any(|o| o.of == lease.of) {
+            let what = format!("{change} is granted, and its request is not answered");
+            return m.broken(5, what);
         }
-        let mut replies: Vec<&Reply> = step
-            .closed
-            .iter()
-            .filter(|(h, c, _)| its(*h, *c))
-            .map(|(_, _, r)| r)
-            .collect();
-        seen.granted_to_open += replies.len() as u64;
-        replies.extend(
-            asks.filter(|c| its(c.holder, c.claim))
-                .and_then(|_| step.reply()),
-        );
+        let closed = step.closed.iter().filter(|(of, _)| *of == lease.of);
+        seen.granted_to_open += closed.clone().count() as u64;
+        let at_once = asks.filter(|c| c.of == lease.of).and(step.reply());
         // Any other problem is about the message: a copy of the holder is told so, and a seat goes
         // to the one that is not.
-        let unsigned = |r: &&&Reply| matches!(r, Reply::Problem("anchor-lost" | "license-invalid"));
-        if let Some(Reply::Problem(p)) = replies.iter().find(unsigned) {
-            return broken(
-                5,
-                m.now,
-                format!(
-                    "{:?} of {:?} is granted in the books, and its holder hears {p}",
-                    change.lease, lease.holder
-                ),
-            );
+        let mut replies = closed.map(|(_, r)| r).chain(at_once);
+        if let Some(Reply::Problem(p)) = replies.find(|r| unsigned(r)) {
+            let what = format!("{change} is granted in the books, and its holder hears {p}");
+            return m.broken(5, what);
         }
     }
     Ok(())
 }
 
 /// Looks whether a request is held open for too long.
-pub(super) fn overdue(m: &Model) -> Result<(), Broken> {
+pub(super) fn overdue(m: &Model) -> Verdict {
     let Some(first) = m.open.first().filter(|_| m.run.up && !m.run.frozen) else {
         return Ok(());
     };
@@ -166,12 +140,9 @@ pub(super) fn overdue(m: &Model) -> Result<(), Broken> {
     if m.now <= until {
         return Ok(());
     }
-    broken(
-        5,
-        m.now,
-        format!(
-            "the request {:?} of {:?} is held open since {} ms, for longer than half a lease ({} ms)",
-            first.msg, first.holder, first.received, m.run.lease_for
-        ),
-    )
+    let what = format!(
+        "the request {:?} of {:?} is held open since {} ms, for longer than half a lease ({} ms)",
+        first.msg, first.of.0, first.received, m.run.lease_for
+    );
+    m.broken(5, what)
 }

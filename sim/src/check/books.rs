@@ -5,14 +5,13 @@ use foldhash::HashSet;
 use std::cmp::Reverse;
 
 use super::demand;
-use super::lease::{Lease, Stand};
-use super::model::{Model, of};
+use super::lease::{ClaimOf, Lease, Stand};
+use super::model::{Model, add, of, subtract};
 use super::queue::Key;
 use super::run::KnownRun;
-use super::step::{Cause, Change, Message, Step};
+use super::step::{Change, Message, Step};
 use crate::history::{
-    Book, ClaimNo, HolderNo, Items, LeaseNo, License, Ms, Msg, MsgNo, Reclaim, Reply, RunNo,
-    SecretNo,
+    Book, Items, LeaseNo, License, Ms, Msg, MsgNo, Reclaim, Reply, RunNo, SecretNo,
 };
 
 /// What a claim's own message shows of a lease.
@@ -89,15 +88,9 @@ impl Model {
         self.run.max_contested = self.run.max_contested.max(license.max_contested);
         self.license = license;
         let pools = self.license.pools.len();
-        for list in [
-            &mut self.granted_of,
-            &mut self.carried,
-            &mut self.running,
-            &mut self.run.used,
-        ] {
-            if list.len() < pools {
-                list.resize(pools, 0);
-            }
+        let (used, granted) = (&mut self.run.used, &mut self.granted_of);
+        for list in [granted, &mut self.carried, &mut self.running, used] {
+            list.resize(pools.max(list.len()), 0);
         }
         self.run.full_once.resize(pools, false);
         self.run.granted.resize(pools, false);
@@ -129,24 +122,16 @@ impl Model {
     /// A claim's state in the books changes.
     pub(super) fn booked(
         &mut self,
-        cause: &Cause,
+        message: Option<&Message>,
         no: LeaseNo,
-        (holder, claim): (HolderNo, ClaimNo),
-        items: &Items,
-        priority: i32,
+        of: ClaimOf,
+        (items, priority): (&Items, i32),
         book: &Book,
     ) -> Change {
-        let message = match cause {
-            Cause::Message(m) if m.holder == holder && m.claim == claim => Some(m),
-            _ => None,
-        };
-        let shown = self.shown(no, message);
+        let shown = self.shown(no, message.filter(|m| m.of == of));
         let run = self.run.no;
         let (epoch, products, now) = (self.epoch, self.products, self.now);
-        let lease = self
-            .leases
-            .entry(no)
-            .or_insert_with(|| Lease::new(holder, claim));
+        let lease = self.leases.entry(no).or_insert_with(|| Lease::new(of));
         let was = lease.stand(run);
         let is = match book {
             Book::Waiting => Stand::Line { contested: false },
@@ -155,12 +140,20 @@ impl Model {
             Book::Refused => Stand::Refused,
             Book::Ended(why) => Stand::Ended(why),
         };
-        let (seated_before, ended_before) = (lease.seated_in, lease.seat_ended_in);
-        let other_products = lease.products != products;
-        lease.run = run;
-        lease.stand = is;
+        let mut change = Change {
+            lease: no,
+            holder: of.0,
+            was,
+            is,
+            rank: None,
+            taken_in: false,
+            seated_before: lease.seated_in,
+            ended_before: lease.seat_ended_in,
+            other_products: lease.products != products,
+            redrawn: false,
+        };
+        (lease.run, lease.stand, lease.priority) = (run, is, priority);
         lease.secret = lease.secret.or(shown.secret);
-        lease.priority = priority;
         if !was.live() {
             lease.appears(now);
         }
@@ -170,43 +163,29 @@ impl Model {
             lease.runs_until = lease.runs_until.max(now + shown.runs_for);
         }
         // A late claim may have put it in line before its holder came with the token.
-        let taken_in = shown.lease
+        change.taken_in = shown.lease
             && is == Stand::Seat
             && lease.seated_in != RunNo(0)
             && (!was.live() || was.in_line() && shown.unexpired);
-        let rank = self.places(no, was, is, &shown);
-        let redrawn = self.draws(no, was, book);
-        if let Some(lease) = self.leases.get_mut(&no) {
-            if is == Stand::Seat {
-                lease.seated_in = run;
-                if was != Stand::Seat {
-                    lease.epoch = epoch;
-                    lease.products = products;
-                    lease.sure = lease.sure.max(lease.alive);
-                    lease.maybe = now;
-                    if taken_in {
-                        lease.taken_in = run;
-                    }
-                }
-            } else if was == Stand::Seat {
-                lease.seat_ended_in = run;
+        if is == Stand::Seat {
+            lease.seated_in = run;
+        } else if was == Stand::Seat {
+            lease.seat_ended_in = run;
+        }
+        if change.seated() {
+            (lease.epoch, lease.products) = (epoch, products);
+            (lease.sure, lease.maybe) = (lease.sure.max(lease.alive), now);
+            if change.taken_in {
+                lease.taken_in = run;
             }
         }
-        self.attends((holder, claim), no, is.live());
-        if is == Stand::Seat && was != Stand::Seat {
-            self.seated(no, taken_in);
+        change.rank = self.places(no, was, is, &shown);
+        change.redrawn = self.draws(no, was, book);
+        self.attends(of, no, is.live());
+        if change.seated() {
+            self.seated(no, change.taken_in);
         }
-        Change {
-            lease: no,
-            was,
-            is,
-            rank,
-            taken_in,
-            seated_before,
-            ended_before,
-            other_products,
-            redrawn,
-        }
+        change
     }
 
     /// What a message, if it is the claim's own, shows of the lease.
@@ -294,12 +273,8 @@ impl Model {
             return false;
         };
         if was == Stand::Seat {
-            for &(pool, seats) in &lease.draws {
-                if let Some(used) = self.run.used.get_mut(pool) {
-                    *used = used.saturating_sub(u64::from(seats));
-                }
-                self.queues.touch(pool);
-            }
+            subtract(&mut self.run.used, &lease.draws);
+            self.queues.touch(lease.draws.iter().map(|d| d.0));
         }
         let (Book::Held { draws } | Book::Silent { draws }) = book else {
             return false;
@@ -311,18 +286,14 @@ impl Model {
         } else {
             demand::tidy(draws)
         };
-        for &(pool, seats) in &new {
-            if let Some(used) = self.run.used.get_mut(pool) {
-                *used += u64::from(seats);
-            }
-        }
+        add(&mut self.run.used, &new);
         let redrawn = new != lease.draws;
         lease.draws = new;
         redrawn
     }
 
     /// Who is there.
-    fn attends(&mut self, (holder, claim): (HolderNo, ClaimNo), no: LeaseNo, live: bool) {
+    fn attends(&mut self, (holder, claim): ClaimOf, no: LeaseNo, live: bool) {
         let mine = self.live.entry(holder).or_default();
         if !live {
             mine.retain(|m| *m != (claim, no));
@@ -346,14 +317,8 @@ impl Model {
     }
 
     /// The server takes a message in.
-    pub(super) fn received(
-        &mut self,
-        msg: MsgNo,
-        holder: HolderNo,
-        claim: ClaimNo,
-        what: &Msg,
-    ) -> Message {
-        let before = self.live(holder, claim).next();
+    pub(super) fn received(&mut self, msg: MsgNo, of: ClaimOf, what: &Msg) -> Message {
+        let before = self.live(of).next();
         let mut stale = false;
         if let Msg::Renew {
             lease,
@@ -370,8 +335,7 @@ impl Model {
         let again = self.apps.received(msg, self.run.no, self.now);
         Message {
             msg,
-            holder,
-            claim,
+            of,
             what: what.clone(),
             before: before.map(|l| (l, self.stand(l))),
             stale,
@@ -396,8 +360,7 @@ impl Model {
                         l.sure = l.sure.max(receipt);
                     }
                     l.maybe = l.maybe.max(self.now);
-                    l.told_for = *lease_for;
-                    l.told_run = *run_for;
+                    (l.told_for, l.told_run) = (*lease_for, *run_for);
                     l.answered = Some((self.now, *lease_for));
                     if l.longest.is_none_or(|(t, d)| t + d < self.now + lease_for) {
                         l.longest = l.answered;
@@ -421,41 +384,33 @@ impl Model {
         let Some(message) = step.message() else {
             return;
         };
-        if matches!(
-            step.reply(),
-            Some(Reply::Problem("overloaded" | "unauthenticated"))
-        ) {
+        let problem = match step.reply() {
             // Nobody looked at what it said.
-            return;
-        }
-        let problem = matches!(step.reply(), Some(Reply::Problem(_)));
+            Some(Reply::Problem("overloaded" | "unauthenticated")) => return,
+            reply => matches!(reply, Some(Reply::Problem(_))),
+        };
         match &message.what {
             Msg::Claim { secret, items, .. } => {
                 let sent = self.apps.sent_at(message.msg);
                 let runs_for = self.apps.sent(message.msg).map_or(0, |s| s.runs_for);
-                let live: Vec<LeaseNo> = self.live(message.holder, message.claim).collect();
+                let now = self.now;
+                let live: Vec<LeaseNo> = self.live(message.of).collect();
                 for no in live {
-                    let Some(l) = self.leases.get_mut(&no) else {
+                    let lease = self.leases.get_mut(&no);
+                    let same = |l: &&mut Lease| l.secret == Some(*secret) && l.items == *items;
+                    let Some(l) = lease.filter(same) else {
                         continue;
                     };
-                    if l.secret == Some(*secret) && l.items == *items {
-                        l.maybe = self.now;
-                        l.asked = self.now;
-                        l.claimed = self.now;
-                        let runs_until = self.now + runs_for;
-                        l.runs_until = if sent >= l.claim_sent && !problem {
-                            runs_until
-                        } else {
-                            runs_until.max(l.runs_until)
-                        };
-                        l.claim_sent = l.claim_sent.max(sent);
-                        if !problem {
-                            l.alive = self.now;
-                            l.open = step.reply().is_none();
-                            for &pool in &l.pools {
-                                self.queues.touch(pool);
-                            }
-                        }
+                    (l.maybe, l.asked, l.claimed) = (now, now, now);
+                    if sent >= l.claim_sent && !problem {
+                        l.runs_until = 0;
+                    }
+                    l.runs_until = l.runs_until.max(now + runs_for);
+                    l.claim_sent = l.claim_sent.max(sent);
+                    if !problem {
+                        l.alive = now;
+                        l.open = step.reply().is_none();
+                        self.queues.touch(l.pools.iter().copied());
                     }
                 }
             }
@@ -468,9 +423,5 @@ impl Model {
             }
             Msg::Release { .. } => {}
         }
-    }
-
-    pub(super) fn gone(&mut self, holders: &[HolderNo]) {
-        self.run.gone.extend(holders.iter().copied());
     }
 }

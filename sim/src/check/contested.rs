@@ -13,12 +13,12 @@
 //! right.
 
 use super::Seen;
-use super::measure::{broken, slack};
+use super::measure::{Verdict, slack};
 use super::model::{Model, Stand, Step};
-use crate::history::{Broken, Msg, Reply, Says};
+use crate::history::{Msg, Reply, Says};
 
 /// At the end of a step: a claim whose application runs and that has to wait is contested.
-pub(super) fn step_end(m: &Model, step: &Step, seen: &mut Seen) -> Result<(), Broken> {
+pub(super) fn step_end(m: &Model, step: &Step, seen: &mut Seen) -> Verdict {
     let Some(message) = step.message() else {
         return Ok(());
     };
@@ -34,32 +34,24 @@ pub(super) fn step_end(m: &Model, step: &Step, seen: &mut Seen) -> Result<(), Br
     if !m.run.settled || message.again || !(after_held || *runs_optimistic) {
         return Ok(());
     }
-    let sent = m.apps.sent_at(message.msg);
-    for no in m.live(message.holder, message.claim) {
-        let Some(lease) = m.leases.get(&no) else {
-            continue;
-        };
-        if lease.secret != Some(*secret) || sent < lease.claim_sent {
+    let (sent, holder) = (m.apps.sent_at(message.msg), message.of.0);
+    let waits = matches!(step.reply(), Some(Reply::Waiting { .. }));
+    for no in m.live(message.of) {
+        let lease = m.leases.get(&no);
+        if lease.is_none_or(|l| l.secret != Some(*secret) || sent < l.claim_sent) {
             continue;
         }
         match m.stand(no) {
-            Stand::Line { contested: false }
-                if matches!(step.reply(), Some(Reply::Waiting { .. }))
-                    && !m.apps.copied.contains_key(&message.holder) =>
-            {
-                return broken(
-                    7,
-                    m.now,
-                    format!(
-                        "{:?} runs on ({}) and must wait; the books have {no:?} as waiting, not as contested",
-                        message.holder,
-                        if after_held {
-                            "was Held"
-                        } else {
-                            "started without a server"
-                        }
-                    ),
+            Stand::Line { contested: false } if waits && !m.apps.copied.contains_key(&holder) => {
+                let why = if after_held {
+                    "was Held"
+                } else {
+                    "started without a server"
+                };
+                let what = format!(
+                    "{holder:?} runs on ({why}) and must wait; the books have {no:?} as waiting, not as contested"
                 );
+                return m.broken(7, what);
             }
             Stand::Line { contested: true } => {
                 seen.contested_booked += 1;
@@ -72,7 +64,7 @@ pub(super) fn step_end(m: &Model, step: &Step, seen: &mut Seen) -> Result<(), Br
 }
 
 /// The gauge is read.
-pub(super) fn gauge(m: &Model, says: u64, seen: &mut Seen) -> Result<(), Broken> {
+pub(super) fn gauge(m: &Model, says: u64, seen: &mut Seen) -> Verdict {
     let (mut least, mut most) = (0, 0);
     let mut who = Vec::new();
     for no in &m.contested {
@@ -80,27 +72,20 @@ pub(super) fn gauge(m: &Model, says: u64, seen: &mut Seen) -> Result<(), Broken>
             continue;
         };
         let seats: u64 = lease.items.iter().map(|i| u64::from(i.1)).sum();
-        let apps = || {
-            m.apps
-                .of_claim(lease.holder, lease.claim)
-                .filter(|(_, _, app)| Some(app.secret) == lease.secret)
-        };
+        let apps = m.apps.of_claim(lease.of);
+        let mut apps = apps.filter(|(_, _, app)| Some(app.secret) == lease.secret);
         let over = m.now > lease.runs_until + slack(lease.runs_until - lease.claimed) + 1000;
-        let may_run = !over || apps().any(|(_, _, app)| app.licensed(m.now));
-        if may_run {
-            most += seats;
-        }
+        let may_run = !over || apps.clone().any(|(_, _, app)| app.licensed(m.now));
         let time = m.license.max_contested.min(m.run.max_contested);
-        let runs = apps().any(|(_, copy, app)| {
+        let runs = apps.any(|(_, copy, app)| {
             copy.speaks() && app.says == Some(Says::Contested) && app.licensed(m.now + 2)
         });
         let must_run =
             runs && m.surely_alive(lease) && m.now + slack(time) < lease.contested_at + time;
-        if must_run {
-            least += seats;
-        }
+        most += if may_run { seats } else { 0 };
+        least += if must_run { seats } else { 0 };
         // Most telling first.
-        who.push((may_run, must_run, lease.holder, *no, seats));
+        who.push((may_run, must_run, lease.holder(), *no, seats));
     }
     seen.gauge_read += 1;
     seen.gauge_not_zero += u64::from(least > 0);
@@ -109,13 +94,10 @@ pub(super) fn gauge(m: &Model, says: u64, seen: &mut Seen) -> Result<(), Broken>
     }
     who.sort_unstable();
     who.truncate(10);
-    broken(
-        7,
-        m.now,
-        format!(
-            "the gauge of overlap says {says}; it is between {least} and {most} (contested: may run, must run, holder, lease, seats): {who:?}"
-        ),
-    )
+    let what = format!(
+        "the gauge of overlap says {says}; it is between {least} and {most} (contested: may run, must run, holder, lease, seats): {who:?}"
+    );
+    m.broken(7, what)
 }
 
 #[cfg(test)]

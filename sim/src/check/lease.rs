@@ -30,11 +30,13 @@ impl Stand {
     }
 }
 
+/// A claim: whose, and which of its holder's.
+pub(super) type ClaimOf = (HolderNo, ClaimNo);
+
 /// A lease, over all runs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Lease {
-    pub(super) holder: HolderNo,
-    pub(super) claim: ClaimNo,
+    pub(super) of: ClaimOf,
     pub(super) items: Items,
     pub(super) priority: i32,
     pub(super) secret: Option<SecretNo>,
@@ -94,54 +96,20 @@ pub(super) struct Lease {
 impl Lease {
     /// It comes into the books, anew or again.
     pub(super) fn appears(&mut self, now: Ms) {
-        self.told_for = 0;
-        self.told_run = 0;
-        self.counter = 0;
-        self.open = false;
-        self.alive = now;
-        self.asked = now;
-        self.sure = now;
-        self.maybe = now;
+        (self.told_for, self.told_run, self.counter, self.open) = (0, 0, 0, false);
+        (self.alive, self.asked, self.sure, self.maybe) = (now, now, now, now);
     }
 
-    pub(super) fn new(holder: HolderNo, claim: ClaimNo) -> Self {
+    pub(super) fn new(of: ClaimOf) -> Self {
         Self {
-            holder,
-            claim,
-            items: Items::new(),
-            priority: 0,
-            secret: None,
-            run: RunNo(0),
-            stand: Stand::Absent,
-            draws: Vec::new(),
-            epoch: 0,
-            products: 0,
-            seated_in: RunNo(0),
-            seat_ended_in: RunNo(0),
-            taken_in: RunNo(0),
-            arrival: None,
-            fuzzy: false,
-            in_line_at_crash: false,
-            key: None,
+            of,
             class: 1,
-            pools: Vec::new(),
-            contested_at: 0,
-            runs_until: 0,
-            claimed: 0,
-            alive: 0,
-            asked: 0,
-            open: false,
-            sure: 0,
-            maybe: 0,
-            told_for: 0,
-            told_run: 0,
-            answered: None,
-            longest: None,
-            counter: 0,
-            claim_sent: 0,
-            running: 0,
-            running_draws: Vec::new(),
+            ..Self::default()
         }
+    }
+
+    pub(super) fn holder(&self) -> HolderNo {
+        self.of.0
     }
 
     /// How it stands in the books of `run`.

@@ -7,13 +7,14 @@
 //! before it in line that is alive does not.
 
 use super::Seen;
-use super::apps::App;
-use super::measure::broken;
+use super::apps::{App, AppNo};
+use super::measure::Verdict;
 use super::model::{Lease, Model, Stand};
-use crate::history::{Broken, ClaimNo, CopyNo, LeaseNo, Ms, Reclaim, Says};
+use super::queue::Key;
+use crate::history::{LeaseNo, Ms, Reclaim, Says};
 
 /// The history ends.
-pub(super) fn end(m: &Model, faults_end: Option<Ms>, seen: &mut Seen) -> Result<(), Broken> {
+pub(super) fn end(m: &Model, faults_end: Option<Ms>, seen: &mut Seen) -> Verdict {
     let d = m.run.lease_for;
     let Some(since) = faults_end else {
         return Ok(());
@@ -22,17 +23,14 @@ pub(super) fn end(m: &Model, faults_end: Option<Ms>, seen: &mut Seen) -> Result<
     if m.now < from + m.run.settling() + 2 * d || !m.run.up {
         return Ok(());
     }
-    let mut all: Vec<(CopyNo, ClaimNo)> = m.apps.claims.keys().copied().collect();
+    let mut all: Vec<AppNo> = m.apps.claims.keys().copied().collect();
     all.sort_unstable();
-    for (copy, claim) in all {
-        judge(m, copy, claim, seen)?;
-    }
-    Ok(())
+    all.into_iter().try_for_each(|no| judge(m, no, seen))
 }
 
-fn judge(m: &Model, no: CopyNo, claim: ClaimNo, seen: &mut Seen) -> Result<(), Broken> {
+fn judge(m: &Model, no: AppNo, seen: &mut Seen) -> Verdict {
     let d = m.run.lease_for;
-    let (Some(app), Some(copy)) = (m.apps.claims.get(&(no, claim)), m.apps.copies.get(&no)) else {
+    let (Some(app), Some(copy)) = (m.apps.claims.get(&no), m.apps.copies.get(&no.0)) else {
         return Ok(());
     };
     let refused =
@@ -44,41 +42,34 @@ fn judge(m: &Model, no: CopyNo, claim: ClaimNo, seen: &mut Seen) -> Result<(), B
     if app.held(m.now) {
         return Ok(());
     }
-    let what = format!("{:?} {claim:?} says {:?} at the end", app.holder, app.says);
-    let Some(lease) = m.live(app.holder, claim).next() else {
+    let what = format!("{:?} {:?} says {:?} at the end", app.holder, no.1, app.says);
+    let Some(lease) = m.live(app.of()).next() else {
         // What the license can never grant is refused, and told at the next contact.
-        let mut its = m
-            .leases
-            .values()
-            .filter(|l| (l.holder, l.claim) == (app.holder, claim));
+        let mut its = m.leases.values().filter(|l| l.of == app.of());
         if app.says == Some(Says::Lost) && its.any(|l| !m.could_fit(&l.items)) {
             return Ok(());
         }
-        return broken(10, m.now, format!("{what}, and the books do not have it"));
+        return m.broken(10, format!("{what}, and the books do not have it"));
     };
     let Some(l) = m.leases.get(&lease) else {
         return Ok(());
     };
     // An earlier claim of this name, of which nobody knows the secret any more, has to lapse first.
-    let lapses = m.stand(lease) == Stand::Seat && m.now <= m.latest_end(l);
+    let seated = m.stand(lease) == Stand::Seat;
+    let lapses = seated && m.now <= m.latest_end(l);
     if l.secret != Some(app.secret) && (lapses || m.apps.copied.contains_key(&app.holder)) {
         return Ok(());
     }
-    if m.stand(lease) == Stand::Seat {
-        let may_not_know = !matches!(app.says, Some(Says::Grace | Says::Lost));
-        if may_not_know && m.now <= l.maybe + d {
-            return Ok(());
-        }
-        return broken(
-            10,
-            m.now,
-            format!(
-                "{what}, though {lease:?} has its seats since before {} ms",
-                l.maybe
-            ),
-        );
+    if !seated {
+        return waits_rightly(m, app, lease, l, seen).or_else(|why| m.broken(10, what + &why));
     }
-    waits_rightly(m, app, lease, l, &what, seen)
+    let may_not_know = !matches!(app.says, Some(Says::Grace | Says::Lost));
+    if may_not_know && m.now <= l.maybe + d {
+        return Ok(());
+    }
+    let since = l.maybe;
+    let what = format!("{what}, though {lease:?} has its seats since before {since} ms");
+    m.broken(10, what)
 }
 
 /// A claim in line says so, asks, and waits behind a full pool.
@@ -87,55 +78,37 @@ fn waits_rightly(
     app: &App,
     lease: LeaseNo,
     l: &Lease,
-    what: &str,
     seen: &mut Seen,
-) -> Result<(), Broken> {
+) -> Result<(), String> {
     let d = m.run.lease_for;
     let just_lost = app.says == Some(Says::Lost) && m.now <= app.says_since + d;
     if !just_lost && !matches!(app.says, Some(Says::Waiting | Says::Contested)) {
-        return broken(
-            10,
-            m.now,
-            format!("{what}, though the server has {lease:?} in line"),
-        );
+        return Err(format!(", though the server has {lease:?} in line"));
     }
-    if m.now > l.alive + d + 2000 {
-        return broken(
-            10,
-            m.now,
-            format!("{what}, and did not ask since {} ms (D is {d})", l.alive),
-        );
+    let asked = l.alive;
+    if m.now > asked + d + 2000 {
+        return Err(format!(", and did not ask since {asked} ms (D is {d})"));
     }
     seen.waits_at_end += 1;
     let withheld = m.run.reclaim == Reclaim::Confirmed && !m.run.roster_done;
     if withheld || !m.fits(&l.items) {
         return Ok(());
     }
-    let key = l.key;
-    let blocked = m
-        .queues
-        .all()
-        .iter()
-        .take_while(|k| key.is_none_or(|key| **k < key))
-        .filter_map(|k| m.leases.get(&k.lease))
-        .any(|before| {
-            !m.surely_dead(before)
-                && m.could_fit(&before.items)
-                && before.pools.iter().any(|p| l.pools.contains(p))
-        });
+    let before = |k: &&Key| l.key.is_none_or(|key| **k < key);
+    let line = m.queues.all().iter().take_while(before);
+    let blocked = line.filter_map(|k| m.leases.get(&k.lease)).any(|before| {
+        !m.surely_dead(before)
+            && m.could_fit(&before.items)
+            && before.pools.iter().any(|p| l.pools.contains(p))
+    });
     // An unknown arrival: somebody of the same rank may be before it.
-    let fuzzy = m.queues.unsure();
-    if blocked || fuzzy {
+    if blocked || m.queues.unsure() {
         return Ok(());
     }
-    broken(
-        10,
-        m.now,
-        format!(
-            "{what} for {:?}; {lease:?} fits into what is free (used {:?} of {:?}) and nobody before it shares a pool",
-            l.items, m.run.used, m.license.pools
-        ),
-    )
+    let (items, used, pools) = (&l.items, &m.run.used, &m.license.pools);
+    Err(format!(
+        " for {items:?}; {lease:?} fits into what is free (used {used:?} of {pools:?}) and nobody before it shares a pool"
+    ))
 }
 
 #[cfg(test)]

@@ -1,5 +1,4 @@
-//! What several checks measure with: how exact a clock is, the server's margin, how a broken
-//! promise is told.
+//! What several checks measure with: how exact a clock is, the server's margin, and what they find.
 
 use crate::history::{Broken, Ms};
 
@@ -14,7 +13,5 @@ pub(super) fn margin(lease_for: Ms) -> Ms {
     1000 + lease_for / 1000
 }
 
-/// A promise is broken.
-pub(super) fn broken(promise: u8, t: Ms, what: String) -> Result<(), Broken> {
-    Err(Broken { promise, t, what })
-}
+/// The promise that is broken, if one is.
+pub(super) type Verdict = Result<(), Broken>;

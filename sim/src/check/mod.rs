@@ -53,11 +53,12 @@ mod watch;
 
 use std::cmp::Reverse;
 
-use apps::App;
+use apps::{App, Told};
+use measure::Verdict;
 use model::{Cause, Model, Step};
 pub use seen::Seen;
 
-use crate::history::{At, Broken, ClaimNo, CopyNo, Fact, Ms, Reply};
+use crate::history::{At, ClaimNo, CopyNo, Fact, Ms, Reply};
 
 /// The checker.
 #[derive(Debug, Default)]
@@ -84,7 +85,7 @@ impl Checker {
     ///
     /// # Errors
     /// The promise that is broken.
-    pub fn see(&mut self, fact: &At) -> Result<(), Broken> {
+    pub fn see(&mut self, fact: &At) -> Verdict {
         if fact.t > self.m.now {
             self.close_step()?;
             self.m.now = fact.t;
@@ -101,41 +102,35 @@ impl Checker {
             }
             other => {
                 self.close_step()?;
-                if !self.of_the_server(other)? {
-                    self.of_holders(other)?;
-                }
-                Ok(())
+                self.of_the_server(other);
+                self.of_the_watch(other)?;
+                self.of_holders(other)
             }
         }
     }
 
     /// What time alone makes due.
-    fn look_at_apps(&mut self) -> Result<(), Broken> {
-        while let Some(&Reverse((at, copy, claim))) = self.m.apps.due.peek() {
+    fn look_at_apps(&mut self) -> Verdict {
+        while let Some(&Reverse((at, no))) = self.m.apps.due.peek() {
             if at > self.m.now {
                 break;
             }
             self.m.apps.due.pop();
-            seats::recount(&mut self.m, copy, claim, &mut self.seen)?;
-            licensed::overdue(&self.m, copy, claim)?;
+            seats::recount(&mut self.m, no, &mut self.seen)?;
+            licensed::overdue(&self.m, no)?;
         }
         Ok(())
     }
 
-    fn open_step(&mut self, cause: Cause) {
-        self.step.open = true;
-        self.step.cause = cause;
-    }
-
     /// A step of the server is over.
-    fn close_step(&mut self) -> Result<(), Broken> {
+    fn close_step(&mut self) -> Verdict {
         if !self.step.open {
             return Ok(());
         }
         let step = std::mem::take(&mut self.step);
         let (m, seen) = (&mut self.m, &mut self.seen);
         m.note_receipt(&step);
-        if !m.run.roster_done && (step.settled || step.changes.iter().any(model::Change::grant)) {
+        if !m.run.roster_done && (step.settled || step.grants().next().is_some()) {
             m.run.look_at_rosters();
         }
         authority::step_end(m, &step, seen)?;
@@ -152,7 +147,7 @@ impl Checker {
     }
 
     /// What a step brings about.
-    fn of_the_step(&mut self, fact: &Fact) -> Result<(), Broken> {
+    fn of_the_step(&mut self, fact: &Fact) -> Verdict {
         let (m, step, seen) = (&mut self.m, &mut self.step, &mut self.seen);
         match fact {
             Fact::Booked {
@@ -165,14 +160,8 @@ impl Checker {
                 book,
             } => {
                 watch::booked(m, &mut self.last_seq, *seq)?;
-                let change = m.booked(
-                    &step.cause,
-                    *lease,
-                    (*holder, *claim),
-                    items,
-                    *priority,
-                    book,
-                );
+                let (of, asked) = ((*holder, *claim), (items, *priority));
+                let change = m.booked(step.message(), *lease, of, asked, book);
                 restart::booked(m, step, &change, seen)?;
                 seats::booked(m, step, &change, seen)?;
                 freeing::booked(m, step, &change, seen)?;
@@ -192,7 +181,7 @@ impl Checker {
                     && m.apps.newest(*msg)
                     && let Some(asks) = step.message().filter(|c| c.msg == *msg)
                 {
-                    copies::told(m, asks.holder, "is answered", seen)?;
+                    copies::told(m, asks.of.0, "is answered", seen)?;
                 }
                 step.answers.push((*msg, reply.clone()));
             }
@@ -206,11 +195,12 @@ impl Checker {
         Ok(())
     }
 
-    /// Facts of the server, the operator and the world; whether this was one.
-    fn of_the_server(&mut self, fact: &Fact) -> Result<bool, Broken> {
+    /// Facts of the server, the operator and the world.
+    fn of_the_server(&mut self, fact: &Fact) {
         let m = &mut self.m;
         let pools = m.license.pools.len();
-        let cause = match fact {
+        let mut cause = Cause::Nothing;
+        match fact {
             Fact::Started {
                 run,
                 lease_for,
@@ -220,85 +210,67 @@ impl Checker {
             } => {
                 m.started(*run, *lease_for, *longest_before, *reclaim, license.clone());
                 self.last_seq = 0;
-                Cause::Nothing
             }
-            Fact::Crashed => {
-                m.crashed();
-                return Ok(true);
-            }
+            Fact::Crashed => return m.crashed(),
             Fact::Frozen => {
                 m.run.frozen = true;
-                return Ok(true);
+                return;
             }
             Fact::Thawed => {
                 m.run.frozen = false;
                 m.run.thawed = m.now;
                 m.queues.touch_all(pools);
-                Cause::Nothing
             }
-            Fact::Reloaded(license) => {
-                m.adopt(license.clone());
-                Cause::Nothing
-            }
+            Fact::Reloaded(license) => m.adopt(license.clone()),
             Fact::Wall(off) => {
                 m.run.wall = *off;
                 m.run.started_wall.get_or_insert(*off);
                 m.highest_wall = m.highest_wall.max(*off);
-                return Ok(true);
+                return;
             }
             Fact::Delegated { from, to } => {
                 m.run.delegated = Some((*from, *to));
                 m.queues.touch_all(pools);
-                Cause::Nothing
             }
             Fact::AnchorLost(lost) => {
                 m.run.anchor_lost = lost.then_some(m.now);
                 m.queues.touch_all(pools);
-                Cause::Nothing
             }
             Fact::Received {
                 msg,
                 holder,
                 claim,
                 what,
-            } => Cause::Message(m.received(*msg, *holder, *claim, what)),
+            } => cause = Cause::Message(m.received(*msg, (*holder, *claim), what)),
             Fact::Roster(holders) => {
-                m.run.post_roster(holders.clone());
+                m.run.rosters.push(holders.clone());
+                m.run.look_at_rosters();
                 m.queues.touch_all(pools);
-                Cause::Nothing
             }
             Fact::Gone(holders) => {
-                m.gone(holders);
-                Cause::Gone(holders.clone())
+                m.run.gone.extend(holders);
+                cause = Cause::Gone(holders.clone());
             }
-            Fact::Revoked(holder, revoked) => m.run.revoke(*holder, *revoked),
-            other => return self.of_the_watch(other),
-        };
-        self.open_step(cause);
-        Ok(true)
-    }
-
-    /// Facts of the watch and of the world's end; whether this was one.
-    fn of_the_watch(&mut self, fact: &Fact) -> Result<bool, Broken> {
-        match fact {
-            Fact::Followed { equal } => {
-                watch::followed(&self.m, *equal, &mut self.seen)?;
-            }
-            Fact::ListAnew => {
-                self.seen.listed_anew += 1;
-            }
-            Fact::FaultsEnd => {
-                self.faults_end = Some(self.m.now);
-            }
-            Fact::End => {
-                liveness::end(&self.m, self.faults_end, &mut self.seen)?;
-            }
-            _ => return Ok(false),
+            Fact::Revoked(holder, true) => drop(m.run.revoked.insert(*holder)),
+            Fact::Revoked(holder, false) => drop(m.run.revoked.remove(holder)),
+            _ => return,
         }
-        Ok(true)
+        (self.step.open, self.step.cause) = (true, cause);
     }
 
-    fn of_holders(&mut self, fact: &Fact) -> Result<(), Broken> {
+    /// Facts of the watch and of the world's end.
+    fn of_the_watch(&mut self, fact: &Fact) -> Verdict {
+        match fact {
+            Fact::Followed { equal } => watch::followed(&self.m, *equal, &mut self.seen)?,
+            Fact::ListAnew => self.seen.listed_anew += 1,
+            Fact::FaultsEnd => self.faults_end = Some(self.m.now),
+            Fact::End => liveness::end(&self.m, self.faults_end, &mut self.seen)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn of_holders(&mut self, fact: &Fact) -> Verdict {
         let (m, seen) = (&mut self.m, &mut self.seen);
         let now = m.now;
         match fact {
@@ -313,7 +285,7 @@ impl Checker {
             } => {
                 if let Some(old) = m.apps.claims.get_mut(&(*copy, *claim)) {
                     old.says = None;
-                    seats::recount(m, *copy, *claim, seen)?;
+                    seats::recount(m, (*copy, *claim), seen)?;
                 }
                 let mut app = App::new(*holder, *claim, *secret, now);
                 app.start_optimistic = *start_optimistic;
@@ -326,7 +298,7 @@ impl Checker {
                 claim,
                 msg,
                 what,
-            } => m.apps.send(now, *copy, *claim, *msg, what),
+            } => m.apps.send(now, (*copy, *claim), *msg, what),
             Fact::Heard {
                 copy,
                 claim,
@@ -341,22 +313,23 @@ impl Checker {
                 limit,
                 held_until,
             } => {
-                seats::tells(m, *copy, *claim, *says, *lease)?;
-                let told = licensed::Told {
+                let no = (*copy, *claim);
+                let told = Told {
                     says: *says,
                     lease: *lease,
                     limit: *limit,
                     held_until: *held_until,
                 };
-                licensed::tells(m, (*copy, *claim), &told, seen)?;
-                seats::recount(m, *copy, *claim, seen)?;
+                seats::tells(m, no, &told)?;
+                licensed::tells(m, no, &told, seen)?;
+                seats::recount(m, no, seen)?;
             }
             Fact::GivesBack { copy, claim } => {
-                m.apps.give_back(*copy, *claim);
+                m.apps.give_back((*copy, *claim));
                 let holder = m.apps.copies.get(copy).map(|c| c.holder);
                 let all = holder.map_or(Vec::new(), |h| m.apps.copies_of(h).to_vec());
                 for copy in all {
-                    seats::recount(m, copy, *claim, seen)?;
+                    seats::recount(m, (copy, *claim), seen)?;
                 }
             }
             Fact::SidecarDown(copy) => self.of_copy(*copy, |c| c.up = false, true)?,
@@ -377,20 +350,19 @@ impl Checker {
         no: CopyNo,
         change: impl FnOnce(&mut apps::KnownCopy),
         crash: bool,
-    ) -> Result<(), Broken> {
+    ) -> Verdict {
         let m = &mut self.m;
         let Some(copy) = m.apps.copies.get_mut(&no) else {
             return Ok(());
         };
         change(copy);
         let claims: Vec<ClaimNo> = copy.claims.clone();
-        for claim in claims {
+        for no in claims.into_iter().map(|claim| (no, claim)) {
             if crash {
-                m.apps.crash(no, claim);
+                m.apps.crash(no);
             }
-            seats::recount(m, no, claim, &mut self.seen)?;
-            let soon = m.now + 3;
-            m.apps.look_at(soon, no, claim);
+            seats::recount(m, no, &mut self.seen)?;
+            m.apps.look_at(m.now + 3, no);
         }
         Ok(())
     }

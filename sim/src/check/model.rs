@@ -12,17 +12,17 @@ use std::collections::BinaryHeap;
 
 use super::apps::Apps;
 use super::demand;
-use super::measure::{margin, slack};
+use super::measure::{Verdict, margin, slack};
 use super::queue::Queues;
 use super::step::Open;
-use crate::history::{ClaimNo, HolderNo, Index, LeaseNo, License, Ms, Msg, Reclaim, RunNo};
+use crate::history::{Broken, ClaimNo, HolderNo, Index, LeaseNo, License, Ms, Msg, Reclaim, RunNo};
 
-pub(super) use super::lease::{Lease, Stand};
+pub(super) use super::lease::{ClaimOf, Lease, Stand};
 pub(super) use super::run::KnownRun;
 pub(super) use super::step::{Cause, Change, Message, Step};
 
 /// Everything that is known.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Model {
     pub(super) now: Ms,
     pub(super) run: KnownRun,
@@ -52,88 +52,71 @@ pub(super) struct Model {
     pub(super) highest_wall: i64,
 }
 
-impl Default for Model {
-    fn default() -> Self {
-        Self {
-            now: 0,
-            run: KnownRun::default(),
-            last_run: RunNo(0),
-            license: License {
-                pools: Vec::new(),
-                products: Vec::new(),
-                grace: 0,
-                max_contested: 0,
-                ends: i64::MAX,
-                anchor_grace: 600_000,
-            },
-            epoch: 0,
-            products: 0,
-            leases: HashMap::default(),
-            live: HashMap::default(),
-            queues: Queues::default(),
-            contested: HashSet::default(),
-            arrivals: 0,
-            granted_of: Vec::new(),
-            carried: Vec::new(),
-            running: Vec::new(),
-            due: BinaryHeap::new(),
-            apps: Apps::default(),
-            open: Vec::new(),
-            highest_wall: i64::MIN,
-        }
-    }
-}
-
 /// A number of a list by pool.
 pub(super) fn of(list: &[u64], pool: Index) -> u64 {
     list.get(pool).copied().unwrap_or_default()
 }
 
+/// Adds what is drawn to numbers by pool.
+pub(super) fn add(list: &mut [u64], draws: &[(Index, u32)]) {
+    for &(pool, seats) in draws {
+        if let Some(n) = list.get_mut(pool) {
+            *n += u64::from(seats);
+        }
+    }
+}
+
+/// Takes it away again.
+pub(super) fn subtract(list: &mut [u64], draws: &[(Index, u32)]) {
+    for &(pool, seats) in draws {
+        if let Some(n) = list.get_mut(pool) {
+            *n = n.saturating_sub(u64::from(seats));
+        }
+    }
+}
+
 impl Model {
+    /// A promise is broken now.
+    pub(super) fn broken(&self, promise: u8, what: String) -> Verdict {
+        let t = self.now;
+        Err(Broken { promise, t, what })
+    }
+
     /// How the lease stands in the books now.
     pub(super) fn stand(&self, lease: LeaseNo) -> Stand {
-        self.leases
-            .get(&lease)
-            .map_or(Stand::Absent, |l| l.stand(self.run.no))
+        let lease = self.leases.get(&lease);
+        lease.map_or(Stand::Absent, |l| l.stand(self.run.no))
     }
 
     /// The leases that a claim has in the books, in line or seated.
-    pub(super) fn live(
-        &self,
-        holder: HolderNo,
-        claim: ClaimNo,
-    ) -> impl Iterator<Item = LeaseNo> + '_ {
-        self.live_of(holder)
-            .filter(move |(c, _)| *c == claim)
-            .map(|(_, l)| l)
+    pub(super) fn live(&self, (holder, claim): ClaimOf) -> impl Iterator<Item = LeaseNo> + '_ {
+        let its = self.live_of(holder);
+        its.filter_map(move |(c, l)| (c == claim).then_some(l))
     }
 
-    pub(super) fn live_of(
-        &self,
-        holder: HolderNo,
-    ) -> impl Iterator<Item = (ClaimNo, LeaseNo)> + '_ {
+    pub(super) fn live_of(&self, holder: HolderNo) -> impl Iterator<Item = (ClaimNo, LeaseNo)> {
         self.live.get(&holder).into_iter().flatten().copied()
     }
 
     /// Seats and overdraft of a pool.
     pub(super) fn cap(&self, pool: Index) -> u64 {
-        self.license
-            .pools
-            .get(pool)
-            .map_or(0, |(seats, over)| u64::from(*seats) + u64::from(*over))
+        let pool = self.license.pools.get(pool);
+        pool.map_or(0, |(seats, over)| u64::from(*seats) + u64::from(*over))
     }
 
     /// Whether it fits into what the books have free.
     pub(super) fn fits(&self, items: &[(Index, u32)]) -> bool {
-        let mut left: Vec<u64> = (0..self.license.pools.len())
-            .map(|p| self.cap(p).saturating_sub(of(&self.run.used, p)))
-            .collect();
-        demand::fits(&self.license, items, &mut left)
+        self.fits_beside(&self.run.used, items)
     }
 
     /// Whether it would fit if nobody else were there.
     pub(super) fn could_fit(&self, items: &[(Index, u32)]) -> bool {
-        let mut left: Vec<u64> = (0..self.license.pools.len()).map(|p| self.cap(p)).collect();
+        self.fits_beside(&[], items)
+    }
+
+    fn fits_beside(&self, used: &[u64], items: &[(Index, u32)]) -> bool {
+        let free = |pool| self.cap(pool).saturating_sub(of(used, pool));
+        let mut left: Vec<u64> = (0..self.license.pools.len()).map(free).collect();
         demand::fits(&self.license, items, &mut left)
     }
 
@@ -168,10 +151,9 @@ impl Model {
     /// The first moment at which silence may free a seat.
     pub(super) fn earliest_end(&self, lease: &Lease) -> Ms {
         let run = &self.run;
-        let told = if lease.told_for == 0 {
-            run.lease_for
-        } else {
-            lease.told_for
+        let told = match lease.told_for {
+            0 => run.lease_for,
+            told => told,
         };
         let mut silence = told;
         if run.reclaim == Reclaim::Confirmed {
@@ -221,8 +203,7 @@ impl Model {
         else {
             return false;
         };
-        self.leases.get(held).is_some_and(|l| {
-            l.secret == Some(*secret) && l.holder == message.holder && l.claim == message.claim
-        })
+        let lease = self.leases.get(held);
+        lease.is_some_and(|l| l.secret == Some(*secret) && l.of == message.of)
     }
 }

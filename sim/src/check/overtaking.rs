@@ -15,10 +15,10 @@
 
 use super::Seen;
 use super::authority;
-use super::measure::broken;
+use super::measure::Verdict;
 use super::model::{Change, Model, Step};
 use super::queue::Key;
-use crate::history::{Broken, Index, MsgNo, Reclaim, Reply};
+use crate::history::{Index, MsgNo, Reclaim, Reply};
 
 /// Whether `a` is better than `b` for sure.
 pub(super) fn better(m: &Model, a: &Key, b: &Key) -> bool {
@@ -34,45 +34,36 @@ pub(super) fn answered(
     msg: MsgNo,
     reply: &Reply,
     seen: &mut Seen,
-) -> Result<(), Broken> {
+) -> Verdict {
     let Reply::Waiting { lease, place, .. } = reply else {
         return Ok(());
     };
     let Some(key) = m.leases.get(lease).and_then(|l| l.key) else {
-        return broken(
-            6,
-            m.now,
-            format!(
-                "{lease:?} is told that it waits at place {place}; the books do not have it in line"
-            ),
+        let what = format!(
+            "{lease:?} is told that it waits at place {place}; the books do not have it in line"
         );
+        return m.broken(6, what);
     };
     let Some(most) = m.queues.place(&key) else {
         return Ok(());
     };
     seen.places += 1;
-    if *place == 0 || *place as usize > most {
-        let again = step
-            .message()
-            .is_some_and(|c| c.msg == msg && c.before.is_some());
-        return broken(
-            if again { 6 } else { 5 },
-            m.now,
-            format!(
-                "{lease:?} is told place {place}; by rank (contested, priority, arrival) it is at {most} of {}",
-                m.queues.all().len()
-            ),
-        );
+    if (1..=most).contains(&(*place as usize)) {
+        return Ok(());
     }
-    Ok(())
+    let message = step.message().filter(|c| c.msg == msg);
+    let again = message.is_some_and(|c| c.before.is_some());
+    let what = format!(
+        "{lease:?} is told place {place}; by rank (contested, priority, arrival) it is at {most} of {}",
+        m.queues.all().len()
+    );
+    m.broken(if again { 6 } else { 5 }, what)
 }
 
 /// At the end of a step: nobody was passed over, and nobody waits for free seats.
-pub(super) fn step_end(m: &mut Model, step: &Step, seen: &mut Seen) -> Result<(), Broken> {
-    for change in &step.changes {
-        if change.grant() {
-            granted(m, step, change, seen)?;
-        }
+pub(super) fn step_end(m: &mut Model, step: &Step, seen: &mut Seen) -> Verdict {
+    for change in step.grants() {
+        granted(m, step, change, seen)?;
     }
     if !m.run.up || m.run.frozen || !authority::may_grant(m) || !m.run.settled {
         return Ok(());
@@ -82,30 +73,24 @@ pub(super) fn step_end(m: &mut Model, step: &Step, seen: &mut Seen) -> Result<()
         return Ok(());
     }
     let touched = std::mem::take(&mut m.queues.touched);
-    for &pool in &touched {
-        can_be_granted(m, pool, seen)?;
-    }
-    Ok(())
+    touched
+        .into_iter()
+        .try_for_each(|pool| can_be_granted(m, pool, seen))
 }
 
-fn granted(m: &Model, step: &Step, change: &Change, seen: &mut Seen) -> Result<(), Broken> {
+fn granted(m: &Model, step: &Step, change: &Change, seen: &mut Seen) -> Verdict {
     let (Some(lease), Some(key)) = (m.leases.get(&change.lease), change.rank) else {
         return Ok(());
     };
-    let asks = step
-        .message()
-        .is_some_and(|c| c.holder == lease.holder && c.claim == lease.claim);
+    let asks = step.message().is_some_and(|c| c.of == lease.of);
     if change.was.in_line() {
         seen.granted_from_line += 1;
         if !asks && m.surely_dead(lease) {
-            return broken(
-                5,
-                m.now,
-                format!(
-                    "{:?} of {:?} is granted though nobody asked for it since {} ms (D is {})",
-                    change.lease, lease.holder, lease.asked, m.run.lease_for
-                ),
+            let what = format!(
+                "{change} is granted though nobody asked for it since {} ms (D is {})",
+                lease.asked, m.run.lease_for
             );
+            return m.broken(5, what);
         }
     }
     for &(pool, _) in &lease.draws {
@@ -118,28 +103,21 @@ fn granted(m: &Model, step: &Step, change: &Change, seen: &mut Seen) -> Result<(
             if waits.lease == change.lease
                 || !better(m, waits, &key)
                 || !m.surely_alive(w)
-                || m.run.revoked.contains(&w.holder)
+                || m.run.revoked.contains(&w.holder())
                 || !m.could_fit(&w.items)
             {
                 continue;
             }
-            return broken(
-                5,
-                m.now,
-                format!(
-                    "{:?} of {:?} (priority {}, {:?}) is granted seats of pool {pool} while {:?} of {:?} (priority {}, \
-                     {:?}, asked for at {} ms) waits, is better-ranked and shares the pool",
-                    change.lease,
-                    lease.holder,
-                    lease.priority,
-                    key,
-                    waits.lease,
-                    w.holder,
-                    w.priority,
-                    waits,
-                    w.alive
-                ),
+            let what = format!(
+                "{change} (priority {}, {key:?}) is granted seats of pool {pool} while {:?} of {:?} (priority {}, \
+                 {waits:?}, asked for at {} ms) waits, is better-ranked and shares the pool",
+                lease.priority,
+                waits.lease,
+                w.holder(),
+                w.priority,
+                w.alive
             );
+            return m.broken(5, what);
         }
     }
     Ok(())
@@ -150,7 +128,7 @@ fn head(m: &Model, pool: Index) -> Option<Key> {
     let line = m.queues.pool(pool);
     for (i, key) in line.iter().enumerate() {
         let lease = m.leases.get(&key.lease)?;
-        if m.surely_dead(lease) || m.run.revoked.contains(&lease.holder) {
+        if m.surely_dead(lease) || m.run.revoked.contains(&lease.holder()) {
             continue;
         }
         // Somebody whose arrival is unknown may be before it.
@@ -168,7 +146,7 @@ fn head(m: &Model, pool: Index) -> Option<Key> {
     None
 }
 
-fn can_be_granted(m: &Model, pool: Index, seen: &mut Seen) -> Result<(), Broken> {
+fn can_be_granted(m: &Model, pool: Index, seen: &mut Seen) -> Verdict {
     let Some(key) = head(m, pool) else {
         return Ok(());
     };
@@ -182,14 +160,11 @@ fn can_be_granted(m: &Model, pool: Index, seen: &mut Seen) -> Result<(), Broken>
         seen.head_waits_for_seats += 1;
         return Ok(());
     }
-    broken(
-        5,
-        m.now,
-        format!(
-            "{:?} of {:?} for {:?} is first in line and fits into what is free (used {:?} of {:?}), and is not granted",
-            key.lease, lease.holder, lease.items, m.run.used, m.license.pools
-        ),
-    )
+    let what = format!(
+        "{:?} of {:?} for {:?} is first in line and fits into what is free (used {:?} of {:?}), and is not granted",
+        key.lease, lease.of.0, lease.items, m.run.used, m.license.pools
+    );
+    m.broken(5, what)
 }
 
 #[cfg(test)]

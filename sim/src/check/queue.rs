@@ -56,8 +56,8 @@ impl Queues {
             if let Some(list) = self.pools.get_mut(pool) {
                 put(list, key);
             }
-            self.touch(pool);
         }
+        self.touch(pools.iter().copied());
         self.fuzzy += usize::from(fuzzy);
     }
 
@@ -67,8 +67,8 @@ impl Queues {
             if let Some(list) = self.pools.get_mut(pool) {
                 out(list, key);
             }
-            self.touch(pool);
         }
+        self.touch(pools.iter().copied());
         self.fuzzy = self.fuzzy.saturating_sub(usize::from(fuzzy));
     }
 
@@ -79,9 +79,11 @@ impl Queues {
         self.touched.clear();
     }
 
-    pub(super) fn touch(&mut self, pool: Index) {
-        if !self.touched.contains(&pool) {
-            self.touched.push(pool);
+    pub(super) fn touch(&mut self, pools: impl Iterator<Item = Index>) {
+        for pool in pools {
+            if !self.touched.contains(&pool) {
+                self.touched.push(pool);
+            }
         }
     }
 

@@ -5,32 +5,27 @@
 //! other lease is seen in `freeing`, places in `line`.
 
 use super::Seen;
-use super::measure::broken;
+use super::measure::Verdict;
 use super::model::{Message, Model, Stand, Step};
-use crate::history::{Broken, Msg, Reply};
+use crate::history::{Msg, Reply};
 
 /// At the end of a step.
-pub(super) fn step_end(m: &Model, step: &Step, seen: &mut Seen) -> Result<(), Broken> {
+pub(super) fn step_end(m: &Model, step: &Step, seen: &mut Seen) -> Verdict {
     for change in &step.changes {
         let (true, Some(lease)) = (change.is.live(), m.leases.get(&change.lease)) else {
             continue;
         };
-        if let Some(other) = m
-            .live(lease.holder, lease.claim)
-            .find(|l| *l != change.lease && m.stand(change.lease).live())
-        {
-            return broken(
-                6,
-                m.now,
-                format!(
-                    "{:?} {:?} has two leases in the books: {:?} ({:?}) and {other:?} ({:?})",
-                    lease.holder,
-                    lease.claim,
-                    change.lease,
-                    m.stand(change.lease),
-                    m.stand(other)
-                ),
+        let stand = m.stand(change.lease);
+        let mut others = m.live(lease.of).filter(|l| *l != change.lease);
+        if let Some(other) = others.next().filter(|_| stand.live()) {
+            let what = format!(
+                "{:?} {:?} has two leases in the books: {:?} ({stand:?}) and {other:?} ({:?})",
+                lease.of.0,
+                lease.of.1,
+                change.lease,
+                m.stand(other)
             );
+            return m.broken(6, what);
         }
     }
     let Some(message) = step.message() else {
@@ -39,21 +34,14 @@ pub(super) fn step_end(m: &Model, step: &Step, seen: &mut Seen) -> Result<(), Br
     if let Msg::Release { lease, .. } = &message.what {
         seen.late_releases += u64::from(message.before.is_some_and(|(l, _)| l != *lease));
     }
-    if let Some((no, stand)) = message.before {
-        same_lease(m, step, message, no, stand, seen)?;
-    }
-    Ok(())
+    same_lease(m, step, message, seen)
 }
 
 /// A claim that is in the books is asked for again: it stays that lease, and the answer says so.
-fn same_lease(
-    m: &Model,
-    step: &Step,
-    message: &Message,
-    no: crate::history::LeaseNo,
-    stand: Stand,
-    seen: &mut Seen,
-) -> Result<(), Broken> {
+fn same_lease(m: &Model, step: &Step, message: &Message, seen: &mut Seen) -> Verdict {
+    let Some((no, stand)) = message.before else {
+        return Ok(());
+    };
     let Some(lease) = m.leases.get(&no) else {
         return Ok(());
     };
@@ -64,34 +52,21 @@ fn same_lease(
     };
     seen.repeated += u64::from(what == "asked for again");
     seen.repeated_by_network += u64::from(message.again);
-    let other = match step.reply() {
+    let (holder, reply) = (message.of.0, step.reply());
+    let other = match reply {
         Some(Reply::Lease { lease, .. } | Reply::Waiting { lease, .. }) => Some(*lease),
         _ => None,
     };
     // What was due anyway may have ended in the same step.
     if let Some(other) = other.filter(|o| *o != named && m.stand(named).live()) {
-        return broken(
-            6,
-            m.now,
-            format!(
-                "{named:?} of {:?} is {what}; the answer speaks of {other:?}",
-                message.holder
-            ),
-        );
+        let what = format!("{named:?} of {holder:?} is {what}; the answer speaks of {other:?}");
+        return m.broken(6, what);
     }
-    if stand == Stand::Seat
-        && m.stand(no) == Stand::Seat
-        && named == no
-        && matches!(step.reply(), Some(Reply::Waiting { .. }))
-    {
-        return broken(
-            6,
-            m.now,
-            format!(
-                "{no:?} of {:?} has its seat and is {what}; the answer is that it waits",
-                message.holder
-            ),
-        );
+    let seated = stand == Stand::Seat && m.stand(no) == Stand::Seat && named == no;
+    if seated && matches!(reply, Some(Reply::Waiting { .. })) {
+        let what =
+            format!("{no:?} of {holder:?} has its seat and is {what}; the answer is that it waits");
+        return m.broken(6, what);
     }
     Ok(())
 }

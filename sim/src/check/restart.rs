@@ -10,32 +10,18 @@
 
 use super::Seen;
 use super::authority;
-use super::measure::{broken, margin, slack};
+use super::measure::{Verdict, margin, slack};
 use super::model::{Change, Message, Model, Stand, Step};
-use crate::history::{Broken, Msg, Reclaim, Reply, RunNo};
+use crate::history::{Msg, Reclaim, Reply, RunNo};
 
 /// A lease is booked.
-pub(super) fn booked(
-    m: &Model,
-    step: &Step,
-    change: &Change,
-    seen: &mut Seen,
-) -> Result<(), Broken> {
-    let Some(lease) = m.leases.get(&change.lease) else {
+pub(super) fn booked(m: &Model, step: &Step, change: &Change, seen: &mut Seen) -> Verdict {
+    let (Some(lease), true) = (m.leases.get(&change.lease), change.seated()) else {
         return Ok(());
     };
-    if change.is != Stand::Seat || change.was == Stand::Seat {
-        return Ok(());
-    }
     if change.ended_before == m.run.no {
-        return broken(
-            3,
-            m.now,
-            format!(
-                "{:?} of {:?} has a seat again, after it had ended in this run",
-                change.lease, lease.holder
-            ),
-        );
+        let what = format!("{change} has a seat again, after it had ended in this run");
+        return m.broken(3, what);
     }
     // A lease of an earlier run comes back by its token only; out of the line it is granted anew.
     if change.seated_before == RunNo(0) || change.was.in_line() && !change.taken_in {
@@ -43,97 +29,73 @@ pub(super) fn booked(
     }
     let claim = step
         .message()
-        .filter(|c| change.taken_in && (c.holder, c.claim) == (lease.holder, lease.claim));
+        .filter(|c| change.taken_in && c.of == lease.of);
     let Some(Msg::Claim {
         secret,
         shows_secret,
         ..
     }) = claim.map(|c| &c.what)
     else {
-        return broken(
-            3,
-            m.now,
-            format!(
-                "{:?} of {:?}, a lease of {:?}, has a seat again though nobody showed its token",
-                change.lease, lease.holder, change.seated_before
-            ),
+        let what = format!(
+            "{change}, a lease of {:?}, has a seat again though nobody showed its token",
+            change.seated_before
         );
+        return m.broken(3, what);
     };
     if !shows_secret || lease.secret != Some(*secret) {
-        return broken(
-            11,
-            m.now,
-            format!(
-                "{:?} of {:?} is taken in without its secret (shown: {shows_secret}, {secret:?}; it is {:?})",
-                change.lease, lease.holder, lease.secret
-            ),
+        let what = format!(
+            "{change} is taken in without its secret (shown: {shows_secret}, {secret:?}; it is {:?})",
+            lease.secret
         );
+        return m.broken(11, what);
     }
     if m.expired(lease) {
         let (answered, d) = lease.longest.unwrap_or_default();
-        return broken(
-            3,
-            m.now,
-            format!(
-                "{:?} of {:?} is taken in with an expired token: the longest was answered at {answered} ms, for {d} ms",
-                change.lease, lease.holder
-            ),
+        let what = format!(
+            "{change} is taken in with an expired token: the longest was answered at {answered} ms, for {d} ms"
         );
+        return m.broken(3, what);
     }
     seen.taken_in += 1;
     Ok(())
 }
 
 /// At the end of a step.
-pub(super) fn step_end(m: &Model, step: &Step, seen: &mut Seen) -> Result<(), Broken> {
-    for change in &step.changes {
-        if change.grant() {
-            not_before_q(m, change)?;
-        }
+pub(super) fn step_end(m: &Model, step: &Step, seen: &mut Seen) -> Verdict {
+    for change in step.grants() {
+        not_before_q(m, change)?;
     }
+    let (run, q, since) = (m.run.no, m.run.settling(), m.now - m.run.started);
     if step.settled && m.run.before_q(m.now) && !m.run.roster_done && !m.run.all_full() {
-        return broken(
-            3,
-            m.now,
-            format!(
-                "{:?} ends settling {} ms after its start; Q is {} ms, not every seat was taken, no roster was complete",
-                m.run.no,
-                m.now - m.run.started,
-                m.run.settling()
-            ),
+        let what = format!(
+            "{run:?} ends settling {since} ms after its start; Q is {q} ms, not every seat was taken, no roster was complete"
         );
+        return m.broken(3, what);
     }
-    let q = m.run.settling();
     let late = (m.run.started + q + 1000 + slack(q)).max(m.run.thawed);
     if m.run.up && !m.run.settled && m.run.reclaim == Reclaim::Any && m.now > late {
-        return broken(
-            3,
-            m.now,
-            format!(
-                "{:?} still settles {} ms after its start; Q is {q} ms",
-                m.run.no,
-                m.now - m.run.started
-            ),
-        );
+        let what = format!("{run:?} still settles {since} ms after its start; Q is {q} ms");
+        return m.broken(3, what);
     }
-    if let Some(message) = step.message() {
-        stays_held(m, step, message, seen)?;
-        keeps_its_place(m, step, message, seen)?;
-        if m.run.before_q(m.now)
-            && let Some(Reply::Waiting {
-                lease,
-                settling: true,
-                ..
-            }) = step.reply()
-        {
-            seen.held_back_settling +=
-                u64::from(m.leases.get(lease).is_some_and(|l| m.fits(&l.items)));
-        }
+    let Some(message) = step.message() else {
+        return Ok(());
+    };
+    stays_held(m, step, message, seen)?;
+    keeps_its_place(m, step, message, seen)?;
+    if m.run.before_q(m.now)
+        && let Some(Reply::Waiting {
+            lease,
+            settling: true,
+            ..
+        }) = step.reply()
+    {
+        let lease = m.leases.get(lease);
+        seen.held_back_settling += u64::from(lease.is_some_and(|l| m.fits(&l.items)));
     }
     Ok(())
 }
 
-fn not_before_q(m: &Model, change: &Change) -> Result<(), Broken> {
+fn not_before_q(m: &Model, change: &Change) -> Verdict {
     let Some(lease) = m.leases.get(&change.lease) else {
         return Ok(());
     };
@@ -145,47 +107,37 @@ fn not_before_q(m: &Model, change: &Change) -> Result<(), Broken> {
     {
         return Ok(());
     }
+    let since = m.now - run.started;
+    let granted = || {
+        format!(
+            "{change} is granted {since} ms after the start of {:?}",
+            run.no
+        )
+    };
     if run.before_q(m.now) {
-        return broken(
-            3,
-            m.now,
-            format!(
-                "{:?} of {:?} is granted {} ms after the start of {:?}; before Q ({} ms, from the longest earlier lease of {} ms) holders \
-                 of earlier leases may still come",
-                change.lease,
-                lease.holder,
-                m.now - run.started,
-                run.no,
-                run.settling(),
-                run.longest_before
-            ),
+        let what = format!(
+            "{}; before Q ({} ms, from the longest earlier lease of {} ms) holders of earlier leases may still come",
+            granted(),
+            run.settling(),
+            run.longest_before
         );
+        return m.broken(3, what);
     }
     let silence = run.grace.1.max(run.longest_before);
     let until = run.started + silence + margin(run.longest_before);
     if run.reclaim == Reclaim::Confirmed && m.now + slack(silence) < until {
-        return broken(
-            3,
-            m.now,
-            format!(
-                "{:?} of {:?} is granted {} ms after the start of {:?}, under Confirmed: {}",
-                change.lease,
-                lease.holder,
-                m.now - run.started,
-                run.no,
-                if run.has_roster() {
-                    "holders on the roster are neither in nor gone"
-                } else {
-                    "no roster came"
-                }
-            ),
-        );
+        let why = if run.rosters.is_empty() {
+            "no roster came"
+        } else {
+            "holders on the roster are neither in nor gone"
+        };
+        return m.broken(3, format!("{}, under Confirmed: {why}", granted()));
     }
     Ok(())
 }
 
 /// A holder that arrives within its lease, at a server that settles, stays `Held`.
-fn stays_held(m: &Model, step: &Step, message: &Message, seen: &mut Seen) -> Result<(), Broken> {
+fn stays_held(m: &Model, step: &Step, message: &Message, seen: &mut Seen) -> Verdict {
     let Msg::Claim {
         items,
         secret,
@@ -199,57 +151,43 @@ fn stays_held(m: &Model, step: &Step, message: &Message, seen: &mut Seen) -> Res
     let Some(lease) = m.leases.get(no) else {
         return Ok(());
     };
+    let holder = message.of.0;
     let taken_in = lease.taken_in == m.run.no;
-    let within = m
-        .apps
-        .of_claim(message.holder, message.claim)
-        .any(|(_, copy, app)| {
-            copy.runs() && app.lease == Some(*no) && app.held(m.now) && app.secret == *secret
-        });
+    let within = m.apps.of_claim(message.of).any(|(_, copy, app)| {
+        copy.runs() && app.lease == Some(*no) && app.held(m.now) && app.secret == *secret
+    });
     seen.stayed_held += u64::from(within && taken_in);
     seen.came_too_late += u64::from(!within && !taken_in);
+    let sent = m.apps.sent_at(message.msg);
     let due = within
         && m.run.before_q(m.now)
         && message.before.is_none_or(|(_, stand)| stand.in_line())
-        && lease
-            .answered
-            .is_some_and(|(t, _)| t <= m.apps.sent_at(message.msg))
+        && lease.answered.is_some_and(|(t, _)| t <= sent)
         && lease.seated_in != m.run.no
         && lease.seat_ended_in != lease.seated_in
         && lease.secret == Some(*secret)
         && lease.items == *items
         && lease.epoch == m.epoch
-        && (lease.holder, lease.claim) == (message.holder, message.claim)
+        && lease.of == message.of
         && authority::may_grant(m)
-        && !m.run.revoked.contains(&message.holder)
-        && !m.run.gone.contains(&message.holder)
-        && !m.apps.copied.contains_key(&message.holder)
+        && !m.run.revoked.contains(&holder)
+        && !m.run.gone.contains(&holder)
+        && !m.apps.copied.contains_key(&holder)
         && m.fits(items);
     let stays = matches!(step.reply(), Some(Reply::Lease { lease, .. }) if lease == no);
     if due && !stays {
-        return broken(
-            3,
-            m.now,
-            format!(
-                "{:?} arrives at {:?} within its lease {no:?} (answered at, for: {:?} ms), with token and secret, and there is \
-                 room; it is answered {:?}",
-                message.holder,
-                m.run.no,
-                lease.answered,
-                step.reply()
-            ),
+        let (run, answered, reply) = (m.run.no, lease.answered, step.reply());
+        let what = format!(
+            "{holder:?} arrives at {run:?} within its lease {no:?} (answered at, for: {answered:?} ms), with token and secret, and there is \
+             room; it is answered {reply:?}"
         );
+        return m.broken(3, what);
     }
     Ok(())
 }
 
 /// A claim that was in line at the crash and shows its ticket is the same one again.
-fn keeps_its_place(
-    m: &Model,
-    step: &Step,
-    message: &Message,
-    seen: &mut Seen,
-) -> Result<(), Broken> {
+fn keeps_its_place(m: &Model, step: &Step, message: &Message, seen: &mut Seen) -> Verdict {
     let Msg::Claim {
         items,
         secret,
@@ -272,20 +210,16 @@ fn keeps_its_place(
         || !m.run.before_q(m.now)
         || lease.secret != Some(*secret)
         || lease.items != *items
-        || (lease.holder, lease.claim) != (message.holder, message.claim)
+        || lease.of != message.of
     {
         return Ok(());
     }
-    if let Some(other) = m.live(message.holder, message.claim).next() {
-        return broken(
-            3,
-            m.now,
-            format!(
-                "{:?} was in line as {no:?} before the restart, and shows that ticket with its secret; now it is {other:?} (answer {:?})",
-                message.holder,
-                step.reply()
-            ),
+    if let Some(other) = m.live(message.of).next() {
+        let (holder, reply) = (message.of.0, step.reply());
+        let what = format!(
+            "{holder:?} was in line as {no:?} before the restart, and shows that ticket with its secret; now it is {other:?} (answer {reply:?})"
         );
+        return m.broken(3, what);
     }
     Ok(())
 }

@@ -7,48 +7,41 @@
 //! from then on (that bound is kept in `licensed`). A new run must be told anew.
 
 use super::Seen;
-use super::measure::broken;
+use super::measure::Verdict;
 use super::model::{Change, Model, Step};
-use crate::history::{Broken, Msg, Reply};
+use crate::history::{Msg, Reply};
 
 /// The books change.
-pub(super) fn booked(m: &Model, change: &Change) -> Result<(), Broken> {
-    let Some(lease) = m.leases.get(&change.lease) else {
-        return Ok(());
-    };
-    if change.is.live() && change.was != change.is && m.run.revoked.contains(&lease.holder) {
-        return broken(
-            12,
-            m.now,
-            format!(
-                "{:?} is revoked; its {:?} goes from {:?} to {:?}",
-                lease.holder, change.lease, change.was, change.is
-            ),
-        );
+pub(super) fn booked(m: &Model, change: &Change) -> Verdict {
+    let Change {
+        lease,
+        holder,
+        was,
+        is,
+        ..
+    } = change;
+    if is.live() && was != is && m.run.revoked.contains(holder) {
+        let what = format!("{holder:?} is revoked; its {lease:?} goes from {was:?} to {is:?}");
+        return m.broken(12, what);
     }
     Ok(())
 }
 
 /// At the end of a step.
-pub(super) fn step_end(m: &Model, step: &Step, seen: &mut Seen) -> Result<(), Broken> {
+pub(super) fn step_end(m: &Model, step: &Step, seen: &mut Seen) -> Verdict {
     let Some(message) = step.message() else {
         return Ok(());
     };
-    if !m.run.revoked.contains(&message.holder) || matches!(message.what, Msg::Release { .. }) {
+    let (holder, asks) = (message.of.0, &message.what);
+    if !m.run.revoked.contains(&holder) || matches!(asks, Msg::Release { .. }) {
         return Ok(());
     }
     seen.contacts_of_revoked += 1;
-    match step.reply() {
-        Some(reply @ (Reply::Lease { .. } | Reply::Waiting { .. })) => broken(
-            12,
-            m.now,
-            format!(
-                "{:?} is revoked; it asks ({:?}) and is answered {reply:?}",
-                message.holder, message.what
-            ),
-        ),
-        _ => Ok(()),
+    if let Some(reply @ (Reply::Lease { .. } | Reply::Waiting { .. })) = step.reply() {
+        let what = format!("{holder:?} is revoked; it asks ({asks:?}) and is answered {reply:?}");
+        return m.broken(12, what);
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -3,11 +3,10 @@
 use foldhash::HashSet;
 
 use super::measure::{margin, slack};
-use super::step::Cause;
 use crate::history::{HolderNo, Index, Ms, Reclaim, RunNo};
 
 /// A run of the server.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct KnownRun {
     pub(super) no: RunNo,
     pub(super) up: bool,
@@ -45,53 +44,12 @@ pub(super) struct KnownRun {
     pub(super) max_contested: Ms,
 }
 
-impl Default for KnownRun {
-    fn default() -> Self {
-        Self {
-            no: RunNo(0),
-            up: false,
-            started: 0,
-            lease_for: 0,
-            longest_before: 0,
-            reclaim: Reclaim::Any,
-            settled: false,
-            frozen: false,
-            thawed: 0,
-            anchor_lost: None,
-            wall: 0,
-            started_wall: None,
-            delegated: None,
-            rosters: Vec::new(),
-            roster_done: false,
-            full_once: Vec::new(),
-            granted: Vec::new(),
-            seen: HashSet::default(),
-            gone: HashSet::default(),
-            revoked: HashSet::default(),
-            used: Vec::new(),
-            grace: (0, 0),
-            max_contested: 0,
-        }
-    }
-}
-
 impl KnownRun {
-    /// A holder is revoked, or is so no longer.
-    pub(super) fn revoke(&mut self, holder: HolderNo, revoked: bool) -> Cause {
-        if revoked {
-            self.revoked.insert(holder);
-        } else {
-            self.revoked.remove(&holder);
-        }
-        Cause::Nothing
-    }
-
     /// Q; 0 if nobody can hold a lease of an earlier run.
     pub(super) fn settling(&self) -> Ms {
-        if self.longest_before == 0 {
-            0
-        } else {
-            self.longest_before + margin(self.longest_before)
+        match self.longest_before {
+            0 => 0,
+            longest => longest + margin(longest),
         }
     }
 
@@ -111,22 +69,10 @@ impl KnownRun {
         self.full_once.iter().all(|f| *f)
     }
 
-    pub(super) fn has_roster(&self) -> bool {
-        !self.rosters.is_empty()
-    }
-
-    pub(super) fn post_roster(&mut self, roster: Vec<HolderNo>) {
-        self.rosters.push(roster);
-        self.look_at_rosters();
-    }
-
     /// Looks whether each holder of some roster is in or gone.
     pub(super) fn look_at_rosters(&mut self) {
-        self.roster_done = self.roster_done
-            || self.rosters.iter().any(|roster| {
-                roster
-                    .iter()
-                    .all(|h| self.seen.contains(h) || self.gone.contains(h))
-            });
+        let in_or_gone = |h: &HolderNo| self.seen.contains(h) || self.gone.contains(h);
+        let mut rosters = self.rosters.iter();
+        self.roster_done |= rosters.any(|roster| roster.iter().all(in_or_gone));
     }
 }

@@ -14,107 +14,87 @@
 //! the pool.
 
 use super::Seen;
-use super::apps::KnownCopy;
+use super::apps::{AppNo, KnownCopy, Told};
 use super::demand;
-use super::measure::broken;
-use super::model::{Change, Model, Stand, Step, of};
-use crate::history::{Broken, ClaimNo, CopyNo, Index, LeaseNo, Msg, RunNo, Says};
+use super::measure::Verdict;
+use super::model::{Change, Lease, Model, Stand, Step, add, of, subtract};
+use crate::history::{Index, LeaseNo, Msg, RunNo, Says};
 
 /// Looks anew whether an application counts.
-pub(super) fn recount(
-    m: &mut Model,
-    copy: CopyNo,
-    claim: ClaimNo,
-    seen: &mut Seen,
-) -> Result<(), Broken> {
-    let now = m.now;
+pub(super) fn recount(m: &mut Model, no: AppNo, seen: &mut Seen) -> Verdict {
+    let (now, copy) = (m.now, no.0);
     let runs = m.apps.copies.get(&copy).is_some_and(KnownCopy::runs);
-    let Some(app) = m.apps.claims.get_mut(&(copy, claim)) else {
+    let Some(app) = m.apps.claims.get_mut(&no) else {
         return Ok(());
     };
-    let counts = if runs && app.held(now) && !app.copy_gave_back {
-        app.lease
-    } else {
-        None
-    };
+    let counting = runs && app.held(now) && !app.copy_gave_back;
+    let counts = app.lease.filter(|_| counting);
     let counted = std::mem::replace(&mut app.counted, counts);
     if counts == counted {
         return Ok(());
     }
     if let Some(lease) = counted {
-        count(m, lease, false);
+        counts_no_more(m, lease);
     }
     let Some(lease) = counts else {
         return Ok(());
     };
+    let says = format!("{copy:?} says Held for {lease:?}");
     if m.leases.get(&lease).is_none_or(|l| l.seated_in == RunNo(0)) {
-        return broken(
+        return m.broken(
             1,
-            now,
-            format!("{copy:?} says Held for {lease:?}, which no run of the server ever granted"),
+            format!("{says}, which no run of the server ever granted"),
         );
     }
-    let draws = count(m, lease, true);
-    for (pool, _) in draws {
+    for (pool, _) in counts_from_now(m, lease) {
         seen.held += 1;
         seen.held_all_seats += u64::from(of(&m.running, pool) == m.allowed(pool) && m.run.up);
-        within(m, pool, &format!("{copy:?} says Held for {lease:?}"))?;
+        within(m, pool, &says)?;
     }
     Ok(())
 }
 
-/// One application more, or less, counts for a lease. What that adds.
-fn count(m: &mut Model, no: LeaseNo, more: bool) -> Vec<(Index, u32)> {
+/// One application more counts for a lease. What that adds.
+fn counts_from_now(m: &mut Model, no: LeaseNo) -> Vec<(Index, u32)> {
     let Some(lease) = m.leases.get_mut(&no) else {
         return Vec::new();
     };
-    if more {
-        lease.running += 1;
-        if lease.running > 1 {
-            return Vec::new();
-        }
-        lease.running_draws.clone_from(&lease.draws);
-        for &(pool, seats) in &lease.running_draws {
-            if let Some(r) = m.running.get_mut(pool) {
-                *r += u64::from(seats);
-            }
-        }
-        lease.running_draws.clone()
-    } else {
+    lease.running += 1;
+    if lease.running > 1 {
+        return Vec::new();
+    }
+    lease.running_draws.clone_from(&lease.draws);
+    add(&mut m.running, &lease.running_draws);
+    lease.running_draws.clone()
+}
+
+/// One application less does.
+fn counts_no_more(m: &mut Model, no: LeaseNo) {
+    if let Some(lease) = m.leases.get_mut(&no) {
         lease.running = lease.running.saturating_sub(1);
         if lease.running == 0 {
-            for (pool, seats) in std::mem::take(&mut lease.running_draws) {
-                if let Some(r) = m.running.get_mut(pool) {
-                    *r = r.saturating_sub(u64::from(seats));
-                }
-            }
+            subtract(&mut m.running, &std::mem::take(&mut lease.running_draws));
         }
-        Vec::new()
     }
 }
 
-fn within(m: &Model, pool: Index, when: &str) -> Result<(), Broken> {
+fn within(m: &Model, pool: Index, when: &str) -> Verdict {
     let (running, allowed) = (of(&m.running, pool), m.allowed(pool));
     if running <= allowed || running <= allowed + of_copies_begun_anew(m, pool) {
         return Ok(());
     }
-    let mut who: Vec<_> = m
-        .leases
-        .iter()
-        .filter(|(_, l)| l.running > 0)
-        .flat_map(|(no, l)| l.running_draws.iter().map(move |d| (*no, l.holder, *d)))
-        .filter(|(_, _, d)| d.0 == pool)
-        .map(|(no, h, d)| (h, no, d.1))
+    let running_leases = m.leases.iter().filter(|(_, l)| l.running > 0);
+    let draws = running_leases.flat_map(|(no, l)| l.running_draws.iter().map(move |d| (no, l, d)));
+    let mut who: Vec<_> = draws
+        .filter(|(.., d)| d.0 == pool)
+        .map(|(no, l, d)| (l.holder(), no, d.1))
         .collect();
     who.sort_unstable();
     who.truncate(10);
-    broken(
-        1,
-        m.now,
-        format!(
-            "{when}: holders say Held for {running} seats of pool {pool}, where {allowed} were there at the latest grant: {who:?}"
-        ),
-    )
+    let what = format!(
+        "{when}: holders say Held for {running} seats of pool {pool}, where {allowed} were there at the latest grant: {who:?}"
+    );
+    m.broken(1, what)
 }
 
 /// Copies of one holder that began one claim anew, each with its own secret, do not keep to the
@@ -122,28 +102,20 @@ fn within(m: &Model, pool: Index, when: &str) -> Result<(), Broken> {
 /// its sibling's, and was granted a lease of its own. What the books do not have of theirs is not
 /// counted.
 fn of_copies_begun_anew(m: &Model, pool: Index) -> u64 {
-    m.leases
-        .iter()
-        .filter(|(no, l)| {
-            l.running > 0
-                && m.stand(**no) != Stand::Seat
-                && m.apps.of_claim(l.holder, l.claim).any(|(.., app)| {
-                    Some(app.secret) != l.secret || app.counted.is_some_and(|c| c != **no)
-                })
-        })
-        .flat_map(|(_, l)| &l.running_draws)
-        .filter(|d| d.0 == pool)
-        .map(|d| u64::from(d.1))
-        .sum()
+    let anew = |(no, l): &(&LeaseNo, &Lease)| {
+        l.running > 0
+            && m.stand(**no) != Stand::Seat
+            && m.apps.of_claim(l.of).any(|(.., app)| {
+                Some(app.secret) != l.secret || app.counted.is_some_and(|c| c != **no)
+            })
+    };
+    let theirs = m.leases.iter().filter(anew);
+    let draws = theirs.flat_map(|(_, l)| &l.running_draws);
+    draws.filter(|d| d.0 == pool).map(|d| u64::from(d.1)).sum()
 }
 
 /// The books have a lease as seated.
-pub(super) fn booked(
-    m: &mut Model,
-    step: &Step,
-    change: &Change,
-    seen: &mut Seen,
-) -> Result<(), Broken> {
+pub(super) fn booked(m: &mut Model, step: &Step, change: &Change, seen: &mut Seen) -> Verdict {
     part_of_a_claim(m, step, change, seen)?;
     if change.is != Stand::Seat {
         return Ok(());
@@ -153,137 +125,100 @@ pub(super) fn booked(
     };
     let draws = lease.draws.clone();
     if lease.running > 0 && lease.running_draws != draws {
-        for (pool, seats) in std::mem::replace(&mut lease.running_draws, draws.clone()) {
-            if let Some(r) = m.running.get_mut(pool) {
-                *r = r.saturating_sub(u64::from(seats));
-            }
-        }
-        for &(pool, seats) in &draws {
-            if let Some(r) = m.running.get_mut(pool) {
-                *r += u64::from(seats);
-            }
-        }
+        subtract(&mut m.running, &lease.running_draws);
+        add(&mut m.running, &draws);
+        lease.running_draws.clone_from(&draws);
     }
     for &(pool, _) in &draws {
-        let cap = m.cap(pool);
+        let (cap, used) = (m.cap(pool), of(&m.run.used, pool));
         if change.grant()
             && let Some(g) = m.granted_of.get_mut(pool)
         {
             *g = cap;
         }
-        let used = of(&m.run.used, pool);
-        if change.was != Stand::Seat && used > cap {
-            return broken(
-                if change.taken_in { 3 } else { 1 },
-                m.now,
-                format!(
-                    "{:?} is {}: now the books have {used} of the {cap} seats of pool {pool} taken",
-                    change.lease,
-                    if change.taken_in {
-                        "taken in"
-                    } else {
-                        "granted"
-                    }
-                ),
+        if !change.seated() {
+            continue;
+        }
+        if used > cap {
+            let (promise, how) = if change.taken_in {
+                (3, "taken in")
+            } else {
+                (1, "granted")
+            };
+            let what = format!(
+                "{:?} is {how}: now the books have {used} of the {cap} seats of pool {pool} taken",
+                change.lease
             );
+            return m.broken(promise, what);
         }
-        if change.was != Stand::Seat {
-            within(m, pool, &format!("{:?} is granted", change.lease))?;
-        }
+        within(m, pool, &format!("{:?} is granted", change.lease))?;
     }
     Ok(())
 }
 
-fn part_of_a_claim(m: &Model, step: &Step, change: &Change, seen: &mut Seen) -> Result<(), Broken> {
+fn part_of_a_claim(m: &Model, step: &Step, change: &Change, seen: &mut Seen) -> Verdict {
     let Some(lease) = m.leases.get(&change.lease) else {
         return Ok(());
     };
+    let (holder, booked, draws) = (change.holder, &lease.items, &lease.draws);
     if let Some(message) = step.message()
         && let Msg::Claim { items, .. } = &message.what
-        && (message.holder, message.claim) == (lease.holder, lease.claim)
+        && message.of == lease.of
         && !change.was.live()
         && change.is.live()
-        && *items != lease.items
+        && items != booked
     {
-        return broken(
-            14,
-            m.now,
-            format!(
-                "{:?} asked for {items:?}; {:?} is booked for {:?}",
-                lease.holder, change.lease, lease.items
-            ),
+        let what = format!(
+            "{holder:?} asked for {items:?}; {:?} is booked for {booked:?}",
+            change.lease
         );
+        return m.broken(14, what);
     }
     if change.is != Stand::Seat {
         return Ok(());
     }
-    let (first, same) = (change.was != Stand::Seat, !change.other_products);
+    let (first, same) = (change.seated(), !change.other_products);
     if first && (same || !change.taken_in) {
         seen.whole_claims += 1;
-        seen.many_seats += u64::from(lease.items.len() > 1 || lease.items.iter().any(|i| i.1 > 1));
-        if !demand::matches(&m.license, &lease.items, &lease.draws) {
-            return broken(
-                14,
-                m.now,
-                format!(
-                    "{:?} of {:?} asks for {:?}, and is granted draws of {:?}: that is not what these products draw",
-                    change.lease, lease.holder, lease.items, lease.draws
-                ),
+        seen.many_seats += u64::from(booked.len() > 1 || booked.iter().any(|i| i.1 > 1));
+        if !demand::matches(&m.license, booked, draws) {
+            let what = format!(
+                "{change} asks for {booked:?}, and is granted draws of {draws:?}: that is not what these products draw"
             );
+            return m.broken(14, what);
         }
     }
-    if first && same && change.taken_in && change.redrawn {
-        return broken(
-            3,
-            m.now,
-            format!(
-                "{:?} of {:?} is taken in with draws of {:?}, which are not those that it was granted: others may hold these",
-                change.lease, lease.holder, lease.draws
-            ),
-        );
+    if !same || !change.redrawn {
+        return Ok(());
     }
-    if !first && same && change.redrawn {
-        return broken(
-            14,
-            m.now,
-            format!(
-                "{:?} of {:?} was granted, and now draws {:?} instead",
-                change.lease, lease.holder, lease.draws
-            ),
+    if !first {
+        let what = format!("{change} was granted, and now draws {draws:?} instead");
+        return m.broken(14, what);
+    }
+    if change.taken_in {
+        let what = format!(
+            "{change} is taken in with draws of {draws:?}, which are not those that it was granted: others may hold these"
         );
+        return m.broken(3, what);
     }
     Ok(())
 }
 
 /// The server answers with a lease: its books have it.
-pub(super) fn answered(m: &Model, lease: LeaseNo) -> Result<(), Broken> {
-    if m.stand(lease) == Stand::Seat {
+pub(super) fn answered(m: &Model, lease: LeaseNo) -> Verdict {
+    let stand = m.stand(lease);
+    if stand == Stand::Seat {
         return Ok(());
     }
-    broken(
-        1,
-        m.now,
-        format!(
-            "the server answers with {lease:?}, which its books have as {:?}",
-            m.stand(lease)
-        ),
-    )
+    let what = format!("the server answers with {lease:?}, which its books have as {stand:?}");
+    m.broken(1, what)
 }
 
 /// An application says `Held` without naming a lease, or without an end.
-pub(super) fn tells(
-    m: &Model,
-    copy: CopyNo,
-    claim: ClaimNo,
-    says: Says,
-    lease: Option<LeaseNo>,
-) -> Result<(), Broken> {
-    if says == Says::Held && lease.is_none() {
-        return broken(
-            1,
-            m.now,
-            format!("{copy:?} {claim:?} says Held without a lease"),
-        );
+pub(super) fn tells(m: &Model, (copy, claim): AppNo, told: &Told) -> Verdict {
+    if told.says == Says::Held && told.lease.is_none() {
+        let what = format!("{copy:?} {claim:?} says Held without a lease");
+        return m.broken(1, what);
     }
     Ok(())
 }

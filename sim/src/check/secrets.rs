@@ -5,35 +5,29 @@
 //! what it must not take in in `restart`.
 
 use super::Seen;
-use super::measure::broken;
+use super::measure::Verdict;
 use super::model::{Model, Step};
-use crate::history::{Broken, LeaseNo, Msg, Reply};
+use crate::history::{LeaseNo, Msg, Reply};
 
 /// At the end of a step.
-pub(super) fn step_end(m: &Model, step: &Step, seen: &mut Seen) -> Result<(), Broken> {
+pub(super) fn step_end(m: &Model, step: &Step, seen: &mut Seen) -> Verdict {
     let Some(message) = step.message() else {
         return Ok(());
     };
-    let (named, secret): (Option<LeaseNo>, _) = match &message.what {
+    let (named, secret) = match message.what {
         Msg::Claim {
             secret,
             held,
             ticket,
             ..
-        } => (
-            message.before.map(|(l, _)| l).or(*held).or(*ticket),
-            *secret,
-        ),
-        Msg::Renew { lease, secret, .. } | Msg::Release { lease, secret } => {
-            (Some(*lease), *secret)
+        } => {
+            let before = message.before.map(|(l, _)| l);
+            (before.or(held).or(ticket), secret)
         }
+        Msg::Renew { lease, secret, .. } | Msg::Release { lease, secret } => (Some(lease), secret),
     };
-    let theirs = |no: LeaseNo| {
-        m.leases
-            .get(&no)
-            .and_then(|l| l.secret)
-            .is_none_or(|s| s == secret)
-    };
+    let secret_of = |no: LeaseNo| m.leases.get(&no).and_then(|l| l.secret);
+    let theirs = |no: LeaseNo| secret_of(no).is_none_or(|s| s == secret);
     seen.wrong_secrets += u64::from(named.is_some_and(|n| !theirs(n)));
     let answered = match step.reply() {
         Some(Reply::Lease { lease, .. } | Reply::Waiting { lease, .. }) => *lease,
@@ -42,16 +36,13 @@ pub(super) fn step_end(m: &Model, step: &Step, seen: &mut Seen) -> Result<(), Br
     if theirs(answered) {
         return Ok(());
     }
-    broken(
-        11,
-        m.now,
-        format!(
-            "{:?} sends {:?} with {secret:?}; it is answered with {answered:?}, whose secret is {:?}",
-            message.holder,
-            message.what,
-            m.leases.get(&answered).and_then(|l| l.secret)
-        ),
-    )
+    let what = format!(
+        "{:?} sends {:?} with {secret:?}; it is answered with {answered:?}, whose secret is {:?}",
+        message.of.0,
+        message.what,
+        secret_of(answered)
+    );
+    m.broken(11, what)
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! A step of the server: what it was about, what it changed in the books, what it answered.
 
-use super::lease::Stand;
+use std::fmt;
+
+use super::lease::{ClaimOf, Stand};
 use super::queue::Key;
-use crate::history::{Broken, ClaimNo, HolderNo, LeaseNo, Ms, Msg, MsgNo, Reply, RunNo};
+use crate::history::{Broken, HolderNo, LeaseNo, Ms, Msg, MsgNo, Reply, RunNo};
 
 /// What started a step of the server.
 #[derive(Debug, Default)]
@@ -20,8 +22,7 @@ pub(super) enum Cause {
 #[derive(Debug)]
 pub(super) struct Message {
     pub(super) msg: MsgNo,
-    pub(super) holder: HolderNo,
-    pub(super) claim: ClaimNo,
+    pub(super) of: ClaimOf,
     pub(super) what: Msg,
     /// The claim's lease in the books before.
     pub(super) before: Option<(LeaseNo, Stand)>,
@@ -35,8 +36,7 @@ pub(super) struct Message {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Open {
     pub(super) msg: MsgNo,
-    pub(super) holder: HolderNo,
-    pub(super) claim: ClaimNo,
+    pub(super) of: ClaimOf,
     pub(super) received: Ms,
 }
 
@@ -44,6 +44,7 @@ pub(super) struct Open {
 #[derive(Debug)]
 pub(super) struct Change {
     pub(super) lease: LeaseNo,
+    pub(super) holder: HolderNo,
     pub(super) was: Stand,
     pub(super) is: Stand,
     /// Its rank when it was granted.
@@ -61,9 +62,20 @@ pub(super) struct Change {
 }
 
 impl Change {
+    /// It has its seats now, and had not before.
+    pub(super) fn seated(&self) -> bool {
+        self.is == Stand::Seat && self.was != Stand::Seat
+    }
+
     /// A new grant: seated now, and neither before nor in an earlier run.
     pub(super) fn grant(&self) -> bool {
-        self.is == Stand::Seat && self.was != Stand::Seat && !self.taken_in
+        self.seated() && !self.taken_in
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} of {:?}", self.lease, self.holder)
     }
 }
 
@@ -75,13 +87,17 @@ pub(super) struct Step {
     pub(super) changes: Vec<Change>,
     pub(super) answers: Vec<(MsgNo, Reply)>,
     /// Answers to requests that had been held open.
-    pub(super) closed: Vec<(HolderNo, ClaimNo, Reply)>,
+    pub(super) closed: Vec<(ClaimOf, Reply)>,
     pub(super) settled: bool,
     /// A place that was told and is wrong.
     pub(super) misplaced: Option<Broken>,
 }
 
 impl Step {
+    pub(super) fn grants(&self) -> impl Iterator<Item = &Change> {
+        self.changes.iter().filter(|c| c.grant())
+    }
+
     pub(super) fn message(&self) -> Option<&Message> {
         match &self.cause {
             Cause::Message(m) => Some(m),
@@ -92,10 +108,8 @@ impl Step {
     /// The answer to this step's message, if it was given at once.
     pub(super) fn reply(&self) -> Option<&Reply> {
         let message = self.message()?;
-        self.answers
-            .iter()
-            .rev()
-            .find(|(m, _)| *m == message.msg)
-            .map(|(_, r)| r)
+        let mut newest = self.answers.iter().rev();
+        let found = newest.find(|(m, _)| *m == message.msg);
+        found.map(|(_, r)| r)
     }
 }

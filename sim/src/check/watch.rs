@@ -1,40 +1,33 @@
 //! Promise 13: the watch, replayed, equals the history, or says that it starts anew.
 
 use super::Seen;
-use super::measure::broken;
+use super::measure::Verdict;
 use super::model::Model;
-use crate::history::Broken;
 
 /// The follower compares.
-pub(super) fn followed(m: &Model, equal: bool, seen: &mut Seen) -> Result<(), Broken> {
+pub(super) fn followed(m: &Model, equal: bool, seen: &mut Seen) -> Verdict {
     seen.followed += 1;
     if equal {
         return Ok(());
     }
-    broken(
-        13,
-        m.now,
-        format!(
-            "the follower of the watch has all events of {:?} and another list than the server",
-            m.run.no
-        ),
-    )
+    let what = format!(
+        "the follower of the watch has all events of {:?} and another list than the server",
+        m.run.no
+    );
+    m.broken(13, what)
 }
 
 /// Changes of the books are numbered without a gap.
-pub(super) fn booked(m: &Model, last: &mut u64, seq: u64) -> Result<(), Broken> {
+pub(super) fn booked(m: &Model, last: &mut u64, seq: u64) -> Verdict {
     let before = std::mem::replace(last, seq);
     if seq == before + 1 {
         return Ok(());
     }
-    broken(
-        13,
-        m.now,
-        format!(
-            "in {:?} the change after number {before} has number {seq}",
-            m.run.no
-        ),
-    )
+    let what = format!(
+        "in {:?} the change after number {before} has number {seq}",
+        m.run.no
+    );
+    m.broken(13, what)
 }
 
 #[cfg(test)]
