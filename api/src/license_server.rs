@@ -12,6 +12,7 @@ use crate::status::LicenseServerStatus;
 use k8s_openapi::api::core::v1::{LocalObjectReference, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::CustomResource;
+use mooring_core::ledger::CLAIMS_PER_HOLDER;
 use mooring_core::policy::Reclaim;
 use mooring_core::time::{DEFAULT_GRACE, DEFAULT_LEASE, MAX_LEASE, MIN_LEASE};
 use schemars::JsonSchema;
@@ -174,6 +175,14 @@ pub struct LeaseSettings {
     /// that the pod is gone, or after its grace.
     #[serde(default)]
     pub reclaim: Reclaim,
+    /// How many claims one pod may have at a time, or one subject outside the cluster. 1 to 1024.
+    #[serde(default = "default_claims_per_holder")]
+    #[schemars(range(min = 1, max = 1024))]
+    pub claims_per_holder: u16,
+}
+
+fn default_claims_per_holder() -> u16 {
+    CLAIMS_PER_HOLDER
 }
 
 /// What [`LeaseSettings`] must keep to, for the API server.
@@ -206,6 +215,7 @@ impl Default for LeaseSettings {
             duration: default_duration(),
             grace: default_grace(),
             reclaim: Reclaim::default(),
+            claims_per_holder: CLAIMS_PER_HOLDER,
         }
     }
 }

@@ -81,6 +81,10 @@ impl Config {
             let expected = "expected at least lease.durationSecs";
             return Err(bad("lease.graceSecs", &self.lease.grace_secs, expected));
         }
+        let most = self.lease.claims_per_holder;
+        if !(1..=1024).contains(&most) {
+            return Err(bad("lease.claimsPerHolder", &most, "expected 1 to 1024"));
+        }
         if let Some(e) = self.earlier_longest_lease_secs.filter(|e| *e > longest) {
             let expected = format!(
                 "expected 0 (no lease was ever granted) to {longest}, or leave it out if unknown"

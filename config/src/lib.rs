@@ -10,6 +10,8 @@
 //! | `check` | reading a file, and what its values must keep to |
 //! | [`print`](mod@print) | the file with a comment on each field, and the example in `docs/contracts.md` |
 
+#![cfg_attr(test, allow(clippy::too_many_lines))]
+
 pub mod anchor;
 mod check;
 pub mod print;
@@ -17,6 +19,7 @@ pub mod print;
 pub use anchor::{AnchorConfig, HwidConfig, Pkcs11Config, UsbConfig};
 pub use check::ConfigError;
 
+use mooring_core::ledger::CLAIMS_PER_HOLDER;
 use mooring_core::policy::Reclaim;
 use mooring_core::time::{DEFAULT_GRACE, DEFAULT_LEASE};
 use schemars::JsonSchema;
@@ -137,6 +140,9 @@ pub struct Lease {
     /// the pod is gone, or after its grace).
     #[schemars(with = "String")]
     pub reclaim: Reclaim,
+    /// How many claims one holder may have at a time: a pod, or a subject, whatever the number of
+    /// its machines. 1 to 1024.
+    pub claims_per_holder: u16,
 }
 
 impl Default for Lease {
@@ -145,6 +151,7 @@ impl Default for Lease {
             duration_secs: DEFAULT_LEASE.as_secs(),
             grace_secs: DEFAULT_GRACE.as_secs(),
             reclaim: Reclaim::default(),
+            claims_per_holder: CLAIMS_PER_HOLDER,
         }
     }
 }

@@ -112,6 +112,17 @@ pub const SIDECAR_CPU: Annotation = Annotation {
     ..PLAIN
 };
 
+/// How much the sidecar logs.
+pub const LOG_LEVEL: Annotation = Annotation {
+    key: "mooring.dev/log-level",
+    env: Some("MOORING_LOG"),
+    words: &["error", "warn", "info", "debug", "trace"],
+    doc: Some(
+        "what the sidecar logs: `error`, `warn`, `info`, `debug` or `trace`. Without it the chart's `sidecar.log`",
+    ),
+    ..PLAIN
+};
+
 /// Written by the webhook, never trusted.
 pub const INJECTED: Annotation = Annotation {
     key: "mooring.dev/injected",
@@ -119,7 +130,7 @@ pub const INJECTED: Annotation = Annotation {
 };
 
 /// The table.
-pub const ALL: [Annotation; 9] = [
+pub const ALL: [Annotation; 10] = [
     LICENSES,
     SERVER,
     START,
@@ -128,6 +139,7 @@ pub const ALL: [Annotation; 9] = [
     ON_LOSS,
     SIDECAR_MEMORY,
     SIDECAR_CPU,
+    LOG_LEVEL,
     INJECTED,
 ];
 

@@ -156,7 +156,10 @@ fn open_chain(
         settle: terms.settle,
         reclaim: terms.reclaim,
         grace,
-        limits: Limits::default(),
+        limits: Limits {
+            per_holder: config.lease.claims_per_holder.into(),
+            ..Limits::default()
+        },
     };
     let ledger = Ledger::new(settings, Capacity::none(), started.boot);
     let authority = before_the_anchor(config, &file, started);

@@ -42,7 +42,7 @@ impl RunTerms {
             lease: Lease {
                 duration_secs: lease_for.as_secs(),
                 grace_secs: grace.as_secs(),
-                reclaim: config.lease.reclaim,
+                ..config.lease.clone()
             },
             settle,
             reclaim: if demanded == Some(Reclaim::Confirmed) {

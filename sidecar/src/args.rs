@@ -128,7 +128,7 @@ pub(crate) struct HoldArgs {
     pub(crate) socket: Option<PathBuf>,
     /// What to log: a level (error, warn, info, debug) or a filter such as
     /// "info,mooring_sidecar=debug". "error" for exec, "info" otherwise.
-    #[arg(long, env = "MOORING_LOG", value_name = "FILTER")]
+    #[arg(long, env = annotation::LOG_LEVEL.variable(), value_name = "FILTER")]
     pub(crate) log: Option<String>,
 }
 

@@ -82,6 +82,11 @@ fn every_refusal_names_the_field_and_what_was_expected() {
             "lease.durationSecs: 5; expected 10 to 300",
         ),
         (
+            "reclaim: Any",
+            "claimsPerHolder: 0",
+            "lease.claimsPerHolder: 0; expected 1 to 1024",
+        ),
+        (
             "graceSecs: 28800",
             "graceSecs: 20",
             "lease.graceSecs: 20; expected at least",

@@ -63,4 +63,6 @@ pub use refusal::{Changed, Refusal};
 pub use settling::settle_for;
 pub use state::Ledger;
 pub use tally::Gauges;
-pub use types::{Claim, Claimed, Event, Granted, HeldLease, Limits, Place, Settings};
+pub use types::{
+    CLAIMS_PER_HOLDER, Claim, Claimed, Event, Granted, HeldLease, Limits, Place, Settings,
+};

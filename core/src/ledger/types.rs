@@ -37,10 +37,13 @@ pub struct Limits {
     pub queue: usize,
 }
 
+/// [`Limits::per_holder`], if nothing else is said.
+pub const CLAIMS_PER_HOLDER: u16 = 16;
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            per_holder: 16,
+            per_holder: CLAIMS_PER_HOLDER.into(),
             per_namespace: 20_000,
             queue: 100_000,
         }

@@ -13,6 +13,7 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use mooring_api::names::{SERVER_ENV, SIDECAR};
+use mooring_core::annotation::LOG_LEVEL;
 
 /// The volume with the sidecar's secrets, counters and limits: its alone.
 pub const STATE_VOLUME: &str = "mooring-state";
@@ -111,11 +112,12 @@ fn environment(
         ("MOORING_VOUCHER", target.voucher.as_deref()),
     ];
     all.extend(license.into_iter().filter_map(|(n, v)| Some((n, v?))));
-    all.extend([
-        ("MOORING_STATE_DIR", STATE_DIR),
-        (SOCKET_ENV, SOCKET),
-        ("MOORING_LOG", settings.log.as_str()),
-    ]);
+    all.extend([("MOORING_STATE_DIR", STATE_DIR), (SOCKET_ENV, SOCKET)]);
+    // The installation's word where the pod has none.
+    let log = LOG_LEVEL.variable();
+    if !all.iter().any(|(name, _)| *name == log) {
+        all.push((log, &settings.log));
+    }
     let var = |(name, value): (&str, &str)| EnvVar {
         name: name.to_owned(),
         // "$(" would be read as a reference to another variable; "$$(" is the text itself.

@@ -69,6 +69,14 @@ pub fn validate(server: &LicenseServer) -> Result<(), Invalid> {
             format!("at least lease.duration ({d})"),
         ));
     }
+    let most = spec.lease.claims_per_holder;
+    if !(1..=1024).contains(&most) {
+        return Err(invalid(
+            "spec.lease.claimsPerHolder",
+            most.to_string(),
+            "1 to 1024",
+        ));
+    }
     if spec
         .vendor_keys
         .as_ref()

@@ -102,6 +102,16 @@ fn a_deployments_pod_gets_all_of_it() {
 }
 
 #[test]
+fn a_pods_own_log_level_goes_before_the_installations() {
+    let mut pod = of_a_deployment();
+    pod["metadata"]["annotations"]["mooring.dev/log-level"] = "debug".into();
+    let env = sidecar_of(&inject(&pod))["env"].clone();
+    let log = env.as_array().unwrap().iter();
+    let log: Vec<_> = log.filter(|v| v["name"] == "MOORING_LOG").collect();
+    assert_eq!(log, [&json!({"name": "MOORING_LOG", "value": "debug"})]);
+}
+
+#[test]
 fn a_second_pass_changes_nothing_and_another_webhooks_work_stays() {
     let once = inject(&of_a_deployment());
     assert_eq!(inject_with(&once, &settings()).unwrap().1, 0);

@@ -72,6 +72,11 @@ fn each_bad_value_is_answered_with_its_place_and_what_was_expected() {
             "annotation mooring.dev/on-loss: character 1: \"Keep\", expected \"keep\" (did you mean \"keep\"?)",
         ),
         (
+            "log-level",
+            "verbose",
+            "annotation mooring.dev/log-level: character 1: \"verbose\", expected \"error\" or \"warn\" or \"info\" or \"debug\" or \"trace\"",
+        ),
+        (
             "containers",
             "app,,b",
             "annotation mooring.dev/containers: character 5: nothing, expected the names of containers",

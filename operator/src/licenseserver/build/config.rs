@@ -32,6 +32,7 @@ pub fn server_config(i: &Inputs<'_>) -> Option<Config> {
             duration_secs: spec.lease.duration.0.as_secs(),
             grace_secs: spec.lease.grace.0.as_secs(),
             reclaim: spec.lease.reclaim,
+            claims_per_holder: spec.lease.claims_per_holder,
         },
         earlier_longest_lease_secs: Some(i.in_force.as_secs()),
         state_dir: STATE_DIR.into(),

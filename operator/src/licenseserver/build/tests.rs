@@ -90,7 +90,7 @@ fn the_configuration_is_the_contracts() {
             "revocations": "/etc/mooring/license/revocations.mooring",
             "vendorKeys": "/etc/mooring-vendor-keys",
             "anchor": { "pkcs11": { "module": "/m.so", "tokenLabel": "mooring", "pinFile": "/etc/mooring/pin/pin" } },
-            "lease": { "durationSecs": 30, "graceSecs": 28800, "reclaim": "Any" },
+            "lease": { "durationSecs": 30, "graceSecs": 28800, "reclaim": "Any", "claimsPerHolder": 16 },
             "earlierLongestLeaseSecs": 30,
             "stateDir": "/var/lib/mooring",
             "identityKey": "/etc/mooring/identity/key",

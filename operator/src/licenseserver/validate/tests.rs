@@ -27,7 +27,7 @@ fn a_good_one_passes() {
 
 #[test]
 fn each_refusal_names_the_field_and_what_was_expected() {
-    let cases: [(&str, Result<(), String>); 11] = [
+    let cases: [(&str, Result<(), String>); 12] = [
         (
             "metadata.name",
             check(|v| v["metadata"]["name"] = json!("x".repeat(53))),
@@ -56,6 +56,10 @@ fn each_refusal_names_the_field_and_what_was_expected() {
         (
             "spec.lease.duration",
             check(|v| v["spec"]["lease"] = json!({ "duration": "5s" })),
+        ),
+        (
+            "spec.lease.claimsPerHolder",
+            check(|v| v["spec"]["lease"] = json!({ "claimsPerHolder": 0 })),
         ),
         (
             "spec.lease.grace",
