@@ -4,8 +4,21 @@
 //! Without the feature `mutants`, which only the simulator asks for, every question here is
 //! answered `false` at compile time.
 
+macro_rules! mistakes {
+    ($(#[$doc:meta])* pub enum $name:ident { $($(#[$about:meta])* $m:ident,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name { $($(#[$about])* $m,)* }
+
+        impl $name {
+            /// All of them.
+            pub const ALL: [Self; [$(stringify!($m)),*].len()] = [$(Self::$m),*];
+        }
+    };
+}
+
+mistakes! {
 /// A mistake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mutant {
     /// The holder counts D from the answer instead of from the sending.
     DurationFromResponse,
@@ -60,36 +73,6 @@ pub enum Mutant {
     /// License and clock are looked at when an answer is signed, after the books have granted.
     SigningRefusedAfterGrant,
 }
-
-impl Mutant {
-    /// All of them.
-    pub const ALL: [Self; 25] = [
-        Self::DurationFromResponse,
-        Self::FreedWithoutMargin,
-        Self::SettlesByNewDuration,
-        Self::GrantedWhileSettling,
-        Self::ExpiredTakenIn,
-        Self::TakenInTwice,
-        Self::TakenInWithoutSecret,
-        Self::RepeatTakesSecondSeat,
-        Self::RepeatLosesPlace,
-        Self::LateReleaseFreesNewer,
-        Self::RetrySeenAsCopy,
-        Self::CounterUnchecked,
-        Self::GraceFromExpiry,
-        Self::CrashRestartsGrace,
-        Self::FlappingExtendsContested,
-        Self::MonotonicClock,
-        Self::PartialGrant,
-        Self::SmallOvertakesHead,
-        Self::DeadWaiterGranted,
-        Self::ShrinkUnderflows,
-        Self::SentBeforeSaved,
-        Self::LeavingMarkForgotten,
-        Self::SignedWithoutAuthority,
-        Self::WaitsWithoutBound,
-        Self::SigningRefusedAfterGrant,
-    ];
 }
 
 #[cfg(feature = "mutants")]

@@ -1,6 +1,7 @@
 //! Names, as types that are checked once, where they come in.
 
 use crate::whole::Whole;
+use hex::FromHex as _;
 use serde::{Deserialize, Serialize};
 use std::borrow::Borrow;
 use std::fmt;
@@ -17,26 +18,47 @@ pub struct BadName {
     expected: &'static str,
 }
 
-const DNSISH: &str =
-    "expected 1 to 63 of a-z, 0-9, '-', '_' and '.', beginning and ending with a letter or digit";
-
-fn dnsish(kind: &'static str, s: &str) -> Result<(), BadName> {
-    let edge = |c: Option<&u8>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
-    let b = s.as_bytes();
-    let inner = b
-        .iter()
-        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, b'-' | b'_' | b'.'));
-    if b.len() <= 63 && inner && edge(b.first()) && edge(b.last()) {
-        Ok(())
-    } else {
-        let value = s.chars().take(80).collect();
-        Err(BadName {
-            kind,
-            value,
-            expected: DNSISH,
-        })
+impl BadName {
+    fn unless(ok: bool, kind: &'static str, s: &str, expected: &'static str) -> Result<(), Self> {
+        let value = || s.chars().take(80).collect();
+        let bad = || {
+            Err(Self {
+                kind,
+                value: value(),
+                expected,
+            })
+        };
+        if ok { Ok(()) } else { bad() }
     }
 }
+
+fn dnsish(kind: &'static str, s: &str) -> Result<(), BadName> {
+    let edge = |c: &u8| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let b = s.as_bytes();
+    let inner = b.iter().all(|c| edge(c) || matches!(c, b'-' | b'_' | b'.'));
+    let ok = b.len() <= 63 && inner && b.first().is_some_and(edge) && b.last().is_some_and(edge);
+    let expected = "expected 1 to 63 of a-z, 0-9, '-', '_' and '.', beginning and ending with a letter or digit";
+    BadName::unless(ok, kind, s, expected)
+}
+
+/// JSON has it as its text.
+macro_rules! as_text {
+    ($t:ident, $e:ty) => {
+        impl TryFrom<String> for $t {
+            type Error = $e;
+            fn try_from(s: String) -> Result<Self, $e> {
+                s.parse()
+            }
+        }
+
+        impl From<$t> for String {
+            fn from(t: $t) -> Self {
+                t.to_string()
+            }
+        }
+    };
+}
+pub(crate) use as_text;
 
 macro_rules! name {
     ($(#[$doc:meta])* $t:ident, $kind:literal, $check:path) => {
@@ -46,13 +68,11 @@ macro_rules! name {
         pub struct $t(Arc<str>);
 
         impl $t {
-            /// Checks and keeps a name.
             pub fn new(s: &str) -> Result<Self, BadName> {
                 $check($kind, s)?;
                 Ok(Self(s.into()))
             }
 
-            /// The name as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -65,18 +85,7 @@ macro_rules! name {
             }
         }
 
-        impl TryFrom<String> for $t {
-            type Error = BadName;
-            fn try_from(s: String) -> Result<Self, BadName> {
-                Self::new(&s)
-            }
-        }
-
-        impl From<$t> for String {
-            fn from(n: $t) -> String {
-                n.0.as_ref().to_owned()
-            }
-        }
+        as_text!($t, BadName);
 
         impl fmt::Display for $t {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -120,16 +129,9 @@ impl ClaimName {
 
 fn version(kind: &'static str, s: &str) -> Result<(), BadName> {
     let ok = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-' | b'_' | b'+');
-    if (1..=32).contains(&s.len()) && s.bytes().all(ok) {
-        Ok(())
-    } else {
-        let expected = "expected 1 to 32 of letters, digits, '.', '-', '_' and '+'";
-        Err(BadName {
-            kind,
-            value: s.chars().take(80).collect(),
-            expected,
-        })
-    }
+    let ok = (1..=32).contains(&s.len()) && s.bytes().all(ok);
+    let expected = "expected 1 to 32 of letters, digits, '.', '-', '_' and '+'";
+    BadName::unless(ok, kind, s, expected)
 }
 
 name!(
@@ -137,17 +139,11 @@ name!(
     Version, "version", version
 );
 
-fn hex_id(kind: &'static str, s: &str) -> Result<(), BadName> {
-    let lower = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
-    if s.len() == 32 && s.bytes().all(lower) {
-        Ok(())
-    } else {
-        Err(BadName {
-            kind,
-            value: s.chars().take(80).collect(),
-            expected: "expected 32 hexadecimal digits",
-        })
-    }
+fn hex_id(kind: &'static str, s: &str) -> Result<[u8; 16], BadName> {
+    let upper = s.bytes().any(|c| c.is_ascii_uppercase());
+    let id = <[u8; 16]>::from_hex(s).ok().filter(|_| !upper);
+    BadName::unless(id.is_some(), kind, s, "expected 32 hexadecimal digits")?;
+    Ok(id.unwrap_or_default())
 }
 
 macro_rules! id {
@@ -163,7 +159,6 @@ macro_rules! id {
                 Self(b)
             }
 
-            /// The bytes.
             pub const fn to_bytes(self) -> [u8; 16] {
                 self.0
             }
@@ -172,26 +167,11 @@ macro_rules! id {
         impl FromStr for $t {
             type Err = BadName;
             fn from_str(s: &str) -> Result<Self, BadName> {
-                hex_id($kind, s)?;
-                let mut b = [0; 16];
-                let bad = || BadName { kind: $kind, value: s.to_owned(), expected: "expected 32 hexadecimal digits" };
-                hex::decode_to_slice(s, &mut b).map_err(|_| bad())?;
-                Ok(Self(b))
+                hex_id($kind, s).map(Self)
             }
         }
 
-        impl TryFrom<String> for $t {
-            type Error = BadName;
-            fn try_from(s: String) -> Result<Self, BadName> {
-                s.parse()
-            }
-        }
-
-        impl From<$t> for String {
-            fn from(id: $t) -> String {
-                hex::encode(id.0)
-            }
-        }
+        as_text!($t, BadName);
 
         impl fmt::Display for $t {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -246,7 +226,6 @@ impl From<Seats> for u32 {
 }
 
 impl Seats {
-    /// One seat.
     pub const ONE: Self = Self(NonZeroU32::MIN);
 
     /// `n` seats; none for zero.
@@ -257,7 +236,6 @@ impl Seats {
         }
     }
 
-    /// The number.
     pub const fn get(self) -> u32 {
         self.0.get()
     }

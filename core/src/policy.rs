@@ -2,8 +2,6 @@
 //! configuration, annotations, objects and messages.
 
 use serde::{Deserialize, Serialize};
-use std::fmt;
-use std::str::FromStr;
 
 /// A word that is none of those expected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,34 +29,34 @@ macro_rules! words {
             }
         }
 
-        impl fmt::Display for $t {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $t {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.pad(self.as_str())
             }
         }
 
-        impl FromStr for $t {
-            type Err = BadWord;
-            fn from_str(s: &str) -> Result<Self, BadWord> {
-                match s {
-                    $($word => Ok(Self::$variant),)+
-                    _ => Err(BadWord {
-                        found: s.chars().take(80).collect(),
-                        expected: one_of(Self::WORDS),
-                    }),
-                }
+        impl std::str::FromStr for $t {
+            type Err = $crate::policy::BadWord;
+            fn from_str(s: &str) -> Result<Self, Self::Err> {
+                let found = Self::ALL.iter().find(|w| w.as_str() == s);
+                found.copied().ok_or_else(|| Self::Err::new(s, Self::WORDS))
             }
         }
     };
 }
+pub(crate) use words;
 
-/// `"a", "b" or "c"`.
-fn one_of(words: &[&str]) -> String {
-    let quoted: Vec<String> = words.iter().map(|w| format!("{w:?}")).collect();
-    match quoted.split_last() {
-        Some((last, [])) => last.clone(),
-        Some((last, others)) => format!("{} or {last}", others.join(", ")),
-        None => String::new(),
+impl BadWord {
+    pub(crate) fn new(found: &str, words: &[&str]) -> Self {
+        let quoted: Vec<String> = words.iter().map(|w| format!("{w:?}")).collect();
+        let expected = match quoted.split_last() {
+            Some((last, others)) if !others.is_empty() => {
+                format!("{} or {last}", others.join(", "))
+            }
+            _ => quoted.concat(),
+        };
+        let found = found.chars().take(80).collect();
+        Self { found, expected }
     }
 }
 

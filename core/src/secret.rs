@@ -14,10 +14,26 @@ use std::fmt;
 #[error("expected 32 bytes in base64url without padding (43 characters)")]
 pub struct BadBytes;
 
-fn decode(s: &str) -> Result<[u8; 32], BadBytes> {
-    let v = URL_SAFE_NO_PAD.decode(s).map_err(|_| BadBytes)?;
-    v.try_into().map_err(|_| BadBytes)
+macro_rules! bytes_as_text {
+    ($t:ident) => {
+        impl TryFrom<String> for $t {
+            type Error = BadBytes;
+            fn try_from(s: String) -> Result<Self, BadBytes> {
+                let v = URL_SAFE_NO_PAD.decode(s).map_err(|_| BadBytes)?;
+                v.try_into().map(Self).map_err(|_| BadBytes)
+            }
+        }
+
+        impl From<$t> for String {
+            fn from(s: $t) -> Self {
+                URL_SAFE_NO_PAD.encode(s.0)
+            }
+        }
+    };
 }
+
+bytes_as_text!(Secret);
+bytes_as_text!(SecretHash);
 
 /// A claim's secret, 32 random bytes.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,19 +58,6 @@ impl fmt::Debug for Secret {
     }
 }
 
-impl TryFrom<String> for Secret {
-    type Error = BadBytes;
-    fn try_from(s: String) -> Result<Self, BadBytes> {
-        decode(&s).map(Self)
-    }
-}
-
-impl From<Secret> for String {
-    fn from(s: Secret) -> String {
-        URL_SAFE_NO_PAD.encode(s.0)
-    }
-}
-
 /// The SHA-256 of a [`Secret`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -69,19 +72,6 @@ impl SecretHash {
     /// Whether `secret` is the one. Comparing hashes leaks nothing of the secret through time.
     pub fn matches(&self, secret: &Secret) -> bool {
         secret.hash() == *self
-    }
-}
-
-impl TryFrom<String> for SecretHash {
-    type Error = BadBytes;
-    fn try_from(s: String) -> Result<Self, BadBytes> {
-        decode(&s).map(Self)
-    }
-}
-
-impl From<SecretHash> for String {
-    fn from(s: SecretHash) -> String {
-        URL_SAFE_NO_PAD.encode(s.0)
     }
 }
 

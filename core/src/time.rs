@@ -24,12 +24,10 @@ impl BootTime {
     /// The end of time: later than any reading.
     pub const NEVER: Self = Self(u64::MAX);
 
-    /// A reading from milliseconds since boot.
     pub const fn from_millis(ms: u64) -> Self {
         Self(ms)
     }
 
-    /// Milliseconds since boot.
     pub const fn as_millis(self) -> u64 {
         self.0
     }
@@ -48,21 +46,20 @@ impl BootTime {
 impl Add<Duration> for BootTime {
     type Output = Self;
     fn add(self, d: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_add(u64::try_from(d.as_millis()).unwrap_or(u64::MAX)),
-        )
+        Self(self.0.saturating_add(whole_millis(d)))
     }
 }
 
 impl Sub<Duration> for BootTime {
     type Output = Self;
     fn sub(self, d: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_sub(u64::try_from(d.as_millis()).unwrap_or(u64::MAX)),
-        )
+        Self(self.0.saturating_sub(whole_millis(d)))
     }
+}
+
+/// Its milliseconds, rounded down.
+pub(crate) fn whole_millis(d: Duration) -> u64 {
+    u64::try_from(d.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl fmt::Display for BootTime {
@@ -104,52 +101,48 @@ pub fn settling(longest: Option<Duration>) -> Duration {
 }
 
 /// Durations as whole seconds in JSON (rounded down).
-pub mod secs {
+pub(crate) mod secs {
     use serde::{Deserialize, Deserializer, Serializer};
     use std::time::Duration;
 
-    /// Writes whole seconds.
-    pub fn serialize<S: Serializer>(d: &Duration, s: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(d: &Duration, s: S) -> Result<S::Ok, S::Error> {
         s.serialize_u64(d.as_secs())
     }
 
-    /// Reads whole seconds.
-    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Duration, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Duration, D::Error> {
         u64::deserialize(d).map(Duration::from_secs)
     }
 }
 
 /// Durations as whole milliseconds in JSON.
-pub mod millis {
+pub(crate) mod millis {
     use serde::{Deserializer, Serializer};
     use std::time::Duration;
 
-    /// Writes whole milliseconds.
-    pub fn serialize<S: Serializer>(d: &Duration, s: S) -> Result<S::Ok, S::Error> {
-        s.serialize_u64(u64::try_from(d.as_millis()).unwrap_or(u64::MAX))
+    pub(crate) fn serialize<S: Serializer>(d: &Duration, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_u64(super::whole_millis(*d))
     }
 
-    /// Reads whole milliseconds.
-    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Duration, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Duration, D::Error> {
         crate::whole::read(d).map(Duration::from_millis)
     }
 
     /// The same, where it may be absent.
-    pub mod option {
-        use serde::{Deserializer, Serializer};
+    pub(crate) mod option {
+        use serde::{Deserializer, Serialize as _, Serializer};
         use std::time::Duration;
 
-        /// Writes whole milliseconds.
         #[allow(clippy::ref_option)] // serde's signature
-        pub fn serialize<S: Serializer>(d: &Option<Duration>, s: S) -> Result<S::Ok, S::Error> {
-            match d {
-                Some(d) => super::serialize(d, s),
-                None => s.serialize_none(),
-            }
+        pub(crate) fn serialize<S: Serializer>(
+            d: &Option<Duration>,
+            s: S,
+        ) -> Result<S::Ok, S::Error> {
+            d.map(super::super::whole_millis).serialize(s)
         }
 
-        /// Reads whole milliseconds.
-        pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Duration>, D::Error> {
+        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+            d: D,
+        ) -> Result<Option<Duration>, D::Error> {
             Ok(crate::whole::read_option(d)?.map(Duration::from_millis))
         }
     }
@@ -162,40 +155,24 @@ pub mod millis {
 )]
 pub struct BadSpan(String);
 
+/// The units, the largest first.
+const UNITS: [(u64, char); 4] = [(86_400, 'd'), (3600, 'h'), (60, 'm'), (1, 's')];
+
 /// Reads a duration as people write it.
 pub fn parse_span(s: &str) -> Result<Duration, BadSpan> {
-    let bad = || BadSpan(s.chars().take(40).collect());
-    let (mut total, mut digits, mut last) = (0u64, String::new(), u64::MAX);
-    for c in s.chars() {
-        if c.is_ascii_digit() {
-            digits.push(c);
-            continue;
+    let (mut rest, mut total) = (s, Some(0u64));
+    // In the units' order and each once, so that "30m1h" is not read as something else than meant.
+    for (unit, name) in UNITS {
+        if let Some((digits, after)) = rest.split_once(name) {
+            let is_number = digits.bytes().all(|b| b.is_ascii_digit());
+            let n = digits.parse::<u64>().ok().filter(|_| is_number);
+            total = total.and_then(|t| n?.checked_mul(unit)?.checked_add(t));
+            rest = after;
         }
-        let unit = match c {
-            'd' => 86_400,
-            'h' => 3600,
-            'm' => 60,
-            's' => 1,
-            _ => return Err(bad()),
-        };
-        // Largest unit first and each once, so that "30m1h" is not read as something else than
-        // meant.
-        if unit >= last {
-            return Err(bad());
-        }
-        let n: u64 = digits.parse().map_err(|_| bad())?;
-        total = n
-            .checked_mul(unit)
-            .and_then(|n| n.checked_add(total))
-            .ok_or_else(bad)?;
-        last = unit;
-        digits.clear();
     }
-    if s.is_empty() || !digits.is_empty() || total > 100 * 366 * 86_400 {
-        Err(bad())
-    } else {
-        Ok(Duration::from_secs(total))
-    }
+    let sane = |t: &u64| !s.is_empty() && rest.is_empty() && *t <= 100 * 366 * 86_400;
+    let total = total.filter(sane).map(Duration::from_secs);
+    total.ok_or_else(|| BadSpan(s.chars().take(40).collect()))
 }
 
 /// Writes a duration as people write it, in whole seconds.
@@ -203,7 +180,7 @@ pub fn print_span(d: Duration) -> String {
     use std::fmt::Write as _;
     let mut rest = d.as_secs();
     let mut out = String::new();
-    for (unit, name) in [(86_400, 'd'), (3600, 'h'), (60, 'm'), (1, 's')] {
+    for (unit, name) in UNITS {
         if rest >= unit {
             let _ = write!(out, "{}{name}", rest / unit);
             rest %= unit;
@@ -212,42 +189,22 @@ pub fn print_span(d: Duration) -> String {
     if out.is_empty() { "0s".into() } else { out }
 }
 
-/// Durations as people write them, in JSON and YAML.
-pub mod span {
-    use serde::{Deserialize, Deserializer, Serializer};
+/// Durations as people write them (`8h`), where they may be absent, in JSON and YAML.
+pub(crate) mod span {
+    use serde::{Deserialize, Deserializer, Serialize as _, Serializer};
     use std::time::Duration;
 
-    /// Writes `8h`.
-    pub fn serialize<S: Serializer>(d: &Duration, s: S) -> Result<S::Ok, S::Error> {
-        s.serialize_str(&super::print_span(*d))
+    #[allow(clippy::ref_option)] // serde's signature
+    pub(crate) fn serialize<S: Serializer>(d: &Option<Duration>, s: S) -> Result<S::Ok, S::Error> {
+        d.map(super::print_span).serialize(s)
     }
 
-    /// Reads `8h`.
-    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Duration, D::Error> {
-        let s = String::deserialize(d)?;
-        super::parse_span(&s).map_err(serde::de::Error::custom)
-    }
-
-    /// The same, where it may be absent.
-    pub mod option {
-        use serde::{Deserialize, Deserializer, Serializer};
-        use std::time::Duration;
-
-        /// Writes `8h`.
-        #[allow(clippy::ref_option)] // serde's signature
-        pub fn serialize<S: Serializer>(d: &Option<Duration>, s: S) -> Result<S::Ok, S::Error> {
-            match d {
-                Some(d) => super::serialize(d, s),
-                None => s.serialize_none(),
-            }
-        }
-
-        /// Reads `8h`.
-        pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Duration>, D::Error> {
-            let s = Option::<String>::deserialize(d)?;
-            s.map(|s| super::super::parse_span(&s).map_err(serde::de::Error::custom))
-                .transpose()
-        }
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        d: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        let s = Option::<String>::deserialize(d)?;
+        let read = s.map(|s| super::parse_span(&s)).transpose();
+        read.map_err(serde::de::Error::custom)
     }
 }
 

@@ -126,11 +126,12 @@ impl Document {
         if !prose.parameters.is_empty() {
             op["parameters"] = prose.parameters.into();
         }
-        if let Some((name, required)) = match spec.body {
+        let body = match spec.body {
             RequestBody::None => None,
             RequestBody::Optional(name) => Some((name, false)),
             RequestBody::Required(name) => Some((name, true)),
-        } {
+        };
+        if let Some((name, required)) = body {
             let schema = schema(&mut self.requests, name)?;
             op["requestBody"] =
                 json!({"required": required, "content": {"application/json": {"schema": schema}}});
@@ -172,10 +173,10 @@ impl Document {
             let schema = requests.remove(&name).unwrap_or_default();
             requests.insert(sent.clone(), schema);
             let (from, to) = (format!("{SCHEMAS}{name}"), format!("{SCHEMAS}{sent}"));
-            for s in requests.values_mut() {
-                rename(s, &from, &to);
-            }
-            rename_sent(&mut paths, &from, &to);
+            requests
+                .values_mut()
+                .for_each(|s| rename(s, true, &from, &to));
+            rename(&mut paths, false, &from, &to);
         }
         let mut schemas = answers;
         schemas.extend(requests);
@@ -202,36 +203,18 @@ fn event_schema(event: &str, data: &Value) -> Value {
     })
 }
 
-/// Points references elsewhere.
-fn rename(v: &mut Value, from: &str, to: &str) {
+/// Points references elsewhere: all, or only those in what is sent, bodies and parameters.
+fn rename(v: &mut Value, all: bool, from: &str, to: &str) {
     match v {
         Value::Object(o) => {
             for (k, v) in o {
-                if k == "$ref" && v == from {
+                if all && k == "$ref" && v == from {
                     *v = to.into();
-                } else {
-                    rename(v, from, to);
                 }
+                rename(v, all || k == "requestBody" || k == "parameters", from, to);
             }
         }
-        Value::Array(a) => a.iter_mut().for_each(|v| rename(v, from, to)),
-        _ => {}
-    }
-}
-
-/// The same in what is sent: bodies and parameters.
-fn rename_sent(v: &mut Value, from: &str, to: &str) {
-    match v {
-        Value::Object(o) => {
-            for (k, v) in o {
-                if k == "requestBody" || k == "parameters" {
-                    rename(v, from, to);
-                } else {
-                    rename_sent(v, from, to);
-                }
-            }
-        }
-        Value::Array(a) => a.iter_mut().for_each(|v| rename_sent(v, from, to)),
+        Value::Array(a) => a.iter_mut().for_each(|v| rename(v, all, from, to)),
         _ => {}
     }
 }
@@ -244,16 +227,14 @@ fn tidy(v: &mut Value) {
             if let Some(Value::String(s)) = o.get_mut("description") {
                 *s = plain(s);
             }
-            if let Some(format) = o.get("format").and_then(Value::as_str) {
-                let most = match format {
-                    "uint32" => Some(u64::from(u32::MAX)),
-                    "uint16" => Some(u64::from(u16::MAX)),
-                    "uint64" => Some(u64::MAX),
-                    _ => None,
-                };
-                if let Some(most) = most {
-                    o.entry("maximum").or_insert_with(|| most.into());
-                }
+            let most = match o.get("format").and_then(Value::as_str) {
+                Some("uint32") => Some(u64::from(u32::MAX)),
+                Some("uint16") => Some(u64::from(u16::MAX)),
+                Some("uint64") => Some(u64::MAX),
+                _ => None,
+            };
+            if let Some(most) = most {
+                o.entry("maximum").or_insert_with(|| most.into());
             }
             o.values_mut().for_each(tidy);
         }
@@ -264,24 +245,16 @@ fn tidy(v: &mut Value) {
 
 /// [`x`](y) and [`x`] become `x`; lines are joined.
 fn plain(s: &str) -> String {
-    let mut out = String::with_capacity(s.len());
-    let mut rest = s;
+    let (mut out, mut rest) = (String::new(), s);
     while let Some((before, after)) = rest.split_once("[`") {
-        out.push_str(before);
         let Some((name, tail)) = after.split_once("`]") else {
-            out.push_str("[`");
-            rest = after;
-            continue;
+            break;
         };
-        out.push('`');
-        out.push_str(name);
-        out.push('`');
-        rest = match tail.strip_prefix('(').and_then(|t| t.split_once(')')) {
-            Some((_, t)) => t,
-            None => tail,
-        };
+        out.extend([before, "`", name, "`"]);
+        let link = tail.strip_prefix('(').and_then(|t| t.split_once(')'));
+        rest = link.map_or(tail, |(_, t)| t);
     }
-    out.push_str(rest);
+    out += rest;
     out.replace('\n', " ").replace("  ", "\n\n")
 }
 
@@ -289,11 +262,11 @@ fn plain(s: &str) -> String {
 pub(crate) fn parameter(
     place: &str,
     name: &str,
-    required: bool,
+    needed: bool,
     schema: &Value,
     words: &str,
 ) -> Value {
-    json!({"name": name, "in": place, "required": required, "schema": schema, "description": words})
+    json!({"name": name, "in": place, "required": needed, "schema": schema, "description": words})
 }
 
 #[cfg(test)]

@@ -38,15 +38,12 @@ struct Args {
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let apis = [
-        ("server.json", server::document()?),
-        ("socket.json", socket::document()?),
-    ];
-    write(&args.out, &apis)?;
-    let beside = args.out.parent().unwrap_or(&args.out).join("schema");
-    write(&beside, &files::documents())?;
+    let (server, socket) = (server::document()?, socket::document()?);
+    write(&args.out, &[("server", server), ("socket", socket)])?;
+    let docs = args.out.parent().unwrap_or(&args.out);
+    write(&docs.join("schema"), &files::documents())?;
     annotations::write(args.check)?;
-    contracts(args.out.parent().unwrap_or(&args.out))
+    contracts(docs)
 }
 
 /// The server's configuration in `contracts.md`, where the page is.
@@ -63,7 +60,7 @@ fn contracts(docs: &Path) -> Result<()> {
 fn write(folder: &Path, documents: &[(&str, Value)]) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     for (name, document) in documents {
-        let path = folder.join(name);
+        let path = folder.join(format!("{name}.json"));
         let text = serde_json::to_string_pretty(document)? + "\n";
         std::fs::write(&path, text).with_context(|| path.display().to_string())?;
     }

@@ -134,33 +134,18 @@ fn put_claim(d: &mut Document) -> Prose {
 fn delete_claim(d: &mut Document) -> Prose {
     let secret = d.sent::<Secret>();
     let counter = json!({"type": "integer", "minimum": 0});
+    let higher = "Higher than in any request of the claim before; otherwise a copy of the holder asks, and is told so.";
     let tag = json!({"type": "string", "pattern": "^\"[0-9a-f]{32}\"$"});
+    let known = "The lease's id in quotes: its secret is enough then. Without it the claim of this name is given back, and who asks must be known.";
+    let header = |name, needed, schema, words| parameter("header", name, needed, schema, words);
     Prose {
         summary: "Gives back, or leaves the line",
         words: "A lease that is not in the books, or not this claim's: 204, nothing is touched.",
         parameters: vec![
             name(d),
-            parameter(
-                "header",
-                SECRET_HEADER,
-                true,
-                &secret,
-                "The claim's secret.",
-            ),
-            parameter(
-                "header",
-                COUNTER_HEADER,
-                false,
-                &counter,
-                "Higher than in any request of the claim before; otherwise a copy of the holder asks, and is told so.",
-            ),
-            parameter(
-                "header",
-                "If-Match",
-                false,
-                &tag,
-                "The lease's id in quotes: its secret is enough then. Without it the claim of this name is given back, and who asks must be known.",
-            ),
+            header(SECRET_HEADER, true, &secret, "The claim's secret."),
+            header(COUNTER_HEADER, false, &counter, higher),
+            header("If-Match", false, &tag, known),
         ],
         answers: &["Given back, or left the queue."],
         ..Prose::default()

@@ -98,9 +98,10 @@ fn hold(d: &mut Document) -> Prose {
     let mut seats = d.sent::<Seats>();
     seats["default"] = 1.into();
     let (version, start) = (d.sent::<Version>(), d.sent::<Start>());
+    let may = "Whether the application may go on with no server in reach before the first answer.";
     let resume = d.sent::<ClaimName>();
-    let query =
-        |name: &str, schema: &Value, words: &str| parameter("query", name, false, schema, words);
+    let had = "The name of a hold that this client had when the sidecar crashed; then nothing else counts.";
+    let query = |name, schema, words| parameter("query", name, false, schema, words);
     Prose {
         summary: "A claim that lives as long as this connection",
         words: "Server-sent events, the first at once, then one at each change: `id`, `event: claim`, `data` (a ClaimStatus as JSON); `: alive` each 15 s. The \
@@ -111,16 +112,8 @@ fn hold(d: &mut Document) -> Prose {
             product,
             query("seats", &seats, "How many seats."),
             query("version", &version, "The version asked for."),
-            query(
-                "start",
-                &start,
-                "Whether the application may go on with no server in reach before the first answer.",
-            ),
-            query(
-                "resume",
-                &resume,
-                "The name of a hold that this client had when the sidecar crashed; then nothing else counts.",
-            ),
+            query("start", &start, may),
+            query("resume", &resume, had),
         ],
         answers: &["The events."],
         ..Prose::default()

@@ -182,7 +182,7 @@ fn anchor(a: &AnchorKey) -> String {
     let presence = match (&a.usb, &a.hwid) {
         (Some(d), _) => format!(", USB device {d}"),
         (_, Some(h)) => {
-            let mut names: Vec<&str> = h.items.iter().map(|i| i.item.name()).collect();
+            let mut names: Vec<&str> = h.items.iter().map(|i| i.item.as_str()).collect();
             names.dedup();
             format!(", {} of {} of {}", h.k, h.items.len(), names.join(", "))
         }

@@ -19,8 +19,6 @@ mod authority;
 mod entitlement;
 mod machine;
 #[cfg(test)]
-mod testing;
-#[cfg(test)]
 mod tests;
 
 pub use admission::{Admission, Admitted, Opened, Opener, Proven, Who, admit};

@@ -3,7 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use super::testing::{at, authority};
+pub(crate) mod testing;
+
 use super::{Asked, Authority, ClaimAnswer, Frontend, Proven};
 use crate::identity::Holder;
 use crate::ledger::{Capacity, Claimed, Ledger, Limits, Settings};
@@ -16,6 +17,7 @@ use crate::time::{BootTime, Now};
 use crate::wire::{ClaimRequest, Problem, ProblemType, Renewal, Standing};
 use std::sync::Arc;
 use std::time::Duration;
+use testing::{at, authority};
 
 const NOON: &str = "2026-05-01T12:00:00Z";
 const D: u64 = 30;

@@ -2,6 +2,7 @@
 //! present beside it.
 
 use super::keys::PublicKey;
+use crate::policy::words;
 use crate::secret::sha256;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -29,15 +30,7 @@ pub enum AnchorKind {
     Hwid,
 }
 
-impl fmt::Display for AnchorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Pkcs11 => "pkcs11",
-            Self::Usb => "usb",
-            Self::Hwid => "hwid",
-        })
-    }
-}
+words!(AnchorKind: Pkcs11 = "pkcs11", Usb = "usb", Hwid = "hwid");
 
 /// A piece of hardware, by its key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +67,10 @@ pub struct Standby {
     pub days: u32,
 }
 
+fn is_lower_hex(s: &str, digits: usize) -> bool {
+    s.len() == digits && s.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// A USB device, by what it says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -102,30 +99,23 @@ impl fmt::Display for UsbDevice {
 impl UsbDevice {
     /// Whether `s` is a vendor's or product's id as it is written here.
     pub fn is_id(s: &str) -> bool {
-        s.len() == 4 && s.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        is_lower_hex(s, 4)
     }
 
-    /// The field that is wrong, and why.
-    fn check(&self) -> Result<(), (&'static str, String)> {
-        for (field, id) in [
-            ("vendorId", &self.vendor_id),
-            ("productId", &self.product_id),
-        ] {
+    fn check(&self) -> Result<(), Wrong> {
+        let (vendor, product) = (&self.vendor_id, &self.product_id);
+        for (field, id) in [("vendorId", vendor), ("productId", product)] {
             if !Self::is_id(id) {
-                let p =
-                    format!("{id:?}, expected four hexadecimal digits in lower case, such as 096e");
-                return Err((field, p));
+                let p = "expected four hexadecimal digits in lower case, such as 096e";
+                return Err((field.to_owned(), format!("{id:?}, {p}")));
             }
         }
         let s = &self.serial;
-        if s.trim().is_empty()
-            || s.chars().count() > MAX_USB_SERIAL
-            || s.chars().any(char::is_control)
-        {
-            let p = format!(
-                "{s:?}, expected the device's serial number, 1 to {MAX_USB_SERIAL} characters"
-            );
-            return Err(("serial", p));
+        let fits = s.chars().count() <= MAX_USB_SERIAL && !s.chars().any(char::is_control);
+        if s.trim().is_empty() || !fits {
+            let p =
+                format!("expected the device's serial number, 1 to {MAX_USB_SERIAL} characters");
+            return Err(("serial".to_owned(), format!("{s:?}, {p}")));
         }
         Ok(())
     }
@@ -148,36 +138,14 @@ pub enum HwidItem {
     MachineId,
 }
 
-impl HwidItem {
-    /// All of them, in the order in which they are written.
-    pub const ALL: [Self; 5] = [
-        Self::ProductUuid,
-        Self::BoardSerial,
-        Self::DiskSerial,
-        Self::Mac,
-        Self::MachineId,
-    ];
+// In the order in which they are written.
+words!(HwidItem: ProductUuid = "productUuid", BoardSerial = "boardSerial",
+    DiskSerial = "diskSerial", Mac = "mac", MachineId = "machineId");
 
+impl HwidItem {
     /// Whether it belongs to the hardware: of those that match, one must.
     pub const fn is_hardware(self) -> bool {
         !matches!(self, Self::MachineId)
-    }
-
-    /// Its name in files.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::ProductUuid => "productUuid",
-            Self::BoardSerial => "boardSerial",
-            Self::DiskSerial => "diskSerial",
-            Self::Mac => "mac",
-            Self::MachineId => "machineId",
-        }
-    }
-}
-
-impl fmt::Display for HwidItem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 
@@ -222,31 +190,21 @@ impl HwidItems {
         ))
     }
 
-    /// The field that is wrong, and why.
-    fn check(&self) -> Result<(), (String, String)> {
+    fn check(&self) -> Result<(), Wrong> {
         let bad = |field: &str, problem: String| Err((field.to_owned(), problem));
         let salt = hex::decode(&self.salt).unwrap_or_default();
         if salt.len() < MIN_SALT || salt.len() > 64 {
-            let p = format!(
-                "{:?}, expected 32 to 128 hexadecimal digits",
-                self.salt.chars().take(130).collect::<String>()
-            );
+            let start: String = self.salt.chars().take(130).collect();
+            let p = format!("{start:?}, expected 32 to 128 hexadecimal digits");
             return bad("salt", p);
         }
         let n = self.items.len();
         if n == 0 || n > MAX_HWID_ITEMS {
-            return bad(
-                "items",
-                format!("{n} items, expected 1 to {MAX_HWID_ITEMS}"),
-            );
+            let p = format!("{n} items, expected 1 to {MAX_HWID_ITEMS}");
+            return bad("items", p);
         }
         for (i, it) in self.items.iter().enumerate() {
-            let is_hash = it.hash.len() == 64
-                && it
-                    .hash
-                    .bytes()
-                    .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-            if !is_hash {
+            if !is_lower_hex(&it.hash, 64) {
                 let p = "expected a SHA-256, 64 hexadecimal digits in lower case".to_owned();
                 return bad(&format!("items[{i}].hash"), p);
             }
@@ -256,63 +214,59 @@ impl HwidItems {
             }
         }
         if !self.items.iter().any(|i| i.item.is_hardware()) {
-            let names: Vec<&str> = HwidItem::ALL
-                .into_iter()
-                .filter(|i| i.is_hardware())
-                .map(HwidItem::name)
-                .collect();
-            return bad(
-                "items",
-                format!(
-                    "none of hardware, expected at least one of {}",
-                    names.join(", ")
-                ),
-            );
+            let hardware = HwidItem::ALL.iter().filter(|i| i.is_hardware());
+            let names: Vec<&str> = hardware.map(|i| i.as_str()).collect();
+            let names = names.join(", ");
+            let p = format!("none of hardware, expected at least one of {names}");
+            return bad("items", p);
         }
         if self.k == 0 || self.k as usize > n {
-            return bad(
-                "k",
-                format!("{}, expected 1 to the number of items, {n}", self.k),
-            );
+            let p = format!("{}, expected 1 to the number of items, {n}", self.k);
+            return bad("k", p);
         }
         Ok(())
     }
 }
 
+/// The field that is wrong, and why.
+type Wrong = (String, String);
+
 impl AnchorKey {
-    /// The field that is wrong, and why.
-    pub(super) fn check(&self) -> Result<(), (String, String)> {
-        let of = |name: &str| {
-            (
-                name.to_owned(),
-                format!("does not belong to an anchor of kind {}", self.kind),
-            )
-        };
-        let missing = |name: &str, what: &str| {
-            (
-                name.to_owned(),
-                format!("missing; an anchor of kind {} needs {what}", self.kind),
-            )
-        };
-        match (self.kind, &self.usb) {
-            (AnchorKind::Usb, Some(d)) => d.check().map_err(|(f, p)| (format!("usb.{f}"), p))?,
-            (AnchorKind::Usb, None) => {
-                return Err(missing(
-                    "usb",
-                    "vendorId, productId and serial of its device",
-                ));
+    /// Whether what only an anchor of kind `of` has (`checked`, if it is there) is there exactly if
+    /// this is one, and right.
+    fn part(
+        &self,
+        of: AnchorKind,
+        checked: Option<Result<(), Wrong>>,
+        what: &str,
+    ) -> Result<(), Wrong> {
+        let wrong = |problem: String| Err((of.to_string(), problem));
+        match checked {
+            Some(c) if self.kind == of => c.map_err(|(f, p)| (format!("{of}.{f}"), p)),
+            None if self.kind == of => {
+                wrong(format!("missing; an anchor of kind {of} needs {what}"))
             }
-            (_, Some(_)) => return Err(of("usb")),
-            (_, None) => {}
+            Some(_) => wrong(format!(
+                "does not belong to an anchor of kind {}",
+                self.kind
+            )),
+            None => Ok(()),
         }
-        match (self.kind, &self.hwid) {
-            (AnchorKind::Hwid, Some(h)) => h.check().map_err(|(f, p)| (format!("hwid.{f}"), p))?,
-            (AnchorKind::Hwid, None) => {
-                return Err(missing("hwid", "k, salt and items of its machine"));
-            }
-            (_, Some(_)) => return Err(of("hwid")),
-            (_, None) => {}
-        }
+    }
+
+    pub(super) fn check(&self) -> Result<(), Wrong> {
+        let device = "vendorId, productId and serial of its device";
+        let machine = "k, salt and items of its machine";
+        self.part(
+            AnchorKind::Usb,
+            self.usb.as_ref().map(UsbDevice::check),
+            device,
+        )?;
+        self.part(
+            AnchorKind::Hwid,
+            self.hwid.as_ref().map(HwidItems::check),
+            machine,
+        )?;
         match self.standby {
             Some(s) if !(1..=MAX_STANDBY_DAYS).contains(&s.days) => Err((
                 "standby.days".to_owned(),

@@ -77,7 +77,7 @@ pub struct Pool {
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
-fn is_zero(n: &u32) -> bool {
+pub(super) fn is_zero(n: &u32) -> bool {
     *n == 0
 }
 
@@ -143,38 +143,22 @@ fn one() -> u32 {
 #[serde(rename_all = "camelCase")]
 pub struct Policy {
     /// The longest grace.
-    #[serde(
-        default,
-        with = "span::option",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, with = "span", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Span>"))]
     pub max_grace: Option<Duration>,
     /// Starting with no server in reach.
     #[serde(default)]
     pub optimistic_start: OptimisticStart,
     /// How long a contested holder may go on.
-    #[serde(
-        default,
-        with = "span::option",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, with = "span", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Span>"))]
     pub max_contested: Option<Duration>,
     /// How long renewals go on without the anchor.
-    #[serde(
-        default,
-        with = "span::option",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, with = "span", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Span>"))]
     pub max_anchor_grace: Option<Duration>,
     /// The longest lease.
-    #[serde(
-        default,
-        with = "span::option",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, with = "span", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Span>"))]
     pub max_lease: Option<Duration>,
     /// What proof a silent holder's seat needs.

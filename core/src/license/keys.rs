@@ -1,7 +1,9 @@
 //! Keys. The algorithm belongs to the key: `ed25519:‹64 hex digits›` or `p256:‹130 hex digits,
 //! uncompressed point›`.
 
+use crate::names::as_text;
 use crate::secret::sha256;
+use hex::FromHex;
 use ring::signature::{
     ECDSA_P256_SHA256_FIXED, ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey,
 };
@@ -52,14 +54,11 @@ impl PublicKey {
 
     /// Whether `sig` is this key's signature of `message`.
     pub fn verifies(&self, message: &[u8], sig: &[u8]) -> bool {
-        match self {
-            Self::Ed25519(k) => UnparsedPublicKey::new(&ED25519, k)
-                .verify(message, sig)
-                .is_ok(),
-            Self::P256(k) => UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, k)
-                .verify(message, sig)
-                .is_ok(),
-        }
+        let key: UnparsedPublicKey<&[u8]> = match self {
+            Self::Ed25519(k) => UnparsedPublicKey::new(&ED25519, k),
+            Self::P256(k) => UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, k),
+        };
+        key.verify(message, sig).is_ok()
     }
 }
 
@@ -81,37 +80,19 @@ impl fmt::Debug for PublicKey {
 impl FromStr for PublicKey {
     type Err = KeyError;
     fn from_str(s: &str) -> Result<Self, KeyError> {
-        let bad = || KeyError::Form(s.chars().take(160).collect());
-        if let Some(h) = s.strip_prefix("ed25519:") {
-            let mut k = [0; 32];
-            hex::decode_to_slice(h, &mut k).map_err(|_| bad())?;
-            Ok(Self::Ed25519(k))
-        } else if let Some(h) = s.strip_prefix("p256:") {
-            let mut k = [0; 65];
-            hex::decode_to_slice(h, &mut k).map_err(|_| bad())?;
-            if k.first() == Some(&4) {
-                Ok(Self::P256(k))
-            } else {
-                Err(bad())
+        let key = match s.split_once(':') {
+            Some(("ed25519", h)) => FromHex::from_hex(h).ok().map(Self::Ed25519),
+            Some(("p256", h)) => {
+                let point = <[u8; 65]>::from_hex(h).ok();
+                point.filter(|k| k.first() == Some(&4)).map(Self::P256)
             }
-        } else {
-            Err(bad())
-        }
+            _ => None,
+        };
+        key.ok_or_else(|| KeyError::Form(s.chars().take(160).collect()))
     }
 }
 
-impl TryFrom<String> for PublicKey {
-    type Error = KeyError;
-    fn try_from(s: String) -> Result<Self, KeyError> {
-        s.parse()
-    }
-}
-
-impl From<PublicKey> for String {
-    fn from(k: PublicKey) -> String {
-        k.to_string()
-    }
-}
+as_text!(PublicKey, KeyError);
 
 /// An Ed25519 private key in memory: the vendor's, or the server's ephemeral one.
 pub struct SigningKey(Ed25519KeyPair);

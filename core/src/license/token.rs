@@ -2,6 +2,7 @@
 
 use super::anchor::AnchorKind;
 use super::dsse::Digest;
+use super::file::is_zero;
 use super::keys::KeyId;
 use super::versions::VersionRange;
 use crate::identity::Holder;
@@ -70,11 +71,6 @@ pub struct LeaseToken {
     /// The application's fresh question.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<String>,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
-fn is_zero(n: &u32) -> bool {
-    *n == 0
 }
 
 /// Seats of a lease that come from a pool.

@@ -2,10 +2,9 @@
 
 use super::{Problem, WaitReason};
 use crate::names::{ClaimName, LeaseId};
-use crate::policy::Start;
+use crate::policy::{Start, words};
 use crate::request::Item;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 
 /// A claim's state, as the application sees it (docs/protocol.md, "States at the holder").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -31,32 +30,17 @@ pub enum HoldState {
     Released,
 }
 
-impl HoldState {
-    /// All of them.
-    pub const ALL: [Self; 9] = [
-        Self::Seeking,
-        Self::Waiting,
-        Self::Optimistic,
-        Self::Held,
-        Self::Grace,
-        Self::Contested,
-        Self::Lost,
-        Self::Refused,
-        Self::Released,
-    ];
+words!(HoldState: Seeking = "Seeking", Waiting = "Waiting", Optimistic = "Optimistic",
+    Held = "Held", Grace = "Grace", Contested = "Contested", Lost = "Lost", Refused = "Refused",
+    Released = "Released");
 
+impl HoldState {
     /// Whether the application is licensed in it.
     pub const fn is_licensed(self) -> bool {
         matches!(
             self,
             Self::Held | Self::Grace | Self::Optimistic | Self::Contested
         )
-    }
-}
-
-impl fmt::Display for HoldState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::{Problem, WaitReason};
 use crate::identity::Holder;
-use crate::names::{ClaimName, InstanceId, LeaseId, PoolName, ProductName};
-use crate::policy::OptimisticStart;
+use crate::names::{ClaimName, InstanceId, LeaseId, PoolName, ProductName, as_text};
+use crate::policy::{OptimisticStart, words};
 use crate::reason::{AnchorReason, LicenseReason};
 use crate::request::Item;
 use crate::time::{Timestamp, millis, secs};
@@ -30,11 +30,8 @@ pub enum ViewState {
     Ended,
 }
 
-impl fmt::Display for ViewState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
-    }
-}
+words!(ViewState: Waiting = "Waiting", Held = "Held", Silent = "Silent", Contested = "Contested",
+    Refused = "Refused", Ended = "Ended");
 
 /// How a claim ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -60,21 +57,8 @@ pub enum EndReason {
     Other,
 }
 
-impl EndReason {
-    /// As it is written.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Released => "released",
-            Self::Expired => "expired",
-            Self::Gone => "gone",
-            Self::Revoked => "revoked",
-            Self::LeftQueue => "leftQueue",
-            Self::AskedAgain => "askedAgain",
-            Self::Forgotten => "forgotten",
-            Self::Other => "other",
-        }
-    }
-}
+words!(EndReason: Released = "released", Expired = "expired", Gone = "gone", Revoked = "revoked",
+    LeftQueue = "leftQueue", AskedAgain = "askedAgain", Forgotten = "forgotten", Other = "other");
 
 /// One claim as the server knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,12 +112,6 @@ impl fmt::Display for WatchPosition {
     }
 }
 
-impl From<WatchPosition> for String {
-    fn from(p: WatchPosition) -> String {
-        p.to_string()
-    }
-}
-
 /// What is no watch position.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?}: expected ‹instance›.‹number›, as an earlier list or event gave it")]
@@ -151,12 +129,7 @@ impl FromStr for WatchPosition {
     }
 }
 
-impl TryFrom<String> for WatchPosition {
-    type Error = BadPosition;
-    fn try_from(s: String) -> Result<Self, BadPosition> {
-        s.parse()
-    }
-}
+as_text!(WatchPosition, BadPosition);
 
 /// `GET /v1/leases`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

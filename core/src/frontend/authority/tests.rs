@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::many_single_char_names)]
 use super::*;
-use crate::frontend::testing::{at, authority};
+use crate::frontend::tests::testing::{at, authority};
 
 const NOON: &str = "2026-05-01T12:00:00Z";
 

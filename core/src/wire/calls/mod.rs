@@ -74,20 +74,6 @@ pub enum AnswerBody {
 }
 
 impl<C> CallSpec<C> {
-    /// A call that anyone may make, without bodies and problems: rows say what differs.
-    const fn new(call: C, name: &'static str, method: &'static str, path: &'static str) -> Self {
-        Self {
-            call,
-            name,
-            method,
-            path,
-            who: MayCall::Anyone,
-            body: RequestBody::None,
-            answers: &[(204, AnswerBody::Nothing)],
-            problems: &[],
-        }
-    }
-
     /// The path with `arg` in the place of the braces.
     pub fn path_of(&self, arg: impl Display) -> String {
         match self.around() {
@@ -115,6 +101,35 @@ impl<C> CallSpec<C> {
         Some((before, after))
     }
 }
+
+/// A table of calls: the enum that its dispatcher matches on, each row by its name, and all of them.
+/// A row is name = variant and operation, method and path, who may call, the body, the answers of
+/// success, the problems.
+macro_rules! calls {
+    ($(#[$doc:meta])* $call:ident, $all:ident;
+     $($(#[$about:meta])* $name:ident = $v:ident $op:literal, $method:literal $path:literal,
+       $who:ident, $body:expr, [$($status:literal $answer:expr),*], [$($problem:ident),*];)*) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $call { $($(#[$about])* $v,)* }
+
+        /// All of them.
+        pub const $all: &[CallSpec<$call>] = &[$($name,)*];
+
+        $($(#[$about])*
+        pub const $name: CallSpec<$call> = CallSpec {
+            call: $call::$v,
+            name: $op,
+            method: $method,
+            path: $path,
+            who: MayCall::$who,
+            body: $body,
+            answers: &[$(($status, $answer)),*],
+            problems: &[$(ProblemType::$problem),*],
+        };)*
+    };
+}
+use calls;
 
 /// Why a request is no call.
 #[derive(Clone, Debug, PartialEq, Eq)]

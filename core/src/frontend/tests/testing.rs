@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use super::{Authority, InForce, LeaseTerms, LicenseView};
+use crate::frontend::{Authority, InForce, LeaseTerms, LicenseView};
 use crate::license::{
     AnchorKey, AnchorKind, CountBy, Delegation, Draw, Envelope, License, OpenLicense, Policy, Pool,
     Product, SigningKey, TokenAnchor, Trust, VersionRange, types,
@@ -14,7 +14,7 @@ use crate::wire::AnchorView;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(super) fn at(s: &str) -> Timestamp {
+pub(crate) fn at(s: &str) -> Timestamp {
     s.parse().unwrap()
 }
 
@@ -63,7 +63,7 @@ fn license() -> License {
 }
 
 /// What a license and its anchor allow, by a delegation that begins at `from`.
-pub(super) fn authority(from: &str) -> Authority {
+pub(crate) fn authority(from: &str) -> Authority {
     let envelope = Envelope::sign(types::LICENSE, &license(), &key(42)).unwrap();
     let open = OpenLicense::from_envelope(envelope, Trust::Unchecked).unwrap();
     let delegation = Delegation {
