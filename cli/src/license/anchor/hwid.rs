@@ -88,7 +88,7 @@ fn words(facts: &[Fact]) -> String {
         return "nothing is found".into();
     }
     let count = |i: &HwidItem| facts.iter().filter(|f| f.item == *i).count();
-    let counted = HwidItem::ALL.into_iter().map(|i| (i, count(&i)));
+    let counted = HwidItem::ALL.iter().map(|i| (i, count(i)));
     list(counted.filter(|(_, n)| *n > 0).map(|(i, n)| match n {
         1 => i.to_string(),
         n => format!("{i} ({n})"),
