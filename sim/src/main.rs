@@ -29,12 +29,8 @@ enum Command {
         /// The first.
         #[arg(long, default_value_t = 0)]
         first: u64,
-        /// Steps of each, at least.
-        #[arg(long, default_value_t = 1_000)]
-        steps: u64,
-        /// Threads; all cores by default.
-        #[arg(long)]
-        threads: Option<usize>,
+        #[command(flatten)]
+        how: How,
     },
     /// One seed again, made smaller, with everything that happened.
     Replay {
@@ -57,27 +53,34 @@ enum Command {
         /// Seeds for each, at most.
         #[arg(long, default_value_t = 1_000)]
         seeds: u64,
-        /// Steps of each seed, at least.
-        #[arg(long, default_value_t = 1_000)]
-        steps: u64,
         /// Only this one.
         #[arg(long, value_parser = mistake)]
         only: Option<Mutant>,
-        /// Threads; all cores by default.
-        #[arg(long)]
-        threads: Option<usize>,
+        #[command(flatten)]
+        how: How,
     },
+}
+
+#[derive(clap::Args)]
+struct How {
+    /// Steps of each seed, at least.
+    #[arg(long, default_value_t = 1_000)]
+    steps: u64,
+    /// Threads; all cores by default.
+    #[arg(long, default_value_t = cores(), hide_default_value = true)]
+    threads: usize,
 }
 
 fn mistake(s: &str) -> Result<Mutant, String> {
     let known = || Mutant::ALL.map(|m| format!("{m:?}")).join(", ");
     let found = Mutant::ALL.into_iter().find(|m| format!("{m:?}") == s);
-    found.ok_or_else(|| {
+    let expected = || {
         format!(
             "{s:?} is no mistake known here; expected one of {}",
             known()
         )
-    })
+    };
+    found.ok_or_else(expected)
 }
 
 fn cores() -> usize {
@@ -86,28 +89,18 @@ fn cores() -> usize {
 
 fn main() -> anyhow::Result<()> {
     match Args::parse().command {
-        Command::Run {
-            seeds,
-            first,
-            steps,
-            threads,
-        } => run(first..first + seeds, steps, threads.unwrap_or_else(cores)),
+        Command::Run { seeds, first, how } => run(first..first + seeds, &how),
         Command::Replay {
             seed,
             steps,
             mistake,
             whole,
         } => replay(seed, steps, mistake, whole),
-        Command::Mutants {
-            seeds,
-            steps,
-            only,
-            threads,
-        } => mutants(seeds, steps, only, threads.unwrap_or_else(cores)),
+        Command::Mutants { seeds, only, how } => mutants(seeds, only, &how),
     }
 }
 
-fn run(seeds: std::ops::Range<u64>, steps: u64, threads: usize) -> anyhow::Result<()> {
+fn run(seeds: std::ops::Range<u64>, &How { steps, threads }: &How) -> anyhow::Result<()> {
     let begun = Instant::now();
     let standard = seeds.end - seeds.start >= 10_000;
     let progress = |n: u64, steps: u64| {
@@ -119,11 +112,8 @@ fn run(seeds: std::ops::Range<u64>, steps: u64, threads: usize) -> anyhow::Resul
     let s = runs::live(seeds, steps, threads, None, 5, &progress);
     let secs = begun.elapsed().as_secs_f64();
     print!("{}", s.coverage.print());
-    println!(
-        "{:.0} steps a second; {:.1} simulated years in {secs:.0} s",
-        s.steps as f64 / secs,
-        s.time as f64 / 31_557_600_000.0
-    );
+    let (rate, years) = (s.steps as f64 / secs, s.time as f64 / 31_557_600_000.0);
+    println!("{rate:.0} steps a second; {years:.1} simulated years in {secs:.0} s");
     for (seed, b) in &s.broken {
         println!("seed {seed}: {b}");
         println!("  see it: make sim SEED={seed} STEPS={steps}");
@@ -136,13 +126,12 @@ fn run(seeds: std::ops::Range<u64>, steps: u64, threads: usize) -> anyhow::Resul
     for m in &missing {
         println!("never came up: {m}");
     }
+    let broken = s.broken.len();
     println!(
-        "seeds {}, steps {}, promises broken {}",
-        s.seeds,
-        s.steps,
-        s.broken.len()
+        "seeds {}, steps {}, promises broken {broken}",
+        s.seeds, s.steps
     );
-    if !s.broken.is_empty() {
+    if broken > 0 {
         bail!("promises were broken");
     }
     if !missing.is_empty() {
@@ -158,10 +147,8 @@ fn replay(seed: u64, steps: u64, mistake: Option<Mutant>, whole: bool) -> anyhow
         plan = shrink::shrink(&plan, b).0;
     }
     let o = World::live(&plan, true);
-    println!(
-        "licenses {:?}\nD {} ms, {:?}",
-        plan.licenses, plan.lease_for, plan.reclaim
-    );
+    println!("licenses {:?}", plan.licenses);
+    println!("D {} ms, {:?}", plan.lease_for, plan.reclaim);
     for p in &plan.pods {
         println!("pod {p:?}");
     }
@@ -178,21 +165,18 @@ fn replay(seed: u64, steps: u64, mistake: Option<Mutant>, whole: bool) -> anyhow
     Ok(())
 }
 
-fn mutants(seeds: u64, steps: u64, only: Option<Mutant>, threads: usize) -> anyhow::Result<()> {
+fn mutants(seeds: u64, only: Option<Mutant>, how: &How) -> anyhow::Result<()> {
     println!("| mistake | seed | promise | how |\n|---|---|---|---|");
     let mut lost = Vec::new();
-    for m in Mutant::ALL
-        .into_iter()
-        .filter(|m| only.is_none_or(|o| o == *m))
-    {
-        // A seed counts if the unchanged code passes it.
-        let s = runs::live(0..seeds, steps, threads, Some(m), 1, &|_, _| {});
-        let sound = |seed: u64| {
-            runs::live(seed..seed + 1, steps, 1, None, 1, &|_, _| {})
-                .broken
-                .is_empty()
+    let chosen = |m: &Mutant| only.is_none_or(|o| o == *m);
+    for m in Mutant::ALL.into_iter().filter(chosen) {
+        let live = |seeds, threads, mistake| {
+            runs::live(seeds, how.steps, threads, mistake, 1, &|_, _| {}).broken
         };
-        if let Some((seed, b)) = s.broken.first().filter(|(seed, _)| sound(*seed)) {
+        // A seed counts if the unchanged code passes it.
+        let broken = live(0..seeds, how.threads, Some(m));
+        let sound = |seed: u64| live(seed..seed + 1, 1, None).is_empty();
+        if let Some((seed, b)) = broken.first().filter(|(seed, _)| sound(*seed)) {
             println!("| {m:?} | {seed} | {} | {} |", b.promise, b.what);
         } else {
             println!("| {m:?} | none in {seeds} | | |");

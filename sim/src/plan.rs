@@ -153,15 +153,10 @@ impl Plan {
             Size::Storm => r.usize(3..=8),
         };
         let licenses = licenses(&mut r, size);
-        let lease_for = LEASES[r.usize(..LEASES.len())];
+        let lease_for = pick(&mut r, &LEASES);
         let products = licenses[0].products.len();
-        let most = licenses[0]
-            .pools
-            .iter()
-            .map(|p| p.0)
-            .max()
-            .unwrap_or(1)
-            .min(3);
+        let seats = licenses[0].pools.iter().map(|p| p.0);
+        let most = seats.max().unwrap_or(1).min(3);
         let pods: Vec<Pod> = (0..count)
             .map(|_| Pod {
                 at: if r.bool() { 0 } else { r.u64(0..lease_for * 2) },
@@ -170,10 +165,7 @@ impl Plan {
                     .map(|_| (claim_kind(&mut r), items(&mut r, products, most)))
                     .collect(),
                 optimistic: r.u8(..3) == 0,
-                max_grace: licenses[0].grace.min(
-                    *r.choice(&[8 * 3_600_000, 120_000, 600_000])
-                        .unwrap_or(&120_000),
-                ),
+                max_grace: pick(&mut r, &[8 * 3_600_000, 120_000, 600_000]).min(licenses[0].grace),
                 priority: if r.u8(..4) == 0 { r.i32(-1..=2) } else { 0 },
             })
             .collect();
@@ -182,19 +174,19 @@ impl Plan {
         let whole = (steps * lease_for / (14 * claims.max(1))).clamp(4 * lease_for, 40 * 3_600_000);
         let quiet_at = whole * 3 / 4;
         let walls_jump = r.bool();
-        let faults = faults(
-            &mut r,
-            quiet_at,
-            lease_for,
-            licenses.len(),
+        let of = Setting {
+            d: lease_for,
+            licenses: licenses.len(),
             walls_jump,
             size,
-        );
+        };
+        let faults = faults(&mut r, quiet_at, of);
+        let confirmed = r.u8(..7) == 0;
         Self {
             seed,
             steps,
             pods,
-            reclaim: if r.u8(..7) == 0 {
+            reclaim: if confirmed {
                 Reclaim::Confirmed
             } else {
                 Reclaim::Any
@@ -202,7 +194,7 @@ impl Plan {
             licenses,
             lease_for,
             first_start_known: r.u8(..4) != 0,
-            delay: *r.choice(&[20, 100, 1000]).unwrap_or(&20),
+            delay: pick(&mut r, &[20, 100, 1000]),
             walls_jump,
             faults,
             quiet_at,
@@ -218,6 +210,20 @@ enum Size {
     Storm,
 }
 
+/// What a world's faults are made by.
+#[derive(Clone, Copy)]
+struct Setting {
+    d: Ms,
+    licenses: usize,
+    walls_jump: bool,
+    size: Size,
+}
+
+/// One of several.
+fn pick<T: Copy>(r: &mut Rng, of: &[T]) -> T {
+    of[r.usize(..of.len())]
+}
+
 fn claim_kind(r: &mut Rng) -> ClaimKind {
     match r.u8(..4) {
         0 => ClaimKind::Claim,
@@ -227,16 +233,13 @@ fn claim_kind(r: &mut Rng) -> ClaimKind {
 }
 
 fn items(r: &mut Rng, products: usize, most: u32) -> Items {
-    let one = (
-        r.usize(..products),
-        if r.bool() { 1 } else { r.u32(1..=most) },
-    );
-    let other = (r.usize(..products), 1);
-    if r.u8(..4) == 0 && other.0 != one.0 {
-        vec![one, other]
-    } else {
-        vec![one]
+    let product = r.usize(..products);
+    let seats = if r.bool() { 1 } else { r.u32(1..=most) };
+    let (mut items, other) = (vec![(product, seats)], r.usize(..products));
+    if r.u8(..4) == 0 && other != product {
+        items.push((other, 1));
     }
+    items
 }
 
 /// The first license, and others of the same shape with more or fewer seats.
@@ -261,22 +264,16 @@ fn licenses(r: &mut Rng, size: Size) -> Vec<License> {
         2 | 3 => (2, vec![vec![vec![(0, 1)]], vec![vec![(1, 1)]]]),
         _ => (1, vec![vec![vec![(0, 1)]]]),
     };
-    let grace = *r
-        .choice(&[60_000, 300_000, 1_800_000, 28_800_000])
-        .unwrap_or(&60_000);
-    let max_contested = *r.choice(&[20_000, 120_000, 900_000]).unwrap_or(&20_000);
+    let grace = pick(r, &[60_000, 300_000, 1_800_000, 28_800_000]);
+    let max_contested = pick(r, &[20_000, 120_000, 900_000]);
     let first: Vec<(u32, u32)> = (0..pools)
         .map(|_| {
             let n = seats(r);
-            (
-                if n == 1 && products.len() > 1 { 2 } else { n },
-                u32::from(r.u8(..8) == 0),
-            )
+            let n = if n == 1 && products.len() > 1 { 2 } else { n };
+            (n, u32::from(r.u8(..8) == 0))
         })
         .collect();
-    let anchor_grace = *r
-        .choice(&[600_000, 600_000, 120_000, 0])
-        .unwrap_or(&600_000);
+    let anchor_grace = pick(r, &[600_000, 600_000, 120_000, 0]);
     let license = |pools| License {
         pools,
         products: products.clone(),
@@ -289,35 +286,23 @@ fn licenses(r: &mut Rng, size: Size) -> Vec<License> {
     let mut all = vec![license(first.clone())];
     for _ in 0..2 {
         let other = first.iter().map(|(n, o)| {
-            (
-                if r.bool() {
-                    n + r.u32(..=2)
-                } else {
-                    n - r.u32(0..=*n.min(&2))
-                },
-                *o,
-            )
+            let more = r.bool();
+            let by = r.u32(..=if more { 2 } else { *n.min(&2) });
+            (if more { n + by } else { n - by }, *o)
         });
         all.push(license(other.collect()));
     }
     all
 }
 
-fn faults(
-    r: &mut Rng,
-    quiet_at: Ms,
-    d: Ms,
-    licenses: usize,
-    walls_jump: bool,
-    size: Size,
-) -> Vec<(Ms, Fault)> {
+fn faults(r: &mut Rng, quiet_at: Ms, of: Setting) -> Vec<(Ms, Fault)> {
     let mut all = Vec::new();
     let bursts = r.usize(3..=8);
     for _ in 0..bursts {
         // Faults that come together find more than faults that come alone.
         let from = r.u64(0..quiet_at);
         for _ in 0..r.usize(1..=4) {
-            all.push((from + r.u64(0..d), one(r, d, licenses, walls_jump, size)));
+            all.push((from + r.u64(0..of.d), one(r, of)));
         }
     }
     all.retain(|(t, _)| *t < quiet_at);
@@ -361,11 +346,12 @@ fn length(r: &mut Rng, d: Ms) -> Ms {
     }
 }
 
-fn one(r: &mut Rng, d: Ms, licenses: usize, walls_jump: bool, size: Size) -> Fault {
+fn one(r: &mut Rng, of: Setting) -> Fault {
+    let d = of.d;
     let pod = r.usize(..1000);
     let lasts = length(r, d);
     let down = r.u64(200..d * 2);
-    match kind(r, walls_jump) {
+    match kind(r, of.walls_jump) {
         Kind::SidecarCrash => Fault::SidecarCrash {
             pod,
             amid: r.bool().then(|| r.u8(..6)),
@@ -384,7 +370,7 @@ fn one(r: &mut Rng, d: Ms, licenses: usize, walls_jump: bool, size: Size) -> Fau
         },
         Kind::ServerMoves => Fault::ServerMoves { down },
         Kind::NewDuration => Fault::NewDuration {
-            lease_for: LEASES[r.usize(..LEASES.len())],
+            lease_for: pick(r, &LEASES),
             down: r.u64(50..3_000),
         },
         Kind::CutUp => Fault::CutUp { pod, lasts },
@@ -395,29 +381,26 @@ fn one(r: &mut Rng, d: Ms, licenses: usize, walls_jump: bool, size: Size) -> Fau
         Kind::Duplicates => Fault::Duplicates { lasts },
         Kind::Delays => Fault::Delays {
             lasts,
-            up_to: *r.choice(&[2_000, 20_000, d, 3_600_000]).unwrap_or(&d),
+            up_to: pick(r, &[2_000, 20_000, d, 3_600_000]),
         },
         Kind::WallJump => Fault::WallJump {
-            by_secs: *r
-                .choice(&[-172_800, -3_600, -20, 20, 3_600, 172_800])
-                .unwrap_or(&20),
+            by_secs: pick(r, &[-172_800, -3_600, -20, 20, 3_600, 172_800]),
         },
         Kind::Suspend => Fault::Suspend { pod, lasts },
         Kind::ServerFreeze => Fault::ServerFreeze { lasts },
         Kind::Copy => Fault::Copy { pod },
         Kind::Thief => Fault::Thief { pod, lasts },
         Kind::Reload => Fault::Reload {
-            license: r.usize(..licenses),
+            license: r.usize(..of.licenses),
         },
         Kind::OperatorDown => Fault::OperatorDown { lasts },
         Kind::AnchorLost => Fault::AnchorLost { lasts },
         Kind::Revoke => Fault::Revoke { pod, lasts },
         Kind::ReviewDown => Fault::ReviewDown { lasts },
         Kind::Storm => Fault::Storm {
-            pods: if size == Size::Storm {
-                1000
-            } else {
-                r.usize(5..=12)
+            pods: match of.size {
+                Size::Storm => 1000,
+                _ => r.usize(5..=12),
             },
             stay: r.u64(d / 2..d * 2),
         },

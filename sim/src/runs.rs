@@ -5,8 +5,8 @@ use crate::history::{Broken, Ms};
 use crate::plan::Plan;
 use crate::world::World;
 use mooring_core::mutant::{self, Mutant};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// What came of many seeds.
 #[derive(Debug, Default)]
@@ -46,9 +46,7 @@ pub fn live(
                         break;
                     }
                     let o = World::live(&Plan::of(seed, steps), false);
-                    let mut a = all
-                        .lock()
-                        .unwrap_or_else(std::sync::PoisonError::into_inner);
+                    let mut a = all.lock().unwrap_or_else(PoisonError::into_inner);
                     a.seeds += 1;
                     a.steps += o.steps;
                     a.time += o.time;
@@ -62,9 +60,7 @@ pub fn live(
             });
         }
     });
-    let mut a = all
-        .into_inner()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut a = all.into_inner().unwrap_or_else(PoisonError::into_inner);
     a.broken.sort_by_key(|(s, _)| *s);
     a
 }

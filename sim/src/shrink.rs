@@ -16,10 +16,8 @@ pub fn shrink(plan: &Plan, broken: Broken) -> (Plan, Broken) {
             if tries > 600 {
                 return (best, how);
             }
-            if let Some(b) = World::live(&smaller, false)
-                .broken
-                .filter(|b| b.promise == how.promise)
-            {
+            let broken = World::live(&smaller, false).broken;
+            if let Some(b) = broken.filter(|b| b.promise == how.promise) {
                 (best, how) = (smaller, b);
                 break;
             }

@@ -8,7 +8,7 @@ use mooring_core::time::BootTime;
 use rustix::process::Signal;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// A sidecar. Its state and its socket are in a folder that outlives it.
@@ -34,25 +34,28 @@ struct Told {
     over: AtomicBool,
 }
 
+impl Told {
+    fn all(&self) -> MutexGuard<'_, Vec<Status>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Agent {
     pub(super) fn new(dir: &Path, name: &str, env: &[(&str, String)]) -> Result<Self> {
         std::fs::create_dir_all(dir.join("state"))?;
         let file = |name: &str| dir.join(name).display().to_string();
-        let mut env: Vec<(String, String)> =
-            env.iter().map(|(k, v)| ((*k).into(), v.clone())).collect();
-        for (k, v) in [
+        let own = [
             ("MOORING_STATE_DIR", file("state")),
             ("MOORING_SOCKET", file("sock")),
             ("MOORING_LICENSES", "render".into()),
             ("MOORING_START", "licensed".into()),
             ("MOORING_LOG", "info".into()),
-        ] {
-            env.push((k.into(), v));
-        }
+        ];
+        let env = env.iter().cloned().chain(own);
         Ok(Self {
             name: name.into(),
             dir: dir.into(),
-            env,
+            env: env.map(|(k, v)| (k.into(), v)).collect(),
             under: vec![],
             args: vec![],
             process: None,
@@ -110,8 +113,7 @@ impl Agent {
             while !told.over.load(Ordering::Relaxed) {
                 if let Ok(events) = Sidecar::at(&socket).events() {
                     for status in events.map_while(Result::ok) {
-                        let mut all = told.all.lock().unwrap_or_else(PoisonError::into_inner);
-                        all.push(status);
+                        told.all().push(status);
                     }
                 }
                 // It is not there: killed, or not there yet.
@@ -145,13 +147,11 @@ impl Agent {
 
     /// All that the application was told.
     pub(super) fn told(&self) -> Vec<Status> {
-        let all = self.told.all.lock().unwrap_or_else(PoisonError::into_inner);
-        all.clone()
+        self.told.all().clone()
     }
 
     pub(super) fn last(&self) -> Option<Status> {
-        let all = self.told.all.lock().unwrap_or_else(PoisonError::into_inner);
-        all.last().cloned()
+        self.told.all().last().cloned()
     }
 
     pub(super) fn state(&self) -> Option<HoldState> {

@@ -9,11 +9,8 @@ use mooring_client::{Status, boot};
 const GRACE_MS: u64 = 20_000;
 
 fn lost_at_its_limit(told: &[Status], from: u64, to: u64) -> Result<u64> {
-    let lost = told
-        .iter()
-        .position(|s| s.state == Lost)
-        .unwrap_or_default();
-    let (before, after) = told.split_at(lost);
+    let lost = told.iter().position(|s| s.state == Lost);
+    let (before, after) = told.split_at(lost.unwrap_or_default());
     let (Some(last), Some(lost)) = (before.last(), after.first()) else {
         anyhow::bail!("it never was licensed: {told:?}");
     };
@@ -43,25 +40,18 @@ pub(super) fn no_server() -> Result<()> {
     };
     let starts = optimist(1)?.started()?;
     let short = optimist(2)?.arg("--grace", "20s").started()?;
-    let waits = site
-        .agent(3)?
-        .with("MOORING_CONTACT_TIMEOUT", "2s")
-        .started()?;
+    let waits = site.agent(3)?.with("MOORING_CONTACT_TIMEOUT", "2s");
+    let waits = waits.started()?;
     let first = short.is(Optimistic, 15)?;
     starts.is(Optimistic, 15)?;
 
-    let late = {
-        short.is(Lost, 40)?;
-        lost_at_its_limit(&short.told(), begun, first.boot_ms)?
-    };
+    short.is(Lost, 40)?;
+    let late = lost_at_its_limit(&short.told(), begun, first.boot_ms)?;
     println!("  Optimistic: Lost {late} ms after the limit of 20 s");
+    let told = waits.told();
     ensure!(
-        waits
-            .told()
-            .iter()
-            .all(|s| s.state == Seeking && !s.licensed),
-        "with start: licensed it waits: {:?}",
-        waits.told()
+        told.iter().all(|s| s.state == Seeking && !s.licensed),
+        "with start: licensed it waits: {told:?}"
     );
     ensure!(
         starts.state() == Some(Optimistic),
@@ -76,12 +66,10 @@ pub(super) fn no_server() -> Result<()> {
         let after = held.boot_ms.saturating_sub(there.as_millis());
         println!("  {} Held {after} ms after the server could sign", a.name);
     }
+    let told = starts.told();
+    let mut since = told.iter().skip_while(|s| !s.licensed);
     ensure!(
-        starts
-            .told()
-            .iter()
-            .skip_while(|s| !s.licensed)
-            .all(|s| s.licensed),
+        since.all(|s| s.licensed),
         "from its start on it is licensed"
     );
 

@@ -38,9 +38,8 @@ pub(super) fn three_minutes() -> Result<()> {
     // The time is what is tried: nothing may happen in it.
     eventually("three minutes", 200, || {
         let past = gone.until(boot());
-        (past >= Duration::from_secs(180))
-            .then_some(())
-            .ok_or_else(|| format!("{past:?}"))
+        let over = past >= Duration::from_secs(180);
+        over.then_some(()).ok_or_else(|| format!("{past:?}"))
     })?;
     for (list, state) in [(holders, Grace), (waiters, Waiting)] {
         ensure!(
@@ -57,10 +56,8 @@ pub(super) fn three_minutes() -> Result<()> {
         all.then_some(()).ok_or_else(|| states(holders))
     });
     site.explain(done)?;
-    println!(
-        "  all {SEATS} were Held again {:.1} s after the server's start",
-        back.until(boot()).as_secs_f64()
-    );
+    let took = back.until(boot()).as_secs_f64();
+    println!("  all {SEATS} were Held again {took:.1} s after the server's start");
     let after: Vec<_> = holders.iter().map(Agent::lease).collect();
     let kept = before.iter().zip(&after).filter(|(b, a)| b == a).count();
     println!("  {kept} of {SEATS} have the lease they had");

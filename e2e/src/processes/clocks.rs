@@ -78,12 +78,9 @@ pub(super) fn jumps() -> Result<()> {
     let result = jump(&mut site, &servers, &sidecars, &mut all);
     site.explain(result)?;
     nobody_is_lost(&all)?;
-    let graces = all
-        .iter()
-        .flat_map(Agent::told)
-        .filter(|s| s.state == Grace);
+    let mut told = all.iter().flat_map(Agent::told);
     ensure!(
-        graces.count() == 0,
+        told.all(|s| s.state != Grace),
         "nobody was ever out of contact for a lease"
     );
     never_more_than(2, &all)
@@ -223,26 +220,22 @@ pub(super) fn suspend() -> Result<()> {
     for hour in ["0", "3600"] {
         for a in &mut both {
             a.kill()?;
-            a.under = [
+            let under = [
                 "unshare",
                 "--fork",
                 "--kill-child",
                 "--time",
                 "--boottime",
                 hour,
-            ]
-            .map(Into::into)
-            .to_vec();
+            ];
+            a.under = under.map(Into::into).to_vec();
             a.start()?;
             a.speaks()?;
         }
         let short = if hour == "0" { Grace } else { Lost };
-        let (one, other) = (
-            both.first().and_then(Agent::state),
-            both.last().and_then(Agent::state),
-        );
+        let now = [&both[0], &both[1]].map(Agent::state);
         ensure!(
-            one == Some(short) && other == Some(Grace),
+            now == [Some(short), Some(Grace)],
             "after {hour} s of suspend, with 30 min of grace and with 8 h: {}",
             states(&both)
         );

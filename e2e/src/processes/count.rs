@@ -2,8 +2,8 @@
 
 use super::agent::Agent;
 use super::process::tail;
-use crate::seats::{Span, most, spans};
-use anyhow::{Result, bail};
+use crate::seats::{Most, Span, most, spans};
+use anyhow::{Result, bail, ensure};
 use mooring_client::{HoldState, boot};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -24,33 +24,30 @@ fn held(agents: &[Agent]) -> Vec<Span> {
 }
 
 /// The most that were `Held` at one instant.
-pub(super) fn most_held(agents: &[Agent]) -> crate::seats::Most {
+pub(super) fn most_held(agents: &[Agent]) -> Most {
     most(&held(agents))
 }
 
 /// Promise 1: at no instant are more `Held` than there are seats. Also that all of them once were,
 /// so that something was counted.
 pub(super) fn never_more_than(seats: u32, agents: &[Agent]) -> Result<()> {
-    let most = most_held(agents);
-    if most.seats > seats {
+    let Most {
+        seats: most, at, ..
+    } = most_held(agents);
+    if most > seats {
         let mut words = format!(
-            "promise 1 is broken: {} seats were Held at {} ms since boot, and there are {seats}:",
-            most.seats, most.at
+            "promise 1 is broken: {most} seats were Held at {at} ms since boot, and there are {seats}:"
         );
-        for s in held(agents)
-            .iter()
-            .filter(|s| s.from <= most.at && most.at < s.to)
-        {
+        let held = held(agents);
+        for s in held.iter().filter(|s| s.from <= at && at < s.to) {
             let _ = write!(words, " {} ({}..{})", s.who, s.from, s.to);
         }
         bail!("{words}");
     }
-    if most.seats < seats {
-        bail!(
-            "at most {} of {seats} seats were Held: nothing was tried",
-            most.seats
-        );
-    }
+    ensure!(
+        most == seats,
+        "at most {most} of {seats} seats were Held: nothing was tried"
+    );
     Ok(())
 }
 
@@ -58,19 +55,11 @@ pub(super) fn never_more_than(seats: u32, agents: &[Agent]) -> Result<()> {
 pub(super) fn nobody_is_lost(agents: &[Agent]) -> Result<()> {
     for a in agents {
         let told = a.told();
-        let since = told.iter().skip_while(|s| !s.licensed);
-        if let Some(bad) = since
-            .filter(|s| s.state != HoldState::Released)
-            .find(|s| !s.licensed)
-        {
-            let said = &bad.claims;
-            bail!(
-                "{} was licensed, and then {} at {} ms since boot: {said:?}\n{}",
-                a.name,
-                bad.state,
-                bad.boot_ms,
-                tail(&a.log(), 15)
-            );
+        let mut since = told.iter().skip_while(|s| !s.licensed);
+        if let Some(bad) = since.find(|s| s.state != HoldState::Released && !s.licensed) {
+            let (name, state, at, said) = (&a.name, bad.state, bad.boot_ms, &bad.claims);
+            let log = tail(&a.log(), 15);
+            bail!("{name} was licensed, and then {state} at {at} ms since boot: {said:?}\n{log}");
         }
     }
     Ok(())

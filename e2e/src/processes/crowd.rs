@@ -114,33 +114,25 @@ fn lives(site: &mut Site, crowd: &mut [Agent]) -> Result<()> {
     let stopped = which(crowd, Held, 10);
     each(crowd, &stopped, |a| a.signal(Signal::STOP))?;
     let heirs = line.get(..10).unwrap_or_default();
-    eventually(
-        "the first ten in line have the seats of the ten that are stopped",
-        40,
-        || {
-            let mut now: Vec<_> = crowd
-                .iter()
-                .filter(|a| line.contains(&a.name) && a.state() == Some(Held))
-                .map(|a| a.name.clone())
-                .collect();
-            let mut want = heirs.to_vec();
-            now.sort();
-            want.sort();
-            (now == want)
-                .then_some(())
-                .ok_or_else(|| format!("{now:?} instead of {want:?}"))
-        },
-    )?;
+    let what = "the first ten in line have the seats of the ten that are stopped";
+    eventually(what, 40, || {
+        let held = crowd.iter().filter(|a| a.state() == Some(Held));
+        let names = held.map(|a| a.name.clone());
+        let mut now: Vec<_> = names.filter(|name| line.contains(name)).collect();
+        let mut want = heirs.to_vec();
+        now.sort();
+        want.sort();
+        let missing = || format!("{now:?} instead of {want:?}");
+        (now == want).then_some(()).ok_or_else(missing)
+    })?;
     each(crowd, &stopped, |a| a.signal(Signal::CONT))?;
     each(crowd, &stopped, |a| a.is(Contested, 30).map(drop))?;
     stand(crowd, &[(Held, SEATS), (Contested, 10), (Waiting, 40)], 10)?;
 
     println!("  SIGTERM of 10 holders");
-    let ending: Vec<usize> = which(crowd, Held, SEATS)
-        .into_iter()
-        .rev()
-        .take(10)
-        .collect();
+    let mut ending = which(crowd, Held, SEATS);
+    ending.reverse();
+    ending.truncate(10);
     each(crowd, &ending, Agent::end)?;
     // Who was Held once goes before all who wait.
     each(crowd, &stopped, |a| a.is(Held, 10).map(drop))?;

@@ -1,6 +1,6 @@
 //! A process that this one started: it never outlives it.
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -55,10 +55,8 @@ impl Process {
     pub(super) fn end(mut self) -> Result<()> {
         self.signal(Signal::TERM)?;
         let status = self.0.wait()?;
-        status
-            .success()
-            .then_some(())
-            .ok_or_else(|| anyhow!("after SIGTERM: {status}"))
+        ensure!(status.success(), "after SIGTERM: {status}");
+        Ok(())
     }
 
     /// An error, if it has ended by itself.
@@ -82,10 +80,12 @@ impl Drop for Process {
 pub(super) fn program(name: &str) -> Result<String> {
     let here = std::env::current_exe()?;
     let path = here.parent().context("a folder")?.join(name);
-    if !path.exists() {
-        bail!("{} is not there: cargo build --workspace", path.display());
-    }
-    Ok(path.display().to_string())
+    let name = path.display().to_string();
+    ensure!(
+        path.exists(),
+        "{name} is not there: cargo build --workspace"
+    );
+    Ok(name)
 }
 
 /// The last lines of a file, for people.
@@ -95,8 +95,6 @@ pub(super) fn tail(file: &Path, lines: usize) -> String {
     let all: Vec<&str> = text.lines().collect();
     let from = all.len().saturating_sub(lines);
     let name = file.file_name().unwrap_or_default().to_string_lossy();
-    format!(
-        "--- {name}\n{}",
-        all.get(from..).unwrap_or_default().join("\n")
-    )
+    let last = all.get(from..).unwrap_or_default().join("\n");
+    format!("--- {name}\n{last}")
 }

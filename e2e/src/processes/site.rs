@@ -4,7 +4,7 @@
 use super::agent::Agent;
 use super::process::{Process, program, tail};
 use super::wait::eventually;
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, ensure};
 use mooring_testkit::free_port;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -110,14 +110,13 @@ impl Site {
             setup.envs(wall_of(&file));
         }
         let out = setup.output().context("starting bash")?;
-        if !out.status.success() {
-            bail!(
-                "making a license server ({}):\n{}{}",
-                out.status,
-                String::from_utf8_lossy(&out.stdout),
-                String::from_utf8_lossy(&out.stderr)
-            );
-        }
+        ensure!(
+            out.status.success(),
+            "making a license server ({}):\n{}{}",
+            out.status,
+            String::from_utf8_lossy(&out.stdout),
+            String::from_utf8_lossy(&out.stderr)
+        );
         Ok(Self {
             dir,
             port,
@@ -140,12 +139,8 @@ impl Site {
         let conf = self.path("softhsm2.conf").display().to_string();
         let mut env = self.env.clone();
         env.push(("SOFTHSM2_CONF".into(), conf));
-        let run = [
-            &program("mooring-server")?,
-            "run",
-            "--config",
-            "server/config.yaml",
-        ];
+        let program = program("mooring-server")?;
+        let run = [&*program, "run", "--config", "server/config.yaml"];
         let mut server = Process::start(&run, &env, self.dir.path(), &self.path("server.log"))?;
         let ready = eventually("the license server signs", 30, || {
             server.lives()?;
@@ -194,15 +189,12 @@ impl Site {
         let leases: serde_json::Value = serde_json::from_str(&said)
             .with_context(|| format!("{said}{}", String::from_utf8_lossy(&out.stderr)))?;
         let all = leases.as_array().or(leases["leases"].as_array());
-        let mut line: Vec<(u64, String)> = all
-            .into_iter()
-            .flatten()
-            .filter_map(|l| {
-                let l = l.get("lease").filter(|v| v.is_object()).unwrap_or(l);
-                let who = l["holder"]["subject"].as_str()?;
-                Some((l["place"].as_u64()?, who.to_owned()))
-            })
-            .collect();
+        let waits = |l: &serde_json::Value| {
+            let l = l.get("lease").filter(|v| v.is_object()).unwrap_or(l);
+            let who = l["holder"]["subject"].as_str()?;
+            Some((l["place"].as_u64()?, who.to_owned()))
+        };
+        let mut line: Vec<_> = all.into_iter().flatten().filter_map(waits).collect();
         line.sort();
         Ok(line.into_iter().map(|(_, who)| who).collect())
     }

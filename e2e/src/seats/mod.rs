@@ -21,6 +21,12 @@ pub struct Span {
 /// The spans in which an application was `Held`, from the lines it wrote. A span ends with the next
 /// event, with the end of the lease that its event told, or with the last sign of life.
 pub fn spans(who: &str, seats: u32, lines: &[Value]) -> Vec<Span> {
+    let span = |from, to| Span {
+        who: who.into(),
+        from,
+        to,
+        seats,
+    };
     let mut out = Vec::new();
     let mut open: Option<(u64, u64)> = None;
     let mut alive = 0;
@@ -29,33 +35,18 @@ pub fn spans(who: &str, seats: u32, lines: &[Value]) -> Vec<Span> {
             continue;
         };
         alive = alive.max(at);
-        let ends = l["event"].is_object() || l["end"].as_bool() == Some(true);
-        if !ends {
+        if !l["event"].is_object() && l["end"] != true {
             continue;
         }
         if let Some((from, until)) = open.take() {
-            out.push(Span {
-                who: who.into(),
-                from,
-                to: at.min(until),
-                seats,
-            });
+            out.push(span(from, at.min(until)));
         }
         if l["event"]["state"] == "Held" {
-            let until = l["event"]["claims"][0]["heldUntilBootMs"]
-                .as_u64()
-                .unwrap_or(u64::MAX);
-            open = Some((at, until));
+            let until = l["event"]["claims"][0]["heldUntilBootMs"].as_u64();
+            open = Some((at, until.unwrap_or(u64::MAX)));
         }
     }
-    if let Some((from, until)) = open {
-        out.push(Span {
-            who: who.into(),
-            from,
-            to: alive.max(from).min(until),
-            seats,
-        });
-    }
+    out.extend(open.map(|(from, until)| span(from, alive.max(from).min(until))));
     out
 }
 

@@ -107,15 +107,13 @@ impl World {
 
     /// Plans the next look: after a while, or when the delegation is due for renewal.
     pub(super) fn plan_look(&mut self, after: Option<Ms>) {
-        let clock = *self.server.clock();
+        let clock = self.server.machine().clock;
         let Some(run) = self.server.run.as_mut() else {
             return;
         };
         let due = run.seen.made + RENEW;
-        let at = after.map_or_else(
-            || clock.when(due).unwrap_or(self.now),
-            |after| self.now + after,
-        );
+        let renewed = || clock.when(due).unwrap_or(self.now);
+        let at = after.map_or_else(renewed, |after| self.now + after);
         let (no, look) = (run.no, run.seen.look);
         self.at(at, move |w| {
             let run = w.server.run.as_ref();
@@ -138,8 +136,8 @@ impl World {
         let Some(run) = self.server.run.as_mut() else {
             return;
         };
-        let anew =
-            run.seen.in_force.as_ref().map(|f| f.license.digest.clone()) != Some(digest.clone());
+        let before = run.seen.in_force.as_ref().map(|f| &f.license.digest);
+        let anew = before != Some(&digest);
         let license = Arc::new(OpenLicense {
             license: real,
             digest: digest.clone(),
@@ -187,9 +185,9 @@ impl World {
     }
 
     fn tells_authority(&mut self) {
-        let authority = self.server.run.as_ref().map(|r| r.seen.authority());
-        if let Some(a) = authority.map(Arc::new) {
-            self.with_frontend(|f, now| f.set_authority(a, now));
+        if let Some(run) = &self.server.run {
+            let authority = Arc::new(run.seen.authority());
+            self.with_frontend(|f, now| f.set_authority(authority, now));
         }
     }
 
@@ -220,7 +218,7 @@ impl World {
     /// delegation does not cover it.
     pub(super) fn wall_jumps(&mut self, by_secs: i64) {
         self.server.set_wall(|off| off + by_secs * 1000);
-        self.state(Fact::Wall(self.server.wall_off()));
+        self.state(Fact::Wall(self.server.machine().wall));
         let after = self.rng.u64(0..2_500);
         self.plan_look(Some(after));
     }
@@ -229,7 +227,7 @@ impl World {
     /// by a wrong one, and have the license issued anew, since tokens with dates to come are in
     /// holders' hands.
     pub(super) fn clocks_are_set(&mut self) {
-        if self.server.all_walls_right() {
+        if self.server.walls_right {
             return;
         }
         self.server.set_wall(|_| 0);

@@ -41,13 +41,9 @@ impl Papers<'_> {
             let i = usize::try_from(n).ok()?.checked_sub(1)?;
             self.delegations.get(i)
         });
-        match (paper, license) {
-            (Some(p), Some(l)) => Ok(Opened {
-                document: p.clone(),
-                license: l.clone(),
-            }),
-            _ => Err(BadProof("no such document".into())),
-        }
+        let found = paper.cloned().zip(license.cloned());
+        let (document, license) = found.ok_or_else(|| BadProof("no such document".into()))?;
+        Ok(Opened { document, license })
     }
 }
 
@@ -107,7 +103,7 @@ impl Signer for Pen<'_> {
 
 impl World {
     fn pen(&mut self) -> Option<Pen<'_>> {
-        let boot = self.server.boot_id();
+        let boot = self.server.machine().boot;
         let run = self.server.run.as_mut()?;
         run.papers += 1;
         Some(Pen {
@@ -164,21 +160,18 @@ impl World {
                 secret,
                 counter,
             } => {
-                match self
-                    .with_frontend(|f, now| f.release(&p.name, *lease, secret, Some(*counter), now))
+                let counter = Some(*counter);
+                match self.with_frontend(|f, now| f.release(&p.name, *lease, secret, counter, now))
                 {
                     Some(Ok(())) => self.answers(p, Answer::Released, Reply::Released),
                     Some(Err(e)) => self.refuses(p, e),
                     None => {}
                 }
             }
-            Request::Claim { body, wait, bearer } => {
-                let proven = self.proves(p, body, *bearer);
-                match proven {
-                    Ok(proven) => self.claims(p, body, proven, *wait),
-                    Err(e) => self.refuses(p, e),
-                }
-            }
+            Request::Claim { body, wait, bearer } => match self.proves(p, body, *bearer) {
+                Ok(proven) => self.claims(p, body, proven, *wait),
+                Err(e) => self.refuses(p, e),
+            },
         }
     }
 
@@ -213,7 +206,7 @@ impl World {
             tickets: &self.tickets,
             delegations: &self.delegations,
             identity: &self.identity,
-            boot: self.server.boot_id(),
+            boot: self.server.machine().boot,
         };
         let (authority, clock) = (run.frontend.authority(), run.frontend.clock());
         let facts = (&**authority, clock, self.server.now(self.now));

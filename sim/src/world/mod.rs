@@ -53,6 +53,11 @@ pub struct Outcome {
     pub trace: Vec<At>,
 }
 
+fn named<N: std::str::FromStr>(what: &str, count: usize) -> Vec<N> {
+    let names = (0..count).map(|n| format!("{what}{n}"));
+    names.filter_map(|name| name.parse().ok()).collect()
+}
+
 impl World {
     /// Lives a plan's world through, or until a promise is broken.
     pub fn live(plan: &Plan, keep_trace: bool) -> Outcome {
@@ -88,16 +93,10 @@ impl World {
 
     fn new(plan: Plan, keep_trace: bool) -> Self {
         let mut rng = Rng::with_seed(plan.seed);
-        let name = |p: &str, n: usize| format!("{p}{n}");
-        let pools = plan.licenses[0].pools.len();
-        let products = plan.licenses[0].products.len();
+        let first = &plan.licenses[0];
         let names = Names {
-            pools: (0..pools)
-                .filter_map(|n| name("pool", n).parse().ok())
-                .collect(),
-            products: (0..products)
-                .filter_map(|n| name("product", n).parse().ok())
-                .collect(),
+            pools: named("pool", first.pools.len()),
+            products: named("product", first.products.len()),
         };
         let server = Server::new(&plan, &mut rng);
         Self {

@@ -43,7 +43,10 @@ impl World {
             self.server_revokes(h, true);
         }
         // Pods that hold or ask; it mirrors no others.
-        let asks = |h: &HolderNo| self.copies.values().any(|c| c.holder == *h && c.asks());
+        let asks = |h: &HolderNo| {
+            let mut its = self.copies.values().filter(|c| c.holder == *h);
+            its.any(|c| !c.claims.is_empty())
+        };
         let roster: Vec<HolderNo> = self.operator.there.iter().copied().filter(asks).collect();
         let keys: Vec<HolderKey> = roster.iter().map(|h| key(*h)).collect();
         self.server_ticks();
@@ -54,18 +57,12 @@ impl World {
 
     /// Says who is gone, if there is somebody to say it to.
     fn operator_speaks(&mut self) {
-        if self.now < self.operator.down_until
-            || self.operator.connected.is_none()
-            || !self.server_runs()
-        {
+        let speaks = self.now >= self.operator.down_until && self.operator.connected.is_some();
+        if !speaks || !self.server_runs() || self.operator.gone.is_empty() {
             return;
         }
-        let gone: Vec<HolderNo> = std::mem::take(&mut self.operator.gone)
-            .into_iter()
-            .collect();
-        if gone.is_empty() {
-            return;
-        }
+        let gone = std::mem::take(&mut self.operator.gone);
+        let gone: Vec<HolderNo> = gone.into_iter().collect();
         let keys: Vec<HolderKey> = gone.iter().map(|h| key(*h)).collect();
         self.server_ticks();
         self.state(Fact::Gone(gone));
@@ -93,8 +90,7 @@ impl World {
         }
         if self.operator.connected.is_some() {
             self.when_awake(move |w| {
-                let wanted = w.operator.revoked.contains(&h);
-                if wanted == yes {
+                if w.operator.revoked.contains(&h) == yes {
                     w.server_revokes(h, yes);
                 }
             });
@@ -137,7 +133,7 @@ impl World {
                 self.operator.follows = Some((no, seq, state));
                 self.state(Fact::Followed { equal });
             }
-            Some(_) | None => {
+            _ => {
                 self.operator.follows = Some((run.no, seq, list));
                 self.state(Fact::ListAnew);
             }

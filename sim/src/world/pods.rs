@@ -1,18 +1,20 @@
 //! Pods with their sidecars: the real [`Drive`] of each claim, and around it clocks, a disk,
 //! crashes, suspends.
 
-use super::state::{Claim, Copy, Dice, GivesBack, Packet, Then, World, lease_no};
+use super::server::paper_no;
+use super::state::{Claim, Copy, Dice, Packet, Then, Wish, World, lease_no};
 use crate::clock::Clock;
-use crate::history::{ClaimNo, CopyNo, Fact, HolderNo, Items, Ms, Msg, Reply, Says};
+use crate::history::{ClaimNo, CopyNo, Fact, HolderNo, Items, Ms, Msg, MsgNo, Reply, Says};
 use crate::plan::Pod;
 use mooring_core::holder::drive::{Do, Drive, others};
-use mooring_core::holder::{Answer, Request, Spec, Tag};
+use mooring_core::holder::{Answer, Random as _, Request, Spec, Tag};
+use mooring_core::identity::Holder;
 use mooring_core::names::{ClaimName, Seats};
 use mooring_core::policy::Start;
 use mooring_core::request::Item;
 use mooring_core::time::BootTime;
 use mooring_core::wire::{self, ClaimKind, HoldState, Standing};
-use std::collections::VecDeque;
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -24,34 +26,30 @@ const ASKS_AGAIN: Ms = 500;
 impl World {
     /// A pod starts.
     pub(super) fn pod_starts(&mut self, pod: &Pod) -> CopyNo {
-        let (holder, no) = (HolderNo(self.next_holder), CopyNo(self.next_copy));
+        let holder = HolderNo(self.next_holder);
         self.next_holder += 1;
-        self.next_copy += 1;
-        let copy = Copy {
-            holder,
-            plan: pod.clone(),
-            clock: Clock::new(pod.clock.0, pod.clock.1),
-            asleep: 0,
-            asleep_since: None,
-            inbox: VecDeque::new(),
-            up: true,
-            claims: Vec::new(),
-            ending: false,
-            crash: None,
-        };
-        self.copies.insert(no, copy);
-        self.operator.pod_is_there(holder);
+        let clock = Clock::new(pod.clock.0, pod.clock.1);
+        let no = self.is_there(Copy::new(holder, pod.clone(), clock));
+        self.operator.there.insert(holder);
         for (i, (kind, items)) in pod.claims.iter().enumerate() {
-            self.claim_begins(no, claim_no(i), *kind, items.clone());
+            self.claim_begins(no, (claim_no(i), *kind, items.clone()));
         }
         no
     }
 
-    fn claim_begins(&mut self, no: CopyNo, claim: ClaimNo, kind: ClaimKind, items: Items) {
+    fn is_there(&mut self, copy: Copy) -> CopyNo {
+        let no = CopyNo(self.next_copy);
+        self.next_copy += 1;
+        self.copies.insert(no, copy);
+        no
+    }
+
+    fn claim_begins(&mut self, no: CopyNo, wish: Wish) {
         let (secret, real) = self.new_secret();
         let (now, life) = (self.now, self.new_life());
-        let items_of_it = self.real_items(&items);
-        let (Some(copy), Some(name)) = (self.copies.get_mut(&no), claim_name(claim)) else {
+        let (claim, kind, items) = &wish;
+        let items_of_it = self.real_items(items);
+        let (Some(copy), Some(name)) = (self.copies.get_mut(&no), claim_name(*claim)) else {
             return;
         };
         let start = if copy.plan.optimistic {
@@ -63,40 +61,21 @@ impl World {
             max_grace: Duration::from_millis(copy.plan.max_grace),
             ..Spec::new(name, items_of_it, start)
         };
-        let drive = Drive::new(spec.clone(), kind, real, copy.read(now));
-        copy.claims.push(Claim {
-            no: claim,
-            kind,
-            spec,
-            items,
-            secret,
-            // The pod's own is saved before anything else, as the sidecar does it.
-            saved: (kind == ClaimKind::Pod).then(|| drive.saved().clone()),
-            drive: Some(drive),
-            life,
-            wake: 0,
-            awaits: None,
-            told: None,
-            heard: None,
-            given_back: None,
-        });
+        let drive = Drive::new(spec.clone(), *kind, real, copy.read(now));
+        // The pod's own is saved before anything else, as the sidecar does it.
+        let saved = (*kind == ClaimKind::Pod).then(|| drive.saved().clone());
+        let claim = Claim::new(wish, spec, secret, drive, life);
+        copy.claims.push(Claim { saved, ..claim });
         self.begun(no, life);
         self.drive(no, life);
     }
 
     /// The application asks for a claim, as soon as there is somebody to ask.
-    fn claim_begins_after(
-        &mut self,
-        ms: Ms,
-        no: CopyNo,
-        claim: ClaimNo,
-        kind: ClaimKind,
-        items: Items,
-    ) {
+    fn claim_begins_after(&mut self, ms: Ms, no: CopyNo, wish: Wish) {
         self.after(ms, move |w| match w.copies.get(&no) {
             Some(c) if c.ending => {}
-            Some(c) if c.runs() => w.claim_begins(no, claim, kind, items),
-            Some(_) => w.claim_begins_after(ASKS_AGAIN, no, claim, kind, items),
+            Some(c) if c.runs() => w.claim_begins(no, wish),
+            Some(_) => w.claim_begins_after(ASKS_AGAIN, no, wish),
             None => {}
         });
     }
@@ -105,8 +84,8 @@ impl World {
         let Some(copy) = self.copies.get_mut(&no) else {
             return;
         };
-        let (holder, start_optimistic, max_grace) =
-            (copy.holder, copy.plan.optimistic, copy.plan.max_grace);
+        let (holder, plan) = (copy.holder, &copy.plan);
+        let (start_optimistic, max_grace) = (plan.optimistic, plan.max_grace);
         let Some(claim) = copy.claim(life) else {
             return;
         };
@@ -140,14 +119,12 @@ impl World {
 
     /// A drive may have begun its claim anew by itself.
     fn secret_may_be_new(&mut self, no: CopyNo, life: u64) {
-        let claim = self.copies.get_mut(&no).and_then(|c| c.claim(life));
-        let Some(drive) = claim.and_then(|c| c.drive.as_ref()) else {
+        let drive = self.claim(no, life).and_then(|c| c.drive.as_ref());
+        let Some(hash) = drive.map(|d| d.holder().secret_hash()) else {
             return;
         };
-        let hash = drive.holder().secret_hash();
         let secret = self.secret_no(hash);
-        let claim = self.copies.get_mut(&no).and_then(|c| c.claim(life));
-        if let Some(claim) = claim.filter(|c| c.secret != secret) {
+        if let Some(claim) = self.claim(no, life).filter(|c| c.secret != secret) {
             (claim.secret, claim.given_back) = (secret, None);
             self.begun(no, life);
         }
@@ -199,14 +176,13 @@ impl World {
     }
 
     fn is_heard(&mut self, no: CopyNo, life: u64) {
-        let claim = self.copies.get_mut(&no).and_then(|c| c.claim(life));
-        if let Some(fact) = claim.and_then(|c| c.heard.take()) {
+        if let Some(fact) = self.claim(no, life).and_then(|c| c.heard.take()) {
             self.state(fact);
         }
     }
 
     fn saves(&mut self, no: CopyNo, life: u64) {
-        if let Some(claim) = self.copies.get_mut(&no).and_then(|c| c.claim(life)) {
+        if let Some(claim) = self.claim(no, life) {
             claim.saved = claim.drive.as_ref().map(|d| d.saved().clone());
         }
     }
@@ -259,11 +235,10 @@ impl World {
             when(s.until_boot_ms),
             when(s.held_until_boot_ms),
         );
-        let Some(claim) = self.copies.get_mut(&no).and_then(|c| c.claim(life)) else {
+        let Some(claim) = self.claim(no, life) else {
             return;
         };
-        let claim_no = claim.no;
-        let before = claim.told.replace(told);
+        let (claim, before) = (claim.no, claim.told.replace(told));
         if before == Some(told) {
             return;
         }
@@ -271,7 +246,7 @@ impl World {
         let (says, lease, limit, held_until) = told;
         self.state(Fact::Tells {
             copy: no,
-            claim: claim_no,
+            claim,
             says,
             lease,
             limit,
@@ -330,7 +305,7 @@ impl World {
         life: u64,
         tag: Tag,
         answer: Answer,
-        reply: Option<(crate::history::MsgNo, Reply)>,
+        reply: Option<(MsgNo, Reply)>,
     ) {
         let now = self.now;
         let Some(copy) = self.copies.get_mut(&no).filter(|c| c.up) else {
@@ -341,9 +316,8 @@ impl World {
             return;
         };
         if asleep {
-            copy.inbox.push_back(Box::new(move |w| {
-                w.hears(no, life, tag, answer, reply);
-            }));
+            let hears = move |w: &mut Self| w.hears(no, life, tag, answer, reply);
+            copy.inbox.push_back(Box::new(hears));
             return;
         }
         let awaited = claim.awaits.take_if(|t| *t == tag);
@@ -364,25 +338,22 @@ impl World {
     }
 
     fn describe(&mut self, r: &Request) -> Msg {
-        let lease_of = |e: &mooring_core::license::Envelope| super::server::paper_no(e);
         match r {
-            Request::Claim { body, .. } => Msg::Claim {
-                items: self.items_of(&body.items),
-                secret: self.secret_no(body.secret_hash),
-                shows_secret: body.secret.is_some(),
-                held: body
-                    .held
-                    .as_ref()
-                    .and_then(|h| self.tokens.get(&lease_of(&h.lease)?))
-                    .map(|t| lease_no(t.lease)),
-                ticket: body
-                    .ticket
-                    .as_ref()
-                    .and_then(|t| self.tickets.get(&lease_of(&t.ticket)?))
-                    .map(|t| lease_no(t.lease)),
-                runs_after_held: body.standing == Standing::Held,
-                runs_optimistic: body.standing == Standing::Optimistic,
-            },
+            Request::Claim { body, .. } => {
+                let held = body.held.as_ref().and_then(|h| paper_no(&h.lease));
+                let held = held.and_then(|no| self.tokens.get(&no));
+                let ticket = body.ticket.as_ref().and_then(|t| paper_no(&t.ticket));
+                let ticket = ticket.and_then(|no| self.tickets.get(&no));
+                Msg::Claim {
+                    items: self.items_of(&body.items),
+                    held: held.map(|t| lease_no(t.lease)),
+                    ticket: ticket.map(|t| lease_no(t.lease)),
+                    secret: self.secret_no(body.secret_hash),
+                    shows_secret: body.secret.is_some(),
+                    runs_after_held: body.standing == Standing::Held,
+                    runs_optimistic: body.standing == Standing::Optimistic,
+                }
+            }
             Request::Renew(r) => Msg::Renew {
                 lease: lease_no(r.lease),
                 secret: self.secret_no(r.secret.hash()),
@@ -398,14 +369,9 @@ impl World {
 
     /// Items as the history has them.
     pub(super) fn items_of(&self, items: &[Item]) -> Items {
-        let at = |i: &Item| {
-            self.names
-                .products
-                .iter()
-                .position(|p| *p == i.product)
-                .unwrap_or(0)
-        };
-        items.iter().map(|i| (at(i), i.seats.get())).collect()
+        let at = |i: &Item| self.names.products.iter().position(|p| *p == i.product);
+        let known = |i: &Item| (at(i).unwrap_or(0), i.seats.get());
+        items.iter().map(known).collect()
     }
 
     // What can become of them.
@@ -452,7 +418,7 @@ impl World {
             self.planned += 1;
             (c.life, c.awaits, c.heard) = (self.planned, None, None);
             if let Some(saved) = c.saved.clone() {
-                c.drive = Some(Drive::restore(c.spec.clone(), c.kind, saved, clock));
+                c.drive = Some(c.restored(saved, clock));
                 copy.claims.push(c);
             } else if c.given_back.is_none_or(|then| then != Then::End) {
                 lost.push(c);
@@ -465,7 +431,7 @@ impl World {
         }
         // Nothing was sent for it, so its application knows that it has to ask again.
         for c in lost {
-            self.claim_begins_after(ASKS_AGAIN, no, c.no, c.kind, c.items);
+            self.claim_begins_after(ASKS_AGAIN, no, c.wish());
         }
         for life in holds {
             // Its connection does not come back.
@@ -477,29 +443,25 @@ impl World {
         }
     }
 
-    /// The application gives its first claim back.
-    pub(super) fn gives_back(&mut self, no: CopyNo, how: GivesBack) {
+    /// The application gives its first claim back, and asks for a new one: so long after it was
+    /// given back, or after it began to be, if its kind lets it do that `at_once`. The sidecar may
+    /// `crash` before its n-th save or request from then.
+    pub(super) fn gives_back(&mut self, no: CopyNo, again: Ms, at_once: bool, crash: Option<u8>) {
         let Some(copy) = self.copies.get_mut(&no).filter(|c| c.runs()) else {
             return;
         };
         let first = copy.claims.iter().find(|c| c.given_back.is_none());
-        let Some((life, claim, kind, items)) =
-            first.map(|c| (c.life, c.no, c.kind, c.items.clone()))
-        else {
+        let Some((life, wish)) = first.map(|c| (c.life, c.wish())) else {
             return;
         };
-        let at_once = how.at_once && kind != ClaimKind::Pod;
-        if let Some(after) = how.crash {
-            self.sidecar_will_crash(no, after, how.again.max(ASKS_AGAIN));
+        if let Some(after) = crash {
+            self.sidecar_will_crash(no, after, again.max(ASKS_AGAIN));
         }
-        let then = if at_once {
-            Then::End
+        if at_once && wish.1 != ClaimKind::Pod {
+            self.claim_is_given_back(no, life, Then::End);
+            self.claim_begins_after(again, no, wish);
         } else {
-            Then::Again(how.again)
-        };
-        self.claim_is_given_back(no, life, then);
-        if at_once {
-            self.claim_begins_after(how.again, no, claim, kind, items);
+            self.claim_is_given_back(no, life, Then::Again(again));
         }
     }
 
@@ -539,7 +501,7 @@ impl World {
         let c = copy.claims.remove(at);
         match c.given_back {
             _ if copy.ending && copy.claims.is_empty() => self.pod_dies(no),
-            Some(Then::Again(ms)) => self.claim_begins_after(ms, no, c.no, c.kind, c.items),
+            Some(Then::Again(ms)) => self.claim_begins_after(ms, no, c.wish()),
             _ => {}
         }
     }
@@ -572,11 +534,8 @@ impl World {
     /// The machine stands still.
     pub(super) fn suspends(&mut self, no: CopyNo, lasts: Ms) {
         let now = self.now;
-        let Some(copy) = self
-            .copies
-            .get_mut(&no)
-            .filter(|c| c.asleep_since.is_none())
-        else {
+        let copy = self.copies.get_mut(&no);
+        let Some(copy) = copy.filter(|c| c.asleep_since.is_none()) else {
             return;
         };
         copy.asleep_since = Some(now);
@@ -620,51 +579,20 @@ impl World {
             return;
         };
         let clock = c.read(now);
-        let mut life = self.planned;
-        let claims: Vec<Claim> = c
-            .claims
-            .iter()
-            .filter(|c| c.given_back.is_none())
-            .filter_map(|c| {
-                let saved = c.saved.clone()?;
-                life += 1;
-                Some(Claim {
-                    no: c.no,
-                    kind: c.kind,
-                    spec: c.spec.clone(),
-                    items: c.items.clone(),
-                    secret: c.secret,
-                    drive: Some(Drive::restore(c.spec.clone(), c.kind, saved.clone(), clock)),
-                    saved: Some(saved),
-                    life,
-                    wake: 0,
-                    awaits: None,
-                    told: None,
-                    heard: None,
-                    given_back: None,
-                })
-            })
-            .collect();
-        if claims.len() != c.claims.len() {
-            return;
+        let mut copy = Copy::new(c.holder, c.plan.clone(), c.clock);
+        copy.asleep = c.asleep;
+        for (c, life) in c.claims.iter().zip(self.planned + 1..) {
+            let Some(saved) = c.saved.clone().filter(|_| c.given_back.is_none()) else {
+                return;
+            };
+            let drive = c.restored(saved, clock);
+            let claim = Claim::new(c.wish(), c.spec.clone(), c.secret, drive, life);
+            let saved = c.saved.clone();
+            copy.claims.push(Claim { saved, ..claim });
         }
-        let copy = Copy {
-            holder: c.holder,
-            plan: c.plan.clone(),
-            clock: c.clock,
-            asleep: c.asleep,
-            asleep_since: None,
-            inbox: VecDeque::new(),
-            up: true,
-            claims,
-            ending: false,
-            crash: None,
-        };
-        self.planned = life;
-        let no = CopyNo(self.next_copy);
-        self.next_copy += 1;
+        self.planned += copy.claims.len() as u64;
         let lives = copy.lives();
-        self.copies.insert(no, copy);
+        let no = self.is_there(copy);
         self.state(Fact::Copied { from, to: no });
         for life in lives {
             self.drive(no, life);
@@ -674,23 +602,23 @@ impl World {
     /// Somebody reads a holder's token off the wire and shows it as its own, several times, with
     /// another secret.
     pub(super) fn steals(&mut self, from: CopyNo, lasts: Ms) {
-        let Some(claim) = self.copies.get(&from).and_then(|c| c.claims.first()) else {
+        let Some(copy) = self.copies.get(&from) else {
+            return;
+        };
+        let Some(claim) = copy.claims.first() else {
             return;
         };
         let bundle = claim.drive.as_ref().and_then(|d| d.holder().bundle());
         let Some(bundle) = bundle.cloned() else {
             return;
         };
-        let (items, name, claim) = (claim.spec.items.clone(), claim.spec.name.clone(), claim.no);
-        let Some(holder) = self.copies.get(&from).map(|c| c.holder) else {
-            return;
-        };
+        let (spec, claim, holder) = (claim.spec.clone(), claim.no, copy.holder);
         let (_, secret) = self.new_secret();
         for _ in 0..5 {
             let body = wire::ClaimRequest {
-                items: items.clone(),
+                items: spec.items.clone(),
                 secret_hash: secret.hash(),
-                request_id: mooring_core::holder::Random::request_id(&mut Dice(&mut self.rng)),
+                request_id: Dice(&mut self.rng).request_id(),
                 standing: Standing::Held,
                 licensed_for: None,
                 counter: Some(u64::MAX / 2),
@@ -706,7 +634,7 @@ impl World {
                 holder: Some(Self::real_holder(holder)),
             };
             let at = self.now + self.rng.u64(0..lasts.max(1));
-            let name = name.clone();
+            let name = spec.name.clone();
             self.at(at, move |w| {
                 let request = Request::Claim {
                     body: Box::new(body),
@@ -737,24 +665,21 @@ impl World {
             self.sidecar_starts(no);
         }
         // Of several copies one stays; a copy that was told so does not come back by itself.
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         for no in self.copies.keys().copied().collect::<Vec<_>>() {
             let Some(c) = self.copies.get(&no) else {
                 continue;
             };
-            let cloned = c
-                .claims
-                .iter()
-                .any(|c| c.drive.as_ref().is_some_and(|d| d.holder().is_copy()));
-            if cloned || !seen.insert(c.holder) {
+            let mut drives = c.claims.iter().filter_map(|c| c.drive.as_ref());
+            if drives.any(|d| d.holder().is_copy()) || !seen.insert(c.holder) {
                 self.pod_dies(no);
             }
         }
     }
 
     /// The true holder as the server knows it.
-    pub(super) fn real_holder(no: HolderNo) -> mooring_core::identity::Holder {
-        mooring_core::identity::Holder::Pod {
+    pub(super) fn real_holder(no: HolderNo) -> Holder {
+        Holder::Pod {
             // Some are not entitled.
             namespace: if no.0 % 89 == 88 { "other" } else { "ns" }.into(),
             pod: format!("pod-{}", no.0),

@@ -12,7 +12,7 @@ use mooring_core::ledger::{self, Capacity, Ledger, Limits, Settings, settle_for}
 use mooring_core::license::Envelope;
 use mooring_core::names::{InstanceId, LeaseId};
 use mooring_core::time::{BootTime, Now};
-use mooring_core::wire::{EndReason, LeaseView, ViewState};
+use mooring_core::wire::{EndReason, ViewState};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
@@ -85,7 +85,7 @@ impl World {
         };
         s.run = Some(run);
         self.state(fact);
-        self.state(Fact::Wall(self.server.wall_off()));
+        self.state(Fact::Wall(self.server.machine().wall));
         self.handed_out();
         self.looks();
         let after = self.rng.u64(50..5_000);
@@ -100,7 +100,7 @@ impl World {
         self.server.frozen = false;
         self.server.queue.clear();
         self.state(Fact::Crashed);
-        self.operator.disconnected();
+        self.operator.connected = None;
         // Who had a request open sees the connection end, or nothing at all.
         run.frontend.close(self.server.now(self.now));
         while let Some((packet, _)) = run.frontend.next_answer() {
@@ -118,10 +118,6 @@ impl World {
                 w.hears(copy, life, tag, closed, None);
             });
         }
-    }
-
-    pub(super) fn server_moves(&mut self) {
-        self.server.on = 1 - self.server.on;
     }
 
     /// The server's process stands still.
@@ -232,9 +228,9 @@ impl World {
 
     fn booked(&self, e: &ledger::Event, draws: Vec<(usize, u32)>) -> Option<Fact> {
         let v = &e.view;
-        let holder = holder_no(v)?;
-        let claim = claim_of(v)?;
-        let priority = self.priority(holder);
+        let HolderKey(uid) = v.holder.key();
+        let holder = HolderNo(uid.strip_prefix("uid-")?.parse().ok()?);
+        let claim = v.claim.as_str().strip_prefix("claim")?.parse().ok()?;
         let book = match v.state {
             ViewState::Waiting => Book::Waiting,
             ViewState::Contested => Book::Contested,
@@ -247,19 +243,17 @@ impl World {
             seq: e.seq,
             lease: lease_no(v.lease),
             holder,
-            claim,
+            claim: ClaimNo(claim),
             items: self.items_of(&v.items),
-            priority,
+            priority: self.priority(holder),
             book,
         })
     }
 
     pub(super) fn priority(&self, holder: HolderNo) -> i32 {
         // By identity, as a policy would have it; replaced pods keep it.
-        self.plan
-            .pods
-            .get(holder.0 as usize % self.plan.pods.len())
-            .map_or(0, |p| p.priority)
+        let pods = &self.plan.pods;
+        pods[holder.0 as usize % pods.len()].priority
     }
 
     fn plan_tick(&mut self) {
@@ -273,12 +267,8 @@ impl World {
             return;
         };
         self.at(t.max(now), move |w| {
-            if w.server
-                .run
-                .as_ref()
-                .is_some_and(|r| (r.no, r.tick) == (no, tick))
-                && !w.server.frozen
-            {
+            let run = w.server.run.as_ref();
+            if run.is_some_and(|r| (r.no, r.tick) == (no, tick)) && !w.server.frozen {
                 w.server_ticks();
             }
         });
@@ -288,34 +278,11 @@ impl World {
     pub(super) fn server_ticks(&mut self) {
         self.with_frontend(Frontend::tick);
     }
-}
 
-/// Whose a claim of the books is.
-pub(super) fn holder_no(v: &LeaseView) -> Option<HolderNo> {
-    let HolderKey(uid) = v.holder.key();
-    Some(HolderNo(uid.strip_prefix("uid-")?.parse().ok()?))
-}
-
-fn claim_of(v: &LeaseView) -> Option<ClaimNo> {
-    Some(ClaimNo(
-        v.claim.as_str().strip_prefix("claim")?.parse().ok()?,
-    ))
-}
-
-/// The books as the watch has them: each claim's state.
-pub(super) fn listed(run: &Run, now: BootTime) -> HashMap<LeaseId, ViewState> {
-    run.frontend
-        .ledger()
-        .views(now)
-        .into_iter()
-        .map(|v| (v.lease, v.state))
-        .collect()
-}
-
-impl World {
-    /// What the server lists at this moment.
+    /// What the server lists at this moment: the books as the watch has them, each claim's state.
     pub(super) fn list(&self) -> Option<HashMap<LeaseId, ViewState>> {
         let now = self.server.boot(self.now);
-        self.server.run.as_ref().map(|r| listed(r, now))
+        let views = self.server.run.as_ref()?.frontend.ledger().views(now);
+        Some(views.into_iter().map(|v| (v.lease, v.state)).collect())
     }
 }

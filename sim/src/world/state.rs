@@ -130,41 +130,78 @@ pub(super) enum Then {
     Again(Ms),
 }
 
-/// A claim that an application gives back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct GivesBack {
-    /// When it asks for a new one: so long after it was given back.
-    pub(super) again: Ms,
-    /// Or so long after it began to be, if its kind lets it.
-    pub(super) at_once: bool,
-    /// The sidecar crashes before its n-th save or request from then.
-    pub(super) crash: Option<u8>,
+/// What an application asks for: a claim, its kind and items.
+pub(super) type Wish = (ClaimNo, ClaimKind, Items);
+
+impl Claim {
+    /// One of which nobody was told anything yet.
+    pub(super) fn new(
+        (no, kind, items): Wish,
+        spec: Spec,
+        secret: SecretNo,
+        drive: Drive,
+        life: u64,
+    ) -> Self {
+        Self {
+            no,
+            kind,
+            spec,
+            items,
+            secret,
+            drive: Some(drive),
+            saved: None,
+            life,
+            wake: 0,
+            awaits: None,
+            told: None,
+            heard: None,
+            given_back: None,
+        }
+    }
+
+    pub(super) fn wish(&self) -> Wish {
+        (self.no, self.kind, self.items.clone())
+    }
+
+    pub(super) fn restored(&self, saved: Saved, clock: BootTime) -> Drive {
+        Drive::restore(self.spec.clone(), self.kind, saved, clock)
+    }
 }
 
 impl Copy {
+    /// One that runs and asks for nothing yet.
+    pub(super) fn new(holder: HolderNo, plan: Pod, clock: Clock) -> Self {
+        Self {
+            holder,
+            plan,
+            clock,
+            asleep: 0,
+            asleep_since: None,
+            inbox: VecDeque::new(),
+            up: true,
+            claims: Vec::new(),
+            ending: false,
+            crash: None,
+        }
+    }
+
+    /// What the clock that the sidecar goes by leaves out.
+    fn left_out(&self) -> Duration {
+        let monotonic = mutant::on(Mutant::MonotonicClock);
+        Duration::from_millis(if monotonic { self.asleep } else { 0 })
+    }
+
     /// What the clock shows that the sidecar goes by.
     pub(super) fn read(&self, now: Ms) -> BootTime {
-        let boot = self.clock.read(now);
-        if mutant::on(Mutant::MonotonicClock) {
-            boot - Duration::from_millis(self.asleep)
-        } else {
-            boot
-        }
+        self.clock.read(now) - self.left_out()
     }
 
     /// The true time at which it shows `b`.
     pub(super) fn when(&self, b: BootTime) -> Option<Ms> {
-        let b = if mutant::on(Mutant::MonotonicClock) && b != BootTime::NEVER {
-            b + Duration::from_millis(self.asleep)
-        } else {
-            b
-        };
-        self.clock.when(b)
-    }
-
-    /// Whether it has a claim that was not given back.
-    pub(super) fn asks(&self) -> bool {
-        !self.claims.is_empty()
+        match b {
+            BootTime::NEVER => None,
+            b => self.clock.when(b + self.left_out()),
+        }
     }
 
     /// Whether it can do anything.
@@ -203,6 +240,7 @@ pub(super) struct Server {
     /// Two machines.
     pub(super) machines: [Machine; 2],
     pub(super) on: usize,
+    /// No clock was ever wrong.
     pub(super) walls_right: bool,
     pub(super) lease_for: Ms,
     /// The longest lease any run may have granted, as it is kept; `None`: unknown.
@@ -275,14 +313,6 @@ impl Server {
         &self.machines[self.on]
     }
 
-    pub(super) fn clock(&self) -> &Clock {
-        &self.machine().clock
-    }
-
-    pub(super) fn boot_id(&self) -> &'static str {
-        self.machine().boot
-    }
-
     pub(super) fn boot(&self, now: Ms) -> BootTime {
         self.machine().clock.read(now)
     }
@@ -296,20 +326,10 @@ impl Server {
         }
     }
 
-    /// By how much the wall clock of its machine is wrong.
-    pub(super) fn wall_off(&self) -> i64 {
-        self.machine().wall
-    }
-
     pub(super) fn set_wall(&mut self, set: impl Fn(i64) -> i64) {
         let m = &mut self.machines[self.on];
         m.wall = set(m.wall);
         self.walls_right = false;
-    }
-
-    /// Whether no clock was ever wrong.
-    pub(super) fn all_walls_right(&self) -> bool {
-        self.walls_right
     }
 }
 
@@ -325,16 +345,6 @@ pub(super) struct Operator {
     pub(super) connected: Option<RunNo>,
     /// The watch: what was put together, and up to which event.
     pub(super) follows: Option<(RunNo, u64, HashMap<LeaseId, ViewState>)>,
-}
-
-impl Operator {
-    pub(super) fn pod_is_there(&mut self, h: HolderNo) {
-        self.there.insert(h);
-    }
-
-    pub(super) fn disconnected(&mut self) {
-        self.connected = None;
-    }
 }
 
 impl World {
@@ -366,6 +376,11 @@ impl World {
     pub(super) fn new_msg(&mut self) -> MsgNo {
         self.msgs += 1;
         MsgNo(self.msgs)
+    }
+
+    /// The claim of a copy whose drive this is.
+    pub(super) fn claim(&mut self, no: CopyNo, life: u64) -> Option<&mut Claim> {
+        self.copies.get_mut(&no)?.claim(life)
     }
 
     /// A fresh secret.

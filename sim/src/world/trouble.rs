@@ -1,8 +1,9 @@
 //! What the plan's faults do.
 
-use super::state::{GivesBack, World};
+use super::state::World;
 use crate::history::{CopyNo, Fact, Ms};
 use crate::plan::{Fault, Pod};
+use foldhash::HashMap;
 
 impl World {
     /// The n-th of those that live.
@@ -18,6 +19,8 @@ impl World {
         }
         self.coverage
             .fault(fault.kind(), self.now, self.server.lease_for);
+        let (now, n) = (self.now, &mut self.net);
+        let later = |t: &mut Ms, lasts: &Ms| *t = (*t).max(now + lasts);
         match fault {
             Fault::ServerCrash { down } => {
                 self.server_dies();
@@ -25,7 +28,7 @@ impl World {
             }
             Fault::ServerMoves { down } => {
                 self.server_dies();
-                self.server_moves();
+                self.server.on = 1 - self.server.on;
                 self.after(*down, Self::server_starts);
             }
             Fault::NewDuration { lease_for, down } => {
@@ -33,10 +36,13 @@ impl World {
                 self.server.lease_for = *lease_for;
                 self.after(*down, Self::server_starts);
             }
-            Fault::CutServer { .. }
-            | Fault::Loss { .. }
-            | Fault::Duplicates { .. }
-            | Fault::Delays { .. } => self.net_trouble(fault, None),
+            Fault::CutServer { lasts } => later(&mut n.cut_server, lasts),
+            Fault::Loss { lasts } => later(&mut n.loss, lasts),
+            Fault::Duplicates { lasts } => later(&mut n.duplicates, lasts),
+            Fault::Delays { lasts, up_to } => {
+                later(&mut n.delays.0, lasts);
+                n.delays.1 = *up_to;
+            }
             Fault::WallJump { by_secs } => self.wall_jumps(*by_secs),
             Fault::ServerFreeze { lasts } => self.server_freezes(*lasts),
             Fault::Reload { license } => self.reloads(*license),
@@ -45,9 +51,7 @@ impl World {
                 self.anchor(true);
                 self.after(*lasts, |w| w.anchor(false));
             }
-            Fault::ReviewDown { lasts } => {
-                self.server.review_down = self.server.review_down.max(self.now + lasts);
-            }
+            Fault::ReviewDown { lasts } => later(&mut self.server.review_down, lasts),
             Fault::Storm { pods, stay } => self.storm(*pods, *stay),
             of_a_pod => self.trouble_of_a_pod(of_a_pod),
         }
@@ -58,19 +62,22 @@ impl World {
         let Some(c) = pod_of(fault).and_then(|n| self.victim(n)) else {
             return;
         };
-        match fault {
-            Fault::SidecarCrash {
-                amid: Some(after),
-                down,
-                ..
-            } => self.sidecar_will_crash(c, *after, *down),
-            Fault::SidecarCrash { down, .. } => self.sidecar_crashes(c, *down),
+        let (now, n) = (self.now, &mut self.net);
+        let cut = |of: &mut HashMap<CopyNo, Ms>, lasts: Ms| {
+            let t = of.entry(c).or_default();
+            *t = (*t).max(now + lasts);
+        };
+        match *fault {
+            Fault::SidecarCrash { amid, down, .. } => match amid {
+                Some(after) => self.sidecar_will_crash(c, after, down),
+                None => self.sidecar_crashes(c, down),
+            },
             Fault::PodDies { back, .. } => {
-                self.replaced(c, *back);
+                self.replaced(c, back);
                 self.pod_dies(c);
             }
             Fault::PodEnds { back, .. } => {
-                self.replaced(c, *back);
+                self.replaced(c, back);
                 self.pod_ends(c);
             }
             Fault::GivesBack {
@@ -78,24 +85,23 @@ impl World {
                 at_once,
                 crash,
                 ..
-            } => {
-                let how = GivesBack {
-                    again: *again,
-                    at_once: *at_once,
-                    crash: *crash,
-                };
-                self.gives_back(c, how);
+            } => self.gives_back(c, again, at_once, crash),
+            Fault::CutUp { lasts, .. } => cut(&mut n.cut_up, lasts),
+            Fault::CutDown { lasts, .. } => cut(&mut n.cut_down, lasts),
+            Fault::CutBoth { lasts, .. } => {
+                cut(&mut n.cut_up, lasts);
+                cut(&mut n.cut_down, lasts);
             }
-            Fault::Suspend { lasts, .. } => self.suspends(c, *lasts),
+            Fault::Suspend { lasts, .. } => self.suspends(c, lasts),
             Fault::Copy { .. } => self.copies(c),
-            Fault::Thief { lasts, .. } => self.steals(c, *lasts),
+            Fault::Thief { lasts, .. } => self.steals(c, lasts),
             Fault::Revoke { lasts, .. } => {
                 if let Some(h) = self.copies.get(&c).map(|c| c.holder) {
                     self.revokes(h, true);
-                    self.after(*lasts, move |w| w.revokes(h, false));
+                    self.after(lasts, move |w| w.revokes(h, false));
                 }
             }
-            cut => self.net_trouble(cut, Some(c)),
+            _ => {}
         }
     }
 
@@ -124,31 +130,6 @@ impl World {
                 let c = w.pod_starts(&pod);
                 w.after(stays, move |w| w.pod_ends(c));
             });
-        }
-    }
-
-    /// Trouble on the wires.
-    pub(super) fn net_trouble(&mut self, fault: &Fault, copy: Option<CopyNo>) {
-        let now = self.now;
-        let n = &mut self.net;
-        let later = |t: &mut Ms, lasts: Ms| *t = (*t).max(now + lasts);
-        match (fault, copy) {
-            (Fault::CutUp { lasts, .. }, Some(c)) => later(n.cut_up.entry(c).or_default(), *lasts),
-            (Fault::CutDown { lasts, .. }, Some(c)) => {
-                later(n.cut_down.entry(c).or_default(), *lasts);
-            }
-            (Fault::CutBoth { lasts, .. }, Some(c)) => {
-                later(n.cut_up.entry(c).or_default(), *lasts);
-                later(n.cut_down.entry(c).or_default(), *lasts);
-            }
-            (Fault::CutServer { lasts }, _) => later(&mut n.cut_server, *lasts),
-            (Fault::Loss { lasts }, _) => later(&mut n.loss, *lasts),
-            (Fault::Duplicates { lasts }, _) => later(&mut n.duplicates, *lasts),
-            (Fault::Delays { lasts, up_to }, _) => {
-                later(&mut n.delays.0, *lasts);
-                n.delays.1 = *up_to;
-            }
-            _ => {}
         }
     }
 
