@@ -30,11 +30,8 @@ pub struct Anchor {
 /// A kind of anchor, in the words of the license file and of the server's configuration.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum AnchorKind<'a> {
-    /// `pkcs11`.
     Pkcs11(&'a Pkcs11),
-    /// `usb`.
     Usb(&'a Usb),
-    /// `hwid`.
     Hwid(&'a Hwid),
 }
 

@@ -16,17 +16,14 @@ pub fn all() -> Vec<(&'static str, CustomResourceDefinition)> {
         ("licenseleases.yaml", lease_crd()),
     ];
     for (_, crd) in &mut all {
-        for version in &mut crd.spec.versions {
-            if let Some(root) = version
-                .schema
-                .as_mut()
-                .and_then(|s| s.open_api_v3_schema.as_mut())
-            {
-                signed_formats(root);
-            }
-        }
+        schemas(crd).for_each(signed_formats);
     }
     all
+}
+
+fn schemas(crd: &mut CustomResourceDefinition) -> impl Iterator<Item = &mut JSONSchemaProps> {
+    let versions = crd.spec.versions.iter_mut();
+    versions.filter_map(|v| v.schema.as_mut()?.open_api_v3_schema.as_mut())
 }
 
 /// OpenAPI knows `int32` and `int64` alone; the API server warns of the unsigned ones at each
@@ -37,11 +34,8 @@ fn signed_formats(schema: &mut JSONSchemaProps) {
         Some("uint32" | "uint64") => Some("int64".to_owned()),
         other => other.map(str::to_owned),
     };
-    schema
-        .properties
-        .iter_mut()
-        .flat_map(|p| p.values_mut())
-        .for_each(signed_formats);
+    let fields = schema.properties.iter_mut().flat_map(|p| p.values_mut());
+    fields.for_each(signed_formats);
     match &mut schema.items {
         Some(JSONSchemaPropsOrArray::Schema(s)) => signed_formats(s),
         Some(JSONSchemaPropsOrArray::Schemas(all)) => all.iter_mut().for_each(signed_formats),
@@ -66,16 +60,9 @@ fn server_crd() -> CustomResourceDefinition {
         )),
         ..ValidationRule::default()
     };
-    for version in &mut crd.spec.versions {
-        if let Some(root) = version
-            .schema
-            .as_mut()
-            .and_then(|s| s.open_api_v3_schema.as_mut())
-        {
-            root.x_kubernetes_validations
-                .get_or_insert_default()
-                .push(rule.clone());
-        }
+    for root in schemas(&mut crd) {
+        let rules = root.x_kubernetes_validations.get_or_insert_default();
+        rules.push(rule.clone());
     }
     crd
 }

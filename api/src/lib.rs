@@ -4,15 +4,6 @@
 //! The operator, the command line and the scenarios read and write the same types; `crds/*.yaml` is
 //! generated from them. Bounds and CEL rules live here, so that the API server answers a bad object
 //! at once. Nothing here talks to a cluster.
-//!
-//! | module | what it holds |
-//! |---|---|
-//! | [`license_server`], [`anchor`], [`placement`] | `LicenseServer`: what people write |
-//! | [`status`] | what the operator reports of one |
-//! | [`license_lease`] | `LicenseLease`: what a holder has or waits for |
-//! | [`duration`], `schema` | durations as people write them; schemas of Kubernetes' own parts |
-//! | [`definitions`] | the CRDs as YAML |
-//! | [`names`] | labels, ports, and a LicenseServer's reference |
 
 pub mod anchor;
 pub mod definitions;
@@ -28,7 +19,7 @@ pub use anchor::{Anchor, AnchorKind, Hwid, KeyRef, Pcscd, PinRef, Pkcs11, Usb};
 pub use duration::{BadSpan, Span};
 pub use license_lease::{
     ClaimStatus, HolderKind, HolderReference, LeaseState, LicenseLease, LicenseLeaseSpec,
-    LicenseLeaseStatus, ServerReference,
+    LicenseLeaseStatus,
 };
 pub use license_server::{
     AllowedNamespaces, EnvVar, HostPath, LeaseSettings, LicenseRef, LicenseServer,

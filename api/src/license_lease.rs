@@ -6,6 +6,7 @@
 //! subresource, so that one write tells all of a change.
 #![allow(clippy::duplicated_attributes)] // each printcolumn has a type and a path
 
+use crate::names::ServerRef;
 use crate::schema;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::CustomResource;
@@ -57,19 +58,10 @@ use std::fmt;
 #[serde(rename_all = "camelCase")]
 pub struct LicenseLeaseSpec {
     /// The license server.
-    pub server: ServerReference,
+    #[schemars(extend("x-kubernetes-validations" = [{ "rule": "self == oldSelf", "message": "server: cannot be changed" }]))]
+    pub server: ServerRef,
     /// Who.
     pub holder: HolderReference,
-}
-
-/// A LicenseServer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[schemars(extend("x-kubernetes-validations" = [{ "rule": "self == oldSelf", "message": "server: cannot be changed" }]))]
-pub struct ServerReference {
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
 }
 
 /// Who holds or asks.
@@ -175,7 +167,6 @@ pub enum LeaseState {
 }
 
 impl LeaseState {
-    /// All of them.
     pub const ALL: [Self; 6] = [
         Self::Held,
         Self::Waiting,

@@ -6,19 +6,19 @@
 
 use crate::anchor::Anchor;
 use crate::duration::Span;
+use crate::names::{API_PORT, ServerRef};
 use crate::placement::Placement;
 use crate::schema;
 use crate::status::LicenseServerStatus;
 use k8s_openapi::api::core::v1::{LocalObjectReference, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
-use kube::CustomResource;
+use kube::{CustomResource, ResourceExt as _};
 use mooring_core::ledger::CLAIMS_PER_HOLDER;
 use mooring_core::policy::Reclaim;
 use mooring_core::time::{DEFAULT_GRACE, DEFAULT_LEASE, MAX_LEASE, MIN_LEASE};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// A license server, pinned to the node that holds its anchor.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -87,6 +87,13 @@ pub struct LicenseServerSpec {
     /// What the server's pod looks like.
     #[serde(default)]
     pub template: Template,
+}
+
+impl LicenseServer {
+    /// By namespace and name.
+    pub fn reference(&self) -> ServerRef {
+        ServerRef::new(self.namespace().unwrap_or_default(), self.name_any())
+    }
 }
 
 impl LicenseServerSpec {
@@ -161,28 +168,20 @@ pub struct VendorKeys {
 
 /// How long leases last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
 #[schemars(extend("x-kubernetes-validations" = lease_rules()))]
 pub struct LeaseSettings {
     /// D: how long a lease holds without renewal; a silent holder's seat is free a little later.
     /// 10s to 5m.
-    #[serde(default = "default_duration")]
     pub duration: Span,
     /// How long an application may go on after the last confirmed contact. A license may say less.
-    #[serde(default = "default_grace")]
     pub grace: Span,
     /// When a silent pod's seat is given away: `Any`: after its lease; `Confirmed`: only on proof
     /// that the pod is gone, or after its grace.
-    #[serde(default)]
     pub reclaim: Reclaim,
     /// How many claims one pod may have at a time, or one subject outside the cluster. 1 to 1024.
-    #[serde(default = "default_claims_per_holder")]
     #[schemars(range(min = 1, max = 1024))]
     pub claims_per_holder: u16,
-}
-
-fn default_claims_per_holder() -> u16 {
-    CLAIMS_PER_HOLDER
 }
 
 /// What [`LeaseSettings`] must keep to, for the API server.
@@ -201,29 +200,14 @@ fn lease_rules() -> serde_json::Value {
     ])
 }
 
-fn default_duration() -> Span {
-    Span(DEFAULT_LEASE)
-}
-
-fn default_grace() -> Span {
-    Span(DEFAULT_GRACE)
-}
-
 impl Default for LeaseSettings {
     fn default() -> Self {
         Self {
-            duration: default_duration(),
-            grace: default_grace(),
+            duration: Span(DEFAULT_LEASE),
+            grace: Span(DEFAULT_GRACE),
             reclaim: Reclaim::default(),
             claims_per_holder: CLAIMS_PER_HOLDER,
         }
-    }
-}
-
-impl LeaseSettings {
-    /// D.
-    pub const fn lease(&self) -> Duration {
-        self.duration.0
     }
 }
 
@@ -259,29 +243,24 @@ pub enum NamespacesFrom {
 
 /// How the server is reached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
 pub struct ServiceSettings {
     /// `NodePort` or `LoadBalancer` for clients outside the cluster.
-    #[serde(rename = "type", default)]
+    #[serde(rename = "type")]
     pub type_: ServiceType,
     /// The Service's port.
-    #[serde(default = "default_port")]
     #[schemars(range(min = 1, max = 65535))]
     pub port: u16,
     /// Annotations of the Service, such as a load balancer's.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
-}
-
-const fn default_port() -> u16 {
-    crate::names::API_PORT
 }
 
 impl Default for ServiceSettings {
     fn default() -> Self {
         Self {
             type_: ServiceType::default(),
-            port: default_port(),
+            port: API_PORT,
             annotations: BTreeMap::new(),
         }
     }

@@ -1,6 +1,9 @@
 //! Names that the operator's parts and other programs share (docs/contracts.md).
 
 pub use mooring_config::{API_PORT, HEALTH_PORT};
+use ring::digest::{SHA256, digest};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The field manager of all that the operator writes.
@@ -22,17 +25,23 @@ pub const SERVER_NAMESPACE_LABEL: &str = "mooring.dev/server-namespace";
 /// Labels of nodes that say which devices are plugged in there; all with this prefix are the
 /// operator's.
 pub const ANCHOR_LABEL_PREFIX: &str = "anchor.mooring.dev/";
-/// `app.kubernetes.io/managed-by`.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
-/// `app.kubernetes.io/name`.
 pub const APP_NAME: &str = "app.kubernetes.io/name";
 /// The `app.kubernetes.io/name` of a license server's objects.
 pub const SERVER_APP: &str = "mooring-server";
 /// The longest name of a LicenseServer: its pod's name and revision label are derived from it.
 pub const MAX_SERVER_NAME: usize = 52;
 
+/// The first hexadecimal digits of a text's SHA-256; all of them are 64.
+pub fn short_hash(text: &str, digits: usize) -> String {
+    let hash = hex::encode(digest(&SHA256, text.as_bytes()).as_ref());
+    hash.chars().take(digits).collect()
+}
+
 /// A LicenseServer, by namespace and name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 pub struct ServerRef {
     /// Its namespace.
     pub namespace: String,
@@ -41,7 +50,6 @@ pub struct ServerRef {
 }
 
 impl ServerRef {
-    /// A reference.
     pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
         Self {
             namespace: namespace.into(),

@@ -1,10 +1,9 @@
 //! On which node the anchor is: by labels that people or other tools set, or by the USB device that
 //! our own agents see.
 
-use crate::names::ANCHOR_LABEL_PREFIX;
+use crate::names::{ANCHOR_LABEL_PREFIX, short_hash};
 use crate::schema;
 use k8s_openapi::api::core::v1::Toleration;
-use ring::digest::{SHA256, digest};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -67,16 +66,11 @@ impl Device {
     /// The label of the node it is plugged into: `anchor.mooring.dev/1050-0407`, or with a digest
     /// of the serial, which may hold characters that a label may not.
     pub fn label(&self) -> String {
-        let ids = format!(
-            "{ANCHOR_LABEL_PREFIX}{}-{}",
-            self.vendor_id, self.product_id
-        );
+        let (vendor, product) = (&self.vendor_id, &self.product_id);
+        let ids = format!("{ANCHOR_LABEL_PREFIX}{vendor}-{product}");
         match &self.serial {
             None => ids,
-            Some(serial) => {
-                let hash = hex::encode(digest(&SHA256, serial.as_bytes()).as_ref());
-                format!("{ids}-{}", hash.chars().take(10).collect::<String>())
-            }
+            Some(serial) => format!("{ids}-{}", short_hash(serial, 10)),
         }
     }
 }

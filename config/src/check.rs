@@ -11,15 +11,12 @@ pub enum ConfigError {
     /// The file cannot be read.
     #[error("configuration {path}: {error}")]
     File {
-        /// The file.
         path: PathBuf,
-        /// The system's word.
         error: std::io::Error,
     },
     /// It is no such YAML.
     #[error("configuration {path}: {}", located(.error))]
     Yaml {
-        /// The file.
         path: PathBuf,
         /// Field, line, and what was expected.
         error: serde_path_to_error::Error<serde_yaml::Error>,
@@ -27,11 +24,8 @@ pub enum ConfigError {
     /// A value is out of its range.
     #[error("configuration field {field}: {value}; {expected}")]
     Value {
-        /// Which field.
         field: &'static str,
-        /// What it is.
         value: String,
-        /// What it should be.
         expected: String,
     },
 }
@@ -63,8 +57,8 @@ impl Config {
             Err(error) => return Err(ConfigError::File { path, error }),
         };
         let yaml = serde_yaml::Deserializer::from_str(&text);
-        let this: Self = serde_path_to_error::deserialize(yaml)
-            .map_err(|error| ConfigError::Yaml { path, error })?;
+        let read = serde_path_to_error::deserialize(yaml);
+        let this: Self = read.map_err(|error| ConfigError::Yaml { path, error })?;
         this.check()?;
         Ok(this)
     }

@@ -3,12 +3,6 @@
 //!
 //! Unknown fields are errors: a misspelt limit must not be no limit. The comments of the fields are
 //! the ones that people see in the file, so they speak to who runs a server.
-//!
-//! | module | what it holds |
-//! |---|---|
-//! | [`anchor`] | which hardware: one file for each kind |
-//! | `check` | reading a file, and what its values must keep to |
-//! | [`print`](mod@print) | the file with a comment on each field, and the example in `docs/contracts.md` |
 
 #![cfg_attr(test, allow(clippy::too_many_lines))]
 

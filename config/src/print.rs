@@ -117,9 +117,9 @@ pub fn page(text: &str) -> Option<String> {
     let (before, rest) = text.split_once(MARKS[0])?;
     let (_, after) = rest.split_once(MARKS[1])?;
     let example = commented(&example()).ok()?;
+    let [begin, end] = MARKS;
     Some(format!(
-        "{before}{}```yaml\n{example}```\n{}{after}",
-        MARKS[0], MARKS[1]
+        "{before}{begin}```yaml\n{example}```\n{end}{after}"
     ))
 }
 

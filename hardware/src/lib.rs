@@ -2,11 +2,6 @@
 //! `mooring license anchor`, and by whoever looks for the node that has a license's device.
 //!
 //! Reading is thin and takes the folder to read from; judging what was read is pure.
-//!
-//! | module | what it does |
-//! |---|---|
-//! | `usb` | USB devices, from sysfs |
-//! | `hwid` | what a machine is known by, and whether it is the one that a license means |
 
 pub mod hwid;
 pub mod usb;
@@ -17,9 +12,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[error("{path}: {error}")]
 pub struct Unreadable {
-    /// Where.
     pub path: PathBuf,
-    /// The system's word.
     pub error: std::io::Error,
 }
 

@@ -51,11 +51,9 @@ pub fn devices(sysfs: &Path) -> Result<Vec<Plugged>, Unreadable> {
 /// Asked each second, so it reads no more than it must.
 pub fn count(sysfs: &Path, device: &UsbDevice) -> Result<usize, Unreadable> {
     let same_ids =
-        |vendor: &str, product: &str| vendor == device.vendor_id && product == device.product_id;
-    Ok(each(sysfs, same_ids)?
-        .iter()
-        .filter(|p| p.is(device))
-        .count())
+        |vendor: &str, product: &str| (vendor, product) == (&device.vendor_id, &device.product_id);
+    let alike = each(sysfs, same_ids)?;
+    Ok(alike.iter().filter(|p| p.is(device)).count())
 }
 
 fn each(sysfs: &Path, wanted: impl Fn(&str, &str) -> bool) -> Result<Vec<Plugged>, Unreadable> {

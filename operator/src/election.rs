@@ -6,6 +6,7 @@
 //! client-go does). The leader stops a third earlier than that if it cannot renew, so that two
 //! never write at once as long as clocks run at about the same speed.
 
+use crate::kubernetes::unless;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::api::{ObjectMeta, PostParams};
@@ -13,7 +14,7 @@ use kube::{Api, Client};
 use mooring_core::time::{BootTime, Timestamp};
 use mooring_net::clock;
 use std::time::Duration;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 /// How long a leader's word holds.
 const LEASE: Duration = Duration::from_secs(15);
@@ -40,11 +41,9 @@ struct Seen {
 /// What a record allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
-    /// It is ours.
     Ours,
     /// Nobody has it, or its holder has been silent for too long.
     Free,
-    /// Somebody has it.
     Taken,
 }
 
@@ -71,17 +70,12 @@ fn claim(before: Option<&LeaseSpec>, me: &str, now: Timestamp) -> LeaseSpec {
     LeaseSpec {
         holder_identity: Some(me.to_owned()),
         lease_duration_seconds: i32::try_from(LEASE.as_secs()).ok(),
-        acquire_time: if ours {
-            before.and_then(|s| s.acquire_time.clone())
-        } else {
-            Some(MicroTime(now))
+        acquire_time: match before {
+            Some(s) if ours => s.acquire_time.clone(),
+            _ => Some(MicroTime(now)),
         },
         renew_time: Some(MicroTime(now)),
-        lease_transitions: Some(if ours || before.is_none() {
-            transitions
-        } else {
-            transitions.saturating_add(1)
-        }),
+        lease_transitions: Some(transitions.saturating_add(i32::from(!ours && before.is_some()))),
         ..LeaseSpec::default()
     }
 }
@@ -100,7 +94,7 @@ impl Election {
     /// Waits until this replica leads.
     pub async fn won(&mut self) {
         loop {
-            let attempt = tokio::time::timeout(DEADLINE, self.attempt()).await;
+            let attempt = timeout(DEADLINE, self.attempt()).await;
             match attempt.unwrap_or(Ok(false)) {
                 Ok(true) => {
                     tracing::info!(lease = %self.name, replica = %self.me, "this replica leads");
@@ -119,12 +113,8 @@ impl Election {
         loop {
             sleep(RETRY).await;
             let asked = clock::boot();
-            match tokio::time::timeout(
-                DEADLINE.saturating_sub(asked.since(renewed)),
-                self.attempt(),
-            )
-            .await
-            {
+            let left = DEADLINE.saturating_sub(asked.since(renewed));
+            match timeout(left, self.attempt()).await {
                 Ok(Ok(true)) => renewed = asked,
                 Ok(Ok(false)) => {
                     tracing::warn!(lease = %self.name, "another replica leads");
@@ -150,22 +140,14 @@ impl Election {
             let Some(mut lease) = self.api.get_opt(&self.name).await? else {
                 return Ok(());
             };
-            let Some(spec) = lease
-                .spec
-                .as_mut()
-                .filter(|s| s.holder_identity.as_deref() == Some(&self.me))
-            else {
+            let ours = |s: &&mut LeaseSpec| s.holder_identity.as_deref() == Some(&self.me);
+            let Some(spec) = lease.spec.as_mut().filter(ours) else {
                 return Ok(());
             };
             spec.holder_identity = Some(String::new());
-            self.api
-                .replace(&self.name, &PostParams::default(), &lease)
-                .await
-                .map(|_| ())
+            self.replace(&lease).await.map(|_| ())
         };
-        let result: Result<Result<(), kube::Error>, _> =
-            tokio::time::timeout(Duration::from_secs(3), give_up).await;
-        match result {
+        match timeout(Duration::from_secs(3), give_up).await {
             Ok(Ok(())) => tracing::info!(lease = %self.name, "leadership given up"),
             other => {
                 tracing::warn!(lease = %self.name, ?other, "leadership could not be given up; it lapses");
@@ -183,34 +165,27 @@ impl Election {
                 },
                 spec: Some(claim(None, &self.me, now.wall)),
             };
-            return won(self.api.create(&PostParams::default(), &lease).await);
+            let made = self.api.create(&PostParams::default(), &lease).await;
+            return Ok(unless(made, &[409])?.is_some());
         };
         let spec = lease.spec.clone().unwrap_or_default();
         let at = match &self.seen {
             Some(s) if s.spec == spec => s.at,
             _ => now.boot,
         };
-        self.seen = Some(Seen {
-            spec: spec.clone(),
-            at,
-        });
         if judge(&spec, at, &self.me, now.boot) == Verdict::Taken {
+            self.seen = Some(Seen { spec, at });
             return Ok(false);
         }
-        // The resource version goes along: of two replicas that try at once, one gets a conflict.
         lease.spec = Some(claim(Some(&spec), &self.me, now.wall));
-        won(self
-            .api
-            .replace(&self.name, &PostParams::default(), &lease)
-            .await)
+        self.seen = Some(Seen { spec, at });
+        Ok(unless(self.replace(&lease).await, &[409])?.is_some())
     }
-}
 
-fn won(result: Result<Lease, kube::Error>) -> Result<bool, kube::Error> {
-    match result {
-        Ok(_) => Ok(true),
-        Err(kube::Error::Api(s)) if s.code == 409 => Ok(false),
-        Err(e) => Err(e),
+    /// The resource version goes along: of two replicas that try at once, one gets a conflict.
+    async fn replace(&self, lease: &Lease) -> Result<Lease, kube::Error> {
+        let params = PostParams::default();
+        self.api.replace(&self.name, &params, lease).await
     }
 }
 

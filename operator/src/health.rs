@@ -49,20 +49,15 @@ mod tests {
 
     #[test]
     fn health_readiness_and_metrics() {
-        let metrics = Metrics::new(Registry::new()).unwrap();
+        let registry = Registry::new();
+        let metrics = Metrics::new(&registry).unwrap();
         metrics.leads(true);
-        let ask =
-            |path| answer(&Method::GET, path, metrics.registry(), &Trusted::default()).status();
+        let ask = |path| answer(&Method::GET, path, &registry, &Trusted::default()).status();
         assert_eq!(ask("/healthz"), StatusCode::OK);
         assert_eq!(ask("/readyz"), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(ask("/metrics"), StatusCode::OK);
         assert_eq!(ask("/"), StatusCode::NOT_FOUND);
-        let post = answer(
-            &Method::POST,
-            "/metrics",
-            metrics.registry(),
-            &Trusted::default(),
-        );
+        let post = answer(&Method::POST, "/metrics", &registry, &Trusted::default());
         assert_eq!(post.status(), StatusCode::METHOD_NOT_ALLOWED);
     }
 }

@@ -4,10 +4,8 @@ use clap::{Parser, Subcommand};
 use mooring_api::definitions;
 use mooring_net::shutdown::Shutdown;
 use mooring_operator::discovery::agent::AgentArgs;
-use mooring_operator::licenseserver::build::Defaults;
 use mooring_operator::{discovery, run, webhook};
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// Mooring's operator: license servers, leases and sidecars on Kubernetes.
@@ -21,7 +19,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run the webhook in every replica, and the controllers in the one that leads.
-    Run(Box<Run>),
+    Run(Box<run::Config>),
     /// Print the custom resource definitions as YAML, or write them into a folder, one file each.
     Crds {
         /// The folder to write into; to standard output without it.
@@ -39,51 +37,6 @@ enum Command {
     },
 }
 
-#[derive(clap::Args)]
-struct Run {
-    /// The operator's namespace.
-    #[arg(long, env = "POD_NAMESPACE", value_name = "NAMESPACE")]
-    namespace: String,
-    /// This replica's name, which differs from all others.
-    #[arg(long, env = "POD_NAME", value_name = "NAME")]
-    replica: String,
-    /// Where /healthz, /readyz and /metrics are served.
-    #[arg(long, default_value_t = SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, 8081)), value_name = "ADDRESS:PORT")]
-    health_listen: SocketAddr,
-    /// The license server's image, where a LicenseServer names none.
-    #[arg(long, value_name = "IMAGE")]
-    server_image: String,
-    /// pcscd's image, where a LicenseServer that has pcscd in its pod names none.
-    #[arg(long, default_value = "mooring/pcscd", value_name = "IMAGE")]
-    pcscd_image: String,
-    /// A Secret to pull both with, which must be there in the LicenseServers' namespaces. May be
-    /// given several times.
-    #[arg(long, value_name = "NAME")]
-    server_image_pull_secret: Vec<String>,
-    /// The ClusterRole that may create tokenreviews, bound to each license server's service
-    /// account.
-    #[arg(
-        long,
-        default_value = "mooring-server-tokenreviews",
-        value_name = "NAME"
-    )]
-    tokenreview_role: String,
-    /// What is logged: a level, or a filter such as mooring_operator=debug,info.
-    #[arg(
-        long,
-        env = "MOORING_LOG",
-        default_value = "info",
-        value_name = "FILTER"
-    )]
-    log: String,
-    /// Take the discovery agents' reports in, and label nodes after the devices that LicenseServers
-    /// name in placement.device.
-    #[arg(long)]
-    discovery: bool,
-    #[command(flatten)]
-    webhook: webhook::Flags,
-}
-
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Run(args) => start(*args),
@@ -94,33 +47,14 @@ fn main() -> anyhow::Result<()> {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn start(args: Run) -> anyhow::Result<()> {
+async fn start(args: run::Config) -> anyhow::Result<()> {
     mooring_net::log::start(&args.log);
-    let config = run::Config {
-        webhook: args
-            .webhook
-            .config(&args.namespace)
-            .map_err(anyhow::Error::msg)?,
-        namespace: args.namespace,
-        replica: args.replica,
-        health: args.health_listen,
-        discovery: args.discovery,
-        defaults: Defaults {
-            server_image: args.server_image,
-            pcscd_image: args.pcscd_image,
-            tokenreview_role: args.tokenreview_role,
-            image_pull_secrets: args.server_image_pull_secret,
-        },
-    };
-    let shutdown = Shutdown::on_signals()?;
-    let client = kube::Client::try_default().await?;
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), namespace = %config.namespace, replica = %config.replica, "starting");
-    Box::pin(run::run(config, client, shutdown)).await
+    Box::pin(run::run(args, Shutdown::on_signals()?)).await
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn discover(args: AgentArgs) -> anyhow::Result<()> {
-    mooring_net::log::start(args.log());
+    mooring_net::log::start(&args.log);
     discovery::agent::run(args, Shutdown::on_signals()?).await
 }
 
@@ -128,11 +62,8 @@ async fn discover(args: AgentArgs) -> anyhow::Result<()> {
 async fn selftest(namespace: &str) -> anyhow::Result<()> {
     let client = kube::Client::try_default().await?;
     webhook::selftest(&client, namespace).await?;
-    writeln!(
-        std::io::stdout(),
-        "The CRDs are served, and the webhook refuses what it must."
-    )?;
-    Ok(())
+    let text = "The CRDs are served, and the webhook refuses what it must.";
+    Ok(writeln!(std::io::stdout(), "{text}")?)
 }
 
 fn crds(out: Option<&Path>) -> anyhow::Result<()> {

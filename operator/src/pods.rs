@@ -1,8 +1,8 @@
 //! What a pod says of itself as a holder: which license server its sidecar uses, whether the
 //! sidecar runs. Pure.
 
-use crate::gone::Proof;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use kube::ResourceExt as _;
 use mooring_api::names::{self, ServerRef};
 use mooring_core::identity::{Holder, HolderKey};
 use std::time::Duration;
@@ -16,11 +16,10 @@ pub enum PodFact {
     Unseen,
     /// The API server says that it is not there, or has another UID.
     Absent,
-    /// Proven gone.
-    Gone(Proof),
+    Gone,
     /// There, but being deleted, or its sidecar does not run.
     Idle,
-    /// There, and its sidecar runs; for how long its settled server has not known it.
+    /// There, and its sidecar runs.
     Running {
         of: Holding,
         /// For how long its settled server has not known it.
@@ -31,7 +30,6 @@ pub enum PodFact {
 /// A pod whose server does not know it.
 #[derive(Clone, Debug)]
 pub struct Holding {
-    /// The pod as a holder.
     pub holder: Holder,
     /// What its annotation asks for.
     pub products: String,
@@ -51,13 +49,8 @@ pub fn server_of(pod: &Pod) -> Option<ServerRef> {
 pub fn sidecar_env(pod: &Pod, name: &str) -> Option<String> {
     let containers = pod.spec.as_ref()?.init_containers.as_deref()?;
     let sidecar = containers.iter().find(|c| c.name == names::SIDECAR)?;
-    sidecar
-        .env
-        .as_deref()?
-        .iter()
-        .find(|e| e.name == name)?
-        .value
-        .clone()
+    let mut variables = sidecar.env.iter().flatten();
+    variables.find(|e| e.name == name)?.value.clone()
 }
 
 /// Why a kubelet does not start a container: with one of these as its last word, and no earlier
@@ -71,78 +64,61 @@ const NEVER_STARTED: &[&str] = &[
     "CreateContainerConfigError",
 ];
 
+fn sidecar_status(pod: &Pod) -> Option<&ContainerStatus> {
+    let statuses = pod.status.as_ref()?.init_container_statuses.as_deref()?;
+    statuses.iter().find(|s| s.name == names::SIDECAR)
+}
+
 /// Whether the sidecar has, or may have, run.
 pub fn sidecar_may_have_run(pod: &Pod) -> bool {
-    if pod
-        .spec
-        .as_ref()
-        .and_then(|s| s.node_name.as_deref())
-        .unwrap_or("")
-        .is_empty()
-    {
+    if node_name(pod).is_none() {
         return false;
     }
-    let statuses = pod
-        .status
-        .as_ref()
-        .and_then(|s| s.init_container_statuses.as_deref())
-        .unwrap_or_default();
-    let Some(sidecar) = statuses.iter().find(|s| s.name == names::SIDECAR) else {
+    let Some(sidecar) = sidecar_status(pod) else {
         return true;
     };
     let waiting = sidecar.state.as_ref().and_then(|s| s.waiting.as_ref());
-    let blocked = waiting
-        .and_then(|w| w.reason.as_deref())
-        .is_some_and(|r| NEVER_STARTED.contains(&r));
-    let ran_before = sidecar.restart_count > 0
-        || sidecar
-            .last_state
-            .as_ref()
-            .is_some_and(|s| s.terminated.is_some());
-    !blocked || ran_before
+    let reason = waiting.and_then(|w| w.reason.as_deref());
+    let last = sidecar.last_state.as_ref();
+    let ran_before = sidecar.restart_count > 0 || last.is_some_and(|s| s.terminated.is_some());
+    ran_before || !reason.is_some_and(|r| NEVER_STARTED.contains(&r))
 }
 
 /// Whether the sidecar runs now, by its kubelet's last word.
 pub fn sidecar_runs(pod: &Pod) -> bool {
-    let statuses = pod
-        .status
-        .as_ref()
-        .and_then(|s| s.init_container_statuses.as_deref())
-        .unwrap_or_default();
-    let sidecar = statuses.iter().find(|s| s.name == names::SIDECAR);
-    sidecar
-        .and_then(|s| s.state.as_ref())
-        .is_some_and(|s| s.running.is_some())
+    let state = sidecar_status(pod).and_then(|s| s.state.as_ref());
+    state.is_some_and(|s| s.running.is_some())
 }
 
 /// What a pod that is there says. A deletion that its kubelet cannot hear of (`unreachable`) ends
 /// nothing: it runs on.
-pub fn fact_of(pod: &Pod, unreachable: bool, unknown_for: Duration) -> PodFact {
+pub fn fact_of(pod: &Pod, unreachable: bool) -> PodFact {
     let ends = pod.metadata.deletion_timestamp.is_some() && !unreachable;
     if ends || !sidecar_runs(pod) {
         return PodFact::Idle;
     }
+    let account = pod
+        .spec
+        .as_ref()
+        .and_then(|s| s.service_account_name.clone());
     let holder = Holder::Pod {
-        namespace: pod.metadata.namespace.clone().unwrap_or_default(),
-        pod: pod.metadata.name.clone().unwrap_or_default(),
-        uid: pod.metadata.uid.clone().unwrap_or_default(),
-        service_account: pod
-            .spec
-            .as_ref()
-            .and_then(|s| s.service_account_name.clone())
-            .unwrap_or_default(),
-        node: node_name(pod),
+        namespace: pod.namespace().unwrap_or_default(),
+        pod: pod.name_any(),
+        uid: pod.uid().unwrap_or_default(),
+        service_account: account.unwrap_or_default(),
+        node: node_name(pod).map(str::to_owned),
     };
     let products = sidecar_env(pod, "MOORING_LICENSES").unwrap_or_default();
     PodFact::Running {
         of: Holding { holder, products },
-        unknown_for,
+        unknown_for: Duration::ZERO,
     }
 }
 
 /// The node that a pod is bound to.
-pub fn node_name(pod: &Pod) -> Option<String> {
-    pod.spec.as_ref()?.node_name.clone()
+pub fn node_name(pod: &Pod) -> Option<&str> {
+    let name = pod.spec.as_ref()?.node_name.as_deref();
+    name.filter(|n| !n.is_empty())
 }
 
 #[cfg(test)]

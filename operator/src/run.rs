@@ -1,11 +1,12 @@
 //! What a replica does: webhook and health always, the controllers while it leads.
 
+use crate::allowance::Allowance;
 use crate::certs::Ca;
 use crate::connection::ConnectionContext;
 use crate::discovery::{receiver::ReportReceiver, roots, sightings::Sightings};
 use crate::election::Election;
 use crate::health;
-use crate::leases::{Pace, Writer};
+use crate::leases::Writer;
 use crate::licenseserver;
 use crate::licenseserver::build::Defaults;
 use crate::metrics::Metrics;
@@ -16,73 +17,90 @@ use mooring_api::names::FIELD_MANAGER;
 use mooring_net::shutdown::Shutdown;
 use prometheus::Registry;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::time::Instant;
 
-/// Writes of mirrors: this many a second on average, and at once.
-const WRITES: (u32, u32) = (50, 100);
+/// Writes of mirrors: so many at once, and one more each while.
+const WRITES: (u32, Duration) = (100, Duration::from_millis(20));
 /// The coordination Lease of the controllers.
 const ELECTION: &str = "mooring-operator";
 
 /// How the operator runs.
-#[derive(Debug)]
+#[derive(clap::Args)]
 pub struct Config {
-    pub namespace: String,
-    /// This replica, differing from all others: the pod's name.
-    pub replica: String,
-    /// Where health and metrics are served.
-    pub health: SocketAddr,
-    /// What the installation decides of license servers.
-    pub defaults: Defaults,
-    /// Whether discovery agents report devices here, and nodes are labelled after them.
-    pub discovery: bool,
-    pub webhook: webhook::WebhookConfig,
+    /// The operator's namespace.
+    #[arg(long, env = "POD_NAMESPACE", value_name = "NAMESPACE")]
+    namespace: String,
+    /// This replica's name, which differs from all others.
+    #[arg(long, env = "POD_NAME", value_name = "NAME")]
+    replica: String,
+    /// Where /healthz, /readyz and /metrics are served.
+    #[arg(long, default_value_t = SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, 8081)), value_name = "ADDRESS:PORT")]
+    health_listen: SocketAddr,
+    #[command(flatten)]
+    defaults: Defaults,
+    /// What is logged: a level, or a filter such as mooring_operator=debug,info.
+    #[arg(
+        long,
+        env = "MOORING_LOG",
+        default_value = "info",
+        value_name = "FILTER"
+    )]
+    pub log: String,
+    /// Take the discovery agents' reports in, and label nodes after the devices that LicenseServers
+    /// name in placement.device.
+    #[arg(long)]
+    discovery: bool,
+    #[command(flatten)]
+    webhook: webhook::Flags,
 }
 
 /// Runs until asked to end.
-pub async fn run(mut config: Config, client: Client, shutdown: Shutdown) -> anyhow::Result<()> {
+pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
+    let (namespace, replica) = (&config.namespace, &config.replica);
+    let hook = config.webhook.clone().config(namespace);
+    let mut hook = hook.map_err(anyhow::Error::msg)?;
+    let client = Client::try_default().await?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), namespace = %namespace, replica = %replica, "starting");
     let registry = Registry::new();
-    let metrics = Arc::new(Metrics::new(registry.clone())?);
+    let metrics = Arc::new(Metrics::new(&registry)?);
     let admissions = Arc::new(webhook::WebhookMetrics::new(&registry)?);
     let ready = webhook::Trusted::default();
-    let ca = Arc::new(Ca::load_or_create(&client, &config.namespace).await?);
+    let ca = Arc::new(Ca::load_or_create(&client, namespace).await?);
+    let listen = config.health_listen;
     let health = async {
-        health::run(config.health, registry, ready.clone(), shutdown.clone())
-            .await
-            .map_err(|e| anyhow::anyhow!("health and metrics on {}: {e}", config.health))
+        let served = health::run(listen, registry, ready.clone(), shutdown.clone()).await;
+        served.map_err(|e| anyhow::anyhow!("health and metrics on {listen}: {e}"))
     };
     let sightings = config.discovery.then(Arc::<Sightings>::default);
-    config.webhook.discovery = sightings
-        .clone()
-        .map(|s| Arc::new(ReportReceiver::new(client.clone(), &config.namespace, s)));
+    let receiver = |s| Arc::new(ReportReceiver::new(client.clone(), namespace, s));
+    hook.discovery = sightings.clone().map(receiver);
     let roots = async {
         if config.discovery {
             tokio::select! {
-                () = roots::keep(&client, &config.namespace, &ca) => {}
+                () = roots::keep(&client, namespace, &ca) => {}
                 () = shutdown.asked() => {}
             }
         }
         Ok(())
     };
-    let hook = webhook::serve(
-        config.webhook,
-        client.clone(),
-        ca.clone(),
-        admissions,
-        ready.clone(),
-        shutdown.clone(),
-    );
-    let hook = async { hook.await.map_err(anyhow::Error::from) };
+    let hook = async {
+        let (client, ca) = (client.clone(), ca.clone());
+        let served = webhook::serve(
+            hook,
+            client,
+            ca,
+            admissions,
+            ready.clone(),
+            shutdown.clone(),
+        );
+        Ok(served.await?)
+    };
     let lead = async {
-        let election = Election::new(client.clone(), &config.namespace, ELECTION, &config.replica);
+        let sightings = sightings.as_ref();
         Box::pin(controllers(
-            election,
-            &client,
-            &ca,
-            &config.defaults,
-            &config.replica,
-            &metrics,
-            sightings.as_ref(),
-            &shutdown,
+            &config, &client, &ca, &metrics, sightings, &shutdown,
         ))
         .await;
         Ok(())
@@ -93,17 +111,15 @@ pub async fn run(mut config: Config, client: Client, shutdown: Shutdown) -> anyh
 
 /// The controllers, whenever this replica leads. Losing leadership drops them at once, with all
 /// that they had begun.
-#[allow(clippy::too_many_arguments)] // what a replica has
 async fn controllers(
-    mut election: Election,
+    config: &Config,
     client: &Client,
     ca: &Arc<Ca>,
-    defaults: &Defaults,
-    replica: &str,
     metrics: &Arc<Metrics>,
     sightings: Option<&Arc<Sightings>>,
     shutdown: &Shutdown,
 ) {
+    let mut election = Election::new(client.clone(), &config.namespace, ELECTION, &config.replica);
     loop {
         tokio::select! {
             () = election.won() => {}
@@ -112,12 +128,16 @@ async fn controllers(
         metrics.leads(true);
         let reporter = Reporter {
             controller: FIELD_MANAGER.to_owned(),
-            instance: Some(replica.to_owned()),
+            instance: Some(config.replica.clone()),
         };
         let writer = Writer {
             client: client.clone(),
             recorder: Recorder::new(client.clone(), reporter),
-            pace: Arc::new(Pace::new(WRITES.0, WRITES.1)),
+            pace: Arc::new(Mutex::new(Allowance::new(
+                WRITES.0,
+                WRITES.1,
+                Instant::now(),
+            ))),
             metrics: metrics.clone(),
             cache: Arc::default(),
         };
@@ -126,7 +146,7 @@ async fn controllers(
             writer,
         };
         let ending = tokio::select! {
-            () = Box::pin(licenseserver::run(connection, defaults.clone(), sightings.cloned())) => false,
+            () = Box::pin(licenseserver::run(connection, config.defaults.clone(), sightings.cloned())) => false,
             () = election.lost() => false,
             () = shutdown.asked() => true,
         };

@@ -80,7 +80,7 @@ placement: {nodeSelector: {mooring.dev/anchor: main}}
     let spec: LicenseServerSpec = serde_yaml::from_str(yaml).unwrap();
     assert_eq!(spec.license.key, "license.mooring");
     assert_eq!(spec.anchor.pkcs11.unwrap().pin_secret.key, "pin");
-    assert_eq!(spec.lease.lease().as_secs(), 30);
+    assert_eq!(spec.lease.duration.0.as_secs(), 30);
     assert_eq!(spec.service.port, 8443);
     assert_eq!(spec.allowed_namespaces.from, NamespacesFrom::Same);
 }

@@ -17,11 +17,8 @@ use std::path::Path;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
 pub enum AnchorConfig {
-    /// A token behind a PKCS#11 module.
     Pkcs11(Pkcs11Config),
-    /// A USB device, and a key in a file.
     Usb(UsbConfig),
-    /// A machine, and a key in a file.
     Hwid(HwidConfig),
 }
 
@@ -50,14 +47,12 @@ impl TryFrom<Written> for AnchorConfig {
             (p, u, h) => {
                 let there = [p.map(|_| "pkcs11"), u.map(|_| "usb"), h.map(|_| "hwid")];
                 let there: Vec<&str> = there.into_iter().flatten().collect();
-                let found = if there.is_empty() {
-                    "none".into()
-                } else {
-                    there.join(" and ")
+                let found = match there.join(" and ") {
+                    none if none.is_empty() => "none".into(),
+                    several => several,
                 };
-                Err(format!(
-                    "expected exactly one of pkcs11, usb and hwid, found {found}"
-                ))
+                let expected = "expected exactly one of pkcs11, usb and hwid";
+                Err(format!("{expected}, found {found}"))
             }
         }
     }

@@ -9,9 +9,7 @@ use std::collections::HashSet;
 pub struct Verdict {
     /// How many must be found.
     pub k: usize,
-    /// Those that were found.
     pub found: Vec<HwidItem>,
-    /// Those that were not.
     pub missing: Vec<HwidItem>,
 }
 
@@ -23,18 +21,15 @@ impl Verdict {
 
     /// The missing ones for people, by name and never by value: `diskSerial (2), mac`.
     pub fn missing_words(&self) -> String {
-        let words = HwidItem::ALL.iter().filter_map(|i| {
-            match self.missing.iter().filter(|m| *m == i).count() {
-                0 => None,
-                1 => Some(i.to_string()),
-                n => Some(format!("{i} ({n})")),
-            }
+        let missing = |i| self.missing.iter().filter(|m| *m == i).count();
+        let words = HwidItem::ALL.iter().filter_map(|i| match missing(i) {
+            0 => None,
+            1 => Some(i.to_string()),
+            n => Some(format!("{i} ({n})")),
         });
-        let words: Vec<String> = words.collect();
-        if words.is_empty() {
-            "none".into()
-        } else {
-            words.join(", ")
+        match words.collect::<Vec<_>>().join(", ") {
+            none if none.is_empty() => "none".into(),
+            some => some,
         }
     }
 }

@@ -15,7 +15,6 @@ use mooring_core::license::{HwidHash, HwidItem, HwidItems};
 /// Something that the machine says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Fact {
-    /// What it is.
     pub item: HwidItem,
     /// What it says, in the form in which it is hashed.
     pub value: String,

@@ -74,10 +74,8 @@ impl Reader {
                 .map(|e| e.path())
                 .filter(|p| is_built_in(p))
                 .collect(),
-            Err(e) if is_gone(&e) => Vec::new(),
             Err(e) => {
-                let why = Unreadable::new(&dir, e);
-                self.unread.push(Unread { item, why });
+                self.failed(item, &dir, e);
                 Vec::new()
             }
         }
@@ -108,11 +106,15 @@ impl Reader {
                     self.take(HwidItem::DiskSerial, &String::from_utf8_lossy(serial));
                 }
             }
-            Err(e) if is_gone(&e) => {}
-            Err(e) => {
-                let (item, why) = (HwidItem::DiskSerial, Unreadable::new(path, e));
-                self.unread.push(Unread { item, why });
-            }
+            Err(e) => self.failed(HwidItem::DiskSerial, path, e),
+        }
+    }
+
+    /// What is not there, or no longer, is no error.
+    fn failed(&mut self, item: HwidItem, path: &Path, error: std::io::Error) {
+        if !is_gone(&error) {
+            let why = Unreadable::new(path, error);
+            self.unread.push(Unread { item, why });
         }
     }
 

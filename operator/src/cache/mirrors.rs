@@ -15,7 +15,6 @@ pub fn holder_of(lease: &LicenseLease) -> Option<HolderKey> {
     }
 }
 
-/// A mirror in the API.
 #[derive(Clone, Debug)]
 pub struct Stored {
     pub lease: LicenseLease,
@@ -30,12 +29,8 @@ pub struct Mirrors(HashMap<HolderKey, Stored>);
 /// Resource versions grow with each write of an object (KEP-5504 makes comparing them a promise;
 /// etcd always kept it).
 fn version(lease: &LicenseLease) -> u64 {
-    lease
-        .metadata
-        .resource_version
-        .as_deref()
-        .and_then(|v| v.parse().ok())
-        .unwrap_or(u64::MAX)
+    let version = lease.metadata.resource_version.as_deref();
+    version.and_then(|v| v.parse().ok()).unwrap_or(u64::MAX)
 }
 
 impl Mirrors {
@@ -44,23 +39,12 @@ impl Mirrors {
         let Some(key) = holder_of(&lease) else {
             return false;
         };
-        match self.0.get_mut(&key) {
-            Some(stored) if version(&lease) <= version(&stored.lease) => false,
-            Some(stored) => {
-                stored.lease = lease;
-                true
-            }
-            None => {
-                self.0.insert(
-                    key,
-                    Stored {
-                        lease,
-                        written: None,
-                    },
-                );
-                true
-            }
-        }
+        let written = match self.0.get(&key) {
+            Some(s) if version(&lease) <= version(&s.lease) => return false,
+            stored => stored.and_then(|s| s.written),
+        };
+        self.0.insert(key, Stored { lease, written });
+        true
     }
 
     /// The watch showed that it was deleted. Whether that is news: not our own deletion, nor one
@@ -76,26 +60,16 @@ impl Mirrors {
         !older && self.0.remove(&key).is_some()
     }
 
-    /// We wrote it.
     pub fn wrote(&mut self, lease: LicenseLease, at: BootTime) {
         if let Some(key) = holder_of(&lease) {
-            let newer = self
-                .0
-                .get(&key)
-                .is_none_or(|s| version(&s.lease) <= version(&lease));
-            if newer {
-                self.0.insert(
-                    key,
-                    Stored {
-                        lease,
-                        written: Some(at),
-                    },
-                );
+            let stored = self.0.get(&key);
+            if stored.is_none_or(|s| version(&s.lease) <= version(&lease)) {
+                let written = Some(at);
+                self.0.insert(key, Stored { lease, written });
             }
         }
     }
 
-    /// We deleted it.
     pub fn removed(&mut self, key: &HolderKey) {
         self.0.remove(key);
     }
@@ -111,16 +85,8 @@ impl Mirrors {
 
     /// Keeps those for which `keep` holds; the others' holders.
     pub fn retain(&mut self, mut keep: impl FnMut(&LicenseLease) -> bool) -> Vec<HolderKey> {
-        let lost: Vec<HolderKey> = self
-            .0
-            .iter()
-            .filter(|(_, s)| !keep(&s.lease))
-            .map(|(k, _)| k.clone())
-            .collect();
-        for key in &lost {
-            self.0.remove(key);
-        }
-        lost
+        let lost = self.0.extract_if(|_, s| !keep(&s.lease));
+        lost.map(|(key, _)| key).collect()
     }
 }
 

@@ -9,14 +9,16 @@ pub mod watches;
 pub use mirrors::{Mirrors, Stored, holder_of};
 
 use crate::gone::{self, Proof};
+use crate::lock::lock;
 use crate::pods::{PodFact, fact_of, key_of, node_name, server_of};
 use k8s_openapi::api::core::v1::{Node, Pod};
+use kube::ResourceExt;
 use mooring_api::LicenseLease;
 use mooring_api::names::ServerRef;
 use mooring_core::identity::HolderKey;
 use mooring_core::time::BootTime;
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
@@ -26,8 +28,7 @@ const KEEP_PROOF: Duration = Duration::from_secs(3600);
 /// What one server's link hears: a holder about which something changed.
 pub type Subscription = mpsc::UnboundedReceiver<HolderKey>;
 
-/// What is in sight.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct ClusterCache {
     inner: Mutex<Inner>,
     ready: watch::Sender<Ready>,
@@ -36,18 +37,9 @@ pub struct ClusterCache {
 /// Which first lists are complete.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ready {
-    /// Pods with a sidecar.
     pub pods: bool,
-    /// Nodes.
     pub nodes: bool,
-    /// Mirrors.
     pub mirrors: bool,
-}
-
-impl Ready {
-    const fn all(self) -> bool {
-        self.pods && self.nodes && self.mirrors
-    }
 }
 
 #[derive(Debug, Default)]
@@ -66,15 +58,6 @@ struct Seen {
     server: ServerRef,
 }
 
-impl Default for ClusterCache {
-    fn default() -> Self {
-        Self {
-            inner: Mutex::default(),
-            ready: watch::Sender::new(Ready::default()),
-        }
-    }
-}
-
 impl Inner {
     fn tell(&self, server: &ServerRef, key: &HolderKey) {
         if let Some(subscription) = self.subscriptions.get(server) {
@@ -83,8 +66,7 @@ impl Inner {
     }
 
     fn node_of(&self, pod: &Pod) -> Option<&Node> {
-        let name = pod.spec.as_ref()?.node_name.as_deref()?;
-        self.nodes.get(name).map(AsRef::as_ref)
+        self.nodes.get(node_name(pod)?).map(AsRef::as_ref)
     }
 
     fn proof(&self, key: &HolderKey) -> Option<Proof> {
@@ -97,13 +79,13 @@ impl Inner {
 
 impl ClusterCache {
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner)
     }
 
     /// Waits until the first lists are complete.
     pub async fn complete(&self) {
         let mut rx = self.ready.subscribe();
-        let _ = rx.wait_for(|r| r.all()).await;
+        let _ = rx.wait_for(|r| r.pods && r.nodes && r.mirrors).await;
     }
 
     /// Notes that a first list is complete.
@@ -127,13 +109,8 @@ impl ClusterCache {
         let mut w = self.lock();
         w.tell(&server, &key);
         w.proven.remove(&key);
-        w.pods.insert(
-            key,
-            Seen {
-                pod: Arc::new(pod),
-                server,
-            },
-        );
+        let pod = Arc::new(pod);
+        w.pods.insert(key, Seen { pod, server });
     }
 
     /// A pod of which the API server says that it is not there any more. `deleted`: the watch
@@ -142,11 +119,8 @@ impl ClusterCache {
     pub fn pod_absent(&self, last: &Pod, deleted: bool, now: BootTime) {
         let Some(key) = key_of(last) else { return };
         let mut w = self.lock();
-        let server = w
-            .pods
-            .remove(&key)
-            .map(|s| s.server)
-            .or_else(|| server_of(last));
+        let known = w.pods.remove(&key).map(|s| s.server);
+        let server = known.or_else(|| server_of(last));
         let node = w.node_of(last).cloned();
         let proof = if deleted {
             gone::proof_after_deletion(last, node.as_ref())
@@ -181,32 +155,19 @@ impl ClusterCache {
         };
         let mut w = self.lock();
         let word = |n: &Node| {
-            let taints = n
-                .spec
-                .as_ref()
-                .and_then(|s| s.taints.clone())
-                .unwrap_or_default();
+            let (meta, spec) = (n.metadata.clone(), n.spec.as_ref());
+            let taints = spec.and_then(|s| s.taints.clone()).unwrap_or_default();
             let keys: BTreeSet<String> = taints.into_iter().map(|t| t.key).collect();
-            let cordoned = n.spec.as_ref().and_then(|s| s.unschedulable);
-            (
-                n.metadata.labels.clone(),
-                keys,
-                gone::is_ready(n),
-                cordoned,
-                n.metadata.uid.clone(),
-            )
+            let cordoned = spec.and_then(|s| s.unschedulable);
+            (meta.labels, keys, gone::is_ready(n), cordoned, meta.uid)
         };
-        let changed = w
-            .nodes
-            .get(&name)
-            .is_none_or(|old| word(old) != word(&node));
+        let old = w.nodes.get(&name);
+        let changed = old.is_none_or(|old| word(old) != word(&node));
         w.nodes.insert(name.clone(), Arc::new(node));
         if changed {
-            let on_it =
-                |s: &&Seen| s.pod.spec.as_ref().and_then(|p| p.node_name.as_deref()) == Some(&name);
-            for seen in w.pods.values().filter(on_it) {
-                if let Some(key) = key_of(&seen.pod) {
-                    w.tell(&seen.server, &key);
+            for (key, seen) in &w.pods {
+                if node_name(&seen.pod) == Some(&name) {
+                    w.tell(&seen.server, key);
                 }
             }
         }
@@ -227,9 +188,8 @@ impl ClusterCache {
         self.lock().nodes.values().cloned().collect()
     }
 
-    /// A mirror as the watch shows it.
     pub fn mirror_seen(&self, lease: LicenseLease) {
-        let (server, key) = (server_of_mirror(&lease), holder_of(&lease));
+        let (server, key) = (lease.spec.server.clone(), holder_of(&lease));
         let mut w = self.lock();
         let news = w.mirrors.entry(server.clone()).or_default().seen(lease);
         if let Some(key) = key.filter(|_| news) {
@@ -237,33 +197,25 @@ impl ClusterCache {
         }
     }
 
-    /// A mirror was deleted.
     pub fn mirror_deleted(&self, lease: &LicenseLease) {
-        let server = server_of_mirror(lease);
+        let server = &lease.spec.server;
         let mut w = self.lock();
-        let news = w
-            .mirrors
-            .get_mut(&server)
-            .is_some_and(|s| s.seen_deleted(lease));
+        let mirrors = w.mirrors.get_mut(server);
+        let news = mirrors.is_some_and(|s| s.seen_deleted(lease));
         if let Some(key) = holder_of(lease).filter(|_| news) {
             tracing::debug!(lease = %name_of(lease), server = %server, "a mirror is gone; written anew if its lease lives");
-            w.tell(&server, &key);
+            w.tell(server, &key);
         }
     }
 
     /// After a new list of mirrors: forgets the others (by UID).
     pub fn mirrors_listed(&self, listed: &HashSet<String>) {
         let mut w = self.lock();
+        let there = |l: &LicenseLease| l.metadata.uid.as_ref().is_some_and(|u| listed.contains(u));
         let mut lost = Vec::new();
         for (server, mirrors) in &mut w.mirrors {
-            let there =
-                |l: &LicenseLease| l.metadata.uid.as_ref().is_some_and(|u| listed.contains(u));
-            lost.extend(
-                mirrors
-                    .retain(there)
-                    .into_iter()
-                    .map(|k| (server.clone(), k)),
-            );
+            let keys = mirrors.retain(there).into_iter();
+            lost.extend(keys.map(|k| (server.clone(), k)));
         }
         for (server, key) in lost {
             w.tell(&server, &key);
@@ -272,37 +224,32 @@ impl ClusterCache {
 
     /// Servers of which there are mirrors.
     pub fn mirrored_servers(&self) -> Vec<ServerRef> {
-        self.lock()
+        let w = self.lock();
+        let mirrored = w
             .mirrors
             .iter()
-            .filter(|(_, s)| s.holders().next().is_some())
-            .map(|(r, _)| r.clone())
-            .collect()
+            .filter(|(_, s)| s.holders().next().is_some());
+        mirrored.map(|(r, _)| r.clone()).collect()
     }
 
     pub fn mirror(&self, server: &ServerRef, key: &HolderKey) -> Option<Stored> {
         self.lock().mirrors.get(server)?.get(key).cloned()
     }
 
-    /// The holders of a server's mirrors.
     pub fn mirrored(&self, server: &ServerRef) -> Vec<HolderKey> {
-        self.lock()
-            .mirrors
-            .get(server)
-            .map(|s| s.holders().cloned().collect())
-            .unwrap_or_default()
+        let w = self.lock();
+        let mirrors = w.mirrors.get(server).into_iter();
+        mirrors.flat_map(|s| s.holders().cloned()).collect()
     }
 
-    /// We wrote a mirror.
     pub fn mirror_written(&self, server: &ServerRef, lease: LicenseLease, at: BootTime) {
-        self.lock()
-            .mirrors
+        let mut w = self.lock();
+        w.mirrors
             .entry(server.clone())
             .or_default()
             .wrote(lease, at);
     }
 
-    /// We removed a mirror.
     pub fn mirror_removed(&self, server: &ServerRef, key: &HolderKey) {
         if let Some(mirrors) = self.lock().mirrors.get_mut(server) {
             mirrors.removed(key);
@@ -319,7 +266,6 @@ impl ClusterCache {
             .collect()
     }
 
-    /// Whether a holder is proven gone.
     pub fn proof(&self, key: &HolderKey) -> Option<Proof> {
         self.lock().proof(key)
     }
@@ -336,39 +282,28 @@ impl ClusterCache {
     }
 
     /// What is known of a holder's pod, and its node. `unknown_for` is filled in by who knows it.
-    pub fn fact(&self, key: &HolderKey, unknown_for: Duration) -> (PodFact, Option<String>) {
+    pub fn fact(&self, key: &HolderKey) -> (PodFact, Option<String>) {
         if key.0.starts_with("external:") {
             return (PodFact::External, None);
         }
         let w = self.lock();
-        match (w.proof(key), w.pods.get(key)) {
-            (Some(p), seen) => (PodFact::Gone(p), seen.and_then(|s| node_name(&s.pod))),
+        let seen = w.pods.get(key);
+        let fact = match (w.proof(key), seen) {
+            (Some(_), _) => PodFact::Gone,
             (None, Some(seen)) => {
                 let unreachable = w.node_of(&seen.pod).is_some_and(|n| !gone::is_ready(n));
-                (
-                    fact_of(&seen.pod, unreachable, unknown_for),
-                    node_name(&seen.pod),
-                )
+                fact_of(&seen.pod, unreachable)
             }
-            (None, None) => (PodFact::Unseen, None),
-        }
+            (None, None) => PodFact::Unseen,
+        };
+        let node = seen.and_then(|s| node_name(&s.pod));
+        (fact, node.map(str::to_owned))
     }
 }
 
-fn server_of_mirror(lease: &LicenseLease) -> ServerRef {
-    ServerRef::new(
-        lease.spec.server.namespace.clone(),
-        lease.spec.server.name.clone(),
-    )
-}
-
-fn name_of<K: kube::Resource>(object: &K) -> String {
-    let meta = object.meta();
-    format!(
-        "{}/{}",
-        meta.namespace.as_deref().unwrap_or(""),
-        meta.name.as_deref().unwrap_or("")
-    )
+fn name_of<K: ResourceExt>(object: &K) -> String {
+    let namespace = object.namespace().unwrap_or_default();
+    format!("{namespace}/{}", object.name_any())
 }
 
 #[cfg(test)]

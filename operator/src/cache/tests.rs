@@ -70,10 +70,7 @@ fn a_running_pod_that_vanishes_is_not_proven_gone() {
     cache.pod_seen(p.clone());
     cache.pod_absent(&p, true, NOW);
     assert_eq!(cache.proof(&key("a")), None);
-    assert!(matches!(
-        cache.fact(&key("a"), Duration::ZERO).0,
-        PodFact::Unseen
-    ));
+    assert!(matches!(cache.fact(&key("a")).0, PodFact::Unseen));
     assert_eq!(heard(&mut subscription), ["a", "a"]);
 }
 
@@ -117,15 +114,9 @@ fn a_deletion_that_no_kubelet_hears_leaves_the_pod_running() {
     ));
     cache.pod_seen(p);
     cache.node_seen(node("True", json!([])));
-    assert!(matches!(
-        cache.fact(&key("a"), Duration::ZERO).0,
-        PodFact::Idle
-    ));
+    assert!(matches!(cache.fact(&key("a")).0, PodFact::Idle));
     cache.node_seen(node("Unknown", json!([])));
-    assert!(matches!(
-        cache.fact(&key("a"), Duration::ZERO).0,
-        PodFact::Running { .. }
-    ));
+    assert!(matches!(cache.fact(&key("a")).0, PodFact::Running { .. }));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use super::ClusterCache;
 use crate::pods::key_of;
 use futures::{StreamExt as _, TryStreamExt as _};
-use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::core::v1::{Container, Node, Pod, PodSpec};
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client, ResourceExt as _};
@@ -75,10 +75,8 @@ async fn left(
     deleted: bool,
     unlabelled: &mut Vec<Pod>,
 ) {
-    let api: Api<Pod> = Api::namespaced(
-        client.clone(),
-        last.metadata.namespace.as_deref().unwrap_or("default"),
-    );
+    let namespace = last.metadata.namespace.as_deref().unwrap_or("default");
+    let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
     match api.get_opt(&last.name_any()).await {
         Ok(Some(now)) if now.metadata.uid == last.metadata.uid => {
             let now = trim(now);
@@ -99,21 +97,19 @@ fn trim(mut pod: Pod) -> Pod {
     pod.metadata.annotations = None;
     pod.metadata.owner_references = None;
     if let Some(spec) = pod.spec.take() {
-        let sidecar = spec
-            .init_containers
-            .unwrap_or_default()
-            .into_iter()
-            .filter(|c| c.name == names::SIDECAR);
-        let sidecar = sidecar.map(|c| k8s_openapi::api::core::v1::Container {
-            name: c.name,
-            env: c.env,
-            ..k8s_openapi::api::core::v1::Container::default()
-        });
-        pod.spec = Some(k8s_openapi::api::core::v1::PodSpec {
+        let init = spec.init_containers.into_iter().flatten();
+        let sidecar = init
+            .filter(|c| c.name == names::SIDECAR)
+            .map(|c| Container {
+                name: c.name,
+                env: c.env,
+                ..Container::default()
+            });
+        pod.spec = Some(PodSpec {
             node_name: spec.node_name,
             service_account_name: spec.service_account_name,
             init_containers: Some(sidecar.collect()),
-            ..k8s_openapi::api::core::v1::PodSpec::default()
+            ..PodSpec::default()
         });
     }
     pod

@@ -8,14 +8,14 @@
 #[cfg(test)]
 mod race;
 
-pub use mooring_pki::{
-    Authority, AuthorityError, BACKDATED, CA_VALIDITY, CertRequest, IssuedCert, Usage,
-};
+pub use mooring_pki::{Authority, AuthorityError, CertRequest, IssuedCert, Usage};
 
+use crate::kubernetes::unless;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client};
+use mooring_api::names::APP_NAME;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
@@ -37,7 +37,6 @@ pub enum CertError {
     #[error("Secret {namespace}/{SECRET}, which keeps Mooring's CA: {source}")]
     Api {
         namespace: String,
-        /// What the API server answered.
         #[source]
         source: Box<kube::Error>,
     },
@@ -48,7 +47,6 @@ pub enum CertError {
     )]
     Incomplete {
         namespace: String,
-        /// The key that is missing.
         key: &'static str,
     },
     /// The Secret's content is no CA, or it did not sign.
@@ -75,33 +73,24 @@ impl Ca {
             namespace: namespace.to_owned(),
             source: Box::new(e),
         };
-        let secret = match api.get_opt(SECRET).await.map_err(failed)? {
+        let mut secret = api.get_opt(SECRET).await.map_err(failed)?;
+        if secret.is_none() {
+            let new = new_secret(SystemTime::now())?;
+            let made = api.create(&PostParams::default(), &new).await;
+            secret = unless(made, &[409]).map_err(failed)?;
+            if secret.is_some() {
+                tracing::info!(namespace, secret = SECRET, "made a new CA");
+            }
+        }
+        let secret = match secret {
             Some(s) => s,
-            None => match api
-                .create(&PostParams::default(), &new_secret(SystemTime::now())?)
-                .await
-            {
-                Ok(s) => {
-                    tracing::info!(namespace, secret = SECRET, "made a new CA");
-                    s
-                }
-                Err(kube::Error::Api(s)) if s.code == 409 => {
-                    api.get(SECRET).await.map_err(failed)?
-                }
-                Err(e) => return Err(failed(e)),
-            },
+            None => api.get(SECRET).await.map_err(failed)?,
         };
         let ca = Self::from_secret(&secret, namespace)?;
-        if let Some(left) = ca
-            .authority
-            .expires_within(EXPIRY_WARNING, SystemTime::now())
-        {
-            tracing::warn!(
-                namespace,
-                secret = SECRET,
-                days_left = left.as_secs() / 86_400,
-                "the CA ends soon"
-            );
+        let now = SystemTime::now();
+        if let Some(left) = ca.authority.expires_within(EXPIRY_WARNING, now) {
+            let days_left = left.as_secs() / 86_400;
+            tracing::warn!(namespace, secret = SECRET, days_left, "the CA ends soon");
         }
         Ok(ca)
     }
@@ -140,38 +129,28 @@ impl Ca {
 
     /// What others must trust, as PEM: this CA, and its successor while one is being rolled out.
     pub fn roots_pem(&self) -> String {
+        let ours = self.authority.cert_pem().trim_end();
         match &self.next {
-            Some(next) => format!(
-                "{}\n{}\n",
-                self.authority.cert_pem().trim_end(),
-                next.trim()
-            ),
-            None => format!("{}\n", self.authority.cert_pem().trim_end()),
+            Some(next) => format!("{ours}\n{}\n", next.trim()),
+            None => format!("{ours}\n"),
         }
     }
 }
 
 fn new_secret(now: SystemTime) -> Result<Secret, AuthorityError> {
     let (authority, key_pem) = Authority::generate(now)?;
-    let data = BTreeMap::from([
-        (
-            CERT.to_owned(),
-            ByteString(authority.cert_pem().as_bytes().to_vec()),
-        ),
-        (KEY.to_owned(), ByteString(key_pem.into_bytes())),
-    ]);
-    let labels = BTreeMap::from([
-        ("app.kubernetes.io/name".to_owned(), "mooring".to_owned()),
-        ("app.kubernetes.io/component".to_owned(), "ca".to_owned()),
-    ]);
+    let entry = |key: &str, pem: &str| (key.to_owned(), ByteString(pem.as_bytes().to_vec()));
+    let data = [entry(CERT, authority.cert_pem()), entry(KEY, &key_pem)];
+    let labels = [(APP_NAME, "mooring"), ("app.kubernetes.io/component", "ca")];
+    let labels = labels.map(|(k, v)| (k.to_owned(), v.to_owned()));
     Ok(Secret {
         metadata: ObjectMeta {
             name: Some(SECRET.to_owned()),
-            labels: Some(labels),
+            labels: Some(BTreeMap::from(labels)),
             ..ObjectMeta::default()
         },
         type_: Some(SECRET_TYPE.to_owned()),
-        data: Some(data),
+        data: Some(BTreeMap::from(data)),
         ..Secret::default()
     })
 }

@@ -11,10 +11,9 @@ const CERT_VALIDITY: Duration = Duration::from_secs(30 * 86_400);
 
 /// Why there is no session.
 #[derive(Debug, thiserror::Error)]
-pub enum ConnectionError {
+pub(super) enum ConnectionError {
     #[error(transparent)]
     Client(#[from] mooring_net::client::ClientError),
-    /// TLS could not be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// The CA did not sign.
@@ -31,10 +30,8 @@ pub enum ConnectionError {
     /// The server said nothing for too long.
     #[error("the watch was silent for {0:?}")]
     Silent(Duration),
-    /// The server ended the watch.
     #[error("the server ended the watch")]
     Ended,
-    /// The server has restarted.
     #[error("the server has restarted")]
     Restarted,
 }

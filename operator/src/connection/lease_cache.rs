@@ -2,7 +2,7 @@
 
 use crate::leases::Known;
 use mooring_core::identity::HolderKey;
-use mooring_core::names::{InstanceId, LeaseId};
+use mooring_core::names::LeaseId;
 use mooring_core::time::Timestamp;
 use mooring_core::wire::{EndReason, LeaseView, Leases, ViewState};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -10,7 +10,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// One server's claims.
 #[derive(Debug, Default)]
 pub struct LeaseCache {
-    instance: Option<InstanceId>,
     leases: HashMap<LeaseId, Known>,
     holders: BTreeMap<HolderKey, BTreeSet<LeaseId>>,
     /// Holders whose last claim was given back by themselves: a pod that runs on without one is not
@@ -22,60 +21,47 @@ impl LeaseCache {
     /// Starts anew from a list; the holders that changed, appeared or disappeared.
     pub fn list(&mut self, list: Leases, now: Timestamp) -> BTreeSet<HolderKey> {
         let before = std::mem::take(&mut self.leases);
-        let mut touched: BTreeSet<HolderKey> =
-            std::mem::take(&mut self.holders).into_keys().collect();
-        self.instance = Some(list.position.instance);
-        for view in list
-            .leases
-            .into_iter()
-            .filter(|v| v.state != ViewState::Ended)
-        {
-            let key = view.holder.key();
-            self.released.remove(&key);
-            self.holders
-                .entry(key.clone())
-                .or_default()
-                .insert(view.lease);
-            touched.insert(key);
-            self.leases.insert(view.lease, Known::new(view, now));
+        let holders = std::mem::take(&mut self.holders);
+        let mut touched: BTreeSet<HolderKey> = holders.into_keys().collect();
+        for view in list.leases {
+            if view.state != ViewState::Ended {
+                touched.insert(self.put(view, now));
+            }
         }
-        let leases = &self.leases;
         touched.retain(|k| {
+            let same = |id| same_word(before.get(id), self.leases.get(id));
             let ids = self.holders.get(k);
-            let same = ids.is_some_and(|ids| {
-                ids.iter()
-                    .all(|id| same_word(before.get(id), leases.get(id)))
-            });
-            let gone = before
-                .values()
-                .any(|b| b.view.holder.key() == *k && !leases.contains_key(&b.view.lease));
-            !same || gone
+            let gone =
+                |b: &Known| b.view.holder.key() == *k && !self.leases.contains_key(&b.view.lease);
+            !ids.is_some_and(|ids| ids.iter().all(same)) || before.values().any(gone)
         });
         touched
     }
 
+    fn put(&mut self, view: LeaseView, now: Timestamp) -> HolderKey {
+        let (key, id) = (view.holder.key(), view.lease);
+        self.released.remove(&key);
+        self.holders.entry(key.clone()).or_default().insert(id);
+        self.leases.insert(id, Known::new(view, now));
+        key
+    }
+
     /// Takes one event; whose it was.
     pub fn event(&mut self, view: LeaseView, now: Timestamp) -> HolderKey {
+        if view.state != ViewState::Ended {
+            return self.put(view, now);
+        }
         let key = view.holder.key();
-        if view.state == ViewState::Ended {
-            self.leases.remove(&view.lease);
-            let left = self.holders.get_mut(&key).is_some_and(|ids| {
-                ids.remove(&view.lease);
-                !ids.is_empty()
-            });
-            if !left {
-                self.holders.remove(&key);
-                if view.ended == Some(EndReason::Released) {
-                    self.released.insert(key.clone());
-                }
+        self.leases.remove(&view.lease);
+        let left = self.holders.get_mut(&key).is_some_and(|ids| {
+            ids.remove(&view.lease);
+            !ids.is_empty()
+        });
+        if !left {
+            self.holders.remove(&key);
+            if view.ended == Some(EndReason::Released) {
+                self.released.insert(key.clone());
             }
-        } else {
-            self.released.remove(&key);
-            self.holders
-                .entry(key.clone())
-                .or_default()
-                .insert(view.lease);
-            self.leases.insert(view.lease, Known::new(view, now));
         }
         key
     }
@@ -88,7 +74,6 @@ impl LeaseCache {
         claims
     }
 
-    /// Whether the server knows this holder.
     pub fn knows(&self, holder: &HolderKey) -> bool {
         self.holders.contains_key(holder)
     }
@@ -114,24 +99,14 @@ impl LeaseCache {
             |k: &&Known| matches!(k.view.state, ViewState::Waiting | ViewState::Contested);
         u32::try_from(self.leases.values().filter(in_line).count()).unwrap_or(u32::MAX)
     }
-
-    /// The server's run that this is from.
-    pub const fn instance(&self) -> Option<InstanceId> {
-        self.instance
-    }
 }
 
 fn same_word(a: Option<&Known>, b: Option<&Known>) -> bool {
-    let word = |k: &Known| {
-        (
-            k.view.state,
-            k.view.place,
-            k.view.reason,
-            k.view.items.clone(),
-            k.view.problem.clone(),
-        )
+    let (Some(Known { view: a, .. }), Some(Known { view: b, .. })) = (a, b) else {
+        return false;
     };
-    a.is_some() && a.map(word) == b.map(word)
+    let word = (a.state, a.place, a.reason, &a.items, &a.problem);
+    word == (b.state, b.place, b.reason, &b.items, &b.problem)
 }
 
 #[cfg(test)]

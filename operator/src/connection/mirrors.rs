@@ -4,15 +4,17 @@
 use super::server::{Connection, since};
 use crate::cache::{Stored, Subscription};
 use crate::leases::{LeaseFacts, Step, plan};
+use crate::lock::lock;
 use crate::pods::{PodFact, fact_of, key_of};
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt as _};
+use mooring_api::LicenseLease;
 use mooring_core::identity::HolderKey;
 use mooring_core::time::BootTime;
 use mooring_net::clock;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
@@ -91,6 +93,7 @@ async fn look(
     // A second round only after the API server was asked for the pod.
     for _ in 0..2 {
         let stored = writer.cache.mirror(&connection.server, key);
+        let server = &connection.server;
         let done = match step(connection, memory, key, stored.as_ref(), asked.take()) {
             Step::Nothing => Ok(()),
             Step::Later(after) => return Some(after),
@@ -103,15 +106,11 @@ async fn look(
                     Err(e) => Err(e),
                 }
             }
-            Step::Apply(lease, note) => {
-                writer
-                    .apply(&connection.server, &lease, note.as_ref())
-                    .await
-            }
+            Step::Apply(lease, note) => writer.apply(server, &lease, note.as_ref()).await,
             Step::Delete => match &stored {
                 Some(s) => {
                     connection.lease_cache().forget(key);
-                    writer.delete(&connection.server, key, &s.lease).await
+                    writer.delete(server, key, &s.lease).await
                 }
                 None => Ok(()),
             },
@@ -119,7 +118,7 @@ async fn look(
         return match done {
             Ok(()) => None,
             Err(e) => {
-                tracing::warn!(server = %connection.server, uid = %key, error = %e, "a mirror could not be written; tried again");
+                tracing::warn!(server = %server, uid = %key, error = %e, "a mirror could not be written; tried again");
                 let invalid = matches!(&e, kube::Error::Api(s) if s.code == 422);
                 Some(if invalid { MUCH_LATER } else { AGAIN })
             }
@@ -142,14 +141,14 @@ fn step(
         let cache = connection.lease_cache();
         (cache.claims(key), cache.knows(key), cache.has_released(key))
     };
-    let (seen, node) = connection.context.writer.cache.fact(key, Duration::ZERO);
+    let (seen, node) = connection.context.writer.cache.fact(key);
     let fact = match (seen, asked) {
         (PodFact::Unseen, Some(asked)) => asked,
         (seen, _) => seen,
     };
     let fact = remember(memory, key, fact, settled && !known);
-    if let PodFact::Gone(_) = fact {
-        let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
+    if matches!(fact, PodFact::Gone) {
+        let mut memory = lock(memory);
         if memory.reported.insert(key.clone()) || known {
             connection.report_gone(key.clone());
         }
@@ -169,17 +168,12 @@ fn step(
 
 /// Fills in for how long a running pod has been unknown.
 fn remember(memory: &Mutex<LookMemory>, key: &HolderKey, fact: PodFact, unknown: bool) -> PodFact {
-    let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut memory = lock(memory);
     match fact {
         PodFact::Running { of, .. } if unknown => {
-            let first = *memory
-                .unknown
-                .entry(key.clone())
-                .or_insert_with(clock::boot);
-            PodFact::Running {
-                of,
-                unknown_for: since(first),
-            }
+            let first = memory.unknown.entry(key.clone());
+            let unknown_for = since(*first.or_insert_with(clock::boot));
+            PodFact::Running { of, unknown_for }
         }
         other => {
             memory.unknown.remove(key);
@@ -194,7 +188,7 @@ fn remember(memory: &Mutex<LookMemory>, key: &HolderKey, fact: PodFact, unknown:
 /// Asks the API server for a pod that is not in sight.
 async fn ask(
     connection: &Connection,
-    mirror: Option<&mooring_api::LicenseLease>,
+    mirror: Option<&LicenseLease>,
     key: &HolderKey,
 ) -> Result<PodFact, kube::Error> {
     let Some(mirror) = mirror else {
@@ -203,7 +197,7 @@ async fn ask(
     let namespace = mirror.namespace().unwrap_or_default();
     let api: Api<Pod> = Api::namespaced(connection.context.writer.client.clone(), &namespace);
     match api.get_opt(&mirror.spec.holder.name).await? {
-        Some(pod) if key_of(&pod).as_ref() == Some(key) => Ok(fact_of(&pod, false, Duration::ZERO)),
+        Some(pod) if key_of(&pod).as_ref() == Some(key) => Ok(fact_of(&pod, false)),
         _ => Ok(PodFact::Absent),
     }
 }

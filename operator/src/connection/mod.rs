@@ -4,9 +4,8 @@
 //! On connecting, in this order: the roster (a server that has just started settles until each on
 //! it is in or gone), who may use it, the list, and from there the watch. A broken connection is
 //! made anew with growing pauses and begins with a full list. What is learnt goes into a
-//! [`LeaseCache`] and a [`Snapshot`]; the mirrors follow in [`mirrors`].
+//! `LeaseCache` and a [`Snapshot`]; the mirrors follow in `mirrors`.
 
-mod allowance;
 mod error;
 mod lease_cache;
 mod mirrors;
@@ -15,17 +14,18 @@ mod server;
 mod session;
 mod snapshot;
 
-pub use error::ConnectionError;
 pub use lease_cache::LeaseCache;
-pub use roster::roster;
 pub use server::{ConnectionContext, Endpoint};
 pub use snapshot::Snapshot;
 
+use crate::lock::lock;
 use mooring_api::names::ServerRef;
+use mooring_core::identity::HolderKey;
 use server::Connection;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-use tokio::sync::{mpsc, watch};
+use std::sync::Mutex;
+use tokio::sync::mpsc::{self, UnboundedReceiver};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 /// All connections of this replica.
@@ -44,11 +44,7 @@ struct Running {
 
 impl Drop for Connections {
     fn drop(&mut self) {
-        let connections = self
-            .connections
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner);
-        for connection in connections.values() {
+        for connection in lock(&self.connections).values() {
             connection.task.abort();
         }
     }
@@ -65,10 +61,7 @@ impl Connections {
 
     /// Starts a server's connection, or tells it a new target.
     pub fn ensure(&self, server: &ServerRef, target: Endpoint, context: &ConnectionContext) {
-        let mut connections = self
-            .connections
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut connections = lock(&self.connections);
         if let Some(l) = connections.get(server) {
             l.target.send_if_modified(|t| {
                 let differs = *t != target;
@@ -79,33 +72,31 @@ impl Connections {
         }
         let (target_tx, target_rx) = watch::channel(target);
         let (snapshot_tx, snapshot_rx) = watch::channel(Snapshot::default());
-        let connection = Connection::new(
-            server.clone(),
-            context.clone(),
-            target_rx,
-            snapshot_tx,
-            self.changed.clone(),
-        );
-        let task = tokio::spawn(run(connection)).abort_handle();
+        let (touched, touched_rx) = mpsc::unbounded_channel();
+        let (gone, gone_rx) = mpsc::unbounded_channel();
+        let connection = Connection {
+            server: server.clone(),
+            context: context.clone(),
+            target: target_rx,
+            snapshot: snapshot_tx,
+            changed: self.changed.clone(),
+            lease_cache: Mutex::default(),
+            touched,
+            gone,
+        };
+        let task = tokio::spawn(run(connection, touched_rx, gone_rx)).abort_handle();
         tracing::info!(server = %server, "link started");
-        connections.insert(
-            server.clone(),
-            Running {
-                target: target_tx,
-                snapshot: snapshot_rx,
-                task,
-            },
-        );
+        let running = Running {
+            target: target_tx,
+            snapshot: snapshot_rx,
+            task,
+        };
+        connections.insert(server.clone(), running);
     }
 
     /// Ends a server's connection: the LicenseServer is gone.
     pub fn end(&self, server: &ServerRef, context: &ConnectionContext) {
-        let connection = self
-            .connections
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(server);
-        if let Some(l) = connection {
+        if let Some(l) = lock(&self.connections).remove(server) {
             l.task.abort();
             context.writer.metrics.forget(server);
             tracing::info!(server = %server, "link ended");
@@ -114,37 +105,28 @@ impl Connections {
 
     /// The servers that have a connection.
     pub fn servers(&self) -> Vec<ServerRef> {
-        self.connections
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .keys()
-            .cloned()
-            .collect()
+        lock(&self.connections).keys().cloned().collect()
     }
 
     /// What a server last said.
     pub fn snapshot(&self, server: &ServerRef) -> Snapshot {
-        let connections = self
-            .connections
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        connections
-            .get(server)
-            .map(|l| l.snapshot.borrow().clone())
-            .unwrap_or_default()
+        let connections = lock(&self.connections);
+        let snapshot = connections.get(server).map(|l| l.snapshot.borrow().clone());
+        snapshot.unwrap_or_default()
     }
 }
 
 /// Serves one license server until dropped.
-async fn run(connection: Connection) {
+async fn run(
+    connection: Connection,
+    touched: UnboundedReceiver<HolderKey>,
+    gone: UnboundedReceiver<HolderKey>,
+) {
     let cache = &connection.context.writer.cache;
     cache.complete().await;
     let subscription = cache.listen(&connection.server);
-    let Some(touched) = connection.touched() else {
-        return;
-    };
     tokio::join!(
-        connection.sessions(),
+        connection.sessions(gone),
         mirrors::run(&connection, subscription, touched)
     );
 }

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 ///
 /// A pod whose sidecar never started cannot hold anything; it is left out, so that an image that
 /// cannot be pulled does not prolong a settling.
-pub fn roster<'a>(
+pub(super) fn roster<'a>(
     pods: impl IntoIterator<Item = (&'a HolderKey, &'a Pod)>,
     mirrors: impl IntoIterator<Item = &'a HolderKey>,
     is_gone: impl Fn(&HolderKey) -> bool,

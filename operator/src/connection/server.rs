@@ -4,13 +4,14 @@ use super::lease_cache::LeaseCache;
 use super::snapshot::Snapshot;
 use crate::certs::Ca;
 use crate::leases::Writer;
+use crate::lock::lock;
 use mooring_api::names::ServerRef;
 use mooring_core::identity::HolderKey;
 use mooring_core::time::BootTime;
 use mooring_core::wire::Policies;
 use mooring_net::clock;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
@@ -20,7 +21,6 @@ pub struct Endpoint {
     /// `ip:port` of its Service, both families.
     pub addresses: Vec<String>,
     pub port: u16,
-    /// Who may use it.
     pub policies: Policies,
 }
 
@@ -29,7 +29,6 @@ pub struct Endpoint {
 pub struct ConnectionContext {
     /// Signs the operator's client certificates, and says which roots to trust.
     pub ca: Arc<Ca>,
-    /// Writes mirrors and Events.
     pub writer: Writer,
 }
 
@@ -39,52 +38,17 @@ pub(super) struct Connection {
     pub(super) context: ConnectionContext,
     pub(super) target: watch::Receiver<Endpoint>,
     pub(super) snapshot: watch::Sender<Snapshot>,
-    changed: mpsc::UnboundedSender<ServerRef>,
-    lease_cache: Mutex<LeaseCache>,
-    /// Holders to look at, for [`super::mirrors`].
-    touched: mpsc::UnboundedSender<HolderKey>,
-    touched_rx: Mutex<Option<mpsc::UnboundedReceiver<HolderKey>>>,
-    /// Holders proven gone, to be told to the server.
-    gone: mpsc::UnboundedSender<HolderKey>,
-    pub(super) gone_rx: tokio::sync::Mutex<mpsc::UnboundedReceiver<HolderKey>>,
+    pub(super) changed: mpsc::UnboundedSender<ServerRef>,
+    pub(super) lease_cache: Mutex<LeaseCache>,
+    /// Hears of holders to look at, for [`super::mirrors`].
+    pub(super) touched: mpsc::UnboundedSender<HolderKey>,
+    /// Hears of holders proven gone, to be told to the server.
+    pub(super) gone: mpsc::UnboundedSender<HolderKey>,
 }
 
 impl Connection {
-    pub(super) fn new(
-        server: ServerRef,
-        context: ConnectionContext,
-        target: watch::Receiver<Endpoint>,
-        snapshot: watch::Sender<Snapshot>,
-        changed: mpsc::UnboundedSender<ServerRef>,
-    ) -> Self {
-        let (touched, touched_rx) = mpsc::unbounded_channel();
-        let (gone, gone_rx) = mpsc::unbounded_channel();
-        Self {
-            server,
-            context,
-            target,
-            snapshot,
-            changed,
-            lease_cache: Mutex::default(),
-            touched,
-            touched_rx: Mutex::new(Some(touched_rx)),
-            gone,
-            gone_rx: tokio::sync::Mutex::new(gone_rx),
-        }
-    }
-
-    /// Holders to look at; given out once.
-    pub(super) fn touched(&self) -> Option<mpsc::UnboundedReceiver<HolderKey>> {
-        self.touched_rx
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
-    }
-
     pub(super) fn lease_cache(&self) -> MutexGuard<'_, LeaseCache> {
-        self.lease_cache
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        lock(&self.lease_cache)
     }
 
     pub(super) fn settled(&self) -> bool {

@@ -1,9 +1,9 @@
 //! The life of one connection: connect, post, list, watch, and again.
 
-use super::allowance::Allowance;
 use super::error::{ConnectionError, tls};
 use super::roster::roster;
 use super::server::Connection;
+use crate::allowance::Allowance;
 use mooring_api::names::API_PORT;
 use mooring_core::identity::HolderKey;
 use mooring_core::names::InstanceId;
@@ -15,7 +15,9 @@ use mooring_net::client::{Answer, Call, Client, Lines};
 use mooring_net::clock;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::convert::Infallible;
 use std::time::Duration;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 /// How long one call may take.
@@ -35,17 +37,13 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from
 
 impl Connection {
     /// Has sessions with the server, one after the other, until dropped.
-    pub(super) async fn sessions(&self) {
+    pub(super) async fn sessions(&self, mut gone: UnboundedReceiver<HolderKey>) {
         let (shortest, longest) = PAUSES;
         let mut pause = shortest;
         loop {
             let began = Instant::now();
-            let error = match self.session().await {
-                Ok(never) => match never {},
-                Err(e) => e,
-            };
-            let metrics = &self.context.writer.metrics;
-            metrics.connected(&self.server, false);
+            let Err(error) = self.session(&mut gone).await;
+            self.context.writer.metrics.connected(&self.server, false);
             // Said once: a server that is down answers alike each time.
             let before = self.snapshot.borrow().clone();
             if before.connected || before.problem.as_deref() != Some(&error.to_string()) {
@@ -72,7 +70,10 @@ impl Connection {
         }
     }
 
-    async fn session(&self) -> Result<std::convert::Infallible, ConnectionError> {
+    async fn session(
+        &self,
+        gone: &mut UnboundedReceiver<HolderKey>,
+    ) -> Result<Infallible, ConnectionError> {
         let mut changed = self.target.clone();
         let target = changed.borrow_and_update().clone();
         let url = format!("https://{}:{API_PORT}", self.server.dns_name());
@@ -100,7 +101,6 @@ impl Connection {
         let mut heard = Instant::now();
         let mut numbers: Option<Instant> = None;
         let mut allowance = Allowance::new(NUMBERS.0, NUMBERS.1, Instant::now());
-        let mut gone_rx = self.gone_rx.lock().await;
         loop {
             tokio::select! {
                 line = timeout(SILENCE, lines.next()) => {
@@ -126,10 +126,10 @@ impl Connection {
                     self.touch(self.everyone());
                     numbers = Some(Instant::now());
                 }
-                key = gone_rx.recv() => {
+                key = gone.recv() => {
                     let Some(key) = key else { return Err(ConnectionError::Ended) };
                     let mut keys = vec![key];
-                    while let Ok(k) = gone_rx.try_recv() { keys.push(k) }
+                    while let Ok(k) = gone.try_recv() { keys.push(k) }
                     self.post_gone(&client, keys).await?;
                 }
                 r = changed.changed() => {
@@ -228,13 +228,15 @@ async fn at(when: Option<Instant>) {
 }
 
 fn refused(call: &Call, answer: &Answer) -> ConnectionError {
-    let detail = match answer.json::<Problem>() {
-        Ok(p) => p.to_string(),
-        Err(_) => String::from_utf8_lossy(&answer.body)
-            .chars()
-            .take(200)
-            .collect(),
-    };
+    let detail = answer.json::<Problem>().map_or_else(
+        |_| {
+            String::from_utf8_lossy(&answer.body)
+                .chars()
+                .take(200)
+                .collect()
+        },
+        |p| p.to_string(),
+    );
     ConnectionError::Answer {
         call: format!("{} {}", call.method, call.path),
         status: answer.status.as_u16(),
@@ -242,17 +244,20 @@ fn refused(call: &Call, answer: &Answer) -> ConnectionError {
     }
 }
 
+async fn made(client: &Client, call: Call) -> Result<Answer, ConnectionError> {
+    let answer = client.call(&call, CALL).await?;
+    if answer.status.is_success() {
+        Ok(answer)
+    } else {
+        Err(refused(&call, &answer))
+    }
+}
+
 async fn get<T: DeserializeOwned>(
     client: &Client,
     spec: &CallSpec<ServerCall>,
 ) -> Result<T, ConnectionError> {
-    let call = Call::of(spec, "");
-    let answer = client.call(&call, CALL).await?;
-    if answer.status.is_success() {
-        Ok(answer.json()?)
-    } else {
-        Err(refused(&call, &answer))
-    }
+    Ok(made(client, Call::of(spec, "")).await?.json()?)
 }
 
 async fn send<T: Serialize>(
@@ -261,25 +266,17 @@ async fn send<T: Serialize>(
     body: &T,
 ) -> Result<(), ConnectionError> {
     let call = Call::of(spec, "").json(body)?;
-    let answer = client.call(&call, CALL).await?;
-    if answer.status.is_success() {
-        Ok(())
-    } else {
-        Err(refused(&call, &answer))
-    }
+    made(client, call).await.map(drop)
 }
 
 async fn watch_from(client: &Client, after: WatchPosition) -> Result<Lines, ConnectionError> {
     let call = Call::of(&server::LEASES, "").query(&format!("watch&after={after}"));
-    match client.lines(&call, CALL).await? {
-        Ok(lines) => Ok(lines),
-        Err(answer)
-            if answer
-                .json::<Problem>()
-                .is_ok_and(|p| p.kind == ProblemType::ResumeExpired) =>
-        {
-            Err(ConnectionError::Restarted)
+    client.lines(&call, CALL).await?.map_err(|answer| {
+        let problem = answer.json::<Problem>();
+        if problem.is_ok_and(|p| p.kind == ProblemType::ResumeExpired) {
+            ConnectionError::Restarted
+        } else {
+            refused(&call, &answer)
         }
-        Err(answer) => Err(refused(&call, &answer)),
-    }
+    })
 }

@@ -23,17 +23,13 @@ pub struct Snapshot {
 impl Snapshot {
     /// Takes in what the server said of itself.
     pub fn told(&mut self, state: ServerState, now: BootTime) {
-        if self
-            .state
-            .as_ref()
-            .is_none_or(|s| s.instance != state.instance)
-        {
+        let before = self.state.as_ref().map(|s| s.instance);
+        if before != Some(state.instance) {
             self.seen = Some(now);
         }
         self.state = Some(state);
     }
 
-    /// Takes in the numbers.
     pub fn counted(&mut self, products: Products, waiting: u32, now: BootTime) {
         self.told(products.server, now);
         self.products = products.products;
@@ -51,9 +47,14 @@ impl Snapshot {
         self.pools.iter().fold(0, |n, p| n.saturating_add(p.used))
     }
 
+    /// What it says of itself now: nothing while the link does not stand.
+    pub fn says(&self) -> Option<&ServerState> {
+        self.state.as_ref().filter(|_| self.connected)
+    }
+
     /// The list is complete and the server does not settle: what it does not know, it will not take
     /// in.
     pub fn settled(&self) -> bool {
-        self.connected && self.state.as_ref().is_some_and(|s| !s.settling)
+        self.says().is_some_and(|s| !s.settling)
     }
 }

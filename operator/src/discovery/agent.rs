@@ -52,14 +52,7 @@ pub struct AgentArgs {
         default_value = "info",
         value_name = "FILTER"
     )]
-    log: String,
-}
-
-impl AgentArgs {
-    /// What is to be logged.
-    pub fn log(&self) -> &str {
-        &self.log
-    }
+    pub log: String,
 }
 
 /// What is plugged in. A kernel without any USB has no such folder: that is no device, not an
@@ -147,8 +140,7 @@ impl Agent {
     async fn look(&mut self) -> Result<(), String> {
         let devices = plugged(&self.args.sysfs_root).map_err(|e| e.to_string())?;
         self.find().await?;
-        let token = std::fs::read_to_string(&self.args.token_file)
-            .map_err(|e| format!("{}: {e}", self.args.token_file.display()))?;
+        let token = read(&self.args.token_file)?;
         let report = Report {
             devices: devices.iter().cloned().collect(),
         };
@@ -157,8 +149,8 @@ impl Agent {
             .json(&report)
             .map_err(|e| e.to_string())?;
         let now = clock::boot();
-        let due = self.replicas.iter_mut();
-        let due = due.filter(|(_, r)| r.is_due(&devices, now));
+        let replicas = self.replicas.iter_mut();
+        let due = replicas.filter(|(_, r)| r.is_due(&devices, now));
         let posts = due.map(|(address, r)| post(*address, r, &call, &devices));
         futures::future::join_all(posts).await;
         Ok(())
@@ -166,8 +158,7 @@ impl Agent {
 
     /// The replicas are the addresses of the name; what they must show may change.
     async fn find(&mut self) -> Result<(), String> {
-        let roots = std::fs::read_to_string(&self.args.roots)
-            .map_err(|e| format!("{}: {e}", self.args.roots.display()))?;
+        let roots = read(&self.args.roots)?;
         if roots != self.roots {
             self.replicas.clear();
         }
@@ -184,16 +175,21 @@ impl Agent {
                 .map_err(|e| format!("{}: {e}", self.args.roots.display()))?;
             let client = Client::new(&self.args.operator, vec![address.to_string()], config)
                 .map_err(|e| e.to_string())?;
+            let (told, trouble) = (None, None);
             let replica = Replica {
                 client,
-                told: None,
-                trouble: None,
+                told,
+                trouble,
             };
             self.replicas.insert(address, replica);
         }
         self.roots = roots;
         Ok(())
     }
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))
 }
 
 async fn post(address: SocketAddr, r: &mut Replica, call: &Call, devices: &BTreeSet<Device>) {

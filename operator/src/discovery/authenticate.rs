@@ -13,7 +13,7 @@ pub struct BoundAgent {
     pub node: Option<String>,
 }
 
-/// BoundAgent the API server says it is.
+/// Whom the API server says it is.
 pub fn authenticate(status: &TokenReviewStatus, namespace: &str) -> Result<BoundAgent, String> {
     if status.authenticated != Some(true) {
         let why = status.error.clone().filter(|e| !e.is_empty());

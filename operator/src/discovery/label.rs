@@ -3,10 +3,11 @@
 use super::plan::{Change, plan};
 use super::sightings::Sightings;
 use crate::cache::ClusterCache;
+use crate::kubernetes::unless;
 use k8s_openapi::api::core::v1::Node;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::reflector::Store;
-use kube::{Api, Client};
+use kube::{Api, Client, ResourceExt as _};
 use mooring_api::names::FIELD_MANAGER;
 use mooring_api::{Device, LicenseServer, PRESENT};
 use mooring_net::clock;
@@ -30,18 +31,13 @@ pub async fn run(
     }
     let mut news = sightings.subscribe();
     loop {
-        let wanted: BTreeSet<Device> = servers
-            .state()
-            .iter()
-            .filter_map(|s| s.spec.placement.device.clone())
-            .collect();
+        let servers = servers.state();
+        let devices = servers.iter().map(|s| &s.spec.placement.device);
+        let wanted: BTreeSet<Device> = devices.flatten().cloned().collect();
         let nodes: BTreeMap<String, BTreeMap<String, String>> = cache
             .nodes()
             .iter()
-            .filter_map(|n| {
-                let labels = n.metadata.labels.clone().unwrap_or_default();
-                Some((n.metadata.name.clone()?, labels))
-            })
+            .map(|n| (n.name_any(), n.labels().clone()))
             .collect();
         sightings.retain(|n| nodes.contains_key(n));
         for change in plan(&wanted, &nodes, &sightings.views(clock::boot())) {
@@ -64,20 +60,11 @@ async fn write(client: &Client, change: &Change) -> Result<(), kube::Error> {
         field_manager: Some(FIELD_MANAGER.to_owned()),
         ..PatchParams::default()
     };
-    match api
-        .patch_metadata(&change.node, &params, &Patch::Merge(&patch))
-        .await
-    {
-        Ok(_) => {
-            tracing::info!(
-                node = change.node,
-                label = change.label,
-                set = change.set,
-                "a node's label follows its devices"
-            );
-            Ok(())
-        }
-        Err(kube::Error::Api(s)) if s.code == 404 => Ok(()),
-        Err(e) => Err(e),
+    let patch = Patch::Merge(&patch);
+    let written = api.patch_metadata(&change.node, &params, &patch).await;
+    if unless(written, &[404])?.is_some() {
+        let (node, label, set) = (&change.node, &change.label, change.set);
+        tracing::info!(node, label, set, "a node's label follows its devices");
     }
+    Ok(())
 }

@@ -1,16 +1,6 @@
 //! Which nodes hold a license's dongle: small agents report what is plugged in, the operator labels
 //! the nodes.
 //!
-//! | module | what it does |
-//! |---|---|
-//! | [`agent`] | on each node: reads sysfs, posts the list to every replica of the operator |
-//! | [`receiver`] | takes reports in, in every replica |
-//! | [`authenticate`] | whose report it is: the node that the agent's token is bound to, as the API server says. Pure |
-//! | [`sightings`] | what was reported, in memory |
-//! | [`plan`] | which labels follow from that. Pure |
-//! | [`label`] | sets and removes them, in the replica that leads |
-//! | [`roots`] | what agents must trust, in a ConfigMap |
-//!
 //! It promises: an agent needs no rights and speaks for its own node alone; one that falls silent
 //! changes nothing, since a server that works is not given up because a process beside it died. A
 //! label goes when its node says that the device is gone, or when another node says that it has it.

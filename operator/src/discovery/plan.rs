@@ -17,7 +17,6 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A label to set or to remove.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Change {
-    /// Of this node.
     pub node: String,
     pub label: String,
     /// Whether it is to be there.
@@ -68,10 +67,7 @@ pub fn plan(
             let is_set = there.get(label).is_some_and(|v| v == PRESENT);
             let says = views.get(node).filter(|v| v.fresh).map(|v| has(v, device));
             let elsewhere = device.serial.is_some() && holders(device, views).next().is_some();
-            let is_right = match says {
-                Some(says) => says,
-                None => is_set && !elsewhere,
-            };
+            let is_right = says.unwrap_or(is_set && !elsewhere);
             // A label with another value is not ours to keep.
             if is_right != is_set || (!is_right && there.contains_key(label)) {
                 change(label, is_right);

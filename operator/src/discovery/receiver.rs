@@ -4,6 +4,8 @@
 use super::authenticate::{BoundAgent, authenticate};
 use super::sightings::Sightings;
 use super::{AUDIENCE, PATH, Report};
+use crate::lock::lock;
+use crate::pods::node_name;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec};
@@ -16,7 +18,7 @@ use mooring_net::head::bearer;
 use mooring_net::http::{Body, no_content, read_body, with_type};
 use ring::digest::{SHA256, digest};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
@@ -48,16 +50,6 @@ pub struct ReportReceiver {
     bodies: Semaphore,
 }
 
-impl std::fmt::Debug for ReportReceiver {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "ReportReceiver({})", self.namespace)
-    }
-}
-
-fn plain(status: StatusCode, text: String) -> Response<Body> {
-    with_type(status, "text/plain; charset=utf-8", text + "\n")
-}
-
 impl ReportReceiver {
     /// One for the agents of this namespace.
     pub fn new(client: Client, namespace: &str, sightings: Arc<Sightings>) -> Self {
@@ -71,13 +63,17 @@ impl ReportReceiver {
         }
     }
 
-    /// Answers one request.
     pub async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        match self.take(request).await {
+            Ok(()) => no_content(),
+            Err((status, why)) => with_type(status, "text/plain; charset=utf-8", why + "\n"),
+        }
+    }
+
+    async fn take(&self, request: Request<Incoming>) -> Result<(), (StatusCode, String)> {
         if request.method() != Method::POST {
-            return plain(
-                StatusCode::METHOD_NOT_ALLOWED,
-                format!("expected POST {PATH}"),
-            );
+            let expected = format!("expected POST {PATH}");
+            return Err((StatusCode::METHOD_NOT_ALLOWED, expected));
         }
         let token = bearer(request.headers()).filter(|t| t.len() <= MAX_TOKEN);
         let token = token.map(str::to_owned);
@@ -86,49 +82,37 @@ impl ReportReceiver {
         let room = tokio::time::timeout(BODY.1, self.bodies.acquire()).await;
         let Ok(Ok(_room)) = room else {
             let what = "too many reports at once; try again".to_owned();
-            return plain(StatusCode::SERVICE_UNAVAILABLE, what);
+            return Err((StatusCode::SERVICE_UNAVAILABLE, what));
         };
-        let body = match read_body(request.into_body(), BODY.0, BODY.1).await {
-            Ok(b) => b,
-            Err(p) => {
-                let status = StatusCode::from_u16(p.status).unwrap_or(StatusCode::BAD_REQUEST);
-                return plain(status, p.to_string());
-            }
-        };
+        let body = read_body(request.into_body(), BODY.0, BODY.1).await;
+        let body = body.map_err(|p| {
+            let status = StatusCode::from_u16(p.status).unwrap_or(StatusCode::BAD_REQUEST);
+            (status, p.to_string())
+        })?;
         let Some(token) = token else {
             let what = "expected Authorization: Bearer with a service-account token".to_owned();
-            return plain(StatusCode::UNAUTHORIZED, what);
+            return Err((StatusCode::UNAUTHORIZED, what));
         };
-        let node = match self.node(&token).await {
-            Ok(Ok(node)) => node,
-            Ok(Err(why)) => {
-                tracing::info!(reason = %why, "a device report is refused");
-                return plain(
-                    StatusCode::UNAUTHORIZED,
-                    format!("the service-account token is refused: {why}"),
-                );
-            }
-            Err(why) => {
-                tracing::warn!(error = %why, "whose device report it is cannot be said");
-                return plain(StatusCode::SERVICE_UNAVAILABLE, why);
-            }
-        };
-        let report: Result<Report, String> =
-            serde_json::from_slice(&body).map_err(|e| e.to_string());
-        let report = report.and_then(|r| r.check().map(|()| r));
-        match report {
-            Ok(report) => {
-                let devices = report.devices.len();
-                if self.sightings.report(&node, report.devices, clock::boot()) {
-                    tracing::info!(node, devices, "a node's devices changed");
-                }
-                no_content()
-            }
-            Err(why) => {
-                tracing::warn!(node, error = %why, "a device report cannot be read");
-                plain(StatusCode::BAD_REQUEST, why)
-            }
+        let verdict = self.node(&token).await.map_err(|why| {
+            tracing::warn!(error = %why, "whose device report it is cannot be said");
+            (StatusCode::SERVICE_UNAVAILABLE, why)
+        })?;
+        let node = verdict.map_err(|why| {
+            tracing::info!(reason = %why, "a device report is refused");
+            let what = format!("the service-account token is refused: {why}");
+            (StatusCode::UNAUTHORIZED, what)
+        })?;
+        let report = serde_json::from_slice(&body).map_err(|e| e.to_string());
+        let report = report.and_then(|r: Report| r.check().map(|()| r));
+        let report = report.map_err(|why| {
+            tracing::warn!(node, error = %why, "a device report cannot be read");
+            (StatusCode::BAD_REQUEST, why)
+        })?;
+        let devices = report.devices.len();
+        if self.sightings.report(&node, report.devices, clock::boot()) {
+            tracing::info!(node, devices, "a node's devices changed");
         }
+        Ok(())
     }
 
     /// The node that a token is bound to, or why it counts for nothing; the outer error: nothing is
@@ -137,7 +121,7 @@ impl ReportReceiver {
         let mut key = Hash::default();
         key.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
         let now = clock::boot();
-        if let Some((verdict, at)) = self.known().get(&key)
+        if let Some((verdict, at)) = lock(&self.known).get(&key)
             && now.since(*at) < BELIEVED
         {
             return Ok(verdict.clone());
@@ -146,16 +130,10 @@ impl ReportReceiver {
             return Err("too many tokens are being verified at once; ask again".into());
         };
         let asked = tokio::time::timeout(REVIEW, self.ask(token)).await;
-        let verdict = match asked {
-            Ok(Ok(verdict)) => verdict,
-            Ok(Err(e)) => return Err(format!("the Kubernetes API server does not answer: {e}")),
-            Err(_) => {
-                return Err(format!(
-                    "the Kubernetes API server did not answer within {REVIEW:?}"
-                ));
-            }
-        };
-        let mut known = self.known();
+        let verdict = asked
+            .map_err(|_| format!("the Kubernetes API server did not answer within {REVIEW:?}"))?
+            .map_err(|e| format!("the Kubernetes API server does not answer: {e}"))?;
+        let mut known = lock(&self.known);
         if known.len() >= TOKENS {
             known.retain(|_, (_, at)| now.since(*at) < BELIEVED);
         }
@@ -163,10 +141,6 @@ impl ReportReceiver {
             known.insert(key, (verdict.clone(), now));
         }
         Ok(verdict)
-    }
-
-    fn known(&self) -> MutexGuard<'_, HashMap<Hash, (Verdict, BootTime)>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn ask(&self, token: &str) -> Result<Verdict, kube::Error> {
@@ -179,13 +153,12 @@ impl ReportReceiver {
         };
         let api: Api<TokenReview> = Api::all(self.client.clone());
         let answer = api.create(&PostParams::default(), &review).await?;
-        let agent = match authenticate(&answer.status.unwrap_or_default(), &self.namespace) {
-            Ok(agent) => agent,
-            Err(why) => return Ok(Err(why)),
-        };
-        match agent.node {
-            Some(node) => Ok(Ok(node)),
-            None => self.node_of(&agent).await,
+        match authenticate(&answer.status.unwrap_or_default(), &self.namespace) {
+            Err(why) => Ok(Err(why)),
+            Ok(agent) => match agent.node {
+                Some(node) => Ok(Ok(node)),
+                None => self.node_of(&agent).await,
+            },
         }
     }
 
@@ -194,7 +167,7 @@ impl ReportReceiver {
         let api: Api<Pod> = Api::namespaced(self.client.clone(), &self.namespace);
         let pod = api.get_opt(&agent.pod).await?;
         let pod = pod.filter(|p| p.metadata.uid.as_deref() == Some(&agent.uid));
-        let node = pod.and_then(|p| p.spec?.node_name);
+        let node = pod.as_ref().and_then(node_name).map(str::to_owned);
         Ok(node.ok_or_else(|| format!("its pod {} is not there, or on no node", agent.pod)))
     }
 }

@@ -2,8 +2,9 @@
 //! the CA's key is no agent's to read.
 
 use crate::certs::Ca;
+use crate::kubernetes::apply;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::{ObjectMeta, Patch, PatchParams};
+use kube::api::ObjectMeta;
 use kube::{Api, Client};
 use mooring_api::names::{APP_NAME, FIELD_MANAGER, MANAGED_BY};
 use std::collections::BTreeMap;
@@ -32,10 +33,8 @@ pub async fn keep(client: &Client, namespace: &str, ca: &Ca) {
         ..ConfigMap::default()
     };
     let api: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
-    let params = PatchParams::apply(FIELD_MANAGER).force();
     loop {
-        let written = api.patch(CONFIG_MAP, &params, &Patch::Apply(&map)).await;
-        let pause = match written {
+        let pause = match apply(&api, &map).await {
             Ok(_) => AGAIN,
             Err(e) => {
                 tracing::warn!(config_map = CONFIG_MAP, error = %e, "what the discovery agents must trust could not be written; tried again");

@@ -2,14 +2,15 @@
 //! already.
 
 use super::SILENT;
+use crate::lock::lock;
 use mooring_api::Device;
 use mooring_core::time::BootTime;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use tokio::sync::watch;
 
 /// All reports, by node.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Sightings {
     nodes: Mutex<BTreeMap<String, Seen>>,
     changed: watch::Sender<()>,
@@ -24,7 +25,6 @@ struct Seen {
 /// A node's last report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct View {
-    /// What is plugged in.
     pub devices: BTreeSet<Device>,
     /// It is young enough to say what is not plugged in.
     pub fresh: bool,
@@ -33,20 +33,7 @@ pub struct View {
 /// By node.
 pub type Views = BTreeMap<String, View>;
 
-impl Default for Sightings {
-    fn default() -> Self {
-        Self {
-            nodes: Mutex::default(),
-            changed: watch::Sender::new(()),
-        }
-    }
-}
-
 impl Sightings {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Seen>> {
-        self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Takes a node's report in; whether it says something new.
     pub fn report(&self, node: &str, devices: Vec<Device>, now: BootTime) -> bool {
         let devices: BTreeSet<Device> = devices.into_iter().collect();
@@ -54,7 +41,7 @@ impl Sightings {
             devices: devices.clone(),
             heard: now,
         };
-        let before = self.lock().insert(node.to_owned(), seen);
+        let before = lock(&self.nodes).insert(node.to_owned(), seen);
         let new = before.is_none_or(|b| b.devices != devices || now.since(b.heard) > SILENT);
         if new {
             self.changed.send_replace(());
@@ -68,15 +55,13 @@ impl Sightings {
             devices: s.devices.clone(),
             fresh: now.since(s.heard) <= SILENT,
         };
-        self.lock()
-            .iter()
-            .map(|(n, s)| (n.clone(), view(s)))
-            .collect()
+        let nodes = lock(&self.nodes);
+        nodes.iter().map(|(n, s)| (n.clone(), view(s))).collect()
     }
 
     /// Forgets nodes that are not there any more.
     pub fn retain(&self, is_there: impl Fn(&str) -> bool) {
-        self.lock().retain(|n, _| is_there(n));
+        lock(&self.nodes).retain(|n, _| is_there(n));
     }
 
     /// Hears when a report says something new.

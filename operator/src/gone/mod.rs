@@ -5,6 +5,7 @@
 //! whatever is not listed here is no proof. All are pure functions of the objects as the API server
 //! showed them.
 
+use crate::pods::node_name;
 use k8s_openapi::api::core::v1::{ContainerStatus, Node, Pod};
 use std::fmt;
 
@@ -42,8 +43,8 @@ pub fn proof(pod: &Pod, node: Option<&Node>) -> Option<Proof> {
     if finished(pod) {
         return Some(Proof::Finished);
     }
-    let bound_to = pod.spec.as_ref().and_then(|s| s.node_name.as_deref());
-    let node = node.filter(|n| n.metadata.name.as_deref() == bound_to && bound_to.is_some())?;
+    let bound_to = node_name(pod)?;
+    let node = node.filter(|n| n.metadata.name.as_deref() == Some(bound_to))?;
     (out_of_service(node) && !is_ready(node)).then_some(Proof::OutOfService)
 }
 
@@ -51,11 +52,7 @@ pub fn proof(pod: &Pod, node: Option<&Node>) -> Option<Proof> {
 /// 404, or showed another UID: one that merely left the watch (its label was removed) may have been
 /// bound since.
 pub fn proof_after_deletion(last: &Pod, node: Option<&Node>) -> Option<Proof> {
-    let unbound = last
-        .spec
-        .as_ref()
-        .is_some_and(|s| s.node_name.as_deref().unwrap_or("").is_empty());
-    if unbound {
+    if last.spec.is_some() && node_name(last).is_none() {
         Some(Proof::NeverBound)
     } else {
         proof(last, node)
@@ -67,8 +64,7 @@ fn finished(pod: &Pod) -> bool {
         return false;
     };
     let terminal = matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"));
-    let conditions = status.conditions.as_deref().unwrap_or_default();
-    let by_pod_gc = conditions.iter().any(|c| {
+    let by_pod_gc = status.conditions.iter().flatten().any(|c| {
         c.type_ == DISRUPTION && c.status == "True" && c.reason.as_deref() == Some(BY_POD_GC)
     });
     let lists = [
@@ -76,45 +72,30 @@ fn finished(pod: &Pod) -> bool {
         &status.init_container_statuses,
         &status.ephemeral_container_statuses,
     ];
-    let statuses = lists
-        .into_iter()
-        .flat_map(|l| l.as_deref().unwrap_or_default());
-    terminal && !by_pod_gc && statuses.into_iter().all(ended_or_never_started)
+    let mut statuses = lists.into_iter().flatten().flatten();
+    terminal && !by_pod_gc && statuses.all(ended_or_never_started)
 }
 
 /// Terminated, or waiting without a sign that it ever ran.
 fn ended_or_never_started(c: &ContainerStatus) -> bool {
-    let state = c.state.as_ref();
-    if state.is_some_and(|s| s.terminated.is_some()) {
-        return true;
-    }
+    let (state, last) = (c.state.as_ref(), c.last_state.as_ref());
+    let ended = state.is_some_and(|s| s.terminated.is_some());
     let running = state.is_some_and(|s| s.running.is_some());
-    let ran_before = c
-        .last_state
-        .as_ref()
-        .is_some_and(|s| s.terminated.is_some() || s.running.is_some());
-    !running && !ran_before && c.started != Some(true) && c.restart_count == 0
+    let ran_before = last.is_some_and(|s| s.terminated.is_some() || s.running.is_some());
+    ended || (!running && !ran_before && c.started != Some(true) && c.restart_count == 0)
 }
 
 fn out_of_service(node: &Node) -> bool {
-    let taints = node
-        .spec
-        .as_ref()
-        .and_then(|s| s.taints.as_deref())
-        .unwrap_or_default();
-    taints.iter().any(|t| t.key == OUT_OF_SERVICE)
+    let spec = node.spec.iter();
+    let mut taints = spec.flat_map(|s| s.taints.iter().flatten());
+    taints.any(|t| t.key == OUT_OF_SERVICE)
 }
 
 /// Whether a node's kubelet reports it ready.
 pub fn is_ready(node: &Node) -> bool {
-    let conditions = node
-        .status
-        .as_ref()
-        .and_then(|s| s.conditions.as_deref())
-        .unwrap_or_default();
-    conditions
-        .iter()
-        .any(|c| c.type_ == "Ready" && c.status == "True")
+    let status = node.status.iter();
+    let mut conditions = status.flat_map(|s| s.conditions.iter().flatten());
+    conditions.any(|c| c.type_ == "Ready" && c.status == "True")
 }
 
 #[cfg(test)]

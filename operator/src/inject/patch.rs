@@ -68,11 +68,6 @@ impl Document {
         self.add(&[path, &[index.to_string().as_str()]].concat(), value)
     }
 
-    /// Adds an element to the end of an array.
-    pub(super) fn push(&mut self, path: &[&str], value: Value) -> Result<(), PatchError> {
-        self.insert(path, self.array(path).len(), value)
-    }
-
     /// Puts the element that `key` names (`name` of a volume, `mountPath` of a mount) into an
     /// array: in the place of the one that is there, or at the end.
     pub(super) fn upsert(
@@ -81,13 +76,10 @@ impl Document {
         key: &str,
         value: Value,
     ) -> Result<(), PatchError> {
-        match self
-            .array(path)
-            .iter()
-            .position(|e| e.get(key) == value.get(key))
-        {
+        let mut there = self.array(path).iter();
+        match there.position(|e| e.get(key) == value.get(key)) {
             Some(i) => self.replace(path, i, value),
-            None => self.push(path, value),
+            None => self.insert(path, self.array(path).len(), value),
         }
     }
 

@@ -94,16 +94,12 @@ impl Quantity {
     /// Reads a quantity that is not negative; says which character is wrong.
     pub(super) fn parse(text: &str) -> Result<Self, BadQuantity> {
         let bad = |at: usize| {
-            let found = text
-                .chars()
-                .nth(at)
-                .map_or("nothing".to_owned(), |c| format!("{c:?}"));
+            let found = text.chars().nth(at).map(|c| format!("{c:?}"));
+            let found = found.unwrap_or_else(|| "nothing".to_owned());
             BadQuantity { at: at + 1, found }
         };
-        let digits = text
-            .chars()
-            .take_while(|c| c.is_ascii_digit() || *c == '.')
-            .count();
+        let is_digit = |c: &char| c.is_ascii_digit() || *c == '.';
+        let digits = text.chars().take_while(is_digit).count();
         let (number, suffix) = text.split_at_checked(digits).ok_or_else(|| bad(0))?;
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
         if let Some(second) = fraction.find('.') {
@@ -157,14 +153,13 @@ fn unit(suffix: &str) -> Option<(i128, i128)> {
         "Ei" => binary(6),
         _ => {
             let exponent: i32 = suffix.strip_prefix(['e', 'E'])?.parse().ok()?;
-            let power = 10_i128
-                .checked_pow(exponent.unsigned_abs())
-                .filter(|_| exponent.abs() <= 18)?;
-            if exponent < 0 {
-                Some((NANO, power))
+            let places = Some(exponent.unsigned_abs()).filter(|p| *p <= 18)?;
+            let power = 10_i128.pow(places);
+            Some(if exponent < 0 {
+                (NANO, power)
             } else {
-                Some((NANO * power, 1))
-            }
+                (NANO * power, 1)
+            })
         }
     }
 }

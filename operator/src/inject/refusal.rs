@@ -10,10 +10,7 @@ use mooring_core::request::BadRequest;
 pub enum Refusal {
     /// The request's grammar (docs/pods.md).
     #[error("annotation {key}: {problem}", key = LICENSES)]
-    Licenses {
-        /// Where, and what was expected.
-        problem: BadRequest,
-    },
+    Licenses { problem: BadRequest },
     /// Another annotation's value.
     #[error("annotation {key}: character {at}: {found}, expected {expected}")]
     Value {
@@ -21,7 +18,6 @@ pub enum Refusal {
         /// The character, counted from 1.
         at: usize,
         found: String,
-        /// What was expected instead.
         expected: String,
     },
     /// A value that is right, but this version does not do it yet.
@@ -39,7 +35,6 @@ pub enum Refusal {
         /// Where the name begins, counted from 1.
         at: usize,
         name: String,
-        /// The containers there are.
         known: String,
     },
     /// No LicenseServer to be chosen.
@@ -71,7 +66,6 @@ pub enum Refusal {
         volume: String,
         path: &'static str,
     },
-    /// A pod for Windows.
     #[error(
         "spec.os.name: \"windows\": the Mooring sidecar runs on Linux nodes only; remove the annotation {}",
         LICENSES
@@ -80,4 +74,16 @@ pub enum Refusal {
     /// The pod could not be read or changed: not the user's fault.
     #[error("Mooring could not read this pod ({0}); please report it")]
     Internal(String),
+}
+
+impl From<json_patch::PatchError> for Refusal {
+    fn from(e: json_patch::PatchError) -> Self {
+        Self::Internal(e.to_string())
+    }
+}
+
+impl From<serde_json::Error> for Refusal {
+    fn from(e: serde_json::Error) -> Self {
+        Self::Internal(e.to_string())
+    }
 }

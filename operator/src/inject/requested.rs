@@ -36,7 +36,6 @@ pub struct Named {
 /// What a pod asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Requested {
-    /// What it asks for.
     pub items: Vec<Item>,
     /// Which server, if it says so.
     pub server: Option<ServerName>,
@@ -45,9 +44,8 @@ pub struct Requested {
     pub wait: Wait,
     /// Which containers get the socket; all without it.
     pub containers: Option<Vec<Named>>,
-    /// The sidecar's memory, if it says so.
+    /// The sidecar's memory and CPU, if it says so.
     pub memory: Option<Quantity>,
-    /// The sidecar's CPU, if it says so.
     pub cpu: Option<Quantity>,
 }
 
@@ -64,6 +62,7 @@ impl Requested {
                 word(annotation, value)?;
             }
         }
+        let quantity = |key, least| get(key).map(|v| amount(key, v, least)).transpose();
         let told = ALL.iter().filter_map(|a| {
             let value = get(a.key).or(a.default)?;
             Some((a.env?, value.to_owned()))
@@ -72,18 +71,13 @@ impl Requested {
             items,
             server: get(SERVER.key).map(server_name).transpose()?,
             told: told.collect(),
-            wait: if get(WAIT.key) == Some("none") {
-                Wait::None
-            } else {
-                Wait::Startup
+            wait: match get(WAIT.key) {
+                Some("none") => Wait::None,
+                _ => Wait::Startup,
             },
             containers: get(CONTAINERS.key).map(names).transpose()?,
-            memory: get(SIDECAR_MEMORY.key)
-                .map(|v| amount(SIDECAR_MEMORY.key, v, LEAST_MEMORY))
-                .transpose()?,
-            cpu: get(SIDECAR_CPU.key)
-                .map(|v| amount(SIDECAR_CPU.key, v, LEAST_CPU))
-                .transpose()?,
+            memory: quantity(SIDECAR_MEMORY.key, LEAST_MEMORY)?,
+            cpu: quantity(SIDECAR_CPU.key, LEAST_CPU)?,
         }))
     }
 }
@@ -91,21 +85,17 @@ impl Requested {
 /// A warning for each of our keys that nobody reads.
 pub fn unknown_keys(annotations: &BTreeMap<String, String>) -> Vec<String> {
     let known = ALL.map(|a| a.short());
+    let warning = |short: &str| {
+        let shown: String = short.chars().take(80).collect();
+        let more = match nearest(short, known) {
+            Some(k) => format!(": did you mean {PREFIX}{k}?"),
+            None => format!("; Mooring knows: {}", known.join(", ")),
+        };
+        format!("unknown annotation {PREFIX}{shown} has no effect{more}")
+    };
     let ours = annotations.keys().filter_map(|k| k.strip_prefix(PREFIX));
-    ours.filter(|short| !known.contains(short))
-        .map(|short| {
-            let shown: String = short.chars().take(80).collect();
-            match nearest(short, known) {
-                Some(k) => format!(
-                    "unknown annotation {PREFIX}{shown} has no effect: did you mean {PREFIX}{k}?"
-                ),
-                None => format!(
-                    "unknown annotation {PREFIX}{shown} has no effect; Mooring knows: {}",
-                    known.join(", ")
-                ),
-            }
-        })
-        .collect()
+    let unknown = ours.filter(|short| !known.contains(short));
+    unknown.map(warning).collect()
 }
 
 fn refuse(key: &'static str, at: usize, found: String, expected: impl Into<String>) -> Refusal {
@@ -154,12 +144,8 @@ fn word(annotation: &Annotation, value: &str) -> Result<(), Refusal> {
 
 /// A DNS label (RFC 1123): what containers, namespaces and LicenseServers are named by.
 fn label(key: &'static str, text: &str, at: usize, expected: &str) -> Result<String, Refusal> {
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    if let Some((i, c)) = text
-        .chars()
-        .enumerate()
-        .find(|(_, c)| !plain(*c) && *c != '-')
-    {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if let Some((i, c)) = text.chars().enumerate().find(|(_, c)| !plain(*c)) {
         return Err(refuse(key, at + i, format!("{c:?}"), expected));
     }
     if text.is_empty() || text.len() > 63 {

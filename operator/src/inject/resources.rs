@@ -17,69 +17,67 @@ const COUNTED: [&str; 2] = ["cpu", "memory"];
 /// Requests and limits of one container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// CPU that is set aside.
-    pub cpu_request: Quantity,
-    /// CPU at most.
-    pub cpu_limit: Quantity,
-    /// Memory that is set aside.
-    pub memory_request: Quantity,
-    /// Memory at most.
-    pub memory_limit: Quantity,
+    cpu: Amounts,
+    memory: Amounts,
+}
+
+/// How much of one resource is set aside, and how much there may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Amounts {
+    request: Quantity,
+    limit: Quantity,
+}
+
+impl Amounts {
+    fn parse(what: &str, (request, limit): (&str, &str)) -> Result<Self, String> {
+        let read = |kind: &str, text: &str| {
+            let expected = "expected an amount such as 10m or 32Mi";
+            Quantity::parse(text).map_err(|e| {
+                let (at, found) = (e.at, e.found);
+                format!("{what} {kind} {text:?}: character {at}: {found}, {expected}")
+            })
+        };
+        let this = Self {
+            request: read("request", request)?,
+            limit: read("limit", limit)?,
+        };
+        if this.request > this.limit || this.limit.is_zero() {
+            return Err(format!(
+                "{what} request {request:?}, limit {limit:?}: expected request ≤ limit, and a limit above 0"
+            ));
+        }
+        Ok(this)
+    }
+
+    fn of(&self, wish: Option<&Quantity>, guaranteed: bool) -> Self {
+        let limit = wish.unwrap_or(&self.limit);
+        let request = if wish.is_some() || guaranteed {
+            limit
+        } else {
+            &self.request
+        };
+        Self {
+            request: request.clone(),
+            limit: limit.clone(),
+        }
+    }
 }
 
 impl Budget {
     /// From texts; says which is no amount, or which request is more than its limit.
     pub fn parse(cpu: (&str, &str), memory: (&str, &str)) -> Result<Self, String> {
-        let read = |what: &str, text: &str| {
-            let expected = "expected an amount such as 10m or 32Mi";
-            Quantity::parse(text).map_err(|e| {
-                format!(
-                    "{what} {text:?}: character {}: {}, {expected}",
-                    e.at, e.found
-                )
-            })
-        };
-        let budget = Self {
-            cpu_request: read("CPU request", cpu.0)?,
-            cpu_limit: read("CPU limit", cpu.1)?,
-            memory_request: read("memory request", memory.0)?,
-            memory_limit: read("memory limit", memory.1)?,
-        };
-        for (what, request, limit) in [
-            ("CPU", &budget.cpu_request, &budget.cpu_limit),
-            ("memory", &budget.memory_request, &budget.memory_limit),
-        ] {
-            if request > limit || limit.is_zero() {
-                return Err(format!(
-                    "{what} request {:?}, limit {:?}: expected request ≤ limit, and a limit above 0",
-                    request.as_str(),
-                    limit.as_str()
-                ));
-            }
-        }
-        Ok(budget)
+        Ok(Self {
+            cpu: Amounts::parse("CPU", cpu)?,
+            memory: Amounts::parse("memory", memory)?,
+        })
     }
 
     /// The sidecar's in this pod: the annotations are request and limit in one; in a Guaranteed pod
     /// requests are limits.
     pub(super) fn of(&self, requested: &Requested, guaranteed: bool) -> Self {
-        let pair = |wish: Option<&Quantity>, request: &Quantity, limit: &Quantity| match wish {
-            Some(w) => (w.clone(), w.clone()),
-            None if guaranteed => (limit.clone(), limit.clone()),
-            None => (request.clone(), limit.clone()),
-        };
-        let (cpu_request, cpu_limit) =
-            pair(requested.cpu.as_ref(), &self.cpu_request, &self.cpu_limit);
-        let (memory_request, memory_limit) = pair(
-            requested.memory.as_ref(),
-            &self.memory_request,
-            &self.memory_limit,
-        );
         Self {
-            cpu_request,
-            cpu_limit,
-            memory_request,
-            memory_limit,
+            cpu: self.cpu.of(requested.cpu.as_ref(), guaranteed),
+            memory: self.memory.of(requested.memory.as_ref(), guaranteed),
         }
     }
 
@@ -89,24 +87,15 @@ impl Budget {
         &self,
         before: Option<&ResourceRequirements>,
     ) -> ResourceRequirements {
-        let with = |old: Option<&BTreeMap<String, Text>>, cpu: &Quantity, memory: &Quantity| {
-            let mut all = old.cloned().unwrap_or_default();
-            for (name, q) in [("cpu", cpu), ("memory", memory)] {
-                all.insert(name.to_owned(), Text(q.as_str().to_owned()));
-            }
-            Some(all)
+        let before = before.cloned().unwrap_or_default();
+        let with = |old: Option<BTreeMap<String, Text>>, cpu: &Quantity, memory: &Quantity| {
+            let ours = [("cpu", cpu), ("memory", memory)];
+            let ours = ours.map(|(name, q)| (name.to_owned(), Text(q.as_str().to_owned())));
+            Some(old.into_iter().flatten().chain(ours).collect())
         };
         ResourceRequirements {
-            requests: with(
-                before.and_then(|b| b.requests.as_ref()),
-                &self.cpu_request,
-                &self.memory_request,
-            ),
-            limits: with(
-                before.and_then(|b| b.limits.as_ref()),
-                &self.cpu_limit,
-                &self.memory_limit,
-            ),
+            requests: with(before.requests, &self.cpu.request, &self.memory.request),
+            limits: with(before.limits, &self.cpu.limit, &self.memory.limit),
             claims: None,
         }
     }
@@ -120,40 +109,27 @@ fn amount(of: Option<&BTreeMap<String, Text>>, name: &str) -> Option<Quantity> {
 /// Whether requests equal limits for CPU and memory; absent requests are the limits, as the API
 /// server fills them in.
 fn balanced(r: Option<&ResourceRequirements>) -> bool {
-    let (requests, limits) = (
-        r.and_then(|r| r.requests.as_ref()),
-        r.and_then(|r| r.limits.as_ref()),
-    );
-    COUNTED.iter().all(
-        |name| match (amount(requests, name), amount(limits, name)) {
-            (Some(request), Some(limit)) => request == limit,
-            (None, Some(_)) => true,
-            _ => false,
-        },
-    )
+    let requests = r.and_then(|r| r.requests.as_ref());
+    let limits = r.and_then(|r| r.limits.as_ref());
+    COUNTED.iter().all(|name| {
+        let limit = amount(limits, name);
+        limit.is_some_and(|limit| amount(requests, name).is_none_or(|request| request == limit))
+    })
 }
 
 /// Whether the pod is Guaranteed without our own container.
-pub(super) fn guaranteed(spec: &PodSpec, is_ours: impl Fn(&Container) -> bool) -> bool {
+pub(super) fn guaranteed<'a>(
+    spec: &PodSpec,
+    mut others: impl Iterator<Item = &'a Container>,
+) -> bool {
     let whole = spec.resources.as_ref();
-    if COUNTED.iter().any(|n| {
-        whole.is_some_and(|r| {
-            amount(r.requests.as_ref(), n)
-                .or(amount(r.limits.as_ref(), n))
-                .is_some()
-        })
-    }) {
+    let sets = |r: &ResourceRequirements, name| {
+        amount(r.requests.as_ref(), name).is_some() || amount(r.limits.as_ref(), name).is_some()
+    };
+    if whole.is_some_and(|r| COUNTED.iter().any(|name| sets(r, name))) {
         return balanced(whole);
     }
-    let init = spec
-        .init_containers
-        .iter()
-        .flatten()
-        .filter(|c| !is_ours(c));
-    spec.containers
-        .iter()
-        .chain(init)
-        .all(|c| balanced(c.resources.as_ref()))
+    others.all(|c| balanced(c.resources.as_ref()))
 }
 
 /// One amount of the whole pod that changes.
@@ -175,35 +151,21 @@ pub(super) fn raises(
 ) -> Vec<Raise> {
     let mut all = Vec::new();
     let Some(whole) = whole else { return all };
-    let kinds = [
-        (
-            "requests",
-            &whole.requests,
-            before.and_then(|b| b.requests.as_ref()),
-            now.requests.as_ref(),
-        ),
-        (
-            "limits",
-            &whole.limits,
-            before.and_then(|b| b.limits.as_ref()),
-            now.limits.as_ref(),
-        ),
-    ];
-    for (kind, whole, before, now) in kinds {
+    type Amounts = Option<BTreeMap<String, Text>>;
+    type Kind = fn(&ResourceRequirements) -> &Amounts;
+    let kinds: [(&str, Kind); 2] = [("requests", |r| &r.requests), ("limits", |r| &r.limits)];
+    for (kind, of) in kinds {
+        let counted = |r: Option<&ResourceRequirements>, name| {
+            amount(r.and_then(|r| of(r).as_ref()), name).unwrap_or_else(Quantity::zero)
+        };
         for name in COUNTED {
-            let Some(had) = amount(whole.as_ref(), name) else {
-                continue;
-            };
-            let was = amount(before, name).unwrap_or_else(Quantity::zero);
+            let had = counted(Some(whole), name);
             let to = had
-                .minus(&was)
-                .plus(&amount(now, name).unwrap_or_else(Quantity::zero));
-            if to != had {
-                all.push(Raise {
-                    kind,
-                    name,
-                    to: to.as_str().to_owned(),
-                });
+                .minus(&counted(before, name))
+                .plus(&counted(Some(now), name));
+            if !had.is_zero() && to != had {
+                let to = to.as_str().to_owned();
+                all.push(Raise { kind, name, to });
             }
         }
     }

@@ -44,7 +44,6 @@ pub enum NoServer {
     NotAllowed {
         server: ServerRef,
         namespace: String,
-        /// What the field says.
         from: &'static str,
         /// Those that this namespace may use.
         in_reach: Vec<String>,
@@ -76,10 +75,10 @@ fn reach(names: &[String]) -> String {
     const SHOWN: usize = 8;
     match names.len() {
         0 => String::new(),
-        n if n > SHOWN => format!(
-            "; this namespace may use: {}, …",
-            names.get(..SHOWN).unwrap_or_default().join(", ")
-        ),
+        n if n > SHOWN => {
+            let shown = names.get(..SHOWN).unwrap_or_default().join(", ");
+            format!("; this namespace may use: {shown}, …")
+        }
         _ => format!("; this namespace may use: {}", names.join(", ")),
     }
 }
@@ -93,6 +92,12 @@ pub struct ChoiceContext<'a> {
     pub servers: &'a [Arc<LicenseServer>],
 }
 
+impl ChoiceContext<'_> {
+    fn may(&self, server: &LicenseServer) -> bool {
+        allows(server, self.namespace, self.namespace_labels).is_ok()
+    }
+}
+
 /// Chooses a pod's LicenseServer.
 pub fn choose(
     wish: Option<&ServerName>,
@@ -102,10 +107,8 @@ pub fn choose(
     let (by, wanted) = match (wish, context.default_server) {
         (Some(w), _) => {
             let namespace = w.namespace.as_deref().unwrap_or(here);
-            (
-                "annotation mooring.dev/server",
-                ServerRef::new(namespace, w.name.as_str()),
-            )
+            let wanted = ServerRef::new(namespace, w.name.as_str());
+            ("annotation mooring.dev/server", wanted)
         }
         (None, Some(default)) => (
             "Mooring's default server (chart value defaultServer)",
@@ -113,22 +116,20 @@ pub fn choose(
         ),
         (None, None) => return only_one(context),
     };
-    let Some(server) = context.servers.iter().find(|s| reference(s) == wanted) else {
+    let Some(server) = context.servers.iter().find(|s| s.reference() == wanted) else {
         let in_reach = in_reach(context);
-        let hint =
-            nearest(&wanted.to_string(), in_reach.iter().map(String::as_str)).map(str::to_owned);
+        let hint = nearest(&wanted.to_string(), in_reach.iter().map(String::as_str));
         return Err(NoServer::NotFound {
             by,
             server: wanted,
-            hint,
+            hint: hint.map(str::to_owned),
             in_reach,
         });
     };
     if let Err(from) = allows(server, here, context.namespace_labels) {
-        let namespace = here.to_owned();
         return Err(NoServer::NotAllowed {
             server: wanted,
-            namespace,
+            namespace: here.to_owned(),
             from,
             in_reach: in_reach(context),
         });
@@ -142,7 +143,7 @@ fn only_one(context: &ChoiceContext<'_>) -> Result<Arc<LicenseServer>, NoServer>
         .servers
         .iter()
         .filter(here)
-        .filter(|s| allows(s, context.namespace, context.namespace_labels).is_ok());
+        .filter(|s| context.may(s));
     let namespace = context.namespace.to_owned();
     match (mine.next(), mine.next()) {
         (None, _) => Err(NoServer::None {
@@ -151,12 +152,8 @@ fn only_one(context: &ChoiceContext<'_>) -> Result<Arc<LicenseServer>, NoServer>
         }),
         (Some(s), None) => Ok(s.clone()),
         (Some(_), Some(_)) => {
-            let mut names: Vec<_> = context
-                .servers
-                .iter()
-                .filter(here)
-                .map(|s| s.name_any())
-                .collect();
+            let here = context.servers.iter().filter(here);
+            let mut names: Vec<_> = here.map(|s| s.name_any()).collect();
             names.sort();
             Err(NoServer::Several { namespace, names })
         }
@@ -165,14 +162,8 @@ fn only_one(context: &ChoiceContext<'_>) -> Result<Arc<LicenseServer>, NoServer>
 
 /// The LicenseServers that this namespace may use, as `namespace/name`: others are not told of.
 fn in_reach(context: &ChoiceContext<'_>) -> Vec<String> {
-    let may =
-        |s: &&Arc<LicenseServer>| allows(s, context.namespace, context.namespace_labels).is_ok();
-    let mut names: Vec<_> = context
-        .servers
-        .iter()
-        .filter(may)
-        .map(|s| reference(s).to_string())
-        .collect();
+    let in_reach = context.servers.iter().filter(|s| context.may(s));
+    let mut names: Vec<_> = in_reach.map(|s| s.reference().to_string()).collect();
     names.sort();
     names
 }
@@ -188,19 +179,22 @@ fn allows(
         NamespacesFrom::All => Ok(()),
         NamespacesFrom::Same if server.namespace().as_deref() == Some(namespace) => Ok(()),
         NamespacesFrom::Same => Err("from: Same (only its own namespace)"),
-        NamespacesFrom::Selector => {
-            let selector = allowed.selector.clone().map(Selector::try_from);
-            match selector {
-                Some(Ok(s)) if s.matches(labels) => Ok(()),
-                _ => Err("from: Selector, and this namespace's labels do not match"),
-            }
-        }
+        NamespacesFrom::Selector => match allowed.selector.clone().map(Selector::try_from) {
+            Some(Ok(s)) if s.matches(labels) => Ok(()),
+            _ => Err("from: Selector, and this namespace's labels do not match"),
+        },
     }
 }
 
-/// A LicenseServer's namespace and name.
-pub fn reference(server: &LicenseServer) -> ServerRef {
-    ServerRef::new(server.namespace().unwrap_or_default(), server.name_any())
+/// A Service's addresses, of both families.
+pub fn addresses(service: Option<&Service>, port: u16) -> Vec<SocketAddr> {
+    let spec = service.and_then(|s| s.spec.as_ref());
+    let ips = spec
+        .and_then(|s| s.cluster_ips.as_deref())
+        .unwrap_or_default();
+    // "None" of a headless Service is no address, and drops out here.
+    let ips = ips.iter().filter_map(|ip| ip.parse::<IpAddr>().ok());
+    ips.map(|ip| SocketAddr::new(ip, port)).collect()
 }
 
 /// What a sidecar must know of its server.
@@ -223,25 +217,15 @@ pub struct SidecarTarget {
 impl SidecarTarget {
     /// From the LicenseServer and its Service, if it has one already.
     pub fn new(server: &LicenseServer, service: Option<&Service>) -> Self {
-        let (name, port) = (reference(server), server.spec.service.port);
-        let ips = service
-            .and_then(|s| s.spec.as_ref()?.cluster_ips.as_deref())
-            .unwrap_or_default();
-        // "None" of a headless Service is no address, and drops out here.
-        let addresses = ips
-            .iter()
-            .filter_map(|ip| ip.parse::<IpAddr>().ok())
-            .map(|ip| SocketAddr::new(ip, port));
+        let (name, port) = (server.reference(), server.spec.service.port);
+        let status = server.status.as_ref();
+        let optimistic_start = status.and_then(|s| s.optimistic_start.clone());
         Self {
             url: format!("https://{}:{port}", name.dns_name()),
-            addresses: addresses.collect(),
+            addresses: addresses(service, port),
             audience: format!("mooring.dev/{}", name.namespace),
             port,
-            optimistic_start: server
-                .status
-                .as_ref()
-                .and_then(|s| s.optimistic_start.clone())
-                .filter(|s| s != "allow"),
+            optimistic_start: optimistic_start.filter(|s| s != "allow"),
             voucher: server.spec.license.voucher.clone(),
         }
     }
@@ -250,15 +234,11 @@ impl SidecarTarget {
 /// Warnings where the license, as the server last reported it, cannot meet the request. Only
 /// warnings: it may be renewed at any moment, and the server decides.
 pub fn license_warnings(items: &[Item], server: &LicenseServer) -> Vec<String> {
-    let products = server
-        .status
-        .as_ref()
-        .map(|s| s.products.as_slice())
-        .unwrap_or_default();
-    if products.is_empty() {
-        return Vec::new();
-    }
-    let name = reference(server);
+    let products = match &server.status {
+        Some(status) if !status.products.is_empty() => &status.products,
+        _ => return Vec::new(),
+    };
+    let name = server.reference();
     let warning = |item: &Item| match products.iter().find(|p| p.name == item.product.as_str()) {
         None => {
             let known: Vec<_> = products.iter().map(|p| p.name.as_str()).collect();

@@ -6,26 +6,25 @@
 use super::requested::{Requested, Wait};
 use super::resources::Budget;
 use super::server::SidecarTarget;
+use crate::container::{confined, empty_dir, seccomp};
 use k8s_openapi::api::core::v1::{
-    Capabilities, Container, EmptyDirVolumeSource, EnvVar, ExecAction, Probe,
-    ProjectedVolumeSource, ResourceRequirements, SeccompProfile, SecurityContext,
-    ServiceAccountTokenProjection, Volume, VolumeMount, VolumeProjection,
+    Container, EnvVar, ExecAction, Probe, ProjectedVolumeSource, ResourceRequirements,
+    SecurityContext, ServiceAccountTokenProjection, Volume, VolumeMount, VolumeProjection,
 };
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use mooring_api::names::{SERVER_ENV, SIDECAR};
 use mooring_core::annotation::LOG_LEVEL;
 
 /// The volume with the sidecar's secrets, counters and limits: its alone.
-pub const STATE_VOLUME: &str = "mooring-state";
+pub(super) const STATE_VOLUME: &str = "mooring-state";
 /// The volume with the socket.
-pub const SOCKET_VOLUME: &str = "mooring-socket";
+pub(super) const SOCKET_VOLUME: &str = "mooring-socket";
 /// The volume with the pod's token for the license server: the sidecar's alone.
-pub const TOKEN_VOLUME: &str = "mooring-token";
+pub(super) const TOKEN_VOLUME: &str = "mooring-token";
 /// Where the socket's volume is mounted, in the sidecar and in the application's containers.
-pub const SOCKET_DIR: &str = "/run/mooring";
-pub const SOCKET: &str = "/run/mooring/mooring.sock";
+pub(super) const SOCKET_DIR: &str = "/run/mooring";
+pub(super) const SOCKET: &str = "/run/mooring/mooring.sock";
 /// The variable that tells applications of it.
-pub const SOCKET_ENV: &str = "MOORING_SOCKET";
+pub(super) const SOCKET_ENV: &str = "MOORING_SOCKET";
 
 const STATE_DIR: &str = "/var/lib/mooring";
 const TOKEN_DIR: &str = "/var/run/secrets/mooring.dev";
@@ -93,25 +92,17 @@ fn environment(
     settings: &Settings,
 ) -> Vec<EnvVar> {
     let addresses: Vec<_> = target.addresses.iter().map(ToString::to_string).collect();
-    let mut all: Vec<(&str, &str)> = requested
-        .told
-        .iter()
-        .map(|(variable, value)| (*variable, value.as_str()))
-        .collect();
-    all.push((SERVER_ENV, &target.url));
     let addresses = addresses.join(",");
+    let told = requested.told.iter();
+    let mut all: Vec<(&str, &str)> = told.map(|(name, value)| (*name, value.as_str())).collect();
+    all.push((SERVER_ENV, &target.url));
     if !addresses.is_empty() {
         all.push(("MOORING_ADDRESSES", &addresses));
     }
     all.extend([("MOORING_ROOTS", roots), ("MOORING_TOKEN_FILE", TOKEN_FILE)]);
-    let license = [
-        (
-            "MOORING_OPTIMISTIC_START",
-            target.optimistic_start.as_deref(),
-        ),
-        ("MOORING_VOUCHER", target.voucher.as_deref()),
-    ];
-    all.extend(license.into_iter().filter_map(|(n, v)| Some((n, v?))));
+    let optimistic_start = target.optimistic_start.as_deref();
+    all.extend(optimistic_start.map(|o| ("MOORING_OPTIMISTIC_START", o)));
+    all.extend(target.voucher.as_deref().map(|v| ("MOORING_VOUCHER", v)));
     all.extend([("MOORING_STATE_DIR", STATE_DIR), (SOCKET_ENV, SOCKET)]);
     // The installation's word where the pod has none.
     let log = LOG_LEVEL.variable();
@@ -145,21 +136,12 @@ fn gate() -> Probe {
 /// What the Pod Security Standard `restricted` asks of a container.
 fn security(run_as_user: Option<i64>) -> SecurityContext {
     SecurityContext {
-        allow_privilege_escalation: Some(false),
-        capabilities: Some(Capabilities {
-            add: None,
-            drop: Some(vec!["ALL".to_owned()]),
-        }),
         privileged: Some(false),
-        read_only_root_filesystem: Some(true),
         run_as_non_root: Some(true),
         run_as_user,
         run_as_group: run_as_user,
-        seccomp_profile: Some(SeccompProfile {
-            type_: "RuntimeDefault".to_owned(),
-            localhost_profile: None,
-        }),
-        ..SecurityContext::default()
+        seccomp_profile: Some(seccomp()),
+        ..confined()
     }
 }
 
@@ -173,14 +155,7 @@ pub(super) fn mount(volume: &str, path: &str, read_only: bool) -> VolumeMount {
 }
 
 pub(super) fn volumes(target: &SidecarTarget) -> Vec<Volume> {
-    let memory = |name: &str| Volume {
-        name: name.to_owned(),
-        empty_dir: Some(EmptyDirVolumeSource {
-            medium: Some("Memory".to_owned()),
-            size_limit: Some(Quantity(VOLUME_SIZE.to_owned())),
-        }),
-        ..Volume::default()
-    };
+    let memory = |name: &str| empty_dir(name, true, Some(VOLUME_SIZE));
     let token = ServiceAccountTokenProjection {
         audience: Some(target.audience.clone()),
         expiration_seconds: Some(TOKEN_SECONDS),

@@ -13,8 +13,6 @@ mod plan;
 mod write;
 
 pub use known::Known;
-pub use name::mirror_name;
-pub use notes::{Note, Severity, note};
-pub use object::{ServerWord, mirror, unknown};
-pub use plan::{LeaseFacts, Step, UNKNOWN_AFTER, plan};
-pub use write::{Pace, Writer, is_terminating, publish};
+pub use notes::Note;
+pub use plan::{LeaseFacts, Step, plan};
+pub use write::{Writer, publish};

@@ -1,8 +1,7 @@
 //! What a mirror is called and where it lives.
 
-use mooring_api::names::ServerRef;
+use mooring_api::names::{ServerRef, short_hash};
 use mooring_core::identity::Holder;
-use ring::digest::{SHA256, digest};
 
 /// How much of a pod's name is kept.
 const POD_PART: usize = 52;
@@ -11,7 +10,7 @@ const SUBJECT_PART: usize = 40;
 
 /// Namespace and name of a holder's mirror: `‹pod, at most 52›-‹first 8 of its UID›` in the pod's
 /// namespace; `external-‹subject›-‹hash›` in the server's.
-pub fn mirror_name(server: &ServerRef, holder: &Holder) -> (String, String) {
+pub(super) fn mirror_name(server: &ServerRef, holder: &Holder) -> (String, String) {
     match holder {
         Holder::Pod {
             namespace,
@@ -19,24 +18,16 @@ pub fn mirror_name(server: &ServerRef, holder: &Holder) -> (String, String) {
             uid,
             ..
         } => {
-            let uid8: String = uid
-                .chars()
-                .filter(char::is_ascii_alphanumeric)
-                .take(8)
-                .collect();
-            (
-                namespace.clone(),
-                format!("{}-{uid8}", clean(pod, POD_PART)),
-            )
+            let uid = uid.chars().filter(char::is_ascii_alphanumeric);
+            let uid8: String = uid.take(8).collect();
+            let name = format!("{}-{uid8}", clean(pod, POD_PART));
+            (namespace.clone(), name)
         }
         Holder::External { subject } => {
-            let hash = hex::encode(digest(&SHA256, subject.as_bytes()).as_ref());
-            let hash8: String = hash.chars().take(8).collect();
-            let part = clean(subject, SUBJECT_PART);
-            let name = if part.is_empty() {
-                format!("external-{hash8}")
-            } else {
-                format!("external-{part}-{hash8}")
+            let hash8 = short_hash(subject, 8);
+            let name = match clean(subject, SUBJECT_PART) {
+                part if part.is_empty() => format!("external-{hash8}"),
+                part => format!("external-{part}-{hash8}"),
             };
             (server.namespace.clone(), name)
         }

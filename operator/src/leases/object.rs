@@ -9,7 +9,7 @@ use mooring_api::names::{
 };
 use mooring_api::{
     ClaimStatus, HolderKind, HolderReference, LeaseState, LicenseLease, LicenseLeaseSpec,
-    LicenseLeaseStatus, ServerReference,
+    LicenseLeaseStatus,
 };
 use mooring_core::identity::Holder;
 use mooring_core::request;
@@ -21,14 +21,6 @@ use std::time::Duration;
 /// How far a silent holder's end may move before it is written again: answers take a moment.
 const SAME_UNTIL: Duration = Duration::from_secs(5);
 
-/// What the server says of one holder.
-#[derive(Clone, Copy, Debug)]
-pub struct ServerWord<'a> {
-    pub server: &'a ServerRef,
-    /// The holder's claims there; at least one.
-    pub claims: &'a [Known],
-}
-
 fn state_of(view: ViewState) -> LeaseState {
     match view {
         ViewState::Waiting => LeaseState::Waiting,
@@ -39,58 +31,53 @@ fn state_of(view: ViewState) -> LeaseState {
     }
 }
 
-/// The mirror of what the server knows. Points in time that are already written stay, so that a
-/// repeated answer changes nothing.
-pub fn mirror(
-    word: ServerWord<'_>,
+/// The mirror of what the server knows: a holder's claims there, at least one. Points in time that
+/// are already written stay, so that a repeated answer changes nothing.
+pub(super) fn mirror(
+    server: &ServerRef,
+    claims: &[Known],
     existing: Option<&LicenseLease>,
     node: Option<String>,
 ) -> Option<LicenseLease> {
-    let holder = &word.claims.first()?.view.holder;
+    let holder = &claims.first()?.view.holder;
     let before = existing.and_then(|e| e.status.as_ref());
-    let claims: Vec<ClaimStatus> = word.claims.iter().map(|k| claim(k, before)).collect();
+    let claims: Vec<ClaimStatus> = claims.iter().map(|k| claim(k, before)).collect();
+    let products: Vec<&str> = claims.iter().map(|c| c.products.as_str()).collect();
     // The claim that needs most attention speaks for the pod.
-    let head = claims.iter().max_by_key(|c| c.state)?;
+    let head = claims.iter().max_by_key(|c| c.state)?.clone();
     let status = LicenseLeaseStatus {
-        products: claims
-            .iter()
-            .map(|c| c.products.as_str())
-            .collect::<Vec<_>>()
-            .join(","),
+        products: products.join(","),
         state: head.state,
-        since: head.since.clone(),
-        node: match holder {
-            Holder::Pod { node: Some(n), .. } => Some(n.clone()),
-            _ => node,
-        },
+        since: head.since,
+        node: node_of(holder).or(node),
         place: head.place,
-        until: head.until.clone(),
-        message: head.message.clone(),
-        claims: claims.clone(),
+        until: head.until,
+        message: head.message,
+        claims,
     };
-    Some(object(word.server, holder, status))
+    Some(object(server, holder, status))
+}
+
+fn node_of(holder: &Holder) -> Option<String> {
+    match holder {
+        Holder::Pod { node, .. } => node.clone(),
+        Holder::External { .. } => None,
+    }
 }
 
 fn claim(k: &Known, before: Option<&LicenseLeaseStatus>) -> ClaimStatus {
-    let (name, lease, state) = (
-        k.view.claim.to_string(),
-        k.view.lease.to_string(),
-        state_of(k.view.state),
-    );
+    let (name, lease) = (k.view.claim.to_string(), k.view.lease.to_string());
+    let state = state_of(k.view.state);
     // A refused holder asks again each minute, each time under a new lease id that comes to
     // nothing: no change.
     let refused = state == LeaseState::Refused;
-    let same = before.and_then(|b| {
-        b.claims
-            .iter()
-            .find(|c| c.name == name && c.state == state && (refused || c.lease == lease))
-    });
+    let mut claims = before.into_iter().flat_map(|b| &b.claims);
+    let same = claims.find(|c| c.name == name && c.state == state && (refused || c.lease == lease));
     let lease = same.map_or(lease, |s| s.lease.clone());
     let until = k.until.map(|u| {
-        let written = same
-            .and_then(|s| s.until.as_ref())
-            .and_then(|t| t.parse::<Timestamp>().ok());
-        written.filter(|w| near(*w, u)).unwrap_or(u)
+        let written = same.and_then(|s| s.until.as_ref()?.parse::<Timestamp>().ok());
+        let near = |w: &Timestamp| w.duration_since(u).unsigned_abs() <= SAME_UNTIL;
+        written.filter(near).unwrap_or(u)
     });
     ClaimStatus {
         name,
@@ -106,35 +93,24 @@ fn claim(k: &Known, before: Option<&LicenseLeaseStatus>) -> ClaimStatus {
 
 fn message(k: &Known) -> Option<String> {
     if let Some(p) = &k.view.problem {
-        let field = p
-            .field
-            .as_deref()
-            .map(|f| format!(" (field {f})"))
-            .unwrap_or_default();
-        return Some(format!("{}{field}", p.detail));
+        let field = p.field.as_ref().map(|f| format!(" (field {f})"));
+        return Some(format!("{}{}", p.detail, field.unwrap_or_default()));
     }
     k.view.reason.map(|r| r.explain().to_owned())
 }
 
-fn near(a: Timestamp, b: Timestamp) -> bool {
-    a.duration_since(b).unsigned_abs() <= SAME_UNTIL
-}
-
 /// Kubernetes writes whole seconds.
-pub(super) fn whole_seconds(t: Timestamp) -> Timestamp {
+fn whole_seconds(t: Timestamp) -> Timestamp {
     Timestamp::from_second(t.as_second()).unwrap_or(t)
 }
 
 /// The mirror of a running pod that its server does not know.
-pub fn unknown(server: &ServerRef, of: &Holding, now: Timestamp) -> LicenseLease {
+pub(super) fn unknown(server: &ServerRef, of: &Holding, now: Timestamp) -> LicenseLease {
     let status = LicenseLeaseStatus {
         products: of.products.clone(),
         state: LeaseState::Unknown,
         since: Time(whole_seconds(now)),
-        node: match &of.holder {
-            Holder::Pod { node, .. } => node.clone(),
-            Holder::External { .. } => None,
-        },
+        node: node_of(&of.holder),
         place: None,
         until: None,
         message: Some(format!(
@@ -167,23 +143,21 @@ fn object(server: &ServerRef, holder: &Holder, status: LicenseLeaseStatus) -> Li
             service_account: None,
         },
     };
-    let labels = BTreeMap::from([
-        (MANAGED_BY.to_owned(), FIELD_MANAGER.to_owned()),
-        (SERVER_LABEL.to_owned(), server.name.clone()),
-        (SERVER_NAMESPACE_LABEL.to_owned(), server.namespace.clone()),
-    ]);
+    let labels = [
+        (MANAGED_BY, FIELD_MANAGER),
+        (SERVER_LABEL, &server.name),
+        (SERVER_NAMESPACE_LABEL, &server.namespace),
+    ];
+    let labels = labels.map(|(k, v)| (k.to_owned(), v.to_owned()));
     LicenseLease {
         metadata: ObjectMeta {
             name: Some(name),
             namespace: Some(namespace),
-            labels: Some(labels),
+            labels: Some(BTreeMap::from(labels)),
             ..ObjectMeta::default()
         },
         spec: LicenseLeaseSpec {
-            server: ServerReference {
-                namespace: server.namespace.clone(),
-                name: server.name.clone(),
-            },
+            server: server.clone(),
             holder: reference,
         },
         status: Some(status),

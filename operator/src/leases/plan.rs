@@ -2,15 +2,16 @@
 
 use super::known::Known;
 use super::notes::{Note, note};
-use super::object::{ServerWord, mirror, unknown};
+use super::object::{mirror, unknown};
 use crate::pods::PodFact;
+use kube::ResourceExt as _;
 use mooring_api::names::ServerRef;
 use mooring_api::{LeaseState, LicenseLease, LicenseLeaseStatus};
 use mooring_core::time::Timestamp;
 use std::time::Duration;
 
 /// How long a running sidecar may be unknown to its settled server before that is shown.
-pub const UNKNOWN_AFTER: Duration = Duration::from_secs(15);
+pub(super) const UNKNOWN_AFTER: Duration = Duration::from_secs(15);
 /// How often a place in line is written at most.
 const PLACE_EVERY: Duration = Duration::from_secs(60);
 /// How long a change of state is worth an Event where no mirror tells what was before.
@@ -22,7 +23,6 @@ const PLACES: u32 = 10;
 #[derive(Clone, Debug)]
 pub struct LeaseFacts<'a> {
     pub server: &'a ServerRef,
-    /// Now.
     pub now: Timestamp,
     /// What the server knows of it; empty: nothing.
     pub claims: &'a [Known],
@@ -41,7 +41,6 @@ pub struct LeaseFacts<'a> {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
-    /// Nothing.
     Nothing,
     /// Look again after this long.
     Later(Duration),
@@ -49,20 +48,11 @@ pub enum Step {
     AskForPod,
     /// Write this, and say that.
     Apply(Box<LicenseLease>, Option<Note>),
-    /// Remove the mirror.
     Delete,
 }
 
-/// Decides.
 pub fn plan(f: &LeaseFacts<'_>) -> Step {
-    match mirror(
-        ServerWord {
-            server: f.server,
-            claims: f.claims,
-        },
-        f.existing,
-        f.node.clone(),
-    ) {
+    match mirror(f.server, f.claims, f.existing, f.node.clone()) {
         Some(desired) => known(f, desired),
         None => not_known(f),
     }
@@ -96,12 +86,7 @@ fn known(f: &LeaseFacts<'_>, desired: LicenseLease) -> Step {
 }
 
 fn same_labels(a: &LicenseLease, b: &LicenseLease) -> bool {
-    let theirs = a.metadata.labels.as_ref();
-    b.metadata
-        .labels
-        .iter()
-        .flatten()
-        .all(|(k, v)| theirs.and_then(|l| l.get(k)) == Some(v))
+    b.labels().iter().all(|(k, v)| a.labels().get(k) == Some(v))
 }
 
 /// Places move with each release, and a server that starts says "settling" to all in line for a
@@ -124,7 +109,7 @@ fn differs_in_place_only(old: &LicenseLeaseStatus, new: &LicenseLeaseStatus) -> 
 fn not_known(f: &LeaseFacts<'_>) -> Step {
     let there = f.existing.is_some();
     match &f.pod {
-        PodFact::Gone(_) => when(there, Step::Delete),
+        PodFact::Gone => when(there, Step::Delete),
         // While the server settles its silence says nothing yet, and the mirror is the roster's
         // memory.
         _ if !f.settled => Step::Nothing,

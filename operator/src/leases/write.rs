@@ -1,68 +1,45 @@
 //! Writes mirrors and Events: server-side apply, paced, one writer.
 
-use super::notes::{Note, Severity};
+use super::notes::Note;
+use crate::allowance::Allowance;
 use crate::cache::ClusterCache;
+use crate::kubernetes::{self, is_terminating};
+use crate::lock::lock;
 use crate::metrics::Metrics;
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
-use kube::runtime::events::{Event, EventType, Recorder};
+use kube::runtime::events::{Event, Recorder};
 use kube::{Api, Client, ResourceExt as _};
 use mooring_api::LicenseLease;
-use mooring_api::names::{FIELD_MANAGER, ServerRef};
+use mooring_api::names::ServerRef;
 use mooring_core::identity::HolderKey;
-use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use tokio::time::Instant;
-
-/// Spreads writes evenly once a burst is used up.
-#[derive(Debug)]
-pub struct Pace {
-    every: Duration,
-    burst: u32,
-    next: Mutex<Instant>,
-}
-
-impl Pace {
-    /// `per_second` writes on average, `burst` of them at once.
-    pub fn new(per_second: u32, burst: u32) -> Self {
-        let every = Duration::from_secs(1) / per_second.max(1);
-        Self {
-            every,
-            burst,
-            next: Mutex::new(Instant::now()),
-        }
-    }
-
-    /// Waits for one's turn.
-    pub async fn turn(&self) {
-        let at = {
-            let mut next = self.next.lock().await;
-            let now = Instant::now();
-            let earliest = now.checked_sub(self.every * self.burst).unwrap_or(now);
-            let at = (*next).max(earliest);
-            *next = at + self.every;
-            at
-        };
-        tokio::time::sleep_until(at).await;
-    }
-}
 
 /// The one writer of mirrors and of the Events that go with them.
 #[derive(Clone)]
 pub struct Writer {
     pub client: Client,
-    /// Publishes Events.
     pub recorder: Recorder,
     /// Shared by all that this process writes of leases.
-    pub pace: Arc<Pace>,
-    /// Counts.
+    pub pace: Arc<Mutex<Allowance>>,
     pub metrics: Arc<Metrics>,
-    /// What is in sight.
     pub cache: Arc<ClusterCache>,
 }
 
 impl Writer {
+    /// Waits for one's turn to write a mirror; where to, and its namespace.
+    async fn turn(&self, lease: &LicenseLease) -> (Api<LicenseLease>, String) {
+        let at = {
+            let mut pace = lock(&self.pace);
+            let at = pace.next(Instant::now());
+            pace.take(at);
+            at
+        };
+        tokio::time::sleep_until(at).await;
+        let namespace = lease.namespace().unwrap_or_default();
+        (Api::namespaced(self.client.clone(), &namespace), namespace)
+    }
+
     /// Writes a mirror, and says what changed.
     pub async fn apply(
         &self,
@@ -70,18 +47,12 @@ impl Writer {
         lease: &LicenseLease,
         note: Option<&Note>,
     ) -> Result<(), kube::Error> {
-        self.pace.turn().await;
-        let namespace = lease.namespace().unwrap_or_default();
-        let api: Api<LicenseLease> = Api::namespaced(self.client.clone(), &namespace);
-        let params = PatchParams::apply(FIELD_MANAGER).force();
-        match api
-            .patch(&lease.name_any(), &params, &Patch::Apply(lease))
-            .await
-        {
+        let (api, namespace) = self.turn(lease).await;
+        match kubernetes::apply(&api, lease).await {
             Ok(mut written) => {
                 written.metadata.managed_fields = None;
-                self.cache
-                    .mirror_written(server, written, mooring_net::clock::boot());
+                let now = mooring_net::clock::boot();
+                self.cache.mirror_written(server, written, now);
             }
             Err(e) if is_terminating(&e) => return Ok(()),
             Err(e) => {
@@ -107,23 +78,13 @@ impl Writer {
         key: &HolderKey,
         lease: &LicenseLease,
     ) -> Result<(), kube::Error> {
-        self.pace.turn().await;
-        let namespace = lease.namespace().unwrap_or_default();
-        let api: Api<LicenseLease> = Api::namespaced(self.client.clone(), &namespace);
-        let only = Preconditions {
-            uid: lease.uid(),
-            resource_version: None,
-        };
-        let params = DeleteParams {
-            preconditions: Some(only),
-            ..DeleteParams::default()
-        };
-        match api.delete(&lease.name_any(), &params).await {
-            Ok(_) => {
+        let (api, namespace) = self.turn(lease).await;
+        match kubernetes::delete(&api, lease).await {
+            Ok(true) => {
                 self.metrics.mirror_write("delete");
                 tracing::info!(server = %server, pod = %lease.spec.holder.name, namespace = %namespace, lease = %lease.name_any(), "mirror removed: the lease ended");
             }
-            Err(kube::Error::Api(s)) if s.code == 404 || s.code == 409 => {}
+            Ok(false) => {}
             Err(e) => {
                 self.metrics.mirror_write("error");
                 return Err(e);
@@ -154,12 +115,8 @@ impl Writer {
 
 /// Publishes an Event; one that cannot be published is logged, nothing more.
 pub async fn publish(recorder: &Recorder, note: &Note, regarding: &ObjectReference) {
-    let type_ = match note.severity {
-        Severity::Normal => EventType::Normal,
-        Severity::Warning => EventType::Warning,
-    };
     let event = Event {
-        type_,
+        type_: note.severity,
         reason: note.reason.into(),
         note: Some(note.message.clone()),
         action: note.action.into(),
@@ -173,9 +130,4 @@ pub async fn publish(recorder: &Recorder, note: &Note, regarding: &ObjectReferen
             tracing::warn!(reason = note.reason, error = %e, "an Event could not be published");
         }
     }
-}
-
-/// The namespace is being deleted: it takes no new objects, and its pods end anyway.
-pub fn is_terminating(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(s) if s.code == 403 && s.message.contains("being terminated"))
 }

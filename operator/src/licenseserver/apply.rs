@@ -5,27 +5,21 @@ use super::certificate::{VALIDITY, dns_names, renewal};
 use super::context::{ControllerContext, Error};
 use super::facts::{Children, ServerFacts};
 use crate::certs::{CertRequest, Usage};
+use crate::kubernetes::{self, unless};
 use k8s_openapi::ByteString;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{Pod, Secret};
-use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client, Resource, ResourceExt as _};
-use mooring_api::names::{FIELD_MANAGER, ServerRef};
+use mooring_api::names::{ServerRef, short_hash};
 use mooring_config::Config;
-use ring::digest::{SHA256, digest};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 /// The pod's annotation by which a change of what it mounts is brought to its kubelet's notice.
 const SOURCES: &str = "mooring.dev/sources";
-
-fn params() -> PatchParams {
-    PatchParams::apply(FIELD_MANAGER).force()
-}
 
 fn failed<K: Resource<DynamicType = ()>>(object: &K, source: kube::Error) -> Error {
     Error::Api {
@@ -42,10 +36,9 @@ where
         + Clone
         + Debug,
 {
-    let api: Api<K> = Api::namespaced(client.clone(), &object.namespace().unwrap_or_default());
-    api.patch(&object.name_any(), &params(), &Patch::Apply(object))
-        .await
-        .map_err(|e| failed(object, e))
+    let api = Api::namespaced(client.clone(), &object.namespace().unwrap_or_default());
+    let written = kubernetes::apply(&api, object).await;
+    written.map_err(|e| failed(object, e))
 }
 
 /// The server's configuration, and a digest of what of it needs a restart.
@@ -64,9 +57,7 @@ pub(super) fn fingerprint(i: &build::Inputs<'_>) -> Result<String, Error> {
         build::role_binding(i),
         build::stateful_set(i, &hash)
     ]);
-    Ok(hex::encode(
-        digest(&SHA256, all.to_string().as_bytes()).as_ref(),
-    ))
+    Ok(short_hash(&all.to_string(), 64))
 }
 
 /// Writes all of them; the children as they are then.
@@ -78,11 +69,8 @@ pub(super) async fn apply(
     let (config, hash) = config(i)?;
     namespaced(client, &build::service_account(i)).await?;
     let binding = build::role_binding(i);
-    let bindings: Api<ClusterRoleBinding> = Api::all(client.clone());
-    bindings
-        .patch(&binding.name_any(), &params(), &Patch::Apply(&binding))
-        .await
-        .map_err(|e| failed(&binding, e))?;
+    let written = kubernetes::apply(&Api::all(client.clone()), &binding).await;
+    written.map_err(|e| failed(&binding, e))?;
     Ok(Children {
         config: Some(namespaced(client, &build::config_map(i, &config)?).await?),
         service: Some(namespaced(client, &build::service(i)).await?),
@@ -97,12 +85,8 @@ pub(super) async fn certificate(
     ctx: &ControllerContext,
 ) -> Result<(), Error> {
     let (names, roots) = (dns_names(i.reference), ctx.connection.ca.roots_pem());
-    let Some(why) = renewal(
-        facts.tls.as_ref(),
-        &roots,
-        &names,
-        mooring_net::clock::now().wall,
-    ) else {
+    let now = mooring_net::clock::now().wall;
+    let Some(why) = renewal(facts.tls.as_ref(), &roots, &names, now) else {
         return Ok(());
     };
     let request = CertRequest {
@@ -131,19 +115,18 @@ pub(super) async fn identity(
     let key: [u8; 32] = mooring_net::random::bytes();
     let secret = Secret {
         metadata: build::meta(i, i.reference.child("identity")),
-        data: Some(BTreeMap::from([(
-            "key".to_owned(),
-            ByteString(key.to_vec()),
-        )])),
+        data: Some([("key".to_owned(), ByteString(key.to_vec()))].into()),
         type_: Some("mooring.dev/identity".into()),
         immutable: Some(true),
         ..Secret::default()
     };
     let api: Api<Secret> = Api::namespaced(ctx.client().clone(), &i.reference.namespace);
-    match api.create(&PostParams::default(), &secret).await {
-        Ok(_) => tracing::info!(server = %i.reference, "identity made"),
-        Err(kube::Error::Api(s)) if s.code == 409 => {}
-        Err(e) => return Err(failed(&secret, e)),
+    let made = api.create(&PostParams::default(), &secret).await;
+    if unless(made, &[409])
+        .map_err(|e| failed(&secret, e))?
+        .is_some()
+    {
+        tracing::info!(server = %i.reference, "identity made");
     }
     Ok(())
 }
@@ -157,28 +140,17 @@ pub(super) async fn nudge(
 ) -> Result<(), Error> {
     let Some(pod) = &facts.pod else { return Ok(()) };
     let text = format!("{}\n{}", facts.sources, serde_yaml::to_string(i.policies)?);
-    let now: String = hex::encode(digest(&SHA256, text.as_bytes()).as_ref())
-        .chars()
-        .take(16)
-        .collect();
+    let now = short_hash(&text, 16);
     let before = pod.annotations().get(SOURCES);
     if before == Some(&now) {
         return Ok(());
     }
     let patch = json!({ "metadata": { "uid": pod.uid(), "annotations": { SOURCES: now } } });
     let api: Api<Pod> = Api::namespaced(ctx.client().clone(), &i.reference.namespace);
-    match api
-        .patch(
-            &pod.name_any(),
-            &PatchParams::default(),
-            &Patch::Merge(&patch),
-        )
-        .await
-    {
-        Ok(_) => Ok(()),
-        Err(kube::Error::Api(s)) if s.code == 404 || s.code == 409 => Ok(()),
-        Err(e) => Err(failed(pod, e)),
-    }
+    let params = PatchParams::default();
+    let (name, patch) = (pod.name_any(), Patch::Merge(&patch));
+    let patched = unless(api.patch(&name, &params, &patch).await, &[404, 409]);
+    patched.map(drop).map_err(|e| failed(pod, e))
 }
 
 /// Deletes the server's pod, and only this one: the StatefulSet makes it anew where the labels are
@@ -188,18 +160,7 @@ pub(super) async fn delete_pod(
     pod: &Pod,
     ctx: &ControllerContext,
 ) -> Result<(), Error> {
-    let api: Api<Pod> = Api::namespaced(ctx.client().clone(), &reference.namespace);
-    let only = Preconditions {
-        uid: pod.uid(),
-        resource_version: None,
-    };
-    let params = DeleteParams {
-        preconditions: Some(only),
-        ..DeleteParams::default()
-    };
-    match api.delete(&pod.name_any(), &params).await {
-        Ok(_) => Ok(()),
-        Err(kube::Error::Api(s)) if s.code == 404 || s.code == 409 => Ok(()),
-        Err(e) => Err(failed(pod, e)),
-    }
+    let api = Api::namespaced(ctx.client().clone(), &reference.namespace);
+    let deleted = kubernetes::delete(&api, pod).await;
+    deleted.map(drop).map_err(|e| failed(pod, e))
 }

@@ -4,6 +4,7 @@ use k8s_openapi::api::core::v1::Secret;
 use mooring_api::names::ServerRef;
 use mooring_core::time::Timestamp;
 use std::time::Duration;
+use x509_parser::extensions::GeneralName;
 use x509_parser::pem::parse_x509_pem;
 
 /// How long a serving certificate is valid.
@@ -32,10 +33,8 @@ pub(super) fn renewal(
     if text("ca.crt") != roots.as_bytes() {
         return Some("the CA has changed");
     }
-    let Ok((_, pem)) = parse_x509_pem(text("tls.crt")) else {
-        return Some("it cannot be read");
-    };
-    let Ok(cert) = pem.parse_x509() else {
+    let pem = parse_x509_pem(text("tls.crt")).ok().map(|(_, pem)| pem);
+    let Some(cert) = pem.as_ref().and_then(|pem| pem.parse_x509().ok()) else {
         return Some("it cannot be read");
     };
     let listed: Vec<&str> = match cert.subject_alternative_name() {
@@ -50,18 +49,19 @@ pub(super) fn renewal(
     if names.iter().any(|n| !listed.contains(&n.as_str())) {
         return Some("its names have changed");
     }
+    let validity = cert.validity();
     let (from, to) = (
-        cert.validity().not_before.timestamp(),
-        cert.validity().not_after.timestamp(),
+        validity.not_before.timestamp(),
+        validity.not_after.timestamp(),
     );
     // At two thirds of its life.
     let due = from + (to - from) / 3 * 2;
     (now.as_second() >= due).then_some("it is at two thirds of its life")
 }
 
-fn dns_name<'a>(name: &'a x509_parser::extensions::GeneralName<'a>) -> Option<&'a str> {
+fn dns_name<'a>(name: &'a GeneralName<'a>) -> Option<&'a str> {
     match name {
-        x509_parser::extensions::GeneralName::DNSName(n) => Some(n),
+        GeneralName::DNSName(n) => Some(n),
         _ => None,
     }
 }

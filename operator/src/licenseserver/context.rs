@@ -7,14 +7,15 @@ use crate::cache::ClusterCache;
 use crate::certs::CertError;
 use crate::connection::{ConnectionContext, Connections};
 use crate::discovery::sightings::Sightings;
-use crate::leases::is_terminating;
+use crate::kubernetes::is_terminating;
+use crate::lock::lock;
 use crate::metrics::Metrics;
+use kube::Client;
 use kube::runtime::events::Recorder;
-use kube::{Client, ResourceExt as _};
-use mooring_api::names::ServerRef;
-use mooring_api::{LicenseServer, LicenseServerStatus};
+use mooring_api::LicenseServerStatus;
+use mooring_api::names::{APP_NAME, FIELD_MANAGER, MANAGED_BY, SERVER_APP, ServerRef};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -24,13 +25,10 @@ pub enum Error {
     /// The API server said no.
     #[error("{what}: {source}")]
     Api {
-        /// Which object.
         what: String,
-        /// What it answered.
         #[source]
         source: Box<kube::Error>,
     },
-    /// The CA did not sign.
     #[error(transparent)]
     Cert(#[from] CertError),
     /// A file could not be written as YAML.
@@ -60,11 +58,8 @@ impl Error {
 
 /// What every reconciliation needs.
 pub struct ControllerContext {
-    /// What every link needs: the CA, and who writes.
     pub connection: ConnectionContext,
-    /// The links to the servers.
     pub connections: Connections,
-    /// What the installation decides.
     pub defaults: Defaults,
     /// What the discovery agents see; `None`: there are none.
     pub sightings: Option<Arc<Sightings>>,
@@ -89,7 +84,6 @@ pub(super) struct Memory {
 /// The last time the objects were written.
 #[derive(Clone, Debug)]
 pub(super) struct Applied {
-    /// What was written.
     pub(super) print: String,
     /// What the API server made of it: another mark means that somebody else wrote.
     pub(super) mark: String,
@@ -130,7 +124,7 @@ impl ControllerContext {
     }
 
     pub(super) fn memory(&self) -> MutexGuard<'_, HashMap<ServerRef, Memory>> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.memory)
     }
 
     pub(super) fn recall(&self, server: &ServerRef) -> Memory {
@@ -146,7 +140,7 @@ impl ControllerContext {
     }
 }
 
-/// A LicenseServer's namespace and name.
-pub(super) fn reference(server: &LicenseServer) -> ServerRef {
-    ServerRef::new(server.namespace().unwrap_or_default(), server.name_any())
+/// Selects what the operator writes for license servers.
+pub(super) fn ours() -> String {
+    format!("{MANAGED_BY}={FIELD_MANAGER},{APP_NAME}={SERVER_APP}")
 }

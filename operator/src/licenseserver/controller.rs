@@ -1,7 +1,7 @@
 //! What makes a LicenseServer be looked at.
 
 use super::build::Defaults;
-use super::context::ControllerContext;
+use super::context::{self, ControllerContext};
 use super::{reconcile, sweep};
 use crate::connection::ConnectionContext;
 use crate::discovery::{self, sightings::Sightings};
@@ -14,9 +14,7 @@ use kube::runtime::reflector::ObjectRef;
 use kube::runtime::{Controller, watcher};
 use kube::{Api, Resource, ResourceExt as _};
 use mooring_api::LicenseServer;
-use mooring_api::names::{
-    APP_NAME, FIELD_MANAGER, MANAGED_BY, SERVER_APP, SERVER_LABEL, ServerRef,
-};
+use mooring_api::names::{SERVER_LABEL, ServerRef};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -33,9 +31,7 @@ pub async fn run(
     let ctx = Arc::new(ControllerContext::new(
         connection, defaults, sightings, changed,
     ));
-    let ours = watcher::Config::default().labels(&format!(
-        "{MANAGED_BY}={FIELD_MANAGER},{APP_NAME}={SERVER_APP}"
-    ));
+    let ours = watcher::Config::default().labels(&context::ours());
     let all_dirty = ctx.clone();
     let servers = Api::<LicenseServer>::all(client.clone());
     let controller = Controller::new(servers, watcher::Config::default());

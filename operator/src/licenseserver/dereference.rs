@@ -6,7 +6,7 @@ use super::facts::{Children, Missing, ServerFacts};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret, Service};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::ListParams;
 use kube::core::{PartialObjectMeta, Selector};
 use kube::{Api, Resource};
@@ -76,11 +76,8 @@ impl Reader<'_> {
 async fn named(server: &LicenseServer, ns: &Reader<'_>) -> Result<(Vec<Missing>, String), Error> {
     let spec = &server.spec;
     let license = &spec.license;
-    let mut secrets = vec![(
-        "spec.license".to_owned(),
-        license.secret_name.as_str(),
-        Some(license.key.as_str()),
-    )];
+    let (name, key) = (license.secret_name.as_str(), license.key.as_str());
+    let mut secrets = vec![("spec.license".to_owned(), name, Some(key))];
     for (anchor, field) in spec.anchors().zip(["spec.anchor", "spec.standby"]) {
         if let Some(kind) = anchor.kind() {
             let (of, name, key) = kind.secret();
@@ -92,32 +89,39 @@ async fn named(server: &LicenseServer, ns: &Reader<'_>) -> Result<(Vec<Missing>,
         secrets.push(("spec.vendorKeys.secretName".to_owned(), name, None));
     }
     let (mut missing, mut versions) = (Vec::new(), Vec::new());
+    let mut found = |field: &str, what: String, key, there: Option<(ObjectMeta, Vec<String>)>| {
+        let (meta, keys) = there.unzip();
+        let version = meta.and_then(|m| m.resource_version);
+        versions.push(version.unwrap_or_else(|| "-".into()));
+        missing.extend(need(field, &what, key, keys));
+    };
     for (field, name, key) in secrets {
         let there = ns.get::<Secret>(name).await?;
-        versions.push(
-            there
-                .as_ref()
-                .and_then(|s| s.metadata.resource_version.clone()),
+        let there = there.map(|s| {
+            (
+                s.metadata,
+                s.data.into_iter().flatten().map(|e| e.0).collect(),
+            )
+        });
+        found(
+            &field,
+            format!("Secret {}/{name}", ns.namespace),
+            key,
+            there,
         );
-        let keys = there.map(|s| s.data.unwrap_or_default().into_keys().collect());
-        let what = format!("Secret {}/{name}", ns.namespace);
-        missing.extend(need(&field, &what, key, keys));
     }
     if let Some(name) = keys.and_then(|k| k.config_map_name.as_deref()) {
         let there = ns.get::<ConfigMap>(name).await?;
-        versions.push(
-            there
-                .as_ref()
-                .and_then(|m| m.metadata.resource_version.clone()),
-        );
-        let keys = there.map(|m| m.data.unwrap_or_default().into_keys().collect());
+        let there = there.map(|m| {
+            (
+                m.metadata,
+                m.data.into_iter().flatten().map(|e| e.0).collect(),
+            )
+        });
         let what = format!("ConfigMap {}/{name}", ns.namespace);
-        missing.extend(need("spec.vendorKeys.configMapName", &what, None, keys));
+        found("spec.vendorKeys.configMapName", what, None, there);
     }
-    let versions = versions
-        .into_iter()
-        .map(|v| v.unwrap_or_else(|| "-".into()));
-    Ok((missing, versions.collect::<Vec<_>>().join(".")))
+    Ok((missing, versions.join(".")))
 }
 
 /// What is wrong with an object that a field names; `there`: its keys.
@@ -133,21 +137,17 @@ fn need(field: &str, what: &str, key: Option<&str>, there: Option<Vec<String>>) 
         ),
         _ => return None,
     };
-    Some(Missing {
-        reason: if field == "spec.license" {
-            "LicenseSecretMissing"
-        } else {
-            "ReferenceMissing"
-        },
-        message,
-    })
+    let reason = match field {
+        "spec.license" => "LicenseSecretMissing",
+        _ => "ReferenceMissing",
+    };
+    Some(Missing { reason, message })
 }
 
 fn list(keys: &[String]) -> String {
-    if keys.is_empty() {
-        "none".to_owned()
-    } else {
-        keys.join(", ")
+    match keys {
+        [] => "none".to_owned(),
+        _ => keys.join(", "),
     }
 }
 
@@ -162,23 +162,17 @@ async fn policies(
         NamespacesFrom::All => None,
         NamespacesFrom::Same => Some(vec![reference.namespace.clone()]),
         NamespacesFrom::Selector => {
-            let selector = selector(allowed.selector.clone().unwrap_or_default())?;
+            let selector = allowed.selector.clone().unwrap_or_default();
+            let selector = Selector::try_from(selector);
+            let selector = selector.map_err(|e| Error::Selector(e.to_string()))?;
             let namespaces: Api<PartialObjectMeta<Namespace>> = Api::all(ctx.client().clone());
-            let list = namespaces
-                .list_metadata(&ListParams::default().labels_from(&selector))
-                .await;
-            let mut names: Vec<String> = list
-                .map_err(|e| failed(e, "namespaces"))?
-                .iter()
-                .map(kube::ResourceExt::name_any)
-                .collect();
+            let labelled = ListParams::default().labels_from(&selector);
+            let list = namespaces.list_metadata(&labelled).await;
+            let list = list.map_err(|e| failed(e, "namespaces"))?;
+            let mut names: Vec<String> = list.iter().map(kube::ResourceExt::name_any).collect();
             names.sort();
             Some(names)
         }
     };
     Ok(Policies { allowed_namespaces })
-}
-
-fn selector(selector: LabelSelector) -> Result<Selector, Error> {
-    Selector::try_from(selector).map_err(|e| Error::Selector(e.to_string()))
 }

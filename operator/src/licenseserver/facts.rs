@@ -18,13 +18,11 @@ pub struct ServerFacts {
     pub policies: Policies,
     /// The serving certificate, if there is one.
     pub tls: Option<Secret>,
-    /// Whether the identity is there.
     pub has_identity: bool,
     /// What is there of the objects that the operator writes.
     pub children: Children,
-    /// Its pod.
     pub pod: Option<Pod>,
-    /// All nodes.
+    /// All of the cluster.
     pub nodes: Vec<Arc<Node>>,
 }
 
@@ -39,11 +37,8 @@ impl ServerFacts {
 /// The children whose change by somebody else is put right at once.
 #[derive(Clone, Debug, Default)]
 pub struct Children {
-    /// The StatefulSet.
     pub set: Option<StatefulSet>,
-    /// The Service.
     pub service: Option<Service>,
-    /// The ConfigMap.
     pub config: Option<ConfigMap>,
 }
 

@@ -2,16 +2,19 @@
 
 use crate::discovery::{plan, sightings::Views};
 use crate::gone::is_ready;
+use crate::pods::node_name;
 use k8s_openapi::api::core::v1::{Node, Pod};
+use kube::ResourceExt;
 use mooring_api::Placement;
 use std::collections::BTreeMap;
 
-/// Whether a node carries all these labels.
-pub fn matches(node: &Node, labels: &BTreeMap<String, String>) -> bool {
-    let there = node.metadata.labels.as_ref();
-    labels
-        .iter()
-        .all(|(k, v)| there.and_then(|l| l.get(k)) == Some(v))
+/// The nodes that carry all these labels.
+fn that_fit<'a>(
+    nodes: &'a [impl AsRef<Node>],
+    labels: &'a BTreeMap<String, String>,
+) -> impl Iterator<Item = &'a Node> {
+    let carries = |n: &&Node| labels.iter().all(|(k, v)| n.labels().get(k) == Some(v));
+    nodes.iter().map(AsRef::as_ref).filter(carries)
 }
 
 /// Where a server stands against its placement.
@@ -22,49 +25,35 @@ pub enum Placed {
     /// No node carries the labels.
     Nowhere,
     /// Its pod is on a node that lost the labels, and no other has them: it stays where it is.
-    Stays {
-        /// That node.
-        node: String,
-    },
-    /// Its pod must be deleted: another node that is ready carries the labels now.
-    Moves {
-        /// From there.
-        from: String,
-        /// To one of these.
-        to: Vec<String>,
-    },
+    Stays { node: String },
+    /// Its pod must be deleted: other nodes that are ready carry the labels now.
+    Moves { from: String, to: Vec<String> },
 }
 
-/// Judges.
 pub fn placed(
     pod: Option<&Pod>,
     nodes: &[impl AsRef<Node>],
     labels: &BTreeMap<String, String>,
 ) -> Placed {
-    let name = |n: &Node| n.metadata.name.clone().unwrap_or_default();
-    let fitting: Vec<&Node> = nodes
-        .iter()
-        .map(AsRef::as_ref)
-        .filter(|n| matches(n, labels))
-        .collect();
-    let at = pod
-        .and_then(|p| p.spec.as_ref()?.node_name.clone())
-        .filter(|n| !n.is_empty());
-    let Some(at) = at else {
-        return if fitting.is_empty() {
-            Placed::Nowhere
-        } else {
-            Placed::Well
+    let fitting: Vec<&Node> = that_fit(nodes, labels).collect();
+    let Some(at) = pod.and_then(node_name).map(str::to_owned) else {
+        return match fitting[..] {
+            [] => Placed::Nowhere,
+            _ => Placed::Well,
         };
     };
-    if fitting.iter().any(|n| name(n) == at) {
+    if fitting.iter().any(|n| n.name_any() == at) {
         return Placed::Well;
     }
     // A label may go for a moment (Node Feature Discovery restarts): a server that works is not
     // given up for nothing.
     let usable =
         |n: &&&Node| is_ready(n) && n.spec.as_ref().and_then(|s| s.unschedulable) != Some(true);
-    let to: Vec<String> = fitting.iter().filter(usable).map(|n| name(n)).collect();
+    let to: Vec<String> = fitting
+        .iter()
+        .filter(usable)
+        .map(|n| n.name_any())
+        .collect();
     if to.is_empty() {
         Placed::Stays { node: at }
     } else {
@@ -74,17 +63,13 @@ pub fn placed(
 
 /// The nodes that carry these labels, by name.
 pub fn fitting(nodes: &[impl AsRef<Node>], labels: &BTreeMap<String, String>) -> Vec<String> {
-    let fits = nodes
-        .iter()
-        .map(AsRef::as_ref)
-        .filter(|n| matches(n, labels));
-    fits.filter_map(|n| n.metadata.name.clone()).collect()
+    let names = that_fit(nodes, labels).map(ResourceExt::name_any);
+    names.collect()
 }
 
 /// Where the anchor's node is, in words: the condition `Placed`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Whereabouts {
-    /// A node is known.
     pub found: bool,
     /// CamelCase.
     pub reason: &'static str,
@@ -112,11 +97,8 @@ pub fn whereabouts(
         many => format!("on nodes {}", many.join(", ")),
     };
     let Some(device) = &placement.device else {
-        let labels: Vec<String> = placement
-            .node_selector
-            .iter()
-            .map(|(k, v)| format!("{k}={v}"))
-            .collect();
+        let labels = placement.node_selector.iter();
+        let labels: Vec<String> = labels.map(|(k, v)| format!("{k}={v}")).collect();
         let labels = labels.join(" ");
         return if fitting.is_empty() {
             let text = format!(
@@ -140,11 +122,8 @@ pub fn whereabouts(
         } else {
             ""
         };
-        return said(
-            true,
-            "DeviceFound",
-            format!("device {device}: {}{more}", on(&now)),
-        );
+        let text = format!("device {device}: {}{more}", on(&now));
+        return said(true, "DeviceFound", text);
     }
     if !fitting.is_empty() {
         let text = format!(
@@ -165,11 +144,8 @@ pub fn whereabouts(
         (_, []) => "plug it in; of this vendor nothing is seen on any node".to_owned(),
         (_, some) => format!("plug it in, or put right what is asked for; of this vendor are seen: {}", some.join(", ")),
     };
-    said(
-        false,
-        "DeviceNotFound",
-        format!("spec.placement.device: device {device}: on no node; {seen}"),
-    )
+    let text = format!("spec.placement.device: device {device}: on no node; {seen}");
+    said(false, "DeviceNotFound", text)
 }
 
 #[cfg(test)]

@@ -28,9 +28,8 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// Takes a look in.
     pub fn note(&mut self, snapshot: &Snapshot, now: BootTime) {
-        let Some(state) = snapshot.state.as_ref().filter(|_| snapshot.connected) else {
+        let Some(state) = snapshot.says() else {
             return;
         };
         let instance = state.instance.to_string();
@@ -60,13 +59,8 @@ pub fn due(
     node: Option<&Node>,
     now: BootTime,
 ) -> Option<Duration> {
-    let resource = server
-        .spec
-        .anchor
-        .pkcs11
-        .as_ref()?
-        .device_resource
-        .as_ref()?;
+    let token = server.spec.anchor.pkcs11.as_ref()?;
+    let resource = token.device_resource.as_ref()?;
     let lost = now.since(watched.lost.filter(|_| watched.was_present)?);
     let allocatable = node?.status.as_ref()?.allocatable.as_ref()?;
     let offered = allocatable.get(resource).is_some_and(|q| q.0 != "0");

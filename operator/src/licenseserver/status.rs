@@ -44,8 +44,8 @@ pub fn twin(
     others: impl IntoIterator<Item = (ServerRef, Snapshot)>,
 ) -> Option<ServerRef> {
     let signs_with = |s: &Snapshot| {
-        let state = s.state.as_ref().filter(|_| s.connected)?;
-        state.anchor.key_id.clone().filter(|_| state.anchor.present)
+        let anchor = &s.says()?.anchor;
+        anchor.key_id.clone().filter(|_| anchor.present)
     };
     let mine = signs_with(me)?;
     let mut others = others.into_iter();
@@ -60,61 +60,42 @@ pub fn status(
     before: Option<&LicenseServerStatus>,
     in_force: Duration,
 ) -> LicenseServerStatus {
-    let none = LicenseServerStatus::default();
-    let old = before.unwrap_or(&none);
+    // While there is no contact what was last said stays: it is what is most likely still so.
+    let mut now = before.cloned().unwrap_or_default();
     let s = j.snapshot;
-    let state = s.state.as_ref();
-    let counted = state.is_some();
-    // While there is no contact the last numbers stay: they are what is most likely still so.
-    let keep = |new: u32, old: Option<u32>| if counted { Some(new) } else { old };
-    let products = s.products.iter().map(|p| ProductStatus {
-        name: p.name.to_string(),
-        seats: p.seats,
-        used: p.used,
-        waiting: p.waiting,
-        expires: p.expires.clone(),
-    });
-    let anchor = match state.filter(|_| s.connected) {
-        Some(s) if s.anchor.present => "Present".to_owned(),
-        Some(s) => s.anchor.reason.to_string(),
-        None => old
-            .anchor
-            .clone()
-            .filter(|_| conditions::untried(j))
-            .unwrap_or_else(|| "Unknown".to_owned()),
+    if let Some(state) = &s.state {
+        now.instance = Some(state.instance.to_string());
+        now.version = Some(state.version.clone());
+        now.license.clone_from(&state.license_id);
+        // A server without its license is no reason to allow more.
+        if let Some(o) = state.optimistic_start {
+            now.optimistic_start = Some(o.as_str().to_owned());
+        }
+        now.used = Some(s.used());
+        now.seats = Some(s.seats());
+        now.waiting = Some(s.waiting);
+        let products = s.products.iter().map(|p| ProductStatus {
+            name: p.name.to_string(),
+            seats: p.seats,
+            used: p.used,
+            waiting: p.waiting,
+            expires: p.expires.clone(),
+        });
+        now.products = products.collect();
+    }
+    let anchor = match s.says() {
+        Some(s) if s.anchor.present => Some("Present".to_owned()),
+        Some(s) => Some(s.anchor.reason.to_string()),
+        None => now.anchor.filter(|_| conditions::untried(j)),
     };
     LicenseServerStatus {
-        conditions: conditions(j, &old.conditions),
+        conditions: conditions(j, &now.conditions),
         node: j.node.clone(),
-        anchor: Some(anchor),
+        anchor: anchor.or_else(|| Some("Unknown".to_owned())),
         endpoint: Some(j.endpoint.clone()),
         lease_duration_in_force: Some(Span(in_force)),
         observed_generation: j.generation,
-        instance: state
-            .map(|s| s.instance.to_string())
-            .or_else(|| old.instance.clone()),
-        version: state
-            .map(|s| s.version.clone())
-            .or_else(|| old.version.clone()),
-        license: if counted {
-            state.and_then(|s| s.license_id.clone())
-        } else {
-            old.license.clone()
-        },
-        // What is not known now is what it was: a server without its license is no reason to allow
-        // more.
-        optimistic_start: state
-            .and_then(|s| s.optimistic_start)
-            .map(|o| o.as_str().to_owned())
-            .or_else(|| old.optimistic_start.clone()),
-        used: keep(s.used(), old.used),
-        seats: keep(s.seats(), old.seats),
-        waiting: keep(s.waiting, old.waiting),
-        products: if counted {
-            products.collect()
-        } else {
-            old.products.clone()
-        },
+        ..now
     }
 }
 

@@ -4,16 +4,14 @@
 //! Without finalizers a deletion is never held up, also not by an operator that is away; this looks
 //! again and again instead.
 
-use super::context::{ControllerContext, reference};
+use super::context::{ControllerContext, ours};
+use crate::kubernetes::delete;
 use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
-use kube::api::{DeleteParams, ListParams};
+use kube::api::ListParams;
 use kube::runtime::reflector::Store;
 use kube::{Api, ResourceExt as _};
 use mooring_api::LicenseServer;
-use mooring_api::names::{
-    APP_NAME, FIELD_MANAGER, MANAGED_BY, SERVER_APP, SERVER_LABEL, SERVER_NAMESPACE_LABEL,
-    ServerRef,
-};
+use mooring_api::names::{SERVER_LABEL, SERVER_NAMESPACE_LABEL, ServerRef};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,14 +33,10 @@ pub(super) async fn run(ctx: Arc<ControllerContext>, store: Store<LicenseServer>
     let mut round = 0;
     loop {
         tick.tick().await;
-        let there: HashSet<ServerRef> = store.state().iter().map(|s| reference(s)).collect();
+        let there: HashSet<ServerRef> = store.state().iter().map(|s| s.reference()).collect();
         let mut ended = false;
-        for server in ctx
-            .connections
-            .servers()
-            .into_iter()
-            .filter(|s| !there.contains(s))
-        {
+        let servers = ctx.connections.servers().into_iter();
+        for server in servers.filter(|s| !there.contains(s)) {
             ctx.connections.end(&server, &ctx.connection);
             ctx.forget(&server);
             ended = true;
@@ -61,44 +55,28 @@ pub(super) async fn run(ctx: Arc<ControllerContext>, store: Store<LicenseServer>
 
 async fn bindings(ctx: &ControllerContext, there: &HashSet<ServerRef>) -> Result<(), kube::Error> {
     let api: Api<ClusterRoleBinding> = Api::all(ctx.client().clone());
-    let ours = ListParams::default().labels(&format!(
-        "{MANAGED_BY}={FIELD_MANAGER},{APP_NAME}={SERVER_APP}"
-    ));
-    for binding in api.list(&ours).await? {
+    let listed = ListParams::default().labels(&ours());
+    for binding in api.list(&listed).await? {
         let label = |key| binding.labels().get(key).cloned().unwrap_or_default();
         let server = ServerRef::new(label(SERVER_NAMESPACE_LABEL), label(SERVER_LABEL));
-        if !there.contains(&server) && absent(ctx, &server).await? {
-            match api
-                .delete(&binding.name_any(), &DeleteParams::default())
-                .await
-            {
-                Ok(_) => {
-                    tracing::info!(server = %server, binding = %binding.name_any(), "binding removed with its LicenseServer");
-                }
-                Err(kube::Error::Api(s)) if s.code == 404 => {}
-                Err(e) => return Err(e),
-            }
+        if !there.contains(&server) && absent(ctx, &server).await? && delete(&api, &binding).await?
+        {
+            tracing::info!(server = %server, binding = %binding.name_any(), "binding removed with its LicenseServer");
         }
     }
     Ok(())
 }
 
 async fn mirrors(ctx: &ControllerContext, there: &HashSet<ServerRef>) -> Result<(), kube::Error> {
-    for server in ctx
-        .cache()
-        .mirrored_servers()
-        .into_iter()
-        .filter(|s| !there.contains(s))
-    {
+    let servers = ctx.cache().mirrored_servers().into_iter();
+    for server in servers.filter(|s| !there.contains(s)) {
         if !absent(ctx, &server).await? {
             continue;
         }
         for key in ctx.cache().mirrored(&server) {
             if let Some(stored) = ctx.cache().mirror(&server, &key) {
-                ctx.connection
-                    .writer
-                    .delete(&server, &key, &stored.lease)
-                    .await?;
+                let writer = &ctx.connection.writer;
+                writer.delete(&server, &key, &stored.lease).await?;
             }
         }
     }

@@ -9,11 +9,8 @@ use mooring_core::time::{MAX_LEASE, MIN_LEASE};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {found}, expected {expected}")]
 pub struct Invalid {
-    /// The field.
     pub field: &'static str,
-    /// What stood there.
     pub found: String,
-    /// What was expected.
     pub expected: String,
 }
 

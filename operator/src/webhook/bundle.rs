@@ -4,10 +4,11 @@
 //! A watch on that one object; whoever overwrites the field (a `helm upgrade --force`) is corrected
 //! at once.
 
+use crate::kubernetes::apply_params;
 use futures::StreamExt as _;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
-use kube::api::{Patch, PatchParams};
+use kube::api::Patch;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client};
 use serde_json::json;
@@ -20,7 +21,6 @@ const RETRY: Duration = Duration::from_secs(2);
 pub(super) struct Bundle<'a> {
     pub(super) configuration: &'a str,
     pub(super) webhook: &'a str,
-    /// PEM.
     pub(super) roots: &'a str,
 }
 
@@ -93,12 +93,9 @@ impl Bundle<'_> {
             "kind": "MutatingWebhookConfiguration",
             "webhooks": [{ "name": self.webhook, "clientConfig": { "caBundle": ByteString(self.roots.as_bytes().to_vec()) } }],
         });
-        let params = PatchParams::apply(mooring_api::names::FIELD_MANAGER).force();
+        let (params, body) = (apply_params(), Patch::Apply(&body));
         loop {
-            match api
-                .patch(self.configuration, &params, &Patch::Apply(&body))
-                .await
-            {
+            match api.patch(self.configuration, &params, &body).await {
                 Ok(_) => {
                     tracing::info!(configuration = self.configuration, "caBundle written");
                     return;
@@ -118,11 +115,8 @@ impl Bundle<'_> {
     }
 
     fn state(&self, object: &MutatingWebhookConfiguration) -> State {
-        let ours = object
-            .webhooks
-            .iter()
-            .flatten()
-            .find(|w| w.name == self.webhook);
+        let mut webhooks = object.webhooks.iter().flatten();
+        let ours = webhooks.find(|w| w.name == self.webhook);
         match ours.map(|w| w.client_config.ca_bundle.as_ref()) {
             None => State::Foreign,
             Some(Some(b)) if b.0 == self.roots.as_bytes() => State::Current,

@@ -63,10 +63,8 @@ impl FromStr for RunAs {
         if s == "platform" {
             return Ok(Self(None));
         }
-        let uid = s
-            .parse()
-            .ok()
-            .filter(|uid| (1..=i64::from(i32::MAX)).contains(uid));
+        let in_range = |uid: &i64| (1..=i64::from(i32::MAX)).contains(uid);
+        let uid = s.parse().ok().filter(in_range);
         uid.map(|uid| Self(Some(uid)))
             .ok_or_else(|| "expected a user id from 1 to 2147483647, or platform".to_owned())
     }
@@ -84,14 +82,8 @@ fn server_ref(s: &str) -> Result<ServerRef, String> {
 impl Flags {
     /// The webhook's configuration; an amount that is none is an error.
     pub fn config(self, namespace: &str) -> Result<WebhookConfig, String> {
-        let cpu = (
-            self.sidecar_cpu_request.as_str(),
-            self.sidecar_cpu_limit.as_str(),
-        );
-        let memory = (
-            self.sidecar_memory_request.as_str(),
-            self.sidecar_memory_limit.as_str(),
-        );
+        let cpu = (&*self.sidecar_cpu_request, &*self.sidecar_cpu_limit);
+        let memory = (&*self.sidecar_memory_request, &*self.sidecar_memory_limit);
         let budget = Budget::parse(cpu, memory).map_err(|e| format!("flags --sidecar-…: {e}"))?;
         Ok(WebhookConfig {
             listen: self.webhook_listen,

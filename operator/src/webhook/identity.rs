@@ -2,44 +2,37 @@
 //! dropping connections.
 
 use super::metrics::{WebhookMetrics, seconds};
-use crate::certs::{Ca, CertError, CertRequest, IssuedCert, Usage};
+use crate::certs::{Ca, CertError, CertRequest, Usage};
+use crate::lock::lock;
 use mooring_net::tls::{ServerIdentity, TlsError, certified_key};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 const VALIDITY: Duration = Duration::from_secs(30 * 86_400);
 /// Looked at so often, by the wall clock: a machine that slept wakes with an old certificate.
 const CHECK: Duration = Duration::from_secs(600);
 
-/// The names that the API server and people call it by.
-#[derive(Debug)]
-pub(super) struct Names {
-    common_name: String,
-    dns_names: Vec<String>,
-}
-
-impl Names {
-    pub(super) fn new(service: &str, namespace: &str) -> Self {
+/// A certificate for these Services, by the names that the API server and people call them by.
+pub(super) fn request(services: &[&str], namespace: &str) -> CertRequest {
+    let names = services.iter().flat_map(|service| {
         let short = format!("{service}.{namespace}.svc");
         let long = format!("{short}.cluster.local");
-        Self {
-            common_name: service.to_owned(),
-            dns_names: vec![short, long],
-        }
-    }
-
-    /// And of another Service with the same replicas behind it.
-    pub(super) fn also(mut self, service: &str, namespace: &str) -> Self {
-        self.dns_names
-            .extend(Self::new(service, namespace).dns_names);
-        self
+        [short, long]
+    });
+    CertRequest {
+        common_name: services
+            .first()
+            .map_or_else(String::new, |s| (*s).to_owned()),
+        dns_names: names.collect(),
+        usages: vec![Usage::Server],
+        validity: VALIDITY,
     }
 }
 
 /// The certificate in use.
 pub(super) struct Serving {
     ca: Arc<Ca>,
-    names: Names,
+    request: CertRequest,
     identity: Arc<ServerIdentity>,
     not_after: Mutex<SystemTime>,
 }
@@ -54,12 +47,12 @@ pub(super) enum IdentityError {
 }
 
 impl Serving {
-    pub(super) fn start(ca: Arc<Ca>, names: Names) -> Result<Self, IdentityError> {
-        let first = issue(&ca, &names)?;
+    pub(super) fn start(ca: Arc<Ca>, request: CertRequest) -> Result<Self, IdentityError> {
+        let first = ca.issue(&request)?;
         let identity = ServerIdentity::new(certified_key(&first.cert_pem, &first.key_pem)?);
         Ok(Self {
             ca,
-            names,
+            request,
             identity,
             not_after: Mutex::new(first.not_after),
         })
@@ -72,10 +65,7 @@ impl Serving {
     /// Renews it in time, until dropped.
     pub(super) async fn keep_fresh(&self, metrics: &WebhookMetrics) {
         loop {
-            let not_after = *self
-                .not_after
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let not_after = *lock(&self.not_after);
             metrics.certificate_until(not_after);
             if is_due(SystemTime::now(), not_after) {
                 match self.renew() {
@@ -92,32 +82,18 @@ impl Serving {
     }
 
     fn renew(&self) -> Result<SystemTime, IdentityError> {
-        let next = issue(&self.ca, &self.names)?;
+        let next = self.ca.issue(&self.request)?;
         self.identity
             .replace(certified_key(&next.cert_pem, &next.key_pem)?);
-        *self
-            .not_after
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = next.not_after;
+        *lock(&self.not_after) = next.not_after;
         Ok(next.not_after)
     }
 }
 
-fn issue(ca: &Ca, names: &Names) -> Result<IssuedCert, CertError> {
-    ca.issue(&CertRequest {
-        common_name: names.common_name.clone(),
-        dns_names: names.dns_names.clone(),
-        usages: vec![Usage::Server],
-        validity: VALIDITY,
-    })
-}
-
 /// In the last third of its life, or when it has ended.
 fn is_due(now: SystemTime, not_after: SystemTime) -> bool {
-    not_after
-        .duration_since(now)
-        .is_ok_and(|left| left < VALIDITY / 3)
-        || not_after <= now
+    let left = not_after.duration_since(now).unwrap_or_default();
+    left < VALIDITY / 3
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! A LicenseServer that was created a moment ago may not have reached the watch: before a pod is
 //! refused, the API server is asked.
 
-use crate::inject::{ChoiceContext, NoServer, ServerName, SidecarTarget, choose, reference};
+use crate::inject::{ChoiceContext, NoServer, ServerName, SidecarTarget, choose};
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::{Namespace, Service};
 use kube::api::ListParams;
@@ -15,7 +15,7 @@ use kube::{Api, Client};
 use mooring_api::names::ServerRef;
 use mooring_api::{LicenseServer, NamespacesFrom};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// Why nothing was found.
 #[derive(Debug, thiserror::Error)]
@@ -33,27 +33,17 @@ pub(super) enum LookupError {
 pub(super) struct Lookup {
     client: Client,
     store: Store<LicenseServer>,
-    writer: Arc<Mutex<Option<Writer<LicenseServer>>>>,
 }
 
 impl Lookup {
-    pub(super) fn new(client: Client) -> Self {
+    /// With what fills its list of LicenseServers.
+    pub(super) fn new(client: Client) -> (Self, Writer<LicenseServer>) {
         let (store, writer) = kube::runtime::reflector::store();
-        Self {
-            client,
-            store,
-            writer: Arc::new(Mutex::new(Some(writer))),
-        }
+        (Self { client, store }, writer)
     }
 
     /// Keeps the list of LicenseServers current, until dropped.
-    pub(super) async fn watch(&self) {
-        let writer = self
-            .writer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        let Some(writer) = writer else { return };
+    pub(super) async fn watch(&self, writer: Writer<LicenseServer>) {
         let api: Api<LicenseServer> = Api::all(self.client.clone());
         let events = watcher(api, watcher::Config::default())
             .default_backoff()
@@ -86,18 +76,13 @@ impl Lookup {
                 NoServer::NotFound { .. } | NoServer::None { .. } | NoServer::NotAllowed { .. },
             )) => {
                 let api: Api<LicenseServer> = Api::all(self.client.clone());
-                let fresh = api
-                    .list(&ListParams::default())
-                    .await?
-                    .items
-                    .into_iter()
-                    .map(Arc::new)
-                    .collect::<Vec<_>>();
+                let fresh = api.list(&ListParams::default()).await?;
+                let fresh: Vec<_> = fresh.items.into_iter().map(Arc::new).collect();
                 self.choose(wish, namespace, default, &fresh).await?
             }
             other => other?,
         };
-        let name = reference(&server);
+        let name = server.reference();
         let services: Api<Service> = Api::namespaced(self.client.clone(), &name.namespace);
         let service = services.get_opt(&name.name).await?;
         let target = SidecarTarget::new(&server, service.as_ref());
@@ -129,11 +114,7 @@ impl Lookup {
 
     async fn namespace_labels(&self, name: &str) -> Result<BTreeMap<String, String>, kube::Error> {
         let api: Api<Namespace> = Api::all(self.client.clone());
-        Ok(api
-            .get_metadata(name)
-            .await?
-            .metadata
-            .labels
-            .unwrap_or_default())
+        let namespace = api.get_metadata(name).await?;
+        Ok(namespace.metadata.labels.unwrap_or_default())
     }
 }

@@ -1,6 +1,7 @@
 //! What the webhook counts, on the operator's `/metrics`.
 
-use prometheus::{Gauge, Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Registry};
+use crate::metrics::registered;
+use prometheus::{Error, Gauge, Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Registry};
 use std::time::{Duration, SystemTime};
 
 /// The webhook's counters. All names begin with `mooring_webhook_`.
@@ -12,42 +13,40 @@ pub struct WebhookMetrics {
     certificate: Gauge,
 }
 
+/// Upper bounds of the histogram's buckets, in seconds.
+const BUCKETS: [f64; 11] = [
+    0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 10.0,
+];
+
 impl WebhookMetrics {
     /// Registers all of them in `registry`.
-    pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+    pub fn new(registry: &Registry) -> Result<Self, Error> {
+        let admissions = Opts::new(
+            "mooring_webhook_admissions_total",
+            "Pods that were judged, by result: injected, unchanged, refused, failed, unreadable.",
+        );
+        let seconds = HistogramOpts::new(
+            "mooring_webhook_admission_seconds",
+            "From a review's arrival to its answer.",
+        );
+        let bundle = IntGauge::new(
+            "mooring_webhook_ca_bundle_current",
+            "1 while the MutatingWebhookConfiguration carries this operator's CA.",
+        );
+        let certificate = Gauge::new(
+            "mooring_webhook_certificate_expiry_timestamp_seconds",
+            "When the serving certificate ends, in seconds since the epoch.",
+        );
+        let seconds = Histogram::with_opts(seconds.buckets(BUCKETS.to_vec()));
         let this = Self {
-            admissions: IntCounterVec::new(
-                Opts::new(
-                    "mooring_webhook_admissions_total",
-                    "Pods that were judged, by result: injected, unchanged, refused, failed, unreadable.",
-                ),
-                &["result"],
-            )?,
-            seconds: Histogram::with_opts(
-                HistogramOpts::new(
-                    "mooring_webhook_admission_seconds",
-                    "From a review's arrival to its answer.",
-                )
-                .buckets(vec![
-                    0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 10.0,
-                ]),
-            )?,
-            bundle: IntGauge::new(
-                "mooring_webhook_ca_bundle_current",
-                "1 while the MutatingWebhookConfiguration carries this operator's CA.",
-            )?,
-            certificate: Gauge::new(
-                "mooring_webhook_certificate_expiry_timestamp_seconds",
-                "When the serving certificate ends, in seconds since the epoch.",
-            )?,
+            admissions: registered(registry, IntCounterVec::new(admissions, &["result"]))?,
+            seconds: registered(registry, seconds)?,
+            bundle: registered(registry, bundle)?,
+            certificate: registered(registry, certificate)?,
         };
         for result in ["injected", "unchanged", "refused", "failed", "unreadable"] {
             this.admissions.with_label_values(&[result]);
         }
-        registry.register(Box::new(this.admissions.clone()))?;
-        registry.register(Box::new(this.seconds.clone()))?;
-        registry.register(Box::new(this.bundle.clone()))?;
-        registry.register(Box::new(this.certificate.clone()))?;
         Ok(this)
     }
 

@@ -1,15 +1,5 @@
 //! The injecting webhook: admission reviews over TLS around the pure rules of [`crate::inject`].
 //!
-//! | module | what it does |
-//! |---|---|
-//! | [`review`] | one AdmissionReview in, one out: pure |
-//! | [`lookup`] | LicenseServers from a watch; their Services and namespaces when asked |
-//! | [`flags`] | its command line |
-//! | [`identity`] | the serving certificate, made in memory, replaced without dropping connections |
-//! | [`bundle`] | keeps `caBundle` of the MutatingWebhookConfiguration, and nothing else of it |
-//! | [`metrics`] | what it counts |
-//! | [`selftest`] | what `helm test` tries |
-//!
 //! It promises: no side effects, so a dry run is safe; an answer within the webhook's ten seconds
 //! or none; ready only once the API server trusts it. It runs in every replica, leader or not.
 
@@ -27,14 +17,14 @@ mod tests;
 
 pub use flags::Flags;
 pub use metrics::WebhookMetrics;
-pub use selftest::{SelftestError, selftest};
+pub use selftest::selftest;
 
 use crate::certs::{Ca, CertError};
 use crate::discovery::{self, receiver::ReportReceiver};
 use crate::inject::{self, Settings};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::{Body as _, Incoming};
-use kube::Client;
+use kube::{Client, ResourceExt as _};
 use lookup::Lookup;
 use mooring_api::names::ServerRef;
 use mooring_net::http::{Body, Limits, json, read_body, serve as serve_http, with_type};
@@ -69,7 +59,7 @@ const BODY_TIME: Duration = Duration::from_secs(4);
 const LOOKUP_TIME: Duration = Duration::from_secs(5);
 
 /// How the webhook runs.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct WebhookConfig {
     pub listen: SocketAddr,
     /// The operator's namespace, where its Service is.
@@ -84,36 +74,17 @@ pub struct WebhookConfig {
     pub discovery: Option<Arc<ReportReceiver>>,
 }
 
-impl WebhookConfig {
-    /// With the names of docs/contracts.md.
-    pub fn new(namespace: impl Into<String>, settings: Settings) -> Self {
-        Self {
-            listen: SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, PORT)),
-            namespace: namespace.into(),
-            service: SERVICE.to_owned(),
-            configuration: CONFIGURATION.to_owned(),
-            default_server: None,
-            settings,
-            discovery: None,
-        }
-    }
-}
-
 /// Why the webhook does not run.
 #[derive(Debug, thiserror::Error)]
 pub enum WebhookError {
-    /// The port cannot be listened on.
     #[error("webhook: listening on {addr}: {source}")]
     Listen {
         addr: SocketAddr,
-        /// What the system says.
         #[source]
         source: std::io::Error,
     },
-    /// No serving certificate.
     #[error("webhook: serving certificate: {0}")]
     Certificate(#[from] CertError),
-    /// TLS refuses the certificate.
     #[error("webhook: {0}")]
     Tls(#[from] TlsError),
 }
@@ -154,11 +125,9 @@ pub async fn serve(
     ready: Trusted,
     shutdown: Shutdown,
 ) -> Result<(), WebhookError> {
-    let listener = TcpListener::bind(config.listen).await;
-    let listener = listener.map_err(|source| WebhookError::Listen {
-        addr: config.listen,
-        source,
-    })?;
+    let addr = config.listen;
+    let listener = TcpListener::bind(addr).await;
+    let listener = listener.map_err(|source| WebhookError::Listen { addr, source })?;
     serve_on(listener, config, client, ca, metrics, ready, shutdown).await
 }
 
@@ -171,14 +140,12 @@ async fn serve_on(
     ready: Trusted,
     shutdown: Shutdown,
 ) -> Result<(), WebhookError> {
-    let names = identity::Names::new(&config.service, &config.namespace);
-    let names = match &config.discovery {
-        Some(_) => names.also(discovery::SERVICE, &config.namespace),
-        None => names,
-    };
-    let identity = identity::Serving::start(ca.clone(), names)?;
+    let mut services = vec![config.service.as_str()];
+    services.extend(config.discovery.as_ref().map(|_| discovery::SERVICE));
+    let request = identity::request(&services, &config.namespace);
+    let identity = identity::Serving::start(ca.clone(), request)?;
     let tls = server_config(identity.resolver(), None)?;
-    let lookup = Lookup::new(client.clone());
+    let (lookup, writer) = Lookup::new(client.clone());
     let bodies = Semaphore::new(BODIES);
     let app = Arc::new(App {
         roots: ca.roots_pem(),
@@ -200,11 +167,10 @@ async fn serve_on(
                 webhook: WEBHOOK,
                 roots: &app.roots,
             };
-            bundle
-                .keep(&client, on_current, || metrics.bundle_current(false))
-                .await;
+            let on_stale = || metrics.bundle_current(false);
+            bundle.keep(&client, on_current, on_stale).await;
         };
-        tokio::join!(trusted, lookup.watch(), identity.keep_fresh(&metrics));
+        tokio::join!(trusted, lookup.watch(writer), identity.keep_fresh(&metrics));
     };
     let limits = Limits {
         connections: 1024,
@@ -230,70 +196,63 @@ struct App {
 
 /// How much of the memory for bodies a request takes: what it announces, or the most there may be.
 fn units(request: &Request<Incoming>) -> u32 {
-    let announced = request
-        .body()
-        .size_hint()
-        .upper()
-        .and_then(|n| usize::try_from(n).ok());
+    let announced = request.body().size_hint().upper();
+    let announced = announced.and_then(|n| usize::try_from(n).ok());
     u32::try_from(announced.unwrap_or(BODY_BYTES).min(BODY_BYTES) / UNIT + 1).unwrap_or(1)
 }
 
 async fn answer(app: Arc<App>, request: Request<Incoming>) -> Response<Body> {
-    let begun = Instant::now();
-    let refuse = |status, text: String| with_type(status, "text/plain; charset=utf-8", text);
     if let (discovery::PATH, Some(receiver)) = (request.uri().path(), &app.config.discovery) {
         return receiver.answer(request).await;
     }
-    if request.uri().path() != PATH {
-        return refuse(StatusCode::NOT_FOUND, format!("expected POST {PATH}\n"));
+    match review(&app, request).await {
+        Ok(answer) => answer,
+        Err((status, why)) => with_type(status, "text/plain; charset=utf-8", why),
     }
-    if request.method() != Method::POST {
-        return refuse(
-            StatusCode::METHOD_NOT_ALLOWED,
-            format!("expected POST {PATH}\n"),
-        );
+}
+
+async fn review(
+    app: &App,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, (StatusCode, String)> {
+    let begun = Instant::now();
+    if request.uri().path() != PATH || request.method() != Method::POST {
+        let status = match request.uri().path() {
+            PATH => StatusCode::METHOD_NOT_ALLOWED,
+            _ => StatusCode::NOT_FOUND,
+        };
+        return Err((status, format!("expected POST {PATH}\n")));
     }
     let room = tokio::time::timeout(BODY_TIME, app.bodies.acquire_many(units(&request))).await;
     let Ok(Ok(_room)) = room else {
         app.metrics.admission("unreadable", begun.elapsed());
-        return refuse(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "too many requests at once; try again\n".to_owned(),
-        );
+        let what = "too many requests at once; try again\n".to_owned();
+        return Err((StatusCode::SERVICE_UNAVAILABLE, what));
     };
-    let body = match read_body(request.into_body(), BODY_BYTES, BODY_TIME).await {
-        Ok(b) => b,
-        Err(p) => {
-            return refuse(
-                StatusCode::from_u16(p.status).unwrap_or(StatusCode::BAD_REQUEST),
-                p.to_string(),
-            );
-        }
-    };
-    let question = match Question::read(&body) {
-        Ok(q) => q,
-        Err(e) => {
-            app.metrics.admission("unreadable", begun.elapsed());
-            tracing::warn!(error = %e, "an admission review that could not be read");
-            return refuse(StatusCode::BAD_REQUEST, format!("AdmissionReview: {e}\n"));
-        }
-    };
-    let verdict = judge(&app, &question).await;
+    let body = read_body(request.into_body(), BODY_BYTES, BODY_TIME).await;
+    let body = body.map_err(|p| {
+        let status = StatusCode::from_u16(p.status).unwrap_or(StatusCode::BAD_REQUEST);
+        (status, p.to_string())
+    })?;
+    let question = Question::read(&body).map_err(|e| {
+        app.metrics.admission("unreadable", begun.elapsed());
+        tracing::warn!(error = %e, "an admission review that could not be read");
+        (StatusCode::BAD_REQUEST, format!("AdmissionReview: {e}\n"))
+    })?;
+    let verdict = judge(app, &question).await;
     let took = begun.elapsed();
     app.metrics.admission(verdict.kind(), took);
     log(&question, &verdict, took);
-    match question.answer(verdict) {
-        Ok(review) => json(StatusCode::OK, &review),
-        Err(e) => refuse(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            format!("writing the answer: {e}\n"),
-        ),
-    }
+    let review = question.answer(verdict).map_err(|e| {
+        let what = format!("writing the answer: {e}\n");
+        (StatusCode::INTERNAL_SERVER_ERROR, what)
+    })?;
+    Ok(json(StatusCode::OK, &review))
 }
 
 /// Decides over one pod: reads what it asks for, looks up its license server, says what changes.
 async fn judge(app: &App, question: &Question) -> Verdict {
-    let (Some(pod), Some(raw)) = (question.pod(), question.raw()) else {
+    let (Some(pod), Some(raw)) = (&question.pod, &question.raw) else {
         return Verdict::Unchanged;
     };
     let requested = match inject::requested(pod) {
@@ -314,21 +273,14 @@ async fn judge(app: &App, question: &Question) -> Verdict {
             return Verdict::Failed(format!("asking the API server: {e}"));
         }
         Err(_) => {
-            return Verdict::Failed(format!(
-                "the API server did not answer within {LOOKUP_TIME:?}"
-            ));
+            let text = format!("the API server did not answer within {LOOKUP_TIME:?}");
+            return Verdict::Failed(text);
         }
     };
     let mut warnings = inject::license_warnings(&requested.items, &server);
-    warnings.extend(
-        pod.metadata
-            .annotations
-            .as_ref()
-            .map(inject::unknown_keys)
-            .unwrap_or_default(),
-    );
+    warnings.extend(inject::unknown_keys(pod.annotations()));
+    let name = server.reference();
     if target.addresses.is_empty() {
-        let name = inject::reference(&server);
         warnings.push(format!(
             "LicenseServer {name} has no address yet (kubectl -n {} describe lsrv {}): the pod waits, and looks its name up by DNS",
             name.namespace, name.name
@@ -343,7 +295,7 @@ async fn judge(app: &App, question: &Question) -> Verdict {
         Ok(patch) => Verdict::Injected {
             patch,
             warnings,
-            server: inject::reference(&server),
+            server: name,
         },
         Err(refusal) => Verdict::Refused(refusal),
     }

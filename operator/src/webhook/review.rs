@@ -42,14 +42,13 @@ pub(super) enum Unwritable {
 pub(super) struct Question {
     request: AdmissionRequest<DynamicObject>,
     /// The object as it came, every field of it.
-    raw: Option<Value>,
-    pod: Option<Pod>,
+    pub(super) raw: Option<Value>,
+    /// The pod that is being created; `None` for anything else.
+    pub(super) pod: Option<Pod>,
 }
 
 pub(super) enum Verdict {
-    /// Nothing to do.
     Unchanged,
-    /// It gets a sidecar.
     Injected {
         patch: Patch,
         /// What its author should know.
@@ -63,7 +62,6 @@ pub(super) enum Verdict {
 }
 
 impl Verdict {
-    /// For the counter.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Unchanged => "unchanged",
@@ -75,15 +73,12 @@ impl Verdict {
 }
 
 impl Question {
-    /// Reads a review.
     pub(super) fn read(body: &[u8]) -> Result<Self, Unreadable> {
         let mut review: Value = serde_json::from_slice(body)?;
         // Taken out first: the typed request would drop fields of the object that its types do not
         // know.
-        let raw = review
-            .pointer_mut("/request/object")
-            .map(Value::take)
-            .filter(|v| !v.is_null());
+        let raw = review.pointer_mut("/request/object").map(Value::take);
+        let raw = raw.filter(|v| !v.is_null());
         let review: AdmissionReview<DynamicObject> = serde_json::from_value(review)?;
         if review.types.api_version != "admission.k8s.io/v1" {
             return Err(Unreadable::Version(
@@ -95,27 +90,10 @@ impl Question {
         let ours = request.kind.kind == "Pod"
             && request.kind.group.is_empty()
             && request.operation == Operation::Create
-            && request
-                .sub_resource
-                .as_deref()
-                .unwrap_or_default()
-                .is_empty();
-        let pod = raw
-            .clone()
-            .filter(|_| ours)
-            .map(serde_json::from_value)
-            .transpose()?;
+            && request.sub_resource.as_ref().is_none_or(String::is_empty);
+        let pod = raw.clone().filter(|_| ours).map(serde_json::from_value);
+        let pod = pod.transpose()?;
         Ok(Self { request, raw, pod })
-    }
-
-    /// The pod that is being created; `None` for anything else.
-    pub(super) const fn pod(&self) -> Option<&Pod> {
-        self.pod.as_ref()
-    }
-
-    /// The object as it came.
-    pub(super) const fn raw(&self) -> Option<&Value> {
-        self.raw.as_ref()
     }
 
     /// The namespace. The pod itself may not carry it yet.
@@ -125,16 +103,9 @@ impl Question {
 
     /// The pod's name, or what its name will begin with.
     pub(super) fn name(&self) -> &str {
-        let generated = || {
-            self.pod
-                .as_ref()
-                .and_then(|p| p.metadata.generate_name.as_deref())
-        };
-        if self.request.name.is_empty() {
-            generated().unwrap_or_default()
-        } else {
-            &self.request.name
-        }
+        let pod = self.pod.as_ref().filter(|_| self.request.name.is_empty());
+        let generated = pod.and_then(|p| p.metadata.generate_name.as_deref());
+        generated.unwrap_or(&self.request.name)
     }
 
     /// Whether nothing will be kept.
@@ -142,7 +113,6 @@ impl Question {
         self.request.dry_run
     }
 
-    /// The answer, as JSON.
     pub(super) fn answer(&self, verdict: Verdict) -> Result<Value, Unwritable> {
         let review = self.response(verdict)?.into_review();
         let patch = review.response.as_ref().and_then(|r| r.patch.clone());
@@ -164,14 +134,10 @@ impl Question {
                 warnings,
                 server,
             } => {
-                response
-                    .audit_annotations
-                    .insert("server".to_owned(), server.to_string());
-                let warnings: Vec<String> = warnings
-                    .into_iter()
-                    .take(WARNINGS)
-                    .map(|w| short(&w))
-                    .collect();
+                let server = ("server".to_owned(), server.to_string());
+                response.audit_annotations.extend([server]);
+                let warnings = warnings.iter().take(WARNINGS);
+                let warnings: Vec<String> = warnings.map(|w| short(w)).collect();
                 response.warnings = (!warnings.is_empty()).then_some(warnings);
                 if !patch.is_empty() {
                     response = response.with_patch(patch)?;

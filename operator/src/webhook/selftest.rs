@@ -21,12 +21,7 @@ pub enum SelftestError {
     #[error(
         "LicenseServers cannot be listed in namespace {namespace} ({reason}): are Mooring's CRDs installed (chart value crds.install)?"
     )]
-    Crds {
-        /// Where it was tried.
-        namespace: String,
-        /// What the API server said.
-        reason: String,
-    },
+    Crds { namespace: String, reason: String },
     /// The pod was let through as it was.
     #[error(
         "a pod with annotation {LICENSES}: {WRONG:?} was accepted: the webhook {WEBHOOK} was not called. Is MutatingWebhookConfiguration \
@@ -37,22 +32,17 @@ pub enum SelftestError {
     #[error(
         "a pod with annotation {LICENSES}: {WRONG:?} was refused, but not by Mooring's rules: {reason}"
     )]
-    Otherwise {
-        /// What the API server said.
-        reason: String,
-    },
+    Otherwise { reason: String },
 }
 
 /// Tries the installation from this namespace.
 pub async fn selftest(client: &Client, namespace: &str) -> Result<(), SelftestError> {
     let servers: Api<LicenseServer> = Api::namespaced(client.clone(), namespace);
-    servers
-        .list(&ListParams::default().limit(1))
-        .await
-        .map_err(|e| SelftestError::Crds {
-            namespace: namespace.to_owned(),
-            reason: e.to_string(),
-        })?;
+    let listed = servers.list(&ListParams::default().limit(1)).await;
+    listed.map_err(|e| SelftestError::Crds {
+        namespace: namespace.to_owned(),
+        reason: e.to_string(),
+    })?;
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let params = PostParams {
         dry_run: true,
@@ -77,9 +67,7 @@ fn pod() -> Pod {
 fn judge(error: &kube::Error) -> Result<(), SelftestError> {
     let expected = format!("annotation {LICENSES}: character ");
     match error {
-        kube::Error::Api(s) if s.message.contains(WEBHOOK) && s.message.contains(&expected) => {
-            Ok(())
-        }
+        kube::Error::Api(s) if [WEBHOOK, &expected].iter().all(|t| s.message.contains(t)) => Ok(()),
         other => Err(SelftestError::Otherwise {
             reason: other.to_string(),
         }),

@@ -141,7 +141,15 @@ async fn start(cluster: Cluster) -> Running {
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let mut config = WebhookConfig::new("mooring-system", settings);
+    let mut config = WebhookConfig {
+        listen: SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, PORT)),
+        namespace: "mooring-system".to_owned(),
+        service: SERVICE.to_owned(),
+        configuration: CONFIGURATION.to_owned(),
+        default_server: None,
+        settings,
+        discovery: None,
+    };
     config.default_server = Some(ServerRef::new("licensing", "main"));
     let (registry, ready) = (prometheus::Registry::new(), Trusted::default());
     let metrics = Arc::new(WebhookMetrics::new(&registry).unwrap());

@@ -20,7 +20,8 @@ fn missing_parents_are_made_and_names_escaped() {
         .unwrap();
     d.set(&["metadata", "annotations", "a~b"], json!("2"))
         .unwrap();
-    d.push(&["spec", "volumes"], json!({"name": "v"})).unwrap();
+    d.upsert(&["spec", "volumes"], "name", json!({"name": "v"}))
+        .unwrap();
     d.insert(&["spec", "volumes"], 0, json!({"name": "u"}))
         .unwrap();
     let (patch, after) = d.finish();

@@ -41,7 +41,7 @@ impl ClusterCache {
             default_server: self.default.as_ref(),
             servers: &self.servers,
         };
-        choose(wish.as_ref(), &context).map(|s| reference(&s).to_string())
+        choose(wish.as_ref(), &context).map(|s| s.reference().to_string())
     }
 
     fn said(&self, wish: Option<&str>) -> String {

@@ -2,9 +2,8 @@
 #![allow(clippy::needless_pass_by_value)]
 use super::*;
 use crate::connection::LeaseCache;
-use crate::gone::Proof;
-use crate::leases::Severity;
 use crate::pods::Holding;
+use kube::runtime::events::EventType;
 use mooring_core::identity::{Holder, HolderKey};
 use mooring_core::wire::LeaseView;
 use serde_json::{Value, json};
@@ -140,7 +139,7 @@ fn a_pods_life_through_the_line_is_three_writes() {
     let (held_lease, note) = applied(plan(&facts(&server, &held, Some(&waiting))));
     assert_eq!(note.unwrap().reason, "LicenseHeld");
     let mut end = facts(&server, &[], Some(&held_lease));
-    end.pod = PodFact::Gone(Proof::Finished);
+    end.pod = PodFact::Gone;
     assert_eq!(plan(&end), Step::Delete);
 }
 
@@ -203,7 +202,7 @@ fn a_refusal_names_the_field_and_what_to_do() {
     let note = applied(plan(&facts(&server, &claims, None))).1.unwrap();
     assert_eq!(
         (note.reason, note.severity),
-        ("LicenseRefused", Severity::Warning)
+        ("LicenseRefused", EventType::Warning)
     );
     assert!(
         note.message.contains("expected one of render")
@@ -329,7 +328,7 @@ fn what_the_server_does_not_know_and_no_pod_stands_for_is_removed() {
         (PodFact::Unseen, Step::AskForPod),
         (PodFact::Absent, Step::Delete),
         (PodFact::Idle, Step::Delete),
-        (PodFact::Gone(Proof::Finished), Step::Delete),
+        (PodFact::Gone, Step::Delete),
     ] {
         let mut f = facts(&server, &[], Some(&lease));
         f.pod = pod;

@@ -3,9 +3,8 @@
 use super::anchor;
 use super::inputs::Inputs;
 use super::paths::{POLICIES_FILE, STATE_DIR, VENDOR_KEYS_DIR, mounted as at};
-use mooring_api::names::{API_PORT, HEALTH_PORT};
+use mooring_api::names::{API_PORT, HEALTH_PORT, short_hash};
 use mooring_config::{Config, Lease, Tls};
-use ring::digest::{SHA256, digest};
 use std::net::{Ipv6Addr, SocketAddr};
 
 /// The configuration that a LicenseServer asks for; none if its anchor is not one kind.
@@ -52,6 +51,5 @@ pub fn config_hash(config: &Config) -> Result<String, serde_yaml::Error> {
         ..config.clone()
     };
     let text = serde_yaml::to_string(&still)?;
-    let hash = hex::encode(digest(&SHA256, text.as_bytes()).as_ref());
-    Ok(hash.chars().take(16).collect())
+    Ok(short_hash(&text, 16))
 }

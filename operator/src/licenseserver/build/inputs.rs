@@ -11,26 +11,33 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What an installation of the operator decides.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct Defaults {
-    /// The license server's image where a LicenseServer names none.
+    /// The license server's image, where a LicenseServer names none.
+    #[arg(long, value_name = "IMAGE")]
     pub server_image: String,
-    /// pcscd's image where a LicenseServer with a pcscd names none.
+    /// pcscd's image, where a LicenseServer that has pcscd in its pod names none.
+    #[arg(long, default_value = "mooring/pcscd", value_name = "IMAGE")]
     pub pcscd_image: String,
-    /// The ClusterRole that may `create tokenreviews` and nothing else; the chart brings it.
-    pub tokenreview_role: String,
-    /// Secrets to pull the default image with, in the LicenseServer's namespace.
+    /// A Secret to pull both with, which must be there in the LicenseServers' namespaces. May be
+    /// given several times.
+    #[arg(long = "server-image-pull-secret", value_name = "NAME")]
     pub image_pull_secrets: Vec<String>,
+    /// The ClusterRole that may create tokenreviews, bound to each license server's service
+    /// account.
+    #[arg(
+        long,
+        default_value = "mooring-server-tokenreviews",
+        value_name = "NAME"
+    )]
+    pub tokenreview_role: String,
 }
 
 /// What building needs to know besides the spec.
 #[derive(Clone, Debug)]
 pub struct Inputs<'a> {
-    /// The LicenseServer.
     pub server: &'a LicenseServer,
-    /// By namespace and name.
     pub reference: &'a ServerRef,
-    /// What the installation decides.
     pub defaults: &'a Defaults,
     /// `status.leaseDurationInForce`, already written: the longest lease any instance may have
     /// granted.

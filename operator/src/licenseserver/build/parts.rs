@@ -36,22 +36,15 @@ pub fn service_account(i: &Inputs<'_>) -> ServiceAccount {
     }
 }
 
-/// The name of a server's ClusterRoleBinding.
-pub fn binding_name(server: &ServerRef) -> String {
-    format!("mooring-server:{}:{}", server.namespace, server.name)
-}
-
 /// Lets the server's service account create TokenReviews. Cluster-wide, so no owner reference: the
 /// operator removes it.
 pub fn role_binding(i: &Inputs<'_>) -> ClusterRoleBinding {
+    let ServerRef { namespace, name } = i.reference;
     let mut all = labels(i.reference);
-    all.insert(
-        SERVER_NAMESPACE_LABEL.to_owned(),
-        i.reference.namespace.clone(),
-    );
+    all.insert(SERVER_NAMESPACE_LABEL.to_owned(), namespace.clone());
     ClusterRoleBinding {
         metadata: ObjectMeta {
-            name: Some(binding_name(i.reference)),
+            name: Some(format!("mooring-server:{namespace}:{name}")),
             labels: Some(all),
             ..ObjectMeta::default()
         },
@@ -62,8 +55,8 @@ pub fn role_binding(i: &Inputs<'_>) -> ClusterRoleBinding {
         },
         subjects: Some(vec![Subject {
             kind: "ServiceAccount".into(),
-            name: i.reference.name.clone(),
-            namespace: Some(i.reference.namespace.clone()),
+            name: name.clone(),
+            namespace: Some(namespace.clone()),
             ..Subject::default()
         }]),
     }

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 /// The key and file name of the configuration.
-pub const CONFIG_FILE: &str = "config.yaml";
+pub(super) const CONFIG_FILE: &str = "config.yaml";
 /// The key and file name of the policies.
-pub const POLICIES_FILE: &str = "policies.yaml";
+pub(super) const POLICIES_FILE: &str = "policies.yaml";
 /// Where all that the server reads is mounted, but for the vendor's keys.
 pub(super) const DIR: &str = "/etc/mooring";
 /// Where the vendor's public keys are: a volume of their own, because each key of theirs is a file.

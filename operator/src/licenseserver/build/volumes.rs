@@ -3,12 +3,11 @@
 use super::anchor;
 use super::inputs::Inputs;
 use super::paths::{CONFIG_FILE, POLICIES_FILE};
+use crate::container::{empty_dir, host_path};
 use k8s_openapi::api::core::v1::{
-    ConfigMapProjection, ConfigMapVolumeSource, EmptyDirVolumeSource, HostPathVolumeSource,
-    KeyToPath, ProjectedVolumeSource, SecretProjection, SecretVolumeSource, Volume,
-    VolumeProjection,
+    ConfigMapProjection, ConfigMapVolumeSource, KeyToPath, ProjectedVolumeSource, SecretProjection,
+    SecretVolumeSource, Volume, VolumeProjection,
 };
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use mooring_api::VendorKeys;
 
 /// Read by owner and group: the server's group is the pod's `fsGroup`.
@@ -17,38 +16,23 @@ const MODE: i32 = 0o440;
 /// All volumes.
 pub(super) fn volumes(i: &Inputs<'_>) -> Vec<Volume> {
     let spec = &i.server.spec;
-    let projected = ProjectedVolumeSource {
-        default_mode: Some(MODE),
-        sources: Some(sources(i)),
-    };
-    let empty = |name: &str, limit: Option<&str>| Volume {
-        name: name.into(),
-        empty_dir: Some(EmptyDirVolumeSource {
-            medium: None,
-            size_limit: limit.map(|l| Quantity(l.into())),
+    let config = Volume {
+        name: "config".into(),
+        projected: Some(ProjectedVolumeSource {
+            default_mode: Some(MODE),
+            sources: Some(sources(i)),
         }),
         ..Volume::default()
     };
     let mut volumes = vec![
-        Volume {
-            name: "config".into(),
-            projected: Some(projected),
-            ..Volume::default()
-        },
-        empty("state", None),
-        empty("tmp", Some("64Mi")),
+        config,
+        empty_dir("state", false, None),
+        empty_dir("tmp", false, Some("64Mi")),
     ];
     volumes.extend(spec.vendor_keys.as_ref().map(vendor_keys));
     volumes.extend(anchor::volumes(spec));
     let hosts = spec.template.host_paths.iter().enumerate();
-    volumes.extend(hosts.map(|(n, h)| Volume {
-        name: format!("host-{n}"),
-        host_path: Some(HostPathVolumeSource {
-            path: h.path.clone(),
-            type_: None,
-        }),
-        ..Volume::default()
-    }));
+    volumes.extend(hosts.map(|(n, h)| host_path(&format!("host-{n}"), &h.path, None)));
     volumes
 }
 
@@ -57,12 +41,10 @@ pub(super) fn volumes(i: &Inputs<'_>) -> Vec<Volume> {
 /// would leave the pod stuck.
 fn sources(i: &Inputs<'_>) -> Vec<VolumeProjection> {
     let spec = &i.server.spec;
+    let files = [CONFIG_FILE, POLICIES_FILE].map(|f| (f, f));
     let config = ConfigMapProjection {
         name: i.reference.child("config"),
-        items: Some(items(&[
-            (CONFIG_FILE, CONFIG_FILE),
-            (POLICIES_FILE, POLICIES_FILE),
-        ])),
+        items: Some(items(&files)),
         optional: Some(false),
     };
     let tls = [
@@ -71,24 +53,19 @@ fn sources(i: &Inputs<'_>) -> Vec<VolumeProjection> {
         ("ca.crt", "tls/ca.crt"),
     ];
     // Optional as a whole: a key that is not there leaves the other.
+    let (license, revocations) = (&spec.license.key, &spec.license.revocations_key);
     let license = [
-        (spec.license.key.as_str(), "license/license.mooring"),
-        (
-            spec.license.revocations_key.as_str(),
-            "license/revocations.mooring",
-        ),
+        (license.as_str(), "license/license.mooring"),
+        (revocations.as_str(), "license/revocations.mooring"),
     ];
+    let identity = [("key", "identity/key")];
     let mut sources = vec![
         VolumeProjection {
             config_map: Some(config),
             ..VolumeProjection::default()
         },
         secret(&i.reference.child("tls"), &tls, false),
-        secret(
-            &i.reference.child("identity"),
-            &[("key", "identity/key")],
-            false,
-        ),
+        secret(&i.reference.child("identity"), &identity, false),
         secret(&spec.license.secret_name, &license, true),
     ];
     for needs in anchor::needs(spec).unwrap_or_default() {
@@ -120,23 +97,18 @@ fn secret(name: &str, pairs: &[(&str, &str)], optional: bool) -> VolumeProjectio
 
 /// Each key of it is read, whatever its name: a volume of its own.
 fn vendor_keys(keys: &VendorKeys) -> Volume {
-    let config_map = keys
-        .config_map_name
-        .as_ref()
-        .map(|name| ConfigMapVolumeSource {
-            name: name.clone(),
-            optional: Some(true),
-            ..ConfigMapVolumeSource::default()
-        });
-    let secret = keys
-        .secret_name
-        .as_ref()
-        .filter(|_| config_map.is_none())
-        .map(|name| SecretVolumeSource {
-            secret_name: Some(name.clone()),
-            optional: Some(true),
-            ..SecretVolumeSource::default()
-        });
+    let in_map = keys.config_map_name.clone();
+    let in_secret = keys.secret_name.clone().filter(|_| in_map.is_none());
+    let config_map = in_map.map(|name| ConfigMapVolumeSource {
+        name,
+        optional: Some(true),
+        ..ConfigMapVolumeSource::default()
+    });
+    let secret = in_secret.map(|name| SecretVolumeSource {
+        secret_name: Some(name),
+        optional: Some(true),
+        ..SecretVolumeSource::default()
+    });
     Volume {
         name: "vendor-keys".into(),
         config_map,

@@ -1,15 +1,15 @@
 //! The StatefulSet of one: the server's pod, pinned to the node that holds the anchor.
 
 use super::anchor;
-use super::container::{amounts, confined, mount};
 use super::inputs::{Inputs, labels, meta, selector};
 use super::paths::{CONFIG_FILE, DIR, STATE_DIR, VENDOR_KEYS_DIR};
 use super::volumes::volumes;
+use crate::container::{amounts, confined, mount, seccomp};
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{
     Affinity, Container, ContainerPort, EnvVar, HTTPGetAction, LocalObjectReference, NodeAffinity,
     NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodSecurityContext, PodSpec,
-    PodTemplateSpec, Probe, ResourceRequirements, SeccompProfile, Toleration,
+    PodTemplateSpec, Probe, ResourceRequirements, Toleration,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -23,13 +23,11 @@ const CONFIG_HASH: &str = "mooring.dev/config-hash";
 
 /// StatefulSet `‹name›`.
 pub fn stateful_set(i: &Inputs<'_>, config_hash: &str) -> StatefulSet {
-    let annotations = BTreeMap::from([
-        (CONFIG_HASH.to_owned(), config_hash.to_owned()),
-        (
-            "kubectl.kubernetes.io/default-container".to_owned(),
-            "server".to_owned(),
-        ),
-    ]);
+    let annotations = [
+        (CONFIG_HASH, config_hash),
+        ("kubectl.kubernetes.io/default-container", "server"),
+    ];
+    let annotations = annotations.map(|(k, v)| (k.to_owned(), v.to_owned()));
     StatefulSet {
         metadata: meta(i, i.reference.name.clone()),
         spec: Some(StatefulSetSpec {
@@ -46,7 +44,7 @@ pub fn stateful_set(i: &Inputs<'_>, config_hash: &str) -> StatefulSet {
             template: PodTemplateSpec {
                 metadata: Some(ObjectMeta {
                     labels: Some(labels(i.reference)),
-                    annotations: Some(annotations),
+                    annotations: Some(BTreeMap::from(annotations)),
                     ..ObjectMeta::default()
                 }),
                 spec: Some(pod(i)),
@@ -57,21 +55,12 @@ pub fn stateful_set(i: &Inputs<'_>, config_hash: &str) -> StatefulSet {
     }
 }
 
-/// The user and group of the pod's containers.
-fn user(i: &Inputs<'_>) -> i64 {
-    let by_anchor = anchor::user(&i.server.spec);
-    let wish = i.server.spec.template.run_as_user;
-    wish.or(by_anchor).unwrap_or(USER)
-}
-
 fn pod(i: &Inputs<'_>) -> PodSpec {
-    let t = &i.server.spec.template;
-    let user = user(i);
-    let pull = i
-        .defaults
-        .image_pull_secrets
-        .iter()
-        .map(|n| LocalObjectReference { name: n.clone() });
+    let spec = &i.server.spec;
+    let t = &spec.template;
+    let user = t.run_as_user.or(anchor::user(spec)).unwrap_or(USER);
+    let pull = i.defaults.image_pull_secrets.iter().cloned();
+    let pull = pull.map(|name| LocalObjectReference { name });
     let mut secrets = t.image_pull_secrets.clone();
     secrets.extend(pull.filter(|p| !t.image_pull_secrets.contains(p)));
     PodSpec {
@@ -79,18 +68,15 @@ fn pod(i: &Inputs<'_>) -> PodSpec {
         automount_service_account_token: Some(true),
         enable_service_links: Some(false),
         termination_grace_period_seconds: Some(10),
-        affinity: Some(affinity(&i.server.spec.placement.labels())),
-        tolerations: Some(tolerations(&i.server.spec.placement.tolerations)),
+        affinity: Some(affinity(&spec.placement.labels())),
+        tolerations: Some(tolerations(&spec.placement.tolerations)),
         image_pull_secrets: Some(secrets).filter(|s| !s.is_empty()),
         security_context: Some(PodSecurityContext {
             run_as_user: Some(user),
             run_as_group: Some(user),
             run_as_non_root: Some(user != 0),
             fs_group: Some(user),
-            seccomp_profile: Some(SeccompProfile {
-                type_: "RuntimeDefault".into(),
-                ..SeccompProfile::default()
-            }),
+            seccomp_profile: Some(seccomp()),
             ..PodSecurityContext::default()
         }),
         init_containers: anchor::pcscd(i, user).map(|c| vec![c]),
@@ -140,7 +126,8 @@ fn tolerations(more: &[Toleration]) -> Vec<Toleration> {
 }
 
 fn container(i: &Inputs<'_>) -> Container {
-    let t = &i.server.spec.template;
+    let spec = &i.server.spec;
+    let t = &spec.template;
     let port = |name: &str, port: u16| ContainerPort {
         name: Some(name.into()),
         container_port: i32::from(port),
@@ -152,12 +139,15 @@ fn container(i: &Inputs<'_>) -> Container {
         mount("state", STATE_DIR, false),
         mount("tmp", "/tmp", false),
     ];
-    if i.server.spec.vendor_keys.is_some() {
+    if spec.vendor_keys.is_some() {
         mounts.push(mount("vendor-keys", VENDOR_KEYS_DIR, true));
     }
-    mounts.extend(anchor::mounts(&i.server.spec));
+    mounts.extend(anchor::mounts(spec));
     let hosts = t.host_paths.iter().enumerate();
     mounts.extend(hosts.map(|(n, h)| mount(&format!("host-{n}"), &h.mount_path, h.read_only)));
+    let image = t.image.as_ref().unwrap_or(&i.defaults.server_image);
+    let config = format!("{DIR}/{CONFIG_FILE}");
+    let amounts = t.resources.clone().unwrap_or_else(resources);
     let env = t.env.iter().map(|e| EnvVar {
         name: e.name.clone(),
         value: Some(e.value.clone()),
@@ -165,23 +155,12 @@ fn container(i: &Inputs<'_>) -> Container {
     });
     Container {
         name: "server".into(),
-        image: Some(
-            t.image
-                .clone()
-                .unwrap_or_else(|| i.defaults.server_image.clone()),
-        ),
+        image: Some(image.clone()),
         image_pull_policy: Some("IfNotPresent".into()),
-        args: Some(vec![
-            "run".into(),
-            "--config".into(),
-            format!("{DIR}/{CONFIG_FILE}"),
-        ]),
+        args: Some(vec!["run".into(), "--config".into(), config]),
         env: Some(env.collect::<Vec<_>>()).filter(|e| !e.is_empty()),
         ports: Some(vec![port("https", API_PORT), port("health", HEALTH_PORT)]),
-        resources: Some(anchor::resources(
-            &i.server.spec,
-            t.resources.clone().unwrap_or_else(resources),
-        )),
+        resources: Some(anchor::with_device(spec, false, amounts)),
         liveness_probe: Some(Probe {
             initial_delay_seconds: Some(5),
             ..probe("/healthz", 10, 5)
@@ -195,10 +174,8 @@ fn container(i: &Inputs<'_>) -> Container {
 
 /// For 10,000 sidecars and more; the memory is a limit, the processor is not.
 fn resources() -> ResourceRequirements {
-    amounts(
-        &[("cpu", "50m"), ("memory", "64Mi")],
-        &[("memory", "512Mi")],
-    )
+    let requests = [("cpu", "50m"), ("memory", "64Mi")];
+    amounts(&requests, &[("memory", "512Mi")])
 }
 
 fn probe(path: &str, period: i32, failures: i32) -> Probe {

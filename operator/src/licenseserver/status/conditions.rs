@@ -15,27 +15,20 @@ use mooring_core::time::Timestamp;
 /// All that the conditions look at.
 #[derive(Debug)]
 pub struct Judged<'a> {
-    /// The spec's generation.
+    /// The spec's.
     pub generation: Option<i64>,
-    /// What is wrong with the spec.
     pub invalid: Option<&'a Invalid>,
-    /// What it names and is not there.
     pub missing: &'a [Missing],
-    /// Where its pod stands.
     pub placed: &'a Placed,
-    /// Which node it should be on.
     pub whereabouts: &'a Whereabouts,
-    /// Its pod.
     pub pod: Option<&'a Pod>,
     /// The node its pod is on.
     pub node: Option<String>,
-    /// Where sidecars reach it.
     pub endpoint: String,
     /// What it says of itself.
     pub snapshot: &'a Snapshot,
     /// Another LicenseServer of this cluster that signs with the same anchor.
     pub twin: Option<ServerRef>,
-    /// Now.
     pub now: Timestamp,
 }
 
@@ -43,6 +36,11 @@ struct Word {
     status: &'static str,
     reason: String,
     message: String,
+}
+
+/// A condition that is, or is not.
+fn either(is: bool, reason: impl Into<String>, message: impl Into<String>) -> Word {
+    word(if is { "True" } else { "False" }, reason, message)
 }
 
 fn word(status: &'static str, reason: impl Into<String>, message: impl Into<String>) -> Word {
@@ -88,7 +86,7 @@ fn second_server(j: &Judged<'_>, before: &[Condition]) -> Option<Word> {
         return Some(word("True", "SameAnchor", text));
     }
     let old = before.iter().find(|c| c.type_ == SECOND_SERVER_SEEN);
-    let Some(state) = j.snapshot.state.as_ref().filter(|_| j.snapshot.connected) else {
+    let Some(state) = j.snapshot.says() else {
         return old.map(|_| no_contact(j));
     };
     match &state.second_server {
@@ -100,20 +98,13 @@ fn second_server(j: &Judged<'_>, before: &[Condition]) -> Option<Word> {
             );
             Some(word("True", "ForeignToken", text))
         }
-        None => old.map(|_| {
-            word(
-                "False",
-                "Alone",
-                "no second server was seen in the last hour",
-            )
-        }),
+        None => old.map(|_| either(false, "Alone", "no second server was seen in the last hour")),
     }
 }
 
 fn condition(kind: &str, w: &Word, j: &Judged<'_>, before: &[Condition]) -> Condition {
-    let old = before
-        .iter()
-        .find(|c| c.type_ == kind && c.status == w.status);
+    let mut before = before.iter();
+    let old = before.find(|c| c.type_ == kind && c.status == w.status);
     let now = Time(Timestamp::from_second(j.now.as_second()).unwrap_or(j.now));
     Condition {
         type_: kind.to_owned(),
@@ -127,11 +118,8 @@ fn condition(kind: &str, w: &Word, j: &Judged<'_>, before: &[Condition]) -> Cond
 
 /// A reason must not be empty; what the server says is taken as it is otherwise.
 fn camel(reason: &str) -> String {
-    let kept: String = reason
-        .chars()
-        .filter(char::is_ascii_alphanumeric)
-        .take(128)
-        .collect();
+    let allowed = reason.chars().filter(char::is_ascii_alphanumeric);
+    let kept: String = allowed.take(128).collect();
     if kept.is_empty() {
         "Unspecified".to_owned()
     } else {
@@ -143,8 +131,7 @@ fn ready(j: &Judged<'_>) -> Word {
     if let Some(e) = j.invalid {
         return word("False", "InvalidSpec", e.to_string());
     }
-    let s = j.snapshot;
-    if let Some(state) = s.state.as_ref().filter(|_| s.connected) {
+    if let Some(state) = j.snapshot.says() {
         // It answers: what its kubelet says matters no more.
         return if !state.anchor.present {
             word("False", state.anchor.reason, state.anchor.message.clone())
@@ -153,11 +140,13 @@ fn ready(j: &Judged<'_>) -> Word {
         } else if state.settling {
             word("False", "Settling", settling(j).message)
         } else {
-            word(
-                "True",
-                "Serving",
-                placement_note(j).unwrap_or_else(|| "grants leases".to_owned()),
-            )
+            let text = match j.placed {
+                Placed::Stays { node } => format!(
+                    "grants leases from {node}, which no longer carries the placement's labels; no other node that is ready does"
+                ),
+                _ => "grants leases".to_owned(),
+            };
+            word("True", "Serving", text)
         };
     }
     if let Some(m) = j.missing.first() {
@@ -168,152 +157,94 @@ fn ready(j: &Judged<'_>) -> Word {
         return word("False", j.whereabouts.reason, j.whereabouts.message.clone());
     }
     let Some(pod) = j.pod else {
-        return word(
-            "False",
-            "PodMissing",
-            "the server's pod is not there yet; `kubectl describe statefulset` of the same name says why, should it stay so",
-        );
+        let text = "the server's pod is not there yet; `kubectl describe statefulset` of the same name says why, should it stay so";
+        return word("False", "PodMissing", text);
     };
     if let Some((reason, message)) = pod_trouble(pod) {
         return word("False", reason, message);
     }
-    let problem = s
-        .problem
-        .as_deref()
-        .unwrap_or("the operator has not reached it yet");
-    word(
-        "False",
-        "NotConnected",
-        format!("the server does not answer the operator: {problem}"),
-    )
+    let problem = j.snapshot.problem.as_deref();
+    let problem = problem.unwrap_or("the operator has not reached it yet");
+    let text = format!("the server does not answer the operator: {problem}");
+    word("False", "NotConnected", text)
 }
 
 fn placed(j: &Judged<'_>) -> Word {
     let w = j.whereabouts;
-    word(
-        if w.found { "True" } else { "False" },
-        w.reason,
-        w.message.clone(),
-    )
-}
-
-fn placement_note(j: &Judged<'_>) -> Option<String> {
-    match j.placed {
-        Placed::Stays { node } => Some(format!(
-            "grants leases from {node}, which no longer carries the placement's labels; no other node that is ready does"
-        )),
-        _ => None,
-    }
+    either(w.found, w.reason, w.message.clone())
 }
 
 /// Why the pod does not run, as scheduler and kubelet say it.
-fn pod_trouble(pod: &Pod) -> Option<(String, String)> {
+fn pod_trouble(pod: &Pod) -> Option<(&'static str, String)> {
     let status = pod.status.as_ref()?;
-    let unscheduled = status
-        .conditions
-        .iter()
-        .flatten()
-        .find(|c| c.type_ == "PodScheduled" && c.status == "False");
-    if let Some(c) = unscheduled {
-        let message = c.message.clone().unwrap_or_default();
-        return Some((
-            "PodUnschedulable".into(),
-            format!("the server's pod cannot be scheduled: {message}"),
-        ));
+    let mut conditions = status.conditions.iter().flatten();
+    if let Some(c) = conditions.find(|c| c.type_ == "PodScheduled" && c.status == "False") {
+        let message = c.message.as_deref().unwrap_or_default();
+        let text = format!("the server's pod cannot be scheduled: {message}");
+        return Some(("PodUnschedulable", text));
     }
     let container = status.container_statuses.iter().flatten().next()?;
-    let waiting = container.state.as_ref().and_then(|s| s.waiting.as_ref())?;
+    let waiting = container.state.as_ref()?.waiting.as_ref()?;
+    let reason = match waiting.reason.as_deref() {
+        None | Some("ContainerCreating" | "PodInitializing") => {
+            let text = "the server's container is being started".to_owned();
+            return Some(("PodStarting", text));
+        }
+        Some(reason) => reason,
+    };
+    let message = waiting.message.as_deref().unwrap_or_default();
     let last = container
         .last_state
         .as_ref()
         .and_then(|s| s.terminated.as_ref());
     let last = last.map(|t| {
-        format!(
-            "; its last run ended with exit code {}: kubectl logs --previous",
-            t.exit_code
-        )
+        let code = t.exit_code;
+        format!("; its last run ended with exit code {code}: kubectl logs --previous")
     });
-    if matches!(
-        waiting.reason.as_deref(),
-        None | Some("ContainerCreating" | "PodInitializing")
-    ) {
-        return Some((
-            "PodStarting".into(),
-            "the server's container is being started".into(),
-        ));
-    }
-    let reason = waiting.reason.clone().unwrap_or_else(|| "Waiting".into());
-    let message = waiting.message.clone().unwrap_or_default();
-    Some((
-        "PodNotRunning".into(),
-        format!(
-            "the server's container waits: {reason} {message}{}",
-            last.unwrap_or_default()
-        ),
-    ))
+    let last = last.unwrap_or_default();
+    let text = format!("the server's container waits: {reason} {message}{last}");
+    Some(("PodNotRunning", text))
 }
 
 fn no_contact(j: &Judged<'_>) -> Word {
-    if j.pod.is_none() && j.snapshot.state.is_none() {
-        return word(
-            "Unknown",
-            "NotStarted",
-            "the server has not been started yet",
-        );
-    }
-    word(
-        "Unknown",
-        "NoContact",
-        "the server does not answer the operator; its holders run on under their leases and grace",
-    )
+    let (reason, text) = if j.pod.is_none() && j.snapshot.state.is_none() {
+        ("NotStarted", "the server has not been started yet")
+    } else {
+        let text = "the server does not answer the operator; its holders run on under their leases and grace";
+        ("NoContact", text)
+    };
+    word("Unknown", reason, text)
 }
 
 fn anchor(j: &Judged<'_>) -> Word {
-    match j.snapshot.state.as_ref().filter(|_| j.snapshot.connected) {
-        Some(s) => word(
-            if s.anchor.present { "True" } else { "False" },
-            s.anchor.reason,
-            s.anchor.message.clone(),
-        ),
-        None => no_contact(j),
-    }
+    let Some(s) = j.snapshot.says() else {
+        return no_contact(j);
+    };
+    either(s.anchor.present, s.anchor.reason, s.anchor.message.clone())
 }
 
 fn license(j: &Judged<'_>) -> Word {
-    let missing = j
-        .missing
-        .iter()
-        .find(|m| m.reason == "LicenseSecretMissing");
-    match (
-        j.snapshot.state.as_ref().filter(|_| j.snapshot.connected),
-        missing,
-    ) {
-        (Some(s), Some(m)) if s.license_valid => word(
-            "True",
-            m.reason,
-            format!(
-                "the license in force stays so until the server restarts; {}",
-                m.message
-            ),
-        ),
+    let mut missing = j.missing.iter();
+    let missing = missing.find(|m| m.reason == "LicenseSecretMissing");
+    match (j.snapshot.says(), missing) {
+        (Some(s), Some(m)) if s.license_valid => {
+            let in_force = "the license in force stays so until the server restarts";
+            word("True", m.reason, format!("{in_force}; {}", m.message))
+        }
         (_, Some(m)) => word("False", m.reason, m.message.clone()),
-        (Some(s), None) => word(
-            if s.license_valid { "True" } else { "False" },
-            s.license_reason,
-            s.license_message.clone(),
-        ),
+        (Some(s), None) => either(s.license_valid, s.license_reason, s.license_message.clone()),
         (None, None) => no_contact(j),
     }
 }
 
 fn settling(j: &Judged<'_>) -> Word {
-    match j.snapshot.state.as_ref().filter(|_| j.snapshot.connected) {
-        Some(s) if s.settling => word(
-            "True",
+    let (reason, text) = match j.snapshot.says() {
+        Some(s) if s.settling => (
             "TakingLeasesIn",
             "the server has just started: it takes earlier leases in and grants nothing new until then",
         ),
-        Some(_) => word("False", "Settled", "all earlier leases are in or over"),
-        None => no_contact(j),
-    }
+        Some(_) => ("Settled", "all earlier leases are in or over"),
+        None => return no_contact(j),
+    };
+    either(reason != "Settled", reason, text)
 }

@@ -1,7 +1,8 @@
 //! The Events on a LicenseServer that go with a change of its status.
 
-use crate::leases::{Note, Severity};
+use crate::leases::Note;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::runtime::events::EventType::{self, Normal, Warning};
 use mooring_api::LicenseServerStatus;
 use mooring_api::status::{
     ANCHOR_PRESENT, LICENSE_VALID, PLACED, READY, SECOND_SERVER_SEEN, SETTLING,
@@ -23,15 +24,6 @@ const SPOKEN: &[&str] = &[
 /// The server's reason where nothing is wrong with its license file.
 const VALID: &str = LicenseReason::Valid.name();
 
-fn note(severity: Severity, reason: &'static str, action: &'static str, message: &str) -> Note {
-    Note {
-        severity,
-        reason,
-        action,
-        message: message.chars().take(1000).collect(),
-    }
-}
-
 /// The server's reason while its standby anchor serves.
 const STANDBY: &str = AnchorReason::StandbyInUse.name();
 
@@ -42,22 +34,16 @@ fn placed(was: Option<&Condition>, is: Option<&Condition>) -> Option<Note> {
         return None;
     }
     let was_found = was.is_some_and(|w| w.status == "True");
-    match is.reason.as_str() {
+    let (severity, reason) = match is.reason.as_str() {
         // Of another reason: Events of one reason are counted as one for some minutes, under the
         // words of the first.
-        "DeviceFound" if was.is_some_and(|w| w.reason == "DeviceFound") => {
-            Some(note(Severity::Normal, "DeviceMoved", "Watch", &is.message))
-        }
-        "DeviceFound" => Some(note(Severity::Normal, "DeviceFound", "Watch", &is.message)),
-        "DeviceNotFound" if was_found => Some(note(
-            Severity::Warning,
-            "DeviceNotFound",
-            "Watch",
-            &is.message,
-        )),
-        "AgentSilent" => Some(note(Severity::Warning, "AgentSilent", "Watch", &is.message)),
-        _ => None,
-    }
+        "DeviceFound" if was.is_some_and(|w| w.reason == "DeviceFound") => (Normal, "DeviceMoved"),
+        "DeviceFound" => (Normal, "DeviceFound"),
+        "DeviceNotFound" if was_found => (Warning, "DeviceNotFound"),
+        "AgentSilent" => (Warning, "AgentSilent"),
+        _ => return None,
+    };
+    Some(Note::new(severity, reason, "Watch", &is.message))
 }
 
 /// A condition, as it was and as it is.
@@ -82,23 +68,23 @@ impl<'a> Turned<'a> {
         self.was.is_some_and(|w| w.reason == reason)
     }
 
-    fn says(&self, severity: Severity, reason: &'static str) -> Note {
-        note(severity, reason, "Watch", &self.is.message)
+    fn says(&self, severity: EventType, reason: &'static str) -> Note {
+        Note::new(severity, reason, "Watch", &self.is.message)
     }
 
     /// The same, with the condition's reason in front.
     fn explains(&self, reason: &'static str) -> Note {
         let text = format!("{}: {}", self.is.reason, self.is.message);
-        note(Severity::Warning, reason, "Watch", &text)
+        Note::new(Warning, reason, "Watch", &text)
     }
 }
 
 fn anchor(t: &Turned<'_>) -> Option<Note> {
-    let back = || Some(t.says(Severity::Normal, ANCHOR_PRESENT));
+    let back = || Some(t.says(Normal, ANCHOR_PRESENT));
     match (t.was(), t.is.status.as_str()) {
         (_, "False") => Some(t.explains("AnchorLost")),
         // Its days run, whatever was before.
-        (_, "True") if t.is.reason == STANDBY => Some(t.says(Severity::Warning, "AnchorStandby")),
+        (_, "True") if t.is.reason == STANDBY => Some(t.says(Warning, "AnchorStandby")),
         (_, "True") if t.was_for(STANDBY) => back(),
         // After a restart the anchor is unknown for a moment: that is no news.
         (None | Some("False"), "True") => back(),
@@ -113,7 +99,7 @@ fn license(t: &Turned<'_>) -> Option<Note> {
         ("True", reason) if reason != VALID => Some(t.explains("LicenseFileRefused")),
         // After a restart the license is unknown for a moment: that is no news.
         ("True", _) if t.was() != Some("Unknown") && !t.was_for(VALID) => {
-            Some(t.says(Severity::Normal, LICENSE_VALID))
+            Some(t.says(Normal, LICENSE_VALID))
         }
         _ => None,
     }
@@ -121,13 +107,13 @@ fn license(t: &Turned<'_>) -> Option<Note> {
 
 fn ready(t: &Turned<'_>) -> Option<Note> {
     if t.is.status == "True" {
-        return Some(t.says(Severity::Normal, "Serving"));
+        return Some(t.says(Normal, "Serving"));
     }
     if t.was() == Some("True") && t.is.reason == "NotConnected" {
-        return Some(t.says(Severity::Warning, "ServerUnreachable"));
+        return Some(t.says(Warning, "ServerUnreachable"));
     }
     let reason = SPOKEN.iter().find(|r| **r == t.is.reason)?;
-    Some(note(Severity::Warning, reason, "Reconcile", &t.is.message))
+    Some(Note::new(Warning, reason, "Reconcile", &t.is.message))
 }
 
 /// What is to be said.
@@ -139,14 +125,14 @@ pub fn events(before: Option<&LicenseServerStatus>, now: &LicenseServerStatus) -
     let restarted = matches!((&old.instance, &now.instance), (Some(was), Some(is)) if was != is);
     let restarted = restarted.then(|| {
         let text = "the license server has restarted; it takes the leases of its holders in again";
-        note(Severity::Normal, "ServerRestarted", "Watch", text)
+        Note::new(Normal, "ServerRestarted", "Watch", text)
     });
     let all = [
         restarted,
         turned(ANCHOR_PRESENT).and_then(|t| anchor(&t)),
         turned(LICENSE_VALID).and_then(|t| license(&t)),
-        begun(SECOND_SERVER_SEEN).map(|t| t.says(Severity::Warning, "SecondServer")),
-        begun(SETTLING).map(|t| t.says(Severity::Normal, SETTLING)),
+        begun(SECOND_SERVER_SEEN).map(|t| t.says(Warning, "SecondServer")),
+        begun(SETTLING).map(|t| t.says(Normal, SETTLING)),
         placed(old.condition(PLACED), now.condition(PLACED)),
         turned(READY).and_then(|t| ready(&t)),
     ];

@@ -1,9 +1,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use super::*;
-use crate::leases::Severity;
 use crate::licenseserver::facts::Missing;
 use crate::licenseserver::placement::{Placed, Whereabouts};
 use k8s_openapi::api::core::v1::Pod;
+use kube::runtime::events::EventType;
 use mooring_api::names::ServerRef;
 use mooring_core::time::Timestamp;
 use serde_json::json;
@@ -136,7 +136,7 @@ fn a_lost_anchor_is_said_with_what_to_do_and_its_return_too() {
     let notes = events(Some(&s), &lost);
     assert_eq!(
         (notes[0].reason, notes[0].severity),
-        ("AnchorLost", Severity::Warning)
+        ("AnchorLost", EventType::Warning)
     );
     assert!(notes[0].message.contains("plug it in"));
     let back = Case::default().status(Some(&lost));
@@ -162,7 +162,7 @@ fn a_standby_anchor_that_serves_is_said_and_the_firsts_return_too() {
             notes[0].severity,
             notes[0].message.as_str()
         ),
-        ("AnchorStandby", Severity::Warning, "until 2026-05-15")
+        ("AnchorStandby", EventType::Warning, "until 2026-05-15")
     );
     let back = Case::default().status(Some(&standby));
     assert_eq!(reasons(Some(&standby), &back), ["AnchorPresent"]);

@@ -58,6 +58,7 @@ fn bad_values_are_told_with_the_flag_and_what_was_expected() {
     let e = parse(&["--sidecar-memory-limit", "1x"])
         .unwrap()
         .config("n")
+        .map(drop)
         .unwrap_err();
     assert!(
         e.contains("--sidecar") && e.contains("memory limit \"1x\""),

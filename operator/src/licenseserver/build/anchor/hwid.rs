@@ -8,27 +8,15 @@ use mooring_config::{AnchorConfig, HwidConfig};
 /// What is read of the node, with the type that it must be of, so that a missing one is said and
 /// not made. Not the whole of `/sys`: cgroups are mounted below it, where root could write.
 const MACHINE: [HostPath; 4] = [
-    HostPath {
-        volume: "machine-id",
-        path: "/etc/machine-id",
-        kind: "File",
-    },
-    HostPath {
-        volume: "sys-class",
-        path: "/sys/class",
-        kind: "Directory",
-    },
-    HostPath {
-        volume: "sys-block",
-        path: "/sys/block",
-        kind: "Directory",
-    },
-    HostPath {
-        volume: "sys-devices",
-        path: "/sys/devices",
-        kind: "Directory",
-    },
+    path("machine-id", "/etc/machine-id", "File"),
+    path("sys-class", "/sys/class", "Directory"),
+    path("sys-block", "/sys/block", "Directory"),
+    path("sys-devices", "/sys/devices", "Directory"),
 ];
+
+const fn path(volume: &'static str, path: &'static str, kind: &'static str) -> HostPath {
+    HostPath { volume, path, kind }
+}
 
 pub(super) fn needs<'a>(spec: &'a Hwid, folder: &str) -> Needs<'a> {
     let key = format!("{folder}anchor/key");

@@ -6,18 +6,17 @@ mod needs;
 mod pkcs11;
 mod usb;
 
-use super::container::{amounts, confined, mount};
 use super::inputs::Inputs;
+use crate::container::{amounts, confined, empty_dir, host_path, mount};
 use k8s_openapi::api::core::v1::{
-    Container, EmptyDirVolumeSource, HostPathVolumeSource, ResourceRequirements, SecurityContext,
-    Volume, VolumeMount,
+    Container, ResourceRequirements, SecurityContext, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use mooring_api::{Anchor, AnchorKind, LicenseServerSpec, Pcscd};
 use needs::{HOST_ROOT, HostPath, Needs};
 
 /// pcscd's container.
-pub const PCSCD: &str = "pcscd";
+const PCSCD: &str = "pcscd";
 /// Where pcscd and its clients meet: compiled into both.
 const PCSCD_DIR: &str = "/run/pcscd";
 /// Where the files of the anchor and of the standby are, below `/etc/mooring`.
@@ -52,30 +51,19 @@ fn asked(spec: &LicenseServerSpec) -> Option<&Pcscd> {
 }
 
 /// The device goes to the one container that opens it: pcscd where there is one, else the server.
-fn with_device(
+pub(super) fn with_device(
     spec: &LicenseServerSpec,
     for_pcscd: bool,
     mut resources: ResourceRequirements,
 ) -> ResourceRequirements {
     let opens = |n: &Needs<'_>| n.pcscd.is_some() == for_pcscd;
-    for device in all(spec)
-        .iter()
-        .filter(|n| opens(n))
-        .filter_map(|n| n.device)
-    {
+    let needs = all(spec);
+    for device in needs.iter().filter(|n| opens(n)).filter_map(|n| n.device) {
         // The request of such a resource is its limit.
         let limits = resources.limits.get_or_insert_default();
         limits.insert(device.to_owned(), Quantity("1".into()));
     }
     resources
-}
-
-/// The server's requests and limits, with the device where it opens it itself.
-pub(super) fn resources(
-    spec: &LicenseServerSpec,
-    resources: ResourceRequirements,
-) -> ResourceRequirements {
-    with_device(spec, false, resources)
 }
 
 /// pcscd as a native sidecar: it is there before the server starts, and starts again when it ends.
@@ -121,21 +109,10 @@ pub(super) fn mounts(spec: &LicenseServerSpec) -> Vec<VolumeMount> {
 
 /// Their volumes.
 pub(super) fn volumes(spec: &LicenseServerSpec) -> Vec<Volume> {
-    let pcscd = asked(spec).map(|_| Volume {
-        name: PCSCD.into(),
-        empty_dir: Some(EmptyDirVolumeSource {
-            medium: Some("Memory".into()),
-            size_limit: Some(Quantity("1Mi".into())),
-        }),
-        ..Volume::default()
-    });
-    let host = host_paths(spec).into_iter().map(|p| Volume {
-        name: p.volume.into(),
-        host_path: Some(HostPathVolumeSource {
-            path: p.path.into(),
-            type_: Some(p.kind.into()),
-        }),
-        ..Volume::default()
-    });
+    let pcscd = asked(spec).map(|_| empty_dir(PCSCD, true, Some("1Mi")));
+    let host = host_paths(spec);
+    let host = host
+        .into_iter()
+        .map(|p| host_path(p.volume, p.path, Some(p.kind)));
     pcscd.into_iter().chain(host).collect()
 }

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 /// So many at once, and one more each while.
 #[derive(Debug)]
-pub(super) struct Allowance {
+pub struct Allowance {
     most: u32,
     each: Duration,
     /// When the allowance will be, or was, whole again.
@@ -13,7 +13,7 @@ pub(super) struct Allowance {
 }
 
 impl Allowance {
-    pub(super) fn new(most: u32, each: Duration, now: Instant) -> Self {
+    pub fn new(most: u32, each: Duration, now: Instant) -> Self {
         Self {
             most,
             each,
@@ -22,14 +22,13 @@ impl Allowance {
     }
 
     /// The next moment at which it may be done, not before `wish`.
-    pub(super) fn next(&self, wish: Instant) -> Instant {
+    pub fn next(&self, wish: Instant) -> Instant {
         let spare = self.each * self.most.saturating_sub(1);
         let earliest = self.whole.checked_sub(spare).unwrap_or(wish);
         earliest.max(wish)
     }
 
-    /// It is done.
-    pub(super) fn take(&mut self, now: Instant) {
+    pub fn take(&mut self, now: Instant) {
         self.whole = self.whole.max(now) + self.each;
     }
 }
