@@ -28,12 +28,12 @@ pub enum Mutant {
     SettlesByNewDuration,
     /// A claim in line is granted while the server settles.
     GrantedWhileSettling,
-    /// A lease is taken in although its token has expired.
-    ExpiredTakenIn,
-    /// A lease that ended in this run is taken in again.
-    TakenInTwice,
+    /// A lease is reinstated although its token has expired.
+    ExpiredReinstated,
+    /// A lease that ended in this run is reinstated again.
+    ReinstatedTwice,
     /// A token or ticket counts without the claim's secret.
-    TakenInWithoutSecret,
+    ReinstatedWithoutSecret,
     /// A repeated claim is taken for a new one.
     RepeatTakesSecondSeat,
     /// A repeated claim goes to the end of the line.
@@ -72,6 +72,12 @@ pub enum Mutant {
     WaitsWithoutBound,
     /// License and clock are looked at when an answer is signed, after the books have granted.
     SigningRefusedAfterGrant,
+    /// A token's age is taken from the wall clock, although the boot clock runs on.
+    AgedByWallClock,
+    /// A revoked holder's renewal is granted.
+    RevokedRenews,
+    /// A watch is not told that a holder fell silent.
+    SilenceUntold,
 }
 }
 

@@ -39,10 +39,10 @@ metrics! {
         "Seats that the license has, by pool; overdraft apart.";
     seats_used: IntGaugeVec, "mooring_seats_used" ["pool"], "Seats of granted claims, by pool.";
     claims: IntGaugeVec, "mooring_claims" ["state"], "Claims in the books, by state.";
-    line: IntGauge, "mooring_line", "Claims in line.";
+    queue: IntGauge, "mooring_queue", "Claims in the queue.";
     overlap: IntGauge, "mooring_overlap_seats",
         "Seats of contested claims: how many more run than were granted.";
-    settling: IntGauge, "mooring_settling", "1 while only earlier leases are taken in.";
+    settling: IntGauge, "mooring_settling", "1 while only earlier leases are reinstated.";
     second_server: IntGauge, "mooring_second_server_seen",
         "1 if a token of another server on this license was shown in the last hour.";
     anchor_present: IntGauge, "mooring_anchor_present", "1 while the anchor signs.";
@@ -131,7 +131,7 @@ impl Metrics {
         ] {
             self.claims.with_label_values(&[state]).set(int(n));
         }
-        self.line.set(int(gauges.waiting + gauges.contested));
+        self.queue.set(int(gauges.waiting + gauges.contested));
         self.overlap.set(int(gauges.overlap_seats));
         self.settling.set(i64::from(settling));
         let text = TextEncoder::new().encode_to_string(&self.registry.gather());

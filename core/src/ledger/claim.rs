@@ -158,7 +158,7 @@ impl Ledger {
         now: BootTime,
     ) -> Result<LeaseId, Refusal> {
         let ended = self.ended.get(&c.secret_hash);
-        if let Some(ended) = ended.filter(|_| !mutant::on(Mutant::TakenInTwice)) {
+        if let Some(ended) = ended.filter(|_| !mutant::on(Mutant::ReinstatedTwice)) {
             if ended.released {
                 return Err(Refusal::GivenBack);
             }

@@ -17,15 +17,15 @@ impl Ledger {
     /// reinstated again, whatever its token says.
     pub(super) fn shows_lease<'a>(&self, c: &'a Claim) -> Option<(&'a HeldLease, Plan)> {
         let held = c.held.as_ref().filter(|h| {
-            (h.unexpired || mutant::on(Mutant::ExpiredTakenIn))
-                && (h.token.cnf == c.secret_hash || mutant::on(Mutant::TakenInWithoutSecret))
+            (h.unexpired || mutant::on(Mutant::ExpiredReinstated))
+                && (h.token.cnf == c.secret_hash || mutant::on(Mutant::ReinstatedWithoutSecret))
                 && h.token.claim == c.name
         })?;
         let items = held.token.items.iter().map(|i| (&i.product, i.seats));
         let same = items.eq(c.items.iter().map(|i| (&i.product, i.seats)));
         let own = held.token.instance == self.settings.instance;
         let ended = self.ended_ids.get(&held.token.lease) == Some(&true);
-        if !same || ((own || ended) && !mutant::on(Mutant::TakenInTwice)) {
+        if !same || ((own || ended) && !mutant::on(Mutant::ReinstatedTwice)) {
             return None;
         }
         let plan = self

@@ -5,9 +5,10 @@ use super::entry::{Entry, State};
 use super::refusal::Refusal;
 use super::state::{Ended, Ledger};
 use super::types::{Claim, Event};
+use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
 use crate::time::BootTime;
-use crate::wire::{EndReason, LeaseView};
+use crate::wire::{EndReason, LeaseView, ViewState};
 use std::time::Duration;
 
 /// How long an ended claim's secret and id are remembered, so that a late duplicate brings nothing
@@ -162,6 +163,9 @@ impl Ledger {
     }
 
     fn emit(&mut self, view: LeaseView) {
+        if view.state == ViewState::Silent && mutant::on(Mutant::SilenceUntold) {
+            return;
+        }
         self.seq += 1;
         self.events.push_back(Event {
             seq: self.seq,

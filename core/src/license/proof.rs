@@ -74,7 +74,7 @@ impl Shown<'_> {
         }
         let knows = self.secret.is_some_and(|secret| p.cnf().matches(secret));
         let knows =
-            (knows && p.cnf() == self.secret_hash) || mutant::on(Mutant::TakenInWithoutSecret);
+            (knows && p.cnf() == self.secret_hash) || mutant::on(Mutant::ReinstatedWithoutSecret);
         if !knows {
             return bad("field cnf: the claim's secret is not the one it was given for".into());
         }

@@ -69,7 +69,7 @@ pub struct ClaimRequest {
     pub holder: Option<Holder>,
 }
 
-/// An earlier lease, shown to be taken in.
+/// An earlier lease, shown to be reinstated.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]

@@ -55,7 +55,7 @@ async fn it_ends_quickly_while_requests_are_held_open() {
     second.claim(&b, None).await.waiting();
     let held_open = tokio::spawn(async move { second.claim(&b, Some(60)).await.waiting() });
     until("it is held open", async || {
-        rig.metric("mooring_line").await == Some(1.0)
+        rig.metric("mooring_queue").await == Some(1.0)
     })
     .await;
     tokio::time::sleep(Duration::from_millis(200)).await;

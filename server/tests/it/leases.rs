@@ -144,7 +144,7 @@ async fn a_waiting_claim_leaves_the_line_and_silence_frees_after_d_and_m() {
     let w = second.claim(&b, None).await.waiting();
     assert_eq!(second.release(&b, w.lease).await.status, 204);
     until("the line is empty", async || {
-        rig.metric("mooring_line").await == Some(0.0)
+        rig.metric("mooring_queue").await == Some(0.0)
     })
     .await;
 
