@@ -3,7 +3,6 @@
 //! The webhook reads pods and writes the sidecar's environment by it, the sidecar names its flags'
 //! variables by it; the table in docs/pods.md and the chart's list of keys are made from it.
 
-/// An annotation.
 #[derive(Debug)]
 pub struct Annotation {
     /// Its key, with the prefix.
@@ -21,7 +20,6 @@ pub struct Annotation {
     pub doc: Option<&'static str>,
 }
 
-/// All keys begin so.
 pub const PREFIX: &str = "mooring.dev/";
 
 const PLAIN: Annotation = Annotation {
@@ -79,14 +77,12 @@ pub const WAIT: Annotation = Annotation {
     ..PLAIN
 };
 
-/// Which containers get the socket.
 pub const CONTAINERS: Annotation = Annotation {
     key: "mooring.dev/containers",
     doc: Some("which containers get the socket, separated by commas; all without it"),
     ..PLAIN
 };
 
-/// What happens when the lease is lost.
 pub const ON_LOSS: Annotation = Annotation {
     key: "mooring.dev/on-loss",
     words: &["keep"],
@@ -98,14 +94,12 @@ pub const ON_LOSS: Annotation = Annotation {
     ..PLAIN
 };
 
-/// The sidecar's memory.
 pub const SIDECAR_MEMORY: Annotation = Annotation {
     key: "mooring.dev/sidecar-memory",
     doc: Some("request and limit of the sidecar's memory, such as `32Mi`"),
     ..PLAIN
 };
 
-/// The sidecar's CPU.
 pub const SIDECAR_CPU: Annotation = Annotation {
     key: "mooring.dev/sidecar-cpu",
     doc: Some("request and limit of the sidecar's CPU, such as `10m`"),
@@ -129,7 +123,6 @@ pub const INJECTED: Annotation = Annotation {
     ..PLAIN
 };
 
-/// The table.
 pub const ALL: [Annotation; 10] = [
     LICENSES,
     SERVER,

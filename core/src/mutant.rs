@@ -93,7 +93,6 @@ mod switch {
         ON.set(m);
     }
 
-    /// Whether this mistake is made.
     pub fn on(m: Mutant) -> bool {
         ON.get() == Some(m)
     }

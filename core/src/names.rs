@@ -68,11 +68,13 @@ macro_rules! name {
         pub struct $t(Arc<str>);
 
         impl $t {
+            /// Checks and keeps a name.
             pub fn new(s: &str) -> Result<Self, BadName> {
                 $check($kind, s)?;
                 Ok(Self(s.into()))
             }
 
+            /// The name as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -159,6 +161,7 @@ macro_rules! id {
                 Self(b)
             }
 
+            /// The bytes.
             pub const fn to_bytes(self) -> [u8; 16] {
                 self.0
             }
@@ -226,6 +229,7 @@ impl From<Seats> for u32 {
 }
 
 impl Seats {
+    /// One seat.
     pub const ONE: Self = Self(NonZeroU32::MIN);
 
     /// `n` seats; none for zero.
@@ -236,6 +240,7 @@ impl Seats {
         }
     }
 
+    /// The number.
     pub const fn get(self) -> u32 {
         self.0.get()
     }

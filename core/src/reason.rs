@@ -62,7 +62,6 @@ reasons! {
         KeyNotFound,
         /// The token's keys are not those of the license.
         KeyNotInLicense,
-        /// It did not answer in time.
         Hung,
         /// It failed to sign, or signed wrongly.
         SignFailed,
@@ -96,7 +95,6 @@ reasons! {
         NewLicenseRefused,
         /// One is in force, and a revocation list is refused.
         RevocationsRefused,
-        /// The file cannot be read.
         Unreadable,
         /// The vendor's keys cannot be read.
         VendorKeysInvalid,
@@ -108,9 +106,7 @@ reasons! {
         FieldInvalid,
         /// It demands something that this version does not know.
         NotUnderstood,
-        /// Its time has not come.
         NotYetValid,
-        /// Its time is over.
         Expired,
         /// A newer one was in force here.
         Superseded,
@@ -118,7 +114,6 @@ reasons! {
         Revoked,
         /// It is bound to other hardware.
         NotForThisAnchor,
-        /// The revocation list cannot be read.
         RevocationsUnreadable,
         /// The revocation list is none.
         RevocationsMalformed,

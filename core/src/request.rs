@@ -50,11 +50,8 @@ impl fmt::Display for Item {
 
 /// Items as people write them: `render@2026.1:2,denoise`.
 pub fn print(items: &[Item]) -> String {
-    items
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(",")
+    let items: Vec<String> = items.iter().map(ToString::to_string).collect();
+    items.join(",")
 }
 
 /// Where a value breaks the grammar.
@@ -63,9 +60,7 @@ pub fn print(items: &[Item]) -> String {
 pub struct BadRequest {
     /// The character, counted from 1.
     pub at: usize,
-    /// What stood there.
     pub found: String,
-    /// What was expected instead.
     pub expected: String,
 }
 
@@ -83,19 +78,13 @@ pub fn parse(value: &str) -> Result<Vec<Item>, BadRequest> {
     let mut at = 0;
     for part in value.split(',') {
         if items.len() == MAX_ITEMS {
-            return Err(bad(
-                at,
-                "one more product",
-                format!("at most {MAX_ITEMS} products"),
-            ));
+            let most = format!("at most {MAX_ITEMS} products");
+            return Err(bad(at, "one more product", most));
         }
         let item = parse_item(part, at)?;
         if items.iter().any(|i| i.product == item.product) {
-            return Err(bad(
-                at,
-                format!("{} again", item.product),
-                "each product once",
-            ));
+            let again = format!("{} again", item.product);
+            return Err(bad(at, again, "each product once"));
         }
         items.push(item);
         at += part.chars().count() + 1;
@@ -129,12 +118,9 @@ fn parse_item(part: &str, at: usize) -> Result<Item, BadRequest> {
         Some((s, at)) => {
             let expected = "a number of seats from 1 to 1000000";
             let digits = !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
-            let n = s
-                .parse()
-                .ok()
-                .filter(|n| digits && *n <= MAX_SEATS)
-                .and_then(Seats::new);
-            n.ok_or_else(|| locate(s, at, expected, |c| c.is_ascii_digit()))?
+            let n = s.parse().ok().filter(|n| digits && *n <= MAX_SEATS);
+            let seats = n.and_then(Seats::new);
+            seats.ok_or_else(|| locate(s, at, expected, |c| c.is_ascii_digit()))?
         }
     };
     Ok(Item {
@@ -153,11 +139,10 @@ fn locate(word: &str, at: usize, expected: &str, ok: impl Fn(char) -> bool) -> B
     match word.chars().enumerate().find(|(_, c)| !ok(*c)) {
         Some((i, c)) => bad(at + i, format!("{c:?}"), expected),
         None if word.is_empty() => bad(at, "nothing", expected),
-        None => bad(
-            at,
-            format!("{:?}", word.chars().take(80).collect::<String>()),
-            expected,
-        ),
+        None => {
+            let start: String = word.chars().take(80).collect();
+            bad(at, format!("{start:?}"), expected)
+        }
     }
 }
 

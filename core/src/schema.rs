@@ -20,7 +20,6 @@ const HEX32: &str = "^[0-9a-f]{32}$";
 /// 32 bytes in base64url without padding: the last of 43 characters carries four bits.
 const BYTES32: &str = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$";
 
-/// An RFC 3339 instant.
 #[derive(Debug)]
 pub struct Instant;
 

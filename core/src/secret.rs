@@ -75,7 +75,6 @@ impl SecretHash {
     }
 }
 
-/// SHA-256.
 pub(crate) fn sha256(data: &[u8]) -> [u8; 32] {
     let mut out = [0; 32];
     out.copy_from_slice(digest(&SHA256, data).as_ref());

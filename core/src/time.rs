@@ -24,10 +24,12 @@ impl BootTime {
     /// The end of time: later than any reading.
     pub const NEVER: Self = Self(u64::MAX);
 
+    /// A reading from milliseconds since boot.
     pub const fn from_millis(ms: u64) -> Self {
         Self(ms)
     }
 
+    /// Milliseconds since boot.
     pub const fn as_millis(self) -> u64 {
         self.0
     }

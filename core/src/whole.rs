@@ -42,7 +42,6 @@ impl<'de> Deserialize<'de> for Whole {
     }
 }
 
-/// Reads one.
 pub(crate) fn read<'de, D: Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
     Whole::deserialize(d).map(|w| w.0)
 }

@@ -19,27 +19,16 @@ pub(crate) fn of(tree: &Tree) -> Vec<String> {
         if !from.contains(file) || told.contains(file) {
             continue;
         }
-        let circle: Vec<_> = from
-            .iter()
-            .filter(|g| reach.get(*g).is_some_and(|r| r.contains(file)))
-            .collect();
+        let back = |g: &&&Path| reach.get(*g).is_some_and(|r| r.contains(file));
+        let circle: Vec<_> = from.iter().filter(back).collect();
         let mut words = format!("circle of {} files:", circle.len());
         for f in &circle {
             told.insert(**f);
-            for (g, names) in needs
-                .get(*f)
-                .into_iter()
-                .flatten()
-                .filter(|(g, _)| circle.contains(g))
-            {
+            let its = needs.get(*f).into_iter().flatten();
+            for (g, names) in its.filter(|(g, _)| circle.contains(g)) {
                 let names: Vec<_> = names.iter().map(String::as_str).collect();
-                let _ = write!(
-                    words,
-                    "\n  {} needs {} of {}",
-                    f.display(),
-                    names.join(", "),
-                    g.display()
-                );
+                let (f, g, names) = (f.display(), g.display(), names.join(", "));
+                let _ = write!(words, "\n  {f} needs {names} of {g}");
             }
         }
         circles.push(words);
@@ -64,13 +53,8 @@ fn reached<'a>(needs: &Needs<'a>, from: &'a Path) -> BTreeSet<&'a Path> {
     let mut seen = BTreeSet::new();
     let mut next = vec![from];
     while let Some(f) = next.pop() {
-        next.extend(
-            needs
-                .get(f)
-                .into_iter()
-                .flat_map(BTreeMap::keys)
-                .filter(|g| seen.insert(**g)),
-        );
+        let its = needs.get(f).into_iter().flat_map(BTreeMap::keys);
+        next.extend(its.filter(|g| seen.insert(**g)));
     }
     seen
 }

@@ -15,12 +15,8 @@ pub(crate) fn of(file: &Path) -> Result<Vec<String>> {
         comment.starts_with("//") && l.chars().count() > COLUMNS && !unbroken
     });
     let words = long.map(|(i, l)| {
-        format!(
-            "{}:{}: a comment of {} columns, at most {COLUMNS}",
-            file.display(),
-            i + 1,
-            l.chars().count()
-        )
+        let (file, line, columns) = (file.display(), i + 1, l.chars().count());
+        format!("{file}:{line}: a comment of {columns} columns, at most {COLUMNS}")
     });
     Ok(words.collect())
 }

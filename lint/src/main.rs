@@ -39,20 +39,12 @@ fn main() -> Result<ExitCode> {
 /// All Rust files that git knows, from the folder that this runs in.
 fn tracked() -> Result<Vec<PathBuf>> {
     let listed = Command::new("git")
-        .args([
-            "ls-files",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-            "*.rs",
-        ])
+        .args(["ls-files", "--cached", "--others"])
+        .args(["--exclude-standard", "*.rs"])
         .output()?;
     let listed = String::from_utf8(listed.stdout)?;
-    Ok(listed
-        .lines()
-        .map(PathBuf::from)
-        .filter(|p| p.is_file())
-        .collect())
+    let files = listed.lines().map(PathBuf::from);
+    Ok(files.filter(|p| p.is_file()).collect())
 }
 
 /// Where each library and program begins.

@@ -16,11 +16,8 @@ pub(crate) fn of(tree: &Tree) -> Vec<String> {
     let several = places.iter().filter(|(_, files)| files.len() > 1);
     let words = several.map(|(name, files)| {
         let files: Vec<_> = files.iter().map(|f| f.display().to_string()).collect();
-        format!(
-            "type {name} stands {} times: {}",
-            files.len(),
-            files.join(", ")
-        )
+        let (times, files) = (files.len(), files.join(", "));
+        format!("type {name} stands {times} times: {files}")
     });
     words.collect()
 }

@@ -11,6 +11,7 @@ use syn::{Attribute, Item, UseTree, Visibility};
 pub(crate) type ModulePath = Vec<String>;
 
 /// One module, in a file of its own or within its parent's.
+#[derive(Default)]
 pub(crate) struct Module {
     /// The file that it is written in.
     pub(crate) file: PathBuf,
@@ -31,9 +32,8 @@ pub(crate) struct Tree {
 
 /// Reads the crate that begins in `root`.
 pub(crate) fn read(root: &Path) -> Result<Tree> {
-    let mut tree = Tree {
-        modules: BTreeMap::new(),
-    };
+    let modules = BTreeMap::new();
+    let mut tree = Tree { modules };
     let folder = root.parent().unwrap_or(Path::new("")).to_path_buf();
     tree.file(root, &folder, Vec::new())?;
     Ok(tree)
@@ -56,16 +56,13 @@ impl Tree {
     ) -> Result<()> {
         let mut module = Module {
             file: file.to_path_buf(),
-            items: BTreeMap::new(),
-            bindings: BTreeMap::new(),
-            globs: Vec::new(),
-            named: BTreeSet::new(),
+            ..Module::default()
         };
         for item in items {
             match item {
                 Item::Mod(m) if !is_test(&m.attrs) => {
                     let name = m.ident.to_string();
-                    let child: ModulePath = at.iter().cloned().chain([name.clone()]).collect();
+                    let child: ModulePath = [&at[..], std::slice::from_ref(&name)].concat();
                     if let Some((_, items)) = m.content {
                         self.module(file, &folder.join(&name), child, items)?;
                     } else {
@@ -110,11 +107,8 @@ impl Tree {
         if module.items.contains_key(first) {
             return Some(&module.file);
         }
-        if let Some(whole) = module
-            .bindings
-            .get(first)
-            .filter(|w| w.first() != Some(first))
-        {
+        let bound = module.bindings.get(first);
+        if let Some(whole) = bound.filter(|w| w.first() != Some(first)) {
             let whole: Vec<String> = whole.iter().chain(rest).cloned().collect();
             return self.defines(at, &whole, depth + 1);
         }
@@ -128,13 +122,7 @@ impl Tree {
 impl Module {
     /// Takes in what a `use` binds.
     fn bind(&mut self, before: Vec<String>, tree: &UseTree) {
-        let with = |name: &dyn ToString| {
-            before
-                .iter()
-                .cloned()
-                .chain([name.to_string()])
-                .collect::<Vec<_>>()
-        };
+        let with = |name: &dyn ToString| [&before[..], &[name.to_string()]].concat();
         match tree {
             UseTree::Path(p) => self.bind(with(&p.ident), &p.tree),
             UseTree::Name(n) if n.ident == "self" => {
@@ -149,11 +137,7 @@ impl Module {
                 self.bindings.insert(r.rename.to_string(), with(&r.ident));
             }
             UseTree::Glob(_) => self.globs.push(before),
-            UseTree::Group(g) => {
-                for t in &g.items {
-                    self.bind(before.clone(), t);
-                }
-            }
+            UseTree::Group(g) => g.items.iter().for_each(|t| self.bind(before.clone(), t)),
         }
     }
 

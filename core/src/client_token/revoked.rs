@@ -51,12 +51,10 @@ impl RevokedList {
         Ok(out)
     }
 
-    /// Whether the token of this id is revoked.
     pub fn token(&self, id: &str) -> bool {
         self.tokens.contains(id)
     }
 
-    /// Whether this subject is revoked.
     pub fn subject(&self, subject: &str) -> bool {
         self.subjects.contains(subject)
     }
@@ -71,7 +69,6 @@ impl RevokedList {
         self.tokens.len() + self.subjects.len()
     }
 
-    /// Whether nobody is revoked.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -5,7 +5,6 @@ const MAX_SUBJECT: usize = 200;
 /// The common name, and so the subject, that is the operator's alone.
 pub const OPERATOR_SUBJECT: &str = "mooring-operator";
 
-/// A subject that cannot be one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "subject {0:?}: expected 1 to {MAX_SUBJECT} bytes in one line, without blanks around it, and not \"mooring-operator\""

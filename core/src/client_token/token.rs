@@ -15,38 +15,27 @@ pub const MAX_CLIENT_TOKEN: usize = 4096;
 /// Why a client token is not accepted. Nothing of the token is quoted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClientTokenError {
-    /// It has another form.
     #[error(
         "no client token: {0}; expected \"mct_\" and base64url, as `mooring client issue` wrote it"
     )]
     Form(&'static str),
-    /// Type, signature or document.
     #[error("client token: {0}")]
     Signature(#[from] DsseError),
-    /// The key that signs cannot be used.
     #[error("client key: {0}")]
     Key(#[from] KeyError),
-    /// A field is wrong.
     #[error("client token field {field}: {problem}")]
     Field {
         field: &'static str,
-        /// What is wrong with it.
         problem: String,
     },
-    /// It is for another license server.
     #[error(
         "client token field server: it is for {named:?}, and this is {here:?}; have one issued for this server"
     )]
     OtherServer { named: String, here: String },
-    /// Its time is over.
     #[error(
         "client token field expires: it ended {expires}, and now it is {now}; have a new one issued (mooring client issue)"
     )]
-    Expired {
-        /// When it ended.
-        expires: Timestamp,
-        now: Timestamp,
-    },
+    Expired { expires: Timestamp, now: Timestamp },
 }
 
 impl ClientTokenError {
@@ -76,7 +65,6 @@ pub struct ClientToken {
     pub subject: String,
     /// The license server's configured name; no other takes it.
     pub server: String,
-    /// When it was issued.
     pub issued_at: Timestamp,
     /// When it ends (exclusive).
     pub expires: Timestamp,
@@ -87,19 +75,15 @@ impl ClientToken {
     pub fn check(&self) -> Result<(), ClientTokenError> {
         let bad = |field, problem: String| Err(ClientTokenError::Field { field, problem });
         if !is_id(&self.id) {
-            return bad(
-                "id",
-                "expected 1 to 64 of letters, digits, '-', '_' and '.'".into(),
-            );
+            let p = "expected 1 to 64 of letters, digits, '-', '_' and '.'";
+            return bad("id", p.into());
         }
         if let Err(e) = check_subject(&self.subject) {
             return bad("subject", e.to_string());
         }
         if self.server.is_empty() || self.server.len() > 253 {
-            return bad(
-                "server",
-                "expected the license server's name, 1 to 253 characters".into(),
-            );
+            let p = "expected the license server's name, 1 to 253 characters";
+            return bad("server", p.into());
         }
         if self.expires <= self.issued_at {
             let problem = format!("{} is not after issuedAt, {}", self.expires, self.issued_at);
@@ -132,11 +116,8 @@ impl ClientToken {
         let (token, signer): (Self, PublicKey) = envelope(text)?.open(types::CLIENT, keys)?;
         token.check()?;
         if token.server != server {
-            let here = server.to_owned();
-            return Err(ClientTokenError::OtherServer {
-                named: token.server,
-                here,
-            });
+            let (named, here) = (token.server, server.to_owned());
+            return Err(ClientTokenError::OtherServer { named, here });
         }
         if now >= token.expires {
             let expires = token.expires;

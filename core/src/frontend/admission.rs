@@ -15,19 +15,15 @@ use crate::time::{Now, Timestamp};
 use crate::wire::{ClaimRequest, HeldProof, Problem, ProblemType};
 use std::sync::Arc;
 
-/// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Who {
-    /// The operator.
     Operator,
-    /// A holder.
     Holder(Holder),
 }
 
 /// A document that a run of this license's servers signed.
 #[derive(Clone, Debug)]
 pub struct Opened<P> {
-    /// What it says.
     pub document: P,
     /// The license that it was given under.
     pub license: Digest,
@@ -35,7 +31,6 @@ pub struct Opened<P> {
 
 /// What the edge knows of documents: whose signature they bear.
 pub trait Opener {
-    /// Opens a ticket.
     fn ticket(&self, f: &InForce, t: &TicketBundle) -> Result<Opened<Ticket>, BadProof>;
     /// Opens the token of an earlier lease.
     fn lease(&self, f: &InForce, h: &HeldProof) -> Result<Opened<LeaseToken>, BadProof>;
@@ -48,11 +43,8 @@ pub trait Opener {
 /// What a claim's holder has proven.
 #[derive(Debug)]
 pub struct Proven {
-    /// Who it is.
     pub holder: Holder,
-    /// Its place in line.
     pub ticket: Option<Ticket>,
-    /// The lease that it had.
     pub held: Option<HeldLease>,
     /// When what counts was given, by the license it was given under.
     pub dates: Vec<(Digest, Timestamp)>,
@@ -71,7 +63,6 @@ pub struct Admission<'a> {
     pub bad: Vec<(&'static str, BadProof)>,
 }
 
-/// How a claim goes on.
 #[derive(Debug)]
 pub enum Admitted<'a> {
     /// What was shown is enough.
@@ -136,10 +127,8 @@ impl Admission<'_> {
                 if let Some((_, e)) = self.bad.last()
                     && p.kind == ProblemType::Unauthenticated
                 {
-                    p.detail = format!(
-                        "{}; what was shown of an earlier answer does not count: {e}",
-                        p.detail
-                    );
+                    p.detail += "; what was shown of an earlier answer does not count: ";
+                    p.detail += &e.to_string();
                 }
                 Err(p)
             }

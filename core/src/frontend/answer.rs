@@ -13,23 +13,17 @@ use std::time::Duration;
 /// The run that answers.
 #[derive(Clone, Copy, Debug)]
 pub struct ThisRun<'a> {
-    /// Its id.
     pub instance: InstanceId,
     /// The machine's boot that it runs in.
     pub boot_id: &'a str,
-    /// The key that hides holders' names.
     pub identity: &'a IdentityKey,
 }
 
-/// Who signs for this run.
 pub trait Signer {
-    /// The run.
     fn run(&self) -> ThisRun<'_>;
     /// The number of the next token: each has a higher one.
     fn next_seq(&mut self) -> u64;
-    /// Signs a lease token.
     fn sign_lease(&mut self, token: LeaseToken) -> Result<Envelope, Problem>;
-    /// Signs a place in line.
     fn sign_ticket(&mut self, ticket: Ticket) -> Result<Envelope, Problem>;
 }
 
@@ -105,7 +99,6 @@ pub fn token(
     })
 }
 
-/// The answer to a claim that is granted.
 pub fn grant(s: &mut impl Signer, f: &InForce, g: Granted, now: Now) -> Result<Grant, Problem> {
     let token = token(s, f, &g, now, None)?;
     Ok(Grant {
@@ -123,7 +116,6 @@ pub fn grant(s: &mut impl Signer, f: &InForce, g: Granted, now: Now) -> Result<G
     })
 }
 
-/// The answer to a renewal that succeeded.
 pub fn renewed(
     s: &mut impl Signer,
     f: &InForce,

@@ -31,9 +31,7 @@ pub struct LeaseTerms {
     pub lease_for: Duration,
     /// The grace.
     pub run_for: Duration,
-    /// How long a contested holder may go on.
     pub max_contested: Duration,
-    /// Starting without contact.
     pub optimistic_start: OptimisticStart,
     /// How long renewals go on without the anchor.
     pub anchor_grace: Duration,
@@ -59,7 +57,6 @@ impl LeaseTerms {
 /// whole.
 #[derive(Clone, Debug)]
 pub struct InForce {
-    /// The license.
     pub license: Arc<OpenLicense>,
     /// The anchor, as tokens name it.
     pub anchor: TokenAnchor,
@@ -67,18 +64,15 @@ pub struct InForce {
     pub delegation: Delegation,
     /// The same, signed.
     pub envelope: Envelope,
-    /// Its digest.
+    /// The delegation's.
     pub digest: Digest,
-    /// What leases are like.
     pub terms: LeaseTerms,
 }
 
 /// The license as people are told of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LicenseView {
-    /// Whether one is in force.
     pub valid: bool,
-    /// The reason in a word.
     pub reason: LicenseReason,
     /// Which one is in force, or what is wrong.
     pub message: String,
@@ -91,11 +85,8 @@ pub struct LicenseView {
 pub struct Authority {
     /// What tokens are signed under; none before the anchor spoke for the first time.
     pub in_force: Option<Arc<InForce>>,
-    /// The anchor, for people.
     pub anchor: AnchorView,
-    /// Since when the anchor is lost.
     pub lost_since: Option<BootTime>,
-    /// The license file, for people.
     pub license: LicenseView,
     /// Set if the license that tokens are signed under is revoked.
     pub revoked: Option<Revoked>,
@@ -104,12 +95,8 @@ pub struct Authority {
 /// What is in force is made anew with each signature of the anchor: there identity is enough.
 impl PartialEq for Authority {
     fn eq(&self, other: &Self) -> bool {
-        let same_in_force = match (&self.in_force, &other.in_force) {
-            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
-            (None, None) => true,
-            _ => false,
-        };
-        same_in_force
+        let in_force = |a: &Self| a.in_force.as_ref().map(Arc::as_ptr);
+        in_force(self) == in_force(other)
             && self.anchor == other.anchor
             && self.license == other.license
             && self.revoked == other.revoked
@@ -129,12 +116,10 @@ pub struct Clock {
 impl Clock {
     /// What the clock would read had nobody moved it since this run's start.
     fn here(self, now: Now) -> Timestamp {
-        let elapsed = now.boot.since(self.started.boot);
-        let read = self.started.wall.checked_add(elapsed);
-        read.unwrap_or(self.started.wall)
+        let Now { boot, wall } = self.started;
+        wall.checked_add(now.boot.since(boot)).unwrap_or(wall)
     }
 
-    /// The earliest that it can be.
     fn floor(self, now: Now) -> Timestamp {
         let here = self.here(now);
         self.echoed.map_or(here, |e| e.max(here))

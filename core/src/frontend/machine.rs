@@ -8,7 +8,7 @@
 
 use super::admission::Proven;
 use super::authority::{Authority, Clock, Denied, InForce};
-use crate::ledger::{Claim, Claimed, Event, Granted, Ledger};
+use crate::ledger::{Claim, Claimed, Event, Granted, Ledger, Refusal};
 use crate::license::Digest;
 use crate::mutant::{self, Mutant};
 use crate::names::{ClaimName, LeaseId};
@@ -33,15 +33,12 @@ pub type Renewals = Vec<(LeaseId, Result<Granted, Problem>)>;
 /// A claim as the edge has understood it.
 #[derive(Debug)]
 pub struct Asked<'a> {
-    /// The claim's name.
     pub name: ClaimName,
-    /// What is asked for.
     pub body: &'a ClaimRequest,
     /// Who asks, and what counts of the things shown.
     pub proven: Proven,
     /// By policy, never by the request.
     pub priority: i32,
-    /// Whether its holder may use this server.
     pub entitled: Result<(), Problem>,
     /// How long its client would wait for a better answer than a place.
     pub wait: Option<Duration>,
@@ -52,12 +49,11 @@ pub struct Asked<'a> {
 /// A request that is held open. `R` is what the edge knows it by.
 #[derive(Debug)]
 struct HeldOpen<R> {
-    until: BootTime,
-    number: u64,
+    /// When it is answered at the latest; its number, since several may end at once.
+    end: (BootTime, u64),
     request: R,
 }
 
-/// The machine.
 #[derive(Debug)]
 pub struct Frontend<R> {
     ledger: Ledger,
@@ -97,12 +93,10 @@ impl<R> Frontend<R> {
         this
     }
 
-    /// The books, to look at.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }
 
-    /// What license and anchor allow, as they were last looked at.
     pub fn authority(&self) -> &Arc<Authority> {
         &self.authority
     }
@@ -118,7 +112,6 @@ impl<R> Frontend<R> {
         }
     }
 
-    /// License or anchor were looked at.
     pub fn set_authority(&mut self, authority: Arc<Authority>, now: Now) {
         self.authority = authority;
         self.follow(now);
@@ -161,7 +154,6 @@ impl<R> Frontend<R> {
         }
     }
 
-    /// Lets the ledger do something.
     pub fn act<T>(&mut self, now: Now, f: impl FnOnce(&mut Ledger, BootTime) -> T) -> T {
         self.follow(now);
         let r = f(&mut self.ledger, now.boot);
@@ -172,21 +164,17 @@ impl<R> Frontend<R> {
     /// Does what is due: in the books, and for requests that have been held open long enough.
     pub fn tick(&mut self, now: Now) {
         self.act(now, Ledger::tick);
-        while let Some((&(until, number), &lease)) = self.ends.first_key_value() {
-            if until > now.boot {
-                break;
-            }
-            self.ends.pop_first();
-            self.waited(lease, number, now);
+        while let Some(first) = self.ends.first_entry().filter(|e| e.key().0 <= now.boot) {
+            let (end, lease) = first.remove_entry();
+            self.waited(lease, end, now);
         }
     }
 
-    /// A request has waited long enough.
-    fn waited(&mut self, lease: LeaseId, number: u64, now: Now) {
+    fn waited(&mut self, lease: LeaseId, end: (BootTime, u64), now: Now) {
         let Some(open) = self.held_open.get_mut(&lease) else {
             return;
         };
-        let i = open.iter().position(|h| h.number == number);
+        let i = open.iter().position(|h| h.end == end);
         let over = i.map(|i| open.swap_remove(i).request);
         if open.is_empty() {
             self.held_open.remove(&lease);
@@ -198,19 +186,17 @@ impl<R> Frontend<R> {
 
     /// When [`tick`](Self::tick) has something to do.
     pub fn next_deadline(&self) -> BootTime {
-        let end = self
-            .ends
-            .first_key_value()
-            .map_or(BootTime::NEVER, |e| e.0.0);
-        self.ledger.next_deadline().min(end)
+        let end = self.ends.first_key_value().map(|(end, _)| end.0);
+        let books = self.ledger.next_deadline();
+        end.map_or(books, |end| end.min(books))
     }
 
     /// The server ends: who waits is answered as it stands, and nobody waits from here on.
     pub fn close(&mut self, now: Now) {
         self.closing = true;
         // In their order, not in a map's: the simulator must live the same life each time.
-        for ((_, number), lease) in std::mem::take(&mut self.ends) {
-            self.waited(lease, number, now);
+        for (end, lease) in std::mem::take(&mut self.ends) {
+            self.waited(lease, end, now);
         }
     }
 
@@ -221,11 +207,15 @@ impl<R> Frontend<R> {
             *latest = date.max(*latest);
         }
         self.follow(now);
-        let (holder, items) = (asked.proven.holder, &asked.body.items);
+        let claim = Claim {
+            ticket: asked.proven.ticket,
+            held: asked.proven.held,
+            priority: asked.priority,
+            ..Claim::of(asked.body, asked.proven.holder, asked.name, asked.new_id)
+        };
         if let Err(why) = asked.entitled {
-            let told = why.clone();
-            self.ledger
-                .refuse(&holder, &asked.name, items, asked.new_id, told, now.boot);
+            let told = Refusal::ByEdge(Box::new(why.clone()));
+            self.ledger.refuse(&claim, told, now.boot);
             self.hand_out(now);
             self.answers.push_back((request, Err(why)));
             return;
@@ -234,12 +224,6 @@ impl<R> Frontend<R> {
         // it is in.
         let has_heard = asked.body.heard == Some(self.ledger.settings().instance);
         let waits = !self.closing && (has_heard || !self.ledger.settling());
-        let claim = Claim {
-            ticket: asked.proven.ticket,
-            held: asked.proven.held,
-            priority: asked.priority,
-            ..Claim::of(asked.body, holder, asked.name, asked.new_id)
-        };
         let claimed = self.ledger.claim(claim, now.boot);
         // Before it waits itself: what this step granted to others is no news of its own.
         self.hand_out(now);
@@ -259,15 +243,11 @@ impl<R> Frontend<R> {
         } else {
             wait.min(most)
         };
-        let until = now.boot + bounded;
         self.numbers += 1;
-        let number = self.numbers;
-        self.ends.insert((until, number), lease);
-        self.held_open.entry(lease).or_default().push(HeldOpen {
-            until,
-            number,
-            request,
-        });
+        let end = (now.boot + bounded, self.numbers);
+        self.ends.insert(end, lease);
+        let open = self.held_open.entry(lease).or_default();
+        open.push(HeldOpen { end, request });
     }
 
     fn answer_as_it_stands(&mut self, request: R, lease: LeaseId, now: Now) {
@@ -295,7 +275,7 @@ impl<R> Frontend<R> {
             self.events.push_back(e);
             let open = over.then(|| self.held_open.remove(&lease)).flatten();
             for h in open.into_iter().flatten() {
-                self.ends.remove(&(h.until, h.number));
+                self.ends.remove(&h.end);
                 self.answer_as_it_stands(h.request, lease, now);
             }
         }

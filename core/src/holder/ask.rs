@@ -1,12 +1,11 @@
 //! What to send next, and when.
 
-use super::{Bar, Claimant, Outstanding, Random, Releasing, Request, Step, Tag};
+use super::{Bar, Claimant, Do, Outstanding, Random, Releasing, Request, Tag};
 use crate::policy::{OptimisticStart, Start};
 use crate::time::BootTime;
 use crate::wire::{ClaimRequest, HeldProof, HoldState, Renewal, Standing};
 use std::time::Duration;
 
-/// How often a refused claim asks again.
 const REFUSED_AGAIN: Duration = Duration::from_secs(60);
 /// The first pause after an unanswered request; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -16,76 +15,58 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 impl Claimant {
     /// What to do at `now`. At most one request is under way; a late answer to an earlier one
     /// changes nothing.
-    pub(super) fn poll(&mut self, now: BootTime, random: &mut dyn Random) -> Step {
+    pub(super) fn poll(&mut self, now: BootTime, random: &mut dyn Random) -> Do {
         self.advance(now);
         if self.releasing != Releasing::No {
             return self.poll_release(now);
         }
         if self.outstanding.is_some() || self.s.barred == Some(Bar::Cloned) {
-            return Step::Sleep {
-                until: self.changes_at(now),
-            };
+            let until = self.changes_at(now);
+            return Do::Sleep { until };
         }
         if now < self.next_at {
-            return Step::Sleep {
-                until: self.next_at.min(self.changes_at(now)),
-            };
+            let until = self.next_at.min(self.changes_at(now));
+            return Do::Sleep { until };
         }
         let renews = matches!(self.s.state, HoldState::Held | HoldState::Grace) && !self.repeat;
-        match self.s.lease.filter(|_| renews) {
-            Some(lease) => {
-                let request_id = if let Some(r) = self.s.pending {
-                    r
-                } else {
-                    let r = random.request_id();
-                    self.s.counter += 1;
-                    self.s.pending = Some(r);
-                    r
-                };
-                self.dirty = true;
-                let (secret, counter) = (self.s.secret.clone(), self.s.counter);
-                self.send(
-                    now,
-                    Request::Renew(Renewal {
-                        lease,
-                        secret,
-                        counter,
-                        request_id,
-                    }),
-                    None,
-                )
-            }
-            None => self.send_claim(now, random),
+        let Some(lease) = self.s.lease.filter(|_| renews) else {
+            return self.send_claim(now, random);
+        };
+        if self.s.pending.is_none() {
+            self.s.counter += 1;
         }
+        let request_id = *self.s.pending.get_or_insert_with(|| random.request_id());
+        self.dirty = true;
+        let renewal = Renewal {
+            lease,
+            secret: self.s.secret.clone(),
+            counter: self.s.counter,
+            request_id,
+        };
+        self.send(now, Request::Renew(renewal), None)
     }
 
-    pub(super) fn poll_release(&mut self, now: BootTime) -> Step {
-        match (self.releasing, self.s.lease) {
-            (Releasing::Asked, Some(lease)) if self.outstanding.is_none() => {
-                self.releasing = Releasing::Sent;
-                self.s.counter += 1;
-                self.dirty = true;
-                let (secret, counter) = (self.s.secret.clone(), self.s.counter);
-                let request = Request::Release {
-                    lease,
-                    secret,
-                    counter,
-                };
-                self.send(now, request, None)
-            }
-            (Releasing::Asked, None) if self.outstanding.is_none() => {
-                self.releasing = Releasing::Done;
-                Step::Sleep {
-                    until: BootTime::NEVER,
-                }
-            }
-            _ => Step::Sleep {
-                until: BootTime::NEVER,
-            },
+    pub(super) fn poll_release(&mut self, now: BootTime) -> Do {
+        let until = BootTime::NEVER;
+        if self.releasing != Releasing::Asked || self.outstanding.is_some() {
+            return Do::Sleep { until };
         }
+        let Some(lease) = self.s.lease else {
+            self.releasing = Releasing::Done;
+            return Do::Sleep { until };
+        };
+        self.releasing = Releasing::Sent;
+        self.s.counter += 1;
+        self.dirty = true;
+        let request = Request::Release {
+            lease,
+            secret: self.s.secret.clone(),
+            counter: self.s.counter,
+        };
+        self.send(now, request, None)
     }
 
-    fn send_claim(&mut self, now: BootTime, random: &mut dyn Random) -> Step {
+    fn send_claim(&mut self, now: BootTime, random: &mut dyn Random) -> Do {
         let licensed = self.s.state.is_licensed();
         let standing = match self.s.state {
             _ if !licensed => Standing::Seeking,
@@ -93,29 +74,23 @@ impl Claimant {
             _ => Standing::Optimistic,
         };
         let counter = self.s.counter;
-        let held = self
-            .s
-            .bundle
-            .as_ref()
-            .filter(|_| standing == Standing::Held)
-            .map(|b| HeldProof {
-                delegation: b.delegation.clone(),
-                lease: b.lease.clone(),
-                counter,
-            });
+        let bundle = self.s.bundle.as_ref();
+        let held = bundle.filter(|_| standing == Standing::Held);
+        let held = held.map(|b| HeldProof {
+            delegation: b.delegation.clone(),
+            lease: b.lease.clone(),
+            counter,
+        });
         let ticket = self.s.ticket.as_deref().cloned();
         let vouched = (held.is_some() || ticket.is_some()) && self.s.holder.is_some();
         // Only who is known to wait has the server hold the answer: a first answer must come at
         // once.
-        let wait = ticket
-            .is_some()
-            .then_some(self.retry_in)
-            .filter(|w| !w.is_zero());
+        let waits = ticket.is_some() && !self.retry_in.is_zero();
+        let wait = waits.then_some(self.retry_in);
         self.s.counter += 1;
         self.s.pending = None;
-        let licensed_for = licensed.then(|| now.until(self.s.limit));
         let body = ClaimRequest {
-            licensed_for,
+            licensed_for: licensed.then(|| now.until(self.s.limit)),
             counter: Some(self.s.counter),
             others: Vec::new(),
             heard: self.s.heard,
@@ -128,28 +103,20 @@ impl Claimant {
             ticket,
             held,
         };
-        let bearer = self.bearer || !vouched;
         self.dirty = true;
-        self.send(
-            now,
-            Request::Claim {
-                body: Box::new(body),
-                wait,
-                bearer,
-            },
+        let request = Request::Claim {
+            body: Box::new(body),
             wait,
-        )
+            bearer: self.bearer || !vouched,
+        };
+        self.send(now, request, wait)
     }
 
-    fn send(&mut self, now: BootTime, request: Request, wait: Option<Duration>) -> Step {
+    fn send(&mut self, now: BootTime, request: Request, wait: Option<Duration>) -> Do {
         self.tags += 1;
-        let tag = Tag(self.tags);
-        self.outstanding = Some(Outstanding {
-            tag,
-            sent: now,
-            wait,
-        });
-        Step::Send {
+        let (tag, sent) = (Tag(self.tags), now);
+        self.outstanding = Some(Outstanding { tag, sent, wait });
+        Do::Send {
             tag,
             request,
             timeout: self.spec.contact + wait.unwrap_or_default(),

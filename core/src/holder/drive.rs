@@ -13,7 +13,8 @@
 //! - The pod's claim begins anew once what an earlier life left was given back; a run-time claim
 //!   does not.
 
-use super::{Answer, Claimant, Random, Releasing, Request, Saved, Spec, Step, Tag};
+pub use super::Do;
+use super::{Answer, Claimant, Random, Releasing, Request, Saved, Spec, Tag};
 use crate::mutant::{self, Mutant};
 use crate::names::ClaimName;
 use crate::secret::Secret;
@@ -28,37 +29,15 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// The shortest sleep, so that a time in the past never turns the caller's loop into a spin.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
 
-/// What the caller does next.
-#[derive(Clone, Debug)]
-pub enum Do {
-    /// Save [`Drive::saved`], in one step, before anything is sent and the application told. If
-    /// that fails, go on: the lease matters more than a crash that may never come.
-    Save,
-    /// Send this, in place of any request that is still under way, and hand in what comes of it
-    /// with [`Drive::landed`]: [`Answer::NoContact`] after `timeout`. Who knows the holder's other
-    /// claims fills in their names ([`others`]).
-    Send {
-        tag: Tag,
-        request: Request,
-        timeout: Duration,
-    },
-    /// Nothing before then, unless something happens.
-    Sleep { until: BootTime },
-    /// It was given back: forget what was saved.
-    Done,
-}
-
 /// Why a claim is given back for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ending {
     No,
-    /// The sidecar ends.
     Stop,
     /// The application has no use for it any more.
     Leave,
 }
 
-/// A release under way.
 #[derive(Clone, Debug)]
 struct Release {
     tag: Tag,
@@ -78,7 +57,7 @@ pub struct Drive {
     holder: Claimant,
     ending: Ending,
     /// Decided, and held back until what it depends on is saved.
-    staged: Option<Step>,
+    staged: Option<Do>,
     release: Option<Release>,
 }
 
@@ -141,14 +120,13 @@ impl Drive {
         self.give_back(now)
     }
 
-    /// How the claim stands.
     pub fn holder(&self) -> &Claimant {
         &self.holder
     }
 
     /// What a crash must not lose.
     pub fn saved(&self) -> &Saved {
-        self.holder.saved()
+        &self.holder.s
     }
 
     /// Whether the application has given it back: then its name is free, whatever the release still
@@ -157,44 +135,35 @@ impl Drive {
         self.ending == Ending::Leave
     }
 
-    /// What to do at `now`.
     pub fn next(&mut self, now: BootTime, random: &mut dyn Random) -> Do {
-        let step = match self.staged.take() {
-            Some(step) => step,
-            None => match self.decide(now, random) {
-                Ok(step) => step,
-                Err(first) => return first,
-            },
-        };
-        match step {
-            Step::Send {
+        let staged = self.staged.take();
+        let todo = staged.unwrap_or_else(|| self.decide(now, random));
+        match &todo {
+            Do::Sleep { until } => return self.sleep(now, *until),
+            Do::Send {
                 tag,
                 request,
                 timeout,
             } => {
                 self.release = matches!(request, Request::Release { .. }).then(|| Release {
-                    tag,
+                    tag: *tag,
                     request: request.clone(),
-                    ends: now + timeout,
+                    ends: now + *timeout,
                     pause: RELEASE_AGAIN,
                     again_at: BootTime::NEVER,
                 });
-                Do::Send {
-                    tag,
-                    request,
-                    timeout,
-                }
             }
-            Step::Sleep { until } => self.sleep(now, until),
+            Do::Save | Do::Done => {}
         }
+        todo
     }
 
     /// The holder's next step, or what comes before it.
-    fn decide(&mut self, now: BootTime, random: &mut dyn Random) -> Result<Step, Do> {
+    fn decide(&mut self, now: BootTime, random: &mut dyn Random) -> Do {
         let mut step = self.holder.poll(now, random);
-        if self.holder.is_released() {
+        if self.holder.releasing == Releasing::Done {
             if self.ending != Ending::No || self.kind != ClaimKind::Pod {
-                return Err(Do::Done);
+                return Do::Done;
             }
             // What was left over is given back; the application still needs its claim. Its requests
             // are numbered on, so that no late answer to the old one's is taken for an answer to
@@ -208,14 +177,14 @@ impl Drive {
         if self.holder.dirty && !self.forgets_to_save(&step) {
             self.holder.dirty = false;
             self.staged = Some(step);
-            return Err(Do::Save);
+            return Do::Save;
         }
-        Ok(step)
+        step
     }
 
     /// Mistakes that the simulator must find.
-    fn forgets_to_save(&self, step: &Step) -> bool {
-        let sends = matches!(step, Step::Send { .. });
+    fn forgets_to_save(&self, step: &Do) -> bool {
+        let sends = matches!(step, Do::Send { .. });
         let releases = self.holder.releasing != Releasing::No;
         (sends && mutant::on(Mutant::SentBeforeSaved))
             || (releases && mutant::on(Mutant::LeavingMarkForgotten))
@@ -239,7 +208,6 @@ impl Drive {
         }
     }
 
-    /// Takes in what came of a request.
     pub fn landed(&mut self, now: BootTime, tag: Tag, answer: Answer, random: &mut dyn Random) {
         if let Some(r) = self.release.as_mut().filter(|r| r.tag == tag)
             && matches!(answer, Answer::NoContact(_))
@@ -281,13 +249,13 @@ impl Drive {
             return false;
         }
         // What was held back never left, so no answer to it is waited for.
-        if let Some(Step::Send { .. }) = self.staged.take() {
+        if let Some(Do::Send { .. }) = self.staged.take() {
             self.holder.outstanding = None;
         }
         self.holder.release(now);
         // The release is numbered now, so that one save does for both: on a slow disk each counts.
         let step = self.holder.poll_release(now);
-        self.staged = Some(step).filter(|s| matches!(s, Step::Send { .. }));
+        self.staged = Some(step).filter(|s| matches!(s, Do::Send { .. }));
         self.holder.dirty = false;
         !mutant::on(Mutant::LeavingMarkForgotten)
     }

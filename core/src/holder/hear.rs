@@ -76,10 +76,7 @@ impl Claimant {
             }
             Answer::Problem(p) => self.problem(&p, out.sent, now, fraction),
             Answer::Released => {}
-            Answer::NoContact(why) => {
-                self.silent_since.get_or_insert(out.sent);
-                self.no_contact(why, None, now, fraction);
-            }
+            Answer::NoContact(why) => self.no_contact(why, None, out.sent, now, fraction),
         }
         self.advance(now);
     }
@@ -88,12 +85,9 @@ impl Claimant {
     /// too.
     fn hear_while_releasing(&mut self, answer: Answer) {
         match answer {
-            Answer::Granted(g) if self.releasing == Releasing::Asked => {
-                self.s.lease = Some(g.lease);
-            }
-            Answer::Waiting(w) if self.releasing == Releasing::Asked => {
-                self.s.lease = Some(w.lease);
-            }
+            _ if self.releasing != Releasing::Asked => self.releasing = Releasing::Done,
+            Answer::Granted(g) => self.s.lease = Some(g.lease),
+            Answer::Waiting(w) => self.s.lease = Some(w.lease),
             _ => self.releasing = Releasing::Done,
         }
     }
@@ -193,8 +187,7 @@ impl Claimant {
         let retry = p.retry_after_secs.map(Duration::from_secs);
         match p.kind {
             T::AnchorLost | T::LicenseInvalid | T::Overloaded | T::TooManyClaims => {
-                self.silent_since.get_or_insert(sent);
-                return self.no_contact(p.to_string(), retry, now, fraction);
+                return self.no_contact(p.to_string(), retry, sent, now, fraction);
             }
             T::Unauthenticated => {
                 self.bearer = true;
@@ -215,12 +208,12 @@ impl Claimant {
                 self.refused(p, now, fraction);
             }
             T::BadRequest if !self.s.state.is_licensed() => self.refused(p, now, fraction),
-            T::Cloned | T::Revoked => {
-                self.s.barred = Some(if p.kind == T::Cloned {
-                    Bar::Cloned
-                } else {
-                    Bar::Revoked
-                });
+            T::Cloned => {
+                self.s.barred = Some(Bar::Cloned);
+                self.refused(p, now, fraction);
+            }
+            T::Revoked => {
+                self.s.barred = Some(Bar::Revoked);
                 self.refused(p, now, fraction);
             }
             T::ClaimChanged
@@ -273,9 +266,11 @@ impl Claimant {
         &mut self,
         why: String,
         at_least: Option<Duration>,
+        sent: BootTime,
         now: BootTime,
         fraction: f64,
     ) {
+        self.silent_since.get_or_insert(sent);
         self.message = Some(why);
         self.back_off(now, at_least, fraction);
     }

@@ -36,12 +36,9 @@ use std::time::Duration;
 /// how long one request may go unanswered.
 pub const CONTACT: Duration = Duration::from_secs(15);
 
-/// What one claim is about.
 #[derive(Clone, Debug)]
 pub struct Spec {
-    /// Its name.
     pub name: ClaimName,
-    /// What is asked for.
     pub items: Vec<Item>,
     /// Whether the application may start with no server in reach.
     pub start: Start,
@@ -66,7 +63,6 @@ impl Spec {
 
 /// Chance, from the edge.
 pub trait Random {
-    /// A fresh request id.
     fn request_id(&mut self) -> RequestId;
     /// A number in `0.0..1.0`.
     fn fraction(&mut self) -> f64;
@@ -85,20 +81,27 @@ impl Tag {
     }
 }
 
-/// What the holder wants next.
+/// What the caller does next.
 #[derive(Clone, Debug)]
-enum Step {
-    /// Save, then send this; after `timeout` without an answer, hand in [`Answer::NoContact`].
+pub enum Do {
+    /// Save [`Drive::saved`](drive::Drive::saved), in one step, before anything is sent and the
+    /// application told. If that fails, go on: the lease matters more than a crash that may never
+    /// come.
+    Save,
+    /// Send this, in place of any request that is still under way, and hand in what comes of it
+    /// with [`Drive::landed`](drive::Drive::landed): [`Answer::NoContact`] after `timeout`. Who
+    /// knows the holder's other claims fills in their names ([`drive::others`]).
     Send {
         tag: Tag,
         request: Request,
         timeout: Duration,
     },
-    /// Nothing to send before then, unless something happens. The status may change by then.
+    /// Nothing before then, unless something happens. The status may change by then.
     Sleep { until: BootTime },
+    /// It was given back: forget what was saved.
+    Done,
 }
 
-/// A message to the server.
 #[derive(Clone, Debug)]
 pub enum Request {
     /// `PUT /v1/claims/{name}`.
@@ -116,25 +119,20 @@ pub enum Request {
     Release {
         /// The lease, or the place in line.
         lease: LeaseId,
-        /// The claim's secret.
         secret: Secret,
         /// Higher than in any request of the claim before.
         counter: u64,
     },
 }
 
-/// What came back.
 #[derive(Clone, Debug)]
 pub enum Answer {
     /// 200 to a claim.
     Granted(Box<Grant>),
     /// 202 to a claim.
     Waiting(Box<Waiting>),
-    /// The result of a renewal.
     Renewed(Box<Renewed>),
-    /// A release arrived.
     Released,
-    /// A problem.
     Problem(Problem),
     /// Timeout, refused connection, an answer that makes no sense: in words.
     NoContact(String),
@@ -191,7 +189,6 @@ struct Outstanding {
     wait: Option<Duration>,
 }
 
-/// One claim's state machine.
 #[derive(Debug)]
 pub struct Claimant {
     spec: Spec,
@@ -227,7 +224,6 @@ enum Releasing {
 }
 
 impl Saved {
-    /// Whether it was being given back.
     pub fn is_given_back(&self) -> bool {
         self.state == HoldState::Released
     }
@@ -262,7 +258,7 @@ impl Claimant {
     }
 
     /// Goes on after a crash on the same boot. A claim that was being given back, or that was saved
-    /// for other items, is given back first, and is over once [`is_released`](Self::is_released).
+    /// for other items, is given back first, and is over once its release is done.
     fn restore(spec: Spec, saved: Saved, now: BootTime) -> Self {
         let other = saved.items != spec.items || saved.name != spec.name;
         let mut s = saved;
@@ -304,10 +300,6 @@ impl Claimant {
         }
     }
 
-    fn saved(&self) -> &Saved {
-        &self.s
-    }
-
     /// The last lease token with its chain, for the application. `None` when not licensed by a
     /// lease.
     pub fn bundle(&self) -> Option<&Bundle> {
@@ -330,14 +322,12 @@ impl Claimant {
         self.s.state = HoldState::Released;
         self.dirty = true;
         self.next_at = now;
-        if self.is_copy() {
-            // What there is to give back is the other copy's.
-            self.outstanding = None;
-            self.releasing = Releasing::Done;
-        } else if self.s.lease.is_some() {
+        if self.is_copy() || self.s.lease.is_some() {
             // A request that is held open at the server is given up; its late answer is ignored.
             self.outstanding = None;
-        } else if self.outstanding.is_none() {
+        }
+        // What there is to give back is the other copy's, if there is one.
+        if self.is_copy() || (self.s.lease.is_none() && self.outstanding.is_none()) {
             self.releasing = Releasing::Done;
         }
     }
@@ -350,10 +340,5 @@ impl Claimant {
     /// Whether the server has told that another copy of this holder lives. It then asks no more.
     pub fn is_copy(&self) -> bool {
         self.s.barred == Some(Bar::Cloned)
-    }
-
-    /// Whether the release has arrived, or there is nothing to give back.
-    fn is_released(&self) -> bool {
-        self.releasing == Releasing::Done
     }
 }

@@ -1,7 +1,7 @@
 //! What time alone changes, and what the application is told.
 
 use super::Claimant;
-use crate::time::BootTime;
+use crate::time::{BootTime, whole_millis};
 use crate::wire::{ClaimKind, ClaimStatus, HoldState};
 
 impl Claimant {
@@ -35,11 +35,8 @@ impl Claimant {
             S::Seeking if self.may_start_optimistically() && now >= self.optimistic_at() => {
                 // Counted from the claim's begin, which a crash does not move.
                 let limit = s.begun + self.spec.max_grace;
-                if now < limit {
-                    (S::Optimistic, limit)
-                } else {
-                    (S::Seeking, limit)
-                }
+                let in_time = now < limit;
+                (if in_time { S::Optimistic } else { S::Seeking }, limit)
             }
             other => (other, s.limit),
         }
@@ -88,8 +85,7 @@ impl Claimant {
             licensed,
             items: self.s.items.clone(),
             until_boot_ms: licensed.then(|| limit.as_millis()),
-            for_ms: licensed
-                .then(|| u64::try_from(now.until(limit).as_millis()).unwrap_or(u64::MAX)),
+            for_ms: licensed.then(|| whole_millis(now.until(limit))),
             held_until_boot_ms: (state == HoldState::Held).then(|| self.s.held_until.as_millis()),
             lease: self.s.lease,
             place: self.place.filter(|_| in_line),

@@ -136,10 +136,11 @@ impl World {
         let mut t = at(from);
         for _ in 0..1000 {
             match self.h.poll(t, &mut self.r) {
-                Step::Send { tag, request, .. } => {
+                Do::Send { tag, request, .. } => {
                     return (t.as_millis() - 5_000_000, tag, request);
                 }
-                Step::Sleep { until } => t = until.max(t + Duration::from_millis(1)),
+                Do::Save | Do::Done => panic!("a driver's"),
+                Do::Sleep { until } => t = until.max(t + Duration::from_millis(1)),
             }
         }
         panic!("nothing is sent");
@@ -379,7 +380,7 @@ fn a_crash_restarts_neither_the_grace_nor_the_lease_nor_the_counter() {
     let Request::Renew(sent) = r else {
         panic!("{r:?}")
     };
-    let text = serde_json::to_string(w.h.saved()).unwrap();
+    let text = serde_json::to_string(&w.h.s).unwrap();
     let mut back = World {
         h: Claimant::restore(
             w.h.spec.clone(),
@@ -402,7 +403,7 @@ fn a_crash_restarts_neither_the_grace_nor_the_lease_nor_the_counter() {
     );
 
     let w = World::new(Start::Optimistic);
-    let back = Claimant::restore(w.h.spec.clone(), w.h.saved().clone(), at(14_000));
+    let back = Claimant::restore(w.h.spec.clone(), w.h.s.clone(), at(14_000));
     assert_eq!(
         back.status(at(15_000)).state,
         HoldState::Optimistic,
@@ -434,12 +435,15 @@ fn it_gives_back_once_and_then_listens_to_nobody() {
     w.h.answered(at(t), renewal, renewed(1), &mut w.r);
     assert_eq!(w.state(t), HoldState::Released);
     w.h.answered(at(t), tag, Answer::Released, &mut w.r);
-    assert!(w.h.is_released());
+    assert!(w.h.releasing == Releasing::Done);
 
     let mut w = World::new(Start::Optimistic);
     let (t, tag, _) = w.send(0);
     w.h.release(at(t));
-    assert!(!w.h.is_released(), "the answer may bring a lease");
+    assert!(
+        w.h.releasing != Releasing::Done,
+        "the answer may bring a lease"
+    );
     w.h.answered(at(t + 5), tag, grant(0), &mut w.r);
     let (_, _, r) = w.send(t + 5);
     assert!(matches!(r, Request::Release { .. }), "{r:?}");
@@ -447,7 +451,7 @@ fn it_gives_back_once_and_then_listens_to_nobody() {
     let mut w = World::new(Start::Optimistic);
     w.h.release(at(0));
     assert!(
-        w.h.is_released(),
+        w.h.releasing == Releasing::Done,
         "nothing was asked, nothing is given back"
     );
 }
@@ -471,7 +475,7 @@ fn a_clone_stays_lost_and_silent() {
     let mut w = World::in_state(HoldState::Held);
     w.ask(1, no(ProblemType::Cloned), 0);
     assert!(
-        matches!(w.h.poll(at(9_000_000), &mut w.r), Step::Sleep { until } if until == BootTime::NEVER)
+        matches!(w.h.poll(at(9_000_000), &mut w.r), Do::Sleep { until } if until == BootTime::NEVER)
     );
     assert_eq!(w.state(9_000_000), HoldState::Lost);
 }
@@ -479,7 +483,7 @@ fn a_clone_stays_lost_and_silent() {
 /// The same claim in a new process.
 fn restarted(w: &World, t: u64) -> World {
     World {
-        h: Claimant::restore(w.h.spec.clone(), w.h.saved().clone(), at(t)),
+        h: Claimant::restore(w.h.spec.clone(), w.h.s.clone(), at(t)),
         r: Steady(100),
     }
 }
@@ -528,7 +532,10 @@ fn a_copy_gives_back_nothing() {
     let mut w = World::in_state(HoldState::Held);
     let t = w.ask(1, no(ProblemType::Cloned), 0);
     w.h.release(at(t));
-    assert!(w.h.is_released(), "the lease is the other copy's");
+    assert!(
+        w.h.releasing == Releasing::Done,
+        "the lease is the other copy's"
+    );
 }
 
 #[test]
@@ -539,7 +546,7 @@ fn what_was_being_given_back_is_given_back_after_a_crash() {
     let (t, tag, r) = back.send(3);
     assert!(matches!(r, Request::Release { .. }), "{r:?}");
     back.h.answered(at(t), tag, Answer::Released, &mut back.r);
-    assert!(back.h.is_released());
+    assert!(back.h.releasing == Releasing::Done);
 }
 
 #[test]

@@ -27,7 +27,6 @@ pub(super) fn alternative(
     alt
 }
 
-/// What `n` seats draw.
 pub(super) fn draws(n: u32, alt: &Alternative) -> Vec<(usize, u32)> {
     alt.iter().map(|(p, w)| (*p, n * w)).collect()
 }

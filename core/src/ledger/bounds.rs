@@ -7,7 +7,6 @@ use crate::identity::Holder;
 use crate::request::MAX_ITEMS;
 
 impl Ledger {
-    /// Whether a new claim may be kept.
     pub(super) fn check_bounds(&self, c: &Claim) -> Result<(), Refusal> {
         if c.items.is_empty() || c.items.len() > MAX_ITEMS {
             return Err(Refusal::ItemCount(c.items.len()));

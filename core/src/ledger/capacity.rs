@@ -6,7 +6,7 @@ use super::fit::{fit, room, take};
 use super::pool::{Drawn, Draws, Plan, PoolUse, ProductRule};
 use super::refusal::Refusal;
 use crate::identity::Holder;
-use crate::license::{CountBy, License, TokenDraw};
+use crate::license::{CountBy, License, Pool, Product, TokenDraw};
 use crate::names::{LeaseId, PoolName, ProductName};
 use crate::request::Item;
 use std::collections::HashMap;
@@ -23,32 +23,26 @@ pub struct Capacity {
 impl Capacity {
     /// What a license has. It has been checked: each product draws on pools that are there.
     pub fn of(license: &License) -> Self {
-        let pools: Vec<PoolUse> = license
-            .pools
-            .iter()
-            .map(|p| PoolUse {
-                name: p.name.clone(),
-                seats: p.seats,
-                overdraft: p.overdraft,
-                used: 0,
-            })
-            .collect();
+        let pool = |p: &Pool| PoolUse {
+            name: p.name.clone(),
+            seats: p.seats,
+            overdraft: p.overdraft,
+            used: 0,
+        };
+        let pools: Vec<PoolUse> = license.pools.iter().map(pool).collect();
         let place = |n: &PoolName| pools.iter().position(|p| p.name == *n);
-        let products = license
-            .products
-            .iter()
-            .map(|p| ProductRule {
-                count_by: p.count_by,
-                name: p.name.clone(),
-                versions: p.versions.clone(),
-                expires: license.expires.map(|t| t.to_string()),
-                from: p.from.iter().map(|a| alternative(a, &place)).collect(),
-            })
-            .collect();
+        let rule = |p: &Product| ProductRule {
+            count_by: p.count_by,
+            name: p.name.clone(),
+            versions: p.versions.clone(),
+            expires: license.expires.map(|t| t.to_string()),
+            from: p.from.iter().map(|a| alternative(a, &place)).collect(),
+        };
+        let products = license.products.iter().map(rule).collect();
         Self {
             pools,
             products,
-            shares: HashMap::new(),
+            ..Self::default()
         }
     }
 
@@ -60,33 +54,23 @@ impl Capacity {
     /// Takes new numbers over, keeping what is in use. A pool that is sold no more stays, empty,
     /// while seats of it are out.
     pub(super) fn replace(&mut self, new: Self) {
-        let old = std::mem::take(&mut self.pools);
-        let mut pools: Vec<PoolUse> = old
-            .into_iter()
-            .map(|p| PoolUse {
-                seats: 0,
-                overdraft: 0,
-                ..p
-            })
-            .collect();
+        for p in &mut self.pools {
+            (p.seats, p.overdraft) = (0, 0);
+        }
         let mut place = Vec::with_capacity(new.pools.len());
         for p in new.pools {
-            if let Some((i, q)) = pools.iter_mut().enumerate().find(|(_, q)| q.name == p.name) {
+            let mut pools = self.pools.iter_mut().enumerate();
+            if let Some((i, q)) = pools.find(|(_, q)| q.name == p.name) {
                 (q.seats, q.overdraft) = (p.seats, p.overdraft);
                 place.push(i);
             } else {
-                place.push(pools.len());
-                pools.push(p);
+                place.push(self.pools.len());
+                self.pools.push(p);
             }
         }
-        self.pools = pools;
         self.products = new.products;
-        for d in self
-            .products
-            .iter_mut()
-            .flat_map(|p| p.from.iter_mut())
-            .flatten()
-        {
+        let alternatives = self.products.iter_mut().flat_map(|p| &mut p.from);
+        for d in alternatives.flatten() {
             d.0 = place.get(d.0).copied().unwrap_or(d.0);
         }
     }
@@ -150,7 +134,6 @@ impl Capacity {
         self.pools.iter().map(PoolUse::total).collect()
     }
 
-    /// What is free in each pool.
     pub(super) fn free(&self) -> Vec<u32> {
         self.pools.iter().map(PoolUse::free).collect()
     }
@@ -162,10 +145,8 @@ impl Capacity {
         for item in items {
             let rule = self.rule(&item.product)?;
             let key = share_key(rule.count_by, &item.product, holder);
-            let there = key
-                .as_ref()
-                .and_then(|k| self.shares.get(k))
-                .map_or(0, Share::seats);
+            let share = key.as_ref().and_then(|k| self.shares.get(k));
+            let there = share.map_or(0, Share::seats);
             wants.push((rule.from.as_slice(), item.seats.get().saturating_sub(there)));
             keys.push(key);
         }
@@ -215,19 +196,12 @@ impl Capacity {
             for (n, alt) in &taken {
                 over = over.saturating_add(self.draw(&draws(*n, alt)));
             }
-            self.shares
-                .entry(key.clone())
-                .or_default()
-                .join(lease, seats, taken);
+            let share = self.shares.entry(key.clone()).or_default();
+            share.join(lease, seats, taken);
             shared.push(key);
         }
-        (
-            Drawn {
-                own: plan.own,
-                shared,
-            },
-            over,
-        )
+        let own = plan.own;
+        (Drawn { own, shared }, over)
     }
 
     fn draw(&mut self, draws: &Draws) -> u32 {
@@ -252,12 +226,9 @@ impl Capacity {
         for share in drawn.shared.iter().filter_map(|k| self.shares.get(k)) {
             all.extend(share.taken().flat_map(|(n, alt)| draws(*n, alt)));
         }
-        let name = |i: usize| self.pools.get(i).map(|p| p.name.clone());
         let show = |(i, seats): (usize, u32)| {
-            Some(TokenDraw {
-                pool: name(i)?,
-                seats,
-            })
+            let pool = self.pools.get(i)?.name.clone();
+            Some(TokenDraw { pool, seats })
         };
         all.into_iter().filter_map(show).collect()
     }
@@ -280,12 +251,8 @@ impl Capacity {
         if before.is_empty() || self.plan(items, holder, &had).is_none() {
             return self.plan(items, holder, &free);
         }
-        let same: Vec<u32> = had
-            .iter()
-            .zip(&free)
-            .map(|(had, free)| *had.min(free))
-            .collect();
-        self.plan(items, holder, &same)
+        let same = std::iter::zip(had, free).map(|(had, free)| had.min(free));
+        self.plan(items, holder, &same.collect::<Vec<_>>())
     }
 
     /// What a lease has of each pool; seats that several claims count as one are the first claim's.
@@ -297,7 +264,6 @@ impl Capacity {
         all
     }
 
-    /// Gives back what a lease has.
     pub(super) fn give_back(&mut self, lease: LeaseId, drawn: &Drawn) {
         self.undraw(&drawn.own);
         for key in &drawn.shared {

@@ -1,6 +1,6 @@
 //! Taking a claim: repeated, restored from a ticket, or new.
 
-use super::entry::State;
+use super::entry::{Queued, State};
 use super::queue::{Class, OWN, Rank};
 use super::refusal::{Changed, Refusal};
 use super::renew::behind;
@@ -13,25 +13,19 @@ use crate::time::BootTime;
 use crate::wire::Standing;
 use std::cmp::Reverse;
 
-/// What a new claim becomes.
-struct Entering {
-    id: LeaseId,
-    rank: Rank,
-}
-
 impl Ledger {
     /// Takes a claim; the same one again gets the same lease or the same place (promise 6).
     #[allow(clippy::needless_pass_by_value)] // a claim is used up by being made
     pub fn claim(&mut self, c: Claim, now: BootTime) -> Result<Claimed, Refusal> {
         self.tick(now);
         if let Err(why) = self.barred(&c.holder.key()) {
-            self.note_refusal(&c.holder, &c.name, &c.items, c.new_id, why.clone(), now);
+            self.refuse(&c, why.clone(), now);
             self.shows_itself(&c);
             self.settling.end_if_done(now);
             self.grant_queue(now);
             return Err(why);
         }
-        let existing = self.find(&c.holder.key(), &c.name);
+        let existing = self.lease_of(&c.holder.key(), &c.name);
         let existing = existing.filter(|_| !mutant::on(Mutant::RepeatTakesSecondSeat));
         let answer = match existing.filter(|id| !self.is_refused(*id)) {
             Some(id) => self.claim_again(id, &c, now),
@@ -59,18 +53,16 @@ impl Ledger {
                 lapses,
             })
         };
-        let Some(e) = self.entries.get(&id) else {
-            return changed(Changed::Items);
-        };
         // A duplicate from before its lease came first, and took a place for it, with its secret or
         // that of an earlier claim: the lease itself is better.
-        if matches!(e.state, State::Queued { .. }) && self.shows_lease(c).is_some() {
+        let waits = matches!(self.state_of(id), Some(State::Queued(_)));
+        if waits && self.shows_lease(c).is_some() {
             self.forget(id);
             if let Some(lease) = self.reinstate(c, now) {
                 return Ok(lease);
             }
         }
-        let Some(e) = self.entries.get(&id) else {
+        let Some(e) = self.entries.get_mut(&id) else {
             return Ok(id);
         };
         if e.secret_hash != c.secret_hash {
@@ -79,9 +71,6 @@ impl Ledger {
         if e.items != c.items {
             return changed(Changed::Items);
         }
-        let Some(e) = self.entries.get_mut(&id) else {
-            return Ok(id);
-        };
         if let Some(n) = c.counter {
             let retry = n == e.counter && e.request == Some(c.request_id);
             if n <= e.counter && !retry && !mutant::on(Mutant::CounterUnchecked) {
@@ -90,7 +79,7 @@ impl Ledger {
             e.request = Some(c.request_id);
         }
         e.counter = e.counter.max(c.highest());
-        if let State::Queued { .. } = e.state {
+        if let State::Queued(_) = e.state {
             e.last = e.last.max(now);
             self.keep_place(id, c, now);
         } else {
@@ -103,43 +92,24 @@ impl Ledger {
     /// still runs.
     fn keep_place(&mut self, id: LeaseId, c: &Claim, now: BootTime) {
         let runs_until = self.runs_until(c, now);
-        let Some(State::Queued {
-            rank,
-            group,
-            runs_until: ran_until,
-        }) = self.entries.get(&id).map(|e| &e.state)
-        else {
+        let Some(&State::Queued(old)) = self.state_of(id) else {
             return;
         };
-        let (rank, group, ran_until) = (*rank, *group, *ran_until);
-        let mut new = rank;
+        let mut new = Queued { runs_until, ..old };
         if mutant::on(Mutant::RepeatLosesPlace) {
             self.arrivals += 1;
-            new = Rank {
-                arrival: self.arrivals,
-                generation: OWN,
-                ..new
-            };
+            (new.rank.arrival, new.rank.generation) = (self.arrivals, OWN);
         }
         // Only who runs on after being `Held` stands before all others; once that is lost it waits
         // like any other.
         match runs_until {
-            None => new.class = Class::Ordinary,
-            Some(_) if c.held.is_some() => new.class = Class::Contested,
+            None => new.rank.class = Class::Ordinary,
+            Some(_) if c.held.is_some() => new.rank.class = Class::Contested,
             Some(_) => {}
         }
-        let moved = ran_until.is_some() != runs_until.is_some() || rank != new;
-        if moved || ran_until != runs_until {
-            self.change_state(
-                id,
-                State::Queued {
-                    rank: new,
-                    group,
-                    runs_until,
-                },
-                moved,
-                now,
-            );
+        if new != old {
+            let news = old.runs_until.is_some() != runs_until.is_some() || new.rank != old.rank;
+            self.change_state(id, State::Queued(new), news, now);
             self.refuse_if_impossible(id, now);
         }
     }
@@ -180,23 +150,17 @@ impl Ledger {
         if let Err(p) = self.capacity_check(&c.items)
             && !runs_on
         {
-            self.note_refusal(&c.holder, &c.name, &c.items, c.new_id, p.clone(), now);
+            self.refuse(c, p.clone(), now);
             return Err(p);
         }
-        let Entering { id, rank } = self.entering(c, now);
-        let group = self.group_for(&c.items);
-        let runs_until = self.runs_until(c, now);
-        self.insert(
-            id,
-            c,
-            State::Queued {
-                rank,
-                group,
-                runs_until,
-            },
-            now,
-        );
-        Ok(id)
+        let rank = self.entering(c, now);
+        let place = Queued {
+            rank,
+            group: self.group_for(&c.items),
+            runs_until: self.runs_until(c, now),
+        };
+        self.insert(rank.id, c, State::Queued(place), now);
+        Ok(rank.id)
     }
 
     fn capacity_check(&self, items: &[Item]) -> Result<(), Refusal> {
@@ -209,8 +173,7 @@ impl Ledger {
     }
 
     /// Which place a claim enters the queue at.
-    fn entering(&mut self, c: &Claim, now: BootTime) -> Entering {
-        let was_held = c.held.is_some() && self.runs_until(c, now).is_some();
+    fn entering(&mut self, c: &Claim, now: BootTime) -> Rank {
         let restored = c.ticket.as_ref().filter(|t| {
             // A place that died in this run is not brought back by its ticket; one of an earlier
             // run is restored while the time in which that run's places can be alive lasts.
@@ -222,37 +185,25 @@ impl Ledger {
                 && !self.entries.contains_key(&t.lease)
                 && !self.ended_ids.contains_key(&t.lease)
         });
-        let priority = Reverse(c.priority);
-        if let Some(t) = restored {
-            self.settings.generation = self.settings.generation.max(t.generation.saturating_add(1));
-            let runs = self.runs_until(c, now).is_some();
-            let class = if (t.contested && runs) || was_held {
-                Class::Contested
-            } else {
-                Class::Ordinary
-            };
-            let rank = Rank {
-                class,
-                priority,
-                generation: t.generation.min(OWN - 1),
-                arrival: t.arrival,
-                id: t.lease,
-            };
-            return Entering { id: t.lease, rank };
-        }
-        self.arrivals += 1;
-        let class = if was_held {
+        let was_held = c.held.is_some() || restored.is_some_and(|t| t.contested);
+        let class = if was_held && self.runs_until(c, now).is_some() {
             Class::Contested
         } else {
             Class::Ordinary
         };
-        let rank = Rank {
-            class,
-            priority,
-            generation: OWN,
-            arrival: self.arrivals,
-            id: c.new_id,
+        let (generation, arrival, id) = if let Some(t) = restored {
+            self.settings.generation = self.settings.generation.max(t.generation.saturating_add(1));
+            (t.generation.min(OWN - 1), t.arrival, t.lease)
+        } else {
+            self.arrivals += 1;
+            (OWN, self.arrivals, c.new_id)
         };
-        Entering { id: c.new_id, rank }
+        Rank {
+            class,
+            priority: Reverse(c.priority),
+            generation,
+            arrival,
+            id,
+        }
     }
 }

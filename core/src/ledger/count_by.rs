@@ -46,12 +46,10 @@ impl Share {
         self.taken.iter().map(|(n, _)| n).sum()
     }
 
-    /// Whether nobody is left.
     pub(super) fn is_empty(&self) -> bool {
         self.members.is_empty()
     }
 
-    /// Where its seats come from.
     pub(super) fn taken(&self) -> impl Iterator<Item = &(u32, Alternative)> {
         self.taken.iter()
     }

@@ -1,7 +1,7 @@
 //! What happens when nobody asks: silence, freed seats, dead places.
 
 use super::entry::State;
-use super::queue::{Class, Rank};
+use super::queue::Class;
 use super::state::Ledger;
 use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
@@ -39,50 +39,34 @@ impl Ledger {
         e.due = BootTime::NEVER;
         let due = self.due_at(id);
         if due > now {
-            self.book_deadline(id, due);
+            self.book_deadline(id);
             return false;
         }
         let Some(e) = self.entries.get(&id) else {
             return false;
         };
         match &e.state {
-            State::Held { silent: false, .. } => {
-                self.set_silent(id, true, now);
-                let next = self.due_at(id);
-                if next <= now {
-                    self.end(id, self.lapsed(id), now);
-                    return true;
+            State::Held { silent, .. } => {
+                if !silent {
+                    self.set_silent(id, true, now);
+                    if self.due_at(id) > now {
+                        self.book_deadline(id);
+                        self.tell(id, now);
+                        return false;
+                    }
                 }
-                self.book_deadline(id, next);
-                self.tell(id, now);
-                false
-            }
-            State::Held { .. } => {
                 self.end(id, self.lapsed(id), now);
                 true
             }
-            State::Queued { rank, group, .. } if now < e.last + self.settings.lease_for => {
+            State::Queued(place) if now < e.last + self.settings.lease_for => {
                 // Its application may not run on: from here it waits like any other.
-                let (rank, group) = (
-                    Rank {
-                        class: Class::Ordinary,
-                        ..*rank
-                    },
-                    *group,
-                );
-                self.set_state(
-                    id,
-                    State::Queued {
-                        rank,
-                        group,
-                        runs_until: None,
-                    },
-                    now,
-                );
+                let mut place = *place;
+                (place.rank.class, place.runs_until) = (Class::Ordinary, None);
+                self.set_state(id, State::Queued(place), now);
                 self.refuse_if_impossible(id, now);
                 true
             }
-            State::Queued { .. } => {
+            State::Queued(_) => {
                 self.end(id, EndReason::LeftQueue, now);
                 true
             }
@@ -95,18 +79,16 @@ impl Ledger {
 
     /// How a lease ends whose holder is silent.
     fn lapsed(&self, id: LeaseId) -> EndReason {
-        let revoked = self
-            .entries
-            .get(&id)
-            .is_some_and(|e| self.is_revoked(&e.holder.key()));
-        if revoked {
+        let e = self.entries.get(&id);
+        if e.is_some_and(|e| self.is_revoked(&e.holder.key())) {
             EndReason::Revoked
         } else {
             EndReason::Expired
         }
     }
 
-    /// When an entry's next deadline is, counted from when it was last heard.
+    /// When an entry's next deadline is, counted from when it was last heard: of a silent one, when
+    /// its seats are free.
     pub(super) fn due_at(&self, id: LeaseId) -> BootTime {
         let Some(e) = self.entries.get(&id) else {
             return BootTime::NEVER;
@@ -122,22 +104,19 @@ impl Ledger {
             (State::Held { .. }, Reclaim::Confirmed) => {
                 (e.last + self.settings.grace.max(d) + self.margin()).max(e.not_before)
             }
-            (State::Queued { runs_until, .. }, _) if mutant::on(Mutant::DeadWaiterGranted) => {
-                runs_until.unwrap_or(BootTime::NEVER)
-            }
-            (State::Queued { runs_until, .. }, _) => {
-                (e.last + d).min(runs_until.unwrap_or(BootTime::NEVER))
+            (State::Queued(place), _) => {
+                let ran = place.runs_until.unwrap_or(BootTime::NEVER);
+                if mutant::on(Mutant::DeadWaiterGranted) {
+                    return ran;
+                }
+                ran.min(e.last + d)
             }
             (State::Refused(_), _) => e.last + REFUSED,
         }
     }
 
-    /// When a silent entry's seats are free.
-    pub(super) fn frees_at(&self, id: LeaseId) -> BootTime {
-        self.due_at(id)
-    }
-
-    pub(super) fn book_deadline(&mut self, id: LeaseId, t: BootTime) {
+    pub(super) fn book_deadline(&mut self, id: LeaseId) {
+        let t = self.due_at(id);
         if let Some(e) = self.entries.get_mut(&id) {
             if e.due != BootTime::NEVER {
                 self.deadlines.remove(&(e.due, id));
@@ -147,7 +126,6 @@ impl Ledger {
         }
     }
 
-    /// Its holder was heard.
     pub(super) fn heard(&mut self, id: LeaseId, now: BootTime) {
         let Some(e) = self.entries.get_mut(&id) else {
             return;
@@ -155,8 +133,7 @@ impl Ledger {
         e.last = e.last.max(now);
         if let State::Held { silent: true, .. } = e.state {
             self.set_silent(id, false, now);
-            let due = self.due_at(id);
-            self.book_deadline(id, due);
+            self.book_deadline(id);
             self.tell(id, now);
         }
     }

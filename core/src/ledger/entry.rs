@@ -9,7 +9,6 @@ use crate::request::Item;
 use crate::secret::SecretHash;
 use crate::time::BootTime;
 
-/// One claim.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) holder: Holder,
@@ -30,17 +29,18 @@ pub(super) struct Entry {
     pub(super) request: Option<RequestId>,
 }
 
-/// How it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Queued {
+    pub(super) rank: Rank,
+    /// Among which claims of the queue it is.
+    pub(super) group: GroupAt,
+    /// While its application runs on: until when it may.
+    pub(super) runs_until: Option<BootTime>,
+}
+
 #[derive(Debug)]
 pub(super) enum State {
-    Queued {
-        /// Its place in the order.
-        rank: Rank,
-        /// Among which claims of the queue it is.
-        group: GroupAt,
-        /// While its application runs on: until when it may.
-        runs_until: Option<BootTime>,
-    },
+    Queued(Queued),
     /// Granted; `silent` once renewals were missed.
     Held {
         drawn: Drawn,

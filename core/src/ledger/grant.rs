@@ -33,43 +33,35 @@ impl Ledger {
                     .plan(&e.items, &e.holder, &self.capacity.free())
             };
             if let Some(plan) = plan {
-                self.grant(rank.id, plan, now);
+                if self.seat(rank.id, plan, now) {
+                    self.grant_sharers(now);
+                }
             } else {
                 for p in pools {
-                    if let Some(b) = blocked.get_mut(*p) {
-                        *b = true;
-                    }
+                    mark(&mut blocked, *p);
                 }
-                if let Some(d) = done.get_mut(i) {
-                    *d = true;
-                }
+                mark(&mut done, i);
             }
-        }
-    }
-
-    /// Grants a claim of the queue.
-    fn grant(&mut self, id: LeaseId, plan: Plan, now: BootTime) {
-        if self.seat(id, plan, now) {
-            self.grant_sharers(now);
         }
     }
 
     /// Gives a claim of the queue its seats; tells whether it counts some of them as one with
     /// others.
     fn seat(&mut self, id: LeaseId, plan: Plan, now: BootTime) -> bool {
-        let (drawn, overdraft) = self.capacity.book(id, plan);
-        let shares = !drawn.shared.is_empty();
-        let silent = false;
-        self.set_state(
-            id,
-            State::Held {
-                drawn,
-                overdraft,
-                silent,
-            },
-            now,
-        );
+        let shares = !plan.shared.is_empty();
+        let state = self.booked(id, plan);
+        self.set_state(id, state, now);
         shares
+    }
+
+    /// Books a plan: how its lease stands then.
+    pub(super) fn booked(&mut self, id: LeaseId, plan: Plan) -> State {
+        let (drawn, overdraft) = self.capacity.book(id, plan);
+        State::Held {
+            drawn,
+            overdraft,
+            silent: false,
+        }
     }
 
     /// Grants claims whose seats others have for them already (`countBy`): they take nothing from
@@ -101,5 +93,11 @@ impl Ledger {
         }
         let pools = self.capacity.pools_of(items);
         self.queue.group_of(pools)
+    }
+}
+
+fn mark(marks: &mut [bool], at: usize) {
+    if let Some(m) = marks.get_mut(at) {
+        *m = true;
     }
 }

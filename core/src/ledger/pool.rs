@@ -6,7 +6,6 @@ use crate::license::{CountBy, VersionRange};
 use crate::mutant::{self, Mutant};
 use crate::names::{PoolName, ProductName};
 
-/// A pool and its use.
 #[derive(Clone, Debug)]
 pub(super) struct PoolUse {
     pub(super) name: PoolName,
@@ -35,7 +34,6 @@ pub(super) struct ProductRule {
     pub(super) name: ProductName,
     pub(super) versions: VersionRange,
     pub(super) expires: Option<String>,
-    /// What one seat is counted for.
     pub(super) count_by: CountBy,
     /// Alternatives in order; each a list of (pool, weight).
     pub(super) from: Vec<Alternative>,

@@ -23,7 +23,6 @@ pub(super) struct Rank {
     pub(super) id: LeaseId,
 }
 
-/// This run's own arrivals.
 pub(super) const OWN: u64 = u64::MAX;
 
 /// Who stands before whom, whatever the arrival.
@@ -35,17 +34,14 @@ pub(super) enum Class {
     Ordinary,
 }
 
-/// A group of the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum GroupAt {
-    /// Claims that draw on the same pools.
     Of(usize),
     /// Claims that the license in force could never grant. Their applications run on, and they
     /// stand in nobody's way.
     Aside,
 }
 
-/// All claims that wait.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     groups: Vec<Group>,
@@ -60,7 +56,6 @@ struct Group {
 }
 
 impl Queue {
-    /// How many wait.
     pub(super) fn len(&self) -> usize {
         self.len
     }
@@ -77,7 +72,6 @@ impl Queue {
         }))
     }
 
-    /// A claim enters its group.
     pub(super) fn enter(&mut self, rank: Rank, at: GroupAt) {
         let is_new = match at {
             GroupAt::Of(i) => self.groups.get_mut(i).is_some_and(|g| g.ranks.insert(rank)),
@@ -86,7 +80,6 @@ impl Queue {
         self.len += usize::from(is_new);
     }
 
-    /// A claim leaves its group.
     pub(super) fn leave(&mut self, rank: Rank, at: GroupAt) {
         let was_there = match at {
             GroupAt::Of(i) => self.groups.get_mut(i).is_some_and(|g| g.ranks.remove(rank)),
@@ -101,12 +94,10 @@ impl Queue {
         grouped.chain(&self.aside).copied().collect()
     }
 
-    /// How many groups there are.
     pub(super) fn groups(&self) -> usize {
         self.groups.len()
     }
 
-    /// The pools that a group's claims draw on.
     pub(super) fn pools(&self, group: usize) -> &[usize] {
         self.groups.get(group).map_or(&[], |g| &g.pools)
     }

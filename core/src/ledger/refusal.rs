@@ -1,33 +1,35 @@
-//! Why a claim, a renewal or a release is refused. What HTTP and people are told stands in
-//! `problem`.
+//! Why a claim, a renewal or a release is refused. What HTTP says of it stands in `problem`.
 
 use crate::identity::Holder;
 use crate::license::VersionRange;
 use crate::names::{ClaimName, LeaseId, ProductName, Seats, Version};
+use crate::policy::words;
+use crate::request::MAX_ITEMS;
 use crate::wire::Problem;
 use std::time::Duration;
 
-/// Why the ledger says no.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Why the ledger says no, in words for people. `item` is the place of an item in the request.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// So many products are asked for: none, or more than a claim may have.
+    #[error("{0} products, expected 1 to {MAX_ITEMS}")]
     ItemCount(usize),
-    /// This product is asked for twice.
+    #[error("product {0} is there twice")]
     ProductTwice(ProductName),
-    /// The license does not list the product of this item.
+    #[error("product {product:?} is not in the license; it has: {}", list(sold))]
     UnknownProduct {
         item: usize,
         product: ProductName,
         sold: Vec<ProductName>,
     },
-    /// The license does not cover the version of this item.
+    #[error("version {version} of {product} is not covered; the license covers {covered}")]
     VersionNotCovered {
         item: usize,
         product: ProductName,
         version: Version,
         covered: VersionRange,
     },
-    /// This item asks for more seats than the license has, were nothing else out.
+    /// It asks for more than the license has, were nothing else out.
+    #[error("{asked} seats of {product} are asked for, and the license has {sold}")]
     ExceedsSeats {
         item: usize,
         product: ProductName,
@@ -35,14 +37,17 @@ pub enum Refusal {
         sold: u32,
     },
     /// Each item could be had, and all together never.
+    #[error("these products together ask for more seats than the license has")]
     ExceedsSeatsTogether,
-    /// The holder has as many claims as one may.
+    #[error("{holder} has {most} claims, the most one holder may have")]
     HolderFull { holder: Box<Holder>, most: usize },
-    /// The namespace has as many claims as one may.
+    #[error("namespace {namespace} has {most} claims, the most one may have")]
     NamespaceFull { namespace: String, most: usize },
-    /// So many claims wait that no other may.
+    #[error("the queue has {most} claims, the most it may have")]
     QueueFull { most: usize },
-    /// The claim exists and this request differs from it.
+    #[error(
+        "claim {claim} of {holder} exists with other {part}; give it back first, or wait until it lapses"
+    )]
     Changed {
         claim: ClaimName,
         holder: Box<Holder>,
@@ -50,21 +55,28 @@ pub enum Refusal {
         /// After how much silence at most the existing one is gone.
         lapses: Duration,
     },
-    /// The claim with this secret was given back.
+    /// The claim with this secret.
+    #[error("this claim was given back; a new one needs a new secret")]
     GivenBack,
     /// The claim with this secret lapsed, and this request is older than that.
+    #[error("a late duplicate of a request that was answered before")]
     LateDuplicate,
-    /// Another copy of the holder has gone on with this lease.
+    #[error("another copy of {holder} has renewed lease {lease} meanwhile; only one may run")]
     Cloned { lease: LeaseId, holder: Box<Holder> },
-    /// This run does not know the lease, or has not granted it.
+    /// This run does not know it, or has not granted it.
+    #[error(
+        "lease {0} is not in the books of this run; repeat the claim with its token and secret"
+    )]
     UnknownLease(LeaseId),
-    /// The claim ended in the very step that took it.
+    /// In the very step that took it.
+    #[error("the claim has ended")]
     Ended,
-    /// The secret is not this claim's.
+    #[error("the secret is not this claim's")]
     WrongSecret,
-    /// An administrator has barred the holder, for this reason.
+    #[error("an administrator revoked it: {0}")]
     Revoked(String),
     /// What the edge gave as reason, when it paused the ledger or refused for itself.
+    #[error("{0}")]
     ByEdge(Box<Problem>),
 }
 
@@ -73,4 +85,14 @@ pub enum Refusal {
 pub enum Changed {
     Items,
     Secret,
+}
+
+words!(Changed: Items = "items", Secret = "secret");
+
+fn list(sold: &[ProductName]) -> String {
+    let names: Vec<&str> = sold.iter().map(ProductName::as_str).collect();
+    if names.is_empty() {
+        return "none".into();
+    }
+    names.join(", ")
 }

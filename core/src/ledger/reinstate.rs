@@ -28,9 +28,8 @@ impl Ledger {
         if !same || ((own || ended) && !mutant::on(Mutant::ReinstatedTwice)) {
             return None;
         }
-        let plan = self
-            .capacity
-            .plan_as_before(&c.items, &c.holder, &held.token.draws)?;
+        let draws = &held.token.draws;
+        let plan = self.capacity.plan_as_before(&c.items, &c.holder, draws)?;
         Some((held, plan))
     }
 
@@ -45,12 +44,7 @@ impl Ledger {
         // a longer lease.
         let (d, run) = (held.token.lease_for, &self.settings);
         let longer = (d > run.lease_for).then(|| held.given(now) + d + margin(d));
-        let (drawn, overdraft) = self.capacity.book(id, plan);
-        let state = State::Held {
-            drawn,
-            overdraft,
-            silent: false,
-        };
+        let state = self.booked(id, plan);
         self.insert(id, c, state, now);
         if let (Some(t), Some(e)) = (longer, self.entries.get_mut(&id)) {
             e.not_before = t;
@@ -70,13 +64,10 @@ impl Ledger {
             return;
         }
         let key = c.holder.key();
-        let state = self
-            .find(&key, &c.name)
-            .and_then(|id| self.entries.get(&id))
-            .map(|e| &e.state);
-        let shows = match state {
+        let id = self.lease_of(&key, &c.name);
+        let shows = match id.and_then(|id| self.state_of(id)) {
             Some(State::Held { .. }) => true,
-            Some(State::Queued { .. }) => c.heard == Some(self.settings.instance),
+            Some(State::Queued(_)) => c.heard == Some(self.settings.instance),
             Some(State::Refused(_)) => c.standing == Standing::Seeking,
             None => false,
         };

@@ -26,23 +26,15 @@ impl Ledger {
     /// longer listens.
     pub fn renew(&mut self, r: &Renewal, now: BootTime) -> Result<Granted, Refusal> {
         self.tick(now);
-        let e = self
-            .entries
-            .get(&r.lease)
-            .ok_or(Refusal::UnknownLease(r.lease))?;
-        if !e.secret_hash.matches(&r.secret) {
-            return Err(Refusal::WrongSecret);
-        }
+        let unknown = Refusal::UnknownLease(r.lease);
+        let e = self.known(r.lease, &r.secret)?;
         let State::Held { .. } = e.state else {
-            return Err(Refusal::UnknownLease(r.lease));
+            return Err(unknown);
         };
-        let holder = e.holder.key();
         if !mutant::on(Mutant::RevokedRenews) {
-            self.barred(&holder)?;
+            self.barred(&e.holder.key())?;
         }
-        let Some(e) = self.entries.get_mut(&r.lease) else {
-            return Err(Refusal::UnknownLease(r.lease));
-        };
+        let e = self.entries.get_mut(&r.lease).ok_or(unknown)?;
         let retry = r.counter == e.counter
             && e.request == Some(r.request_id)
             && !mutant::on(Mutant::RetrySeenAsCopy);
@@ -57,18 +49,18 @@ impl Ledger {
 
     /// A granted lease, for who has its secret.
     pub fn lookup(&self, lease: LeaseId, secret: &Secret) -> Result<Granted, Refusal> {
-        let e = self
-            .entries
-            .get(&lease)
-            .ok_or(Refusal::UnknownLease(lease))?;
-        if !e.secret_hash.matches(secret) {
-            return Err(Refusal::WrongSecret);
-        }
-        match &e.state {
-            State::Held {
-                drawn, overdraft, ..
-            } => Ok(self.granted(lease, e, drawn, *overdraft)),
-            _ => Err(Refusal::UnknownLease(lease)),
+        let granted = self.granted(lease, self.known(lease, secret)?);
+        granted.ok_or(Refusal::UnknownLease(lease))
+    }
+
+    /// A claim in the books, for who has its secret.
+    fn known(&self, lease: LeaseId, secret: &Secret) -> Result<&Entry, Refusal> {
+        let e = self.entries.get(&lease);
+        let e = e.ok_or(Refusal::UnknownLease(lease))?;
+        if e.secret_hash.matches(secret) {
+            Ok(e)
+        } else {
+            Err(Refusal::WrongSecret)
         }
     }
 
@@ -85,12 +77,8 @@ impl Ledger {
     ) -> Result<bool, Refusal> {
         self.tick(now);
         if mutant::on(Mutant::LateReleaseFreesNewer) && !self.entries.contains_key(&lease) {
-            let newest = self
-                .entries
-                .iter()
-                .filter(|(_, e)| e.name == *claim)
-                .max_by_key(|(_, e)| e.since);
-            if let Some(id) = newest.map(|(id, _)| *id) {
+            let of_name = self.entries.iter().filter(|(_, e)| e.name == *claim);
+            if let Some((&id, _)) = of_name.max_by_key(|(_, e)| e.since) {
                 self.end(id, EndReason::Released, now);
                 self.grant_queue(now);
             }

@@ -25,11 +25,7 @@ impl Ledger {
         };
         let why = Refusal::Revoked(reason.to_owned());
         for id in self.claims_of(holder) {
-            let waits = self
-                .entries
-                .get(&id)
-                .is_some_and(|e| matches!(e.state, State::Queued { .. }));
-            if waits {
+            if let Some(State::Queued(_)) = self.state_of(id) {
                 self.set_state(id, State::Refused(Box::new(why.clone())), now);
             }
         }
@@ -37,7 +33,6 @@ impl Ledger {
         self.grant_queue(now);
     }
 
-    /// Whether a holder is barred.
     pub fn is_revoked(&self, holder: &HolderKey) -> bool {
         self.revoked.contains_key(holder)
     }
@@ -58,7 +53,7 @@ impl Ledger {
                 self.end(id, EndReason::Gone, now);
                 ended += 1;
             }
-            self.settling.gone(h);
+            self.settling.seen(h);
         }
         self.settling.end_if_done(now);
         self.grant_queue(now);

@@ -26,7 +26,7 @@ pub fn settle_for(longest_before: Option<Duration>, new: Duration) -> Duration {
 }
 
 /// Where a run stands with it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Settling {
     /// `None` once it is over.
     until: Option<BootTime>,
@@ -44,23 +44,18 @@ pub(super) struct Settling {
 
 impl Settling {
     pub(super) fn new(now: BootTime, q: Duration, reclaim: Reclaim, grace: Duration) -> Self {
-        let confirmed = reclaim == Reclaim::Confirmed;
         // With `Confirmed` a silent holder keeps its seat for as long as its grace, also over a
         // restart.
-        let time = if confirmed {
-            q.max(grace + margin(grace))
-        } else {
-            q
+        let time = match reclaim {
+            Reclaim::Confirmed => q.max(grace + margin(grace)),
+            Reclaim::Any => q,
         };
         let until = (!q.is_zero()).then(|| now + time);
         Self {
             until,
             places_until: now + q,
             now,
-            missing: None,
-            seen: HashSet::new(),
-            shown: HashSet::new(),
-            named: HashMap::new(),
+            ..Self::default()
         }
     }
 
@@ -93,12 +88,12 @@ impl Settling {
     /// A holder names all its other claims.
     pub(super) fn names(&mut self, h: &HolderKey, others: &[ClaimName]) {
         if self.until.is_some() {
-            self.named
-                .insert(h.clone(), others.iter().cloned().collect());
+            let others = others.iter().cloned().collect();
+            self.named.insert(h.clone(), others);
         }
     }
 
-    /// A holder has shown itself.
+    /// A holder has shown itself, or is gone.
     pub(super) fn seen(&mut self, h: &HolderKey) {
         if self.until.is_none() {
             return;
@@ -110,21 +105,10 @@ impl Settling {
         self.seen.insert(h.clone());
     }
 
-    /// A holder is gone.
-    pub(super) fn gone(&mut self, h: &HolderKey) {
-        self.seen(h);
-    }
-
     pub(super) fn expect(&mut self, roster: &[HolderKey]) {
         if self.until.is_some() {
-            let seen = &self.seen;
-            self.missing = Some(
-                roster
-                    .iter()
-                    .filter(|h| !seen.contains(*h))
-                    .cloned()
-                    .collect(),
-            );
+            let missing = roster.iter().filter(|h| !self.seen.contains(*h));
+            self.missing = Some(missing.cloned().collect());
         }
     }
 

@@ -12,24 +12,15 @@ const CHUNK: usize = 512;
 pub(super) struct Sorted<T> {
     /// None is empty.
     chunks: Vec<Vec<T>>,
-    len: usize,
 }
 
 impl<T> Default for Sorted<T> {
     fn default() -> Self {
-        Self {
-            chunks: Vec::new(),
-            len: 0,
-        }
+        Self { chunks: Vec::new() }
     }
 }
 
 impl<T: Ord + Copy> Sorted<T> {
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.len
-    }
-
     pub(super) fn first(&self) -> Option<T> {
         self.chunks.first()?.first().copied()
     }
@@ -42,11 +33,8 @@ impl<T: Ord + Copy> Sorted<T> {
     pub(super) fn before(&self, item: T) -> usize {
         let c = self.chunk_of(item);
         let whole: usize = self.chunks.iter().take(c).map(Vec::len).sum();
-        whole
-            + self
-                .chunks
-                .get(c)
-                .map_or(0, |v| v.partition_point(|x| *x < item))
+        let chunk = self.chunks.get(c);
+        whole + chunk.map_or(0, |v| v.partition_point(|x| *x < item))
     }
 
     /// Puts it in; `false` if it was there.
@@ -54,14 +42,12 @@ impl<T: Ord + Copy> Sorted<T> {
         let c = self.chunk_of(item);
         let Some(chunk) = self.chunks.get_mut(c) else {
             self.chunks.push(vec![item]);
-            self.len += 1;
             return true;
         };
         let Err(at) = chunk.binary_search(&item) else {
             return false;
         };
         chunk.insert(at, item);
-        self.len += 1;
         if chunk.len() > CHUNK {
             // Most arrive at the end of the line: a full last chunk stays full, instead of half
             // empty for ever.
@@ -84,7 +70,6 @@ impl<T: Ord + Copy> Sorted<T> {
             return false;
         };
         chunk.remove(at);
-        self.len -= 1;
         if chunk.is_empty() {
             self.chunks.remove(c);
         }
@@ -93,9 +78,8 @@ impl<T: Ord + Copy> Sorted<T> {
 
     /// The chunk that an item is in or belongs to: the last one, if it is larger than all.
     fn chunk_of(&self, item: T) -> usize {
-        let c = self
-            .chunks
-            .partition_point(|v| v.last().is_some_and(|l| *l < item));
+        let before = |v: &Vec<T>| v.last().is_some_and(|l| *l < item);
+        let c = self.chunks.partition_point(before);
         c.min(self.chunks.len().saturating_sub(1))
     }
 }
@@ -117,7 +101,7 @@ mod tests {
                 } else {
                     prop_assert_eq!(ours.insert(n), model.insert(n));
                 }
-                prop_assert_eq!(ours.len(), model.len());
+                prop_assert_eq!(ours.iter().count(), model.len());
                 prop_assert_eq!(ours.first(), model.first().copied());
                 prop_assert_eq!(ours.before(n), model.range(..n).count());
             }

@@ -1,7 +1,7 @@
 //! All that a ledger knows, and finding one's way in it.
 
 use super::capacity::Capacity;
-use super::entry::Entry;
+use super::entry::{Entry, State};
 use super::queue::Queue;
 use super::refusal::Refusal;
 use super::settling::Settling;
@@ -14,7 +14,6 @@ use crate::time::{BootTime, margin};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
-/// The books.
 #[derive(Debug)]
 pub struct Ledger {
     pub(super) settings: Settings,
@@ -41,7 +40,6 @@ pub struct Ledger {
     pub(super) seq: u64,
 }
 
-/// What is remembered of an ended claim.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ended {
     /// It was given back by its holder, and does not come back; one that lapsed may.
@@ -75,7 +73,6 @@ impl Ledger {
         }
     }
 
-    /// This run's settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
@@ -103,7 +100,12 @@ impl Ledger {
 
     /// The lease that a holder's claim has, or will have.
     pub fn lease_of(&self, holder: &HolderKey, claim: &ClaimName) -> Option<LeaseId> {
-        self.find(holder, claim)
+        let claims = self.by_holder.get(holder)?;
+        claims.iter().find(|(n, _)| n == claim).map(|(_, id)| *id)
+    }
+
+    pub(super) fn state_of(&self, id: LeaseId) -> Option<&State> {
+        self.entries.get(&id).map(|e| &e.state)
     }
 
     /// M for this run's D.
@@ -112,14 +114,7 @@ impl Ledger {
     }
 
     pub(super) fn claims_of(&self, holder: &HolderKey) -> Vec<LeaseId> {
-        self.by_holder
-            .get(holder)
-            .map(|c| c.iter().map(|(_, id)| *id).collect())
-            .unwrap_or_default()
-    }
-
-    pub(super) fn find(&self, holder: &HolderKey, claim: &ClaimName) -> Option<LeaseId> {
-        let claims = self.by_holder.get(holder)?;
-        claims.iter().find(|(n, _)| n == claim).map(|(_, id)| *id)
+        let claims = self.by_holder.get(holder).into_iter().flatten();
+        claims.map(|(_, id)| *id).collect()
     }
 }

@@ -4,7 +4,6 @@ use super::entry::{Entry, State};
 use crate::names::ProductName;
 use std::collections::HashMap;
 
-/// Numbers for metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gauges {
     /// Granted and renewed in time.
@@ -21,14 +20,12 @@ pub struct Gauges {
     pub overlap_seats: u64,
 }
 
-/// Counts of claims by state, and of products.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     gauges: Gauges,
     products: HashMap<ProductName, ProductTally>,
 }
 
-/// One product's counts.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct ProductTally {
     /// Seats of granted claims.
@@ -38,12 +35,10 @@ pub(super) struct ProductTally {
 }
 
 impl Tally {
-    /// The counts by state.
     pub(super) fn gauges(&self) -> Gauges {
         self.gauges
     }
 
-    /// A product's counts.
     pub(super) fn product(&self, name: &ProductName) -> ProductTally {
         self.products.get(name).copied().unwrap_or_default()
     }
@@ -63,10 +58,8 @@ impl Tally {
         match &e.state {
             State::Held { silent: false, .. } => add(&mut g.held, 1),
             State::Held { .. } => add(&mut g.silent, 1),
-            State::Queued {
-                runs_until: None, ..
-            } => add(&mut g.waiting, 1),
-            State::Queued { .. } => {
+            State::Queued(place) if place.runs_until.is_none() => add(&mut g.waiting, 1),
+            State::Queued(_) => {
                 add(&mut g.contested, 1);
                 let seats = e.items.iter().map(|i| u64::from(i.seats.get())).sum();
                 add(&mut g.overlap_seats, seats);

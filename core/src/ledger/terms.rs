@@ -29,15 +29,11 @@ impl Ledger {
         }
         self.settings.reclaim = reclaim;
         // Deadlines are moved when they come; one that is nearer now would come too late.
-        let held = |e: &Entry| matches!(e.state, State::Held { .. });
-        let ids: Vec<LeaseId> = self
-            .entries
-            .iter()
-            .filter(|(_, e)| held(e))
-            .map(|(id, _)| *id)
-            .collect();
+        let held =
+            |(id, e): (&LeaseId, &Entry)| matches!(e.state, State::Held { .. }).then_some(*id);
+        let ids: Vec<LeaseId> = self.entries.iter().filter_map(held).collect();
         for id in ids {
-            self.book_deadline(id, self.due_at(id));
+            self.book_deadline(id);
         }
         self.tick(now);
     }
@@ -60,8 +56,8 @@ impl Ledger {
             };
             let at = self.group_for(&e.items);
             self.queue.enter(*rank, at);
-            if let State::Queued { group, .. } = &mut e.state {
-                *group = at;
+            if let State::Queued(place) = &mut e.state {
+                place.group = at;
             }
             self.entries.insert(rank.id, e);
         }

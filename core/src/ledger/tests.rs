@@ -843,7 +843,7 @@ proptest! {
                 }
                 Op::Renew(n) => {
                     if let Some((sec, counter)) = secrets.get_mut(&n)
-                        && let Some(lease) = l.find(&pod(n).key(), &ClaimName::pod()) {
+                        && let Some(lease) = l.lease_of(&pod(n).key(), &ClaimName::pod()) {
                         *counter += 1;
                         let r = Renewal { lease, secret: sec.clone(), counter: *counter, request_id: RequestId::from_bytes([n; 16]) };
                         let _ = l.renew(&r, at(now));
@@ -851,7 +851,7 @@ proptest! {
                 }
                 Op::Release(n) => {
                     if let Some((sec, _)) = secrets.get(&n).cloned()
-                        && let Some(lease) = l.find(&pod(n).key(), &ClaimName::pod()).filter(|id| l.status(*id).is_some()) {
+                        && let Some(lease) = l.lease_of(&pod(n).key(), &ClaimName::pod()).filter(|id| l.status(*id).is_some()) {
                         prop_assert_eq!(l.release(&ClaimName::pod(), lease, &sec, None, at(now)), Ok(true));
                         secrets.remove(&n);
                     }
@@ -938,7 +938,7 @@ fn claims_that_count_as_one_take_as_many_seats_as_the_largest_of_them() {
     };
     free(&mut l, &b, 2, 6);
     assert_eq!(used(&l), 4, "another claim of the node still has three");
-    let six = l.find(&pod(6).key(), &ClaimName::pod()).unwrap();
+    let six = l.lease_of(&pod(6).key(), &ClaimName::pod()).unwrap();
     l.release(&ClaimName::pod(), six, &secret(6), None, at(7))
         .unwrap();
     assert_eq!(used(&l), 4, "two of n1, one of n2, one of n3");
@@ -963,7 +963,7 @@ fn a_claim_whose_seats_others_have_overtakes_nobody_who_waits_for_seats() {
         matches!(l.status(four.lease), Some(Claimed::Waiting(_))),
         "free seats gather for the head"
     );
-    let three = l.find(&pod(3).key(), &ClaimName::pod()).unwrap();
+    let three = l.lease_of(&pod(3).key(), &ClaimName::pod()).unwrap();
     l.release(&ClaimName::pod(), three, &secret(3), None, at(7))
         .unwrap();
     assert!(matches!(l.status(four.lease), Some(Claimed::Granted(_))));
@@ -1086,7 +1086,7 @@ fn a_smaller_license_refuses_who_waits_for_more_than_it_has_and_nobody_who_runs(
         1,
         "it stands in nobody's way"
     );
-    let one = l.find(&pod(1).key(), &ClaimName::pod()).unwrap();
+    let one = l.lease_of(&pod(1).key(), &ClaimName::pod()).unwrap();
     l.release(&ClaimName::pod(), one, &secret(1), None, at(8))
         .unwrap();
     assert!(matches!(l.status(small.lease), Some(Claimed::Granted(_))));

@@ -34,10 +34,8 @@ impl Ledger {
             request: c.counter.map(|_| c.request_id),
             not_before: BootTime::default(),
         };
-        self.by_holder
-            .entry(c.holder.key())
-            .or_default()
-            .push((c.name.clone(), id));
+        let of_holder = self.by_holder.entry(c.holder.key()).or_default();
+        of_holder.push((c.name.clone(), id));
         if let Some(ns) = c.holder.namespace() {
             *self.per_namespace.entry(ns.to_owned()).or_default() += 1;
         }
@@ -56,19 +54,18 @@ impl Ledger {
             return;
         };
         self.tally.leave(e);
-        if let State::Queued { rank, group, .. } = e.state {
-            self.queue.leave(rank, group);
+        if let State::Queued(place) = &e.state {
+            self.queue.leave(place.rank, place.group);
         }
-        if let State::Queued { rank, group, .. } = state {
-            self.queue.enter(rank, group);
+        if let State::Queued(place) = &state {
+            self.queue.enter(place.rank, place.group);
         }
         e.state = state;
         if news {
             e.since = now;
         }
         self.tally.enter(e);
-        let due = self.due_at(id);
-        self.book_deadline(id, due);
+        self.book_deadline(id);
         if news {
             self.tell(id, now);
         }
@@ -114,8 +111,8 @@ impl Ledger {
         let e = self.entries.remove(&id)?;
         self.deadlines.remove(&(e.due, id));
         self.tally.leave(&e);
-        if let State::Queued { rank, group, .. } = e.state {
-            self.queue.leave(rank, group);
+        if let State::Queued(place) = &e.state {
+            self.queue.leave(place.rank, place.group);
         }
         let key = e.holder.key();
         if let Some(v) = self.by_holder.get_mut(&key) {
@@ -167,9 +164,7 @@ impl Ledger {
             return;
         }
         self.seq += 1;
-        self.events.push_back(Event {
-            seq: self.seq,
-            view,
-        });
+        let seq = self.seq;
+        self.events.push_back(Event { seq, view });
     }
 }

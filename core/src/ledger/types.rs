@@ -29,11 +29,8 @@ pub struct Settings {
 /// Bounds on what strangers can make the ledger keep.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Claims of one holder.
     pub per_holder: usize,
-    /// Claims of one namespace.
     pub per_namespace: usize,
-    /// Claims in the queue.
     pub queue: usize,
 }
 
@@ -58,7 +55,6 @@ pub struct Claim {
     /// The holder's name for it.
     pub name: ClaimName,
     pub items: Vec<Item>,
-    /// The claim's secret, hashed.
     pub secret_hash: SecretHash,
     /// A fresh random id, used if the claim is new.
     pub new_id: LeaseId,
@@ -77,9 +73,7 @@ pub struct Claim {
     pub others: Vec<ClaimName>,
     /// The run of the server that the holder has heard from last about this claim.
     pub heard: Option<InstanceId>,
-    /// A verified place in the queue.
     pub ticket: Option<Ticket>,
-    /// A verified earlier lease.
     pub held: Option<HeldLease>,
     /// From policy by identity, never from the request.
     pub priority: i32,
@@ -120,11 +114,9 @@ impl Claim {
 /// An earlier lease that the holder showed.
 #[derive(Clone, Debug)]
 pub struct HeldLease {
-    /// Its token.
     pub token: LeaseToken,
     /// Whether it may still be in force at the holder ([`LeaseToken::unexpired`]).
     pub unexpired: bool,
-    /// The holder's renewal counter.
     pub counter: u64,
     /// How long ago it was given, if that is known.
     pub age: Option<Duration>,
@@ -137,16 +129,12 @@ impl HeldLease {
     }
 }
 
-/// An answer to a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claimed {
-    /// It holds.
     Granted(Granted),
-    /// It waits.
     Waiting(Place),
 }
 
-/// A granted claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Granted {
     pub lease: LeaseId,
@@ -160,11 +148,9 @@ pub struct Granted {
     pub draws: Vec<TokenDraw>,
     /// Seats of it over what was sold.
     pub overdraft: u32,
-    /// The claim's secret, hashed.
     pub secret_hash: SecretHash,
 }
 
-/// A claim in the queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The lease it will become.
@@ -173,7 +159,6 @@ pub struct Place {
     pub holder: Holder,
     pub items: Vec<Item>,
     pub place: u32,
-    /// Why it waits.
     pub reason: WaitReason,
     /// For its ticket: the run that it arrived in.
     pub generation: u64,
@@ -181,7 +166,6 @@ pub struct Place {
     pub arrival: u64,
     /// For its ticket: it was `Held` once.
     pub contested: bool,
-    /// The claim's secret, hashed.
     pub secret_hash: SecretHash,
 }
 

@@ -1,15 +1,13 @@
 //! What the books look like from outside: answers, views, numbers.
 
-use super::entry::{Entry, State};
-use super::pool::Drawn;
-use super::queue::{Class, GroupAt, OWN, Rank};
+use super::entry::{Entry, Queued, State};
+use super::queue::{Class, GroupAt, OWN};
 use super::refusal::Refusal;
 use super::state::Ledger;
 use super::tally::Gauges;
 use super::types::{Claimed, Granted, Place};
 use crate::names::LeaseId;
-use crate::request::Item;
-use crate::time::BootTime;
+use crate::time::{BootTime, whole_millis};
 use crate::wire::{EndReason, LeaseView, PoolView, ProductView, ViewState, WaitReason};
 use std::time::Duration;
 
@@ -21,36 +19,36 @@ impl Ledger {
 
     /// The answer to a claim that is granted or in the queue; `None` for a refused one.
     pub(super) fn answer(&self, id: LeaseId, e: &Entry) -> Option<Claimed> {
-        Some(match &e.state {
-            State::Queued { rank, .. } => {
-                let (place, reason) = self.place_of(e).unwrap_or((1, WaitReason::Full));
-                Claimed::Waiting(Place {
-                    lease: id,
-                    claim: e.name.clone(),
-                    holder: e.holder.clone(),
-                    items: e.items.clone(),
-                    place,
-                    reason,
-                    generation: if rank.generation == OWN {
-                        self.settings.generation
-                    } else {
-                        rank.generation
-                    },
-                    arrival: rank.arrival,
-                    contested: rank.class == Class::Contested,
-                    secret_hash: e.secret_hash,
-                })
-            }
-            State::Held {
-                drawn, overdraft, ..
-            } => Claimed::Granted(self.granted(id, e, drawn, *overdraft)),
-            State::Refused(_) => return None,
-        })
+        let State::Queued(Queued { rank, .. }) = &e.state else {
+            return self.granted(id, e).map(Claimed::Granted);
+        };
+        let (place, reason) = self.place_of(e)?;
+        Some(Claimed::Waiting(Place {
+            lease: id,
+            claim: e.name.clone(),
+            holder: e.holder.clone(),
+            items: e.items.clone(),
+            place,
+            reason,
+            generation: if rank.generation == OWN {
+                self.settings.generation
+            } else {
+                rank.generation
+            },
+            arrival: rank.arrival,
+            contested: rank.class == Class::Contested,
+            secret_hash: e.secret_hash,
+        }))
     }
 
-    /// A granted entry, to answer with.
-    pub(super) fn granted(&self, id: LeaseId, e: &Entry, drawn: &Drawn, overdraft: u32) -> Granted {
-        Granted {
+    pub(super) fn granted(&self, id: LeaseId, e: &Entry) -> Option<Granted> {
+        let State::Held {
+            drawn, overdraft, ..
+        } = &e.state
+        else {
+            return None;
+        };
+        Some(Granted {
             lease: id,
             claim: e.name.clone(),
             holder: e.holder.clone(),
@@ -58,49 +56,42 @@ impl Ledger {
             counter: e.counter,
             received: e.last,
             draws: self.capacity.draws_to_show(drawn),
-            overdraft,
+            overdraft: *overdraft,
             secret_hash: e.secret_hash,
-        }
+        })
     }
 
-    /// The place in the queue of an entry, and why it waits.
-    pub(super) fn place_of(&self, e: &Entry) -> Option<(u32, WaitReason)> {
-        let State::Queued { rank, group, .. } = e.state else {
+    /// The place in the queue of an entry, one more than those before it that share a pool, and why
+    /// it waits.
+    fn place_of(&self, e: &Entry) -> Option<(u32, WaitReason)> {
+        let State::Queued(Queued { rank, group, .. }) = e.state else {
             return None;
+        };
+        let before = match group {
+            GroupAt::Of(i) => self.queue.before(rank, self.queue.pools(i)),
+            GroupAt::Aside => {
+                let pools = self.capacity.pools_of(&e.items);
+                self.queue.before(rank, &pools) + self.queue.before_aside(rank)
+            }
         };
         let reason = if self.settling.is_on() {
             WaitReason::Settling
         } else {
             WaitReason::Full
         };
-        Some((self.place(rank, group, &e.items), reason))
+        Some((u32::try_from(before + 1).unwrap_or(u32::MAX), reason))
     }
 
-    /// The place of a rank: one more than those before it that share a pool.
-    fn place(&self, rank: Rank, group: GroupAt, items: &[Item]) -> u32 {
-        let before = match group {
-            GroupAt::Of(i) => self.queue.before(rank, self.queue.pools(i)),
-            GroupAt::Aside => {
-                let pools = self.capacity.pools_of(items);
-                self.queue.before(rank, &pools) + self.queue.before_aside(rank)
-            }
-        };
-        u32::try_from(before + 1).unwrap_or(u32::MAX)
-    }
-
-    /// All claims.
     pub fn views(&self, now: BootTime) -> Vec<LeaseView> {
-        self.entries
-            .iter()
-            .map(|(id, e)| self.view(*id, e, now))
-            .collect()
+        let all = self.entries.iter();
+        all.map(|(id, e)| self.view(*id, e, now)).collect()
     }
 
     pub(super) fn view(&self, id: LeaseId, e: &Entry, now: BootTime) -> LeaseView {
         let mut v = bare(id, e, now.since(e.since));
         match &e.state {
-            State::Queued { runs_until, .. } => {
-                v.state = if runs_until.is_some() {
+            State::Queued(place) => {
+                v.state = if place.runs_until.is_some() {
                     ViewState::Contested
                 } else {
                     ViewState::Waiting
@@ -111,8 +102,8 @@ impl Ledger {
             }
             State::Held { silent: true, .. } => {
                 v.state = ViewState::Silent;
-                let left = now.until(self.frees_at(id));
-                v.free_in_ms = u64::try_from(left.as_millis()).ok();
+                let left = now.until(self.due_at(id));
+                v.free_in_ms = Some(whole_millis(left));
             }
             State::Held { .. } => v.state = ViewState::Held,
             State::Refused(p) => {
@@ -132,13 +123,12 @@ impl Ledger {
 
     /// What a granted lease has of each pool, by the pool's place in [`pools`](Self::pools).
     pub fn draws(&self, lease: LeaseId) -> Vec<(usize, u32)> {
-        match self.entries.get(&lease).map(|e| &e.state) {
+        match self.state_of(lease) {
             Some(State::Held { drawn, .. }) => self.capacity.drawn_by(lease, drawn),
             _ => Vec::new(),
         }
     }
 
-    /// Each product's numbers.
     pub fn products(&self) -> Vec<ProductView> {
         let small = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
         let rules = self.capacity.products.iter();
@@ -153,7 +143,6 @@ impl Ledger {
             .collect()
     }
 
-    /// Each pool's numbers.
     pub fn pools(&self) -> Vec<PoolView> {
         let pools = self.capacity.pools.iter();
         pools
@@ -166,7 +155,6 @@ impl Ledger {
             .collect()
     }
 
-    /// Numbers for metrics.
     pub fn gauges(&self) -> Gauges {
         self.tally.gauges()
     }

@@ -25,10 +25,8 @@ const KINDS: &[(&str, &str)] = &[
 pub struct ArmourError(pub String);
 
 fn label(payload_type: &str) -> Option<&'static str> {
-    KINDS
-        .iter()
-        .find(|(t, _)| *t == payload_type)
-        .map(|(_, label)| *label)
+    let kind = KINDS.iter().find(|(t, _)| *t == payload_type);
+    kind.map(|(_, label)| *label)
 }
 
 fn begin(label: &str) -> String {
@@ -42,16 +40,10 @@ pub fn armour(envelope: &Envelope) -> Result<String, ArmourError> {
         label(t).ok_or_else(|| ArmourError(format!("a document of type {t:?} has no file")))?;
     let json = serde_json::to_vec(envelope).map_err(|e| ArmourError(e.to_string()))?;
     let b64 = STANDARD.encode(json);
-    let lines: Vec<&str> = b64
-        .as_bytes()
-        .chunks(64)
-        .filter_map(|c| std::str::from_utf8(c).ok())
-        .collect();
-    Ok(format!(
-        "{}\n{}\n-----END {label}-----\n",
-        begin(label),
-        lines.join("\n")
-    ))
+    let lines = b64.as_bytes().chunks(64).map(String::from_utf8_lossy);
+    let body = lines.collect::<Vec<_>>().join("\n");
+    let begin = begin(label);
+    Ok(format!("{begin}\n{body}\n-----END {label}-----\n"))
 }
 
 /// The type of the document in this text, by its first line: it is not verified, and says which
@@ -73,10 +65,8 @@ pub(super) fn dearmour(text: &str, payload_type: &'static str) -> Result<Envelop
     let (_, rest) = text.split_once(&begin).ok_or_else(|| {
         let other = armoured_type(text).and_then(self::label);
         let found = other.map(|o| format!(", found {:?}", self::begin(o)));
-        bad(&format!(
-            "expected a line {begin:?}{}",
-            found.unwrap_or_default()
-        ))
+        let found = found.unwrap_or_default();
+        bad(&format!("expected a line {begin:?}{found}"))
     })?;
     let (body, after) = rest
         .split_once(&end)

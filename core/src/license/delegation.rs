@@ -19,28 +19,12 @@ pub enum DelegationError {
     /// Not signed by an anchor of the license, or of another type.
     #[error("delegation signature: {0}")]
     Signature(#[from] DsseError),
-    /// It names another anchor than the one that signed.
     #[error("delegation field anchor.keyId: names {named}, but {signer} signed")]
-    WrongAnchor {
-        /// The one it names.
-        named: KeyId,
-        /// The one that signed.
-        signer: KeyId,
-    },
-    /// It spans too long, or backwards.
+    WrongAnchor { named: KeyId, signer: KeyId },
     #[error("delegation field notAfter: it spans {secs} s, expected 1 to 900")]
-    Span {
-        /// Its span in seconds.
-        secs: i64,
-    },
-    /// Made for another license.
+    Span { secs: i64 },
     #[error("delegation field license: made for license {found}, not {expected}")]
-    WrongLicense {
-        /// The one it names.
-        found: Digest,
-        /// The one at hand.
-        expected: Digest,
-    },
+    WrongLicense { found: Digest, expected: Digest },
 }
 
 /// The document that the anchor signs.
@@ -76,17 +60,12 @@ impl Delegation {
     ) -> Result<(Self, &'l AnchorKey), DelegationError> {
         let keys: Vec<PublicKey> = license.anchors.iter().map(|a| a.key).collect();
         let (d, signer) = envelope.open::<Self>(types::DELEGATION, &keys)?;
-        let anchor = license
-            .anchors
-            .iter()
-            .find(|a| a.key == signer && a.kind == d.kind);
+        let by = |a: &&AnchorKey| a.key == signer && a.kind == d.kind && a.key.id() == d.key_id;
         let wrong = || DelegationError::WrongAnchor {
             named: d.key_id.clone(),
             signer: signer.id(),
         };
-        let anchor = anchor
-            .filter(|a| a.key.id() == d.key_id)
-            .ok_or_else(wrong)?;
+        let anchor = license.anchors.iter().find(by).ok_or_else(wrong)?;
         // Counted with its fraction and rounded up: 900.9 s are too long.
         let span = d.not_before.duration_until(d.not_after);
         let secs = span.as_secs() + i64::from(span.subsec_nanos() > 0);
@@ -112,7 +91,6 @@ impl Delegation {
         Ok((d, a))
     }
 
-    /// Whether `t` lies within.
     pub fn covers(&self, t: Timestamp) -> bool {
         self.not_before <= t && t < self.not_after
     }

@@ -12,23 +12,13 @@ const MAX_SIGNATURES: usize = 8;
 /// Why an envelope is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DsseError {
-    /// Another type of document.
     #[error("the document is of type {found:?}, expected {expected:?}")]
     WrongType {
-        /// The envelope's.
         found: String,
-        /// The wanted one.
         expected: &'static str,
     },
-    /// No key of those given signed it.
     #[error("not signed by any of the keys {trusted}; its signatures name {named}")]
-    NotSigned {
-        /// The ids of the keys that would do.
-        trusted: String,
-        /// The ids the envelope names.
-        named: String,
-    },
-    /// The signed bytes are no such document.
+    NotSigned { trusted: String, named: String },
     #[error("the signed document cannot be read: {0}")]
     Payload(String),
 }
@@ -63,9 +53,8 @@ mod b64 {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<u8>, D::Error> {
         let s = std::borrow::Cow::<str>::deserialize(d)?;
-        STANDARD
-            .decode(s.as_bytes())
-            .map_err(serde::de::Error::custom)
+        let read = STANDARD.decode(s.as_bytes());
+        read.map_err(serde::de::Error::custom)
     }
 }
 
@@ -149,10 +138,8 @@ impl Envelope {
 
     /// Adds a signature of [`signed_bytes`](Self::signed_bytes).
     pub fn add_signature(&mut self, by: &PublicKey, sig: Vec<u8>) {
-        self.signatures.push(Signature {
-            keyid: by.id(),
-            sig,
-        });
+        let keyid = by.id();
+        self.signatures.push(Signature { keyid, sig });
     }
 
     /// The SHA-256 of the document.
@@ -178,25 +165,16 @@ impl Envelope {
     ) -> Result<PublicKey, DsseError> {
         self.check_type(payload_type)?;
         let message = self.signed_bytes();
+        let signatures = self.signatures.iter().take(MAX_SIGNATURES);
         let signed = |k: &&PublicKey| {
-            let id = k.id();
-            self.signatures
-                .iter()
-                .take(MAX_SIGNATURES)
-                .any(|s| s.keyid == id && k.verifies(&message, &s.sig))
+            let (id, mut signatures) = (k.id(), signatures.clone());
+            signatures.any(|s| s.keyid == id && k.verifies(&message, &s.sig))
         };
-        keys.iter()
-            .find(signed)
-            .copied()
-            .ok_or_else(|| DsseError::NotSigned {
-                trusted: list(keys.iter().map(PublicKey::id)),
-                named: list(
-                    self.signatures
-                        .iter()
-                        .take(MAX_SIGNATURES)
-                        .map(|s| s.keyid.clone()),
-                ),
-            })
+        let signer = keys.iter().find(signed).copied();
+        signer.ok_or_else(|| DsseError::NotSigned {
+            trusted: list(keys.iter().map(PublicKey::id)),
+            named: list(signatures.map(|s| s.keyid.clone())),
+        })
     }
 
     /// Reads the document WITHOUT looking at its signature.

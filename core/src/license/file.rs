@@ -175,12 +175,10 @@ impl Policy {
 }
 
 impl License {
-    /// The pool of this name.
     pub fn pool(&self, name: &PoolName) -> Option<&Pool> {
         self.pools.iter().find(|p| p.name == *name)
     }
 
-    /// The product of this name.
     pub fn product(&self, name: &ProductName) -> Option<&Product> {
         self.products.iter().find(|p| p.name == *name)
     }

@@ -11,15 +11,12 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// What is no key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// The text has another form.
     #[error(
         "key {0:?}: expected \"ed25519:\" and 64 hexadecimal digits, or \"p256:\" and 130 (an uncompressed point)"
     )]
     Form(String),
-    /// The private key cannot be used.
     #[error("the private key cannot be used: {0}")]
     Private(String),
 }
@@ -46,7 +43,6 @@ impl fmt::Display for KeyId {
 }
 
 impl PublicKey {
-    /// Its short name.
     pub fn id(&self) -> KeyId {
         let digest = sha256(self.to_string().as_bytes());
         KeyId(hex::encode(digest.get(..16).unwrap_or_default()))
@@ -117,14 +113,12 @@ impl SigningKey {
         key.map(Self).map_err(|e| KeyError::Private(e.to_string()))
     }
 
-    /// Its public half.
     pub fn public(&self) -> PublicKey {
         let mut k = [0; 32];
         k.copy_from_slice(self.0.public_key().as_ref());
         PublicKey::Ed25519(k)
     }
 
-    /// Signs.
     pub fn sign(&self, message: &[u8]) -> Vec<u8> {
         self.0.sign(message).as_ref().to_vec()
     }

@@ -49,11 +49,8 @@ pub use voucher::{OpenVoucher, Voucher, VoucherError};
 
 /// Media types of the documents.
 pub mod types {
-    /// A license.
     pub const LICENSE: &str = "application/vnd.mooring.license.v1+json";
-    /// A delegation.
     pub const DELEGATION: &str = "application/vnd.mooring.delegation.v1+json";
-    /// A lease token.
     pub const LEASE: &str = "application/vnd.mooring.lease.v1+json";
     /// A place in line.
     pub const TICKET: &str = "application/vnd.mooring.ticket.v1+json";

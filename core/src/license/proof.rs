@@ -17,11 +17,8 @@ pub struct BadProof(pub String);
 /// What comes with a proof.
 #[derive(Clone, Copy, Debug)]
 pub struct Shown<'a> {
-    /// The claim that is made.
     pub claim: &'a ClaimName,
-    /// Its secret's hash.
     pub secret_hash: SecretHash,
-    /// Its secret.
     pub secret: Option<&'a Secret>,
     /// Who shows it: as authenticated, or as it says it is.
     pub holder: &'a Holder,
@@ -29,35 +26,19 @@ pub struct Shown<'a> {
 
 /// A signed document that was given to a holder for a claim.
 pub trait Proof {
-    /// The claim it was given for.
-    fn claim(&self) -> &ClaimName;
-    /// The holder it was given to.
-    fn holder(&self) -> &HolderHmac;
-    /// The hash of the claim's secret.
-    fn cnf(&self) -> SecretHash;
+    /// The claim, the holder, and the hash of the claim's secret.
+    fn given_to(&self) -> (&ClaimName, &HolderHmac, SecretHash);
 }
 
 impl Proof for Ticket {
-    fn claim(&self) -> &ClaimName {
-        &self.claim
-    }
-    fn holder(&self) -> &HolderHmac {
-        &self.holder
-    }
-    fn cnf(&self) -> SecretHash {
-        self.cnf
+    fn given_to(&self) -> (&ClaimName, &HolderHmac, SecretHash) {
+        (&self.claim, &self.holder, self.cnf)
     }
 }
 
 impl Proof for LeaseToken {
-    fn claim(&self) -> &ClaimName {
-        &self.claim
-    }
-    fn holder(&self) -> &HolderHmac {
-        &self.holder
-    }
-    fn cnf(&self) -> SecretHash {
-        self.cnf
+    fn given_to(&self) -> (&ClaimName, &HolderHmac, SecretHash) {
+        (&self.claim, &self.holder, self.cnf)
     }
 }
 
@@ -65,20 +46,16 @@ impl Shown<'_> {
     /// Whether a proof, whose signature has been verified, counts for who shows it.
     pub fn counts(&self, p: &impl Proof, identity: &IdentityKey) -> Result<(), BadProof> {
         let bad = |what: String| Err(BadProof(what));
-        if p.claim() != self.claim {
-            return bad(format!(
-                "field claim: it is for claim {}, not {}",
-                p.claim(),
-                self.claim
-            ));
+        let (claim, holder, cnf) = p.given_to();
+        if claim != self.claim {
+            let asked = self.claim;
+            return bad(format!("field claim: it is for claim {claim}, not {asked}"));
         }
-        let knows = self.secret.is_some_and(|secret| p.cnf().matches(secret));
-        let knows =
-            (knows && p.cnf() == self.secret_hash) || mutant::on(Mutant::ReinstatedWithoutSecret);
-        if !knows {
+        let knows = cnf == self.secret_hash && self.secret.is_some_and(|s| cnf.matches(s));
+        if !knows && !mutant::on(Mutant::ReinstatedWithoutSecret) {
             return bad("field cnf: the claim's secret is not the one it was given for".into());
         }
-        if !identity.is(self.holder, p.holder()) {
+        if !identity.is(self.holder, holder) {
             return bad("field holder: it was given to another holder".into());
         }
         Ok(())

@@ -5,7 +5,7 @@
 //! newer one would bring a revoked license back.
 
 use super::armour::{ArmourError, dearmour};
-use super::check::SCHEMA;
+use super::check::other_schema;
 use super::dsse::{Digest, DsseError, Envelope};
 use super::keys::KeyId;
 use super::open::Trust;
@@ -17,42 +17,24 @@ use serde::{Deserialize, Serialize};
 /// Why a revocation list is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RevocationsError {
-    /// The file is no such list.
     #[error("not a revocation list: {0}")]
     Armour(#[from] ArmourError),
-    /// Its signature does not verify.
     #[error("revocation list signature: {0}")]
     Signature(#[from] DsseError),
-    /// A field is wrong.
     #[error("revocation list field {field}: {problem}")]
-    Field {
-        /// Which.
-        field: String,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// A newer one is known.
+    Field { field: String, problem: String },
     #[error(
         "revocation list field number: {number}, and number {known}, issued {issued}, is known already; put the newer list back"
     )]
     Older {
-        /// Its number.
         number: u64,
-        /// The number that is known.
         known: u64,
-        /// When that one was issued.
         issued: Timestamp,
     },
-    /// Another list has the same number.
     #[error(
         "revocation list field number: {number} is known already with other contents, issued {issued}; ask the vendor for a list with a higher number"
     )]
-    SameNumber {
-        /// The number.
-        number: u64,
-        /// When the known one was issued.
-        issued: Timestamp,
-    },
+    SameNumber { number: u64, issued: Timestamp },
 }
 
 impl RevocationsError {
@@ -75,15 +57,12 @@ impl RevocationsError {
     "license field id: {id:?} is revoked since {since} by revocation list number {number}, issued {issued}: {reason}; ask the vendor for another license"
 )]
 pub struct Revoked {
-    /// The license's id.
     pub id: String,
     /// From when on.
     pub since: Timestamp,
     /// The vendor's words.
     pub reason: String,
-    /// The list's number.
     pub number: u64,
-    /// When the list was issued.
     pub issued: Timestamp,
 }
 
@@ -130,11 +109,7 @@ impl Revocations {
     /// Whether everything it says fits together.
     pub fn check(&self) -> Result<(), RevocationsError> {
         let bad = |field: String, problem: String| Err(RevocationsError::Field { field, problem });
-        if self.schema != SCHEMA {
-            let p = format!(
-                "{}, expected {SCHEMA}; a newer version of Mooring may read it",
-                self.schema
-            );
+        if let Some(p) = other_schema(self.schema) {
             return bad("schema".into(), p);
         }
         if self.number == 0 {
@@ -147,10 +122,8 @@ impl Revocations {
         for (i, r) in self.revoked.iter().enumerate() {
             for (name, value) in [("license", &r.license), ("reason", &r.reason)] {
                 if value.trim().is_empty() || value.len() > 256 {
-                    let p = format!(
-                        "{:?}: expected 1 to 256 bytes",
-                        value.chars().take(80).collect::<String>()
-                    );
+                    let start: String = value.chars().take(80).collect();
+                    let p = format!("{start:?}: expected 1 to 256 bytes");
                     return bad(format!("revoked[{i}].{name}"), p);
                 }
             }
@@ -178,7 +151,6 @@ impl Revocations {
 /// A list that was read and checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenRevocations {
-    /// What it says.
     pub list: Revocations,
     /// The SHA-256 of the signed bytes.
     pub digest: Digest,
@@ -192,11 +164,7 @@ impl OpenRevocations {
     /// Reads a revocation list's file.
     pub fn read(text: &str, trust: Trust<'_>) -> Result<Self, RevocationsError> {
         let envelope = dearmour(text, types::REVOCATIONS)?;
-        let signed_by = match trust {
-            Trust::Pinned(keys) => Some(envelope.signer(types::REVOCATIONS, keys)?.id()),
-            Trust::Unchecked => None,
-        };
-        let list: Revocations = envelope.read_unverified(types::REVOCATIONS)?;
+        let (list, signed_by) = trust.open::<Revocations>(&envelope, types::REVOCATIONS)?;
         list.check()?;
         Ok(Self {
             digest: envelope.digest(),

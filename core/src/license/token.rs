@@ -163,12 +163,9 @@ impl IdentityKey {
         Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
     }
 
-    /// Hides a holder.
     pub fn hide(&self, holder: &Holder) -> HolderHmac {
-        HolderHmac(hex::encode(hmac::sign(
-            &self.0,
-            holder.canonical().as_bytes(),
-        )))
+        let tag = hmac::sign(&self.0, holder.canonical().as_bytes());
+        HolderHmac(hex::encode(tag))
     }
 
     /// Whether `holder` is the one that was hidden.

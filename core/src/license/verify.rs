@@ -214,11 +214,12 @@ pub fn verify(
     if demand.min_anchor == MinAnchor::Hardware && software {
         return Err(VerifyError::Anchor(anchor.kind));
     }
+    let policy = &open.license.policy;
     Ok(Verified {
         lease: token.lease,
         claim: token.claim,
         seats,
-        run_for: token.run_for.min(open.license.policy.grace_limit()),
+        run_for: token.run_for.min(policy.grace_limit()),
         fresh,
         anchor: anchor.kind,
         software,
@@ -226,12 +227,8 @@ pub fn verify(
         test: token.test || open.license.test,
         emergency: token.emergency || open.license.emergency,
         features,
-        optimistic_start: open.license.policy.optimistic_start,
-        max_contested: open
-            .license
-            .policy
-            .max_contested
-            .unwrap_or(DEFAULT_MAX_CONTESTED),
+        optimistic_start: policy.optimistic_start,
+        max_contested: policy.max_contested.unwrap_or(DEFAULT_MAX_CONTESTED),
         license_id: open.license.id,
         issued_at: token.issued_at,
     })
@@ -246,23 +243,13 @@ fn check_links(
     delegation: &Delegation,
 ) -> Result<(), VerifyError> {
     let anchor_of = |kind, key: &KeyId| format!("{kind} key {}", key.0);
+    let (t, d, lent) = (token, delegation, bundle.delegation.digest());
+    let named = anchor_of(t.anchor.kind, &t.anchor.key_id);
     let links = [
-        ("license", token.license.0.clone(), open.digest.0.clone()),
-        (
-            "delegation",
-            token.delegation.0.clone(),
-            bundle.delegation.digest().0,
-        ),
-        (
-            "instance",
-            token.instance.to_string(),
-            delegation.instance.to_string(),
-        ),
-        (
-            "anchor",
-            anchor_of(token.anchor.kind, &token.anchor.key_id),
-            anchor_of(delegation.kind, &delegation.key_id),
-        ),
+        ("license", t.license.0.clone(), open.digest.0.clone()),
+        ("delegation", t.delegation.0.clone(), lent.0),
+        ("instance", t.instance.to_string(), d.instance.to_string()),
+        ("anchor", named, anchor_of(d.kind, &d.key_id)),
     ];
     for (field, found, expected) in links {
         if found != expected {
@@ -298,10 +285,8 @@ fn covered<'a>(
             });
         }
     }
-    for until in [license.maintenance_until, item.maintenance_until]
-        .into_iter()
-        .flatten()
-    {
+    let ends = [license.maintenance_until, item.maintenance_until];
+    for until in ends.into_iter().flatten() {
         if let Some(built_on) = demand.built_on.filter(|b| *b > until) {
             return Err(VerifyError::Maintenance { built_on, until });
         }

@@ -20,22 +20,14 @@ pub struct VersionRange {
 }
 
 impl VersionRange {
-    /// Whether nothing is excluded.
     pub fn is_all(&self) -> bool {
         self.from.is_none() && self.to.is_none()
     }
 
-    /// Whether `v` is covered.
     pub fn covers(&self, v: &Version) -> bool {
-        let from = self
-            .from
-            .as_ref()
-            .is_none_or(|b| compare(v, b) != Ordering::Less);
-        let to = self
-            .to
-            .as_ref()
-            .is_none_or(|b| compare(v, b) != Ordering::Greater);
-        from && to
+        let (from, to) = (self.from.as_ref(), self.to.as_ref());
+        from.is_none_or(|b| compare(v, b) != Ordering::Less)
+            && to.is_none_or(|b| compare(v, b) != Ordering::Greater)
     }
 }
 

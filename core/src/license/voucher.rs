@@ -6,7 +6,7 @@
 //! an application may run on is still the grace.
 
 use super::armour::{ArmourError, dearmour};
-use super::check::SCHEMA;
+use super::check::other_schema;
 use super::dsse::{Digest, DsseError, Envelope};
 use super::keys::KeyId;
 use super::open::Trust;
@@ -106,11 +106,7 @@ impl Voucher {
     /// Whether everything it says fits together.
     pub fn check(&self) -> Result<(), VoucherError> {
         let bad = |field, problem: String| Err(VoucherError::Field { field, problem });
-        if self.schema != SCHEMA {
-            let p = format!(
-                "{}, expected {SCHEMA}; a newer version of Mooring may read it",
-                self.schema
-            );
+        if let Some(p) = other_schema(self.schema) {
             return bad("schema", p);
         }
         if self.license.trim().is_empty() || self.license.len() > 256 {
@@ -168,11 +164,7 @@ impl OpenVoucher {
 
     /// Checks a voucher out of its envelope.
     pub fn from_envelope(envelope: Envelope, trust: Trust<'_>) -> Result<Self, VoucherError> {
-        let signed_by = match trust {
-            Trust::Pinned(keys) => Some(envelope.signer(types::VOUCHER, keys)?.id()),
-            Trust::Unchecked => None,
-        };
-        let voucher: Voucher = envelope.read_unverified(types::VOUCHER)?;
+        let (voucher, signed_by) = trust.open::<Voucher>(&envelope, types::VOUCHER)?;
         voucher.check()?;
         Ok(Self {
             digest: envelope.digest(),
