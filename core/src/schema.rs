@@ -10,13 +10,15 @@ use crate::names::{
 };
 use crate::request::MAX_SEATS;
 use crate::secret::{Secret, SecretHash};
-use crate::time::BootTime;
+use crate::time::{BootTime, Millis, Secs};
 use crate::wire::{PROBLEM_BASE, ProblemType, WatchPosition};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 
 const DNSISH: &str = "^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$";
 const HEX32: &str = "^[0-9a-f]{32}$";
+const BASE64: &str =
+    "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$";
 /// 32 bytes in base64url without padding: the last of 43 characters carries four bits.
 const BYTES32: &str = "^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$";
 
@@ -27,9 +29,17 @@ pub struct Instant;
 #[derive(Debug)]
 pub struct Span;
 
+/// Bytes in base64 with padding (RFC 4648, section 4).
+#[derive(Debug)]
+pub struct Base64;
+
 macro_rules! schemas {
-    ($($t:ident = $schema:tt;)*) => {$(
+    (inline: $inline:literal; $($t:ident = $schema:tt;)*) => {$(
         impl JsonSchema for $t {
+            fn inline_schema() -> bool {
+                $inline
+            }
+
             fn schema_name() -> Cow<'static, str> {
                 stringify!($t).into()
             }
@@ -42,6 +52,7 @@ macro_rules! schemas {
 }
 
 schemas! {
+    inline: false;
     ProductName = {"type": "string", "pattern": DNSISH, "description": "What a license sells."};
     PoolName = {"type": "string", "pattern": DNSISH, "description": "A number of seats that products draw on."};
     ClaimName = {"type": "string", "pattern": DNSISH, "description": "A holder's name for one of its claims."};
@@ -63,22 +74,9 @@ schemas! {
     ProblemType = {"type": "string", "enum": Self::ALL.iter().map(|t| t.uri()).collect::<Vec<_>>(), "description": format!("What a client acts on: {PROBLEM_BASE} and a name.")};
 }
 
-/// Bytes in base64 with padding (RFC 4648, section 4).
-#[derive(Debug)]
-pub struct Base64;
-
-impl JsonSchema for Base64 {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Base64".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let pattern =
-            "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$";
-        json_schema!({"type": "string", "contentEncoding": "base64", "pattern": pattern})
-    }
+schemas! {
+    inline: true;
+    Secs = {"type": "integer", "format": "uint64", "minimum": 0};
+    Millis = {"type": "integer", "format": "uint64", "minimum": 0};
+    Base64 = {"type": "string", "contentEncoding": "base64", "pattern": BASE64};
 }

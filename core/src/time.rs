@@ -4,7 +4,7 @@
 //! suspend and no administrator moves it, so every limit of a lease is counted on it. The wall
 //! clock ([`Timestamp`]) only dates signatures.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::ops::{Add, Sub};
 use std::time::Duration;
@@ -103,10 +103,10 @@ pub fn settling(longest: Option<Duration>) -> Duration {
 }
 
 /// Durations as whole seconds in JSON (rounded down).
-pub(crate) mod secs {
-    use serde::{Deserialize, Deserializer, Serializer};
-    use std::time::Duration;
+#[derive(Debug)]
+pub struct Secs;
 
+impl Secs {
     pub(crate) fn serialize<S: Serializer>(d: &Duration, s: S) -> Result<S::Ok, S::Error> {
         s.serialize_u64(d.as_secs())
     }
@@ -117,36 +117,32 @@ pub(crate) mod secs {
 }
 
 /// Durations as whole milliseconds in JSON.
-pub(crate) mod millis {
-    use serde::{Deserializer, Serializer};
-    use std::time::Duration;
+#[derive(Debug)]
+pub struct Millis;
 
+impl Millis {
     pub(crate) fn serialize<S: Serializer>(d: &Duration, s: S) -> Result<S::Ok, S::Error> {
-        s.serialize_u64(super::whole_millis(*d))
+        s.serialize_u64(whole_millis(*d))
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Duration, D::Error> {
         crate::whole::read(d).map(Duration::from_millis)
     }
+}
 
-    /// The same, where it may be absent.
-    pub(crate) mod option {
-        use serde::{Deserializer, Serialize as _, Serializer};
-        use std::time::Duration;
+/// The same, where they may be absent.
+pub(crate) mod millis_option {
+    use super::{Deserializer, Duration, Serialize as _, Serializer, whole_millis};
 
-        #[allow(clippy::ref_option)] // serde's signature
-        pub(crate) fn serialize<S: Serializer>(
-            d: &Option<Duration>,
-            s: S,
-        ) -> Result<S::Ok, S::Error> {
-            d.map(super::super::whole_millis).serialize(s)
-        }
+    #[allow(clippy::ref_option)] // serde's signature
+    pub(crate) fn serialize<S: Serializer>(d: &Option<Duration>, s: S) -> Result<S::Ok, S::Error> {
+        d.map(whole_millis).serialize(s)
+    }
 
-        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
-            d: D,
-        ) -> Result<Option<Duration>, D::Error> {
-            Ok(crate::whole::read_option(d)?.map(Duration::from_millis))
-        }
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        d: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        Ok(crate::whole::read_option(d)?.map(Duration::from_millis))
     }
 }
 

@@ -6,6 +6,7 @@ use crate::license::{
     BootStamp, Bundle, Envelope, IdentityKey, LeaseToken, Ticket, TicketBundle, TokenItem,
 };
 use crate::names::InstanceId;
+use crate::request::Item;
 use crate::time::{BootTime, Now, Timestamp};
 use crate::wire::{Grant, Problem, Renewed, Waiting};
 use std::time::Duration;
@@ -29,9 +30,8 @@ pub trait Signer {
 
 /// When `then` was, by the wall clock as it reads now.
 fn wall_at(now: Now, then: BootTime) -> Timestamp {
-    now.wall
-        .checked_sub(now.boot.since(then))
-        .unwrap_or(now.wall)
+    let ago = now.boot.since(then);
+    now.wall.checked_sub(ago).unwrap_or(now.wall)
 }
 
 /// The token of a granted lease, with all that verifying it needs. With a nonce it answers the
@@ -44,17 +44,17 @@ pub fn token(
     now: Now,
     nonce: Option<String>,
 ) -> Result<Bundle, Problem> {
-    let received = if nonce.is_some() {
-        now.boot
-    } else {
-        g.received
-    };
+    let received = nonce.as_ref().map_or(g.received, |_| now.boot);
     let seq = s.next_seq();
     let (run, l) = (s.run(), &f.license.license);
-    let versions = |i: &crate::request::Item| {
-        l.product(&i.product)
+    let item = |i: &Item| TokenItem {
+        product: i.product.clone(),
+        seats: i.seats,
+        versions: l
+            .product(&i.product)
             .map(|p| p.versions.clone())
-            .unwrap_or_default()
+            .unwrap_or_default(),
+        maintenance_until: l.maintenance_until,
     };
     let token = LeaseToken {
         license: f.license.digest.clone(),
@@ -65,16 +65,7 @@ pub fn token(
         lease: g.lease,
         claim: g.claim.clone(),
         holder: run.identity.hide(&g.holder),
-        items: g
-            .items
-            .iter()
-            .map(|i| TokenItem {
-                product: i.product.clone(),
-                seats: i.seats,
-                versions: versions(i),
-                maintenance_until: l.maintenance_until,
-            })
-            .collect(),
+        items: g.items.iter().map(item).collect(),
         // A request that was held open may have come before a delegation that was renewed
         // meanwhile.
         issued_at: wall_at(now, received).max(f.delegation.not_before),

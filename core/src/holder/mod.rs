@@ -26,7 +26,7 @@ use crate::names::{ClaimName, InstanceId, LeaseId, RequestId};
 use crate::policy::{OptimisticStart, Start};
 use crate::request::Item;
 use crate::secret::{Secret, SecretHash};
-use crate::time::{BootTime, DEFAULT_GRACE, DEFAULT_LEASE, DEFAULT_MAX_CONTESTED, millis};
+use crate::time::{BootTime, DEFAULT_GRACE, DEFAULT_LEASE, DEFAULT_MAX_CONTESTED, Millis};
 use crate::wire::{ClaimRequest, Grant, HoldState, Problem, Renewal, Renewed, WaitReason, Waiting};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -157,9 +157,9 @@ pub struct Saved {
     pending: Option<RequestId>,
     held_until: BootTime,
     limit: BootTime,
-    #[serde(with = "millis")]
+    #[serde(with = "Millis")]
     lease_for: Duration,
-    #[serde(with = "millis")]
+    #[serde(with = "Millis")]
     max_contested: Duration,
     optimistic_start: OptimisticStart,
     /// The run of the server that answered last.

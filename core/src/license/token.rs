@@ -9,7 +9,7 @@ use crate::identity::Holder;
 use crate::mutant::{self, Mutant};
 use crate::names::{ClaimName, InstanceId, LeaseId, PoolName, ProductName, Seats};
 use crate::secret::SecretHash;
-use crate::time::{BootTime, Now, Timestamp, margin, secs};
+use crate::time::{BootTime, Now, Secs, Timestamp, margin};
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -45,12 +45,10 @@ pub struct LeaseToken {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issued_boot: Option<BootStamp>,
     /// D.
-    #[serde(rename = "leaseForSecs", with = "secs")]
-    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
+    #[serde(rename = "leaseForSecs", with = "Secs")]
     pub lease_for: Duration,
     /// The grace.
-    #[serde(rename = "runForSecs", with = "secs")]
-    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
+    #[serde(rename = "runForSecs", with = "Secs")]
     pub run_for: Duration,
     /// The renewal counter.
     pub counter: u64,

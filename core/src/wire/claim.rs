@@ -6,7 +6,7 @@ use crate::names::{ClaimName, InstanceId, LeaseId, RequestId};
 use crate::policy::OptimisticStart;
 use crate::request::Item;
 use crate::secret::{Secret, SecretHash};
-use crate::time::{millis, secs};
+use crate::time::{Secs, millis_option};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ pub struct ClaimRequest {
     #[serde(
         default,
         rename = "licensedForMs",
-        with = "millis::option",
+        with = "millis_option",
         skip_serializing_if = "Option::is_none"
     )]
     #[cfg_attr(feature = "schema", schemars(with = "Option<u64>"))]
@@ -111,17 +111,14 @@ pub struct Grant {
     /// What is held.
     pub items: Vec<Item>,
     /// D: how long from the SENDING of the request the holder is `Held`.
-    #[serde(rename = "leaseForSecs", with = "secs")]
-    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
+    #[serde(rename = "leaseForSecs", with = "Secs")]
     pub lease_for: Duration,
     /// The grace: how long from the sending of the request the application may go on without
     /// contact.
-    #[serde(rename = "runForSecs", with = "secs")]
-    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
+    #[serde(rename = "runForSecs", with = "Secs")]
     pub run_for: Duration,
     /// How long a contested holder may go on after contact.
-    #[serde(rename = "maxContestedSecs", with = "secs")]
-    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
+    #[serde(rename = "maxContestedSecs", with = "Secs")]
     pub max_contested: Duration,
     /// Whether a later start without contact is allowed.
     pub optimistic_start: OptimisticStart,
@@ -151,12 +148,10 @@ pub struct Waiting {
     /// The place, signed: shown again at the next request, also to a restarted server.
     pub ticket: TicketBundle,
     /// When to ask again at the latest; the place dies a lease duration after the last request.
-    #[serde(rename = "retryInSecs", with = "secs")]
-    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
+    #[serde(rename = "retryInSecs", with = "Secs")]
     pub retry_in: Duration,
     /// How long a contested holder may go on after this contact.
-    #[serde(rename = "maxContestedSecs", with = "secs")]
-    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
+    #[serde(rename = "maxContestedSecs", with = "Secs")]
     pub max_contested: Duration,
     /// Who the server knows the holder as.
     pub holder: Holder,

@@ -5,7 +5,7 @@ use crate::license::Bundle;
 use crate::names::{InstanceId, LeaseId, RequestId};
 use crate::policy::OptimisticStart;
 use crate::secret::Secret;
-use crate::time::secs;
+use crate::time::Secs;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -57,16 +57,13 @@ pub enum Renewed {
         /// The server's run.
         instance: InstanceId,
         /// D.
-        #[serde(rename = "leaseForSecs", with = "secs")]
-        #[cfg_attr(feature = "schema", schemars(with = "u64"))]
+        #[serde(rename = "leaseForSecs", with = "Secs")]
         lease_for: Duration,
         /// The grace.
-        #[serde(rename = "runForSecs", with = "secs")]
-        #[cfg_attr(feature = "schema", schemars(with = "u64"))]
+        #[serde(rename = "runForSecs", with = "Secs")]
         run_for: Duration,
         /// How long a contested holder may go on.
-        #[serde(rename = "maxContestedSecs", with = "secs")]
-        #[cfg_attr(feature = "schema", schemars(with = "u64"))]
+        #[serde(rename = "maxContestedSecs", with = "Secs")]
         max_contested: Duration,
         /// Whether a later start without contact is allowed.
         optimistic_start: OptimisticStart,

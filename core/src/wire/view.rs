@@ -6,7 +6,7 @@ use crate::names::{ClaimName, InstanceId, LeaseId, PoolName, ProductName, as_tex
 use crate::policy::{OptimisticStart, words};
 use crate::reason::{AnchorReason, LicenseReason};
 use crate::request::Item;
-use crate::time::{Timestamp, millis, secs};
+use crate::time::{Millis, Secs, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -76,8 +76,7 @@ pub struct LeaseView {
     /// How it stands.
     pub state: ViewState,
     /// How long ago it came into this state.
-    #[serde(rename = "sinceMs", with = "millis")]
-    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
+    #[serde(rename = "sinceMs", with = "Millis")]
     pub since: Duration,
     /// Its place in line, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -258,8 +257,7 @@ pub struct ServerState {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second_server: Option<SecondServer>,
     /// D in force.
-    #[serde(rename = "leaseForSecs", with = "secs")]
-    #[cfg_attr(feature = "schema", schemars(with = "u64"))]
+    #[serde(rename = "leaseForSecs", with = "Secs")]
     pub lease_for: Duration,
 }
 
