@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail};
 use clap::Subcommand;
 use mooring_core::client_token::check_subject;
 use mooring_core::time::{Timestamp, parse_span};
-use mooring_pki::{Authority, CertRequest, Usage};
+use mooring_pki::{Authority, CertRequest, IssuedCert, Usage};
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -131,8 +131,12 @@ fn init(a: &InitArgs, now: SystemTime) -> anyhow::Result<()> {
         bail!("--name {:?}: expected 1 to {MAX_COMMON_NAME} bytes", a.name);
     }
     let (ca, key) = Authority::generate_as(&a.name, a.lasts, now)?;
-    write(&a.out, "ca", (ca.cert_pem(), &key), a.force)?;
-    say(&a.out, "ca", ("CA", &a.name), ca.not_after())
+    let made = IssuedCert {
+        cert_pem: ca.cert_pem().to_owned(),
+        key_pem: key,
+        not_after: ca.not_after(),
+    };
+    write(&a.out, "ca", &made, a.force, &format!("CA {:?}", a.name))
 }
 
 fn client(a: &ClientArgs, now: SystemTime) -> anyhow::Result<()> {
@@ -162,47 +166,26 @@ fn leaf(l: &Leaf, request: &CertRequest, name: &str, now: SystemTime) -> anyhow:
     let ca = Authority::from_pem(&read("ca.crt")?, &read("ca.key")?)
         .with_context(|| format!("--ca {}", l.ca.display()))?;
     let made = ca.issue(request, now)?;
-    write(&l.out, name, (&made.cert_pem, &made.key_pem), l.force)?;
-    say(
-        &l.out,
-        name,
-        ("certificate", &request.common_name),
-        made.not_after,
-    )
+    let what = format!("certificate {:?}", request.common_name);
+    write(&l.out, name, &made, l.force, &what)
 }
 
-fn files(dir: &Path, name: &str) -> [PathBuf; 2] {
-    ["crt", "key"].map(|ending| dir.join(format!("{name}.{ending}")))
-}
-
-/// The certificate and its key, both or, if one is there already, none.
-fn write(dir: &Path, name: &str, (cert, key): (&str, &str), force: bool) -> anyhow::Result<()> {
+/// Writes the certificate and its key, both or, if one is there already, none; and says so.
+fn write(dir: &Path, name: &str, made: &IssuedCert, force: bool, what: &str) -> anyhow::Result<()> {
     let mut folder = DirBuilder::new();
-    let made = folder.recursive(true).mode(0o700).create(dir);
-    made.with_context(|| format!("--out {}", dir.display()))?;
-    let files = files(dir, name);
+    let folder = folder.recursive(true).mode(0o700).create(dir);
+    folder.with_context(|| format!("--out {}", dir.display()))?;
+    let [cert, key] = ["crt", "key"].map(|ending| dir.join(format!("{name}.{ending}")));
     if !force {
-        for f in &files {
+        for f in [&cert, &key] {
             file::must_be_new(f).context("--out (--force overwrites)")?;
         }
     }
     let write = if force { file::replace } else { file::create };
-    let [cert_file, key_file] = &files;
-    write(key_file, key, 0o600)?;
-    write(cert_file, cert, 0o644)
-}
-
-fn say(
-    dir: &Path,
-    file: &str,
-    (what, name): (&str, &str),
-    until: SystemTime,
-) -> anyhow::Result<()> {
-    let until = date::whole_seconds(Timestamp::try_from(until)?);
-    let [cert, key] = files(dir, file);
+    write(&key, &made.key_pem, 0o600)?;
+    write(&cert, &made.cert_pem, 0o644)?;
+    let until = date::whole_seconds(Timestamp::try_from(made.not_after)?);
     let (cert, key) = (cert.display(), key.display());
-    output::print(&format!(
-        "{what} {name:?}, valid until {until}\n  {cert}\n  {key}   (private, mode 0600)\n"
-    ))?;
-    Ok(())
+    let said = format!("{what}, valid until {until}\n  {cert}\n  {key}   (private, mode 0600)\n");
+    Ok(output::print(&said)?)
 }

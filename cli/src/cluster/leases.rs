@@ -113,17 +113,13 @@ fn summary(leases: &[LicenseLease]) -> String {
 
 /// What to do about one that is neither held nor simply in line.
 fn note(l: &LicenseLease, all: bool) -> Option<String> {
-    let who = if all {
-        let namespace = l.namespace().unwrap_or_default();
-        format!("{namespace}/{}", l.spec.holder.name)
-    } else {
-        l.spec.holder.name.clone()
+    let (status, server, name) = (l.status.as_ref(), server(l), &l.spec.holder.name);
+    let who = match l.namespace().filter(|_| all) {
+        Some(namespace) => format!("{namespace}/{name}"),
+        None => name.clone(),
     };
-    let status = l.status.as_ref();
-    let said = status
-        .and_then(|s| s.message.as_deref())
-        .filter(|m| !m.is_empty());
-    let server = server(l);
+    let said = status.and_then(|s| s.message.as_deref());
+    let said = said.filter(|m| !m.is_empty());
     let default = match state(l) {
         LeaseState::Held | LeaseState::Waiting => return None,
         LeaseState::Silent => format!(
@@ -131,8 +127,8 @@ fn note(l: &LicenseLease, all: bool) -> Option<String> {
             status.and_then(|s| s.until.as_ref()).map_or_else(|| "soon".to_owned(), |u| format!("at {u}"))
         ),
         LeaseState::Contested => "its seat was given away while it was silent; it runs on for a while, and stands in line".into(),
-        LeaseState::Refused => format!("{server} refused it; look at its sidecar: kubectl logs {} -c mooring", l.spec.holder.name),
-        LeaseState::Unknown => format!("{server} does not know it: is a network policy in the way? kubectl logs {} -c mooring", l.spec.holder.name),
+        LeaseState::Refused => format!("{server} refused it; look at its sidecar: kubectl logs {name} -c mooring"),
+        LeaseState::Unknown => format!("{server} does not know it: is a network policy in the way? kubectl logs {name} -c mooring"),
     };
     Some(format!("{who}: {}: {}", state(l), said.unwrap_or(&default)))
 }
