@@ -35,25 +35,17 @@ fn measure(socket: &Path) -> Result<(), Error> {
         .socket(socket)
         .connect()?;
     let seat = mooring.claim("render").hold()?;
-    println!("{:>24}: {:>6.1} ns", "an empty loop", time(|| true));
-    println!(
-        "{:>24}: {:>6.1} ns",
-        "the boot clock",
-        time(|| boot().as_millis() > 0)
-    );
-    println!(
-        "{:>24}: {:>6.1} ns",
-        "check().is_licensed()",
-        time(|| seat.check().is_licensed())
-    );
+    print("an empty loop", || true);
+    print("the boot clock", || boot().as_millis() > 0);
+    print("check().is_licensed()", || seat.check().is_licensed());
     // Without its socket it answers the same way, from memory alone.
     std::fs::remove_file(socket).map_err(broken)?;
-    println!(
-        "{:>24}: {:>6.1} ns",
-        "its socket removed",
-        time(|| seat.check().is_licensed())
-    );
+    print("its socket removed", || seat.check().is_licensed());
     Ok(())
+}
+
+fn print(what: &str, f: impl Fn() -> bool) {
+    println!("{what:>24}: {:>6.1} ns", time(f));
 }
 
 /// Nanoseconds for one `f`, the best of five.

@@ -14,6 +14,7 @@ use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, Shutdown, SocketAddrUnix, SocketFlags, SocketType,
     connect, recv, send, shutdown, socket_with,
 };
+use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -23,7 +24,6 @@ const MAX_BODY: usize = 1024 * 1024;
 /// reader for ever.
 const STEP: usize = 64 * 1024;
 
-/// What to ask.
 #[derive(Clone, Debug)]
 pub(crate) struct Request<'a> {
     pub(crate) method: &'static str,
@@ -31,7 +31,6 @@ pub(crate) struct Request<'a> {
     pub(crate) path: &'a str,
     /// How long the sidecar may hold its answer back.
     pub(crate) wait: Option<Duration>,
-    /// JSON.
     pub(crate) body: Option<&'a [u8]>,
 }
 
@@ -48,25 +47,21 @@ impl<'a> Request<'a> {
 
     fn bytes(&self) -> Vec<u8> {
         let body = self.body.unwrap_or_default();
-        let mut head = vec![
-            format!("{} {} HTTP/1.1", self.method, self.path),
-            "Host: mooring".to_owned(),
-            "Accept: application/json, text/event-stream".to_owned(),
-            "Connection: close".to_owned(),
-        ];
+        let mut head = format!(
+            "{} {} HTTP/1.1\r\nHost: mooring\r\n",
+            self.method, self.path
+        );
+        head += "Accept: application/json, text/event-stream\r\nConnection: close\r\n";
         if let Some(wait) = self.wait {
-            head.push(format!("Prefer: wait={}", wait.as_secs()));
+            let _ = write!(head, "Prefer: wait={}\r\n", wait.as_secs());
         }
         if self.method != "GET" {
-            head.push(format!("Content-Length: {}", body.len()));
+            let _ = write!(head, "Content-Length: {}\r\n", body.len());
         }
         if self.body.is_some() {
-            head.push("Content-Type: application/json".to_owned());
+            head += "Content-Type: application/json\r\n";
         }
-        let head = head.join("\r\n") + "\r\n\r\n";
-        let mut bytes = head.into_bytes();
-        bytes.extend(body);
-        bytes
+        [head.as_bytes(), b"\r\n", body].concat()
     }
 }
 
@@ -200,7 +195,8 @@ impl AsFd for Conn {
 }
 
 /// Waits until `fds` can be read (or written, where it is said so), until `deadline` at most.
-pub(crate) fn wait(fds: &[(BorrowedFd<'_>, bool)], deadline: BootTime) -> Result<(), Error> {
+#[doc(hidden)]
+pub fn wait(fds: &[(BorrowedFd<'_>, bool)], deadline: BootTime) -> Result<(), Error> {
     let polled = fds.iter().map(|(fd, writes)| {
         let mut flags = PollFlags::IN;
         flags.set(PollFlags::OUT, *writes);
@@ -278,7 +274,6 @@ impl Answer {
         }
     }
 
-    /// The whole body.
     pub(crate) fn whole(mut self, time: Duration) -> Result<Vec<u8>, Error> {
         let deadline = boot() + time;
         let mut body = Vec::new();

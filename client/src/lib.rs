@@ -80,14 +80,19 @@ pub use builder::Builder;
 pub use claim::Claim;
 pub use clock::boot;
 pub use error::Error;
-#[doc(hidden)]
-pub use error::{NAME, VERSION};
 pub use events::Events;
 pub use key::VendorKey;
 pub use mooring::{Licensed, Mooring, UnverifiedStart};
 pub use seat::{Changed, Details, Holding, Seat};
 pub use sidecar::{DEFAULT_SOCKET, SOCKET_VARIABLE, Sidecar};
 pub use watch::{State, Why};
+
+// For the C library alone.
+#[doc(hidden)]
+pub use {
+    conn::wait,
+    error::{NAME, VERSION},
+};
 
 /// Words of the protocol that appear in this crate's API.
 pub use mooring_core::{

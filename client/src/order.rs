@@ -3,7 +3,6 @@
 use mooring_core::names::{ClaimName, ProductName, Version};
 use mooring_core::wire::calls::{CallSpec, SocketCall, socket};
 
-/// What is asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct Order {
     pub(crate) product: ProductName,
@@ -30,24 +29,22 @@ impl Order {
         resume: Option<&ClaimName>,
         optimistic: bool,
     ) -> (&'static CallSpec<SocketCall>, String) {
-        let hold = socket::HOLD.path;
-        match (&self.source, resume) {
-            (Source::Pod | Source::Named(_), _) => {
-                (&socket::EVENTS, socket::EVENTS.path.to_owned())
-            }
-            (Source::Hold, Some(name)) => (&socket::HOLD, format!("{hold}?resume={name}")),
-            (Source::Hold, None) => {
-                let mut path = format!("{hold}?product={}&seats={}", self.product, self.seats);
-                if let Some(v) = &self.version {
-                    path.push_str("&version=");
-                    // Some would read a plus sign as a space.
-                    path.push_str(&v.as_str().replace('+', "%2B"));
-                }
-                if optimistic {
-                    path.push_str("&start=optimistic");
-                }
-                (&socket::HOLD, path)
-            }
+        if self.source != Source::Hold {
+            return (&socket::EVENTS, socket::EVENTS.path.to_owned());
         }
+        let hold = socket::HOLD.path;
+        if let Some(name) = resume {
+            return (&socket::HOLD, format!("{hold}?resume={name}"));
+        }
+        let mut path = format!("{hold}?product={}&seats={}", self.product, self.seats);
+        if let Some(v) = &self.version {
+            path += "&version=";
+            // Some would read a plus sign as a space.
+            path += &v.as_str().replace('+', "%2B");
+        }
+        if optimistic {
+            path += "&start=optimistic";
+        }
+        (&socket::HOLD, path)
     }
 }

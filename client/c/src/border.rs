@@ -10,34 +10,24 @@ const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// Runs what a call is for; its fault, or its panic, becomes the last error.
 pub(crate) fn call(f: impl FnOnce() -> Result<(), Fault>) -> mooring_code {
-    give(
-        mooring_code::MOORING_INTERNAL,
-        || f().map(|()| mooring_code::MOORING_OK),
-        |f| f.code,
-    )
+    match catch_unwind(AssertUnwindSafe(f)) {
+        Ok(Ok(())) => {
+            clear();
+            mooring_code::MOORING_OK
+        }
+        Ok(Err(fault)) => remember(fault),
+        Err(_) => remember(Fault::internal()),
+    }
 }
 
 /// The same for a call that gives something else than a code.
-pub(crate) fn give<T>(
-    panicked: T,
-    f: impl FnOnce() -> Result<T, Fault>,
-    failed: impl FnOnce(&Fault) -> T,
-) -> T {
-    match catch_unwind(AssertUnwindSafe(f)) {
-        Ok(Ok(t)) => {
-            clear();
-            t
-        }
-        Ok(Err(fault)) => {
-            let t = failed(&fault);
-            remember(fault);
-            t
-        }
-        Err(_) => {
-            remember(Fault::internal());
-            panicked
-        }
-    }
+pub(crate) fn give<T>(failed: T, f: impl FnOnce() -> Result<T, Fault>) -> T {
+    let mut given = failed;
+    call(|| {
+        given = f()?;
+        Ok(())
+    });
+    given
 }
 
 /// What C handed in behind `p`.
@@ -77,24 +67,37 @@ pub(crate) unsafe fn optional<'a>(name: &str, p: *const c_char) -> Result<Option
     text.map_err(|_| Fault::invalid(name, "expected UTF-8"))
 }
 
-/// Puts a new object where C wants it. On failure that place is NULL, so that it can be closed all
-/// the same.
+/// Puts a new object where C wants it, as [`put`] does.
 ///
 /// # Safety
-/// `out` is NULL or points to room for a pointer.
+/// As for [`put`].
 pub(crate) unsafe fn out<T>(
     name: &str,
     out: *mut *mut T,
     make: impl FnOnce() -> Result<T, Fault>,
+) -> Result<(), Fault> {
+    // SAFETY: the caller's promise.
+    unsafe { put(name, out, || Ok(Box::into_raw(Box::new(make()?)))) }
+}
+
+/// Puts a pointer where C wants it. On failure that place is NULL, so that it can be closed or
+/// freed all the same.
+///
+/// # Safety
+/// `out` is NULL or points to room for a pointer.
+pub(crate) unsafe fn put<T>(
+    name: &str,
+    out: *mut *mut T,
+    make: impl FnOnce() -> Result<*mut T, Fault>,
 ) -> Result<(), Fault> {
     if out.is_null() || !out.is_aligned() {
         return Err(Fault::null(name));
     }
     // SAFETY: not NULL, aligned, and the caller's promise.
     unsafe { out.write(std::ptr::null_mut()) };
-    let object = Box::into_raw(Box::new(make()?));
+    let pointer = make()?;
     // SAFETY: as above.
-    unsafe { out.write(object) };
+    unsafe { out.write(pointer) };
     Ok(())
 }
 

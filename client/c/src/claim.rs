@@ -54,10 +54,11 @@ pub(crate) unsafe fn claim(
 ) -> Result<(Claim<'_>, bool), Fault> {
     // SAFETY: the caller's promise.
     let c = unsafe { read("claim", claim) }?;
-    // SAFETY: C's promise for text, here and below.
-    let product = unsafe { text("claim.product", c.product) }?;
-    // SAFETY: as above.
-    let name = unsafe { optional("claim.name", c.name) }?;
+    // SAFETY: C's promise for text.
+    let (product, name) = unsafe {
+        let product = text("claim.product", c.product)?;
+        (product, optional("claim.name", c.name)?)
+    };
     let asked = match (c.kind, name) {
         (MOORING_OWN, None) => m.claim(product),
         (MOORING_POD, None) => m.pod(product),

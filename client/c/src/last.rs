@@ -43,7 +43,7 @@ use mooring_code as c;
 /// What went wrong in a call.
 #[derive(Debug)]
 pub(crate) struct Fault {
-    pub(crate) code: mooring_code,
+    code: mooring_code,
     reason: String,
     words: String,
 }
@@ -113,18 +113,22 @@ fn c_string(text: String) -> CString {
     CString::new(bytes).unwrap_or_default()
 }
 
-pub(crate) fn remember(fault: Fault) {
-    let last = Last {
+/// What a thread keeps; one that is ending has no last error any more.
+fn set(last: Option<Last>) {
+    let _ = LAST.try_with(|l| l.try_borrow_mut().map(|mut l| *l = last));
+}
+
+pub(crate) fn remember(fault: Fault) -> mooring_code {
+    set(Some(Last {
         code: fault.code,
         reason: c_string(fault.reason),
         words: c_string(fault.words),
-    };
-    // A thread that is ending has no last error any more.
-    let _ = LAST.try_with(|l| l.try_borrow_mut().map(|mut l| *l = Some(last)));
+    }));
+    fault.code
 }
 
 pub(crate) fn clear() {
-    let _ = LAST.try_with(|l| l.try_borrow_mut().map(|mut l| *l = None));
+    set(None);
 }
 
 fn last<T>(none: T, f: impl FnOnce(&Last) -> T) -> T {

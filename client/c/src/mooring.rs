@@ -1,6 +1,6 @@
 //! Connecting, claims by name, the sidecar's word.
 
-use crate::border::{call, end, fill, look, optional, out, text, time};
+use crate::border::{call, end, fill, look, optional, out, put, text, time};
 use crate::last::{Fault, mooring_code};
 use crate::opts::{builder, mooring_opts};
 use crate::proof::mooring_proof;
@@ -54,17 +54,14 @@ pub unsafe extern "C" fn mooring_prove(
     product: *const c_char,
     proof: *mut mooring_proof,
 ) -> mooring_code {
-    call(|| {
-        // SAFETY: the header's rules for pointers, here and below.
-        let m = unsafe { look("m", m) }?;
-        // SAFETY: as above.
-        let product = unsafe { text("product", product) }?;
-        let licensed = m.0.verify(product)?;
+    // SAFETY: the header's rules for pointers.
+    call(|| unsafe {
+        let m = look("m", m)?;
+        let licensed = m.0.verify(text("product", product)?)?;
         if proof.is_null() {
             return Ok(());
         }
-        // SAFETY: not NULL, and as above.
-        unsafe { fill("proof", proof, &mooring_proof::of_lease(&licensed)) }
+        fill("proof", proof, &mooring_proof::of_lease(&licensed))
     })
 }
 
@@ -72,19 +69,13 @@ pub unsafe extern "C" fn mooring_prove(
 /// be freed with mooring_free(); it is NULL unless the call succeeds.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mooring_status(m: *const mooring, json: *mut *mut c_char) -> mooring_code {
-    call(|| {
-        if json.is_null() || !json.is_aligned() {
-            return Err(Fault::null("json"));
-        }
-        // SAFETY: not NULL, aligned, and the header's rules for pointers.
-        unsafe { json.write(std::ptr::null_mut()) };
-        // SAFETY: the header's rules for pointers.
-        let m = unsafe { look("m", m) }?;
-        let text = CString::new(m.0.sidecar().status_text()?);
-        let text = text.map_err(|e| Error::answer("/v1/status", e))?;
-        // SAFETY: as above.
-        unsafe { json.write(text.into_raw()) };
-        Ok(())
+    // SAFETY: the header's rules for pointers.
+    call(|| unsafe {
+        put("json", json, || {
+            let text = CString::new(look("m", m)?.0.sidecar().status_text()?);
+            let text = text.map_err(|e| Error::answer("/v1/status", e))?;
+            Ok(text.into_raw())
+        })
     })
 }
 
@@ -117,20 +108,15 @@ pub unsafe extern "C" fn mooring_put_claim(
     items_len: usize,
     wait_ms: i64,
 ) -> mooring_code {
-    call(|| {
-        // SAFETY: the header's rules for pointers, here and below.
-        let m = unsafe { look("m", m) }?;
-        // SAFETY: as above.
-        let name = unsafe { claim_name(name) }?;
-        // SAFETY: as above; NULL and no items at all are refused.
-        unsafe { look("items", items) }?;
+    // SAFETY: the header's rules for pointers; behind `items` there are as many as C says.
+    call(|| unsafe {
+        let (m, name) = (look("m", m)?, claim_name(name)?);
+        look("items", items)?;
         if !(1..=1024).contains(&items_len) {
             return Err(Fault::invalid("items_len", "expected 1 to 1024"));
         }
-        // SAFETY: C says that there are that many items.
-        let items = unsafe { std::slice::from_raw_parts(items, items_len) };
-        // SAFETY: as above.
-        let items = items.iter().map(|i| unsafe { item(i) });
+        let items = std::slice::from_raw_parts(items, items_len);
+        let items = items.iter().map(|i| item(i));
         let items = items.collect::<Result<_, Fault>>()?;
         let asked = SocketClaim { items, start: None };
         let status = m.0.sidecar().put_claim(&name, &asked, time(wait_ms))?;
@@ -147,10 +133,11 @@ pub unsafe extern "C" fn mooring_put_claim(
 /// # Safety
 /// Its text is NULL or as C's is.
 unsafe fn item(i: &mooring_item) -> Result<Item, Fault> {
-    // SAFETY: the caller's promise, here and below.
-    let product = unsafe { text("items.product", i.product) }?;
-    // SAFETY: as above.
-    let version = unsafe { optional("items.version", i.version) }?;
+    // SAFETY: the caller's promise.
+    let (product, version) = unsafe {
+        let product = text("items.product", i.product)?;
+        (product, optional("items.version", i.version)?)
+    };
     let checked = version.map(Version::new).transpose();
     let bad = |field, value: &str, expected| Fault::from(Error::argument(field, value, expected));
     Ok(Item {
@@ -167,11 +154,9 @@ pub unsafe extern "C" fn mooring_delete_claim(
     m: *const mooring,
     name: *const c_char,
 ) -> mooring_code {
-    call(|| {
-        // SAFETY: the header's rules for pointers, here and below.
-        let m = unsafe { look("m", m) }?;
-        // SAFETY: as above.
-        let name = unsafe { claim_name(name) }?;
+    // SAFETY: the header's rules for pointers.
+    call(|| unsafe {
+        let (m, name) = (look("m", m)?, claim_name(name)?);
         Ok(m.0.sidecar().delete_claim(&name)?)
     })
 }

@@ -65,16 +65,15 @@ pub(crate) unsafe fn builder(opts: *const mooring_opts) -> Result<Builder, Fault
     };
     let keys: Vec<_> = bytes.iter().copied().map(VendorKey::from_bytes).collect();
     let mut builder = Mooring::builder(&keys);
-    // SAFETY: C's promise for text, here and below.
-    if let Some(v) = unsafe { optional("opts.app_version", o.app_version) }? {
+    // SAFETY: C's promise for text.
+    let text = |name, p| unsafe { optional(name, p) };
+    if let Some(v) = text("opts.app_version", o.app_version)? {
         builder = builder.app_version(v);
     }
-    // SAFETY: as above.
-    if let Some(d) = unsafe { optional("opts.built_on", o.built_on) }? {
+    if let Some(d) = text("opts.built_on", o.built_on)? {
         builder = builder.built_on(d);
     }
-    // SAFETY: as above.
-    if let Some(s) = unsafe { optional("opts.socket", o.socket) }? {
+    if let Some(s) = text("opts.socket", o.socket)? {
         builder = builder.socket(s);
     }
     let min = match o.min_anchor {

@@ -126,28 +126,24 @@ pub unsafe extern "C" fn mooring_verify(
     len: usize,
     proof: *mut mooring_proof,
 ) -> mooring_code {
-    call(|| {
-        // SAFETY: the header's rules for pointers, here and below.
-        let builder = unsafe { builder(opts) }?;
-        // SAFETY: as above.
-        let product = unsafe { text("product", product) }?;
-        // SAFETY: as above.
-        let nonce = unsafe { optional("nonce", nonce) }?;
+    // SAFETY: the header's rules for pointers.
+    call(|| unsafe {
+        let builder = builder(opts)?;
+        let product = text("product", product)?;
+        let nonce = optional("nonce", nonce)?;
         if bundle.is_null() {
             return Err(Fault::null("bundle"));
         }
         if len > MAX_BUNDLE {
             return Err(Fault::invalid("len", "expected at most 262144"));
         }
-        // SAFETY: not NULL, and as above.
-        let bytes = unsafe { std::slice::from_raw_parts(bundle.cast::<u8>(), len) };
+        let bytes = std::slice::from_raw_parts(bundle.cast::<u8>(), len);
         let bundle = serde_json::from_slice::<Bundle>(bytes);
         let bundle = bundle.map_err(|e| Error::answer("bundle", e))?;
         let verified = builder.judge(product, &bundle, nonce)?;
         if proof.is_null() {
             return Ok(());
         }
-        // SAFETY: not NULL, and as above.
-        unsafe { fill("proof", proof, &mooring_proof::of_chain(&verified)) }
+        fill("proof", proof, &mooring_proof::of_chain(&verified))
     })
 }

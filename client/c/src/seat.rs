@@ -6,9 +6,7 @@ use crate::gate::{Callback, Gate, mooring_changed};
 use crate::last::{Fault, mooring_code};
 use crate::mooring::mooring;
 use crate::state::{mooring_details, mooring_state};
-use mooring_client::{BootTime, Claim, Error, Seat, State, Why, boot};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
+use mooring_client::{BootTime, Claim, Error, Seat, State, Why, boot, wait};
 use std::ffi::{c_char, c_int, c_void};
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -110,22 +108,9 @@ impl Held {
                 drop(self.bell.1.wait_timeout(guard, left));
             } else {
                 drop(guard);
-                readable(&self.seat, left)?;
+                wait(&[(self.seat.as_fd(), false)], end)?;
             }
         }
-    }
-}
-
-/// Waits until the seat has something to do, at most so long.
-fn readable(seat: &Seat, time: Duration) -> Result<(), Fault> {
-    let time = Timespec {
-        tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: time.subsec_nanos().into(),
-    };
-    let fd = PollFd::from_borrowed_fd(seat.as_fd(), PollFlags::IN);
-    match poll(&mut [fd], Some(&time)) {
-        Ok(_) | Err(Errno::INTR) => Ok(()),
-        Err(e) => Err(Error::system(e).into()),
     }
 }
 
@@ -217,11 +202,7 @@ pub unsafe extern "C" fn mooring_begun(s: *const mooring_seat) -> mooring_code {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mooring_check(s: *const mooring_seat) -> bool {
     // SAFETY: the header's rules for pointers.
-    give(
-        false,
-        || Ok(unsafe { held(s) }?.check().is_licensed()),
-        |_| false,
-    )
+    give(false, || Ok(unsafe { held(s) }?.check().is_licensed()))
 }
 
 /// How the seat stands now, with reason and limit. As mooring_check() it never waits.
@@ -242,11 +223,8 @@ pub unsafe extern "C" fn mooring_get_details(
 ) -> mooring_code {
     // SAFETY: the header's rules for pointers.
     call(|| unsafe {
-        fill(
-            "details",
-            details,
-            &mooring_details::of(&held(s)?.seat.details()),
-        )
+        let told = mooring_details::of(&held(s)?.seat.details());
+        fill("details", details, &told)
     })
 }
 
@@ -256,11 +234,7 @@ pub unsafe extern "C" fn mooring_get_details(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mooring_fd(s: *const mooring_seat) -> c_int {
     // SAFETY: the header's rules for pointers.
-    give(
-        -1,
-        || Ok(unsafe { held(s) }?.seat.as_fd().as_raw_fd()),
-        |_| -1,
-    )
+    give(-1, || Ok(unsafe { held(s) }?.seat.as_fd().as_raw_fd()))
 }
 
 /// Does what can be done without waiting, and calls back whoever is to be told. For a seat without

@@ -137,41 +137,30 @@ impl Runner {
     }
 
     fn obey(&mut self, command: &str, w: &Words<'_>) -> Result<Option<String>, Error> {
-        let said = match command {
-            "connect" => {
-                self.mooring = Some(builder(w).connect()?);
-                "ok".into()
-            }
-            "hold" => {
-                self.hold(w)?;
-                "ok".into()
-            }
+        let mut said = "ok".to_owned();
+        match command {
+            "connect" => self.mooring = Some(builder(w).connect()?),
+            "hold" => self.hold(w)?,
             "state" | "check" => {
                 // As the other languages do where no thread is: now and then it looks at the
                 // socket.
                 let seat = self.seat(w);
-                seat.poll();
-                let yes = if seat.is_licensed() { "yes" } else { "no" };
-                if command == "check" {
-                    yes.into()
-                } else {
-                    state(seat)
-                }
+                let licensed = seat.poll().is_licensed();
+                said = match command {
+                    "state" => state(seat),
+                    _ if licensed => "yes".into(),
+                    _ => "no".into(),
+                };
             }
-            "proof" => self
-                .seat(w)
-                .details()
-                .proof
-                .as_ref()
-                .map_or("none".into(), proof),
-            "claim" => self.seat(w).details().claim.unwrap().to_string(),
-            "prove" => proof(&self.m().verify(w[0].unwrap())?),
-            "listen" => {
-                self.listen(w);
-                "ok".into()
+            "proof" => {
+                let held = self.seat(w).details().proof;
+                said = held.as_ref().map_or("none".into(), proof);
             }
-            "heard" => self.heard[w[0].unwrap()].lock().unwrap().clone(),
-            "wait" => self.wait(w),
+            "claim" => said = self.seat(w).details().claim.unwrap().to_string(),
+            "prove" => said = proof(&self.m().verify(w[0].unwrap())?),
+            "listen" => self.listen(w),
+            "heard" => said = self.heard[w[0].unwrap()].lock().unwrap().to_string(),
+            "wait" => said = self.wait(w),
             "put" => {
                 let item = Item {
                     product: w[1].unwrap().parse().unwrap(),
@@ -185,38 +174,31 @@ impl Runner {
                 let name = ClaimName::new(w[0].unwrap()).unwrap();
                 let status = self.m().sidecar().put_claim(&name, &asked, ms(w[3]))?;
                 match status.problem {
-                    _ if status.licensed => "ok".into(),
+                    _ if status.licensed => {}
                     Some(p) => return Err(p.into()),
-                    None => "error\tAgain\tnot yet".into(),
+                    None => said = "error\tAgain\tnot yet".into(),
                 }
             }
             "delete" => {
-                self.m()
-                    .sidecar()
-                    .delete_claim(&ClaimName::new(w[0].unwrap()).unwrap())?;
-                "ok".into()
+                let name = ClaimName::new(w[0].unwrap()).unwrap();
+                self.m().sidecar().delete_claim(&name)?;
             }
-            "release" => {
-                self.seats.remove(w[0].unwrap());
-                "ok".into()
-            }
+            "release" => drop(self.seats.remove(w[0].unwrap())),
             "fork" => {
                 self.fork(w[0].unwrap());
                 return Ok(None);
             }
-            "threads" => std::fs::read_dir("/proc/self/task")
-                .unwrap()
-                .count()
-                .to_string(),
+            "threads" => {
+                let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+                said = tasks.count().to_string();
+            }
             "verify" => {
-                let bundle = serde_json::from_str(w[8].unwrap()).map_err(|e| Error::Answer {
-                    path: "bundle".into(),
-                    problem: e.to_string(),
-                })?;
+                let bundle = serde_json::from_str(w[8].unwrap());
+                let bundle = bundle.map_err(|e| Error::answer("bundle", e))?;
                 let v = builder(w).judge(w[6].unwrap_or_default(), &bundle, w[7])?;
                 let (fresh, software, test) =
                     (u8::from(v.fresh), u8::from(v.software), u8::from(v.test));
-                format!(
+                said = format!(
                     "ok\t{}\t{}\t{}\t{fresh}\t{}\t{software}\t{}\t{test}\t{}\t{}\t{}",
                     v.lease,
                     v.seats,
@@ -226,10 +208,10 @@ impl Runner {
                     u8::from(v.emergency),
                     v.license_id,
                     v.issued_at
-                )
+                );
             }
-            other => format!("unknown command {other}"),
-        };
+            other => said = format!("unknown command {other}"),
+        }
         Ok(Some(said))
     }
 

@@ -33,7 +33,6 @@ const MAX_ANSWER: usize = 256 * 1024;
 /// Longer than the sidecar itself waits for the license server.
 const ANSWER: Duration = Duration::from_secs(15);
 
-/// A question that is under way.
 #[derive(Debug)]
 struct Question {
     conn: Conn,
@@ -82,17 +81,13 @@ impl Driver {
         added.map_err(Error::system)?;
         // Looked at here, where the caller waits anyway: nothing is asked that the sidecar has not
         // in its memory.
-        let (unverified, error) = match mooring.unverified {
-            UnverifiedStart::Deny => (false, None),
-            UnverifiedStart::Allow => (true, None),
-            UnverifiedStart::Voucher => match mooring.voucher(&order.product) {
-                Ok(_) => (true, None),
-                Err(e) => (false, Some(e)),
-            },
+        let no_voucher = match mooring.unverified {
+            UnverifiedStart::Voucher => mooring.voucher(&order.product).err(),
+            UnverifiedStart::Deny | UnverifiedStart::Allow => None,
         };
         let terms = Terms {
             seats: order.seats,
-            unverified,
+            unverified: mooring.unverified != UnverifiedStart::Deny && no_voucher.is_none(),
             hold: order.source == Source::Hold,
         };
         let random = u64::from_str_radix(nonce()?.get(..16).unwrap_or_default(), 16);
@@ -109,7 +104,7 @@ impl Driver {
             proof: None,
             spoken: None,
             error: None,
-            no_voucher: error.map(|e| e.to_string()),
+            no_voucher: no_voucher.map(|e| e.to_string()),
         })
     }
 
@@ -118,7 +113,6 @@ impl Driver {
         self.epoll.clone()
     }
 
-    /// Does what can be done now.
     pub(crate) fn poll(&mut self) -> Word {
         let now = boot();
         self.read_stream(now);
@@ -133,12 +127,10 @@ impl Driver {
         self.watch.word(now)
     }
 
-    /// The last token that verified.
     pub(crate) fn proof(&self) -> Option<&Licensed> {
         self.proof.as_ref()
     }
 
-    /// What the sidecar said last.
     pub(crate) fn spoken(&self) -> Option<&SidecarClaim> {
         self.spoken.as_ref()
     }
@@ -156,26 +148,17 @@ impl Driver {
 
     /// Ends the connections: a hold is given back by that.
     pub(crate) fn close(&mut self) {
-        self.end_stream();
-        self.end_question();
+        let stream = self.stream.take().map(|s| s.conn);
+        let question = self.question.take().map(|q| q.conn);
+        for conn in stream.iter().chain(&question) {
+            self.end(conn);
+        }
     }
 
     /// In a forked child: lets go of its copies, and leaves the parent's connections alone.
     pub(crate) fn abandon(&mut self) {
         self.stream = None;
         self.question = None;
-    }
-
-    fn end_stream(&mut self) {
-        if let Some(s) = self.stream.take() {
-            self.end(&s.conn);
-        }
-    }
-
-    fn end_question(&mut self) {
-        if let Some(q) = self.question.take() {
-            self.end(&q.conn);
-        }
     }
 
     /// A forked child may hold a copy, so closing alone would neither end it nor take it out of the
@@ -291,7 +274,6 @@ impl Driver {
         Ok(())
     }
 
-    /// The timer's next time.
     fn arm(&self, now: BootTime) {
         let answer = self.question.as_ref().map(|q| q.asked + ANSWER);
         let deadline = Some(self.deadline).filter(|d| *d > now);

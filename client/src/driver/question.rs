@@ -6,7 +6,6 @@ use crate::error::Error;
 use crate::mooring::licensed;
 use crate::nonce::nonce;
 use crate::sidecar::token_path;
-use crate::watch::Proved;
 use mooring_core::license::Bundle;
 use mooring_core::time::BootTime;
 use mooring_core::wire::calls::socket::TOKEN;
@@ -76,16 +75,8 @@ impl Driver {
                 return self.watch.disproved(now);
             }
         };
-        let proved = Proved {
-            claim: v.claim.clone(),
-            lease: v.lease,
-            seats: v.seats,
-            run_for: v.run_for,
-            fresh: v.fresh,
-            may_start: v.fresh || self.mooring.may_start(v.optimistic_start, product),
-            max_contested: v.max_contested,
-        };
-        self.watch.proved(q.asked, &proved, now);
+        let may_start = v.fresh || self.mooring.may_start(v.optimistic_start, product);
+        self.watch.proved(q.asked, &v, may_start, now);
         if let Some(why) = self.watch.rejected() {
             let detail = format!(
                 "it is for {} seats of {} by lease {} of claim {}",

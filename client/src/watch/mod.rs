@@ -17,6 +17,7 @@ mod tests;
 pub(crate) use state::Word;
 pub use state::{State, Why};
 
+use mooring_core::license::Verified;
 use mooring_core::names::{ClaimName, LeaseId};
 use mooring_core::time::{BootTime, DEFAULT_GRACE, DEFAULT_MAX_CONTESTED};
 use mooring_core::wire::HoldState;
@@ -35,7 +36,6 @@ const ASK_AT_LEAST: Duration = Duration::from_secs(15 * 60);
 /// What the application asked for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Terms {
-    /// Seats of the product.
     pub(crate) seats: u32,
     /// It accepts to start on the sidecar's word alone.
     pub(crate) unverified: bool,
@@ -61,22 +61,6 @@ impl ClaimReport {
     }
 }
 
-/// A token that verified.
-#[derive(Clone, Debug)]
-pub(crate) struct Proved {
-    pub(crate) claim: ClaimName,
-    pub(crate) lease: LeaseId,
-    pub(crate) seats: u32,
-    pub(crate) run_for: Duration,
-    /// It answers the application's own question.
-    pub(crate) fresh: bool,
-    /// Its license lets the application start without such an answer.
-    pub(crate) may_start: bool,
-    /// How long the license lets it go on once the seat was given away.
-    pub(crate) max_contested: Duration,
-}
-
-/// What is to be done now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Want {
     /// Connect, and follow the claim; with a name, a hold of before.
@@ -91,7 +75,6 @@ enum Link {
     Up,
 }
 
-/// One seat.
 #[derive(Debug)]
 pub(crate) struct Watch {
     terms: Terms,
@@ -175,7 +158,6 @@ impl Watch {
         next.unwrap_or(BootTime::NEVER).min(act)
     }
 
-    /// How the application stands.
     pub(crate) fn word(&self, now: BootTime) -> Word {
         let limit = self.limit();
         if now < limit {
@@ -185,12 +167,10 @@ impl Watch {
         }
     }
 
-    /// The claim's name, once there is one.
     pub(crate) fn name(&self) -> Option<&ClaimName> {
         self.told.as_ref().map(|t| &t.name)
     }
 
-    /// The state that the sidecar gave last.
     pub(crate) fn told_state(&self) -> Option<HoldState> {
         self.told.as_ref().map(|t| t.state)
     }
@@ -202,18 +182,15 @@ impl Watch {
         self.proof.is_some() || answered
     }
 
-    /// Why the last token was not believed, if so.
     pub(crate) fn rejected(&self) -> Option<Why> {
         self.rejected
     }
 
-    /// The connection stands.
     pub(crate) fn opened(&mut self) {
         self.link = Link::Up;
         self.silent = true;
     }
 
-    /// There is no connection, or it broke.
     pub(crate) fn broken(&mut self, now: BootTime) {
         let pause = if self.told_state() == Some(HoldState::Refused) {
             REFUSED
@@ -234,7 +211,6 @@ impl Watch {
         self.link = Link::Down { again: now };
     }
 
-    /// The sidecar says how the claim stands.
     pub(crate) fn told(&mut self, told: ClaimReport, now: BootTime) {
         let anew = std::mem::take(&mut self.silent);
         self.tries = 0;
@@ -268,13 +244,13 @@ impl Watch {
         self.absent = true;
     }
 
-    /// The question was sent.
     pub(crate) fn asked(&mut self) {
         self.asking = self.told.as_ref().and_then(|t| t.lease);
     }
 
-    /// A token came that verifies, in answer to the question sent at `asked`.
-    pub(crate) fn proved(&mut self, asked: BootTime, p: &Proved, now: BootTime) {
+    /// A token came that verifies, in answer to the question sent at `asked`. Its license may let
+    /// the application start without an answer to its own question.
+    pub(crate) fn proved(&mut self, asked: BootTime, p: &Verified, may_start: bool, now: BootTime) {
         let about = self.asking.take();
         let current = self.told.as_ref().and_then(|t| t.lease);
         if about != current {
@@ -292,7 +268,7 @@ impl Watch {
         self.rejected = None;
         self.ceiling = self.ceiling.min(p.run_for);
         self.max_contested = p.max_contested;
-        self.terms.unverified &= p.may_start;
+        self.terms.unverified &= may_start;
         if p.fresh {
             self.unanswered = 0;
             self.proof = Some((p.lease, asked + p.run_for));
@@ -305,7 +281,6 @@ impl Watch {
         self.ask_fresh = true;
     }
 
-    /// A token came that does not verify.
     pub(crate) fn disproved(&mut self, now: BootTime) {
         self.reject(Why::NotVerified, now);
     }

@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
+use mooring_core::license::AnchorKind;
+use mooring_core::policy::OptimisticStart;
+use mooring_core::time::Timestamp;
 use proptest::prelude::*;
 
 const fn t(ms: u64) -> BootTime {
@@ -41,15 +44,23 @@ fn told(state: HoldState, until: BootTime) -> ClaimReport {
     }
 }
 
-fn proof(run_for: Duration) -> Proved {
-    Proved {
+fn proof(run_for: Duration) -> Verified {
+    Verified {
         claim: ClaimName::new("hold-x").unwrap(),
         lease: lease(1),
         seats: 2,
         run_for,
         fresh: true,
-        may_start: true,
+        anchor: AnchorKind::Pkcs11,
+        software: false,
+        overdraft: 0,
+        test: false,
+        emergency: false,
+        features: Vec::new(),
+        optimistic_start: OptimisticStart::Allow,
         max_contested: DEFAULT_MAX_CONTESTED,
+        license_id: "ACME-1".into(),
+        issued_at: Timestamp::UNIX_EPOCH,
     }
 }
 
@@ -66,7 +77,7 @@ fn held() -> Watch {
     assert_eq!(w.want(s(100)), Some(Want::Ask { fresh: true }));
     w.asked();
     assert_eq!(w.want(s(100)), None);
-    w.proved(s(100), &proof(secs(90)), s(101));
+    w.proved(s(100), &proof(secs(90)), true, s(101));
     assert_eq!(w.word(s(101)).at(s(101)), State::Licensed { until: s(190) });
     w
 }
@@ -90,7 +101,7 @@ fn it_is_asked_again_within_a_tenth_of_the_grace_and_the_limit_moves_on() {
     assert_eq!(w.want(t(again.as_millis() - 1)), None);
     assert_eq!(w.want(again), Some(Want::Ask { fresh: true }));
     w.asked();
-    w.proved(again, &proof(secs(90)), again);
+    w.proved(again, &proof(secs(90)), true, again);
     assert_eq!(
         at(&w, again),
         State::Licensed {
@@ -176,15 +187,15 @@ fn the_sidecars_no_counts_at_once_and_its_next_yes_needs_a_proof() {
 
 #[test]
 fn what_does_not_verify_ends_the_license_until_something_does() {
-    let wrong_lease = Proved {
+    let wrong_lease = Verified {
         lease: lease(2),
         ..proof(secs(90))
     };
-    let wrong_claim = Proved {
+    let wrong_claim = Verified {
         claim: ClaimName::new("hold-y").unwrap(),
         ..proof(secs(90))
     };
-    let fewer = Proved {
+    let fewer = Verified {
         seats: 1,
         ..proof(secs(90))
     };
@@ -198,7 +209,7 @@ fn what_does_not_verify_ends_the_license_until_something_does() {
         w.asked();
         match bad {
             None => w.disproved(s(110)),
-            Some(p) => w.proved(s(110), &p, s(110)),
+            Some(p) => w.proved(s(110), &p, true, s(110)),
         }
         assert_eq!(at(&w, s(110)), State::Unlicensed { why });
         w.told(told(HoldState::Held, s(300)), s(111));
@@ -210,7 +221,7 @@ fn what_does_not_verify_ends_the_license_until_something_does() {
         let again = w.wake_at(s(111));
         assert!(again <= s(112), "{again}");
         w.asked();
-        w.proved(s(112), &proof(secs(90)), s(112));
+        w.proved(s(112), &proof(secs(90)), true, s(112));
         assert_eq!(at(&w, s(112)), State::Licensed { until: s(202) });
     }
 }
@@ -222,7 +233,7 @@ fn an_answer_about_an_earlier_lease_is_neither_proof_nor_lie() {
     let mut other = told(HoldState::Held, s(200));
     other.lease = Some(lease(3));
     w.told(other, s(110));
-    w.proved(s(110), &proof(secs(500)), s(110));
+    w.proved(s(110), &proof(secs(500)), true, s(110));
     assert_eq!(at(&w, s(110)), State::Licensed { until: s(190) });
     assert_eq!(w.want(s(110)), Some(Want::Ask { fresh: true }));
 }
@@ -275,17 +286,17 @@ fn a_start_on_the_sidecars_word_is_the_applications_choice_and_bounded_once() {
         w.unanswered(s(141));
         assert_eq!(w.want(s(141)), Some(Want::Ask { fresh: false }));
         w.asked();
-        let old = Proved {
+        let old = Verified {
             fresh: false,
             ..proof(secs(60))
         };
-        w.proved(s(141), &old, s(141));
+        w.proved(s(141), &old, true, s(141));
         assert_eq!(at(&w, s(141)), ending(19_000, Why::Unproven));
         w.told(optimistic, s(142));
         assert_eq!(at(&w, s(142)), ending(18_000, Why::Unproven));
         w.told(told(HoldState::Held, far), s(150));
         w.asked();
-        w.proved(s(150), &proof(secs(60)), s(150));
+        w.proved(s(150), &proof(secs(60)), true, s(150));
         assert!(
             matches!(at(&w, s(150)), State::Ending { .. }),
             "held_until has passed in this test"
@@ -307,20 +318,15 @@ fn a_license_that_an_old_token_shows_may_forbid_the_start() {
     w.unanswered(s(111));
     assert!(at(&w, s(111)).is_licensed(), "nothing is known yet");
     w.asked();
-    let old = Proved {
+    let old = Verified {
         fresh: false,
-        may_start: false,
         ..proof(secs(600))
     };
-    w.proved(s(111), &old, s(111));
+    w.proved(s(111), &old, false, s(111));
     assert_eq!(at(&w, s(111)), State::Unlicensed { why: Why::Unproven });
     // The server's answer to the application's own question is worth more.
     w.asked();
-    let fresh = Proved {
-        may_start: false,
-        ..proof(secs(600))
-    };
-    w.proved(s(200), &fresh, s(200));
+    w.proved(s(200), &proof(secs(600)), false, s(200));
     assert!(at(&w, s(200)).is_licensed());
 }
 
@@ -328,11 +334,11 @@ fn a_license_that_an_old_token_shows_may_forbid_the_start() {
 fn a_seat_given_back_meanwhile_runs_as_long_as_the_license_says() {
     let mut w = held();
     w.asked();
-    let p = Proved {
+    let p = Verified {
         max_contested: secs(60),
         ..proof(secs(3600))
     };
-    w.proved(s(110), &p, s(110));
+    w.proved(s(110), &p, true, s(110));
     let limit = w.word(s(110)).limit();
     w.broken(s(111));
     w.resume_unknown(s(112));
@@ -343,7 +349,7 @@ fn a_seat_given_back_meanwhile_runs_as_long_as_the_license_says() {
 fn a_seat_given_back_meanwhile_runs_out_and_flapping_does_not_extend_it() {
     let mut w = held();
     w.asked();
-    w.proved(s(101), &proof(secs(8 * 3600)), s(101));
+    w.proved(s(101), &proof(secs(8 * 3600)), true, s(101));
     w.told(told(HoldState::Held, s(20_000)), s(101));
     let mut limit = s(101) + DEFAULT_MAX_CONTESTED;
     w.broken(s(101));
@@ -368,11 +374,11 @@ fn a_seat_given_back_meanwhile_runs_out_and_flapping_does_not_extend_it() {
     w.told(new, s(400));
     assert_eq!(w.word(s(400)).limit(), limit, "not yet proved");
     w.asked();
-    let p = Proved {
+    let p = Verified {
         lease: lease(9),
         ..proof(secs(1000))
     };
-    w.proved(s(400), &p, s(400));
+    w.proved(s(400), &p, true, s(400));
     assert_eq!(at(&w, s(400)), State::Licensed { until: s(1400) });
 }
 
@@ -537,16 +543,13 @@ fn run(unverified: bool, steps: &[Step]) -> Result<(), TestCaseError> {
                     continue; // nobody asks before it was told of a lease
                 }
                 w.asked();
-                let p = Proved {
-                    claim: ClaimName::new("hold-x").unwrap(),
+                let p = Verified {
                     lease: lease(*l),
                     seats: *seats,
-                    run_for: secs(*run_for),
                     fresh: *fresh,
-                    may_start: true,
-                    max_contested: DEFAULT_MAX_CONTESTED,
+                    ..proof(secs(*run_for))
                 };
-                w.proved(t(now - ago), &p, t(now));
+                w.proved(t(now - ago), &p, true, t(now));
             }
             Step::Disproved => w.disproved(t(now)),
             Step::Unanswered => w.unanswered(t(now)),
