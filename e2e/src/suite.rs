@@ -7,9 +7,7 @@ use std::time::Instant;
 
 /// A scenario: its name, which is also its namespace's last part, and what it does.
 pub struct Scenario {
-    /// The name.
     pub name: &'static str,
-    /// Runs it.
     pub run: fn(Lab) -> LocalBoxFuture<'static, Result<()>>,
 }
 

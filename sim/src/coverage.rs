@@ -67,7 +67,6 @@ impl Coverage {
         }
     }
 
-    /// A fact.
     pub fn fact(&mut self, f: &Fact) {
         match f {
             Fact::Answered { reply, .. } => {

@@ -132,7 +132,6 @@ pub enum Msg {
     Renew {
         lease: LeaseNo,
         secret: SecretNo,
-        /// Its counter.
         counter: u64,
         /// The request's id: a retry carries the same.
         request: u64,
@@ -208,14 +207,9 @@ pub enum Fact {
     Reloaded(License),
     /// By how many milliseconds the wall clock of the server's machine is wrong from now on.
     Wall(i64),
-    /// The anchor has signed a delegation for the run, for this time by the wall clock:
-    /// milliseconds from the world's beginning.
-    Delegated {
-        /// From when.
-        from: i64,
-        /// Until when, exclusive.
-        to: i64,
-    },
+    /// The anchor has signed a delegation for the run, for this time by the wall clock, its end
+    /// exclusive: milliseconds from the world's beginning.
+    Delegated { from: i64, to: i64 },
     /// The anchor is lost (`true`): nothing new is granted and claims are answered with a problem;
     /// or back.
     AnchorLost(bool),
@@ -227,12 +221,8 @@ pub enum Fact {
         claim: ClaimNo,
         what: Msg,
     },
-    /// The server answers.
-    Answered {
-        /// The sending that this answers.
-        msg: MsgNo,
-        reply: Reply,
-    },
+    /// The server answers this sending.
+    Answered { msg: MsgNo, reply: Reply },
     /// A claim's state in the books changed.
     Booked {
         /// The number of the change in this run, from 1.
@@ -273,7 +263,6 @@ pub enum Fact {
         claim: ClaimNo,
         secret: SecretNo,
         items: Items,
-        /// May start without contact.
         start_optimistic: bool,
         /// The longest grace that the holder's side allows.
         max_grace: Ms,

@@ -13,7 +13,6 @@ pub struct Plan {
     pub seed: u64,
     /// How many steps it shall have at least.
     pub steps: u64,
-    /// Who is there.
     pub pods: Vec<Pod>,
     /// The licenses that may come into force; the first does at the beginning.
     pub licenses: Vec<License>,
@@ -28,18 +27,15 @@ pub struct Plan {
     /// Whether wall clocks jump in this world, or the server moves between machines (see
     /// docs/simulator.md).
     pub walls_jump: bool,
-    /// What goes wrong.
     pub faults: Vec<(Ms, Fault)>,
     /// From here on nothing does.
     pub quiet_at: Ms,
-    /// The end.
     pub end_at: Ms,
 }
 
 /// A pod as it is planned.
 #[derive(Clone, Debug)]
 pub struct Pod {
-    /// When it starts.
     pub at: Ms,
     /// Its machine's clock: base and drift.
     pub clock: (u64, i64),
@@ -49,7 +45,6 @@ pub struct Pod {
     pub optimistic: bool,
     /// The longest grace on its side.
     pub max_grace: Ms,
-    /// Its priority.
     pub priority: i32,
 }
 
@@ -65,12 +60,10 @@ macro_rules! faults {
         pub enum Kind { $($(#[$doc])* $name,)* }
 
         impl Kind {
-            /// All of them.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
         }
 
         impl Fault {
-            /// Its kind.
             pub fn kind(&self) -> Kind {
                 match self { $(Self::$name { .. } => Kind::$name,)* }
             }

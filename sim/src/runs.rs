@@ -11,13 +11,10 @@ use std::sync::{Mutex, PoisonError};
 /// What came of many seeds.
 #[derive(Debug, Default)]
 pub struct Summary {
-    /// Seeds lived through.
     pub seeds: u64,
-    /// Steps done.
     pub steps: u64,
     /// True time that passed in all worlds.
     pub time: Ms,
-    /// What came up.
     pub coverage: Coverage,
     /// Seeds that broke a promise.
     pub broken: Vec<(u64, Broken)>,

@@ -13,28 +13,25 @@ pub const LANGUAGES: [&str; 4] = ["rust", "c", "c-shared", "python"];
 pub fn programs() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .ancestors()
-            .find(|p| p.join("client/languages/build").exists());
-        let root = root.expect("the checkout");
         // In the target folder; several test programs may want it at once.
-        let target = std::env::current_exe()
-            .unwrap()
-            .ancestors()
-            .nth(3)
-            .unwrap()
-            .to_owned();
+        let here = std::env::current_exe().unwrap();
+        let target = here.ancestors().nth(3).unwrap();
         let out = target.join("languages");
         std::fs::create_dir_all(&out).unwrap();
         let lock = std::fs::File::create(out.join("lock")).unwrap();
         lock.lock().unwrap();
-        let built = Command::new(root.join("client/languages/build"))
-            .arg(&out)
-            .env("CARGO_TARGET_DIR", &target)
-            .status();
+        let mut make = Command::new(in_checkout("client/languages/build"));
+        let built = make.arg(&out).env("CARGO_TARGET_DIR", target).status();
         assert!(built.unwrap().success(), "client/languages/build failed");
         out
     })
+}
+
+/// A file of the checkout.
+fn in_checkout(file: &str) -> PathBuf {
+    let above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    let mut places = above.map(|p| p.join(file));
+    places.find(|p| p.exists()).expect("the checkout")
 }
 
 /// A program that runs, waiting for commands.
@@ -54,31 +51,19 @@ impl Runner {
     pub fn within(programs: &Path, language: &'static str) -> Self {
         let mut run = if language == "python" {
             let mut c = Command::new(programs.join("venv/bin/python3"));
-            c.arg("-I").arg(
-                Path::new(env!("CARGO_MANIFEST_DIR"))
-                    .ancestors()
-                    .map(|p| p.join("client/python/tests/runner.py"))
-                    .find(|p| p.exists())
-                    .unwrap(),
-            );
+            c.arg("-I")
+                .arg(in_checkout("client/python/tests/runner.py"));
             c
         } else {
             Command::new(programs.join(format!("runner-{language}")))
         };
-        let mut child = run
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect(language);
-        let (to, from) = (
-            child.stdin.take(),
-            BufReader::new(child.stdout.take().unwrap()),
-        );
+        let run = run.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = run.spawn().expect(language);
         Self {
             language,
+            to: child.stdin.take(),
+            from: BufReader::new(child.stdout.take().unwrap()),
             child,
-            to,
-            from,
         }
     }
 
@@ -96,15 +81,10 @@ impl Runner {
     pub fn receive(&mut self) -> Vec<String> {
         let mut line = String::new();
         self.from.read_line(&mut line).unwrap();
-        assert!(
-            line.ends_with('\n'),
-            "{}: it ended, after {line:?}",
-            self.language
-        );
-        line.trim_end_matches('\n')
-            .split('\t')
-            .map(str::to_owned)
-            .collect()
+        let language = self.language;
+        assert!(line.ends_with('\n'), "{language}: it ended, after {line:?}");
+        let words = line.trim_end_matches('\n').split('\t');
+        words.map(str::to_owned).collect()
     }
 
     pub fn ask(&mut self, words: &[&str]) -> Vec<String> {

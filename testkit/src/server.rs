@@ -188,12 +188,9 @@ impl Server {
 
     /// Bars this holder, as an administrator does.
     pub fn revoke(&self, subject: &str) {
-        let views = self.views().into_iter();
-        let lease = views
-            .filter(|v| v.holder.to_string() == subject)
-            .map(|v| v.lease)
-            .next()
-            .unwrap();
+        let mut views = self.views().into_iter();
+        let view = views.find(|v| v.holder.to_string() == subject);
+        let lease = view.unwrap().lease;
         let why = Revoke {
             reason: Some("a test".into()),
             until: None,
@@ -256,12 +253,8 @@ impl On {
 
 fn private(file: &Path, text: &str) {
     let mut options = std::fs::File::options();
-    let mut f = options
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(file)
-        .unwrap();
+    let options = options.write(true).create_new(true).mode(0o600);
+    let mut f = options.open(file).unwrap();
     f.write_all(text.as_bytes()).unwrap();
 }
 

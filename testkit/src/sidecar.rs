@@ -31,10 +31,8 @@ pub fn bundle() -> Bundle {
 pub fn edited(edit: impl FnOnce(&mut LeaseToken)) -> Bundle {
     let mut b = bundle();
     let server = SigningKey::from_seed(&[5; 32]).unwrap();
-    let (mut token, _) = b
-        .lease
-        .open::<LeaseToken>(types::LEASE, &[server.public()])
-        .unwrap();
+    let opened = b.lease.open(types::LEASE, &[server.public()]);
+    let (mut token, _): (LeaseToken, _) = opened.unwrap();
     edit(&mut token);
     b.lease = Envelope::sign(types::LEASE, &token, &server).unwrap();
     b
@@ -56,11 +54,8 @@ pub fn lease(n: u8) -> LeaseId {
 
 pub fn answer(code: u16, body: &impl serde::Serialize) -> Vec<u8> {
     let body = serde_json::to_string(body).unwrap();
-    format!(
-        "HTTP/1.1 {code} x\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .into_bytes()
+    let length = body.len();
+    format!("HTTP/1.1 {code} x\r\nContent-Length: {length}\r\n\r\n{body}").into_bytes()
 }
 
 pub fn problem(kind: ProblemType, detail: &str) -> Vec<u8> {
@@ -189,17 +184,18 @@ impl Scripted {
 
     /// As a crash: no listener, connections closed.
     pub fn stop(&self) {
-        let _ = std::fs::remove_file(self.socket().with_extension("gone"));
-        std::fs::rename(self.socket(), self.socket().with_extension("gone")).unwrap();
+        let gone = self.socket().with_extension("gone");
+        let _ = std::fs::remove_file(&gone);
+        std::fs::rename(self.socket(), &gone).unwrap();
         // Wakes the listener, which ends without a request.
-        drop(UnixStream::connect(self.socket().with_extension("gone")).unwrap());
+        drop(UnixStream::connect(gone).unwrap());
         self.cut();
     }
 
     /// Closes the streams.
     pub fn cut(&self) {
         let mut w = self.world.lock().unwrap();
-        for s in w.streams.drain(..).chain(Vec::new()) {
+        for s in w.streams.drain(..) {
             let _ = s.shutdown(Shutdown::Both);
         }
         w.hanging.clear();
@@ -235,9 +231,8 @@ impl Scripted {
 
     /// Waits until a follower is gone.
     pub fn follower_left(&self) {
-        self.ended
-            .recv_timeout(Duration::from_secs(5))
-            .expect("the connection is still there");
+        let ended = self.ended.recv_timeout(Duration::from_secs(5));
+        ended.expect("the connection is still there");
     }
 
     pub fn follower_stays(&self) {

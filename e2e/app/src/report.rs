@@ -6,10 +6,8 @@ use serde_json::{Value, json};
 
 /// Writes `{"bootMs":…, key: value}` as one line.
 pub(crate) fn line(key: &str, value: &Value) {
-    write(
-        &mut std::io::stdout().lock(),
-        &json!({ "bootMs": boot().as_millis(), key: value }),
-    );
+    let line = json!({ "bootMs": boot().as_millis(), key: value });
+    write(&mut std::io::stdout().lock(), &line);
 }
 
 /// The same with all that tells one pod, boot and day from another.
@@ -18,10 +16,8 @@ pub(crate) fn full_line(key: &str, value: &Value) {
     if let Some(fields) = whole.as_object_mut() {
         fields.insert("boot".into(), clock::boot_id().into());
         fields.insert("wall".into(), clock::now().wall.to_string().into());
-        fields.insert(
-            "pod".into(),
-            std::env::var("POD_NAME").unwrap_or_default().into(),
-        );
+        let pod = std::env::var("POD_NAME").unwrap_or_default();
+        fields.insert("pod".into(), pod.into());
     }
     write(&mut std::io::stdout().lock(), &whole);
 }
@@ -29,10 +25,8 @@ pub(crate) fn full_line(key: &str, value: &Value) {
 /// Writes the last line and ends the process; nothing can be written after it.
 pub(crate) fn end(why: &str) -> ! {
     let mut out = std::io::stdout().lock();
-    write(
-        &mut out,
-        &json!({ "bootMs": boot().as_millis(), "end": true, "why": why }),
-    );
+    let line = json!({ "bootMs": boot().as_millis(), "end": true, "why": why });
+    write(&mut out, &line);
     // The lock is held to the very end.
     std::process::exit(0)
 }

@@ -120,19 +120,11 @@ pub(crate) fn main(args: &RogueArgs) -> anyhow::Result<ExitCode> {
     } else {
         std::fs::read_to_string(&args.roots).context("the roots' file")?
     };
-    let addresses = args
-        .addresses
-        .split(',')
-        .filter(|a| !a.is_empty())
-        .map(str::to_owned)
-        .collect();
+    let addresses = args.addresses.split(',').filter(|a| !a.is_empty());
+    let addresses = addresses.map(str::to_owned).collect();
     let client = Client::new(&args.server, addresses, tls::client_config(&roots, None)?)?;
-    let token = args
-        .token_file
-        .as_ref()
-        .map(std::fs::read_to_string)
-        .transpose()
-        .context("the token's file")?;
+    let token = args.token_file.as_ref().map(std::fs::read_to_string);
+    let token = token.transpose().context("the token's file")?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -143,11 +135,7 @@ pub(crate) fn main(args: &RogueArgs) -> anyhow::Result<ExitCode> {
         }
         answered &= runtime.block_on(answer(&client, &name, &call));
     }
-    Ok(if answered {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(u8::from(!answered).into())
 }
 
 async fn answer(client: &Client, name: &str, call: &Call) -> bool {
@@ -155,24 +143,19 @@ async fn answer(client: &Client, name: &str, call: &Call) -> bool {
     let answer = match client.call(call, ANSWER).await {
         Ok(a) => a,
         Err(e) => {
-            report::line(
-                "answer",
-                &json!({ "call": call_name, "error": e.to_string() }),
-            );
+            let error = json!({ "call": call_name, "error": e.to_string() });
+            report::line("answer", &error);
             return false;
         }
     };
     let problem = answer.json::<Problem>().ok();
-    let body = answer
-        .json::<Value>()
-        .unwrap_or_else(|_| String::from_utf8_lossy(&answer.body).into_owned().into());
-    report::line(
-        "answer",
-        &json!({
-            "call": call_name, "status": answer.status.as_u16(),
-            "type": problem.as_ref().map(|p| p.kind.name()), "detail": problem.map(|p| p.detail), "body": body,
-        }),
-    );
+    let text = |_| String::from_utf8_lossy(&answer.body).into_owned().into();
+    let body = answer.json::<Value>().unwrap_or_else(text);
+    let said = json!({
+        "call": call_name, "status": answer.status.as_u16(),
+        "type": problem.as_ref().map(|p| p.kind.name()), "detail": problem.map(|p| p.detail), "body": body,
+    });
+    report::line("answer", &said);
     true
 }
 
@@ -185,10 +168,8 @@ fn calls(args: &RogueArgs) -> anyhow::Result<Vec<(String, Call)>> {
     match &args.what {
         What::Claim { items, names, with } => {
             let with: Value = serde_json::from_str(with).context("--with")?;
-            names
-                .iter()
-                .map(|n| claim(n, items, &secret, &with))
-                .collect()
+            let claims = names.iter().map(|n| claim(n, items, &secret, &with));
+            claims.collect()
         }
         What::Flood { items, count } => (1..=*count)
             .map(|i| claim(&format!("rogue-{i}"), items, &secret, &json!({})))
@@ -214,10 +195,8 @@ fn calls(args: &RogueArgs) -> anyhow::Result<Vec<(String, Call)>> {
                     fields.insert("secret".into(), String::from(secret.clone()).into());
                 }
                 if let Some(h) = holder {
-                    fields.insert(
-                        "holder".into(),
-                        serde_json::from_str(h).context("--holder")?,
-                    );
+                    let holder = serde_json::from_str(h).context("--holder")?;
+                    fields.insert("holder".into(), holder);
                 }
             }
             Ok(vec![claim(name, items, &secret, &with)?])
@@ -226,10 +205,8 @@ fn calls(args: &RogueArgs) -> anyhow::Result<Vec<(String, Call)>> {
             let renewal = json!({
                 "lease": lease, "secret": String::from(secret), "counter": counter, "requestId": random::request_id(),
             });
-            one(
-                "renew",
-                Call::of(&server::RENEW, "").json(&json!({ "renewals": [renewal] }))?,
-            )
+            let body = json!({ "renewals": [renewal] });
+            one("renew", Call::of(&server::RENEW, "").json(&body)?)
         }
         What::Release { name, lease } => {
             let name = ClaimName::new(name)?;
@@ -265,8 +242,6 @@ fn claim(name: &str, items: &str, secret: &Secret, with: &Value) -> anyhow::Resu
         (Some(body), Some(with)) => body.extend(with.clone()),
         _ => bail!("--with: expected a JSON object"),
     }
-    Ok((
-        format!("claim {name}"),
-        Call::of(&server::PUT_CLAIM, name).json(&body)?,
-    ))
+    let call = Call::of(&server::PUT_CLAIM, name).json(&body)?;
+    Ok((format!("claim {name}"), call))
 }

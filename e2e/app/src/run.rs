@@ -33,10 +33,8 @@ fn span(s: &str) -> Result<Duration, String> {
 /// Runs until SIGTERM, or for the time it was given.
 pub(crate) fn main(args: &RunArgs) -> anyhow::Result<ExitCode> {
     end_on_signals()?;
-    report::full_line(
-        "start",
-        &json!({ "version": env!("CARGO_PKG_VERSION"), "pid": std::process::id() }),
-    );
+    let this = json!({ "version": env!("CARGO_PKG_VERSION"), "pid": std::process::id() });
+    report::full_line("start", &this);
     let sidecar = Sidecar::from_env();
     let mut app = App {
         ends: args.time.map_or(BootTime::NEVER, |t| boot() + t),
@@ -123,13 +121,10 @@ fn end_on_signals() -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("starting")?;
-    let (mut term, mut int) = {
-        let _inside = runtime.enter();
-        (
-            signal(SignalKind::terminate())?,
-            signal(SignalKind::interrupt())?,
-        )
-    };
+    let inside = runtime.enter();
+    let mut term = signal(SignalKind::terminate())?;
+    let mut int = signal(SignalKind::interrupt())?;
+    drop(inside);
     std::thread::spawn(move || {
         runtime.block_on(async {
             tokio::select! {

@@ -1,5 +1,6 @@
 //! Verifying with the client library and the vendor's key alone.
 
+use crate::report;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use mooring_client::{Licensed, Mooring, VendorKey};
@@ -31,14 +32,12 @@ impl VerifyArgs {
 
     /// Verifies once, and writes down what came of it.
     pub(crate) fn report(&self) -> bool {
-        match self.verify() {
-            Ok(v) => super::report::full_line("verified", &describe(&v)),
-            Err(e) => {
-                super::report::full_line("verifyError", &format!("{e:#}").into());
-                return false;
-            }
+        let verified = self.verify();
+        match &verified {
+            Ok(v) => report::full_line("verified", &describe(v)),
+            Err(e) => report::full_line("verifyError", &format!("{e:#}").into()),
         }
-        true
+        verified.is_ok()
     }
 
     fn verify(&self) -> anyhow::Result<Licensed> {
@@ -73,11 +72,7 @@ fn describe(v: &Licensed) -> Value {
 
 /// Exit 0 if it verifies.
 pub(crate) fn main(args: &VerifyArgs) -> ExitCode {
-    if args.report() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    u8::from(!args.report()).into()
 }
 
 #[cfg(test)]

@@ -5,13 +5,9 @@
 pub struct Command<'a> {
     /// Whether more of the same follows (command chaining).
     pub chained: bool,
-    /// The instruction.
     pub ins: u8,
-    /// Its first parameter.
     pub p1: u8,
-    /// Its second.
     pub p2: u8,
-    /// The data.
     pub data: &'a [u8],
     /// How many bytes may come back at once.
     pub le: usize,
@@ -22,19 +18,15 @@ pub struct Command<'a> {
 pub struct Status(pub u16);
 
 impl Status {
-    /// All went well.
     pub const OK: Self = Self(0x9000);
-    /// The command's length is wrong.
     pub const WRONG_LENGTH: Self = Self(0x6700);
     /// A PIN is needed first.
     pub const SECURITY: Self = Self(0x6982);
     /// The PIN is locked.
     pub const BLOCKED: Self = Self(0x6983);
-    /// The data make no sense.
     pub const WRONG_DATA: Self = Self(0x6A80);
     /// There is no such object.
     pub const NOT_FOUND: Self = Self(0x6A82);
-    /// The parameters make no sense.
     pub const WRONG_PARAMETERS: Self = Self(0x6A86);
     /// There is no such PIN or key.
     pub const NO_REFERENCE: Self = Self(0x6A88);
@@ -56,7 +48,6 @@ impl Status {
 }
 
 impl<'a> Command<'a> {
-    /// Reads a command.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Status> {
         let [cla, ins, p1, p2, rest @ ..] = bytes else {
             return Err(Status::WRONG_LENGTH);

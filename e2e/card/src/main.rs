@@ -82,15 +82,9 @@ fn main() -> Result<()> {
                 });
             }
             let store = Store::at(card);
-            let inserted = Card::new(store.made()?.personal()?, store.memory()?, wrong_pin);
+            let card = Card::new(store.made()?.personal()?, store.memory()?, wrong_pin);
             let stream = connect(&vpcd, Duration::from_secs(patience))?;
-            serve(
-                stream,
-                InReader {
-                    card: inserted,
-                    store,
-                },
-            )
+            serve(stream, InReader { card, store })
         }
     }
 }

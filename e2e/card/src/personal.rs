@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Made {
-    /// The PIN.
     pub pin: String,
     /// How often a wrong one may be tried.
     pub tries: u8,

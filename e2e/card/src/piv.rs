@@ -19,7 +19,6 @@ const P256: u8 = 0x11;
 
 /// A key and its certificate.
 pub struct Slot {
-    /// The key.
     pub key: SigningKey,
     /// The certificate, in DER.
     pub certificate: Vec<u8>,
@@ -49,9 +48,7 @@ pub struct Memory {
     pub logins: u64,
     /// How often it was wrong, or shown to a locked card.
     pub refused: u64,
-    /// How often slot 9A has signed.
     pub signatures_9a: u64,
-    /// How often slot 9E has signed.
     pub signatures_9e: u64,
 }
 
@@ -68,7 +65,6 @@ pub enum WrongPin {
 /// A card in a reader.
 pub struct Card {
     personal: Personal,
-    /// What it remembers.
     pub memory: Memory,
     wrong_pin: WrongPin,
     session: Session,
@@ -86,7 +82,6 @@ struct Session {
 }
 
 impl Memory {
-    /// A new card's.
     pub const fn new(tries: u8) -> Self {
         Self {
             tries_left: tries,
@@ -114,7 +109,6 @@ impl Card {
         self.session = Session::default();
     }
 
-    /// Answers a command.
     pub fn respond(&mut self, bytes: &[u8]) -> Vec<u8> {
         let result = Command::parse(bytes).and_then(|c| self.command(&c));
         match result {
@@ -191,14 +185,11 @@ impl Card {
         let p = &self.personal;
         match tag {
             // Discovery: which application, which PINs.
-            [0x7E] => Ok(tlv::encode(
-                &[0x7E],
-                &[
-                    tlv::encode(&[0x4F], &[AID.as_slice(), &VERSION].concat()),
-                    tlv::encode(&[0x5F, 0x2F], &[0x40, 0]),
-                ]
-                .concat(),
-            )),
+            [0x7E] => {
+                let application = tlv::encode(&[0x4F], &[AID.as_slice(), &VERSION].concat());
+                let pins = tlv::encode(&[0x5F, 0x2F], &[0x40, 0]);
+                Ok(tlv::encode(&[0x7E], &[application, pins].concat()))
+            }
             // Card Holder Unique Identifier. The number of the agency means "not of the
             // government".
             [0x5F, 0xC1, 0x02] => {
@@ -263,13 +254,11 @@ impl Card {
 
     /// GENERAL AUTHENTICATE: signs the digest in the challenge.
     fn sign(&mut self, slot: u8, data: &[u8]) -> Result<Vec<u8>, Status> {
+        let (made, memory) = (&self.personal, &mut self.memory);
         let (key, count) = match slot {
             0x9A if !self.session.verified => return Err(Status::SECURITY),
-            0x9A => (
-                &self.personal.authentication.key,
-                &mut self.memory.signatures_9a,
-            ),
-            0x9E => (&self.personal.card.key, &mut self.memory.signatures_9e),
+            0x9A => (&made.authentication.key, &mut memory.signatures_9a),
+            0x9E => (&made.card.key, &mut memory.signatures_9e),
             _ => return Err(Status::NO_REFERENCE),
         };
         let template = tlv::find(data, 0x7C).ok_or(Status::WRONG_DATA)?;
@@ -277,10 +266,8 @@ impl Card {
         let digest = digest.ok_or(Status::WRONG_DATA)?;
         let signature: DerSignature = key.sign_prehash(digest).map_err(|_| Status::GENERAL)?;
         *count += 1;
-        Ok(tlv::encode(
-            &[0x7C],
-            &tlv::encode(&[0x82], signature.as_bytes()),
-        ))
+        let response = tlv::encode(&[0x82], signature.as_bytes());
+        Ok(tlv::encode(&[0x7C], &response))
     }
 }
 

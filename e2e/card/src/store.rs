@@ -33,34 +33,28 @@ impl Store {
         write(&path, &serde_json::to_vec_pretty(made)?)
     }
 
-    /// What it was made as.
     pub fn made(&self) -> Result<Made> {
         read(&self.dir.join("made.json"))
     }
 
-    /// What it remembers.
     pub fn memory(&self) -> Result<Memory> {
         read(&self.dir.join("memory.json"))
     }
 
     /// Has it remember this. Whole or not at all: a card is pulled out at any moment.
     pub fn remember(&self, memory: &Memory) -> Result<()> {
-        write(
-            &self.dir.join("memory.json"),
-            &serde_json::to_vec_pretty(memory)?,
-        )
+        let json = serde_json::to_vec_pretty(memory)?;
+        write(&self.dir.join("memory.json"), &json)
     }
 
     /// Adds a line to the log.
     pub fn log(&self, line: &str) -> Result<()> {
         let path = self.dir.join("log");
-        let mut file = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&path)
-            .with_context(|| path.display().to_string())?;
-        file.write_all(format!("{} {line}\n", boot_millis()).as_bytes())
-            .with_context(|| path.display().to_string())
+        let mut options = std::fs::OpenOptions::new();
+        let file = options.create(true).append(true).open(&path);
+        let line = format!("{} {line}\n", boot_millis());
+        let written = file.and_then(|mut f| f.write_all(line.as_bytes()));
+        written.with_context(|| path.display().to_string())
     }
 }
 

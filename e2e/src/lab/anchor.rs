@@ -12,7 +12,6 @@ pub(super) const ON_NODE: &str = "/var/lib/anchor";
 /// A token.
 #[derive(Debug)]
 pub struct Anchor {
-    /// Its label.
     pub label: String,
     /// What `mooring license anchor` said of it.
     pub description: PathBuf,

@@ -16,9 +16,7 @@ pub type Line = Value;
 /// An annotated pod.
 #[derive(Clone, Debug)]
 pub struct App {
-    /// Its namespace.
     pub namespace: String,
-    /// Its name.
     pub name: String,
     /// Everything it wrote so far, also before a cut or after its end.
     lines: Arc<Mutex<Vec<Line>>>,
@@ -129,7 +127,6 @@ impl App {
             .find_map(|l| l["event"]["state"].as_str().map(str::to_owned))
     }
 
-    /// The pod.
     pub async fn pod(&self, lab: &Lab) -> Result<Pod> {
         Ok(self.pods(lab).get(&self.name).await?)
     }

@@ -10,11 +10,8 @@ use tokio::io::AsyncWriteExt as _;
 pub struct Output {
     /// The program and its arguments.
     pub command: String,
-    /// It exited with 0.
     pub success: bool,
-    /// Its standard output.
     pub out: String,
-    /// Its standard error.
     pub err: String,
 }
 

@@ -36,11 +36,8 @@ const PRIVILEGED: &str = ", labels: {pod-security.kubernetes.io/enforce: privile
 /// Images, as the cluster can have them.
 #[derive(Clone, Debug)]
 pub struct Images {
-    /// `mooring-operator`.
     pub operator: String,
-    /// `mooring-sidecar`.
     pub sidecar: String,
-    /// `mooring-server`.
     pub server: String,
     /// The test application.
     pub app: String,
@@ -55,9 +52,7 @@ pub struct Images {
 /// A cluster with two nodes, and what is needed to work on it.
 #[derive(Clone)]
 pub struct Lab {
-    /// The API server.
     pub client: Client,
-    /// What runs on it.
     pub images: Images,
     /// The command-line tool `mooring`.
     pub cli: PathBuf,
@@ -67,11 +62,8 @@ pub struct Lab {
     pub nodes: (String, String),
     /// The cluster is the project's own: its nodes can be cut off.
     pub own: bool,
-    /// The checkout.
     pub root: PathBuf,
-    /// The software vendor.
     pub vendor: Arc<Vendor>,
-    /// The token on the first node.
     pub anchor: Arc<Anchor>,
 }
 

@@ -33,7 +33,6 @@ pub struct Server {
     pub device: Option<api::Device>,
     /// The resource of the node that its container gets.
     pub device_resource: Option<String>,
-    /// Products and seats.
     pub products: Vec<(String, u32)>,
     /// Its anchor and its template, where it is not SoftHSM.
     pub anchored: Option<(api::Anchor, api::Template)>,
@@ -147,13 +146,11 @@ impl Server {
         self.condition(lab, "Ready", "True").await.map(drop)
     }
 
-    /// The object.
     pub async fn get(&self, lab: &Lab) -> Result<LicenseServer> {
         let servers = Api::<LicenseServer>::namespaced(lab.client.clone(), &self.namespace);
         Ok(servers.get(&self.name).await?)
     }
 
-    /// Its conditions.
     pub async fn conditions(&self, lab: &Lab) -> Result<Vec<Condition>> {
         Ok(self.get(lab).await?.status.unwrap_or_default().conditions)
     }
@@ -222,7 +219,6 @@ impl Server {
         .await
     }
 
-    /// Its pod's name.
     pub fn pod_name(&self) -> String {
         format!("{}-0", self.name)
     }
@@ -235,12 +231,10 @@ impl Server {
         pod.with_context(|| format!("the server's pod {name}"))
     }
 
-    /// Its UID.
     pub async fn pod_uid(&self, lab: &Lab) -> Result<String> {
         Ok(self.pod(lab).await?.metadata.uid.unwrap_or_default())
     }
 
-    /// The node that it is on.
     pub async fn node(&self, lab: &Lab) -> Result<String> {
         let node = self.pod(lab).await?.spec.and_then(|s| s.node_name);
         Ok(node.unwrap_or_default())
@@ -307,7 +301,6 @@ impl Server {
             .await
     }
 
-    /// Deletes the server's pod.
     pub async fn delete_pod(&self, lab: &Lab, flags: &str) -> Result<()> {
         let (ns, pod) = (&self.namespace, self.pod_name());
         let deleted = lab.kubectl(format!("-n {ns} delete pod {pod} {flags}"));

@@ -16,7 +16,6 @@ pub struct Vendor {
 }
 
 impl Vendor {
-    /// Makes a key.
     pub async fn new(cli: &Path, dir: &Path) -> Result<Self> {
         let key = dir.join("vendor.key");
         let keygen = format!("license keygen --out {}", key.display());

@@ -8,13 +8,11 @@ use serde_json::Value;
 /// nodes share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
-    /// Who.
     pub who: String,
     /// From its being told.
     pub from: u64,
     /// Until it was told something else, or its lease ran out, or it was last known to live.
     pub to: u64,
-    /// How many seats.
     pub seats: u32,
 }
 
@@ -53,11 +51,8 @@ pub fn spans(who: &str, seats: u32, lines: &[Value]) -> Vec<Span> {
 /// The instant with the most seats held, and by whom.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Most {
-    /// How many.
     pub seats: u32,
-    /// When.
     pub at: u64,
-    /// By whom.
     pub who: Vec<String>,
 }
 

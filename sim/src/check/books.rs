@@ -292,7 +292,6 @@ impl Model {
         redrawn
     }
 
-    /// Who is there.
     fn attends(&mut self, (holder, claim): ClaimOf, no: LeaseNo, live: bool) {
         let mine = self.live.entry(holder).or_default();
         if !live {
@@ -343,7 +342,6 @@ impl Model {
         }
     }
 
-    /// The server answers.
     pub(super) fn answered(&mut self, step: &Step, msg: MsgNo, reply: &Reply) {
         let (receipt, stale) = match step.message() {
             Some(m) if m.msg == msg => (self.now, m.stale),

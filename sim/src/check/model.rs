@@ -76,7 +76,6 @@ pub(super) fn subtract(list: &mut [u64], draws: &[(Index, u32)]) {
 }
 
 impl Model {
-    /// A promise is broken now.
     pub(super) fn broken(&self, promise: u8, what: String) -> Verdict {
         let t = self.now;
         Err(Broken { promise, t, what })

@@ -41,11 +41,9 @@ use std::collections::BTreeMap;
 
 /// How a world ended.
 pub struct Outcome {
-    /// Steps done.
     pub steps: u64,
     /// True time that passed.
     pub time: Ms,
-    /// What came up.
     pub coverage: Coverage,
     /// The first promise broken.
     pub broken: Option<Broken>,

@@ -24,7 +24,6 @@ const ORPHANED: Ms = 10_000;
 const ASKS_AGAIN: Ms = 500;
 
 impl World {
-    /// A pod starts.
     pub(super) fn pod_starts(&mut self, pod: &Pod) -> CopyNo {
         let holder = HolderNo(self.next_holder);
         self.next_holder += 1;

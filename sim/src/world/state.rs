@@ -41,10 +41,8 @@ pub struct World {
     pub(super) planned: u64,
     /// Chance for everything that is not a message's way.
     pub(super) rng: Rng,
-    /// Steps done.
     pub steps: u64,
     pub(super) checker: Checker,
-    /// What came up in this world.
     pub coverage: Coverage,
     /// The first promise broken.
     pub broken: Option<Broken>,
