@@ -19,16 +19,14 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[must_use = "nothing is asked for before `hold`"]
 pub struct Claim<'a> {
     mooring: &'a Mooring,
-    source: Result<Source, BadName>,
+    /// Else a name that is none; said when the seat is asked for.
+    source: Result<Source, String>,
     product: String,
     seats: u32,
     version: Option<String>,
     wait: Option<Duration>,
     thread: bool,
 }
-
-/// A claim's name that is none; said when the seat is asked for.
-type BadName = String;
 
 impl Mooring {
     /// A seat of this application's own, from the annotation's or the agent's license server. It
@@ -52,7 +50,7 @@ impl Mooring {
 }
 
 impl<'a> Claim<'a> {
-    fn new(mooring: &'a Mooring, product: &str, source: Result<Source, BadName>) -> Self {
+    fn new(mooring: &'a Mooring, product: &str, source: Result<Source, String>) -> Self {
         Self {
             mooring,
             source,

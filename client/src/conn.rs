@@ -114,7 +114,6 @@ impl Conn {
         self.status
     }
 
-    /// Whether it waits to write, too.
     pub(crate) fn writes(&self) -> bool {
         !self.unsent.is_empty()
     }

@@ -11,7 +11,6 @@ pub(crate) struct Order {
     pub(crate) source: Source,
 }
 
-/// Which claim it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// One of its own, that lives as long as the connection.

@@ -185,7 +185,6 @@ impl Seat {
         }
     }
 
-    /// Lets a thread drive it from now on.
     pub(crate) fn start_thread(&self) -> Result<(), Error> {
         let shared = self.shared.clone();
         let thread = std::thread::Builder::new().name("mooring".into());

@@ -67,7 +67,6 @@ impl SidecarClaim {
         }
     }
 
-    /// Why it was refused, if it was.
     pub(crate) fn problem(&self) -> Option<Problem> {
         serde_json::from_value(self.problem.clone()?).ok()
     }

@@ -41,11 +41,9 @@ pub struct InspectArgs {
     output: Form,
 }
 
-/// What a machine reads.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Seen<'a> {
-    /// Whether the vendor's signature was verified.
     verified: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     verified_by: Option<&'a KeyId>,

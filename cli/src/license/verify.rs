@@ -55,7 +55,6 @@ pub struct VerifyArgs {
     hardware: bool,
 }
 
-/// What a file holds.
 pub(super) enum Input {
     License(Box<Envelope>),
     Bundle(Box<Bundle>),

@@ -66,7 +66,6 @@ pub(crate) struct Driver {
     pub(crate) deadline: BootTime,
     proof: Option<Licensed>,
     spoken: Option<SidecarClaim>,
-    /// What went wrong last.
     error: Option<Error>,
     /// Why there is no start without a server, where only a voucher would permit one.
     no_voucher: Option<String>,
@@ -108,7 +107,6 @@ impl Driver {
         })
     }
 
-    /// Readable when there is something to do.
     pub(crate) fn fd(&self) -> Arc<OwnedFd> {
         self.epoll.clone()
     }

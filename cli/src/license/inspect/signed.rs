@@ -8,11 +8,9 @@ use mooring_core::license::{
 use mooring_core::time::Timestamp;
 use serde::Serialize;
 
-/// What a machine reads.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct SeenSigned<'a> {
-    /// Whether the vendor's signature was verified.
     verified: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     verified_by: Option<&'a KeyId>,

@@ -31,7 +31,6 @@ pub struct Called<'a> {
     pub id: Option<&'a [u8]>,
 }
 
-/// A key pair on a token.
 pub struct KeyPair {
     pub private: ObjectHandle,
     pub public: PublicKey,

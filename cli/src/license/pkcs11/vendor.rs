@@ -59,7 +59,6 @@ fn open(uri: &Uri, writes: bool) -> anyhow::Result<(Session, String, Vec<KeyPair
 }
 
 impl TokenKey {
-    /// The one Ed25519 key that the URI names.
     pub fn find(uri: &Uri) -> anyhow::Result<Self> {
         let (session, token, found) = open(uri, false)?;
         let pair = ED25519.only(&session, &token, called(uri), found)?;
