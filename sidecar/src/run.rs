@@ -1,4 +1,5 @@
-//! `run` and `agent`: in a pod, or as a machine's service, until SIGTERM; gone within a second of it.
+//! `run` and `agent`: in a pod, or as a machine's service, until SIGTERM; gone within a second
+//! of it.
 
 use crate::args::HoldArgs;
 use crate::config::Config;

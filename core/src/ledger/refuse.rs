@@ -10,8 +10,8 @@ use crate::secret::SecretHash;
 use crate::time::BootTime;
 
 impl Ledger {
-    /// Notes a refusal, also one by the edge, for people to see; not so where the claim is granted or
-    /// in the queue.
+    /// Notes a refusal, also one by the edge, for people to see; not so where the claim is granted
+    /// or in the queue.
     pub fn refuse(&mut self, c: &Claim, why: Refusal, now: BootTime) {
         if let Some(id) = self.lease_of(&c.holder.key(), &c.name) {
             match self.state_of(id) {

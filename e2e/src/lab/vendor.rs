@@ -38,8 +38,8 @@ impl Vendor {
         self.public.trim_start_matches("ed25519:")
     }
 
-    /// A license for some seats of products, bound to an anchor that is described in a file. `extra`
-    /// are further lines of the order.
+    /// A license for some seats of products, bound to an anchor that is described in a file.
+    /// `extra` are further lines of the order.
     pub async fn license(
         &self,
         name: &str,

@@ -102,9 +102,9 @@ impl<C> CallSpec<C> {
     }
 }
 
-/// A table of calls: the enum that its dispatcher matches on, each row by its name, and all of them.
-/// A row is name = variant and operation, method and path, who may call, the body, the answers of
-/// success, the problems.
+/// A table of calls: the enum that its dispatcher matches on, each row by its name, and all of
+/// them. A row is name = variant and operation, method and path, who may call, the body, the
+/// answers of success, the problems.
 macro_rules! calls {
     ($(#[$doc:meta])* $call:ident, $all:ident;
      $($(#[$about:meta])* $name:ident = $v:ident $op:literal, $method:literal $path:literal,
