@@ -34,6 +34,16 @@ async def head_of(reader):
         return e.partial
 
 
+async def body_of(lines, reader):
+    lengths = [l.split(b":", 1)[1].strip() for l in lines if l.lower().startswith(b"content-length:")]
+    try:
+        return await reader.readexactly(int(lengths[0])) if lengths else b""
+    except ValueError:
+        return b""
+    except asyncio.IncompleteReadError as e:
+        return e.partial
+
+
 async def pump(reader, writer):
     """The rest of the client's request; the server says when it has enough."""
     with contextlib.suppress(OSError):
@@ -65,7 +75,9 @@ async def serve(args, reader, writer):
             back, forth = await upstream(args)
         except OSError:
             return
-        forth.write(b"\r\n".join([*lines, b"Connection: close"]) + b"\r\n\r\n")
+        # In one piece: a server that answers before the body has come closes, and to write then would lose its answer here.
+        body = await body_of(lines, reader)
+        forth.write(b"\r\n".join([*lines, b"Connection: close"]) + b"\r\n\r\n" + body)
         sending = asyncio.create_task(pump(reader, forth))
         answer = await head_of(back)
         writer.write(answer)
