@@ -19,7 +19,6 @@ pub mod inject;
 mod kubernetes;
 pub mod leases;
 pub mod licenseserver;
-mod lock;
 pub mod metrics;
 pub mod pods;
 pub mod run;

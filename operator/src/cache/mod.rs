@@ -9,7 +9,6 @@ pub mod watches;
 pub use mirrors::{Mirrors, Stored, holder_of};
 
 use crate::gone::{self, Proof};
-use crate::lock::lock;
 use crate::pods::{PodFact, fact_of, key_of, node_name, server_of};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::ResourceExt;
@@ -17,6 +16,7 @@ use mooring_api::LicenseLease;
 use mooring_api::names::ServerRef;
 use mooring_core::identity::HolderKey;
 use mooring_core::time::BootTime;
+use mooring_net::sync::lock;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;

@@ -4,7 +4,6 @@
 use super::server::{Connection, since};
 use crate::cache::{Stored, Subscription};
 use crate::leases::{LeaseFacts, Step, plan};
-use crate::lock::lock;
 use crate::pods::{PodFact, fact_of, key_of};
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Pod;
@@ -13,6 +12,7 @@ use mooring_api::LicenseLease;
 use mooring_core::identity::HolderKey;
 use mooring_core::time::BootTime;
 use mooring_net::clock;
+use mooring_net::sync::lock;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Mutex;
 use std::time::Duration;

@@ -18,9 +18,9 @@ pub use lease_cache::LeaseCache;
 pub use server::{ConnectionContext, Endpoint};
 pub use snapshot::Snapshot;
 
-use crate::lock::lock;
 use mooring_api::names::ServerRef;
 use mooring_core::identity::HolderKey;
+use mooring_net::sync::lock;
 use server::Connection;
 use std::collections::HashMap;
 use std::sync::Mutex;

@@ -4,7 +4,6 @@
 use super::authenticate::{BoundAgent, authenticate};
 use super::sightings::Sightings;
 use super::{AUDIENCE, PATH, Report};
-use crate::lock::lock;
 use crate::pods::node_name;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -16,6 +15,7 @@ use mooring_core::time::BootTime;
 use mooring_net::clock;
 use mooring_net::head::bearer;
 use mooring_net::http::{Body, no_content, read_body, with_type};
+use mooring_net::sync::lock;
 use ring::digest::{SHA256, digest};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

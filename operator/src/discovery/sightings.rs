@@ -2,9 +2,9 @@
 //! already.
 
 use super::SILENT;
-use crate::lock::lock;
 use mooring_api::Device;
 use mooring_core::time::BootTime;
+use mooring_net::sync::lock;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use tokio::sync::watch;

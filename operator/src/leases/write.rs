@@ -4,7 +4,6 @@ use super::notes::Note;
 use crate::allowance::Allowance;
 use crate::cache::ClusterCache;
 use crate::kubernetes::{self, is_terminating};
-use crate::lock::lock;
 use crate::metrics::Metrics;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, Recorder};
@@ -12,6 +11,7 @@ use kube::{Api, Client, ResourceExt as _};
 use mooring_api::LicenseLease;
 use mooring_api::names::ServerRef;
 use mooring_core::identity::HolderKey;
+use mooring_net::sync::lock;
 use std::sync::{Arc, Mutex};
 use tokio::time::Instant;
 

@@ -3,7 +3,7 @@
 
 use super::metrics::{WebhookMetrics, seconds};
 use crate::certs::{Ca, CertError, CertRequest, Usage};
-use crate::lock::lock;
+use mooring_net::sync::lock;
 use mooring_net::tls::{ServerIdentity, TlsError, certified_key};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
