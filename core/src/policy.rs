@@ -48,15 +48,18 @@ pub(crate) use words;
 
 impl BadWord {
     pub(crate) fn new(found: &str, words: &[&str]) -> Self {
-        let quoted: Vec<String> = words.iter().map(|w| format!("{w:?}")).collect();
-        let expected = match quoted.split_last() {
-            Some((last, others)) if !others.is_empty() => {
-                format!("{} or {last}", others.join(", "))
-            }
-            _ => quoted.concat(),
-        };
         let found = found.chars().take(80).collect();
+        let expected = one_of(words);
         Self { found, expected }
+    }
+}
+
+/// Words to choose from, as an error tells them.
+pub fn one_of(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|w| format!("{w:?}")).collect();
+    match quoted.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+        _ => quoted.concat(),
     }
 }
 

@@ -7,6 +7,7 @@ use super::server::ServerName;
 use mooring_core::annotation::{
     ALL, Annotation, CONTAINERS, LICENSES, PREFIX, SERVER, SIDECAR_CPU, SIDECAR_MEMORY, WAIT,
 };
+use mooring_core::policy::one_of;
 use mooring_core::request::{self, Item};
 use std::collections::BTreeMap;
 
@@ -134,8 +135,7 @@ fn word(annotation: &Annotation, value: &str) -> Result<(), Refusal> {
         pairs.take_while(|(a, b)| a == b).count()
     };
     let at = known.iter().map(common).max().unwrap_or(0);
-    let words: Vec<_> = known.iter().map(|word| format!("{word:?}")).collect();
-    let mut expected = words.join(" or ");
+    let mut expected = one_of(known);
     if let Some(meant) = nearest(value, known.iter().copied()) {
         expected = format!("{expected} (did you mean {meant:?}?)");
     }

@@ -74,7 +74,7 @@ fn each_bad_value_is_answered_with_its_place_and_what_was_expected() {
         (
             "log-level",
             "verbose",
-            "annotation mooring.dev/log-level: character 1: \"verbose\", expected \"error\" or \"warn\" or \"info\" or \"debug\" or \"trace\"",
+            "annotation mooring.dev/log-level: character 1: \"verbose\", expected \"error\", \"warn\", \"info\", \"debug\" or \"trace\"",
         ),
         (
             "containers",
