@@ -13,7 +13,7 @@ use crate::status::LicenseServerStatus;
 use k8s_openapi::api::core::v1::{LocalObjectReference, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, ResourceExt as _};
-use mooring_core::ledger::CLAIMS_PER_HOLDER;
+use mooring_core::ledger::{CLAIMS_PER_HOLDER, MOST_CLAIMS_PER_HOLDER};
 use mooring_core::policy::Reclaim;
 use mooring_core::time::{DEFAULT_GRACE, DEFAULT_LEASE, MAX_LEASE, MIN_LEASE};
 use schemars::JsonSchema;
@@ -180,7 +180,7 @@ pub struct LeaseSettings {
     /// that the pod is gone, or after its grace.
     pub reclaim: Reclaim,
     /// How many claims one pod may have at a time, or one subject outside the cluster. 1 to 1024.
-    #[schemars(range(min = 1, max = 1024))]
+    #[schemars(range(min = 1, max = MOST_CLAIMS_PER_HOLDER))]
     pub claims_per_holder: u16,
 }
 

@@ -2,6 +2,7 @@
 
 use crate::Config;
 use mooring_core::client_token::check_subject;
+use mooring_core::ledger::MOST_CLAIMS_PER_HOLDER;
 use mooring_core::time::{MAX_LEASE, MIN_LEASE};
 use std::path::{Path, PathBuf};
 
@@ -75,9 +76,10 @@ impl Config {
             let expected = "expected at least lease.durationSecs";
             return Err(bad("lease.graceSecs", &self.lease.grace_secs, expected));
         }
-        let most = self.lease.claims_per_holder;
-        if !(1..=1024).contains(&most) {
-            return Err(bad("lease.claimsPerHolder", &most, "expected 1 to 1024"));
+        let claims = self.lease.claims_per_holder;
+        if !(1..=MOST_CLAIMS_PER_HOLDER).contains(&claims) {
+            let expected = format!("expected 1 to {MOST_CLAIMS_PER_HOLDER}");
+            return Err(bad("lease.claimsPerHolder", &claims, expected));
         }
         if let Some(e) = self.earlier_longest_lease_secs.filter(|e| *e > longest) {
             let expected = format!(

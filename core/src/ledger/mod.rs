@@ -64,5 +64,6 @@ pub use settling::settle_for;
 pub use state::Ledger;
 pub use tally::Gauges;
 pub use types::{
-    CLAIMS_PER_HOLDER, Claim, Claimed, Event, Granted, HeldLease, Limits, Place, Settings,
+    CLAIMS_PER_HOLDER, Claim, Claimed, Event, Granted, HeldLease, Limits, MOST_CLAIMS_PER_HOLDER,
+    Place, Settings,
 };

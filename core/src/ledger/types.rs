@@ -37,6 +37,9 @@ pub struct Limits {
 /// [`Limits::per_holder`], if nothing else is said.
 pub const CLAIMS_PER_HOLDER: u16 = 16;
 
+/// The most that it may be set to.
+pub const MOST_CLAIMS_PER_HOLDER: u16 = 1024;
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

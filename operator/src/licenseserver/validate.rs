@@ -2,7 +2,8 @@
 //! than this operator. Pure.
 
 use mooring_api::names::MAX_SERVER_NAME;
-use mooring_api::{LicenseServer, NamespacesFrom, Span};
+use mooring_api::{LeaseSettings, LicenseServer, NamespacesFrom, Span};
+use mooring_core::ledger::MOST_CLAIMS_PER_HOLDER;
 use mooring_core::time::{MAX_LEASE, MIN_LEASE};
 
 /// A field that cannot be used.
@@ -54,26 +55,7 @@ pub fn validate(server: &LicenseServer) -> Result<(), Invalid> {
             "exactly one: at least one label of the node that holds the anchor, or device {vendorId, productId, serial}",
         ));
     }
-    let (d, grace) = (spec.lease.duration, spec.lease.grace);
-    if !(MIN_LEASE..=MAX_LEASE).contains(&d.0) {
-        let expected = format!("{} to {}", Span(MIN_LEASE), Span(MAX_LEASE));
-        return Err(invalid("spec.lease.duration", d.to_string(), expected));
-    }
-    if grace < d {
-        return Err(invalid(
-            "spec.lease.grace",
-            grace.to_string(),
-            format!("at least lease.duration ({d})"),
-        ));
-    }
-    let most = spec.lease.claims_per_holder;
-    if !(1..=1024).contains(&most) {
-        return Err(invalid(
-            "spec.lease.claimsPerHolder",
-            most.to_string(),
-            "1 to 1024",
-        ));
-    }
+    check_lease(&spec.lease)?;
     if spec
         .vendor_keys
         .as_ref()
@@ -91,6 +73,31 @@ pub fn validate(server: &LicenseServer) -> Result<(), Invalid> {
             "spec.allowedNamespaces",
             "a selector without from: Selector, or the other way round",
             "both or none",
+        ));
+    }
+    Ok(())
+}
+
+fn check_lease(lease: &LeaseSettings) -> Result<(), Invalid> {
+    let (d, grace) = (lease.duration, lease.grace);
+    if !(MIN_LEASE..=MAX_LEASE).contains(&d.0) {
+        let expected = format!("{} to {}", Span(MIN_LEASE), Span(MAX_LEASE));
+        return Err(invalid("spec.lease.duration", d.to_string(), expected));
+    }
+    if grace < d {
+        return Err(invalid(
+            "spec.lease.grace",
+            grace.to_string(),
+            format!("at least lease.duration ({d})"),
+        ));
+    }
+    let claims = lease.claims_per_holder;
+    if !(1..=MOST_CLAIMS_PER_HOLDER).contains(&claims) {
+        let expected = format!("1 to {MOST_CLAIMS_PER_HOLDER}");
+        return Err(invalid(
+            "spec.lease.claimsPerHolder",
+            claims.to_string(),
+            expected,
         ));
     }
     Ok(())

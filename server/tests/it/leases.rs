@@ -284,6 +284,25 @@ async fn nobody_touches_anothers_claim_and_bounds_hold() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_holder_has_as_many_claims_as_the_configuration_says() {
+    let rig = Rig::start(Setup {
+        claims_per_holder: 1,
+        ..Setup::default()
+    })
+    .await;
+    let a = rig.client("a");
+    TestClaim::new("pod").claim(&a, None).await.granted();
+    let p = TestClaim::new("more")
+        .claim(&a, None)
+        .await
+        .problem(ProblemType::TooManyClaims);
+    assert!(p.detail.contains("has 1 claims"), "{p}");
+    // The bound is each holder's own.
+    let b = rig.client("b");
+    TestClaim::new("pod").claim(&b, None).await.granted();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_watch_tells_each_change_and_goes_on_where_it_was() {
     let rig = Rig::start(Setup {
         seats: 1,

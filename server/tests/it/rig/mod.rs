@@ -34,6 +34,7 @@ pub fn license(anchor: PublicKey, seats: u32) -> License {
 pub struct Setup {
     pub seats: u32,
     pub lease_secs: u64,
+    pub claims_per_holder: u16,
     pub earlier: Option<u64>,
     pub pin: &'static str,
     pub more: String,
@@ -56,6 +57,7 @@ impl Default for Setup {
         Self {
             seats: 2,
             lease_secs: 10,
+            claims_per_holder: 16,
             earlier: Some(0),
             pin: PIN,
             more: String::new(),
@@ -160,9 +162,9 @@ impl Rig {
              tls: {{cert: {d}/tls.crt, key: {d}/tls.key, clientCa: {d}/ca.crt}}\n\
              license: {d}/license\nvendorKeys: {d}/vendor-keys\n\
              anchor: {anchor}\n\
-             lease: {{durationSecs: {}, graceSecs: 3600}}\n{earlier}\
+             lease: {{durationSecs: {}, graceSecs: 3600, claimsPerHolder: {}}}\n{earlier}\
              stateDir: {d}/state\nidentityKey: {d}/identity\n{}",
-            s.lease_secs, s.more
+            s.lease_secs, s.claims_per_holder, s.more
         );
         self.write("config.yaml", &text);
     }
