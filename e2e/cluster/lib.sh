@@ -12,7 +12,7 @@ CACHE=${MOORING_CACHE:-/var/cache/mooring}             # what may be kept betwee
 RUN=${MOORING_RUN:-/var/lib/mooring-e2e}/$CLUSTER      # the state of the running cluster, thrown away by `down`
 HOLD=/run/mooring-e2e/$CLUSTER                         # the files that keep its namespaces alive
 IMAGES=${MOORING_IMAGES:-$CACHE/images}                # image tars, and images.env that names the current ones
-K8S=${MOORING_K8S:-1.34.4}
+K8S=${MOORING_K8S:-1.37.2}
 
 NODES=(node-a node-b)
 MACHINES=(cp "${NODES[@]}" outside)                    # `outside` is a machine on the network but not in the cluster
