@@ -16,6 +16,8 @@ pub const VERSION: &str = "v1alpha1";
 pub const INJECTED: &str = "mooring.dev/injected";
 /// The sidecar's container in a pod.
 pub const SIDECAR: &str = "mooring";
+/// The init container behind it, which ends once the pod is licensed.
+pub const GATE: &str = "mooring-gate";
 /// The variable by which the sidecar knows its server: `https://‹name›.‹ns›.svc:8443`.
 pub const SERVER_ENV: &str = "MOORING_SERVER";
 /// The label on what belongs to a license server, with its name.

@@ -77,6 +77,15 @@ pub const WAIT: Annotation = Annotation {
     ..PLAIN
 };
 
+/// What must come before the gate.
+pub const GATE_AFTER: Annotation = Annotation {
+    key: "mooring.dev/gate-after",
+    doc: Some(
+        "init containers that run before the seat is asked for, separated by commas: the sidecar and the gate go behind the last of them",
+    ),
+    ..PLAIN
+};
+
 pub const CONTAINERS: Annotation = Annotation {
     key: "mooring.dev/containers",
     doc: Some("which containers get the socket, separated by commas; all without it"),
@@ -123,11 +132,12 @@ pub const INJECTED: Annotation = Annotation {
     ..PLAIN
 };
 
-pub const ALL: [Annotation; 10] = [
+pub const ALL: [Annotation; 11] = [
     LICENSES,
     SERVER,
     START,
     WAIT,
+    GATE_AFTER,
     CONTAINERS,
     ON_LOSS,
     SIDECAR_MEMORY,

@@ -6,6 +6,7 @@
 //! | [`seats`] | counts seats on the holders' side, from what the test applications wrote down |
 //! | [`demo`] | the main job, shown step by step |
 //! | [`main_job`] | the scenarios of the main job |
+//! | [`gate`] | the scenarios of the gate: kubelets killed while pods wait, what comes before it, what it costs |
 //! | [`leases`] | the scenarios of the lease protocol in full |
 //! | [`anchors`] | the scenarios of anchors: a virtual card pulled out, plugged in, moved to another node |
 //! | [`devices`] | the scenarios of devices: discovery, a device plugin |
@@ -17,6 +18,7 @@
 pub mod anchors;
 pub mod demo;
 pub mod devices;
+pub mod gate;
 pub mod lab;
 pub mod leases;
 pub mod main_job;

@@ -4,7 +4,7 @@
 
 use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
-use mooring_e2e::{anchors, demo, devices, lab::Lab, leases, main_job, processes, suite};
+use mooring_e2e::{anchors, demo, devices, gate, lab::Lab, leases, main_job, processes, suite};
 
 /// Runs Mooring on a real Kubernetes, and as processes.
 #[derive(Parser)]
@@ -19,7 +19,7 @@ enum What {
     Demo,
     /// Runs the scenarios of a topic.
     Scenarios {
-        /// `main_job`, `leases`, `anchors` or `devices`.
+        /// `main_job`, `gate`, `leases`, `anchors` or `devices`.
         topic: String,
         /// Only those whose name contains one of these.
         only: Vec<String>,
@@ -42,9 +42,10 @@ async fn main() -> Result<()> {
             Ok(())
         }
         What::Scenarios { topic, only } => {
-            let known = "main_job, leases, anchors, devices";
+            let known = "main_job, gate, leases, anchors, devices";
             let scenarios = match topic.as_str() {
                 "main_job" => main_job::scenarios(),
+                "gate" => gate::scenarios(),
                 "leases" => leases::scenarios(),
                 "anchors" => anchors::scenarios(),
                 "devices" => devices::scenarios(),

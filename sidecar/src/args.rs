@@ -7,7 +7,6 @@ use mooring_core::annotation;
 use mooring_core::policy::OnLoss;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// Holds floating licenses for the containers of one pod, or for the applications of one machine.
 ///
@@ -47,12 +46,12 @@ pub(crate) enum Command {
     /// systemd (Type=notify) when the socket listens. After a crash it goes on with every claim; on
     /// SIGTERM it gives all back within a second.
     Agent(Box<HoldArgs>),
-    /// Wait until the pod is licensed: exit 0 then, 1 when the time is over, saying why.
+    /// Wait until the pod is licensed, without end: exit 0 then.
     ///
-    /// This is the startup probe of the sidecar's container: the application's containers start
-    /// after its success. It ends by itself, since a probe that times out makes the kubelet restart
-    /// the sidecar.
-    Probe(ProbeArgs),
+    /// This is the init container behind the sidecar: the application's containers start after its
+    /// success. What it waits for is on stderr, a line for each change. It outlives the sidecar's
+    /// restarts; SIGTERM ends it.
+    Gate(GateArgs),
     /// Print how the licenses stand: exit 0 if the pod is licensed, 1 if not.
     Status(StatusArgs),
     /// What `exec` starts: sees to it that the application does not outlive it, then becomes the
@@ -157,10 +156,7 @@ pub(crate) struct AppArgs {
 }
 
 #[derive(Debug, ClapArgs)]
-pub(crate) struct ProbeArgs {
-    /// How long to wait, such as "590s" or "5m". Keep it below the probe's timeoutSeconds.
-    #[arg(long, value_name = "DURATION", default_value = "590s", value_parser = span)]
-    pub(crate) timeout: Duration,
+pub(crate) struct GateArgs {
     /// The sidecar's socket.
     #[arg(long, env = "MOORING_SOCKET", value_name = "PATH", default_value = mooring_client::DEFAULT_SOCKET)]
     pub(crate) socket: PathBuf,
@@ -174,10 +170,6 @@ pub(crate) struct StatusArgs {
     /// The sidecar's socket.
     #[arg(long, env = "MOORING_SOCKET", value_name = "PATH", default_value = mooring_client::DEFAULT_SOCKET)]
     pub(crate) socket: PathBuf,
-}
-
-fn span(s: &str) -> Result<Duration, String> {
-    mooring_core::time::parse_span(s).map_err(|e| e.to_string())
 }
 
 /// Its words stand in the help, which clap cannot learn from `FromStr` alone.

@@ -9,10 +9,11 @@ mod config;
 mod credentials;
 mod driver;
 mod exec;
+mod gate;
 mod lifecycle;
 mod options;
 mod paths;
-mod probe;
+mod progress;
 mod registry;
 mod report;
 mod run;
@@ -33,7 +34,7 @@ fn main() -> ExitCode {
         Command::Exec(args) => Ok(exec::main(&args)),
         Command::Agent(args) => run::main(&args, Mode::Agent).map(|()| ExitCode::SUCCESS),
         Command::App(args) => Ok(exec::become_app(&args)),
-        Command::Probe(args) => Ok(probe::main(&args)),
+        Command::Gate(args) => gate::main(&args),
         Command::Status(args) => status::main(&args),
     };
     done.unwrap_or_else(|e| {

@@ -22,7 +22,7 @@ pub use usb::{Ports, SYSFS};
 pub use vendor::Vendor;
 pub use wait::{eventually, so, within};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::api::ListParams;
 use kube::{Api, Client};
@@ -190,6 +190,17 @@ impl Lab {
             (hook, "the command in MOORING_NODE_CUT")
         };
         run(&tool, &[what, node], None).await?.ok(doing).map(drop)
+    }
+
+    /// Does to a program of the cluster what `e2e/cluster/program` can: kill, start, pause, resume.
+    pub async fn program(&self, what: &str, name: &str) -> Result<()> {
+        ensure!(
+            self.own,
+            "the programs of a cluster that is not the project's own are left alone"
+        );
+        let tool = self.root.join("e2e/cluster/program");
+        let done = run(&tool.to_string_lossy(), &[what, name], None).await?;
+        done.ok("at a program of the cluster").map(drop)
     }
 }
 

@@ -6,6 +6,7 @@
 //! touched; each refusal says what to do.
 
 mod hint;
+mod ours;
 mod patch;
 mod place;
 mod quantity;
@@ -27,8 +28,11 @@ pub use sidecar::Settings;
 
 use json_patch::Patch;
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
-use mooring_api::names::{INJECTED, SIDECAR};
+use mooring_api::names::INJECTED;
+use mooring_core::annotation::{Annotation, CONTAINERS, GATE_AFTER};
+use ours::{Role, others};
 use patch::Document;
+use requested::{Named, Wait};
 use serde_json::{Value, json, to_value};
 use sidecar::{SOCKET, SOCKET_DIR, SOCKET_ENV, SOCKET_VOLUME, STATE_VOLUME, TOKEN_VOLUME};
 use std::collections::BTreeMap;
@@ -70,46 +74,18 @@ pub fn mutate(
         .spec
         .as_ref()
         .ok_or_else(|| Refusal::Internal("it has no spec".to_owned()))?;
-    check(spec)?;
-    let recipients = recipients(spec, requested)?;
+    check(spec, requested)?;
     let mut doc = Document::new(raw);
-    apply(&mut doc, pod, spec, requested, ctx, &recipients)?;
+    apply(&mut doc, pod, spec, requested, ctx)?;
     Ok(doc.finish().0)
 }
 
-fn is_ours(c: &Container) -> bool {
-    c.name == SIDECAR && c.restart_policy.as_deref() == Some("Always")
-}
-
-/// The pod's containers and init containers without our own.
-fn others(spec: &PodSpec) -> impl Iterator<Item = &Container> {
-    let init = spec.init_containers.iter().flatten();
-    spec.containers.iter().chain(init).filter(|c| !is_ours(c))
-}
-
-/// Our own, where the pod comes a second time.
-fn ours(spec: &PodSpec) -> Option<(usize, &Container)> {
-    let mut init = spec.init_containers.iter().flatten().enumerate();
-    init.find(|(_, c)| is_ours(c))
-}
-
 /// What a pod that opted in cannot be.
-fn check(spec: &PodSpec) -> Result<(), Refusal> {
+fn check(spec: &PodSpec, requested: &Requested) -> Result<(), Refusal> {
     if spec.os.as_ref().is_some_and(|os| os.name == "windows") {
         return Err(Refusal::Windows);
     }
-    let taken = |field, index| Refusal::NameTaken {
-        field,
-        index,
-        name: SIDECAR,
-    };
-    if let Some(i) = spec.containers.iter().position(|c| c.name == SIDECAR) {
-        return Err(taken("spec.containers", i));
-    }
-    let mut init = spec.init_containers.iter().flatten();
-    if let Some(i) = init.position(|c| c.name == SIDECAR && !is_ours(c)) {
-        return Err(taken("spec.initContainers", i));
-    }
+    ours::check_names(spec)?;
     for c in others(spec) {
         let private = |volume: &str| volume == STATE_VOLUME || volume == TOKEN_VOLUME;
         if let Some(m) = c.volume_mounts.iter().flatten().find(|m| private(&m.name)) {
@@ -119,26 +95,48 @@ fn check(spec: &PodSpec) -> Result<(), Refusal> {
             });
         }
     }
-    Ok(())
+    let after = &requested.gate_after;
+    known(
+        &GATE_AFTER,
+        "an init container",
+        after,
+        ours::other_init(spec),
+    )
 }
 
-/// The containers that get the socket, by name: those the annotation names, or all but a mesh's.
-fn recipients(spec: &PodSpec, requested: &Requested) -> Result<Vec<String>, Refusal> {
-    let own: Vec<&str> = others(spec).map(|c| c.name.as_str()).collect();
+/// The containers that get the socket, by name: those the annotation names, or all but a mesh's and
+/// those that have ended before there is a socket.
+fn recipients(spec: &PodSpec, requested: &Requested, at: usize) -> Result<Vec<String>, Refusal> {
     let Some(named) = &requested.containers else {
-        let own = own.into_iter().filter(|c| !place::of_a_mesh(c));
-        return Ok(own.map(str::to_owned).collect());
+        let own = ours::alongside(spec, at).filter(|c| !place::of_a_mesh(&c.name));
+        return Ok(own.map(|c| c.name.clone()).collect());
     };
-    for n in named {
-        if !own.contains(&n.name.as_str()) {
-            return Err(Refusal::NoSuchContainer {
-                at: n.at,
-                name: n.name.clone(),
-                known: own.join(", "),
-            });
-        }
-    }
+    known(&CONTAINERS, "a container", named, others(spec))?;
     Ok(named.iter().map(|n| n.name.clone()).collect())
+}
+
+/// Each name in an annotation is one of these containers'.
+fn known<'a>(
+    annotation: &Annotation,
+    kind: &'static str,
+    named: &[Named],
+    containers: impl Iterator<Item = &'a Container>,
+) -> Result<(), Refusal> {
+    let there: Vec<&str> = containers.map(|c| c.name.as_str()).collect();
+    match named.iter().find(|n| !there.contains(&n.name.as_str())) {
+        None => Ok(()),
+        Some(n) => Err(Refusal::NoSuchContainer {
+            key: annotation.key,
+            kind,
+            at: n.at,
+            name: n.name.clone(),
+            known: if there.is_empty() {
+                "it has none".to_owned()
+            } else {
+                there.join(", ")
+            },
+        }),
+    }
 }
 
 fn apply(
@@ -147,11 +145,14 @@ fn apply(
     spec: &PodSpec,
     requested: &Requested,
     ctx: &InjectContext<'_>,
-    recipients: &[String],
 ) -> Result<(), Refusal> {
-    let before = ours(spec).and_then(|(_, c)| c.resources.as_ref());
+    let at = ours::position(spec, requested);
+    let recipients = recipients(spec, requested, at)?;
+    let there = |role| ours::find(spec, role).and_then(|(_, c)| c.resources.as_ref());
+    let before = there(Role::Sidecar);
     let budget = &ctx.settings.budget;
-    let budget = budget.of(requested, resources::guaranteed(spec, others(spec)));
+    let guaranteed = resources::guaranteed(spec, others(spec));
+    let budget = budget.of(requested, guaranteed);
     let requirements = budget.requirements(before);
     for raise in resources::raises(spec.resources.as_ref(), before, &requirements) {
         let path = ["spec", "resources", raise.kind, raise.name];
@@ -163,33 +164,21 @@ fn apply(
     }
     let container =
         sidecar::container(requested, ctx.target, ctx.roots, ctx.settings, requirements);
-    put_sidecar(doc, spec, to_value(&container)?)?;
-    give_socket(doc, recipients)?;
+    let mut wanted = vec![(Role::Sidecar, to_value(&container)?)];
+    if requested.wait == Wait::Startup {
+        let behind: Vec<_> = ours::behind(spec, at).collect();
+        let budget = budget.of_the_gate(spec, &behind, guaranteed);
+        let gate = sidecar::gate(ctx.settings, budget.requirements(there(Role::Gate)));
+        wanted.push((Role::Gate, to_value(&gate)?));
+    }
+    ours::put(doc, spec, at, wanted)?;
+    give_socket(doc, &recipients)?;
 
     for name in &ctx.settings.pull_secrets {
         let secret = json!({ "name": name });
         doc.upsert(&["spec", "imagePullSecrets"], "name", secret)?;
     }
     mark(doc, pod, ctx)
-}
-
-/// Puts the container where it belongs among the init containers, or replaces an earlier one.
-fn put_sidecar(doc: &mut Document, spec: &PodSpec, mut container: Value) -> Result<(), Refusal> {
-    let list = ["spec", "initContainers"];
-    let ours = ours(spec).map(|(i, _)| i);
-    if let Some(i) = ours {
-        keep_platforms_mounts(&mut container, doc.array(&list).get(i));
-    }
-    let init = spec.init_containers.iter().flatten();
-    let is_sidecar = |c: &Container| c.restart_policy.as_deref() == Some("Always");
-    let others = init.filter(|c| !is_ours(c));
-    let at = place::position(others.map(|c| (c.name.as_str(), is_sidecar(c))));
-    match ours {
-        Some(i) if i == at => return Ok(doc.replace(&list, at, container)?),
-        Some(i) => doc.remove(&list, i)?,
-        None => {}
-    }
-    Ok(doc.insert(&list, at, container)?)
 }
 
 /// Labels and annotations: what the operator watches pods by, and the port that meshes leave alone.
@@ -250,23 +239,6 @@ fn give_socket(doc: &mut Document, recipients: &[String]) -> Result<(), Refusal>
 
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
-}
-
-/// On a second pass our container may carry the mount of the pod's service account, which the API
-/// server adds to every container: it stays, or the two would undo each other's work.
-fn keep_platforms_mounts(container: &mut Value, there: Option<&Value>) {
-    const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
-    let mounts = there.and_then(|c| c.get("volumeMounts")?.as_array());
-    let account = mounts
-        .into_iter()
-        .flatten()
-        .find(|m| m.get("mountPath").and_then(Value::as_str) == Some(ACCOUNT));
-    let list = container
-        .get_mut("volumeMounts")
-        .and_then(Value::as_array_mut);
-    if let (Some(m), Some(list)) = (account, list) {
-        list.push(m.clone());
-    }
 }
 
 /// A version as a label's value: at most 63 of letters, digits, '-', '_' and '.' ('+' of a build

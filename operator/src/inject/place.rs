@@ -22,20 +22,27 @@ pub(super) const EXCLUDED_PORTS: [&str; 2] = [
     "config.linkerd.io/skip-outbound-ports",
 ];
 
+/// Init containers that put a pod's data back before anything else may run: Velero's, as it is
+/// called now and as it was.
+const RESTORES: [&str; 2] = ["restore-wait", "restic-wait"];
+
 /// Whether a mesh put this container there.
 pub(super) fn of_a_mesh(name: &str) -> bool {
     MESH.contains(&name)
 }
 
 /// Where the sidecar goes among the other init containers, given by name and whether they are
-/// sidecars: after a mesh's (what a mesh sets up first, and its proxy), before the user's. A mesh's
-/// init container behind the user's stays behind.
-pub(super) fn position<'a>(others: impl Iterator<Item = (&'a str, bool)>) -> usize {
+/// sidecars: after a mesh's (what a mesh sets up first, and its proxy), a restore's and those that
+/// the pod names, before the user's others. A mesh's init container behind the user's stays behind.
+pub(super) fn position<'a>(
+    others: impl Iterator<Item = (&'a str, bool)>,
+    named: impl Fn(&str) -> bool,
+) -> usize {
     let mut at = 0;
     let mut leading = true;
     for (i, (name, sidecar)) in others.enumerate() {
-        leading &= of_a_mesh(name);
-        if of_a_mesh(name) && (leading || sidecar) {
+        leading &= of_a_mesh(name) || RESTORES.contains(&name);
+        if leading || (of_a_mesh(name) && sidecar) || named(name) {
             at = i + 1;
         }
     }

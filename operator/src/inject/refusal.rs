@@ -29,9 +29,12 @@ pub enum Refusal {
         value: &'static str,
         instead: &'static str,
     },
-    /// A name in `containers` that no container has.
-    #[error("annotation {key}: character {at}: {name:?}, expected a container of this pod ({known})", key = CONTAINERS)]
+    /// A name that no container has, or no init container.
+    #[error("annotation {key}: character {at}: {name:?}, expected {kind} of this pod ({known})")]
     NoSuchContainer {
+        key: &'static str,
+        /// `a container`, or `an init container`.
+        kind: &'static str,
         /// Where the name begins, counted from 1.
         at: usize,
         name: String,
@@ -40,15 +43,15 @@ pub enum Refusal {
     /// No LicenseServer to be chosen.
     #[error("{0}")]
     Server(NoServer),
-    /// The user's own container has the sidecar's name.
+    /// The user's own container has the name of one of ours.
     #[error(
-        "{field}[{index}].name: \"{name}\" is the name of Mooring's sidecar: give your container another name"
+        "{field}[{index}].name: {name:?} is the name of a container of Mooring's: give yours another name"
     )]
     NameTaken {
         /// `spec.containers` or `spec.initContainers`.
         field: &'static str,
         index: usize,
-        name: &'static str,
+        name: String,
     },
     /// A container mounts what is the sidecar's alone.
     #[error(

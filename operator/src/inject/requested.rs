@@ -5,7 +5,8 @@ use super::quantity::Quantity;
 use super::refusal::Refusal;
 use super::server::ServerName;
 use mooring_core::annotation::{
-    ALL, Annotation, CONTAINERS, LICENSES, PREFIX, SERVER, SIDECAR_CPU, SIDECAR_MEMORY, WAIT,
+    ALL, Annotation, CONTAINERS, GATE_AFTER, LICENSES, PREFIX, SERVER, SIDECAR_CPU, SIDECAR_MEMORY,
+    WAIT,
 };
 use mooring_core::policy::one_of;
 use mooring_core::request::{self, Item};
@@ -26,7 +27,7 @@ pub enum Wait {
     None,
 }
 
-/// A container's name in the annotation `containers`, and where it stands there.
+/// A container's name in an annotation, and where it stands there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
     pub name: String,
@@ -43,6 +44,8 @@ pub struct Requested {
     /// What the sidecar is told of them, by variable.
     pub told: Vec<(&'static str, String)>,
     pub wait: Wait,
+    /// Which init containers come before the sidecar.
+    pub gate_after: Vec<Named>,
     /// Which containers get the socket; all without it.
     pub containers: Option<Vec<Named>>,
     /// The sidecar's memory and CPU, if it says so.
@@ -64,6 +67,7 @@ impl Requested {
             }
         }
         let quantity = |key, least| get(key).map(|v| amount(key, v, least)).transpose();
+        let named = |a: &Annotation| get(a.key).map(|v| names(a.key, v)).transpose();
         let told = ALL.iter().filter_map(|a| {
             let value = get(a.key).or(a.default)?;
             Some((a.env?, value.to_owned()))
@@ -76,7 +80,8 @@ impl Requested {
                 Some("none") => Wait::None,
                 _ => Wait::Startup,
             },
-            containers: get(CONTAINERS.key).map(names).transpose()?,
+            gate_after: named(&GATE_AFTER)?.unwrap_or_default(),
+            containers: named(&CONTAINERS)?,
             memory: quantity(SIDECAR_MEMORY.key, LEAST_MEMORY)?,
             cpu: quantity(SIDECAR_CPU.key, LEAST_CPU)?,
         }))
@@ -174,13 +179,13 @@ fn server_name(value: &str) -> Result<ServerName, Refusal> {
     }
 }
 
-fn names(value: &str) -> Result<Vec<Named>, Refusal> {
+fn names(key: &'static str, value: &str) -> Result<Vec<Named>, Refusal> {
     let expected = "the names of containers of this pod, with commas between them and no spaces";
     let mut at = 0;
     let mut all = Vec::new();
     for part in value.split(',') {
         all.push(Named {
-            name: label(CONTAINERS.key, part, at, expected)?,
+            name: label(key, part, at, expected)?,
             at: at + 1,
         });
         at += part.chars().count() + 1;

@@ -14,6 +14,10 @@ use std::collections::BTreeMap;
 /// The resources that count here.
 const COUNTED: [&str; 2] = ["cpu", "memory"];
 
+/// What the gate needs to start.
+const GATE_CPU: &str = "10m";
+const GATE_MEMORY: &str = "8Mi";
+
 /// Requests and limits of one container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Budget {
@@ -81,6 +85,37 @@ impl Budget {
         }
     }
 
+    /// The gate's, in a pod whose sidecar has these. What comes before the application takes what
+    /// the application is given anyway (a pod counts for the larger of the two), so the gate never
+    /// asks for more than that, unless it could not run: then it would make the pod larger.
+    pub(super) fn of_the_gate(
+        &self,
+        spec: &PodSpec,
+        behind: &[&Container],
+        guaranteed: bool,
+    ) -> Self {
+        // Where the pod says it as a whole no container has to.
+        let guaranteed = guaranteed && !spec.resources.as_ref().is_some_and(sets_any);
+        let within = |of: &Amounts, name, least: &str| {
+            let (requests, limits) = together(behind, name);
+            let limit = Some(limits).filter(|l| !l.is_zero());
+            // `least` is one of this file's constants.
+            let least = Quantity::parse(least).unwrap_or_else(|_| Quantity::zero());
+            let limit = limit.map_or_else(|| of.limit.clone(), |l| l.max(least));
+            let limit = limit.min(of.limit.clone());
+            let request = if guaranteed {
+                limit.clone()
+            } else {
+                of.request.clone().min(requests).min(limit.clone())
+            };
+            Amounts { request, limit }
+        };
+        Self {
+            cpu: within(&self.cpu, "cpu", GATE_CPU),
+            memory: within(&self.memory, "memory", GATE_MEMORY),
+        }
+    }
+
     /// As the API writes it; other resources that the platform gave our container (a LimitRange's
     /// default) stay.
     pub(super) fn requirements(
@@ -117,16 +152,35 @@ fn balanced(r: Option<&ResourceRequirements>) -> bool {
     })
 }
 
-/// Whether the pod is Guaranteed without our own container.
+/// What these containers ask for and may use, together; an absent request is the limit.
+fn together(containers: &[&Container], name: &str) -> (Quantity, Quantity) {
+    let zero = || (Quantity::zero(), Quantity::zero());
+    containers.iter().fold(zero(), |(requests, limits), c| {
+        let r = c.resources.as_ref();
+        let limit = amount(r.and_then(|r| r.limits.as_ref()), name);
+        let limit = limit.unwrap_or_else(Quantity::zero);
+        let request = amount(r.and_then(|r| r.requests.as_ref()), name);
+        let request = request.unwrap_or_else(|| limit.clone());
+        (requests.plus(&request), limits.plus(&limit))
+    })
+}
+
+/// Whether resources of a whole pod say anything that counts.
+fn sets_any(whole: &ResourceRequirements) -> bool {
+    let sets = |name| {
+        let (requests, limits) = (whole.requests.as_ref(), whole.limits.as_ref());
+        amount(requests, name).is_some() || amount(limits, name).is_some()
+    };
+    COUNTED.into_iter().any(sets)
+}
+
+/// Whether the pod is Guaranteed without our own containers.
 pub(super) fn guaranteed<'a>(
     spec: &PodSpec,
     mut others: impl Iterator<Item = &'a Container>,
 ) -> bool {
     let whole = spec.resources.as_ref();
-    let sets = |r: &ResourceRequirements, name| {
-        amount(r.requests.as_ref(), name).is_some() || amount(r.limits.as_ref(), name).is_some()
-    };
-    if whole.is_some_and(|r| COUNTED.iter().any(|name| sets(r, name))) {
+    if whole.is_some_and(sets_any) {
         return balanced(whole);
     }
     others.all(|c| balanced(c.resources.as_ref()))

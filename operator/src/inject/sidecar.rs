@@ -1,17 +1,18 @@
-//! The sidecar's container and its volumes (docs/contracts.md, "The sidecar").
+//! The sidecar's container, the gate's behind it and their volumes (docs/contracts.md, "The
+//! sidecar").
 //!
 //! Each field that the API server would fill in is written here, so that a second pass finds what
 //! it would write.
 
-use super::requested::{Requested, Wait};
+use super::requested::Requested;
 use super::resources::Budget;
 use super::server::SidecarTarget;
 use crate::container::{confined, empty_dir, seccomp};
 use k8s_openapi::api::core::v1::{
-    Container, EnvVar, ExecAction, Probe, ProjectedVolumeSource, ResourceRequirements,
-    SecurityContext, ServiceAccountTokenProjection, Volume, VolumeMount, VolumeProjection,
+    Container, EnvVar, ProjectedVolumeSource, ResourceRequirements, SecurityContext,
+    ServiceAccountTokenProjection, Volume, VolumeMount, VolumeProjection,
 };
-use mooring_api::names::{SERVER_ENV, SIDECAR};
+use mooring_api::names::{GATE, SERVER_ENV, SIDECAR};
 use mooring_core::annotation::LOG_LEVEL;
 
 /// The volume with the sidecar's secrets, counters and limits: its alone.
@@ -29,15 +30,16 @@ pub(super) const SOCKET_ENV: &str = "MOORING_SOCKET";
 const STATE_DIR: &str = "/var/lib/mooring";
 const TOKEN_DIR: &str = "/var/run/secrets/mooring.dev";
 const TOKEN_FILE: &str = "/var/run/secrets/mooring.dev/token";
-const BINARY: &str = "/mooring-sidecar";
+/// Where the API server mounts the pod's token for itself, in each container that has nothing
+/// there. Ours have: they need no rights.
+const ACCOUNT_DIR: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+const SIDECAR_ARGS: &str = "run";
+pub(super) const GATE_ARGS: &str = "gate";
 /// How long the pod's token is valid, in seconds: the least that Kubernetes allows; the kubelet
 /// renews it.
 const TOKEN_SECONDS: i64 = 600;
 /// Files in the memory volumes: a socket, and a few kilobytes of state.
 const VOLUME_SIZE: &str = "1Mi";
-/// Longer than the probe waits by itself (590 s): a timeout counts as a failure and kills the
-/// sidecar.
-const PROBE_TIMEOUT_SECONDS: i32 = 600;
 
 /// How sidecars are made, the same for all pods.
 #[derive(Clone, Debug)]
@@ -64,21 +66,44 @@ pub(super) fn container(
     settings: &Settings,
     resources: ResourceRequirements,
 ) -> Container {
+    let mounts = [
+        mount(STATE_VOLUME, STATE_DIR, false),
+        mount(SOCKET_VOLUME, SOCKET_DIR, false),
+        mount(TOKEN_VOLUME, TOKEN_DIR, true),
+    ];
     Container {
-        name: SIDECAR.to_owned(),
-        image: Some(settings.image.clone()),
-        image_pull_policy: Some(settings.pull_policy.clone()),
-        args: Some(vec!["run".to_owned()]),
         restart_policy: Some("Always".to_owned()),
         env: Some(environment(requested, target, roots, settings)),
+        ..alike(settings, SIDECAR, SIDECAR_ARGS, &mounts, resources)
+    }
+}
+
+/// The pod's gate: an init container, so that the application starts after its success alone,
+/// whatever the kubelet forgets meanwhile. Of a startup probe of the sidecar's a kubelet that is
+/// restarted says that it has passed (kubernetes#142305). It has the socket, and nothing of the
+/// sidecar's.
+pub(super) fn gate(settings: &Settings, resources: ResourceRequirements) -> Container {
+    let mounts = [mount(SOCKET_VOLUME, SOCKET_DIR, true)];
+    alike(settings, GATE, GATE_ARGS, &mounts, resources)
+}
+
+/// What both have in common.
+fn alike(
+    settings: &Settings,
+    name: &str,
+    args: &str,
+    mounts: &[VolumeMount],
+    resources: ResourceRequirements,
+) -> Container {
+    let no_account = mount(SOCKET_VOLUME, ACCOUNT_DIR, true);
+    Container {
+        name: name.to_owned(),
+        image: Some(settings.image.clone()),
+        image_pull_policy: Some(settings.pull_policy.clone()),
+        args: Some(vec![args.to_owned()]),
         resources: Some(resources),
-        startup_probe: (requested.wait == Wait::Startup).then(gate),
         security_context: Some(security(settings.run_as_user)),
-        volume_mounts: Some(vec![
-            mount(STATE_VOLUME, STATE_DIR, false),
-            mount(SOCKET_VOLUME, SOCKET_DIR, false),
-            mount(TOKEN_VOLUME, TOKEN_DIR, true),
-        ]),
+        volume_mounts: Some([mounts, &[no_account]].concat()),
         termination_message_path: Some("/dev/termination-log".to_owned()),
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         ..Container::default()
@@ -116,21 +141,6 @@ fn environment(
         value_from: None,
     };
     all.into_iter().map(var).collect()
-}
-
-/// The startup probe that is the pod's gate. It waits by itself, so that no probe period is lost,
-/// and never runs again after its success.
-fn gate() -> Probe {
-    Probe {
-        exec: Some(ExecAction {
-            command: Some(vec![BINARY.to_owned(), "probe".to_owned()]),
-        }),
-        timeout_seconds: Some(PROBE_TIMEOUT_SECONDS),
-        period_seconds: Some(1),
-        success_threshold: Some(1),
-        failure_threshold: Some(i32::MAX),
-        ..Probe::default()
-    }
 }
 
 /// What the Pod Security Standard `restricted` asks of a container.

@@ -42,10 +42,10 @@ pub struct Flags {
     /// CPU a sidecar may use; in Guaranteed pods this much is set aside.
     #[arg(long, default_value = "100m", value_name = "AMOUNT")]
     sidecar_cpu_limit: String,
-    /// Memory set aside for a sidecar and its probe.
+    /// Memory set aside for a sidecar.
     #[arg(long, default_value = "32Mi", value_name = "AMOUNT")]
     sidecar_memory_request: String,
-    /// Memory a sidecar and its probe may use.
+    /// Memory a sidecar may use.
     #[arg(long, default_value = "32Mi", value_name = "AMOUNT")]
     sidecar_memory_limit: String,
     /// The sidecar's log filter (`MOORING_LOG`).

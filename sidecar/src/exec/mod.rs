@@ -6,11 +6,9 @@
 //! | `app` | the application: found before anything is claimed, started so that it does not outlive this process |
 //! | `exit_codes` | what this process exits with |
 //! | `signals` | which signals are passed on |
-//! | `progress` | what people read on stderr meanwhile |
 
 mod app;
 mod exit_codes;
-mod progress;
 mod signals;
 
 pub(crate) use app::become_app;
@@ -19,6 +17,7 @@ use crate::args::ExecArgs;
 use crate::config::Config;
 use crate::lifecycle::{Holding, on_one_thread};
 use crate::options::Mode;
+use crate::progress::{self, Progress};
 use crate::registry::Changes;
 use anyhow::Context as _;
 use app::App;
@@ -28,7 +27,6 @@ use mooring_core::policy::OnLoss;
 use mooring_core::wire::Status;
 use mooring_net::shutdown::Shutdown;
 use mooring_net::{clock, log};
-use progress::Progress;
 use rustix::process::Signal;
 use signals::Signals;
 use std::process::ExitCode;

@@ -28,7 +28,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 const OPENAPI: &str = include_str!("../../../docs/openapi/socket.json");
 
 /// Connections that may follow events, hold, or wait for a claim: fewer than there are connections,
-/// so that status and the probe stay reachable.
+/// so that status and the gate stay reachable.
 const FOLLOWERS: usize = 48;
 const QUESTIONS: usize = 4;
 /// How long the license server has for a fresh token, waiting for a turn included.
@@ -228,7 +228,7 @@ impl Api {
 
     fn no_lease(&self, id: ClaimId) -> Problem {
         let claim = self.registry().claim(id, clock::boot());
-        let how = claim.as_ref().map(crate::probe::explain_claim);
+        let how = claim.as_ref().map(crate::status::explain_claim);
         let how = how.unwrap_or_else(|| "it was given back".into());
         let detail = format!("there is no lease to prove now: {how}");
         Problem::new(ProblemType::UnknownLease, detail)

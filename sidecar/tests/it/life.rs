@@ -1,6 +1,6 @@
 //! A lease's ordinary life.
 
-use crate::lab::{Server, Sidecar, curl, eventually, secs};
+use crate::lab::{Gate, Server, Sidecar, curl, eventually, secs};
 use mooring_client::{Error, HoldState, WaitReason, boot};
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
@@ -11,8 +11,7 @@ fn it_holds_says_so_and_proves_it() {
     let pod = Sidecar::of(&server, "a")
         .with("MOORING_LICENSES", "render:2")
         .started();
-    let probe = pod.exec(&["probe", "--timeout", "10s"]);
-    assert!(probe.status.success(), "{probe:?}");
+    assert!(Gate::of(&pod).ends().success());
 
     let status = pod.is(HoldState::Held, secs(1));
     let claim = &status.claims[0];
@@ -79,14 +78,13 @@ fn one_too_many_waits_and_holds_as_soon_as_a_seat_is_free() {
         (Some(1), Some(WaitReason::Full), false)
     );
 
-    let probe = second.exec(&["probe", "--timeout", "1s"]);
-    assert_eq!(probe.status.code(), Some(1));
-    let why = String::from_utf8(probe.stderr).unwrap();
+    let shown = second.exec(&["status"]);
+    assert_eq!(shown.status.code(), Some(1));
+    let why = String::from_utf8(shown.stdout).unwrap();
     assert!(
         why.contains("Waiting, place 1 in line: all seats are taken"),
         "{why}"
     );
-    assert!(!second.exec(&["status"]).status.success());
     match second.mooring().verify("render").unwrap_err() {
         Error::NotLicensed {
             state: HoldState::Waiting,

@@ -11,6 +11,7 @@ mod bounds;
 mod claims;
 mod crash;
 mod exec;
+mod gate;
 mod lab;
 mod languages;
 mod library;

@@ -1,6 +1,6 @@
 //! Starting: with no server in reach, with nothing to show, with a configuration that cannot work.
 
-use crate::lab::{Server, Sidecar, secs};
+use crate::lab::{Gate, Server, Sidecar, secs};
 use mooring_client::{Error, HoldState};
 
 #[test]
@@ -13,10 +13,8 @@ fn with_no_server_in_reach_the_application_may_start_and_holds_later() {
         pod.events().next().unwrap().unwrap().state,
         HoldState::Seeking
     );
-    assert!(
-        pod.exec(&["probe", "--timeout", "10s"]).status.success(),
-        "optimistic counts as licensed"
-    );
+    let mut gate = Gate::of(&pod);
+    assert!(gate.ends().success(), "optimistic counts as licensed");
     let status = pod.is(HoldState::Optimistic, secs(1));
     assert!(
         status.claims[0]
@@ -45,13 +43,10 @@ fn told_to_start_licensed_it_waits_for_the_server() {
         .with("MOORING_CONTACT_TIMEOUT", "1s")
         .with("MOORING_START", "licensed")
         .started();
-    let probe = pod.exec(&["probe", "--timeout", "3s"]);
-    assert_eq!(probe.status.code(), Some(1));
-    let why = String::from_utf8(probe.stderr).unwrap();
-    assert!(
-        why.contains("render Seeking") && why.contains("cannot connect to licenses.test"),
-        "{why}"
-    );
+    let mut gate = Gate::of(&pod);
+    gate.says("waiting for render: cannot connect to licenses.test");
+    std::thread::sleep(secs(2));
+    assert!(gate.is_shut(), "an optimistic start was due after a second");
 }
 
 #[test]
@@ -89,11 +84,9 @@ fn a_refused_claim_keeps_asking_and_says_why() {
             .is_some_and(|m| m.contains("rendr")),
         "{status:?}"
     );
-    let probe = pod.exec(&["probe", "--timeout", "1s"]);
-    assert!(
-        probe.status.code() == Some(1) && String::from_utf8_lossy(&probe.stderr).contains("rendr"),
-        "{probe:?}"
-    );
+    let mut gate = Gate::of(&pod);
+    gate.says("waiting for rendr: ");
+    assert!(gate.is_shut());
     assert!(pod.lives(), "it never exits while it waits");
 }
 

@@ -1,7 +1,7 @@
 use super::*;
 
 fn at(others: &[(&str, bool)]) -> usize {
-    position(others.iter().copied())
+    position(others.iter().copied(), |_| false)
 }
 
 #[test]
@@ -35,6 +35,17 @@ fn after_a_meshs_and_before_the_users() {
         0,
         "the user's own sidecar may want the socket"
     );
+}
+
+#[test]
+fn behind_a_restore_and_behind_those_that_the_pod_names() {
+    let restored = [("restore-wait", false), ("migrate", false)];
+    assert_eq!(at(&restored), 1);
+    assert_eq!(at(&[("restic-wait", false), ("istio-init", false)]), 2);
+    let all = [("stage", false), ("vpn", true), ("migrate", false)];
+    let named = |names: &[&str]| position(all.iter().copied(), |n| names.contains(&n));
+    assert_eq!(named(&["stage"]), 1);
+    assert_eq!(named(&["vpn", "stage"]), 2, "behind the last of them");
 }
 
 #[test]

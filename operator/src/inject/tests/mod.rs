@@ -11,6 +11,7 @@ mod pods;
 mod refusals;
 mod servers;
 
+use super::quantity::Quantity;
 use super::*;
 use k8s_openapi::api::core::v1::Service;
 use mooring_api::LicenseServer;

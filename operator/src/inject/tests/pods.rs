@@ -79,18 +79,27 @@ fn a_deployments_pod_gets_all_of_it() {
             "allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}, "privileged": false, "readOnlyRootFilesystem": true,
             "runAsNonRoot": true, "runAsUser": 65532, "runAsGroup": 65532, "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "startupProbe": {
-            "exec": {"command": ["/mooring-sidecar", "probe"]}, "timeoutSeconds": 600, "periodSeconds": 1, "successThreshold": 1,
-            "failureThreshold": 2_147_483_647,
-        },
         "volumeMounts": [
             {"name": "mooring-state", "mountPath": "/var/lib/mooring"},
             {"name": "mooring-socket", "mountPath": "/run/mooring"},
             {"name": "mooring-token", "mountPath": "/var/run/secrets/mooring.dev", "readOnly": true},
+            // So that the API server does not mount the pod's token for itself there.
+            {"name": "mooring-socket", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount", "readOnly": true},
         ],
         "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "FallbackToLogsOnError",
     });
     assert_eq!(sidecar_of(&after), &expected);
+    let gate = json!({
+        "name": "mooring-gate", "image": "mooring.local/sidecar:test", "imagePullPolicy": "IfNotPresent", "args": ["gate"],
+        "resources": {"requests": {"cpu": "10m", "memory": "0"}, "limits": {"cpu": "100m", "memory": "32Mi"}},
+        "securityContext": expected["securityContext"],
+        "volumeMounts": [
+            {"name": "mooring-socket", "mountPath": "/run/mooring", "readOnly": true},
+            {"name": "mooring-socket", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount", "readOnly": true},
+        ],
+        "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "FallbackToLogsOnError",
+    });
+    assert_eq!(after["spec"]["initContainers"], json!([expected, gate]));
     assert_eq!(
         after["spec"]["volumes"][3]["projected"],
         json!({"defaultMode": 420, "sources": [{"serviceAccountToken": {"audience": "mooring.dev/licensing", "expirationSeconds": 600, "path": "token"}}]})
@@ -116,13 +125,10 @@ fn a_second_pass_changes_nothing_and_another_webhooks_work_stays() {
     let once = inject(&of_a_deployment());
     assert_eq!(inject_with(&once, &settings()).unwrap().1, 0);
 
-    // Between the passes the API server mounts the service account, a LimitRange adds a default, a
-    // mesh joins late.
+    // Between the passes a LimitRange adds a default, a mesh joins late.
     let mut between = once;
     let init = between["spec"]["initContainers"].as_array_mut().unwrap();
-    init[0]["volumeMounts"].as_array_mut().unwrap().push(
-        json!({"name": "kube-api-access-x", "readOnly": true, "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"}),
-    );
+    init[1]["resources"]["requests"]["ephemeral-storage"] = json!("1Gi");
     init[0]["resources"]["limits"]["ephemeral-storage"] = json!("1Gi");
     assert_eq!(
         inject_with(&between, &settings()).unwrap().1,
@@ -139,7 +145,7 @@ fn a_second_pass_changes_nothing_and_another_webhooks_work_stays() {
     let after = inject(&between);
     assert_eq!(
         names(&after["spec"]["initContainers"]),
-        ["istio-init", "istio-proxy", "mooring"]
+        ["istio-init", "istio-proxy", "mooring", "mooring-gate"]
     );
     assert_eq!(
         sidecar_of(&after)["resources"]["limits"]["ephemeral-storage"],
@@ -200,15 +206,66 @@ fn init_containers_come_after_the_sidecar_and_get_the_socket() {
     let after = inject(&p);
     assert_eq!(
         names(&after["spec"]["initContainers"]),
-        ["mooring", "migrate", "logs"]
+        ["mooring", "mooring-gate", "migrate", "logs"]
     );
     for c in [
-        &after["spec"]["initContainers"][1],
         &after["spec"]["initContainers"][2],
+        &after["spec"]["initContainers"][3],
         &after["spec"]["containers"][1],
     ] {
         assert!(has_socket(c));
     }
+}
+
+#[test]
+fn the_gate_comes_after_those_that_the_pod_names() {
+    let p = pod(
+        json!({"licenses": "a", "gate-after": "vpn,stage"}),
+        json!({
+            "initContainers": [
+                {"name": "stage", "image": "s"}, {"name": "vpn", "image": "v", "restartPolicy": "Always"}, {"name": "migrate", "image": "m"},
+            ],
+            "containers": [{"name": "app", "image": "a"}],
+        }),
+    );
+    let after = inject(&p);
+    let init = &after["spec"]["initContainers"];
+    assert_eq!(
+        names(init),
+        ["stage", "vpn", "mooring", "mooring-gate", "migrate"]
+    );
+    assert!(
+        !has_socket(&init[0]),
+        "it has ended before there is a socket"
+    );
+    assert!(has_socket(&init[1]) && has_socket(&init[4]));
+    assert_eq!(inject_with(&after, &settings()).unwrap().1, 0);
+}
+
+#[test]
+fn a_second_pass_finds_sidecar_and_gate_wherever_others_put_them() {
+    let p = pod(
+        json!({"licenses": "a", "gate-after": "stage"}),
+        json!({"initContainers": [{"name": "stage", "image": "s"}], "containers": [{"name": "app", "image": "a"}]}),
+    );
+    let once = inject(&p);
+    let places: [&[usize]; 4] = [&[1, 2, 0], &[2, 1, 0], &[0, 2, 1], &[1, 0, 2]];
+    for order in places {
+        let mut moved = once.clone();
+        let init = order
+            .iter()
+            .map(|i| once["spec"]["initContainers"][*i].clone());
+        moved["spec"]["initContainers"] = init.collect();
+        assert_eq!(inject(&moved), once, "{order:?}");
+    }
+    // One between the two, in which nothing may run without a seat.
+    let mut between = once;
+    let init = between["spec"]["initContainers"].as_array_mut().unwrap();
+    init.insert(2, json!({"name": "late", "image": "l"}));
+    assert_eq!(
+        names(&inject(&between)["spec"]["initContainers"]),
+        ["stage", "mooring", "mooring-gate", "late"]
+    );
 }
 
 #[test]
@@ -222,7 +279,7 @@ fn only_the_named_containers_get_the_socket() {
     );
     let after = inject(&p);
     let init = &after["spec"]["initContainers"];
-    assert!(has_socket(&init[1]) && !has_socket(&init[2]));
+    assert!(has_socket(&init[2]) && !has_socket(&init[3]));
     assert!(
         has_socket(&after["spec"]["containers"][0]) && !has_socket(&after["spec"]["containers"][1])
     );
@@ -242,7 +299,13 @@ fn after_istio_and_its_lists_of_ports_are_kept() {
     let after = inject(&p);
     assert_eq!(
         names(&after["spec"]["initContainers"]),
-        ["istio-init", "istio-proxy", "mooring", "migrate"]
+        [
+            "istio-init",
+            "istio-proxy",
+            "mooring",
+            "mooring-gate",
+            "migrate"
+        ]
     );
     let a = &after["metadata"]["annotations"];
     assert_eq!(
@@ -251,7 +314,7 @@ fn after_istio_and_its_lists_of_ports_are_kept() {
     );
     assert_eq!(a["config.linkerd.io/skip-outbound-ports"], "8000-9000");
     let init = &after["spec"]["initContainers"];
-    assert!(!has_socket(&init[0]) && !has_socket(&init[1]) && has_socket(&init[3]));
+    assert!(!has_socket(&init[0]) && !has_socket(&init[1]) && has_socket(&init[4]));
 }
 
 #[test]
@@ -262,7 +325,8 @@ fn a_job_and_a_pod_on_the_hosts_network() {
     p["spec"]["nodeName"] = json!("node-a");
     let after = inject(&p);
     let s = sidecar_of(&after);
-    assert_eq!(s.get("startupProbe"), None, "wait: none has no gate");
+    let init = &after["spec"]["initContainers"];
+    assert_eq!(names(init), ["mooring"], "wait: none has no gate");
     assert!(
         s["env"]
             .as_array()
@@ -299,6 +363,9 @@ fn a_guaranteed_pod_stays_guaranteed() {
     );
     assert_eq!(inject_with(&after, &settings()).unwrap().1, 0);
 
+    let gate = &after["spec"]["initContainers"][1]["resources"];
+    assert_eq!(gate, r, "the gate counts for the class, too");
+
     let mut burstable = guaranteed();
     burstable["spec"]["initContainers"][0]["resources"]["requests"] =
         json!({"cpu": "1m", "memory": "1Gi"});
@@ -306,6 +373,55 @@ fn a_guaranteed_pod_stays_guaranteed() {
         sidecar_of(&inject(&burstable))["resources"]["requests"]["cpu"],
         "10m"
     );
+}
+
+/// What a pod counts for (KEP-753): its containers and sidecars, or one init container with the
+/// sidecars before it, whichever is more.
+fn counts_for(pod: &Value, kind: &str, name: &str) -> Quantity {
+    let list = |l: &str| pod["spec"][l].as_array().cloned().unwrap_or_default();
+    let of = |c: &Value| {
+        let said = |kind: &str| c["resources"][kind][name].as_str();
+        let text = said(kind).or_else(|| said("limits"));
+        Quantity::parse(text.unwrap_or("0")).unwrap()
+    };
+    let (mut beside, mut most) = (Quantity::zero(), Quantity::zero());
+    for c in list("initContainers") {
+        if c["restartPolicy"] == "Always" {
+            beside = beside.plus(&of(&c));
+        } else {
+            most = most.max(beside.plus(&of(&c)));
+        }
+    }
+    let all = list("containers");
+    all.iter().fold(beside, |sum, c| sum.plus(&of(c))).max(most)
+}
+
+#[test]
+fn the_gate_makes_no_pod_larger() {
+    let small = json!({"requests": {"cpu": "5m", "memory": "16Mi"}, "limits": {"memory": "20Mi"}});
+    let limits = json!({"limits": {"cpu": "50m", "memory": "16Mi"}});
+    let large = json!({"requests": {"cpu": "2", "memory": "1Gi"}});
+    for resources in [json!({}), small, limits, large] {
+        let spec =
+            json!({"containers": [{"name": "app", "image": "a", "resources": resources.clone()}]});
+        let gated = inject(&pod(json!({"licenses": "a"}), spec.clone()));
+        let open = inject(&pod(json!({"licenses": "a", "wait": "none"}), spec));
+        for name in ["cpu", "memory"] {
+            let counts = |p| counts_for(p, "requests", name);
+            assert_eq!(counts(&gated), counts(&open), "{name} of {resources}");
+        }
+        if resources["limits"].get("cpu").is_some() {
+            let counts = |p| counts_for(p, "limits", "cpu");
+            assert_eq!(counts(&gated), counts(&open), "{resources}");
+        }
+        let gate = &gated["spec"]["initContainers"][1];
+        let memory = gate["resources"]["limits"]["memory"].as_str().unwrap();
+        let memory = Quantity::parse(memory).unwrap();
+        assert!(
+            memory >= Quantity::parse("8Mi").unwrap(),
+            "it could not run"
+        );
+    }
 }
 
 #[test]

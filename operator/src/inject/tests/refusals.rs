@@ -123,20 +123,46 @@ fn each_bad_value_is_answered_with_its_place_and_what_was_expected() {
 }
 
 #[test]
-fn a_users_container_may_not_have_the_sidecars_name() {
+fn a_users_container_may_not_have_one_of_our_names() {
     let p = pod(
         json!({"licenses": "a"}),
         json!({"containers": [{"name": "app"}, {"name": "mooring"}]}),
     );
     assert_eq!(
         refusal(&p),
-        "spec.containers[1].name: \"mooring\" is the name of Mooring's sidecar: give your container another name"
+        "spec.containers[1].name: \"mooring\" is the name of a container of Mooring's: give yours another name"
     );
     let p = pod(
         json!({"licenses": "a"}),
         json!({"initContainers": [{"name": "mooring"}], "containers": [{"name": "app"}]}),
     );
     assert!(refusal(&p).starts_with("spec.initContainers[0].name: \"mooring\""));
+    for c in [
+        json!({"name": "mooring-gate", "args": ["wait"]}),
+        json!({"name": "mooring-gate", "args": ["gate"], "restartPolicy": "Always"}),
+    ] {
+        let spec =
+            json!({"initContainers": [{"name": "migrate"}, c], "containers": [{"name": "app"}]});
+        let said = refusal(&pod(json!({"licenses": "a"}), spec));
+        assert!(
+            said.starts_with("spec.initContainers[1].name: \"mooring-gate\""),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn what_the_gate_comes_after_must_be_an_init_container_of_the_pod() {
+    let annotations = json!({"licenses": "a", "gate-after": "stage,app"});
+    let spec = json!({"initContainers": [{"name": "stage"}, {"name": "migrate"}], "containers": [{"name": "app"}]});
+    assert_eq!(
+        refusal(&pod(annotations.clone(), spec)),
+        "annotation mooring.dev/gate-after: character 7: \"app\", expected an init container of this pod (stage, migrate)"
+    );
+    assert_eq!(
+        refusal(&simple(annotations)),
+        "annotation mooring.dev/gate-after: character 1: \"stage\", expected an init container of this pod (it has none)"
+    );
 }
 
 #[test]

@@ -22,9 +22,9 @@ pub struct Exec {
 }
 
 /// What was written, and how much of it was read here.
-type Text = Arc<Mutex<(String, usize)>>;
+pub(super) type Text = Arc<Mutex<(String, usize)>>;
 
-fn collect(mut from: impl Read + Send + 'static) -> Text {
+pub(super) fn collect(mut from: impl Read + Send + 'static) -> Text {
     let text = Text::default();
     let into = text.clone();
     std::thread::spawn(move || {
@@ -40,6 +40,19 @@ fn collect(mut from: impl Read + Send + 'static) -> Text {
         }
     });
     text
+}
+
+/// Waits until this was written.
+pub(super) fn says(text: &Text, words: &str) {
+    let end = std::time::Instant::now() + secs(20);
+    while !text.lock().unwrap().0.contains(words) {
+        assert!(
+            std::time::Instant::now() < end,
+            "not {words:?} but {:?}",
+            text.lock().unwrap().0
+        );
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
 }
 
 impl Exec {
@@ -201,15 +214,7 @@ impl Exec {
 
     /// Waits until stderr has this.
     pub fn says(&self, words: &str) {
-        let end = std::time::Instant::now() + secs(20);
-        while !self.err.lock().unwrap().0.contains(words) {
-            assert!(
-                std::time::Instant::now() < end,
-                "not {words:?} but {:?}",
-                self.err.lock().unwrap().0
-            );
-            std::thread::sleep(std::time::Duration::from_millis(10));
-        }
+        says(&self.err, words);
     }
 
     pub fn pid(&self) -> u32 {

@@ -8,7 +8,7 @@ use mooring_core::wire::WaitReason;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-pub(super) fn say(text: &dyn std::fmt::Display) {
+pub(crate) fn say(text: &dyn std::fmt::Display) {
     use std::io::Write as _;
     // Nobody may be reading; that must not end the application.
     let _ = writeln!(std::io::stderr(), "mooring-sidecar: {text}");
@@ -16,7 +16,7 @@ pub(super) fn say(text: &dyn std::fmt::Display) {
 
 /// What was said last, without what time alone changes in it.
 #[derive(Debug, Default)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     said: Option<Key>,
 }
 
@@ -24,19 +24,19 @@ type Key = (HoldState, Option<u32>, Option<String>);
 
 impl Progress {
     /// While the application waits.
-    pub(super) fn waiting(&mut self, status: &Status) {
+    pub(crate) fn waiting(&mut self, status: &Status) {
         self.once(status, waiting(status));
     }
 
     /// It may start. That it holds its licenses is news only where it had to wait.
-    pub(super) fn begins(&mut self, status: &Status) {
+    pub(crate) fn begins(&mut self, status: &Status) {
         let news = self.said.is_some() && status.state == HoldState::Held;
         self.once(status, running(status).filter(|_| news));
         self.said = key(status);
     }
 
     /// While the application runs.
-    pub(super) fn running(&mut self, status: &Status) {
+    pub(crate) fn running(&mut self, status: &Status) {
         self.once(status, running(status));
     }
 
@@ -112,7 +112,7 @@ fn running(status: &Status) -> Option<String> {
     })
 }
 
-pub(super) fn refusal(status: &Status) -> String {
+pub(crate) fn refusal(status: &Status) -> String {
     let claim = status.claims.first();
     let items = claim.map(|c| request::print(&c.items)).unwrap_or_default();
     let problem = claim.and_then(|c| c.problem.as_ref().map(ToString::to_string));

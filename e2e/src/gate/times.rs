@@ -1,0 +1,87 @@
+//! What the gate costs at a start: printed, not judged.
+
+use crate::lab::{App, Lab, Server};
+use crate::main_job::begin;
+use anyhow::{Context as _, Result};
+use futures::TryStreamExt as _;
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::{DeleteParams, PostParams, WatchEvent, WatchParams};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// How often each kind of pod is started.
+const TIMES: usize = 5;
+
+/// Pods with seats to spare, beside the same with a native sidecar and an init container that does
+/// nothing, and beside plain ones.
+pub(super) async fn start_times_beside_a_plain_sidecar(lab: &Lab) -> Result<()> {
+    let ns = begin(lab, "start_times_beside_a_plain_sidecar").await?;
+    Server::new(&ns, 1).ready(lab).await?;
+    let pods = Api::<Pod>::namespaced(lab.client.clone(), &ns);
+    let image = &lab.images.app;
+    let idle = json!(["sh", "-c", "exec sleep 600"]);
+    let sidecar = json!([
+        {"name": "beside", "image": image, "command": idle, "restartPolicy": "Always"},
+        {"name": "empty", "image": image, "command": ["sh", "-c", "true"]},
+    ]);
+    let kinds = [
+        ("plain", json!({}), json!([])),
+        ("native sidecar, empty init container", json!({}), sidecar),
+        (
+            "Mooring's sidecar and gate",
+            json!({"mooring.dev/licenses": "render"}),
+            json!([]),
+        ),
+    ];
+    for (kind, annotations, init) in kinds {
+        let mut times = Vec::new();
+        for _ in 0..TIMES {
+            let pod = pod(lab, &ns, &annotations, &init)?;
+            times.push(starts(&pods, &pod).await.context(kind)?);
+        }
+        times.sort();
+        let median = times.get(TIMES / 2).copied().unwrap_or_default();
+        println!(
+            "  {:.2} s (median of {TIMES}): {kind}",
+            median.as_secs_f64()
+        );
+    }
+    Ok(())
+}
+
+fn pod(lab: &Lab, ns: &str, annotations: &Value, init: &Value) -> Result<Pod> {
+    let yaml = App::yaml(lab, ns, "starts", "", Some(&lab.nodes.1), "", "");
+    let mut pod: Value = serde_yaml::from_str(&yaml)?;
+    pod["metadata"]["annotations"] = annotations.clone();
+    pod["spec"]["initContainers"] = init.clone();
+    pod["spec"]["containers"][0]["command"] = json!(["sh", "-c", "exec sleep 600"]);
+    pod["spec"]["containers"][0]["args"] = json!([]);
+    Ok(serde_json::from_value(pod)?)
+}
+
+/// From its making until its application runs.
+async fn starts(pods: &Api<Pod>, pod: &Pod) -> Result<Duration> {
+    let begun = Instant::now();
+    let made = pods.create(&PostParams::default(), pod).await?;
+    let version = made.metadata.resource_version.unwrap_or_default();
+    let only = WatchParams::default().fields("metadata.name=starts");
+    let mut watch = Box::pin(pods.watch(&only.timeout(120), &version).await?);
+    let mut took = None;
+    while let Some(event) = watch.try_next().await? {
+        let seen = match event {
+            WatchEvent::Modified(pod) => pod,
+            WatchEvent::Deleted(_) => break,
+            _ => continue,
+        };
+        let status = seen.status.unwrap_or_default();
+        let mut all = status.container_statuses.iter().flatten();
+        let runs = all.any(|c| c.state.as_ref().is_some_and(|s| s.running.is_some()));
+        if runs && took.is_none() {
+            took = Some(begun.elapsed());
+            let quick = DeleteParams::default().grace_period(1);
+            pods.delete("starts", &quick).await?;
+        }
+    }
+    took.context("its application has not run in 120 s")
+}
