@@ -87,6 +87,7 @@ fn claim(i: u32) -> Claim {
         heard: None,
         ticket: None,
         held: None,
+        claims: None,
         priority: 0,
     }
 }

@@ -78,6 +78,14 @@ pub enum Mutant {
     RevokedRenews,
     /// A watch is not told that a holder fell silent.
     SilenceUntold,
+    /// After a crash of its sidecar a claim that was answered starts without the server.
+    AnswerForgottenInCrash,
+    /// `anchor-lost`, `license-invalid`, `overloaded` and `too-many-claims` are heard as silence.
+    ProblemHeardAsSilence,
+    /// That the sidecar could not ask is heard as the server's silence.
+    OwnFaultHeardAsSilence,
+    /// An application starts without the server by time alone, though nobody was asked meanwhile.
+    OptimisticByTimer,
 }
 }
 

@@ -81,6 +81,8 @@ pub struct Now {
 
 /// The shortest lease duration D a server grants.
 pub const MIN_LEASE: Duration = Duration::from_secs(10);
+/// The same under a license for tests, which need not wait for so long.
+pub const MIN_TEST_LEASE: Duration = Duration::from_secs(1);
 /// The longest lease duration D a server grants.
 pub const MAX_LEASE: Duration = Duration::from_secs(300);
 /// D where nobody says otherwise.

@@ -39,6 +39,12 @@ pub enum ClientError {
     Timeout(Duration),
     #[error("the connection broke: {0}")]
     Broken(String),
+    /// The head came, and not the whole body.
+    #[error("the answer broke off: {problem}")]
+    Cut {
+        headers: Box<HeaderMap>,
+        problem: String,
+    },
     #[error("the answer cannot be read: {0}")]
     Answer(String),
 }
@@ -180,15 +186,24 @@ impl Client {
     /// closed before anything was sent is replaced once; a request that may have arrived is never
     /// sent again here.
     pub async fn call(&self, call: &Call, time: Duration) -> Result<Answer, ClientError> {
+        let mut head = None;
         let whole = async {
             let (mut sender, response) = self.send(call, time).await?;
+            head = Some(response.headers().clone());
             let answer = Answer::whole(response).await?;
             if sender.ready().await.is_ok() {
                 *lock(&self.0.idle) = Some(sender);
             }
             Ok(answer)
         };
-        within(time, whole).await
+        let done = within(time, whole).await;
+        match (done, head) {
+            (Err(e), Some(headers)) => Err(ClientError::Cut {
+                headers: headers.into(),
+                problem: e.to_string(),
+            }),
+            (done, _) => done,
+        }
     }
 
     /// Asks, and gives the answer line by line as it comes (JSON, one a line). The connection is

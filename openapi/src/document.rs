@@ -21,6 +21,8 @@ pub(crate) struct Document {
     requests: SchemaGenerator,
     answers: SchemaGenerator,
     security: Map<String, Value>,
+    /// Headers of every answer.
+    headers: Map<String, Value>,
 }
 
 /// What the table of calls does not say of a call: words, parameters, an example.
@@ -51,12 +53,20 @@ impl Document {
             requests: settings().for_deserialize().into_generator(),
             answers: settings().for_serialize().into_generator(),
             security: Map::new(),
+            headers: Map::new(),
         }
     }
 
     /// A way to show who one is.
     pub(crate) fn security(&mut self, name: &str, scheme: Value) {
         self.security.insert(name.into(), scheme);
+    }
+
+    /// A header that every answer has.
+    pub(crate) fn header<T: JsonSchema>(&mut self, name: &str, words: &str) {
+        let schema = self.answers.subschema_for::<T>().to_value();
+        let header = json!({"description": words, "required": true, "schema": schema});
+        self.headers.insert(name.into(), header);
     }
 
     /// The schema of a parameter's type.
@@ -117,6 +127,11 @@ impl Document {
         let mut responses = self.problems(spec.problems)?;
         for ((status, answer), words) in spec.answers.iter().zip(prose.answers) {
             responses.insert(status.to_string(), self.answer(*answer, words)?);
+        }
+        for response in responses.values_mut() {
+            for (name, header) in &self.headers {
+                response["headers"][name] = header.clone();
+            }
         }
         let mut op =
             json!({"operationId": spec.name, "summary": prose.summary, "responses": responses});

@@ -2,10 +2,10 @@
 
 use crate::document::{Document, Prose, parameter};
 use anyhow::Result;
-use mooring_core::names::{ClaimName, LeaseId};
+use mooring_core::names::{ClaimName, InstanceId, LeaseId};
 use mooring_core::secret::Secret;
 use mooring_core::wire::calls::{SERVER, ServerCall};
-use mooring_core::wire::{COUNTER_HEADER, SECRET_HEADER, WatchPosition};
+use mooring_core::wire::{COUNTER_HEADER, INSTANCE_HEADER, SECRET_HEADER, WatchPosition};
 use serde_json::{Value, json};
 
 const WORDS: &str = "Who asks is known by a client certificate, by a client token (`mct_…`), or by a pod's service-account token; a claim's \
@@ -26,6 +26,10 @@ pub(crate) fn document() -> Result<Value> {
     d.security(
         "certificate",
         json!({"type": "mutualTLS", "description": "A client certificate that chains to the server's `clientCa`."}),
+    );
+    d.header::<InstanceId>(
+        INSTANCE_HEADER,
+        "The run that answers: what comes without it is not the server's word.",
     );
     for spec in SERVER {
         let prose = prose(&mut d, spec.call);

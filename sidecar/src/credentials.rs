@@ -18,8 +18,8 @@ pub(crate) enum Credentials {
 }
 
 impl Credentials {
-    /// The token, read anew: the kubelet replaces it. Without one there is no credential, which is
-    /// no reason to treat the server as out of reach.
+    /// The token, read anew: the kubelet replaces it. Without one nobody is asked, which says
+    /// nothing of the server.
     pub(crate) fn bearer(&self) -> Result<Option<String>, Problem> {
         match self {
             Self::TokenFile(file) => token(file).map(Some),

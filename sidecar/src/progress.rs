@@ -99,6 +99,11 @@ fn running(status: &Status) -> Option<String> {
         HoldState::Grace => {
             format!("{server} is not in reach; {items} goes on under the grace until it is")
         }
+        // Started without a lease, and told since that there is no seat for it.
+        HoldState::Contested if claim.message.is_some() => {
+            let why = claim.message.as_deref().unwrap_or_default();
+            format!("there is no seat for {items}; it goes on for {time} at most: {why}")
+        }
         HoldState::Contested => {
             format!(
                 "the seats of {items} were given to others meanwhile; it goes on for {time} at most"

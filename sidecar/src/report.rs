@@ -21,7 +21,9 @@ pub(crate) fn refusal(answer: &Answer) -> Refusal<'_> {
             Renewed::Problem { problem, .. } => problem,
         },
         Answer::Problem(p) => p,
-        Answer::Released | Answer::NoContact(_) => return Refusal::NotSaid,
+        Answer::Released | Answer::Unreadable(_) | Answer::NoContact(_) | Answer::Unsent(_) => {
+            return Refusal::NotSaid;
+        }
     };
     match problem.kind {
         T::NotEntitled

@@ -4,15 +4,15 @@
 
 use crate::credentials::Credentials;
 use http::header::{AUTHORIZATION, IF_MATCH, USER_AGENT};
-use http::{HeaderName, StatusCode};
+use http::{HeaderMap, HeaderName, StatusCode};
 use mooring_client::Bundle;
 use mooring_core::holder::{Answer, Request};
-use mooring_core::names::{ClaimName, LeaseId};
+use mooring_core::names::{ClaimName, InstanceId, LeaseId};
 use mooring_core::secret::Secret;
 use mooring_core::wire::calls::server;
 use mooring_core::wire::{
-    COUNTER_HEADER, NonceRequest, Problem, ProblemType, RenewRequest, RenewResponse, SECRET_HEADER,
-    TokenResponse,
+    COUNTER_HEADER, INSTANCE_HEADER, NonceRequest, Problem, ProblemType, RenewRequest,
+    RenewResponse, SECRET_HEADER, TokenResponse,
 };
 use mooring_net::client::{self, Call, Client, ClientError};
 use mooring_net::head::PREFER;
@@ -76,7 +76,7 @@ impl ServerClient {
                     match self.credentials.bearer() {
                         Ok(None) => {}
                         Ok(Some(t)) => call = call.header(AUTHORIZATION, &format!("Bearer {t}")),
-                        Err(p) => return Answer::Problem(p),
+                        Err(p) => return Answer::Unsent(p),
                     }
                 }
                 (call.json(&*body), read_claim)
@@ -100,6 +100,9 @@ impl ServerClient {
         };
         match self.send(call, timeout).await {
             Ok(answer) => read(&answer, success),
+            Err(ClientError::Cut { headers, problem }) if is_the_servers(&headers) => {
+                Answer::Unreadable(problem)
+            }
             Err(e) => Answer::NoContact(e.to_string()),
         }
     }
@@ -147,22 +150,35 @@ fn strange(answer: &client::Answer) -> ClientError {
     ClientError::Answer(format!("status {} with {start:?}", answer.status.as_u16()))
 }
 
+/// Whether a license server says this, and not somebody in front of it: a proxy that ends TLS and
+/// answers for a server that is away.
+fn is_the_servers(headers: &HeaderMap) -> bool {
+    let run = headers.get(INSTANCE_HEADER).map(|v| v.to_str().ok());
+    run.flatten()
+        .is_some_and(|v| v.parse::<InstanceId>().is_ok())
+}
+
 /// Errors alike for every request: by the problem's type, never by the status. What is no problem
-/// that this version knows changes no state, as if there had been no answer.
+/// that this version knows changes no state; it is the server's answer all the same.
 fn read(answer: &client::Answer, success: fn(&client::Answer) -> Answer) -> Answer {
+    if !is_the_servers(&answer.headers) {
+        let why = strange(answer);
+        let not_its = format!("no answer of the license server (no header {INSTANCE_HEADER})");
+        return Answer::NoContact(format!("{not_its}: {why}"));
+    }
     if answer.status.is_success() {
         return success(answer);
     }
     match answer.json::<Problem>() {
         Ok(p) => Answer::Problem(p),
-        Err(_) => Answer::NoContact(strange(answer).to_string()),
+        Err(_) => Answer::Unreadable(strange(answer).to_string()),
     }
 }
 
 fn understood<T>(parsed: Result<T, ClientError>, then: impl FnOnce(T) -> Answer) -> Answer {
     match parsed {
         Ok(t) => then(t),
-        Err(e) => Answer::NoContact(e.to_string()),
+        Err(e) => Answer::Unreadable(e.to_string()),
     }
 }
 
@@ -170,7 +186,7 @@ fn read_claim(answer: &client::Answer) -> Answer {
     match answer.status {
         StatusCode::OK => understood(answer.json(), |g| Answer::Granted(Box::new(g))),
         StatusCode::ACCEPTED => understood(answer.json(), |w| Answer::Waiting(Box::new(w))),
-        _ => Answer::NoContact(strange(answer).to_string()),
+        _ => Answer::Unreadable(strange(answer).to_string()),
     }
 }
 
@@ -178,7 +194,7 @@ fn read_renewal(answer: &client::Answer) -> Answer {
     understood(answer.json::<RenewResponse>(), |r| {
         match r.results.into_iter().next() {
             Some(r) => Answer::Renewed(Box::new(r)),
-            None => Answer::NoContact("a renewal was answered with no result".into()),
+            None => Answer::Unreadable("a renewal was answered with no result".into()),
         }
     })
 }

@@ -43,7 +43,9 @@ const TRANSITIONS: &[(Says, &[Says])] = {
 
 /// What the server answers.
 const REPLIES: &str = "lease full settling released unknown-lease cloned revoked claim-changed \
-    given-back anchor-lost license-invalid not-entitled exceeds-seats overloaded";
+    given-back anchor-lost license-invalid not-entitled exceeds-seats overloaded unauthenticated \
+    unknown-product version-not-covered too-many-claims resume-expired bad-request not-found \
+    method-not-allowed too-large operator-only of-the-future";
 
 /// How the books have claims.
 const BOOKS: &str = "waiting contested held silent refused released expired gone revoked leftQueue";

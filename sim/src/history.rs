@@ -79,7 +79,7 @@ pub enum Reclaim {
 /// The application's state, as its socket says (docs/protocol.md, "States at the holder").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Says {
-    /// No answer yet.
+    /// Neither a lease nor a place yet.
     Seeking,
     /// In line.
     Waiting,
@@ -281,6 +281,8 @@ pub enum Fact {
         msg: MsgNo,
         reply: Reply,
     },
+    /// An attempt of a copy to reach the server has ended with nothing heard.
+    Silence { copy: CopyNo, claim: ClaimNo },
     /// What the application is told changes: stated whenever one of these values changes, also by
     /// time alone, at the very millisecond. A copy whose sidecar is down says nothing; its
     /// application goes by what it was told last until the limit. On a frozen machine the
@@ -335,7 +337,7 @@ pub struct At {
 /// A promise that was broken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Broken {
-    /// Its number in docs/protocol.md, 1 to 14.
+    /// Its number in docs/protocol.md, 1 to 15.
     pub promise: u8,
     pub t: Ms,
     /// What a person needs to understand it.

@@ -122,6 +122,11 @@ faults! {
     Revoke { pod: usize, lasts: Ms };
     /// Tokens of service accounts cannot be reviewed: the API server is down.
     ReviewDown { lasts: Ms };
+    /// The server's edge answers everybody with this problem, whatever is asked, and is cut off
+    /// from all after that.
+    EdgeAnswers { problem: usize, lasts: Ms, then_silent: Ms };
+    /// The file with a pod's token is not there.
+    TokenMissing { pod: usize, lasts: Ms };
     /// Many pods come at once, and go again.
     Storm { pods: usize, stay: Ms };
 }
@@ -298,6 +303,20 @@ fn faults(r: &mut Rng, quiet_at: Ms, of: Setting) -> Vec<(Ms, Fault)> {
             all.push((from + r.u64(0..of.d), one(r, of)));
         }
     }
+    // What a claim hears first decides whether it may ever start without the server.
+    if r.u8(..5) == 0 {
+        let lasts = r.u64(1_000..of.d * 2);
+        all.push((r.u64(0..of.d), edge_answers(r, lasts)));
+        for _ in 0..r.usize(..3) {
+            let (pod, down) = (r.usize(..1000), r.u64(200..5_000));
+            let crash = Fault::SidecarCrash {
+                pod,
+                amid: r.bool().then(|| r.u8(..6)),
+                down,
+            };
+            all.push((r.u64(0..of.d * 3), crash));
+        }
+    }
     all.retain(|(t, _)| *t < quiet_at);
     all.sort_by_key(|(t, _)| *t);
     no_two_restarts_after_a_clock_went_back(&mut all);
@@ -336,6 +355,14 @@ fn length(r: &mut Rng, d: Ms) -> Ms {
         1 => r.u64(d / 2..d * 2),
         2 => d + r.u64(0..2_500),
         _ => r.u64(d..d * 6),
+    }
+}
+
+fn edge_answers(r: &mut Rng, lasts: Ms) -> Fault {
+    Fault::EdgeAnswers {
+        problem: r.usize(..1000),
+        lasts,
+        then_silent: if r.bool() { r.u64(15_000..60_000) } else { 0 },
     }
 }
 
@@ -390,6 +417,8 @@ fn one(r: &mut Rng, of: Setting) -> Fault {
         Kind::AnchorLost => Fault::AnchorLost { lasts },
         Kind::Revoke => Fault::Revoke { pod, lasts },
         Kind::ReviewDown => Fault::ReviewDown { lasts },
+        Kind::EdgeAnswers => edge_answers(r, lasts),
+        Kind::TokenMissing => Fault::TokenMissing { pod, lasts },
         Kind::Storm => Fault::Storm {
             pods: match of.size {
                 Size::Storm => 1000,

@@ -4,7 +4,7 @@
 use crate::proxy::Proxy;
 use crate::{Ca, eventually, license, metric, sealed, secs, vendor};
 use mooring_core::client_token::{ClientToken, OPERATOR_SUBJECT};
-use mooring_core::license::{AnchorKey, AnchorKind, SigningKey, UsbDevice};
+use mooring_core::license::{AnchorKey, AnchorKind, License, SigningKey, UsbDevice};
 use mooring_core::time::Timestamp;
 use mooring_core::wire::calls::server;
 use mooring_core::wire::{LeaseView, Leases, Revoke, ViewState};
@@ -75,12 +75,18 @@ impl Server {
 
     /// The same, never started yet; its port is its own all the same.
     pub fn switched_off(seats: u32, lease_secs: u64) -> Self {
+        Self::licensed_by(seats, lease_secs, |_| {})
+    }
+
+    /// The same, with something else in its license.
+    pub fn licensed_by(seats: u32, lease_secs: u64, change: impl FnOnce(&mut License)) -> Self {
         let (dir, ca) = (tempfile::tempdir().unwrap(), Ca::new());
         let d = dir.path();
         let (cert, key) = ca.issue("server");
         let mut l = license(anchor(), seats);
-        // The configuration takes ten seconds at least; a license may say less.
+        // The configuration takes ten seconds at least; a test license may say less.
         l.policy.max_lease = Some(secs(lease_secs));
+        change(&mut l);
         private(&d.join("anchor.key"), KEY);
         for (name, text) in [
             ("tls.crt", cert.as_str()),
@@ -133,6 +139,15 @@ impl Server {
         self.switch_on();
     }
 
+    /// Its device is pulled out; until it has noticed.
+    pub fn pull_anchor(&self) {
+        std::fs::remove_dir_all(self.dir.path().join("sys/bus/usb/devices/1-1")).unwrap();
+        eventually("the anchor is missed", secs(30), || {
+            let present = metric(self.on().health, "mooring_anchor_present", "").ok()?;
+            (present < 1.0).then_some(())
+        });
+    }
+
     fn stop(&mut self) {
         if let Some(on) = self.on.take() {
             on.runtime.shutdown_timeout(Duration::from_millis(200));
@@ -158,6 +173,11 @@ impl Server {
 
     /// A client token for this subject.
     pub fn token(&self, subject: &str) -> String {
+        self.token_for(subject, None)
+    }
+
+    /// The same, that carries so many claims.
+    pub fn token_for(&self, subject: &str, claims: Option<u16>) -> String {
         let now = Timestamp::now();
         let token = ClientToken {
             id: format!("of-{subject}"),
@@ -165,6 +185,7 @@ impl Server {
             server: "test".into(),
             issued_at: now,
             expires: now.checked_add(secs(86_400)).unwrap(),
+            claims,
         };
         token.seal(&clients()).unwrap()
     }

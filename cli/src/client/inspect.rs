@@ -90,9 +90,14 @@ fn describe(s: &Seen, refused: bool) -> String {
         ),
     };
     let t = &s.token;
+    let claims = t.claims.map(|n| n.to_string());
     let rows = [
         ("Subject", t.subject.clone()),
         ("Server", t.server.clone()),
+        (
+            "Claims",
+            claims.unwrap_or_else(|| "as many as the server allows each holder".into()),
+        ),
         ("Issued", t.issued_at.to_string()),
         ("Expires", t.expires.to_string()),
         ("Signature", signature),

@@ -4,6 +4,7 @@ use crate::license::{date, file, vendor_key};
 use crate::output;
 use anyhow::{Context as _, bail};
 use mooring_core::client_token::ClientToken;
+use mooring_core::ledger::MOST_CLAIMS_PER_HOLDER;
 use mooring_core::time::{Timestamp, parse_span};
 use mooring_net::random;
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 Examples:
   mooring client issue --key client.key --server main --subject build-7 --out build-7.token
+  mooring client issue --key client.key --server main --subject ci --claims 200 --out ci.token
   mooring client issue --key client.key --server main --subject anna --for 30d | ssh anna-laptop \\
       'umask 077; cat > ~/.mooring-token'"
 )]
@@ -35,6 +37,10 @@ pub struct IssueTokenArgs {
     /// When it ends, instead: 2027-01-01 (UTC) or RFC 3339
     #[arg(long, value_name = "DATE", conflicts_with = "lasts", value_parser = date::start)]
     expires: Option<Timestamp>,
+    /// How many claims it carries at once: those of a CI farm that shares one token. Without it as
+    /// many as the license server allows each (16)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(MOST_CLAIMS_PER_HOLDER)))]
+    claims: Option<u16>,
     /// Its id, which revokes it [default: the date and 8 random digits]
     #[arg(long)]
     id: Option<String>,
@@ -69,6 +75,7 @@ pub fn run(args: IssueTokenArgs) -> anyhow::Result<()> {
         server: args.server,
         issued_at: now,
         expires,
+        claims: args.claims,
     };
     let text = token.seal(&key)? + "\n";
     match &args.out {

@@ -1,6 +1,7 @@
 //! The token itself: sealing and opening.
 
 use super::subject::{check_subject, is_id};
+use crate::ledger::MOST_CLAIMS_PER_HOLDER;
 use crate::license::{DsseError, Envelope, KeyError, KeyId, PublicKey, SigningKey, types};
 use crate::time::Timestamp;
 use base64::Engine as _;
@@ -68,6 +69,9 @@ pub struct ClientToken {
     pub issued_at: Timestamp,
     /// When it ends (exclusive).
     pub expires: Timestamp,
+    /// How many claims its subject may have at once; without it as many as the server allows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claims: Option<u16>,
 }
 
 impl ClientToken {
@@ -84,6 +88,10 @@ impl ClientToken {
         if self.server.is_empty() || self.server.len() > 253 {
             let p = "expected the license server's name, 1 to 253 characters";
             return bad("server", p.into());
+        }
+        let most = MOST_CLAIMS_PER_HOLDER;
+        if let Some(n) = self.claims.filter(|n| !(1..=most).contains(n)) {
+            return bad("claims", format!("{n}, expected 1 to {most}"));
         }
         if self.expires <= self.issued_at {
             let problem = format!("{} is not after issuedAt, {}", self.expires, self.issued_at);

@@ -46,6 +46,9 @@ pub struct Proven {
     pub holder: Holder,
     pub ticket: Option<Ticket>,
     pub held: Option<HeldLease>,
+    /// How many claims it may have, if its client token says so, now or when what it shows was
+    /// given.
+    pub claims: Option<u16>,
     /// When what counts was given, by the license it was given under.
     pub dates: Vec<(Digest, Timestamp)>,
     /// What does not count, by kind, and why.
@@ -141,6 +144,7 @@ impl Admission<'_> {
             holder: holder.clone(),
             ticket: None,
             held: None,
+            claims: None,
             dates: Vec::new(),
             bad: Vec::new(),
         };
@@ -156,10 +160,12 @@ impl Admission<'_> {
         if let Some(t) = &self.body.ticket {
             let opened = counts(opener.ticket(f, t), &shown, opener);
             proven.ticket = proven.note("ticket", opened, |t| t.issued_at);
+            proven.claims = proven.ticket.as_ref().and_then(|t| t.claims);
         }
         if let Some(h) = &self.body.held {
             let opened = counts(opener.lease(f, h), &shown, opener);
             let token = proven.note("lease", opened, |t| t.issued_at);
+            proven.claims = token.as_ref().and_then(|t| t.claims).or(proven.claims);
             proven.held = token.map(|token: LeaseToken| HeldLease {
                 unexpired: token.unexpired(self.now, opener.boot_id()),
                 age: token.age(self.now.boot, opener.boot_id()),

@@ -79,6 +79,7 @@ pub fn token(
         draws: g.draws.clone(),
         overdraft: g.overdraft,
         cnf: g.secret_hash,
+        claims: g.claims,
         test: l.test,
         emergency: l.emergency,
         nonce,
@@ -140,6 +141,7 @@ pub fn waiting(s: &mut impl Signer, f: &InForce, p: Place, now: Now) -> Result<W
         holder: run.identity.hide(&p.holder),
         cnf: p.secret_hash,
         contested: p.contested,
+        claims: p.claims,
         issued_at: now.wall,
     };
     Ok(Waiting {

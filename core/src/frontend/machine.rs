@@ -210,6 +210,7 @@ impl<R> Frontend<R> {
         let claim = Claim {
             ticket: asked.proven.ticket,
             held: asked.proven.held,
+            claims: asked.proven.claims,
             priority: asked.priority,
             ..Claim::of(asked.body, asked.proven.holder, asked.name, asked.new_id)
         };

@@ -1,7 +1,6 @@
 //! What to send next, and when.
 
 use super::{Bar, Claimant, Do, Outstanding, Random, Releasing, Request, Tag};
-use crate::policy::{OptimisticStart, Start};
 use crate::time::BootTime;
 use crate::wire::{ClaimRequest, HeldProof, HoldState, Renewal, Standing};
 use std::time::Duration;
@@ -115,11 +114,18 @@ impl Claimant {
     fn send(&mut self, now: BootTime, request: Request, wait: Option<Duration>) -> Do {
         self.tags += 1;
         let (tag, sent) = (Tag(self.tags), now);
-        self.outstanding = Some(Outstanding { tag, sent, wait });
+        let time = self.time_for_answer(now);
+        let timeout = time.saturating_add(wait.unwrap_or_default());
+        self.outstanding = Some(Outstanding {
+            tag,
+            sent,
+            wait,
+            timeout,
+        });
         Do::Send {
             tag,
             request,
-            timeout: self.spec.contact + wait.unwrap_or_default(),
+            timeout,
         }
     }
 
@@ -130,7 +136,8 @@ impl Claimant {
         let longest = LONGEST_PAUSE.min(self.s.lease_for / 6);
         let pause = pause.min(longest).mul_f64(0.5 + fraction / 2.0);
         self.attempts = self.attempts.saturating_add(1);
-        self.next_at = now + pause.max(at_least.unwrap_or_default().min(Duration::from_secs(60)));
+        let pause = pause.max(at_least.unwrap_or_default().min(Duration::from_secs(60)));
+        self.next_at = (now + pause).min(self.last_try_at().max(now + FIRST_PAUSE / 2));
     }
 
     /// When to renew: D/3 after the last renewal was sent, a little earlier or later than others.
@@ -141,12 +148,5 @@ impl Claimant {
 
     pub(super) fn refused_later(&mut self, now: BootTime, fraction: f64) {
         self.next_at = now + REFUSED_AGAIN.mul_f64(0.9 + fraction / 10.0);
-    }
-
-    /// Whether the application may start without an answer.
-    pub(super) fn may_start_optimistically(&self) -> bool {
-        self.spec.start == Start::Optimistic
-            && !self.s.answered
-            && self.s.optimistic_start == OptimisticStart::Allow
     }
 }

@@ -40,6 +40,15 @@ impl Claimant {
         self.outstanding = None;
         self.advance(now);
         self.dirty = true;
+        match &answer {
+            Answer::NoContact(_) => self.heard_nothing(out, now),
+            Answer::Unsent(_) if !mutant::on(Mutant::OwnFaultHeardAsSilence) => {
+                self.asked_nobody(now);
+            }
+            Answer::Unsent(_) => self.heard_nothing(out, now),
+            Answer::Problem(p) => self.heard_something(Some(p.kind)),
+            _ => self.heard_something(None),
+        }
         if self.releasing != Releasing::No {
             return self.hear_while_releasing(answer);
         }
@@ -76,7 +85,14 @@ impl Claimant {
             }
             Answer::Problem(p) => self.problem(&p, out.sent, now, fraction),
             Answer::Released => {}
-            Answer::NoContact(why) => self.no_contact(why, None, out.sent, now, fraction),
+            Answer::Unreadable(why) | Answer::NoContact(why) => {
+                self.message = Some(why);
+                self.back_off(now, None, fraction);
+            }
+            Answer::Unsent(p) => {
+                self.message = Some(p.to_string());
+                self.back_off(now, None, fraction);
+            }
         }
         self.advance(now);
     }
@@ -109,7 +125,6 @@ impl Claimant {
     }
 
     fn holds(&mut self, sent: BootTime, t: Terms, now: BootTime, fraction: f64) {
-        self.silent_since = None;
         let s = &mut self.s;
         s.state = HoldState::Held;
         s.lease = Some(t.lease);
@@ -131,7 +146,6 @@ impl Claimant {
             s.limit = s.limit + t.lease_for;
         }
         s.was_held = true;
-        s.answered = true;
         s.barred = None;
         (self.place, self.reason, self.message) = (None, None, None);
         (self.repeat, self.bearer) = (false, false);
@@ -140,18 +154,18 @@ impl Claimant {
     }
 
     fn waits(&mut self, out: Outstanding, w: Waiting, now: BootTime, fraction: f64) {
-        self.silent_since = None;
         // A place in line shows that a revocation was lifted; a copy does not ask any more.
         self.s.barred = None;
         self.s.max_contested = w.max_contested;
         match self.s.state {
             HoldState::Optimistic | HoldState::Held | HoldState::Grace => {
-                self.s.state = HoldState::Contested;
-                self.s.limit = self.s.limit.min(out.sent + w.max_contested);
+                self.is_contested(out.sent);
             }
             HoldState::Contested if mutant::on(Mutant::FlappingExtendsContested) => {
                 self.s.limit = out.sent + w.max_contested;
             }
+            // By a problem, which did not say for how long here.
+            HoldState::Contested if self.s.lease.is_none() => self.is_contested(out.sent),
             // Fixed at the first contact: flapping never extends it.
             HoldState::Contested => {}
             _ => {
@@ -160,7 +174,6 @@ impl Claimant {
                 self.s.bundle = None;
             }
         }
-        self.s.answered = true;
         self.s.heard = Some(w.instance);
         self.s.lease = Some(w.lease);
         self.s.holder = Some(w.holder.into());
@@ -182,12 +195,24 @@ impl Claimant {
         }
     }
 
+    /// Runs on until min(its limit, the contact + maxContested).
+    fn is_contested(&mut self, sent: BootTime) {
+        self.s.state = HoldState::Contested;
+        self.s.limit = self.s.limit.min(sent + self.s.max_contested);
+    }
+
     fn problem(&mut self, p: &Problem, sent: BootTime, now: BootTime, fraction: f64) {
         use ProblemType as T;
         let retry = p.retry_after_secs.map(Duration::from_secs);
         match p.kind {
             T::AnchorLost | T::LicenseInvalid | T::Overloaded | T::TooManyClaims => {
-                return self.no_contact(p.to_string(), retry, sent, now, fraction);
+                // Who started in silence hears that there is no seat for it.
+                let no_seat = matches!(p.kind, T::LicenseInvalid | T::TooManyClaims);
+                if no_seat && self.s.state == HoldState::Optimistic {
+                    self.is_contested(sent);
+                }
+                self.message = Some(p.to_string());
+                self.back_off(now, retry, fraction);
             }
             T::Unauthenticated => {
                 self.bearer = true;
@@ -229,13 +254,11 @@ impl Claimant {
                 self.back_off(now, retry.or(Some(Duration::from_secs(2))), fraction);
             }
         }
-        self.silent_since = None;
     }
 
     /// A copy of this holder has given the claim back: what it gave is over, and a new claim
     /// begins.
     fn given_back(&mut self, fresh: Secret, p: &Problem, now: BootTime) {
-        self.silent_since = None;
         self.message = Some(p.to_string());
         if self.s.state.is_licensed() {
             self.lose(now);
@@ -250,7 +273,6 @@ impl Claimant {
     /// The "refused" column: what runs is lost, what waits is refused.
     fn refused(&mut self, p: &Problem, now: BootTime, fraction: f64) {
         self.message = Some(p.to_string());
-        self.s.answered = true;
         if self.s.state.is_licensed() {
             self.lose(now);
         } else if self.s.state != HoldState::Lost {
@@ -260,18 +282,5 @@ impl Claimant {
         self.s.pending = None;
         self.repeat = false;
         self.refused_later(now, fraction);
-    }
-
-    fn no_contact(
-        &mut self,
-        why: String,
-        at_least: Option<Duration>,
-        sent: BootTime,
-        now: BootTime,
-        fraction: f64,
-    ) {
-        self.silent_since.get_or_insert(sent);
-        self.message = Some(why);
-        self.back_off(now, at_least, fraction);
     }
 }

@@ -8,12 +8,14 @@
 //! |---|---|
 //! | `ask` | what to send next, and when |
 //! | `hear` | what an answer changes |
+//! | `silence` | when an application starts with no server in reach |
 //! | `drive` | save, then send; give back; begin again |
 //! | `states` | what time alone changes; the status |
 
 mod ask;
 pub mod drive;
 mod hear;
+mod silence;
 mod states;
 
 #[cfg(test)]
@@ -32,8 +34,8 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a sidecar tries for a first answer before the application may start without one, and
-/// how long one request may go unanswered.
+/// How long the server must be silent before an application may start without it, and how long one
+/// request may go unanswered.
 pub const CONTACT: Duration = Duration::from_secs(15);
 
 #[derive(Clone, Debug)]
@@ -134,8 +136,14 @@ pub enum Answer {
     Renewed(Box<Renewed>),
     Released,
     Problem(Problem),
-    /// Timeout, refused connection, an answer that makes no sense: in words.
+    /// The server's, beyond doubt, and nothing that this version understands: in words. It changes
+    /// no state, and is an answer all the same.
+    Unreadable(String),
+    /// Not connected, no TLS, nothing within the time, or a stranger's word: nobody that counts has
+    /// said anything. In words.
     NoContact(String),
+    /// A fault on this side kept the request from being sent: neither answer nor silence.
+    Unsent(Problem),
 }
 
 /// What outlives a crash of the sidecar: kept in its own state volume, readable by it alone.
@@ -167,8 +175,8 @@ pub struct Saved {
     heard: Option<InstanceId>,
     /// It was `Held` since it last was not licensed.
     was_held: bool,
-    /// The server has answered this claim: to start without it is out of the question from then on,
-    /// also after a crash.
+    /// The server has answered this claim, whatever it said: to start without it is out of the
+    /// question from then on, also after a crash (promise 15). Never unset.
     #[serde(default)]
     answered: bool,
     barred: Option<Bar>,
@@ -187,6 +195,7 @@ struct Outstanding {
     tag: Tag,
     sent: BootTime,
     wait: Option<Duration>,
+    timeout: Duration,
 }
 
 #[derive(Debug)]
@@ -200,8 +209,8 @@ pub struct Claimant {
     next_at: BootTime,
     /// Unanswered or refused attempts in a row.
     attempts: u32,
-    /// Since when nothing was heard; `None` while the last request was answered.
-    silent_since: Option<BootTime>,
+    /// Of a claim that never was answered.
+    silence: Option<silence::Silence>,
     /// The server does not know the lease: the claim is repeated with its token.
     repeat: bool,
     /// The server did not take ticket or token as a credential: the service-account token goes
@@ -266,6 +275,9 @@ impl Claimant {
         if s.state == HoldState::Refused {
             s.state = HoldState::Seeking;
         }
+        if mutant::on(Mutant::AnswerForgottenInCrash) {
+            s.answered = false;
+        }
         if mutant::on(Mutant::CrashRestartsGrace) && s.state.is_licensed() {
             s.limit = now + spec.max_grace;
         }
@@ -281,7 +293,6 @@ impl Claimant {
 
     fn with(spec: Spec, s: Saved, now: BootTime) -> Self {
         Self {
-            silent_since: Some(s.begun),
             spec,
             secret_hash: s.secret.hash(),
             s,
@@ -289,6 +300,7 @@ impl Claimant {
             tags: 0,
             next_at: now,
             attempts: 0,
+            silence: None,
             repeat: false,
             bearer: false,
             releasing: Releasing::No,

@@ -7,18 +7,14 @@ use crate::wire::{ClaimKind, ClaimStatus, HoldState};
 impl Claimant {
     /// Applies what has become of the claim by `now` without any message.
     pub(super) fn advance(&mut self, now: BootTime) {
-        let (state, at) = self.state_at(now);
+        self.starts_by_a_timer(now);
+        let (state, _) = self.state_at(now);
         if state == self.s.state {
             return;
         }
         self.dirty = true;
         match state {
             HoldState::Lost => self.lose(now),
-            HoldState::Optimistic => {
-                self.s.state = state;
-                self.s.limit = at;
-                self.s.was_held = false;
-            }
             _ => self.s.state = state,
         }
     }
@@ -32,21 +28,8 @@ impl Claimant {
                 (S::Lost, s.limit)
             }
             S::Held if now >= s.held_until => (S::Grace, s.limit),
-            S::Seeking if self.may_start_optimistically() && now >= self.optimistic_at() => {
-                // Counted from the claim's begin, which a crash does not move.
-                let limit = s.begun + self.spec.max_grace;
-                let in_time = now < limit;
-                (if in_time { S::Optimistic } else { S::Seeking }, limit)
-            }
             other => (other, s.limit),
         }
-    }
-
-    /// When a claim that gets no answer may start; never while the server answers, whatever it
-    /// says.
-    fn optimistic_at(&self) -> BootTime {
-        self.silent_since
-            .map_or(BootTime::NEVER, |t| t + self.spec.contact)
     }
 
     /// Being licensed has ended: what follows is a claim like any other.
@@ -68,7 +51,6 @@ impl Claimant {
         match self.state_at(now).0 {
             S::Held => self.s.held_until.min(self.s.limit),
             S::Grace | S::Contested | S::Optimistic => self.s.limit,
-            S::Seeking if self.may_start_optimistically() => self.optimistic_at().max(now),
             _ => BootTime::NEVER,
         }
     }

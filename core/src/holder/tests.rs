@@ -13,14 +13,14 @@ struct Steady(u8);
 
 impl Random for Steady {
     fn request_id(&mut self) -> RequestId {
-        self.0 += 1;
+        self.0 = self.0.wrapping_add(1);
         RequestId::from_bytes([self.0; 16])
     }
     fn fraction(&mut self) -> f64 {
         1.0
     }
     fn secret(&mut self) -> Secret {
-        self.0 += 1;
+        self.0 = self.0.wrapping_add(1);
         Secret::from_bytes([self.0; 32])
     }
 }
@@ -153,6 +153,22 @@ impl World {
         t + after
     }
 
+    /// No attempt from `from` to `to` is answered, each is refused after 100 ms; when the last was.
+    fn is_unanswered(&mut self, from: u64, to: u64) -> u64 {
+        let mut t = from;
+        loop {
+            let (sent, tag, _) = self.send(t);
+            if sent + 100 > to {
+                // It stays under way: the next one takes its place.
+                self.h.outstanding = None;
+                self.h.next_at = at(sent);
+                return t;
+            }
+            t = sent + 100;
+            self.h.answered(at(t), tag, silence(), &mut self.r);
+        }
+    }
+
     fn state(&self, t: u64) -> HoldState {
         self.h.status(at(t)).state
     }
@@ -233,18 +249,68 @@ fn the_table_cell_by_cell() {
             assert_eq!(w.state(t), want, "{state} + {name}");
         }
     }
-    let mut w = World::in_state(S::Held);
-    let t = w.ask(0, no(ProblemType::UnknownProduct), 0);
-    assert_eq!(w.state(t), S::Lost, "Held + refused");
-    for kind in [
-        ProblemType::AnchorLost,
-        ProblemType::Overloaded,
-        ProblemType::LicenseInvalid,
-        ProblemType::TooManyClaims,
-    ] {
-        let mut w = World::in_state(S::Held);
-        let t = w.ask(0, no(kind), 0);
-        assert_eq!(w.state(t), S::Held, "Held + {kind} is as no contact");
+}
+
+/// What becomes of a state by a problem, as the page's tables say.
+fn by_problem(state: HoldState, kind: ProblemType) -> HoldState {
+    use HoldState as S;
+    use ProblemType as T;
+    let refused = if state.is_licensed() || state == S::Lost {
+        S::Lost
+    } else {
+        S::Refused
+    };
+    match kind {
+        T::NotEntitled | T::UnknownProduct | T::ExceedsSeats | T::VersionNotCovered => refused,
+        T::Revoked | T::Cloned => refused,
+        T::GivenBack if state.is_licensed() => S::Lost,
+        T::TooManyClaims | T::LicenseInvalid if state == S::Optimistic => S::Contested,
+        T::BadRequest if !state.is_licensed() => refused,
+        _ => state,
+    }
+}
+
+#[test]
+fn each_problem_does_to_each_state_what_the_page_says_and_starts_nothing() {
+    use HoldState as S;
+    let states = [
+        S::Seeking,
+        S::Waiting,
+        S::Optimistic,
+        S::Held,
+        S::Grace,
+        S::Contested,
+        S::Refused,
+        S::Lost,
+    ];
+    for state in states {
+        for kind in ProblemType::ALL.iter().copied() {
+            let mut w = World::in_state(state);
+            w.h.spec.start = Start::Optimistic;
+            let at_once = if state == S::Held { 1 } else { LATER };
+            let limit = w.h.status(at(at_once)).until_boot_ms;
+            let t = w.ask(at_once, no(kind), 10);
+            assert_eq!(w.state(t), by_problem(state, kind), "{state} + {kind}");
+            assert!(w.h.s.answered, "{state} + {kind}");
+            let later = w.h.status(at(t)).until_boot_ms;
+            assert!(
+                later.is_none_or(|l| limit.is_some_and(|before| l <= before)),
+                "{state} + {kind} lengthens the limit"
+            );
+            // Nothing that never was licensed becomes so by silence after it: not in this process,
+            // and not in the next one.
+            if state.is_licensed() {
+                continue;
+            }
+            let again = restarted(&w, t);
+            for (mut w, which) in [(w, "this process"), (again, "the next")] {
+                let mut t = t;
+                while t < LATER + 100_000 && w.h.s.barred != Some(super::Bar::Cloned) {
+                    t = w.ask(t, silence(), 5000);
+                    assert!(!w.state(t).is_licensed(), "{state} + {kind}, {which}");
+                }
+            }
+        }
     }
 }
 
@@ -316,20 +382,26 @@ fn a_credential_that_is_not_taken_is_replaced_by_the_service_account_token() {
 
 #[test]
 fn no_server_in_reach_starts_after_fifteen_seconds_or_never() {
-    let w = World::new(Start::Optimistic);
-    assert_eq!(
-        (w.state(14_999), w.state(15_000)),
-        (HoldState::Seeking, HoldState::Optimistic)
-    );
-    assert_eq!(
-        w.until(15_000),
-        8 * 3600 * 1000,
-        "counted from the beginning"
-    );
-    let w = World::new(Start::Licensed);
+    // Nobody answers at all, or each attempt is refused at once.
+    for takes in [15_000, 1] {
+        let mut w = World::new(Start::Optimistic);
+        let mut t = 0;
+        while t < 15_000 {
+            assert_eq!(w.state(t), HoldState::Seeking, "{t}");
+            let (sent, tag, _) = w.send(t);
+            t = sent + takes.min(15_000 - sent.min(14_999));
+            w.h.answered(at(t), tag, silence(), &mut w.r);
+        }
+        assert!(t < 15_010, "{t}");
+        assert_eq!(w.state(t), HoldState::Optimistic);
+        assert_eq!(w.until(t), 8 * 3600 * 1000, "counted from the beginning");
+    }
+    let mut w = World::new(Start::Licensed);
+    w.is_unanswered(0, 100_000);
     assert_eq!(w.state(100_000), HoldState::Seeking);
     let mut w = World::new(Start::Optimistic);
     w.ask(0, full(), 10);
+    w.is_unanswered(10, 100_000);
     assert_eq!(
         w.state(100_000),
         HoldState::Waiting,
@@ -338,22 +410,102 @@ fn no_server_in_reach_starts_after_fifteen_seconds_or_never() {
 }
 
 #[test]
-fn a_server_that_answers_is_in_reach_whatever_it_says() {
+fn an_answer_that_is_not_understood_is_one() {
     let mut w = World::new(Start::Optimistic);
-    let wrong = Problem::new(ProblemType::Unauthenticated, "x").retry_after(60);
-    w.ask(0, Answer::Problem(wrong), 10);
-    assert_eq!(
-        w.state(50_000),
-        HoldState::Seeking,
-        "a credential that is not taken starts nothing"
-    );
-    let t = w.ask(50_000, silence(), 5000);
-    assert_eq!(w.state(t + 9_999), HoldState::Seeking);
-    assert_eq!(
-        w.state(t + 10_000),
-        HoldState::Optimistic,
-        "15 s from the sending of what was not answered"
-    );
+    let t = w.ask(0, Answer::Unreadable("status 418".into()), 10);
+    assert_eq!(w.state(t), HoldState::Seeking);
+    let mut back = restarted(&w, t);
+    for w in [&mut w, &mut back] {
+        w.is_unanswered(t, 100_000);
+        assert_eq!(w.state(100_000), HoldState::Seeking);
+    }
+}
+
+#[test]
+fn time_alone_starts_nothing_while_nobody_was_asked() {
+    // The machine slept for an hour with a request under way: its answer may have come and gone.
+    let mut w = World::new(Start::Optimistic);
+    let (_, tag, _) = w.send(0);
+    assert_eq!(w.state(3_600_000), HoldState::Seeking);
+    w.h.answered(at(3_600_000), tag, silence(), &mut w.r);
+    assert_eq!(w.state(3_600_000), HoldState::Seeking);
+    let t = w.is_unanswered(3_600_000, 3_614_999);
+    assert_eq!(w.state(t), HoldState::Seeking);
+    let t = w.is_unanswered(t, 3_620_000);
+    assert_eq!(w.state(t), HoldState::Optimistic);
+
+    // It slept between two attempts.
+    let mut w = World::new(Start::Optimistic);
+    w.ask(0, silence(), 10);
+    let t = w.ask(3_600_000, silence(), 5_000);
+    assert_eq!(w.state(t), HoldState::Seeking);
+
+    // The process ended in between: the next one has asked nobody yet.
+    let mut w = World::new(Start::Optimistic);
+    w.ask(0, silence(), 10);
+    let mut back = restarted(&w, 14_000);
+    assert_eq!(back.state(20_000), HoldState::Seeking);
+    let t = back.ask(20_000, silence(), 10);
+    assert_eq!(back.state(t), HoldState::Seeking);
+    let t = back.is_unanswered(t, 36_000);
+    assert_eq!(back.state(t), HoldState::Optimistic);
+    assert_eq!(back.until(t), 8 * 3600 * 1000, "from the claim's begin");
+}
+
+#[test]
+fn a_fault_of_its_own_is_neither_answer_nor_silence() {
+    let own = || Answer::Unsent(Problem::new(ProblemType::Unauthenticated, "no token file"));
+    let mut w = World::new(Start::Optimistic);
+    let mut t = 0;
+    while t < 600_000 {
+        t = w.ask(t, own(), 1);
+    }
+    assert_eq!(w.state(t), HoldState::Seeking, "nobody was asked");
+    assert!(!w.h.s.answered);
+    // The time stands: ten seconds of silence, a fault for ten minutes, and five more seconds.
+    let mut w = World::new(Start::Optimistic);
+    let mut t = w.is_unanswered(0, 10_000);
+    let silent = t;
+    while t < 600_000 {
+        t = w.ask(t, own(), 1);
+    }
+    assert_eq!(w.state(t), HoldState::Seeking);
+    let (sent, tag, _) = w.send(t);
+    w.h.answered(at(sent + 100), tag, silence(), &mut w.r);
+    assert_eq!(w.state(sent + 100), HoldState::Seeking);
+    let end = w.is_unanswered(sent + 100, t + 15_000 - silent + 1_000);
+    assert_eq!(w.state(end), HoldState::Optimistic, "{silent} {t} {end}");
+}
+
+#[test]
+fn who_started_in_silence_and_hears_that_there_is_no_seat_has_one_end() {
+    for kind in [ProblemType::TooManyClaims, ProblemType::LicenseInvalid] {
+        let mut w = World::in_state(HoldState::Optimistic);
+        let (sent, tag, _) = w.send(LATER);
+        w.h.answered(at(sent + 10), tag, no(kind), &mut w.r);
+        assert_eq!(w.state(sent + 10), HoldState::Contested);
+        let limit = w.until(sent + 10);
+        assert_eq!(limit, sent + 900_000, "15 min where nobody said less");
+        let mut back = restarted(&w, sent + 20);
+        for w in [&mut w, &mut back] {
+            let mut t = sent + 20;
+            while t + 20_000 < limit {
+                for answer in [no(kind), silence(), no(ProblemType::Overloaded)] {
+                    t = w.ask(t, answer, 100);
+                    assert_eq!((w.state(t), w.until(t)), (HoldState::Contested, limit));
+                }
+            }
+            assert_eq!(w.state(limit), HoldState::Lost);
+        }
+    }
+    // The first place in line says how long that is here, and no later one lengthens it.
+    let mut w = World::in_state(HoldState::Optimistic);
+    let t = w.ask(LATER, no(ProblemType::TooManyClaims), 0);
+    let (sent, tag, _) = w.send(t);
+    w.h.answered(at(sent), tag, full(), &mut w.r);
+    assert_eq!(w.until(sent), sent + 60_000);
+    let t = w.ask(sent, full(), 0);
+    assert_eq!(w.until(t), sent + 60_000);
 }
 
 #[test]
@@ -400,14 +552,6 @@ fn a_crash_restarts_neither_the_grace_nor_the_lease_nor_the_counter() {
     assert_eq!(
         (again.counter, again.request_id, again.lease),
         (sent.counter, sent.request_id, sent.lease)
-    );
-
-    let w = World::new(Start::Optimistic);
-    let back = Claimant::restore(w.h.spec.clone(), w.h.s.clone(), at(14_000));
-    assert_eq!(
-        back.status(at(15_000)).state,
-        HoldState::Optimistic,
-        "nor the time without contact"
     );
 }
 

@@ -3,7 +3,6 @@
 use super::refusal::Refusal;
 use super::state::Ledger;
 use super::types::Claim;
-use crate::identity::Holder;
 use crate::request::MAX_ITEMS;
 
 impl Ledger {
@@ -16,7 +15,7 @@ impl Ledger {
                 return Err(Refusal::ProductTwice(item.product.clone()));
             }
         }
-        self.has_room_for(&c.holder)?;
+        self.has_room_for(c)?;
         let most = self.settings.limits.queue;
         if self.queue.len() >= most {
             return Err(Refusal::QueueFull { most });
@@ -25,14 +24,13 @@ impl Ledger {
     }
 
     /// Whether this holder and its namespace may have one claim more.
-    pub(super) fn has_room_for(&self, holder: &Holder) -> Result<(), Refusal> {
-        let limits = self.settings.limits;
+    pub(super) fn has_room_for(&self, c: &Claim) -> Result<(), Refusal> {
+        let (limits, holder) = (self.settings.limits, &c.holder);
         let own = self.by_holder.get(&holder.key()).map_or(0, Vec::len);
-        if own >= limits.per_holder {
-            return Err(Refusal::HolderFull {
-                holder: Box::new(holder.clone()),
-                most: limits.per_holder,
-            });
+        let most = c.claims.map_or(limits.per_holder, usize::from);
+        if own >= most {
+            let holder = Box::new(holder.clone());
+            return Err(Refusal::HolderFull { holder, most });
         }
         let Some(namespace) = holder.namespace() else {
             return Ok(());

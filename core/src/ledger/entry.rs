@@ -14,6 +14,7 @@ pub(super) struct Entry {
     pub(super) holder: Holder,
     pub(super) name: ClaimName,
     pub(super) items: Vec<Item>,
+    pub(super) claims: Option<u16>,
     pub(super) secret_hash: SecretHash,
     pub(super) state: State,
     /// Since when it is in this state.

@@ -1,5 +1,6 @@
 //! Why a claim, a renewal or a release is refused. What HTTP says of it stands in `problem`.
 
+use super::types::MOST_CLAIMS_PER_HOLDER;
 use crate::identity::Holder;
 use crate::license::VersionRange;
 use crate::names::{ClaimName, LeaseId, ProductName, Seats, Version};
@@ -39,7 +40,10 @@ pub enum Refusal {
     /// Each item could be had, and all together never.
     #[error("these products together ask for more seats than the license has")]
     ExceedsSeatsTogether,
-    #[error("{holder} has {most} claims, the most one holder may have")]
+    #[error(
+        "{holder} has {most} claims, and may have {most}; {}",
+        more_claims(holder)
+    )]
     HolderFull { holder: Box<Holder>, most: usize },
     #[error("namespace {namespace} has {most} claims, the most one may have")]
     NamespaceFull { namespace: String, most: usize },
@@ -88,6 +92,18 @@ pub enum Changed {
 }
 
 words!(Changed: Items = "items", Secret = "secret");
+
+/// What to do about a holder's bound.
+fn more_claims(holder: &Holder) -> String {
+    match holder {
+        Holder::External { .. } => format!(
+            "give one back, or have a client token issued that carries more (mooring client issue --claims, up to {MOST_CLAIMS_PER_HOLDER})"
+        ),
+        Holder::Pod { .. } => {
+            "give one back, or raise the license server's lease.claimsPerHolder".into()
+        }
+    }
+}
 
 fn list(sold: &[ProductName]) -> String {
     let names: Vec<&str> = sold.iter().map(ProductName::as_str).collect();

@@ -20,7 +20,7 @@ impl Ledger {
                 _ => return,
             }
         }
-        if self.has_room_for(&c.holder).is_err() {
+        if self.has_room_for(c).is_err() {
             return;
         }
         // It is nobody's to renew or to give back.

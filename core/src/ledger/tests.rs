@@ -113,6 +113,7 @@ fn claim(n: u8, what: &str) -> Claim {
         heard: None,
         ticket: None,
         held: None,
+        claims: None,
         priority: 0,
     }
 }
@@ -184,6 +185,7 @@ fn token(n: u8, g: &Granted, instance: u8) -> LeaseToken {
         draws: g.draws.clone(),
         overdraft: 0,
         cnf: secret(n).hash(),
+        claims: g.claims,
         test: false,
         emergency: false,
         nonce: None,
@@ -201,6 +203,7 @@ fn ticket(p: &Place, instance: u8) -> Ticket {
         holder: HolderHmac(String::new()),
         cnf: p.secret_hash,
         contested: p.contested,
+        claims: p.claims,
         issued_at: Timestamp::UNIX_EPOCH,
     }
 }

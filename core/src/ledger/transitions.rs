@@ -24,6 +24,7 @@ impl Ledger {
             holder: c.holder.clone(),
             name: c.name.clone(),
             items: c.items.clone(),
+            claims: c.claims,
             secret_hash: c.secret_hash,
             // Replaced at once below, which books deadline and event.
             state: State::Refused(Box::new(Refusal::Ended)),

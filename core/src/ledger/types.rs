@@ -78,6 +78,8 @@ pub struct Claim {
     pub heard: Option<InstanceId>,
     pub ticket: Option<Ticket>,
     pub held: Option<HeldLease>,
+    /// How many claims the holder may have, where that is not [`Limits::per_holder`].
+    pub claims: Option<u16>,
     /// From policy by identity, never from the request.
     pub priority: i32,
 }
@@ -100,6 +102,7 @@ impl Claim {
             heard: body.heard,
             ticket: None,
             held: None,
+            claims: None,
             priority: 0,
         }
     }
@@ -152,6 +155,8 @@ pub struct Granted {
     /// Seats of it over what was sold.
     pub overdraft: u32,
     pub secret_hash: SecretHash,
+    /// As in [`Claim::claims`], for its token.
+    pub claims: Option<u16>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,6 +175,8 @@ pub struct Place {
     /// For its ticket: it was `Held` once.
     pub contested: bool,
     pub secret_hash: SecretHash,
+    /// As in [`Claim::claims`], for its ticket.
+    pub claims: Option<u16>,
 }
 
 /// One change, for the watch.

@@ -38,6 +38,7 @@ impl Ledger {
             arrival: rank.arrival,
             contested: rank.class == Class::Contested,
             secret_hash: e.secret_hash,
+            claims: e.claims,
         }))
     }
 
@@ -58,6 +59,7 @@ impl Ledger {
             draws: self.capacity.draws_to_show(drawn),
             overdraft: *overdraft,
             secret_hash: e.secret_hash,
+            claims: e.claims,
         })
     }
 

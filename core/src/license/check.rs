@@ -6,7 +6,7 @@ use super::dsse::DsseError;
 use super::file::License;
 use crate::names::BadName;
 use crate::reason::LicenseReason;
-use crate::time::Timestamp;
+use crate::time::{MIN_LEASE, MIN_TEST_LEASE, Timestamp, print_span};
 
 /// The schema this version writes and reads.
 const SCHEMA: u32 = 1;
@@ -100,8 +100,25 @@ impl License {
             return bad("expires", format!("{to} is not after notBefore, {from}"));
         }
         check_anchors(&self.anchors)?;
+        self.check_policy()?;
         self.check_pools()?;
         self.check_products()
+    }
+
+    /// A lease shorter than the protocol's shortest would have holders ask without end; tests of
+    /// what happens at its end need not wait for so long.
+    fn check_policy(&self) -> Result<(), LicenseError> {
+        let least = if self.test { MIN_TEST_LEASE } else { MIN_LEASE };
+        match self.policy.max_lease.filter(|d| *d < least) {
+            Some(d) => {
+                let (is, least) = (print_span(d), print_span(least));
+                bad(
+                    "policy.maxLease",
+                    format!("{is}, expected at least {least}"),
+                )
+            }
+            None => Ok(()),
+        }
     }
 
     fn check_pools(&self) -> Result<(), LicenseError> {

@@ -31,6 +31,9 @@ pub struct Ticket {
     /// It was `Held` once, and stands before those who never were.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub contested: bool,
+    /// How many claims its holder may have, where its client token said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claims: Option<u16>,
     /// When it was given.
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Instant"))]
     pub issued_at: Timestamp,

@@ -61,6 +61,9 @@ pub struct LeaseToken {
     pub overdraft: u32,
     /// SHA-256 of the claim's secret: a token alone gives nothing.
     pub cnf: SecretHash,
+    /// How many claims its holder may have, where its client token said so: for the next run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claims: Option<u16>,
     /// The license is one for tests.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub test: bool,

@@ -32,5 +32,8 @@ pub const SECRET_HEADER: &str = "mooring-secret";
 /// Header with the holder's counter on `DELETE /v1/claims/{name}`: a copy that fell behind gives
 /// nothing back.
 pub const COUNTER_HEADER: &str = "mooring-counter";
+/// Header of every response of a license server: the run that answers. What comes without it is
+/// somebody else's word, as a proxy's in front of a server that is away, and no answer.
+pub const INSTANCE_HEADER: &str = "mooring-instance";
 /// The API versions a server speaks, as `GET /v1/versions` lists them.
 pub const VERSIONS: &[&str] = &["v1"];

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum HoldState {
-    /// No answer yet.
+    /// Neither a lease nor a place yet: nobody answered, or the server cannot say now.
     Seeking,
     /// In line.
     Waiting,
@@ -20,7 +20,8 @@ pub enum HoldState {
     Held,
     /// The lease ran out without contact; the application goes on under the grace.
     Grace,
-    /// The seat was given away meanwhile; the application goes on until its limit.
+    /// There is no seat for it: given away meanwhile, or none was free after a start without the
+    /// server. The application goes on until its limit.
     Contested,
     /// The limit passed, or the lease was taken away.
     Lost,

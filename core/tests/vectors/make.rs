@@ -171,6 +171,7 @@ impl Chain {
             draws: vec![],
             overdraft: 0,
             cnf: Secret::from_bytes([8; 32]).hash(),
+            claims: None,
             test: false,
             emergency: false,
             nonce: Some(NONCE.into()),

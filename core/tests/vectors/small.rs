@@ -188,6 +188,7 @@ pub fn tickets() -> Vec<TicketCase> {
         holder: IdentityKey::new(&[9; 32]).hide(&holder()),
         cnf: Secret::from_bytes([8; 32]).hash(),
         contested: false,
+        claims: None,
         issued_at: at("2026-06-01T12:05:00Z"),
     };
     let delegation = Envelope::sign(types::DELEGATION, &delegation, &k.anchor).unwrap();

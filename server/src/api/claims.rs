@@ -68,8 +68,14 @@ async fn prove(
         Admitted::Proven(p) => *p,
         Admitted::Review(admission) => {
             note(app, name, &admission.bad);
-            let who = app.auth.identify(peer, headers).await;
-            admission.reviewed(who, &proofs)?
+            let known = app.auth.identify_with_claims(peer, headers).await;
+            let carries = known.as_ref().ok().and_then(|(_, claims)| *claims);
+            let proven = admission.reviewed(known.map(|(who, _)| who), &proofs)?;
+            Proven {
+                // What its token says now counts more than what an earlier one said.
+                claims: carries.or(proven.claims),
+                ..proven
+            }
         }
     };
     note(app, name, &proven.bad);

@@ -10,11 +10,11 @@ mod watch;
 use self::asked::Asked;
 use crate::app::App;
 use crate::metrics::count;
-use http::{Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use mooring_core::names::BadName;
 use mooring_core::wire::calls::{self, SERVER, ServerCall};
-use mooring_core::wire::{Problem, ProblemType, VERSIONS};
+use mooring_core::wire::{INSTANCE_HEADER, Problem, ProblemType, VERSIONS};
 use mooring_net::http::{self as net, Body, Peer};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -81,11 +81,17 @@ fn named<T: FromStr<Err = BadName>>(arg: &str) -> Result<T, Problem> {
 }
 
 fn finish(app: &App, call: &str, answer: Result<Response<Body>, Problem>) -> Response<Body> {
-    let response = answer.unwrap_or_else(|p| {
+    let mut response = answer.unwrap_or_else(|p| {
         app.metrics.problem(&p);
         tracing::debug!(call, problem = p.kind.name(), detail = %p.detail, "problem");
         net::problem(&p)
     });
     count(&app.metrics.requests, &[call, response.status().as_str()]);
+    // By it holders know the server's own word from that of somebody in front of it.
+    let run = HeaderValue::from_str(&app.chain.instance.to_string());
+    if let Ok(run) = run {
+        let name = HeaderName::from_static(INSTANCE_HEADER);
+        response.headers_mut().insert(name, run);
+    }
     response
 }

@@ -80,23 +80,27 @@ impl ClientTokens {
         self.files.keys.is_some()
     }
 
-    /// Who a token is for. What is wrong with a bad one is said: whoever signed it knows that
+    /// Who a token is for, and how many claims it carries, if it says so. What is wrong with a bad one is said: whoever signed it knows that
     /// anyway.
-    pub(crate) fn verify(&self, token: &str, now: Timestamp) -> Result<Holder, Problem> {
+    pub(crate) fn verify(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<(Holder, Option<u16>), Problem> {
         let count = |outcome: &str| count(&self.metrics.client_tokens, &[outcome]);
         let opened = ClientToken::open(token, &self.keys.get(), &self.server, now);
         let (token, key) = opened.map_err(|e| {
             count(e.reason());
             Problem::new(ProblemType::Unauthenticated, e.to_string())
         })?;
-        let subject = token.subject;
+        let subject = token.subject.clone();
         let holder = Holder::External { subject };
         let known = self.revoked.token(&token.id);
         let known = known.and_then(|()| self.revoked.check(&holder, now));
         known.inspect_err(|_| count("revoked"))?;
         count("accepted");
         tracing::trace!(token = %token.id, %key, %holder, "a client token is accepted");
-        Ok(holder)
+        Ok((holder, token.claims))
     }
 
     pub(crate) fn watched(&self) -> WatchedClients {

@@ -83,17 +83,33 @@ impl Auth {
         peer: &Peer,
         headers: &http::HeaderMap,
     ) -> Result<Who, Problem> {
-        let who = match Self::by_certificate(peer) {
-            Some(who) => who,
-            None => Who::Holder(self.by_token(peer, headers).await?),
+        Ok(self.identify_with_claims(peer, headers).await?.0)
+    }
+
+    /// The same, and how many claims the token that showed it carries, if it says so.
+    pub(crate) async fn identify_with_claims(
+        &self,
+        peer: &Peer,
+        headers: &http::HeaderMap,
+    ) -> Result<(Who, Option<u16>), Problem> {
+        let (who, claims) = match Self::by_certificate(peer) {
+            Some(who) => (who, None),
+            None => {
+                let (holder, claims) = self.by_token(peer, headers).await?;
+                (Who::Holder(holder), claims)
+            }
         };
         if let Who::Holder(h) = &who {
             self.revoked.check(h, clock::now().wall)?;
         }
-        Ok(who)
+        Ok((who, claims))
     }
 
-    async fn by_token(&self, peer: &Peer, headers: &http::HeaderMap) -> Result<Holder, Problem> {
+    async fn by_token(
+        &self,
+        peer: &Peer,
+        headers: &http::HeaderMap,
+    ) -> Result<(Holder, Option<u16>), Problem> {
         let refused = |why: &str| {
             let detail = format!("{why}; {}", self.ways());
             Err(Problem::new(ProblemType::Unauthenticated, detail))
@@ -109,7 +125,10 @@ impl Auth {
             (None, _) if token.starts_with(CLIENT_TOKEN_PREFIX) => {
                 refused("this license server takes no client tokens (clients.keys is not set)")
             }
-            (_, Some(r)) => r.review(token, peer.addr.ip(), &self.metrics).await,
+            (_, Some(r)) => {
+                let pod = r.review(token, peer.addr.ip(), &self.metrics).await?;
+                Ok((pod, None))
+            }
             (_, None) => {
                 refused("this license server takes no service-account tokens (tokenReview is off)")
             }

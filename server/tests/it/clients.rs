@@ -21,6 +21,7 @@ fn token(subject: &str, id: &str) -> String {
         server: "rig".into(),
         issued_at: now,
         expires: now.checked_add(day).unwrap(),
+        claims: None,
     };
     t.seal(&key()).unwrap()
 }

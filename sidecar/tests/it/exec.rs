@@ -92,6 +92,38 @@ fn who_waits_is_told_and_leaves_the_line_on_sigterm() {
 }
 
 #[test]
+fn jobs_that_share_a_token_wait_and_none_starts_past_those_in_line() {
+    let server = Server::new(2, 3);
+    let farm: Vec<Exec> = (0..8)
+        .map(|_| {
+            exec(&server, &["sh", "-c", "echo started; exec sleep 120"])
+                .token(&server.token_for("ci", Some(6)))
+                .with("MOORING_CONTACT_TIMEOUT", "2s")
+                .started()
+        })
+        .collect();
+    let count = |what: &dyn Fn(&Exec) -> bool| farm.iter().filter(|job| what(job)).count();
+    let started = |job: &Exec| job.has_written("started");
+    let beyond = |job: &Exec| job.has_said("too-many-claims");
+    let in_line = |job: &Exec| job.has_said("all seats are taken") && !started(job);
+    eventually("each knows how it stands", secs(30), || {
+        let stand = (count(&started), count(&in_line), count(&beyond));
+        (stand == (2, 4, 2)).then_some(())
+    });
+    let told = farm.iter().find(|job| beyond(job)).unwrap();
+    told.says("has 6 claims, and may have 6");
+    told.says("mooring client issue --claims");
+    // For longer than silence would have to last.
+    let asked = server.asked("claim");
+    let until = boot() + secs(5);
+    eventually("those in line ask on", secs(60), || {
+        (boot() > until && server.asked("claim") > asked + 8.0).then_some(())
+    });
+    assert_eq!((count(&started), server.holding()), (2, 2));
+    assert_eq!(count(&|job| job.has_said("starting without a lease")), 0);
+}
+
+#[test]
 fn signals_are_passed_on() {
     let server = Server::new(1, 5);
     let script = r#"

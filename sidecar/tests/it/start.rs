@@ -1,7 +1,8 @@
 //! Starting: with no server in reach, with nothing to show, with a configuration that cannot work.
 
-use crate::lab::{Gate, Server, Sidecar, secs};
+use crate::lab::{Gate, Server, Sidecar, eventually, secs};
 use mooring_client::{Error, HoldState};
+use mooring_core::time::Timestamp;
 
 #[test]
 fn with_no_server_in_reach_the_application_may_start_and_holds_later() {
@@ -68,6 +69,52 @@ fn a_missing_token_is_no_missing_server() {
     // It is read anew for each use.
     std::fs::write(&token, kept).unwrap();
     pod.is(HoldState::Held, secs(12));
+}
+
+/// A sidecar that may start without the server hears this problem, and starts nothing: not while
+/// the server says it, and not when it is gone after that.
+fn starts_nothing(server: &mut Server, problem: &str) {
+    let mut pod = Sidecar::of(server, "a")
+        .with("MOORING_CONTACT_TIMEOUT", "1s")
+        .started();
+    eventually(problem, secs(20), || {
+        message_of(&pod).filter(|m| m.starts_with(problem))
+    });
+    // For longer than silence would have to last.
+    let mut gate = Gate::of(&pod);
+    std::thread::sleep(secs(3));
+    assert!(gate.is_shut(), "{problem}");
+    assert_eq!(pod.status().unwrap().state, HoldState::Seeking, "{problem}");
+    // A crash does not forget it, and silence is no way round.
+    server.switch_off();
+    pod.kill();
+    pod.start();
+    eventually("silence", secs(20), || {
+        message_of(&pod).filter(|m| m.contains("cannot connect"))
+    });
+    let mut gate = Gate::of(&pod);
+    std::thread::sleep(secs(3));
+    assert!(gate.is_shut(), "{problem}, then silence");
+    assert_eq!(pod.status().unwrap().state, HoldState::Seeking, "{problem}");
+}
+
+fn message_of(pod: &Sidecar) -> Option<String> {
+    pod.status()?.claims[0].message.clone()
+}
+
+#[test]
+fn what_the_server_answers_starts_no_new_application() {
+    let ends = Timestamp::now().checked_add(secs(3)).unwrap();
+    let mut expired = Server::licensed_by(1, 3, |l| l.expires = Some(ends));
+    expired.switch_on();
+    eventually("the license ends", secs(10), || {
+        (Timestamp::now() > ends).then_some(())
+    });
+    starts_nothing(&mut expired, "license-invalid");
+
+    let mut pulled = Server::new(1, 3);
+    pulled.pull_anchor();
+    starts_nothing(&mut pulled, "anchor-lost");
 }
 
 #[test]

@@ -13,6 +13,7 @@ use std::collections::{BinaryHeap, VecDeque};
 
 use super::lease::ClaimOf;
 use super::measure::slack;
+use super::silence;
 use crate::history::{
     ClaimNo, CopyNo, HolderNo, Items, LeaseNo, Ms, Msg, MsgNo, RunNo, Says, SecretNo,
 };
@@ -96,6 +97,14 @@ pub(super) struct App {
     /// The problem that ends being licensed, if one was heard.
     pub(super) ended_by: Option<&'static str>,
     pub(super) heard_waiting: bool,
+    /// The server has answered it, whatever it said.
+    pub(super) answered: bool,
+    /// When its sidecar's present process asked for it first.
+    pub(super) asks_since: Option<Ms>,
+    /// When an attempt ended last with nothing heard.
+    pub(super) silent_at: Option<Ms>,
+    /// It has started with no server in reach.
+    pub(super) started_in_silence: bool,
     /// The run that answered last that it waits.
     pub(super) ticket_of: Option<RunNo>,
     pub(super) last_sent: Option<MsgNo>,
@@ -285,6 +294,7 @@ impl Apps {
             if let Some(app) = self.claims.get(&(from, claim)) {
                 let mut app = app.clone();
                 (app.says, app.counted, app.last_sent) = (None, None, None);
+                app.asks_since = None;
                 self.claims.insert((to, claim), app);
             }
             self.begin_counting((holder, claim));
@@ -330,6 +340,7 @@ impl Apps {
         let app = self.claims.get_mut(&from);
         if let Some(app) = app.filter(|a| a.secret == secret) {
             app.last_sent = Some(msg);
+            silence::asks(app, now);
         }
     }
 
@@ -371,6 +382,7 @@ impl Apps {
     pub(super) fn crash(&mut self, no: AppNo) {
         if let Some(app) = self.claims.get_mut(&no) {
             app.last_sent = None;
+            app.asks_since = None;
             app.crashed = true;
             if app.says == Some(Says::Refused) {
                 app.heard_waiting = false;

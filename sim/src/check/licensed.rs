@@ -16,7 +16,7 @@
 use super::apps::{App, AppNo, Confirmed, Told};
 use super::measure::{Verdict, slack};
 use super::model::Model;
-use super::{Seen, copies};
+use super::{Seen, copies, silence};
 use crate::history::{Ms, MsgNo, Reply, Says};
 
 /// Problems that end being licensed.
@@ -48,6 +48,7 @@ pub(super) fn heard(
     if app.gave_back || sent.secret != app.secret {
         return Ok(());
     }
+    silence::answered(app);
     let (of, licensed) = (app.of(), app.licensed(now));
     match *reply {
         Reply::Lease {
@@ -87,6 +88,13 @@ pub(super) fn heard(
                 };
                 seen.heard_revoked += u64::from(by == 12);
                 app.at_most(now + 2, by);
+            }
+        }
+        Reply::Problem("too-many-claims" | "license-invalid") if app.confirmed.is_none() => {
+            app.at_least((sent.at + CONTESTED_UNTOLD).saturating_sub(slack(CONTESTED_UNTOLD)));
+            if fresh && app.says == Some(Says::Optimistic) {
+                seen.contested_by_a_problem += 1;
+                app.at_most(now + CONTESTED_UNTOLD + slack(CONTESTED_UNTOLD), 7);
             }
         }
         Reply::Problem(_) | Reply::Released => {}
@@ -147,8 +155,8 @@ pub(super) fn tells(m: &mut Model, no: AppNo, told: &Told, seen: &mut Seen) -> V
     Ok(())
 }
 
-/// After how long without an answer an application starts that may.
-const CONTACT: Ms = 15_000;
+/// For how long a contested application may go on where no answer has said so.
+const CONTESTED_UNTOLD: Ms = 900_000;
 
 /// The promise that an application's word breaks, if any, and how.
 type Right = Result<(), (u8, String)>;
@@ -156,16 +164,10 @@ type Right = Result<(), (u8, String)>;
 /// Whether what it is told now is right.
 fn holds(app: &mut App, now: Ms, told: &Told, seen: &mut Seen) -> Right {
     let (says, before) = (told.says, app.says);
-    if says == Says::Optimistic && before != Some(Says::Optimistic) {
-        starts_without_server(app, seen)?;
-    }
-    if says == Says::Contested && app.most.is_none() && now + slack(CONTACT) >= app.begun + CONTACT
-    {
-        // Its machine stood still: the time after which it starts had passed before it read the
-        // answer.
-        app.heard_waiting = false;
-        starts_without_server(app, seen)?;
-        app.heard_waiting = true;
+    // A copy of one that started goes on as that one does.
+    let goes_on = before == Some(Says::Optimistic) || before.is_none() && app.started_in_silence;
+    if says == Says::Optimistic && !goes_on {
+        starts_without_server(app, now, seen)?;
     }
     if says.licensed() {
         licensed(app, now, told, seen)
@@ -175,22 +177,13 @@ fn holds(app: &mut App, now: Ms, told: &Told, seen: &mut Seen) -> Right {
 }
 
 /// It starts with no server in reach: it may, and from then on its own grace counts.
-fn starts_without_server(app: &mut App, seen: &mut Seen) -> Right {
-    let first = app.most.is_none();
-    let from = app.begun + app.max_grace;
-    let (allowed, held) = (app.start_optimistic, app.confirmed.is_some());
-    let waited = app.heard_waiting;
-    if !allowed || held || waited && first {
-        let what = format!(
-            "starts without a server, which it may not: allowed {allowed}, held before {held}, in line before {waited}"
-        );
-        return Err((4, what));
-    }
-    if first {
-        app.most = Some(from + slack(app.max_grace));
-        app.least = Some(from.saturating_sub(slack(app.max_grace)));
-        seen.optimistic_starts += 1;
-    }
+fn starts_without_server(app: &mut App, now: Ms, seen: &mut Seen) -> Right {
+    silence::starts(app, now).map_err(|why| (15, why))?;
+    let until = app.begun + app.max_grace;
+    app.most = Some(until + slack(app.max_grace));
+    app.least = Some(until.saturating_sub(slack(app.max_grace)));
+    app.started_in_silence = true;
+    seen.optimistic_starts += 1;
     Ok(())
 }
 

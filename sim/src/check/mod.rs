@@ -14,6 +14,7 @@
 //! | `liveness` | 10: after faults |
 //! | `secrets` | 11: nothing without the secret |
 //! | `revoke` | 12: revoked holders |
+//! | `silence` | 15: what starts without the server |
 //! | `watch` | 13: the watch |
 //! | `model`: `lease`, `run`, `step`, `books`, `queue`, `apps`, `demand` | what is known: leases, the server's run, steps and books, who waits, holders, what claims draw |
 //! | `measure` | how exact a clock is |
@@ -46,6 +47,7 @@ mod run;
 mod seats;
 mod secrets;
 mod seen;
+mod silence;
 mod step;
 #[cfg(test)]
 mod story;
@@ -305,6 +307,7 @@ impl Checker {
                 msg,
                 reply,
             } => licensed::heard(m, (*copy, *claim), *msg, reply, seen)?,
+            Fact::Silence { copy, claim } => silence::heard_nothing(m, (*copy, *claim), seen),
             Fact::Tells {
                 copy,
                 claim,

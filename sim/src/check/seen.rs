@@ -55,8 +55,11 @@ seen! {
     in_grace,
     /// 4: a limit was reached.
     ran_out,
-    /// 4: a start with no server in reach.
+    /// 15: a start with no server in reach.
     optimistic_starts,
+    /// 15: an attempt of one that could have started so, were it not for an answer before, ended in
+    /// silence.
+    silence_after_an_answer,
     /// 4: told licensed for the first time after a crash of the sidecar.
     told_after_crash,
     /// 5: a grant out of the line.
@@ -77,6 +80,8 @@ seen! {
     contested_contacts,
     /// 7: and had started with no server in reach.
     contested_optimistic,
+    /// 7: one that had started with no server in reach heard that there is no seat for it.
+    contested_by_a_problem,
     /// 7: a running claim was booked as contested; started with no server in reach.
     contested_booked,
     /// 7: and had started with no server in reach.

@@ -298,6 +298,16 @@ impl Story {
         self.says_held(copy, no, sent)
     }
 
+    /// A claim that may start without the server asks, and hears nothing for as long as it takes.
+    pub(super) fn hears_nothing(&mut self, copy: u32) -> &mut Self {
+        self.send(copy, self.claim(copy, None, None));
+        self.says(copy, Says::Seeking).wait(15_000);
+        self.see(Fact::Silence {
+            copy: CopyNo(copy),
+            claim: ClaimNo(0),
+        })
+    }
+
     pub(super) fn says_grace(&mut self, copy: u32, no: u32, sent: Ms) -> &mut Self {
         self.tell(copy, Says::Grace, Some(no), Some(sent + G), None)
     }

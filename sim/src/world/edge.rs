@@ -145,8 +145,34 @@ impl World {
         });
     }
 
+    /// What the edge says in place of the books, if it does now: a problem, or what no version of
+    /// a sidecar knows (`None`).
+    fn edge_says(&self, p: &Packet) -> Option<Option<ProblemType>> {
+        let (until, n) = self.server.edge?;
+        if self.now >= until || matches!(p.request, Request::Release { .. }) {
+            return None;
+        }
+        let all = ProblemType::ALL.iter().copied();
+        // These are words about the holder, which nobody says without cause.
+        let of_holder = [
+            ProblemType::Cloned,
+            ProblemType::Revoked,
+            ProblemType::GivenBack,
+        ];
+        let known: Vec<_> = all.filter(|k| !of_holder.contains(k)).collect();
+        Some(known.get(n % (known.len() + 1)).copied())
+    }
+
     fn received(&mut self, p: &Rc<Packet>) {
         self.server_ticks();
+        if let Some(says) = self.edge_says(p) {
+            let name = says.map_or("of-the-future", ProblemType::name);
+            let answer = match says {
+                Some(kind) => Answer::Problem(Problem::new(kind, "the edge says so")),
+                None => Answer::Unreadable(name.into()),
+            };
+            return self.answers(p, answer, Reply::Problem(name));
+        }
         self.state(Fact::Received {
             msg: p.msg,
             holder: p.holder,

@@ -13,7 +13,7 @@ use mooring_core::names::{ClaimName, Seats};
 use mooring_core::policy::Start;
 use mooring_core::request::Item;
 use mooring_core::time::BootTime;
-use mooring_core::wire::{self, ClaimKind, HoldState, Standing};
+use mooring_core::wire::{self, ClaimKind, HoldState, Problem, ProblemType, Standing};
 use std::collections::HashSet;
 use std::rc::Rc;
 use std::time::Duration;
@@ -265,6 +265,14 @@ impl World {
         };
         claim.awaits = Some(tag);
         let (claim, name) = (claim.no, claim.spec.name.clone());
+        if let Request::Claim { bearer: true, .. } = &request
+            && now < copy.no_token
+        {
+            let fault = Problem::new(ProblemType::Unauthenticated, "no token file");
+            return self.after(1, move |w| {
+                w.hears(no, life, tag, Answer::Unsent(fault), None);
+            });
+        }
         if let Request::Claim { body, .. } = &mut request {
             body.others = others(copy.claims.iter().filter_map(|c| c.drive.as_ref()), &name);
         }
@@ -321,13 +329,22 @@ impl World {
         }
         let awaited = claim.awaits.take_if(|t| *t == tag);
         // An answer that nobody awaits goes to the drive all the same: it must not matter.
-        if let Some((msg, reply)) = reply.filter(|_| awaited.is_some()) {
-            claim.heard = Some(Fact::Heard {
+        let of = claim.no;
+        let fact = match (reply, &answer) {
+            (Some((msg, reply)), _) => Some(Fact::Heard {
                 copy: no,
-                claim: claim.no,
+                claim: of,
                 msg,
                 reply,
-            });
+            }),
+            (None, Answer::NoContact(_)) => Some(Fact::Silence {
+                copy: no,
+                claim: of,
+            }),
+            (None, _) => None,
+        };
+        if awaited.is_some() && fact.is_some() {
+            claim.heard = fact;
         }
         let clock = copy.read(now);
         if let Some(drive) = copy.claim(life).and_then(|c| c.drive.as_mut()) {
@@ -660,6 +677,9 @@ impl World {
     /// Everybody is up, awake and alone.
     pub(super) fn pods_heal(&mut self) {
         for no in self.copies.keys().copied().collect::<Vec<_>>() {
+            if let Some(copy) = self.copies.get_mut(&no) {
+                copy.no_token = 0;
+            }
             self.resumes(no);
             self.sidecar_starts(no);
         }

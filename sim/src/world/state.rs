@@ -87,6 +87,8 @@ pub(super) struct Copy {
     pub(super) claims: Vec<Claim>,
     /// The pod ends once all is given back.
     pub(super) ending: bool,
+    /// Until when the file with its token is missing.
+    pub(super) no_token: Ms,
     /// It crashes before its n-th save or request from now, for so long.
     pub(super) crash: Option<(u8, Ms)>,
 }
@@ -179,6 +181,7 @@ impl Copy {
             up: true,
             claims: Vec::new(),
             ending: false,
+            no_token: 0,
             crash: None,
         }
     }
@@ -249,6 +252,8 @@ pub(super) struct Server {
     /// The anchor is not there.
     pub(super) anchor_lost: bool,
     pub(super) review_down: Ms,
+    /// Until when its edge answers everybody with a problem, and which.
+    pub(super) edge: Option<(Ms, usize)>,
     pub(super) reclaim: Reclaim,
 }
 
@@ -298,6 +303,7 @@ impl Server {
             issue: 0,
             anchor_lost: false,
             review_down: 0,
+            edge: None,
             reclaim: plan.reclaim,
         }
     }

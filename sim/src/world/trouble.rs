@@ -52,6 +52,21 @@ impl World {
                 self.after(*lasts, |w| w.anchor(false));
             }
             Fault::ReviewDown { lasts } => later(&mut self.server.review_down, lasts),
+            Fault::EdgeAnswers {
+                problem,
+                lasts,
+                then_silent,
+            } => {
+                self.server.edge = Some((now + lasts, *problem));
+                let silent = *then_silent;
+                self.after(*lasts, move |w| {
+                    if w.quiet {
+                        return;
+                    }
+                    let until = w.now + silent;
+                    w.net.cut_server = w.net.cut_server.max(until);
+                });
+            }
             Fault::Storm { pods, stay } => self.storm(*pods, *stay),
             of_a_pod => self.trouble_of_a_pod(of_a_pod),
         }
@@ -93,6 +108,11 @@ impl World {
                 cut(&mut n.cut_down, lasts);
             }
             Fault::Suspend { lasts, .. } => self.suspends(c, lasts),
+            Fault::TokenMissing { lasts, .. } => {
+                if let Some(copy) = self.copies.get_mut(&c) {
+                    copy.no_token = copy.no_token.max(now + lasts);
+                }
+            }
             Fault::Copy { .. } => self.copies(c),
             Fault::Thief { lasts, .. } => self.steals(c, lasts),
             Fault::Revoke { lasts, .. } => {
@@ -146,6 +166,7 @@ impl World {
     pub(super) fn all_well(&mut self) {
         self.net_heals();
         self.server.review_down = 0;
+        self.server.edge = None;
         self.server_starts();
         self.server_thaws();
         self.anchor(false);
@@ -170,6 +191,7 @@ fn pod_of(fault: &Fault) -> Option<usize> {
         | Fault::CutBoth { pod, .. }
         | Fault::Suspend { pod, .. }
         | Fault::Copy { pod }
+        | Fault::TokenMissing { pod, .. }
         | Fault::Thief { pod, .. }
         | Fault::Revoke { pod, .. } => Some(*pod),
         _ => None,

@@ -17,6 +17,7 @@ fn token() -> ClientToken {
         server: "main".into(),
         issued_at: at("2026-01-01T00:00:00Z"),
         expires: at("2026-04-01T00:00:00Z"),
+        claims: None,
     }
 }
 
@@ -115,6 +116,14 @@ fn nothing_is_sealed_that_would_not_open() {
         },
         ClientToken {
             expires: token().issued_at,
+            ..token()
+        },
+        ClientToken {
+            claims: Some(0),
+            ..token()
+        },
+        ClientToken {
+            claims: Some(1025),
             ..token()
         },
     ] {

@@ -14,6 +14,7 @@ fn token(subject: &str, id: &str, key: &SigningKey) -> String {
         server: "main".into(),
         issued_at: at("2026-01-01T00:00:00Z"),
         expires: at("2027-01-01T00:00:00Z"),
+        claims: None,
     };
     t.seal(key).unwrap()
 }

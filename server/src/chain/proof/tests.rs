@@ -49,6 +49,7 @@ fn held(run: u8) -> HeldProof {
         draws: vec![],
         overdraft: 0,
         secret_hash: secret(1).hash(),
+        claims: None,
     };
     let f = state_of(run, "2026-05-01T12:00:00Z").in_force.unwrap();
     let t = now(1011, "2026-05-01T12:00:11Z");
@@ -177,6 +178,7 @@ fn a_ticket_brings_its_place_back() {
         arrival: 5,
         contested: false,
         secret_hash: secret(1).hash(),
+        claims: None,
     };
     let f1 = state_of(1, "2026-05-01T12:00:00Z").in_force.unwrap();
     let lease = p.lease;

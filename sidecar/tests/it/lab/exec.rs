@@ -91,6 +91,12 @@ impl Exec {
         self
     }
 
+    /// Shows this token instead.
+    pub fn token(self, token: &str) -> Self {
+        std::fs::write(self.dir.path().join("token"), token).unwrap();
+        self
+    }
+
     pub fn arg(mut self, arg: &str) -> Self {
         self.args.push(arg.into());
         self
@@ -215,6 +221,14 @@ impl Exec {
     /// Waits until stderr has this.
     pub fn says(&self, words: &str) {
         says(&self.err, words);
+    }
+
+    pub fn has_said(&self, words: &str) -> bool {
+        self.err.lock().unwrap().0.contains(words)
+    }
+
+    pub fn has_written(&self, words: &str) -> bool {
+        self.out.lock().unwrap().0.contains(words)
     }
 
     pub fn pid(&self) -> u32 {

@@ -113,12 +113,10 @@ fn optimistic_runs_from_its_beginning_by_its_own_grace() {
         (true, 1000 + 10 * G, None),
         (true, 16_000 + 11 * G, Some(4)),
         (true, 1000 + 9 * G, Some(4)),
-        (false, 1000 + 10 * G, Some(4)),
+        (false, 1000 + 10 * G, Some(15)),
     ] {
         let mut s = Story::new(1);
-        s.begin_as(1, 1, allowed)
-            .says(1, Says::Seeking)
-            .wait(15_000);
+        s.begin_as(1, 1, allowed).hears_nothing(1);
         s.tell(1, Says::Optimistic, None, Some(limit), None);
         assert_eq!(s.verdict(), promise);
     }
@@ -129,7 +127,7 @@ fn optimistic_runs_from_its_beginning_by_its_own_grace() {
     s.book(2, 2, Book::Waiting).answer(msg, waiting(2, 1));
     s.says(2, Says::Waiting).wait(1000);
     s.tell(2, Says::Optimistic, None, Some(1000 + 10 * G), None);
-    assert_eq!(s.verdict(), Some(4), "Waiting never becomes Optimistic");
+    assert_eq!(s.verdict(), Some(15), "Waiting never becomes Optimistic");
 }
 
 #[test]
@@ -174,7 +172,7 @@ fn a_refusal_ends_it_and_a_giving_back_does() {
 fn contact(optimistic: bool) -> Story {
     let mut s = Story::new(1);
     if optimistic {
-        s.begin_as(1, 1, true).says(1, Says::Seeking).wait(15_000);
+        s.begin_as(1, 1, true).hears_nothing(1);
         s.tell(1, Says::Optimistic, None, Some(1000 + 10 * G), None);
     } else {
         s.granted(1, 1).wait(D).says_grace(1, 1, 1000);
@@ -217,6 +215,31 @@ fn contested_is_licensed_for_as_long_as_contested_may_be() {
         assert_eq!(s.verdict(), Some(4), "too short");
         let mut s = contact(optimistic);
         assert_eq!(s.verdict(), Some(7), "goes on as if nothing were");
+    }
+}
+
+#[test]
+fn who_started_in_silence_and_hears_of_no_seat_is_contested() {
+    for (problem, says, limit, promise) in [
+        ("too-many-claims", Says::Contested, 900_000, None),
+        ("license-invalid", Says::Contested, 900_000, None),
+        ("license-invalid", Says::Contested, 901_000, Some(7)),
+        (
+            "too-many-claims",
+            Says::Optimistic,
+            10 * G - 15_000,
+            Some(7),
+        ),
+        ("overloaded", Says::Optimistic, 10 * G - 15_000, None),
+    ] {
+        let mut s = Story::new(1);
+        s.begin_as(1, 1, true).hears_nothing(1);
+        s.tell(1, Says::Optimistic, None, Some(1000 + 10 * G), None);
+        let msg = s.send(1, s.claim(1, None, None));
+        s.hear(msg, Reply::Problem(problem));
+        let limit = s.t + limit;
+        s.tell(1, says, None, Some(limit), None);
+        assert_eq!(s.verdict(), promise, "{problem} {says:?}");
     }
 }
 

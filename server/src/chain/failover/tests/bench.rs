@@ -338,5 +338,6 @@ fn granted(received: BootTime) -> Granted {
         draws: Vec::new(),
         overdraft: 0,
         secret_hash: secret.hash(),
+        claims: None,
     }
 }

@@ -1,0 +1,127 @@
+//! When an application starts with no server in reach: after silence, and never on an answer
+//! (promise 15).
+//!
+//! Silence is attempts of this process that ended with nothing heard, over as long as
+//! [`Spec::contact`](super::Spec::contact). A clock that ran on while nobody was asked is none: a
+//! machine that slept, a process that was stopped, a request that a fault on this side kept from
+//! being sent. The first answer of the server ends all this for the claim's life.
+
+use super::{Claimant, Outstanding};
+use crate::mutant::{self, Mutant};
+use crate::policy::{OptimisticStart, Start};
+use crate::time::BootTime;
+use crate::wire::{HoldState, ProblemType};
+use std::time::Duration;
+
+/// For how long the server is silent, as far as it was asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Silence {
+    /// The first sending that counts, later by the time in which nobody was asked.
+    since: BootTime,
+    /// Until when that is known.
+    until: BootTime,
+}
+
+impl Claimant {
+    fn may_start_without_server(&self) -> bool {
+        self.s.state == HoldState::Seeking
+            && self.spec.start == Start::Optimistic
+            && !self.s.answered
+            && self.s.optimistic_start == OptimisticStart::Allow
+    }
+
+    /// Until when an application may run that starts without the server: counted from the claim's
+    /// begin, which a crash does not move.
+    fn optimistic_limit(&self) -> BootTime {
+        self.s.begun + self.spec.max_grace
+    }
+
+    /// How much later than meant something may come before the process must have stood still.
+    fn late(&self) -> Duration {
+        self.spec.contact / 3
+    }
+
+    /// A request leaves: how long its answer may take, if the server does not hold it open. The
+    /// last attempt ends with the silence that starts the application, but not before a server that
+    /// is there had time.
+    pub(super) fn time_for_answer(&mut self, now: BootTime) -> Duration {
+        let contact = self.spec.contact;
+        if !self.may_start_without_server() {
+            return contact;
+        }
+        if now > self.next_at + self.late() {
+            self.silence = None;
+        }
+        let silence = self.silence.get_or_insert(Silence {
+            since: now,
+            until: now,
+        });
+        let left = now.until(silence.since + contact);
+        left.clamp(contact / 3, contact)
+    }
+
+    /// When to try at the latest, so that the silence is over no later than it must be.
+    pub(super) fn last_try_at(&self) -> BootTime {
+        match self.silence.filter(|_| self.may_start_without_server()) {
+            Some(s) => s.since + self.spec.contact,
+            None => BootTime::NEVER,
+        }
+    }
+
+    /// The server has answered, whatever it said: what that means comes after this.
+    pub(super) fn heard_something(&mut self, problem: Option<ProblemType>) {
+        use ProblemType as T;
+        let excused = matches!(
+            problem,
+            Some(T::AnchorLost | T::LicenseInvalid | T::Overloaded | T::TooManyClaims)
+        );
+        if !(excused && mutant::on(Mutant::ProblemHeardAsSilence)) {
+            self.s.answered = true;
+        }
+    }
+
+    /// An attempt has ended with nothing heard: this, and no timer, is what starts an application.
+    pub(super) fn heard_nothing(&mut self, out: Outstanding, now: BootTime) {
+        if !self.may_start_without_server() {
+            return;
+        }
+        if now > out.sent + out.timeout + self.late() {
+            // The answer may have come while this process stood still.
+            self.silence = None;
+            return;
+        }
+        let (contact, limit) = (self.spec.contact, self.optimistic_limit());
+        let Some(silence) = &mut self.silence else {
+            return;
+        };
+        silence.until = now;
+        if now >= silence.since + contact && now < limit {
+            self.starts_without_server(limit);
+        }
+    }
+
+    /// Nobody was asked: time stands.
+    pub(super) fn asked_nobody(&mut self, now: BootTime) {
+        if let Some(s) = &mut self.silence {
+            s.since = s.since + now.since(s.until);
+            s.until = now;
+        }
+    }
+
+    fn starts_without_server(&mut self, limit: BootTime) {
+        self.s.state = HoldState::Optimistic;
+        self.s.limit = limit;
+        self.s.was_held = false;
+    }
+
+    /// A mistake that the simulator must find: by time alone.
+    pub(super) fn starts_by_a_timer(&mut self, now: BootTime) {
+        let (from, limit) = (self.s.begun + self.spec.contact, self.optimistic_limit());
+        if mutant::on(Mutant::OptimisticByTimer)
+            && self.may_start_without_server()
+            && (from..limit).contains(&now)
+        {
+            self.starts_without_server(limit);
+        }
+    }
+}
