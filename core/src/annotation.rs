@@ -58,7 +58,7 @@ pub const START: Annotation = Annotation {
     default: Some("optimistic"),
     words: crate::policy::Start::WORDS,
     doc: Some(
-        "`optimistic` (default): start if no server can be reached for 15 s, wait if it is full; the license may forbid that, or ask for a voucher of the vendor's. `licensed`: wait for a lease",
+        "`optimistic` (default): start if the server is silent for 15 s, wait if it answers, whatever it says; the license may forbid that, or ask for a voucher of the vendor's. `licensed`: wait for a lease",
     ),
     ..PLAIN
 };

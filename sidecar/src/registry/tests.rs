@@ -59,6 +59,12 @@ fn asks(registry: &Registry, id: ClaimId, now: BootTime) -> Tag {
     }
 }
 
+/// Asks, and hears nothing for as long as it takes to start without the server.
+fn hears_nothing(registry: &Registry, id: ClaimId) {
+    let tag = asks(registry, id, t(0));
+    registry.landed(id, t(15), tag, Answer::NoContact("gone".into()), &mut Even);
+}
+
 #[test]
 fn changes_by_time_alone_show_at_once_and_are_numbered_once() {
     let registry = Registry::new("s:1".into());
@@ -70,7 +76,7 @@ fn changes_by_time_alone_show_at_once_and_are_numbered_once() {
     );
     assert_eq!(registry.status(t(1)).seq, 1, "nothing changed");
     assert!(changes.feed.try_recv().is_err());
-    // Nobody polled the holder; the question alone finds that its time has come.
+    hears_nothing(&registry, id);
     let s = registry.status(t(15));
     assert_eq!(
         (s.state, s.seq, s.licensed),
@@ -79,7 +85,11 @@ fn changes_by_time_alone_show_at_once_and_are_numbered_once() {
     assert_eq!(s.for_ms, s.until_boot_ms.map(|u| u - s.boot_ms));
     assert_eq!(*changes.feed.try_recv().unwrap(), s);
     assert_eq!(registry.status(t(16)).seq, 2, "less time left is no change");
-    registry.stop(id, t(17));
+    // Nobody polled the holder; the question alone finds that its time is over.
+    let s = registry.status(t(8 * 3600));
+    assert_eq!((s.state, s.seq, s.licensed), (HoldState::Lost, 3, false));
+    assert_eq!(*changes.feed.try_recv().unwrap(), s);
+    registry.stop(id, t(8 * 3600 + 1));
     assert_eq!(changes.feed.try_recv().unwrap().state, HoldState::Released);
     assert!(changes.feed.try_recv().is_err());
 }
@@ -87,8 +97,9 @@ fn changes_by_time_alone_show_at_once_and_are_numbered_once() {
 #[test]
 fn several_pod_claims_are_licensed_together_or_not() {
     let registry = Registry::new("s:1".into());
-    put(&registry, ClaimKind::Pod, "pod", Start::Optimistic);
+    let id = put(&registry, ClaimKind::Pod, "pod", Start::Optimistic);
     put(&registry, ClaimKind::Pod, "other", Start::Licensed);
+    hears_nothing(&registry, id);
     let s = registry.status(t(20));
     assert_eq!(
         (s.state, s.licensed, s.until_boot_ms, s.for_ms),
@@ -106,7 +117,8 @@ fn run_time_claims_say_nothing_of_the_pod() {
         (HoldState::Released, false, 0),
         "an agent without a claim of its own"
     );
-    put(&registry, ClaimKind::Claim, "mine", Start::Optimistic);
+    let mine = put(&registry, ClaimKind::Claim, "mine", Start::Optimistic);
+    hears_nothing(&registry, mine);
     let s = registry.status(t(20));
     assert!(s.claims[0].licensed);
     assert_eq!((s.state, s.licensed), (HoldState::Released, false));
