@@ -210,7 +210,7 @@ pub struct Claimant {
     /// Unanswered or refused attempts in a row.
     attempts: u32,
     /// Of a claim that never was answered.
-    silence: Option<silence::Silence>,
+    silence: Option<Silence>,
     /// The server does not know the lease: the claim is repeated with its token.
     repeat: bool,
     /// The server did not take ticket or token as a credential: the service-account token goes
@@ -230,6 +230,15 @@ enum Releasing {
     Asked,
     Sent,
     Done,
+}
+
+/// For how long the server is silent, as far as it was asked.
+#[derive(Clone, Copy, Debug)]
+struct Silence {
+    /// The first sending that counts, later by the time in which nobody was asked.
+    since: BootTime,
+    /// Until when that is known.
+    until: BootTime,
 }
 
 impl Saved {

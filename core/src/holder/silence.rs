@@ -6,21 +6,12 @@
 //! machine that slept, a process that was stopped, a request that a fault on this side kept from
 //! being sent. The first answer of the server ends all this for the claim's life.
 
-use super::{Claimant, Outstanding};
+use super::{Claimant, Outstanding, Silence};
 use crate::mutant::{self, Mutant};
 use crate::policy::{OptimisticStart, Start};
 use crate::time::BootTime;
 use crate::wire::{HoldState, ProblemType};
 use std::time::Duration;
-
-/// For how long the server is silent, as far as it was asked.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Silence {
-    /// The first sending that counts, later by the time in which nobody was asked.
-    since: BootTime,
-    /// Until when that is known.
-    until: BootTime,
-}
 
 impl Claimant {
     fn may_start_without_server(&self) -> bool {

@@ -80,8 +80,8 @@ impl ClientTokens {
         self.files.keys.is_some()
     }
 
-    /// Who a token is for, and how many claims it carries, if it says so. What is wrong with a bad one is said: whoever signed it knows that
-    /// anyway.
+    /// Who a token is for, and how many claims it carries, if it says so. What is wrong with a bad
+    /// one is said: whoever signed it knows that anyway.
     pub(crate) fn verify(
         &self,
         token: &str,

@@ -13,7 +13,6 @@ use std::collections::{BinaryHeap, VecDeque};
 
 use super::lease::ClaimOf;
 use super::measure::slack;
-use super::silence;
 use crate::history::{
     ClaimNo, CopyNo, HolderNo, Items, LeaseNo, Ms, Msg, MsgNo, RunNo, Says, SecretNo,
 };
@@ -340,7 +339,7 @@ impl Apps {
         let app = self.claims.get_mut(&from);
         if let Some(app) = app.filter(|a| a.secret == secret) {
             app.last_sent = Some(msg);
-            silence::asks(app, now);
+            app.asks_since.get_or_insert(now);
         }
     }
 

@@ -18,11 +18,6 @@ use crate::history::{Ms, Says};
 /// For how long the server must be silent.
 const CONTACT: Ms = 15_000;
 
-/// A request leaves.
-pub(super) fn asks(app: &mut App, now: Ms) {
-    app.asks_since.get_or_insert(now);
-}
-
 /// The server has answered, whatever it said.
 pub(super) fn answered(app: &mut App) {
     app.answered = true;
