@@ -41,11 +41,10 @@ impl Claimant {
         self.advance(now);
         self.dirty = true;
         match &answer {
-            Answer::NoContact(_) => self.heard_nothing(out, now),
             Answer::Unsent(_) if !mutant::on(Mutant::OwnFaultHeardAsSilence) => {
                 self.asked_nobody(now);
             }
-            Answer::Unsent(_) => self.heard_nothing(out, now),
+            Answer::NoContact(_) | Answer::Unsent(_) => self.heard_nothing(out, now),
             Answer::Problem(p) => self.heard_something(Some(p.kind)),
             _ => self.heard_something(None),
         }
