@@ -261,8 +261,12 @@ fn by_problem(state: HoldState, kind: ProblemType) -> HoldState {
         S::Refused
     };
     match kind {
-        T::NotEntitled | T::UnknownProduct | T::ExceedsSeats | T::VersionNotCovered => refused,
-        T::Revoked | T::Cloned => refused,
+        T::NotEntitled
+        | T::UnknownProduct
+        | T::ExceedsSeats
+        | T::VersionNotCovered
+        | T::Revoked
+        | T::Cloned => refused,
         T::GivenBack if state.is_licensed() => S::Lost,
         T::TooManyClaims | T::LicenseInvalid if state == S::Optimistic => S::Contested,
         T::BadRequest if !state.is_licensed() => refused,

@@ -92,12 +92,11 @@ impl Auth {
         peer: &Peer,
         headers: &http::HeaderMap,
     ) -> Result<(Who, Option<u16>), Problem> {
-        let (who, claims) = match Self::by_certificate(peer) {
-            Some(who) => (who, None),
-            None => {
-                let (holder, claims) = self.by_token(peer, headers).await?;
-                (Who::Holder(holder), claims)
-            }
+        let (who, claims) = if let Some(who) = Self::by_certificate(peer) {
+            (who, None)
+        } else {
+            let (holder, claims) = self.by_token(peer, headers).await?;
+            (Who::Holder(holder), claims)
         };
         if let Who::Holder(h) = &who {
             self.revoked.check(h, clock::now().wall)?;

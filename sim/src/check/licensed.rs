@@ -77,27 +77,8 @@ pub(super) fn heard(
                 app.held_most = app.held_most.min(now + 2);
             }
         }
-        Reply::Problem(problem) if LASTING.contains(&problem) => {
-            app.ended_by = Some(problem);
-            app.least = None;
-            if fresh && licensed {
-                let by = match problem {
-                    "cloned" => 8,
-                    "revoked" => 12,
-                    _ => 4,
-                };
-                seen.heard_revoked += u64::from(by == 12);
-                app.at_most(now + 2, by);
-            }
-        }
-        Reply::Problem("too-many-claims" | "license-invalid") if app.confirmed.is_none() => {
-            app.at_least((sent.at + CONTESTED_UNTOLD).saturating_sub(slack(CONTESTED_UNTOLD)));
-            if fresh && app.says == Some(Says::Optimistic) {
-                seen.contested_by_a_problem += 1;
-                app.at_most(now + CONTESTED_UNTOLD + slack(CONTESTED_UNTOLD), 7);
-            }
-        }
-        Reply::Problem(_) | Reply::Released => {}
+        Reply::Problem(problem) => heard_problem(app, now, problem, (sent.at, fresh), seen),
+        Reply::Released => {}
     }
     if fresh {
         m.apps.look_at(now + 3, no);
@@ -109,6 +90,39 @@ pub(super) fn heard(
         }
         Reply::Lease { .. } if sent.renewal && fresh => copies::renewed(m, no, msg, seen),
         _ => Ok(()),
+    }
+}
+
+/// A problem is heard, by a request that was sent then; `fresh`: the holder must have taken it.
+fn heard_problem(
+    app: &mut App,
+    now: Ms,
+    problem: &'static str,
+    (sent, fresh): (Ms, bool),
+    seen: &mut Seen,
+) {
+    let licensed = app.licensed(now);
+    if LASTING.contains(&problem) {
+        app.ended_by = Some(problem);
+        app.least = None;
+        if fresh && licensed {
+            let by = match problem {
+                "cloned" => 8,
+                "revoked" => 12,
+                _ => 4,
+            };
+            seen.heard_revoked += u64::from(by == 12);
+            app.at_most(now + 2, by);
+        }
+    }
+    // There is no seat for it: contested, if it started without the server.
+    let no_seat = matches!(problem, "too-many-claims" | "license-invalid");
+    if no_seat && app.confirmed.is_none() {
+        app.at_least((sent + CONTESTED_UNTOLD).saturating_sub(slack(CONTESTED_UNTOLD)));
+        if fresh && app.says == Some(Says::Optimistic) {
+            seen.contested_by_a_problem += 1;
+            app.at_most(now + CONTESTED_UNTOLD + slack(CONTESTED_UNTOLD), 7);
+        }
     }
 }
 

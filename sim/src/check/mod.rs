@@ -276,25 +276,7 @@ impl Checker {
         let (m, seen) = (&mut self.m, &mut self.seen);
         let now = m.now;
         match fact {
-            Fact::Begun {
-                copy,
-                holder,
-                claim,
-                secret,
-                items,
-                start_optimistic,
-                max_grace,
-            } => {
-                if let Some(old) = m.apps.claims.get_mut(&(*copy, *claim)) {
-                    old.says = None;
-                    seats::recount(m, (*copy, *claim), seen)?;
-                }
-                let mut app = App::new(*holder, *claim, *secret, now);
-                app.start_optimistic = *start_optimistic;
-                app.max_grace = *max_grace;
-                app.items.clone_from(items);
-                m.apps.begin(*copy, app);
-            }
+            Fact::Begun { .. } => self.begun(fact)?,
             Fact::Sent {
                 copy,
                 claim,
@@ -343,6 +325,32 @@ impl Checker {
             Fact::Copied { from, to } => m.apps.copy(now, *from, *to),
             _ => {}
         }
+        Ok(())
+    }
+
+    fn begun(&mut self, fact: &Fact) -> Verdict {
+        let (m, seen) = (&mut self.m, &mut self.seen);
+        let Fact::Begun {
+            copy,
+            holder,
+            claim,
+            secret,
+            items,
+            start_optimistic,
+            max_grace,
+        } = fact
+        else {
+            return Ok(());
+        };
+        if let Some(old) = m.apps.claims.get_mut(&(*copy, *claim)) {
+            old.says = None;
+            seats::recount(m, (*copy, *claim), seen)?;
+        }
+        let mut app = App::new(*holder, *claim, *secret, m.now);
+        app.start_optimistic = *start_optimistic;
+        app.max_grace = *max_grace;
+        app.items.clone_from(items);
+        m.apps.begin(*copy, app);
         Ok(())
     }
 

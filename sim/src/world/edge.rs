@@ -22,6 +22,9 @@ use std::iter::repeat_n;
 use std::rc::Rc;
 use std::time::Duration;
 
+/// A problem that no version of a sidecar knows.
+const FUTURE: &str = "of-the-future";
+
 /// Documents that the server gave out.
 struct Papers<'a> {
     tokens: &'a HashMap<u64, LeaseToken>,
@@ -146,8 +149,8 @@ impl World {
     }
 
     /// What the edge says in place of the books, if it does now: a problem, or what no version of
-    /// a sidecar knows (`None`).
-    fn edge_says(&self, p: &Packet) -> Option<Option<ProblemType>> {
+    /// a sidecar knows.
+    fn edge_says(&self, p: &Packet) -> Option<(&'static str, Answer)> {
         let (until, n) = self.server.edge?;
         if self.now >= until || matches!(p.request, Request::Release { .. }) {
             return None;
@@ -160,17 +163,18 @@ impl World {
             ProblemType::GivenBack,
         ];
         let known: Vec<_> = all.filter(|k| !of_holder.contains(k)).collect();
-        Some(known.get(n % (known.len() + 1)).copied())
+        Some(match known.get(n % (known.len() + 1)) {
+            Some(kind) => {
+                let problem = Problem::new(*kind, "the edge says so");
+                (kind.name(), Answer::Problem(problem))
+            }
+            None => (FUTURE, Answer::Unreadable(FUTURE.into())),
+        })
     }
 
     fn received(&mut self, p: &Rc<Packet>) {
         self.server_ticks();
-        if let Some(says) = self.edge_says(p) {
-            let name = says.map_or("of-the-future", ProblemType::name);
-            let answer = match says {
-                Some(kind) => Answer::Problem(Problem::new(kind, "the edge says so")),
-                None => Answer::Unreadable(name.into()),
-            };
+        if let Some((name, answer)) = self.edge_says(p) {
             return self.answers(p, answer, Reply::Problem(name));
         }
         self.state(Fact::Received {

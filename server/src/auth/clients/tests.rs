@@ -43,7 +43,7 @@ fn keys_and_revocations_change_while_it_runs_and_bad_files_change_nothing() {
     let kind = |t: &str| {
         tokens
             .verify(t, now)
-            .map(|h| h.to_string())
+            .map(|(h, _)| h.to_string())
             .map_err(|p| p.kind)
     };
     assert_eq!(kind(&farm), Ok("farm".into()));
