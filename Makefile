@@ -3,10 +3,10 @@ export MOORING_CACHE ?= /var/cache/mooring
 export CARGO_TARGET_DIR ?= $(MOORING_CACHE)/target
 SHELL := /bin/bash
 
-.PHONY: help demo test lint unit processes sim fuzz e2e bench clib images crds openapi audit down
+.PHONY: help demo test lint unit processes sim fuzz e2e e2e-versions bench clib images crds openapi audit down
 
 help: ## what there is
-	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: ## the main job on a real two-node Kubernetes, shown step by step (up to 25 min the first time, 1 min afterwards)
 	e2e/run demo
@@ -31,6 +31,9 @@ fuzz: ## fuzz targets: make fuzz [T=license|chain|token|client_token|annotation|
 
 e2e: ## scenarios on the cluster: make e2e [T=main_job|gate|leases|anchors|devices] [ONLY=name]
 	e2e/run scenarios $(or $(T),main_job) $(ONLY)
+
+e2e-versions: ## the same on the other versions of Kubernetes that are supported: make e2e-versions [MOORING_K8S="1.34.4 1.36.3"]
+	e2e/versions $(MOORING_K8S)
 
 bench: ## timings, as ratios to something simple
 	e2e/bench
