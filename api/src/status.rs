@@ -3,6 +3,7 @@
 use crate::duration::Span;
 use crate::schema;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use mooring_core::license::VersionRange;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -93,4 +94,7 @@ pub struct ProductStatus {
     /// When the license ends (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<String>,
+    /// Which versions of it the license covers, both bounds included; all without it.
+    #[serde(default, skip_serializing_if = "VersionRange::is_all")]
+    pub versions: VersionRange,
 }

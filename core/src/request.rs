@@ -4,6 +4,8 @@
 //! value = item *("," item)
 //! item  = product ["@" version] [":" seats]
 //! ```
+//! Blanks around an item are nothing.
+//!
 //! A bad value is answered with the character where it went wrong (counted from 1) and what was
 //! expected there.
 
@@ -81,7 +83,8 @@ pub fn parse(value: &str) -> Result<Vec<Item>, BadRequest> {
             let most = format!("at most {MAX_ITEMS} products");
             return Err(bad(at, "one more product", most));
         }
-        let item = parse_item(part, at)?;
+        let blanks = part.chars().take_while(|c| *c == ' ').count();
+        let item = parse_item(part.trim_matches(' '), at + blanks)?;
         if items.iter().any(|i| i.product == item.product) {
             let again = format!("{} again", item.product);
             return Err(bad(at, again, "each product once"));
@@ -101,10 +104,10 @@ fn parse_item(part: &str, at: usize) -> Result<Item, BadRequest> {
         Some((p, v)) => (p, Some((v, at + p.chars().count() + 1))),
         None => (head, None),
     };
-    let expected =
-        "a product's name (a-z, 0-9, '-', '_', '.'; at most 63; a letter or digit first and last)";
-    let product =
-        ProductName::new(product).map_err(|_| locate(product, at, expected, is_name_char))?;
+    let expected = "a product's name (lower case: a-z, 0-9, '-', '_', '.'; at most 63; a letter or digit first and last)";
+    let product = ProductName::new(product).map_err(|_| {
+        ended(product, at).unwrap_or_else(|| locate(product, at, expected, is_name_char))
+    })?;
     let version = match version {
         None => None,
         Some((v, at)) => {
@@ -120,7 +123,10 @@ fn parse_item(part: &str, at: usize) -> Result<Item, BadRequest> {
             let digits = !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
             let n = s.parse().ok().filter(|n| digits && *n <= MAX_SEATS);
             let seats = n.and_then(Seats::new);
-            seats.ok_or_else(|| locate(s, at, expected, |c| c.is_ascii_digit()))?
+            seats.ok_or_else(|| {
+                turned(&product, s, at)
+                    .unwrap_or_else(|| locate(s, at, expected, |c| c.is_ascii_digit()))
+            })?
         }
     };
     Ok(Item {
@@ -132,6 +138,23 @@ fn parse_item(part: &str, at: usize) -> Result<Item, BadRequest> {
 
 fn is_name_char(c: char) -> bool {
     c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.')
+}
+
+/// A name that ends in what is no part of any: something else was meant to come next.
+fn ended(word: &str, at: usize) -> Option<BadRequest> {
+    let (end, c) = word.chars().enumerate().find(|(_, c)| !is_name_char(*c))?;
+    let expected = "',' and another product, '@' and a version, or ':' and a number of seats";
+    (end > 0 && c.is_ascii() && !c.is_ascii_alphanumeric())
+        .then(|| bad(at + end, format!("{c:?}"), expected))
+}
+
+/// Seats before a version: the other way round.
+fn turned(product: &ProductName, seats: &str, at: usize) -> Option<BadRequest> {
+    let (n, version) = seats.split_once('@')?;
+    let digits = n.bytes().all(|b| b.is_ascii_digit()) && !n.is_empty();
+    let version = Version::new(version).ok().filter(|_| digits)?;
+    let expected = format!("the version before the seats: {product}@{version}:{n}");
+    Some(bad(at + n.len(), "'@'", expected))
 }
 
 /// Points at the first character that cannot stand there, or at the whole word if each could.

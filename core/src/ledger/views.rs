@@ -141,6 +141,7 @@ impl Ledger {
                 used: small(self.tally.product(&p.name).used),
                 waiting: small(self.tally.product(&p.name).waiting),
                 expires: p.expires.clone(),
+                versions: p.versions.clone(),
             })
             .collect()
     }

@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use std::fmt;
 
 /// From and to, both inclusive. A bound counts only as far as it is written: `to: 2026` covers
-/// 2026.9.
+/// 2026.9. A `v` before the first number says nothing: v2026 is 2026.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -42,11 +42,19 @@ impl fmt::Display for VersionRange {
     }
 }
 
+/// What is compared: without the `v` that some write before a number.
+fn bare(v: &Version) -> &str {
+    let text = v.as_str();
+    let bare = text.strip_prefix(['v', 'V']);
+    bare.filter(|b| b.starts_with(|c: char| c.is_ascii_digit()))
+        .unwrap_or(text)
+}
+
 /// Compares `v` with a bound, part by part, numbers as numbers; parts the bound does not have do
 /// not count.
 fn compare(v: &Version, bound: &Version) -> Ordering {
-    let mut parts = v.as_str().split(['.', '-', '_', '+']);
-    for b in bound.as_str().split(['.', '-', '_', '+']) {
+    let mut parts = bare(v).split(['.', '-', '_', '+']);
+    for b in bare(bound).split(['.', '-', '_', '+']) {
         let a = parts.next().unwrap_or("0");
         let o = match (a.parse::<u64>(), b.parse::<u64>()) {
             (Ok(a), Ok(b)) => a.cmp(&b),
@@ -81,5 +89,15 @@ mod tests {
             assert!(!covers(&r, v), "{v}");
         }
         assert!(covers(&VersionRange::default(), "anything"));
+        // Some write a v, here, there, or on both sides.
+        for r in [range("v2024", "v2027"), range("2024", "V2027")] {
+            for v in ["2026.1", "v2026.1", "2027.4", "V2024"] {
+                assert!(covers(&r, v), "{r} {v}");
+            }
+            for v in ["2023", "v2028.1", "vista"] {
+                assert!(!covers(&r, v), "{r} {v}");
+            }
+        }
+        assert!(covers(&range("vista", "vista"), "vista"));
     }
 }

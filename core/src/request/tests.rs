@@ -10,6 +10,48 @@ fn reads_what_people_write() {
     assert_eq!(ok("render@2026.1:2,denoise"), "render@2026.1:2,denoise");
     assert_eq!(ok("render:1"), "render");
     assert_eq!(ok("a"), "a");
+    assert_eq!(ok("render@2026.1:2, denoise"), "render@2026.1:2,denoise");
+    assert_eq!(ok(" render ,  denoise "), "render,denoise");
+}
+
+#[test]
+fn what_people_write_instead_is_answered_with_what_to_write() {
+    for (written, answer) in [
+        (
+            "fluids:2@2026",
+            "character 9: '@', expected the version before the seats: fluids@2026:2",
+        ),
+        (
+            "fluids;mesh",
+            "character 7: ';', expected ',' and another product, '@' and a version, or ':' and a number of seats",
+        ),
+        ("fluids mesh", "character 7: ' ', expected ',' and another"),
+        ("fluids=2", "character 7: '=', expected ',' and another"),
+        (
+            "mesh, fluids=2",
+            "character 13: '=', expected ',' and another",
+        ),
+        (
+            "Fluids",
+            "character 1: 'F', expected a product's name (lower case: a-z",
+        ),
+        (
+            "flüids",
+            "character 3: 'ü', expected a product's name (lower case: a-z",
+        ),
+        (
+            "fluids:2 @2026",
+            "character 9: ' ', expected a number of seats",
+        ),
+        (
+            "-fluids",
+            "character 1: \"-fluids\", expected a product's name",
+        ),
+        (" ", "character 2: nothing, expected a product's name"),
+    ] {
+        let said = ok(written);
+        assert!(said.starts_with(answer), "{written:?}: {said}");
+    }
 }
 
 #[test]
@@ -20,7 +62,7 @@ fn says_where_and_what_was_expected() {
     assert_eq!(at("render:0"), 8);
     assert_eq!(at("render:1000001"), 8);
     assert_eq!(at("render:+1"), 8);
-    assert_eq!(at("render, denoise"), 8);
+    assert_eq!(at("render, Denoise"), 9);
     assert_eq!(at("render,,x"), 8);
     assert_eq!(at("Render"), 1);
     assert_eq!(at("render@"), 8);

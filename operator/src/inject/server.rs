@@ -256,7 +256,16 @@ pub fn license_warnings(items: &[Item], server: &LicenseServer) -> Vec<String> {
             "{}:{} asks for more than there is: the license of LicenseServer {name} has {} seats of it",
             item.product, item.seats, p.seats
         )),
-        Some(_) => None,
+        Some(p) => {
+            let uncovered = item.version.as_ref().filter(|v| !p.versions.covers(v));
+            uncovered.map(|v| {
+                let covered = &p.versions;
+                format!(
+                    "{}@{v} is not covered: the license of LicenseServer {name} covers {covered}",
+                    item.product
+                )
+            })
+        }
     };
     items.iter().filter_map(warning).collect()
 }

@@ -80,6 +80,7 @@ pub fn status(
             used: p.used,
             waiting: p.waiting,
             expires: p.expires.clone(),
+            versions: p.versions.clone(),
         });
         now.products = products.collect();
     }

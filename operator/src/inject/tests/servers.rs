@@ -134,11 +134,18 @@ fn a_request_beyond_the_license_is_doubted_not_refused() {
     );
     s.status = Some(
         serde_json::from_value(json!({"products": [
-            {"name": "render", "seats": 2, "used": 2, "waiting": 0}, {"name": "denoise", "seats": 5, "used": 0, "waiting": 0},
+            {"name": "render", "seats": 2, "used": 2, "waiting": 0}, {"name": "denoise", "seats": 5, "used": 0, "waiting": 0, "versions": {"from": "2024.2", "to": "2027"}},
         ]}))
         .unwrap(),
     );
     assert!(license_warnings(&items("render:2,denoise"), &s).is_empty());
+    assert!(license_warnings(&items("render@9,denoise@v2026.1"), &s).is_empty());
+    assert_eq!(
+        license_warnings(&items("denoise@2030.1"), &s),
+        [
+            "denoise@2030.1 is not covered: the license of LicenseServer licensing/main covers 2024.2 to 2027"
+        ]
+    );
     assert_eq!(
         license_warnings(&items("render:3,rendr,zbrush"), &s),
         [
