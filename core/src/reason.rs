@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 macro_rules! reasons {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $v:ident,)* }) => {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $v:ident => $todo:literal,)* }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum $name {
@@ -17,6 +17,15 @@ macro_rules! reasons {
         }
 
         impl $name {
+            /// All that this version knows.
+            pub const ALL: &'static [Self] = &[$(Self::$v),*];
+
+            /// What to do about it, in Markdown: its row in docs/troubleshoot.md. Empty where
+            /// nothing is wrong.
+            pub const fn todo(self) -> &'static str {
+                match self { $(Self::$v => $todo,)* Self::Unknown => "" }
+            }
+
             /// As it is written.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$v => stringify!($v),)* Self::Unknown => "Unknown" }
@@ -41,46 +50,70 @@ reasons! {
     /// How the anchor stands: whether it signs, and if not, why.
     AnchorReason {
         /// It signs.
-        Present,
+        Present => "",
+        /// It signs, and the content of the PIN's file is another than at the login: whether that
+        /// is right shows at the next one.
+        PinChanged =>
+            "the Secret with the PIN was changed while the server runs. Nothing happens now: the new PIN is tried at the next login (a restart, a replug). If it is not the token's, put the right one back",
         /// The standby signs, since the first anchor is lost.
-        StandbyInUse,
+        StandbyInUse =>
+            "the first anchor is lost, and the standby serves until the day in the message: repair the first",
         /// It is being opened for the first time.
-        Starting,
+        Starting => "it is being opened; a slow card takes some seconds",
         /// The PKCS#11 module cannot be loaded.
-        ModuleNotFound,
+        ModuleNotFound =>
+            "the path of the PKCS#11 module is the one inside the server's image",
         /// The module is there and does not work.
-        ModuleFailed,
+        ModuleFailed =>
+            "the module is there and does not work: does the pod reach the device and its middleware (pcscd)? SoftHSM: is `SOFTHSM2_CONF` set, and does the store belong to UID 65532? [Without a dongle](install.md#without-a-dongle)",
         /// No token with this label.
-        TokenNotFound,
+        TokenNotFound =>
+            "is the token plugged in on that node, and does its label match `tokenLabel`? Does the pod reach it (`deviceResource` and `pcscd: {}`, `spec.template.hostPaths`)? Does SoftHSM's store belong to UID 65532?",
         /// Several tokens with this label.
-        TokenAmbiguous,
-        /// The PIN file cannot be read.
-        PinMissing,
-        /// A login failed; there will be no other before the PIN changes.
-        PinRejected,
+        TokenAmbiguous =>
+            "several tokens have this label, and none shows the license's key before the login: unplug all but one, or give them different labels",
+        /// The PIN's file cannot be read, or the token wants a PIN and none is configured.
+        PinMissing =>
+            "the PIN's file cannot be read, or the token wants a PIN and none is configured: check `pinSecret`. That a Secret is not there is `Ready`'s reason `ReferenceMissing`",
+        /// The login failed, and the error does not say whether the PIN is wrong: there will be one
+        /// more.
+        LoginUnclear =>
+            "the token did not say whether the PIN is wrong (`CKR_GENERAL_ERROR`, `CKR_DEVICE_ERROR`, no answer). It is tried once more, and then `Present` or `PinRejected`: only wait",
+        /// The login failed; there will be no other before the content of the PIN's file changes.
+        PinRejected =>
+            "put the right PIN into the Secret: [what a wrong PIN costs, and the way out](#the-pin-was-rejected)",
         /// The token has no key that could sign.
-        KeyNotFound,
+        KeyNotFound =>
+            "the token has no P-256 or Ed25519 key pair that may sign, or the license's is gone from it",
         /// The token's keys are not those of the license.
-        KeyNotInLicense,
-        Hung,
+        KeyNotInLicense =>
+            "the license was issued for another anchor, or for one of another kind: ask the vendor, with the output of `mooring license anchor`",
+        Hung => "the token does not answer: unplug it and plug it in again",
         /// It failed to sign, or signed wrongly.
-        SignFailed,
+        SignFailed => "the key does not sign, or signs wrongly: does it want a touch?",
         /// It was pulled out, or broke.
-        TokenLost,
+        TokenLost => "it was pulled out, or broke: plug it in again",
         /// The file of the software key cannot be used.
-        KeyFileUnusable,
+        KeyFileUnusable =>
+            "the file of the software key is missing, no such key, or readable by everybody: the message says which",
         /// The USB device of the license is not plugged in.
-        DeviceNotFound,
+        DeviceNotFound =>
+            "the USB device that the license names is not plugged in on that node; the message has its ids and serial number",
         /// The system's list of USB devices cannot be read.
-        DevicesUnreadable,
+        DevicesUnreadable =>
+            "the server does not see the machine's `/sys`: mount it, and check `sysfsRoot`",
         /// Too little of the machine is what the license knows it by.
-        HostChanged,
+        HostChanged =>
+            "too little of the machine is what the license knows it by; the message names what is not found. Run on the right machine, or have the license issued anew",
         /// What the machine is known by cannot be read.
-        HostUnreadable,
+        HostUnreadable =>
+            "the machine's numbers cannot be read: UID 0, and the host's paths below `hostRoot`",
         /// The standby anchor has served its days.
-        StandbyExpired,
+        StandbyExpired =>
+            "the standby anchor has served its days: repair the first one, or ask the vendor for a license issued anew",
         /// How long the standby anchor served cannot be kept.
-        StandbyUncounted,
+        StandbyUncounted =>
+            "`stateDir` cannot be written, so the standby's days cannot be counted, and it does not serve",
     }
 }
 
@@ -88,41 +121,53 @@ reasons! {
     /// How the license stands.
     LicenseReason {
         /// It is in force, and nothing is wrong.
-        Valid,
+        Valid => "",
         /// The file was not read yet.
-        Starting,
+        Starting => "the file is being read",
         /// One is in force, and a newer file is refused.
-        NewLicenseRefused,
+        NewLicenseRefused =>
+            "the file that lies there now is refused, and why; the one before stays in force",
         /// One is in force, and a revocation list is refused.
-        RevocationsRefused,
-        Unreadable,
+        RevocationsRefused =>
+            "the revocation list is refused (another vendor's, a lower number, no list): put the vendor's newest in its place. The highest one that is known holds",
+        Unreadable =>
+            "the file cannot be read: is the license's Secret there, with the key that `spec.license.key` names?",
         /// The vendor's keys cannot be read.
-        VendorKeysInvalid,
+        VendorKeysInvalid =>
+            "`vendorKeys` cannot be read, or has a line that is no `ed25519:` key; the message has the line",
         /// The file is no license file.
-        Malformed,
+        Malformed => "the Secret's key holds no license file, or only a part of it",
         /// Its signature does not verify.
-        SignatureInvalid,
+        SignatureInvalid =>
+            "the file was changed, or comes from another vendor. Take the vendor's original",
         /// A field of it is wrong.
-        FieldInvalid,
+        FieldInvalid =>
+            "a field of the license breaks its rule, and the message says which: the vendor must issue it anew",
         /// It demands something that this version does not know.
-        NotUnderstood,
-        NotYetValid,
-        Expired,
+        NotUnderstood =>
+            "the license demands what this version does not know: upgrade Mooring, or ask the vendor",
+        NotYetValid => "the message names the date",
+        Expired => "the message names the date",
         /// A newer one was in force here.
-        Superseded,
+        Superseded =>
+            "a newer license has been in force here, and the message names it: put that one back",
         /// The vendor took it back.
-        Revoked,
+        Revoked =>
+            "the vendor took it back; the message has the list's number, the day and the reason. Ask the vendor for another",
         /// It is bound to other hardware.
-        NotForThisAnchor,
-        RevocationsUnreadable,
+        NotForThisAnchor =>
+            "it is bound to other hardware: plug in the right token, or have the license issued for this one (`mooring license anchor`)",
+        RevocationsUnreadable => "the revocation list cannot be read",
         /// The revocation list is none.
-        RevocationsMalformed,
+        RevocationsMalformed => "the file is no revocation list, or only a part of one",
         /// Its signature does not verify.
-        RevocationsSignatureInvalid,
+        RevocationsSignatureInvalid =>
+            "the revocation list was changed, or is another vendor's",
         /// A field of it is wrong.
-        RevocationsFieldInvalid,
+        RevocationsFieldInvalid => "a field of the revocation list is wrong: ask the vendor",
         /// It is no newer than the list that is known.
-        RevocationsNumberNotHigher,
+        RevocationsNumberNotHigher =>
+            "a list with a higher number is known here: put the vendor's newest in its place",
     }
 }
 

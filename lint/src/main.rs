@@ -6,10 +6,12 @@
 //! | `circles` | no files of a crate import each other in a circle |
 //! | `names` | no two types of one name are seen outside of their files within a crate |
 //! | `comments` | a comment ends at column 100 |
+//! | `reasons` | each reason that people see has a row in docs/troubleshoot.md |
 
 mod circles;
 mod comments;
 mod names;
+mod reasons;
 mod tree;
 
 use anyhow::{Context, Result};
@@ -23,9 +25,11 @@ fn main() -> Result<ExitCode> {
         faults.extend(circles::of(&tree));
         faults.extend(names::of(&tree));
     }
-    for file in tracked()? {
-        faults.extend(comments::of(&file)?);
+    let files = tracked()?;
+    for file in &files {
+        faults.extend(comments::of(file)?);
     }
+    faults.extend(reasons::of(&files)?);
     for f in &faults {
         eprintln!("{f}");
     }

@@ -5,6 +5,8 @@
 //! | `messages` | the schemas of the messages that the calls name |
 //! | `document` | what the tables of calls (`mooring_core::wire::calls`) become with both |
 //! | `annotations` | the table of annotations, for docs/pods.md and the chart |
+//! | `reasons` | the tables of reasons, for docs/troubleshoot.md |
+//! | `blocks` | what is written between two lines of a page |
 //! | `files` | JSON Schemas of what is signed: license, delegation, lease, revocation list, voucher |
 //!
 //! The schemas come from the messages' own types, paths, answers and problems from the tables that
@@ -12,9 +14,11 @@
 //! against the real processes.
 
 mod annotations;
+mod blocks;
 mod document;
 mod files;
 mod messages;
+mod reasons;
 mod server;
 mod socket;
 
@@ -30,8 +34,8 @@ struct Args {
     /// The folder for the OpenAPI documents; the schemas go into `schema` beside it.
     #[arg(long, value_name = "DIR", default_value = "docs/openapi")]
     out: PathBuf,
-    /// Only look whether the lists of annotations in docs/pods.md and in the chart are those of the
-    /// table.
+    /// Only look whether the lists of annotations and of reasons in the pages and in the chart are
+    /// those of the types.
     #[arg(long)]
     check: bool,
 }
@@ -43,6 +47,7 @@ fn main() -> Result<()> {
     let docs = args.out.parent().unwrap_or(&args.out);
     write(&docs.join("schema"), &files::documents())?;
     annotations::write(args.check)?;
+    reasons::write(args.check)?;
     contracts(docs)
 }
 
