@@ -22,7 +22,7 @@ pub use license_lease::{
     LicenseLeaseStatus,
 };
 pub use license_server::{
-    AllowedNamespaces, EnvVar, HostPath, LeaseSettings, LicenseRef, LicenseServer,
+    AllowedNamespaces, EnvVar, HostPath, HostPathType, LeaseSettings, LicenseRef, LicenseServer,
     LicenseServerSpec, NamespacesFrom, ServiceSettings, ServiceType, Template, VendorKeys,
 };
 pub use placement::{Device, PRESENT, Placement};

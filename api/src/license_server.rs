@@ -352,4 +352,37 @@ pub struct HostPath {
     /// Whether the container may only read it.
     #[serde(default)]
     pub read_only: bool,
+    /// What it is: without it a folder. It must be there: a path that is misspelt, or meant for
+    /// another node, is said by the kubelet, and no empty folder is made in its place.
+    #[serde(rename = "type", default)]
+    pub type_: HostPathType,
+}
+
+/// What a path of the node is, in Kubernetes' words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum HostPathType {
+    /// A folder.
+    #[default]
+    Directory,
+    /// A file.
+    File,
+    /// A Unix socket.
+    Socket,
+    /// A device.
+    CharDevice,
+    /// A disk.
+    BlockDevice,
+}
+
+impl HostPathType {
+    /// As it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Directory => "Directory",
+            Self::File => "File",
+            Self::Socket => "Socket",
+            Self::CharDevice => "CharDevice",
+            Self::BlockDevice => "BlockDevice",
+        }
+    }
 }

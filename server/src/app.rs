@@ -23,13 +23,17 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// The server as a whole, for people and for the operator.
-    pub(crate) fn server_state(&self) -> ServerState {
+    /// The server as a whole, for people and for the operator, who alone is told of the logins.
+    pub(crate) fn server_state(&self, to_operator: bool) -> ServerState {
         let (s, _) = self.engine.authority();
+        let mut anchor = s.anchor.clone();
+        if !to_operator {
+            anchor.logins.clear();
+        }
         ServerState {
             instance: self.chain.instance,
             version: env!("CARGO_PKG_VERSION").into(),
-            anchor: s.anchor.clone(),
+            anchor,
             license_valid: s.license.valid,
             license_reason: s.license.reason,
             license_message: s.license.message.clone(),

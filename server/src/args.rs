@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use mooring_config::Config;
 use mooring_net::shutdown::Shutdown;
+use rustix::process;
 use std::path::PathBuf;
 
 /// The Mooring license server: serves floating licenses that are anchored to hardware.
@@ -54,7 +55,7 @@ enum Command {
 
 docs/without-kubernetes.md goes on from there.")]
     Init(InitArgs),
-    /// Talk to the PKCS#11 module, on behalf of `run`, over stdin and stdout. Not for people.
+    /// Talk to the PKCS#11 module, on behalf of `run`. Not for people.
     #[command(hide = true)]
     AnchorWorker,
 }
@@ -91,6 +92,10 @@ impl Args {
 }
 
 fn serve(config: &Config) -> Result<()> {
+    // The module in the anchor's worker is other people's code and runs as the same user: the keys
+    // in this process's memory are none of its business.
+    process::set_dumpable_behavior(process::DumpableBehavior::NotDumpable)
+        .context("PR_SET_DUMPABLE")?;
     let runtime = tokio::runtime::Runtime::new().context("starting")?;
     runtime.block_on(async {
         let shutdown = Shutdown::on_signals().context("signals")?;

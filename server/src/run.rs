@@ -5,6 +5,7 @@ use crate::anchor::pin::PinGuard;
 use crate::app::App;
 use crate::auth::Auth;
 use crate::auth::policy::PolicyStore;
+use crate::auth::review::SERVICE_ACCOUNT;
 use crate::chain::Chain;
 use crate::chain::anchor_task::AnchorTask;
 use crate::chain::failover::Failover;
@@ -24,11 +25,11 @@ use mooring_core::ledger::{Capacity, Ledger, Limits, Settings};
 use mooring_core::license::{IdentityKey, SigningKey};
 use mooring_core::reason::AnchorReason;
 use mooring_core::time::{BootTime, Now, print_span};
-use mooring_core::wire::AnchorView;
+use mooring_core::wire::{AnchorRole, AnchorView, Logins};
 use mooring_net::shutdown::Shutdown;
-use mooring_net::{clock, http as net, notify, random};
+use mooring_net::{clock, durable, http as net, notify, random};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -169,12 +170,16 @@ fn open_chain(
     let (of_names, boot_id) = (IdentityKey::new(identity), clock::boot_id());
     let chain = Arc::new(Chain::new(instance, key, of_names, boot_id, started));
     let dir = &config.state_dir;
-    let anchor = |config: &AnchorConfig, pins: PathBuf| {
-        AnyAnchor::new(config, PinGuard::open(pins, identity), metrics.clone())
+    let earlier = config.earlier_logins.as_deref().map(earlier_logins);
+    let mut earlier = earlier.unwrap_or_default();
+    let secrets = secrets(config);
+    let mut anchor = |config: &AnchorConfig, kept: &str, role| {
+        let pins = PinGuard::open(dir.join(kept), identity, earlier.remove(&role));
+        AnyAnchor::new(config, secrets.clone(), pins, metrics.clone())
     };
-    let mut anchors = vec![anchor(&config.anchor, dir.join("pin.json"))];
+    let mut anchors = vec![anchor(&config.anchor, "pin.json", AnchorRole::Anchor)];
     let standby = config.standby.as_ref();
-    anchors.extend(standby.map(|s| anchor(s, dir.join("pin-standby.json"))));
+    anchors.extend(standby.map(|s| anchor(s, "pin-standby.json", AnchorRole::Standby)));
     let served = Served::open(dir.join("standby.json"));
     let (of_anchors, counts, time) = (chain.clone(), metrics.clone(), Box::new(clock::now));
     let failover = Failover::new(anchors, served, of_anchors, counts, terms.lease, time, seen);
@@ -189,6 +194,27 @@ fn open_chain(
     })
 }
 
+/// What is none of a token's driver's business.
+fn secrets(config: &Config) -> Vec<PathBuf> {
+    let mut all = vec![config.tls.key.clone(), config.identity_key.clone()];
+    all.push(SERVICE_ACCOUNT.into());
+    for anchor in std::iter::once(&config.anchor).chain(&config.standby) {
+        all.extend(anchor.secret_file().map(Path::to_path_buf));
+    }
+    all
+}
+
+/// What became of the logins of earlier pods. A file that cannot be read is no reason not to serve:
+/// the token's own flags still say how near it is to locking itself.
+fn earlier_logins(path: &Path) -> Logins {
+    let read = durable::read_json(path);
+    read.unwrap_or_else(|e| {
+        tracing::warn!(file = %path.display(), error = %e, "what became of earlier pods' logins is unknown");
+        None
+    })
+    .unwrap_or_default()
+}
+
 /// What is allowed while the anchor is still being opened: nothing is granted before it has spoken.
 fn before_the_anchor(config: &Config, file: &LicenseFile, started: Now) -> Authority {
     Authority {
@@ -199,6 +225,7 @@ fn before_the_anchor(config: &Config, file: &LicenseFile, started: Now) -> Autho
             present: false,
             reason: AnchorReason::Starting,
             message: "the anchor is being opened; this takes a moment".into(),
+            logins: Logins::new(),
         },
         lost_since: Some(started.boot),
         license: file.view(started.wall),

@@ -99,6 +99,14 @@ impl AnchorConfig {
         }
     }
 
+    /// Its PIN or its key.
+    pub fn secret_file(&self) -> Option<&Path> {
+        match self {
+            Self::Pkcs11(c) => c.pin_file.as_deref(),
+            Self::Usb(_) | Self::Hwid(_) => self.key_file(),
+        }
+    }
+
     /// Takes folders from flags or environment in the place of its own.
     pub fn rooted(&mut self, sysfs: Option<&Path>, host: Option<&Path>) {
         match (self, sysfs, host) {

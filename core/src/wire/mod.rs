@@ -8,6 +8,7 @@
 
 pub mod calls;
 mod claim;
+mod login;
 mod operator;
 mod problem;
 mod renew;
@@ -15,6 +16,7 @@ mod socket;
 mod view;
 
 pub use claim::{ClaimRequest, Grant, HeldProof, Standing, WaitReason, Waiting};
+pub use login::{AnchorRole, Login, Logins, PinVerdict};
 pub use operator::{Expected, Gone, Policies, Revoke};
 pub use problem::{BASE as PROBLEM_BASE, Problem, ProblemType};
 pub use renew::{

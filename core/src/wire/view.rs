@@ -1,7 +1,9 @@
 //! `GET /v1/products`, `GET /v1/leases` and its watch: what the server knows.
 
+use super::login::Logins;
 use super::{Problem, WaitReason};
 use crate::identity::Holder;
+use crate::license::VersionRange;
 use crate::names::{ClaimName, InstanceId, LeaseId, PoolName, ProductName, as_text};
 use crate::policy::{OptimisticStart, words};
 use crate::reason::{AnchorReason, LicenseReason};
@@ -193,6 +195,9 @@ pub struct ProductView {
     /// When the license ends (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<String>,
+    /// Which versions of it the license covers.
+    #[serde(default, skip_serializing_if = "VersionRange::is_all")]
+    pub versions: VersionRange,
 }
 
 /// The anchor as the server sees it.
@@ -212,6 +217,10 @@ pub struct AnchorView {
     pub reason: AnchorReason,
     /// What happened, and what to do.
     pub message: String,
+    /// What became of the logins to its tokens: told to the operator alone, which keeps it for
+    /// the server's next pod.
+    #[serde(default, skip_serializing_if = "Logins::is_empty")]
+    pub logins: Logins,
 }
 
 /// A second server on the same license, as a token of it shows.

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 const WRONG: &str = "111111";
 
-/// One login, however long it stays wrong and however often the card is plugged in; the right PIN
-/// in the Secret heals it.
+/// One login, however long it stays wrong, however often the card is plugged in and the server's
+/// pod made anew; the right PIN in the Secret heals it.
 pub(super) async fn a_wrong_pin_costs_one_login_and_the_right_one_heals_it(
     lab: &Lab,
 ) -> Result<()> {
@@ -40,10 +40,28 @@ pub(super) async fn a_wrong_pin_costs_one_login_and_the_right_one_heals_it(
     };
     logins((1, 1), "logins")?;
     drop(inserted);
-    let _inserted = card.insert(lab, &server).await?;
+    let mut inserted = card.insert(lab, &server).await?;
     tokio::time::sleep(Duration::from_secs(20)).await;
     rejected(5).await?;
     logins((1, 1), "after a while and a replug")?;
+    // Another pod, whose folders are empty, is told what became of it.
+    for n in [1, 2] {
+        drop(inserted);
+        let before = instance(lab, &server).await?;
+        server.delete_pod(lab, "").await?;
+        inserted = card.insert(lab, &server).await?;
+        eventually("the new pod speaks", within(60), async || {
+            let now = instance(lab, &server).await?;
+            Ok(if now == before {
+                Err(format!("{now:?}"))
+            } else {
+                Ok(())
+            })
+        })
+        .await?;
+        rejected(60).await?;
+        logins((1, 1), &format!("in another pod, for the {n}. time"))?;
+    }
 
     let secret = format!(
         "apiVersion: v1\nkind: Secret\nmetadata: {{name: main-pin, namespace: {ns}}}\nstringData: {{pin: \"{PIN}\"}}\n"
@@ -52,5 +70,12 @@ pub(super) async fn a_wrong_pin_costs_one_login_and_the_right_one_heals_it(
     // The kubelet looks at Secrets now and then.
     anchor(lab, &server, "True", 90).await?;
     server.condition(lab, "Ready", "True").await?;
-    logins((2, 1), "with the right PIN")
+    logins((2, 1), "with the right PIN")?;
+    drop(inserted);
+    Ok(())
+}
+
+/// The server's run of now.
+async fn instance(lab: &Lab, server: &Server) -> Result<Option<String>> {
+    Ok(server.get(lab).await?.status.and_then(|s| s.instance))
 }

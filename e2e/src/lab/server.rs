@@ -273,6 +273,7 @@ pub fn template((name, value): (&str, String), folder: &str, read_only: bool) ->
             path: folder.into(),
             mount_path: folder.into(),
             read_only,
+            type_: api::HostPathType::Directory,
         }],
         ..api::Template::default()
     }

@@ -11,6 +11,7 @@ mod context;
 mod controller;
 pub mod dereference;
 pub mod facts;
+pub mod logins;
 pub mod placement;
 mod reconcile;
 pub mod replug;

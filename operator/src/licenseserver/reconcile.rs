@@ -5,7 +5,7 @@ use super::build::inputs::Inputs;
 use super::context::{Applied, ControllerContext, Error, Memory};
 use super::facts::ServerFacts;
 use super::placement::{self, Placed};
-use super::{apply, dereference, replug, status, validate};
+use super::{apply, dereference, logins, replug, status, validate};
 use crate::connection::{Endpoint, Snapshot};
 use crate::inject::addresses;
 use crate::kubernetes::apply_params;
@@ -96,7 +96,8 @@ impl Pass<'_> {
         ctx.cache().complete().await;
         let memory = self.recall();
         let snapshot = ctx.connections.snapshot(reference);
-        let look = must_look(server, &memory);
+        let kept = memory.facts.children.config.as_ref();
+        let look = must_look(server, &memory) || logins::are_new(kept, &snapshot);
         let mut facts = memory.facts.clone();
         if look {
             self.remember(|m| m.dirty = false);
@@ -117,7 +118,7 @@ impl Pass<'_> {
         if invalid.is_none() && may_apply {
             in_force = self.raised(before.as_ref(), &snapshot).await?;
             if look {
-                Box::pin(self.converge(in_force, &mut facts, &placed)).await?;
+                Box::pin(self.converge(in_force, &mut facts, &placed, &snapshot)).await?;
             }
             if let Some(target) = target(server, &facts) {
                 ctx.connections.ensure(reference, target, &ctx.connection);
@@ -215,14 +216,17 @@ impl Pass<'_> {
         in_force: Duration,
         facts: &mut ServerFacts,
         placed: &Placed,
+        snapshot: &Snapshot,
     ) -> Result<(), Error> {
         let policies = facts.policies.clone();
+        let logins = logins::logins(facts.children.config.as_ref(), snapshot);
         let inputs = Inputs {
             server: self.server,
             reference: self.reference,
             defaults: &self.ctx.defaults,
             in_force,
             policies: &policies,
+            logins: &logins,
         };
         apply::certificate(&inputs, facts, self.ctx).await?;
         apply::identity(&inputs, facts, self.ctx).await?;

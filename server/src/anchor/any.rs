@@ -7,6 +7,8 @@ use super::{Anchor, Lost};
 use crate::metrics::Metrics;
 use mooring_config::AnchorConfig;
 use mooring_core::license::{AnchorKey, AnchorKind, PublicKey};
+use mooring_core::wire::Login;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// One anchor of those that can be configured.
@@ -17,9 +19,18 @@ pub(crate) enum AnyAnchor {
 
 impl AnyAnchor {
     /// The configured one, not open yet. `pins` remembers what became of the token's PIN.
-    pub(crate) fn new(config: &AnchorConfig, pins: PinGuard, metrics: Arc<Metrics>) -> Self {
+    /// `secrets` are the server's files that a token's module may not read.
+    pub(crate) fn new(
+        config: &AnchorConfig,
+        secrets: Vec<PathBuf>,
+        pins: PinGuard,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         match config.clone() {
-            AnchorConfig::Pkcs11(c) => Self::Pkcs11(Box::new(Pkcs11Anchor::new(c, pins, metrics))),
+            AnchorConfig::Pkcs11(c) => {
+                let token = Pkcs11Anchor::new(c, secrets, pins, metrics);
+                Self::Pkcs11(Box::new(token))
+            }
             AnchorConfig::Usb(c) => Self::Software(SoftwareAnchor::usb(c)),
             AnchorConfig::Hwid(c) => Self::Software(SoftwareAnchor::hwid(c)),
         }
@@ -52,6 +63,20 @@ impl Anchor for AnyAnchor {
         match self {
             Self::Pkcs11(a) => a.present(entry).await,
             Self::Software(a) => a.present(entry).await,
+        }
+    }
+
+    fn note(&self) -> Option<&Lost> {
+        match self {
+            Self::Pkcs11(a) => a.note(),
+            Self::Software(a) => a.note(),
+        }
+    }
+
+    fn login(&self) -> Option<&Login> {
+        match self {
+            Self::Pkcs11(a) => a.login(),
+            Self::Software(a) => a.login(),
         }
     }
 

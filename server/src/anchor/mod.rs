@@ -5,22 +5,29 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | `pkcs11`, `worker`, `protocol`, `pin` | a token behind a module, in a child process; its PIN |
+//! | `pkcs11`, `pin` | a token behind a module; its PIN |
+//! | `child`, `protocol`, `worker` | the process in which the module lives: from outside, between, inside |
+//! | `sandbox` | what that process may not read |
+//! | `hints` | what is wrong around a well-known module |
 //! | `software` | a key in a file, and what must be there beside it |
 //! | `usb`, `hwid` | a USB device that is plugged in; a machine that is the one |
 //! | `any` | one of them, as configured |
 
 pub(crate) mod any;
+mod child;
+mod hints;
 mod hwid;
 pub(crate) mod pin;
 pub(crate) mod pkcs11;
 pub(crate) mod protocol;
+mod sandbox;
 mod software;
 mod usb;
 pub(crate) mod worker;
 
 use mooring_core::license::{AnchorKey, AnchorKind, PublicKey};
 use mooring_core::reason::AnchorReason;
+use mooring_core::wire::Login;
 use serde::{Deserialize, Serialize};
 
 /// An anchor that is lost: why, and what to do.
@@ -67,6 +74,16 @@ pub(crate) trait Anchor: Send + 'static {
         &mut self,
         entry: Option<&AnchorKey>,
     ) -> impl Future<Output = Result<(), Lost>> + Send;
+
+    /// What is to be told of it although it is there.
+    fn note(&self) -> Option<&Lost> {
+        None
+    }
+
+    /// What became of the logins to it, if it takes any.
+    fn login(&self) -> Option<&Login> {
+        None
+    }
 
     /// Lets go of everything.
     fn close(&mut self) -> impl Future<Output = ()> + Send;

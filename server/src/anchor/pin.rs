@@ -1,117 +1,153 @@
-//! Guards the token against being locked: a failed login is never tried again until the PIN
-//! changes.
+//! Guards the token against being locked: a PIN that was refused is not shown again before the
+//! content of its file changes.
 //!
-//! What was rejected is remembered, as an HMAC under the server's identity key, in memory and in
-//! `stateDir`, so that a container that restarts does not log in again. A login under way is noted
-//! before it is made: a process that dies in it may have used up one of the token's few tries.
+//! What became of the last logins is kept in `stateDir` and, through the operator, over pods. Of
+//! the PIN only an HMAC under the server's identity key is kept. A login is noted before it is
+//! made: a process that dies in it may have used up one of the token's few tries.
 
+use super::protocol::Tries;
+use mooring_core::wire::{Login, PinVerdict};
 use mooring_net::durable;
 use ring::hmac;
-use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// How many logins with one PIN may be left unanswered before it counts as rejected.
-const UNANSWERED: u8 = 2;
-const REMEMBERED: usize = 32;
+/// How many logins with one content may be answered unclearly, or not at all, before the PIN counts
+/// as rejected.
+const UNCLEAR: u8 = 2;
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Record {
-    /// Rejected PINs, hidden.
-    rejected: Vec<String>,
-    /// The PIN of logins whose outcome is not known.
-    trying: Option<String>,
-    tries: u8,
-    /// The PIN that last worked.
-    accepted: Option<String>,
+/// Why no login is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Barred {
+    /// The PIN was refused, or twice not answered clearly.
+    Rejected,
+    /// One try is left, and the PIN is not known to be right.
+    LastTry,
+    /// The token has locked itself.
+    Locked,
 }
 
-/// Remembers what became of each PIN.
+/// Remembers what became of the PIN.
 pub(crate) struct PinGuard {
     path: PathBuf,
     key: hmac::Key,
-    record: Record,
+    login: Login,
 }
 
-/// A PIN, hidden: what the guard tells apart.
+/// The content of a PIN's file, hidden: what the guard tells apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HiddenPin(String);
 
 impl PinGuard {
-    /// Reads what an earlier run remembered. A damaged file is no reason to try a PIN again and
-    /// again: it counts as one login that was never answered.
-    pub(crate) fn open(path: PathBuf, key: &[u8; 32]) -> Self {
-        let record = match std::fs::read(&path) {
-            Ok(b) => serde_json::from_slice(&b).unwrap_or_else(|e| {
+    /// Reads what an earlier run kept; where there is nothing, `earlier` is what earlier pods did.
+    /// A damaged file is no reason to try a PIN again and again: it counts as one login that was
+    /// never answered.
+    pub(crate) fn open(path: PathBuf, key: &[u8; 32], earlier: Option<Login>) -> Self {
+        let login = match durable::read_json(&path) {
+            Ok(Some(login)) => login,
+            Ok(None) => earlier.unwrap_or_default(),
+            Err(e) => {
                 tracing::warn!(file = %path.display(), error = %e, "what became of earlier logins is unknown: the file is damaged");
-                Record { tries: 1, ..Record::default() }
-            }),
-            Err(_) => Record::default(),
+                Login {
+                    unclear: 1,
+                    ..Login::default()
+                }
+            }
         };
         Self {
             path,
             key: hmac::Key::new(hmac::HMAC_SHA256, key),
-            record,
+            login,
         }
     }
 
-    pub(crate) fn hide(&self, token_label: &str, pin: &str) -> HiddenPin {
-        let text = format!("{token_label}\n{pin}");
-        HiddenPin(hex::encode(hmac::sign(&self.key, text.as_bytes())))
+    /// The content as it is, with a newline at its end: whoever changes anything of it asks for a
+    /// try.
+    pub(crate) fn hide(&self, token_label: &str, content: &[u8]) -> HiddenPin {
+        let mut signed = hmac::Context::with_key(&self.key);
+        for part in [token_label.as_bytes(), b"\n", content] {
+            signed.update(part);
+        }
+        HiddenPin(hex::encode(signed.sign()))
     }
 
-    /// Whether a login with it must not be made.
-    pub(crate) fn is_rejected(&self, pin: &HiddenPin) -> bool {
-        let r = &self.record;
-        r.rejected.contains(&pin.0) || (r.trying.as_ref() == Some(&pin.0) && r.tries >= UNANSWERED)
+    /// What is kept.
+    pub(crate) fn login(&self) -> &Login {
+        &self.login
     }
 
-    /// Whether it has worked before: then a token that hangs in the login does not speak against
-    /// it.
-    pub(crate) fn has_worked(&self, pin: &HiddenPin) -> bool {
-        self.record.accepted.as_ref() == Some(&pin.0)
+    /// Whether this is what was shown last.
+    pub(crate) fn knows(&self, pin: &HiddenPin) -> bool {
+        self.login.content.as_ref() == Some(&pin.0)
+    }
+
+    /// The content of the file from now on. Another one is worth a try, also one that was there
+    /// before: somebody changed it on purpose.
+    pub(crate) fn see(&mut self, pin: &HiddenPin) {
+        if self.knows(pin) {
+            return;
+        }
+        // The unanswered login of a damaged file may have been with this one.
+        let unclear = match self.login.content {
+            None => self.login.unclear,
+            Some(_) => 0,
+        };
+        let seen = Login {
+            content: Some(pin.0.clone()),
+            unclear,
+            verdict: None,
+        };
+        let before = std::mem::replace(&mut self.login, seen);
+        // The first one is kept once it is tried.
+        if before != Login::default() {
+            self.keep_or_warn();
+        }
+    }
+
+    /// Whether a login may be made, with so many tries left.
+    pub(crate) fn may_log_in(&self, tries: Tries) -> Result<(), Barred> {
+        let l = &self.login;
+        let rejected = l.verdict == Some(PinVerdict::Rejected) || l.unclear >= UNCLEAR;
+        let known_right = self.has_worked() && l.unclear == 0;
+        match tries {
+            _ if rejected => Err(Barred::Rejected),
+            Tries::Locked => Err(Barred::Locked),
+            Tries::Last if !known_right => Err(Barred::LastTry),
+            Tries::Several | Tries::SomeUsed | Tries::Last => Ok(()),
+        }
+    }
+
+    /// Whether it has opened the token before.
+    pub(crate) fn has_worked(&self) -> bool {
+        self.login.verdict == Some(PinVerdict::Accepted)
     }
 
     /// Notes that a login is about to be made. If that cannot be kept, the login must not be made.
-    pub(crate) fn trying(&mut self, pin: &HiddenPin) -> std::io::Result<()> {
-        let r = &mut self.record;
-        if r.trying.as_ref() != Some(&pin.0) {
-            // A damaged file's unanswered login may have been this one.
-            r.tries = if r.trying.is_none() { r.tries } else { 0 };
-            r.trying = Some(pin.0.clone());
-        }
-        r.tries = r.tries.saturating_add(1);
+    pub(crate) fn trying(&mut self) -> std::io::Result<()> {
+        self.login.unclear = self.login.unclear.saturating_add(1);
         self.keep()
     }
 
-    pub(crate) fn accepted(&mut self, pin: &HiddenPin) {
-        let r = &mut self.record;
-        (r.trying, r.tries, r.accepted) = (None, 0, Some(pin.0.clone()));
+    /// It opened the token.
+    pub(crate) fn accepted(&mut self) {
+        self.login.unclear = 0;
+        self.login.verdict = Some(PinVerdict::Accepted);
         self.keep_or_warn();
     }
 
-    /// Notes that the token said no, or may have.
-    pub(crate) fn rejected(&mut self, pin: &HiddenPin) {
-        let r = &mut self.record;
-        (r.trying, r.tries) = (None, 0);
-        if r.accepted.as_ref() == Some(&pin.0) {
-            r.accepted = None;
-        }
-        r.rejected.push(pin.0.clone());
-        let excess = r.rejected.len().saturating_sub(REMEMBERED);
-        r.rejected.drain(..excess);
+    /// The token said no.
+    pub(crate) fn rejected(&mut self) {
+        self.login.verdict = Some(PinVerdict::Rejected);
         self.keep_or_warn();
     }
 
-    /// Notes that the token never saw it.
+    /// The token never saw it, or the PIN is not to blame.
     pub(crate) fn unseen(&mut self) {
-        let r = &mut self.record;
-        (r.trying, r.tries) = (None, 0);
+        self.login.unclear = self.login.unclear.saturating_sub(1);
         self.keep_or_warn();
     }
 
     fn keep(&self) -> std::io::Result<()> {
-        durable::replace_json(&self.path, &self.record)
+        durable::replace_json(&self.path, &self.login)
     }
 
     fn keep_or_warn(&self) {
@@ -122,40 +158,4 @@ impl PinGuard {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn a_rejected_pin_stays_rejected_over_a_restart_and_another_is_tried() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut g = PinGuard::open(dir.path().join("pin.json"), &[1; 32]);
-        let (wrong, right) = (g.hide("t", "0000"), g.hide("t", "1234"));
-        assert!(!g.is_rejected(&wrong));
-        g.trying(&wrong).unwrap();
-        g.rejected(&wrong);
-        assert!(g.is_rejected(&wrong) && !g.is_rejected(&right));
-        let mut g = PinGuard::open(dir.path().join("pin.json"), &[1; 32]);
-        assert!(g.is_rejected(&wrong) && !g.is_rejected(&right));
-        g.trying(&right).unwrap();
-        g.accepted(&right);
-        assert!(g.has_worked(&right) && g.is_rejected(&wrong));
-        let text = std::fs::read_to_string(dir.path().join("pin.json")).unwrap();
-        assert!(!text.contains("1234") && !text.contains("0000"), "{text}");
-    }
-
-    #[test]
-    fn a_process_that_dies_in_the_login_tries_once_more_and_no_oftener() {
-        let dir = tempfile::tempdir().unwrap();
-        for (i, rejected) in [false, false, true, true].into_iter().enumerate() {
-            let mut g = PinGuard::open(dir.path().join("pin.json"), &[1; 32]);
-            let pin = g.hide("t", "1234");
-            assert_eq!(g.is_rejected(&pin), rejected, "start {i}");
-            if !rejected {
-                g.trying(&pin).unwrap();
-            }
-        }
-        let g = PinGuard::open(dir.path().join("pin.json"), &[1; 32]);
-        assert!(!g.is_rejected(&g.hide("t", "4321")), "another PIN is tried");
-    }
-}
+mod tests;

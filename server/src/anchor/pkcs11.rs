@@ -3,19 +3,19 @@
 //! The child is killed when it does not answer in time; each signature is verified here before
 //! anybody uses it.
 
-use super::pin::PinGuard;
-use super::protocol::{Answer, Ask, OpenToken, Tries};
+use super::child::Worker;
+use super::pin::{Barred, HiddenPin, PinGuard};
+use super::protocol::{Answer, Ask, OpenToken, Pin, Tries};
 use super::{Anchor, Lost};
 use crate::metrics::{Metrics, count};
 use mooring_config::Pkcs11Config;
 use mooring_core::license::{AnchorKey, AnchorKind, PublicKey};
 use mooring_core::reason::AnchorReason;
-use std::path::PathBuf;
-use std::process::Stdio;
+use mooring_core::wire::Login;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use zeroize::Zeroizing;
 
 /// How long loading the module and logging in may take; slow cards need seconds.
 const OPEN: Duration = Duration::from_secs(15);
@@ -24,10 +24,14 @@ const ANSWER: Duration = Duration::from_secs(4);
 
 pub(crate) struct Pkcs11Anchor {
     config: Pkcs11Config,
+    /// What the module may not read.
+    secrets: Vec<PathBuf>,
     pins: PinGuard,
     metrics: Arc<Metrics>,
     how: How,
     open: Option<Open>,
+    /// What is wrong with the PIN's file while all is well.
+    note: Option<Lost>,
 }
 
 struct How {
@@ -43,16 +47,16 @@ struct Open {
     last_used: Option<PublicKey>,
 }
 
-struct Worker {
-    child: Child,
-    stdin: ChildStdin,
-    lines: Lines<BufReader<ChildStdout>>,
-}
-
 impl Pkcs11Anchor {
-    pub(crate) fn new(config: Pkcs11Config, pins: PinGuard, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(
+        config: Pkcs11Config,
+        secrets: Vec<PathBuf>,
+        pins: PinGuard,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             config,
+            secrets,
             pins,
             metrics,
             how: How {
@@ -61,6 +65,7 @@ impl Pkcs11Anchor {
                 answer: ANSWER,
             },
             open: None,
+            note: None,
         }
     }
 
@@ -73,46 +78,47 @@ impl Pkcs11Anchor {
         keys
     }
 
-    /// The PIN, unless it was rejected before: then nothing is opened at all.
-    fn pin(&self) -> Result<Option<String>, Lost> {
+    fn hidden(&self, content: &[u8]) -> HiddenPin {
+        self.pins.hide(&self.config.token_label, content)
+    }
+
+    /// The PIN, unless it is barred: then nothing is opened at all.
+    fn pin(&mut self) -> Result<Option<Pin>, Lost> {
         let Some(path) = &self.config.pin_file else {
             return Ok(None);
         };
-        let text = std::fs::read_to_string(path).map_err(|e| {
-            let todo = "check anchor.pkcs11.pinFile, or the Secret that is mounted there";
-            let m = format!("PIN file {}: {e}; {todo}", path.display());
-            Lost::new(AnchorReason::PinMissing, m)
-        })?;
-        let pin = text.trim_end_matches(['\r', '\n']).to_owned();
-        let hidden = self.pins.hide(&self.config.token_label, &pin);
-        if self.pins.is_rejected(&hidden) {
-            return Err(self.rejected("a login with this PIN failed before"));
-        }
+        let content = read_pin(path)?;
+        let hidden = self.hidden(&content);
+        self.pins.see(&hidden);
+        self.spare(Tries::Several)?;
+        let pin = Pin::in_file(&content).map_err(|e| pin_missing(path, &e))?;
         Ok(Some(pin))
     }
 
     fn rejected(&self, problem: &str) -> Lost {
         let label = &self.config.token_label;
         let todo = "no further login is made before the PIN changes, because the token would lock itself; put the right PIN into \
-                    the Secret (off Kubernetes: into anchor.pkcs11.pinFile)";
+                    the Secret (off Kubernetes: into anchor.pkcs11.pinFile). If it is the right one, add a newline at its end, \
+                    or take it away: any change is worth one try";
         let m = format!("token {label:?}: {problem}; {todo}");
         Lost::new(AnchorReason::PinRejected, m)
     }
 
-    /// A locked token is not asked, and its last try is not spent on a PIN that has never worked
-    /// here: a pod that is made anew remembers no rejection. Nothing is noted, so that all goes on
-    /// by itself once the token has its tries back.
-    fn spare(&self, tries: Tries, pin: &str) -> Result<(), Lost> {
+    /// A PIN that was refused is not shown again, a locked token is not asked, and its last try is
+    /// not spent on a PIN that is not known to be right. Nothing is noted of what the token says of
+    /// itself, so that all goes on by itself once it has its tries back.
+    fn spare(&self, tries: Tries) -> Result<(), Lost> {
+        let Err(barred) = self.pins.may_log_in(tries) else {
+            return Ok(());
+        };
         let label = &self.config.token_label;
-        let worked = self.pins.has_worked(&self.pins.hide(label, pin));
-        let why = match tries {
-            Tries::Several => return Ok(()),
-            Tries::Last if worked => return Ok(()),
-            Tries::Last => {
-                "one try is left before it locks itself, and this PIN has never worked here; put the right PIN into the Secret (off \
-                 Kubernetes: into anchor.pkcs11.pinFile) and log in once by hand (pkcs11-tool --login), which gives all tries back"
+        let why = match barred {
+            Barred::Rejected => return Err(self.rejected("a login with this PIN failed before")),
+            Barred::LastTry => {
+                "one try is left before it locks itself, and this PIN is not known to be right; put the right PIN into the Secret \
+                 (off Kubernetes: into anchor.pkcs11.pinFile) and log in once by hand (pkcs11-tool --login), which gives all tries back"
             }
-            Tries::Locked => {
+            Barred::Locked => {
                 "it has locked itself after wrong PINs; unlock it with its PUK (ykman piv access unblock-pin, pkcs11-tool --unlock-pin, \
                  or its vendor's tool)"
             }
@@ -121,22 +127,22 @@ impl Pkcs11Anchor {
         Err(Lost::new(AnchorReason::PinRejected, m))
     }
 
-    async fn log_in(&mut self, worker: &mut Worker, pin: String) -> Result<(), Lost> {
-        let hidden = self.pins.hide(&self.config.token_label, &pin);
-        self.pins.trying(&hidden).map_err(|e| {
+    async fn log_in(&mut self, worker: &mut Worker, tries: Tries, pin: Pin) -> Result<(), Lost> {
+        self.pins.trying().map_err(|e| {
             let todo = "without it a wrong PIN could be tried again after a restart; make stateDir writable";
             Lost::new(AnchorReason::ModuleFailed, format!("stateDir: the login cannot be noted: {e}; {todo}"))
         })?;
         tracing::info!(token = %self.config.token_label, "logging in to the token");
+        let answer = worker.ask(&Ask::Login { pin }, self.how.open).await;
         let outcome = |m: &Metrics, o: &str| count(&m.anchor_logins, &[o]);
-        match worker.ask(&Ask::Login { pin }, self.how.open).await {
+        match answer {
             Ok(Answer::Done) => {
-                self.pins.accepted(&hidden);
+                self.pins.accepted();
                 outcome(&self.metrics, "accepted");
                 Ok(())
             }
             Ok(Answer::Rejected { problem }) => {
-                self.pins.rejected(&hidden);
+                self.pins.rejected();
                 outcome(&self.metrics, "rejected");
                 Err(self.rejected(&format!("the login failed: {problem}")))
             }
@@ -145,22 +151,59 @@ impl Pkcs11Anchor {
                 outcome(&self.metrics, "unseen");
                 Err(lost)
             }
-            Ok(_) => {
-                let m = "anchor worker: an unexpected answer to the login";
-                Err(Lost::new(AnchorReason::ModuleFailed, m))
+            Ok(Answer::Unclear { problem }) => {
+                outcome(&self.metrics, "unclear");
+                Err(self.unclear(&format!("the login failed: {problem}")))
             }
-            // It hung or died in the login. A PIN that has worked is not to blame; another may be.
-            Err(lost) if self.pins.has_worked(&hidden) => {
-                self.pins.accepted(&hidden);
+            // It hung or died in the login. A PIN that has worked is not to blame, as long as the
+            // token says that nobody has shown it a wrong one since.
+            Err(lost) if self.pins.has_worked() && tries == Tries::Several => {
+                self.pins.unseen();
                 outcome(&self.metrics, "unanswered");
                 Err(lost)
             }
             Err(lost) => {
-                self.pins.rejected(&hidden);
-                outcome(&self.metrics, "rejected");
-                Err(self.rejected(&format!("the login was not answered: {lost}")))
+                outcome(&self.metrics, "unanswered");
+                Err(self.unclear(&format!("the login was not answered: {lost}")))
+            }
+            Ok(_) => {
+                let m = "anchor worker: an unexpected answer to the login";
+                Err(Lost::new(AnchorReason::ModuleFailed, m))
             }
         }
+    }
+
+    /// After an answer that may mean a wrong PIN, or anything else.
+    fn unclear(&self, problem: &str) -> Lost {
+        if self.pins.may_log_in(Tries::Several).is_err() {
+            return self.rejected(&format!("{problem}, for the second time"));
+        }
+        let label = &self.config.token_label;
+        let todo = "which does not say whether the PIN is wrong; it is tried once more, if the token does not say that this would \
+                    be its last try, and then not before the PIN changes";
+        let m = format!("token {label:?}: {problem}, {todo}");
+        Lost::new(AnchorReason::LoginUnclear, m)
+    }
+
+    /// Whether the next login would be made with another PIN than the last.
+    fn look_at_pin(&mut self) {
+        let Some(path) = &self.config.pin_file else {
+            return;
+        };
+        let note = match read_pin(path) {
+            Ok(content) if self.pins.knows(&self.hidden(&content)) => None,
+            Ok(_) => Some(Lost::new(
+                AnchorReason::PinChanged,
+                "the PIN's Secret was changed since the login: the new PIN is tried at the next one, after a restart or once the \
+                 token was away, and not before, since a wrong one costs the token a try. To try it now, delete the server's pod \
+                 (off Kubernetes: restart the server)",
+            )),
+            Err(lost) => Some(lost),
+        };
+        if let Some(lost) = note.as_ref().filter(|_| note != self.note) {
+            tracing::warn!(token = %self.config.token_label, reason = %lost.reason, "{lost}");
+        }
+        self.note = note;
     }
 
     async fn ask<T>(&mut self, ask: &Ask, pick: fn(Answer) -> Option<T>) -> Result<T, Lost> {
@@ -187,6 +230,7 @@ impl Anchor for Pkcs11Anchor {
             module,
             token_label,
             wanted: wanted.to_vec(),
+            secrets: self.secrets.clone(),
         });
         let found = |answer| match answer {
             Answer::Found(found) => Some(found),
@@ -201,8 +245,8 @@ impl Anchor for Pkcs11Anchor {
         }
         let logged_in = pin.is_some();
         if let Some(pin) = pin {
-            self.spare(found.tries, &pin)?;
-            self.log_in(&mut worker, pin).await?;
+            self.spare(found.tries)?;
+            self.log_in(&mut worker, found.tries, pin).await?;
         }
         let keys = |answer| match answer {
             Answer::Keys { keys } => Some(keys),
@@ -254,7 +298,17 @@ impl Anchor for Pkcs11Anchor {
     async fn present(&mut self, _entry: Option<&AnchorKey>) -> Result<(), Lost> {
         let key = self.open.as_ref().and_then(|o| o.last_used);
         let done = |answer| matches!(answer, Answer::Done).then_some(());
-        self.ask(&Ask::Probe { key }, done).await
+        self.ask(&Ask::Probe { key }, done).await?;
+        self.look_at_pin();
+        Ok(())
+    }
+
+    fn note(&self) -> Option<&Lost> {
+        self.note.as_ref()
+    }
+
+    fn login(&self) -> Option<&Login> {
+        Some(self.pins.login())
     }
 
     async fn close(&mut self) {
@@ -264,93 +318,16 @@ impl Anchor for Pkcs11Anchor {
     }
 }
 
-impl Worker {
-    fn start(program: Option<PathBuf>) -> Result<Self, Lost> {
-        let failed = |e: std::io::Error| {
-            let m =
-                format!("the anchor worker cannot be started: {e}; is the process limit reached?");
-            Lost::new(AnchorReason::ModuleFailed, m)
-        };
-        let program = match program {
-            Some(p) => p,
-            None => std::env::current_exe().map_err(failed)?,
-        };
-        let mut command = Command::new(program);
-        command
-            .arg("anchor-worker")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true);
-        let mut child = command.spawn().map_err(failed)?;
-        let pipes = child.stdin.take().zip(child.stdout.take());
-        let (stdin, stdout) = pipes.ok_or_else(|| failed(std::io::Error::other("no pipes")))?;
-        Ok(Self {
-            child,
-            stdin,
-            lines: BufReader::new(stdout).lines(),
-        })
-    }
+/// The content of the PIN's file.
+fn read_pin(path: &Path) -> Result<Zeroizing<Vec<u8>>, Lost> {
+    let content = std::fs::read(path).map(Zeroizing::new);
+    content.map_err(|e| pin_missing(path, &e))
+}
 
-    /// Asks for what `pick` finds in the right answer.
-    async fn get<T>(
-        &mut self,
-        ask: &Ask,
-        time: Duration,
-        pick: fn(Answer) -> Option<T>,
-    ) -> Result<T, Lost> {
-        let answer = match self.ask(ask, time).await? {
-            Answer::Failed(lost) => return Err(lost),
-            other => pick(other),
-        };
-        answer.ok_or_else(|| {
-            let asked = ask.name();
-            let m = format!("anchor worker: an unexpected answer when asked to {asked}");
-            Lost::new(AnchorReason::ModuleFailed, m)
-        })
-    }
-
-    /// Asks, and waits at most `time`. After an error the worker is of no more use.
-    async fn ask(&mut self, ask: &Ask, time: Duration) -> Result<Answer, Lost> {
-        let broke = |what: std::io::Error| {
-            let todo = "a new worker is started; if it happens again, the PKCS#11 module is faulty";
-            let asked = ask.name();
-            let m = format!("the anchor worker ended when asked to {asked}: {what}; {todo}");
-            Lost::new(AnchorReason::ModuleFailed, m)
-        };
-        let exchange = async {
-            let mut line = serde_json::to_vec(ask)?;
-            line.push(b'\n');
-            self.stdin.write_all(&line).await?;
-            let answer = self.lines.next_line().await?;
-            let answer = answer.ok_or_else(|| std::io::Error::other("end of its output"))?;
-            Ok(serde_json::from_str(&answer)?)
-        };
-        let exchange = async { exchange.await.map_err(broke) };
-        let answered = tokio::time::timeout(time, exchange).await;
-        let result = answered.unwrap_or_else(|_| {
-            let todo = "its worker is killed and started anew; if it goes on, replug the token or restart pcscd";
-            let m = format!("the token did not {} within {} s; {todo}", ask.name(), time.as_secs());
-            Err(Lost::new(AnchorReason::Hung, m))
-        });
-        if result.is_err() {
-            let _ = self.child.start_kill();
-        }
-        result
-    }
-
-    /// Ends it in good order, so that the module is finalized; kills it if that takes long.
-    async fn end(self) {
-        let Self {
-            mut child,
-            stdin,
-            lines,
-        } = self;
-        drop((stdin, lines));
-        let ended = tokio::time::timeout(Duration::from_millis(500), child.wait());
-        if ended.await.is_err() {
-            let _ = child.kill().await;
-        }
-    }
+fn pin_missing(path: &Path, e: &dyn std::fmt::Display) -> Lost {
+    let todo = "check anchor.pkcs11.pinFile, or the Secret that is mounted there";
+    let m = format!("PIN file {}: {e}; {todo}", path.display());
+    Lost::new(AnchorReason::PinMissing, m)
 }
 
 #[cfg(test)]

@@ -1,19 +1,24 @@
 //! What the server and its anchor worker say to each other: one JSON document a line, one answer to
-//! each question, in order.
+//! each question, in order; no line is longer than [`MOST`].
 
 use super::Lost;
 use mooring_core::license::PublicKey;
 use serde::{Deserialize, Serialize};
+use std::io::{Error, Result};
 use std::path::PathBuf;
+use zeroize::Zeroizing;
 
-#[derive(Clone, Serialize, Deserialize)]
+/// The longest line, with its end. A delegation, in hex, and a hundred keys are some kilobytes.
+pub(crate) const MOST: usize = 256 << 10;
+
+#[derive(Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub(crate) enum Ask {
     Open(OpenToken),
     /// Log in; asked at most once of a worker.
     Login {
-        /// The PIN. It goes through the pipe, never through arguments or environment.
-        pin: String,
+        /// It goes through the pipe, never through arguments or environment.
+        pin: Pin,
     },
     Keys,
     Sign {
@@ -38,6 +43,40 @@ pub(crate) struct OpenToken {
     /// them is meant.
     #[serde(default)]
     pub(crate) wanted: Vec<PublicKey>,
+    /// Files and folders that the module may not read.
+    #[serde(default)]
+    pub(crate) secrets: Vec<PathBuf>,
+}
+
+/// A PIN: wiped once it is dropped, printed by nobody.
+#[derive(Serialize, Deserialize)]
+#[serde(from = "String")]
+pub(crate) struct Pin(#[serde(serialize_with = "bare")] Zeroizing<String>);
+
+fn bare<S: serde::Serializer>(
+    pin: &Zeroizing<String>,
+    to: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    to.serialize_str(pin)
+}
+
+impl From<String> for Pin {
+    fn from(pin: String) -> Self {
+        Self(Zeroizing::new(pin))
+    }
+}
+
+impl Pin {
+    /// The PIN in a file: its line, whatever ends that.
+    pub(crate) fn in_file(content: &[u8]) -> std::result::Result<Self, &'static str> {
+        let text = std::str::from_utf8(content).map_err(|_| "expected text in UTF-8")?;
+        let pin = text.trim_end_matches(['\r', '\n']);
+        Ok(pin.to_owned().into())
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 impl std::fmt::Debug for Ask {
@@ -47,6 +86,21 @@ impl std::fmt::Debug for Ask {
 }
 
 impl Ask {
+    /// As it is sent; wiped like what it carries, and never moved while it grows.
+    pub(crate) fn line(&self) -> Result<Zeroizing<Vec<u8>>> {
+        let mut line = Zeroizing::new(Vec::with_capacity(MOST));
+        serde_json::to_writer(&mut *line, self)?;
+        line.push(b'\n');
+        if line.len() > MOST {
+            let m = format!(
+                "a question of {} bytes, expected at most {MOST}",
+                line.len()
+            );
+            return Err(Error::other(m));
+        }
+        Ok(line)
+    }
+
     /// Its name, for people: carries neither PIN nor message.
     pub(crate) const fn name(&self) -> &'static str {
         match self {
@@ -59,13 +113,15 @@ impl Ask {
     }
 }
 
-/// How often a wrong PIN may still be tried, as far as the token says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// How often a wrong PIN may still be tried, as far as the token says; the worse the greater.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) enum Tries {
     /// More than once, or it does not say.
     #[default]
     Several,
+    /// More than once, and it was shown a wrong one since the last good login.
+    SomeUsed,
     Last,
     /// It has locked itself.
     Locked,
@@ -101,10 +157,29 @@ pub(crate) enum Answer {
         /// The signature in hex; for P-256 r ‖ s.
         signature: String,
     },
-    /// The token refused the login, or may have: it must not be tried again with this PIN.
+    /// The token says that the PIN is wrong: it must not be tried again.
     Rejected {
+        problem: String,
+    },
+    /// The login failed, and the PIN may be wrong: some cards report that as a general error.
+    Unclear {
         problem: String,
     },
     /// Anything else that went wrong.
     Failed(Lost),
+}
+
+impl Answer {
+    /// One line, as it came.
+    pub(crate) fn read(line: &[u8]) -> Result<Self> {
+        match line {
+            [] => Err(Error::other("end of its output")),
+            [text @ .., b'\n'] => Ok(serde_json::from_slice(text)?),
+            cut if cut.len() >= MOST => {
+                let m = format!("an answer of more than {MOST} bytes");
+                Err(Error::other(m))
+            }
+            _ => Err(Error::other("an answer without an end")),
+        }
+    }
 }

@@ -4,37 +4,97 @@
 //! It keeps no state worth saving and decides nothing: it answers one question after the other and
 //! ends with its parent.
 
-use super::Lost;
-use super::protocol::{Answer, Ask, Found, OpenToken, Tries};
+use super::hints::Surroundings;
+use super::protocol::{Answer, Ask, Found, MOST, OpenToken, Pin, Tries};
+use super::{Lost, sandbox};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::Mechanism;
 use cryptoki::mechanism::eddsa::{EddsaParams, EddsaSignatureScheme};
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
 use cryptoki::session::{Session, UserType};
-use cryptoki::slot::Slot;
+use cryptoki::slot::{Slot, TokenInfo};
 use cryptoki::types::AuthPin;
 use mooring_core::license::PublicKey;
 use mooring_core::reason::AnchorReason;
-use std::io::{BufRead as _, Write as _};
+use rustix::process;
+use std::fs::File;
+use std::io::{ErrorKind, Read, Write as _};
+use std::os::fd::AsFd as _;
 use std::path::Path;
+use zeroize::{Zeroize, Zeroizing};
 
-/// Answers questions on stdin until it ends.
+/// Answers questions until there are no more.
+///
+/// They come and go through descriptors of their own: what a module prints to stdout, or reads from
+/// stdin, is nobody's question or answer.
 pub(crate) fn run() -> std::io::Result<()> {
-    // A parent killed without a word closes stdin, but a module that hangs never reads it.
-    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+    // A parent killed without a word ends the questions, but a module that hangs never reads them.
+    process::set_parent_process_death_signal(Some(process::Signal::KILL))?;
+    // No core file with the PIN in it.
+    process::set_dumpable_behavior(process::DumpableBehavior::NotDumpable)?;
+    mooring_net::log::start("warn");
+    let mut questions = Questions::new(File::from(std::io::stdin().as_fd().try_clone_to_owned()?));
+    let mut answers = File::from(std::io::stdout().as_fd().try_clone_to_owned()?);
+    let nowhere = File::options().read(true).write(true).open("/dev/null")?;
+    rustix::stdio::dup2_stdin(&nowhere)?;
+    rustix::stdio::dup2_stdout(&nowhere)?;
     let mut token = None;
-    let mut out = std::io::stdout().lock();
-    for line in std::io::stdin().lock().lines() {
-        let answer = match serde_json::from_str::<Ask>(&line?) {
+    while let Some(question) = questions.next()? {
+        let answer = match serde_json::from_slice::<Ask>(&question) {
             Ok(ask) => answer(&mut token, ask),
             Err(e) => Answer::Failed(confused(format_args!("question: {e}"))),
         };
-        serde_json::to_writer(&mut out, &answer)?;
-        out.write_all(b"\n")?;
-        out.flush()?;
+        let mut line = serde_json::to_vec(&answer)?;
+        line.push(b'\n');
+        answers.write_all(&line)?;
     }
     Ok(())
+}
+
+/// Reads lines through a buffer of its own, which is wiped: the standard library's is not.
+struct Questions<R> {
+    from: R,
+    buffer: Zeroizing<Vec<u8>>,
+    filled: usize,
+}
+
+impl<R: Read> Questions<R> {
+    fn new(from: R) -> Self {
+        let buffer = Zeroizing::new(vec![0; MOST]);
+        Self {
+            from,
+            buffer,
+            filled: 0,
+        }
+    }
+
+    /// The next question; none at the end.
+    fn next(&mut self) -> std::io::Result<Option<Zeroizing<Vec<u8>>>> {
+        loop {
+            let (full, room) = self.buffer.split_at_mut(self.filled);
+            if let Some(end) = full.iter().position(|b| *b == b'\n') {
+                let (line, rest) = full.split_at_mut(end + 1);
+                let line = Zeroizing::new(line.to_vec());
+                let left = rest.len();
+                self.buffer.copy_within(line.len()..self.filled, 0);
+                let freed = self.buffer.get_mut(left..self.filled);
+                freed.into_iter().for_each(Zeroize::zeroize);
+                self.filled = left;
+                return Ok(Some(line));
+            }
+            if room.is_empty() {
+                let m = format!("a question of more than {MOST} bytes");
+                return Err(std::io::Error::other(m));
+            }
+            match self.from.read(room) {
+                Ok(0) => return Ok(None),
+                Ok(n) => self.filled += n,
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
 }
 
 fn confused(by: std::fmt::Arguments<'_>) -> Lost {
@@ -47,6 +107,8 @@ struct Token {
     module: Pkcs11,
     slot: Slot,
     label: String,
+    /// When it was opened.
+    tries: Tries,
     keys: Vec<(PublicKey, ObjectHandle)>,
     /// It gives random bytes: what can be asked of the hardware itself, however much the module
     /// knows by heart.
@@ -59,7 +121,7 @@ fn answer(token: &mut Option<Token>, ask: Ask) -> Answer {
             *token = Some(t);
             Answer::Found(found)
         }),
-        (Ask::Login { pin }, Some(t)) => Ok(login(&t.session, pin)),
+        (Ask::Login { pin }, Some(t)) => Ok(t.login(&pin)),
         (Ask::Keys, Some(t)) => t.list_keys(),
         (Ask::Sign { key, message }, Some(t)) => t.sign(key, &message),
         (Ask::Probe { key }, Some(t)) => t.probe(key),
@@ -86,8 +148,18 @@ fn words(e: &Error) -> String {
 
 fn module_failed(path: &std::path::Path, e: &Error) -> Lost {
     let todo = "check that the device and its middleware (pcscd, udev rules) are available to this process";
+    let todo = hint(path).unwrap_or_else(|| todo.into());
     let m = format!("PKCS#11 module {}: {}; {todo}", path.display(), words(e));
     Lost::new(AnchorReason::ModuleFailed, m)
+}
+
+/// What is plainly wrong around this module.
+fn hint(module: &Path) -> Option<String> {
+    let here = Surroundings {
+        uid: process::getuid().as_raw(),
+        variable: &|name| std::env::var(name).ok(),
+    };
+    here.hint(module)
 }
 
 fn load(path: &Path) -> Result<Pkcs11, Lost> {
@@ -105,6 +177,10 @@ fn load(path: &Path) -> Result<Pkcs11, Lost> {
 
 fn open(how: OpenToken) -> Result<(Token, Found), Lost> {
     let (path, label) = (&how.module, how.token_label);
+    if let Err(e) = sandbox::hide(&how.secrets) {
+        // A kernel without it is no reason not to serve: it is one more wall, not the only one.
+        tracing::warn!(error = %e, "the PKCS#11 module can read the server's secrets");
+    }
     let failed = |e: Error| module_failed(path, &e);
     let module = load(path)?;
     let slots = module.get_slots_with_token().map_err(failed)?;
@@ -116,14 +192,7 @@ fn open(how: OpenToken) -> Result<(Token, Found), Lost> {
             continue;
         };
         if info.label() == label {
-            let tries = if info.user_pin_locked() {
-                Tries::Locked
-            } else if info.user_pin_final_try() {
-                Tries::Last
-            } else {
-                Tries::Several
-            };
-            found.push((slot, info.login_required(), tries));
+            found.push((slot, info.login_required(), tries(&info)));
         } else if info.token_initialized() {
             seen.push(format!("{:?}", info.label()));
         }
@@ -138,6 +207,11 @@ fn open(how: OpenToken) -> Result<(Token, Found), Lost> {
             found = vec![one];
         }
     }
+    if found.is_empty()
+        && let Some(todo) = hint(path)
+    {
+        return Err(not_found(&label, &seen, &todo));
+    }
     let (slot, login_required, tries) = the_one(&label, &found, &seen)?;
     let found = Found {
         login_required,
@@ -149,10 +223,23 @@ fn open(how: OpenToken) -> Result<(Token, Found), Lost> {
         module,
         slot,
         label,
+        tries,
         keys: Vec::new(),
         random: false,
     };
     Ok((token, found))
+}
+
+fn tries(info: &TokenInfo) -> Tries {
+    if info.user_pin_locked() {
+        Tries::Locked
+    } else if info.user_pin_final_try() {
+        Tries::Last
+    } else if info.user_pin_count_low() {
+        Tries::SomeUsed
+    } else {
+        Tries::Several
+    }
 }
 
 /// A token of the label: its slot, whether it wants a PIN, how many tries that has.
@@ -163,15 +250,8 @@ fn the_one(label: &str, found: &[Labelled], seen: &[String]) -> Result<Labelled,
     match found {
         [one] => Ok(*one),
         [] => {
-            let all = seen.join(", ");
-            let seen = if seen.is_empty() {
-                "no token at all"
-            } else {
-                &all
-            };
             let todo = "plug the token in, or correct anchor.pkcs11.tokenLabel";
-            let m = format!("no token with label {label:?}; the module sees {seen}; {todo}");
-            Err(Lost::new(AnchorReason::TokenNotFound, m))
+            Err(not_found(label, seen, todo))
         }
         more => {
             let todo = "none of them shows the license's key before the login; unplug all but one, or give them different labels";
@@ -179,6 +259,16 @@ fn the_one(label: &str, found: &[Labelled], seen: &[String]) -> Result<Labelled,
             Err(Lost::new(AnchorReason::TokenAmbiguous, m))
         }
     }
+}
+
+fn not_found(label: &str, seen: &[String], todo: &str) -> Lost {
+    let seen = if seen.is_empty() {
+        "no token at all".into()
+    } else {
+        seen.join(", ")
+    };
+    let m = format!("no token with label {label:?}; the module sees {seen}; {todo}");
+    Lost::new(AnchorReason::TokenNotFound, m)
 }
 
 const OF_PUBLIC_KEYS: [AttributeType; 3] = [
@@ -202,33 +292,50 @@ fn public_keys(module: &Pkcs11, slot: Slot) -> Vec<PublicKey> {
     read().unwrap_or_default()
 }
 
-/// Logs in. Whatever cannot be read as "the card never saw the PIN" counts as a rejection: a wrong
-/// PIN tried again locks the token, and some cards report it as a general error.
-fn login(session: &Session, pin: String) -> Answer {
-    match session.login(UserType::User, Some(&AuthPin::new(pin.into()))) {
-        Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Answer::Done,
-        Err(Error::Pkcs11(
-            e @ (RvError::TokenNotPresent
-            | RvError::DeviceRemoved
-            | RvError::TokenNotRecognized
-            | RvError::SessionHandleInvalid
-            | RvError::SessionClosed
-            | RvError::HostMemory),
-            _,
-        )) => {
-            let m = format!("the token went away during the login (CKR {e:?}); plug it in");
-            Answer::Failed(Lost::new(AnchorReason::TokenLost, m))
-        }
-        Err(e) => Answer::Rejected { problem: words(&e) },
-    }
-}
-
 impl Token {
     #[expect(clippy::needless_pass_by_value)] // so that `map_err` takes it as it is
     fn lost(e: Error) -> Lost {
         let todo = "it was pulled out or broke; plug it in again, the server goes on by itself";
         let m = format!("the token does not answer ({}); {todo}", words(&e));
         Lost::new(AnchorReason::TokenLost, m)
+    }
+
+    /// Logs in, and sorts what can go wrong: the card never saw the PIN; it says that it is wrong;
+    /// or anything else, which may be a hiccup or some cards' word for a wrong PIN.
+    fn login(&self, pin: &Pin) -> Answer {
+        use RvError as E;
+        let pin = AuthPin::from(pin.as_str());
+        match self.session.login(UserType::User, Some(&pin)) {
+            Ok(()) | Err(Error::Pkcs11(E::UserAlreadyLoggedIn, _)) => Answer::Done,
+            Err(Error::Pkcs11(
+                e @ (E::TokenNotPresent
+                | E::DeviceRemoved
+                | E::TokenNotRecognized
+                | E::SessionHandleInvalid
+                | E::SessionClosed
+                | E::HostMemory),
+                _,
+            )) => {
+                let m = format!("the token went away during the login (CKR {e:?}); plug it in");
+                Answer::Failed(Lost::new(AnchorReason::TokenLost, m))
+            }
+            Err(
+                e @ Error::Pkcs11(
+                    E::PinIncorrect | E::PinInvalid | E::PinLenRange | E::PinExpired | E::PinLocked,
+                    _,
+                ),
+            ) => Answer::Rejected { problem: words(&e) },
+            Err(e) if self.has_counted() => Answer::Rejected {
+                problem: format!("{}, and the token has counted a wrong PIN", words(&e)),
+            },
+            Err(e) => Answer::Unclear { problem: words(&e) },
+        }
+    }
+
+    /// Whether the token says that it has been shown a wrong PIN since it was opened.
+    fn has_counted(&self) -> bool {
+        let info = self.module.get_token_info(self.slot);
+        info.is_ok_and(|i| tries(&i) > self.tries)
     }
 
     fn list_keys(&mut self) -> Result<Answer, Lost> {

@@ -13,9 +13,9 @@ use mooring_net::head::{Query, bad_field};
 use mooring_net::http::{self as net, Body};
 
 pub(super) async fn products(app: &App, asked: Asked) -> Result<Response<Body>, Problem> {
-    app.auth.identify(&asked.peer, &asked.headers).await?;
+    let who = app.auth.identify(&asked.peer, &asked.headers).await?;
     let (products, pools) = app.engine.ask(|l, _| (l.products(), l.pools()));
-    let server = app.server_state();
+    let server = app.server_state(who == Who::Operator);
     let all = Products {
         server,
         products,
@@ -28,14 +28,16 @@ pub(super) async fn leases(
     app: &std::sync::Arc<App>,
     asked: Asked,
 ) -> Result<Response<Body>, Problem> {
-    let only: Option<HolderKey> = match app.auth.identify(&asked.peer, &asked.headers).await? {
+    let who = app.auth.identify(&asked.peer, &asked.headers).await?;
+    let to_operator = who == Who::Operator;
+    let only: Option<HolderKey> = match who {
         who if app.auth.is_admin(&who) => None,
         Who::Holder(h) => Some(h.key()),
         Who::Operator => None,
     };
     let query = LeasesQuery::parse(&asked.query)?;
     if query.watch {
-        return watch::watch(app, query.after, only);
+        return watch::watch(app, query.after, only, to_operator);
     }
     let (seq, mut leases) = app.engine.views();
     if let Some(k) = only {

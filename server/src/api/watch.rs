@@ -25,6 +25,7 @@ const BATCH: usize = 256;
 struct Watch {
     app: Arc<App>,
     only: Option<HolderKey>,
+    to_operator: bool,
     seq: u64,
     told: Option<ServerState>,
     changes: Receiver<()>,
@@ -40,6 +41,7 @@ pub(super) fn watch(
     app: &Arc<App>,
     after: Option<WatchPosition>,
     only: Option<HolderKey>,
+    to_operator: bool,
 ) -> Result<Response<Body>, Problem> {
     let changes = app.engine.changes();
     let seq = match after {
@@ -56,6 +58,7 @@ pub(super) fn watch(
     }
     let watch = Watch {
         only,
+        to_operator,
         seq,
         told: None,
         changes,
@@ -97,7 +100,7 @@ impl Pieces for Watch {
 impl Watch {
     fn collect(&mut self) -> Option<Bytes> {
         let mut out = BytesMut::new();
-        let server = self.app.server_state();
+        let server = self.app.server_state(self.to_operator);
         if self.told.as_ref() != Some(&server) {
             self.told = Some(server.clone());
             line(&mut out, &WatchEvent::Server { state: server });

@@ -21,7 +21,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 /// Where Kubernetes mounts a pod's own credentials.
-const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+pub(crate) const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 /// How long a review may take, waiting for its turn included.
 const TIME: Duration = Duration::from_secs(5);
 const MAX_TOKEN: usize = 16 * 1024;

@@ -17,7 +17,7 @@ use mooring_core::frontend::{Authority, InForce, LeaseTerms, delegation_due};
 use mooring_core::license::{AnchorKey, AnchorKind, OpenLicense, PublicKey};
 use mooring_core::reason::AnchorReason;
 use mooring_core::time::{BootTime, Now, print_span};
-use mooring_core::wire::AnchorView;
+use mooring_core::wire::{AnchorRole, AnchorView, Login, Logins};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -117,11 +117,32 @@ impl<A: Anchor> Failover<A> {
         let in_force = self.in_force.as_ref();
         Authority {
             in_force: self.in_force.clone(),
-            anchor: self.view.clone(),
+            anchor: self.anchor_view(),
             lost_since: self.lost_since,
             license: file.view(now.wall),
             revoked: in_force.and_then(|f| file.revoked(&f.license, now.wall)),
         }
+    }
+
+    /// How the anchor stands, with what is to be told of it besides.
+    fn anchor_view(&self) -> AnchorView {
+        let mut view = self.view.clone();
+        let roles = [AnchorRole::Anchor, AnchorRole::Standby];
+        let logins = roles.into_iter().zip(&self.slots);
+        view.logins = logins
+            .filter_map(|(role, s)| s.anchor.login().map(|l| (role, l.clone())))
+            .filter(|(_, l)| *l != Login::default())
+            .collect();
+        let mut open = self.slots.iter().filter(|s| s.keys.is_some());
+        let note = open.find_map(|s| s.anchor.note());
+        if let Some(note) = note.filter(|_| view.present) {
+            // That a standby serves is more than what its next login may find.
+            if view.reason == AnchorReason::Present {
+                view.reason = note.reason;
+            }
+            view.message = format!("{}. {note}", view.message);
+        }
+        view
     }
 
     pub(crate) async fn close(&mut self) {
@@ -370,6 +391,7 @@ impl<A: Anchor> Failover<A> {
             present: true,
             reason,
             message,
+            logins: Logins::new(),
         };
     }
 
@@ -432,6 +454,7 @@ impl<A: Anchor> Failover<A> {
             present: false,
             reason,
             message: format!("{} (lost since {began})", lost.message),
+            logins: Logins::new(),
         };
         self.said = Some(lost.message.clone());
     }

@@ -95,6 +95,7 @@ pub(crate) fn authority(from: &str) -> Authority {
             present: true,
             reason: AnchorReason::Present,
             message: String::new(),
+            logins: crate::wire::Logins::default(),
         },
         lost_since: None,
         license: LicenseView {

@@ -2,7 +2,7 @@
 
 use super::anchor;
 use super::inputs::Inputs;
-use super::paths::{POLICIES_FILE, STATE_DIR, VENDOR_KEYS_DIR, mounted as at};
+use super::paths::{LOGINS_FILE, POLICIES_FILE, STATE_DIR, VENDOR_KEYS_DIR, mounted as at};
 use mooring_api::names::{API_PORT, HEALTH_PORT, short_hash};
 use mooring_config::{Config, Lease, Tls};
 use std::net::{Ipv6Addr, SocketAddr};
@@ -35,6 +35,7 @@ pub fn server_config(i: &Inputs<'_>) -> Option<Config> {
         },
         earlier_longest_lease_secs: Some(i.in_force.as_secs()),
         state_dir: STATE_DIR.into(),
+        earlier_logins: Some(at(LOGINS_FILE)),
         identity_key: at("identity/key"),
         policies: Some(at(POLICIES_FILE)),
         token_review: true,

@@ -6,7 +6,7 @@ use mooring_api::LicenseServer;
 use mooring_api::names::{
     APP_NAME, FIELD_MANAGER, MANAGED_BY, SERVER_APP, SERVER_LABEL, ServerRef,
 };
-use mooring_core::wire::Policies;
+use mooring_core::wire::{Logins, Policies};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -44,6 +44,8 @@ pub struct Inputs<'a> {
     pub in_force: Duration,
     /// Who may use it, resolved.
     pub policies: &'a Policies,
+    /// What became of the logins to its tokens so far.
+    pub logins: &'a Logins,
 }
 
 /// The labels that select a server's pod: they never change.

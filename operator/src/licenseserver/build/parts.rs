@@ -1,7 +1,7 @@
 //! The small objects around a license server's pod.
 
 use super::inputs::{Inputs, labels, meta, selector};
-use super::paths::{CONFIG_FILE, POLICIES_FILE};
+use super::paths::{CONFIG_FILE, LOGINS_FILE, POLICIES_FILE};
 use crate::certs::IssuedCert;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{
@@ -12,6 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use mooring_api::names::{API_PORT, HEALTH_PORT, SERVER_NAMESPACE_LABEL, ServerRef};
 use mooring_config::Config;
+use serde_json::json;
 use std::collections::BTreeMap;
 
 /// ConfigMap `‹name›-config`.
@@ -19,6 +20,7 @@ pub fn config_map(i: &Inputs<'_>, config: &Config) -> Result<ConfigMap, serde_ya
     let data = BTreeMap::from([
         (CONFIG_FILE.to_owned(), serde_yaml::to_string(config)?),
         (POLICIES_FILE.to_owned(), serde_yaml::to_string(i.policies)?),
+        (LOGINS_FILE.to_owned(), json!(i.logins).to_string()),
     ]);
     Ok(ConfigMap {
         metadata: meta(i, i.reference.child("config")),

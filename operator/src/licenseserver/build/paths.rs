@@ -6,6 +6,8 @@ use std::path::PathBuf;
 pub(super) const CONFIG_FILE: &str = "config.yaml";
 /// The key and file name of the policies.
 pub(super) const POLICIES_FILE: &str = "policies.yaml";
+/// The key and file name of what became of the logins of earlier pods.
+pub const LOGINS_FILE: &str = "logins.json";
 /// Where all that the server reads is mounted, but for the vendor's keys.
 pub(super) const DIR: &str = "/etc/mooring";
 /// Where the vendor's public keys are: a volume of their own, because each key of theirs is a file.

@@ -3,7 +3,7 @@ use super::inputs::Defaults;
 use super::*;
 use mooring_api::LicenseServer;
 use mooring_api::names::ServerRef;
-use mooring_core::wire::Policies;
+use mooring_core::wire::{AnchorRole, Login, Logins, PinVerdict, Policies};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -28,6 +28,7 @@ struct Case {
     reference: ServerRef,
     defaults: Defaults,
     policies: Policies,
+    logins: Logins,
     in_force: u64,
 }
 
@@ -44,6 +45,7 @@ fn case(change: impl FnOnce(&mut Value)) -> Case {
         policies: Policies {
             allowed_namespaces: Some(vec!["licensing".into()]),
         },
+        logins: Logins::from([(AnchorRole::Anchor, Login::default())]),
         in_force: 30,
     }
 }
@@ -56,6 +58,7 @@ impl Case {
             defaults: &self.defaults,
             in_force: Duration::from_secs(self.in_force),
             policies: &self.policies,
+            logins: &self.logins,
         }
     }
 
@@ -93,6 +96,7 @@ fn the_configuration_is_the_contracts() {
             "lease": { "durationSecs": 30, "graceSecs": 28800, "reclaim": "Any", "claimsPerHolder": 16 },
             "earlierLongestLeaseSecs": 30,
             "stateDir": "/var/lib/mooring",
+            "earlierLogins": "/etc/mooring/logins.json",
             "identityKey": "/etc/mooring/identity/key",
             "policies": "/etc/mooring/policies.yaml",
             "tokenReview": true
@@ -111,6 +115,21 @@ fn only_what_needs_a_restart_rolls_the_pod() {
         before,
         "the longest earlier lease is read at a start, and causes none"
     );
+    let mut refused = case(|_| ());
+    let login = refused.logins.get_mut(&AnchorRole::Anchor).unwrap();
+    login.verdict = Some(PinVerdict::Rejected);
+    assert_eq!(
+        refused.hash(),
+        before,
+        "a refused PIN is told to the next pod"
+    );
+    let map = config_map(
+        &refused.inputs(),
+        &server_config(&refused.inputs()).unwrap(),
+    )
+    .unwrap();
+    let kept: Logins = serde_json::from_str(&map.data.unwrap()["logins.json"]).unwrap();
+    assert_eq!(kept, refused.logins);
     let mut opened = case(|_| ());
     opened.policies = Policies {
         allowed_namespaces: None,
@@ -232,6 +251,12 @@ fn what_may_come_later_is_optional_and_what_we_make_is_not() {
         ("pin", true),
     ];
     assert_eq!(optional, expected.map(|(n, o)| (n.to_owned(), o)));
+    let host = volumes.iter().find(|v| v["name"] == "host-0").unwrap();
+    assert_eq!(
+        host["hostPath"],
+        json!({ "path": "/var/lib/anchor", "type": "Directory" }),
+        "what is not there is said, not made"
+    );
     let license = &sources[3]["secret"]["items"];
     let paths: Vec<&str> = license
         .as_array()

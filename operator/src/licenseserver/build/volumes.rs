@@ -2,7 +2,7 @@
 
 use super::anchor;
 use super::inputs::Inputs;
-use super::paths::{CONFIG_FILE, POLICIES_FILE};
+use super::paths::{CONFIG_FILE, LOGINS_FILE, POLICIES_FILE};
 use crate::container::{empty_dir, host_path};
 use k8s_openapi::api::core::v1::{
     ConfigMapProjection, ConfigMapVolumeSource, KeyToPath, ProjectedVolumeSource, SecretProjection,
@@ -32,7 +32,9 @@ pub(super) fn volumes(i: &Inputs<'_>) -> Vec<Volume> {
     volumes.extend(spec.vendor_keys.as_ref().map(vendor_keys));
     volumes.extend(anchor::volumes(spec));
     let hosts = spec.template.host_paths.iter().enumerate();
-    volumes.extend(hosts.map(|(n, h)| host_path(&format!("host-{n}"), &h.path, None)));
+    volumes.extend(
+        hosts.map(|(n, h)| host_path(&format!("host-{n}"), &h.path, Some(h.type_.as_str()))),
+    );
     volumes
 }
 
@@ -41,7 +43,7 @@ pub(super) fn volumes(i: &Inputs<'_>) -> Vec<Volume> {
 /// would leave the pod stuck.
 fn sources(i: &Inputs<'_>) -> Vec<VolumeProjection> {
     let spec = &i.server.spec;
-    let files = [CONFIG_FILE, POLICIES_FILE].map(|f| (f, f));
+    let files = [CONFIG_FILE, POLICIES_FILE, LOGINS_FILE].map(|f| (f, f));
     let config = ConfigMapProjection {
         name: i.reference.child("config"),
         items: Some(items(&files)),

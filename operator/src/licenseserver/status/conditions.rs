@@ -187,7 +187,11 @@ fn pod_trouble(pod: &Pod) -> Option<(&'static str, String)> {
     let waiting = container.state.as_ref()?.waiting.as_ref()?;
     let reason = match waiting.reason.as_deref() {
         None | Some("ContainerCreating" | "PodInitializing") => {
-            let text = "the server's container is being started".to_owned();
+            let pod = pod.metadata.name.as_deref().unwrap_or_default();
+            let text = format!(
+                "the server's container is being started; should it stay so, `kubectl describe pod {pod}` says why (a host path \
+                 that is not on that node, an image that takes long)"
+            );
             return Some(("PodStarting", text));
         }
         Some(reason) => reason,

@@ -27,6 +27,9 @@ const VALID: &str = LicenseReason::Valid.name();
 /// The server's reason while its standby anchor serves.
 const STANDBY: &str = AnchorReason::StandbyInUse.name();
 
+/// The server's reason while its PIN's file has another content than at the login.
+const PIN_CHANGED: &str = AnchorReason::PinChanged.name();
+
 /// A device that comes, goes and moves is said; labels that people set are their own news.
 fn placed(was: Option<&Condition>, is: Option<&Condition>) -> Option<Note> {
     let is = is?;
@@ -85,6 +88,8 @@ fn anchor(t: &Turned<'_>) -> Option<Note> {
         (_, "False") => Some(t.explains("AnchorLost")),
         // Its days run, whatever was before.
         (_, "True") if t.is.reason == STANDBY => Some(t.says(Warning, "AnchorStandby")),
+        // Found out now rather than when the dongle's node reboots at night.
+        (_, "True") if t.is.reason == PIN_CHANGED => Some(t.says(Warning, PIN_CHANGED)),
         (_, "True") if t.was_for(STANDBY) => back(),
         // After a restart the anchor is unknown for a moment: that is no news.
         (None | Some("False"), "True") => back(),

@@ -169,6 +169,24 @@ fn a_standby_anchor_that_serves_is_said_and_the_firsts_return_too() {
 }
 
 #[test]
+fn a_pin_that_was_changed_under_a_serving_server_is_said_before_it_matters() {
+    let s = Case::default().status(None);
+    let snapshot = snapshot(|v| {
+        v["anchor"] = json!({ "kind": "pkcs11", "present": true, "reason": "PinChanged", "message": "at the next login" });
+    });
+    let changed = Case {
+        snapshot,
+        ..Case::default()
+    }
+    .status(Some(&s));
+    assert_eq!(said(&changed, "AnchorPresent").0, "True");
+    assert_eq!(said(&changed, "Ready").0, "True");
+    assert_eq!(reasons(Some(&s), &changed), ["PinChanged"]);
+    let back = Case::default().status(Some(&changed));
+    assert_eq!(reasons(Some(&changed), &back), [""; 0]);
+}
+
+#[test]
 fn a_second_server_is_said_while_it_is_seen_and_its_end_too() {
     let alone = Case::default().status(None);
     let none = |s: &LicenseServerStatus| s.conditions.iter().all(|c| c.type_ != "SecondServerSeen");

@@ -66,14 +66,19 @@ impl Bench {
             token_label: "t".into(),
             pin_file: Some(d.join("pin")),
         };
-        let pins = PinGuard::open(d.join("pin.json"), &[1; 32]);
-        let mut a = Pkcs11Anchor::new(config, pins, Arc::new(Metrics::new().unwrap()));
+        let pins = PinGuard::open(d.join("pin.json"), &[1; 32], None);
+        let mut a = Pkcs11Anchor::new(config, vec![], pins, Arc::new(Metrics::new().unwrap()));
         a.how = How {
             program: Some(program),
             open: Duration::from_millis(1500),
             answer: Duration::from_millis(500),
         };
         a
+    }
+
+    /// Writes the PIN's file.
+    fn pin(&self, content: &str) {
+        std::fs::write(self.dir.path().join("pin"), content).unwrap();
     }
 
     fn starts(&self) -> usize {
@@ -90,25 +95,63 @@ async fn lost(a: &mut Pkcs11Anchor) -> AnchorReason {
 }
 
 #[tokio::test]
-async fn a_login_that_may_have_failed_is_not_tried_again() {
-    let says_no = r#"read l; echo '{"answer":"rejected","problem":"C_Login: CKR_GENERAL_ERROR"}'"#;
-    for login in [says_no, "read l; sleep 60", "read l; exit 1"] {
+async fn a_pin_that_the_token_refuses_is_not_shown_again() {
+    let b = Bench::new();
+    let no = r#"read l; echo '{"answer":"rejected","problem":"C_Login: CKR_PIN_INCORRECT"}'"#;
+    let script = [FOUND, no];
+    assert_eq!(
+        lost(&mut b.anchor(&script)).await,
+        AnchorReason::PinRejected
+    );
+    // Neither by the next try nor by the next process: the module is not even loaded.
+    let mut again = b.anchor(&script);
+    assert_eq!(lost(&mut again).await, AnchorReason::PinRejected);
+    assert_eq!(lost(&mut again).await, AnchorReason::PinRejected);
+    assert_eq!(b.starts(), 1);
+    // Another PIN is tried, and so is the first one after it.
+    b.pin("4321");
+    assert!(b.anchor(&[FOUND, DONE, &keys()]).open(&[]).await.is_ok());
+    b.pin("1234\n");
+    assert!(b.anchor(&[FOUND, DONE, &keys()]).open(&[]).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_login_that_may_have_failed_is_tried_once_more_and_not_again() {
+    let unclear = r#"read l; echo '{"answer":"unclear","problem":"C_Login: CKR_GENERAL_ERROR"}'"#;
+    for login in [unclear, "read l; sleep 60", "read l; exit 1"] {
         let b = Bench::new();
         let script = [FOUND, login];
         assert_eq!(
             lost(&mut b.anchor(&script)).await,
-            AnchorReason::PinRejected,
+            AnchorReason::LoginUnclear,
             "{login}"
         );
-        // Neither by the next try nor by the next process: the module is not even loaded.
+        // By the next process, too.
         let mut again = b.anchor(&script);
         assert_eq!(lost(&mut again).await, AnchorReason::PinRejected);
         assert_eq!(lost(&mut again).await, AnchorReason::PinRejected);
-        assert_eq!(b.starts(), 1, "{login}");
-        // Another PIN is tried.
-        std::fs::write(b.dir.path().join("pin"), "4321").unwrap();
+        let mut again = b.anchor(&script);
+        assert_eq!(lost(&mut again).await, AnchorReason::PinRejected);
+        assert_eq!(b.starts(), 2, "{login}");
+        b.pin("1234\n\n");
         assert!(b.anchor(&[FOUND, DONE, &keys()]).open(&[]).await.is_ok());
     }
+}
+
+#[tokio::test]
+async fn an_unclear_login_does_not_cost_the_token_its_last_try() {
+    let b = Bench::new();
+    let unclear = r#"read l; echo '{"answer":"unclear","problem":"C_Login: CKR_DEVICE_ERROR"}'"#;
+    assert_eq!(
+        lost(&mut b.anchor(&[FOUND, unclear])).await,
+        AnchorReason::LoginUnclear
+    );
+    let last = r#"read l; echo '{"answer":"found","loginRequired":true,"tries":"last"}'"#;
+    let e = b.anchor(&[last, DONE, &keys()]).open(&[]).await;
+    let e = e.unwrap_err();
+    assert_eq!(e.reason, AnchorReason::PinRejected, "{e}");
+    assert!(e.message.contains("one try is left"), "{e}");
+    assert!(b.anchor(&[FOUND, DONE, &keys()]).open(&[]).await.is_ok());
 }
 
 #[tokio::test]
@@ -116,21 +159,52 @@ async fn a_pin_that_has_worked_is_not_to_blame_for_a_token_that_hangs() {
     let b = Bench::new();
     assert!(b.anchor(&[FOUND, DONE, &keys()]).open(&[]).await.is_ok());
     let hangs = [FOUND, "read l; sleep 60"];
-    assert_eq!(lost(&mut b.anchor(&hangs)).await, AnchorReason::Hung);
-    assert_eq!(lost(&mut b.anchor(&hangs)).await, AnchorReason::Hung);
+    for _ in 0..3 {
+        assert_eq!(lost(&mut b.anchor(&hangs)).await, AnchorReason::Hung);
+    }
     assert!(b.anchor(&[FOUND, DONE, &keys()]).open(&[]).await.is_ok());
-    // A token that says no, does: somebody has changed its PIN.
-    let no = r#"read l; echo '{"answer":"rejected","problem":"C_Login: CKR_PIN_INCORRECT"}'"#;
-    assert_eq!(
-        lost(&mut b.anchor(&[FOUND, no])).await,
-        AnchorReason::PinRejected
-    );
-    let starts = b.starts();
-    assert_eq!(
-        lost(&mut b.anchor(&[FOUND, no])).await,
-        AnchorReason::PinRejected
-    );
-    assert_eq!(b.starts(), starts);
+    // Unless the token says that it was shown a wrong one: somebody has changed its PIN.
+    let used = r#"read l; echo '{"answer":"found","loginRequired":true,"tries":"someUsed"}'"#;
+    let hangs = [used, "read l; sleep 60"];
+    for reason in [
+        AnchorReason::LoginUnclear,
+        AnchorReason::PinRejected,
+        AnchorReason::PinRejected,
+    ] {
+        assert_eq!(lost(&mut b.anchor(&hangs)).await, reason);
+    }
+}
+
+#[tokio::test]
+async fn a_changed_pin_is_told_while_the_token_serves_and_tried_at_the_next_login() {
+    let b = Bench::new();
+    let mut a = b.anchor(&[FOUND, DONE, &keys(), DONE, DONE, DONE, DONE]);
+    a.open(&[]).await.unwrap();
+    a.present(None).await.unwrap();
+    assert_eq!(a.note(), None);
+    b.pin("4321");
+    a.present(None).await.unwrap();
+    let note = a.note().unwrap();
+    assert_eq!(note.reason, AnchorReason::PinChanged);
+    assert!(note.message.contains("at the next one"), "{note}");
+    std::fs::remove_file(b.dir.path().join("pin")).unwrap();
+    a.present(None).await.unwrap();
+    assert_eq!(a.note().unwrap().reason, AnchorReason::PinMissing);
+    b.pin("1234\n");
+    a.present(None).await.unwrap();
+    assert_eq!(a.note(), None);
+    assert_eq!(b.starts(), 1);
+}
+
+#[tokio::test]
+async fn a_worker_that_does_not_end_its_line_is_cut_off() {
+    let b = Bench::new();
+    let endless = "read l; tr '\\0' x < /dev/zero";
+    let begin = std::time::Instant::now();
+    let e = b.anchor(&[endless]).open(&[]).await.unwrap_err();
+    assert_eq!(e.reason, AnchorReason::ModuleFailed, "{e}");
+    assert!(e.message.contains("an answer of more than"), "{e}");
+    println!("cut off after {:?}", begin.elapsed());
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use mooring_net::client::{Answer, Call, Client};
 use mooring_net::tls;
 use mooring_testkit::{Ca, sealed, vendor};
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -39,6 +40,8 @@ pub struct Setup {
     pub pin: &'static str,
     pub more: String,
     pub env: Vec<(String, String)>,
+    /// As whom it runs, if not as the test.
+    pub user: Option<u32>,
     /// What to anchor it to; a SoftHSM token of its own if nothing is said.
     pub anchored: Option<Anchored>,
 }
@@ -62,6 +65,7 @@ impl Default for Setup {
             pin: PIN,
             more: String::new(),
             env: Vec::new(),
+            user: None,
             anchored: None,
         }
     }
@@ -171,15 +175,18 @@ impl Rig {
 
     /// Starts the process and waits until it listens.
     pub fn run(&mut self) {
-        let mut child = Command::new(SERVER)
+        let mut command = Command::new(SERVER);
+        command
             .args(["run", "--config"])
             .arg(self.path("config.yaml"))
             .env("SOFTHSM2_CONF", &self.token.conf)
             .env("MOORING_LOG", "debug,h2=info,hyper=info")
             .envs(self.setup.env.clone())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+            .stderr(Stdio::piped());
+        if let Some(user) = self.setup.user {
+            command.uid(user).gid(user);
+        }
+        let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let (log, (tx, rx)) = (self.log.clone(), std::sync::mpsc::channel());
         std::thread::spawn(move || {

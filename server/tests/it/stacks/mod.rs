@@ -8,6 +8,7 @@
 
 mod alike;
 mod card;
+mod faulty;
 mod pins;
 mod programs;
 mod shared;

@@ -1,4 +1,5 @@
-//! PINs, counted by the card: a wrong one locks it after three tries, so the server makes one.
+//! PINs, counted by the card: a wrong one locks it after three tries, so the server makes one; two
+//! where the card does not say that it is wrong.
 
 use super::alike::{state, until_anchor};
 use super::card::Slot;
@@ -26,7 +27,7 @@ async fn stays(rig: &Rig, c: &Client, reason: &str, time: Duration) {
     }
 }
 
-async fn one_login(mut piv: Piv) {
+async fn logins(mut piv: Piv, n: u64) {
     let mut rig = prepare_with(&piv, WRONG, Setup::default());
     rig.run();
     let c = rig.client("a");
@@ -38,7 +39,7 @@ async fn one_login(mut piv: Piv) {
         "{message}"
     );
     stays(&rig, &c, "PinRejected", long()).await;
-    assert_eq!(piv.card.counted().logins, 1, "the card's own count");
+    assert_eq!(piv.card.counted().logins, n, "the card's own count");
 
     // Neither after a restart of the server, nor when the card was out.
     rig.kill();
@@ -51,8 +52,12 @@ async fn one_login(mut piv: Piv) {
     let counted = piv.card.counted();
     assert_eq!(
         (counted.logins, counted.refused, counted.tries_left),
-        (1, 1, 2)
+        (n, n, 3 - u8::try_from(n).unwrap())
     );
+    if n == 2 {
+        // Its last try is not the server's: as the message says, one login by hand.
+        by_hand(&piv);
+    }
 
     rig.write("pin", &format!("{PIN}\n"));
     until_anchor(&rig, &c, "Present").await;
@@ -64,22 +69,57 @@ async fn one_login(mut piv: Piv) {
     let counted = piv.card.counted();
     assert_eq!(
         (counted.logins, counted.refused, counted.tries_left),
-        (2, 1, 3)
+        (n + n, n, 3)
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_pin_costs_the_card_one_login_for_good_and_the_right_one_heals_it() {
-    one_login(Piv::new()).await;
+    logins(Piv::new(), 1).await;
 }
 
+/// The card has three tries: the last one is not the server's.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_card_that_calls_a_wrong_pin_a_general_error_is_asked_once_too() {
-    one_login(Piv::with(
-        Slot::Authentication,
-        &["--wrong-pin", "general-error"],
-    ))
-    .await;
+async fn a_card_that_calls_a_wrong_pin_a_general_error_is_asked_twice_and_no_oftener() {
+    let general = ["--wrong-pin", "general-error"];
+    logins(Piv::with(Slot::Authentication, &general), 2).await;
+}
+
+fn by_hand(piv: &Piv) {
+    let module = library("opensc-pkcs11.so");
+    printed(
+        &[
+            "pkcs11-tool",
+            "--module",
+            &module,
+            "--login",
+            "--pin",
+            PIN,
+            "--list-objects",
+        ],
+        &piv.env(),
+    );
+}
+
+/// The PIN was changed on the card and changed back, and so was the file.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pin_changed_there_and_back_is_tried_again() {
+    let piv = Piv::new();
+    let mut rig = prepare(&piv);
+    for (pin, reason, counted) in [
+        (PIN, "Present", (1, 0)),
+        (WRONG, "PinRejected", (2, 1)),
+        (PIN, "Present", (3, 1)),
+        (WRONG, "PinRejected", (4, 2)),
+    ] {
+        rig.write("pin", pin);
+        rig.run();
+        let c = rig.client("a");
+        until_anchor(&rig, &c, reason).await;
+        rig.kill();
+        let card = piv.card.counted();
+        assert_eq!((card.logins, card.refused), counted, "{pin}");
+    }
 }
 
 /// A pod that is made anew remembers nothing: the card itself says that its tries come to an end.
@@ -105,19 +145,7 @@ async fn servers_without_memory_do_not_lock_the_card() {
     until_anchor(&rig, &c, "PinRejected").await;
     let message = state(&rig, &c).await.anchor.message;
     assert!(message.contains("one try is left"), "{message}");
-    let module = library("opensc-pkcs11.so");
-    printed(
-        &[
-            "pkcs11-tool",
-            "--module",
-            &module,
-            "--login",
-            "--pin",
-            PIN,
-            "--list-objects",
-        ],
-        &piv.env(),
-    );
+    by_hand(&piv);
     until_anchor(&rig, &c, "Present").await;
     assert_eq!(piv.card.counted().tries_left, 3);
 }

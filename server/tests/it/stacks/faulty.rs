@@ -1,0 +1,185 @@
+//! A module that misbehaves: what it says of a wrong PIN, and what it prints.
+
+use super::alike::{state, until_anchor};
+use crate::rig::{Anchored, PIN, Rig, Setup, TestClaim, Token, until};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
+use std::process::Command;
+
+struct Faulty {
+    dir: tempfile::TempDir,
+    token: Token,
+    fault: &'static str,
+}
+
+impl Faulty {
+    fn new(fault: &'static str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/stacks/faulty.c");
+        let compiled = Command::new("cc")
+            .args(["-shared", "-fPIC", "-Wall", "-Wextra", "-Werror", "-o"])
+            .arg(dir.path().join("faulty.so"))
+            .args([source, "-ldl", "-lpthread"])
+            .status()
+            .unwrap();
+        assert!(compiled.success());
+        let token = Token::new(dir.path(), "a");
+        Self { dir, token, fault }
+    }
+
+    fn log(&self) -> PathBuf {
+        self.dir.path().join("logins")
+    }
+
+    /// How often it was logged in to, by its own count.
+    fn logins(&self) -> usize {
+        let text = std::fs::read_to_string(self.log());
+        text.map_or(0, |t| t.lines().count())
+    }
+
+    fn rig(&self, pin: &'static str) -> Rig {
+        let module = self.dir.path().join("faulty.so");
+        let env = |k: &str, v: &str| (k.to_owned(), v.to_owned());
+        Rig::prepare(Setup {
+            pin,
+            anchored: Some(Anchored {
+                key: self.token.key,
+                config: format!(
+                    "{{pkcs11: {{module: {}, tokenLabel: mooring, pinFile: $DIR/pin}}}}",
+                    module.display()
+                ),
+            }),
+            env: vec![
+                env("SOFTHSM2_CONF", self.token.conf.to_str().unwrap()),
+                env("FAULTY", self.fault),
+                env("FAULTY_LOG", self.log().to_str().unwrap()),
+            ],
+            ..Setup::default()
+        })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_pin_that_is_called_a_general_error_is_shown_twice_and_never_again() {
+    let f = Faulty::new("general-error");
+    let mut rig = f.rig("stork-99");
+    for _ in 0..3 {
+        rig.run();
+        let c = rig.client("a");
+        until_anchor(&rig, &c, "PinRejected").await;
+        let message = state(&rig, &c).await.anchor.message;
+        assert!(message.contains("any change is worth one try"), "{message}");
+        rig.kill();
+        assert_eq!(f.logins(), 2, "{message}");
+    }
+    // Also if each process lives for one login only.
+    rig.write("pin", "heron-71");
+    for n in [3, 4, 4, 4] {
+        rig.run();
+        let c = rig.client("a");
+        until("a login, or none any more", async || {
+            f.logins() == n && state(&rig, &c).await.anchor.reason.name() != "Starting"
+        })
+        .await;
+        rig.kill();
+        assert!(f.logins() <= 4, "{}", f.logins());
+    }
+    rig.write("pin", PIN);
+    rig.run();
+    let c = rig.client("a");
+    until_anchor(&rig, &c, "Present").await;
+    assert_eq!(f.logins(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_error_during_the_first_login_does_not_lock_out_the_right_pin() {
+    let f = Faulty::new("once");
+    let mut rig = f.rig(PIN);
+    rig.run();
+    let c = rig.client("a");
+    until_anchor(&rig, &c, "Present").await;
+    assert_eq!(f.logins(), 2);
+    TestClaim::new("pod").claim(&c, None).await.granted();
+    assert!(rig.logged("CKR_DEVICE_ERROR, which does not say") > 0);
+}
+
+/// Its words on stdout are no answers, and it gets no questions to read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_module_that_prints_to_stdout_and_reads_stdin_serves_as_any_other() {
+    for fault in ["prints", "endless"] {
+        let f = Faulty::new(fault);
+        let mut rig = f.rig(PIN);
+        rig.run();
+        let c = rig.client("a");
+        until_anchor(&rig, &c, "Present").await;
+        TestClaim::new("pod").claim(&c, None).await.granted();
+        assert_eq!((f.logins(), rig.logged("hello")), (1, 0), "{fault}");
+        let lost = "mooring_anchor_losses_total{kind=\"pkcs11\"";
+        assert!(!rig.metrics().await.contains(lost), "{fault}");
+    }
+}
+
+/// As the server's user, and here as root, it could read all of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_module_reads_none_of_the_servers_secrets() {
+    let f = Faulty::new("spies");
+    let mut rig = f.rig(PIN);
+    let all = ["tls.key", "identity", "pin", "tls.crt"];
+    let all = all.map(|n| rig.path(n).display().to_string());
+    rig.setup.env.push(("FAULTY_READS".into(), all.join(":")));
+    rig.run();
+    let c = rig.client("a");
+    until_anchor(&rig, &c, "Present").await;
+    let said = std::fs::read_to_string(f.log()).unwrap();
+    let read = format!("read {}\n", rig.path("tls.crt").display());
+    assert_eq!(
+        said,
+        format!("{read}login\n"),
+        "what lies beside them it may"
+    );
+}
+
+/// A driver runs in a process of its own, under the server's user: the memory of the server, where
+/// all keys are, is out of its reach.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_not_root_says_whose_the_store_must_be_and_its_memory_is_closed() {
+    const USER: u32 = 65532;
+    let mut rig = Rig::prepare(Setup {
+        user: Some(USER),
+        ..Setup::default()
+    });
+    let chown = Command::new("chown")
+        .args(["-R", &USER.to_string()])
+        .arg(rig.dir.path())
+        .status()
+        .unwrap();
+    assert!(chown.success());
+    let folder = rig.token.store.clone();
+    let store = |user: u32| {
+        let status = Command::new("sh")
+            .args(["-ec", "chown -R \"$1\" \"$0\"; chmod 700 \"$0\""])
+            .arg(&folder)
+            .arg(user.to_string())
+            .status()
+            .unwrap();
+        assert!(status.success());
+    };
+    // As everybody has it at first: the store is root's.
+    store(0);
+    rig.run();
+    let c = rig.client("a");
+    until_anchor(&rig, &c, "ModuleFailed").await;
+    let message = state(&rig, &c).await.anchor.message;
+    assert!(message.contains("chown -R 65532"), "{message}");
+    store(USER);
+    until_anchor(&rig, &c, "Present").await;
+    let owner = |pid: u32| std::fs::metadata(format!("/proc/{pid}/mem")).unwrap().uid();
+    let worker = Command::new("pgrep")
+        .args(["-P", &rig.pid().to_string()])
+        .output()
+        .unwrap();
+    let worker = String::from_utf8(worker.stdout).unwrap();
+    // Of a process that can be looked into, its user is the owner.
+    assert_eq!(owner(rig.pid()), 0, "the server");
+    assert_eq!(owner(worker.trim().parse().unwrap()), 0, "the worker");
+}
