@@ -6,6 +6,7 @@
 //! | [`seats`] | counts seats on the holders' side, from what the test applications wrote down |
 //! | [`demo`] | the main job, shown step by step |
 //! | [`main_job`] | the scenarios of the main job |
+//! | [`corpus`] | pods as people write them, on clusters as platforms run them, by dry runs |
 //! | [`gate`] | the scenarios of the gate: kubelets killed while pods wait, what comes before it, what it costs |
 //! | [`leases`] | the scenarios of the lease protocol in full |
 //! | [`anchors`] | the scenarios of anchors: a virtual card pulled out, plugged in, moved to another node |
@@ -16,6 +17,7 @@
 #![allow(clippy::too_many_lines)] // a list of cases, or a scenario, is read from its top to its end
 
 pub mod anchors;
+pub mod corpus;
 pub mod demo;
 pub mod devices;
 pub mod gate;

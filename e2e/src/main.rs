@@ -4,7 +4,9 @@
 
 use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
-use mooring_e2e::{anchors, demo, devices, gate, lab::Lab, leases, main_job, processes, suite};
+use mooring_e2e::{
+    anchors, corpus, demo, devices, gate, lab::Lab, leases, main_job, processes, suite,
+};
 
 /// Runs Mooring on a real Kubernetes, and as processes.
 #[derive(Parser)]
@@ -19,7 +21,7 @@ enum What {
     Demo,
     /// Runs the scenarios of a topic.
     Scenarios {
-        /// `main_job`, `gate`, `leases`, `anchors` or `devices`.
+        /// `main_job`, `gate`, `corpus`, `leases`, `anchors` or `devices`.
         topic: String,
         /// Only those whose name contains one of these.
         only: Vec<String>,
@@ -42,10 +44,11 @@ async fn main() -> Result<()> {
             Ok(())
         }
         What::Scenarios { topic, only } => {
-            let known = "main_job, gate, leases, anchors, devices";
+            let known = "main_job, gate, corpus, leases, anchors, devices";
             let scenarios = match topic.as_str() {
                 "main_job" => main_job::scenarios(),
                 "gate" => gate::scenarios(),
+                "corpus" => corpus::scenarios(),
                 "leases" => leases::scenarios(),
                 "anchors" => anchors::scenarios(),
                 "devices" => devices::scenarios(),
@@ -55,6 +58,7 @@ async fn main() -> Result<()> {
             // The first scenario of the main job installs the chart itself.
             match topic.as_str() {
                 "main_job" => {}
+                "corpus" => corpus::prepare(&lab).await?,
                 "devices" => devices::prepare(&lab).await?,
                 _ => leases::prepare(&lab).await?,
             }

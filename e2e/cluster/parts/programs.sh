@@ -42,8 +42,14 @@ config() {
   sed "${args[@]}" "$HERE/config/$from" >"$out"
 }
 
-# Starts one again, as it was.
-start_again() { eval "start $1 $(cat "$RUN/programs/$1")"; }
+# Starts one again, as it was. NAME [FLAG…]: flags for this once.
+start_again() {
+  local name=$1 as_it_was
+  as_it_was=$(cat "$RUN/programs/$name")
+  shift
+  eval "start $name $as_it_was $(printf '%q ' "$@")"
+  echo "$as_it_was" >"$RUN/programs/$name"
+}
 
 start_api() {
   local pki=$RUN/pki

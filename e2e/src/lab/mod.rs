@@ -202,6 +202,18 @@ impl Lab {
         let done = run(&tool.to_string_lossy(), &[what, name], None).await?;
         done.ok("at a program of the cluster").map(drop)
     }
+
+    /// Starts a program of the cluster again, with further flags for this once.
+    pub async fn start_program(&self, name: &str, flags: &[&str]) -> Result<()> {
+        ensure!(
+            self.own,
+            "the programs of a cluster that is not the project's own are left alone"
+        );
+        let tool = self.root.join("e2e/cluster/program");
+        let args = [&["start", name], flags].concat();
+        let done = run(&tool.to_string_lossy(), &args, None).await?;
+        done.ok("at a program of the cluster").map(drop)
+    }
 }
 
 /// Whether a pod is Ready.

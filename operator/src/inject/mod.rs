@@ -6,8 +6,11 @@
 //! touched; each refusal says what to do.
 
 mod hint;
+mod image;
+mod keep;
 mod ours;
 mod patch;
+mod paths;
 mod place;
 mod quantity;
 mod refusal;
@@ -15,16 +18,20 @@ mod requested;
 mod resources;
 mod server;
 mod sidecar;
+mod socket;
 #[cfg(test)]
 mod tests;
+mod user;
 
+pub use image::Images;
+use refusal::MAX_ANNOTATIONS;
 pub use refusal::Refusal;
 pub use requested::{Requested, unknown_keys};
 pub use resources::Budget;
 pub use server::{
     ChoiceContext, NoServer, ServerName, SidecarTarget, addresses, choose, license_warnings,
 };
-pub use sidecar::Settings;
+pub use sidecar::{InjectContext, Settings};
 
 use json_patch::Patch;
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
@@ -34,22 +41,15 @@ use ours::{Role, others};
 use patch::Document;
 use requested::{Named, Wait};
 use serde_json::{Value, json, to_value};
-use sidecar::{SOCKET, SOCKET_DIR, SOCKET_ENV, SOCKET_VOLUME, STATE_VOLUME, TOKEN_VOLUME};
+use sidecar::{STATE_VOLUME, TOKEN_VOLUME};
 use std::collections::BTreeMap;
 
 /// The annotation of a mirror pod: the API server's image of a kubelet's static pod, which nobody
 /// can change.
 const MIRROR: &str = "kubernetes.io/config.mirror";
 
-/// What a pod that opted in is given.
-#[derive(Clone, Copy, Debug)]
-pub struct InjectContext<'a> {
-    pub target: &'a SidecarTarget,
-    /// The certificates that its sidecar trusts, PEM.
-    pub roots: &'a str,
-    /// How sidecars are made.
-    pub settings: &'a Settings,
-}
+/// The label of a node that says what runs on it.
+const NODE_OS: &str = "kubernetes.io/os";
 
 /// Reads what a pod asks for; `None` if nothing is to be done: it did not opt in, or it is a mirror
 /// pod.
@@ -82,8 +82,15 @@ pub fn mutate(
 
 /// What a pod that opted in cannot be.
 fn check(spec: &PodSpec, requested: &Requested) -> Result<(), Refusal> {
-    if spec.os.as_ref().is_some_and(|os| os.name == "windows") {
-        return Err(Refusal::Windows);
+    let by_os = spec.os.as_ref().map(|os| &os.name);
+    let by_selector = spec.node_selector.as_ref().and_then(|s| s.get(NODE_OS));
+    for (field, os) in [
+        ("spec.os.name", by_os),
+        ("spec.nodeSelector[kubernetes.io/os]", by_selector),
+    ] {
+        if os.is_some_and(|os| os == "windows") {
+            return Err(Refusal::Windows { field });
+        }
     }
     ours::check_names(spec)?;
     for c in others(spec) {
@@ -153,7 +160,7 @@ fn apply(
     let budget = &ctx.settings.budget;
     let guaranteed = resources::guaranteed(spec, others(spec));
     let budget = budget.of(requested, guaranteed);
-    let requirements = budget.requirements(before);
+    let requirements = budget.requirements(before, guaranteed);
     for raise in resources::raises(spec.resources.as_ref(), before, &requirements) {
         let path = ["spec", "resources", raise.kind, raise.name];
         doc.set(&path, json!(raise.to))?;
@@ -162,17 +169,18 @@ fn apply(
     for volume in sidecar::volumes(ctx.target) {
         doc.upsert(&["spec", "volumes"], "name", to_value(&volume)?)?;
     }
-    let container =
-        sidecar::container(requested, ctx.target, ctx.roots, ctx.settings, requirements);
+    let user = user::of_ours(doc, spec, ctx.settings.run_as_user);
+    let container = sidecar::container(requested, ctx, user, requirements);
     let mut wanted = vec![(Role::Sidecar, to_value(&container)?)];
     if requested.wait == Wait::Startup {
         let behind: Vec<_> = ours::behind(spec, at).collect();
         let budget = budget.of_the_gate(spec, &behind, guaranteed);
-        let gate = sidecar::gate(ctx.settings, budget.requirements(there(Role::Gate)));
+        let requirements = budget.requirements(there(Role::Gate), guaranteed);
+        let gate = sidecar::gate(ctx.settings, user, requirements);
         wanted.push((Role::Gate, to_value(&gate)?));
     }
-    ours::put(doc, spec, at, wanted)?;
-    give_socket(doc, &recipients)?;
+    ours::put(doc, spec, at, wanted, &ctx.settings.images)?;
+    socket::give(doc, &recipients)?;
 
     for name in &ctx.settings.pull_secrets {
         let secret = json!({ "name": name });
@@ -194,51 +202,13 @@ fn mark(doc: &mut Document, pod: &Pod, ctx: &InjectContext<'_>) -> Result<(), Re
             doc.set(&["metadata", "annotations", key], json!(list))?;
         }
     }
-    Ok(())
-}
-
-/// Mounts the socket read-only in the containers that get it, and tells them where it is.
-fn give_socket(doc: &mut Document, recipients: &[String]) -> Result<(), Refusal> {
-    let mount = to_value(sidecar::mount(SOCKET_VOLUME, SOCKET_DIR, true))?;
-    for list in ["containers", "initContainers"] {
-        for i in 0..doc.array(&["spec", list]).len() {
-            let index = i.to_string();
-            let path = |field| ["spec", list, index.as_str(), field];
-            let name = doc.get(&path("name")).map_or("", |n| text(n));
-            if !recipients.iter().any(|r| r == name) {
-                continue;
-            }
-            let mounts = doc.array(&path("volumeMounts"));
-            let mut at_our_path = mounts.iter().filter(|m| {
-                let path = m.get("mountPath").and_then(Value::as_str);
-                path.map(|p| p.trim_end_matches('/')) == Some(SOCKET_DIR)
-            });
-            let volume = at_our_path
-                .next()
-                .map(|m| m.get("name").map_or("", |n| text(n)));
-            if let Some(volume) = volume.filter(|v| *v != SOCKET_VOLUME) {
-                return Err(Refusal::SocketPathTaken {
-                    container: name.to_owned(),
-                    volume: volume.to_owned(),
-                    path: SOCKET_DIR,
-                });
-            }
-            doc.upsert(&path("volumeMounts"), "mountPath", mount.clone())?;
-            // In front: Kubernetes expands $(MOORING_SOCKET) only in variables that come later.
-            let var = json!({ "name": SOCKET_ENV, "value": SOCKET });
-            let mut there = doc.array(&path("env")).iter();
-            if there.any(|e| e.get("name") == var.get("name")) {
-                doc.upsert(&path("env"), "name", var)?;
-            } else {
-                doc.insert(&path("env"), 0, var)?;
-            }
-        }
+    let all = doc.get(&["metadata", "annotations"]);
+    let all = all.and_then(Value::as_object).into_iter().flatten();
+    let size = all.map(|(key, value)| key.len() + value.as_str().map_or(0, str::len));
+    match size.sum() {
+        size if size > MAX_ANNOTATIONS => Err(Refusal::Annotations { size }),
+        _ => Ok(()),
     }
-    Ok(())
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
 }
 
 /// A version as a label's value: at most 63 of letters, digits, '-', '_' and '.' ('+' of a build

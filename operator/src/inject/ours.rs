@@ -1,5 +1,7 @@
 //! Our own containers among a pod's: which they are when it comes a second time, and where they go.
 
+use super::image::Images;
+use super::keep::keep;
 use super::patch::Document;
 use super::place;
 use super::refusal::Refusal;
@@ -90,17 +92,24 @@ pub(super) fn behind(spec: &PodSpec, at: usize) -> impl Iterator<Item = &Contain
     spec.containers.iter().chain(init)
 }
 
-/// Puts our containers side by side among the init containers, at `at` of the pod's own; those that
-/// are there already are replaced, where they stand if they stand right.
+/// Puts our containers side by side among the init containers, at `at` of the pod's own; of those
+/// that are there already what others may change stays.
 pub(super) fn put(
     doc: &mut Document,
     spec: &PodSpec,
     at: usize,
-    wanted: Vec<(Role, Value)>,
+    mut wanted: Vec<(Role, Value)>,
+    images: &Images,
 ) -> Result<(), Refusal> {
     let there = [Role::Sidecar, Role::Gate].map(|r| Some((r, find(spec, r)?.0)));
     let mut there: Vec<(Role, usize)> = there.into_iter().flatten().collect();
     there.sort_by_key(|(_, i)| *i);
+    for (role, container) in &mut wanted {
+        let before = there.iter().find(|(r, _)| r == role);
+        if let Some(now) = before.and_then(|(_, i)| doc.array(&LIST).get(*i)) {
+            *container = keep(container, now, images);
+        }
+    }
     let right = wanted
         .iter()
         .enumerate()

@@ -1,8 +1,9 @@
 //! Living together with service meshes: where the sidecar stands among the init containers, and
 //! which port a mesh leaves alone.
 
-/// Containers that service meshes inject: Istio, Linkerd, Consul, Kuma.
-const MESH: [&str; 11] = [
+/// Containers that service meshes inject: Istio, Linkerd, Consul, Kuma, App Mesh, Open Service
+/// Mesh, NGINX Service Mesh.
+const MESH: [&str; 15] = [
     "istio-init",
     "istio-validation",
     "istio-proxy",
@@ -14,12 +15,20 @@ const MESH: [&str; 11] = [
     "kuma-init",
     "kuma-validation",
     "kuma-sidecar",
+    "proxyinit",
+    "osm-init",
+    "nginx-mesh-init",
+    "nginx-mesh-sidecar",
 ];
 
 /// Annotations by which meshes leave outbound ports alone: lists of ports and ranges.
-pub(super) const EXCLUDED_PORTS: [&str; 2] = [
+pub(super) const EXCLUDED_PORTS: [&str; 6] = [
     "traffic.sidecar.istio.io/excludeOutboundPorts",
     "config.linkerd.io/skip-outbound-ports",
+    "consul.hashicorp.com/transparent-proxy-exclude-outbound-ports",
+    "traffic.kuma.io/exclude-outbound-ports",
+    "openservicemesh.io/outbound-port-exclusion-list",
+    "config.nsm.nginx.com/ignore-outgoing-ports",
 ];
 
 /// Init containers that put a pod's data back before anything else may run: Velero's, as it is

@@ -5,6 +5,9 @@ use super::server::NoServer;
 use mooring_core::annotation::{CONTAINERS, LICENSES};
 use mooring_core::request::BadRequest;
 
+/// The most that the API server takes, keys and values together.
+pub(super) const MAX_ANNOTATIONS: usize = 256 * 1024;
+
 /// Why a pod is refused.
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub enum Refusal {
@@ -69,11 +72,30 @@ pub enum Refusal {
         volume: String,
         path: &'static str,
     },
+    /// A container's own volume stands where the socket's folder would have to be made.
     #[error(
-        "spec.os.name: \"windows\": the Mooring sidecar runs on Linux nodes only; remove the annotation {}",
+        "container {container:?} mounts the volume {volume:?} at {at}, and Mooring's socket goes to {path}: the volume {why}. Mount it \
+         elsewhere, or only what you need of it, or leave the container out by the annotation {}",
+        CONTAINERS
+    )]
+    SocketParent {
+        container: String,
+        volume: String,
+        at: String,
+        path: &'static str,
+        why: &'static str,
+    },
+    /// Annotations have an end.
+    #[error(
+        "metadata.annotations: {size} bytes with Mooring's own, and Kubernetes allows {MAX_ANNOTATIONS}: make them {} bytes shorter",
+        .size - MAX_ANNOTATIONS
+    )]
+    Annotations { size: usize },
+    #[error(
+        "{field}: \"windows\": the Mooring sidecar runs on Linux nodes only; remove the annotation {}",
         LICENSES
     )]
-    Windows,
+    Windows { field: &'static str },
     /// The pod could not be read or changed: not the user's fault.
     #[error("Mooring could not read this pod ({0}); please report it")]
     Internal(String),

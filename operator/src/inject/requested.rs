@@ -13,9 +13,9 @@ use mooring_core::request::{self, Item};
 use std::collections::BTreeMap;
 
 /// Below this a container's start alone is killed for want of memory.
-const LEAST_MEMORY: &str = "8Mi";
+pub(super) const LEAST_MEMORY: &str = "8Mi";
 /// Kubernetes' own least amount of CPU.
-const LEAST_CPU: &str = "1m";
+pub(super) const LEAST_CPU: &str = "1m";
 
 /// Where a pod waits for its seats.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

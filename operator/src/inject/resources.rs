@@ -6,7 +6,7 @@
 //! the whole pod.
 
 use super::quantity::Quantity;
-use super::requested::Requested;
+use super::requested::{LEAST_CPU, LEAST_MEMORY, Requested};
 use k8s_openapi::api::core::v1::{Container, PodSpec, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Text;
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ const COUNTED: [&str; 2] = ["cpu", "memory"];
 
 /// What the gate needs to start.
 const GATE_CPU: &str = "10m";
-const GATE_MEMORY: &str = "8Mi";
+const GATE_MEMORY: &str = LEAST_MEMORY;
 
 /// Requests and limits of one container.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,13 +116,21 @@ impl Budget {
         }
     }
 
-    /// As the API writes it; other resources that the platform gave our container (a LimitRange's
-    /// default) stay.
+    /// As the API writes it. On a second pass amounts that others have set stay, unless nothing
+    /// could run on them, or a `guaranteed` pod would no longer be one; and other resources (a
+    /// LimitRange's default) anyway.
     pub(super) fn requirements(
         &self,
         before: Option<&ResourceRequirements>,
+        guaranteed: bool,
     ) -> ResourceRequirements {
         let before = before.cloned().unwrap_or_default();
+        if suffices(&before) && (!guaranteed || balanced(Some(&before))) {
+            return ResourceRequirements {
+                claims: None,
+                ..before
+            };
+        }
         let with = |old: Option<BTreeMap<String, Text>>, cpu: &Quantity, memory: &Quantity| {
             let ours = [("cpu", cpu), ("memory", memory)];
             let ours = ours.map(|(name, q)| (name.to_owned(), Text(q.as_str().to_owned())));
@@ -134,6 +142,16 @@ impl Budget {
             claims: None,
         }
     }
+}
+
+/// Whether amounts are there, and a program of ours runs within them.
+fn suffices(r: &ResourceRequirements) -> bool {
+    let least = |name: &str, least: &str| {
+        let limit = amount(r.limits.as_ref(), name);
+        let least = Quantity::parse(least).unwrap_or_else(|_| Quantity::zero());
+        limit.is_none_or(|limit| limit >= least)
+    };
+    sets_any(r) && least("cpu", LEAST_CPU) && least("memory", LEAST_MEMORY)
 }
 
 fn amount(of: Option<&BTreeMap<String, Text>>, name: &str) -> Option<Quantity> {

@@ -4,6 +4,7 @@
 //! Each field that the API server would fill in is written here, so that a second pass finds what
 //! it would write.
 
+use super::image::Images;
 use super::requested::Requested;
 use super::resources::Budget;
 use super::server::SidecarTarget;
@@ -27,6 +28,11 @@ pub(super) const SOCKET: &str = "/run/mooring/mooring.sock";
 /// The variable that tells applications of it.
 pub(super) const SOCKET_ENV: &str = "MOORING_SOCKET";
 
+/// All of them.
+pub(super) const OWN_VOLUMES: [&str; 3] = [STATE_VOLUME, SOCKET_VOLUME, TOKEN_VOLUME];
+/// The program in the image.
+pub(super) const PROGRAM: &str = "/mooring-sidecar";
+
 const STATE_DIR: &str = "/var/lib/mooring";
 const TOKEN_DIR: &str = "/var/run/secrets/mooring.dev";
 const TOKEN_FILE: &str = "/var/run/secrets/mooring.dev/token";
@@ -44,7 +50,7 @@ const VOLUME_SIZE: &str = "1Mi";
 /// How sidecars are made, the same for all pods.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    pub image: String,
+    pub images: Images,
     /// `Always`, `IfNotPresent` or `Never`.
     pub pull_policy: String,
     /// Secrets to pull it with; they must be there in the pods' namespaces.
@@ -59,11 +65,20 @@ pub struct Settings {
     pub version: String,
 }
 
+/// What a pod that opted in is given.
+#[derive(Clone, Copy, Debug)]
+pub struct InjectContext<'a> {
+    pub target: &'a SidecarTarget,
+    /// The certificates that its sidecar trusts, PEM.
+    pub roots: &'a str,
+    /// How sidecars are made.
+    pub settings: &'a Settings,
+}
+
 pub(super) fn container(
     requested: &Requested,
-    target: &SidecarTarget,
-    roots: &str,
-    settings: &Settings,
+    ctx: &InjectContext<'_>,
+    user: Option<i64>,
     resources: ResourceRequirements,
 ) -> Container {
     let mounts = [
@@ -73,8 +88,15 @@ pub(super) fn container(
     ];
     Container {
         restart_policy: Some("Always".to_owned()),
-        env: Some(environment(requested, target, roots, settings)),
-        ..alike(settings, SIDECAR, SIDECAR_ARGS, &mounts, resources)
+        env: Some(environment(requested, ctx)),
+        ..alike(
+            ctx.settings,
+            SIDECAR,
+            SIDECAR_ARGS,
+            &mounts,
+            user,
+            resources,
+        )
     }
 }
 
@@ -82,9 +104,13 @@ pub(super) fn container(
 /// whatever the kubelet forgets meanwhile. Of a startup probe of the sidecar's a kubelet that is
 /// restarted says that it has passed (kubernetes#142305). It has the socket, and nothing of the
 /// sidecar's.
-pub(super) fn gate(settings: &Settings, resources: ResourceRequirements) -> Container {
+pub(super) fn gate(
+    settings: &Settings,
+    user: Option<i64>,
+    resources: ResourceRequirements,
+) -> Container {
     let mounts = [mount(SOCKET_VOLUME, SOCKET_DIR, true)];
-    alike(settings, GATE, GATE_ARGS, &mounts, resources)
+    alike(settings, GATE, GATE_ARGS, &mounts, user, resources)
 }
 
 /// What both have in common.
@@ -93,16 +119,17 @@ fn alike(
     name: &str,
     args: &str,
     mounts: &[VolumeMount],
+    user: Option<i64>,
     resources: ResourceRequirements,
 ) -> Container {
     let no_account = mount(SOCKET_VOLUME, ACCOUNT_DIR, true);
     Container {
         name: name.to_owned(),
-        image: Some(settings.image.clone()),
+        image: Some(settings.images.image.clone()),
         image_pull_policy: Some(settings.pull_policy.clone()),
         args: Some(vec![args.to_owned()]),
         resources: Some(resources),
-        security_context: Some(security(settings.run_as_user)),
+        security_context: Some(security(user)),
         volume_mounts: Some([mounts, &[no_account]].concat()),
         termination_message_path: Some("/dev/termination-log".to_owned()),
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
@@ -110,12 +137,8 @@ fn alike(
     }
 }
 
-fn environment(
-    requested: &Requested,
-    target: &SidecarTarget,
-    roots: &str,
-    settings: &Settings,
-) -> Vec<EnvVar> {
+fn environment(requested: &Requested, ctx: &InjectContext<'_>) -> Vec<EnvVar> {
+    let (target, roots, settings) = (ctx.target, ctx.roots, ctx.settings);
     let addresses: Vec<_> = target.addresses.iter().map(ToString::to_string).collect();
     let addresses = addresses.join(",");
     let told = requested.told.iter();

@@ -2,7 +2,7 @@
 //! the value and what was expected.
 
 use super::{CONFIGURATION, PORT, SERVICE, WebhookConfig};
-use crate::inject::{Budget, Settings};
+use crate::inject::{Budget, Images, Settings};
 use mooring_api::names::ServerRef;
 use std::net::SocketAddr;
 use std::str::FromStr;
@@ -26,6 +26,10 @@ pub struct Flags {
     /// The sidecar's image.
     #[arg(long, value_name = "IMAGE")]
     sidecar_image: String,
+    /// Another image that may stand in its place when a mirror or a policy puts it there. May be
+    /// given several times.
+    #[arg(long, value_name = "IMAGE")]
+    sidecar_image_also: Vec<String>,
     /// When nodes pull it.
     #[arg(long, default_value = "IfNotPresent", value_parser = ["Always", "IfNotPresent", "Never"])]
     sidecar_image_pull_policy: String,
@@ -37,10 +41,10 @@ pub struct Flags {
     #[arg(long, default_value = "65532", value_name = "UID|platform")]
     sidecar_run_as_user: RunAs,
     /// CPU set aside for a sidecar.
-    #[arg(long, default_value = "10m", value_name = "AMOUNT")]
+    #[arg(long, default_value = "20m", value_name = "AMOUNT")]
     sidecar_cpu_request: String,
     /// CPU a sidecar may use; in Guaranteed pods this much is set aside.
-    #[arg(long, default_value = "100m", value_name = "AMOUNT")]
+    #[arg(long, default_value = "80m", value_name = "AMOUNT")]
     sidecar_cpu_limit: String,
     /// Memory set aside for a sidecar.
     #[arg(long, default_value = "32Mi", value_name = "AMOUNT")]
@@ -92,7 +96,10 @@ impl Flags {
             configuration: self.webhook_configuration,
             default_server: self.default_server,
             settings: Settings {
-                image: self.sidecar_image,
+                images: Images {
+                    image: self.sidecar_image,
+                    also: self.sidecar_image_also,
+                },
                 pull_policy: self.sidecar_image_pull_policy,
                 pull_secrets: self.sidecar_image_pull_secret,
                 run_as_user: self.sidecar_run_as_user.0,

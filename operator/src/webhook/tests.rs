@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
-use crate::inject::Budget;
+use crate::inject::{Budget, Images};
 use json_patch::Patch;
 use mooring_net::client::{Call, Client as TlsClient};
 use mooring_net::http as net_http;
@@ -131,7 +131,10 @@ async fn start(cluster: Cluster) -> Running {
 
     let ca = Arc::new(Ca::ephemeral(SystemTime::now()).unwrap());
     let settings = Settings {
-        image: "sidecar:1".into(),
+        images: Images {
+            image: "sidecar:1".into(),
+            also: vec![],
+        },
         pull_policy: "IfNotPresent".into(),
         pull_secrets: vec![],
         run_as_user: None,

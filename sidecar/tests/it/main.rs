@@ -17,4 +17,5 @@ mod languages;
 mod library;
 mod life;
 mod measure;
+mod proc;
 mod start;

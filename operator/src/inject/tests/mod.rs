@@ -9,6 +9,7 @@
 mod any;
 mod pods;
 mod refusals;
+mod second_pass;
 mod servers;
 
 use super::quantity::Quantity;
@@ -19,7 +20,10 @@ use serde_json::{Value, json};
 
 pub(super) fn settings() -> Settings {
     Settings {
-        image: "mooring.local/sidecar:test".into(),
+        images: Images {
+            image: "mooring.local/sidecar:test".into(),
+            also: vec![],
+        },
         pull_policy: "IfNotPresent".into(),
         pull_secrets: vec![],
         run_as_user: Some(65532),

@@ -477,6 +477,84 @@ fn where_the_platform_assigns_the_user_none_is_set() {
     );
 }
 
+/// A pod of one user that projects a token for a vault.
+fn with_a_token_of_its_own(container: Value, security: Value) -> Value {
+    let token = json!({"serviceAccountToken": {"path": "token", "audience": "vault"}});
+    let volume = json!({"name": "t", "projected": {"defaultMode": 256, "sources": [token]}});
+    pod(
+        json!({"licenses": "a"}),
+        json!({"securityContext": security, "containers": [container], "volumes": [volume]}),
+    )
+}
+
+#[test]
+fn an_applications_own_token_stays_readable_to_it() {
+    let app = json!({"name": "app", "image": "a"});
+    let user = |pod: &Value| {
+        let after = inject(pod);
+        let init = after["spec"]["initContainers"].clone();
+        let users = [0, 1].map(|i| init[i]["securityContext"]["runAsUser"].clone());
+        assert_eq!(users[0], users[1]);
+        assert_eq!(inject_with(&after, &settings()).unwrap().1, 0);
+        users[0].as_i64().unwrap()
+    };
+    let whole = with_a_token_of_its_own(app.clone(), json!({"runAsUser": 1000}));
+    assert_eq!(user(&whole), 1000);
+    let own = json!({"name": "app", "image": "a", "securityContext": {"runAsUser": 2000}});
+    let own = with_a_token_of_its_own(own, json!({"runAsUser": 1000}));
+    assert_eq!(user(&own), 2000);
+
+    for no_one in [json!({}), json!({"runAsUser": 0})] {
+        assert_eq!(user(&with_a_token_of_its_own(app.clone(), no_one)), 65532);
+    }
+    let mut two = whole;
+    let other = json!({"name": "other", "image": "o", "securityContext": {"runAsUser": 2000}});
+    two["spec"]["containers"]
+        .as_array_mut()
+        .unwrap()
+        .push(other);
+    assert_eq!(user(&two), 65532, "the token is root's anyway");
+    let mut none = simple(json!({"licenses": "a"}));
+    none["spec"]["securityContext"] = json!({"runAsUser": 1000});
+    assert_eq!(user(&none), 65532, "there is no token to take away");
+}
+
+#[test]
+fn of_variables_with_one_name_the_last_counts_so_there_is_one() {
+    let mut p = simple(json!({"licenses": "a"}));
+    let told = |name: &str, value: &str| json!({"name": name, "value": value});
+    let fake = || told("MOORING_SOCKET", "/tmp/fake");
+    p["spec"]["containers"][0]["env"] =
+        json!([fake(), told("A", "1"), fake(), told("A", "2"), fake()]);
+    let after = inject(&p);
+    assert_eq!(
+        after["spec"]["containers"][0]["env"],
+        json!([
+            told("MOORING_SOCKET", "/run/mooring/mooring.sock"),
+            told("A", "1"),
+            told("A", "2")
+        ])
+    );
+}
+
+#[test]
+fn each_mesh_leaves_the_servers_port_alone() {
+    let after = inject(&simple(json!({"licenses": "a"})));
+    let annotations = after["metadata"]["annotations"].as_object().unwrap();
+    for (mesh, suffix) in [
+        ("istio.io", "excludeOutboundPorts"),
+        ("linkerd.io", "skip-outbound-ports"),
+        ("consul.hashicorp.com", "exclude-outbound-ports"),
+        ("kuma.io", "exclude-outbound-ports"),
+        ("openservicemesh.io", "port-exclusion-list"),
+        ("nsm.nginx.com", "ignore-outgoing-ports"),
+    ] {
+        let mut all = annotations.iter();
+        let is = |k: &str| k.contains(mesh) && k.ends_with(suffix);
+        assert!(all.any(|(k, v)| is(k) && v == "8443"), "{mesh}");
+    }
+}
+
 #[test]
 fn pull_secrets_are_added_to_the_pods_own() {
     let mut s = settings();

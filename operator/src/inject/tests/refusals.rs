@@ -198,12 +198,80 @@ fn something_else_where_the_socket_goes_is_refused_unless_the_container_is_left_
 }
 
 #[test]
+fn the_sockets_folder_is_not_made_on_the_node_nor_in_what_is_read_only() {
+    let with = |mount: Value, volume: Value| {
+        pod(
+            json!({"licenses": "a"}),
+            json!({"containers": [{"name": "app", "volumeMounts": [mount]}], "volumes": [volume]}),
+        )
+    };
+    let at = |path: &str| json!({"name": "own", "mountPath": path});
+    let read_only = |path: &str| json!({"name": "own", "mountPath": path, "readOnly": true});
+    let node = json!({"name": "own", "hostPath": {"path": "/run"}});
+    let empty = json!({"name": "own", "emptyDir": {}});
+    let image = json!({"name": "own", "image": {"reference": "x"}});
+    let claim =
+        json!({"name": "own", "persistentVolumeClaim": {"claimName": "x", "readOnly": true}});
+    for (mount, volume, why) in [
+        (at("/run"), &node, "is a folder of the node (hostPath)"),
+        (read_only("/var/run"), &node, "is a folder of the node"),
+        (read_only("/run/"), &empty, "is read-only"),
+        (at("//run/."), &image, "is an image, which is read-only"),
+        (at("/run"), &claim, "is read-only"),
+    ] {
+        let said = refusal(&with(mount.clone(), volume.clone()));
+        let begin = "container \"app\" mounts the volume \"own\" at ";
+        assert!(said.starts_with(begin) && said.contains(why), "{said}");
+        assert!(said.contains("annotation mooring.dev/containers"), "{said}");
+    }
+    for (mount, volume) in [
+        (at("/run"), empty),
+        (
+            read_only("/run"),
+            json!({"name": "own", "configMap": {"name": "x"}}),
+        ),
+        (
+            read_only("/run"),
+            json!({"name": "own", "projected": {"sources": []}}),
+        ),
+        (at("/run/docker.sock"), node),
+        (read_only("/running"), image),
+    ] {
+        let after = inject(&with(mount, volume));
+        assert!(has_socket(&after["spec"]["containers"][0]));
+    }
+    let below = with(at("/run/mooring/own"), claim);
+    assert!(refusal(&below).contains("where Mooring's socket goes"));
+}
+
+#[test]
+fn annotations_have_an_end() {
+    let mut p = simple(json!({"licenses": "a"}));
+    let fill = |n: usize| json!("x".repeat(n));
+    p["metadata"]["annotations"]["own"] = fill(256 * 1024 - 100);
+    let said = refusal(&p);
+    assert!(said.starts_with("metadata.annotations: 262"), "{said}");
+    assert!(said.contains("bytes shorter"), "{said}");
+    p["metadata"]["annotations"]["own"] = fill(256 * 1024 - 1000);
+    inject(&p);
+}
+
+#[test]
 fn windows_is_told_so() {
     let p = pod(
         json!({"licenses": "a"}),
         json!({"os": {"name": "windows"}, "containers": [{"name": "app"}]}),
     );
     assert!(refusal(&p).contains("Linux nodes only"));
+    let p = pod(
+        json!({"licenses": "a"}),
+        json!({"nodeSelector": {"kubernetes.io/os": "windows"}, "containers": [{"name": "app"}]}),
+    );
+    let said = refusal(&p);
+    assert!(
+        said.starts_with("spec.nodeSelector[kubernetes.io/os]: \"windows\": the Mooring"),
+        "{said}"
+    );
 }
 
 #[test]

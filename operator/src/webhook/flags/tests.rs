@@ -22,7 +22,7 @@ fn the_image_is_all_that_must_be_said() {
     let c = parse(&[]).unwrap().config("mooring-system").unwrap();
     assert_eq!(
         (
-            c.settings.image.as_str(),
+            c.settings.images.image.as_str(),
             c.settings.run_as_user,
             c.listen.port()
         ),

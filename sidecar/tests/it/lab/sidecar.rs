@@ -5,6 +5,7 @@ use mooring_client::{Builder, Events, HoldState, Mooring, Status, VendorKey, boo
 use mooring_core::license::PublicKey;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
@@ -14,6 +15,7 @@ pub struct Sidecar {
     process: Option<Child>,
     env: Vec<(&'static str, String)>,
     mode: &'static str,
+    user: Option<u32>,
 }
 
 /// The binary under test; another build of it with `MOORING_SIDECAR_BIN`.
@@ -50,6 +52,7 @@ impl Sidecar {
             process: None,
             env,
             mode: "run",
+            user: None,
         }
     }
 
@@ -70,6 +73,12 @@ impl Sidecar {
         self
     }
 
+    /// It runs as this user, and in its group.
+    pub fn of_user(mut self, user: u32) -> Self {
+        self.user = Some(user);
+        self
+    }
+
     pub fn started(mut self) -> Self {
         self.start();
         self
@@ -78,6 +87,9 @@ impl Sidecar {
     pub fn start(&mut self) {
         let mut run = command(&[self.mode]);
         run.envs(self.env.iter().map(|(n, v)| (n, v)));
+        if let Some(user) = self.user {
+            run.uid(user).gid(user);
+        }
         self.process = Some(run.spawn().unwrap());
     }
 
