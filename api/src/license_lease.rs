@@ -31,6 +31,7 @@ use std::fmt;
     printcolumn(name = "Node", type_ = "string", json_path = ".status.node"),
     printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
     printcolumn(name = "Since", type_ = "date", json_path = ".status.since"),
+    printcolumn(name = "Until", type_ = "string", json_path = ".status.until"),
     printcolumn(
         name = "Age",
         type_ = "date",
@@ -49,10 +50,16 @@ use std::fmt;
         json_path = ".status.place"
     ),
     printcolumn(
-        name = "Until",
+        name = "As-Of",
+        type_ = "date",
+        priority = 1,
+        json_path = ".status.asOf"
+    ),
+    printcolumn(
+        name = "Message",
         type_ = "string",
         priority = 1,
-        json_path = ".status.until"
+        json_path = ".status.message"
     )
 )]
 #[serde(rename_all = "camelCase")]
@@ -107,9 +114,18 @@ pub struct LicenseLeaseStatus {
     /// Its place in line, from 1: on entry, then for the first ten at most each minute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<u32>,
-    /// When the server frees the seats of a silent holder (RFC 3339).
+    /// Of a silent holder: when the server frees its seats. In `Grace`, `Optimistic` and
+    /// `Contested`: until when its application may go on, to about a renewal (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
+    /// While the license server does not answer the operator: when it was heard last. All that is
+    /// said of the holder is as of then (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<String>,
+    /// Why it waits (`Full`, `Behind`, `Settling`, …), or why its license server does not serve:
+    /// the reason of the LicenseServer's condition `Ready`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// What happened, and what to do, where there is something to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
@@ -145,8 +161,8 @@ pub struct ClaimStatus {
     pub message: Option<String>,
 }
 
-/// A claim's state, as its server knows it (docs/protocol.md, "States at the server"), or
-/// `Unknown`.
+/// A claim's state as its server knows it (docs/protocol.md, "States at the server"); or, while
+/// that does not serve, what follows from it.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
@@ -159,19 +175,27 @@ pub enum LeaseState {
     Silent,
     /// In line, while its application runs on.
     Contested,
+    /// Its lease ran out, since its license server renews nothing: its application runs on under
+    /// the grace, until `until`.
+    Grace,
+    /// Its application was started while no license server answered, and runs under the grace.
+    Optimistic,
     /// Refused; the message says why.
     Refused,
-    /// The pod runs, and its license server does not know it; or a reader does not know the state.
+    /// The pod runs, and its license server does not know it; or its pod is not there any more,
+    /// which is no proof that it ended; or a reader does not know the state.
     #[serde(other)]
     Unknown,
 }
 
 impl LeaseState {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Held,
         Self::Waiting,
         Self::Silent,
         Self::Contested,
+        Self::Grace,
+        Self::Optimistic,
         Self::Refused,
         Self::Unknown,
     ];
@@ -183,6 +207,8 @@ impl LeaseState {
             Self::Waiting => "Waiting",
             Self::Silent => "Silent",
             Self::Contested => "Contested",
+            Self::Grace => "Grace",
+            Self::Optimistic => "Optimistic",
             Self::Refused => "Refused",
             Self::Unknown => "Unknown",
         }

@@ -44,6 +44,10 @@ pub struct LicenseServerStatus {
     /// sidecars are told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub optimistic_start: Option<String>,
+    /// While the server does not answer the operator: when it was heard last. The numbers are as of
+    /// then (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<String>,
     /// Seats taken, over all pools.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub used: Option<u32>,

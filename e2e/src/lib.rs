@@ -10,6 +10,7 @@
 //! | [`gate`] | the scenarios of the gate: kubelets killed while pods wait, what comes before it, what it costs |
 //! | [`leases`] | the scenarios of the lease protocol in full |
 //! | [`anchors`] | the scenarios of anchors: a virtual card pulled out, plugged in, moved to another node |
+//! | [`outage`] | what people are told while a license server is in trouble |
 //! | [`devices`] | the scenarios of devices: discovery, a device plugin |
 //! | [`processes`] | servers and sidecars as plain processes, killed, stopped, on clocks that jump; no cluster |
 //! | [`suite`] | runs scenarios one after another and counts them |
@@ -24,6 +25,7 @@ pub mod gate;
 pub mod lab;
 pub mod leases;
 pub mod main_job;
+pub mod outage;
 pub mod processes;
 pub mod seats;
 pub mod suite;

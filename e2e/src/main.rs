@@ -5,7 +5,7 @@
 use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
 use mooring_e2e::{
-    anchors, corpus, demo, devices, gate, lab::Lab, leases, main_job, processes, suite,
+    anchors, corpus, demo, devices, gate, lab::Lab, leases, main_job, outage, processes, suite,
 };
 
 /// Runs Mooring on a real Kubernetes, and as processes.
@@ -21,7 +21,7 @@ enum What {
     Demo,
     /// Runs the scenarios of a topic.
     Scenarios {
-        /// `main_job`, `gate`, `corpus`, `leases`, `anchors` or `devices`.
+        /// `main_job`, `gate`, `corpus`, `leases`, `outage`, `anchors` or `devices`.
         topic: String,
         /// Only those whose name contains one of these.
         only: Vec<String>,
@@ -44,12 +44,13 @@ async fn main() -> Result<()> {
             Ok(())
         }
         What::Scenarios { topic, only } => {
-            let known = "main_job, gate, corpus, leases, anchors, devices";
+            let known = "main_job, gate, corpus, leases, outage, anchors, devices";
             let scenarios = match topic.as_str() {
                 "main_job" => main_job::scenarios(),
                 "gate" => gate::scenarios(),
                 "corpus" => corpus::scenarios(),
                 "leases" => leases::scenarios(),
+                "outage" => outage::scenarios(),
                 "anchors" => anchors::scenarios(),
                 "devices" => devices::scenarios(),
                 other => bail!("no topic is called {other:?}; there are: {known}"),

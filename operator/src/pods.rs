@@ -1,10 +1,12 @@
 //! What a pod says of itself as a holder: which license server its sidecar uses, whether the
 //! sidecar runs. Pure.
 
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
 use kube::ResourceExt as _;
 use mooring_api::names::{self, ServerRef};
 use mooring_core::identity::{Holder, HolderKey};
+use mooring_core::policy::{OptimisticStart, Start};
+use mooring_core::time::Timestamp;
 use std::time::Duration;
 
 /// What is known of a holder's pod.
@@ -22,7 +24,7 @@ pub enum PodFact {
     /// There, and its sidecar runs.
     Running {
         of: Holding,
-        /// For how long its settled server has not known it.
+        /// For how long its server, as it stands, has not known it.
         unknown_for: Duration,
     },
 }
@@ -33,6 +35,10 @@ pub struct Holding {
     pub holder: Holder,
     /// What its annotation asks for.
     pub products: String,
+    /// Since when its sidecar runs.
+    pub since: Option<Timestamp>,
+    /// Its application runs, and may do so without a lease.
+    pub optimistic: bool,
 }
 
 /// The key of a pod as a holder.
@@ -108,11 +114,39 @@ pub fn fact_of(pod: &Pod, unreachable: bool) -> PodFact {
         service_account: account.unwrap_or_default(),
         node: node_name(pod).map(str::to_owned),
     };
-    let products = sidecar_env(pod, "MOORING_LICENSES").unwrap_or_default();
+    let state = sidecar_status(pod).and_then(|s| s.state.as_ref());
+    let running = state.and_then(|s| s.running.as_ref());
+    let of = Holding {
+        holder,
+        products: sidecar_env(pod, "MOORING_LICENSES").unwrap_or_default(),
+        since: running.and_then(|r| r.started_at.as_ref().map(|t| t.0)),
+        optimistic: application_started(pod) && may_start_without_a_lease(pod),
+    };
     PodFact::Running {
-        of: Holding { holder, products },
+        of,
         unknown_for: Duration::ZERO,
     }
+}
+
+/// Whether a container of the application runs or has run.
+fn application_started(pod: &Pod) -> bool {
+    let status = pod.status.as_ref();
+    let mut containers = status
+        .and_then(|s| s.container_statuses.as_deref())
+        .unwrap_or_default()
+        .iter();
+    containers.any(|c| {
+        let ran = |s: &ContainerState| s.running.is_some() || s.terminated.is_some();
+        c.state.as_ref().is_some_and(ran) || c.last_state.as_ref().is_some_and(ran)
+    })
+}
+
+/// Not so where annotation, license or LicenseServer say otherwise: such a pod's application runs
+/// because it does not wait for the sidecar (`wait: none`).
+fn may_start_without_a_lease(pod: &Pod) -> bool {
+    let says = |name, word: &str| sidecar_env(pod, name).as_deref() == Some(word);
+    !says("MOORING_START", Start::Licensed.as_str())
+        && !says("MOORING_OPTIMISTIC_START", OptimisticStart::Deny.as_str())
 }
 
 /// The node that a pod is bound to.

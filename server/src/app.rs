@@ -25,7 +25,7 @@ pub(crate) struct App {
 impl App {
     /// The server as a whole, for people and for the operator, who alone is told of the logins.
     pub(crate) fn server_state(&self, to_operator: bool) -> ServerState {
-        let (s, _) = self.engine.authority();
+        let (s, clock) = self.engine.authority();
         let mut anchor = s.anchor.clone();
         if !to_operator {
             anchor.logins.clear();
@@ -41,7 +41,9 @@ impl App {
             optimistic_start: s.in_force.as_ref().map(|f| f.terms.optimistic_start),
             settling: self.engine.ask(|l, _| l.settling()),
             second_server: self.chain.second_server(clock::boot()),
+            renews: s.may_sign(clock::now(), clock).is_ok(),
             lease_for: self.lease_for,
+            run_for_secs: s.in_force.as_ref().map(|f| f.terms.run_for.as_secs()),
         }
     }
 }

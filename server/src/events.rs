@@ -28,7 +28,8 @@ impl Stamped {
         let late_ms = u64::try_from(late.as_millis()).unwrap_or(u64::MAX);
         let mut v = self.view.clone();
         v.since += late;
-        v.free_in_ms = v.free_in_ms.map(|ms| ms.saturating_sub(late_ms));
+        let left = |ms: Option<u64>| ms.map(|ms| ms.saturating_sub(late_ms));
+        (v.free_in_ms, v.runs_for_ms) = (left(v.free_in_ms), left(v.runs_for_ms));
         v
     }
 }

@@ -65,14 +65,24 @@ fn left(claim: &ClaimStatus) -> String {
     print_span(Duration::from_millis(ms.div_ceil(unit) * unit))
 }
 
+/// What keeps the server from giving a lease, in its own words where it has said them.
+fn trouble(claim: &ClaimStatus, server: &str) -> String {
+    match &claim.message {
+        Some(why) => format!("{server}: {why}"),
+        None => format!("{server} is not in reach"),
+    }
+}
+
 fn waiting(status: &Status) -> Option<String> {
     let claim = status.claims.first()?;
     let (items, server, time) = (request::print(&claim.items), &status.server, left(claim));
     let mut line = format!("waiting for {items}");
     match claim.state {
         HoldState::Optimistic => {
-            line =
-                format!("{server} is not in reach; starting without a lease, for {time} at most");
+            line = format!(
+                "{}; starting without a lease, for {time} at most",
+                trouble(claim, server)
+            );
         }
         s if s.is_licensed() => return None,
         HoldState::Seeking => {
@@ -82,8 +92,8 @@ fn waiting(status: &Status) -> Option<String> {
             if let Some(place) = claim.place {
                 let _ = write!(line, ", place {place}");
             }
-            let why = claim.reason.map(WaitReason::explain);
-            if let Some(why) = why.or(claim.message.as_deref()) {
+            let known = claim.reason.map(WaitReason::explain);
+            if let Some(why) = claim.message.as_deref().or(known) {
                 let _ = write!(line, ": {why}");
             }
         }
@@ -97,7 +107,8 @@ fn running(status: &Status) -> Option<String> {
     Some(match claim.state {
         HoldState::Held => format!("{items} is held"),
         HoldState::Grace => {
-            format!("{server} is not in reach; {items} goes on under the grace until it is")
+            let why = trouble(claim, server);
+            format!("{why}; {items} goes on under the grace, for {time} at most")
         }
         // Started without a lease, and told since that there is no seat for it.
         HoldState::Contested if claim.message.is_some() => {

@@ -3,7 +3,7 @@
 use mooring_core::holder::Answer;
 use mooring_core::time::BootTime;
 use mooring_core::wire::{
-    ClaimKind, ClaimStatus, HoldState, Problem, ProblemType, Renewed, Status, WaitReason,
+    ClaimKind, ClaimStatus, HoldState, Problem, ProblemType, Renewed, Status,
 };
 
 pub(crate) enum Refusal<'a> {
@@ -76,15 +76,14 @@ pub(crate) fn log_change(old: Option<&ClaimStatus>, new: &ClaimStatus) {
     let moved = from != Some(new.state);
     let (claim, state) = (new.name.as_str(), new.state);
     let (lease, place) = (new.lease.map(|l| l.to_string()), new.place);
-    let reason = new.reason.map(WaitReason::explain);
     let from = from.map(|f| f.to_string());
     let message = new.message.as_deref();
     let taken = !state.is_licensed() && state != HoldState::Released;
     if moved && taken && old.is_some_and(|o| o.licensed) {
-        tracing::warn!(claim, %state, from, lease, place, reason, message, "the application is not licensed any more");
+        tracing::warn!(claim, %state, from, lease, place, message, "the application is not licensed any more");
     } else if moved {
-        tracing::info!(claim, %state, from, lease, place, reason, message, "the claim's state changed");
+        tracing::info!(claim, %state, from, lease, place, message, "the claim's state changed");
     } else {
-        tracing::info!(claim, %state, lease, place, reason, message, "the claim goes on");
+        tracing::info!(claim, %state, lease, place, message, "the claim goes on");
     }
 }

@@ -73,7 +73,7 @@ pub fn claim(name: &str, state: &str) -> Value {
         "untilBootMs": licensed.then_some(now + 60_000), "forMs": licensed.then_some(60_000),
         "heldUntilBootMs": (state == "Held").then_some(now + 30_000),
         "lease": (licensed && state != "Optimistic").then(|| lease(1).to_string()),
-        "place": (state == "Waiting").then_some(3), "message": (state == "Waiting").then_some("all seats are taken"),
+        "place": (state == "Waiting").then_some(3), "message": (state == "Waiting").then_some("all 2 seats of render are taken"),
     })
 }
 

@@ -1,7 +1,9 @@
 //! The thin edge: which cluster, one list, and errors that say what to do.
 
+use super::operator::{LEASE, Operator};
 use crate::output::TableForm;
 use anyhow::{Context as _, anyhow};
+use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::{ApiResource, DynamicObject, ListParams, ObjectMeta, TypeMeta};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config, Resource, ResourceExt as _};
@@ -25,6 +27,9 @@ pub struct ClusterArgs {
     /// The kubeconfig [default: $KUBECONFIG, ~/.kube/config, or the pod's service account]
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<std::path::PathBuf>,
+    /// The namespace of Mooring's operator, whose Lease says whether it reports
+    #[arg(long, value_name = "NAMESPACE", default_value = "mooring-system")]
+    pub operator_namespace: String,
     /// How to print it: a table, or the objects themselves
     #[arg(short, long, value_enum, default_value_t)]
     pub output: TableForm,
@@ -59,6 +64,8 @@ pub struct Listed {
     items: Vec<DynamicObject>,
     /// The namespace, if only one was asked for.
     pub namespace: Option<String>,
+    /// Who writes them.
+    pub operator: Operator,
     resource: ApiResource,
     /// What they are, for people, in the plural.
     words: &'static str,
@@ -126,15 +133,32 @@ where
             .unwrap_or(&config.default_namespace);
         let namespace = (!common.all_namespaces).then(|| namespace.clone());
         let client = Client::try_from(config).with_context(|| format!("cannot talk to {url}"))?;
-        let listed = pages(client, &resource, namespace.as_deref()).await;
+        let listed = pages(client.clone(), &resource, namespace.as_deref()).await;
         let items = listed.map_err(|e| explain(e, &resource.plural, namespace.as_deref(), &url))?;
+        let operator = operator(client, &common.operator_namespace).await;
         Ok(Listed {
             items,
             namespace,
+            operator,
             resource,
             words,
         })
     })
+}
+
+async fn operator(client: Client, namespace: &str) -> Operator {
+    let api: Api<Lease> = Api::namespaced(client, namespace);
+    match api.get_opt(LEASE).await {
+        Ok(Some(lease)) => Operator::Lease(Box::new(lease)),
+        Ok(None) => Operator::None {
+            namespace: namespace.to_owned(),
+        },
+        Err(kube::Error::Api(said)) => Operator::NotRead(format!(
+            "the API server says of Lease {namespace}/{LEASE}: {}",
+            said.message
+        )),
+        Err(e) => Operator::NotRead(e.to_string()),
+    }
 }
 
 async fn config(common: &ClusterArgs) -> anyhow::Result<Config> {

@@ -1,6 +1,7 @@
 //! `mooring leases`: who holds what, and who waits, at which place. Pure.
 
 use super::api::Listed;
+use super::operator;
 use crate::age;
 use crate::output::{list, or_dash, problems, table};
 use kube::ResourceExt as _;
@@ -8,9 +9,11 @@ use mooring_api::{HolderKind, LeaseState, LicenseLease};
 use mooring_core::time::Timestamp;
 
 /// The states in the order in which they are shown: holders first, then the line.
-const ORDER: [LeaseState; 6] = [
+const ORDER: [LeaseState; 8] = [
     LeaseState::Held,
     LeaseState::Silent,
+    LeaseState::Grace,
+    LeaseState::Optimistic,
     LeaseState::Contested,
     LeaseState::Waiting,
     LeaseState::Refused,
@@ -46,7 +49,8 @@ pub fn sort(leases: &mut [LicenseLease]) {
 
 pub fn text(leases: &[LicenseLease], found: &Listed, now: Timestamp, wide: bool) -> String {
     if leases.is_empty() {
-        return found.nothing();
+        let said: Vec<String> = operator::said(&found.operator, now).into_iter().collect();
+        return found.nothing() + &problems(&said);
     }
     let all = found.namespace.is_none();
     let mut header = Vec::new();
@@ -54,13 +58,17 @@ pub fn text(leases: &[LicenseLease], found: &Listed, now: Timestamp, wide: bool)
         header.push("NAMESPACE");
     }
     header.extend([
-        "HOLDER", "PRODUCTS", "STATE", "PLACE", "SINCE", "NODE", "SERVER",
+        "HOLDER", "PRODUCTS", "STATE", "PLACE", "SINCE", "UNTIL", "NODE", "SERVER",
     ]);
     if wide {
-        header.extend(["UNTIL", "AGE", "NAME"]);
+        header.extend(["AS OF", "AGE", "NAME"]);
     }
     let rows: Vec<Vec<String>> = leases.iter().map(|l| row(l, all, wide, now)).collect();
-    let notes: Vec<String> = leases.iter().filter_map(|l| note(l, all)).collect();
+    let of_leases = leases.iter().filter_map(|l| note(l, all));
+    let notes: Vec<String> = operator::said(&found.operator, now)
+        .into_iter()
+        .chain(of_leases)
+        .collect();
     let table = table(&header, &rows);
     format!("{table}\n{}\n{}", summary(leases), problems(&notes))
 }
@@ -85,11 +93,12 @@ fn row(l: &LicenseLease, all: bool, wide: bool, now: Timestamp) -> Vec<String> {
         state(l).to_string(),
         or_dash(s.and_then(|s| s.place)),
         age::since(s.map(|s| s.since.0), now),
+        dash(s.and_then(|s| s.until.as_deref())),
         dash(s.and_then(|s| s.node.as_deref())),
         server(l),
     ]);
     if wide {
-        row.push(dash(s.and_then(|s| s.until.as_deref())));
+        row.push(dash(s.and_then(|s| s.as_of.as_deref())));
         let made = l.metadata.creation_timestamp.as_ref();
         row.push(age::since(made.map(|t| t.0), now));
         row.push(l.name_any());
@@ -111,7 +120,10 @@ fn summary(leases: &[LicenseLease]) -> String {
     list(present.map(|s| format!("{} {s}", count(s))))
 }
 
-/// What to do about one that is neither held nor simply in line.
+/// How many in line have their words shown.
+const LINE: u32 = 10;
+
+/// What to do about one that is neither held nor far down the line.
 fn note(l: &LicenseLease, all: bool) -> Option<String> {
     let (status, server, name) = (l.status.as_ref(), server(l), &l.spec.holder.name);
     let who = match l.namespace().filter(|_| all) {
@@ -121,14 +133,19 @@ fn note(l: &LicenseLease, all: bool) -> Option<String> {
     let said = status.and_then(|s| s.message.as_deref());
     let said = said.filter(|m| !m.is_empty());
     let default = match state(l) {
-        LeaseState::Held | LeaseState::Waiting => return None,
+        LeaseState::Held if said.is_none() => return None,
+        LeaseState::Waiting if status.and_then(|s| s.place).is_some_and(|p| p > LINE) => return None,
+        LeaseState::Held => String::new(),
+        LeaseState::Waiting => "in line".into(),
+        LeaseState::Grace => format!("{server} renews nothing; the application runs on under its grace"),
+        LeaseState::Optimistic => format!("started without a lease of {server}"),
         LeaseState::Silent => format!(
             "renewals are missing; its seats are free {}. Does the pod reach {server}?",
             status.and_then(|s| s.until.as_ref()).map_or_else(|| "soon".to_owned(), |u| format!("at {u}"))
         ),
         LeaseState::Contested => "its seat was given away while it was silent; it runs on for a while, and stands in line".into(),
         LeaseState::Refused => format!("{server} refused it; look at its sidecar: kubectl logs {name} -c mooring"),
-        LeaseState::Unknown => format!("{server} does not know it: is a network policy in the way? kubectl logs {name} -c mooring"),
+        LeaseState::Unknown => format!("{server}, which serves, has not heard from it: is a network policy in the way? kubectl logs {name} -c mooring"),
     };
     Some(format!("{who}: {}: {}", state(l), said.unwrap_or(&default)))
 }

@@ -4,10 +4,11 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`api`] | which cluster, lists, and errors that say what to do; the only part that talks to a network |
-//! | [`status`], [`leases`] | objects in, text out |
+//! | [`status`], [`leases`], [`operator`] | objects in, text out |
 
 pub mod api;
 pub mod leases;
+pub mod operator;
 pub mod status;
 
 use crate::direct::{self, Direct};
@@ -26,7 +27,8 @@ use status::ServerObject;
   mooring status -A -o json | jq '.items[].status.products'
   mooring status --server https://license.example.com:8443 --roots ca.crt --token-file my.token
 
-Exit code 1 if a license server is not ready.")]
+Exit code 1 if a license server is not ready, if another of its conditions is not as it should be,
+or if the operator does not report.")]
 pub struct StatusArgs {
     /// Only this license server
     #[arg(conflicts_with = "server")]
@@ -50,10 +52,14 @@ pub struct StatusArgs {
 STATE is what the license server knows:
   Held       the lease is in force
   Waiting    in line, at PLACE
-  Silent     renewals were missed; the seat is free at UNTIL (-o wide)
-  Contested  runs on for a while though its seat was given away, and stands in line
+  Silent     renewals were missed; the seat is free at UNTIL
+  Contested  runs on without a seat until UNTIL, and stands in line
   Refused    the license server said no
-  Unknown    the pod runs, and the license server does not know it")]
+  Unknown    the pod runs, and the license server, which serves, has not heard from it
+and, while the license server does not serve, what follows from it:
+  Grace      the lease ran out; the application runs on until about UNTIL
+  Optimistic the application was started without a lease, and may run until about UNTIL
+What is old says AS OF when it is (-o wide).")]
 pub struct LeasesArgs {
     /// Only those in this state, such as Held or Waiting
     #[arg(long, value_parser = state(), ignore_case = true)]
@@ -92,6 +98,9 @@ pub fn status(args: &StatusArgs) -> anyhow::Result<()> {
     output::print(&text)?;
     if servers.iter().any(|s| !status::is_ready(s)) {
         anyhow::bail!("not every license server is ready");
+    }
+    if !status::is_well(&servers, &found, Timestamp::now()) {
+        anyhow::bail!("something is not as it should be");
     }
     Ok(())
 }

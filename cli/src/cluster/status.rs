@@ -1,14 +1,15 @@
 //! `mooring status`: servers in a table, products under it, then problems with what to do. Pure.
 
 use super::api::Listed;
+use super::operator::{self, Word};
 use crate::age;
 use crate::output::{self, or_dash, table};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 use kube::core::{NotUsed, Object};
-use mooring_api::status::{ANCHOR_PRESENT, LICENSE_VALID, PLACED, READY, SETTLING};
+use mooring_api::status::{READY, SECOND_SERVER_SEEN, SETTLING};
 use mooring_api::{LicenseServerStatus, ProductStatus};
-use mooring_core::time::Timestamp;
+use mooring_core::time::{MAX_LEASE, Timestamp, settling};
 
 /// A LicenseServer as far as it is shown; one that was just made has no status.
 pub type ServerObject = Object<NotUsed, LicenseServerStatus>;
@@ -30,7 +31,14 @@ pub fn text(servers: &[ServerObject], found: &Listed, now: Timestamp, wide: bool
         return found.nothing();
     }
     let all = found.namespace.is_none();
-    let problems: Vec<String> = servers.iter().flat_map(|s| problems(s, all, now)).collect();
+    let of_servers = servers.iter().flat_map(|s| {
+        let told = problems(s, now).into_iter();
+        told.map(move |p| format!("{}: {}", name(s, all), p.text))
+    });
+    let problems: Vec<String> = operator::said(&found.operator, now)
+        .into_iter()
+        .chain(of_servers)
+        .collect();
     overview(servers, all, wide, now) + &products(servers, all) + &output::problems(&problems)
 }
 
@@ -109,47 +117,121 @@ fn of_products(s: &ServerObject) -> &[ProductStatus] {
     s.status.as_ref().map_or(&[], |s| &s.products)
 }
 
-/// What is wrong with one server. The condition that says most comes first; `Ready` only if no
-/// other explains it.
-fn problems(s: &ServerObject, all: bool, now: Timestamp) -> Vec<String> {
+/// Conditions that are well when they are not true.
+const BAD_IF_TRUE: &[&str] = &[SETTLING, SECOND_SERVER_SEEN, "NameTaken"];
+/// Reasons that say no more than that the server cannot be asked; `Ready` says why.
+const FOLLOWS: &[&str] = &["NoContact", "NotStarted"];
+/// Reasons of conditions that are true, and of which nothing is to be said.
+const WELL: &[&str] = &["Serving", "Present", "Valid", "NodeFound", "DeviceFound"];
+
+/// Something that is not as it should be.
+struct Problem {
+    text: String,
+    /// Somebody has to do something now.
+    pressing: bool,
+}
+
+fn pressing(text: impl Into<String>) -> Problem {
+    Problem {
+        text: text.into(),
+        pressing: true,
+    }
+}
+
+fn note(text: impl Into<String>) -> Problem {
+    Problem {
+        text: text.into(),
+        pressing: false,
+    }
+}
+
+/// Whether nothing is to be done now: neither about a server nor about the operator.
+pub fn is_well(servers: &[ServerObject], found: &Listed, now: Timestamp) -> bool {
+    let away = matches!(operator::word(&found.operator, now), Word::Away(_));
+    !away
+        && servers
+            .iter()
+            .all(|s| !problems(s, now).iter().any(|p| p.pressing))
+}
+
+/// What is wrong with one server: why it does not serve, then what else is not as it should be, but
+/// for what only follows from it.
+fn problems(s: &ServerObject, now: Timestamp) -> Vec<Problem> {
     let mut out = Vec::new();
-    for kind in [ANCHOR_PRESENT, LICENSE_VALID, PLACED] {
-        out.extend(
-            condition(s, kind)
-                .filter(|c| c.status != "True")
-                .map(|c| words(c, now)),
-        );
+    let Some(ready) = condition(s, READY) else {
+        return vec![pressing(
+            "it has no status yet. If that lasts, look at the operator: kubectl -n mooring-system logs deploy/mooring-operator",
+        )];
+    };
+    if ready.status != "True" {
+        out.push(pressing(words(ready, now)));
     }
-    match condition(s, READY) {
-        Some(c) if c.status != "True" && out.is_empty() => out.push(words(c, now)),
-        None => out.push("it has no status yet. If that lasts, look at the operator: kubectl -n mooring-system logs deploy/mooring-operator".to_owned()),
-        _ => {}
-    }
+    let conditions = s.status.iter().flat_map(|s| &s.conditions);
+    out.extend(
+        conditions
+            .filter(|c| !is_as_it_should_be(c, ready))
+            .map(|c| pressing(words(c, now))),
+    );
     if let Some(c) = condition(s, SETTLING).filter(|c| c.status == "True") {
         let since = age::since(Some(c.last_transition_time.0), now);
-        out.push(format!(
-            "settling for {since}: it has just started, takes earlier leases in first and grants nothing new. It ends by itself, in 5 min at most."
-        ));
+        let lease = s.status.as_ref().and_then(|s| s.lease_duration_in_force);
+        let most = lease.map_or(MAX_LEASE, |s| s.0);
+        let most = age::span(i64::try_from(settling(Some(most)).as_secs()).unwrap_or(0));
+        out.push(pressing(format!(
+            "settling for {since}: it takes earlier leases in first and grants nothing new. It ends by itself, {most} after the start at the latest"
+        )));
+    }
+    out.extend(over(s).map(pressing));
+    if let Some(then) = s.status.as_ref().and_then(|s| s.as_of.as_ref()) {
+        out.push(note(format!(
+            "its numbers are as of {then}, when it was heard last"
+        )));
     }
     let observed = s.status.as_ref().and_then(|s| s.observed_generation);
     if observed.is_some_and(|seen| s.metadata.generation.is_some_and(|is| seen < is)) {
-        out.push("the operator has not taken in the last change of its spec yet.".to_owned());
+        out.push(note(
+            "the operator has not taken in the last change of its spec yet.",
+        ));
     }
+    out.extend(ends(s, now).map(note));
+    out
+}
+
+fn is_as_it_should_be(c: &Condition, ready: &Condition) -> bool {
+    if c.type_ == READY || c.type_ == SETTLING || FOLLOWS.contains(&c.reason.as_str()) {
+        return true;
+    }
+    let should = if BAD_IF_TRUE.contains(&c.type_.as_str()) {
+        "False"
+    } else {
+        "True"
+    };
+    let said = ready.status != "True" && c.message == ready.message;
+    let remark = c.status == "True" && should == "True" && !WELL.contains(&c.reason.as_str());
+    said || (c.status == should && !remark)
+}
+
+/// Products of which more seats are out than there are.
+fn over(s: &ServerObject) -> impl Iterator<Item = String> {
+    let over = of_products(s).iter().filter(|p| p.used > p.seats);
+    over.map(|p| {
+        let (used, seats, name) = (p.used, p.seats, &p.name);
+        format!("{used} of {seats} seats of {name} are out: the license had more before. Nobody is thrown out; new claims wait until enough came back")
+    })
+}
+
+/// A license that ends soon.
+fn ends(s: &ServerObject, now: Timestamp) -> Option<String> {
     let expires = |p: &ProductStatus| p.expires.as_ref()?.parse::<Timestamp>().ok();
-    let ends = of_products(s).iter().filter_map(expires).min();
-    if let Some(t) = ends.filter(|t| t.as_second() - now.as_second() < SOON_DAYS * 86_400) {
-        let ask = "Ask the vendor for a new one and put it into the license's Secret";
-        let left = age::span(t.as_second() - now.as_second());
-        out.push(if t <= now {
-            format!("its license ended {t}. {ask}.")
-        } else {
-            format!("its license ends {t}, in {left}. {ask}: no restart is needed.")
-        });
+    let t = of_products(s).iter().filter_map(expires).min()?;
+    let seconds = t.as_second() - now.as_second();
+    let ask = "Ask the vendor for a new one and put it into the license's Secret";
+    let left = age::span(seconds);
+    if t <= now {
+        return Some(format!("its license ended {t}. {ask}."));
     }
-    let server = name(s, all);
-    out.into_iter()
-        .map(|problem| format!("{server}: {problem}"))
-        .collect()
+    (seconds < SOON_DAYS * 86_400)
+        .then(|| format!("its license ends {t}, in {left}. {ask}: no restart is needed."))
 }
 
 fn words(c: &Condition, now: Timestamp) -> String {

@@ -61,6 +61,9 @@ pub fn status(url: &str, p: &Products) -> String {
             s.license_reason, s.license_message
         ));
     }
+    if !s.renews && !wrong.is_empty() {
+        wrong.push("nothing is renewed: applications run on under their grace".into());
+    }
     out + &problems(&wrong)
 }
 
@@ -112,6 +115,9 @@ pub fn leases(url: &str, leases: &[LeaseView]) -> String {
     table(&header, &rows) + &problems(&notes)
 }
 
+/// How many in line have their words shown.
+const LINE: u32 = 10;
+
 fn note(l: &LeaseView) -> Option<String> {
     let said = match l.state {
         ViewState::Silent => format!(
@@ -119,8 +125,14 @@ fn note(l: &LeaseView) -> Option<String> {
             l.free_in_ms.unwrap_or(0).div_ceil(1000)
         ),
         ViewState::Contested => {
-            "its seat was given away while it was silent; it runs on for a while, and stands in line".into()
+            let left = l
+                .runs_for_ms
+                .map(|ms| span(i64::try_from(ms / 1000).unwrap_or(0)));
+            let left = left.unwrap_or_else(|| "a while".into());
+            let why = l.message.as_deref().unwrap_or("its seat was given away");
+            format!("it runs on without a seat, for {left} at most, and stands in line: {why}")
         }
+        ViewState::Waiting if l.place.is_some_and(|p| p <= LINE) => l.message.clone()?,
         ViewState::Refused => l.problem.as_ref().map(|p| p.detail.clone())?,
         _ => return None,
     };

@@ -7,6 +7,17 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+/// Where the operator's Lease is; it was renewed just now.
+const OPERATOR: &str =
+    "/apis/coordination.k8s.io/v1/namespaces/mooring-system/leases/mooring-operator";
+
+fn lease_of_the_operator() -> Value {
+    let now = jiff::Timestamp::now().to_string();
+    json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+        "metadata": {"name": "mooring-operator", "namespace": "mooring-system"},
+        "spec": {"holderIdentity": "a", "leaseDurationSeconds": 15, "renewTime": now}})
+}
+
 /// Answers requests by path and query, one connection each, until the test ends.
 struct ApiServer {
     url: String,
@@ -28,8 +39,12 @@ impl ApiServer {
                     .take_while(|l| !l.is_empty())
                     .collect();
                 let path = head[0].split(' ').nth(1).unwrap().to_owned();
-                let (code, body) = answer(&path);
-                seen.lock().unwrap().push(path);
+                let (code, body) = if path == OPERATOR {
+                    (200, lease_of_the_operator())
+                } else {
+                    seen.lock().unwrap().push(path.clone());
+                    answer(&path)
+                };
                 let body = body.to_string();
                 write!(
                     stream,
@@ -195,7 +210,8 @@ fn leases_in_trouble_say_what_to_do() {
     let api = ApiServer::new(move |_| list("LicenseLease", "", &answer));
     let out = ask(&desk, &api.url, &["leases"]).good().stdout;
     assert!(
-        out.contains("u: Unknown: licensing/main does not know it") && out.contains("-c mooring"),
+        out.contains("u: Unknown: licensing/main, which serves, has not heard from it")
+            && out.contains("-c mooring"),
         "{out}"
     );
     assert!(out.contains("r: Refused: product \"rendr\""), "{out}");
@@ -247,6 +263,142 @@ fn status_shows_servers_products_and_problems() {
         out.stderr.contains("not every license server is ready"),
         "{}",
         out.stderr
+    );
+}
+
+fn condition(kind: &str, status: &str, reason: &str, message: &str) -> Value {
+    json!({"type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": "2026-06-01T12:00:00Z"})
+}
+
+/// What `status` says of a server with these conditions, whether it is well by its exit code.
+fn says(conditions: &[Value], change: impl FnOnce(&mut Value)) -> (bool, String) {
+    let desk = Desk::new();
+    let mut object = server("True", None);
+    object["status"]["conditions"] = conditions.into();
+    change(&mut object);
+    let api = ApiServer::new(move |_| list("LicenseServer", "", std::slice::from_ref(&object)));
+    let out = ask(&desk, &api.url, &["status"]);
+    (out.code == Some(0), out.stdout)
+}
+
+#[test]
+fn status_says_the_cause_first_and_leaves_out_what_only_follows() {
+    let cause = "Secret studio/nopin is not there: create it with key pin";
+    let unknown = |kind| {
+        condition(
+            kind,
+            "Unknown",
+            "NotStarted",
+            "the server has not been started yet",
+        )
+    };
+    let (well, out) = says(
+        &[
+            condition("Ready", "False", "ReferenceMissing", cause),
+            unknown("AnchorPresent"),
+            unknown("LicenseValid"),
+            unknown("Settling"),
+            condition("Placed", "True", "NodeFound", "on node node-a"),
+        ],
+        |s| s["status"]["asOf"] = "2026-06-01T11:59:50Z".into(),
+    );
+    let problems: Vec<&str> = out
+        .split("Problems\n")
+        .nth(1)
+        .unwrap()
+        .trim()
+        .lines()
+        .collect();
+    assert!(!well);
+    assert!(
+        problems[0].starts_with("main: Ready is False (ReferenceMissing, for ")
+            && problems[0].ends_with(cause),
+        "{out}"
+    );
+    assert!(
+        problems[1].contains("its numbers are as of 2026-06-01T11:59:50Z"),
+        "{out}"
+    );
+    assert_eq!(problems.len(), 2, "{out}");
+}
+
+#[test]
+fn status_tells_problems_of_a_server_that_serves_and_fails() {
+    let ready = || condition("Ready", "True", "Serving", "grants leases");
+    for (other, words) in [
+        (
+            condition(
+                "LicenseValid",
+                "True",
+                "NewLicenseRefused",
+                "is it cut off?",
+            ),
+            "LicenseValid is True (NewLicenseRefused, for ",
+        ),
+        (
+            condition("SecondServerSeen", "True", "SameAnchor", "stop one of them"),
+            "SecondServerSeen is True (SameAnchor, for ",
+        ),
+        (
+            condition("AnchorPresent", "True", "StandbyInUse", "repair the first"),
+            "AnchorPresent is True (StandbyInUse, for ",
+        ),
+        (
+            condition("NameTaken", "True", "NotOurs", "another owns it"),
+            "NameTaken is True (NotOurs, for ",
+        ),
+    ] {
+        let (well, out) = says(&[ready(), other], |_| ());
+        assert!(!well && out.contains(words), "{words}: {out}");
+    }
+    let (well, out) = says(&[ready()], |s| {
+        s["status"]["products"][0]["used"] = 11.into();
+    });
+    assert!(
+        !well && out.contains("11 of 10 seats of render are out"),
+        "{out}"
+    );
+    let soon = says(&[ready()], |s| {
+        s["status"]["products"][0]["expires"] = (jiff::Timestamp::now()
+            + jiff::SignedDuration::from_hours(48))
+        .to_string()
+        .into();
+    });
+    assert!(
+        soon.0 && soon.1.contains("its license ends"),
+        "worth a word, and nothing is wrong yet: {}",
+        soon.1
+    );
+}
+
+#[test]
+fn an_operator_that_is_away_is_told_wherever_its_words_are_shown() {
+    let desk = Desk::new();
+    let api = ApiServer::new(|path| {
+        if path.contains("coordination.k8s.io") {
+            return failure(404, "NotFound", "no such Lease");
+        }
+        list("LicenseServer", "", &[server("True", None)])
+    });
+    let elsewhere = ["status", "--operator-namespace", "elsewhere"];
+    let out = ask(&desk, &api.url, &elsewhere).bad();
+    assert!(
+        out.stdout
+            .contains("there is no Lease elsewhere/mooring-operator"),
+        "{}",
+        out.stdout
+    );
+    let api = ApiServer::new(|path| {
+        if path.contains("coordination.k8s.io") {
+            return failure(403, "Forbidden", "not yours");
+        }
+        list("LicenseLease", "", &[])
+    });
+    let leases = ["leases", "--operator-namespace", "elsewhere"];
+    let out = ask(&desk, &api.url, &leases).good().stdout;
+    assert!(
+        out.contains("No leases") && out.contains("whether it runs is not known"),
+        "{out}"
     );
 }
 

@@ -88,7 +88,7 @@ fn without_a_wait_a_full_pool_is_an_answer_and_with_one_it_is_waited_for() {
     let m = fake.mooring();
     let e = m.claim("render").hold().unwrap_err();
     assert!(
-        matches!(&e, Error::NotLicensed { state: HoldState::Waiting, why } if why.contains("all seats are taken")),
+        matches!(&e, Error::NotLicensed { state: HoldState::Waiting, why } if why.contains("all 2 seats of render are taken")),
         "{e}"
     );
     fake.follower_left();

@@ -150,6 +150,7 @@ pub fn waiting(s: &mut impl Signer, f: &InForce, p: Place, now: Now) -> Result<W
         instance,
         place: p.place,
         reason: p.reason,
+        message: p.message,
         ticket: TicketBundle {
             delegation: f.envelope.clone(),
             ticket: s.sign_ticket(ticket)?,

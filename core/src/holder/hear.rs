@@ -85,11 +85,11 @@ impl Claimant {
             Answer::Problem(p) => self.problem(&p, out.sent, now, fraction),
             Answer::Released => {}
             Answer::Unreadable(why) | Answer::NoContact(why) => {
-                self.message = Some(why);
+                self.told(why, out.sent);
                 self.back_off(now, None, fraction);
             }
             Answer::Unsent(p) => {
-                self.message = Some(p.to_string());
+                self.told(p.to_string(), out.sent);
                 self.back_off(now, None, fraction);
             }
         }
@@ -147,6 +147,7 @@ impl Claimant {
         s.was_held = true;
         s.barred = None;
         (self.place, self.reason, self.message) = (None, None, None);
+        self.unserved_since = None;
         (self.repeat, self.bearer) = (false, false);
         self.renew_later(sent, fraction);
         self.next_at = self.next_at.max(now);
@@ -180,7 +181,8 @@ impl Claimant {
         self.s.pending = None;
         self.place = Some(w.place);
         self.reason = Some(w.reason);
-        self.message = None;
+        self.message = Some(w.message).filter(|m| !m.is_empty());
+        self.unserved_since = None;
         (self.repeat, self.bearer) = (false, false);
         let first = out.wait.is_none();
         self.retry_in = w.retry_in;
@@ -210,17 +212,17 @@ impl Claimant {
                 if no_seat && self.s.state == HoldState::Optimistic {
                     self.is_contested(sent);
                 }
-                self.message = Some(p.to_string());
+                self.told(p.to_string(), sent);
                 self.back_off(now, retry, fraction);
             }
             T::Unauthenticated => {
                 self.bearer = true;
-                self.message = Some(p.to_string());
+                self.told(p.to_string(), sent);
                 self.back_off(now, retry, fraction);
             }
             T::UnknownLease => {
                 self.s.pending = None;
-                self.message = Some(p.to_string());
+                self.told(p.to_string(), sent);
                 if self.repeat {
                     self.back_off(now, retry, fraction);
                 } else {
@@ -229,16 +231,16 @@ impl Claimant {
                 }
             }
             T::NotEntitled | T::UnknownProduct | T::ExceedsSeats | T::VersionNotCovered => {
-                self.refused(p, now, fraction);
+                self.refused(p, sent, now, fraction);
             }
-            T::BadRequest if !self.s.state.is_licensed() => self.refused(p, now, fraction),
+            T::BadRequest if !self.s.state.is_licensed() => self.refused(p, sent, now, fraction),
             T::Cloned => {
                 self.s.barred = Some(Bar::Cloned);
-                self.refused(p, now, fraction);
+                self.refused(p, sent, now, fraction);
             }
             T::Revoked => {
                 self.s.barred = Some(Bar::Revoked);
-                self.refused(p, now, fraction);
+                self.refused(p, sent, now, fraction);
             }
             T::ClaimChanged
             | T::GivenBack
@@ -248,11 +250,18 @@ impl Claimant {
             | T::MethodNotAllowed
             | T::TooLarge
             | T::OperatorOnly => {
-                self.message = Some(p.to_string());
+                self.told(p.to_string(), sent);
                 // The old claim under this name lapses by itself; asking faster would not help.
                 self.back_off(now, retry.or(Some(Duration::from_secs(2))), fraction);
             }
         }
+    }
+
+    /// Neither lease nor place came of the request that was sent then, and this is why.
+    fn told(&mut self, why: String, sent: BootTime) {
+        self.message = Some(why);
+        self.reason = None;
+        self.unserved_since.get_or_insert(sent);
     }
 
     /// A copy of this holder has given the claim back: what it gave is over, and a new claim
@@ -270,8 +279,8 @@ impl Claimant {
     }
 
     /// The "refused" column: what runs is lost, what waits is refused.
-    fn refused(&mut self, p: &Problem, now: BootTime, fraction: f64) {
-        self.message = Some(p.to_string());
+    fn refused(&mut self, p: &Problem, sent: BootTime, now: BootTime, fraction: f64) {
+        self.told(p.to_string(), sent);
         if self.s.state.is_licensed() {
             self.lose(now);
         } else if self.s.state != HoldState::Lost {

@@ -221,6 +221,8 @@ pub struct Claimant {
     reason: Option<WaitReason>,
     retry_in: Duration,
     message: Option<String>,
+    /// Since when the server has given neither lease nor place.
+    unserved_since: Option<BootTime>,
     dirty: bool,
 }
 
@@ -317,6 +319,7 @@ impl Claimant {
             reason: None,
             retry_in: Duration::ZERO,
             message: None,
+            unserved_since: None,
             dirty: true,
         }
     }

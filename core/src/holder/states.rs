@@ -73,6 +73,7 @@ impl Claimant {
             place: self.place.filter(|_| in_line),
             reason: self.reason.filter(|_| in_line),
             message: self.message.clone(),
+            since_boot_ms: self.unserved_since.map(BootTime::as_millis),
             // Both are the edge's to say: it knows where the claim comes from, and keeps the
             // answers.
             problem: None,

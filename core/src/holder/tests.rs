@@ -95,6 +95,7 @@ fn full() -> Answer {
         instance: instance(),
         place: 2,
         reason: WaitReason::Full,
+        message: "all 2 seats of render are taken".into(),
         ticket: TicketBundle {
             delegation: envelope(),
             ticket: envelope(),
@@ -715,4 +716,41 @@ fn every_request_of_a_claim_has_a_higher_number() {
     let (_, _, release) = w.send(t);
     let numbers = [&claim, &renewal, &again, &release].map(number);
     assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
+}
+
+#[test]
+fn what_is_told_is_the_servers_last_word_and_since_when_it_gives_nothing() {
+    let mut w = World::new(Start::Licensed);
+    let t = w.ask(0, full(), 0);
+    let told = w.h.status(at(t));
+    assert_eq!(
+        (told.reason, told.message.as_deref(), told.since_boot_ms),
+        (
+            Some(WaitReason::Full),
+            Some("all 2 seats of render are taken"),
+            None
+        )
+    );
+    // A server without its anchor answers a place with a problem: no seat is said to be taken.
+    let (first, tag, _) = w.send(t);
+    let lost = || {
+        Answer::Problem(Problem::new(
+            ProblemType::AnchorLost,
+            "PinRejected: wrong PIN",
+        ))
+    };
+    w.h.answered(at(first), tag, lost(), &mut w.r);
+    let t = w.ask(first, lost(), 100);
+    let told = w.h.status(at(t));
+    assert_eq!(
+        (told.state, told.reason, told.message.as_deref()),
+        (
+            HoldState::Waiting,
+            None,
+            Some("anchor-lost: PinRejected: wrong PIN")
+        )
+    );
+    assert_eq!(told.since_boot_ms, Some(at(first).as_millis()));
+    let t = w.ask(t, grant(0), 0);
+    assert_eq!(w.h.status(at(t)).since_boot_ms, None);
 }

@@ -115,12 +115,16 @@ impl Capacity {
 
     /// The most seats of a product that could be out at once, were nothing else.
     pub(super) fn most(&self, product: &ProductName) -> u32 {
+        self.most_out_of(product, self.totals())
+    }
+
+    /// The most seats of a product that could be had out of what is `free` in each pool.
+    pub(super) fn most_out_of(&self, product: &ProductName, mut free: Vec<u32>) -> u32 {
         let Some(rule) = self.rule(product) else {
             return 0;
         };
         // Alternatives of one product may share pools, so this is what drawing in their order
         // gives.
-        let mut free = self.totals();
         let mut most = 0u32;
         for alt in &rule.from {
             let n = room(alt, &free);

@@ -36,6 +36,7 @@ impl Ledger {
         self.grant_queue(now);
         self.grant_sharers(now);
         let id = answer?;
+        self.tell_news(id, now);
         let claimed = self.status(id).ok_or(Refusal::Ended)?;
         match (&self.paused, claimed) {
             (Some(why), Claimed::Waiting(_)) => Err(why.clone()),

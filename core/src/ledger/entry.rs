@@ -8,6 +8,7 @@ use crate::names::{ClaimName, RequestId};
 use crate::request::Item;
 use crate::secret::SecretHash;
 use crate::time::BootTime;
+use crate::wire::{LeaseView, WaitReason};
 
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -28,6 +29,8 @@ pub(super) struct Entry {
     /// The highest counter of a request, and the request that carried it.
     pub(super) counter: u64,
     pub(super) request: Option<RequestId>,
+    /// While it waits: what others were told of that last.
+    pub(super) told: Option<Wait>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +40,26 @@ pub(super) struct Queued {
     pub(super) group: GroupAt,
     /// While its application runs on: until when it may.
     pub(super) runs_until: Option<BootTime>,
+}
+
+/// A place in the queue, and why its claim still waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Wait {
+    /// From 1.
+    pub(super) place: u32,
+    pub(super) reason: WaitReason,
+    pub(super) message: String,
+}
+
+impl Wait {
+    /// What a view says of it.
+    pub(super) fn told(view: &LeaseView) -> Option<Self> {
+        Some(Self {
+            place: view.place?,
+            reason: view.reason?,
+            message: view.message.clone()?,
+        })
+    }
 }
 
 #[derive(Debug)]

@@ -23,6 +23,7 @@
 //! | `settling`, `reinstate` | the time after a start; leases of earlier runs that holders show; the operator's roster |
 //! | `renew` | renewals, their counter, releases |
 //! | `queue`, `sorted`, `grant` | ranks and places, counting them; who is granted next |
+//! | `wait` | why a claim still waits, in words |
 //! | `terms` | a new license; what stops grants |
 //! | `revoke` | holders that are proven gone, or that an administrator has barred |
 //! | `deadlines` | what happens when nobody asks |
@@ -54,6 +55,7 @@ mod terms;
 mod transitions;
 mod types;
 mod views;
+mod wait;
 
 #[cfg(test)]
 mod tests;

@@ -115,12 +115,20 @@ impl Queue {
         self.aside.range(..rank).count()
     }
 
+    fn sharing(&self, pools: &[usize]) -> impl Iterator<Item = &Group> {
+        let groups = self.groups.iter();
+        groups.filter(|g| g.pools.iter().any(|p| pools.contains(p)))
+    }
+
     /// How many of those who draw on one of these pools stand before a rank.
     pub(super) fn before(&self, rank: Rank, pools: &[usize]) -> usize {
-        let sharing = self
-            .groups
-            .iter()
-            .filter(|g| g.pools.iter().any(|p| pools.contains(p)));
+        let sharing = self.sharing(pools);
         sharing.map(|g| g.ranks.before(rank)).sum()
+    }
+
+    /// Who stands first of them, if before that rank.
+    pub(super) fn front(&self, rank: Rank, pools: &[usize]) -> Option<Rank> {
+        let firsts = self.sharing(pools).filter_map(|g| g.ranks.first());
+        firsts.filter(|first| *first < rank).min()
     }
 }

@@ -84,6 +84,16 @@ pub enum Refusal {
     ByEdge(Box<Problem>),
 }
 
+impl Refusal {
+    /// The same for who knows already what kind of refusal it is.
+    pub(super) fn told(&self) -> String {
+        match self {
+            Self::ByEdge(p) => p.detail.clone(),
+            other => other.to_string(),
+        }
+    }
+}
+
 /// In what a repeated claim differs from the one that exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Changed {

@@ -16,6 +16,8 @@ use crate::wire::{Problem, ProblemType, Renewal, Standing, ViewState, WaitReason
 use proptest::prelude::*;
 use std::time::Duration;
 
+mod wait;
+
 const D: Duration = Duration::from_secs(30);
 
 fn at(ms: u64) -> BootTime {

@@ -1,7 +1,7 @@
 //! The one place where a claim changes its state: the queue's index, the counts, its deadline and
 //! the event follow.
 
-use super::entry::{Entry, State};
+use super::entry::{Entry, State, Wait};
 use super::refusal::Refusal;
 use super::state::{Ended, Ledger};
 use super::types::{Claim, Event};
@@ -34,6 +34,7 @@ impl Ledger {
             counter: c.highest(),
             request: c.counter.map(|_| c.request_id),
             not_before: BootTime::default(),
+            told: None,
         };
         let of_holder = self.by_holder.entry(c.holder.key()).or_default();
         of_holder.push((c.name.clone(), id));
@@ -155,9 +156,15 @@ impl Ledger {
 
     /// Tells others how an entry stands now.
     pub(super) fn tell(&mut self, id: LeaseId, now: BootTime) {
-        if let Some(view) = self.entries.get(&id).map(|e| self.view(id, e, now)) {
-            self.emit(view);
+        let Some(e) = self.entries.get(&id) else {
+            return;
+        };
+        let view = self.view(id, e, now);
+        let told = Wait::told(&view);
+        if let Some(e) = self.entries.get_mut(&id) {
+            e.told = told;
         }
+        self.emit(view);
     }
 
     fn emit(&mut self, view: LeaseView) {

@@ -168,6 +168,8 @@ pub struct Place {
     pub items: Vec<Item>,
     pub place: u32,
     pub reason: WaitReason,
+    /// The reason in words.
+    pub message: String,
     /// For its ticket: the run that it arrived in.
     pub generation: u64,
     /// For its ticket: its arrival in that run.

@@ -1,14 +1,14 @@
 //! What the books look like from outside: answers, views, numbers.
 
-use super::entry::{Entry, Queued, State};
-use super::queue::{Class, GroupAt, OWN};
+use super::entry::{Entry, Queued, State, Wait};
+use super::queue::{Class, OWN};
 use super::refusal::Refusal;
 use super::state::Ledger;
 use super::tally::Gauges;
 use super::types::{Claimed, Granted, Place};
 use crate::names::LeaseId;
 use crate::time::{BootTime, whole_millis};
-use crate::wire::{EndReason, LeaseView, PoolView, ProductView, ViewState, WaitReason};
+use crate::wire::{EndReason, LeaseView, PoolView, ProductView, ViewState};
 use std::time::Duration;
 
 impl Ledger {
@@ -22,7 +22,11 @@ impl Ledger {
         let State::Queued(Queued { rank, .. }) = &e.state else {
             return self.granted(id, e).map(Claimed::Granted);
         };
-        let (place, reason) = self.place_of(e)?;
+        let Wait {
+            place,
+            reason,
+            message,
+        } = self.wait_of(e)?;
         Some(Claimed::Waiting(Place {
             lease: id,
             claim: e.name.clone(),
@@ -30,6 +34,7 @@ impl Ledger {
             items: e.items.clone(),
             place,
             reason,
+            message,
             generation: if rank.generation == OWN {
                 self.settings.generation
             } else {
@@ -63,27 +68,6 @@ impl Ledger {
         })
     }
 
-    /// The place in the queue of an entry, one more than those before it that share a pool, and why
-    /// it waits.
-    fn place_of(&self, e: &Entry) -> Option<(u32, WaitReason)> {
-        let State::Queued(Queued { rank, group, .. }) = e.state else {
-            return None;
-        };
-        let before = match group {
-            GroupAt::Of(i) => self.queue.before(rank, self.queue.pools(i)),
-            GroupAt::Aside => {
-                let pools = self.capacity.pools_of(&e.items);
-                self.queue.before(rank, &pools) + self.queue.before_aside(rank)
-            }
-        };
-        let reason = if self.settling.is_on() {
-            WaitReason::Settling
-        } else {
-            WaitReason::Full
-        };
-        Some((u32::try_from(before + 1).unwrap_or(u32::MAX), reason))
-    }
-
     pub fn views(&self, now: BootTime) -> Vec<LeaseView> {
         let all = self.entries.iter();
         all.map(|(id, e)| self.view(*id, e, now)).collect()
@@ -98,9 +82,13 @@ impl Ledger {
                 } else {
                     ViewState::Waiting
                 };
-                let at = self.place_of(e);
-                v.place = at.map(|(p, _)| p);
-                v.reason = at.map(|(_, r)| r);
+                let runs_for = place.runs_until.map(|t| whole_millis(now.until(t)));
+                v.runs_for_ms = runs_for;
+                if let Some(wait) = self.wait_of(e) {
+                    v.place = Some(wait.place);
+                    v.reason = Some(wait.reason);
+                    v.message = Some(wait.message);
+                }
             }
             State::Held { silent: true, .. } => {
                 v.state = ViewState::Silent;
@@ -173,6 +161,8 @@ fn bare(id: LeaseId, e: &Entry, since: Duration) -> LeaseView {
         since,
         place: None,
         reason: None,
+        message: None,
+        runs_for_ms: None,
         free_in_ms: None,
         problem: None,
         ended: None,

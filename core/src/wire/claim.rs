@@ -145,6 +145,10 @@ pub struct Waiting {
     pub place: u32,
     /// Why it waits.
     pub reason: WaitReason,
+    /// The same in words: how many seats are free, and who stands in front (by name only within its
+    /// own namespace).
+    #[serde(default)]
+    pub message: String,
     /// The place, signed: shown again at the next request, also to a restarted server.
     pub ticket: TicketBundle,
     /// When to ask again at the latest; the place dies a lease duration after the last request.
@@ -162,20 +166,29 @@ pub struct Waiting {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum WaitReason {
-    /// Its seats are taken, or free seats gather for a better-ranked claim.
+    /// Seats that it asks for are taken.
     Full,
+    /// All that it asks for is free, and kept for a claim in front of it.
+    Behind,
     /// The server has just started and takes earlier leases in first.
     Settling,
+    /// The server grants nothing, since its hardware anchor is not there.
+    AnchorLost,
+    /// The server grants nothing, since no license is in force, or its clock is wrong.
+    LicenseInvalid,
 }
 
 impl WaitReason {
-    /// The reason in words, for people.
+    /// The reason in words, where the server's own are not known.
     pub const fn explain(self) -> &'static str {
         match self {
-            Self::Full => "all seats are taken",
+            Self::Full => "seats that it asks for are taken",
+            Self::Behind => "what it asks for is free, and kept for a claim in front of it",
             Self::Settling => {
                 "the license server has just started and takes earlier leases in first"
             }
+            Self::AnchorLost => "the license server's hardware anchor is not there",
+            Self::LicenseInvalid => "the license server has no valid license",
         }
     }
 }

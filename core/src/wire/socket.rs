@@ -96,6 +96,10 @@ pub struct ClaimStatus {
     /// What happened, in words, where there is something to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// The boot clock's reading since which the license server has given neither lease nor place,
+    /// while that is so: the time to which `message` goes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since_boot_ms: Option<u64>,
     /// The server's last word, whole, where the claim is `Refused` or `Lost` by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<Problem>,

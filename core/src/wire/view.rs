@@ -86,6 +86,12 @@ pub struct LeaseView {
     /// Why it waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<WaitReason>,
+    /// The same in words, as its holder is told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// In line while its application runs on: for how much longer that may, as it says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runs_for_ms: Option<u64>,
     /// When silent: in how long the server frees its seats.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub free_in_ms: Option<u64>,
@@ -265,9 +271,15 @@ pub struct ServerState {
     /// shown one in the last hour.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second_server: Option<SecondServer>,
+    /// Whether leases are renewed now. Without it holders run on under their grace.
+    pub renews: bool,
     /// D in force.
     #[serde(rename = "leaseForSecs", with = "Secs")]
     pub lease_for: Duration,
+    /// The grace in force: how long from its last renewal an application may run on. Absent before
+    /// the anchor spoke for the first time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_for_secs: Option<u64>,
 }
 
 /// `GET /v1/products`.

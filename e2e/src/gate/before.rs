@@ -35,7 +35,7 @@ pub(super) async fn some_go_before_the_gate_and_it_says_what_it_waits_for(lab: &
         says(
             lab,
             app,
-            &format!("waiting for render, place {place}: all seats are taken"),
+            &format!("waiting for render, place {place}: the only seat of render is taken"),
         )
         .await?;
         let ended = ended(lab, app).await?;

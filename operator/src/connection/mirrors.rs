@@ -3,7 +3,7 @@
 
 use super::server::{Connection, since};
 use crate::cache::{Stored, Subscription};
-use crate::leases::{LeaseFacts, Step, plan};
+use crate::leases::{LeaseFacts, Step, again, plan};
 use crate::pods::{PodFact, fact_of, key_of};
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Pod;
@@ -35,8 +35,8 @@ const MUCH_LATER: Duration = Duration::from_secs(60);
 /// What is remembered between looks.
 #[derive(Default)]
 struct LookMemory {
-    /// Since when a running holder is unknown to its settled server.
-    unknown: HashMap<HolderKey, BootTime>,
+    /// Since when a running holder is unknown to its server, and whether that was settled.
+    unknown: HashMap<HolderKey, (bool, BootTime)>,
     /// Holders already reported as gone.
     reported: HashSet<HolderKey>,
 }
@@ -48,6 +48,7 @@ pub(super) async fn run(
     mut touched: UnboundedReceiver<HolderKey>,
 ) {
     let memory = Mutex::new(LookMemory::default());
+    let mut notice = connection.notice.clone();
     let mut later: BTreeMap<Instant, Vec<HolderKey>> = BTreeMap::new();
     loop {
         let mut batch = BTreeSet::new();
@@ -55,6 +56,7 @@ pub(super) async fn run(
         tokio::select! {
             Some(key) = subscription.recv() => { batch.insert(key); }
             Some(key) = touched.recv() => { batch.insert(key); }
+            Ok(()) = notice.changed() => { batch = connection.everyone(); }
             () = tokio::time::sleep_until(due.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600))) => {}
             else => return,
         }
@@ -116,7 +118,7 @@ async fn look(
             },
         };
         return match done {
-            Ok(()) => None,
+            Ok(()) => again(&connection.service(), clock::now().wall),
             Err(e) => {
                 tracing::warn!(server = %server, uid = %key, error = %e, "a mirror could not be written; tried again");
                 let invalid = matches!(&e, kube::Error::Api(s) if s.code == 422);
@@ -146,7 +148,7 @@ fn step(
         (PodFact::Unseen, Some(asked)) => asked,
         (seen, _) => seen,
     };
-    let fact = remember(memory, key, fact, settled && !known);
+    let fact = remember(memory, key, fact, (!known).then_some(settled));
     if matches!(fact, PodFact::Gone) {
         let mut memory = lock(memory);
         if memory.reported.insert(key.clone()) || known {
@@ -155,6 +157,7 @@ fn step(
     }
     plan(&LeaseFacts {
         server: &connection.server,
+        service: &connection.service(),
         now: clock::now().wall,
         claims: &claims,
         settled,
@@ -166,16 +169,26 @@ fn step(
     })
 }
 
-/// Fills in for how long a running pod has been unknown.
-fn remember(memory: &Mutex<LookMemory>, key: &HolderKey, fact: PodFact, unknown: bool) -> PodFact {
+/// Fills in for how long a running pod has been unknown to its server, which is `settled` or not.
+fn remember(
+    memory: &Mutex<LookMemory>,
+    key: &HolderKey,
+    fact: PodFact,
+    unknown: Option<bool>,
+) -> PodFact {
     let mut memory = lock(memory);
-    match fact {
-        PodFact::Running { of, .. } if unknown => {
+    match (fact, unknown) {
+        (PodFact::Running { of, .. }, Some(settled)) => {
             let first = memory.unknown.entry(key.clone());
-            let unknown_for = since(*first.or_insert_with(clock::boot));
+            let first = first.or_insert_with(|| (settled, clock::boot()));
+            // A server that does not settle any more says another thing by its silence.
+            if settled && !first.0 {
+                *first = (settled, clock::boot());
+            }
+            let unknown_for = since(first.1);
             PodFact::Running { of, unknown_for }
         }
-        other => {
+        (other, _) => {
             memory.unknown.remove(key);
             if matches!(other, PodFact::Unseen | PodFact::Absent) {
                 memory.reported.remove(key);

@@ -16,10 +16,13 @@ mod snapshot;
 
 pub use lease_cache::LeaseCache;
 pub use server::{ConnectionContext, Endpoint};
-pub use snapshot::Snapshot;
+pub use snapshot::{Notice, Snapshot};
 
+use crate::leases::Trouble;
 use mooring_api::names::ServerRef;
 use mooring_core::identity::HolderKey;
+use mooring_core::time::Timestamp;
+use mooring_net::clock;
 use mooring_net::sync::lock;
 use server::Connection;
 use std::collections::HashMap;
@@ -38,6 +41,7 @@ pub struct Connections {
 #[derive(Debug)]
 struct Running {
     target: watch::Sender<Endpoint>,
+    notice: watch::Sender<Notice>,
     snapshot: watch::Receiver<Snapshot>,
     task: AbortHandle,
 }
@@ -72,6 +76,7 @@ impl Connections {
         }
         let (target_tx, target_rx) = watch::channel(target);
         let (snapshot_tx, snapshot_rx) = watch::channel(Snapshot::default());
+        let (notice_tx, notice_rx) = watch::channel(Notice::default());
         let (touched, touched_rx) = mpsc::unbounded_channel();
         let (gone, gone_rx) = mpsc::unbounded_channel();
         let connection = Connection {
@@ -79,6 +84,8 @@ impl Connections {
             context: context.clone(),
             target: target_rx,
             snapshot: snapshot_tx,
+            heard: Mutex::new(clock::now().wall),
+            notice: notice_rx,
             changed: self.changed.clone(),
             lease_cache: Mutex::default(),
             touched,
@@ -88,13 +95,48 @@ impl Connections {
         tracing::info!(server = %server, "link started");
         let running = Running {
             target: target_tx,
+            notice: notice_tx,
             snapshot: snapshot_rx,
             task,
         };
         connections.insert(server.clone(), running);
     }
 
-    /// Ends a server's connection: the LicenseServer is gone.
+    /// Tells a server's mirrors how it is.
+    pub fn tell(&self, server: &ServerRef, notice: Notice) {
+        if let Some(l) = lock(&self.connections).get(server) {
+            l.notice.send_if_modified(|n| {
+                let differs = *n != notice;
+                *n = notice;
+                differs
+            });
+        }
+    }
+
+    /// Starts the care for a server's mirrors where nobody knows yet where the server is.
+    pub fn begin(&self, server: &ServerRef, context: &ConnectionContext) {
+        if !lock(&self.connections).contains_key(server) {
+            self.ensure(server, Endpoint::default(), context);
+        }
+    }
+
+    /// The LicenseServer was deleted: its connection ends, and its mirrors are cared for as long as
+    /// there are pods that may run on under their grace. Whether that is news.
+    pub fn bereave(&self, server: &ServerRef, context: &ConnectionContext, now: Timestamp) -> bool {
+        self.ensure(server, Endpoint::default(), context);
+        let connections = lock(&self.connections);
+        connections.get(server).is_some_and(|l| {
+            l.notice.send_if_modified(|n| {
+                let known = n.trouble.as_ref().is_some_and(Trouble::is_deleted);
+                if !known {
+                    n.trouble = Some(Trouble::deleted(now));
+                }
+                !known
+            })
+        })
+    }
+
+    /// Ends a server's connection, and the care for its mirrors.
     pub fn end(&self, server: &ServerRef, context: &ConnectionContext) {
         if let Some(l) = lock(&self.connections).remove(server) {
             l.task.abort();

@@ -1,12 +1,12 @@
 //! What is known of one license server, and who is told when that changes.
 
 use super::lease_cache::LeaseCache;
-use super::snapshot::Snapshot;
+use super::snapshot::{Notice, Snapshot};
 use crate::certs::Ca;
-use crate::leases::Writer;
+use crate::leases::{Service, Writer};
 use mooring_api::names::ServerRef;
 use mooring_core::identity::HolderKey;
-use mooring_core::time::BootTime;
+use mooring_core::time::{BootTime, Timestamp};
 use mooring_core::wire::Policies;
 use mooring_net::clock;
 use mooring_net::sync::lock;
@@ -16,9 +16,9 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 /// Where a server is, and who may use it: what the controller hands to its connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Endpoint {
-    /// `ip:port` of its Service, both families.
+    /// `ip:port` of its Service, both families; none while it is not known.
     pub addresses: Vec<String>,
     pub port: u16,
     pub policies: Policies,
@@ -38,6 +38,10 @@ pub(super) struct Connection {
     pub(super) context: ConnectionContext,
     pub(super) target: watch::Receiver<Endpoint>,
     pub(super) snapshot: watch::Sender<Snapshot>,
+    /// When the last word of it came.
+    pub(super) heard: Mutex<Timestamp>,
+    /// What the controller says of it.
+    pub(super) notice: watch::Receiver<Notice>,
     pub(super) changed: mpsc::UnboundedSender<ServerRef>,
     pub(super) lease_cache: Mutex<LeaseCache>,
     /// Hears of holders to look at, for [`super::mirrors`].
@@ -53,6 +57,12 @@ impl Connection {
 
     pub(super) fn settled(&self) -> bool {
         self.snapshot.borrow().settled()
+    }
+
+    /// How it serves its holders.
+    pub(super) fn service(&self) -> Service {
+        let snapshot = self.snapshot.borrow();
+        snapshot.service(&self.notice.borrow())
     }
 
     /// Has the server told that this holder is proven gone.

@@ -13,6 +13,7 @@ use mooring_core::wire::{
 };
 use mooring_net::client::{Answer, Call, Client, Lines};
 use mooring_net::clock;
+use mooring_net::sync::lock;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::convert::Infallible;
@@ -41,6 +42,7 @@ impl Connection {
         let (shortest, longest) = PAUSES;
         let mut pause = shortest;
         loop {
+            self.awaits_address().await;
             let began = Instant::now();
             let Err(error) = self.session(&mut gone).await;
             self.context.writer.metrics.connected(&self.server, false);
@@ -52,10 +54,8 @@ impl Connection {
                 tracing::debug!(server = %self.server, error = %error, "still no link to the license server");
             }
             let restarted = matches!(error, ConnectionError::Ended | ConnectionError::Restarted);
-            self.show(|s| {
-                s.connected = false;
-                s.problem = Some(error.to_string());
-            });
+            let heard = *lock(&self.heard);
+            self.show(|s| s.broke(error.to_string(), heard));
             pause = if restarted || began.elapsed() > longest {
                 shortest
             } else {
@@ -68,6 +68,12 @@ impl Connection {
                 r = target.changed() => if r.is_err() { return },
             }
         }
+    }
+
+    /// Waits until it is known where the server is: it may lack what it needs to start.
+    async fn awaits_address(&self) {
+        let mut target = self.target.clone();
+        let _ = target.wait_for(|t| !t.addresses.is_empty()).await;
     }
 
     async fn session(
@@ -88,7 +94,8 @@ impl Connection {
         self.show(|s| {
             s.connected = true;
             s.problem = None;
-            s.counted(products, self.lease_cache().waiting(), clock::boot());
+            s.heard = None;
+            s.counted(products, self.lease_cache().waiting(), clock::now());
         });
         self.touch(self.everyone());
         self.context.writer.metrics.connected(&self.server, true);
@@ -107,6 +114,7 @@ impl Connection {
                     let line = line.map_err(|_| ConnectionError::Silent(heard.elapsed()))??;
                     let Some(line) = line else { return Err(ConnectionError::Ended) };
                     heard = Instant::now();
+                    *lock(&self.heard) = clock::now().wall;
                     if line.is_empty() { continue }
                     if let Some(due) = self.take_line(&line, instance, list.position.seq, &allowance)? {
                         numbers.get_or_insert(due);
@@ -117,7 +125,7 @@ impl Connection {
                     allowance.take(Instant::now());
                     let products: Products = get(&client, &server::PRODUCTS).await?;
                     if products.server.instance != instance { return Err(ConnectionError::Restarted) }
-                    self.show(|s| s.counted(products, self.lease_cache().waiting(), clock::boot()));
+                    self.show(|s| s.counted(products, self.lease_cache().waiting(), clock::now()));
                 }
                 _ = resync.tick() => {
                     list = get(&client, &server::LEASES).await?;
@@ -168,7 +176,7 @@ impl Connection {
                 Err(ConnectionError::Restarted)
             }
             Ok(WatchEvent::Server { state }) => {
-                self.show(|s| s.told(state, clock::boot()));
+                self.show(|s| s.told(state, clock::now()));
                 Ok(Some(soon))
             }
             Ok(WatchEvent::Alive) => Ok(None),

@@ -1,7 +1,19 @@
 //! What a license server last said of itself, for the LicenseServer's status.
 
-use mooring_core::time::BootTime;
+use crate::leases::{Service, Trouble};
+use mooring_core::time::{BootTime, Now, Timestamp};
 use mooring_core::wire::{PoolView, ProductView, Products, ServerState};
+use std::time::Duration;
+
+/// What the controller says of a license server, for its mirrors.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notice {
+    /// Why it does not serve.
+    pub trouble: Option<Trouble>,
+    /// D and the grace, as its LicenseServer has them: where the server has not said its own.
+    pub lease_for: Duration,
+    pub run_for: Option<Duration>,
+}
 
 /// One server, as its connection sees it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -12,6 +24,10 @@ pub struct Snapshot {
     pub problem: Option<String>,
     /// The server as a whole, as last told. Kept while the connection is broken.
     pub state: Option<ServerState>,
+    /// When it was heard last, once the link has broken.
+    pub heard: Option<Timestamp>,
+    /// Since when it renews nothing, if it was seen to stop.
+    pub idle: Option<Timestamp>,
     /// When this process first saw this run of the server.
     pub seen: Option<BootTime>,
     pub products: Vec<ProductView>,
@@ -22,19 +38,57 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Takes in what the server said of itself.
-    pub fn told(&mut self, state: ServerState, now: BootTime) {
-        let before = self.state.as_ref().map(|s| s.instance);
-        if before != Some(state.instance) {
-            self.seen = Some(now);
+    pub fn told(&mut self, state: ServerState, now: Now) {
+        let before = self.state.as_ref();
+        if before.map(|s| s.instance) != Some(state.instance) {
+            self.seen = Some(now.boot);
         }
+        let stops = before.is_some_and(|b| b.renews) && !state.renews;
+        self.idle = self
+            .idle
+            .filter(|_| !state.renews)
+            .or(stops.then_some(now.wall));
         self.state = Some(state);
     }
 
-    pub fn counted(&mut self, products: Products, waiting: u32, now: BootTime) {
+    pub fn counted(&mut self, products: Products, waiting: u32, now: Now) {
         self.told(products.server, now);
         self.products = products.products;
         self.pools = products.pools;
         self.waiting = waiting;
+    }
+
+    /// The link has broken; the server was `heard` last then.
+    pub fn broke(&mut self, problem: String, heard: Timestamp) {
+        if self.connected {
+            self.heard = Some(heard);
+        }
+        self.connected = false;
+        self.problem = Some(problem);
+    }
+
+    /// How it serves its holders, with what the controller says of it.
+    pub fn service(&self, notice: &Notice) -> Service {
+        let since = notice.trouble.as_ref().map(|t| t.since);
+        let stopped = match self.says() {
+            Some(state) if state.renews => None,
+            Some(_) => self.idle.or(since),
+            None => [self.idle, self.heard]
+                .into_iter()
+                .flatten()
+                .min()
+                .or(since),
+        };
+        let state = self.state.as_ref();
+        let run_for = state.and_then(|s| s.run_for_secs).map(Duration::from_secs);
+        Service {
+            trouble: notice.trouble.clone(),
+            stopped,
+            heard: self.heard,
+            connected: self.connected,
+            lease_for: state.map_or(notice.lease_for, |s| s.lease_for),
+            run_for: run_for.or(notice.run_for),
+        }
     }
 
     /// Seats there are, over all pools.

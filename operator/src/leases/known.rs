@@ -11,7 +11,8 @@ pub struct Known {
     pub view: LeaseView,
     /// Since when it is in its state.
     pub since: Timestamp,
-    /// When silent: when its seats are freed.
+    /// When silent: when its seats are freed. In line while its application runs on: until when
+    /// that may.
     pub until: Option<Timestamp>,
 }
 
@@ -21,6 +22,7 @@ impl Known {
         let since = now.checked_sub(view.since).unwrap_or(now);
         let until = view
             .free_in_ms
+            .or(view.runs_for_ms)
             .and_then(|ms| now.checked_add(Duration::from_millis(ms)).ok());
         Self { view, since, until }
     }

@@ -3,16 +3,19 @@
 //! [`plan`] decides from the facts about one holder what is to be written; it is pure. Promises:
 //! one object per pod, named after it; a write on each change of state and none per renewal; a
 //! deleted or edited mirror is written anew; what the server does not know and no pod stands for is
-//! removed. [`notes`] are the Events that go with a change.
+//! removed; and while a server does not serve its mirrors say so, once ([`outage`]). [`notes`] are
+//! the Events that go with a change.
 
 mod known;
 mod name;
 mod notes;
 mod object;
+mod outage;
 mod plan;
 mod write;
 
 pub use known::Known;
 pub use notes::Note;
-pub use plan::{LeaseFacts, Step, plan};
+pub use outage::{Service, Trouble};
+pub use plan::{LeaseFacts, Step, again, plan};
 pub use write::{Writer, publish};

@@ -1,5 +1,6 @@
 //! The Events on a pod that go with a change of its lease. Pure.
 
+use super::object::PASSING;
 use kube::runtime::events::EventType::{self, Normal, Warning};
 use mooring_api::{LeaseState, LicenseLease, LicenseLeaseStatus};
 
@@ -32,14 +33,23 @@ impl Note {
     }
 }
 
+/// Whether a wait ends as the line moves on.
+fn passes(status: &LicenseLeaseStatus) -> bool {
+    let reason = status.reason.as_deref();
+    reason.is_none_or(|r| PASSING.contains(&r))
+}
+
 /// What is to be said when a mirror goes over from one status to another.
 pub(super) fn note(before: Option<&LicenseLeaseStatus>, lease: &LicenseLease) -> Option<Note> {
     let now = lease.status.as_ref()?;
-    if before.is_some_and(|b| b.state == now.state) {
-        return None;
+    let why = now.message.as_deref().unwrap_or("no reason given");
+    if let Some(before) = before.filter(|b| b.state == now.state) {
+        // Under another name than the first: Events of one reason are counted as one for some
+        // minutes, with the words of the first.
+        let stopped = now.state == LeaseState::Waiting && passes(before) && !passes(now);
+        return stopped.then(|| Note::new(Warning, "LicenseServerNotReady", "Queue", why));
     }
     let server = &lease.spec.server;
-    let why = now.message.as_deref().unwrap_or("no reason given");
     let products = &now.products;
     let (severity, reason, action, message) = match now.state {
         LeaseState::Held => {
@@ -47,11 +57,14 @@ pub(super) fn note(before: Option<&LicenseLeaseStatus>, lease: &LicenseLease) ->
             (Normal, "LicenseHeld", "Grant", text)
         }
         LeaseState::Waiting => {
-            let place = now.place.map(|p| format!(" at place {p}"));
-            let place = place.unwrap_or_default();
-            let text =
-                format!("waits in line{place} for {products} at license server {server}: {why}");
-            (Normal, "LicenseWaiting", "Queue", text)
+            let text = match now.place {
+                Some(place) => format!(
+                    "waits in line at place {place} for {products} at license server {server}: {why}"
+                ),
+                None => format!("waits for {products} at license server {server}: {why}"),
+            };
+            let severity = if passes(now) { Normal } else { Warning };
+            (severity, "LicenseWaiting", "Queue", text)
         }
         LeaseState::Silent => {
             let until = now.until.as_deref().unwrap_or("soon");
@@ -61,10 +74,20 @@ pub(super) fn note(before: Option<&LicenseLeaseStatus>, lease: &LicenseLease) ->
             (Warning, "LicenseSilent", "Watch", text)
         }
         LeaseState::Contested => {
+            let until = now.until.as_deref();
+            let until = until.map_or_else(|| "a limited time".into(), |u| format!("until {u}"));
             let text = format!(
-                "its seat was given away while license server {server} did not hear from it; it waits in line again, and its application runs on for a limited time"
+                "it runs on without a seat of license server {server}, {until}, and waits in line: its seat was given away while it was not heard, or it was started without one. {why}"
             );
             (Warning, "LicenseContested", "Contest", text)
+        }
+        LeaseState::Grace => {
+            let text = format!("held {products}: {why}");
+            (Warning, "LicenseGrace", "Watch", text)
+        }
+        LeaseState::Optimistic => {
+            let text = format!("runs without a lease for {products}: {why}");
+            (Warning, "LicenseOptimistic", "Watch", text)
         }
         LeaseState::Refused => {
             let text = format!("{products} refused by license server {server}: {why}");

@@ -2,6 +2,7 @@
 
 use super::known::Known;
 use super::name::mirror_name;
+use super::outage::{Service, Trouble, whole_seconds};
 use crate::pods::Holding;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use mooring_api::names::{
@@ -14,12 +15,15 @@ use mooring_api::{
 use mooring_core::identity::Holder;
 use mooring_core::request;
 use mooring_core::time::Timestamp;
-use mooring_core::wire::ViewState;
+use mooring_core::wire::{ViewState, WaitReason};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How far a silent holder's end may move before it is written again: answers take a moment.
 const SAME_UNTIL: Duration = Duration::from_secs(5);
+
+/// Reasons to wait that come and go in a line that moves.
+pub(super) const PASSING: &[&str] = &["Full", "Behind", "Settling"];
 
 fn state_of(view: ViewState) -> LeaseState {
     match view {
@@ -35,16 +39,17 @@ fn state_of(view: ViewState) -> LeaseState {
 /// are already written stay, so that a repeated answer changes nothing.
 pub(super) fn mirror(
     server: &ServerRef,
-    claims: &[Known],
+    known: &[Known],
     existing: Option<&LicenseLease>,
     node: Option<String>,
 ) -> Option<LicenseLease> {
-    let holder = &claims.first()?.view.holder;
+    let holder = &known.first()?.view.holder;
     let before = existing.and_then(|e| e.status.as_ref());
-    let claims: Vec<ClaimStatus> = claims.iter().map(|k| claim(k, before)).collect();
+    let claims: Vec<ClaimStatus> = known.iter().map(|k| claim(k, before)).collect();
     let products: Vec<&str> = claims.iter().map(|c| c.products.as_str()).collect();
     // The claim that needs most attention speaks for the pod.
-    let head = claims.iter().max_by_key(|c| c.state)?.clone();
+    let (at, head) = claims.iter().enumerate().max_by_key(|(_, c)| c.state)?;
+    let (head, waits) = (head.clone(), known.get(at).and_then(|k| k.view.reason));
     let status = LicenseLeaseStatus {
         products: products.join(","),
         state: head.state,
@@ -52,6 +57,8 @@ pub(super) fn mirror(
         node: node_of(holder).or(node),
         place: head.place,
         until: head.until,
+        as_of: None,
+        reason: waits.map(|r| waits_for(r).to_owned()),
         message: head.message,
         claims,
     };
@@ -96,30 +103,129 @@ fn message(k: &Known) -> Option<String> {
         let field = p.field.as_ref().map(|f| format!(" (field {f})"));
         return Some(format!("{}{}", p.detail, field.unwrap_or_default()));
     }
-    k.view.reason.map(|r| r.explain().to_owned())
+    let known = k.view.reason.map(|r| r.explain().to_owned());
+    k.view.message.clone().or(known)
 }
 
-/// Kubernetes writes whole seconds.
-fn whole_seconds(t: Timestamp) -> Timestamp {
-    Timestamp::from_second(t.as_second()).unwrap_or(t)
+/// The reason in the CamelCase of a status.
+fn waits_for(reason: WaitReason) -> &'static str {
+    match reason {
+        WaitReason::Full => "Full",
+        WaitReason::Behind => "Behind",
+        WaitReason::Settling => "Settling",
+        WaitReason::AnchorLost => "AnchorLost",
+        WaitReason::LicenseInvalid => "LicenseInvalid",
+    }
 }
 
-/// The mirror of a running pod that its server does not know.
+/// The mirror of a running pod that its server, which serves, does not know.
 pub(super) fn unknown(server: &ServerRef, of: &Holding, now: Timestamp) -> LicenseLease {
+    let message = format!(
+        "the pod's sidecar runs, and license server {server}, which serves, has not heard from it: look at the sidecar's log (container mooring) and at NetworkPolicies between the pod and {}",
+        server.dns_name()
+    );
     let status = LicenseLeaseStatus {
+        message: Some(message),
+        ..bare(of, LeaseState::Unknown, now)
+    };
+    object(server, &of.holder, status)
+}
+
+/// The mirror of a running pod that asks a server which does not serve, and has never heard it: its
+/// application waits, or was started without a lease.
+pub(super) fn without_contact(
+    server: &ServerRef,
+    of: &Holding,
+    service: &Service,
+    trouble: &Trouble,
+    now: Timestamp,
+) -> LicenseLease {
+    let state = if of.optimistic {
+        LeaseState::Optimistic
+    } else {
+        LeaseState::Waiting
+    };
+    let begun = of.since.filter(|_| of.optimistic);
+    let until = begun.and_then(|t| t.checked_add(service.run_for?).ok());
+    let until = until.map(|t| whole_seconds(t).to_string());
+    let status = LicenseLeaseStatus {
+        as_of: service.as_of(),
+        reason: Some(trouble.reason.clone()),
+        message: Some(service.words(server, trouble, state, until.as_deref())),
+        until,
+        ..bare(of, state, now)
+    };
+    object(server, &of.holder, status)
+}
+
+fn bare(of: &Holding, state: LeaseState, now: Timestamp) -> LicenseLeaseStatus {
+    LicenseLeaseStatus {
         products: of.products.clone(),
-        state: LeaseState::Unknown,
+        state,
         since: Time(whole_seconds(now)),
         node: node_of(&of.holder),
         place: None,
         until: None,
-        message: Some(format!(
-            "the pod's sidecar runs, and license server {server} does not know it: look at the sidecar's log (container mooring) and at NetworkPolicies between the pod and {}",
-            server.dns_name()
-        )),
+        as_of: None,
+        reason: None,
+        message: None,
         claims: Vec::new(),
-    };
-    object(server, &of.holder, status)
+    }
+}
+
+/// A mirror as it is to be read during an outage.
+pub(super) fn restated(
+    lease: &LicenseLease,
+    service: &Service,
+    trouble: &Trouble,
+    now: Timestamp,
+) -> LicenseLease {
+    let mut lease = bare_head(lease);
+    let server = lease.spec.server.clone();
+    if let Some(status) = &mut lease.status {
+        service.restate(&server, trouble, status, now);
+    }
+    lease
+}
+
+/// A mirror whose pod is not there any more, while nobody can be told.
+pub(super) fn pod_missing(
+    lease: &LicenseLease,
+    service: &Service,
+    trouble: &Trouble,
+    now: Timestamp,
+) -> LicenseLease {
+    let mut lease = bare_head(lease);
+    let server = lease.spec.server.clone();
+    if let Some(status) = &mut lease.status {
+        if status.state != LeaseState::Unknown {
+            status.since = Time(whole_seconds(now));
+        }
+        let why = service.words(&server, trouble, LeaseState::Unknown, None);
+        status.state = LeaseState::Unknown;
+        (status.place, status.until) = (None, None);
+        status.as_of = service.as_of();
+        status.reason = Some(trouble.reason.clone());
+        status.message = Some(format!(
+            "its pod is not there any more, which is no proof that it has ended: the server decides of its seat once it serves. {why}"
+        ));
+    }
+    lease
+}
+
+/// A mirror as we write it: what the API server adds is left out.
+fn bare_head(lease: &LicenseLease) -> LicenseLease {
+    let old = &lease.metadata;
+    LicenseLease {
+        metadata: ObjectMeta {
+            name: old.name.clone(),
+            namespace: old.namespace.clone(),
+            labels: old.labels.clone(),
+            ..ObjectMeta::default()
+        },
+        spec: lease.spec.clone(),
+        status: lease.status.clone(),
+    }
 }
 
 fn object(server: &ServerRef, holder: &Holder, status: LicenseLeaseStatus) -> LicenseLease {

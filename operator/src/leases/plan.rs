@@ -2,7 +2,8 @@
 
 use super::known::Known;
 use super::notes::{Note, note};
-use super::object::{mirror, unknown};
+use super::object::{PASSING, mirror, pod_missing, restated, unknown, without_contact};
+use super::outage::{Service, Stage, Trouble};
 use crate::pods::PodFact;
 use kube::ResourceExt as _;
 use mooring_api::names::ServerRef;
@@ -10,7 +11,7 @@ use mooring_api::{LeaseState, LicenseLease, LicenseLeaseStatus};
 use mooring_core::time::Timestamp;
 use std::time::Duration;
 
-/// How long a running sidecar may be unknown to its settled server before that is shown.
+/// How long a running sidecar may be unknown to its server before that is shown.
 pub(super) const UNKNOWN_AFTER: Duration = Duration::from_secs(15);
 /// How often a place in line is written at most.
 const PLACE_EVERY: Duration = Duration::from_secs(60);
@@ -23,6 +24,8 @@ const PLACES: u32 = 10;
 #[derive(Clone, Debug)]
 pub struct LeaseFacts<'a> {
     pub server: &'a ServerRef,
+    /// How it serves.
+    pub service: &'a Service,
     pub now: Timestamp,
     /// What the server knows of it; empty: nothing.
     pub claims: &'a [Known],
@@ -52,9 +55,25 @@ pub enum Step {
 }
 
 pub fn plan(f: &LeaseFacts<'_>) -> Step {
+    if !f.service.connected && matches!(f.pod, PodFact::Gone) {
+        // Proven, and told to the server once it can be: what it said last stands no more.
+        return when(f.existing.is_some(), Step::Delete);
+    }
     match mirror(f.server, f.claims, f.existing, f.node.clone()) {
-        Some(desired) => known(f, desired),
+        Some(desired) => match f.service.stage(f.now) {
+            Stage::Old(trouble) => during_outage(f, trouble, &desired),
+            Stage::None | Stage::Young(_) => known(f, desired),
+        },
         None => not_known(f),
+    }
+}
+
+/// When a holder is to be looked at again by itself: an outage that has just begun shows on its
+/// mirror later.
+pub fn again(service: &Service, now: Timestamp) -> Option<Duration> {
+    match service.stage(now) {
+        Stage::Young(after) => Some(after),
+        Stage::None | Stage::Old(_) => None,
     }
 }
 
@@ -68,12 +87,12 @@ fn known(f: &LeaseFacts<'_>, desired: LicenseLease) -> Step {
         let said = note(before, &desired).filter(|_| !old_news);
         return Step::Apply(Box::new(desired), said);
     };
-    let same_head = existing.spec == desired.spec && same_labels(existing, &desired);
+    let same_head = same_head(existing, &desired);
     if same_head && old == new {
         return Step::Nothing;
     }
     if same_head && differs_in_place_only(old, new) {
-        if new.place.is_none_or(|p| p > PLACES) && old.message == new.message {
+        if new.place.is_none_or(|p| p > PLACES) && old.reason == new.reason {
             return Step::Nothing;
         }
         let age = f.written.unwrap_or(PLACE_EVERY);
@@ -85,21 +104,69 @@ fn known(f: &LeaseFacts<'_>, desired: LicenseLease) -> Step {
     Step::Apply(Box::new(desired), said)
 }
 
+/// What stands on a mirror is old: it says so, once for each reason.
+fn during_outage(f: &LeaseFacts<'_>, trouble: &Trouble, lease: &LicenseLease) -> Step {
+    let desired = match &f.pod {
+        PodFact::External | PodFact::Absent if trouble.is_deleted() => {
+            return when(f.existing.is_some(), Step::Delete);
+        }
+        PodFact::Unseen if !f.service.connected => return Step::AskForPod,
+        PodFact::Absent if !f.service.connected => pod_missing(lease, f.service, trouble, f.now),
+        _ => restated(lease, f.service, trouble, f.now),
+    };
+    unless_said(f, desired)
+}
+
+/// The same state for the same reason is written once: texts and times that move a little are no
+/// news. Another reason is told each minute at most: a server that starts, fails and starts again
+/// has many.
+fn unless_said(f: &LeaseFacts<'_>, desired: LicenseLease) -> Step {
+    let before = f.existing.and_then(|e| e.status.as_ref());
+    if let (Some(existing), Some(old), Some(new)) = (f.existing, before, &desired.status) {
+        let word = |s: &LicenseLeaseStatus| {
+            let claims = s.claims.iter().map(|c| (c.name.clone(), c.state));
+            let claims: Vec<_> = claims.collect();
+            (s.state, s.node.clone(), s.products.clone(), claims)
+        };
+        if same_head(existing, &desired) && word(old) == word(new) {
+            let passing = old.reason.as_deref().is_none_or(|r| PASSING.contains(&r));
+            let age = f.written.filter(|_| !passing).unwrap_or(PLACE_EVERY);
+            if old.reason == new.reason {
+                return Step::Nothing;
+            }
+            if age < PLACE_EVERY {
+                return Step::Later(PLACE_EVERY.saturating_sub(age));
+            }
+        }
+    }
+    let said = note(before, &desired);
+    Step::Apply(Box::new(desired), said)
+}
+
+fn same_head(a: &LicenseLease, b: &LicenseLease) -> bool {
+    a.spec == b.spec && same_labels(a, b)
+}
+
 fn same_labels(a: &LicenseLease, b: &LicenseLease) -> bool {
     b.labels().iter().all(|(k, v)| a.labels().get(k) == Some(v))
 }
 
 /// Places move with each release, and a server that starts says "settling" to all in line for a
-/// while: no change of state.
+/// while: no change of state. That nothing is granted at all is one.
 fn differs_in_place_only(old: &LicenseLeaseStatus, new: &LicenseLeaseStatus) -> bool {
     let plain = |s: &LicenseLeaseStatus| {
         let mut s = s.clone();
         let waits = |state| matches!(state, LeaseState::Waiting | LeaseState::Contested);
-        if waits(s.state) {
-            (s.place, s.message) = (None, None);
+        let moves = s.reason.as_deref().is_none_or(|r| PASSING.contains(&r));
+        if waits(s.state) && moves {
+            (s.place, s.message, s.reason) = (None, None, None);
         }
         for c in s.claims.iter_mut().filter(|c| waits(c.state)) {
             (c.place, c.message) = (None, None);
+            c.until = None;
+        }
+        if waits(s.state) {
+            s.until = None;
         }
         s
     };
@@ -108,26 +175,61 @@ fn differs_in_place_only(old: &LicenseLeaseStatus, new: &LicenseLeaseStatus) -> 
 
 fn not_known(f: &LeaseFacts<'_>) -> Step {
     let there = f.existing.is_some();
-    match &f.pod {
-        PodFact::Gone => when(there, Step::Delete),
+    match (&f.pod, &f.service.trouble) {
+        (PodFact::Gone, _) => when(there, Step::Delete),
+        (PodFact::Running { .. }, _) if f.released => when(there && f.settled, Step::Delete),
+        (_, Some(trouble)) => unheard(f, trouble),
         // While the server settles its silence says nothing yet, and the mirror is the roster's
         // memory.
         _ if !f.settled => Step::Nothing,
-        PodFact::External | PodFact::Absent | PodFact::Idle => when(there, Step::Delete),
-        PodFact::Unseen => when(there, Step::AskForPod),
-        PodFact::Running { .. } if f.released => when(there, Step::Delete),
-        PodFact::Running { unknown_for, .. } if *unknown_for < UNKNOWN_AFTER => {
-            Step::Later(UNKNOWN_AFTER.saturating_sub(*unknown_for))
-        }
-        PodFact::Running { of, .. } => {
+        (PodFact::External | PodFact::Absent | PodFact::Idle, None) => when(there, Step::Delete),
+        (PodFact::Unseen, None) => when(there, Step::AskForPod),
+        (PodFact::Running { of, unknown_for }, None) => {
+            if let Some(left) = UNKNOWN_AFTER
+                .checked_sub(*unknown_for)
+                .filter(|d| !d.is_zero())
+            {
+                return Step::Later(left);
+            }
             let before = f.existing.and_then(|e| e.status.as_ref());
             let desired = unknown(f.server, of, f.now);
-            if before.is_some_and(|b| b.state == LeaseState::Unknown) {
+            let said = before.is_some_and(|b| b.state == LeaseState::Unknown && b.reason.is_none());
+            if said {
                 return Step::Nothing;
             }
             let said = note(before, &desired);
             Step::Apply(Box::new(desired), said)
         }
+    }
+}
+
+/// A holder that is unknown to a server which does not serve: nothing is concluded from that. What
+/// was known before it is told as old; a pod that was never heard is shown by what it does.
+fn unheard(f: &LeaseFacts<'_>, trouble: &Trouble) -> Step {
+    let status = f.existing.and_then(|e| e.status.as_ref());
+    let was_known = status.is_some_and(|s| !s.claims.is_empty());
+    if let PodFact::Running { of, unknown_for } = &f.pod
+        && !was_known
+    {
+        if let Some(left) = UNKNOWN_AFTER
+            .checked_sub(*unknown_for)
+            .filter(|d| !d.is_zero())
+        {
+            return Step::Later(left);
+        }
+        return unless_said(f, without_contact(f.server, of, f.service, trouble, f.now));
+    }
+    let (Some(lease), Stage::Old(_)) = (f.existing, f.service.stage(f.now)) else {
+        return Step::Nothing;
+    };
+    match &f.pod {
+        PodFact::Unseen => Step::AskForPod,
+        // Nobody is left who could be told what has become of it.
+        PodFact::Absent | PodFact::External if trouble.is_deleted() => Step::Delete,
+        PodFact::Absent => unless_said(f, pod_missing(lease, f.service, trouble, f.now)),
+        // Not known is no state: its lease is still what the server said last.
+        _ if was_known => unless_said(f, restated(lease, f.service, trouble, f.now)),
+        _ => Step::Nothing,
     }
 }
 

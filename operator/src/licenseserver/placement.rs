@@ -67,6 +67,15 @@ pub fn fitting(nodes: &[impl AsRef<Node>], labels: &BTreeMap<String, String>) ->
     names.collect()
 }
 
+/// Those of them that take no new pods.
+pub fn cordoned(nodes: &[impl AsRef<Node>], labels: &BTreeMap<String, String>) -> Vec<String> {
+    let closed = |n: &&Node| n.spec.as_ref().and_then(|s| s.unschedulable) == Some(true);
+    let names = that_fit(nodes, labels)
+        .filter(closed)
+        .map(ResourceExt::name_any);
+    names.collect()
+}
+
 /// Where the anchor's node is, in words: the condition `Placed`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Whereabouts {

@@ -90,7 +90,8 @@ impl Pass<'_> {
     async fn converged(&self) -> Result<Action, Error> {
         let (server, reference, ctx) = (self.server, self.reference, self.ctx);
         if server.metadata.deletion_timestamp.is_some() {
-            ctx.connections.end(reference, &ctx.connection);
+            let now = mooring_net::clock::now().wall;
+            ctx.connections.bereave(reference, &ctx.connection, now);
             return Ok(Action::await_change());
         }
         ctx.cache().complete().await;
@@ -124,6 +125,7 @@ impl Pass<'_> {
                 ctx.connections.ensure(reference, target, &ctx.connection);
             }
         }
+        ctx.connections.begin(reference, &ctx.connection);
         if look {
             self.remember(|m| {
                 m.looked = Some(Instant::now());
@@ -141,6 +143,7 @@ impl Pass<'_> {
             placed: &placed,
             whereabouts: &placement::whereabouts(&server.spec.placement, &fitting, views.as_ref()),
             pod: facts.pod.as_ref(),
+            cordoned: &placement::cordoned(&facts.nodes, &labels),
             node: facts.pod.as_ref().and_then(node_name).map(str::to_owned),
             endpoint: format!("https://{}:{port}", reference.dns_name()),
             snapshot: &snapshot,
@@ -195,6 +198,9 @@ impl Pass<'_> {
     async fn report(&self, judged: &status::Judged<'_>, in_force: Duration) -> Result<(), Error> {
         let before = newest_status(self.server, &self.recall());
         let now = status::status(judged, before.as_ref(), in_force);
+        let grace = self.server.spec.lease.grace.0;
+        let notice = status::notice(judged, &now, in_force, grace);
+        self.ctx.connections.tell(self.reference, notice);
         if before.as_ref() == Some(&now) {
             return Ok(());
         }

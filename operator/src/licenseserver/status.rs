@@ -6,10 +6,13 @@ mod events;
 pub use conditions::{Judged, conditions};
 pub use events::events;
 
-use crate::connection::Snapshot;
+use crate::connection::{Notice, Snapshot};
+use crate::leases::Trouble;
 use mooring_api::names::ServerRef;
+use mooring_api::status::READY;
 use mooring_api::{LicenseServerStatus, ProductStatus, Span};
-use mooring_core::time::{BootTime, MAX_LEASE, settling};
+use mooring_core::time::{BootTime, MAX_LEASE, Timestamp, settling};
+use mooring_core::wire::ServerState;
 use std::time::Duration;
 
 /// The longest lease that any instance may have granted, from now on.
@@ -84,6 +87,11 @@ pub fn status(
         });
         now.products = products.collect();
     }
+    let heard = s
+        .heard
+        .map(|t| Timestamp::from_second(t.as_second()).unwrap_or(t));
+    let as_of = heard.map(|t| t.to_string()).or(now.as_of.take());
+    now.as_of = as_of.filter(|_| !s.connected);
     let anchor = match s.says() {
         Some(s) if s.anchor.present => Some("Present".to_owned()),
         Some(s) => Some(s.anchor.reason.to_string()),
@@ -97,6 +105,24 @@ pub fn status(
         lease_duration_in_force: Some(Span(in_force)),
         observed_generation: j.generation,
         ..now
+    }
+}
+
+/// What its mirrors are told: why it does not serve. A spec that is invalid stops no server that
+/// runs.
+pub fn notice(
+    j: &Judged<'_>,
+    now: &LicenseServerStatus,
+    lease_for: Duration,
+    grace: Duration,
+) -> Notice {
+    let serves = |s: &ServerState| s.anchor.present && s.license_valid && !s.settling;
+    let ready = now.condition(READY);
+    let ready = ready.filter(|_| !j.snapshot.says().is_some_and(serves));
+    Notice {
+        trouble: ready.and_then(Trouble::of),
+        lease_for,
+        run_for: Some(grace),
     }
 }
 

@@ -1,5 +1,5 @@
-//! Removes what a LicenseServer that is gone cannot take along: its link, its ClusterRoleBinding,
-//! its mirrors.
+//! Removes what a LicenseServer that is gone cannot take along: its link, its ClusterRoleBinding;
+//! and its mirrors once their pods are gone, which may run on under their grace.
 //!
 //! Without finalizers a deletion is never held up, also not by an operator that is away; this looks
 //! again and again instead.
@@ -37,9 +37,13 @@ pub(super) async fn run(ctx: Arc<ControllerContext>, store: Store<LicenseServer>
         let mut ended = false;
         let servers = ctx.connections.servers().into_iter();
         for server in servers.filter(|s| !there.contains(s)) {
-            ctx.connections.end(&server, &ctx.connection);
-            ctx.forget(&server);
-            ended = true;
+            if has_holders(&ctx, &server) {
+                ended |= bereave(&ctx, &server);
+            } else {
+                ctx.connections.end(&server, &ctx.connection);
+                ctx.forget(&server);
+                ended = true;
+            }
         }
         if (ended || round % BINDINGS == 0)
             && let Err(e) = bindings(&ctx, &there).await
@@ -47,7 +51,7 @@ pub(super) async fn run(ctx: Arc<ControllerContext>, store: Store<LicenseServer>
             tracing::warn!(error = %e, "removing ClusterRoleBindings of LicenseServers that are gone");
         }
         if let Err(e) = mirrors(&ctx, &there).await {
-            tracing::warn!(error = %e, "removing mirrors of LicenseServers that are gone");
+            tracing::warn!(error = %e, "looking after mirrors of LicenseServers that are gone");
         }
         round += 1;
     }
@@ -73,14 +77,20 @@ async fn mirrors(ctx: &ControllerContext, there: &HashSet<ServerRef>) -> Result<
         if !absent(ctx, &server).await? {
             continue;
         }
-        for key in ctx.cache().mirrored(&server) {
-            if let Some(stored) = ctx.cache().mirror(&server, &key) {
-                let writer = &ctx.connection.writer;
-                writer.delete(&server, &key, &stored.lease).await?;
-            }
-        }
+        bereave(ctx, &server);
     }
     Ok(())
+}
+
+fn has_holders(ctx: &ControllerContext, server: &ServerRef) -> bool {
+    let cache = ctx.cache();
+    !cache.mirrored(server).is_empty() || !cache.pods_of(server).is_empty()
+}
+
+fn bereave(ctx: &ControllerContext, server: &ServerRef) -> bool {
+    let now = mooring_net::clock::now().wall;
+    ctx.forget(server);
+    ctx.connections.bereave(server, &ctx.connection, now)
 }
 
 /// Whether the API server itself says that the LicenseServer is not there: a cache may lag.

@@ -17,6 +17,8 @@ fn event(seq: u64) -> Event {
         since: Duration::from_secs(1),
         place: None,
         reason: None,
+        message: None,
+        runs_for_ms: None,
         free_in_ms: Some(5000),
         problem: None,
         ended: None,

@@ -16,10 +16,10 @@ fn status(claim: &serde_json::Value) -> Status {
 #[test]
 fn people_read_what_they_wait_for() {
     let line = |claim| waiting(&status(&claim));
-    let place = json!({"state": "Waiting", "place": 3, "reason": "full"});
+    let place = json!({"state": "Waiting", "place": 3, "reason": "full", "message": "all 2 seats of render are taken"});
     assert_eq!(
         line(place).unwrap(),
-        "waiting for render:2, place 3: all seats are taken"
+        "waiting for render:2, place 3: all 2 seats of render are taken"
     );
     assert_eq!(line(json!({"state": "Seeking"})), None, "nothing yet");
     let message = json!({"state": "Seeking", "message": "no"});
@@ -38,7 +38,12 @@ fn people_read_what_happens_to_their_licenses_once() {
         line(json!({"state": "Lost", "message": "revoked"})),
         "render:2 is not licensed any more: revoked"
     );
-    assert!(line(json!({"state": "Grace"})).starts_with("main:8443 is not in reach"));
+    assert_eq!(
+        line(
+            json!({"state": "Grace", "forMs": 60_000, "message": "anchor-lost: PinRejected: wrong PIN"})
+        ),
+        "main:8443: anchor-lost: PinRejected: wrong PIN; render:2 goes on under the grace, for 1m at most"
+    );
     let mut p = Progress::default();
     p.begins(&status(&json!({"state": "Held", "licensed": true})));
     let at_first = p.said.clone();

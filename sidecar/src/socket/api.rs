@@ -227,8 +227,9 @@ impl Api {
     }
 
     fn no_lease(&self, id: ClaimId) -> Problem {
-        let claim = self.registry().claim(id, clock::boot());
-        let how = claim.as_ref().map(crate::status::explain_claim);
+        let now = clock::boot();
+        let claim = self.registry().claim(id, now);
+        let how = claim.map(|c| crate::status::explain_claim(&c, now));
         let how = how.unwrap_or_else(|| "it was given back".into());
         let detail = format!("there is no lease to prove now: {how}");
         Problem::new(ProblemType::UnknownLease, detail)

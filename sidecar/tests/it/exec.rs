@@ -81,7 +81,7 @@ fn who_waits_is_told_and_leaves_the_line_on_sigterm() {
     let pod = Sidecar::of(&server, "p").started();
     pod.is(HoldState::Held, secs(5));
     let mut waits = exec(&server, &["true"]).started();
-    waits.says("waiting for render, place 1: all seats are taken");
+    waits.says("waiting for render, place 1: the only seat of render is taken");
     waits.signal("-TERM");
     assert_eq!(waits.wait().code(), Some(128 + 15));
     assert_eq!(server.views().len(), 1, "it left the line");

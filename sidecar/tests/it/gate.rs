@@ -10,7 +10,7 @@ fn the_gate_stays_shut_over_the_sidecars_restarts_and_opens_when_a_seat_is_free(
     first.is(HoldState::Held, secs(5));
     let mut second = Sidecar::of(&server, "b").started();
     let mut gate = Gate::of(&second);
-    let waits = "mooring-sidecar: waiting for render, place 1: all seats are taken";
+    let waits = "mooring-sidecar: waiting for render, place 1: the only seat of render is taken";
     gate.says(waits);
 
     second.kill();

@@ -82,7 +82,7 @@ fn one_too_many_waits_and_holds_as_soon_as_a_seat_is_free() {
     assert_eq!(shown.status.code(), Some(1));
     let why = String::from_utf8(shown.stdout).unwrap();
     assert!(
-        why.contains("Waiting, place 1 in line: all seats are taken"),
+        why.contains("Waiting, place 1 in line: the only seat of render is taken"),
         "{why}"
     );
     match second.mooring().verify("render").unwrap_err() {

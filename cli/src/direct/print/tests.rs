@@ -14,6 +14,8 @@ fn lease(subject: &str, state: ViewState, place: Option<u32>) -> LeaseView {
         since: Duration::from_secs(75),
         place,
         reason: None,
+        message: None,
+        runs_for_ms: None,
         free_in_ms: Some(1500),
         problem: None,
         ended: None,

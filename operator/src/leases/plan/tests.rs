@@ -2,13 +2,24 @@
 #![allow(clippy::needless_pass_by_value)]
 use super::*;
 use crate::connection::LeaseCache;
+use crate::leases::{Service, Trouble};
 use crate::pods::Holding;
 use kube::runtime::events::EventType;
 use mooring_core::identity::{Holder, HolderKey};
 use mooring_core::wire::LeaseView;
 use serde_json::{Value, json};
 
+mod outage;
+
 const UID: &str = "3f2504e0-4f89-11d3-9a0c-0305e82c3301";
+const WELL: Service = Service {
+    trouble: None,
+    stopped: None,
+    heard: None,
+    connected: true,
+    lease_for: Duration::from_secs(30),
+    run_for: Some(Duration::from_secs(8 * 3600)),
+};
 
 fn server() -> ServerRef {
     ServerRef::new("licensing", "main")
@@ -51,6 +62,7 @@ fn facts<'a>(
 ) -> LeaseFacts<'a> {
     LeaseFacts {
         server,
+        service: &WELL,
         now: now(),
         claims,
         settled: true,
@@ -74,6 +86,8 @@ fn running(secs: u64) -> PodFact {
         of: Holding {
             holder,
             products: "render:2".into(),
+            since: Some(now()),
+            optimistic: false,
         },
         unknown_for: Duration::from_secs(secs),
     }
@@ -150,15 +164,22 @@ fn waiting_tells_place_and_reason() {
         claims(vec![view(
             "pod",
             "Waiting",
-            json!({ "place": 3, "reason": "full" }),
+            json!({ "place": 3, "reason": "full", "message": "2 seats of render are wanted, and 1 is free" }),
         )]),
     );
     let (lease, note) = applied(plan(&facts(&server, &claims, None)));
-    assert_eq!(lease.status.unwrap().place, Some(3));
+    let status = lease.status.unwrap();
+    assert_eq!(
+        (status.place, status.reason.as_deref()),
+        (Some(3), Some("Full"))
+    );
     let note = note.unwrap();
     assert_eq!(note.reason, "LicenseWaiting");
     assert!(
-        note.message.contains("place 3") && note.message.contains("all seats are taken"),
+        note.message.contains("place 3")
+            && note
+                .message
+                .contains("2 seats of render are wanted, and 1 is free"),
         "{}",
         note.message
     );

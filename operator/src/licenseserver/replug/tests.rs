@@ -24,7 +24,7 @@ fn says(instance: &str, present: bool, reason: &str) -> Snapshot {
         "instance": instance.repeat(16), "version": "0.1.0",
         "anchor": { "kind": "pkcs11", "present": present, "reason": reason, "message": "m" },
         "licenseValid": true, "licenseReason": "Valid", "licenseMessage": "m",
-        "settling": false, "leaseForSecs": 30
+        "settling": false, "renews": true, "leaseForSecs": 30
     });
     Snapshot {
         connected: true,

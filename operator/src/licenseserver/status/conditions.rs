@@ -22,6 +22,8 @@ pub struct Judged<'a> {
     pub placed: &'a Placed,
     pub whereabouts: &'a Whereabouts,
     pub pod: Option<&'a Pod>,
+    /// The nodes that carry the placement's labels and take no new pods.
+    pub cordoned: &'a [String],
     /// The node its pod is on.
     pub node: Option<String>,
     pub endpoint: String,
@@ -31,6 +33,9 @@ pub struct Judged<'a> {
     pub twin: Option<ServerRef>,
     pub now: Timestamp,
 }
+
+/// The reason of a pod that the scheduler finds no node for.
+const UNSCHEDULABLE: &str = "PodUnschedulable";
 
 struct Word {
     status: &'static str,
@@ -161,7 +166,15 @@ fn ready(j: &Judged<'_>) -> Word {
         return word("False", "PodMissing", text);
     };
     if let Some((reason, message)) = pod_trouble(pod) {
-        return word("False", reason, message);
+        return match j.cordoned {
+            [node, ..] if reason == UNSCHEDULABLE => {
+                let text = format!(
+                    "node {node} holds the anchor and is cordoned, so that the server's pod cannot be put there: kubectl uncordon {node}. {message}"
+                );
+                word("False", "NodeCordoned", text)
+            }
+            _ => word("False", reason, message),
+        };
     }
     let problem = j.snapshot.problem.as_deref();
     let problem = problem.unwrap_or("the operator has not reached it yet");
@@ -181,7 +194,7 @@ fn pod_trouble(pod: &Pod) -> Option<(&'static str, String)> {
     if let Some(c) = conditions.find(|c| c.type_ == "PodScheduled" && c.status == "False") {
         let message = c.message.as_deref().unwrap_or_default();
         let text = format!("the server's pod cannot be scheduled: {message}");
-        return Some(("PodUnschedulable", text));
+        return Some((UNSCHEDULABLE, text));
     }
     let container = status.container_statuses.iter().flatten().next()?;
     let waiting = container.state.as_ref()?.waiting.as_ref()?;

@@ -17,6 +17,7 @@ const SPOKEN: &[&str] = &[
     "NoMatchingNode",
     "DeviceNotFound",
     "DiscoveryDisabled",
+    "NodeCordoned",
     "PodUnschedulable",
     "PodNotRunning",
 ];

@@ -13,7 +13,7 @@ fn snapshot(change: impl FnOnce(&mut serde_json::Value)) -> Snapshot {
         "instance": "0a".repeat(16), "version": "0.1.0",
         "anchor": { "kind": "pkcs11", "present": true, "reason": "Present", "message": "token mooring signs" },
         "licenseValid": true, "licenseReason": "Valid", "licenseMessage": "license 7 is in force", "licenseId": "7",
-        "settling": false, "leaseForSecs": 30
+        "settling": false, "renews": true, "leaseForSecs": 30
     });
     change(&mut v);
     let pools = json!([{ "name": "render", "seats": 2, "overdraft": 0, "used": 1 }]);
@@ -25,7 +25,7 @@ fn snapshot(change: impl FnOnce(&mut serde_json::Value)) -> Snapshot {
         products: serde_json::from_value(products).unwrap(),
         pools: serde_json::from_value(pools).unwrap(),
         waiting: 3,
-        problem: None,
+        ..Snapshot::default()
     }
 }
 
@@ -35,6 +35,7 @@ struct Case {
     placed: Placed,
     whereabouts: Whereabouts,
     pod: Option<Pod>,
+    cordoned: Vec<String>,
     twin: Option<ServerRef>,
     at: &'static str,
 }
@@ -51,6 +52,7 @@ impl Default for Case {
                 message: "anchor=main: on node node-a".into(),
             },
             pod: None,
+            cordoned: vec![],
             twin: None,
             at: "2026-03-01T12:00:00Z",
         }
@@ -59,20 +61,24 @@ impl Default for Case {
 
 impl Case {
     fn status(&self, before: Option<&LicenseServerStatus>) -> LicenseServerStatus {
-        let j = Judged {
+        status(&self.judged(), before, Duration::from_secs(30))
+    }
+
+    fn judged(&self) -> Judged<'_> {
+        Judged {
             generation: Some(2),
             invalid: None,
             missing: &self.missing,
             placed: &self.placed,
             whereabouts: &self.whereabouts,
             pod: self.pod.as_ref(),
+            cordoned: &self.cordoned,
             node: Some("node-a".into()),
             endpoint: "https://main.licensing.svc:8443".into(),
             snapshot: &self.snapshot,
             twin: self.twin.clone(),
             now: self.at.parse::<Timestamp>().unwrap(),
-        };
-        status(&j, before, Duration::from_secs(30))
+        }
     }
 }
 
@@ -336,6 +342,61 @@ fn settling_is_a_condition_and_not_yet_ready() {
         (said(&s, "Ready").0.as_str(), said(&s, "Ready").1.as_str()),
         ("False", "Settling")
     );
+}
+
+#[test]
+fn a_drained_node_is_named_with_what_brings_the_server_back() {
+    let pending = json!({ "metadata": {}, "status": { "conditions": [{ "type": "PodScheduled", "status": "False",
+        "message": "0/2 nodes are available" }] } });
+    let drained = Case {
+        snapshot: Snapshot {
+            problem: Some("cannot connect".into()),
+            heard: Some("2026-03-01T11:59:58Z".parse().unwrap()),
+            ..Snapshot::default()
+        },
+        pod: Some(serde_json::from_value(pending).unwrap()),
+        cordoned: vec!["node-a".into()],
+        ..Case::default()
+    };
+    let before = Case::default().status(None);
+    let s = drained.status(Some(&before));
+    let (status, reason, message) = said(&s, "Ready");
+    assert_eq!(
+        (status.as_str(), reason.as_str()),
+        ("False", "NodeCordoned")
+    );
+    assert!(
+        message.contains("node-a") && message.contains("kubectl uncordon node-a"),
+        "{message}"
+    );
+    assert_eq!(reasons(Some(&before), &s), ["NodeCordoned"]);
+    assert_eq!(
+        (s.used, s.as_of.as_deref()),
+        (Some(1), Some("2026-03-01T11:59:58Z")),
+        "numbers that are old say of when they are"
+    );
+    let told = notice(
+        &drained.judged(),
+        &s,
+        Duration::from_secs(30),
+        Duration::from_secs(600),
+    );
+    assert_eq!(told.trouble.unwrap().reason, "NodeCordoned");
+    assert_eq!(Case::default().status(Some(&s)).as_of, None);
+}
+
+#[test]
+fn mirrors_are_told_of_no_trouble_that_stops_nobody() {
+    let serves = Case::default();
+    let mut s = serves.status(None);
+    let told = |s: &LicenseServerStatus| {
+        let second = Duration::from_secs(1);
+        notice(&serves.judged(), s, second, second).trouble
+    };
+    assert_eq!(told(&s), None);
+    s.conditions[0].status = "False".into();
+    s.conditions[0].reason = "InvalidSpec".into();
+    assert_eq!(told(&s), None, "the server that runs goes on");
 }
 
 #[test]

@@ -174,6 +174,7 @@ fn a_ticket_brings_its_place_back() {
         items: items(),
         place: 1,
         reason: WaitReason::Full,
+        message: String::new(),
         generation: 77,
         arrival: 5,
         contested: false,

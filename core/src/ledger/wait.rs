@@ -1,0 +1,180 @@
+//! Why a claim of the queue waits: the reason that holders act on, and the words that people read.
+//!
+//! "All seats are taken" is said only when they are; otherwise how many are free, and for whom they
+//! gather. Who stands in front is named to its own namespace alone.
+
+use super::entry::{Entry, State, Wait};
+use super::queue::{GroupAt, Rank};
+use super::refusal::Refusal;
+use super::state::Ledger;
+use crate::identity::Holder;
+use crate::names::LeaseId;
+use crate::request::Item;
+use crate::time::BootTime;
+use crate::wire::{ProblemType, WaitReason};
+
+/// How many in front of each pool are told of each move of theirs; those behind hear of another
+/// reason alone.
+const NEAR: u32 = 10;
+
+impl Ledger {
+    /// How an entry waits, if it does: its place is one more than those before it that share a
+    /// pool.
+    pub(super) fn wait_of(&self, e: &Entry) -> Option<Wait> {
+        let State::Queued(queued) = &e.state else {
+            return None;
+        };
+        let (rank, aside) = (queued.rank, queued.group == GroupAt::Aside);
+        let pools = match queued.group {
+            GroupAt::Of(i) => self.queue.pools(i).to_vec(),
+            GroupAt::Aside => self.capacity.pools_of(&e.items),
+        };
+        let mut before = self.queue.before(rank, &pools);
+        if aside {
+            before += self.queue.before_aside(rank);
+        }
+        let front = self.front(e, rank, &pools);
+        let (reason, message) = self.why(e, aside, front, before);
+        Some(Wait {
+            place: u32::try_from(before + 1).unwrap_or(u32::MAX),
+            reason,
+            message,
+        })
+    }
+
+    fn why(
+        &self,
+        e: &Entry,
+        aside: bool,
+        front: Option<String>,
+        before: usize,
+    ) -> (WaitReason, String) {
+        // Settling ends by itself; what stops all grants does not.
+        if let Some(why) = &self.paused {
+            return paused(why);
+        }
+        if self.settling.is_on() {
+            let reason = WaitReason::Settling;
+            return (reason, reason.explain().to_owned());
+        }
+        if aside && let Err(why) = self.capacity.check(&e.items) {
+            let text = format!("the license in force can never grant it: {why}");
+            return (WaitReason::Full, text);
+        }
+        let free = self.capacity.free();
+        let items = e.items.iter();
+        let short: Vec<String> = items
+            .filter_map(|i| self.shortage(i, &e.holder, &free))
+            .collect();
+        let taken = if short.is_empty() {
+            self.together(e, &free)
+        } else {
+            Some(short.join("; "))
+        };
+        match (taken, front) {
+            (Some(text), None) => (WaitReason::Full, text),
+            (Some(text), Some(first)) => {
+                let more = match before {
+                    0 | 1 => String::new(),
+                    n => format!(" and {} more", n - 1),
+                };
+                let text = format!("{text}; in front of it: {first}{more}");
+                (WaitReason::Full, text)
+            }
+            (None, first) => {
+                let free: Vec<String> = e.items.iter().map(|i| self.is_free(i, &free)).collect();
+                let first = first.as_deref().unwrap_or("another claim");
+                let text = format!(
+                    "{}, kept for {first}, which is in front of it",
+                    free.join(", ")
+                );
+                (WaitReason::Behind, text)
+            }
+        }
+    }
+
+    /// What an item lacks by itself, if it does.
+    fn shortage(&self, item: &Item, holder: &Holder, free: &[u32]) -> Option<String> {
+        let alone = std::slice::from_ref(item);
+        if self.capacity.plan(alone, holder, free).is_some() {
+            return None;
+        }
+        let (product, wanted) = (&item.product, item.seats.get());
+        let there = self.capacity.most_out_of(product, free.to_vec());
+        Some(match (there, self.capacity.most(product)) {
+            (0, 1) => format!("the only seat of {product} is taken"),
+            (0, all) => format!("all {all} seats of {product} are taken"),
+            (1, _) => format!("{wanted} seats of {product} are wanted, and 1 is free"),
+            (n, _) => format!("{wanted} seats of {product} are wanted, and {n} are free"),
+        })
+    }
+
+    /// What items lack that could each be had.
+    fn together(&self, e: &Entry, free: &[u32]) -> Option<String> {
+        let plan = self.capacity.plan(&e.items, &e.holder, free);
+        plan.is_none().then(|| {
+            let products: Vec<&str> = e.items.iter().map(|i| i.product.as_str()).collect();
+            let products = products.join(" and ");
+            format!("{products} draw on the same seats, and too few are free for all of them")
+        })
+    }
+
+    fn is_free(&self, item: &Item, free: &[u32]) -> String {
+        let product = &item.product;
+        match self.capacity.most_out_of(product, free.to_vec()) {
+            1 => format!("1 seat of {product} is free"),
+            n => format!("{n} seats of {product} are free"),
+        }
+    }
+
+    /// Who stands first of those before it, as its own holder may know it.
+    fn front(&self, e: &Entry, rank: Rank, pools: &[usize]) -> Option<String> {
+        let first = self.queue.front(rank, pools)?;
+        let first = &self.entries.get(&first.id)?.holder;
+        Some(as_seen_by(first, &e.holder))
+    }
+
+    /// Tells others of a claim of the queue that waits otherwise than they were told last. Only who
+    /// asks again is looked at, so that a step does not cost more the longer the line is.
+    pub(super) fn tell_news(&mut self, id: LeaseId, now: BootTime) {
+        let Some(e) = self.entries.get(&id) else {
+            return;
+        };
+        let (Some(wait), told) = (self.wait_of(e), &e.told) else {
+            return;
+        };
+        let near = |w: &Wait| w.place <= NEAR;
+        let news = told
+            .as_ref()
+            .is_none_or(|t| t.reason != wait.reason || ((near(t) || near(&wait)) && *t != wait));
+        if news {
+            self.tell(id, now);
+        }
+    }
+}
+
+/// What stops grants altogether.
+fn paused(why: &Refusal) -> (WaitReason, String) {
+    let reason = match why {
+        Refusal::ByEdge(p) if p.kind == ProblemType::AnchorLost => WaitReason::AnchorLost,
+        _ => WaitReason::LicenseInvalid,
+    };
+    (reason, why.told())
+}
+
+/// A holder in the words for another: by name within a namespace, and nothing of it beyond.
+fn as_seen_by(one: &Holder, other: &Holder) -> String {
+    match (one, other) {
+        (one, other) if one.key() == other.key() => "another claim of its own".into(),
+        (Holder::Pod { namespace, pod, .. }, Holder::Pod { namespace: n, .. }) => {
+            if namespace == n {
+                format!("pod {pod}")
+            } else {
+                "a claim of another namespace".into()
+            }
+        }
+        (Holder::External { .. }, Holder::External { .. }) => "a claim of another client".into(),
+        (Holder::External { .. }, _) => "a claim from outside the cluster".into(),
+        (Holder::Pod { .. }, _) => "a claim of a pod".into(),
+    }
+}
