@@ -26,4 +26,4 @@ pub use license_server::{
     LicenseServerSpec, NamespacesFrom, ServiceSettings, ServiceType, Template, VendorKeys,
 };
 pub use placement::{Device, PRESENT, Placement};
-pub use status::{LicenseServerStatus, ProductStatus};
+pub use status::{LicenseServerStatus, ProductStatus, Replacements};

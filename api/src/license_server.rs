@@ -316,11 +316,33 @@ pub struct Template {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["mountPath"]))]
     pub host_paths: Vec<HostPath>,
+    /// Further groups of the server's processes, where a device file or a socket is for one: `tss`
+    /// of a TPM, for instance.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(range(min = 1, max = 2_147_483_647)))]
+    pub supplemental_groups: Vec<i64>,
+    /// Further labels of the pod, such as a mesh's or a policy's. Those of Mooring stay as they
+    /// are.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("x-kubernetes-validations" = no_keys_of_ours("podLabels"), "maxProperties" = 64))]
+    pub pod_labels: BTreeMap<String, String>,
+    /// Further annotations of the pod.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("x-kubernetes-validations" = no_keys_of_ours("podAnnotations"), "maxProperties" = 64))]
+    pub pod_annotations: BTreeMap<String, String>,
     /// The user the server runs as; 65532 without it, 0 with an `hwid` anchor (the machine's
     /// identity is for root's eyes). 0 otherwise only where the anchor's files are root's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 2_147_483_647))]
     pub run_as_user: Option<i64>,
+}
+
+/// For labels and annotations: those of Mooring are its own.
+fn no_keys_of_ours(field: &str) -> serde_json::Value {
+    serde_json::json!([{
+        "rule": "self.all(k, !k.startsWith('mooring.dev/'))",
+        "message": format!("{field}: expected no keys that begin with mooring.dev/: they are Mooring's own"),
+    }])
 }
 
 /// A variable.

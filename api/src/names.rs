@@ -16,6 +16,8 @@ pub const VERSION: &str = "v1alpha1";
 pub const INJECTED: &str = "mooring.dev/injected";
 /// The sidecar's container in a pod.
 pub const SIDECAR: &str = "mooring";
+/// The one argument that it is started with.
+pub const SIDECAR_ARG: &str = "run";
 /// The init container behind it, which ends once the pod is licensed.
 pub const GATE: &str = "mooring-gate";
 /// The variable by which the sidecar knows its server: `https://‹name›.‹ns›.svc:8443`.
@@ -25,12 +27,15 @@ pub const SERVER_LABEL: &str = "mooring.dev/server";
 /// The label on a LicenseLease with its license server's namespace.
 pub const SERVER_NAMESPACE_LABEL: &str = "mooring.dev/server-namespace";
 /// Labels of nodes that say which devices are plugged in there; all with this prefix are the
-/// operator's.
-pub const ANCHOR_LABEL_PREFIX: &str = "anchor.mooring.dev/";
+/// operator's. No kubelet may set them, not even on its own node: NodeRestriction sees to that
+/// below this domain.
+pub const ANCHOR_LABEL_PREFIX: &str = "anchor.mooring.node-restriction.kubernetes.io/";
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 pub const APP_NAME: &str = "app.kubernetes.io/name";
 /// The `app.kubernetes.io/name` of a license server's objects.
 pub const SERVER_APP: &str = "mooring-server";
+/// The domain of labels that no kubelet may set on its node.
+pub const NODE_RESTRICTION: &str = "node-restriction.kubernetes.io";
 /// The longest name of a LicenseServer: its pod's name and revision label are derived from it.
 pub const MAX_SERVER_NAME: usize = 52;
 
@@ -80,6 +85,16 @@ impl ServerRef {
     /// The name of one of its objects: `‹name›-‹suffix›`.
     pub fn child(&self, suffix: &str) -> String {
         format!("{}-{suffix}", self.name)
+    }
+
+    /// Its pod's service account: `‹name›-mooring-server`.
+    pub fn account(&self) -> String {
+        self.child(SERVER_APP)
+    }
+
+    /// The ClusterRoleBinding of that account.
+    pub fn binding(&self) -> String {
+        format!("{SERVER_APP}:{}:{}", self.namespace, self.name)
     }
 }
 

@@ -63,8 +63,9 @@ pub struct Device {
 }
 
 impl Device {
-    /// The label of the node it is plugged into: `anchor.mooring.dev/1050-0407`, or with a digest
-    /// of the serial, which may hold characters that a label may not.
+    /// The label of the node it is plugged into:
+    /// `anchor.mooring.node-restriction.kubernetes.io/1050-0407`, or with a digest of the serial,
+    /// which may hold characters that a label may not.
     pub fn label(&self) -> String {
         let (vendor, product) = (&self.vendor_id, &self.product_id);
         let ids = format!("{ANCHOR_LABEL_PREFIX}{vendor}-{product}");

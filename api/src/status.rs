@@ -2,7 +2,7 @@
 
 use crate::duration::Span;
 use crate::schema;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use mooring_core::license::VersionRange;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LicenseServerStatus {
-    /// `Ready`, `AnchorPresent`, `LicenseValid`, `Settling`; `SecondServerSeen` once one was.
+    /// `Ready`, `AnchorPresent`, `LicenseValid`, `Settling`, `Placed`; `SecondServerSeen` and
+    /// `NameTaken` once they were.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,
@@ -24,6 +25,14 @@ pub struct LicenseServerStatus {
     /// Where sidecars reach it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
+    /// The addresses of its Service: one that is made anew gets them again, where they are free,
+    /// since pods without the cluster's DNS know the server by them.
+    #[serde(default, rename = "clusterIPs", skip_serializing_if = "Vec::is_empty")]
+    pub cluster_ips: Vec<String>,
+    /// How often its pod was made anew for a dongle that was plugged in again, since the anchor was
+    /// last there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replacements: Option<Replacements>,
     /// The longest lease duration that any instance of this server may have granted. Raised before
     /// a longer lease is rolled out; a new instance settles that long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -73,6 +82,8 @@ pub const LICENSE_VALID: &str = "LicenseValid";
 pub const SETTLING: &str = "Settling";
 /// A condition: there is a node for it.
 pub const PLACED: &str = "Placed";
+/// A condition: an object of somebody else has a name that it needs; it is left alone.
+pub const NAME_TAKEN: &str = "NameTaken";
 /// A condition: another process with the same anchor was seen.
 pub const SECOND_SERVER_SEEN: &str = "SecondServerSeen";
 
@@ -81,6 +92,17 @@ impl LicenseServerStatus {
     pub fn condition(&self, kind: &str) -> Option<&Condition> {
         self.conditions.iter().find(|c| c.type_ == kind)
     }
+}
+
+/// How often a pod was made anew, and when last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Replacements {
+    /// How often.
+    pub count: u32,
+    /// When last.
+    #[schemars(schema_with = "schema::time")]
+    pub last: Time,
 }
 
 /// One product's numbers.

@@ -83,6 +83,10 @@ pub struct Config {
     /// Verify service-account tokens with the API server, by the pod's own service account.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub token_review: bool,
+    /// Whether Mooring's operator knows every holder there can be: clientCa is its own, and there
+    /// are no clients. Then its roster may end the time after a start in which nothing is granted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub operator_knows_all: bool,
     /// Optional: clients outside Kubernetes that show client tokens. Both files are read anew when
     /// they change.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -105,6 +105,7 @@ pub fn example() -> Config {
         identity_key: "/etc/mooring/identity/key".into(),
         policies: Some("/etc/mooring/policies.yaml".into()),
         token_review: true,
+        operator_knows_all: true,
         clients: Some(Clients {
             keys: Some("/etc/mooring/client-keys".into()),
             revoked: Some("/etc/mooring/revoked".into()),

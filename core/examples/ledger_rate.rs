@@ -60,6 +60,7 @@ fn ledger(seats: u32) -> Ledger {
         settle: Duration::ZERO,
         reclaim: Reclaim::Any,
         grace: Duration::from_secs(600),
+        outsiders: false,
         limits: Limits {
             per_namespace: usize::MAX,
             ..Limits::default()

@@ -12,6 +12,7 @@
 //! | [`anchors`] | the scenarios of anchors: a virtual card pulled out, plugged in, moved to another node |
 //! | [`outage`] | what people are told while a license server is in trouble |
 //! | [`devices`] | the scenarios of devices: discovery, a device plugin |
+//! | [`strangers`] | what pods, people and servers without a right do, and that others are unharmed |
 //! | [`processes`] | servers and sidecars as plain processes, killed, stopped, on clocks that jump; no cluster |
 //! | [`suite`] | runs scenarios one after another and counts them |
 
@@ -28,4 +29,5 @@ pub mod main_job;
 pub mod outage;
 pub mod processes;
 pub mod seats;
+pub mod strangers;
 pub mod suite;

@@ -5,7 +5,8 @@
 use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
 use mooring_e2e::{
-    anchors, corpus, demo, devices, gate, lab::Lab, leases, main_job, outage, processes, suite,
+    anchors, corpus, demo, devices, gate, lab::Lab, leases, main_job, outage, processes, strangers,
+    suite,
 };
 
 /// Runs Mooring on a real Kubernetes, and as processes.
@@ -21,7 +22,7 @@ enum What {
     Demo,
     /// Runs the scenarios of a topic.
     Scenarios {
-        /// `main_job`, `gate`, `corpus`, `leases`, `outage`, `anchors` or `devices`.
+        /// `main_job`, `gate`, `corpus`, `leases`, `outage`, `anchors`, `devices` or `strangers`.
         topic: String,
         /// Only those whose name contains one of these.
         only: Vec<String>,
@@ -44,7 +45,7 @@ async fn main() -> Result<()> {
             Ok(())
         }
         What::Scenarios { topic, only } => {
-            let known = "main_job, gate, corpus, leases, outage, anchors, devices";
+            let known = "main_job, gate, corpus, leases, outage, anchors, devices, strangers";
             let scenarios = match topic.as_str() {
                 "main_job" => main_job::scenarios(),
                 "gate" => gate::scenarios(),
@@ -53,6 +54,7 @@ async fn main() -> Result<()> {
                 "outage" => outage::scenarios(),
                 "anchors" => anchors::scenarios(),
                 "devices" => devices::scenarios(),
+                "strangers" => strangers::scenarios(),
                 other => bail!("no topic is called {other:?}; there are: {known}"),
             };
             let lab = Lab::open().await?;

@@ -11,7 +11,7 @@ const PAGE: &str = "docs/troubleshoot.md";
 /// Where conditions and Events are made.
 const GIVEN: [&str; 2] = ["operator/src/licenseserver", "operator/src/leases"];
 /// Names of Kubernetes, which look alike.
-const NOT_OURS: [&str; 13] = [
+const NOT_OURS: [&str; 14] = [
     "ClusterFirst",
     "ClusterRole",
     "ContainerCreating",
@@ -25,6 +25,7 @@ const NOT_OURS: [&str; 13] = [
     "PreferDualStack",
     "RuntimeDefault",
     "ServiceAccount",
+    "StatefulSet",
 ];
 
 /// What differs, in words; `files` are all Rust files.

@@ -57,9 +57,9 @@ pub struct Answer {
 }
 
 impl Answer {
-    async fn whole(response: http::Response<Incoming>) -> Result<Self, ClientError> {
+    async fn whole(response: http::Response<Incoming>, most: usize) -> Result<Self, ClientError> {
         let (parts, body) = response.into_parts();
-        let body = Limited::new(body, MAX_ANSWER).collect().await;
+        let body = Limited::new(body, most).collect().await;
         let body = body.map_err(|e| ClientError::Broken(e.to_string()))?;
         Ok(Self {
             status: parts.status,
@@ -81,6 +81,8 @@ pub struct Call {
     /// Headers besides Host and Content-Type.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     pub body: Option<Bytes>,
+    /// How much of the answer, or of a line of it, is read; 16 MiB at most.
+    pub most: Option<usize>,
 }
 
 impl Call {
@@ -112,6 +114,17 @@ impl Call {
         let v = serde_json::to_vec(value).map_err(|e| ClientError::Answer(e.to_string()))?;
         self.body = Some(v.into());
         Ok(self)
+    }
+
+    /// Reads no more than this of the answer, or of a line of it.
+    #[must_use]
+    pub fn at_most(mut self, bytes: usize) -> Self {
+        self.most = Some(bytes);
+        self
+    }
+
+    fn limit(&self) -> usize {
+        self.most.unwrap_or(MAX_ANSWER).min(MAX_ANSWER)
     }
 
     /// With a header; a value that cannot stand in one is left out.
@@ -190,7 +203,7 @@ impl Client {
         let whole = async {
             let (mut sender, response) = self.send(call, time).await?;
             head = Some(response.headers().clone());
-            let answer = Answer::whole(response).await?;
+            let answer = Answer::whole(response, call.limit()).await?;
             if sender.ready().await.is_ok() {
                 *lock(&self.0.idle) = Some(sender);
             }
@@ -216,11 +229,12 @@ impl Client {
         let head = async {
             let (sender, response) = self.send(call, time).await?;
             if !response.status().is_success() {
-                return Ok(Err(Answer::whole(response).await?));
+                return Ok(Err(Answer::whole(response, call.limit()).await?));
             }
             Ok(Ok(Lines {
                 body: response.into_body(),
                 buf: BytesMut::new(),
+                most: call.limit(),
                 _sender: sender,
             }))
         };
@@ -346,6 +360,7 @@ impl Inner {
 pub struct Lines {
     body: Incoming,
     buf: BytesMut,
+    most: usize,
     // The connection lives as long as its sender.
     _sender: SendRequest<Full<Bytes>>,
 }
@@ -365,7 +380,7 @@ impl Lines {
                 line.truncate(i);
                 return Ok(Some(line.freeze()));
             }
-            if self.buf.len() > MAX_ANSWER {
+            if self.buf.len() > self.most {
                 return Err(ClientError::Answer("a line is too long".into()));
             }
             match self.body.frame().await {

@@ -1,10 +1,12 @@
 //! Calls to the API server that several parts make alike.
 
-use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Api, Error, Resource, ResourceExt as _};
 use mooring_api::names::FIELD_MANAGER;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 use std::fmt::Debug;
 
 /// Server-side apply in the operator's name: what it writes is its own.
@@ -22,8 +24,62 @@ where
         .await
 }
 
+/// Writes an object that is `there` already, this one and no other of its name, or makes it; fails
+/// where another has come meanwhile. An apply alone would adopt that one.
+pub(crate) async fn write_own<K>(api: &Api<K>, object: &K, there: Option<&K>) -> Result<K, Error>
+where
+    K: Resource<DynamicType = ()> + Serialize + DeserializeOwned + Clone + Debug,
+{
+    let made = match there {
+        Some(_) => None,
+        None => Some(api.create(&own_params(), object).await?),
+    };
+    let mut object = object.clone();
+    object.meta_mut().uid = there.or(made.as_ref()).and_then(K::uid);
+    let written = apply(api, &object).await?;
+    let Some(rest) = without_creation(written.meta()) else {
+        return Ok(written);
+    };
+    let patch = json!({ "metadata": {
+        "uid": written.uid(), "resourceVersion": written.resource_version(), "managedFields": rest
+    } });
+    let (name, patch) = (written.name_any(), Patch::Merge(&patch));
+    api.patch(&name, &PatchParams::default(), &patch).await
+}
+
+fn own_params() -> PostParams {
+    PostParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PostParams::default()
+    }
+}
+
+/// Whose fields are whose, without the creation's claim on them: with it a field that a later apply
+/// leaves out would stay. `None`: it is not among them.
+fn without_creation(meta: &ObjectMeta) -> Option<Vec<ManagedFieldsEntry>> {
+    let creation = |e: &ManagedFieldsEntry| {
+        let ours = e.manager.as_deref() == Some(FIELD_MANAGER);
+        ours && e.operation.as_deref() == Some("Update") && e.subresource.is_none()
+    };
+    let all = meta.managed_fields.as_ref()?;
+    let rest: Vec<_> = all.iter().filter(|e| !creation(e)).cloned().collect();
+    (rest.len() < all.len()).then_some(rest)
+}
+
 /// Deletes this object, and no other of its name; whether it was there.
 pub(crate) async fn delete<K>(api: &Api<K>, object: &K) -> Result<bool, Error>
+where
+    K: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug,
+{
+    delete_within(api, object, None).await
+}
+
+/// The same with so many seconds for a pod to end; 0: without waiting for its kubelet.
+pub(crate) async fn delete_within<K>(
+    api: &Api<K>,
+    object: &K,
+    seconds: Option<u32>,
+) -> Result<bool, Error>
 where
     K: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug,
 {
@@ -33,6 +89,7 @@ where
     };
     let params = DeleteParams {
         preconditions: Some(only),
+        grace_period_seconds: seconds,
         ..DeleteParams::default()
     };
     let deleted = api.delete(&object.name_any(), &params).await;

@@ -1,12 +1,24 @@
 //! What a pod says of itself as a holder: which license server its sidecar uses, whether the
-//! sidecar runs. Pure.
+//! webhook made that sidecar, whether it runs. Pure.
+//!
+//! Two questions are kept apart. Who may be *shown* (mirrors, Events, what is remembered of it) is
+//! [`Standing`]: anybody can write a label, a container and its environment. Who may *hold* (the
+//! roster) is wider: whatever names the server, since one too few gives a seat away.
 
-use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{
+    Container, ContainerState, ContainerStateRunning, ContainerStateTerminated,
+    ContainerStateWaiting, ContainerStatus, EnvVar, Pod, PodCondition, PodSpec, PodStatus,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt as _;
-use mooring_api::names::{self, ServerRef};
+use mooring_api::names::{self, SIDECAR_ARG, ServerRef};
+use mooring_core::annotation::LICENSES;
+use mooring_core::frontend::entitled;
 use mooring_core::identity::{Holder, HolderKey};
 use mooring_core::policy::{OptimisticStart, Start};
 use mooring_core::time::Timestamp;
+use mooring_core::wire::Policies;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What is known of a holder's pod.
@@ -41,6 +53,71 @@ pub struct Holding {
     pub optimistic: bool,
 }
 
+/// What a pod is to a license server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The webhook made its sidecar for this server, which its namespace may use.
+    Counts,
+    /// The same, but its namespace may not (any more).
+    NotAllowed,
+    /// It is another server's, or nobody's: no word about it is taken from this one.
+    Foreign,
+    /// There is no such pod in sight.
+    OutOfSight,
+    /// It is no pod.
+    External,
+}
+
+/// What a holder is to a server: the one rule for mirrors, Events and memory. `pod`: the one in
+/// sight with its UID. The sidecar's image is no part of it, since mirrors change that.
+pub fn standing(
+    key: &HolderKey,
+    pod: Option<&Pod>,
+    server: &ServerRef,
+    policies: &Policies,
+) -> Standing {
+    if is_external(key) {
+        return Standing::External;
+    }
+    let Some(pod) = pod else {
+        return Standing::OutOfSight;
+    };
+    if !is_injected(pod) || server_of(pod).as_ref() != Some(server) {
+        return Standing::Foreign;
+    }
+    match entitled(&holder_of(pod), Some(policies), Some(&server.namespace)) {
+        Ok(()) => Standing::Counts,
+        Err(_) => Standing::NotAllowed,
+    }
+}
+
+/// Whether what a server calls this holder is this pod.
+pub fn is_same(holder: &Holder, seen: &Pod) -> bool {
+    let Holder::Pod { namespace, pod, .. } = holder else {
+        return false;
+    };
+    Some(namespace) == seen.metadata.namespace.as_ref() && Some(pod) == seen.metadata.name.as_ref()
+}
+
+pub fn is_external(key: &HolderKey) -> bool {
+    key.0.starts_with("external:")
+}
+
+/// Whether the sidecar is the webhook's work: its annotation, name, arguments and kind.
+fn is_injected(pod: &Pod) -> bool {
+    let asked = pod.annotations().contains_key(LICENSES.key);
+    let ours = |c: &Container| {
+        let args = c.args.iter().flatten().map(String::as_str);
+        args.eq([SIDECAR_ARG]) && c.restart_policy.as_deref() == Some("Always")
+    };
+    asked && sidecar(pod).is_some_and(ours)
+}
+
+fn sidecar(pod: &Pod) -> Option<&Container> {
+    let containers = pod.spec.as_ref()?.init_containers.as_deref()?;
+    containers.iter().find(|c| c.name == names::SIDECAR)
+}
+
 /// The key of a pod as a holder.
 pub fn key_of(pod: &Pod) -> Option<HolderKey> {
     pod.metadata.uid.clone().map(HolderKey)
@@ -53,9 +130,7 @@ pub fn server_of(pod: &Pod) -> Option<ServerRef> {
 
 /// A variable of the pod's sidecar.
 pub fn sidecar_env(pod: &Pod, name: &str) -> Option<String> {
-    let containers = pod.spec.as_ref()?.init_containers.as_deref()?;
-    let sidecar = containers.iter().find(|c| c.name == names::SIDECAR)?;
-    let mut variables = sidecar.env.iter().flatten();
+    let mut variables = sidecar(pod)?.env.iter().flatten();
     variables.find(|e| e.name == name)?.value.clone()
 }
 
@@ -103,22 +178,11 @@ pub fn fact_of(pod: &Pod, unreachable: bool) -> PodFact {
     if ends || !sidecar_runs(pod) {
         return PodFact::Idle;
     }
-    let account = pod
-        .spec
-        .as_ref()
-        .and_then(|s| s.service_account_name.clone());
-    let holder = Holder::Pod {
-        namespace: pod.namespace().unwrap_or_default(),
-        pod: pod.name_any(),
-        uid: pod.uid().unwrap_or_default(),
-        service_account: account.unwrap_or_default(),
-        node: node_name(pod).map(str::to_owned),
-    };
     let state = sidecar_status(pod).and_then(|s| s.state.as_ref());
     let running = state.and_then(|s| s.running.as_ref());
     let of = Holding {
-        holder,
-        products: sidecar_env(pod, "MOORING_LICENSES").unwrap_or_default(),
+        holder: holder_of(pod),
+        products: sidecar_env(pod, LICENSES_ENV).unwrap_or_default(),
         since: running.and_then(|r| r.started_at.as_ref().map(|t| t.0)),
         optimistic: application_started(pod) && may_start_without_a_lease(pod),
     };
@@ -145,8 +209,123 @@ fn application_started(pod: &Pod) -> bool {
 /// because it does not wait for the sidecar (`wait: none`).
 fn may_start_without_a_lease(pod: &Pod) -> bool {
     let says = |name, word: &str| sidecar_env(pod, name).as_deref() == Some(word);
-    !says("MOORING_START", Start::Licensed.as_str())
-        && !says("MOORING_OPTIMISTIC_START", OptimisticStart::Deny.as_str())
+    !says(START_ENV, Start::Licensed.as_str())
+        && !says(OPTIMISTIC_ENV, OptimisticStart::Deny.as_str())
+}
+
+fn holder_of(pod: &Pod) -> Holder {
+    let spec = pod.spec.as_ref();
+    let account = spec.and_then(|s| s.service_account_name.clone());
+    Holder::Pod {
+        namespace: pod.namespace().unwrap_or_default(),
+        pod: pod.name_any(),
+        uid: pod.uid().unwrap_or_default(),
+        service_account: account.unwrap_or_default(),
+        node: node_name(pod).map(str::to_owned),
+    }
+}
+
+/// The variable with what the pod asks for.
+const LICENSES_ENV: &str = "MOORING_LICENSES";
+/// The variables that say whether it may start without a lease.
+const START_ENV: &str = "MOORING_START";
+const OPTIMISTIC_ENV: &str = "MOORING_OPTIMISTIC_START";
+/// How much of a variable or an argument is kept.
+const KEPT: usize = 512;
+
+/// What proofs, the roster and Events need of a pod, and no more: a cluster has many, and whoever
+/// may make a pod may make it as large as the API server takes.
+pub fn trim(pod: &Pod) -> Pod {
+    let meta = &pod.metadata;
+    let asks = pod.annotations().contains_key(LICENSES.key);
+    let mark = || BTreeMap::from([(LICENSES.key.to_owned(), String::new())]);
+    let spec = pod.spec.as_ref().map(|spec| PodSpec {
+        node_name: spec.node_name.clone(),
+        service_account_name: spec.service_account_name.clone(),
+        init_containers: sidecar(pod).map(|c| vec![trim_sidecar(c)]),
+        ..PodSpec::default()
+    });
+    Pod {
+        metadata: ObjectMeta {
+            name: meta.name.clone(),
+            namespace: meta.namespace.clone(),
+            uid: meta.uid.clone(),
+            deletion_timestamp: meta.deletion_timestamp.clone(),
+            annotations: asks.then(mark),
+            ..ObjectMeta::default()
+        },
+        spec,
+        status: pod.status.as_ref().map(trim_status),
+    }
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(KEPT).collect()
+}
+
+fn trim_sidecar(c: &Container) -> Container {
+    let args = c.args.iter().flatten().take(2);
+    let wanted = [names::SERVER_ENV, LICENSES_ENV, START_ENV, OPTIMISTIC_ENV];
+    let env = wanted.iter().filter_map(|name| {
+        let found = c.env.iter().flatten().find(|e| e.name == *name)?;
+        Some(EnvVar {
+            name: found.name.clone(),
+            value: found.value.as_deref().map(cut),
+            value_from: None,
+        })
+    });
+    Container {
+        name: c.name.clone(),
+        args: Some(args.map(|a| cut(a)).collect()),
+        restart_policy: c.restart_policy.clone(),
+        env: Some(env.collect()),
+        ..Container::default()
+    }
+}
+
+fn trim_status(s: &PodStatus) -> PodStatus {
+    let all = |list: &Option<Vec<ContainerStatus>>| {
+        let list = list.as_ref()?;
+        Some(list.iter().map(trim_container).collect())
+    };
+    let conditions = s.conditions.iter().flatten().map(|c| PodCondition {
+        type_: c.type_.clone(),
+        status: c.status.clone(),
+        reason: c.reason.clone(),
+        ..PodCondition::default()
+    });
+    PodStatus {
+        phase: s.phase.clone(),
+        conditions: Some(conditions.collect()),
+        container_statuses: all(&s.container_statuses),
+        init_container_statuses: all(&s.init_container_statuses),
+        ephemeral_container_statuses: all(&s.ephemeral_container_statuses),
+        ..PodStatus::default()
+    }
+}
+
+fn trim_container(s: &ContainerStatus) -> ContainerStatus {
+    let state = |s: &ContainerState| ContainerState {
+        running: s.running.as_ref().map(|r| ContainerStateRunning {
+            started_at: r.started_at.clone(),
+        }),
+        terminated: s
+            .terminated
+            .as_ref()
+            .map(|_| ContainerStateTerminated::default()),
+        waiting: s.waiting.as_ref().map(|w| ContainerStateWaiting {
+            reason: w.reason.as_deref().map(cut),
+            message: None,
+        }),
+    };
+    ContainerStatus {
+        name: s.name.clone(),
+        restart_count: s.restart_count,
+        started: s.started,
+        state: s.state.as_ref().map(state),
+        last_state: s.last_state.as_ref().map(state),
+        ..ContainerStatus::default()
+    }
 }
 
 /// The node that a pod is bound to.
@@ -156,20 +335,4 @@ pub fn node_name(pod: &Pod) -> Option<&str> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn the_server_is_read_from_the_sidecar() {
-        let env = json!([{ "name": "MOORING_SERVER", "value": "https://main.licensing.svc:8443" }]);
-        let pod: Pod = serde_json::from_value(json!({
-            "metadata": { "name": "p", "namespace": "a", "uid": "u" },
-            "spec": { "containers": [], "initContainers": [{ "name": "mooring", "env": env }] },
-        }))
-        .unwrap();
-        assert_eq!(server_of(&pod), Some(ServerRef::new("licensing", "main")));
-        assert_eq!(server_of(&Pod::default()), None);
-    }
-}
+mod tests;

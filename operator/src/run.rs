@@ -138,6 +138,7 @@ async fn controllers(
                 WRITES.1,
                 Instant::now(),
             ))),
+            share: None,
             metrics: metrics.clone(),
             cache: Arc::default(),
         };
@@ -146,7 +147,7 @@ async fn controllers(
             writer,
         };
         let ending = tokio::select! {
-            () = Box::pin(licenseserver::run(connection, config.defaults.clone(), sightings.cloned())) => false,
+            () = Box::pin(licenseserver::run(connection, config.defaults.clone(), config.namespace.clone(), sightings.cloned())) => false,
             () = election.lost() => false,
             () = shutdown.asked() => true,
         };

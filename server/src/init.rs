@@ -89,6 +89,7 @@ fn config(a: &InitArgs, dir: &Path, state: &Path) -> Config {
         identity_key: file("identity.key"),
         policies: None,
         token_review: false,
+        operator_knows_all: false,
         clients: Some(Clients {
             keys: Some(file("client-keys")),
             revoked: Some(file("revoked")),

@@ -157,6 +157,7 @@ fn open_chain(
         settle: terms.settle,
         reclaim: terms.reclaim,
         grace,
+        outsiders: !config.operator_knows_all || config.clients.is_some(),
         limits: Limits {
             per_holder: config.lease.claims_per_holder.into(),
             ..Limits::default()

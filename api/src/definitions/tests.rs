@@ -75,7 +75,7 @@ fn a_short_manifest_is_enough() {
     let yaml = "
 license: {secretName: license}
 anchor: {pkcs11: {module: /usr/lib/softhsm/libsofthsm2.so, tokenLabel: mooring, pinSecret: {name: pin}}}
-placement: {nodeSelector: {mooring.dev/anchor: main}}
+placement: {nodeSelector: {mooring.node-restriction.kubernetes.io/anchor: main}}
 ";
     let spec: LicenseServerSpec = serde_yaml::from_str(yaml).unwrap();
     assert_eq!(spec.license.key, "license.mooring");

@@ -11,7 +11,10 @@ fn device(serial: Option<&str>) -> Device {
 
 #[test]
 fn a_device_is_a_label_that_kubernetes_takes_whatever_its_serial() {
-    assert_eq!(device(None).label(), "anchor.mooring.dev/1050-0407");
+    assert_eq!(
+        device(None).label(),
+        "anchor.mooring.node-restriction.kubernetes.io/1050-0407"
+    );
     for serial in ["12345678", "ünïcode / with blanks", &"x".repeat(126)] {
         let label = device(Some(serial)).label();
         let (_, name) = label.split_once('/').unwrap();
@@ -32,7 +35,7 @@ fn labels_come_from_the_device_or_from_the_selector() {
     assert_eq!(
         by_device.labels(),
         BTreeMap::from([(
-            "anchor.mooring.dev/1050-0407".to_owned(),
+            "anchor.mooring.node-restriction.kubernetes.io/1050-0407".to_owned(),
             "present".to_owned()
         )])
     );

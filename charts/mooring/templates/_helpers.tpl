@@ -34,3 +34,31 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- $item := "[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?(@[A-Za-z0-9._+-]{1,32})?(:0*[1-9][0-9]{0,6})?" -}}
 {{- printf "^%s(,%s){0,15}$" $item $item -}}
 {{- end }}
+
+{{/* Whether this namespace may have license servers, in CEL. */}}
+{{- define "mooring.namespaceAllowed" -}}
+request.namespace != '{{ .Release.Namespace }}' && !request.namespace.startsWith('kube-')
+{{- with .Values.licenseServers.namespaces }} && request.namespace in ['{{ join "', '" . }}']{{ end }}
+{{- end }}
+
+{{/* Whether a license server may have an image, in CEL: (dict "root" $ "of" "the variable"). */}}
+{{- define "mooring.imageAllowed" -}}
+{{- $exact := list (include "mooring.image" (dict "image" .root.Values.server.image "root" .root)) (include "mooring.image" (dict "image" .root.Values.pcscd.image "root" .root)) -}}
+{{- $begins := list -}}
+{{- range .root.Values.licenseServers.allowedImages -}}
+{{- if hasSuffix "*" . }}{{ $begins = append $begins (trimSuffix "*" .) }}{{ else }}{{ $exact = append $exact . }}{{ end -}}
+{{- end -}}
+{{ .of }} in ['{{ join "', '" $exact }}']
+{{- range $begins }} || ({{ $.of }}.startsWith('{{ . }}') && {{ $.of }} != '{{ . }}'){{ end }}
+{{- end }}
+
+{{/* Whether a license server may mount a path of its node, in CEL: (dict "root" $ "path" "…" "readOnly" "…"). */}}
+{{- define "mooring.pathAllowed" -}}
+!{{ .path }}.matches('//|(^|/)[.][.]?(/|$)') && (false
+{{- range .root.Values.licenseServers.allowedHostPaths }}{{ $path := trimSuffix "/" .path }} || (({{ $.path }} == '{{ $path }}' || {{ $.path }}.startsWith('{{ $path }}/')){{ if .readOnly }} && {{ $.readOnly }}{{ end }}){{ end }})
+{{- end }}
+
+{{/* Whether o, an owner reference, is the LicenseServer that variables.server names, in CEL. */}}
+{{- define "mooring.owner" -}}
+o.kind == 'LicenseServer' && o.apiVersion.startsWith('mooring.dev/') && o.name == variables.server && o.?controller.orValue(false)
+{{- end }}

@@ -42,6 +42,7 @@ fn frontend(authority: Authority, settle: u64) -> Frontend<u8> {
         settle: Duration::from_secs(settle),
         reclaim: Reclaim::Any,
         grace: Duration::from_secs(3600),
+        outsiders: false,
         limits: Limits::default(),
     };
     let license = authority.in_force.clone().unwrap().license.clone();

@@ -77,11 +77,11 @@ impl Ledger {
         }
     }
 
-    /// The operator's roster: all holders of this server not proven gone. A second one replaces the
-    /// first.
-    pub fn expected(&mut self, roster: &[HolderKey], now: BootTime) {
+    /// The operator's roster: all holders of this server not proven gone, and those of them that
+    /// are waited for past Q. A second one replaces the first.
+    pub fn expected(&mut self, roster: &[HolderKey], lasting: &[HolderKey], now: BootTime) {
         self.tick(now);
-        self.settling.expect(roster);
+        self.settling.expect(roster, lasting);
         self.settling.end_if_done(now);
         self.grant_queue(now);
     }

@@ -3,9 +3,15 @@
 //!
 //! Without it the books of every run stay right and yet two applications are `Held` for one seat:
 //! one by a lease of the run before, one by a lease of this. It lasts Q, and ends early once every
-//! holder on the operator's roster is in or gone. That all seats are taken again does not end it:
-//! the license may have had more of them when the leases were given.
+//! holder on the operator's roster is in or gone; never early where there may be holders that no
+//! roster names. That all seats are taken again does not end it: the license may have had more of
+//! them when the leases were given.
+//!
+//! Under `Confirmed` a silent holder keeps its seat for its grace, also over a restart, and so
+//! settling may last that long. Anybody's pod can be on the roster, which has to be a superset:
+//! past Q only those of it count that the operator calls lasting, since they held, or may.
 
+use super::types::Settings;
 use crate::identity::HolderKey;
 use crate::mutant::{self, Mutant};
 use crate::names::ClaimName;
@@ -30,11 +36,15 @@ pub fn settle_for(longest_before: Option<Duration>, new: Duration) -> Duration {
 pub(super) struct Settling {
     /// `None` once it is over.
     until: Option<BootTime>,
-    /// Until when an earlier run's places can be alive; not ended early.
+    /// The end of Q: until then an earlier run's places can be alive; not ended early.
     places_until: BootTime,
+    /// There may be holders that no roster names.
+    outsiders: bool,
     now: BootTime,
     /// Holders on the roster that are neither in nor gone; `None` before it came.
     missing: Option<HashSet<HolderKey>>,
+    /// Those on it that are waited for past Q.
+    lasting: HashSet<HolderKey>,
     /// Who has shown itself, or is gone.
     seen: HashSet<HolderKey>,
     /// Claims that have shown themselves, and others that their holders named.
@@ -43,10 +53,9 @@ pub(super) struct Settling {
 }
 
 impl Settling {
-    pub(super) fn new(now: BootTime, q: Duration, reclaim: Reclaim, grace: Duration) -> Self {
-        // With `Confirmed` a silent holder keeps its seat for as long as its grace, also over a
-        // restart.
-        let time = match reclaim {
+    pub(super) fn new(now: BootTime, settings: &Settings) -> Self {
+        let (q, grace) = (settings.settle, settings.grace);
+        let time = match settings.reclaim {
             Reclaim::Confirmed => q.max(grace + margin(grace)),
             Reclaim::Any => q,
         };
@@ -54,6 +63,7 @@ impl Settling {
         Self {
             until,
             places_until: now + q,
+            outsiders: settings.outsiders,
             now,
             ..Self::default()
         }
@@ -64,7 +74,17 @@ impl Settling {
     }
 
     pub(super) fn ends_at(&self) -> BootTime {
-        self.until.unwrap_or(BootTime::NEVER)
+        let latest = self.until.unwrap_or(BootTime::NEVER);
+        if self.until.is_some() && self.none_lasts() {
+            return latest.min(self.places_until);
+        }
+        latest
+    }
+
+    /// The roster came, and of those on it that are missing none is waited for past Q.
+    fn none_lasts(&self) -> bool {
+        let missing = self.missing.as_ref().filter(|_| !self.outsiders);
+        missing.is_some_and(|m| m.is_disjoint(&self.lasting))
     }
 
     pub(super) fn restores_places(&self) -> bool {
@@ -105,10 +125,11 @@ impl Settling {
         self.seen.insert(h.clone());
     }
 
-    pub(super) fn expect(&mut self, roster: &[HolderKey]) {
+    pub(super) fn expect(&mut self, roster: &[HolderKey], lasting: &[HolderKey]) {
         if self.until.is_some() {
             let missing = roster.iter().filter(|h| !self.seen.contains(*h));
             self.missing = Some(missing.cloned().collect());
+            self.lasting = lasting.iter().cloned().collect();
         }
     }
 
@@ -118,11 +139,14 @@ impl Settling {
         let Some(until) = self.until else {
             return false;
         };
-        let all_in = self.missing.as_ref().is_some_and(HashSet::is_empty);
-        if now < until && !all_in {
+        let complete = self.missing.as_ref().is_some_and(HashSet::is_empty);
+        let all_in = complete && !self.outsiders;
+        let q_is_over = self.now >= self.places_until && self.none_lasts();
+        if now < until && !all_in && !q_is_over {
             return false;
         }
         self.until = None;
+        self.lasting = HashSet::new();
         self.seen = HashSet::new();
         self.shown = HashSet::new();
         self.named = HashMap::new();

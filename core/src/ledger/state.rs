@@ -51,7 +51,7 @@ pub(super) struct Ended {
 impl Ledger {
     /// Opens the books of a run that starts at `now`.
     pub fn new(settings: Settings, capacity: Capacity, now: BootTime) -> Self {
-        let settling = Settling::new(now, settings.settle, settings.reclaim, settings.grace);
+        let settling = Settling::new(now, &settings);
         Self {
             settings,
             capacity,

@@ -77,6 +77,7 @@ fn settings(instance: u8, settle: Duration) -> Settings {
         settle,
         reclaim: Reclaim::Any,
         grace: Duration::from_secs(600),
+        outsiders: false,
         limits: Limits::default(),
     }
 }
@@ -658,7 +659,7 @@ fn after_a_restart_leases_come_back_with_their_ids_and_places_from_tickets() {
         l.settling(),
         "the license may have had more seats before, and others be on their way"
     );
-    l.expected(&[], at(2003));
+    l.expected(&[], &[], at(2003));
     assert!(!l.settling());
     l.release(
         &ClaimName::pod(),
@@ -702,7 +703,7 @@ fn settling_ends_with_q_or_with_the_roster() {
     nine.heard = Some(InstanceId::from_bytes([2; 16]));
     place(l.claim(nine, at(2001)));
     granted(l.claim(comes_back(1, &held[0]), at(2002)));
-    l.expected(&[pod(1).key(), pod(2).key(), pod(9).key()], at(2003));
+    l.expected(&[pod(1).key(), pod(2).key(), pod(9).key()], &[], at(2003));
     assert_eq!(l.settling.missing(), Some(1));
     assert!(
         l.settling(),
@@ -713,8 +714,68 @@ fn settling_ends_with_q_or_with_the_roster() {
     assert_eq!(l.gauges().held, 2);
 
     let mut l = second_run(q);
-    l.expected(&[], at(2001));
+    l.expected(&[], &[], at(2001));
     assert!(!l.settling(), "on a first start nothing is waited for");
+}
+
+#[test]
+fn where_there_may_be_outsiders_no_roster_ends_settling_early() {
+    let q = Duration::from_millis(31_030);
+    for reclaim in [Reclaim::Any, Reclaim::Confirmed] {
+        let settings = Settings {
+            outsiders: true,
+            reclaim,
+            ..settings(2, q)
+        };
+        let l = license(&[("r", 2)], &[("render", "r")]);
+        let mut l = Ledger::new(settings, Capacity::of(&l), at(2000));
+        l.expected(&[], &[], at(2001));
+        assert!(l.settling(), "an outsider may hold a lease");
+        let until = l.next_deadline();
+        l.tick(at(33_029));
+        assert!(l.settling());
+        l.tick(until);
+        assert!(!l.settling());
+    }
+}
+
+#[test]
+fn under_confirmed_who_is_on_the_roster_without_having_held_costs_q_at_most() {
+    let q = Duration::from_millis(31_030);
+    let second = || {
+        let settings = Settings {
+            reclaim: Reclaim::Confirmed,
+            ..settings(2, q)
+        };
+        let l = license(&[("r", 2)], &[("render", "r")]);
+        Ledger::new(settings, Capacity::of(&l), at(2000))
+    };
+    let forged = pod(66).key();
+
+    let mut l = second();
+    l.expected(&[pod(1).key(), forged.clone()], &[pod(1).key()], at(2001));
+    l.tick(at(33_030));
+    assert!(
+        l.settling(),
+        "one that held may still run: its grace is waited for"
+    );
+    l.gone(&[pod(1).key()], at(40_000));
+    assert!(!l.settling());
+
+    let mut l = second();
+    l.expected(&[forged], &[], at(2001));
+    assert_eq!(l.next_deadline(), at(33_030));
+    l.tick(at(33_029));
+    assert!(l.settling());
+    l.tick(at(33_030));
+    assert!(
+        !l.settling(),
+        "a forged pod is waited for no longer than under Any"
+    );
+
+    let mut l = second();
+    l.tick(at(33_030));
+    assert!(l.settling(), "without a roster nobody knows who held");
 }
 
 #[test]
@@ -1145,7 +1206,7 @@ fn a_lease_is_taken_in_from_the_pools_it_had() {
 fn a_holder_of_two_claims_is_in_when_both_are() {
     let (held, _) = before_restart();
     let mut l = second_run(Duration::from_secs(60));
-    l.expected(&[pod(1).key()], at(2001));
+    l.expected(&[pod(1).key()], &[], at(2001));
     let mut one = comes_back(1, &held[0]);
     let other: ClaimName = "other".parse().unwrap();
     one.others = vec![other.clone()];

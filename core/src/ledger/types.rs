@@ -23,6 +23,8 @@ pub struct Settings {
     /// What proof a silent holder's seat needs.
     pub reclaim: Reclaim,
     pub grace: Duration,
+    /// There may be holders that no roster names: it then ends no settling early.
+    pub outsiders: bool,
     pub limits: Limits,
 }
 

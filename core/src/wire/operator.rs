@@ -19,8 +19,12 @@ pub struct Gone {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Expected {
-    /// The pods' UIDs.
+    /// The pods' UIDs: a superset, since one too few would give a seat away.
     pub holders: Vec<HolderKey>,
+    /// Those of them that are waited for past Q, where a silent holder keeps its seat for its grace
+    /// (`reclaim: Confirmed`): who held, or may.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lasting: Vec<HolderKey>,
 }
 
 /// `PUT /v1/policies`: who may use this server, also mounted as a file so that it holds without the

@@ -18,7 +18,7 @@ const SERIAL: &str = "e2e-0001";
 async fn labels(lab: &Lab, node: &str) -> Result<BTreeMap<String, String>> {
     let node = Api::<Node>::all(lab.client.clone()).get(node).await?;
     let mut labels = node.metadata.labels.unwrap_or_default();
-    labels.retain(|k, _| k.starts_with("anchor.mooring.dev/"));
+    labels.retain(|k, _| k.starts_with("anchor.mooring.node-restriction.kubernetes.io/"));
     Ok(labels)
 }
 
@@ -173,8 +173,11 @@ pub(super) async fn nobody_else_can_say_where_a_dongle_is(lab: &Lab) -> Result<(
     };
     let refused = label("node-role.kubernetes.io/control-plane=").await?;
     let refused = refused.failed("the operator sets a label that is not its own")?;
-    ensure!(refused.contains("anchor.mooring.dev/"), "{refused}");
-    let own = label("anchor.mooring.dev/e2e=present").await?;
+    ensure!(
+        refused.contains("anchor.mooring.node-restriction.kubernetes.io/"),
+        "{refused}"
+    );
+    let own = label("anchor.mooring.node-restriction.kubernetes.io/e2e=present").await?;
     own.ok("the operator sets its own label")?;
     let goes = "a label for which no LicenseServer asks goes";
     unlabelled(lab, &lab.nodes.0, goes).await

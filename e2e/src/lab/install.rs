@@ -1,6 +1,7 @@
 //! Installing with Helm.
 
-use super::{Lab, Output, run, words};
+use super::anchor::ON_NODE;
+use super::{Images, Lab, Output, run, words};
 use anyhow::{Context as _, Result};
 use std::fmt::Write as _;
 
@@ -8,8 +9,24 @@ use std::fmt::Write as _;
 #[derive(Debug)]
 pub struct Helm;
 
+/// What the scenarios' license servers ask of the platform: SoftHSM's store and the folder that
+/// stands for `/sys`, and the images that are not the chart's.
+fn allowed(lab: &Lab) -> Vec<String> {
+    let Images {
+        app,
+        pcscd_test,
+        mutant,
+        ..
+    } = &lab.images;
+    let images = [Some(app), pcscd_test.as_ref(), mutant.as_ref()];
+    let images = images.into_iter().flatten().enumerate();
+    let images = images.map(|(n, image)| format!("licenseServers.allowedImages[{n}]={image}"));
+    let path = format!("licenseServers.allowedHostPaths[0].path={ON_NODE}");
+    images.chain([path]).collect()
+}
+
 /// The release's namespace.
-pub(super) const NAMESPACE: &str = "mooring-system";
+pub const NAMESPACE: &str = "mooring-system";
 
 impl Helm {
     /// Installs or upgrades, and waits until all of it is Ready. `set` are further values,
@@ -36,7 +53,11 @@ impl Helm {
                 let _ = write!(flags, " --set-string {key}.image.{k}={v}");
             }
         }
-        for s in set {
+        for s in allowed(lab)
+            .iter()
+            .map(String::as_str)
+            .chain(set.iter().copied())
+        {
             let _ = write!(flags, " --set {s}");
         }
         let (upgrade, chart) = (words("upgrade --install mooring"), chart.to_string_lossy());

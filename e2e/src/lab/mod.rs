@@ -16,7 +16,7 @@ pub use anchor::{Anchor, PIN};
 pub use apps::{App, Line};
 pub use card::{Card, CardIn};
 pub use command::{Output, run, run_words, words};
-pub use install::Helm;
+pub use install::{Helm, NAMESPACE};
 pub use server::{Row, Server, pkcs11, template};
 pub use usb::{Ports, SYSFS};
 pub use vendor::Vendor;
@@ -113,6 +113,12 @@ impl Lab {
     /// Applies YAML as a person would; the error is what a person sees.
     pub async fn apply(&self, yaml: &str) -> Result<Output> {
         run("kubectl", &["apply", "-f", "-"], Some(yaml)).await
+    }
+
+    /// The same as somebody else.
+    pub async fn apply_as(&self, user: &str, yaml: &str) -> Result<Output> {
+        let line = format!("apply --as={user} -f -");
+        run("kubectl", &words(&line), Some(yaml)).await
     }
 
     /// A namespace that is empty but for its default service account.

@@ -78,6 +78,14 @@ impl Mirrors {
         self.0.get(key)
     }
 
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// All holders with a mirror.
     pub fn holders(&self) -> impl Iterator<Item = &HolderKey> {
         self.0.keys()

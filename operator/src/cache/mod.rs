@@ -8,8 +8,8 @@ pub mod watches;
 
 pub use mirrors::{Mirrors, Stored, holder_of};
 
-use crate::gone::{self, Proof};
-use crate::pods::{PodFact, fact_of, key_of, node_name, server_of};
+use crate::gone::{self, KEEP_PROOF, Proof};
+use crate::pods::{PodFact, fact_of, is_external, key_of, node_name, server_of, trim};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::ResourceExt;
 use mooring_api::LicenseLease;
@@ -19,11 +19,7 @@ use mooring_core::time::BootTime;
 use mooring_net::sync::lock;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-
-/// How long a proof outlives its pod's object: by then its server has long been told.
-const KEEP_PROOF: Duration = Duration::from_secs(3600);
 
 /// What one server's link hears: a holder about which something changed.
 pub type Subscription = mpsc::UnboundedReceiver<HolderKey>;
@@ -101,8 +97,14 @@ impl ClusterCache {
         rx
     }
 
-    /// A pod as the API server shows it.
-    pub fn pod_seen(&self, pod: Pod) {
+    /// Hears of this server's holders no more: it is gone.
+    pub fn deaf(&self, server: &ServerRef) {
+        self.lock().subscriptions.remove(server);
+    }
+
+    /// A pod as the API server shows it. What is kept of it has a bound.
+    pub fn pod_seen(&self, pod: &Pod) {
+        let pod = trim(pod);
         let (Some(key), Some(server)) = (key_of(&pod), server_of(&pod)) else {
             return;
         };
@@ -202,6 +204,7 @@ impl ClusterCache {
         let mut w = self.lock();
         let mirrors = w.mirrors.get_mut(server);
         let news = mirrors.is_some_and(|s| s.seen_deleted(lease));
+        w.mirrors.retain(|_, m| !m.is_empty());
         if let Some(key) = holder_of(lease).filter(|_| news) {
             tracing::debug!(lease = %name_of(lease), server = %server, "a mirror is gone; written anew if its lease lives");
             w.tell(server, &key);
@@ -217,6 +220,7 @@ impl ClusterCache {
             let keys = mirrors.retain(there).into_iter();
             lost.extend(keys.map(|k| (server.clone(), k)));
         }
+        w.mirrors.retain(|_, m| !m.is_empty());
         for (server, key) in lost {
             w.tell(&server, &key);
         }
@@ -225,10 +229,7 @@ impl ClusterCache {
     /// Servers of which there are mirrors.
     pub fn mirrored_servers(&self) -> Vec<ServerRef> {
         let w = self.lock();
-        let mirrored = w
-            .mirrors
-            .iter()
-            .filter(|(_, s)| s.holders().next().is_some());
+        let mirrored = w.mirrors.iter().filter(|(_, m)| !m.is_empty());
         mirrored.map(|(r, _)| r.clone()).collect()
     }
 
@@ -266,6 +267,18 @@ impl ClusterCache {
             .collect()
     }
 
+    /// The pod with this UID that is in sight, whichever server it points at.
+    pub fn pod(&self, key: &HolderKey) -> Option<Arc<Pod>> {
+        self.lock().pods.get(key).map(|s| s.pod.clone())
+    }
+
+    /// How many holders of a server there are, at least: pods that point at it, and mirrors.
+    pub fn count(&self, server: &ServerRef) -> usize {
+        let w = self.lock();
+        let pods = w.pods.values().filter(|s| s.server == *server).count();
+        pods + w.mirrors.get(server).map_or(0, Mirrors::len)
+    }
+
     pub fn proof(&self, key: &HolderKey) -> Option<Proof> {
         self.lock().proof(key)
     }
@@ -283,7 +296,7 @@ impl ClusterCache {
 
     /// What is known of a holder's pod, and its node. `unknown_for` is filled in by who knows it.
     pub fn fact(&self, key: &HolderKey) -> (PodFact, Option<String>) {
-        if key.0.starts_with("external:") {
+        if is_external(key) {
             return (PodFact::External, None);
         }
         let w = self.lock();

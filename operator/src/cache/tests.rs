@@ -51,12 +51,12 @@ const NOW: BootTime = BootTime::from_millis(1);
 fn a_servers_ear_hears_of_its_pods_alone() {
     let (cache, mut subscription) = cache();
     let mut other = cache.listen(&ServerRef::new("licensing", "other"));
-    cache.pod_seen(pod("a", json!("n"), running()));
+    cache.pod_seen(&pod("a", json!("n"), running()));
     assert_eq!(
         (heard(&mut subscription), heard(&mut other)),
         (vec!["a".to_owned()], vec![])
     );
-    cache.pod_seen(Pod::default());
+    cache.pod_seen(&Pod::default());
     assert!(
         heard(&mut subscription).is_empty(),
         "a label without a sidecar is nothing to us"
@@ -67,7 +67,7 @@ fn a_servers_ear_hears_of_its_pods_alone() {
 fn a_running_pod_that_vanishes_is_not_proven_gone() {
     let (cache, mut subscription) = cache();
     let p = pod("a", json!("n"), running());
-    cache.pod_seen(p.clone());
+    cache.pod_seen(&p);
     cache.pod_absent(&p, true, NOW);
     assert_eq!(cache.proof(&key("a")), None);
     assert!(matches!(cache.fact(&key("a")).0, PodFact::Unseen));
@@ -78,7 +78,7 @@ fn a_running_pod_that_vanishes_is_not_proven_gone() {
 fn an_unbound_pod_is_proven_gone_by_its_deletion_but_not_by_a_new_list() {
     let (cache, _ear) = cache();
     let p = pod("a", Value::Null, json!({ "phase": "Pending" }));
-    cache.pod_seen(p.clone());
+    cache.pod_seen(&p);
     cache.pod_absent(&p, false, NOW);
     assert_eq!(
         cache.proof(&key("a")),
@@ -93,7 +93,7 @@ fn an_unbound_pod_is_proven_gone_by_its_deletion_but_not_by_a_new_list() {
 fn a_taint_is_heard_by_the_servers_of_the_nodes_pods() {
     let (cache, mut subscription) = cache();
     cache.node_seen(node("True", json!([])));
-    cache.pod_seen(pod("a", json!("n"), running()));
+    cache.pod_seen(&pod("a", json!("n"), running()));
     heard(&mut subscription);
     let taint = json!([{ "key": "node.kubernetes.io/out-of-service", "effect": "NoExecute" }]);
     assert!(cache.node_seen(node("Unknown", taint.clone())));
@@ -112,7 +112,7 @@ fn a_deletion_that_no_kubelet_hears_leaves_the_pod_running() {
     p.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(
         mooring_core::time::Timestamp::UNIX_EPOCH,
     ));
-    cache.pod_seen(p);
+    cache.pod_seen(&p);
     cache.node_seen(node("True", json!([])));
     assert!(matches!(cache.fact(&key("a")).0, PodFact::Idle));
     cache.node_seen(node("Unknown", json!([])));
@@ -122,8 +122,8 @@ fn a_deletion_that_no_kubelet_hears_leaves_the_pod_running() {
 #[test]
 fn only_pods_that_a_new_list_lacks_are_missing() {
     let (cache, _ear) = cache();
-    cache.pod_seen(pod("a", json!("n"), running()));
-    cache.pod_seen(pod("b", json!("n"), running()));
+    cache.pod_seen(&pod("a", json!("n"), running()));
+    cache.pod_seen(&pod("b", json!("n"), running()));
     let missing = cache.pods_missing(&HashSet::from([key("a")]));
     assert_eq!(
         missing.iter().filter_map(|p| key_of(p)).collect::<Vec<_>>(),

@@ -2,9 +2,9 @@
 //! anything is concluded.
 
 use super::ClusterCache;
-use crate::pods::key_of;
+use crate::pods::{key_of, trim};
 use futures::{StreamExt as _, TryStreamExt as _};
-use k8s_openapi::api::core::v1::{Container, Node, Pod, PodSpec};
+use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client, ResourceExt as _};
@@ -16,6 +16,11 @@ use std::time::Duration;
 
 /// How often a pod that lost its label is asked for.
 const UNLABELLED_EVERY: Duration = Duration::from_secs(30);
+/// How many objects a page of a list has at most: a page is in memory as a whole, and whoever may
+/// make a pod may make one of a megabyte and more.
+pub(crate) const PAGE: u32 = 20;
+/// The same for what only the platform writes.
+const LARGE_PAGE: u32 = 200;
 
 /// Runs until dropped. `nodes_changed` is called when a node's labels, taints or readiness changed.
 pub async fn run(client: Client, cache: Arc<ClusterCache>, nodes_changed: impl Fn() + Send) {
@@ -28,7 +33,9 @@ pub async fn run(client: Client, cache: Arc<ClusterCache>, nodes_changed: impl F
 
 async fn pods(client: Client, cache: &ClusterCache) {
     let api: Api<Pod> = Api::all(client.clone());
-    let config = watcher::Config::default().labels(names::INJECTED);
+    let config = watcher::Config::default()
+        .labels(names::INJECTED)
+        .page_size(PAGE);
     let mut events = watcher::watcher(api, config).default_backoff().boxed();
     let mut listed = HashSet::new();
     let mut unlabelled: Vec<Pod> = Vec::new();
@@ -48,7 +55,7 @@ async fn pods(client: Client, cache: &ClusterCache) {
             Ok(Some(Event::Init)) => listed.clear(),
             Ok(Some(Event::InitApply(pod))) => {
                 listed.extend(key_of(&pod));
-                cache.pod_seen(trim(pod));
+                cache.pod_seen(&pod);
             }
             Ok(Some(Event::InitDone)) => {
                 for pod in cache.pods_missing(&listed) {
@@ -56,9 +63,9 @@ async fn pods(client: Client, cache: &ClusterCache) {
                 }
                 cache.listed(|r| r.pods = true);
             }
-            Ok(Some(Event::Apply(pod))) => cache.pod_seen(trim(pod)),
+            Ok(Some(Event::Apply(pod))) => cache.pod_seen(&pod),
             Ok(Some(Event::Delete(pod))) => {
-                left(&client, cache, trim(pod), true, &mut unlabelled).await;
+                left(&client, cache, trim(&pod), true, &mut unlabelled).await;
             }
             Ok(None) => return,
             Err(e) => tracing::warn!(error = %e, "watching pods"),
@@ -79,9 +86,9 @@ async fn left(
     let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
     match api.get_opt(&last.name_any()).await {
         Ok(Some(now)) if now.metadata.uid == last.metadata.uid => {
-            let now = trim(now);
-            unlabelled.push(now.clone());
-            cache.pod_seen(now);
+            let now = trim(&now);
+            cache.pod_seen(&now);
+            unlabelled.push(now);
         }
         Ok(_) => cache.pod_absent(&last, deleted, mooring_net::clock::boot()),
         Err(e) => {
@@ -91,32 +98,9 @@ async fn left(
     }
 }
 
-/// Keeps what proofs, the roster and Events need: a cluster may have many pods.
-fn trim(mut pod: Pod) -> Pod {
-    pod.metadata.managed_fields = None;
-    pod.metadata.annotations = None;
-    pod.metadata.owner_references = None;
-    if let Some(spec) = pod.spec.take() {
-        let init = spec.init_containers.into_iter().flatten();
-        let sidecar = init
-            .filter(|c| c.name == names::SIDECAR)
-            .map(|c| Container {
-                name: c.name,
-                env: c.env,
-                ..Container::default()
-            });
-        pod.spec = Some(PodSpec {
-            node_name: spec.node_name,
-            service_account_name: spec.service_account_name,
-            init_containers: Some(sidecar.collect()),
-            ..PodSpec::default()
-        });
-    }
-    pod
-}
-
 async fn nodes(client: Client, cache: &ClusterCache, changed: impl Fn()) {
-    let mut events = watcher::watcher(Api::<Node>::all(client), watcher::Config::default())
+    let config = watcher::Config::default().page_size(LARGE_PAGE);
+    let mut events = watcher::watcher(Api::<Node>::all(client), config)
         .default_backoff()
         .boxed();
     let mut listed = HashSet::new();
@@ -160,9 +144,8 @@ fn trim_node(mut node: Node) -> Node {
 
 async fn mirrors(client: Client, cache: &ClusterCache) {
     let api: Api<LicenseLease> = Api::all(client);
-    let mut events = watcher::watcher(api, watcher::Config::default())
-        .default_backoff()
-        .boxed();
+    let config = watcher::Config::default().page_size(LARGE_PAGE);
+    let mut events = watcher::watcher(api, config).default_backoff().boxed();
     let mut listed = HashSet::new();
     loop {
         match events.try_next().await {

@@ -1,16 +1,30 @@
-//! What a license server said it knows, kept by holder.
+//! What a license server said it knows, kept by holder, within bounds: what it says is its own
+//! word, and it may be anybody's program.
 
 use crate::leases::Known;
-use mooring_core::identity::HolderKey;
+use mooring_core::identity::{Holder, HolderKey};
 use mooring_core::names::LeaseId;
+use mooring_core::request::MAX_ITEMS;
 use mooring_core::time::Timestamp;
 use mooring_core::wire::{EndReason, LeaseView, Leases, ViewState};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+/// How many claims of one server are kept.
+const MOST: usize = 20_000;
+/// How many of them may be of holders that nobody sees. A pod is seen before its sidecar asks, so
+/// there are few.
+const MOST_UNSEEN: usize = 1024;
+/// How much of a text is kept: what a mirror and an Event show.
+const TEXT: usize = 1000;
+/// The longest name of a holder that Kubernetes or a certificate can have.
+const NAME: usize = 1024;
 
 /// One server's claims.
 #[derive(Debug, Default)]
 pub struct LeaseCache {
     leases: HashMap<LeaseId, Known>,
+    /// Those of holders that were not in sight when they were told of, the oldest first.
+    unseen: VecDeque<LeaseId>,
     holders: BTreeMap<HolderKey, BTreeSet<LeaseId>>,
     /// Holders whose last claim was given back by themselves: a pod that runs on without one is not
     /// unknown.
@@ -19,13 +33,20 @@ pub struct LeaseCache {
 
 impl LeaseCache {
     /// Starts anew from a list; the holders that changed, appeared or disappeared.
-    pub fn list(&mut self, list: Leases, now: Timestamp) -> BTreeSet<HolderKey> {
+    /// `is_seen`: whether a holder is in sight.
+    pub fn list(
+        &mut self,
+        list: Leases,
+        now: Timestamp,
+        is_seen: impl Fn(&HolderKey) -> bool,
+    ) -> BTreeSet<HolderKey> {
         let before = std::mem::take(&mut self.leases);
+        self.unseen.clear();
         let holders = std::mem::take(&mut self.holders);
         let mut touched: BTreeSet<HolderKey> = holders.into_keys().collect();
         for view in list.leases {
             if view.state != ViewState::Ended {
-                touched.insert(self.put(view, now));
+                touched.insert(self.put(view, now, &is_seen));
             }
         }
         touched.retain(|k| {
@@ -38,30 +59,65 @@ impl LeaseCache {
         touched
     }
 
-    fn put(&mut self, view: LeaseView, now: Timestamp) -> HolderKey {
+    fn put(
+        &mut self,
+        mut view: LeaseView,
+        now: Timestamp,
+        is_seen: impl Fn(&HolderKey) -> bool,
+    ) -> HolderKey {
         let (key, id) = (view.holder.key(), view.lease);
         self.released.remove(&key);
+        // An id has one holder for its life.
+        let earlier = self.leases.get(&id).map(|k| k.view.holder.key());
+        let usurps = earlier.as_ref().is_some_and(|k| *k != key);
+        let is_new = earlier.is_none();
+        if usurps || key.0.len() > NAME || (is_new && self.leases.len() >= MOST) {
+            return key;
+        }
+        if is_new && !is_seen(&key) {
+            self.unseen.push_back(id);
+        }
+        trim(&mut view);
         self.holders.entry(key.clone()).or_default().insert(id);
         self.leases.insert(id, Known::new(view, now));
+        while self.unseen.len() > MOST_UNSEEN {
+            if let Some(oldest) = self.unseen.pop_front() {
+                self.drop_lease(&oldest);
+            }
+        }
         key
     }
 
-    /// Takes one event; whose it was.
-    pub fn event(&mut self, view: LeaseView, now: Timestamp) -> HolderKey {
-        if view.state != ViewState::Ended {
-            return self.put(view, now);
-        }
-        let key = view.holder.key();
-        self.leases.remove(&view.lease);
-        let left = self.holders.get_mut(&key).is_some_and(|ids| {
-            ids.remove(&view.lease);
-            !ids.is_empty()
-        });
-        if !left {
+    /// Forgets a claim; its holder, and whether that has others.
+    fn drop_lease(&mut self, id: &LeaseId) -> Option<(HolderKey, bool)> {
+        let key = self.leases.remove(id)?.view.holder.key();
+        let ids = self.holders.get_mut(&key)?;
+        ids.remove(id);
+        let others = !ids.is_empty();
+        if !others {
             self.holders.remove(&key);
-            if view.ended == Some(EndReason::Released) {
-                self.released.insert(key.clone());
-            }
+        }
+        Some((key, others))
+    }
+
+    /// Takes one event; whose it was.
+    pub fn event(
+        &mut self,
+        view: LeaseView,
+        now: Timestamp,
+        is_seen: impl Fn(&HolderKey) -> bool,
+    ) -> HolderKey {
+        if view.state != ViewState::Ended {
+            return self.put(view, now, is_seen);
+        }
+        let dropped = self.drop_lease(&view.lease);
+        self.unseen.retain(|id| *id != view.lease);
+        // Of a claim that it never told of nothing is remembered.
+        let Some((key, others)) = dropped else {
+            return view.holder.key();
+        };
+        if !others && view.ended == Some(EndReason::Released) {
+            self.released.insert(key.clone());
         }
         key
     }
@@ -99,6 +155,32 @@ impl LeaseCache {
             |k: &&Known| matches!(k.view.state, ViewState::Waiting | ViewState::Contested);
         u32::try_from(self.leases.values().filter(in_line).count()).unwrap_or(u32::MAX)
     }
+}
+
+/// Cuts what has no bound of its own.
+fn trim(view: &mut LeaseView) {
+    let cut = |text: &mut String| {
+        if text.len() > TEXT {
+            *text = text.chars().take(TEXT).collect();
+        }
+    };
+    if let Some(problem) = &mut view.problem {
+        cut(&mut problem.detail);
+        cut(&mut problem.title);
+        problem.field.iter_mut().for_each(cut);
+    }
+    if let Holder::Pod {
+        namespace,
+        pod,
+        service_account,
+        node,
+        ..
+    } = &mut view.holder
+    {
+        [namespace, pod, service_account].into_iter().for_each(cut);
+        node.iter_mut().for_each(cut);
+    }
+    view.items.truncate(MAX_ITEMS);
 }
 
 fn same_word(a: Option<&Known>, b: Option<&Known>) -> bool {

@@ -3,8 +3,9 @@
 
 use super::server::{Connection, since};
 use crate::cache::{Stored, Subscription};
+use crate::gone::KEEP_PROOF;
 use crate::leases::{LeaseFacts, Step, again, plan};
-use crate::pods::{PodFact, fact_of, key_of};
+use crate::pods::{PodFact, Standing, fact_of, is_same, key_of};
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt as _};
@@ -13,7 +14,7 @@ use mooring_core::identity::HolderKey;
 use mooring_core::time::BootTime;
 use mooring_net::clock;
 use mooring_net::sync::lock;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Mutex;
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -37,8 +38,21 @@ const MUCH_LATER: Duration = Duration::from_secs(60);
 struct LookMemory {
     /// Since when a running holder is unknown to its server, and whether that was settled.
     unknown: HashMap<HolderKey, (bool, BootTime)>,
-    /// Holders already reported as gone.
-    reported: HashSet<HolderKey>,
+    /// Holders already reported as gone, and when. A proof is forgotten as well.
+    reported: HashMap<HolderKey, BootTime>,
+    /// When the old ones were last forgotten.
+    swept: BootTime,
+}
+
+impl LookMemory {
+    /// Notes that a holder is reported as gone; whether that is news.
+    fn report(&mut self, key: &HolderKey, now: BootTime) -> bool {
+        if now.since(self.swept) >= KEEP_PROOF {
+            self.reported.retain(|_, at| now.since(*at) < KEEP_PROOF);
+            self.swept = now;
+        }
+        self.reported.insert(key.clone(), now).is_none()
+    }
 }
 
 /// Runs until dropped.
@@ -110,10 +124,7 @@ async fn look(
             }
             Step::Apply(lease, note) => writer.apply(server, &lease, note.as_ref()).await,
             Step::Delete => match &stored {
-                Some(s) => {
-                    connection.lease_cache().forget(key);
-                    writer.delete(server, key, &s.lease).await
-                }
+                Some(s) => writer.delete(server, key, &s.lease).await,
                 None => Ok(()),
             },
         };
@@ -139,21 +150,32 @@ fn step(
     asked: Option<PodFact>,
 ) -> Step {
     let settled = connection.settled();
-    let (claims, known, released) = {
+    let (mut claims, known, released) = {
         let cache = connection.lease_cache();
         (cache.claims(key), cache.knows(key), cache.has_released(key))
     };
-    let (seen, node) = connection.context.writer.cache.fact(key);
+    let cache = &connection.context.writer.cache;
+    let (seen, node) = cache.fact(key);
     let fact = match (seen, asked) {
         (PodFact::Unseen, Some(asked)) => asked,
         (seen, _) => seen,
     };
-    let fact = remember(memory, key, fact, (!known).then_some(settled));
+    let pod = cache.pod(key);
+    let standing = connection.standing(key, pod.as_deref());
+    if let Some(pod) = &pod {
+        // What it says of a pod under another name is a word about nobody.
+        claims.retain(|c| is_same(&c.view.holder, pod));
+    }
+    let counts = standing == Standing::Counts;
+    let fact = remember(memory, key, fact, (!known && counts).then_some(settled));
     if matches!(fact, PodFact::Gone) {
-        let mut memory = lock(memory);
-        if memory.reported.insert(key.clone()) || known {
+        let is_news = lock(memory).report(key, clock::boot());
+        if is_news || known {
             connection.report_gone(key.clone());
         }
+    }
+    if !matches!(fact, PodFact::Running { .. } | PodFact::Idle) {
+        connection.lease_cache().forget(key);
     }
     plan(&LeaseFacts {
         server: &connection.server,
@@ -163,6 +185,7 @@ fn step(
         settled,
         released,
         pod: fact,
+        standing,
         node,
         existing: stored.map(|s| &s.lease),
         written: stored.and_then(|s| s.written).map(since),
@@ -190,9 +213,6 @@ fn remember(
         }
         (other, _) => {
             memory.unknown.remove(key);
-            if matches!(other, PodFact::Unseen | PodFact::Absent) {
-                memory.reported.remove(key);
-            }
             other
         }
     }
@@ -212,5 +232,28 @@ async fn ask(
     match api.get_opt(&mirror.spec.holder.name).await? {
         Some(pod) if key_of(&pod).as_ref() == Some(key) => Ok(fact_of(&pod, false)),
         _ => Ok(PodFact::Absent),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn who_was_reported_as_gone_is_forgotten_with_the_proof() {
+        let mut memory = LookMemory::default();
+        let minutes = |n: u64| BootTime::from_millis(n * 60_000);
+        let key = |n: u64| HolderKey(format!("pod-{n}"));
+        assert!(memory.report(&key(0), minutes(0)));
+        assert!(!memory.report(&key(0), minutes(1)), "once is enough");
+        for n in 1..2000 {
+            memory.report(&key(n), minutes(n));
+        }
+        assert!(
+            memory.reported.len() <= 121,
+            "{} are kept",
+            memory.reported.len()
+        );
     }
 }

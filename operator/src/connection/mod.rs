@@ -81,7 +81,10 @@ impl Connections {
         let (gone, gone_rx) = mpsc::unbounded_channel();
         let connection = Connection {
             server: server.clone(),
-            context: context.clone(),
+            context: ConnectionContext {
+                writer: context.writer.of_one_server(),
+                ..context.clone()
+            },
             target: target_rx,
             snapshot: snapshot_tx,
             heard: Mutex::new(clock::now().wall),
@@ -140,6 +143,7 @@ impl Connections {
     pub fn end(&self, server: &ServerRef, context: &ConnectionContext) {
         if let Some(l) = lock(&self.connections).remove(server) {
             l.task.abort();
+            context.writer.cache.deaf(server);
             context.writer.metrics.forget(server);
             tracing::info!(server = %server, "link ended");
         }

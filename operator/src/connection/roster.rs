@@ -2,10 +2,15 @@
 //!
 //! A server that has just started ends its settling once each of them is in or gone. One too many
 //! costs time (it waits Q); one too few could let a seat be given away under a running pod. So only
-//! what is proven gone is left out.
+//! what is proven gone is left out, and whoever names the server is on it, whatever the image, the
+//! annotation or the namespace of the pod: anybody can forge that, at the price of Q.
+//!
+//! Where a silent holder keeps its seat for its grace, settling may last that long: past Q only who
+//! is *lasting* is waited for, a pod that counts or one whose mirror says that it held.
 
 use crate::pods::sidecar_may_have_run;
 use k8s_openapi::api::core::v1::Pod;
+use mooring_api::{LeaseState, LicenseLease};
 use mooring_core::identity::HolderKey;
 use std::collections::BTreeSet;
 
@@ -27,6 +32,14 @@ pub(super) fn roster<'a>(
         .filter(|k| !is_gone(k))
         .cloned()
         .collect()
+}
+
+/// Whether a holder on the roster is waited for past Q. `counts`: its pod is the webhook's work, of
+/// a namespace that may use the server.
+pub(super) fn lasts(counts: bool, mirror: Option<&LicenseLease>) -> bool {
+    let status = mirror.and_then(|m| m.status.as_ref());
+    let held = |s: &LeaseState| matches!(s, LeaseState::Held | LeaseState::Silent);
+    counts || status.is_some_and(|s| held(&s.state) || s.claims.iter().any(|c| held(&c.state)))
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use super::lease_cache::LeaseCache;
 use super::snapshot::{Notice, Snapshot};
 use crate::certs::Ca;
 use crate::leases::{Service, Writer};
+use crate::pods::{Standing, standing};
+use k8s_openapi::api::core::v1::Pod;
 use mooring_api::names::ServerRef;
 use mooring_core::identity::HolderKey;
 use mooring_core::time::{BootTime, Timestamp};
@@ -63,6 +65,11 @@ impl Connection {
     pub(super) fn service(&self) -> Service {
         let snapshot = self.snapshot.borrow();
         snapshot.service(&self.notice.borrow())
+    }
+
+    /// What a holder is to this server, by its pod that is in sight.
+    pub(super) fn standing(&self, key: &HolderKey, pod: Option<&Pod>) -> Standing {
+        standing(key, pod, &self.server, &self.target.borrow().policies)
     }
 
     /// Has the server told that this holder is proven gone.

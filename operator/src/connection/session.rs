@@ -1,9 +1,10 @@
 //! The life of one connection: connect, post, list, watch, and again.
 
 use super::error::{ConnectionError, tls};
-use super::roster::roster;
+use super::roster::{lasts, roster};
 use super::server::Connection;
 use crate::allowance::Allowance;
+use crate::pods::{Standing, server_of};
 use mooring_api::names::API_PORT;
 use mooring_core::identity::HolderKey;
 use mooring_core::names::InstanceId;
@@ -33,6 +34,12 @@ const RESYNC: Duration = Duration::from_secs(300);
 const NUMBERS: (u32, Duration) = (5, Duration::from_secs(5));
 /// How long to gather changes before the numbers are fetched.
 const SETTLE_DOWN: Duration = Duration::from_millis(300);
+/// How much of an answer is read: of a line of the watch or a problem, of the products, of the list
+/// for few holders, and for each further one (sixteen claims, each with a text).
+const LINE: usize = 64 * 1024;
+const MOST_PRODUCTS: usize = 2 * 1024 * 1024;
+const FEWEST: usize = 512 * 1024;
+const PER_HOLDER: usize = 16 * 1024;
 /// The pauses between attempts.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
 
@@ -84,12 +91,12 @@ impl Connection {
         let target = changed.borrow_and_update().clone();
         let url = format!("https://{}:{API_PORT}", self.server.dns_name());
         let client = Client::new(&url, target.addresses.clone(), tls(&self.context.ca)?)?;
-        let products: Products = get(&client, &server::PRODUCTS).await?;
+        let products: Products = get(&client, &server::PRODUCTS, MOST_PRODUCTS).await?;
         let instance = products.server.instance;
         // The roster first: settling waits for it, and so do the pods in line.
         self.post_roster(&client).await?;
         send(&client, &server::POLICIES, &target.policies).await?;
-        let mut list: Leases = get(&client, &server::LEASES).await?;
+        let mut list = self.leases(&client).await?;
         self.take_list(&list);
         self.show(|s| {
             s.connected = true;
@@ -123,12 +130,12 @@ impl Connection {
                 () = at(numbers) => {
                     numbers = None;
                     allowance.take(Instant::now());
-                    let products: Products = get(&client, &server::PRODUCTS).await?;
+                    let products: Products = get(&client, &server::PRODUCTS, MOST_PRODUCTS).await?;
                     if products.server.instance != instance { return Err(ConnectionError::Restarted) }
                     self.show(|s| s.counted(products, self.lease_cache().waiting(), clock::now()));
                 }
                 _ = resync.tick() => {
-                    list = get(&client, &server::LEASES).await?;
+                    list = self.leases(&client).await?;
                     if list.position.instance != instance { return Err(ConnectionError::Restarted) }
                     self.take_list(&list);
                     self.touch(self.everyone());
@@ -168,7 +175,8 @@ impl Connection {
             Ok(WatchEvent::Lease { position, .. }) if position.seq <= listed => Ok(None),
             Ok(WatchEvent::Lease { lease, .. }) => {
                 tracing::debug!(server = %self.server, lease = %lease.lease, pod = %lease.holder, state = %lease.state, "the server says");
-                let key = self.lease_cache().event(lease, clock::now().wall);
+                let now = clock::now().wall;
+                let key = self.lease_cache().event(lease, now, |k| self.is_seen(k));
                 self.touch([key]);
                 Ok(Some(allowance.next(soon)))
             }
@@ -190,8 +198,26 @@ impl Connection {
     }
 
     fn take_list(&self, list: &Leases) {
-        let touched = self.lease_cache().list(list.clone(), clock::now().wall);
+        let now = clock::now().wall;
+        let touched = self
+            .lease_cache()
+            .list(list.clone(), now, |k| self.is_seen(k));
         self.touch(touched);
+    }
+
+    /// Whether a holder is in sight: its pod points at this server, or it has a mirror.
+    fn is_seen(&self, key: &HolderKey) -> bool {
+        let cache = &self.context.writer.cache;
+        let pod = cache.pod(key).and_then(|p| server_of(&p));
+        pod.as_ref() == Some(&self.server) || cache.mirror(&self.server, key).is_some()
+    }
+
+    /// All that it knows. Read as far as it may go for the holders that there are: the server may
+    /// be anybody's program, and its answer is in memory as a whole.
+    async fn leases(&self, client: &Client) -> Result<Leases, ConnectionError> {
+        let holders = self.context.writer.cache.count(&self.server);
+        let most = FEWEST + PER_HOLDER.saturating_mul(holders);
+        get(client, &server::LEASES, most).await
     }
 
     /// All holders not proven gone, and then those that are.
@@ -203,11 +229,20 @@ impl Connection {
             proofs.contains_key(k)
         });
         tracing::info!(server = %self.server, holders = holders.len(), gone = proofs.len(), "roster posted");
+        let lasting = holders.iter().filter(|k| self.lasts(k)).cloned().collect();
         let expected = Expected {
             holders: holders.into_iter().collect(),
+            lasting,
         };
         send(client, &server::EXPECTED, &expected).await?;
         self.post_gone(client, proofs.into_keys().collect()).await
+    }
+
+    fn lasts(&self, key: &HolderKey) -> bool {
+        let cache = &self.context.writer.cache;
+        let counts = self.standing(key, cache.pod(key).as_deref()) == Standing::Counts;
+        let mirror = cache.mirror(&self.server, key);
+        lasts(counts, mirror.as_ref().map(|s| &s.lease))
     }
 
     async fn post_gone(
@@ -243,7 +278,7 @@ fn refused(call: &Call, answer: &Answer) -> ConnectionError {
                 .take(200)
                 .collect()
         },
-        |p| p.to_string(),
+        |p| p.to_string().chars().take(1000).collect(),
     );
     ConnectionError::Answer {
         call: format!("{} {}", call.method, call.path),
@@ -264,8 +299,10 @@ async fn made(client: &Client, call: Call) -> Result<Answer, ConnectionError> {
 async fn get<T: DeserializeOwned>(
     client: &Client,
     spec: &CallSpec<ServerCall>,
+    most: usize,
 ) -> Result<T, ConnectionError> {
-    Ok(made(client, Call::of(spec, "")).await?.json()?)
+    let call = Call::of(spec, "").at_most(most);
+    Ok(made(client, call).await?.json()?)
 }
 
 async fn send<T: Serialize>(
@@ -273,12 +310,13 @@ async fn send<T: Serialize>(
     spec: &CallSpec<ServerCall>,
     body: &T,
 ) -> Result<(), ConnectionError> {
-    let call = Call::of(spec, "").json(body)?;
+    let call = Call::of(spec, "").json(body)?.at_most(LINE);
     made(client, call).await.map(drop)
 }
 
 async fn watch_from(client: &Client, after: WatchPosition) -> Result<Lines, ConnectionError> {
     let call = Call::of(&server::LEASES, "").query(&format!("watch&after={after}"));
+    let call = call.at_most(LINE);
     client.lines(&call, CALL).await?.map_err(|answer| {
         let problem = answer.json::<Problem>();
         if problem.is_ok_and(|p| p.kind == ProblemType::ResumeExpired) {

@@ -6,6 +6,7 @@
 //! | reports, without the device | is removed |
 //! | is silent, and another reports this very device (its serial is known) | is removed: a device is at one place |
 //! | is silent otherwise | stays as it is |
+//! | reports it, and so does another, though its serial is known | stays as it is: one of them lies |
 //!
 //! A label of ours for which no LicenseServer asks is removed.
 
@@ -42,6 +43,11 @@ pub fn holders<'a>(wanted: &'a Device, views: &'a Views) -> impl Iterator<Item =
         .map(|(n, _)| n.as_str())
 }
 
+/// Whether several nodes report a device of which there is one: its serial is known.
+pub fn is_disputed(wanted: &Device, views: &Views) -> bool {
+    wanted.serial.is_some() && holders(wanted, views).nth(1).is_some()
+}
+
 /// What is to be changed. `nodes`: each with its labels.
 pub fn plan(
     wanted: &BTreeSet<Device>,
@@ -63,7 +69,8 @@ pub fn plan(
                 change(label, false);
             }
         }
-        for (label, device) in &labels {
+        let settled = labels.iter().filter(|(_, d)| !is_disputed(d, views));
+        for (label, device) in settled {
             let is_set = there.get(label).is_some_and(|v| v == PRESENT);
             let says = views.get(node).filter(|v| v.fresh).map(|v| has(v, device));
             let elsewhere = device.serial.is_some() && holders(device, views).next().is_some();

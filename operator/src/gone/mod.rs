@@ -8,7 +8,10 @@
 use crate::pods::node_name;
 use k8s_openapi::api::core::v1::{ContainerStatus, Node, Pod};
 use std::fmt;
+use std::time::Duration;
 
+/// How long a proof outlives its pod's object: by then its server has long been told.
+pub const KEEP_PROOF: Duration = Duration::from_secs(3600);
 /// Set by an administrator who has made sure that the node is shut down (KEP-2268).
 const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 /// The condition that says why a pod was disrupted (KEP-3329).

@@ -29,7 +29,8 @@ pub use refusal::Refusal;
 pub use requested::{Requested, unknown_keys};
 pub use resources::Budget;
 pub use server::{
-    ChoiceContext, NoServer, ServerName, SidecarTarget, addresses, choose, license_warnings,
+    ChoiceContext, NoServer, ServerName, SidecarTarget, addresses, choose, cluster_ips,
+    license_warnings,
 };
 pub use sidecar::{InjectContext, Settings};
 

@@ -188,13 +188,16 @@ fn allows(
 
 /// A Service's addresses, of both families.
 pub fn addresses(service: Option<&Service>, port: u16) -> Vec<SocketAddr> {
-    let spec = service.and_then(|s| s.spec.as_ref());
-    let ips = spec
-        .and_then(|s| s.cluster_ips.as_deref())
-        .unwrap_or_default();
+    let ips = cluster_ips(service);
     // "None" of a headless Service is no address, and drops out here.
     let ips = ips.iter().filter_map(|ip| ip.parse::<IpAddr>().ok());
     ips.map(|ip| SocketAddr::new(ip, port)).collect()
+}
+
+/// The same as the API server writes them, without the port.
+pub fn cluster_ips(service: Option<&Service>) -> Vec<String> {
+    let spec = service.and_then(|s| s.spec.as_ref());
+    spec.and_then(|s| s.cluster_ips.clone()).unwrap_or_default()
 }
 
 /// What a sidecar must know of its server.

@@ -13,7 +13,7 @@ use k8s_openapi::api::core::v1::{
     Container, EnvVar, ProjectedVolumeSource, ResourceRequirements, SecurityContext,
     ServiceAccountTokenProjection, Volume, VolumeMount, VolumeProjection,
 };
-use mooring_api::names::{GATE, SERVER_ENV, SIDECAR};
+use mooring_api::names::{GATE, SERVER_ENV, SIDECAR, SIDECAR_ARG};
 use mooring_core::annotation::LOG_LEVEL;
 
 /// The volume with the sidecar's secrets, counters and limits: its alone.
@@ -39,7 +39,6 @@ const TOKEN_FILE: &str = "/var/run/secrets/mooring.dev/token";
 /// Where the API server mounts the pod's token for itself, in each container that has nothing
 /// there. Ours have: they need no rights.
 const ACCOUNT_DIR: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
-const SIDECAR_ARGS: &str = "run";
 pub(super) const GATE_ARGS: &str = "gate";
 /// How long the pod's token is valid, in seconds: the least that Kubernetes allows; the kubelet
 /// renews it.
@@ -89,14 +88,7 @@ pub(super) fn container(
     Container {
         restart_policy: Some("Always".to_owned()),
         env: Some(environment(requested, ctx)),
-        ..alike(
-            ctx.settings,
-            SIDECAR,
-            SIDECAR_ARGS,
-            &mounts,
-            user,
-            resources,
-        )
+        ..alike(ctx.settings, SIDECAR, SIDECAR_ARG, &mounts, user, resources)
     }
 }
 

@@ -9,7 +9,8 @@ const POD_PART: usize = 52;
 const SUBJECT_PART: usize = 40;
 
 /// Namespace and name of a holder's mirror: `‹pod, at most 52›-‹first 8 of its UID›` in the pod's
-/// namespace; `external-‹subject›-‹hash›` in the server's.
+/// namespace; `external-‹subject›-‹hash›` in the server's. Behind it `.‹server›.‹its namespace›`:
+/// no server can take the name of another's, since neither has a dot.
 pub(super) fn mirror_name(server: &ServerRef, holder: &Holder) -> (String, String) {
     match holder {
         Holder::Pod {
@@ -21,7 +22,7 @@ pub(super) fn mirror_name(server: &ServerRef, holder: &Holder) -> (String, Strin
             let uid = uid.chars().filter(char::is_ascii_alphanumeric);
             let uid8: String = uid.take(8).collect();
             let name = format!("{}-{uid8}", clean(pod, POD_PART));
-            (namespace.clone(), name)
+            (namespace.clone(), of(server, &name))
         }
         Holder::External { subject } => {
             let hash8 = short_hash(subject, 8);
@@ -29,9 +30,13 @@ pub(super) fn mirror_name(server: &ServerRef, holder: &Holder) -> (String, Strin
                 part if part.is_empty() => format!("external-{hash8}"),
                 part => format!("external-{part}-{hash8}"),
             };
-            (server.namespace.clone(), name)
+            (server.namespace.clone(), of(server, &name))
         }
     }
+}
+
+fn of(server: &ServerRef, name: &str) -> String {
+    format!("{name}.{}.{}", server.name, server.namespace)
 }
 
 /// As much of a text as an object's name may hold (RFC 1123 subdomain), beginning and ending with a
@@ -74,12 +79,29 @@ mod tests {
     fn a_pods_mirror_is_named_after_it_in_its_namespace() {
         assert_eq!(
             of_pod("render-1"),
-            ("apps".into(), "render-1-3f2504e0".into())
+            ("apps".into(), "render-1-3f2504e0.main.licensing".into())
         );
         let long = of_pod(&format!("{}-.{}", "x".repeat(51), "y".repeat(60))).1;
-        assert_eq!(long, format!("{}-3f2504e0", "x".repeat(51)));
-        assert!(of_pod(&"a".repeat(253)).1.len() <= 61);
-        assert_eq!(of_pod("a.b-").1, "a.b-3f2504e0");
+        assert_eq!(long, format!("{}-3f2504e0.main.licensing", "x".repeat(51)));
+        assert!(of_pod(&"a".repeat(253)).1.len() <= 61 + ".main.licensing".len());
+        assert_eq!(of_pod("a.b-").1, "a.b-3f2504e0.main.licensing");
+    }
+
+    #[test]
+    fn no_server_takes_the_name_of_anothers_mirror() {
+        let holder = Holder::External {
+            subject: "ann".into(),
+        };
+        let of = |ns: &str, name: &str| mirror_name(&ServerRef::new(ns, name), &holder).1;
+        let names = [
+            of("a", "main"),
+            of("b", "main"),
+            of("a", "b"),
+            of("a-b", "main"),
+            of("b", "main-a"),
+        ];
+        let different: std::collections::BTreeSet<_> = names.iter().collect();
+        assert_eq!(different.len(), names.len(), "{names:?}");
     }
 
     #[test]
@@ -89,7 +111,7 @@ mod tests {
         let (ns, n) = name("Ann@laptop.example");
         assert_eq!(ns, "licensing");
         assert!(
-            n.starts_with("external-ann-laptop.example-") && n.len() <= 63,
+            n.starts_with("external-ann-laptop.example-") && n.ends_with(".main.licensing"),
             "{n}"
         );
         assert_ne!(name("a b"), name("a-b"), "the hash keeps them apart");

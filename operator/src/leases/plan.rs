@@ -4,7 +4,7 @@ use super::known::Known;
 use super::notes::{Note, note};
 use super::object::{PASSING, mirror, pod_missing, restated, unknown, without_contact};
 use super::outage::{Service, Stage, Trouble};
-use crate::pods::PodFact;
+use crate::pods::{PodFact, Standing};
 use kube::ResourceExt as _;
 use mooring_api::names::ServerRef;
 use mooring_api::{LeaseState, LicenseLease, LicenseLeaseStatus};
@@ -34,6 +34,8 @@ pub struct LeaseFacts<'a> {
     /// It gave its last claim back by itself.
     pub released: bool,
     pub pod: PodFact,
+    /// What it is to this server: whose word about whom counts.
+    pub standing: Standing,
     /// The node its pod is bound to, if that is known.
     pub node: Option<String>,
     /// The mirror as it is in the API.
@@ -59,12 +61,25 @@ pub fn plan(f: &LeaseFacts<'_>) -> Step {
         // Proven, and told to the server once it can be: what it said last stands no more.
         return when(f.existing.is_some(), Step::Delete);
     }
+    let there = f.existing.is_some();
     match mirror(f.server, f.claims, f.existing, f.node.clone()) {
-        Some(desired) => match f.service.stage(f.now) {
-            Stage::Old(trouble) => during_outage(f, trouble, &desired),
-            Stage::None | Stage::Young(_) => known(f, desired),
+        Some(desired) => match f.standing {
+            Standing::Counts | Standing::External => told(f, desired),
+            // A mirror tells the truth to its end; where there is none, none is made, and who is
+            // not there is not told.
+            Standing::NotAllowed if there => told(f, desired),
+            Standing::OutOfSight if there => without_note(told(f, desired)),
+            Standing::NotAllowed | Standing::OutOfSight => Step::Nothing,
+            Standing::Foreign => when(there, Step::Delete),
         },
         None => not_known(f),
+    }
+}
+
+fn told(f: &LeaseFacts<'_>, desired: LicenseLease) -> Step {
+    match f.service.stage(f.now) {
+        Stage::Old(trouble) => during_outage(f, trouble, &desired),
+        Stage::None | Stage::Young(_) => known(f, desired),
     }
 }
 
@@ -74,6 +89,13 @@ pub fn again(service: &Service, now: Timestamp) -> Option<Duration> {
     match service.stage(now) {
         Stage::Young(after) => Some(after),
         Stage::None | Stage::Old(_) => None,
+    }
+}
+
+fn without_note(step: Step) -> Step {
+    match step {
+        Step::Apply(lease, _) => Step::Apply(lease, None),
+        other => other,
     }
 }
 
@@ -178,6 +200,13 @@ fn not_known(f: &LeaseFacts<'_>) -> Step {
     match (&f.pod, &f.service.trouble) {
         (PodFact::Gone, _) => when(there, Step::Delete),
         (PodFact::Running { .. }, _) if f.released => when(there && f.settled, Step::Delete),
+        // Anybody can make a pod that looks so.
+        (PodFact::Running { .. }, None) if f.standing != Standing::Counts => {
+            when(there && f.settled, Step::Delete)
+        }
+        (PodFact::Running { .. }, Some(_)) if f.standing != Standing::Counts && !there => {
+            Step::Nothing
+        }
         (_, Some(trouble)) => unheard(f, trouble),
         // While the server settles its silence says nothing yet, and the mirror is the roster's
         // memory.

@@ -13,6 +13,7 @@ use mooring_api::names::ServerRef;
 use mooring_core::identity::HolderKey;
 use mooring_net::sync::lock;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// The one writer of mirrors and of the Events that go with them.
@@ -22,20 +23,32 @@ pub struct Writer {
     pub recorder: Recorder,
     /// Shared by all that this process writes of leases.
     pub pace: Arc<Mutex<Allowance>>,
+    /// One license server's part of it, so that it cannot take up all.
+    pub share: Option<Arc<Mutex<Allowance>>>,
     pub metrics: Arc<Metrics>,
     pub cache: Arc<ClusterCache>,
 }
 
+/// One server's writes of mirrors: so many at once, and one more each while. Half of all.
+const SHARE: (u32, Duration) = (50, Duration::from_millis(40));
+
 impl Writer {
+    /// The writer of one license server's mirrors.
+    #[must_use]
+    pub fn of_one_server(&self) -> Self {
+        let share = Allowance::new(SHARE.0, SHARE.1, Instant::now());
+        Self {
+            share: Some(Arc::new(Mutex::new(share))),
+            ..self.clone()
+        }
+    }
+
     /// Waits for one's turn to write a mirror; where to, and its namespace.
     async fn turn(&self, lease: &LicenseLease) -> (Api<LicenseLease>, String) {
-        let at = {
-            let mut pace = lock(&self.pace);
-            let at = pace.next(Instant::now());
-            pace.take(at);
-            at
-        };
-        tokio::time::sleep_until(at).await;
+        // One's own first: who waits for that takes no turn of the others.
+        for pace in self.share.iter().chain([&self.pace]) {
+            tokio::time::sleep_until(next(pace)).await;
+        }
         let namespace = lease.namespace().unwrap_or_default();
         (Api::namespaced(self.client.clone(), &namespace), namespace)
     }
@@ -111,6 +124,13 @@ impl Writer {
         };
         publish(&self.recorder, note, &regarding).await;
     }
+}
+
+fn next(pace: &Mutex<Allowance>) -> Instant {
+    let mut pace = lock(pace);
+    let at = pace.next(Instant::now());
+    pace.take(at);
+    at
 }
 
 /// Publishes an Event; one that cannot be published is logged, nothing more.

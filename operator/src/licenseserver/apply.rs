@@ -8,7 +8,7 @@ use crate::certs::{CertRequest, Usage};
 use crate::kubernetes::{self, unless};
 use k8s_openapi::ByteString;
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::core::v1::{Pod, Secret};
+use k8s_openapi::api::core::v1::{Pod, Secret, Service};
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client, Resource, ResourceExt as _};
 use mooring_api::names::{ServerRef, short_hash};
@@ -28,7 +28,8 @@ fn failed<K: Resource<DynamicType = ()>>(object: &K, source: kube::Error) -> Err
     }
 }
 
-async fn namespaced<K>(client: &Client, object: &K) -> Result<K, Error>
+/// Writes a child, never over somebody else's: `there` is the one that is this LicenseServer's own.
+async fn child<K>(client: &Client, object: &K, there: Option<&K>) -> Result<K, Error>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + Serialize
@@ -37,7 +38,7 @@ where
         + Debug,
 {
     let api = Api::namespaced(client.clone(), &object.namespace().unwrap_or_default());
-    let written = kubernetes::apply(&api, object).await;
+    let written = kubernetes::write_own(&api, object, there).await;
     written.map_err(|e| failed(object, e))
 }
 
@@ -63,19 +64,52 @@ pub(super) fn fingerprint(i: &build::Inputs<'_>) -> Result<String, Error> {
 /// Writes all of them; the children as they are then.
 pub(super) async fn apply(
     i: &build::Inputs<'_>,
+    there: &Children,
+    earlier_ips: &[String],
     ctx: &ControllerContext,
 ) -> Result<Children, Error> {
     let client = ctx.client();
     let (config, hash) = config(i)?;
-    namespaced(client, &build::service_account(i)).await?;
+    let account = child(client, &build::service_account(i), there.account.as_ref()).await?;
     let binding = build::role_binding(i);
-    let written = kubernetes::apply(&Api::all(client.clone()), &binding).await;
-    written.map_err(|e| failed(&binding, e))?;
+    let bindings = Api::all(client.clone());
+    let written = kubernetes::write_own(&bindings, &binding, there.binding.as_ref()).await;
+    let binding = written.map_err(|e| failed(&binding, e))?;
+    let map = build::config_map(i, &config)?;
+    let set = build::stateful_set(i, &hash);
     Ok(Children {
-        config: Some(namespaced(client, &build::config_map(i, &config)?).await?),
-        service: Some(namespaced(client, &build::service(i)).await?),
-        set: Some(namespaced(client, &build::stateful_set(i, &hash)).await?),
+        account: Some(account),
+        binding: Some(binding),
+        config: Some(child(client, &map, there.config.as_ref()).await?),
+        service: Some(service(i, there.service.as_ref(), earlier_ips, client).await?),
+        set: Some(child(client, &set, there.set.as_ref()).await?),
     })
+}
+
+/// The Service. One that was deleted gets its addresses again: pods that do not ask the cluster's
+/// DNS know the server by them. Where they are not free any more, others have to do.
+async fn service(
+    i: &build::Inputs<'_>,
+    there: Option<&Service>,
+    earlier_ips: &[String],
+    client: &Client,
+) -> Result<Service, Error> {
+    let wanted = build::service(i);
+    if there.is_none() && !earlier_ips.is_empty() {
+        match child(
+            client,
+            &build::service_at(wanted.clone(), earlier_ips),
+            None,
+        )
+        .await
+        {
+            Err(e) if e.is_invalid() => {
+                tracing::warn!(server = %i.reference, ips = ?earlier_ips, error = %e, "the Service gets another address");
+            }
+            done => return done,
+        }
+    }
+    child(client, &wanted, there).await
 }
 
 /// Sees to the serving certificate.
@@ -96,14 +130,14 @@ pub(super) async fn certificate(
         validity: VALIDITY,
     };
     let cert = ctx.connection.ca.issue(&request).map_err(Error::Cert)?;
-    namespaced(ctx.client(), &build::tls_secret(i, &cert, &roots)).await?;
+    let secret = build::tls_secret(i, &cert, &roots);
+    child(ctx.client(), &secret, facts.tls.as_ref()).await?;
     tracing::info!(server = %i.reference, reason = why, "serving certificate issued");
     Ok(())
 }
 
 /// Makes the identity once: 32 random bytes. It hides holders' names in tokens; another one would
-/// make the same holder a stranger to its own leases, so `create` decides and nothing ever
-/// overwrites it.
+/// make the same holder a stranger to its own leases, so it is created and never overwritten.
 pub(super) async fn identity(
     i: &build::Inputs<'_>,
     facts: &ServerFacts,
@@ -122,12 +156,8 @@ pub(super) async fn identity(
     };
     let api: Api<Secret> = Api::namespaced(ctx.client().clone(), &i.reference.namespace);
     let made = api.create(&PostParams::default(), &secret).await;
-    if unless(made, &[409])
-        .map_err(|e| failed(&secret, e))?
-        .is_some()
-    {
-        tracing::info!(server = %i.reference, "identity made");
-    }
+    made.map_err(|e| failed(&secret, e))?;
+    tracing::info!(server = %i.reference, "identity made");
     Ok(())
 }
 
@@ -162,5 +192,16 @@ pub(super) async fn delete_pod(
 ) -> Result<(), Error> {
     let api = Api::namespaced(ctx.client().clone(), &reference.namespace);
     let deleted = kubernetes::delete(&api, pod).await;
+    deleted.map(drop).map_err(|e| failed(pod, e))
+}
+
+/// The same without waiting for its kubelet.
+pub(super) async fn delete_pod_now(
+    reference: &ServerRef,
+    pod: &Pod,
+    ctx: &ControllerContext,
+) -> Result<(), Error> {
+    let api = Api::namespaced(ctx.client().clone(), &reference.namespace);
+    let deleted = kubernetes::delete_within(&api, pod, Some(0)).await;
     deleted.map(drop).map_err(|e| failed(pod, e))
 }

@@ -46,6 +46,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// The API server takes no object with these values.
+    pub(super) fn is_invalid(&self) -> bool {
+        let Self::Api { source, .. } = self else {
+            return false;
+        };
+        matches!(source.as_ref(), kube::Error::Api(s) if s.code == 422)
+    }
+
     /// The LicenseServer or its namespace is being deleted: nothing is left to do.
     pub(super) fn is_farewell(&self) -> bool {
         let Self::Api { source, .. } = self else {
@@ -61,6 +69,8 @@ pub struct ControllerContext {
     pub connection: ConnectionContext,
     pub connections: Connections,
     pub defaults: Defaults,
+    /// The operator's own namespace.
+    pub namespace: String,
     /// What the discovery agents see; `None`: there are none.
     pub sightings: Option<Arc<Sightings>>,
     memory: Mutex<HashMap<ServerRef, Memory>>,
@@ -95,6 +105,7 @@ impl ControllerContext {
     pub(super) fn new(
         connection: ConnectionContext,
         defaults: Defaults,
+        namespace: String,
         sightings: Option<Arc<Sightings>>,
         changed: mpsc::UnboundedSender<ServerRef>,
     ) -> Self {
@@ -102,6 +113,7 @@ impl ControllerContext {
             connection,
             connections: Connections::new(changed),
             defaults,
+            namespace,
             sightings,
             memory: Mutex::default(),
         }
@@ -133,10 +145,6 @@ impl ControllerContext {
 
     pub(super) fn remember(&self, server: &ServerRef, change: impl FnOnce(&mut Memory)) {
         change(self.memory().entry(server.clone()).or_default());
-    }
-
-    pub(super) fn forget(&self, server: &ServerRef) {
-        self.memory().remove(server);
     }
 }
 

@@ -3,6 +3,7 @@
 use super::build::Defaults;
 use super::context::{self, ControllerContext};
 use super::{reconcile, sweep};
+use crate::cache::watches::PAGE;
 use crate::connection::ConnectionContext;
 use crate::discovery::{self, sightings::Sightings};
 use futures::StreamExt as _;
@@ -10,7 +11,7 @@ use futures::stream::poll_fn;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
 use kube::core::PartialObjectMeta;
-use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::{Controller, watcher};
 use kube::{Api, Resource, ResourceExt as _};
 use mooring_api::LicenseServer;
@@ -22,6 +23,7 @@ use tokio::sync::mpsc;
 pub async fn run(
     connection: ConnectionContext,
     defaults: Defaults,
+    namespace: String,
     sightings: Option<Arc<Sightings>>,
 ) {
     let (changed, mut hears) = mpsc::unbounded_channel::<ServerRef>();
@@ -29,22 +31,24 @@ pub async fn run(
     let client = connection.writer.client.clone();
     let cache = connection.writer.cache.clone();
     let ctx = Arc::new(ControllerContext::new(
-        connection, defaults, sightings, changed,
+        connection, defaults, namespace, sightings, changed,
     ));
     let ours = watcher::Config::default().labels(&context::ours());
+    let ours = ours.page_size(PAGE);
     let all_dirty = ctx.clone();
     let servers = Api::<LicenseServer>::all(client.clone());
-    let controller = Controller::new(servers, watcher::Config::default());
+    let controller = Controller::new(servers, watcher::Config::default().page_size(PAGE));
     let store = controller.store();
-    let sets = Api::<StatefulSet>::all(client.clone());
-    let services = Api::<Service>::all(client.clone());
+    // Metadata alone: whoever may make such an object may make it large, and label it so.
+    let sets = Api::<PartialObjectMeta<StatefulSet>>::all(client.clone());
+    let services = Api::<PartialObjectMeta<Service>>::all(client.clone());
     let maps = Api::<PartialObjectMeta<ConfigMap>>::all(client.clone());
-    let pods = Api::<Pod>::all(client.clone());
+    let pods = Api::<PartialObjectMeta<Pod>>::all(client.clone());
     let controller = controller
-        .watches(sets, ours.clone(), touched(&ctx))
-        .watches(services, ours.clone(), touched(&ctx))
-        .watches(maps, ours.clone(), touched(&ctx))
-        .watches(pods, ours, touched(&ctx))
+        .watches(sets, ours.clone(), touched(&ctx, &store))
+        .watches(services, ours.clone(), touched(&ctx, &store))
+        .watches(maps, ours.clone(), touched(&ctx, &store))
+        .watches(pods, ours, touched(&ctx, &store))
         .reconcile_on(poll_fn(move |cx| hears.poll_recv(cx)).map(|s| object_ref(&s)))
         .reconcile_all_on(
             poll_fn(move |cx| nodes_changed.poll_recv(cx)).map(move |()| {
@@ -73,16 +77,45 @@ pub async fn run(
 /// The LicenseServer of a child that changed: its objects are looked at again.
 fn touched<K: Resource>(
     ctx: &Arc<ControllerContext>,
+    store: &Store<LicenseServer>,
 ) -> impl Fn(K) -> Option<ObjectRef<LicenseServer>> + use<K> {
-    let ctx = ctx.clone();
+    let (ctx, store) = (ctx.clone(), store.clone());
     move |o| {
-        let name = o.labels().get(SERVER_LABEL)?.clone();
-        let server = ServerRef::new(o.namespace().unwrap_or_default(), name);
+        let server = named(&o, |s| store.get(&object_ref(s)).is_some())?;
         ctx.remember(&server, |m| m.dirty = true);
         Some(object_ref(&server))
     }
 }
 
+/// The LicenseServer that an object's labels name, if there is one: anybody can write labels, and
+/// of what is not there nothing is remembered.
+fn named(object: &impl Resource, exists: impl Fn(&ServerRef) -> bool) -> Option<ServerRef> {
+    let name = object.labels().get(SERVER_LABEL)?.clone();
+    let server = ServerRef::new(object.namespace().unwrap_or_default(), name);
+    exists(&server).then_some(server)
+}
+
 fn object_ref(server: &ServerRef) -> ObjectRef<LicenseServer> {
     ObjectRef::new(&server.name).within(&server.namespace)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_label_that_names_no_license_server_is_nobodys_business() {
+        let labelled = |server: &str| -> ConfigMap {
+            let metadata = json!({ "name": "x", "namespace": "team-b", "labels": { "mooring.dev/server": server } });
+            serde_json::from_value(json!({ "metadata": metadata })).unwrap()
+        };
+        let main = ServerRef::new("team-b", "main");
+        let exists = |s: &ServerRef| *s == main;
+        assert_eq!(named(&labelled("main"), exists), Some(main.clone()));
+        let forged = (0..1000).map(|n| named(&labelled(&format!("r{n}")), exists));
+        assert_eq!(forged.flatten().count(), 0);
+        assert_eq!(named(&ConfigMap::default(), exists), None);
+    }
 }

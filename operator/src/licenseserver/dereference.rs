@@ -3,13 +3,15 @@
 
 use super::context::{ControllerContext, Error};
 use super::facts::{Children, Missing, ServerFacts};
+use super::ownership::{self, Taken};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret, Service, ServiceAccount};
+use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::ListParams;
 use kube::core::{PartialObjectMeta, Selector};
-use kube::{Api, Resource};
+use kube::{Api, Resource, ResourceExt};
 use mooring_api::names::ServerRef;
 use mooring_api::{LicenseServer, NamespacesFrom};
 use mooring_core::wire::Policies;
@@ -34,22 +36,84 @@ pub async fn dereference(
         namespace: &reference.namespace,
     };
     let name = &reference.name;
+    let mut names = Names::new(server, reference);
+    let children = Children {
+        set: names.own(ns.get::<StatefulSet>(name).await?),
+        service: names.own(ns.get::<Service>(name).await?),
+        config: names.own(ns.get::<ConfigMap>(&reference.child("config")).await?),
+        account: names.own(ns.get::<ServiceAccount>(&reference.account()).await?),
+        binding: names.own_binding(binding(reference, ctx).await?),
+    };
+    let tls = names.own(ns.get::<Secret>(&reference.child("tls")).await?);
+    let identity = names.own(ns.get::<Secret>(&reference.child("identity")).await?);
+    let pod = ns.get::<Pod>(&reference.child("0")).await?;
+    let pod = names.own_pod(pod, children.set.as_ref());
     let (missing, sources) = named(server, &ns).await?;
-    let identity = ns.get::<Secret>(&reference.child("identity")).await?;
     Ok(ServerFacts {
         missing,
         sources,
         policies: policies(server, reference, ctx).await?,
-        tls: ns.get(&reference.child("tls")).await?,
+        tls,
         has_identity: identity.is_some(),
-        children: Children {
-            set: ns.get::<StatefulSet>(name).await?,
-            service: ns.get::<Service>(name).await?,
-            config: ns.get::<ConfigMap>(&reference.child("config")).await?,
-        },
-        pod: ns.get::<Pod>(&format!("{name}-0")).await?,
+        taken: names.taken,
+        children,
+        pod,
         nodes: ctx.cache().nodes(),
     })
+}
+
+async fn binding(
+    reference: &ServerRef,
+    ctx: &ControllerContext,
+) -> Result<Option<ClusterRoleBinding>, Error> {
+    let (api, name) = (Api::all(ctx.client().clone()), reference.binding());
+    let found = api.get_opt(&name).await;
+    found.map_err(|e| failed(e, format!("ClusterRoleBinding {name}")))
+}
+
+/// Tells what is the LicenseServer's own from what others have under the names that it needs.
+struct Names<'a> {
+    reference: &'a ServerRef,
+    uid: String,
+    taken: Vec<Taken>,
+}
+
+impl<'a> Names<'a> {
+    fn new(server: &LicenseServer, reference: &'a ServerRef) -> Self {
+        Self {
+            reference,
+            uid: server.uid().unwrap_or_default(),
+            taken: Vec::new(),
+        }
+    }
+
+    fn unless<K>(&mut self, object: Option<K>, taken: impl Fn(&K) -> Option<Taken>) -> Option<K> {
+        let object = object?;
+        match taken(&object) {
+            None => Some(object),
+            Some(t) => {
+                self.taken.push(t);
+                None
+            }
+        }
+    }
+
+    fn own<K: Resource<DynamicType = ()>>(&mut self, object: Option<K>) -> Option<K> {
+        let (reference, uid) = (self.reference, self.uid.clone());
+        self.unless(object, |o| ownership::taken(o, reference, &uid))
+    }
+
+    fn own_binding(&mut self, object: Option<ClusterRoleBinding>) -> Option<ClusterRoleBinding> {
+        let reference = self.reference;
+        self.unless(object, |b| ownership::binding_taken(b, reference))
+    }
+
+    fn own_pod(&mut self, pod: Option<Pod>, set: Option<&StatefulSet>) -> Option<Pod> {
+        let reference = self.reference;
+        let free = self.unless(pod, |p| ownership::pod_taken(&p.metadata, reference))?;
+        let set = set?.metadata.uid.as_deref()?;
+        ownership::is_owned(&free.metadata, set).then_some(free)
+    }
 }
 
 /// Reads objects of one namespace.
@@ -169,7 +233,7 @@ async fn policies(
             let labelled = ListParams::default().labels_from(&selector);
             let list = namespaces.list_metadata(&labelled).await;
             let list = list.map_err(|e| failed(e, "namespaces"))?;
-            let mut names: Vec<String> = list.iter().map(kube::ResourceExt::name_any).collect();
+            let mut names: Vec<String> = list.iter().map(ResourceExt::name_any).collect();
             names.sort();
             Some(names)
         }

@@ -1,7 +1,9 @@
 //! The facts of one reconciliation: what a LicenseServer names, and what is there of it already.
 
+use super::ownership::Taken;
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod, Secret, Service};
+use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod, Secret, Service, ServiceAccount};
+use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use mooring_core::wire::Policies;
 use std::sync::Arc;
@@ -19,6 +21,8 @@ pub struct ServerFacts {
     /// The serving certificate, if there is one.
     pub tls: Option<Secret>,
     pub has_identity: bool,
+    /// What is there of somebody else's under the names that it needs.
+    pub taken: Vec<Taken>,
     /// What is there of the objects that the operator writes.
     pub children: Children,
     pub pod: Option<Pod>,
@@ -34,12 +38,14 @@ impl ServerFacts {
     }
 }
 
-/// The children whose change by somebody else is put right at once.
+/// The children that are there; a change of the first three by somebody else is put right at once.
 #[derive(Clone, Debug, Default)]
 pub struct Children {
     pub set: Option<StatefulSet>,
     pub service: Option<Service>,
     pub config: Option<ConfigMap>,
+    pub account: Option<ServiceAccount>,
+    pub binding: Option<ClusterRoleBinding>,
 }
 
 impl Children {
@@ -79,8 +85,8 @@ mod tests {
         let map = json!({ "metadata": { "uid": "m", "resourceVersion": map_version } });
         Children {
             set: Some(serde_json::from_value(set).unwrap()),
-            service: None,
             config: Some(serde_json::from_value(map).unwrap()),
+            ..Children::default()
         }
     }
 

@@ -1,11 +1,13 @@
 //! Where the server's pod may be, and when it must move: the pod follows the label. Pure.
 
+use crate::connection::Snapshot;
 use crate::discovery::{plan, sightings::Views};
 use crate::gone::is_ready;
 use crate::pods::node_name;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::ResourceExt;
 use mooring_api::Placement;
+use mooring_api::names::NODE_RESTRICTION;
 use std::collections::BTreeMap;
 
 /// The nodes that carry all these labels.
@@ -26,6 +28,8 @@ pub enum Placed {
     Nowhere,
     /// Its pod is on a node that lost the labels, and no other has them: it stays where it is.
     Stays { node: String },
+    /// The same, though another has them: the device signs where it is.
+    Keeps { node: String },
     /// Its pod must be deleted: other nodes that are ready carry the labels now.
     Moves { from: String, to: Vec<String> },
 }
@@ -61,6 +65,25 @@ pub fn placed(
     }
 }
 
+/// A server whose device signs is not moved because another node says that it has it: a report is a
+/// node's word, a signature is the device's. Labels that people set are theirs, and are followed.
+pub fn keeps(placed: Placed, placement: &Placement, snapshot: &Snapshot) -> Placed {
+    let signs = snapshot.says().is_some_and(|s| s.anchor.present);
+    match placed {
+        Placed::Moves { from, .. } if placement.device.is_some() && signs => {
+            Placed::Keeps { node: from }
+        }
+        other => other,
+    }
+}
+
+/// Whether no kubelet may set this label on its own node.
+fn is_restricted(label: &str) -> bool {
+    let domain = label.split_once('/').map_or("", |(domain, _)| domain);
+    let below = domain.strip_suffix(NODE_RESTRICTION);
+    below.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+}
+
 /// The nodes that carry these labels, by name.
 pub fn fitting(nodes: &[impl AsRef<Node>], labels: &BTreeMap<String, String>) -> Vec<String> {
     let names = that_fit(nodes, labels).map(ResourceExt::name_any);
@@ -94,6 +117,13 @@ fn said(found: bool, reason: &'static str, message: String) -> Whereabouts {
     }
 }
 
+fn on(nodes: &[String]) -> String {
+    match nodes {
+        [one] => format!("on node {one}"),
+        many => format!("on nodes {}", many.join(", ")),
+    }
+}
+
 /// Says it. `fitting`: the nodes that carry the placement's labels; `views`: what the discovery
 /// agents see, if there are any.
 pub fn whereabouts(
@@ -101,10 +131,6 @@ pub fn whereabouts(
     fitting: &[String],
     views: Option<&Views>,
 ) -> Whereabouts {
-    let on = |nodes: &[String]| match nodes {
-        [one] => format!("on node {one}"),
-        many => format!("on nodes {}", many.join(", ")),
-    };
     let Some(device) = &placement.device else {
         let labels = placement.node_selector.iter();
         let labels: Vec<String> = labels.map(|(k, v)| format!("{k}={v}")).collect();
@@ -115,7 +141,17 @@ pub fn whereabouts(
             );
             said(false, "NoMatchingNode", text)
         } else {
-            said(true, "NodeFound", format!("{labels}: {}", on(fitting)))
+            let open = !placement.node_selector.keys().any(|k| is_restricted(k));
+            let hint = if open {
+                "; a node may give itself such labels, and so attract the server with its secrets: one below node-restriction.kubernetes.io is safe from that"
+            } else {
+                ""
+            };
+            said(
+                true,
+                "NodeFound",
+                format!("{labels}: {}{hint}", on(fitting)),
+            )
         };
     };
     let Some(views) = views else {
@@ -125,6 +161,13 @@ pub fn whereabouts(
         return said(!fitting.is_empty(), "DiscoveryDisabled", text);
     };
     let now: Vec<String> = plan::holders(device, views).map(str::to_owned).collect();
+    if plan::is_disputed(device, views) {
+        let text = format!(
+            "device {device}: reported {} at once, and there is one of this serial: nothing is moved, and the label stays where it was. Look which of these nodes tells the truth",
+            on(&now)
+        );
+        return said(!fitting.is_empty(), "DeviceDisputed", text);
+    }
     if !now.is_empty() {
         let more = if now.len() > 1 && device.serial.is_none() {
             ": the pod runs on any of them; give the serial to tell them apart"

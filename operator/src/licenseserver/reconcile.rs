@@ -5,9 +5,9 @@ use super::build::inputs::Inputs;
 use super::context::{Applied, ControllerContext, Error, Memory};
 use super::facts::ServerFacts;
 use super::placement::{self, Placed};
-use super::{apply, dereference, logins, replug, status, validate};
+use super::{apply, dead_node, dereference, logins, platform, replug, status, validate};
 use crate::connection::{Endpoint, Snapshot};
-use crate::inject::addresses;
+use crate::inject::{addresses, cluster_ips};
 use crate::kubernetes::apply_params;
 use crate::leases::{Note, publish};
 use crate::pods::{node_name, sidecar_may_have_run};
@@ -97,16 +97,16 @@ impl Pass<'_> {
         ctx.cache().complete().await;
         let memory = self.recall();
         let snapshot = ctx.connections.snapshot(reference);
+        let refusal = self.refusal();
         let kept = memory.facts.children.config.as_ref();
-        let look = must_look(server, &memory) || logins::are_new(kept, &snapshot);
-        let mut facts = memory.facts.clone();
-        if look {
-            self.remember(|m| m.dirty = false);
-            facts = Box::pin(dereference::dereference(server, reference, ctx)).await?;
-        }
-        let invalid = validate::validate(server).err();
+        let news = must_look(server, &memory) || logins::are_new(kept, &snapshot);
+        // What the platform does not allow is not looked at either: an answer would tell of it.
+        let look = refusal.is_none() && news;
+        let mut facts = self.facts(look, refusal.is_some()).await?;
+        let invalid = refusal.or_else(|| validate::validate(server).err());
         let labels = server.spec.placement.labels();
         let placed = placement::placed(facts.pod.as_ref(), &facts.nodes, &labels);
+        let placed = placement::keeps(placed, &server.spec.placement, &snapshot);
         let boot = mooring_net::clock::boot();
         self.remember(|m| m.anchor.note(&snapshot, boot));
 
@@ -114,8 +114,9 @@ impl Pass<'_> {
         let earlier = before.as_ref().and_then(|s| s.lease_duration_in_force);
         let mut in_force = earlier.unwrap_or(server.spec.lease.duration).0;
         // A first start waits for what it needs; a server that exists keeps its objects whatever is
-        // missing now.
-        let may_apply = facts.children.set.is_some() || facts.missing.is_empty();
+        // missing now. Where one name is somebody else's nothing is written at all.
+        let has_all = facts.children.set.is_some() || facts.missing.is_empty();
+        let may_apply = has_all && facts.taken.is_empty();
         if invalid.is_none() && may_apply {
             in_force = self.raised(before.as_ref(), &snapshot).await?;
             if look {
@@ -140,19 +141,44 @@ impl Pass<'_> {
             generation: server.metadata.generation,
             invalid: invalid.as_ref(),
             missing: &facts.missing,
+            taken: &facts.taken,
             placed: &placed,
             whereabouts: &placement::whereabouts(&server.spec.placement, &fitting, views.as_ref()),
             pod: facts.pod.as_ref(),
             cordoned: &placement::cordoned(&facts.nodes, &labels),
             node: facts.pod.as_ref().and_then(node_name).map(str::to_owned),
             endpoint: format!("https://{}:{port}", reference.dns_name()),
+            cluster_ips: cluster_ips(facts.children.service.as_ref()),
             snapshot: &snapshot,
             twin: status::twin(&snapshot, self.others()),
             now: mooring_net::clock::now().wall,
         };
         self.report(&judged, in_force).await?;
-        let well = facts.missing.is_empty() && snapshot.connected;
+        let well = facts.missing.is_empty() && facts.taken.is_empty() && snapshot.connected;
         Ok(Action::requeue(if well { LOOK } else { LOOK_SOON }))
+    }
+
+    /// What is there: by a look now, or as it was.
+    async fn facts(&self, look: bool, refused: bool) -> Result<ServerFacts, Error> {
+        if refused {
+            return Ok(ServerFacts::default());
+        }
+        if !look {
+            return Ok(self.recall().facts);
+        }
+        self.remember(|m| m.dirty = false);
+        Box::pin(dereference::dereference(
+            self.server,
+            self.reference,
+            self.ctx,
+        ))
+        .await
+    }
+
+    /// What it asks for and may not have here.
+    fn refusal(&self) -> Option<validate::Invalid> {
+        let (defaults, own) = (&self.ctx.defaults, &self.ctx.namespace);
+        platform::refusal(self.server, &defaults.platform, own, &defaults.images())
     }
 
     /// The longest lease that any instance may grant from now on. A longer one is written into the
@@ -240,7 +266,10 @@ impl Pass<'_> {
         let mark = facts.children.mark();
         let fresh = |a: Applied| a.print == print && a.mark == mark && a.at.elapsed() < REAPPLY;
         if !self.recall().applied.is_some_and(fresh) {
-            facts.children = apply::apply(&inputs, self.ctx).await?;
+            let earlier = newest_status(self.server, &self.recall()).unwrap_or_default();
+            let ips = &earlier.cluster_ips;
+            facts.children =
+                Box::pin(apply::apply(&inputs, &facts.children, ips, self.ctx)).await?;
             self.remember(|m| {
                 m.applied = Some(Applied {
                     print,
@@ -250,6 +279,7 @@ impl Pass<'_> {
             });
         }
         apply::nudge(&inputs, facts, self.ctx).await?;
+        self.bury(facts, placed).await?;
         if let Some(pod) = facts.standing_pod() {
             self.relocate(pod, placed).await?;
             self.replace(pod, facts).await?;
@@ -277,11 +307,19 @@ impl Pass<'_> {
         let at = node_name(pod);
         let mut nodes = facts.nodes.iter();
         let node = nodes.find(|n| n.metadata.name.as_deref() == at);
-        let watched = self.recall().anchor;
-        let now = mooring_net::clock::boot();
-        let Some(lost) = replug::due(self.server, &watched, node.map(AsRef::as_ref), now) else {
+        let (watched, now) = (self.recall().anchor, mooring_net::clock::now());
+        let status = newest_status(self.server, &self.recall()).unwrap_or_default();
+        let (node, earlier) = (node.map(AsRef::as_ref), status.replacements.as_ref());
+        let Some(lost) = replug::due(self.server, &watched, node, earlier, now) else {
             return Ok(());
         };
+        // Written first: an operator that ends in between must not begin anew.
+        let replacements = Some(replug::counted(earlier, now.wall));
+        self.write_status(&LicenseServerStatus {
+            replacements,
+            ..status
+        })
+        .await?;
         let text = format!(
             "the anchor has been lost for {} s while node {} offers its device: plugged in again it has another device file, so the server's pod is made anew",
             lost.as_secs(),
@@ -291,9 +329,31 @@ impl Pass<'_> {
         let note = Note::new(EventType::Normal, "ServerReplaced", "Replace", &text);
         self.say(&note).await;
         apply::delete_pod(self.reference, pod, self.ctx).await?;
-        // Once for each loss, also where the new pod is slow to come.
         self.remember(|m| m.anchor = replug::Watched::default());
         Ok(())
+    }
+
+    /// Deletes by force the pod of a node that died, once its dongle is elsewhere and nothing that
+    /// it signed there counts any more.
+    async fn bury(&self, facts: &ServerFacts, placed: &Placed) -> Result<(), Error> {
+        let Some(pod) = &facts.pod else {
+            return Ok(());
+        };
+        let answers = self.ctx.connections.snapshot(self.reference).connected;
+        let now = mooring_net::clock::now().wall;
+        let (spec, nodes) = (&self.server.spec, &facts.nodes);
+        let Some(waited) = dead_node::due(spec, pod, nodes, placed, answers, now) else {
+            return Ok(());
+        };
+        let text = format!(
+            "the pod on node {} has not ended for {} min: its node is down, the dongle is elsewhere, and nothing that it signed there counts any more. It is deleted by force",
+            node_name(pod).unwrap_or("unknown"),
+            waited.as_secs() / 60,
+        );
+        tracing::info!(server = %self.reference, pod = %pod.name_any(), waited = ?waited, "the pod of a dead node is deleted by force");
+        let note = Note::new(EventType::Warning, "ServerForced", "Replace", &text);
+        self.say(&note).await;
+        apply::delete_pod_now(self.reference, pod, self.ctx).await
     }
 
     async fn write_status(&self, status: &LicenseServerStatus) -> Result<(), Error> {
@@ -316,7 +376,7 @@ impl Pass<'_> {
 
 /// Whether the objects are looked at; a change of numbers alone needs no look.
 fn must_look(server: &LicenseServer, memory: &Memory) -> bool {
-    let patience = if memory.facts.missing.is_empty() {
+    let patience = if memory.facts.missing.is_empty() && memory.facts.taken.is_empty() {
         LOOK
     } else {
         LOOK_SOON

@@ -92,11 +92,17 @@ pub fn status(
         .map(|t| Timestamp::from_second(t.as_second()).unwrap_or(t));
     let as_of = heard.map(|t| t.to_string()).or(now.as_of.take());
     now.as_of = as_of.filter(|_| !s.connected);
+    if s.says().is_some_and(|s| s.anchor.present) {
+        now.replacements = None;
+    }
     let anchor = match s.says() {
         Some(s) if s.anchor.present => Some("Present".to_owned()),
         Some(s) => Some(s.anchor.reason.to_string()),
         None => now.anchor.filter(|_| conditions::untried(j)),
     };
+    if !j.cluster_ips.is_empty() {
+        now.cluster_ips.clone_from(&j.cluster_ips);
+    }
     LicenseServerStatus {
         conditions: conditions(j, &now.conditions),
         node: j.node.clone(),

@@ -1,5 +1,6 @@
-//! Removes what a LicenseServer that is gone cannot take along: its link, its ClusterRoleBinding;
-//! and its mirrors once their pods are gone, which may run on under their grace.
+//! Removes what a LicenseServer that is gone cannot take along: its link, what is remembered of it,
+//! its ClusterRoleBinding; and its mirrors once their pods are gone, which may run on under their
+//! grace.
 //!
 //! Without finalizers a deletion is never held up, also not by an operator that is away; this looks
 //! again and again instead.
@@ -41,10 +42,10 @@ pub(super) async fn run(ctx: Arc<ControllerContext>, store: Store<LicenseServer>
                 ended |= bereave(&ctx, &server);
             } else {
                 ctx.connections.end(&server, &ctx.connection);
-                ctx.forget(&server);
                 ended = true;
             }
         }
+        ctx.memory().retain(|server, _| there.contains(server));
         if (ended || round % BINDINGS == 0)
             && let Err(e) = bindings(&ctx, &there).await
         {
@@ -89,7 +90,6 @@ fn has_holders(ctx: &ControllerContext, server: &ServerRef) -> bool {
 
 fn bereave(ctx: &ControllerContext, server: &ServerRef) -> bool {
     let now = mooring_net::clock::now().wall;
-    ctx.forget(server);
     ctx.connections.bereave(server, &ctx.connection, now)
 }
 

@@ -5,19 +5,23 @@ use mooring_api::names::MAX_SERVER_NAME;
 use mooring_api::{LeaseSettings, LicenseServer, NamespacesFrom, Span};
 use mooring_core::ledger::MOST_CLAIMS_PER_HOLDER;
 use mooring_core::time::{MAX_LEASE, MIN_LEASE};
+use std::borrow::Cow;
 
 /// A field that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {found}, expected {expected}")]
 pub struct Invalid {
-    pub field: &'static str,
+    /// The condition's reason, CamelCase.
+    pub reason: &'static str,
+    pub field: Cow<'static, str>,
     pub found: String,
     pub expected: String,
 }
 
 fn invalid(field: &'static str, found: impl Into<String>, expected: impl Into<String>) -> Invalid {
     Invalid {
-        field,
+        reason: "InvalidSpec",
+        field: field.into(),
         found: found.into(),
         expected: expected.into(),
     }

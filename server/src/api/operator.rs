@@ -51,9 +51,9 @@ pub(super) async fn gone(app: &App, asked: Asked) -> Result<Response<Body>, Prob
 /// The roster: settling ends once each holder on it is in or gone.
 pub(super) async fn expected(app: &App, asked: Asked) -> Result<Response<Body>, Problem> {
     operator_only(&asked)?;
-    let Expected { holders } = asked.json(OPERATOR_BODY).await?;
+    let Expected { holders, lasting } = asked.json(OPERATOR_BODY).await?;
     let settling = app.engine.act(|l, now| {
-        l.expected(&holders, now);
+        l.expected(&holders, &lasting, now);
         l.settling()
     });
     tracing::info!(holders = holders.len(), settling, "roster received");

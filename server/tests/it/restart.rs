@@ -136,6 +136,7 @@ async fn the_roster_ends_settling_early_and_gone_frees_at_once() {
     let rig = Rig::start(Setup {
         earlier: None,
         seats: 1,
+        more: "operatorKnowsAll: true\n".into(),
         ..Setup::default()
     })
     .await;
@@ -167,6 +168,24 @@ async fn the_roster_ends_settling_early_and_gone_frees_at_once() {
     assert!(
         matches!(&r[0], Renewed::Problem { problem, .. } if problem.kind == ProblemType::UnknownLease),
         "{r:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_takes_others_than_the_operator_knows_settles_whatever_the_roster_says() {
+    let rig = Rig::start(Setup {
+        earlier: None,
+        ..Setup::default()
+    })
+    .await;
+    let operator = rig.client("mooring-operator");
+    let call = Call::new(http::Method::POST, "/v1/holders/expected");
+    let call = call.json(&serde_json::json!({"holders": []})).unwrap();
+    assert_eq!(ask(&operator, call).await.status, 204);
+    let settling = rig.products(&rig.client("a")).await.server.settling;
+    assert!(
+        settling,
+        "a holder of a certificate or token may hold a lease that no roster names"
     );
 }
 

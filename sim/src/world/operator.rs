@@ -51,7 +51,7 @@ impl World {
         let keys: Vec<HolderKey> = roster.iter().map(|h| key(*h)).collect();
         self.server_ticks();
         self.state(Fact::Roster(roster));
-        self.with_ledger(|l, now| l.expected(&keys, now));
+        self.with_ledger(|l, now| l.expected(&keys, &keys, now));
         self.operator_speaks();
     }
 

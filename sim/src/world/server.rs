@@ -60,6 +60,7 @@ impl World {
                 Reclaim::Confirmed => mooring_core::policy::Reclaim::Confirmed,
             },
             grace: Duration::from_millis(license.grace),
+            outsiders: false,
             limits: Limits::default(),
         };
         let ledger = Ledger::new(settings, Capacity::none(), now.boot);

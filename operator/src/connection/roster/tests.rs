@@ -56,3 +56,36 @@ fn only_proof_takes_a_holder_off() {
     let on = roster([(&a, &running)], [&a, &b], |k| *k == a);
     assert_eq!(on.into_iter().collect::<Vec<_>>(), [b]);
 }
+
+#[test]
+fn a_forged_pod_is_on_it_and_is_not_waited_for_past_q() {
+    let mut forged = pod(json!("n"), sidecar(json!({ "running": {} }), 0));
+    forged.metadata.annotations = None;
+    let on = roster([(&key("forged"), &forged)], [], |_| false);
+    assert_eq!(on.len(), 1, "one too few would give a seat away");
+    assert!(!lasts(false, None));
+    assert!(
+        lasts(true, None),
+        "it may have been granted a seat while nobody wrote mirrors"
+    );
+}
+
+#[test]
+fn who_held_by_its_mirror_is_waited_for_whatever_it_may_now() {
+    let mirror = |state: &str, claims: Value| -> LicenseLease {
+        serde_json::from_value(json!({
+            "apiVersion": "mooring.dev/v1alpha1", "kind": "LicenseLease", "metadata": { "name": "m" },
+            "spec": { "server": { "namespace": "licensing", "name": "main" }, "holder": { "kind": "Pod", "name": "p" } },
+            "status": { "products": "render", "state": state, "since": "2026-01-01T00:00:00Z", "claims": claims }
+        }))
+        .unwrap()
+    };
+    let held = json!([{ "name": "pod", "lease": "l", "products": "render", "state": "Held", "since": "2026-01-01T00:00:00Z" }]);
+    assert!(lasts(false, Some(&mirror("Held", json!([])))));
+    assert!(lasts(false, Some(&mirror("Silent", json!([])))));
+    assert!(
+        lasts(false, Some(&mirror("Waiting", held))),
+        "one of its claims held"
+    );
+    assert!(!lasts(false, Some(&mirror("Waiting", json!([])))));
+}

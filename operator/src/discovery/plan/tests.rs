@@ -136,3 +136,34 @@ fn another_value_of_our_label_is_put_right() {
     let views = Views::from([("a".to_owned(), view)]);
     assert_eq!(plan(&wanted, &nodes, &views), change(true));
 }
+
+#[test]
+fn a_serial_that_two_nodes_report_moves_nothing() {
+    let d = device(Some("A1"));
+    let l = d.label();
+    let here = [d.clone()];
+    let both = |there: &[String]| {
+        planned(
+            std::slice::from_ref(&d),
+            &[
+                ("a", there, Some(Ok(&here))),
+                ("liar", &[], Some(Ok(&here))),
+            ],
+        )
+    };
+    assert!(
+        both(std::slice::from_ref(&l)).is_empty(),
+        "the label stays where it was"
+    );
+    assert!(both(&[]).is_empty(), "and comes to neither");
+    let any = device(None);
+    let found = planned(
+        std::slice::from_ref(&any),
+        &[("a", &[], Some(Ok(&here))), ("b", &[], Some(Ok(&here)))],
+    );
+    assert_eq!(
+        found.len(),
+        2,
+        "of a device without a serial there may be several"
+    );
+}

@@ -587,3 +587,20 @@ fn versions_make_labels() {
     assert_eq!(label_value("-1-"), "1");
     assert_eq!(label_value(&"x".repeat(80)).len(), 63);
 }
+
+#[test]
+fn a_pod_that_the_webhook_made_counts_for_its_server() {
+    use crate::pods::{Standing, standing, trim};
+    use mooring_api::names::ServerRef;
+    use mooring_core::identity::HolderKey;
+    use mooring_core::wire::Policies;
+    let mut injected = inject(&simple(json!({ "mooring.dev/licenses": "render" })));
+    injected["metadata"]["uid"] = json!("u");
+    let made = trim(&serde_json::from_value(injected).unwrap());
+    let server = ServerRef::from_url(&target().url).unwrap();
+    let all = Policies {
+        allowed_namespaces: None,
+    };
+    let is = standing(&HolderKey("u".into()), Some(&made), &server, &all);
+    assert_eq!(is, Standing::Counts, "{made:?}");
+}

@@ -46,7 +46,7 @@ fn view(claim: &str, state: &str, more: Value) -> LeaseView {
 fn claims_at(views: Vec<LeaseView>, at: Timestamp) -> Vec<Known> {
     let mut book = LeaseCache::default();
     for v in views {
-        book.event(v, at);
+        book.event(v, at, |_| true);
     }
     book.claims(&HolderKey(UID.into()))
 }
@@ -68,6 +68,7 @@ fn facts<'a>(
         settled: true,
         released: false,
         pod: PodFact::Unseen,
+        standing: Standing::Counts,
         node: None,
         existing,
         written: None,
@@ -110,7 +111,10 @@ fn written(views: Vec<LeaseView>) -> LicenseLease {
 fn a_new_lease_is_one_object_that_tells_all() {
     let (server, claims) = (server(), claims(vec![view("pod", "Held", json!({}))]));
     let (lease, note) = applied(plan(&facts(&server, &claims, None)));
-    assert_eq!(lease.metadata.name.as_deref(), Some("job-1-3f2504e0"));
+    assert_eq!(
+        lease.metadata.name.as_deref(),
+        Some("job-1-3f2504e0.main.licensing")
+    );
     assert_eq!(lease.metadata.namespace.as_deref(), Some("apps"));
     assert!(lease.metadata.owner_references.is_none() && lease.metadata.finalizers.is_none());
     let s = lease.status.unwrap();
@@ -368,4 +372,48 @@ fn a_pod_that_gave_back_is_not_unknown() {
     assert_eq!(plan(&f), Step::Delete);
     f.existing = None;
     assert_eq!(plan(&f), Step::Nothing);
+}
+
+#[test]
+fn of_a_pod_that_does_not_count_nothing_is_written_anew_and_nobody_is_told() {
+    let (server, claims) = (server(), claims(vec![view("pod", "Held", json!({}))]));
+    for standing in [
+        Standing::Foreign,
+        Standing::OutOfSight,
+        Standing::NotAllowed,
+    ] {
+        let f = LeaseFacts {
+            standing,
+            pod: running(60),
+            ..facts(&server, &claims, None)
+        };
+        assert_eq!(
+            plan(&f),
+            Step::Nothing,
+            "{standing:?}: what the server says of it"
+        );
+        let unknown = LeaseFacts { claims: &[], ..f };
+        assert_eq!(
+            plan(&unknown),
+            Step::Nothing,
+            "{standing:?}: what its pod says of itself"
+        );
+    }
+}
+
+#[test]
+fn a_mirror_that_was_written_rightly_is_kept_true_and_a_foreign_one_goes() {
+    let (server, lease) = (server(), written(vec![view("pod", "Held", json!({}))]));
+    let now_waits = claims(vec![view("pod", "Waiting", json!({ "place": 1 }))]);
+    let judge = |standing| {
+        plan(&LeaseFacts {
+            standing,
+            ..facts(&server, &now_waits, Some(&lease))
+        })
+    };
+    let (_, note) = applied(judge(Standing::NotAllowed));
+    assert!(note.is_some(), "its pod is there and must know");
+    let (_, note) = applied(judge(Standing::OutOfSight));
+    assert_eq!(note, None, "an Event on a pod that nobody sees");
+    assert_eq!(judge(Standing::Foreign), Step::Delete);
 }

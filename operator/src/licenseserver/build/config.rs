@@ -39,6 +39,7 @@ pub fn server_config(i: &Inputs<'_>) -> Option<Config> {
         identity_key: at("identity/key"),
         policies: Some(at(POLICIES_FILE)),
         token_review: true,
+        operator_knows_all: true,
         clients: None,
         admins: Vec::new(),
     })

@@ -1,5 +1,6 @@
 //! What building needs to know, and what all objects have in common.
 
+use crate::licenseserver::platform::Platform;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::Resource as _;
 use mooring_api::LicenseServer;
@@ -31,6 +32,15 @@ pub struct Defaults {
         value_name = "NAME"
     )]
     pub tokenreview_role: String,
+    #[command(flatten)]
+    pub platform: Platform,
+}
+
+impl Defaults {
+    /// The images that every LicenseServer may have.
+    pub fn images(&self) -> [&str; 2] {
+        [&self.server_image, &self.pcscd_image]
+    }
 }
 
 /// What building needs to know besides the spec.

@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::api::rbac::v1::{ClusterRoleBinding, RoleRef, Subject};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use mooring_api::names::{API_PORT, HEALTH_PORT, SERVER_NAMESPACE_LABEL, ServerRef};
+use mooring_api::names::{API_PORT, HEALTH_PORT, SERVER_NAMESPACE_LABEL};
 use mooring_config::Config;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -29,11 +29,11 @@ pub fn config_map(i: &Inputs<'_>, config: &Config) -> Result<ConfigMap, serde_ya
     })
 }
 
-/// The server's service account. Sidecars have none of ours; this one may ask whose token it was
-/// shown.
+/// The server's service account, of a name that nobody else has. Sidecars have none of ours; this
+/// one may ask whose token it was shown.
 pub fn service_account(i: &Inputs<'_>) -> ServiceAccount {
     ServiceAccount {
-        metadata: meta(i, i.reference.name.clone()),
+        metadata: meta(i, i.reference.account()),
         ..ServiceAccount::default()
     }
 }
@@ -41,12 +41,12 @@ pub fn service_account(i: &Inputs<'_>) -> ServiceAccount {
 /// Lets the server's service account create TokenReviews. Cluster-wide, so no owner reference: the
 /// operator removes it.
 pub fn role_binding(i: &Inputs<'_>) -> ClusterRoleBinding {
-    let ServerRef { namespace, name } = i.reference;
+    let namespace = &i.reference.namespace;
     let mut all = labels(i.reference);
     all.insert(SERVER_NAMESPACE_LABEL.to_owned(), namespace.clone());
     ClusterRoleBinding {
         metadata: ObjectMeta {
-            name: Some(format!("mooring-server:{namespace}:{name}")),
+            name: Some(i.reference.binding()),
             labels: Some(all),
             ..ObjectMeta::default()
         },
@@ -57,7 +57,7 @@ pub fn role_binding(i: &Inputs<'_>) -> ClusterRoleBinding {
         },
         subjects: Some(vec![Subject {
             kind: "ServiceAccount".into(),
-            name: name.clone(),
+            name: i.reference.account(),
             namespace: Some(namespace.clone()),
             ..Subject::default()
         }]),
@@ -92,6 +92,14 @@ pub fn service(i: &Inputs<'_>) -> Service {
         }),
         ..Service::default()
     }
+}
+
+/// The Service with these addresses.
+pub fn service_at(mut service: Service, ips: &[String]) -> Service {
+    let spec = service.spec.get_or_insert_default();
+    spec.cluster_ip = ips.first().cloned();
+    spec.cluster_ips = Some(ips.to_vec());
+    service
 }
 
 /// Secret `‹name›-tls`.

@@ -41,6 +41,7 @@ fn case(change: impl FnOnce(&mut Value)) -> Case {
             pcscd_image: "mooring-pcscd:1".into(),
             tokenreview_role: "mooring-server-tokenreviews".into(),
             image_pull_secrets: vec![],
+            platform: crate::licenseserver::platform::Platform::default(),
         },
         policies: Policies {
             allowed_namespaces: Some(vec!["licensing".into()]),
@@ -99,7 +100,8 @@ fn the_configuration_is_the_contracts() {
             "earlierLogins": "/etc/mooring/logins.json",
             "identityKey": "/etc/mooring/identity/key",
             "policies": "/etc/mooring/policies.yaml",
-            "tokenReview": true
+            "tokenReview": true,
+            "operatorKnowsAll": true
         })
     );
     assert_eq!(policies, json!({ "allowedNamespaces": ["licensing"] }));
@@ -507,7 +509,7 @@ fn a_device_pins_the_pod_by_the_operators_label() {
     assert_eq!(
         *terms,
         json!([{ "matchExpressions": [
-            { "key": "anchor.mooring.dev/1050-0407", "operator": "In", "values": ["present"] }
+            { "key": "anchor.mooring.node-restriction.kubernetes.io/1050-0407", "operator": "In", "values": ["present"] }
         ]}])
     );
 }
@@ -535,4 +537,44 @@ fn a_standby_has_files_of_its_own_and_shares_the_pod() {
         case(|_| ()).hash(),
         "the server reads it at its start"
     );
+}
+
+#[test]
+fn labels_annotations_and_groups_of_the_template_are_added_and_ours_stay() {
+    let c = case(|v| {
+        let t = &mut v["spec"]["template"];
+        t["podLabels"] =
+            json!({ "sidecar.istio.io/inject": "false", "app.kubernetes.io/name": "evil" });
+        t["podAnnotations"] =
+            json!({ "a": "b", "kubectl.kubernetes.io/default-container": "evil" });
+        t["supplementalGroups"] = json!([106]);
+    });
+    let pod = c.pod();
+    let (labels, annotations) = (&pod["metadata"]["labels"], &pod["metadata"]["annotations"]);
+    assert_eq!(labels["sidecar.istio.io/inject"], json!("false"));
+    assert_eq!(labels["app.kubernetes.io/name"], json!("mooring-server"));
+    assert_eq!(annotations["a"], json!("b"));
+    assert_eq!(
+        annotations["kubectl.kubernetes.io/default-container"],
+        json!("server")
+    );
+    assert_eq!(
+        pod["spec"]["securityContext"]["supplementalGroups"],
+        json!([106])
+    );
+    let none = case(|_| ()).pod();
+    assert_eq!(
+        none["spec"]["securityContext"].get("supplementalGroups"),
+        None
+    );
+}
+
+#[test]
+fn a_server_runs_as_an_account_of_its_own_that_is_no_other_objects_name() {
+    let c = case(|_| ());
+    let account = service_account(&c.inputs()).metadata.name.unwrap();
+    assert_eq!(account, "main-mooring-server");
+    assert_eq!(c.pod()["spec"]["serviceAccountName"], json!(account));
+    let binding = role_binding(&c.inputs());
+    assert_eq!(binding.subjects.unwrap()[0].name, account);
 }

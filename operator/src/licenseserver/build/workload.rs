@@ -28,6 +28,7 @@ pub fn stateful_set(i: &Inputs<'_>, config_hash: &str) -> StatefulSet {
         ("kubectl.kubernetes.io/default-container", "server"),
     ];
     let annotations = annotations.map(|(k, v)| (k.to_owned(), v.to_owned()));
+    let template = &i.server.spec.template;
     StatefulSet {
         metadata: meta(i, i.reference.name.clone()),
         spec: Some(StatefulSetSpec {
@@ -43,8 +44,8 @@ pub fn stateful_set(i: &Inputs<'_>, config_hash: &str) -> StatefulSet {
             revision_history_limit: Some(3),
             template: PodTemplateSpec {
                 metadata: Some(ObjectMeta {
-                    labels: Some(labels(i.reference)),
-                    annotations: Some(BTreeMap::from(annotations)),
+                    labels: Some(and(&template.pod_labels, labels(i.reference))),
+                    annotations: Some(and(&template.pod_annotations, annotations)),
                     ..ObjectMeta::default()
                 }),
                 spec: Some(pod(i)),
@@ -53,6 +54,15 @@ pub fn stateful_set(i: &Inputs<'_>, config_hash: &str) -> StatefulSet {
         }),
         ..StatefulSet::default()
     }
+}
+
+/// What is asked for, and ours, which counts where both say something.
+fn and(
+    asked: &BTreeMap<String, String>,
+    ours: impl IntoIterator<Item = (String, String)>,
+) -> BTreeMap<String, String> {
+    let asked = asked.iter().map(|(k, v)| (k.clone(), v.clone()));
+    asked.chain(ours).collect()
 }
 
 fn pod(i: &Inputs<'_>) -> PodSpec {
@@ -64,7 +74,7 @@ fn pod(i: &Inputs<'_>) -> PodSpec {
     let mut secrets = t.image_pull_secrets.clone();
     secrets.extend(pull.filter(|p| !t.image_pull_secrets.contains(p)));
     PodSpec {
-        service_account_name: Some(i.reference.name.clone()),
+        service_account_name: Some(i.reference.account()),
         automount_service_account_token: Some(true),
         enable_service_links: Some(false),
         termination_grace_period_seconds: Some(10),
@@ -76,6 +86,7 @@ fn pod(i: &Inputs<'_>) -> PodSpec {
             run_as_group: Some(user),
             run_as_non_root: Some(user != 0),
             fs_group: Some(user),
+            supplemental_groups: Some(t.supplemental_groups.clone()).filter(|g| !g.is_empty()),
             seccomp_profile: Some(seccomp()),
             ..PodSecurityContext::default()
         }),

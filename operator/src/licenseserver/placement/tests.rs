@@ -148,8 +148,88 @@ fn labels_that_no_node_carries_are_said_with_the_command() {
     );
     let nodes = [node("a", true, true), node("b", false, true)];
     let some = whereabouts(&p, &fitting(&nodes, &p.labels()), None);
-    assert_eq!(
-        (some.found, some.message.as_str()),
-        (true, "anchor=main: on node a")
+    assert!(some.found, "{}", some.message);
+    assert!(
+        some.message.starts_with("anchor=main: on node a"),
+        "{}",
+        some.message
     );
+}
+
+#[test]
+fn a_device_that_signs_is_not_left_for_another_nodes_word() {
+    let moves = || Placed::Moves {
+        from: "a".into(),
+        to: vec!["liar".into()],
+    };
+    let snapshot = |present: bool| {
+        let anchor =
+            json!({ "kind": "pkcs11", "present": present, "reason": "Present", "message": "" });
+        let state = json!({
+            "instance": "0a".repeat(16), "version": "0", "anchor": anchor, "licenseValid": true,
+            "licenseReason": "Valid", "licenseMessage": "", "settling": false, "leaseForSecs": 30
+        });
+        Snapshot {
+            connected: true,
+            state: Some(serde_json::from_value(state).unwrap()),
+            ..Snapshot::default()
+        }
+    };
+    let by = |v: Value| -> Placement { serde_json::from_value(v).unwrap() };
+    let device =
+        by(json!({ "device": { "vendorId": "1050", "productId": "0407", "serial": "1" } }));
+    assert_eq!(
+        keeps(moves(), &device, &snapshot(true)),
+        Placed::Keeps { node: "a".into() }
+    );
+    assert_eq!(
+        keeps(moves(), &device, &snapshot(false)),
+        moves(),
+        "it was pulled out"
+    );
+    let label = by(json!({ "nodeSelector": { "a": "b" } }));
+    assert_eq!(
+        keeps(moves(), &label, &snapshot(true)),
+        moves(),
+        "a label is its admin's word"
+    );
+}
+
+#[test]
+fn two_nodes_that_report_one_serial_are_named() {
+    let placement: Placement = serde_json::from_value(
+        json!({ "device": { "vendorId": "1050", "productId": "0407", "serial": "A1" } }),
+    )
+    .unwrap();
+    let device = placement.device.clone().unwrap();
+    let view = View {
+        devices: [device].into(),
+        fresh: true,
+    };
+    let views = Views::from([("a".into(), view.clone()), ("liar".into(), view)]);
+    let w = whereabouts(&placement, &["a".to_owned()], Some(&views));
+    assert_eq!((w.found, w.reason), (true, "DeviceDisputed"));
+    assert!(w.message.contains("a, liar"), "{}", w.message);
+}
+
+#[test]
+fn labels_that_a_kubelet_may_set_itself_are_told() {
+    let said = |label: &str| {
+        let placement =
+            serde_json::from_value(json!({ "nodeSelector": { label: "main" } })).unwrap();
+        whereabouts(&placement, &["a".to_owned()], None).message
+    };
+    for open in [
+        "anchor",
+        "mooring.dev/anchor",
+        "evilnode-restriction.kubernetes.io/a",
+    ] {
+        assert!(said(open).contains("is safe from that"), "{open}");
+    }
+    for safe in [
+        "mooring.node-restriction.kubernetes.io/anchor",
+        "node-restriction.kubernetes.io/a",
+    ] {
+        assert!(!said(safe).contains("is safe from that"), "{safe}");
+    }
 }

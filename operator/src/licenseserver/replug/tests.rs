@@ -37,13 +37,33 @@ const DONGLE: Option<&str> = Some("v.example/dongle");
 
 /// One look at each second of this list; whether the pod is replaced after the last.
 fn replaced(resource: Option<&str>, offered: &str, looks: &[(u64, Snapshot)]) -> bool {
+    again(resource, offered, looks, None)
+}
+
+/// The time of day at a second of the boot clock.
+fn wall(second: u64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + i64::try_from(second).unwrap()).unwrap()
+}
+
+/// The same after `earlier` ones.
+fn again(
+    resource: Option<&str>,
+    offered: &str,
+    looks: &[(u64, Snapshot)],
+    earlier: Option<&Replacements>,
+) -> bool {
     let mut w = Watched::default();
     let mut last = BootTime::from_millis(0);
     for (second, snapshot) in looks {
         last = BootTime::from_millis(second * 1000);
         w.note(snapshot, last);
     }
-    due(&server(resource), &w, Some(&node(offered)), last).is_some()
+    let second = looks.last().map_or(0, |(second, _)| *second);
+    let now = Now {
+        boot: last,
+        wall: wall(second),
+    };
+    due(&server(resource), &w, Some(&node(offered)), earlier, now).is_some()
 }
 
 #[test]
@@ -70,23 +90,48 @@ fn a_dongle_that_is_back_while_the_server_misses_it_replaces_the_pod() {
 }
 
 #[test]
-fn each_loss_replaces_one_pod_and_a_wrong_pin_none() {
-    let next = [
-        (0, says("aa", true, "Present")),
-        (10, says("aa", false, "TokenNotFound")),
-        (40, says("bb", false, "TokenNotFound")),
-        (400, says("bb", false, "TokenNotFound")),
-    ];
+fn what_no_new_pod_can_mend_replaces_none() {
+    for reason in [
+        "PinRejected",
+        "PinMissing",
+        "KeyNotInLicense",
+        "ModuleNotFound",
+    ] {
+        let story = [
+            (0, says("aa", true, "Present")),
+            (10, says("aa", false, reason)),
+            (400, says("aa", false, reason)),
+        ];
+        assert!(!replaced(DONGLE, "1", &story), "{reason}");
+    }
+}
+
+#[test]
+fn a_new_pod_that_misses_the_device_too_is_replaced_again_with_growing_pauses() {
+    // The operator is another one by now: all that it knows is in the status.
+    let story = |at: u64| {
+        [
+            (0, says("bb", false, "TokenNotFound")),
+            (at, says("bb", false, "TokenNotFound")),
+        ]
+    };
+    let first = counted(None, wall(0));
+    assert!(!again(DONGLE, "1", &story(59), Some(&first)));
+    assert!(again(DONGLE, "1", &story(60), Some(&first)));
+    let second = counted(Some(&first), wall(0));
+    assert_eq!(second.count, 2);
+    assert!(!again(DONGLE, "1", &story(119), Some(&second)));
+    assert!(again(DONGLE, "1", &story(120), Some(&second)));
+    let many = Replacements {
+        count: 1000,
+        ..first
+    };
+    assert!(!again(DONGLE, "1", &story(1799), Some(&many)));
+    assert!(again(DONGLE, "1", &story(1800), Some(&many)), "without end");
     assert!(
-        !replaced(DONGLE, "1", &next),
-        "the new pod never had it: another one would not either"
+        !again(DONGLE, "0", &story(9000), Some(&many)),
+        "it is not plugged in"
     );
-    let pin = [
-        (0, says("aa", true, "Present")),
-        (10, says("aa", false, "PinRejected")),
-        (400, says("aa", false, "PinRejected")),
-    ];
-    assert!(!replaced(DONGLE, "1", &pin));
 }
 
 #[test]

@@ -2,13 +2,14 @@
 
 use crate::connection::Snapshot;
 use crate::licenseserver::facts::Missing;
+use crate::licenseserver::ownership::Taken;
 use crate::licenseserver::placement::{Placed, Whereabouts};
 use crate::licenseserver::validate::Invalid;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use mooring_api::names::ServerRef;
 use mooring_api::status::{
-    ANCHOR_PRESENT, LICENSE_VALID, PLACED, READY, SECOND_SERVER_SEEN, SETTLING,
+    ANCHOR_PRESENT, LICENSE_VALID, NAME_TAKEN, PLACED, READY, SECOND_SERVER_SEEN, SETTLING,
 };
 use mooring_core::time::Timestamp;
 
@@ -19,6 +20,7 @@ pub struct Judged<'a> {
     pub generation: Option<i64>,
     pub invalid: Option<&'a Invalid>,
     pub missing: &'a [Missing],
+    pub taken: &'a [Taken],
     pub placed: &'a Placed,
     pub whereabouts: &'a Whereabouts,
     pub pod: Option<&'a Pod>,
@@ -27,6 +29,8 @@ pub struct Judged<'a> {
     /// The node its pod is on.
     pub node: Option<String>,
     pub endpoint: String,
+    /// Of its Service, if that is there.
+    pub cluster_ips: Vec<String>,
     /// What it says of itself.
     pub snapshot: &'a Snapshot,
     /// Another LicenseServer of this cluster that signs with the same anchor.
@@ -60,7 +64,8 @@ fn word(status: &'static str, reason: impl Into<String>, message: impl Into<Stri
 pub(super) fn untried(j: &Judged<'_>) -> bool {
     let s = j.snapshot;
     let asked = s.connected || s.problem.is_some() || s.state.is_some();
-    !asked && j.invalid.is_none() && j.missing.is_empty() && j.pod.is_some()
+    let wanting = j.invalid.is_some() || !j.missing.is_empty() || !j.taken.is_empty();
+    !asked && !wanting && j.pod.is_some()
 }
 
 /// The conditions, with the times of transition of those that stayed.
@@ -79,11 +84,26 @@ pub fn conditions(j: &Judged<'_>, before: &[Condition]) -> Vec<Condition> {
     ];
     all.into_iter()
         .chain(second_server(j, before).map(|w| (SECOND_SERVER_SEEN, w)))
+        .chain(name_taken(j, before).map(|w| (NAME_TAKEN, w)))
         .map(|(kind, w)| condition(kind, &w, j, before))
         .collect()
 }
 
-/// The one condition that is there only if it is, or was, true.
+/// There only if it is, or was, true.
+fn name_taken(j: &Judged<'_>, before: &[Condition]) -> Option<Word> {
+    if let Some(all) = all_taken(j) {
+        return Some(word("True", "NotOurs", all));
+    }
+    let old = before.iter().find(|c| c.type_ == NAME_TAKEN);
+    old.map(|_| either(false, "Free", "all names that it needs are its own"))
+}
+
+fn all_taken(j: &Judged<'_>) -> Option<String> {
+    let all: Vec<String> = j.taken.iter().map(Taken::message).collect();
+    (!all.is_empty()).then(|| all.join("; "))
+}
+
+/// There only if it is, or was, true.
 fn second_server(j: &Judged<'_>, before: &[Condition]) -> Option<Word> {
     let todo = "each of them counts its seats alone, so the license may be used twice: find it, and stop one of them";
     if let Some(twin) = &j.twin {
@@ -134,7 +154,10 @@ fn camel(reason: &str) -> String {
 
 fn ready(j: &Judged<'_>) -> Word {
     if let Some(e) = j.invalid {
-        return word("False", "InvalidSpec", e.to_string());
+        return word("False", e.reason, e.to_string());
+    }
+    if let Some(all) = all_taken(j) {
+        return word("False", NAME_TAKEN, all);
     }
     if let Some(state) = j.snapshot.says() {
         // It answers: what its kubelet says matters no more.
@@ -148,6 +171,9 @@ fn ready(j: &Judged<'_>) -> Word {
             let text = match j.placed {
                 Placed::Stays { node } => format!(
                     "grants leases from {node}, which no longer carries the placement's labels; no other node that is ready does"
+                ),
+                Placed::Keeps { node } => format!(
+                    "grants leases from {node}, where its device signs, though another node reports it too: it is not moved"
                 ),
                 _ => "grants leases".to_owned(),
             };

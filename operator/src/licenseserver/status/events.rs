@@ -13,6 +13,8 @@ use mooring_core::reason::{AnchorReason, LicenseReason};
 /// and a missing license is said by the license's own condition.
 const SPOKEN: &[&str] = &[
     "InvalidSpec",
+    "NotAllowed",
+    "NameTaken",
     "ReferenceMissing",
     "NoMatchingNode",
     "DeviceNotFound",
@@ -45,6 +47,7 @@ fn placed(was: Option<&Condition>, is: Option<&Condition>) -> Option<Note> {
         "DeviceFound" => (Normal, "DeviceFound"),
         "DeviceNotFound" if was_found => (Warning, "DeviceNotFound"),
         "AgentSilent" => (Warning, "AgentSilent"),
+        "DeviceDisputed" => (Warning, "DeviceDisputed"),
         _ => return None,
     };
     Some(Note::new(severity, reason, "Watch", &is.message))

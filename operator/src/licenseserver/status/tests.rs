@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use super::*;
 use crate::licenseserver::facts::Missing;
+use crate::licenseserver::ownership::Taken;
 use crate::licenseserver::placement::{Placed, Whereabouts};
 use k8s_openapi::api::core::v1::Pod;
 use kube::runtime::events::EventType;
@@ -32,11 +33,13 @@ fn snapshot(change: impl FnOnce(&mut serde_json::Value)) -> Snapshot {
 struct Case {
     snapshot: Snapshot,
     missing: Vec<Missing>,
+    taken: Vec<Taken>,
     placed: Placed,
     whereabouts: Whereabouts,
     pod: Option<Pod>,
     cordoned: Vec<String>,
     twin: Option<ServerRef>,
+    cluster_ips: Vec<String>,
     at: &'static str,
 }
 
@@ -45,6 +48,7 @@ impl Default for Case {
         Self {
             snapshot: snapshot(|_| ()),
             missing: vec![],
+            taken: vec![],
             placed: Placed::Well,
             whereabouts: Whereabouts {
                 found: true,
@@ -54,6 +58,7 @@ impl Default for Case {
             pod: None,
             cordoned: vec![],
             twin: None,
+            cluster_ips: vec![],
             at: "2026-03-01T12:00:00Z",
         }
     }
@@ -69,12 +74,14 @@ impl Case {
             generation: Some(2),
             invalid: None,
             missing: &self.missing,
+            taken: &self.taken,
             placed: &self.placed,
             whereabouts: &self.whereabouts,
             pod: self.pod.as_ref(),
             cordoned: &self.cordoned,
             node: Some("node-a".into()),
             endpoint: "https://main.licensing.svc:8443".into(),
+            cluster_ips: self.cluster_ips.clone(),
             snapshot: &self.snapshot,
             twin: self.twin.clone(),
             now: self.at.parse::<Timestamp>().unwrap(),
@@ -563,4 +570,50 @@ fn a_device_that_moves_is_told_and_its_loss_while_the_server_runs_too() {
     assert_eq!(said(&gone, "Ready").0, "True", "the server still serves");
     assert_eq!(reasons(Some(&there), &gone), ["DeviceNotFound"]);
     assert!(reasons(Some(&gone), &gone).is_empty());
+}
+
+#[test]
+fn the_services_addresses_are_kept_while_it_is_gone() {
+    let with = Case {
+        cluster_ips: vec!["10.96.0.7".into()],
+        ..Case::default()
+    };
+    let s = with.status(None);
+    assert_eq!(s.cluster_ips, ["10.96.0.7"]);
+    assert_eq!(Case::default().status(Some(&s)).cluster_ips, ["10.96.0.7"]);
+}
+
+#[test]
+fn a_name_that_is_taken_is_a_condition_of_its_own_and_the_reason_for_not_being_ready() {
+    let service: k8s_openapi::api::core::v1::Service =
+        serde_json::from_value(json!({ "metadata": { "name": "payments", "namespace": "shop" } }))
+            .unwrap();
+    let server = ServerRef::new("shop", "payments");
+    let taken = crate::licenseserver::ownership::taken(&service, &server, "uid");
+    let case = Case {
+        taken: taken.into_iter().collect(),
+        snapshot: Snapshot::default(),
+        ..Case::default()
+    };
+    let s = case.status(None);
+    for (kind, status, reason) in [
+        ("NameTaken", "True", "NotOurs"),
+        ("Ready", "False", "NameTaken"),
+    ] {
+        let (is, why, text) = said(&s, kind);
+        assert_eq!((is.as_str(), why.as_str()), (status, reason), "{kind}");
+        assert!(
+            text.contains("Service shop/payments") && text.contains("another name"),
+            "{text}"
+        );
+    }
+    assert!(reasons(None, &s).contains(&"NameTaken"));
+    let free = Case::default().status(Some(&s));
+    assert_eq!(said(&free, "NameTaken").0, "False");
+    assert!(
+        Case::default()
+            .status(None)
+            .condition("NameTaken")
+            .is_none()
+    );
 }

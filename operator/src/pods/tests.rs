@@ -1,0 +1,145 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::needless_pass_by_value)]
+use super::*;
+use serde_json::{Value, json};
+
+/// A pod as the webhook makes it, with what is changed of it.
+fn pod(change: impl FnOnce(&mut Value)) -> Pod {
+    let env = json!([
+        { "name": "MOORING_LICENSES", "value": "render:2" },
+        { "name": "MOORING_SERVER", "value": "https://main.licensing.svc:8443" }
+    ]);
+    let sidecar = json!({ "name": "mooring", "image": "mirror.example/any", "args": ["run"], "restartPolicy": "Always", "env": env });
+    let mut v = json!({
+        "metadata": { "name": "p", "namespace": "apps", "uid": "u", "annotations": { "mooring.dev/licenses": "render:2" } },
+        "spec": { "containers": [{ "name": "app" }], "initContainers": [sidecar], "nodeName": "n", "serviceAccountName": "default" },
+    });
+    change(&mut v);
+    serde_json::from_value(v).unwrap()
+}
+
+fn main() -> ServerRef {
+    ServerRef::new("licensing", "main")
+}
+
+fn judge(pod: &Pod, allowed: &[&str]) -> Standing {
+    let allowed = allowed.iter().map(ToString::to_string).collect();
+    let policies = Policies {
+        allowed_namespaces: Some(allowed),
+    };
+    standing(&HolderKey("u".into()), Some(&trim(pod)), &main(), &policies)
+}
+
+#[test]
+fn the_server_is_read_from_the_sidecar() {
+    assert_eq!(server_of(&pod(|_| ())), Some(main()));
+    assert_eq!(server_of(&Pod::default()), None);
+}
+
+#[test]
+fn a_pod_counts_if_the_webhook_made_it_for_this_server_and_its_namespace_is_allowed() {
+    assert_eq!(judge(&pod(|_| ()), &["apps"]), Standing::Counts);
+    let image = pod(|v| v["spec"]["initContainers"][0]["image"] = json!("other"));
+    assert_eq!(
+        judge(&image, &["apps"]),
+        Standing::Counts,
+        "mirrors change images"
+    );
+    assert_eq!(judge(&pod(|_| ()), &["other"]), Standing::NotAllowed);
+}
+
+#[test]
+fn a_forged_pod_counts_for_nobody() {
+    let judge = |what: &str, change: &dyn Fn(&mut Value)| {
+        let forged = pod(change);
+        assert_eq!(judge(&forged, &["apps"]), Standing::Foreign, "{what}");
+    };
+    let sidecar = |field: &'static str, value: Value| {
+        move |v: &mut Value| v["spec"]["initContainers"][0][field] = value.clone()
+    };
+    judge("no annotation", &|v| {
+        v["metadata"]["annotations"] = json!({});
+    });
+    judge("other arguments", &sidecar("args", json!(["sleep"])));
+    judge("further arguments", &sidecar("args", json!(["run", "--x"])));
+    judge("no sidecar", &sidecar("restartPolicy", Value::Null));
+    judge("another name", &sidecar("name", json!("mooring2")));
+    let url = json!("https://other.licensing.svc:8443");
+    let env = json!([{ "name": "MOORING_SERVER", "value": url }]);
+    judge("another server", &sidecar("env", env));
+}
+
+#[test]
+fn who_is_not_in_sight_or_no_pod_is_told_apart() {
+    let none = |key: &str| standing(&HolderKey(key.into()), None, &main(), &Policies::default());
+    assert_eq!(none("u"), Standing::OutOfSight);
+    assert_eq!(none("external:ann"), Standing::External);
+}
+
+#[test]
+fn what_is_kept_of_a_pod_has_a_bound_whatever_its_maker_wrote() {
+    let huge = "x".repeat(100_000);
+    let large = pod(|v| {
+        v["metadata"]["annotations"]["a"] = json!(huge);
+        v["metadata"]["labels"] = json!({ "l": huge });
+        let sidecar = &mut v["spec"]["initContainers"][0];
+        sidecar["args"] = json!(vec![huge.clone(); 100]);
+        sidecar["env"][0]["value"] = json!(huge);
+        for n in 0..100 {
+            let variable = json!({ "name": format!("V{n}"), "value": huge });
+            sidecar["env"].as_array_mut().unwrap().push(variable);
+        }
+        let state = json!({ "terminated": { "exitCode": 0, "message": huge } });
+        let status = json!({ "name": "mooring", "image": huge, "imageID": huge, "ready": true, "restartCount": 0, "state": state });
+        v["status"] =
+            json!({ "phase": "Running", "message": huge, "initContainerStatuses": [status] });
+    });
+    let kept = serde_json::to_string(&trim(&large)).unwrap();
+    assert!(kept.len() < 4096, "{} bytes are kept", kept.len());
+    assert_eq!(server_of(&trim(&large)), Some(main()));
+}
+
+#[test]
+fn trimming_changes_nothing_that_is_asked_of_a_pod() {
+    let state = json!({ "waiting": { "reason": "ImagePullBackOff", "message": "m" } });
+    let status = json!({ "name": "mooring", "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": state });
+    let whole =
+        pod(|v| v["status"] = json!({ "phase": "Pending", "initContainerStatuses": [status] }));
+    let trimmed = trim(&whole);
+    assert_eq!(trim(&trimmed), trimmed, "again, nothing more");
+    let asked = |p: &Pod| {
+        let env = sidecar_env(p, "MOORING_LICENSES");
+        (
+            server_of(p),
+            env,
+            sidecar_may_have_run(p),
+            sidecar_runs(p),
+            node_name(p).map(str::to_owned),
+            is_injected(p),
+        )
+    };
+    assert_eq!(asked(&trimmed), asked(&whole));
+}
+
+#[test]
+fn a_servers_word_about_a_pod_of_another_name_is_about_nobody() {
+    let seen = trim(&pod(|_| ()));
+    let said = |namespace: &str, pod: &str| Holder::Pod {
+        namespace: namespace.into(),
+        pod: pod.into(),
+        uid: "u".into(),
+        service_account: "default".into(),
+        node: None,
+    };
+    assert!(is_same(&said("apps", "p"), &seen));
+    assert!(
+        !is_same(&said("kube-system", "p"), &seen)
+            && !is_same(&said("apps", "kube-apiserver"), &seen)
+    );
+    assert!(!is_same(
+        &Holder::External {
+            subject: "u".into()
+        },
+        &seen
+    ));
+}
