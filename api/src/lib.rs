@@ -6,6 +6,7 @@
 //! at once. Nothing here talks to a cluster.
 
 pub mod anchor;
+pub mod ca;
 pub mod definitions;
 pub mod duration;
 pub mod license_lease;

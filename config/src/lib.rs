@@ -125,6 +125,10 @@ pub struct Tls {
     pub cert: PathBuf,
     /// Its key.
     pub key: PathBuf,
+    /// Optional: further chains, each with its key behind it, that earlier CAs signed: shown to
+    /// clients that trust only those. The file need not be there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<PathBuf>,
     /// Optional: whose client certificates count; without it nobody's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_ca: Option<PathBuf>,

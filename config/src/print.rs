@@ -87,6 +87,7 @@ pub fn example() -> Config {
         tls: Tls {
             cert: "/etc/mooring/tls/tls.crt".into(),
             key: "/etc/mooring/tls/tls.key".into(),
+            earlier: Some("/etc/mooring/tls/earlier.pem".into()),
             client_ca: Some("/etc/mooring/tls/ca.crt".into()),
         },
         license: "/etc/mooring/license/license.mooring".into(),

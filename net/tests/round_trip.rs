@@ -23,7 +23,12 @@ struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
     fn new() -> Self {
+        Self::named("test CA")
+    }
+
+    fn named(name: &str) -> Self {
         let mut p = CertificateParams::new(vec![]).unwrap();
+        p.distinguished_name.push(DnType::CommonName, name);
         p.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self(CertifiedIssuer::self_signed(p, KeyPair::generate().unwrap()).unwrap())
     }
@@ -55,7 +60,7 @@ struct Server {
 async fn serve(limits: Limits) -> Server {
     let ca = Authority::new();
     let (cert, key) = ca.issue("first", &["main.ns.svc"]);
-    let identity = ServerIdentity::new(tls::certified_key(&cert, &key).unwrap());
+    let identity = ServerIdentity::new(tls::certified_key(&cert, &key).unwrap(), vec![]);
     let clients = tls::optional_clients(&ca.roots()).unwrap();
     let config = tls::server_config(identity.clone(), Some(clients)).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -158,7 +163,8 @@ async fn a_certificate_is_replaced_without_dropping_connections() {
     kept.call(&get(), SOON).await.unwrap();
     let next = Authority::new();
     let (cert, key) = next.issue("second", &["main.ns.svc"]);
-    s.identity.replace(tls::certified_key(&cert, &key).unwrap());
+    let next_key = tls::certified_key(&cert, &key).unwrap();
+    s.identity.replace(next_key, vec![]);
     // The kept connection still stands on the old certificate; a new one sees the new.
     kept.call(&get(), SOON).await.unwrap();
     s.client("main.ns.svc", &next.roots(), None)
@@ -174,6 +180,40 @@ async fn a_certificate_is_replaced_without_dropping_connections() {
         matches!(stranger, Err(ClientError::Tls { .. })),
         "the old certificate is still shown: {stranger:?}"
     );
+}
+
+#[tokio::test]
+async fn each_client_is_shown_the_chain_that_it_can_verify() {
+    let s = serve(Limits::default()).await;
+    let (old, new) = (Authority::named("old CA"), Authority::named("new CA"));
+    let chain = |ca: &Authority| {
+        let (cert, key) = ca.issue("server", &["main.ns.svc"]);
+        cert + &key
+    };
+    let read = |text: &str| tls::certified_keys(text).unwrap();
+    let (current, kept) = (
+        chain(&new),
+        chain(&old) + &chain(&Authority::named("third")),
+    );
+    s.identity.replace(read(&current).remove(0), read(&kept));
+    let calls = async |roots: &str| {
+        let client = s.client("main.ns.svc", roots, None);
+        client.call(&get(), SOON).await
+    };
+    calls(&new.roots()).await.unwrap();
+    calls(&old.roots()).await.unwrap();
+    calls(&(old.roots() + &new.roots())).await.unwrap();
+    let stranger = calls(&Authority::named("nobody").roots()).await;
+    assert!(
+        matches!(stranger, Err(ClientError::Tls { .. })),
+        "{stranger:?}"
+    );
+    // What is found beforehand is what the handshake finds.
+    let now = std::time::SystemTime::now();
+    let trusts = |ca: &Authority, name| tls::would_trust(&ca.roots(), &current, name, now);
+    assert!(trusts(&new, "main.ns.svc"));
+    assert!(!trusts(&old, "main.ns.svc") && !trusts(&new, "other.ns.svc"));
+    assert!(!tls::would_trust("nonsense", &current, "main.ns.svc", now));
 }
 
 #[tokio::test]
@@ -255,7 +295,8 @@ async fn nobody_at() -> SocketAddr {
 async fn serve_localhost() -> (Server, String) {
     let s = serve(Limits::default()).await;
     let (cert, key) = s.ca.issue("local", &["localhost"]);
-    s.identity.replace(tls::certified_key(&cert, &key).unwrap());
+    let next_key = tls::certified_key(&cert, &key).unwrap();
+    s.identity.replace(next_key, vec![]);
     let url = format!("https://localhost:{}", s.addr.port());
     (s, url)
 }

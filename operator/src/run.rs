@@ -1,7 +1,7 @@
 //! What a replica does: webhook and health always, the controllers while it leads.
 
 use crate::allowance::Allowance;
-use crate::certs::Ca;
+use crate::certs::{Ca, keeper, lives::Lives};
 use crate::connection::ConnectionContext;
 use crate::discovery::{receiver::ReportReceiver, roots, sightings::Sightings};
 use crate::election::Election;
@@ -10,6 +10,7 @@ use crate::leases::Writer;
 use crate::licenseserver;
 use crate::licenseserver::build::Defaults;
 use crate::metrics::Metrics;
+use crate::rotation::Rotation;
 use crate::webhook;
 use kube::Client;
 use kube::runtime::events::{Recorder, Reporter};
@@ -53,6 +54,8 @@ pub struct Config {
     #[arg(long)]
     discovery: bool,
     #[command(flatten)]
+    lives: Lives,
+    #[command(flatten)]
     webhook: webhook::Flags,
 }
 
@@ -67,7 +70,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::new(&registry)?);
     let admissions = Arc::new(webhook::WebhookMetrics::new(&registry)?);
     let ready = webhook::Trusted::default();
-    let ca = Arc::new(Ca::load_or_create(&client, namespace).await?);
+    let ca = Arc::new(Ca::load_or_create(&client, namespace, config.lives.clone()).await?);
     let listen = config.health_listen;
     let health = async {
         let served = health::run(listen, registry, ready.clone(), shutdown.clone()).await;
@@ -76,15 +79,6 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let sightings = config.discovery.then(Arc::<Sightings>::default);
     let receiver = |s| Arc::new(ReportReceiver::new(client.clone(), namespace, s));
     hook.discovery = sightings.clone().map(receiver);
-    let roots = async {
-        if config.discovery {
-            tokio::select! {
-                () = roots::keep(&client, namespace, &ca) => {}
-                () = shutdown.asked() => {}
-            }
-        }
-        Ok(())
-    };
     let hook = async {
         let (client, ca) = (client.clone(), ca.clone());
         let served = webhook::serve(
@@ -105,8 +99,37 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         .await;
         Ok(())
     };
-    tokio::try_join!(health, hook, lead, roots)?;
+    let keep = keep_ca(&config, &client, &ca, &ready, &shutdown);
+    tokio::try_join!(health, hook, lead, keep)?;
     Ok(())
+}
+
+/// Follows the CA's Secret, and keeps what the discovery agents must trust. Another CA in it is an
+/// error, which ends the process.
+async fn keep_ca(
+    config: &Config,
+    client: &Client,
+    ca: &Ca,
+    ready: &webhook::Trusted,
+    shutdown: &Shutdown,
+) -> anyhow::Result<()> {
+    let roots = async {
+        if config.discovery {
+            roots::keep(client, &config.namespace, ca).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        kept = keeper::keep(client, &config.namespace, ca) => {
+            ready.lost();
+            match kept {
+                Ok(never) => match never {},
+                Err(e) => Err(e.into()),
+            }
+        }
+        () = roots => Ok(()),
+        () = shutdown.asked() => Ok(()),
+    }
 }
 
 /// The controllers, whenever this replica leads. Losing leadership drops them at once, with all
@@ -142,12 +165,20 @@ async fn controllers(
             metrics: metrics.clone(),
             cache: Arc::default(),
         };
+        let rotation = Rotation {
+            client: client.clone(),
+            namespace: config.namespace.clone(),
+            ca: ca.clone(),
+            cache: writer.cache.clone(),
+            recorder: writer.recorder.clone(),
+        };
         let connection = ConnectionContext {
             ca: ca.clone(),
             writer,
         };
         let ending = tokio::select! {
             () = Box::pin(licenseserver::run(connection, config.defaults.clone(), config.namespace.clone(), sightings.cloned())) => false,
+            () = rotation.run() => false,
             () = election.lost() => false,
             () = shutdown.asked() => true,
         };

@@ -67,6 +67,7 @@ fn config(a: &InitArgs, dir: &Path, state: &Path) -> Config {
         tls: Tls {
             cert: file("server.crt"),
             key: file("server.key"),
+            earlier: None,
             client_ca: Some(file("ca.crt")),
         },
         license: file("license.mooring"),

@@ -4,7 +4,8 @@ use mooring_config::Tls;
 use mooring_net::shutdown::Shutdown;
 use mooring_net::sync::Current;
 use mooring_net::tls::{
-    ServerIdentity, TlsError, certified_files, optional_clients, read, server_config,
+    ServerIdentity, TlsError, certified_files, certified_keys, optional_clients, read,
+    server_config,
 };
 use mooring_net::watched::Watched;
 use rustls::client::danger::HandshakeSignatureValid;
@@ -12,6 +13,8 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
+use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::Arc;
 use tokio_rustls::TlsAcceptor;
 
@@ -78,14 +81,14 @@ pub(crate) struct Certificates {
 impl Certificates {
     pub(crate) fn load(files: Tls) -> Result<Self, TlsError> {
         let paths = [&files.cert, &files.key].into_iter();
-        let paths = paths.chain(&files.client_ca).cloned();
+        let paths = paths.chain(&files.earlier).chain(&files.client_ca).cloned();
         let watched = Watched::read_now("certificates", paths);
-        let (key, clients) = read_all(&files)?;
+        let read = read_all(&files)?;
         Ok(Self {
             files,
             watched,
-            identity: ServerIdentity::new(key),
-            clients: clients.map(|c| Arc::new(Clients(Current::new(c)))),
+            identity: ServerIdentity::new(read.current, read.earlier),
+            clients: read.clients.map(|c| Arc::new(Clients(Current::new(c)))),
         })
     }
 
@@ -97,19 +100,39 @@ impl Certificates {
 
     /// Reads them anew when they change. Bad ones are refused loudly; the earlier ones stay.
     pub(crate) async fn follow(self, shutdown: Shutdown) {
-        let take = |(key, verifier): (CertifiedKey, Option<Verifier>)| {
-            if let (Some(c), Some(verifier)) = (&self.clients, verifier) {
+        let take = |read: Read| {
+            if let (Some(c), Some(verifier)) = (&self.clients, read.clients) {
                 c.0.set(verifier);
             }
-            self.identity.replace(key);
+            self.identity.replace(read.current, read.earlier);
         };
         let read = || read_all(&self.files);
         self.watched.follow(shutdown, read, take).await;
     }
 }
 
-fn read_all(t: &Tls) -> Result<(CertifiedKey, Option<Verifier>), TlsError> {
+/// What the files hold.
+struct Read {
+    current: CertifiedKey,
+    earlier: Vec<CertifiedKey>,
+    clients: Option<Verifier>,
+}
+
+fn read_all(t: &Tls) -> Result<Read, TlsError> {
     let clients = t.client_ca.as_deref();
     let clients = clients.map(|p| optional_clients(&read("client CA", p)?));
-    Ok((certified_files(&t.cert, &t.key)?, clients.transpose()?))
+    Ok(Read {
+        current: certified_files(&t.cert, &t.key)?,
+        earlier: t.earlier.as_deref().map_or(Ok(Vec::new()), earlier)?,
+        clients: clients.transpose()?,
+    })
+}
+
+/// There is mostly no such file.
+fn earlier(path: &Path) -> Result<Vec<CertifiedKey>, TlsError> {
+    match read("certificates by earlier CAs", path) {
+        Ok(text) => certified_keys(&text),
+        Err(TlsError::File { error, .. }) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        Err(e) => Err(e),
+    }
 }

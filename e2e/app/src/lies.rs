@@ -35,7 +35,7 @@ async fn run(holders: &str) -> anyhow::Result<ExitCode> {
     let holders: Vec<Value> = serde_json::from_str(holders).context(VARIABLE)?;
     let dir = Path::new("/etc/mooring/tls");
     let key = certified_files(&dir.join("tls.crt"), &dir.join("tls.key"))?;
-    let tls = server_config(ServerIdentity::new(key), None)?;
+    let tls = server_config(ServerIdentity::new(key, vec![]), None)?;
     let shutdown = Shutdown::on_signals()?;
     let on =
         async |port: u16| TcpListener::bind(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))).await;

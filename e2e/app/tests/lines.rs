@@ -144,7 +144,7 @@ fn a_rogue_writes_down_each_answer() {
         .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
         .unwrap();
     let at = listener.local_addr().unwrap();
-    let identity = tls::ServerIdentity::new(tls::certified_key(&roots, &key).unwrap());
+    let identity = tls::ServerIdentity::new(tls::certified_key(&roots, &key).unwrap(), vec![]);
     let acceptor = tls::server_config(identity, None).unwrap().into();
     let (_tx, stop) = Shutdown::channel();
     // The answer shows what arrived.

@@ -109,6 +109,11 @@ impl Trusted {
         self.0.load(Ordering::Acquire)
     }
 
+    /// No more: this replica is about to end.
+    pub fn lost(&self) {
+        self.0.store(false, Ordering::Release);
+    }
+
     fn set(&self) {
         if !self.0.swap(true, Ordering::AcqRel) {
             tracing::info!("webhook is ready");
@@ -142,13 +147,13 @@ async fn serve_on(
 ) -> Result<(), WebhookError> {
     let mut services = vec![config.service.as_str()];
     services.extend(config.discovery.as_ref().map(|_| discovery::SERVICE));
-    let request = identity::request(&services, &config.namespace);
+    let request = identity::request(&services, &config.namespace, ca.lives.certificate());
     let identity = identity::Serving::start(ca.clone(), request)?;
     let tls = server_config(identity.resolver(), None)?;
     let (lookup, writer) = Lookup::new(client.clone());
     let bodies = Semaphore::new(BODIES);
     let app = Arc::new(App {
-        roots: ca.roots_pem(),
+        ca,
         lookup: lookup.clone(),
         metrics: metrics.clone(),
         config,
@@ -165,7 +170,7 @@ async fn serve_on(
             let bundle = bundle::Bundle {
                 configuration: &app.config.configuration,
                 webhook: WEBHOOK,
-                roots: &app.roots,
+                ca: &app.ca,
             };
             let on_stale = || metrics.bundle_current(false);
             bundle.keep(&client, on_current, on_stale).await;
@@ -188,7 +193,7 @@ async fn serve_on(
 
 struct App {
     config: WebhookConfig,
-    roots: String,
+    ca: Arc<Ca>,
     lookup: Lookup,
     metrics: Arc<WebhookMetrics>,
     bodies: Semaphore,
@@ -286,9 +291,10 @@ async fn judge(app: &App, question: &Question) -> Verdict {
             name.namespace, name.name
         ));
     }
+    let roots = app.ca.roots_pem();
     let ctx = inject::InjectContext {
         target: &target,
-        roots: &app.roots,
+        roots: &roots,
         settings: &app.config.settings,
     };
     match inject::mutate(raw.clone(), pod, &requested, &ctx) {

@@ -82,7 +82,7 @@ async fn in_cluster(seats: u32, more: &str) -> (Rig, Arc<Api>) {
     let api = Arc::new(Api::default());
     let ca = Ca::new();
     let (cert, key) = ca.issue("apiserver");
-    let identity = tls::ServerIdentity::new(tls::certified_key(&cert, &key).unwrap());
+    let identity = tls::ServerIdentity::new(tls::certified_key(&cert, &key).unwrap(), vec![]);
     let acceptor = tokio_rustls::TlsAcceptor::from(tls::server_config(identity, None).unwrap());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port().to_string();

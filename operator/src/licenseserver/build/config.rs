@@ -20,6 +20,7 @@ pub fn server_config(i: &Inputs<'_>) -> Option<Config> {
         tls: Tls {
             cert: at("tls/tls.crt"),
             key: at("tls/tls.key"),
+            earlier: Some(at("tls/earlier.pem")),
             client_ca: Some(at("tls/ca.crt")),
         },
         license: at("license/license.mooring"),

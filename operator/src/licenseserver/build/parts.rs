@@ -3,6 +3,7 @@
 use super::inputs::{Inputs, labels, meta, selector};
 use super::paths::{CONFIG_FILE, LOGINS_FILE, POLICIES_FILE};
 use crate::certs::IssuedCert;
+use crate::licenseserver::certificate::EARLIER;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{
     ConfigMap, Secret, Service, ServiceAccount, ServicePort, ServiceSpec,
@@ -102,17 +103,19 @@ pub fn service_at(mut service: Service, ips: &[String]) -> Service {
     service
 }
 
-/// Secret `‹name›-tls`.
-pub fn tls_secret(i: &Inputs<'_>, cert: &IssuedCert, roots: &str) -> Secret {
+/// Secret `‹name›-tls`. `earlier`: chains that earlier CAs signed, which it goes on showing.
+pub fn tls_secret(i: &Inputs<'_>, cert: &IssuedCert, roots: &str, earlier: &str) -> Secret {
     let entry = |key: &str, text: &str| (key.to_owned(), ByteString(text.as_bytes().to_vec()));
+    let mut data = BTreeMap::from([
+        entry("tls.crt", &cert.cert_pem),
+        entry("tls.key", &cert.key_pem),
+        entry("ca.crt", roots),
+    ]);
+    data.extend((!earlier.is_empty()).then(|| entry(EARLIER, earlier)));
     Secret {
         metadata: meta(i, i.reference.child("tls")),
         type_: Some("kubernetes.io/tls".into()),
-        data: Some(BTreeMap::from([
-            entry("tls.crt", &cert.cert_pem),
-            entry("tls.key", &cert.key_pem),
-            entry("ca.crt", roots),
-        ])),
+        data: Some(data),
         ..Secret::default()
     }
 }

@@ -89,7 +89,7 @@ fn the_configuration_is_the_contracts() {
         config,
         json!({
             "name": "main", "namespace": "licensing", "listen": "[::]:8443", "health": "[::]:8081",
-            "tls": { "cert": "/etc/mooring/tls/tls.crt", "key": "/etc/mooring/tls/tls.key", "clientCa": "/etc/mooring/tls/ca.crt" },
+            "tls": { "cert": "/etc/mooring/tls/tls.crt", "key": "/etc/mooring/tls/tls.key", "earlier": "/etc/mooring/tls/earlier.pem", "clientCa": "/etc/mooring/tls/ca.crt" },
             "license": "/etc/mooring/license/license.mooring",
             "revocations": "/etc/mooring/license/revocations.mooring",
             "vendorKeys": "/etc/mooring-vendor-keys",
@@ -251,6 +251,7 @@ fn what_may_come_later_is_optional_and_what_we_make_is_not() {
         ("main-identity", false),
         ("license", true),
         ("pin", true),
+        ("main-tls", true),
     ];
     assert_eq!(optional, expected.map(|(n, o)| (n.to_owned(), o)));
     let host = volumes.iter().find(|v| v["name"] == "host-0").unwrap();
