@@ -89,7 +89,7 @@ fn products() -> Value {
     value!({
         "server": {
             "instance": INSTANCE, "version": "0.1.0", "anchor": anchor, "licenseValid": true, "licenseReason": "Valid",
-            "licenseMessage": "all is well", "settling": false, "leaseForSecs": 10
+            "licenseMessage": "all is well", "settling": false, "renews": true, "leaseForSecs": 10
         },
         "products": [], "pools": []
     })
