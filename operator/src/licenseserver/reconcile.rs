@@ -126,7 +126,8 @@ impl Pass<'_> {
                 ctx.connections.ensure(reference, target, &ctx.connection);
             }
         }
-        ctx.connections.begin(reference, &ctx.connection);
+        ctx.connections
+            .begin(reference, &facts.policies, &ctx.connection);
         if look {
             self.remember(|m| {
                 m.looked = Some(Instant::now());
