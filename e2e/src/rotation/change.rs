@@ -7,6 +7,7 @@ use anyhow::{Result, ensure};
 use mooring_api::ca::CaPhase;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// Lives of a few minutes: a CA is late after two, a certificate is renewed after one.
 const SHORT: &[&str] = &["certificates.caValidity=3m", "certificates.validity=90s"];
@@ -25,7 +26,9 @@ pub(super) async fn a_new_ca_takes_over_under_load(lab: &Lab) -> Result<()> {
 
 async fn under_load(lab: &Lab) -> Result<()> {
     let ns = begin(lab, "a_new_ca_takes_over_under_load").await?;
-    let server = Server::new(&ns, 8);
+    let mut server = Server::new(&ns, 8);
+    // A restart of the server's pod must fit into a lease.
+    server.duration = Duration::from_secs(20);
     server.ready(lab).await?;
     admits(lab, &ns).await?;
     let mut old = Vec::new();
