@@ -7,7 +7,6 @@ use anyhow::{Result, ensure};
 use mooring_api::ca::CaPhase;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 /// Lives of a few minutes: a CA is late after two, a certificate is renewed after one.
 const SHORT: &[&str] = &["certificates.caValidity=3m", "certificates.validity=90s"];
@@ -26,9 +25,7 @@ pub(super) async fn a_new_ca_takes_over_under_load(lab: &Lab) -> Result<()> {
 
 async fn under_load(lab: &Lab) -> Result<()> {
     let ns = begin(lab, "a_new_ca_takes_over_under_load").await?;
-    let mut server = Server::new(&ns, 8);
-    // A restart of the server's pod must fit into a lease.
-    server.duration = Duration::from_secs(20);
+    let server = Server::new(&ns, 8);
     server.ready(lab).await?;
     admits(lab, &ns).await?;
     let mut old = Vec::new();

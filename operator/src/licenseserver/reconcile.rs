@@ -126,8 +126,7 @@ impl Pass<'_> {
                 ctx.connections.ensure(reference, target, &ctx.connection);
             }
         }
-        ctx.connections
-            .begin(reference, &facts.policies, &ctx.connection);
+        ctx.connections.begin(reference, &ctx.connection);
         if look {
             self.remember(|m| {
                 m.looked = Some(Instant::now());
