@@ -6,7 +6,6 @@
 //! at once. Nothing here talks to a cluster.
 
 pub mod anchor;
-pub mod ca;
 pub mod definitions;
 pub mod duration;
 pub mod license_lease;
@@ -23,8 +22,9 @@ pub use license_lease::{
     LicenseLeaseStatus,
 };
 pub use license_server::{
-    AllowedNamespaces, EnvVar, HostPath, HostPathType, LeaseSettings, LicenseRef, LicenseServer,
-    LicenseServerSpec, NamespacesFrom, ServiceSettings, ServiceType, Template, VendorKeys,
+    AllowedNamespaces, Connections, EnvVar, HostPath, HostPathType, LeaseSettings, LicenseRef,
+    LicenseServer, LicenseServerSpec, NamespacesFrom, ServiceSettings, ServiceType, Template,
+    VendorKeys,
 };
 pub use placement::{Device, PRESENT, Placement};
 pub use status::{LicenseServerStatus, ProductStatus, Replacements};

@@ -89,7 +89,6 @@ fn claim(i: u32) -> Claim {
         ticket: None,
         held: None,
         claims: None,
-        call_back: None,
         priority: 0,
     }
 }

@@ -81,19 +81,6 @@ fn prose(d: &mut Document, call: ServerCall) -> Prose {
             parameters: vec![lease(d, REVOKED)],
             ..plain("Lifts that again", &["Lifted."])
         },
-        ServerCall::TakeBack => Prose {
-            words: "For the operator and the administrators. The holder is barred from nothing: it is told `given-back` at its next request, and may claim anew with another \
-                secret. Its seats are free when it has, or when the lease has run out that it may still count on.",
-            parameters: vec![lease(d, "The lease, or the place in the queue.")],
-            ..plain("Takes one lease back", &["Taken back."])
-        },
-        ServerCall::Revocations => Prose {
-            words: "For the operator and the administrators.",
-            ..plain(
-                "Who is revoked",
-                &["Those that the call revoked, and that are not lifted."],
-            )
-        },
         ServerCall::Gone => Prose {
             words: "For the operator and the administrators.",
             ..plain(

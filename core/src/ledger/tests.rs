@@ -1,8 +1,6 @@
 //! The ledger's promises, one test each, and random histories against what must always be true.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod taken_back;
-
 use super::*;
 use crate::identity::Holder;
 use crate::license::{
@@ -119,7 +117,6 @@ fn claim(n: u8, what: &str) -> Claim {
         ticket: None,
         held: None,
         claims: None,
-        call_back: None,
         priority: 0,
     }
 }
@@ -211,8 +208,6 @@ fn ticket(p: &Place, instance: u8) -> Ticket {
         contested: p.contested,
         claims: p.claims,
         issued_at: Timestamp::UNIX_EPOCH,
-        issued_boot: None,
-        runs_for: Duration::ZERO,
     }
 }
 
@@ -385,7 +380,6 @@ fn priority_goes_before_arrival_and_contested_before_both() {
         ),
         age: None,
         unexpired: false,
-        runs_on: true,
         counter: 3,
     });
     let p = place(l.claim(back.clone(), at(3)));
@@ -615,7 +609,6 @@ fn before_restart() -> (Vec<HeldLease>, Place) {
                 token: token(n, &g, 1),
                 age: None,
                 unexpired: true,
-                runs_on: true,
                 counter: 4,
             }
         })
@@ -1176,7 +1169,6 @@ fn held(n: u8, g: &Granted) -> HeldLease {
         token: token(n, g, 9),
         age: None,
         unexpired: false,
-        runs_on: true,
         counter: 4,
     }
 }
@@ -1192,7 +1184,6 @@ fn a_lease_is_taken_in_from_the_pools_it_had() {
         token: token(n, g, 1),
         age: None,
         unexpired: true,
-        runs_on: true,
         counter: 1,
     };
     let mut second = Ledger::new(

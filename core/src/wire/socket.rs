@@ -100,10 +100,6 @@ pub struct ClaimStatus {
     /// while that is so: the time to which `message` goes back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since_boot_ms: Option<u64>,
-    /// While licensed: the lease is called back. It ends at `untilBootMs` although it is renewed,
-    /// unless this is mended before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub called_back: Option<Problem>,
     /// The server's last word, whole, where the claim is `Refused` or `Lost` by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<Problem>,
@@ -132,8 +128,16 @@ pub struct Status {
     pub seq: u64,
     /// The license server.
     pub server: String,
-    /// All claims.
+    /// All claims; at an agent those of the user who asks, and the machine's own.
     pub claims: Vec<ClaimStatus>,
+    /// How many claims other users of the machine have.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub others: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // the shape that serde wants
+const fn is_zero(n: &u32) -> bool {
+    *n == 0
 }
 
 /// `PUT /v1/claims/{name}` on the socket.

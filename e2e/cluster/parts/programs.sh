@@ -44,11 +44,10 @@ config() {
 
 # Starts one again, as it was. NAME [FLAG…]: flags for this once.
 start_again() {
-  local name=$1 as_it_was flags=
+  local name=$1 as_it_was
   as_it_was=$(cat "$RUN/programs/$name")
   shift
-  [ $# = 0 ] || flags=$(printf '%q ' "$@")
-  eval "start $name $as_it_was $flags"
+  eval "start $name $as_it_was $(printf '%q ' "$@")"
   echo "$as_it_was" >"$RUN/programs/$name"
 }
 

@@ -16,12 +16,10 @@ pub mod logins;
 pub mod ownership;
 pub mod placement;
 pub mod platform;
-mod policies;
 mod reconcile;
 pub mod replug;
 pub mod status;
 mod sweep;
-pub mod trust;
 pub mod validate;
 
 pub use controller::run;

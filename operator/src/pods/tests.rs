@@ -1,7 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![allow(clippy::needless_pass_by_value)]
 use super::*;
-use mooring_core::wire::AllowedNamespaces;
 use serde_json::{Value, json};
 
 /// A pod as the webhook makes it, with what is changed of it.
@@ -26,8 +25,7 @@ fn main() -> ServerRef {
 fn judge(pod: &Pod, allowed: &[&str]) -> Standing {
     let allowed = allowed.iter().map(ToString::to_string).collect();
     let policies = Policies {
-        generation: 0,
-        allowed_namespaces: AllowedNamespaces::These(allowed),
+        allowed_namespaces: Some(allowed),
     };
     standing(&HolderKey("u".into()), Some(&trim(pod)), &main(), &policies)
 }

@@ -1,15 +1,15 @@
 //! Pods: service-account tokens reviewed by an API server (a small one of the test's own),
 //! namespaces, proofs in place of tokens.
 
-use crate::rig::{Rig, Setup, TestClaim, ask, renew, until};
+use crate::rig::{Rig, Setup, TestClaim, ask, problem, until};
+use http::header::AUTHORIZATION;
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
 use mooring_core::identity::Holder;
-use mooring_core::license::{LeaseToken, types};
-use mooring_core::time::DEFAULT_MAX_CONTESTED;
-use mooring_core::wire::{ProblemType, Renewed, ViewState};
+use mooring_core::wire::{ProblemType, ViewState};
 use mooring_net::client::Call;
 use mooring_net::http as net;
+use mooring_net::serve::{Limits, serve};
 use mooring_net::shutdown::Shutdown;
 use mooring_net::tls;
 use mooring_testkit::Ca;
@@ -84,8 +84,8 @@ async fn in_cluster(seats: u32, more: &str) -> (Rig, Arc<Api>) {
     let api = Arc::new(Api::default());
     let ca = Ca::new();
     let (cert, key) = ca.issue("apiserver");
-    let identity = tls::ServerIdentity::new(tls::certified_key(&cert, &key).unwrap(), vec![]);
-    let acceptor = tokio_rustls::TlsAcceptor::from(tls::server_config(identity, None).unwrap());
+    let identity = tls::ServerIdentity::new(tls::certified_key(&cert, &key).unwrap());
+    let tls = tls::server_config(identity, None, tls::Http::Two).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
     let (stop, shutdown) = Shutdown::channel();
@@ -93,10 +93,10 @@ async fn in_cluster(seats: u32, more: &str) -> (Rig, Arc<Api>) {
     tokio::spawn(async move {
         let _stop = stop;
         let handler = move |req| answer(shared.clone(), req);
-        net::serve(
+        serve(
             listener,
-            Some(acceptor),
-            net::Limits::default(),
+            Some(tls.into()),
+            Limits::of(1000, 1000),
             shutdown,
             handler,
         )
@@ -191,7 +191,13 @@ async fn other_tokens_and_other_namespaces_are_refused() {
         Some(3.0)
     );
 
-    // Only the server's own namespace, where nobody says otherwise.
+    // Only the server's own namespace, where nobody says otherwise; nor is another told anything.
+    for path in ["/v1/products", "/v1/leases", "/v1/leases?watch"] {
+        let bearer = "Bearer team-a/render-0";
+        let call = Call::new(http::Method::GET, path).header(AUTHORIZATION, bearer);
+        let p = problem(&ask(&c, call).await);
+        assert_eq!(p.kind, ProblemType::NotEntitled, "{path}: {p}");
+    }
     let mut foreign = TestClaim::new("pod");
     let p = foreign
         .claim_as(&c, "team-a/render-0")
@@ -224,49 +230,6 @@ async fn other_tokens_and_other_namespaces_are_refused() {
         .claim_as(&c, "licensing/render-0")
         .await
         .problem(ProblemType::NotEntitled);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn who_is_entitled_no_more_is_called_back_until_it_is_again() {
-    let (rig, _api) = in_cluster(2, "").await;
-    let (c, operator) = (rig.stranger(), rig.client("mooring-operator"));
-    let put = async |generation: u64, allowed: serde_json::Value| {
-        let body = serde_json::json!({"generation": generation, "allowedNamespaces": allowed});
-        let put = Call::new(http::Method::PUT, "/v1/policies").json(&body);
-        assert_eq!(ask(&operator, put.unwrap()).await.status, 204);
-    };
-    put(5, serde_json::json!(["team-a"])).await;
-    let mut claim = TestClaim::new("pod");
-    let g = claim.claim_as(&c, "team-a/render-0").await.granted();
-    assert_eq!(g.called_back, None);
-    put(6, serde_json::json!([])).await;
-    // An older word changes nothing.
-    put(5, serde_json::json!(["team-a"])).await;
-    let r = renew(&c, vec![claim.renewal(g.lease)]).await;
-    let Renewed::Ok {
-        called_back: Some(why),
-        run_for,
-        token,
-        ..
-    } = &r[0]
-    else {
-        panic!("{r:?}")
-    };
-    assert_eq!(why.kind, ProblemType::NotEntitled);
-    assert!(why.detail.contains("\"team-a\""), "{why}");
-    assert!(*run_for <= DEFAULT_MAX_CONTESTED, "{run_for:?}");
-    let token: LeaseToken = token.lease.read_unverified(types::LEASE).unwrap();
-    assert_eq!(token.run_for, *run_for, "applications go by it");
-    TestClaim::new("pod")
-        .claim_as(&c, "team-a/render-1")
-        .await
-        .problem(ProblemType::NotEntitled);
-    put(7, serde_json::json!("All")).await;
-    let r = renew(&c, vec![claim.renewal(g.lease)]).await;
-    assert!(
-        matches!(&r[0], Renewed::Ok { called_back: None, run_for, .. } if *run_for > DEFAULT_MAX_CONTESTED),
-        "{r:?}"
-    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

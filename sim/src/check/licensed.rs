@@ -55,13 +55,11 @@ pub(super) fn heard(
             lease,
             lease_for,
             run_for,
-            called_back,
         } => {
             let confirmed = Confirmed {
                 sent: sent.at,
                 lease_for,
                 lease,
-                called_back,
             };
             app.confirm(confirmed, run_for, fresh);
         }

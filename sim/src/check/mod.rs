@@ -13,8 +13,7 @@
 //! | `copies` | 8: copies, and what is none |
 //! | `liveness` | 10: after faults |
 //! | `secrets` | 11: nothing without the secret |
-//! | `call_back` | 4, 12: holders that are not entitled any more |
-//! | `revoke` | 12: revoked holders, leases that an administrator took back |
+//! | `revoke` | 12: revoked holders |
 //! | `silence` | 15: what starts without the server |
 //! | `watch` | 13: the watch |
 //! | `model`: `lease`, `run`, `step`, `books`, `queue`, `apps`, `demand` | what is known: leases, the server's run, steps and books, who waits, holders, what claims draw |
@@ -30,7 +29,6 @@
 mod apps;
 mod authority;
 mod books;
-mod call_back;
 mod contested;
 mod copies;
 mod demand;
@@ -142,7 +140,6 @@ impl Checker {
         secrets::step_end(m, &step, seen)?;
         repeat::step_end(m, &step, seen)?;
         revoke::step_end(m, &step, seen)?;
-        call_back::step_end(m, &step, seen)?;
         restart::step_end(m, &step, seen)?;
         contested::step_end(m, &step, seen)?;
         if let Some(misplaced) = step.misplaced {
@@ -258,12 +255,6 @@ impl Checker {
             }
             Fact::Revoked(holder, true) => drop(m.run.revoked.insert(*holder)),
             Fact::Revoked(holder, false) => drop(m.run.revoked.remove(holder)),
-            Fact::Entitled(group, true) => drop(m.run.unentitled.remove(group)),
-            Fact::Entitled(group, false) => drop(m.run.unentitled.insert(*group)),
-            Fact::TakenBack(lease) => {
-                m.taken_back(*lease);
-                cause = Cause::TakenBack(*lease);
-            }
             _ => return,
         }
         (self.step.open, self.step.cause) = (true, cause);

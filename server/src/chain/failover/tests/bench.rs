@@ -339,6 +339,5 @@ fn granted(received: BootTime) -> Granted {
         overdraft: 0,
         secret_hash: secret.hash(),
         claims: None,
-        called_back: None,
     }
 }
