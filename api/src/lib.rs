@@ -6,6 +6,7 @@
 //! at once. Nothing here talks to a cluster.
 
 pub mod anchor;
+pub mod ca;
 pub mod definitions;
 pub mod duration;
 pub mod license_lease;
@@ -22,9 +23,8 @@ pub use license_lease::{
     LicenseLeaseStatus,
 };
 pub use license_server::{
-    AllowedNamespaces, Connections, EnvVar, HostPath, HostPathType, LeaseSettings, LicenseRef,
-    LicenseServer, LicenseServerSpec, NamespacesFrom, ServiceSettings, ServiceType, Template,
-    VendorKeys,
+    AllowedNamespaces, EnvVar, HostPath, HostPathType, LeaseSettings, LicenseRef, LicenseServer,
+    LicenseServerSpec, NamespacesFrom, ServiceSettings, ServiceType, Template, VendorKeys,
 };
 pub use placement::{Device, PRESENT, Placement};
 pub use status::{LicenseServerStatus, ProductStatus, Replacements};

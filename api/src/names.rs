@@ -1,6 +1,6 @@
 //! Names that the operator's parts and other programs share (docs/contracts.md).
 
-pub use mooring_config::{API_PORT, METRICS_PORT};
+pub use mooring_config::{API_PORT, HEALTH_PORT};
 use ring::digest::{SHA256, digest};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,10 @@ pub const GROUP: &str = "mooring.dev";
 pub const VERSION: &str = "v1alpha1";
 /// The label that the webhook gives to pods with a sidecar: what the operator watches.
 pub const INJECTED: &str = "mooring.dev/injected";
+/// The Secret with the operator's CA, in its namespace.
+pub const CA_SECRET: &str = "mooring-ca";
+/// The variable with the certificates that a sidecar trusts.
+pub const ROOTS_ENV: &str = "MOORING_ROOTS";
 /// The sidecar's container in a pod.
 pub const SIDECAR: &str = "mooring";
 /// The one argument that it is started with.

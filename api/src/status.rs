@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LicenseServerStatus {
-    /// `Ready`, `AnchorPresent`, `LicenseValid`, `Settling`, `Placed`; `SecondServerSeen` and
-    /// `NameTaken` once they were.
+    /// `Ready`, `AnchorPresent`, `LicenseValid`, `Settling`, `Placed`; `SecondServerSeen`,
+    /// `NameTaken` and `PodsTrustEarlierCa` once they were.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,
@@ -84,6 +84,8 @@ pub const SETTLING: &str = "Settling";
 pub const PLACED: &str = "Placed";
 /// A condition: an object of somebody else has a name that it needs; it is left alone.
 pub const NAME_TAKEN: &str = "NameTaken";
+/// A condition: running pods trust only a CA from before the operator's present one.
+pub const PODS_TRUST_EARLIER_CA: &str = "PodsTrustEarlierCa";
 /// A condition: another process with the same anchor was seen.
 pub const SECOND_SERVER_SEEN: &str = "SecondServerSeen";
 

@@ -5,7 +5,7 @@
 //! | [`license`] | `mooring license …`: the vendor's side, keys to license files; works offline |
 //! | [`client`], [`pki`] | `mooring client …`, `mooring pki …`: who may use a license server outside Kubernetes; offline |
 //! | [`direct`] | a license server asked itself, where there is no cluster to ask |
-//! | [`cluster`] | `mooring status`, `mooring leases`: what a cluster's license servers say; reads custom resources only |
+//! | [`cluster`] | `mooring status`, `mooring leases`: what a cluster's license servers say; reads custom resources only; `mooring ca` |
 //! | [`output`], [`age`] | how results are written: text, YAML, JSON; ages as kubectl writes them |
 //!
 //! Results go to standard output, everything else to standard error. The exit code is 0 if what was
@@ -59,6 +59,9 @@ enum Command {
     Status(cluster::StatusArgs),
     /// Who holds what, and who waits, at which place
     Leases(cluster::LeasesArgs),
+    /// The operator's CA: how it stands, and the next one
+    #[command(subcommand)]
+    Ca(cluster::ca::CaCommand),
     /// Make keys, licenses and anchor descriptions; read and verify them (offline)
     #[command(subcommand)]
     License(license::LicenseCommand),
@@ -83,6 +86,7 @@ pub fn run(program: Program) -> ExitCode {
         Command::Client(c) => client::run(c),
         Command::Pki(c) => pki::run(c),
         Command::Revoke(a) => direct::revoke(&a),
+        Command::Ca(c) => cluster::ca::run(&c),
         Command::Status(a) => cluster::status(&a),
         Command::Leases(a) => cluster::leases(&a),
     };

@@ -134,8 +134,11 @@ impl Mooring {
         let status = self.sidecar.status()?;
         let state = status.state;
         if !status.licensed {
-            let message = status.claims.into_iter().find_map(|c| c.message);
-            let why = message.unwrap_or_else(|| why.to_owned());
+            let told = status.claims.into_iter().find_map(|c| match c.place {
+                Some(place) => Some(format!("place {place} in line: {}", c.message?)),
+                None => c.message,
+            });
+            let why = told.unwrap_or_else(|| why.to_owned());
             return Err(Error::NotLicensed { state, why });
         }
         let remaining = Duration::from_millis(status.for_ms.unwrap_or_default());

@@ -13,6 +13,7 @@
 //! | [`outage`] | what people are told while a license server is in trouble |
 //! | [`devices`] | the scenarios of devices: discovery, a device plugin |
 //! | [`strangers`] | what pods, people and servers without a right do, and that others are unharmed |
+//! | [`rotation`] | the scenarios of the operator's CA: replaced, deleted, lost, restored |
 //! | [`processes`] | servers and sidecars as plain processes, killed, stopped, on clocks that jump; no cluster |
 //! | [`suite`] | runs scenarios one after another and counts them |
 
@@ -28,6 +29,7 @@ pub mod leases;
 pub mod main_job;
 pub mod outage;
 pub mod processes;
+pub mod rotation;
 pub mod seats;
 pub mod strangers;
 pub mod suite;

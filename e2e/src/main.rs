@@ -5,8 +5,8 @@
 use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
 use mooring_e2e::{
-    anchors, corpus, demo, devices, gate, lab::Lab, leases, main_job, outage, processes, strangers,
-    suite,
+    anchors, corpus, demo, devices, gate, lab::Lab, leases, main_job, outage, processes, rotation,
+    strangers, suite,
 };
 
 /// Runs Mooring on a real Kubernetes, and as processes.
@@ -22,7 +22,8 @@ enum What {
     Demo,
     /// Runs the scenarios of a topic.
     Scenarios {
-        /// `main_job`, `gate`, `corpus`, `leases`, `outage`, `anchors`, `devices` or `strangers`.
+        /// `main_job`, `gate`, `corpus`, `leases`, `outage`, `anchors`, `devices`, `rotation` or
+        /// `strangers`.
         topic: String,
         /// Only those whose name contains one of these.
         only: Vec<String>,
@@ -45,7 +46,8 @@ async fn main() -> Result<()> {
             Ok(())
         }
         What::Scenarios { topic, only } => {
-            let known = "main_job, gate, corpus, leases, outage, anchors, devices, strangers";
+            let known =
+                "main_job, gate, corpus, leases, outage, anchors, devices, rotation, strangers";
             let scenarios = match topic.as_str() {
                 "main_job" => main_job::scenarios(),
                 "gate" => gate::scenarios(),
@@ -54,6 +56,7 @@ async fn main() -> Result<()> {
                 "outage" => outage::scenarios(),
                 "anchors" => anchors::scenarios(),
                 "devices" => devices::scenarios(),
+                "rotation" => rotation::scenarios(),
                 "strangers" => strangers::scenarios(),
                 other => bail!("no topic is called {other:?}; there are: {known}"),
             };

@@ -9,7 +9,11 @@ use std::path::{Path, PathBuf};
 
 const PAGE: &str = "docs/troubleshoot.md";
 /// Where conditions and Events are made.
-const GIVEN: [&str; 2] = ["operator/src/licenseserver", "operator/src/leases"];
+const GIVEN: [&str; 3] = [
+    "operator/src/licenseserver",
+    "operator/src/leases",
+    "operator/src/rotation",
+];
 /// Names of Kubernetes, which look alike.
 const NOT_OURS: [&str; 14] = [
     "ClusterFirst",

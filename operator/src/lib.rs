@@ -21,5 +21,6 @@ pub mod leases;
 pub mod licenseserver;
 pub mod metrics;
 pub mod pods;
+pub mod rotation;
 pub mod run;
 pub mod webhook;

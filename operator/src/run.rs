@@ -1,7 +1,7 @@
 //! What a replica does: webhook and health always, the controllers while it leads.
 
 use crate::allowance::Allowance;
-use crate::certs::Ca;
+use crate::certs::{Ca, keeper, lives::Lives};
 use crate::connection::ConnectionContext;
 use crate::discovery::{receiver::ReportReceiver, roots, sightings::Sightings};
 use crate::election::Election;
@@ -10,6 +10,7 @@ use crate::leases::Writer;
 use crate::licenseserver;
 use crate::licenseserver::build::Defaults;
 use crate::metrics::Metrics;
+use crate::rotation::Rotation;
 use crate::webhook;
 use kube::Client;
 use kube::runtime::events::{Recorder, Reporter};
@@ -35,11 +36,9 @@ pub struct Config {
     /// This replica's name, which differs from all others.
     #[arg(long, env = "POD_NAME", value_name = "NAME")]
     replica: String,
-    /// Where /metrics is served.
+    /// Where /healthz, /readyz and /metrics are served.
     #[arg(long, default_value_t = SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, 8081)), value_name = "ADDRESS:PORT")]
-    metrics_listen: SocketAddr,
-    #[command(flatten)]
-    socket: health::Socket,
+    health_listen: SocketAddr,
     #[command(flatten)]
     defaults: Defaults,
     /// What is logged: a level, or a filter such as mooring_operator=debug,info.
@@ -55,6 +54,8 @@ pub struct Config {
     #[arg(long)]
     discovery: bool,
     #[command(flatten)]
+    lives: Lives,
+    #[command(flatten)]
     webhook: webhook::Flags,
 }
 
@@ -69,29 +70,15 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::new(&registry)?);
     let admissions = Arc::new(webhook::WebhookMetrics::new(&registry)?);
     let ready = webhook::Trusted::default();
-    let ca = Arc::new(Ca::load_or_create(&client, namespace).await?);
-    let listen = config.metrics_listen;
-    let scraped = async {
-        let served = health::scraped(listen, registry, shutdown.clone()).await;
-        served.map_err(|e| anyhow::anyhow!("metrics on {listen}: {e}"))
-    };
+    let ca = Arc::new(Ca::load_or_create(&client, namespace, config.lives.clone()).await?);
+    let listen = config.health_listen;
     let health = async {
-        let served = config.socket.run(ready.clone(), shutdown.clone()).await;
-        let path = config.socket.path().display();
-        served.map_err(|e| anyhow::anyhow!("health socket {path}: {e}"))
+        let served = health::run(listen, registry, ready.clone(), shutdown.clone()).await;
+        served.map_err(|e| anyhow::anyhow!("health and metrics on {listen}: {e}"))
     };
     let sightings = config.discovery.then(Arc::<Sightings>::default);
     let receiver = |s| Arc::new(ReportReceiver::new(client.clone(), namespace, s));
     hook.discovery = sightings.clone().map(receiver);
-    let roots = async {
-        if config.discovery {
-            tokio::select! {
-                () = roots::keep(&client, namespace, &ca) => {}
-                () = shutdown.asked() => {}
-            }
-        }
-        Ok(())
-    };
     let hook = async {
         let (client, ca) = (client.clone(), ca.clone());
         let served = webhook::serve(
@@ -112,8 +99,37 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         .await;
         Ok(())
     };
-    tokio::try_join!(health, scraped, hook, lead, roots)?;
+    let keep = keep_ca(&config, &client, &ca, &ready, &shutdown);
+    tokio::try_join!(health, hook, lead, keep)?;
     Ok(())
+}
+
+/// Follows the CA's Secret, and keeps what the discovery agents must trust. Another CA in it is an
+/// error, which ends the process.
+async fn keep_ca(
+    config: &Config,
+    client: &Client,
+    ca: &Ca,
+    ready: &webhook::Trusted,
+    shutdown: &Shutdown,
+) -> anyhow::Result<()> {
+    let roots = async {
+        if config.discovery {
+            roots::keep(client, &config.namespace, ca).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        kept = keeper::keep(client, &config.namespace, ca) => {
+            ready.lost();
+            match kept {
+                Ok(never) => match never {},
+                Err(e) => Err(e.into()),
+            }
+        }
+        () = roots => Ok(()),
+        () = shutdown.asked() => Ok(()),
+    }
 }
 
 /// The controllers, whenever this replica leads. Losing leadership drops them at once, with all
@@ -126,10 +142,6 @@ async fn controllers(
     sightings: Option<&Arc<Sightings>>,
     shutdown: &Shutdown,
 ) {
-    let defaults = Defaults {
-        operator_namespace: config.namespace.clone(),
-        ..config.defaults.clone()
-    };
     let mut election = Election::new(client.clone(), &config.namespace, ELECTION, &config.replica);
     loop {
         tokio::select! {
@@ -153,12 +165,20 @@ async fn controllers(
             metrics: metrics.clone(),
             cache: Arc::default(),
         };
+        let rotation = Rotation {
+            client: client.clone(),
+            namespace: config.namespace.clone(),
+            ca: ca.clone(),
+            cache: writer.cache.clone(),
+            recorder: writer.recorder.clone(),
+        };
         let connection = ConnectionContext {
             ca: ca.clone(),
             writer,
         };
         let ending = tokio::select! {
-            () = Box::pin(licenseserver::run(connection, defaults.clone(), config.namespace.clone(), sightings.cloned())) => false,
+            () = Box::pin(licenseserver::run(connection, config.defaults.clone(), config.namespace.clone(), sightings.cloned())) => false,
+            () = rotation.run() => false,
             () = election.lost() => false,
             () = shutdown.asked() => true,
         };

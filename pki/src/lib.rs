@@ -4,6 +4,9 @@
 //! ECDSA P-256 with SHA-256; serial numbers of 127 random bits (RFC 5280 4.1.2.2: positive, at most
 //! 20 octets); leaves never outlive their CA; `notBefore` lies five minutes back, for nodes whose
 //! clock is a little late.
+//!
+//! A CA hands over to its successor by signing the successor's key ([`Authority::vouch_for`]): with
+//! that bridge behind a leaf, who trusts only the CA of before verifies what the new one signed.
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -12,11 +15,12 @@ use rcgen::{
 use ring::rand::{SecureRandom, SystemRandom};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// How long a new CA is valid: ten years.
+/// How long a new CA is valid, unless it is said: ten years.
 pub const CA_VALIDITY: Duration = Duration::from_secs(3650 * 86_400);
 /// How far back `notBefore` lies.
 pub const BACKDATED: Duration = Duration::from_secs(300);
-/// The subject of the operator's CA.
+/// The beginning of the operator's CA's subject. Random digits follow: clients say by these names
+/// whom they trust, so no two CAs may share one.
 const CA_NAME: &str = "Mooring CA";
 
 /// Why a CA could not be made or read, or why it did not sign.
@@ -82,6 +86,7 @@ pub struct Authority {
     cert_pem: String,
     not_before: SystemTime,
     not_after: SystemTime,
+    name: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
@@ -94,12 +99,14 @@ impl std::fmt::Debug for Authority {
 }
 
 impl Authority {
-    /// Makes a new CA, valid for ten years; also returns its private key as PEM, to be kept.
-    pub fn generate(now: SystemTime) -> Result<(Self, String), AuthorityError> {
-        Self::generate_as(CA_NAME, CA_VALIDITY, now)
+    /// Makes a new CA under a name of its own; also returns its private key as PEM, to be kept.
+    pub fn generate(validity: Duration, now: SystemTime) -> Result<(Self, String), AuthorityError> {
+        let [a, b, c, d, ..] = random()?;
+        let name = format!("{CA_NAME} {:08x}", u32::from_be_bytes([a, b, c, d]));
+        Self::generate_as(&name, validity, now)
     }
 
-    /// The same under a name of one's own, and for another time.
+    /// The same under a name that is given.
     pub fn generate_as(
         name: &str,
         validity: Duration,
@@ -110,10 +117,8 @@ impl Authority {
             source,
         };
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(sign)?;
-        let mut params = CertificateParams::default();
-        describe(&mut params, name, now - BACKDATED, now + validity)?;
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        // One CA below it: its successor.
+        let params = ca_params(name, 1, now - BACKDATED, now + validity)?;
         let cert_pem = params.self_signed(&key).map_err(sign)?.pem();
         let key_pem = key.serialize_pem();
         Ok((Self::from_pem(&cert_pem, &key_pem)?, key_pem))
@@ -141,6 +146,7 @@ impl Authority {
             cert_pem: cert_pem.to_owned(),
             not_before: time(valid.not_before),
             not_after: time(valid.not_after),
+            name: common_name(&cert),
             issuer: Issuer::from_ca_cert_pem(cert_pem, key).map_err(|e| bad(&e))?,
         })
     }
@@ -151,6 +157,33 @@ impl Authority {
 
     pub fn not_after(&self) -> SystemTime {
         self.not_after
+    }
+
+    /// Its subject's common name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether no more than a third of its life (`part`: 3) is left.
+    pub fn in_last(&self, part: u32, now: SystemTime) -> bool {
+        let whole = self.not_after.duration_since(self.not_before);
+        // What it is backdated by is no part of its life.
+        let life = whole.unwrap_or_default().saturating_sub(BACKDATED);
+        self.expires_within(life / part, now).is_some()
+    }
+
+    /// A certificate for the successor's key, signed by this CA, as PEM. Valid as long as both are.
+    pub fn vouch_for(&self, successor: &Self) -> Result<String, AuthorityError> {
+        let not_before = self.not_before.max(successor.not_before);
+        let not_after = self.not_after.min(successor.not_after);
+        let mut params = ca_params(&successor.name, 0, not_before, not_after)?;
+        params.use_authority_key_identifier_extension = true;
+        let signed = params.signed_by(successor.issuer.key(), &self.issuer);
+        let signed = signed.map_err(|source| AuthorityError::Sign {
+            common_name: successor.name.clone(),
+            source,
+        })?;
+        Ok(signed.pem())
     }
 
     /// What is left of the CA, if that is less than `limit`.
@@ -193,6 +226,26 @@ impl Authority {
     }
 }
 
+/// What a CA's certificate says, its own and the one that its predecessor signs.
+fn ca_params(
+    name: &str,
+    below: u8,
+    not_before: SystemTime,
+    not_after: SystemTime,
+) -> Result<CertificateParams, AuthorityError> {
+    let mut params = CertificateParams::default();
+    describe(&mut params, name, not_before, not_after)?;
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(below));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    Ok(params)
+}
+
+fn common_name(cert: &x509_parser::certificate::X509Certificate<'_>) -> String {
+    let mut names = cert.subject().iter_common_name();
+    let name = names.next().and_then(|n| n.as_str().ok());
+    name.unwrap_or_default().to_owned()
+}
+
 /// What a CA's certificate and a leaf's both say.
 fn describe(
     params: &mut CertificateParams,
@@ -216,11 +269,15 @@ fn purpose(usage: Usage) -> ExtendedKeyUsagePurpose {
     }
 }
 
-fn serial() -> Result<SerialNumber, AuthorityError> {
+fn random() -> Result<[u8; 16], AuthorityError> {
     let mut bytes = [0_u8; 16];
-    SystemRandom::new()
-        .fill(&mut bytes)
-        .map_err(|_| AuthorityError::Random)?;
+    let filled = SystemRandom::new().fill(&mut bytes);
+    filled.map_err(|_| AuthorityError::Random)?;
+    Ok(bytes)
+}
+
+fn serial() -> Result<SerialNumber, AuthorityError> {
+    let mut bytes = random()?;
     bytes[0] = (bytes[0] & 0x7f) | 0x40; // positive, and never shorter than it looks
     Ok(SerialNumber::from_slice(&bytes))
 }

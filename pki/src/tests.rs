@@ -43,11 +43,12 @@ fn serves(
     let v =
         WebPkiServerVerifier::builder_with_provider(roots(ca), Arc::new(ring::default_provider()))
             .build();
-    let leaf = CertificateDer::from_pem_slice(leaf.cert_pem.as_bytes()).unwrap();
+    let mut chain = CertificateDer::pem_slice_iter(leaf.cert_pem.as_bytes()).map(Result::unwrap);
+    let (leaf, bridge): (_, Vec<_>) = (chain.next().unwrap(), chain.collect());
     let at = UnixTime::since_unix_epoch(since_epoch(at));
     let name = ServerName::try_from(name.to_owned()).unwrap();
     v.unwrap()
-        .verify_server_cert(&leaf, &[], &name, &[], at)
+        .verify_server_cert(&leaf, &bridge, &name, &[], at)
         .map(|_| ())
 }
 
@@ -64,7 +65,7 @@ fn authenticates(ca: &Authority, leaf: &IssuedCert, at: SystemTime) -> Result<()
 #[test]
 fn a_leaf_serves_its_names_and_nothing_else_within_its_time() {
     let now = SystemTime::now();
-    let ca = Authority::generate(now).unwrap().0;
+    let ca = Authority::generate(CA_VALIDITY, now).unwrap().0;
     let leaf = ca.issue(&request(Usage::Server), now).unwrap();
     serves(&ca, &leaf, "main.licensing.svc", now).unwrap();
     serves(&ca, &leaf, "main.licensing.svc", now - BACKDATED).unwrap();
@@ -98,7 +99,7 @@ fn an_address_is_a_name_like_any_other() {
 #[test]
 fn a_client_leaf_authenticates_and_does_not_serve() {
     let now = SystemTime::now();
-    let ca = Authority::generate(now).unwrap().0;
+    let ca = Authority::generate(CA_VALIDITY, now).unwrap().0;
     let leaf = ca.issue(&request(Usage::Client), now).unwrap();
     authenticates(&ca, &leaf, now).unwrap();
     let (_, pem) = x509_parser::pem::parse_x509_pem(leaf.cert_pem.as_bytes()).unwrap();
@@ -110,7 +111,7 @@ fn a_client_leaf_authenticates_and_does_not_serve() {
 #[test]
 fn a_ca_read_back_signs_for_the_same_root() {
     let now = SystemTime::now();
-    let (ca, key) = Authority::generate(now).unwrap();
+    let (ca, key) = Authority::generate(CA_VALIDITY, now).unwrap();
     let again = Authority::from_pem(ca.cert_pem(), &key).unwrap();
     let leaf = again.issue(&request(Usage::Server), now).unwrap();
     serves(&ca, &leaf, "main.licensing.svc", now).unwrap();
@@ -119,7 +120,7 @@ fn a_ca_read_back_signs_for_the_same_root() {
 #[test]
 fn a_leaf_never_outlives_its_ca_and_a_dead_ca_does_not_sign() {
     let now = SystemTime::now();
-    let ca = Authority::generate(now).unwrap().0;
+    let ca = Authority::generate(CA_VALIDITY, now).unwrap().0;
     let late = now + CA_VALIDITY - 2 * DAY;
     let leaf = ca.issue(&request(Usage::Server), late).unwrap();
     assert!(leaf.not_after <= now + CA_VALIDITY);
@@ -134,8 +135,8 @@ fn a_leaf_never_outlives_its_ca_and_a_dead_ca_does_not_sign() {
 #[test]
 fn another_ca_with_the_same_name_is_not_trusted() {
     let now = SystemTime::now();
-    let (a, _) = Authority::generate(now).unwrap();
-    let (b, b_key) = Authority::generate(now).unwrap();
+    let (a, _) = Authority::generate(CA_VALIDITY, now).unwrap();
+    let (b, b_key) = Authority::generate(CA_VALIDITY, now).unwrap();
     let leaf = b.issue(&request(Usage::Server), now).unwrap();
     serves(&a, &leaf, "main.licensing.svc", now).unwrap_err();
     let e = Authority::from_pem(a.cert_pem(), &b_key)
@@ -153,9 +154,52 @@ fn serial_numbers_are_long_positive_and_differ() {
 
 #[test]
 fn a_bad_name_is_an_error_that_names_the_certificate() {
-    let ca = Authority::generate(SystemTime::now()).unwrap().0;
+    let ca = Authority::generate(CA_VALIDITY, SystemTime::now())
+        .unwrap()
+        .0;
     let mut bad = request(Usage::Server);
     bad.dns_names = vec!["ü".to_owned()];
     let e = ca.issue(&bad, SystemTime::now()).unwrap_err().to_string();
     assert!(e.contains("mooring-operator"), "{e}");
+}
+
+#[test]
+fn with_its_bridge_a_successors_leaf_serves_who_trusts_only_the_one_before() {
+    let now = SystemTime::now();
+    let (old, _) = Authority::generate(10 * DAY, now).unwrap();
+    let (new, _) = Authority::generate(CA_VALIDITY, now).unwrap();
+    let mut leaf = new.issue(&request(Usage::Server), now).unwrap();
+    let name = "main.licensing.svc";
+    serves(&old, &leaf, name, now).unwrap_err();
+    leaf.cert_pem.push_str(&old.vouch_for(&new).unwrap());
+    serves(&old, &leaf, name, now).unwrap();
+    serves(&new, &leaf, name, now).unwrap();
+    // The bridge ends with the CA that signed it; the leaf goes on for who trusts the new one.
+    let later = now + 11 * DAY;
+    serves(&old, &leaf, name, later).unwrap_err();
+    serves(&new, &leaf, name, later).unwrap();
+    // It is no bridge for anybody else.
+    let (other, _) = Authority::generate(CA_VALIDITY, now).unwrap();
+    serves(&other, &leaf, name, now).unwrap_err();
+}
+
+#[test]
+fn no_two_cas_share_a_name() {
+    let now = SystemTime::now();
+    let name = || Authority::generate(DAY, now).unwrap().0.name().to_owned();
+    assert_ne!(name(), name());
+    assert!(name().starts_with("Mooring CA "), "{}", name());
+}
+
+#[test]
+fn the_last_third_of_a_life_is_counted_without_what_it_is_backdated_by() {
+    let now = SystemTime::now();
+    let ca = Authority::generate(9 * DAY, now).unwrap().0;
+    assert!(!ca.in_last(3, now) && !ca.in_last(3, now + 6 * DAY - BACKDATED));
+    assert!(ca.in_last(3, now + 6 * DAY + BACKDATED) && ca.in_last(3, now + 10 * DAY));
+    let short = Authority::generate(Duration::from_secs(180), now)
+        .unwrap()
+        .0;
+    assert!(!short.in_last(3, now + Duration::from_secs(110)));
+    assert!(short.in_last(3, now + Duration::from_secs(130)));
 }

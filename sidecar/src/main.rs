@@ -21,7 +21,6 @@ mod server_client;
 mod socket;
 mod status;
 mod store;
-mod users;
 mod voucher;
 
 use args::{Args, Command};

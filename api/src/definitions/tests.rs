@@ -37,9 +37,14 @@ fn the_columns_are_the_designs() {
     let leases = columns(&lease_crd(), 0);
     assert_eq!(
         leases,
-        ["PRODUCTS", "HOLDER", "NODE", "STATE", "SINCE", "AGE"]
+        [
+            "PRODUCTS", "HOLDER", "NODE", "STATE", "SINCE", "UNTIL", "AGE"
+        ]
     );
-    assert_eq!(columns(&lease_crd(), 1), ["SERVER", "PLACE", "UNTIL"]);
+    assert_eq!(
+        columns(&lease_crd(), 1),
+        ["SERVER", "PLACE", "AS-OF", "MESSAGE"]
+    );
 }
 
 #[test]

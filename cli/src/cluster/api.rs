@@ -121,18 +121,9 @@ where
     K: Resource<DynamicType = ()>,
 {
     let resource = ApiResource::erase::<K>(&());
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let config = config(common).await?;
-        let url = config.cluster_url.to_string();
-        let namespace = common
-            .namespace
-            .as_ref()
-            .unwrap_or(&config.default_namespace);
-        let namespace = (!common.all_namespaces).then(|| namespace.clone());
-        let client = Client::try_from(config).with_context(|| format!("cannot talk to {url}"))?;
+    runtime()?.block_on(async {
+        let (client, url, namespace) = connect(common).await?;
+        let namespace = (!common.all_namespaces).then_some(namespace);
         let listed = pages(client.clone(), &resource, namespace.as_deref()).await;
         let items = listed.map_err(|e| explain(e, &resource.plural, namespace.as_deref(), &url))?;
         let operator = operator(client, &common.operator_namespace).await;
@@ -159,6 +150,34 @@ async fn operator(client: Client, namespace: &str) -> Operator {
         )),
         Err(e) => Operator::NotRead(e.to_string()),
     }
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+}
+
+/// A client, the API server's address, and the namespace.
+async fn connect(common: &ClusterArgs) -> anyhow::Result<(Client, String, String)> {
+    let config = config(common).await?;
+    let url = config.cluster_url.to_string();
+    let namespace = common.namespace.as_ref();
+    let namespace = namespace.unwrap_or(&config.default_namespace).clone();
+    let client = Client::try_from(config).with_context(|| format!("cannot talk to {url}"))?;
+    Ok((client, url, namespace))
+}
+
+/// What one call in the namespace says.
+pub fn with_client<T>(
+    common: &ClusterArgs,
+    call: impl AsyncFnOnce(Client, &str) -> Result<T, kube::Error>,
+) -> anyhow::Result<T> {
+    runtime()?.block_on(async {
+        let (client, url, namespace) = connect(common).await?;
+        let done = call(client, &namespace).await;
+        done.map_err(|e| anyhow!("the API server {url}, namespace {namespace:?}: {e}"))
+    })
 }
 
 async fn config(common: &ClusterArgs) -> anyhow::Result<Config> {

@@ -1,12 +1,14 @@
 //! What a cluster's license servers say: `status` and `leases`, read from the custom resources
-//! alone.
+//! alone; and the operator's CA.
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | [`api`] | which cluster, lists, and errors that say what to do; the only part that talks to a network |
 //! | [`status`], [`leases`], [`operator`] | objects in, text out |
+//! | [`ca`] | the operator's CA: how it stands, and asking for the next one |
 
 pub mod api;
+pub mod ca;
 pub mod leases;
 pub mod operator;
 pub mod status;

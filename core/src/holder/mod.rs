@@ -241,6 +241,8 @@ struct Silence {
     since: BootTime,
     /// Until when that is known.
     until: BootTime,
+    /// Since then nobody was asked.
+    idle: bool,
 }
 
 impl Saved {

@@ -13,6 +13,14 @@ use crate::time::BootTime;
 use crate::wire::{HoldState, ProblemType};
 use std::time::Duration;
 
+impl Silence {
+    /// The time until `now` does not count.
+    fn stands(&mut self, now: BootTime) {
+        self.since = self.since + now.since(self.until);
+        self.until = now;
+    }
+}
+
 impl Claimant {
     fn may_start_without_server(&self) -> bool {
         self.s.state == HoldState::Seeking
@@ -46,7 +54,11 @@ impl Claimant {
         let silence = self.silence.get_or_insert(Silence {
             since: now,
             until: now,
+            idle: false,
         });
+        if silence.idle {
+            silence.stands(now);
+        }
         let left = now.until(silence.since + contact);
         left.clamp(contact / 3, contact)
     }
@@ -85,7 +97,7 @@ impl Claimant {
         let Some(silence) = &mut self.silence else {
             return;
         };
-        silence.until = now;
+        (silence.until, silence.idle) = (now, false);
         if now >= silence.since + contact && now < limit {
             self.starts_without_server(limit);
         }
@@ -94,8 +106,8 @@ impl Claimant {
     /// Nobody was asked: time stands.
     pub(super) fn asked_nobody(&mut self, now: BootTime) {
         if let Some(s) = &mut self.silence {
-            s.since = s.since + now.since(s.until);
-            s.until = now;
+            s.stands(now);
+            s.idle = true;
         }
     }
 

@@ -467,6 +467,13 @@ fn a_fault_of_its_own_is_neither_answer_nor_silence() {
     }
     assert_eq!(w.state(t), HoldState::Seeking, "nobody was asked");
     assert!(!w.h.s.answered);
+    // Silence begins with the first request that leaves, however long the pause before it was.
+    let (sent, tag, _) = w.send(t);
+    w.h.answered(at(sent + 100), tag, silence(), &mut w.r);
+    let t = w.is_unanswered(sent + 100, sent + 14_999);
+    assert_eq!(w.state(t), HoldState::Seeking);
+    let t = w.is_unanswered(t, sent + 16_000);
+    assert_eq!(w.state(t), HoldState::Optimistic);
     // The time stands: ten seconds of silence, a fault for ten minutes, and five more seconds.
     let mut w = World::new(Start::Optimistic);
     let mut t = w.is_unanswered(0, 10_000);
@@ -478,7 +485,7 @@ fn a_fault_of_its_own_is_neither_answer_nor_silence() {
     let (sent, tag, _) = w.send(t);
     w.h.answered(at(sent + 100), tag, silence(), &mut w.r);
     assert_eq!(w.state(sent + 100), HoldState::Seeking);
-    let end = w.is_unanswered(sent + 100, t + 15_000 - silent + 1_000);
+    let end = w.is_unanswered(sent + 100, sent + 15_000 - silent + 1_000);
     assert_eq!(w.state(end), HoldState::Optimistic, "{silent} {t} {end}");
 }
 

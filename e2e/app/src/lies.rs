@@ -6,10 +6,9 @@ use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use mooring_core::wire::calls::server;
-use mooring_net::http::{Body, Pieces, json, no_content, streamed, with_type};
-use mooring_net::serve::{Limits, serve};
+use mooring_net::http::{Body, Limits, Pieces, json, no_content, serve, streamed, with_type};
 use mooring_net::shutdown::Shutdown;
-use mooring_net::tls::{Http, ServerIdentity, certified_files, server_config};
+use mooring_net::tls::{ServerIdentity, certified_files, server_config};
 use serde_json::{Value, json as value};
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::Path;
@@ -36,7 +35,7 @@ async fn run(holders: &str) -> anyhow::Result<ExitCode> {
     let holders: Vec<Value> = serde_json::from_str(holders).context(VARIABLE)?;
     let dir = Path::new("/etc/mooring/tls");
     let key = certified_files(&dir.join("tls.crt"), &dir.join("tls.key"))?;
-    let tls = server_config(ServerIdentity::new(key), None, Http::Two)?;
+    let tls = server_config(ServerIdentity::new(key, vec![]), None)?;
     let shutdown = Shutdown::on_signals()?;
     let on =
         async |port: u16| TcpListener::bind(SocketAddr::from((Ipv6Addr::UNSPECIFIED, port))).await;
@@ -51,11 +50,11 @@ async fn run(holders: &str) -> anyhow::Result<ExitCode> {
         serve(
             api,
             Some(tls.into()),
-            Limits::of(1000, 1000),
+            Limits::default(),
             shutdown.clone(),
             lie
         ),
-        serve(health, None, Limits::of(1000, 1000), shutdown, ok),
+        serve(health, None, Limits::default(), shutdown, ok),
     );
     Ok(ExitCode::SUCCESS)
 }
@@ -90,7 +89,7 @@ fn products() -> Value {
     value!({
         "server": {
             "instance": INSTANCE, "version": "0.1.0", "anchor": anchor, "licenseValid": true, "licenseReason": "Valid",
-            "licenseMessage": "all is well", "settling": false, "leaseForSecs": 10
+            "licenseMessage": "all is well", "settling": false, "renews": true, "leaseForSecs": 10
         },
         "products": [], "pools": []
     })

@@ -44,10 +44,11 @@ config() {
 
 # Starts one again, as it was. NAME [FLAG…]: flags for this once.
 start_again() {
-  local name=$1 as_it_was
+  local name=$1 as_it_was flags=
   as_it_was=$(cat "$RUN/programs/$name")
   shift
-  eval "start $name $as_it_was $(printf '%q ' "$@")"
+  [ $# = 0 ] || flags=$(printf '%q ' "$@")
+  eval "start $name $as_it_was $flags"
   echo "$as_it_was" >"$RUN/programs/$name"
 }
 

@@ -73,8 +73,8 @@ pub(super) async fn a_dongle_moves_and_its_label_and_server_follow(lab: &Lab) ->
     let ns = begin(lab, "a_dongle_moves_and_its_label_and_server_follow").await?;
     let (a, b) = (lab.nodes.0.clone(), lab.nodes.1.clone());
     let (at_a, at_b) = (Ports::open(lab, &a).await?, Ports::open(lab, &b).await?);
-    // The token that signs is on both nodes: here it is about the device that says where the server
-    // belongs.
+    // The token that signs goes with the device: a server whose device signs is not moved on another
+    // node's word.
     lab.anchor.place(lab, &b).await?;
     let mut server = Server::new(&ns, 1);
     server.duration = Duration::from_secs(20);
@@ -97,11 +97,13 @@ pub(super) async fn a_dongle_moves_and_its_label_and_server_follow(lab: &Lab) ->
     let before = server.shows(lab, &[("Held", 1)], 60).await?;
 
     at_a.unplug(lab, "1-1").await?;
+    lab.anchor.pull(lab, &a).await?;
     at_b.plug(lab, "2-2", IDS, SERIAL).await?;
     labelled(lab, &b, &a).await?;
     runs_on(lab, &server, &b).await?;
     placed(lab, &server, "DeviceFound", &format!("on node {b}")).await?;
     server.condition(lab, "Ready", "True").await?;
+    lab.anchor.place(lab, &a).await?;
     renews(&app, 1).await?;
     let after = server.shows(lab, &[("Held", 1)], 60).await?;
     ensure!(before == after, "before: {before:?}\nafter:  {after:?}");

@@ -30,17 +30,15 @@ pub(super) async fn some_go_before_the_gate_and_it_says_what_it_waits_for(lab: &
         lab.apply(&yaml).await?.ok("starting an annotated pod")?;
         Ok(App::follow(lab, &ns, name))
     };
-    let (two, three) = (start("two").await?, start("three").await?);
-    for (app, place) in [(&two, 1), (&three, 2)] {
-        says(
-            lab,
-            app,
-            &format!("waiting for render, place {place}: the only seat of render is taken"),
-        )
-        .await?;
-        let ended = ended(lab, app).await?;
-        ensure!(ended == ["stage"], "{}: ended are {ended:?}", app.name);
-    }
+    let wait = async |name: &str, place: u32| -> Result<App> {
+        let app = start(name).await?;
+        let words = format!("waiting for render, place {place}: the only seat of render is taken");
+        says(lab, &app, &words).await?;
+        let ended = ended(lab, &app).await?;
+        ensure!(ended == ["stage"], "{name}: ended are {ended:?}");
+        Ok(app)
+    };
+    let (two, three) = (wait("two", 1).await?, wait("three", 2).await?);
     no_token(lab, &two).await?;
 
     // Its grace period is five minutes: the gate hears SIGTERM.

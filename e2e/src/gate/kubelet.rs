@@ -107,18 +107,18 @@ struct Lost {
 }
 
 impl Lost {
+    /// In a namespace of its own, so that the line of the others is theirs alone.
     async fn prepare(lab: &Lab, ns: &str) -> Result<Self> {
+        let ns = format!("{ns}-lost");
+        lab.namespace(&ns).await?;
         let server = Server {
-            name: "brief".into(),
             movable: true,
             grace: Duration::from_secs(15),
-            ..Server::new(ns, 1)
+            ..Server::new(&ns, 1)
         };
         server.arrive(lab).await?;
         server.ready(lab).await?;
-        let named = "    mooring.dev/server: brief\n";
-        let app = App::start_with(lab, ns, "lost", "render", Some(&lab.nodes.1), named).await?;
-        app.says("Held", 60).await?;
+        let app = holds(lab, &ns, "lost", Some(&lab.nodes.1)).await?;
         server.leave(lab).await?;
         Ok(Self { app, server })
     }
@@ -154,6 +154,7 @@ impl Lost {
             })
         })
         .await?;
-        self.server.forget(lab).await
+        lab.drop_namespace(&self.server.namespace).await;
+        Ok(())
     }
 }

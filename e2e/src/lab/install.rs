@@ -9,6 +9,9 @@ use std::fmt::Write as _;
 #[derive(Debug)]
 pub struct Helm;
 
+/// An image that the platform allows, and nobody can pull.
+pub const NO_IMAGE: &str = "registry.invalid/none:0";
+
 /// What the scenarios' license servers ask of the platform: SoftHSM's store and the folder that
 /// stands for `/sys`, and the images that are not the chart's.
 fn allowed(lab: &Lab) -> Vec<String> {
@@ -19,7 +22,8 @@ fn allowed(lab: &Lab) -> Vec<String> {
         ..
     } = &lab.images;
     let images = [Some(app), pcscd_test.as_ref(), mutant.as_ref()];
-    let images = images.into_iter().flatten().enumerate();
+    let images = images.into_iter().flatten().map(String::as_str);
+    let images = images.chain([NO_IMAGE]).enumerate();
     let images = images.map(|(n, image)| format!("licenseServers.allowedImages[{n}]={image}"));
     let path = format!("licenseServers.allowedHostPaths[0].path={ON_NODE}");
     images.chain([path]).collect()

@@ -1,7 +1,7 @@
 //! Servers that never come up.
 
 use super::steps::{event, first_problem, shown};
-use crate::lab::{App, Lab, Server};
+use crate::lab::{App, Lab, NO_IMAGE, Server};
 use crate::main_job::begin;
 use anyhow::Result;
 
@@ -14,7 +14,7 @@ pub(super) async fn a_server_that_cannot_start_says_what_it_lacks(lab: &Lab) -> 
         ..Server::new(&ns, 1)
     };
     let mut pulls = named("pulls");
-    pulls.image = Some("registry.invalid/none:0".into());
+    pulls.image = Some(NO_IMAGE.into());
     pulls.apply(lab).await?;
     // It has the other's license and keys, and no PIN.
     let lacks = named("lacks");
@@ -24,7 +24,7 @@ pub(super) async fn a_server_that_cannot_start_says_what_it_lacks(lab: &Lab) -> 
     lab.apply(&yaml).await?.ok("making a LicenseServer")?;
     for (server, says) in [
         (&lacks, &["ReferenceMissing", "lacks-pin"][..]),
-        (&pulls, &["PodNotRunning", "registry.invalid/none:0"][..]),
+        (&pulls, &["PodNotRunning", NO_IMAGE][..]),
     ] {
         let name = format!("of-{}", server.name);
         let which = format!(

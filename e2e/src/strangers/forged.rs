@@ -2,7 +2,7 @@
 //! that look injected, labels of license servers' objects, LicenseLeases.
 
 use super::memory::peak_mib;
-use crate::lab::{App, Lab, NAMESPACE, Server, run};
+use crate::lab::{App, Helm, Lab, NAMESPACE, Server, eventually, run, so, within};
 use crate::main_job::{begin, renews};
 use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::core::v1::Pod;
@@ -62,11 +62,22 @@ pub(super) async fn forged_pods_labels_and_leases(lab: &Lab) -> Result<()> {
     let innocent = App::start(lab, &ns, "innocent", "render", Some(&lab.nodes.1)).await?;
     innocent.says("Held", 60).await?;
 
+    // Refused at once; and of no effect where nothing refuses them.
+    let refused = lab.apply(&running(lab, &theirs, &ns)).await?;
+    let refused = refused.failed("a forged pod")?;
+    ensure!(
+        refused.contains("copies-refused"),
+        "not by the policy: {refused}"
+    );
+    let binding = "delete validatingadmissionpolicybinding copies-refused.mooring.dev";
+    lab.kubectl(binding).await?.ok("taking the policy away")?;
+    eventually("forged pods are taken", within(60), async || {
+        let o = lab.apply(&running(lab, &theirs, &ns)).await?;
+        so(o.success, || o.err)
+    })
+    .await?;
     let forged = run("kubectl", &["create", "-f", "-"], Some(&pods(&theirs, &ns))).await?;
     forged.ok("making forged pods")?;
-    lab.apply(&running(lab, &theirs, &ns))
-        .await?
-        .ok("making a forged pod that runs")?;
     lab.awaits(&theirs, "pod/runs").await?;
     let map = "create configmap x";
     lab.kubectl(format!("-n {theirs} {map}"))
@@ -141,5 +152,6 @@ pub(super) async fn forged_pods_labels_and_leases(lab: &Lab) -> Result<()> {
         ensure!(restarts == 0, "the operator was restarted {restarts} times");
     }
     lab.drop_namespace(&theirs).await;
-    Ok(())
+    let upgraded = Helm::upgrade(lab, &[]).await?;
+    upgraded.ok("putting the policy back").map(drop)
 }

@@ -6,7 +6,6 @@ mod editor;
 mod forged;
 mod liar;
 mod memory;
-mod network;
 
 use crate::suite::Scenario;
 
@@ -17,6 +16,5 @@ pub fn scenarios() -> Vec<Scenario> {
         editor::a_hostile_editor_of_license_servers,
         forged::forged_pods_labels_and_leases,
         liar::a_license_server_that_lies,
-        network::silent_connections_and_slow_bodies_harm_nobody,
     ]
 }

@@ -9,15 +9,15 @@ pub mod watches;
 pub use mirrors::{Mirrors, Stored, holder_of};
 
 use crate::gone::{self, KEEP_PROOF, Proof};
-use crate::pods::{PodFact, fact_of, is_external, key_of, node_name, server_of, trim};
+use crate::pods::{PodFact, fact_of, is_external, key_of, node_name, server_of, sidecar_env, trim};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::ResourceExt;
 use mooring_api::LicenseLease;
-use mooring_api::names::ServerRef;
+use mooring_api::names::{ROOTS_ENV, ServerRef};
 use mooring_core::identity::HolderKey;
 use mooring_core::time::BootTime;
 use mooring_net::sync::lock;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::{mpsc, watch};
 
@@ -277,6 +277,22 @@ impl ClusterCache {
         let w = self.lock();
         let pods = w.pods.values().filter(|s| s.server == *server).count();
         pods + w.mirrors.get(server).map_or(0, Mirrors::len)
+    }
+
+    /// What the sidecars of a server's pods trust, or of all pods, and whose: `namespace/name`.
+    /// Pods that are proven gone do not count.
+    pub fn roots(&self, server: Option<&ServerRef>) -> BTreeMap<String, Vec<String>> {
+        let w = self.lock();
+        let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (key, seen) in &w.pods {
+            if server.is_some_and(|s| *s != seen.server) || w.proof(key).is_some() {
+                continue;
+            }
+            if let Some(roots) = sidecar_env(&seen.pod, ROOTS_ENV) {
+                all.entry(roots).or_default().push(name_of(&*seen.pod));
+            }
+        }
+        all
     }
 
     pub fn proof(&self, key: &HolderKey) -> Option<Proof> {

@@ -6,9 +6,6 @@ use mooring_net::tls::TlsError;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long the operator's client certificate is valid. It is made anew for each session.
-const CERT_VALIDITY: Duration = Duration::from_secs(30 * 86_400);
-
 /// Why there is no session.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ConnectionError {
@@ -42,7 +39,8 @@ pub(super) fn tls(ca: &Ca) -> Result<Arc<rustls::ClientConfig>, ConnectionError>
         common_name: FIELD_MANAGER.to_owned(),
         dns_names: Vec::new(),
         usages: vec![Usage::Client],
-        validity: CERT_VALIDITY,
+        // Made anew for each session.
+        validity: ca.lives.certificate(),
     })?;
     Ok(mooring_net::tls::client_config(
         &ca.roots_pem(),

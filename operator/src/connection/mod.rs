@@ -22,6 +22,7 @@ use crate::leases::Trouble;
 use mooring_api::names::ServerRef;
 use mooring_core::identity::HolderKey;
 use mooring_core::time::Timestamp;
+use mooring_core::wire::Policies;
 use mooring_net::clock;
 use mooring_net::sync::lock;
 use server::Connection;
@@ -117,16 +118,28 @@ impl Connections {
     }
 
     /// Starts the care for a server's mirrors where nobody knows yet where the server is.
-    pub fn begin(&self, server: &ServerRef, context: &ConnectionContext) {
+    pub fn begin(&self, server: &ServerRef, policies: &Policies, context: &ConnectionContext) {
         if !lock(&self.connections).contains_key(server) {
-            self.ensure(server, Endpoint::default(), context);
+            let nowhere = Endpoint {
+                policies: policies.clone(),
+                ..Endpoint::default()
+            };
+            self.ensure(server, nowhere, context);
         }
     }
 
     /// The LicenseServer was deleted: its connection ends, and its mirrors are cared for as long as
     /// there are pods that may run on under their grace. Whether that is news.
     pub fn bereave(&self, server: &ServerRef, context: &ConnectionContext, now: Timestamp) -> bool {
-        self.ensure(server, Endpoint::default(), context);
+        // Who might use it is whose mirrors are told to the end.
+        let before = lock(&self.connections)
+            .get(server)
+            .map(|l| l.target.borrow().clone());
+        let nowhere = Endpoint {
+            addresses: Vec::new(),
+            ..before.unwrap_or_default()
+        };
+        self.ensure(server, nowhere, context);
         let connections = lock(&self.connections);
         connections.get(server).is_some_and(|l| {
             l.notice.send_if_modified(|n| {

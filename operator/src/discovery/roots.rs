@@ -23,24 +23,29 @@ const AGAIN: Duration = Duration::from_secs(600);
 pub async fn keep(client: &Client, namespace: &str, ca: &Ca) {
     let labels = [(MANAGED_BY, FIELD_MANAGER), (APP_NAME, "mooring")];
     let labels = labels.map(|(k, v)| (k.to_owned(), v.to_owned()));
-    let map = ConfigMap {
+    let labels = BTreeMap::from(labels);
+    let map = || ConfigMap {
         metadata: ObjectMeta {
             name: Some(CONFIG_MAP.to_owned()),
-            labels: Some(BTreeMap::from(labels)),
+            labels: Some(labels.clone()),
             ..ObjectMeta::default()
         },
         data: Some(BTreeMap::from([(KEY.to_owned(), ca.roots_pem())])),
         ..ConfigMap::default()
     };
+    let mut changes = ca.follow();
     let api: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
     loop {
-        let pause = match apply(&api, &map).await {
+        let pause = match apply(&api, &map()).await {
             Ok(_) => AGAIN,
             Err(e) => {
                 tracing::warn!(config_map = CONFIG_MAP, error = %e, "what the discovery agents must trust could not be written; tried again");
                 RETRY
             }
         };
-        tokio::time::sleep(pause).await;
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            _ = changes.changed() => {}
+        }
     }
 }

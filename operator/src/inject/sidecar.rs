@@ -13,7 +13,7 @@ use k8s_openapi::api::core::v1::{
     Container, EnvVar, ProjectedVolumeSource, ResourceRequirements, SecurityContext,
     ServiceAccountTokenProjection, Volume, VolumeMount, VolumeProjection,
 };
-use mooring_api::names::{GATE, SERVER_ENV, SIDECAR, SIDECAR_ARG};
+use mooring_api::names::{GATE, ROOTS_ENV, SERVER_ENV, SIDECAR, SIDECAR_ARG};
 use mooring_core::annotation::LOG_LEVEL;
 
 /// The volume with the sidecar's secrets, counters and limits: its alone.
@@ -139,7 +139,7 @@ fn environment(requested: &Requested, ctx: &InjectContext<'_>) -> Vec<EnvVar> {
     if !addresses.is_empty() {
         all.push(("MOORING_ADDRESSES", &addresses));
     }
-    all.extend([("MOORING_ROOTS", roots), ("MOORING_TOKEN_FILE", TOKEN_FILE)]);
+    all.extend([(ROOTS_ENV, roots), ("MOORING_TOKEN_FILE", TOKEN_FILE)]);
     let optimistic_start = target.optimistic_start.as_deref();
     all.extend(optimistic_start.map(|o| ("MOORING_OPTIMISTIC_START", o)));
     all.extend(target.voucher.as_deref().map(|v| ("MOORING_VOUCHER", v)));

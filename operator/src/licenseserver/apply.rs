@@ -1,7 +1,7 @@
 //! Writes a LicenseServer's objects: server-side apply, one field manager.
 
 use super::build;
-use super::certificate::{VALIDITY, dns_names, renewal};
+use super::certificate::{dns_names, kept, renewal};
 use super::context::{ControllerContext, Error};
 use super::facts::{Children, ServerFacts};
 use crate::certs::{CertRequest, Usage};
@@ -9,15 +9,15 @@ use crate::kubernetes::{self, unless};
 use k8s_openapi::ByteString;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{Pod, Secret, Service};
-use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::api::{Patch, PatchParams, PostParams};
-use kube::{Api, Client, Resource, ResourceExt as _};
+use kube::{Api, Client, Resource, ResourceExt};
 use mooring_api::names::{ServerRef, short_hash};
 use mooring_config::Config;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use std::fmt::Debug;
+use std::time::SystemTime;
 
 /// The pod's annotation by which a change of what it mounts is brought to its kubelet's notice.
 const SOURCES: &str = "mooring.dev/sources";
@@ -57,16 +57,9 @@ pub(super) fn fingerprint(i: &build::Inputs<'_>) -> Result<String, Error> {
         build::config_map(i, &config)?,
         build::service(i),
         build::role_binding(i),
-        build::stateful_set(i, &hash),
-        network_policy(i)
+        build::stateful_set(i, &hash)
     ]);
     Ok(short_hash(&all.to_string(), 64))
-}
-
-/// Where the platform wants one.
-fn network_policy(i: &build::Inputs<'_>) -> Option<NetworkPolicy> {
-    let metrics = i.defaults.network_policies.as_ref()?;
-    Some(build::network_policy(i, metrics))
 }
 
 /// Writes all of them; the children as they are then.
@@ -85,20 +78,6 @@ pub(super) async fn apply(
     let binding = written.map_err(|e| failed(&binding, e))?;
     let map = build::config_map(i, &config)?;
     let set = build::stateful_set(i, &hash);
-    if let Some(policy) = network_policy(i) {
-        let api: Api<NetworkPolicy> = Api::namespaced(client.clone(), &i.reference.namespace);
-        let found = api.get_opt(&policy.name_any()).await;
-        let found = found.map_err(|e| failed(&policy, e))?;
-        let owners = found.iter().flat_map(kube::ResourceExt::owner_references);
-        // Another's of this name is left alone.
-        if found.is_none()
-            || owners
-                .map(|o| &o.uid)
-                .any(|uid| Some(uid) == i.server.meta().uid.as_ref())
-        {
-            child(client, &policy, found.as_ref()).await?;
-        }
-    }
     Ok(Children {
         account: Some(account),
         binding: Some(binding),
@@ -134,26 +113,30 @@ async fn service(
     child(client, &wanted, there).await
 }
 
-/// Sees to the serving certificate.
+/// Sees to the serving certificate; `facts` has it as it is then.
 pub(super) async fn certificate(
     i: &build::Inputs<'_>,
-    facts: &ServerFacts,
+    facts: &mut ServerFacts,
     ctx: &ControllerContext,
 ) -> Result<(), Error> {
-    let (names, roots) = (dns_names(i.reference), ctx.connection.ca.roots_pem());
-    let now = mooring_net::clock::now().wall;
-    let Some(why) = renewal(facts.tls.as_ref(), &roots, &names, now) else {
+    let (names, ca) = (dns_names(i.reference), &ctx.connection.ca);
+    let now = SystemTime::now();
+    let before = facts.tls.as_ref();
+    let Some(why) = renewal(before, ca, &names, now) else {
         return Ok(());
     };
     let request = CertRequest {
         common_name: i.reference.dns_name(),
         dns_names: names,
         usages: vec![Usage::Server],
-        validity: VALIDITY,
+        validity: ca.lives.certificate(),
     };
-    let cert = ctx.connection.ca.issue(&request).map_err(Error::Cert)?;
-    let secret = build::tls_secret(i, &cert, &roots);
-    child(ctx.client(), &secret, facts.tls.as_ref()).await?;
+    let roots = ca.roots_pem();
+    let cert = ca.issue(&request).map_err(Error::Cert)?;
+    let earlier = kept(before, &cert.cert_pem, &i.reference.dns_name(), now);
+    let secret = build::tls_secret(i, &cert, &roots, &earlier);
+    let written = child(ctx.client(), &secret, before).await?;
+    facts.tls = Some(written);
     tracing::info!(server = %i.reference, reason = why, "serving certificate issued");
     Ok(())
 }
@@ -191,7 +174,12 @@ pub(super) async fn nudge(
     ctx: &ControllerContext,
 ) -> Result<(), Error> {
     let Some(pod) = &facts.pod else { return Ok(()) };
-    let text = format!("{}\n{}", facts.sources, serde_yaml::to_string(i.policies)?);
+    let tls = facts.tls.as_ref().and_then(ResourceExt::resource_version);
+    let text = format!(
+        "{}\n{tls:?}\n{}",
+        facts.sources,
+        serde_yaml::to_string(i.policies)?
+    );
     let now = short_hash(&text, 16);
     let before = pod.annotations().get(SOURCES);
     if before == Some(&now) {

@@ -1,14 +1,17 @@
-//! When a server's certificate is to be made anew. Pure.
+//! When a server's certificate is to be made anew, and which earlier ones it goes on showing. Pure.
 
+use crate::certs::{Ca, stored::certificates};
 use k8s_openapi::api::core::v1::Secret;
 use mooring_api::names::ServerRef;
-use mooring_core::time::Timestamp;
-use std::time::Duration;
+use mooring_net::tls::{chains_with_keys, not_after, would_trust};
+use std::time::SystemTime;
 use x509_parser::extensions::GeneralName;
 use x509_parser::pem::parse_x509_pem;
 
-/// How long a serving certificate is valid.
-pub(super) const VALIDITY: Duration = Duration::from_secs(90 * 86_400);
+/// The key of its Secret with chains that earlier CAs signed, each with its private key behind it.
+pub(super) const EARLIER: &str = "earlier.pem";
+/// So many of them at most.
+const MOST: usize = 3;
 
 /// The names a server's certificate is for.
 pub(super) fn dns_names(server: &ServerRef) -> Vec<String> {
@@ -16,24 +19,31 @@ pub(super) fn dns_names(server: &ServerRef) -> Vec<String> {
     vec![short.clone(), format!("{short}.cluster.local")]
 }
 
+/// A key of a Secret; empty if it is not there.
+pub(super) fn text(secret: &Secret, key: &str) -> String {
+    let bytes = secret.data.as_ref().and_then(|d| d.get(key));
+    let bytes = bytes.map(|b| b.0.as_slice()).unwrap_or_default();
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
 /// Why the certificate in `secret` does not serve (any more); `None`: it does.
 pub(super) fn renewal(
     secret: Option<&Secret>,
-    roots: &str,
+    ca: &Ca,
     names: &[String],
-    now: Timestamp,
+    now: SystemTime,
 ) -> Option<&'static str> {
-    let Some(data) = secret.and_then(|s| s.data.as_ref()) else {
+    let Some(secret) = secret else {
         return Some("there is none");
     };
-    let text = |key: &str| data.get(key).map(|b| b.0.as_slice()).unwrap_or_default();
-    if text("tls.key").is_empty() {
+    if text(secret, "tls.key").is_empty() {
         return Some("its key is missing");
     }
-    if text("ca.crt") != roots.as_bytes() {
+    if certificates(&text(secret, "ca.crt")) != certificates(&ca.roots_pem()) {
         return Some("the CA has changed");
     }
-    let pem = parse_x509_pem(text("tls.crt")).ok().map(|(_, pem)| pem);
+    let chain = text(secret, "tls.crt");
+    let pem = parse_x509_pem(chain.as_bytes()).ok().map(|(_, pem)| pem);
     let Some(cert) = pem.as_ref().and_then(|pem| pem.parse_x509().ok()) else {
         return Some("it cannot be read");
     };
@@ -49,14 +59,8 @@ pub(super) fn renewal(
     if names.iter().any(|n| !listed.contains(&n.as_str())) {
         return Some("its names have changed");
     }
-    let validity = cert.validity();
-    let (from, to) = (
-        validity.not_before.timestamp(),
-        validity.not_after.timestamp(),
-    );
-    // At two thirds of its life.
-    let due = from + (to - from) / 3 * 2;
-    (now.as_second() >= due).then_some("it is at two thirds of its life")
+    let due = not_after(&chain).is_none_or(|end| ca.is_due(end, now));
+    due.then_some("it is in the last third of its life")
 }
 
 fn dns_name<'a>(name: &'a GeneralName<'a>) -> Option<&'a str> {
@@ -66,5 +70,37 @@ fn dns_name<'a>(name: &'a GeneralName<'a>) -> Option<&'a str> {
     }
 }
 
+/// The chains that are shown besides a new one: what was shown until now, if somebody who trusts
+/// its CA does not trust the new one (the CA's Secret was lost, so that nobody could vouch for its
+/// successor), and what was kept before; as long as they are valid.
+pub(super) fn kept(secret: Option<&Secret>, chain: &str, name: &str, now: SystemTime) -> String {
+    let Some(secret) = secret else {
+        return String::new();
+    };
+    let old = text(secret, "tls.crt");
+    let roots = text(secret, "ca.crt");
+    let lost =
+        |roots: &str| would_trust(roots, &old, name, now) && !would_trust(roots, chain, name, now);
+    let mut all = Vec::new();
+    if pem_blocks(&roots).iter().any(|r| lost(r)) {
+        all.push(format!(
+            "{}\n{}\n",
+            old.trim(),
+            text(secret, "tls.key").trim()
+        ));
+    }
+    let before = chains_with_keys(&text(secret, EARLIER)).into_iter();
+    all.extend(before.filter(|c| not_after(c).is_some_and(|end| end > now)));
+    all.truncate(MOST);
+    all.concat()
+}
+
+/// The certificates of a PEM text, one by one.
+pub(super) fn pem_blocks(text: &str) -> Vec<String> {
+    const END: &str = "-----END CERTIFICATE-----";
+    let blocks = text.split_inclusive(END).filter(|b| b.contains(END));
+    blocks.map(|b| format!("{}\n", b.trim())).collect()
+}
+
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

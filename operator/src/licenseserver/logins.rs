@@ -46,7 +46,7 @@ mod tests {
     fn says(logins: &Logins) -> Snapshot {
         let state: ServerState = serde_json::from_value(json!({
             "instance": "00".repeat(16), "version": "1", "licenseValid": true, "licenseReason": "Valid",
-            "licenseMessage": "", "settling": false, "leaseForSecs": 30,
+            "licenseMessage": "", "settling": false, "renews": true, "leaseForSecs": 30,
             "anchor": { "kind": "pkcs11", "present": false, "reason": "PinRejected", "message": "", "logins": logins }
         }))
         .unwrap();

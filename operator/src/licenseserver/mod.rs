@@ -20,6 +20,7 @@ mod reconcile;
 pub mod replug;
 pub mod status;
 mod sweep;
+pub mod trust;
 pub mod validate;
 
 pub use controller::run;

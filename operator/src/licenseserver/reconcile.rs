@@ -5,7 +5,7 @@ use super::build::inputs::Inputs;
 use super::context::{Applied, ControllerContext, Error, Memory};
 use super::facts::ServerFacts;
 use super::placement::{self, Placed};
-use super::{apply, dead_node, dereference, logins, platform, replug, status, validate};
+use super::{apply, dead_node, dereference, logins, platform, replug, status, trust, validate};
 use crate::connection::{Endpoint, Snapshot};
 use crate::inject::{addresses, cluster_ips};
 use crate::kubernetes::apply_params;
@@ -20,7 +20,7 @@ use mooring_api::names::ServerRef;
 use mooring_api::{LicenseServer, LicenseServerStatus, Span};
 use serde_json::json;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// How often a LicenseServer is looked at without a change: Secrets are not watched (that would
 /// take the right to list them).
@@ -126,7 +126,8 @@ impl Pass<'_> {
                 ctx.connections.ensure(reference, target, &ctx.connection);
             }
         }
-        ctx.connections.begin(reference, &ctx.connection);
+        ctx.connections
+            .begin(reference, &facts.policies, &ctx.connection);
         if look {
             self.remember(|m| {
                 m.looked = Some(Instant::now());
@@ -150,6 +151,7 @@ impl Pass<'_> {
             endpoint: format!("https://{}:{port}", reference.dns_name()),
             cluster_ips: cluster_ips(facts.children.service.as_ref()),
             snapshot: &snapshot,
+            trust: &self.trust(&facts),
             twin: status::twin(&snapshot, self.others()),
             now: mooring_net::clock::now().wall,
         };
@@ -179,6 +181,13 @@ impl Pass<'_> {
     fn refusal(&self) -> Option<validate::Invalid> {
         let (defaults, own) = (&self.ctx.defaults, &self.ctx.namespace);
         platform::refusal(self.server, &defaults.platform, own, &defaults.images())
+    }
+
+    /// Its pods that do not trust its CA.
+    fn trust(&self, facts: &ServerFacts) -> Vec<trust::Group> {
+        let pods = self.ctx.cache().roots(Some(self.reference));
+        let name = self.reference.dns_name();
+        trust::groups(&pods, facts.tls.as_ref(), &name, SystemTime::now())
     }
 
     /// The longest lease that any instance may grant from now on. A longer one is written into the

@@ -2,8 +2,11 @@
 //! tools see no drift.
 //!
 //! A watch on that one object; whoever overwrites the field (a `helm upgrade --force`) is corrected
-//! at once.
+//! at once. Who overwrites it again and again, a replica with another CA for one, is corrected
+//! after pauses that grow: two that fight must not fill the API server. Roots besides ours are
+//! taken out late, since another replica may know of a new CA before this one does.
 
+use crate::certs::{Ca, stored::certificates};
 use crate::kubernetes::apply_params;
 use futures::StreamExt as _;
 use k8s_openapi::ByteString;
@@ -13,26 +16,57 @@ use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client};
 use serde_json::json;
 use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
 
 /// How long to wait before a patch that failed is tried again.
 const RETRY: Duration = Duration::from_secs(2);
+/// How long roots that are not ours may stand beside ours.
+const SURPLUS: Duration = Duration::from_secs(60);
 
 /// What is to be kept.
 pub(super) struct Bundle<'a> {
     pub(super) configuration: &'a str,
     pub(super) webhook: &'a str,
-    pub(super) roots: &'a str,
+    pub(super) ca: &'a Ca,
 }
 
 /// How the configuration stands.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// It carries our roots.
     Current,
-    /// It carries others, or none.
+    /// It carries ours, and others.
+    Surplus,
+    /// It lacks one of ours.
     Stale,
     /// It has no such webhook.
     Foreign,
+}
+
+/// When the field may be written next: at once at first, and later and later while somebody else
+/// keeps writing it.
+#[derive(Debug)]
+struct Pauses {
+    /// When it was last written, and the pause that then went before it.
+    last: Option<(Instant, Duration)>,
+}
+
+impl Pauses {
+    const FIRST: Duration = Duration::from_secs(1);
+    const LONGEST: Duration = Duration::from_secs(300);
+
+    /// The pause before the next write. `jitter`, from 0 to 1, makes it up to half as long again.
+    fn next(&mut self, now: Instant, jitter: f64) -> Duration {
+        let pause = match self.last {
+            // What stood for long was not fought over.
+            Some((at, pause)) if now.saturating_duration_since(at) < Self::LONGEST + 2 * pause => {
+                (pause * 2).clamp(Self::FIRST, Self::LONGEST)
+            }
+            _ => Duration::ZERO,
+        };
+        self.last = Some((now + pause, pause));
+        pause.mul_f64(1.0 + jitter / 2.0)
+    }
 }
 
 impl Bundle<'_> {
@@ -42,56 +76,98 @@ impl Bundle<'_> {
         let config =
             watcher::Config::default().fields(&format!("metadata.name={}", self.configuration));
         let mut events = watcher(api.clone(), config).default_backoff().boxed();
-        let mut seen = false;
-        while let Some(event) = events.next().await {
-            let object = match event {
-                Ok(watcher::Event::Apply(o) | watcher::Event::InitApply(o)) => o,
-                Ok(watcher::Event::InitDone) if !seen => {
-                    tracing::warn!(
-                        configuration = self.configuration,
-                        "there is no such MutatingWebhookConfiguration yet; the chart installs it"
-                    );
+        let mut changes = self.ca.follow();
+        let mut pauses = Pauses { last: None };
+        let mut seen: Option<MutatingWebhookConfiguration> = None;
+        let mut due: Option<Instant> = None;
+        loop {
+            tokio::select! {
+                event = events.next() => match event {
+                    Some(event) => self.take(event, &mut seen),
+                    None => return,
+                },
+                _ = changes.changed() => {}
+                () = at(due) => {
+                    due = None;
+                    self.patch(&api).await;
+                    // Its echo on the watch says that it is right.
                     continue;
                 }
-                Ok(watcher::Event::Delete(_)) => {
-                    on_stale();
-                    tracing::warn!(
-                        configuration = self.configuration,
-                        "the MutatingWebhookConfiguration was deleted: pods that opt in are not injected"
-                    );
-                    continue;
-                }
-                Ok(_) => continue,
-                Err(e) => {
-                    tracing::warn!(error = %e, configuration = self.configuration, "watching the MutatingWebhookConfiguration");
-                    continue;
-                }
+            }
+            let Some(object) = &seen else {
+                on_stale();
+                due = None;
+                continue;
             };
-            seen = true;
-            match self.state(&object) {
-                State::Current => on_current(),
-                State::Foreign => {
-                    on_stale();
+            let state = self.state(object);
+            match state {
+                State::Current | State::Surplus => on_current(),
+                State::Stale | State::Foreign => on_stale(),
+            }
+            let now = Instant::now();
+            due = match state {
+                State::Current | State::Foreign => None,
+                State::Stale => due.or_else(|| {
+                    let pause = pauses.next(now, mooring_net::random::fraction());
+                    if !pause.is_zero() {
+                        tracing::warn!(
+                            configuration = self.configuration,
+                            ?pause,
+                            "somebody else keeps writing caBundle; it is corrected after a pause"
+                        );
+                    }
+                    Some(now + pause)
+                }),
+                State::Surplus => due
+                    .or_else(|| Some(now + SURPLUS.mul_f64(1.0 + mooring_net::random::fraction()))),
+            };
+        }
+    }
+
+    /// Takes in what the watch says.
+    fn take(
+        &self,
+        event: Result<watcher::Event<MutatingWebhookConfiguration>, watcher::Error>,
+        seen: &mut Option<MutatingWebhookConfiguration>,
+    ) {
+        let configuration = self.configuration;
+        match event {
+            Ok(watcher::Event::Apply(o) | watcher::Event::InitApply(o)) => {
+                if self.state(&o) == State::Foreign {
                     tracing::error!(
-                        configuration = self.configuration,
+                        configuration,
                         webhook = self.webhook,
                         "the MutatingWebhookConfiguration has no such webhook"
                     );
                 }
-                State::Stale => {
-                    on_stale();
-                    self.patch(&api).await;
-                }
+                *seen = Some(o);
+            }
+            Ok(watcher::Event::InitDone) if seen.is_none() => {
+                tracing::warn!(
+                    configuration,
+                    "there is no such MutatingWebhookConfiguration yet; the chart installs it"
+                );
+            }
+            Ok(watcher::Event::Delete(_)) => {
+                *seen = None;
+                tracing::warn!(
+                    configuration,
+                    "the MutatingWebhookConfiguration was deleted: pods that opt in are not injected"
+                );
+            }
+            Ok(_) => {}
+            Err(e) => {
+                tracing::warn!(error = %e, configuration, "watching the MutatingWebhookConfiguration");
             }
         }
     }
 
-    /// Writes the field; its echo on the watch says that it is right.
+    /// Writes the field.
     async fn patch(&self, api: &Api<MutatingWebhookConfiguration>) {
         let body = json!({
             "apiVersion": "admissionregistration.k8s.io/v1",
             "kind": "MutatingWebhookConfiguration",
-            "webhooks": [{ "name": self.webhook, "clientConfig": { "caBundle": ByteString(self.roots.as_bytes().to_vec()) } }],
+            "webhooks": [{ "name": self.webhook, "clientConfig": { "caBundle": ByteString(self.ca.roots_pem().into_bytes()) } }],
         });
         let (params, body) = (apply_params(), Patch::Apply(&body));
         loop {
@@ -116,12 +192,29 @@ impl Bundle<'_> {
 
     fn state(&self, object: &MutatingWebhookConfiguration) -> State {
         let mut webhooks = object.webhooks.iter().flatten();
-        let ours = webhooks.find(|w| w.name == self.webhook);
-        match ours.map(|w| w.client_config.ca_bundle.as_ref()) {
-            None => State::Foreign,
-            Some(Some(b)) if b.0 == self.roots.as_bytes() => State::Current,
-            Some(_) => State::Stale,
+        let Some(webhook) = webhooks.find(|w| w.name == self.webhook) else {
+            return State::Foreign;
+        };
+        let there = webhook.client_config.ca_bundle.as_ref();
+        let there = there.map(|b| certificates(&String::from_utf8_lossy(&b.0)));
+        let (there, ours) = (
+            there.unwrap_or_default(),
+            certificates(&self.ca.roots_pem()),
+        );
+        if there == ours {
+            State::Current
+        } else if there.is_superset(&ours) {
+            State::Surplus
+        } else {
+            State::Stale
         }
+    }
+}
+
+async fn at(when: Option<Instant>) {
+    match when {
+        Some(t) => sleep_until(t).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -129,13 +222,19 @@ impl Bundle<'_> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+    use std::time::SystemTime;
 
     #[test]
-    fn only_its_own_webhook_is_looked_at() {
+    fn only_its_own_webhook_is_looked_at_and_roots_are_compared_as_certificates() {
+        let ca = Ca::ephemeral(SystemTime::now()).unwrap();
+        let (ours, other) = (
+            ca.roots_pem(),
+            Ca::ephemeral(SystemTime::now()).unwrap().roots_pem(),
+        );
         let bundle = Bundle {
             configuration: "c",
             webhook: "w",
-            roots: "PEM",
+            ca: &ca,
         };
         let with = |name: &str, ca: Option<&str>| {
             let ca = ca.map(|c| ByteString(c.as_bytes().to_vec()));
@@ -147,9 +246,34 @@ mod tests {
                 &serde_json::from_value(json!({"metadata": {}, "webhooks": webhooks})).unwrap(),
             )
         };
-        assert_eq!(with("w", Some("PEM")), State::Current);
-        assert_eq!(with("w", Some("OLD")), State::Stale);
+        assert_eq!(with("w", Some(&ours)), State::Current);
+        assert_eq!(
+            with("w", Some(&ours.replace('\n', "\r\n"))),
+            State::Current,
+            "another version may print it otherwise"
+        );
+        assert_eq!(with("w", Some(&other)), State::Stale);
         assert_eq!(with("w", None), State::Stale);
-        assert_eq!(with("x", Some("PEM")), State::Foreign);
+        assert_eq!(with("w", Some(&(other + &ours))), State::Surplus);
+        assert_eq!(with("x", Some(&ours)), State::Foreign);
+    }
+
+    /// Two replicas, each of which finds the other's roots the moment they are written.
+    #[test]
+    fn two_replicas_that_fight_write_less_and_less() {
+        let start = Instant::now();
+        let mut replicas = [Pauses { last: None }, Pauses { last: None }];
+        let (mut now, mut writes) = (start, 0);
+        while now < start + Duration::from_secs(3600) {
+            let replica = &mut replicas[writes % 2];
+            now += replica.next(now, 0.5);
+            writes += 1;
+        }
+        assert!(writes < 40, "{writes} writes in an hour");
+        // The first correction does not wait, nor one after a long peace.
+        assert_eq!(Pauses { last: None }.next(now, 1.0), Duration::ZERO);
+        let [mut a, _] = replicas;
+        let later = now + Duration::from_secs(3600);
+        assert_eq!(a.next(later, 1.0), Duration::ZERO);
     }
 }

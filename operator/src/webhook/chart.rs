@@ -18,7 +18,7 @@ fn has(file: &str, texts: &[&str]) {
 
 #[test]
 fn the_webhook_is_called_alike() {
-    let (path, port) = (format!("path: {PATH}"), format!("containerPort: {PORT}"));
+    let (path, port) = (format!("path: {PATH}"), format!("  port: {PORT}\n"));
     has(
         "templates/webhook.yaml",
         &[
@@ -29,7 +29,9 @@ fn the_webhook_is_called_alike() {
         ],
     );
     has("templates/service.yaml", &[&format!("name: {SERVICE}\n")]);
-    has("templates/deployment.yaml", &[&port]);
+    has("values.yaml", &[&port]);
+    let port = "containerPort: {{ int .Values.webhook.port }}";
+    has("templates/deployment.yaml", &[port, "--webhook-listen="]);
     has(
         "templates/rbac-operator.yaml",
         &[&format!("resourceNames: [{CONFIGURATION}]")],
@@ -49,7 +51,9 @@ fn the_webhook_is_called_alike() {
 #[test]
 fn the_discovery_agents_are_known_alike() {
     use crate::discovery::{ACCOUNT, AUDIENCE, SERVICE, roots};
-    let url = format!("--operator=https://{SERVICE}.{{{{ .Release.Namespace }}}}.svc:{PORT}");
+    let url = format!(
+        "--operator=https://{SERVICE}.{{{{ .Release.Namespace }}}}.svc:{{{{ int .Values.webhook.port }}}}"
+    );
     has(
         "templates/discovery.yaml",
         &[
@@ -94,9 +98,7 @@ fn the_deployments_flags_are_this_programs() {
     let used = text
         .split("--")
         .filter_map(|t| t.split(['=', '"']).next())
-        .filter(|t| {
-            t.starts_with("sidecar-") || t.starts_with("webhook-") || *t == "default-server"
-        });
+        .filter(|t| t.starts_with("sidecar-") || *t == "default-server");
     for flag in used {
         assert!(
             ours.contains(&flag),

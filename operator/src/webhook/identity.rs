@@ -1,5 +1,5 @@
-//! The webhook's serving certificate: made in memory, 30 days, renewed at two thirds without
-//! dropping connections.
+//! The webhook's serving certificate: made in memory, renewed at two thirds of its life, and when a
+//! new CA takes over, without dropping connections.
 
 use super::metrics::{WebhookMetrics, seconds};
 use crate::certs::{Ca, CertError, CertRequest, Usage};
@@ -8,12 +8,11 @@ use mooring_net::tls::{ServerIdentity, TlsError, certified_key};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-const VALIDITY: Duration = Duration::from_secs(30 * 86_400);
 /// Looked at so often, by the wall clock: a machine that slept wakes with an old certificate.
 const CHECK: Duration = Duration::from_secs(600);
 
 /// A certificate for these Services, by the names that the API server and people call them by.
-pub(super) fn request(services: &[&str], namespace: &str) -> CertRequest {
+pub(super) fn request(services: &[&str], namespace: &str, validity: Duration) -> CertRequest {
     let names = services.iter().flat_map(|service| {
         let short = format!("{service}.{namespace}.svc");
         let long = format!("{short}.cluster.local");
@@ -25,7 +24,7 @@ pub(super) fn request(services: &[&str], namespace: &str) -> CertRequest {
             .map_or_else(String::new, |s| (*s).to_owned()),
         dns_names: names.collect(),
         usages: vec![Usage::Server],
-        validity: VALIDITY,
+        validity,
     }
 }
 
@@ -49,7 +48,7 @@ pub(super) enum IdentityError {
 impl Serving {
     pub(super) fn start(ca: Arc<Ca>, request: CertRequest) -> Result<Self, IdentityError> {
         let first = ca.issue(&request)?;
-        let identity = ServerIdentity::new(certified_key(&first.cert_pem, &first.key_pem)?);
+        let identity = ServerIdentity::new(certified_key(&first.cert_pem, &first.key_pem)?, vec![]);
         Ok(Self {
             ca,
             request,
@@ -64,49 +63,34 @@ impl Serving {
 
     /// Renews it in time, until dropped.
     pub(super) async fn keep_fresh(&self, metrics: &WebhookMetrics) {
+        let mut successors = self.ca.follow();
+        let mut succeeded = false;
+        let check = CHECK.min(self.request.validity / 10);
         loop {
             let not_after = *lock(&self.not_after);
             metrics.certificate_until(not_after);
-            if is_due(SystemTime::now(), not_after) {
+            if succeeded || self.ca.is_due(not_after, SystemTime::now()) {
                 match self.renew() {
                     Ok(until) => {
                         tracing::info!(until = %seconds(until), "webhook's certificate renewed");
                     }
                     Err(e) => {
-                        tracing::error!(error = %e, "webhook's certificate could not be renewed; trying again in ten minutes");
+                        tracing::error!(error = %e, "webhook's certificate could not be renewed; tried again");
                     }
                 }
             }
-            tokio::time::sleep(CHECK).await;
+            succeeded = tokio::select! {
+                () = tokio::time::sleep(check) => false,
+                changed = successors.changed() => changed.is_ok(),
+            };
         }
     }
 
     fn renew(&self) -> Result<SystemTime, IdentityError> {
         let next = self.ca.issue(&self.request)?;
-        self.identity
-            .replace(certified_key(&next.cert_pem, &next.key_pem)?);
+        let key = certified_key(&next.cert_pem, &next.key_pem)?;
+        self.identity.replace(key, vec![]);
         *lock(&self.not_after) = next.not_after;
         Ok(next.not_after)
-    }
-}
-
-/// In the last third of its life, or when it has ended.
-fn is_due(now: SystemTime, not_after: SystemTime) -> bool {
-    let left = not_after.duration_since(now).unwrap_or_default();
-    left < VALIDITY / 3
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn renewed_in_the_last_third() {
-        let now = SystemTime::now();
-        assert!(!is_due(now, now + VALIDITY));
-        assert!(!is_due(now, now + VALIDITY / 3));
-        assert!(is_due(now, now + VALIDITY / 3 - CHECK));
-        assert!(is_due(now, now));
-        assert!(is_due(now, now - CHECK));
     }
 }

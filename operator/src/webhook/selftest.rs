@@ -13,6 +13,12 @@ use serde_json::json;
 
 /// A request that breaks the grammar: no seats.
 const WRONG: &str = "selftest:0";
+/// What the API server says of a webhook that does not answer.
+const UNREACHED: &[&str] = &[
+    "context deadline exceeded",
+    "i/o timeout",
+    "no route to host",
+];
 
 /// What is wrong with the installation.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +34,12 @@ pub enum SelftestError {
          {CONFIGURATION} there, and is this namespace exempt from webhooks?"
     )]
     Accepted,
+    /// The API server waited for an answer in vain.
+    #[error(
+        "the API server does not reach the webhook: {reason}. If the operator's pods are Ready, something between API server and pods drops what is sent to their webhook port: \
+         open it in the firewall, or see the chart's values webhook.port and webhook.hostNetwork"
+    )]
+    Unreached { reason: String },
     /// Something else refused it.
     #[error(
         "a pod with annotation {LICENSES}: {WRONG:?} was refused, but not by Mooring's rules: {reason}"
@@ -68,6 +80,11 @@ fn judge(error: &kube::Error) -> Result<(), SelftestError> {
     let expected = format!("annotation {LICENSES}: character ");
     match error {
         kube::Error::Api(s) if [WEBHOOK, &expected].iter().all(|t| s.message.contains(t)) => Ok(()),
+        kube::Error::Api(s) if UNREACHED.iter().any(|t| s.message.contains(t)) => {
+            Err(SelftestError::Unreached {
+                reason: s.message.clone(),
+            })
+        }
         other => Err(SelftestError::Otherwise {
             reason: other.to_string(),
         }),
@@ -92,6 +109,12 @@ mod tests {
             "admission webhook {WEBHOOK:?} denied the request: annotation {LICENSES}: character 10: '0', expected"
         );
         refused(&real).unwrap();
+        let dropped = format!("failed calling webhook {WEBHOOK:?}: context deadline exceeded");
+        let e = refused(&dropped).unwrap_err().to_string();
+        assert!(
+            e.contains("firewall") && e.contains("webhook.hostNetwork"),
+            "{e}"
+        );
         let down = format!("failed calling webhook {WEBHOOK:?}: connection refused");
         let e = refused(&down).unwrap_err().to_string();
         assert!(

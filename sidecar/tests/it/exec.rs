@@ -105,7 +105,7 @@ fn jobs_that_share_a_token_wait_and_none_starts_past_those_in_line() {
     let count = |what: &dyn Fn(&Exec) -> bool| farm.iter().filter(|job| what(job)).count();
     let started = |job: &Exec| job.has_written("started");
     let beyond = |job: &Exec| job.has_said("too-many-claims");
-    let in_line = |job: &Exec| job.has_said("all seats are taken") && !started(job);
+    let in_line = |job: &Exec| job.has_said("are taken") && !started(job);
     eventually("each knows how it stands", secs(30), || {
         let stand = (count(&started), count(&in_line), count(&beyond));
         (stand == (2, 4, 2)).then_some(())

@@ -3,6 +3,7 @@
 use super::inputs::{Inputs, labels, meta, selector};
 use super::paths::{CONFIG_FILE, LOGINS_FILE, POLICIES_FILE};
 use crate::certs::IssuedCert;
+use crate::licenseserver::certificate::EARLIER;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{
     ConfigMap, Secret, Service, ServiceAccount, ServicePort, ServiceSpec,
@@ -10,7 +11,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::api::rbac::v1::{ClusterRoleBinding, RoleRef, Subject};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use mooring_api::names::{API_PORT, SERVER_NAMESPACE_LABEL};
+use mooring_api::names::{API_PORT, HEALTH_PORT, SERVER_NAMESPACE_LABEL};
 use mooring_config::Config;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -70,12 +71,10 @@ pub fn service(i: &Inputs<'_>) -> Service {
     let settings = &i.server.spec.service;
     let mut metadata = meta(i, i.reference.name.clone());
     metadata.annotations = Some(settings.annotations.clone()).filter(|a| !a.is_empty());
-    // The API alone: whoever reaches the Service, a load balancer's guests among them, has no
-    // business with the metrics.
-    let api = ServicePort {
-        name: Some("https".into()),
-        port: i32::from(settings.port),
-        target_port: Some(IntOrString::Int(i32::from(API_PORT))),
+    let port = |name: &str, port: u16, target: u16| ServicePort {
+        name: Some(name.into()),
+        port: i32::from(port),
+        target_port: Some(IntOrString::Int(i32::from(target))),
         protocol: Some("TCP".into()),
         ..ServicePort::default()
     };
@@ -85,7 +84,10 @@ pub fn service(i: &Inputs<'_>) -> Service {
             type_: Some(settings.type_.as_str().into()),
             selector: Some(selector(i.reference)),
             publish_not_ready_addresses: Some(true),
-            ports: Some(vec![api]),
+            ports: Some(vec![
+                port("https", settings.port, API_PORT),
+                port("health", HEALTH_PORT, HEALTH_PORT),
+            ]),
             ip_family_policy: Some("PreferDualStack".into()),
             ..ServiceSpec::default()
         }),
@@ -101,17 +103,19 @@ pub fn service_at(mut service: Service, ips: &[String]) -> Service {
     service
 }
 
-/// Secret `‹name›-tls`.
-pub fn tls_secret(i: &Inputs<'_>, cert: &IssuedCert, roots: &str) -> Secret {
+/// Secret `‹name›-tls`. `earlier`: chains that earlier CAs signed, which it goes on showing.
+pub fn tls_secret(i: &Inputs<'_>, cert: &IssuedCert, roots: &str, earlier: &str) -> Secret {
     let entry = |key: &str, text: &str| (key.to_owned(), ByteString(text.as_bytes().to_vec()));
+    let mut data = BTreeMap::from([
+        entry("tls.crt", &cert.cert_pem),
+        entry("tls.key", &cert.key_pem),
+        entry("ca.crt", roots),
+    ]);
+    data.extend((!earlier.is_empty()).then(|| entry(EARLIER, earlier)));
     Secret {
         metadata: meta(i, i.reference.child("tls")),
         type_: Some("kubernetes.io/tls".into()),
-        data: Some(BTreeMap::from([
-            entry("tls.crt", &cert.cert_pem),
-            entry("tls.key", &cert.key_pem),
-            entry("ca.crt", roots),
-        ])),
+        data: Some(data),
         ..Secret::default()
     }
 }

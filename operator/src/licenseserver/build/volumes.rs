@@ -4,6 +4,7 @@ use super::anchor;
 use super::inputs::Inputs;
 use super::paths::{CONFIG_FILE, LOGINS_FILE, POLICIES_FILE};
 use crate::container::{empty_dir, host_path};
+use crate::licenseserver::certificate::EARLIER;
 use k8s_openapi::api::core::v1::{
     ConfigMapProjection, ConfigMapVolumeSource, KeyToPath, ProjectedVolumeSource, SecretProjection,
     SecretVolumeSource, Volume, VolumeProjection,
@@ -74,6 +75,9 @@ fn sources(i: &Inputs<'_>) -> Vec<VolumeProjection> {
         let (name, key, path) = &needs.secret;
         sources.push(secret(name, &[(key, path)], true));
     }
+    // Mostly not there.
+    let earlier = [(EARLIER, "tls/earlier.pem")];
+    sources.push(secret(&i.reference.child("tls"), &earlier, true));
     sources
 }
 

@@ -167,7 +167,7 @@ fn a_device_that_signs_is_not_left_for_another_nodes_word() {
             json!({ "kind": "pkcs11", "present": present, "reason": "Present", "message": "" });
         let state = json!({
             "instance": "0a".repeat(16), "version": "0", "anchor": anchor, "licenseValid": true,
-            "licenseReason": "Valid", "licenseMessage": "", "settling": false, "leaseForSecs": 30
+            "licenseReason": "Valid", "licenseMessage": "", "settling": false, "renews": true, "leaseForSecs": 30
         });
         Snapshot {
             connected: true,

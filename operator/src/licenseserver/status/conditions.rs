@@ -4,12 +4,14 @@ use crate::connection::Snapshot;
 use crate::licenseserver::facts::Missing;
 use crate::licenseserver::ownership::Taken;
 use crate::licenseserver::placement::{Placed, Whereabouts};
+use crate::licenseserver::trust::Group;
 use crate::licenseserver::validate::Invalid;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use mooring_api::names::ServerRef;
 use mooring_api::status::{
-    ANCHOR_PRESENT, LICENSE_VALID, NAME_TAKEN, PLACED, READY, SECOND_SERVER_SEEN, SETTLING,
+    ANCHOR_PRESENT, LICENSE_VALID, NAME_TAKEN, PLACED, PODS_TRUST_EARLIER_CA, READY,
+    SECOND_SERVER_SEEN, SETTLING,
 };
 use mooring_core::time::Timestamp;
 
@@ -33,6 +35,8 @@ pub struct Judged<'a> {
     pub cluster_ips: Vec<String>,
     /// What it says of itself.
     pub snapshot: &'a Snapshot,
+    /// Pods that do not trust its CA.
+    pub trust: &'a [Group],
     /// Another LicenseServer of this cluster that signs with the same anchor.
     pub twin: Option<ServerRef>,
     pub now: Timestamp,
@@ -85,6 +89,7 @@ pub fn conditions(j: &Judged<'_>, before: &[Condition]) -> Vec<Condition> {
     all.into_iter()
         .chain(second_server(j, before).map(|w| (SECOND_SERVER_SEEN, w)))
         .chain(name_taken(j, before).map(|w| (NAME_TAKEN, w)))
+        .chain(earlier_ca(j, before).map(|w| (PODS_TRUST_EARLIER_CA, w)))
         .map(|(kind, w)| condition(kind, &w, j, before))
         .collect()
 }
@@ -101,6 +106,17 @@ fn name_taken(j: &Judged<'_>, before: &[Condition]) -> Option<Word> {
 fn all_taken(j: &Judged<'_>) -> Option<String> {
     let all: Vec<String> = j.taken.iter().map(Taken::message).collect();
     (!all.is_empty()).then(|| all.join("; "))
+}
+
+/// There only if it is, or was, true.
+fn earlier_ca(j: &Judged<'_>, before: &[Condition]) -> Option<Word> {
+    let Some(worst) = j.trust.iter().map(|g| g.served).max() else {
+        let was = before.iter().any(|c| c.type_ == PODS_TRUST_EARLIER_CA);
+        let text = "all running pods trust the operator's present CA";
+        return was.then(|| either(false, "PresentCaTrusted", text));
+    };
+    let all: Vec<String> = j.trust.iter().rev().map(Group::words).collect();
+    Some(either(true, worst.reason(), all.join("; ")))
 }
 
 /// There only if it is, or was, true.

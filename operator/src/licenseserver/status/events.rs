@@ -1,11 +1,13 @@
 //! The Events on a LicenseServer that go with a change of its status.
 
 use crate::leases::Note;
+use crate::licenseserver::trust::Served;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::events::EventType::{self, Normal, Warning};
 use mooring_api::LicenseServerStatus;
 use mooring_api::status::{
-    ANCHOR_PRESENT, LICENSE_VALID, PLACED, READY, SECOND_SERVER_SEEN, SETTLING,
+    ANCHOR_PRESENT, LICENSE_VALID, PLACED, PODS_TRUST_EARLIER_CA, READY, SECOND_SERVER_SEEN,
+    SETTLING,
 };
 use mooring_core::reason::{AnchorReason, LicenseReason};
 
@@ -75,6 +77,10 @@ impl<'a> Turned<'a> {
         self.was.is_some_and(|w| w.reason == reason)
     }
 
+    fn is_for(&self, reason: &str) -> bool {
+        self.is.reason == reason
+    }
+
     fn says(&self, severity: EventType, reason: &'static str) -> Note {
         Note::new(severity, reason, "Watch", &self.is.message)
     }
@@ -99,6 +105,16 @@ fn anchor(t: &Turned<'_>) -> Option<Note> {
         (None | Some("False"), "True") => back(),
         _ => None,
     }
+}
+
+/// A change of CAs that serves everybody is no reason for a warning.
+fn earlier_ca(t: &Turned<'_>) -> Option<Note> {
+    let severity = if t.is_for(Served::Bridged.reason()) {
+        Normal
+    } else {
+        Warning
+    };
+    (t.is.status == "True").then(|| t.says(severity, PODS_TRUST_EARLIER_CA))
 }
 
 fn license(t: &Turned<'_>) -> Option<Note> {
@@ -141,6 +157,7 @@ pub fn events(before: Option<&LicenseServerStatus>, now: &LicenseServerStatus) -
         turned(ANCHOR_PRESENT).and_then(|t| anchor(&t)),
         turned(LICENSE_VALID).and_then(|t| license(&t)),
         begun(SECOND_SERVER_SEEN).map(|t| t.says(Warning, "SecondServer")),
+        turned(PODS_TRUST_EARLIER_CA).and_then(|t| earlier_ca(&t)),
         begun(SETTLING).map(|t| t.says(Normal, SETTLING)),
         placed(old.condition(PLACED), now.condition(PLACED)),
         turned(READY).and_then(|t| ready(&t)),

@@ -3,6 +3,7 @@ use super::*;
 use crate::licenseserver::facts::Missing;
 use crate::licenseserver::ownership::Taken;
 use crate::licenseserver::placement::{Placed, Whereabouts};
+use crate::licenseserver::trust::{Group, Served};
 use k8s_openapi::api::core::v1::Pod;
 use kube::runtime::events::EventType;
 use mooring_api::names::ServerRef;
@@ -38,6 +39,7 @@ struct Case {
     whereabouts: Whereabouts,
     pod: Option<Pod>,
     cordoned: Vec<String>,
+    trust: Vec<Group>,
     twin: Option<ServerRef>,
     cluster_ips: Vec<String>,
     at: &'static str,
@@ -57,6 +59,7 @@ impl Default for Case {
             },
             pod: None,
             cordoned: vec![],
+            trust: vec![],
             twin: None,
             cluster_ips: vec![],
             at: "2026-03-01T12:00:00Z",
@@ -83,6 +86,7 @@ impl Case {
             endpoint: "https://main.licensing.svc:8443".into(),
             cluster_ips: self.cluster_ips.clone(),
             snapshot: &self.snapshot,
+            trust: &self.trust,
             twin: self.twin.clone(),
             now: self.at.parse::<Timestamp>().unwrap(),
         }
@@ -616,4 +620,48 @@ fn a_name_that_is_taken_is_a_condition_of_its_own_and_the_reason_for_not_being_r
             .condition("NameTaken")
             .is_none()
     );
+}
+
+#[test]
+fn pods_that_trust_an_earlier_ca_are_told_until_there_are_none() {
+    let group = |served| Group {
+        served,
+        until: None,
+        pods: vec!["a/p".into()],
+    };
+    let kind = "PodsTrustEarlierCa";
+    let none = Case::default().status(None);
+    assert!(none.conditions.iter().all(|c| c.type_ != kind));
+    let bridged = Case {
+        trust: vec![group(Served::Bridged)],
+        ..Case::default()
+    }
+    .status(Some(&none));
+    let (status, reason, text) = said(&bridged, kind);
+    assert_eq!((&*status, &*reason), ("True", "EarlierCaVouches"));
+    assert!(text.contains("a/p"), "{text}");
+    let notes = events(Some(&none), &bridged);
+    assert_eq!(notes.len(), 1);
+    assert_eq!(
+        (notes[0].reason, &notes[0].severity),
+        (kind, &EventType::Normal)
+    );
+    // The worst gives the reason, and is said first.
+    let lost = Case {
+        trust: vec![group(Served::Bridged), group(Served::Not)],
+        ..Case::default()
+    }
+    .status(Some(&bridged));
+    let (_, reason, text) = said(&lost, kind);
+    assert_eq!(reason, "PodsCutOff");
+    assert!(
+        text.starts_with("1 pod trusts only a CA by which nothing"),
+        "{text}"
+    );
+    let notes = events(Some(&bridged), &lost);
+    assert_eq!((notes.len(), &notes[0].severity), (1, &EventType::Warning));
+    let over = Case::default().status(Some(&lost));
+    let (status, reason, _) = said(&over, kind);
+    assert_eq!((&*status, &*reason), ("False", "PresentCaTrusted"));
+    assert!(events(Some(&lost), &over).is_empty());
 }
