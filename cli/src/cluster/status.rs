@@ -7,7 +7,7 @@ use crate::output::{self, or_dash, table};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 use kube::core::{NotUsed, Object};
-use mooring_api::status::{READY, SECOND_SERVER_SEEN, SETTLING};
+use mooring_api::status::{NAME_TAKEN, PODS_TRUST_EARLIER_CA, READY, SECOND_SERVER_SEEN, SETTLING};
 use mooring_api::{LicenseServerStatus, ProductStatus};
 use mooring_core::time::{MAX_LEASE, Timestamp, settling};
 
@@ -118,7 +118,12 @@ fn of_products(s: &ServerObject) -> &[ProductStatus] {
 }
 
 /// Conditions that are well when they are not true.
-const BAD_IF_TRUE: &[&str] = &[SETTLING, SECOND_SERVER_SEEN, "NameTaken"];
+const BAD_IF_TRUE: &[&str] = &[
+    SETTLING,
+    SECOND_SERVER_SEEN,
+    NAME_TAKEN,
+    PODS_TRUST_EARLIER_CA,
+];
 /// Reasons that say no more than that the server cannot be asked; `Ready` says why.
 const FOLLOWS: &[&str] = &["NoContact", "NotStarted"];
 /// Reasons of conditions that are true, and of which nothing is to be said.

@@ -347,10 +347,19 @@ fn status_tells_problems_of_a_server_that_serves_and_fails() {
             condition("NameTaken", "True", "NotOurs", "another owns it"),
             "NameTaken is True (NotOurs, for ",
         ),
+        (
+            condition("PodsTrustEarlierCa", "True", "PodsCutOff", "make them anew"),
+            "PodsTrustEarlierCa is True (PodsCutOff, for ",
+        ),
     ] {
         let (well, out) = says(&[ready(), other], |_| ());
         assert!(!well && out.contains(words), "{words}: {out}");
     }
+    let over = ["NameTaken", "PodsTrustEarlierCa", "SecondServerSeen"]
+        .map(|kind| condition(kind, "False", "Over", "all is well"));
+    let [name, ca, second] = over;
+    let (well, out) = says(&[ready(), name, ca, second], |_| ());
+    assert!(well && !out.contains("all is well"), "{out}");
     let (well, out) = says(&[ready()], |s| {
         s["status"]["products"][0]["used"] = 11.into();
     });
