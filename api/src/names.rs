@@ -18,6 +18,8 @@ pub const INJECTED: &str = "mooring.dev/injected";
 pub const CA_SECRET: &str = "mooring-ca";
 /// The variable with the certificates that a sidecar trusts.
 pub const ROOTS_ENV: &str = "MOORING_ROOTS";
+/// The variable with what license or LicenseServer say of a start without the server.
+pub const OPTIMISTIC_START_ENV: &str = "MOORING_OPTIMISTIC_START";
 /// The sidecar's container in a pod.
 pub const SIDECAR: &str = "mooring";
 /// The one argument that it is started with.

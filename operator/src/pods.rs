@@ -11,8 +11,8 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt as _;
-use mooring_api::names::{self, SIDECAR_ARG, ServerRef};
-use mooring_core::annotation::LICENSES;
+use mooring_api::names::{self, OPTIMISTIC_START_ENV, ROOTS_ENV, SIDECAR_ARG, ServerRef};
+use mooring_core::annotation::{LICENSES, START};
 use mooring_core::frontend::entitled;
 use mooring_core::identity::{Holder, HolderKey};
 use mooring_core::policy::{OptimisticStart, Start};
@@ -182,7 +182,7 @@ pub fn fact_of(pod: &Pod, unreachable: bool) -> PodFact {
     let running = state.and_then(|s| s.running.as_ref());
     let of = Holding {
         holder: holder_of(pod),
-        products: sidecar_env(pod, LICENSES_ENV).unwrap_or_default(),
+        products: sidecar_env(pod, LICENSES.variable()).unwrap_or_default(),
         since: running.and_then(|r| r.started_at.as_ref().map(|t| t.0)),
         optimistic: application_started(pod) && may_start_without_a_lease(pod),
     };
@@ -209,8 +209,8 @@ fn application_started(pod: &Pod) -> bool {
 /// because it does not wait for the sidecar (`wait: none`).
 fn may_start_without_a_lease(pod: &Pod) -> bool {
     let says = |name, word: &str| sidecar_env(pod, name).as_deref() == Some(word);
-    !says(START_ENV, Start::Licensed.as_str())
-        && !says(OPTIMISTIC_ENV, OptimisticStart::Deny.as_str())
+    !says(START.variable(), Start::Licensed.as_str())
+        && !says(OPTIMISTIC_START_ENV, OptimisticStart::Deny.as_str())
 }
 
 fn holder_of(pod: &Pod) -> Holder {
@@ -225,13 +225,10 @@ fn holder_of(pod: &Pod) -> Holder {
     }
 }
 
-/// The variable with what the pod asks for.
-const LICENSES_ENV: &str = "MOORING_LICENSES";
-/// The variables that say whether it may start without a lease.
-const START_ENV: &str = "MOORING_START";
-const OPTIMISTIC_ENV: &str = "MOORING_OPTIMISTIC_START";
 /// How much of a variable or an argument is kept.
 const KEPT: usize = 512;
+/// The most that a pod's roots have: a cut certificate is none. The webhook writes two at most.
+const MOST_ROOTS: usize = 8192;
 
 /// What proofs, the roster and Events need of a pod, and no more: a cluster has many, and whoever
 /// may make a pod may make it as large as the API server takes.
@@ -265,15 +262,25 @@ fn cut(text: &str) -> String {
 
 fn trim_sidecar(c: &Container) -> Container {
     let args = c.args.iter().flatten().take(2);
-    let wanted = [names::SERVER_ENV, LICENSES_ENV, START_ENV, OPTIMISTIC_ENV];
-    let env = wanted.iter().filter_map(|name| {
-        let found = c.env.iter().flatten().find(|e| e.name == *name)?;
-        Some(EnvVar {
-            name: found.name.clone(),
-            value: found.value.as_deref().map(cut),
-            value_from: None,
-        })
+    let find = |name: &str| c.env.iter().flatten().find(|e| e.name == name);
+    let variable = |name: &str, value: Option<String>| EnvVar {
+        name: name.to_owned(),
+        value,
+        value_from: None,
+    };
+    let wanted = [
+        names::SERVER_ENV,
+        LICENSES.variable(),
+        START.variable(),
+        OPTIMISTIC_START_ENV,
+    ];
+    let env = wanted.into_iter().filter_map(|name| {
+        let found = find(name)?;
+        Some(variable(name, found.value.as_deref().map(cut)))
     });
+    let roots = find(ROOTS_ENV).and_then(|e| e.value.clone());
+    let roots = roots.filter(|r| r.len() <= MOST_ROOTS);
+    let env = env.chain(roots.map(|r| variable(ROOTS_ENV, Some(r))));
     Container {
         name: c.name.clone(),
         args: Some(args.map(|a| cut(a)).collect()),

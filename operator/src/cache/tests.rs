@@ -47,6 +47,30 @@ fn cache() -> (ClusterCache, Subscription) {
 
 const NOW: BootTime = BootTime::from_millis(1);
 
+/// The change of CAs asks this: who trusts only an earlier one must be named, or is cut off unseen.
+#[test]
+fn what_a_pods_sidecar_trusts_is_known_whole_while_the_pod_is_there() {
+    let (cache, _subscription) = cache();
+    let two = format!("{}\n{}\n", "a".repeat(700), "b".repeat(700));
+    for (uid, roots) in [("a", &two), ("b", &two), ("c", &"x".repeat(100_000))] {
+        let mut pod = pod(uid, json!("n"), running());
+        let sidecar = &mut pod.spec.as_mut().unwrap().init_containers.as_mut().unwrap()[0];
+        let roots = json!({ "name": "MOORING_ROOTS", "value": roots });
+        let env = sidecar.env.as_mut().unwrap();
+        env.push(serde_json::from_value(roots).unwrap());
+        cache.pod_seen(&pod);
+    }
+    let all = cache.roots(None);
+    assert_eq!(all.keys().collect::<Vec<_>>(), [&two], "nothing is cut");
+    let mut named = all[&two].clone();
+    named.sort();
+    assert_eq!(named, ["apps/p-a", "apps/p-b"]);
+    let main = ServerRef::new("licensing", "main");
+    assert_eq!(cache.roots(Some(&main)), all);
+    let other = ServerRef::new("licensing", "other");
+    assert!(cache.roots(Some(&other)).is_empty());
+}
+
 #[test]
 fn a_servers_ear_hears_of_its_pods_alone() {
     let (cache, mut subscription) = cache();

@@ -13,7 +13,7 @@ use k8s_openapi::api::core::v1::{
     Container, EnvVar, ProjectedVolumeSource, ResourceRequirements, SecurityContext,
     ServiceAccountTokenProjection, Volume, VolumeMount, VolumeProjection,
 };
-use mooring_api::names::{GATE, ROOTS_ENV, SERVER_ENV, SIDECAR, SIDECAR_ARG};
+use mooring_api::names::{GATE, OPTIMISTIC_START_ENV, ROOTS_ENV, SERVER_ENV, SIDECAR, SIDECAR_ARG};
 use mooring_core::annotation::LOG_LEVEL;
 
 /// The volume with the sidecar's secrets, counters and limits: its alone.
@@ -141,7 +141,7 @@ fn environment(requested: &Requested, ctx: &InjectContext<'_>) -> Vec<EnvVar> {
     }
     all.extend([(ROOTS_ENV, roots), ("MOORING_TOKEN_FILE", TOKEN_FILE)]);
     let optimistic_start = target.optimistic_start.as_deref();
-    all.extend(optimistic_start.map(|o| ("MOORING_OPTIMISTIC_START", o)));
+    all.extend(optimistic_start.map(|o| (OPTIMISTIC_START_ENV, o)));
     all.extend(target.voucher.as_deref().map(|v| ("MOORING_VOUCHER", v)));
     all.extend([("MOORING_STATE_DIR", STATE_DIR), (SOCKET_ENV, SOCKET)]);
     // The installation's word where the pod has none.
