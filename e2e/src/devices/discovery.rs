@@ -73,8 +73,8 @@ pub(super) async fn a_dongle_moves_and_its_label_and_server_follow(lab: &Lab) ->
     let ns = begin(lab, "a_dongle_moves_and_its_label_and_server_follow").await?;
     let (a, b) = (lab.nodes.0.clone(), lab.nodes.1.clone());
     let (at_a, at_b) = (Ports::open(lab, &a).await?, Ports::open(lab, &b).await?);
-    // The token that signs goes with the device: a server whose device signs is not moved on another
-    // node's word.
+    // The token that signs goes with the device: a server whose device signs is not moved on
+    // another node's word.
     lab.anchor.place(lab, &b).await?;
     let mut server = Server::new(&ns, 1);
     server.duration = Duration::from_secs(20);
