@@ -4,6 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectM
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Api, Error, Resource, ResourceExt as _};
 use mooring_api::names::FIELD_MANAGER;
+use mooring_core::time::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -22,6 +23,11 @@ where
     let name = object.name_any();
     api.patch(&name, &apply_params(), &Patch::Apply(object))
         .await
+}
+
+/// Kubernetes writes whole seconds.
+pub(crate) fn whole_seconds(t: Timestamp) -> Timestamp {
+    Timestamp::from_second(t.as_second()).unwrap_or(t)
 }
 
 /// Writes an object that is `there` already, this one and no other of its name, or makes it; fails

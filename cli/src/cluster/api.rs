@@ -1,6 +1,6 @@
 //! The thin edge: which cluster, one list, and errors that say what to do.
 
-use super::operator::{LEASE, Operator};
+use super::operator::{LEASE, NAMESPACE, Operator};
 use crate::output::TableForm;
 use anyhow::{Context as _, anyhow};
 use k8s_openapi::api::coordination::v1::Lease;
@@ -28,7 +28,7 @@ pub struct ClusterArgs {
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<std::path::PathBuf>,
     /// The namespace of Mooring's operator, whose Lease says whether it reports
-    #[arg(long, value_name = "NAMESPACE", default_value = "mooring-system")]
+    #[arg(long, value_name = "NAMESPACE", default_value = NAMESPACE)]
     pub operator_namespace: String,
     /// How to print it: a table, or the objects themselves
     #[arg(short, long, value_enum, default_value_t)]

@@ -2,6 +2,7 @@
 //! metadata is read and written here; its keys never leave the cluster.
 
 use super::api::{self, ClusterArgs};
+use super::operator::NAMESPACE;
 use crate::output::{self, TableForm};
 use anyhow::Context as _;
 use k8s_openapi::api::core::v1::Secret;
@@ -12,9 +13,6 @@ use mooring_api::names::CA_SECRET;
 use mooring_core::time::Timestamp;
 use serde_json::json;
 use std::fmt::Write as _;
-
-/// Where the chart is installed, if nothing else is said.
-const NAMESPACE: &str = "mooring-system";
 
 #[derive(Debug, clap::Subcommand)]
 pub enum CaCommand {

@@ -6,6 +6,8 @@ use mooring_core::time::Timestamp;
 
 /// The Lease that the operator's leader renews each few seconds.
 pub const LEASE: &str = "mooring-operator";
+/// Where the chart is installed, if nothing else is said.
+pub const NAMESPACE: &str = "mooring-system";
 /// How long a leader's word holds, where its Lease does not say.
 const LASTS: i64 = 15;
 
@@ -53,11 +55,7 @@ pub fn word(operator: &Operator, now: Timestamp) -> Word {
             ));
         }
     };
-    let namespace = lease
-        .metadata
-        .namespace
-        .as_deref()
-        .unwrap_or("mooring-system");
+    let namespace = lease.metadata.namespace.as_deref().unwrap_or(NAMESPACE);
     let spec = lease.spec.as_ref();
     let renewed = spec.and_then(|s| Some(s.renew_time.as_ref()?.0));
     let lasts = spec

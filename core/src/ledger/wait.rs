@@ -33,7 +33,7 @@ impl Ledger {
         if aside {
             before += self.queue.before_aside(rank);
         }
-        let front = self.front(e, rank, &pools);
+        let front = || self.front(e, rank, &pools);
         let (reason, message) = self.why(e, aside, front, before);
         Some(Wait {
             place: u32::try_from(before + 1).unwrap_or(u32::MAX),
@@ -46,7 +46,7 @@ impl Ledger {
         &self,
         e: &Entry,
         aside: bool,
-        front: Option<String>,
+        front: impl FnOnce() -> Option<String>,
         before: usize,
     ) -> (WaitReason, String) {
         // Settling ends by itself; what stops all grants does not.
@@ -71,7 +71,7 @@ impl Ledger {
         } else {
             Some(short.join("; "))
         };
-        match (taken, front) {
+        match (taken, front()) {
             (Some(text), None) => (WaitReason::Full, text),
             (Some(text), Some(first)) => {
                 let more = match before {

@@ -1,20 +1,16 @@
 //! Somebody with ordinary rights in one namespace, who imitates what the operator goes by: pods
 //! that look injected, labels of license servers' objects, LicenseLeases.
 
-use super::memory::peak_mib;
+use super::memory::{operator_is_bounded, operators};
 use crate::lab::{App, Helm, Lab, NAMESPACE, Server, eventually, run, so, within};
 use crate::main_job::{begin, renews};
 use anyhow::{Context as _, Result, ensure};
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::ListParams;
-use kube::{Api, ResourceExt as _};
+use kube::ResourceExt as _;
 use std::fmt::Write as _;
 
 /// How many of each.
 const PODS: usize = 60;
 const LABELS: usize = 300;
-/// The operator's limit is 256 Mi.
-const MOST_MIB: u64 = 200;
 /// Of each pod, in its sidecar's environment: what a pod may have.
 const ENVIRONMENT: usize = 700_000;
 
@@ -43,12 +39,6 @@ fn running(lab: &Lab, ns: &str, server: &str) -> String {
          containers: [{{name: a, image: {image}, command: [sh, -c, 'while :; do sleep 600; done']}}]\n",
         image = lab.images.app
     )
-}
-
-pub(super) async fn operators(lab: &Lab) -> Result<Vec<Pod>> {
-    let pods = Api::<Pod>::namespaced(lab.client.clone(), NAMESPACE);
-    let ours = ListParams::default().labels("app.kubernetes.io/component=operator");
-    Ok(pods.list(&ours).await?.items)
 }
 
 /// The operator's memory is bounded, nothing is said of the forged pods, and others go on: also
@@ -133,16 +123,7 @@ pub(super) async fn forged_pods_labels_and_leases(lab: &Lab) -> Result<()> {
         !events.contains("License"),
         "the operator spoke of a forged pod: {events}"
     );
-    if lab.own {
-        for pod in operators(lab).await? {
-            let mib = peak_mib(&pod, "mooring-operator")?;
-            println!("  {}: at most {mib} MiB", pod.name_any());
-            ensure!(
-                mib <= MOST_MIB,
-                "the operator took {mib} MiB, expected at most {MOST_MIB}"
-            );
-        }
-    }
+    operator_is_bounded(lab).await?;
     for pod in operators(lab).await? {
         let statuses = pod
             .status

@@ -1,8 +1,7 @@
 //! A license server that is none: a program of its author's, which says of anybody's pods whatever
 //! may do harm.
 
-use super::forged::operators;
-use super::memory::peak_mib;
+use super::memory::operator_is_bounded;
 use crate::lab::{App, Lab, Server, eventually, so, within};
 use crate::main_job::{begin, renews};
 use anyhow::{Context as _, Result, ensure};
@@ -10,9 +9,6 @@ use kube::ResourceExt as _;
 use mooring_api as api;
 use mooring_api::{LicenseLease, NamespacesFrom};
 use serde_json::json;
-
-/// The operator's limit is 256 Mi.
-const MOST_MIB: u64 = 200;
 
 /// Nothing that it says is written: no LicenseLease, no Event; another server's pods and mirrors go
 /// on meanwhile.
@@ -78,16 +74,7 @@ pub(super) async fn a_license_server_that_lies(lab: &Lab) -> Result<()> {
         !events.contains("evil.example"),
         "an Event says what it said"
     );
-    if lab.own {
-        for pod in operators(lab).await? {
-            let mib = peak_mib(&pod, "mooring-operator")?;
-            println!("  {}: at most {mib} MiB", pod.name_any());
-            ensure!(
-                mib <= MOST_MIB,
-                "the operator took {mib} MiB, expected at most {MOST_MIB}"
-            );
-        }
-    }
+    operator_is_bounded(lab).await?;
 
     // A pod that chose it is its own to speak of.
     let annotation = format!("    mooring.dev/server: {theirs}/liar\n");

@@ -1,6 +1,6 @@
 //! The Events on a pod that go with a change of its lease. Pure.
 
-use super::object::PASSING;
+use super::object;
 use kube::runtime::events::EventType::{self, Normal, Warning};
 use mooring_api::{LeaseState, LicenseLease, LicenseLeaseStatus};
 
@@ -35,8 +35,7 @@ impl Note {
 
 /// Whether a wait ends as the line moves on.
 fn passes(status: &LicenseLeaseStatus) -> bool {
-    let reason = status.reason.as_deref();
-    reason.is_none_or(|r| PASSING.contains(&r))
+    object::passes(status.reason.as_deref())
 }
 
 /// What is to be said when a mirror goes over from one status to another.

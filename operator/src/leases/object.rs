@@ -2,7 +2,8 @@
 
 use super::known::Known;
 use super::name::mirror_name;
-use super::outage::{Service, Trouble, whole_seconds};
+use super::outage::{Service, Trouble};
+use crate::kubernetes::whole_seconds;
 use crate::pods::Holding;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use mooring_api::names::{
@@ -22,8 +23,11 @@ use std::time::Duration;
 /// How far a silent holder's end may move before it is written again: answers take a moment.
 const SAME_UNTIL: Duration = Duration::from_secs(5);
 
-/// Reasons to wait that come and go in a line that moves.
-pub(super) const PASSING: &[&str] = &["Full", "Behind", "Settling"];
+/// Whether a mirror's reason comes and goes in a line that moves, or there is none.
+pub(super) fn passes(reason: Option<&str>) -> bool {
+    let moving = [WaitReason::Full, WaitReason::Behind, WaitReason::Settling];
+    reason.is_none_or(|r| moving.map(waits_for).contains(&r))
+}
 
 fn state_of(view: ViewState) -> LeaseState {
     match view {
@@ -180,12 +184,9 @@ pub(super) fn restated(
     trouble: &Trouble,
     now: Timestamp,
 ) -> LicenseLease {
-    let mut lease = bare_head(lease);
-    let server = lease.spec.server.clone();
-    if let Some(status) = &mut lease.status {
-        service.restate(&server, trouble, status, now);
-    }
-    lease
+    with_status(lease, |server, status| {
+        service.restate(server, trouble, status, now);
+    })
 }
 
 /// A mirror whose pod is not there any more, while nobody can be told.
@@ -195,13 +196,11 @@ pub(super) fn pod_missing(
     trouble: &Trouble,
     now: Timestamp,
 ) -> LicenseLease {
-    let mut lease = bare_head(lease);
-    let server = lease.spec.server.clone();
-    if let Some(status) = &mut lease.status {
+    with_status(lease, |server, status| {
         if status.state != LeaseState::Unknown {
             status.since = Time(whole_seconds(now));
         }
-        let why = service.words(&server, trouble, LeaseState::Unknown, None);
+        let why = service.words(server, trouble, LeaseState::Unknown, None);
         status.state = LeaseState::Unknown;
         (status.place, status.until) = (None, None);
         status.as_of = service.as_of();
@@ -209,13 +208,19 @@ pub(super) fn pod_missing(
         status.message = Some(format!(
             "its pod is not there any more, which is no proof that it has ended: the server decides of its seat once it serves. {why}"
         ));
-    }
-    lease
+    })
 }
 
-/// A mirror as we write it: what the API server adds is left out.
-fn bare_head(lease: &LicenseLease) -> LicenseLease {
+/// A mirror as we write it, with its status changed: what the API server adds is left out.
+fn with_status(
+    lease: &LicenseLease,
+    change: impl FnOnce(&ServerRef, &mut LicenseLeaseStatus),
+) -> LicenseLease {
     let old = &lease.metadata;
+    let mut status = lease.status.clone();
+    if let Some(status) = &mut status {
+        change(&lease.spec.server, status);
+    }
     LicenseLease {
         metadata: ObjectMeta {
             name: old.name.clone(),
@@ -224,7 +229,7 @@ fn bare_head(lease: &LicenseLease) -> LicenseLease {
             ..ObjectMeta::default()
         },
         spec: lease.spec.clone(),
-        status: lease.status.clone(),
+        status,
     }
 }
 

@@ -4,6 +4,7 @@
 //! grace, who waits is granted nothing, and all that is known is as of the last contact. Nothing is
 //! concluded before a lease duration has passed: till then a lease that nobody renews is in force.
 
+use crate::kubernetes::whole_seconds;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use mooring_api::names::ServerRef;
 use mooring_api::{ClaimStatus, LeaseState, LicenseLeaseStatus};
@@ -201,9 +202,4 @@ impl Service {
 
 fn elapsed(then: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(then)).unwrap_or_default()
-}
-
-/// Kubernetes writes whole seconds.
-pub(super) fn whole_seconds(t: Timestamp) -> Timestamp {
-    Timestamp::from_second(t.as_second()).unwrap_or(t)
 }

@@ -2,7 +2,7 @@
 
 use super::known::Known;
 use super::notes::{Note, note};
-use super::object::{PASSING, mirror, pod_missing, restated, unknown, without_contact};
+use super::object::{mirror, passes, pod_missing, restated, unknown, without_contact};
 use super::outage::{Service, Stage, Trouble};
 use crate::pods::{PodFact, Standing};
 use kube::ResourceExt as _;
@@ -151,11 +151,11 @@ fn unless_said(f: &LeaseFacts<'_>, desired: LicenseLease) -> Step {
             (s.state, s.node.clone(), s.products.clone(), claims)
         };
         if same_head(existing, &desired) && word(old) == word(new) {
-            let passing = old.reason.as_deref().is_none_or(|r| PASSING.contains(&r));
-            let age = f.written.filter(|_| !passing).unwrap_or(PLACE_EVERY);
             if old.reason == new.reason {
                 return Step::Nothing;
             }
+            let passing = passes(old.reason.as_deref());
+            let age = f.written.filter(|_| !passing).unwrap_or(PLACE_EVERY);
             if age < PLACE_EVERY {
                 return Step::Later(PLACE_EVERY.saturating_sub(age));
             }
@@ -179,8 +179,7 @@ fn differs_in_place_only(old: &LicenseLeaseStatus, new: &LicenseLeaseStatus) -> 
     let plain = |s: &LicenseLeaseStatus| {
         let mut s = s.clone();
         let waits = |state| matches!(state, LeaseState::Waiting | LeaseState::Contested);
-        let moves = s.reason.as_deref().is_none_or(|r| PASSING.contains(&r));
-        if waits(s.state) && moves {
+        if waits(s.state) && passes(s.reason.as_deref()) {
             (s.place, s.message, s.reason) = (None, None, None);
         }
         for c in s.claims.iter_mut().filter(|c| waits(c.state)) {
@@ -214,10 +213,7 @@ fn not_known(f: &LeaseFacts<'_>) -> Step {
         (PodFact::External | PodFact::Absent | PodFact::Idle, None) => when(there, Step::Delete),
         (PodFact::Unseen, None) => when(there, Step::AskForPod),
         (PodFact::Running { of, unknown_for }, None) => {
-            if let Some(left) = UNKNOWN_AFTER
-                .checked_sub(*unknown_for)
-                .filter(|d| !d.is_zero())
-            {
+            if let Some(left) = too_soon(*unknown_for) {
                 return Step::Later(left);
             }
             let before = f.existing.and_then(|e| e.status.as_ref());
@@ -240,10 +236,7 @@ fn unheard(f: &LeaseFacts<'_>, trouble: &Trouble) -> Step {
     if let PodFact::Running { of, unknown_for } = &f.pod
         && !was_known
     {
-        if let Some(left) = UNKNOWN_AFTER
-            .checked_sub(*unknown_for)
-            .filter(|d| !d.is_zero())
-        {
+        if let Some(left) = too_soon(*unknown_for) {
             return Step::Later(left);
         }
         return unless_said(f, without_contact(f.server, of, f.service, trouble, f.now));
@@ -260,6 +253,12 @@ fn unheard(f: &LeaseFacts<'_>, trouble: &Trouble) -> Step {
         _ if was_known => unless_said(f, restated(lease, f.service, trouble, f.now)),
         _ => Step::Nothing,
     }
+}
+
+/// In how long a holder that is unknown for so long is shown, if not now.
+fn too_soon(unknown_for: Duration) -> Option<Duration> {
+    let left = UNKNOWN_AFTER.checked_sub(unknown_for)?;
+    Some(left).filter(|d| !d.is_zero())
 }
 
 fn when(there: bool, step: Step) -> Step {

@@ -5,6 +5,7 @@
 //! device, a server recovers by itself.
 
 use crate::connection::Snapshot;
+use crate::kubernetes::whole_seconds;
 use k8s_openapi::api::core::v1::Node;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use mooring_api::{LicenseServer, Replacements};
@@ -89,10 +90,9 @@ fn pause(count: u32) -> Duration {
 
 /// One more.
 pub fn counted(earlier: Option<&Replacements>, now: Timestamp) -> Replacements {
-    let last = Timestamp::from_second(now.as_second()).unwrap_or(now);
     Replacements {
         count: earlier.map_or(1, |e| e.count.saturating_add(1)),
-        last: Time(last),
+        last: Time(whole_seconds(now)),
     }
 }
 

@@ -7,11 +7,12 @@ pub use conditions::{Judged, conditions};
 pub use events::events;
 
 use crate::connection::{Notice, Snapshot};
+use crate::kubernetes::whole_seconds;
 use crate::leases::Trouble;
 use mooring_api::names::ServerRef;
 use mooring_api::status::READY;
 use mooring_api::{LicenseServerStatus, ProductStatus, Span};
-use mooring_core::time::{BootTime, MAX_LEASE, Timestamp, settling};
+use mooring_core::time::{BootTime, MAX_LEASE, settling};
 use mooring_core::wire::ServerState;
 use std::time::Duration;
 
@@ -87,10 +88,8 @@ pub fn status(
         });
         now.products = products.collect();
     }
-    let heard = s
-        .heard
-        .map(|t| Timestamp::from_second(t.as_second()).unwrap_or(t));
-    let as_of = heard.map(|t| t.to_string()).or(now.as_of.take());
+    let heard = s.heard.map(|t| whole_seconds(t).to_string());
+    let as_of = heard.or(now.as_of.take());
     now.as_of = as_of.filter(|_| !s.connected);
     if s.says().is_some_and(|s| s.anchor.present) {
         now.replacements = None;
