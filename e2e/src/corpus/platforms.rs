@@ -2,7 +2,7 @@
 //! pulled.
 
 use super::admission::{asking, compare_all, dry_run};
-use crate::lab::{Helm, Lab, NAMESPACE, eventually, so, within};
+use crate::lab::{Helm, Lab, eventually, so, within};
 use crate::main_job::begin;
 use anyhow::{Result, ensure};
 use serde_json::json;
@@ -145,18 +145,7 @@ pub(super) async fn each_shape_where_images_are_always_pulled(lab: &Lab) -> Resu
     };
     let compared = compared.await;
     restart_api(lab, &[]).await?;
-    operator_anew(lab).await?;
     compared
-}
-
-/// An operator that lost its API server twice within seconds looks again after up to half a minute:
-/// the scenarios that follow begin with one that has not.
-async fn operator_anew(lab: &Lab) -> Result<()> {
-    for what in ["restart", "status --timeout=120s"] {
-        let line = format!("-n {NAMESPACE} rollout {what} deployment mooring-operator");
-        lab.kubectl(&line).await?.ok(&line)?;
-    }
-    Ok(())
 }
 
 async fn restart_api(lab: &Lab, flags: &[&str]) -> Result<()> {

@@ -3,9 +3,9 @@
 
 use super::ClusterCache;
 use crate::pods::{key_of, trim};
+use crate::watch::watch;
 use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::{Node, Pod};
-use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client, ResourceExt as _};
 use mooring_api::LicenseLease;
@@ -36,7 +36,7 @@ async fn pods(client: Client, cache: &ClusterCache) {
     let config = watcher::Config::default()
         .labels(names::INJECTED)
         .page_size(PAGE);
-    let mut events = watcher::watcher(api, config).default_backoff().boxed();
+    let mut events = watch(api, config).boxed();
     let mut listed = HashSet::new();
     let mut unlabelled: Vec<Pod> = Vec::new();
     let mut tick = tokio::time::interval(UNLABELLED_EVERY);
@@ -100,9 +100,7 @@ async fn left(
 
 async fn nodes(client: Client, cache: &ClusterCache, changed: impl Fn()) {
     let config = watcher::Config::default().page_size(LARGE_PAGE);
-    let mut events = watcher::watcher(Api::<Node>::all(client), config)
-        .default_backoff()
-        .boxed();
+    let mut events = watch(Api::<Node>::all(client), config).boxed();
     let mut listed = HashSet::new();
     loop {
         match events.try_next().await {
@@ -145,7 +143,7 @@ fn trim_node(mut node: Node) -> Node {
 async fn mirrors(client: Client, cache: &ClusterCache) {
     let api: Api<LicenseLease> = Api::all(client);
     let config = watcher::Config::default().page_size(LARGE_PAGE);
-    let mut events = watcher::watcher(api, config).default_backoff().boxed();
+    let mut events = watch(api, config).boxed();
     let mut listed = HashSet::new();
     loop {
         match events.try_next().await {

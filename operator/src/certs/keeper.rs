@@ -8,11 +8,11 @@ use super::error::CertError;
 use super::stored::News;
 use super::{Ca, SECRET};
 use crate::kubernetes::{is_terminating, unless};
+use crate::watch::watch;
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::PostParams;
-use kube::runtime::watcher::Event;
-use kube::runtime::{WatchStreamExt as _, watcher};
+use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client};
 use std::convert::Infallible;
 use std::time::Duration;
@@ -24,7 +24,7 @@ const RETRY: Duration = Duration::from_secs(2);
 pub async fn keep(client: &Client, namespace: &str, ca: &Ca) -> Result<Infallible, CertError> {
     let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
     let config = watcher::Config::default().fields(&format!("metadata.name={SECRET}"));
-    let mut events = watcher(api.clone(), config).default_backoff().boxed();
+    let mut events = watch(api.clone(), config).boxed();
     let mut listed = false;
     loop {
         match events.next().await {

@@ -6,16 +6,19 @@ use super::{reconcile, sweep};
 use crate::cache::watches::PAGE;
 use crate::connection::ConnectionContext;
 use crate::discovery::{self, sightings::Sightings};
-use futures::StreamExt as _;
+use crate::watch::{NoPause, watch};
 use futures::stream::poll_fn;
+use futures::{Stream, StreamExt as _};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
 use kube::core::PartialObjectMeta;
-use kube::runtime::reflector::{ObjectRef, Store};
-use kube::runtime::{Controller, watcher};
+use kube::runtime::reflector::{self, ObjectRef, Store};
+use kube::runtime::{Controller, WatchStreamExt as _, watcher};
 use kube::{Api, Resource, ResourceExt as _};
 use mooring_api::LicenseServer;
 use mooring_api::names::{SERVER_LABEL, ServerRef};
+use serde::de::DeserializeOwned;
+use std::fmt::Debug;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
@@ -33,22 +36,23 @@ pub async fn run(
     let ctx = Arc::new(ControllerContext::new(
         connection, defaults, namespace, sightings, changed,
     ));
-    let ours = watcher::Config::default().labels(&context::ours());
-    let ours = ours.page_size(PAGE);
     let all_dirty = ctx.clone();
     let servers = Api::<LicenseServer>::all(client.clone());
-    let controller = Controller::new(servers, watcher::Config::default().page_size(PAGE));
-    let store = controller.store();
+    let (store, writer) = reflector::store();
+    let servers = watch(servers, watcher::Config::default().page_size(PAGE));
+    let servers = servers.reflect(writer).applied_objects();
+    let controller = Controller::for_stream(servers, store.clone());
     // Metadata alone: whoever may make such an object may make it large, and label it so.
     let sets = Api::<PartialObjectMeta<StatefulSet>>::all(client.clone());
     let services = Api::<PartialObjectMeta<Service>>::all(client.clone());
     let maps = Api::<PartialObjectMeta<ConfigMap>>::all(client.clone());
     let pods = Api::<PartialObjectMeta<Pod>>::all(client.clone());
     let controller = controller
-        .watches(sets, ours.clone(), touched(&ctx, &store))
-        .watches(services, ours.clone(), touched(&ctx, &store))
-        .watches(maps, ours.clone(), touched(&ctx, &store))
-        .watches(pods, ours, touched(&ctx, &store))
+        .watches_stream(touches(sets), touched(&ctx, &store))
+        .watches_stream(touches(services), touched(&ctx, &store))
+        .watches_stream(touches(maps), touched(&ctx, &store))
+        .watches_stream(touches(pods), touched(&ctx, &store))
+        .trigger_backoff(NoPause)
         .reconcile_on(poll_fn(move |cx| hears.poll_recv(cx)).map(|s| object_ref(&s)))
         .reconcile_all_on(
             poll_fn(move |cx| nodes_changed.poll_recv(cx)).map(move |()| {
@@ -72,6 +76,15 @@ pub async fn run(
     });
     let sweep = sweep::run(ctx.clone(), store.clone());
     tokio::join!(controller, watches, labels, sweep);
+}
+
+/// Each object of ours that changes or goes.
+fn touches<K>(api: Api<K>) -> impl Stream<Item = watcher::Result<K>> + Send
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    let ours = watcher::Config::default().labels(&context::ours());
+    watch(api, ours.page_size(PAGE)).touched_objects()
 }
 
 /// The LicenseServer of a child that changed: its objects are looked at again.

@@ -8,11 +8,13 @@
 
 use crate::certs::{Ca, stored::certificates};
 use crate::kubernetes::apply_params;
+use crate::pauses::Pauses;
+use crate::watch::watch;
 use futures::StreamExt as _;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use kube::api::Patch;
-use kube::runtime::{WatchStreamExt as _, watcher};
+use kube::runtime::watcher;
 use kube::{Api, Client};
 use serde_json::json;
 use std::time::Duration;
@@ -43,41 +45,15 @@ enum State {
     Foreign,
 }
 
-/// When the field may be written next: at once at first, and later and later while somebody else
-/// keeps writing it.
-#[derive(Debug)]
-struct Pauses {
-    /// When it was last written, and the pause that then went before it.
-    last: Option<(Instant, Duration)>,
-}
-
-impl Pauses {
-    const FIRST: Duration = Duration::from_secs(1);
-    const LONGEST: Duration = Duration::from_secs(300);
-
-    /// The pause before the next write. `jitter`, from 0 to 1, makes it up to half as long again.
-    fn next(&mut self, now: Instant, jitter: f64) -> Duration {
-        let pause = match self.last {
-            // What stood for long was not fought over.
-            Some((at, pause)) if now.saturating_duration_since(at) < Self::LONGEST + 2 * pause => {
-                (pause * 2).clamp(Self::FIRST, Self::LONGEST)
-            }
-            _ => Duration::ZERO,
-        };
-        self.last = Some((now + pause, pause));
-        pause.mul_f64(1.0 + jitter / 2.0)
-    }
-}
-
 impl Bundle<'_> {
     /// Keeps the field until dropped; says when it is right, and when it was found wrong.
     pub(super) async fn keep(&self, client: &Client, on_current: impl Fn(), on_stale: impl Fn()) {
         let api: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
         let config =
             watcher::Config::default().fields(&format!("metadata.name={}", self.configuration));
-        let mut events = watcher(api.clone(), config).default_backoff().boxed();
+        let mut events = watch(api.clone(), config).boxed();
         let mut changes = self.ca.follow();
-        let mut pauses = Pauses { last: None };
+        let mut pauses = pauses();
         let mut seen: Option<MutatingWebhookConfiguration> = None;
         let mut due: Option<Instant> = None;
         loop {
@@ -211,6 +187,11 @@ impl Bundle<'_> {
     }
 }
 
+/// Before the field is written: who writes it again and again is corrected later and later.
+fn pauses() -> Pauses {
+    Pauses::new(Duration::from_secs(1), Duration::from_secs(300))
+}
+
 async fn at(when: Option<Instant>) {
     match when {
         Some(t) => sleep_until(t).await,
@@ -262,7 +243,7 @@ mod tests {
     #[test]
     fn two_replicas_that_fight_write_less_and_less() {
         let start = Instant::now();
-        let mut replicas = [Pauses { last: None }, Pauses { last: None }];
+        let mut replicas = [pauses(), pauses()];
         let (mut now, mut writes) = (start, 0);
         while now < start + Duration::from_secs(3600) {
             let replica = &mut replicas[writes % 2];
@@ -271,7 +252,7 @@ mod tests {
         }
         assert!(writes < 40, "{writes} writes in an hour");
         // The first correction does not wait, nor one after a long peace.
-        assert_eq!(Pauses { last: None }.next(now, 1.0), Duration::ZERO);
+        assert_eq!(pauses().next(now, 1.0), Duration::ZERO);
         let [mut a, _] = replicas;
         let later = now + Duration::from_secs(3600);
         assert_eq!(a.next(later, 1.0), Duration::ZERO);

@@ -5,6 +5,7 @@
 //! refused, the API server is asked.
 
 use crate::inject::{ChoiceContext, NoServer, ServerName, SidecarTarget, choose};
+use crate::watch::watch;
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::{Namespace, Service};
 use kube::api::ListParams;
@@ -45,9 +46,7 @@ impl Lookup {
     /// Keeps the list of LicenseServers current, until dropped.
     pub(super) async fn watch(&self, writer: Writer<LicenseServer>) {
         let api: Api<LicenseServer> = Api::all(self.client.clone());
-        let events = watcher(api, watcher::Config::default())
-            .default_backoff()
-            .reflect(writer);
+        let events = watch(api, watcher::Config::default()).reflect(writer);
         let log = |event: watcher::Result<_>| {
             if let Err(e) = event {
                 tracing::warn!(error = %e, "watching LicenseServers");
