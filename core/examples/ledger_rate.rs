@@ -89,6 +89,7 @@ fn claim(i: u32) -> Claim {
         ticket: None,
         held: None,
         claims: None,
+        call_back: None,
         priority: 0,
     }
 }

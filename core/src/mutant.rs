@@ -86,6 +86,16 @@ pub enum Mutant {
     OwnFaultHeardAsSilence,
     /// An application starts without the server by time alone, though nobody was asked meanwhile.
     OptimisticByTimer,
+    /// Whether a holder is entitled is looked at when it claims, and never when it renews.
+    JudgedAtClaimsOnly,
+    /// The notice of a lease that is called back begins anew with each renewal.
+    NoticeBeginsAnew,
+    /// A lease that is called back is free the moment that its holder is told so.
+    FreedByCallingBack,
+    /// A lease that an administrator took back is renewed.
+    TakenBackRenews,
+    /// A lease that an administrator takes back is free in that step.
+    FreedByTakingBack,
 }
 }
 

@@ -89,6 +89,8 @@ pub const MAX_LEASE: Duration = Duration::from_secs(300);
 pub const DEFAULT_LEASE: Duration = Duration::from_secs(30);
 /// The grace where neither license nor LicenseServer says less.
 pub const DEFAULT_GRACE: Duration = Duration::from_secs(8 * 3600);
+/// The longest grace that a license may give; far above any use.
+pub const LONGEST_GRACE: Duration = Duration::from_secs(30 * 86_400);
 /// How long a `Contested` holder may go on, where the license says nothing.
 pub const DEFAULT_MAX_CONTESTED: Duration = Duration::from_secs(15 * 60);
 

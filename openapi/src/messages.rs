@@ -4,8 +4,8 @@ use anyhow::{Result, bail};
 use mooring_core::license::{Bundle, Envelope};
 use mooring_core::wire::{
     ClaimRequest, ClaimStatus, Expected, Gone, Grant, Leases, NonceRequest, Policies, Problem,
-    Products, RenewRequest, RenewResponse, Revoke, SocketClaim, Status, TokenResponse, Waiting,
-    WatchEvent,
+    Products, RenewRequest, RenewResponse, Revoke, RevokedHolders, SocketClaim, Status,
+    TokenResponse, Waiting, WatchEvent,
 };
 use schemars::generate::SchemaGenerator;
 use serde_json::{Value, json};
@@ -27,6 +27,6 @@ macro_rules! by_name {
 pub(crate) fn schema(g: &mut SchemaGenerator, name: &str) -> Result<Value> {
     Ok(by_name!(g, name;
         Bundle ClaimRequest ClaimStatus Envelope Expected Gone Grant Leases NonceRequest Policies
-        Problem Products RenewRequest RenewResponse Revoke SocketClaim Status TokenResponse Waiting
-        WatchEvent))
+        Problem Products RenewRequest RenewResponse Revoke RevokedHolders SocketClaim Status
+        TokenResponse Waiting WatchEvent))
 }

@@ -71,16 +71,9 @@ fn prose(d: &mut Document, call: ServerCall) -> Prose {
             &["The server as a whole, its products and pools."],
         ),
         ServerCall::Leases => leases(d),
-        ServerCall::Revoke => Prose {
-            words: "For the operator and the administrators. The holder is told at its next request, within a third of a lease, and gets nothing more whatever it \
-                shows. Its seats are free when the lease has run out that it may still count on. It outlives a restart.",
-            parameters: vec![lease(d, REVOKED)],
-            ..plain("Revokes a lease's holder", &["Revoked."])
-        },
-        ServerCall::Lift => Prose {
-            parameters: vec![lease(d, REVOKED)],
-            ..plain("Lifts that again", &["Lifted."])
-        },
+        ServerCall::Revoke | ServerCall::Lift | ServerCall::TakeBack | ServerCall::Revocations => {
+            taken_away(d, call)
+        }
         ServerCall::Gone => Prose {
             words: "For the operator and the administrators.",
             ..plain(
@@ -98,6 +91,40 @@ fn prose(d: &mut Document, call: ServerCall) -> Prose {
         ServerCall::Policies => Prose {
             words: "For the operator alone.",
             ..plain("Who may use this server", &["Done."])
+        },
+    }
+}
+
+/// What an administrator takes away, and gives back.
+fn taken_away(d: &mut Document, call: ServerCall) -> Prose {
+    let plain = |summary, answers| Prose {
+        summary,
+        answers,
+        ..Prose::default()
+    };
+    match call {
+        ServerCall::Revoke => Prose {
+            words: "For the operator and the administrators. The holder is told at its next request, within a third of a lease, and gets nothing more whatever it \
+                shows. Its seats are free when the lease has run out that it may still count on. It outlives a restart.",
+            parameters: vec![lease(d, REVOKED)],
+            ..plain("Revokes a lease's holder", &["Revoked."])
+        },
+        ServerCall::Lift => Prose {
+            parameters: vec![lease(d, REVOKED)],
+            ..plain("Lifts that again", &["Lifted."])
+        },
+        ServerCall::TakeBack => Prose {
+            words: "For the operator and the administrators. The holder is barred from nothing: it is told `given-back` at its next request, and may claim anew with another \
+                secret. Its seats are free when it has, or when the lease has run out that it may still count on.",
+            parameters: vec![lease(d, "The lease, or the place in the queue.")],
+            ..plain("Takes one lease back", &["Taken back."])
+        },
+        _ => Prose {
+            words: "For the operator and the administrators.",
+            ..plain(
+                "Who is revoked",
+                &["Those that the call revoked, and that are not lifted."],
+            )
         },
     }
 }

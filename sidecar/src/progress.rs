@@ -54,7 +54,8 @@ impl Progress {
 fn key(status: &Status) -> Option<Key> {
     let claim = status.claims.first()?;
     // What went wrong with a renewal is no news while the license lasts.
-    let message = claim.message.clone().filter(|_| !claim.licensed);
+    let news = !claim.licensed || claim.called_back.is_some();
+    let message = claim.message.clone().filter(|_| news);
     Some((claim.state, claim.place, message))
 }
 
@@ -105,6 +106,10 @@ fn running(status: &Status) -> Option<String> {
     let claim = status.claims.first()?;
     let (items, server, time) = (request::print(&claim.items), &status.server, left(claim));
     Some(match claim.state {
+        HoldState::Held if claim.called_back.is_some() => {
+            let why = claim.message.as_deref().unwrap_or_default();
+            format!("{items} ends in {time} unless that is mended: {why}")
+        }
         HoldState::Held => format!("{items} is held"),
         HoldState::Grace => {
             let why = trouble(claim, server);

@@ -15,6 +15,26 @@ pub type Ms = u64;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HolderNo(pub u32);
 
+/// Holders that are entitled together, or not: a namespace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupNo(pub u32);
+
+impl GroupNo {
+    /// How many there are, but for the one that never is entitled.
+    pub const COUNT: u32 = 3;
+    /// Never entitled.
+    pub const NEVER: Self = Self(u32::MAX);
+}
+
+impl HolderNo {
+    pub fn group(self) -> GroupNo {
+        match self.0 % 89 {
+            88 => GroupNo::NEVER,
+            _ => GroupNo(self.0 % GroupNo::COUNT),
+        }
+    }
+}
+
 /// A lineage of sidecar processes over one state volume. It outlives crashes of the sidecar; a copy
 /// of the volume is another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -121,6 +141,8 @@ pub enum Msg {
         shows_secret: bool,
         /// The lease of the token that it shows, if any.
         held: Option<LeaseNo>,
+        /// When that token was given, in true time, and the grace that it says.
+        held_given: Option<(Ms, Ms)>,
         /// The lease of the ticket that it shows, if any.
         ticket: Option<LeaseNo>,
         /// Whether the application runs licensed at the moment of sending: was `Held` before.
@@ -148,6 +170,8 @@ pub enum Reply {
         lease: LeaseNo,
         lease_for: Ms,
         run_for: Ms,
+        /// It is called back: it ends then although it is renewed.
+        called_back: bool,
     },
     /// 202.
     Waiting {
@@ -249,6 +273,10 @@ pub enum Fact {
     Gone(Vec<HolderNo>),
     /// A revocation (`true`), or its lifting, is taken in by the server.
     Revoked(HolderNo, bool),
+    /// Policies are taken in by the server: whether these holders are entitled from now on.
+    Entitled(GroupNo, bool),
+    /// An administrator's word that takes this lease back is taken in by the server.
+    TakenBack(LeaseNo),
     /// The follower of the watch has caught up with the server: what it has put together from
     /// events since its last list equals what the server lists at this moment (or not).
     Followed { equal: bool },

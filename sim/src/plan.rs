@@ -125,8 +125,12 @@ faults! {
     /// The server's edge answers everybody with this problem, whatever is asked, and is cut off
     /// from all after that.
     EdgeAnswers { problem: usize, lasts: Ms, then_silent: Ms };
-    /// The file with a pod's token is not there.
+    /// The file with a pod's token is not there, nor that of pods that start meanwhile.
     TokenMissing { pod: usize, lasts: Ms };
+    /// The holders of a pod's group are not entitled for a while.
+    Unentitled { pod: usize, lasts: Ms };
+    /// An administrator takes a pod's lease back.
+    TakeBack { pod: usize };
     /// Many pods come at once, and go again.
     Storm { pods: usize, stay: Ms };
 }
@@ -299,15 +303,20 @@ fn faults(r: &mut Rng, quiet_at: Ms, of: Setting) -> Vec<(Ms, Fault)> {
     for _ in 0..bursts {
         // Faults that come together find more than faults that come alone.
         let from = r.u64(0..quiet_at);
-        for _ in 0..r.usize(1..=4) {
+        for _ in 0..r.usize(1..=5) {
             all.push((from + r.u64(0..of.d), one(r, of)));
         }
     }
     // What a claim hears first decides whether it may ever start without the server.
     if r.u8(..5) == 0 {
         let lasts = r.u64(1_000..of.d * 2);
-        all.push((r.u64(0..of.d), edge_answers(r, lasts)));
-        for _ in 0..r.usize(..3) {
+        let edge = Fault::EdgeAnswers {
+            problem: r.usize(..1000),
+            lasts,
+            then_silent: r.u64(15_000..60_000),
+        };
+        all.push((r.u64(0..of.d), edge));
+        for _ in 0..r.usize(1..5) {
             let (pod, down) = (r.usize(..1000), r.u64(200..5_000));
             let crash = Fault::SidecarCrash {
                 pod,
@@ -316,6 +325,10 @@ fn faults(r: &mut Rng, quiet_at: Ms, of: Setting) -> Vec<(Ms, Fault)> {
             };
             all.push((r.u64(0..of.d * 3), crash));
         }
+    }
+    if r.u8(..8) == 0 {
+        let (pod, lasts) = (r.usize(..1000), r.u64(of.d..of.d * 4));
+        all.push((0, Fault::TokenMissing { pod, lasts }));
     }
     all.retain(|(t, _)| *t < quiet_at);
     all.sort_by_key(|(t, _)| *t);
@@ -419,6 +432,11 @@ fn one(r: &mut Rng, of: Setting) -> Fault {
         Kind::ReviewDown => Fault::ReviewDown { lasts },
         Kind::EdgeAnswers => edge_answers(r, lasts),
         Kind::TokenMissing => Fault::TokenMissing { pod, lasts },
+        Kind::Unentitled => Fault::Unentitled {
+            pod,
+            lasts: if r.bool() { lasts } else { r.u64(d..1_200_000) },
+        },
+        Kind::TakeBack => Fault::TakeBack { pod },
         Kind::Storm => Fault::Storm {
             pods: match of.size {
                 Size::Storm => 1000,

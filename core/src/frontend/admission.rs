@@ -160,7 +160,10 @@ impl Admission<'_> {
         if let Some(t) = &self.body.ticket {
             let opened = counts(opener.ticket(f, t), &shown, opener);
             proven.ticket = proven.note("ticket", opened, |t| t.issued_at);
-            proven.claims = proven.ticket.as_ref().and_then(|t| t.claims);
+            if let Some(t) = &mut proven.ticket {
+                t.contested &= t.runs_on(self.now, opener.boot_id());
+                proven.claims = t.claims;
+            }
         }
         if let Some(h) = &self.body.held {
             let opened = counts(opener.lease(f, h), &shown, opener);
@@ -168,6 +171,7 @@ impl Admission<'_> {
             proven.claims = token.as_ref().and_then(|t| t.claims).or(proven.claims);
             proven.held = token.map(|token: LeaseToken| HeldLease {
                 unexpired: token.unexpired(self.now, opener.boot_id()),
+                runs_on: token.runs_on(self.now, opener.boot_id()),
                 age: token.age(self.now.boot, opener.boot_id()),
                 counter: h.counter,
                 token,

@@ -46,6 +46,7 @@ pub fn token(
 ) -> Result<Bundle, Problem> {
     let received = nonce.as_ref().map_or(g.received, |_| now.boot);
     let seq = s.next_seq();
+    let (lease_for, run_for) = limits(f, g, received);
     let (run, l) = (s.run(), &f.license.license);
     let item = |i: &Item| TokenItem {
         product: i.product.clone(),
@@ -73,8 +74,8 @@ pub fn token(
             boot: run.boot_id.into(),
             ms: received,
         }),
-        lease_for: f.terms.lease_for,
-        run_for: f.terms.run_for,
+        lease_for,
+        run_for,
         counter: g.counter,
         draws: g.draws.clone(),
         overdraft: g.overdraft,
@@ -91,15 +92,30 @@ pub fn token(
     })
 }
 
+/// D and the grace as they are told: within what is left of a lease that is called back, counted
+/// from the receipt of the holder's request.
+pub fn limits(f: &InForce, g: &Granted, received: BootTime) -> (Duration, Duration) {
+    let left = g.called_back.as_ref().map(|c| c.left(received));
+    let left = left.unwrap_or(Duration::MAX);
+    (f.terms.lease_for.min(left), f.terms.run_for.min(left))
+}
+
+fn why_called_back(g: &Granted) -> Option<Problem> {
+    g.called_back.as_ref().map(|c| c.why.clone())
+}
+
 pub fn grant(s: &mut impl Signer, f: &InForce, g: Granted, now: Now) -> Result<Grant, Problem> {
     let token = token(s, f, &g, now, None)?;
+    let (lease_for, run_for) = limits(f, &g, g.received);
+    let called_back = why_called_back(&g);
     Ok(Grant {
         lease: g.lease,
         claim: g.claim,
         instance: s.run().instance,
+        called_back,
         items: g.items,
-        lease_for: f.terms.lease_for,
-        run_for: f.terms.run_for,
+        lease_for,
+        run_for,
         max_contested: f.terms.max_contested,
         optimistic_start: f.terms.optimistic_start,
         counter: g.counter,
@@ -115,14 +131,16 @@ pub fn renewed(
     now: Now,
 ) -> Result<Renewed, Problem> {
     let token = token(s, f, g, now, None)?;
+    let (lease_for, run_for) = limits(f, g, g.received);
     Ok(Renewed::Ok {
         lease: g.lease,
         instance: s.run().instance,
-        lease_for: f.terms.lease_for,
-        run_for: f.terms.run_for,
+        lease_for,
+        run_for,
         max_contested: f.terms.max_contested,
         optimistic_start: f.terms.optimistic_start,
         counter: g.counter,
+        called_back: why_called_back(g).map(Box::new),
         token,
     })
 }
@@ -143,6 +161,11 @@ pub fn waiting(s: &mut impl Signer, f: &InForce, p: Place, now: Now) -> Result<W
         contested: p.contested,
         claims: p.claims,
         issued_at: now.wall,
+        issued_boot: Some(BootStamp {
+            boot: run.boot_id.into(),
+            ms: now.boot,
+        }),
+        runs_for: p.runs_until.map_or(Duration::ZERO, |t| now.boot.until(t)),
     };
     Ok(Waiting {
         lease: p.lease,

@@ -15,10 +15,7 @@ pub fn entitled(
     };
     let allowed = match policies {
         None => own == Some(ns),
-        Some(p) => p
-            .allowed_namespaces
-            .as_ref()
-            .is_none_or(|list| list.iter().any(|n| n == ns)),
+        Some(p) => p.allowed_namespaces.contains(ns),
     };
     if allowed {
         return Ok(());
@@ -31,6 +28,7 @@ pub fn entitled(
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn pod(ns: &str) -> Holder {
@@ -44,10 +42,8 @@ mod tests {
         }
     }
 
-    fn list(l: Option<&[&str]>) -> Policies {
-        Policies {
-            allowed_namespaces: l.map(|l| l.iter().map(|s| (*s).to_owned()).collect()),
-        }
+    fn policies(text: &str) -> Policies {
+        serde_json::from_str(text).unwrap()
     }
 
     #[test]
@@ -56,13 +52,16 @@ mod tests {
         assert!(
             ok("own", None, Some("own")) && !ok("a", None, Some("own")) && !ok("a", None, None)
         );
-        assert!(ok("a", Some(&list(None)), Some("own")));
-        let some = list(Some(&["a", "b"]));
+        let all = policies(r#"{"allowedNamespaces": "All"}"#);
+        assert!(ok("a", Some(&all), Some("own")));
+        let none = policies("{}");
+        assert!(!ok("a", Some(&none), Some("own")), "absent: nobody");
+        let some = policies(r#"{"allowedNamespaces": ["a", "b"], "generation": 7}"#);
         assert!(ok("b", Some(&some), Some("own")) && !ok("own", Some(&some), Some("own")));
         let external = Holder::External {
             subject: "x".into(),
         };
-        assert!(entitled(&external, Some(&list(Some(&[]))), None).is_ok());
+        assert!(entitled(&external, Some(&none), None).is_ok());
         let e = entitled(&pod("a"), None, Some("own"));
         assert!(e.is_err_and(|p| p.kind == ProblemType::NotEntitled
             && p.detail.contains("\"a\"")

@@ -8,13 +8,14 @@
 
 use super::admission::Proven;
 use super::authority::{Authority, Clock, Denied, InForce};
-use crate::ledger::{Claim, Claimed, Event, Granted, Ledger, Refusal};
+use crate::identity::Holder;
+use crate::ledger::{CallBack, Claim, Claimed, Event, Granted, Ledger};
 use crate::license::Digest;
 use crate::mutant::{self, Mutant};
 use crate::names::{ClaimName, LeaseId};
 use crate::reason::{AnchorReason, LicenseReason};
 use crate::secret::Secret;
-use crate::time::{BootTime, Now, Timestamp};
+use crate::time::{BootTime, DEFAULT_MAX_CONTESTED, Now, Timestamp};
 use crate::wire::{ClaimRequest, Problem, ProblemType, Renewal, ViewState};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -211,16 +212,10 @@ impl<R> Frontend<R> {
             ticket: asked.proven.ticket,
             held: asked.proven.held,
             claims: asked.proven.claims,
+            call_back: asked.entitled.err().map(|why| self.call_back(why, now)),
             priority: asked.priority,
             ..Claim::of(asked.body, asked.proven.holder, asked.name, asked.new_id)
         };
-        if let Err(why) = asked.entitled {
-            let told = Refusal::ByEdge(Box::new(why.clone()));
-            self.ledger.refuse(&claim, told, now.boot);
-            self.hand_out(now);
-            self.answers.push_back((request, Err(why)));
-            return;
-        }
         // Who comes back to a run that settles is answered at once: once it has heard from this run
         // it is in.
         let has_heard = asked.body.heard == Some(self.ledger.settings().instance);
@@ -282,19 +277,40 @@ impl<R> Frontend<R> {
         }
     }
 
+    /// How long a holder may go on from when it is told that something speaks against it: as long
+    /// as one whose seat was given away.
+    fn notice(&self) -> Duration {
+        let in_force = self.authority.in_force.as_ref();
+        in_force.map_or(DEFAULT_MAX_CONTESTED, |f| f.terms.max_contested)
+    }
+
+    fn call_back(&self, why: Problem, now: Now) -> CallBack {
+        let (notice, told) = (self.notice(), self.may_sign(now).is_ok());
+        CallBack { why, notice, told }
+    }
+
     /// Renews many leases, each for itself, and says what the answers are signed under.
     ///
     /// The ledger hears each renewal even if it then cannot be signed, because the anchor or the
     /// license is missing: the holder is alive, and its seat must not go to another the moment the
     /// anchor is back.
+    ///
+    /// Who is `entitled` no more is called back.
     pub fn renew(
         &mut self,
         renewals: &[Renewal],
+        entitled: impl Fn(&Holder) -> Result<(), Problem>,
         now: Now,
     ) -> (Renewals, Result<Arc<InForce>, Problem>) {
+        let (notice, told) = (self.notice(), self.may_sign(now).is_ok());
+        let against = |holder: &Holder| {
+            let why = entitled(holder).err();
+            why.map(|why| CallBack { why, notice, told })
+        };
         let renewed = self.act(now, |l, now| {
+            let mut renew = |r: &Renewal| l.renew_judged(r, against, now);
             let each = renewals.iter();
-            each.map(|r| (r.lease, l.renew(r, now).map_err(Problem::from)))
+            each.map(|r| (r.lease, renew(r).map_err(Problem::from)))
                 .collect()
         });
         (renewed, self.may_sign(now).map_err(Problem::from))
@@ -307,7 +323,11 @@ impl<R> Frontend<R> {
         secret: &Secret,
         now: Now,
     ) -> Result<(Granted, Arc<InForce>), Problem> {
-        Ok((self.ledger.lookup(lease, secret)?, self.may_sign(now)?))
+        let granted = self.ledger.lookup(lease, secret)?;
+        if let Some(c) = granted.called_back.as_ref().filter(|c| c.until <= now.boot) {
+            return Err(c.why.clone());
+        }
+        Ok((granted, self.may_sign(now)?))
     }
 
     /// Gives a lease back, or leaves the line. Another claim's lease, or one that has ended:

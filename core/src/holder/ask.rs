@@ -8,6 +8,8 @@ use std::time::Duration;
 const REFUSED_AGAIN: Duration = Duration::from_secs(60);
 /// The first pause after an unanswered request; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// However short a lease is told to be.
+const SOONEST_RENEWAL: Duration = Duration::from_millis(200);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
@@ -32,7 +34,7 @@ impl Claimant {
             return self.send_claim(now, random);
         };
         if self.s.pending.is_none() {
-            self.s.counter += 1;
+            self.s.counter = self.s.counter.saturating_add(1);
         }
         let request_id = *self.s.pending.get_or_insert_with(|| random.request_id());
         self.dirty = true;
@@ -55,7 +57,7 @@ impl Claimant {
             return Do::Sleep { until };
         };
         self.releasing = Releasing::Sent;
-        self.s.counter += 1;
+        self.s.counter = self.s.counter.saturating_add(1);
         self.dirty = true;
         let request = Request::Release {
             lease,
@@ -86,7 +88,7 @@ impl Claimant {
         // once.
         let waits = ticket.is_some() && !self.retry_in.is_zero();
         let wait = waits.then_some(self.retry_in);
-        self.s.counter += 1;
+        self.s.counter = self.s.counter.saturating_add(1);
         self.s.pending = None;
         let body = ClaimRequest {
             licensed_for: licensed.then(|| now.until(self.s.limit)),
@@ -135,6 +137,7 @@ impl Claimant {
         // While the lease runs, a retry must come well before its end.
         let longest = LONGEST_PAUSE.min(self.s.lease_for / 6);
         let pause = pause.min(longest).mul_f64(0.5 + fraction / 2.0);
+        let pause = pause.max(FIRST_PAUSE / 4);
         self.attempts = self.attempts.saturating_add(1);
         let pause = pause.max(at_least.unwrap_or_default().min(Duration::from_secs(60)));
         self.next_at = (now + pause).min(self.last_try_at().max(now + FIRST_PAUSE / 2));
@@ -143,7 +146,8 @@ impl Claimant {
     /// When to renew: D/3 after the last renewal was sent, a little earlier or later than others.
     pub(super) fn renew_later(&mut self, sent: BootTime, fraction: f64) {
         self.attempts = 0;
-        self.next_at = sent + (self.s.lease_for / 3).mul_f64(0.9 + fraction / 10.0);
+        let third = (self.s.lease_for / 3).mul_f64(0.9 + fraction / 10.0);
+        self.next_at = sent + third.max(SOONEST_RENEWAL);
     }
 
     pub(super) fn refused_later(&mut self, now: BootTime, fraction: f64) {

@@ -3,10 +3,10 @@
 use super::{Answer, Bar, Claimant, Outstanding, Random, Releasing, Tag};
 use crate::license::Bundle;
 use crate::mutant::{self, Mutant};
-use crate::names::LeaseId;
+use crate::names::{InstanceId, LeaseId};
 use crate::policy::OptimisticStart;
 use crate::secret::Secret;
-use crate::time::BootTime;
+use crate::time::{BootTime, LONGEST_GRACE, MAX_LEASE};
 use crate::wire::{Grant, HoldState, Problem, ProblemType, Renewed, Waiting};
 use std::time::Duration;
 
@@ -17,12 +17,28 @@ const ASK_AGAIN: Duration = Duration::from_millis(50);
 /// What a grant and a renewal both say.
 struct Terms {
     lease: LeaseId,
+    instance: InstanceId,
     lease_for: Duration,
     run_for: Duration,
     max_contested: Duration,
     optimistic_start: OptimisticStart,
     counter: u64,
+    called_back: Option<Problem>,
     token: Bundle,
+}
+
+impl Terms {
+    /// Within what any server may rightly say, so that no number of one stalls this side. A shorter
+    /// lease than the protocol's shortest is kept as it is told: its server goes by it.
+    fn bounded(self) -> Self {
+        let run_for = self.run_for.min(LONGEST_GRACE);
+        Self {
+            lease_for: self.lease_for.min(MAX_LEASE),
+            run_for,
+            max_contested: self.max_contested.min(LONGEST_GRACE),
+            ..self
+        }
+    }
 }
 
 impl Claimant {
@@ -58,26 +74,35 @@ impl Claimant {
             Answer::Renewed(r) => match *r {
                 Renewed::Ok {
                     lease,
+                    instance,
                     lease_for,
                     run_for,
                     max_contested,
                     optimistic_start,
                     counter,
+                    called_back,
                     token,
                     ..
                 } => {
                     let t = Terms {
                         lease,
+                        instance,
                         lease_for,
                         run_for,
                         max_contested,
                         optimistic_start,
                         counter,
+                        called_back: called_back.map(|p| *p),
                         token,
                     };
                     self.holds(out.sent, t, now, fraction);
                 }
-                Renewed::Problem { problem, .. } => self.problem(&problem, out.sent, now, fraction),
+                Renewed::Problem { problem: p, .. } if p.kind == ProblemType::GivenBack => {
+                    self.given_back(random.secret(), &p, now);
+                }
+                Renewed::Problem { problem: p, .. } => {
+                    self.problem(&p, out.sent, now, fraction);
+                }
             },
             Answer::Problem(p) if p.kind == ProblemType::GivenBack => {
                 self.given_back(random.secret(), &p, now);
@@ -109,21 +134,24 @@ impl Claimant {
 
     fn granted(&mut self, sent: BootTime, g: Grant, now: BootTime, fraction: f64) {
         self.s.holder = Some(g.holder.into());
-        self.s.heard = Some(g.instance);
         // A grant may begin the counter anew at the server; ours never goes back.
         let t = Terms {
             lease: g.lease,
+            instance: g.instance,
             lease_for: g.lease_for,
             run_for: g.run_for,
             max_contested: g.max_contested,
             optimistic_start: g.optimistic_start,
             counter: g.counter,
+            called_back: g.called_back,
             token: g.token,
         };
         self.holds(sent, t, now, fraction);
     }
 
     fn holds(&mut self, sent: BootTime, t: Terms, now: BootTime, fraction: f64) {
+        let t = t.bounded();
+        let (before, licensed) = (self.s.limit, self.s.state.is_licensed());
         let s = &mut self.s;
         s.state = HoldState::Held;
         s.lease = Some(t.lease);
@@ -144,16 +172,34 @@ impl Claimant {
         if mutant::on(Mutant::GraceFromExpiry) {
             s.limit = s.limit + t.lease_for;
         }
+        // Fixed when it was first called back: another run of the server lengthens it no more than
+        // this one.
+        let other_run = s.heard.replace(t.instance).is_some_and(|i| i != t.instance);
+        let still = licensed && s.called_back.is_some() && t.called_back.is_some();
+        if still && other_run {
+            s.ends_at_last = Some(before);
+        } else if !still {
+            s.ends_at_last = None;
+        }
+        if let Some(t) = s.ends_at_last {
+            s.limit = s.limit.min(t);
+            s.held_until = s.held_until.min(t);
+        }
+        self.message = t.called_back.as_ref().map(|p| format!("called back: {p}"));
+        s.called_back = t.called_back.map(Box::new);
         s.was_held = true;
         s.barred = None;
-        (self.place, self.reason, self.message) = (None, None, None);
+        (self.place, self.reason) = (None, None);
         self.unserved_since = None;
         (self.repeat, self.bearer) = (false, false);
         self.renew_later(sent, fraction);
         self.next_at = self.next_at.max(now);
     }
 
-    fn waits(&mut self, out: Outstanding, w: Waiting, now: BootTime, fraction: f64) {
+    fn waits(&mut self, out: Outstanding, mut w: Waiting, now: BootTime, fraction: f64) {
+        w.max_contested = w.max_contested.min(LONGEST_GRACE);
+        w.retry_in = w.retry_in.min(MAX_LEASE);
+        self.s.called_back = None;
         // A place in line shows that a revocation was lifted; a copy does not ask any more.
         self.s.barred = None;
         self.s.max_contested = w.max_contested;

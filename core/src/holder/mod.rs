@@ -180,6 +180,12 @@ pub struct Saved {
     #[serde(default)]
     answered: bool,
     barred: Option<Bar>,
+    /// Why the lease is called back, if it is.
+    #[serde(default)]
+    called_back: Option<Box<Problem>>,
+    /// When it ends by the word of a run of the server that was before the present one.
+    #[serde(default)]
+    ends_at_last: Option<BootTime>,
 }
 
 /// Taken away for good, or until lifted.
@@ -275,6 +281,8 @@ impl Claimant {
             was_held: false,
             answered: false,
             barred: None,
+            called_back: None,
+            ends_at_last: None,
         };
         Self::with(spec, s, now)
     }

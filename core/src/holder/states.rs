@@ -41,6 +41,7 @@ impl Claimant {
         s.bundle = None;
         s.ticket = None;
         s.pending = None;
+        s.called_back = None;
         self.repeat = false;
         self.dirty = true;
     }
@@ -74,6 +75,7 @@ impl Claimant {
             reason: self.reason.filter(|_| in_line),
             message: self.message.clone(),
             since_boot_ms: self.unserved_since.map(BootTime::as_millis),
+            called_back: self.s.called_back.as_deref().filter(|_| licensed).cloned(),
             // Both are the edge's to say: it knows where the claim comes from, and keeps the
             // answers.
             problem: None,

@@ -8,6 +8,7 @@ use crate::policy::Start;
 use crate::wire::{ProblemType, Standing};
 
 mod drive;
+mod numbers;
 
 struct Steady(u8);
 
@@ -70,6 +71,7 @@ fn grant(counter: u64) -> Answer {
         max_contested: Duration::from_secs(60),
         optimistic_start: OptimisticStart::Allow,
         counter,
+        called_back: None,
         holder: pod(),
         token: bundle(),
     }))
@@ -84,6 +86,7 @@ fn renewed(counter: u64) -> Answer {
         max_contested: Duration::from_secs(60),
         optimistic_start: OptimisticStart::Allow,
         counter,
+        called_back: None,
         token: bundle(),
     }))
 }

@@ -10,7 +10,7 @@ use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
 use crate::request::Item;
 use crate::time::BootTime;
-use crate::wire::Standing;
+use crate::wire::{EndReason, Standing};
 use std::cmp::Reverse;
 
 impl Ledger {
@@ -18,7 +18,7 @@ impl Ledger {
     #[allow(clippy::needless_pass_by_value)] // a claim is used up by being made
     pub fn claim(&mut self, c: Claim, now: BootTime) -> Result<Claimed, Refusal> {
         self.tick(now);
-        if let Err(why) = self.barred(&c.holder.key()) {
+        if let Err(why) = self.admits(&c) {
             self.refuse(&c, why.clone(), now);
             self.shows_itself(&c);
             self.settling.end_if_done(now);
@@ -27,6 +27,10 @@ impl Ledger {
         }
         let existing = self.lease_of(&c.holder.key(), &c.name);
         let existing = existing.filter(|_| !mutant::on(Mutant::RepeatTakesSecondSeat));
+        if let Some(id) = existing.filter(|id| self.has_heard(*id, &c)) {
+            self.end(id, EndReason::Released, now);
+        }
+        let existing = existing.filter(|id| self.entries.contains_key(id));
         let answer = match existing.filter(|id| !self.is_refused(*id)) {
             Some(id) => self.claim_again(id, &c, now),
             None => self.claim_anew(existing, &c, now),
@@ -42,6 +46,24 @@ impl Ledger {
             (Some(why), Claimed::Waiting(_)) => Err(why.clone()),
             (_, c) => Ok(c),
         }
+    }
+
+    /// Whether it is looked at at all: its holder is not barred, and where something speaks against
+    /// it there is a lease, which is called back rather than lost.
+    fn admits(&self, c: &Claim) -> Result<(), Refusal> {
+        self.barred(&c.holder.key())?;
+        let Some(against) = &c.call_back else {
+            return Ok(());
+        };
+        let held = self.lease_of(&c.holder.key(), &c.name).is_some_and(|id| {
+            self.entries.get(&id).is_some_and(|e| {
+                matches!(e.state, State::Held { .. }) && e.secret_hash == c.secret_hash
+            })
+        });
+        if held || self.shows_lease(c).is_some() {
+            return Ok(());
+        }
+        Err(Refusal::ByEdge(Box::new(against.why.clone())))
     }
 
     fn claim_again(&mut self, id: LeaseId, c: &Claim, now: BootTime) -> Result<LeaseId, Refusal> {
@@ -60,12 +82,16 @@ impl Ledger {
         if waits && self.shows_lease(c).is_some() {
             self.forget(id);
             if let Some(lease) = self.reinstate(c, now) {
+                self.judge(lease, c.call_back.as_ref(), now)?;
                 return Ok(lease);
             }
         }
         let Some(e) = self.entries.get_mut(&id) else {
             return Ok(id);
         };
+        if e.taken_back && e.secret_hash == c.secret_hash {
+            return Err(Refusal::GivenBack);
+        }
         if e.secret_hash != c.secret_hash {
             return changed(Changed::Secret);
         }
@@ -84,6 +110,7 @@ impl Ledger {
             e.last = e.last.max(now);
             self.keep_place(id, c, now);
         } else {
+            self.judge(id, c.call_back.as_ref(), now)?;
             self.heard(id, now);
         }
         Ok(id)
@@ -105,7 +132,7 @@ impl Ledger {
         // like any other.
         match runs_until {
             None => new.rank.class = Class::Ordinary,
-            Some(_) if c.held.is_some() => new.rank.class = Class::Contested,
+            Some(_) if c.was_held() => new.rank.class = Class::Contested,
             Some(_) => {}
         }
         if new != old {
@@ -144,10 +171,11 @@ impl Ledger {
         }
         self.check_bounds(c)?;
         if let Some(id) = self.reinstate(c, now) {
+            self.judge(id, c.call_back.as_ref(), now)?;
             return Ok(id);
         }
         // Nobody who runs is thrown out by a smaller license: it is contested until its limit.
-        let runs_on = c.held.is_some() && self.runs_until(c, now).is_some();
+        let runs_on = c.was_held() && self.runs_until(c, now).is_some();
         if let Err(p) = self.capacity_check(&c.items)
             && !runs_on
         {
@@ -186,7 +214,7 @@ impl Ledger {
                 && !self.entries.contains_key(&t.lease)
                 && !self.ended_ids.contains_key(&t.lease)
         });
-        let was_held = c.held.is_some() || restored.is_some_and(|t| t.contested);
+        let was_held = c.was_held() || restored.is_some_and(|t| t.contested);
         let class = if was_held && self.runs_until(c, now).is_some() {
             Class::Contested
         } else {

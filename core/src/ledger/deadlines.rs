@@ -79,11 +79,10 @@ impl Ledger {
 
     /// How a lease ends whose holder is silent.
     fn lapsed(&self, id: LeaseId) -> EndReason {
-        let e = self.entries.get(&id);
-        if e.is_some_and(|e| self.is_revoked(&e.holder.key())) {
-            EndReason::Revoked
-        } else {
-            EndReason::Expired
+        match self.entries.get(&id) {
+            Some(e) if self.is_revoked(&e.holder.key()) => EndReason::Revoked,
+            Some(e) if e.taken_back => EndReason::Released,
+            _ => EndReason::Expired,
         }
     }
 
@@ -95,6 +94,10 @@ impl Ledger {
         };
         let d = self.settings.lease_for;
         match (&e.state, self.settings.reclaim) {
+            // Whoever took it back says that nobody needs it: no other proof is asked for.
+            (State::Held { .. }, _) if e.taken_back => {
+                (e.last + d + self.margin()).max(e.not_before)
+            }
             // Two renewals missed: worth showing to people.
             (State::Held { silent: false, .. }, _) => e.last + d * 2 / 3,
             (State::Held { .. }, Reclaim::Any) if mutant::on(Mutant::FreedWithoutMargin) => {

@@ -3,6 +3,7 @@
 use super::pool::Drawn;
 use super::queue::{GroupAt, Rank};
 use super::refusal::Refusal;
+use super::types::CalledBack;
 use crate::identity::Holder;
 use crate::names::{ClaimName, RequestId};
 use crate::request::Item;
@@ -26,6 +27,10 @@ pub(super) struct Entry {
     pub(super) due: BootTime,
     /// Its seats are not free before: a longer lease of an earlier run may still be in force.
     pub(super) not_before: BootTime,
+    /// It ends at a limit although it is renewed.
+    pub(super) called_back: Option<Box<CalledBack>>,
+    /// An administrator took it back: nothing of it counts any more.
+    pub(super) taken_back: bool,
     /// The highest counter of a request, and the request that carried it.
     pub(super) counter: u64,
     pub(super) request: Option<RequestId>,

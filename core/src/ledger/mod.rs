@@ -25,13 +25,15 @@
 //! | `queue`, `sorted`, `grant` | ranks and places, counting them; who is granted next |
 //! | `wait` | why a claim still waits, in words |
 //! | `terms` | a new license; what stops grants |
-//! | `revoke` | holders that are proven gone, or that an administrator has barred |
+//! | `call_back` | leases that end at a limit although they are renewed |
+//! | `revoke` | holders that are proven gone, or that an administrator has barred; leases that one took back |
 //! | `deadlines` | what happens when nobody asks |
 //! | `transitions` | the one place where a claim changes its state |
 //! | `tally`, `views` | counts kept up with each change; what the books look like from outside |
 
 mod alternative;
 mod bounds;
+mod call_back;
 mod capacity;
 mod claim;
 mod count_by;
@@ -66,6 +68,6 @@ pub use settling::settle_for;
 pub use state::Ledger;
 pub use tally::Gauges;
 pub use types::{
-    CLAIMS_PER_HOLDER, Claim, Claimed, Event, Granted, HeldLease, Limits, MOST_CLAIMS_PER_HOLDER,
-    Place, Settings,
+    CLAIMS_PER_HOLDER, CallBack, CalledBack, Claim, Claimed, Event, Granted, HeldLease, Limits,
+    MOST_CLAIMS_PER_HOLDER, Place, Settings,
 };

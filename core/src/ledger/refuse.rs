@@ -17,6 +17,10 @@ impl Ledger {
             match self.state_of(id) {
                 Some(State::Refused(p)) if **p == why => return self.heard(id, now),
                 Some(State::Refused(_)) => self.forget(id),
+                // Its place ends, unless only this message is at fault.
+                Some(State::Queued(_)) if c.call_back.is_some() => {
+                    return self.set_state(id, State::Refused(Box::new(why)), now);
+                }
                 _ => return,
             }
         }

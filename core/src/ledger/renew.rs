@@ -3,7 +3,7 @@
 use super::entry::{Entry, State};
 use super::refusal::Refusal;
 use super::state::Ledger;
-use super::types::Granted;
+use super::types::{CallBack, Granted};
 use crate::identity::Holder;
 use crate::mutant::{self, Mutant};
 use crate::names::{ClaimName, LeaseId};
@@ -25,6 +25,16 @@ impl Ledger {
     /// 8). A lower counter is a copy that fell behind, or a message so late that its sender no
     /// longer listens.
     pub fn renew(&mut self, r: &Renewal, now: BootTime) -> Result<Granted, Refusal> {
+        self.renew_judged(r, |_| None, now)
+    }
+
+    /// The same, where something may speak against the lease's holder.
+    pub fn renew_judged(
+        &mut self,
+        r: &Renewal,
+        against: impl Fn(&Holder) -> Option<CallBack>,
+        now: BootTime,
+    ) -> Result<Granted, Refusal> {
         self.tick(now);
         let unknown = Refusal::UnknownLease(r.lease);
         let e = self.known(r.lease, &r.secret)?;
@@ -34,13 +44,15 @@ impl Ledger {
         if !mutant::on(Mutant::RevokedRenews) {
             self.barred(&e.holder.key())?;
         }
-        let e = self.entries.get_mut(&r.lease).ok_or(unknown)?;
         let retry = r.counter == e.counter
             && e.request == Some(r.request_id)
             && !mutant::on(Mutant::RetrySeenAsCopy);
         if r.counter <= e.counter && !retry && !mutant::on(Mutant::CounterUnchecked) {
             return Err(behind(e, r.lease));
         }
+        let against = against(&e.holder).filter(|_| !mutant::on(Mutant::JudgedAtClaimsOnly));
+        self.judge(r.lease, against.as_ref(), now)?;
+        let e = self.entries.get_mut(&r.lease).ok_or(unknown)?;
         e.counter = r.counter;
         e.request = Some(r.request_id);
         self.heard(r.lease, now);
@@ -57,11 +69,13 @@ impl Ledger {
     fn known(&self, lease: LeaseId, secret: &Secret) -> Result<&Entry, Refusal> {
         let e = self.entries.get(&lease);
         let e = e.ok_or(Refusal::UnknownLease(lease))?;
-        if e.secret_hash.matches(secret) {
-            Ok(e)
-        } else {
-            Err(Refusal::WrongSecret)
+        if !e.secret_hash.matches(secret) {
+            return Err(Refusal::WrongSecret);
         }
+        if e.taken_back && !mutant::on(Mutant::TakenBackRenews) {
+            return Err(Refusal::GivenBack);
+        }
+        Ok(e)
     }
 
     /// Gives a lease back, or leaves the queue. `false` if this claim does not have that lease:

@@ -1,4 +1,4 @@
-//! Holders that an administrator has barred (promise 12).
+//! Holders that an administrator has barred, and leases that one took back (promise 12).
 //!
 //! A barred holder is told so whenever it asks, which ends its being licensed; that is within D/3.
 //! Its seats are *not* free at once: the answer may be lost, and until its lease has run out the
@@ -8,7 +8,10 @@
 use super::entry::State;
 use super::refusal::Refusal;
 use super::state::Ledger;
+use super::types::Claim;
 use crate::identity::HolderKey;
+use crate::mutant::{self, Mutant};
+use crate::names::LeaseId;
 use crate::time::BootTime;
 use crate::wire::EndReason;
 
@@ -31,6 +34,44 @@ impl Ledger {
         }
         self.revoked.insert(holder.clone(), reason.to_owned());
         self.grant_queue(now);
+    }
+
+    /// Takes one lease, or one place in the queue, back from its holder, who is barred from
+    /// nothing. `false`: there is no such lease.
+    ///
+    /// The holder is told at its next request, and begins anew with another secret. Until then it
+    /// may go by what it was told before: as with a revoked one its seats are free when it has
+    /// heard, or at the last request that counted + D + M.
+    pub fn take_back(&mut self, id: LeaseId, now: BootTime) -> bool {
+        self.tick(now);
+        match self.state_of(id) {
+            Some(State::Queued(_)) => self.end(id, EndReason::Released, now),
+            Some(State::Held { .. }) if mutant::on(Mutant::FreedByTakingBack) => {
+                self.end(id, EndReason::Released, now);
+            }
+            Some(State::Held { .. }) => {
+                if let Some(e) = self.entries.get_mut(&id) {
+                    e.taken_back = true;
+                }
+                self.set_silent(id, true, now);
+                self.book_deadline(id);
+                self.tell(id, now);
+            }
+            _ => return false,
+        }
+        self.tick(now);
+        self.grant_queue(now);
+        true
+    }
+
+    /// Whether a claim shows that its holder has heard that its lease was taken back: it has begun
+    /// anew with a secret that this run has not seen, and is no duplicate of what it asked before.
+    pub(super) fn has_heard(&self, id: LeaseId, c: &Claim) -> bool {
+        let Some(e) = self.entries.get(&id).filter(|e| e.taken_back) else {
+            return false;
+        };
+        let known = e.secret_hash == c.secret_hash || self.ended.contains_key(&c.secret_hash);
+        !known && c.counter.is_some_and(|n| n > e.counter)
     }
 
     pub fn is_revoked(&self, holder: &HolderKey) -> bool {

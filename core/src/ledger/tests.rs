@@ -1,6 +1,8 @@
 //! The ledger's promises, one test each, and random histories against what must always be true.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod taken_back;
+
 use super::*;
 use crate::identity::Holder;
 use crate::license::{
@@ -117,6 +119,7 @@ fn claim(n: u8, what: &str) -> Claim {
         ticket: None,
         held: None,
         claims: None,
+        call_back: None,
         priority: 0,
     }
 }
@@ -208,6 +211,8 @@ fn ticket(p: &Place, instance: u8) -> Ticket {
         contested: p.contested,
         claims: p.claims,
         issued_at: Timestamp::UNIX_EPOCH,
+        issued_boot: None,
+        runs_for: Duration::ZERO,
     }
 }
 
@@ -380,6 +385,7 @@ fn priority_goes_before_arrival_and_contested_before_both() {
         ),
         age: None,
         unexpired: false,
+        runs_on: true,
         counter: 3,
     });
     let p = place(l.claim(back.clone(), at(3)));
@@ -609,6 +615,7 @@ fn before_restart() -> (Vec<HeldLease>, Place) {
                 token: token(n, &g, 1),
                 age: None,
                 unexpired: true,
+                runs_on: true,
                 counter: 4,
             }
         })
@@ -1169,6 +1176,7 @@ fn held(n: u8, g: &Granted) -> HeldLease {
         token: token(n, g, 9),
         age: None,
         unexpired: false,
+        runs_on: true,
         counter: 4,
     }
 }
@@ -1184,6 +1192,7 @@ fn a_lease_is_taken_in_from_the_pools_it_had() {
         token: token(n, g, 1),
         age: None,
         unexpired: true,
+        runs_on: true,
         counter: 1,
     };
     let mut second = Ledger::new(

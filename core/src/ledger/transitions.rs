@@ -35,6 +35,8 @@ impl Ledger {
             request: c.counter.map(|_| c.request_id),
             not_before: BootTime::default(),
             told: None,
+            called_back: None,
+            taken_back: false,
         };
         let of_holder = self.by_holder.entry(c.holder.key()).or_default();
         of_holder.push((c.name.clone(), id));

@@ -7,7 +7,7 @@ use crate::policy::Reclaim;
 use crate::request::Item;
 use crate::secret::SecretHash;
 use crate::time::BootTime;
-use crate::wire::{ClaimRequest, LeaseView, Standing, WaitReason};
+use crate::wire::{ClaimRequest, LeaseView, Problem, Standing, WaitReason};
 use std::time::Duration;
 
 /// What a ledger is told once, at its start.
@@ -82,6 +82,9 @@ pub struct Claim {
     pub held: Option<HeldLease>,
     /// How many claims the holder may have, where that is not [`Limits::per_holder`].
     pub claims: Option<u16>,
+    /// What speaks against its holder, if something does: a new claim is refused with it, a lease
+    /// that there is is called back.
+    pub call_back: Option<CallBack>,
     /// From policy by identity, never from the request.
     pub priority: i32,
 }
@@ -105,8 +108,14 @@ impl Claim {
             ticket: None,
             held: None,
             claims: None,
+            call_back: None,
             priority: 0,
         }
+    }
+
+    /// Whether its application was `Held`, and may run on by what it shows of that.
+    pub(super) fn was_held(&self) -> bool {
+        self.held.as_ref().is_some_and(|h| h.runs_on)
     }
 
     /// The highest number that the holder says it has used.
@@ -125,6 +134,9 @@ pub struct HeldLease {
     pub token: LeaseToken,
     /// Whether it may still be in force at the holder ([`LeaseToken::unexpired`]).
     pub unexpired: bool,
+    /// Whether an application may still run on by it ([`LeaseToken::runs_on`]): by an older one
+    /// nobody comes before others.
+    pub runs_on: bool,
     pub counter: u64,
     /// How long ago it was given, if that is known.
     pub age: Option<Duration>,
@@ -134,6 +146,30 @@ impl HeldLease {
     /// When it was given, at the latest.
     pub(super) fn given(&self, now: BootTime) -> BootTime {
         now - self.age.unwrap_or_default()
+    }
+}
+
+/// What speaks against a lease, and how long its holder may go on from when it is first told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallBack {
+    pub why: Problem,
+    pub notice: Duration,
+    /// Whether the answer can be signed, and so says it: no notice begins of which nobody is told.
+    pub told: bool,
+}
+
+/// How a lease stands that is called back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CalledBack {
+    pub why: Problem,
+    /// When it ends, if that is not mended before.
+    pub until: BootTime,
+}
+
+impl CalledBack {
+    /// What is left of it, counted from `from`.
+    pub fn left(&self, from: BootTime) -> Duration {
+        from.until(self.until)
     }
 }
 
@@ -159,6 +195,7 @@ pub struct Granted {
     pub secret_hash: SecretHash,
     /// As in [`Claim::claims`], for its token.
     pub claims: Option<u16>,
+    pub called_back: Option<CalledBack>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,6 +215,8 @@ pub struct Place {
     pub arrival: u64,
     /// For its ticket: it was `Held` once.
     pub contested: bool,
+    /// For its ticket: until when its application may run.
+    pub runs_until: Option<BootTime>,
     pub secret_hash: SecretHash,
     /// As in [`Claim::claims`], for its ticket.
     pub claims: Option<u16>,

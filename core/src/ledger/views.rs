@@ -19,7 +19,10 @@ impl Ledger {
 
     /// The answer to a claim that is granted or in the queue; `None` for a refused one.
     pub(super) fn answer(&self, id: LeaseId, e: &Entry) -> Option<Claimed> {
-        let State::Queued(Queued { rank, .. }) = &e.state else {
+        let State::Queued(Queued {
+            rank, runs_until, ..
+        }) = &e.state
+        else {
             return self.granted(id, e).map(Claimed::Granted);
         };
         let Wait {
@@ -42,6 +45,7 @@ impl Ledger {
             },
             arrival: rank.arrival,
             contested: rank.class == Class::Contested,
+            runs_until: *runs_until,
             secret_hash: e.secret_hash,
             claims: e.claims,
         }))
@@ -65,6 +69,7 @@ impl Ledger {
             overdraft: *overdraft,
             secret_hash: e.secret_hash,
             claims: e.claims,
+            called_back: e.called_back.as_deref().cloned(),
         })
     }
 
@@ -95,7 +100,12 @@ impl Ledger {
                 let left = now.until(self.due_at(id));
                 v.free_in_ms = Some(whole_millis(left));
             }
-            State::Held { .. } => v.state = ViewState::Held,
+            State::Held { .. } => {
+                v.state = ViewState::Held;
+                let called_back = e.called_back.as_ref();
+                v.problem = called_back.map(|c| c.why.clone());
+                v.free_in_ms = called_back.map(|c| whole_millis(c.left(now)));
+            }
             State::Refused(p) => {
                 v.state = ViewState::Refused;
                 v.problem = Some(Refusal::clone(p).into());

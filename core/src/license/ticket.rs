@@ -1,11 +1,12 @@
 //! Tickets: a place in the queue that survives a restart of the server.
 
-use super::token::HolderHmac;
+use super::token::{BootStamp, HolderHmac, is_younger};
 use crate::names::{ClaimName, InstanceId, LeaseId};
 use crate::request::Item;
 use crate::secret::SecretHash;
-use crate::time::Timestamp;
+use crate::time::{Now, Secs, Timestamp, margin};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// The document that the server's ephemeral key signs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,4 +38,18 @@ pub struct Ticket {
     /// When it was given.
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Instant"))]
     pub issued_at: Timestamp,
+    /// The same on the server's boot clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issued_boot: Option<BootStamp>,
+    /// How long its application may run on from then: for no longer it stands before others.
+    #[serde(default, rename = "runsForSecs", with = "Secs")]
+    pub runs_for: Duration,
+}
+
+impl Ticket {
+    /// Whether its application may still run on by it.
+    pub fn runs_on(&self, now: Now, boot_id: &str) -> bool {
+        let given = (self.issued_at, self.issued_boot.as_ref());
+        is_younger(self.runs_for + margin(self.runs_for), given, now, boot_id)
+    }
 }

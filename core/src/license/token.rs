@@ -132,18 +132,35 @@ impl LeaseToken {
     }
 
     /// Whether the lease may still be in force at its holder: not longer ago than D + M.
-    /// Counted on the boot clock where the machine still runs, else on the wall clock.
     pub fn unexpired(&self, now: Now, boot_id: &str) -> bool {
-        let limit = self.lease_for + margin(self.lease_for);
-        match &self.issued_boot {
-            Some(s) if s.boot == boot_id && !mutant::on(Mutant::AgedByWallClock) => {
-                s.ms <= now.boot && now.boot.since(s.ms) < limit
-            }
-            _ => {
-                let age = now.wall.duration_since(self.issued_at);
-                // A token from the future is as good as one from now: only a clock can have moved.
-                age.is_negative() || age.unsigned_abs() < limit
-            }
+        let given = (self.issued_at, self.issued_boot.as_ref());
+        is_younger(self.lease_for + margin(self.lease_for), given, now, boot_id)
+    }
+
+    /// Whether an application may still run on by it: not longer ago than its grace and the margin
+    /// that goes with that.
+    pub fn runs_on(&self, now: Now, boot_id: &str) -> bool {
+        let given = (self.issued_at, self.issued_boot.as_ref());
+        is_younger(self.run_for + margin(self.run_for), given, now, boot_id)
+    }
+}
+
+/// Whether what was given then is younger than `limit`. Counted on the boot clock where the machine
+/// still runs, else on the wall clock.
+pub(super) fn is_younger(
+    limit: Duration,
+    (at, stamp): (Timestamp, Option<&BootStamp>),
+    now: Now,
+    boot_id: &str,
+) -> bool {
+    match stamp {
+        Some(s) if s.boot == boot_id && !mutant::on(Mutant::AgedByWallClock) => {
+            s.ms <= now.boot && now.boot.since(s.ms) < limit
+        }
+        _ => {
+            let age = now.wall.duration_since(at);
+            // What is from the future is as good as from now: only a clock can have moved.
+            age.is_negative() || age.unsigned_abs() < limit
         }
     }
 }

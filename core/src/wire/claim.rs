@@ -1,5 +1,6 @@
 //! `PUT /v1/claims/{name}`: 200 with a [`Grant`], 202 with [`Waiting`], or a problem.
 
+use super::Problem;
 use crate::identity::Holder;
 use crate::license::{Bundle, Envelope, TicketBundle};
 use crate::names::{ClaimName, InstanceId, LeaseId, RequestId};
@@ -124,6 +125,9 @@ pub struct Grant {
     pub optimistic_start: OptimisticStart,
     /// The counter that the server keeps; the next renewal carries a higher one.
     pub counter: u64,
+    /// It ends when `runForSecs` are over although it is renewed, unless this is mended before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub called_back: Option<Problem>,
     /// Who the server knows the holder as.
     pub holder: Holder,
     /// What the application verifies offline, and what another instance takes in.

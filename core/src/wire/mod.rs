@@ -17,7 +17,9 @@ mod view;
 
 pub use claim::{ClaimRequest, Grant, HeldProof, Standing, WaitReason, Waiting};
 pub use login::{AnchorRole, Login, Logins, PinVerdict};
-pub use operator::{Expected, Gone, Policies, Revoke};
+pub use operator::{
+    AllowedNamespaces, Every, Expected, Gone, Policies, Revoke, RevokedHolder, RevokedHolders,
+};
 pub use problem::{BASE as PROBLEM_BASE, Problem, ProblemType};
 pub use renew::{
     MAX_RENEWALS, NonceRequest, RenewRequest, RenewResponse, Renewal, Renewed, TokenResponse,

@@ -1,6 +1,7 @@
 //! The operator's calls, and those it shares with the configured administrators.
 
 use crate::identity::HolderKey;
+use crate::names::LeaseId;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -33,9 +34,80 @@ pub struct Expected {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Policies {
-    /// Namespaces whose pods may use it; `None`: all.
+    /// Grows with each change: what has a lower one than those in force is older, and is not taken.
+    #[serde(default, deserialize_with = "crate::whole::read")]
+    pub generation: u64,
+    /// Namespaces whose pods may use it; absent: none.
+    #[serde(default)]
+    pub allowed_namespaces: AllowedNamespaces,
+}
+
+/// Namespaces whose pods may use a server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(untagged)]
+pub enum AllowedNamespaces {
+    /// `All`, spelled.
+    Every(Every),
+    /// These, and no others.
+    These(Vec<String>),
+}
+
+/// The word for all namespaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum Every {
+    /// All of them.
+    All,
+}
+
+impl Default for AllowedNamespaces {
+    fn default() -> Self {
+        Self::These(Vec::new())
+    }
+}
+
+impl AllowedNamespaces {
+    /// All of them.
+    pub const ALL: Self = Self::Every(Every::All);
+
+    /// Whether pods of this namespace may.
+    pub fn contains(&self, namespace: &str) -> bool {
+        match self {
+            Self::Every(Every::All) => true,
+            Self::These(list) => list.iter().any(|n| n == namespace),
+        }
+    }
+}
+
+/// `GET /v1/revocations`: who is revoked by the call, for the operator and the administrators.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct RevokedHolders {
+    /// One for each holder. Those of the server's own list (`clients.revoked`) are not here.
+    pub revoked: Vec<RevokedHolder>,
+}
+
+/// A holder that an administrator has revoked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct RevokedHolder {
+    /// Who.
+    pub holder: HolderKey,
+    /// The lease by which it was revoked, and is lifted.
+    pub lease: LeaseId,
+    /// Why, for the holder to read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub allowed_namespaces: Option<Vec<String>>,
+    pub reason: Option<String>,
+    /// Until when (exclusive); without it until it is lifted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Instant>"))]
+    pub until: Option<Timestamp>,
+    /// When it was revoked.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Instant"))]
+    pub at: Timestamp,
 }
 
 /// `POST /v1/leases/{id}/revoke`: the lease's holder gets nothing here any more; a body is

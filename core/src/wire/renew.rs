@@ -49,6 +49,7 @@ pub struct RenewResponse {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", untagged)]
+#[allow(clippy::large_enum_variant)] // mostly it is the large one
 pub enum Renewed {
     /// It holds for another D from the sending of the request.
     Ok {
@@ -69,6 +70,9 @@ pub enum Renewed {
         optimistic_start: OptimisticStart,
         /// As the server keeps it now.
         counter: u64,
+        /// It ends when `runForSecs` are over although it is renewed, unless this is mended before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        called_back: Option<Box<Problem>>,
         /// The lease, signed anew.
         token: Bundle,
     },

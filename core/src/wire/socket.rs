@@ -100,6 +100,10 @@ pub struct ClaimStatus {
     /// while that is so: the time to which `message` goes back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since_boot_ms: Option<u64>,
+    /// While licensed: the lease is called back. It ends at `untilBootMs` although it is renewed,
+    /// unless this is mended before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub called_back: Option<Problem>,
     /// The server's last word, whole, where the claim is `Refused` or `Lost` by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<Problem>,

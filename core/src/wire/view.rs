@@ -40,7 +40,7 @@ words!(ViewState: Waiting = "Waiting", Held = "Held", Silent = "Silent", Contest
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum EndReason {
-    /// Its holder gave it back, or left the queue.
+    /// Its holder gave it back, or left the queue; or an administrator took it back.
     Released,
     /// Its holder was silent for too long.
     Expired,
@@ -92,10 +92,11 @@ pub struct LeaseView {
     /// In line while its application runs on: for how much longer that may, as it says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runs_for_ms: Option<u64>,
-    /// When silent: in how long the server frees its seats.
+    /// When silent: in how long the server frees its seats. When it is held and called back: how
+    /// long its application may go on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub free_in_ms: Option<u64>,
-    /// When refused: why.
+    /// When refused, or called back: why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<Problem>,
     /// When ended: how.

@@ -190,6 +190,8 @@ pub fn tickets() -> Vec<TicketCase> {
         contested: false,
         claims: None,
         issued_at: at("2026-06-01T12:05:00Z"),
+        issued_boot: None,
+        runs_for: std::time::Duration::ZERO,
     };
     let delegation = Envelope::sign(types::DELEGATION, &delegation, &k.anchor).unwrap();
     let bundle = |key: &mooring_core::license::SigningKey, kind| TicketBundle {

@@ -4,6 +4,7 @@
 use super::context::{ControllerContext, Error};
 use super::facts::{Children, Missing, ServerFacts};
 use super::ownership::{self, Taken};
+use super::policies;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret, Service, ServiceAccount};
@@ -14,7 +15,8 @@ use kube::core::{PartialObjectMeta, Selector};
 use kube::{Api, Resource, ResourceExt};
 use mooring_api::names::ServerRef;
 use mooring_api::{LicenseServer, NamespacesFrom};
-use mooring_core::wire::Policies;
+use mooring_core::time::Timestamp;
+use mooring_core::wire::AllowedNamespaces;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 
@@ -49,10 +51,12 @@ pub async fn dereference(
     let pod = ns.get::<Pod>(&reference.child("0")).await?;
     let pod = names.own_pod(pod, children.set.as_ref());
     let (missing, sources) = named(server, &ns).await?;
+    let allowed = allowed_namespaces(server, reference, ctx).await?;
+    let written = children.config.as_ref();
     Ok(ServerFacts {
         missing,
         sources,
-        policies: policies(server, reference, ctx).await?,
+        policies: policies::numbered(allowed, written, Timestamp::now()),
         tls,
         has_identity: identity.is_some(),
         taken: names.taken,
@@ -215,16 +219,17 @@ fn list(keys: &[String]) -> String {
     }
 }
 
-/// `allowedNamespaces` as an explicit list; `None` stands for all.
-async fn policies(
+/// `allowedNamespaces`, resolved by the API server: a list that could not be read is an error, and
+/// never an empty one.
+async fn allowed_namespaces(
     server: &LicenseServer,
     reference: &ServerRef,
     ctx: &ControllerContext,
-) -> Result<Policies, Error> {
+) -> Result<AllowedNamespaces, Error> {
     let allowed = &server.spec.allowed_namespaces;
-    let allowed_namespaces = match allowed.from {
-        NamespacesFrom::All => None,
-        NamespacesFrom::Same => Some(vec![reference.namespace.clone()]),
+    Ok(match allowed.from {
+        NamespacesFrom::All => AllowedNamespaces::ALL,
+        NamespacesFrom::Same => AllowedNamespaces::These(vec![reference.namespace.clone()]),
         NamespacesFrom::Selector => {
             let selector = allowed.selector.clone().unwrap_or_default();
             let selector = Selector::try_from(selector);
@@ -235,8 +240,7 @@ async fn policies(
             let list = list.map_err(|e| failed(e, "namespaces"))?;
             let mut names: Vec<String> = list.iter().map(ResourceExt::name_any).collect();
             names.sort();
-            Some(names)
+            AllowedNamespaces::These(names)
         }
-    };
-    Ok(Policies { allowed_namespaces })
+    })
 }

@@ -16,6 +16,7 @@ pub mod logins;
 pub mod ownership;
 pub mod placement;
 pub mod platform;
+mod policies;
 mod reconcile;
 pub mod replug;
 pub mod status;

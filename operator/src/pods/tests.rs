@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![allow(clippy::needless_pass_by_value)]
 use super::*;
+use mooring_core::wire::AllowedNamespaces;
 use serde_json::{Value, json};
 
 /// A pod as the webhook makes it, with what is changed of it.
@@ -25,7 +26,8 @@ fn main() -> ServerRef {
 fn judge(pod: &Pod, allowed: &[&str]) -> Standing {
     let allowed = allowed.iter().map(ToString::to_string).collect();
     let policies = Policies {
-        allowed_namespaces: Some(allowed),
+        generation: 0,
+        allowed_namespaces: AllowedNamespaces::These(allowed),
     };
     standing(&HolderKey("u".into()), Some(&trim(pod)), &main(), &policies)
 }

@@ -71,6 +71,8 @@ async fn dispatch(
         ServerCall::Policies => operator::policies(app, asked).await,
         ServerCall::Revoke => operator::revoke(app, named(arg)?, asked).await,
         ServerCall::Lift => operator::unrevoke(app, named(arg)?, asked).await,
+        ServerCall::TakeBack => operator::take_back(app, named(arg)?, asked).await,
+        ServerCall::Revocations => operator::revocations(app, asked).await,
     }
 }
 

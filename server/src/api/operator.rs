@@ -3,13 +3,14 @@
 
 use super::asked::{Asked, BODY, OPERATOR_BODY};
 use crate::app::App;
-use crate::auth::revoked::Revocation;
 use crate::auth::{Auth, Who};
-use http::Response;
+use http::{Response, StatusCode};
 use mooring_core::identity::Holder;
 use mooring_core::ledger::Claimed;
 use mooring_core::names::LeaseId;
-use mooring_core::wire::{Expected, Gone, Policies, Problem, ProblemType, Revoke};
+use mooring_core::wire::{
+    Expected, Gone, Policies, Problem, ProblemType, Revoke, RevokedHolder, RevokedHolders,
+};
 use mooring_net::clock;
 use mooring_net::head::bad_field;
 use mooring_net::http::{self as net, Body};
@@ -89,7 +90,7 @@ pub(super) async fn revoke(
         return Err(bad_field("until", expected));
     }
     let holder = holder_of(app, lease)?;
-    let kept = app.auth.revoked.revoke(Revocation {
+    let kept = app.auth.revoked.revoke(RevokedHolder {
         holder: holder.key(),
         lease,
         reason,
@@ -116,6 +117,26 @@ pub(super) async fn unrevoke(
     }
     tracing::info!(%lease, %by, "asked to lift a revocation");
     Ok(net::no_content())
+}
+
+/// Takes one lease back: its holder is told so at its next request, and may begin anew.
+pub(super) async fn take_back(
+    app: &App,
+    lease: LeaseId,
+    asked: Asked,
+) -> Result<Response<Body>, Problem> {
+    let by = admin_only(app, &asked).await?;
+    let holder = holder_of(app, lease)?;
+    app.engine.act(|l, now| l.take_back(lease, now));
+    tracing::info!(%holder, %lease, %by, "a lease is taken back");
+    Ok(net::no_content())
+}
+
+/// Who is revoked by the call.
+pub(super) async fn revocations(app: &App, asked: Asked) -> Result<Response<Body>, Problem> {
+    admin_only(app, &asked).await?;
+    let revoked = app.auth.revoked.made(clock::now().wall);
+    Ok(net::json(StatusCode::OK, &RevokedHolders { revoked }))
 }
 
 fn holder_of(app: &App, lease: LeaseId) -> Result<Holder, Problem> {

@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::metrics::count;
 use http::{Response, StatusCode};
 use mooring_core::frontend::answer;
+use mooring_core::identity::Holder;
 use mooring_core::names::LeaseId;
 use mooring_core::wire::{
     MAX_RENEWALS, NonceRequest, Problem, ProblemType, RenewRequest, RenewResponse, Renewed,
@@ -23,7 +24,8 @@ pub(super) async fn renew(app: &App, asked: Asked) -> Result<Response<Body>, Pro
         return Err(Problem::new(ProblemType::BadRequest, detail).field("renewals"));
     }
     app.engine.fresh().await;
-    let (renewed, may_sign) = app.engine.with(|f, now| f.renew(&renewals, now));
+    let entitled = |h: &Holder| app.policies.entitled(h);
+    let (renewed, may_sign) = app.engine.with(|f, now| f.renew(&renewals, entitled, now));
     let (now, mut chain) = (clock::now(), &*app.chain);
     let results = renewed.into_iter().map(|(lease, granted)| {
         let signed = granted.and_then(|g| {

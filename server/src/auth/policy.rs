@@ -23,8 +23,19 @@ impl PolicyStore {
         }
     }
 
+    /// Takes policies, unless they are older than those in force: a file that the kubelet projects
+    /// late, or the word of an operator that was replaced.
     pub(crate) fn set(&self, p: Policies) {
-        tracing::info!(allowed_namespaces = ?p.allowed_namespaces, "policies in force");
+        let current = self.current.get();
+        if let Some(older) = is_older(&p, current.as_ref().as_ref()) {
+            tracing::warn!(
+                generation = p.generation,
+                in_force = older,
+                "older policies are not taken"
+            );
+            return;
+        }
+        tracing::info!(generation = p.generation, allowed_namespaces = ?p.allowed_namespaces, "policies in force");
         self.current.set(Some(p));
     }
 
@@ -45,5 +56,56 @@ impl PolicyStore {
         };
         let files = Watched::unread("policies", [path.clone()]);
         files.follow(shutdown, read, |p| self.set(p)).await;
+    }
+}
+
+/// The generation in force, where that of `p` is lower.
+fn is_older(p: &Policies, in_force: Option<&Policies>) -> Option<u64> {
+    let in_force = in_force.map(|p| p.generation);
+    in_force.filter(|g| p.generation < *g)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mooring_core::wire::AllowedNamespaces;
+
+    fn policies(generation: u64, list: &[&str]) -> Policies {
+        let list = list.iter().map(|n| (*n).to_owned()).collect();
+        Policies {
+            generation,
+            allowed_namespaces: AllowedNamespaces::These(list),
+        }
+    }
+
+    fn pod(namespace: &str) -> Holder {
+        Holder::Pod {
+            namespace: namespace.into(),
+            pod: "p".into(),
+            uid: "u".into(),
+            service_account: "default".into(),
+            node: None,
+        }
+    }
+
+    #[test]
+    fn a_lower_generation_is_not_taken_whichever_way_it_comes() {
+        let store = PolicyStore::new(Some("own".into()));
+        assert!(store.entitled(&pod("own")).is_ok());
+        store.set(policies(7, &["a", "b"]));
+        store.set(policies(6, &[]));
+        assert!(
+            store.entitled(&pod("b")).is_ok(),
+            "the older one is not taken"
+        );
+        store.set(policies(8, &["a"]));
+        assert!(store.entitled(&pod("b")).is_err());
+        store.set(policies(7, &["a", "b"]));
+        assert!(store.entitled(&pod("b")).is_err());
+        // A file that nobody numbers is taken at each change.
+        let store = PolicyStore::new(None);
+        store.set(policies(0, &["a"]));
+        store.set(policies(0, &["b"]));
+        assert!(store.entitled(&pod("b")).is_ok() && store.entitled(&pod("a")).is_err());
     }
 }

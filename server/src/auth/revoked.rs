@@ -8,10 +8,9 @@ use mooring_core::client_token::RevokedList;
 use mooring_core::identity::{Holder, HolderKey};
 use mooring_core::names::LeaseId;
 use mooring_core::time::Timestamp;
-use mooring_core::wire::{Problem, ProblemType};
+use mooring_core::wire::{Problem, ProblemType, RevokedHolder};
 use mooring_net::durable;
 use mooring_net::sync::lock;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
@@ -19,31 +18,15 @@ use std::sync::{Mutex, MutexGuard};
 /// How many revocations made by the call are kept.
 const KEPT: usize = 10_000;
 
-/// A revocation made by the call.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Revocation {
-    pub(crate) holder: HolderKey,
-    pub(crate) lease: LeaseId,
-    /// Why, for the holder to read.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) reason: Option<String>,
-    /// Until when (exclusive); `None`: until it is lifted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) until: Option<Timestamp>,
-    pub(crate) at: Timestamp,
+/// Whether a revocation is in force.
+fn holds(r: &RevokedHolder, now: Timestamp) -> bool {
+    r.until.is_none_or(|u| now < u)
 }
 
-impl Revocation {
-    fn holds(&self, now: Timestamp) -> bool {
-        self.until.is_none_or(|u| now < u)
-    }
-
-    fn why(&self) -> String {
-        let why = self.reason.as_deref().unwrap_or("no reason given");
-        let until = self.until.map(|u| format!(" (until {u})"));
-        format!("{why}{}", until.unwrap_or_default())
-    }
+fn why(r: &RevokedHolder) -> String {
+    let why = r.reason.as_deref().unwrap_or("no reason given");
+    let until = r.until.map(|u| format!(" (until {u})"));
+    format!("{why}{}", until.unwrap_or_default())
 }
 
 /// What somebody on the list is told.
@@ -52,7 +35,7 @@ const LISTED: &str = "it is on the server's list of revoked clients";
 #[derive(Default)]
 struct Inner {
     list: RevokedList,
-    made: BTreeMap<HolderKey, Revocation>,
+    made: BTreeMap<HolderKey, RevokedHolder>,
     /// Whom the ledger has been told of, and what.
     barred: BTreeMap<HolderKey, String>,
 }
@@ -64,15 +47,15 @@ impl Inner {
             let subject = s.to_owned();
             (Holder::External { subject }.key(), LISTED.to_owned())
         });
-        let made = self.made.values().filter(|r| r.holds(now));
+        let made = self.made.values().filter(|r| holds(r, now));
         listed
-            .chain(made.map(|r| (r.holder.clone(), r.why())))
+            .chain(made.map(|r| (r.holder.clone(), why(r))))
             .collect()
     }
 
     fn why(&self, holder: &Holder, now: Timestamp) -> Option<String> {
-        let made = self.made.get(&holder.key()).filter(|r| r.holds(now));
-        made.map(Revocation::why).or_else(|| match holder {
+        let made = self.made.get(&holder.key()).filter(|r| holds(r, now));
+        made.map(why).or_else(|| match holder {
             Holder::External { subject } => self.list.subject(subject).then(|| LISTED.to_owned()),
             Holder::Pod { .. } => None,
         })
@@ -90,7 +73,7 @@ impl Revoked {
     /// whom it was told to refuse.
     pub(crate) fn open(dir: &Path) -> Result<Self, String> {
         let file = dir.join("revoked.json");
-        let made: Vec<Revocation> = durable::read_json(&file)
+        let made: Vec<RevokedHolder> = durable::read_json(&file)
             .map_err(|e| {
                 let todo = "mend it, or remove it to lift all revocations in it";
                 format!("{}: {e}; {todo}", file.display())
@@ -117,6 +100,13 @@ impl Revoked {
             tracing::info!(revoked = list.len(), "clients.revoked in force");
             inner.list = list;
         }
+    }
+
+    /// Those made by the call that are in force.
+    pub(crate) fn made(&self, now: Timestamp) -> Vec<RevokedHolder> {
+        let inner = self.lock();
+        let made = inner.made.values().filter(|r| holds(r, now));
+        made.cloned().collect()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -162,10 +152,10 @@ impl Revoked {
         inner.barred = wanted;
     }
 
-    pub(crate) fn revoke(&self, r: Revocation) -> Result<(), Problem> {
+    pub(crate) fn revoke(&self, r: RevokedHolder) -> Result<(), Problem> {
         let now = r.at;
         let mut inner = self.lock();
-        inner.made.retain(|_, r| r.holds(now));
+        inner.made.retain(|_, r| holds(r, now));
         if inner.made.len() >= KEPT && !inner.made.contains_key(&r.holder) {
             let detail = format!("{KEPT} holders are revoked, which is the most; lift some");
             return Err(Problem::new(ProblemType::Overloaded, detail));
@@ -189,7 +179,7 @@ impl Revoked {
         let Some(file) = &self.file else {
             return Ok(());
         };
-        let all: Vec<&Revocation> = inner.made.values().collect();
+        let all: Vec<&RevokedHolder> = inner.made.values().collect();
         durable::replace_json(file, &all).map_err(|e| {
             let file = file.display();
             let detail = format!("it is in force now, but a restart would forget it: {file}: {e}");

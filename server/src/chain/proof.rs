@@ -19,7 +19,7 @@ impl<'a> From<&'a Ticket> for Sign<'a> {
         Self {
             instance: t.instance,
             issued_at: t.issued_at,
-            issued_boot: None,
+            issued_boot: t.issued_boot.as_ref(),
         }
     }
 }

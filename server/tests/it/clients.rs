@@ -3,8 +3,9 @@
 use crate::rig::{Rig, Setup, TestClaim, ask, problem, renew};
 use mooring_core::client_token::ClientToken;
 use mooring_core::license::SigningKey;
+use mooring_core::names::InstanceId;
 use mooring_core::time::Timestamp;
-use mooring_core::wire::{Leases, ProblemType, Renewed};
+use mooring_core::wire::{INSTANCE_HEADER, Leases, ProblemType, Renewed, RevokedHolders};
 use mooring_net::client::{Answer, Call, Client};
 use std::time::Duration;
 
@@ -199,4 +200,74 @@ async fn an_administrator_sees_all_and_revokes_over_a_restart() {
         .header(http::header::AUTHORIZATION, &format!("Bearer {root}"));
     assert_eq!(ask(&c, gone).await.status, 204);
     assert_eq!(seen(&c, &farm).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_administrator_takes_one_lease_back_and_bars_nobody() {
+    let rig = rig(2).await;
+    let (c, root, farm) = (rig.stranger(), token("root", "r-1"), token("farm", "f-1"));
+    let mut claim = TestClaim::new("a");
+    let g = claim.claim_as(&c, &farm).await.granted();
+    let path = format!("/v1/leases/{}/release", g.lease);
+    let a = call(&c, http::Method::POST, &path, &farm).await;
+    assert_eq!(problem(&a).kind, ProblemType::OperatorOnly);
+    let nothing = format!("/v1/leases/{}/release", "0".repeat(32));
+    let a = call(&c, http::Method::POST, &nothing, &root).await;
+    assert_eq!(problem(&a).kind, ProblemType::UnknownLease);
+
+    let a = call(&c, http::Method::POST, &path, &root).await;
+    assert_eq!(a.status, 204);
+    let r = renew(&c, vec![claim.renewal(g.lease)]).await;
+    assert!(
+        matches!(&r[0], Renewed::Problem { problem, .. } if problem.kind == ProblemType::GivenBack),
+        "{r:?}"
+    );
+    let again = claim.claim_as(&c, &farm).await;
+    again.problem(ProblemType::GivenBack);
+    TestClaim::new("b").claim_as(&c, &farm).await.granted();
+    let a = call(&c, http::Method::GET, "/v1/revocations", &root).await;
+    assert_eq!(a.json::<RevokedHolders>().unwrap().revoked.len(), 0);
+    let a = call(&c, http::Method::GET, "/v1/revocations", &farm).await;
+    assert_eq!(problem(&a).kind, ProblemType::OperatorOnly);
+    // The operator has the same calls.
+    let operator = rig.client("mooring-operator");
+    let b = ask(&operator, Call::new(http::Method::GET, "/v1/leases")).await;
+    let leases = b.json::<Leases>().unwrap().leases;
+    let b = leases.iter().find(|l| l.claim.as_str() == "b").unwrap();
+    let revoke = format!("/v1/leases/{}/revoke", b.lease);
+    let answer = ask(&operator, Call::new(http::Method::POST, revoke)).await;
+    assert_eq!(answer.status, 204);
+    let list = ask(&operator, Call::new(http::Method::GET, "/v1/revocations")).await;
+    let list = list.json::<RevokedHolders>().unwrap().revoked;
+    assert_eq!(list.len(), 1);
+    assert_eq!(
+        (list[0].lease, list[0].holder.clone()),
+        (b.lease, b.holder.key())
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_response_says_which_run_it_is_of_errors_included() {
+    let rig = rig(1).await;
+    let c = rig.stranger();
+    let claim = TestClaim::new("a").call(None);
+    let broken = Call {
+        body: Some("{".into()),
+        ..claim.clone()
+    };
+    let get = |path: &str| Call::new(http::Method::GET, path.to_owned());
+    let mut runs = Vec::new();
+    for call in [
+        claim,
+        broken,
+        get("/v1/versions"),
+        get("/v1/leases"),
+        get("/nothing"),
+        Call::new(http::Method::PUT, "/v1/leases/renew"),
+    ] {
+        let answer = ask(&c, call).await;
+        let run = answer.headers.get(INSTANCE_HEADER).unwrap();
+        runs.push(run.to_str().unwrap().parse::<InstanceId>().unwrap());
+    }
+    assert!(runs.iter().all(|r| *r == runs[0]), "{runs:?}");
 }

@@ -1,11 +1,13 @@
 //! Pods: service-account tokens reviewed by an API server (a small one of the test's own),
 //! namespaces, proofs in place of tokens.
 
-use crate::rig::{Rig, Setup, TestClaim, ask, until};
+use crate::rig::{Rig, Setup, TestClaim, ask, renew, until};
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
 use mooring_core::identity::Holder;
-use mooring_core::wire::{ProblemType, ViewState};
+use mooring_core::license::{LeaseToken, types};
+use mooring_core::time::DEFAULT_MAX_CONTESTED;
+use mooring_core::wire::{ProblemType, Renewed, ViewState};
 use mooring_net::client::Call;
 use mooring_net::http as net;
 use mooring_net::shutdown::Shutdown;
@@ -222,6 +224,49 @@ async fn other_tokens_and_other_namespaces_are_refused() {
         .claim_as(&c, "licensing/render-0")
         .await
         .problem(ProblemType::NotEntitled);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_entitled_no_more_is_called_back_until_it_is_again() {
+    let (rig, _api) = in_cluster(2, "").await;
+    let (c, operator) = (rig.stranger(), rig.client("mooring-operator"));
+    let put = async |generation: u64, allowed: serde_json::Value| {
+        let body = serde_json::json!({"generation": generation, "allowedNamespaces": allowed});
+        let put = Call::new(http::Method::PUT, "/v1/policies").json(&body);
+        assert_eq!(ask(&operator, put.unwrap()).await.status, 204);
+    };
+    put(5, serde_json::json!(["team-a"])).await;
+    let mut claim = TestClaim::new("pod");
+    let g = claim.claim_as(&c, "team-a/render-0").await.granted();
+    assert_eq!(g.called_back, None);
+    put(6, serde_json::json!([])).await;
+    // An older word changes nothing.
+    put(5, serde_json::json!(["team-a"])).await;
+    let r = renew(&c, vec![claim.renewal(g.lease)]).await;
+    let Renewed::Ok {
+        called_back: Some(why),
+        run_for,
+        token,
+        ..
+    } = &r[0]
+    else {
+        panic!("{r:?}")
+    };
+    assert_eq!(why.kind, ProblemType::NotEntitled);
+    assert!(why.detail.contains("\"team-a\""), "{why}");
+    assert!(*run_for <= DEFAULT_MAX_CONTESTED, "{run_for:?}");
+    let token: LeaseToken = token.lease.read_unverified(types::LEASE).unwrap();
+    assert_eq!(token.run_for, *run_for, "applications go by it");
+    TestClaim::new("pod")
+        .claim_as(&c, "team-a/render-1")
+        .await
+        .problem(ProblemType::NotEntitled);
+    put(7, serde_json::json!("All")).await;
+    let r = renew(&c, vec![claim.renewal(g.lease)]).await;
+    assert!(
+        matches!(&r[0], Renewed::Ok { called_back: None, run_for, .. } if *run_for > DEFAULT_MAX_CONTESTED),
+        "{r:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -53,6 +53,8 @@ pub(super) struct Confirmed {
     pub(super) sent: Ms,
     pub(super) lease_for: Ms,
     pub(super) lease: LeaseNo,
+    /// It ends when the grace is over that was told with it.
+    pub(super) called_back: bool,
 }
 
 /// What an application is told.
@@ -158,17 +160,22 @@ impl App {
     /// answer.
     pub(super) fn confirm(&mut self, confirmed: Confirmed, run_for: Ms, fresh: bool) {
         let Confirmed {
-            sent, lease_for, ..
+            sent,
+            lease_for,
+            called_back,
+            ..
         } = confirmed;
         if self.confirmed.is_some_and(|c| sent < c.sent) {
             return;
         }
+        // It goes by the limit that it was told first.
+        let was = self.least.filter(|_| called_back);
         let life = run_for.min(self.max_grace).max(lease_for);
         let most = sent + life + slack(life);
         let held = sent + lease_for + slack(lease_for);
         let least = (sent + life).saturating_sub(slack(life));
         if fresh {
-            (self.most, self.least) = (Some(most), Some(least));
+            (self.most, self.least) = (Some(most), Some(was.map_or(least, |w| w.min(least))));
             (self.held_most, self.ended_by) = (held, None);
         } else {
             self.most = Some(self.most.map_or(most, |m| m.max(most)));

@@ -49,6 +49,7 @@ impl Model {
             settled: longest_before == 0,
             grace: (license.grace, license.grace),
             max_contested: license.max_contested,
+            least_contested: license.max_contested,
             ..KnownRun::default()
         };
         self.adopt(license);
@@ -86,6 +87,7 @@ impl Model {
         let (long, short) = self.run.grace;
         self.run.grace = (long.max(license.grace), short.min(license.grace));
         self.run.max_contested = self.run.max_contested.max(license.max_contested);
+        self.run.least_contested = self.run.least_contested.min(license.max_contested);
         self.license = license;
         let pools = self.license.pools.len();
         let (used, granted) = (&mut self.run.used, &mut self.granted_of);
@@ -352,6 +354,7 @@ impl Model {
                 lease,
                 lease_for,
                 run_for,
+                ..
             } => {
                 if let Some(l) = self.leases.get_mut(lease) {
                     if !stale {
@@ -377,14 +380,26 @@ impl Model {
         }
     }
 
+    /// An administrator takes a lease back: if it has its seat, nothing of it counts any more.
+    pub(super) fn taken_back(&mut self, no: LeaseNo) {
+        let run = self.run.no;
+        if self.stand(no) == Stand::Seat
+            && let Some(l) = self.leases.get_mut(&no)
+        {
+            l.taken_back = run;
+        }
+    }
+
     /// At the end of a step: what its message counts for.
     pub(super) fn note_receipt(&mut self, step: &Step) {
         let Some(message) = step.message() else {
             return;
         };
         let problem = match step.reply() {
-            // Nobody looked at what it said.
-            Some(Reply::Problem("overloaded" | "unauthenticated")) => return,
+            // Nobody looked at what it said, or nothing that it asks counts as a sign of life.
+            Some(Reply::Problem(
+                "overloaded" | "unauthenticated" | "revoked" | "not-entitled" | "given-back",
+            )) => return,
             reply => matches!(reply, Some(Reply::Problem(_))),
         };
         match &message.what {

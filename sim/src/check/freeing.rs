@@ -58,6 +58,13 @@ pub(super) fn booked(m: &Model, step: &Step, change: &Change, seen: &mut Seen) -
 
 /// A seat or a place is given back: by a release that names it and shows its secret.
 fn released(m: &Model, step: &Step, change: &Change, lease: &Lease, seen: &mut Seen) -> Verdict {
+    if m.is_taken_back(lease) && is_over(m, step, change, lease) {
+        seen.taken_back += 1;
+        return Ok(());
+    }
+    if matches!(step.cause, Cause::TakenBack(no) if no == change.lease) && change.was.in_line() {
+        return Ok(());
+    }
     let (promise, what) = match step.message().map(|c| &c.what) {
         Some(Msg::Release { lease: no, secret }) if *no == change.lease => {
             let its = lease.secret;
@@ -78,6 +85,16 @@ fn released(m: &Model, step: &Step, change: &Change, lease: &Lease, seen: &mut S
         }
     };
     m.broken(promise, what)
+}
+
+/// Whether a lease that an administrator took back may end now: its holder comes with another
+/// secret, and so has heard; or the lease has run out that it may still go by.
+fn is_over(m: &Model, step: &Step, change: &Change, lease: &Lease) -> bool {
+    let has_heard = step.message().is_some_and(|c| match &c.what {
+        Msg::Claim { secret, .. } => c.of == lease.of && lease.secret != Some(*secret),
+        _ => false,
+    });
+    change.was == Stand::Seat && (has_heard || m.now >= m.earliest_end(lease))
 }
 
 /// A claim in line was dropped: was it asked for? It may be that it is seated now by an earlier
@@ -138,7 +155,7 @@ pub(super) fn step_end(m: &Model, step: &Step) -> Verdict {
                 }
             }
         }
-        Cause::Nothing => {}
+        Cause::TakenBack(_) | Cause::Nothing => {}
     }
     Ok(())
 }

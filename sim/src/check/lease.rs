@@ -86,6 +86,10 @@ pub(super) struct Lease {
     /// shown.
     pub(super) longest: Option<(Ms, Ms)>,
     pub(super) counter: u64,
+    /// When this run told first that it is called back, if it does.
+    pub(super) called_back: Option<Ms>,
+    /// The run in which an administrator took it back.
+    pub(super) taken_back: RunNo,
     /// When the newest of its claims that were received was sent.
     pub(super) claim_sent: Ms,
     /// How many applications say `Held` for it, and with which draws they count.
@@ -97,6 +101,7 @@ impl Lease {
     /// It comes into the books, anew or again.
     pub(super) fn appears(&mut self, now: Ms) {
         (self.told_for, self.told_run, self.counter, self.open) = (0, 0, 0, false);
+        self.called_back = None;
         (self.alive, self.asked, self.sure, self.maybe) = (now, now, now, now);
     }
 

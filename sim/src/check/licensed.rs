@@ -20,9 +20,10 @@ use super::{Seen, copies, silence};
 use crate::history::{Ms, MsgNo, Reply, Says};
 
 /// Problems that end being licensed.
-const LASTING: [&str; 6] = [
+const LASTING: [&str; 7] = [
     "cloned",
     "revoked",
+    "given-back",
     "not-entitled",
     "unknown-product",
     "exceeds-seats",
@@ -55,11 +56,13 @@ pub(super) fn heard(
             lease,
             lease_for,
             run_for,
+            called_back,
         } => {
             let confirmed = Confirmed {
                 sent: sent.at,
                 lease_for,
                 lease,
+                called_back,
             };
             app.confirm(confirmed, run_for, fresh);
         }

@@ -13,7 +13,8 @@
 //! | `copies` | 8: copies, and what is none |
 //! | `liveness` | 10: after faults |
 //! | `secrets` | 11: nothing without the secret |
-//! | `revoke` | 12: revoked holders |
+//! | `call_back` | 4, 12: holders that are not entitled any more |
+//! | `revoke` | 12: revoked holders, leases that an administrator took back |
 //! | `silence` | 15: what starts without the server |
 //! | `watch` | 13: the watch |
 //! | `model`: `lease`, `run`, `step`, `books`, `queue`, `apps`, `demand` | what is known: leases, the server's run, steps and books, who waits, holders, what claims draw |
@@ -29,6 +30,7 @@
 mod apps;
 mod authority;
 mod books;
+mod call_back;
 mod contested;
 mod copies;
 mod demand;
@@ -140,6 +142,7 @@ impl Checker {
         secrets::step_end(m, &step, seen)?;
         repeat::step_end(m, &step, seen)?;
         revoke::step_end(m, &step, seen)?;
+        call_back::step_end(m, &step, seen)?;
         restart::step_end(m, &step, seen)?;
         contested::step_end(m, &step, seen)?;
         if let Some(misplaced) = step.misplaced {
@@ -255,6 +258,12 @@ impl Checker {
             }
             Fact::Revoked(holder, true) => drop(m.run.revoked.insert(*holder)),
             Fact::Revoked(holder, false) => drop(m.run.revoked.remove(holder)),
+            Fact::Entitled(group, true) => drop(m.run.unentitled.remove(group)),
+            Fact::Entitled(group, false) => drop(m.run.unentitled.insert(*group)),
+            Fact::TakenBack(lease) => {
+                m.taken_back(*lease);
+                cause = Cause::TakenBack(*lease);
+            }
             _ => return,
         }
         (self.step.open, self.step.cause) = (true, cause);

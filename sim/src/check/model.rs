@@ -140,7 +140,7 @@ impl Model {
             // Its holder may go by an earlier and longer lease.
             silence = silence.max(run.longest_before);
         }
-        if run.reclaim == Reclaim::Confirmed {
+        if run.reclaim == Reclaim::Confirmed && !self.is_taken_back(lease) {
             silence = silence.max(run.grace.0).max(lease.told_run);
         }
         let silence = silence + margin(silence);
@@ -155,11 +155,16 @@ impl Model {
             told => told,
         };
         let mut silence = told;
-        if run.reclaim == Reclaim::Confirmed {
+        if run.reclaim == Reclaim::Confirmed && !self.is_taken_back(lease) {
             silence = silence.max(run.grace.1.min(lease.told_run));
         }
         let silence = silence + margin(told);
         (lease.sure + silence).saturating_sub(slack(silence))
+    }
+
+    /// Whether an administrator took it back in this run.
+    pub(super) fn is_taken_back(&self, lease: &Lease) -> bool {
+        lease.taken_back == self.run.no && self.run.no != RunNo(0)
     }
 
     /// Whether a lease in line has surely been asked for within D.
@@ -196,13 +201,17 @@ impl Model {
             secret,
             shows_secret: true,
             held: Some(held),
+            held_given,
             runs_after_held: true,
             ..
         } = &message.what
         else {
             return false;
         };
-        let lease = self.leases.get(held);
+        // By an older one no application runs on.
+        let over = held_given
+            .is_some_and(|(given, grace)| self.now > given + grace + margin(grace) + slack(grace));
+        let lease = self.leases.get(held).filter(|_| !over);
         lease.is_some_and(|l| l.secret == Some(*secret) && l.of == message.of)
     }
 }

@@ -3,7 +3,7 @@
 use foldhash::HashSet;
 
 use super::measure::{margin, slack};
-use crate::history::{HolderNo, Index, Ms, Reclaim, RunNo};
+use crate::history::{GroupNo, HolderNo, Index, Ms, Reclaim, RunNo};
 
 /// A run of the server.
 #[derive(Debug, Default)]
@@ -36,12 +36,15 @@ pub(super) struct KnownRun {
     pub(super) seen: HashSet<HolderNo>,
     pub(super) gone: HashSet<HolderNo>,
     pub(super) revoked: HashSet<HolderNo>,
+    /// Groups that are not entitled by the policies that it has.
+    pub(super) unentitled: HashSet<GroupNo>,
     /// Seats taken by the books, by pool.
     pub(super) used: Vec<u64>,
     /// The longest and shortest grace, and the longest time for contested holders, of this run's
     /// licenses.
     pub(super) grace: (Ms, Ms),
     pub(super) max_contested: Ms,
+    pub(super) least_contested: Ms,
 }
 
 impl KnownRun {
@@ -67,6 +70,11 @@ impl KnownRun {
 
     pub(super) fn all_full(&self) -> bool {
         self.full_once.iter().all(|f| *f)
+    }
+
+    pub(super) fn entitled(&self, holder: HolderNo) -> bool {
+        let group = holder.group();
+        group != GroupNo::NEVER && !self.unentitled.contains(&group)
     }
 
     /// Looks whether each holder of some roster is in or gone.

@@ -35,6 +35,8 @@ seen! {
     granted_to_open,
     /// 2: a lease was given back.
     released,
+    /// 2: a lease ended that an administrator had taken back.
+    taken_back,
     /// 2: a lease ended because its pod was gone.
     gone,
     /// 2: silence freed a seat.
@@ -102,6 +104,16 @@ seen! {
     wrong_secrets,
     /// 12: a revoked holder made contact.
     contacts_of_revoked,
+    /// 12: a holder asked for a lease that an administrator had taken back.
+    contacts_of_taken_back,
+    /// 12: one that is not entitled asked for something new.
+    asks_unentitled,
+    /// 4: a lease of one that is not entitled was called back.
+    called_back,
+    /// 4: its time was over, and it was refused.
+    call_back_over,
+    /// 4: it is entitled again, and told so.
+    call_back_lifted,
     /// 12: a licensed application's copy heard that it is revoked.
     heard_revoked,
     /// 13: the follower compared.

@@ -16,6 +16,8 @@ pub(super) enum Cause {
     Message(Message),
     /// The operator's word that these are gone.
     Gone(Vec<HolderNo>),
+    /// An administrator's word that takes this lease back.
+    TakenBack(LeaseNo),
 }
 
 /// A message that the server took in, and what was known of it at that moment.

@@ -164,6 +164,7 @@ impl Story {
             secret: self.secret(copy),
             shows_secret: held.or(ticket).is_some(),
             held: held.map(lease),
+            held_given: None,
             ticket: ticket.map(lease),
             runs_after_held: false,
             runs_optimistic: false,
@@ -385,6 +386,17 @@ pub(super) fn got(no: u32) -> Reply {
         lease: lease(no),
         lease_for: D,
         run_for: G,
+        called_back: false,
+    }
+}
+
+/// The same, called back: it ends after so long.
+pub(super) fn called_back(no: u32, run_for: Ms) -> Reply {
+    Reply::Lease {
+        lease: lease(no),
+        lease_for: D.min(run_for),
+        run_for,
+        called_back: true,
     }
 }
 

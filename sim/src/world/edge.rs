@@ -10,13 +10,14 @@ use mooring_core::frontend::{
     admit, answer, entitled,
 };
 use mooring_core::holder::{Answer, Request};
+use mooring_core::identity::Holder;
 use mooring_core::ledger::{Claimed, Granted};
 use mooring_core::license::{
     BadProof, Digest, Envelope, IdentityKey, LeaseToken, Ticket, TicketBundle, types,
 };
 use mooring_core::names::{InstanceId, LeaseId};
 use mooring_core::wire::{
-    ClaimRequest, HeldProof, Policies, Problem, ProblemType, Renewal, Renewed, WaitReason,
+    ClaimRequest, HeldProof, Problem, ProblemType, Renewal, Renewed, WaitReason,
 };
 use std::iter::repeat_n;
 use std::rc::Rc;
@@ -207,7 +208,10 @@ impl World {
 
     fn renews(&mut self, p: &Rc<Packet>, r: &Renewal) {
         let renewals = std::slice::from_ref(r);
-        let Some((renewed, may)) = self.with_frontend(|f, now| f.renew(renewals, now)) else {
+        let policies = self.server.policies.clone();
+        let entitled = |h: &Holder| entitled(h, Some(&policies), None);
+        let renewed = self.with_frontend(|f, now| f.renew(renewals, entitled, now));
+        let Some((renewed, may)) = renewed else {
             return;
         };
         let now = self.server.now(self.now);
@@ -265,9 +269,7 @@ impl World {
         proven: Proven,
         wait: Option<Duration>,
     ) {
-        let policies = Policies {
-            allowed_namespaces: Some(vec!["ns".into()]),
-        };
+        let policies = self.server.policies.clone();
         let asked = Asked {
             name: p.name.clone(),
             body,
@@ -329,9 +331,11 @@ impl World {
 
 fn lease_reply(g: &Granted, f: &InForce) -> Reply {
     let ms = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
+    let (lease_for, run_for) = answer::limits(f, g, g.received);
     Reply::Lease {
         lease: lease_no(g.lease),
-        lease_for: ms(f.terms.lease_for),
-        run_for: ms(f.terms.run_for),
+        lease_for: ms(lease_for),
+        run_for: ms(run_for),
+        called_back: g.called_back.is_some(),
     }
 }

@@ -121,6 +121,7 @@ impl World {
             delegations: Vec::new(),
             msgs: 0,
             secrets: HashMap::default(),
+            no_token: 0,
             quiet: false,
             ended: false,
         }

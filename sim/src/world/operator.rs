@@ -2,10 +2,11 @@
 //! the watch.
 
 use super::server::RING;
-use super::state::World;
-use crate::history::{Fact, HolderNo};
+use super::state::{World, lease_no};
+use crate::history::{CopyNo, Fact, GroupNo, HolderNo};
 use mooring_core::identity::HolderKey;
-use mooring_core::wire::ViewState;
+use mooring_core::wire::{AllowedNamespaces, Policies, ViewState};
+use std::rc::Rc;
 
 /// How often it looks at the watch.
 const LOOKS: u64 = 7_000;
@@ -101,6 +102,56 @@ impl World {
         for h in self.operator.revoked.clone() {
             self.revokes(h, false);
         }
+    }
+
+    /// The policies say whether these holders are entitled: in the file, and to the run.
+    pub(super) fn entitles(&mut self, group: GroupNo, yes: bool) {
+        let out = &mut self.server.unentitled;
+        let changed = if yes {
+            out.remove(&group)
+        } else {
+            out.insert(group)
+        };
+        if changed {
+            self.when_awake(World::takes_policies_in);
+        }
+    }
+
+    pub(super) fn entitles_all(&mut self) {
+        for group in self.server.unentitled.clone() {
+            self.entitles(group, true);
+        }
+    }
+
+    /// The run reads the policies as they are now.
+    pub(super) fn takes_policies_in(&mut self) {
+        let out = self.server.unentitled.clone();
+        let groups = (0..GroupNo::COUNT).map(GroupNo);
+        let allowed = groups.filter(|g| !out.contains(g));
+        let list = allowed.map(|g| World::namespace(g).to_owned()).collect();
+        self.server.policies = Rc::new(Policies {
+            generation: 0,
+            allowed_namespaces: AllowedNamespaces::These(list),
+        });
+        let told = std::mem::replace(&mut self.server.told, out.clone());
+        for g in told.symmetric_difference(&out) {
+            self.state(Fact::Entitled(*g, !out.contains(g)));
+        }
+    }
+
+    /// An administrator takes the lease of a pod's first claim back, if it knows one.
+    pub(super) fn takes_back(&mut self, c: CopyNo) {
+        let now = self.now;
+        let lease = self.copies.get(&c).and_then(|c| {
+            let drive = c.claims.first()?.drive.as_ref()?;
+            drive.holder().status(c.read(now)).lease
+        });
+        let Some(lease) = lease.filter(|_| self.server_runs()) else {
+            return;
+        };
+        self.server_ticks();
+        self.state(Fact::TakenBack(lease_no(lease)));
+        self.with_ledger(|l, now| l.take_back(lease, now));
     }
 
     fn server_revokes(&mut self, h: HolderNo, yes: bool) {

@@ -4,11 +4,14 @@
 use super::server::paper_no;
 use super::state::{Claim, Copy, Dice, Packet, Then, Wish, World, lease_no};
 use crate::clock::Clock;
-use crate::history::{ClaimNo, CopyNo, Fact, HolderNo, Items, Ms, Msg, MsgNo, Reply, Says};
+use crate::history::{
+    ClaimNo, CopyNo, Fact, GroupNo, HolderNo, Items, Ms, Msg, MsgNo, Reply, Says,
+};
 use crate::plan::Pod;
 use mooring_core::holder::drive::{Do, Drive, others};
 use mooring_core::holder::{Answer, Random as _, Request, Spec, Tag};
 use mooring_core::identity::Holder;
+use mooring_core::license::LeaseToken;
 use mooring_core::names::{ClaimName, Seats};
 use mooring_core::policy::Start;
 use mooring_core::request::Item;
@@ -28,7 +31,9 @@ impl World {
         let holder = HolderNo(self.next_holder);
         self.next_holder += 1;
         let clock = Clock::new(pod.clock.0, pod.clock.1);
-        let no = self.is_there(Copy::new(holder, pod.clone(), clock));
+        let mut copy = Copy::new(holder, pod.clone(), clock);
+        copy.no_token = self.no_token;
+        let no = self.is_there(copy);
         self.operator.there.insert(holder);
         for (i, (kind, items)) in pod.claims.iter().enumerate() {
             self.claim_begins(no, (claim_no(i), *kind, items.clone()));
@@ -363,6 +368,7 @@ impl World {
                 Msg::Claim {
                     items: self.items_of(&body.items),
                     held: held.map(|t| lease_no(t.lease)),
+                    held_given: held.and_then(|t| self.given(t)),
                     ticket: ticket.map(|t| lease_no(t.lease)),
                     secret: self.secret_no(body.secret_hash),
                     shows_secret: body.secret.is_some(),
@@ -381,6 +387,15 @@ impl World {
                 secret: self.secret_no(secret.hash()),
             },
         }
+    }
+
+    /// When a token was given, in true time, and its grace.
+    fn given(&self, t: &LeaseToken) -> Option<(Ms, Ms)> {
+        let stamp = t.issued_boot.as_ref()?;
+        let mut machines = self.server.machines.iter();
+        let machine = machines.find(|m| m.boot == stamp.boot)?;
+        let grace = u64::try_from(t.run_for.as_millis()).unwrap_or(Ms::MAX);
+        Some((machine.clock.when(stamp.ms)?, grace))
     }
 
     /// Items as the history has them.
@@ -696,11 +711,20 @@ impl World {
         }
     }
 
+    /// The namespace of a group.
+    pub(super) fn namespace(group: GroupNo) -> &'static str {
+        match group {
+            GroupNo(0) => "ns-0",
+            GroupNo(1) => "ns-1",
+            GroupNo(2) => "ns-2",
+            _ => "other",
+        }
+    }
+
     /// The true holder as the server knows it.
     pub(super) fn real_holder(no: HolderNo) -> Holder {
         Holder::Pod {
-            // Some are not entitled.
-            namespace: if no.0 % 89 == 88 { "other" } else { "ns" }.into(),
+            namespace: Self::namespace(no.group()).into(),
             pod: format!("pod-{}", no.0),
             uid: format!("uid-{}", no.0),
             service_account: "default".into(),

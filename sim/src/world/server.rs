@@ -87,6 +87,8 @@ impl World {
         s.run = Some(run);
         self.state(fact);
         self.state(Fact::Wall(self.server.machine().wall));
+        self.server.told.clear();
+        self.takes_policies_in();
         self.handed_out();
         self.looks();
         let after = self.rng.u64(50..5_000);

@@ -7,8 +7,8 @@ use crate::check::Checker;
 use crate::clock::Clock;
 use crate::coverage::Coverage;
 use crate::history::{
-    At, Broken, ClaimNo, CopyNo, Fact, HolderNo, Items, LeaseNo, Ms, Msg, MsgNo, Reclaim, RunNo,
-    Says, SecretNo,
+    At, Broken, ClaimNo, CopyNo, Fact, GroupNo, HolderNo, Items, LeaseNo, Ms, Msg, MsgNo, Reclaim,
+    RunNo, Says, SecretNo,
 };
 use crate::plan::{Plan, Pod};
 use fastrand::Rng;
@@ -22,7 +22,7 @@ use mooring_core::mutant::{self, Mutant};
 use mooring_core::names::{ClaimName, InstanceId, LeaseId, PoolName, ProductName, RequestId};
 use mooring_core::secret::{Secret, SecretHash};
 use mooring_core::time::{BootTime, Now, Timestamp};
-use mooring_core::wire::{ClaimKind, ViewState};
+use mooring_core::wire::{ClaimKind, Policies, ViewState};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
@@ -62,6 +62,8 @@ pub struct World {
     pub(super) delegations: Vec<Digest>,
     pub(super) msgs: u64,
     pub(super) secrets: HashMap<SecretHash, SecretNo>,
+    /// Pods that start before then have no token until then.
+    pub(super) no_token: Ms,
     pub(super) quiet: bool,
     pub(super) ended: bool,
 }
@@ -254,6 +256,11 @@ pub(super) struct Server {
     pub(super) review_down: Ms,
     /// Until when its edge answers everybody with a problem, and which.
     pub(super) edge: Option<(Ms, usize)>,
+    /// Which groups are not entitled, as the file says that each run reads.
+    pub(super) unentitled: BTreeSet<GroupNo>,
+    /// What the present run has taken in of that.
+    pub(super) policies: Rc<Policies>,
+    pub(super) told: BTreeSet<GroupNo>,
     pub(super) reclaim: Reclaim,
 }
 
@@ -304,6 +311,9 @@ impl Server {
             anchor_lost: false,
             review_down: 0,
             edge: None,
+            unentitled: BTreeSet::new(),
+            policies: Rc::default(),
+            told: BTreeSet::new(),
             reclaim: plan.reclaim,
         }
     }

@@ -108,7 +108,15 @@ impl World {
                 cut(&mut n.cut_down, lasts);
             }
             Fault::Suspend { lasts, .. } => self.suspends(c, lasts),
+            Fault::Unentitled { lasts, .. } => {
+                if let Some(g) = self.copies.get(&c).map(|c| c.holder.group()) {
+                    self.entitles(g, false);
+                    self.after(lasts, move |w| w.entitles(g, true));
+                }
+            }
+            Fault::TakeBack { .. } => self.takes_back(c),
             Fault::TokenMissing { lasts, .. } => {
+                self.no_token = self.no_token.max(now + lasts);
                 if let Some(copy) = self.copies.get_mut(&c) {
                     copy.no_token = copy.no_token.max(now + lasts);
                 }
@@ -167,6 +175,7 @@ impl World {
         self.net_heals();
         self.server.review_down = 0;
         self.server.edge = None;
+        self.no_token = 0;
         self.server_starts();
         self.server_thaws();
         self.anchor(false);
@@ -174,6 +183,7 @@ impl World {
         self.looks();
         self.operator_is_back();
         self.lifts_all();
+        self.entitles_all();
         self.pods_heal();
         self.state(Fact::FaultsEnd);
     }
@@ -192,6 +202,8 @@ fn pod_of(fault: &Fault) -> Option<usize> {
         | Fault::Suspend { pod, .. }
         | Fault::Copy { pod }
         | Fault::TokenMissing { pod, .. }
+        | Fault::Unentitled { pod, .. }
+        | Fault::TakeBack { pod }
         | Fault::Thief { pod, .. }
         | Fault::Revoke { pod, .. } => Some(*pod),
         _ => None,

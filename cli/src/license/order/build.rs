@@ -7,7 +7,7 @@ use mooring_core::license::{
     AnchorKey, AnchorKind, Draw, License, LicenseError, Policy, Pool, Product,
 };
 use mooring_core::names::{PoolName, ProductName};
-use mooring_core::time::{MAX_LEASE, MIN_LEASE, Timestamp, parse_span, print_span};
+use mooring_core::time::{LONGEST_GRACE, MAX_LEASE, MIN_LEASE, Timestamp, parse_span, print_span};
 use std::time::Duration;
 
 /// How long a license for tests lasts at most.
@@ -15,8 +15,6 @@ const TEST_DAYS: i64 = 7;
 /// How long an emergency license lasts at most: until a new dongle is there.
 const EMERGENCY_DAYS: i64 = 14;
 const DAY: Duration = Duration::from_secs(86_400);
-/// The longest grace a vendor can allow; far above any use.
-const LONGEST_GRACE: Duration = Duration::from_secs(30 * 86_400);
 /// Delegations live 15 min and are renewed each 5 (docs/protocol.md, "Time"): no longer can
 /// renewals go on without the anchor.
 const LONGEST_ANCHOR_GRACE: Duration = Duration::from_secs(10 * 60);

@@ -53,6 +53,15 @@ calls! {
     LIFT = Lift "lift", "DELETE" "/v1/leases/{id}/revoke", Administrator, None, [204 Nothing],
         [BadRequest, Unauthenticated, OperatorOnly, Revoked, UnknownLease, Overloaded];
 
+    /// Takes one lease back, barring nobody.
+    TAKE_BACK = TakeBack "takeBack", "POST" "/v1/leases/{id}/release", Administrator, None,
+        [204 Nothing],
+        [BadRequest, Unauthenticated, OperatorOnly, Revoked, UnknownLease, Overloaded];
+
+    /// Who is revoked.
+    REVOCATIONS = Revocations "revocations", "GET" "/v1/revocations", Administrator, None,
+        [200 Json("RevokedHolders")], [Unauthenticated, OperatorOnly, Revoked, Overloaded];
+
     /// Holders proven gone.
     GONE = Gone "gone", "POST" "/v1/holders/gone", Administrator, Required("Gone"), [204 Nothing],
         [BadRequest, TooLarge, Unauthenticated, OperatorOnly, Revoked, Overloaded];

@@ -593,13 +593,14 @@ fn a_pod_that_the_webhook_made_counts_for_its_server() {
     use crate::pods::{Standing, standing, trim};
     use mooring_api::names::ServerRef;
     use mooring_core::identity::HolderKey;
-    use mooring_core::wire::Policies;
+    use mooring_core::wire::{AllowedNamespaces, Policies};
     let mut injected = inject(&simple(json!({ "mooring.dev/licenses": "render" })));
     injected["metadata"]["uid"] = json!("u");
     let made = trim(&serde_json::from_value(injected).unwrap());
     let server = ServerRef::from_url(&target().url).unwrap();
     let all = Policies {
-        allowed_namespaces: None,
+        generation: 0,
+        allowed_namespaces: AllowedNamespaces::ALL,
     };
     let is = standing(&HolderKey("u".into()), Some(&made), &server, &all);
     assert_eq!(is, Standing::Counts, "{made:?}");

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 /// The key and file name of the configuration.
 pub(super) const CONFIG_FILE: &str = "config.yaml";
 /// The key and file name of the policies.
-pub(super) const POLICIES_FILE: &str = "policies.yaml";
+pub const POLICIES_FILE: &str = "policies.yaml";
 /// The key and file name of what became of the logins of earlier pods.
 pub const LOGINS_FILE: &str = "logins.json";
 /// Where all that the server reads is mounted, but for the vendor's keys.

@@ -3,7 +3,7 @@ use super::inputs::Defaults;
 use super::*;
 use mooring_api::LicenseServer;
 use mooring_api::names::ServerRef;
-use mooring_core::wire::{AnchorRole, Login, Logins, PinVerdict, Policies};
+use mooring_core::wire::{AllowedNamespaces, AnchorRole, Login, Logins, PinVerdict, Policies};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -44,7 +44,8 @@ fn case(change: impl FnOnce(&mut Value)) -> Case {
             platform: crate::licenseserver::platform::Platform::default(),
         },
         policies: Policies {
-            allowed_namespaces: Some(vec!["licensing".into()]),
+            generation: 7,
+            allowed_namespaces: AllowedNamespaces::These(vec!["licensing".into()]),
         },
         logins: Logins::from([(AnchorRole::Anchor, Login::default())]),
         in_force: 30,
@@ -104,7 +105,10 @@ fn the_configuration_is_the_contracts() {
             "operatorKnowsAll": true
         })
     );
-    assert_eq!(policies, json!({ "allowedNamespaces": ["licensing"] }));
+    assert_eq!(
+        policies,
+        json!({ "generation": 7, "allowedNamespaces": ["licensing"] })
+    );
 }
 
 #[test]
@@ -134,7 +138,8 @@ fn only_what_needs_a_restart_rolls_the_pod() {
     assert_eq!(kept, refused.logins);
     let mut opened = case(|_| ());
     opened.policies = Policies {
-        allowed_namespaces: None,
+        generation: 8,
+        allowed_namespaces: AllowedNamespaces::ALL,
     };
     assert_eq!(opened.hash(), before, "policies are taken in while running");
     assert_eq!(

@@ -11,8 +11,8 @@ fn farm() -> Holder {
     }
 }
 
-fn revocation(of: &Holder, lease: u8, until: Option<u32>) -> Revocation {
-    Revocation {
+fn revocation(of: &Holder, lease: u8, until: Option<u32>) -> RevokedHolder {
+    RevokedHolder {
         holder: of.key(),
         lease: LeaseId::from_bytes([lease; 16]),
         reason: Some("laptop lost".into()),

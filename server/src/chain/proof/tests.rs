@@ -50,6 +50,7 @@ fn held(run: u8) -> HeldProof {
         overdraft: 0,
         secret_hash: secret(1).hash(),
         claims: None,
+        called_back: None,
     };
     let f = state_of(run, "2026-05-01T12:00:00Z").in_force.unwrap();
     let t = now(1011, "2026-05-01T12:00:11Z");
@@ -73,6 +74,7 @@ fn verify_held(
     s.counts(&token, &c.identity)?;
     Ok(HeldLease {
         unexpired: token.unexpired(t, &c.boot_id),
+        runs_on: token.runs_on(t, &c.boot_id),
         age: token.age(t.boot, &c.boot_id),
         counter: h.counter,
         token,
@@ -178,6 +180,7 @@ fn a_ticket_brings_its_place_back() {
         generation: 77,
         arrival: 5,
         contested: false,
+        runs_until: None,
         secret_hash: secret(1).hash(),
         claims: None,
     };

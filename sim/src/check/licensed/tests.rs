@@ -185,6 +185,7 @@ fn contact(optimistic: bool) -> Story {
             secret: SecretNo(1),
             shows_secret: false,
             held: None,
+            held_given: None,
             ticket: None,
             runs_after_held: false,
             runs_optimistic: true,

@@ -154,6 +154,7 @@ fn a_lease_is_taken_in_once_and_with_its_secret() {
         secret,
         shows_secret: false,
         held,
+        held_given: None,
         ticket,
         runs_after_held: true,
         runs_optimistic: false,
@@ -265,6 +266,7 @@ fn the_token_before_a_lost_answer_counts() {
         lease: lease(1),
         lease_for: 1000,
         run_for: G,
+        called_back: false,
     };
     s.held(1, 1).see(Fact::Answered { msg, reply: short });
     s.wait(100).see(Fact::Crashed);

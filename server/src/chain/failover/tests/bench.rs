@@ -339,5 +339,6 @@ fn granted(received: BootTime) -> Granted {
         overdraft: 0,
         secret_hash: secret.hash(),
         claims: None,
+        called_back: None,
     }
 }

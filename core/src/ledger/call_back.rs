@@ -1,0 +1,59 @@
+//! Leases that are called back: renewed up to a limit that each answer and each token tells, and
+//! not beyond it, unless what speaks against them goes away before (promise 4).
+//!
+//! Whoever judges a lease says so at each request of its holder. The first such word sets the
+//! limit; later ones move it nowhere. A holder is never `Lost` at once by a slip of who judges.
+//! Past the limit nothing that it asks counts as a sign of life: its seats are free at the last one
+//! that did + D + M, as a revoked holder's, and never by an answer, which may be lost.
+
+use super::refusal::Refusal;
+use super::state::Ledger;
+use super::types::{CallBack, CalledBack};
+use crate::mutant::{self, Mutant};
+use crate::names::LeaseId;
+use crate::time::BootTime;
+use crate::wire::EndReason;
+
+impl Ledger {
+    /// What is said now of a granted lease whose holder asks: `Err` if its notice has run out.
+    pub(super) fn judge(
+        &mut self,
+        id: LeaseId,
+        against: Option<&CallBack>,
+        now: BootTime,
+    ) -> Result<(), Refusal> {
+        let Some(e) = self.entries.get_mut(&id) else {
+            return Ok(());
+        };
+        let was = e.called_back.as_ref().map(|c| &c.why);
+        let news = was != against.map(|c| &c.why);
+        let Some(CallBack { why, notice, told }) = against else {
+            e.called_back = None;
+            if news {
+                self.tell(id, now);
+            }
+            return Ok(());
+        };
+        if e.called_back.is_none() && !*told {
+            return Ok(());
+        }
+        let first = e.called_back.as_ref().map(|c| c.until);
+        let first = first.filter(|_| !mutant::on(Mutant::NoticeBeginsAnew));
+        let until = first.unwrap_or(now + *notice);
+        let why = why.clone();
+        e.called_back = Some(Box::new(CalledBack {
+            why: why.clone(),
+            until,
+        }));
+        if news {
+            self.tell(id, now);
+        }
+        if mutant::on(Mutant::FreedByCallingBack) {
+            self.end(id, EndReason::Expired, now);
+        }
+        if now < until {
+            return Ok(());
+        }
+        Err(Refusal::ByEdge(Box::new(why)))
+    }
+}
