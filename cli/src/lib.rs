@@ -73,6 +73,8 @@ enum Command {
     Pki(pki::PkiCommand),
     /// Revoke the holder of a lease, or lift that again (outside Kubernetes)
     Revoke(direct::RevokeArgs),
+    /// Take one lease back from a license server's client, who is barred from nothing
+    Release(direct::ReleaseArgs),
 }
 
 /// Reads the command line, does what it says, and prints an error with its causes.
@@ -87,6 +89,7 @@ pub fn run(program: Program) -> ExitCode {
         Command::Pki(c) => pki::run(c),
         Command::Revoke(a) => direct::revoke(&a),
         Command::Ca(c) => cluster::ca::run(&c),
+        Command::Release(a) => direct::release(&a),
         Command::Status(a) => cluster::status(&a),
         Command::Leases(a) => cluster::leases(&a),
     };

@@ -189,3 +189,31 @@ pub fn revoke(a: &RevokeArgs) -> anyhow::Result<()> {
     eprintln!("{what}: the holder of lease {}", a.lease);
     Ok(())
 }
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "The lease's holder is told at its next renewal, within a third of a lease: its application loses its license, and may
+claim anew, behind those who wait. The seats are free when it has heard, or when the lease has run out. For an
+application that hangs; to keep a client out there is `mooring revoke`.
+
+Example:
+  mooring release 9f2c… --server https://license.example.com:8443 --roots ca.crt --token-file admin.token"
+)]
+pub struct ReleaseArgs {
+    /// The lease, or the place in the queue, as `mooring leases --server` lists it
+    #[arg(value_name = "LEASE")]
+    lease: LeaseId,
+    /// The license server: https://NAME:PORT
+    #[arg(long, value_name = "URL")]
+    server: String,
+    #[command(flatten)]
+    direct: Direct,
+}
+
+/// `mooring release`.
+pub fn release(a: &ReleaseArgs) -> anyhow::Result<()> {
+    let call = Call::of(&server::TAKE_BACK, a.lease).header(ACCEPT, "application/json");
+    a.direct.ask(&a.server, call)?;
+    eprintln!("Taken back: lease {}", a.lease);
+    Ok(())
+}
