@@ -89,6 +89,17 @@ pub const PODS_TRUST_EARLIER_CA: &str = "PodsTrustEarlierCa";
 /// A condition: another process with the same anchor was seen.
 pub const SECOND_SERVER_SEEN: &str = "SecondServerSeen";
 
+/// Why it is `Ready`: it grants leases.
+pub const SERVING: &str = "Serving";
+/// Why it is `Placed`: a node carries the labels.
+pub const NODE_FOUND: &str = "NodeFound";
+/// Why it is `Placed`: a node has the device.
+pub const DEVICE_FOUND: &str = "DeviceFound";
+/// Why a condition is unknown: the server cannot be asked. `Ready` says why.
+pub const NO_CONTACT: &str = "NoContact";
+/// The same before its first start.
+pub const NOT_STARTED: &str = "NotStarted";
+
 impl LicenseServerStatus {
     /// The condition of this type.
     pub fn condition(&self, kind: &str) -> Option<&Condition> {

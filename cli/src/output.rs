@@ -100,6 +100,9 @@ pub fn or_dash<T: ToString>(v: Option<T>) -> String {
     v.map_or_else(|| "-".to_owned(), |v| v.to_string())
 }
 
+/// How many in line have their words shown under a table.
+pub const LINE: u32 = 10;
+
 /// What stands under a table if something is wrong.
 pub fn problems(all: &[String]) -> String {
     if all.is_empty() {

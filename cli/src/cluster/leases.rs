@@ -3,7 +3,7 @@
 use super::api::Listed;
 use super::operator;
 use crate::age;
-use crate::output::{list, or_dash, problems, table};
+use crate::output::{LINE, list, or_dash, problems, table};
 use kube::ResourceExt as _;
 use mooring_api::{HolderKind, LeaseState, LicenseLease};
 use mooring_core::time::Timestamp;
@@ -119,9 +119,6 @@ fn summary(leases: &[LicenseLease]) -> String {
     let present = ORDER.into_iter().filter(|s| count(*s) > 0);
     list(present.map(|s| format!("{} {s}", count(s))))
 }
-
-/// How many in line have their words shown.
-const LINE: u32 = 10;
 
 /// What to do about one that is neither held nor far down the line.
 fn note(l: &LicenseLease, all: bool) -> Option<String> {

@@ -7,8 +7,12 @@ use crate::output::{self, or_dash, table};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 use kube::core::{NotUsed, Object};
-use mooring_api::status::{NAME_TAKEN, PODS_TRUST_EARLIER_CA, READY, SECOND_SERVER_SEEN, SETTLING};
+use mooring_api::status::{
+    DEVICE_FOUND, NAME_TAKEN, NO_CONTACT, NODE_FOUND, NOT_STARTED, PODS_TRUST_EARLIER_CA, READY,
+    SECOND_SERVER_SEEN, SERVING, SETTLING,
+};
 use mooring_api::{LicenseServerStatus, ProductStatus};
+use mooring_core::reason::{AnchorReason, LicenseReason};
 use mooring_core::time::{MAX_LEASE, Timestamp, settling};
 
 /// A LicenseServer as far as it is shown; one that was just made has no status.
@@ -125,9 +129,15 @@ const BAD_IF_TRUE: &[&str] = &[
     PODS_TRUST_EARLIER_CA,
 ];
 /// Reasons that say no more than that the server cannot be asked; `Ready` says why.
-const FOLLOWS: &[&str] = &["NoContact", "NotStarted"];
+const FOLLOWS: &[&str] = &[NO_CONTACT, NOT_STARTED];
 /// Reasons of conditions that are true, and of which nothing is to be said.
-const WELL: &[&str] = &["Serving", "Present", "Valid", "NodeFound", "DeviceFound"];
+const WELL: &[&str] = &[
+    SERVING,
+    AnchorReason::Present.name(),
+    LicenseReason::Valid.name(),
+    NODE_FOUND,
+    DEVICE_FOUND,
+];
 
 /// Something that is not as it should be.
 struct Problem {

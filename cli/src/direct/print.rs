@@ -1,7 +1,7 @@
 //! What a license server answered, as text. Pure.
 
 use crate::age::span;
-use crate::output::{or_dash, problems, table};
+use crate::output::{LINE, or_dash, problems, table};
 use mooring_core::identity::Holder;
 use mooring_core::reason::LicenseReason;
 use mooring_core::request;
@@ -114,9 +114,6 @@ pub fn leases(url: &str, leases: &[LeaseView]) -> String {
     let notes: Vec<String> = leases.iter().filter_map(note).collect();
     table(&header, &rows) + &problems(&notes)
 }
-
-/// How many in line have their words shown.
-const LINE: u32 = 10;
 
 fn note(l: &LeaseView) -> Option<String> {
     let said = match l.state {

@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::ResourceExt;
 use mooring_api::Placement;
 use mooring_api::names::NODE_RESTRICTION;
+use mooring_api::status::{DEVICE_FOUND, NODE_FOUND};
 use std::collections::BTreeMap;
 
 /// The nodes that carry all these labels.
@@ -147,11 +148,7 @@ pub fn whereabouts(
             } else {
                 ""
             };
-            said(
-                true,
-                "NodeFound",
-                format!("{labels}: {}{hint}", on(fitting)),
-            )
+            said(true, NODE_FOUND, format!("{labels}: {}{hint}", on(fitting)))
         };
     };
     let Some(views) = views else {
@@ -175,7 +172,7 @@ pub fn whereabouts(
             ""
         };
         let text = format!("device {device}: {}{more}", on(&now));
-        return said(true, "DeviceFound", text);
+        return said(true, DEVICE_FOUND, text);
     }
     if !fitting.is_empty() {
         let text = format!(

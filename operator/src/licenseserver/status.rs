@@ -12,6 +12,7 @@ use crate::leases::Trouble;
 use mooring_api::names::ServerRef;
 use mooring_api::status::READY;
 use mooring_api::{LicenseServerStatus, ProductStatus, Span};
+use mooring_core::reason::AnchorReason;
 use mooring_core::time::{BootTime, MAX_LEASE, settling};
 use mooring_core::wire::ServerState;
 use std::time::Duration;
@@ -95,7 +96,7 @@ pub fn status(
         now.replacements = None;
     }
     let anchor = match s.says() {
-        Some(s) if s.anchor.present => Some("Present".to_owned()),
+        Some(s) if s.anchor.present => Some(AnchorReason::Present.name().to_owned()),
         Some(s) => Some(s.anchor.reason.to_string()),
         None => now.anchor.filter(|_| conditions::untried(j)),
     };

@@ -10,7 +10,7 @@ use crate::kubernetes::delete;
 use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
 use kube::api::ListParams;
 use kube::runtime::reflector::Store;
-use kube::{Api, ResourceExt as _};
+use kube::{Api, ResourceExt};
 use mooring_api::LicenseServer;
 use mooring_api::names::{SERVER_LABEL, SERVER_NAMESPACE_LABEL, ServerRef};
 use std::collections::HashSet;
@@ -22,6 +22,9 @@ use tokio::time::{MissedTickBehavior, interval};
 const EVERY: Duration = Duration::from_secs(10);
 /// The bindings are listed in each so manieth round, and in each round that ended a link.
 const BINDINGS: u32 = 30;
+/// Of how many servers that are gone the mirrors are cared for at a time; of others once these are
+/// done.
+const MOST_BEREAVED: usize = 64;
 
 /// Runs until dropped.
 pub(super) async fn run(ctx: Arc<ControllerContext>, store: Store<LicenseServer>) {
@@ -72,15 +75,52 @@ async fn bindings(ctx: &ControllerContext, there: &HashSet<ServerRef>) -> Result
     Ok(())
 }
 
+/// Mirrors of servers that are not there and that nobody cares for yet: an operator that has just
+/// started finds such.
 async fn mirrors(ctx: &ControllerContext, there: &HashSet<ServerRef>) -> Result<(), kube::Error> {
-    let servers = ctx.cache().mirrored_servers().into_iter();
-    for server in servers.filter(|s| !there.contains(s)) {
-        if !absent(ctx, &server).await? {
-            continue;
-        }
+    let cared = ctx.connections.servers();
+    let mut gone = ctx.cache().mirrored_servers();
+    gone.retain(|s| !there.contains(s) && !cared.contains(s));
+    if gone.is_empty() {
+        return Ok(());
+    }
+    // A cache may lag; one question for all, since whoever may write a LicenseLease names whom he
+    // likes.
+    let api: Api<LicenseServer> = Api::all(ctx.client().clone());
+    let listed = api.list_metadata(&ListParams::default()).await?;
+    let listed: HashSet<ServerRef> = listed.iter().map(reference).collect();
+    gone.retain(|s| !listed.contains(s));
+    let bereaved = cared.iter().filter(|s| !there.contains(s)).count();
+    let (used, unused) = orphans(gone, bereaved, |s| !ctx.cache().pods_of(s).is_empty());
+    for server in used {
         bereave(ctx, &server);
     }
+    for server in unused {
+        for key in ctx.cache().mirrored(&server) {
+            if let Some(stored) = ctx.cache().mirror(&server, &key) {
+                let writer = &ctx.connection.writer;
+                writer.delete(&server, &key, &stored.lease).await?;
+            }
+        }
+    }
     Ok(())
+}
+
+fn reference(object: &impl ResourceExt) -> ServerRef {
+    ServerRef::new(object.namespace().unwrap_or_default(), object.name_any())
+}
+
+/// Of the servers that mirrors name and that are gone: those whose mirrors are cared for, since
+/// there are pods that may run on; and those whose mirrors are nobody's. `cared`: how many are
+/// cared for already.
+fn orphans(
+    gone: Vec<ServerRef>,
+    cared: usize,
+    has_pods: impl Fn(&ServerRef) -> bool,
+) -> (Vec<ServerRef>, Vec<ServerRef>) {
+    let (mut used, unused): (Vec<_>, Vec<_>) = gone.into_iter().partition(has_pods);
+    used.truncate(MOST_BEREAVED.saturating_sub(cared));
+    (used, unused)
 }
 
 fn has_holders(ctx: &ControllerContext, server: &ServerRef) -> bool {
@@ -97,4 +137,21 @@ fn bereave(ctx: &ControllerContext, server: &ServerRef) -> bool {
 async fn absent(ctx: &ControllerContext, server: &ServerRef) -> Result<bool, kube::Error> {
     let api: Api<LicenseServer> = Api::namespaced(ctx.client().clone(), &server.namespace);
     Ok(server.name.is_empty() || api.get_opt(&server.name).await?.is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leases_that_name_servers_which_never_were_start_nothing() {
+        let server = |n: usize| ServerRef::new("a", format!("s{n}"));
+        let named: Vec<_> = (0..1000).map(server).collect();
+        let (used, unused) = orphans(named.clone(), 0, |_| false);
+        assert_eq!((used.len(), unused.len()), (0, 1000));
+        let (used, unused) = orphans(named.clone(), 3, |_| true);
+        assert_eq!((used.len(), unused.len()), (MOST_BEREAVED - 3, 0));
+        let (used, unused) = orphans(named, 0, |s| *s == server(7));
+        assert_eq!((used, unused.len()), (vec![server(7)], 999));
+    }
 }

@@ -10,8 +10,8 @@ use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use mooring_api::names::ServerRef;
 use mooring_api::status::{
-    ANCHOR_PRESENT, LICENSE_VALID, NAME_TAKEN, PLACED, PODS_TRUST_EARLIER_CA, READY,
-    SECOND_SERVER_SEEN, SETTLING,
+    ANCHOR_PRESENT, LICENSE_VALID, NAME_TAKEN, NO_CONTACT, NOT_STARTED, PLACED,
+    PODS_TRUST_EARLIER_CA, READY, SECOND_SERVER_SEEN, SERVING, SETTLING,
 };
 use mooring_core::time::Timestamp;
 
@@ -193,7 +193,7 @@ fn ready(j: &Judged<'_>) -> Word {
                 ),
                 _ => "grants leases".to_owned(),
             };
-            word("True", "Serving", text)
+            word("True", SERVING, text)
         };
     }
     if let Some(m) = j.missing.first() {
@@ -267,10 +267,10 @@ fn pod_trouble(pod: &Pod) -> Option<(&'static str, String)> {
 
 fn no_contact(j: &Judged<'_>) -> Word {
     let (reason, text) = if j.pod.is_none() && j.snapshot.state.is_none() {
-        ("NotStarted", "the server has not been started yet")
+        (NOT_STARTED, "the server has not been started yet")
     } else {
         let text = "the server does not answer the operator; its holders run on under their leases and grace";
-        ("NoContact", text)
+        (NO_CONTACT, text)
     };
     word("Unknown", reason, text)
 }

@@ -6,8 +6,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::events::EventType::{self, Normal, Warning};
 use mooring_api::LicenseServerStatus;
 use mooring_api::status::{
-    ANCHOR_PRESENT, LICENSE_VALID, PLACED, PODS_TRUST_EARLIER_CA, READY, SECOND_SERVER_SEEN,
-    SETTLING,
+    ANCHOR_PRESENT, DEVICE_FOUND, LICENSE_VALID, PLACED, PODS_TRUST_EARLIER_CA, READY,
+    SECOND_SERVER_SEEN, SERVING, SETTLING,
 };
 use mooring_core::reason::{AnchorReason, LicenseReason};
 
@@ -45,8 +45,8 @@ fn placed(was: Option<&Condition>, is: Option<&Condition>) -> Option<Note> {
     let (severity, reason) = match is.reason.as_str() {
         // Of another reason: Events of one reason are counted as one for some minutes, under the
         // words of the first.
-        "DeviceFound" if was.is_some_and(|w| w.reason == "DeviceFound") => (Normal, "DeviceMoved"),
-        "DeviceFound" => (Normal, "DeviceFound"),
+        DEVICE_FOUND if was.is_some_and(|w| w.reason == DEVICE_FOUND) => (Normal, "DeviceMoved"),
+        DEVICE_FOUND => (Normal, DEVICE_FOUND),
         "DeviceNotFound" if was_found => (Warning, "DeviceNotFound"),
         "AgentSilent" => (Warning, "AgentSilent"),
         "DeviceDisputed" => (Warning, "DeviceDisputed"),
@@ -132,7 +132,7 @@ fn license(t: &Turned<'_>) -> Option<Note> {
 
 fn ready(t: &Turned<'_>) -> Option<Note> {
     if t.is.status == "True" {
-        return Some(t.says(Normal, "Serving"));
+        return Some(t.says(Normal, SERVING));
     }
     if t.was() == Some("True") && t.is.reason == "NotConnected" {
         return Some(t.says(Warning, "ServerUnreachable"));
