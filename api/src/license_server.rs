@@ -94,6 +94,20 @@ impl LicenseServer {
     pub fn reference(&self) -> ServerRef {
         ServerRef::new(self.namespace().unwrap_or_default(), self.name_any())
     }
+
+    /// The longest that an application may go on without it, as far as is known.
+    pub fn grace(&self) -> Span {
+        let told = self.status.as_ref().and_then(|s| s.grace);
+        self.spec.lease.grace_within(told)
+    }
+}
+
+impl LeaseSettings {
+    /// The grace with what the server `told` last of its own. One that never served may find a
+    /// license that says nothing of it, and so allows the default.
+    pub fn grace_within(&self, told: Option<Span>) -> Span {
+        self.grace.min(told.unwrap_or(Span(DEFAULT_GRACE)))
+    }
 }
 
 impl LicenseServerSpec {

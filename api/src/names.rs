@@ -20,6 +20,8 @@ pub const CA_SECRET: &str = "mooring-ca";
 pub const ROOTS_ENV: &str = "MOORING_ROOTS";
 /// The variable with what license or LicenseServer say of a start without the server.
 pub const OPTIMISTIC_START_ENV: &str = "MOORING_OPTIMISTIC_START";
+/// The variable with the longest that an application may go on without the server.
+pub const MAX_GRACE_ENV: &str = "MOORING_MAX_GRACE";
 /// The sidecar's container in a pod.
 pub const SIDECAR: &str = "mooring";
 /// The one argument that it is started with.

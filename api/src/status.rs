@@ -53,6 +53,10 @@ pub struct LicenseServerStatus {
     /// sidecars are told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub optimistic_start: Option<String>,
+    /// How long an application may go on after the last contact, as the server said last: the
+    /// smaller of `spec.lease.grace` and what the license allows. New sidecars are told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace: Option<Span>,
     /// While the server does not answer the operator: when it was heard last. The numbers are as of
     /// then (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]

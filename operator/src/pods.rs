@@ -11,12 +11,14 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt as _;
-use mooring_api::names::{self, OPTIMISTIC_START_ENV, ROOTS_ENV, SIDECAR_ARG, ServerRef};
+use mooring_api::names::{
+    self, MAX_GRACE_ENV, OPTIMISTIC_START_ENV, ROOTS_ENV, SIDECAR_ARG, ServerRef,
+};
 use mooring_core::annotation::{LICENSES, START};
 use mooring_core::frontend::entitled;
 use mooring_core::identity::{Holder, HolderKey};
 use mooring_core::policy::{OptimisticStart, Start};
-use mooring_core::time::Timestamp;
+use mooring_core::time::{DEFAULT_GRACE, Timestamp, parse_span};
 use mooring_core::wire::Policies;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -35,7 +37,7 @@ pub enum PodFact {
     Idle,
     /// There, and its sidecar runs.
     Running {
-        of: Holding,
+        of: Box<Holding>,
         /// For how long its server, as it stands, has not known it.
         unknown_for: Duration,
     },
@@ -47,8 +49,10 @@ pub struct Holding {
     pub holder: Holder,
     /// What its annotation asks for.
     pub products: String,
-    /// Since when its sidecar runs.
+    /// Since when its sidecar runs, over restarts.
     pub since: Option<Timestamp>,
+    /// The longest that its application may go on without the server, whatever that allows.
+    pub max_grace: Duration,
     /// Its application runs, and may do so without a lease.
     pub optimistic: bool,
 }
@@ -178,18 +182,35 @@ pub fn fact_of(pod: &Pod, unreachable: bool) -> PodFact {
     if ends || !sidecar_runs(pod) {
         return PodFact::Idle;
     }
-    let state = sidecar_status(pod).and_then(|s| s.state.as_ref());
-    let running = state.and_then(|s| s.running.as_ref());
     let of = Holding {
         holder: holder_of(pod),
         products: sidecar_env(pod, LICENSES.variable()).unwrap_or_default(),
-        since: running.and_then(|r| r.started_at.as_ref().map(|t| t.0)),
+        since: runs_since(pod),
+        max_grace: max_grace(pod),
         optimistic: application_started(pod) && may_start_without_a_lease(pod),
     };
     PodFact::Running {
-        of,
+        of: Box::new(of),
         unknown_for: Duration::ZERO,
     }
+}
+
+/// Since when a pod's sidecar counts: what it may do without the server is no longer for its being
+/// started again. Then the pod's own start is what is known, a little earlier.
+fn runs_since(pod: &Pod) -> Option<Timestamp> {
+    let sidecar = sidecar_status(pod)?;
+    let running = sidecar.state.as_ref()?.running.as_ref();
+    let began = running.and_then(|r| r.started_at.as_ref());
+    let pods = pod.status.as_ref().and_then(|s| s.start_time.as_ref());
+    let times = [began, pods.filter(|_| sidecar.restart_count > 0)];
+    times.into_iter().flatten().map(|t| t.0).min()
+}
+
+/// As the webhook wrote it, else what a sidecar goes by that is told nothing.
+fn max_grace(pod: &Pod) -> Duration {
+    let written = sidecar_env(pod, MAX_GRACE_ENV);
+    let written = written.and_then(|text| parse_span(&text).ok());
+    written.unwrap_or(DEFAULT_GRACE)
 }
 
 /// Whether a container of the application runs or has run.
@@ -273,6 +294,7 @@ fn trim_sidecar(c: &Container) -> Container {
         LICENSES.variable(),
         START.variable(),
         OPTIMISTIC_START_ENV,
+        MAX_GRACE_ENV,
     ];
     let env = wanted.into_iter().filter_map(|name| {
         let found = find(name)?;
@@ -303,6 +325,7 @@ fn trim_status(s: &PodStatus) -> PodStatus {
     });
     PodStatus {
         phase: s.phase.clone(),
+        start_time: s.start_time.clone(),
         conditions: Some(conditions.collect()),
         container_statuses: all(&s.container_statuses),
         init_container_statuses: all(&s.init_container_statuses),

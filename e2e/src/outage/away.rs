@@ -1,6 +1,6 @@
 //! Servers that are gone: drained from their node, or deleted.
 
-use super::steps::{all_well, event, first_problem, lease, leases_say, shown, socket};
+use super::steps::{agree, all_well, event, first_problem, lease, leases_say, shown, socket};
 use crate::lab::{App, Lab, Server, eventually, within};
 use crate::main_job::{begin, holds};
 use anyhow::{Result, ensure};
@@ -39,6 +39,7 @@ async fn drained(lab: &Lab, ns: &str, server: &Server, stays: &App, goes: &App) 
     let grace = ["is not Ready since", &cordoned, "until about", "As of"];
     let held = shown(lab, stays, "Grace", &grace).await?;
     ensure!(held.as_of.is_some() && held.until.is_some(), "{held:?}");
+    agree(lab, stays, &held).await?;
     event(lab, stays, "LicenseGrace", &[&cordoned]).await?;
     socket(lab, stays, &["Grace, licensed for", ": for "]).await?;
     let gone = "the LicenseLease of a deleted pod is gone";
@@ -49,7 +50,8 @@ async fn drained(lab: &Lab, ns: &str, server: &Server, stays: &App, goes: &App) 
     .await?;
     late.says("Optimistic", 60).await?;
     let words = ["started without a lease", &cordoned, "until about"];
-    shown(lab, &late, "Optimistic", &words).await?;
+    let started = shown(lab, &late, "Optimistic", &words).await?;
+    agree(lab, &late, &started).await?;
     event(lab, &late, "LicenseOptimistic", &words).await?;
     leases_say(lab, ns, &["Grace", "Optimistic", &cordoned]).await?;
     Ok(late)

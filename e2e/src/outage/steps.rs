@@ -5,6 +5,10 @@ use anyhow::{Context as _, Result, ensure};
 use kube::Api;
 use kube::api::ListParams;
 use mooring_api::{LicenseLease, LicenseLeaseStatus};
+use mooring_client::boot;
+use mooring_core::time::{BootTime, Timestamp};
+use mooring_core::wire::Status;
+use std::time::Duration;
 
 /// A pod's LicenseLease, if there is one.
 pub(super) async fn lease(lab: &Lab, ns: &str, pod: &str) -> Result<Option<LicenseLeaseStatus>> {
@@ -68,6 +72,29 @@ pub(super) async fn socket(lab: &Lab, app: &App, says: &[&str]) -> Result<()> {
     })
     .await?;
     println!("  the socket of {}: {}", app.name, line.trim());
+    Ok(())
+}
+
+/// Until when its LicenseLease and its socket say that an application may go on: alike, but for
+/// half a lease (the mirror counts from the earliest last renewal) and what starting takes.
+pub(super) async fn agree(lab: &Lab, app: &App, shown: &LicenseLeaseStatus) -> Result<()> {
+    let exec = format!(
+        "-n {} exec {} -c mooring -- /mooring-sidecar status --json",
+        app.namespace, app.name
+    );
+    let told = lab.kubectl(&exec).await?.ok("asking the socket")?;
+    let told: Status = serde_json::from_str(&told)?;
+    let (until, now) = (told.until_boot_ms, boot());
+    let until = until.with_context(|| format!("the socket says no limit: {told:?}"))?;
+    let left = now.until(BootTime::from_millis(until));
+    let shown = shown.until.as_deref().context("the mirror says no limit")?;
+    let shown = shown.parse::<Timestamp>()?.duration_since(Timestamp::now());
+    let shown = Duration::try_from(shown)?;
+    ensure!(
+        shown.abs_diff(left) < Duration::from_secs(30),
+        "the LicenseLease of {} says {shown:?} from now, its socket {left:?}",
+        app.name
+    );
     Ok(())
 }
 

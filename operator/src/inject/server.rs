@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt as _;
 use kube::core::{Selector, SelectorExt as _};
 use mooring_api::names::ServerRef;
-use mooring_api::{LicenseServer, NamespacesFrom};
+use mooring_api::{LicenseServer, NamespacesFrom, Span};
 use mooring_core::annotation::SERVER;
 use mooring_core::request::Item;
 use std::collections::BTreeMap;
@@ -214,6 +214,8 @@ pub struct SidecarTarget {
     pub port: u16,
     /// What its license says of starts without it, where that is known and less than `allow`.
     pub optimistic_start: Option<String>,
+    /// The longest that the application may go on without it.
+    pub max_grace: Span,
     pub voucher: Option<String>,
 }
 
@@ -229,6 +231,7 @@ impl SidecarTarget {
             audience: format!("mooring.dev/{}", name.namespace),
             port,
             optimistic_start: optimistic_start.filter(|s| s != "allow"),
+            max_grace: server.grace(),
             voucher: server.spec.license.voucher.clone(),
         }
     }

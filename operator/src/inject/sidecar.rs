@@ -13,7 +13,9 @@ use k8s_openapi::api::core::v1::{
     Container, EnvVar, ProjectedVolumeSource, ResourceRequirements, SecurityContext,
     ServiceAccountTokenProjection, Volume, VolumeMount, VolumeProjection,
 };
-use mooring_api::names::{GATE, OPTIMISTIC_START_ENV, ROOTS_ENV, SERVER_ENV, SIDECAR, SIDECAR_ARG};
+use mooring_api::names::{
+    GATE, MAX_GRACE_ENV, OPTIMISTIC_START_ENV, ROOTS_ENV, SERVER_ENV, SIDECAR, SIDECAR_ARG,
+};
 use mooring_core::annotation::LOG_LEVEL;
 
 /// The volume with the sidecar's secrets, counters and limits: its alone.
@@ -132,7 +134,7 @@ fn alike(
 fn environment(requested: &Requested, ctx: &InjectContext<'_>) -> Vec<EnvVar> {
     let (target, roots, settings) = (ctx.target, ctx.roots, ctx.settings);
     let addresses: Vec<_> = target.addresses.iter().map(ToString::to_string).collect();
-    let addresses = addresses.join(",");
+    let (addresses, max_grace) = (addresses.join(","), target.max_grace.to_string());
     let told = requested.told.iter();
     let mut all: Vec<(&str, &str)> = told.map(|(name, value)| (*name, value.as_str())).collect();
     all.push((SERVER_ENV, &target.url));
@@ -142,6 +144,7 @@ fn environment(requested: &Requested, ctx: &InjectContext<'_>) -> Vec<EnvVar> {
     all.extend([(ROOTS_ENV, roots), ("MOORING_TOKEN_FILE", TOKEN_FILE)]);
     let optimistic_start = target.optimistic_start.as_deref();
     all.extend(optimistic_start.map(|o| (OPTIMISTIC_START_ENV, o)));
+    all.push((MAX_GRACE_ENV, &max_grace));
     all.extend(target.voucher.as_deref().map(|v| ("MOORING_VOUCHER", v)));
     all.extend([("MOORING_STATE_DIR", STATE_DIR), (SOCKET_ENV, SOCKET)]);
     // The installation's word where the pod has none.

@@ -150,7 +150,7 @@ pub(super) fn without_contact(
         LeaseState::Waiting
     };
     let begun = of.since.filter(|_| of.optimistic);
-    let until = begun.and_then(|t| t.checked_add(service.run_for?).ok());
+    let until = begun.and_then(|t| t.checked_add(of.max_grace).ok());
     let until = until.map(|t| whole_seconds(t).to_string());
     let status = LicenseLeaseStatus {
         as_of: service.as_of(),

@@ -5,6 +5,7 @@
 //! concluded before a lease duration has passed: till then a lease that nobody renews is in force.
 
 use crate::kubernetes::whole_seconds;
+use crate::pods::PodFact;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use mooring_api::names::ServerRef;
 use mooring_api::{ClaimStatus, LeaseState, LicenseLeaseStatus};
@@ -84,6 +85,16 @@ pub(super) enum Stage<'a> {
 }
 
 impl Service {
+    /// The same for one holder, whose sidecar goes on no longer than it was told.
+    pub(super) fn of(&self, pod: &PodFact) -> Self {
+        let mut service = self.clone();
+        if let PodFact::Running { of, .. } = pod {
+            let within = |d: Duration| d.min(of.max_grace).max(self.lease_for);
+            service.run_for = self.run_for.map(within);
+        }
+        service
+    }
+
     pub(super) fn stage(&self, now: Timestamp) -> Stage<'_> {
         let Some(trouble) = &self.trouble else {
             return Stage::None;

@@ -134,7 +134,7 @@ fn during_outage(f: &LeaseFacts<'_>, trouble: &Trouble, lease: &LicenseLease) ->
         }
         PodFact::Unseen if !f.service.connected => return Step::AskForPod,
         PodFact::Absent if !f.service.connected => pod_missing(lease, f.service, trouble, f.now),
-        _ => restated(lease, f.service, trouble, f.now),
+        pod => restated(lease, &f.service.of(pod), trouble, f.now),
     };
     unless_said(f, desired)
 }
@@ -250,7 +250,7 @@ fn unheard(f: &LeaseFacts<'_>, trouble: &Trouble) -> Step {
         PodFact::Absent | PodFact::External if trouble.is_deleted() => Step::Delete,
         PodFact::Absent => unless_said(f, pod_missing(lease, f.service, trouble, f.now)),
         // Not known is no state: its lease is still what the server said last.
-        _ if was_known => unless_said(f, restated(lease, f.service, trouble, f.now)),
+        pod if was_known => unless_said(f, restated(lease, &f.service.of(pod), trouble, f.now)),
         _ => Step::Nothing,
     }
 }

@@ -233,8 +233,8 @@ impl Pass<'_> {
     async fn report(&self, judged: &status::Judged<'_>, in_force: Duration) -> Result<(), Error> {
         let before = newest_status(self.server, &self.recall());
         let now = status::status(judged, before.as_ref(), in_force);
-        let grace = self.server.spec.lease.grace.0;
-        let notice = status::notice(judged, &now, in_force, grace);
+        let grace = self.server.spec.lease.grace_within(now.grace);
+        let notice = status::notice(judged, &now, in_force, grace.0);
         self.ctx.connections.tell(self.reference, notice);
         if before.as_ref() == Some(&now) {
             return Ok(());

@@ -76,6 +76,9 @@ pub fn status(
         if let Some(o) = state.optimistic_start {
             now.optimistic_start = Some(o.as_str().to_owned());
         }
+        if let Some(secs) = state.run_for_secs {
+            now.grace = Some(Span(Duration::from_secs(secs)));
+        }
         now.used = Some(s.used());
         now.seats = Some(s.seats());
         now.waiting = Some(s.waiting);

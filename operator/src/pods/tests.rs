@@ -118,9 +118,49 @@ fn trimming_changes_nothing_that_is_asked_of_a_pod() {
             sidecar_runs(p),
             node_name(p).map(str::to_owned),
             is_injected(p),
+            max_grace(p),
+            runs_since(p),
         )
     };
     assert_eq!(asked(&trimmed), asked(&whole));
+}
+
+/// With its sidecar running since 12:01, in a pod that began at 12:00.
+fn running(change: impl FnOnce(&mut Value)) -> Holding {
+    let pod = pod(|v| {
+        let state = json!({ "running": { "startedAt": "2026-03-01T12:01:00Z" } });
+        let status = json!({ "name": "mooring", "image": "", "imageID": "", "ready": true, "restartCount": 0, "state": state });
+        v["status"] =
+            json!({ "startTime": "2026-03-01T12:00:00Z", "initContainerStatuses": [status] });
+        change(v);
+    });
+    match fact_of(&trim(&pod), false) {
+        PodFact::Running { of, .. } => *of,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn how_long_it_goes_on_without_its_server_is_what_its_sidecar_was_told() {
+    assert_eq!(running(|_| ()).max_grace, Duration::from_secs(8 * 3600));
+    let told = running(|v| {
+        let env = &mut v["spec"]["initContainers"][0]["env"];
+        let told = json!({ "name": "MOORING_MAX_GRACE", "value": "10m" });
+        env.as_array_mut().unwrap().push(told);
+    });
+    assert_eq!(told.max_grace, Duration::from_secs(600));
+}
+
+#[test]
+fn a_sidecar_that_is_started_again_has_no_more_time() {
+    let since = |of: Holding| of.since.unwrap().to_string();
+    assert_eq!(since(running(|_| ())), "2026-03-01T12:01:00Z");
+    let again = running(|v| {
+        let sidecar = &mut v["status"]["initContainerStatuses"][0];
+        sidecar["restartCount"] = json!(1);
+        sidecar["state"]["running"]["startedAt"] = json!("2026-03-01T15:00:00Z");
+    });
+    assert_eq!(since(again), "2026-03-01T12:00:00Z");
 }
 
 #[test]

@@ -70,6 +70,7 @@ fn a_deployments_pod_gets_all_of_it() {
             {"name": "MOORING_ADDRESSES", "value": "10.96.0.7:8443,[fd00::7]:8443"},
             {"name": "MOORING_ROOTS", "value": "PEM"},
             {"name": "MOORING_TOKEN_FILE", "value": "/var/run/secrets/mooring.dev/token"},
+            {"name": "MOORING_MAX_GRACE", "value": "8h"},
             {"name": "MOORING_STATE_DIR", "value": "/var/lib/mooring"},
             {"name": "MOORING_SOCKET", "value": "/run/mooring/mooring.sock"},
             {"name": "MOORING_LOG", "value": "info"},

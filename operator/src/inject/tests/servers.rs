@@ -176,6 +176,21 @@ fn a_sidecar_is_told_what_the_license_says_of_starts_without_a_server() {
 }
 
 #[test]
+fn a_sidecar_goes_on_no_longer_than_its_server_would_let_it() {
+    let mut s = server("licensing", "main", all());
+    let mut told = |spec: &str, status: Value| {
+        s.spec.lease.grace = spec.parse().unwrap();
+        s.status = serde_json::from_value(status).unwrap();
+        SidecarTarget::new(&s, None).max_grace.to_string()
+    };
+    assert_eq!(told("10m", json!(null)), "10m");
+    assert_eq!(told("24h", json!(null)), "8h", "a license may say nothing");
+    assert_eq!(told("24h", json!({ "grace": "24h" })), "24h");
+    assert_eq!(told("8h", json!({ "grace": "1h" })), "1h", "a license");
+    assert_eq!(told("30m", json!({ "grace": "1h" })), "30m", "since then");
+}
+
+#[test]
 fn a_target_without_a_service_is_resolved_by_name() {
     let t = SidecarTarget::new(&server("licensing", "main", all()), None);
     assert_eq!(

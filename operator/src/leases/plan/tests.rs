@@ -83,13 +83,15 @@ fn running(secs: u64) -> PodFact {
         service_account: "default".into(),
         node: Some("node-a".into()),
     };
+    let of = Holding {
+        holder,
+        products: "render:2".into(),
+        since: Some(now()),
+        max_grace: Duration::from_secs(8 * 3600),
+        optimistic: false,
+    };
     PodFact::Running {
-        of: Holding {
-            holder,
-            products: "render:2".into(),
-            since: Some(now()),
-            optimistic: false,
-        },
+        of: Box::new(of),
         unknown_for: Duration::from_secs(secs),
     }
 }

@@ -325,6 +325,18 @@ fn what_the_license_says_of_starts_is_kept_while_nothing_is_known() {
 }
 
 #[test]
+fn the_grace_is_kept_as_the_server_said_it_last() {
+    let case = |snapshot| Case {
+        snapshot,
+        ..Case::default()
+    };
+    let told = case(snapshot(|s| s["runForSecs"] = json!(600))).status(None);
+    assert_eq!(told.grace.unwrap().to_string(), "10m");
+    let no_license = case(snapshot(|_| ())).status(Some(&told));
+    assert_eq!(no_license.grace, told.grace);
+}
+
+#[test]
 fn a_refused_new_file_is_an_event_although_the_old_license_stays_in_force() {
     let s = Case::default().status(None);
     let refused = snapshot(|v| v["licenseReason"] = json!("NewLicenseRefused"));

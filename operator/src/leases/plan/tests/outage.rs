@@ -125,6 +125,39 @@ fn a_lease_that_nobody_renews_is_in_force_for_its_duration_and_then_grace() {
 }
 
 #[test]
+fn until_is_what_the_pods_own_sidecar_goes_by() {
+    let (server, service) = (server(), away());
+    let told = |pod: PodFact, secs: u64| match pod {
+        PodFact::Running {
+            mut of,
+            unknown_for,
+        } => {
+            of.max_grace = Duration::from_secs(secs);
+            PodFact::Running { of, unknown_for }
+        }
+        other => other,
+    };
+    let until = |f: &LeaseFacts<'_>| {
+        let lease = applied(plan(f)).0;
+        let until = lease.status.as_ref().unwrap().until.clone().unwrap();
+        assert!(message(&lease).contains(&until));
+        until
+    };
+    let held = claims(vec![view("pod", "Held", json!({}))]);
+    let lease = written(vec![view("pod", "Held", json!({}))]);
+    let mut f = during(&server, &service, &held, Some(&lease), "12:00:30");
+    f.pod = told(running(0), 3600);
+    assert_eq!(until(&f), "2026-03-01T12:59:43Z", "less than the server's");
+    f.pod = told(running(0), 24 * 3600);
+    assert_eq!(until(&f), "2026-03-01T19:59:43Z", "never more");
+    f.pod = told(running(0), 1);
+    assert_eq!(until(&f), "2026-03-01T12:00:13Z", "at least a lease");
+    let mut f = during(&server, &service, &[], None, "12:00:30");
+    f.pod = told(runs(15, true), 3600);
+    assert_eq!(until(&f), "2026-03-01T13:00:00Z");
+}
+
+#[test]
 fn a_server_without_its_anchor_says_so_and_not_that_seats_are_taken() {
     let (server, service) = (server(), rejected());
     let waits = json!({ "place": 1, "reason": "anchorLost", "message": "PinRejected: wrong PIN" });
