@@ -15,6 +15,7 @@
 //! | [`wire`] | the messages of the server's API and of the sidecar's socket |
 //! | [`identity`], [`policy`] | who holds; what a vendor allows and a pod wishes |
 //! | [`reason`] | how anchor and license stand, in a word |
+//! | [`pin`] | what can be a token's PIN |
 //! | [`names`], [`time`], [`secret`] | the words the rest is written in |
 //!
 //! Each imports only what stands below it: `names`, `time`, `secret` ← `identity`, `policy` ←
@@ -29,6 +30,7 @@ pub mod ledger;
 pub mod license;
 pub mod mutant;
 pub mod names;
+pub mod pin;
 pub mod policy;
 pub mod reason;
 pub mod request;

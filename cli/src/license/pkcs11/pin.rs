@@ -1,8 +1,9 @@
 //! A token's PIN: from a file, from the environment, or typed without echo. Never from a flag,
 //! where `ps` shows it.
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use cryptoki::types::AuthPin;
+use mooring_core::pin;
 use rustix::termios::{LocalModes, OptionalActions, Termios, isatty, tcgetattr, tcsetattr};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -20,14 +21,7 @@ pub(super) fn find(file: Option<&Path>, name: &str, token: &str) -> anyhow::Resu
         (None, Ok(pin)) => (pin, format!("environment variable {VARIABLE}")),
         (None, Err(_)) => (ask(token, name)?, "the PIN".to_owned()),
     };
-    // A file's last newline is the editor's, not the PIN's.
-    let pin = pin.trim_end_matches(['\r', '\n']);
-    if pin.is_empty() {
-        bail!("{source}: empty, expected the token's user PIN");
-    }
-    if pin.contains(['\r', '\n']) {
-        bail!("{source}: several lines, expected the token's user PIN alone");
-    }
+    let pin = pin::in_file(pin.as_bytes()).map_err(|e| anyhow!("{source}: {e}"))?;
     Ok(AuthPin::new(pin.into()))
 }
 
