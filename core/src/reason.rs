@@ -72,9 +72,13 @@ reasons! {
         /// Several tokens with this label.
         TokenAmbiguous =>
             "several tokens have this label, and none shows the license's key before the login: unplug all but one, or give them different labels",
-        /// The PIN's file cannot be read, or the token wants a PIN and none is configured.
+        /// The PIN's file cannot be read or holds what cannot be a PIN, or the token wants a PIN
+        /// and none is configured.
         PinMissing =>
-            "the PIN's file cannot be read, or the token wants a PIN and none is configured: check `pinSecret`. That a Secret is not there is `Ready`'s reason `ReferenceMissing`",
+            "the PIN's file cannot be read, or it is empty, has several lines or characters that cannot be seen, or the token wants a PIN and none is configured: check `pinSecret`. No try was made. That a Secret is not there is `Ready`'s reason `ReferenceMissing`",
+        /// The token has no user PIN yet, so none was compared: tried again and again.
+        PinNotInitialized =>
+            "the token has no user PIN yet. Initialise it with the PIN in the Secret (`pkcs11-tool --init-pin`, or its vendor's tool): it is tried again and again, and costs no try",
         /// The login failed, and the error does not say whether the PIN is wrong: there will be one
         /// more.
         LoginUnclear =>

@@ -19,7 +19,7 @@ use crate::terms::RunTerms;
 use crate::tls::Certificates;
 use crate::{api, health};
 use anyhow::{Context as _, Result};
-use mooring_config::{AnchorConfig, Config};
+use mooring_config::{AnchorConfig, Config, Tls};
 use mooring_core::frontend::Authority;
 use mooring_core::ledger::{Capacity, Ledger, Limits, Settings};
 use mooring_core::license::{IdentityKey, SigningKey};
@@ -197,7 +197,15 @@ fn open_chain(
 
 /// What is none of a token's driver's business.
 fn secrets(config: &Config) -> Vec<PathBuf> {
-    let mut all = vec![config.tls.key.clone(), config.identity_key.clone()];
+    // Each field is named, so that a new one is thought of here.
+    let Tls {
+        cert: _,
+        key,
+        earlier,
+        client_ca: _,
+    } = &config.tls;
+    let mut all = vec![key.clone(), config.identity_key.clone()];
+    all.extend(earlier.clone());
     all.push(SERVICE_ACCOUNT.into());
     for anchor in std::iter::once(&config.anchor).chain(&config.standby) {
         all.extend(anchor.secret_file().map(Path::to_path_buf));

@@ -35,6 +35,10 @@ pub struct Login {
     /// The token's last clear word.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verdict: Option<PinVerdict>,
+    /// The serial number of the token that accepted it, as such an HMAC; absent if none has, or it
+    /// has no number. To another token of the same label it is no right PIN.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accepted_by: Option<String>,
 }
 
 /// What a token said of a PIN.

@@ -40,6 +40,7 @@ mod tests {
             content: Some(content.into()),
             unclear: 0,
             verdict: Some(PinVerdict::Rejected),
+            accepted_by: None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! The anchor worker as its parent sees it: started, asked, killed when it does not answer in time.
 
-use super::Lost;
 use super::protocol::{Answer, Ask, MOST};
+use super::{Lost, chatter};
 use mooring_core::reason::AnchorReason;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -32,8 +32,12 @@ impl Worker {
             .arg("anchor-worker")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .kill_on_drop(true);
         let mut child = command.spawn().map_err(failed)?;
+        if let Some(stderr) = child.stderr.take() {
+            tokio::spawn(chatter::pass_on(stderr));
+        }
         let pipes = child.stdin.take().zip(child.stdout.take());
         let (stdin, stdout) = pipes.ok_or_else(|| failed(std::io::Error::other("no pipes")))?;
         Ok(Self {

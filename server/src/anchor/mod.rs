@@ -7,6 +7,8 @@
 //! |---|---|
 //! | `pkcs11`, `pin` | a token behind a module; its PIN |
 //! | `child`, `protocol`, `worker` | the process in which the module lives: from outside, between, inside |
+//! | `chatter` | what that process prints, into the log |
+//! | `verdict` | what the answer to a login means |
 //! | `sandbox` | what that process may not read |
 //! | `hints` | what is wrong around a well-known module |
 //! | `software` | a key in a file, and what must be there beside it |
@@ -14,6 +16,7 @@
 //! | `any` | one of them, as configured |
 
 pub(crate) mod any;
+mod chatter;
 mod child;
 mod hints;
 mod hwid;
@@ -23,6 +26,7 @@ pub(crate) mod protocol;
 mod sandbox;
 mod software;
 mod usb;
+mod verdict;
 pub(crate) mod worker;
 
 use mooring_core::license::{AnchorKey, AnchorKind, PublicKey};

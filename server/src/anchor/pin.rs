@@ -31,6 +31,8 @@ pub(crate) struct PinGuard {
     path: PathBuf,
     key: hmac::Key,
     login: Login,
+    /// The token that is there, by its serial number, hidden; none if it has no number.
+    token: Option<String>,
 }
 
 /// The content of a PIN's file, hidden: what the guard tells apart.
@@ -57,17 +59,28 @@ impl PinGuard {
             path,
             key: hmac::Key::new(hmac::HMAC_SHA256, key),
             login,
+            token: None,
         }
     }
 
     /// The content as it is, with a newline at its end: whoever changes anything of it asks for a
     /// try.
     pub(crate) fn hide(&self, token_label: &str, content: &[u8]) -> HiddenPin {
+        HiddenPin(self.hidden(&[token_label.as_bytes(), b"\n", content]))
+    }
+
+    fn hidden(&self, parts: &[&[u8]]) -> String {
         let mut signed = hmac::Context::with_key(&self.key);
-        for part in [token_label.as_bytes(), b"\n", content] {
+        for part in parts {
             signed.update(part);
         }
-        HiddenPin(hex::encode(signed.sign()))
+        hex::encode(signed.sign())
+    }
+
+    /// The token that the next login is to. One without a number is like any other without.
+    pub(crate) fn meet(&mut self, serial: &str) {
+        let serial = Some(serial.trim()).filter(|s| !s.is_empty());
+        self.token = serial.map(|s| self.hidden(&[b"serial number\n", s.as_bytes()]));
     }
 
     /// What is kept.
@@ -94,7 +107,7 @@ impl PinGuard {
         let seen = Login {
             content: Some(pin.0.clone()),
             unclear,
-            verdict: None,
+            ..Login::default()
         };
         let before = std::mem::replace(&mut self.login, seen);
         // The first one is kept once it is tried.
@@ -116,9 +129,11 @@ impl PinGuard {
         }
     }
 
-    /// Whether it has opened the token before.
+    /// Whether it has opened this token before, and not another of the same label.
     pub(crate) fn has_worked(&self) -> bool {
-        self.login.verdict == Some(PinVerdict::Accepted)
+        let l = &self.login;
+        let this_one = self.token.is_some() && l.accepted_by == self.token;
+        l.verdict == Some(PinVerdict::Accepted) && this_one
     }
 
     /// Notes that a login is about to be made. If that cannot be kept, the login must not be made.
@@ -131,12 +146,14 @@ impl PinGuard {
     pub(crate) fn accepted(&mut self) {
         self.login.unclear = 0;
         self.login.verdict = Some(PinVerdict::Accepted);
+        self.login.accepted_by = self.token.clone();
         self.keep_or_warn();
     }
 
     /// The token said no.
     pub(crate) fn rejected(&mut self) {
         self.login.verdict = Some(PinVerdict::Rejected);
+        self.login.accepted_by = None;
         self.keep_or_warn();
     }
 

@@ -89,9 +89,10 @@ impl Pkcs11Anchor {
         };
         let content = read_pin(path)?;
         let hidden = self.hidden(&content);
+        let pin = Pin::in_file(&content).map_err(|e| pin_missing(path, &e));
         self.pins.see(&hidden);
+        let pin = pin?;
         self.spare(Tries::Several)?;
-        let pin = Pin::in_file(&content).map_err(|e| pin_missing(path, &e))?;
         Ok(Some(pin))
     }
 
@@ -139,6 +140,12 @@ impl Pkcs11Anchor {
             Ok(Answer::Done) => {
                 self.pins.accepted();
                 outcome(&self.metrics, "accepted");
+                Ok(())
+            }
+            // Not by this PIN: whether that is right nobody knows.
+            Ok(Answer::LoggedIn) => {
+                self.pins.unseen();
+                outcome(&self.metrics, "unseen");
                 Ok(())
             }
             Ok(Answer::Rejected { problem }) => {
@@ -190,7 +197,11 @@ impl Pkcs11Anchor {
         let Some(path) = &self.config.pin_file else {
             return;
         };
-        let note = match read_pin(path) {
+        let sound = |content: Zeroizing<Vec<u8>>| match Pin::in_file(&content) {
+            Ok(_) => Ok(content),
+            Err(e) => Err(pin_missing(path, &e)),
+        };
+        let note = match read_pin(path).and_then(sound) {
             Ok(content) if self.pins.knows(&self.hidden(&content)) => None,
             Ok(_) => Some(Lost::new(
                 AnchorReason::PinChanged,
@@ -237,6 +248,7 @@ impl Anchor for Pkcs11Anchor {
             _ => None,
         };
         let found = worker.get(&ask, self.how.open, found).await?;
+        self.pins.meet(&found.serial);
         // Another token than the license's, whose PIN is another, too: it is not shown ours. Its
         // keys say whose it is.
         let foreign = !wanted.is_empty() && !found.shown.is_empty();

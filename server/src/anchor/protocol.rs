@@ -3,6 +3,7 @@
 
 use super::Lost;
 use mooring_core::license::PublicKey;
+use mooring_core::pin::{self, NoPin};
 use serde::{Deserialize, Serialize};
 use std::io::{Error, Result};
 use std::path::PathBuf;
@@ -67,11 +68,9 @@ impl From<String> for Pin {
 }
 
 impl Pin {
-    /// The PIN in a file: its line, whatever ends that.
-    pub(crate) fn in_file(content: &[u8]) -> std::result::Result<Self, &'static str> {
-        let text = std::str::from_utf8(content).map_err(|_| "expected text in UTF-8")?;
-        let pin = text.trim_end_matches(['\r', '\n']);
-        Ok(pin.to_owned().into())
+    /// The PIN in a file.
+    pub(crate) fn in_file(content: &[u8]) -> std::result::Result<Self, NoPin> {
+        pin::in_file(content).map(|pin| pin.to_owned().into())
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -138,6 +137,9 @@ pub(crate) struct Found {
     /// How near it is to locking itself.
     #[serde(default)]
     pub(crate) tries: Tries,
+    /// Its serial number; empty if it has none.
+    #[serde(default)]
+    pub(crate) serial: String,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -148,6 +150,8 @@ pub(crate) struct Found {
 )]
 pub(crate) enum Answer {
     Done,
+    /// Logged in, by an earlier login: this PIN was compared with nothing.
+    LoggedIn,
     Found(Found),
     /// The public halves of the keys that can sign.
     Keys {

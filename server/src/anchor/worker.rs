@@ -6,13 +6,14 @@
 
 use super::hints::Surroundings;
 use super::protocol::{Answer, Ask, Found, MOST, OpenToken, Pin, Tries};
+use super::verdict::{After, LoginOutcome, Said, judge, means_gone};
 use super::{Lost, sandbox};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
-use cryptoki::error::{Error, RvError};
+use cryptoki::error::Error;
 use cryptoki::mechanism::Mechanism;
 use cryptoki::mechanism::eddsa::{EddsaParams, EddsaSignatureScheme};
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
-use cryptoki::session::{Session, UserType};
+use cryptoki::session::{Session, SessionState, UserType};
 use cryptoki::slot::{Slot, TokenInfo};
 use cryptoki::types::AuthPin;
 use mooring_core::license::PublicKey;
@@ -192,7 +193,7 @@ fn open(how: OpenToken) -> Result<(Token, Found), Lost> {
             continue;
         };
         if info.label() == label {
-            found.push((slot, info.login_required(), tries(&info)));
+            found.push((slot, info));
         } else if info.token_initialized() {
             seen.push(format!("{:?}", info.label()));
         }
@@ -202,9 +203,9 @@ fn open(how: OpenToken) -> Result<(Token, Found), Lost> {
         // PIN that is not its own.
         let has = |key: &PublicKey, slot: Slot| public_keys(&module, slot).contains(key);
         let mut wanted = how.wanted.iter();
-        let one = wanted.find_map(|k| found.iter().find(|(slot, ..)| has(k, *slot)));
-        if let Some(one) = one.copied() {
-            found = vec![one];
+        let one = wanted.find_map(|k| found.iter().position(|(slot, _)| has(k, *slot)));
+        if let Some(one) = one {
+            found = vec![found.swap_remove(one)];
         }
     }
     if found.is_empty()
@@ -212,11 +213,13 @@ fn open(how: OpenToken) -> Result<(Token, Found), Lost> {
     {
         return Err(not_found(&label, &seen, &todo));
     }
-    let (slot, login_required, tries) = the_one(&label, &found, &seen)?;
+    let (slot, info) = the_one(&label, found, &seen)?;
+    let tries = tries(&info);
     let found = Found {
-        login_required,
+        login_required: info.login_required(),
         shown: public_keys(&module, slot),
         tries,
+        serial: info.serial_number().to_owned(),
     };
     let token = Token {
         session: module.open_ro_session(slot).map_err(failed)?,
@@ -242,20 +245,21 @@ fn tries(info: &TokenInfo) -> Tries {
     }
 }
 
-/// A token of the label: its slot, whether it wants a PIN, how many tries that has.
-type Labelled = (Slot, bool, Tries);
+/// A token of the label: its slot, and what it says of itself.
+type Labelled = (Slot, TokenInfo);
 
 /// The one token that is left of those with the label; `seen` are the other tokens' labels.
-fn the_one(label: &str, found: &[Labelled], seen: &[String]) -> Result<Labelled, Lost> {
-    match found {
-        [one] => Ok(*one),
-        [] => {
+fn the_one(label: &str, mut found: Vec<Labelled>, seen: &[String]) -> Result<Labelled, Lost> {
+    let n = found.len();
+    match found.pop() {
+        Some(one) if n == 1 => Ok(one),
+        None => {
             let todo = "plug the token in, or correct anchor.pkcs11.tokenLabel";
             Err(not_found(label, seen, todo))
         }
-        more => {
+        Some(_) => {
             let todo = "none of them shows the license's key before the login; unplug all but one, or give them different labels";
-            let m = format!("{} tokens have label {label:?}; {todo}", more.len());
+            let m = format!("{n} tokens have label {label:?}; {todo}");
             Err(Lost::new(AnchorReason::TokenAmbiguous, m))
         }
     }
@@ -300,42 +304,57 @@ impl Token {
         Lost::new(AnchorReason::TokenLost, m)
     }
 
-    /// Logs in, and sorts what can go wrong: the card never saw the PIN; it says that it is wrong;
-    /// or anything else, which may be a hiccup or some cards' word for a wrong PIN.
     fn login(&self, pin: &Pin) -> Answer {
-        use RvError as E;
         let pin = AuthPin::from(pin.as_str());
-        match self.session.login(UserType::User, Some(&pin)) {
-            Ok(()) | Err(Error::Pkcs11(E::UserAlreadyLoggedIn, _)) => Answer::Done,
-            Err(Error::Pkcs11(
-                e @ (E::TokenNotPresent
-                | E::DeviceRemoved
-                | E::TokenNotRecognized
-                | E::SessionHandleInvalid
-                | E::SessionClosed
-                | E::HostMemory),
-                _,
-            )) => {
-                let m = format!("the token went away during the login (CKR {e:?}); plug it in");
+        let Err(e) = self.session.login(UserType::User, Some(&pin)) else {
+            return Answer::Done;
+        };
+        let code = match &e {
+            Error::Pkcs11(code, _) => Some(*code),
+            _ => None,
+        };
+        let problem = words(&e);
+        match judge(code, self.tries, || self.after_login()) {
+            LoginOutcome::Rejected => Answer::Rejected { problem },
+            LoginOutcome::Counted => Answer::Rejected {
+                problem: format!("{problem}, and the token has counted a wrong PIN"),
+            },
+            LoginOutcome::LoggedIn => Answer::LoggedIn,
+            LoginOutcome::NoUserPin => {
+                let todo = "initialise its user PIN with the one in the Secret (off Kubernetes: in anchor.pkcs11.pinFile), by \
+                            pkcs11-tool --init-pin or its vendor's tool; the server goes on by itself";
+                let m = format!(
+                    "token {:?} has no user PIN yet ({problem}); {todo}",
+                    self.label
+                );
+                Answer::Failed(Lost::new(AnchorReason::PinNotInitialized, m))
+            }
+            LoginOutcome::Gone => {
+                let m = format!("the token went away during the login ({problem}); plug it in");
                 Answer::Failed(Lost::new(AnchorReason::TokenLost, m))
             }
-            Err(
-                e @ Error::Pkcs11(
-                    E::PinIncorrect | E::PinInvalid | E::PinLenRange | E::PinExpired | E::PinLocked,
-                    _,
-                ),
-            ) => Answer::Rejected { problem: words(&e) },
-            Err(e) if self.has_counted() => Answer::Rejected {
-                problem: format!("{}, and the token has counted a wrong PIN", words(&e)),
-            },
-            Err(e) => Answer::Unclear { problem: words(&e) },
+            LoginOutcome::Unclear => Answer::Unclear { problem },
         }
     }
 
-    /// Whether the token says that it has been shown a wrong PIN since it was opened.
-    fn has_counted(&self) -> bool {
-        let info = self.module.get_token_info(self.slot);
-        info.is_ok_and(|i| tries(&i) > self.tries)
+    /// What token and session say after a login that failed.
+    fn after_login(&self) -> After {
+        let slot = self.module.get_slot_info(self.slot);
+        let token = match self.module.get_token_info(self.slot) {
+            _ if slot.is_ok_and(|s| !s.token_present()) => Said::Gone,
+            Ok(info) => Said::Info {
+                tries: tries(&info),
+                user_pin: info.user_pin_initialized(),
+            },
+            Err(Error::Pkcs11(code, _)) if means_gone(code) => Said::Gone,
+            Err(_) => Said::Nothing,
+        };
+        let session = self.session.get_session_info();
+        let logged_in = session.is_ok_and(|s| {
+            let state = s.session_state();
+            matches!(state, SessionState::RoUser | SessionState::RwUser)
+        });
+        After { token, logged_in }
     }
 
     fn list_keys(&mut self) -> Result<Answer, Lost> {

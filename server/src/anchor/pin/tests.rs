@@ -16,6 +16,7 @@ impl Bench {
     fn starts(&self, content: &str) -> PinGuard {
         let mut g = PinGuard::open(self.file(), &[1; 32], None);
         sees(&mut g, content);
+        g.meet("S1");
         g
     }
 }
@@ -119,6 +120,29 @@ fn the_last_try_is_for_a_pin_that_is_known_to_be_right() {
 }
 
 #[test]
+fn what_one_token_accepted_is_not_known_to_be_right_for_another_of_the_same_label() {
+    let b = Bench::new();
+    let mut g = b.starts("1234");
+    g.trying().unwrap();
+    g.accepted();
+    // Over a restart, too; and one without a number may be any.
+    for (serial, known) in [("S1", true), (" S1 ", true), ("S2", false), ("", false)] {
+        for g in [&mut g, &mut b.starts("1234")] {
+            g.meet(serial);
+            assert_eq!(g.has_worked(), known, "{serial:?}");
+            assert_eq!(g.may_log_in(Tries::Last).is_ok(), known, "{serial:?}");
+            assert_eq!(g.may_log_in(Tries::SomeUsed), Ok(()), "{serial:?}");
+        }
+    }
+    g.meet("");
+    g.trying().unwrap();
+    g.accepted();
+    assert!(!g.has_worked(), "no number, no token to tell apart");
+    let text = std::fs::read_to_string(b.file()).unwrap();
+    assert!(!text.contains("S1"), "{text}");
+}
+
+#[test]
 fn a_damaged_file_counts_as_one_login_that_was_not_answered() {
     let b = Bench::new();
     std::fs::write(b.file(), "{").unwrap();
@@ -141,12 +165,14 @@ fn a_pod_that_is_made_anew_knows_what_the_one_before_it_tried() {
     assert!(!may(&g));
     // What its own folder says is newer.
     sees(&mut g, "4321");
+    g.meet("S1");
     g.trying().unwrap();
     g.accepted();
     let old = Login {
         verdict: Some(PinVerdict::Rejected),
         ..g.login().clone()
     };
-    let g = PinGuard::open(new_pod.file(), &[1; 32], Some(old));
+    let mut g = PinGuard::open(new_pod.file(), &[1; 32], Some(old));
+    g.meet("S1");
     assert!(may(&g) && g.has_worked());
 }

@@ -6,7 +6,7 @@ use super::*;
 use mooring_core::license::SigningKey;
 use std::os::unix::fs::PermissionsExt as _;
 
-const FOUND: &str = r#"read l; echo '{"answer":"found","loginRequired":true}'"#;
+const FOUND: &str = r#"read l; echo '{"answer":"found","loginRequired":true,"serial":"S1"}'"#;
 const DONE: &str = r#"read l; echo '{"answer":"done"}'"#;
 
 fn key() -> SigningKey {
@@ -164,7 +164,7 @@ async fn a_pin_that_has_worked_is_not_to_blame_for_a_token_that_hangs() {
     }
     assert!(b.anchor(&[FOUND, DONE, &keys()]).open(&[]).await.is_ok());
     // Unless the token says that it was shown a wrong one: somebody has changed its PIN.
-    let used = r#"read l; echo '{"answer":"found","loginRequired":true,"tries":"someUsed"}'"#;
+    let used = r#"read l; echo '{"answer":"found","loginRequired":true,"serial":"S1","tries":"someUsed"}'"#;
     let hangs = [used, "read l; sleep 60"];
     for reason in [
         AnchorReason::LoginUnclear,
@@ -286,9 +286,12 @@ async fn a_token_that_shows_other_keys_than_the_licenses_is_not_shown_the_pin() 
 #[tokio::test]
 async fn the_last_try_is_not_spent_on_a_pin_that_has_never_worked() {
     let b = Bench::new();
-    let found = |tries: &str| {
-        format!(r#"read l; echo '{{"answer":"found","loginRequired":true,"tries":"{tries}"}}'"#)
+    let of = |serial: &str, tries: &str| {
+        format!(
+            r#"read l; echo '{{"answer":"found","loginRequired":true,"serial":"{serial}","tries":"{tries}"}}'"#
+        )
     };
+    let found = |tries: &str| of("S1", tries);
     for (tries, words) in [
         ("last", "log in once by hand"),
         ("locked", "unlock it with its PUK"),
@@ -312,4 +315,64 @@ async fn the_last_try_is_not_spent_on_a_pin_that_has_never_worked() {
             .await
             .is_ok()
     );
+    // Another token of the same label has a PIN of its own.
+    let mut a = b.anchor(&[&of("S2", "last"), DONE, &keys()]);
+    let lost = a.open(&[]).await.unwrap_err();
+    assert!(lost.message.contains("one try is left"), "{lost}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_a_pin_is_shown_to_no_token() {
+    let b = Bench::new();
+    let script = [FOUND, DONE, &keys()];
+    let mut a = b.anchor(&script);
+    for (content, words) in [
+        ("", "empty"),
+        ("\n", "empty"),
+        ("1234\n5678\n", "several lines"),
+        ("\u{feff}1234\n", "byte order mark"),
+        ("12\t34\n", "control"),
+    ] {
+        b.pin(content);
+        let lost = a.open(&[]).await.unwrap_err();
+        assert_eq!(lost.reason, AnchorReason::PinMissing, "{content:?}: {lost}");
+        for words in [
+            words,
+            "expected the token's user PIN",
+            "anchor.pkcs11.pinFile",
+        ] {
+            assert!(lost.message.contains(words), "{content:?}: {lost}");
+        }
+        assert!(!lost.message.contains("34"), "{lost}");
+    }
+    assert_eq!(b.starts(), 0);
+    // Nor does it count as anything.
+    b.pin("1234\n");
+    a.open(&[]).await.unwrap();
+    a.close().await;
+    // While the token serves, it is told at once.
+    let mut a = b.anchor(&[FOUND, DONE, &keys(), DONE]);
+    a.open(&[]).await.unwrap();
+    b.pin("1234\n5678\n");
+    a.present(None).await.unwrap();
+    assert_eq!(a.note().unwrap().reason, AnchorReason::PinMissing);
+}
+
+#[tokio::test]
+async fn a_token_that_was_logged_in_to_already_has_not_accepted_the_pin() {
+    let b = Bench::new();
+    let already = r#"read l; echo '{"answer":"loggedIn"}'"#;
+    for _ in 0..3 {
+        assert!(b.anchor(&[FOUND, already, &keys()]).open(&[]).await.is_ok());
+    }
+    let last =
+        r#"read l; echo '{"answer":"found","loginRequired":true,"serial":"S1","tries":"last"}'"#;
+    let e = b.anchor(&[last, DONE, &keys()]).open(&[]).await;
+    let e = e.unwrap_err();
+    assert!(e.message.contains("one try is left"), "{e}");
+    // A hang is not forgiven.
+    let hangs = [FOUND, "read l; sleep 60"];
+    for reason in [AnchorReason::LoginUnclear, AnchorReason::PinRejected] {
+        assert_eq!(lost(&mut b.anchor(&hangs)).await, reason);
+    }
 }

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 use cryptoki::context::Function;
+use cryptoki::error::RvError;
 
 fn attributes(kind: KeyType, params: &[u8], point: Vec<u8>) -> [Attribute; 3] {
     [

@@ -6,6 +6,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+const SO_PIN: &str = "567890";
+
 /// A SoftHSM token in a folder.
 pub struct Token {
     pub store: PathBuf,
@@ -59,6 +61,25 @@ impl Token {
         Self::blank(&self.conf, "mooring");
     }
 
+    /// Another token in its place, which has no user PIN yet.
+    pub fn new_without_pin(&self) {
+        std::fs::remove_dir_all(&self.store).unwrap();
+        std::fs::create_dir(&self.store).unwrap();
+        self.pkcs11_tool(&["--init-token", "--slot-index", "0", "--label", "mooring"]);
+    }
+
+    /// Gives it its user PIN.
+    pub fn init_pin(&self) {
+        let so = ["--login", "--login-type", "so"];
+        let init = ["--init-pin", "--new-pin", PIN, "--token-label", "mooring"];
+        self.pkcs11_tool(&[&so[..], &init[..]].concat());
+    }
+
+    fn pkcs11_tool(&self, args: &[&str]) {
+        let so = ["--module", MODULE, "--so-pin", SO_PIN];
+        tool(&self.conf, "pkcs11-tool", &[&so[..], args].concat());
+    }
+
     fn blank(conf: &Path, label: &str) {
         tool(
             conf,
@@ -71,7 +92,7 @@ impl Token {
                 "--pin",
                 PIN,
                 "--so-pin",
-                "567890",
+                SO_PIN,
             ],
         );
     }

@@ -2,6 +2,7 @@
 
 use super::alike::{state, until_anchor};
 use crate::rig::{Anchored, PIN, Rig, Setup, TestClaim, Token, until};
+use mooring_core::wire::Login;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::process::Command;
@@ -9,11 +10,11 @@ use std::process::Command;
 struct Faulty {
     dir: tempfile::TempDir,
     token: Token,
-    fault: &'static str,
+    fault: String,
 }
 
 impl Faulty {
-    fn new(fault: &'static str) -> Self {
+    fn new(fault: impl Into<String>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/stacks/faulty.c");
         let compiled = Command::new("cc")
@@ -24,6 +25,7 @@ impl Faulty {
             .unwrap();
         assert!(compiled.success());
         let token = Token::new(dir.path(), "a");
+        let fault = fault.into();
         Self { dir, token, fault }
     }
 
@@ -51,7 +53,7 @@ impl Faulty {
             }),
             env: vec![
                 env("SOFTHSM2_CONF", self.token.conf.to_str().unwrap()),
-                env("FAULTY", self.fault),
+                env("FAULTY", &self.fault),
                 env("FAULTY_LOG", self.log().to_str().unwrap()),
             ],
             ..Setup::default()
@@ -61,7 +63,7 @@ impl Faulty {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_pin_that_is_called_a_general_error_is_shown_twice_and_never_again() {
-    let f = Faulty::new("general-error");
+    let f = Faulty::new("calls:0x5");
     let mut rig = f.rig("stork-99");
     for _ in 0..3 {
         rig.run();
@@ -89,6 +91,95 @@ async fn a_wrong_pin_that_is_called_a_general_error_is_shown_twice_and_never_aga
     let c = rig.client("a");
     until_anchor(&rig, &c, "Present").await;
     assert_eq!(f.logins(), 5);
+}
+
+/// Whatever it is called, a removed device and a closed session included: only who refuses outright
+/// is not asked a second time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_pin_by_any_other_name_is_shown_twice_and_never_again() {
+    let names = [
+        ("0x2", "CKR_HOST_MEMORY"),
+        ("0x32", "CKR_DEVICE_REMOVED"),
+        ("0xb0", "CKR_SESSION_CLOSED"),
+        ("0xb3", "CKR_SESSION_HANDLE_INVALID"),
+        ("0xe0", "CKR_TOKEN_NOT_PRESENT"),
+        ("0xe1", "CKR_TOKEN_NOT_RECOGNIZED"),
+        ("0x100", "CKR_USER_ALREADY_LOGGED_IN"),
+        ("0x102", "CKR_USER_PIN_NOT_INITIALIZED"),
+        ("0x80000001", "CKR_VENDOR_DEFINED"),
+    ];
+    for (code, name) in names {
+        let f = Faulty::new(format!("calls:{code}"));
+        let mut rig = f.rig("stork-99");
+        for _ in 0..2 {
+            rig.run();
+            let c = rig.client("a");
+            until_anchor(&rig, &c, "PinRejected").await;
+            rig.kill();
+            assert_eq!(f.logins(), 2, "{name}");
+        }
+        assert!(rig.logged(name) > 0, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_pin_that_the_token_counts_is_shown_once_whatever_it_is_called() {
+    for code in ["0x5", "0x32", "0xb0", "0x100", "0x102"] {
+        let f = Faulty::new(format!("counts:{code}"));
+        let mut rig = f.rig("stork-99");
+        rig.run();
+        let c = rig.client("a");
+        until_anchor(&rig, &c, "PinRejected").await;
+        rig.kill();
+        assert_eq!(f.logins(), 1, "{code}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_gone_during_the_login_costs_the_pin_no_try_however_often() {
+    let f = Faulty::new("gone");
+    let mut rig = f.rig(PIN);
+    rig.run();
+    let c = rig.client("a");
+    until_anchor(&rig, &c, "Present").await;
+    assert_eq!((f.logins(), rig.logged("PinRejected")), (5, 0));
+    assert!(rig.logged("the token went away during the login (C_Login: CKR_DEVICE_REMOVED)") > 0);
+}
+
+/// It serves, but its last try is not for this PIN.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_is_logged_in_to_already_serves_and_has_not_accepted_the_pin() {
+    let f = Faulty::new("logged-in");
+    let mut rig = f.rig(PIN);
+    for n in 1..=3 {
+        rig.run();
+        let c = rig.client("a");
+        until_anchor(&rig, &c, "Present").await;
+        rig.kill();
+        assert_eq!(f.logins(), n);
+        let kept = std::fs::read_to_string(rig.path("state/pin.json")).unwrap();
+        let kept: Login = serde_json::from_str(&kept).unwrap();
+        assert_eq!((kept.unclear, kept.verdict), (0, None), "{kept:?}");
+    }
+}
+
+/// Made by `pkcs11-tool --init-token` alone, as many are.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_without_a_user_pin_says_so_and_goes_on_once_it_has_one() {
+    let mut rig = Rig::prepare(Setup::default());
+    rig.token.new_without_pin();
+    rig.run();
+    let c = rig.client("a");
+    until_anchor(&rig, &c, "PinNotInitialized").await;
+    let message = state(&rig, &c).await.anchor.message;
+    assert!(message.contains("pkcs11-tool --init-pin"), "{message}");
+    until("more logins than two", async || {
+        rig.logged("logging in to the token") > 3
+    })
+    .await;
+    rig.token.init_pin();
+    until_anchor(&rig, &c, "KeyNotFound").await;
+    assert_eq!(rig.logged("PinRejected"), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -119,12 +210,36 @@ async fn a_module_that_prints_to_stdout_and_reads_stdin_serves_as_any_other() {
     }
 }
 
+/// Its words are of use, and there may be no end of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_module_that_floods_stderr_fills_nobodys_log() {
+    let f = Faulty::new("floods");
+    let mut rig = f.rig(PIN);
+    rig.run();
+    let c = rig.client("a");
+    until_anchor(&rig, &c, "Present").await;
+    TestClaim::new("pod").claim(&c, None).await.granted();
+    until("a line of it", async || rig.logged("xxxx") > 0).await;
+    // Its end is the worker's.
+    rig.terminate();
+    assert!(rig.logged("xxxx") < 100, "{} lines", rig.logged("xxxx"));
+    let log = rig.log.lock().unwrap();
+    let longest = log.iter().map(String::len).max();
+    assert!(longest < Some(1500), "{longest:?}");
+}
+
 /// As the server's user, and here as root, it could read all of them.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_module_reads_none_of_the_servers_secrets() {
     let f = Faulty::new("spies");
     let mut rig = f.rig(PIN);
-    let all = ["tls.key", "identity", "pin", "tls.crt"];
+    // A chain of an earlier CA, with its key.
+    let pem = ["tls.crt", "tls.key"].map(|n| std::fs::read_to_string(rig.path(n)).unwrap());
+    rig.write("earlier.pem", &pem.concat());
+    let config = std::fs::read_to_string(rig.path("config.yaml")).unwrap();
+    let earlier = format!("tls: {{earlier: {}, ", rig.path("earlier.pem").display());
+    rig.write("config.yaml", &config.replace("tls: {", &earlier));
+    let all = ["tls.key", "earlier.pem", "identity", "pin", "tls.crt"];
     let all = all.map(|n| rig.path(n).display().to_string());
     rig.setup.env.push(("FAULTY_READS".into(), all.join(":")));
     rig.run();
