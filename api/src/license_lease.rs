@@ -129,7 +129,7 @@ pub struct LicenseLeaseStatus {
     /// What happened, and what to do, where there is something to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// Each claim.
+    /// Each claim; of more than 64 those first that need attention.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub claims: Vec<ClaimStatus>,

@@ -25,4 +25,5 @@ pub mod pods;
 pub mod rotation;
 pub mod run;
 mod watch;
+pub mod watched;
 pub mod webhook;

@@ -5,22 +5,15 @@
 //! [`Standing`]: anybody can write a label, a container and its environment. Who may *hold* (the
 //! roster) is wider: whatever names the server, since one too few gives a seat away.
 
-use k8s_openapi::api::core::v1::{
-    Container, ContainerState, ContainerStateRunning, ContainerStateTerminated,
-    ContainerStateWaiting, ContainerStatus, EnvVar, Pod, PodCondition, PodSpec, PodStatus,
-};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::api::core::v1::{Container, ContainerState, ContainerStatus, Pod};
 use kube::ResourceExt as _;
-use mooring_api::names::{
-    self, MAX_GRACE_ENV, OPTIMISTIC_START_ENV, ROOTS_ENV, SIDECAR_ARG, ServerRef,
-};
+use mooring_api::names::{self, MAX_GRACE_ENV, OPTIMISTIC_START_ENV, SIDECAR_ARG, ServerRef};
 use mooring_core::annotation::{LICENSES, START};
 use mooring_core::frontend::entitled;
 use mooring_core::identity::{Holder, HolderKey};
 use mooring_core::policy::{OptimisticStart, Start};
 use mooring_core::time::{DEFAULT_GRACE, Timestamp, parse_span};
 use mooring_core::wire::Policies;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What is known of a holder's pod.
@@ -95,20 +88,12 @@ pub fn standing(
     }
 }
 
-/// Whether what a server calls this holder is this pod.
-pub fn is_same(holder: &Holder, seen: &Pod) -> bool {
-    let Holder::Pod { namespace, pod, .. } = holder else {
-        return false;
-    };
-    Some(namespace) == seen.metadata.namespace.as_ref() && Some(pod) == seen.metadata.name.as_ref()
-}
-
 pub fn is_external(key: &HolderKey) -> bool {
     key.0.starts_with("external:")
 }
 
 /// Whether the sidecar is the webhook's work: its annotation, name, arguments and kind.
-fn is_injected(pod: &Pod) -> bool {
+pub fn is_injected(pod: &Pod) -> bool {
     let asked = pod.annotations().contains_key(LICENSES.key);
     let ours = |c: &Container| {
         let args = c.args.iter().flatten().map(String::as_str);
@@ -197,7 +182,7 @@ pub fn fact_of(pod: &Pod, unreachable: bool) -> PodFact {
 
 /// Since when a pod's sidecar counts: what it may do without the server is no longer for its being
 /// started again. Then the pod's own start is what is known, a little earlier.
-fn runs_since(pod: &Pod) -> Option<Timestamp> {
+pub(crate) fn runs_since(pod: &Pod) -> Option<Timestamp> {
     let sidecar = sidecar_status(pod)?;
     let running = sidecar.state.as_ref()?.running.as_ref();
     let began = running.and_then(|r| r.started_at.as_ref());
@@ -207,7 +192,7 @@ fn runs_since(pod: &Pod) -> Option<Timestamp> {
 }
 
 /// As the webhook wrote it, else what a sidecar goes by that is told nothing.
-fn max_grace(pod: &Pod) -> Duration {
+pub(crate) fn max_grace(pod: &Pod) -> Duration {
     let written = sidecar_env(pod, MAX_GRACE_ENV);
     let written = written.and_then(|text| parse_span(&text).ok());
     written.unwrap_or(DEFAULT_GRACE)
@@ -234,7 +219,8 @@ fn may_start_without_a_lease(pod: &Pod) -> bool {
         && !says(OPTIMISTIC_START_ENV, OptimisticStart::Deny.as_str())
 }
 
-fn holder_of(pod: &Pod) -> Holder {
+/// What a pod is called as a holder, by its own object.
+pub fn holder_of(pod: &Pod) -> Holder {
     let spec = pod.spec.as_ref();
     let account = spec.and_then(|s| s.service_account_name.clone());
     Holder::Pod {
@@ -243,118 +229,6 @@ fn holder_of(pod: &Pod) -> Holder {
         uid: pod.uid().unwrap_or_default(),
         service_account: account.unwrap_or_default(),
         node: node_name(pod).map(str::to_owned),
-    }
-}
-
-/// How much of a variable or an argument is kept.
-const KEPT: usize = 512;
-/// The most that a pod's roots have: a cut certificate is none. The webhook writes two at most.
-const MOST_ROOTS: usize = 8192;
-
-/// What proofs, the roster and Events need of a pod, and no more: a cluster has many, and whoever
-/// may make a pod may make it as large as the API server takes.
-pub fn trim(pod: &Pod) -> Pod {
-    let meta = &pod.metadata;
-    let asks = pod.annotations().contains_key(LICENSES.key);
-    let mark = || BTreeMap::from([(LICENSES.key.to_owned(), String::new())]);
-    let spec = pod.spec.as_ref().map(|spec| PodSpec {
-        node_name: spec.node_name.clone(),
-        service_account_name: spec.service_account_name.clone(),
-        init_containers: sidecar(pod).map(|c| vec![trim_sidecar(c)]),
-        ..PodSpec::default()
-    });
-    Pod {
-        metadata: ObjectMeta {
-            name: meta.name.clone(),
-            namespace: meta.namespace.clone(),
-            uid: meta.uid.clone(),
-            deletion_timestamp: meta.deletion_timestamp.clone(),
-            annotations: asks.then(mark),
-            ..ObjectMeta::default()
-        },
-        spec,
-        status: pod.status.as_ref().map(trim_status),
-    }
-}
-
-fn cut(text: &str) -> String {
-    text.chars().take(KEPT).collect()
-}
-
-fn trim_sidecar(c: &Container) -> Container {
-    let args = c.args.iter().flatten().take(2);
-    let find = |name: &str| c.env.iter().flatten().find(|e| e.name == name);
-    let variable = |name: &str, value: Option<String>| EnvVar {
-        name: name.to_owned(),
-        value,
-        value_from: None,
-    };
-    let wanted = [
-        names::SERVER_ENV,
-        LICENSES.variable(),
-        START.variable(),
-        OPTIMISTIC_START_ENV,
-        MAX_GRACE_ENV,
-    ];
-    let env = wanted.into_iter().filter_map(|name| {
-        let found = find(name)?;
-        Some(variable(name, found.value.as_deref().map(cut)))
-    });
-    let roots = find(ROOTS_ENV).and_then(|e| e.value.clone());
-    let roots = roots.filter(|r| r.len() <= MOST_ROOTS);
-    let env = env.chain(roots.map(|r| variable(ROOTS_ENV, Some(r))));
-    Container {
-        name: c.name.clone(),
-        args: Some(args.map(|a| cut(a)).collect()),
-        restart_policy: c.restart_policy.clone(),
-        env: Some(env.collect()),
-        ..Container::default()
-    }
-}
-
-fn trim_status(s: &PodStatus) -> PodStatus {
-    let all = |list: &Option<Vec<ContainerStatus>>| {
-        let list = list.as_ref()?;
-        Some(list.iter().map(trim_container).collect())
-    };
-    let conditions = s.conditions.iter().flatten().map(|c| PodCondition {
-        type_: c.type_.clone(),
-        status: c.status.clone(),
-        reason: c.reason.clone(),
-        ..PodCondition::default()
-    });
-    PodStatus {
-        phase: s.phase.clone(),
-        start_time: s.start_time.clone(),
-        conditions: Some(conditions.collect()),
-        container_statuses: all(&s.container_statuses),
-        init_container_statuses: all(&s.init_container_statuses),
-        ephemeral_container_statuses: all(&s.ephemeral_container_statuses),
-        ..PodStatus::default()
-    }
-}
-
-fn trim_container(s: &ContainerStatus) -> ContainerStatus {
-    let state = |s: &ContainerState| ContainerState {
-        running: s.running.as_ref().map(|r| ContainerStateRunning {
-            started_at: r.started_at.clone(),
-        }),
-        terminated: s
-            .terminated
-            .as_ref()
-            .map(|_| ContainerStateTerminated::default()),
-        waiting: s.waiting.as_ref().map(|w| ContainerStateWaiting {
-            reason: w.reason.as_deref().map(cut),
-            message: None,
-        }),
-    };
-    ContainerStatus {
-        name: s.name.clone(),
-        restart_count: s.restart_count,
-        started: s.started,
-        state: s.state.as_ref().map(state),
-        last_state: s.last_state.as_ref().map(state),
-        ..ContainerStatus::default()
     }
 }
 

@@ -7,7 +7,7 @@ use mooring_core::time::BootTime;
 use std::collections::HashMap;
 
 /// Whose mirror this is.
-pub fn holder_of(lease: &LicenseLease) -> Option<HolderKey> {
+pub fn key_in(lease: &LicenseLease) -> Option<HolderKey> {
     let holder = &lease.spec.holder;
     match holder.kind {
         HolderKind::Pod => holder.uid.clone().map(HolderKey),
@@ -36,7 +36,7 @@ fn version(lease: &LicenseLease) -> u64 {
 impl Mirrors {
     /// The watch showed it. Whether that is news: somebody else wrote it.
     pub fn seen(&mut self, lease: LicenseLease) -> bool {
-        let Some(key) = holder_of(&lease) else {
+        let Some(key) = key_in(&lease) else {
             return false;
         };
         let written = match self.0.get(&key) {
@@ -50,7 +50,7 @@ impl Mirrors {
     /// The watch showed that it was deleted. Whether that is news: not our own deletion, nor one
     /// before our last write.
     pub fn seen_deleted(&mut self, lease: &LicenseLease) -> bool {
-        let Some(key) = holder_of(lease) else {
+        let Some(key) = key_in(lease) else {
             return false;
         };
         let ours = self.0.get(&key);
@@ -61,7 +61,7 @@ impl Mirrors {
     }
 
     pub fn wrote(&mut self, lease: LicenseLease, at: BootTime) {
-        if let Some(key) = holder_of(&lease) {
+        if let Some(key) = key_in(&lease) {
             let stored = self.0.get(&key);
             if stored.is_none_or(|s| version(&s.lease) <= version(&lease)) {
                 let written = Some(at);

@@ -6,10 +6,12 @@
 mod mirrors;
 pub mod watches;
 
-pub use mirrors::{Mirrors, Stored, holder_of};
+pub use mirrors::{Mirrors, Stored, key_in};
 
 use crate::gone::{self, KEEP_PROOF, Proof};
-use crate::pods::{PodFact, fact_of, is_external, key_of, node_name, server_of, sidecar_env, trim};
+use crate::pods::{
+    PodFact, fact_of, is_external, is_injected, key_of, node_name, server_of, sidecar_env,
+};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::ResourceExt;
 use mooring_api::LicenseLease;
@@ -102,9 +104,8 @@ impl ClusterCache {
         self.lock().subscriptions.remove(server);
     }
 
-    /// A pod as the API server shows it. What is kept of it has a bound.
-    pub fn pod_seen(&self, pod: &Pod) {
-        let pod = trim(pod);
+    /// A pod as the API server shows it ([`crate::watched::WatchedPod`]: all of it is kept).
+    pub fn pod_seen(&self, pod: Pod) {
         let (Some(key), Some(server)) = (key_of(&pod), server_of(&pod)) else {
             return;
         };
@@ -191,7 +192,7 @@ impl ClusterCache {
     }
 
     pub fn mirror_seen(&self, lease: LicenseLease) {
-        let (server, key) = (lease.spec.server.clone(), holder_of(&lease));
+        let (server, key) = (lease.spec.server.clone(), key_in(&lease));
         let mut w = self.lock();
         let news = w.mirrors.entry(server.clone()).or_default().seen(lease);
         if let Some(key) = key.filter(|_| news) {
@@ -205,7 +206,7 @@ impl ClusterCache {
         let mirrors = w.mirrors.get_mut(server);
         let news = mirrors.is_some_and(|s| s.seen_deleted(lease));
         w.mirrors.retain(|_, m| !m.is_empty());
-        if let Some(key) = holder_of(lease).filter(|_| news) {
+        if let Some(key) = key_in(lease).filter(|_| news) {
             tracing::debug!(lease = %name_of(lease), server = %server, "a mirror is gone; written anew if its lease lives");
             w.tell(server, &key);
         }
@@ -280,12 +281,14 @@ impl ClusterCache {
     }
 
     /// What the sidecars of a server's pods trust, or of all pods, and whose: `namespace/name`.
-    /// Pods that are proven gone do not count.
+    /// Pods that are proven gone do not count, nor does what only looks like a sidecar: a CA's
+    /// rotation waits for these.
     pub fn roots(&self, server: Option<&ServerRef>) -> BTreeMap<String, Vec<String>> {
         let w = self.lock();
         let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (key, seen) in &w.pods {
-            if server.is_some_and(|s| *s != seen.server) || w.proof(key).is_some() {
+            let others = server.is_some_and(|s| *s != seen.server);
+            if others || !is_injected(&seen.pod) || w.proof(key).is_some() {
                 continue;
             }
             if let Some(roots) = sidecar_env(&seen.pod, ROOTS_ENV) {

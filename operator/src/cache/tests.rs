@@ -1,13 +1,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![allow(clippy::needless_pass_by_value)]
 use super::*;
+use crate::watched::watched;
 use serde_json::{Value, json};
 
 fn pod(uid: &str, node: Value, status: Value) -> Pod {
     let env = json!([{ "name": "MOORING_SERVER", "value": "https://main.licensing.svc:8443" }]);
     serde_json::from_value(json!({
-        "metadata": { "name": format!("p-{uid}"), "namespace": "apps", "uid": uid },
-        "spec": { "nodeName": node, "containers": [], "initContainers": [{ "name": "mooring", "env": env }] },
+        "metadata": { "name": format!("p-{uid}"), "namespace": "apps", "uid": uid, "annotations": { "mooring.dev/licenses": "render" } },
+        "spec": { "nodeName": node, "containers": [], "initContainers": [{ "name": "mooring", "args": ["run"], "restartPolicy": "Always", "env": env }] },
         "status": status
     }))
     .unwrap()
@@ -58,8 +59,17 @@ fn what_a_pods_sidecar_trusts_is_known_whole_while_the_pod_is_there() {
         let roots = json!({ "name": "MOORING_ROOTS", "value": roots });
         let env = sidecar.env.as_mut().unwrap();
         env.push(serde_json::from_value(roots).unwrap());
-        cache.pod_seen(&pod);
+        cache.pod_seen(watched(&pod));
     }
+    // What anybody can write holds up no change of CAs.
+    let mut forged = pod("d", json!("n"), running());
+    let spec = forged.spec.as_mut().unwrap();
+    let sidecar = &mut spec.init_containers.as_mut().unwrap()[0];
+    sidecar.restart_policy = None;
+    let roots = json!({ "name": "MOORING_ROOTS", "value": "x" });
+    let env = sidecar.env.as_mut().unwrap();
+    env.push(serde_json::from_value(roots).unwrap());
+    cache.pod_seen(watched(&forged));
     let all = cache.roots(None);
     assert_eq!(all.keys().collect::<Vec<_>>(), [&two], "nothing is cut");
     let mut named = all[&two].clone();
@@ -75,12 +85,12 @@ fn what_a_pods_sidecar_trusts_is_known_whole_while_the_pod_is_there() {
 fn a_servers_ear_hears_of_its_pods_alone() {
     let (cache, mut subscription) = cache();
     let mut other = cache.listen(&ServerRef::new("licensing", "other"));
-    cache.pod_seen(&pod("a", json!("n"), running()));
+    cache.pod_seen(watched(&pod("a", json!("n"), running())));
     assert_eq!(
         (heard(&mut subscription), heard(&mut other)),
         (vec!["a".to_owned()], vec![])
     );
-    cache.pod_seen(&Pod::default());
+    cache.pod_seen(watched(&Pod::default()));
     assert!(
         heard(&mut subscription).is_empty(),
         "a label without a sidecar is nothing to us"
@@ -91,7 +101,7 @@ fn a_servers_ear_hears_of_its_pods_alone() {
 fn a_running_pod_that_vanishes_is_not_proven_gone() {
     let (cache, mut subscription) = cache();
     let p = pod("a", json!("n"), running());
-    cache.pod_seen(&p);
+    cache.pod_seen(watched(&p));
     cache.pod_absent(&p, true, NOW);
     assert_eq!(cache.proof(&key("a")), None);
     assert!(matches!(cache.fact(&key("a")).0, PodFact::Unseen));
@@ -102,7 +112,7 @@ fn a_running_pod_that_vanishes_is_not_proven_gone() {
 fn an_unbound_pod_is_proven_gone_by_its_deletion_but_not_by_a_new_list() {
     let (cache, _ear) = cache();
     let p = pod("a", Value::Null, json!({ "phase": "Pending" }));
-    cache.pod_seen(&p);
+    cache.pod_seen(watched(&p));
     cache.pod_absent(&p, false, NOW);
     assert_eq!(
         cache.proof(&key("a")),
@@ -117,7 +127,7 @@ fn an_unbound_pod_is_proven_gone_by_its_deletion_but_not_by_a_new_list() {
 fn a_taint_is_heard_by_the_servers_of_the_nodes_pods() {
     let (cache, mut subscription) = cache();
     cache.node_seen(node("True", json!([])));
-    cache.pod_seen(&pod("a", json!("n"), running()));
+    cache.pod_seen(watched(&pod("a", json!("n"), running())));
     heard(&mut subscription);
     let taint = json!([{ "key": "node.kubernetes.io/out-of-service", "effect": "NoExecute" }]);
     assert!(cache.node_seen(node("Unknown", taint.clone())));
@@ -136,7 +146,7 @@ fn a_deletion_that_no_kubelet_hears_leaves_the_pod_running() {
     p.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(
         mooring_core::time::Timestamp::UNIX_EPOCH,
     ));
-    cache.pod_seen(&p);
+    cache.pod_seen(watched(&p));
     cache.node_seen(node("True", json!([])));
     assert!(matches!(cache.fact(&key("a")).0, PodFact::Idle));
     cache.node_seen(node("Unknown", json!([])));
@@ -146,8 +156,8 @@ fn a_deletion_that_no_kubelet_hears_leaves_the_pod_running() {
 #[test]
 fn only_pods_that_a_new_list_lacks_are_missing() {
     let (cache, _ear) = cache();
-    cache.pod_seen(&pod("a", json!("n"), running()));
-    cache.pod_seen(&pod("b", json!("n"), running()));
+    cache.pod_seen(watched(&pod("a", json!("n"), running())));
+    cache.pod_seen(watched(&pod("b", json!("n"), running())));
     let missing = cache.pods_missing(&HashSet::from([key("a")]));
     assert_eq!(
         missing.iter().filter_map(|p| key_of(p)).collect::<Vec<_>>(),

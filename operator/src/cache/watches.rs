@@ -2,8 +2,9 @@
 //! anything is concluded.
 
 use super::ClusterCache;
-use crate::pods::{key_of, trim};
+use crate::pods::key_of;
 use crate::watch::watch;
+use crate::watched::WatchedPod;
 use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::runtime::watcher::{self, Event};
@@ -32,7 +33,7 @@ pub async fn run(client: Client, cache: Arc<ClusterCache>, nodes_changed: impl F
 }
 
 async fn pods(client: Client, cache: &ClusterCache) {
-    let api: Api<Pod> = Api::all(client.clone());
+    let api: Api<WatchedPod> = Api::all(client.clone());
     let config = watcher::Config::default()
         .labels(names::INJECTED)
         .page_size(PAGE);
@@ -53,9 +54,9 @@ async fn pods(client: Client, cache: &ClusterCache) {
         };
         match event {
             Ok(Some(Event::Init)) => listed.clear(),
-            Ok(Some(Event::InitApply(pod))) => {
+            Ok(Some(Event::InitApply(WatchedPod(pod)))) => {
                 listed.extend(key_of(&pod));
-                cache.pod_seen(&pod);
+                cache.pod_seen(pod);
             }
             Ok(Some(Event::InitDone)) => {
                 for pod in cache.pods_missing(&listed) {
@@ -63,9 +64,9 @@ async fn pods(client: Client, cache: &ClusterCache) {
                 }
                 cache.listed(|r| r.pods = true);
             }
-            Ok(Some(Event::Apply(pod))) => cache.pod_seen(&pod),
-            Ok(Some(Event::Delete(pod))) => {
-                left(&client, cache, trim(&pod), true, &mut unlabelled).await;
+            Ok(Some(Event::Apply(WatchedPod(pod)))) => cache.pod_seen(pod),
+            Ok(Some(Event::Delete(WatchedPod(pod)))) => {
+                left(&client, cache, pod, true, &mut unlabelled).await;
             }
             Ok(None) => return,
             Err(e) => tracing::warn!(error = %e, "watching pods"),
@@ -83,11 +84,10 @@ async fn left(
     unlabelled: &mut Vec<Pod>,
 ) {
     let namespace = last.metadata.namespace.as_deref().unwrap_or("default");
-    let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let api: Api<WatchedPod> = Api::namespaced(client.clone(), namespace);
     match api.get_opt(&last.name_any()).await {
-        Ok(Some(now)) if now.metadata.uid == last.metadata.uid => {
-            let now = trim(&now);
-            cache.pod_seen(&now);
+        Ok(Some(WatchedPod(now))) if now.metadata.uid == last.metadata.uid => {
+            cache.pod_seen(now.clone());
             unlabelled.push(now);
         }
         Ok(_) => cache.pod_absent(&last, deleted, mooring_net::clock::boot()),
@@ -142,7 +142,8 @@ fn trim_node(mut node: Node) -> Node {
 
 async fn mirrors(client: Client, cache: &ClusterCache) {
     let api: Api<LicenseLease> = Api::all(client);
-    let config = watcher::Config::default().page_size(LARGE_PAGE);
+    // What a license server says stands in them.
+    let config = watcher::Config::default().page_size(PAGE);
     let mut events = watch(api, config).boxed();
     let mut listed = HashSet::new();
     loop {

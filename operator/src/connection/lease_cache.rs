@@ -46,7 +46,7 @@ impl LeaseCache {
         let mut touched: BTreeSet<HolderKey> = holders.into_keys().collect();
         for view in list.leases {
             if view.state != ViewState::Ended {
-                touched.insert(self.put(view, now, &is_seen));
+                touched.extend(self.put(view, now, &is_seen));
             }
         }
         touched.retain(|k| {
@@ -59,12 +59,13 @@ impl LeaseCache {
         touched
     }
 
+    /// Keeps a claim; its holder, if it is kept.
     fn put(
         &mut self,
         mut view: LeaseView,
         now: Timestamp,
         is_seen: impl Fn(&HolderKey) -> bool,
-    ) -> HolderKey {
+    ) -> Option<HolderKey> {
         let (key, id) = (view.holder.key(), view.lease);
         self.released.remove(&key);
         // An id has one holder for its life.
@@ -72,7 +73,7 @@ impl LeaseCache {
         let usurps = earlier.as_ref().is_some_and(|k| *k != key);
         let is_new = earlier.is_none();
         if usurps || key.0.len() > NAME || (is_new && self.leases.len() >= MOST) {
-            return key;
+            return None;
         }
         if is_new && !is_seen(&key) {
             self.unseen.push_back(id);
@@ -85,7 +86,7 @@ impl LeaseCache {
                 self.drop_lease(&oldest);
             }
         }
-        key
+        Some(key)
     }
 
     /// Forgets a claim; its holder, and whether that has others.
@@ -100,26 +101,24 @@ impl LeaseCache {
         Some((key, others))
     }
 
-    /// Takes one event; whose it was.
+    /// Takes one event; whose it was, if it is about a claim that is or was kept.
     pub fn event(
         &mut self,
         view: LeaseView,
         now: Timestamp,
         is_seen: impl Fn(&HolderKey) -> bool,
-    ) -> HolderKey {
+    ) -> Option<HolderKey> {
         if view.state != ViewState::Ended {
             return self.put(view, now, is_seen);
         }
         let dropped = self.drop_lease(&view.lease);
         self.unseen.retain(|id| *id != view.lease);
         // Of a claim that it never told of nothing is remembered.
-        let Some((key, others)) = dropped else {
-            return view.holder.key();
-        };
+        let (key, others) = dropped?;
         if !others && view.ended == Some(EndReason::Released) {
             self.released.insert(key.clone());
         }
-        key
+        Some(key)
     }
 
     /// A holder's claims, by name.
@@ -169,6 +168,7 @@ fn trim(view: &mut LeaseView) {
         cut(&mut problem.title);
         problem.field.iter_mut().for_each(cut);
     }
+    view.message.iter_mut().for_each(cut);
     if let Holder::Pod {
         namespace,
         pod,

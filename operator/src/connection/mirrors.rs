@@ -2,12 +2,13 @@
 //! [`plan`] decide, acts.
 
 use super::server::{Connection, since};
+use super::touched::Batch;
 use crate::cache::{Stored, Subscription};
 use crate::gone::KEEP_PROOF;
-use crate::leases::{LeaseFacts, Step, again, plan};
-use crate::pods::{PodFact, Standing, fact_of, is_same, key_of};
+use crate::leases::{LeaseFacts, Step, about, again, holder_in, plan};
+use crate::pods::{PodFact, Standing, fact_of, holder_of, key_of};
+use crate::watched::WatchedPod;
 use futures::StreamExt as _;
-use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt as _};
 use mooring_api::LicenseLease;
 use mooring_core::identity::HolderKey;
@@ -17,7 +18,6 @@ use mooring_net::sync::lock;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Mutex;
 use std::time::Duration;
-use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Instant;
 
 /// How many holders are worked on at once.
@@ -56,11 +56,7 @@ impl LookMemory {
 }
 
 /// Runs until dropped.
-pub(super) async fn run(
-    connection: &Connection,
-    mut subscription: Subscription,
-    mut touched: UnboundedReceiver<HolderKey>,
-) {
+pub(super) async fn run(connection: &Connection, mut subscription: Subscription) {
     let memory = Mutex::new(LookMemory::default());
     let mut notice = connection.notice.clone();
     let mut later: BTreeMap<Instant, Vec<HolderKey>> = BTreeMap::new();
@@ -69,16 +65,18 @@ pub(super) async fn run(
         let due = later.first_key_value().map(|(t, _)| *t);
         tokio::select! {
             Some(key) = subscription.recv() => { batch.insert(key); }
-            Some(key) = touched.recv() => { batch.insert(key); }
+            touched = connection.touched.next(BATCH) => { batch = of(connection, touched); }
             Ok(()) = notice.changed() => { batch = connection.everyone(); }
             () = tokio::time::sleep_until(due.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600))) => {}
-            else => return,
         }
-        while batch.len() < BATCH {
-            match subscription.try_recv().or_else(|_| touched.try_recv()) {
-                Ok(key) => batch.insert(key),
-                Err(_) => break,
-            };
+        while batch.len() < BATCH
+            && let Ok(key) = subscription.try_recv()
+        {
+            batch.insert(key);
+        }
+        let room = BATCH.saturating_sub(batch.len());
+        if let Some(touched) = connection.touched.take(room) {
+            batch.extend(of(connection, touched));
         }
         let now = Instant::now();
         while let Some(entry) = later.first_entry().filter(|e| *e.key() <= now) {
@@ -95,6 +93,13 @@ pub(super) async fn run(
                 later.entry(Instant::now() + after).or_default().push(key);
             }
         }
+    }
+}
+
+fn of(connection: &Connection, touched: Batch) -> BTreeSet<HolderKey> {
+    match touched {
+        Batch::Some(keys) => keys,
+        Batch::Everyone => connection.everyone(),
     }
 }
 
@@ -162,9 +167,9 @@ fn step(
     };
     let pod = cache.pod(key);
     let standing = connection.standing(key, pod.as_deref());
-    if let Some(pod) = &pod {
-        // What it says of a pod under another name is a word about nobody.
-        claims.retain(|c| is_same(&c.view.holder, pod));
+    let who = pod.as_deref().map(holder_of);
+    if let Some(who) = who.or_else(|| stored.map(|s| holder_in(&s.lease))) {
+        claims = about(claims, &who);
     }
     let counts = standing == Standing::Counts;
     let fact = remember(memory, key, fact, (!known && counts).then_some(settled));
@@ -228,9 +233,10 @@ async fn ask(
         return Ok(PodFact::Absent);
     };
     let namespace = mirror.namespace().unwrap_or_default();
-    let api: Api<Pod> = Api::namespaced(connection.context.writer.client.clone(), &namespace);
+    let api: Api<WatchedPod> =
+        Api::namespaced(connection.context.writer.client.clone(), &namespace);
     match api.get_opt(&mirror.spec.holder.name).await? {
-        Some(pod) if key_of(&pod).as_ref() == Some(key) => Ok(fact_of(&pod, false)),
+        Some(WatchedPod(pod)) if key_of(&pod).as_ref() == Some(key) => Ok(fact_of(&pod, false)),
         _ => Ok(PodFact::Absent),
     }
 }

@@ -13,10 +13,12 @@ mod roster;
 mod server;
 mod session;
 mod snapshot;
+mod touched;
 
 pub use lease_cache::LeaseCache;
 pub use server::{ConnectionContext, Endpoint};
 pub use snapshot::{Notice, Snapshot};
+use touched::Touched;
 
 use crate::leases::Trouble;
 use mooring_api::names::ServerRef;
@@ -78,7 +80,6 @@ impl Connections {
         let (target_tx, target_rx) = watch::channel(target);
         let (snapshot_tx, snapshot_rx) = watch::channel(Snapshot::default());
         let (notice_tx, notice_rx) = watch::channel(Notice::default());
-        let (touched, touched_rx) = mpsc::unbounded_channel();
         let (gone, gone_rx) = mpsc::unbounded_channel();
         let connection = Connection {
             server: server.clone(),
@@ -92,10 +93,10 @@ impl Connections {
             notice: notice_rx,
             changed: self.changed.clone(),
             lease_cache: Mutex::default(),
-            touched,
+            touched: Touched::default(),
             gone,
         };
-        let task = tokio::spawn(run(connection, touched_rx, gone_rx)).abort_handle();
+        let task = tokio::spawn(run(connection, gone_rx)).abort_handle();
         tracing::info!(server = %server, "link started");
         let running = Running {
             target: target_tx,
@@ -176,16 +177,12 @@ impl Connections {
 }
 
 /// Serves one license server until dropped.
-async fn run(
-    connection: Connection,
-    touched: UnboundedReceiver<HolderKey>,
-    gone: UnboundedReceiver<HolderKey>,
-) {
+async fn run(connection: Connection, gone: UnboundedReceiver<HolderKey>) {
     let cache = &connection.context.writer.cache;
     cache.complete().await;
     let subscription = cache.listen(&connection.server);
     tokio::join!(
         connection.sessions(gone),
-        mirrors::run(&connection, subscription, touched)
+        mirrors::run(&connection, subscription)
     );
 }

@@ -2,6 +2,7 @@
 
 use super::lease_cache::LeaseCache;
 use super::snapshot::{Notice, Snapshot};
+use super::touched::Touched;
 use crate::certs::Ca;
 use crate::leases::{Service, Writer};
 use crate::pods::{Standing, standing};
@@ -47,7 +48,7 @@ pub(super) struct Connection {
     pub(super) changed: mpsc::UnboundedSender<ServerRef>,
     pub(super) lease_cache: Mutex<LeaseCache>,
     /// Hears of holders to look at, for [`super::mirrors`].
-    pub(super) touched: mpsc::UnboundedSender<HolderKey>,
+    pub(super) touched: Touched,
     /// Hears of holders proven gone, to be told to the server.
     pub(super) gone: mpsc::UnboundedSender<HolderKey>,
 }
@@ -78,9 +79,7 @@ impl Connection {
     }
 
     pub(super) fn touch(&self, keys: impl IntoIterator<Item = HolderKey>) {
-        keys.into_iter().for_each(|k| {
-            let _ = self.touched.send(k);
-        });
+        self.touched.add(keys);
     }
 
     /// Changes the snapshot, and says so if that changed anything.

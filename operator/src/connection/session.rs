@@ -177,7 +177,7 @@ impl Connection {
                 tracing::debug!(server = %self.server, lease = %lease.lease, pod = %lease.holder, state = %lease.state, "the server says");
                 let now = clock::now().wall;
                 let key = self.lease_cache().event(lease, now, |k| self.is_seen(k));
-                self.touch([key]);
+                self.touch(key);
                 Ok(Some(allowance.next(soon)))
             }
             Ok(WatchEvent::Server { state }) if state.instance != instance => {

@@ -15,7 +15,7 @@ pub const KEEP_PROOF: Duration = Duration::from_secs(3600);
 /// Set by an administrator who has made sure that the node is shut down (KEP-2268).
 const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 /// The condition that says why a pod was disrupted (KEP-3329).
-const DISRUPTION: &str = "DisruptionTarget";
+pub(crate) const DISRUPTION: &str = "DisruptionTarget";
 /// Its reason where the pod garbage collector wrote the phase: nobody looked at the containers.
 const BY_POD_GC: &str = "DeletionByPodGC";
 

@@ -1,5 +1,6 @@
 //! A claim as its license server knows it.
 
+use mooring_core::identity::Holder;
 use mooring_core::time::Timestamp;
 use mooring_core::wire::LeaseView;
 use std::time::Duration;
@@ -25,5 +26,73 @@ impl Known {
             .or(view.runs_for_ms)
             .and_then(|ms| now.checked_add(Duration::from_millis(ms)).ok());
         Self { view, since, until }
+    }
+}
+
+/// Those of a server's claims that are about a holder as we know it, under the name by which we
+/// know it: what is said of another name is a word about nobody, and an account and a node are not
+/// the server's to say.
+pub fn about(claims: Vec<Known>, who: &Holder) -> Vec<Known> {
+    let is_same = |c: &Known| match (&c.view.holder, who) {
+        (
+            Holder::Pod { namespace, pod, .. },
+            Holder::Pod {
+                namespace: n,
+                pod: p,
+                ..
+            },
+        ) => (namespace, pod) == (n, p),
+        (said, known) => said == known,
+    };
+    let mut claims: Vec<Known> = claims.into_iter().filter(is_same).collect();
+    for claim in &mut claims {
+        claim.view.holder = who.clone();
+    }
+    claims
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+    use serde_json::json;
+
+    fn said(holder: &Holder) -> Known {
+        let items = json!([{ "product": "render", "seats": 1 }]);
+        let view = json!({ "lease": "0".repeat(32), "claim": "pod", "holder": holder, "items": items, "state": "Held", "sinceMs": 0 });
+        Known::new(serde_json::from_value(view).unwrap(), Timestamp::UNIX_EPOCH)
+    }
+
+    fn called(namespace: &str, pod: &str, account: &str) -> Holder {
+        Holder::Pod {
+            namespace: namespace.into(),
+            pod: pod.into(),
+            uid: "u".into(),
+            service_account: account.into(),
+            node: Some(account.into()),
+        }
+    }
+
+    #[test]
+    fn a_servers_word_about_a_pod_of_another_name_is_about_nobody() {
+        let who = called("apps", "p", "default");
+        let about = |namespace: &str, pod: &str| {
+            about(vec![said(&called(namespace, pod, "default"))], &who).len()
+        };
+        assert_eq!(about("apps", "p"), 1);
+        assert_eq!(about("kube-system", "p"), 0);
+        assert_eq!(about("apps", "kube-apiserver"), 0);
+        let external = Holder::External {
+            subject: "u".into(),
+        };
+        assert_eq!(super::about(vec![said(&external)], &who).len(), 0);
+        assert_eq!(super::about(vec![said(&external)], &external).len(), 1);
+    }
+
+    #[test]
+    fn account_and_node_of_a_pod_are_its_own_word() {
+        let who = called("apps", "p", "default");
+        let about = about(vec![said(&called("apps", "p", "cluster-admin"))], &who);
+        assert_eq!(about[0].view.holder, who);
     }
 }

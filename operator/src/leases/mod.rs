@@ -14,8 +14,9 @@ mod outage;
 mod plan;
 mod write;
 
-pub use known::Known;
+pub use known::{Known, about};
 pub use notes::Note;
+pub use object::holder_in;
 pub use outage::{Service, Trouble};
 pub use plan::{LeaseFacts, Step, again, plan};
 pub use write::{Writer, publish};

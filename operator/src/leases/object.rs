@@ -17,9 +17,14 @@ use mooring_core::identity::Holder;
 use mooring_core::request;
 use mooring_core::time::Timestamp;
 use mooring_core::wire::{ViewState, WaitReason};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// How many claims a mirror tells of.
+const MOST_CLAIMS: usize = 64;
+/// How many characters its products have.
+const MOST_PRODUCTS: usize = 1000;
 /// How far a silent holder's end may move before it is written again: answers take a moment.
 const SAME_UNTIL: Duration = Duration::from_secs(5);
 
@@ -50,12 +55,13 @@ pub(super) fn mirror(
     let holder = &known.first()?.view.holder;
     let before = existing.and_then(|e| e.status.as_ref());
     let claims: Vec<ClaimStatus> = known.iter().map(|k| claim(k, before)).collect();
-    let products: Vec<&str> = claims.iter().map(|c| c.products.as_str()).collect();
     // The claim that needs most attention speaks for the pod.
     let (at, head) = claims.iter().enumerate().max_by_key(|(_, c)| c.state)?;
     let (head, waits) = (head.clone(), known.get(at).and_then(|k| k.view.reason));
+    let claims = some_of(claims);
+    let products: Vec<&str> = claims.iter().map(|c| c.products.as_str()).collect();
     let status = LicenseLeaseStatus {
-        products: products.join(","),
+        products: cut(products.join(",")),
         state: head.state,
         since: head.since,
         node: node_of(holder).or(node),
@@ -67,6 +73,24 @@ pub(super) fn mirror(
         claims,
     };
     Some(object(server, holder, status))
+}
+
+/// As many claims as a mirror tells of, those first that need attention: how many a holder has is
+/// the server's word.
+fn some_of(mut claims: Vec<ClaimStatus>) -> Vec<ClaimStatus> {
+    if claims.len() > MOST_CLAIMS {
+        claims.sort_by_key(|c| Reverse(c.state));
+        claims.truncate(MOST_CLAIMS);
+        claims.sort_by(|a, b| a.name.cmp(&b.name));
+    }
+    claims
+}
+
+fn cut(products: String) -> String {
+    match products.char_indices().nth(MOST_PRODUCTS) {
+        Some((at, _)) => format!("{}…", products.get(..at).unwrap_or_default()),
+        None => products,
+    }
 }
 
 fn node_of(holder: &Holder) -> Option<String> {
@@ -230,6 +254,23 @@ fn with_status(
         },
         spec: lease.spec.clone(),
         status,
+    }
+}
+
+/// Whom a mirror is about.
+pub fn holder_in(mirror: &LicenseLease) -> Holder {
+    let (to, status) = (&mirror.spec.holder, mirror.status.as_ref());
+    match to.kind {
+        HolderKind::Pod => Holder::Pod {
+            namespace: mirror.metadata.namespace.clone().unwrap_or_default(),
+            pod: to.name.clone(),
+            uid: to.uid.clone().unwrap_or_default(),
+            service_account: to.service_account.clone().unwrap_or_default(),
+            node: status.and_then(|s| s.node.clone()),
+        },
+        HolderKind::External => Holder::External {
+            subject: to.name.clone(),
+        },
     }
 }
 

@@ -7,11 +7,11 @@ use crate::cache::watches::PAGE;
 use crate::connection::ConnectionContext;
 use crate::discovery::{self, sightings::Sightings};
 use crate::watch::{NoPause, watch};
+use crate::watched::Head;
 use futures::stream::poll_fn;
 use futures::{Stream, StreamExt as _};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
-use kube::core::PartialObjectMeta;
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use kube::runtime::{Controller, WatchStreamExt as _, watcher};
 use kube::{Api, Resource, ResourceExt as _};
@@ -43,10 +43,10 @@ pub async fn run(
     let servers = servers.reflect(writer).applied_objects();
     let controller = Controller::for_stream(servers, store.clone());
     // Metadata alone: whoever may make such an object may make it large, and label it so.
-    let sets = Api::<PartialObjectMeta<StatefulSet>>::all(client.clone());
-    let services = Api::<PartialObjectMeta<Service>>::all(client.clone());
-    let maps = Api::<PartialObjectMeta<ConfigMap>>::all(client.clone());
-    let pods = Api::<PartialObjectMeta<Pod>>::all(client.clone());
+    let sets = Api::<Head<StatefulSet>>::all(client.clone());
+    let services = Api::<Head<Service>>::all(client.clone());
+    let maps = Api::<Head<ConfigMap>>::all(client.clone());
+    let pods = Api::<Head<Pod>>::all(client.clone());
     let controller = controller
         .watches_stream(touches(sets), touched(&ctx, &store))
         .watches_stream(touches(services), touched(&ctx, &store))

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![allow(clippy::needless_pass_by_value)]
 use super::*;
+use crate::watched::watched;
 use mooring_core::wire::AllowedNamespaces;
 use serde_json::{Value, json};
 
@@ -29,7 +30,12 @@ fn judge(pod: &Pod, allowed: &[&str]) -> Standing {
         generation: 0,
         allowed_namespaces: AllowedNamespaces::These(allowed),
     };
-    standing(&HolderKey("u".into()), Some(&trim(pod)), &main(), &policies)
+    standing(
+        &HolderKey("u".into()),
+        Some(&watched(pod)),
+        &main(),
+        &policies,
+    )
 }
 
 #[test]
@@ -78,53 +84,6 @@ fn who_is_not_in_sight_or_no_pod_is_told_apart() {
     assert_eq!(none("external:ann"), Standing::External);
 }
 
-#[test]
-fn what_is_kept_of_a_pod_has_a_bound_whatever_its_maker_wrote() {
-    let huge = "x".repeat(100_000);
-    let large = pod(|v| {
-        v["metadata"]["annotations"]["a"] = json!(huge);
-        v["metadata"]["labels"] = json!({ "l": huge });
-        let sidecar = &mut v["spec"]["initContainers"][0];
-        sidecar["args"] = json!(vec![huge.clone(); 100]);
-        sidecar["env"][0]["value"] = json!(huge);
-        for n in 0..100 {
-            let variable = json!({ "name": format!("V{n}"), "value": huge });
-            sidecar["env"].as_array_mut().unwrap().push(variable);
-        }
-        let state = json!({ "terminated": { "exitCode": 0, "message": huge } });
-        let status = json!({ "name": "mooring", "image": huge, "imageID": huge, "ready": true, "restartCount": 0, "state": state });
-        v["status"] =
-            json!({ "phase": "Running", "message": huge, "initContainerStatuses": [status] });
-    });
-    let kept = serde_json::to_string(&trim(&large)).unwrap();
-    assert!(kept.len() < 4096, "{} bytes are kept", kept.len());
-    assert_eq!(server_of(&trim(&large)), Some(main()));
-}
-
-#[test]
-fn trimming_changes_nothing_that_is_asked_of_a_pod() {
-    let state = json!({ "waiting": { "reason": "ImagePullBackOff", "message": "m" } });
-    let status = json!({ "name": "mooring", "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": state });
-    let whole =
-        pod(|v| v["status"] = json!({ "phase": "Pending", "initContainerStatuses": [status] }));
-    let trimmed = trim(&whole);
-    assert_eq!(trim(&trimmed), trimmed, "again, nothing more");
-    let asked = |p: &Pod| {
-        let env = sidecar_env(p, "MOORING_LICENSES");
-        (
-            server_of(p),
-            env,
-            sidecar_may_have_run(p),
-            sidecar_runs(p),
-            node_name(p).map(str::to_owned),
-            is_injected(p),
-            max_grace(p),
-            runs_since(p),
-        )
-    };
-    assert_eq!(asked(&trimmed), asked(&whole));
-}
-
 /// With its sidecar running since 12:01, in a pod that began at 12:00.
 fn running(change: impl FnOnce(&mut Value)) -> Holding {
     let pod = pod(|v| {
@@ -134,7 +93,7 @@ fn running(change: impl FnOnce(&mut Value)) -> Holding {
             json!({ "startTime": "2026-03-01T12:00:00Z", "initContainerStatuses": [status] });
         change(v);
     });
-    match fact_of(&trim(&pod), false) {
+    match fact_of(&watched(&pod), false) {
         PodFact::Running { of, .. } => *of,
         other => panic!("{other:?}"),
     }
@@ -161,27 +120,4 @@ fn a_sidecar_that_is_started_again_has_no_more_time() {
         sidecar["state"]["running"]["startedAt"] = json!("2026-03-01T15:00:00Z");
     });
     assert_eq!(since(again), "2026-03-01T12:00:00Z");
-}
-
-#[test]
-fn a_servers_word_about_a_pod_of_another_name_is_about_nobody() {
-    let seen = trim(&pod(|_| ()));
-    let said = |namespace: &str, pod: &str| Holder::Pod {
-        namespace: namespace.into(),
-        pod: pod.into(),
-        uid: "u".into(),
-        service_account: "default".into(),
-        node: None,
-    };
-    assert!(is_same(&said("apps", "p"), &seen));
-    assert!(
-        !is_same(&said("kube-system", "p"), &seen)
-            && !is_same(&said("apps", "kube-apiserver"), &seen)
-    );
-    assert!(!is_same(
-        &Holder::External {
-            subject: "u".into()
-        },
-        &seen
-    ));
 }

@@ -113,7 +113,17 @@ fn of_all_claims_of_a_server_only_so_many_are_kept() {
     }
     assert_eq!(lease_cache.leases.len(), MOST);
     let known = lease_cache.event(numbered(7, "a", "Silent"), now, seen);
-    assert_eq!(known, key("a"));
+    assert_eq!(known, Some(key("a")));
+    let unknown = numbered(most + 200, "a", "Held");
+    assert_eq!(
+        lease_cache.event(unknown, now, seen),
+        None,
+        "nobody to look at"
+    );
+    let unheard = numbered(most + 201, "b", "Ended");
+    assert_eq!(lease_cache.event(unheard, now, seen), None);
+    let endless = numbered(0, &"x".repeat(60_000), "Held");
+    assert_eq!(LeaseCache::default().event(endless, now, seen), None);
     let silent = |k: &Known| k.view.state == ViewState::Silent;
     assert_eq!(lease_cache.leases.values().filter(|k| silent(k)).count(), 1);
 }
@@ -129,8 +139,9 @@ fn texts_are_cut_and_an_id_never_changes_its_holder() {
         detail.clone(),
     ));
     if let Holder::Pod { node, .. } = &mut long.holder {
-        *node = Some(detail);
+        *node = Some(detail.clone());
     }
+    long.message = Some(detail);
     lease_cache.event(long, now, seen);
     let kept = format!("{:?}", lease_cache.claims(&key("a")));
     assert!(kept.len() < 4000, "{} characters are kept", kept.len());

@@ -591,13 +591,14 @@ fn versions_make_labels() {
 
 #[test]
 fn a_pod_that_the_webhook_made_counts_for_its_server() {
-    use crate::pods::{Standing, standing, trim};
+    use crate::pods::{Standing, standing};
+    use crate::watched::WatchedPod;
     use mooring_api::names::ServerRef;
     use mooring_core::identity::HolderKey;
     use mooring_core::wire::{AllowedNamespaces, Policies};
     let mut injected = inject(&simple(json!({ "mooring.dev/licenses": "render" })));
     injected["metadata"]["uid"] = json!("u");
-    let made = trim(&serde_json::from_value(injected).unwrap());
+    let made = serde_json::from_value::<WatchedPod>(injected).unwrap().0;
     let server = ServerRef::from_url(&target().url).unwrap();
     let all = Policies {
         generation: 0,

@@ -283,6 +283,23 @@ fn the_claim_that_needs_attention_speaks_for_the_pod() {
 }
 
 #[test]
+fn of_a_thousand_claims_a_mirror_tells_those_that_need_attention() {
+    let view_of = |n: usize| {
+        let state = if n == 900 { "Refused" } else { "Held" };
+        let lease = format!("{n:032x}");
+        view(&format!("c{n:04}"), state, json!({ "lease": lease }))
+    };
+    let lease = written((0..1000).map(view_of).collect());
+    let status = lease.status.as_ref().unwrap();
+    let names: Vec<&str> = status.claims.iter().map(|c| c.name.as_str()).collect();
+    assert_eq!(names.len(), 64);
+    assert!(names.contains(&"c0900") && names.is_sorted(), "{names:?}");
+    assert_eq!(status.state, LeaseState::Refused);
+    let size = serde_json::to_string(&lease).unwrap().len();
+    assert!(size < 100_000, "{size} bytes");
+}
+
+#[test]
 fn a_deleted_mirror_is_written_anew_without_telling_old_news() {
     let (server, claims) = (
         server(),

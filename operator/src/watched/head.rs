@@ -1,0 +1,115 @@
+//! An object by its metadata alone.
+
+use super::list::{Entries, Keys};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use kube::Resource;
+use mooring_api::names::SERVER_LABEL;
+use mooring_core::annotation::LICENSES;
+use serde::{Deserialize, Deserializer};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+
+/// What is read of any object's metadata.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Meta {
+    name: Option<String>,
+    namespace: Option<String>,
+    uid: Option<String>,
+    resource_version: Option<String>,
+    deletion_timestamp: Option<Time>,
+    labels: Entries<Labels>,
+    annotations: Entries<Annotations>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Labels;
+
+impl Keys for Labels {
+    const KEYS: &[&str] = &[SERVER_LABEL];
+}
+
+#[derive(Clone, Debug, Default)]
+struct Annotations;
+
+impl Keys for Annotations {
+    const KEYS: &[&str] = &[LICENSES.key];
+}
+
+impl From<Meta> for ObjectMeta {
+    fn from(m: Meta) -> Self {
+        let some = |map: BTreeMap<_, _>| Some(map).filter(|m| !m.is_empty());
+        Self {
+            name: m.name,
+            namespace: m.namespace,
+            uid: m.uid,
+            resource_version: m.resource_version,
+            deletion_timestamp: m.deletion_timestamp,
+            labels: some(m.labels.0),
+            annotations: some(m.annotations.0),
+            ..Self::default()
+        }
+    }
+}
+
+/// An object of kind `K`, of which the API server sends the metadata alone.
+#[derive(Debug)]
+pub struct Head<K> {
+    metadata: ObjectMeta,
+    kind: PhantomData<fn() -> K>,
+}
+
+impl<K> Clone for Head<K> {
+    fn clone(&self) -> Self {
+        Self {
+            metadata: self.metadata.clone(),
+            kind: PhantomData,
+        }
+    }
+}
+
+impl<'de, K> Deserialize<'de> for Head<K> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Read {
+            metadata: Meta,
+        }
+        let metadata = Read::deserialize(deserializer)?.metadata.into();
+        let kind = PhantomData;
+        Ok(Self { metadata, kind })
+    }
+}
+
+impl<K: Resource<DynamicType = ()>> Resource for Head<K> {
+    type DynamicType = ();
+    type Scope = K::Scope;
+
+    fn kind((): &()) -> Cow<'_, str> {
+        K::kind(&())
+    }
+
+    fn group((): &()) -> Cow<'_, str> {
+        K::group(&())
+    }
+
+    fn version((): &()) -> Cow<'_, str> {
+        K::version(&())
+    }
+
+    fn plural((): &()) -> Cow<'_, str> {
+        K::plural(&())
+    }
+
+    fn metadata_api() -> bool {
+        true
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+}

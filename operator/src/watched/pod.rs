@@ -1,0 +1,315 @@
+//! A pod with what proofs, the roster and Events need of it, and no more.
+
+use super::head::Meta;
+use super::list::{Keep, kept};
+use crate::gone::DISRUPTION;
+use k8s_openapi::api::core::v1::{
+    Container, ContainerState, ContainerStateRunning, ContainerStateTerminated,
+    ContainerStateWaiting, ContainerStatus, EnvVar, Pod, PodCondition, PodSpec, PodStatus,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use kube::Resource;
+use mooring_api::names::{self, MAX_GRACE_ENV, OPTIMISTIC_START_ENV, ROOTS_ENV};
+use mooring_core::annotation::{LICENSES, START};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use std::borrow::Cow;
+
+/// How much of a variable or an argument is kept.
+const KEPT: usize = 512;
+/// The most that a pod's roots have: a cut certificate is none. The webhook writes two at most.
+const MOST_ROOTS: usize = 8192;
+
+/// A pod of which only that much was read. It is the k8s type, so that rules need no other.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "Read")]
+pub struct WatchedPod(pub Pod);
+
+#[derive(Deserialize)]
+struct Read {
+    metadata: Meta,
+    spec: Option<Spec>,
+    status: Option<Status>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Spec {
+    node_name: Option<String>,
+    service_account_name: Option<String>,
+    #[serde(deserialize_with = "kept")]
+    init_containers: Vec<Sidecar>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Sidecar {
+    name: String,
+    #[serde(deserialize_with = "kept")]
+    args: Vec<Argument>,
+    restart_policy: Option<String>,
+    #[serde(deserialize_with = "kept")]
+    env: Vec<Variable>,
+}
+
+impl Keep for Sidecar {
+    fn keep(kept: &[Self], next: &Self) -> bool {
+        kept.is_empty() && next.name == names::SIDECAR
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Argument(String);
+
+impl Keep for Argument {
+    /// One more than ours has: to see that there are more.
+    fn keep(kept: &[Self], _: &Self) -> bool {
+        kept.len() < 2
+    }
+}
+
+#[derive(Deserialize)]
+struct Variable {
+    name: String,
+    value: Option<String>,
+}
+
+impl Keep for Variable {
+    fn keep(kept: &[Self], next: &Self) -> bool {
+        let wanted = [
+            names::SERVER_ENV,
+            LICENSES.variable(),
+            START.variable(),
+            OPTIMISTIC_START_ENV,
+            MAX_GRACE_ENV,
+            ROOTS_ENV,
+        ];
+        wanted.contains(&next.name.as_str()) && !kept.iter().any(|k| k.name == next.name)
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Status {
+    phase: Option<String>,
+    start_time: Option<Time>,
+    #[serde(deserialize_with = "kept")]
+    conditions: Vec<Condition>,
+    #[serde(deserialize_with = "kept")]
+    container_statuses: Vec<Ran>,
+    #[serde(deserialize_with = "kept")]
+    init_container_statuses: Vec<Ran>,
+    #[serde(deserialize_with = "kept")]
+    ephemeral_container_statuses: Vec<Ran>,
+}
+
+#[derive(Deserialize)]
+struct Condition {
+    #[serde(rename = "type")]
+    kind: String,
+    status: String,
+    reason: Option<String>,
+}
+
+impl Keep for Condition {
+    fn keep(kept: &[Self], next: &Self) -> bool {
+        kept.is_empty() && next.kind == DISRUPTION
+    }
+}
+
+/// A container's status.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Ran {
+    name: String,
+    restart_count: i32,
+    started: Option<bool>,
+    state: Option<State>,
+    last_state: Option<State>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct State {
+    running: Option<Running>,
+    terminated: Option<IgnoredAny>,
+    waiting: Option<Waiting>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Running {
+    started_at: Option<Time>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Waiting {
+    reason: Option<String>,
+}
+
+impl Keep for Ran {
+    /// The sidecar's own, and of the others one for each way in which they may be: whether all, or
+    /// any, are so is all that is asked of them.
+    fn keep(kept: &[Self], next: &Self) -> bool {
+        let sidecar = |r: &Self| r.name == names::SIDECAR;
+        let alike = |k: &Self| sidecar(k) == sidecar(next) && k.way() == next.way();
+        !kept
+            .iter()
+            .any(|k| alike(k) || (sidecar(k) && sidecar(next)))
+    }
+}
+
+impl Ran {
+    fn way(&self) -> impl PartialEq {
+        let way = |s: &Option<State>| {
+            let s = s.as_ref();
+            s.map(|s| {
+                (
+                    s.running.is_some(),
+                    s.terminated.is_some(),
+                    s.waiting.is_some(),
+                )
+            })
+        };
+        let began = (self.started == Some(true), self.restart_count > 0);
+        (way(&self.state), way(&self.last_state), began)
+    }
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(KEPT).collect()
+}
+
+impl From<Read> for WatchedPod {
+    fn from(read: Read) -> Self {
+        let mut metadata: ObjectMeta = read.metadata.into();
+        // Whether it asks for a license; what for stands in the sidecar's environment.
+        if let Some(annotations) = &mut metadata.annotations {
+            annotations.values_mut().for_each(String::clear);
+        }
+        Self(Pod {
+            metadata,
+            spec: read.spec.map(PodSpec::from),
+            status: read.status.map(PodStatus::from),
+        })
+    }
+}
+
+impl From<Spec> for PodSpec {
+    fn from(s: Spec) -> Self {
+        let sidecar: Vec<Container> = s.init_containers.into_iter().map(Container::from).collect();
+        Self {
+            node_name: s.node_name,
+            service_account_name: s.service_account_name,
+            init_containers: Some(sidecar).filter(|s| !s.is_empty()),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<Sidecar> for Container {
+    fn from(c: Sidecar) -> Self {
+        let roots = |v: &Variable| v.name == ROOTS_ENV;
+        let whole = |v: &Variable| v.value.as_ref().is_none_or(|r| r.len() <= MOST_ROOTS);
+        let env = c.env.into_iter().filter(|v| !roots(v) || whole(v));
+        let env = env.map(|v| EnvVar {
+            value: if roots(&v) {
+                v.value
+            } else {
+                v.value.as_deref().map(cut)
+            },
+            name: v.name,
+            value_from: None,
+        });
+        Self {
+            name: c.name,
+            args: Some(c.args.iter().map(|a| cut(&a.0)).collect()),
+            restart_policy: c.restart_policy,
+            env: Some(env.collect()),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<Status> for PodStatus {
+    fn from(s: Status) -> Self {
+        let all = |list: Vec<Ran>| {
+            let list: Vec<ContainerStatus> = list.into_iter().map(ContainerStatus::from).collect();
+            Some(list).filter(|l| !l.is_empty())
+        };
+        let conditions = s.conditions.into_iter().map(|c| PodCondition {
+            type_: c.kind,
+            status: c.status,
+            reason: c.reason.as_deref().map(cut),
+            ..PodCondition::default()
+        });
+        Self {
+            phase: s.phase,
+            start_time: s.start_time,
+            conditions: Some(conditions.collect()),
+            container_statuses: all(s.container_statuses),
+            init_container_statuses: all(s.init_container_statuses),
+            ephemeral_container_statuses: all(s.ephemeral_container_statuses),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<Ran> for ContainerStatus {
+    fn from(r: Ran) -> Self {
+        Self {
+            name: r.name,
+            restart_count: r.restart_count,
+            started: r.started,
+            state: r.state.map(ContainerState::from),
+            last_state: r.last_state.map(ContainerState::from),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<State> for ContainerState {
+    fn from(s: State) -> Self {
+        Self {
+            running: s.running.map(|r| ContainerStateRunning {
+                started_at: r.started_at,
+            }),
+            terminated: s.terminated.map(|_| ContainerStateTerminated::default()),
+            waiting: s.waiting.map(|w| ContainerStateWaiting {
+                reason: w.reason.as_deref().map(cut),
+                message: None,
+            }),
+        }
+    }
+}
+
+impl Resource for WatchedPod {
+    type DynamicType = ();
+    type Scope = <Pod as Resource>::Scope;
+
+    fn kind((): &()) -> Cow<'_, str> {
+        Pod::kind(&())
+    }
+
+    fn group((): &()) -> Cow<'_, str> {
+        Pod::group(&())
+    }
+
+    fn version((): &()) -> Cow<'_, str> {
+        Pod::version(&())
+    }
+
+    fn plural((): &()) -> Cow<'_, str> {
+        Pod::plural(&())
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.0.metadata
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.0.metadata
+    }
+}
