@@ -1,6 +1,6 @@
 //! Discovery: agents report, the operator labels, the server's pod follows.
 
-use crate::lab::{Lab, Ports, Server, eventually, is_ready, so, within};
+use crate::lab::{Lab, OPERATOR, Ports, Server, eventually, is_ready, so, within};
 use crate::main_job::{begin, holds, notices_nothing, renews};
 use anyhow::{Result, ensure};
 use k8s_openapi::api::core::v1::Node;
@@ -168,9 +168,8 @@ pub(super) async fn nobody_else_can_say_where_a_dongle_is(lab: &Lab) -> Result<(
     }
 
     let label = async |what: &str| {
-        let who = "--as=system:serviceaccount:mooring-system:mooring-operator";
         let node = &lab.nodes.0;
-        lab.kubectl(format!("{who} label node {node} --overwrite {what}"))
+        lab.kubectl(format!("--as={OPERATOR} label node {node} --overwrite {what}"))
             .await
     };
     let refused = label("node-role.kubernetes.io/control-plane=").await?;
@@ -179,6 +178,13 @@ pub(super) async fn nobody_else_can_say_where_a_dongle_is(lab: &Lab) -> Result<(
         refused.contains("anchor.mooring.node-restriction.kubernetes.io/"),
         "{refused}"
     );
+    let node = &lab.nodes.0;
+    let owner = r#"{"apiVersion":"v1","kind":"ConfigMap","name":"x","uid":"gone"}"#;
+    let patch = format!(r#"{{"metadata":{{"ownerReferences":[{owner}]}}}}"#);
+    let line = format!("--as={OPERATOR} patch node {node} --type=merge -p");
+    let refused = lab.kubectl_with(&line, &patch).await?;
+    let refused = refused.failed("the operator gives a node an owner, to have it deleted")?;
+    ensure!(refused.contains("and nothing else"), "{refused}");
     let own = label("anchor.mooring.node-restriction.kubernetes.io/e2e=present").await?;
     own.ok("the operator sets its own label")?;
     let goes = "a label for which no LicenseServer asks goes";

@@ -31,6 +31,8 @@ fn allowed(lab: &Lab) -> Vec<String> {
 
 /// The release's namespace.
 pub const NAMESPACE: &str = "mooring-system";
+/// The operator's account, as the API server calls it.
+pub const OPERATOR: &str = "system:serviceaccount:mooring-system:mooring-operator";
 
 impl Helm {
     /// Installs or upgrades, and waits until all of it is Ready. `set` are further values,

@@ -16,7 +16,7 @@ pub use anchor::{Anchor, PIN};
 pub use apps::{App, Line};
 pub use card::{Card, CardIn};
 pub use command::{Output, run, run_words, words};
-pub use install::{Helm, NAMESPACE, NO_IMAGE};
+pub use install::{Helm, NAMESPACE, NO_IMAGE, OPERATOR};
 pub use server::{Row, Server, pkcs11, template};
 pub use usb::{Ports, SYSFS};
 pub use vendor::Vendor;

@@ -6,6 +6,7 @@ mod editor;
 mod forged;
 mod liar;
 mod memory;
+mod stolen;
 
 use crate::suite::Scenario;
 
@@ -16,5 +17,6 @@ pub fn scenarios() -> Vec<Scenario> {
         editor::a_hostile_editor_of_license_servers,
         forged::forged_pods_labels_and_leases,
         liar::a_license_server_that_lies,
+        stolen::who_has_the_operators_token_makes_nothing_but_license_servers,
     ]
 }
