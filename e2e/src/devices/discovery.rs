@@ -169,8 +169,10 @@ pub(super) async fn nobody_else_can_say_where_a_dongle_is(lab: &Lab) -> Result<(
 
     let label = async |what: &str| {
         let node = &lab.nodes.0;
-        lab.kubectl(format!("--as={OPERATOR} label node {node} --overwrite {what}"))
-            .await
+        lab.kubectl(format!(
+            "--as={OPERATOR} label node {node} --overwrite {what}"
+        ))
+        .await
     };
     let refused = label("node-role.kubernetes.io/control-plane=").await?;
     let refused = refused.failed("the operator sets a label that is not its own")?;
