@@ -1,5 +1,5 @@
-//! The holders of one server that are to be looked at. Each is in it once, and there is a bound: who
-//! they are is the server's word.
+//! The holders of one server that are to be looked at. Each is in it once, and there is a bound:
+//! who they are is the server's word.
 
 use mooring_core::identity::HolderKey;
 use mooring_net::sync::lock;
