@@ -73,6 +73,7 @@ async fn dispatch(
         ServerCall::Lift => operator::unrevoke(app, named(arg)?, asked).await,
         ServerCall::TakeBack => operator::take_back(app, named(arg)?, asked).await,
         ServerCall::Revocations => operator::revocations(app, asked).await,
+        ServerCall::ChangeRevocations => operator::change_revocations(app, asked).await,
     }
 }
 
