@@ -20,7 +20,7 @@ pub use anchor::{Anchor, AnchorKind, Hwid, KeyRef, Pcscd, PinRef, Pkcs11, Usb};
 pub use duration::{BadSpan, Span};
 pub use license_lease::{
     ClaimStatus, HolderKind, HolderReference, LeaseState, LicenseLease, LicenseLeaseSpec,
-    LicenseLeaseStatus,
+    LicenseLeaseStatus, Revoked,
 };
 pub use license_server::{
     AllowedNamespaces, EnvVar, HostPath, HostPathType, LeaseSettings, LicenseRef, LicenseServer,

@@ -10,6 +10,7 @@ pub struct Metrics {
     mirror_writes: IntCounterVec,
     reconciles: IntCounterVec,
     gone: IntCounterVec,
+    refused: IntCounterVec,
     links: IntGaugeVec,
     link_breaks: IntCounter,
     leader: IntGauge,
@@ -60,6 +61,11 @@ impl Metrics {
                 "Pods reported to their license server as gone, by proof.",
                 "proof",
             )?,
+            refused: counters(
+                "mooring_operator_words_refused_total",
+                "What an administrator wrote into a LicenseLease and its license server refused, by what it was.",
+                "what",
+            )?,
             links: registered(registry, IntGaugeVec::new(links, &["namespace", "server"]))?,
             link_breaks: registered(registry, link_breaks)?,
             leader: registered(registry, leader)?,
@@ -78,6 +84,11 @@ impl Metrics {
     /// A pod was reported as gone.
     pub fn reported_gone(&self, proof: crate::gone::Proof) {
         self.gone.with_label_values(&[&format!("{proof:?}")]).inc();
+    }
+
+    /// A license server refused what an administrator asked for.
+    pub fn word_refused(&self, what: &str) {
+        self.refused.with_label_values(&[what]).inc();
     }
 
     /// Whether a server is connected.

@@ -73,7 +73,7 @@ pub fn standing(
     server: &ServerRef,
     policies: &Policies,
 ) -> Standing {
-    if is_external(key) {
+    if key.is_external() {
         return Standing::External;
     }
     let Some(pod) = pod else {
@@ -86,10 +86,6 @@ pub fn standing(
         Ok(()) => Standing::Counts,
         Err(_) => Standing::NotAllowed,
     }
-}
-
-pub fn is_external(key: &HolderKey) -> bool {
-    key.0.starts_with("external:")
 }
 
 /// Whether the sidecar is the webhook's work: its annotation, name, arguments and kind.

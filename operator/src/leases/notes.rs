@@ -42,7 +42,20 @@ fn passes(status: &LicenseLeaseStatus) -> bool {
 pub(super) fn note(before: Option<&LicenseLeaseStatus>, lease: &LicenseLease) -> Option<Note> {
     let now = lease.status.as_ref()?;
     let why = now.message.as_deref().unwrap_or("no reason given");
+    let is = |s: &LicenseLeaseStatus, reason: &str| s.reason.as_deref() == Some(reason);
+    let ends = [
+        (object::TAKEN_BACK, "LicenseTakenBack", "Take"),
+        (object::CALLED_BACK, "LicenseCalledBack", "Call"),
+    ];
+    if let Some((word, reason, action)) = ends.into_iter().find(|(word, ..)| is(now, word)) {
+        let said = before.is_some_and(|b| is(b, word));
+        return (!said).then(|| Note::new(Warning, reason, action, why));
+    }
     if let Some(before) = before.filter(|b| b.state == now.state) {
+        if is(before, object::CALLED_BACK) && now.reason.is_none() {
+            let text = format!("holds {}: it is not called back any more", now.products);
+            return Some(Note::new(Normal, "LicenseKept", "Call", &text));
+        }
         // Under another name than the first: Events of one reason are counted as one for some
         // minutes, with the words of the first.
         let stopped = now.state == LeaseState::Waiting && passes(before) && !passes(now);
@@ -51,6 +64,10 @@ pub(super) fn note(before: Option<&LicenseLeaseStatus>, lease: &LicenseLease) ->
     let server = &lease.spec.server;
     let products = &now.products;
     let (severity, reason, action, message) = match now.state {
+        LeaseState::Revoked => {
+            let text = format!("license server {server} refuses it from now on: {why}");
+            (Warning, "LicenseRevoked", "Revoke", text)
+        }
         LeaseState::Held => {
             let text = format!("holds {products} from license server {server}");
             (Normal, "LicenseHeld", "Grant", text)

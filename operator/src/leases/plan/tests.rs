@@ -10,6 +10,7 @@ use mooring_core::wire::LeaseView;
 use serde_json::{Value, json};
 
 mod outage;
+mod taken_away;
 
 const UID: &str = "3f2504e0-4f89-11d3-9a0c-0305e82c3301";
 const WELL: Service = Service {
@@ -70,6 +71,7 @@ fn facts<'a>(
         pod: PodFact::Unseen,
         standing: Standing::Counts,
         node: None,
+        listed: Listed::No,
         existing,
         written: None,
     }
