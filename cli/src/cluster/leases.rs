@@ -9,7 +9,7 @@ use mooring_api::{HolderKind, LeaseState, LicenseLease};
 use mooring_core::time::Timestamp;
 
 /// The states in the order in which they are shown: holders first, then the line.
-const ORDER: [LeaseState; 8] = [
+const ORDER: [LeaseState; 9] = [
     LeaseState::Held,
     LeaseState::Silent,
     LeaseState::Grace,
@@ -17,6 +17,7 @@ const ORDER: [LeaseState; 8] = [
     LeaseState::Contested,
     LeaseState::Waiting,
     LeaseState::Refused,
+    LeaseState::Revoked,
     LeaseState::Unknown,
 ];
 
@@ -142,6 +143,7 @@ fn note(l: &LicenseLease, all: bool) -> Option<String> {
         ),
         LeaseState::Contested => "its seat was given away while it was silent; it runs on for a while, and stands in line".into(),
         LeaseState::Refused => format!("{server} refused it; look at its sidecar: kubectl logs {name} -c mooring"),
+        LeaseState::Revoked => "an administrator revoked it".into(),
         LeaseState::Unknown => format!("{server}, which serves, has not heard from it: is a network policy in the way? kubectl logs {name} -c mooring"),
     };
     Some(format!("{who}: {}: {}", state(l), said.unwrap_or(&default)))

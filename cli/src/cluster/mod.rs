@@ -1,16 +1,18 @@
 //! What a cluster's license servers say: `status` and `leases`, read from the custom resources
-//! alone; and the operator's CA.
+//! alone; what people write into them; and the operator's CA.
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | [`api`] | which cluster, lists, and errors that say what to do; the only part that talks to a network |
 //! | [`status`], [`leases`], [`operator`] | objects in, text out |
+//! | [`revoke`] | `revoke` and `release`, by a LicenseLease's spec |
 //! | [`ca`] | the operator's CA: how it stands, and asking for the next one |
 
 pub mod api;
 pub mod ca;
 pub mod leases;
 pub mod operator;
+pub mod revoke;
 pub mod status;
 
 use crate::direct::{self, Direct};
@@ -57,6 +59,7 @@ STATE is what the license server knows:
   Silent     renewals were missed; the seat is free at UNTIL
   Contested  runs on without a seat until UNTIL, and stands in line
   Refused    the license server said no
+  Revoked    an administrator bars it; its seats are free at UNTIL
   Unknown    the pod runs, and the license server, which serves, has not heard from it
 and, while the license server does not serve, what follows from it:
   Grace      the lease ran out; the application runs on until about UNTIL
