@@ -23,7 +23,6 @@ use touched::Touched;
 
 use crate::leases::Trouble;
 use mooring_api::names::ServerRef;
-use mooring_core::identity::HolderKey;
 use mooring_core::time::Timestamp;
 use mooring_core::wire::Policies;
 use mooring_net::clock;

@@ -29,6 +29,7 @@ const MOST_PRODUCTS: usize = 1000;
 const SAME_UNTIL: Duration = Duration::from_secs(5);
 
 const REVOKED: &str = "Revoked";
+const LIFTED: &str = "Lifted";
 /// The reason of a lease that an administrator took back.
 pub(super) const TAKEN_BACK: &str = "TakenBack";
 /// The reason of a lease that ends at a limit although it is renewed.
@@ -243,6 +244,26 @@ fn bare(of: &Holding, state: LeaseState, now: Timestamp) -> LicenseLeaseStatus {
         revoked_since: None,
         claims: Vec::new(),
     }
+}
+
+/// How long a pod may be silent whose revocation was lifted: it asks once a minute.
+const ASKS_WITHIN: Duration = Duration::from_secs(90);
+
+/// Whether a mirror says that its holder is revoked, or has just been let in again.
+pub(super) fn is_lifted(before: &LicenseLeaseStatus, now: Timestamp) -> bool {
+    let said = before.reason.as_deref() == Some(LIFTED);
+    let age = now.duration_since(before.since.0).unsigned_abs();
+    before.state == LeaseState::Revoked || (said && age < ASKS_WITHIN)
+}
+
+/// The mirror of a running pod whose revocation was lifted, until its server hears it.
+pub(super) fn lifted(server: &ServerRef, of: &Holding, now: Timestamp) -> LicenseLease {
+    let status = LicenseLeaseStatus {
+        reason: Some(LIFTED.to_owned()),
+        message: Some("its revocation is lifted; it asks again within a minute".into()),
+        ..bare(of, LeaseState::Unknown, now)
+    };
+    object(server, &of.holder, status)
 }
 
 /// The mirror of a running pod that is revoked, and that its server has not heard: it asks once a

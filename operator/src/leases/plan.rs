@@ -2,7 +2,9 @@
 
 use super::known::Known;
 use super::notes::{Note, note};
-use super::object::{mirror, passes, pod_missing, restated, revoked, unknown, without_contact};
+use super::object::{
+    is_lifted, lifted, mirror, passes, pod_missing, restated, revoked, unknown, without_contact,
+};
 use super::outage::{Service, Stage, Trouble};
 use super::revoked::Listed;
 use crate::pods::{PodFact, Standing};
@@ -224,6 +226,7 @@ fn not_known(f: &LeaseFacts<'_>) -> Step {
             let desired = match f.listed {
                 // It asks once a minute: its silence says nothing.
                 Listed::Yes(why) => revoked(f.server, of, why, f.now),
+                _ if before.is_some_and(|b| is_lifted(b, f.now)) => lifted(f.server, of, f.now),
                 Listed::No | Listed::Unheard => unknown(f.server, of, f.now),
             };
             let word = |s: &LicenseLeaseStatus| (s.state, s.reason.clone());

@@ -163,7 +163,18 @@ fn a_revoked_pod_that_its_server_has_not_heard_is_not_unknown() {
     );
     f.existing = Some(&lease);
     assert_eq!(plan(&f), Step::Nothing, "once");
+    // Lifted, it asks within a minute: nobody is sent to look at the network before that.
     f.listed = Listed::No;
-    let (lease, _) = applied(plan(&f));
-    assert_eq!(says(&lease).0, LeaseState::Unknown);
+    let (lifted, _) = applied(plan(&f));
+    let (state, reason, message) = says(&lifted);
+    assert_eq!(
+        (state, reason.as_deref()),
+        (LeaseState::Unknown, Some("Lifted"))
+    );
+    assert!(message.contains("is lifted"), "{message}");
+    f.existing = Some(&lifted);
+    assert_eq!(plan(&f), Step::Nothing);
+    f.now = now() + Duration::from_secs(91);
+    let (unknown, _) = applied(plan(&f));
+    assert!(says(&unknown).2.contains("NetworkPolicies"), "{unknown:?}");
 }
