@@ -90,7 +90,7 @@ impl Connection {
     pub(super) async fn tell(
         &self,
         client: &Client,
-        words: Vec<Word>,
+        words: impl Iterator<Item = Word>,
     ) -> Result<(), ConnectionError> {
         let (mut gone, mut revocations, mut take_back) = (Vec::new(), Vec::new(), Vec::new());
         for word in words {

@@ -146,9 +146,8 @@ impl Connection {
                 }
                 word = words.recv() => {
                     let Some(word) = word else { return Err(ConnectionError::Ended) };
-                    let mut all = vec![word];
-                    while let Ok(w) = words.try_recv() { all.push(w) }
-                    self.tell(&client, all).await?;
+                    let more = std::iter::from_fn(|| words.try_recv().ok());
+                    self.tell(&client, std::iter::once(word).chain(more)).await?;
                 }
                 r = changed.changed() => {
                     if r.is_err() { return Err(ConnectionError::Ended) }
