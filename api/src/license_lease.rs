@@ -75,8 +75,8 @@ pub struct LicenseLeaseSpec {
     /// lifts nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked: Option<Revoked>,
-    /// Leases of `status.claims`, by id, that are taken back: the application loses its license, and
-    /// its holder is barred from nothing. Yours to write (`kubectl mooring release`).
+    /// Leases of `status.claims`, by id, that are taken back: the application loses its license,
+    /// and its holder is barred from nothing. Yours to write (`kubectl mooring release`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("maxItems" = 64, "x-kubernetes-list-type" = "set", "items" = { "type": "string", "pattern": "^[0-9a-f]{32}$" }))]
     pub release: Vec<String>,
@@ -159,7 +159,8 @@ pub struct LicenseLeaseStatus {
     /// What happened, and what to do, where there is something to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// Since when the operator sees to `spec.revoked`. While this is here and that is not, it lifts.
+    /// Since when the operator sees to `spec.revoked`. While this is here and that is not, it
+    /// lifts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::time")]
     pub revoked_since: Option<Time>,

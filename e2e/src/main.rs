@@ -22,8 +22,8 @@ enum What {
     Demo,
     /// Runs the scenarios of a topic.
     Scenarios {
-        /// `main_job`, `gate`, `corpus`, `leases`, `outage`, `revoke`, `anchors`, `devices`, `rotation` or
-        /// `strangers`.
+        /// `main_job`, `gate`, `corpus`, `leases`, `outage`, `revoke`, `anchors`, `devices`,
+        /// `rotation` or `strangers`.
         topic: String,
         /// Only those whose name contains one of these.
         only: Vec<String>,

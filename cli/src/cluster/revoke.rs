@@ -41,8 +41,8 @@ Examples:
       --client-cert admin.crt --client-key admin.key"
 )]
 pub struct RevokeArgs {
-    /// The pod, its LicenseLease, or a lease's id, as `mooring leases` lists them; with --server the
-    /// id
+    /// The pod, its LicenseLease, or a lease's id, as `mooring leases` lists them; with --server
+    /// the id
     #[arg(value_name = "LEASE")]
     lease: String,
     /// Ask a license server outside Kubernetes: https://NAME:PORT
@@ -77,8 +77,8 @@ Examples:
   mooring release 9f2c… --server https://license.example.com:8443 --roots ca.crt --token-file admin.token"
 )]
 pub struct ReleaseArgs {
-    /// The pod, its LicenseLease, or a lease's id, as `mooring leases` lists them; with --server the
-    /// id
+    /// The pod, its LicenseLease, or a lease's id, as `mooring leases` lists them; with --server
+    /// the id
     #[arg(value_name = "LEASE")]
     lease: String,
     /// Which of its claims, where it has several

@@ -111,8 +111,8 @@ pub struct RevokedHolder {
     pub at: Timestamp,
 }
 
-/// `POST /v1/revocations`: the operator's word of who is revoked and who is not any more, by holder,
-/// whether or not this run has heard of it yet. Who is not named stays as it is.
+/// `POST /v1/revocations`: the operator's word of who is revoked and who is not any more, by
+/// holder, whether or not this run has heard of it yet. Who is not named stays as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
