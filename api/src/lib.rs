@@ -23,8 +23,9 @@ pub use license_lease::{
     LicenseLeaseStatus, Revoked,
 };
 pub use license_server::{
-    AllowedNamespaces, EnvVar, HostPath, HostPathType, LeaseSettings, LicenseRef, LicenseServer,
-    LicenseServerSpec, NamespacesFrom, ServiceSettings, ServiceType, Template, VendorKeys,
+    AllowedNamespaces, Connections, EnvVar, HostPath, HostPathType, LeaseSettings, LicenseRef,
+    LicenseServer, LicenseServerSpec, NamespacesFrom, ServiceSettings, ServiceType, Template,
+    VendorKeys,
 };
 pub use placement::{Device, PRESENT, Placement};
 pub use status::{LicenseServerStatus, ProductStatus, Replacements};

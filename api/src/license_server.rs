@@ -13,6 +13,7 @@ use crate::status::LicenseServerStatus;
 use k8s_openapi::api::core::v1::{LocalObjectReference, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, ResourceExt as _};
+use mooring_config::{CONNECTIONS_PER_ADDRESS, MOST_CONNECTIONS};
 use mooring_core::ledger::{CLAIMS_PER_HOLDER, MOST_CLAIMS_PER_HOLDER};
 use mooring_core::policy::Reclaim;
 use mooring_core::time::{DEFAULT_GRACE, DEFAULT_LEASE, MAX_LEASE, MIN_LEASE};
@@ -268,6 +269,33 @@ pub struct ServiceSettings {
     /// Annotations of the Service, such as a load balancer's.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
+    /// How many connections the server takes at once. The pod's limit of memory follows from it.
+    pub connections: Connections,
+}
+
+/// How many connections a server takes at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "!has(self.perAddress) || !has(self.most) || self.perAddress <= self.most",
+    "message": "connections.perAddress: expected at most connections.most"
+}]))]
+pub struct Connections {
+    /// In sum: one for each sidecar. Where all are taken, who has most gives way to who has less.
+    #[schemars(range(min = 16, max = 100_000))]
+    pub most: u32,
+    /// Of one address. More, where many clients come through one (NAT, a load balancer).
+    #[schemars(range(min = 1, max = 100_000))]
+    pub per_address: u32,
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self {
+            most: MOST_CONNECTIONS,
+            per_address: CONNECTIONS_PER_ADDRESS,
+        }
+    }
 }
 
 impl Default for ServiceSettings {
@@ -276,6 +304,7 @@ impl Default for ServiceSettings {
             type_: ServiceType::default(),
             port: API_PORT,
             annotations: BTreeMap::new(),
+            connections: Connections::default(),
         }
     }
 }

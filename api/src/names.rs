@@ -1,6 +1,6 @@
 //! Names that the operator's parts and other programs share (docs/contracts.md).
 
-pub use mooring_config::{API_PORT, HEALTH_PORT};
+pub use mooring_config::{API_PORT, METRICS_PORT};
 use ring::digest::{SHA256, digest};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -62,3 +62,8 @@ request.namespace != '{{ .Release.Namespace }}' && !request.namespace.startsWith
 {{- define "mooring.owner" -}}
 o.kind == 'LicenseServer' && o.apiVersion.startsWith('mooring.dev/') && o.name == variables.server && o.?controller.orValue(false)
 {{- end }}
+
+{{/* Whether license servers get NetworkPolicies: not where the operator is in the nodes' network, since then no selector lets it in. */}}
+{{- define "mooring.networkPolicies" -}}
+{{- if and .Values.networkPolicy.licenseServers (not .Values.webhook.hostNetwork) -}}true{{- end -}}
+{{- end -}}

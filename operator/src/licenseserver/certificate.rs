@@ -3,7 +3,7 @@
 use crate::certs::{Ca, stored::certificates};
 use k8s_openapi::api::core::v1::Secret;
 use mooring_api::names::ServerRef;
-use mooring_net::tls::{chains_with_keys, not_after, would_trust};
+use mooring_net::tls::{chains_with_keys, pem_not_after, would_trust};
 use std::time::SystemTime;
 use x509_parser::extensions::GeneralName;
 use x509_parser::pem::parse_x509_pem;
@@ -59,7 +59,7 @@ pub(super) fn renewal(
     if names.iter().any(|n| !listed.contains(&n.as_str())) {
         return Some("its names have changed");
     }
-    let due = not_after(&chain).is_none_or(|end| ca.is_due(end, now));
+    let due = pem_not_after(&chain).is_none_or(|end| ca.is_due(end, now));
     due.then_some("it is in the last third of its life")
 }
 
@@ -90,7 +90,7 @@ pub(super) fn kept(secret: Option<&Secret>, chain: &str, name: &str, now: System
         ));
     }
     let before = chains_with_keys(&text(secret, EARLIER)).into_iter();
-    all.extend(before.filter(|c| not_after(c).is_some_and(|end| end > now)));
+    all.extend(before.filter(|c| pem_not_after(c).is_some_and(|end| end > now)));
     all.truncate(MOST);
     all.concat()
 }

@@ -8,6 +8,7 @@ use super::policies;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::ListParams;
@@ -43,6 +44,10 @@ pub async fn dereference(
         set: names.own(ns.get::<StatefulSet>(name).await?),
         service: names.own(ns.get::<Service>(name).await?),
         config: names.own(ns.get::<ConfigMap>(&reference.child("config")).await?),
+        policy: match ctx.defaults.network_policies {
+            Some(_) => names.own(ns.get::<NetworkPolicy>(name).await?),
+            None => None,
+        },
         account: names.own(ns.get::<ServiceAccount>(&reference.account()).await?),
         binding: names.own_binding(binding(reference, ctx).await?),
     };

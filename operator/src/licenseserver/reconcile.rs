@@ -265,6 +265,7 @@ impl Pass<'_> {
             server: self.server,
             reference: self.reference,
             defaults: &self.ctx.defaults,
+            operator_namespace: &self.ctx.namespace,
             in_force,
             policies: &policies,
             logins: &logins,

@@ -71,6 +71,17 @@ pub fn validate(server: &LicenseServer) -> Result<(), Invalid> {
             "exactly one of configMapName and secretName",
         ));
     }
+    let connections = spec.service.connections;
+    if connections.most < 16 || connections.per_address > connections.most {
+        return Err(invalid(
+            "spec.service.connections",
+            format!(
+                "most {}, perAddress {}",
+                connections.most, connections.per_address
+            ),
+            "most of at least 16, and perAddress of at most that",
+        ));
+    }
     let by_selector = spec.allowed_namespaces.from == NamespacesFrom::Selector;
     if by_selector != spec.allowed_namespaces.selector.is_some() {
         return Err(invalid(

@@ -98,7 +98,9 @@ fn the_deployments_flags_are_this_programs() {
     let used = text
         .split("--")
         .filter_map(|t| t.split(['=', '"']).next())
-        .filter(|t| t.starts_with("sidecar-") || *t == "default-server");
+        .filter(|t| {
+            t.starts_with("sidecar-") || t.starts_with("webhook-") || *t == "default-server"
+        });
     for flag in used {
         assert!(
             ours.contains(&flag),

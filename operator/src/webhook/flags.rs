@@ -1,10 +1,11 @@
 //! The webhook's command line, checked at the start: a bad value ends the process with the flag,
 //! the value and what was expected.
 
-use super::{CONFIGURATION, PORT, SERVICE, WebhookConfig};
+use super::{CONFIGURATION, Clients, PORT, SERVICE, WebhookConfig};
 use crate::inject::{Budget, Images, Settings};
 use mooring_api::names::ServerRef;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 /// Flags of the webhook and of the sidecars it adds; `#[command(flatten)]` them.
@@ -20,6 +21,13 @@ pub struct Flags {
     /// The MutatingWebhookConfiguration whose caBundle is kept.
     #[arg(long, default_value = CONFIGURATION, value_name = "NAME")]
     webhook_configuration: String,
+    /// Answer the API server alone, known by a client certificate that chains to these roots (a
+    /// file, PEM); without it whoever reaches the port is answered.
+    #[arg(long, value_name = "FILE")]
+    webhook_client_ca: Option<PathBuf>,
+    /// The common name of that certificate; without it any will do. May be given several times.
+    #[arg(long, value_name = "NAME", requires = "webhook_client_ca")]
+    webhook_client_name: Vec<String>,
     /// The LicenseServer of pods that name none.
     #[arg(long, value_name = "NAMESPACE/NAME", value_parser = server_ref)]
     default_server: Option<ServerRef>,
@@ -89,7 +97,17 @@ impl Flags {
         let cpu = (&*self.sidecar_cpu_request, &*self.sidecar_cpu_limit);
         let memory = (&*self.sidecar_memory_request, &*self.sidecar_memory_limit);
         let budget = Budget::parse(cpu, memory).map_err(|e| format!("flags --sidecar-…: {e}"))?;
+        let names = self.webhook_client_name;
+        let clients = self.webhook_client_ca.map(|path| {
+            let roots = std::fs::read_to_string(&path);
+            let roots = roots.map_err(|e| {
+                let path = path.display();
+                format!("flag --webhook-client-ca {path}: {e}, expected a file with certificates")
+            })?;
+            Ok::<_, String>(Clients { roots, names })
+        });
         Ok(WebhookConfig {
+            clients: clients.transpose()?,
             listen: self.webhook_listen,
             namespace: namespace.to_owned(),
             service: self.webhook_service,

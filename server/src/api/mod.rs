@@ -15,7 +15,8 @@ use hyper::body::Incoming;
 use mooring_core::names::BadName;
 use mooring_core::wire::calls::{self, SERVER, ServerCall};
 use mooring_core::wire::{INSTANCE_HEADER, Problem, ProblemType, VERSIONS};
-use mooring_net::http::{self as net, Body, Peer};
+use mooring_net::http::{self as net, Body};
+use mooring_net::serve::Peer;
 use std::str::FromStr;
 use std::sync::Arc;
 

@@ -42,6 +42,7 @@ fn case(change: impl FnOnce(&mut Value)) -> Case {
             tokenreview_role: "mooring-server-tokenreviews".into(),
             image_pull_secrets: vec![],
             platform: crate::licenseserver::platform::Platform::default(),
+            network_policies: None,
         },
         policies: Policies {
             generation: 7,
@@ -58,6 +59,7 @@ impl Case {
             server: &self.server,
             reference: &self.reference,
             defaults: &self.defaults,
+            operator_namespace: "mooring-system",
             in_force: Duration::from_secs(self.in_force),
             policies: &self.policies,
             logins: &self.logins,
@@ -89,7 +91,8 @@ fn the_configuration_is_the_contracts() {
     assert_eq!(
         config,
         json!({
-            "name": "main", "namespace": "licensing", "listen": "[::]:8443", "health": "[::]:8081",
+            "name": "main", "namespace": "licensing", "listen": "[::]:8443", "metrics": "[::]:8081",
+            "connections": { "most": 10000, "perAddress": 2500 },
             "tls": { "cert": "/etc/mooring/tls/tls.crt", "key": "/etc/mooring/tls/tls.key", "earlier": "/etc/mooring/tls/earlier.pem", "clientCa": "/etc/mooring/tls/ca.crt" },
             "license": "/etc/mooring/license/license.mooring",
             "revocations": "/etc/mooring/license/revocations.mooring",
@@ -194,9 +197,86 @@ fn one_in_parallel_behind_a_service_that_keeps_unready_pods() {
     assert_eq!(service.publish_not_ready_addresses, Some(true));
     assert_eq!(service.selector, set.selector.match_labels);
     let ports = service.ports.unwrap();
+    let ports: Vec<_> = ports.iter().map(|p| (p.name.as_deref(), p.port)).collect();
     assert_eq!(
-        (ports[0].name.as_deref(), ports[0].port),
-        (Some("https"), 8443)
+        ports,
+        [(Some("https"), 8443)],
+        "the API, and nothing beside it"
+    );
+}
+
+#[test]
+fn the_kubelet_asks_the_program_itself_and_no_port_that_strangers_share() {
+    let pod = case(|_| ()).pod();
+    let container = &pod["spec"]["containers"][0];
+    for (probe, words) in [
+        ("livenessProbe", &["health"][..]),
+        ("readinessProbe", &["health", "--ready"]),
+    ] {
+        let command = [&["/usr/local/bin/mooring-server"], words].concat();
+        assert_eq!(container[probe]["exec"]["command"], json!(command));
+        assert!(container[probe].get("httpGet").is_none());
+    }
+}
+
+#[test]
+fn a_network_policy_names_who_may_come_and_the_metrics_readers() {
+    let ingress = |c: &Case, metrics: &str| {
+        let policy = network_policy(&c.inputs(), &metrics.parse().unwrap());
+        let spec = serde_json::to_value(policy.spec.unwrap()).unwrap();
+        assert_eq!(spec["policyTypes"], json!(["Ingress"]));
+        assert_eq!(
+            spec["podSelector"]["matchLabels"]["mooring.dev/server"],
+            "main"
+        );
+        spec["ingress"].clone()
+    };
+    let api = json!([{ "port": 8443, "protocol": "TCP" }]);
+    let name = "kubernetes.io/metadata.name";
+    let within = |ns: &str| json!({ "matchExpressions": [{ "key": name, "operator": "In", "values": [ns] }] });
+    let operator =
+        json!({ "app.kubernetes.io/name": "mooring", "app.kubernetes.io/component": "operator" });
+    let mut c = case(|_| ());
+    assert_eq!(
+        ingress(&c, "[]"),
+        json!([{ "ports": api, "from": [
+            { "namespaceSelector": within("mooring-system"), "podSelector": { "matchLabels": operator } },
+            { "namespaceSelector": within("licensing") },
+        ] }])
+    );
+    // An empty peer would be everybody.
+    c.policies.allowed_namespaces = Some(vec![]);
+    assert_eq!(ingress(&c, "[]")[0]["from"].as_array().unwrap().len(), 1);
+    c.policies.allowed_namespaces = None;
+    let prometheus = r#"[{"namespaceSelector":{"matchLabels":{"a":"b"}}}]"#;
+    let all = ingress(&c, prometheus);
+    assert_eq!(all[0], json!({ "ports": api }));
+    assert_eq!(all[1]["ports"][0]["port"], 8081);
+    assert_eq!(
+        all[1]["from"],
+        serde_json::from_str::<Value>(prometheus).unwrap()
+    );
+    let outside = case(|v| v["spec"]["service"] = json!({ "type": "LoadBalancer" }));
+    assert_eq!(ingress(&outside, "[]"), json!([{ "ports": api }]));
+    assert!("x".parse::<super::inputs::MetricsFrom>().is_err());
+}
+
+#[test]
+fn the_limit_of_memory_follows_from_the_connections() {
+    let limit = |c: &Case| c.pod()["spec"]["containers"][0]["resources"]["limits"].clone();
+    assert_eq!(limit(&case(|_| ())), json!({ "memory": "817Mi" }));
+    let few = case(|v| {
+        v["spec"]["service"] = json!({ "connections": { "most": 1024, "perAddress": 512 } });
+    });
+    assert_eq!(limit(&few), json!({ "memory": "256Mi" }));
+    assert_eq!(
+        few.config().0["connections"],
+        json!({ "most": 1024, "perAddress": 512 })
+    );
+    let own = json!({ "resources": { "limits": { "memory": "2Gi" } } });
+    assert_eq!(
+        limit(&case(|v| v["spec"]["template"] = own)),
+        json!({ "memory": "2Gi" })
     );
 }
 
