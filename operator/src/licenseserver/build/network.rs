@@ -9,6 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelecto
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use mooring_api::ServiceType;
 use mooring_api::names::{API_PORT, METRICS_PORT};
+use mooring_core::wire::AllowedNamespaces;
 use std::collections::BTreeMap;
 
 /// The label that each namespace has with its name.
@@ -23,8 +24,11 @@ const OPERATOR: [(&str, &str); 2] = [
 /// for everybody where every namespace may, or people outside of the cluster are invited.
 pub fn network_policy(i: &Inputs<'_>, metrics: &MetricsFrom) -> NetworkPolicy {
     let invited = i.server.spec.service.type_ != ServiceType::ClusterIp;
-    let namespaces = i.policies.allowed_namespaces.as_ref();
-    let from = namespaces.filter(|_| !invited).map(|list| {
+    let namespaces = match &i.policies.allowed_namespaces {
+        AllowedNamespaces::These(list) if !invited => Some(list),
+        _ => None,
+    };
+    let from = namespaces.map(|list| {
         let operator = NetworkPolicyPeer {
             namespace_selector: Some(named(&[i.operator_namespace.to_owned()])),
             pod_selector: Some(LabelSelector {

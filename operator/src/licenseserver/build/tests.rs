@@ -245,9 +245,9 @@ fn a_network_policy_names_who_may_come_and_the_metrics_readers() {
         ] }])
     );
     // An empty peer would be everybody.
-    c.policies.allowed_namespaces = Some(vec![]);
+    c.policies.allowed_namespaces = AllowedNamespaces::These(vec![]);
     assert_eq!(ingress(&c, "[]")[0]["from"].as_array().unwrap().len(), 1);
-    c.policies.allowed_namespaces = None;
+    c.policies.allowed_namespaces = AllowedNamespaces::ALL;
     let prometheus = r#"[{"namespaceSelector":{"matchLabels":{"a":"b"}}}]"#;
     let all = ingress(&c, prometheus);
     assert_eq!(all[0], json!({ "ports": api }));
