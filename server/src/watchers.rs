@@ -123,7 +123,8 @@ mod tests {
         drop(first);
         assert_eq!(lock(&all.0).count, 2);
         drop((second, other));
-        assert_eq!((lock(&all.0).count, lock(&all.0).open.len()), (0, 0));
+        let books = lock(&all.0);
+        assert_eq!((books.count, books.open.len()), (0, 0));
     }
 
     #[test]

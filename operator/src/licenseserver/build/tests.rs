@@ -509,7 +509,7 @@ fn the_device_goes_to_the_one_container_that_opens_it() {
     assert_eq!(server["resources"]["limits"][device], json!("1"));
     assert_eq!(
         server["resources"]["limits"]["memory"],
-        json!("512Mi"),
+        json!("817Mi"),
         "beside what it has anyway"
     );
     assert_eq!(alone["spec"]["initContainers"], json!(null));
