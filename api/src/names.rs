@@ -12,6 +12,8 @@ pub const FIELD_MANAGER: &str = "mooring-operator";
 pub const GROUP: &str = "mooring.dev";
 /// The API version.
 pub const VERSION: &str = "v1alpha1";
+/// Kubernetes' label of a Deployment's pods: of which revision of it they are.
+pub const REVISION: &str = "pod-template-hash";
 /// The label that the webhook gives to pods with a sidecar: what the operator watches.
 pub const INJECTED: &str = "mooring.dev/injected";
 /// The Secret with the operator's CA, in its namespace.

@@ -228,6 +228,29 @@ pub fn holder_of(pod: &Pod) -> Holder {
     }
 }
 
+/// The revision of its Deployment that a pod is of, if it is a Deployment's.
+fn revision_of(pod: &Pod) -> Option<&str> {
+    pod.labels().get(names::REVISION).map(String::as_str)
+}
+
+/// A pod's Deployment: pods are called after it, the revision, and some letters.
+pub fn deployment_of(pod: &Pod) -> Option<&str> {
+    let (set, _) = pod.metadata.name.as_deref()?.rsplit_once('-')?;
+    set.strip_suffix(revision_of(pod)?)?.strip_suffix('-')
+}
+
+/// Whether `other` is of an earlier revision of the same Deployment, and stays until `pod` is
+/// ready.
+pub fn waits_to_be_replaced(other: &Pod, pod: &Pod) -> bool {
+    let deployment = deployment_of(pod);
+    deployment.is_some()
+        && deployment == deployment_of(other)
+        && pod.namespace() == other.namespace()
+        && revision_of(pod) != revision_of(other)
+        && other.creation_timestamp() < pod.creation_timestamp()
+        && other.metadata.deletion_timestamp.is_none()
+}
+
 /// The node that a pod is bound to.
 pub fn node_name(pod: &Pod) -> Option<&str> {
     let name = pod.spec.as_ref()?.node_name.as_deref();

@@ -4,10 +4,13 @@ use super::operator::{LEASE, NAMESPACE, Operator};
 use crate::output::TableForm;
 use anyhow::{Context as _, anyhow};
 use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ApiResource, DynamicObject, ListParams, ObjectMeta, TypeMeta};
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::core::PartialObjectMeta;
 use kube::{Api, Client, Config, Resource, ResourceExt as _};
-use mooring_api::names::GROUP;
+use mooring_api::names::{GROUP, INJECTED};
+use mooring_core::annotation::LICENSES;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
@@ -152,6 +155,34 @@ where
             resource,
             words,
         })
+    })
+}
+
+/// Pods that ask for licenses and have no sidecar, as `namespace/name`; none where one may not look.
+pub fn without_sidecar(common: &ClusterArgs) -> anyhow::Result<Vec<String>> {
+    runtime()?.block_on(async {
+        let (client, _, namespace) = connect(common).await?;
+        let pods: Api<Pod> = match common.all_namespaces {
+            true => Api::all(client),
+            false => Api::namespaced(client, &namespace),
+        };
+        let mut params = ListParams::default()
+            .labels(&format!("!{INJECTED}"))
+            .fields("status.phase!=Succeeded,status.phase!=Failed")
+            .limit(PAGE);
+        let mut found = Vec::new();
+        while let Ok(page) = pods.list_metadata(&params).await {
+            let asks = |p: &&PartialObjectMeta<Pod>| p.annotations().contains_key(LICENSES.key);
+            let name = |p: &PartialObjectMeta<Pod>| {
+                format!("{}/{}", p.namespace().unwrap_or_default(), p.name_any())
+            };
+            found.extend(page.items.iter().filter(asks).map(name));
+            match page.metadata.continue_.filter(|c| !c.is_empty()) {
+                Some(next) => params = params.continue_token(&next),
+                None => break,
+            }
+        }
+        Ok(found)
     })
 }
 

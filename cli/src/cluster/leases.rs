@@ -48,10 +48,18 @@ pub fn sort(leases: &mut [LicenseLease]) {
     });
 }
 
-pub fn text(leases: &[LicenseLease], found: &Listed, now: Timestamp, wide: bool) -> String {
+/// `bare`: pods that ask for licenses and have no sidecar.
+pub fn text(
+    leases: &[LicenseLease],
+    bare: &[String],
+    found: &Listed,
+    now: Timestamp,
+    wide: bool,
+) -> String {
+    let said = operator::said(&found.operator, now).into_iter();
+    let said = said.chain(without_sidecar(bare));
     if leases.is_empty() {
-        let said: Vec<String> = operator::said(&found.operator, now).into_iter().collect();
-        return found.nothing() + &problems(&said);
+        return found.nothing() + &problems(&said.collect::<Vec<_>>());
     }
     let all = found.namespace.is_none();
     let mut header = Vec::new();
@@ -66,12 +74,21 @@ pub fn text(leases: &[LicenseLease], found: &Listed, now: Timestamp, wide: bool)
     }
     let rows: Vec<Vec<String>> = leases.iter().map(|l| row(l, all, wide, now)).collect();
     let of_leases = leases.iter().filter_map(|l| note(l, all));
-    let notes: Vec<String> = operator::said(&found.operator, now)
-        .into_iter()
-        .chain(of_leases)
-        .collect();
+    let notes: Vec<String> = said.chain(of_leases).collect();
     let table = table(&header, &rows);
     format!("{table}\n{}\n{}", summary(leases), problems(&notes))
+}
+
+fn without_sidecar(pods: &[String]) -> Option<String> {
+    const SHOWN: usize = 10;
+    let more = pods.len().checked_sub(SHOWN).filter(|n| *n > 0);
+    let more = more.map_or_else(String::new, |n| format!(" and {n} more"));
+    let names = list(pods.iter().take(SHOWN));
+    (!pods.is_empty()).then(|| {
+        format!(
+            "{names}{more}: asks for a license and has no sidecar, so that it runs without one: it was made while Mooring was not installed. Make it anew"
+        )
+    })
 }
 
 fn dash(s: Option<&str>) -> String {

@@ -125,7 +125,16 @@ pub fn leases(args: &LeasesArgs) -> anyhow::Result<()> {
     let form = args.common.output;
     let text = match form.data() {
         Some(d) => d.render(&found.as_list(leases.iter().map(|l| &l.metadata)))?,
-        None => leases::text(&leases, &found, Timestamp::now(), form == TableForm::Wide),
+        None => {
+            // Whose server, or in which state, nobody knows of such a pod.
+            let all = args.state.is_empty() && args.server.is_none();
+            let bare = all
+                .then(|| api::without_sidecar(&args.common))
+                .transpose()?;
+            let bare = bare.unwrap_or_default();
+            let wide = form == TableForm::Wide;
+            leases::text(&leases, &bare, &found, Timestamp::now(), wide)
+        }
     };
     Ok(output::print(&text)?)
 }

@@ -213,6 +213,40 @@ fn a_long_list_comes_in_pages() {
 }
 
 #[test]
+fn pods_that_ask_for_licenses_and_have_no_sidecar_are_named() {
+    let desk = Desk::new();
+    let pod = |name: &str, key: &str| json!({"metadata": {"name": name, "namespace": "studio", "annotations": {key: "render"}}});
+    let api = ApiServer::new(move |path| {
+        if path.starts_with("/api/v1/namespaces/studio/pods?") {
+            assert!(
+                path.contains("labelSelector=%21mooring.dev%2Finjected"),
+                "{path}"
+            );
+            let pods = [pod("bare", "mooring.dev/licenses"), pod("plain", "other")];
+            return list("PartialObjectMetadata", "", &pods);
+        }
+        list("LicenseLease", "", &[])
+    });
+    let out = ask(&desk, &api.url, &["leases"]).good().stdout;
+    assert!(
+        out.contains("studio/bare: asks for a license and has no sidecar")
+            && !out.contains("plain"),
+        "{out}"
+    );
+    // Who may not list pods sees the leases all the same, and who asks for some of them only these.
+    let api = ApiServer::new(|path| match path.contains("/pods?") {
+        true => failure(403, "Forbidden", "not yours"),
+        false => list("LicenseLease", "", &[lease("a", "Held", None)]),
+    });
+    let out = ask(&desk, &api.url, &["leases"]).good().stdout;
+    assert!(out.contains("1 Held") && !out.contains("sidecar"), "{out}");
+    ask(&desk, &api.url, &["leases", "--state", "held"]).good();
+    let asked = api.asked.lock().unwrap();
+    let pods = asked.iter().filter(|p| p.contains("/pods?"));
+    assert_eq!(pods.count(), 1, "{asked:?}");
+}
+
+#[test]
 fn leases_in_trouble_say_what_to_do() {
     let desk = Desk::new();
     let mut refused = lease("r", "Refused", None);

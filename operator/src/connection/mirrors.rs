@@ -6,10 +6,12 @@ use super::touched::Batch;
 use crate::cache::{Stored, Subscription};
 use crate::gone::KEEP_PROOF;
 use crate::leases::{
-    LeaseFacts, RevocationDue, Step, about, again, holder_in, is_its_holders, noted, plan,
-    to_take_back,
+    LeaseFacts, Note, RevocationDue, Step, WAITING, about, again, holder_in, is_its_holders, noted,
+    plan, to_take_back, waits_for_itself,
 };
-use crate::pods::{PodFact, Standing, fact_of, holder_of, key_of};
+use crate::pods::{
+    PodFact, Standing, deployment_of, fact_of, holder_of, key_of, waits_to_be_replaced,
+};
 use crate::watched::WatchedPod;
 use futures::StreamExt as _;
 use kube::{Api, ResourceExt as _};
@@ -135,6 +137,7 @@ async fn look(
                 }
             }
             Step::Apply(lease, note) => {
+                let note = note.map(|n| explained(connection, key, n));
                 let done = writer.apply(server, &lease, note.as_ref()).await;
                 if done.is_ok() && stored.is_none() && connection.is_listed(key) {
                     // Who revoked it is still to be written into the new mirror.
@@ -241,6 +244,30 @@ fn step(
             written: stored.and_then(|s| s.written).map(since),
         })
     })
+}
+
+/// The Event of a pod that waits says so where the pods that it is to replace have the seats: all
+/// pods are looked through for it, once for each wait.
+fn explained(connection: &Connection, key: &HolderKey, note: Note) -> Note {
+    let cache = &connection.context.writer.cache;
+    let Some(pod) = cache.pod(key).filter(|_| note.reason == WAITING) else {
+        return note;
+    };
+    let Some(deployment) = deployment_of(&pod) else {
+        return note;
+    };
+    let mut replaced = cache.pods_of(&connection.server);
+    replaced.retain(|(_, p)| waits_to_be_replaced(p, &pod));
+    let leases = connection.lease_cache();
+    let wanted = leases.claims(key);
+    let holders = replaced.iter().filter(|(k, _)| {
+        let theirs = leases.claims(k);
+        theirs.iter().any(|t| wanted.iter().any(|w| t.keeps(w)))
+    });
+    match holders.count() {
+        0 => note,
+        n => waits_for_itself(note, deployment, n),
+    }
 }
 
 /// Fills in for how long a running pod has been unknown to its server, which is `settled` or not.

@@ -16,6 +16,7 @@ mod quantity;
 mod refusal;
 mod requested;
 mod resources;
+mod rollout;
 mod server;
 mod sidecar;
 mod socket;
@@ -28,6 +29,7 @@ use refusal::MAX_ANNOTATIONS;
 pub use refusal::Refusal;
 pub use requested::{Requested, unknown_keys};
 pub use resources::Budget;
+pub use rollout::rollout_warning;
 pub use server::{
     ChoiceContext, NoServer, ServerName, SidecarTarget, addresses, choose, cluster_ips,
     license_warnings,

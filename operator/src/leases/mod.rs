@@ -16,7 +16,7 @@ mod revoked;
 mod write;
 
 pub use known::{Known, about};
-pub use notes::Note;
+pub use notes::{Note, WAITING, waits_for_itself};
 pub use object::holder_in;
 pub use outage::{Service, Trouble};
 pub use plan::{LeaseFacts, Step, again, plan};

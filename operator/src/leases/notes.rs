@@ -4,6 +4,9 @@ use super::object;
 use kube::runtime::events::EventType::{self, Normal, Warning};
 use mooring_api::{LeaseState, LicenseLease, LicenseLeaseStatus};
 
+/// The reason of the Event on a pod that waits in line.
+pub const WAITING: &str = "LicenseWaiting";
+
 /// An Event to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
@@ -31,6 +34,15 @@ impl Note {
             message: message.chars().take(1000).collect(),
         }
     }
+}
+
+/// What an Event adds for a pod that waits for pods which it is to replace.
+pub fn waits_for_itself(note: Note, deployment: &str, holders: usize) -> Note {
+    let message = format!(
+        "{}. {holders} of the pods that it replaces in Deployment {deployment} hold seats of it and go only once it is ready: if nobody else gives a seat back, set spec.strategy.rollingUpdate to maxSurge: 0, maxUnavailable: 1",
+        note.message
+    );
+    Note::new(note.severity, note.reason, note.action, &message)
 }
 
 /// Whether a wait ends as the line moves on.
@@ -80,7 +92,7 @@ pub(super) fn note(before: Option<&LicenseLeaseStatus>, lease: &LicenseLease) ->
                 None => format!("waits for {products} at license server {server}: {why}"),
             };
             let severity = if passes(now) { Normal } else { Warning };
-            (severity, "LicenseWaiting", "Queue", text)
+            (severity, WAITING, "Queue", text)
         }
         LeaseState::Silent => {
             let until = now.until.as_deref().unwrap_or("soon");

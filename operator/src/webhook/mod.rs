@@ -45,6 +45,13 @@ use tokio::net::TcpListener;
 pub const CONFIGURATION: &str = "injector.mooring.dev";
 /// The webhook in it: what people read where a pod is refused.
 pub const WEBHOOK: &str = "sidecar-injector.mooring.dev";
+/// The one in namespaces whose pods get the annotation by another webhook, which is called later:
+/// called without it, it is called once more with it.
+const LATE: &str = "late-annotations.mooring.dev";
+/// The one that warns of Deployments and other workloads: only a controller hears what is said of
+/// their pods.
+const WORKLOADS: &str = "workloads.mooring.dev";
+const OURS: [&str; 3] = [WEBHOOK, LATE, WORKLOADS];
 pub const PATH: &str = "/mutate";
 pub const SERVICE: &str = "mooring-webhook";
 pub const PORT: u16 = 9443;
@@ -185,7 +192,7 @@ async fn serve_on(
             };
             let bundle = bundle::Bundle {
                 configuration: &app.config.configuration,
-                webhook: WEBHOOK,
+                webhooks: &OURS,
                 ca: &app.ca,
             };
             let on_stale = || metrics.bundle_current(false);
@@ -308,8 +315,16 @@ async fn review(
     Ok(json(StatusCode::OK, &review))
 }
 
-/// Decides over one pod: reads what it asks for, looks up its license server, says what changes.
 async fn judge(app: &App, question: &Question) -> Verdict {
+    let verdict = judge_pod(app, question).await;
+    match question.is_template() {
+        true => verdict.of_a_template(),
+        false => verdict,
+    }
+}
+
+/// Decides over one pod: reads what it asks for, looks up its license server, says what changes.
+async fn judge_pod(app: &App, question: &Question) -> Verdict {
     let (Some(pod), Some(raw)) = (&question.pod, &question.raw) else {
         return Verdict::Unchanged;
     };
@@ -336,7 +351,13 @@ async fn judge(app: &App, question: &Question) -> Verdict {
         }
     };
     let mut warnings = inject::license_warnings(&requested.items, &server);
-    warnings.extend(inject::unknown_keys(pod.annotations()));
+    match &question.workload {
+        // A policy speaks of their keys, also while this program does not run.
+        Some(workload) => {
+            warnings.extend(inject::rollout_warning(workload, &requested.items, &server))
+        }
+        None => warnings.extend(inject::unknown_keys(pod.annotations())),
+    }
     let name = server.reference();
     if target.addresses.is_empty() {
         warnings.push(format!(
@@ -369,6 +390,16 @@ fn log(question: &Question, verdict: &Verdict, took: Duration, asks: Asks) {
     let ms = took.as_millis();
     match verdict {
         Verdict::Unchanged => tracing::debug!(namespace, pod, dry_run, ms, "pod left alone"),
+        Verdict::Warned(warnings) => {
+            tracing::info!(
+                namespace,
+                workload = pod,
+                ?warnings,
+                dry_run,
+                ms,
+                "workload warned of"
+            );
+        }
         Verdict::Injected { server, patch, .. } => {
             tracing::info!(namespace, pod, %server, operations = patch.len(), dry_run, ms, "sidecar injected");
         }

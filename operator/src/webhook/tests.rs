@@ -215,11 +215,16 @@ impl Running {
     }
 
     async fn review(&self, pod: &Value) -> Value {
+        self.review_of(("", "Pod", "pods"), pod).await
+    }
+
+    async fn review_of(&self, (group, kind, plural): (&str, &str, &str), object: &Value) -> Value {
         let request = json!({
             "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
             "request": {
-                "uid": "u-1", "kind": {"group": "", "version": "v1", "kind": "Pod"}, "resource": {"group": "", "version": "v1", "resource": "pods"},
-                "namespace": "studio", "operation": "CREATE", "userInfo": {"username": "someone"}, "object": pod, "oldObject": null, "dryRun": false,
+                "uid": "u-1", "kind": {"group": group, "version": "v1", "kind": kind},
+                "resource": {"group": group, "version": "v1", "resource": plural},
+                "namespace": "studio", "operation": "CREATE", "userInfo": {"username": "someone"}, "object": object, "oldObject": null, "dryRun": false,
             },
         });
         let (status, body) = self.post(PATH, &request).await;
@@ -346,6 +351,55 @@ async fn refusals_say_why_and_who_did_not_opt_in_is_left_alone() {
         text.contains("mooring_webhook_admissions_total{result=\"unchanged\"} 1"),
         "{text}"
     );
+}
+
+#[tokio::test]
+async fn a_workload_is_warned_of_what_its_pods_meet_and_never_refused() {
+    let run = start(Cluster {
+        servers: Mutex::new(vec![license_server("All")]),
+        watched: vec![license_server("All")],
+        ..Cluster::default()
+    })
+    .await;
+    let warned = async |of, object: Value| {
+        let response = run.review_of(of, &object).await;
+        assert_eq!(
+            (&response["allowed"], response.get("patch")),
+            (&json!(true), None)
+        );
+        response["warnings"].clone()
+    };
+    let template =
+        |asks: &str| pod(&json!({"mooring.dev/licenses": asks, "mooring.dev/wiat": "none"}));
+    let deployment = |asks: &str, replicas: u32| {
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"},
+            "spec": {"replicas": replicas, "selector": {}, "template": template(asks)}})
+    };
+    let deployments = ("apps", "Deployment", "deployments");
+    let fine = warned(deployments, deployment("render", 1)).await;
+    assert_eq!(fine, Value::Null, "a policy speaks of the keys");
+    let many = warned(deployments, deployment("render:9", 1)).await;
+    assert!(
+        many[0]
+            .as_str()
+            .unwrap()
+            .contains("asks for more than there is"),
+        "{many}"
+    );
+    let full = warned(deployments, deployment("render", 2)).await;
+    assert!(full[0].as_str().unwrap().contains("maxSurge: 0"), "{full}");
+    let job = json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "c"},
+        "spec": {"schedule": "@daily", "jobTemplate": {"spec": {"template": template("render:x")}}}});
+    let refused = warned(("batch", "CronJob", "cronjobs"), job).await;
+    let refused = refused[0].as_str().unwrap();
+    assert!(
+        refused
+            .starts_with("its pods will be refused: annotation mooring.dev/licenses: character 8"),
+        "{refused}"
+    );
+    // What is no workload at all is the API server's business.
+    let odd = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {}, "spec": {"template": {"metadata": 7}}});
+    assert_eq!(warned(deployments, odd).await, Value::Null);
 }
 
 #[tokio::test]
