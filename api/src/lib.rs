@@ -13,6 +13,7 @@ pub mod license_lease;
 pub mod license_server;
 pub mod names;
 pub mod placement;
+pub mod run_as;
 mod schema;
 pub mod status;
 
@@ -28,4 +29,5 @@ pub use license_server::{
     VendorKeys,
 };
 pub use placement::{Device, PRESENT, Placement};
+pub use run_as::{BadRunAs, RunAs};
 pub use status::{LicenseServerStatus, ProductStatus, Replacements};

@@ -8,6 +8,7 @@ use crate::anchor::Anchor;
 use crate::duration::Span;
 use crate::names::{API_PORT, ServerRef};
 use crate::placement::Placement;
+use crate::run_as::RunAs;
 use crate::schema;
 use crate::status::LicenseServerStatus;
 use k8s_openapi::api::core::v1::{LocalObjectReference, ResourceRequirements};
@@ -373,11 +374,12 @@ pub struct Template {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("x-kubernetes-validations" = no_keys_of_ours("podAnnotations"), "maxProperties" = 64))]
     pub pod_annotations: BTreeMap<String, String>,
-    /// The user the server runs as; 65532 without it, 0 with an `hwid` anchor (the machine's
-    /// identity is for root's eyes). 0 otherwise only where the anchor's files are root's.
+    /// The user the server runs as, or `platform` where the platform assigns user and group
+    /// (OpenShift). Without it the chart's `server.runAsUser` (65532), or 0 with an `hwid` anchor
+    /// (the machine's identity is for root's eyes). 0 otherwise only where the anchor's files are
+    /// root's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0, max = 2_147_483_647))]
-    pub run_as_user: Option<i64>,
+    pub run_as_user: Option<RunAs>,
 }
 
 /// For labels and annotations: those of Mooring are its own.

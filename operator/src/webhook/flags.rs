@@ -3,10 +3,10 @@
 
 use super::{CONFIGURATION, Clients, PORT, SERVICE, WebhookConfig};
 use crate::inject::{Budget, Images, Settings};
+use mooring_api::RunAs;
 use mooring_api::names::ServerRef;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 /// Flags of the webhook and of the sidecars it adds; `#[command(flatten)]` them.
 #[derive(Clone, Debug, clap::Args)]
@@ -46,7 +46,7 @@ pub struct Flags {
     #[arg(long, value_name = "NAME")]
     sidecar_image_pull_secret: Vec<String>,
     /// The sidecar's user; `platform` where the platform assigns one (OpenShift).
-    #[arg(long, default_value = "65532", value_name = "UID|platform")]
+    #[arg(long, default_value = "65532", value_name = "UID|platform", value_parser = not_root)]
     sidecar_run_as_user: RunAs,
     /// CPU set aside for a sidecar.
     #[arg(long, default_value = "20m", value_name = "AMOUNT")]
@@ -65,21 +65,9 @@ pub struct Flags {
     sidecar_log: String,
 }
 
-/// The sidecar's user; `None`: the platform's choice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct RunAs(Option<i64>);
-
-impl FromStr for RunAs {
-    type Err = String;
-    fn from_str(s: &str) -> Result<Self, String> {
-        if s == "platform" {
-            return Ok(Self(None));
-        }
-        let in_range = |uid: &i64| (1..=i64::from(i32::MAX)).contains(uid);
-        let uid = s.parse().ok().filter(in_range);
-        uid.map(|uid| Self(Some(uid)))
-            .ok_or_else(|| "expected a user id from 1 to 2147483647, or platform".to_owned())
-    }
+fn not_root(s: &str) -> Result<RunAs, String> {
+    let user = s.parse::<RunAs>().ok().filter(|u| *u != RunAs::User(0));
+    user.ok_or_else(|| "expected a user id from 1 to 2147483647, or platform".to_owned())
 }
 
 fn server_ref(s: &str) -> Result<ServerRef, String> {
@@ -120,7 +108,7 @@ impl Flags {
                 },
                 pull_policy: self.sidecar_image_pull_policy,
                 pull_secrets: self.sidecar_image_pull_secret,
-                run_as_user: self.sidecar_run_as_user.0,
+                run_as_user: self.sidecar_run_as_user.user(),
                 budget,
                 log: self.sidecar_log,
                 version: env!("CARGO_PKG_VERSION").to_owned(),

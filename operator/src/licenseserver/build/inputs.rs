@@ -4,10 +4,10 @@ use crate::licenseserver::platform::Platform;
 use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::Resource as _;
-use mooring_api::LicenseServer;
 use mooring_api::names::{
     APP_NAME, FIELD_MANAGER, MANAGED_BY, SERVER_APP, SERVER_LABEL, ServerRef,
 };
+use mooring_api::{LicenseServer, RunAs};
 use mooring_core::wire::{Logins, Policies};
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -44,6 +44,10 @@ pub struct Defaults {
     /// given several times.
     #[arg(long = "server-image-pull-secret", value_name = "NAME")]
     pub image_pull_secrets: Vec<String>,
+    /// The license server's user where neither LicenseServer nor anchor says otherwise; `platform`
+    /// where the platform assigns one (OpenShift).
+    #[arg(long, default_value = "65532", value_name = "UID|platform")]
+    pub server_run_as_user: RunAs,
     /// The ClusterRole that may create tokenreviews, bound to each license server's service
     /// account.
     #[arg(

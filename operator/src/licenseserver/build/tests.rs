@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use super::inputs::Defaults;
 use super::*;
-use mooring_api::LicenseServer;
+use mooring_api::{LicenseServer, RunAs};
 use mooring_api::names::ServerRef;
 use mooring_core::wire::{AllowedNamespaces, AnchorRole, Login, Logins, PinVerdict, Policies};
 use serde_json::{Value, json};
@@ -39,6 +39,7 @@ fn case(change: impl FnOnce(&mut Value)) -> Case {
         defaults: Defaults {
             server_image: "mooring-server:1".into(),
             pcscd_image: "mooring-pcscd:1".into(),
+            server_run_as_user: RunAs::User(65_532),
             tokenreview_role: "mooring-server-tokenreviews".into(),
             image_pull_secrets: vec![],
             platform: crate::licenseserver::platform::Platform::default(),
@@ -308,6 +309,35 @@ fn the_pod_is_as_restricted_as_it_can_be() {
         root["spec"]["securityContext"]["runAsNonRoot"],
         json!(false)
     );
+}
+
+#[test]
+fn where_the_platform_assigns_the_user_none_is_written_and_root_is_refused() {
+    let pcscd = |v: &mut Value| v["spec"]["anchor"]["pkcs11"]["pcscd"] = json!({});
+    let asked = case(|v| {
+        pcscd(v);
+        v["spec"]["template"]["runAsUser"] = json!("platform");
+    });
+    let mut installed = case(pcscd);
+    installed.defaults.server_run_as_user = RunAs::Platform;
+    for case in [&asked, &installed] {
+        let pod = case.pod();
+        let of_pod = &pod["spec"]["securityContext"];
+        for field in ["runAsUser", "runAsGroup", "fsGroup"] {
+            assert_eq!(of_pod[field], json!(null), "{field}");
+        }
+        assert_eq!(of_pod["runAsNonRoot"], json!(true));
+        let pcscd = &pod["spec"]["initContainers"][0]["securityContext"];
+        assert_eq!(pcscd["runAsUser"], json!(null));
+        assert_eq!(pcscd["runAsNonRoot"], json!(true));
+    }
+    // What LicenseServer and anchor say counts more than the installation.
+    installed.server.spec.template.run_as_user = Some(RunAs::User(7));
+    let user = |case: &Case| case.pod()["spec"]["securityContext"]["runAsUser"].clone();
+    assert_eq!(user(&installed), json!(7));
+    let mut hwid = with_key("hwid");
+    hwid.defaults.server_run_as_user = RunAs::Platform;
+    assert_eq!(user(&hwid), json!(0));
 }
 
 #[test]

@@ -12,12 +12,10 @@ use k8s_openapi::api::core::v1::{
     PodTemplateSpec, Probe, ResourceRequirements, Toleration,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
-use mooring_api::Connections;
 use mooring_api::names::{API_PORT, METRICS_PORT};
+use mooring_api::{Connections, RunAs};
 use std::collections::BTreeMap;
 
-/// The user and group of the server where neither the template nor the anchor says otherwise.
-const USER: i64 = 65_532;
 /// What a connection may cost, and what claims, lines and caches may.
 const CONNECTION_KIB: u32 = 64;
 const BOOKS_MIB: u32 = 192;
@@ -73,7 +71,9 @@ fn and(
 fn pod(i: &Inputs<'_>) -> PodSpec {
     let spec = &i.server.spec;
     let t = &spec.template;
-    let user = t.run_as_user.or(anchor::user(spec)).unwrap_or(USER);
+    let needed = anchor::user(spec).map(RunAs::User);
+    let user = t.run_as_user.or(needed);
+    let user = user.unwrap_or(i.defaults.server_run_as_user).user();
     let pull = i.defaults.image_pull_secrets.iter().cloned();
     let pull = pull.map(|name| LocalObjectReference { name });
     let mut secrets = t.image_pull_secrets.clone();
@@ -87,10 +87,10 @@ fn pod(i: &Inputs<'_>) -> PodSpec {
         tolerations: Some(tolerations(&spec.placement.tolerations)),
         image_pull_secrets: Some(secrets).filter(|s| !s.is_empty()),
         security_context: Some(PodSecurityContext {
-            run_as_user: Some(user),
-            run_as_group: Some(user),
-            run_as_non_root: Some(user != 0),
-            fs_group: Some(user),
+            run_as_user: user,
+            run_as_group: user,
+            run_as_non_root: Some(user != Some(0)),
+            fs_group: user,
             supplemental_groups: Some(t.supplemental_groups.clone()).filter(|g| !g.is_empty()),
             seccomp_profile: Some(seccomp()),
             ..PodSecurityContext::default()
