@@ -83,6 +83,17 @@ pub struct LicenseServerSpec {
     /// Which namespaces' pods may use this server.
     #[serde(default)]
     pub allowed_namespaces: AllowedNamespaces,
+    /// Clients outside the cluster, which show client tokens; without it only pods may ask. With it
+    /// the server takes its full time after a start, since nobody knows all its holders.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clients: Option<ClientKeys>,
+    /// Subjects of client tokens that see all leases and may revoke.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 253)), extend("x-kubernetes-list-type" = "set"))]
+    pub admins: Vec<String>,
+    /// The server's certificate.
+    #[serde(default, skip_serializing_if = "TlsSettings::is_empty")]
+    pub tls: TlsSettings,
     /// How the server is reached.
     #[serde(default)]
     pub service: ServiceSettings,
@@ -180,6 +191,58 @@ pub struct VendorKeys {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub secret_name: Option<String>,
+}
+
+/// Whose client tokens count: a ConfigMap or a Secret in the same namespace. What is in it is taken
+/// in without a restart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "has(self.configMapName) != has(self.secretName)",
+    "message": "clients: expected exactly one of configMapName and secretName"
+}]))]
+pub struct ClientKeys {
+    /// A ConfigMap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub config_map_name: Option<String>,
+    /// A Secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub secret_name: Option<String>,
+    /// The key in it with the public keys (`mooring client keygen`).
+    #[serde(default = "client_keys")]
+    #[schemars(length(min = 1, max = 253))]
+    pub keys_key: String,
+    /// The key with revoked tokens and subjects, one a line; it need not be there.
+    #[serde(default = "revoked_key")]
+    #[schemars(length(min = 1, max = 253))]
+    pub revoked_key: String,
+}
+
+fn client_keys() -> String {
+    "client-keys".to_owned()
+}
+
+fn revoked_key() -> String {
+    "revoked".to_owned()
+}
+
+/// The server's certificate, which the operator's CA signs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TlsSettings {
+    /// Names and IP addresses besides the Service's name, by which clients outside the cluster call
+    /// it. The chart's `licenseServers.allowedNames` says which there may be.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), inner(length(min = 1, max = 253)), extend("x-kubernetes-list-type" = "set"))]
+    pub names: Vec<String>,
+}
+
+impl TlsSettings {
+    fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
 }
 
 /// How long leases last.

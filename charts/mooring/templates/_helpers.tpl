@@ -52,6 +52,12 @@ request.namespace != '{{ .Release.Namespace }}' && !request.namespace.startsWith
 {{- range .root.Values.licenseServers.allowedHostPaths }}{{ $path := trimSuffix "/" .path }} || (({{ $.path }} == '{{ $path }}' || {{ $.path }}.startsWith('{{ $path }}/')){{ if .readOnly }} && {{ $.readOnly }}{{ end }}){{ end }})
 {{- end }}
 
+{{/* Whether a license server's certificate may have a name, in CEL: (dict "root" $ "of" "the variable"). */}}
+{{- define "mooring.nameAllowed" -}}
+false
+{{- range .root.Values.licenseServers.allowedNames }} || {{ if hasPrefix "*" . }}({{ $.of }}.endsWith('{{ trimPrefix "*" . }}') && {{ $.of }} != '{{ trimPrefix "*" . }}'){{ else }}{{ $.of }} == '{{ . }}'{{ end }}{{ end }}
+{{- end }}
+
 {{/* Whether o, an owner reference, is the LicenseServer that variables.server names, in CEL. */}}
 {{- define "mooring.owner" -}}
 o.kind == 'LicenseServer' && o.apiVersion.startsWith('mooring.dev/') && o.name == variables.server && o.?controller.orValue(false)

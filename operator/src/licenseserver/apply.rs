@@ -1,7 +1,7 @@
 //! Writes a LicenseServer's objects: server-side apply, one field manager.
 
 use super::build;
-use super::certificate::{dns_names, kept, renewal};
+use super::certificate::{kept, names, renewal};
 use super::context::{ControllerContext, Error};
 use super::facts::{Children, ServerFacts};
 use crate::certs::{CertRequest, Usage};
@@ -132,7 +132,8 @@ pub(super) async fn certificate(
     facts: &mut ServerFacts,
     ctx: &ControllerContext,
 ) -> Result<(), Error> {
-    let (names, ca) = (dns_names(i.reference), &ctx.connection.ca);
+    let names = names(i.reference, &i.server.spec.tls);
+    let ca = &ctx.connection.ca;
     let now = SystemTime::now();
     let before = facts.tls.as_ref();
     let Some(why) = renewal(before, ca, &names, now) else {

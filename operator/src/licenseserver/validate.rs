@@ -3,6 +3,7 @@
 
 use mooring_api::names::MAX_SERVER_NAME;
 use mooring_api::{LeaseSettings, LicenseServer, NamespacesFrom, Span};
+use mooring_core::client_token::check_subject;
 use mooring_core::ledger::MOST_CLAIMS_PER_HOLDER;
 use mooring_core::time::{MAX_LEASE, MIN_LEASE};
 use std::borrow::Cow;
@@ -80,6 +81,24 @@ pub fn validate(server: &LicenseServer) -> Result<(), Invalid> {
                 connections.most, connections.per_address
             ),
             "most of at least 16, and perAddress of at most that",
+        ));
+    }
+    if spec
+        .clients
+        .as_ref()
+        .is_some_and(|c| c.config_map_name.is_some() == c.secret_name.is_some())
+    {
+        return Err(invalid(
+            "spec.clients",
+            "none or both",
+            "exactly one of configMapName and secretName",
+        ));
+    }
+    if let Some(admin) = spec.admins.iter().find(|a| check_subject(a).is_err()) {
+        return Err(invalid(
+            "spec.admins",
+            format!("{admin:?}"),
+            "the subject of a client token (not mooring-operator, which is one anyway)",
         ));
     }
     let by_selector = spec.allowed_namespaces.from == NamespacesFrom::Selector;

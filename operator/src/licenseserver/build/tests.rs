@@ -1,8 +1,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use super::inputs::Defaults;
 use super::*;
-use mooring_api::{LicenseServer, RunAs};
 use mooring_api::names::ServerRef;
+use mooring_api::{LicenseServer, RunAs};
 use mooring_core::wire::{AllowedNamespaces, AnchorRole, Login, Logins, PinVerdict, Policies};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -113,6 +113,34 @@ fn the_configuration_is_the_contracts() {
         policies,
         json!({ "generation": 7, "allowedNamespaces": ["licensing"] })
     );
+}
+
+#[test]
+fn clients_outside_the_cluster_are_known_by_their_keys_and_end_what_only_the_operator_knows() {
+    for kind in ["configMap", "secret"] {
+        let case = case(|v| {
+            v["spec"]["clients"] = json!({ format!("{kind}Name"): "ours", "revokedKey": "no" });
+            v["spec"]["admins"] = json!(["ann"]);
+        });
+        let (config, _) = case.config();
+        assert_eq!(
+            config["clients"],
+            json!({ "keys": "/etc/mooring/clients/keys", "revoked": "/etc/mooring/clients/revoked" })
+        );
+        assert_eq!(config["admins"], json!(["ann"]));
+        assert_eq!(
+            config["operatorKnowsAll"],
+            json!(null),
+            "its roster is not all there is"
+        );
+        let pod = case.pod();
+        let config = volume(&pod, "config").unwrap();
+        let sources = config["projected"]["sources"].as_array().unwrap().clone();
+        let keys = sources.iter().find(|s| s[kind]["name"] == "ours").unwrap();
+        let items = json!([{ "key": "client-keys", "path": "clients/keys" }, { "key": "no", "path": "clients/revoked" }]);
+        assert_eq!(keys[kind]["items"], items);
+        assert_eq!(keys[kind]["optional"], json!(true));
+    }
 }
 
 #[test]
