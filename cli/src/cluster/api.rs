@@ -162,9 +162,10 @@ where
 pub fn without_sidecar(common: &ClusterArgs) -> anyhow::Result<Vec<String>> {
     runtime()?.block_on(async {
         let (client, _, namespace) = connect(common).await?;
-        let pods: Api<Pod> = match common.all_namespaces {
-            true => Api::all(client),
-            false => Api::namespaced(client, &namespace),
+        let pods: Api<Pod> = if common.all_namespaces {
+            Api::all(client)
+        } else {
+            Api::namespaced(client, &namespace)
         };
         let mut params = ListParams::default()
             .labels(&format!("!{INJECTED}"))

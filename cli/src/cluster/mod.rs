@@ -123,18 +123,17 @@ pub fn leases(args: &LeasesArgs) -> anyhow::Result<()> {
     leases.retain(|l| args.server.as_ref().is_none_or(|s| leases::is_of(l, s)));
     leases::sort(&mut leases);
     let form = args.common.output;
-    let text = match form.data() {
-        Some(d) => d.render(&found.as_list(leases.iter().map(|l| &l.metadata)))?,
-        None => {
-            // Whose server, or in which state, nobody knows of such a pod.
-            let all = args.state.is_empty() && args.server.is_none();
-            let bare = all
-                .then(|| api::without_sidecar(&args.common))
-                .transpose()?;
-            let bare = bare.unwrap_or_default();
-            let wide = form == TableForm::Wide;
-            leases::text(&leases, &bare, &found, Timestamp::now(), wide)
-        }
+    let text = if let Some(d) = form.data() {
+        d.render(&found.as_list(leases.iter().map(|l| &l.metadata)))?
+    } else {
+        // Whose server, or in which state, nobody knows of such a pod.
+        let all = args.state.is_empty() && args.server.is_none();
+        let bare = all
+            .then(|| api::without_sidecar(&args.common))
+            .transpose()?;
+        let bare = bare.unwrap_or_default();
+        let wide = form == TableForm::Wide;
+        leases::text(&leases, &bare, &found, Timestamp::now(), wide)
     };
     Ok(output::print(&text)?)
 }

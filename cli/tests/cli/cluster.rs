@@ -236,9 +236,11 @@ fn pods_that_ask_for_licenses_and_have_no_sidecar_are_named() {
         "{out}"
     );
     // Who may not list pods sees the leases all the same, and who asks for some of them only these.
-    let api = ApiServer::new(|path| match path.contains("/pods?") {
-        true => failure(403, "Forbidden", "not yours"),
-        false => list("LicenseLease", "", &[lease("a", "Held", None)]),
+    let api = ApiServer::new(|path| {
+        if path.contains("/pods?") {
+            return failure(403, "Forbidden", "not yours");
+        }
+        list("LicenseLease", "", &[lease("a", "Held", None)])
     });
     let out = ask(&desk, &api.url, &["leases"]).good().stdout;
     assert!(out.contains("1 Held") && !out.contains("sidecar"), "{out}");

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Lives of minutes: a CA is late after 80 s, a certificate is renewed after 40 s.
-const SHORT: &[&str] = &["certificates.caValidity=2m", "certificates.validity=60s"];
+/// Lives of a few minutes: a CA is late after two, a certificate is renewed after one.
+const SHORT: &[&str] = &["certificates.caValidity=3m", "certificates.validity=90s"];
 
 /// A new CA is asked for, and later the next one comes by itself, while pods hold seats, others
 /// come and go, and the server restarts: nobody is told anything but `Held`.

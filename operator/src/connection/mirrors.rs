@@ -266,7 +266,7 @@ fn explained(connection: &Connection, key: &HolderKey, note: Note) -> Note {
     });
     match holders.count() {
         0 => note,
-        n => waits_for_itself(note, deployment, n),
+        n => waits_for_itself(&note, deployment, n),
     }
 }
 

@@ -37,7 +37,7 @@ impl Note {
 }
 
 /// What an Event adds for a pod that waits for pods which it is to replace.
-pub fn waits_for_itself(note: Note, deployment: &str, holders: usize) -> Note {
+pub fn waits_for_itself(note: &Note, deployment: &str, holders: usize) -> Note {
     let message = format!(
         "{}. {holders} of the pods that it replaces in Deployment {deployment} hold seats of it and go only once it is ready: if nobody else gives a seat back, set spec.strategy.rollingUpdate to maxSurge: 0, maxUnavailable: 1",
         note.message

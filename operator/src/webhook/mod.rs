@@ -317,9 +317,10 @@ async fn review(
 
 async fn judge(app: &App, question: &Question) -> Verdict {
     let verdict = judge_pod(app, question).await;
-    match question.is_template() {
-        true => verdict.of_a_template(),
-        false => verdict,
+    if question.is_template() {
+        verdict.of_a_template()
+    } else {
+        verdict
     }
 }
 
@@ -354,7 +355,7 @@ async fn judge_pod(app: &App, question: &Question) -> Verdict {
     match &question.workload {
         // A policy speaks of their keys, also while this program does not run.
         Some(workload) => {
-            warnings.extend(inject::rollout_warning(workload, &requested.items, &server))
+            warnings.extend(inject::rollout_warning(workload, &requested.items, &server));
         }
         None => warnings.extend(inject::unknown_keys(pod.annotations())),
     }

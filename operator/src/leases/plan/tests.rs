@@ -205,7 +205,7 @@ fn who_waits_for_the_pods_that_it_replaces_is_told_the_way_out() {
     assert!(keeps(of("Held", "render")));
     assert!(!keeps(of("Held", "mesh")) && !keeps(of("Waiting", "render")));
     let (_, note) = applied(plan(&facts(&server, &waits, None)));
-    let told = waits_for_itself(note.unwrap(), "app", 2);
+    let told = waits_for_itself(&note.unwrap(), "app", 2);
     assert_eq!(told.reason, WAITING);
     assert!(
         told.message.contains("place 1") && told.message.contains("maxSurge: 0"),
