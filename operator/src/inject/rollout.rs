@@ -82,6 +82,7 @@ mod tests {
         .unwrap()
     }
 
+    #[allow(clippy::needless_pass_by_value)]
     fn warned(spec: Value, asks: &str, seats: u32) -> Option<String> {
         let mut workload = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"}, "spec": spec});
         workload["spec"]["selector"] = json!({});
