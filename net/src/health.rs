@@ -1,8 +1,8 @@
 //! Whether a process is alive, and ready: it says so on a Unix socket that its own user alone may
 //! ask. No stranger reaches it, so none can make it look dead.
 //!
-//! The process speaks first and hangs up, so a caller that says nothing costs nothing. The answer is
-//! one line: `ready`, or why not.
+//! The process speaks first and hangs up, so a caller that says nothing costs nothing. The answer
+//! is one line: `ready`, or why not.
 
 use crate::shutdown::Shutdown;
 use std::fs::{self, Permissions};

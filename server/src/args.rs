@@ -42,8 +42,8 @@ enum Command {
         #[arg(long, value_name = "DIR", env = "MOORING_HOST_ROOT")]
         host_root: Option<PathBuf>,
     },
-    /// Say whether the server that runs here is alive; for probes of Kubernetes, and for people. Exit
-    /// code 1: it is not.
+    /// Say whether the server that runs here is alive; for probes of Kubernetes, and for people.
+    /// Exit code 1: it is not.
     Health {
         /// The configuration file (YAML).
         #[arg(long, value_name = "FILE", default_value = "/etc/mooring/config.yaml")]

@@ -1,5 +1,5 @@
-//! Who watches: a bound on what each may keep open. The newer watch of one ends its older one, since
-//! a client that comes again has lost that one, whether or not this end has noticed.
+//! Who watches: a bound on what each may keep open. The newer watch of one ends its older one,
+//! since a client that comes again has lost that one, whether or not this end has noticed.
 
 use mooring_core::identity::HolderKey;
 use mooring_core::wire::{Problem, ProblemType};

@@ -158,7 +158,8 @@ where
     })
 }
 
-/// Pods that ask for licenses and have no sidecar, as `namespace/name`; none where one may not look.
+/// Pods that ask for licenses and have no sidecar, as `namespace/name`; none where one may not
+/// look.
 pub fn without_sidecar(common: &ClusterArgs) -> anyhow::Result<Vec<String>> {
     runtime()?.block_on(async {
         let (client, _, namespace) = connect(&common.place).await?;

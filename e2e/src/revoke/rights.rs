@@ -8,7 +8,8 @@ const EDITOR: &str = "e2e-jane";
 const VIEWER: &str = "e2e-bob";
 
 /// The editor of leases writes `spec.revoked` and `spec.release`, in her own name, and nothing
-/// else; who may only look is told which role it takes; nobody makes a lease with a revocation in it.
+/// else; who may only look is told which role it takes; nobody makes a lease with a revocation in
+/// it.
 pub(super) async fn who_may_write_what_into_a_lease(lab: &Lab) -> Result<()> {
     let ns = begin(lab, "who_may_write_what_into_a_lease").await?;
     let server = Server::new(&ns, 1);

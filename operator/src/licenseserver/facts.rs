@@ -51,8 +51,8 @@ pub struct Children {
 }
 
 impl Children {
-    /// Differs when one of the first four is gone, was made anew, or was written. A StatefulSet's status does
-    /// not count.
+    /// Differs when one of the first four is gone, was made anew, or was written. A StatefulSet's
+    /// status does not count.
     pub fn mark(&self) -> String {
         let word = |m: Option<&ObjectMeta>, version: &dyn Fn(&ObjectMeta) -> Option<String>| {
             let uid = m.and_then(|m| m.uid.clone()).unwrap_or_default();

@@ -58,9 +58,9 @@ pub const PORT: u16 = 9443;
 
 /// The API server takes objects of up to 3 MiB; the review around one is small.
 const BODY_BYTES: usize = 4 * 1024 * 1024;
-/// What reviews may take in memory, counted by the bytes that have come: of all, of one address, and
-/// for each what comes before its body. Strangers in the cluster may post here, too. Read and kept,
-/// a body takes several times that.
+/// What reviews may take in memory, counted by the bytes that have come: of all, of one address,
+/// and for each what comes before its body. Strangers in the cluster may post here, too. Read and
+/// kept, a body takes several times that.
 const BODIES: Bounds = Bounds::new(2 * BODY_BYTES, BODY_BYTES * 3 / 2);
 const REVIEW_BYTES: usize = 4096;
 /// Connections: the API servers and the discovery agents, of which each has one or a few.

@@ -1,4 +1,5 @@
-//! An agent's users are strangers to each other. With real ones, so as root; else told and left out.
+//! An agent's users are strangers to each other. With real ones, so as root; else told and left
+//! out.
 
 use crate::lab::{Server, Sidecar, curl, curl_as, eventually, secs};
 use mooring_client::{ClaimStatus, HoldState, Status};

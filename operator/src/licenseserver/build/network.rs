@@ -20,8 +20,8 @@ const OPERATOR: [(&str, &str); 2] = [
     ("app.kubernetes.io/component", "operator"),
 ];
 
-/// NetworkPolicy `‹name›`: the API for pods of the namespaces that may use it, and for the operator;
-/// for everybody where every namespace may, or people outside of the cluster are invited.
+/// NetworkPolicy `‹name›`: the API for pods of the namespaces that may use it, and for the
+/// operator; for everybody where every namespace may, or people outside of the cluster are invited.
 pub fn network_policy(i: &Inputs<'_>, metrics: &MetricsFrom) -> NetworkPolicy {
     let invited = i.server.spec.service.type_ != ServiceType::ClusterIp;
     let namespaces = match &i.policies.allowed_namespaces {
