@@ -166,7 +166,8 @@ fn no_user_takes_all_there_is() {
 
     // Connections that say nothing, and followers that never end.
     let mut silent: Vec<Child> = Vec::new();
-    // Those who are turned away come again: a place that gets free is taken. (Every Debian has Perl.)
+    // Those who are turned away come again: a place that gets free is taken. (Every Debian has
+    // Perl.)
     let many = "for i in $(seq 60); do perl -MIO::Socket::UNIX -e '$s = IO::Socket::UNIX->new($ENV{S}); sleep 600' & done; wait";
     let follow = "for i in $(seq 40); do (while sleep 0.1; do curl -sN --unix-socket \"$S\" http://mooring/v1/events >/dev/null; done) & done; wait";
     let mut bob = |script: &str| {
