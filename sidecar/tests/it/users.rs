@@ -70,6 +70,17 @@ impl Drop for HoldOf {
     }
 }
 
+/// A process with all that it started, which ends with the test, however that ends.
+struct Group(Child);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let group = format!("-{}", self.0.id());
+        let _ = Command::new("kill").args(["-9", "--", &group]).status();
+        let _ = self.0.wait();
+    }
+}
+
 fn put(uid: u32, socket: &Path, name: &str) -> (String, String) {
     let url = format!("http://mooring/v1/claims/{name}");
     let args = ["-X", "PUT", &url, "-H", "Prefer: wait=5", "-d", ONE];
@@ -165,7 +176,7 @@ fn no_user_takes_all_there_is() {
     assert_eq!(put(ANNA, &socket, "mine").0, "200");
 
     // Connections that say nothing, and followers that never end.
-    let mut silent: Vec<Child> = Vec::new();
+    let mut strangers: Vec<Group> = Vec::new();
     // Those who are turned away come again: a place that gets free is taken. (Every Debian has
     // Perl.)
     let many = "for i in $(seq 60); do perl -MIO::Socket::UNIX -e '$s = IO::Socket::UNIX->new($ENV{S}); sleep 600' & done; wait";
@@ -174,7 +185,7 @@ fn no_user_takes_all_there_is() {
         let mut sh = Command::new("sh");
         sh.args(["-c", script]).env("S", &socket);
         sh.uid(BOB).gid(BOB).process_group(0);
-        silent.push(sh.spawn().unwrap());
+        strangers.push(Group(sh.spawn().unwrap()));
     };
     bob(follow);
     eventually("one user's followers are at their bound", secs(30), || {
@@ -189,11 +200,6 @@ fn no_user_takes_all_there_is() {
     assert_eq!(status(ANNA, &socket).claims.len(), 1);
     let (_hold, held) = HoldOf::open(ANNA, &socket);
     assert_eq!(held.state, HoldState::Held);
-    for mut process in silent {
-        let group = format!("-{}", process.id());
-        let _ = Command::new("kill").args(["--", &group]).status();
-        let _ = process.wait();
-    }
 }
 
 #[test]
