@@ -193,10 +193,14 @@ fn no_user_takes_all_there_is() {
         (code == "503" && body.contains("of one user")).then_some(())
     });
     bob(many);
-    eventually("one user's connections are at their bound", secs(30), || {
-        let (code, _) = curl_as(BOB, &socket, &["http://mooring/v1/status"]);
-        (code != "200").then_some(())
-    });
+    eventually(
+        "one user's connections are at their bound",
+        secs(30),
+        || {
+            let (code, _) = curl_as(BOB, &socket, &["http://mooring/v1/status"]);
+            (code != "200").then_some(())
+        },
+    );
     assert_eq!(status(ANNA, &socket).claims.len(), 1);
     let (_hold, held) = HoldOf::open(ANNA, &socket);
     assert_eq!(held.state, HoldState::Held);
