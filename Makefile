@@ -3,7 +3,7 @@ export MOORING_CACHE ?= /var/cache/mooring
 export CARGO_TARGET_DIR ?= $(MOORING_CACHE)/target
 SHELL := /bin/bash
 
-.PHONY: help demo test lint unit processes sim fuzz e2e e2e-versions bench clib images crds openapi audit sbom down
+.PHONY: help demo test lint unit processes sim fuzz e2e e2e-versions bench clib images crds openapi audit down
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,7 +26,7 @@ processes: ## servers and 200 sidecars as processes, killed, stopped, on clocks 
 sim: ## simulated worlds against the promises: make sim [SEEDS=10000] [STEPS=1000] [FIRST=0], or SEED=n to see one
 	SEEDS="$(SEEDS)" STEPS="$(STEPS)" FIRST="$(FIRST)" SEED="$(SEED)" MISTAKE="$(MISTAKE)" e2e/sim
 
-fuzz: ## fuzz targets: make fuzz [T=license|chain|token|client_token|annotation|message] [SECONDS=60]
+fuzz: ## fuzz targets: make fuzz [T=license|chain|token|client_token|annotation|message|admission|route|socket|answer|worker] [SECONDS=60]
 	e2e/fuzz "$(or $(T),all)" "$(or $(SECONDS),60)"
 
 e2e: ## scenarios on the cluster: make e2e [T=main_job|gate|corpus|leases|outage|anchors|devices|strangers|rotation] [ONLY=name]
@@ -52,9 +52,6 @@ openapi: ## docs/openapi/*.json, docs/schema/*.json and the configuration in doc
 
 audit: ## the dependencies: licenses, doubled and banned crates, sources; known holes where their list can be had (cargo-deny)
 	e2e/audit
-
-sbom: ## what is linked into each program, as CycloneDX: make sbom [OUT=sbom]
-	e2e/sbom "$(or $(OUT),sbom)"
 
 down: ## ends the cluster and leaves nothing behind
 	e2e/cluster/down && e2e/cluster/check-clean

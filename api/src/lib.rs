@@ -13,7 +13,6 @@ pub mod license_lease;
 pub mod license_server;
 pub mod names;
 pub mod placement;
-pub mod run_as;
 mod schema;
 pub mod status;
 
@@ -21,13 +20,11 @@ pub use anchor::{Anchor, AnchorKind, Hwid, KeyRef, Pcscd, PinRef, Pkcs11, Usb};
 pub use duration::{BadSpan, Span};
 pub use license_lease::{
     ClaimStatus, HolderKind, HolderReference, LeaseState, LicenseLease, LicenseLeaseSpec,
-    LicenseLeaseStatus, Revoked,
+    LicenseLeaseStatus,
 };
 pub use license_server::{
-    AllowedNamespaces, ClientKeys, Connections, EnvVar, HostPath, HostPathType, LeaseSettings,
-    LicenseRef, LicenseServer, LicenseServerSpec, NamespacesFrom, ServiceSettings, ServiceType,
-    Template, TlsSettings, VendorKeys,
+    AllowedNamespaces, EnvVar, HostPath, HostPathType, LeaseSettings, LicenseRef, LicenseServer,
+    LicenseServerSpec, NamespacesFrom, ServiceSettings, ServiceType, Template, VendorKeys,
 };
 pub use placement::{Device, PRESENT, Placement};
-pub use run_as::{BadRunAs, RunAs};
 pub use status::{LicenseServerStatus, ProductStatus, Replacements};

@@ -2,10 +2,7 @@
 //!
 //! The comments are the doc comments of the types, by way of their schema.
 
-use crate::{
-    AnchorConfig, Clients, Config, Connections, Lease, Pkcs11Config, Tls, UsbConfig, listen,
-    metrics,
-};
+use crate::{AnchorConfig, Clients, Config, Lease, Pkcs11Config, Tls, UsbConfig, health, listen};
 use serde_json::Value;
 use serde_yaml::Mapping;
 use std::fmt::Write as _;
@@ -86,8 +83,7 @@ pub fn example() -> Config {
         name: "main".into(),
         namespace: Some("licensing".into()),
         listen: listen(),
-        metrics: metrics(),
-        connections: Connections::default(),
+        health: health(),
         tls: Tls {
             cert: "/etc/mooring/tls/tls.crt".into(),
             key: "/etc/mooring/tls/tls.key".into(),

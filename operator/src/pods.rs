@@ -73,7 +73,7 @@ pub fn standing(
     server: &ServerRef,
     policies: &Policies,
 ) -> Standing {
-    if key.is_external() {
+    if is_external(key) {
         return Standing::External;
     }
     let Some(pod) = pod else {
@@ -86,6 +86,10 @@ pub fn standing(
         Ok(()) => Standing::Counts,
         Err(_) => Standing::NotAllowed,
     }
+}
+
+pub fn is_external(key: &HolderKey) -> bool {
+    key.0.starts_with("external:")
 }
 
 /// Whether the sidecar is the webhook's work: its annotation, name, arguments and kind.
@@ -226,29 +230,6 @@ pub fn holder_of(pod: &Pod) -> Holder {
         service_account: account.unwrap_or_default(),
         node: node_name(pod).map(str::to_owned),
     }
-}
-
-/// The revision of its Deployment that a pod is of, if it is a Deployment's.
-fn revision_of(pod: &Pod) -> Option<&str> {
-    pod.labels().get(names::REVISION).map(String::as_str)
-}
-
-/// A pod's Deployment: pods are called after it, the revision, and some letters.
-pub fn deployment_of(pod: &Pod) -> Option<&str> {
-    let (set, _) = pod.metadata.name.as_deref()?.rsplit_once('-')?;
-    set.strip_suffix(revision_of(pod)?)?.strip_suffix('-')
-}
-
-/// Whether `other` is of an earlier revision of the same Deployment, and stays until `pod` is
-/// ready.
-pub fn waits_to_be_replaced(other: &Pod, pod: &Pod) -> bool {
-    let deployment = deployment_of(pod);
-    deployment.is_some()
-        && deployment == deployment_of(other)
-        && pod.namespace() == other.namespace()
-        && revision_of(pod) != revision_of(other)
-        && other.creation_timestamp() < pod.creation_timestamp()
-        && other.metadata.deletion_timestamp.is_none()
 }
 
 /// The node that a pod is bound to.

@@ -36,11 +36,9 @@ pub struct Config {
     /// This replica's name, which differs from all others.
     #[arg(long, env = "POD_NAME", value_name = "NAME")]
     replica: String,
-    /// Where /metrics is served.
+    /// Where /healthz, /readyz and /metrics are served.
     #[arg(long, default_value_t = SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, 8081)), value_name = "ADDRESS:PORT")]
-    metrics_listen: SocketAddr,
-    #[command(flatten)]
-    socket: health::Socket,
+    health_listen: SocketAddr,
     #[command(flatten)]
     defaults: Defaults,
     /// What is logged: a level, or a filter such as mooring_operator=debug,info.
@@ -73,15 +71,10 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let admissions = Arc::new(webhook::WebhookMetrics::new(&registry)?);
     let ready = webhook::Trusted::default();
     let ca = Arc::new(Ca::load_or_create(&client, namespace, config.lives.clone()).await?);
-    let listen = config.metrics_listen;
-    let scraped = async {
-        let served = health::scraped(listen, registry, shutdown.clone()).await;
-        served.map_err(|e| anyhow::anyhow!("metrics on {listen}: {e}"))
-    };
+    let listen = config.health_listen;
     let health = async {
-        let served = config.socket.run(ready.clone(), shutdown.clone()).await;
-        let path = config.socket.path().display();
-        served.map_err(|e| anyhow::anyhow!("health socket {path}: {e}"))
+        let served = health::run(listen, registry, ready.clone(), shutdown.clone()).await;
+        served.map_err(|e| anyhow::anyhow!("health and metrics on {listen}: {e}"))
     };
     let sightings = config.discovery.then(Arc::<Sightings>::default);
     let receiver = |s| Arc::new(ReportReceiver::new(client.clone(), namespace, s));
@@ -107,7 +100,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         Ok(())
     };
     let keep = keep_ca(&config, &client, &ca, &ready, &shutdown);
-    tokio::try_join!(health, scraped, hook, lead, keep)?;
+    tokio::try_join!(health, hook, lead, keep)?;
     Ok(())
 }
 

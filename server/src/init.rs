@@ -6,8 +6,7 @@
 use crate::state::LongestLease;
 use anyhow::{Context as _, Result, bail};
 use mooring_config::{
-    AnchorConfig, Clients, Config, Connections, HwidConfig, Lease, Pkcs11Config, Tls, UsbConfig,
-    print,
+    AnchorConfig, Clients, Config, HwidConfig, Lease, Pkcs11Config, Tls, UsbConfig, print,
 };
 use mooring_net::random;
 use std::fs::{DirBuilder, OpenOptions};
@@ -31,9 +30,9 @@ pub(crate) struct InitArgs {
     /// Where the API listens.
     #[arg(long, value_name = "IP:PORT", default_value = "[::]:8443")]
     listen: std::net::SocketAddr,
-    /// Where metrics are, in plain HTTP.
+    /// Where health and metrics listen, in plain HTTP.
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8081")]
-    metrics: std::net::SocketAddr,
+    health: std::net::SocketAddr,
     /// The kind of hardware that the license is bound to.
     #[arg(long, value_enum, value_name = "KIND", default_value_t)]
     anchor: Kind,
@@ -64,8 +63,7 @@ fn config(a: &InitArgs, dir: &Path, state: &Path) -> Config {
         name: a.name.clone(),
         namespace: None,
         listen: a.listen,
-        metrics: a.metrics,
-        connections: Connections::default(),
+        health: a.health,
         tls: Tls {
             cert: file("server.crt"),
             key: file("server.key"),

@@ -1,11 +1,10 @@
 //! Certificates from files, read anew when they change, without dropping connections.
 
 use mooring_config::Tls;
-use mooring_net::serve;
 use mooring_net::shutdown::Shutdown;
-use mooring_net::sync::{Current, lock};
+use mooring_net::sync::Current;
 use mooring_net::tls::{
-    Http, ServerIdentity, TlsError, certified_files, certified_keys, optional_clients, read,
+    ServerIdentity, TlsError, certified_files, certified_keys, optional_clients, read,
     server_config,
 };
 use mooring_net::watched::Watched;
@@ -16,16 +15,12 @@ use rustls::sign::CertifiedKey;
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 use std::io::ErrorKind;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
-use tokio::sync::watch;
+use std::sync::Arc;
+use tokio_rustls::TlsAcceptor;
 
 /// Verifies client certificates by roots that can be replaced.
 #[derive(Debug)]
-struct Clients {
-    /// Those of the verifier, as they were read.
-    roots: Mutex<String>,
-    verifier: Current<dyn ClientCertVerifier>,
-}
+struct Clients(Current<dyn ClientCertVerifier>);
 
 impl ClientCertVerifier for Clients {
     fn offer_client_auth(&self) -> bool {
@@ -47,7 +42,7 @@ impl ClientCertVerifier for Clients {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let verifier = self.verifier.get();
+        let verifier = self.0.get();
         verifier.verify_client_cert(end_entity, intermediates, now)
     }
 
@@ -57,9 +52,7 @@ impl ClientCertVerifier for Clients {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.verifier
-            .get()
-            .verify_tls12_signature(message, cert, dss)
+        self.0.get().verify_tls12_signature(message, cert, dss)
     }
 
     fn verify_tls13_signature(
@@ -68,13 +61,11 @@ impl ClientCertVerifier for Clients {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.verifier
-            .get()
-            .verify_tls13_signature(message, cert, dss)
+        self.0.get().verify_tls13_signature(message, cert, dss)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.verifier.get().supported_verify_schemes()
+        self.0.get().supported_verify_schemes()
     }
 }
 
@@ -85,20 +76,6 @@ pub(crate) struct Certificates {
     watched: Watched,
     identity: Arc<ServerIdentity>,
     clients: Option<Arc<Clients>>,
-    /// Says that other clients' certificates count than before.
-    judged: watch::Sender<()>,
-}
-
-/// What the files hold.
-struct Read {
-    current: CertifiedKey,
-    earlier: Vec<CertifiedKey>,
-    clients: Option<ReadClients>,
-}
-
-struct ReadClients {
-    roots: String,
-    verifier: Verifier,
 }
 
 impl Certificates {
@@ -107,53 +84,43 @@ impl Certificates {
         let paths = paths.chain(&files.earlier).chain(&files.client_ca).cloned();
         let watched = Watched::read_now("certificates", paths);
         let read = read_all(&files)?;
-        let clients = read.clients.map(|c| Clients {
-            roots: Mutex::new(c.roots),
-            verifier: Current::new(c.verifier),
-        });
         Ok(Self {
             files,
             watched,
             identity: ServerIdentity::new(read.current, read.earlier),
-            clients: clients.map(Arc::new),
-            judged: watch::Sender::new(()),
+            clients: read.clients.map(|c| Arc::new(Clients(Current::new(c)))),
         })
     }
 
-    /// Accepts connections with whatever is current then; those with a client's certificate end
-    /// when other roots count. HTTP/1.1 alone, which all clients speak: one request at a time on a
-    /// connection, so what bounds connections bounds requests.
-    pub(crate) fn tls(&self) -> Result<serve::Tls, TlsError> {
+    /// Accepts connections with whatever is current then.
+    pub(crate) fn acceptor(&self) -> Result<TlsAcceptor, TlsError> {
         let clients = self.clients.clone().map(|c| -> Verifier { c });
-        let config = server_config(self.identity.clone(), clients, Http::One)?;
-        Ok(serve::Tls::judged_by(config, self.judged.subscribe()))
+        Ok(server_config(self.identity.clone(), clients)?.into())
     }
 
     /// Reads them anew when they change. Bad ones are refused loudly; the earlier ones stay.
     pub(crate) async fn follow(self, shutdown: Shutdown) {
         let take = |read: Read| {
-            self.identity.replace(read.current, read.earlier);
-            let (Some(c), Some(new)) = (&self.clients, read.clients) else {
-                return;
-            };
-            c.verifier.set(new.verifier);
-            let before = std::mem::replace(&mut *lock(&c.roots), new.roots.clone());
-            if before != new.roots {
-                tracing::info!("other clients' certificates count: connections with one end");
-                self.judged.send_replace(());
+            if let (Some(c), Some(verifier)) = (&self.clients, read.clients) {
+                c.0.set(verifier);
             }
+            self.identity.replace(read.current, read.earlier);
         };
         let read = || read_all(&self.files);
         self.watched.follow(shutdown, read, take).await;
     }
 }
 
+/// What the files hold.
+struct Read {
+    current: CertifiedKey,
+    earlier: Vec<CertifiedKey>,
+    clients: Option<Verifier>,
+}
+
 fn read_all(t: &Tls) -> Result<Read, TlsError> {
-    let clients = t.client_ca.as_deref().map(|p| {
-        let roots = read("client CA", p)?;
-        let verifier = optional_clients(&roots)?;
-        Ok::<_, TlsError>(ReadClients { roots, verifier })
-    });
+    let clients = t.client_ca.as_deref();
+    let clients = clients.map(|p| optional_clients(&read("client CA", p)?));
     Ok(Read {
         current: certified_files(&t.cert, &t.key)?,
         earlier: t.earlier.as_deref().map_or(Ok(Vec::new()), earlier)?,

@@ -70,7 +70,7 @@ impl Driver {
                     request,
                     timeout,
                 } => {
-                    let (client, claim) = (self.client.clone(), self.about.name_at_server());
+                    let (client, claim) = (self.client.clone(), self.about.name.clone());
                     tracing::debug!(%claim, ?timeout, "asking the license server");
                     let answer = async move { client.ask(&claim, request, timeout).await };
                     under_way = Some((tag, Box::pin(answer)));

@@ -6,7 +6,6 @@
 
 use crate::report::{Refusal, log_change, refusal, status_of};
 use crate::store::{About, Store};
-use crate::users::{Asker, Owner};
 use mooring_core::holder::drive::{Do, Drive, others};
 use mooring_core::holder::{Answer, Random, Request, Saved, Tag};
 use mooring_core::time::BootTime;
@@ -56,7 +55,6 @@ pub(crate) struct ClaimId(u64);
 #[derive(Clone, Debug)]
 pub(crate) struct Found {
     pub(crate) id: ClaimId,
-    pub(crate) owner: Owner,
     pub(crate) kind: ClaimKind,
     pub(crate) items: Vec<mooring_core::request::Item>,
     pub(crate) state: HoldState,
@@ -138,8 +136,7 @@ impl Registry {
             && let Request::Claim { body, .. } = request
             && let Some(slot) = inner.slots.get(&id)
         {
-            let own = slot.about.name_at_server();
-            body.others = others(inner.slots.values().map(|s| &s.drive), &own);
+            body.others = others(inner.slots.values().map(|s| &s.drive), &slot.about.name);
         }
         self.refresh(&mut inner, now);
         todo
@@ -239,12 +236,10 @@ impl Registry {
         found.map(|(id, _)| *id).collect()
     }
 
-    /// Of all users; of one alone with `only`.
-    pub(crate) fn count(&self, only: Option<Owner>) -> Count {
+    pub(crate) fn count(&self) -> Count {
         let inner = self.lock();
         let all = inner.slots.values();
         let run_time = all.filter(|s| s.about.kind != ClaimKind::Pod);
-        let run_time = run_time.filter(|s| only.is_none_or(|o| s.about.owner == o));
         let (leaving, live): (Vec<_>, Vec<_>) = run_time.partition(|s| s.drive.is_leaving());
         Count {
             live: live.len(),
@@ -252,16 +247,12 @@ impl Registry {
         }
     }
 
-    /// A claim by its name: the asker's own or the pod's, or another's that the asker may see.
-    pub(crate) fn find(&self, name: &str, asker: Asker, now: BootTime) -> Option<Found> {
+    pub(crate) fn find(&self, name: &str, now: BootTime) -> Option<Found> {
         let inner = self.lock();
-        let shown = |s: &Slot| !s.drive.is_leaving() && s.is_shown_to(asker);
-        let named = inner.slots.iter();
-        let named = named.filter(|(_, s)| shown(s) && s.about.name.as_str() == name);
-        let (id, slot) = named.min_by_key(|(_, s)| s.about.owner != asker.owner)?;
+        let named = |s: &Slot| !s.drive.is_leaving() && s.about.name.as_str() == name;
+        let (id, slot) = inner.slots.iter().find(|(_, s)| named(s))?;
         Some(Found {
             id: *id,
-            owner: slot.about.owner,
             kind: slot.about.kind,
             items: slot.about.items.clone(),
             state: slot.drive.holder().status(now).state,
@@ -287,16 +278,9 @@ impl Registry {
         slot.map(|s| s.status(now))
     }
 
-    /// How everything stands at `now` that the asker may see.
-    pub(crate) fn status(&self, asker: Asker, now: BootTime) -> Status {
+    pub(crate) fn status(&self, now: BootTime) -> Status {
         let mut inner = self.lock();
-        let all = self.refresh(&mut inner, now);
-        let live = || inner.slots.values().filter(|s| !s.drive.is_leaving());
-        let shown: Vec<_> = live().filter(|s| s.is_shown_to(asker)).collect();
-        let others = live().count() - shown.len();
-        let others = u32::try_from(others).unwrap_or(u32::MAX);
-        let claims = shown.iter().map(|s| s.status(now)).collect();
-        status_of(all.server, all.seq, claims, others, now)
+        self.refresh(&mut inner, now)
     }
 
     /// How everything stands at `now`, and every change from then on.
@@ -321,7 +305,7 @@ impl Registry {
             inner.told = comparable;
         }
         let claims = claims.into_values().collect();
-        let status = status_of(inner.server.clone(), inner.seq, claims, 0, now);
+        let status = status_of(inner.server.clone(), inner.seq, claims, now);
         if changed {
             // Nobody may be listening.
             let _ = self.changes.send(Arc::new(status.clone()));
@@ -339,10 +323,6 @@ pub(crate) fn timeless(claim: &ClaimStatus) -> ClaimStatus {
 }
 
 impl Slot {
-    fn is_shown_to(&self, asker: Asker) -> bool {
-        self.about.kind == ClaimKind::Pod || asker.sees(self.about.owner)
-    }
-
     fn save(&self) {
         if let Err(e) = self.store.save(&self.about, self.drive.saved()) {
             tracing::error!(claim = %self.about.name, error = %e, "a crash of the sidecar now would lose the lease");
@@ -353,7 +333,6 @@ impl Slot {
         let status = self.drive.holder().status(now);
         let ended = matches!(status.state, HoldState::Refused | HoldState::Lost);
         ClaimStatus {
-            name: self.about.name.clone(),
             kind: self.about.kind,
             problem: self.problem.clone().filter(|_| ended),
             ..status

@@ -44,7 +44,6 @@ pub(crate) fn status_of(
     server: String,
     seq: u64,
     claims: Vec<ClaimStatus>,
-    others: u32,
     now: BootTime,
 ) -> Status {
     let pods = || claims.iter().filter(|c| c.kind == ClaimKind::Pod);
@@ -61,7 +60,6 @@ pub(crate) fn status_of(
         seq,
         server,
         claims,
-        others,
     }
 }
 

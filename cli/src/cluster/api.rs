@@ -4,39 +4,29 @@ use super::operator::{LEASE, NAMESPACE, Operator};
 use crate::output::TableForm;
 use anyhow::{Context as _, anyhow};
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ApiResource, DynamicObject, ListParams, ObjectMeta, TypeMeta};
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::core::PartialObjectMeta;
 use kube::{Api, Client, Config, Resource, ResourceExt as _};
-use mooring_api::names::{GROUP, INJECTED};
-use mooring_core::annotation::LICENSES;
+use mooring_api::names::GROUP;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
-/// Which cluster, and which namespace.
+/// Which cluster, which namespace, which form.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Place {
+pub struct ClusterArgs {
     /// The namespace [default: the kubeconfig's]
-    #[arg(short, long)]
+    #[arg(short, long, conflicts_with = "all_namespaces")]
     pub namespace: Option<String>,
+    /// All namespaces
+    #[arg(short = 'A', long)]
+    pub all_namespaces: bool,
     /// The kubeconfig's context
     #[arg(long)]
     pub context: Option<String>,
     /// The kubeconfig [default: $KUBECONFIG, ~/.kube/config, or the pod's service account]
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<std::path::PathBuf>,
-}
-
-/// Which cluster, which namespace or all, which form.
-#[derive(Clone, Debug, clap::Args)]
-pub struct ClusterArgs {
-    #[command(flatten)]
-    pub place: Place,
-    /// All namespaces
-    #[arg(short = 'A', long, conflicts_with = "namespace")]
-    pub all_namespaces: bool,
     /// The namespace of Mooring's operator, whose Lease says whether it reports
     #[arg(long, value_name = "NAMESPACE", default_value = NAMESPACE)]
     pub operator_namespace: String,
@@ -45,31 +35,21 @@ pub struct ClusterArgs {
     pub output: TableForm,
 }
 
-impl Place {
-    /// Refuses flags that a license server outside a cluster knows nothing of.
-    pub fn none_of_a_cluster(&self) -> anyhow::Result<()> {
-        not_given(&[
-            ("--namespace", self.namespace.is_some()),
-            ("--context", self.context.is_some()),
-            ("--kubeconfig", self.kubeconfig.is_some()),
-        ])
-    }
-}
-
 impl ClusterArgs {
     /// Refuses flags that a license server outside a cluster knows nothing of.
     pub fn none_of_a_cluster(&self) -> anyhow::Result<()> {
-        not_given(&[("--all-namespaces", self.all_namespaces)])?;
-        self.place.none_of_a_cluster()
-    }
-}
-
-fn not_given(flags: &[(&str, bool)]) -> anyhow::Result<()> {
-    match flags.iter().find(|(_, given)| *given) {
-        Some((flag, _)) => anyhow::bail!(
-            "{flag} goes with a cluster, and --server https://… asks a license server itself; expected one of the two"
-        ),
-        None => Ok(()),
+        let given = [
+            ("--namespace", self.namespace.is_some()),
+            ("--all-namespaces", self.all_namespaces),
+            ("--context", self.context.is_some()),
+            ("--kubeconfig", self.kubeconfig.is_some()),
+        ];
+        match given.iter().find(|(_, given)| *given) {
+            Some((flag, _)) => anyhow::bail!(
+                "{flag} goes with a cluster, and --server https://… asks a license server itself; expected one of the two"
+            ),
+            None => Ok(()),
+        }
     }
 }
 
@@ -142,11 +122,10 @@ where
 {
     let resource = ApiResource::erase::<K>(&());
     runtime()?.block_on(async {
-        let (client, url, namespace) = connect(&common.place).await?;
+        let (client, url, namespace) = connect(common).await?;
         let namespace = (!common.all_namespaces).then_some(namespace);
         let listed = pages(client.clone(), &resource, namespace.as_deref()).await;
-        let items =
-            listed.map_err(|e| explain(e, "list", &resource.plural, namespace.as_deref(), &url))?;
+        let items = listed.map_err(|e| explain(e, &resource.plural, namespace.as_deref(), &url))?;
         let operator = operator(client, &common.operator_namespace).await;
         Ok(Listed {
             items,
@@ -155,36 +134,6 @@ where
             resource,
             words,
         })
-    })
-}
-
-/// Pods that ask for licenses and have no sidecar, as `namespace/name`; none where one may not
-/// look.
-pub fn without_sidecar(common: &ClusterArgs) -> anyhow::Result<Vec<String>> {
-    runtime()?.block_on(async {
-        let (client, _, namespace) = connect(&common.place).await?;
-        let pods: Api<Pod> = if common.all_namespaces {
-            Api::all(client)
-        } else {
-            Api::namespaced(client, &namespace)
-        };
-        let mut params = ListParams::default()
-            .labels(&format!("!{INJECTED}"))
-            .fields("status.phase!=Succeeded,status.phase!=Failed")
-            .limit(PAGE);
-        let mut found = Vec::new();
-        while let Ok(page) = pods.list_metadata(&params).await {
-            let asks = |p: &&PartialObjectMeta<Pod>| p.annotations().contains_key(LICENSES.key);
-            let name = |p: &PartialObjectMeta<Pod>| {
-                format!("{}/{}", p.namespace().unwrap_or_default(), p.name_any())
-            };
-            found.extend(page.items.iter().filter(asks).map(name));
-            match page.metadata.continue_.filter(|c| !c.is_empty()) {
-                Some(next) => params = params.continue_token(&next),
-                None => break,
-            }
-        }
-        Ok(found)
     })
 }
 
@@ -210,7 +159,7 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 }
 
 /// A client, the API server's address, and the namespace.
-async fn connect(common: &Place) -> anyhow::Result<(Client, String, String)> {
+async fn connect(common: &ClusterArgs) -> anyhow::Result<(Client, String, String)> {
     let config = config(common).await?;
     let url = config.cluster_url.to_string();
     let namespace = common.namespace.as_ref();
@@ -221,7 +170,7 @@ async fn connect(common: &Place) -> anyhow::Result<(Client, String, String)> {
 
 /// What one call in the namespace says.
 pub fn with_client<T>(
-    common: &Place,
+    common: &ClusterArgs,
     call: impl AsyncFnOnce(Client, &str) -> Result<T, kube::Error>,
 ) -> anyhow::Result<T> {
     runtime()?.block_on(async {
@@ -231,24 +180,7 @@ pub fn with_client<T>(
     })
 }
 
-/// The same for what is done to leases, and takes the right to do `verb` to them.
-pub fn in_namespace<T>(
-    place: &Place,
-    verb: &str,
-    act: impl AsyncFnOnce(Client, &str) -> anyhow::Result<T>,
-) -> anyhow::Result<T> {
-    runtime()?.block_on(async {
-        let (client, url, namespace) = connect(place).await?;
-        act(client, &namespace)
-            .await
-            .map_err(|e| match e.downcast::<kube::Error>() {
-                Ok(e) => explain(e, verb, "licenseleases", Some(&namespace), &url),
-                Err(other) => other,
-            })
-    })
-}
-
-async fn config(common: &Place) -> anyhow::Result<Config> {
+async fn config(common: &ClusterArgs) -> anyhow::Result<Config> {
     let options = KubeConfigOptions {
         context: common.context.clone(),
         ..KubeConfigOptions::default()
@@ -313,13 +245,7 @@ async fn pages(
 }
 
 /// Turns an error into what a person can act on.
-fn explain(
-    e: kube::Error,
-    verb: &str,
-    plural: &str,
-    namespace: Option<&str>,
-    url: &str,
-) -> anyhow::Error {
+fn explain(e: kube::Error, plural: &str, namespace: Option<&str>, url: &str) -> anyhow::Error {
     let kube::Error::Api(said) = e else {
         let e = anyhow::Error::new(e);
         return anyhow!(
@@ -340,12 +266,8 @@ fn explain(
                     ", or ask for one namespace with -n",
                 ),
             };
-            let role = match verb {
-                "list" => "mooring-viewer",
-                _ => "mooring-licenselease-editor",
-            };
             anyhow!(
-                "you may not {verb} {plural}.{GROUP} in {place}: ask for the role that Mooring's chart brings ({role}){narrow}. \
+                "you may not list {plural}.{GROUP} in {place}: ask for the role that Mooring's chart brings (mooring-viewer){narrow}. \
                  The API server says: {message}"
             )
         }

@@ -1,18 +1,16 @@
 //! What a cluster's license servers say: `status` and `leases`, read from the custom resources
-//! alone; what people write into them; and the operator's CA.
+//! alone; and the operator's CA.
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | [`api`] | which cluster, lists, and errors that say what to do; the only part that talks to a network |
 //! | [`status`], [`leases`], [`operator`] | objects in, text out |
-//! | [`revoke`] | `revoke` and `release`, by a LicenseLease's spec |
 //! | [`ca`] | the operator's CA: how it stands, and asking for the next one |
 
 pub mod api;
 pub mod ca;
 pub mod leases;
 pub mod operator;
-pub mod revoke;
 pub mod status;
 
 use crate::direct::{self, Direct};
@@ -59,7 +57,6 @@ STATE is what the license server knows:
   Silent     renewals were missed; the seat is free at UNTIL
   Contested  runs on without a seat until UNTIL, and stands in line
   Refused    the license server said no
-  Revoked    an administrator bars it; its seats are free at UNTIL
   Unknown    the pod runs, and the license server, which serves, has not heard from it
 and, while the license server does not serve, what follows from it:
   Grace      the lease ran out; the application runs on until about UNTIL
@@ -123,17 +120,9 @@ pub fn leases(args: &LeasesArgs) -> anyhow::Result<()> {
     leases.retain(|l| args.server.as_ref().is_none_or(|s| leases::is_of(l, s)));
     leases::sort(&mut leases);
     let form = args.common.output;
-    let text = if let Some(d) = form.data() {
-        d.render(&found.as_list(leases.iter().map(|l| &l.metadata)))?
-    } else {
-        // Whose server, or in which state, nobody knows of such a pod.
-        let all = args.state.is_empty() && args.server.is_none();
-        let bare = all
-            .then(|| api::without_sidecar(&args.common))
-            .transpose()?;
-        let bare = bare.unwrap_or_default();
-        let wide = form == TableForm::Wide;
-        leases::text(&leases, &bare, &found, Timestamp::now(), wide)
+    let text = match form.data() {
+        Some(d) => d.render(&found.as_list(leases.iter().map(|l| &l.metadata)))?,
+        None => leases::text(&leases, &found, Timestamp::now(), form == TableForm::Wide),
     };
     Ok(output::print(&text)?)
 }

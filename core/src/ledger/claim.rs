@@ -90,7 +90,7 @@ impl Ledger {
             return Ok(id);
         };
         if e.taken_back && e.secret_hash == c.secret_hash {
-            return Err(Refusal::TakenBack);
+            return Err(Refusal::GivenBack);
         }
         if e.secret_hash != c.secret_hash {
             return changed(Changed::Secret);

@@ -22,23 +22,17 @@ impl Ledger {
     /// It is not kept over a restart: whoever bars holders says so again to each run.
     pub fn revoke(&mut self, holder: &HolderKey, reason: Option<&str>, now: BootTime) {
         self.tick(now);
-        match reason {
-            Some(reason) => self.revoked.insert(holder.clone(), reason.to_owned()),
-            None => self.revoked.remove(holder),
+        let Some(reason) = reason else {
+            self.revoked.remove(holder);
+            return;
         };
+        let why = Refusal::Revoked(reason.to_owned());
         for id in self.claims_of(holder) {
-            match (self.state_of(id), reason) {
-                (Some(State::Queued(_)), Some(reason)) => {
-                    let why = Refusal::Revoked(reason.to_owned());
-                    self.set_state(id, State::Refused(Box::new(why)), now);
-                }
-                (Some(State::Held { .. }), _) => self.tell(id, now),
-                (Some(State::Refused(why)), None) if matches!(**why, Refusal::Revoked(_)) => {
-                    self.set_state(id, State::Refused(Box::new(Refusal::Lifted)), now);
-                }
-                _ => {}
+            if let Some(State::Queued(_)) = self.state_of(id) {
+                self.set_state(id, State::Refused(Box::new(why.clone())), now);
             }
         }
+        self.revoked.insert(holder.clone(), reason.to_owned());
         self.grant_queue(now);
     }
 

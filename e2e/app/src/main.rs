@@ -4,8 +4,6 @@
 
 #![allow(clippy::too_many_lines)] // a list of cases, or a scenario, is read from its top to its end
 
-mod flood;
-mod late;
 mod lies;
 mod report;
 mod rogue;
@@ -30,10 +28,6 @@ enum Command {
     Run(run::RunArgs),
     /// Verify the lease once: exit 0 if it does.
     Verify(verify::VerifyArgs),
-    /// Keep many connections to each target, and say nothing on them.
-    Flood(flood::FloodArgs),
-    /// Be an admission webhook that patches all that it is shown.
-    Late(late::LateArgs),
     /// Misbehave towards the license server, and write down what it answers.
     Rogue(rogue::RogueArgs),
 }
@@ -45,8 +39,6 @@ fn main() -> ExitCode {
     ended(match Args::parse().command {
         Command::Run(args) => run::main(&args),
         Command::Verify(args) => Ok(verify::main(&args)),
-        Command::Flood(args) => flood::main(&args),
-        Command::Late(args) => late::main(&args),
         Command::Rogue(args) => rogue::main(&args),
     })
 }

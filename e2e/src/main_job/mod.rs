@@ -4,7 +4,6 @@ mod app;
 mod install;
 mod line;
 mod operator;
-mod outside;
 mod partition;
 mod refusals;
 mod restart;
@@ -31,6 +30,5 @@ pub fn scenarios() -> Vec<Scenario> {
         rogue::a_rogue_pod,
         refusals::bad_annotations_and_claims,
         refusals::bad_licenses_and_a_wrong_pin,
-        outside::a_machine_outside_asks_by_client_tokens,
     ]
 }

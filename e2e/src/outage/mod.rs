@@ -8,10 +8,7 @@ mod operator;
 mod start;
 mod steps;
 
-pub(crate) use steps::first_problem;
-
 use crate::suite::Scenario;
-pub(crate) use steps::{event, lease, mooring, shown, socket};
 
 /// All of them, in the order in which they run.
 pub fn scenarios() -> Vec<Scenario> {

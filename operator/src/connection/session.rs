@@ -2,7 +2,7 @@
 
 use super::error::{ConnectionError, tls};
 use super::roster::{lasts, roster};
-use super::server::{Connection, Word};
+use super::server::Connection;
 use crate::allowance::Allowance;
 use crate::pods::{Standing, server_of};
 use mooring_api::names::API_PORT;
@@ -45,15 +45,14 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from
 
 impl Connection {
     /// Has sessions with the server, one after the other, until dropped.
-    pub(super) async fn sessions(&self, mut words: UnboundedReceiver<Word>) {
+    pub(super) async fn sessions(&self, mut gone: UnboundedReceiver<HolderKey>) {
         let (shortest, longest) = PAUSES;
         let mut pause = shortest;
         loop {
             self.awaits_address().await;
             let began = Instant::now();
-            let Err(error) = self.session(&mut words).await;
+            let Err(error) = self.session(&mut gone).await;
             self.context.writer.metrics.connected(&self.server, false);
-            self.forget_revocations();
             // Said once: a server that is down answers alike each time.
             let before = self.snapshot.borrow().clone();
             if before.connected || before.problem.as_deref() != Some(&error.to_string()) {
@@ -86,7 +85,7 @@ impl Connection {
 
     async fn session(
         &self,
-        words: &mut UnboundedReceiver<Word>,
+        gone: &mut UnboundedReceiver<HolderKey>,
     ) -> Result<Infallible, ConnectionError> {
         let mut changed = self.target.clone();
         let target = changed.borrow_and_update().clone();
@@ -94,8 +93,7 @@ impl Connection {
         let client = Client::new(&url, target.addresses.clone(), tls(&self.context.ca)?)?;
         let products: Products = get(&client, &server::PRODUCTS, MOST_PRODUCTS).await?;
         let instance = products.server.instance;
-        // Who is revoked before the roster, which may end settling, and so let pods in.
-        self.begin_revocations(&client).await?;
+        // The roster first: settling waits for it, and so do the pods in line.
         self.post_roster(&client).await?;
         send(&client, &server::POLICIES, &target.policies).await?;
         let mut list = self.leases(&client).await?;
@@ -139,15 +137,15 @@ impl Connection {
                 _ = resync.tick() => {
                     list = self.leases(&client).await?;
                     if list.position.instance != instance { return Err(ConnectionError::Restarted) }
-                    self.take_revocations(&client).await?;
                     self.take_list(&list);
                     self.touch(self.everyone());
                     numbers = Some(Instant::now());
                 }
-                word = words.recv() => {
-                    let Some(word) = word else { return Err(ConnectionError::Ended) };
-                    let more = std::iter::from_fn(|| words.try_recv().ok());
-                    self.tell(&client, std::iter::once(word).chain(more)).await?;
+                key = gone.recv() => {
+                    let Some(key) = key else { return Err(ConnectionError::Ended) };
+                    let mut keys = vec![key];
+                    while let Ok(k) = gone.try_recv() { keys.push(k) }
+                    self.post_gone(&client, keys).await?;
                 }
                 r = changed.changed() => {
                     if r.is_err() { return Err(ConnectionError::Ended) }
@@ -217,13 +215,9 @@ impl Connection {
     /// All that it knows. Read as far as it may go for the holders that there are: the server may
     /// be anybody's program, and its answer is in memory as a whole.
     async fn leases(&self, client: &Client) -> Result<Leases, ConnectionError> {
-        get(client, &server::LEASES, self.most()).await
-    }
-
-    /// How much of an answer about all holders is read.
-    pub(super) fn most(&self) -> usize {
         let holders = self.context.writer.cache.count(&self.server);
-        FEWEST + PER_HOLDER.saturating_mul(holders)
+        let most = FEWEST + PER_HOLDER.saturating_mul(holders);
+        get(client, &server::LEASES, most).await
     }
 
     /// All holders not proven gone, and then those that are.
@@ -251,7 +245,7 @@ impl Connection {
         lasts(counts, mirror.as_ref().map(|s| &s.lease))
     }
 
-    pub(super) async fn post_gone(
+    async fn post_gone(
         &self,
         client: &Client,
         keys: Vec<HolderKey>,
@@ -293,7 +287,7 @@ fn refused(call: &Call, answer: &Answer) -> ConnectionError {
     }
 }
 
-pub(super) async fn made(client: &Client, call: Call) -> Result<Answer, ConnectionError> {
+async fn made(client: &Client, call: Call) -> Result<Answer, ConnectionError> {
     let answer = client.call(&call, CALL).await?;
     if answer.status.is_success() {
         Ok(answer)
@@ -302,7 +296,7 @@ pub(super) async fn made(client: &Client, call: Call) -> Result<Answer, Connecti
     }
 }
 
-pub(super) async fn get<T: DeserializeOwned>(
+async fn get<T: DeserializeOwned>(
     client: &Client,
     spec: &CallSpec<ServerCall>,
     most: usize,
@@ -311,7 +305,7 @@ pub(super) async fn get<T: DeserializeOwned>(
     Ok(made(client, call).await?.json()?)
 }
 
-pub(super) async fn send<T: Serialize>(
+async fn send<T: Serialize>(
     client: &Client,
     spec: &CallSpec<ServerCall>,
     body: &T,

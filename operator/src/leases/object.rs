@@ -16,7 +16,7 @@ use mooring_api::{
 use mooring_core::identity::Holder;
 use mooring_core::request;
 use mooring_core::time::Timestamp;
-use mooring_core::wire::{LeaseView, ProblemType, RevokedHolder, ViewState, WaitReason};
+use mooring_core::wire::{ViewState, WaitReason};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -28,43 +28,19 @@ const MOST_PRODUCTS: usize = 1000;
 /// How far a silent holder's end may move before it is written again: answers take a moment.
 const SAME_UNTIL: Duration = Duration::from_secs(5);
 
-const REVOKED: &str = "Revoked";
-const LIFTED: &str = "Lifted";
-/// The reason of a lease that an administrator took back.
-pub(super) const TAKEN_BACK: &str = "TakenBack";
-/// The reason of a lease that ends at a limit although it is renewed.
-pub(super) const CALLED_BACK: &str = "CalledBack";
-
 /// Whether a mirror's reason comes and goes in a line that moves, or there is none.
 pub(super) fn passes(reason: Option<&str>) -> bool {
     let moving = [WaitReason::Full, WaitReason::Behind, WaitReason::Settling];
     reason.is_none_or(|r| moving.map(waits_for).contains(&r))
 }
 
-fn state_of(view: &LeaseView) -> LeaseState {
-    if kind_of(view) == Some(ProblemType::Revoked) {
-        return LeaseState::Revoked;
-    }
-    match view.state {
+fn state_of(view: ViewState) -> LeaseState {
+    match view {
         ViewState::Waiting => LeaseState::Waiting,
         ViewState::Held | ViewState::Ended => LeaseState::Held,
         ViewState::Silent => LeaseState::Silent,
         ViewState::Contested => LeaseState::Contested,
         ViewState::Refused => LeaseState::Refused,
-    }
-}
-
-fn kind_of(view: &LeaseView) -> Option<ProblemType> {
-    view.problem.as_ref().map(|p| p.kind)
-}
-
-/// Why a claim stands so, in the CamelCase of a status.
-fn reason_of(view: &LeaseView) -> Option<&'static str> {
-    match (view.state, kind_of(view)) {
-        (_, Some(ProblemType::Revoked)) => Some(REVOKED),
-        (ViewState::Held | ViewState::Silent, Some(ProblemType::GivenBack)) => Some(TAKEN_BACK),
-        (ViewState::Held | ViewState::Silent, Some(_)) => Some(CALLED_BACK),
-        _ => view.reason.map(waits_for),
     }
 }
 
@@ -78,11 +54,10 @@ pub(super) fn mirror(
 ) -> Option<LicenseLease> {
     let holder = &known.first()?.view.holder;
     let before = existing.and_then(|e| e.status.as_ref());
-    let by = existing.and_then(|e| e.spec.revoked.as_ref()?.by.as_deref());
-    let claims: Vec<ClaimStatus> = known.iter().map(|k| claim(k, before, by)).collect();
+    let claims: Vec<ClaimStatus> = known.iter().map(|k| claim(k, before)).collect();
     // The claim that needs most attention speaks for the pod.
     let (at, head) = claims.iter().enumerate().max_by_key(|(_, c)| c.state)?;
-    let (head, reason) = (head.clone(), known.get(at).and_then(|k| reason_of(&k.view)));
+    let (head, waits) = (head.clone(), known.get(at).and_then(|k| k.view.reason));
     let claims = some_of(claims);
     let products: Vec<&str> = claims.iter().map(|c| c.products.as_str()).collect();
     let status = LicenseLeaseStatus {
@@ -93,9 +68,8 @@ pub(super) fn mirror(
         place: head.place,
         until: head.until,
         as_of: None,
-        reason: reason.map(str::to_owned),
+        reason: waits.map(|r| waits_for(r).to_owned()),
         message: head.message,
-        revoked_since: before.and_then(|b| b.revoked_since.clone()),
         claims,
     };
     Some(object(server, holder, status))
@@ -126,12 +100,12 @@ fn node_of(holder: &Holder) -> Option<String> {
     }
 }
 
-fn claim(k: &Known, before: Option<&LicenseLeaseStatus>, by: Option<&str>) -> ClaimStatus {
+fn claim(k: &Known, before: Option<&LicenseLeaseStatus>) -> ClaimStatus {
     let (name, lease) = (k.view.claim.to_string(), k.view.lease.to_string());
-    let state = state_of(&k.view);
+    let state = state_of(k.view.state);
     // A refused holder asks again each minute, each time under a new lease id that comes to
     // nothing: no change.
-    let refused = k.view.state == ViewState::Refused;
+    let refused = state == LeaseState::Refused;
     let mut claims = before.into_iter().flat_map(|b| &b.claims);
     let same = claims.find(|c| c.name == name && c.state == state && (refused || c.lease == lease));
     let lease = same.map_or(lease, |s| s.lease.clone());
@@ -147,33 +121,15 @@ fn claim(k: &Known, before: Option<&LicenseLeaseStatus>, by: Option<&str>) -> Cl
         state,
         since: same.map_or_else(|| Time(whole_seconds(k.since)), |s| s.since.clone()),
         place: k.view.place,
-        message: message(k, by, until),
         until: until.map(|u| whole_seconds(u).to_string()),
+        message: message(k),
     }
 }
 
-fn message(k: &Known, by: Option<&str>, until: Option<Timestamp>) -> Option<String> {
+fn message(k: &Known) -> Option<String> {
     if let Some(p) = &k.view.problem {
-        let until = until.map_or_else(|| "its end".into(), |t| whole_seconds(t).to_string());
-        let detail = &p.detail;
-        return Some(match reason_of(&k.view) {
-            Some(REVOKED) => {
-                let by = by.map(|b| format!(" (as {b} asked)")).unwrap_or_default();
-                let lift = "kubectl mooring revoke --lift takes that back";
-                format!("{detail}{by}; {lift}")
-            }
-            Some(CALLED_BACK) if k.view.state == ViewState::Silent => {
-                format!("{detail}. Its notice has run out, and its seats are free at {until}")
-            }
-            Some(CALLED_BACK) => format!(
-                "called back: {detail}. The application may go on until {until}, and longer if that is mended before"
-            ),
-            Some(TAKEN_BACK) => format!("{detail}; its seats are free at {until} at the latest"),
-            _ => {
-                let field = p.field.as_ref().map(|f| format!(" (field {f})"));
-                format!("{detail}{}", field.unwrap_or_default())
-            }
-        });
+        let field = p.field.as_ref().map(|f| format!(" (field {f})"));
+        return Some(format!("{}{}", p.detail, field.unwrap_or_default()));
     }
     let known = k.view.reason.map(|r| r.explain().to_owned());
     k.view.message.clone().or(known)
@@ -241,48 +197,8 @@ fn bare(of: &Holding, state: LeaseState, now: Timestamp) -> LicenseLeaseStatus {
         as_of: None,
         reason: None,
         message: None,
-        revoked_since: None,
         claims: Vec::new(),
     }
-}
-
-/// How long a pod may be silent whose revocation was lifted: it asks once a minute.
-const ASKS_WITHIN: Duration = Duration::from_secs(90);
-
-/// Whether a mirror says that its holder is revoked, or has just been let in again.
-pub(super) fn is_lifted(before: &LicenseLeaseStatus, now: Timestamp) -> bool {
-    let said = before.reason.as_deref() == Some(LIFTED);
-    let age = now.duration_since(before.since.0).unsigned_abs();
-    before.state == LeaseState::Revoked || (said && age < ASKS_WITHIN)
-}
-
-/// The mirror of a running pod whose revocation was lifted, until its server hears it.
-pub(super) fn lifted(server: &ServerRef, of: &Holding, now: Timestamp) -> LicenseLease {
-    let status = LicenseLeaseStatus {
-        reason: Some(LIFTED.to_owned()),
-        message: Some("its revocation is lifted; it asks again within a minute".into()),
-        ..bare(of, LeaseState::Unknown, now)
-    };
-    object(server, &of.holder, status)
-}
-
-/// The mirror of a running pod that is revoked, and that its server has not heard: it asks once a
-/// minute.
-pub(super) fn revoked(
-    server: &ServerRef,
-    of: &Holding,
-    why: &RevokedHolder,
-    now: Timestamp,
-) -> LicenseLease {
-    let why = why.reason.as_deref().unwrap_or("no reason given");
-    let status = LicenseLeaseStatus {
-        reason: Some(REVOKED.to_owned()),
-        message: Some(format!(
-            "an administrator revoked it: {why}; kubectl mooring revoke --lift takes that back"
-        )),
-        ..bare(of, LeaseState::Revoked, now)
-    };
-    object(server, &of.holder, status)
 }
 
 /// A mirror as it is to be read during an outage.
@@ -319,9 +235,8 @@ pub(super) fn pod_missing(
     })
 }
 
-/// A mirror as we write it, with its status changed: what the API server adds is left out, and what
-/// people wrote stays theirs.
-pub(super) fn with_status(
+/// A mirror as we write it, with its status changed: what the API server adds is left out.
+fn with_status(
     lease: &LicenseLease,
     change: impl FnOnce(&ServerRef, &mut LicenseLeaseStatus),
 ) -> LicenseLease {
@@ -337,11 +252,7 @@ pub(super) fn with_status(
             labels: old.labels.clone(),
             ..ObjectMeta::default()
         },
-        spec: LicenseLeaseSpec {
-            revoked: None,
-            release: Vec::new(),
-            ..lease.spec.clone()
-        },
+        spec: lease.spec.clone(),
         status,
     }
 }
@@ -400,8 +311,6 @@ fn object(server: &ServerRef, holder: &Holder, status: LicenseLeaseStatus) -> Li
         spec: LicenseLeaseSpec {
             server: server.clone(),
             holder: reference,
-            revoked: None,
-            release: Vec::new(),
         },
         status: Some(status),
     }

@@ -168,7 +168,7 @@ impl Service {
                     .map_or(now, whole_seconds);
             }
             S::Waiting | S::Contested if !self.connected => claim.place = None,
-            S::Refused | S::Revoked => return,
+            S::Refused => return,
             _ => {}
         }
         let until = claim.until.as_deref();
@@ -196,10 +196,7 @@ impl Service {
             }
             LeaseState::Contested => format!("the application may go on until {until}"),
             LeaseState::Waiting => "nothing is granted before it is".to_owned(),
-            LeaseState::Silent
-            | LeaseState::Refused
-            | LeaseState::Revoked
-            | LeaseState::Unknown => String::new(),
+            LeaseState::Silent | LeaseState::Refused | LeaseState::Unknown => String::new(),
         };
         let mut text = trouble.told(server);
         if trouble.is_deleted() && state == LeaseState::Waiting {

@@ -2,11 +2,8 @@
 
 use super::known::Known;
 use super::notes::{Note, note};
-use super::object::{
-    is_lifted, lifted, mirror, passes, pod_missing, restated, revoked, unknown, without_contact,
-};
+use super::object::{mirror, passes, pod_missing, restated, unknown, without_contact};
 use super::outage::{Service, Stage, Trouble};
-use super::revoked::Listed;
 use crate::pods::{PodFact, Standing};
 use kube::ResourceExt as _;
 use mooring_api::names::ServerRef;
@@ -41,8 +38,6 @@ pub struct LeaseFacts<'a> {
     pub standing: Standing,
     /// The node its pod is bound to, if that is known.
     pub node: Option<String>,
-    /// Whether its server's list says that it is revoked.
-    pub listed: Listed<'a>,
     /// The mirror as it is in the API.
     pub existing: Option<&'a LicenseLease>,
     /// How long ago we last wrote it; `None`: not in this operator's life.
@@ -171,8 +166,7 @@ fn unless_said(f: &LeaseFacts<'_>, desired: LicenseLease) -> Step {
 }
 
 fn same_head(a: &LicenseLease, b: &LicenseLease) -> bool {
-    // The rest of a spec is people's.
-    a.spec.server == b.spec.server && a.spec.holder == b.spec.holder && same_labels(a, b)
+    a.spec == b.spec && same_labels(a, b)
 }
 
 fn same_labels(a: &LicenseLease, b: &LicenseLease) -> bool {
@@ -223,18 +217,13 @@ fn not_known(f: &LeaseFacts<'_>) -> Step {
                 return Step::Later(left);
             }
             let before = f.existing.and_then(|e| e.status.as_ref());
-            let desired = match f.listed {
-                // It asks once a minute: its silence says nothing.
-                Listed::Yes(why) => revoked(f.server, of, why, f.now),
-                _ if before.is_some_and(|b| is_lifted(b, f.now)) => lifted(f.server, of, f.now),
-                Listed::No | Listed::Unheard => unknown(f.server, of, f.now),
-            };
-            let word = |s: &LicenseLeaseStatus| (s.state, s.reason.clone());
-            if before.map(word) == desired.status.as_ref().map(word) {
+            let desired = unknown(f.server, of, f.now);
+            let said = before.is_some_and(|b| b.state == LeaseState::Unknown && b.reason.is_none());
+            if said {
                 return Step::Nothing;
             }
             let said = note(before, &desired);
-            Step::Apply(Box::new(noted_as_before(desired, before)), said)
+            Step::Apply(Box::new(desired), said)
         }
     }
 }
@@ -250,8 +239,7 @@ fn unheard(f: &LeaseFacts<'_>, trouble: &Trouble) -> Step {
         if let Some(left) = too_soon(*unknown_for) {
             return Step::Later(left);
         }
-        let desired = without_contact(f.server, of, f.service, trouble, f.now);
-        return unless_said(f, noted_as_before(desired, status));
+        return unless_said(f, without_contact(f.server, of, f.service, trouble, f.now));
     }
     let (Some(lease), Stage::Old(_)) = (f.existing, f.service.stage(f.now)) else {
         return Step::Nothing;
@@ -265,13 +253,6 @@ fn unheard(f: &LeaseFacts<'_>, trouble: &Trouble) -> Step {
         pod if was_known => unless_said(f, restated(lease, &f.service.of(pod), trouble, f.now)),
         _ => Step::Nothing,
     }
-}
-
-fn noted_as_before(mut lease: LicenseLease, before: Option<&LicenseLeaseStatus>) -> LicenseLease {
-    if let Some(status) = &mut lease.status {
-        status.revoked_since = before.and_then(|b| b.revoked_since.clone());
-    }
-    lease
 }
 
 /// In how long a holder that is unknown for so long is shown, if not now.

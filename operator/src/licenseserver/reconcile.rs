@@ -265,7 +265,6 @@ impl Pass<'_> {
             server: self.server,
             reference: self.reference,
             defaults: &self.ctx.defaults,
-            operator_namespace: &self.ctx.namespace,
             in_force,
             policies: &policies,
             logins: &logins,

@@ -12,7 +12,7 @@ use crate::pauses::Pauses;
 use crate::watch::watch;
 use futures::StreamExt as _;
 use k8s_openapi::ByteString;
-use k8s_openapi::api::admissionregistration::v1::{MutatingWebhook, MutatingWebhookConfiguration};
+use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use kube::api::Patch;
 use kube::runtime::watcher;
 use kube::{Api, Client};
@@ -28,13 +28,12 @@ const SURPLUS: Duration = Duration::from_secs(60);
 /// What is to be kept.
 pub(super) struct Bundle<'a> {
     pub(super) configuration: &'a str,
-    /// The webhooks in it that are ours. The first must be there; an older chart lacks others.
-    pub(super) webhooks: &'a [&'a str],
+    pub(super) webhook: &'a str,
     pub(super) ca: &'a Ca,
 }
 
-/// How the configuration stands; of several webhooks the last of these counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// How the configuration stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// It carries our roots.
     Current,
@@ -42,7 +41,7 @@ enum State {
     Surplus,
     /// It lacks one of ours.
     Stale,
-    /// It has no webhook of the first's name.
+    /// It has no such webhook.
     Foreign,
 }
 
@@ -66,9 +65,7 @@ impl Bundle<'_> {
                 _ = changes.changed() => {}
                 () = at(due) => {
                     due = None;
-                    if let Some(object) = &seen {
-                        self.patch(&api, object).await;
-                    }
+                    self.patch(&api).await;
                     // Its echo on the watch says that it is right.
                     continue;
                 }
@@ -109,13 +106,13 @@ impl Bundle<'_> {
         event: Result<watcher::Event<MutatingWebhookConfiguration>, watcher::Error>,
         seen: &mut Option<MutatingWebhookConfiguration>,
     ) {
-        let (configuration, webhook) = (self.configuration, self.webhooks.first());
+        let configuration = self.configuration;
         match event {
             Ok(watcher::Event::Apply(o) | watcher::Event::InitApply(o)) => {
                 if self.state(&o) == State::Foreign {
                     tracing::error!(
                         configuration,
-                        webhook,
+                        webhook = self.webhook,
                         "the MutatingWebhookConfiguration has no such webhook"
                     );
                 }
@@ -141,28 +138,12 @@ impl Bundle<'_> {
         }
     }
 
-    /// Our webhooks that an object has.
-    fn there<'o>(
-        &self,
-        object: &'o MutatingWebhookConfiguration,
-    ) -> impl Iterator<Item = &'o MutatingWebhook> {
-        let all = object.webhooks.iter().flatten();
-        all.filter(|w| self.webhooks.contains(&w.name.as_str()))
-    }
-
-    /// Writes the field into each of them.
-    async fn patch(
-        &self,
-        api: &Api<MutatingWebhookConfiguration>,
-        object: &MutatingWebhookConfiguration,
-    ) {
-        let roots = ByteString(self.ca.roots_pem().into_bytes());
-        let with =
-            |w: &MutatingWebhook| json!({ "name": w.name, "clientConfig": { "caBundle": roots } });
+    /// Writes the field.
+    async fn patch(&self, api: &Api<MutatingWebhookConfiguration>) {
         let body = json!({
             "apiVersion": "admissionregistration.k8s.io/v1",
             "kind": "MutatingWebhookConfiguration",
-            "webhooks": self.there(object).map(with).collect::<Vec<_>>(),
+            "webhooks": [{ "name": self.webhook, "clientConfig": { "caBundle": ByteString(self.ca.roots_pem().into_bytes()) } }],
         });
         let (params, body) = (apply_params(), Patch::Apply(&body));
         loop {
@@ -186,27 +167,23 @@ impl Bundle<'_> {
     }
 
     fn state(&self, object: &MutatingWebhookConfiguration) -> State {
-        let first = |w: &MutatingWebhook| self.webhooks.first() == Some(&w.name.as_str());
-        if !self.there(object).any(first) {
+        let mut webhooks = object.webhooks.iter().flatten();
+        let Some(webhook) = webhooks.find(|w| w.name == self.webhook) else {
             return State::Foreign;
-        }
-        let ours = certificates(&self.ca.roots_pem());
-        let state = |w: &MutatingWebhook| {
-            let there = w.client_config.ca_bundle.as_ref();
-            let there = there.map(|b| certificates(&String::from_utf8_lossy(&b.0)));
-            let there = there.unwrap_or_default();
-            if there == ours {
-                State::Current
-            } else if there.is_superset(&ours) {
-                State::Surplus
-            } else {
-                State::Stale
-            }
         };
-        self.there(object)
-            .map(state)
-            .max()
-            .unwrap_or(State::Foreign)
+        let there = webhook.client_config.ca_bundle.as_ref();
+        let there = there.map(|b| certificates(&String::from_utf8_lossy(&b.0)));
+        let (there, ours) = (
+            there.unwrap_or_default(),
+            certificates(&self.ca.roots_pem()),
+        );
+        if there == ours {
+            State::Current
+        } else if there.is_superset(&ours) {
+            State::Surplus
+        } else {
+            State::Stale
+        }
     }
 }
 
@@ -226,7 +203,6 @@ async fn at(when: Option<Instant>) {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
-    use serde_json::Value;
     use std::time::SystemTime;
 
     #[test]
@@ -238,19 +214,19 @@ mod tests {
         );
         let bundle = Bundle {
             configuration: "c",
-            webhooks: &["w", "too"],
+            webhook: "w",
             ca: &ca,
         };
-        let object = |name: &str, ca: Option<&str>| {
+        let with = |name: &str, ca: Option<&str>| {
             let ca = ca.map(|c| ByteString(c.as_bytes().to_vec()));
             let webhooks = json!([
                 {"name": "other", "clientConfig": {}, "sideEffects": "None", "admissionReviewVersions": ["v1"]},
                 {"name": name, "clientConfig": {"caBundle": ca}, "sideEffects": "None", "admissionReviewVersions": ["v1"]},
             ]);
-            json!({"metadata": {}, "webhooks": webhooks})
+            bundle.state(
+                &serde_json::from_value(json!({"metadata": {}, "webhooks": webhooks})).unwrap(),
+            )
         };
-        let of = |object| bundle.state(&serde_json::from_value(object).unwrap());
-        let with = |name: &str, ca: Option<&str>| of(object(name, ca));
         assert_eq!(with("w", Some(&ours)), State::Current);
         assert_eq!(
             with("w", Some(&ours.replace('\n', "\r\n"))),
@@ -261,14 +237,6 @@ mod tests {
         assert_eq!(with("w", None), State::Stale);
         assert_eq!(with("w", Some(&(other + &ours))), State::Surplus);
         assert_eq!(with("x", Some(&ours)), State::Foreign);
-        // One of ours that is behind is enough.
-        let mut two = object("w", Some(&ours));
-        let mut too = two["webhooks"][1].clone();
-        too["name"] = json!("too");
-        two["webhooks"].as_array_mut().unwrap().push(too);
-        assert_eq!(of(two.clone()), State::Current);
-        two["webhooks"][2]["clientConfig"]["caBundle"] = Value::Null;
-        assert_eq!(of(two), State::Stale);
     }
 
     /// Two replicas, each of which finds the other's roots the moment they are written.

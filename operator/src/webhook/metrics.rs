@@ -23,7 +23,7 @@ impl WebhookMetrics {
     pub fn new(registry: &Registry) -> Result<Self, Error> {
         let admissions = Opts::new(
             "mooring_webhook_admissions_total",
-            "Pods that were judged, by result: injected, unchanged, refused, failed, unreadable, crowded.",
+            "Pods that were judged, by result: injected, unchanged, refused, failed, unreadable.",
         );
         let seconds = HistogramOpts::new(
             "mooring_webhook_admission_seconds",
@@ -44,14 +44,7 @@ impl WebhookMetrics {
             bundle: registered(registry, bundle)?,
             certificate: registered(registry, certificate)?,
         };
-        for result in [
-            "injected",
-            "unchanged",
-            "refused",
-            "failed",
-            "unreadable",
-            "crowded",
-        ] {
+        for result in ["injected", "unchanged", "refused", "failed", "unreadable"] {
             this.admissions.with_label_values(&[result]);
         }
         Ok(this)

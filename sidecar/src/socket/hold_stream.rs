@@ -3,7 +3,6 @@
 //! with its process.
 
 use super::events::{ALIVE, CONTENT_TYPE, LIVES};
-use super::limits::Permit;
 use super::peer::Peer;
 use crate::claims::Claims;
 use crate::registry::{Changes, ClaimId, timeless};
@@ -13,6 +12,7 @@ use mooring_core::wire::{ClaimStatus, HoldState};
 use mooring_net::clock;
 use mooring_net::http::{Body, Pieces, streamed};
 use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
 
 struct HoldStream {
     claims: Arc<Claims>,
@@ -23,7 +23,7 @@ struct HoldStream {
     first: Option<u64>,
     changes: Changes,
     over: bool,
-    _permit: Permit,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Drop for HoldStream {
@@ -37,7 +37,7 @@ pub(super) fn follow(
     claims: Arc<Claims>,
     id: ClaimId,
     peer: Arc<Peer>,
-    permit: Permit,
+    permit: OwnedSemaphorePermit,
 ) -> Response<Body> {
     peer.may_leave_unread();
     let (first, changes) = claims.registry.subscribe(clock::boot());

@@ -19,4 +19,3 @@ mod life;
 mod measure;
 mod proc;
 mod start;
-mod users;

@@ -2,7 +2,7 @@
 #![allow(clippy::needless_pass_by_value)]
 use super::*;
 use crate::connection::LeaseCache;
-use crate::leases::{Service, Trouble, WAITING, waits_for_itself};
+use crate::leases::{Service, Trouble};
 use crate::pods::Holding;
 use kube::runtime::events::EventType;
 use mooring_core::identity::{Holder, HolderKey};
@@ -10,7 +10,6 @@ use mooring_core::wire::LeaseView;
 use serde_json::{Value, json};
 
 mod outage;
-mod taken_away;
 
 const UID: &str = "3f2504e0-4f89-11d3-9a0c-0305e82c3301";
 const WELL: Service = Service {
@@ -71,7 +70,6 @@ fn facts<'a>(
         pod: PodFact::Unseen,
         standing: Standing::Counts,
         node: None,
-        listed: Listed::No,
         existing,
         written: None,
     }
@@ -190,27 +188,6 @@ fn waiting_tells_place_and_reason() {
                 .contains("2 seats of render are wanted, and 1 is free"),
         "{}",
         note.message
-    );
-}
-
-#[test]
-fn who_waits_for_the_pods_that_it_replaces_is_told_the_way_out() {
-    let of = |state: &str, product: &str| {
-        let items =
-            json!({ "place": 1, "reason": "full", "items": [{ "product": product, "seats": 1 }] });
-        claims(vec![view("pod", state, items)])
-    };
-    let (waits, server) = (of("Waiting", "render"), server());
-    let keeps = |theirs: Vec<Known>| theirs.iter().any(|t| t.keeps(&waits[0]));
-    assert!(keeps(of("Held", "render")));
-    assert!(!keeps(of("Held", "mesh")) && !keeps(of("Waiting", "render")));
-    let (_, note) = applied(plan(&facts(&server, &waits, None)));
-    let told = waits_for_itself(&note.unwrap(), "app", 2);
-    assert_eq!(told.reason, WAITING);
-    assert!(
-        told.message.contains("place 1") && told.message.contains("maxSurge: 0"),
-        "{}",
-        told.message
     );
 }
 

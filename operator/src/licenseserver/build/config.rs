@@ -2,12 +2,9 @@
 
 use super::anchor;
 use super::inputs::Inputs;
-use super::paths::{
-    CLIENT_KEYS_FILE, LOGINS_FILE, POLICIES_FILE, REVOKED_FILE, STATE_DIR, VENDOR_KEYS_DIR,
-    mounted as at,
-};
-use mooring_api::names::{API_PORT, METRICS_PORT, short_hash};
-use mooring_config::{Clients, Config, Connections, Lease, Tls};
+use super::paths::{LOGINS_FILE, POLICIES_FILE, STATE_DIR, VENDOR_KEYS_DIR, mounted as at};
+use mooring_api::names::{API_PORT, HEALTH_PORT, short_hash};
+use mooring_config::{Config, Lease, Tls};
 use std::net::{Ipv6Addr, SocketAddr};
 
 /// The configuration that a LicenseServer asks for; none if its anchor is not one kind.
@@ -19,11 +16,7 @@ pub fn server_config(i: &Inputs<'_>) -> Option<Config> {
         name: i.reference.name.clone(),
         namespace: Some(i.reference.namespace.clone()),
         listen: on(API_PORT),
-        metrics: on(METRICS_PORT),
-        connections: Connections {
-            most: spec.service.connections.most,
-            per_address: spec.service.connections.per_address,
-        },
+        health: on(HEALTH_PORT),
         tls: Tls {
             cert: at("tls/tls.crt"),
             key: at("tls/tls.key"),
@@ -47,12 +40,9 @@ pub fn server_config(i: &Inputs<'_>) -> Option<Config> {
         identity_key: at("identity/key"),
         policies: Some(at(POLICIES_FILE)),
         token_review: true,
-        operator_knows_all: spec.clients.is_none(),
-        clients: spec.clients.as_ref().map(|_| Clients {
-            keys: Some(at(CLIENT_KEYS_FILE)),
-            revoked: Some(at(REVOKED_FILE)),
-        }),
-        admins: spec.admins.clone(),
+        operator_knows_all: true,
+        clients: None,
+        admins: Vec::new(),
     })
 }
 
