@@ -65,11 +65,8 @@ mod clock;
 mod conn;
 mod driver;
 mod error;
-// These two are open for the fuzzer (fuzz/src/answer.rs): no part of the API.
-#[doc(hidden)]
-pub mod events;
-#[doc(hidden)]
-pub mod http;
+mod events;
+mod http;
 mod key;
 mod mooring;
 mod nonce;

@@ -13,7 +13,6 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
-use mooring_core::cut::cut;
 use mooring_core::wire::{Problem, ProblemType};
 use rustls_pki_types::CertificateDer;
 use serde::Serialize;
@@ -258,8 +257,6 @@ where
 
 /// The same of a body that was read.
 pub fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(body).map_err(|e| {
-        let detail = cut(format!("JSON body: {e}"));
-        Problem::new(ProblemType::BadRequest, detail)
-    })
+    serde_json::from_slice(body)
+        .map_err(|e| Problem::new(ProblemType::BadRequest, format!("JSON body: {e}")))
 }

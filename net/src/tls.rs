@@ -344,6 +344,20 @@ impl ClientFiles {
     }
 }
 
+impl ClientFiles {
+    /// When the certificate ended that is shown, if it has by `now`.
+    pub fn ended(&self, now: SystemTime) -> Option<SystemTime> {
+        let shown = self.last.get();
+        let end = shown.cert.first().and_then(end_of)?;
+        (end <= now).then_some(end)
+    }
+
+    /// Where the certificate lies.
+    pub fn path(&self) -> &Path {
+        &self.cert
+    }
+}
+
 impl ResolvesClientCert for ClientFiles {
     fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         self.refresh();
@@ -357,8 +371,11 @@ impl ResolvesClientCert for ClientFiles {
 
 /// When the first certificate of a PEM text ends.
 pub fn not_after(pem: &str) -> Option<SystemTime> {
-    let cert = CertificateDer::from_pem_slice(pem.as_bytes()).ok()?;
-    let (_, cert) = x509_parser::parse_x509_certificate(&cert).ok()?;
+    end_of(&CertificateDer::from_pem_slice(pem.as_bytes()).ok()?)
+}
+
+fn end_of(cert: &CertificateDer<'_>) -> Option<SystemTime> {
+    let (_, cert) = x509_parser::parse_x509_certificate(cert).ok()?;
     let end = u64::try_from(cert.validity().not_after.timestamp()).ok()?;
     Some(SystemTime::UNIX_EPOCH + Duration::from_secs(end))
 }

@@ -16,7 +16,7 @@
 //! | `engine`, `events` | the ledger at work |
 //! | `api`, `health`, `metrics` | what is heard and said |
 
-pub mod anchor;
+mod anchor;
 mod api;
 mod app;
 mod args;

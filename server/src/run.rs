@@ -19,10 +19,6 @@ use crate::terms::RunTerms;
 use crate::tls::Certificates;
 use crate::{api, health};
 use anyhow::{Context as _, Result};
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
 use mooring_config::{AnchorConfig, Config, Tls};
 use mooring_core::frontend::Authority;
 use mooring_core::ledger::{Capacity, Ledger, Limits, Settings};
@@ -45,7 +41,6 @@ const DRAIN: Duration = Duration::from_millis(1500);
 
 /// A license server that runs in this process, until its shutdown is asked for.
 pub struct Server {
-    app: Arc<App>,
     pub api: SocketAddr,
     pub health: SocketAddr,
     listening: health::Listening,
@@ -109,16 +104,11 @@ impl Server {
         let handler = move |req| health::handle(of_health.clone(), ready.clone(), req);
         let shutdown = app.shutdown.clone();
         let serving_health = net::serve(health_listener, None, few, shutdown.clone(), handler);
-        let of_api = app.clone();
-        let handler = move |req: Request<Incoming>| {
-            let req = req.map(|body| body.map_err(std::io::Error::other).boxed());
-            api::handle(of_api.clone(), req)
-        };
+        let handler = move |req| api::handle(app.clone(), req);
         let serving = net::serve(api_listener, Some(acceptor), limits, shutdown, handler);
         let (serving, serving_health) = (tokio::spawn(serving), tokio::spawn(serving_health));
         notify::send("READY=1");
         Ok(Self {
-            app,
             api,
             health,
             listening,
@@ -126,13 +116,6 @@ impl Server {
             serving_health,
             finish: [told, anchor_task],
         })
-    }
-
-    /// Answers a request as the API's port does, for tests that have it in hand already. Who asks
-    /// stands in its extensions, a [`net::Peer`].
-    pub async fn answer(&self, request: Request<Bytes>) -> Response<net::Body> {
-        let whole = |body| Full::new(body).map_err(|never| match never {}).boxed();
-        api::handle(self.app.clone(), request.map(whole)).await
     }
 
     /// Waits until it was asked to end, and has ended in order.

@@ -38,7 +38,8 @@ pub(super) fn roster<'a>(
 /// a namespace that may use the server.
 pub(super) fn lasts(counts: bool, mirror: Option<&LicenseLease>) -> bool {
     let status = mirror.and_then(|m| m.status.as_ref());
-    let held = |s: &LeaseState| matches!(s, LeaseState::Held | LeaseState::Silent);
+    let held =
+        |s: &LeaseState| matches!(s, LeaseState::Held | LeaseState::Silent | LeaseState::Grace);
     counts || status.is_some_and(|s| held(&s.state) || s.claims.iter().any(|c| held(&c.state)))
 }
 

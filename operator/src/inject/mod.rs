@@ -38,7 +38,6 @@ use json_patch::Patch;
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
 use mooring_api::names::INJECTED;
 use mooring_core::annotation::{Annotation, CONTAINERS, GATE_AFTER};
-use mooring_core::cut::cut;
 use ours::{Role, others};
 use patch::Document;
 use requested::{Named, Wait};
@@ -72,13 +71,10 @@ pub fn mutate(
     requested: &Requested,
     ctx: &InjectContext<'_>,
 ) -> Result<Patch, Refusal> {
-    let spec = pod
-        .spec
-        .as_ref()
-        .ok_or_else(|| Refusal::Internal("it has no spec".to_owned()))?;
-    check(spec, requested)?;
+    let spec = ours::read(pod).ok_or_else(|| Refusal::Internal("it has no spec".to_owned()))?;
+    check(&spec, requested)?;
     let mut doc = Document::new(raw);
-    apply(&mut doc, pod, spec, requested, ctx)?;
+    apply(&mut doc, pod, &spec, requested, ctx)?;
     Ok(doc.finish().0)
 }
 
@@ -99,7 +95,7 @@ fn check(spec: &PodSpec, requested: &Requested) -> Result<(), Refusal> {
         let private = |volume: &str| volume == STATE_VOLUME || volume == TOKEN_VOLUME;
         if let Some(m) = c.volume_mounts.iter().flatten().find(|m| private(&m.name)) {
             return Err(Refusal::PrivateVolume {
-                container: cut(&c.name),
+                container: c.name.clone(),
                 volume: m.name.clone(),
             });
         }
@@ -121,6 +117,13 @@ fn recipients(spec: &PodSpec, requested: &Requested, at: usize) -> Result<Vec<St
         return Ok(own.map(|c| c.name.clone()).collect());
     };
     known(&CONTAINERS, "a container", named, others(spec))?;
+    let beside = |name: &str| ours::alongside(spec, at).any(|c| c.name == name);
+    if let Some(n) = named.iter().find(|n| !beside(&n.name)) {
+        return Err(Refusal::EndsBefore {
+            at: n.at,
+            name: n.name.clone(),
+        });
+    }
     Ok(named.iter().map(|n| n.name.clone()).collect())
 }
 
@@ -142,7 +145,7 @@ fn known<'a>(
             known: if there.is_empty() {
                 "it has none".to_owned()
             } else {
-                cut(there.join(", "))
+                there.join(", ")
             },
         }),
     }

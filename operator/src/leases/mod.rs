@@ -6,6 +6,7 @@
 //! removed; and while a server does not serve its mirrors say so, once ([`outage`]). [`notes`] are
 //! the Events that go with a change.
 
+mod cut_off;
 mod known;
 mod name;
 mod notes;

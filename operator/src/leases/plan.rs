@@ -1,8 +1,9 @@
 //! What is to be done about one holder's mirror: a pure function of what is known of it.
 
+use super::cut_off::{not_heard, silent};
 use super::known::Known;
 use super::notes::{Note, note};
-use super::object::{mirror, passes, pod_missing, restated, unknown, without_contact};
+use super::object::{mirror, passes, pod_missing, restated, without_contact};
 use super::outage::{Service, Stage, Trouble};
 use crate::pods::{PodFact, Standing};
 use kube::ResourceExt as _;
@@ -62,7 +63,8 @@ pub fn plan(f: &LeaseFacts<'_>) -> Step {
         return when(f.existing.is_some(), Step::Delete);
     }
     let there = f.existing.is_some();
-    match mirror(f.server, f.claims, f.existing, f.node.clone()) {
+    let desired = mirror(f.server, f.claims, f.existing, f.node.clone());
+    match desired.map(|d| silent(d, &f.pod)) {
         Some(desired) => match f.standing {
             Standing::Counts | Standing::External => told(f, desired),
             // A mirror tells the truth to its end; where there is none, none is made, and who is
@@ -77,7 +79,7 @@ pub fn plan(f: &LeaseFacts<'_>) -> Step {
 }
 
 fn told(f: &LeaseFacts<'_>, desired: LicenseLease) -> Step {
-    match f.service.stage(f.now) {
+    match f.service.stage(f.now, waits(&desired)) {
         Stage::Old(trouble) => during_outage(f, trouble, &desired),
         Stage::None | Stage::Young(_) => known(f, desired),
     }
@@ -86,10 +88,18 @@ fn told(f: &LeaseFacts<'_>, desired: LicenseLease) -> Step {
 /// When a holder is to be looked at again by itself: an outage that has just begun shows on its
 /// mirror later.
 pub fn again(service: &Service, now: Timestamp) -> Option<Duration> {
-    match service.stage(now) {
-        Stage::Young(after) => Some(after),
-        Stage::None | Stage::Old(_) => None,
-    }
+    [true, false]
+        .into_iter()
+        .find_map(|in_line| match service.stage(now, in_line) {
+            Stage::Young(after) => Some(after),
+            Stage::None | Stage::Old(_) => None,
+        })
+}
+
+/// Whether it is known as one who waits.
+fn waits(lease: &LicenseLease) -> bool {
+    let state = lease.status.as_ref().map(|s| s.state);
+    matches!(state, Some(LeaseState::Waiting | LeaseState::Contested))
 }
 
 fn without_note(step: Step) -> Step {
@@ -216,14 +226,7 @@ fn not_known(f: &LeaseFacts<'_>) -> Step {
             if let Some(left) = too_soon(*unknown_for) {
                 return Step::Later(left);
             }
-            let before = f.existing.and_then(|e| e.status.as_ref());
-            let desired = unknown(f.server, of, f.now);
-            let said = before.is_some_and(|b| b.state == LeaseState::Unknown && b.reason.is_none());
-            if said {
-                return Step::Nothing;
-            }
-            let said = note(before, &desired);
-            Step::Apply(Box::new(desired), said)
+            unless_said(f, not_heard(f.server, f.service, of, f.existing, f.now))
         }
     }
 }
@@ -241,7 +244,10 @@ fn unheard(f: &LeaseFacts<'_>, trouble: &Trouble) -> Step {
         }
         return unless_said(f, without_contact(f.server, of, f.service, trouble, f.now));
     }
-    let (Some(lease), Stage::Old(_)) = (f.existing, f.service.stage(f.now)) else {
+    let Some(lease) = f.existing else {
+        return Step::Nothing;
+    };
+    let Stage::Old(_) = f.service.stage(f.now, waits(lease)) else {
         return Step::Nothing;
     };
     match &f.pod {

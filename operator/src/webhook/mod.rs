@@ -10,7 +10,7 @@ mod flags;
 mod identity;
 mod lookup;
 mod metrics;
-pub mod review;
+mod review;
 mod selftest;
 #[cfg(test)]
 mod tests;
@@ -24,10 +24,9 @@ use crate::discovery::{self, receiver::ReportReceiver};
 use crate::inject::{self, Settings};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::{Body as _, Incoming};
-use kube::Client;
+use kube::{Client, ResourceExt as _};
 use lookup::Lookup;
 use mooring_api::names::ServerRef;
-use mooring_core::cut::cut;
 use mooring_net::http::{Body, Limits, json, read_body, serve as serve_http, with_type};
 use mooring_net::shutdown::Shutdown;
 use mooring_net::tls::{TlsError, server_config};
@@ -258,7 +257,10 @@ async fn review(
 
 /// Decides over one pod: reads what it asks for, looks up its license server, says what changes.
 async fn judge(app: &App, question: &Question) -> Verdict {
-    let requested = match question.requested() {
+    let (Some(pod), Some(raw)) = (&question.pod, &question.raw) else {
+        return Verdict::Unchanged;
+    };
+    let requested = match inject::requested(pod) {
         Ok(Some(w)) => w,
         Ok(None) => return Verdict::Unchanged,
         Err(refusal) => return Verdict::Refused(refusal),
@@ -280,19 +282,33 @@ async fn judge(app: &App, question: &Question) -> Verdict {
             return Verdict::Failed(text);
         }
     };
+    let mut warnings = inject::license_warnings(&requested.items, &server);
+    warnings.extend(inject::unknown_keys(pod.annotations()));
+    let name = server.reference();
+    if target.addresses.is_empty() {
+        warnings.push(format!(
+            "LicenseServer {name} has no address yet (kubectl -n {} describe lsrv {}): the pod waits, and looks its name up by DNS",
+            name.namespace, name.name
+        ));
+    }
     let roots = app.ca.roots_pem();
     let ctx = inject::InjectContext {
         target: &target,
         roots: &roots,
         settings: &app.config.settings,
     };
-    question.verdict(&requested, &server, &ctx)
+    match inject::mutate(raw.clone(), pod, &requested, &ctx) {
+        Ok(patch) => Verdict::Injected {
+            patch,
+            warnings,
+            server: name,
+        },
+        Err(refusal) => Verdict::Refused(refusal),
+    }
 }
 
 fn log(question: &Question, verdict: &Verdict, took: Duration) {
-    // Whoever can reach this port may have made them up.
-    let (namespace, pod) = (cut(question.namespace()), cut(question.name()));
-    let dry_run = question.is_dry_run();
+    let (namespace, pod, dry_run) = (question.namespace(), question.name(), question.is_dry_run());
     let ms = took.as_millis();
     match verdict {
         Verdict::Unchanged => tracing::debug!(namespace, pod, dry_run, ms, "pod left alone"),

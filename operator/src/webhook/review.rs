@@ -1,18 +1,14 @@
-//! One AdmissionReview in, one out (admission.k8s.io/v1). Pure: who finds the license server is in
-//! between.
+//! One AdmissionReview in, one out (admission.k8s.io/v1). Pure.
 
-use crate::inject::{self, InjectContext, Refusal, Requested};
+use crate::inject::Refusal;
 use json_patch::Patch;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Pod;
-use kube::ResourceExt as _;
 use kube::core::DynamicObject;
 use kube::core::admission::{
     AdmissionRequest, AdmissionResponse, AdmissionReview, Operation, SerializePatchError,
 };
-use mooring_api::LicenseServer;
 use mooring_api::names::ServerRef;
-use mooring_core::cut::cut;
 use serde_json::Value;
 
 /// The API server cuts what is longer, and after a few.
@@ -21,10 +17,10 @@ const WARNINGS: usize = 8;
 
 /// Why a review cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub enum Unreadable {
+pub(super) enum Unreadable {
     /// No JSON of that shape.
     #[error("{0}")]
-    Json(String),
+    Json(#[from] serde_json::Error),
     /// An answer where a question should be.
     #[error("field request: missing")]
     NoRequest,
@@ -33,15 +29,9 @@ pub enum Unreadable {
     Version(String),
 }
 
-impl From<serde_json::Error> for Unreadable {
-    fn from(e: serde_json::Error) -> Self {
-        Self::Json(cut(e.to_string()))
-    }
-}
-
 /// Why an answer cannot be written.
 #[derive(Debug, thiserror::Error)]
-pub enum Unwritable {
+pub(super) enum Unwritable {
     #[error(transparent)]
     Patch(#[from] SerializePatchError),
     #[error(transparent)]
@@ -49,17 +39,15 @@ pub enum Unwritable {
 }
 
 /// What the API server asks.
-pub struct Question {
+pub(super) struct Question {
     request: AdmissionRequest<DynamicObject>,
     /// The object as it came, every field of it.
-    pub raw: Option<Value>,
+    pub(super) raw: Option<Value>,
     /// The pod that is being created; `None` for anything else.
-    pub pod: Option<Pod>,
+    pub(super) pod: Option<Pod>,
 }
 
-/// What is said of a pod.
-pub enum Verdict {
-    /// It is left as it is.
+pub(super) enum Verdict {
     Unchanged,
     Injected {
         patch: Patch,
@@ -74,8 +62,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// For the metric.
-    pub fn kind(&self) -> &'static str {
+    pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Unchanged => "unchanged",
             Self::Injected { .. } => "injected",
@@ -86,8 +73,7 @@ impl Verdict {
 }
 
 impl Question {
-    /// Reads a review's body.
-    pub fn read(body: &[u8]) -> Result<Self, Unreadable> {
+    pub(super) fn read(body: &[u8]) -> Result<Self, Unreadable> {
         let mut review: Value = serde_json::from_slice(body)?;
         // Taken out first: the typed request would drop fields of the object that its types do not
         // know.
@@ -111,58 +97,23 @@ impl Question {
     }
 
     /// The namespace. The pod itself may not carry it yet.
-    pub fn namespace(&self) -> &str {
+    pub(super) fn namespace(&self) -> &str {
         self.request.namespace.as_deref().unwrap_or_default()
     }
 
     /// The pod's name, or what its name will begin with.
-    pub fn name(&self) -> &str {
+    pub(super) fn name(&self) -> &str {
         let pod = self.pod.as_ref().filter(|_| self.request.name.is_empty());
         let generated = pod.and_then(|p| p.metadata.generate_name.as_deref());
         generated.unwrap_or(&self.request.name)
     }
 
     /// Whether nothing will be kept.
-    pub const fn is_dry_run(&self) -> bool {
+    pub(super) const fn is_dry_run(&self) -> bool {
         self.request.dry_run
     }
 
-    /// What the pod asks for; `None` if nothing is to be done.
-    pub fn requested(&self) -> Result<Option<Requested>, Refusal> {
-        self.pod.as_ref().map_or(Ok(None), inject::requested)
-    }
-
-    /// What becomes of a pod that asks for this of that license server.
-    pub fn verdict(
-        &self,
-        requested: &Requested,
-        server: &LicenseServer,
-        ctx: &InjectContext<'_>,
-    ) -> Verdict {
-        let (Some(pod), Some(raw)) = (&self.pod, &self.raw) else {
-            return Verdict::Unchanged;
-        };
-        let mut warnings = inject::license_warnings(&requested.items, server);
-        warnings.extend(inject::unknown_keys(pod.annotations()));
-        let name = server.reference();
-        if ctx.target.addresses.is_empty() {
-            warnings.push(format!(
-                "LicenseServer {name} has no address yet (kubectl -n {} describe lsrv {}): the pod waits, and looks its name up by DNS",
-                name.namespace, name.name
-            ));
-        }
-        match inject::mutate(raw.clone(), pod, requested, ctx) {
-            Ok(patch) => Verdict::Injected {
-                patch,
-                warnings,
-                server: name,
-            },
-            Err(refusal) => Verdict::Refused(refusal),
-        }
-    }
-
-    /// What is sent back.
-    pub fn answer(&self, verdict: Verdict) -> Result<Value, Unwritable> {
+    pub(super) fn answer(&self, verdict: Verdict) -> Result<Value, Unwritable> {
         let review = self.response(verdict)?.into_review();
         let patch = review.response.as_ref().and_then(|r| r.patch.clone());
         let mut review = serde_json::to_value(review)?;

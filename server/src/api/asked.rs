@@ -1,8 +1,7 @@
 //! A request whose head was understood, and how its body is read.
 
-use bytes::Bytes;
 use http::HeaderMap;
-use http_body_util::combinators::BoxBody;
+use hyper::body::Incoming;
 use mooring_core::wire::Problem;
 use mooring_net::http::{self as net, Peer};
 use serde::de::DeserializeOwned;
@@ -14,14 +13,11 @@ pub(super) const BODY: usize = 16 * 1024;
 pub(super) const OPERATOR_BODY: usize = 16 * 1024 * 1024;
 pub(super) const BODY_TIME: Duration = Duration::from_secs(10);
 
-/// A request's body as it comes, over a connection or out of a caller's hands.
-pub(crate) type Sent = BoxBody<Bytes, std::io::Error>;
-
 pub(super) struct Asked {
     pub(super) peer: Peer,
     pub(super) headers: HeaderMap,
     pub(super) query: String,
-    pub(super) body: Sent,
+    pub(super) body: Incoming,
 }
 
 impl Asked {

@@ -12,7 +12,7 @@
 mod api;
 mod events;
 mod hold_stream;
-pub mod input;
+mod input;
 mod peer;
 
 pub(crate) use api::Api;

@@ -140,6 +140,32 @@ fn what_makes_our_containers_weaker_is_put_back() {
 }
 
 #[test]
+fn a_gate_and_a_sidecar_that_are_hardly_known_any_more_are_put_back() {
+    let pod = injected();
+    for (i, name) in ["mooring", "mooring-gate"].into_iter().enumerate() {
+        for (field, other) in [
+            ("args", json!(["sleep"])),
+            ("args", Value::Null),
+            ("restartPolicy", Value::Null),
+            ("restartPolicy", json!("Always")),
+        ] {
+            let mut changed = pod.clone();
+            let c = &mut changed["spec"]["initContainers"][i];
+            assert_eq!(c["name"], name);
+            match &other {
+                Value::Null => drop(c.as_object_mut().unwrap().remove(field)),
+                other => c[field] = other.clone(),
+            }
+            let again = inject(&changed);
+            assert_eq!(
+                again["spec"]["initContainers"], pod["spec"]["initContainers"],
+                "{name} with {field}: {other}"
+            );
+        }
+    }
+}
+
+#[test]
 fn amounts_that_others_set_stay_unless_nothing_could_run_on_them() {
     let more = json!({"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"cpu": "50m", "memory": "64Mi"}});
     stays(&injected(), &[("/resources", more.clone())]);
@@ -189,20 +215,4 @@ fn variables_and_mounts_of_others_stay_and_ours_are_ours() {
             "{theirs}"
         );
     }
-}
-
-#[test]
-fn a_variable_of_ours_has_our_value_and_what_says_nothing_of_safety_is_the_platforms() {
-    let pod = injected();
-    let mut changed = pod.clone();
-    let env = changed["spec"]["initContainers"][0]["env"].as_array_mut();
-    for variable in env.unwrap() {
-        variable["value"] = json!("https://evil.svc:1");
-    }
-    let again = inject(&changed);
-    assert_eq!(
-        again["spec"]["initContainers"],
-        pod["spec"]["initContainers"]
-    );
-    stays(&pod, &[("/terminationMessagePolicy", json!("File"))]);
 }

@@ -9,6 +9,7 @@ use mooring_core::identity::{Holder, HolderKey};
 use mooring_core::wire::LeaseView;
 use serde_json::{Value, json};
 
+mod cut_off;
 mod outage;
 
 const UID: &str = "3f2504e0-4f89-11d3-9a0c-0305e82c3301";
@@ -89,6 +90,8 @@ fn running(secs: u64) -> PodFact {
         since: Some(now()),
         max_grace: Duration::from_secs(8 * 3600),
         optimistic: false,
+        app_runs: true,
+        unreachable: false,
     };
     PodFact::Running {
         of: Box::new(of),
