@@ -3,7 +3,7 @@ export MOORING_CACHE ?= /var/cache/mooring
 export CARGO_TARGET_DIR ?= $(MOORING_CACHE)/target
 SHELL := /bin/bash
 
-.PHONY: help demo test lint unit processes sim fuzz e2e e2e-versions bench clib images crds openapi audit down
+.PHONY: help demo test lint unit processes sim fuzz e2e e2e-versions bench clib images crds openapi audit sbom down
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -52,6 +52,9 @@ openapi: ## docs/openapi/*.json, docs/schema/*.json and the configuration in doc
 
 audit: ## the dependencies: licenses, doubled and banned crates, sources; known holes where their list can be had (cargo-deny)
 	e2e/audit
+
+sbom: ## what is linked into each program, as CycloneDX: make sbom [OUT=sbom]
+	e2e/sbom "$(or $(OUT),sbom)"
 
 down: ## ends the cluster and leaves nothing behind
 	e2e/cluster/down && e2e/cluster/check-clean

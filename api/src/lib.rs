@@ -13,6 +13,7 @@ pub mod license_lease;
 pub mod license_server;
 pub mod names;
 pub mod placement;
+pub mod run_as;
 mod schema;
 pub mod status;
 
@@ -20,11 +21,13 @@ pub use anchor::{Anchor, AnchorKind, Hwid, KeyRef, Pcscd, PinRef, Pkcs11, Usb};
 pub use duration::{BadSpan, Span};
 pub use license_lease::{
     ClaimStatus, HolderKind, HolderReference, LeaseState, LicenseLease, LicenseLeaseSpec,
-    LicenseLeaseStatus,
+    LicenseLeaseStatus, Revoked,
 };
 pub use license_server::{
-    AllowedNamespaces, EnvVar, HostPath, HostPathType, LeaseSettings, LicenseRef, LicenseServer,
-    LicenseServerSpec, NamespacesFrom, ServiceSettings, ServiceType, Template, VendorKeys,
+    AllowedNamespaces, ClientKeys, Connections, EnvVar, HostPath, HostPathType, LeaseSettings,
+    LicenseRef, LicenseServer, LicenseServerSpec, NamespacesFrom, ServiceSettings, ServiceType,
+    Template, TlsSettings, VendorKeys,
 };
 pub use placement::{Device, PRESENT, Placement};
+pub use run_as::{BadRunAs, RunAs};
 pub use status::{LicenseServerStatus, ProductStatus, Replacements};

@@ -3,7 +3,8 @@
 //!
 //! A mirror for people and tools, and the operator's memory of who may still run. The server's
 //! memory is the truth: a mirror that was deleted or edited is written anew. `status` is no
-//! subresource, so that one write tells all of a change.
+//! subresource, so that one write tells all of a change. Two fields are people's to write:
+//! `spec.revoked` and `spec.release`.
 #![allow(clippy::duplicated_attributes)] // each printcolumn has a type and a path
 
 use crate::names::ServerRef;
@@ -69,6 +70,34 @@ pub struct LicenseLeaseSpec {
     pub server: ServerRef,
     /// Who.
     pub holder: HolderReference,
+    /// While it is here the holder gets nothing from this license server, whatever it shows. Yours
+    /// to write and to take away (`kubectl mooring revoke`, `--lift`). Deleting the LicenseLease
+    /// lifts nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked: Option<Revoked>,
+    /// Leases of `status.claims`, by id, that are taken back: the application loses its license,
+    /// and its holder is barred from nothing. Yours to write (`kubectl mooring release`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("maxItems" = 64, "x-kubernetes-list-type" = "set", "items" = { "type": "string", "pattern": "^[0-9a-f]{32}$" }))]
+    pub release: Vec<String>,
+}
+
+/// Why and until when a holder is revoked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Revoked {
+    /// Why, for the holder to read: at most 200 characters in one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("pattern" = r"^[^\x00-\x1f\x7f-\x9f]{0,200}$", "maxLength" = 200))]
+    pub reason: Option<String>,
+    /// Until when; without it until it is taken away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub until: Option<Time>,
+    /// Who says so. Where the chart's admission policies are in force: only one's own name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("maxLength" = 1024))]
+    pub by: Option<String>,
 }
 
 /// Who holds or asks.
@@ -114,7 +143,8 @@ pub struct LicenseLeaseStatus {
     /// Its place in line, from 1: on entry, then for the first ten at most each minute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<u32>,
-    /// Of a silent holder: when the server frees its seats. In `Grace`, `Optimistic` and
+    /// Of a silent or revoked holder, and of a lease that is taken back: when the server frees its
+    /// seats. Called back: when that ends it. In `Grace`, `Optimistic` and
     /// `Contested`: until when its application may go on, to about a renewal (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
@@ -122,13 +152,18 @@ pub struct LicenseLeaseStatus {
     /// said of the holder is as of then (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_of: Option<String>,
-    /// Why it waits (`Full`, `Behind`, `Settling`, …), or why its license server does not serve:
-    /// the reason of the LicenseServer's condition `Ready`.
+    /// Why it waits (`Full`, `Behind`, `Settling`, …); `CalledBack`, `TakenBack`, `Revoked`; or why
+    /// its license server does not serve: the reason of the LicenseServer's condition `Ready`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// What happened, and what to do, where there is something to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// Since when the operator sees to `spec.revoked`. While this is here and that is not, it
+    /// lifts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::time")]
+    pub revoked_since: Option<Time>,
     /// Each claim; of more than 64 those first that need attention.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
@@ -182,6 +217,8 @@ pub enum LeaseState {
     Optimistic,
     /// Refused; the message says why.
     Refused,
+    /// Its holder is revoked. With `until`: when its seats are free at the latest.
+    Revoked,
     /// The pod runs, and its license server does not know it; or its pod is not there any more,
     /// which is no proof that it ended; or a reader does not know the state.
     #[serde(other)]
@@ -189,7 +226,7 @@ pub enum LeaseState {
 }
 
 impl LeaseState {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Held,
         Self::Waiting,
         Self::Silent,
@@ -197,6 +234,7 @@ impl LeaseState {
         Self::Grace,
         Self::Optimistic,
         Self::Refused,
+        Self::Revoked,
         Self::Unknown,
     ];
 
@@ -210,6 +248,7 @@ impl LeaseState {
             Self::Grace => "Grace",
             Self::Optimistic => "Optimistic",
             Self::Refused => "Refused",
+            Self::Revoked => "Revoked",
             Self::Unknown => "Unknown",
         }
     }

@@ -8,11 +8,13 @@ use crate::anchor::Anchor;
 use crate::duration::Span;
 use crate::names::{API_PORT, ServerRef};
 use crate::placement::Placement;
+use crate::run_as::RunAs;
 use crate::schema;
 use crate::status::LicenseServerStatus;
 use k8s_openapi::api::core::v1::{LocalObjectReference, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, ResourceExt as _};
+use mooring_config::{CONNECTIONS_PER_ADDRESS, MOST_CONNECTIONS};
 use mooring_core::ledger::{CLAIMS_PER_HOLDER, MOST_CLAIMS_PER_HOLDER};
 use mooring_core::policy::Reclaim;
 use mooring_core::time::{DEFAULT_GRACE, DEFAULT_LEASE, MAX_LEASE, MIN_LEASE};
@@ -81,6 +83,17 @@ pub struct LicenseServerSpec {
     /// Which namespaces' pods may use this server.
     #[serde(default)]
     pub allowed_namespaces: AllowedNamespaces,
+    /// Clients outside the cluster, which show client tokens; without it only pods may ask. With it
+    /// the server takes its full time after a start, since nobody knows all its holders.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clients: Option<ClientKeys>,
+    /// Subjects of client tokens that see all leases and may revoke.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 1, max = 253)), extend("x-kubernetes-list-type" = "set"))]
+    pub admins: Vec<String>,
+    /// The server's certificate.
+    #[serde(default, skip_serializing_if = "TlsSettings::is_empty")]
+    pub tls: TlsSettings,
     /// How the server is reached.
     #[serde(default)]
     pub service: ServiceSettings,
@@ -180,6 +193,58 @@ pub struct VendorKeys {
     pub secret_name: Option<String>,
 }
 
+/// Whose client tokens count: a ConfigMap or a Secret in the same namespace. What is in it is taken
+/// in without a restart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "has(self.configMapName) != has(self.secretName)",
+    "message": "clients: expected exactly one of configMapName and secretName"
+}]))]
+pub struct ClientKeys {
+    /// A ConfigMap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub config_map_name: Option<String>,
+    /// A Secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub secret_name: Option<String>,
+    /// The key in it with the public keys (`mooring client keygen`).
+    #[serde(default = "client_keys")]
+    #[schemars(length(min = 1, max = 253))]
+    pub keys_key: String,
+    /// The key with revoked tokens and subjects, one a line; it need not be there.
+    #[serde(default = "revoked_key")]
+    #[schemars(length(min = 1, max = 253))]
+    pub revoked_key: String,
+}
+
+fn client_keys() -> String {
+    "client-keys".to_owned()
+}
+
+fn revoked_key() -> String {
+    "revoked".to_owned()
+}
+
+/// The server's certificate, which the operator's CA signs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TlsSettings {
+    /// Names and IP addresses besides the Service's name, by which clients outside the cluster call
+    /// it. The chart's `licenseServers.allowedNames` says which there may be.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), inner(length(min = 1, max = 253)), extend("x-kubernetes-list-type" = "set"))]
+    pub names: Vec<String>,
+}
+
+impl TlsSettings {
+    fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+}
+
 /// How long leases last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -268,6 +333,33 @@ pub struct ServiceSettings {
     /// Annotations of the Service, such as a load balancer's.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
+    /// How many connections the server takes at once. The pod's limit of memory follows from it.
+    pub connections: Connections,
+}
+
+/// How many connections a server takes at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "!has(self.perAddress) || !has(self.most) || self.perAddress <= self.most",
+    "message": "connections.perAddress: expected at most connections.most"
+}]))]
+pub struct Connections {
+    /// In sum: one for each sidecar. Where all are taken, who has most gives way to who has less.
+    #[schemars(range(min = 16, max = 100_000))]
+    pub most: u32,
+    /// Of one address. More, where many clients come through one (NAT, a load balancer).
+    #[schemars(range(min = 1, max = 100_000))]
+    pub per_address: u32,
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self {
+            most: MOST_CONNECTIONS,
+            per_address: CONNECTIONS_PER_ADDRESS,
+        }
+    }
 }
 
 impl Default for ServiceSettings {
@@ -276,6 +368,7 @@ impl Default for ServiceSettings {
             type_: ServiceType::default(),
             port: API_PORT,
             annotations: BTreeMap::new(),
+            connections: Connections::default(),
         }
     }
 }
@@ -344,11 +437,12 @@ pub struct Template {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("x-kubernetes-validations" = no_keys_of_ours("podAnnotations"), "maxProperties" = 64))]
     pub pod_annotations: BTreeMap<String, String>,
-    /// The user the server runs as; 65532 without it, 0 with an `hwid` anchor (the machine's
-    /// identity is for root's eyes). 0 otherwise only where the anchor's files are root's.
+    /// The user the server runs as, or `platform` where the platform assigns user and group
+    /// (OpenShift). Without it the chart's `server.runAsUser` (65532), or 0 with an `hwid` anchor
+    /// (the machine's identity is for root's eyes). 0 otherwise only where the anchor's files are
+    /// root's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0, max = 2_147_483_647))]
-    pub run_as_user: Option<i64>,
+    pub run_as_user: Option<RunAs>,
 }
 
 /// For labels and annotations: those of Mooring are its own.

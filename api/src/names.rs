@@ -1,6 +1,6 @@
 //! Names that the operator's parts and other programs share (docs/contracts.md).
 
-pub use mooring_config::{API_PORT, HEALTH_PORT};
+pub use mooring_config::{API_PORT, METRICS_PORT};
 use ring::digest::{SHA256, digest};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,8 @@ pub const FIELD_MANAGER: &str = "mooring-operator";
 pub const GROUP: &str = "mooring.dev";
 /// The API version.
 pub const VERSION: &str = "v1alpha1";
+/// Kubernetes' label of a Deployment's pods: of which revision of it they are.
+pub const REVISION: &str = "pod-template-hash";
 /// The label that the webhook gives to pods with a sidecar: what the operator watches.
 pub const INJECTED: &str = "mooring.dev/injected";
 /// The Secret with the operator's CA, in its namespace.

@@ -5,7 +5,7 @@
 //! | [`license`] | `mooring license …`: the vendor's side, keys to license files; works offline |
 //! | [`client`], [`pki`] | `mooring client …`, `mooring pki …`: who may use a license server outside Kubernetes; offline |
 //! | [`direct`] | a license server asked itself, where there is no cluster to ask |
-//! | [`cluster`] | `mooring status`, `mooring leases`: what a cluster's license servers say; reads custom resources only; `mooring ca` |
+//! | [`cluster`] | `mooring status`, `mooring leases`: what a cluster's license servers say; `mooring revoke`, `mooring release`; by custom resources only; `mooring ca` |
 //! | [`output`], [`age`] | how results are written: text, YAML, JSON; ages as kubectl writes them |
 //!
 //! Results go to standard output, everything else to standard error. The exit code is 0 if what was
@@ -71,10 +71,10 @@ enum Command {
     /// Make certificates for a license server and its clients outside Kubernetes (offline)
     #[command(subcommand)]
     Pki(pki::PkiCommand),
-    /// Revoke the holder of a lease, or lift that again (outside Kubernetes)
-    Revoke(direct::RevokeArgs),
-    /// Take one lease back from a license server's client, who is barred from nothing
-    Release(direct::ReleaseArgs),
+    /// Revoke the holder of a lease, or lift that again
+    Revoke(cluster::revoke::RevokeArgs),
+    /// Take one lease back from its holder, who is barred from nothing
+    Release(cluster::revoke::ReleaseArgs),
 }
 
 /// Reads the command line, does what it says, and prints an error with its causes.
@@ -87,9 +87,9 @@ pub fn run(program: Program) -> ExitCode {
         Command::License(c) => license::run(c),
         Command::Client(c) => client::run(c),
         Command::Pki(c) => pki::run(c),
-        Command::Revoke(a) => direct::revoke(&a),
+        Command::Revoke(a) => cluster::revoke::revoke(&a),
         Command::Ca(c) => cluster::ca::run(&c),
-        Command::Release(a) => direct::release(&a),
+        Command::Release(a) => cluster::revoke::release(&a),
         Command::Status(a) => cluster::status(&a),
         Command::Leases(a) => cluster::leases(&a),
     };

@@ -93,7 +93,7 @@ fn the_page_without_kubernetes_runs_as_it_stands() {
     // Several of these tests may run on one machine.
     let script = script.replace("8443", &free_port().to_string()).replace(
         "--listen 127",
-        &format!("--health 127.0.0.1:{} --listen 127", free_port()),
+        &format!("--metrics 127.0.0.1:{} --listen 127", free_port()),
     );
 
     let desk = tempfile::tempdir().unwrap();

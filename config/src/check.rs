@@ -4,7 +4,10 @@ use crate::Config;
 use mooring_core::client_token::check_subject;
 use mooring_core::ledger::MOST_CLAIMS_PER_HOLDER;
 use mooring_core::time::{MAX_LEASE, MIN_LEASE};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+
+const FEWEST_AND_MOST_CONNECTIONS: RangeInclusive<u32> = 16..=100_000;
 
 /// Why the configuration is refused.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +83,16 @@ impl Config {
         if !(1..=MOST_CLAIMS_PER_HOLDER).contains(&claims) {
             let expected = format!("expected 1 to {MOST_CLAIMS_PER_HOLDER}");
             return Err(bad("lease.claimsPerHolder", &claims, expected));
+        }
+        let connections = self.connections;
+        if !FEWEST_AND_MOST_CONNECTIONS.contains(&connections.most) {
+            let expected = "expected 16 to 100000";
+            return Err(bad("connections.most", &connections.most, expected));
+        }
+        if !(1..=connections.most).contains(&connections.per_address) {
+            let expected = "expected 1 to connections.most";
+            let field = "connections.perAddress";
+            return Err(bad(field, &connections.per_address, expected));
         }
         if let Some(e) = self.earlier_longest_lease_secs.filter(|e| *e > longest) {
             let expected = format!(

@@ -24,8 +24,12 @@ use std::time::Duration;
 
 /// Where the API listens, if nothing else is said.
 pub const API_PORT: u16 = 8443;
-/// Where health and metrics listen, if nothing else is said.
-pub const HEALTH_PORT: u16 = 8081;
+/// Where metrics are, if nothing else is said.
+pub const METRICS_PORT: u16 = 8081;
+/// Connections in sum, if nothing else is said: a sidecar has one.
+pub const MOST_CONNECTIONS: u32 = 10_000;
+/// And of one address.
+pub const CONNECTIONS_PER_ADDRESS: u32 = 2500;
 
 /// The whole file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -40,9 +44,12 @@ pub struct Config {
     /// The API, over TLS.
     #[serde(default = "listen")]
     pub listen: SocketAddr,
-    /// /healthz, /readyz and /metrics, in plain HTTP: not for everybody's eyes.
-    #[serde(default = "health")]
-    pub health: SocketAddr,
+    /// /metrics, in plain HTTP: not for everybody's eyes.
+    #[serde(default = "metrics")]
+    pub metrics: SocketAddr,
+    /// How many connections the API takes at once.
+    #[serde(default)]
+    pub connections: Connections,
     /// Certificates, PEM (off Kubernetes from mooring pki). Read anew when they change.
     pub tls: Tls,
     /// The license file, from the vendor. Read anew when it changes: a new one needs no restart.
@@ -113,8 +120,28 @@ fn listen() -> SocketAddr {
     (Ipv6Addr::UNSPECIFIED, API_PORT).into()
 }
 
-fn health() -> SocketAddr {
-    (Ipv6Addr::UNSPECIFIED, HEALTH_PORT).into()
+fn metrics() -> SocketAddr {
+    (Ipv6Addr::UNSPECIFIED, METRICS_PORT).into()
+}
+
+/// How many connections the API takes at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Connections {
+    /// In sum. Where all are taken, who has most gives way to who has less. 16 to 100000.
+    pub most: u32,
+    /// Of one address; of a /64 in IPv6 at most half of all. More, where many clients come through
+    /// one address (NAT).
+    pub per_address: u32,
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self {
+            most: MOST_CONNECTIONS,
+            per_address: CONNECTIONS_PER_ADDRESS,
+        }
+    }
 }
 
 /// Certificates.

@@ -2,7 +2,10 @@
 //!
 //! The comments are the doc comments of the types, by way of their schema.
 
-use crate::{AnchorConfig, Clients, Config, Lease, Pkcs11Config, Tls, UsbConfig, health, listen};
+use crate::{
+    AnchorConfig, Clients, Config, Connections, Lease, Pkcs11Config, Tls, UsbConfig, listen,
+    metrics,
+};
 use serde_json::Value;
 use serde_yaml::Mapping;
 use std::fmt::Write as _;
@@ -83,7 +86,8 @@ pub fn example() -> Config {
         name: "main".into(),
         namespace: Some("licensing".into()),
         listen: listen(),
-        health: health(),
+        metrics: metrics(),
+        connections: Connections::default(),
         tls: Tls {
             cert: "/etc/mooring/tls/tls.crt".into(),
             key: "/etc/mooring/tls/tls.key".into(),

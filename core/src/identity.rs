@@ -84,6 +84,13 @@ impl fmt::Display for Holder {
 #[serde(transparent)]
 pub struct HolderKey(pub String);
 
+impl HolderKey {
+    /// Of a client outside Kubernetes; the others are pods.
+    pub fn is_external(&self) -> bool {
+        self.0.starts_with("external:")
+    }
+}
+
 impl fmt::Display for HolderKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -11,6 +11,7 @@
 //! | [`leases`] | the scenarios of the lease protocol in full |
 //! | [`anchors`] | the scenarios of anchors: a virtual card pulled out, plugged in, moved to another node |
 //! | [`outage`] | what people are told while a license server is in trouble |
+//! | [`revoke`] | what administrators take away: holders, leases, namespaces |
 //! | [`devices`] | the scenarios of devices: discovery, a device plugin |
 //! | [`strangers`] | what pods, people and servers without a right do, and that others are unharmed |
 //! | [`rotation`] | the scenarios of the operator's CA: replaced, deleted, lost, restored |
@@ -29,6 +30,7 @@ pub mod leases;
 pub mod main_job;
 pub mod outage;
 pub mod processes;
+pub mod revoke;
 pub mod rotation;
 pub mod seats;
 pub mod strangers;

@@ -5,8 +5,8 @@
 use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
 use mooring_e2e::{
-    anchors, corpus, demo, devices, gate, lab::Lab, leases, main_job, outage, processes, rotation,
-    strangers, suite,
+    anchors, corpus, demo, devices, gate, lab::Lab, leases, main_job, outage, processes, revoke,
+    rotation, strangers, suite,
 };
 
 /// Runs Mooring on a real Kubernetes, and as processes.
@@ -22,8 +22,8 @@ enum What {
     Demo,
     /// Runs the scenarios of a topic.
     Scenarios {
-        /// `main_job`, `gate`, `corpus`, `leases`, `outage`, `anchors`, `devices`, `rotation` or
-        /// `strangers`.
+        /// `main_job`, `gate`, `corpus`, `leases`, `outage`, `revoke`, `anchors`, `devices`,
+        /// `rotation` or `strangers`.
         topic: String,
         /// Only those whose name contains one of these.
         only: Vec<String>,
@@ -46,14 +46,14 @@ async fn main() -> Result<()> {
             Ok(())
         }
         What::Scenarios { topic, only } => {
-            let known =
-                "main_job, gate, corpus, leases, outage, anchors, devices, rotation, strangers";
+            let known = "main_job, gate, corpus, leases, outage, revoke, anchors, devices, rotation, strangers";
             let scenarios = match topic.as_str() {
                 "main_job" => main_job::scenarios(),
                 "gate" => gate::scenarios(),
                 "corpus" => corpus::scenarios(),
                 "leases" => leases::scenarios(),
                 "outage" => outage::scenarios(),
+                "revoke" => revoke::scenarios(),
                 "anchors" => anchors::scenarios(),
                 "devices" => devices::scenarios(),
                 "rotation" => rotation::scenarios(),

@@ -1,160 +1,24 @@
-//! A bounded HTTP server: everything a stranger sends has a limit (docs/protocol.md, "Calls and
+//! Bodies and answers: everything a stranger sends has a limit (docs/protocol.md, "Calls and
 //! problems").
 
-use crate::shutdown::Shutdown;
+use crate::shares::Share;
 use bytes::Bytes;
 use futures::stream;
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited, StreamBody};
-use hyper::body::{Frame, Incoming};
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper::body::Frame;
 use mooring_core::wire::{Problem, ProblemType};
-use rustls_pki_types::CertificateDer;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::convert::Infallible;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
-use tokio_rustls::TlsAcceptor;
 
 /// An answer's body: whole, or streamed.
 pub type Body = UnsyncBoxBody<Bytes, Infallible>;
-
-/// What a server takes at most.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Connections at once; further ones wait in the kernel's queue.
-    pub connections: usize,
-    /// From accepting to the end of the TLS handshake.
-    pub handshake: Duration,
-    /// From a request's first byte to the end of its headers; also how long an idle HTTP/1.1
-    /// connection is kept.
-    pub header_read: Duration,
-    /// Bytes of headers.
-    pub header_bytes: usize,
-    /// How long open requests may go on after the process was asked to end.
-    pub drain: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            connections: 20_000,
-            handshake: Duration::from_secs(10),
-            header_read: Duration::from_secs(60),
-            header_bytes: 32 * 1024,
-            drain: Duration::from_secs(5),
-        }
-    }
-}
-
-/// Who is at the other end.
-#[derive(Clone, Debug)]
-pub struct Peer {
-    pub addr: SocketAddr,
-    /// Its verified certificate, if it showed one.
-    pub cert: Option<Arc<CertificateDer<'static>>>,
-}
-
-/// Serves `handler` on `listener` until asked to end; over TLS if `tls` is there.
-/// The handler finds the [`Peer`] in the request's extensions.
-pub async fn serve<H, F>(
-    listener: TcpListener,
-    tls: Option<TlsAcceptor>,
-    limits: Limits,
-    shutdown: Shutdown,
-    handler: H,
-) where
-    H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Response<Body>> + Send + 'static,
-{
-    let permits = Arc::new(Semaphore::new(limits.connections));
-    let graceful = GracefulShutdown::new();
-    loop {
-        let permit = tokio::select! {
-            p = permits.clone().acquire_owned() => p,
-            () = shutdown.asked() => break,
-        };
-        let accepted = tokio::select! {
-            a = listener.accept() => a,
-            () = shutdown.asked() => break,
-        };
-        let (stream, addr) = match accepted {
-            Ok(a) => a,
-            Err(e) => {
-                // Out of file descriptors or the like: waiting a little is all that helps.
-                tracing::warn!(error = %e, "accepting a connection");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            }
-        };
-        let _ = stream.set_nodelay(true);
-        let (tls, handler, watcher) = (tls.clone(), handler.clone(), graceful.watcher());
-        tokio::spawn(async move {
-            let _permit = permit;
-            let Some(acceptor) = tls else {
-                let peer = Peer { addr, cert: None };
-                return connection(stream, peer, limits, handler, watcher).await;
-            };
-            match tokio::time::timeout(limits.handshake, acceptor.accept(stream)).await {
-                Ok(Ok(s)) => {
-                    let certs = s.get_ref().1.peer_certificates();
-                    let first = certs.and_then(<[_]>::first);
-                    let cert = first.map(|c| Arc::new(c.clone().into_owned()));
-                    connection(s, Peer { addr, cert }, limits, handler, watcher).await;
-                }
-                Ok(Err(e)) => tracing::debug!(peer = %addr, error = %e, "TLS handshake"),
-                Err(_) => tracing::debug!(peer = %addr, "TLS handshake took too long"),
-            }
-        });
-    }
-    drop(listener);
-    let _ = tokio::time::timeout(limits.drain, graceful.shutdown()).await;
-}
-
-async fn connection<I, H, F>(
-    io: I,
-    peer: Peer,
-    limits: Limits,
-    handler: H,
-    watcher: hyper_util::server::graceful::Watcher,
-) where
-    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Response<Body>> + Send + 'static,
-{
-    let addr = peer.addr;
-    let service = service_fn(move |mut req: Request<Incoming>| {
-        req.extensions_mut().insert(peer.clone());
-        let answer = handler(req);
-        async move { Ok::<_, Infallible>(answer.await) }
-    });
-    let mut b = auto::Builder::new(TokioExecutor::new());
-    b.http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.header_read)
-        .max_buf_size(limits.header_bytes.max(8192))
-        .half_close(false);
-    b.http2()
-        .timer(TokioTimer::new())
-        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
-        .max_concurrent_streams(32)
-        .keep_alive_interval(Duration::from_secs(60))
-        .keep_alive_timeout(Duration::from_secs(20));
-    let served = b.serve_connection(TokioIo::new(io), service).into_owned();
-    if let Err(e) = watcher.watch(served).await {
-        tracing::debug!(peer = %addr, error = %e, "connection");
-    }
-}
 
 /// What a streamed body is made of.
 pub trait Pieces: Send + 'static {
@@ -243,6 +107,44 @@ where
         Err(_) => "the body took too long to arrive".into(),
     };
     Err(Problem::new(ProblemType::BadRequest, detail))
+}
+
+/// A body of which each byte counts in its peer's share, once it has come: what is announced and
+/// does not come costs nothing.
+pub struct Counted<'a, B> {
+    body: B,
+    share: &'a Share,
+}
+
+impl<'a, B> Counted<'a, B> {
+    pub fn new(body: B, share: &'a Share) -> Self {
+        Self { body, share }
+    }
+}
+
+impl<B> hyper::body::Body for Counted<'_, B>
+where
+    B: hyper::body::Body<Data = Bytes> + Unpin,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        let len = match &frame {
+            Some(Ok(f)) => f.data_ref().map_or(0, Bytes::len),
+            _ => 0,
+        };
+        if !self.share.grow(len) {
+            let why = "others need the room; send it again later";
+            return Poll::Ready(Some(Err(why.into())));
+        }
+        Poll::Ready(frame.map(|f| f.map_err(Into::into)))
+    }
 }
 
 /// Reads a JSON body; a bad one is answered with the place and what was expected there.

@@ -7,7 +7,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::client::{ResolvesClientCert, Resumption, WantsClientCert, WebPkiServerVerifier};
 use rustls::crypto::ring as provider;
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{ResolvesServerCert, WebPkiClientVerifier};
+use rustls::server::{NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{
     ClientConfig, ConfigBuilder, DigitallySignedStruct, DistinguishedName, RootCertStore,
@@ -176,11 +176,29 @@ pub fn optional_clients(roots_pem: &str) -> Result<Arc<dyn ClientCertVerifier>, 
     pem("client roots", b.allow_unauthenticated().build())
 }
 
-/// A server's configuration: TLS 1.3 only, HTTP/2 and 1.1.
+/// What HTTP/2 is called in a handshake (RFC 9113, 3.1), and HTTP/1.1 (RFC 7301, 6).
+pub const H2: &[u8] = b"h2";
+const HTTP1: &[u8] = b"http/1.1";
+
+/// Which versions of HTTP a server speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Http {
+    /// One request at a time on a connection: so a bound on connections bounds all.
+    One,
+    /// HTTP/2, too.
+    Two,
+}
+
+/// A server's configuration: TLS 1.3 only.
+///
+/// Where client certificates are asked for no session is resumed: it would stand for the
+/// certificate, and the roots, of then.
 pub fn server_config(
     identity: Arc<dyn ResolvesServerCert>,
     clients: Option<Arc<dyn ClientCertVerifier>>,
+    http: Http,
 ) -> Result<Arc<ServerConfig>, TlsError> {
+    let resumes = clients.is_none();
     let b = ServerConfig::builder_with_provider(provider::default_provider().into())
         .with_protocol_versions(&[&rustls::version::TLS13])?;
     let b = match clients {
@@ -188,7 +206,14 @@ pub fn server_config(
         None => b.with_no_client_auth(),
     };
     let mut c = b.with_cert_resolver(identity);
-    c.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    c.alpn_protocols = match http {
+        Http::One => vec![HTTP1.to_vec()],
+        Http::Two => vec![H2.to_vec(), HTTP1.to_vec()],
+    };
+    if !resumes {
+        c.session_storage = Arc::new(NoServerSessionStorage {});
+        c.send_tls13_tickets = 0;
+    }
     Ok(Arc::new(c))
 }
 
@@ -301,7 +326,7 @@ pub fn client_config_from_files(
 }
 
 fn http1(mut c: ClientConfig) -> Arc<ClientConfig> {
-    c.alpn_protocols = vec![b"http/1.1".to_vec()];
+    c.alpn_protocols = vec![HTTP1.to_vec()];
     Arc::new(c)
 }
 
@@ -344,20 +369,6 @@ impl ClientFiles {
     }
 }
 
-impl ClientFiles {
-    /// When the certificate ended that is shown, if it has by `now`.
-    pub fn ended(&self, now: SystemTime) -> Option<SystemTime> {
-        let shown = self.last.get();
-        let end = shown.cert.first().and_then(end_of)?;
-        (end <= now).then_some(end)
-    }
-
-    /// Where the certificate lies.
-    pub fn path(&self) -> &Path {
-        &self.cert
-    }
-}
-
 impl ResolvesClientCert for ClientFiles {
     fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         self.refresh();
@@ -370,11 +381,12 @@ impl ResolvesClientCert for ClientFiles {
 }
 
 /// When the first certificate of a PEM text ends.
-pub fn not_after(pem: &str) -> Option<SystemTime> {
-    end_of(&CertificateDer::from_pem_slice(pem.as_bytes()).ok()?)
+pub fn pem_not_after(pem: &str) -> Option<SystemTime> {
+    not_after(&CertificateDer::from_pem_slice(pem.as_bytes()).ok()?)
 }
 
-fn end_of(cert: &CertificateDer<'_>) -> Option<SystemTime> {
+/// When a certificate ends.
+pub fn not_after(cert: &CertificateDer<'_>) -> Option<SystemTime> {
     let (_, cert) = x509_parser::parse_x509_certificate(cert).ok()?;
     let end = u64::try_from(cert.validity().not_after.timestamp()).ok()?;
     Some(SystemTime::UNIX_EPOCH + Duration::from_secs(end))

@@ -71,9 +71,11 @@ fn prose(d: &mut Document, call: ServerCall) -> Prose {
             &["The server as a whole, its products and pools."],
         ),
         ServerCall::Leases => leases(d),
-        ServerCall::Revoke | ServerCall::Lift | ServerCall::TakeBack | ServerCall::Revocations => {
-            taken_away(d, call)
-        }
+        ServerCall::Revoke
+        | ServerCall::Lift
+        | ServerCall::TakeBack
+        | ServerCall::Revocations
+        | ServerCall::ChangeRevocations => taken_away(d, call),
         ServerCall::Gone => Prose {
             words: "For the operator and the administrators.",
             ..plain(
@@ -118,6 +120,10 @@ fn taken_away(d: &mut Document, call: ServerCall) -> Prose {
                 secret. Its seats are free when it has, or when the lease has run out that it may still count on.",
             parameters: vec![lease(d, "The lease, or the place in the queue.")],
             ..plain("Takes one lease back", &["Taken back."])
+        },
+        ServerCall::ChangeRevocations => Prose {
+            words: "For the operator alone, which says so anew to each run: who is revoked is named by holder, and need not have been heard.",
+            ..plain("Revokes holders, and lifts that", &["Done."])
         },
         _ => Prose {
             words: "For the operator and the administrators.",

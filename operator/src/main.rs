@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use mooring_api::definitions;
 use mooring_net::shutdown::Shutdown;
 use mooring_operator::discovery::agent::AgentArgs;
-use mooring_operator::{discovery, run, webhook};
+use mooring_operator::{discovery, health, run, webhook};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +20,14 @@ struct Cli {
 enum Command {
     /// Run the webhook in every replica, and the controllers in the one that leads.
     Run(Box<run::Config>),
+    /// Say whether the operator that runs here is alive; for probes. Exit code 1: it is not.
+    Health {
+        #[command(flatten)]
+        socket: health::Socket,
+        /// It must be ready, too: the webhook may be sent pods.
+        #[arg(long)]
+        ready: bool,
+    },
     /// Print the custom resource definitions as YAML, or write them into a folder, one file each.
     Crds {
         /// The folder to write into; to standard output without it.
@@ -40,6 +48,10 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Run(args) => start(*args),
+        Command::Health { socket, ready } => {
+            let said = socket.report(ready).map_err(anyhow::Error::msg)?;
+            Ok(writeln!(std::io::stdout(), "{said}")?)
+        }
         Command::Discover(args) => discover(args),
         Command::Crds { out } => crds(out.as_deref()),
         Command::Selftest { namespace } => selftest(&namespace),

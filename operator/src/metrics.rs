@@ -1,8 +1,11 @@
 //! The controllers' counters, on `/metrics`.
 
 use mooring_api::names::ServerRef;
+use mooring_net::sync::lock;
 use prometheus::core::Collector;
 use prometheus::{Error, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use std::collections::HashMap;
+use std::sync::Mutex;
 
 /// What the controllers count. All names begin with `mooring_operator_`.
 #[derive(Debug)]
@@ -10,7 +13,10 @@ pub struct Metrics {
     mirror_writes: IntCounterVec,
     reconciles: IntCounterVec,
     gone: IntCounterVec,
+    refused: IntCounterVec,
     links: IntGaugeVec,
+    /// By name, which metrics do not tell: whoever reaches the port reads them.
+    connected: Mutex<HashMap<ServerRef, bool>>,
     link_breaks: IntCounter,
     leader: IntGauge,
 }
@@ -33,8 +39,8 @@ impl Metrics {
             registered(registry, made)
         };
         let links = Opts::new(
-            "mooring_operator_link_connected",
-            "1 while connected to the license server.",
+            "mooring_operator_links",
+            "License servers, by whether the operator is connected to them.",
         );
         let link_breaks = IntCounter::new(
             "mooring_operator_link_breaks_total",
@@ -60,7 +66,13 @@ impl Metrics {
                 "Pods reported to their license server as gone, by proof.",
                 "proof",
             )?,
-            links: registered(registry, IntGaugeVec::new(links, &["namespace", "server"]))?,
+            refused: counters(
+                "mooring_operator_words_refused_total",
+                "What an administrator wrote into a LicenseLease and its license server refused, by what it was.",
+                "what",
+            )?,
+            links: registered(registry, IntGaugeVec::new(links, &["connected"]))?,
+            connected: Mutex::default(),
             link_breaks: registered(registry, link_breaks)?,
             leader: registered(registry, leader)?,
         })
@@ -80,10 +92,15 @@ impl Metrics {
         self.gone.with_label_values(&[&format!("{proof:?}")]).inc();
     }
 
+    /// A license server refused what an administrator asked for.
+    pub fn word_refused(&self, what: &str) {
+        self.refused.with_label_values(&[what]).inc();
+    }
+
     /// Whether a server is connected.
     pub fn connected(&self, server: &ServerRef, yes: bool) {
-        let labels = [server.namespace.as_str(), server.name.as_str()];
-        self.links.with_label_values(&labels).set(i64::from(yes));
+        lock(&self.connected).insert(server.clone(), yes);
+        self.count_links();
         if !yes {
             self.link_breaks.inc();
         }
@@ -91,8 +108,17 @@ impl Metrics {
 
     /// A server is no longer served.
     pub fn forget(&self, server: &ServerRef) {
-        let labels = [server.namespace.as_str(), server.name.as_str()];
-        let _ = self.links.remove_label_values(&labels);
+        lock(&self.connected).remove(server);
+        self.count_links();
+    }
+
+    fn count_links(&self) {
+        let connected = lock(&self.connected);
+        for yes in [true, false] {
+            let n = connected.values().filter(|c| **c == yes).count();
+            let gauge = self.links.with_label_values(&[&yes.to_string()]);
+            gauge.set(i64::try_from(n).unwrap_or(i64::MAX));
+        }
     }
 
     pub fn leads(&self, yes: bool) {

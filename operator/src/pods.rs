@@ -48,10 +48,6 @@ pub struct Holding {
     pub max_grace: Duration,
     /// Its application runs, and may do so without a lease.
     pub optimistic: bool,
-    /// A container of its application runs now.
-    pub app_runs: bool,
-    /// Its node is not ready: it runs on, cut off from everybody.
-    pub unreachable: bool,
 }
 
 /// What a pod is to a license server.
@@ -77,7 +73,7 @@ pub fn standing(
     server: &ServerRef,
     policies: &Policies,
 ) -> Standing {
-    if is_external(key) {
+    if key.is_external() {
         return Standing::External;
     }
     let Some(pod) = pod else {
@@ -90,10 +86,6 @@ pub fn standing(
         Ok(()) => Standing::Counts,
         Err(_) => Standing::NotAllowed,
     }
-}
-
-pub fn is_external(key: &HolderKey) -> bool {
-    key.0.starts_with("external:")
 }
 
 /// Whether the sidecar is the webhook's work: its annotation, name, arguments and kind.
@@ -177,8 +169,6 @@ pub fn fact_of(pod: &Pod, unreachable: bool) -> PodFact {
         since: runs_since(pod),
         max_grace: max_grace(pod),
         optimistic: application_started(pod) && may_start_without_a_lease(pod),
-        app_runs: application_runs(pod),
-        unreachable,
     };
     PodFact::Running {
         of: Box::new(of),
@@ -204,22 +194,17 @@ pub(crate) fn max_grace(pod: &Pod) -> Duration {
     written.unwrap_or(DEFAULT_GRACE)
 }
 
-fn of_the_application(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
-    let status = pod.status.iter();
-    status.flat_map(|s| s.container_statuses.iter().flatten())
-}
-
 /// Whether a container of the application runs or has run.
 fn application_started(pod: &Pod) -> bool {
-    of_the_application(pod).any(|c| {
+    let status = pod.status.as_ref();
+    let mut containers = status
+        .and_then(|s| s.container_statuses.as_deref())
+        .unwrap_or_default()
+        .iter();
+    containers.any(|c| {
         let ran = |s: &ContainerState| s.running.is_some() || s.terminated.is_some();
         c.state.as_ref().is_some_and(ran) || c.last_state.as_ref().is_some_and(ran)
     })
-}
-
-fn application_runs(pod: &Pod) -> bool {
-    let runs = |s: &ContainerState| s.running.is_some();
-    of_the_application(pod).any(|c| c.state.as_ref().is_some_and(runs))
 }
 
 /// Not so where annotation, license or LicenseServer say otherwise: such a pod's application runs
@@ -243,12 +228,27 @@ pub fn holder_of(pod: &Pod) -> Holder {
     }
 }
 
-/// The node of a holder's pod.
-pub fn node_of(holder: &Holder) -> Option<String> {
-    match holder {
-        Holder::Pod { node, .. } => node.clone(),
-        Holder::External { .. } => None,
-    }
+/// The revision of its Deployment that a pod is of, if it is a Deployment's.
+fn revision_of(pod: &Pod) -> Option<&str> {
+    pod.labels().get(names::REVISION).map(String::as_str)
+}
+
+/// A pod's Deployment: pods are called after it, the revision, and some letters.
+pub fn deployment_of(pod: &Pod) -> Option<&str> {
+    let (set, _) = pod.metadata.name.as_deref()?.rsplit_once('-')?;
+    set.strip_suffix(revision_of(pod)?)?.strip_suffix('-')
+}
+
+/// Whether `other` is of an earlier revision of the same Deployment, and stays until `pod` is
+/// ready.
+pub fn waits_to_be_replaced(other: &Pod, pod: &Pod) -> bool {
+    let deployment = deployment_of(pod);
+    deployment.is_some()
+        && deployment == deployment_of(other)
+        && pod.namespace() == other.namespace()
+        && revision_of(pod) != revision_of(other)
+        && other.creation_timestamp() < pod.creation_timestamp()
+        && other.metadata.deletion_timestamp.is_none()
 }
 
 /// The node that a pod is bound to.

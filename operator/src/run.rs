@@ -36,9 +36,11 @@ pub struct Config {
     /// This replica's name, which differs from all others.
     #[arg(long, env = "POD_NAME", value_name = "NAME")]
     replica: String,
-    /// Where /healthz, /readyz and /metrics are served.
+    /// Where /metrics is served.
     #[arg(long, default_value_t = SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, 8081)), value_name = "ADDRESS:PORT")]
-    health_listen: SocketAddr,
+    metrics_listen: SocketAddr,
+    #[command(flatten)]
+    socket: health::Socket,
     #[command(flatten)]
     defaults: Defaults,
     /// What is logged: a level, or a filter such as mooring_operator=debug,info.
@@ -71,10 +73,15 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
     let admissions = Arc::new(webhook::WebhookMetrics::new(&registry)?);
     let ready = webhook::Trusted::default();
     let ca = Arc::new(Ca::load_or_create(&client, namespace, config.lives.clone()).await?);
-    let listen = config.health_listen;
+    let listen = config.metrics_listen;
+    let scraped = async {
+        let served = health::scraped(listen, registry, shutdown.clone()).await;
+        served.map_err(|e| anyhow::anyhow!("metrics on {listen}: {e}"))
+    };
     let health = async {
-        let served = health::run(listen, registry, ready.clone(), shutdown.clone()).await;
-        served.map_err(|e| anyhow::anyhow!("health and metrics on {listen}: {e}"))
+        let served = config.socket.run(ready.clone(), shutdown.clone()).await;
+        let path = config.socket.path().display();
+        served.map_err(|e| anyhow::anyhow!("health socket {path}: {e}"))
     };
     let sightings = config.discovery.then(Arc::<Sightings>::default);
     let receiver = |s| Arc::new(ReportReceiver::new(client.clone(), namespace, s));
@@ -100,7 +107,7 @@ pub async fn run(config: Config, shutdown: Shutdown) -> anyhow::Result<()> {
         Ok(())
     };
     let keep = keep_ca(&config, &client, &ca, &ready, &shutdown);
-    tokio::try_join!(health, hook, lead, keep)?;
+    tokio::try_join!(health, scraped, hook, lead, keep)?;
     Ok(())
 }
 

@@ -5,6 +5,8 @@ use crate::auth::policy::PolicyStore;
 use crate::chain::Chain;
 use crate::engine::Engine;
 use crate::metrics::Metrics;
+use crate::watchers::Watchers;
+use mooring_core::identity::HolderKey;
 use mooring_core::wire::ServerState;
 use mooring_net::clock;
 use mooring_net::shutdown::Shutdown;
@@ -16,24 +18,54 @@ pub(crate) struct App {
     pub(crate) chain: Arc<Chain>,
     pub(crate) auth: Auth,
     pub(crate) policies: PolicyStore,
+    pub(crate) watchers: Arc<Watchers>,
     pub(crate) metrics: Arc<Metrics>,
     /// D, the longest lease of this run.
     pub(crate) lease_for: Duration,
     pub(crate) shutdown: Shutdown,
 }
 
-impl App {
-    /// The server as a whole, for people and for the operator, who alone is told of the logins.
-    pub(crate) fn server_state(&self, to_operator: bool) -> ServerState {
-        let (s, clock) = self.engine.authority();
-        let mut anchor = s.anchor.clone();
-        if !to_operator {
-            anchor.logins.clear();
+/// Who reads what the server knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    Operator,
+    /// One of the configured administrators.
+    Admin,
+    Holder(HolderKey),
+}
+
+impl Reader {
+    /// Whose claims alone are shown; `None`: everybody's.
+    pub(crate) const fn only(&self) -> Option<&HolderKey> {
+        match self {
+            Self::Operator | Self::Admin => None,
+            Self::Holder(key) => Some(key),
         }
+    }
+}
+
+impl App {
+    /// The server as a whole, as far as the reader need know it: the operator alone is told of the
+    /// logins; a holder neither whose the license is, nor where keys and files are.
+    pub(crate) fn server_state(&self, reader: &Reader) -> ServerState {
+        let mut state = self.whole_state();
+        if *reader != Reader::Operator {
+            state.anchor.logins.clear();
+        }
+        if reader.only().is_some() {
+            state.license_message = state.license_reason.name().into();
+            state.anchor.message = state.anchor.reason.name().into();
+            (state.license_id, state.anchor.key_id, state.second_server) = (None, None, None);
+        }
+        state
+    }
+
+    fn whole_state(&self) -> ServerState {
+        let (s, clock) = self.engine.authority();
         ServerState {
             instance: self.chain.instance,
             version: env!("CARGO_PKG_VERSION").into(),
-            anchor,
+            anchor: s.anchor.clone(),
             license_valid: s.license.valid,
             license_reason: s.license.reason,
             license_message: s.license.message.clone(),

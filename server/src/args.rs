@@ -7,6 +7,7 @@ use crate::run::Server;
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use mooring_config::Config;
+use mooring_net::health;
 use mooring_net::shutdown::Shutdown;
 use rustix::process;
 use std::path::PathBuf;
@@ -40,6 +41,16 @@ enum Command {
         /// Where the machine's root is mounted, for an `hwid` anchor; over anchor.hwid.hostRoot.
         #[arg(long, value_name = "DIR", env = "MOORING_HOST_ROOT")]
         host_root: Option<PathBuf>,
+    },
+    /// Say whether the server that runs here is alive; for probes of Kubernetes, and for people.
+    /// Exit code 1: it is not.
+    Health {
+        /// The configuration file (YAML).
+        #[arg(long, value_name = "FILE", default_value = "/etc/mooring/config.yaml")]
+        config: PathBuf,
+        /// It must be ready, too: listening. A server without its anchor or license is.
+        #[arg(long)]
+        ready: bool,
     },
     /// Read the configuration and every file it names, say what is wrong, and end. Opens neither
     /// token nor port.
@@ -76,6 +87,12 @@ impl Args {
                     anchor.rooted(sysfs_root.as_deref(), host_root.as_deref());
                 }
                 serve(&config)
+            }
+            Command::Health { config, ready } => {
+                let socket = Config::load(&config)?.state_dir.join(health::SOCKET);
+                let said = health::report(&socket, ready).map_err(anyhow::Error::msg)?;
+                println!("{said}");
+                Ok(())
             }
             Command::CheckConfig { config } => {
                 let found = check(&Config::load(&config)?)?;

@@ -25,7 +25,7 @@ pub(crate) fn check(config: &Config) -> Result<String> {
     identity_key(&config.identity_key)?;
     Certificates::load(config.tls.clone())
         .context("configuration field tls")?
-        .acceptor()?;
+        .tls()?;
     let mut file = LicenseFile::new(config, Memory::only_read(&config.state_dir));
     let now = clock::now().wall;
     file.look(now, None);

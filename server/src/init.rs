@@ -6,7 +6,8 @@
 use crate::state::LongestLease;
 use anyhow::{Context as _, Result, bail};
 use mooring_config::{
-    AnchorConfig, Clients, Config, HwidConfig, Lease, Pkcs11Config, Tls, UsbConfig, print,
+    AnchorConfig, Clients, Config, Connections, HwidConfig, Lease, Pkcs11Config, Tls, UsbConfig,
+    print,
 };
 use mooring_net::random;
 use std::fs::{DirBuilder, OpenOptions};
@@ -30,9 +31,9 @@ pub(crate) struct InitArgs {
     /// Where the API listens.
     #[arg(long, value_name = "IP:PORT", default_value = "[::]:8443")]
     listen: std::net::SocketAddr,
-    /// Where health and metrics listen, in plain HTTP.
+    /// Where metrics are, in plain HTTP.
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8081")]
-    health: std::net::SocketAddr,
+    metrics: std::net::SocketAddr,
     /// The kind of hardware that the license is bound to.
     #[arg(long, value_enum, value_name = "KIND", default_value_t)]
     anchor: Kind,
@@ -63,7 +64,8 @@ fn config(a: &InitArgs, dir: &Path, state: &Path) -> Config {
         name: a.name.clone(),
         namespace: None,
         listen: a.listen,
-        health: a.health,
+        metrics: a.metrics,
+        connections: Connections::default(),
         tls: Tls {
             cert: file("server.crt"),
             key: file("server.key"),

@@ -14,7 +14,7 @@
 //! | `license`, `keys`, `state`, `tls` | files: the license, public keys, the one number kept, certificates |
 //! | `auth` | who asks, and who may |
 //! | `engine`, `events` | the ledger at work |
-//! | `api`, `health`, `metrics` | what is heard and said |
+//! | `api`, `watchers`, `metrics`, `scrape` | what is heard and said |
 
 mod anchor;
 mod api;
@@ -25,17 +25,18 @@ mod chain;
 mod check;
 mod engine;
 mod events;
-mod health;
 mod init;
 mod keys;
 mod license;
 mod metrics;
 mod run;
+mod scrape;
 mod state;
 mod terms;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod watchers;
 
 pub use args::Args;
 pub use mooring_config::Config;

@@ -17,17 +17,18 @@ use crate::metrics::Metrics;
 use crate::state::LongestLease;
 use crate::terms::RunTerms;
 use crate::tls::Certificates;
-use crate::{api, health};
+use crate::{api, scrape};
 use anyhow::{Context as _, Result};
-use mooring_config::{AnchorConfig, Config, Tls};
+use mooring_config::{AnchorConfig, Config, Connections, Tls};
 use mooring_core::frontend::Authority;
-use mooring_core::ledger::{Capacity, Ledger, Limits, Settings};
+use mooring_core::ledger::{Capacity, Ledger, Limits as LedgerLimits, Settings};
 use mooring_core::license::{IdentityKey, SigningKey};
 use mooring_core::reason::AnchorReason;
 use mooring_core::time::{BootTime, Now, print_span};
 use mooring_core::wire::{AnchorRole, AnchorView, Logins};
+use mooring_net::serve::{Limits, file_limit, serve};
 use mooring_net::shutdown::Shutdown;
-use mooring_net::{clock, durable, http as net, notify, random};
+use mooring_net::{clock, durable, health, notify, random};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,14 +39,16 @@ use tokio::task::JoinHandle;
 
 /// How long open requests may go on after the end was asked for.
 const DRAIN: Duration = Duration::from_millis(1500);
+/// Files that are open besides the API's connections.
+const OTHER_FILES: usize = 128;
 
 /// A license server that runs in this process, until its shutdown is asked for.
 pub struct Server {
     pub api: SocketAddr,
-    pub health: SocketAddr,
-    listening: health::Listening,
+    pub metrics: SocketAddr,
+    listening: Arc<AtomicBool>,
     serving: JoinHandle<()>,
-    serving_health: JoinHandle<()>,
+    serving_metrics: JoinHandle<()>,
     /// They end with the shutdown; neither may be cut short by an end that is quicker.
     finish: [JoinHandle<()>; 2],
 }
@@ -68,7 +71,7 @@ impl Server {
         let identity = identity_key(&config.identity_key)?;
         let certificates =
             Certificates::load(config.tls.clone()).context("configuration field tls")?;
-        let acceptor = certificates.acceptor()?;
+        let acceptor = certificates.tls()?;
         let metrics = Arc::new(Metrics::new().context("metrics")?);
         let opened = open_chain(config, &identity, started, &metrics)?;
         let app = Arc::new(App {
@@ -76,14 +79,15 @@ impl Server {
             chain: opened.chain.clone(),
             auth: Auth::open(config, &metrics)?,
             policies: PolicyStore::new(config.namespace.clone()),
+            watchers: Arc::default(),
             metrics,
             lease_for: opened.lease_for,
             shutdown: shutdown.clone(),
         });
-        let health_listener = listen("health", config.health).await?;
+        let metrics_listener = listen("metrics", config.metrics).await?;
         let api_listener = listen("listen", config.listen).await?;
-        let (api, health) = (api_listener.local_addr()?, health_listener.local_addr()?);
-        tracing::info!(%api, %health, "listening");
+        let (api, metrics) = (api_listener.local_addr()?, metrics_listener.local_addr()?);
+        tracing::info!(%api, %metrics, "listening");
 
         tokio::spawn(certificates.follow(shutdown.clone()));
         let anchor_task = spawn_tasks(opened, &app, config.policies.clone());
@@ -91,29 +95,26 @@ impl Server {
             shutdown.asked().await;
             notify::send("STOPPING=1");
         });
-        let listening: health::Listening = Arc::new(AtomicBool::new(true));
-        let limits = net::Limits {
+        let listening = Arc::new(AtomicBool::new(true));
+        answer_health(&config.state_dir, listening.clone())?;
+        let few = Limits {
             drain: DRAIN,
-            ..net::Limits::default()
+            ..Limits::few()
         };
-        let few = net::Limits {
-            connections: 64,
-            ..limits
-        };
-        let (of_health, ready) = (app.clone(), listening.clone());
-        let handler = move |req| health::handle(of_health.clone(), ready.clone(), req);
-        let shutdown = app.shutdown.clone();
-        let serving_health = net::serve(health_listener, None, few, shutdown.clone(), handler);
+        let (scraped, shutdown) = (app.clone(), app.shutdown.clone());
+        let handler = move |req| scrape::handle(scraped.clone(), req);
+        let serving_metrics = serve(metrics_listener, None, few, shutdown.clone(), handler);
         let handler = move |req| api::handle(app.clone(), req);
-        let serving = net::serve(api_listener, Some(acceptor), limits, shutdown, handler);
-        let (serving, serving_health) = (tokio::spawn(serving), tokio::spawn(serving_health));
+        let limits = limits(config.connections);
+        let serving = serve(api_listener, Some(acceptor), limits, shutdown, handler);
+        let (serving, serving_metrics) = (tokio::spawn(serving), tokio::spawn(serving_metrics));
         notify::send("READY=1");
         Ok(Self {
             api,
-            health,
+            metrics,
             listening,
             serving,
-            serving_health,
+            serving_metrics,
             finish: [told, anchor_task],
         })
     }
@@ -125,7 +126,7 @@ impl Server {
         for task in self.finish {
             let _ = tokio::time::timeout(Duration::from_secs(1), task).await;
         }
-        self.serving_health.abort();
+        self.serving_metrics.abort();
         tracing::info!("ended");
     }
 }
@@ -158,9 +159,9 @@ fn open_chain(
         reclaim: terms.reclaim,
         grace,
         outsiders: !config.operator_knows_all || config.clients.is_some(),
-        limits: Limits {
+        limits: LedgerLimits {
             per_holder: config.lease.claims_per_holder.into(),
-            ..Limits::default()
+            ..LedgerLimits::default()
         },
     };
     let ledger = Ledger::new(settings, Capacity::none(), started.boot);
@@ -240,6 +241,42 @@ fn before_the_anchor(config: &Config, file: &LicenseFile, started: Now) -> Autho
         license: file.view(started.wall),
         revoked: None,
     }
+}
+
+/// What the API takes: as configured, as far as the process may have files open.
+fn limits(config: Connections) -> Limits {
+    let (most, of_one) = (config.most as usize, config.per_address as usize);
+    let files = file_limit().saturating_sub(OTHER_FILES).max(16);
+    if files < most {
+        tracing::warn!(
+            most,
+            files,
+            "fewer connections than configured: the process may not open more files (LimitNOFILE)"
+        );
+    }
+    Limits {
+        drain: DRAIN,
+        ..Limits::of(most.min(files), of_one.min(files / 2))
+    }
+}
+
+/// Says who asks on the health socket whether it listens. A server without its anchor or license
+/// still renews, explains, and is what the operator must reach: so listening is ready.
+fn answer_health(state_dir: &Path, listening: Arc<AtomicBool>) -> Result<()> {
+    let path = state_dir.join(health::SOCKET);
+    let bound = health::bind(&path);
+    let bound = bound.with_context(|| {
+        let path = path.display();
+        format!("configuration field stateDir: {path} cannot be listened on")
+    })?;
+    let ready = move || {
+        let listens = listening.load(Ordering::Relaxed);
+        listens.then_some(()).ok_or("not listening")
+    };
+    // It goes with the process, and answers until then.
+    let (_, never) = Shutdown::channel();
+    tokio::spawn(health::serve(bound, ready, never));
+    Ok(())
 }
 
 async fn listen(field: &'static str, addr: SocketAddr) -> Result<TcpListener> {

@@ -1,10 +1,11 @@
 //! Certificates from files, read anew when they change, without dropping connections.
 
 use mooring_config::Tls;
+use mooring_net::serve;
 use mooring_net::shutdown::Shutdown;
-use mooring_net::sync::Current;
+use mooring_net::sync::{Current, lock};
 use mooring_net::tls::{
-    ServerIdentity, TlsError, certified_files, certified_keys, optional_clients, read,
+    Http, ServerIdentity, TlsError, certified_files, certified_keys, optional_clients, read,
     server_config,
 };
 use mooring_net::watched::Watched;
@@ -15,12 +16,16 @@ use rustls::sign::CertifiedKey;
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 use std::io::ErrorKind;
 use std::path::Path;
-use std::sync::Arc;
-use tokio_rustls::TlsAcceptor;
+use std::sync::{Arc, Mutex};
+use tokio::sync::watch;
 
 /// Verifies client certificates by roots that can be replaced.
 #[derive(Debug)]
-struct Clients(Current<dyn ClientCertVerifier>);
+struct Clients {
+    /// Those of the verifier, as they were read.
+    roots: Mutex<String>,
+    verifier: Current<dyn ClientCertVerifier>,
+}
 
 impl ClientCertVerifier for Clients {
     fn offer_client_auth(&self) -> bool {
@@ -42,7 +47,7 @@ impl ClientCertVerifier for Clients {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let verifier = self.0.get();
+        let verifier = self.verifier.get();
         verifier.verify_client_cert(end_entity, intermediates, now)
     }
 
@@ -52,7 +57,9 @@ impl ClientCertVerifier for Clients {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.get().verify_tls12_signature(message, cert, dss)
+        self.verifier
+            .get()
+            .verify_tls12_signature(message, cert, dss)
     }
 
     fn verify_tls13_signature(
@@ -61,11 +68,13 @@ impl ClientCertVerifier for Clients {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.0.get().verify_tls13_signature(message, cert, dss)
+        self.verifier
+            .get()
+            .verify_tls13_signature(message, cert, dss)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.get().supported_verify_schemes()
+        self.verifier.get().supported_verify_schemes()
     }
 }
 
@@ -76,6 +85,20 @@ pub(crate) struct Certificates {
     watched: Watched,
     identity: Arc<ServerIdentity>,
     clients: Option<Arc<Clients>>,
+    /// Says that other clients' certificates count than before.
+    judged: watch::Sender<()>,
+}
+
+/// What the files hold.
+struct Read {
+    current: CertifiedKey,
+    earlier: Vec<CertifiedKey>,
+    clients: Option<ReadClients>,
+}
+
+struct ReadClients {
+    roots: String,
+    verifier: Verifier,
 }
 
 impl Certificates {
@@ -84,43 +107,53 @@ impl Certificates {
         let paths = paths.chain(&files.earlier).chain(&files.client_ca).cloned();
         let watched = Watched::read_now("certificates", paths);
         let read = read_all(&files)?;
+        let clients = read.clients.map(|c| Clients {
+            roots: Mutex::new(c.roots),
+            verifier: Current::new(c.verifier),
+        });
         Ok(Self {
             files,
             watched,
             identity: ServerIdentity::new(read.current, read.earlier),
-            clients: read.clients.map(|c| Arc::new(Clients(Current::new(c)))),
+            clients: clients.map(Arc::new),
+            judged: watch::Sender::new(()),
         })
     }
 
-    /// Accepts connections with whatever is current then.
-    pub(crate) fn acceptor(&self) -> Result<TlsAcceptor, TlsError> {
+    /// Accepts connections with whatever is current then; those with a client's certificate end
+    /// when other roots count. HTTP/1.1 alone, which all clients speak: one request at a time on a
+    /// connection, so what bounds connections bounds requests.
+    pub(crate) fn tls(&self) -> Result<serve::Tls, TlsError> {
         let clients = self.clients.clone().map(|c| -> Verifier { c });
-        Ok(server_config(self.identity.clone(), clients)?.into())
+        let config = server_config(self.identity.clone(), clients, Http::One)?;
+        Ok(serve::Tls::judged_by(config, self.judged.subscribe()))
     }
 
     /// Reads them anew when they change. Bad ones are refused loudly; the earlier ones stay.
     pub(crate) async fn follow(self, shutdown: Shutdown) {
         let take = |read: Read| {
-            if let (Some(c), Some(verifier)) = (&self.clients, read.clients) {
-                c.0.set(verifier);
-            }
             self.identity.replace(read.current, read.earlier);
+            let (Some(c), Some(new)) = (&self.clients, read.clients) else {
+                return;
+            };
+            c.verifier.set(new.verifier);
+            let before = std::mem::replace(&mut *lock(&c.roots), new.roots.clone());
+            if before != new.roots {
+                tracing::info!("other clients' certificates count: connections with one end");
+                self.judged.send_replace(());
+            }
         };
         let read = || read_all(&self.files);
         self.watched.follow(shutdown, read, take).await;
     }
 }
 
-/// What the files hold.
-struct Read {
-    current: CertifiedKey,
-    earlier: Vec<CertifiedKey>,
-    clients: Option<Verifier>,
-}
-
 fn read_all(t: &Tls) -> Result<Read, TlsError> {
-    let clients = t.client_ca.as_deref();
-    let clients = clients.map(|p| optional_clients(&read("client CA", p)?));
+    let clients = t.client_ca.as_deref().map(|p| {
+        let roots = read("client CA", p)?;
+        let verifier = optional_clients(&roots)?;
+        Ok::<_, TlsError>(ReadClients { roots, verifier })
+    });
     Ok(Read {
         current: certified_files(&t.cert, &t.key)?,
         earlier: t.earlier.as_deref().map_or(Ok(Vec::new()), earlier)?,

@@ -125,6 +125,10 @@ pub(crate) struct HoldArgs {
     /// the state.
     #[arg(long, env = "MOORING_SOCKET", value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
+    /// The group whose members alone may use the socket; without it every user who reaches it may.
+    #[arg(long, env = "MOORING_SOCKET_GROUP", value_name = "GROUP")]
+    #[arg(default_value = "", hide_default_value = true)]
+    pub(crate) socket_group: String,
     /// What to log: a level (error, warn, info, debug) or a filter such as
     /// "info,mooring_sidecar=debug". "error" for exec, "info" otherwise.
     #[arg(long, env = annotation::LOG_LEVEL.variable(), value_name = "FILTER")]

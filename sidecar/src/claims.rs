@@ -6,9 +6,10 @@
 
 use crate::alarm::Alarm;
 use crate::driver::Driver;
-use crate::registry::{ClaimId, Registry};
+use crate::registry::{ClaimId, Found, Registry};
 use crate::server_client::ServerClient;
 use crate::store::{About, Document, Folder, Store, StoreError};
+use crate::users::{Asker, Users, looks_like_a_users, name_at_server};
 use crate::voucher::OfflineStart;
 use mooring_core::holder::Spec;
 use mooring_core::holder::drive::Drive;
@@ -26,6 +27,8 @@ use tokio::sync::mpsc;
 /// Run-time claims and holds at once; with the pod's own they are what a server takes from one
 /// holder.
 pub(crate) const RUN_TIME: usize = 15;
+/// Of them, one user's of the machine.
+const RUN_TIME_OF_ONE: usize = RUN_TIME / 2;
 /// Those that are being given back at once: each is bounded in time, a loop of claiming and giving
 /// back needs a bound, too.
 const LEAVING: usize = 32;
@@ -49,6 +52,8 @@ pub(crate) struct Claims {
     client: ServerClient,
     folder: Folder,
     pub(crate) terms: Terms,
+    /// Whether its askers are strangers to each other.
+    apart: bool,
     stop: Shutdown,
     /// Each claim's task has a copy; `None` once the sidecar ends.
     alive: Mutex<Option<mpsc::Sender<()>>>,
@@ -61,6 +66,7 @@ impl Claims {
         client: ServerClient,
         folder: Folder,
         terms: Terms,
+        users: Users,
         stop: Shutdown,
     ) -> (Arc<Self>, mpsc::Receiver<()>) {
         let (alive, all_ended) = mpsc::channel(1);
@@ -70,6 +76,7 @@ impl Claims {
             client,
             folder,
             terms,
+            apart: users != Users::Together,
             stop,
             alive: Mutex::new(Some(alive)),
         };
@@ -87,6 +94,7 @@ impl Claims {
             kind: ClaimKind::Pod,
             items,
             start,
+            owner: None,
         };
         let store = self.folder.pod(&about.name);
         let (spec, now) = (self.spec(&about), clock::boot());
@@ -135,8 +143,11 @@ impl Claims {
         name: ClaimName,
         items: Vec<Item>,
         start: Start,
+        asker: Asker,
     ) -> Result<ClaimId, Problem> {
-        if let Some(found) = self.registry.find(name.as_str(), clock::boot()) {
+        let found = self.registry.find(name.as_str(), asker, clock::boot());
+        let own = |f: &Found| f.kind == ClaimKind::Pod || f.owner == asker.owner;
+        if let Some(found) = found.filter(own) {
             match found.kind {
                 ClaimKind::Pod => return Err(pods_own(&name)),
                 // Asked again: by a new claim, since a refused one asks by itself only after a
@@ -158,26 +169,34 @@ impl Claims {
             kind: ClaimKind::Claim,
             items,
             start,
+            owner: asker.owner,
         })
     }
 
     /// `POST /v1/hold`: a new claim under a name that nobody can guess. The caller sees to it that
     /// it is given back.
-    pub(crate) fn hold(&self, items: Vec<Item>, start: Start) -> Result<ClaimId, Problem> {
+    pub(crate) fn hold(
+        &self,
+        items: Vec<Item>,
+        start: Start,
+        asker: Asker,
+    ) -> Result<ClaimId, Problem> {
         let id = self.begin(About {
             name: hold_name()?,
             kind: ClaimKind::Hold,
             items,
             start,
+            owner: asker.owner,
         })?;
         self.registry.follow(id);
         Ok(id)
     }
 
     /// `POST /v1/hold?resume=…`: the hold that a crash left.
-    pub(crate) fn resume(&self, name: &str) -> Result<ClaimId, Problem> {
-        let found = self.registry.find(name, clock::boot());
-        let Some(found) = found.filter(|f| f.kind == ClaimKind::Hold) else {
+    pub(crate) fn resume(&self, name: &str, asker: Asker) -> Result<ClaimId, Problem> {
+        let found = self.registry.find(name, asker, clock::boot());
+        let own = |f: &Found| f.kind == ClaimKind::Hold && f.owner == asker.owner;
+        let Some(found) = found.filter(own) else {
             let detail = "no hold of this name is left: it was given back when its connection ended, or 10 s after \
                           the sidecar's restart; take a new one";
             return Err(Problem::new(ProblemType::NotFound, detail).field("resume"));
@@ -195,12 +214,26 @@ impl Claims {
     }
 
     fn begin(&self, about: About) -> Result<ClaimId, Problem> {
-        let longest = self.client.longest_name();
-        if about.name.as_str().len() > longest {
+        if about.owner.is_none() && self.apart && looks_like_a_users(&about.name) {
+            let expected = "expected a name that does not begin with u, digits and a point: such are other users' at the license server";
+            return Err(bad_field("name", expected));
+        }
+        let whole = name_at_server(about.owner, &about.name);
+        let taken = whole.as_ref().map_or(usize::MAX, |n| n.as_str().len());
+        if taken > self.client.longest_name() {
+            let prefix = taken.saturating_sub(about.name.as_str().len());
+            let longest = self.client.longest_name().saturating_sub(prefix);
             let expected = format!("expected at most {longest} characters outside Kubernetes");
             return Err(bad_field("name", expected));
         }
-        let count = self.registry.count();
+        let of_one = self.registry.count(Some(about.owner));
+        if about.owner.is_some() && of_one.live >= RUN_TIME_OF_ONE {
+            let detail = format!(
+                "this user has {RUN_TIME_OF_ONE} claims and holds at this agent already; give some back first"
+            );
+            return Err(Problem::new(ProblemType::TooManyClaims, detail));
+        }
+        let count = self.registry.count(None);
         if count.live >= RUN_TIME {
             let detail = format!(
                 "this sidecar has {RUN_TIME} claims and holds of its application already; give some back first"
@@ -229,7 +262,7 @@ impl Claims {
         Spec {
             contact: self.terms.contact,
             max_grace: self.terms.max_grace,
-            ..Spec::new(about.name.clone(), about.items.clone(), start)
+            ..Spec::new(about.name_at_server(), about.items.clone(), start)
         }
     }
 

@@ -5,6 +5,7 @@ use crate::args::HoldArgs;
 use crate::credentials::Credentials;
 use crate::options::Mode;
 use crate::paths::{Paths, PathsError};
+use crate::users::Users;
 use crate::voucher::{OfflineStart, VoucherSource, read_at_most};
 use clap::Args as _;
 use mooring_core::policy::{OptimisticStart, Start};
@@ -56,6 +57,9 @@ pub(crate) struct Config {
     pub(crate) max_grace: Duration,
     pub(crate) offline_start: OfflineStart,
     pub(crate) paths: Paths,
+    pub(crate) users: Users,
+    /// Whose members alone may use the socket.
+    pub(crate) socket_group: Option<u32>,
 }
 
 impl Config {
@@ -114,6 +118,11 @@ impl Config {
             max_grace,
             offline_start,
             paths,
+            users: match mode {
+                Mode::Agent => Users::apart(),
+                Mode::Run | Mode::Exec => Users::Together,
+            },
+            socket_group: group(&args.socket_group)?,
         })
     }
 }
@@ -138,6 +147,24 @@ fn offline_start(args: &HoldArgs, mode: Mode) -> Result<OfflineStart, ConfigErro
         tracing::error!("MOORING_VOUCHER: {e}; see spec.license.voucher of the LicenseServer");
     }
     Ok(offline_start)
+}
+
+/// A group's number, by its name in /etc/group or as it is.
+fn group(given: &str) -> Result<Option<u32>, ConfigError> {
+    if given.is_empty() {
+        return Ok(None);
+    }
+    let listed = std::fs::read_to_string("/etc/group").unwrap_or_default();
+    let number = listed.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let named = fields.next() == Some(given);
+        fields.nth(1).filter(|_| named)?.parse().ok()
+    });
+    let number = given.parse().ok().or(number);
+    let expected = "expected a group of this machine, by name or number";
+    let number =
+        number.ok_or_else(|| bad("MOORING_SOCKET_GROUP", format!("{given:?}: {expected}")));
+    number.map(Some)
 }
 
 /// A path that is set; an empty variable is none.

@@ -70,7 +70,7 @@ impl Driver {
                     request,
                     timeout,
                 } => {
-                    let (client, claim) = (self.client.clone(), self.about.name.clone());
+                    let (client, claim) = (self.client.clone(), self.about.name_at_server());
                     tracing::debug!(%claim, ?timeout, "asking the license server");
                     let answer = async move { client.ask(&claim, request, timeout).await };
                     under_way = Some((tag, Box::pin(answer)));
@@ -78,7 +78,6 @@ impl Driver {
                 }
                 Do::Sleep { until } => until,
                 Do::Done => return self.store.forget(),
-                Do::Kept => return,
             };
             tokio::select! {
                 (tag, answer) = landing(&mut under_way) => {

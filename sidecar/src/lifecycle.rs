@@ -41,15 +41,17 @@ impl Holding {
             max_grace: config.max_grace,
             offline_start: config.offline_start,
         };
-        let (claims, all_ended) = Claims::new(client.clone(), folder, terms, stop);
+        let users = config.users;
+        let (claims, all_ended) = Claims::new(client.clone(), folder, terms, users, stop);
         if !config.items.is_empty() {
             let pod = claims.pod(config.items, config.start);
             pod.context("MOORING_STATE_DIR")?;
         }
-        let listener = socket::bind(&paths.socket).context("MOORING_SOCKET")?;
+        let listener =
+            socket::bind(&paths.socket, config.socket_group).context("MOORING_SOCKET")?;
         claims.restore().context("MOORING_STATE_DIR")?;
         let api = Arc::new(socket::Api::new(claims.clone(), client));
-        tokio::spawn(socket::serve(listener, api));
+        tokio::spawn(socket::serve(listener, api, users));
         Ok(Self {
             claims,
             all_ended,

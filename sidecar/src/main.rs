@@ -21,6 +21,7 @@ mod server_client;
 mod socket;
 mod status;
 mod store;
+mod users;
 mod voucher;
 
 use args::{Args, Command};

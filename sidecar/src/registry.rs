@@ -6,6 +6,7 @@
 
 use crate::report::{Refusal, log_change, refusal, status_of};
 use crate::store::{About, Store};
+use crate::users::{Asker, Owner};
 use mooring_core::holder::drive::{Do, Drive, others};
 use mooring_core::holder::{Answer, Random, Request, Saved, Tag};
 use mooring_core::time::BootTime;
@@ -55,6 +56,7 @@ pub(crate) struct ClaimId(u64);
 #[derive(Clone, Debug)]
 pub(crate) struct Found {
     pub(crate) id: ClaimId,
+    pub(crate) owner: Owner,
     pub(crate) kind: ClaimKind,
     pub(crate) items: Vec<mooring_core::request::Item>,
     pub(crate) state: HoldState,
@@ -136,7 +138,8 @@ impl Registry {
             && let Request::Claim { body, .. } = request
             && let Some(slot) = inner.slots.get(&id)
         {
-            body.others = others(inner.slots.values().map(|s| &s.drive), &slot.about.name);
+            let own = slot.about.name_at_server();
+            body.others = others(inner.slots.values().map(|s| &s.drive), &own);
         }
         self.refresh(&mut inner, now);
         todo
@@ -159,16 +162,12 @@ impl Registry {
                 Refusal::Stands(p) => slot.problem = Some(p.clone()),
             }
             slot.drive.landed(now, tag, answer, random);
-            // Saved before anybody is told.
-            if slot.drive.is_unsaved() {
-                slot.save();
-            }
         }
         self.refresh(&mut inner, now);
     }
 
     pub(crate) fn save(&self, id: ClaimId) {
-        if let Some(slot) = self.lock().slots.get_mut(&id) {
+        if let Some(slot) = self.lock().slots.get(&id) {
             slot.save();
         }
     }
@@ -240,10 +239,12 @@ impl Registry {
         found.map(|(id, _)| *id).collect()
     }
 
-    pub(crate) fn count(&self) -> Count {
+    /// Of all users; of one alone with `only`.
+    pub(crate) fn count(&self, only: Option<Owner>) -> Count {
         let inner = self.lock();
         let all = inner.slots.values();
         let run_time = all.filter(|s| s.about.kind != ClaimKind::Pod);
+        let run_time = run_time.filter(|s| only.is_none_or(|o| s.about.owner == o));
         let (leaving, live): (Vec<_>, Vec<_>) = run_time.partition(|s| s.drive.is_leaving());
         Count {
             live: live.len(),
@@ -251,12 +252,16 @@ impl Registry {
         }
     }
 
-    pub(crate) fn find(&self, name: &str, now: BootTime) -> Option<Found> {
+    /// A claim by its name: the asker's own or the pod's, or another's that the asker may see.
+    pub(crate) fn find(&self, name: &str, asker: Asker, now: BootTime) -> Option<Found> {
         let inner = self.lock();
-        let named = |s: &Slot| !s.drive.is_leaving() && s.about.name.as_str() == name;
-        let (id, slot) = inner.slots.iter().find(|(_, s)| named(s))?;
+        let shown = |s: &Slot| !s.drive.is_leaving() && s.is_shown_to(asker);
+        let named = inner.slots.iter();
+        let named = named.filter(|(_, s)| shown(s) && s.about.name.as_str() == name);
+        let (id, slot) = named.min_by_key(|(_, s)| s.about.owner != asker.owner)?;
         Some(Found {
             id: *id,
+            owner: slot.about.owner,
             kind: slot.about.kind,
             items: slot.about.items.clone(),
             state: slot.drive.holder().status(now).state,
@@ -282,9 +287,16 @@ impl Registry {
         slot.map(|s| s.status(now))
     }
 
-    pub(crate) fn status(&self, now: BootTime) -> Status {
+    /// How everything stands at `now` that the asker may see.
+    pub(crate) fn status(&self, asker: Asker, now: BootTime) -> Status {
         let mut inner = self.lock();
-        self.refresh(&mut inner, now)
+        let all = self.refresh(&mut inner, now);
+        let live = || inner.slots.values().filter(|s| !s.drive.is_leaving());
+        let shown: Vec<_> = live().filter(|s| s.is_shown_to(asker)).collect();
+        let others = live().count() - shown.len();
+        let others = u32::try_from(others).unwrap_or(u32::MAX);
+        let claims = shown.iter().map(|s| s.status(now)).collect();
+        status_of(all.server, all.seq, claims, others, now)
     }
 
     /// How everything stands at `now`, and every change from then on.
@@ -309,7 +321,7 @@ impl Registry {
             inner.told = comparable;
         }
         let claims = claims.into_values().collect();
-        let status = status_of(inner.server.clone(), inner.seq, claims, now);
+        let status = status_of(inner.server.clone(), inner.seq, claims, 0, now);
         if changed {
             // Nobody may be listening.
             let _ = self.changes.send(Arc::new(status.clone()));
@@ -327,10 +339,12 @@ pub(crate) fn timeless(claim: &ClaimStatus) -> ClaimStatus {
 }
 
 impl Slot {
-    fn save(&mut self) {
-        let saved = self.store.save(&self.about, self.drive.saved());
-        self.drive.was_saved(saved.is_ok());
-        if let Err(e) = saved {
+    fn is_shown_to(&self, asker: Asker) -> bool {
+        self.about.kind == ClaimKind::Pod || asker.sees(self.about.owner)
+    }
+
+    fn save(&self) {
+        if let Err(e) = self.store.save(&self.about, self.drive.saved()) {
             tracing::error!(claim = %self.about.name, error = %e, "a crash of the sidecar now would lose the lease");
         }
     }
@@ -339,6 +353,7 @@ impl Slot {
         let status = self.drive.holder().status(now);
         let ended = matches!(status.state, HoldState::Refused | HoldState::Lost);
         ClaimStatus {
+            name: self.about.name.clone(),
             kind: self.about.kind,
             problem: self.problem.clone().filter(|_| ended),
             ..status

@@ -44,6 +44,7 @@ pub(crate) fn status_of(
     server: String,
     seq: u64,
     claims: Vec<ClaimStatus>,
+    others: u32,
     now: BootTime,
 ) -> Status {
     let pods = || claims.iter().filter(|c| c.kind == ClaimKind::Pod);
@@ -60,6 +61,7 @@ pub(crate) fn status_of(
         seq,
         server,
         claims,
+        others,
     }
 }
 

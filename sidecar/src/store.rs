@@ -4,6 +4,7 @@
 //! Saved before anything is sent that depends on it, in one step: after a crash there is the old
 //! file or the new one.
 
+use crate::users::{Owner, name_at_server};
 use mooring_core::holder::Saved;
 use mooring_core::names::ClaimName;
 use mooring_core::policy::Start;
@@ -46,6 +47,16 @@ pub(crate) struct About {
     pub(crate) items: Vec<Item>,
     #[serde(default)]
     pub(crate) start: Start,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) owner: Owner,
+}
+
+impl About {
+    /// The claim's name at the license server.
+    pub(crate) fn name_at_server(&self) -> ClaimName {
+        // Checked when the claim was made.
+        name_at_server(self.owner, &self.name).unwrap_or_else(|_| self.name.clone())
+    }
 }
 
 #[derive(Clone, Debug)]

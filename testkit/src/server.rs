@@ -55,7 +55,7 @@ pub struct Server {
 struct On {
     runtime: Runtime,
     api: SocketAddr,
-    health: SocketAddr,
+    metrics: SocketAddr,
     /// As the operator, past the proxy.
     client: Client,
 }
@@ -143,7 +143,7 @@ impl Server {
     pub fn pull_anchor(&self) {
         std::fs::remove_dir_all(self.dir.path().join("sys/bus/usb/devices/1-1")).unwrap();
         eventually("the anchor is missed", secs(30), || {
-            let present = metric(self.on().health, "mooring_anchor_present", "").ok()?;
+            let present = metric(self.on().metrics, "mooring_anchor_present", "").ok()?;
             (present < 1.0).then_some(())
         });
     }
@@ -236,7 +236,7 @@ impl Server {
     }
 
     fn metric(&self, name: &str, label: &str) -> f64 {
-        metric(self.on().health, name, label).unwrap()
+        metric(self.on().metrics, name, label).unwrap()
     }
 }
 
@@ -256,9 +256,9 @@ impl On {
         let (_, shutdown) = Shutdown::channel();
         let server = runtime.block_on(mooring_server::Server::start(&config, shutdown));
         let server = server.unwrap();
-        let (api, health) = (server.api, server.health);
+        let (api, metrics) = (server.api, server.metrics);
         eventually("the anchor signs", secs(40), || {
-            let present = metric(health, "mooring_anchor_present", "").ok()?;
+            let present = metric(metrics, "mooring_anchor_present", "").ok()?;
             (present > 0.0).then_some(())
         });
         let (cert, key) = ca.issue(OPERATOR_SUBJECT);
@@ -266,7 +266,7 @@ impl On {
         Self {
             runtime,
             api,
-            health,
+            metrics,
             client: Client::new("https://localhost", vec![api.to_string()], tls).unwrap(),
         }
     }
@@ -282,7 +282,7 @@ fn private(file: &Path, text: &str) {
 fn config(dir: &Path, lease_secs: u64) -> String {
     let d = dir.display();
     format!(
-        "name: test\nlisten: 127.0.0.1:0\nhealth: 127.0.0.1:0\n\
+        "name: test\nlisten: 127.0.0.1:0\nmetrics: 127.0.0.1:0\n\
          tls: {{cert: {d}/tls.crt, key: {d}/tls.key, clientCa: {d}/ca.crt}}\n\
          license: {d}/license\nvendorKeys: {d}/vendor-keys\n\
          anchor: {{usb: {{keyFile: {d}/anchor.key, sysfsRoot: {d}/sys}}}}\n\

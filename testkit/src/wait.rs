@@ -49,8 +49,8 @@ pub fn free_port() -> u16 {
 }
 
 /// The sum of a server's metric over the lines that contain `label`.
-pub fn metric(health: SocketAddr, name: &str, label: &str) -> io::Result<f64> {
-    let mut s = TcpStream::connect(health)?;
+pub fn metric(at: SocketAddr, name: &str, label: &str) -> io::Result<f64> {
+    let mut s = TcpStream::connect(at)?;
     s.set_read_timeout(Some(secs(10)))?;
     s.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
     let mut text = String::new();

@@ -29,12 +29,6 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 ['mooring.dev/licenses', 'mooring.dev/server', 'mooring.dev/start', 'mooring.dev/wait', 'mooring.dev/gate-after', 'mooring.dev/containers', 'mooring.dev/on-loss', 'mooring.dev/sidecar-memory', 'mooring.dev/sidecar-cpu', 'mooring.dev/log-level', 'mooring.dev/injected']
 {{- end }}
 
-{{/* The annotation mooring.dev/licenses as a regular expression (RE2): only to warn early, the webhook says where it is wrong. */}}
-{{- define "mooring.grammar" -}}
-{{- $item := "[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?(@[A-Za-z0-9._+-]{1,32})?(:0*[1-9][0-9]{0,6})?" -}}
-{{- printf "^%s(,%s){0,15}$" $item $item -}}
-{{- end }}
-
 {{/* Whether this namespace may have license servers, in CEL. */}}
 {{- define "mooring.namespaceAllowed" -}}
 request.namespace != '{{ .Release.Namespace }}' && !request.namespace.startsWith('kube-')
@@ -58,7 +52,18 @@ request.namespace != '{{ .Release.Namespace }}' && !request.namespace.startsWith
 {{- range .root.Values.licenseServers.allowedHostPaths }}{{ $path := trimSuffix "/" .path }} || (({{ $.path }} == '{{ $path }}' || {{ $.path }}.startsWith('{{ $path }}/')){{ if .readOnly }} && {{ $.readOnly }}{{ end }}){{ end }})
 {{- end }}
 
+{{/* Whether a license server's certificate may have a name, in CEL: (dict "root" $ "of" "the variable"). */}}
+{{- define "mooring.nameAllowed" -}}
+false
+{{- range .root.Values.licenseServers.allowedNames }} || {{ if hasPrefix "*" . }}({{ $.of }}.endsWith('{{ trimPrefix "*" . }}') && {{ $.of }} != '{{ trimPrefix "*" . }}'){{ else }}{{ $.of }} == '{{ . }}'{{ end }}{{ end }}
+{{- end }}
+
 {{/* Whether o, an owner reference, is the LicenseServer that variables.server names, in CEL. */}}
 {{- define "mooring.owner" -}}
 o.kind == 'LicenseServer' && o.apiVersion.startsWith('mooring.dev/') && o.name == variables.server && o.?controller.orValue(false)
 {{- end }}
+
+{{/* Whether license servers get NetworkPolicies: not where the operator is in the nodes' network, since then no selector lets it in. */}}
+{{- define "mooring.networkPolicies" -}}
+{{- if and .Values.networkPolicy.licenseServers (not .Values.webhook.hostNetwork) -}}true{{- end -}}
+{{- end -}}

@@ -3,35 +3,40 @@
 use super::operator::{LEASE, NAMESPACE, Operator};
 use crate::output::TableForm;
 use anyhow::{Context as _, anyhow};
-use http::StatusCode;
-use http::header::DATE;
-use jiff::fmt::rfc2822;
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ApiResource, DynamicObject, ListParams, ObjectMeta, TypeMeta};
-use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::core::Status;
+use kube::core::PartialObjectMeta;
 use kube::{Api, Client, Config, Resource, ResourceExt as _};
-use mooring_api::names::GROUP;
-use mooring_core::time::Timestamp;
+use mooring_api::names::{GROUP, INJECTED};
+use mooring_core::annotation::LICENSES;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 
-/// Which cluster, which namespace, which form.
+/// Which cluster, and which namespace.
 #[derive(Clone, Debug, clap::Args)]
-pub struct ClusterArgs {
+pub struct Place {
     /// The namespace [default: the kubeconfig's]
-    #[arg(short, long, conflicts_with = "all_namespaces")]
+    #[arg(short, long)]
     pub namespace: Option<String>,
-    /// All namespaces
-    #[arg(short = 'A', long)]
-    pub all_namespaces: bool,
     /// The kubeconfig's context
     #[arg(long)]
     pub context: Option<String>,
     /// The kubeconfig [default: $KUBECONFIG, ~/.kube/config, or the pod's service account]
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<std::path::PathBuf>,
+}
+
+/// Which cluster, which namespace or all, which form.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ClusterArgs {
+    #[command(flatten)]
+    pub place: Place,
+    /// All namespaces
+    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    pub all_namespaces: bool,
     /// The namespace of Mooring's operator, whose Lease says whether it reports
     #[arg(long, value_name = "NAMESPACE", default_value = NAMESPACE)]
     pub operator_namespace: String,
@@ -40,21 +45,31 @@ pub struct ClusterArgs {
     pub output: TableForm,
 }
 
+impl Place {
+    /// Refuses flags that a license server outside a cluster knows nothing of.
+    pub fn none_of_a_cluster(&self) -> anyhow::Result<()> {
+        not_given(&[
+            ("--namespace", self.namespace.is_some()),
+            ("--context", self.context.is_some()),
+            ("--kubeconfig", self.kubeconfig.is_some()),
+        ])
+    }
+}
+
 impl ClusterArgs {
     /// Refuses flags that a license server outside a cluster knows nothing of.
     pub fn none_of_a_cluster(&self) -> anyhow::Result<()> {
-        let given = [
-            ("--namespace", self.namespace.is_some()),
-            ("--all-namespaces", self.all_namespaces),
-            ("--context", self.context.is_some()),
-            ("--kubeconfig", self.kubeconfig.is_some()),
-        ];
-        match given.iter().find(|(_, given)| *given) {
-            Some((flag, _)) => anyhow::bail!(
-                "{flag} goes with a cluster, and --server https://… asks a license server itself; expected one of the two"
-            ),
-            None => Ok(()),
-        }
+        not_given(&[("--all-namespaces", self.all_namespaces)])?;
+        self.place.none_of_a_cluster()
+    }
+}
+
+fn not_given(flags: &[(&str, bool)]) -> anyhow::Result<()> {
+    match flags.iter().find(|(_, given)| *given) {
+        Some((flag, _)) => anyhow::bail!(
+            "{flag} goes with a cluster, and --server https://… asks a license server itself; expected one of the two"
+        ),
+        None => Ok(()),
     }
 }
 
@@ -69,11 +84,8 @@ pub struct Listed {
     items: Vec<DynamicObject>,
     /// The namespace, if only one was asked for.
     pub namespace: Option<String>,
-    /// Who writes them, and where that runs.
+    /// Who writes them.
     pub operator: Operator,
-    pub operator_namespace: String,
-    /// The API server's clock, which the operator's Lease is held against.
-    pub now: Timestamp,
     resource: ApiResource,
     /// What they are, for people, in the plural.
     words: &'static str,
@@ -116,10 +128,10 @@ impl Listed {
         )
     }
 
-    /// "No … found", in words. `which`: what else was asked for.
-    pub fn nothing(&self, which: &str) -> String {
+    /// "No … found", in words.
+    pub fn nothing(&self) -> String {
         let hint = self.namespace.as_ref().map_or("", |_| " (-A looks in all)");
-        format!("No {}{which} in {}{hint}.\n", self.words, self.place())
+        format!("No {} in {}{hint}.\n", self.words, self.place())
     }
 }
 
@@ -130,58 +142,65 @@ where
 {
     let resource = ApiResource::erase::<K>(&());
     runtime()?.block_on(async {
-        let (client, url, namespace) = connect(common).await?;
+        let (client, url, namespace) = connect(&common.place).await?;
         let namespace = (!common.all_namespaces).then_some(namespace);
         let listed = pages(client.clone(), &resource, namespace.as_deref()).await;
-        let items = listed.map_err(|e| explain(e, &resource.plural, namespace.as_deref(), &url))?;
-        let operator_namespace = common.operator_namespace.clone();
-        let (operator, now) = operator(&client, &operator_namespace).await;
+        let items =
+            listed.map_err(|e| explain(e, "list", &resource.plural, namespace.as_deref(), &url))?;
+        let operator = operator(client, &common.operator_namespace).await;
         Ok(Listed {
             items,
             namespace,
             operator,
-            operator_namespace,
-            now: now.unwrap_or_else(Timestamp::now),
             resource,
             words,
         })
     })
 }
 
-/// The operator's Lease, and the API server's clock as it answered: whoever asks may have a wrong
-/// one.
-async fn operator(client: &Client, namespace: &str) -> (Operator, Option<Timestamp>) {
-    let path = format!("/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{LEASE}");
-    let request = match http::Request::get(path).body(Body::empty()) {
-        Ok(request) => request,
-        Err(e) => return (Operator::NotRead(e.to_string()), None),
-    };
-    let answer = match client.send(request).await {
-        Ok(answer) => answer,
-        Err(e) => return (Operator::NotRead(e.to_string()), None),
-    };
-    let date = answer.headers().get(DATE).and_then(|d| d.to_str().ok());
-    let date = date.and_then(|d| rfc2822::DateTimeParser::new().parse_timestamp(d).ok());
-    let code = answer.status();
-    let body = answer.into_body().collect_bytes().await;
-    let read = |body: &[u8]| -> Result<Operator, serde_json::Error> {
-        if code.is_success() {
-            return Ok(Operator::Lease(serde_json::from_slice(body)?));
+/// Pods that ask for licenses and have no sidecar, as `namespace/name`; none where one may not
+/// look.
+pub fn without_sidecar(common: &ClusterArgs) -> anyhow::Result<Vec<String>> {
+    runtime()?.block_on(async {
+        let (client, _, namespace) = connect(&common.place).await?;
+        let pods: Api<Pod> = if common.all_namespaces {
+            Api::all(client)
+        } else {
+            Api::namespaced(client, &namespace)
+        };
+        let mut params = ListParams::default()
+            .labels(&format!("!{INJECTED}"))
+            .fields("status.phase!=Succeeded,status.phase!=Failed")
+            .limit(PAGE);
+        let mut found = Vec::new();
+        while let Ok(page) = pods.list_metadata(&params).await {
+            let asks = |p: &&PartialObjectMeta<Pod>| p.annotations().contains_key(LICENSES.key);
+            let name = |p: &PartialObjectMeta<Pod>| {
+                format!("{}/{}", p.namespace().unwrap_or_default(), p.name_any())
+            };
+            found.extend(page.items.iter().filter(asks).map(name));
+            match page.metadata.continue_.filter(|c| !c.is_empty()) {
+                Some(next) => params = params.continue_token(&next),
+                None => break,
+            }
         }
-        let said: Status = serde_json::from_slice(body)?;
-        Ok(Operator::NotRead(format!(
-            "the API server says of Lease {namespace}/{LEASE}: {}",
-            said.message
-        )))
-    };
-    let operator = match body {
-        _ if code == StatusCode::NOT_FOUND => Operator::None {
+        Ok(found)
+    })
+}
+
+async fn operator(client: Client, namespace: &str) -> Operator {
+    let api: Api<Lease> = Api::namespaced(client, namespace);
+    match api.get_opt(LEASE).await {
+        Ok(Some(lease)) => Operator::Lease(Box::new(lease)),
+        Ok(None) => Operator::None {
             namespace: namespace.to_owned(),
         },
-        Ok(body) => read(&body).unwrap_or_else(|e| Operator::NotRead(e.to_string())),
+        Err(kube::Error::Api(said)) => Operator::NotRead(format!(
+            "the API server says of Lease {namespace}/{LEASE}: {}",
+            said.message
+        )),
         Err(e) => Operator::NotRead(e.to_string()),
-    };
-    (operator, date)
+    }
 }
 
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
@@ -191,7 +210,7 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 }
 
 /// A client, the API server's address, and the namespace.
-async fn connect(common: &ClusterArgs) -> anyhow::Result<(Client, String, String)> {
+async fn connect(common: &Place) -> anyhow::Result<(Client, String, String)> {
     let config = config(common).await?;
     let url = config.cluster_url.to_string();
     let namespace = common.namespace.as_ref();
@@ -202,7 +221,7 @@ async fn connect(common: &ClusterArgs) -> anyhow::Result<(Client, String, String
 
 /// What one call in the namespace says.
 pub fn with_client<T>(
-    common: &ClusterArgs,
+    common: &Place,
     call: impl AsyncFnOnce(Client, &str) -> Result<T, kube::Error>,
 ) -> anyhow::Result<T> {
     runtime()?.block_on(async {
@@ -212,7 +231,24 @@ pub fn with_client<T>(
     })
 }
 
-async fn config(common: &ClusterArgs) -> anyhow::Result<Config> {
+/// The same for what is done to leases, and takes the right to do `verb` to them.
+pub fn in_namespace<T>(
+    place: &Place,
+    verb: &str,
+    act: impl AsyncFnOnce(Client, &str) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    runtime()?.block_on(async {
+        let (client, url, namespace) = connect(place).await?;
+        act(client, &namespace)
+            .await
+            .map_err(|e| match e.downcast::<kube::Error>() {
+                Ok(e) => explain(e, verb, "licenseleases", Some(&namespace), &url),
+                Err(other) => other,
+            })
+    })
+}
+
+async fn config(common: &Place) -> anyhow::Result<Config> {
     let options = KubeConfigOptions {
         context: common.context.clone(),
         ..KubeConfigOptions::default()
@@ -277,7 +313,13 @@ async fn pages(
 }
 
 /// Turns an error into what a person can act on.
-fn explain(e: kube::Error, plural: &str, namespace: Option<&str>, url: &str) -> anyhow::Error {
+fn explain(
+    e: kube::Error,
+    verb: &str,
+    plural: &str,
+    namespace: Option<&str>,
+    url: &str,
+) -> anyhow::Error {
     let kube::Error::Api(said) = e else {
         let e = anyhow::Error::new(e);
         return anyhow!(
@@ -298,8 +340,12 @@ fn explain(e: kube::Error, plural: &str, namespace: Option<&str>, url: &str) -> 
                     ", or ask for one namespace with -n",
                 ),
             };
+            let role = match verb {
+                "list" => "mooring-viewer",
+                _ => "mooring-licenselease-editor",
+            };
             anyhow!(
-                "you may not list {plural}.{GROUP} in {place}: ask for the role that Mooring's chart brings (mooring-viewer){narrow}. \
+                "you may not {verb} {plural}.{GROUP} in {place}: ask for the role that Mooring's chart brings ({role}){narrow}. \
                  The API server says: {message}"
             )
         }

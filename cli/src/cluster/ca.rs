@@ -37,14 +37,11 @@ pub struct CaArgs {
 /// `mooring ca …`.
 pub fn run(command: &CaCommand) -> anyhow::Result<()> {
     let (CaCommand::Status(args) | CaCommand::Rotate(args)) = command;
-    let common = ClusterArgs {
-        namespace: args
-            .common
-            .namespace
-            .clone()
-            .or_else(|| Some(NAMESPACE.to_owned())),
-        ..args.common.clone()
-    };
+    let mut common = args.common.clone();
+    common
+        .place
+        .namespace
+        .get_or_insert_with(|| NAMESPACE.to_owned());
     let text = match command {
         CaCommand::Status(_) => {
             let status = status(&common)?;
@@ -63,7 +60,7 @@ pub fn run(command: &CaCommand) -> anyhow::Result<()> {
 }
 
 fn status(common: &ClusterArgs) -> anyhow::Result<CaStatus> {
-    let secret = api::with_client(common, async |client, namespace| {
+    let secret = api::with_client(&common.place, async |client, namespace| {
         let api: Api<Secret> = Api::namespaced(client, namespace);
         api.get_metadata(CA_SECRET).await
     })?;
@@ -76,7 +73,7 @@ fn status(common: &ClusterArgs) -> anyhow::Result<CaStatus> {
 
 fn rotate(common: &ClusterArgs) -> anyhow::Result<()> {
     let asked = json!({ "metadata": { "annotations": { ROTATE: Timestamp::now().to_string() } } });
-    api::with_client(common, async |client, namespace| {
+    api::with_client(&common.place, async |client, namespace| {
         let api: Api<Secret> = Api::namespaced(client, namespace);
         let params = PatchParams::default();
         api.patch_metadata(CA_SECRET, &params, &Patch::Merge(&asked))

@@ -9,7 +9,7 @@ use mooring_api::{HolderKind, LeaseState, LicenseLease};
 use mooring_core::time::Timestamp;
 
 /// The states in the order in which they are shown: holders first, then the line.
-const ORDER: [LeaseState; 8] = [
+const ORDER: [LeaseState; 9] = [
     LeaseState::Held,
     LeaseState::Silent,
     LeaseState::Grace,
@@ -17,6 +17,7 @@ const ORDER: [LeaseState; 8] = [
     LeaseState::Contested,
     LeaseState::Waiting,
     LeaseState::Refused,
+    LeaseState::Revoked,
     LeaseState::Unknown,
 ];
 
@@ -47,25 +48,18 @@ pub fn sort(leases: &mut [LicenseLease]) {
     });
 }
 
-/// What was asked for besides a namespace, in words.
-pub fn filter(states: &[LeaseState], server: Option<&str>) -> String {
-    let states: Vec<&str> = states.iter().map(|s| s.as_str()).collect();
-    let states = match states.as_slice() {
-        [] => String::new(),
-        some => format!(" in state {}", some.join(" or ")),
-    };
-    match server {
-        Some(server) => format!("{states} of license server {server}"),
-        None => states,
-    }
-}
-
-/// `which`: by what they were chosen, as [`filter`] has it.
-pub fn text(leases: &[LicenseLease], found: &Listed, which: &str, wide: bool) -> String {
-    let now = found.now;
+/// `bare`: pods that ask for licenses and have no sidecar.
+pub fn text(
+    leases: &[LicenseLease],
+    bare: &[String],
+    found: &Listed,
+    now: Timestamp,
+    wide: bool,
+) -> String {
+    let said = operator::said(&found.operator, now).into_iter();
+    let said = said.chain(without_sidecar(bare));
     if leases.is_empty() {
-        let said: Vec<String> = operator::said(&found.operator, now).into_iter().collect();
-        return found.nothing(which) + &problems(&said);
+        return found.nothing() + &problems(&said.collect::<Vec<_>>());
     }
     let all = found.namespace.is_none();
     let mut header = Vec::new();
@@ -80,12 +74,21 @@ pub fn text(leases: &[LicenseLease], found: &Listed, which: &str, wide: bool) ->
     }
     let rows: Vec<Vec<String>> = leases.iter().map(|l| row(l, all, wide, now)).collect();
     let of_leases = leases.iter().filter_map(|l| note(l, all));
-    let notes: Vec<String> = operator::said(&found.operator, now)
-        .into_iter()
-        .chain(of_leases)
-        .collect();
+    let notes: Vec<String> = said.chain(of_leases).collect();
     let table = table(&header, &rows);
     format!("{table}\n{}\n{}", summary(leases), problems(&notes))
+}
+
+fn without_sidecar(pods: &[String]) -> Option<String> {
+    const SHOWN: usize = 10;
+    let more = pods.len().checked_sub(SHOWN).filter(|n| *n > 0);
+    let more = more.map_or_else(String::new, |n| format!(" and {n} more"));
+    let names = list(pods.iter().take(SHOWN));
+    (!pods.is_empty()).then(|| {
+        format!(
+            "{names}{more}: asks for a license and has no sidecar, so that it runs without one: it was made while Mooring was not installed. Make it anew"
+        )
+    })
 }
 
 fn dash(s: Option<&str>) -> String {
@@ -149,7 +152,7 @@ fn note(l: &LicenseLease, all: bool) -> Option<String> {
         LeaseState::Waiting if status.and_then(|s| s.place).is_some_and(|p| p > LINE) => return None,
         LeaseState::Held => String::new(),
         LeaseState::Waiting => "in line".into(),
-        LeaseState::Grace => format!("not renewed by {server}; the application runs on under its grace"),
+        LeaseState::Grace => format!("{server} renews nothing; the application runs on under its grace"),
         LeaseState::Optimistic => format!("started without a lease of {server}"),
         LeaseState::Silent => format!(
             "renewals are missing; its seats are free {}. Does the pod reach {server}?",
@@ -157,7 +160,8 @@ fn note(l: &LicenseLease, all: bool) -> Option<String> {
         ),
         LeaseState::Contested => "its seat was given away while it was silent; it runs on for a while, and stands in line".into(),
         LeaseState::Refused => format!("{server} refused it; look at its sidecar: kubectl logs {name} -c mooring"),
-        LeaseState::Unknown => format!("{server}, which serves, does not hear from it: is a network policy in the way? kubectl logs {name} -c mooring"),
+        LeaseState::Revoked => "an administrator revoked it".into(),
+        LeaseState::Unknown => format!("{server}, which serves, has not heard from it: is a network policy in the way? kubectl logs {name} -c mooring"),
     };
     Some(format!("{who}: {}: {}", state(l), said.unwrap_or(&default)))
 }

@@ -1,16 +1,18 @@
 //! What a cluster's license servers say: `status` and `leases`, read from the custom resources
-//! alone; and the operator's CA.
+//! alone; what people write into them; and the operator's CA.
 //!
 //! | module | what it holds |
 //! |---|---|
 //! | [`api`] | which cluster, lists, and errors that say what to do; the only part that talks to a network |
 //! | [`status`], [`leases`], [`operator`] | objects in, text out |
+//! | [`revoke`] | `revoke` and `release`, by a LicenseLease's spec |
 //! | [`ca`] | the operator's CA: how it stands, and asking for the next one |
 
 pub mod api;
 pub mod ca;
 pub mod leases;
 pub mod operator;
+pub mod revoke;
 pub mod status;
 
 use crate::direct::{self, Direct};
@@ -18,6 +20,7 @@ use crate::output::{self, TableForm};
 use api::ClusterArgs;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use mooring_api::{LeaseState, LicenseLease, LicenseServer};
+use mooring_core::time::Timestamp;
 use status::ServerObject;
 
 #[derive(Debug, clap::Args)]
@@ -56,8 +59,9 @@ STATE is what the license server knows:
   Silent     renewals were missed; the seat is free at UNTIL
   Contested  runs on without a seat until UNTIL, and stands in line
   Refused    the license server said no
-  Unknown    the pod runs, and the license server, which serves, does not hear from it
-and, while the license server does not serve, or does not hear from the pod, what follows from it:
+  Revoked    an administrator bars it; its seats are free at UNTIL
+  Unknown    the pod runs, and the license server, which serves, has not heard from it
+and, while the license server does not serve, what follows from it:
   Grace      the lease ran out; the application runs on until about UNTIL
   Optimistic the application was started without a lease, and may run until about UNTIL
 What is old says AS OF when it is (-o wide).")]
@@ -94,13 +98,13 @@ pub fn status(args: &StatusArgs) -> anyhow::Result<()> {
     let form = args.common.output;
     let text = match form.data() {
         Some(d) => d.render(&found.as_list(servers.iter().map(|s| &s.metadata)))?,
-        None => status::text(&servers, &found, found.now, form == TableForm::Wide),
+        None => status::text(&servers, &found, Timestamp::now(), form == TableForm::Wide),
     };
     output::print(&text)?;
     if servers.iter().any(|s| !status::is_ready(s)) {
         anyhow::bail!("not every license server is ready");
     }
-    if !status::is_well(&servers, &found, found.now) {
+    if !status::is_well(&servers, &found, Timestamp::now()) {
         anyhow::bail!("something is not as it should be");
     }
     Ok(())
@@ -118,11 +122,18 @@ pub fn leases(args: &LeasesArgs) -> anyhow::Result<()> {
     leases.retain(|l| args.state.is_empty() || args.state.contains(&leases::state(l)));
     leases.retain(|l| args.server.as_ref().is_none_or(|s| leases::is_of(l, s)));
     leases::sort(&mut leases);
-    let which = leases::filter(&args.state, args.server.as_deref());
     let form = args.common.output;
-    let text = match form.data() {
-        Some(d) => d.render(&found.as_list(leases.iter().map(|l| &l.metadata)))?,
-        None => leases::text(&leases, &found, &which, form == TableForm::Wide),
+    let text = if let Some(d) = form.data() {
+        d.render(&found.as_list(leases.iter().map(|l| &l.metadata)))?
+    } else {
+        // Whose server, or in which state, nobody knows of such a pod.
+        let all = args.state.is_empty() && args.server.is_none();
+        let bare = all
+            .then(|| api::without_sidecar(&args.common))
+            .transpose()?;
+        let bare = bare.unwrap_or_default();
+        let wide = form == TableForm::Wide;
+        leases::text(&leases, &bare, &found, Timestamp::now(), wide)
     };
     Ok(output::print(&text)?)
 }

@@ -10,13 +10,12 @@
 
 pub mod print;
 
-use crate::license::{date, file};
+use crate::license::file;
 use crate::output::{self, TableForm};
 use anyhow::{Context as _, anyhow, bail};
 use http::header::ACCEPT;
 use mooring_api::LeaseState;
 use mooring_core::names::LeaseId;
-use mooring_core::time::Timestamp;
 use mooring_core::wire::calls::server;
 use mooring_core::wire::{Leases, Problem, Products, Revoke};
 use mooring_net::client::{Answer, Call, Client};
@@ -141,79 +140,31 @@ pub fn leases(
     output::show(form.data(), &found, || print::leases(url, &found.leases))
 }
 
-#[derive(Debug, clap::Args)]
-#[command(
-    after_help = "The lease's holder is told at its next renewal, within a third of a lease, and its application loses its license
-there and then. It gets nothing more from this license server, whatever it shows, until that is lifted. The
-revocation outlives a restart of the server.
-
-Examples:
-  mooring revoke 9f2c… --reason 'laptop stolen' \\
-      --server https://license.example.com:8443 --roots ca.crt --token-file admin.token
-  mooring revoke 9f2c… --lift --server https://license.example.com:8443 --roots ca.crt \\
-      --client-cert admin.crt --client-key admin.key"
-)]
-pub struct RevokeArgs {
-    /// The lease, as `mooring leases --server` lists it
-    #[arg(value_name = "LEASE")]
+/// `mooring revoke --server https://…`; without `revoke` it is lifted.
+pub fn revoke(
+    url: &str,
+    direct: &Direct,
     lease: LeaseId,
-    /// The license server: https://NAME:PORT
-    #[arg(long, value_name = "URL")]
-    server: String,
-    #[command(flatten)]
-    direct: Direct,
-    /// Why: the holder reads it
-    #[arg(long, conflicts_with = "lift")]
-    reason: Option<String>,
-    /// Until when: 2027-01-01 (UTC) or RFC 3339; without it until it is lifted
-    #[arg(long, value_name = "DATE", conflicts_with = "lift", value_parser = date::start)]
-    until: Option<Timestamp>,
-    /// Lift what was revoked with this lease
-    #[arg(long)]
-    lift: bool,
-}
-
-/// `mooring revoke`.
-pub fn revoke(a: &RevokeArgs) -> anyhow::Result<()> {
-    let call = if a.lift {
-        Call::of(&server::LIFT, a.lease)
-    } else {
-        Call::of(&server::REVOKE, a.lease).json(&Revoke {
-            reason: a.reason.clone(),
-            until: a.until,
-        })?
+    revoke: Option<&Revoke>,
+) -> anyhow::Result<()> {
+    let call = match revoke {
+        Some(revoke) => Call::of(&server::REVOKE, lease).json(revoke)?,
+        None => Call::of(&server::LIFT, lease),
     };
-    let call = call.header(ACCEPT, "application/json");
-    a.direct.ask(&a.server, call)?;
-    let what = if a.lift { "Lifted" } else { "Revoked" };
-    eprintln!("{what}: the holder of lease {}", a.lease);
+    direct.ask(url, call.header(ACCEPT, "application/json"))?;
+    let what = if revoke.is_some() {
+        "Revoked"
+    } else {
+        "Lifted"
+    };
+    eprintln!("{what}: the holder of lease {lease}");
     Ok(())
 }
 
-#[derive(Debug, clap::Args)]
-#[command(
-    after_help = "The lease's holder is told at its next renewal, within a third of a lease: its application loses its license, and may
-claim anew, behind those who wait. The seats are free when it has heard, or when the lease has run out. For an
-application that hangs; to keep a client out there is `mooring revoke`.
-
-Example:
-  mooring release 9f2c… --server https://license.example.com:8443 --roots ca.crt --token-file admin.token"
-)]
-pub struct ReleaseArgs {
-    /// The lease, or the place in the queue, as `mooring leases --server` lists it
-    #[arg(value_name = "LEASE")]
-    lease: LeaseId,
-    /// The license server: https://NAME:PORT
-    #[arg(long, value_name = "URL")]
-    server: String,
-    #[command(flatten)]
-    direct: Direct,
-}
-
-/// `mooring release`.
-pub fn release(a: &ReleaseArgs) -> anyhow::Result<()> {
-    let call = Call::of(&server::TAKE_BACK, a.lease).header(ACCEPT, "application/json");
-    a.direct.ask(&a.server, call)?;
-    eprintln!("Taken back: lease {}", a.lease);
+/// `mooring release --server https://…`.
+pub fn release(url: &str, direct: &Direct, lease: LeaseId) -> anyhow::Result<()> {
+    let call = Call::of(&server::TAKE_BACK, lease).header(ACCEPT, "application/json");
+    direct.ask(url, call)?;
+    eprintln!("Taken back: lease {lease}");
     Ok(())
 }

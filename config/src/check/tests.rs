@@ -7,7 +7,7 @@ const GOOD: &str = "
 name: main
 namespace: licensing
 listen: '[::]:8443'
-health: '[::]:8081'
+metrics: '[::]:8081'
 tls: {cert: /c, key: /k, clientCa: /a}
 license: /l
 anchor: {pkcs11: {module: /m.so, tokenLabel: mooring, pinFile: /p}}

@@ -24,9 +24,7 @@ use std::time::Duration;
 
 /// The pause before a release is sent again; doubled each time.
 const RELEASE_AGAIN: Duration = Duration::from_millis(100);
-/// The pause after a save that failed.
-const SAVE_AGAIN: Duration = Duration::from_secs(1);
-/// The longest pause before a release is sent again.
+/// The longest such pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// The shortest sleep, so that a time in the past never turns the caller's loop into a spin.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
@@ -111,12 +109,10 @@ impl Drive {
         random: &mut dyn Random,
     ) -> bool {
         let (spec, kind, ending) = (self.spec.clone(), self.kind, self.ending);
-        let answered = self.saved().answered;
         *self = match saved {
             Some(saved) => Self::restore(spec, kind, saved, now),
             None => Self::new(spec, kind, random.secret(), now),
         };
-        self.holder.s.answered |= answered;
         if ending == Ending::No {
             return false;
         }
@@ -131,16 +127,6 @@ impl Drive {
     /// What a crash must not lose.
     pub fn saved(&self) -> &Saved {
         &self.holder.s
-    }
-
-    /// Whether there is something to save that nobody has been told to.
-    pub fn is_unsaved(&self) -> bool {
-        self.holder.dirty
-    }
-
-    /// Whether [`Drive::saved`] was saved now; where that failed it is tried again.
-    pub fn was_saved(&mut self, well: bool) {
-        self.holder.dirty = !well;
     }
 
     /// Whether the application has given it back: then its name is free, whatever the release still
@@ -167,7 +153,7 @@ impl Drive {
                     again_at: BootTime::NEVER,
                 });
             }
-            Do::Save | Do::Done | Do::Kept => {}
+            Do::Save | Do::Done => {}
         }
         todo
     }
@@ -176,19 +162,15 @@ impl Drive {
     fn decide(&mut self, now: BootTime, random: &mut dyn Random) -> Do {
         let mut step = self.holder.poll(now, random);
         if self.holder.releasing == Releasing::Done {
-            if self.kind != ClaimKind::Pod {
+            if self.ending != Ending::No || self.kind != ClaimKind::Pod {
                 return Do::Done;
-            }
-            if self.ending != Ending::No {
-                return self.kept();
             }
             // What was left over is given back; the application still needs its claim. Its requests
             // are numbered on, so that no late answer to the old one's is taken for an answer to
             // them.
-            let (tags, answered) = (self.holder.tags, self.saved().answered);
+            let tags = self.holder.tags;
             self.holder = Claimant::new(self.spec.clone(), random.secret(), now);
             self.holder.tags = tags;
-            self.holder.s.answered = answered && !mutant::on(Mutant::AnswerForgottenInRestart);
             self.release = None;
             step = self.holder.poll(now, random);
         }
@@ -198,19 +180,6 @@ impl Drive {
             return Do::Save;
         }
         step
-    }
-
-    /// The pod's claim was given back since its sidecar ends. Should that start again, the claim
-    /// begins anew, and what must outlive this is that it was answered.
-    fn kept(&mut self) -> Do {
-        let s = &mut self.holder.s;
-        if s.lease.take().is_some() || self.holder.dirty {
-            (s.bundle, s.ticket, s.pending) = (None, None, None);
-            self.holder.dirty = false;
-            self.staged = Some(Do::Kept);
-            return Do::Save;
-        }
-        Do::Kept
     }
 
     /// Mistakes that the simulator must find.
@@ -233,9 +202,6 @@ impl Drive {
                 };
             }
             until = until.min(r.again_at);
-        }
-        if self.holder.dirty {
-            until = until.min(now + SAVE_AGAIN);
         }
         Do::Sleep {
             until: until.max(now + SHORTEST_SLEEP),

@@ -90,7 +90,7 @@ impl Ledger {
             return Ok(id);
         };
         if e.taken_back && e.secret_hash == c.secret_hash {
-            return Err(Refusal::GivenBack);
+            return Err(Refusal::TakenBack);
         }
         if e.secret_hash != c.secret_hash {
             return changed(Changed::Secret);

@@ -29,9 +29,12 @@ impl From<Refusal> for Problem {
                 Changed::Secret => (Kind::ClaimChanged, whole("secretHash")),
             },
             Refusal::GivenBack => (Kind::GivenBack, whole("secretHash")),
+            Refusal::TakenBack => (Kind::GivenBack, None),
             Refusal::LateDuplicate => (Kind::ClaimChanged, whole("counter")),
             Refusal::Cloned { .. } => (Kind::Cloned, whole("counter")),
-            Refusal::UnknownLease(_) | Refusal::Ended => (Kind::UnknownLease, None),
+            Refusal::UnknownLease(_) | Refusal::Ended | Refusal::Lifted => {
+                (Kind::UnknownLease, None)
+            }
             Refusal::WrongSecret => (Kind::Unauthenticated, whole("secret")),
             Refusal::Revoked(_) => (Kind::Revoked, None),
         };

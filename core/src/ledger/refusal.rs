@@ -62,6 +62,8 @@ pub enum Refusal {
     /// The claim with this secret.
     #[error("this claim was given back; a new one needs a new secret")]
     GivenBack,
+    #[error("an administrator took this lease back; its holder is barred from nothing")]
+    TakenBack,
     /// The claim with this secret lapsed, and this request is older than that.
     #[error("a late duplicate of a request that was answered before")]
     LateDuplicate,
@@ -79,6 +81,9 @@ pub enum Refusal {
     WrongSecret,
     #[error("an administrator revoked it: {0}")]
     Revoked(String),
+    /// Of one that was, until it is heard again.
+    #[error("its revocation is lifted; its holder asks again within a minute")]
+    Lifted,
     /// What the edge gave as reason, when it paused the ledger or refused for itself.
     #[error("{0}")]
     ByEdge(Box<Problem>),

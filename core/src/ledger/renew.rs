@@ -73,7 +73,7 @@ impl Ledger {
             return Err(Refusal::WrongSecret);
         }
         if e.taken_back && !mutant::on(Mutant::TakenBackRenews) {
-            return Err(Refusal::GivenBack);
+            return Err(Refusal::TakenBack);
         }
         Ok(e)
     }

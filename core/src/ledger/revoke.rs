@@ -22,17 +22,23 @@ impl Ledger {
     /// It is not kept over a restart: whoever bars holders says so again to each run.
     pub fn revoke(&mut self, holder: &HolderKey, reason: Option<&str>, now: BootTime) {
         self.tick(now);
-        let Some(reason) = reason else {
-            self.revoked.remove(holder);
-            return;
+        match reason {
+            Some(reason) => self.revoked.insert(holder.clone(), reason.to_owned()),
+            None => self.revoked.remove(holder),
         };
-        let why = Refusal::Revoked(reason.to_owned());
         for id in self.claims_of(holder) {
-            if let Some(State::Queued(_)) = self.state_of(id) {
-                self.set_state(id, State::Refused(Box::new(why.clone())), now);
+            match (self.state_of(id), reason) {
+                (Some(State::Queued(_)), Some(reason)) => {
+                    let why = Refusal::Revoked(reason.to_owned());
+                    self.set_state(id, State::Refused(Box::new(why)), now);
+                }
+                (Some(State::Held { .. }), _) => self.tell(id, now),
+                (Some(State::Refused(why)), None) if matches!(**why, Refusal::Revoked(_)) => {
+                    self.set_state(id, State::Refused(Box::new(Refusal::Lifted)), now);
+                }
+                _ => {}
             }
         }
-        self.revoked.insert(holder.clone(), reason.to_owned());
         self.grant_queue(now);
     }
 

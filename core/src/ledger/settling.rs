@@ -93,14 +93,17 @@ impl Settling {
 
     /// A claim has shown itself; its holder has once all its other claims have, too. The roster
     /// names holders, and a lease counts by its claim: with one claim in, another's lease could
-    /// still be out.
+    /// still be out. So it could with one given back whose holder has named no others here.
     pub(super) fn shown(&mut self, h: &HolderKey, claim: &ClaimName) {
         if self.until.is_none() {
             return;
         }
         self.shown.insert((h.clone(), claim.clone()));
-        let mut others = self.named.get(h).into_iter().flatten();
-        if others.all(|o| self.shown.contains(&(h.clone(), o.clone()))) {
+        let Some(others) = self.named.get(h) else {
+            return;
+        };
+        let is_in = |o: &ClaimName| self.shown.contains(&(h.clone(), o.clone()));
+        if others.iter().all(is_in) {
             self.seen(h);
         }
     }

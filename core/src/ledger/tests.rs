@@ -725,6 +725,19 @@ fn settling_ends_with_q_or_with_the_roster() {
     assert!(!l.settling(), "on a first start nothing is waited for");
 }
 
+/// A pod with two claims gives the place of one back as the first thing that this run hears of it;
+/// the other may be held by an earlier run's lease.
+#[test]
+fn a_claim_given_back_says_nothing_of_its_holders_others_while_it_settles() {
+    let mut l = second_run(Duration::from_millis(31_030));
+    l.expected(&[pod(9).key()], &[], at(2001));
+    let p = place(l.claim(claim(9, "render"), at(2002)));
+    let name = claim(9, "render").name;
+    l.release(&name, p.lease, &secret(9), None, at(2003))
+        .unwrap();
+    assert!(l.settling(), "its other claim may be held still");
+}
+
 #[test]
 fn where_there_may_be_outsiders_no_roster_ends_settling_early() {
     let q = Duration::from_millis(31_030);

@@ -6,9 +6,10 @@ use super::refusal::Refusal;
 use super::state::Ledger;
 use super::tally::Gauges;
 use super::types::{Claimed, Granted, Place};
+use crate::identity::Holder;
 use crate::names::LeaseId;
 use crate::time::{BootTime, whole_millis};
-use crate::wire::{EndReason, LeaseView, PoolView, ProductView, ViewState};
+use crate::wire::{EndReason, LeaseView, PoolView, Problem, ProductView, ViewState};
 use std::time::Duration;
 
 impl Ledger {
@@ -99,11 +100,15 @@ impl Ledger {
                 v.state = ViewState::Silent;
                 let left = now.until(self.due_at(id));
                 v.free_in_ms = Some(whole_millis(left));
+                let over = e.called_back.as_ref().filter(|c| c.until <= now);
+                let taken = self.taken(e).map(Problem::from);
+                v.problem = taken.or_else(|| over.map(|c| c.why.clone()));
             }
             State::Held { .. } => {
                 v.state = ViewState::Held;
                 let called_back = e.called_back.as_ref();
-                v.problem = called_back.map(|c| c.why.clone());
+                let taken = self.taken(e).map(Problem::from);
+                v.problem = taken.or_else(|| called_back.map(|c| c.why.clone()));
                 v.free_in_ms = called_back.map(|c| whole_millis(c.left(now)));
             }
             State::Refused(p) => {
@@ -112,6 +117,17 @@ impl Ledger {
             }
         }
         v
+    }
+
+    /// Why nothing of a granted lease counts any more.
+    fn taken(&self, e: &Entry) -> Option<Refusal> {
+        let barred = self.barred(&e.holder.key()).err();
+        barred.or_else(|| e.taken_back.then_some(Refusal::TakenBack))
+    }
+
+    /// Whose a claim is, a refused one's too.
+    pub fn holder_of(&self, lease: LeaseId) -> Option<&Holder> {
+        self.entries.get(&lease).map(|e| &e.holder)
     }
 
     pub(super) fn ended_view(id: LeaseId, e: &Entry, how: EndReason) -> LeaseView {

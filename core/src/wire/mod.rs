@@ -18,7 +18,8 @@ mod view;
 pub use claim::{ClaimRequest, Grant, HeldProof, Standing, WaitReason, Waiting};
 pub use login::{AnchorRole, Login, Logins, PinVerdict};
 pub use operator::{
-    AllowedNamespaces, Every, Expected, Gone, Policies, Revoke, RevokedHolder, RevokedHolders,
+    AllowedNamespaces, ChangeRevocations, Every, Expected, Gone, Policies, Revoke, RevokedHolder,
+    RevokedHolders,
 };
 pub use problem::{BASE as PROBLEM_BASE, Problem, ProblemType};
 pub use renew::{

@@ -96,8 +96,9 @@ pub struct RevokedHolders {
 pub struct RevokedHolder {
     /// Who.
     pub holder: HolderKey,
-    /// The lease by which it was revoked, and is lifted.
-    pub lease: LeaseId,
+    /// The lease by which an administrator revoked it, and lifts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<LeaseId>,
     /// Why, for the holder to read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -108,6 +109,21 @@ pub struct RevokedHolder {
     /// When it was revoked.
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Instant"))]
     pub at: Timestamp,
+}
+
+/// `POST /v1/revocations`: the operator's word of who is revoked and who is not any more, by
+/// holder, whether or not this run has heard of it yet. Who is not named stays as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ChangeRevocations {
+    /// Revoked from now on, or for another reason or time than before. One whose time is over
+    /// already is left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub revoke: Vec<RevokedHolder>,
+    /// Revoked no longer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lift: Vec<HolderKey>,
 }
 
 /// `POST /v1/leases/{id}/revoke`: the lease's holder gets nothing here any more; a body is

@@ -132,8 +132,16 @@ pub struct Status {
     pub seq: u64,
     /// The license server.
     pub server: String,
-    /// All claims.
+    /// All claims; at an agent those of the user who asks, and the machine's own.
     pub claims: Vec<ClaimStatus>,
+    /// How many claims other users of the machine have.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub others: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // the shape that serde wants
+const fn is_zero(n: &u32) -> bool {
+    *n == 0
 }
 
 /// `PUT /v1/claims/{name}` on the socket.

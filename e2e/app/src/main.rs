@@ -4,6 +4,7 @@
 
 #![allow(clippy::too_many_lines)] // a list of cases, or a scenario, is read from its top to its end
 
+mod flood;
 mod lies;
 mod report;
 mod rogue;
@@ -28,6 +29,8 @@ enum Command {
     Run(run::RunArgs),
     /// Verify the lease once: exit 0 if it does.
     Verify(verify::VerifyArgs),
+    /// Keep many connections to each target, and say nothing on them.
+    Flood(flood::FloodArgs),
     /// Misbehave towards the license server, and write down what it answers.
     Rogue(rogue::RogueArgs),
 }
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
     ended(match Args::parse().command {
         Command::Run(args) => run::main(&args),
         Command::Verify(args) => Ok(verify::main(&args)),
+        Command::Flood(args) => flood::main(&args),
         Command::Rogue(args) => rogue::main(&args),
     })
 }

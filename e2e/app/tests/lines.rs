@@ -5,6 +5,7 @@
 
 use mooring_client::boot;
 use mooring_core::wire::{Problem, ProblemType};
+use mooring_net::serve::{Limits, serve};
 use mooring_net::{http as web, shutdown::Shutdown, tls};
 use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
@@ -145,7 +146,9 @@ fn a_rogue_writes_down_each_answer() {
         .unwrap();
     let at = listener.local_addr().unwrap();
     let identity = tls::ServerIdentity::new(tls::certified_key(&roots, &key).unwrap(), vec![]);
-    let acceptor = tls::server_config(identity, None).unwrap().into();
+    let acceptor = tls::server_config(identity, None, tls::Http::Two)
+        .unwrap()
+        .into();
     let (_tx, stop) = Shutdown::channel();
     // The answer shows what arrived.
     let mirror = |req: http::Request<_>| async move {
@@ -159,10 +162,10 @@ fn a_rogue_writes_down_each_answer() {
         let detail = format!("{bearer} {}", String::from_utf8_lossy(&body));
         web::problem(&Problem::new(ProblemType::NotEntitled, detail))
     };
-    runtime.spawn(web::serve(
+    runtime.spawn(serve(
         listener,
         Some(acceptor),
-        web::Limits::default(),
+        Limits::of(100, 100),
         stop,
         mirror,
     ));

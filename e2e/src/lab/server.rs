@@ -132,6 +132,9 @@ impl Server {
                 ..api::LeaseSettings::default()
             },
             allowed_namespaces: self.allowed.clone(),
+            clients: None,
+            admins: Vec::new(),
+            tls: api::TlsSettings::default(),
             service: api::ServiceSettings::default(),
             template,
         };

@@ -9,6 +9,7 @@ mod start;
 mod steps;
 
 use crate::suite::Scenario;
+pub(crate) use steps::{event, lease, mooring, shown, socket};
 
 /// All of them, in the order in which they run.
 pub fn scenarios() -> Vec<Scenario> {

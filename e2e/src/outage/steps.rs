@@ -11,7 +11,7 @@ use mooring_core::wire::Status;
 use std::time::Duration;
 
 /// A pod's LicenseLease, if there is one.
-pub(super) async fn lease(lab: &Lab, ns: &str, pod: &str) -> Result<Option<LicenseLeaseStatus>> {
+pub(crate) async fn lease(lab: &Lab, ns: &str, pod: &str) -> Result<Option<LicenseLeaseStatus>> {
     let all = Api::<LicenseLease>::namespaced(lab.client.clone(), ns);
     let all = all.list(&ListParams::default()).await?.items;
     let mut of_pod = all.into_iter().filter(|l| l.spec.holder.name == pod);
@@ -19,7 +19,7 @@ pub(super) async fn lease(lab: &Lab, ns: &str, pod: &str) -> Result<Option<Licen
 }
 
 /// Waits until a pod's LicenseLease is in a state, and says all of these.
-pub(super) async fn shown(
+pub(crate) async fn shown(
     lab: &Lab,
     app: &App,
     state: &str,
@@ -46,7 +46,7 @@ pub(super) async fn shown(
 }
 
 /// Waits until an Event on a pod has this reason and says all of these.
-pub(super) async fn event(lab: &Lab, app: &App, reason: &str, says: &[&str]) -> Result<()> {
+pub(crate) async fn event(lab: &Lab, app: &App, reason: &str, says: &[&str]) -> Result<()> {
     let what = format!("an Event {reason} on pod {} says {says:?}", app.name);
     let about = format!("regarding.name={},regarding.kind=Pod", app.name);
     let begin = format!("{reason}: ");
@@ -59,7 +59,7 @@ pub(super) async fn event(lab: &Lab, app: &App, reason: &str, says: &[&str]) -> 
 }
 
 /// What its sidecar says on its socket, in a line.
-pub(super) async fn socket(lab: &Lab, app: &App, says: &[&str]) -> Result<()> {
+pub(crate) async fn socket(lab: &Lab, app: &App, says: &[&str]) -> Result<()> {
     let what = format!("the socket of {} says {says:?}", app.name);
     let exec = format!(
         "-n {} exec {} -c mooring -- /mooring-sidecar status",
@@ -99,7 +99,7 @@ pub(super) async fn agree(lab: &Lab, app: &App, shown: &LicenseLeaseStatus) -> R
 }
 
 /// Runs `mooring` with the words of a line.
-pub(super) async fn mooring(lab: &Lab, line: &str) -> Result<Output> {
+pub(crate) async fn mooring(lab: &Lab, line: &str) -> Result<Output> {
     run(&lab.cli.to_string_lossy(), &words(line), None).await
 }
 

@@ -39,7 +39,7 @@ impl Default for Plan {
 pub(super) struct Site {
     dir: tempfile::TempDir,
     port: u16,
-    health: u16,
+    metrics: u16,
     /// What the server finds in its environment, besides its token.
     pub(super) env: Vec<(String, String)>,
     server: Option<Process>,
@@ -57,7 +57,7 @@ mooring license keygen --out vendor.key | grep -o 'ed25519:[0-9a-f]*' | head -n 
 mooring license anchor pkcs11 --module /usr/lib/softhsm/libsofthsm2.so --token-label mooring --pin-file pin --generate --out anchor.yaml
 mooring license issue --id TRY-1 --customer Test --product "render:$SEATS" --test --allow-software-token \
   --key vendor.key --anchor anchor.yaml --out license.mooring
-mooring-server init --name main --dir server --state-dir state --listen "127.0.0.1:$PORT" --health "127.0.0.1:$HEALTH"
+mooring-server init --name main --dir server --state-dir state --listen "127.0.0.1:$PORT" --metrics "127.0.0.1:$METRICS"
 mooring pki init --out pki
 mooring pki server --ca pki --out server --name localhost --name 127.0.0.1
 cp pki/ca.crt license.mooring vendor-keys pin server/
@@ -87,7 +87,7 @@ impl Site {
     /// Everything made, nothing started.
     pub(super) fn new(plan: Plan) -> Result<Self> {
         let dir = tempfile::tempdir()?;
-        let (port, health) = (free_port(), free_port());
+        let (port, metrics) = (free_port(), free_port());
         let bin = program("mooring")?;
         let bin = Path::new(&bin).parent().context("a folder")?;
         program("mooring-server")?;
@@ -103,7 +103,7 @@ impl Site {
             .env("LEASE", plan.lease_secs.to_string())
             .env("GRACE", plan.grace_secs.to_string())
             .env("PORT", port.to_string())
-            .env("HEALTH", health.to_string());
+            .env("METRICS", metrics.to_string());
         if plan.made_days_ago > 0 {
             let file = dir.path().join("made");
             std::fs::write(&file, format!("-{}d\n", plan.made_days_ago))?;
@@ -120,7 +120,7 @@ impl Site {
         Ok(Self {
             dir,
             port,
-            health,
+            metrics,
             env: vec![],
             server: None,
         })
@@ -172,8 +172,8 @@ impl Site {
 
     /// The sum of a metric's lines that contain `label`.
     pub(super) fn metric(&self, name: &str, label: &str) -> Result<f64> {
-        let health = ([127, 0, 0, 1], self.health).into();
-        Ok(mooring_testkit::metric(health, name, label)?)
+        let metrics = ([127, 0, 0, 1], self.metrics).into();
+        Ok(mooring_testkit::metric(metrics, name, label)?)
     }
 
     /// The subjects in line, first to last, by the server's books.

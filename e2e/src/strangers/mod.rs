@@ -6,6 +6,7 @@ mod editor;
 mod forged;
 mod liar;
 mod memory;
+mod network;
 mod stolen;
 
 use crate::suite::Scenario;
@@ -17,6 +18,7 @@ pub fn scenarios() -> Vec<Scenario> {
         editor::a_hostile_editor_of_license_servers,
         forged::forged_pods_labels_and_leases,
         liar::a_license_server_that_lies,
+        network::silent_connections_and_slow_bodies_harm_nobody,
         stolen::who_has_the_operators_token_makes_nothing_but_license_servers,
     ]
 }

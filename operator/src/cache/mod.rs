@@ -9,9 +9,7 @@ pub mod watches;
 pub use mirrors::{Mirrors, Stored, key_in};
 
 use crate::gone::{self, KEEP_PROOF, Proof};
-use crate::pods::{
-    PodFact, fact_of, is_external, is_injected, key_of, node_name, server_of, sidecar_env,
-};
+use crate::pods::{PodFact, fact_of, is_injected, key_of, node_name, server_of, sidecar_env};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::ResourceExt;
 use mooring_api::LicenseLease;
@@ -315,7 +313,7 @@ impl ClusterCache {
 
     /// What is known of a holder's pod, and its node. `unknown_for` is filled in by who knows it.
     pub fn fact(&self, key: &HolderKey) -> (PodFact, Option<String>) {
-        if is_external(key) {
+        if key.is_external() {
             return (PodFact::External, None);
         }
         let w = self.lock();

@@ -6,7 +6,8 @@ use super::keeper::keep;
 use super::*;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
-use mooring_net::http::{Body, Limits, json, read_body, serve, with_type};
+use mooring_net::http::{Body, json, read_body, with_type};
+use mooring_net::serve::{Limits, serve};
 use mooring_net::shutdown::Shutdown;
 use serde_json::{Value, json as value};
 use std::sync::{Arc, Mutex};
@@ -91,7 +92,7 @@ async fn start(cluster: Cluster) -> (Client, Arc<Cluster>, tokio::sync::watch::S
     tokio::spawn(serve(
         listener,
         None,
-        Limits::default(),
+        Limits::of(1000, 1000),
         shutdown,
         move |r| answer(of.clone(), r),
     ));

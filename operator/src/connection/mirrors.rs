@@ -1,12 +1,17 @@
 //! Keeps one server's mirrors: takes holders about which something changed, gathers the facts, has
 //! [`plan`] decide, acts.
 
-use super::server::{Connection, since};
+use super::server::{Connection, Word, since};
 use super::touched::Batch;
 use crate::cache::{Stored, Subscription};
 use crate::gone::KEEP_PROOF;
-use crate::leases::{LeaseFacts, Step, about, again, holder_in, plan};
-use crate::pods::{PodFact, Standing, fact_of, holder_of, key_of};
+use crate::leases::{
+    LeaseFacts, Note, RevocationDue, Step, WAITING, about, again, holder_in, is_its_holders, noted,
+    plan, to_take_back, waits_for_itself,
+};
+use crate::pods::{
+    PodFact, Standing, deployment_of, fact_of, holder_of, key_of, waits_to_be_replaced,
+};
 use crate::watched::WatchedPod;
 use futures::StreamExt as _;
 use kube::{Api, ResourceExt as _};
@@ -110,6 +115,10 @@ async fn look(
     key: &HolderKey,
 ) -> Option<Duration> {
     let writer = &connection.context.writer;
+    if let Err(e) = heed(connection, key).await {
+        tracing::warn!(server = %connection.server, uid = %key, error = %e, "what stands in a mirror could not be heeded; tried again");
+        return Some(AGAIN);
+    }
     let mut asked: Option<PodFact> = None;
     // A second round only after the API server was asked for the pod.
     for _ in 0..2 {
@@ -127,7 +136,15 @@ async fn look(
                     Err(e) => Err(e),
                 }
             }
-            Step::Apply(lease, note) => writer.apply(server, &lease, note.as_ref()).await,
+            Step::Apply(lease, note) => {
+                let note = note.map(|n| explained(connection, key, n));
+                let done = writer.apply(server, &lease, note.as_ref()).await;
+                if done.is_ok() && stored.is_none() && connection.is_listed(key) {
+                    // Who revoked it is still to be written into the new mirror.
+                    connection.touch([key.clone()]);
+                }
+                done
+            }
             Step::Delete => match &stored {
                 Some(s) => writer.delete(server, key, &s.lease).await,
                 None => Ok(()),
@@ -143,6 +160,35 @@ async fn look(
         };
     }
     Some(AGAIN)
+}
+
+/// Does what people wrote into a holder's mirror, or has it told to the server.
+async fn heed(connection: &Connection, key: &HolderKey) -> Result<(), kube::Error> {
+    let (writer, server) = (&connection.context.writer, &connection.server);
+    let Some(stored) = writer.cache.mirror(server, key) else {
+        return Ok(());
+    };
+    let claims = connection.lease_cache().claims(key);
+    let pod = writer.cache.pod(key);
+    if !is_its_holders(&stored.lease, pod.as_deref(), &claims) {
+        return Ok(());
+    }
+    let now = clock::now().wall;
+    if let Some(noted) = connection.listed(key, |l| noted(&stored.lease, l, now)) {
+        writer.apply(server, &noted, None).await?;
+    }
+    match connection.revocation_due(key) {
+        Some(RevocationDue::Restore(revoked)) => {
+            writer.restore(server, &stored.lease, &revoked).await?;
+            connection.touch([key.clone()]);
+        }
+        Some(_) => connection.say(Word::Revocation(key.clone())),
+        None => {}
+    }
+    for lease in to_take_back(&stored.lease, &claims) {
+        connection.say(Word::TakeBack(lease));
+    }
+    Ok(())
 }
 
 /// What is to be done about a holder's mirror as it is `stored`. `asked`: what the API server said
@@ -176,25 +222,52 @@ fn step(
     if matches!(fact, PodFact::Gone) {
         let is_news = lock(memory).report(key, clock::boot());
         if is_news || known {
-            connection.report_gone(key.clone());
+            connection.say(Word::Gone(key.clone()));
         }
     }
     if !matches!(fact, PodFact::Running { .. } | PodFact::Idle) {
         connection.lease_cache().forget(key);
     }
-    plan(&LeaseFacts {
-        server: &connection.server,
-        service: &connection.service(),
-        now: clock::now().wall,
-        claims: &claims,
-        settled,
-        released,
-        pod: fact,
-        standing,
-        node,
-        existing: stored.map(|s| &s.lease),
-        written: stored.and_then(|s| s.written).map(since),
+    connection.listed(key, |listed| {
+        plan(&LeaseFacts {
+            server: &connection.server,
+            service: &connection.service(),
+            now: clock::now().wall,
+            claims: &claims,
+            settled,
+            released,
+            pod: fact,
+            standing,
+            node,
+            listed,
+            existing: stored.map(|s| &s.lease),
+            written: stored.and_then(|s| s.written).map(since),
+        })
     })
+}
+
+/// The Event of a pod that waits says so where the pods that it is to replace have the seats: all
+/// pods are looked through for it, once for each wait.
+fn explained(connection: &Connection, key: &HolderKey, note: Note) -> Note {
+    let cache = &connection.context.writer.cache;
+    let Some(pod) = cache.pod(key).filter(|_| note.reason == WAITING) else {
+        return note;
+    };
+    let Some(deployment) = deployment_of(&pod) else {
+        return note;
+    };
+    let mut replaced = cache.pods_of(&connection.server);
+    replaced.retain(|(_, p)| waits_to_be_replaced(p, &pod));
+    let leases = connection.lease_cache();
+    let wanted = leases.claims(key);
+    let holders = replaced.iter().filter(|(k, _)| {
+        let theirs = leases.claims(k);
+        theirs.iter().any(|t| wanted.iter().any(|w| t.keeps(w)))
+    });
+    match holders.count() {
+        0 => note,
+        n => waits_for_itself(&note, deployment, n),
+    }
 }
 
 /// Fills in for how long a running pod has been unknown to its server, which is `settled` or not.

@@ -1,14 +1,15 @@
 //! One connection to each license server, over mTLS: posts who may still run, learns what the
 //! server knows.
 //!
-//! On connecting, in this order: the roster (a server that has just started settles until each on
-//! it is in or gone), who may use it, the list, and from there the watch. A broken connection is
-//! made anew with growing pauses and begins with a full list. What is learnt goes into a
-//! `LeaseCache` and a [`Snapshot`]; the mirrors follow in `mirrors`.
+//! On connecting, in this order: who is revoked, the roster (a server that has just started settles
+//! until each on it is in or gone), who may use it, the list, and from there the watch. A broken
+//! connection is made anew with growing pauses and begins with a full list. What is learnt goes
+//! into a `LeaseCache` and a [`Snapshot`]; the mirrors follow in `mirrors`.
 
 mod error;
 mod lease_cache;
 mod mirrors;
+mod revocations;
 mod roster;
 mod server;
 mod session;
@@ -22,12 +23,11 @@ use touched::Touched;
 
 use crate::leases::Trouble;
 use mooring_api::names::ServerRef;
-use mooring_core::identity::HolderKey;
 use mooring_core::time::Timestamp;
 use mooring_core::wire::Policies;
 use mooring_net::clock;
 use mooring_net::sync::lock;
-use server::Connection;
+use server::{Connection, Word};
 use std::collections::HashMap;
 use std::sync::Mutex;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
@@ -80,7 +80,7 @@ impl Connections {
         let (target_tx, target_rx) = watch::channel(target);
         let (snapshot_tx, snapshot_rx) = watch::channel(Snapshot::default());
         let (notice_tx, notice_rx) = watch::channel(Notice::default());
-        let (gone, gone_rx) = mpsc::unbounded_channel();
+        let (words, words_rx) = mpsc::unbounded_channel();
         let connection = Connection {
             server: server.clone(),
             context: ConnectionContext {
@@ -94,9 +94,10 @@ impl Connections {
             changed: self.changed.clone(),
             lease_cache: Mutex::default(),
             touched: Touched::default(),
-            gone,
+            words,
+            revoked: Mutex::default(),
         };
-        let task = tokio::spawn(run(connection, gone_rx)).abort_handle();
+        let task = tokio::spawn(run(connection, words_rx)).abort_handle();
         tracing::info!(server = %server, "link started");
         let running = Running {
             target: target_tx,
@@ -177,12 +178,12 @@ impl Connections {
 }
 
 /// Serves one license server until dropped.
-async fn run(connection: Connection, gone: UnboundedReceiver<HolderKey>) {
+async fn run(connection: Connection, words: UnboundedReceiver<Word>) {
     let cache = &connection.context.writer.cache;
     cache.complete().await;
     let subscription = cache.listen(&connection.server);
     tokio::join!(
-        connection.sessions(gone),
+        connection.sessions(words),
         mirrors::run(&connection, subscription)
     );
 }

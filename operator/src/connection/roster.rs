@@ -38,9 +38,16 @@ pub(super) fn roster<'a>(
 /// a namespace that may use the server.
 pub(super) fn lasts(counts: bool, mirror: Option<&LicenseLease>) -> bool {
     let status = mirror.and_then(|m| m.status.as_ref());
-    let held =
-        |s: &LeaseState| matches!(s, LeaseState::Held | LeaseState::Silent | LeaseState::Grace);
-    counts || status.is_some_and(|s| held(&s.state) || s.claims.iter().any(|c| held(&c.state)))
+    // A revoked holder has its seats until then.
+    let held = |s: &LeaseState, until: &Option<String>| match s {
+        LeaseState::Held | LeaseState::Silent => true,
+        LeaseState::Revoked => until.is_some(),
+        _ => false,
+    };
+    counts
+        || status.is_some_and(|s| {
+            held(&s.state, &s.until) || s.claims.iter().any(|c| held(&c.state, &c.until))
+        })
 }
 
 #[cfg(test)]

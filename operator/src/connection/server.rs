@@ -9,11 +9,12 @@ use crate::pods::{Standing, standing};
 use k8s_openapi::api::core::v1::Pod;
 use mooring_api::names::ServerRef;
 use mooring_core::identity::HolderKey;
+use mooring_core::names::LeaseId;
 use mooring_core::time::{BootTime, Timestamp};
-use mooring_core::wire::Policies;
+use mooring_core::wire::{Policies, RevokedHolder};
 use mooring_net::clock;
 use mooring_net::sync::lock;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -49,8 +50,21 @@ pub(super) struct Connection {
     pub(super) lease_cache: Mutex<LeaseCache>,
     /// Hears of holders to look at, for [`super::mirrors`].
     pub(super) touched: Touched,
-    /// Hears of holders proven gone, to be told to the server.
-    pub(super) gone: mpsc::UnboundedSender<HolderKey>,
+    /// Hears what is to be told to the server.
+    pub(super) words: mpsc::UnboundedSender<Word>,
+    /// Who is revoked by the server's list; `None` while there is no session.
+    pub(super) revoked: Mutex<Option<BTreeMap<HolderKey, RevokedHolder>>>,
+}
+
+/// What a session tells its server.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Word {
+    /// This holder is proven gone.
+    Gone(HolderKey),
+    /// Something is due about whether this holder is revoked.
+    Revocation(HolderKey),
+    /// This lease is taken back.
+    TakeBack(LeaseId),
 }
 
 impl Connection {
@@ -73,9 +87,9 @@ impl Connection {
         standing(key, pod, &self.server, &self.target.borrow().policies)
     }
 
-    /// Has the server told that this holder is proven gone.
-    pub(super) fn report_gone(&self, key: HolderKey) {
-        let _ = self.gone.send(key);
+    /// Has the server told.
+    pub(super) fn say(&self, word: Word) {
+        let _ = self.words.send(word);
     }
 
     pub(super) fn touch(&self, keys: impl IntoIterator<Item = HolderKey>) {

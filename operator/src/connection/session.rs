@@ -2,7 +2,7 @@
 
 use super::error::{ConnectionError, tls};
 use super::roster::{lasts, roster};
-use super::server::Connection;
+use super::server::{Connection, Word};
 use crate::allowance::Allowance;
 use crate::pods::{Standing, server_of};
 use mooring_api::names::API_PORT;
@@ -45,14 +45,15 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from
 
 impl Connection {
     /// Has sessions with the server, one after the other, until dropped.
-    pub(super) async fn sessions(&self, mut gone: UnboundedReceiver<HolderKey>) {
+    pub(super) async fn sessions(&self, mut words: UnboundedReceiver<Word>) {
         let (shortest, longest) = PAUSES;
         let mut pause = shortest;
         loop {
             self.awaits_address().await;
             let began = Instant::now();
-            let Err(error) = self.session(&mut gone).await;
+            let Err(error) = self.session(&mut words).await;
             self.context.writer.metrics.connected(&self.server, false);
+            self.forget_revocations();
             // Said once: a server that is down answers alike each time.
             let before = self.snapshot.borrow().clone();
             if before.connected || before.problem.as_deref() != Some(&error.to_string()) {
@@ -85,7 +86,7 @@ impl Connection {
 
     async fn session(
         &self,
-        gone: &mut UnboundedReceiver<HolderKey>,
+        words: &mut UnboundedReceiver<Word>,
     ) -> Result<Infallible, ConnectionError> {
         let mut changed = self.target.clone();
         let target = changed.borrow_and_update().clone();
@@ -93,7 +94,8 @@ impl Connection {
         let client = Client::new(&url, target.addresses.clone(), tls(&self.context.ca)?)?;
         let products: Products = get(&client, &server::PRODUCTS, MOST_PRODUCTS).await?;
         let instance = products.server.instance;
-        // The roster first: settling waits for it, and so do the pods in line.
+        // Who is revoked before the roster, which may end settling, and so let pods in.
+        self.begin_revocations(&client).await?;
         self.post_roster(&client).await?;
         send(&client, &server::POLICIES, &target.policies).await?;
         let mut list = self.leases(&client).await?;
@@ -137,15 +139,15 @@ impl Connection {
                 _ = resync.tick() => {
                     list = self.leases(&client).await?;
                     if list.position.instance != instance { return Err(ConnectionError::Restarted) }
+                    self.take_revocations(&client).await?;
                     self.take_list(&list);
                     self.touch(self.everyone());
                     numbers = Some(Instant::now());
                 }
-                key = gone.recv() => {
-                    let Some(key) = key else { return Err(ConnectionError::Ended) };
-                    let mut keys = vec![key];
-                    while let Ok(k) = gone.try_recv() { keys.push(k) }
-                    self.post_gone(&client, keys).await?;
+                word = words.recv() => {
+                    let Some(word) = word else { return Err(ConnectionError::Ended) };
+                    let more = std::iter::from_fn(|| words.try_recv().ok());
+                    self.tell(&client, std::iter::once(word).chain(more)).await?;
                 }
                 r = changed.changed() => {
                     if r.is_err() { return Err(ConnectionError::Ended) }
@@ -215,9 +217,13 @@ impl Connection {
     /// All that it knows. Read as far as it may go for the holders that there are: the server may
     /// be anybody's program, and its answer is in memory as a whole.
     async fn leases(&self, client: &Client) -> Result<Leases, ConnectionError> {
+        get(client, &server::LEASES, self.most()).await
+    }
+
+    /// How much of an answer about all holders is read.
+    pub(super) fn most(&self) -> usize {
         let holders = self.context.writer.cache.count(&self.server);
-        let most = FEWEST + PER_HOLDER.saturating_mul(holders);
-        get(client, &server::LEASES, most).await
+        FEWEST + PER_HOLDER.saturating_mul(holders)
     }
 
     /// All holders not proven gone, and then those that are.
@@ -245,7 +251,7 @@ impl Connection {
         lasts(counts, mirror.as_ref().map(|s| &s.lease))
     }
 
-    async fn post_gone(
+    pub(super) async fn post_gone(
         &self,
         client: &Client,
         keys: Vec<HolderKey>,
@@ -287,7 +293,7 @@ fn refused(call: &Call, answer: &Answer) -> ConnectionError {
     }
 }
 
-async fn made(client: &Client, call: Call) -> Result<Answer, ConnectionError> {
+pub(super) async fn made(client: &Client, call: Call) -> Result<Answer, ConnectionError> {
     let answer = client.call(&call, CALL).await?;
     if answer.status.is_success() {
         Ok(answer)
@@ -296,7 +302,7 @@ async fn made(client: &Client, call: Call) -> Result<Answer, ConnectionError> {
     }
 }
 
-async fn get<T: DeserializeOwned>(
+pub(super) async fn get<T: DeserializeOwned>(
     client: &Client,
     spec: &CallSpec<ServerCall>,
     most: usize,
@@ -305,7 +311,7 @@ async fn get<T: DeserializeOwned>(
     Ok(made(client, call).await?.json()?)
 }
 
-async fn send<T: Serialize>(
+pub(super) async fn send<T: Serialize>(
     client: &Client,
     spec: &CallSpec<ServerCall>,
     body: &T,

@@ -14,13 +14,15 @@ use kube::{Api, Client};
 use mooring_core::time::BootTime;
 use mooring_net::clock;
 use mooring_net::head::bearer;
-use mooring_net::http::{Body, no_content, read_body, with_type};
+use mooring_net::http::{Body, Counted, no_content, read_body, with_type};
+use mooring_net::serve::Peer;
+use mooring_net::shares::{Bounds, Rank, Share, Shares};
 use mooring_net::sync::lock;
 use ring::digest::{SHA256, digest};
 use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::Semaphore;
 
 /// The largest report, and how long it may take.
 const BODY: (usize, Duration) = (128 * 1024, Duration::from_secs(5));
@@ -30,13 +32,15 @@ const BELIEVED: Duration = Duration::from_secs(60);
 const REVIEW: Duration = Duration::from_secs(5);
 /// Tokens remembered; more than nodes.
 const TOKENS: usize = 16 * 1024;
-/// Reviews at once: strangers in the cluster may post here, too.
-const REVIEWS: usize = 8;
-/// Bodies in memory at once.
-const BODIES: usize = 64;
+/// Reviews at once, and of one address: strangers in the cluster may post here, too, and an agent
+/// must get in. So for the bytes of bodies, for each of which so many are counted before any came.
+const REVIEWS: Bounds = Bounds::new(32, 4);
+const BODIES: Bounds = Bounds::new(4 * 1024 * 1024, 256 * 1024);
+const REPORT_BYTES: usize = 4096;
 /// No token is longer.
 const MAX_TOKEN: usize = 16 * 1024;
 
+type Refused = (StatusCode, String);
 type Hash = [u8; 32];
 /// A token's node, or why the token is refused.
 type Verdict = Result<String, String>;
@@ -46,8 +50,8 @@ pub struct ReportReceiver {
     namespace: String,
     sightings: Arc<Sightings>,
     known: Mutex<HashMap<Hash, (Verdict, BootTime)>>,
-    reviews: Semaphore,
-    bodies: Semaphore,
+    reviews: Shares,
+    bodies: Shares,
 }
 
 impl ReportReceiver {
@@ -58,8 +62,8 @@ impl ReportReceiver {
             namespace: namespace.to_owned(),
             sightings,
             known: Mutex::default(),
-            reviews: Semaphore::new(REVIEWS),
-            bodies: Semaphore::new(BODIES),
+            reviews: Shares::new(REVIEWS),
+            bodies: Shares::new(BODIES),
         }
     }
 
@@ -70,7 +74,28 @@ impl ReportReceiver {
         }
     }
 
-    async fn take(&self, request: Request<Incoming>) -> Result<(), (StatusCode, String)> {
+    /// Within the peer's share.
+    async fn take(&self, request: Request<Incoming>) -> Result<(), Refused> {
+        let peer = request.extensions().get::<Peer>().map(|p| p.addr.ip());
+        let address = peer.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+        let crowded = || {
+            let what = "too many reports at once; try again".to_owned();
+            (StatusCode::SERVICE_UNAVAILABLE, what)
+        };
+        let share = self.bodies.take(address, REPORT_BYTES, Rank::Busy);
+        let share = share.ok_or_else(crowded)?;
+        tokio::select! {
+            taken = self.take_in(request, address, &share) => taken,
+            () = share.over() => Err(crowded()),
+        }
+    }
+
+    async fn take_in(
+        &self,
+        request: Request<Incoming>,
+        address: IpAddr,
+        share: &Share,
+    ) -> Result<(), Refused> {
         if request.method() != Method::POST {
             let expected = format!("expected POST {PATH}");
             return Err((StatusCode::METHOD_NOT_ALLOWED, expected));
@@ -79,12 +104,8 @@ impl ReportReceiver {
         let token = token.map(str::to_owned);
         // Read before anything is judged: a refusal with the body still on its way would reach an
         // HTTP/2 client as a broken stream.
-        let room = tokio::time::timeout(BODY.1, self.bodies.acquire()).await;
-        let Ok(Ok(_room)) = room else {
-            let what = "too many reports at once; try again".to_owned();
-            return Err((StatusCode::SERVICE_UNAVAILABLE, what));
-        };
-        let body = read_body(request.into_body(), BODY.0, BODY.1).await;
+        let body = Counted::new(request.into_body(), share);
+        let body = read_body(body, BODY.0, BODY.1).await;
         let body = body.map_err(|p| {
             let status = StatusCode::from_u16(p.status).unwrap_or(StatusCode::BAD_REQUEST);
             (status, p.to_string())
@@ -93,12 +114,12 @@ impl ReportReceiver {
             let what = "expected Authorization: Bearer with a service-account token".to_owned();
             return Err((StatusCode::UNAUTHORIZED, what));
         };
-        let verdict = self.node(&token).await.map_err(|why| {
-            tracing::warn!(error = %why, "whose device report it is cannot be said");
+        let verdict = self.node(&token, address).await.map_err(|why| {
+            tracing::debug!(error = %why, "whose device report it is cannot be said");
             (StatusCode::SERVICE_UNAVAILABLE, why)
         })?;
         let node = verdict.map_err(|why| {
-            tracing::info!(reason = %why, "a device report is refused");
+            tracing::debug!(reason = %why, "a device report is refused");
             let what = format!("the service-account token is refused: {why}");
             (StatusCode::UNAUTHORIZED, what)
         })?;
@@ -117,7 +138,7 @@ impl ReportReceiver {
 
     /// The node that a token is bound to, or why it counts for nothing; the outer error: nothing is
     /// known of it.
-    async fn node(&self, token: &str) -> Result<Verdict, String> {
+    async fn node(&self, token: &str, address: IpAddr) -> Result<Verdict, String> {
         let mut key = Hash::default();
         key.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
         let now = clock::boot();
@@ -126,10 +147,13 @@ impl ReportReceiver {
         {
             return Ok(verdict.clone());
         }
-        let Ok(_turn) = self.reviews.try_acquire() else {
-            return Err("too many tokens are being verified at once; ask again".into());
+        let crowded = || "too many tokens are being verified at once; ask again".to_owned();
+        let turn = self.reviews.take(address, 1, Rank::Busy);
+        let turn = turn.ok_or_else(crowded)?;
+        let asked = tokio::select! {
+            asked = tokio::time::timeout(REVIEW, self.ask(token)) => asked,
+            () = turn.over() => return Err(crowded()),
         };
-        let asked = tokio::time::timeout(REVIEW, self.ask(token)).await;
         let verdict = asked
             .map_err(|_| format!("the Kubernetes API server did not answer within {REVIEW:?}"))?
             .map_err(|e| format!("the Kubernetes API server does not answer: {e}"))?;
@@ -137,7 +161,9 @@ impl ReportReceiver {
         if known.len() >= TOKENS {
             known.retain(|_, (_, at)| now.since(*at) < BELIEVED);
         }
-        if known.len() < TOKENS {
+        // Bad tokens cost whoever makes them up nothing: half of the room is for good ones.
+        let room = if verdict.is_ok() { TOKENS } else { TOKENS / 2 };
+        if known.len() < room {
             known.insert(key, (verdict.clone(), now));
         }
         Ok(verdict)

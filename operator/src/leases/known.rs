@@ -1,8 +1,9 @@
 //! A claim as its license server knows it.
 
 use mooring_core::identity::Holder;
+use mooring_core::request::Item;
 use mooring_core::time::Timestamp;
-use mooring_core::wire::LeaseView;
+use mooring_core::wire::{LeaseView, ViewState};
 use std::time::Duration;
 
 /// One claim, and when it came into its state.
@@ -26,6 +27,14 @@ impl Known {
             .or(view.runs_for_ms)
             .and_then(|ms| now.checked_add(Duration::from_millis(ms)).ok());
         Self { view, since, until }
+    }
+
+    /// Whether it has seats of a product that another, which waits, asks for.
+    pub fn keeps(&self, waits: &Self) -> bool {
+        let has = |item: &Item| self.view.items.iter().any(|i| i.product == item.product);
+        self.view.state == ViewState::Held
+            && waits.view.state == ViewState::Waiting
+            && waits.view.items.iter().any(has)
     }
 }
 

@@ -4,6 +4,9 @@ use super::object;
 use kube::runtime::events::EventType::{self, Normal, Warning};
 use mooring_api::{LeaseState, LicenseLease, LicenseLeaseStatus};
 
+/// The reason of the Event on a pod that waits in line.
+pub const WAITING: &str = "LicenseWaiting";
+
 /// An Event to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Note {
@@ -33,6 +36,15 @@ impl Note {
     }
 }
 
+/// What an Event adds for a pod that waits for pods which it is to replace.
+pub fn waits_for_itself(note: &Note, deployment: &str, holders: usize) -> Note {
+    let message = format!(
+        "{}. {holders} of the pods that it replaces in Deployment {deployment} hold seats of it and go only once it is ready: if nobody else gives a seat back, set spec.strategy.rollingUpdate to maxSurge: 0, maxUnavailable: 1",
+        note.message
+    );
+    Note::new(note.severity, note.reason, note.action, &message)
+}
+
 /// Whether a wait ends as the line moves on.
 fn passes(status: &LicenseLeaseStatus) -> bool {
     object::passes(status.reason.as_deref())
@@ -42,7 +54,20 @@ fn passes(status: &LicenseLeaseStatus) -> bool {
 pub(super) fn note(before: Option<&LicenseLeaseStatus>, lease: &LicenseLease) -> Option<Note> {
     let now = lease.status.as_ref()?;
     let why = now.message.as_deref().unwrap_or("no reason given");
+    let is = |s: &LicenseLeaseStatus, reason: &str| s.reason.as_deref() == Some(reason);
+    let ends = [
+        (object::TAKEN_BACK, "LicenseTakenBack", "Take"),
+        (object::CALLED_BACK, "LicenseCalledBack", "Call"),
+    ];
+    if let Some((word, reason, action)) = ends.into_iter().find(|(word, ..)| is(now, word)) {
+        let said = before.is_some_and(|b| is(b, word));
+        return (!said).then(|| Note::new(Warning, reason, action, why));
+    }
     if let Some(before) = before.filter(|b| b.state == now.state) {
+        if is(before, object::CALLED_BACK) && now.reason.is_none() {
+            let text = format!("holds {}: it is not called back any more", now.products);
+            return Some(Note::new(Normal, "LicenseKept", "Call", &text));
+        }
         // Under another name than the first: Events of one reason are counted as one for some
         // minutes, with the words of the first.
         let stopped = now.state == LeaseState::Waiting && passes(before) && !passes(now);
@@ -51,6 +76,10 @@ pub(super) fn note(before: Option<&LicenseLeaseStatus>, lease: &LicenseLease) ->
     let server = &lease.spec.server;
     let products = &now.products;
     let (severity, reason, action, message) = match now.state {
+        LeaseState::Revoked => {
+            let text = format!("license server {server} refuses it from now on: {why}");
+            (Warning, "LicenseRevoked", "Revoke", text)
+        }
         LeaseState::Held => {
             let text = format!("holds {products} from license server {server}");
             (Normal, "LicenseHeld", "Grant", text)
@@ -63,14 +92,12 @@ pub(super) fn note(before: Option<&LicenseLeaseStatus>, lease: &LicenseLease) ->
                 None => format!("waits for {products} at license server {server}: {why}"),
             };
             let severity = if passes(now) { Normal } else { Warning };
-            (severity, "LicenseWaiting", "Queue", text)
+            (severity, WAITING, "Queue", text)
         }
         LeaseState::Silent => {
             let until = now.until.as_deref().unwrap_or("soon");
-            let look = "the application runs on under its grace. Look at the network between the pod and the server";
-            let look = now.message.as_deref().unwrap_or(look);
             let text = format!(
-                "license server {server} has not heard from this pod; its seats are free at {until} unless it renews: {look}"
+                "license server {server} has not heard from this pod; its seats are free at {until} unless it renews. The application runs on under its grace. Look at the network between the pod and the server"
             );
             (Warning, "LicenseSilent", "Watch", text)
         }

@@ -4,7 +4,7 @@ use super::known::Known;
 use super::name::mirror_name;
 use super::outage::{Service, Trouble};
 use crate::kubernetes::whole_seconds;
-use crate::pods::{Holding, node_of};
+use crate::pods::Holding;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use mooring_api::names::{
     FIELD_MANAGER, MANAGED_BY, SERVER_LABEL, SERVER_NAMESPACE_LABEL, ServerRef,
@@ -16,7 +16,7 @@ use mooring_api::{
 use mooring_core::identity::Holder;
 use mooring_core::request;
 use mooring_core::time::Timestamp;
-use mooring_core::wire::{ViewState, WaitReason};
+use mooring_core::wire::{LeaseView, ProblemType, RevokedHolder, ViewState, WaitReason};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -28,19 +28,43 @@ const MOST_PRODUCTS: usize = 1000;
 /// How far a silent holder's end may move before it is written again: answers take a moment.
 const SAME_UNTIL: Duration = Duration::from_secs(5);
 
+const REVOKED: &str = "Revoked";
+const LIFTED: &str = "Lifted";
+/// The reason of a lease that an administrator took back.
+pub(super) const TAKEN_BACK: &str = "TakenBack";
+/// The reason of a lease that ends at a limit although it is renewed.
+pub(super) const CALLED_BACK: &str = "CalledBack";
+
 /// Whether a mirror's reason comes and goes in a line that moves, or there is none.
 pub(super) fn passes(reason: Option<&str>) -> bool {
     let moving = [WaitReason::Full, WaitReason::Behind, WaitReason::Settling];
     reason.is_none_or(|r| moving.map(waits_for).contains(&r))
 }
 
-fn state_of(view: ViewState) -> LeaseState {
-    match view {
+fn state_of(view: &LeaseView) -> LeaseState {
+    if kind_of(view) == Some(ProblemType::Revoked) {
+        return LeaseState::Revoked;
+    }
+    match view.state {
         ViewState::Waiting => LeaseState::Waiting,
         ViewState::Held | ViewState::Ended => LeaseState::Held,
         ViewState::Silent => LeaseState::Silent,
         ViewState::Contested => LeaseState::Contested,
         ViewState::Refused => LeaseState::Refused,
+    }
+}
+
+fn kind_of(view: &LeaseView) -> Option<ProblemType> {
+    view.problem.as_ref().map(|p| p.kind)
+}
+
+/// Why a claim stands so, in the CamelCase of a status.
+fn reason_of(view: &LeaseView) -> Option<&'static str> {
+    match (view.state, kind_of(view)) {
+        (_, Some(ProblemType::Revoked)) => Some(REVOKED),
+        (ViewState::Held | ViewState::Silent, Some(ProblemType::GivenBack)) => Some(TAKEN_BACK),
+        (ViewState::Held | ViewState::Silent, Some(_)) => Some(CALLED_BACK),
+        _ => view.reason.map(waits_for),
     }
 }
 
@@ -54,10 +78,11 @@ pub(super) fn mirror(
 ) -> Option<LicenseLease> {
     let holder = &known.first()?.view.holder;
     let before = existing.and_then(|e| e.status.as_ref());
-    let claims: Vec<ClaimStatus> = known.iter().map(|k| claim(k, before)).collect();
+    let by = existing.and_then(|e| e.spec.revoked.as_ref()?.by.as_deref());
+    let claims: Vec<ClaimStatus> = known.iter().map(|k| claim(k, before, by)).collect();
     // The claim that needs most attention speaks for the pod.
     let (at, head) = claims.iter().enumerate().max_by_key(|(_, c)| c.state)?;
-    let (head, waits) = (head.clone(), known.get(at).and_then(|k| k.view.reason));
+    let (head, reason) = (head.clone(), known.get(at).and_then(|k| reason_of(&k.view)));
     let claims = some_of(claims);
     let products: Vec<&str> = claims.iter().map(|c| c.products.as_str()).collect();
     let status = LicenseLeaseStatus {
@@ -68,8 +93,9 @@ pub(super) fn mirror(
         place: head.place,
         until: head.until,
         as_of: None,
-        reason: waits.map(|r| waits_for(r).to_owned()),
+        reason: reason.map(str::to_owned),
         message: head.message,
+        revoked_since: before.and_then(|b| b.revoked_since.clone()),
         claims,
     };
     Some(object(server, holder, status))
@@ -93,12 +119,19 @@ fn cut(products: String) -> String {
     }
 }
 
-fn claim(k: &Known, before: Option<&LicenseLeaseStatus>) -> ClaimStatus {
+fn node_of(holder: &Holder) -> Option<String> {
+    match holder {
+        Holder::Pod { node, .. } => node.clone(),
+        Holder::External { .. } => None,
+    }
+}
+
+fn claim(k: &Known, before: Option<&LicenseLeaseStatus>, by: Option<&str>) -> ClaimStatus {
     let (name, lease) = (k.view.claim.to_string(), k.view.lease.to_string());
-    let state = state_of(k.view.state);
+    let state = state_of(&k.view);
     // A refused holder asks again each minute, each time under a new lease id that comes to
     // nothing: no change.
-    let refused = state == LeaseState::Refused;
+    let refused = k.view.state == ViewState::Refused;
     let mut claims = before.into_iter().flat_map(|b| &b.claims);
     let same = claims.find(|c| c.name == name && c.state == state && (refused || c.lease == lease));
     let lease = same.map_or(lease, |s| s.lease.clone());
@@ -114,15 +147,33 @@ fn claim(k: &Known, before: Option<&LicenseLeaseStatus>) -> ClaimStatus {
         state,
         since: same.map_or_else(|| Time(whole_seconds(k.since)), |s| s.since.clone()),
         place: k.view.place,
+        message: message(k, by, until),
         until: until.map(|u| whole_seconds(u).to_string()),
-        message: message(k),
     }
 }
 
-fn message(k: &Known) -> Option<String> {
+fn message(k: &Known, by: Option<&str>, until: Option<Timestamp>) -> Option<String> {
     if let Some(p) = &k.view.problem {
-        let field = p.field.as_ref().map(|f| format!(" (field {f})"));
-        return Some(format!("{}{}", p.detail, field.unwrap_or_default()));
+        let until = until.map_or_else(|| "its end".into(), |t| whole_seconds(t).to_string());
+        let detail = &p.detail;
+        return Some(match reason_of(&k.view) {
+            Some(REVOKED) => {
+                let by = by.map(|b| format!(" (as {b} asked)")).unwrap_or_default();
+                let lift = "kubectl mooring revoke --lift takes that back";
+                format!("{detail}{by}; {lift}")
+            }
+            Some(CALLED_BACK) if k.view.state == ViewState::Silent => {
+                format!("{detail}. Its notice has run out, and its seats are free at {until}")
+            }
+            Some(CALLED_BACK) => format!(
+                "called back: {detail}. The application may go on until {until}, and longer if that is mended before"
+            ),
+            Some(TAKEN_BACK) => format!("{detail}; its seats are free at {until} at the latest"),
+            _ => {
+                let field = p.field.as_ref().map(|f| format!(" (field {f})"));
+                format!("{detail}{}", field.unwrap_or_default())
+            }
+        });
     }
     let known = k.view.reason.map(|r| r.explain().to_owned());
     k.view.message.clone().or(known)
@@ -139,6 +190,19 @@ fn waits_for(reason: WaitReason) -> &'static str {
     }
 }
 
+/// The mirror of a running pod that its server, which serves, does not know.
+pub(super) fn unknown(server: &ServerRef, of: &Holding, now: Timestamp) -> LicenseLease {
+    let message = format!(
+        "the pod's sidecar runs, and license server {server}, which serves, has not heard from it: look at the sidecar's log (container mooring) and at NetworkPolicies between the pod and {}",
+        server.dns_name()
+    );
+    let status = LicenseLeaseStatus {
+        message: Some(message),
+        ..bare(of, LeaseState::Unknown, now)
+    };
+    object(server, &of.holder, status)
+}
+
 /// The mirror of a running pod that asks a server which does not serve, and has never heard it: its
 /// application waits, or was started without a lease.
 pub(super) fn without_contact(
@@ -153,7 +217,9 @@ pub(super) fn without_contact(
     } else {
         LeaseState::Waiting
     };
-    let until = started_until(of);
+    let begun = of.since.filter(|_| of.optimistic);
+    let until = begun.and_then(|t| t.checked_add(of.max_grace).ok());
+    let until = until.map(|t| whole_seconds(t).to_string());
     let status = LicenseLeaseStatus {
         as_of: service.as_of(),
         reason: Some(trouble.reason.clone()),
@@ -164,14 +230,7 @@ pub(super) fn without_contact(
     object(server, &of.holder, status)
 }
 
-/// Until when an application may run that was started without a lease.
-pub(super) fn started_until(of: &Holding) -> Option<String> {
-    let begun = of.since.filter(|_| of.optimistic);
-    let until = begun.and_then(|t| t.checked_add(of.max_grace).ok());
-    until.map(|t| whole_seconds(t).to_string())
-}
-
-pub(super) fn bare(of: &Holding, state: LeaseState, now: Timestamp) -> LicenseLeaseStatus {
+fn bare(of: &Holding, state: LeaseState, now: Timestamp) -> LicenseLeaseStatus {
     LicenseLeaseStatus {
         products: of.products.clone(),
         state,
@@ -182,8 +241,48 @@ pub(super) fn bare(of: &Holding, state: LeaseState, now: Timestamp) -> LicenseLe
         as_of: None,
         reason: None,
         message: None,
+        revoked_since: None,
         claims: Vec::new(),
     }
+}
+
+/// How long a pod may be silent whose revocation was lifted: it asks once a minute.
+const ASKS_WITHIN: Duration = Duration::from_secs(90);
+
+/// Whether a mirror says that its holder is revoked, or has just been let in again.
+pub(super) fn is_lifted(before: &LicenseLeaseStatus, now: Timestamp) -> bool {
+    let said = before.reason.as_deref() == Some(LIFTED);
+    let age = now.duration_since(before.since.0).unsigned_abs();
+    before.state == LeaseState::Revoked || (said && age < ASKS_WITHIN)
+}
+
+/// The mirror of a running pod whose revocation was lifted, until its server hears it.
+pub(super) fn lifted(server: &ServerRef, of: &Holding, now: Timestamp) -> LicenseLease {
+    let status = LicenseLeaseStatus {
+        reason: Some(LIFTED.to_owned()),
+        message: Some("its revocation is lifted; it asks again within a minute".into()),
+        ..bare(of, LeaseState::Unknown, now)
+    };
+    object(server, &of.holder, status)
+}
+
+/// The mirror of a running pod that is revoked, and that its server has not heard: it asks once a
+/// minute.
+pub(super) fn revoked(
+    server: &ServerRef,
+    of: &Holding,
+    why: &RevokedHolder,
+    now: Timestamp,
+) -> LicenseLease {
+    let why = why.reason.as_deref().unwrap_or("no reason given");
+    let status = LicenseLeaseStatus {
+        reason: Some(REVOKED.to_owned()),
+        message: Some(format!(
+            "an administrator revoked it: {why}; kubectl mooring revoke --lift takes that back"
+        )),
+        ..bare(of, LeaseState::Revoked, now)
+    };
+    object(server, &of.holder, status)
 }
 
 /// A mirror as it is to be read during an outage.
@@ -220,7 +319,8 @@ pub(super) fn pod_missing(
     })
 }
 
-/// A mirror as we write it, with its status changed: what the API server adds is left out.
+/// A mirror as we write it, with its status changed: what the API server adds is left out, and what
+/// people wrote stays theirs.
 pub(super) fn with_status(
     lease: &LicenseLease,
     change: impl FnOnce(&ServerRef, &mut LicenseLeaseStatus),
@@ -237,7 +337,11 @@ pub(super) fn with_status(
             labels: old.labels.clone(),
             ..ObjectMeta::default()
         },
-        spec: lease.spec.clone(),
+        spec: LicenseLeaseSpec {
+            revoked: None,
+            release: Vec::new(),
+            ..lease.spec.clone()
+        },
         status,
     }
 }
@@ -259,11 +363,7 @@ pub fn holder_in(mirror: &LicenseLease) -> Holder {
     }
 }
 
-pub(super) fn object(
-    server: &ServerRef,
-    holder: &Holder,
-    status: LicenseLeaseStatus,
-) -> LicenseLease {
+fn object(server: &ServerRef, holder: &Holder, status: LicenseLeaseStatus) -> LicenseLease {
     let (namespace, name) = mirror_name(server, holder);
     let reference = match holder {
         Holder::Pod {
@@ -300,6 +400,8 @@ pub(super) fn object(
         spec: LicenseLeaseSpec {
             server: server.clone(),
             holder: reference,
+            revoked: None,
+            release: Vec::new(),
         },
         status: Some(status),
     }

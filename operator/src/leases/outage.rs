@@ -15,9 +15,6 @@ use std::time::Duration;
 /// The reason of a LicenseServer that is not there any more.
 const DELETED: &str = "Deleted";
 
-/// As long as a restart may take: who waits is told of an outage then.
-const A_RESTART: Duration = Duration::from_secs(20);
-
 /// Why a license server does not serve: its condition `Ready`, in its words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
@@ -92,28 +89,21 @@ impl Service {
     pub(super) fn of(&self, pod: &PodFact) -> Self {
         let mut service = self.clone();
         if let PodFact::Running { of, .. } = pod {
-            service.run_for = self.within(of.max_grace);
+            let within = |d: Duration| d.min(of.max_grace).max(self.lease_for);
+            service.run_for = self.run_for.map(within);
         }
         service
     }
 
-    /// The grace of a holder that was told this bound of it.
-    pub(super) fn within(&self, max_grace: Duration) -> Option<Duration> {
-        let grace = self.run_for?;
-        Some(grace.min(max_grace).max(self.lease_for))
-    }
-
-    /// `in_line`: for who waits, and has no lease that would be in force.
-    pub(super) fn stage(&self, now: Timestamp, in_line: bool) -> Stage<'_> {
+    pub(super) fn stage(&self, now: Timestamp) -> Stage<'_> {
         let Some(trouble) = &self.trouble else {
             return Stage::None;
         };
         let age = elapsed(trouble.since, now);
-        let line = if in_line { A_RESTART } else { self.lease_for };
-        match self.lease_for.min(line).checked_sub(age) {
-            Some(left) if !left.is_zero() => Stage::Young(left),
-            _ => Stage::Old(trouble),
+        if age < self.lease_for {
+            return Stage::Young(self.lease_for.saturating_sub(age));
         }
+        Stage::Old(trouble)
     }
 
     /// Whether leases have run out by now, since none is renewed.
@@ -178,7 +168,7 @@ impl Service {
                     .map_or(now, whole_seconds);
             }
             S::Waiting | S::Contested if !self.connected => claim.place = None,
-            S::Refused => return,
+            S::Refused | S::Revoked => return,
             _ => {}
         }
         let until = claim.until.as_deref();
@@ -193,18 +183,23 @@ impl Service {
         state: LeaseState,
         until: Option<&str>,
     ) -> String {
-        let until = until_about(until);
+        let until = until.unwrap_or("its grace ends");
         let follows = match state {
             LeaseState::Held => "leases are in force still".to_owned(),
             LeaseState::Grace => {
-                format!("the application runs on under its grace, {until}")
+                format!("the application runs on under its grace, until about {until}")
             }
             LeaseState::Optimistic => {
-                format!("the application was started without a lease, and may run {until}")
+                format!(
+                    "the application was started without a lease, and may run until about {until}"
+                )
             }
-            LeaseState::Contested => format!("the application may go on {until}"),
+            LeaseState::Contested => format!("the application may go on until {until}"),
             LeaseState::Waiting => "nothing is granted before it is".to_owned(),
-            LeaseState::Silent | LeaseState::Refused | LeaseState::Unknown => String::new(),
+            LeaseState::Silent
+            | LeaseState::Refused
+            | LeaseState::Revoked
+            | LeaseState::Unknown => String::new(),
         };
         let mut text = trouble.told(server);
         if trouble.is_deleted() && state == LeaseState::Waiting {
@@ -217,13 +212,6 @@ impl Service {
             None => text,
         }
     }
-}
-
-pub(super) fn until_about(until: Option<&str>) -> String {
-    until.map_or_else(
-        || "until its grace ends".to_owned(),
-        |u| format!("until about {u}"),
-    )
 }
 
 fn elapsed(then: Timestamp, now: Timestamp) -> Duration {

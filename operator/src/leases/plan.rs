@@ -1,10 +1,12 @@
 //! What is to be done about one holder's mirror: a pure function of what is known of it.
 
-use super::cut_off::{not_heard, silent};
 use super::known::Known;
 use super::notes::{Note, note};
-use super::object::{mirror, passes, pod_missing, restated, without_contact};
+use super::object::{
+    is_lifted, lifted, mirror, passes, pod_missing, restated, revoked, unknown, without_contact,
+};
 use super::outage::{Service, Stage, Trouble};
+use super::revoked::Listed;
 use crate::pods::{PodFact, Standing};
 use kube::ResourceExt as _;
 use mooring_api::names::ServerRef;
@@ -39,6 +41,8 @@ pub struct LeaseFacts<'a> {
     pub standing: Standing,
     /// The node its pod is bound to, if that is known.
     pub node: Option<String>,
+    /// Whether its server's list says that it is revoked.
+    pub listed: Listed<'a>,
     /// The mirror as it is in the API.
     pub existing: Option<&'a LicenseLease>,
     /// How long ago we last wrote it; `None`: not in this operator's life.
@@ -63,8 +67,7 @@ pub fn plan(f: &LeaseFacts<'_>) -> Step {
         return when(f.existing.is_some(), Step::Delete);
     }
     let there = f.existing.is_some();
-    let desired = mirror(f.server, f.claims, f.existing, f.node.clone());
-    match desired.map(|d| silent(d, &f.pod)) {
+    match mirror(f.server, f.claims, f.existing, f.node.clone()) {
         Some(desired) => match f.standing {
             Standing::Counts | Standing::External => told(f, desired),
             // A mirror tells the truth to its end; where there is none, none is made, and who is
@@ -79,7 +82,7 @@ pub fn plan(f: &LeaseFacts<'_>) -> Step {
 }
 
 fn told(f: &LeaseFacts<'_>, desired: LicenseLease) -> Step {
-    match f.service.stage(f.now, waits(&desired)) {
+    match f.service.stage(f.now) {
         Stage::Old(trouble) => during_outage(f, trouble, &desired),
         Stage::None | Stage::Young(_) => known(f, desired),
     }
@@ -88,18 +91,10 @@ fn told(f: &LeaseFacts<'_>, desired: LicenseLease) -> Step {
 /// When a holder is to be looked at again by itself: an outage that has just begun shows on its
 /// mirror later.
 pub fn again(service: &Service, now: Timestamp) -> Option<Duration> {
-    [true, false]
-        .into_iter()
-        .find_map(|in_line| match service.stage(now, in_line) {
-            Stage::Young(after) => Some(after),
-            Stage::None | Stage::Old(_) => None,
-        })
-}
-
-/// Whether it is known as one who waits.
-fn waits(lease: &LicenseLease) -> bool {
-    let state = lease.status.as_ref().map(|s| s.state);
-    matches!(state, Some(LeaseState::Waiting | LeaseState::Contested))
+    match service.stage(now) {
+        Stage::Young(after) => Some(after),
+        Stage::None | Stage::Old(_) => None,
+    }
 }
 
 fn without_note(step: Step) -> Step {
@@ -176,7 +171,8 @@ fn unless_said(f: &LeaseFacts<'_>, desired: LicenseLease) -> Step {
 }
 
 fn same_head(a: &LicenseLease, b: &LicenseLease) -> bool {
-    a.spec == b.spec && same_labels(a, b)
+    // The rest of a spec is people's.
+    a.spec.server == b.spec.server && a.spec.holder == b.spec.holder && same_labels(a, b)
 }
 
 fn same_labels(a: &LicenseLease, b: &LicenseLease) -> bool {
@@ -226,7 +222,19 @@ fn not_known(f: &LeaseFacts<'_>) -> Step {
             if let Some(left) = too_soon(*unknown_for) {
                 return Step::Later(left);
             }
-            unless_said(f, not_heard(f.server, f.service, of, f.existing, f.now))
+            let before = f.existing.and_then(|e| e.status.as_ref());
+            let desired = match f.listed {
+                // It asks once a minute: its silence says nothing.
+                Listed::Yes(why) => revoked(f.server, of, why, f.now),
+                _ if before.is_some_and(|b| is_lifted(b, f.now)) => lifted(f.server, of, f.now),
+                Listed::No | Listed::Unheard => unknown(f.server, of, f.now),
+            };
+            let word = |s: &LicenseLeaseStatus| (s.state, s.reason.clone());
+            if before.map(word) == desired.status.as_ref().map(word) {
+                return Step::Nothing;
+            }
+            let said = note(before, &desired);
+            Step::Apply(Box::new(noted_as_before(desired, before)), said)
         }
     }
 }
@@ -242,12 +250,10 @@ fn unheard(f: &LeaseFacts<'_>, trouble: &Trouble) -> Step {
         if let Some(left) = too_soon(*unknown_for) {
             return Step::Later(left);
         }
-        return unless_said(f, without_contact(f.server, of, f.service, trouble, f.now));
+        let desired = without_contact(f.server, of, f.service, trouble, f.now);
+        return unless_said(f, noted_as_before(desired, status));
     }
-    let Some(lease) = f.existing else {
-        return Step::Nothing;
-    };
-    let Stage::Old(_) = f.service.stage(f.now, waits(lease)) else {
+    let (Some(lease), Stage::Old(_)) = (f.existing, f.service.stage(f.now)) else {
         return Step::Nothing;
     };
     match &f.pod {
@@ -259,6 +265,13 @@ fn unheard(f: &LeaseFacts<'_>, trouble: &Trouble) -> Step {
         pod if was_known => unless_said(f, restated(lease, &f.service.of(pod), trouble, f.now)),
         _ => Step::Nothing,
     }
+}
+
+fn noted_as_before(mut lease: LicenseLease, before: Option<&LicenseLeaseStatus>) -> LicenseLease {
+    if let Some(status) = &mut lease.status {
+        status.revoked_since = before.and_then(|b| b.revoked_since.clone());
+    }
+    lease
 }
 
 /// In how long a holder that is unknown for so long is shown, if not now.

@@ -6,12 +6,14 @@ use crate::cache::ClusterCache;
 use crate::kubernetes::{self, is_terminating};
 use crate::metrics::Metrics;
 use k8s_openapi::api::core::v1::ObjectReference;
+use kube::api::{Patch, PatchParams};
 use kube::runtime::events::{Event, Recorder};
 use kube::{Api, Client, ResourceExt as _};
-use mooring_api::LicenseLease;
-use mooring_api::names::ServerRef;
+use mooring_api::names::{FIELD_MANAGER, ServerRef};
+use mooring_api::{LicenseLease, Revoked};
 use mooring_core::identity::HolderKey;
 use mooring_net::sync::lock;
+use serde_json::json;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -81,6 +83,27 @@ impl Writer {
         if let Some(note) = note {
             self.say(lease, note).await;
         }
+        Ok(())
+    }
+
+    /// Has a mirror say again that its holder is revoked. Not by an apply: it is people's to take
+    /// away, and no later apply of ours brings it back or takes it away.
+    pub async fn restore(
+        &self,
+        server: &ServerRef,
+        lease: &LicenseLease,
+        revoked: &Revoked,
+    ) -> Result<(), kube::Error> {
+        let (api, namespace) = self.turn(lease).await;
+        let meta = json!({ "uid": lease.uid(), "resourceVersion": lease.resource_version() });
+        let patch = Patch::Merge(json!({ "metadata": meta, "spec": { "revoked": revoked } }));
+        let params = PatchParams::apply(FIELD_MANAGER);
+        let mut written = api.patch(&lease.name_any(), &params, &patch).await?;
+        written.metadata.managed_fields = None;
+        let now = mooring_net::clock::boot();
+        self.cache.mirror_written(server, written, now);
+        self.metrics.mirror_write("restore");
+        tracing::info!(server = %server, pod = %lease.spec.holder.name, namespace = %namespace, "the mirror says again that its holder is revoked");
         Ok(())
     }
 

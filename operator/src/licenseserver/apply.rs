@@ -1,7 +1,7 @@
 //! Writes a LicenseServer's objects: server-side apply, one field manager.
 
 use super::build;
-use super::certificate::{dns_names, kept, renewal};
+use super::certificate::{kept, names, renewal};
 use super::context::{ControllerContext, Error};
 use super::facts::{Children, ServerFacts};
 use crate::certs::{CertRequest, Usage};
@@ -9,6 +9,7 @@ use crate::kubernetes::{self, unless};
 use k8s_openapi::ByteString;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::{Pod, Secret, Service};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client, Resource, ResourceExt};
 use mooring_api::names::{ServerRef, short_hash};
@@ -57,9 +58,16 @@ pub(super) fn fingerprint(i: &build::Inputs<'_>) -> Result<String, Error> {
         build::config_map(i, &config)?,
         build::service(i),
         build::role_binding(i),
-        build::stateful_set(i, &hash)
+        build::stateful_set(i, &hash),
+        network_policy(i)
     ]);
     Ok(short_hash(&all.to_string(), 64))
+}
+
+/// Where the platform wants one.
+fn network_policy(i: &build::Inputs<'_>) -> Option<NetworkPolicy> {
+    let metrics = i.defaults.network_policies.as_ref()?;
+    Some(build::network_policy(i, metrics))
 }
 
 /// Writes all of them; the children as they are then.
@@ -78,11 +86,16 @@ pub(super) async fn apply(
     let binding = written.map_err(|e| failed(&binding, e))?;
     let map = build::config_map(i, &config)?;
     let set = build::stateful_set(i, &hash);
+    let policy = match network_policy(i) {
+        Some(policy) => Some(child(client, &policy, there.policy.as_ref()).await?),
+        None => None,
+    };
     Ok(Children {
         account: Some(account),
         binding: Some(binding),
         config: Some(child(client, &map, there.config.as_ref()).await?),
         service: Some(service(i, there.service.as_ref(), earlier_ips, client).await?),
+        policy,
         set: Some(child(client, &set, there.set.as_ref()).await?),
     })
 }
@@ -119,7 +132,8 @@ pub(super) async fn certificate(
     facts: &mut ServerFacts,
     ctx: &ControllerContext,
 ) -> Result<(), Error> {
-    let (names, ca) = (dns_names(i.reference), &ctx.connection.ca);
+    let names = names(i.reference, &i.server.spec.tls);
+    let ca = &ctx.connection.ca;
     let now = SystemTime::now();
     let before = facts.tls.as_ref();
     let Some(why) = renewal(before, ca, &names, now) else {

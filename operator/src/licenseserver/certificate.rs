@@ -2,8 +2,11 @@
 
 use crate::certs::{Ca, stored::certificates};
 use k8s_openapi::api::core::v1::Secret;
+use mooring_api::TlsSettings;
 use mooring_api::names::ServerRef;
-use mooring_net::tls::{chains_with_keys, not_after, would_trust};
+use mooring_net::tls::{chains_with_keys, pem_not_after, would_trust};
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::SystemTime;
 use x509_parser::extensions::GeneralName;
 use x509_parser::pem::parse_x509_pem;
@@ -13,10 +16,12 @@ pub(super) const EARLIER: &str = "earlier.pem";
 /// So many of them at most.
 const MOST: usize = 3;
 
-/// The names a server's certificate is for.
-pub(super) fn dns_names(server: &ServerRef) -> Vec<String> {
+/// The names a server's certificate is for: the Service's, and those that were asked for.
+pub(super) fn names(server: &ServerRef, tls: &TlsSettings) -> Vec<String> {
     let short = server.dns_name();
-    vec![short.clone(), format!("{short}.cluster.local")]
+    let long = format!("{short}.cluster.local");
+    let own = [short, long].into_iter();
+    own.chain(tls.names.iter().cloned()).collect()
 }
 
 /// A key of a Secret; empty if it is not there.
@@ -47,25 +52,26 @@ pub(super) fn renewal(
     let Some(cert) = pem.as_ref().and_then(|pem| pem.parse_x509().ok()) else {
         return Some("it cannot be read");
     };
-    let listed: Vec<&str> = match cert.subject_alternative_name() {
-        Ok(Some(san)) => san
-            .value
-            .general_names
-            .iter()
-            .filter_map(dns_name)
-            .collect(),
-        _ => Vec::new(),
+    let listed: BTreeSet<String> = match cert.subject_alternative_name() {
+        Ok(Some(san)) => san.value.general_names.iter().filter_map(name).collect(),
+        _ => BTreeSet::new(),
     };
-    if names.iter().any(|n| !listed.contains(&n.as_str())) {
+    if listed != names.iter().map(|n| n.to_lowercase()).collect() {
         return Some("its names have changed");
     }
-    let due = not_after(&chain).is_none_or(|end| ca.is_due(end, now));
+    let due = pem_not_after(&chain).is_none_or(|end| ca.is_due(end, now));
     due.then_some("it is in the last third of its life")
 }
 
-fn dns_name<'a>(name: &'a GeneralName<'a>) -> Option<&'a str> {
+/// A name or an address as people write it.
+fn name(name: &GeneralName<'_>) -> Option<String> {
     match name {
-        GeneralName::DNSName(n) => Some(n),
+        GeneralName::DNSName(n) => Some(n.to_lowercase()),
+        GeneralName::IPAddress(bytes) => {
+            let v4 = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
+            let v6 = <[u8; 16]>::try_from(*bytes).map(IpAddr::from);
+            v4.or(v6).ok().map(|ip| ip.to_string())
+        }
         _ => None,
     }
 }
@@ -90,7 +96,7 @@ pub(super) fn kept(secret: Option<&Secret>, chain: &str, name: &str, now: System
         ));
     }
     let before = chains_with_keys(&text(secret, EARLIER)).into_iter();
-    all.extend(before.filter(|c| not_after(c).is_some_and(|end| end > now)));
+    all.extend(before.filter(|c| pem_not_after(c).is_some_and(|end| end > now)));
     all.truncate(MOST);
     all.concat()
 }

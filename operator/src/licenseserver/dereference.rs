@@ -8,6 +8,7 @@ use super::policies;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::ListParams;
@@ -43,6 +44,10 @@ pub async fn dereference(
         set: names.own(ns.get::<StatefulSet>(name).await?),
         service: names.own(ns.get::<Service>(name).await?),
         config: names.own(ns.get::<ConfigMap>(&reference.child("config")).await?),
+        policy: match ctx.defaults.network_policies {
+            Some(_) => names.own(ns.get::<NetworkPolicy>(name).await?),
+            None => None,
+        },
         account: names.own(ns.get::<ServiceAccount>(&reference.account()).await?),
         binding: names.own_binding(binding(reference, ctx).await?),
     };
@@ -156,6 +161,17 @@ async fn named(server: &LicenseServer, ns: &Reader<'_>) -> Result<(Vec<Missing>,
     if let Some(name) = keys.and_then(|k| k.secret_name.as_deref()) {
         secrets.push(("spec.vendorKeys.secretName".to_owned(), name, None));
     }
+    let clients = spec.clients.as_ref();
+    let client_keys = clients.map(|c| c.keys_key.as_str());
+    if let Some(name) = clients.and_then(|c| c.secret_name.as_deref()) {
+        secrets.push(("spec.clients.secretName".to_owned(), name, client_keys));
+    }
+    let of_keys = keys.and_then(|k| k.config_map_name.as_deref());
+    let of_clients = clients.and_then(|c| c.config_map_name.as_deref());
+    let maps = [
+        ("spec.vendorKeys.configMapName", of_keys, None),
+        ("spec.clients.configMapName", of_clients, client_keys),
+    ];
     let (mut missing, mut versions) = (Vec::new(), Vec::new());
     let mut found = |field: &str, what: String, key, there: Option<(ObjectMeta, Vec<String>)>| {
         let (meta, keys) = there.unzip();
@@ -178,7 +194,8 @@ async fn named(server: &LicenseServer, ns: &Reader<'_>) -> Result<(Vec<Missing>,
             there,
         );
     }
-    if let Some(name) = keys.and_then(|k| k.config_map_name.as_deref()) {
+    for (field, name, key) in maps {
+        let Some(name) = name else { continue };
         let there = ns.get::<ConfigMap>(name).await?;
         let there = there.map(|m| {
             (
@@ -187,7 +204,7 @@ async fn named(server: &LicenseServer, ns: &Reader<'_>) -> Result<(Vec<Missing>,
             )
         });
         let what = format!("ConfigMap {}/{name}", ns.namespace);
-        found("spec.vendorKeys.configMapName", what, None, there);
+        found(field, what, key, there);
     }
     Ok((missing, versions.join(".")))
 }

@@ -3,6 +3,7 @@
 use super::ownership::Taken;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod, Secret, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use mooring_core::wire::Policies;
@@ -44,13 +45,14 @@ pub struct Children {
     pub set: Option<StatefulSet>,
     pub service: Option<Service>,
     pub config: Option<ConfigMap>,
+    pub policy: Option<NetworkPolicy>,
     pub account: Option<ServiceAccount>,
     pub binding: Option<ClusterRoleBinding>,
 }
 
 impl Children {
-    /// Differs when one of them is gone, was made anew, or was written. A StatefulSet's status does
-    /// not count.
+    /// Differs when one of the first four is gone, was made anew, or was written. A StatefulSet's
+    /// status does not count.
     pub fn mark(&self) -> String {
         let word = |m: Option<&ObjectMeta>, version: &dyn Fn(&ObjectMeta) -> Option<String>| {
             let uid = m.and_then(|m| m.uid.clone()).unwrap_or_default();
@@ -61,7 +63,8 @@ impl Children {
         let set = word(self.set.as_ref().map(|o| &o.metadata), &spec);
         let service = word(self.service.as_ref().map(|o| &o.metadata), &written);
         let config = word(self.config.as_ref().map(|o| &o.metadata), &written);
-        format!("{set} {service} {config}")
+        let policy = word(self.policy.as_ref().map(|o| &o.metadata), &written);
+        format!("{set} {service} {config} {policy}")
     }
 }
 

@@ -2,9 +2,11 @@
 //! writes a LicenseServer. Pure; a ValidatingAdmissionPolicy of the chart says the same earlier.
 
 use super::validate::Invalid;
-use mooring_api::{LicenseServer, LicenseServerSpec, Template};
+use mooring_api::{LicenseServer, LicenseServerSpec, Template, TlsSettings};
+use rustls::pki_types::ServerName;
 use std::borrow::Cow;
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 
 /// The namespaces of Kubernetes itself begin so.
@@ -26,6 +28,51 @@ pub struct Platform {
     /// behind it only to read. May be given several times.
     #[arg(long = "allowed-host-path", value_name = "PATH[:ro]")]
     pub host_paths: Vec<HostPathRule>,
+    /// A name or IP address that a LicenseServer's certificate may have besides its Service's; one
+    /// that begins with *. stands for all below it. May be given several times.
+    #[arg(long = "allowed-name", value_name = "NAME")]
+    pub names: Vec<NameRule>,
+}
+
+/// A name, or all below it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameRule(String);
+
+impl FromStr for NameRule {
+    type Err = String;
+    fn from_str(s: &str) -> Result<Self, String> {
+        let name = s.strip_prefix("*.").unwrap_or(s);
+        if is_name(name) && !is_of_the_cluster(name) {
+            return Ok(Self(s.to_owned()));
+        }
+        Err("expected a DNS name in small letters with a dot in it, *. before one, or an IP address; and none of a Service (svc)".to_owned())
+    }
+}
+
+impl NameRule {
+    fn allows(&self, name: &str) -> bool {
+        match self.0.strip_prefix('*') {
+            Some(end) => name.len() > end.len() && name.ends_with(end),
+            None => name == self.0,
+        }
+    }
+}
+
+/// Names as they are compared: no star, no capitals; a plain word is a host of whoever asks.
+fn is_name(name: &str) -> bool {
+    let dns = || {
+        let plain = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '-' | '.');
+        name.contains('.') && name.chars().all(plain) && ServerName::try_from(name).is_ok()
+    };
+    name.parse::<IpAddr>()
+        .is_ok_and(|ip| ip.to_string() == name)
+        || dns()
+}
+
+/// The names of Services: by these sidecars know their server, and the API server the webhook.
+fn is_of_the_cluster(name: &str) -> bool {
+    let mut labels = name.split('.');
+    labels.any(|l| l == "svc") || name.ends_with("cluster.local")
 }
 
 /// One image, or all that begin alike.
@@ -116,6 +163,7 @@ pub fn refusal(
     namespace_refusal(namespace, platform, own)
         .or_else(|| image_refusal(&server.spec, platform, images))
         .or_else(|| host_path_refusal(&server.spec.template, platform))
+        .or_else(|| name_refusal(&server.spec.tls, platform))
 }
 
 fn forbidden(field: impl Into<Cow<'static, str>>, found: &str, expected: String) -> Invalid {
@@ -191,6 +239,24 @@ fn host_path_refusal(template: &Template, platform: &Platform) -> Option<Invalid
     );
     let field = format!("spec.template.hostPaths[{n}].path");
     Some(forbidden(field, &asked.path, expected))
+}
+
+fn name_refusal(tls: &TlsSettings, platform: &Platform) -> Option<Invalid> {
+    let allowed = |name: &str| {
+        let rules = || platform.names.iter().any(|rule| rule.allows(name));
+        is_name(name) && !is_of_the_cluster(name) && rules()
+    };
+    let mut asked = tls.names.iter().enumerate();
+    let (n, asked) = asked.find(|(_, name)| !allowed(name))?;
+    let rules: Vec<&str> = platform.names.iter().map(|rule| rule.0.as_str()).collect();
+    let rules = match &rules[..] {
+        [] => "none".to_owned(),
+        all => all.join(", "),
+    };
+    let expected = format!(
+        "{rules}: whoever installed Mooring says which names its CA signs for license servers (chart value licenseServers.allowedNames)"
+    );
+    Some(forbidden(format!("spec.tls.names[{n}]"), asked, expected))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::certificate::{EARLIER, pem_blocks, text};
 use k8s_openapi::api::core::v1::Secret;
 use mooring_core::time::Timestamp;
-use mooring_net::tls::{chains_with_keys, not_after, would_trust};
+use mooring_net::tls::{chains_with_keys, pem_not_after, would_trust};
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
@@ -55,7 +55,7 @@ pub fn groups(
     let current = text(secret, "tls.crt");
     let blocks = pem_blocks(&current);
     let leaf = blocks.first().cloned().unwrap_or_default();
-    let bridge = blocks.get(1).and_then(|b| not_after(b));
+    let bridge = blocks.get(1).and_then(|b| pem_not_after(b));
     let earlier = chains_with_keys(&text(secret, EARLIER));
     let mut all: BTreeMap<Served, Group> = BTreeMap::new();
     for (roots, names) in pods {
@@ -67,7 +67,7 @@ pub fn groups(
             (Served::Bridged, bridge)
         } else {
             let kept = earlier.iter().filter(|c| trusts(c));
-            let until = kept.filter_map(|c| not_after(c)).max();
+            let until = kept.filter_map(|c| pem_not_after(c)).max();
             (until.map_or(Served::Not, |_| Served::Kept), until)
         };
         let group = all.entry(served).or_insert(Group {

@@ -2,7 +2,8 @@
 //! than this operator. Pure.
 
 use mooring_api::names::MAX_SERVER_NAME;
-use mooring_api::{LeaseSettings, LicenseServer, NamespacesFrom, Span};
+use mooring_api::{LeaseSettings, LicenseServer, LicenseServerSpec, NamespacesFrom, Span};
+use mooring_core::client_token::check_subject;
 use mooring_core::ledger::MOST_CLAIMS_PER_HOLDER;
 use mooring_core::time::{MAX_LEASE, MIN_LEASE};
 use std::borrow::Cow;
@@ -71,12 +72,47 @@ pub fn validate(server: &LicenseServer) -> Result<(), Invalid> {
             "exactly one of configMapName and secretName",
         ));
     }
+    check_outside(spec)?;
     let by_selector = spec.allowed_namespaces.from == NamespacesFrom::Selector;
     if by_selector != spec.allowed_namespaces.selector.is_some() {
         return Err(invalid(
             "spec.allowedNamespaces",
             "a selector without from: Selector, or the other way round",
             "both or none",
+        ));
+    }
+    Ok(())
+}
+
+/// Who may come from outside of the cluster, and how many at once.
+fn check_outside(spec: &LicenseServerSpec) -> Result<(), Invalid> {
+    let connections = spec.service.connections;
+    if connections.most < 16 || connections.per_address > connections.most {
+        return Err(invalid(
+            "spec.service.connections",
+            format!(
+                "most {}, perAddress {}",
+                connections.most, connections.per_address
+            ),
+            "most of at least 16, and perAddress of at most that",
+        ));
+    }
+    if spec
+        .clients
+        .as_ref()
+        .is_some_and(|c| c.config_map_name.is_some() == c.secret_name.is_some())
+    {
+        return Err(invalid(
+            "spec.clients",
+            "none or both",
+            "exactly one of configMapName and secretName",
+        ));
+    }
+    if let Some(admin) = spec.admins.iter().find(|a| check_subject(a).is_err()) {
+        return Err(invalid(
+            "spec.admins",
+            format!("{admin:?}"),
+            "the subject of a client token (not mooring-operator, which is one anyway)",
         ));
     }
     Ok(())

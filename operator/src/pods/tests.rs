@@ -121,3 +121,22 @@ fn a_sidecar_that_is_started_again_has_no_more_time() {
     });
     assert_eq!(since(again), "2026-03-01T12:00:00Z");
 }
+
+#[test]
+fn a_pod_waits_to_be_replaced_by_a_later_one_of_its_deployment() {
+    let of = |set: &str, revision: &str, second: u32| {
+        watched(&pod(|v| {
+            v["metadata"]["name"] = json!(format!("{set}-{revision}-x7k2p"));
+            v["metadata"]["labels"] = json!({ "pod-template-hash": revision });
+            v["metadata"]["creationTimestamp"] = json!(format!("2026-01-01T00:00:0{second}Z"));
+        }))
+    };
+    let (old, new) = (of("app", "5d4f", 1), of("app", "77ab", 2));
+    assert_eq!(deployment_of(&new), Some("app"));
+    assert!(waits_to_be_replaced(&old, &new) && !waits_to_be_replaced(&new, &old));
+    let others = [of("other", "5d4f", 1), of("app", "77ab", 1), pod(|_| ())];
+    assert!(!others.iter().any(|o| waits_to_be_replaced(o, &new)));
+    let mut goes = old;
+    goes.metadata.deletion_timestamp = goes.metadata.creation_timestamp.clone();
+    assert!(!waits_to_be_replaced(&goes, &new), "it goes already");
+}

@@ -115,7 +115,7 @@ impl Rotation {
         let lagging = pods.filter(|(roots, _)| !trusts(roots));
         let mut lagging: Vec<String> = lagging.flat_map(|(_, pods)| pods).collect();
         lagging.sort();
-        let bridge = ca.bridge.as_deref().and_then(tls::not_after);
+        let bridge = ca.bridge.as_deref().and_then(tls::pem_not_after);
         let bridge = bridge.filter(|t| *t > now);
         Ok(Facts {
             name: authority.name().to_owned(),

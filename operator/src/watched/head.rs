@@ -3,7 +3,7 @@
 use super::list::{Entries, Keys};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::Resource;
-use mooring_api::names::SERVER_LABEL;
+use mooring_api::names::{REVISION, SERVER_LABEL};
 use mooring_core::annotation::LICENSES;
 use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
@@ -18,6 +18,7 @@ pub(super) struct Meta {
     namespace: Option<String>,
     uid: Option<String>,
     resource_version: Option<String>,
+    creation_timestamp: Option<Time>,
     deletion_timestamp: Option<Time>,
     labels: Entries<Labels>,
     annotations: Entries<Annotations>,
@@ -27,7 +28,7 @@ pub(super) struct Meta {
 struct Labels;
 
 impl Keys for Labels {
-    const KEYS: &[&str] = &[SERVER_LABEL];
+    const KEYS: &[&str] = &[SERVER_LABEL, REVISION];
 }
 
 #[derive(Clone, Debug, Default)]
@@ -45,6 +46,7 @@ impl From<Meta> for ObjectMeta {
             namespace: m.namespace,
             uid: m.uid,
             resource_version: m.resource_version,
+            creation_timestamp: m.creation_timestamp,
             deletion_timestamp: m.deletion_timestamp,
             labels: some(m.labels.0),
             annotations: some(m.annotations.0),

@@ -12,7 +12,7 @@ use crate::pauses::Pauses;
 use crate::watch::watch;
 use futures::StreamExt as _;
 use k8s_openapi::ByteString;
-use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
+use k8s_openapi::api::admissionregistration::v1::{MutatingWebhook, MutatingWebhookConfiguration};
 use kube::api::Patch;
 use kube::runtime::watcher;
 use kube::{Api, Client};
@@ -28,12 +28,13 @@ const SURPLUS: Duration = Duration::from_secs(60);
 /// What is to be kept.
 pub(super) struct Bundle<'a> {
     pub(super) configuration: &'a str,
-    pub(super) webhook: &'a str,
+    /// The webhooks in it that are ours. The first must be there; an older chart lacks others.
+    pub(super) webhooks: &'a [&'a str],
     pub(super) ca: &'a Ca,
 }
 
-/// How the configuration stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How the configuration stands; of several webhooks the last of these counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum State {
     /// It carries our roots.
     Current,
@@ -41,7 +42,7 @@ enum State {
     Surplus,
     /// It lacks one of ours.
     Stale,
-    /// It has no such webhook.
+    /// It has no webhook of the first's name.
     Foreign,
 }
 
@@ -65,7 +66,9 @@ impl Bundle<'_> {
                 _ = changes.changed() => {}
                 () = at(due) => {
                     due = None;
-                    self.patch(&api).await;
+                    if let Some(object) = &seen {
+                        self.patch(&api, object).await;
+                    }
                     // Its echo on the watch says that it is right.
                     continue;
                 }
@@ -106,13 +109,13 @@ impl Bundle<'_> {
         event: Result<watcher::Event<MutatingWebhookConfiguration>, watcher::Error>,
         seen: &mut Option<MutatingWebhookConfiguration>,
     ) {
-        let configuration = self.configuration;
+        let (configuration, webhook) = (self.configuration, self.webhooks.first());
         match event {
             Ok(watcher::Event::Apply(o) | watcher::Event::InitApply(o)) => {
                 if self.state(&o) == State::Foreign {
                     tracing::error!(
                         configuration,
-                        webhook = self.webhook,
+                        webhook,
                         "the MutatingWebhookConfiguration has no such webhook"
                     );
                 }
@@ -138,12 +141,28 @@ impl Bundle<'_> {
         }
     }
 
-    /// Writes the field.
-    async fn patch(&self, api: &Api<MutatingWebhookConfiguration>) {
+    /// Our webhooks that an object has.
+    fn there<'o>(
+        &self,
+        object: &'o MutatingWebhookConfiguration,
+    ) -> impl Iterator<Item = &'o MutatingWebhook> {
+        let all = object.webhooks.iter().flatten();
+        all.filter(|w| self.webhooks.contains(&w.name.as_str()))
+    }
+
+    /// Writes the field into each of them.
+    async fn patch(
+        &self,
+        api: &Api<MutatingWebhookConfiguration>,
+        object: &MutatingWebhookConfiguration,
+    ) {
+        let roots = ByteString(self.ca.roots_pem().into_bytes());
+        let with =
+            |w: &MutatingWebhook| json!({ "name": w.name, "clientConfig": { "caBundle": roots } });
         let body = json!({
             "apiVersion": "admissionregistration.k8s.io/v1",
             "kind": "MutatingWebhookConfiguration",
-            "webhooks": [{ "name": self.webhook, "clientConfig": { "caBundle": ByteString(self.ca.roots_pem().into_bytes()) } }],
+            "webhooks": self.there(object).map(with).collect::<Vec<_>>(),
         });
         let (params, body) = (apply_params(), Patch::Apply(&body));
         loop {
@@ -167,23 +186,27 @@ impl Bundle<'_> {
     }
 
     fn state(&self, object: &MutatingWebhookConfiguration) -> State {
-        let mut webhooks = object.webhooks.iter().flatten();
-        let Some(webhook) = webhooks.find(|w| w.name == self.webhook) else {
+        let first = |w: &MutatingWebhook| self.webhooks.first() == Some(&w.name.as_str());
+        if !self.there(object).any(first) {
             return State::Foreign;
-        };
-        let there = webhook.client_config.ca_bundle.as_ref();
-        let there = there.map(|b| certificates(&String::from_utf8_lossy(&b.0)));
-        let (there, ours) = (
-            there.unwrap_or_default(),
-            certificates(&self.ca.roots_pem()),
-        );
-        if there == ours {
-            State::Current
-        } else if there.is_superset(&ours) {
-            State::Surplus
-        } else {
-            State::Stale
         }
+        let ours = certificates(&self.ca.roots_pem());
+        let state = |w: &MutatingWebhook| {
+            let there = w.client_config.ca_bundle.as_ref();
+            let there = there.map(|b| certificates(&String::from_utf8_lossy(&b.0)));
+            let there = there.unwrap_or_default();
+            if there == ours {
+                State::Current
+            } else if there.is_superset(&ours) {
+                State::Surplus
+            } else {
+                State::Stale
+            }
+        };
+        self.there(object)
+            .map(state)
+            .max()
+            .unwrap_or(State::Foreign)
     }
 }
 
@@ -203,6 +226,7 @@ async fn at(when: Option<Instant>) {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+    use serde_json::Value;
     use std::time::SystemTime;
 
     #[test]
@@ -214,19 +238,19 @@ mod tests {
         );
         let bundle = Bundle {
             configuration: "c",
-            webhook: "w",
+            webhooks: &["w", "too"],
             ca: &ca,
         };
-        let with = |name: &str, ca: Option<&str>| {
+        let object = |name: &str, ca: Option<&str>| {
             let ca = ca.map(|c| ByteString(c.as_bytes().to_vec()));
             let webhooks = json!([
                 {"name": "other", "clientConfig": {}, "sideEffects": "None", "admissionReviewVersions": ["v1"]},
                 {"name": name, "clientConfig": {"caBundle": ca}, "sideEffects": "None", "admissionReviewVersions": ["v1"]},
             ]);
-            bundle.state(
-                &serde_json::from_value(json!({"metadata": {}, "webhooks": webhooks})).unwrap(),
-            )
+            json!({"metadata": {}, "webhooks": webhooks})
         };
+        let of = |object| bundle.state(&serde_json::from_value(object).unwrap());
+        let with = |name: &str, ca: Option<&str>| of(object(name, ca));
         assert_eq!(with("w", Some(&ours)), State::Current);
         assert_eq!(
             with("w", Some(&ours.replace('\n', "\r\n"))),
@@ -237,6 +261,14 @@ mod tests {
         assert_eq!(with("w", None), State::Stale);
         assert_eq!(with("w", Some(&(other + &ours))), State::Surplus);
         assert_eq!(with("x", Some(&ours)), State::Foreign);
+        // One of ours that is behind is enough.
+        let mut two = object("w", Some(&ours));
+        let mut too = two["webhooks"][1].clone();
+        too["name"] = json!("too");
+        two["webhooks"].as_array_mut().unwrap().push(too);
+        assert_eq!(of(two.clone()), State::Current);
+        two["webhooks"][2]["clientConfig"]["caBundle"] = Value::Null;
+        assert_eq!(of(two), State::Stale);
     }
 
     /// Two replicas, each of which finds the other's roots the moment they are written.

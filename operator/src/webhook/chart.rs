@@ -18,13 +18,15 @@ fn has(file: &str, texts: &[&str]) {
 
 #[test]
 fn the_webhook_is_called_alike() {
-    let (path, port) = (format!("path: {PATH}"), format!("  port: {PORT}\n"));
+    let (path, port) = (format!("\"path\" \"{PATH}\""), format!("  port: {PORT}\n"));
     has(
         "templates/webhook.yaml",
         &[
             &format!("name: {CONFIGURATION}\n"),
             &format!("name: {WEBHOOK}\n"),
-            &format!("name: {SERVICE},"),
+            &format!("name: {LATE}\n"),
+            &format!("name: {WORKLOADS}\n"),
+            &format!("\"name\" \"{SERVICE}\""),
             &path,
         ],
     );
@@ -98,7 +100,9 @@ fn the_deployments_flags_are_this_programs() {
     let used = text
         .split("--")
         .filter_map(|t| t.split(['=', '"']).next())
-        .filter(|t| t.starts_with("sidecar-") || *t == "default-server");
+        .filter(|t| {
+            t.starts_with("sidecar-") || t.starts_with("webhook-") || *t == "default-server"
+        });
     for flag in used {
         assert!(
             ours.contains(&flag),

@@ -1,11 +1,12 @@
 //! The webhook's command line, checked at the start: a bad value ends the process with the flag,
 //! the value and what was expected.
 
-use super::{CONFIGURATION, PORT, SERVICE, WebhookConfig};
+use super::{CONFIGURATION, Clients, PORT, SERVICE, WebhookConfig};
 use crate::inject::{Budget, Images, Settings};
+use mooring_api::RunAs;
 use mooring_api::names::ServerRef;
 use std::net::SocketAddr;
-use std::str::FromStr;
+use std::path::PathBuf;
 
 /// Flags of the webhook and of the sidecars it adds; `#[command(flatten)]` them.
 #[derive(Clone, Debug, clap::Args)]
@@ -20,6 +21,13 @@ pub struct Flags {
     /// The MutatingWebhookConfiguration whose caBundle is kept.
     #[arg(long, default_value = CONFIGURATION, value_name = "NAME")]
     webhook_configuration: String,
+    /// Answer the API server alone, known by a client certificate that chains to these roots (a
+    /// file, PEM); without it whoever reaches the port is answered.
+    #[arg(long, value_name = "FILE")]
+    webhook_client_ca: Option<PathBuf>,
+    /// The common name of that certificate; without it any will do. May be given several times.
+    #[arg(long, value_name = "NAME", requires = "webhook_client_ca")]
+    webhook_client_name: Vec<String>,
     /// The LicenseServer of pods that name none.
     #[arg(long, value_name = "NAMESPACE/NAME", value_parser = server_ref)]
     default_server: Option<ServerRef>,
@@ -38,7 +46,7 @@ pub struct Flags {
     #[arg(long, value_name = "NAME")]
     sidecar_image_pull_secret: Vec<String>,
     /// The sidecar's user; `platform` where the platform assigns one (OpenShift).
-    #[arg(long, default_value = "65532", value_name = "UID|platform")]
+    #[arg(long, default_value = "65532", value_name = "UID|platform", value_parser = not_root)]
     sidecar_run_as_user: RunAs,
     /// CPU set aside for a sidecar.
     #[arg(long, default_value = "20m", value_name = "AMOUNT")]
@@ -57,21 +65,9 @@ pub struct Flags {
     sidecar_log: String,
 }
 
-/// The sidecar's user; `None`: the platform's choice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct RunAs(Option<i64>);
-
-impl FromStr for RunAs {
-    type Err = String;
-    fn from_str(s: &str) -> Result<Self, String> {
-        if s == "platform" {
-            return Ok(Self(None));
-        }
-        let in_range = |uid: &i64| (1..=i64::from(i32::MAX)).contains(uid);
-        let uid = s.parse().ok().filter(in_range);
-        uid.map(|uid| Self(Some(uid)))
-            .ok_or_else(|| "expected a user id from 1 to 2147483647, or platform".to_owned())
-    }
+fn not_root(s: &str) -> Result<RunAs, String> {
+    let user = s.parse::<RunAs>().ok().filter(|u| *u != RunAs::User(0));
+    user.ok_or_else(|| "expected a user id from 1 to 2147483647, or platform".to_owned())
 }
 
 fn server_ref(s: &str) -> Result<ServerRef, String> {
@@ -89,7 +85,17 @@ impl Flags {
         let cpu = (&*self.sidecar_cpu_request, &*self.sidecar_cpu_limit);
         let memory = (&*self.sidecar_memory_request, &*self.sidecar_memory_limit);
         let budget = Budget::parse(cpu, memory).map_err(|e| format!("flags --sidecar-…: {e}"))?;
+        let names = self.webhook_client_name;
+        let clients = self.webhook_client_ca.map(|path| {
+            let roots = std::fs::read_to_string(&path);
+            let roots = roots.map_err(|e| {
+                let path = path.display();
+                format!("flag --webhook-client-ca {path}: {e}, expected a file with certificates")
+            })?;
+            Ok::<_, String>(Clients { roots, names })
+        });
         Ok(WebhookConfig {
+            clients: clients.transpose()?,
             listen: self.webhook_listen,
             namespace: namespace.to_owned(),
             service: self.webhook_service,
@@ -102,7 +108,7 @@ impl Flags {
                 },
                 pull_policy: self.sidecar_image_pull_policy,
                 pull_secrets: self.sidecar_image_pull_secret,
-                run_as_user: self.sidecar_run_as_user.0,
+                run_as_user: self.sidecar_run_as_user.user(),
                 budget,
                 log: self.sidecar_log,
                 version: env!("CARGO_PKG_VERSION").to_owned(),

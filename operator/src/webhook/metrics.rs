@@ -23,7 +23,7 @@ impl WebhookMetrics {
     pub fn new(registry: &Registry) -> Result<Self, Error> {
         let admissions = Opts::new(
             "mooring_webhook_admissions_total",
-            "Pods that were judged, by result: injected, unchanged, refused, failed, unreadable.",
+            "Pods that were judged, by result: injected, unchanged, refused, failed, unreadable, crowded.",
         );
         let seconds = HistogramOpts::new(
             "mooring_webhook_admission_seconds",
@@ -44,7 +44,14 @@ impl WebhookMetrics {
             bundle: registered(registry, bundle)?,
             certificate: registered(registry, certificate)?,
         };
-        for result in ["injected", "unchanged", "refused", "failed", "unreadable"] {
+        for result in [
+            "injected",
+            "unchanged",
+            "refused",
+            "failed",
+            "unreadable",
+            "crowded",
+        ] {
             this.admissions.with_label_values(&[result]);
         }
         Ok(this)

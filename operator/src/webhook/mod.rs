@@ -23,20 +23,21 @@ use crate::certs::{Ca, CertError};
 use crate::discovery::{self, receiver::ReportReceiver};
 use crate::inject::{self, Settings};
 use http::{Method, Request, Response, StatusCode};
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Incoming;
 use kube::{Client, ResourceExt as _};
 use lookup::Lookup;
 use mooring_api::names::ServerRef;
-use mooring_net::http::{Body, Limits, json, read_body, serve as serve_http, with_type};
+use mooring_net::http::{Body, Counted, json, read_body, with_type};
+use mooring_net::serve::{Limits, Peer, serve as serve_http};
+use mooring_net::shares::{Bounds, Rank, Share, Shares};
 use mooring_net::shutdown::Shutdown;
-use mooring_net::tls::{TlsError, server_config};
+use mooring_net::tls::{Http, TlsError, common_name, optional_clients, server_config};
 use review::{Question, Verdict};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 
 /// The MutatingWebhookConfiguration. Configurations are called in the order of their names: this
 /// one sorts before those of Istio, Linkerd and Kuma, so that the excluded port is in the pod's
@@ -44,19 +45,39 @@ use tokio::sync::Semaphore;
 pub const CONFIGURATION: &str = "injector.mooring.dev";
 /// The webhook in it: what people read where a pod is refused.
 pub const WEBHOOK: &str = "sidecar-injector.mooring.dev";
+/// The one in namespaces whose pods get the annotation by another webhook, which is called later:
+/// called without it, it is called once more with it.
+const LATE: &str = "late-annotations.mooring.dev";
+/// The one that warns of Deployments and other workloads: only a controller hears what is said of
+/// their pods.
+const WORKLOADS: &str = "workloads.mooring.dev";
+const OURS: [&str; 3] = [WEBHOOK, LATE, WORKLOADS];
 pub const PATH: &str = "/mutate";
 pub const SERVICE: &str = "mooring-webhook";
 pub const PORT: u16 = 9443;
 
 /// The API server takes objects of up to 3 MiB; the review around one is small.
 const BODY_BYTES: usize = 4 * 1024 * 1024;
-/// Bodies in memory at once, in units of [`UNIT`]: strangers in the cluster may post here, too.
-const BODIES: usize = 4 * BODY_BYTES / UNIT;
-const UNIT: usize = 4096;
+/// What reviews may take in memory, counted by the bytes that have come: of all, of one address,
+/// and for each what comes before its body. Strangers in the cluster may post here, too. Read and
+/// kept, a body takes several times that.
+const BODIES: Bounds = Bounds::new(2 * BODY_BYTES, BODY_BYTES * 3 / 2);
+const REVIEW_BYTES: usize = 4096;
+/// Connections: the API servers and the discovery agents, of which each has one or a few.
+const CONNECTIONS: Limits = Limits::of(1024, 128);
 /// To read a body, and to look things up: together less than the ten seconds that the API server
 /// waits.
 const BODY_TIME: Duration = Duration::from_secs(4);
 const LOOKUP_TIME: Duration = Duration::from_secs(5);
+
+/// Whose certificates the API server shows.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    /// Their roots, PEM.
+    pub roots: String,
+    /// Their common names; none: whatever chains to the roots.
+    pub names: Vec<String>,
+}
 
 /// How the webhook runs.
 #[derive(Clone)]
@@ -70,6 +91,8 @@ pub struct WebhookConfig {
     pub default_server: Option<ServerRef>,
     /// How sidecars are made.
     pub settings: Settings,
+    /// By whose certificates the API server is known; `None`: whoever connects is answered.
+    pub clients: Option<Clients>,
     /// Where the discovery agents' reports go, on the same port; `None`: nowhere.
     pub discovery: Option<Arc<ReportReceiver>>,
 }
@@ -149,15 +172,15 @@ async fn serve_on(
     services.extend(config.discovery.as_ref().map(|_| discovery::SERVICE));
     let request = identity::request(&services, &config.namespace, ca.lives.certificate());
     let identity = identity::Serving::start(ca.clone(), request)?;
-    let tls = server_config(identity.resolver(), None)?;
+    let clients = config.clients.as_ref().map(|c| optional_clients(&c.roots));
+    let tls = server_config(identity.resolver(), clients.transpose()?, Http::Two)?;
     let (lookup, writer) = Lookup::new(client.clone());
-    let bodies = Semaphore::new(BODIES);
     let app = Arc::new(App {
         ca,
         lookup: lookup.clone(),
         metrics: metrics.clone(),
         config,
-        bodies,
+        bodies: Shares::new(BODIES),
     });
 
     let background = async {
@@ -169,7 +192,7 @@ async fn serve_on(
             };
             let bundle = bundle::Bundle {
                 configuration: &app.config.configuration,
-                webhook: WEBHOOK,
+                webhooks: &OURS,
                 ca: &app.ca,
             };
             let on_stale = || metrics.bundle_current(false);
@@ -177,16 +200,12 @@ async fn serve_on(
         };
         tokio::join!(trusted, lookup.watch(writer), identity.keep_fresh(&metrics));
     };
-    let limits = Limits {
-        connections: 1024,
-        ..Limits::default()
-    };
     let handler = {
         let app = app.clone();
         move |request| answer(app.clone(), request)
     };
     tokio::select! {
-        () = serve_http(listener, Some(tls.into()), limits, shutdown, handler) => Ok(()),
+        () = serve_http(listener, Some(tls.into()), CONNECTIONS, shutdown, handler) => Ok(()),
         () = background => Ok(()),
     }
 }
@@ -196,30 +215,75 @@ struct App {
     ca: Arc<Ca>,
     lookup: Lookup,
     metrics: Arc<WebhookMetrics>,
-    bodies: Semaphore,
-}
-
-/// How much of the memory for bodies a request takes: what it announces, or the most there may be.
-fn units(request: &Request<Incoming>) -> u32 {
-    let announced = request.body().size_hint().upper();
-    let announced = announced.and_then(|n| usize::try_from(n).ok());
-    u32::try_from(announced.unwrap_or(BODY_BYTES).min(BODY_BYTES) / UNIT + 1).unwrap_or(1)
+    bodies: Shares,
 }
 
 async fn answer(app: Arc<App>, request: Request<Incoming>) -> Response<Body> {
     if let (discovery::PATH, Some(receiver)) = (request.uri().path(), &app.config.discovery) {
         return receiver.answer(request).await;
     }
-    match review(&app, request).await {
-        Ok(answer) => answer,
-        Err((status, why)) => with_type(status, "text/plain; charset=utf-8", why),
+    let answer = match app.config.asks(&request) {
+        Ok(asks) => reviewed(&app, request, asks).await,
+        Err(refused) => Err(refused),
+    };
+    answer.unwrap_or_else(|(status, why)| with_type(status, "text/plain; charset=utf-8", why))
+}
+
+type Refused = (StatusCode, String);
+
+/// Whether the API server is known here, and asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asks {
+    ApiServer,
+    Anybody,
+}
+
+impl WebhookConfig {
+    fn asks(&self, request: &Request<Incoming>) -> Result<Asks, Refused> {
+        let Some(clients) = &self.clients else {
+            return Ok(Asks::Anybody);
+        };
+        let cert = request.extensions().get::<Peer>();
+        let cert = cert.and_then(|p| p.cert.as_deref());
+        let name = cert.and_then(|c| common_name(c));
+        let ours = |n: &String| clients.names.is_empty() || clients.names.contains(n);
+        if name.as_ref().is_some_and(ours) {
+            return Ok(Asks::ApiServer);
+        }
+        let why =
+            "only the API server is answered here, by its client certificate (webhook.clientCa)\n";
+        Err((StatusCode::FORBIDDEN, why.to_owned()))
+    }
+}
+
+/// Answers within the peer's share of the memory for reviews.
+async fn reviewed(
+    app: &App,
+    request: Request<Incoming>,
+    asks: Asks,
+) -> Result<Response<Body>, Refused> {
+    let begun = Instant::now();
+    let peer = request.extensions().get::<Peer>().map(|p| p.addr.ip());
+    let address = peer.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+    let crowded = || {
+        app.metrics.admission("crowded", begun.elapsed());
+        let what = "too many requests at once; try again\n".to_owned();
+        (StatusCode::SERVICE_UNAVAILABLE, what)
+    };
+    let share = app.bodies.take(address, REVIEW_BYTES, Rank::Busy);
+    let share = share.ok_or_else(crowded)?;
+    tokio::select! {
+        answer = review(app, request, &share, asks) => answer,
+        () = share.over() => Err(crowded()),
     }
 }
 
 async fn review(
     app: &App,
     request: Request<Incoming>,
-) -> Result<Response<Body>, (StatusCode, String)> {
+    share: &Share,
+    asks: Asks,
+) -> Result<Response<Body>, Refused> {
     let begun = Instant::now();
     if request.uri().path() != PATH || request.method() != Method::POST {
         let status = match request.uri().path() {
@@ -228,26 +292,22 @@ async fn review(
         };
         return Err((status, format!("expected POST {PATH}\n")));
     }
-    let room = tokio::time::timeout(BODY_TIME, app.bodies.acquire_many(units(&request))).await;
-    let Ok(Ok(_room)) = room else {
-        app.metrics.admission("unreadable", begun.elapsed());
-        let what = "too many requests at once; try again\n".to_owned();
-        return Err((StatusCode::SERVICE_UNAVAILABLE, what));
-    };
-    let body = read_body(request.into_body(), BODY_BYTES, BODY_TIME).await;
+    let body = Counted::new(request.into_body(), share);
+    let body = read_body(body, BODY_BYTES, BODY_TIME).await;
     let body = body.map_err(|p| {
+        app.metrics.admission("unreadable", begun.elapsed());
         let status = StatusCode::from_u16(p.status).unwrap_or(StatusCode::BAD_REQUEST);
         (status, p.to_string())
     })?;
     let question = Question::read(&body).map_err(|e| {
         app.metrics.admission("unreadable", begun.elapsed());
-        tracing::warn!(error = %e, "an admission review that could not be read");
+        tracing::debug!(error = %e, "an admission review that could not be read");
         (StatusCode::BAD_REQUEST, format!("AdmissionReview: {e}\n"))
     })?;
     let verdict = judge(app, &question).await;
     let took = begun.elapsed();
     app.metrics.admission(verdict.kind(), took);
-    log(&question, &verdict, took);
+    log(&question, &verdict, took, asks);
     let review = question.answer(verdict).map_err(|e| {
         let what = format!("writing the answer: {e}\n");
         (StatusCode::INTERNAL_SERVER_ERROR, what)
@@ -255,8 +315,17 @@ async fn review(
     Ok(json(StatusCode::OK, &review))
 }
 
-/// Decides over one pod: reads what it asks for, looks up its license server, says what changes.
 async fn judge(app: &App, question: &Question) -> Verdict {
+    let verdict = judge_pod(app, question).await;
+    if question.is_template() {
+        verdict.of_a_template()
+    } else {
+        verdict
+    }
+}
+
+/// Decides over one pod: reads what it asks for, looks up its license server, says what changes.
+async fn judge_pod(app: &App, question: &Question) -> Verdict {
     let (Some(pod), Some(raw)) = (&question.pod, &question.raw) else {
         return Verdict::Unchanged;
     };
@@ -283,7 +352,13 @@ async fn judge(app: &App, question: &Question) -> Verdict {
         }
     };
     let mut warnings = inject::license_warnings(&requested.items, &server);
-    warnings.extend(inject::unknown_keys(pod.annotations()));
+    match &question.workload {
+        // A policy speaks of their keys, also while this program does not run.
+        Some(workload) => {
+            warnings.extend(inject::rollout_warning(workload, &requested.items, &server));
+        }
+        None => warnings.extend(inject::unknown_keys(pod.annotations())),
+    }
     let name = server.reference();
     if target.addresses.is_empty() {
         warnings.push(format!(
@@ -307,11 +382,25 @@ async fn judge(app: &App, question: &Question) -> Verdict {
     }
 }
 
-fn log(question: &Question, verdict: &Verdict, took: Duration) {
+/// What anybody may have sent is no fact: it is counted, and logged for who looks for it.
+fn log(question: &Question, verdict: &Verdict, took: Duration, asks: Asks) {
+    if asks == Asks::Anybody {
+        return log_unproven(question, verdict, took);
+    }
     let (namespace, pod, dry_run) = (question.namespace(), question.name(), question.is_dry_run());
     let ms = took.as_millis();
     match verdict {
         Verdict::Unchanged => tracing::debug!(namespace, pod, dry_run, ms, "pod left alone"),
+        Verdict::Warned(warnings) => {
+            tracing::info!(
+                namespace,
+                workload = pod,
+                ?warnings,
+                dry_run,
+                ms,
+                "workload warned of"
+            );
+        }
         Verdict::Injected { server, patch, .. } => {
             tracing::info!(namespace, pod, %server, operations = patch.len(), dry_run, ms, "sidecar injected");
         }
@@ -322,4 +411,17 @@ fn log(question: &Question, verdict: &Verdict, took: Duration) {
             tracing::warn!(namespace, pod, %reason, dry_run, ms, "pod could not be judged");
         }
     }
+}
+
+fn log_unproven(question: &Question, verdict: &Verdict, took: Duration) {
+    let (namespace, pod, dry_run) = (question.namespace(), question.name(), question.is_dry_run());
+    let (ms, verdict) = (took.as_millis(), verdict.kind());
+    tracing::debug!(
+        namespace,
+        pod,
+        dry_run,
+        ms,
+        verdict,
+        "a review, of whomever"
+    );
 }

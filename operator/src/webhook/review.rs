@@ -1,4 +1,5 @@
-//! One AdmissionReview in, one out (admission.k8s.io/v1). Pure.
+//! One AdmissionReview in, one out (admission.k8s.io/v1): of a pod, or of a workload that makes
+//! pods. Pure.
 
 use crate::inject::Refusal;
 use json_patch::Patch;
@@ -9,7 +10,7 @@ use kube::core::admission::{
     AdmissionRequest, AdmissionResponse, AdmissionReview, Operation, SerializePatchError,
 };
 use mooring_api::names::ServerRef;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The API server cuts what is longer, and after a few.
 const WARNING_CHARS: usize = 256;
@@ -43,8 +44,10 @@ pub(super) struct Question {
     request: AdmissionRequest<DynamicObject>,
     /// The object as it came, every field of it.
     pub(super) raw: Option<Value>,
-    /// The pod that is being created; `None` for anything else.
+    /// The pod that is being created, or that a workload makes; `None` for anything else.
     pub(super) pod: Option<Pod>,
+    /// The workload, if it is about one; then `raw` is a pod of it.
+    pub(super) workload: Option<Value>,
 }
 
 pub(super) enum Verdict {
@@ -55,6 +58,8 @@ pub(super) enum Verdict {
         warnings: Vec<String>,
         server: ServerRef,
     },
+    /// A workload, whose author should know this.
+    Warned(Vec<String>),
     /// It cannot be created like this.
     Refused(Refusal),
     /// We could not tell.
@@ -66,10 +71,34 @@ impl Verdict {
         match self {
             Self::Unchanged => "unchanged",
             Self::Injected { .. } => "injected",
+            Self::Warned(_) => "warned",
             Self::Refused(Refusal::Internal(_)) | Self::Failed(_) => "failed",
             Self::Refused(_) => "refused",
         }
     }
+
+    /// What is said of a workload whose pods would be judged so: nothing keeps it from being made.
+    pub(super) fn of_a_template(self) -> Self {
+        let warnings = match self {
+            Self::Injected { warnings, .. } | Self::Warned(warnings) => warnings,
+            Self::Refused(Refusal::Internal(_)) | Self::Unchanged | Self::Failed(_) => Vec::new(),
+            Self::Refused(refusal) => vec![format!("its pods will be refused: {refusal}")],
+        };
+        match warnings.as_slice() {
+            [] => Self::Unchanged,
+            _ => Self::Warned(warnings),
+        }
+    }
+}
+
+/// Where a workload has its pods' template.
+const TEMPLATES: [&str; 2] = ["/spec/template", "/spec/jobTemplate/spec/template"];
+
+/// A pod as a workload makes it.
+fn pod_of(workload: &Value) -> Option<Value> {
+    let template = TEMPLATES.iter().find_map(|p| workload.pointer(p))?;
+    let (metadata, spec) = (template.get("metadata")?, template.get("spec")?);
+    Some(json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}))
 }
 
 impl Question {
@@ -78,7 +107,7 @@ impl Question {
         // Taken out first: the typed request would drop fields of the object that its types do not
         // know.
         let raw = review.pointer_mut("/request/object").map(Value::take);
-        let raw = raw.filter(|v| !v.is_null());
+        let mut raw = raw.filter(|v| !v.is_null());
         let review: AdmissionReview<DynamicObject> = serde_json::from_value(review)?;
         if review.types.api_version != "admission.k8s.io/v1" {
             return Err(Unreadable::Version(
@@ -87,13 +116,33 @@ impl Question {
         }
         let request: AdmissionRequest<DynamicObject> =
             review.try_into().map_err(|_| Unreadable::NoRequest)?;
+        let whole = request.sub_resource.as_ref().is_none_or(String::is_empty);
+        let makes = whole && matches!(request.kind.group.as_str(), "apps" | "batch");
         let ours = request.kind.kind == "Pod"
             && request.kind.group.is_empty()
             && request.operation == Operation::Create
-            && request.sub_resource.as_ref().is_none_or(String::is_empty);
-        let pod = raw.clone().filter(|_| ours).map(serde_json::from_value);
-        let pod = pod.transpose()?;
-        Ok(Self { request, raw, pod })
+            && whole;
+        let mut workload = None;
+        let pod = if makes {
+            // Whoever makes it is told by the API server what cannot be read.
+            let pod = raw.as_ref().and_then(pod_of);
+            workload = std::mem::replace(&mut raw, pod);
+            raw.clone().and_then(|raw| serde_json::from_value(raw).ok())
+        } else {
+            let pod = raw.clone().filter(|_| ours).map(serde_json::from_value);
+            pod.transpose()?
+        };
+        Ok(Self {
+            request,
+            raw,
+            pod,
+            workload,
+        })
+    }
+
+    /// Whether it is about a workload, which makes pods.
+    pub(super) const fn is_template(&self) -> bool {
+        self.workload.is_some()
     }
 
     /// The namespace. The pod itself may not carry it yet.
@@ -129,6 +178,7 @@ impl Question {
         let mut response = AdmissionResponse::from(&self.request);
         match verdict {
             Verdict::Unchanged => {}
+            Verdict::Warned(warnings) => response.warnings = cut(&warnings),
             Verdict::Injected {
                 patch,
                 warnings,
@@ -136,9 +186,7 @@ impl Question {
             } => {
                 let server = ("server".to_owned(), server.to_string());
                 response.audit_annotations.extend([server]);
-                let warnings = warnings.iter().take(WARNINGS);
-                let warnings: Vec<String> = warnings.map(|w| short(w)).collect();
-                response.warnings = (!warnings.is_empty()).then_some(warnings);
+                response.warnings = cut(&warnings);
                 if !patch.is_empty() {
                     response = response.with_patch(patch)?;
                 }
@@ -163,6 +211,11 @@ impl Question {
         }
         Ok(response)
     }
+}
+
+fn cut(warnings: &[String]) -> Option<Vec<String>> {
+    let warnings: Vec<String> = warnings.iter().take(WARNINGS).map(|w| short(w)).collect();
+    (!warnings.is_empty()).then_some(warnings)
 }
 
 fn short(text: &str) -> String {

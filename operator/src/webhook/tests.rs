@@ -10,6 +10,8 @@ use mooring_net::tls::client_config;
 use serde_json::{Value, json};
 use std::sync::Mutex;
 use std::time::SystemTime;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// What the API server knows, and what was written to it.
 #[derive(Default)]
@@ -104,6 +106,7 @@ fn license_server(allowed: &str) -> Value {
 
 struct Running {
     cluster: Arc<Cluster>,
+    address: String,
     webhook: TlsClient,
     ready: Trusted,
     registry: prometheus::Registry,
@@ -112,6 +115,10 @@ struct Running {
 }
 
 async fn start(cluster: Cluster) -> Running {
+    start_with(cluster, |_| ()).await
+}
+
+async fn start_with(cluster: Cluster, change: impl FnOnce(&mut WebhookConfig)) -> Running {
     let cluster = Arc::new(cluster);
     let (tx, shutdown) = Shutdown::channel();
     let api = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -123,7 +130,7 @@ async fn start(cluster: Cluster) -> Running {
     tokio::spawn(serve_http(
         api,
         None,
-        Limits::default(),
+        Limits::of(1000, 1000),
         shutdown.clone(),
         handler,
     ));
@@ -151,9 +158,11 @@ async fn start(cluster: Cluster) -> Running {
         configuration: CONFIGURATION.to_owned(),
         default_server: None,
         settings,
+        clients: None,
         discovery: None,
     };
     config.default_server = Some(ServerRef::new("licensing", "main"));
+    change(&mut config);
     let (registry, ready) = (prometheus::Registry::new(), Trusted::default());
     let metrics = Arc::new(WebhookMetrics::new(&registry).unwrap());
     tokio::spawn(serve_on(
@@ -168,12 +177,13 @@ async fn start(cluster: Cluster) -> Running {
     let tls = client_config(&ca.roots_pem(), None).unwrap();
     let webhook = TlsClient::new(
         "https://mooring-webhook.mooring-system.svc:443",
-        vec![address],
+        vec![address.clone()],
         tls,
     )
     .unwrap();
     Running {
         cluster,
+        address,
         webhook,
         ready,
         registry,
@@ -183,6 +193,17 @@ async fn start(cluster: Cluster) -> Running {
 }
 
 impl Running {
+    /// A stranger's connection from this address of the machine, over TLS.
+    async fn stranger(&self, from: [u8; 4]) -> tokio_rustls::client::TlsStream<TcpStream> {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::from((from, 0))).unwrap();
+        let tcp = socket.connect(self.address.parse().unwrap()).await.unwrap();
+        let tls = client_config(&self.ca.roots_pem(), None).unwrap();
+        let name = "mooring-webhook.mooring-system.svc".try_into().unwrap();
+        let connector = tokio_rustls::TlsConnector::from(tls);
+        connector.connect(name, tcp).await.unwrap()
+    }
+
     async fn post(&self, path: &str, body: &Value) -> (StatusCode, Vec<u8>) {
         let call = Call::new(Method::POST, path).json(body).unwrap();
         let answer = self
@@ -194,11 +215,16 @@ impl Running {
     }
 
     async fn review(&self, pod: &Value) -> Value {
+        self.review_of(("", "Pod", "pods"), pod).await
+    }
+
+    async fn review_of(&self, (group, kind, plural): (&str, &str, &str), object: &Value) -> Value {
         let request = json!({
             "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
             "request": {
-                "uid": "u-1", "kind": {"group": "", "version": "v1", "kind": "Pod"}, "resource": {"group": "", "version": "v1", "resource": "pods"},
-                "namespace": "studio", "operation": "CREATE", "userInfo": {"username": "someone"}, "object": pod, "oldObject": null, "dryRun": false,
+                "uid": "u-1", "kind": {"group": group, "version": "v1", "kind": kind},
+                "resource": {"group": group, "version": "v1", "resource": plural},
+                "namespace": "studio", "operation": "CREATE", "userInfo": {"username": "someone"}, "object": object, "oldObject": null, "dryRun": false,
             },
         });
         let (status, body) = self.post(PATH, &request).await;
@@ -328,6 +354,55 @@ async fn refusals_say_why_and_who_did_not_opt_in_is_left_alone() {
 }
 
 #[tokio::test]
+async fn a_workload_is_warned_of_what_its_pods_meet_and_never_refused() {
+    let run = start(Cluster {
+        servers: Mutex::new(vec![license_server("All")]),
+        watched: vec![license_server("All")],
+        ..Cluster::default()
+    })
+    .await;
+    let warned = async |of, object: Value| {
+        let response = run.review_of(of, &object).await;
+        assert_eq!(
+            (&response["allowed"], response.get("patch")),
+            (&json!(true), None)
+        );
+        response["warnings"].clone()
+    };
+    let template =
+        |asks: &str| pod(&json!({"mooring.dev/licenses": asks, "mooring.dev/wiat": "none"}));
+    let deployment = |asks: &str, replicas: u32| {
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"},
+            "spec": {"replicas": replicas, "selector": {}, "template": template(asks)}})
+    };
+    let deployments = ("apps", "Deployment", "deployments");
+    let fine = warned(deployments, deployment("render", 1)).await;
+    assert_eq!(fine, Value::Null, "a policy speaks of the keys");
+    let many = warned(deployments, deployment("render:9", 1)).await;
+    assert!(
+        many[0]
+            .as_str()
+            .unwrap()
+            .contains("asks for more than there is"),
+        "{many}"
+    );
+    let full = warned(deployments, deployment("render", 2)).await;
+    assert!(full[0].as_str().unwrap().contains("maxSurge: 0"), "{full}");
+    let job = json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "c"},
+        "spec": {"schedule": "@daily", "jobTemplate": {"spec": {"template": template("render:x")}}}});
+    let refused = warned(("batch", "CronJob", "cronjobs"), job).await;
+    let refused = refused[0].as_str().unwrap();
+    assert!(
+        refused
+            .starts_with("its pods will be refused: annotation mooring.dev/licenses: character 8"),
+        "{refused}"
+    );
+    // What is no workload at all is the API server's business.
+    let odd = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {}, "spec": {"template": {"metadata": 7}}});
+    assert_eq!(warned(deployments, odd).await, Value::Null);
+}
+
+#[tokio::test]
 async fn a_server_that_the_watch_has_not_shown_yet_is_asked_for() {
     let run = start(Cluster::default()).await;
     let wish = pod(&json!({"mooring.dev/licenses": "render"}));
@@ -368,4 +443,80 @@ async fn strangers_get_short_answers() {
         run.post(PATH, &large).await.0,
         StatusCode::PAYLOAD_TOO_LARGE
     );
+}
+
+/// A body that is announced as large, of which so much comes.
+async fn slow_body(
+    run: &Running,
+    from: [u8; 4],
+    bytes: usize,
+) -> tokio_rustls::client::TlsStream<TcpStream> {
+    let mut io = run.stranger(from).await;
+    let head = format!("POST {PATH} HTTP/1.1\r\nhost: x\r\ncontent-length: {BODY_BYTES}\r\n\r\n");
+    io.write_all(head.as_bytes()).await.unwrap();
+    // It may be ended meanwhile.
+    let _ = io.write_all(&vec![b' '; bytes]).await;
+    io
+}
+
+#[tokio::test]
+async fn slow_bodies_of_strangers_keep_no_review_waiting() {
+    let run = start(Cluster {
+        servers: Mutex::new(vec![license_server("All")]),
+        watched: vec![license_server("All")],
+        ..Cluster::default()
+    })
+    .await;
+    run.until_ready().await;
+    let mut held = Vec::new();
+    // What is announced only, and what nearly fills all there is.
+    for n in 1..=8 {
+        held.push(slow_body(&run, [127, 0, 0, 60 + n], 100).await);
+        held.push(slow_body(&run, [127, 0, 0, 60 + n], BODY_BYTES - 1).await);
+    }
+    let wish = pod(&json!({"mooring.dev/licenses": "render"}));
+    for _ in 0..20 {
+        assert_eq!(run.review(&wish).await["allowed"], true);
+    }
+    // A large pod, too.
+    let mut large = wish.clone();
+    large["metadata"]["annotations"]["note"] = json!("x".repeat(200 * 1024));
+    assert_eq!(run.review(&large).await["allowed"], true);
+    drop(held);
+}
+
+#[tokio::test]
+async fn where_the_api_server_is_known_by_its_certificate_nobody_else_is_answered() {
+    let others = Ca::ephemeral(SystemTime::now()).unwrap();
+    let issue = |name: &str| {
+        others
+            .issue(&crate::certs::CertRequest {
+                common_name: name.to_owned(),
+                dns_names: vec![],
+                usages: vec![crate::certs::Usage::Client],
+                validity: Duration::from_secs(600),
+            })
+            .unwrap()
+    };
+    let clients = Clients {
+        roots: others.roots_pem(),
+        names: vec!["kube-apiserver".into()],
+    };
+    let mut run = start_with(Cluster::default(), |c| c.clients = Some(clients)).await;
+    let wish = pod(&json!({}));
+    let (status, body) = run.post(PATH, &wish).await;
+    let said = String::from_utf8_lossy(&body).into_owned();
+    assert_eq!(status, StatusCode::FORBIDDEN, "{said}");
+    assert!(said.contains("only the API server"), "{said}");
+    for (name, status) in [
+        ("kubelet", StatusCode::FORBIDDEN),
+        ("kube-apiserver", StatusCode::BAD_REQUEST),
+    ] {
+        let cert = issue(name);
+        let identity = (cert.cert_pem.as_str(), cert.key_pem.as_str());
+        let tls = client_config(&run.ca.roots_pem(), Some(identity)).unwrap();
+        let url = "https://mooring-webhook.mooring-system.svc:443";
+        run.webhook = TlsClient::new(url, vec![run.address.clone()], tls).unwrap();
+        assert_eq!(run.post(PATH, &wish).await.0, status, "{name}");
+    }
 }

@@ -3,7 +3,8 @@
 use http::HeaderMap;
 use hyper::body::Incoming;
 use mooring_core::wire::Problem;
-use mooring_net::http::{self as net, Peer};
+use mooring_net::http as net;
+use mooring_net::serve::Peer;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
 

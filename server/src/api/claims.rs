@@ -13,6 +13,7 @@ use mooring_core::secret::Secret;
 use mooring_core::wire::{COUNTER_HEADER, ClaimRequest, Problem, ProblemType, SECRET_HEADER};
 use mooring_net::head::prefer_wait;
 use mooring_net::http::{self as net, Body};
+use mooring_net::serve::Peer;
 use mooring_net::{clock, random};
 
 pub(super) async fn put(
@@ -57,7 +58,7 @@ async fn prove(
     app: &App,
     name: &ClaimName,
     body: &ClaimRequest,
-    peer: &net::Peer,
+    peer: &Peer,
     headers: &HeaderMap,
 ) -> Result<Proven, Problem> {
     let now = clock::now();

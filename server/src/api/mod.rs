@@ -15,7 +15,8 @@ use hyper::body::Incoming;
 use mooring_core::names::BadName;
 use mooring_core::wire::calls::{self, SERVER, ServerCall};
 use mooring_core::wire::{INSTANCE_HEADER, Problem, ProblemType, VERSIONS};
-use mooring_net::http::{self as net, Body, Peer};
+use mooring_net::http::{self as net, Body};
+use mooring_net::serve::Peer;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -73,6 +74,7 @@ async fn dispatch(
         ServerCall::Lift => operator::unrevoke(app, named(arg)?, asked).await,
         ServerCall::TakeBack => operator::take_back(app, named(arg)?, asked).await,
         ServerCall::Revocations => operator::revocations(app, asked).await,
+        ServerCall::ChangeRevocations => operator::change_revocations(app, asked).await,
     }
 }
 

@@ -6,10 +6,10 @@ use crate::app::App;
 use crate::auth::{Auth, Who};
 use http::{Response, StatusCode};
 use mooring_core::identity::Holder;
-use mooring_core::ledger::Claimed;
 use mooring_core::names::LeaseId;
 use mooring_core::wire::{
-    Expected, Gone, Policies, Problem, ProblemType, Revoke, RevokedHolder, RevokedHolders,
+    ChangeRevocations, Expected, Gone, Policies, Problem, ProblemType, Revoke, RevokedHolder,
+    RevokedHolders,
 };
 use mooring_net::clock;
 use mooring_net::head::bad_field;
@@ -45,6 +45,9 @@ pub(super) async fn gone(app: &App, asked: Asked) -> Result<Response<Body>, Prob
     let by = admin_only(app, &asked).await?;
     let Gone { holders } = asked.json(OPERATOR_BODY).await?;
     let ended = app.engine.act(|l, now| l.gone(&holders, now));
+    if app.auth.revoked.gone(&holders)? {
+        app.auth.bar(&app.engine);
+    }
     tracing::info!(holders = holders.len(), ended, %by, "holders gone");
     Ok(net::no_content())
 }
@@ -70,6 +73,15 @@ pub(super) async fn policies(app: &App, asked: Asked) -> Result<Response<Body>, 
 
 const MAX_REASON: usize = 200;
 
+fn fit_reason(field: &str, reason: Option<&str>) -> Result<(), Problem> {
+    let unfit = |r: &str| r.chars().count() > MAX_REASON || r.chars().any(char::is_control);
+    if reason.is_some_and(unfit) {
+        let expected = "expected at most 200 characters in one line";
+        return Err(bad_field(field, expected));
+    }
+    Ok(())
+}
+
 /// Revokes the holder of a lease: it is told so at its next request, and so `Lost` within a third
 /// of a lease.
 pub(super) async fn revoke(
@@ -80,23 +92,24 @@ pub(super) async fn revoke(
     let by = admin_only(app, &asked).await?;
     let Revoke { reason, until } = asked.json_or_default(BODY).await?;
     let now = clock::now().wall;
-    let unfit = |r: &str| r.chars().count() > MAX_REASON || r.chars().any(char::is_control);
-    if reason.as_deref().is_some_and(unfit) {
-        let expected = "expected at most 200 characters in one line";
-        return Err(bad_field("reason", expected));
-    }
+    fit_reason("reason", reason.as_deref())?;
     if until.is_some_and(|u| u <= now) {
         let expected = "expected an instant to come (RFC 3339), or none";
         return Err(bad_field("until", expected));
     }
     let holder = holder_of(app, lease)?;
-    let kept = app.auth.revoked.revoke(RevokedHolder {
+    let revoked = RevokedHolder {
         holder: holder.key(),
-        lease,
+        lease: Some(lease),
         reason,
         until,
         at: now,
-    });
+    };
+    let change = ChangeRevocations {
+        revoke: vec![revoked],
+        lift: Vec::new(),
+    };
+    let kept = app.auth.revoked.change(change, now);
     tracing::info!(%holder, %lease, %by, until = until.map(|u| u.to_string()), "asked to revoke a holder");
     app.auth.bar(&app.engine);
     kept.map(|()| net::no_content())
@@ -127,9 +140,29 @@ pub(super) async fn take_back(
 ) -> Result<Response<Body>, Problem> {
     let by = admin_only(app, &asked).await?;
     let holder = holder_of(app, lease)?;
-    app.engine.act(|l, now| l.take_back(lease, now));
+    if !app.engine.act(|l, now| l.take_back(lease, now)) {
+        return Err(nothing(lease));
+    }
     tracing::info!(%holder, %lease, %by, "a lease is taken back");
     Ok(net::no_content())
+}
+
+/// Revokes holders and lifts that, whether or not this run has heard of them.
+pub(super) async fn change_revocations(app: &App, asked: Asked) -> Result<Response<Body>, Problem> {
+    operator_only(&asked)?;
+    let change: ChangeRevocations = asked.json(OPERATOR_BODY).await?;
+    for (n, r) in change.revoke.iter().enumerate() {
+        fit_reason(&format!("revoke[{n}].reason"), r.reason.as_deref())?;
+    }
+    tracing::info!(
+        revoke = change.revoke.len(),
+        lift = change.lift.len(),
+        by = "the operator",
+        "asked to change who is revoked"
+    );
+    let kept = app.auth.revoked.change(change, clock::now().wall);
+    app.auth.bar(&app.engine);
+    kept.map(|()| net::no_content())
 }
 
 /// Who is revoked by the call.
@@ -140,14 +173,12 @@ pub(super) async fn revocations(app: &App, asked: Asked) -> Result<Response<Body
 }
 
 fn holder_of(app: &App, lease: LeaseId) -> Result<Holder, Problem> {
-    match app.engine.ask(|l, _| l.status(lease)) {
-        Some(Claimed::Granted(g)) => Ok(g.holder),
-        Some(Claimed::Waiting(p)) => Ok(p.holder),
-        None => {
-            let detail = format!(
-                "lease {lease} is neither held nor in line; GET /v1/leases lists those that are"
-            );
-            Err(Problem::new(ProblemType::UnknownLease, detail))
-        }
-    }
+    let holder = app.engine.ask(|l, _| l.holder_of(lease).cloned());
+    holder.ok_or_else(|| nothing(lease))
+}
+
+fn nothing(lease: LeaseId) -> Problem {
+    let detail =
+        format!("lease {lease} is neither held nor in line; GET /v1/leases lists those that are");
+    Problem::new(ProblemType::UnknownLease, detail)
 }

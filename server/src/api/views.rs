@@ -1,21 +1,20 @@
 //! `GET /v1/products` and `GET /v1/leases`: what the server knows. The operator and the
-//! administrators see everything; a holder sees the products and its own claims, since who else
-//! runs what is no business of a tenant's.
+//! administrators see everything; a holder that may use the server sees the products and its own
+//! claims, since who else runs what, and whose the license is, is no business of a tenant's.
 
 use super::asked::Asked;
 use super::watch;
-use crate::app::App;
+use crate::app::{App, Reader};
 use crate::auth::Who;
 use http::{Response, StatusCode};
-use mooring_core::identity::HolderKey;
 use mooring_core::wire::{Leases, Problem, Products, WatchPosition};
 use mooring_net::head::{Query, bad_field};
 use mooring_net::http::{self as net, Body};
 
 pub(super) async fn products(app: &App, asked: Asked) -> Result<Response<Body>, Problem> {
-    let who = app.auth.identify(&asked.peer, &asked.headers).await?;
+    let reader = reader(app, &asked).await?;
     let (products, pools) = app.engine.ask(|l, _| (l.products(), l.pools()));
-    let server = app.server_state(who == Who::Operator);
+    let server = app.server_state(&reader);
     let all = Products {
         server,
         products,
@@ -28,24 +27,27 @@ pub(super) async fn leases(
     app: &std::sync::Arc<App>,
     asked: Asked,
 ) -> Result<Response<Body>, Problem> {
-    let who = app.auth.identify(&asked.peer, &asked.headers).await?;
-    let to_operator = who == Who::Operator;
-    let only: Option<HolderKey> = match who {
-        who if app.auth.is_admin(&who) => None,
-        Who::Holder(h) => Some(h.key()),
-        Who::Operator => None,
-    };
+    let reader = reader(app, &asked).await?;
     let query = LeasesQuery::parse(&asked.query)?;
     if query.watch {
-        return watch::watch(app, query.after, only, to_operator);
+        return watch::watch(app, query.after, reader);
     }
     let (seq, mut leases) = app.engine.views();
-    if let Some(k) = only {
-        leases.retain(|v| v.holder.key() == k);
+    if let Some(k) = reader.only() {
+        leases.retain(|v| v.holder.key() == *k);
     }
     let instance = app.chain.instance;
     let position = WatchPosition { instance, seq };
     Ok(net::json(StatusCode::OK, &Leases { position, leases }))
+}
+
+/// Who reads. A pod that may not use this server reads nothing here.
+async fn reader(app: &App, asked: &Asked) -> Result<Reader, Problem> {
+    match app.auth.identify(&asked.peer, &asked.headers).await? {
+        Who::Operator => Ok(Reader::Operator),
+        who if app.auth.is_admin(&who) => Ok(Reader::Admin),
+        Who::Holder(h) => app.policies.entitled(&h).map(|()| Reader::Holder(h.key())),
+    }
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -5,10 +5,10 @@
 //! restart, or for a watcher that was away too long. A watcher that reads too slowly is cut off the
 //! same way.
 
-use crate::app::App;
+use crate::app::{App, Reader};
+use crate::watchers::Watching;
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::Response;
-use mooring_core::identity::HolderKey;
 use mooring_core::time::BootTime;
 use mooring_core::wire::{Problem, ProblemType, ServerState, WatchEvent, WatchPosition};
 use mooring_net::clock;
@@ -24,8 +24,8 @@ const BATCH: usize = 256;
 
 struct Watch {
     app: Arc<App>,
-    only: Option<HolderKey>,
-    to_operator: bool,
+    watching: Watching,
+    reader: Reader,
     seq: u64,
     told: Option<ServerState>,
     changes: Receiver<()>,
@@ -40,8 +40,7 @@ fn expired(detail: &str) -> Problem {
 pub(super) fn watch(
     app: &Arc<App>,
     after: Option<WatchPosition>,
-    only: Option<HolderKey>,
-    to_operator: bool,
+    reader: Reader,
 ) -> Result<Response<Body>, Problem> {
     let changes = app.engine.changes();
     let seq = match after {
@@ -57,8 +56,8 @@ pub(super) fn watch(
         ));
     }
     let watch = Watch {
-        only,
-        to_operator,
+        watching: app.watchers.begin(reader.only().cloned())?,
+        reader,
         seq,
         told: None,
         changes,
@@ -86,6 +85,7 @@ impl Pieces for Watch {
             tokio::select! {
                 r = self.changes.changed() => r.ok()?,
                 () = self.app.shutdown.asked() => return None,
+                () = self.watching.over() => return None,
                 () = quiet => {
                     self.spoke = clock::boot();
                     let mut out = BytesMut::new();
@@ -100,7 +100,7 @@ impl Pieces for Watch {
 impl Watch {
     fn collect(&mut self) -> Option<Bytes> {
         let mut out = BytesMut::new();
-        let server = self.app.server_state(self.to_operator);
+        let server = self.app.server_state(&self.reader);
         if self.told.as_ref() != Some(&server) {
             self.told = Some(server.clone());
             line(&mut out, &WatchEvent::Server { state: server });
@@ -111,7 +111,8 @@ impl Watch {
         for e in events {
             self.seq = e.seq;
             let lease = e.view(now);
-            if self.only.as_ref().is_none_or(|k| *k == lease.holder.key()) {
+            let only = self.reader.only();
+            if only.is_none_or(|k| *k == lease.holder.key()) {
                 let position = WatchPosition {
                     instance: self.app.chain.instance,
                     seq: e.seq,

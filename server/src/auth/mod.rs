@@ -18,7 +18,7 @@ use mooring_core::identity::Holder;
 use mooring_core::wire::{Problem, ProblemType};
 use mooring_net::clock;
 use mooring_net::head::bearer;
-use mooring_net::http::Peer;
+use mooring_net::serve::Peer;
 use mooring_net::shutdown::Shutdown;
 use mooring_net::tls::common_name;
 use review::Reviewer;

@@ -8,7 +8,7 @@ use mooring_core::client_token::RevokedList;
 use mooring_core::identity::{Holder, HolderKey};
 use mooring_core::names::LeaseId;
 use mooring_core::time::Timestamp;
-use mooring_core::wire::{Problem, ProblemType, RevokedHolder};
+use mooring_core::wire::{ChangeRevocations, Problem, ProblemType, RevokedHolder};
 use mooring_net::durable;
 use mooring_net::sync::lock;
 use std::collections::BTreeMap;
@@ -152,23 +152,42 @@ impl Revoked {
         inner.barred = wanted;
     }
 
-    pub(crate) fn revoke(&self, r: RevokedHolder) -> Result<(), Problem> {
-        let now = r.at;
+    /// Revokes these holders, and lifts those.
+    pub(crate) fn change(&self, change: ChangeRevocations, now: Timestamp) -> Result<(), Problem> {
         let mut inner = self.lock();
-        inner.made.retain(|_, r| holds(r, now));
-        if inner.made.len() >= KEPT && !inner.made.contains_key(&r.holder) {
-            let detail = format!("{KEPT} holders are revoked, which is the most; lift some");
-            return Err(Problem::new(ProblemType::Overloaded, detail));
+        inner
+            .made
+            .retain(|k, r| holds(r, now) && !change.lift.contains(k));
+        let mut refused = Ok(());
+        for r in change.revoke.into_iter().filter(|r| holds(r, now)) {
+            if inner.made.len() >= KEPT && !inner.made.contains_key(&r.holder) {
+                let detail = format!("{KEPT} holders are revoked, which is the most; lift some");
+                refused = Err(Problem::new(ProblemType::Overloaded, detail));
+                break;
+            }
+            inner.made.insert(r.holder.clone(), r);
         }
-        inner.made.insert(r.holder.clone(), r);
-        self.keep(&inner)
+        self.keep(&inner).and(refused)
+    }
+
+    /// Forgets pods that are proven gone: no other has their UID. Whether there were any.
+    pub(crate) fn gone(&self, holders: &[HolderKey]) -> Result<bool, Problem> {
+        let mut inner = self.lock();
+        let before = inner.made.len();
+        for key in holders.iter().filter(|k| !k.is_external()) {
+            inner.made.remove(key);
+        }
+        if inner.made.len() == before {
+            return Ok(false);
+        }
+        self.keep(&inner).map(|()| true)
     }
 
     /// Lifts the revocation that was made with this lease. `false`: there is none.
     pub(crate) fn lift(&self, lease: LeaseId) -> Result<bool, Problem> {
         let mut inner = self.lock();
         let before = inner.made.len();
-        inner.made.retain(|_, r| r.lease != lease);
+        inner.made.retain(|_, r| r.lease != Some(lease));
         if inner.made.len() == before {
             return Ok(false);
         }

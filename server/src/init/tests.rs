@@ -7,7 +7,7 @@ fn args(dir: &Path) -> InitArgs {
         state_dir: dir.join("state"),
         name: "main".into(),
         listen: "127.0.0.1:8443".parse().unwrap(),
-        health: "127.0.0.1:8081".parse().unwrap(),
+        metrics: "127.0.0.1:8081".parse().unwrap(),
         anchor: Kind::Pkcs11,
         module: "/m.so".into(),
         token_label: "a: b".into(),

@@ -363,7 +363,7 @@ async fn a_server_that_starts_with_a_bad_license_says_so_where_people_look() {
             .problem(ProblemType::LicenseInvalid);
         assert!(p.detail.starts_with(reason), "{p}");
         // Ready means listening.
-        assert!(rig.get("/readyz").await.starts_with("HTTP/1.1 200"));
+        assert_eq!(rig.health(&["--ready"]), (true, "ready\n".into()));
         rig.kill();
     }
     // A clock before the license's issue.

@@ -242,8 +242,44 @@ async fn an_administrator_takes_one_lease_back_and_bars_nobody() {
     assert_eq!(list.len(), 1);
     assert_eq!(
         (list[0].lease, list[0].holder.clone()),
-        (b.lease, b.holder.key())
+        (Some(b.lease), b.holder.key())
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operator_revokes_by_holder_who_was_not_heard_yet() {
+    let rig = rig(1).await;
+    let (c, root, farm) = (rig.stranger(), token("root", "r-1"), token("farm", "f-1"));
+    let operator = rig.client("mooring-operator");
+    let post = |body: serde_json::Value| {
+        let call = Call::new(http::Method::POST, "/v1/revocations");
+        call.json(&body).unwrap()
+    };
+    let revoke = |reason: &str| {
+        let one = serde_json::json!({"holder": "external:farm", "reason": reason, "at": "2026-01-01T00:00:00Z"});
+        post(serde_json::json!({"revoke": [one]}))
+    };
+    let by_root = revoke("x").header(http::header::AUTHORIZATION, &format!("Bearer {root}"));
+    let a = ask(&c, by_root).await;
+    assert_eq!(problem(&a).kind, ProblemType::OperatorOnly);
+    let a = ask(&operator, revoke("two\nlines")).await;
+    let p = problem(&a);
+    assert_eq!(p.field.as_deref(), Some("revoke[0].reason"), "{p}");
+
+    assert_eq!(ask(&operator, revoke("stolen")).await.status, 204);
+    let mut claim = TestClaim::new("a");
+    let p = claim
+        .claim_as(&c, &farm)
+        .await
+        .problem(ProblemType::Revoked);
+    assert!(p.detail.contains("stolen"), "{p}");
+    let list = ask(&operator, Call::new(http::Method::GET, "/v1/revocations")).await;
+    let list = list.json::<RevokedHolders>().unwrap().revoked;
+    assert_eq!((list.len(), list[0].lease), (1, None));
+
+    let lift = serde_json::json!({"lift": ["external:farm"]});
+    assert_eq!(ask(&operator, post(lift)).await.status, 204);
+    claim.claim_as(&c, &farm).await.granted();
 }
 
 #[tokio::test(flavor = "multi_thread")]

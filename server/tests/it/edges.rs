@@ -100,21 +100,15 @@ async fn new_certificates_are_taken_without_a_restart_and_bad_ones_refused() {
             .is_ok_and(|a| a.status.as_u16() < 300)
     })
     .await;
-    // The old connection goes on; a new one with the old CA's certificate does not.
-    assert!(
-        old.call(&TestClaim::new("two").call(None), crate::rig::SOON)
-            .await
-            .unwrap()
-            .status
-            .as_u16()
-            < 300
-    );
+    // The old certificate counts no more: neither on the old connection, which has ended, nor on a
+    // new one.
     let (cert, key) = old_ca.issue("d");
-    let refused = rig.connect(Some((&cert, &key)));
-    let answer = refused
-        .call(&TestClaim::new("x").call(None), crate::rig::SOON)
-        .await;
-    assert!(answer.is_err(), "{answer:?}");
+    for refused in [old, rig.connect(Some((&cert, &key)))] {
+        let answer = refused
+            .call(&TestClaim::new("x").call(None), crate::rig::SOON)
+            .await;
+        assert!(answer.is_err(), "{answer:?}");
+    }
 }
 
 /// Seconds of processor time that a process has used.
@@ -144,6 +138,29 @@ async fn an_idle_server_is_idle() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn it_is_alive_and_ready_whoever_fills_its_ports() {
+    let mut rig = Rig::start(Setup::default()).await;
+    assert!(rig.get("/healthz").await.starts_with("HTTP/1.1 404"));
+    let mut silent = Vec::new();
+    for to in [&rig.metrics_port, &rig.api] {
+        for _ in 0..400 {
+            silent.push(tokio::net::TcpStream::connect(to).await.unwrap());
+        }
+    }
+    assert_eq!(rig.health(&[]), (true, "ready\n".into()));
+    assert_eq!(rig.health(&["--ready"]), (true, "ready\n".into()));
+    assert!(rig.get("/metrics").await.starts_with("HTTP/1.1 200"));
+    TestClaim::new("pod")
+        .claim(&rig.client("a"), None)
+        .await
+        .granted();
+    drop(silent);
+    rig.terminate();
+    let (alive, said) = rig.health(&[]);
+    assert!(!alive && said.contains("health.sock"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_service_manager_is_told_when_it_is_ready_and_when_it_ends() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("notify");
@@ -161,7 +178,7 @@ async fn a_service_manager_is_told_when_it_is_ready_and_when_it_ends() {
     rig.run();
     assert_eq!(heard(), "READY=1");
     // Ready means listening, whatever the anchor says.
-    assert!(rig.get("/readyz").await.starts_with("HTTP/1.1 200"));
+    assert_eq!(rig.health(&["--ready"]), (true, "ready\n".into()));
     rig.terminate();
     assert_eq!(heard(), "STOPPING=1");
 }

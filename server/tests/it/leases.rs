@@ -408,3 +408,46 @@ async fn the_watch_tells_each_change_and_goes_on_where_it_was() {
     assert!(took < Duration::from_secs(3), "{took:?}");
     assert!(lines.next().await.is_ok_and(|l| l.is_none()));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_holder_is_told_what_concerns_it_and_watches_once() {
+    let rig = Rig::start(Setup::default()).await;
+    let a = rig.client("a");
+    TestClaim::new("pod").claim(&a, None).await.granted();
+    let all = rig.products(&a).await.server;
+    assert_eq!(all.license_id.as_deref(), Some("test-1"));
+    let seen = ask(&a, Call::new(http::Method::GET, "/v1/products")).await;
+    let text = String::from_utf8_lossy(&seen.body).into_owned();
+    for secret in ["test-1", "ACME", all.anchor.key_id.as_deref().unwrap()] {
+        assert!(!text.contains(secret), "{secret}: {text}");
+    }
+    let seen: mooring_core::wire::Products = seen.json().unwrap();
+    assert!(seen.server.license_valid && !seen.products.is_empty());
+
+    let call = Call::new(http::Method::GET, "/v1/leases?watch");
+    let watch = async || a.lines(&call, crate::rig::SOON).await.unwrap().unwrap();
+    let mut first = watch().await;
+    let line = first.next().await.unwrap().unwrap();
+    let line = String::from_utf8_lossy(&line).into_owned();
+    assert!(
+        line.contains("licenseValid") && !line.contains("ACME"),
+        "{line}"
+    );
+    let mut other = rig
+        .client("b")
+        .lines(&call, crate::rig::SOON)
+        .await
+        .unwrap()
+        .unwrap();
+    let mut second = watch().await;
+    let ended = tokio::time::timeout(crate::rig::SOON, first.next()).await;
+    assert!(
+        matches!(ended, Ok(Ok(None))),
+        "the older one goes on: {ended:?}"
+    );
+    assert!(second.next().await.unwrap().is_some());
+    assert!(
+        other.next().await.unwrap().is_some(),
+        "another's is its own"
+    );
+}

@@ -1,7 +1,8 @@
 //! Pods: service-account tokens reviewed by an API server (a small one of the test's own),
 //! namespaces, proofs in place of tokens.
 
-use crate::rig::{Rig, Setup, TestClaim, ask, renew, until};
+use crate::rig::{Rig, Setup, TestClaim, ask, problem, renew, until};
+use http::header::AUTHORIZATION;
 use http::{Request, StatusCode};
 use hyper::body::Incoming;
 use mooring_core::identity::Holder;
@@ -10,6 +11,7 @@ use mooring_core::time::DEFAULT_MAX_CONTESTED;
 use mooring_core::wire::{ProblemType, Renewed, ViewState};
 use mooring_net::client::Call;
 use mooring_net::http as net;
+use mooring_net::serve::{Limits, serve};
 use mooring_net::shutdown::Shutdown;
 use mooring_net::tls;
 use mooring_testkit::Ca;
@@ -85,7 +87,7 @@ async fn in_cluster(seats: u32, more: &str) -> (Rig, Arc<Api>) {
     let ca = Ca::new();
     let (cert, key) = ca.issue("apiserver");
     let identity = tls::ServerIdentity::new(tls::certified_key(&cert, &key).unwrap(), vec![]);
-    let acceptor = tokio_rustls::TlsAcceptor::from(tls::server_config(identity, None).unwrap());
+    let tls = tls::server_config(identity, None, tls::Http::Two).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
     let (stop, shutdown) = Shutdown::channel();
@@ -93,10 +95,10 @@ async fn in_cluster(seats: u32, more: &str) -> (Rig, Arc<Api>) {
     tokio::spawn(async move {
         let _stop = stop;
         let handler = move |req| answer(shared.clone(), req);
-        net::serve(
+        serve(
             listener,
-            Some(acceptor),
-            net::Limits::default(),
+            Some(tls.into()),
+            Limits::of(1000, 1000),
             shutdown,
             handler,
         )
@@ -191,7 +193,13 @@ async fn other_tokens_and_other_namespaces_are_refused() {
         Some(3.0)
     );
 
-    // Only the server's own namespace, where nobody says otherwise.
+    // Only the server's own namespace, where nobody says otherwise; nor is another told anything.
+    for path in ["/v1/products", "/v1/leases", "/v1/leases?watch"] {
+        let bearer = "Bearer team-a/render-0";
+        let call = Call::new(http::Method::GET, path).header(AUTHORIZATION, bearer);
+        let p = problem(&ask(&c, call).await);
+        assert_eq!(p.kind, ProblemType::NotEntitled, "{path}: {p}");
+    }
     let mut foreign = TestClaim::new("pod");
     let p = foreign
         .claim_as(&c, "team-a/render-0")

@@ -28,6 +28,10 @@ fn t(s: u64) -> BootTime {
     BootTime::from_millis(1000) + Duration::from_secs(s)
 }
 
+fn anybody() -> Asker {
+    crate::users::Users::Together.asker(None).unwrap()
+}
+
 fn folder() -> Folder {
     Folder::new(&std::env::temp_dir().join("mooring-none"), "boot".into())
 }
@@ -45,6 +49,7 @@ fn put(registry: &Registry, kind: ClaimKind, name: &str, start: Start) -> ClaimI
         kind,
         items,
         start,
+        owner: None,
     };
     registry.add(about, store, drive, t(0)).0
 }
@@ -74,19 +79,23 @@ fn changes_by_time_alone_show_at_once_and_are_numbered_once() {
         (first.state, first.seq, first.licensed, first.boot_ms),
         (HoldState::Seeking, 1, false, 1000)
     );
-    assert_eq!(registry.status(t(1)).seq, 1, "nothing changed");
+    assert_eq!(registry.status(anybody(), t(1)).seq, 1, "nothing changed");
     assert!(changes.feed.try_recv().is_err());
     hears_nothing(&registry, id);
-    let s = registry.status(t(15));
+    let s = registry.status(anybody(), t(15));
     assert_eq!(
         (s.state, s.seq, s.licensed),
         (HoldState::Optimistic, 2, true)
     );
     assert_eq!(s.for_ms, s.until_boot_ms.map(|u| u - s.boot_ms));
     assert_eq!(*changes.feed.try_recv().unwrap(), s);
-    assert_eq!(registry.status(t(16)).seq, 2, "less time left is no change");
+    assert_eq!(
+        registry.status(anybody(), t(16)).seq,
+        2,
+        "less time left is no change"
+    );
     // Nobody polled the holder; the question alone finds that its time is over.
-    let s = registry.status(t(8 * 3600));
+    let s = registry.status(anybody(), t(8 * 3600));
     assert_eq!((s.state, s.seq, s.licensed), (HoldState::Lost, 3, false));
     assert_eq!(*changes.feed.try_recv().unwrap(), s);
     registry.stop(id, t(8 * 3600 + 1));
@@ -100,7 +109,7 @@ fn several_pod_claims_are_licensed_together_or_not() {
     let id = put(&registry, ClaimKind::Pod, "pod", Start::Optimistic);
     put(&registry, ClaimKind::Pod, "other", Start::Licensed);
     hears_nothing(&registry, id);
-    let s = registry.status(t(20));
+    let s = registry.status(anybody(), t(20));
     assert_eq!(
         (s.state, s.licensed, s.until_boot_ms, s.for_ms),
         (HoldState::Optimistic, false, None, None)
@@ -111,7 +120,7 @@ fn several_pod_claims_are_licensed_together_or_not() {
 #[test]
 fn run_time_claims_say_nothing_of_the_pod() {
     let registry = Registry::new("s:1".into());
-    let s = registry.status(t(0));
+    let s = registry.status(anybody(), t(0));
     assert_eq!(
         (s.state, s.licensed, s.claims.len()),
         (HoldState::Released, false, 0),
@@ -119,17 +128,17 @@ fn run_time_claims_say_nothing_of_the_pod() {
     );
     let mine = put(&registry, ClaimKind::Claim, "mine", Start::Optimistic);
     hears_nothing(&registry, mine);
-    let s = registry.status(t(20));
+    let s = registry.status(anybody(), t(20));
     assert!(s.claims[0].licensed);
     assert_eq!((s.state, s.licensed), (HoldState::Released, false));
     assert_eq!((s.until_boot_ms, s.for_ms), (None, None));
     put(&registry, ClaimKind::Pod, "pod", Start::Licensed);
     put(&registry, ClaimKind::Hold, "hold-x", Start::Optimistic);
-    let s = registry.status(t(40));
+    let s = registry.status(anybody(), t(40));
     assert_eq!((s.state, s.licensed), (HoldState::Seeking, false));
     assert_eq!(s.claims[2].kind, ClaimKind::Hold);
     assert_eq!(
-        registry.count(),
+        registry.count(None),
         Count {
             live: 2,
             leaving: 0
@@ -143,12 +152,12 @@ fn a_claim_that_leaves_is_shown_no_more_and_frees_its_name() {
     let id = put(&registry, ClaimKind::Claim, "mine", Start::Licensed);
     let _asked = asks(&registry, id, t(0));
     registry.leave(id, t(1));
-    assert!(registry.find("mine", t(1)).is_none() && registry.claim(id, t(1)).is_none());
-    assert!(registry.is_leaving(id) && registry.status(t(1)).claims.is_empty());
+    assert!(registry.find("mine", anybody(), t(1)).is_none() && registry.claim(id, t(1)).is_none());
+    assert!(registry.is_leaving(id) && registry.status(anybody(), t(1)).claims.is_empty());
     let again = put(&registry, ClaimKind::Claim, "mine", Start::Licensed);
     assert_ne!(again, id);
     assert_eq!(
-        registry.count(),
+        registry.count(None),
         Count {
             live: 1,
             leaving: 1
@@ -156,13 +165,13 @@ fn a_claim_that_leaves_is_shown_no_more_and_frees_its_name() {
     );
     registry.remove(id, t(2));
     assert_eq!(
-        registry.count(),
+        registry.count(None),
         Count {
             live: 1,
             leaving: 0
         }
     );
-    assert_eq!(registry.find("mine", t(2)).unwrap().id, again);
+    assert_eq!(registry.find("mine", anybody(), t(2)).unwrap().id, again);
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! The socket's paths (docs/contracts.md, "The sidecar's socket").
 
 use super::input;
+use super::limits::{Limit, Permit};
 use super::peer::Peer;
 use super::{events, hold_stream};
 use crate::claims::{Claims, HOLD, pods_own};
 use crate::registry::{ClaimId, Registry};
 use crate::server_client::ServerClient;
+use crate::users::Asker;
 use http::header::CACHE_CONTROL;
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode};
@@ -22,7 +24,6 @@ use mooring_net::head::{Query, bad_field};
 use mooring_net::http::{Body, allowing, json, no_content, problem, read_body, with_type};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The description of this API, as it is served.
 const OPENAPI: &str = include_str!("../../../docs/openapi/socket.json");
@@ -42,8 +43,8 @@ const GIVE_BACK: Duration = Duration::from_secs(2);
 pub(crate) struct Api {
     claims: Arc<Claims>,
     client: ServerClient,
-    followers: Arc<Semaphore>,
-    questions: Semaphore,
+    followers: Limit,
+    questions: Limit,
 }
 
 impl Api {
@@ -51,8 +52,8 @@ impl Api {
         Self {
             claims,
             client,
-            followers: Arc::new(Semaphore::new(FOLLOWERS)),
-            questions: Semaphore::new(QUESTIONS),
+            followers: Limit::new(FOLLOWERS),
+            questions: Limit::new(QUESTIONS),
         }
     }
 
@@ -79,13 +80,23 @@ impl Api {
         peer: &Arc<Peer>,
     ) -> Result<Response<Body>, Problem> {
         let query = &Query::read(head.uri.query())?;
+        let asker = peer.asker;
         match call {
-            SocketCall::Status => Ok(json(StatusCode::OK, &self.registry().status(clock::boot()))),
-            SocketCall::Events => Ok(events::follow(self.registry(), self.follower()?)),
+            SocketCall::Status => {
+                let status = self.registry().status(asker, clock::boot());
+                Ok(json(StatusCode::OK, &status))
+            }
+            SocketCall::Events => {
+                let permit = self.follower(asker)?;
+                Ok(events::follow(self.registry(), asker, permit))
+            }
             SocketCall::OpenApi => Ok(with_type(StatusCode::OK, "application/json", OPENAPI)),
             SocketCall::Token => match nonce(query)? {
-                None => self.last_token(self.claim_of(query)?),
-                Some(nonce) => self.fresh_token(self.claim_of(query)?, nonce).await,
+                None => self.last_token(self.claim_of(query, asker)?),
+                Some(nonce) => {
+                    let id = self.claim_of(query, asker)?;
+                    self.fresh_token(id, nonce, asker).await
+                }
             },
             SocketCall::Voucher => match self.claims.terms.offline_start.voucher() {
                 Ok(v) => Ok(json(StatusCode::OK, &v.envelope)),
@@ -93,7 +104,7 @@ impl Api {
             },
             SocketCall::GetClaim => {
                 let name = input::name(name)?;
-                let found = self.registry().find(name.as_str(), clock::boot());
+                let found = self.registry().find(name.as_str(), asker, clock::boot());
                 let status = found.and_then(|f| self.registry().claim(f.id, clock::boot()));
                 let status = status.ok_or_else(|| {
                     let detail = format!("there is no claim \"{name}\"; PUT makes one");
@@ -110,9 +121,10 @@ impl Api {
                     return Err(bad_field("name", made));
                 }
                 let asked = input::claim(&read_body(body, BODY, BODY_TIME).await?)?;
-                self.put(name, asked, input::wait(&head.headers)).await
+                self.put(name, asked, input::wait(&head.headers), asker)
+                    .await
             }
-            SocketCall::DeleteClaim => self.delete(&input::name(name)?).await,
+            SocketCall::DeleteClaim => self.delete(&input::name(name)?, asker).await,
             SocketCall::Hold if body.is_end_stream() => self.hold(query, peer),
             SocketCall::Hold => {
                 let detail = "POST /v1/hold takes no body: ?product=render&seats=2";
@@ -125,23 +137,22 @@ impl Api {
         &self.claims.registry
     }
 
-    fn follower(&self) -> Result<OwnedSemaphorePermit, Problem> {
-        let busy = |_| {
-            let detail = format!(
-                "{FOLLOWERS} connections follow events, hold or wait for a claim already; close some"
-            );
-            Problem::new(ProblemType::Overloaded, detail).retry_after(1)
-        };
-        self.followers.clone().try_acquire_owned().map_err(busy)
+    fn follower(&self, asker: Asker) -> Result<Permit, Problem> {
+        let permit = self.followers.take(asker.owner);
+        permit.ok_or_else(|| {
+            let what = "follow events, hold or wait for a claim";
+            self.followers.problem(asker.owner, what)
+        })
     }
 
     fn hold(&self, query: &Query, peer: &Arc<Peer>) -> Result<Response<Body>, Problem> {
-        let permit = self.follower()?;
+        let permit = self.follower(peer.asker)?;
         let id = if let Some(name) = query.get("resume")? {
-            self.claims.resume(name)?
+            self.claims.resume(name, peer.asker)?
         } else {
             let start = input::start(query)?.unwrap_or(Start::Licensed);
-            self.claims.hold(vec![input::item(query)?], start)?
+            self.claims
+                .hold(vec![input::item(query)?], start, peer.asker)?
         };
         let (claims, peer) = (self.claims.clone(), peer.clone());
         Ok(hold_stream::follow(claims, id, peer, permit))
@@ -152,11 +163,14 @@ impl Api {
         name: ClaimName,
         asked: SocketClaim,
         wait: Duration,
+        asker: Asker,
     ) -> Result<Response<Body>, Problem> {
         // Before the claim is made: one that waits for its answer counts among the followers.
-        let _permit = (!wait.is_zero()).then(|| self.follower()).transpose()?;
+        let _permit = (!wait.is_zero())
+            .then(|| self.follower(asker))
+            .transpose()?;
         let start = asked.start.unwrap_or(Start::Licensed);
-        let id = self.claims.ask(name, asked.items, start)?;
+        let id = self.claims.ask(name, asked.items, start, asker)?;
         let until = tokio::time::Instant::now() + wait;
         let (_, mut changes) = self.registry().subscribe(clock::boot());
         loop {
@@ -176,8 +190,8 @@ impl Api {
         }
     }
 
-    async fn delete(&self, name: &ClaimName) -> Result<Response<Body>, Problem> {
-        let Some(found) = self.registry().find(name.as_str(), clock::boot()) else {
+    async fn delete(&self, name: &ClaimName, asker: Asker) -> Result<Response<Body>, Problem> {
+        let Some(found) = self.registry().find(name.as_str(), asker, clock::boot()) else {
             return Ok(no_content());
         };
         if found.kind == ClaimKind::Pod {
@@ -190,14 +204,17 @@ impl Api {
     }
 
     /// The claim that `?claim=` names, or the pod's own.
-    fn claim_of(&self, query: &Query) -> Result<ClaimId, Problem> {
+    fn claim_of(&self, query: &Query, asker: Asker) -> Result<ClaimId, Problem> {
         let unknown = |detail: String| Problem::new(ProblemType::UnknownLease, detail);
         let Some(name) = query.get("claim")? else {
             let none =
                 "this sidecar has no claim of its own; name one of the application's with ?claim=";
             return self.registry().pod().ok_or_else(|| unknown(none.into()));
         };
-        let found = self.registry().find(name, clock::boot()).map(|f| f.id);
+        let found = self
+            .registry()
+            .find(name, asker, clock::boot())
+            .map(|f| f.id);
         found.ok_or_else(|| {
             let clipped: String = name.chars().take(80).collect();
             unknown(format!("there is no claim {clipped:?}")).field("claim")
@@ -210,20 +227,25 @@ impl Api {
         Ok(json(StatusCode::OK, &bundle))
     }
 
-    async fn fresh_token(&self, id: ClaimId, nonce: String) -> Result<Response<Body>, Problem> {
+    async fn fresh_token(
+        &self,
+        id: ClaimId,
+        nonce: String,
+        asker: Asker,
+    ) -> Result<Response<Body>, Problem> {
         let lease = |d: &Drive| d.holder().lease().map(|(l, s)| (l, s.clone()));
         let lease = self.registry().read(id, lease).flatten();
         let (lease, secret) = lease.ok_or_else(|| self.no_lease(id))?;
-        let asked = async {
-            let _turn = self.questions.acquire().await;
-            self.client.nonce(lease, secret, nonce, QUESTION).await
-        };
-        let busy = |_| {
+        let busy = || {
             let detail = "too many questions to the license server at once";
             Problem::new(ProblemType::Overloaded, detail).retry_after(1)
         };
+        let asked = async {
+            let _turn = self.questions.turn(asker.owner).await.ok_or_else(busy)?;
+            self.client.nonce(lease, secret, nonce, QUESTION).await
+        };
         let bundle = tokio::time::timeout(QUESTION, asked).await;
-        Ok(json(StatusCode::OK, &bundle.map_err(busy)??))
+        Ok(json(StatusCode::OK, &bundle.map_err(|_| busy())??))
     }
 
     fn no_lease(&self, id: ClaimId) -> Problem {

@@ -3,6 +3,7 @@
 //! with its process.
 
 use super::events::{ALIVE, CONTENT_TYPE, LIVES};
+use super::limits::Permit;
 use super::peer::Peer;
 use crate::claims::Claims;
 use crate::registry::{Changes, ClaimId, timeless};
@@ -12,7 +13,6 @@ use mooring_core::wire::{ClaimStatus, HoldState};
 use mooring_net::clock;
 use mooring_net::http::{Body, Pieces, streamed};
 use std::sync::Arc;
-use tokio::sync::OwnedSemaphorePermit;
 
 struct HoldStream {
     claims: Arc<Claims>,
@@ -23,7 +23,7 @@ struct HoldStream {
     first: Option<u64>,
     changes: Changes,
     over: bool,
-    _permit: OwnedSemaphorePermit,
+    _permit: Permit,
 }
 
 impl Drop for HoldStream {
@@ -37,7 +37,7 @@ pub(super) fn follow(
     claims: Arc<Claims>,
     id: ClaimId,
     peer: Arc<Peer>,
-    permit: OwnedSemaphorePermit,
+    permit: Permit,
 ) -> Response<Body> {
     peer.may_leave_unread();
     let (first, changes) = claims.registry.subscribe(clock::boot());

@@ -6,6 +6,7 @@
 //! | `api` | what each call answers |
 //! | `events` | changes as server-sent events |
 //! | `input` | queries, bodies and headers, as pure functions |
+//! | `limits` | how much of it one user may have |
 //! | `hold_stream` | a claim that lives as long as its connection |
 //! | `peer` | the connection itself: its end is noticed, a reader that does not read is cut off |
 
@@ -13,16 +14,19 @@ mod api;
 mod events;
 mod hold_stream;
 mod input;
+mod limits;
 mod peer;
 
 pub(crate) use api::Api;
 
+use crate::users::Users;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use mooring_core::wire::{Problem, ProblemType};
+use limits::Limit;
+use mooring_core::wire::Problem;
 use peer::{Peer, Stall};
 use std::convert::Infallible;
 use std::fs::{self, Permissions};
@@ -32,7 +36,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
 
 /// Connections at once. Each costs some KB; one more is told so and closed, so that it need not
 /// wait.
@@ -53,7 +56,9 @@ pub(crate) struct SocketError {
 
 /// Binds the socket. A file left by an earlier run is replaced in one step: there is no moment
 /// without a socket once there was one, and none with the wrong mode.
-pub(crate) fn bind(path: &Path) -> Result<UnixListener, SocketError> {
+///
+/// Every user may connect, or with a `group` its members alone.
+pub(crate) fn bind(path: &Path, group: Option<u32>) -> Result<UnixListener, SocketError> {
     let fail = |what| {
         move |error| SocketError {
             path: path.to_owned(),
@@ -70,14 +75,16 @@ pub(crate) fn bind(path: &Path) -> Result<UnixListener, SocketError> {
     let fresh = Path::new(&fresh);
     let _ = fs::remove_file(fresh);
     let listener = UnixListener::bind(fresh).map_err(fail("binding"))?;
-    let opened = fs::set_permissions(fresh, Permissions::from_mode(0o666));
-    opened.map_err(fail("opening it to all users"))?;
+    let mode = if group.is_some() { 0o660 } else { 0o666 };
+    std::os::unix::fs::chown(fresh, None, group).map_err(fail("giving it to the group"))?;
+    let opened = fs::set_permissions(fresh, Permissions::from_mode(mode));
+    opened.map_err(fail("opening it to its users"))?;
     fs::rename(fresh, path).map_err(fail("putting it in place"))?;
     Ok(listener)
 }
 
-pub(crate) async fn serve(listener: UnixListener, api: Arc<Api>) {
-    let permits = Arc::new(Semaphore::new(CONNECTIONS));
+pub(crate) async fn serve(listener: UnixListener, api: Arc<Api>, users: Users) {
+    let limit = Limit::new(CONNECTIONS);
     loop {
         let stream = match listener.accept().await {
             Ok((s, _)) => s,
@@ -88,12 +95,21 @@ pub(crate) async fn serve(listener: UnixListener, api: Arc<Api>) {
                 continue;
             }
         };
-        match permits.clone().try_acquire_owned() {
-            Err(_) => turn_away(stream),
-            Ok(permit) => {
+        let uid = stream.peer_cred().ok().map(|c| c.uid());
+        let Some(asker) = users.asker(uid) else {
+            tracing::warn!("the kernel does not say whose a connection to the socket is");
+            continue;
+        };
+        match limit.take(asker.owner) {
+            None => turn_away(
+                stream,
+                limit.problem(asker.owner, "to the sidecar are open"),
+            ),
+            Some(permit) => {
+                let peer = Peer::new(stream, asker);
                 let api = api.clone();
                 tokio::spawn(async move {
-                    connection(stream, api).await;
+                    connection(peer, api).await;
                     drop(permit);
                 });
             }
@@ -101,8 +117,7 @@ pub(crate) async fn serve(listener: UnixListener, api: Arc<Api>) {
     }
 }
 
-async fn connection(stream: UnixStream, api: Arc<Api>) {
-    let peer = Peer::new(stream);
+async fn connection(peer: Arc<Peer>, api: Arc<Api>) {
     let of_service = peer.clone();
     let service = service_fn(move |req: Request<Incoming>| {
         let (api, peer) = (api.clone(), of_service.clone());
@@ -119,18 +134,16 @@ async fn connection(stream: UnixStream, api: Arc<Api>) {
 }
 
 /// Says why, in the little that the kernel takes without waiting.
-fn turn_away(mut stream: UnixStream) {
+fn turn_away(mut stream: UnixStream, problem: Problem) {
     tokio::spawn(async move {
-        let answer = full();
+        let answer = full(problem);
         let said = stream.write_all(answer.as_bytes());
         let _ = tokio::time::timeout(Duration::from_millis(100), said).await;
     });
 }
 
 /// A whole HTTP answer, since nothing of the request is read.
-fn full() -> String {
-    let detail = format!("this pod has {CONNECTIONS} connections to its sidecar; close some");
-    let mut problem = Problem::new(ProblemType::Overloaded, detail).retry_after(1);
+fn full(mut problem: Problem) -> String {
     problem.title = "Too many connections".into();
     let body = serde_json::to_string(&problem).unwrap_or_default();
     format!(
@@ -145,10 +158,12 @@ fn full() -> String {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+    use mooring_core::wire::ProblemType;
 
     #[test]
     fn the_answer_to_a_connection_too_many_is_well_formed() {
-        let answer = full();
+        let problem = Limit::new(CONNECTIONS).problem(None, "to the sidecar are open");
+        let answer = full(problem);
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
         assert!(

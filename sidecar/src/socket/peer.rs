@@ -1,5 +1,6 @@
 //! One connection, seen from two sides: hyper reads and writes it, a hold watches for its end.
 
+use crate::users::Asker;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,13 +14,18 @@ use tokio::time::{Sleep, sleep};
 #[derive(Debug)]
 pub(super) struct Peer {
     stream: UnixStream,
+    pub(super) asker: Asker,
     patient: AtomicBool,
 }
 
 impl Peer {
-    pub(super) fn new(stream: UnixStream) -> Arc<Self> {
+    pub(super) fn new(stream: UnixStream, asker: Asker) -> Arc<Self> {
         let patient = AtomicBool::new(false);
-        Arc::new(Self { stream, patient })
+        Arc::new(Self {
+            stream,
+            asker,
+            patient,
+        })
     }
 
     /// From now on the client may leave its answer unread: a hold lives as long as its process, and
@@ -127,12 +133,17 @@ impl AsyncWrite for Stall {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+    use crate::users::Users;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    fn anybody() -> Asker {
+        Users::Together.asker(None).unwrap()
+    }
 
     #[tokio::test(flavor = "current_thread")]
     async fn a_reader_that_does_not_read_is_cut_off_unless_it_holds() {
         let (mine, theirs) = UnixStream::pair().unwrap();
-        let peer = Peer::new(mine);
+        let peer = Peer::new(mine, anybody());
         let mut s = Stall::new(peer.clone(), Duration::from_millis(50));
         let big = vec![0; 8 << 20];
         let e = s.write_all(&big).await.unwrap_err();
@@ -147,7 +158,7 @@ mod tests {
     #[tokio::test(flavor = "current_thread")]
     async fn the_end_is_seen_behind_what_nobody_read() {
         let (mine, mut theirs) = UnixStream::pair().unwrap();
-        let peer = Peer::new(mine);
+        let peer = Peer::new(mine, anybody());
         theirs.write_all(b"never read").await.unwrap();
         let short = Duration::from_millis(50);
         assert!(tokio::time::timeout(short, peer.ended()).await.is_err());

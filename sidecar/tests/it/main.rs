@@ -19,3 +19,4 @@ mod life;
 mod measure;
 mod proc;
 mod start;
+mod users;

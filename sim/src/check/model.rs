@@ -108,6 +108,16 @@ impl Model {
         self.fits_beside(&self.run.used, items)
     }
 
+    /// Whether the books have free what a lease has drawn.
+    pub(super) fn has_free(&self, draws: &[(Index, u32)]) -> bool {
+        let drawn = |pool| -> u64 {
+            let of_it = draws.iter().filter(|d| d.0 == pool);
+            of_it.map(|d| u64::from(d.1)).sum()
+        };
+        let mut pools = draws.iter().map(|d| d.0);
+        pools.all(|p| of(&self.run.used, p) + drawn(p) <= self.cap(p))
+    }
+
     /// Whether it would fit if nobody else were there.
     pub(super) fn could_fit(&self, items: &[(Index, u32)]) -> bool {
         self.fits_beside(&[], items)

@@ -173,7 +173,9 @@ fn stays_held(m: &Model, step: &Step, message: &Message, seen: &mut Seen) -> Ver
         && !m.run.revoked.contains(&holder)
         && !m.run.gone.contains(&holder)
         && !m.apps.copied.contains_key(&holder)
-        && m.fits(items);
+        // What it drew: a copy of another holder, with an older lease, may have come back to that,
+        // and other seats are not given out before Q.
+        && m.has_free(&lease.draws);
     let stays = matches!(step.reply(), Some(Reply::Lease { lease, .. }) if lease == no);
     if due && !stays {
         let (run, answered, reply) = (m.run.no, lease.answered, step.reply());

@@ -17,8 +17,9 @@ use super::Seen;
 use super::apps::{AppNo, KnownCopy, Told};
 use super::demand;
 use super::measure::Verdict;
-use super::model::{Change, Lease, Model, Stand, Step, add, of, subtract};
+use super::model::{Change, ClaimOf, Lease, Model, Stand, Step, add, of, subtract};
 use crate::history::{Index, LeaseNo, Msg, RunNo, Says};
+use std::collections::HashMap;
 
 /// Looks anew whether an application counts.
 pub(super) fn recount(m: &mut Model, no: AppNo, seen: &mut Seen) -> Verdict {
@@ -100,18 +101,40 @@ fn within(m: &Model, pool: Index, when: &str) -> Verdict {
 /// Copies of one holder that began one claim anew, each with its own secret, do not keep to the
 /// protocol: a claim has one lease. The same of one that came to a new run with an older token than
 /// its sibling's, and was granted a lease of its own. What the books do not have of theirs is not
-/// counted.
+/// counted; nor, where a later run takes in the one and does not know of the other, more than the
+/// lesser of both.
 fn of_copies_begun_anew(m: &Model, pool: Index) -> u64 {
-    let anew = |(no, l): &(&LeaseNo, &Lease)| {
-        l.running > 0
-            && m.stand(**no) != Stand::Seat
-            && m.apps.of_claim(l.of).any(|(.., app)| {
-                Some(app.secret) != l.secret || app.counted.is_some_and(|c| c != **no)
-            })
-    };
-    let theirs = m.leases.iter().filter(anew);
-    let draws = theirs.flat_map(|(_, l)| &l.running_draws);
-    draws.filter(|d| d.0 == pool).map(|d| u64::from(d.1)).sum()
+    let mut by_claim: HashMap<ClaimOf, Vec<(LeaseNo, &Lease, u64)>> = HashMap::new();
+    for (no, l) in m.leases.iter().filter(|(_, l)| l.running > 0) {
+        let draws = l.running_draws.iter().filter(|d| d.0 == pool);
+        let draw = draws.map(|d| u64::from(d.1)).sum();
+        by_claim.entry(l.of).or_default().push((*no, l, draw));
+    }
+    let excess = by_claim.iter().map(|(of, leases)| {
+        let all: u64 = leases.iter().map(|(.., draw)| draw).sum();
+        let least = leases.iter().map(|(.., draw)| *draw).min();
+        if leases.len() > 1 && m.apps.copied.contains_key(&of.0) {
+            return all - least.unwrap_or_default();
+        }
+        let anew = leases.iter().filter(|(no, l, _)| begun_anew(m, *no, l));
+        anew.map(|(.., draw)| draw).sum()
+    });
+    excess.sum()
+}
+
+fn begun_anew(m: &Model, no: LeaseNo, l: &Lease) -> bool {
+    let other = m
+        .apps
+        .of_claim(l.of)
+        .any(|(.., app)| Some(app.secret) != l.secret || app.counted.is_some_and(|c| c != no));
+    m.stand(no) != Stand::Seat && (other || is_seated_anew(m, l))
+}
+
+/// Whether the books have the claim of a copied holder seated by another lease, of which no copy
+/// needs to have heard yet.
+fn is_seated_anew(m: &Model, lease: &Lease) -> bool {
+    let copied = m.apps.copied.contains_key(&lease.holder());
+    copied && m.live(lease.of).any(|no| m.stand(no) == Stand::Seat)
 }
 
 /// The books have a lease as seated.

@@ -210,3 +210,50 @@ fn an_old_proof_brings_nobody_before_others() {
     let old = place(l.claim(shows(3, false), at(4)));
     assert_eq!((old.place, old.contested), (3, false));
 }
+
+#[test]
+fn what_is_taken_away_says_so_to_who_looks_and_a_lifted_one_too() {
+    let mut l = seats(2);
+    let lease = granted(l.claim(claim(1, "render"), at(0))).lease;
+    let shown = |l: &Ledger, n: u8, ms| {
+        let of = claim(n, "render").holder;
+        let v = l
+            .views(at(ms))
+            .into_iter()
+            .find(|v| v.holder == of)
+            .unwrap();
+        (v.state, v.problem.map(|p| (p.kind, p.detail)))
+    };
+    let told = |l: &mut Ledger| std::iter::from_fn(|| l.next_event()).count();
+    told(&mut l);
+    let key = claim(1, "render").holder.key();
+    l.revoke(&key, Some("stolen"), at(1_000));
+    assert_eq!(told(&mut l), 1, "who watches is told at once");
+    let (state, problem) = shown(&l, 1, 1_000);
+    let (kind, detail) = problem.unwrap();
+    assert_eq!((state, kind), (ViewState::Held, ProblemType::Revoked));
+    assert!(detail.contains("stolen"), "{detail}");
+    l.revoke(&key, None, at(2_000));
+    assert_eq!(told(&mut l), 1);
+    assert_eq!(shown(&l, 1, 2_000), (ViewState::Held, None));
+
+    assert!(l.take_back(lease, at(3_000)));
+    let (state, problem) = shown(&l, 1, 3_000);
+    let (kind, detail) = problem.unwrap();
+    assert_eq!((state, kind), (ViewState::Silent, ProblemType::GivenBack));
+    assert!(detail.contains("an administrator took"), "{detail}");
+
+    // A refused one is shown as lifted until it asks again.
+    let key = claim(2, "render").holder.key();
+    l.revoke(&key, Some("stolen"), at(4_000));
+    refused(l.claim(claim(2, "render"), at(4_001)));
+    assert_eq!(shown(&l, 2, 4_001).1.unwrap().0, ProblemType::Revoked);
+    l.revoke(&key, None, at(4_002));
+    let (state, problem) = shown(&l, 2, 4_002);
+    let (kind, detail) = problem.unwrap();
+    assert_eq!(
+        (state, kind),
+        (ViewState::Refused, ProblemType::UnknownLease)
+    );
+    assert!(detail.contains("is lifted"), "{detail}");
+}

@@ -2,15 +2,15 @@
 #![allow(clippy::needless_pass_by_value)]
 use super::*;
 use crate::connection::LeaseCache;
-use crate::leases::{Service, Trouble};
+use crate::leases::{Service, Trouble, WAITING, waits_for_itself};
 use crate::pods::Holding;
 use kube::runtime::events::EventType;
 use mooring_core::identity::{Holder, HolderKey};
 use mooring_core::wire::LeaseView;
 use serde_json::{Value, json};
 
-mod cut_off;
 mod outage;
+mod taken_away;
 
 const UID: &str = "3f2504e0-4f89-11d3-9a0c-0305e82c3301";
 const WELL: Service = Service {
@@ -71,6 +71,7 @@ fn facts<'a>(
         pod: PodFact::Unseen,
         standing: Standing::Counts,
         node: None,
+        listed: Listed::No,
         existing,
         written: None,
     }
@@ -90,8 +91,6 @@ fn running(secs: u64) -> PodFact {
         since: Some(now()),
         max_grace: Duration::from_secs(8 * 3600),
         optimistic: false,
-        app_runs: true,
-        unreachable: false,
     };
     PodFact::Running {
         of: Box::new(of),
@@ -191,6 +190,27 @@ fn waiting_tells_place_and_reason() {
                 .contains("2 seats of render are wanted, and 1 is free"),
         "{}",
         note.message
+    );
+}
+
+#[test]
+fn who_waits_for_the_pods_that_it_replaces_is_told_the_way_out() {
+    let of = |state: &str, product: &str| {
+        let items =
+            json!({ "place": 1, "reason": "full", "items": [{ "product": product, "seats": 1 }] });
+        claims(vec![view("pod", state, items)])
+    };
+    let (waits, server) = (of("Waiting", "render"), server());
+    let keeps = |theirs: Vec<Known>| theirs.iter().any(|t| t.keeps(&waits[0]));
+    assert!(keeps(of("Held", "render")));
+    assert!(!keeps(of("Held", "mesh")) && !keeps(of("Waiting", "render")));
+    let (_, note) = applied(plan(&facts(&server, &waits, None)));
+    let told = waits_for_itself(&note.unwrap(), "app", 2);
+    assert_eq!(told.reason, WAITING);
+    assert!(
+        told.message.contains("place 1") && told.message.contains("maxSurge: 0"),
+        "{}",
+        told.message
     );
 }
 

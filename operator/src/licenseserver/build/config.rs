@@ -2,9 +2,12 @@
 
 use super::anchor;
 use super::inputs::Inputs;
-use super::paths::{LOGINS_FILE, POLICIES_FILE, STATE_DIR, VENDOR_KEYS_DIR, mounted as at};
-use mooring_api::names::{API_PORT, HEALTH_PORT, short_hash};
-use mooring_config::{Config, Lease, Tls};
+use super::paths::{
+    CLIENT_KEYS_FILE, LOGINS_FILE, POLICIES_FILE, REVOKED_FILE, STATE_DIR, VENDOR_KEYS_DIR,
+    mounted as at,
+};
+use mooring_api::names::{API_PORT, METRICS_PORT, short_hash};
+use mooring_config::{Clients, Config, Connections, Lease, Tls};
 use std::net::{Ipv6Addr, SocketAddr};
 
 /// The configuration that a LicenseServer asks for; none if its anchor is not one kind.
@@ -16,7 +19,11 @@ pub fn server_config(i: &Inputs<'_>) -> Option<Config> {
         name: i.reference.name.clone(),
         namespace: Some(i.reference.namespace.clone()),
         listen: on(API_PORT),
-        health: on(HEALTH_PORT),
+        metrics: on(METRICS_PORT),
+        connections: Connections {
+            most: spec.service.connections.most,
+            per_address: spec.service.connections.per_address,
+        },
         tls: Tls {
             cert: at("tls/tls.crt"),
             key: at("tls/tls.key"),
@@ -40,9 +47,12 @@ pub fn server_config(i: &Inputs<'_>) -> Option<Config> {
         identity_key: at("identity/key"),
         policies: Some(at(POLICIES_FILE)),
         token_review: true,
-        operator_knows_all: true,
-        clients: None,
-        admins: Vec::new(),
+        operator_knows_all: spec.clients.is_none(),
+        clients: spec.clients.as_ref().map(|_| Clients {
+            keys: Some(at(CLIENT_KEYS_FILE)),
+            revoked: Some(at(REVOKED_FILE)),
+        }),
+        admins: spec.admins.clone(),
     })
 }
 

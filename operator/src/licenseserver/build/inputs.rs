@@ -1,15 +1,35 @@
 //! What building needs to know, and what all objects have in common.
 
 use crate::licenseserver::platform::Platform;
+use k8s_openapi::api::networking::v1::NetworkPolicyPeer;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::Resource as _;
-use mooring_api::LicenseServer;
 use mooring_api::names::{
     APP_NAME, FIELD_MANAGER, MANAGED_BY, SERVER_APP, SERVER_LABEL, ServerRef,
 };
+use mooring_api::{LicenseServer, RunAs};
 use mooring_core::wire::{Logins, Policies};
 use std::collections::BTreeMap;
+use std::str::FromStr;
 use std::time::Duration;
+
+/// Who may read metrics, as the chart's values say it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MetricsFrom(Vec<NetworkPolicyPeer>);
+
+impl FromStr for MetricsFrom {
+    type Err = String;
+    fn from_str(s: &str) -> Result<Self, String> {
+        let read = serde_json::from_str(s).map(Self);
+        read.map_err(|e| format!("{e}; expected a JSON list of NetworkPolicyPeers, such as []"))
+    }
+}
+
+impl MetricsFrom {
+    pub fn peers(&self) -> &[NetworkPolicyPeer] {
+        &self.0
+    }
+}
 
 /// What an installation of the operator decides.
 #[derive(Clone, Debug, clap::Args)]
@@ -24,6 +44,10 @@ pub struct Defaults {
     /// given several times.
     #[arg(long = "server-image-pull-secret", value_name = "NAME")]
     pub image_pull_secrets: Vec<String>,
+    /// The license server's user where neither LicenseServer nor anchor says otherwise; `platform`
+    /// where the platform assigns one (OpenShift).
+    #[arg(long, default_value = "65532", value_name = "UID|platform")]
+    pub server_run_as_user: RunAs,
     /// The ClusterRole that may create tokenreviews, bound to each license server's service
     /// account.
     #[arg(
@@ -34,6 +58,10 @@ pub struct Defaults {
     pub tokenreview_role: String,
     #[command(flatten)]
     pub platform: Platform,
+    /// Make a NetworkPolicy for each license server; the value says who may read its metrics, as a
+    /// JSON list of NetworkPolicyPeers.
+    #[arg(long, value_name = "JSON")]
+    pub network_policies: Option<MetricsFrom>,
 }
 
 impl Defaults {
@@ -49,6 +77,7 @@ pub struct Inputs<'a> {
     pub server: &'a LicenseServer,
     pub reference: &'a ServerRef,
     pub defaults: &'a Defaults,
+    pub operator_namespace: &'a str,
     /// `status.leaseDurationInForce`, already written: the longest lease any instance may have
     /// granted.
     pub in_force: Duration,

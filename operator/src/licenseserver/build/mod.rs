@@ -3,6 +3,7 @@
 mod anchor;
 mod config;
 pub mod inputs;
+mod network;
 mod parts;
 mod paths;
 mod volumes;
@@ -10,6 +11,7 @@ mod workload;
 
 pub use config::{config_hash, server_config};
 pub use inputs::{Defaults, Inputs, meta};
+pub use network::network_policy;
 pub use parts::{config_map, role_binding, service, service_account, service_at, tls_secret};
 pub use paths::{LOGINS_FILE, POLICIES_FILE};
 pub use workload::stateful_set;

@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::api::rbac::v1::{ClusterRoleBinding, RoleRef, Subject};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use mooring_api::names::{API_PORT, HEALTH_PORT, SERVER_NAMESPACE_LABEL};
+use mooring_api::names::{API_PORT, SERVER_NAMESPACE_LABEL};
 use mooring_config::Config;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -71,10 +71,12 @@ pub fn service(i: &Inputs<'_>) -> Service {
     let settings = &i.server.spec.service;
     let mut metadata = meta(i, i.reference.name.clone());
     metadata.annotations = Some(settings.annotations.clone()).filter(|a| !a.is_empty());
-    let port = |name: &str, port: u16, target: u16| ServicePort {
-        name: Some(name.into()),
-        port: i32::from(port),
-        target_port: Some(IntOrString::Int(i32::from(target))),
+    // The API alone: whoever reaches the Service, a load balancer's guests among them, has no
+    // business with the metrics.
+    let api = ServicePort {
+        name: Some("https".into()),
+        port: i32::from(settings.port),
+        target_port: Some(IntOrString::Int(i32::from(API_PORT))),
         protocol: Some("TCP".into()),
         ..ServicePort::default()
     };
@@ -84,10 +86,7 @@ pub fn service(i: &Inputs<'_>) -> Service {
             type_: Some(settings.type_.as_str().into()),
             selector: Some(selector(i.reference)),
             publish_not_ready_addresses: Some(true),
-            ports: Some(vec![
-                port("https", settings.port, API_PORT),
-                port("health", HEALTH_PORT, HEALTH_PORT),
-            ]),
+            ports: Some(vec![api]),
             ip_family_policy: Some("PreferDualStack".into()),
             ..ServiceSpec::default()
         }),

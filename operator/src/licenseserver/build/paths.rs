@@ -8,6 +8,9 @@ pub(super) const CONFIG_FILE: &str = "config.yaml";
 pub const POLICIES_FILE: &str = "policies.yaml";
 /// The key and file name of what became of the logins of earlier pods.
 pub const LOGINS_FILE: &str = "logins.json";
+/// Whose client tokens count, and which do not.
+pub(super) const CLIENT_KEYS_FILE: &str = "clients/keys";
+pub(super) const REVOKED_FILE: &str = "clients/revoked";
 /// Where all that the server reads is mounted, but for the vendor's keys.
 pub(super) const DIR: &str = "/etc/mooring";
 /// Where the vendor's public keys are: a volume of their own, because each key of theirs is a file.

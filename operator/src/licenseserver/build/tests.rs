@@ -1,8 +1,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 use super::inputs::Defaults;
 use super::*;
-use mooring_api::LicenseServer;
 use mooring_api::names::ServerRef;
+use mooring_api::{LicenseServer, RunAs};
 use mooring_core::wire::{AllowedNamespaces, AnchorRole, Login, Logins, PinVerdict, Policies};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -39,9 +39,11 @@ fn case(change: impl FnOnce(&mut Value)) -> Case {
         defaults: Defaults {
             server_image: "mooring-server:1".into(),
             pcscd_image: "mooring-pcscd:1".into(),
+            server_run_as_user: RunAs::User(65_532),
             tokenreview_role: "mooring-server-tokenreviews".into(),
             image_pull_secrets: vec![],
             platform: crate::licenseserver::platform::Platform::default(),
+            network_policies: None,
         },
         policies: Policies {
             generation: 7,
@@ -58,6 +60,7 @@ impl Case {
             server: &self.server,
             reference: &self.reference,
             defaults: &self.defaults,
+            operator_namespace: "mooring-system",
             in_force: Duration::from_secs(self.in_force),
             policies: &self.policies,
             logins: &self.logins,
@@ -89,7 +92,8 @@ fn the_configuration_is_the_contracts() {
     assert_eq!(
         config,
         json!({
-            "name": "main", "namespace": "licensing", "listen": "[::]:8443", "health": "[::]:8081",
+            "name": "main", "namespace": "licensing", "listen": "[::]:8443", "metrics": "[::]:8081",
+            "connections": { "most": 10000, "perAddress": 2500 },
             "tls": { "cert": "/etc/mooring/tls/tls.crt", "key": "/etc/mooring/tls/tls.key", "earlier": "/etc/mooring/tls/earlier.pem", "clientCa": "/etc/mooring/tls/ca.crt" },
             "license": "/etc/mooring/license/license.mooring",
             "revocations": "/etc/mooring/license/revocations.mooring",
@@ -109,6 +113,34 @@ fn the_configuration_is_the_contracts() {
         policies,
         json!({ "generation": 7, "allowedNamespaces": ["licensing"] })
     );
+}
+
+#[test]
+fn clients_outside_the_cluster_are_known_by_their_keys_and_end_what_only_the_operator_knows() {
+    for kind in ["configMap", "secret"] {
+        let case = case(|v| {
+            v["spec"]["clients"] = json!({ format!("{kind}Name"): "ours", "revokedKey": "no" });
+            v["spec"]["admins"] = json!(["ann"]);
+        });
+        let (config, _) = case.config();
+        assert_eq!(
+            config["clients"],
+            json!({ "keys": "/etc/mooring/clients/keys", "revoked": "/etc/mooring/clients/revoked" })
+        );
+        assert_eq!(config["admins"], json!(["ann"]));
+        assert_eq!(
+            config["operatorKnowsAll"],
+            json!(null),
+            "its roster is not all there is"
+        );
+        let pod = case.pod();
+        let config = volume(&pod, "config").unwrap();
+        let sources = config["projected"]["sources"].as_array().unwrap().clone();
+        let keys = sources.iter().find(|s| s[kind]["name"] == "ours").unwrap();
+        let items = json!([{ "key": "client-keys", "path": "clients/keys" }, { "key": "no", "path": "clients/revoked" }]);
+        assert_eq!(keys[kind]["items"], items);
+        assert_eq!(keys[kind]["optional"], json!(true));
+    }
 }
 
 #[test]
@@ -194,9 +226,86 @@ fn one_in_parallel_behind_a_service_that_keeps_unready_pods() {
     assert_eq!(service.publish_not_ready_addresses, Some(true));
     assert_eq!(service.selector, set.selector.match_labels);
     let ports = service.ports.unwrap();
+    let ports: Vec<_> = ports.iter().map(|p| (p.name.as_deref(), p.port)).collect();
     assert_eq!(
-        (ports[0].name.as_deref(), ports[0].port),
-        (Some("https"), 8443)
+        ports,
+        [(Some("https"), 8443)],
+        "the API, and nothing beside it"
+    );
+}
+
+#[test]
+fn the_kubelet_asks_the_program_itself_and_no_port_that_strangers_share() {
+    let pod = case(|_| ()).pod();
+    let container = &pod["spec"]["containers"][0];
+    for (probe, words) in [
+        ("livenessProbe", &["health"][..]),
+        ("readinessProbe", &["health", "--ready"]),
+    ] {
+        let command = [&["/usr/local/bin/mooring-server"], words].concat();
+        assert_eq!(container[probe]["exec"]["command"], json!(command));
+        assert!(container[probe].get("httpGet").is_none());
+    }
+}
+
+#[test]
+fn a_network_policy_names_who_may_come_and_the_metrics_readers() {
+    let ingress = |c: &Case, metrics: &str| {
+        let policy = network_policy(&c.inputs(), &metrics.parse().unwrap());
+        let spec = serde_json::to_value(policy.spec.unwrap()).unwrap();
+        assert_eq!(spec["policyTypes"], json!(["Ingress"]));
+        assert_eq!(
+            spec["podSelector"]["matchLabels"]["mooring.dev/server"],
+            "main"
+        );
+        spec["ingress"].clone()
+    };
+    let api = json!([{ "port": 8443, "protocol": "TCP" }]);
+    let name = "kubernetes.io/metadata.name";
+    let within = |ns: &str| json!({ "matchExpressions": [{ "key": name, "operator": "In", "values": [ns] }] });
+    let operator =
+        json!({ "app.kubernetes.io/name": "mooring", "app.kubernetes.io/component": "operator" });
+    let mut c = case(|_| ());
+    assert_eq!(
+        ingress(&c, "[]"),
+        json!([{ "ports": api, "from": [
+            { "namespaceSelector": within("mooring-system"), "podSelector": { "matchLabels": operator } },
+            { "namespaceSelector": within("licensing") },
+        ] }])
+    );
+    // An empty peer would be everybody.
+    c.policies.allowed_namespaces = AllowedNamespaces::These(vec![]);
+    assert_eq!(ingress(&c, "[]")[0]["from"].as_array().unwrap().len(), 1);
+    c.policies.allowed_namespaces = AllowedNamespaces::ALL;
+    let prometheus = r#"[{"namespaceSelector":{"matchLabels":{"a":"b"}}}]"#;
+    let all = ingress(&c, prometheus);
+    assert_eq!(all[0], json!({ "ports": api }));
+    assert_eq!(all[1]["ports"][0]["port"], 8081);
+    assert_eq!(
+        all[1]["from"],
+        serde_json::from_str::<Value>(prometheus).unwrap()
+    );
+    let outside = case(|v| v["spec"]["service"] = json!({ "type": "LoadBalancer" }));
+    assert_eq!(ingress(&outside, "[]"), json!([{ "ports": api }]));
+    assert!("x".parse::<super::inputs::MetricsFrom>().is_err());
+}
+
+#[test]
+fn the_limit_of_memory_follows_from_the_connections() {
+    let limit = |c: &Case| c.pod()["spec"]["containers"][0]["resources"]["limits"].clone();
+    assert_eq!(limit(&case(|_| ())), json!({ "memory": "817Mi" }));
+    let few = case(|v| {
+        v["spec"]["service"] = json!({ "connections": { "most": 1024, "perAddress": 512 } });
+    });
+    assert_eq!(limit(&few), json!({ "memory": "256Mi" }));
+    assert_eq!(
+        few.config().0["connections"],
+        json!({ "most": 1024, "perAddress": 512 })
+    );
+    let own = json!({ "resources": { "limits": { "memory": "2Gi" } } });
+    assert_eq!(
+        limit(&case(|v| v["spec"]["template"] = own)),
+        json!({ "memory": "2Gi" })
     );
 }
 
@@ -228,6 +337,35 @@ fn the_pod_is_as_restricted_as_it_can_be() {
         root["spec"]["securityContext"]["runAsNonRoot"],
         json!(false)
     );
+}
+
+#[test]
+fn where_the_platform_assigns_the_user_none_is_written_and_root_is_refused() {
+    let pcscd = |v: &mut Value| v["spec"]["anchor"]["pkcs11"]["pcscd"] = json!({});
+    let asked = case(|v| {
+        pcscd(v);
+        v["spec"]["template"]["runAsUser"] = json!("platform");
+    });
+    let mut installed = case(pcscd);
+    installed.defaults.server_run_as_user = RunAs::Platform;
+    for case in [&asked, &installed] {
+        let pod = case.pod();
+        let of_pod = &pod["spec"]["securityContext"];
+        for field in ["runAsUser", "runAsGroup", "fsGroup"] {
+            assert_eq!(of_pod[field], json!(null), "{field}");
+        }
+        assert_eq!(of_pod["runAsNonRoot"], json!(true));
+        let pcscd = &pod["spec"]["initContainers"][0]["securityContext"];
+        assert_eq!(pcscd["runAsUser"], json!(null));
+        assert_eq!(pcscd["runAsNonRoot"], json!(true));
+    }
+    // What LicenseServer and anchor say counts more than the installation.
+    installed.server.spec.template.run_as_user = Some(RunAs::User(7));
+    let user = |case: &Case| case.pod()["spec"]["securityContext"]["runAsUser"].clone();
+    assert_eq!(user(&installed), json!(7));
+    let mut hwid = with_key("hwid");
+    hwid.defaults.server_run_as_user = RunAs::Platform;
+    assert_eq!(user(&hwid), json!(0));
 }
 
 #[test]
@@ -429,7 +567,7 @@ fn the_device_goes_to_the_one_container_that_opens_it() {
     assert_eq!(server["resources"]["limits"][device], json!("1"));
     assert_eq!(
         server["resources"]["limits"]["memory"],
-        json!("512Mi"),
+        json!("817Mi"),
         "beside what it has anyway"
     );
     assert_eq!(alone["spec"]["initContainers"], json!(null));

@@ -2,7 +2,7 @@
 
 use super::anchor;
 use super::inputs::Inputs;
-use super::paths::{CONFIG_FILE, LOGINS_FILE, POLICIES_FILE};
+use super::paths::{CLIENT_KEYS_FILE, CONFIG_FILE, LOGINS_FILE, POLICIES_FILE, REVOKED_FILE};
 use crate::container::{empty_dir, host_path};
 use crate::licenseserver::certificate::EARLIER;
 use k8s_openapi::api::core::v1::{
@@ -74,6 +74,22 @@ fn sources(i: &Inputs<'_>) -> Vec<VolumeProjection> {
     for needs in anchor::needs(spec).unwrap_or_default() {
         let (name, key, path) = &needs.secret;
         sources.push(secret(name, &[(key, path)], true));
+    }
+    if let Some(c) = &spec.clients {
+        let keys = [
+            (c.keys_key.as_str(), CLIENT_KEYS_FILE),
+            (c.revoked_key.as_str(), REVOKED_FILE),
+        ];
+        sources.extend(c.secret_name.as_ref().map(|n| secret(n, &keys, true)));
+        let in_map = c.config_map_name.as_ref().map(|name| ConfigMapProjection {
+            name: name.clone(),
+            items: Some(items(&keys)),
+            optional: Some(true),
+        });
+        sources.extend(in_map.map(|map| VolumeProjection {
+            config_map: Some(map),
+            ..VolumeProjection::default()
+        }));
     }
     // Mostly not there.
     let earlier = [(EARLIER, "tls/earlier.pem")];

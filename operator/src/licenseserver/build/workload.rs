@@ -7,17 +7,20 @@ use super::volumes::volumes;
 use crate::container::{amounts, confined, mount, seccomp};
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{
-    Affinity, Container, ContainerPort, EnvVar, HTTPGetAction, LocalObjectReference, NodeAffinity,
+    Affinity, Container, ContainerPort, EnvVar, ExecAction, LocalObjectReference, NodeAffinity,
     NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodSecurityContext, PodSpec,
     PodTemplateSpec, Probe, ResourceRequirements, Toleration,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use mooring_api::names::{API_PORT, HEALTH_PORT};
+use mooring_api::names::{API_PORT, METRICS_PORT};
+use mooring_api::{Connections, RunAs};
 use std::collections::BTreeMap;
 
-/// The user and group of the server where neither the template nor the anchor says otherwise.
-const USER: i64 = 65_532;
+/// What a connection may cost, and what claims, lines and caches may.
+const CONNECTION_KIB: u32 = 64;
+const BOOKS_MIB: u32 = 192;
+/// Where the server is in its image (server/Containerfile).
+const PROGRAM: &str = "/usr/local/bin/mooring-server";
 /// The pod's annotation whose change rolls it.
 const CONFIG_HASH: &str = "mooring.dev/config-hash";
 
@@ -68,7 +71,9 @@ fn and(
 fn pod(i: &Inputs<'_>) -> PodSpec {
     let spec = &i.server.spec;
     let t = &spec.template;
-    let user = t.run_as_user.or(anchor::user(spec)).unwrap_or(USER);
+    let needed = anchor::user(spec).map(RunAs::User);
+    let user = t.run_as_user.or(needed);
+    let user = user.unwrap_or(i.defaults.server_run_as_user).user();
     let pull = i.defaults.image_pull_secrets.iter().cloned();
     let pull = pull.map(|name| LocalObjectReference { name });
     let mut secrets = t.image_pull_secrets.clone();
@@ -82,10 +87,10 @@ fn pod(i: &Inputs<'_>) -> PodSpec {
         tolerations: Some(tolerations(&spec.placement.tolerations)),
         image_pull_secrets: Some(secrets).filter(|s| !s.is_empty()),
         security_context: Some(PodSecurityContext {
-            run_as_user: Some(user),
-            run_as_group: Some(user),
-            run_as_non_root: Some(user != 0),
-            fs_group: Some(user),
+            run_as_user: user,
+            run_as_group: user,
+            run_as_non_root: Some(user != Some(0)),
+            fs_group: user,
             supplemental_groups: Some(t.supplemental_groups.clone()).filter(|g| !g.is_empty()),
             seccomp_profile: Some(seccomp()),
             ..PodSecurityContext::default()
@@ -158,7 +163,10 @@ fn container(i: &Inputs<'_>) -> Container {
     mounts.extend(hosts.map(|(n, h)| mount(&format!("host-{n}"), &h.mount_path, h.read_only)));
     let image = t.image.as_ref().unwrap_or(&i.defaults.server_image);
     let config = format!("{DIR}/{CONFIG_FILE}");
-    let amounts = t.resources.clone().unwrap_or_else(resources);
+    let amounts = t
+        .resources
+        .clone()
+        .unwrap_or_else(|| resources(spec.service.connections));
     let env = t.env.iter().map(|e| EnvVar {
         name: e.name.clone(),
         value: Some(e.value.clone()),
@@ -170,34 +178,36 @@ fn container(i: &Inputs<'_>) -> Container {
         image_pull_policy: Some("IfNotPresent".into()),
         args: Some(vec!["run".into(), "--config".into(), config]),
         env: Some(env.collect::<Vec<_>>()).filter(|e| !e.is_empty()),
-        ports: Some(vec![port("https", API_PORT), port("health", HEALTH_PORT)]),
+        ports: Some(vec![port("https", API_PORT), port("metrics", METRICS_PORT)]),
         resources: Some(anchor::with_device(spec, false, amounts)),
         liveness_probe: Some(Probe {
             initial_delay_seconds: Some(5),
-            ..probe("/healthz", 10, 5)
+            ..probe(&["health"], 10, 6)
         }),
-        readiness_probe: Some(probe("/readyz", 2, 3)),
+        readiness_probe: Some(probe(&["health", "--ready"], 3, 3)),
         security_context: Some(confined()),
         volume_mounts: Some(mounts),
         ..Container::default()
     }
 }
 
-/// For 10,000 sidecars and more; the memory is a limit, the processor is not.
-fn resources() -> ResourceRequirements {
+/// The memory is a limit, the processor is not. Each connection may cost so much, whoever holds it:
+/// half of a TLS record, a head, a body; the rest is the books'.
+fn resources(connections: Connections) -> ResourceRequirements {
+    let mebibytes = BOOKS_MIB + connections.most.saturating_mul(CONNECTION_KIB) / 1024;
     let requests = [("cpu", "50m"), ("memory", "64Mi")];
-    amounts(&requests, &[("memory", "512Mi")])
+    amounts(&requests, &[("memory", &format!("{mebibytes}Mi"))])
 }
 
-fn probe(path: &str, period: i32, failures: i32) -> Probe {
+/// Asks the program itself, where no stranger can keep it from answering.
+fn probe(words: &[&str], period: i32, failures: i32) -> Probe {
+    let command = [&[PROGRAM], words].concat();
     Probe {
-        http_get: Some(HTTPGetAction {
-            path: Some(path.into()),
-            port: IntOrString::Int(i32::from(HEALTH_PORT)),
-            ..HTTPGetAction::default()
+        exec: Some(ExecAction {
+            command: Some(command.into_iter().map(Into::into).collect()),
         }),
         period_seconds: Some(period),
-        timeout_seconds: Some(3),
+        timeout_seconds: Some(5),
         failure_threshold: Some(failures),
         ..Probe::default()
     }

@@ -8,7 +8,30 @@ use std::time::Duration;
 const NAME: &str = "main.licensing.svc";
 
 fn names() -> Vec<String> {
-    dns_names(&ServerRef::new("licensing", "main"))
+    super::names(
+        &ServerRef::new("licensing", "main"),
+        &TlsSettings::default(),
+    )
+}
+
+#[test]
+fn names_and_addresses_that_were_asked_for_are_in_it_and_go_with_the_wish() {
+    let asked = TlsSettings {
+        names: vec![
+            "license.example.com".into(),
+            "192.0.2.7".into(),
+            "2001:db8::7".into(),
+        ],
+    };
+    let (ca, more) = (
+        ca(),
+        super::names(&ServerRef::new("licensing", "main"), &asked),
+    );
+    assert_eq!((more.len(), more[0].as_str()), (5, NAME));
+    let s = with_names(&ca, None, more.clone());
+    assert_eq!(renewal(Some(&s), &ca, &more, after(0)), None);
+    let fewer = renewal(Some(&s), &ca, &names(), after(0));
+    assert_eq!(fewer, Some("its names have changed"));
 }
 
 fn after(days: u64) -> SystemTime {
@@ -21,9 +44,13 @@ fn ca() -> Ca {
 
 /// The Secret of a server that was just given a certificate, with what it had before.
 pub(crate) fn secret(ca: &Ca, before: Option<&Secret>) -> Secret {
+    with_names(ca, before, names())
+}
+
+fn with_names(ca: &Ca, before: Option<&Secret>, dns_names: Vec<String>) -> Secret {
     let request = CertRequest {
         common_name: "main".into(),
-        dns_names: names(),
+        dns_names,
         usages: vec![Usage::Server],
         validity: ca.lives.certificate(),
     };

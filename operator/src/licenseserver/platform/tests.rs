@@ -169,3 +169,41 @@ fn what_may_only_be_read_is_not_mounted_to_write() {
         Some("spec.template.hostPaths[1].path")
     );
 }
+
+#[test]
+fn a_certificate_has_no_name_but_the_installations_and_never_a_services() {
+    let asked = |flags: &[&str], name: &str| {
+        let name = json!({ "names": [name] });
+        judge(flags, |v| v["spec"]["tls"] = name)
+    };
+    let (field, said) = asked(&[], "license.example.com").unwrap();
+    assert_eq!(field, "spec.tls.names[0]");
+    assert!(said.contains("licenseServers.allowedNames"), "{said}");
+    let flags = ["--allowed-name=*.example.com", "--allowed-name=192.0.2.7"];
+    for name in ["license.example.com", "a.b.example.com", "192.0.2.7"] {
+        assert_eq!(asked(&flags, name), None, "{name}");
+    }
+    for name in [
+        "example.com",
+        "badexample.com",
+        "*.example.com",
+        "License.example.com",
+        "192.0.2.8",
+        "localhost",
+    ] {
+        assert!(asked(&flags, name).is_some(), "{name}");
+    }
+    // Whoever has such a certificate could be any license server, or the webhook itself.
+    for name in [
+        "mooring-webhook.mooring-system.svc",
+        "x.svc.example.com",
+        "x.y.cluster.local",
+    ] {
+        let flag = format!("--allowed-name={name}");
+        assert!(Cli::try_parse_from(["operator", &flag]).is_err(), "{name}");
+        assert!(
+            asked(&["--allowed-name=*.example.com"], name).is_some(),
+            "{name}"
+        );
+    }
+}

@@ -22,7 +22,6 @@ const SPOKEN: &[&str] = &[
     "DeviceNotFound",
     "DiscoveryDisabled",
     "NodeCordoned",
-    "NodeNotReady",
     "PodUnschedulable",
     "PodNotRunning",
 ];

@@ -27,7 +27,18 @@ fn a_good_one_passes() {
 
 #[test]
 fn each_refusal_names_the_field_and_what_was_expected() {
-    let cases: [(&str, Result<(), String>); 12] = [
+    let cases: [(&str, Result<(), String>); 15] = [
+        (
+            "spec.service.connections",
+            check(|v| {
+                v["spec"]["service"] = json!({ "connections": { "most": 20, "perAddress": 21 } });
+            }),
+        ),
+        ("spec.clients", check(|v| v["spec"]["clients"] = json!({}))),
+        (
+            "spec.admins",
+            check(|v| v["spec"]["admins"] = json!(["mooring-operator"])),
+        ),
         (
             "metadata.name",
             check(|v| v["metadata"]["name"] = json!("x".repeat(53))),

@@ -14,11 +14,20 @@ fn farm() -> Holder {
 fn revocation(of: &Holder, lease: u8, until: Option<u32>) -> RevokedHolder {
     RevokedHolder {
         holder: of.key(),
-        lease: LeaseId::from_bytes([lease; 16]),
+        lease: Some(LeaseId::from_bytes([lease; 16])),
         reason: Some("laptop lost".into()),
         until: until.map(at),
         at: at(0),
     }
+}
+
+fn revoke(r: &Revoked, of: RevokedHolder) -> Result<(), Problem> {
+    let at = of.at;
+    let change = ChangeRevocations {
+        revoke: vec![of],
+        lift: vec![],
+    };
+    r.change(change, at)
 }
 
 #[test]
@@ -27,7 +36,7 @@ fn a_revocation_outlives_a_restart_and_ends_when_lifted_or_in_time() {
     let open = || Revoked::open(dir.path()).unwrap();
     let r = open();
     assert!(r.len() == 0 && r.check(&farm(), at(1)).is_ok());
-    r.revoke(revocation(&farm(), 1, None)).unwrap();
+    revoke(&r, revocation(&farm(), 1, None)).unwrap();
     let p = open().check(&farm(), at(1)).unwrap_err();
     assert!(
         p.kind == ProblemType::Revoked && p.detail.contains("laptop lost"),
@@ -38,7 +47,7 @@ fn a_revocation_outlives_a_restart_and_ends_when_lifted_or_in_time() {
     assert_eq!(r.lift(LeaseId::from_bytes([1; 16])), Ok(true));
     assert!(r.check(&farm(), at(1)).is_ok() && open().len() == 0);
 
-    r.revoke(revocation(&farm(), 3, Some(10))).unwrap();
+    revoke(&r, revocation(&farm(), 3, Some(10))).unwrap();
     assert!(r.check(&farm(), at(9)).is_err() && r.check(&farm(), at(10)).is_ok());
 
     std::fs::write(dir.path().join("revoked.json"), "[{").unwrap();
@@ -56,7 +65,7 @@ fn the_ledger_is_told_of_each_change_once() {
     };
     let farm_is = |yes| vec![("external:farm".to_owned(), yes)];
     assert_eq!(told(0), []);
-    r.revoke(revocation(&farm(), 1, Some(5))).unwrap();
+    revoke(&r, revocation(&farm(), 1, Some(5))).unwrap();
     assert_eq!((told(1), told(4)), (farm_is(true), vec![]));
     // Its time is over, but the list goes on; then the list lets go, too.
     r.set_list(RevokedList::parse("subject:farm").unwrap());
@@ -80,6 +89,44 @@ fn the_list_names_subjects_and_tokens_and_no_pods() {
         node: None,
     };
     assert!(r.check(&pod, at(0)).is_ok());
-    r.revoke(revocation(&pod, 1, None)).unwrap();
+    revoke(&r, revocation(&pod, 1, None)).unwrap();
     assert!(r.check(&pod, at(0)).is_err());
+}
+
+#[test]
+fn a_change_names_holders_and_touches_no_other_and_pods_that_are_gone_are_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || Revoked::open(dir.path()).unwrap();
+    let pod = |n: u8| Holder::Pod {
+        namespace: "a".into(),
+        pod: format!("p{n}"),
+        uid: format!("u{n}"),
+        service_account: "s".into(),
+        node: None,
+    };
+    let by_holder = |of: &Holder, until| RevokedHolder {
+        lease: None,
+        ..revocation(of, 0, until)
+    };
+    let r = open();
+    revoke(&r, revocation(&farm(), 1, None)).unwrap();
+    let two = ChangeRevocations {
+        revoke: vec![by_holder(&pod(1), None), by_holder(&pod(2), None)],
+        lift: vec![],
+    };
+    r.change(two, at(1)).unwrap();
+    let r = open();
+    assert_eq!(r.len(), 3, "kept over a restart");
+    let change = ChangeRevocations {
+        // Its time is over by this side's clock: no error, and nothing.
+        revoke: vec![by_holder(&pod(3), Some(2))],
+        lift: vec![pod(1).key()],
+    };
+    r.change(change, at(3)).unwrap();
+    let is = |of: &Holder| r.check(of, at(3)).is_err();
+    assert!(is(&farm()) && is(&pod(2)) && !is(&pod(1)) && !is(&pod(3)));
+    // An external client comes again under the same name; a pod's UID does not.
+    assert_eq!(r.gone(&[farm().key(), pod(1).key()]), Ok(false));
+    assert_eq!(r.gone(&[pod(2).key()]), Ok(true));
+    assert!(open().check(&pod(2), at(3)).is_ok() && open().check(&farm(), at(3)).is_err());
 }

@@ -80,7 +80,7 @@ pub struct Rig {
     child: Option<Child>,
     pub log: Arc<Mutex<Vec<String>>>,
     pub api: String,
-    pub health: String,
+    pub metrics_port: String,
 }
 
 impl Drop for Rig {
@@ -112,7 +112,7 @@ impl Rig {
             child: None,
             log: Arc::default(),
             api: String::new(),
-            health: String::new(),
+            metrics_port: String::new(),
         };
         let (cert, key) = rig.ca.issue("server");
         rig.write("tls.crt", &cert);
@@ -162,7 +162,7 @@ impl Rig {
             }
         };
         let text = format!(
-            "name: rig\nlisten: 127.0.0.1:0\nhealth: 127.0.0.1:0\n\
+            "name: rig\nlisten: 127.0.0.1:0\nmetrics: 127.0.0.1:0\n\
              tls: {{cert: {d}/tls.crt, key: {d}/tls.key, clientCa: {d}/ca.crt}}\n\
              license: {d}/license\nvendorKeys: {d}/vendor-keys\n\
              anchor: {anchor}\n\
@@ -194,19 +194,19 @@ impl Rig {
                 if line.contains("\"listening\"") {
                     let v: serde_json::Value = serde_json::from_str(&line).unwrap();
                     let addr = |f: &str| v[f].as_str().unwrap().to_owned();
-                    let _ = tx.send((addr("api"), addr("health")));
+                    let _ = tx.send((addr("api"), addr("metrics")));
                 }
                 log.lock().unwrap().push(line);
             }
         });
         self.child = Some(child);
-        let Ok((api, health)) = rx.recv_timeout(SOON) else {
+        let Ok((api, metrics)) = rx.recv_timeout(SOON) else {
             panic!(
                 "the server does not listen: {}",
                 self.log.lock().unwrap().join("\n")
             )
         };
-        (self.api, self.health) = (api, health);
+        (self.api, self.metrics_port) = (api, metrics);
     }
 
     /// As a container that crashed.
@@ -258,14 +258,26 @@ impl Rig {
         self.child.as_ref().unwrap().id()
     }
 
+    /// What `health` says of it, as a probe asks: whether that is good, and the words.
+    pub fn health(&self, flags: &[&str]) -> (bool, String) {
+        let config = self.path("config.yaml");
+        let mut asked = Command::new(SERVER);
+        asked.arg("health").arg("--config").arg(config).args(flags);
+        let out = asked.output().unwrap();
+        let text = [out.stdout, out.stderr].concat();
+        (out.status.success(), String::from_utf8(text).unwrap())
+    }
+
     pub async fn metrics(&self) -> String {
         self.get("/metrics").await
     }
 
-    /// An answer of the health port, head included.
+    /// An answer of the port for metrics, head included.
     pub async fn get(&self, path: &str) -> String {
         use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-        let mut s = tokio::net::TcpStream::connect(&self.health).await.unwrap();
+        let mut s = tokio::net::TcpStream::connect(&self.metrics_port)
+            .await
+            .unwrap();
         let head = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
         s.write_all(head.as_bytes()).await.unwrap();
         let mut text = String::new();
@@ -297,8 +309,10 @@ impl Rig {
             .count()
     }
 
-    pub async fn products(&self, c: &Client) -> Products {
-        ask(c, Call::new(http::Method::GET, "/v1/products"))
+    /// As the operator, who is told everything, whoever asks.
+    pub async fn products(&self, _: &Client) -> Products {
+        let operator = self.client("mooring-operator");
+        ask(&operator, Call::new(http::Method::GET, "/v1/products"))
             .await
             .json()
             .unwrap()

@@ -10,4 +10,4 @@ pub use exec::Exec;
 pub use gate::Gate;
 pub use hold::Hold;
 pub use mooring_testkit::{Server, eventually, secs, vendor};
-pub use sidecar::{Sidecar, builder, curl, raw};
+pub use sidecar::{Sidecar, builder, curl, curl_as, raw};

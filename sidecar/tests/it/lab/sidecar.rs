@@ -219,7 +219,18 @@ pub fn raw(socket: &Path, bytes: &[u8]) -> String {
 
 /// As people ask: `curl --unix-socket …`; the status code and the body.
 pub fn curl(socket: &Path, args: &[&str]) -> (String, String) {
-    let out = Command::new("curl")
+    curled(Command::new("curl"), socket, args)
+}
+
+/// The same as another user of the machine, and of its group of that number; needs root.
+pub fn curl_as(uid: u32, socket: &Path, args: &[&str]) -> (String, String) {
+    let mut curl = Command::new("curl");
+    curl.uid(uid).gid(uid);
+    curled(curl, socket, args)
+}
+
+fn curled(mut curl: Command, socket: &Path, args: &[&str]) -> (String, String) {
+    let out = curl
         .args([
             "--silent",
             "--max-time",

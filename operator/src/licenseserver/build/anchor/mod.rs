@@ -67,11 +67,11 @@ pub(super) fn with_device(
 }
 
 /// pcscd as a native sidecar: it is there before the server starts, and starts again when it ends.
-pub(super) fn pcscd(i: &Inputs<'_>, server_user: i64) -> Option<Container> {
+pub(super) fn pcscd(i: &Inputs<'_>, server_user: Option<i64>) -> Option<Container> {
     let p = asked(&i.server.spec)?;
     let defaults = amounts(&[("cpu", "10m"), ("memory", "16Mi")], &[("memory", "64Mi")]);
     let resources = p.resources.clone().unwrap_or(defaults);
-    let uid = p.run_as_user.unwrap_or(server_user);
+    let uid = p.run_as_user.or(server_user);
     let image = p.image.as_ref().unwrap_or(&i.defaults.pcscd_image);
     Some(Container {
         name: PCSCD.into(),
@@ -80,8 +80,8 @@ pub(super) fn pcscd(i: &Inputs<'_>, server_user: i64) -> Option<Container> {
         restart_policy: Some("Always".into()),
         resources: Some(with_device(&i.server.spec, true, resources)),
         security_context: Some(SecurityContext {
-            run_as_user: Some(uid),
-            run_as_non_root: Some(uid != 0),
+            run_as_user: uid,
+            run_as_non_root: Some(uid != Some(0)),
             ..confined()
         }),
         volume_mounts: Some(vec![mount(PCSCD, PCSCD_DIR, false)]),

@@ -1,124 +1,18 @@
 //! Client and server of this crate against each other, over real TLS: names are verified,
 //! certificates are replaced without a dropped connection, bounds are kept.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-use bytes::Bytes;
-use http::{Method, Request, StatusCode};
+use crate::rig::{Authority, SOON, Server, get, post, serve};
 use mooring_core::wire::{Problem, ProblemType};
-use mooring_net::client::{Call, Client, ClientError};
-use mooring_net::http::{self as net, Limits, Peer};
-use mooring_net::shutdown::Shutdown;
-use mooring_net::tls::{self, ServerIdentity};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use mooring_net::client::{Client, ClientError};
+use mooring_net::serve::Limits;
+use mooring_net::tls;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
-
-const SOON: Duration = Duration::from_secs(5);
-
-struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-impl Authority {
-    fn new() -> Self {
-        Self::named("test CA")
-    }
-
-    fn named(name: &str) -> Self {
-        let mut p = CertificateParams::new(vec![]).unwrap();
-        p.distinguished_name.push(DnType::CommonName, name);
-        p.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Self(CertifiedIssuer::self_signed(p, KeyPair::generate().unwrap()).unwrap())
-    }
-
-    fn roots(&self) -> String {
-        self.0.pem()
-    }
-
-    fn issue(&self, common: &str, names: &[&str]) -> (String, String) {
-        let key = KeyPair::generate().unwrap();
-        let mut p =
-            CertificateParams::new(names.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>())
-                .unwrap();
-        p.distinguished_name.push(DnType::CommonName, common);
-        (
-            p.signed_by(&key, &self.0).unwrap().pem(),
-            key.serialize_pem(),
-        )
-    }
-}
-
-struct Server {
-    addr: SocketAddr,
-    identity: Arc<ServerIdentity>,
-    ca: Authority,
-    stop: tokio::sync::watch::Sender<bool>,
-}
-
-async fn serve(limits: Limits) -> Server {
-    let ca = Authority::new();
-    let (cert, key) = ca.issue("first", &["main.ns.svc"]);
-    let identity = ServerIdentity::new(tls::certified_key(&cert, &key).unwrap(), vec![]);
-    let clients = tls::optional_clients(&ca.roots()).unwrap();
-    let config = tls::server_config(identity.clone(), Some(clients)).unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let addr = listener.local_addr().unwrap();
-    let (stop, shutdown) = Shutdown::channel();
-    tokio::spawn(net::serve(
-        listener,
-        Some(TlsAcceptor::from(config)),
-        limits,
-        shutdown,
-        |req: Request<_>| async move {
-            let who = req.extensions().get::<Peer>().and_then(|p| p.cert.clone());
-            let who = who
-                .and_then(|c| tls::common_name(&c))
-                .unwrap_or_else(|| "nobody".into());
-            if req.method() == Method::GET {
-                return net::with_type(StatusCode::OK, "text/plain", who);
-            }
-            match net::read_body(req.into_body(), 1000, Duration::from_millis(500)).await {
-                Ok(b) => net::with_type(StatusCode::OK, "text/plain", b.len().to_string()),
-                Err(p) => net::problem(&p),
-            }
-        },
-    ));
-    Server {
-        addr,
-        identity,
-        ca,
-        stop,
-    }
-}
-
-impl Server {
-    fn client(&self, name: &str, roots: &str, identity: Option<(&str, &str)>) -> Client {
-        let config = tls::client_config(roots, identity).unwrap();
-        Client::new(
-            &format!("https://{name}:8443"),
-            vec![self.addr.to_string()],
-            config,
-        )
-        .unwrap()
-    }
-}
-
-fn get() -> Call {
-    Call::new(Method::GET, "/")
-}
-
-fn post(n: usize) -> Call {
-    Call {
-        body: Some(Bytes::from(vec![b'x'; n])),
-        ..Call::new(Method::POST, "/")
-    }
-}
 
 #[tokio::test]
 async fn the_name_is_verified_whatever_the_address_and_the_peer_is_known_by_its_certificate() {
-    let s = serve(Limits::default()).await;
+    let s = serve(Limits::of(1000, 500)).await;
     let roots = s.ca.roots();
     let nobody = s.client("main.ns.svc", &roots, None);
     assert_eq!(nobody.call(&get(), SOON).await.unwrap().body, "nobody");
@@ -158,7 +52,7 @@ async fn the_name_is_verified_whatever_the_address_and_the_peer_is_known_by_its_
 
 #[tokio::test]
 async fn a_certificate_is_replaced_without_dropping_connections() {
-    let s = serve(Limits::default()).await;
+    let s = serve(Limits::of(1000, 500)).await;
     let kept = s.client("main.ns.svc", &s.ca.roots(), None);
     kept.call(&get(), SOON).await.unwrap();
     let next = Authority::new();
@@ -184,7 +78,7 @@ async fn a_certificate_is_replaced_without_dropping_connections() {
 
 #[tokio::test]
 async fn each_client_is_shown_the_chain_that_it_can_verify() {
-    let s = serve(Limits::default()).await;
+    let s = serve(Limits::of(1000, 500)).await;
     let (old, new) = (Authority::named("old CA"), Authority::named("new CA"));
     let chain = |ca: &Authority| {
         let (cert, key) = ca.issue("server", &["main.ns.svc"]);
@@ -218,11 +112,9 @@ async fn each_client_is_shown_the_chain_that_it_can_verify() {
 
 #[tokio::test]
 async fn large_and_slow_bodies_are_refused_and_others_are_served() {
-    let s = serve(Limits {
-        header_read: Duration::from_millis(500),
-        ..Limits::default()
-    })
-    .await;
+    let mut limits = Limits::of(1000, 500);
+    limits.patience.head = Duration::from_millis(800);
+    let s = serve(limits).await;
     let c = s.client("main.ns.svc", &s.ca.roots(), None);
     assert_eq!(c.call(&post(1000), SOON).await.unwrap().body, "1000");
     let large = c.call(&post(1001), SOON).await.unwrap();
@@ -272,7 +164,7 @@ async fn large_and_slow_bodies_are_refused_and_others_are_served() {
 
 #[tokio::test]
 async fn an_end_is_an_end_and_a_kept_connection_that_died_is_replaced() {
-    let s = serve(Limits::default()).await;
+    let s = serve(Limits::of(1000, 500)).await;
     let c = s.client("main.ns.svc", &s.ca.roots(), None);
     c.call(&get(), SOON).await.unwrap();
     s.stop.send(true).unwrap();
@@ -293,7 +185,7 @@ async fn nobody_at() -> SocketAddr {
 
 /// A server's name that resolves without DNS.
 async fn serve_localhost() -> (Server, String) {
-    let s = serve(Limits::default()).await;
+    let s = serve(Limits::of(1000, 500)).await;
     let (cert, key) = s.ca.issue("local", &["localhost"]);
     let next_key = tls::certified_key(&cert, &key).unwrap();
     s.identity.replace(next_key, vec![]);
@@ -306,7 +198,7 @@ async fn where_no_address_answers_the_name_is_resolved() {
     let (s, url) = serve_localhost().await;
     let tls = tls::client_config(&s.ca.roots(), None).unwrap();
     // Nobody there; and somebody who is another service by now.
-    let stranger = serve(Limits::default()).await;
+    let stranger = serve(Limits::of(1000, 500)).await;
     let gone = vec![nobody_at().await.to_string(), stranger.addr.to_string()];
     let c = Client::new(&url, gone.clone(), tls.clone()).unwrap();
     assert_eq!(c.call(&get(), SOON).await.unwrap().body, "nobody");
@@ -348,7 +240,7 @@ async fn the_error_tells_what_each_address_said() {
 
 #[tokio::test]
 async fn a_client_certificate_is_read_anew_and_a_bad_one_changes_nothing() {
-    let s = serve(Limits::default()).await;
+    let s = serve(Limits::of(1000, 500)).await;
     let dir = tempfile::tempdir().unwrap();
     let (cert, key) = (dir.path().join("c.crt"), dir.path().join("c.key"));
     let write = |(c, k): (String, String)| {

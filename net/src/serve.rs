@@ -1,0 +1,354 @@
+//! A port that strangers reach: connections are accepted always, and each has bounds in number,
+//! time and bytes from the accept on ([`crate::shares`], [`crate::vitals`]).
+
+use crate::http::Body;
+use crate::shares::{Bounds, Rank, Shares};
+use crate::shutdown::Shutdown;
+use crate::tls;
+use crate::vitals::{Over, Patience, Taken, Vitals};
+use futures::future::BoxFuture;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulConnection;
+use rustix::net::sockopt;
+use rustix::process::{Resource, getrlimit, setrlimit};
+use rustls::ServerConfig;
+use rustls_pki_types::CertificateDer;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_rustls::TlsAcceptor;
+
+/// How long a connection has to end once it was asked to.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// What an HTTP/2 peer may send before anybody reads it: of one request, and of all on one
+/// connection.
+const WINDOW: u32 = 64 * 1024;
+const STREAMS: u32 = 32;
+/// The kernel asks whether a quiet peer is still there, and gives up what is not taken in.
+const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(30), Duration::from_secs(10), 3);
+const UNACKNOWLEDGED_MS: u32 = 60_000;
+
+/// What a port takes at most.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at once, in sum and of one address.
+    pub connections: Bounds,
+    pub patience: Patience,
+    /// Bytes of a request's head.
+    pub head_bytes: usize,
+    /// How long open requests may go on after the process was asked to end.
+    pub drain: Duration,
+}
+
+impl Limits {
+    /// So many connections in sum, and of one address.
+    pub const fn of(all: usize, of_one: usize) -> Self {
+        Self {
+            connections: Bounds::new(all, of_one),
+            patience: Patience {
+                head: Duration::from_secs(10),
+                idle: Duration::from_secs(60),
+                unread: Duration::from_secs(30),
+            },
+            head_bytes: 16 * 1024,
+            drain: Duration::from_secs(5),
+        }
+    }
+
+    /// For a port that few need, such as metrics.
+    pub const fn few() -> Self {
+        Self::of(64, 16)
+    }
+}
+
+/// TLS on a port.
+#[derive(Clone)]
+pub struct Tls {
+    acceptor: TlsAcceptor,
+    /// Says that client certificates are judged otherwise from now on.
+    clients: Option<watch::Receiver<()>>,
+}
+
+impl From<Arc<ServerConfig>> for Tls {
+    fn from(config: Arc<ServerConfig>) -> Self {
+        Self {
+            acceptor: config.into(),
+            clients: None,
+        }
+    }
+}
+
+impl Tls {
+    /// Ends connections with a client certificate whenever `clients` says that such certificates
+    /// are judged otherwise.
+    pub fn judged_by(config: Arc<ServerConfig>, clients: watch::Receiver<()>) -> Self {
+        Self {
+            clients: Some(clients),
+            ..config.into()
+        }
+    }
+}
+
+/// Who is at the other end.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    pub addr: SocketAddr,
+    /// Its certificate, if it showed one that is verified and has not ended since.
+    pub cert: Option<Arc<CertificateDer<'static>>>,
+}
+
+#[derive(Clone)]
+struct Port<H> {
+    tls: Option<Tls>,
+    limits: Limits,
+    shutdown: Shutdown,
+    handler: H,
+}
+
+/// Serves `handler` on `listener` until asked to end; over TLS if `tls` is there.
+/// The handler finds the [`Peer`] in the request's extensions.
+pub async fn serve<H, F>(
+    listener: TcpListener,
+    tls: Option<Tls>,
+    limits: Limits,
+    shutdown: Shutdown,
+    handler: H,
+) where
+    H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    let shares = Shares::new(limits.connections);
+    let (open, mut all_closed) = mpsc::channel::<Infallible>(1);
+    let port = Port {
+        tls,
+        limits,
+        shutdown: shutdown.clone(),
+        handler,
+    };
+    loop {
+        let accepted = tokio::select! {
+            a = listener.accept() => a,
+            () = shutdown.asked() => break,
+        };
+        let (stream, addr) = match accepted {
+            Ok(a) => a,
+            Err(e) => {
+                // Out of file descriptors or the like: waiting a little is all that helps.
+                tracing::warn!(error = %e, "accepting a connection");
+                sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let Some(share) = shares.take(addr.ip(), 1, Rank::Silent) else {
+            tracing::debug!(peer = %addr, "it has its share of connections");
+            continue;
+        };
+        let vitals = Vitals::begin(limits.patience, share);
+        let (port, open) = (port.clone(), open.clone());
+        tokio::spawn(async move {
+            let _open = open;
+            port.live(stream, addr, vitals).await;
+        });
+    }
+    drop((listener, open));
+    let _ = tokio::time::timeout(limits.drain, all_closed.recv()).await;
+}
+
+impl<H, F> Port<H>
+where
+    H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    async fn live(self, stream: TcpStream, addr: SocketAddr, vitals: Arc<Vitals>) {
+        if let Err(e) = watch_over(&stream) {
+            tracing::debug!(peer = %addr, error = %e, "options of a connection");
+        }
+        let Some(tls) = self.tls.clone() else {
+            let peer = Peer { addr, cert: None };
+            return self.http1(stream, peer, &vitals, None).await;
+        };
+        // Before the handshake, so that no change falls between.
+        let mut clients = tls.clients.clone();
+        if let Some(c) = &mut clients {
+            c.mark_unchanged();
+        }
+        let shaken = tokio::select! {
+            r = tls.acceptor.accept(stream) => r,
+            why = vitals.over() => return tracing::debug!(peer = %addr, ?why, "TLS handshake"),
+        };
+        let stream = match shaken {
+            Ok(s) => s,
+            Err(e) => return tracing::debug!(peer = %addr, error = %e, "TLS handshake"),
+        };
+        let session = stream.get_ref().1;
+        let first = session.peer_certificates().and_then(<[_]>::first);
+        let cert = first.map(|c| Arc::new(c.clone().into_owned()));
+        let clients = clients.filter(|_| cert.is_some());
+        let is_h2 = session.alpn_protocol() == Some(tls::H2);
+        let peer = Peer { addr, cert };
+        if is_h2 {
+            self.http2(stream, peer, &vitals, clients).await;
+        } else {
+            self.http1(stream, peer, &vitals, clients).await;
+        }
+    }
+
+    async fn http1<I>(
+        self,
+        io: I,
+        peer: Peer,
+        vitals: &Arc<Vitals>,
+        clients: Option<watch::Receiver<()>>,
+    ) where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let addr = peer.addr;
+        let service = service_fn(answering(self.handler, peer, vitals.clone()));
+        let served = http1::Builder::new()
+            .timer(TokioTimer::new())
+            // The connection's own patience covers this, and the time before the first byte, too.
+            .header_read_timeout(None)
+            .max_buf_size(self.limits.head_bytes.max(8192))
+            .half_close(false)
+            .serve_connection(TokioIo::new(io), service);
+        until_over(served, addr, vitals, clients, &self.shutdown, &self.limits).await;
+    }
+
+    async fn http2<I>(
+        self,
+        io: I,
+        peer: Peer,
+        vitals: &Arc<Vitals>,
+        clients: Option<watch::Receiver<()>>,
+    ) where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let addr = peer.addr;
+        let service = service_fn(answering(self.handler, peer, vitals.clone()));
+        let bytes = u32::try_from(self.limits.head_bytes).unwrap_or(u32::MAX);
+        let served = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .max_header_list_size(bytes)
+            .max_concurrent_streams(STREAMS)
+            .initial_stream_window_size(WINDOW)
+            .initial_connection_window_size(WINDOW)
+            .max_send_buf_size(WINDOW as usize)
+            .serve_connection(TokioIo::new(io), service);
+        until_over(served, addr, vitals, clients, &self.shutdown, &self.limits).await;
+    }
+}
+
+type Answering = BoxFuture<'static, Result<Response<Taken<Body>>, Infallible>>;
+
+/// The handler as a service: each request is known to the connection's vitals until its answer is
+/// taken.
+fn answering<H, F>(
+    handler: H,
+    peer: Peer,
+    vitals: Arc<Vitals>,
+) -> impl Fn(Request<Incoming>) -> Answering
+where
+    H: Fn(Request<Incoming>) -> F,
+    F: Future<Output = Response<Body>> + Send + 'static,
+{
+    // One whose end cannot be read has ended.
+    let until = peer.cert.as_deref();
+    let until = until.map(|c| tls::not_after(c).unwrap_or(SystemTime::UNIX_EPOCH));
+    move |mut req: Request<Incoming>| {
+        let exchange = vitals.exchange();
+        let mut peer = peer.clone();
+        if until.is_some_and(|t| t <= SystemTime::now()) {
+            peer.cert = None;
+        }
+        req.extensions_mut().insert(peer);
+        let answer = handler(req);
+        Box::pin(async move { Ok(answer.await.map(|body| Taken::new(body, exchange))) })
+    }
+}
+
+/// Drives a connection until it ends or must: in order where the peer may be waiting for nothing,
+/// at once where it has no right to more.
+async fn until_over<C>(
+    connection: C,
+    addr: SocketAddr,
+    vitals: &Vitals,
+    clients: Option<watch::Receiver<()>>,
+    shutdown: &Shutdown,
+    limits: &Limits,
+) where
+    C: GracefulConnection<Error = hyper::Error>,
+{
+    let mut connection = pin!(connection);
+    let mut over = pin!(vitals.over());
+    let mut judged = pin!(changed(clients));
+    let mut last: Option<Instant> = None;
+    loop {
+        let farewell = async {
+            match last {
+                Some(at) => sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        let why = tokio::select! {
+            ended = connection.as_mut() => {
+                if let Err(e) = ended {
+                    tracing::debug!(peer = %addr, error = %e, "connection");
+                }
+                return;
+            }
+            () = farewell => return,
+            why = &mut over, if last.is_none() => match why {
+                Over::Idle => FAREWELL,
+                Over::Silent | Over::Unread | Over::Crowded => {
+                    return tracing::debug!(peer = %addr, ?why, "a connection is ended");
+                }
+            },
+            () = &mut judged, if last.is_none() => FAREWELL,
+            () = shutdown.asked(), if last.is_none() => limits.drain,
+        };
+        last = Some(Instant::now() + why);
+        connection.as_mut().graceful_shutdown();
+    }
+}
+
+async fn changed(clients: Option<watch::Receiver<()>>) {
+    if let Some(mut clients) = clients
+        && clients.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending::<()>().await;
+}
+
+/// How many files the process may have open, after raising that as far as it may.
+pub fn file_limit() -> usize {
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        limit.current = limit.maximum;
+        if let Err(e) = setrlimit(Resource::Nofile, limit) {
+            tracing::debug!(error = %e, "raising how many files may be open");
+        }
+    }
+    let now = getrlimit(Resource::Nofile).current;
+    now.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX))
+}
+
+fn watch_over(stream: &TcpStream) -> std::io::Result<()> {
+    let (idle, between, times) = KEEPALIVE;
+    stream.set_nodelay(true)?;
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, idle)?;
+    sockopt::set_tcp_keepintvl(stream, between)?;
+    sockopt::set_tcp_keepcnt(stream, times)?;
+    Ok(sockopt::set_tcp_user_timeout(stream, UNACKNOWLEDGED_MS)?)
+}
