@@ -5,6 +5,7 @@ use k8s_openapi::api::apps::v1::{Deployment, RollingUpdateDeployment};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use mooring_api::LicenseServer;
 use mooring_core::request::Item;
+use serde::Deserialize as _;
 use serde_json::Value;
 
 /// What a Deployment may have above and below its replicas where it does not say.
@@ -15,16 +16,18 @@ const SHARE: &str = "25%";
 pub fn rollout_warning(workload: &Value, items: &[Item], server: &LicenseServer) -> Option<String> {
     // Others have no such field, or are not updated so.
     let is_deployment = workload.get("kind")?.as_str()? == "Deployment";
-    let deployment: Deployment = serde_json::from_value(workload.clone())
-        .ok()
-        .filter(|_| is_deployment)?;
-    let replicas = overlapping(&deployment)?;
+    if !is_deployment {
+        return None;
+    }
+    let replicas = overlapping(&Deployment::deserialize(workload).ok()?)?;
     let status = server.status.as_ref()?;
     let full = |item: &&Item| {
         let product = status.products.iter();
         let mut product = product.filter(|p| p.name == item.product.as_str());
-        let each = item.seats.get();
-        product.any(|p| (each * replicas..each * (replicas + 1)).contains(&p.seats))
+        // In 64 bits, which two numbers of anybody's cannot leave.
+        let (each, replicas) = (u64::from(item.seats.get()), u64::from(replicas));
+        let one_too_many = each * replicas..each * (replicas + 1);
+        product.any(|p| one_too_many.contains(&u64::from(p.seats)))
     };
     let item = items.iter().find(full)?;
     Some(format!(
@@ -111,6 +114,8 @@ mod tests {
             None
         );
         assert!(warned(rolling(json!("1%"), json!("33%")), "render", 3).is_some());
+        let most = json!({"replicas": i32::MAX});
+        assert_eq!(warned(most, "render:1000000", 3), None, "and no panic");
         let recreate = json!({"replicas": 3, "strategy": {"type": "Recreate"}});
         assert_eq!(warned(recreate, "render", 3), None);
     }
