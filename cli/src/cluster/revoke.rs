@@ -22,6 +22,22 @@ const IN_FORCE: Duration = Duration::from_secs(15);
 /// How often the LicenseLease is looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(300);
 
+/// Whose lease, and who is asked.
+#[derive(Debug, clap::Args)]
+struct Of {
+    /// The pod, its LicenseLease, or a lease's id, as `mooring leases` lists them; with --server
+    /// the id
+    #[arg(value_name = "LEASE")]
+    lease: String,
+    /// Ask a license server outside Kubernetes: https://NAME:PORT
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
+    #[command(flatten)]
+    direct: Direct,
+    #[command(flatten)]
+    place: Place,
+}
+
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "The lease's holder is told at its next renewal, within a third of a lease, and its application loses its license
@@ -41,17 +57,8 @@ Examples:
       --client-cert admin.crt --client-key admin.key"
 )]
 pub struct RevokeArgs {
-    /// The pod, its LicenseLease, or a lease's id, as `mooring leases` lists them; with --server
-    /// the id
-    #[arg(value_name = "LEASE")]
-    lease: String,
-    /// Ask a license server outside Kubernetes: https://NAME:PORT
-    #[arg(long, value_name = "URL")]
-    server: Option<String>,
     #[command(flatten)]
-    direct: Direct,
-    #[command(flatten)]
-    place: Place,
+    of: Of,
     /// Why: the holder reads it
     #[arg(long, conflicts_with = "lift")]
     reason: Option<String>,
@@ -77,39 +84,30 @@ Examples:
   mooring release 9f2c… --server https://license.example.com:8443 --roots ca.crt --token-file admin.token"
 )]
 pub struct ReleaseArgs {
-    /// The pod, its LicenseLease, or a lease's id, as `mooring leases` lists them; with --server
-    /// the id
-    #[arg(value_name = "LEASE")]
-    lease: String,
+    #[command(flatten)]
+    of: Of,
     /// Which of its claims, where it has several
     #[arg(long, value_name = "NAME", conflicts_with = "server")]
     claim: Option<String>,
-    /// Ask a license server outside Kubernetes: https://NAME:PORT
-    #[arg(long, value_name = "URL")]
-    server: Option<String>,
-    #[command(flatten)]
-    direct: Direct,
-    #[command(flatten)]
-    place: Place,
 }
 
 /// `mooring revoke`.
 pub fn revoke(a: &RevokeArgs) -> anyhow::Result<()> {
-    if let Some(url) = &a.server {
-        a.place.none_of_a_cluster()?;
+    if let Some(url) = &a.of.server {
+        a.of.place.none_of_a_cluster()?;
         let revoke = (!a.lift).then(|| Revoke {
             reason: a.reason.clone(),
             until: a.until,
         });
-        return direct::revoke(url, &a.direct, id(&a.lease)?, revoke.as_ref());
+        return direct::revoke(url, &a.of.direct, id(&a.of.lease)?, revoke.as_ref());
     }
-    a.direct.none_of_a_server()?;
+    a.of.direct.none_of_a_server()?;
     if let Some(until) = a.until.filter(|u| *u <= Timestamp::now()) {
         bail!("--until {until}: has passed; expected an instant to come, or none");
     }
-    let said = api::in_namespace(&a.place, "patch", async |client, namespace| {
+    let said = api::in_namespace(&a.of.place, "patch", async |client, namespace| {
         let leases: Api<LicenseLease> = Api::namespaced(client.clone(), namespace);
-        let lease = find(&leases, namespace, &a.lease).await?;
+        let lease = find(&leases, namespace, &a.of.lease).await?;
         if a.lift {
             lift(&leases, namespace, &lease).await
         } else {
@@ -122,14 +120,14 @@ pub fn revoke(a: &RevokeArgs) -> anyhow::Result<()> {
 
 /// `mooring release`.
 pub fn release(a: &ReleaseArgs) -> anyhow::Result<()> {
-    if let Some(url) = &a.server {
-        a.place.none_of_a_cluster()?;
-        return direct::release(url, &a.direct, id(&a.lease)?);
+    if let Some(url) = &a.of.server {
+        a.of.place.none_of_a_cluster()?;
+        return direct::release(url, &a.of.direct, id(&a.of.lease)?);
     }
-    a.direct.none_of_a_server()?;
-    let said = api::in_namespace(&a.place, "patch", async |client, namespace| {
+    a.of.direct.none_of_a_server()?;
+    let said = api::in_namespace(&a.of.place, "patch", async |client, namespace| {
         let leases: Api<LicenseLease> = Api::namespaced(client, namespace);
-        let lease = find(&leases, namespace, &a.lease).await?;
+        let lease = find(&leases, namespace, &a.of.lease).await?;
         take_back(a, &leases, namespace, &lease).await
     })?;
     eprintln!("{said}");
@@ -235,7 +233,7 @@ async fn take_back(
     let has = |c: &&ClaimStatus| {
         let refused = matches!(c.state, LeaseState::Refused | LeaseState::Revoked);
         let is_named = a.claim.as_ref().is_none_or(|n| *n == c.name);
-        !refused && is_named && (c.lease == a.lease || !is_id(&a.lease))
+        !refused && is_named && (c.lease == a.of.lease || !is_id(&a.of.lease))
     };
     let status = lease.status.as_ref();
     let open: Vec<&ClaimStatus> = status.iter().flat_map(|s| &s.claims).filter(has).collect();
