@@ -80,6 +80,9 @@ pub enum Mutant {
     SilenceUntold,
     /// After a crash of its sidecar a claim that was answered starts without the server.
     AnswerForgottenInCrash,
+    /// After its sidecar was told to end and started again a claim that was answered starts without
+    /// the server.
+    AnswerForgottenInRestart,
     /// `anchor-lost`, `license-invalid`, `overloaded` and `too-many-claims` are heard as silence.
     ProblemHeardAsSilence,
     /// That the sidecar could not ask is heard as the server's silence.

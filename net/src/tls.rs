@@ -367,6 +367,18 @@ impl ClientFiles {
         let read = lock(&self.files).look(|| Self::read(&self.cert, &self.key));
         read.map(|key| self.last.set(key)).is_some()
     }
+
+    /// When the certificate ended that is shown, if it has by `now`.
+    pub fn ended(&self, now: SystemTime) -> Option<SystemTime> {
+        let shown = self.last.get();
+        let end = shown.cert.first().and_then(not_after)?;
+        (end <= now).then_some(end)
+    }
+
+    /// Where the certificate lies.
+    pub fn path(&self) -> &Path {
+        &self.cert
+    }
 }
 
 impl ResolvesClientCert for ClientFiles {

@@ -48,6 +48,10 @@ pub struct Holding {
     pub max_grace: Duration,
     /// Its application runs, and may do so without a lease.
     pub optimistic: bool,
+    /// A container of its application runs now.
+    pub app_runs: bool,
+    /// Its node is not ready: it runs on, cut off from everybody.
+    pub unreachable: bool,
 }
 
 /// What a pod is to a license server.
@@ -169,6 +173,8 @@ pub fn fact_of(pod: &Pod, unreachable: bool) -> PodFact {
         since: runs_since(pod),
         max_grace: max_grace(pod),
         optimistic: application_started(pod) && may_start_without_a_lease(pod),
+        app_runs: application_runs(pod),
+        unreachable,
     };
     PodFact::Running {
         of: Box::new(of),
@@ -194,17 +200,22 @@ pub(crate) fn max_grace(pod: &Pod) -> Duration {
     written.unwrap_or(DEFAULT_GRACE)
 }
 
+fn of_the_application(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
+    let status = pod.status.iter();
+    status.flat_map(|s| s.container_statuses.iter().flatten())
+}
+
 /// Whether a container of the application runs or has run.
 fn application_started(pod: &Pod) -> bool {
-    let status = pod.status.as_ref();
-    let mut containers = status
-        .and_then(|s| s.container_statuses.as_deref())
-        .unwrap_or_default()
-        .iter();
-    containers.any(|c| {
+    of_the_application(pod).any(|c| {
         let ran = |s: &ContainerState| s.running.is_some() || s.terminated.is_some();
         c.state.as_ref().is_some_and(ran) || c.last_state.as_ref().is_some_and(ran)
     })
+}
+
+fn application_runs(pod: &Pod) -> bool {
+    let runs = |s: &ContainerState| s.running.is_some();
+    of_the_application(pod).any(|c| c.state.as_ref().is_some_and(runs))
 }
 
 /// Not so where annotation, license or LicenseServer say otherwise: such a pod's application runs
@@ -249,6 +260,14 @@ pub fn waits_to_be_replaced(other: &Pod, pod: &Pod) -> bool {
         && revision_of(pod) != revision_of(other)
         && other.creation_timestamp() < pod.creation_timestamp()
         && other.metadata.deletion_timestamp.is_none()
+}
+
+/// The node of a holder's pod.
+pub fn node_of(holder: &Holder) -> Option<String> {
+    match holder {
+        Holder::Pod { node, .. } => node.clone(),
+        Holder::External { .. } => None,
+    }
 }
 
 /// The node that a pod is bound to.

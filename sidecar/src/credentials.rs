@@ -1,10 +1,12 @@
 //! Who this sidecar is to the license server: a token in a file, or a client certificate. Both are
 //! read anew.
 
+use mooring_core::time::Timestamp;
 use mooring_core::wire::{Problem, ProblemType};
 use mooring_net::tls::ClientFiles;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// A token is a few KB; whatever is longer is none.
 const MAX_TOKEN_FILE: u64 = 64 * 1024;
@@ -25,6 +27,21 @@ impl Credentials {
             Self::TokenFile(file) => token(file).map(Some),
             Self::Certificate(_) => Ok(None),
         }
+    }
+
+    /// What is wrong with it here, so that no server could take it: then that nobody answered says
+    /// nothing of the server.
+    pub(crate) fn fault(&self, now: SystemTime) -> Option<Problem> {
+        let Self::Certificate(files) = self else {
+            return None;
+        };
+        let ended = Timestamp::try_from(files.ended(now)?).ok()?;
+        let file = files.path().display();
+        let detail = format!(
+            "the client certificate {file} ended {ended}: put a new one there, or set this machine's clock"
+        );
+        let problem = Problem::new(ProblemType::Unauthenticated, detail);
+        Some(problem.field("MOORING_CLIENT_CERT"))
     }
 
     /// Whether connections made until now show an earlier certificate.

@@ -78,6 +78,7 @@ impl Driver {
                 }
                 Do::Sleep { until } => until,
                 Do::Done => return self.store.forget(),
+                Do::Kept => return,
             };
             tokio::select! {
                 (tag, answer) = landing(&mut under_way) => {

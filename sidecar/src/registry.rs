@@ -162,12 +162,16 @@ impl Registry {
                 Refusal::Stands(p) => slot.problem = Some(p.clone()),
             }
             slot.drive.landed(now, tag, answer, random);
+            // Saved before anybody is told.
+            if slot.drive.is_unsaved() {
+                slot.save();
+            }
         }
         self.refresh(&mut inner, now);
     }
 
     pub(crate) fn save(&self, id: ClaimId) {
-        if let Some(slot) = self.lock().slots.get(&id) {
+        if let Some(slot) = self.lock().slots.get_mut(&id) {
             slot.save();
         }
     }
@@ -343,8 +347,10 @@ impl Slot {
         self.about.kind == ClaimKind::Pod || asker.sees(self.about.owner)
     }
 
-    fn save(&self) {
-        if let Err(e) = self.store.save(&self.about, self.drive.saved()) {
+    fn save(&mut self) {
+        let saved = self.store.save(&self.about, self.drive.saved());
+        self.drive.was_saved(saved.is_ok());
+        if let Err(e) = saved {
             tracing::error!(claim = %self.about.name, error = %e, "a crash of the sidecar now would lose the lease");
         }
     }

@@ -16,7 +16,7 @@ use mooring_core::wire::{
 };
 use mooring_net::client::{self, Call, Client, ClientError};
 use mooring_net::head::PREFER;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// The longest name of a claim at the server ([`ClaimName`]).
 const MAX_NAME: usize = 63;
@@ -63,6 +63,7 @@ impl ServerClient {
         request: Request,
         timeout: Duration,
     ) -> Answer {
+        let gives_back = matches!(request, Request::Release { .. });
         let (call, success): (_, fn(&client::Answer) -> Answer) = match request {
             Request::Claim { body, wait, bearer } => {
                 let mut call = Call::of(&server::PUT_CLAIM, self.name(claim));
@@ -103,7 +104,10 @@ impl ServerClient {
             Err(ClientError::Cut { headers, problem }) if is_the_servers(&headers) => {
                 Answer::Unreadable(problem)
             }
-            Err(e) => Answer::NoContact(e.to_string()),
+            Err(e) => match self.credentials.fault(SystemTime::now()) {
+                Some(p) if !gives_back => Answer::Unsent(p),
+                _ => Answer::NoContact(e.to_string()),
+            },
         }
     }
 

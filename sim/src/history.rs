@@ -289,6 +289,8 @@ pub enum Fact {
         copy: CopyNo,
         holder: HolderNo,
         claim: ClaimNo,
+        /// It is the pod's own, the same for as long as the pod is there, and no application's.
+        pods: bool,
         secret: SecretNo,
         items: Items,
         start_optimistic: bool,

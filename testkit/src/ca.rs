@@ -26,12 +26,26 @@ impl Ca {
 
     /// A certificate for this subject, which is good for a server on this machine, and its key.
     pub fn issue(&self, cn: &str) -> (String, String) {
+        self.issue_with(cn, |_| ())
+    }
+
+    /// The same, and it ended years ago.
+    pub fn issue_ended(&self, cn: &str) -> (String, String) {
+        self.issue_with(cn, |p| p.not_after = rcgen::date_time_ymd(2020, 1, 1))
+    }
+
+    fn issue_with(
+        &self,
+        cn: &str,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let names = ["localhost", "licenses.test"].map(str::to_owned);
         let mut p = CertificateParams::new(names).unwrap();
         let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
         p.subject_alt_names.push(SanType::IpAddress(here));
         p.distinguished_name.push(DnType::CommonName, cn);
+        change(&mut p);
         let cert = p.signed_by(&key, &self.issuer).unwrap();
         (cert.pem(), key.serialize_pem())
     }

@@ -3,14 +3,18 @@
 use super::operator::{LEASE, NAMESPACE, Operator};
 use crate::output::TableForm;
 use anyhow::{Context as _, anyhow};
-use k8s_openapi::api::coordination::v1::Lease;
+use http::StatusCode;
+use http::header::DATE;
+use jiff::fmt::rfc2822;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{ApiResource, DynamicObject, ListParams, ObjectMeta, TypeMeta};
+use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::core::PartialObjectMeta;
+use kube::core::{PartialObjectMeta, Status};
 use kube::{Api, Client, Config, Resource, ResourceExt as _};
 use mooring_api::names::{GROUP, INJECTED};
 use mooring_core::annotation::LICENSES;
+use mooring_core::time::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
@@ -84,8 +88,11 @@ pub struct Listed {
     items: Vec<DynamicObject>,
     /// The namespace, if only one was asked for.
     pub namespace: Option<String>,
-    /// Who writes them.
+    /// Who writes them, and where that runs.
     pub operator: Operator,
+    pub operator_namespace: String,
+    /// The API server's clock, which the operator's Lease is held against.
+    pub now: Timestamp,
     resource: ApiResource,
     /// What they are, for people, in the plural.
     words: &'static str,
@@ -128,10 +135,10 @@ impl Listed {
         )
     }
 
-    /// "No … found", in words.
-    pub fn nothing(&self) -> String {
+    /// "No … found", in words. `which`: what else was asked for.
+    pub fn nothing(&self, which: &str) -> String {
         let hint = self.namespace.as_ref().map_or("", |_| " (-A looks in all)");
-        format!("No {} in {}{hint}.\n", self.words, self.place())
+        format!("No {}{which} in {}{hint}.\n", self.words, self.place())
     }
 }
 
@@ -147,11 +154,14 @@ where
         let listed = pages(client.clone(), &resource, namespace.as_deref()).await;
         let items =
             listed.map_err(|e| explain(e, "list", &resource.plural, namespace.as_deref(), &url))?;
-        let operator = operator(client, &common.operator_namespace).await;
+        let operator_namespace = common.operator_namespace.clone();
+        let (operator, now) = operator(&client, &operator_namespace).await;
         Ok(Listed {
             items,
             namespace,
             operator,
+            operator_namespace,
+            now: now.unwrap_or_else(Timestamp::now),
             resource,
             words,
         })
@@ -188,19 +198,40 @@ pub fn without_sidecar(common: &ClusterArgs) -> anyhow::Result<Vec<String>> {
     })
 }
 
-async fn operator(client: Client, namespace: &str) -> Operator {
-    let api: Api<Lease> = Api::namespaced(client, namespace);
-    match api.get_opt(LEASE).await {
-        Ok(Some(lease)) => Operator::Lease(Box::new(lease)),
-        Ok(None) => Operator::None {
-            namespace: namespace.to_owned(),
-        },
-        Err(kube::Error::Api(said)) => Operator::NotRead(format!(
+/// The operator's Lease, and the API server's clock as it answered: whoever asks may have a wrong
+/// one.
+async fn operator(client: &Client, namespace: &str) -> (Operator, Option<Timestamp>) {
+    let path = format!("/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{LEASE}");
+    let request = match http::Request::get(path).body(Body::empty()) {
+        Ok(request) => request,
+        Err(e) => return (Operator::NotRead(e.to_string()), None),
+    };
+    let answer = match client.send(request).await {
+        Ok(answer) => answer,
+        Err(e) => return (Operator::NotRead(e.to_string()), None),
+    };
+    let date = answer.headers().get(DATE).and_then(|d| d.to_str().ok());
+    let date = date.and_then(|d| rfc2822::DateTimeParser::new().parse_timestamp(d).ok());
+    let code = answer.status();
+    let body = answer.into_body().collect_bytes().await;
+    let read = |body: &[u8]| -> Result<Operator, serde_json::Error> {
+        if code.is_success() {
+            return Ok(Operator::Lease(serde_json::from_slice(body)?));
+        }
+        let said: Status = serde_json::from_slice(body)?;
+        Ok(Operator::NotRead(format!(
             "the API server says of Lease {namespace}/{LEASE}: {}",
             said.message
-        )),
+        )))
+    };
+    let operator = match body {
+        _ if code == StatusCode::NOT_FOUND => Operator::None {
+            namespace: namespace.to_owned(),
+        },
+        Ok(body) => read(&body).unwrap_or_else(|e| Operator::NotRead(e.to_string())),
         Err(e) => Operator::NotRead(e.to_string()),
-    }
+    };
+    (operator, date)
 }
 
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {

@@ -48,18 +48,33 @@ pub fn sort(leases: &mut [LicenseLease]) {
     });
 }
 
-/// `bare`: pods that ask for licenses and have no sidecar.
+/// What was asked for besides a namespace, in words.
+pub fn filter(states: &[LeaseState], server: Option<&str>) -> String {
+    let states: Vec<&str> = states.iter().map(|s| s.as_str()).collect();
+    let states = match states.as_slice() {
+        [] => String::new(),
+        some => format!(" in state {}", some.join(" or ")),
+    };
+    match server {
+        Some(server) => format!("{states} of license server {server}"),
+        None => states,
+    }
+}
+
+/// `bare`: pods that ask for licenses and have no sidecar. `which`: by what they were chosen, as
+/// [`filter`] has it.
 pub fn text(
     leases: &[LicenseLease],
     bare: &[String],
     found: &Listed,
-    now: Timestamp,
+    which: &str,
     wide: bool,
 ) -> String {
+    let now = found.now;
     let said = operator::said(&found.operator, now).into_iter();
     let said = said.chain(without_sidecar(bare));
     if leases.is_empty() {
-        return found.nothing() + &problems(&said.collect::<Vec<_>>());
+        return found.nothing(which) + &problems(&said.collect::<Vec<_>>());
     }
     let all = found.namespace.is_none();
     let mut header = Vec::new();
@@ -152,7 +167,7 @@ fn note(l: &LicenseLease, all: bool) -> Option<String> {
         LeaseState::Waiting if status.and_then(|s| s.place).is_some_and(|p| p > LINE) => return None,
         LeaseState::Held => String::new(),
         LeaseState::Waiting => "in line".into(),
-        LeaseState::Grace => format!("{server} renews nothing; the application runs on under its grace"),
+        LeaseState::Grace => format!("not renewed by {server}; the application runs on under its grace"),
         LeaseState::Optimistic => format!("started without a lease of {server}"),
         LeaseState::Silent => format!(
             "renewals are missing; its seats are free {}. Does the pod reach {server}?",
@@ -161,7 +176,7 @@ fn note(l: &LicenseLease, all: bool) -> Option<String> {
         LeaseState::Contested => "its seat was given away while it was silent; it runs on for a while, and stands in line".into(),
         LeaseState::Refused => format!("{server} refused it; look at its sidecar: kubectl logs {name} -c mooring"),
         LeaseState::Revoked => "an administrator revoked it".into(),
-        LeaseState::Unknown => format!("{server}, which serves, has not heard from it: is a network policy in the way? kubectl logs {name} -c mooring"),
+        LeaseState::Unknown => format!("{server}, which serves, does not hear from it: is a network policy in the way? kubectl logs {name} -c mooring"),
     };
     Some(format!("{who}: {}: {}", state(l), said.unwrap_or(&default)))
 }

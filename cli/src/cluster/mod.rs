@@ -20,7 +20,6 @@ use crate::output::{self, TableForm};
 use api::ClusterArgs;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use mooring_api::{LeaseState, LicenseLease, LicenseServer};
-use mooring_core::time::Timestamp;
 use status::ServerObject;
 
 #[derive(Debug, clap::Args)]
@@ -60,8 +59,8 @@ STATE is what the license server knows:
   Contested  runs on without a seat until UNTIL, and stands in line
   Refused    the license server said no
   Revoked    an administrator bars it; its seats are free at UNTIL
-  Unknown    the pod runs, and the license server, which serves, has not heard from it
-and, while the license server does not serve, what follows from it:
+  Unknown    the pod runs, and the license server, which serves, does not hear from it
+and, while the license server does not serve, or does not hear from the pod, what follows from it:
   Grace      the lease ran out; the application runs on until about UNTIL
   Optimistic the application was started without a lease, and may run until about UNTIL
 What is old says AS OF when it is (-o wide).")]
@@ -98,13 +97,13 @@ pub fn status(args: &StatusArgs) -> anyhow::Result<()> {
     let form = args.common.output;
     let text = match form.data() {
         Some(d) => d.render(&found.as_list(servers.iter().map(|s| &s.metadata)))?,
-        None => status::text(&servers, &found, Timestamp::now(), form == TableForm::Wide),
+        None => status::text(&servers, &found, found.now, form == TableForm::Wide),
     };
     output::print(&text)?;
     if servers.iter().any(|s| !status::is_ready(s)) {
         anyhow::bail!("not every license server is ready");
     }
-    if !status::is_well(&servers, &found, Timestamp::now()) {
+    if !status::is_well(&servers, &found, found.now) {
         anyhow::bail!("something is not as it should be");
     }
     Ok(())
@@ -122,6 +121,7 @@ pub fn leases(args: &LeasesArgs) -> anyhow::Result<()> {
     leases.retain(|l| args.state.is_empty() || args.state.contains(&leases::state(l)));
     leases.retain(|l| args.server.as_ref().is_none_or(|s| leases::is_of(l, s)));
     leases::sort(&mut leases);
+    let which = leases::filter(&args.state, args.server.as_deref());
     let form = args.common.output;
     let text = if let Some(d) = form.data() {
         d.render(&found.as_list(leases.iter().map(|l| &l.metadata)))?
@@ -133,7 +133,7 @@ pub fn leases(args: &LeasesArgs) -> anyhow::Result<()> {
             .transpose()?;
         let bare = bare.unwrap_or_default();
         let wide = form == TableForm::Wide;
-        leases::text(&leases, &bare, &found, Timestamp::now(), wide)
+        leases::text(&leases, &bare, &found, &which, wide)
     };
     Ok(output::print(&text)?)
 }

@@ -11,6 +11,9 @@ pub const NAMESPACE: &str = "mooring-system";
 /// How long a leader's word holds, where its Lease does not say.
 const LASTS: i64 = 15;
 
+/// How far ahead of the API server's clock the leader's may be, in seconds.
+const AHEAD: i64 = 5;
+
 /// What could be learnt of the operator.
 #[derive(Debug)]
 pub enum Operator {
@@ -68,6 +71,12 @@ pub fn word(operator: &Operator, now: Timestamp) -> Word {
         ));
     };
     let ago = now.as_second().saturating_sub(renewed.as_second());
+    if ago < -AHEAD {
+        return Word::Unknown(format!(
+            "the operator: it reported {} from now, by the API server's clock: whether it runs is not known. Look at the clocks of the nodes",
+            age::span(-ago)
+        ));
+    }
     // A leader that ends gives its Lease back, and another takes it within seconds.
     if ago <= lasts && held || ago <= 5 {
         return Word::Reports;
@@ -75,7 +84,7 @@ pub fn word(operator: &Operator, now: Timestamp) -> Word {
     let since = age::span(ago);
     let at = Timestamp::from_second(renewed.as_second()).unwrap_or(renewed);
     Word::Away(format!(
-        "the operator has not reported for {since}: what is shown is as of {at}. Applications notice nothing; annotated pods cannot be created. kubectl -n {namespace} get pods"
+        "the operator has not reported for {since}: what is shown is as of {at}. Applications notice nothing; annotated pods may not be created. kubectl -n {namespace} get pods"
     ))
 }
 
@@ -111,6 +120,8 @@ mod tests {
                 "{text}"
             );
         }
+        let ahead = lease("2026-03-01T12:02:00.000000Z", "a");
+        assert!(matches!(word(&ahead, now), Word::Unknown(t) if t.contains("60s from now")));
         let none = Operator::None {
             namespace: "mooring-system".into(),
         };

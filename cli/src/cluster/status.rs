@@ -32,11 +32,12 @@ const SOON_DAYS: i64 = 30;
 
 pub fn text(servers: &[ServerObject], found: &Listed, now: Timestamp, wide: bool) -> String {
     if servers.is_empty() {
-        return found.nothing();
+        let said: Vec<String> = operator::said(&found.operator, now).into_iter().collect();
+        return found.nothing("") + &output::problems(&said);
     }
     let all = found.namespace.is_none();
     let of_servers = servers.iter().flat_map(|s| {
-        let told = problems(s, now).into_iter();
+        let told = problems(s, found, now).into_iter();
         told.map(move |p| format!("{}: {}", name(s, all), p.text))
     });
     let problems: Vec<String> = operator::said(&found.operator, now)
@@ -166,17 +167,18 @@ pub fn is_well(servers: &[ServerObject], found: &Listed, now: Timestamp) -> bool
     !away
         && servers
             .iter()
-            .all(|s| !problems(s, now).iter().any(|p| p.pressing))
+            .all(|s| !problems(s, found, now).iter().any(|p| p.pressing))
 }
 
 /// What is wrong with one server: why it does not serve, then what else is not as it should be, but
 /// for what only follows from it.
-fn problems(s: &ServerObject, now: Timestamp) -> Vec<Problem> {
+fn problems(s: &ServerObject, found: &Listed, now: Timestamp) -> Vec<Problem> {
     let mut out = Vec::new();
     let Some(ready) = condition(s, READY) else {
-        return vec![pressing(
-            "it has no status yet. If that lasts, look at the operator: kubectl -n mooring-system logs deploy/mooring-operator",
-        )];
+        let namespace = &found.operator_namespace;
+        return vec![pressing(format!(
+            "it has no status yet. If that lasts, look at the operator: kubectl -n {namespace} logs deploy/mooring-operator"
+        ))];
     };
     if ready.status != "True" {
         out.push(pressing(words(ready, now)));

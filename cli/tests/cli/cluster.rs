@@ -12,10 +12,13 @@ const OPERATOR: &str =
     "/apis/coordination.k8s.io/v1/namespaces/mooring-system/leases/mooring-operator";
 
 fn lease_of_the_operator() -> Value {
-    let now = jiff::Timestamp::now().to_string();
+    lease_renewed(jiff::Timestamp::now())
+}
+
+fn lease_renewed(at: jiff::Timestamp) -> Value {
     json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
         "metadata": {"name": "mooring-operator", "namespace": "mooring-system"},
-        "spec": {"holderIdentity": "a", "leaseDurationSeconds": 15, "renewTime": now}})
+        "spec": {"holderIdentity": "a", "leaseDurationSeconds": 15, "renewTime": at.to_string()}})
 }
 
 /// Answers requests by path and query, one connection each, until the test ends.
@@ -28,6 +31,11 @@ struct ApiServer {
 
 impl ApiServer {
     fn new(answer: impl Fn(&str) -> (u16, Value) + Send + 'static) -> Self {
+        Self::ahead(0, answer)
+    }
+
+    /// Its clock is so many hours ahead of the caller's.
+    fn ahead(hours: i64, answer: impl Fn(&str) -> (u16, Value) + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -61,9 +69,12 @@ impl ApiServer {
                     answer(&path)
                 };
                 let body = body.to_string();
+                let now = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(hours);
+                let printer = jiff::fmt::rfc2822::DateTimePrinter::new();
+                let date = printer.timestamp_to_rfc9110_string(&now).unwrap();
                 write!(
                     stream,
-                    "HTTP/1.1 {code} X\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+                    "HTTP/1.1 {code} X\r\ndate: {date}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
                     body.len()
                 )
                 .unwrap();
@@ -263,7 +274,7 @@ fn leases_in_trouble_say_what_to_do() {
     let api = ApiServer::new(move |_| list("LicenseLease", "", &answer));
     let out = ask(&desk, &api.url, &["leases"]).good().stdout;
     assert!(
-        out.contains("u: Unknown: licensing/main, which serves, has not heard from it")
+        out.contains("u: Unknown: licensing/main, which serves, does not hear from it")
             && out.contains("-c mooring"),
         "{out}"
     );
@@ -460,6 +471,58 @@ fn an_operator_that_is_away_is_told_wherever_its_words_are_shown() {
     let out = ask(&desk, &api.url, &leases).good().stdout;
     assert!(
         out.contains("No leases") && out.contains("whether it runs is not known"),
+        "{out}"
+    );
+}
+
+#[test]
+fn the_operator_is_judged_by_the_api_servers_clock_and_not_by_the_callers() {
+    let desk = Desk::new();
+    let status = |silent_for: i64| {
+        let api = ApiServer::ahead(1, move |path| {
+            if path.contains("coordination.k8s.io") {
+                let there = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
+                let silence = jiff::SignedDuration::from_secs(silent_for);
+                return (200, lease_renewed(there - silence));
+            }
+            list("LicenseServer", "", &[server("True", None)])
+        });
+        let args = ["status", "--operator-namespace", "elsewhere"];
+        ask(&desk, &api.url, &args)
+    };
+    status(2).good();
+    let out = status(600).bad().stdout;
+    assert!(out.contains("has not reported for 10m"), "{out}");
+    assert!(out.contains("annotated pods may not be created"), "{out}");
+    let out = status(-600).good().stdout;
+    assert!(out.contains("whether it runs is not known"), "{out}");
+}
+
+#[test]
+fn what_was_asked_for_and_not_found_is_named_and_why_the_exit_code_is_1() {
+    let desk = Desk::new();
+    let api = ApiServer::new(|path| {
+        if path.contains("coordination.k8s.io") {
+            return failure(404, "NotFound", "no such Lease");
+        }
+        list("LicenseLease", "", &[lease("job-1", "Held", None)])
+    });
+    let args = ["leases", "--state", "Waiting", "--server", "licensing/main"];
+    let out = ask(&desk, &api.url, &args).good().stdout;
+    assert!(
+        out.contains("No leases in state Waiting of license server licensing/main in namespace"),
+        "{out}"
+    );
+    let none = ApiServer::new(|path| {
+        if path.contains("coordination.k8s.io") {
+            return failure(404, "NotFound", "no such Lease");
+        }
+        list("LicenseServer", "", &[])
+    });
+    let args = ["status", "--operator-namespace", "elsewhere"];
+    let out = ask(&desk, &none.url, &args).bad().stdout;
+    assert!(
+        out.contains("No license servers") && out.contains("there is no Lease elsewhere/"),
         "{out}"
     );
 }

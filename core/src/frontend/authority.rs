@@ -135,6 +135,21 @@ pub enum Denied {
     Final(Problem),
 }
 
+impl Denied {
+    /// The same for who must ask again within so long.
+    pub(super) fn asked_again_within(self, pace: Duration) -> Self {
+        let sooner = |mut p: Problem| {
+            let most = pace.as_secs().max(1);
+            p.retry_after_secs = p.retry_after_secs.map(|s| s.min(most));
+            p
+        };
+        match self {
+            Self::Stale(p) => Self::Stale(sooner(p)),
+            Self::Final(p) => Self::Final(sooner(p)),
+        }
+    }
+}
+
 impl From<Denied> for Problem {
     fn from(d: Denied) -> Self {
         match d {

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 /// How long a request waits for a fresh delegation where only the wall clock has jumped out of the
 /// present one.
-pub const FRESH: Duration = Duration::from_secs(2);
+pub const FRESH: Duration = Duration::from_secs(1);
 
 /// The answer to a claim: how it stands and what that is signed under, or why not.
 pub type ClaimAnswer = Result<(Claimed, Arc<InForce>), Problem>;
@@ -122,6 +122,7 @@ impl<R> Frontend<R> {
     /// Under what leases are signed now: renewals, tokens, and the answers to claims.
     pub fn may_sign(&self, now: Now) -> Result<Arc<InForce>, Denied> {
         let may = self.authority.may_sign(now, self.clock());
+        let may = may.map_err(|denied| denied.asked_again_within(self.pace()));
         match (&may, &self.authority.in_force) {
             (Err(_), Some(f)) if mutant::on(Mutant::SignedWithoutAuthority) => Ok(f.clone()),
             _ => may,
@@ -132,6 +133,12 @@ impl<R> Frontend<R> {
     /// is all that it lacks.
     pub fn awaits_delegation(&self, now: Now) -> bool {
         matches!(self.may_sign(now), Err(Denied::Stale(_)))
+    }
+
+    /// How often who waits or holds must ask: a place dies, and a silent lease ends, a lease after
+    /// the last request.
+    fn pace(&self) -> Duration {
+        self.ledger.settings().lease_for / 3
     }
 
     /// Has the ledger grant or not, as license and anchor allow at this moment. Before each step,
@@ -145,7 +152,8 @@ impl<R> Frontend<R> {
         {
             may = Ok(f.clone());
         }
-        let why = may.err().map(Problem::from);
+        let why = may.map_err(|denied| denied.asked_again_within(self.pace()));
+        let why = why.err().map(Problem::from);
         // The words may carry the time, which is no change.
         let (anchor, license) = (self.authority.anchor.reason, self.authority.license.reason);
         let told = why.as_ref().map(|p| (p.kind, anchor, license));

@@ -135,6 +135,33 @@ fn what_cannot_be_signed_is_not_granted_though_nobody_has_looked_meanwhile() {
 }
 
 #[test]
+fn who_comes_back_when_it_is_told_to_keeps_its_place_however_long_nothing_is_granted() {
+    let mut f = frontend(authority(NOON), 0);
+    for n in 1..=3 {
+        claims(&mut f, n, 0, Ok(()), now(1));
+    }
+    while f.next_answer().is_some() {}
+    let mut t = 2;
+    while t < 10 * D {
+        let mut later = now(t);
+        later.wall = at("2027-03-02T00:00:00Z");
+        claims(&mut f, 3, 0, Ok(()), later);
+        let Some((3, Err(told))) = f.next_answer() else {
+            panic!("it is told why it waits")
+        };
+        assert_eq!(told.kind, ProblemType::LicenseInvalid);
+        let retry = told.retry_after_secs.unwrap();
+        assert!(retry <= D / 3, "{retry} s, and a place lives {D} s");
+        t += retry;
+        f.tick(Now {
+            boot: now(t).boot,
+            ..later
+        });
+        assert_eq!(f.ledger().gauges().waiting, 1, "at {t} s");
+    }
+}
+
+#[test]
 fn a_request_is_held_open_until_it_is_granted_and_half_a_lease_at_most() {
     let mut f = frontend(authority(NOON), 0);
     for n in 1..=2 {

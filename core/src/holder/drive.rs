@@ -24,7 +24,9 @@ use std::time::Duration;
 
 /// The pause before a release is sent again; doubled each time.
 const RELEASE_AGAIN: Duration = Duration::from_millis(100);
-/// The longest such pause.
+/// The pause after a save that failed.
+const SAVE_AGAIN: Duration = Duration::from_secs(1);
+/// The longest pause before a release is sent again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// The shortest sleep, so that a time in the past never turns the caller's loop into a spin.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
@@ -109,10 +111,12 @@ impl Drive {
         random: &mut dyn Random,
     ) -> bool {
         let (spec, kind, ending) = (self.spec.clone(), self.kind, self.ending);
+        let answered = self.saved().answered;
         *self = match saved {
             Some(saved) => Self::restore(spec, kind, saved, now),
             None => Self::new(spec, kind, random.secret(), now),
         };
+        self.holder.s.answered |= answered;
         if ending == Ending::No {
             return false;
         }
@@ -127,6 +131,16 @@ impl Drive {
     /// What a crash must not lose.
     pub fn saved(&self) -> &Saved {
         &self.holder.s
+    }
+
+    /// Whether there is something to save that nobody has been told to.
+    pub fn is_unsaved(&self) -> bool {
+        self.holder.dirty
+    }
+
+    /// Whether [`Drive::saved`] was saved now; where that failed it is tried again.
+    pub fn was_saved(&mut self, well: bool) {
+        self.holder.dirty = !well;
     }
 
     /// Whether the application has given it back: then its name is free, whatever the release still
@@ -153,7 +167,7 @@ impl Drive {
                     again_at: BootTime::NEVER,
                 });
             }
-            Do::Save | Do::Done => {}
+            Do::Save | Do::Done | Do::Kept => {}
         }
         todo
     }
@@ -162,15 +176,19 @@ impl Drive {
     fn decide(&mut self, now: BootTime, random: &mut dyn Random) -> Do {
         let mut step = self.holder.poll(now, random);
         if self.holder.releasing == Releasing::Done {
-            if self.ending != Ending::No || self.kind != ClaimKind::Pod {
+            if self.kind != ClaimKind::Pod {
                 return Do::Done;
+            }
+            if self.ending != Ending::No {
+                return self.kept();
             }
             // What was left over is given back; the application still needs its claim. Its requests
             // are numbered on, so that no late answer to the old one's is taken for an answer to
             // them.
-            let tags = self.holder.tags;
+            let (tags, answered) = (self.holder.tags, self.saved().answered);
             self.holder = Claimant::new(self.spec.clone(), random.secret(), now);
             self.holder.tags = tags;
+            self.holder.s.answered = answered && !mutant::on(Mutant::AnswerForgottenInRestart);
             self.release = None;
             step = self.holder.poll(now, random);
         }
@@ -180,6 +198,19 @@ impl Drive {
             return Do::Save;
         }
         step
+    }
+
+    /// The pod's claim was given back since its sidecar ends. Should that start again, the claim
+    /// begins anew, and what must outlive this is that it was answered.
+    fn kept(&mut self) -> Do {
+        let s = &mut self.holder.s;
+        if s.lease.take().is_some() || self.holder.dirty {
+            (s.bundle, s.ticket, s.pending) = (None, None, None);
+            self.holder.dirty = false;
+            self.staged = Some(Do::Kept);
+            return Do::Save;
+        }
+        Do::Kept
     }
 
     /// Mistakes that the simulator must find.
@@ -202,6 +233,9 @@ impl Drive {
                 };
             }
             until = until.min(r.again_at);
+        }
+        if self.holder.dirty {
+            until = until.min(now + SAVE_AGAIN);
         }
         Do::Sleep {
             until: until.max(now + SHORTEST_SLEEP),

@@ -38,6 +38,10 @@ use std::time::Duration;
 /// request may go unanswered.
 pub const CONTACT: Duration = Duration::from_secs(15);
 
+/// The least time that the answer to an attempt has: a server that is there must answer within it,
+/// whatever it waits for itself.
+pub const LEAST_ATTEMPT: Duration = Duration::from_secs(CONTACT.as_secs() / 3);
+
 #[derive(Clone, Debug)]
 pub struct Spec {
     pub name: ClaimName,
@@ -87,8 +91,8 @@ impl Tag {
 #[derive(Clone, Debug)]
 pub enum Do {
     /// Save [`Drive::saved`](drive::Drive::saved), in one step, before anything is sent and the
-    /// application told. If that fails, go on: the lease matters more than a crash that may never
-    /// come.
+    /// application told. If that fails, say so ([`Drive::was_saved`](drive::Drive::was_saved)) and
+    /// go on: it is tried again, and the lease matters more than a crash that may never come.
     Save,
     /// Send this, in place of any request that is still under way, and hand in what comes of it
     /// with [`Drive::landed`](drive::Drive::landed): [`Answer::NoContact`] after `timeout`. Who
@@ -102,6 +106,9 @@ pub enum Do {
     Sleep { until: BootTime },
     /// It was given back: forget what was saved.
     Done,
+    /// It was given back, and a next life of the sidecar must know of this one: what was saved
+    /// stays.
+    Kept,
 }
 
 #[derive(Clone, Debug)]

@@ -143,7 +143,7 @@ impl World {
                 Do::Send { tag, request, .. } => {
                     return (t.as_millis() - 5_000_000, tag, request);
                 }
-                Do::Save | Do::Done => panic!("a driver's"),
+                Do::Save | Do::Done | Do::Kept => panic!("a driver's"),
                 Do::Sleep { until } => t = until.max(t + Duration::from_millis(1)),
             }
         }

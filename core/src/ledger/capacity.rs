@@ -134,6 +134,38 @@ impl Capacity {
         most
     }
 
+    /// Of each alternative of a product the first pool that has no room for a seat: its name, how
+    /// much a seat takes of it, and how much is free.
+    pub(super) fn scarce(
+        &self,
+        product: &ProductName,
+    ) -> impl Iterator<Item = (&PoolName, u32, u32)> {
+        let alternatives = self.rule(product).into_iter().flat_map(|r| &r.from);
+        alternatives.filter_map(|alt| {
+            let mut pools = alt
+                .iter()
+                .filter_map(|(p, w)| Some((self.pools.get(*p)?, *w)));
+            let (pool, weight) = pools.find(|(p, w)| p.free() < *w)?;
+            Some((&pool.name, weight, pool.free()))
+        })
+    }
+
+    /// The other products that can draw on a pool of this one's.
+    pub(super) fn sharers(&self, product: &ProductName) -> impl Iterator<Item = &ProductName> {
+        let pools =
+            |r: &ProductRule| -> Vec<usize> { r.from.iter().flatten().map(|(p, _)| *p).collect() };
+        let own = self.rule(product).map(pools).unwrap_or_default();
+        let others = self.products.iter().filter(|r| r.name != *product);
+        let shares = move |r: &&ProductRule| pools(r).iter().any(|p| own.contains(p));
+        others.filter(shares).map(|r| &r.name)
+    }
+
+    /// Whether claims of this product may count as one: then more may be out than are taken.
+    pub(super) fn is_shared(&self, product: &ProductName) -> bool {
+        self.rule(product)
+            .is_some_and(|r| r.count_by != CountBy::Claim)
+    }
+
     fn totals(&self) -> Vec<u32> {
         self.pools.iter().map(PoolUse::total).collect()
     }

@@ -1,14 +1,15 @@
 //! Why a claim of the queue waits: the reason that holders act on, and the words that people read.
 //!
-//! "All seats are taken" is said only when they are; otherwise how many are free, and for whom they
-//! gather. Who stands in front is named to its own namespace alone.
+//! "All seats are taken" is said only when they are out, and not where another product has what they
+//! are made of; otherwise how many are free, and for whom they gather. Who stands in front is named
+//! to its own namespace alone.
 
 use super::entry::{Entry, State, Wait};
 use super::queue::{GroupAt, Rank};
 use super::refusal::Refusal;
 use super::state::Ledger;
 use crate::identity::Holder;
-use crate::names::LeaseId;
+use crate::names::{LeaseId, ProductName};
 use crate::request::Item;
 use crate::time::BootTime;
 use crate::wire::{ProblemType, WaitReason};
@@ -101,12 +102,45 @@ impl Ledger {
         }
         let (product, wanted) = (&item.product, item.seats.get());
         let there = self.capacity.most_out_of(product, free.to_vec());
+        if there == 0
+            && let Some(why) = self.taken_by_others(product)
+        {
+            return Some(why);
+        }
         Some(match (there, self.capacity.most(product)) {
             (0, 1) => format!("the only seat of {product} is taken"),
             (0, all) => format!("all {all} seats of {product} are taken"),
             (1, _) => format!("{wanted} seats of {product} are wanted, and 1 is free"),
             (n, _) => format!("{wanted} seats of {product} are wanted, and {n} are free"),
         })
+    }
+
+    /// Why no seat of a product is free although not all are out: others draw on the same pools.
+    fn taken_by_others(&self, product: &ProductName) -> Option<String> {
+        let out = |p: &ProductName| self.tally.product(p).used;
+        let pools = self.capacity.scarce(product);
+        let sharers = self.capacity.sharers(product);
+        let others = sharers.filter(|p| out(p) > 0).map(|p| match out(p) {
+            1 => format!("1 seat of {p} is out"),
+            n => format!("{n} seats of {p} are out"),
+        });
+        let others: Vec<String> = others.collect();
+        let all_are_out = out(product) >= u64::from(self.capacity.most(product));
+        if others.is_empty() || (all_are_out && !self.capacity.is_shared(product)) {
+            return None;
+        }
+        let takes: Vec<String> = pools
+            .map(|(pool, weight, free)| {
+                let free = match free {
+                    0 => "none is".to_owned(),
+                    1 => "1 is".to_owned(),
+                    n => format!("{n} are"),
+                };
+                format!("{weight} of {pool}, of which {free} free")
+            })
+            .collect();
+        let (takes, others) = (takes.join(" or "), others.join(", "));
+        Some(format!("1 seat of {product} takes {takes}; {others}"))
     }
 
     /// What items lack that could each be had.

@@ -40,7 +40,7 @@ pub(super) fn lasts(counts: bool, mirror: Option<&LicenseLease>) -> bool {
     let status = mirror.and_then(|m| m.status.as_ref());
     // A revoked holder has its seats until then.
     let held = |s: &LeaseState, until: &Option<String>| match s {
-        LeaseState::Held | LeaseState::Silent => true,
+        LeaseState::Held | LeaseState::Silent | LeaseState::Grace => true,
         LeaseState::Revoked => until.is_some(),
         _ => false,
     };

@@ -73,13 +73,10 @@ pub fn mutate(
     requested: &Requested,
     ctx: &InjectContext<'_>,
 ) -> Result<Patch, Refusal> {
-    let spec = pod
-        .spec
-        .as_ref()
-        .ok_or_else(|| Refusal::Internal("it has no spec".to_owned()))?;
-    check(spec, requested)?;
+    let spec = ours::read(pod).ok_or_else(|| Refusal::Internal("it has no spec".to_owned()))?;
+    check(&spec, requested)?;
     let mut doc = Document::new(raw);
-    apply(&mut doc, pod, spec, requested, ctx)?;
+    apply(&mut doc, pod, &spec, requested, ctx)?;
     Ok(doc.finish().0)
 }
 
@@ -122,6 +119,13 @@ fn recipients(spec: &PodSpec, requested: &Requested, at: usize) -> Result<Vec<St
         return Ok(own.map(|c| c.name.clone()).collect());
     };
     known(&CONTAINERS, "a container", named, others(spec))?;
+    let beside = |name: &str| ours::alongside(spec, at).any(|c| c.name == name);
+    if let Some(n) = named.iter().find(|n| !beside(&n.name)) {
+        return Err(Refusal::EndsBefore {
+            at: n.at,
+            name: n.name.clone(),
+        });
+    }
     Ok(named.iter().map(|n| n.name.clone()).collect())
 }
 

@@ -7,9 +7,11 @@ use super::place;
 use super::refusal::Refusal;
 use super::requested::Requested;
 use super::sidecar::GATE_ARGS;
-use k8s_openapi::api::core::v1::{Container, PodSpec};
-use mooring_api::names::{GATE, SIDECAR};
+use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
+use kube::ResourceExt as _;
+use mooring_api::names::{GATE, INJECTED, SIDECAR};
 use serde_json::Value;
+use std::borrow::Cow;
 
 const LIST: [&str; 2] = ["spec", "initContainers"];
 
@@ -18,6 +20,24 @@ const LIST: [&str; 2] = ["spec", "initContainers"];
 pub(super) enum Role {
     Sidecar,
     Gate,
+}
+
+/// The spec as it is to be read: of a pod that the webhook has marked, whatever bears one of our
+/// names is ours, also where somebody has changed what we would know it by.
+pub(super) fn read(pod: &Pod) -> Option<Cow<'_, PodSpec>> {
+    let spec = pod.spec.as_ref()?;
+    if !pod.labels().contains_key(INJECTED) {
+        return Some(Cow::Borrowed(spec));
+    }
+    let mut spec = spec.clone();
+    for c in spec.init_containers.iter_mut().flatten() {
+        match c.name.as_str() {
+            SIDECAR => c.restart_policy = Some("Always".to_owned()),
+            GATE => (c.restart_policy, c.args) = (None, Some(vec![GATE_ARGS.to_owned()])),
+            _ => {}
+        }
+    }
+    Some(Cow::Owned(spec))
 }
 
 /// `None`: it is the pod's own.

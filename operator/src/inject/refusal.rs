@@ -2,7 +2,8 @@
 //! what to do.
 
 use super::server::NoServer;
-use mooring_core::annotation::{CONTAINERS, LICENSES};
+use mooring_api::names::GATE;
+use mooring_core::annotation::{CONTAINERS, GATE_AFTER, LICENSES};
 use mooring_core::request::BadRequest;
 
 /// The most that the API server takes, keys and values together.
@@ -42,6 +43,19 @@ pub enum Refusal {
         at: usize,
         name: String,
         known: String,
+    },
+    /// A container that is to have the socket, and has ended before there is one.
+    #[error(
+        "annotation {}: character {at}: {name:?} ends before the Mooring sidecar starts (it stands before {}, or what the annotation {} names), so there is no \
+         socket for it: leave it out here, or have it run behind the gate",
+        CONTAINERS,
+        GATE,
+        GATE_AFTER
+    )]
+    EndsBefore {
+        /// Where the name begins, counted from 1.
+        at: usize,
+        name: String,
     },
     /// No LicenseServer to be chosen.
     #[error("{0}")]

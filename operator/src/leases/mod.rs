@@ -6,6 +6,7 @@
 //! removed; and while a server does not serve its mirrors say so, once ([`outage`]). [`notes`] are
 //! the Events that go with a change; [`revoked`] is what people write into a mirror.
 
+mod cut_off;
 mod known;
 mod name;
 mod notes;

@@ -96,8 +96,10 @@ pub(super) fn note(before: Option<&LicenseLeaseStatus>, lease: &LicenseLease) ->
         }
         LeaseState::Silent => {
             let until = now.until.as_deref().unwrap_or("soon");
+            let look = "the application runs on under its grace. Look at the network between the pod and the server";
+            let look = now.message.as_deref().unwrap_or(look);
             let text = format!(
-                "license server {server} has not heard from this pod; its seats are free at {until} unless it renews. The application runs on under its grace. Look at the network between the pod and the server"
+                "license server {server} has not heard from this pod; its seats are free at {until} unless it renews: {look}"
             );
             (Warning, "LicenseSilent", "Watch", text)
         }

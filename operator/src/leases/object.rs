@@ -4,7 +4,7 @@ use super::known::Known;
 use super::name::mirror_name;
 use super::outage::{Service, Trouble};
 use crate::kubernetes::whole_seconds;
-use crate::pods::Holding;
+use crate::pods::{Holding, node_of};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use mooring_api::names::{
     FIELD_MANAGER, MANAGED_BY, SERVER_LABEL, SERVER_NAMESPACE_LABEL, ServerRef,
@@ -119,13 +119,6 @@ fn cut(products: String) -> String {
     }
 }
 
-fn node_of(holder: &Holder) -> Option<String> {
-    match holder {
-        Holder::Pod { node, .. } => node.clone(),
-        Holder::External { .. } => None,
-    }
-}
-
 fn claim(k: &Known, before: Option<&LicenseLeaseStatus>, by: Option<&str>) -> ClaimStatus {
     let (name, lease) = (k.view.claim.to_string(), k.view.lease.to_string());
     let state = state_of(&k.view);
@@ -190,19 +183,6 @@ fn waits_for(reason: WaitReason) -> &'static str {
     }
 }
 
-/// The mirror of a running pod that its server, which serves, does not know.
-pub(super) fn unknown(server: &ServerRef, of: &Holding, now: Timestamp) -> LicenseLease {
-    let message = format!(
-        "the pod's sidecar runs, and license server {server}, which serves, has not heard from it: look at the sidecar's log (container mooring) and at NetworkPolicies between the pod and {}",
-        server.dns_name()
-    );
-    let status = LicenseLeaseStatus {
-        message: Some(message),
-        ..bare(of, LeaseState::Unknown, now)
-    };
-    object(server, &of.holder, status)
-}
-
 /// The mirror of a running pod that asks a server which does not serve, and has never heard it: its
 /// application waits, or was started without a lease.
 pub(super) fn without_contact(
@@ -217,9 +197,7 @@ pub(super) fn without_contact(
     } else {
         LeaseState::Waiting
     };
-    let begun = of.since.filter(|_| of.optimistic);
-    let until = begun.and_then(|t| t.checked_add(of.max_grace).ok());
-    let until = until.map(|t| whole_seconds(t).to_string());
+    let until = started_until(of);
     let status = LicenseLeaseStatus {
         as_of: service.as_of(),
         reason: Some(trouble.reason.clone()),
@@ -230,7 +208,14 @@ pub(super) fn without_contact(
     object(server, &of.holder, status)
 }
 
-fn bare(of: &Holding, state: LeaseState, now: Timestamp) -> LicenseLeaseStatus {
+/// Until when an application may run that was started without a lease.
+pub(super) fn started_until(of: &Holding) -> Option<String> {
+    let begun = of.since.filter(|_| of.optimistic);
+    let until = begun.and_then(|t| t.checked_add(of.max_grace).ok());
+    until.map(|t| whole_seconds(t).to_string())
+}
+
+pub(super) fn bare(of: &Holding, state: LeaseState, now: Timestamp) -> LicenseLeaseStatus {
     LicenseLeaseStatus {
         products: of.products.clone(),
         state,
@@ -363,7 +348,11 @@ pub fn holder_in(mirror: &LicenseLease) -> Holder {
     }
 }
 
-fn object(server: &ServerRef, holder: &Holder, status: LicenseLeaseStatus) -> LicenseLease {
+pub(super) fn object(
+    server: &ServerRef,
+    holder: &Holder,
+    status: LicenseLeaseStatus,
+) -> LicenseLease {
     let (namespace, name) = mirror_name(server, holder);
     let reference = match holder {
         Holder::Pod {

@@ -15,6 +15,9 @@ use std::time::Duration;
 /// The reason of a LicenseServer that is not there any more.
 const DELETED: &str = "Deleted";
 
+/// As long as a restart may take: who waits is told of an outage then.
+const A_RESTART: Duration = Duration::from_secs(20);
+
 /// Why a license server does not serve: its condition `Ready`, in its words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
@@ -89,21 +92,28 @@ impl Service {
     pub(super) fn of(&self, pod: &PodFact) -> Self {
         let mut service = self.clone();
         if let PodFact::Running { of, .. } = pod {
-            let within = |d: Duration| d.min(of.max_grace).max(self.lease_for);
-            service.run_for = self.run_for.map(within);
+            service.run_for = self.within(of.max_grace);
         }
         service
     }
 
-    pub(super) fn stage(&self, now: Timestamp) -> Stage<'_> {
+    /// The grace of a holder that was told this bound of it.
+    pub(super) fn within(&self, max_grace: Duration) -> Option<Duration> {
+        let grace = self.run_for?;
+        Some(grace.min(max_grace).max(self.lease_for))
+    }
+
+    /// `in_line`: for who waits, and has no lease that would be in force.
+    pub(super) fn stage(&self, now: Timestamp, in_line: bool) -> Stage<'_> {
         let Some(trouble) = &self.trouble else {
             return Stage::None;
         };
         let age = elapsed(trouble.since, now);
-        if age < self.lease_for {
-            return Stage::Young(self.lease_for.saturating_sub(age));
+        let line = if in_line { A_RESTART } else { self.lease_for };
+        match self.lease_for.min(line).checked_sub(age) {
+            Some(left) if !left.is_zero() => Stage::Young(left),
+            _ => Stage::Old(trouble),
         }
-        Stage::Old(trouble)
     }
 
     /// Whether leases have run out by now, since none is renewed.
@@ -183,18 +193,16 @@ impl Service {
         state: LeaseState,
         until: Option<&str>,
     ) -> String {
-        let until = until.unwrap_or("its grace ends");
+        let until = until_about(until);
         let follows = match state {
             LeaseState::Held => "leases are in force still".to_owned(),
             LeaseState::Grace => {
-                format!("the application runs on under its grace, until about {until}")
+                format!("the application runs on under its grace, {until}")
             }
             LeaseState::Optimistic => {
-                format!(
-                    "the application was started without a lease, and may run until about {until}"
-                )
+                format!("the application was started without a lease, and may run {until}")
             }
-            LeaseState::Contested => format!("the application may go on until {until}"),
+            LeaseState::Contested => format!("the application may go on {until}"),
             LeaseState::Waiting => "nothing is granted before it is".to_owned(),
             LeaseState::Silent
             | LeaseState::Refused
@@ -212,6 +220,13 @@ impl Service {
             None => text,
         }
     }
+}
+
+pub(super) fn until_about(until: Option<&str>) -> String {
+    until.map_or_else(
+        || "until its grace ends".to_owned(),
+        |u| format!("until about {u}"),
+    )
 }
 
 fn elapsed(then: Timestamp, now: Timestamp) -> Duration {

@@ -1,9 +1,10 @@
 //! What is to be done about one holder's mirror: a pure function of what is known of it.
 
+use super::cut_off::{not_heard, silent};
 use super::known::Known;
 use super::notes::{Note, note};
 use super::object::{
-    is_lifted, lifted, mirror, passes, pod_missing, restated, revoked, unknown, without_contact,
+    is_lifted, lifted, mirror, passes, pod_missing, restated, revoked, without_contact,
 };
 use super::outage::{Service, Stage, Trouble};
 use super::revoked::Listed;
@@ -67,7 +68,8 @@ pub fn plan(f: &LeaseFacts<'_>) -> Step {
         return when(f.existing.is_some(), Step::Delete);
     }
     let there = f.existing.is_some();
-    match mirror(f.server, f.claims, f.existing, f.node.clone()) {
+    let desired = mirror(f.server, f.claims, f.existing, f.node.clone());
+    match desired.map(|d| silent(d, &f.pod)) {
         Some(desired) => match f.standing {
             Standing::Counts | Standing::External => told(f, desired),
             // A mirror tells the truth to its end; where there is none, none is made, and who is
@@ -82,7 +84,7 @@ pub fn plan(f: &LeaseFacts<'_>) -> Step {
 }
 
 fn told(f: &LeaseFacts<'_>, desired: LicenseLease) -> Step {
-    match f.service.stage(f.now) {
+    match f.service.stage(f.now, waits(&desired)) {
         Stage::Old(trouble) => during_outage(f, trouble, &desired),
         Stage::None | Stage::Young(_) => known(f, desired),
     }
@@ -91,10 +93,18 @@ fn told(f: &LeaseFacts<'_>, desired: LicenseLease) -> Step {
 /// When a holder is to be looked at again by itself: an outage that has just begun shows on its
 /// mirror later.
 pub fn again(service: &Service, now: Timestamp) -> Option<Duration> {
-    match service.stage(now) {
-        Stage::Young(after) => Some(after),
-        Stage::None | Stage::Old(_) => None,
-    }
+    [true, false]
+        .into_iter()
+        .find_map(|in_line| match service.stage(now, in_line) {
+            Stage::Young(after) => Some(after),
+            Stage::None | Stage::Old(_) => None,
+        })
+}
+
+/// Whether it is known as one who waits.
+fn waits(lease: &LicenseLease) -> bool {
+    let state = lease.status.as_ref().map(|s| s.state);
+    matches!(state, Some(LeaseState::Waiting | LeaseState::Contested))
 }
 
 fn without_note(step: Step) -> Step {
@@ -227,14 +237,11 @@ fn not_known(f: &LeaseFacts<'_>) -> Step {
                 // It asks once a minute: its silence says nothing.
                 Listed::Yes(why) => revoked(f.server, of, why, f.now),
                 _ if before.is_some_and(|b| is_lifted(b, f.now)) => lifted(f.server, of, f.now),
-                Listed::No | Listed::Unheard => unknown(f.server, of, f.now),
+                Listed::No | Listed::Unheard => {
+                    not_heard(f.server, f.service, of, f.existing, f.now)
+                }
             };
-            let word = |s: &LicenseLeaseStatus| (s.state, s.reason.clone());
-            if before.map(word) == desired.status.as_ref().map(word) {
-                return Step::Nothing;
-            }
-            let said = note(before, &desired);
-            Step::Apply(Box::new(noted_as_before(desired, before)), said)
+            unless_said(f, noted_as_before(desired, before))
         }
     }
 }
@@ -253,7 +260,10 @@ fn unheard(f: &LeaseFacts<'_>, trouble: &Trouble) -> Step {
         let desired = without_contact(f.server, of, f.service, trouble, f.now);
         return unless_said(f, noted_as_before(desired, status));
     }
-    let (Some(lease), Stage::Old(_)) = (f.existing, f.service.stage(f.now)) else {
+    let Some(lease) = f.existing else {
+        return Step::Nothing;
+    };
+    let Stage::Old(_) = f.service.stage(f.now, waits(lease)) else {
         return Step::Nothing;
     };
     match &f.pod {

@@ -3,6 +3,7 @@
 use crate::connection::Snapshot;
 use crate::discovery::{plan, sightings::Views};
 use crate::gone::is_ready;
+use crate::kubernetes::whole_seconds;
 use crate::pods::node_name;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::ResourceExt;
@@ -98,6 +99,27 @@ pub fn cordoned(nodes: &[impl AsRef<Node>], labels: &BTreeMap<String, String>) -
         .filter(closed)
         .map(ResourceExt::name_any);
     names.collect()
+}
+
+/// Of the server's pod's node, by name, why it is not ready, if it is not.
+pub fn down(nodes: &[impl AsRef<Node>], at: Option<&str>) -> Option<String> {
+    let at = at?;
+    let mut nodes = nodes.iter().map(AsRef::as_ref);
+    let node = nodes.find(|n| n.name_any() == at && !is_ready(n))?;
+    let mut conditions = node
+        .status
+        .iter()
+        .flat_map(|s| s.conditions.iter().flatten());
+    let ready = conditions.find(|c| c.type_ == "Ready");
+    let since = ready.and_then(|c| c.last_transition_time.as_ref());
+    let since = since.map_or_else(String::new, |t| format!(" since {}", whole_seconds(t.0)));
+    let why = ready
+        .and_then(|c| c.message.as_deref())
+        .filter(|m| !m.is_empty());
+    let why = why.map_or_else(String::new, |m| format!(" ({m})"));
+    Some(format!(
+        "node {at}, where the server's pod is, is not ready{since}{why}: bring it back, or the anchor to another node"
+    ))
 }
 
 /// Where the anchor's node is, in words: the condition `Placed`.

@@ -138,6 +138,7 @@ impl Pass<'_> {
         let fitting = placement::fitting(&facts.nodes, &labels);
         let views = ctx.sightings.as_ref().map(|s| s.views(boot));
         let port = server.spec.service.port;
+        let node = facts.pod.as_ref().and_then(node_name);
         let judged = status::Judged {
             generation: server.metadata.generation,
             invalid: invalid.as_ref(),
@@ -147,7 +148,8 @@ impl Pass<'_> {
             whereabouts: &placement::whereabouts(&server.spec.placement, &fitting, views.as_ref()),
             pod: facts.pod.as_ref(),
             cordoned: &placement::cordoned(&facts.nodes, &labels),
-            node: facts.pod.as_ref().and_then(node_name).map(str::to_owned),
+            node: node.map(str::to_owned),
+            node_down: placement::down(&facts.nodes, node),
             endpoint: format!("https://{}:{port}", reference.dns_name()),
             cluster_ips: cluster_ips(facts.children.service.as_ref()),
             snapshot: &snapshot,

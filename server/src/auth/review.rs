@@ -22,8 +22,9 @@ use std::time::Duration;
 
 /// Where Kubernetes mounts a pod's own credentials.
 pub(crate) const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
-/// How long a review may take, waiting for its turn included.
-const TIME: Duration = Duration::from_secs(5);
+/// How long a review may take, waiting for its turn included: a holder must be told that it is not
+/// done before it takes the wait for silence.
+const TIME: Duration = Duration::from_secs(3);
 const MAX_TOKEN: usize = 16 * 1024;
 
 #[derive(Debug, thiserror::Error)]

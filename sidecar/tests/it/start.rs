@@ -3,6 +3,7 @@
 use crate::lab::{Gate, Server, Sidecar, eventually, secs};
 use mooring_client::{Error, HoldState};
 use mooring_core::time::Timestamp;
+use mooring_testkit::Ca;
 
 #[test]
 fn with_no_server_in_reach_the_application_may_start_and_holds_later() {
@@ -69,6 +70,31 @@ fn a_missing_token_is_no_missing_server() {
     // It is read anew for each use.
     std::fs::write(&token, kept).unwrap();
     pod.is(HoldState::Held, secs(12));
+}
+
+#[test]
+fn a_certificate_of_its_own_that_has_ended_is_no_missing_server() {
+    let server = Server::switched_off(1, 3);
+    let mut pod = Sidecar::of(&server, "a")
+        .with("MOORING_CONTACT_TIMEOUT", "1s")
+        .without("MOORING_TOKEN_FILE");
+    let (cert, key) = Ca::new().issue_ended("a");
+    for (variable, name, text) in [
+        ("MOORING_CLIENT_CERT", "a.crt", cert),
+        ("MOORING_CLIENT_KEY", "a.key", key),
+    ] {
+        let file = pod.dir.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        pod = pod.with(variable, file.to_str().unwrap());
+    }
+    pod.start();
+    eventually("it says what is wrong", secs(10), || {
+        message_of(&pod).filter(|m| m.contains("a.crt ended 2020-01-01"))
+    });
+    // For longer than silence would have to last.
+    let mut gate = Gate::of(&pod);
+    std::thread::sleep(secs(3));
+    assert!(gate.is_shut());
 }
 
 /// A sidecar that may start without the server hears this problem, and starts nothing: not while

@@ -343,6 +343,7 @@ impl Checker {
             copy,
             holder,
             claim,
+            pods,
             secret,
             items,
             start_optimistic,
@@ -351,12 +352,15 @@ impl Checker {
         else {
             return Ok(());
         };
+        let mut answered = false;
         if let Some(old) = m.apps.claims.get_mut(&(*copy, *claim)) {
             old.says = None;
+            answered = *pods && old.answered;
             seats::recount(m, (*copy, *claim), seen)?;
         }
         let mut app = App::new(*holder, *claim, *secret, m.now);
         app.start_optimistic = *start_optimistic;
+        app.answered = answered;
         app.max_grace = *max_grace;
         app.items.clone_from(items);
         m.apps.begin(*copy, app);

@@ -139,6 +139,7 @@ impl Story {
             copy: CopyNo(copy),
             holder: self.holder(copy),
             claim: ClaimNo(0),
+            pods: true,
             secret: SecretNo(secret),
             items: self.items_of(copy),
             start_optimistic: optimistic,

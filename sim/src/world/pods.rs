@@ -84,6 +84,34 @@ impl World {
         });
     }
 
+    /// The sidecar was told to end, and is started again: the pod's claim begins anew, with what was
+    /// kept of it.
+    fn begins_again_after(&mut self, ms: Ms, no: CopyNo, c: Claim) {
+        self.after(ms, move |w| match w.copies.get(&no) {
+            Some(copy) if copy.ending => {}
+            Some(copy) if copy.runs() => w.begins_again(no, c),
+            Some(_) => w.begins_again_after(ASKS_AGAIN, no, c),
+            None => {}
+        });
+    }
+
+    fn begins_again(&mut self, no: CopyNo, c: Claim) {
+        let Some(saved) = c.saved.clone() else {
+            return self.claim_begins(no, c.wish());
+        };
+        let (now, life) = (self.now, self.new_life());
+        let Some(copy) = self.copies.get_mut(&no) else {
+            return;
+        };
+        let drive = c.restored(saved.clone(), copy.read(now));
+        let again = Claim::new(c.wish(), c.spec, c.secret, drive, life);
+        copy.claims.push(Claim {
+            saved: Some(saved),
+            ..again
+        });
+        self.drive(no, life);
+    }
+
     fn begun(&mut self, no: CopyNo, life: u64) {
         let Some(copy) = self.copies.get_mut(&no) else {
             return;
@@ -97,6 +125,7 @@ impl World {
             copy: no,
             holder,
             claim: claim.no,
+            pods: claim.kind == ClaimKind::Pod,
             secret: claim.secret,
             items: claim.items.clone(),
             start_optimistic,
@@ -161,7 +190,7 @@ impl World {
                     timeout,
                 } => self.send(no, life, tag, request, timeout),
                 Do::Sleep { until } => return self.sleeps(no, life, until),
-                Do::Done => return self.was_given_back(no, life),
+                Do::Done | Do::Kept => return self.was_given_back(no, life),
             }
         }
     }
@@ -532,6 +561,7 @@ impl World {
         let c = copy.claims.remove(at);
         match c.given_back {
             _ if copy.ending && copy.claims.is_empty() => self.pod_dies(no),
+            Some(Then::Again(ms)) if c.kind == ClaimKind::Pod => self.begins_again_after(ms, no, c),
             Some(Then::Again(ms)) => self.claim_begins_after(ms, no, c.wish()),
             _ => {}
         }

@@ -74,7 +74,7 @@ impl Sidecar {
                 Do::Save => {}
                 Do::Send { tag, request, .. } => return (t, tag, request),
                 Do::Sleep { until } => t = until.as_millis() - 5_000_000,
-                Do::Done => panic!("it is over"),
+                Do::Done | Do::Kept => panic!("it is over"),
             }
         }
         panic!("nothing is sent");
@@ -261,7 +261,57 @@ fn a_sidecar_that_ends_begins_nothing_anew() {
     assert!(!s.d.stop(at(500)), "that is saved");
     let (_, tag, _) = s.sends(500);
     s.d.landed(at(600), tag, Answer::Released, &mut s.r);
-    assert!(matches!(s.next(600), Do::Done));
+    assert!(matches!(s.next(600), Do::Save));
+    assert!(matches!(s.next(600), Do::Kept));
+    let kept = s.disk.unwrap();
+    assert!(kept.lease.is_none(), "nothing is given back a second time");
+}
+
+#[test]
+fn a_pods_claim_that_was_answered_starts_by_no_silence_when_its_sidecar_ends_and_starts_again() {
+    let mut s = Sidecar::of(ClaimKind::Pod);
+    let (_, tag, _) = s.sends(0);
+    let full = Problem::new(ProblemType::Overloaded, "later");
+    s.d.landed(at(5), tag, Answer::Problem(full), &mut s.r);
+    s.stop(1000);
+    while !matches!(s.next(1000), Do::Kept) {}
+    let mut s = s.after_a_crash(ClaimKind::Pod, 2000);
+    let mut t = 2000;
+    while t < 60_000 {
+        let (sent, tag, request) = s.sends(t);
+        assert!(matches!(request, Request::Claim { .. }), "{request:?}");
+        t = sent + 5_000;
+        s.d.landed(at(t), tag, silence(), &mut s.r);
+        assert_eq!(s.d.holder().status(at(t)).state, HoldState::Seeking);
+    }
+}
+
+#[test]
+fn a_defect_of_the_caller_forgets_no_answer() {
+    let mut s = Sidecar::of(ClaimKind::Pod);
+    let (_, tag, _) = s.sends(0);
+    let before = s.disk.clone();
+    let full = Problem::new(ProblemType::Overloaded, "later");
+    s.d.landed(at(5), tag, Answer::Problem(full), &mut s.r);
+    let to_save = s.d.begin_again(before, at(6), &mut s.r);
+    assert!(!to_save && s.d.saved().answered);
+}
+
+#[test]
+fn a_save_that_failed_is_tried_again_and_holds_nothing_up() {
+    let mut s = Sidecar::held(ClaimKind::Pod);
+    assert!(matches!(s.d.next(at(0), &mut s.r), Do::Save));
+    s.d.was_saved(false);
+    let Do::Sleep { until } = s.d.next(at(0), &mut s.r) else {
+        panic!("it goes on")
+    };
+    assert_eq!(until, at(1_000), "a second later");
+    assert!(matches!(s.d.next(until, &mut s.r), Do::Save));
+    s.d.was_saved(true);
+    let Do::Sleep { until } = s.d.next(until, &mut s.r) else {
+        panic!("it goes on")
+    };
+    assert!(until > at(5_000), "until it renews");
 }
 
 #[test]

@@ -59,6 +59,29 @@ fn seats_that_gather_for_the_head_are_told_as_free() {
 }
 
 #[test]
+fn what_another_product_has_of_a_pool_is_not_told_as_taken_seats() {
+    let l = license(&[("tokens", 10)], &[("a", "tokens*4"), ("b", "tokens")]);
+    let mut l = Ledger::new(settings(1, Duration::ZERO), Capacity::of(&l), at(0));
+    granted(l.claim(claim(1, "b:7"), at(1)));
+    let (_, reason, text) = waits(&mut l, 2, "a");
+    assert_eq!(reason, WaitReason::Full);
+    assert_eq!(
+        text,
+        "1 seat of a takes 4 of tokens, of which 3 are free; 7 seats of b are out"
+    );
+    let l = license(&[("tokens", 8)], &[("a", "tokens*4"), ("b", "tokens")]);
+    let mut l = Ledger::new(settings(1, Duration::ZERO), Capacity::of(&l), at(0));
+    granted(l.claim(claim(1, "a:2"), at(1)));
+    let (_, _, text) = waits(&mut l, 2, "a");
+    assert_eq!(text, "all 2 seats of a are taken");
+    let (_, _, text) = waits(&mut l, 3, "b");
+    assert_eq!(
+        text,
+        "1 seat of b takes 1 of tokens, of which none is free; 2 seats of a are out; in front of it: pod p2"
+    );
+}
+
+#[test]
 fn a_claim_of_another_namespace_is_not_named() {
     let mut l = books(1, 1);
     granted(l.claim(claim(1, "fluids"), at(1)));

@@ -83,6 +83,7 @@ fn who_held_by_its_mirror_is_waited_for_whatever_it_may_now() {
     let held = json!([{ "name": "pod", "lease": "l", "products": "render", "state": "Held", "since": "2026-01-01T00:00:00Z" }]);
     assert!(lasts(false, Some(&mirror("Held", json!([])))));
     assert!(lasts(false, Some(&mirror("Silent", json!([])))));
+    assert!(lasts(false, Some(&mirror("Grace", json!([])))));
     assert!(
         lasts(false, Some(&mirror("Waiting", held))),
         "one of its claims held"

@@ -166,6 +166,24 @@ fn what_the_gate_comes_after_must_be_an_init_container_of_the_pod() {
 }
 
 #[test]
+fn a_container_that_ends_before_there_is_a_socket_is_given_none() {
+    let annotations = json!({"licenses": "a", "gate-after": "stage", "containers": "app,stage"});
+    let spec = json!({"initContainers": [{"name": "stage"}], "containers": [{"name": "app"}]});
+    let said = refusal(&pod(annotations, spec.clone()));
+    assert!(
+        said.starts_with(
+            "annotation mooring.dev/containers: character 5: \"stage\" ends before the Mooring sidecar starts"
+        ),
+        "{said}"
+    );
+    // Behind the gate it has one.
+    let annotations = json!({"licenses": "a", "containers": "stage"});
+    assert!(has_socket(
+        &inject(&pod(annotations, spec))["spec"]["initContainers"][2]
+    ));
+}
+
+#[test]
 fn the_sidecars_volumes_are_its_alone() {
     for volume in ["mooring-state", "mooring-token"] {
         let p = pod(

@@ -140,6 +140,32 @@ fn what_makes_our_containers_weaker_is_put_back() {
 }
 
 #[test]
+fn a_gate_and_a_sidecar_that_are_hardly_known_any_more_are_put_back() {
+    let pod = injected();
+    for (i, name) in ["mooring", "mooring-gate"].into_iter().enumerate() {
+        for (field, other) in [
+            ("args", json!(["sleep"])),
+            ("args", Value::Null),
+            ("restartPolicy", Value::Null),
+            ("restartPolicy", json!("Always")),
+        ] {
+            let mut changed = pod.clone();
+            let c = &mut changed["spec"]["initContainers"][i];
+            assert_eq!(c["name"], name);
+            match &other {
+                Value::Null => drop(c.as_object_mut().unwrap().remove(field)),
+                other => c[field] = other.clone(),
+            }
+            let again = inject(&changed);
+            assert_eq!(
+                again["spec"]["initContainers"], pod["spec"]["initContainers"],
+                "{name} with {field}: {other}"
+            );
+        }
+    }
+}
+
+#[test]
 fn amounts_that_others_set_stay_unless_nothing_could_run_on_them() {
     let more = json!({"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"cpu": "50m", "memory": "64Mi"}});
     stays(&injected(), &[("/resources", more.clone())]);

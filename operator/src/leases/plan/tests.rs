@@ -9,6 +9,7 @@ use mooring_core::identity::{Holder, HolderKey};
 use mooring_core::wire::LeaseView;
 use serde_json::{Value, json};
 
+mod cut_off;
 mod outage;
 mod taken_away;
 
@@ -91,6 +92,8 @@ fn running(secs: u64) -> PodFact {
         since: Some(now()),
         max_grace: Duration::from_secs(8 * 3600),
         optimistic: false,
+        app_runs: true,
+        unreachable: false,
     };
     PodFact::Running {
         of: Box::new(of),

@@ -6,7 +6,7 @@ use crate::licenseserver::ownership::Taken;
 use crate::licenseserver::placement::{Placed, Whereabouts};
 use crate::licenseserver::trust::Group;
 use crate::licenseserver::validate::Invalid;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use mooring_api::names::ServerRef;
 use mooring_api::status::{
@@ -30,6 +30,8 @@ pub struct Judged<'a> {
     pub cordoned: &'a [String],
     /// The node its pod is on.
     pub node: Option<String>,
+    /// The same, where that is not ready: why, in words.
+    pub node_down: Option<String>,
     pub endpoint: String,
     /// Of its Service, if that is there.
     pub cluster_ips: Vec<String>,
@@ -44,6 +46,8 @@ pub struct Judged<'a> {
 
 /// The reason of a pod that the scheduler finds no node for.
 const UNSCHEDULABLE: &str = "PodUnschedulable";
+/// The reason of a pod whose node is not ready.
+const NODE_NOT_READY: &str = "NodeNotReady";
 
 struct Word {
     status: &'static str,
@@ -200,6 +204,9 @@ fn ready(j: &Judged<'_>) -> Word {
         let all: Vec<&str> = j.missing.iter().map(|m| m.message.as_str()).collect();
         return word("False", m.reason, all.join("; "));
     }
+    if let Some(text) = &j.node_down {
+        return word("False", NODE_NOT_READY, text.clone());
+    }
     if *j.placed == Placed::Nowhere {
         return word("False", j.whereabouts.reason, j.whereabouts.message.clone());
     }
@@ -238,31 +245,44 @@ fn pod_trouble(pod: &Pod) -> Option<(&'static str, String)> {
         let text = format!("the server's pod cannot be scheduled: {message}");
         return Some((UNSCHEDULABLE, text));
     }
-    let container = status.container_statuses.iter().flatten().next()?;
-    let waiting = container.state.as_ref()?.waiting.as_ref()?;
-    let reason = match waiting.reason.as_deref() {
-        None | Some("ContainerCreating" | "PodInitializing") => {
-            let pod = pod.metadata.name.as_deref().unwrap_or_default();
-            let text = format!(
-                "the server's container is being started; should it stay so, `kubectl describe pod {pod}` says why (a host path \
-                 that is not on that node, an image that takes long)"
-            );
-            return Some(("PodStarting", text));
-        }
-        Some(reason) => reason,
+    let containers = status.container_statuses.iter().flatten();
+    // What comes before the server's container (pcscd) keeps it from starting.
+    let init = status.init_container_statuses.iter().flatten();
+    let mut all = init.clone().chain(containers.clone());
+    if let Some(trouble) = all.find_map(|c| container_trouble(c, init.clone().any(|i| i == c))) {
+        return Some(("PodNotRunning", trouble));
+    }
+    let waits = containers.clone().next()?.state.as_ref()?.waiting.as_ref();
+    waits.map(|_| {
+        let pod = pod.metadata.name.as_deref().unwrap_or_default();
+        let text = format!(
+            "the server's container is being started; should it stay so, `kubectl describe pod {pod}` says why (a host path \
+             that is not on that node, an image that takes long)"
+        );
+        ("PodStarting", text)
+    })
+}
+
+/// Why a container does not run, if its kubelet says more than that it is being started.
+fn container_trouble(c: &ContainerStatus, before: bool) -> Option<String> {
+    let waiting = c.state.as_ref()?.waiting.as_ref()?;
+    let reason = waiting.reason.as_deref()?;
+    if matches!(reason, "ContainerCreating" | "PodInitializing") {
+        return None;
+    }
+    let what = if before {
+        format!("container {} waits, which the server needs", c.name)
+    } else {
+        "the server's container waits".to_owned()
     };
     let message = waiting.message.as_deref().unwrap_or_default();
-    let last = container
-        .last_state
-        .as_ref()
-        .and_then(|s| s.terminated.as_ref());
+    let last = c.last_state.as_ref().and_then(|s| s.terminated.as_ref());
     let last = last.map(|t| {
-        let code = t.exit_code;
-        format!("; its last run ended with exit code {code}: kubectl logs --previous")
+        let (code, name) = (t.exit_code, &c.name);
+        format!("; its last run ended with exit code {code}: kubectl logs --previous -c {name}")
     });
     let last = last.unwrap_or_default();
-    let text = format!("the server's container waits: {reason} {message}{last}");
-    Some(("PodNotRunning", text))
+    Some(format!("{what}: {reason} {message}{last}"))
 }
 
 fn no_contact(j: &Judged<'_>) -> Word {

@@ -22,6 +22,7 @@ const SPOKEN: &[&str] = &[
     "DeviceNotFound",
     "DiscoveryDisabled",
     "NodeCordoned",
+    "NodeNotReady",
     "PodUnschedulable",
     "PodNotRunning",
 ];

@@ -39,6 +39,7 @@ struct Case {
     whereabouts: Whereabouts,
     pod: Option<Pod>,
     cordoned: Vec<String>,
+    node_down: Option<String>,
     trust: Vec<Group>,
     twin: Option<ServerRef>,
     cluster_ips: Vec<String>,
@@ -59,6 +60,7 @@ impl Default for Case {
             },
             pod: None,
             cordoned: vec![],
+            node_down: None,
             trust: vec![],
             twin: None,
             cluster_ips: vec![],
@@ -83,6 +85,7 @@ impl Case {
             pod: self.pod.as_ref(),
             cordoned: &self.cordoned,
             node: Some("node-a".into()),
+            node_down: self.node_down.clone(),
             endpoint: "https://main.licensing.svc:8443".into(),
             cluster_ips: self.cluster_ips.clone(),
             snapshot: &self.snapshot,
@@ -526,6 +529,73 @@ fn a_pod_that_cannot_start_says_why() {
         message.contains("CrashLoopBackOff") && message.contains("exit code 2"),
         "{message}"
     );
+}
+
+#[test]
+fn what_the_server_needs_before_it_starts_is_looked_at_first() {
+    let container = |name: &str, reason: &str, exit: Option<i32>| {
+        let last = exit.map_or(
+            json!({}),
+            |code| json!({ "terminated": { "exitCode": code } }),
+        );
+        json!({ "name": name, "image": "i", "imageID": "", "ready": false, "restartCount": 0,
+            "state": { "waiting": { "reason": reason } }, "lastState": last })
+    };
+    for (reason, exit, says) in [
+        (
+            "ImagePullBackOff",
+            None,
+            "container pcscd waits, which the server needs: ImagePullBackOff",
+        ),
+        (
+            "CrashLoopBackOff",
+            Some(3),
+            "exit code 3: kubectl logs --previous -c pcscd",
+        ),
+    ] {
+        let pod = json!({ "metadata": {}, "status": {
+            "initContainerStatuses": [container("pcscd", reason, exit)],
+            "containerStatuses": [container("server", "PodInitializing", None)] } });
+        let f = Case {
+            snapshot: Snapshot::default(),
+            pod: Some(serde_json::from_value(pod).unwrap()),
+            ..Case::default()
+        };
+        let (_, reason, message) = said(&f.status(None), "Ready");
+        assert_eq!(reason, "PodNotRunning");
+        assert!(message.contains(says), "{message}");
+    }
+}
+
+#[test]
+fn a_server_on_a_node_that_is_not_ready_says_so() {
+    let running = json!({ "metadata": {}, "status": { "containerStatuses": [{ "name": "server", "image": "i", "imageID": "",
+        "ready": true, "restartCount": 0, "state": { "running": {} } }] } });
+    let node = json!({ "metadata": { "name": "node-a" }, "status": { "conditions": [{ "type": "Ready", "status": "Unknown",
+        "message": "Kubelet stopped posting node status.", "lastTransitionTime": "2026-03-01T11:59:00Z" }] } });
+    let node: std::sync::Arc<k8s_openapi::api::core::v1::Node> =
+        serde_json::from_value(node).unwrap();
+    let nodes = [node];
+    let f = Case {
+        snapshot: Snapshot {
+            problem: Some("cannot connect".into()),
+            ..Snapshot::default()
+        },
+        pod: Some(serde_json::from_value(running).unwrap()),
+        node_down: crate::licenseserver::placement::down(&nodes, Some("node-a")),
+        ..Case::default()
+    };
+    let before = Case::default().status(None);
+    let s = f.status(Some(&before));
+    let (_, reason, message) = said(&s, "Ready");
+    assert_eq!(reason, "NodeNotReady");
+    assert!(
+        message.starts_with(
+            "node node-a, where the server's pod is, is not ready since 2026-03-01T11:59:00Z (Kubelet stopped posting node status.)"
+        ),
+        "{message}"
+    );
+    assert_eq!(reasons(Some(&before), &s), ["NodeNotReady"]);
 }
 
 #[test]

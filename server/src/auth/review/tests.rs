@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
+use mooring_core::frontend::FRESH;
+use mooring_core::holder::LEAST_ATTEMPT;
 use serde_json::json;
 
 fn verdict(change: impl FnOnce(&mut serde_json::Value)) -> Verdict {
@@ -43,4 +45,10 @@ fn every_other_token_is_refused_with_the_reason() {
     );
     refused(|v| v["user"]["extra"] = json!({}), "not bound to a pod");
     refused(|v| *v = json!({"error": "token expired"}), "token expired");
+}
+
+#[test]
+fn who_asks_is_answered_before_it_takes_the_wait_for_silence() {
+    let on_the_way = Duration::from_secs(1);
+    assert!(TIME + FRESH + on_the_way <= LEAST_ATTEMPT);
 }

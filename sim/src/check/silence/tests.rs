@@ -70,6 +70,22 @@ fn an_answer_counts_on_over_a_crash_and_silence_begins_anew() {
 }
 
 #[test]
+fn an_answer_counts_on_when_the_sidecar_was_told_to_end_and_started_again() {
+    let (mut s, msg) = seeks();
+    s.hear(msg, Reply::Problem("overloaded"));
+    s.see(Fact::GivesBack {
+        copy: CopyNo(1),
+        claim: ClaimNo(0),
+    });
+    s.begin_as(1, 2, true);
+    s.send(1, s.claim(1, None, None));
+    s.says(1, Says::Seeking);
+    is_silent(s.wait(20_000));
+    starts(&mut s);
+    assert_eq!(s.verdict(), Some(15));
+}
+
+#[test]
 fn a_clock_alone_starts_nothing() {
     let (mut s, _) = seeks();
     starts(s.wait(15_000));

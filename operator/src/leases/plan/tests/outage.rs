@@ -125,6 +125,28 @@ fn a_lease_that_nobody_renews_is_in_force_for_its_duration_and_then_grace() {
 }
 
 #[test]
+fn who_waits_is_told_of_an_outage_well_before_a_long_lease_has_passed() {
+    let server = server();
+    let service = Service {
+        lease_for: Duration::from_secs(300),
+        ..away()
+    };
+    let full = json!({ "place": 1, "reason": "full", "message": "all 2 seats are taken" });
+    let waiting = claims(vec![view("pod", "Waiting", full.clone())]);
+    let lease = written(vec![view("pod", "Waiting", full)]);
+    let young = during(&server, &service, &waiting, Some(&lease), "12:00:12");
+    assert_eq!(plan(&young), Step::Nothing);
+    assert_eq!(again(&service, young.now), Some(Duration::from_secs(8)));
+    let old = during(&server, &service, &waiting, Some(&lease), "12:00:20");
+    assert!(message(&applied(plan(&old)).0).contains("nothing is granted before it is"));
+    let held = claims(vec![view("pod", "Held", json!({}))]);
+    let lease = written(vec![view("pod", "Held", json!({}))]);
+    let holds = during(&server, &service, &held, Some(&lease), "12:00:20");
+    assert_eq!(plan(&holds), Step::Nothing, "its lease is in force");
+    assert_eq!(again(&service, holds.now), Some(Duration::from_secs(280)));
+}
+
+#[test]
 fn until_is_what_the_pods_own_sidecar_goes_by() {
     let (server, service) = (server(), away());
     let told = |pod: PodFact, secs: u64| match pod {
