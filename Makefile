@@ -26,7 +26,7 @@ processes: ## servers and 200 sidecars as processes, killed, stopped, on clocks 
 sim: ## simulated worlds against the promises: make sim [SEEDS=10000] [STEPS=1000] [FIRST=0], or SEED=n to see one
 	SEEDS="$(SEEDS)" STEPS="$(STEPS)" FIRST="$(FIRST)" SEED="$(SEED)" MISTAKE="$(MISTAKE)" e2e/sim
 
-fuzz: ## fuzz targets: make fuzz [T=license|chain|token|client_token|annotation|message] [SECONDS=60]
+fuzz: ## fuzz targets: make fuzz [T=license|chain|token|client_token|annotation|message|admission|route|socket|answer|worker] [SECONDS=60]
 	e2e/fuzz "$(or $(T),all)" "$(or $(SECONDS),60)"
 
 e2e: ## scenarios on the cluster: make e2e [T=main_job|gate|corpus|leases|outage|anchors|devices|revoke|strangers|rotation] [ONLY=name]

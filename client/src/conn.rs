@@ -3,7 +3,7 @@
 
 use crate::clock::boot;
 use crate::error::Error;
-use crate::http::{Framing, Head, decode, take_head};
+use crate::http::{Incoming, Unreadable};
 use mooring_core::time::BootTime;
 use mooring_core::wire::calls::{CallSpec, SocketCall};
 use mooring_forked::Guard;
@@ -74,9 +74,7 @@ pub(crate) struct Conn {
     fd: OwnedFd,
     path: String,
     unsent: Vec<u8>,
-    raw: Vec<u8>,
-    status: Option<u16>,
-    framing: Framing,
+    incoming: Incoming,
 }
 
 impl Conn {
@@ -103,15 +101,13 @@ impl Conn {
             fd,
             path: request.path.to_owned(),
             unsent: request.bytes(),
-            raw: Vec::new(),
-            status: None,
-            framing: Framing::UntilClose,
+            incoming: Incoming::default(),
         }))
     }
 
     /// The answer's status, once its head is there.
     pub(crate) fn status(&self) -> Option<u16> {
-        self.status
+        self.incoming.status()
     }
 
     pub(crate) fn writes(&self) -> bool {
@@ -123,28 +119,10 @@ impl Conn {
     pub(crate) fn step(&mut self, body: &mut Vec<u8>) -> Result<bool, Error> {
         self.send()?;
         let closed = self.receive()?;
-        if self.status.is_none() {
-            let head = take_head(&mut self.raw).map_err(|p| Error::answer(&self.path, p))?;
-            if let Some(Head { status, framing }) = head {
-                self.status = Some(status);
-                self.framing = framing;
-            } else if closed {
-                return Err(Error::Broken("it ended before it answered".into()));
-            } else {
-                return Ok(false);
-            }
-        }
-        let before = body.len();
-        let decoded = decode(&mut self.framing, &mut self.raw, body);
-        decoded.map_err(|p| Error::answer(&self.path, p))?;
-        match self.framing {
-            Framing::Ended => Ok(true),
-            Framing::UntilClose => Ok(closed),
-            // What came before the break is told first.
-            _ if closed && body.len() > before => Ok(false),
-            _ if closed => Err(Error::Broken("it ended in the middle of an answer".into())),
-            _ => Ok(false),
-        }
+        self.incoming.read(closed, body).map_err(|e| match e {
+            Unreadable::Malformed(problem) => Error::answer(&self.path, problem),
+            Unreadable::Broken(how) => Error::Broken(how.into()),
+        })
     }
 
     fn send(&mut self) -> Result<(), Error> {
@@ -169,7 +147,7 @@ impl Conn {
             match recv(&self.fd, &mut piece[..], RecvFlags::empty()) {
                 Ok((0, _)) => return Ok(true),
                 Ok((n, _)) => {
-                    self.raw.extend(piece.iter().take(n));
+                    self.incoming.push(piece.get(..n).unwrap_or_default());
                     read += n;
                 }
                 Err(Errno::AGAIN) => return Ok(false),

@@ -10,23 +10,23 @@ use mooring_core::wire::calls::{AnswerBody, CallSpec, SocketCall};
 use std::time::Duration;
 
 /// The longest event that is read.
-const MAX_EVENT: usize = 256 * 1024;
+pub const MAX_EVENT: usize = 256 * 1024;
 /// The sidecar says something at least each 15 s; after three times that it is taken for dead.
 const SILENCE: Duration = Duration::from_secs(45);
 
 /// Cuts a stream of bytes into events; pure.
 #[derive(Debug)]
-pub(crate) struct Parser {
+pub struct Parser {
     kind: &'static str,
     /// What has come and is not cut yet.
-    pub(crate) bytes: Vec<u8>,
+    bytes: Vec<u8>,
     data: String,
     other: bool,
 }
 
 impl Parser {
     /// For the events that this call answers with; others are passed over.
-    pub(crate) fn of(call: &CallSpec<SocketCall>) -> Self {
+    pub fn of(call: &CallSpec<SocketCall>) -> Self {
         let kind = call.answers.iter().find_map(|(_, answer)| match answer {
             AnswerBody::Events(event, _) => Some(*event),
             _ => None,
@@ -39,8 +39,19 @@ impl Parser {
         }
     }
 
+    /// The next piece of the stream.
+    pub fn push(&mut self, piece: &[u8]) {
+        self.bytes.extend_from_slice(piece);
+    }
+
+    /// How much is kept of an event that is not there in full: at most [`MAX_EVENT`] where
+    /// [`Self::take`] wants more.
+    pub fn kept(&self) -> usize {
+        self.bytes.len() + self.data.len()
+    }
+
     /// The next event's data, once it is there in full.
-    pub(crate) fn next(&mut self) -> Result<Option<String>, String> {
+    pub fn take(&mut self) -> Result<Option<String>, String> {
         while let Some(end) = self.bytes.iter().position(|b| *b == b'\n') {
             let line = self.bytes.drain(..=end).take(end).collect::<Vec<_>>();
             let line = String::from_utf8(line).map_err(|_| "an event is not UTF-8")?;
@@ -65,7 +76,7 @@ impl Parser {
                 _ => {} // comments, ids, retry
             }
         }
-        if self.bytes.len() + self.data.len() > MAX_EVENT {
+        if self.kept() > MAX_EVENT {
             Err("an event is too long".into())
         } else {
             Ok(None)
@@ -97,7 +108,7 @@ impl Events {
     pub fn next_before(&mut self, deadline: BootTime) -> Result<Option<Status>, Error> {
         let bad = |problem: String| Error::answer(EVENTS.path, problem);
         loop {
-            if let Some(data) = self.parser.next().map_err(bad)? {
+            if let Some(data) = self.parser.take().map_err(bad)? {
                 let read = serde_json::from_str(&data);
                 return read.map(Some).map_err(|e| bad(e.to_string()));
             }
@@ -115,7 +126,7 @@ impl Events {
                 }
                 Some(piece) => {
                     self.heard = boot();
-                    self.parser.bytes.extend(piece);
+                    self.parser.push(&piece);
                 }
             }
         }
@@ -144,8 +155,8 @@ mod tests {
     fn cut(stream: &str, step: usize) -> Result<Vec<String>, String> {
         let (mut p, mut all) = (Parser::of(&EVENTS), Vec::new());
         for piece in stream.as_bytes().chunks(step) {
-            p.bytes.extend_from_slice(piece);
-            while let Some(e) = p.next()? {
+            p.push(piece);
+            while let Some(e) = p.take()? {
                 all.push(e);
             }
         }

@@ -1,21 +1,97 @@
 //! Just enough of HTTP/1.1 (RFC 9112) to ask the sidecar: one request a connection, everything
 //! bounded. Pure functions over bytes; the socket is in [`crate::conn`].
 
-/// The longest head of an answer that is read.
-const MAX_HEAD: usize = 16 * 1024;
+/// The longest head of an answer that is read, and the longest line of its framing.
+pub const MAX_HEAD: usize = 16 * 1024;
 /// What is not HTTP/1.1 as the sidecar speaks it.
-pub(crate) type Malformed = String;
+type Malformed = String;
+
+/// Why an answer cannot be read to its end.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// It is not HTTP/1.1 as the sidecar speaks it.
+    Malformed(String),
+    /// The other end closed before it was complete.
+    Broken(&'static str),
+}
+
+impl From<Malformed> for Unreadable {
+    fn from(problem: Malformed) -> Self {
+        Self::Malformed(problem)
+    }
+}
+
+/// An answer as it comes in, in whatever pieces.
+#[derive(Debug)]
+pub struct Incoming {
+    /// What has come and is not read yet.
+    raw: Vec<u8>,
+    status: Option<u16>,
+    framing: Framing,
+}
+
+impl Default for Incoming {
+    fn default() -> Self {
+        Self {
+            raw: Vec::new(),
+            status: None,
+            framing: Framing::UntilClose,
+        }
+    }
+}
+
+impl Incoming {
+    /// Its status, once its head is there.
+    pub fn status(&self) -> Option<u16> {
+        self.status
+    }
+
+    /// How much waits to be read: at most [`MAX_HEAD`] where [`Self::read`] wants more.
+    pub fn waiting(&self) -> usize {
+        self.raw.len()
+    }
+
+    /// The next piece.
+    pub fn push(&mut self, piece: &[u8]) {
+        self.raw.extend_from_slice(piece);
+    }
+
+    /// Puts what there is of its body behind `body`; `closed` says that no more will come. True
+    /// once it has ended.
+    pub fn read(&mut self, closed: bool, body: &mut Vec<u8>) -> Result<bool, Unreadable> {
+        if self.status.is_none() {
+            if let Some(Head { status, framing }) = take_head(&mut self.raw)? {
+                self.status = Some(status);
+                self.framing = framing;
+            } else if closed {
+                return Err(Unreadable::Broken("it ended before it answered"));
+            } else {
+                return Ok(false);
+            }
+        }
+        let before = body.len();
+        decode(&mut self.framing, &mut self.raw, body)?;
+        match self.framing {
+            Framing::Ended => Ok(true),
+            Framing::UntilClose => Ok(closed),
+            // What came before the break is told first.
+            _ if closed && body.len() > before => Ok(false),
+            _ if closed => Err(Unreadable::Broken("it ended in the middle of an answer")),
+            _ => Ok(false),
+        }
+    }
+}
 
 /// An answer's head.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Head {
-    pub(crate) status: u16,
-    pub(crate) framing: Framing,
+struct Head {
+    status: u16,
+    framing: Framing,
 }
 
 /// Where an answer's body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Framing {
+enum Framing {
     Left(u64),
     ChunkSize,
     ChunkData(u64),
@@ -26,7 +102,7 @@ pub(crate) enum Framing {
 }
 
 /// Takes the head off the front of `raw`; `None` while it is not there in full.
-pub(crate) fn take_head(raw: &mut Vec<u8>) -> Result<Option<Head>, Malformed> {
+fn take_head(raw: &mut Vec<u8>) -> Result<Option<Head>, Malformed> {
     let Some(end) = raw.windows(4).position(|w| w == b"\r\n\r\n") else {
         return if raw.len() > MAX_HEAD {
             Err("its head is too long".into())
@@ -76,11 +152,7 @@ fn clip(s: &str) -> String {
 }
 
 /// Takes what can be read of the body off the front of `raw` and puts it behind `out`.
-pub(crate) fn decode(
-    framing: &mut Framing,
-    raw: &mut Vec<u8>,
-    out: &mut Vec<u8>,
-) -> Result<(), Malformed> {
+fn decode(framing: &mut Framing, raw: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<(), Malformed> {
     loop {
         match *framing {
             Framing::Ended => return Ok(()),

@@ -65,8 +65,11 @@ mod clock;
 mod conn;
 mod driver;
 mod error;
-mod events;
-mod http;
+// These two are open for the fuzzer (fuzz/src/answer.rs): no part of the API.
+#[doc(hidden)]
+pub mod events;
+#[doc(hidden)]
+pub mod http;
 mod key;
 mod mooring;
 mod nonce;

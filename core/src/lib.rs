@@ -16,13 +16,14 @@
 //! | [`identity`], [`policy`] | who holds; what a vendor allows and a pod wishes |
 //! | [`reason`] | how anchor and license stand, in a word |
 //! | [`pin`] | what can be a token's PIN |
-//! | [`names`], [`time`], [`secret`] | the words the rest is written in |
+//! | [`names`], [`time`], [`secret`], [`mod@cut`] | the words the rest is written in |
 //!
 //! Each imports only what stands below it: `names`, `time`, `secret` ← `identity`, `policy` ←
 //! `license` ← `wire` ← `ledger`, `holder` ← `frontend`.
 
 pub mod annotation;
 pub mod client_token;
+pub mod cut;
 pub mod frontend;
 pub mod holder;
 pub mod identity;

@@ -7,11 +7,13 @@
 //! | `names` | no two types of one name are seen outside of their files within a crate |
 //! | `comments` | a comment ends at column 100 |
 //! | `reasons` | each reason that people see has a row in docs/troubleshoot.md |
+//! | `shown` | each test that docs/security.md names is there |
 
 mod circles;
 mod comments;
 mod names;
 mod reasons;
+mod shown;
 mod tree;
 
 use anyhow::{Context, Result};
@@ -30,6 +32,7 @@ fn main() -> Result<ExitCode> {
         faults.extend(comments::of(file)?);
     }
     faults.extend(reasons::of(&files)?);
+    faults.extend(shown::of(&files)?);
     for f in &faults {
         eprintln!("{f}");
     }

@@ -2,6 +2,7 @@
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName};
+use mooring_core::cut::cut;
 use mooring_core::wire::{Problem, ProblemType};
 use percent_encoding::percent_decode_str;
 use std::time::Duration;
@@ -70,8 +71,9 @@ impl Query {
 
 /// What is wrong with one field of a request.
 pub fn bad_field(field: impl Into<String>, problem: impl std::fmt::Display) -> Problem {
-    let field = field.into();
-    Problem::new(ProblemType::BadRequest, format!("{field}: {problem}")).field(field)
+    let field = cut(field);
+    let detail = cut(format!("{field}: {problem}"));
+    Problem::new(ProblemType::BadRequest, detail).field(field)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use http::{HeaderValue, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited, StreamBody};
 use hyper::body::Frame;
+use mooring_core::cut::cut;
 use mooring_core::wire::{Problem, ProblemType};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -159,6 +160,8 @@ where
 
 /// The same of a body that was read.
 pub fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(body)
-        .map_err(|e| Problem::new(ProblemType::BadRequest, format!("JSON body: {e}")))
+    serde_json::from_slice(body).map_err(|e| {
+        let detail = cut(format!("JSON body: {e}"));
+        Problem::new(ProblemType::BadRequest, detail)
+    })
 }

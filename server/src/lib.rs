@@ -16,7 +16,7 @@
 //! | `engine`, `events` | the ledger at work |
 //! | `api`, `watchers`, `metrics`, `scrape` | what is heard and said |
 
-mod anchor;
+pub mod anchor;
 mod api;
 mod app;
 mod args;

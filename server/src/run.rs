@@ -19,6 +19,10 @@ use crate::terms::RunTerms;
 use crate::tls::Certificates;
 use crate::{api, scrape};
 use anyhow::{Context as _, Result};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
 use mooring_config::{AnchorConfig, Config, Connections, Tls};
 use mooring_core::frontend::Authority;
 use mooring_core::ledger::{Capacity, Ledger, Limits as LedgerLimits, Settings};
@@ -26,7 +30,8 @@ use mooring_core::license::{IdentityKey, SigningKey};
 use mooring_core::reason::AnchorReason;
 use mooring_core::time::{BootTime, Now, print_span};
 use mooring_core::wire::{AnchorRole, AnchorView, Logins};
-use mooring_net::serve::{Limits, file_limit, serve};
+use mooring_net::http::Body;
+use mooring_net::serve::{Limits, Peer, file_limit, serve};
 use mooring_net::shutdown::Shutdown;
 use mooring_net::{clock, durable, health, notify, random};
 use std::net::SocketAddr;
@@ -44,6 +49,7 @@ const OTHER_FILES: usize = 128;
 
 /// A license server that runs in this process, until its shutdown is asked for.
 pub struct Server {
+    app: Arc<App>,
     pub api: SocketAddr,
     pub metrics: SocketAddr,
     listening: Arc<AtomicBool>,
@@ -104,12 +110,17 @@ impl Server {
         let (scraped, shutdown) = (app.clone(), app.shutdown.clone());
         let handler = move |req| scrape::handle(scraped.clone(), req);
         let serving_metrics = serve(metrics_listener, None, few, shutdown.clone(), handler);
-        let handler = move |req| api::handle(app.clone(), req);
+        let of_api = app.clone();
+        let handler = move |req: Request<Incoming>| {
+            let req = req.map(|body| body.map_err(std::io::Error::other).boxed());
+            api::handle(of_api.clone(), req)
+        };
         let limits = limits(config.connections);
         let serving = serve(api_listener, Some(acceptor), limits, shutdown, handler);
         let (serving, serving_metrics) = (tokio::spawn(serving), tokio::spawn(serving_metrics));
         notify::send("READY=1");
         Ok(Self {
+            app,
             api,
             metrics,
             listening,
@@ -117,6 +128,13 @@ impl Server {
             serving_metrics,
             finish: [told, anchor_task],
         })
+    }
+
+    /// Answers a request as the API's port does, for tests that have it in hand already. Who asks
+    /// stands in its extensions, a [`Peer`].
+    pub async fn answer(&self, request: Request<Bytes>) -> Response<Body> {
+        let whole = |body| Full::new(body).map_err(|never| match never {}).boxed();
+        api::handle(self.app.clone(), request.map(whole)).await
     }
 
     /// Waits until it was asked to end, and has ended in order.

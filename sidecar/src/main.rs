@@ -1,45 +1,5 @@
-//! The sidecar's binary: it only starts what the arguments ask for.
+//! The sidecar's program.
 
-#![cfg_attr(test, allow(clippy::too_many_lines))]
-
-mod alarm;
-mod args;
-mod claims;
-mod config;
-mod credentials;
-mod driver;
-mod exec;
-mod gate;
-mod lifecycle;
-mod options;
-mod paths;
-mod progress;
-mod registry;
-mod report;
-mod run;
-mod server_client;
-mod socket;
-mod status;
-mod store;
-mod users;
-mod voucher;
-
-use args::{Args, Command};
-use clap::Parser as _;
-use options::Mode;
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    let done = match Args::parse().command {
-        Command::Run(args) => run::main(&args, Mode::Run).map(|()| ExitCode::SUCCESS),
-        Command::Exec(args) => Ok(exec::main(&args)),
-        Command::Agent(args) => run::main(&args, Mode::Agent).map(|()| ExitCode::SUCCESS),
-        Command::App(args) => Ok(exec::become_app(&args)),
-        Command::Gate(args) => gate::main(&args),
-        Command::Status(args) => status::main(&args),
-    };
-    done.unwrap_or_else(|e| {
-        eprintln!("mooring-sidecar: {e:#}");
-        ExitCode::FAILURE
-    })
+fn main() -> std::process::ExitCode {
+    mooring_sidecar::main()
 }

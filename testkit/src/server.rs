@@ -3,12 +3,17 @@
 
 use crate::proxy::Proxy;
 use crate::{Ca, eventually, license, metric, sealed, secs, vendor};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::BodyExt as _;
+use hyper::body::Body as _;
 use mooring_core::client_token::{ClientToken, OPERATOR_SUBJECT};
 use mooring_core::license::{AnchorKey, AnchorKind, License, SigningKey, UsbDevice};
 use mooring_core::time::Timestamp;
 use mooring_core::wire::calls::server;
 use mooring_core::wire::{LeaseView, Leases, Revoke, ViewState};
 use mooring_net::client::{Answer, Call, Client};
+use mooring_net::serve::Peer;
 use mooring_net::shutdown::Shutdown;
 use mooring_net::tls;
 use mooring_server::Config;
@@ -16,6 +21,7 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
@@ -54,8 +60,7 @@ pub struct Server {
 /// One run of it.
 struct On {
     runtime: Runtime,
-    api: SocketAddr,
-    metrics: SocketAddr,
+    server: mooring_server::Server,
     /// As the operator, past the proxy.
     client: Client,
 }
@@ -124,7 +129,7 @@ impl Server {
         if self.on.is_none() {
             self.on = Some(On::start(self.dir.path(), &self.ca));
         }
-        self.proxy.open(&self.runtime, self.on().api);
+        self.proxy.open(&self.runtime, self.on().server.api);
     }
 
     /// Gone from the network, with its books; connections break.
@@ -143,7 +148,7 @@ impl Server {
     pub fn pull_anchor(&self) {
         std::fs::remove_dir_all(self.dir.path().join("sys/bus/usb/devices/1-1")).unwrap();
         eventually("the anchor is missed", secs(30), || {
-            let present = metric(self.on().metrics, "mooring_anchor_present", "").ok()?;
+            let present = metric(self.on().server.metrics, "mooring_anchor_present", "").ok()?;
             (present < 1.0).then_some(())
         });
     }
@@ -188,6 +193,32 @@ impl Server {
             claims,
         };
         token.seal(&clients()).unwrap()
+    }
+
+    /// Who asks with a certificate for this subject, from this machine.
+    pub fn peer(&self, subject: &str) -> Peer {
+        let (cert, key) = self.ca.issue(subject);
+        let shown = tls::certified_key(&cert, &key).unwrap();
+        Peer {
+            addr: SocketAddr::from(([127, 0, 0, 1], 1)),
+            cert: shown.cert.first().cloned().map(Arc::new),
+        }
+    }
+
+    /// Its answer to a request that came over no connection; `None` if it takes longer than this.
+    /// Who asks stands in the extensions. Of a stream there is the head alone.
+    pub fn answer(&self, request: Request<Bytes>, patience: Duration) -> Option<Response<Bytes>> {
+        let on = self.on();
+        let answer = async {
+            let (head, body) = on.server.answer(request).await.into_parts();
+            let body = match body.size_hint().exact() {
+                Some(_) => body.collect().await.unwrap().to_bytes(),
+                None => Bytes::new(),
+            };
+            Response::from_parts(head, body)
+        };
+        let answer = async { tokio::time::timeout(patience, answer).await };
+        on.runtime.block_on(answer).ok()
     }
 
     fn ask(&self, call: &Call) -> Answer {
@@ -236,7 +267,7 @@ impl Server {
     }
 
     fn metric(&self, name: &str, label: &str) -> f64 {
-        metric(self.on().metrics, name, label).unwrap()
+        metric(self.on().server.metrics, name, label).unwrap()
     }
 }
 
@@ -265,8 +296,7 @@ impl On {
         let tls = tls::client_config(&ca.pem, Some((&cert, &key))).unwrap();
         Self {
             runtime,
-            api,
-            metrics,
+            server,
             client: Client::new("https://localhost", vec![api.to_string()], tls).unwrap(),
         }
     }

@@ -216,7 +216,7 @@ impl Driver {
         let stays = match (ended, s.conn.status()) {
             (Err(e), _) => Err(e),
             (Ok(ended), None | Some(200)) => {
-                s.parser.bytes.append(&mut body);
+                s.parser.push(&body);
                 match self.read_events(&mut s.parser, now) {
                     Ok(()) if ended => Err(Error::Broken("the sidecar has ended".into())),
                     other => other,
@@ -250,7 +250,7 @@ impl Driver {
 
     fn read_events(&mut self, parser: &mut Parser, now: BootTime) -> Result<(), Error> {
         let bad = |problem: String| Error::answer("its events", problem);
-        while let Some(data) = parser.next().map_err(bad)? {
+        while let Some(data) = parser.take().map_err(bad)? {
             let spoken = if self.order.source == Source::Hold {
                 serde_json::from_str::<SidecarClaim>(&data).map(Some)
             } else {

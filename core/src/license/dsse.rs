@@ -1,6 +1,7 @@
 //! DSSE (Dead Simple Signing Envelope, v1.0.2): signs exact bytes together with their type.
 
 use super::keys::{KeyId, PublicKey};
+use crate::cut::cut;
 use crate::secret::sha256;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -24,23 +25,11 @@ pub enum DsseError {
 }
 
 impl DsseError {
-    /// With the reader's words. They may quote the document, whose length is the sender's choice:
-    /// cut to what people read.
+    /// With the reader's words, which may quote the document.
     pub(crate) fn payload(e: &serde_json::Error) -> Self {
-        let words = e.to_string();
-        let n = words.chars().count();
-        if n <= MAX_WORDS {
-            return Self::Payload(words);
-        }
-        // Where it is stands at the end.
-        let begin: String = words.chars().take(MAX_WORDS - 60).collect();
-        let end: String = words.chars().skip(n - 59).collect();
-        Self::Payload(format!("{begin}…{end}"))
+        Self::Payload(cut(e.to_string()))
     }
 }
-
-/// How long an error about a document may be, in characters.
-const MAX_WORDS: usize = 400;
 
 mod b64 {
     use base64::Engine as _;

@@ -44,3 +44,11 @@ fn a_query_is_decoded_and_a_bad_parameter_named() {
         assert_eq!(get(bad, "a"), Err("x".into()), "{bad}");
     }
 }
+
+#[test]
+fn a_parameters_name_is_repeated_to_an_end() {
+    let name = "x".repeat(30_000);
+    let p = Query::read(Some(&format!("{name}=%zz"))).unwrap_err();
+    assert!(p.detail.len() < 1000, "{} bytes", p.detail.len());
+    assert!(p.field.is_some_and(|f| f.len() < 1000));
+}

@@ -11,6 +11,7 @@ use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::PostParams;
 use kube::{Api, Client};
+use mooring_core::cut::cut;
 use mooring_core::time::BootTime;
 use mooring_net::clock;
 use mooring_net::head::bearer;
@@ -123,7 +124,7 @@ impl ReportReceiver {
             let what = format!("the service-account token is refused: {why}");
             (StatusCode::UNAUTHORIZED, what)
         })?;
-        let report = serde_json::from_slice(&body).map_err(|e| e.to_string());
+        let report = serde_json::from_slice(&body).map_err(|e| cut(e.to_string()));
         let report = report.and_then(|r: Report| r.check().map(|()| r));
         let report = report.map_err(|why| {
             tracing::warn!(node, error = %why, "a device report cannot be read");

@@ -40,6 +40,7 @@ use json_patch::Patch;
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
 use mooring_api::names::INJECTED;
 use mooring_core::annotation::{Annotation, CONTAINERS, GATE_AFTER};
+use mooring_core::cut::cut;
 use ours::{Role, others};
 use patch::Document;
 use requested::{Named, Wait};
@@ -97,7 +98,7 @@ fn check(spec: &PodSpec, requested: &Requested) -> Result<(), Refusal> {
         let private = |volume: &str| volume == STATE_VOLUME || volume == TOKEN_VOLUME;
         if let Some(m) = c.volume_mounts.iter().flatten().find(|m| private(&m.name)) {
             return Err(Refusal::PrivateVolume {
-                container: c.name.clone(),
+                container: cut(&c.name),
                 volume: m.name.clone(),
             });
         }
@@ -147,7 +148,7 @@ fn known<'a>(
             known: if there.is_empty() {
                 "it has none".to_owned()
             } else {
-                there.join(", ")
+                cut(there.join(", "))
             },
         }),
     }

@@ -5,6 +5,7 @@ use super::patch::Document;
 use super::paths::{is_within, normal};
 use super::refusal::Refusal;
 use super::sidecar::{SOCKET, SOCKET_DIR, SOCKET_ENV, SOCKET_VOLUME, mount};
+use mooring_core::cut::cut;
 use serde_json::{Value, json, to_value};
 
 /// Volumes below which the kubelet itself makes what is mounted there, read-only as they are.
@@ -44,17 +45,17 @@ fn mount_in(doc: &mut Document, container: &str, list: &[&str]) -> Result<(), Re
             there = Some(i);
         } else if is_within(&at, SOCKET_DIR) {
             return Err(Refusal::SocketPathTaken {
-                container: container.to_owned(),
-                volume: volume.to_owned(),
+                container: cut(container),
+                volume: cut(volume),
                 path: SOCKET_DIR,
             });
         } else if is_within(SOCKET_DIR, &at)
             && let Some(why) = unfit_parent(doc, m)
         {
             return Err(Refusal::SocketParent {
-                container: container.to_owned(),
-                volume: volume.to_owned(),
-                at: field(m, "mountPath").to_owned(),
+                container: cut(container),
+                volume: cut(volume),
+                at: cut(field(m, "mountPath")),
                 path: SOCKET_DIR,
                 why,
             });

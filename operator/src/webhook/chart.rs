@@ -127,3 +127,58 @@ fn the_charts_crds_are_those_of_the_repository() {
         );
     }
 }
+
+/// The documents of a template, with nothing in the place of what is filled in.
+fn documents(file: &str) -> Vec<serde_json::Value> {
+    let mut text = chart(file);
+    while let Some((before, rest)) = text.split_once("{{") {
+        let (_, after) = rest.split_once("}}").unwrap();
+        text = format!("{before}{after}");
+    }
+    let all = text.split("\n---").map(serde_yaml::from_str);
+    all.map(Result::unwrap).collect()
+}
+
+#[test]
+fn servers_and_people_may_do_what_the_page_says_and_no_more() {
+    let rules = |file: &str, name: &str| {
+        let all = documents(file);
+        let mut found = all.iter().filter(|d| d["metadata"]["name"] == name);
+        let role = found.next().unwrap_or_else(|| panic!("{file}: {name}"));
+        role["rules"].as_array().unwrap().clone()
+    };
+    assert_eq!(
+        rules("templates/rbac-server.yaml", "mooring-server-tokenreviews"),
+        [serde_json::json!({
+            "apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"],
+        })]
+    );
+    for rule in rules("templates/rbac-people.yaml", "mooring-viewer") {
+        for verb in rule["verbs"].as_array().unwrap() {
+            let reads = ["get", "list", "watch"].iter().any(|v| verb == v);
+            assert!(reads, "{rule}");
+        }
+    }
+    let editor = rules("templates/rbac-people.yaml", "mooring-licenseserver-editor");
+    assert!(
+        editor
+            .iter()
+            .all(|r| r["apiGroups"] == serde_json::json!(["mooring.dev"]))
+    );
+    // Of the discovery agents' account no binding says anything, and none has a token for the API.
+    use crate::discovery::ACCOUNT;
+    let folder = format!("{}/../charts/mooring/templates", env!("CARGO_MANIFEST_DIR"));
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let Ok(text) = std::fs::read_to_string(&path) else {
+            continue;
+        };
+        let mut bindings = text.split("\n---").filter(|d| d.contains("Binding\n"));
+        let bound = bindings.any(|d| d.contains("subjects:") && d.contains(ACCOUNT));
+        assert!(!bound, "{}: {ACCOUNT} has rights", path.display());
+    }
+    has(
+        "templates/discovery.yaml",
+        &["automountServiceAccountToken: false\n"],
+    );
+}

@@ -10,7 +10,7 @@ mod flags;
 mod identity;
 mod lookup;
 mod metrics;
-mod review;
+pub mod review;
 mod selftest;
 #[cfg(test)]
 mod tests;
@@ -24,9 +24,10 @@ use crate::discovery::{self, receiver::ReportReceiver};
 use crate::inject::{self, Settings};
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
-use kube::{Client, ResourceExt as _};
+use kube::Client;
 use lookup::Lookup;
 use mooring_api::names::ServerRef;
+use mooring_core::cut::cut;
 use mooring_net::http::{Body, Counted, json, read_body, with_type};
 use mooring_net::serve::{Limits, Peer, serve as serve_http};
 use mooring_net::shares::{Bounds, Rank, Share, Shares};
@@ -326,10 +327,7 @@ async fn judge(app: &App, question: &Question) -> Verdict {
 
 /// Decides over one pod: reads what it asks for, looks up its license server, says what changes.
 async fn judge_pod(app: &App, question: &Question) -> Verdict {
-    let (Some(pod), Some(raw)) = (&question.pod, &question.raw) else {
-        return Verdict::Unchanged;
-    };
-    let requested = match inject::requested(pod) {
+    let requested = match question.requested() {
         Ok(Some(w)) => w,
         Ok(None) => return Verdict::Unchanged,
         Err(refusal) => return Verdict::Refused(refusal),
@@ -351,35 +349,13 @@ async fn judge_pod(app: &App, question: &Question) -> Verdict {
             return Verdict::Failed(text);
         }
     };
-    let mut warnings = inject::license_warnings(&requested.items, &server);
-    match &question.workload {
-        // A policy speaks of their keys, also while this program does not run.
-        Some(workload) => {
-            warnings.extend(inject::rollout_warning(workload, &requested.items, &server));
-        }
-        None => warnings.extend(inject::unknown_keys(pod.annotations())),
-    }
-    let name = server.reference();
-    if target.addresses.is_empty() {
-        warnings.push(format!(
-            "LicenseServer {name} has no address yet (kubectl -n {} describe lsrv {}): the pod waits, and looks its name up by DNS",
-            name.namespace, name.name
-        ));
-    }
     let roots = app.ca.roots_pem();
     let ctx = inject::InjectContext {
         target: &target,
         roots: &roots,
         settings: &app.config.settings,
     };
-    match inject::mutate(raw.clone(), pod, &requested, &ctx) {
-        Ok(patch) => Verdict::Injected {
-            patch,
-            warnings,
-            server: name,
-        },
-        Err(refusal) => Verdict::Refused(refusal),
-    }
+    question.verdict(&requested, &server, &ctx)
 }
 
 /// What anybody may have sent is no fact: it is counted, and logged for who looks for it.
@@ -387,7 +363,8 @@ fn log(question: &Question, verdict: &Verdict, took: Duration, asks: Asks) {
     if asks == Asks::Anybody {
         return log_unproven(question, verdict, took);
     }
-    let (namespace, pod, dry_run) = (question.namespace(), question.name(), question.is_dry_run());
+    let (namespace, pod) = (cut(question.namespace()), cut(question.name()));
+    let dry_run = question.is_dry_run();
     let ms = took.as_millis();
     match verdict {
         Verdict::Unchanged => tracing::debug!(namespace, pod, dry_run, ms, "pod left alone"),
@@ -414,7 +391,8 @@ fn log(question: &Question, verdict: &Verdict, took: Duration, asks: Asks) {
 }
 
 fn log_unproven(question: &Question, verdict: &Verdict, took: Duration) {
-    let (namespace, pod, dry_run) = (question.namespace(), question.name(), question.is_dry_run());
+    let (namespace, pod) = (cut(question.namespace()), cut(question.name()));
+    let dry_run = question.is_dry_run();
     let (ms, verdict) = (took.as_millis(), verdict.kind());
     tracing::debug!(
         namespace,

@@ -1,15 +1,18 @@
 //! One AdmissionReview in, one out (admission.k8s.io/v1): of a pod, or of a workload that makes
-//! pods. Pure.
+//! pods. Pure: who finds the license server is in between.
 
-use crate::inject::Refusal;
+use crate::inject::{self, InjectContext, Refusal, Requested};
 use json_patch::Patch;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt as _;
 use kube::core::DynamicObject;
 use kube::core::admission::{
     AdmissionRequest, AdmissionResponse, AdmissionReview, Operation, SerializePatchError,
 };
+use mooring_api::LicenseServer;
 use mooring_api::names::ServerRef;
+use mooring_core::cut::cut;
 use serde_json::{Value, json};
 
 /// The API server cuts what is longer, and after a few.
@@ -18,10 +21,10 @@ const WARNINGS: usize = 8;
 
 /// Why a review cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unreadable {
+pub enum Unreadable {
     /// No JSON of that shape.
     #[error("{0}")]
-    Json(#[from] serde_json::Error),
+    Json(String),
     /// An answer where a question should be.
     #[error("field request: missing")]
     NoRequest,
@@ -30,9 +33,15 @@ pub(super) enum Unreadable {
     Version(String),
 }
 
+impl From<serde_json::Error> for Unreadable {
+    fn from(e: serde_json::Error) -> Self {
+        Self::Json(cut(e.to_string()))
+    }
+}
+
 /// Why an answer cannot be written.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unwritable {
+pub enum Unwritable {
     #[error(transparent)]
     Patch(#[from] SerializePatchError),
     #[error(transparent)]
@@ -40,17 +49,19 @@ pub(super) enum Unwritable {
 }
 
 /// What the API server asks.
-pub(super) struct Question {
+pub struct Question {
     request: AdmissionRequest<DynamicObject>,
     /// The object as it came, every field of it.
-    pub(super) raw: Option<Value>,
+    pub raw: Option<Value>,
     /// The pod that is being created, or that a workload makes; `None` for anything else.
-    pub(super) pod: Option<Pod>,
+    pub pod: Option<Pod>,
     /// The workload, if it is about one; then `raw` is a pod of it.
-    pub(super) workload: Option<Value>,
+    pub workload: Option<Value>,
 }
 
-pub(super) enum Verdict {
+/// What is said of a pod.
+pub enum Verdict {
+    /// It is left as it is.
     Unchanged,
     Injected {
         patch: Patch,
@@ -67,7 +78,8 @@ pub(super) enum Verdict {
 }
 
 impl Verdict {
-    pub(super) fn kind(&self) -> &'static str {
+    /// For the metric.
+    pub fn kind(&self) -> &'static str {
         match self {
             Self::Unchanged => "unchanged",
             Self::Injected { .. } => "injected",
@@ -78,7 +90,7 @@ impl Verdict {
     }
 
     /// What is said of a workload whose pods would be judged so: nothing keeps it from being made.
-    pub(super) fn of_a_template(self) -> Self {
+    pub fn of_a_template(self) -> Self {
         let warnings = match self {
             Self::Injected { warnings, .. } | Self::Warned(warnings) => warnings,
             Self::Refused(Refusal::Internal(_)) | Self::Unchanged | Self::Failed(_) => Vec::new(),
@@ -102,7 +114,8 @@ fn pod_of(workload: &Value) -> Option<Value> {
 }
 
 impl Question {
-    pub(super) fn read(body: &[u8]) -> Result<Self, Unreadable> {
+    /// Reads a review's body.
+    pub fn read(body: &[u8]) -> Result<Self, Unreadable> {
         let mut review: Value = serde_json::from_slice(body)?;
         // Taken out first: the typed request would drop fields of the object that its types do not
         // know.
@@ -141,28 +154,69 @@ impl Question {
     }
 
     /// Whether it is about a workload, which makes pods.
-    pub(super) const fn is_template(&self) -> bool {
+    pub const fn is_template(&self) -> bool {
         self.workload.is_some()
     }
 
     /// The namespace. The pod itself may not carry it yet.
-    pub(super) fn namespace(&self) -> &str {
+    pub fn namespace(&self) -> &str {
         self.request.namespace.as_deref().unwrap_or_default()
     }
 
     /// The pod's name, or what its name will begin with.
-    pub(super) fn name(&self) -> &str {
+    pub fn name(&self) -> &str {
         let pod = self.pod.as_ref().filter(|_| self.request.name.is_empty());
         let generated = pod.and_then(|p| p.metadata.generate_name.as_deref());
         generated.unwrap_or(&self.request.name)
     }
 
     /// Whether nothing will be kept.
-    pub(super) const fn is_dry_run(&self) -> bool {
+    pub const fn is_dry_run(&self) -> bool {
         self.request.dry_run
     }
 
-    pub(super) fn answer(&self, verdict: Verdict) -> Result<Value, Unwritable> {
+    /// What the pod asks for; `None` if nothing is to be done.
+    pub fn requested(&self) -> Result<Option<Requested>, Refusal> {
+        self.pod.as_ref().map_or(Ok(None), inject::requested)
+    }
+
+    /// What becomes of a pod that asks for this of that license server.
+    pub fn verdict(
+        &self,
+        requested: &Requested,
+        server: &LicenseServer,
+        ctx: &InjectContext<'_>,
+    ) -> Verdict {
+        let (Some(pod), Some(raw)) = (&self.pod, &self.raw) else {
+            return Verdict::Unchanged;
+        };
+        let mut warnings = inject::license_warnings(&requested.items, server);
+        match &self.workload {
+            // A policy speaks of their keys, also while this program does not run.
+            Some(workload) => {
+                warnings.extend(inject::rollout_warning(workload, &requested.items, server));
+            }
+            None => warnings.extend(inject::unknown_keys(pod.annotations())),
+        }
+        let name = server.reference();
+        if ctx.target.addresses.is_empty() {
+            warnings.push(format!(
+                "LicenseServer {name} has no address yet (kubectl -n {} describe lsrv {}): the pod waits, and looks its name up by DNS",
+                name.namespace, name.name
+            ));
+        }
+        match inject::mutate(raw.clone(), pod, requested, ctx) {
+            Ok(patch) => Verdict::Injected {
+                patch,
+                warnings,
+                server: name,
+            },
+            Err(refusal) => Verdict::Refused(refusal),
+        }
+    }
+
+    /// What is sent back.
+    pub fn answer(&self, verdict: Verdict) -> Result<Value, Unwritable> {
         let review = self.response(verdict)?.into_review();
         let patch = review.response.as_ref().and_then(|r| r.patch.clone());
         let mut review = serde_json::to_value(review)?;
@@ -178,7 +232,7 @@ impl Question {
         let mut response = AdmissionResponse::from(&self.request);
         match verdict {
             Verdict::Unchanged => {}
-            Verdict::Warned(warnings) => response.warnings = cut(&warnings),
+            Verdict::Warned(warnings) => response.warnings = shown(&warnings),
             Verdict::Injected {
                 patch,
                 warnings,
@@ -186,7 +240,7 @@ impl Question {
             } => {
                 let server = ("server".to_owned(), server.to_string());
                 response.audit_annotations.extend([server]);
-                response.warnings = cut(&warnings);
+                response.warnings = shown(&warnings);
                 if !patch.is_empty() {
                     response = response.with_patch(patch)?;
                 }
@@ -213,7 +267,7 @@ impl Question {
     }
 }
 
-fn cut(warnings: &[String]) -> Option<Vec<String>> {
+fn shown(warnings: &[String]) -> Option<Vec<String>> {
     let warnings: Vec<String> = warnings.iter().take(WARNINGS).map(|w| short(w)).collect();
     (!warnings.is_empty()).then_some(warnings)
 }

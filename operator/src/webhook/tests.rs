@@ -438,6 +438,10 @@ async fn strangers_get_short_answers() {
         "{}",
         String::from_utf8_lossy(&body)
     );
+    let long = json!({"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "request": "x".repeat(BODY_BYTES / 2)});
+    let (status, body) = run.post(PATH, &long).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(body.len() < 1000, "it repeats {} bytes", body.len());
     let large = json!({"x": "y".repeat(BODY_BYTES)});
     assert_eq!(
         run.post(PATH, &large).await.0,

@@ -22,7 +22,7 @@ mod hints;
 mod hwid;
 pub(crate) mod pin;
 pub(crate) mod pkcs11;
-pub(crate) mod protocol;
+pub mod protocol;
 mod sandbox;
 mod software;
 mod usb;
@@ -37,9 +37,9 @@ use serde::{Deserialize, Serialize};
 /// An anchor that is lost: why, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{message}")]
-pub(crate) struct Lost {
-    pub(crate) reason: AnchorReason,
-    pub(crate) message: String,
+pub struct Lost {
+    pub reason: AnchorReason,
+    pub message: String,
 }
 
 impl Lost {

@@ -2,19 +2,20 @@
 //! each question, in order; no line is longer than [`MOST`].
 
 use super::Lost;
+use mooring_core::cut::cut;
 use mooring_core::license::PublicKey;
 use mooring_core::pin::{self, NoPin};
 use serde::{Deserialize, Serialize};
-use std::io::{Error, Result};
+use std::io::{Error, ErrorKind, Read, Result};
 use std::path::PathBuf;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 /// The longest line, with its end. A delegation, in hex, and a hundred keys are some kilobytes.
-pub(crate) const MOST: usize = 256 << 10;
+pub const MOST: usize = 256 << 10;
 
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "camelCase", rename_all_fields = "camelCase")]
-pub(crate) enum Ask {
+pub enum Ask {
     Open(OpenToken),
     /// Log in; asked at most once of a worker.
     Login {
@@ -37,22 +38,22 @@ pub(crate) enum Ask {
 /// Load the module and find the token.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct OpenToken {
-    pub(crate) module: PathBuf,
-    pub(crate) token_label: String,
+pub struct OpenToken {
+    pub module: PathBuf,
+    pub token_label: String,
     /// The license's keys, the best first: of several tokens with this label the one that has
     /// them is meant.
     #[serde(default)]
-    pub(crate) wanted: Vec<PublicKey>,
+    pub wanted: Vec<PublicKey>,
     /// Files and folders that the module may not read.
     #[serde(default)]
-    pub(crate) secrets: Vec<PathBuf>,
+    pub secrets: Vec<PathBuf>,
 }
 
 /// A PIN: wiped once it is dropped, printed by nobody.
 #[derive(Serialize, Deserialize)]
 #[serde(from = "String")]
-pub(crate) struct Pin(#[serde(serialize_with = "bare")] Zeroizing<String>);
+pub struct Pin(#[serde(serialize_with = "bare")] Zeroizing<String>);
 
 fn bare<S: serde::Serializer>(
     pin: &Zeroizing<String>,
@@ -69,11 +70,11 @@ impl From<String> for Pin {
 
 impl Pin {
     /// The PIN in a file.
-    pub(crate) fn in_file(content: &[u8]) -> std::result::Result<Self, NoPin> {
+    pub fn in_file(content: &[u8]) -> std::result::Result<Self, NoPin> {
         pin::in_file(content).map(|pin| pin.to_owned().into())
     }
 
-    pub(crate) fn as_str(&self) -> &str {
+    pub fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -86,7 +87,7 @@ impl std::fmt::Debug for Ask {
 
 impl Ask {
     /// As it is sent; wiped like what it carries, and never moved while it grows.
-    pub(crate) fn line(&self) -> Result<Zeroizing<Vec<u8>>> {
+    pub fn line(&self) -> Result<Zeroizing<Vec<u8>>> {
         let mut line = Zeroizing::new(Vec::with_capacity(MOST));
         serde_json::to_writer(&mut *line, self)?;
         line.push(b'\n');
@@ -101,7 +102,7 @@ impl Ask {
     }
 
     /// Its name, for people: carries neither PIN nor message.
-    pub(crate) const fn name(&self) -> &'static str {
+    pub const fn name(&self) -> &'static str {
         match self {
             Self::Open(_) => "open the module",
             Self::Login { .. } => "log in",
@@ -115,7 +116,7 @@ impl Ask {
 /// How often a wrong PIN may still be tried, as far as the token says; the worse the greater.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) enum Tries {
+pub enum Tries {
     /// More than once, or it does not say.
     #[default]
     Several,
@@ -129,17 +130,17 @@ pub(crate) enum Tries {
 /// The token was found.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Found {
-    pub(crate) login_required: bool,
+pub struct Found {
+    pub login_required: bool,
     /// The public keys that it shows to anybody.
     #[serde(default)]
-    pub(crate) shown: Vec<PublicKey>,
+    pub shown: Vec<PublicKey>,
     /// How near it is to locking itself.
     #[serde(default)]
-    pub(crate) tries: Tries,
+    pub tries: Tries,
     /// Its serial number; empty if it has none.
     #[serde(default)]
-    pub(crate) serial: String,
+    pub serial: String,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -148,7 +149,7 @@ pub(crate) struct Found {
     rename_all = "camelCase",
     rename_all_fields = "camelCase"
 )]
-pub(crate) enum Answer {
+pub enum Answer {
     Done,
     /// Logged in, by an earlier login: this PIN was compared with nothing.
     LoggedIn,
@@ -175,10 +176,12 @@ pub(crate) enum Answer {
 
 impl Answer {
     /// One line, as it came.
-    pub(crate) fn read(line: &[u8]) -> Result<Self> {
+    pub fn read(line: &[u8]) -> Result<Self> {
         match line {
             [] => Err(Error::other("end of its output")),
-            [text @ .., b'\n'] => Ok(serde_json::from_slice(text)?),
+            [text @ .., b'\n'] => {
+                serde_json::from_slice(text).map_err(|e| Error::other(cut(e.to_string())))
+            }
             cut if cut.len() >= MOST => {
                 let m = format!("an answer of more than {MOST} bytes");
                 Err(Error::other(m))
@@ -187,3 +190,52 @@ impl Answer {
         }
     }
 }
+
+/// Reads questions, a line each, through a buffer of its own, which is wiped: the standard
+/// library's is not.
+pub struct Questions<R> {
+    from: R,
+    buffer: Zeroizing<Vec<u8>>,
+    filled: usize,
+}
+
+impl<R: Read> Questions<R> {
+    pub fn new(from: R) -> Self {
+        let buffer = Zeroizing::new(vec![0; MOST]);
+        Self {
+            from,
+            buffer,
+            filled: 0,
+        }
+    }
+
+    /// The next question; none at the end.
+    pub fn take(&mut self) -> Result<Option<Zeroizing<Vec<u8>>>> {
+        loop {
+            let (full, room) = self.buffer.split_at_mut(self.filled);
+            if let Some(end) = full.iter().position(|b| *b == b'\n') {
+                let (line, rest) = full.split_at_mut(end + 1);
+                let line = Zeroizing::new(line.to_vec());
+                let left = rest.len();
+                self.buffer.copy_within(line.len()..self.filled, 0);
+                let freed = self.buffer.get_mut(left..self.filled);
+                freed.into_iter().for_each(Zeroize::zeroize);
+                self.filled = left;
+                return Ok(Some(line));
+            }
+            if room.is_empty() {
+                let m = format!("a question of more than {MOST} bytes");
+                return Err(Error::other(m));
+            }
+            match self.from.read(room) {
+                Ok(0) => return Ok(None),
+                Ok(n) => self.filled += n,
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

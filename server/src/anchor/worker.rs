@@ -5,7 +5,7 @@
 //! ends with its parent.
 
 use super::hints::Surroundings;
-use super::protocol::{Answer, Ask, Found, MOST, OpenToken, Pin, Tries};
+use super::protocol::{Answer, Ask, Found, OpenToken, Pin, Questions, Tries};
 use super::verdict::{After, LoginOutcome, Said, judge, means_gone};
 use super::{Lost, sandbox};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
@@ -16,14 +16,14 @@ use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHan
 use cryptoki::session::{Session, SessionState, UserType};
 use cryptoki::slot::{Slot, TokenInfo};
 use cryptoki::types::AuthPin;
+use mooring_core::cut::cut;
 use mooring_core::license::PublicKey;
 use mooring_core::reason::AnchorReason;
 use rustix::process;
 use std::fs::File;
-use std::io::{ErrorKind, Read, Write as _};
+use std::io::Write as _;
 use std::os::fd::AsFd as _;
 use std::path::Path;
-use zeroize::{Zeroize, Zeroizing};
 
 /// Answers questions until there are no more.
 ///
@@ -41,61 +41,16 @@ pub(crate) fn run() -> std::io::Result<()> {
     rustix::stdio::dup2_stdin(&nowhere)?;
     rustix::stdio::dup2_stdout(&nowhere)?;
     let mut token = None;
-    while let Some(question) = questions.next()? {
+    while let Some(question) = questions.take()? {
         let answer = match serde_json::from_slice::<Ask>(&question) {
             Ok(ask) => answer(&mut token, ask),
-            Err(e) => Answer::Failed(confused(format_args!("question: {e}"))),
+            Err(e) => Answer::Failed(confused(format_args!("question: {}", cut(e.to_string())))),
         };
         let mut line = serde_json::to_vec(&answer)?;
         line.push(b'\n');
         answers.write_all(&line)?;
     }
     Ok(())
-}
-
-/// Reads lines through a buffer of its own, which is wiped: the standard library's is not.
-struct Questions<R> {
-    from: R,
-    buffer: Zeroizing<Vec<u8>>,
-    filled: usize,
-}
-
-impl<R: Read> Questions<R> {
-    fn new(from: R) -> Self {
-        let buffer = Zeroizing::new(vec![0; MOST]);
-        Self {
-            from,
-            buffer,
-            filled: 0,
-        }
-    }
-
-    /// The next question; none at the end.
-    fn next(&mut self) -> std::io::Result<Option<Zeroizing<Vec<u8>>>> {
-        loop {
-            let (full, room) = self.buffer.split_at_mut(self.filled);
-            if let Some(end) = full.iter().position(|b| *b == b'\n') {
-                let (line, rest) = full.split_at_mut(end + 1);
-                let line = Zeroizing::new(line.to_vec());
-                let left = rest.len();
-                self.buffer.copy_within(line.len()..self.filled, 0);
-                let freed = self.buffer.get_mut(left..self.filled);
-                freed.into_iter().for_each(Zeroize::zeroize);
-                self.filled = left;
-                return Ok(Some(line));
-            }
-            if room.is_empty() {
-                let m = format!("a question of more than {MOST} bytes");
-                return Err(std::io::Error::other(m));
-            }
-            match self.from.read(room) {
-                Ok(0) => return Ok(None),
-                Ok(n) => self.filled += n,
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
-            }
-        }
-    }
 }
 
 fn confused(by: std::fmt::Arguments<'_>) -> Lost {

@@ -1,7 +1,8 @@
 //! A request whose head was understood, and how its body is read.
 
+use bytes::Bytes;
 use http::HeaderMap;
-use hyper::body::Incoming;
+use http_body_util::combinators::BoxBody;
 use mooring_core::wire::Problem;
 use mooring_net::http as net;
 use mooring_net::serve::Peer;
@@ -14,11 +15,14 @@ pub(super) const BODY: usize = 16 * 1024;
 pub(super) const OPERATOR_BODY: usize = 16 * 1024 * 1024;
 pub(super) const BODY_TIME: Duration = Duration::from_secs(10);
 
+/// A request's body as it comes, over a connection or out of a caller's hands.
+pub(crate) type Sent = BoxBody<Bytes, std::io::Error>;
+
 pub(super) struct Asked {
     pub(super) peer: Peer,
     pub(super) headers: HeaderMap,
     pub(super) query: String,
-    pub(super) body: Incoming,
+    pub(super) body: Sent,
 }
 
 impl Asked {

@@ -8,10 +8,10 @@ mod views;
 mod watch;
 
 use self::asked::Asked;
+pub(crate) use self::asked::Sent;
 use crate::app::App;
 use crate::metrics::count;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
-use hyper::body::Incoming;
 use mooring_core::names::BadName;
 use mooring_core::wire::calls::{self, SERVER, ServerCall};
 use mooring_core::wire::{INSTANCE_HEADER, Problem, ProblemType, VERSIONS};
@@ -23,7 +23,7 @@ use std::sync::Arc;
 /// The description of this API, as `make openapi` writes it.
 const OPENAPI: &str = include_str!("../../../docs/openapi/server.json");
 
-pub(crate) async fn handle(app: Arc<App>, req: Request<Incoming>) -> Response<Body> {
+pub(crate) async fn handle(app: Arc<App>, req: Request<Sent>) -> Response<Body> {
     let (parts, body) = req.into_parts();
     let (spec, arg) = match calls::find(SERVER, parts.method.as_str(), parts.uri.path()) {
         Ok(found) => found,

@@ -1,6 +1,7 @@
 //! What clients say, read by pure functions: a problem names the field and what was expected there.
 
 use http::HeaderMap;
+use mooring_core::cut::cut;
 use mooring_core::names::{ClaimName, ProductName, Seats, Version};
 use mooring_core::policy::Start;
 use mooring_core::request::{Item, MAX_ITEMS, MAX_SEATS};
@@ -14,7 +15,7 @@ use std::time::Duration;
 const MAX_WAIT: Duration = Duration::from_secs(600);
 
 /// The item of `?product=…&seats=…&version=…`.
-pub(super) fn item(query: &Query) -> Result<Item, Problem> {
+pub fn item(query: &Query) -> Result<Item, Problem> {
     let product = query.get("product")?.unwrap_or_default();
     let product = ProductName::new(product).map_err(|e| bad("product", e))?;
     let seats = match query.get("seats")? {
@@ -34,7 +35,8 @@ pub(super) fn item(query: &Query) -> Result<Item, Problem> {
     })
 }
 
-pub(super) fn start(query: &Query) -> Result<Option<Start>, Problem> {
+/// The start of `?start=…`.
+pub fn start(query: &Query) -> Result<Option<Start>, Problem> {
     query.get("start")?.map(start_of).transpose()
 }
 
@@ -43,7 +45,7 @@ fn start_of(word: &str) -> Result<Start, Problem> {
 }
 
 /// The name in `/v1/claims/{name}`.
-pub(super) fn name(text: &str) -> Result<ClaimName, Problem> {
+pub fn name(text: &str) -> Result<ClaimName, Problem> {
     ClaimName::new(text).map_err(|e| bad("name", e))
 }
 
@@ -63,9 +65,13 @@ struct ItemBody {
 }
 
 /// The body of `PUT /v1/claims/{name}`. Unknown fields are ignored.
-pub(super) fn claim(body: &[u8]) -> Result<SocketClaim, Problem> {
-    let body: Value = serde_json::from_slice(body)
-        .map_err(|e| Problem::new(ProblemType::BadRequest, format!("the body is no JSON: {e}")))?;
+pub fn claim(body: &[u8]) -> Result<SocketClaim, Problem> {
+    let body: Value = serde_json::from_slice(body).map_err(|e| {
+        Problem::new(
+            ProblemType::BadRequest,
+            cut(format!("the body is no JSON: {e}")),
+        )
+    })?;
     // Serde would take a list for an object with its fields in order.
     let list = body["items"].as_array().into_iter().flatten();
     if let Some(i) = list.clone().position(|item| !item.is_object()) {
@@ -114,7 +120,7 @@ fn seats_expected(found: &str) -> String {
 }
 
 /// How long the client would wait for the answer, at most ten minutes.
-pub(super) fn wait(headers: &HeaderMap) -> Duration {
+pub fn wait(headers: &HeaderMap) -> Duration {
     prefer_wait(headers).unwrap_or_default().min(MAX_WAIT)
 }
 

@@ -13,7 +13,7 @@
 mod api;
 mod events;
 mod hold_stream;
-mod input;
+pub mod input;
 mod limits;
 mod peer;
 

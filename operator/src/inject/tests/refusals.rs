@@ -333,3 +333,30 @@ fn settings_are_checked_at_the_start() {
         "CPU request \"1\", limit \"100m\": expected request ≤ limit, and a limit above 0"
     );
 }
+
+#[test]
+fn a_refusal_has_an_end_whatever_it_would_have_to_repeat() {
+    let long = "x".repeat(100_000);
+    let at = |path: &str| {
+        let mount = json!({"name": long, "mountPath": path});
+        let app = json!({"name": long, "image": "a", "volumeMounts": [mount]});
+        let volume = json!({"name": long, "hostPath": {"path": "/"}});
+        json!({"containers": [app], "volumes": [volume]})
+    };
+    let asks = json!({"mooring.dev/licenses": "render"});
+    let many: Vec<_> = (0..5000)
+        .map(|i| json!({"name": format!("c{i}")}))
+        .collect();
+    let named = json!({"mooring.dev/licenses": "render", "mooring.dev/containers": "y"});
+    for pod in [
+        pod(asks.clone(), at("/run/mooring")),
+        pod(
+            asks.clone(),
+            at(&format!("/run/{}/..", "./".repeat(50_000))),
+        ),
+        pod(named, json!({"containers": many})),
+    ] {
+        let said = refusal(&pod);
+        assert!(said.len() < 2000, "{} bytes: {said:.200}", said.len());
+    }
+}

@@ -216,3 +216,19 @@ fn variables_and_mounts_of_others_stay_and_ours_are_ours() {
         );
     }
 }
+
+#[test]
+fn a_variable_of_ours_has_our_value_and_what_says_nothing_of_safety_is_the_platforms() {
+    let pod = injected();
+    let mut changed = pod.clone();
+    let env = changed["spec"]["initContainers"][0]["env"].as_array_mut();
+    for variable in env.unwrap() {
+        variable["value"] = json!("https://evil.svc:1");
+    }
+    let again = inject(&changed);
+    assert_eq!(
+        again["spec"]["initContainers"],
+        pod["spec"]["initContainers"]
+    );
+    stays(&pod, &[("/terminationMessagePolicy", json!("File"))]);
+}

@@ -80,8 +80,16 @@ fn a_binding_is_ours_by_the_labels_that_only_who_writes_bindings_can_set() {
     let ours = json!({
         "app.kubernetes.io/managed-by": "mooring-operator", "mooring.dev/server": "payments", "mooring.dev/server-namespace": "shop"
     });
-    assert_eq!(binding_taken(&binding(ours), &payments()), None);
+    assert_eq!(binding_taken(&binding(ours.clone()), &payments()), None);
     assert!(binding_taken(&binding(json!({})), &payments()).is_some());
+    for label in ours.as_object().unwrap().keys() {
+        let mut other = ours.clone();
+        other[label] = json!("other");
+        assert!(
+            binding_taken(&binding(other), &payments()).is_some(),
+            "{label} counts for nothing"
+        );
+    }
 }
 
 #[test]

@@ -336,3 +336,59 @@ fn a_server_that_fails_again_and_again_is_not_written_each_time() {
     f.written = Some(Duration::from_secs(60));
     assert!(message(&applied(plan(&f)).0).contains("CrashLoopBackOff"));
 }
+
+#[test]
+fn there_is_trouble_while_ready_is_not_true_in_its_own_words() {
+    let ready = |status: &str| -> k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition {
+        serde_json::from_value(json!({
+            "type": "Ready", "status": status, "reason": "PinRejected", "message": "wrong PIN",
+            "lastTransitionTime": "2026-03-01T12:00:00Z",
+        }))
+        .unwrap()
+    };
+    let said = Some(trouble("PinRejected", "wrong PIN"));
+    assert_eq!(Trouble::of(&ready("False")), said);
+    assert_eq!(Trouble::of(&ready("Unknown")), said);
+    assert_eq!(Trouble::of(&ready("True")), None);
+}
+
+#[test]
+fn who_waits_while_a_server_is_away_is_told_so_and_of_no_place_nor_taken_seats() {
+    let server = server();
+    let full =
+        json!({ "place": 3, "reason": "full", "message": "all 2 seats of render are taken" });
+    let waiting = claims(vec![view("pod", "Waiting", full.clone())]);
+    let lease = written(vec![view("pod", "Waiting", full)]);
+    let deleted = Service {
+        trouble: Some(Trouble::deleted(now())),
+        ..away()
+    };
+    for (service, ends) in [
+        (away(), "; nothing is granted before it is. As of"),
+        (deleted, "; nothing is granted any more. As of"),
+    ] {
+        let f = during(&server, &service, &waiting, Some(&lease), "12:00:40");
+        let told = applied(plan(&f)).0;
+        let s = told.status.as_ref().unwrap();
+        let claims: Vec<_> = s.claims.iter().map(|c| c.place).collect();
+        assert_eq!(
+            (s.state, s.place, claims),
+            (LeaseState::Waiting, None, vec![None])
+        );
+        assert!(message(&told).contains(ends), "{}", message(&told));
+        assert!(!message(&told).contains("taken"), "{}", message(&told));
+    }
+}
+
+#[test]
+fn a_refusal_is_the_servers_last_word_in_an_outage_too() {
+    let (server, service) = (server(), away());
+    let problem = json!({
+        "type": "https://mooring.dev/problems/unknown-product", "title": "t", "status": 422, "detail": "no such product",
+    });
+    let refused = vec![view("pod", "Refused", json!({ "problem": problem }))];
+    let (known, lease) = (claims(refused.clone()), written(refused));
+    let f = during(&server, &service, &known, Some(&lease), "12:00:40");
+    let told = applied(plan(&f)).0;
+    assert_eq!(message(&told), "no such product");
+}
