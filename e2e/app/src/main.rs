@@ -5,6 +5,7 @@
 #![allow(clippy::too_many_lines)] // a list of cases, or a scenario, is read from its top to its end
 
 mod flood;
+mod late;
 mod lies;
 mod report;
 mod rogue;
@@ -31,6 +32,8 @@ enum Command {
     Verify(verify::VerifyArgs),
     /// Keep many connections to each target, and say nothing on them.
     Flood(flood::FloodArgs),
+    /// Be an admission webhook that patches all that it is shown.
+    Late(late::LateArgs),
     /// Misbehave towards the license server, and write down what it answers.
     Rogue(rogue::RogueArgs),
 }
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::main(&args),
         Command::Verify(args) => Ok(verify::main(&args)),
         Command::Flood(args) => flood::main(&args),
+        Command::Late(args) => late::main(&args),
         Command::Rogue(args) => rogue::main(&args),
     })
 }

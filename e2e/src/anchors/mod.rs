@@ -16,5 +16,7 @@ pub fn scenarios() -> Vec<Scenario> {
         plugged::unplugged_nothing_new_is_granted_and_replugged_all_is_well,
         moved::the_server_follows_its_dongle_to_the_other_node,
         pin::a_wrong_pin_costs_one_login_and_the_right_one_heals_it,
+        pin::a_wrong_pin_that_has_no_name_costs_two_logins,
+        pin::a_pin_changed_there_and_back_works,
     ]
 }

@@ -4,8 +4,10 @@
 
 mod admission;
 mod debug;
+mod late;
 mod platforms;
 mod shapes;
+mod workloads;
 
 use crate::lab::{Helm, Lab, Server};
 use crate::suite::Scenario;
@@ -22,6 +24,8 @@ pub fn scenarios() -> Vec<Scenario> {
         platforms::each_shape_with_images_out_of_a_mirror,
         platforms::each_shape_with_users_that_the_platform_assigns,
         platforms::each_shape_where_images_are_always_pulled,
+        late::an_annotation_put_on_later_counts_where_allowed,
+        workloads::workloads_are_warned_of_what_their_pods_meet,
         debug::a_copy_of_a_pod_and_a_container_that_joins_it_are_refused,
     ]
 }

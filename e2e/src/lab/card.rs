@@ -13,6 +13,9 @@ use tokio::process::Child;
 const VPCD: u16 = 35963;
 /// The name of its holder, by which OpenSC names the token.
 const LABEL: &str = "mooring";
+/// How many wrong PINs it takes, one after the other: with one left the server tries none that it
+/// does not know.
+const TRIES: u8 = 5;
 
 /// A card.
 #[derive(Debug)]
@@ -39,7 +42,8 @@ impl Card {
             "MOORING_TEST_CARD names the virtual card's program; start through e2e/run",
         )?);
         let dir = lab.dir.path().join(format!("card-{name}"));
-        let line = format!("make --card {} --name {LABEL} --pin {pin}", dir.display());
+        let dir_of = dir.display();
+        let line = format!("make --card {dir_of} --name {LABEL} --pin {pin} --tries {TRIES}");
         let made = run_words(&program, &line).await?;
         let out = made.ok("making a virtual card")?;
         let key = out.lines().find_map(|l| l.strip_prefix("9a "));
@@ -71,6 +75,11 @@ impl Card {
 
     /// Plugs it in, into the reader of the server's pod, on the node that the pod is on.
     pub async fn insert(&self, lab: &Lab, server: &Server) -> Result<CardIn> {
+        self.insert_with(lab, server, &[]).await
+    }
+
+    /// The same with further flags of the card's program.
+    pub async fn insert_with(&self, lab: &Lab, server: &Server, flags: &[&str]) -> Result<CardIn> {
         let (node, ip) = reader(lab, server).await?;
         let tool = lab.root.join("e2e/cluster/node");
         let mut process = tokio::process::Command::new(tool)
@@ -79,6 +88,7 @@ impl Card {
             .args(["insert", "--until-eof", "--patience", "60", "--card"])
             .arg(&self.dir)
             .args(["--vpcd", &format!("{ip}:{VPCD}")])
+            .args(flags)
             .stdin(Stdio::piped())
             .kill_on_drop(true)
             .spawn()

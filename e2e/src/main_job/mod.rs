@@ -4,6 +4,7 @@ mod app;
 mod install;
 mod line;
 mod operator;
+mod outside;
 mod partition;
 mod refusals;
 mod restart;
@@ -30,5 +31,6 @@ pub fn scenarios() -> Vec<Scenario> {
         rogue::a_rogue_pod,
         refusals::bad_annotations_and_claims,
         refusals::bad_licenses_and_a_wrong_pin,
+        outside::a_machine_outside_asks_by_client_tokens,
     ]
 }

@@ -1,7 +1,7 @@
 //! Servers that are gone: drained from their node, or deleted.
 
 use super::steps::{agree, all_well, event, first_problem, lease, leases_say, shown, socket};
-use crate::lab::{App, Lab, Server, eventually, within};
+use crate::lab::{App, Lab, Server, eventually, so, within};
 use crate::main_job::{begin, holds};
 use anyhow::{Result, ensure};
 
@@ -63,8 +63,16 @@ pub(super) async fn a_deleted_license_server_with_holders(lab: &Lab) -> Result<(
     let server = Server::new(&ns, 1);
     server.ready(lab).await?;
     let app = holds(lab, &ns, "app", Some(&lab.nodes.1)).await?;
+    eventually("its seat is counted", within(30), async || {
+        let used = server.get(lab).await?.status.and_then(|s| s.used);
+        so(used == Some(1), || format!("{used:?}"))
+    })
+    .await?;
     let delete = format!("-n {ns} delete licenseserver main");
-    lab.kubectl(&delete).await?.ok("deleting a LicenseServer")?;
+    let deleted = lab.kubectl(&delete).await?;
+    let warned = "of its seats are in use";
+    ensure!(deleted.err.contains(warned), "{}", deleted.err);
+    deleted.ok("deleting a LicenseServer")?;
     let words = ["LicenseServer", "was deleted", "until about"];
     shown(lab, &app, "Grace", &words).await?;
     event(lab, &app, "LicenseGrace", &words).await?;

@@ -8,6 +8,8 @@ mod operator;
 mod start;
 mod steps;
 
+pub(crate) use steps::first_problem;
+
 use crate::suite::Scenario;
 pub(crate) use steps::{event, lease, mooring, shown, socket};
 

@@ -121,7 +121,7 @@ pub(super) async fn problems(lab: &Lab, server: &Server) -> Result<Vec<String>> 
 }
 
 /// Waits until the first of them is of condition `Ready`, and says all of these.
-pub(super) async fn first_problem(lab: &Lab, server: &Server, says: &[&str]) -> Result<()> {
+pub(crate) async fn first_problem(lab: &Lab, server: &Server, says: &[&str]) -> Result<()> {
     let what = format!("the first problem of {} says {says:?}", server.name);
     let begin = format!("{}: Ready is False", server.name);
     eventually(&what, within(60), async || {
