@@ -93,29 +93,32 @@ impl Ledger {
             return BootTime::NEVER;
         };
         let d = self.settings.lease_for;
-        match (&e.state, self.settings.reclaim) {
-            // Whoever took it back says that nobody needs it: no other proof is asked for.
-            (State::Held { .. }, _) if e.taken_back => {
-                (e.last + d + self.margin()).max(e.not_before)
-            }
+        match &e.state {
             // Two renewals missed: worth showing to people.
-            (State::Held { silent: false, .. }, _) => e.last + d * 2 / 3,
-            (State::Held { .. }, Reclaim::Any) if mutant::on(Mutant::FreedWithoutMargin) => {
-                e.last + d
-            }
-            (State::Held { .. }, Reclaim::Any) => (e.last + d + self.margin()).max(e.not_before),
-            (State::Held { .. }, Reclaim::Confirmed) => {
-                (e.last + self.settings.grace.max(d) + self.margin()).max(e.not_before)
-            }
-            (State::Queued(place), _) => {
+            State::Held { silent: false, .. } if !e.taken_back => e.last + d * 2 / 3,
+            State::Held { .. } => self.free_at(e),
+            State::Queued(place) => {
                 let ran = place.runs_until.unwrap_or(BootTime::NEVER);
                 if mutant::on(Mutant::DeadWaiterGranted) {
                     return ran;
                 }
                 ran.min(e.last + d)
             }
-            (State::Refused(_), _) => e.last + REFUSED,
+            State::Refused(_) => e.last + REFUSED,
         }
+    }
+
+    /// When the seats of a granted lease are free, if nothing of its holder counts any more.
+    pub(super) fn free_at(&self, e: &Entry) -> BootTime {
+        let d = self.settings.lease_for;
+        let runs = match self.settings.reclaim {
+            // Whoever took it back says that nobody needs it: no other proof is asked for.
+            _ if e.taken_back => d,
+            Reclaim::Any if mutant::on(Mutant::FreedWithoutMargin) => return e.last + d,
+            Reclaim::Any => d,
+            Reclaim::Confirmed => self.settings.grace.max(d),
+        };
+        (e.last + runs + self.margin()).max(e.not_before)
     }
 
     pub(super) fn book_deadline(&mut self, id: LeaseId) {

@@ -1068,6 +1068,13 @@ fn a_revoked_holder_is_told_and_its_seat_is_free_only_when_its_lease_has_run_out
         refused(l.claim(claim(1, "render"), at(3000))).0,
         ProblemType::Revoked
     );
+    // Who looks sees until when it has its seat, before it is silent.
+    let seen = l.views(at(3000));
+    let seen = seen.iter().find(|v| v.lease == g.lease).unwrap();
+    assert_eq!(
+        (seen.state, seen.free_in_ms),
+        (ViewState::Held, Some(28_030))
+    );
     // What it asked since then was no sign of life; the seat follows its last good request.
     place(l.claim(claim(2, "render"), at(20_000)));
     l.tick(at(31_029));

@@ -108,8 +108,14 @@ impl Ledger {
                 v.state = ViewState::Held;
                 let called_back = e.called_back.as_ref();
                 let taken = self.taken(e).map(Problem::from);
+                let taken_away = taken.is_some();
                 v.problem = taken.or_else(|| called_back.map(|c| c.why.clone()));
-                v.free_in_ms = called_back.map(|c| whole_millis(c.left(now)));
+                let left = if taken_away {
+                    Some(now.until(self.free_at(e)))
+                } else {
+                    called_back.map(|c| c.left(now))
+                };
+                v.free_in_ms = left.map(whole_millis);
             }
             State::Refused(p) => {
                 v.state = ViewState::Refused;

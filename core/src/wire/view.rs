@@ -92,8 +92,8 @@ pub struct LeaseView {
     /// In line while its application runs on: for how much longer that may, as it says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runs_for_ms: Option<u64>,
-    /// When silent: in how long the server frees its seats. When it is held and called back: how
-    /// long its application may go on.
+    /// When silent, or barred: in how long the server frees its seats. When it is held and called
+    /// back: how long its application may go on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub free_in_ms: Option<u64>,
     /// When refused, or called back: why.

@@ -14,6 +14,7 @@ pub mod review;
 mod selftest;
 #[cfg(test)]
 mod tests;
+pub mod weight;
 
 pub use flags::Flags;
 pub use metrics::WebhookMetrics;
@@ -60,16 +61,16 @@ pub const PORT: u16 = 9443;
 /// The API server takes objects of up to 3 MiB; the review around one is small.
 const BODY_BYTES: usize = 4 * 1024 * 1024;
 /// What reviews may take in memory, counted by the bytes that have come: of all, of one address,
-/// and for each what comes before its body. Strangers in the cluster may post here, too. Read and
-/// kept, a body takes several times that.
+/// and for each what comes before its body. Strangers in the cluster may post here, too.
 const BODIES: Bounds = Bounds::new(2 * BODY_BYTES, BODY_BYTES * 3 / 2);
 const REVIEW_BYTES: usize = 4096;
 /// Connections: the API servers and the discovery agents, of which each has one or a few.
 const CONNECTIONS: Limits = Limits::of(1024, 128);
-/// To read a body, and to look things up: together less than the ten seconds that the API server
-/// waits.
-const BODY_TIME: Duration = Duration::from_secs(4);
-const LOOKUP_TIME: Duration = Duration::from_secs(5);
+/// To read a body, to wait for room, and to look things up: together less than the ten seconds that
+/// the API server waits.
+const BODY_TIME: Duration = Duration::from_secs(3);
+const ROOM_TIME: Duration = Duration::from_secs(2);
+const LOOKUP_TIME: Duration = Duration::from_secs(4);
 
 /// Whose certificates the API server shows.
 #[derive(Clone, Debug)]
@@ -182,6 +183,7 @@ async fn serve_on(
         metrics: metrics.clone(),
         config,
         bodies: Shares::new(BODIES),
+        rooms: weight::Rooms::default(),
     });
 
     let background = async {
@@ -217,6 +219,7 @@ struct App {
     lookup: Lookup,
     metrics: Arc<WebhookMetrics>,
     bodies: Shares,
+    rooms: weight::Rooms,
 }
 
 async fn answer(app: Arc<App>, request: Request<Incoming>) -> Response<Body> {
@@ -266,17 +269,18 @@ async fn reviewed(
     let begun = Instant::now();
     let peer = request.extensions().get::<Peer>().map(|p| p.addr.ip());
     let address = peer.unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
-    let crowded = || {
-        app.metrics.admission("crowded", begun.elapsed());
-        let what = "too many requests at once; try again\n".to_owned();
-        (StatusCode::SERVICE_UNAVAILABLE, what)
-    };
     let share = app.bodies.take(address, REVIEW_BYTES, Rank::Busy);
-    let share = share.ok_or_else(crowded)?;
+    let share = share.ok_or_else(|| crowded(app, begun))?;
     tokio::select! {
         answer = review(app, request, &share, asks) => answer,
-        () = share.over() => Err(crowded()),
+        () = share.over() => Err(crowded(app, begun)),
     }
+}
+
+fn crowded(app: &App, begun: Instant) -> Refused {
+    app.metrics.admission("crowded", begun.elapsed());
+    let what = "too many requests at once; try again\n".to_owned();
+    (StatusCode::SERVICE_UNAVAILABLE, what)
 }
 
 async fn review(
@@ -299,6 +303,14 @@ async fn review(
         app.metrics.admission("unreadable", begun.elapsed());
         let status = StatusCode::from_u16(p.status).unwrap_or(StatusCode::BAD_REQUEST);
         (status, p.to_string())
+    })?;
+    let room = app.rooms.take(weight::weigh(&body), ROOM_TIME).await;
+    let _room = room.map_err(|e| match e {
+        weight::NoRoom::Crowded => crowded(app, begun),
+        weight::NoRoom::TooLarge { .. } => {
+            app.metrics.admission("unreadable", begun.elapsed());
+            (StatusCode::PAYLOAD_TOO_LARGE, format!("AdmissionReview: {e}\n"))
+        }
     })?;
     let question = Question::read(&body).map_err(|e| {
         app.metrics.admission("unreadable", begun.elapsed());
