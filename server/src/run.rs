@@ -31,7 +31,7 @@ use mooring_core::reason::AnchorReason;
 use mooring_core::time::{BootTime, Now, print_span};
 use mooring_core::wire::{AnchorRole, AnchorView, Logins};
 use mooring_net::http::Body;
-use mooring_net::serve::{Limits, Peer, file_limit, serve};
+use mooring_net::serve::{Limits, file_limit, serve};
 use mooring_net::shutdown::Shutdown;
 use mooring_net::{clock, durable, health, notify, random};
 use std::net::SocketAddr;
@@ -131,7 +131,7 @@ impl Server {
     }
 
     /// Answers a request as the API's port does, for tests that have it in hand already. Who asks
-    /// stands in its extensions, a [`Peer`].
+    /// stands in its extensions, a [`Peer`](mooring_net::serve::Peer).
     pub async fn answer(&self, request: Request<Bytes>) -> Response<Body> {
         let whole = |body| Full::new(body).map_err(|never| match never {}).boxed();
         api::handle(self.app.clone(), request.map(whole)).await

@@ -1,6 +1,6 @@
 //! What happens when nobody asks: silence, freed seats, dead places.
 
-use super::entry::State;
+use super::entry::{Entry, State};
 use super::queue::Class;
 use super::state::Ledger;
 use crate::mutant::{self, Mutant};

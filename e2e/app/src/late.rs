@@ -4,9 +4,10 @@ use anyhow::Context as _;
 use clap::Args;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
-use mooring_net::http::{Body, Limits, json, read_body, serve, with_type};
+use mooring_net::http::{Body, json, read_body, with_type};
+use mooring_net::serve::{Limits, serve};
 use mooring_net::shutdown::Shutdown;
-use mooring_net::tls::{ServerIdentity, certified_files, server_config};
+use mooring_net::tls::{Http, ServerIdentity, certified_files, server_config};
 use serde_json::{Value, json as value};
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -35,12 +36,12 @@ pub(crate) fn main(args: &LateArgs) -> anyhow::Result<ExitCode> {
 
 async fn run(args: &LateArgs) -> anyhow::Result<ExitCode> {
     let key = certified_files(&args.tls.join("tls.crt"), &args.tls.join("tls.key"))?;
-    let tls = server_config(ServerIdentity::new(key, vec![]), None)?;
+    let tls = server_config(ServerIdentity::new(key, vec![]), None, Http::Two)?;
     let on = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 8443));
     let listener = TcpListener::bind(on).await.context("port 8443")?;
     let patch = args.patch.clone();
     let answer = move |request| answer(request, patch.clone());
-    let (tls, limits) = (Some(tls.into()), Limits::default());
+    let (tls, limits) = (Some(tls.into()), Limits::few());
     serve(listener, tls, limits, Shutdown::on_signals()?, answer).await;
     Ok(ExitCode::SUCCESS)
 }

@@ -26,7 +26,7 @@ mod user;
 
 pub use image::Images;
 use refusal::MAX_ANNOTATIONS;
-pub use refusal::Refusal;
+pub use refusal::{MAX_CONTAINERS, Refusal};
 pub use requested::{Requested, unknown_keys};
 pub use resources::Budget;
 pub use rollout::rollout_warning;
@@ -39,6 +39,7 @@ pub use sidecar::{InjectContext, Settings};
 use json_patch::Patch;
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
 use mooring_api::names::INJECTED;
+use mooring_api::names::{GATE, SIDECAR};
 use mooring_core::annotation::{Annotation, CONTAINERS, GATE_AFTER};
 use mooring_core::cut::cut;
 use ours::{Role, others};
@@ -74,11 +75,26 @@ pub fn mutate(
     requested: &Requested,
     ctx: &InjectContext<'_>,
 ) -> Result<Patch, Refusal> {
+    let count = count(pod);
+    if count > MAX_CONTAINERS {
+        return Err(Refusal::TooManyContainers { count });
+    }
     let spec = ours::read(pod).ok_or_else(|| Refusal::Internal("it has no spec".to_owned()))?;
     check(&spec, requested)?;
     let mut doc = Document::new(raw);
     apply(&mut doc, pod, &spec, requested, ctx)?;
     Ok(doc.finish().0)
+}
+
+/// How many containers a pod has besides ours.
+fn count(pod: &Pod) -> usize {
+    let spec = pod.spec.iter();
+    let all = spec.flat_map(|s| {
+        s.containers
+            .iter()
+            .chain(s.init_containers.iter().flatten())
+    });
+    all.filter(|c| c.name != SIDECAR && c.name != GATE).count()
 }
 
 /// What a pod that opted in cannot be.

@@ -9,6 +9,10 @@ use mooring_core::request::BadRequest;
 /// The most that the API server takes, keys and values together.
 pub(super) const MAX_ANNOTATIONS: usize = 256 * 1024;
 
+/// Containers of a pod, init containers with them. Each is changed, and a pod with more than some
+/// dozens is nobody's.
+pub const MAX_CONTAINERS: usize = 1000;
+
 /// Why a pod is refused.
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub enum Refusal {
@@ -105,6 +109,11 @@ pub enum Refusal {
         .size - MAX_ANNOTATIONS
     )]
     Annotations { size: usize },
+    /// Nor are there any number of containers.
+    #[error(
+        "spec: {count} containers, expected at most {MAX_CONTAINERS} in a pod with a license: make several pods of it"
+    )]
+    TooManyContainers { count: usize },
     #[error(
         "{field}: \"windows\": the Mooring sidecar runs on Linux nodes only; remove the annotation {}",
         LICENSES

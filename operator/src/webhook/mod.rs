@@ -309,7 +309,10 @@ async fn review(
         weight::NoRoom::Crowded => crowded(app, begun),
         weight::NoRoom::TooLarge { .. } => {
             app.metrics.admission("unreadable", begun.elapsed());
-            (StatusCode::PAYLOAD_TOO_LARGE, format!("AdmissionReview: {e}\n"))
+            (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                format!("AdmissionReview: {e}\n"),
+            )
         }
     })?;
     let question = Question::read(&body).map_err(|e| {

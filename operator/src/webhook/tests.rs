@@ -447,6 +447,15 @@ async fn strangers_get_short_answers() {
         run.post(PATH, &large).await.0,
         StatusCode::PAYLOAD_TOO_LARGE
     );
+    // Short, and large once it is read.
+    let many = json!({"x": vec![json!({}); 30_000]});
+    let (status, body) = run.post(PATH, &many).await;
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+    let said = String::from_utf8_lossy(&body);
+    assert!(
+        said.contains("MiB of memory to read; expected at most 48"),
+        "{said}"
+    );
 }
 
 /// A body that is announced as large, of which so much comes.

@@ -4,45 +4,96 @@
 //! What is counted was measured, and a test measures it again: a review never takes more than its
 //! weight.
 
+use crate::inject::MAX_CONTAINERS;
 use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// A typed object and its two forms as JSON: a container is the largest.
-const OBJECT: usize = 3500;
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+/// What any takes: our containers, their patch, the answer around them.
+const OURS: usize = 256 * KIB;
+/// An object: as JSON, as a typed one, with the room that a list of them keeps to grow.
+const OBJECT: usize = 2000;
+/// The same in one of these lists, whose objects are the largest that a pod has.
+const LARGE: usize = 9000;
+const LISTS_OF_LARGE: [&[u8]; 4] = [
+    b"containers",
+    b"initContainers",
+    b"ephemeralContainers",
+    b"volumes",
+];
+/// What is added to a container, and the patch that says so. Of more than [`MAX_CONTAINERS`] none
+/// is changed.
+const PATCHED: usize = 6500;
 /// A field of an object, in each form: its node, its name.
 const FIELD: usize = 600;
-/// An item of a list, in each form, with the room that a list keeps to grow.
+/// An item of a list, in each form.
 const ITEM: usize = 400;
 /// A byte of a text, in each form: the body, the review, the pod, the answer and its patch.
 const BYTE: usize = 12;
 
 /// The bytes that a review of this body takes at most. It need not be JSON.
 pub fn weigh(body: &[u8]) -> usize {
-    let (mut within, mut escaped) = (false, false);
-    let structure = body.iter().map(|byte| match (within, byte) {
-        (true, _) if escaped => {
-            escaped = false;
-            0
+    let mut weight = OURS + body.len() * BYTE;
+    let mut large = 0;
+    // Of each object and list that is open, whether its items are large ones.
+    let mut open = Vec::new();
+    // The text that was read last, and whether a field by that name is about to come.
+    let (mut text, mut named) = (0..0, false);
+    let mut at = 0;
+    while let Some(byte) = body.get(at) {
+        match byte {
+            b'"' => {
+                text = at + 1..end_of_text(body, at + 1);
+                at = text.end;
+                named = false;
+            }
+            b':' => {
+                weight += FIELD;
+                named = true;
+            }
+            b'[' => {
+                weight += ITEM;
+                open.push(named && holds_large(body.get(text.clone()).unwrap_or_default()));
+                named = false;
+            }
+            b'{' => {
+                let is_large = open.last() == Some(&true);
+                large += usize::from(is_large);
+                weight += if is_large { LARGE } else { OBJECT };
+                open.push(false);
+                named = false;
+            }
+            b']' | b'}' => {
+                open.pop();
+            }
+            b',' => weight += ITEM,
+            _ => {}
         }
-        (true, b'\\') => {
-            escaped = true;
-            0
-        }
-        (_, b'"') => {
-            within = !within;
-            0
-        }
-        (true, _) => 0,
-        (false, b'{') => OBJECT,
-        (false, b':') => FIELD,
-        (false, b'[' | b',') => ITEM,
-        (false, _) => 0,
-    });
-    structure.sum::<usize>() + body.len() * BYTE
+        at += 1;
+    }
+    weight + large.min(MAX_CONTAINERS) * PATCHED
 }
 
-const KIB: usize = 1024;
-const MIB: usize = 1024 * KIB;
+/// Where a text that begins here has its closing quote.
+fn end_of_text(body: &[u8], begin: usize) -> usize {
+    let mut at = begin;
+    while let Some(byte) = body.get(at) {
+        match byte {
+            b'"' => return at,
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+    body.len()
+}
+
+/// A name that is written with escapes may be any.
+fn holds_large(name: &[u8]) -> bool {
+    LISTS_OF_LARGE.contains(&name) || name.contains(&b'\\')
+}
+
 /// What all reviews may take at once, of each kind: those that weigh less than [`SMALL`], as the
 /// pods do that people make, and the others, so that none waits behind a stranger's large ones.
 const ALL: usize = 48 * MIB;
@@ -121,11 +172,27 @@ mod tests {
 
     #[test]
     fn structure_counts_and_texts_are_texts() {
-        let plain = |text: &str| weigh(text.as_bytes()) - text.len() * BYTE;
+        let plain = |text: &str| weigh(text.as_bytes()) - OURS - text.len() * BYTE;
         assert_eq!(plain(r#"{"a":[1,2]}"#), OBJECT + FIELD + 2 * ITEM);
         assert_eq!(plain(r#""{[,:{""#), 0);
         assert_eq!(plain(r#""\"{[,:{""#), 0);
         assert_eq!(plain(r#""\\"{"#), OBJECT);
-        assert_eq!(plain(r#""never closed {{{"#), 0);
+        assert_eq!(plain(r#""never closed {{{\"#), 0);
+    }
+
+    #[test]
+    fn containers_and_volumes_weigh_most_however_their_list_is_written() {
+        let more = |text: &str, than: &str| weigh(text.as_bytes()) - weigh(than.as_bytes());
+        let other = r#"{"xontainers":[{},{"a":{}}]}"#;
+        let each = LARGE + PATCHED - OBJECT;
+        assert_eq!(more(r#"{"containers":[{},{"a":{}}]}"#, other), 2 * each);
+        assert_eq!(
+            more(r#"{"containers" : [{},{"a":{}}]}"#, other),
+            2 * each + 2 * BYTE
+        );
+        let escaped = r#"{"\u0063ontainers":[{},{"a":{}}]}"#;
+        assert_eq!(more(escaped, other), 2 * each + 5 * BYTE);
+        let far = r#"{"containers":["x",[{}]]}"#;
+        assert_eq!(more(far, r#"{"xontainers":["x",[{}]]}"#), 0);
     }
 }

@@ -184,6 +184,21 @@ fn a_container_that_ends_before_there_is_a_socket_is_given_none() {
 }
 
 #[test]
+fn so_many_containers_are_no_pod_and_ours_do_not_count() {
+    let of = |count: usize| {
+        let name = |i: usize| json!({"name": format!("c{i}")});
+        let all: Vec<Value> = (0..count).map(name).collect();
+        pod(json!({"licenses": "a"}), json!({"containers": all}))
+    };
+    assert_eq!(
+        refusal(&of(1001)),
+        "spec: 1001 containers, expected at most 1000 in a pod with a license: make several pods of it"
+    );
+    let once = inject(&of(1000));
+    assert_eq!(once, inject(&once), "a second pass");
+}
+
+#[test]
 fn the_sidecars_volumes_are_its_alone() {
     for volume in ["mooring-state", "mooring-token"] {
         let p = pod(
