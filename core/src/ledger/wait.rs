@@ -1,8 +1,8 @@
 //! Why a claim of the queue waits: the reason that holders act on, and the words that people read.
 //!
-//! "All seats are taken" is said only when they are out, and not where another product has what they
-//! are made of; otherwise how many are free, and for whom they gather. Who stands in front is named
-//! to its own namespace alone.
+//! "All seats are taken" is said only when they are out, and not where another product has what
+//! they are made of; otherwise how many are free, and for whom they gather. Who stands in front is
+//! named to its own namespace alone.
 
 use super::entry::{Entry, State, Wait};
 use super::queue::{GroupAt, Rank};

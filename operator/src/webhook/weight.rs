@@ -131,7 +131,8 @@ impl Default for Rooms {
 }
 
 impl Rooms {
-    /// Takes room for a review of this weight, first come first served, or gives up after `patience`.
+    /// Takes room for a review of this weight, first come first served, or gives up after
+    /// `patience`.
     pub async fn take(
         &self,
         weight: usize,

@@ -6,8 +6,8 @@
 //! very moment at which an attempt has ended with nothing heard, no earlier than the contact time
 //! after that first request. What a crash kept from being saved was not heard.
 //!
-//! A pod's claim that was given back since its sidecar was told to end, and begins anew when that is
-//! started again, is the same claim: what it heard counts on.
+//! A pod's claim that was given back since its sidecar was told to end, and begins anew when that
+//! is started again, is the same claim: what it heard counts on.
 //!
 //! That a licensed state but `Optimistic` needs a lease is judged in `licensed`, as is the end that
 //! who started so has when it hears that there is no seat for it (promise 7).

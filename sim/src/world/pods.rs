@@ -84,8 +84,8 @@ impl World {
         });
     }
 
-    /// The sidecar was told to end, and is started again: the pod's claim begins anew, with what was
-    /// kept of it.
+    /// The sidecar was told to end, and is started again: the pod's claim begins anew, with what
+    /// was kept of it.
     fn begins_again_after(&mut self, ms: Ms, no: CopyNo, c: Claim) {
         self.after(ms, move |w| match w.copies.get(&no) {
             Some(copy) if copy.ending => {}
