@@ -79,18 +79,25 @@ mod tests {
 
     #[test]
     fn the_documents_in_docs_are_those_that_are_served() {
-        for (committed, document) in [
+        for (name, committed, document) in [
             (
+                "server",
                 include_str!("../../docs/openapi/server.json"),
                 server::document().unwrap(),
             ),
             (
+                "socket",
                 include_str!("../../docs/openapi/socket.json"),
                 socket::document().unwrap(),
             ),
         ] {
             let committed: Value = serde_json::from_str(committed).unwrap();
-            assert_eq!(committed, document, "run `make openapi`");
+            // Both whole would be some hundred kilobytes of a message.
+            let same = committed == document;
+            assert!(
+                same,
+                "docs/openapi/{name}.json is older than the code: run `make openapi`"
+            );
         }
     }
 }

@@ -190,7 +190,10 @@ fn leases_show_holders_first_then_the_line_in_its_order() {
     let out = ask(&desk, &api.url, &["leases", "--server", "other", "-n", "x"])
         .good()
         .stdout;
-    assert_eq!(out, "No leases in namespace \"x\" (-A looks in all).\n");
+    assert_eq!(
+        out,
+        "No leases of license server other in namespace \"x\" (-A looks in all).\n"
+    );
 
     let json: Value = serde_json::from_str(
         &ask(&desk, &api.url, &["leases", "-o", "json"])

@@ -7,8 +7,8 @@ use anyhow::Result;
 use mooring_api::{AllowedNamespaces, NamespacesFrom};
 use serde_json::json;
 
-/// Its label goes: who holds a seat is called back, and told so, and goes on; who comes is refused.
-/// The label is back: nothing has happened.
+/// Its label goes: who holds a seat is called back, is told so, and goes on; who comes is not let
+/// in. The label is back: nothing has happened.
 pub(super) async fn a_namespace_that_is_not_allowed_any_more(lab: &Lab) -> Result<()> {
     let ns = begin(lab, "a_namespace_that_is_not_allowed_any_more").await?;
     label(lab, &ns, "e2e-team=render").await?;
@@ -31,9 +31,11 @@ pub(super) async fn a_namespace_that_is_not_allowed_any_more(lab: &Lab) -> Resul
         "{status:?}"
     );
     event(lab, &one, "LicenseCalledBack", &["may go on until"]).await?;
-    socket(lab, &one, &["calledBack", "not-entitled"]).await?;
-    let two = App::start(lab, &ns, "two", "render", Some(&lab.nodes.1)).await?;
-    socket(lab, &two, &["Refused", "not-entitled"]).await?;
+    socket(lab, &one, &["called back", "not-entitled"]).await?;
+    let yaml = App::yaml(lab, &ns, "two", "render", None, "", "");
+    let refused = lab.apply(&yaml).await?;
+    let refused = refused.failed("a pod of a namespace that is not allowed any more")?;
+    anyhow::ensure!(refused.contains("allowedNamespaces"), "{refused}");
 
     label(lab, &ns, "e2e-team=render").await?;
     let lifted = "the LicenseLease of one says nothing any more";

@@ -126,37 +126,44 @@ pub fn choose(
             in_reach,
         });
     };
-    if let Err(from) = allows(server, here, context.namespace_labels) {
-        return Err(NoServer::NotAllowed {
-            server: wanted,
-            namespace: here.to_owned(),
-            from,
-            in_reach: in_reach(context),
-        });
-    }
-    Ok(server.clone())
+    allowed(server, context)
 }
 
 fn only_one(context: &ChoiceContext<'_>) -> Result<Arc<LicenseServer>, NoServer> {
-    let here = |s: &&Arc<LicenseServer>| s.namespace().as_deref() == Some(context.namespace);
-    let mut mine = context
-        .servers
-        .iter()
-        .filter(here)
-        .filter(|s| context.may(s));
     let namespace = context.namespace.to_owned();
+    let here = |s: &&Arc<LicenseServer>| s.namespace().as_deref() == Some(context.namespace);
+    let mut here: Vec<_> = context.servers.iter().filter(here).collect();
+    here.sort_by_key(|s| s.name_any());
+    let mut mine = here.iter().filter(|s| context.may(s));
     match (mine.next(), mine.next()) {
-        (None, _) => Err(NoServer::None {
-            namespace,
-            in_reach: in_reach(context),
-        }),
-        (Some(s), None) => Ok(s.clone()),
+        (None, _) => match here.first() {
+            Some(server) => allowed(server, context),
+            None => Err(NoServer::None {
+                namespace,
+                in_reach: in_reach(context),
+            }),
+        },
+        (Some(s), None) => Ok(Arc::clone(s)),
         (Some(_), Some(_)) => {
-            let here = context.servers.iter().filter(here);
-            let mut names: Vec<_> = here.map(|s| s.name_any()).collect();
-            names.sort();
+            let names = here.iter().map(|s| s.name_any()).collect();
             Err(NoServer::Several { namespace, names })
         }
+    }
+}
+
+/// A server, if it takes pods of this namespace.
+fn allowed(
+    server: &Arc<LicenseServer>,
+    context: &ChoiceContext<'_>,
+) -> Result<Arc<LicenseServer>, NoServer> {
+    match allows(server, context.namespace, context.namespace_labels) {
+        Ok(()) => Ok(server.clone()),
+        Err(from) => Err(NoServer::NotAllowed {
+            server: server.reference(),
+            namespace: context.namespace.to_owned(),
+            from,
+            in_reach: in_reach(context),
+        }),
     }
 }
 

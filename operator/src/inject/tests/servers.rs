@@ -122,6 +122,14 @@ fn allowed_namespaces_are_kept_to() {
         w.said(Some("licensing/audio"))
             .contains("this namespace's labels do not match")
     );
+    // The only one in the pod's own namespace is there, though it takes no pod of it.
+    let w = ClusterCache::new(vec![server("studio", "own", by("audio"))]);
+    assert!(
+        w.said(None)
+            .starts_with("LicenseServer studio/own does not take pods of namespace studio"),
+        "{}",
+        w.said(None)
+    );
 }
 
 #[test]
