@@ -14,7 +14,7 @@ use crate::check::identity_key;
 use crate::engine::Engine;
 use crate::license::{LicenseFile, Memory};
 use crate::metrics::Metrics;
-use crate::state::LongestLease;
+use crate::state::{LongestLease, next_generation};
 use crate::terms::RunTerms;
 use crate::tls::Certificates;
 use crate::{api, scrape};
@@ -171,7 +171,7 @@ fn open_chain(
     );
     let settings = Settings {
         instance,
-        generation: u64::try_from(started.wall.as_millisecond()).unwrap_or(0),
+        generation: next_generation(&config.state_dir, started.wall)?,
         lease_for,
         settle: terms.settle,
         reclaim: terms.reclaim,

@@ -1,8 +1,11 @@
-//! The one number a restart must not lose: the longest lease ever granted, kept in `stateDir`.
+//! The numbers that a restart should not lose, kept in `stateDir`.
 //!
-//! It is raised, durably, before a longer lease is granted. So whoever reads it after a crash never
-//! settles for less than the longest lease that may still be out.
+//! The longest lease ever granted is raised, durably, before a longer lease is granted. So whoever
+//! reads it after a crash never settles for less than the longest lease that may still be out. And
+//! the run's generation orders tickets of several runs, also where the wall clock was set back.
 
+use mooring_core::ledger::generation;
+use mooring_core::time::Timestamp;
 use mooring_net::durable;
 use serde::{Deserialize, Serialize};
 use std::io::ErrorKind;
@@ -22,6 +25,28 @@ pub(crate) struct StateError {
 #[serde(rename_all = "camelCase")]
 struct Longest {
     longest_lease_secs: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Generation {
+    generation: u64,
+}
+
+/// The generation of a run that begins now, kept for the next one. Where it was lost, or is
+/// damaged, there is nothing but the clock.
+pub(crate) fn next_generation(dir: &Path, wall: Timestamp) -> Result<u64, StateError> {
+    let path = dir.join("generation.json");
+    let before = durable::read_json::<Generation>(&path).unwrap_or_else(|e| {
+        tracing::warn!(file = %path.display(), error = %e, "the generation of the run before is unknown");
+        None
+    });
+    let generation = generation(before.map(|g| g.generation), wall);
+    let kept = durable::replace_json(&path, &Generation { generation });
+    kept.map_err(|e| StateError {
+        path,
+        problem: e.to_string(),
+    })?;
+    Ok(generation)
 }
 
 #[derive(Debug)]
@@ -92,6 +117,17 @@ mod tests {
 
     const fn s(n: u64) -> Duration {
         Duration::from_secs(n)
+    }
+
+    #[test]
+    fn a_run_is_later_than_the_one_before_it_also_when_the_clock_was_set_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |ms| next_generation(dir.path(), Timestamp::from_millisecond(ms).unwrap());
+        assert_eq!(at(5_000).unwrap(), 5_000);
+        assert_eq!(at(1_000).unwrap(), 5_001);
+        assert_eq!(at(9_000).unwrap(), 9_000);
+        std::fs::write(dir.path().join("generation.json"), "{").unwrap();
+        assert_eq!(at(1_000).unwrap(), 1_000, "a damaged one is none");
     }
 
     #[test]

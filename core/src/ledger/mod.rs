@@ -63,6 +63,7 @@ mod wait;
 mod tests;
 
 pub use capacity::Capacity;
+pub use queue::generation;
 pub use refusal::{Changed, Refusal};
 pub use settling::settle_for;
 pub use state::Ledger;

@@ -7,6 +7,7 @@
 
 use super::sorted::Sorted;
 use crate::names::LeaseId;
+use crate::time::Timestamp;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
@@ -24,6 +25,15 @@ pub(super) struct Rank {
 }
 
 pub(super) const OWN: u64 = u64::MAX;
+
+/// The generation of a run that begins now: later than the run's before it on this machine, if that
+/// is known, so that its tickets stand behind theirs although the wall clock was set back. Between
+/// machines there is nothing but the clock.
+pub fn generation(before: Option<u64>, wall: Timestamp) -> u64 {
+    let by_clock = u64::try_from(wall.as_millisecond()).unwrap_or(0);
+    let known = before.map_or(0, |g| g.saturating_add(1));
+    by_clock.max(known).min(OWN - 1)
+}
 
 /// Who stands before whom, whatever the arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -60,6 +60,9 @@ fn answer(request: &Request<Incoming>, holders: &[Value]) -> Response<Body> {
     if path == server::PRODUCTS.path_of("") {
         return json(StatusCode::OK, &products());
     }
+    if path == server::REVOCATIONS.path_of("") {
+        return json(StatusCode::OK, &revoked(holders));
+    }
     if path != server::LEASES.path_of("") {
         return with_type(StatusCode::NOT_FOUND, "text/plain", String::new());
     }
@@ -86,6 +89,12 @@ fn products() -> Value {
         },
         "products": [], "pools": []
     })
+}
+
+/// That they are all revoked, whosever they are.
+fn revoked(holders: &[Value]) -> Value {
+    let one = |h: &Value| value!({ "holder": h["uid"], "reason": "https://evil.example", "at": "2026-01-01T00:00:00Z" });
+    value!({ "revoked": holders.iter().map(one).collect::<Vec<_>>() })
 }
 
 /// A claim that is refused, with a text that somebody might follow.

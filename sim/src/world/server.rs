@@ -8,7 +8,7 @@ use foldhash::HashMap;
 use mooring_core::frontend::Frontend;
 use mooring_core::holder::Answer;
 use mooring_core::identity::HolderKey;
-use mooring_core::ledger::{self, Capacity, Ledger, Limits, Settings, settle_for};
+use mooring_core::ledger::{self, Capacity, Ledger, Limits, Settings, generation, settle_for};
 use mooring_core::license::Envelope;
 use mooring_core::names::{InstanceId, LeaseId};
 use mooring_core::time::{BootTime, Now};
@@ -50,9 +50,12 @@ impl World {
         // Kept before the first grant.
         s.longest = Some(s.longest.unwrap_or(0).max(s.lease_for));
         let now = s.now(self.now);
+        let kept = &mut s.generations[s.on];
+        let generation = generation(*kept, now.wall);
+        *kept = Some(generation);
         let settings = Settings {
             instance,
-            generation: u64::try_from(now.wall.as_millisecond()).unwrap_or(0),
+            generation,
             lease_for,
             settle,
             reclaim: match s.reclaim {

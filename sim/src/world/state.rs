@@ -248,6 +248,8 @@ pub(super) struct Server {
     pub(super) lease_for: Ms,
     /// The longest lease any run may have granted, as it is kept; `None`: unknown.
     pub(super) longest: Option<Ms>,
+    /// The generation of the last run, as each machine keeps it.
+    pub(super) generations: [Option<u64>; 2],
     /// Which license file lies there, and how often it was issued anew.
     pub(super) license: usize,
     pub(super) issue: u64,
@@ -306,6 +308,7 @@ impl Server {
             walls_right: true,
             lease_for: plan.lease_for,
             longest: plan.first_start_known.then_some(0),
+            generations: [None; 2],
             license: 0,
             issue: 0,
             anchor_lost: false,
