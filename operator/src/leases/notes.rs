@@ -2,6 +2,7 @@
 
 use super::object;
 use kube::runtime::events::EventType::{self, Normal, Warning};
+use mooring_api::names::ServerRef;
 use mooring_api::{LeaseState, LicenseLease, LicenseLeaseStatus};
 
 /// The reason of the Event on a pod that waits in line.
@@ -73,9 +74,18 @@ pub(super) fn note(before: Option<&LicenseLeaseStatus>, lease: &LicenseLease) ->
         let stopped = now.state == LeaseState::Waiting && passes(before) && !passes(now);
         return stopped.then(|| Note::new(Warning, "LicenseServerNotReady", "Queue", why));
     }
-    let server = &lease.spec.server;
+    let (severity, reason, action, message) = of_state(&lease.spec.server, now, why);
+    Some(Note::new(severity, reason, action, &message))
+}
+
+/// What is said when a mirror comes into its state.
+fn of_state(
+    server: &ServerRef,
+    now: &LicenseLeaseStatus,
+    why: &str,
+) -> (EventType, &'static str, &'static str, String) {
     let products = &now.products;
-    let (severity, reason, action, message) = match now.state {
+    match now.state {
         LeaseState::Revoked => {
             let text = format!("license server {server} refuses it from now on: {why}");
             (Warning, "LicenseRevoked", "Revoke", text)
@@ -124,6 +134,5 @@ pub(super) fn note(before: Option<&LicenseLeaseStatus>, lease: &LicenseLease) ->
             (Warning, "LicenseRefused", "Refuse", text)
         }
         LeaseState::Unknown => (Warning, "LicenseUnknown", "Check", why.to_owned()),
-    };
-    Some(Note::new(severity, reason, action, &message))
+    }
 }

@@ -90,7 +90,7 @@ impl Verdict {
     }
 
     /// What is said of a workload whose pods would be judged so: nothing keeps it from being made.
-    pub fn of_a_template(self) -> Self {
+    pub(super) fn of_a_template(self) -> Self {
         let warnings = match self {
             Self::Injected { warnings, .. } | Self::Warned(warnings) => warnings,
             Self::Refused(Refusal::Internal(_)) | Self::Unchanged | Self::Failed(_) => Vec::new(),
