@@ -30,13 +30,16 @@ pub fn namespace(name: &str) -> String {
     format!("e2e-{}", name.replace('_', "-"))
 }
 
+/// Whether a scenario's name contains one of `only`, if any is given.
+pub fn is_chosen(scenario: &Scenario, only: &[String]) -> bool {
+    only.is_empty() || only.iter().any(|o| scenario.name.contains(o.as_str()))
+}
+
 /// Runs, inside a `LocalSet`, those whose name contains one of `only` (all, if none is given).
 /// Returns whether all passed.
 pub async fn run(topic: &str, scenarios: &[Scenario], lab: &Lab, only: &[String]) -> bool {
-    let wanted =
-        |s: &&Scenario| only.is_empty() || only.iter().any(|o| s.name.contains(o.as_str()));
     let (mut passed, mut failed) = (0, Vec::new());
-    for s in scenarios.iter().filter(wanted) {
+    for s in scenarios.iter().filter(|s| is_chosen(s, only)) {
         let (name, ns) = (format!("{topic}::{}", s.name), namespace(s.name));
         println!("scenario {name} …");
         let start = Instant::now();
