@@ -23,7 +23,6 @@ mod args;
 mod auth;
 mod chain;
 mod check;
-mod clock_skew;
 mod engine;
 mod events;
 mod init;

@@ -68,11 +68,8 @@ pub fn token(
         holder: run.identity.hide(&g.holder),
         items: g.items.iter().map(item).collect(),
         // A request that was held open may have come before a delegation that was renewed
-        // meanwhile, or a license that was issued meanwhile, or before its seats began.
-        issued_at: wall_at(now, received)
-            .max(f.delegation.not_before)
-            .max(l.issued)
-            .max(g.dates.begin.unwrap_or(Timestamp::MIN)),
+        // meanwhile.
+        issued_at: wall_at(now, received).max(f.delegation.not_before),
         issued_boot: Some(BootStamp {
             boot: run.boot_id.into(),
             ms: received,
@@ -83,7 +80,6 @@ pub fn token(
         draws: g.draws.clone(),
         overdraft: g.overdraft,
         cnf: g.secret_hash,
-        bind: g.bind,
         claims: g.claims,
         test: l.test,
         emergency: l.emergency,
@@ -162,7 +158,6 @@ pub fn waiting(s: &mut impl Signer, f: &InForce, p: Place, now: Now) -> Result<W
         items: p.items.clone(),
         holder: run.identity.hide(&p.holder),
         cnf: p.secret_hash,
-        bind: p.bind,
         contested: p.contested,
         claims: p.claims,
         issued_at: now.wall,

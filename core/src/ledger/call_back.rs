@@ -34,8 +34,7 @@ impl Ledger {
             }
             return Ok(());
         };
-        // Nor of one whose seats are not there: that is what its holder is told.
-        if e.called_back.is_none() && (!*told || e.stranded.is_some()) {
+        if e.called_back.is_none() && !*told {
             return Ok(());
         }
         let first = e.called_back.as_ref().map(|c| c.until);

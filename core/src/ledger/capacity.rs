@@ -9,7 +9,6 @@ use crate::identity::Holder;
 use crate::license::{CountBy, License, Pool, Product, TokenDraw};
 use crate::names::{LeaseId, PoolName, ProductName};
 use crate::request::Item;
-use crate::time::Timestamp;
 use std::collections::HashMap;
 
 /// Pools and products in force, and how many seats are in use.
@@ -18,11 +17,7 @@ pub struct Capacity {
     pub(super) pools: Vec<PoolUse>,
     pub(super) products: Vec<ProductRule>,
     /// Seats that several claims count as one: of products that are counted by pod, node, …
-    pub(super) shares: HashMap<ShareKey, Share>,
-    /// The wall clock as it was told last: which pools are open goes by it.
-    pub(super) at: Timestamp,
-    /// Between which dates the same pools are open as at that one: so a step looks at two numbers.
-    pub(super) same: (Option<Timestamp>, Option<Timestamp>),
+    shares: HashMap<ShareKey, Share>,
 }
 
 impl Capacity {
@@ -33,9 +28,6 @@ impl Capacity {
             seats: p.seats,
             overdraft: p.overdraft,
             used: 0,
-            not_before: p.not_before,
-            expires: p.expires,
-            open: false,
         };
         let pools: Vec<PoolUse> = license.pools.iter().map(pool).collect();
         let place = |n: &PoolName| pools.iter().position(|p| p.name == *n);
@@ -43,17 +35,15 @@ impl Capacity {
             count_by: p.count_by,
             name: p.name.clone(),
             versions: p.versions.clone(),
-            expires: license.ends(p),
+            expires: license.expires.map(|t| t.to_string()),
             from: p.from.iter().map(|a| alternative(a, &place)).collect(),
         };
         let products = license.products.iter().map(rule).collect();
-        let mut new = Self {
+        Self {
             pools,
             products,
             ..Self::default()
-        };
-        new.look_at_dates();
-        new
+        }
     }
 
     /// Nothing: no license is in force.
@@ -65,16 +55,13 @@ impl Capacity {
     /// while seats of it are out.
     pub(super) fn replace(&mut self, new: Self) {
         for p in &mut self.pools {
-            // A license without it throws nobody out: it does not end by a date any more.
             (p.seats, p.overdraft) = (0, 0);
-            (p.not_before, p.expires) = (None, None);
         }
         let mut place = Vec::with_capacity(new.pools.len());
         for p in new.pools {
             let mut pools = self.pools.iter_mut().enumerate();
             if let Some((i, q)) = pools.find(|(_, q)| q.name == p.name) {
                 (q.seats, q.overdraft) = (p.seats, p.overdraft);
-                (q.not_before, q.expires) = (p.not_before, p.expires);
                 place.push(i);
             } else {
                 place.push(self.pools.len());
@@ -86,10 +73,9 @@ impl Capacity {
         for d in alternatives.flatten() {
             d.0 = place.get(d.0).copied().unwrap_or(d.0);
         }
-        self.look_at_dates();
     }
 
-    pub(super) fn rule(&self, product: &ProductName) -> Option<&ProductRule> {
+    fn rule(&self, product: &ProductName) -> Option<&ProductRule> {
         self.products.iter().find(|p| p.name == *product)
     }
 
@@ -113,15 +99,11 @@ impl Capacity {
                 });
             }
             if !self.fits_at_all(std::slice::from_ref(item)) {
-                let sold = self.most_ever(&product);
-                return Err(match self.ended(&product).filter(|_| sold == 0) {
-                    Some(ended) => Refusal::SeatsEnded { product, ended },
-                    None => Refusal::ExceedsSeats {
-                        item: i,
-                        asked: item.seats,
-                        sold,
-                        product,
-                    },
+                return Err(Refusal::ExceedsSeats {
+                    item: i,
+                    asked: item.seats,
+                    sold: self.most(&product),
+                    product,
                 });
             }
         }
@@ -217,11 +199,11 @@ impl Capacity {
         Some(plan)
     }
 
-    /// Whether these items could be had, now or at a later date, were nothing else out.
+    /// Whether these items could be had, were nothing else out.
     fn fits_at_all(&self, items: &[Item]) -> bool {
         let want = |i: &Item| Some((self.rule(&i.product)?.from.as_slice(), i.seats.get()));
         let wants: Option<Vec<_>> = items.iter().map(want).collect();
-        wants.is_some_and(|w| self.prospects().any(|there| fit(&w, &there).is_some()))
+        wants.is_some_and(|w| fit(&w, &self.totals()).is_some())
     }
 
     /// Whether other claims of such holders can count as one with this one.
@@ -258,7 +240,7 @@ impl Capacity {
         (Drawn { own, shared }, over)
     }
 
-    pub(super) fn draw(&mut self, draws: &Draws) -> u32 {
+    fn draw(&mut self, draws: &Draws) -> u32 {
         let mut over = 0u32;
         for (i, n) in draws {
             if let Some(p) = self.pools.get_mut(*i) {
@@ -270,23 +252,21 @@ impl Capacity {
         over
     }
 
-    /// Where a lease's seats come from, as its token tells it. Seats that several claims count as
-    /// one are in each of their tokens.
+    /// Where a lease's seats come from, as its token tells it: only where there is a choice. Seats
+    /// that several claims count as one are in each of their tokens.
     pub(super) fn draws_to_show(&self, drawn: &Drawn) -> Vec<TokenDraw> {
-        let show = |(i, seats): (usize, u32)| {
-            let pool = self.pools.get(i)?.name.clone();
-            Some(TokenDraw { pool, seats })
-        };
-        self.all_of(drawn).into_iter().filter_map(show).collect()
-    }
-
-    /// What a lease goes by of each pool, seats that it counts as one with others included.
-    pub(super) fn all_of(&self, drawn: &Drawn) -> Draws {
+        if self.products.iter().all(|p| p.from.len() < 2) {
+            return Vec::new();
+        }
         let mut all = drawn.own.clone();
         for share in drawn.shared.iter().filter_map(|k| self.shares.get(k)) {
             all.extend(share.taken().flat_map(|(n, alt)| draws(*n, alt)));
         }
-        all
+        let show = |(i, seats): (usize, u32)| {
+            let pool = self.pools.get(i)?.name.clone();
+            Some(TokenDraw { pool, seats })
+        };
+        all.into_iter().filter_map(show).collect()
     }
 
     /// As [`plan`](Self::plan), out of the same pools as before: the others' seats may be held by
@@ -298,17 +278,16 @@ impl Capacity {
         holder: &Holder,
         before: &[TokenDraw],
     ) -> Option<Plan> {
+        let free = self.free();
         let had = |p: &PoolUse| {
             let of_it = before.iter().filter(|d| d.pool == p.name);
             of_it.fold(0u32, |sum, d| sum.saturating_add(d.seats))
         };
         let had: Vec<u32> = self.pools.iter().map(had).collect();
         if before.is_empty() || self.plan(items, holder, &had).is_none() {
-            return self.plan(items, holder, &self.free());
+            return self.plan(items, holder, &free);
         }
-        // Also out of a pool that has ended meanwhile: what others have elsewhere is not known yet.
-        let left = self.pools.iter().map(|p| p.sold().saturating_sub(p.used));
-        let same = std::iter::zip(had, left).map(|(had, left)| had.min(left));
+        let same = std::iter::zip(had, free).map(|(had, free)| had.min(free));
         self.plan(items, holder, &same.collect::<Vec<_>>())
     }
 
@@ -337,7 +316,7 @@ impl Capacity {
         }
     }
 
-    pub(super) fn undraw(&mut self, draws: &Draws) {
+    fn undraw(&mut self, draws: &Draws) {
         for (i, n) in draws {
             if let Some(p) = self.pools.get_mut(*i) {
                 p.used = p.used.saturating_sub(*n);

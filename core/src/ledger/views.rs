@@ -7,7 +7,6 @@ use super::state::Ledger;
 use super::tally::Gauges;
 use super::types::{Claimed, Granted, Place};
 use crate::identity::Holder;
-use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
 use crate::time::{BootTime, whole_millis};
 use crate::wire::{EndReason, LeaseView, PoolView, Problem, ProductView, ViewState};
@@ -49,7 +48,6 @@ impl Ledger {
             contested: rank.class == Class::Contested,
             runs_until: *runs_until,
             secret_hash: e.secret_hash,
-            bind: e.bind,
             claims: e.claims,
         }))
     }
@@ -69,10 +67,8 @@ impl Ledger {
             counter: e.counter,
             received: e.last,
             draws: self.capacity.draws_to_show(drawn),
-            dates: self.capacity.dates(drawn),
             overdraft: *overdraft,
             secret_hash: e.secret_hash,
-            bind: e.bind.filter(|_| !mutant::on(Mutant::BindForgotten)),
             claims: e.claims,
             called_back: e.called_back.as_deref().cloned(),
         })
@@ -106,21 +102,18 @@ impl Ledger {
                 v.free_in_ms = Some(whole_millis(left));
                 let over = e.called_back.as_ref().filter(|c| c.until <= now);
                 let taken = self.taken(e).map(Problem::from);
-                let taken = taken.or_else(|| over.map(|c| c.why.clone()));
-                v.problem = taken.or_else(|| self.why_stranded(e));
+                v.problem = taken.or_else(|| over.map(|c| c.why.clone()));
             }
             State::Held { .. } => {
                 v.state = ViewState::Held;
                 let called_back = e.called_back.as_ref();
                 let taken = self.taken(e).map(Problem::from);
                 let taken_away = taken.is_some();
-                let taken = taken.or_else(|| called_back.map(|c| c.why.clone()));
-                v.problem = taken.or_else(|| self.why_stranded(e));
+                v.problem = taken.or_else(|| called_back.map(|c| c.why.clone()));
                 let left = if taken_away {
                     Some(now.until(self.free_at(e)))
                 } else {
-                    let called_back = called_back.map(|c| c.left(now));
-                    called_back.or_else(|| e.stranded.map(|t| now.until(t)))
+                    called_back.map(|c| c.left(now))
                 };
                 v.free_in_ms = left.map(whole_millis);
             }
@@ -167,8 +160,7 @@ impl Ledger {
                 seats: self.capacity.most(&p.name),
                 used: small(self.tally.product(&p.name).used),
                 waiting: small(self.tally.product(&p.name).waiting),
-                expires: p.expires.map(|t| t.to_string()),
-                changes: self.capacity.changes(&p.name),
+                expires: p.expires.clone(),
                 versions: p.versions.clone(),
             })
             .collect()
@@ -179,11 +171,9 @@ impl Ledger {
         pools
             .map(|p| PoolView {
                 name: p.name.clone(),
-                seats: if p.open { p.seats } else { 0 },
-                overdraft: if p.open { p.overdraft } else { 0 },
+                seats: p.seats,
+                overdraft: p.overdraft,
                 used: p.used,
-                not_before: p.not_before.map(|t| t.to_string()),
-                expires: p.expires.map(|t| t.to_string()),
             })
             .collect()
     }

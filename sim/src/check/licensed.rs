@@ -57,7 +57,6 @@ pub(super) fn heard(
             lease_for,
             run_for,
             called_back,
-            ..
         } => {
             let confirmed = Confirmed {
                 sent: sent.at,

@@ -33,8 +33,7 @@ calls! {
     /// A lease token with the application's nonce in it.
     TOKEN = Token "token", "POST" "/v1/leases/{id}/token", Claim, Required("NonceRequest"),
         [200 Json("TokenResponse")],
-        [BadRequest, TooLarge, Unauthenticated, Revoked, UnknownLease, AnchorLost, LicenseInvalid,
-         Overloaded];
+        [BadRequest, TooLarge, Unauthenticated, Revoked, UnknownLease, AnchorLost, LicenseInvalid];
 
     /// Capacity, use, queue.
     PRODUCTS = Products "products", "GET" "/v1/products", Known, None, [200 Json("Products")],
