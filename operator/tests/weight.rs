@@ -52,6 +52,8 @@ fn review(metadata: &str, spec: &str) -> String {
     )
 }
 
+/// What the webhook marks pods with, and whoever likes.
+const MARKED: &str = r#","labels":{"mooring.dev/injected":"true"}"#;
 const APP: &str = r#""containers":[{"name":"app","image":"app"}]"#;
 
 /// As many of these as are about so long, between commas; `#` is a number of each.
@@ -154,6 +156,18 @@ fn no_review_takes_more_than_it_weighs() {
         (
             "spreads",
             review("", &list("topologySpreadConstraints", "{}")),
+        ),
+        (
+            "init containers of our name, of a marked pod",
+            review(MARKED, &list("initContainers", r#"{"name":"mooring"}"#)),
+        ),
+        (
+            "volumes of a marked pod",
+            review(MARKED, &list("volumes", r#"{"name":"v#"}"#)),
+        ),
+        (
+            "variables of a marked pod",
+            review(MARKED, &in_app("env", "{}")),
         ),
         (
             "ephemeral containers",

@@ -86,15 +86,21 @@ pub fn mutate(
     Ok(doc.finish().0)
 }
 
-/// How many containers a pod has besides ours.
+/// How many containers a pod has besides ours. By name, before the pod is read for anything else;
+/// each name of ours is left out once, since anybody can give it to many.
 fn count(pod: &Pod) -> usize {
     let spec = pod.spec.iter();
-    let all = spec.flat_map(|s| {
-        s.containers
-            .iter()
-            .chain(s.init_containers.iter().flatten())
-    });
-    all.filter(|c| c.name != SIDECAR && c.name != GATE).count()
+    let init = spec
+        .clone()
+        .flat_map(|s| s.init_containers.iter().flatten());
+    let own = spec.map(|s| s.containers.len()).sum::<usize>();
+    let is_there = |name: &&str| init.clone().any(|c| c.name == **name);
+    let ours = [SIDECAR, GATE]
+        .iter()
+        .copied()
+        .filter(|n| is_there(n))
+        .count();
+    own + init.clone().count() - ours
 }
 
 /// What a pod that opted in cannot be.

@@ -109,7 +109,7 @@ pub enum Refusal {
         .size - MAX_ANNOTATIONS
     )]
     Annotations { size: usize },
-    /// Nor are there any number of containers.
+    /// More containers than a pod is taken with.
     #[error(
         "spec: {count} containers, expected at most {MAX_CONTAINERS} in a pod with a license: make several pods of it"
     )]

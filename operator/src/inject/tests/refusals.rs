@@ -196,6 +196,12 @@ fn so_many_containers_are_no_pod_and_ours_do_not_count() {
     );
     let once = inject(&of(1000));
     assert_eq!(once, inject(&once), "a second pass");
+    // Our names are no way round.
+    let init = vec![json!({"name": "mooring"}); 1001];
+    let mut named = of(0);
+    named["spec"] = json!({"containers": [{"name": "app"}], "initContainers": init});
+    let said = refusal(&named);
+    assert!(said.starts_with("spec: 1001 containers"), "{said}");
 }
 
 #[test]
