@@ -76,21 +76,21 @@ impl World {
 
     /// The application asks for a claim, as soon as there is somebody to ask.
     fn claim_begins_after(&mut self, ms: Ms, no: CopyNo, wish: Wish) {
-        self.after(ms, move |w| match w.copies.get(&no) {
-            Some(c) if c.ending => {}
-            Some(c) if c.runs() => w.claim_begins(no, wish),
-            Some(_) => w.claim_begins_after(ASKS_AGAIN, no, wish),
-            None => {}
-        });
+        self.once_it_runs(ms, no, move |w| w.claim_begins(no, wish));
     }
 
     /// The sidecar was told to end, and is started again: the pod's claim begins anew, with what
     /// was kept of it.
     fn begins_again_after(&mut self, ms: Ms, no: CopyNo, c: Claim) {
+        self.once_it_runs(ms, no, move |w| w.begins_again(no, c));
+    }
+
+    /// Does this after so long, and as soon as a copy's sidecar runs; never, if it ends.
+    fn once_it_runs(&mut self, ms: Ms, no: CopyNo, then: impl FnOnce(&mut Self) + 'static) {
         self.after(ms, move |w| match w.copies.get(&no) {
             Some(copy) if copy.ending => {}
-            Some(copy) if copy.runs() => w.begins_again(no, c),
-            Some(_) => w.begins_again_after(ASKS_AGAIN, no, c),
+            Some(copy) if copy.runs() => then(w),
+            Some(_) => w.once_it_runs(ASKS_AGAIN, no, then),
             None => {}
         });
     }
