@@ -70,6 +70,15 @@ impl Default for Case {
 }
 
 impl Case {
+    /// Of a server that has not been heard, with this pod.
+    fn unheard(pod: serde_json::Value) -> Self {
+        Self {
+            snapshot: Snapshot::default(),
+            pod: Some(serde_json::from_value(pod).unwrap()),
+            ..Self::default()
+        }
+    }
+
     fn status(&self, before: Option<&LicenseServerStatus>) -> LicenseServerStatus {
         status(&self.judged(), before, Duration::from_secs(30))
     }
@@ -518,11 +527,7 @@ fn what_is_missing_is_named_with_what_to_do() {
 fn a_pod_that_cannot_start_says_why() {
     let pod = json!({ "metadata": {}, "status": { "containerStatuses": [{ "name": "server", "image": "i", "imageID": "", "ready": false, "restartCount": 3,
         "state": { "waiting": { "reason": "CrashLoopBackOff", "message": "back-off" } }, "lastState": { "terminated": { "exitCode": 2 } } }] } });
-    let f = Case {
-        snapshot: Snapshot::default(),
-        pod: Some(serde_json::from_value(pod).unwrap()),
-        ..Case::default()
-    };
+    let f = Case::unheard(pod);
     let (_, reason, message) = said(&f.status(None), "Ready");
     assert_eq!(reason, "PodNotRunning");
     assert!(
@@ -556,11 +561,7 @@ fn what_the_server_needs_before_it_starts_is_looked_at_first() {
         let pod = json!({ "metadata": {}, "status": {
             "initContainerStatuses": [container("pcscd", reason, exit)],
             "containerStatuses": [container("server", "PodInitializing", None)] } });
-        let f = Case {
-            snapshot: Snapshot::default(),
-            pod: Some(serde_json::from_value(pod).unwrap()),
-            ..Case::default()
-        };
+        let f = Case::unheard(pod);
         let (_, reason, message) = said(&f.status(None), "Ready");
         assert_eq!(reason, "PodNotRunning");
         assert!(message.contains(says), "{message}");
