@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 pub struct LicenseServerStatus {
     /// `Ready`, `AnchorPresent`, `LicenseValid`, `Settling`, `Placed`; `SecondServerSeen`,
-    /// `NameTaken` and `PodsTrustEarlierCa` once they were.
+    /// `ClockSkew`, `NameTaken` and `PodsTrustEarlierCa` once they were.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,
@@ -93,6 +93,9 @@ pub const PODS_TRUST_EARLIER_CA: &str = "PodsTrustEarlierCa";
 /// A condition: another process with the same anchor was seen.
 pub const SECOND_SERVER_SEEN: &str = "SecondServerSeen";
 
+/// A condition: the clock of a holder's machine differs from the server's by an hour or more.
+pub const CLOCK_SKEW: &str = "ClockSkew";
+
 /// Why it is `Ready`: it grants leases.
 pub const SERVING: &str = "Serving";
 /// Why it is `Placed`: a node carries the labels.
@@ -134,7 +137,7 @@ pub struct ProductStatus {
     pub used: u32,
     /// Claims in line that ask for it.
     pub waiting: u32,
-    /// When the license ends (RFC 3339).
+    /// When the last of its seats ends (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<String>,
     /// Which versions of it the license covers, both bounds included; all without it.

@@ -4,8 +4,9 @@ use crate::error::{Error, VERSION};
 use crate::key::VendorKey;
 use crate::mooring::{Mooring, UnverifiedStart, product};
 use crate::sidecar::Sidecar;
-use mooring_core::license::{Bundle, MinAnchor, PublicKey, Verified};
+use mooring_core::license::{AppClock, Bundle, MinAnchor, PublicKey, Verified};
 use mooring_core::names::Version;
+use mooring_core::secret::SecretHash;
 use mooring_core::time::Timestamp;
 use std::path::PathBuf;
 
@@ -81,16 +82,29 @@ impl Builder {
     }
 
     /// Verifies a chain that came from anywhere, for this application, without a sidecar: offline,
-    /// with the vendor's keys alone. With a nonce it must answer that one. No clock is read: how
-    /// long the lease may run says [`run_for`](Verified::run_for), from the asking.
+    /// with the vendor's keys alone. With a nonce it must answer that one; with a `bind` (43
+    /// characters) it must be the seat of who sent that with `POST /v1/hold?bind=…`. Its date is
+    /// judged by this machine's clocks, or by those that are given. How long the lease may run says
+    /// [`run_for`](Verified::run_for), from the asking.
     pub fn judge(
         &self,
         product: &str,
         bundle: &Bundle,
         nonce: Option<&str>,
+        bind: Option<&str>,
+        clock: Option<&AppClock>,
     ) -> Result<Verified, Error> {
-        let mooring = self.clone().checked()?;
-        mooring.check(bundle, &self::product(product)?, nonce)
+        let hash = |b: &str| {
+            let read = SecretHash::try_from(b.to_owned());
+            read.map_err(|e| Error::argument("bind", b, e.to_string().replace("expected ", "")))
+        };
+        let bind = bind.map(hash).transpose()?;
+        let (mooring, product) = (self.clone().checked()?, self::product(product)?);
+        let verified = match clock {
+            Some(clock) => mooring.check_at(bundle, &product, nonce, bind, clock),
+            None => mooring.check(bundle, &product, nonce, bind),
+        };
+        Ok(verified?)
     }
 
     fn checked(self) -> Result<Mooring, Error> {

@@ -4,7 +4,9 @@
 use crate::clock::boot;
 use crate::error::Error;
 use crate::http::{Incoming, Unreadable};
+use mooring_core::secret::Secret;
 use mooring_core::time::BootTime;
+use mooring_core::wire::SECRET_HEADER;
 use mooring_core::wire::calls::{CallSpec, SocketCall};
 use mooring_forked::Guard;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -32,6 +34,8 @@ pub(crate) struct Request<'a> {
     /// How long the sidecar may hold its answer back.
     pub(crate) wait: Option<Duration>,
     pub(crate) body: Option<&'a [u8]>,
+    /// Of the hold that is taken up again.
+    pub(crate) secret: Option<&'a Secret>,
 }
 
 impl<'a> Request<'a> {
@@ -42,6 +46,7 @@ impl<'a> Request<'a> {
             path,
             wait: None,
             body: None,
+            secret: None,
         }
     }
 
@@ -52,6 +57,10 @@ impl<'a> Request<'a> {
             self.method, self.path
         );
         head += "Accept: application/json, text/event-stream\r\nConnection: close\r\n";
+        if let Some(secret) = self.secret {
+            let secret = String::from(secret.clone());
+            let _ = write!(head, "{SECRET_HEADER}: {secret}\r\n");
+        }
         if let Some(wait) = self.wait {
             let _ = write!(head, "Prefer: wait={}\r\n", wait.as_secs());
         }

@@ -45,8 +45,13 @@
 //!   Futures ([`Claim::hold_async`], [`Seat::changed`]) run on any executor.
 //! - **Forks**: a forked child has no seat, and keeps none. See [`Seat`].
 //!
-//! What it cannot do: an administrator who patches the application, or fakes its clocks, is not
-//! stopped by any of this. Linux only.
+//! - **The wall clock** is held against the date of each answer: more than a day apart
+//!   ([`CLOCK_SLACK`]), and the answer proves nothing ([`Why::ClockOrStale`]). So machines and
+//!   license server must agree within a day, and a delegation that was signed once and copied is
+//!   worth two days.
+//!
+//! What it cannot do: an administrator who patches the application, or fakes both of its clocks, is
+//! not stopped by any of this. Linux only.
 //!
 //! | module | what it holds |
 //! |---|---|
@@ -99,11 +104,14 @@ pub use {
 
 /// Words of the protocol that appear in this crate's API.
 pub use mooring_core::{
-    license::{AnchorKind, Bundle, MinAnchor, Verified, VerifyError, Voucher, VoucherError},
+    license::{
+        AnchorKind, AppClock, Bundle, CLOCK_SLACK, ClockOrStale, DateFault, FirstProof, MinAnchor,
+        Verified, VerifyError, Voucher, VoucherError,
+    },
     names::{ClaimName, LeaseId, ProductName, Seats, Version},
     policy::Start,
     request::Item,
-    time::BootTime,
+    time::{BootTime, Timestamp},
     wire::{
         ClaimKind, ClaimStatus, HoldState, Problem, ProblemType, SocketClaim, Status, WaitReason,
     },

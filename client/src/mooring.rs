@@ -1,15 +1,17 @@
 //! An application's view: its keys, its version, and whether a lease verifies.
 
-use crate::clock::{boot, wall};
+use crate::clock::{app_clock, boot, proved, wall};
 use crate::error::Error;
 use crate::events::Events;
 use crate::nonce::nonce;
 use crate::sidecar::Sidecar;
 use mooring_core::license::{
-    AnchorKind, Bundle, Demand, MinAnchor, OpenVoucher, PublicKey, Trust, Verified, Voucher, verify,
+    AnchorKind, AppClock, Bundle, Demand, MinAnchor, OpenVoucher, PublicKey, Trust, Verified,
+    VerifyError, Voucher, verify,
 };
 use mooring_core::names::{LeaseId, ProductName, Version};
 use mooring_core::policy::OptimisticStart;
+use mooring_core::secret::SecretHash;
 use mooring_core::time::{BootTime, Timestamp};
 use mooring_core::wire::{ProblemType, Status};
 use std::time::Duration;
@@ -109,18 +111,22 @@ impl Mooring {
     /// application's version and day.
     ///
     /// If the license server is out of reach the sidecar's last token is verified instead, and
-    /// [`Licensed::fresh`] is false. An answer that does not verify is an error, never a reason to
-    /// fall back.
+    /// [`Licensed::fresh`] is false; so, too, if the date of its answer does not fit this machine's
+    /// clock ([`VerifyError::ClockOrStale`]). Any other answer that does not verify is an error,
+    /// never a reason to fall back.
     pub fn verify(&self, product: &str) -> Result<Licensed, Error> {
         let product = self::product(product)?;
         let nonce = nonce()?;
         let asked = boot();
         match self.sidecar.token(None, Some(&nonce)) {
-            Ok(bundle) => {
-                let v = self.check(&bundle, &product, Some(&nonce))?;
-                let until = asked + v.run_for;
-                Ok(licensed(product, v, until))
-            }
+            Ok(bundle) => match self.check(&bundle, &product, Some(&nonce), None) {
+                Ok(v) => {
+                    let until = asked + v.run_for;
+                    Ok(licensed(product, v, until))
+                }
+                Err(VerifyError::ClockOrStale(e)) => self.unfresh(product, &e.to_string()),
+                Err(e) => Err(e.into()),
+            },
             Err(Error::Problem(p)) if p.kind != ProblemType::BadRequest => {
                 self.unfresh(product, &p.detail)
             }
@@ -144,7 +150,7 @@ impl Mooring {
         let remaining = Duration::from_millis(status.for_ms.unwrap_or_default());
         match self.sidecar.token(None, None) {
             Ok(bundle) => {
-                let v = self.check(&bundle, &product, None)?;
+                let v = self.check(&bundle, &product, None, None)?;
                 let until = asked + remaining.min(v.run_for);
                 Ok(licensed(product, v, until))
             }
@@ -180,15 +186,33 @@ impl Mooring {
         bundle: &Bundle,
         product: &ProductName,
         nonce: Option<&str>,
-    ) -> Result<Verified, Error> {
+        bind: Option<SecretHash>,
+    ) -> Result<Verified, VerifyError> {
+        let v = self.check_at(bundle, product, nonce, bind, &app_clock())?;
+        if v.fresh {
+            proved(v.issued_at);
+        }
+        Ok(v)
+    }
+
+    /// By clocks that are given.
+    pub(crate) fn check_at(
+        &self,
+        bundle: &Bundle,
+        product: &ProductName,
+        nonce: Option<&str>,
+        bind: Option<SecretHash>,
+        clock: &AppClock,
+    ) -> Result<Verified, VerifyError> {
         let demand = Demand {
             product,
             app_version: self.app_version.as_ref(),
             built_on: self.built_on,
             nonce,
+            bind,
             min_anchor: self.min_anchor,
         };
-        Ok(verify(bundle, &self.keys, &demand)?)
+        verify(bundle, &self.keys, &demand, clock)
     }
 }
 

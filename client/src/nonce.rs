@@ -1,10 +1,20 @@
-//! Questions that nobody can have been asked before.
+//! Questions that nobody can have been asked before, and secrets that nobody else has.
 
 use crate::error::Error;
+use mooring_core::secret::Secret;
 
 /// 128 random bits from the kernel, in 32 hexadecimal digits.
 pub(crate) fn nonce() -> Result<String, Error> {
-    let mut bytes = [0u8; 16];
+    Ok(format!("{:032x}", u128::from_be_bytes(random()?)))
+}
+
+/// What tells this seat from any other.
+pub(crate) fn secret() -> Result<Secret, Error> {
+    Ok(Secret::from_bytes(random()?))
+}
+
+fn random<const N: usize>() -> Result<[u8; N], Error> {
+    let mut bytes = [0u8; N];
     let mut filled = 0;
     while let Some(rest) = bytes.get_mut(filled..).filter(|r| !r.is_empty()) {
         match rustix::rand::getrandom(rest, rustix::rand::GetRandomFlags::empty()) {
@@ -17,7 +27,7 @@ pub(crate) fn nonce() -> Result<String, Error> {
             }
         }
     }
-    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What a seat is asked for, and how the sidecar is asked to follow it.
 
 use mooring_core::names::{ClaimName, ProductName, Version};
+use mooring_core::secret::SecretHash;
 use mooring_core::wire::calls::{CallSpec, SocketCall, socket};
 
 #[derive(Clone, Debug)]
@@ -22,11 +23,13 @@ pub(crate) enum Source {
 }
 
 impl Order {
-    /// The call whose events follow the claim, and its path; `resume` names a hold of before.
+    /// The call whose events follow the claim, and its path; `resume` names a hold of before. A new
+    /// one is bound to who has the secret of this hash.
     pub(crate) fn follow(
         &self,
         resume: Option<&ClaimName>,
         optimistic: bool,
+        bind: Option<SecretHash>,
     ) -> (&'static CallSpec<SocketCall>, String) {
         if self.source != Source::Hold {
             return (&socket::EVENTS, socket::EVENTS.path.to_owned());
@@ -43,6 +46,10 @@ impl Order {
         }
         if optimistic {
             path += "&start=optimistic";
+        }
+        if let Some(hash) = bind {
+            path += "&bind=";
+            path += &String::from(hash);
         }
         (&socket::HOLD, path)
     }

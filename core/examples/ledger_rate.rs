@@ -79,6 +79,7 @@ fn claim(i: u32) -> Claim {
         name: ClaimName::pod(),
         items: mooring_core::request::parse("p").unwrap(),
         secret_hash: Secret::from_bytes(bytes(i)).hash(),
+        bind: None,
         new_id: id(i),
         standing: Standing::Seeking,
         runs_for: None,

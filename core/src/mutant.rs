@@ -99,6 +99,12 @@ pub enum Mutant {
     TakenBackRenews,
     /// A lease that an administrator takes back is free in that step.
     FreedByTakingBack,
+    /// A seat's tokens do not say whose it is.
+    BindForgotten,
+    /// A lease whose seats are of a pool that has ended is renewed.
+    LeaseOutlivesPool,
+    /// A lease that moves to another pool keeps what it had in the one that has ended.
+    MoveCountsTwice,
 }
 }
 

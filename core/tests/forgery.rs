@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use mooring_core::license::{
-    Bundle, Demand, Envelope, License, MinAnchor, OpenLicense, PublicKey, Trust, verify,
+    AppClock, Bundle, Demand, Envelope, License, MinAnchor, OpenLicense, PublicKey, Trust, verify,
 };
 use mooring_core::names::ProductName;
 use proptest::prelude::*;
@@ -17,6 +17,7 @@ struct Plain {
     bundle: Bundle,
     product: ProductName,
     nonce: String,
+    clock: AppClock,
 }
 
 static PLAIN: LazyLock<Plain> = LazyLock::new(read);
@@ -49,7 +50,9 @@ fn read() -> Plain {
         .unwrap()
         .license;
     let nonce = case["demand"]["nonce"].as_str().unwrap().to_owned();
+    let now = case["now"].as_str().unwrap().parse().unwrap();
     Plain {
+        clock: AppClock::at(now),
         text,
         license,
         vendor,
@@ -83,10 +86,11 @@ impl Plain {
             app_version: None,
             built_on: None,
             nonce: Some(&self.nonce),
+            bind: None,
             min_anchor: MinAnchor::Any,
         };
-        let expected = verify(&self.bundle, &[self.vendor], &demand).unwrap();
-        match verify(&bundle, &[self.vendor], &demand) {
+        let expected = verify(&self.bundle, &[self.vendor], &demand, &self.clock).unwrap();
+        match verify(&bundle, &[self.vendor], &demand, &self.clock) {
             Ok(v) if v != expected => Err(format!("another lease was read: {v:?}")),
             _ => Ok(()),
         }
@@ -130,6 +134,7 @@ fn no_bit_of_a_document_verifies() {
         app_version: None,
         built_on: None,
         nonce: None,
+        bind: None,
         min_anchor: MinAnchor::Any,
     };
     for link in 0..3 {
@@ -138,7 +143,7 @@ fn no_bit_of_a_document_verifies() {
             let mut b = p.bundle.clone();
             envelope(&mut b, link).payload[i] ^= 1 << (i % 8);
             assert!(
-                verify(&b, &[p.vendor], &demand).is_err(),
+                verify(&b, &[p.vendor], &demand, &p.clock).is_err(),
                 "link {link}, document's byte {i}"
             );
         }
@@ -146,7 +151,7 @@ fn no_bit_of_a_document_verifies() {
             let mut b = p.bundle.clone();
             envelope(&mut b, link).signatures[0].sig[i / 8] ^= 1 << (i % 8);
             assert!(
-                verify(&b, &[p.vendor], &demand).is_err(),
+                verify(&b, &[p.vendor], &demand, &p.clock).is_err(),
                 "link {link}, signature's bit {i}"
             );
         }

@@ -42,6 +42,8 @@ fn license() -> License {
             name: pool("gpu"),
             seats: 10,
             overdraft: 2,
+            not_before: None,
+            expires: None,
         }],
         products: vec![Product {
             name: ProductName::new("render").unwrap(),

@@ -15,6 +15,7 @@ fn demand<'a>(choice: u8, product: &'a ProductName, version: &'a Version) -> Dem
         app_version: (choice & 1 != 0).then_some(version),
         built_on: (choice & 2 != 0).then(|| "2026-03-01T00:00:00Z".parse().unwrap()),
         nonce: (choice & 4 != 0).then_some(GENUINE.nonce.as_str()),
+        bind: None,
         min_anchor: if choice & 8 != 0 {
             MinAnchor::Hardware
         } else {
@@ -29,7 +30,7 @@ fn judge(bundle: &Bundle, choice: u8) -> Option<Verified> {
         Version::new("2026.1").unwrap(),
     );
     let d = demand(choice, &product, &version);
-    match verify(bundle, &[GENUINE.vendor()], &d) {
+    match verify(bundle, &[GENUINE.vendor()], &d, &GENUINE.clock) {
         Ok(v) => Some(v),
         Err(e) => {
             readable(&e);

@@ -1,6 +1,6 @@
 //! The genuine documents and keys of the shared vectors (core/testdata/vectors.json).
 
-use mooring_core::license::{Bundle, Envelope, PublicKey, SigningKey};
+use mooring_core::license::{AppClock, Bundle, Envelope, PublicKey, SigningKey};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -13,6 +13,8 @@ pub(crate) struct Genuine {
     pub(crate) bundle: Bundle,
     /// The nonce that it answers.
     pub(crate) nonce: String,
+    /// An application's clock by which it is good.
+    pub(crate) clock: AppClock,
     keys: Value,
 }
 
@@ -29,6 +31,7 @@ pub(crate) static GENUINE: LazyLock<Genuine> = LazyLock::new(|| {
             delegation: link("delegation"),
             lease: link("lease"),
         },
+        clock: AppClock::at(case["now"].as_str().unwrap().parse().unwrap()),
         nonce: case["demand"]["nonce"].as_str().unwrap().to_owned(),
         envelopes,
         keys: v["keys"].clone(),

@@ -3,6 +3,7 @@
 use crate::auth::Auth;
 use crate::auth::policy::PolicyStore;
 use crate::chain::Chain;
+use crate::clock_skew::Skew;
 use crate::engine::Engine;
 use crate::metrics::Metrics;
 use crate::watchers::Watchers;
@@ -10,7 +11,8 @@ use mooring_core::identity::HolderKey;
 use mooring_core::wire::ServerState;
 use mooring_net::clock;
 use mooring_net::shutdown::Shutdown;
-use std::sync::Arc;
+use mooring_net::sync::lock;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub(crate) struct App {
@@ -20,6 +22,7 @@ pub(crate) struct App {
     pub(crate) policies: PolicyStore,
     pub(crate) watchers: Arc<Watchers>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) clock_skew: Mutex<Skew>,
     /// D, the longest lease of this run.
     pub(crate) lease_for: Duration,
     pub(crate) shutdown: Shutdown,
@@ -55,7 +58,8 @@ impl App {
         if reader.only().is_some() {
             state.license_message = state.license_reason.name().into();
             state.anchor.message = state.anchor.reason.name().into();
-            (state.license_id, state.anchor.key_id, state.second_server) = (None, None, None);
+            (state.license_id, state.anchor.key_id) = (None, None);
+            (state.second_server, state.clock_skew) = (None, None);
         }
         state
     }
@@ -73,6 +77,7 @@ impl App {
             optimistic_start: s.in_force.as_ref().map(|f| f.terms.optimistic_start),
             settling: self.engine.ask(|l, _| l.settling()),
             second_server: self.chain.second_server(clock::boot()),
+            clock_skew: lock(&self.clock_skew).shown(clock::boot()).cloned(),
             renews: s.may_sign(clock::now(), clock).is_ok(),
             lease_for: self.lease_for,
             run_for_secs: s.in_force.as_ref().map(|f| f.terms.run_for.as_secs()),

@@ -23,6 +23,7 @@ mod args;
 mod auth;
 mod chain;
 mod check;
+mod clock_skew;
 mod engine;
 mod events;
 mod init;

@@ -2,10 +2,10 @@
 
 use crate::engine::Engine;
 use mooring_core::frontend::Authority;
-use mooring_core::time::{BootTime, Now};
+use mooring_core::time::{BootTime, Now, Timestamp};
 use mooring_core::wire::Problem;
 use prometheus::{
-    Gauge, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 /// A row is a metric: its field, its type, its name with its labels, and its help.
@@ -36,7 +36,7 @@ macro_rules! metrics {
 metrics! {
     build_info: IntGaugeVec, "mooring_build_info" ["version"], "The server's version.";
     seats: IntGaugeVec, "mooring_seats" ["pool", "kind"],
-        "Seats that the license has, by pool; overdraft apart.";
+        "Seats that there are now, by pool; overdraft apart.";
     seats_used: IntGaugeVec, "mooring_seats_used" ["pool"], "Seats of granted claims, by pool.";
     claims: IntGaugeVec, "mooring_claims" ["state"], "Claims in the books, by state.";
     queue: IntGauge, "mooring_queue", "Claims in the queue.";
@@ -54,6 +54,8 @@ metrics! {
     license_valid: IntGauge, "mooring_license_valid", "1 while a license is in force.";
     license_expires: Gauge, "mooring_license_expires_timestamp_seconds",
         "When the license ends; +Inf if never.";
+    seats_expire: GaugeVec, "mooring_seats_expire_timestamp_seconds" ["pool"],
+        "When a pool's seats end, where they do so before the license.";
     requests: IntCounterVec, "mooring_requests_total" ["call", "status"],
         "Requests by call and status.";
     problems: IntCounterVec, "mooring_problems_total" ["type"], "Problems answered, by type.";
@@ -113,6 +115,7 @@ impl Metrics {
         let (gauges, pools, settling) = engine.ask(|l, _| (l.gauges(), l.pools(), l.settling()));
         self.seats.reset();
         self.seats_used.reset();
+        self.seats_expire.reset();
         for p in pools {
             let name = p.name.as_str();
             let seats = |kind: &str| self.seats.with_label_values(&[name, kind]);
@@ -120,6 +123,11 @@ impl Metrics {
             seats("overdraft").set(p.overdraft.into());
             let used = self.seats_used.with_label_values(&[name]);
             used.set(p.used.into());
+            let end = p.expires.and_then(|t| t.parse::<Timestamp>().ok());
+            if let Some(t) = end {
+                let expire = self.seats_expire.with_label_values(&[name]);
+                expire.set(t.as_second() as f64);
+            }
         }
         let int = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         for (state, n) in [

@@ -36,8 +36,8 @@ use mooring_net::shutdown::Shutdown;
 use mooring_net::{clock, durable, health, notify, random};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -87,6 +87,7 @@ impl Server {
             policies: PolicyStore::new(config.namespace.clone()),
             watchers: Arc::default(),
             metrics,
+            clock_skew: Mutex::default(),
             lease_for: opened.lease_for,
             shutdown: shutdown.clone(),
         });

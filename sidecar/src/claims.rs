@@ -9,14 +9,15 @@ use crate::driver::Driver;
 use crate::registry::{ClaimId, Found, Registry};
 use crate::server_client::ServerClient;
 use crate::store::{About, Document, Folder, Store, StoreError};
-use crate::users::{Asker, Users, looks_like_a_users, name_at_server};
+use crate::users::{Asker, Uid, Users, looks_like_a_users, name_at_server};
 use crate::voucher::OfflineStart;
 use mooring_core::holder::Spec;
 use mooring_core::holder::drive::Drive;
 use mooring_core::names::ClaimName;
 use mooring_core::policy::Start;
 use mooring_core::request::{self, Item};
-use mooring_core::wire::{ClaimKind, HoldState, Problem, ProblemType};
+use mooring_core::secret::{Secret, SecretHash};
+use mooring_core::wire::{ClaimKind, HoldState, Problem, ProblemType, SECRET_HEADER};
 use mooring_net::head::bad_field;
 use mooring_net::sync::lock;
 use mooring_net::{clock, random, shutdown::Shutdown};
@@ -95,6 +96,7 @@ impl Claims {
             items,
             start,
             owner: None,
+            bind: None,
         };
         let store = self.folder.pod(&about.name);
         let (spec, now) = (self.spec(&about), clock::boot());
@@ -170,6 +172,7 @@ impl Claims {
             items,
             start,
             owner: asker.owner,
+            bind: None,
         })
     }
 
@@ -179,6 +182,7 @@ impl Claims {
         &self,
         items: Vec<Item>,
         start: Start,
+        bind: Option<SecretHash>,
         asker: Asker,
     ) -> Result<ClaimId, Problem> {
         let id = self.begin(About {
@@ -187,13 +191,19 @@ impl Claims {
             items,
             start,
             owner: asker.owner,
+            bind,
         })?;
         self.registry.follow(id);
         Ok(id)
     }
 
-    /// `POST /v1/hold?resume=…`: the hold that a crash left.
-    pub(crate) fn resume(&self, name: &str, asker: Asker) -> Result<ClaimId, Problem> {
+    /// `POST /v1/hold?resume=…`: the hold that a crash left, for who took it.
+    pub(crate) fn resume(
+        &self,
+        name: &str,
+        secret: Option<&Secret>,
+        asker: Asker,
+    ) -> Result<ClaimId, Problem> {
         let found = self.registry.find(name, asker, clock::boot());
         let own = |f: &Found| f.kind == ClaimKind::Hold && f.owner == asker.owner;
         let Some(found) = found.filter(own) else {
@@ -201,11 +211,27 @@ impl Claims {
                           the sidecar's restart; take a new one";
             return Err(Problem::new(ProblemType::NotFound, detail).field("resume"));
         };
+        may_touch(&found, secret)?;
         if self.registry.follow(found.id) {
             return Ok(found.id);
         }
         let detail = "this hold's connection is there; a hold has one";
         Err(Problem::new(ProblemType::ClaimChanged, detail).field("resume"))
+    }
+
+    /// `DELETE /v1/claims/{name}` of a claim that was found: of a hold only by who took it, and at
+    /// an agent by who sees to all of them.
+    pub(crate) fn give_back_of(
+        &self,
+        found: &Found,
+        secret: Option<&Secret>,
+        asker: Asker,
+    ) -> Result<(), Problem> {
+        if !(self.apart && asker.all && found.owner != asker.owner) {
+            may_touch(found, secret)?;
+        }
+        self.give_back(found.id);
+        Ok(())
     }
 
     /// Gives a run-time claim back. Its name is free at once; the release goes on by itself.
@@ -214,6 +240,11 @@ impl Claims {
     }
 
     fn begin(&self, about: About) -> Result<ClaimId, Problem> {
+        if about.owner.is_some_and(Uid::is_nobody) {
+            let detail = "the kernel does not say which user of this machine asks (65534, as of a container with users of its own): \
+                          what is whose could not be told apart; ask from a user that the machine knows";
+            return Err(Problem::new(ProblemType::NotEntitled, detail));
+        }
         if about.owner.is_none() && self.apart && looks_like_a_users(&about.name) {
             let expected = "expected a name that does not begin with u, digits and a point: such are other users' at the license server";
             return Err(bad_field("name", expected));
@@ -262,6 +293,7 @@ impl Claims {
         Spec {
             contact: self.terms.contact,
             max_grace: self.terms.max_grace,
+            bind: about.bind,
             ..Spec::new(about.name_at_server(), about.items.clone(), start)
         }
     }
@@ -315,6 +347,21 @@ pub(crate) fn pods_own(name: &ClaimName) -> Problem {
          the sidecar. Take another name"
     );
     Problem::new(ProblemType::ClaimChanged, detail).field("name")
+}
+
+/// Whether who shows this secret took the hold, if that is known.
+fn may_touch(found: &Found, secret: Option<&Secret>) -> Result<(), Problem> {
+    let Some(bind) = found.bind else {
+        return Ok(());
+    };
+    let detail = match secret {
+        Some(s) if bind.matches(s) => return Ok(()),
+        Some(_) => "the secret is not that of the application that took this hold",
+        None => {
+            "this hold is its application's own; expected its secret, whose hash was sent with it (?bind=)"
+        }
+    };
+    Err(Problem::new(ProblemType::ClaimChanged, detail).field(SECRET_HEADER))
 }
 
 fn hold_name() -> Result<ClaimName, Problem> {

@@ -6,6 +6,7 @@
 mod alarm;
 mod args;
 mod claims;
+mod clock_skew;
 mod config;
 mod credentials;
 mod driver;

@@ -9,6 +9,7 @@ use crate::store::{About, Store};
 use crate::users::{Asker, Owner};
 use mooring_core::holder::drive::{Do, Drive, others};
 use mooring_core::holder::{Answer, Random, Request, Saved, Tag};
+use mooring_core::secret::SecretHash;
 use mooring_core::time::BootTime;
 use mooring_core::wire::{ClaimKind, ClaimStatus, HoldState, Problem, Status};
 use mooring_net::clock;
@@ -57,6 +58,8 @@ pub(crate) struct ClaimId(u64);
 pub(crate) struct Found {
     pub(crate) id: ClaimId,
     pub(crate) owner: Owner,
+    /// Whose seat a hold is.
+    pub(crate) bind: Option<SecretHash>,
     pub(crate) kind: ClaimKind,
     pub(crate) items: Vec<mooring_core::request::Item>,
     pub(crate) state: HoldState,
@@ -266,6 +269,7 @@ impl Registry {
         Some(Found {
             id: *id,
             owner: slot.about.owner,
+            bind: slot.about.bind,
             kind: slot.about.kind,
             items: slot.about.items.clone(),
             state: slot.drive.holder().status(now).state,

@@ -2,6 +2,7 @@
 //! takes them. What an answer means is a pure function ([`read_claim`] and its like); only
 //! [`ServerClient`] touches the network.
 
+use crate::clock_skew::ClockSkew;
 use crate::credentials::Credentials;
 use http::header::{AUTHORIZATION, IF_MATCH, USER_AGENT};
 use http::{HeaderMap, HeaderName, StatusCode};
@@ -12,9 +13,10 @@ use mooring_core::secret::Secret;
 use mooring_core::wire::calls::server;
 use mooring_core::wire::{
     COUNTER_HEADER, INSTANCE_HEADER, NonceRequest, Problem, ProblemType, RenewRequest,
-    RenewResponse, SECRET_HEADER, TokenResponse,
+    RenewResponse, Renewed, SECRET_HEADER, TokenResponse,
 };
 use mooring_net::client::{self, Call, Client, ClientError};
+use mooring_net::clock;
 use mooring_net::head::PREFER;
 use std::time::{Duration, SystemTime};
 
@@ -27,6 +29,7 @@ pub(crate) struct ServerClient {
     credentials: Credentials,
     /// Put before the claims' names at the server, where several sidecars show one credential.
     prefix: Option<ClaimName>,
+    clock_skew: ClockSkew,
 }
 
 impl ServerClient {
@@ -35,6 +38,7 @@ impl ServerClient {
             client,
             credentials,
             prefix,
+            clock_skew: ClockSkew::default(),
         }
     }
 
@@ -65,7 +69,12 @@ impl ServerClient {
     ) -> Answer {
         let gives_back = matches!(request, Request::Release { .. });
         let (call, success): (_, fn(&client::Answer) -> Answer) = match request {
-            Request::Claim { body, wait, bearer } => {
+            Request::Claim {
+                mut body,
+                wait,
+                bearer,
+            } => {
+                body.clock_ahead_secs = self.clock_skew.ahead_secs();
                 let mut call = Call::of(&server::PUT_CLAIM, self.name(claim));
                 if let Some(wait) = wait {
                     call = call.header(PREFER, &format!("wait={}", wait.as_secs().max(1)));
@@ -83,8 +92,11 @@ impl ServerClient {
                 (call.json(&*body), read_claim)
             }
             Request::Renew(r) => {
-                let call = Call::of(&server::RENEW, "").json(&RenewRequest { renewals: vec![r] });
-                (call, read_renewal)
+                let body = RenewRequest {
+                    renewals: vec![r],
+                    clock_ahead_secs: self.clock_skew.ahead_secs(),
+                };
+                (Call::of(&server::RENEW, "").json(&body), read_renewal)
             }
             Request::Release {
                 lease,
@@ -100,7 +112,13 @@ impl ServerClient {
             }
         };
         match self.send(call, timeout).await {
-            Ok(answer) => read(&answer, success),
+            Ok(answer) => {
+                let answer = read(&answer, success);
+                if let Some(token) = token_of(&answer) {
+                    self.clock_skew.note(token, clock::now().wall);
+                }
+                answer
+            }
             Err(ClientError::Cut { headers, problem }) if is_the_servers(&headers) => {
                 Answer::Unreadable(problem)
             }
@@ -201,6 +219,18 @@ fn read_renewal(answer: &client::Answer) -> Answer {
             None => Answer::Unreadable("a renewal was answered with no result".into()),
         }
     })
+}
+
+/// What a server dated just now.
+fn token_of(answer: &Answer) -> Option<&Bundle> {
+    match answer {
+        Answer::Granted(g) => Some(&g.token),
+        Answer::Renewed(r) => match &**r {
+            Renewed::Ok { token, .. } => Some(token),
+            Renewed::Problem { .. } => None,
+        },
+        _ => None,
+    }
 }
 
 fn read_release(_: &client::Answer) -> Answer {

@@ -9,6 +9,7 @@ use mooring_core::holder::Saved;
 use mooring_core::names::ClaimName;
 use mooring_core::policy::Start;
 use mooring_core::request::Item;
+use mooring_core::secret::SecretHash;
 use mooring_core::wire::ClaimKind;
 use mooring_net::durable;
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,9 @@ pub(crate) struct About {
     pub(crate) start: Start,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) owner: Owner,
+    /// Whose seat a hold is: its application's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) bind: Option<SecretHash>,
 }
 
 impl About {

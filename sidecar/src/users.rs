@@ -13,6 +13,17 @@ use std::sync::{Arc, Mutex};
 #[serde(transparent)]
 pub(crate) struct Uid(u32);
 
+/// What the kernel tells of a user that it has no number for, as of a container with users of its
+/// own (`/proc/sys/kernel/overflowuid`).
+const NOBODY: u32 = 65_534;
+
+impl Uid {
+    /// Such users cannot be told apart: so they own nothing.
+    pub(crate) fn is_nobody(self) -> bool {
+        self.0 == NOBODY
+    }
+}
+
 /// Whose a claim is; `None`: the sidecar's own user's, or the pod's.
 pub(crate) type Owner = Option<Uid>;
 
@@ -46,7 +57,8 @@ impl Users {
             Self::Together => (None, true),
             Self::Apart { own } => {
                 let uid = uid?;
-                ((uid != own).then_some(Uid(uid)), uid == own || uid == 0)
+                let own = uid == own && uid != NOBODY;
+                ((!own).then_some(Uid(uid)), own || uid == 0)
             }
         };
         Some(Asker { owner, all })
@@ -143,6 +155,11 @@ mod tests {
         assert!(a.sees(a.owner) && !a.sees(b.owner) && !a.sees(own.owner));
         assert!(root.sees(a.owner) && own.sees(b.owner));
         assert_eq!(users.asker(None), None, "who cannot be told is nobody");
+        for own in [900, NOBODY] {
+            let nobody = Users::Apart { own }.asker(Some(NOBODY)).unwrap();
+            assert!(nobody.owner.is_some_and(Uid::is_nobody) && !nobody.all);
+        }
+        assert!(!b.owner.is_some_and(Uid::is_nobody));
         let one = Users::Together;
         assert_eq!(one.asker(Some(1000)), one.asker(None));
         assert!(one.asker(None).unwrap().sees(None));

@@ -73,6 +73,9 @@ pub type Items = Vec<(Index, u32)>;
 pub struct License {
     /// Each pool's (seats, overdraft).
     pub pools: Vec<(u32, u32)>,
+    /// When each pool begins and ends, by the wall clock: milliseconds from the world's beginning,
+    /// the end exclusive. Pools beyond the list are there as long as the license.
+    pub dates: Vec<(Option<i64>, Option<i64>)>,
     /// Each product's alternatives in order; an alternative is a list of (pool, weight): one seat
     /// of the product draws `weight` from each pool of one alternative.
     pub products: Vec<Vec<Vec<(Index, u32)>>>,
@@ -137,6 +140,8 @@ pub enum Msg {
         items: Items,
         /// Its secret's hash stands for this secret.
         secret: SecretNo,
+        /// Whose seat it is, where an application took it for itself.
+        bind: Option<SecretNo>,
         /// Whether the secret itself goes along (with ticket or token it must).
         shows_secret: bool,
         /// The lease of the token that it shows, if any.
@@ -172,6 +177,8 @@ pub enum Reply {
         run_for: Ms,
         /// It is called back: it ends then although it is renewed.
         called_back: bool,
+        /// Whose seat it is, as its token says.
+        bind: Option<SecretNo>,
     },
     /// 202.
     Waiting {
@@ -181,6 +188,8 @@ pub enum Reply {
         place: u32,
         /// The reason is that the server settles.
         settling: bool,
+        /// Whose seat it will be, as its ticket says.
+        bind: Option<SecretNo>,
     },
     /// A release was taken.
     Released,

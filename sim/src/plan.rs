@@ -154,7 +154,7 @@ impl Plan {
             Size::Middle => r.usize(6..=24),
             Size::Storm => r.usize(3..=8),
         };
-        let licenses = licenses(&mut r, size);
+        let mut licenses = licenses(&mut r, size);
         let lease_for = pick(&mut r, &LEASES);
         let products = licenses[0].products.len();
         let seats = licenses[0].pools.iter().map(|p| p.0);
@@ -175,6 +175,15 @@ impl Plan {
         let claims: u64 = pods.iter().map(|p| p.claims.len() as u64).sum();
         let whole = (steps * lease_for / (14 * claims.max(1))).clamp(4 * lease_for, 40 * 3_600_000);
         let quiet_at = whole * 3 / 4;
+        // Of its own chance, so that all else in a world is as it is without dates.
+        let mut days = Rng::with_seed(seed ^ 0x6461_7973);
+        if days.u8(..4) == 0 {
+            seats_end(
+                &mut days,
+                &mut licenses,
+                i64::try_from(quiet_at).unwrap_or(0),
+            );
+        }
         let walls_jump = r.bool();
         let of = Setting {
             d: lease_for,
@@ -278,6 +287,7 @@ fn licenses(r: &mut Rng, size: Size) -> Vec<License> {
     let anchor_grace = pick(r, &[600_000, 600_000, 120_000, 0]);
     let license = |pools| License {
         pools,
+        dates: Vec::new(),
         products: products.clone(),
         grace,
         max_contested,
@@ -295,6 +305,33 @@ fn licenses(r: &mut Rng, size: Size) -> Vec<License> {
         all.push(license(other.collect()));
     }
     all
+}
+
+/// Gives the products of a pool a second one as an alternative, before or after it: one of them
+/// ends, the other may begin, before `until`.
+fn seats_end(r: &mut Rng, licenses: &mut [License], until: i64) {
+    let date = |r: &mut Rng| Some(r.i64(0..until));
+    let (ends, begins) = (date(r), if r.bool() { date(r) } else { None });
+    let (old, first) = (r.usize(..licenses[0].pools.len()), r.bool());
+    let more = r.u32(1..=3);
+    for license in licenses {
+        let new = license.pools.len();
+        license.pools.push((more, 0));
+        license.dates = vec![(None, None); new + 1];
+        // Which of them is drawn first decides whether leases are in the one that ends.
+        let (early, late) = if first { (old, new) } else { (new, old) };
+        (license.dates[early].1, license.dates[late].0) = (ends, begins);
+        for product in &mut license.products {
+            let other = |a: &Vec<(usize, u32)>| -> Vec<(usize, u32)> {
+                let swap = |(p, w): &(usize, u32)| (if *p == old { new } else { *p }, *w);
+                a.iter().map(swap).collect()
+            };
+            let more: Vec<_> = product.iter().map(other).collect();
+            let is_new = more.into_iter().filter(|a| !product.contains(a));
+            let is_new: Vec<_> = is_new.collect();
+            product.extend(is_new);
+        }
+    }
 }
 
 fn faults(r: &mut Rng, quiet_at: Ms, of: Setting) -> Vec<(Ms, Fault)> {

@@ -45,6 +45,8 @@ pub fn license(anchor: AnchorKey, seats: u32) -> License {
             name: pool.clone(),
             seats,
             overdraft: 0,
+            not_before: None,
+            expires: None,
         }],
         products: vec![Product {
             name: ProductName::new("render").unwrap(),

@@ -1,11 +1,14 @@
 //! A socket in the sidecar's place whose every word the test chooses, and a chain of signatures to
 //! choose from.
 
-use mooring_client::{Bundle, Mooring, VendorKey, boot};
-use mooring_core::license::{Envelope, LeaseToken, SigningKey, types};
+use mooring_client::{Bundle, Mooring, Timestamp, VendorKey, boot};
+use mooring_core::license::{Delegation, Envelope, LeaseToken, License, SigningKey, types};
 use mooring_core::names::LeaseId;
+use mooring_core::secret::SecretHash;
 use mooring_core::wire::{Problem, ProblemType};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -18,24 +21,53 @@ pub static VECTORS: LazyLock<Value> = LazyLock::new(|| {
     serde_json::from_str(include_str!("../../core/testdata/vectors.json")).unwrap()
 });
 
-/// The plain good chain of the vectors; its nonce is that of another day.
+/// A key of the vectors.
+fn key(name: &str) -> SigningKey {
+    let seed = VECTORS["keys"][name]["seedHex"].as_str().unwrap();
+    let byte = u8::from_str_radix(&seed[..2], 16).unwrap();
+    SigningKey::from_seed(&[byte; 32]).unwrap()
+}
+
+/// A document of the vectors' plain good chain.
+fn plain<T: DeserializeOwned>(link: &str, payload_type: &'static str, by: &SigningKey) -> T {
+    let envelope = VECTORS["envelopes"][format!("ed25519.{link}")].clone();
+    let envelope: Envelope = serde_json::from_value(envelope).unwrap();
+    envelope.open(payload_type, &[by.public()]).unwrap().0
+}
+
+/// The plain good chain of the vectors, made anew for the present; its nonce is that of another
+/// day.
 pub fn bundle() -> Bundle {
-    let envelope = |n: &str| VECTORS["envelopes"][n].clone();
-    let all = json!({
-        "license": envelope("ed25519.license"), "delegation": envelope("ed25519.delegation"), "lease": envelope("ed25519.lease"),
-    });
-    serde_json::from_value(all).unwrap()
+    edited(|_| ())
 }
 
 /// The same with its token edited, signed by the vectors' server.
 pub fn edited(edit: impl FnOnce(&mut LeaseToken)) -> Bundle {
-    let mut b = bundle();
-    let server = SigningKey::from_seed(&[5; 32]).unwrap();
-    let opened = b.lease.open(types::LEASE, &[server.public()]);
-    let (mut token, _): (LeaseToken, _) = opened.unwrap();
+    dated(Timestamp::now(), edit)
+}
+
+/// The same by a server whose clock reads so.
+pub fn dated(now: Timestamp, edit: impl FnOnce(&mut LeaseToken)) -> Bundle {
+    let (vendor, anchor, server) = (key("vendor"), key("anchorEd25519"), key("server"));
+    let mut license: License = plain("license", types::LICENSE, &vendor);
+    license.expires = None;
+    license.policy.max_grace = Some(Duration::from_secs(14 * 24 * 3600));
+    let license = Envelope::sign(types::LICENSE, &license, &vendor).unwrap();
+    let mut delegation: Delegation = plain("delegation", types::DELEGATION, &anchor);
+    delegation.license = license.digest();
+    delegation.not_before = now.checked_sub(Duration::from_secs(60)).unwrap();
+    delegation.not_after = now.checked_add(Duration::from_secs(600)).unwrap();
+    let delegation = Envelope::sign(types::DELEGATION, &delegation, &anchor).unwrap();
+    let mut token: LeaseToken = plain("lease", types::LEASE, &server);
+    token.license = license.digest();
+    token.delegation = delegation.digest();
+    token.issued_at = now;
     edit(&mut token);
-    b.lease = Envelope::sign(types::LEASE, &token, &server).unwrap();
-    b
+    Bundle {
+        license,
+        delegation,
+        lease: Envelope::sign(types::LEASE, &token, &server).unwrap(),
+    }
 }
 
 /// The same with this nonce.
@@ -95,6 +127,8 @@ type Handler = Box<dyn FnMut(&str) -> Reply + Send>;
 
 struct World {
     handler: Handler,
+    /// Whose each hold is, by its name.
+    binds: HashMap<String, SecretHash>,
     streams: Vec<UnixStream>,
     /// What hangs is kept open.
     hanging: Vec<UnixStream>,
@@ -113,6 +147,7 @@ impl Scripted {
     pub fn new(handler: impl FnMut(&str) -> Reply + Send + 'static) -> Self {
         let world = World {
             handler: Box::new(handler),
+            binds: HashMap::new(),
             streams: vec![],
             hanging: vec![],
             asked: vec![],
@@ -128,7 +163,8 @@ impl Scripted {
         fake
     }
 
-    /// A sidecar that holds and proves whatever is asked: one hold `hold-1`, the pod's claim `pod`.
+    /// A sidecar that holds and proves whatever is asked: holds from `hold-1` on, the pod's claim
+    /// `pod`.
     pub fn good() -> Self {
         Self::with_tokens(|nonce, name| match nonce {
             Some(n) => answer(200, &token(n, name)),
@@ -138,15 +174,22 @@ impl Scripted {
 
     /// One that holds whatever is asked, and proves it with what `f` makes of nonce and claim.
     pub fn with_tokens(mut f: impl FnMut(Option<&str>, &str) -> Vec<u8> + Send + 'static) -> Self {
+        let mut holds = 0;
         Self::new(move |request| match request.split_once(' ').unwrap() {
             (_, path) if path.starts_with("/v1/token") => {
-                let parameter = |name: &str| {
-                    let (_, query) = path.split_once('?')?;
-                    query.split('&').find_map(|p| p.strip_prefix(name))
-                };
-                Reply::Bytes(f(parameter("nonce="), parameter("claim=").unwrap_or("pod")))
+                let claim = parameter(path, "claim=").unwrap_or("pod");
+                Reply::Bytes(f(parameter(path, "nonce="), claim))
             }
-            ("POST", _) => Reply::Stream(vec![claim("hold-1", "Held")]),
+            ("POST", path) => {
+                let name = parameter(path, "resume=").map_or_else(
+                    || {
+                        holds += 1;
+                        format!("hold-{holds}")
+                    },
+                    str::to_owned,
+                );
+                Reply::Stream(vec![claim(&name, "Held")])
+            }
             (_, "/v1/events") => Reply::Stream(vec![claim("pod", "Held")]),
             _ => Reply::Bytes(status(&[claim("pod", "Held")])),
         })
@@ -166,9 +209,19 @@ impl Scripted {
                 let mut w = world.lock().unwrap();
                 w.asked.push(request.clone());
                 match (w.handler)(&request) {
-                    Reply::Bytes(b) => drop(stream.write_all(&b)),
+                    Reply::Bytes(b) => {
+                        let bind = parameter(&request, "claim=").and_then(|c| w.binds.get(c));
+                        let bound = bind.and_then(|bind| bound(&b, *bind));
+                        drop(stream.write_all(&bound.unwrap_or(b)));
+                    }
                     Reply::Hang => w.hanging.push(stream),
                     Reply::Stream(first) => {
+                        let bind = parameter(&request, "bind=").map(str::to_owned);
+                        let bind = bind.and_then(|b| SecretHash::try_from(b).ok());
+                        let name = first.first().and_then(|c| c["name"].as_str());
+                        if let (Some(bind), Some(name)) = (bind, name) {
+                            w.binds.insert(name.to_owned(), bind);
+                        }
                         let _ = stream
                             .write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
                         for e in first {
@@ -253,6 +306,30 @@ impl Scripted {
     pub fn mooring(&self) -> Mooring {
         self.builder().connect().unwrap()
     }
+}
+
+/// What a request's query says of a parameter, named with its `=`.
+fn parameter<'a>(request: &'a str, name: &str) -> Option<&'a str> {
+    let (_, query) = request.split_once('?')?;
+    let query = query.split(' ').next()?;
+    query.split('&').find_map(|p| p.strip_prefix(name))
+}
+
+/// An answer with a genuine token that is nobody's seat: the same for whose it is, as the server
+/// fixes it when it grants.
+fn bound(answered: &[u8], bind: SecretHash) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(answered).ok()?;
+    let (_, body) = text.split_once("\r\n\r\n")?;
+    let mut bundle: Bundle = serde_json::from_str(body).ok()?;
+    let server = key("server");
+    let opened = bundle.lease.open(types::LEASE, &[server.public()]);
+    let (mut token, _): (LeaseToken, _) = opened.ok()?;
+    if token.bind.is_some() {
+        return None;
+    }
+    token.bind = Some(bind);
+    bundle.lease = Envelope::sign(types::LEASE, &token, &server).ok()?;
+    Some(answer(200, &bundle))
 }
 
 /// The token that proves [`claim`]'s lease.

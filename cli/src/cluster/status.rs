@@ -8,8 +8,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt as _;
 use kube::core::{NotUsed, Object};
 use mooring_api::status::{
-    DEVICE_FOUND, NAME_TAKEN, NO_CONTACT, NODE_FOUND, NOT_STARTED, PODS_TRUST_EARLIER_CA, READY,
-    SECOND_SERVER_SEEN, SERVING, SETTLING,
+    CLOCK_SKEW, DEVICE_FOUND, NAME_TAKEN, NO_CONTACT, NODE_FOUND, NOT_STARTED,
+    PODS_TRUST_EARLIER_CA, READY, SECOND_SERVER_SEEN, SERVING, SETTLING,
 };
 use mooring_api::{LicenseServerStatus, ProductStatus};
 use mooring_core::reason::{AnchorReason, LicenseReason};
@@ -126,6 +126,7 @@ fn of_products(s: &ServerObject) -> &[ProductStatus] {
 const BAD_IF_TRUE: &[&str] = &[
     SETTLING,
     SECOND_SERVER_SEEN,
+    CLOCK_SKEW,
     NAME_TAKEN,
     PODS_TRUST_EARLIER_CA,
 ];

@@ -5,7 +5,9 @@ use crate::output::{LINE, or_dash, problems, table};
 use mooring_core::identity::Holder;
 use mooring_core::reason::LicenseReason;
 use mooring_core::request;
-use mooring_core::wire::{LeaseView, PoolView, ProductView, Products, ServerState, ViewState};
+use mooring_core::wire::{
+    LeaseView, PoolView, ProductView, Products, SeatChange, ServerState, ViewState,
+};
 use std::time::Duration;
 
 /// Whether it grants.
@@ -50,6 +52,11 @@ pub fn status(url: &str, p: &Products) -> String {
         let rows: Vec<_> = p.products.iter().map(row).collect();
         let header = ["PRODUCT", "USED", "SEATS", "WAITING", "EXPIRES"];
         out = out + "\n" + &table(&header, &rows);
+        for p in &p.products {
+            let change =
+                |c: &SeatChange| format!("{} has {} seats from {} on\n", p.name, c.seats, c.at);
+            out.extend(p.changes.iter().map(change));
+        }
     }
     let mut wrong = Vec::new();
     if !s.anchor.present {

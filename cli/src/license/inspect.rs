@@ -9,7 +9,7 @@ use crate::output::{self, Form};
 use lines::{Lines, signature};
 use mooring_core::license::{
     AnchorKey, AnchorKind, Delegation, Digest, Draw, KeyId, LeaseToken, License, OpenLicense,
-    Policy, Product, Trust, types,
+    Policy, Pool, Product, Trust, types,
 };
 use mooring_core::policy::OptimisticStart;
 use mooring_core::request;
@@ -138,11 +138,8 @@ fn license(open: &OpenLicense, dates: Option<&str>) -> String {
     if !l.supersedes.is_empty() {
         out.add("Replaces", l.supersedes.join(", "));
     }
-    out.each("Pools", &l.pools, |p| match p.overdraft {
-        0 => format!("{}: {} seats", p.name, p.seats),
-        n => format!("{}: {} seats, and {n} more as overdraft", p.name, p.seats),
-    });
-    out.each("Products", &l.products, product);
+    out.each("Pools", &l.pools, pool);
+    out.each("Products", &l.products, |p| product(l, p));
     out.each("Anchors", &l.anchors, anchor);
     out.each("Policy", &policy(&l.policy), String::clone);
     if !l.critical.is_empty() {
@@ -152,7 +149,18 @@ fn license(open: &OpenLicense, dates: Option<&str>) -> String {
     out.0
 }
 
-fn product(p: &Product) -> String {
+fn pool(p: &Pool) -> String {
+    let more = match p.overdraft {
+        0 => String::new(),
+        n => format!(", and {n} more as overdraft"),
+    };
+    let begin = p.not_before.map(|t| format!(", from {t}"));
+    let end = p.expires.map(|t| format!(", until {t} (exclusive)"));
+    let (begin, end) = (begin.unwrap_or_default(), end.unwrap_or_default());
+    format!("{}: {} seats{more}{begin}{end}", p.name, p.seats)
+}
+
+fn product(l: &License, p: &Product) -> String {
     let draw = |d: &Draw| match d.weight {
         1 => d.pool.to_string(),
         n => format!("{n} × {}", d.pool),
@@ -165,8 +173,11 @@ fn product(p: &Product) -> String {
     } else {
         format!("; features {}", p.features.join(", "))
     };
+    // Where that is not the license's own.
+    let end = l.ends(p).filter(|t| Some(*t) != l.expires);
+    let end = end.map_or_else(String::new, |t| format!("; its last seat ends {t}"));
     format!(
-        "{}: {}; each seat from {from}{features}",
+        "{}: {}; each seat from {from}{features}{end}",
         p.name, p.versions
     )
 }

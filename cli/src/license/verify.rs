@@ -5,17 +5,18 @@ use super::{date, file, vendor_key};
 use crate::output::{self, list};
 use anyhow::{Context as _, bail};
 use mooring_core::license::{
-    self, Bundle, Demand, Envelope, MinAnchor, OpenLicense, OpenRevocations, OpenVoucher,
+    self, AppClock, Bundle, Demand, Envelope, MinAnchor, OpenLicense, OpenRevocations, OpenVoucher,
     PublicKey, Trust, Verified, armoured_type, types,
 };
 use mooring_core::names::{ProductName, Version};
+use mooring_core::secret::{BadBytes, SecretHash};
 use mooring_core::time::{Timestamp, print_span};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "A license file or a voucher is judged now (or at --at); the lease in a bundle at the time it was issued, as applications do.
+    after_help = "What is given is judged now (or at --at): the lease in a bundle as by an application whose clock reads so.
 
 Examples:
   mooring license verify acme.mooring --vendor-key ed25519:9f2c…
@@ -35,7 +36,7 @@ pub struct VerifyArgs {
     /// The vendor's revocation list: a license that it names does not hold
     #[arg(long, value_name = "FILE")]
     revocations: Option<PathBuf>,
-    /// For a license or a voucher: judge its dates at this day or instant instead of now
+    /// Judge dates at this day or instant instead of now
     #[arg(long, value_name = "DATE", value_parser = date::start)]
     at: Option<Timestamp>,
     /// For a bundle or a voucher: the product that the application is
@@ -50,9 +51,16 @@ pub struct VerifyArgs {
     /// For a bundle: the nonce it must answer
     #[arg(long, requires = "product")]
     nonce: Option<String>,
+    /// For a bundle: whose seat it must be, as the application sent it (43 characters of base64url)
+    #[arg(long, requires = "product", value_parser = hash)]
+    bind: Option<SecretHash>,
     /// For a bundle: insist on an anchor whose key cannot be copied
     #[arg(long, requires = "product")]
     hardware: bool,
+}
+
+fn hash(text: &str) -> Result<SecretHash, BadBytes> {
+    SecretHash::try_from(text.to_owned())
 }
 
 pub(super) enum Input {
@@ -119,6 +127,7 @@ fn only_files(args: &VerifyArgs, what: &str) -> anyhow::Result<()> {
         ("--app-version", args.app_version.is_some()),
         ("--built-on", args.built_on.is_some()),
         ("--nonce", args.nonce.is_some()),
+        ("--bind", args.bind.is_some()),
         ("--hardware", args.hardware),
     ];
     if let Some((flag, _)) = flags.iter().find(|(_, given)| *given) {
@@ -132,7 +141,7 @@ fn revocations(args: &VerifyArgs, text: &str, keys: &[PublicKey]) -> anyhow::Res
     only_files(args, "a revocation list")?;
     if args.product.is_some() || args.at.is_some() {
         bail!(
-            "--product and --at: {} is a revocation list; expected them for a voucher or a license",
+            "--product and --at: {} is a revocation list, and has nothing to do with them",
             args.file.display()
         );
     }
@@ -186,22 +195,20 @@ fn bundle(args: &VerifyArgs, bundle: &Bundle, keys: &[PublicKey]) -> anyhow::Res
         let file = args.file.display();
         bail!("--product: missing; {file} is a bundle, and a lease is verified for a product");
     };
-    if args.at.is_some() {
-        let file = args.file.display();
-        bail!("--at: {file} is a bundle, judged at the time its lease was issued");
-    }
     let demand = Demand {
         product,
         app_version: args.app_version.as_ref(),
         built_on: args.built_on,
         nonce: args.nonce.as_deref(),
+        bind: args.bind,
         min_anchor: if args.hardware {
             MinAnchor::Hardware
         } else {
             MinAnchor::Any
         },
     };
-    let v = license::verify(bundle, keys, &demand)?;
+    let clock = AppClock::at(args.at.unwrap_or_else(Timestamp::now));
+    let v = license::verify(bundle, keys, &demand, &clock)?;
     not_revoked(args, &v.license_id, v.issued_at, keys)?;
     Ok(describe(product, &v))
 }

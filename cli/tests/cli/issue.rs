@@ -319,6 +319,31 @@ fn each_refusal_of_an_order_names_field_value_and_what_was_expected() {
             "pools: [{name: render, seats: 1}]\nproducts:",
             &["products[0].seats", "pools lists render"],
         ),
+        (
+            "seats: 10",
+            "seats: 10, expires: someday",
+            &["products[0].expires", "someday"],
+        ),
+        (
+            "products:",
+            "pools: [{name: x, seats: 1, notBefore: 2027-02-01, expires: 2027-02-01}]\nproducts:",
+            &["pools[0].expires", "2027-02-01T00:00:00Z", "notBefore"],
+        ),
+        (
+            "seats: 10",
+            "seats: 10, expires: 2999-01-01",
+            &["products[0].expires", "2999-01-01", "license's own expires"],
+        ),
+        (
+            "seats: 10",
+            "seats: 10, notBefore: 2999-01-01",
+            &["products[0].notBefore", "2999-01-01", "license's expires"],
+        ),
+        (
+            "seats: 10",
+            "expires: 2027-02-01, from: gpu",
+            &["products[0].expires", "without seats", "in pools"],
+        ),
     ];
     for (from, to, says) in cases {
         assert!(good.contains(from), "{from}");
@@ -380,4 +405,38 @@ fn each_refusal_of_an_order_names_field_value_and_what_was_expected() {
         ])
         .bad();
     assert!(no_key.stderr.contains("nowhere.key"), "{}", no_key.stderr);
+}
+
+#[test]
+fn seats_with_an_end_of_their_own_are_issued_and_shown() {
+    let desk = Desk::new();
+    desk.vendor_key("vendor.key");
+    let order = common::order_with_anchor();
+    let (before, _) = order.split_once("products:").unwrap();
+    let (_, anchors) = order.split_once("anchors:").unwrap();
+    let sold = "pools:
+- {name: base, seats: 8}
+- {name: extra, seats: 2, expires: 2027-01-30}
+products:
+- {name: render, from: [extra, base]}
+- {name: denoise, seats: 4, notBefore: 2027-01-01, expires: 2027-06-01}
+";
+    desk.write("order.yaml", &format!("{before}{sold}anchors:{anchors}"));
+    let issue = "license issue order.yaml --key vendor.key --out acme.mooring";
+    desk.mooring(&issue.split(' ').collect::<Vec<_>>()).good();
+    let seen = desk.mooring(&["license", "inspect", "acme.mooring"]).good();
+    for says in [
+        "base: 8 seats\n",
+        "extra: 2 seats, until 2027-01-30T00:00:00Z (exclusive)",
+        "denoise: 4 seats, from 2027-01-01T00:00:00Z, until 2027-06-01T00:00:00Z (exclusive)",
+        "each seat from denoise; its last seat ends 2027-06-01T00:00:00Z",
+    ] {
+        assert!(seen.stdout.contains(says), "{says}: {}", seen.stdout);
+    }
+    let render = seen
+        .stdout
+        .lines()
+        .find(|l| l.contains("render: "))
+        .unwrap();
+    assert!(!render.contains("ends"), "as the license: {render}");
 }

@@ -73,7 +73,8 @@ fn a_bundle_is_verified_for_a_product() {
     let verify = |more: &[&str]| {
         desk.mooring(
             &[
-                &["license", "verify", "bundle.json", "--vendor-key", vendor],
+                &["license", "verify", "bundle.json", "--vendor-key", vendor][..],
+                &["--at", "2026-06-01T12:06:00Z"][..],
                 more,
             ]
             .concat(),
@@ -119,6 +120,14 @@ fn a_bundle_is_verified_for_a_product() {
         let e = verify(flags).bad().stderr;
         assert!(e.contains(says), "{flags:?}: {e}");
     }
+    // As an application of another day: a copy is worth what it was worth.
+    let now = ["license", "verify", "bundle.json", "--vendor-key", vendor];
+    let late = [&now[..], &["--product", "render", "--at", "2026-06-03"]].concat();
+    let e = desk.mooring(&late).bad().stderr;
+    assert!(
+        e.contains("2026-06-01T12:05:00Z") && e.contains("2026-06-03T00:00:00Z"),
+        "{e}"
+    );
     write("hardware-software");
     let e = verify(&["--product", "render", "--hardware"]).bad().stderr;
     assert!(e.contains("insists on hardware"), "{e}");

@@ -105,6 +105,9 @@
 /* Nothing here names this product. */
 #define MOORING_WHY_NOT_ASKED 16
 
+/* The license server's answer is dated more than a day from this machine's clock. */
+#define MOORING_WHY_CLOCK_OR_STALE 17
+
 /* How a call ended. Numbers never change; later versions may have more. */
 typedef enum mooring_code {
   /* Done. */
@@ -237,6 +240,23 @@ typedef struct mooring_item {
   /* 0. */
   uint32_t reserved;
 } mooring_item;
+
+/*
+ The clocks by which a chain's date is judged, where they are not this machine's. Set size to
+ sizeof(mooring_clock), or begin with MOORING_CLOCK_INIT.
+ */
+typedef struct mooring_clock {
+  /* sizeof(mooring_clock), as the application was compiled. */
+  uint32_t size;
+  /* Nothing. */
+  uint32_t reserved;
+  /* The wall clock, in milliseconds since 1970 (UTC). */
+  int64_t now_ms;
+  /* The date of the first fresh proof of the process, in the same way; 0: there was none. */
+  int64_t first_issued_ms;
+  /* How long ago that was, in milliseconds of the boot clock. */
+  uint64_t first_ago_ms;
+} mooring_clock;
 
 /*
  What is asked for. Begin with MOORING_CLAIM_INIT, which sets the size; what is zero has its
@@ -383,14 +403,18 @@ enum mooring_code mooring_delete_claim(const struct mooring *m, const char *name
 /*
  Verifies a chain that came from anywhere, offline, with the vendor's keys alone: license,
  anchor, delegation, lease, product, this application's version and day. `bundle` is the JSON of
- GET /v1/token, `len` bytes; with a `nonce` it must answer that one (NULL: it need not). No clock
- is read. `proof` may be NULL. MOORING_NOT_VERIFIED: mooring_last_reason() says at which link.
+ GET /v1/token, `len` bytes; with a `nonce` it must answer that one (NULL: it need not), and with
+ a `bind` be the seat of who sent that with POST /v1/hold?bind=… (NULL: it may be anybody's). Its
+ date is judged by `clock` (NULL: by this machine's). `proof` may be NULL. MOORING_NOT_VERIFIED:
+ mooring_last_reason() says at which link.
  */
 enum mooring_code mooring_verify(const struct mooring_opts *opts,
                                  const char *product,
                                  const char *nonce,
+                                 const char *bind,
                                  const char *bundle,
                                  size_t len,
+                                 const struct mooring_clock *clock,
                                  struct mooring_proof *proof);
 
 /*
@@ -487,10 +511,12 @@ const char *mooring_why_action(uint32_t why);
 #define MOORING_STATE_INIT {sizeof(mooring_state)}
 #define MOORING_DETAILS_INIT {sizeof(mooring_details)}
 #define MOORING_PROOF_INIT {sizeof(mooring_proof)}
+#define MOORING_CLOCK_INIT(now) {sizeof(mooring_clock), 0, (now), 0, 0}
 #else
 #define MOORING_STATE_INIT {.size = sizeof(mooring_state)}
 #define MOORING_DETAILS_INIT {.size = sizeof(mooring_details)}
 #define MOORING_PROOF_INIT {.size = sizeof(mooring_proof)}
+#define MOORING_CLOCK_INIT(now) {.size = sizeof(mooring_clock), .now_ms = (now)}
 #endif
 
 #endif  /* MOORING_H */

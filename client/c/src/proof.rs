@@ -1,9 +1,11 @@
 //! A chain that verified.
 
-use crate::border::{Sized32, call, field, fill, optional, text};
+use crate::border::{Sized32, call, field, fill, optional, read, text};
 use crate::last::{Fault, mooring_code};
 use crate::opts::{builder, mooring_opts};
-use mooring_client::{AnchorKind, Bundle, Error, Licensed, Verified};
+use mooring_client::{
+    AnchorKind, AppClock, Bundle, Error, FirstProof, Licensed, Timestamp, Verified,
+};
 use std::ffi::c_char;
 use std::time::Duration;
 
@@ -113,17 +115,59 @@ impl mooring_proof {
     }
 }
 
+/// The clocks by which a chain's date is judged, where they are not this machine's. Set size to
+/// sizeof(mooring_clock), or begin with MOORING_CLOCK_INIT.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct mooring_clock {
+    /// sizeof(mooring_clock), as the application was compiled.
+    pub size: u32,
+    /// Nothing.
+    pub reserved: u32,
+    /// The wall clock, in milliseconds since 1970 (UTC).
+    pub now_ms: i64,
+    /// The date of the first fresh proof of the process, in the same way; 0: there was none.
+    pub first_issued_ms: i64,
+    /// How long ago that was, in milliseconds of the boot clock.
+    pub first_ago_ms: u64,
+}
+
+// SAFETY: repr(C), begins with a u32; zeros are numbers.
+unsafe impl Sized32 for mooring_clock {
+    const INIT: &'static str = "MOORING_CLOCK_INIT";
+}
+
+impl mooring_clock {
+    fn read(&self) -> Result<AppClock, Fault> {
+        let time = |name: &str, ms: i64| {
+            let t = Timestamp::from_millisecond(ms);
+            t.map_err(|_| Fault::invalid(name, "expected a time before the year 9999"))
+        };
+        let issued_at = time("clock.first_issued_ms", self.first_issued_ms)?;
+        let first = (self.first_issued_ms != 0).then(|| FirstProof {
+            issued_at,
+            ago: Duration::from_millis(self.first_ago_ms),
+        });
+        let now = time("clock.now_ms", self.now_ms)?;
+        Ok(AppClock { now, first })
+    }
+}
+
 /// Verifies a chain that came from anywhere, offline, with the vendor's keys alone: license,
 /// anchor, delegation, lease, product, this application's version and day. `bundle` is the JSON of
-/// GET /v1/token, `len` bytes; with a `nonce` it must answer that one (NULL: it need not). No clock
-/// is read. `proof` may be NULL. MOORING_NOT_VERIFIED: mooring_last_reason() says at which link.
+/// GET /v1/token, `len` bytes; with a `nonce` it must answer that one (NULL: it need not), and with
+/// a `bind` be the seat of who sent that with POST /v1/hold?bind=… (NULL: it may be anybody's). Its
+/// date is judged by `clock` (NULL: by this machine's). `proof` may be NULL. MOORING_NOT_VERIFIED:
+/// mooring_last_reason() says at which link.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mooring_verify(
     opts: *const mooring_opts,
     product: *const c_char,
     nonce: *const c_char,
+    bind: *const c_char,
     bundle: *const c_char,
     len: usize,
+    clock: *const mooring_clock,
     proof: *mut mooring_proof,
 ) -> mooring_code {
     // SAFETY: the header's rules for pointers.
@@ -131,16 +175,22 @@ pub unsafe extern "C" fn mooring_verify(
         let builder = builder(opts)?;
         let product = text("product", product)?;
         let nonce = optional("nonce", nonce)?;
+        let bind = optional("bind", bind)?;
         if bundle.is_null() {
             return Err(Fault::null("bundle"));
         }
         if len > MAX_BUNDLE {
             return Err(Fault::invalid("len", "expected at most 262144"));
         }
+        let clock = if clock.is_null() {
+            None
+        } else {
+            Some(read("clock", clock)?.read()?)
+        };
         let bytes = std::slice::from_raw_parts(bundle.cast::<u8>(), len);
         let bundle = serde_json::from_slice::<Bundle>(bytes);
         let bundle = bundle.map_err(|e| Error::answer("bundle", e))?;
-        let verified = builder.judge(product, &bundle, nonce)?;
+        let verified = builder.judge(product, &bundle, nonce, bind, clock.as_ref())?;
         if proof.is_null() {
             return Ok(());
         }

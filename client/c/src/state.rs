@@ -143,6 +143,8 @@ pub const MOORING_WHY_FEWER_SEATS: u32 = 14;
 pub const MOORING_WHY_FORKED: u32 = 15;
 /// Nothing here names this product.
 pub const MOORING_WHY_NOT_ASKED: u32 = 16;
+/// The license server's answer is dated more than a day from this machine's clock.
+pub const MOORING_WHY_CLOCK_OR_STALE: u32 = 17;
 
 /// One of a reason's texts; "" for MOORING_WHY_NONE and what this version does not know.
 fn words(why: u32, which: usize) -> *const c_char {
@@ -192,6 +194,7 @@ mod tests {
         (MOORING_WHY_FEWER_SEATS, Why::FewerSeats),
         (MOORING_WHY_FORKED, Why::Forked),
         (MOORING_WHY_NOT_ASKED, Why::NotAsked),
+        (MOORING_WHY_CLOCK_OR_STALE, Why::ClockOrStale),
     ];
 
     #[test]

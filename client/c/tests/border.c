@@ -109,13 +109,20 @@ int main(void) {
     mooring_close(NULL);
     mooring_free(NULL);
 
-    INVALID(mooring_verify(NULL, "render", NULL, "{}", 2, &proof), "opts");
-    INVALID(mooring_verify(&good, NULL, NULL, "{}", 2, &proof), "product");
-    INVALID(mooring_verify(&good, "render", "\xff", "{}", 2, &proof), "nonce");
-    INVALID(mooring_verify(&good, "render", NULL, NULL, 2, &proof), "bundle");
-    INVALID(mooring_verify(&good, "render", NULL, "{}", (size_t)1 << 40, &proof), "len");
-    IS(mooring_verify(&good, "render", NULL, "{}", 2, NULL) == MOORING_ANSWER);
-    IS(mooring_verify(&good, "render", NULL, "", 0, NULL) == MOORING_ANSWER);
+    INVALID(mooring_verify(NULL, "render", NULL, NULL, "{}", 2, NULL, &proof), "opts");
+    INVALID(mooring_verify(&good, NULL, NULL, NULL, "{}", 2, NULL, &proof), "product");
+    INVALID(mooring_verify(&good, "render", "\xff", NULL, "{}", 2, NULL, &proof), "nonce");
+    INVALID(mooring_verify(&good, "render", NULL, NULL, NULL, 2, NULL, &proof), "bundle");
+    INVALID(mooring_verify(&good, "render", NULL, NULL, "{}", (size_t)1 << 40, NULL, &proof), "len");
+    IS(mooring_verify(&good, "render", NULL, NULL, "{}", 2, NULL, NULL) == MOORING_ANSWER);
+    IS(mooring_verify(&good, "render", NULL, NULL, "", 0, NULL, NULL) == MOORING_ANSWER);
+    INVALID(mooring_verify(&good, "render", NULL, "short", "{\"license\":{\"payloadType\":\"\",\"payload\":\"\",\"signatures\":[]},\"delegation\":{\"payloadType\":\"\",\"payload\":\"\",\"signatures\":[]},\"lease\":{\"payloadType\":\"\",\"payload\":\"\",\"signatures\":[]}}", 176, NULL, NULL), "bind");
+    mooring_clock clock = MOORING_CLOCK_INIT(INT64_MAX);
+    INVALID(mooring_verify(&good, "render", NULL, NULL, "{}", 2, &clock, NULL), "clock.now_ms");
+    clock.now_ms = 0, clock.first_issued_ms = INT64_MIN;
+    INVALID(mooring_verify(&good, "render", NULL, NULL, "{}", 2, &clock, NULL), "clock.first_issued_ms");
+    clock.first_issued_ms = 0, clock.size = 7;
+    INVALID(mooring_verify(&good, "render", NULL, NULL, "{}", 2, &clock, NULL), "MOORING_CLOCK_INIT");
 
     /* With a sidecar, if the test has one. */
     good.socket = getenv("MOORING_SOCKET");
@@ -172,7 +179,7 @@ int main(void) {
         mooring_release(s);
     }
     for (uint32_t why = 0; why < 40; why++) {
-        int known = why >= MOORING_WHY_NO_SERVER && why <= MOORING_WHY_NOT_ASKED;
+        int known = why >= MOORING_WHY_NO_SERVER && why <= MOORING_WHY_CLOCK_OR_STALE;
         IS(known == (*mooring_why_name(why) != 0) && known == (*mooring_why_words(why) != 0) && known == (*mooring_why_action(why) != 0));
     }
     return wrong;

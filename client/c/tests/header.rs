@@ -21,10 +21,12 @@ const MACROS: &str = "#define MOORING_OPTS_INIT(keys, keys_len, version, built) 
 #define MOORING_STATE_INIT {sizeof(mooring_state)}
 #define MOORING_DETAILS_INIT {sizeof(mooring_details)}
 #define MOORING_PROOF_INIT {sizeof(mooring_proof)}
+#define MOORING_CLOCK_INIT(now) {sizeof(mooring_clock), 0, (now), 0, 0}
 #else
 #define MOORING_STATE_INIT {.size = sizeof(mooring_state)}
 #define MOORING_DETAILS_INIT {.size = sizeof(mooring_details)}
 #define MOORING_PROOF_INIT {.size = sizeof(mooring_proof)}
+#define MOORING_CLOCK_INIT(now) {.size = sizeof(mooring_clock), .now_ms = (now)}
 #endif";
 
 fn made() -> String {

@@ -91,8 +91,11 @@ static void verify(char **w) {
     uint8_t keys[8][32];
     mooring_proof p = MOORING_PROOF_INIT;
     mooring_opts o = options(w, keys);
-    /* product, nonce, bundle */
-    mooring_code code = mooring_verify(&o, w[6], w[7], w[8], strlen(w[8]), &p);
+    /* product, nonce, bundle; now, date of the first proof, how long ago that was: in milliseconds; bind */
+    mooring_clock c = MOORING_CLOCK_INIT(w[9] ? atoll(w[9]) : 0);
+    c.first_issued_ms = w[10] ? atoll(w[10]) : 0;
+    c.first_ago_ms = w[11] ? (uint64_t)atoll(w[11]) : 0;
+    mooring_code code = mooring_verify(&o, w[6], w[7], w[12], w[8], strlen(w[8]), w[9] ? &c : NULL, &p);
     if (code == MOORING_OK) proof_line(&p);
     else failed(code);
 }

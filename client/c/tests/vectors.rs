@@ -7,6 +7,7 @@
     unreachable_pub
 )]
 
+use mooring_client::Timestamp;
 use mooring_testkit::languages::{LANGUAGES, Runner};
 use serde_json::Value;
 use std::path::Path;
@@ -42,6 +43,12 @@ fn command(all: &Value, case: &Value) -> Vec<String> {
     let link = |name: &str| all["envelopes"][text(&case["bundle"][name])].clone();
     let bundle = serde_json::json!({"license": link("license"), "delegation": link("delegation"), "lease": link("lease")});
     let hardware = if d["hardware"] == true { "1" } else { "" };
+    let ms = |v: &Value| {
+        let t: Option<Timestamp> = v.as_str().map(|t| t.parse().unwrap());
+        t.map_or(String::new(), |t| t.as_millisecond().to_string())
+    };
+    let ago = case["first"]["agoSecs"].as_u64();
+    let ago = ago.map_or(String::new(), |s| (s * 1000).to_string());
     let words = [
         "verify",
         &keys,
@@ -57,6 +64,8 @@ fn command(all: &Value, case: &Value) -> Vec<String> {
         .iter()
         .map(ToString::to_string)
         .chain([bundle.to_string()])
+        .chain([ms(&case["now"]), ms(&case["first"]["issuedAt"]), ago])
+        .chain([text(&d["bind"]).to_owned()])
         .collect()
 }
 

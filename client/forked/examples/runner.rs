@@ -9,8 +9,8 @@
 )]
 
 use mooring_client::{
-    Builder, ClaimName, Error, Item, MinAnchor, Mooring, Seat, Seats, SocketClaim, State,
-    VendorKey, boot,
+    AppClock, Builder, ClaimName, Error, FirstProof, Item, MinAnchor, Mooring, Seat, Seats,
+    SocketClaim, State, Timestamp, VendorKey, boot,
 };
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, Write as _};
@@ -195,7 +195,16 @@ impl Runner {
             "verify" => {
                 let bundle = serde_json::from_str(w[8].unwrap());
                 let bundle = bundle.map_err(|e| Error::answer("bundle", e))?;
-                let v = builder(w).judge(w[6].unwrap_or_default(), &bundle, w[7])?;
+                let date = |w: &str| Timestamp::from_millisecond(w.parse().unwrap()).unwrap();
+                let clock = w[9].map(|now| AppClock {
+                    now: date(now),
+                    first: w[10].map(|issued_at| FirstProof {
+                        issued_at: date(issued_at),
+                        ago: ms(w[11]),
+                    }),
+                });
+                let product = w[6].unwrap_or_default();
+                let v = builder(w).judge(product, &bundle, w[7], w[12], clock.as_ref())?;
                 let (fresh, software, test) =
                     (u8::from(v.fresh), u8::from(v.software), u8::from(v.test));
                 said = format!(

@@ -1,6 +1,7 @@
 """The C library: its structures and functions, as include/mooring.h has them. Nothing here is for applications."""
 
 import ctypes
+import datetime
 import os
 from ctypes import CFUNCTYPE, POINTER, Structure, byref, c_bool, c_char, c_char_p, c_int, c_int64, c_size_t, c_uint32, c_uint64, c_ubyte, c_void_p
 
@@ -41,6 +42,10 @@ class Proof(Structure):
     ]
 
 
+class Clock(Structure):
+    _fields_ = [("size", c_uint32), ("reserved", c_uint32), ("now_ms", c_int64), ("first_issued_ms", c_int64), ("first_ago_ms", c_uint64)]
+
+
 class Details(Structure):
     _fields_ = [
         ("size", c_uint32), ("place", c_uint32), ("claim", c_char * 64), ("told", c_char * 32), ("message", c_char * 512), ("proved", c_uint32),
@@ -63,7 +68,7 @@ _FUNCTIONS = {
     "free": (None, [c_void_p]),
     "put_claim": (c_int, [c_void_p, c_char_p, POINTER(Item), c_size_t, c_int64]),
     "delete_claim": (c_int, [c_void_p, c_char_p]),
-    "verify": (c_int, [POINTER(Opts), c_char_p, c_char_p, c_char_p, c_size_t, POINTER(Proof)]),
+    "verify": (c_int, [POINTER(Opts), c_char_p, c_char_p, c_char_p, c_char_p, c_size_t, POINTER(Clock), POINTER(Proof)]),
     "begin": (c_int, [c_void_p, POINTER(Claim), POINTER(c_void_p)]),
     "begun": (c_int, [c_void_p]),
     "check": (c_bool, [c_void_p]),
@@ -129,6 +134,30 @@ def milliseconds(field, seconds):
         return -1
     # A wait of nothing is still one: 0 would mean 20 s for an answer.
     return max(1, int(seconds * 1000))
+
+
+def unix_ms(field, when):
+    """A date with its time zone, in milliseconds since 1970."""
+    if not isinstance(when, datetime.datetime):
+        raise TypeError(f"{field}: expected datetime, not {type(when).__name__}")
+    if when.tzinfo is None:
+        raise ValueError(f"{field} {when!r}: expected a time zone, such as datetime.timezone.utc")
+    return (when - datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)) // datetime.timedelta(milliseconds=1)
+
+
+def clock(now, first):
+    """The clocks that a date is judged by; None for this machine's."""
+    if now is None:
+        if first is not None:
+            raise ValueError("first: expected now, too")
+        return None
+    c = filled(Clock)
+    c.now_ms = unix_ms("now", now)
+    if first is not None:
+        issued_at, ago = first
+        c.first_issued_ms = unix_ms("first", issued_at)
+        c.first_ago_ms = milliseconds("first", ago)
+    return byref(c)
 
 
 def key_bytes(keys):

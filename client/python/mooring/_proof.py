@@ -1,7 +1,8 @@
 """A chain that verified."""
 
+import datetime
 import json
-from typing import NamedTuple, Optional, Sequence, Union
+from typing import NamedTuple, Optional, Sequence, Tuple, Union
 
 from . import _native as n
 from ._errors import done
@@ -49,13 +50,18 @@ def verify(
     *,
     vendor_keys: Sequence[Union[str, bytes]],
     nonce: Optional[str] = None,
+    bind: Optional[str] = None,
     app_version: Optional[str] = None,
     built_on: Optional[str] = None,
     min_anchor: str = "any",
+    now: Optional[datetime.datetime] = None,
+    first: Optional[Tuple[datetime.datetime, float]] = None,
 ) -> Proof:
     """Verifies a chain that came from anywhere, offline, with the vendor's keys alone.
 
-    ``bundle`` is the JSON of ``GET /v1/token``, as text or read already. With a ``nonce`` it must answer that one. No clock is read.
+    ``bundle`` is the JSON of ``GET /v1/token``, as text or read already. With a ``nonce`` it must answer that one, and with a
+    ``bind`` be the seat of who sent that with ``POST /v1/hold?bind=…``. Its date is
+    judged by this machine's clocks, or as if it were ``now`` in a process whose ``first`` fresh proof had this date, so many seconds ago.
     Raises :class:`NotVerified`, whose ``reason`` says at which link it fails.
     """
     if isinstance(bundle, dict):
@@ -63,5 +69,5 @@ def verify(
     data = bundle.encode() if isinstance(bundle, str) else bytes(bundle)
     o = n.options(vendor_keys, app_version, built_on, None, min_anchor, False)
     p = n.filled(n.Proof)
-    done(n.lib.verify(n.byref(o), n.encoded("product", product), n.encoded("nonce", nonce), data, len(data), n.byref(p)))
+    done(n.lib.verify(n.byref(o), n.encoded("product", product), n.encoded("nonce", nonce), n.encoded("bind", bind), data, len(data), n.clock(now, first), n.byref(p)))
     return proof(p)

@@ -1,5 +1,6 @@
 """Obeys commands from stdin as client/c/tests/runner.c does, which says more."""
 
+import datetime
 import os
 import sys
 
@@ -23,6 +24,10 @@ def proof(p):
     return line(
         "ok", p.lease, p.seats, int(p.run_for), int(p.fresh), p.anchor, int(p.software), p.overdraft, int(p.test), int(p.emergency), p.license_id, p.issued_at,
     )
+
+
+def date(ms):
+    return ms and datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc) + datetime.timedelta(milliseconds=int(ms))
 
 
 def state(seat):
@@ -108,7 +113,8 @@ def obey(command, w):
     elif command == "threads":
         return len(os.listdir("/proc/self/task"))
     elif command == "verify":
-        return proof(mooring.verify(w[8], w[6], nonce=w[7], **options(w)))
+        first = (date(w[10]), int(w[11]) / 1000) if w[10] else None
+        return proof(mooring.verify(w[8], w[6], nonce=w[7], bind=w[12], now=date(w[9]), first=first, **options(w)))
     else:
         return f"unknown command {command}"
     return "ok"

@@ -10,11 +10,12 @@ use crate::conn::{Conn, Request};
 use crate::error::Error;
 use crate::events::Parser;
 use crate::mooring::{Licensed, Mooring, UnverifiedStart};
-use crate::nonce::nonce;
+use crate::nonce::{nonce, secret};
 use crate::order::{Order, Source};
 use crate::status::{SidecarClaim, SidecarStatus};
 use crate::watch::{Terms, Want, Watch, Word};
 use mooring_core::names::ClaimName;
+use mooring_core::secret::{Secret, SecretHash};
 use mooring_core::time::BootTime;
 use mooring_core::wire::{HoldState, ProblemType};
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
@@ -37,6 +38,8 @@ const ANSWER: Duration = Duration::from_secs(15);
 struct Question {
     conn: Conn,
     nonce: Option<String>,
+    /// Whose seat it is about: it may be another by the time of the answer.
+    bind: Option<SecretHash>,
     asked: BootTime,
     body: Vec<u8>,
 }
@@ -65,6 +68,8 @@ pub(crate) struct Driver {
     /// Until when a first success is waited for.
     pub(crate) deadline: BootTime,
     proof: Option<Licensed>,
+    /// Of the present seat, where it is this application's own.
+    secret: Option<Secret>,
     spoken: Option<SidecarClaim>,
     error: Option<Error>,
     /// Why there is no start without a server, where only a voucher would permit one.
@@ -101,6 +106,7 @@ impl Driver {
             timer,
             deadline,
             proof: None,
+            secret: None,
             spoken: None,
             error: None,
             no_voucher: no_voucher.map(|e| e.to_string()),
@@ -184,10 +190,28 @@ impl Driver {
         Ok(conn)
     }
 
+    /// Whose seat it must be.
+    fn bind(&self) -> Option<SecretHash> {
+        self.secret.as_ref().map(Secret::hash)
+    }
+
     fn open(&mut self, resume: Option<&ClaimName>, now: BootTime) {
         let optimistic = self.mooring.unverified != UnverifiedStart::Deny;
-        let (spec, path) = self.order.follow(resume, optimistic);
-        let request = Request::of(spec, &path);
+        if resume.is_none() && self.order.source == Source::Hold {
+            // A new seat, which is its own and no earlier one's.
+            match secret() {
+                Ok(s) => self.secret = Some(s),
+                Err(e) => {
+                    self.error = Some(e);
+                    return self.watch.broken(now);
+                }
+            }
+        }
+        let (spec, path) = self.order.follow(resume, optimistic, self.bind());
+        let request = Request {
+            secret: resume.and(self.secret.as_ref()),
+            ..Request::of(spec, &path)
+        };
         match self.connect(&request) {
             Ok(conn) => {
                 self.stream = Some(Stream {
@@ -261,7 +285,7 @@ impl Driver {
                 Err(e) => self.error = Some(bad(e.to_string())),
                 Ok(None) => self.watch.absent(),
                 Ok(Some(spoken)) => {
-                    if self.watch.rejected().is_none() {
+                    if self.watch.rejected().is_none() && !self.watch.is_stale() {
                         self.error = None;
                     }
                     self.watch.told(spoken.told(now), now);

@@ -45,6 +45,7 @@ impl Driver {
         let (error, told) = (self.error.take(), self.watch.told_state());
         match (error, told, problem) {
             (Some(e), told, _) if self.watch.rejected().is_some() || told.is_none() => e,
+            (Some(e @ Error::Verify(_)), Some(state), _) if state.is_licensed() => e,
             (_, Some(HoldState::Refused), Some(p)) => Error::Problem(p),
             (_, Some(state), _) if state.is_licensed() => Error::Unproven {
                 state,

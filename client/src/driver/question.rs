@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::mooring::licensed;
 use crate::nonce::nonce;
 use crate::sidecar::token_path;
-use mooring_core::license::Bundle;
+use mooring_core::license::{Bundle, VerifyError};
 use mooring_core::time::BootTime;
 use mooring_core::wire::calls::socket::TOKEN;
 
@@ -23,6 +23,7 @@ impl Driver {
                 self.question = Some(Question {
                     conn,
                     nonce,
+                    bind: self.bind(),
                     asked: now,
                     body: Vec::new(),
                 });
@@ -67,9 +68,17 @@ impl Driver {
         let bundle = serde_json::from_slice::<Bundle>(&q.body);
         let bundle = bundle.map_err(|e| Error::answer(TOKEN.path, e));
         let product = &self.order.product;
-        let verified = bundle.and_then(|b| self.mooring.check(&b, product, q.nonce.as_deref()));
-        let v = match verified {
+        let check = |b: Bundle| self.mooring.check(&b, product, q.nonce.as_deref(), q.bind);
+        let v = match bundle.and_then(|b| Ok(check(b)?)) {
             Ok(v) => v,
+            Err(Error::Verify(VerifyError::ClockOrStale(e))) => {
+                let may_start = self
+                    .mooring
+                    .may_start(e.restricts.optimistic_start, product);
+                self.watch.stale(&e.restricts, may_start, now);
+                self.error = Some(VerifyError::ClockOrStale(e).into());
+                return;
+            }
             Err(e) => {
                 self.error = Some(e);
                 return self.watch.disproved(now);

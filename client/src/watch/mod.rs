@@ -8,7 +8,9 @@
 //! - a connection that breaks ends nothing and extends nothing: the last limit stands;
 //! - the sidecar's "no" counts at once, its "yes" only once it is proved (unless the application
 //!   accepts a start without proof, for at most the grace, counted once from the seat's begin);
-//! - what does not verify ends the license until something does.
+//! - what does not verify ends the license until something does;
+//! - an answer whose date does not fit the application's clock is none: the last limit stands. What
+//!   its license restricts holds all the same.
 
 mod state;
 #[cfg(test)]
@@ -17,7 +19,7 @@ mod tests;
 pub(crate) use state::Word;
 pub use state::{State, Why};
 
-use mooring_core::license::Verified;
+use mooring_core::license::{Restricts, Verified};
 use mooring_core::names::{ClaimName, LeaseId};
 use mooring_core::time::{BootTime, DEFAULT_GRACE, DEFAULT_MAX_CONTESTED};
 use mooring_core::wire::HoldState;
@@ -95,6 +97,8 @@ pub(crate) struct Watch {
     max_contested: Duration,
     /// Why the last token was not believed.
     rejected: Option<Why>,
+    /// The last answer to the application's own question did not fit its clock.
+    stale: bool,
     /// The limit of a seat that was given back while the sidecar was away; zero if there is none.
     kept: BootTime,
     /// Which lease the open question is about.
@@ -121,6 +125,7 @@ impl Watch {
             ceiling: DEFAULT_GRACE,
             max_contested: DEFAULT_MAX_CONTESTED,
             rejected: None,
+            stale: false,
             kept: BootTime::default(),
             asking: None,
             ask_at: now,
@@ -270,6 +275,7 @@ impl Watch {
         self.max_contested = p.max_contested;
         self.terms.unverified &= may_start;
         if p.fresh {
+            self.stale = false;
             self.unanswered = 0;
             self.proof = Some((p.lease, asked + p.run_for));
             let next = self.spread(every(p.run_for));
@@ -279,6 +285,20 @@ impl Watch {
             self.ask_later(now);
         }
         self.ask_fresh = true;
+    }
+
+    /// A token came that verifies, but for its date: it proves nothing, and its license may
+    /// restrict a start without proof.
+    pub(crate) fn stale(&mut self, r: &Restricts, may_start: bool, now: BootTime) {
+        self.stale = true;
+        self.ceiling = self.ceiling.min(r.run_for);
+        self.max_contested = self.max_contested.min(r.max_contested);
+        self.terms.unverified &= may_start;
+        self.unanswered(now);
+    }
+
+    pub(crate) fn is_stale(&self) -> bool {
+        self.stale
     }
 
     pub(crate) fn disproved(&mut self, now: BootTime) {
@@ -354,6 +374,7 @@ impl Watch {
         let told = self.told.as_ref()?;
         match told.state {
             HoldState::Contested => Some(Why::Contested),
+            _ if self.stale => Some(Why::ClockOrStale),
             _ if self.proof.is_none() => Some(Why::Unproven),
             HoldState::Held if now < told.held_until => None,
             // Whoever holds renews, and says so: this sidecar is gone or hangs.
@@ -378,6 +399,7 @@ impl Watch {
                 HoldState::Refused => Why::Refused,
                 HoldState::Lost => Why::Lost,
                 HoldState::Released => Why::Released,
+                _ if self.stale => Why::ClockOrStale,
                 _ if now >= t.until => Why::Expired,
                 _ if self.proof.is_none() && !self.terms.unverified => Why::Unproven,
                 _ => Why::Expired,

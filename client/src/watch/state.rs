@@ -138,6 +138,8 @@ whys! {
     Forked = 15, "this process was forked, and the seat is its parent's", "take a seat in the child";
     /// Nothing here names this product.
     NotAsked = 16, "the sidecar has no claim for this product", "annotate the pod: mooring.dev/licenses";
+    /// The answer verifies, but its date does not fit this machine's clock: as if there were none.
+    ClockOrStale = 17, "the license server's answer is dated more than a day from this machine's clock", "set the clock of this machine, or of the license server; see the message for both times";
 }
 
 impl fmt::Display for Why {

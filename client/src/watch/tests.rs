@@ -82,6 +82,14 @@ fn held() -> Watch {
     w
 }
 
+const fn restricts(run_for: Duration) -> Restricts {
+    Restricts {
+        optimistic_start: OptimisticStart::Allow,
+        run_for,
+        max_contested: DEFAULT_MAX_CONTESTED,
+    }
+}
+
 fn at(w: &Watch, now: BootTime) -> State {
     w.word(now).at(now)
 }
@@ -223,6 +231,58 @@ fn what_does_not_verify_ends_the_license_until_something_does() {
         w.asked();
         w.proved(s(112), &proof(secs(90)), true, s(112));
         assert_eq!(at(&w, s(112)), State::Licensed { until: s(202) });
+    }
+}
+
+#[test]
+fn an_answer_of_another_time_is_none_and_says_so() {
+    // It was proved: that limit stands, and no new one comes.
+    let mut w = held();
+    w.asked();
+    w.stale(&restricts(secs(3600)), true, s(110));
+    let why = Why::ClockOrStale;
+    assert_eq!(at(&w, s(110)), ending(80_000, why));
+    let again = w.wake_at(s(110));
+    assert!(again <= s(112), "{again}");
+    w.asked();
+    w.stale(&restricts(secs(3600)), true, s(180));
+    w.told(told(HoldState::Held, s(300)), s(181));
+    assert_eq!(at(&w, s(190)), State::Unlicensed { why });
+    assert_eq!(w.word(s(190)), Word::unlicensed(why));
+    // The clock was set: all is well.
+    w.asked();
+    w.proved(s(200), &proof(secs(90)), true, s(200));
+    assert_eq!(w.word(s(200)).limit(), s(290));
+    assert_ne!(at(&w, s(200)).why(), Some(why));
+
+    // It was not: a strict application does not start.
+    let mut w = Watch::new(TERMS, 7, s(100));
+    w.opened();
+    w.told(told(HoldState::Held, s(200)), s(100));
+    w.asked();
+    w.stale(&restricts(secs(3600)), true, s(101));
+    assert_eq!(at(&w, s(101)), State::Unlicensed { why });
+}
+
+#[test]
+fn a_token_of_another_time_restricts_all_the_same() {
+    let terms = Terms {
+        unverified: true,
+        ..TERMS
+    };
+    for (run_for, may_start, licensed) in
+        [(3600, true, true), (3600, false, false), (5, true, false)]
+    {
+        let mut w = Watch::new(terms, 7, s(100));
+        w.opened();
+        w.told(told(HoldState::Grace, s(1_000_000)), s(110));
+        w.asked();
+        w.unanswered(s(111));
+        assert_eq!(w.want(s(111)), Some(Want::Ask { fresh: false }));
+        w.asked();
+        w.stale(&restricts(secs(run_for)), may_start, s(111));
+        let is = at(&w, s(111)).is_licensed();
+        assert_eq!(is, licensed, "{run_for} {may_start}");
     }
 }
 
@@ -427,6 +487,10 @@ enum Step {
         fresh: bool,
     },
     Disproved,
+    Stale {
+        run_for: u64,
+        may_start: bool,
+    },
     Unanswered,
 }
 
@@ -443,13 +507,15 @@ fn step() -> impl Strategy<Value = Step> {
             |(ago, run_for, lease, seats, fresh)| Step::Proved { ago, run_for, lease, seats, fresh }
         ),
         1 => Just(Step::Disproved),
+        1 => (1u64..2000, any::<bool>())
+            .prop_map(|(run_for, may_start)| Step::Stale { run_for, may_start }),
         1 => Just(Step::Unanswered),
     ]
 }
 
 /// The limit by the rules as the documentation tells them, from the whole history each time. Shares
 /// nothing with [`Watch`].
-fn oracle(unverified: bool, begun: u64, history: &[(u64, Step)]) -> u64 {
+fn oracle(mut unverified: bool, begun: u64, history: &[(u64, Step)]) -> u64 {
     let mut limit_before_given_back = 0;
     let mut said: Option<(HoldState, u64, u8)> = None;
     let mut proof: Option<u64> = None;
@@ -486,6 +552,10 @@ fn oracle(unverified: bool, begun: u64, history: &[(u64, Step)]) -> u64 {
                 }
             }
             Step::Disproved => (lied, proof, kept) = (true, None, 0),
+            Step::Stale { run_for, may_start } => {
+                grace = grace.min(run_for * 1000);
+                unverified &= may_start;
+            }
             Step::ResumeUnknown => {
                 kept = limit_before_given_back.min(now + 15 * 60 * 1000);
                 (said, proof) = (None, None);
@@ -552,6 +622,10 @@ fn run(unverified: bool, steps: &[Step]) -> Result<(), TestCaseError> {
                 w.proved(t(now - ago), &p, true, t(now));
             }
             Step::Disproved => w.disproved(t(now)),
+            Step::Stale { run_for, may_start } => {
+                w.asked();
+                w.stale(&restricts(secs(*run_for)), *may_start, t(now));
+            }
             Step::Unanswered => w.unanswered(t(now)),
         }
         if !matches!(step, Step::ClaimReport(..)) {

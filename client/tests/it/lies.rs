@@ -2,6 +2,7 @@
 
 use mooring_client::{Error, MinAnchor, Mooring, State, VendorKey, VerifyError, Why, boot};
 use mooring_core::license::{Envelope, LeaseToken, SigningKey, types};
+use mooring_core::secret::Secret;
 use mooring_testkit::sidecar::{
     Reply, Scripted, answer, bundle, claim, edited, lease, status, token, vendor_key, with,
 };
@@ -23,7 +24,7 @@ fn good(nonce: &str, name: &str, edit: impl FnOnce(&mut LeaseToken)) -> Vec<u8> 
     )
 }
 
-const LIES: [(&str, Why, Lie); 9] = [
+const LIES: [(&str, Why, Lie); 10] = [
     ("a replayed token", Why::NotVerified, |_, _| {
         answer(200, &bundle())
     }),
@@ -51,6 +52,10 @@ const LIES: [(&str, Why, Lie); 9] = [
     }),
     ("another product", Why::NotVerified, |n, name| {
         good(n, name, |t| t.items[0].product = "denoise".parse().unwrap())
+    }),
+    ("another application's seat", Why::NotVerified, |n, name| {
+        let theirs = Secret::from_bytes([9; 32]).hash();
+        good(n, name, |t| t.bind = Some(theirs))
     }),
     ("another lease", Why::OtherLease, |n, name| {
         good(n, name, |t| t.lease = lease(7))

@@ -155,6 +155,7 @@ impl Admission<'_> {
             claim: self.name,
             secret_hash: self.body.secret_hash,
             secret: self.body.secret.as_ref(),
+            bind: self.body.bind,
             holder,
         };
         if let Some(t) = &self.body.ticket {

@@ -68,8 +68,11 @@ pub fn token(
         holder: run.identity.hide(&g.holder),
         items: g.items.iter().map(item).collect(),
         // A request that was held open may have come before a delegation that was renewed
-        // meanwhile.
-        issued_at: wall_at(now, received).max(f.delegation.not_before),
+        // meanwhile, or a license that was issued meanwhile, or before its seats began.
+        issued_at: wall_at(now, received)
+            .max(f.delegation.not_before)
+            .max(l.issued)
+            .max(g.dates.begin.unwrap_or(Timestamp::MIN)),
         issued_boot: Some(BootStamp {
             boot: run.boot_id.into(),
             ms: received,
@@ -80,6 +83,7 @@ pub fn token(
         draws: g.draws.clone(),
         overdraft: g.overdraft,
         cnf: g.secret_hash,
+        bind: g.bind,
         claims: g.claims,
         test: l.test,
         emergency: l.emergency,
@@ -158,6 +162,7 @@ pub fn waiting(s: &mut impl Signer, f: &InForce, p: Place, now: Now) -> Result<W
         items: p.items.clone(),
         holder: run.identity.hide(&p.holder),
         cnf: p.secret_hash,
+        bind: p.bind,
         contested: p.contested,
         claims: p.claims,
         issued_at: now.wall,

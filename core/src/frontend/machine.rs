@@ -65,6 +65,8 @@ pub struct Frontend<R> {
     echoed: HashMap<Digest, Timestamp>,
     /// Why the ledger was told to grant nothing; none if it grants.
     told: Option<(ProblemType, AnchorReason, LicenseReason)>,
+    /// When seats begin or end next, by the license's dates.
+    date: BootTime,
     held_open: HashMap<LeaseId, Vec<HeldOpen<R>>>,
     /// When each of them is answered at the latest.
     ends: BTreeMap<(BootTime, u64), LeaseId>,
@@ -83,6 +85,7 @@ impl<R> Frontend<R> {
             started,
             echoed: HashMap::new(),
             told: None,
+            date: BootTime::NEVER,
             held_open: HashMap::new(),
             ends: BTreeMap::new(),
             numbers: 0,
@@ -157,9 +160,17 @@ impl<R> Frontend<R> {
         // The words may carry the time, which is no change.
         let (anchor, license) = (self.authority.anchor.reason, self.authority.license.reason);
         let told = why.as_ref().map(|p| (p.kind, anchor, license));
+        let dated = self.ledger.set_date(now.wall, now.boot);
+        self.date = self.ledger.next_date().map_or(BootTime::NEVER, |t| {
+            let left = t.duration_since(now.wall).unsigned_abs();
+            // Not a moment before, by this clock.
+            now.boot + left + Duration::from_millis(1)
+        });
         if self.told != told {
             self.told = told;
             self.ledger.pause(why, now.boot);
+        } else if dated {
+            self.ledger.grants(now.boot);
         }
     }
 
@@ -196,7 +207,7 @@ impl<R> Frontend<R> {
     /// When [`tick`](Self::tick) has something to do.
     pub fn next_deadline(&self) -> BootTime {
         let end = self.ends.first_key_value().map(|(end, _)| end.0);
-        let books = self.ledger.next_deadline();
+        let books = self.ledger.next_deadline().min(self.date);
         end.map_or(books, |end| end.min(books))
     }
 
@@ -264,7 +275,12 @@ impl<R> Frontend<R> {
     }
 
     fn answer(&mut self, request: R, claimed: Result<Claimed, Problem>, now: Now) {
-        let answer = claimed.and_then(|c| Ok((c, self.may_sign(now)?)));
+        let answer = claimed.and_then(|c| {
+            if let Claimed::Granted(g) = &c {
+                g.in_force(now.wall)?;
+            }
+            Ok((c, self.may_sign(now)?))
+        });
         self.answers.push_back((request, answer));
     }
 
@@ -315,26 +331,30 @@ impl<R> Frontend<R> {
             let why = entitled(holder).err();
             why.map(|why| CallBack { why, notice, told })
         };
-        let renewed = self.act(now, |l, now| {
-            let mut renew = |r: &Renewal| l.renew_judged(r, against, now);
+        let renewed = self.act(now, |l, boot| {
+            let mut renew = |r: &Renewal| {
+                let granted = l.renew_judged(r, against, boot)?;
+                granted.in_force(now.wall)?;
+                Ok(granted)
+            };
             let each = renewals.iter();
-            each.map(|r| (r.lease, renew(r).map_err(Problem::from)))
-                .collect()
+            each.map(|r| (r.lease, renew(r))).collect()
         });
         (renewed, self.may_sign(now).map_err(Problem::from))
     }
 
     /// The lease for a token that answers the application's own question, for who knows its secret.
     pub fn token(
-        &self,
+        &mut self,
         lease: LeaseId,
         secret: &Secret,
         now: Now,
     ) -> Result<(Granted, Arc<InForce>), Problem> {
-        let granted = self.ledger.lookup(lease, secret)?;
+        let granted = self.ledger.question(lease, secret, now.boot)?;
         if let Some(c) = granted.called_back.as_ref().filter(|c| c.until <= now.boot) {
             return Err(c.why.clone());
         }
+        granted.in_force(now.wall)?;
         Ok((granted, self.may_sign(now)?))
     }
 

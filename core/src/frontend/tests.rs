@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod dates;
 pub(crate) mod testing;
 
 use super::{Asked, Authority, ClaimAnswer, Frontend, Proven};
@@ -58,12 +59,14 @@ fn body(n: u8) -> ClaimRequest {
     ClaimRequest {
         items: crate::request::parse("render").unwrap(),
         secret_hash: secret(n).hash(),
+        bind: None,
         request_id: RequestId::from_bytes([n; 16]),
         standing: Standing::Seeking,
         licensed_for: None,
         counter: Some(1),
         others: Vec::new(),
         heard: None,
+        clock_ahead_secs: None,
         ticket: None,
         held: None,
         secret: None,

@@ -46,6 +46,8 @@ pub const LEAST_ATTEMPT: Duration = Duration::from_secs(CONTACT.as_secs() / 3);
 pub struct Spec {
     pub name: ClaimName,
     pub items: Vec<Item>,
+    /// Whose seat it is, where an application took it for itself.
+    pub bind: Option<SecretHash>,
     /// Whether the application may start with no server in reach.
     pub start: Start,
     /// The longest grace here, whatever the server allows.
@@ -60,6 +62,7 @@ impl Spec {
         Self {
             name,
             items,
+            bind: None,
             start,
             max_grace: DEFAULT_GRACE,
             contact: CONTACT,

@@ -672,6 +672,8 @@ fn a_claim_that_a_copy_gave_back_is_over_and_begins_anew_with_another_secret() {
         (HoldState::Waiting, HoldState::Waiting),
     ] {
         let mut w = World::in_state(state);
+        let bind = Some(Secret::from_bytes([99; 32]).hash());
+        w.h.spec.bind = bind;
         let old = w.h.secret_hash();
         let t = w.ask(1, no(ProblemType::UnknownLease), 0);
         let t = w.ask(t, no(ProblemType::GivenBack), 0);
@@ -682,6 +684,7 @@ fn a_claim_that_a_copy_gave_back_is_over_and_begins_anew_with_another_secret() {
         };
         assert_eq!(next, t, "at once");
         assert_ne!(body.secret_hash, old);
+        assert_eq!(body.bind, bind, "whose seat it is stays");
         assert!(bearer && body.ticket.is_none() && body.held.is_none());
     }
 }

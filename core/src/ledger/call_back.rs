@@ -34,7 +34,8 @@ impl Ledger {
             }
             return Ok(());
         };
-        if e.called_back.is_none() && !*told {
+        // Nor of one whose seats are not there: that is what its holder is told.
+        if e.called_back.is_none() && (!*told || e.stranded.is_some()) {
             return Ok(());
         }
         let first = e.called_back.as_ref().map(|c| c.until);

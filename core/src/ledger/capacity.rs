@@ -9,6 +9,7 @@ use crate::identity::Holder;
 use crate::license::{CountBy, License, Pool, Product, TokenDraw};
 use crate::names::{LeaseId, PoolName, ProductName};
 use crate::request::Item;
+use crate::time::Timestamp;
 use std::collections::HashMap;
 
 /// Pools and products in force, and how many seats are in use.
@@ -17,7 +18,11 @@ pub struct Capacity {
     pub(super) pools: Vec<PoolUse>,
     pub(super) products: Vec<ProductRule>,
     /// Seats that several claims count as one: of products that are counted by pod, node, …
-    shares: HashMap<ShareKey, Share>,
+    pub(super) shares: HashMap<ShareKey, Share>,
+    /// The wall clock as it was told last: which pools are open goes by it.
+    pub(super) at: Timestamp,
+    /// Between which dates the same pools are open as at that one: so a step looks at two numbers.
+    pub(super) same: (Option<Timestamp>, Option<Timestamp>),
 }
 
 impl Capacity {
@@ -28,6 +33,9 @@ impl Capacity {
             seats: p.seats,
             overdraft: p.overdraft,
             used: 0,
+            not_before: p.not_before,
+            expires: p.expires,
+            open: false,
         };
         let pools: Vec<PoolUse> = license.pools.iter().map(pool).collect();
         let place = |n: &PoolName| pools.iter().position(|p| p.name == *n);
@@ -35,15 +43,17 @@ impl Capacity {
             count_by: p.count_by,
             name: p.name.clone(),
             versions: p.versions.clone(),
-            expires: license.expires.map(|t| t.to_string()),
+            expires: license.ends(p),
             from: p.from.iter().map(|a| alternative(a, &place)).collect(),
         };
         let products = license.products.iter().map(rule).collect();
-        Self {
+        let mut new = Self {
             pools,
             products,
             ..Self::default()
-        }
+        };
+        new.look_at_dates();
+        new
     }
 
     /// Nothing: no license is in force.
@@ -55,13 +65,16 @@ impl Capacity {
     /// while seats of it are out.
     pub(super) fn replace(&mut self, new: Self) {
         for p in &mut self.pools {
+            // A license without it throws nobody out: it does not end by a date any more.
             (p.seats, p.overdraft) = (0, 0);
+            (p.not_before, p.expires) = (None, None);
         }
         let mut place = Vec::with_capacity(new.pools.len());
         for p in new.pools {
             let mut pools = self.pools.iter_mut().enumerate();
             if let Some((i, q)) = pools.find(|(_, q)| q.name == p.name) {
                 (q.seats, q.overdraft) = (p.seats, p.overdraft);
+                (q.not_before, q.expires) = (p.not_before, p.expires);
                 place.push(i);
             } else {
                 place.push(self.pools.len());
@@ -73,9 +86,10 @@ impl Capacity {
         for d in alternatives.flatten() {
             d.0 = place.get(d.0).copied().unwrap_or(d.0);
         }
+        self.look_at_dates();
     }
 
-    fn rule(&self, product: &ProductName) -> Option<&ProductRule> {
+    pub(super) fn rule(&self, product: &ProductName) -> Option<&ProductRule> {
         self.products.iter().find(|p| p.name == *product)
     }
 
@@ -99,11 +113,15 @@ impl Capacity {
                 });
             }
             if !self.fits_at_all(std::slice::from_ref(item)) {
-                return Err(Refusal::ExceedsSeats {
-                    item: i,
-                    asked: item.seats,
-                    sold: self.most(&product),
-                    product,
+                let sold = self.most_ever(&product);
+                return Err(match self.ended(&product).filter(|_| sold == 0) {
+                    Some(ended) => Refusal::SeatsEnded { product, ended },
+                    None => Refusal::ExceedsSeats {
+                        item: i,
+                        asked: item.seats,
+                        sold,
+                        product,
+                    },
                 });
             }
         }
@@ -199,11 +217,11 @@ impl Capacity {
         Some(plan)
     }
 
-    /// Whether these items could be had, were nothing else out.
+    /// Whether these items could be had, now or at a later date, were nothing else out.
     fn fits_at_all(&self, items: &[Item]) -> bool {
         let want = |i: &Item| Some((self.rule(&i.product)?.from.as_slice(), i.seats.get()));
         let wants: Option<Vec<_>> = items.iter().map(want).collect();
-        wants.is_some_and(|w| fit(&w, &self.totals()).is_some())
+        wants.is_some_and(|w| self.prospects().any(|there| fit(&w, &there).is_some()))
     }
 
     /// Whether other claims of such holders can count as one with this one.
@@ -240,7 +258,7 @@ impl Capacity {
         (Drawn { own, shared }, over)
     }
 
-    fn draw(&mut self, draws: &Draws) -> u32 {
+    pub(super) fn draw(&mut self, draws: &Draws) -> u32 {
         let mut over = 0u32;
         for (i, n) in draws {
             if let Some(p) = self.pools.get_mut(*i) {
@@ -252,21 +270,23 @@ impl Capacity {
         over
     }
 
-    /// Where a lease's seats come from, as its token tells it: only where there is a choice. Seats
-    /// that several claims count as one are in each of their tokens.
+    /// Where a lease's seats come from, as its token tells it. Seats that several claims count as
+    /// one are in each of their tokens.
     pub(super) fn draws_to_show(&self, drawn: &Drawn) -> Vec<TokenDraw> {
-        if self.products.iter().all(|p| p.from.len() < 2) {
-            return Vec::new();
-        }
-        let mut all = drawn.own.clone();
-        for share in drawn.shared.iter().filter_map(|k| self.shares.get(k)) {
-            all.extend(share.taken().flat_map(|(n, alt)| draws(*n, alt)));
-        }
         let show = |(i, seats): (usize, u32)| {
             let pool = self.pools.get(i)?.name.clone();
             Some(TokenDraw { pool, seats })
         };
-        all.into_iter().filter_map(show).collect()
+        self.all_of(drawn).into_iter().filter_map(show).collect()
+    }
+
+    /// What a lease goes by of each pool, seats that it counts as one with others included.
+    pub(super) fn all_of(&self, drawn: &Drawn) -> Draws {
+        let mut all = drawn.own.clone();
+        for share in drawn.shared.iter().filter_map(|k| self.shares.get(k)) {
+            all.extend(share.taken().flat_map(|(n, alt)| draws(*n, alt)));
+        }
+        all
     }
 
     /// As [`plan`](Self::plan), out of the same pools as before: the others' seats may be held by
@@ -278,16 +298,17 @@ impl Capacity {
         holder: &Holder,
         before: &[TokenDraw],
     ) -> Option<Plan> {
-        let free = self.free();
         let had = |p: &PoolUse| {
             let of_it = before.iter().filter(|d| d.pool == p.name);
             of_it.fold(0u32, |sum, d| sum.saturating_add(d.seats))
         };
         let had: Vec<u32> = self.pools.iter().map(had).collect();
         if before.is_empty() || self.plan(items, holder, &had).is_none() {
-            return self.plan(items, holder, &free);
+            return self.plan(items, holder, &self.free());
         }
-        let same = std::iter::zip(had, free).map(|(had, free)| had.min(free));
+        // Also out of a pool that has ended meanwhile: what others have elsewhere is not known yet.
+        let left = self.pools.iter().map(|p| p.sold().saturating_sub(p.used));
+        let same = std::iter::zip(had, left).map(|(had, left)| had.min(left));
         self.plan(items, holder, &same.collect::<Vec<_>>())
     }
 
@@ -316,7 +337,7 @@ impl Capacity {
         }
     }
 
-    fn undraw(&mut self, draws: &Draws) {
+    pub(super) fn undraw(&mut self, draws: &Draws) {
         for (i, n) in draws {
             if let Some(p) = self.pools.get_mut(*i) {
                 p.used = p.used.saturating_sub(*n);

@@ -98,6 +98,10 @@ impl Ledger {
         if e.items != c.items {
             return changed(Changed::Items);
         }
+        // Who took the seat has it, also towards others that know the claim's secret.
+        if e.bind != c.bind {
+            return changed(Changed::Bind);
+        }
         if let Some(n) = c.counter {
             let retry = n == e.counter && e.request == Some(c.request_id);
             if n <= e.counter && !retry && !mutant::on(Mutant::CounterUnchecked) {
@@ -176,8 +180,9 @@ impl Ledger {
         }
         // Nobody who runs is thrown out by a smaller license: it is contested until its limit.
         let runs_on = c.was_held() && self.runs_until(c, now).is_some();
+        // Whose seats have ended goes on under the grace that it has, as where a license has.
         if let Err(p) = self.capacity_check(&c.items)
-            && !runs_on
+            && (!runs_on || matches!(p, Refusal::SeatsEnded { .. }))
         {
             self.refuse(c, p.clone(), now);
             return Err(p);
@@ -210,6 +215,7 @@ impl Ledger {
                 && self.settling.restores_places()
                 && t.cnf == c.secret_hash
                 && t.claim == c.name
+                && t.bind == c.bind
                 && t.items == c.items
                 && !self.entries.contains_key(&t.lease)
                 && !self.ended_ids.contains_key(&t.lease)

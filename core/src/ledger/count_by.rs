@@ -54,6 +54,11 @@ impl Share {
         self.taken.iter()
     }
 
+    /// The seats come from elsewhere from now on.
+    pub(super) fn redraw(&mut self, taken: Taken) {
+        self.taken = taken;
+    }
+
     /// The seats, for the claim that came first; nothing for the others.
     pub(super) fn borne_by(&self, lease: LeaseId) -> impl Iterator<Item = &(u32, Alternative)> {
         let first = self.members.first().is_some_and(|(l, _)| *l == lease);

@@ -47,7 +47,7 @@ impl Ledger {
         };
         match &e.state {
             State::Held { silent, .. } => {
-                if !silent {
+                if !silent && e.stranded.is_none_or(|t| t > now) {
                     self.set_silent(id, true, now);
                     if self.due_at(id) > now {
                         self.book_deadline(id);
@@ -93,10 +93,13 @@ impl Ledger {
             return BootTime::NEVER;
         };
         let d = self.settings.lease_for;
+        let stranded = e.stranded.unwrap_or(BootTime::NEVER);
         match &e.state {
             // Two renewals missed: worth showing to people.
-            State::Held { silent: false, .. } if !e.taken_back => e.last + d * 2 / 3,
-            State::Held { .. } => self.free_at(e),
+            State::Held { silent: false, .. } if !e.taken_back => {
+                (e.last + d * 2 / 3).min(stranded)
+            }
+            State::Held { .. } => self.free_at(e).min(stranded),
             State::Queued(place) => {
                 let ran = place.runs_until.unwrap_or(BootTime::NEVER);
                 if mutant::on(Mutant::DeadWaiterGranted) {

@@ -18,6 +18,12 @@ pub(super) struct Entry {
     pub(super) items: Vec<Item>,
     pub(super) claims: Option<u16>,
     pub(super) secret_hash: SecretHash,
+    /// Whose seat it is; fixed with the claim.
+    pub(super) bind: Option<SecretHash>,
+    /// When the next question of its application comes too soon ([`Ledger::question`]).
+    ///
+    /// [`Ledger::question`]: super::Ledger::question
+    pub(super) questions: BootTime,
     pub(super) state: State,
     /// Since when it is in this state.
     pub(super) since: BootTime,
@@ -29,6 +35,9 @@ pub(super) struct Entry {
     pub(super) not_before: BootTime,
     /// It ends at a limit although it is renewed.
     pub(super) called_back: Option<Box<CalledBack>>,
+    /// Its seats come from a pool that has ended (or has not begun): when the grace has passed of
+    /// the last request that counted.
+    pub(super) stranded: Option<BootTime>,
     /// An administrator took it back: nothing of it counts any more.
     pub(super) taken_back: bool,
     /// The highest counter of a request, and the request that carried it.

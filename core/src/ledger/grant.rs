@@ -15,7 +15,11 @@ impl Ledger {
     /// overtakes.
     pub(super) fn grant_queue(&mut self, now: BootTime) {
         let settling = self.settling.is_on() && !mutant::on(Mutant::GrantedWhileSettling);
-        if settling || self.paused.is_some() || self.queue.len() == 0 {
+        if settling || self.paused.is_some() {
+            return;
+        }
+        self.move_stranded(now);
+        if self.queue.len() == 0 {
             return;
         }
         let mut blocked = vec![false; self.capacity.pools.len()];

@@ -18,6 +18,7 @@
 //! | `types` | what goes in and comes out: claims, answers, settings, events |
 //! | `state`, `entry` | all that is known: the ledger itself, one claim of it |
 //! | `alternative`, `pool`, `count_by`, `fit`, `capacity` | what the license has; seats that several claims count as one; which alternatives fit; drawing |
+//! | `dates` | pools that begin and end by the wall clock; leases that move when theirs ends |
 //! | `claim`, `bounds`, `refuse` | taking a claim: new, repeated, from a ticket; the bounds on them; noting a refusal |
 //! | `refusal`, `problem` | why the ledger says no; how the API tells it |
 //! | `settling`, `reinstate` | the time after a start; leases of earlier runs that holders show; the operator's roster |
@@ -37,6 +38,7 @@ mod call_back;
 mod capacity;
 mod claim;
 mod count_by;
+mod dates;
 mod deadlines;
 mod entry;
 mod fit;
@@ -70,5 +72,5 @@ pub use state::Ledger;
 pub use tally::Gauges;
 pub use types::{
     CLAIMS_PER_HOLDER, CallBack, CalledBack, Claim, Claimed, Event, Granted, HeldLease, Limits,
-    MOST_CLAIMS_PER_HOLDER, Place, Settings,
+    MOST_CLAIMS_PER_HOLDER, Place, SeatDates, Settings,
 };

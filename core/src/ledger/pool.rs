@@ -5,6 +5,7 @@ use super::count_by::ShareKey;
 use crate::license::{CountBy, VersionRange};
 use crate::mutant::{self, Mutant};
 use crate::names::{PoolName, ProductName};
+use crate::time::Timestamp;
 
 #[derive(Clone, Debug)]
 pub(super) struct PoolUse {
@@ -12,11 +13,27 @@ pub(super) struct PoolUse {
     pub(super) seats: u32,
     pub(super) overdraft: u32,
     pub(super) used: u32,
+    /// From when its seats are there.
+    pub(super) not_before: Option<Timestamp>,
+    /// Until when (exclusive).
+    pub(super) expires: Option<Timestamp>,
+    /// Whether they are there now.
+    pub(super) open: bool,
 }
 
 impl PoolUse {
+    /// What is there now.
     pub(super) fn total(&self) -> u32 {
+        if self.open { self.sold() } else { 0 }
+    }
+
+    /// What is there while it is open.
+    pub(super) fn sold(&self) -> u32 {
         self.seats.saturating_add(self.overdraft)
+    }
+
+    pub(super) fn is_open(&self, at: Timestamp) -> bool {
+        self.not_before.is_none_or(|t| t <= at) && self.expires.is_none_or(|t| at < t)
     }
 
     /// Zero, never less, where a smaller license came while more was in use.
@@ -33,7 +50,8 @@ impl PoolUse {
 pub(super) struct ProductRule {
     pub(super) name: ProductName,
     pub(super) versions: VersionRange,
-    pub(super) expires: Option<String>,
+    /// When the last seat of it ends.
+    pub(super) expires: Option<Timestamp>,
     pub(super) count_by: CountBy,
     /// Alternatives in order; each a list of (pool, weight).
     pub(super) from: Vec<Alternative>,

@@ -3,8 +3,8 @@
 use super::refusal::{Changed, Refusal};
 use crate::wire::{Problem, ProblemType as Kind};
 
-/// When a bound is reached, how long to wait before asking again: others must give something back
-/// first.
+/// When a bound is reached, or seats have ended, how long to wait before asking again: others must
+/// give something back first, or the vendor must.
 const FULL_AGAIN_SECS: u64 = 30;
 
 impl From<Refusal> for Problem {
@@ -19,14 +19,16 @@ impl From<Refusal> for Problem {
                 (Kind::VersionNotCovered, item(i, "version"))
             }
             Refusal::ExceedsSeats { item: i, .. } => (Kind::ExceedsSeats, item(i, "seats")),
+            Refusal::SeatsEnded { .. } => (Kind::LicenseInvalid, None),
             Refusal::ExceedsSeatsTogether => (Kind::ExceedsSeats, whole("items")),
             Refusal::HolderFull { .. } | Refusal::NamespaceFull { .. } => {
                 (Kind::TooManyClaims, None)
             }
-            Refusal::QueueFull { .. } => (Kind::Overloaded, None),
+            Refusal::QueueFull { .. } | Refusal::TooManyQuestions(_) => (Kind::Overloaded, None),
             Refusal::Changed { part, .. } => match part {
                 Changed::Items => (Kind::ClaimChanged, whole("items")),
                 Changed::Secret => (Kind::ClaimChanged, whole("secretHash")),
+                Changed::Bind => (Kind::ClaimChanged, whole("bind")),
             },
             Refusal::GivenBack => (Kind::GivenBack, whole("secretHash")),
             Refusal::TakenBack => (Kind::GivenBack, None),
@@ -41,8 +43,10 @@ impl From<Refusal> for Problem {
         let retry_after_secs = match &r {
             Refusal::HolderFull { .. }
             | Refusal::NamespaceFull { .. }
-            | Refusal::QueueFull { .. } => Some(FULL_AGAIN_SECS),
+            | Refusal::QueueFull { .. }
+            | Refusal::SeatsEnded { .. } => Some(FULL_AGAIN_SECS),
             Refusal::Changed { lapses, .. } => Some(lapses.as_secs()),
+            Refusal::TooManyQuestions(_) => Some(1),
             _ => None,
         };
         Self {

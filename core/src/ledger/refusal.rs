@@ -1,11 +1,12 @@
 //! Why a claim, a renewal or a release is refused. What HTTP says of it stands in `problem`.
 
-use super::types::MOST_CLAIMS_PER_HOLDER;
+use super::types::{MOST_CLAIMS_PER_HOLDER, QUESTIONS_A_MINUTE};
 use crate::identity::Holder;
 use crate::license::VersionRange;
 use crate::names::{ClaimName, LeaseId, ProductName, Seats, Version};
 use crate::policy::words;
 use crate::request::MAX_ITEMS;
+use crate::time::Timestamp;
 use crate::wire::Problem;
 use std::time::Duration;
 
@@ -36,6 +37,12 @@ pub enum Refusal {
         product: ProductName,
         asked: Seats,
         sold: u32,
+    },
+    #[error("the seats of {product} ended {ended}; ask the vendor for a new license")]
+    SeatsEnded {
+        product: ProductName,
+        /// When the last of them did.
+        ended: Timestamp,
     },
     /// Each item could be had, and all together never.
     #[error("these products together ask for more seats than the license has")]
@@ -79,6 +86,9 @@ pub enum Refusal {
     Ended,
     #[error("the secret is not this claim's")]
     WrongSecret,
+    /// Of an application, for one lease.
+    #[error("more than {QUESTIONS_A_MINUTE} questions a minute for lease {0}")]
+    TooManyQuestions(LeaseId),
     #[error("an administrator revoked it: {0}")]
     Revoked(String),
     /// Of one that was, until it is heard again.
@@ -104,9 +114,10 @@ impl Refusal {
 pub enum Changed {
     Items,
     Secret,
+    Bind,
 }
 
-words!(Changed: Items = "items", Secret = "secret");
+words!(Changed: Items = "items", Secret = "secret", Bind = "bind");
 
 /// What to do about a holder's bound.
 fn more_claims(holder: &Holder) -> String {

@@ -20,6 +20,7 @@ impl Ledger {
             (h.unexpired || mutant::on(Mutant::ExpiredReinstated))
                 && (h.token.cnf == c.secret_hash || mutant::on(Mutant::ReinstatedWithoutSecret))
                 && h.token.claim == c.name
+                && h.token.bind == c.bind
         })?;
         let items = held.token.items.iter().map(|i| (&i.product, i.seats));
         let same = items.eq(c.items.iter().map(|i| (&i.product, i.seats)));
@@ -49,6 +50,7 @@ impl Ledger {
         if let (Some(t), Some(e)) = (longer, self.entries.get_mut(&id)) {
             e.not_before = t;
         }
+        self.strands(id, now);
         Some(id)
     }
 

@@ -3,13 +3,14 @@
 use super::entry::{Entry, State};
 use super::refusal::Refusal;
 use super::state::Ledger;
-use super::types::{CallBack, Granted};
+use super::types::{CallBack, Granted, QUESTIONS_A_MINUTE};
 use crate::identity::Holder;
 use crate::mutant::{self, Mutant};
 use crate::names::{ClaimName, LeaseId};
 use crate::secret::Secret;
 use crate::time::BootTime;
 use crate::wire::{EndReason, Renewal};
+use std::time::Duration;
 
 /// What a copy of a holder is told that has fallen behind another.
 pub(super) fn behind(e: &Entry, lease: LeaseId) -> Refusal {
@@ -57,6 +58,28 @@ impl Ledger {
         e.request = Some(r.request_id);
         self.heard(r.lease, now);
         self.lookup(r.lease, &r.secret)
+    }
+
+    /// A granted lease, for a question of its application: each takes a signature.
+    ///
+    /// A virtual clock that each question moves on by its part of a minute, and that may be a
+    /// minute ahead (GCRA, ITU-T I.371).
+    pub fn question(
+        &mut self,
+        lease: LeaseId,
+        secret: &Secret,
+        now: BootTime,
+    ) -> Result<Granted, Refusal> {
+        let granted = self.lookup(lease, secret)?;
+        let e = self.entries.get_mut(&lease);
+        let e = e.ok_or(Refusal::UnknownLease(lease))?;
+        let minute = Duration::from_secs(60);
+        let next = e.questions.max(now) + minute / QUESTIONS_A_MINUTE;
+        if next > now + minute {
+            return Err(Refusal::TooManyQuestions(lease));
+        }
+        e.questions = next;
+        Ok(granted)
     }
 
     /// A granted lease, for who has its secret.

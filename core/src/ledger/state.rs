@@ -26,6 +26,8 @@ pub struct Ledger {
     pub(super) tally: Tally,
     /// Holders that an administrator has barred, and what they are told.
     pub(super) revoked: HashMap<HolderKey, String>,
+    /// Leases whose seats come from a pool that is not open.
+    pub(super) stranded: BTreeSet<LeaseId>,
     pub(super) deadlines: BTreeSet<(BootTime, LeaseId)>,
     pub(super) settling: Settling,
     pub(super) paused: Option<Refusal>,
@@ -61,6 +63,7 @@ impl Ledger {
             queue: Queue::default(),
             tally: Tally::default(),
             revoked: HashMap::new(),
+            stranded: BTreeSet::new(),
             deadlines: BTreeSet::new(),
             settling,
             paused: None,

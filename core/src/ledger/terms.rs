@@ -15,6 +15,7 @@ impl Ledger {
     pub fn set_capacity(&mut self, capacity: Capacity, now: BootTime) {
         self.tick(now);
         self.capacity.replace(capacity);
+        self.look_at_stranded(now);
         self.regroup(now);
         self.settling.end_if_done(now);
         self.grant_queue(now);

@@ -1,6 +1,7 @@
 //! The ledger's promises, one test each, and random histories against what must always be true.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod dates;
 mod taken_back;
 
 use super::*;
@@ -44,6 +45,8 @@ fn license(pools: &[(&str, u32)], products: &[(&str, &str)]) -> License {
             name: n.parse().unwrap(),
             seats: *s,
             overdraft: 0,
+            not_before: None,
+            expires: None,
         })
         .collect();
     let products: Vec<Product> = products
@@ -109,6 +112,7 @@ fn claim(n: u8, what: &str) -> Claim {
         name: ClaimName::pod(),
         items: request::parse(what).unwrap(),
         secret_hash: secret(n).hash(),
+        bind: None,
         new_id: LeaseId::from_bytes([n; 16]),
         standing: Standing::Seeking,
         runs_for: None,
@@ -191,6 +195,7 @@ fn token(n: u8, g: &Granted, instance: u8) -> LeaseToken {
         draws: g.draws.clone(),
         overdraft: 0,
         cnf: secret(n).hash(),
+        bind: g.bind,
         claims: g.claims,
         test: false,
         emergency: false,
@@ -208,6 +213,7 @@ fn ticket(p: &Place, instance: u8) -> Ticket {
         items: p.items.clone(),
         holder: HolderHmac(String::new()),
         cnf: p.secret_hash,
+        bind: p.bind,
         contested: p.contested,
         claims: p.claims,
         issued_at: Timestamp::UNIX_EPOCH,
@@ -456,6 +462,86 @@ fn without_the_secret_nobody_changes_anothers_claim() {
     let mut more = claim(1, "render:2");
     more.secret_hash = secret(1).hash();
     assert_eq!(refused(l.claim(more, at(1))).0, ProblemType::ClaimChanged);
+}
+
+/// A claim for an application's own seat.
+fn bound(n: u8, to: u8) -> Claim {
+    Claim {
+        bind: Some(secret(to).hash()),
+        ..claim(n, "render")
+    }
+}
+
+#[test]
+fn a_seat_belongs_to_who_took_it_for_its_whole_life() {
+    let mut l = seats(1);
+    let a = granted(l.claim(bound(1, 50), at(0)));
+    assert_eq!(a.bind, Some(secret(50).hash()));
+    // Neither another application's nor nobody's, though the claim's own secret is shown.
+    for other in [bound(1, 51), claim(1, "render")] {
+        assert_eq!(
+            refused(l.claim(other, at(1))),
+            (ProblemType::ClaimChanged, Some("bind".into()))
+        );
+    }
+    assert_eq!(granted(l.claim(bound(1, 50), at(2))).lease, a.lease);
+    let renewed = l.renew(&renewal(1, a.lease, 1, 1), at(3)).unwrap();
+    assert_eq!(renewed.bind, a.bind, "in each of its tokens");
+    let waits = place(l.claim(bound(2, 60), at(4)));
+    assert_eq!(waits.bind, Some(secret(60).hash()), "and in its ticket");
+}
+
+#[test]
+fn after_a_restart_a_seat_belongs_to_who_took_it() {
+    let mut l = seats(1);
+    let held = granted(l.claim(bound(1, 50), at(0)));
+    let waiter = place(l.claim(bound(2, 60), at(1)));
+    let shown = HeldLease {
+        token: token(1, &held, 1),
+        unexpired: true,
+        runs_on: true,
+        counter: 1,
+        age: None,
+    };
+    for (to, comes_in) in [(50, true), (51, false)] {
+        let mut l = second_run(Duration::from_millis(31_030));
+        let mut back = comes_back(1, &shown);
+        back.bind = Some(secret(to).hash());
+        let claimed = l.claim(back, at(2001)).unwrap();
+        let got =
+            matches!(&claimed, Claimed::Granted(g) if g.lease == held.lease && g.bind == held.bind);
+        assert_eq!(got, comes_in, "{claimed:?}");
+    }
+    for (to, same) in [(60, true), (61, false)] {
+        let mut l = second_run(Duration::from_millis(31_030));
+        let mut back = bound(2, to);
+        back.ticket = Some(ticket(&waiter, 1));
+        back.new_id = LeaseId::from_bytes([102; 16]);
+        let p = place(l.claim(back, at(2001)));
+        assert_eq!(p.lease == waiter.lease, same, "another's place is no place");
+    }
+}
+
+#[test]
+fn an_application_asks_sixty_times_a_minute_at_most() {
+    let mut l = seats(2);
+    let a = granted(l.claim(claim(1, "render"), at(0))).lease;
+    let b = granted(l.claim(claim(2, "render"), at(0))).lease;
+    for _ in 0..60 {
+        l.question(a, &secret(1), at(1)).unwrap();
+    }
+    let p = l.question(a, &secret(1), at(1)).map_err(Problem::from);
+    let p = p.unwrap_err();
+    assert_eq!(
+        (p.kind, p.retry_after_secs),
+        (ProblemType::Overloaded, Some(1))
+    );
+    l.question(b, &secret(2), at(1)).unwrap();
+    l.question(a, &secret(1), at(1001)).unwrap();
+    let again = l.question(a, &secret(1), at(1999));
+    assert!(again.is_err(), "one a second");
+    // Its renewals are no questions.
+    l.renew(&renewal(1, a, 1, 1), at(1999)).unwrap();
 }
 
 #[test]

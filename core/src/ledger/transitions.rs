@@ -26,6 +26,8 @@ impl Ledger {
             items: c.items.clone(),
             claims: c.claims,
             secret_hash: c.secret_hash,
+            bind: c.bind,
+            questions: BootTime::default(),
             // Replaced at once below, which books deadline and event.
             state: State::Refused(Box::new(Refusal::Ended)),
             since: now,
@@ -36,6 +38,7 @@ impl Ledger {
             not_before: BootTime::default(),
             told: None,
             called_back: None,
+            stranded: None,
             taken_back: false,
         };
         let of_holder = self.by_holder.entry(c.holder.key()).or_default();
@@ -113,6 +116,7 @@ impl Ledger {
 
     fn remove(&mut self, id: LeaseId) -> Option<Entry> {
         let e = self.entries.remove(&id)?;
+        self.stranded.remove(&id);
         self.deadlines.remove(&(e.due, id));
         self.tally.leave(&e);
         if let State::Queued(place) = &e.state {

@@ -2,11 +2,11 @@
 
 use crate::identity::Holder;
 use crate::license::{LeaseToken, Ticket, TokenDraw};
-use crate::names::{ClaimName, InstanceId, LeaseId, RequestId};
+use crate::names::{ClaimName, InstanceId, LeaseId, PoolName, RequestId};
 use crate::policy::Reclaim;
 use crate::request::Item;
 use crate::secret::SecretHash;
-use crate::time::BootTime;
+use crate::time::{BootTime, Timestamp};
 use crate::wire::{ClaimRequest, LeaseView, Problem, Standing, WaitReason};
 use std::time::Duration;
 
@@ -42,6 +42,9 @@ pub const CLAIMS_PER_HOLDER: u16 = 16;
 /// The most that it may be set to.
 pub const MOST_CLAIMS_PER_HOLDER: u16 = 1024;
 
+/// How often an application may ask about one lease; its library does at most once a second.
+pub(super) const QUESTIONS_A_MINUTE: u32 = 60;
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -61,6 +64,8 @@ pub struct Claim {
     pub name: ClaimName,
     pub items: Vec<Item>,
     pub secret_hash: SecretHash,
+    /// Whose seat it is ([`ClaimRequest::bind`]).
+    pub bind: Option<SecretHash>,
     /// A fresh random id, used if the claim is new.
     pub new_id: LeaseId,
     /// How the application stands.
@@ -98,6 +103,7 @@ impl Claim {
             name,
             items: body.items.clone(),
             secret_hash: body.secret_hash,
+            bind: body.bind,
             new_id,
             standing: body.standing,
             runs_for: body.licensed_for,
@@ -188,14 +194,27 @@ pub struct Granted {
     pub counter: u64,
     /// When the holder's last request was received: D counts from here.
     pub received: BootTime,
-    /// Which pools its seats come from, where a product can draw on several; for its token.
+    /// Which pools its seats come from, for its token.
     pub draws: Vec<TokenDraw>,
+    /// When those pools begin and end.
+    pub dates: SeatDates,
     /// Seats of it over what was sold.
     pub overdraft: u32,
     pub secret_hash: SecretHash,
+    /// Whose seat it is, for its token.
+    pub bind: Option<SecretHash>,
     /// As in [`Claim::claims`], for its token.
     pub claims: Option<u16>,
     pub called_back: Option<CalledBack>,
+}
+
+/// The dates of the pools that a lease's seats come from, as the license says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SeatDates {
+    /// When the last of them begins.
+    pub begin: Option<Timestamp>,
+    /// Which of them ends first, and when (exclusive).
+    pub end: Option<(PoolName, Timestamp)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -218,6 +237,8 @@ pub struct Place {
     /// For its ticket: until when its application may run.
     pub runs_until: Option<BootTime>,
     pub secret_hash: SecretHash,
+    /// Whose seat it will be, for its ticket.
+    pub bind: Option<SecretHash>,
     /// As in [`Claim::claims`], for its ticket.
     pub claims: Option<u16>,
 }

@@ -7,6 +7,7 @@ use super::state::Ledger;
 use super::tally::Gauges;
 use super::types::{Claimed, Granted, Place};
 use crate::identity::Holder;
+use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
 use crate::time::{BootTime, whole_millis};
 use crate::wire::{EndReason, LeaseView, PoolView, Problem, ProductView, ViewState};
@@ -48,6 +49,7 @@ impl Ledger {
             contested: rank.class == Class::Contested,
             runs_until: *runs_until,
             secret_hash: e.secret_hash,
+            bind: e.bind,
             claims: e.claims,
         }))
     }
@@ -67,8 +69,10 @@ impl Ledger {
             counter: e.counter,
             received: e.last,
             draws: self.capacity.draws_to_show(drawn),
+            dates: self.capacity.dates(drawn),
             overdraft: *overdraft,
             secret_hash: e.secret_hash,
+            bind: e.bind.filter(|_| !mutant::on(Mutant::BindForgotten)),
             claims: e.claims,
             called_back: e.called_back.as_deref().cloned(),
         })
@@ -102,18 +106,21 @@ impl Ledger {
                 v.free_in_ms = Some(whole_millis(left));
                 let over = e.called_back.as_ref().filter(|c| c.until <= now);
                 let taken = self.taken(e).map(Problem::from);
-                v.problem = taken.or_else(|| over.map(|c| c.why.clone()));
+                let taken = taken.or_else(|| over.map(|c| c.why.clone()));
+                v.problem = taken.or_else(|| self.why_stranded(e));
             }
             State::Held { .. } => {
                 v.state = ViewState::Held;
                 let called_back = e.called_back.as_ref();
                 let taken = self.taken(e).map(Problem::from);
                 let taken_away = taken.is_some();
-                v.problem = taken.or_else(|| called_back.map(|c| c.why.clone()));
+                let taken = taken.or_else(|| called_back.map(|c| c.why.clone()));
+                v.problem = taken.or_else(|| self.why_stranded(e));
                 let left = if taken_away {
                     Some(now.until(self.free_at(e)))
                 } else {
-                    called_back.map(|c| c.left(now))
+                    let called_back = called_back.map(|c| c.left(now));
+                    called_back.or_else(|| e.stranded.map(|t| now.until(t)))
                 };
                 v.free_in_ms = left.map(whole_millis);
             }
@@ -160,7 +167,8 @@ impl Ledger {
                 seats: self.capacity.most(&p.name),
                 used: small(self.tally.product(&p.name).used),
                 waiting: small(self.tally.product(&p.name).waiting),
-                expires: p.expires.clone(),
+                expires: p.expires.map(|t| t.to_string()),
+                changes: self.capacity.changes(&p.name),
                 versions: p.versions.clone(),
             })
             .collect()
@@ -171,9 +179,11 @@ impl Ledger {
         pools
             .map(|p| PoolView {
                 name: p.name.clone(),
-                seats: p.seats,
-                overdraft: p.overdraft,
+                seats: if p.open { p.seats } else { 0 },
+                overdraft: if p.open { p.overdraft } else { 0 },
                 used: p.used,
+                not_before: p.not_before.map(|t| t.to_string()),
+                expires: p.expires.map(|t| t.to_string()),
             })
             .collect()
     }

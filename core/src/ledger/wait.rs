@@ -107,11 +107,16 @@ impl Ledger {
         {
             return Some(why);
         }
-        Some(match (there, self.capacity.most(product)) {
+        let text = match (there, self.capacity.most(product)) {
+            (0, 0) => format!("{product} has no seats now"),
             (0, 1) => format!("the only seat of {product} is taken"),
             (0, all) => format!("all {all} seats of {product} are taken"),
             (1, _) => format!("{wanted} seats of {product} are wanted, and 1 is free"),
             (n, _) => format!("{wanted} seats of {product} are wanted, and {n} are free"),
+        };
+        Some(match self.capacity.next_begin(product) {
+            Some(t) => format!("{text}; more begin {t}"),
+            None => text,
         })
     }
 

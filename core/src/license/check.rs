@@ -3,7 +3,7 @@
 use super::anchor::AnchorKey;
 use super::armour::ArmourError;
 use super::dsse::DsseError;
-use super::file::License;
+use super::file::{License, Pool};
 use crate::names::BadName;
 use crate::reason::LicenseReason;
 use crate::time::{MIN_LEASE, MIN_TEST_LEASE, Timestamp, print_span};
@@ -121,7 +121,7 @@ impl License {
         }
     }
 
-    fn check_pools(&self) -> Result<(), LicenseError> {
+    pub(crate) fn check_pools(&self) -> Result<(), LicenseError> {
         for (i, p) in self.pools.iter().enumerate() {
             if self.pools.iter().take(i).any(|q| q.name == p.name) {
                 let problem = format!("{} is there twice", p.name);
@@ -131,6 +131,46 @@ impl License {
                 let problem = "seats and overdraft together are too many";
                 return bad(format!("pools[{i}].overdraft"), problem);
             }
+            self.check_pool_dates(p, &format!("pools[{i}]"))?;
+        }
+        Ok(())
+    }
+
+    /// A pool's dates lie in order, and within the license's: a date that never counts is a
+    /// mistake.
+    fn check_pool_dates(&self, p: &Pool, at: &str) -> Result<(), LicenseError> {
+        let (begins, ends) = (p.not_before, p.expires);
+        let expired = format!("{at}.expires");
+        if let (Some(from), Some(to)) = (begins, ends)
+            && from >= to
+        {
+            let problem = format!("{to}, expected a date after the pool's notBefore, {from}");
+            return bad(expired, problem);
+        }
+        if let (Some(to), Some(last)) = (ends, self.expires)
+            && to > last
+        {
+            let problem = format!("{to}, expected at most the license's own expires, {last}");
+            return bad(expired, problem);
+        }
+        if let (Some(to), Some(first)) = (ends, self.not_before)
+            && to <= first
+        {
+            let problem = format!("{to}, expected a date after the license's notBefore, {first}");
+            return bad(expired, problem);
+        }
+        let begun = format!("{at}.notBefore");
+        if let (Some(from), Some(first)) = (begins, self.not_before)
+            && from < first
+        {
+            let problem = format!("{from}, expected at least the license's notBefore, {first}");
+            return bad(begun, problem);
+        }
+        if let (Some(from), Some(last)) = (begins, self.expires)
+            && from >= last
+        {
+            let problem = format!("{from}, expected a date before the license's expires, {last}");
+            return bad(begun, problem);
         }
         Ok(())
     }
@@ -155,6 +195,18 @@ impl License {
                 }
                 if d.weight == 0 || d.weight > 1_000_000 {
                     return bad(from, format!("weight {}, expected 1 to 1000000", d.weight));
+                }
+            }
+            for (k, a) in p.from.iter().enumerate() {
+                if let (Some(begin), Some(end)) = self.dates_of(a)
+                    && begin >= end
+                {
+                    let pools: Vec<&str> = a.iter().map(|d| d.pool.as_str()).collect();
+                    let problem = format!(
+                        "{} are never there together: one begins {begin}, and one ends {end}; expected pools whose dates overlap",
+                        pools.join(" and ")
+                    );
+                    return bad(format!("{from}[{k}]"), problem);
                 }
             }
         }

@@ -74,6 +74,21 @@ pub struct Pool {
     /// How many more may be used, visibly.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub overdraft: u32,
+    /// When its seats begin, within the license's dates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Instant>"))]
+    pub not_before: Option<Timestamp>,
+    /// When its seats end (exclusive), within the license's dates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Instant>"))]
+    pub expires: Option<Timestamp>,
+}
+
+impl Pool {
+    /// Whether its seats are there at `at`: begun, and not ended.
+    pub fn is_open(&self, at: Timestamp) -> bool {
+        self.not_before.is_none_or(|t| t <= at) && self.expires.is_none_or(|t| at < t)
+    }
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
@@ -181,5 +196,24 @@ impl License {
 
     pub fn product(&self, name: &ProductName) -> Option<&Product> {
         self.products.iter().find(|p| p.name == *name)
+    }
+
+    /// The dates within which one seat of an alternative can be had at all: those that its pools
+    /// and the license have in common.
+    pub fn dates_of(&self, alternative: &[Draw]) -> (Option<Timestamp>, Option<Timestamp>) {
+        let pools = || alternative.iter().filter_map(|d| self.pool(&d.pool));
+        let begins = pools().filter_map(|p| p.not_before);
+        let ends = pools().filter_map(|p| p.expires);
+        let begin = begins.chain(self.not_before).max();
+        (begin, ends.chain(self.expires).min())
+    }
+
+    /// When the last seat of a product ends (exclusive): with its latest alternative, and with the
+    /// license at the latest. `None`: never.
+    pub fn ends(&self, product: &Product) -> Option<Timestamp> {
+        let ends = product.from.iter().map(|a| self.dates_of(a).1);
+        // `None` is later than any date.
+        let last = ends.reduce(|a, b| a.and_then(|a| b.map(|b| a.max(b))));
+        last.flatten()
     }
 }

@@ -12,6 +12,7 @@ mod anchor;
 mod armour;
 mod bundle;
 mod check;
+mod dates;
 mod delegation;
 mod dsse;
 mod file;
@@ -32,6 +33,10 @@ pub use anchor::{
 pub use armour::{ArmourError, armour, armoured_type};
 pub use bundle::{Bundle, TicketBundle};
 pub use check::LicenseError;
+pub use dates::{
+    AppClock, CLOCK_SLACK, CLOCK_WARNING, ClockOrStale, DateFault, FirstProof, Restricts,
+    clock_ahead,
+};
 pub use delegation::{Delegation, DelegationError, MAX_DELEGATION};
 pub use dsse::{Digest, DsseError, Envelope, Signature};
 pub use file::{CountBy, Draw, License, Policy, Pool, Product};

@@ -20,6 +20,8 @@ pub struct Shown<'a> {
     pub claim: &'a ClaimName,
     pub secret_hash: SecretHash,
     pub secret: Option<&'a Secret>,
+    /// Whose seat it is to be.
+    pub bind: Option<SecretHash>,
     /// Who shows it: as authenticated, or as it says it is.
     pub holder: &'a Holder,
 }
@@ -28,17 +30,28 @@ pub struct Shown<'a> {
 pub trait Proof {
     /// The claim, the holder, and the hash of the claim's secret.
     fn given_to(&self) -> (&ClaimName, &HolderHmac, SecretHash);
+
+    /// Whose seat it is.
+    fn bind(&self) -> Option<SecretHash>;
 }
 
 impl Proof for Ticket {
     fn given_to(&self) -> (&ClaimName, &HolderHmac, SecretHash) {
         (&self.claim, &self.holder, self.cnf)
     }
+
+    fn bind(&self) -> Option<SecretHash> {
+        self.bind
+    }
 }
 
 impl Proof for LeaseToken {
     fn given_to(&self) -> (&ClaimName, &HolderHmac, SecretHash) {
         (&self.claim, &self.holder, self.cnf)
+    }
+
+    fn bind(&self) -> Option<SecretHash> {
+        self.bind
     }
 }
 
@@ -54,6 +67,9 @@ impl Shown<'_> {
         let knows = cnf == self.secret_hash && self.secret.is_some_and(|s| cnf.matches(s));
         if !knows && !mutant::on(Mutant::ReinstatedWithoutSecret) {
             return bad("field cnf: the claim's secret is not the one it was given for".into());
+        }
+        if p.bind() != self.bind {
+            return bad("field bind: it is another application's seat".into());
         }
         if !identity.is(self.holder, holder) {
             return bad("field holder: it was given to another holder".into());

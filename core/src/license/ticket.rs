@@ -29,6 +29,9 @@ pub struct Ticket {
     pub holder: HolderHmac,
     /// SHA-256 of the claim's secret.
     pub cnf: SecretHash,
+    /// Whose seat it will be, as in the claim.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bind: Option<SecretHash>,
     /// It was `Held` once, and stands before those who never were.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub contested: bool,

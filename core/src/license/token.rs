@@ -52,8 +52,8 @@ pub struct LeaseToken {
     pub run_for: Duration,
     /// The renewal counter.
     pub counter: u64,
-    /// Which pools its seats come from, where a product can draw on several: another run takes it
-    /// in as it was, so that nobody else's seats are taken meanwhile.
+    /// Which pools its seats come from: applications look at the pools' dates, and another run
+    /// takes the lease in as it was, so that nobody else's seats are taken meanwhile.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub draws: Vec<TokenDraw>,
     /// Seats of it that go over what was sold.
@@ -61,6 +61,10 @@ pub struct LeaseToken {
     pub overdraft: u32,
     /// SHA-256 of the claim's secret: a token alone gives nothing.
     pub cnf: SecretHash,
+    /// Whose seat it is, where an application took it for itself: the SHA-256 of its secret. No
+    /// other application takes the token for its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bind: Option<SecretHash>,
     /// How many claims its holder may have, where its client token said so: for the next run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claims: Option<u16>,

@@ -3,15 +3,17 @@
 use super::anchor::AnchorKind;
 use super::bundle::Bundle;
 use super::check::LicenseError;
+use super::dates::{AppClock, ClockOrStale, Dated, Restricts};
 use super::delegation::{Delegation, DelegationError};
 use super::dsse::DsseError;
-use super::file::{License, Product};
+use super::file::{Draw, License, Pool, Product};
 use super::keys::{KeyId, PublicKey};
 use super::open::{OpenLicense, Trust};
 use super::token::{LeaseToken, TokenItem};
 use super::types;
 use crate::names::{ClaimName, LeaseId, ProductName, Version};
 use crate::policy::OptimisticStart;
+use crate::secret::SecretHash;
 use crate::time::{DEFAULT_MAX_CONTESTED, Timestamp};
 use std::time::Duration;
 
@@ -26,6 +28,9 @@ pub struct Demand<'a> {
     pub built_on: Option<Timestamp>,
     /// The nonce it has just sent.
     pub nonce: Option<&'a str>,
+    /// Whose seat it must be: the hash that the application sent when it took it. None: anybody's,
+    /// as the pod's.
+    pub bind: Option<SecretHash>,
     /// What it insists on.
     pub min_anchor: MinAnchor,
 }
@@ -128,16 +133,38 @@ pub enum VerifyError {
         /// The end of maintenance.
         until: Timestamp,
     },
+    /// A pool that its seats come from has not begun, or has ended.
+    #[error("lease token field draws: {pool} {when}, and the token is of {issued_at}")]
+    Pool {
+        /// The pool, or all that the product draws on.
+        pool: String,
+        /// Its dates, in words.
+        when: String,
+        /// When the token was signed.
+        issued_at: Timestamp,
+    },
     /// It answers another question.
     #[error(
         "lease token field nonce: it answers another question than the application's (a replay?)"
     )]
     Nonce,
+    /// It is another application's seat.
+    #[error(
+        "lease token field bind: the seat is not this application's own ({})",
+        if *.named { "it is another's" } else { "it is nobody's" }
+    )]
+    Bind {
+        /// Whether it names anybody.
+        named: bool,
+    },
     /// The anchor is too weak for the application.
     #[error(
         "lease token field anchor: the application insists on hardware, and this anchor's key is software ({0})"
     )]
     Anchor(AnchorKind),
+    /// All else is right; its date does not fit the application's clock: as if nobody had answered.
+    #[error("{0}")]
+    ClockOrStale(Box<ClockOrStale>),
 }
 
 impl VerifyError {
@@ -171,18 +198,23 @@ impl VerifyError {
             Self::OtherProduct(_) => "LeaseProduct",
             Self::Version { .. } => "LeaseVersion",
             Self::Maintenance { .. } => "LeaseMaintenance",
+            Self::Pool { .. } => "LeasePool",
             Self::Nonce => "LeaseNonce",
+            Self::Bind { .. } => "LeaseBind",
             Self::Anchor(_) => "LeaseAnchor",
+            Self::ClockOrStale(_) => "ClockOrStale",
         }
     }
 }
 
-/// Verifies a bundle against pinned vendor keys alone. No clock is read: dates are judged at
-/// `issuedAt`.
+/// Verifies a bundle against pinned vendor keys alone. The license's dates are judged at the
+/// token's `issuedAt`, and that by the application's `clock`: last, so that what does not verify is
+/// never taken for a clock that is wrong.
 pub fn verify(
     bundle: &Bundle,
     vendor_keys: &[PublicKey],
     demand: &Demand<'_>,
+    clock: &AppClock,
 ) -> Result<Verified, VerifyError> {
     let open = OpenLicense::from_envelope(bundle.license.clone(), Trust::Pinned(vendor_keys))?;
     let (delegation, anchor) =
@@ -204,22 +236,28 @@ pub fn verify(
     open.license.check_dates(token.issued_at)?;
 
     let (item, sold) = covered(&token, &open.license, demand)?;
+    check_pools(&token, &open.license, sold)?;
     let (seats, features) = (item.seats.get(), sold.features.clone());
     let fresh = match demand.nonce {
         Some(n) if token.nonce.as_deref() == Some(n) => true,
         Some(_) => return Err(VerifyError::Nonce),
         None => false,
     };
+    if demand.bind.is_some() && token.bind != demand.bind {
+        let named = token.bind.is_some();
+        return Err(VerifyError::Bind { named });
+    }
     let software = anchor.software || anchor.kind != AnchorKind::Pkcs11;
     if demand.min_anchor == MinAnchor::Hardware && software {
         return Err(VerifyError::Anchor(anchor.kind));
     }
-    let policy = &open.license.policy;
+    let restricts = restricts(&token, &open.license);
+    check_date(&token, &open.license, demand, fresh, restricts, clock)?;
     Ok(Verified {
         lease: token.lease,
         claim: token.claim,
         seats,
-        run_for: token.run_for.min(policy.grace_limit()),
+        run_for: restricts.run_for,
         fresh,
         anchor: anchor.kind,
         software,
@@ -227,10 +265,46 @@ pub fn verify(
         test: token.test || open.license.test,
         emergency: token.emergency || open.license.emergency,
         features,
-        optimistic_start: policy.optimistic_start,
-        max_contested: policy.max_contested.unwrap_or(DEFAULT_MAX_CONTESTED),
+        optimistic_start: restricts.optimistic_start,
+        max_contested: restricts.max_contested,
         license_id: open.license.id,
         issued_at: token.issued_at,
+    })
+}
+
+fn restricts(token: &LeaseToken, license: &License) -> Restricts {
+    let policy = &license.policy;
+    Restricts {
+        optimistic_start: policy.optimistic_start,
+        run_for: token.run_for.min(policy.grace_limit()),
+        max_contested: policy.max_contested.unwrap_or(DEFAULT_MAX_CONTESTED),
+    }
+}
+
+/// Whether the token's date fits the application's clock.
+fn check_date(
+    token: &LeaseToken,
+    license: &License,
+    demand: &Demand<'_>,
+    fresh: bool,
+    restricts: Restricts,
+    clock: &AppClock,
+) -> Result<(), VerifyError> {
+    let issued_at = token.issued_at;
+    let dated = Dated {
+        issued_at,
+        fresh,
+        run_for: restricts.run_for,
+        issued: license.issued,
+        built_on: demand.built_on,
+    };
+    dated.fault(clock).map_or(Ok(()), |fault| {
+        Err(VerifyError::ClockOrStale(Box::new(ClockOrStale {
+            issued_at,
+            now: clock.now,
+            fault,
+            restricts,
+        })))
     })
 }
 
@@ -292,4 +366,37 @@ fn covered<'a>(
         }
     }
     Ok((item, sold))
+}
+
+/// Whether the pools that the seats come from are there when the token was signed.
+///
+/// A draw on a pool that the license does not have (any more) says nothing: a license that changes
+/// throws nobody out. So some alternative of the product must be there besides, whatever the token
+/// says.
+fn check_pools(token: &LeaseToken, license: &License, sold: &Product) -> Result<(), VerifyError> {
+    let issued_at = token.issued_at;
+    let is_closed = |p: &&Pool| !p.is_open(issued_at);
+    let drawn = token.draws.iter().filter_map(|d| license.pool(&d.pool));
+    if let Some(p) = drawn.into_iter().find(is_closed) {
+        let begins = p.not_before.filter(|t| issued_at < *t);
+        let begins = begins.map(|t| format!("begins {t}"));
+        let ended = || p.expires.map(|t| format!("ended {t}"));
+        return Err(VerifyError::Pool {
+            pool: format!("pool {}", p.name),
+            when: begins.or_else(ended).unwrap_or_default(),
+            issued_at,
+        });
+    }
+    let is_there = |a: &Vec<Draw>| {
+        let mut pools = a.iter().filter_map(|d| license.pool(&d.pool));
+        pools.all(|p| p.is_open(issued_at))
+    };
+    if sold.from.iter().any(is_there) {
+        return Ok(());
+    }
+    Err(VerifyError::Pool {
+        pool: format!("each pool of {}", sold.name),
+        when: "has ended or has not begun".into(),
+        issued_at,
+    })
 }

@@ -25,6 +25,10 @@ pub struct ClaimRequest {
     pub items: Vec<Item>,
     /// SHA-256 of the claim's secret.
     pub secret_hash: SecretHash,
+    /// Whose seat it is, where an application took it for itself: the SHA-256 of a secret that it
+    /// has drawn. Fixed for the claim's life, and in each of its tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bind: Option<SecretHash>,
     /// This request; a retry carries the same.
     pub request_id: RequestId,
     /// How the holder stands: decides nothing about a grant, but shows an overlap while it waits.
@@ -55,6 +59,10 @@ pub struct ClaimRequest {
     /// The run of the server whose answer to this claim came last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heard: Option<InstanceId>,
+    /// By how many seconds the holder's wall clock is ahead of this server's, as the last token was
+    /// dated (negative: behind); only from an hour on. Shown to people, and decides nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_ahead_secs: Option<i64>,
     /// The place in line an earlier answer gave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<TicketBundle>,

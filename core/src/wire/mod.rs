@@ -28,8 +28,8 @@ pub use renew::{
 };
 pub use socket::{ClaimKind, ClaimStatus, HoldState, SocketClaim, Status};
 pub use view::{
-    AnchorView, EndReason, LeaseView, Leases, PoolView, ProductView, Products, SecondServer,
-    ServerState, ViewState, WatchEvent, WatchPosition,
+    AnchorView, ClockSkew, EndReason, LeaseView, Leases, PoolView, ProductView, Products,
+    SeatChange, SecondServer, ServerState, ViewState, WatchEvent, WatchPosition,
 };
 
 /// Header with a claim's secret on `DELETE /v1/claims/{name}`.

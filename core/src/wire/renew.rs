@@ -15,10 +15,15 @@ pub const MAX_RENEWALS: usize = 32;
 /// Many leases renewed at once.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
 pub struct RenewRequest {
     /// Each answered for itself.
     #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 32)))]
     pub renewals: Vec<Renewal>,
+    /// By how many seconds the holder's wall clock is ahead of this server's, as the last token was
+    /// dated (negative: behind); only from an hour on. Shown to people, and decides nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_ahead_secs: Option<i64>,
 }
 
 /// One lease's renewal. The holder saves counter and request id before it sends them.

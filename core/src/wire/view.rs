@@ -178,12 +178,18 @@ pub enum WatchEvent {
 pub struct PoolView {
     /// The pool.
     pub name: PoolName,
-    /// Its seats.
+    /// Its seats now: none before it begins and after it has ended.
     pub seats: u32,
-    /// How many more the vendor allows.
+    /// How many more the vendor allows now.
     pub overdraft: u32,
     /// Seats of granted claims.
     pub used: u32,
+    /// When its seats begin (RFC 3339), if not with the license.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<String>,
+    /// When its seats end (RFC 3339, exclusive), if not with the license.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
 }
 
 /// One product's numbers.
@@ -199,12 +205,27 @@ pub struct ProductView {
     pub used: u32,
     /// Claims in line that ask for it.
     pub waiting: u32,
-    /// When the license ends (RFC 3339).
+    /// When the last of its seats ends (RFC 3339, exclusive); some may end before, with their
+    /// pools.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<String>,
+    /// How many seats of it there will be from later days on, soonest first: pools begin and end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<SeatChange>,
     /// Which versions of it the license covers.
     #[serde(default, skip_serializing_if = "VersionRange::is_all")]
     pub versions: VersionRange,
+}
+
+/// A day from which on a product has another number of seats.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct SeatChange {
+    /// From when on (RFC 3339).
+    pub at: String,
+    /// The most seats one could have then with the pools empty.
+    pub seats: u32,
 }
 
 /// The anchor as the server sees it.
@@ -242,6 +263,18 @@ pub struct SecondServer {
     pub issued_at: Timestamp,
 }
 
+/// A holder whose wall clock differs from the server's by an hour or more. From a day on its
+/// applications take no proof.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ClockSkew {
+    /// The holder with the largest difference.
+    pub holder: Holder,
+    /// By how many seconds its clock is ahead, as it says; negative: behind.
+    pub ahead_secs: i64,
+}
+
 /// The server as a whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -272,6 +305,9 @@ pub struct ServerState {
     /// shown one in the last hour.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second_server: Option<SecondServer>,
+    /// A holder whose clock differs, where one has said so in the last minutes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_skew: Option<ClockSkew>,
     /// Whether leases are renewed now. Without it holders run on under their grace.
     pub renews: bool,
     /// D in force.

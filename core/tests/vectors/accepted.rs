@@ -5,8 +5,9 @@ use super::make::{
     Cases, Chain, at, demand, good, of_kind, product, range, resign, standby, version,
 };
 use super::model::Expect;
+use super::refused::second_pool;
 use mooring_core::license::{AnchorKey, AnchorKind, Envelope, TokenItem, types};
-use mooring_core::names::Seats;
+use mooring_core::names::{PoolName, Seats};
 use std::time::Duration;
 
 pub fn accepted(c: &mut Cases) {
@@ -32,6 +33,36 @@ pub fn accepted(c: &mut Cases) {
         |d| {
             (d.app_version, d.built_on) = (None, None);
         },
+        |_| {},
+    );
+    c.good(
+        "pool-last",
+        "issued in the last second of its pool, and the first",
+        |c| {
+            let pool = &mut c.license.pools[0];
+            pool.not_before = Some(at("2026-06-01T12:05:00Z"));
+            pool.expires = Some(at("2026-06-01T12:05:01Z"));
+        },
+        |_| {},
+        |_| {},
+    );
+    c.good(
+        "pool-other",
+        "another pool of the product has ended, and one that is not drawn",
+        |c| {
+            second_pool(c);
+            for pool in &mut c.license.pools[1..] {
+                pool.expires = Some(at("2026-06-01T12:00:00Z"));
+            }
+        },
+        |_| {},
+        |_| {},
+    );
+    c.good(
+        "pool-renamed",
+        "a draw on a pool that the license has no more, as after a change of it",
+        |c| c.token.draws[0].pool = PoolName::new("earlier").unwrap(),
+        |_| {},
         |_| {},
     );
     c.good(

@@ -2,7 +2,7 @@
 
 use super::make::Cases;
 use super::model::BundleCase;
-use super::{accepted, forged, p256, refused};
+use super::{accepted, dates, forged, p256, refused};
 use mooring_core::license::Bundle;
 
 pub fn all(kept: &[Vec<u8>]) -> Vec<BundleCase<Bundle>> {
@@ -17,7 +17,10 @@ pub fn all(kept: &[Vec<u8>]) -> Vec<BundleCase<Bundle>> {
     forged::exchanged(&mut c);
     refused::times(&mut c);
     refused::licenses(&mut c);
+    refused::pools(&mut c);
     refused::demands(&mut c);
+    refused::seats(&mut c);
+    dates::dates(&mut c);
     p256::p256(&mut c);
     c.all
 }

@@ -14,6 +14,7 @@
 
 mod accepted;
 mod bundles;
+mod dates;
 mod forged;
 mod keys;
 mod make;
@@ -61,6 +62,8 @@ fn intern(cases: Vec<BundleCase<Bundle>>) -> (BTreeMap<String, Envelope>, Vec<Bu
             why,
             vendor_keys,
             demand,
+            now,
+            first,
             expect,
             ..
         } = c;
@@ -69,6 +72,8 @@ fn intern(cases: Vec<BundleCase<Bundle>>) -> (BTreeMap<String, Envelope>, Vec<Bu
             why,
             vendor_keys,
             demand,
+            now,
+            first,
             bundle,
             expect,
         }
@@ -82,7 +87,8 @@ fn make(old: Option<&Vectors>) -> Vectors {
         "Test vectors of Mooring's signed formats (docs/formats.md). Made by core/tests/vectors; do not edit.",
         "Every client must come to what `expect` says: `ok` with these values, or `error` with this reason.",
         "Keys are Ed25519 seeds of one repeated byte, and one P-256 key; they are good for nothing else.",
-        "`bundles` (their links are in `envelopes`) are verified with `vendorKeys` and `demand`;",
+        "`bundles` (their links are in `envelopes`) are verified with `vendorKeys` and `demand`, by an application whose clock reads",
+        "`now` and whose process had its `first` proof so long ago: no vector reads a clock;",
         "`licenseFiles` are read with `vendorKeys`, their dates judged at `at`.",
     ];
     let (envelopes, bundles) = intern(bundles::all(&kept(old)));

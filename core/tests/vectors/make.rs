@@ -7,7 +7,7 @@ use mooring_core::identity::Holder;
 use mooring_core::license::{
     AnchorKey, AnchorKind, Bundle, CountBy, Delegation, Digest, Draw, Envelope, HwidHash, HwidItem,
     HwidItems, IdentityKey, LeaseToken, License, Policy, Pool, Product, PublicKey, SigningKey,
-    Standby, TokenAnchor, TokenItem, UsbDevice, VersionRange, types,
+    Standby, TokenAnchor, TokenDraw, TokenItem, UsbDevice, VersionRange, types,
 };
 use mooring_core::names::{ClaimName, InstanceId, LeaseId, PoolName, ProductName, Seats, Version};
 use mooring_core::policy::OptimisticStart;
@@ -65,6 +65,8 @@ fn sells(name: &str, seats: u32, versions: VersionRange) -> (Pool, Product) {
             name: pool,
             seats,
             overdraft: 0,
+            not_before: None,
+            expires: None,
         },
         product,
     )
@@ -168,9 +170,13 @@ impl Chain {
             lease_for: Duration::from_secs(30),
             run_for: Duration::from_secs(8 * 3600),
             counter: 3,
-            draws: vec![],
+            draws: vec![TokenDraw {
+                pool: PoolName::new("render").unwrap(),
+                seats: 2,
+            }],
             overdraft: 0,
             cnf: Secret::from_bytes([8; 32]).hash(),
+            bind: None,
             claims: None,
             test: false,
             emergency: false,
@@ -234,6 +240,7 @@ pub fn demand() -> Demand {
         app_version: Some(version("2026.1")),
         built_on: Some(at("2026-03-01T00:00:00Z")),
         nonce: Some(NONCE.into()),
+        bind: None,
         hardware: false,
     }
 }
@@ -276,6 +283,8 @@ impl Cases {
             why,
             vendor_keys,
             demand,
+            now: at("2026-06-01T12:06:00Z"),
+            first: None,
             bundle,
             expect,
         });

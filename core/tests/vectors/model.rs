@@ -5,6 +5,7 @@ use mooring_core::identity::Holder;
 use mooring_core::license::{Envelope, HolderHmac, PublicKey, TicketBundle, VersionRange};
 use mooring_core::names::{ProductName, Version};
 use mooring_core::request::Item;
+use mooring_core::secret::SecretHash;
 use mooring_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -46,8 +47,21 @@ pub struct BundleCase<B> {
     pub why: String,
     pub vendor_keys: Vec<PublicKey>,
     pub demand: Demand,
+    /// The application's wall clock.
+    pub now: Timestamp,
+    /// The first fresh proof of its process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<First>,
     pub bundle: B,
     pub expect: Expect<Good>,
+}
+
+/// A process's first fresh proof, as it is remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct First {
+    pub issued_at: Timestamp,
+    pub ago_secs: u64,
 }
 
 /// A bundle's links, by their names in `envelopes`.
@@ -68,6 +82,8 @@ pub struct Demand {
     pub built_on: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bind: Option<SecretHash>,
     pub hardware: bool,
 }
 

@@ -2,7 +2,9 @@
 
 use super::make::{Cases, Chain, NONCE, at, demand, of_kind, product, range, version};
 use super::model::Expect;
-use mooring_core::license::AnchorKind;
+use mooring_core::license::{AnchorKind, Draw, Pool};
+use mooring_core::names::PoolName;
+use mooring_core::secret::Secret;
 
 pub fn times(c: &mut Cases) {
     let within = "2026-06-01T12:00:00Z";
@@ -85,6 +87,44 @@ pub fn times(c: &mut Cases) {
     );
 }
 
+/// A seat that an application took for itself says so in each of its tokens.
+pub fn seats(c: &mut Cases) {
+    let of = |n: u8| Some(Secret::from_bytes([n; 32]).hash());
+    c.good(
+        "bind",
+        "the application's own seat",
+        |ch| ch.token.bind = of(1),
+        |d| d.bind = of(1),
+        |_| {},
+    );
+    c.good(
+        "bind-not-asked",
+        "who did not take the seat itself, as who follows the pod's claim, does not look at whose it is",
+        |ch| ch.token.bind = of(1),
+        |_| {},
+        |_| {},
+    );
+    for (name, why, bind) in [
+        (
+            "bind-other",
+            "another application's seat, through a proxy",
+            of(2),
+        ),
+        (
+            "bind-none",
+            "a seat that is nobody's: an old server, or the pod's",
+            None,
+        ),
+    ] {
+        let mut chain = Chain::new(&c.kept);
+        chain.token.bind = bind;
+        let mut d = demand();
+        d.bind = of(1);
+        let bundle = chain.sign();
+        c.push(name, why, bundle, d, Expect::Error("LeaseBind".into()));
+    }
+}
+
 pub fn licenses(c: &mut Cases) {
     c.bad(
         "critical-unknown",
@@ -156,6 +196,98 @@ pub fn licenses(c: &mut Cases) {
             ch.license.pools.remove(0);
         },
     );
+}
+
+/// Pools that begin and end on a day of their own; the token is issued at 12:05.
+pub fn pools(c: &mut Cases) {
+    for (name, why, end) in [
+        (
+            "pool-ended",
+            "a pool that its seats come from has ended",
+            "2026-06-01T12:00:00Z",
+        ),
+        (
+            "pool-ends-then",
+            "a pool's end is exclusive",
+            "2026-06-01T12:05:00Z",
+        ),
+    ] {
+        c.bad(name, why, "LeasePool", |ch| {
+            ch.license.pools[0].expires = Some(at(end));
+        });
+    }
+    c.bad(
+        "pool-not-begun",
+        "a pool that its seats come from has not begun",
+        "LeasePool",
+        |ch| ch.license.pools[0].not_before = Some(at("2026-06-01T12:05:01Z")),
+    );
+    c.bad(
+        "pool-of-two",
+        "of two pools that the product draws on, the one that is drawn has ended",
+        "LeasePool",
+        |ch| {
+            second_pool(ch);
+            ch.license.pools[0].expires = Some(at("2026-06-01T12:00:00Z"));
+        },
+    );
+    c.bad(
+        "pools-untold",
+        "a token that names no pools, of a product whose pools have all ended",
+        "LeasePool",
+        |ch| {
+            ch.license.pools[0].expires = Some(at("2026-06-01T12:00:00Z"));
+            ch.token.draws.clear();
+        },
+    );
+    c.bad(
+        "pools-elsewhere",
+        "a token that draws on another product's pool, since those of its own have ended",
+        "LeasePool",
+        |ch| {
+            ch.license.pools[0].expires = Some(at("2026-06-01T12:00:00Z"));
+            ch.token.draws[0].pool = ch.license.pools[1].name.clone();
+        },
+    );
+    for (name, why, begin, end) in [
+        (
+            "pool-order",
+            "a pool that ends before it begins",
+            Some("2026-06-02T00:00:00Z"),
+            Some("2026-06-01T00:00:00Z"),
+        ),
+        (
+            "pool-outlives",
+            "a pool that ends after its license",
+            None,
+            Some("2027-01-01T00:00:01Z"),
+        ),
+        (
+            "pool-precedes",
+            "a pool that begins before its license",
+            Some("2025-12-31T00:00:00Z"),
+            None,
+        ),
+    ] {
+        c.bad(name, why, "LicenseField", |ch| {
+            let pool = &mut ch.license.pools[0];
+            (pool.not_before, pool.expires) = (begin.map(at), end.map(at));
+        });
+    }
+}
+
+/// Gives the first product a second pool to draw on.
+pub fn second_pool(ch: &mut Chain) {
+    let pool = Pool {
+        name: PoolName::new("more").unwrap(),
+        ..ch.license.pools[0].clone()
+    };
+    let draw = Draw {
+        pool: pool.name.clone(),
+        weight: 1,
+    };
+    ch.license.pools.push(pool);
+    ch.license.products[0].from.push(vec![draw]);
 }
 
 pub fn demands(c: &mut Cases) {

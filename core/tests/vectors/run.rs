@@ -2,12 +2,13 @@
 
 use super::model::{Expect, Good, GoodFile, Parsed, Vectors};
 use mooring_core::license::{
-    Bundle, Demand, DsseError, LicenseError, MinAnchor, OpenLicense, SigningKey, Ticket, Trust,
-    types, verify,
+    AppClock, Bundle, Demand, DsseError, FirstProof, LicenseError, MinAnchor, OpenLicense,
+    SigningKey, Ticket, Trust, types, verify,
 };
 use mooring_core::request;
 use mooring_core::secret::{Secret, SecretHash};
 use mooring_core::time::parse_span;
+use std::time::Duration;
 
 fn vectors() -> Vectors {
     let text = std::fs::read_to_string(super::FILE).expect("testdata/vectors.json");
@@ -45,13 +46,22 @@ fn bundles() {
             app_version: d.app_version.as_ref(),
             built_on: d.built_on,
             nonce: d.nonce.as_deref(),
+            bind: d.bind,
             min_anchor: if d.hardware {
                 MinAnchor::Hardware
             } else {
                 MinAnchor::Any
             },
         };
-        let got = match verify(&bundle, &case.vendor_keys, &demand) {
+        let first = case.first.map(|f| FirstProof {
+            issued_at: f.issued_at,
+            ago: Duration::from_secs(f.ago_secs),
+        });
+        let clock = AppClock {
+            now: case.now,
+            first,
+        };
+        let got = match verify(&bundle, &case.vendor_keys, &demand, &clock) {
             Err(e) => Expect::Error(e.reason().to_owned()),
             Ok(v) => Expect::Ok(Good {
                 lease: v.lease.to_string(),

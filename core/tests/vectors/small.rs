@@ -186,6 +186,7 @@ pub fn tickets() -> Vec<TicketCase> {
         claim: ClaimName::pod(),
         items: vec![item("render", 2, None)],
         holder: IdentityKey::new(&[9; 32]).hide(&holder()),
+        bind: None,
         cnf: Secret::from_bytes([8; 32]).hash(),
         contested: false,
         claims: None,

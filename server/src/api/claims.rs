@@ -14,6 +14,7 @@ use mooring_core::wire::{COUNTER_HEADER, ClaimRequest, Problem, ProblemType, SEC
 use mooring_net::head::prefer_wait;
 use mooring_net::http::{self as net, Body};
 use mooring_net::serve::Peer;
+use mooring_net::sync::lock;
 use mooring_net::{clock, random};
 
 pub(super) async fn put(
@@ -26,6 +27,8 @@ pub(super) async fn put(
     let body: ClaimRequest = asked.json(BODY).await?;
     app.engine.fresh().await;
     let proven = prove(app, &name, &body, &peer, &headers).await?;
+    let told = body.clock_ahead_secs;
+    lock(&app.clock_skew).note(&proven.holder, told, clock::boot());
     let answer = app.engine.claim(frontend::Asked {
         entitled: app.policies.entitled(&proven.holder),
         name,

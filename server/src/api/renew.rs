@@ -14,10 +14,14 @@ use mooring_core::wire::{
 use mooring_net::clock;
 use mooring_net::head::bad_field;
 use mooring_net::http::{self as net, Body};
+use mooring_net::sync::lock;
 
 /// Renews many leases, each for itself.
 pub(super) async fn renew(app: &App, asked: Asked) -> Result<Response<Body>, Problem> {
-    let RenewRequest { renewals } = asked.json(BODY).await?;
+    let RenewRequest {
+        renewals,
+        clock_ahead_secs,
+    } = asked.json(BODY).await?;
     let n = renewals.len();
     if !(1..=MAX_RENEWALS).contains(&n) {
         let detail = format!("{n} renewals in one request, expected 1 to {MAX_RENEWALS}");
@@ -29,6 +33,7 @@ pub(super) async fn renew(app: &App, asked: Asked) -> Result<Response<Body>, Pro
     let (now, mut chain) = (clock::now(), &*app.chain);
     let results = renewed.into_iter().map(|(lease, granted)| {
         let signed = granted.and_then(|g| {
+            lock(&app.clock_skew).note(&g.holder, clock_ahead_secs, now.boot);
             let f = may_sign.as_ref().map_err(Clone::clone)?;
             answer::renewed(&mut chain, f, &g, now)
         });

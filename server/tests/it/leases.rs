@@ -1,8 +1,9 @@
 //! Claims, renewals, waiting, releases: the server as a process, its clients outside Kubernetes.
 
 use crate::rig::{Outcome, Rig, Setup, TestClaim, ask, items, problem, release, renew, until};
-use mooring_core::license::{Demand, MinAnchor, verify};
+use mooring_core::license::{AppClock, Demand, MinAnchor, verify};
 use mooring_core::names::ProductName;
+use mooring_core::time::Timestamp;
 use mooring_core::wire::{ProblemType, Renewed, TokenResponse, ViewState, WaitReason};
 use mooring_net::client::Call;
 use mooring_testkit::vendor;
@@ -23,11 +24,13 @@ async fn a_lease_is_granted_renewed_verified_and_given_back() {
     // What the application verifies, with the vendor's key alone.
     let product = ProductName::new("render").unwrap();
     let nonce = "0123456789abcdefXYZ";
+    let now = AppClock::at(Timestamp::now());
     let demand = Demand {
         product: &product,
         app_version: None,
         built_on: None,
         nonce: Some(nonce),
+        bind: None,
         min_anchor: MinAnchor::Any,
     };
     let body = serde_json::json!({"nonce": nonce, "secret": String::from(claim.secret.clone())});
@@ -35,7 +38,7 @@ async fn a_lease_is_granted_renewed_verified_and_given_back() {
         .json(&body)
         .unwrap();
     let fresh: TokenResponse = ask(&c, call).await.json().unwrap();
-    let v = verify(&fresh.token, &[vendor().public()], &demand).unwrap();
+    let v = verify(&fresh.token, &[vendor().public()], &demand, &now).unwrap();
     assert!(v.fresh && v.test && v.seats == 1 && v.lease == g.lease);
     let stale = verify(
         &g.token,
@@ -44,6 +47,7 @@ async fn a_lease_is_granted_renewed_verified_and_given_back() {
             nonce: None,
             ..demand.clone()
         },
+        &now,
     )
     .unwrap();
     assert!(!stale.fresh);

@@ -50,6 +50,7 @@ fn put(registry: &Registry, kind: ClaimKind, name: &str, start: Start) -> ClaimI
         items,
         start,
         owner: None,
+        bind: None,
     };
     registry.add(about, store, drive, t(0)).0
 }

@@ -15,6 +15,7 @@ use hyper::body::{Body as _, Incoming};
 use mooring_core::holder::drive::Drive;
 use mooring_core::names::ClaimName;
 use mooring_core::policy::Start;
+use mooring_core::secret::Secret;
 use mooring_core::wire::calls::{self, SOCKET, SocketCall};
 use mooring_core::wire::{
     ClaimKind, ClaimStatus, HoldState, Problem, ProblemType, SocketClaim, is_nonce,
@@ -124,8 +125,15 @@ impl Api {
                 self.put(name, asked, input::wait(&head.headers), asker)
                     .await
             }
-            SocketCall::DeleteClaim => self.delete(&input::name(name)?, asker).await,
-            SocketCall::Hold if body.is_end_stream() => self.hold(query, peer),
+            SocketCall::DeleteClaim => {
+                let secret = input::secret(&head.headers)?;
+                self.delete(&input::name(name)?, secret.as_ref(), asker)
+                    .await
+            }
+            SocketCall::Hold if body.is_end_stream() => {
+                let secret = input::secret(&head.headers)?;
+                self.hold(query, secret.as_ref(), peer)
+            }
             SocketCall::Hold => {
                 let detail = "POST /v1/hold takes no body: ?product=render&seats=2";
                 Err(Problem::new(ProblemType::BadRequest, detail))
@@ -145,14 +153,19 @@ impl Api {
         })
     }
 
-    fn hold(&self, query: &Query, peer: &Arc<Peer>) -> Result<Response<Body>, Problem> {
+    fn hold(
+        &self,
+        query: &Query,
+        secret: Option<&Secret>,
+        peer: &Arc<Peer>,
+    ) -> Result<Response<Body>, Problem> {
         let permit = self.follower(peer.asker)?;
         let id = if let Some(name) = query.get("resume")? {
-            self.claims.resume(name, peer.asker)?
+            self.claims.resume(name, secret, peer.asker)?
         } else {
             let start = input::start(query)?.unwrap_or(Start::Licensed);
-            self.claims
-                .hold(vec![input::item(query)?], start, peer.asker)?
+            let (items, bind) = (vec![input::item(query)?], input::bind(query)?);
+            self.claims.hold(items, start, bind, peer.asker)?
         };
         let (claims, peer) = (self.claims.clone(), peer.clone());
         Ok(hold_stream::follow(claims, id, peer, permit))
@@ -190,14 +203,19 @@ impl Api {
         }
     }
 
-    async fn delete(&self, name: &ClaimName, asker: Asker) -> Result<Response<Body>, Problem> {
+    async fn delete(
+        &self,
+        name: &ClaimName,
+        secret: Option<&Secret>,
+        asker: Asker,
+    ) -> Result<Response<Body>, Problem> {
         let Some(found) = self.registry().find(name.as_str(), asker, clock::boot()) else {
             return Ok(no_content());
         };
         if found.kind == ClaimKind::Pod {
             return Err(pods_own(name));
         }
-        self.claims.give_back(found.id);
+        self.claims.give_back_of(&found, secret, asker)?;
         // Past this time it goes on by itself.
         let _ = tokio::time::timeout(GIVE_BACK, self.registry().gone(found.id)).await;
         Ok(no_content())

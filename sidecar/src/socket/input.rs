@@ -5,7 +5,8 @@ use mooring_core::cut::cut;
 use mooring_core::names::{ClaimName, ProductName, Seats, Version};
 use mooring_core::policy::Start;
 use mooring_core::request::{Item, MAX_ITEMS, MAX_SEATS};
-use mooring_core::wire::{Problem, ProblemType, SocketClaim};
+use mooring_core::secret::{BadBytes, Secret, SecretHash};
+use mooring_core::wire::{Problem, ProblemType, SECRET_HEADER, SocketClaim};
 use mooring_net::head::{Query, bad_field as bad, prefer_wait};
 use serde::Deserialize;
 use serde_json::Value;
@@ -33,6 +34,23 @@ pub fn item(query: &Query) -> Result<Item, Problem> {
         seats,
         version,
     })
+}
+
+/// Whose seat a hold is to be, by `?bind=…`.
+pub fn bind(query: &Query) -> Result<Option<SecretHash>, Problem> {
+    let read = |b: &str| SecretHash::try_from(b.to_owned()).map_err(|e| bad("bind", e));
+    query.get("bind")?.map(read).transpose()
+}
+
+/// The secret of who took a hold.
+pub fn secret(headers: &HeaderMap) -> Result<Option<Secret>, Problem> {
+    let Some(value) = headers.get(SECRET_HEADER) else {
+        return Ok(None);
+    };
+    let secret = value
+        .to_str()
+        .map_or(Err(BadBytes), |s| Secret::try_from(s.to_owned()));
+    secret.map(Some).map_err(|e| bad(SECRET_HEADER, e))
 }
 
 /// The start of `?start=…`.

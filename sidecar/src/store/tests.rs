@@ -13,6 +13,7 @@ fn claim(name: &str, kind: ClaimKind) -> (About, Drive) {
         items: request::parse("render:2").unwrap(),
         start: Start::Licensed,
         owner: None,
+        bind: None,
     };
     let spec = Spec::new(about.name.clone(), about.items.clone(), about.start);
     let secret = Secret::from_bytes([1; 32]);

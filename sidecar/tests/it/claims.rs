@@ -2,6 +2,8 @@
 
 use crate::lab::{Hold, Server, Sidecar, curl, eventually, secs};
 use mooring_client::{ClaimKind, ClaimStatus, HoldState, Problem, ProblemType, boot};
+use mooring_core::license::Envelope;
+use mooring_core::secret::Secret;
 use std::net::Shutdown;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -225,6 +227,80 @@ fn a_hold_lives_as_long_as_its_connection() {
     curl.kill().unwrap();
     curl.wait().unwrap();
     free();
+}
+
+#[test]
+fn a_hold_belongs_to_who_took_it() {
+    let (server, mut pod) = held(3);
+    let socket = pod.socket();
+    let (mine, other) = (Secret::from_bytes([7; 32]), Secret::from_bytes([8; 32]));
+    let query = format!("product=render&bind={}", String::from(mine.hash()));
+    let mut hold = Hold::open(&socket, &query);
+    let name = hold.is(HoldState::Held).name;
+    let token = |socket: &Path| {
+        let (code, body) = get(socket, &format!("/v1/token?claim={name}"));
+        assert_eq!(code, "200", "{body}");
+        let bundle: serde_json::Value = serde_json::from_str(&body).unwrap();
+        let payload = bundle["lease"]["payload"].as_str().unwrap();
+        let token: serde_json::Value = serde_json::from_slice(&base64(payload)).unwrap();
+        token["bind"].as_str().map(str::to_owned)
+    };
+    assert_eq!(token(&socket), Some(String::from(mine.hash())));
+
+    let url = format!("http://mooring/v1/claims/{name}");
+    let call = |method: &str, url: &str, secret: Option<&Secret>| {
+        let header = secret.map(|s| format!("mooring-secret: {}", String::from(s.clone())));
+        let mut args = vec!["-X", method, url, "--max-time", "1"];
+        args.extend(header.iter().flat_map(|h| ["-H", h]));
+        let (code, body) = curl(&socket, &args);
+        (
+            code,
+            serde_json::from_str::<Problem>(&body)
+                .ok()
+                .and_then(|p| p.field),
+        )
+    };
+    let refused = ("409".to_owned(), Some("mooring-secret".to_owned()));
+    assert_eq!(call("DELETE", &url, None), refused);
+    assert_eq!(call("DELETE", &url, Some(&other)), refused);
+    assert_eq!(server.holding(), 2);
+
+    // After a crash of the sidecar it is taken up by who took it, and by nobody else.
+    pod.kill();
+    pod.start();
+    eventually("the sidecar is back", secs(5), || pod.status());
+    let resume = format!("http://mooring/v1/hold?resume={name}");
+    assert_eq!(call("POST", &resume, None), refused);
+    assert_eq!(call("POST", &resume, Some(&other)), refused);
+    let shown = format!(
+        "resume={name} HTTP/1.1\r\nmooring-secret: {}\r\nx: ?",
+        String::from(mine.clone())
+    );
+    let mut hold = Hold::open(&socket, &shown);
+    hold.is(HoldState::Held);
+    assert_eq!(
+        token(&socket),
+        Some(String::from(mine.hash())),
+        "still its own"
+    );
+    assert_eq!(call("DELETE", &url, Some(&mine)).0, "204");
+    hold.is(HoldState::Released);
+
+    let (code, body) = curl(
+        &socket,
+        &["-X", "POST", "http://mooring/v1/hold?product=render&bind=x"],
+    );
+    assert_eq!(
+        (code.as_str(), problem(&body).field.as_deref()),
+        ("400", Some("bind"))
+    );
+}
+
+fn base64(text: &str) -> Vec<u8> {
+    let envelope = serde_json::json!({"payloadType": "", "payload": text, "signatures": []});
+    serde_json::from_value::<Envelope>(envelope)
+        .unwrap()
+        .payload
 }
 
 #[test]

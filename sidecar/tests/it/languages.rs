@@ -525,6 +525,117 @@ fn pass(
     answers.join().ok()
 }
 
+/// What stands between several applications and the sidecar. It takes one hold, and shows it to
+/// each that asks for one.
+struct Share {
+    dir: tempfile::TempDir,
+}
+
+impl Share {
+    fn of(sidecar: PathBuf) -> Self {
+        let share = Self {
+            dir: tempfile::tempdir().unwrap(),
+        };
+        let listener = UnixListener::bind(share.socket()).unwrap();
+        let first = Arc::new(Mutex::new(Vec::<u8>::new()));
+        std::thread::spawn(move || {
+            for app in listener.incoming().map_while(Result::ok) {
+                let (sidecar, first) = (sidecar.clone(), first.clone());
+                std::thread::spawn(move || shared(app, &sidecar, &first));
+            }
+        });
+        share
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.dir.path().join("s")
+    }
+}
+
+/// One connection: what the first hold was told, to each; all else as it is.
+fn shared(mut app: UnixStream, sidecar: &Path, first: &Mutex<Vec<u8>>) -> Option<()> {
+    let mut reader = BufReader::new(app.try_clone().ok()?);
+    let mut request = String::new();
+    while !request.ends_with("\r\n\r\n") && reader.read_line(&mut request).ok()? > 0 {}
+    let mut there = UnixStream::connect(sidecar).ok()?;
+    if !request.starts_with("POST /v1/hold") {
+        there.write_all(request.as_bytes()).ok()?;
+        std::io::copy(&mut there, &mut app).ok()?;
+        return app.shutdown(Shutdown::Both).ok();
+    }
+    let mut told = first.lock().unwrap();
+    if told.is_empty() {
+        there.write_all(request.as_bytes()).ok()?;
+        let mut piece = [0; 4096];
+        while !String::from_utf8_lossy(&told).contains("\"Held\"") {
+            let n = there.read(&mut piece).ok()?;
+            told.extend_from_slice(&piece[..n]);
+        }
+        // It lives as long as its connection.
+        std::mem::forget(there);
+    }
+    let answer = told.clone();
+    drop(told);
+    app.write_all(&answer).ok()?;
+    // Until the application goes.
+    std::io::copy(&mut reader, &mut std::io::sink())
+        .ok()
+        .map(drop)
+}
+
+/// The attack: one seat, and ten applications that each ask for their own.
+#[test]
+fn a_seat_shown_to_ten_applications_is_one_ones() {
+    each(|language| {
+        let w = World::new(language, 1).held();
+        let share = Share::of(w.pod.socket());
+        let mut apps: Vec<_> = (0..10).map(|_| Runner::new(language)).collect();
+        let mut licensed = 0;
+        for app in &mut apps {
+            connect(app, &share.socket(), "");
+            let said = app.ask(&["hold", "1", "own", "render", "1", "3000", "", "1"]);
+            if said == ["ok"] {
+                licensed += 1;
+            } else {
+                assert_eq!(said[..2], ["error", "LeaseBind"], "{language}: {said:?}");
+            }
+        }
+        assert_eq!(licensed, 1, "{language}");
+        holds(&w.server, 2);
+    });
+}
+
+/// The honest twin: through the same kind of way, each with a seat of its own; and the pod's claim,
+/// which covers whoever reaches the socket.
+#[test]
+fn each_application_with_a_seat_of_its_own_is_licensed_and_all_are_by_the_pods() {
+    each(|language| {
+        let mut w = World::new(language, 3).held();
+        let mut apps: Vec<_> = (0..3).map(|_| Runner::new(language)).collect();
+        for app in &mut apps {
+            connect(app, &w.pod.socket(), "");
+            says(
+                app,
+                &["hold", "1", "own", "render", "1", "10000", "", "1"],
+                &["ok"],
+            );
+        }
+        holds(&w.server, 4);
+        // A restarted sidecar gives each its own back.
+        w.pod.kill();
+        w.pod.start();
+        for app in &mut apps {
+            becomes(app, "licensed", "", secs(15));
+            says(
+                app,
+                &["hold", "2", "pod", "render", "1", "10000", "", "1"],
+                &["ok"],
+            );
+        }
+        holds(&w.server, 4);
+    });
+}
+
 #[test]
 fn a_replayed_answer_ends_it() {
     each(|language| {

@@ -81,7 +81,9 @@ impl Model {
 
     /// Another license is in force.
     pub(super) fn adopt(&mut self, license: License) {
-        let same = license.pools == self.license.pools && license.products == self.license.products;
+        let same = license.pools == self.license.pools
+            && license.dates == self.license.dates
+            && license.products == self.license.products;
         self.epoch += u64::from(!same);
         self.products += u64::from(license.products != self.license.products);
         let (long, short) = self.run.grace;
@@ -113,7 +115,7 @@ impl Model {
         for pool in 0..self.license.pools.len() {
             let earlier = self.run.granted.get(pool) == Some(&false);
             if earlier
-                && of(&self.run.used, pool) >= self.cap(pool)
+                && of(&self.run.used, pool) >= self.sold(pool)
                 && let Some(full) = self.run.full_once.get_mut(pool)
             {
                 *full = true;
@@ -133,6 +135,7 @@ impl Model {
         let shown = self.shown(no, message.filter(|m| m.of == of));
         let run = self.run.no;
         let (epoch, products, now) = (self.epoch, self.products, self.now);
+        let moves = self.is_stranded(no);
         let lease = self.leases.entry(no).or_insert_with(|| Lease::new(of));
         let was = lease.stand(run);
         let is = match book {
@@ -153,6 +156,7 @@ impl Model {
             ended_before: lease.seat_ended_in,
             other_products: lease.products != products,
             redrawn: false,
+            moved: false,
         };
         (lease.run, lease.stand, lease.priority) = (run, is, priority);
         lease.secret = lease.secret.or(shown.secret);
@@ -183,6 +187,8 @@ impl Model {
         }
         change.rank = self.places(no, was, is, &shown);
         change.redrawn = self.draws(no, was, book);
+        let stays = was == Stand::Seat || change.taken_in;
+        change.moved = change.redrawn && moves && stays && is == Stand::Seat;
         self.attends(of, no, is.live());
         if change.seated() {
             self.seated(no, change.taken_in);

@@ -57,6 +57,7 @@ pub(super) fn heard(
             lease_for,
             run_for,
             called_back,
+            ..
         } => {
             let confirmed = Confirmed {
                 sent: sent.at,

@@ -60,6 +60,10 @@ fn judge(m: &Model, no: AppNo, seen: &mut Seen) -> Verdict {
     if l.secret != Some(app.secret) && (lapses || m.apps.copied.contains_key(&app.holder)) {
         return Ok(());
     }
+    // It runs on under its grace, or did: promise 16.
+    if seated && m.is_stranded(lease) {
+        return Ok(());
+    }
     if !seated {
         return waits_rightly(m, app, lease, l, seen).or_else(|why| m.broken(10, what + &why));
     }

@@ -17,6 +17,7 @@
 //! | `revoke` | 12: revoked holders, leases that an administrator took back |
 //! | `silence` | 15: what starts without the server |
 //! | `watch` | 13: the watch |
+//! | `dates` | 16: seats begin and end on their day |
 //! | `model`: `lease`, `run`, `step`, `books`, `queue`, `apps`, `demand` | what is known: leases, the server's run, steps and books, who waits, holders, what claims draw |
 //! | `measure` | how exact a clock is |
 //!
@@ -33,6 +34,7 @@ mod books;
 mod call_back;
 mod contested;
 mod copies;
+mod dates;
 mod demand;
 mod freeing;
 mod lease;
@@ -134,6 +136,7 @@ impl Checker {
         let step = std::mem::take(&mut self.step);
         let (m, seen) = (&mut self.m, &mut self.seen);
         m.note_receipt(&step);
+        dates::step_begins(m);
         if !m.run.roster_done && (step.settled || step.grants().next().is_some()) {
             m.run.look_at_rosters();
         }
@@ -145,6 +148,7 @@ impl Checker {
         call_back::step_end(m, &step, seen)?;
         restart::step_end(m, &step, seen)?;
         contested::step_end(m, &step, seen)?;
+        dates::step_end(m, &step, seen)?;
         if let Some(misplaced) = step.misplaced {
             return Err(misplaced);
         }
@@ -177,6 +181,7 @@ impl Checker {
                 authority::answered(m, step, *msg, reply, seen)?;
                 m.answered(step, *msg, reply);
                 if let Reply::Lease { lease, .. } = reply {
+                    dates::answered(m, *lease)?;
                     seats::answered(m, *lease)?;
                 }
                 // Why a place is wrong is seen better when the step is over.

@@ -48,6 +48,8 @@ pub(super) struct Model {
     pub(super) apps: Apps,
     /// Requests whose answer is held open, oldest first.
     pub(super) open: Vec<Open>,
+    /// Which pools were there at the last step.
+    pub(super) were_open: Vec<bool>,
     /// The furthest that the server's wall clock ever ran ahead.
     pub(super) highest_wall: i64,
 }
@@ -97,8 +99,45 @@ impl Model {
         self.live.get(&holder).into_iter().flatten().copied()
     }
 
-    /// Seats and overdraft of a pool.
+    /// What the server's wall clock reads, in milliseconds from the world's beginning.
+    pub(super) fn wall(&self) -> i64 {
+        i64::try_from(self.now).unwrap_or(i64::MAX) + self.run.wall
+    }
+
+    fn is_open_at(&self, pool: Index, at: i64) -> bool {
+        let (begin, end) = self.license.dates.get(pool).copied().unwrap_or_default();
+        begin.is_none_or(|t| t <= at) && end.is_none_or(|t| at < t)
+    }
+
+    /// Whether a pool has begun and has not ended.
+    pub(super) fn is_open(&self, pool: Index) -> bool {
+        self.is_open_at(pool, self.wall())
+    }
+
+    /// The dates to come at which seats begin.
+    fn begins(&self) -> impl Iterator<Item = i64> + '_ {
+        let (now, dates) = (self.wall(), self.license.dates.iter());
+        dates.filter_map(|d| d.0).filter(move |t| *t > now)
+    }
+
+    /// Whether some of what a lease was booked with last is of a pool that is not there.
+    pub(super) fn is_stranded(&self, no: LeaseNo) -> bool {
+        let lease = self.leases.get(&no);
+        let closed = |l: &Lease| l.draws.iter().any(|d| !self.is_open(d.0));
+        !self.license.dates.is_empty() && lease.is_some_and(closed)
+    }
+
+    /// Seats and overdraft of a pool: none while it is not there.
     pub(super) fn cap(&self, pool: Index) -> u64 {
+        if self.is_open(pool) {
+            self.sold(pool)
+        } else {
+            0
+        }
+    }
+
+    /// The same, whatever its dates.
+    pub(super) fn sold(&self, pool: Index) -> u64 {
         let pool = self.license.pools.get(pool);
         pool.map_or(0, |(seats, over)| u64::from(*seats) + u64::from(*over))
     }
@@ -118,12 +157,23 @@ impl Model {
         pools.all(|p| of(&self.run.used, p) + drawn(p) <= self.cap(p))
     }
 
-    /// Whether it would fit if nobody else were there.
+    /// Whether it would fit if nobody else were there, now or when seats begin.
     pub(super) fn could_fit(&self, items: &[(Index, u32)]) -> bool {
         self.fits_beside(&[], items)
+            || self.begins().any(|at| {
+                let there = |pool| {
+                    if self.is_open_at(pool, at) {
+                        self.sold(pool)
+                    } else {
+                        0
+                    }
+                };
+                let mut left: Vec<u64> = (0..self.license.pools.len()).map(there).collect();
+                demand::fits(&self.license, items, &mut left)
+            })
     }
 
-    fn fits_beside(&self, used: &[u64], items: &[(Index, u32)]) -> bool {
+    pub(super) fn fits_beside(&self, used: &[u64], items: &[(Index, u32)]) -> bool {
         let free = |pool| self.cap(pool).saturating_sub(of(used, pool));
         let mut left: Vec<u64> = (0..self.license.pools.len()).map(free).collect();
         demand::fits(&self.license, items, &mut left)

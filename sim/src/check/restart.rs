@@ -175,6 +175,7 @@ fn stays_held(m: &Model, step: &Step, message: &Message, seen: &mut Seen) -> Ver
         && !m.apps.copied.contains_key(&holder)
         // What it drew: a copy of another holder, with an older lease, may have come back to that,
         // and other seats are not given out before Q.
+        && !m.is_stranded(*no)
         && m.has_free(&lease.draws);
     let stays = matches!(step.reply(), Some(Reply::Lease { lease, .. }) if lease == no);
     if due && !stays {

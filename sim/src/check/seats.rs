@@ -79,7 +79,7 @@ fn counts_no_more(m: &mut Model, no: LeaseNo) {
     }
 }
 
-fn within(m: &Model, pool: Index, when: &str) -> Verdict {
+pub(super) fn within(m: &Model, pool: Index, when: &str) -> Verdict {
     let (running, allowed) = (of(&m.running, pool), m.allowed(pool));
     if running <= allowed || running <= allowed + of_copies_begun_anew(m, pool) {
         return Ok(());
@@ -153,8 +153,15 @@ pub(super) fn booked(m: &mut Model, step: &Step, change: &Change, seen: &mut See
         lease.running_draws.clone_from(&draws);
     }
     for &(pool, _) in &draws {
-        let (cap, used) = (m.cap(pool), of(&m.run.used, pool));
-        if change.grant()
+        // An earlier run's lease comes back to its pool, though that has ended meanwhile.
+        let comes_back = change.taken_in && !change.moved;
+        let cap = if comes_back {
+            m.sold(pool)
+        } else {
+            m.cap(pool)
+        };
+        let used = of(&m.run.used, pool);
+        if (change.grant() || change.moved)
             && let Some(g) = m.granted_of.get_mut(pool)
         {
             *g = cap;
@@ -214,11 +221,16 @@ fn part_of_a_claim(m: &Model, step: &Step, change: &Change, seen: &mut Seen) -> 
     if !same || !change.redrawn {
         return Ok(());
     }
+    // Whether it may be there now, is looked at when the step is over (`dates`).
+    if change.moved {
+        return Ok(());
+    }
     if !first {
         let what = format!("{change} was granted, and now draws {draws:?} instead");
         return m.broken(14, what);
     }
-    if change.taken_in {
+    // By an older token than that of its last move: what has ended is nobody else's.
+    if change.taken_in && !m.is_stranded(change.lease) {
         let what = format!(
             "{change} is taken in with draws of {draws:?}, which are not those that it was granted: others may hold these"
         );

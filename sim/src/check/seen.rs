@@ -29,6 +29,12 @@ seen! {
     held_all_seats,
     /// 1: an answer was a problem, since the run could not sign.
     not_signed,
+    /// 16: a lease moved from a pool that had ended.
+    moved,
+    /// 16: a lease had no room to move to.
+    stranded,
+    /// 16: a pool began.
+    pools_begun,
     /// 5: a request was held open.
     held_open,
     /// 5: a claim was granted whose request was held open.

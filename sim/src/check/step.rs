@@ -61,6 +61,8 @@ pub(super) struct Change {
     pub(super) other_products: bool,
     /// It draws something else than before.
     pub(super) redrawn: bool,
+    /// The same, since a pool that it drew on is not there any more.
+    pub(super) moved: bool,
 }
 
 impl Change {

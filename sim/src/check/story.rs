@@ -24,6 +24,7 @@ pub(super) fn lease(n: u32) -> LeaseNo {
 /// 1.
 pub(super) fn license(seats: u32) -> License {
     License {
+        dates: vec![],
         pools: vec![(seats, 0), (seats, 0)],
         products: vec![
             vec![vec![(0, 1)]],
@@ -163,6 +164,7 @@ impl Story {
         Msg::Claim {
             items: self.items_of(copy),
             secret: self.secret(copy),
+            bind: None,
             shows_secret: held.or(ticket).is_some(),
             held: held.map(lease),
             held_given: None,
@@ -388,6 +390,7 @@ pub(super) fn got(no: u32) -> Reply {
         lease_for: D,
         run_for: G,
         called_back: false,
+        bind: None,
     }
 }
 
@@ -398,6 +401,7 @@ pub(super) fn called_back(no: u32, run_for: Ms) -> Reply {
         lease_for: D.min(run_for),
         run_for,
         called_back: true,
+        bind: None,
     }
 }
 
@@ -406,6 +410,7 @@ pub(super) fn waiting(no: u32, place: u32) -> Reply {
         lease: lease(no),
         place,
         settling: false,
+        bind: None,
     }
 }
 
@@ -414,5 +419,6 @@ pub(super) fn settling(no: u32, place: u32) -> Reply {
         lease: lease(no),
         place,
         settling: true,
+        bind: None,
     }
 }

@@ -32,7 +32,9 @@ impl World {
     }
 
     fn real_license(&self, l: &License) -> RealLicense {
-        let pools = self.names.pools.iter().zip(&l.pools);
+        let undated = std::iter::repeat(&(None, None));
+        let dated = l.pools.iter().zip(l.dates.iter().chain(undated));
+        let pools = self.names.pools.iter().zip(dated);
         let products = self.names.products.iter().zip(&l.products);
         let alternative = |alt: &Vec<(usize, u32)>| {
             let draw = |(p, w): &(usize, u32)| Draw {
@@ -54,10 +56,12 @@ impl World {
             test: false,
             emergency: false,
             pools: pools
-                .map(|(n, (s, o))| Pool {
+                .map(|(n, ((s, o), (begin, end)))| Pool {
                     name: n.clone(),
                     seats: *s,
                     overdraft: *o,
+                    not_before: begin.map(wall),
+                    expires: end.map(wall),
                 })
                 .collect(),
             products: products

@@ -3,7 +3,7 @@
 
 use super::server::{paper, paper_no};
 use super::state::{Packet, World, lease_no};
-use crate::history::{Fact, Reply};
+use crate::history::{Fact, Reply, SecretNo};
 use foldhash::HashMap;
 use mooring_core::frontend::{
     Admitted, Asked, ClaimAnswer, FRESH, InForce, Opened, Opener, Proven, Signer, ThisRun, Who,
@@ -218,7 +218,8 @@ impl World {
         for (lease, granted) in renewed {
             let signed = granted.and_then(|g| {
                 let f = may.clone()?;
-                let reply = lease_reply(&g, &f);
+                let bind = g.bind.map(|b| self.secret_no(b));
+                let reply = lease_reply(&g, &f, bind);
                 let gone = || Problem::new(ProblemType::Overloaded, "no run");
                 let mut pen = self.pen().ok_or_else(gone)?;
                 Ok((answer::renewed(&mut pen, &f, &g, now)?, reply))
@@ -285,10 +286,15 @@ impl World {
     /// A claim is answered.
     pub(super) fn answers_claim(&mut self, p: &Rc<Packet>, answer: ClaimAnswer) {
         let now = self.server.now(self.now);
+        let bind = answer.as_ref().ok().and_then(|(claimed, _)| match claimed {
+            Claimed::Granted(g) => g.bind,
+            Claimed::Waiting(p) => p.bind,
+        });
+        let bind = bind.map(|b| self.secret_no(b));
         let Some(mut pen) = self.pen() else { return };
         let signed = answer.and_then(|(claimed, f)| match claimed {
             Claimed::Granted(g) => {
-                let reply = lease_reply(&g, &f);
+                let reply = lease_reply(&g, &f, bind);
                 let grant = answer::grant(&mut pen, &f, g, now)?;
                 Ok((Answer::Granted(Box::new(grant)), reply))
             }
@@ -297,6 +303,7 @@ impl World {
                     lease: lease_no(place.lease),
                     place: place.place,
                     settling: place.reason == WaitReason::Settling,
+                    bind,
                 };
                 let waiting = answer::waiting(&mut pen, &f, place, now)?;
                 Ok((Answer::Waiting(Box::new(waiting)), reply))
@@ -329,7 +336,7 @@ impl World {
     }
 }
 
-fn lease_reply(g: &Granted, f: &InForce) -> Reply {
+fn lease_reply(g: &Granted, f: &InForce, bind: Option<SecretNo>) -> Reply {
     let ms = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
     let (lease_for, run_for) = answer::limits(f, g, g.received);
     Reply::Lease {
@@ -337,5 +344,6 @@ fn lease_reply(g: &Granted, f: &InForce) -> Reply {
         lease_for: ms(lease_for),
         run_for: ms(run_for),
         called_back: g.called_back.is_some(),
+        bind,
     }
 }

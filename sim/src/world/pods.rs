@@ -63,6 +63,8 @@ impl World {
         };
         let spec = Spec {
             max_grace: Duration::from_millis(copy.plan.max_grace),
+            // An application's own seat; any number that no other claim has will do.
+            bind: (*kind != ClaimKind::Pod).then(|| real.hash()),
             ..Spec::new(name, items_of_it, start)
         };
         let drive = Drive::new(spec.clone(), *kind, real, copy.read(now));
@@ -400,6 +402,7 @@ impl World {
                     held_given: held.and_then(|t| self.given(t)),
                     ticket: ticket.map(|t| lease_no(t.lease)),
                     secret: self.secret_no(body.secret_hash),
+                    bind: body.bind.map(|b| self.secret_no(b)),
                     shows_secret: body.secret.is_some(),
                     runs_after_held: body.standing == Standing::Held,
                     runs_optimistic: body.standing == Standing::Optimistic,
@@ -679,12 +682,14 @@ impl World {
             let body = wire::ClaimRequest {
                 items: spec.items.clone(),
                 secret_hash: secret.hash(),
+                bind: None,
                 request_id: Dice(&mut self.rng).request_id(),
                 standing: Standing::Held,
                 licensed_for: None,
                 counter: Some(u64::MAX / 2),
                 others: Vec::new(),
                 heard: None,
+                clock_ahead_secs: None,
                 ticket: None,
                 held: Some(wire::HeldProof {
                     delegation: bundle.delegation.clone(),

@@ -1,6 +1,6 @@
 //! An order becomes a license.
 
-use super::read::{Count, Order, OrderPolicy, OrderProduct};
+use super::read::{Order, OrderPolicy, OrderPool, OrderProduct};
 use super::{OrderError, refuse};
 use crate::license::date;
 use mooring_core::license::{
@@ -65,10 +65,23 @@ pub fn build(
         policy: policy(&order.policy)?,
     };
     license.check().map_err(|e| match e {
-        LicenseError::Field { field, problem } => refuse(field, problem),
+        LicenseError::Field { field, problem } => refuse(as_ordered(order, field), problem),
         other => refuse("(all)", other.to_string()),
     })?;
     Ok((license, warnings))
+}
+
+/// A field of the license as the order has it: the dates of a product's own pool stand at the
+/// product, and such pools come after those that are written out, in the products' order.
+fn as_ordered(order: &Order, field: String) -> String {
+    let own = field.strip_prefix("pools[").and_then(|rest| {
+        let (n, rest) = rest.split_once(']')?;
+        let n = n.parse::<usize>().ok()?.checked_sub(order.pools.len())?;
+        let products = order.products.iter().enumerate();
+        let (i, _) = products.filter(|(_, p)| p.seats.is_some()).nth(n)?;
+        Some(format!("products[{i}]{rest}"))
+    });
+    own.unwrap_or(field)
 }
 
 fn required(field: &str, value: Option<&str>, expected: &str) -> Result<String, OrderError> {
@@ -81,6 +94,14 @@ fn required(field: &str, value: Option<&str>, expected: &str) -> Result<String, 
     }
 }
 
+/// A date; of a day its first instant, or its last second where `end` says so.
+fn read_date(field: &str, value: Option<&str>, end: bool) -> Result<Option<Timestamp>, OrderError> {
+    let Some(v) = value else { return Ok(None) };
+    let t = date::parse(v, end).map_err(|e| refuse(field, e.to_string()))?;
+    let out_of_range = || refuse(field, format!("{v:?}: out of range"));
+    t.map(Some).ok_or_else(out_of_range)
+}
+
 struct Dates {
     issued: Timestamp,
     not_before: Option<Timestamp>,
@@ -90,15 +111,9 @@ struct Dates {
 
 impl Dates {
     fn read(order: &Order, now: Timestamp) -> Result<Self, OrderError> {
-        let read = |field: &str, value: &Option<String>, end: bool| {
-            let Some(v) = value else { return Ok(None) };
-            let t = date::parse(v, end).map_err(|e| refuse(field, e.to_string()))?;
-            let out_of_range = || refuse(field, format!("{v:?}: out of range"));
-            t.map(Some).ok_or_else(out_of_range)
-        };
-        let issued = read("issued", &order.issued, false)?.unwrap_or(now);
+        let issued = read_date("issued", order.issued.as_deref(), false)?.unwrap_or(now);
         let issued = date::whole_seconds(issued);
-        let not_before = read("notBefore", &order.not_before, false)?;
+        let not_before = read_date("notBefore", order.not_before.as_deref(), false)?;
         let begins = not_before.unwrap_or(issued);
         let short = match (order.test, order.emergency) {
             (true, _) => Some(("a license for tests", TEST_DAYS)),
@@ -118,7 +133,7 @@ impl Dates {
                 let p = "missing; expected the first day that is no longer covered, such as 2028-01-01, or never";
                 return bad(p.into());
             }
-            (Some(_), _) => read("expires", &order.expires, false)?,
+            (Some(v), _) => read_date("expires", Some(v), false)?,
         };
         if let Some(t) = expires.filter(|t| *t <= now) {
             return bad(format!("{t} is over already; expected a date after {now}"));
@@ -133,7 +148,8 @@ impl Dates {
             let problem = format!("{t}; {what} lasts at most {days} days");
             return bad(format!("{problem}, until {longest}"));
         }
-        let maintenance_until = read("maintenanceUntil", &order.maintenance_until, true)?;
+        let maintenance_until = order.maintenance_until.as_deref();
+        let maintenance_until = read_date("maintenanceUntil", maintenance_until, true)?;
         Ok(Self {
             issued,
             not_before,
@@ -154,7 +170,7 @@ fn sold(
     }
     let mut pools = Vec::new();
     for (i, p) in order.pools.iter().enumerate() {
-        pools.push(pool(&format!("pools[{i}]"), &p.name, p.seats, p.overdraft)?);
+        pools.push(pool(&format!("pools[{i}]"), p)?);
     }
     let written = pools.len();
     let mut products = Vec::new();
@@ -170,16 +186,21 @@ fn sold(
     Ok((pools, products))
 }
 
-fn pool(at: &str, name: &str, seats: Count, overdraft: Option<Count>) -> Result<Pool, OrderError> {
-    let name = PoolName::new(name).map_err(|e| refuse(format!("{at}.name"), e.to_string()))?;
-    if seats.0 == 0 {
+fn pool(at: &str, p: &OrderPool) -> Result<Pool, OrderError> {
+    let name = PoolName::new(&p.name).map_err(|e| refuse(format!("{at}.name"), e.to_string()))?;
+    if p.seats.0 == 0 {
         let problem = "0; expected a whole number from 1 to 1000000";
         return Err(refuse(format!("{at}.seats"), problem));
     }
+    // As in a license, `never` needs no date.
+    let expires = p.expires.as_deref().filter(|v| *v != "never");
+    let begins = p.not_before.as_deref();
     Ok(Pool {
         name,
-        seats: seats.0,
-        overdraft: overdraft.map_or(0, |o| o.0),
+        seats: p.seats.0,
+        overdraft: p.overdraft.map_or(0, |o| o.0),
+        not_before: read_date(&format!("{at}.notBefore"), begins, false)?,
+        expires: read_date(&format!("{at}.expires"), expires, false)?,
     })
 }
 
@@ -209,7 +230,14 @@ fn product(
             return Err(bad("seats", &problem));
         }
         (Some(seats), None) => {
-            let new = pool(at, &p.name, seats, p.overdraft)?;
+            let new = OrderPool {
+                name: p.name.clone(),
+                seats,
+                overdraft: p.overdraft,
+                not_before: p.not_before.clone(),
+                expires: p.expires.clone(),
+            };
+            let new = pool(at, &new)?;
             if pools.iter().all(|q| q.name != own) {
                 pools.push(new);
             }
@@ -222,9 +250,17 @@ fn product(
             return Err(bad("seats", problem));
         }
     };
-    if p.overdraft.is_some() && p.seats.is_none() {
+    let of_the_pool = [
+        ("overdraft", p.overdraft.is_some()),
+        ("notBefore", p.not_before.is_some()),
+        ("expires", p.expires.is_some()),
+    ];
+    if let Some((field, _)) = of_the_pool
+        .iter()
+        .find(|(_, given)| *given && p.seats.is_none())
+    {
         let problem = "given without seats; expected it at the pool, in pools";
-        return Err(bad("overdraft", problem));
+        return Err(bad(field, problem));
     }
     let versions = p.versions.checked();
     let versions = versions.map_err(|(bound, e)| bad(&format!("versions.{bound}"), &e))?;

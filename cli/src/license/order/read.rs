@@ -40,6 +40,10 @@ pub struct OrderPool {
     pub name: String,
     pub seats: Count,
     pub overdraft: Option<Count>,
+    /// When its seats begin; with the license without it.
+    pub not_before: Option<String>,
+    /// When its seats end (exclusive); with the license without it.
+    pub expires: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -50,6 +54,10 @@ pub struct OrderProduct {
     pub seats: Option<Count>,
     /// With `seats`: how many more may be used.
     pub overdraft: Option<Count>,
+    /// With `seats`: when they begin.
+    pub not_before: Option<String>,
+    /// With `seats`: when they end (exclusive).
+    pub expires: Option<String>,
     #[serde(default)]
     pub versions: Versions,
     /// The vendor's own names.

@@ -23,7 +23,7 @@ fn key(n: u8) -> SigningKey {
 }
 
 /// Two seats of `render` for the year 2026 and a bit.
-fn license() -> License {
+pub(crate) fn license() -> License {
     let pool = PoolName::new("seats").unwrap();
     License {
         schema: 1,
@@ -41,6 +41,8 @@ fn license() -> License {
             name: pool.clone(),
             seats: 2,
             overdraft: 0,
+            not_before: None,
+            expires: None,
         }],
         products: vec![Product {
             name: ProductName::new("render").unwrap(),
@@ -64,7 +66,12 @@ fn license() -> License {
 
 /// What a license and its anchor allow, by a delegation that begins at `from`.
 pub(crate) fn authority(from: &str) -> Authority {
-    let envelope = Envelope::sign(types::LICENSE, &license(), &key(42)).unwrap();
+    authority_of(&license(), from)
+}
+
+/// The same for another license.
+pub(crate) fn authority_of(license: &License, from: &str) -> Authority {
+    let envelope = Envelope::sign(types::LICENSE, license, &key(42)).unwrap();
     let open = OpenLicense::from_envelope(envelope, Trust::Unchecked).unwrap();
     let delegation = Delegation {
         license: open.digest.clone(),

@@ -33,7 +33,8 @@ calls! {
     /// A lease token with the application's nonce in it.
     TOKEN = Token "token", "POST" "/v1/leases/{id}/token", Claim, Required("NonceRequest"),
         [200 Json("TokenResponse")],
-        [BadRequest, TooLarge, Unauthenticated, Revoked, UnknownLease, AnchorLost, LicenseInvalid];
+        [BadRequest, TooLarge, Unauthenticated, Revoked, UnknownLease, AnchorLost, LicenseInvalid,
+         Overloaded];
 
     /// Capacity, use, queue.
     PRODUCTS = Products "products", "GET" "/v1/products", Known, None, [200 Json("Products")],

@@ -37,7 +37,7 @@ calls! {
 
     /// A claim that lives as long as its connection.
     HOLD = Hold "hold", "POST" "/v1/hold", Anyone, None, [200 Events("claim", "ClaimStatus")],
-        [BadRequest, NotFound, ClaimChanged, TooManyClaims, Overloaded];
+        [BadRequest, NotFound, NotEntitled, ClaimChanged, TooManyClaims, Overloaded];
 
     /// The signed lease.
     TOKEN = Token "token", "GET" "/v1/token", Anyone, None, [200 Json("Bundle")],

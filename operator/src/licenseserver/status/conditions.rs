@@ -10,10 +10,12 @@ use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use mooring_api::names::ServerRef;
 use mooring_api::status::{
-    ANCHOR_PRESENT, LICENSE_VALID, NAME_TAKEN, NO_CONTACT, NOT_STARTED, PLACED,
+    ANCHOR_PRESENT, CLOCK_SKEW, LICENSE_VALID, NAME_TAKEN, NO_CONTACT, NOT_STARTED, PLACED,
     PODS_TRUST_EARLIER_CA, READY, SECOND_SERVER_SEEN, SERVING, SETTLING,
 };
-use mooring_core::time::Timestamp;
+use mooring_core::identity::Holder;
+use mooring_core::time::{Timestamp, print_span};
+use std::time::Duration;
 
 /// All that the conditions look at.
 #[derive(Debug)]
@@ -92,6 +94,7 @@ pub fn conditions(j: &Judged<'_>, before: &[Condition]) -> Vec<Condition> {
     ];
     all.into_iter()
         .chain(second_server(j, before).map(|w| (SECOND_SERVER_SEEN, w)))
+        .chain(clock_skew(j, before).map(|w| (CLOCK_SKEW, w)))
         .chain(name_taken(j, before).map(|w| (NAME_TAKEN, w)))
         .chain(earlier_ca(j, before).map(|w| (PODS_TRUST_EARLIER_CA, w)))
         .map(|(kind, w)| condition(kind, &w, j, before))
@@ -145,6 +148,30 @@ fn second_server(j: &Judged<'_>, before: &[Condition]) -> Option<Word> {
         }
         None => old.map(|_| either(false, "Alone", "no second server was seen in the last hour")),
     }
+}
+
+/// There only if it is, or was, true.
+fn clock_skew(j: &Judged<'_>, before: &[Condition]) -> Option<Word> {
+    let old = before.iter().find(|c| c.type_ == CLOCK_SKEW);
+    let Some(state) = j.snapshot.says() else {
+        return old.map(|_| no_contact(j));
+    };
+    let Some(skew) = &state.clock_skew else {
+        let text = "no holder's clock differs from the server's by an hour";
+        return old.map(|_| either(false, "ClocksAgree", text));
+    };
+    let secs = skew.ahead_secs;
+    let by = print_span(Duration::from_secs(secs.unsigned_abs()));
+    let side = if secs > 0 { "ahead of" } else { "behind" };
+    let node = match &skew.holder {
+        Holder::Pod { node: Some(n), .. } => format!(" on node {n}"),
+        _ => String::new(),
+    };
+    let text = format!(
+        "the clock of {}{node} is {by} {side} the server's; from a day on its applications take no proof: set whichever is wrong",
+        skew.holder
+    );
+    Some(either(true, "HolderClock", text))
 }
 
 fn condition(kind: &str, w: &Word, j: &Judged<'_>, before: &[Condition]) -> Condition {

@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::events::EventType::{self, Normal, Warning};
 use mooring_api::LicenseServerStatus;
 use mooring_api::status::{
-    ANCHOR_PRESENT, DEVICE_FOUND, LICENSE_VALID, PLACED, PODS_TRUST_EARLIER_CA, READY,
+    ANCHOR_PRESENT, CLOCK_SKEW, DEVICE_FOUND, LICENSE_VALID, PLACED, PODS_TRUST_EARLIER_CA, READY,
     SECOND_SERVER_SEEN, SERVING, SETTLING,
 };
 use mooring_core::reason::{AnchorReason, LicenseReason};
@@ -158,6 +158,7 @@ pub fn events(before: Option<&LicenseServerStatus>, now: &LicenseServerStatus) -
         turned(ANCHOR_PRESENT).and_then(|t| anchor(&t)),
         turned(LICENSE_VALID).and_then(|t| license(&t)),
         begun(SECOND_SERVER_SEEN).map(|t| t.says(Warning, "SecondServer")),
+        begun(CLOCK_SKEW).map(|t| t.says(Warning, CLOCK_SKEW)),
         turned(PODS_TRUST_EARLIER_CA).and_then(|t| earlier_ca(&t)),
         begun(SETTLING).map(|t| t.says(Normal, SETTLING)),
         placed(old.condition(PLACED), now.condition(PLACED)),

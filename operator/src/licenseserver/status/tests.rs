@@ -246,6 +246,38 @@ fn a_second_server_is_said_while_it_is_seen_and_its_end_too() {
 }
 
 #[test]
+fn a_clock_that_differs_is_said_while_it_does() {
+    let right = Case::default().status(None);
+    assert!(right.conditions.iter().all(|c| c.type_ != "ClockSkew"));
+    let differs = |ahead: i64| {
+        let skew = json!({
+            "holder": {"kind": "pod", "namespace": "studio", "pod": "render-0", "uid": "1",
+                "serviceAccount": "default", "node": "node-b"},
+            "aheadSecs": ahead,
+        });
+        let snapshot = snapshot(|v| v["clockSkew"] = skew);
+        Case {
+            snapshot,
+            ..Case::default()
+        }
+        .status(Some(&right))
+    };
+    for (ahead, words) in [(-82_800, "23h behind"), (3660, "1h1m ahead of")] {
+        let (status, reason, message) = said(&differs(ahead), "ClockSkew");
+        assert_eq!((status.as_str(), reason.as_str()), ("True", "HolderClock"));
+        for part in ["studio/render-0", "node-b", words] {
+            assert!(message.contains(part), "{message}");
+        }
+    }
+    let seen = differs(7200);
+    assert_eq!(reasons(Some(&right), &seen), ["ClockSkew"]);
+    assert_eq!(said(&seen, "Ready").0, "True");
+    let over = Case::default().status(Some(&seen));
+    assert_eq!(said(&over, "ClockSkew").1, "ClocksAgree");
+    assert!(reasons(Some(&seen), &over).is_empty());
+}
+
+#[test]
 fn two_servers_of_a_cluster_that_sign_with_one_anchor_name_each_other() {
     let name = |n: &str| ServerRef {
         namespace: "licensing".into(),

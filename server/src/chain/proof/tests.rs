@@ -4,7 +4,7 @@ use crate::tests::chain::{at, chain, state_of};
 use mooring_core::frontend::answer;
 use mooring_core::identity::Holder;
 use mooring_core::ledger::HeldLease;
-use mooring_core::ledger::{Granted, Place};
+use mooring_core::ledger::{Granted, Place, SeatDates};
 use mooring_core::license::Shown;
 use mooring_core::names::ClaimName;
 use mooring_core::names::{LeaseId, ProductName, Seats};
@@ -47,8 +47,10 @@ fn held(run: u8) -> HeldProof {
         counter: 3,
         received: BootTime::from_millis(1_010_000),
         draws: vec![],
+        dates: SeatDates::default(),
         overdraft: 0,
         secret_hash: secret(1).hash(),
+        bind: None,
         claims: None,
         called_back: None,
     };
@@ -95,6 +97,7 @@ fn an_earlier_runs_lease_counts_with_its_secret_for_its_holder_and_its_claim_alo
             claim,
             secret_hash: hash.hash(),
             secret,
+            bind: None,
             holder,
         };
         verify_held(&c, &f, &held(1), &s, t).map_err(|e| e.to_string())
@@ -113,6 +116,23 @@ fn an_earlier_runs_lease_counts_with_its_secret_for_its_holder_and_its_claim_alo
 }
 
 #[test]
+fn an_earlier_runs_lease_is_of_whose_seat_it_was() {
+    let c = chain(2, "2026-05-01T12:00:20Z");
+    let f = state_of(2, "2026-05-01T12:00:20Z").in_force.unwrap();
+    let (pod, a, s) = (ClaimName::pod(), holder("a"), secret(1));
+    let shown = Shown {
+        claim: &pod,
+        secret_hash: s.hash(),
+        secret: Some(&s),
+        bind: Some(secret(7).hash()),
+        holder: &a,
+    };
+    let t = now(1021, "2026-05-01T12:00:21Z");
+    let e = verify_held(&c, &f, &held(1), &shown, t).unwrap_err();
+    assert!(e.to_string().contains("field bind"), "{e}");
+}
+
+#[test]
 fn it_is_dated_at_the_receipt_and_expires_on_the_boot_clock() {
     let c = chain(2, "2026-05-01T12:00:20Z");
     let f = state_of(2, "2026-05-01T12:00:20Z").in_force.unwrap();
@@ -121,6 +141,7 @@ fn it_is_dated_at_the_receipt_and_expires_on_the_boot_clock() {
         claim: &pod,
         secret_hash: s.hash(),
         secret: Some(&s),
+        bind: None,
         holder: &a,
     };
     let at_boot =
@@ -140,6 +161,7 @@ fn tampered_and_foreign_proofs_are_refused() {
         claim: &pod,
         secret_hash: s.hash(),
         secret: Some(&s),
+        bind: None,
         holder: &a,
     };
     let t = now(1021, "2026-05-01T12:00:21Z");
@@ -182,6 +204,7 @@ fn a_ticket_brings_its_place_back() {
         contested: false,
         runs_until: None,
         secret_hash: secret(1).hash(),
+        bind: None,
         claims: None,
     };
     let f1 = state_of(1, "2026-05-01T12:00:00Z").in_force.unwrap();
@@ -193,6 +216,7 @@ fn a_ticket_brings_its_place_back() {
         claim: &pod,
         secret_hash: s.hash(),
         secret: Some(&s),
+        bind: None,
         holder: &a,
     };
     let f2 = state_of(2, "2026-05-01T12:00:20Z").in_force.unwrap();

@@ -84,8 +84,10 @@ impl TestClaim {
             counter: None,
             others: vec![],
             heard: None,
+            clock_ahead_secs: None,
             items: self.items.clone(),
             secret_hash: self.secret.hash(),
+            bind: None,
             request_id: random::request_id(),
             standing: if self.held.is_some() {
                 Standing::Held
@@ -177,7 +179,10 @@ pub async fn release(c: &Client, name: &ClaimName, lease: LeaseId, secret: &Secr
 
 pub async fn renew(c: &Client, renewals: Vec<Renewal>) -> Vec<Renewed> {
     let call = Call::new(http::Method::POST, "/v1/leases/renew")
-        .json(&RenewRequest { renewals })
+        .json(&RenewRequest {
+            renewals,
+            clock_ahead_secs: None,
+        })
         .unwrap();
     let a = ask(c, call).await;
     let r: RenewResponse = a

@@ -2,7 +2,8 @@
 
 use super::stack::{Piv, Soft, Stack, TpmStack, prepare};
 use crate::rig::{Outcome, Rig, TestClaim, renew, until};
-use mooring_core::license::{AnchorKind, Demand, MinAnchor, verify};
+use mooring_core::license::{AnchorKind, AppClock, Demand, MinAnchor, verify};
+use mooring_core::time::Timestamp;
 use mooring_core::wire::{Grant, ProblemType, Renewed, ServerState};
 use mooring_net::client::Client;
 use mooring_testkit::vendor;
@@ -52,9 +53,16 @@ fn verified(g: &Grant) {
         app_version: None,
         built_on: None,
         nonce: None,
+        bind: None,
         min_anchor: MinAnchor::Any,
     };
-    let v = verify(&g.token, &[vendor().public()], &demand).unwrap();
+    let v = verify(
+        &g.token,
+        &[vendor().public()],
+        &demand,
+        &AppClock::at(Timestamp::now()),
+    )
+    .unwrap();
     assert_eq!(v.anchor, AnchorKind::Pkcs11);
 }
 

@@ -14,6 +14,39 @@ fn query(text: &str) -> Result<String, (String, String)> {
 }
 
 #[test]
+fn whose_seat_it_is_and_by_what_secret_is_read_or_refused() {
+    let s = Secret::from_bytes([7; 32]);
+    let hash = String::from(s.hash());
+    let read = |q: &str| bind(&Query::read(Some(q))?);
+    assert_eq!(read("product=render"), Ok(None));
+    assert_eq!(read(&format!("bind={hash}")), Ok(Some(s.hash())));
+    for bad in [
+        "",
+        "short",
+        &hash[1..],
+        &format!("{hash}A"),
+        &format!("{}=", &hash[1..]),
+    ] {
+        let p = read(&format!("bind={bad}")).unwrap_err();
+        assert_eq!(p.field.as_deref(), Some("bind"), "{p}");
+        assert!(p.detail.contains("43 characters"), "{p}");
+    }
+    let shown = |v: &[u8]| {
+        let value = HeaderValue::from_bytes(v).unwrap();
+        secret(&HeaderMap::from_iter([(
+            SECRET_HEADER.parse().unwrap(),
+            value,
+        )]))
+    };
+    assert_eq!(secret(&HeaderMap::new()), Ok(None));
+    assert_eq!(shown(String::from(s.clone()).as_bytes()), Ok(Some(s)));
+    for bad in [&b"short"[..], b"\xff\xfe"] {
+        let p = shown(bad).unwrap_err();
+        assert_eq!(p.field.as_deref(), Some(SECRET_HEADER), "{p}");
+    }
+}
+
+#[test]
 fn a_hold_is_read_from_the_query() {
     let ok = |q: &str| query(q).unwrap();
     assert_eq!(ok("product=render"), "render None");

@@ -2,6 +2,7 @@ use super::*;
 
 fn license() -> License {
     License {
+        dates: vec![],
         pools: vec![(4, 0), (3, 0)],
         // 0: one seat of pool 0. 1: pool 0, or two of pool 1. 2: both pools at once.
         products: vec![

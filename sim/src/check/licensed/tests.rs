@@ -183,6 +183,7 @@ fn contact(optimistic: bool) -> Story {
         Msg::Claim {
             items: vec![(0, 1)],
             secret: SecretNo(1),
+            bind: None,
             shows_secret: false,
             held: None,
             held_given: None,

@@ -152,6 +152,7 @@ fn a_lease_is_taken_in_once_and_with_its_secret() {
     let bare = Msg::Claim {
         items,
         secret,
+        bind: None,
         shows_secret: false,
         held,
         held_given: None,
@@ -267,6 +268,7 @@ fn the_token_before_a_lost_answer_counts() {
         lease_for: 1000,
         run_for: G,
         called_back: false,
+        bind: None,
     };
     s.held(1, 1).see(Fact::Answered { msg, reply: short });
     s.wait(100).see(Fact::Crashed);

@@ -20,6 +20,22 @@ fn nobody_gets_the_lease_without_the_secret() {
         s.receive(msg).see(Fact::Answered { msg, reply: got(1) });
         assert_eq!(s.verdict(), promise);
     }
+    for (says, promise) in [(Some(7), None), (Some(8), Some(11)), (None, Some(11))] {
+        let mut s = Story::new(1);
+        s.granted(2, 2);
+        let mut asks = s.claim(1, None, None);
+        if let Msg::Claim { bind, .. } = &mut asks {
+            *bind = Some(SecretNo(7));
+        }
+        let msg = s.sends(1, asks);
+        let mut reply = waiting(1, 1);
+        if let Reply::Waiting { bind, .. } = &mut reply {
+            *bind = says.map(SecretNo);
+        }
+        s.book(1, 1, Book::Waiting);
+        s.see(Fact::Answered { msg, reply });
+        assert_eq!(s.verdict(), promise, "{says:?}");
+    }
     let mut s = Story::new(1);
     s.granted(1, 1).wait(10);
     s.begin_as(1, 9, false);

@@ -6,10 +6,10 @@ use crate::tests::chain::{at, chain, state_of};
 use crate::tests::license;
 use mooring_core::frontend::{Clock, answer};
 use mooring_core::identity::Holder;
-use mooring_core::ledger::Granted;
+use mooring_core::ledger::{Granted, SeatDates};
 use mooring_core::license::{
-    AnchorKind, Bundle, Demand, Envelope, License, MinAnchor, SigningKey, Standby, armour, types,
-    verify,
+    AnchorKind, AppClock, Bundle, Demand, Envelope, License, MinAnchor, SigningKey, Standby,
+    armour, types, verify,
 };
 use mooring_core::names::{ClaimName, LeaseId, ProductName, Seats};
 use mooring_core::request::Item;
@@ -293,18 +293,24 @@ impl Bench {
     }
 
     /// What an application makes of it.
-    pub(super) fn verified(bundle: &Bundle) -> Result<(), String> {
+    pub(super) fn verified(&self, bundle: &Bundle) -> Result<(), String> {
         let product = ProductName::new("render").unwrap();
         let demand = Demand {
             product: &product,
             app_version: None,
             built_on: None,
             nonce: None,
+            bind: None,
             min_anchor: MinAnchor::Any,
         };
-        verify(bundle, &[vendor().public()], &demand)
-            .map(|_| ())
-            .map_err(|e| e.to_string())
+        verify(
+            bundle,
+            &[vendor().public()],
+            &demand,
+            &AppClock::at(self.world.now().wall),
+        )
+        .map(|_| ())
+        .map_err(|e| e.to_string())
     }
 }
 
@@ -336,8 +342,10 @@ fn granted(received: BootTime) -> Granted {
         counter: 1,
         received,
         draws: Vec::new(),
+        dates: SeatDates::default(),
         overdraft: 0,
         secret_hash: secret.hash(),
+        bind: None,
         claims: None,
         called_back: None,
     }

@@ -84,7 +84,7 @@ async fn half_an_hour(seed: u64, grace: u64, rule: Rule) -> Result<Seen, String>
                 // by the time alone.
                 if dice.below(if pulled.is_some() { 24 } else { 200 }) == 0 {
                     seen.signed += 1;
-                    Bench::verified(&b.sign(&f)).map_err(|e| format!("{t}: {e}"))?;
+                    b.verified(&b.sign(&f)).map_err(|e| format!("{t}: {e}"))?;
                 }
                 // A loss is seen within a second; then renewals go on for the grace.
                 if let Some(p) = pulled.filter(|p| b.world.ms() - p > grace + 1000 + 400) {

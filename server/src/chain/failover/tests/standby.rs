@@ -33,7 +33,7 @@ async fn a_standby_serves_only_while_the_first_cannot() {
         ),
         (1, "StandbyInUse", true, None)
     );
-    Bench::verified(&b.renew().unwrap()).unwrap();
+    b.verified(&b.renew().unwrap()).unwrap();
     let said = state.anchor.message.clone();
     assert!(
         said.contains("until 2026-05-15T12:10Z")
@@ -44,7 +44,7 @@ async fn a_standby_serves_only_while_the_first_cannot() {
     // For hours, with the same words.
     b.run(3 * 3600).await;
     assert_eq!(b.authority.anchor.message, said);
-    Bench::verified(&b.renew().unwrap()).unwrap();
+    b.verified(&b.renew().unwrap()).unwrap();
 
     // The first is back: by itself, within the longest wait, and the standby may be taken out.
     b.world.plug(0, true);

@@ -1,0 +1,316 @@
+//! Pools whose seats begin and end by the wall clock, as the license says (promise 16): what there
+//! is, as a function of the date.
+//!
+//! A pool is open from its `notBefore` to its `expires`, within the license's own dates. One that
+//! is not open has no seats. A lease whose seats come from such a pool moves to another of its
+//! products' pools as soon as there is room, before anybody in the queue is granted something; all
+//! of it, or nothing. Until then it is *stranded*: what it asks is heard and not signed
+//! ([`Granted::in_force`]), as if the license had ended, and its application runs on under its
+//! grace. When that has passed, the lease ends in the books, too.
+
+use super::alternative::{Alternative, Taken, draws};
+use super::capacity::Capacity;
+use super::count_by::ShareKey;
+use super::entry::{Entry, State};
+use super::fit::fit;
+use super::pool::{Drawn, Draws, PoolUse};
+use super::state::Ledger;
+use super::types::{Granted, SeatDates};
+use crate::mutant::{self, Mutant};
+use crate::names::{LeaseId, ProductName};
+use crate::request::Item;
+use crate::time::{BootTime, Timestamp, margin};
+use crate::wire::{Problem, ProblemType, SeatChange};
+use std::collections::BTreeSet;
+
+/// After how many seconds who holds such a lease may ask again, at the latest.
+const AGAIN_SECS: u64 = 30;
+
+impl Capacity {
+    /// Which pools are open now, and for how long that stays so.
+    pub(super) fn look_at_dates(&mut self) {
+        let at = self.at;
+        for p in &mut self.pools {
+            p.open = p.is_open(at);
+        }
+        let dates = self.pools.iter().flat_map(|p| [p.not_before, p.expires]);
+        let (past, to_come): (Vec<_>, Vec<_>) = dates.flatten().partition(|t| *t <= at);
+        self.same = (past.into_iter().max(), to_come.into_iter().min());
+    }
+
+    /// The wall clock reads `at` now; tells whether other pools are open than before.
+    fn set_date(&mut self, at: Timestamp) -> bool {
+        self.at = at;
+        let (from, to) = self.same;
+        if from.is_none_or(|t| t <= at) && to.is_none_or(|t| at < t) {
+            return false;
+        }
+        self.look_at_dates();
+        true
+    }
+
+    /// What each pool has now, and at each later date at which seats begin, were nothing out.
+    pub(super) fn prospects(&self) -> impl Iterator<Item = Vec<u32>> {
+        let begins = self.pools.iter().filter_map(|p| p.not_before);
+        let later = begins.filter(|t| *t > self.at);
+        let dates = std::iter::once(self.at).chain(later);
+        dates.map(|at| self.there_at(at))
+    }
+
+    fn there_at(&self, at: Timestamp) -> Vec<u32> {
+        let there = |p: &PoolUse| if p.is_open(at) { p.sold() } else { 0 };
+        self.pools.iter().map(there).collect()
+    }
+
+    /// The days to come from which on there is another number of a product's seats.
+    pub(super) fn changes(&self, product: &ProductName) -> Vec<SeatChange> {
+        let rule = self.rule(product).into_iter();
+        let pools = rule.flat_map(|r| r.from.iter().flatten());
+        let pools = pools.filter_map(|(p, _)| self.pools.get(*p));
+        let dates = pools.flat_map(|p| [p.not_before, p.expires]).flatten();
+        let later: BTreeSet<Timestamp> = dates.filter(|t| *t > self.at).collect();
+        let mut last = self.most(product);
+        let mut changes = Vec::new();
+        for at in later {
+            let seats = self.most_out_of(product, self.there_at(at));
+            if std::mem::replace(&mut last, seats) != seats {
+                let at = at.to_string();
+                changes.push(SeatChange { at, seats });
+            }
+        }
+        changes
+    }
+
+    /// The most seats of a product that could be out at once, now or later.
+    pub(super) fn most_ever(&self, product: &ProductName) -> u32 {
+        let most = self
+            .prospects()
+            .map(|there| self.most_out_of(product, there));
+        most.max().unwrap_or(0)
+    }
+
+    /// When the last of a product's seats ended, if they all have.
+    pub(super) fn ended(&self, product: &ProductName) -> Option<Timestamp> {
+        self.rule(product)?.expires.filter(|t| *t <= self.at)
+    }
+
+    /// When more seats of a product begin.
+    pub(super) fn next_begin(&self, product: &ProductName) -> Option<Timestamp> {
+        let pools = self.rule(product)?.from.iter().flatten();
+        let begins = pools.filter_map(|(p, _)| self.pools.get(*p)?.not_before);
+        begins.filter(|t| *t > self.at).min()
+    }
+
+    fn is_open(&self, pool: usize) -> bool {
+        self.pools.get(pool).is_none_or(|p| p.open)
+    }
+
+    /// Whether some of a lease's seats come from a pool that is not open.
+    fn is_stranded(&self, drawn: &Drawn) -> bool {
+        self.all_of(drawn).iter().any(|(p, _)| !self.is_open(*p))
+    }
+
+    /// The dates of the pools that a lease's seats come from.
+    pub(super) fn dates(&self, drawn: &Drawn) -> SeatDates {
+        let mut dates = SeatDates::default();
+        for p in self
+            .all_of(drawn)
+            .iter()
+            .filter_map(|(i, _)| self.pools.get(*i))
+        {
+            dates.begin = dates.begin.max(p.not_before);
+            let sooner = |t: &Timestamp| dates.end.as_ref().is_none_or(|(_, end)| t < end);
+            if let Some(t) = p.expires.filter(sooner) {
+                dates.end = Some((p.name.clone(), t));
+            }
+        }
+        dates
+    }
+
+    /// Draws a lease's seats anew, out of pools that are open, if there is room for all of them;
+    /// tells what it has then, and how many go over what was sold.
+    fn redraw(&mut self, e: &Entry, drawn: &Drawn) -> Option<(Drawn, u32)> {
+        // Of seats that several claims count as one, those that are not open move; the rest stays.
+        let moving = drawn.shared.iter().filter_map(|k| self.moving(k));
+        let moving: Vec<(ShareKey, Taken, Taken)> = moving.collect();
+        let leaves = moving.iter().flat_map(|(.., leaves)| leaves);
+        let leaves = leaves.flat_map(|(n, alt)| draws(*n, alt));
+        let before: Draws = drawn.own.iter().copied().chain(leaves).collect();
+        self.undraw(&before);
+        // What it had by itself it has by itself, whatever a later license counts by.
+        let by_itself = |i: &&Item| drawn.shared.iter().all(|(p, _)| *p != i.product);
+        let singles: Vec<&Item> = e.items.iter().filter(by_itself).collect();
+        let Some(found) = self.elsewhere(&singles, &moving) else {
+            self.draw(&before);
+            return None;
+        };
+        let mut found = found.into_iter();
+        let singles = found.by_ref().take(singles.len()).flatten();
+        let mut own: Draws = singles.flat_map(|(n, alt)| draws(n, &alt)).collect();
+        if mutant::on(Mutant::MoveCountsTwice) {
+            own.extend(&drawn.own);
+        }
+        let mut over = self.draw(&own);
+        for ((key, mut stays, _), moved) in moving.into_iter().zip(found) {
+            for (n, alt) in &moved {
+                over = over.saturating_add(self.draw(&draws(*n, alt)));
+            }
+            stays.extend(moved);
+            if let Some(share) = self.shares.get_mut(&key) {
+                share.redraw(stays);
+            }
+        }
+        let shared = drawn.shared.clone();
+        Some((Drawn { own, shared }, over))
+    }
+
+    /// Where the seats of these items would come from now, and then those of shares that move.
+    fn elsewhere(
+        &self,
+        items: &[&Item],
+        moving: &[(ShareKey, Taken, Taken)],
+    ) -> Option<Vec<Taken>> {
+        let mut wants: Vec<(&[Alternative], u32)> = Vec::new();
+        for item in items {
+            wants.push((&self.rule(&item.product)?.from, item.seats.get()));
+        }
+        for ((product, _), _, leaves) in moving {
+            let seats = leaves.iter().map(|(n, _)| n).sum();
+            wants.push((&self.rule(product)?.from, seats));
+        }
+        fit(&wants, &self.free())
+    }
+
+    /// Of seats that several claims count as one, those that stay and those whose pools are not
+    /// open, if there are such.
+    fn moving(&self, key: &ShareKey) -> Option<(ShareKey, Taken, Taken)> {
+        let is_open = |t: &(u32, Alternative)| t.1.iter().all(|(p, _)| self.is_open(*p));
+        let taken = self.shares.get(key)?.taken().cloned();
+        let (stays, leaves): (Taken, Taken) = taken.partition(is_open);
+        (!leaves.is_empty()).then(|| (key.clone(), stays, leaves))
+    }
+}
+
+impl Ledger {
+    /// The wall clock reads `wall`: pools begin and end by it. Nothing is granted in this step:
+    /// whoever asks says first whether anything may be. Tells whether something changed.
+    pub fn set_date(&mut self, wall: Timestamp, now: BootTime) -> bool {
+        let changed = self.capacity.set_date(wall);
+        if changed {
+            self.look_at_stranded(now);
+            self.regroup(now);
+        }
+        changed
+    }
+
+    /// Grants what can be granted now.
+    pub fn grants(&mut self, now: BootTime) {
+        self.tick(now);
+        self.grant_queue(now);
+    }
+
+    /// When other pools will be open, by the wall clock.
+    pub fn next_date(&self) -> Option<Timestamp> {
+        self.capacity.same.1
+    }
+
+    /// Looks anew which leases have seats of a pool that is not open.
+    pub(super) fn look_at_stranded(&mut self, now: BootTime) {
+        let held =
+            |(id, e): (&LeaseId, &Entry)| matches!(e.state, State::Held { .. }).then_some(*id);
+        let mut ids: Vec<LeaseId> = self.entries.iter().filter_map(held).collect();
+        // In their order, not in a map's: the simulator must live the same life each time.
+        ids.sort_unstable();
+        for id in ids {
+            self.strands(id, now);
+        }
+    }
+
+    /// Notes whether a granted lease has seats of a pool that is not open.
+    pub(super) fn strands(&mut self, id: LeaseId, now: BootTime) {
+        let grace = self.settings.grace.max(self.settings.lease_for);
+        let Some(e) = self.entries.get_mut(&id) else {
+            return;
+        };
+        let State::Held { drawn, .. } = &e.state else {
+            return;
+        };
+        let is_stranded = self.capacity.is_stranded(drawn);
+        if is_stranded == e.stranded.is_some() {
+            return;
+        }
+        // Its last request before counted, and no later one does.
+        e.stranded = is_stranded.then(|| e.last + grace + margin(grace));
+        if is_stranded {
+            self.stranded.insert(id);
+        } else {
+            self.stranded.remove(&id);
+        }
+        self.book_deadline(id);
+        self.tell(id, now);
+    }
+
+    /// Moves leases whose pools are not open to others of their products that have room. In no
+    /// order that anybody could make use of.
+    pub(super) fn move_stranded(&mut self, now: BootTime) {
+        let ids: Vec<LeaseId> = self.stranded.iter().copied().collect();
+        for id in ids {
+            let barred = |e: &Entry| e.taken_back || self.is_revoked(&e.holder.key());
+            let Some(e) = self.entries.get(&id).filter(|e| !barred(e)) else {
+                continue;
+            };
+            let State::Held { drawn, silent, .. } = &e.state else {
+                continue;
+            };
+            let silent = *silent;
+            if self.capacity.is_stranded(drawn) {
+                let drawn = drawn.clone();
+                let Some((drawn, overdraft)) = self.capacity.redraw(e, &drawn) else {
+                    continue;
+                };
+                if let Some(e) = self.entries.get_mut(&id) {
+                    e.state = State::Held {
+                        drawn,
+                        overdraft,
+                        silent,
+                    };
+                }
+            }
+            // Another claim's move may have moved the seats that it counts as one with it.
+            self.strands(id, now);
+        }
+    }
+
+    /// What a lease is told whose seats come from a pool that is not open.
+    pub(super) fn why_stranded(&self, e: &Entry) -> Option<Problem> {
+        let State::Held { drawn, .. } = &e.state else {
+            return None;
+        };
+        e.stranded?;
+        self.capacity.dates(drawn).in_force(self.capacity.at).err()
+    }
+}
+
+impl SeatDates {
+    /// Whether the seats are there at `at`; if not, why.
+    pub fn in_force(&self, at: Timestamp) -> Result<(), Problem> {
+        let ended = self.end.as_ref().filter(|(_, t)| *t <= at);
+        let detail = match (ended, self.begin.filter(|t| at < *t)) {
+            _ if mutant::on(Mutant::LeaseOutlivesPool) => return Ok(()),
+            (Some((pool, t)), _) => format!(
+                "its seats are of pool {pool}, which ended {t}, and no other pool of its products has room; ask the vendor for a new license"
+            ),
+            (None, Some(t)) => format!("its seats begin {t}, and now it is {at}; set the clock"),
+            (None, None) => return Ok(()),
+        };
+        let problem = Problem::new(ProblemType::LicenseInvalid, detail);
+        Err(problem.retry_after(AGAIN_SECS))
+    }
+}
+
+impl Granted {
+    /// Whether it may be signed at `at`: its seats are there.
+    pub fn in_force(&self, at: Timestamp) -> Result<(), Problem> {
+        self.dates.in_force(at)
+    }
+}

@@ -1,0 +1,44 @@
+//! Does this machine's clock differ from the license server's? A warning long before applications
+//! here take no proof any more, and what the server is told of it.
+
+use mooring_client::Bundle;
+use mooring_core::license::{CLOCK_SLACK, clock_ahead};
+use mooring_core::time::{Timestamp, print_span};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+/// By the last token. All claims share it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ClockSkew(Arc<AtomicI64>);
+
+impl ClockSkew {
+    /// By how many seconds this machine's clock is ahead (negative: behind), where that is worth
+    /// telling.
+    pub(crate) fn ahead_secs(&self) -> Option<i64> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|n| *n != 0)
+    }
+
+    /// A token has just come.
+    pub(crate) fn note(&self, token: &Bundle, now: Timestamp) {
+        let Some(issued_at) = token.says_issued_at() else {
+            return;
+        };
+        let ahead = clock_ahead(now, issued_at);
+        let before = self.0.swap(ahead.unwrap_or_default(), Ordering::Relaxed);
+        match ahead {
+            Some(ahead) if before == 0 => {
+                let by = print_span(Duration::from_secs(ahead.unsigned_abs()));
+                let side = if ahead > 0 { "ahead of" } else { "behind" };
+                let most = print_span(CLOCK_SLACK);
+                tracing::warn!(here = %now, server = %issued_at,
+                    "this machine's clock is {by} {side} the license server's: from {most} on, applications here take no proof; \
+                     set whichever clock is wrong");
+            }
+            None if before != 0 => {
+                tracing::info!("this machine's clock and the license server's agree again");
+            }
+            _ => {}
+        }
+    }
+}
