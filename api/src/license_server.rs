@@ -64,8 +64,23 @@ use std::collections::BTreeMap;
 )]
 #[serde(rename_all = "camelCase")]
 pub struct LicenseServerSpec {
-    /// The vendor's signed license file. A change of the Secret is taken in without a restart.
-    pub license: LicenseRef,
+    /// The vendors' signed license files, all bound to this anchor, in the order in which they are
+    /// drawn on: seats add up, and a claim's seats of a product come from one file. A change of a
+    /// Secret is taken in without a restart.
+    #[schemars(length(min = 1, max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["secretName", "key"]))]
+    pub licenses: Vec<LicenseRef>,
+    /// Where the vendor's revocation list is, if it ever sends one; without it in the Secret of the
+    /// first license, under the key `revocations`. It need not be there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revocations: Option<RevocationsRef>,
+    /// The vendor's voucher, as text: a permit to start with no license server in reach, where the
+    /// license asks for one. It is no secret. Pods that are created from then on carry it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 16384),
+        regex(pattern = "-----BEGIN MOORING VOUCHER-----")
+    )]
+    pub voucher: Option<String>,
     /// The vendor's public keys, only to explain errors; applications pin their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vendor_keys: Option<VendorKeys>,
@@ -141,18 +156,6 @@ pub struct LicenseRef {
     #[serde(default = "license_key")]
     #[schemars(length(min = 1, max = 253))]
     pub key: String,
-    /// The key with the vendor's revocation list; it need not be there.
-    #[serde(default = "revocations_key")]
-    #[schemars(length(min = 1, max = 253))]
-    pub revocations_key: String,
-    /// The vendor's voucher, as text: a permit to start with no license server in reach, where the
-    /// license asks for one. It is no secret. Pods that are created from then on carry it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(min = 1, max = 16384),
-        regex(pattern = "-----BEGIN MOORING VOUCHER-----")
-    )]
-    pub voucher: Option<String>,
 }
 
 impl LicenseRef {
@@ -161,9 +164,31 @@ impl LicenseRef {
         Self {
             secret_name: secret_name.into(),
             key: license_key(),
-            revocations_key: revocations_key(),
-            voucher: None,
         }
+    }
+}
+
+/// Where a revocation list is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RevocationsRef {
+    /// A Secret in the same namespace.
+    #[schemars(length(min = 1, max = 253))]
+    pub secret_name: String,
+    /// The key in it.
+    #[serde(default = "revocations_key")]
+    #[schemars(length(min = 1, max = 253))]
+    pub key: String,
+}
+
+impl LicenseServerSpec {
+    /// Where the revocation list would be: as named, or with the first license.
+    pub fn revocations(&self) -> Option<RevocationsRef> {
+        let first = self.licenses.first().map(|l| RevocationsRef {
+            secret_name: l.secret_name.clone(),
+            key: revocations_key(),
+        });
+        self.revocations.clone().or(first)
     }
 }
 

@@ -46,10 +46,10 @@ pub struct LicenseServerStatus {
     /// The server's version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// The id of the license in force.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub license: Option<String>,
-    /// What that license says of starts with no server in reach: `allow`, `voucher` or `deny`. New
+    /// The ids of the licenses in force, in the order in which they are drawn on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub licenses: Vec<String>,
+    /// What they say of starts with no server in reach: `allow`, `voucher` or `deny`. New
     /// sidecars are told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub optimistic_start: Option<String>,
@@ -140,7 +140,8 @@ pub struct ProductStatus {
     /// When the last of its seats ends (RFC 3339).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<String>,
-    /// Which versions of it the license covers, both bounds included; all without it.
-    #[serde(default, skip_serializing_if = "VersionRange::is_all")]
-    pub versions: VersionRange,
+    /// Which versions of it are covered, by each license that sells it, both bounds included; all
+    /// without it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<VersionRange>,
 }

@@ -3,6 +3,7 @@
 use crate::Config;
 use mooring_core::client_token::check_subject;
 use mooring_core::ledger::MOST_CLAIMS_PER_HOLDER;
+use mooring_core::license::MAX_LICENSES;
 use mooring_core::time::{MAX_LEASE, MIN_LEASE};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -78,6 +79,17 @@ impl Config {
         if self.lease.grace_secs < d {
             let expected = "expected at least lease.durationSecs";
             return Err(bad("lease.graceSecs", &self.lease.grace_secs, expected));
+        }
+        let files = self.licenses.len();
+        if !(1..=MAX_LICENSES).contains(&files) {
+            let expected = format!("expected 1 to {MAX_LICENSES} files");
+            return Err(bad("licenses", &files, expected));
+        }
+        let mut files = self.licenses.iter().enumerate();
+        let twice = files.find(|(i, f)| self.licenses.iter().take(*i).any(|g| g == *f));
+        if let Some((_, twice)) = twice {
+            let expected = "is there twice; expected each file once";
+            return Err(bad("licenses", &twice.display(), expected));
         }
         let claims = self.lease.claims_per_holder;
         if !(1..=MOST_CLAIMS_PER_HOLDER).contains(&claims) {

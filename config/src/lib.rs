@@ -52,8 +52,9 @@ pub struct Config {
     pub connections: Connections,
     /// Certificates, PEM (off Kubernetes from mooring pki). Read anew when they change.
     pub tls: Tls,
-    /// The license file, from the vendor. Read anew when it changes: a new one needs no restart.
-    pub license: PathBuf,
+    /// The license files, from the vendor, up to 16, in the order in which they are drawn on: seats
+    /// add up. Read anew when they change: a new one needs no restart.
+    pub licenses: Vec<PathBuf>,
     /// Optional: the vendor's revocation list, if it ever sends one. The file need not be there;
     /// read anew when it changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]

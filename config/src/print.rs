@@ -94,7 +94,7 @@ pub fn example() -> Config {
             earlier: Some("/etc/mooring/tls/earlier.pem".into()),
             client_ca: Some("/etc/mooring/tls/ca.crt".into()),
         },
-        license: "/etc/mooring/license/license.mooring".into(),
+        licenses: vec!["/etc/mooring/license/license.mooring".into()],
         revocations: Some("/etc/mooring/license/revocations.mooring".into()),
         vendor_keys: Some("/etc/mooring/vendor-keys".into()),
         anchor: AnchorConfig::Pkcs11(Pkcs11Config {

@@ -4,7 +4,7 @@
 
 use mooring_core::identity::Holder;
 use mooring_core::ledger::{Capacity, Claim, Claimed, Ledger, Limits, Settings};
-use mooring_core::license::License;
+use mooring_core::license::{Digest, License};
 use mooring_core::names::{ClaimName, InstanceId, LeaseId, RequestId};
 use mooring_core::policy::Reclaim;
 use mooring_core::secret::Secret;
@@ -66,7 +66,11 @@ fn ledger(seats: u32) -> Ledger {
             ..Limits::default()
         },
     };
-    Ledger::new(settings, Capacity::of(&license), NOW)
+    Ledger::new(
+        settings,
+        Capacity::of([(&license, &Digest(String::new()))]),
+        NOW,
+    )
 }
 
 const NOW: BootTime = BootTime::from_millis(1);

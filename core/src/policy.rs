@@ -77,8 +77,8 @@ pub enum Start {
 
 words!(Start: Optimistic = "optimistic", Licensed = "licensed");
 
-/// What the license says of starting with no server in reach.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What the license says of starting with no server in reach, the stricter the higher.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum OptimisticStart {

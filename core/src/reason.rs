@@ -131,11 +131,14 @@ reasons! {
         /// One is in force, and a newer file is refused.
         NewLicenseRefused =>
             "the file that lies there now is refused, and why; the one before stays in force",
+        /// Of several files some are in force and some are not.
+        PartlyValid =>
+            "of several license files some are not in force; the message says which, and why. The others' seats are there",
         /// One is in force, and a revocation list is refused.
         RevocationsRefused =>
             "the revocation list is refused (another vendor's, a lower number, no list): put the vendor's newest in its place. The highest one that is known holds",
         Unreadable =>
-            "the file cannot be read: is the license's Secret there, with the key that `spec.license.key` names?",
+            "the file cannot be read: is the license's Secret there, with the key that `spec.licenses` names?",
         /// The vendor's keys cannot be read.
         VendorKeysInvalid =>
             "`vendorKeys` cannot be read, or has a line that is no `ed25519:` key; the message has the line",
@@ -155,6 +158,9 @@ reasons! {
         /// A newer one was in force here.
         Superseded =>
             "a newer license has been in force here, and the message names it: put that one back",
+        /// Another file has the same license.
+        Twice =>
+            "another of the files has a license of the same id, which counts: take one of them away",
         /// The vendor took it back.
         Revoked =>
             "the vendor took it back; the message has the list's number, the day and the reason. Ask the vendor for another",

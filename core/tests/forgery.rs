@@ -41,8 +41,12 @@ fn read() -> Plain {
         let envelope = &v["envelopes"][case["bundle"][name].as_str().unwrap()];
         serde_json::from_value(envelope.clone()).unwrap()
     };
+    let first = |name: &str| {
+        let envelope = &v["envelopes"][case["bundle"][name][0].as_str().unwrap()];
+        serde_json::from_value(envelope.clone()).unwrap()
+    };
     let bundle = Bundle {
-        license: link("license"),
+        licenses: vec![first("licenses")],
         delegation: link("delegation"),
         lease: link("lease"),
     };
@@ -160,7 +164,7 @@ fn no_bit_of_a_document_verifies() {
 
 fn envelope(b: &mut Bundle, link: usize) -> &mut Envelope {
     match link {
-        0 => &mut b.license,
+        0 => &mut b.licenses[0],
         1 => &mut b.delegation,
         _ => &mut b.lease,
     }

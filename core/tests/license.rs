@@ -334,7 +334,7 @@ fn only_so_many_signatures_are_looked_at() {
 fn delegation(minutes: i64) -> Delegation {
     let from = at("2026-06-01T12:00:00Z");
     Delegation {
-        license: Digest("00".repeat(32)),
+        licenses: vec![Digest("00".repeat(32))],
         kind: AnchorKind::Pkcs11,
         key_id: key(4).public().id(),
         server_key: key(5).public(),
@@ -349,10 +349,10 @@ fn a_delegation_is_the_anchors_own_and_short() {
     let l = license();
     let sealed = |d: &Delegation, k: u8| Envelope::sign(types::DELEGATION, d, &key(k)).unwrap();
     let d = delegation(15);
-    let (open, anchor) = Delegation::open(&sealed(&d, 4), &l).unwrap();
+    let (open, anchor) = Delegation::open(&sealed(&d, 4), std::iter::once(&l)).unwrap();
     assert_eq!((&open, anchor), (&d, &l.anchors[0]));
 
-    let open = |d: &Delegation, k| Delegation::open(&sealed(d, k), &l).map(|_| ());
+    let open = |d: &Delegation, k| Delegation::open(&sealed(d, k), std::iter::once(&l)).map(|_| ());
     assert!(matches!(open(&d, 5), Err(DelegationError::Signature(_))));
     for (minutes, secs) in [(0, 0), (-1, -60), (16, 960), (60 * 24 * 365, 31_536_000)] {
         assert_eq!(

@@ -62,7 +62,7 @@ pub fn chain(data: &[u8]) {
     match first >> 4 {
         3 => return revocations(&signed(types::REVOCATIONS, payload, "vendor")),
         4 => return voucher(&signed(types::VOUCHER, payload, "vendor")),
-        0 => b.license = signed(types::LICENSE, payload, "vendor"),
+        0 => b.licenses = vec![signed(types::LICENSE, payload, "vendor")],
         1 => b.delegation = signed(types::DELEGATION, payload, "anchorEd25519"),
         _ => b.lease = signed(types::LEASE, payload, "server"),
     }
@@ -70,14 +70,15 @@ pub fn chain(data: &[u8]) {
         return;
     };
     // Read again, by other ways than verify's own.
-    let open = OpenLicense::from_envelope(b.license.clone(), Trust::Unchecked).unwrap();
+    let open = OpenLicense::from_envelope(b.licenses[0].clone(), Trust::Unchecked).unwrap();
     let d: Delegation = b.delegation.read_unverified(types::DELEGATION).unwrap();
     let t: LeaseToken = b.lease.read_unverified(types::LEASE).unwrap();
     assert!(d.not_before <= t.issued_at && t.issued_at < d.not_after);
     assert!(d.not_before.duration_until(d.not_after).unsigned_abs() <= MAX_DELEGATION);
     assert!(open.license.expires.is_none_or(|e| t.issued_at < e));
     assert!(open.license.not_before.is_none_or(|n| n <= t.issued_at));
-    assert_eq!((&d.license, &t.license), (&open.digest, &open.digest));
+    assert!(d.licenses.contains(&open.digest));
+    let part = t.parts.iter().find(|p| p.license == open.digest).unwrap();
     assert!(
         open.license
             .anchors
@@ -87,7 +88,8 @@ pub fn chain(data: &[u8]) {
     assert!(v.run_for <= open.license.policy.grace_limit() && v.run_for <= t.run_for);
     assert!(
         v.seats >= 1
-            && t.items
+            && part
+                .items
                 .iter()
                 .any(|i| i.product.as_str() == "render" && i.seats.get() == v.seats)
     );
@@ -134,7 +136,8 @@ pub fn token(data: &[u8]) {
         return;
     };
     if judge(&bundle, *first).is_some() {
-        for link in [&bundle.license, &bundle.delegation, &bundle.lease] {
+        let links = [&bundle.delegation, &bundle.lease];
+        for link in bundle.licenses.iter().chain(links) {
             assert!(GENUINE.has(link), "forged: {link:?}");
         }
     }

@@ -25,9 +25,10 @@ pub(crate) static GENUINE: LazyLock<Genuine> = LazyLock::new(|| {
         serde_json::from_value(v["envelopes"].clone()).unwrap();
     let case = &v["bundles"][0];
     let link = |name: &str| envelopes[case["bundle"][name].as_str().unwrap()].clone();
+    let first = |name: &str| envelopes[case["bundle"][name][0].as_str().unwrap()].clone();
     Genuine {
         bundle: Bundle {
-            license: link("license"),
+            licenses: vec![first("licenses")],
             delegation: link("delegation"),
             lease: link("lease"),
         },

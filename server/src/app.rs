@@ -58,7 +58,8 @@ impl App {
         if reader.only().is_some() {
             state.license_message = state.license_reason.name().into();
             state.anchor.message = state.anchor.reason.name().into();
-            (state.license_id, state.anchor.key_id) = (None, None);
+            state.licenses.clear();
+            state.anchor.key_id = None;
             (state.second_server, state.clock_skew) = (None, None);
         }
         state
@@ -73,7 +74,7 @@ impl App {
             license_valid: s.license.valid,
             license_reason: s.license.reason,
             license_message: s.license.message.clone(),
-            license_id: s.license.id.clone(),
+            licenses: s.license.files.clone(),
             optimistic_start: s.in_force.as_ref().map(|f| f.terms.optimistic_start),
             settling: self.engine.ask(|l, _| l.settling()),
             second_server: self.chain.second_server(clock::boot()),

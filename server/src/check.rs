@@ -1,7 +1,7 @@
 //! `check-config`: what a configuration names is there and good.
 
 use crate::auth::clients;
-use crate::license::{LicenseFile, Memory};
+use crate::license::{LicenseFiles, Memory};
 use crate::tls::Certificates;
 use anyhow::{Context as _, Result, anyhow, bail};
 use mooring_config::{AnchorConfig, Config};
@@ -26,13 +26,14 @@ pub(crate) fn check(config: &Config) -> Result<String> {
     Certificates::load(config.tls.clone())
         .context("configuration field tls")?
         .tls()?;
-    let mut file = LicenseFile::new(config, Memory::only_read(&config.state_dir));
+    let mut files = LicenseFiles::new(config, Memory::only_read(&config.state_dir));
     let now = clock::now().wall;
-    file.look(now, None);
-    let view = file.view(now);
-    if !view.valid || view.reason == LicenseReason::RevocationsRefused {
+    files.look(now, None);
+    let view = files.view(now);
+    let all_good = view.files.iter().all(|f| f.valid);
+    if !all_good || view.reason == LicenseReason::RevocationsRefused {
         let (reason, message) = (view.reason, view.message);
-        bail!("configuration field license: {reason}: {message}");
+        bail!("configuration field licenses: {reason}: {message}");
     }
     if let Some(c) = &config.clients {
         clients::check(c)?;

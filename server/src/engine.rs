@@ -4,7 +4,8 @@
 
 use crate::events::{Expired, Ring, Stamped};
 use mooring_core::frontend::{Asked, Authority, ClaimAnswer, Clock, FRESH, Frontend};
-use mooring_core::ledger::Ledger;
+use mooring_core::ledger::{Capacity, Ledger};
+use mooring_core::policy::Reclaim;
 use mooring_core::time::{BootTime, Now};
 use mooring_core::wire::{EndReason, LeaseView};
 use mooring_net::clock;
@@ -92,6 +93,13 @@ impl Engine {
 
     pub(crate) fn set_authority(&self, authority: Authority) {
         self.with(|frontend, now| frontend.set_authority(Arc::new(authority), now));
+        self.changed.send_replace(());
+    }
+
+    /// Other licenses have come into force.
+    pub(crate) fn take_over(&self, authority: Authority, capacity: Capacity, reclaim: Reclaim) {
+        let authority = Arc::new(authority);
+        self.with(|frontend, now| frontend.take_over(authority, capacity, reclaim, now));
         self.changed.send_replace(());
     }
 

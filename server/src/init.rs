@@ -72,7 +72,7 @@ fn config(a: &InitArgs, dir: &Path, state: &Path) -> Config {
             earlier: None,
             client_ca: Some(file("ca.crt")),
         },
-        license: file("license.mooring"),
+        licenses: vec![file("license.mooring")],
         revocations: None,
         vendor_keys: Some(file("vendor-keys")),
         anchor: match a.anchor {

@@ -1,6 +1,7 @@
-//! The license file: read, checked, read anew when it changes.
+//! The license files: read, checked, read anew when they change.
 //!
-//! A bad new file is refused loudly while the good old one stays in force. Files are compared by
+//! A bad new file is refused loudly while the good old one stays in force; each file stands for
+//! itself. Files are compared by
 //! content: Kubernetes swaps whole mounted folders, and times and inodes say little. The vendor's
 //! revocation list is read the same way.
 
@@ -16,6 +17,8 @@ use mooring_core::license::{
 };
 use mooring_core::reason::LicenseReason;
 use mooring_core::time::Timestamp;
+use mooring_core::wire::{LicenseFileView, ReplacedElsewhere};
+use mooring_net::sync::Current;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,6 +41,17 @@ pub(crate) enum FileError {
         by: String,
         issued: Timestamp,
     },
+    #[error(
+        "license field id: {id:?} is also that of {}, which counts; take one of them away",
+        other.display()
+    )]
+    Twice { id: String, other: PathBuf },
+    #[error(
+        "license field id: {:?} was superseded by license {:?}, which LicenseServer {} serves on this anchor; take this file \
+         away, or that server",
+        .0.id, .0.by, .0.server
+    )]
+    Elsewhere(ReplacedElsewhere),
     #[error("{0}")]
     Revoked(#[from] Revoked),
     #[error(
@@ -60,7 +74,8 @@ impl FileError {
             Self::Unreadable { .. } => LicenseReason::Unreadable,
             Self::Keys(_) => LicenseReason::VendorKeysInvalid,
             Self::License(e) => e.reason(),
-            Self::Superseded { .. } => LicenseReason::Superseded,
+            Self::Superseded { .. } | Self::Elsewhere(_) => LicenseReason::Superseded,
+            Self::Twice { .. } => LicenseReason::Twice,
             Self::Revoked(_) => LicenseReason::Revoked,
             Self::ListUnreadable { .. } => LicenseReason::RevocationsUnreadable,
             Self::List(e) => e.reason(),
@@ -69,15 +84,15 @@ impl FileError {
     }
 }
 
+/// What is read beside the license files: it speaks of all of them.
 #[derive(Clone, PartialEq, Eq)]
-struct Contents {
-    license: Result<String, FileError>,
+struct Beside {
     keys: Option<Result<Vec<PublicKey>, FileError>>,
     /// None: there is no such file, which is no fault: a vendor that revoked nothing sends none.
     revocations: Option<Result<String, FileError>>,
 }
 
-impl Contents {
+impl Beside {
     fn trust(&self) -> Result<Trust<'_>, FileError> {
         match &self.keys {
             None => Ok(Trust::Unchecked),
@@ -87,40 +102,42 @@ impl Contents {
     }
 }
 
-pub(crate) struct LicenseFile {
+/// One license file.
+struct LicenseFile {
     path: PathBuf,
-    keys_path: Option<PathBuf>,
-    list_path: Option<PathBuf>,
-    memory: Memory,
-    contents: Option<Contents>,
+    contents: Option<Result<String, FileError>>,
     /// The one that holds.
     good: Option<Arc<OpenLicense>>,
+    /// The last of it that came into force.
+    served: Option<Arc<OpenLicense>>,
     /// Why the present contents are not the one that holds.
     refused: Option<FileError>,
-    /// Why the present revocation list is not the one that holds.
-    list_refused: Option<FileError>,
 }
 
 impl LicenseFile {
-    /// The configured one, not looked at yet, with what earlier runs have seen.
-    pub(crate) fn new(config: &Config, memory: Memory) -> Self {
+    fn new(path: PathBuf) -> Self {
         Self {
-            path: config.license.clone(),
-            keys_path: config.vendor_keys.clone(),
-            list_path: config.revocations.clone(),
-            memory,
+            path,
             contents: None,
             good: None,
+            served: None,
             refused: None,
-            list_refused: None,
         }
     }
 
-    /// Looks at the files. `anchor` are the keys of the hardware, where they are known. Returns
-    /// whether anything changed.
-    pub(crate) fn look(&mut self, now: Timestamp, anchor: Option<&[PublicKey]>) -> bool {
-        let contents = self.read();
-        let same = self.contents.as_ref() == Some(&contents);
+    /// Looks at the file; `judge` says whether contents are good, and `other` whether what they are
+    /// judged by has changed. Returns whether anything changed.
+    fn look(
+        &mut self,
+        other: bool,
+        judge: impl Fn(&str) -> Result<OpenLicense, FileError>,
+    ) -> bool {
+        let contents = std::fs::read_to_string(&self.path);
+        let contents = contents.map_err(|e| FileError::Unreadable {
+            path: self.path.clone(),
+            problem: e.to_string(),
+        });
+        let same = !other && self.contents.as_ref() == Some(&contents);
         // A refusal may end with time, or with another anchor; everything else changes with the
         // files alone.
         let may_end = matches!(
@@ -133,10 +150,8 @@ impl LicenseFile {
         if same && !may_end {
             return false;
         }
-        if !same {
-            self.look_at_list(&contents);
-        }
-        let judged = judge(&contents, &self.memory, now, anchor);
+        let judged = contents.as_ref().map_err(Clone::clone);
+        let judged = judged.and_then(|text| judge(text));
         self.contents = Some(contents);
         match judged {
             Ok(open) => {
@@ -151,21 +166,78 @@ impl LicenseFile {
                     return false;
                 }
                 let stays_in_force = self.good.as_ref().map(|g| g.license.id.as_str());
-                tracing::error!(%reason, stays_in_force, "license refused: {e}");
+                tracing::error!(%reason, stays_in_force, file = %self.path.display(), "license refused: {e}");
                 self.refused = Some(e);
             }
         }
         true
     }
+}
+
+/// The license files of a server, in the order in which they are drawn on.
+pub(crate) struct LicenseFiles {
+    files: Vec<LicenseFile>,
+    keys_path: Option<PathBuf>,
+    list_path: Option<PathBuf>,
+    memory: Memory,
+    /// What the operator says of other servers on the same anchor.
+    elsewhere: Arc<Current<Vec<ReplacedElsewhere>>>,
+    beside: Option<Beside>,
+    /// Why the present revocation list is not the one that holds.
+    list_refused: Option<FileError>,
+}
+
+impl LicenseFiles {
+    /// The configured ones, not looked at yet, with what earlier runs have seen.
+    pub(crate) fn new(config: &Config, memory: Memory) -> Self {
+        Self {
+            files: config
+                .licenses
+                .iter()
+                .cloned()
+                .map(LicenseFile::new)
+                .collect(),
+            keys_path: config.vendor_keys.clone(),
+            list_path: config.revocations.clone(),
+            memory,
+            elsewhere: Arc::new(Current::new(Vec::new())),
+            beside: None,
+            list_refused: None,
+        }
+    }
+
+    /// Where it hears which of its licenses another server on the anchor has replaced.
+    pub(crate) fn elsewhere(&self) -> Arc<Current<Vec<ReplacedElsewhere>>> {
+        self.elsewhere.clone()
+    }
+
+    /// Looks at the files. `anchor` are the keys of the hardware, where they are known. Returns
+    /// whether anything changed.
+    pub(crate) fn look(&mut self, now: Timestamp, anchor: Option<&[PublicKey]>) -> bool {
+        let beside = Beside {
+            keys: self.keys_path.as_deref().map(|p| Ok(keys::read(p)?)),
+            revocations: self.list_path.as_deref().and_then(read_list),
+        };
+        let other = self.beside.as_ref() != Some(&beside);
+        if other {
+            self.look_at_list(&beside);
+        }
+        let (memory, mut changed) = (&self.memory, other);
+        for file in &mut self.files {
+            changed |= file.look(other, |text| judge(text, &beside, memory, now, anchor));
+        }
+        self.beside = Some(beside);
+        changed
+    }
 
     /// Takes a revocation list in. One that is refused changes nothing: the highest known one
     /// holds.
-    fn look_at_list(&mut self, contents: &Contents) {
+    fn look_at_list(&mut self, beside: &Beside) {
         self.list_refused = None;
-        let Some(read) = &contents.revocations else {
+        let Some(read) = &beside.revocations else {
             return;
         };
-        match judge_list(read, contents, &self.memory) {
+        match judge_list(read, beside, &self.memory) {
             Ok((text, open)) => {
                 let known = self.memory.list().map(|l| &l.digest);
                 if known != Some(&open.digest) {
@@ -184,42 +256,151 @@ impl LicenseFile {
     }
 
     /// This license came into force: what it supersedes is refused from now on.
-    pub(crate) fn in_force(&mut self, open: &OpenLicense) {
+    pub(crate) fn in_force(&mut self, open: &Arc<OpenLicense>) {
         self.memory.in_force(open);
+        let is_it = |g: &Arc<OpenLicense>| g.digest == open.digest;
+        for file in &mut self.files {
+            if file.good.as_ref().is_some_and(is_it) {
+                file.served = Some(open.clone());
+            }
+        }
     }
 
     pub(crate) fn revoked(&self, open: &OpenLicense, now: Timestamp) -> Option<Revoked> {
         self.memory.revokes(&open.license.id, now)
     }
 
-    /// The last good one; whether its dates are right is asked anew each time it is used.
-    pub(crate) fn good(&self) -> Option<&Arc<OpenLicense>> {
-        self.good.as_ref()
+    /// The last good ones, in their order; whether their dates are right is asked anew each time
+    /// they are used. A revoked one is among them only where all are.
+    pub(crate) fn good(&self, now: Timestamp) -> Vec<Arc<OpenLicense>> {
+        let good = self.files.iter().enumerate();
+        let good = good.filter_map(|(i, f)| Some((i, f.good.as_ref()?)));
+        let good = good.filter(|(i, g)| self.replaced(*i, g).is_none());
+        let good: Vec<Arc<OpenLicense>> = good.map(|(_, g)| g.clone()).collect();
+        let unrevoked = good.iter().filter(|g| self.revoked(g, now).is_none());
+        let unrevoked: Vec<Arc<OpenLicense>> = unrevoked.cloned().collect();
+        if unrevoked.is_empty() {
+            good
+        } else {
+            unrevoked
+        }
     }
 
-    /// Gives a good license up that turned out to be for other hardware, and goes back to the one
-    /// in force.
-    pub(crate) fn give_up(&mut self, why: FileError, back_to: Option<Arc<OpenLicense>>) {
-        if self.refused.as_ref() != Some(&why) {
+    /// By what this good license of file `i` is out of force, if it is: a license that was in force
+    /// here, or one of another file.
+    fn replaced(&self, i: usize, open: &OpenLicense) -> Option<FileError> {
+        let l = &open.license;
+        let superseded = |by: &str, issued| FileError::Superseded {
+            id: l.id.clone(),
+            by: by.to_owned(),
+            issued,
+        };
+        if let Some(s) = self.memory.superseded(&l.id) {
+            return Some(superseded(&s.by, s.issued));
+        }
+        let elsewhere = self.elsewhere.get();
+        if let Some(r) = elsewhere.iter().find(|r| r.id == l.id) {
+            return Some(FileError::Elsewhere(r.clone()));
+        }
+        let others = self.files.iter().enumerate().filter(|(j, _)| *j != i);
+        let mut others = others.filter_map(|(j, f)| Some((j, f, f.good.as_ref()?)));
+        others.find_map(|(j, file, o)| {
+            let other = &o.license;
+            if other.supersedes.contains(&l.id) {
+                return Some(superseded(&other.id, other.issued));
+            }
+            let goes_first = (other.issued, i) > (l.issued, j);
+            (other.id == l.id && goes_first).then(|| FileError::Twice {
+                id: l.id.clone(),
+                other: file.path.clone(),
+            })
+        })
+    }
+
+    /// Gives good licenses up that turned out to be for other hardware than these `keys`, and goes
+    /// back to those of the same files that were in force; `is_meant`: those that are right all the
+    /// same. Tells why, and whether that leaves one for these keys.
+    pub(crate) fn give_up(
+        &mut self,
+        now: Timestamp,
+        keys: &[PublicKey],
+        is_meant: impl Fn(&OpenLicense) -> bool,
+    ) -> (bool, Option<FileError>) {
+        let (mut some, mut first) = (false, None);
+        for open in self.good(now) {
+            let Err(why) = for_this_anchor(&open, keys) else {
+                some = true;
+                continue;
+            };
+            if !is_meant(&open) {
+                some |= self.go_back(&open, &why, keys);
+            }
+            first = first.or(Some(why));
+        }
+        (some, first)
+    }
+
+    fn go_back(&mut self, from: &OpenLicense, why: &FileError, keys: &[PublicKey]) -> bool {
+        let is_it = |f: &&mut LicenseFile| f.good.as_ref().is_some_and(|g| g.digest == from.digest);
+        let Some(file) = self.files.iter_mut().find(is_it) else {
+            return false;
+        };
+        if file.refused.as_ref() != Some(why) {
             tracing::error!(reason = %why.reason(), "license refused: {why}");
         }
-        self.good = back_to;
-        self.refused = Some(why);
+        let served = file.served.clone();
+        file.good = served.filter(|l| for_this_anchor(l, keys).is_ok());
+        file.refused = Some(why.clone());
+        file.good.is_some()
     }
 
-    /// Set if the present file is refused because it is for another anchor.
+    /// Set if a file is refused because it is for another anchor.
     pub(crate) fn other_anchor(&self) -> Option<&FileError> {
-        let refused = self.refused.as_ref();
-        refused.filter(|e| matches!(e, FileError::OtherAnchor { .. }))
+        let mut refused = self.files.iter().filter_map(|f| f.refused.as_ref());
+        refused.find(|e| matches!(e, FileError::OtherAnchor { .. }))
     }
 
-    /// How it stands now, for people.
+    /// How they stand now, for people.
     pub(crate) fn view(&self, now: Timestamp) -> LicenseView {
-        let holds = self.good.as_ref().map(|g| match self.revoked(g, now) {
-            Some(revoked) => Err(FileError::from(revoked)),
-            None => g.license.check_dates(now).map(|()| g).map_err(Into::into),
+        let files: Vec<LicenseFileView> = (0..self.files.len())
+            .filter_map(|i| self.view_of(i, now))
+            .collect();
+        let valid = files.iter().any(|f| f.valid);
+        let mut reason = match files.iter().find(|f| f.valid == valid) {
+            Some(first) if files.len() == 1 || !valid => first.reason,
+            _ if files.iter().all(|f| f.reason == LicenseReason::Valid) => LicenseReason::Valid,
+            _ => LicenseReason::PartlyValid,
+        };
+        let message = |f: &LicenseFileView| match (files.len(), f.valid) {
+            (1, _) | (_, true) => f.message.clone(),
+            (_, false) => format!("{}: {}", f.reason, f.message),
+        };
+        let mut message = files.iter().map(message).collect::<Vec<_>>().join("; ");
+        if let Some(e) = &self.list_refused {
+            message = format!("{message}; {e}");
+            if reason == LicenseReason::Valid {
+                reason = LicenseReason::RevocationsRefused;
+            }
+        }
+        LicenseView {
+            valid,
+            reason,
+            message,
+            files,
+        }
+    }
+
+    fn view_of(&self, i: usize, now: Timestamp) -> Option<LicenseFileView> {
+        let file = self.files.get(i)?;
+        let holds = file.good.as_ref().map(|g| {
+            let why_not = self
+                .replaced(i, g)
+                .or_else(|| Some(self.revoked(g, now)?.into()));
+            why_not.map_or(Ok(()), Err)?;
+            let dates = g.license.check_dates(now);
+            dates.map(|()| g).map_err(FileError::from)
         });
-        let (mut reason, mut message) = match (&holds, &self.refused) {
+        let (reason, message) = match (&holds, &file.refused) {
             (Some(Ok(good)), None) => (LicenseReason::Valid, self.describe(good, now)),
             (Some(Ok(good)), Some(new)) => {
                 let good = self.describe(good, now);
@@ -235,19 +416,16 @@ impl LicenseFile {
                 (LicenseReason::Starting, message.into())
             }
         };
-        if let Some(e) = &self.list_refused {
-            message = format!("{message}; {e}");
-            if reason == LicenseReason::Valid {
-                reason = LicenseReason::RevocationsRefused;
-            }
-        }
         let valid = holds.and_then(Result::ok);
-        LicenseView {
+        Some(LicenseFileView {
             valid: valid.is_some(),
             reason,
             message,
             id: valid.map(|g| g.license.id.clone()),
-        }
+            supersedes: valid
+                .map(|g| self.memory.before(&g.license))
+                .unwrap_or_default(),
+        })
     }
 
     fn describe(&self, good: &OpenLicense, now: Timestamp) -> String {
@@ -275,18 +453,6 @@ impl LicenseFile {
         }
         text
     }
-
-    fn read(&self) -> Contents {
-        let unreadable = |e: std::io::Error| FileError::Unreadable {
-            path: self.path.clone(),
-            problem: e.to_string(),
-        };
-        Contents {
-            license: std::fs::read_to_string(&self.path).map_err(unreadable),
-            keys: self.keys_path.as_deref().map(|p| Ok(keys::read(p)?)),
-            revocations: self.list_path.as_deref().and_then(read_list),
-        }
-    }
 }
 
 fn read_list(path: &Path) -> Option<Result<String, FileError>> {
@@ -303,11 +469,11 @@ fn read_list(path: &Path) -> Option<Result<String, FileError>> {
 /// Whether this list may take the place of the one that is known. Its text, and what it says.
 fn judge_list<'c>(
     read: &'c Result<String, FileError>,
-    contents: &Contents,
+    beside: &Beside,
     memory: &Memory,
 ) -> Result<(&'c str, OpenRevocations), FileError> {
     let text = read.as_ref().map_err(Clone::clone)?;
-    let open = OpenRevocations::read(text, contents.trust()?)?;
+    let open = OpenRevocations::read(text, beside.trust()?)?;
     if let Some(known) = memory.list() {
         open.follows(known)?;
     }
@@ -315,13 +481,13 @@ fn judge_list<'c>(
 }
 
 fn judge(
-    contents: &Contents,
+    text: &str,
+    beside: &Beside,
     memory: &Memory,
     now: Timestamp,
     anchor: Option<&[PublicKey]>,
 ) -> Result<OpenLicense, FileError> {
-    let text = contents.license.as_ref().map_err(Clone::clone)?;
-    let open = OpenLicense::read(text, contents.trust()?)?;
+    let open = OpenLicense::read(text, beside.trust()?)?;
     open.license.check_dates(now)?;
     if let Some(s) = memory.superseded(&open.license.id) {
         return Err(FileError::Superseded {

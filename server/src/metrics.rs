@@ -35,9 +35,9 @@ macro_rules! metrics {
 
 metrics! {
     build_info: IntGaugeVec, "mooring_build_info" ["version"], "The server's version.";
-    seats: IntGaugeVec, "mooring_seats" ["pool", "kind"],
+    seats: IntGaugeVec, "mooring_seats" ["license", "pool", "kind"],
         "Seats that there are now, by pool; overdraft apart.";
-    seats_used: IntGaugeVec, "mooring_seats_used" ["pool"], "Seats of granted claims, by pool.";
+    seats_used: IntGaugeVec, "mooring_seats_used" ["license", "pool"], "Seats of granted claims, by pool.";
     claims: IntGaugeVec, "mooring_claims" ["state"], "Claims in the books, by state.";
     queue: IntGauge, "mooring_queue", "Claims in the queue.";
     overlap: IntGauge, "mooring_overlap_seats",
@@ -52,9 +52,9 @@ metrics! {
         "How much longer the standby anchor may serve, once it has; +Inf before.";
     delegation_age: Gauge, "mooring_delegation_age_seconds", "Since the anchor last signed.";
     license_valid: IntGauge, "mooring_license_valid", "1 while a license is in force.";
-    license_expires: Gauge, "mooring_license_expires_timestamp_seconds",
-        "When the license ends; +Inf if never.";
-    seats_expire: GaugeVec, "mooring_seats_expire_timestamp_seconds" ["pool"],
+    license_expires: GaugeVec, "mooring_license_expires_timestamp_seconds" ["license"],
+        "When a license ends; +Inf if never.";
+    seats_expire: GaugeVec, "mooring_seats_expire_timestamp_seconds" ["license", "pool"],
         "When a pool's seats end, where they do so before the license.";
     requests: IntCounterVec, "mooring_requests_total" ["call", "status"],
         "Requests by call and status.";
@@ -104,8 +104,12 @@ impl Metrics {
         if let Some(f) = &s.in_force {
             let age = now.boot.since(delegated);
             self.delegation_age.set(age.as_secs_f64());
-            let ends = f.license.license.expires.map(|t| t.as_second() as f64);
-            self.license_expires.set(ends.unwrap_or(f64::INFINITY));
+            self.license_expires.reset();
+            for l in f.licenses().map(|o| &o.license) {
+                let ends = l.expires.map(|t| t.as_second() as f64);
+                let of = self.license_expires.with_label_values(&[l.id.as_str()]);
+                of.set(ends.unwrap_or(f64::INFINITY));
+            }
         }
     }
 
@@ -117,15 +121,16 @@ impl Metrics {
         self.seats_used.reset();
         self.seats_expire.reset();
         for p in pools {
+            let license = p.license.as_deref().unwrap_or_default();
             let name = p.name.as_str();
-            let seats = |kind: &str| self.seats.with_label_values(&[name, kind]);
+            let seats = |kind: &str| self.seats.with_label_values(&[license, name, kind]);
             seats("sold").set(p.seats.into());
             seats("overdraft").set(p.overdraft.into());
-            let used = self.seats_used.with_label_values(&[name]);
+            let used = self.seats_used.with_label_values(&[license, name]);
             used.set(p.used.into());
             let end = p.expires.and_then(|t| t.parse::<Timestamp>().ok());
             if let Some(t) = end {
-                let expire = self.seats_expire.with_label_values(&[name]);
+                let expire = self.seats_expire.with_label_values(&[license, name]);
                 expire.set(t.as_second() as f64);
             }
         }

@@ -12,7 +12,7 @@ use crate::chain::failover::Failover;
 use crate::chain::standby::Served;
 use crate::check::identity_key;
 use crate::engine::Engine;
-use crate::license::{LicenseFile, Memory};
+use crate::license::{LicenseFiles, Memory};
 use crate::metrics::Metrics;
 use crate::state::{LongestLease, next_generation};
 use crate::terms::RunTerms;
@@ -29,10 +29,11 @@ use mooring_core::ledger::{Capacity, Ledger, Limits as LedgerLimits, Settings};
 use mooring_core::license::{IdentityKey, SigningKey};
 use mooring_core::reason::AnchorReason;
 use mooring_core::time::{BootTime, Now, print_span};
-use mooring_core::wire::{AnchorRole, AnchorView, Logins};
+use mooring_core::wire::{AnchorRole, AnchorView, Logins, ReplacedElsewhere};
 use mooring_net::http::Body;
 use mooring_net::serve::{Limits, file_limit, serve};
 use mooring_net::shutdown::Shutdown;
+use mooring_net::sync::Current;
 use mooring_net::{clock, durable, health, notify, random};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -64,6 +65,8 @@ struct Opened {
     chain: Arc<Chain>,
     anchor_task: AnchorTask<AnyAnchor>,
     longest: LongestLease,
+    /// What the operator says of other servers on the anchor.
+    elsewhere: Arc<Current<Vec<ReplacedElsewhere>>>,
     lease_for: Duration,
     /// When it stops settling at the latest.
     settled: BootTime,
@@ -84,7 +87,7 @@ impl Server {
             engine: opened.engine.clone(),
             chain: opened.chain.clone(),
             auth: Auth::open(config, &metrics)?,
-            policies: PolicyStore::new(config.namespace.clone()),
+            policies: PolicyStore::new(config.namespace.clone(), opened.elsewhere.clone()),
             watchers: Arc::default(),
             metrics,
             clock_skew: Mutex::default(),
@@ -158,9 +161,9 @@ fn open_chain(
     metrics: &Arc<Metrics>,
 ) -> Result<Opened> {
     let mut longest = LongestLease::open(&config.state_dir)?;
-    let mut file = LicenseFile::new(config, Memory::open(&config.state_dir));
-    file.look(started.wall, None);
-    let terms = RunTerms::of(config, file.good().map(AsRef::as_ref), longest.known());
+    let mut files = LicenseFiles::new(config, Memory::open(&config.state_dir));
+    files.look(started.wall, None);
+    let terms = RunTerms::of(config, &files.good(started.wall), longest.known());
     let (lease_for, grace) = (terms.lease.duration(), terms.lease.grace());
     // Before the first grant.
     longest.raise(lease_for)?;
@@ -184,7 +187,7 @@ fn open_chain(
         },
     };
     let ledger = Ledger::new(settings, Capacity::none(), started.boot);
-    let authority = before_the_anchor(config, &file, started);
+    let authority = before_the_anchor(config, &files, started);
     let seen = authority.anchor.clone();
     let engine = Engine::new(ledger, authority, started);
     let key = SigningKey::from_seed(&random::bytes()).context("the ephemeral key")?;
@@ -204,12 +207,14 @@ fn open_chain(
     let served = Served::open(dir.join("standby.json"));
     let (of_anchors, counts, time) = (chain.clone(), metrics.clone(), Box::new(clock::now));
     let failover = Failover::new(anchors, served, of_anchors, counts, terms.lease, time, seen);
+    let elsewhere = files.elsewhere();
     let (of_task, reclaim) = (engine.clone(), config.lease.reclaim);
     Ok(Opened {
         engine,
         chain,
-        anchor_task: AnchorTask::new(failover, file, of_task, metrics.clone(), reclaim),
+        anchor_task: AnchorTask::new(failover, files, of_task, metrics.clone(), reclaim),
         longest,
+        elsewhere,
         lease_for,
         settled: started.boot + terms.settle,
     })
@@ -245,7 +250,7 @@ fn earlier_logins(path: &Path) -> Logins {
 }
 
 /// What is allowed while the anchor is still being opened: nothing is granted before it has spoken.
-fn before_the_anchor(config: &Config, file: &LicenseFile, started: Now) -> Authority {
+fn before_the_anchor(config: &Config, files: &LicenseFiles, started: Now) -> Authority {
     Authority {
         in_force: None,
         anchor: AnchorView {
@@ -257,7 +262,7 @@ fn before_the_anchor(config: &Config, file: &LicenseFile, started: Now) -> Autho
             logins: Logins::new(),
         },
         lost_since: Some(started.boot),
-        license: file.view(started.wall),
+        license: files.view(started.wall),
         revoked: None,
     }
 }

@@ -1,18 +1,19 @@
 //! What holds for the whole run: D, the grace, how long it settles, what proof a silent holder's
-//! seat needs. Pure: the configuration, the license as it is at the start, and the number kept.
+//! seat needs. Pure: the configuration, the licenses as they are at the start, and the number kept.
 
 use mooring_config::{Config, Lease};
 use mooring_core::frontend::LeaseTerms;
 use mooring_core::ledger::settle_for;
 use mooring_core::license::OpenLicense;
 use mooring_core::policy::Reclaim;
+use std::sync::Arc;
 use std::time::Duration;
 
 #[derive(Clone, Debug)]
 pub(crate) struct RunTerms {
-    /// D and the grace, within the license as it was at the start. A later license may shorten what
-    /// holders are told, and never lengthen it: the ledger, which counts by these, would free a
-    /// seat before its holder stops.
+    /// D and the grace, within the licenses as they were at the start. A later license may shorten
+    /// what holders are told, and never lengthen it: the ledger, which counts by these, would free
+    /// a seat before its holder stops.
     pub(crate) lease: Lease,
     /// How long a new run grants nothing, because leases of earlier ones may still be out.
     pub(crate) settle: Duration,
@@ -24,14 +25,15 @@ impl RunTerms {
     /// `known` is the longest lease of earlier runs as `stateDir` has it.
     pub(crate) fn of(
         config: &Config,
-        license: Option<&OpenLicense>,
+        licenses: &[Arc<OpenLicense>],
         known: Option<Duration>,
     ) -> Self {
         let (lease_for, grace) = (config.lease.duration(), config.lease.grace());
-        let terms = license.map(|l| LeaseTerms::of(lease_for, grace, &l.license.policy));
+        let each = licenses.iter().map(AsRef::as_ref);
+        let terms = LeaseTerms::under(lease_for, grace, each);
         let lease_for = terms.map_or(lease_for, |t| t.lease_for);
         let grace = terms.map_or(grace, |t| t.run_for);
-        let demanded = license.and_then(|l| l.license.policy.reclaim);
+        let mut demanded = licenses.iter().map(|l| l.license.policy.reclaim);
         let settle = if cfg!(feature = "mutant-no-settling") {
             Duration::ZERO
         } else {
@@ -45,7 +47,7 @@ impl RunTerms {
                 ..config.lease.clone()
             },
             settle,
-            reclaim: if demanded == Some(Reclaim::Confirmed) {
+            reclaim: if demanded.any(|r| r == Some(Reclaim::Confirmed)) {
                 Reclaim::Confirmed
             } else {
                 config.lease.reclaim

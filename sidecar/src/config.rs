@@ -144,7 +144,7 @@ fn offline_start(args: &HoldArgs, mode: Mode) -> Result<OfflineStart, ConfigErro
         if mode != Mode::Run {
             return Err(bad("MOORING_VOUCHER", e));
         }
-        tracing::error!("MOORING_VOUCHER: {e}; see spec.license.voucher of the LicenseServer");
+        tracing::error!("MOORING_VOUCHER: {e}; see spec.voucher of the LicenseServer");
     }
     Ok(offline_start)
 }

@@ -99,6 +99,16 @@ pub enum Reclaim {
     Confirmed,
 }
 
+impl Reclaim {
+    /// The same, as the ledger is told.
+    pub(crate) const fn real(self) -> mooring_core::policy::Reclaim {
+        match self {
+            Self::Any => mooring_core::policy::Reclaim::Any,
+            Self::Confirmed => mooring_core::policy::Reclaim::Confirmed,
+        }
+    }
+}
+
 /// The application's state, as its socket says (docs/protocol.md, "States at the holder").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Says {

@@ -54,17 +54,17 @@ pub fn dated(now: Timestamp, edit: impl FnOnce(&mut LeaseToken)) -> Bundle {
     license.policy.max_grace = Some(Duration::from_secs(14 * 24 * 3600));
     let license = Envelope::sign(types::LICENSE, &license, &vendor).unwrap();
     let mut delegation: Delegation = plain("delegation", types::DELEGATION, &anchor);
-    delegation.license = license.digest();
+    delegation.licenses = vec![license.digest()];
     delegation.not_before = now.checked_sub(Duration::from_secs(60)).unwrap();
     delegation.not_after = now.checked_add(Duration::from_secs(600)).unwrap();
     let delegation = Envelope::sign(types::DELEGATION, &delegation, &anchor).unwrap();
     let mut token: LeaseToken = plain("lease", types::LEASE, &server);
-    token.license = license.digest();
+    token.parts[0].license = license.digest();
     token.delegation = delegation.digest();
     token.issued_at = now;
     edit(&mut token);
     Bundle {
-        license,
+        licenses: vec![license],
         delegation,
         lease: Envelope::sign(types::LEASE, &token, &server).unwrap(),
     }

@@ -78,12 +78,12 @@ fn each_kind_of_anchor_has_a_short_form() {
 #[test]
 fn a_short_manifest_is_enough() {
     let yaml = "
-license: {secretName: license}
+licenses: [{secretName: license}]
 anchor: {pkcs11: {module: /usr/lib/softhsm/libsofthsm2.so, tokenLabel: mooring, pinSecret: {name: pin}}}
 placement: {nodeSelector: {mooring.node-restriction.kubernetes.io/anchor: main}}
 ";
     let spec: LicenseServerSpec = serde_yaml::from_str(yaml).unwrap();
-    assert_eq!(spec.license.key, "license.mooring");
+    assert_eq!(spec.licenses[0].key, "license.mooring");
     assert_eq!(spec.anchor.pkcs11.unwrap().pin_secret.key, "pin");
     assert_eq!(spec.lease.duration.0.as_secs(), 30);
     assert_eq!(spec.service.port, 8443);

@@ -77,7 +77,11 @@ fn overview(servers: &[ServerObject], all: bool, wide: bool, now: Timestamp) -> 
         ];
         if wide {
             row.extend([
-                or_dash(st.license.as_ref()),
+                or_dash(
+                    (!st.licenses.is_empty())
+                        .then(|| st.licenses.join(", "))
+                        .as_ref(),
+                ),
                 or_dash(st.endpoint.as_ref()),
                 or_dash(st.version.as_ref()),
             ]);

@@ -25,6 +25,7 @@ pub fn status(url: &str, p: &Products) -> String {
     };
     let sum = |f: fn(&PoolView) -> u32| p.pools.iter().map(f).sum::<u32>().to_string();
     let waiting = p.products.iter().map(|p| p.waiting).sum::<u32>();
+    let ids: Vec<&str> = s.licenses.iter().filter_map(|l| l.id.as_deref()).collect();
     let row = vec![
         url.to_owned(),
         s.anchor.reason.to_string(),
@@ -32,7 +33,7 @@ pub fn status(url: &str, p: &Products) -> String {
         sum(|p| p.used),
         sum(|p| p.seats),
         waiting.to_string(),
-        or_dash(s.license_id.as_ref()),
+        or_dash((!ids.is_empty()).then(|| ids.join(", ")).as_ref()),
         s.version.clone(),
     ];
     let header = [

@@ -28,7 +28,7 @@ Examples:
   curl --unix-socket $MOORING_SOCKET http://mooring/v1/token | mooring license inspect -"
 )]
 pub struct InspectArgs {
-    /// A license file, a revocation list, a voucher, or a bundle {license, delegation, lease} as
+    /// A license file, a revocation list, a voucher, or a bundle {licenses, delegation, lease} as
     /// the sidecar's socket gives it (- for standard input)
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -44,6 +44,17 @@ pub struct InspectArgs {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Seen<'a> {
+    /// One, but for a bundle of a lease that draws on several.
+    licenses: Vec<File<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delegation: Option<Delegation>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lease: Option<LeaseToken>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct File<'a> {
     verified: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     verified_by: Option<&'a KeyId>,
@@ -54,10 +65,6 @@ struct Seen<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
     license: &'a License,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    delegation: Option<Delegation>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    lease: Option<LeaseToken>,
 }
 
 pub fn run(args: &InspectArgs) -> anyhow::Result<()> {
@@ -69,38 +76,50 @@ pub fn run(args: &InspectArgs) -> anyhow::Result<()> {
         Trust::Pinned(&keys)
     };
     let now = Timestamp::now();
-    let (envelope, bundled) = match input {
-        Input::License(e) => (*e, None),
-        Input::Bundle(b) => (b.license.clone(), Some(b)),
+    let (envelopes, bundled) = match input {
+        Input::License(e) => (vec![*e], None),
+        Input::Bundle(b) => (b.licenses.clone(), Some(b)),
         Input::Revocations(text) => return signed::revocations(&text, trust, now, args.output),
         Input::Voucher(text) => return signed::voucher(&text, trust, now, args.output),
     };
-    let open = OpenLicense::from_envelope(envelope, trust)?;
-    let dates = open.license.check_dates(now).err().map(|e| e.to_string());
+    let envelopes = envelopes.into_iter();
+    let opened = envelopes.map(|e| OpenLicense::from_envelope(e, trust));
+    let opened: Vec<OpenLicense> = opened.collect::<Result<_, _>>()?;
     let bundled = bundled.map(|b| {
         let delegation: Delegation = b.delegation.read_unverified(types::DELEGATION)?;
         let lease: LeaseToken = b.lease.read_unverified(types::LEASE)?;
         anyhow::Ok((delegation, lease))
     });
     let (delegation, lease) = bundled.transpose()?.unzip();
+    let problem = |open: &OpenLicense| open.license.check_dates(now).err().map(|e| e.to_string());
+    let file = |open| File::of(open, problem(open));
     let seen = Seen {
-        verified: open.signed_by.is_some(),
-        verified_by: open.signed_by.as_ref(),
-        signatures: open.envelope.signatures.iter().map(|s| &s.keyid).collect(),
-        sha256: &open.digest,
-        in_force: dates.is_none(),
-        problem: dates,
-        license: &open.license,
+        licenses: opened.iter().map(file).collect(),
         delegation,
         lease,
     };
     output::show(args.output.data(), &seen, || {
-        let mut text = license(&open, seen.problem.as_deref());
+        let texts = opened.iter().map(|o| license(o, problem(o).as_deref()));
+        let mut text = texts.collect::<Vec<_>>().join("\n");
         if let (Some(d), Some(l)) = (&seen.delegation, &seen.lease) {
             text += &bundle(d, l);
         }
         text
     })
+}
+
+impl<'a> File<'a> {
+    fn of(open: &'a OpenLicense, problem: Option<String>) -> Self {
+        Self {
+            verified: open.signed_by.is_some(),
+            verified_by: open.signed_by.as_ref(),
+            signatures: open.envelope.signatures.iter().map(|s| &s.keyid).collect(),
+            sha256: &open.digest,
+            in_force: problem.is_none(),
+            problem,
+            license: &open.license,
+        }
+    }
 }
 
 fn license(open: &OpenLicense, dates: Option<&str>) -> String {
@@ -244,7 +263,7 @@ fn bundle(d: &Delegation, l: &LeaseToken) -> String {
     out.add("  from, to", format!("{} to {}", d.not_before, d.not_after));
     out.add("Lease", unverified);
     out.add("  id", format!("{}, claim {}", l.lease, l.claim));
-    let items = l.items.iter().map(|i| request::Item {
+    let items = l.items().map(|i| request::Item {
         product: i.product.clone(),
         seats: i.seats,
         version: None,

@@ -121,7 +121,7 @@ fn an_emergency_license_takes_a_software_anchor_for_fourteen_days() {
         .good()
         .stdout;
     let seen: serde_json::Value = serde_json::from_str(&seen).unwrap();
-    let (l, day) = (&seen["license"], 86_400);
+    let (l, day) = (&seen["licenses"][0]["license"], 86_400);
     let at = |f: &str| -> mooring_core::time::Timestamp { l[f].as_str().unwrap().parse().unwrap() };
     assert_eq!(l["emergency"], true);
     assert_eq!(

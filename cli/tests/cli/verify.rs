@@ -67,7 +67,8 @@ fn a_bundle_is_verified_for_a_product() {
             .find(|b| b["name"] == name)
             .unwrap();
         let link = |l: &str| v["envelopes"][case["bundle"][l].as_str().unwrap()].clone();
-        let bundle = serde_json::json!({"license": link("license"), "delegation": link("delegation"), "lease": link("lease")});
+        let license = v["envelopes"][case["bundle"]["licenses"][0].as_str().unwrap()].clone();
+        let bundle = serde_json::json!({"licenses": [license], "delegation": link("delegation"), "lease": link("lease")});
         desk.write("bundle.json", &bundle.to_string());
     };
     let verify = |more: &[&str]| {

@@ -116,7 +116,7 @@ int main(void) {
     INVALID(mooring_verify(&good, "render", NULL, NULL, "{}", (size_t)1 << 40, NULL, &proof), "len");
     IS(mooring_verify(&good, "render", NULL, NULL, "{}", 2, NULL, NULL) == MOORING_ANSWER);
     IS(mooring_verify(&good, "render", NULL, NULL, "", 0, NULL, NULL) == MOORING_ANSWER);
-    INVALID(mooring_verify(&good, "render", NULL, "short", "{\"license\":{\"payloadType\":\"\",\"payload\":\"\",\"signatures\":[]},\"delegation\":{\"payloadType\":\"\",\"payload\":\"\",\"signatures\":[]},\"lease\":{\"payloadType\":\"\",\"payload\":\"\",\"signatures\":[]}}", 176, NULL, NULL), "bind");
+    INVALID(mooring_verify(&good, "render", NULL, "short", "{\"licenses\":[{\"payloadType\":\"\",\"payload\":\"\",\"signatures\":[]}],\"delegation\":{\"payloadType\":\"\",\"payload\":\"\",\"signatures\":[]},\"lease\":{\"payloadType\":\"\",\"payload\":\"\",\"signatures\":[]}}", 179, NULL, NULL), "bind");
     mooring_clock clock = MOORING_CLOCK_INIT(INT64_MAX);
     INVALID(mooring_verify(&good, "render", NULL, NULL, "{}", 2, &clock, NULL), "clock.now_ms");
     clock.now_ms = 0, clock.first_issued_ms = INT64_MIN;

@@ -41,7 +41,9 @@ fn command(all: &Value, case: &Value) -> Vec<String> {
         day.strip_suffix("T00:00:00Z").expect(day)
     };
     let link = |name: &str| all["envelopes"][text(&case["bundle"][name])].clone();
-    let bundle = serde_json::json!({"license": link("license"), "delegation": link("delegation"), "lease": link("lease")});
+    let licenses = case["bundle"]["licenses"].as_array().unwrap().iter();
+    let licenses: Vec<&Value> = licenses.map(|l| &all["envelopes"][text(l)]).collect();
+    let bundle = serde_json::json!({"licenses": licenses, "delegation": link("delegation"), "lease": link("lease")});
     let hardware = if d["hardware"] == true { "1" } else { "" };
     let ms = |v: &Value| {
         let t: Option<Timestamp> = v.as_str().map(|t| t.parse().unwrap());
@@ -176,7 +178,7 @@ fn what_cannot_be_read_is_refused_in_the_same_way() {
             let (kind, why, words) = reason(
                 day,
                 product,
-                "{\"license\":{\"payloadType\":\"\",\"payload\":\"\",\"signatures\":[]},\"delegation\":{\"payloadType\":\"\",\"payload\":\"\",\"signatures\":[]},\"lease\":{\"payloadType\":\"\",\"payload\":\"\",\"signatures\":[]}}",
+                "{\"licenses\":[{\"payloadType\":\"\",\"payload\":\"\",\"signatures\":[]}],\"delegation\":{\"payloadType\":\"\",\"payload\":\"\",\"signatures\":[]},\"lease\":{\"payloadType\":\"\",\"payload\":\"\",\"signatures\":[]}}",
             );
             assert_eq!(
                 (kind.as_str(), why.as_str()),

@@ -51,7 +51,9 @@ const LIES: [(&str, Why, Lie); 10] = [
         answer(200, &v)
     }),
     ("another product", Why::NotVerified, |n, name| {
-        good(n, name, |t| t.items[0].product = "denoise".parse().unwrap())
+        good(n, name, |t| {
+            t.parts[0].items[0].product = "denoise".parse().unwrap()
+        })
     }),
     ("another application's seat", Why::NotVerified, |n, name| {
         let theirs = Secret::from_bytes([9; 32]).hash();
@@ -65,7 +67,7 @@ const LIES: [(&str, Why, Lie); 10] = [
     }),
     ("fewer seats", Why::FewerSeats, |n, name| {
         good(n, name, |t| {
-            t.items[0].seats = mooring_core::names::Seats::ONE;
+            t.parts[0].items[0].seats = mooring_core::names::Seats::ONE;
         })
     }),
     ("no token at all", Why::NotVerified, |_, _| {

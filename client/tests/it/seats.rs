@@ -267,7 +267,7 @@ fn a_seat_that_was_given_back_meanwhile_is_asked_for_anew_while_the_application_
             t.claim = "hold-2".parse().unwrap();
             t.lease = lease(2);
         });
-        b.license = bundle().license;
+        b.licenses = bundle().licenses;
         Reply::Bytes(answer(200, &b))
     });
     fake.say(&with(

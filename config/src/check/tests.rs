@@ -9,7 +9,7 @@ namespace: licensing
 listen: '[::]:8443'
 metrics: '[::]:8081'
 tls: {cert: /c, key: /k, clientCa: /a}
-license: /l
+licenses: [/l]
 anchor: {pkcs11: {module: /m.so, tokenLabel: mooring, pinFile: /p}}
 lease: {durationSecs: 30, graceSecs: 28800, reclaim: Any}
 earlierLongestLeaseSecs: 30
@@ -127,7 +127,7 @@ fn every_refusal_names_the_field_and_what_was_expected() {
             "reclaim: any",
             "unknown variant `any`, expected `Any` or `Confirmed`",
         ),
-        ("license: /l", "", "missing field `license`"),
+        ("licenses: [/l]", "", "missing field `licenses`"),
         (
             "tokenReview: true",
             "clients: {key: /k}",

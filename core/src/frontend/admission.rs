@@ -25,8 +25,8 @@ pub enum Who {
 #[derive(Clone, Debug)]
 pub struct Opened<P> {
     pub document: P,
-    /// The license that it was given under.
-    pub license: Digest,
+    /// The licenses that its run served then.
+    pub licenses: Vec<Digest>,
 }
 
 /// What the edge knows of documents: whose signature they bear.
@@ -49,7 +49,7 @@ pub struct Proven {
     /// How many claims it may have, if its client token says so, now or when what it shows was
     /// given.
     pub claims: Option<u16>,
-    /// When what counts was given, by the license it was given under.
+    /// When what counts was given, by each license that its run served then.
     pub dates: Vec<(Digest, Timestamp)>,
     /// What does not count, by kind, and why.
     pub bad: Vec<(&'static str, BadProof)>,
@@ -201,7 +201,8 @@ impl Proven {
     ) -> Option<P> {
         match opened {
             Ok(o) => {
-                self.dates.push((o.license, date(&o.document)));
+                let date = date(&o.document);
+                self.dates.extend(o.licenses.into_iter().map(|l| (l, date)));
                 Some(o.document)
             }
             Err(e) => {

@@ -1,14 +1,15 @@
 //! What answers say, and what goes into lease tokens and tickets. Signing is the edge's.
 
 use super::authority::InForce;
-use crate::ledger::{Granted, Place};
+use crate::ledger::{Granted, Part, Place};
 use crate::license::{
-    BootStamp, Bundle, Envelope, IdentityKey, LeaseToken, Ticket, TicketBundle, TokenItem,
+    BootStamp, Bundle, Envelope, IdentityKey, LeaseToken, License, OpenLicense, Ticket,
+    TicketBundle, TokenItem, TokenPart,
 };
 use crate::names::InstanceId;
 use crate::request::Item;
 use crate::time::{BootTime, Now, Timestamp};
-use crate::wire::{Grant, Problem, Renewed, Waiting};
+use crate::wire::{Grant, Problem, ProblemType, Renewed, Waiting};
 use std::time::Duration;
 
 /// The run that answers.
@@ -47,18 +48,22 @@ pub fn token(
     let received = nonce.as_ref().map_or(g.received, |_| now.boot);
     let seq = s.next_seq();
     let (lease_for, run_for) = limits(f, g, received);
-    let (run, l) = (s.run(), &f.license.license);
-    let item = |i: &Item| TokenItem {
-        product: i.product.clone(),
-        seats: i.seats,
-        versions: l
-            .product(&i.product)
-            .map(|p| p.versions.clone())
-            .unwrap_or_default(),
-        maintenance_until: l.maintenance_until,
-    };
+    let run = s.run();
+    let mut licenses: Vec<&OpenLicense> = Vec::new();
+    let mut parts = Vec::new();
+    for part in &g.parts {
+        // The books follow the licenses in force in the same step.
+        let unknown = || {
+            let detail = format!("license {} is not in force any more", part.license);
+            Problem::new(ProblemType::LicenseInvalid, detail).retry_after(1)
+        };
+        let open = &f.license(&part.license).ok_or_else(unknown)?.open;
+        parts.push(token_part(part, &open.license));
+        licenses.push(open);
+    }
+    let issued = licenses.iter().map(|o| o.license.issued).max();
+    let any = |is: fn(&License) -> bool| licenses.iter().any(|o| is(&o.license));
     let token = LeaseToken {
-        license: f.license.digest.clone(),
         anchor: f.anchor.clone(),
         delegation: f.digest.clone(),
         instance: run.instance,
@@ -66,12 +71,12 @@ pub fn token(
         lease: g.lease,
         claim: g.claim.clone(),
         holder: run.identity.hide(&g.holder),
-        items: g.items.iter().map(item).collect(),
+        parts,
         // A request that was held open may have come before a delegation that was renewed
         // meanwhile, or a license that was issued meanwhile, or before its seats began.
         issued_at: wall_at(now, received)
             .max(f.delegation.not_before)
-            .max(l.issued)
+            .max(issued.unwrap_or(Timestamp::MIN))
             .max(g.dates.begin.unwrap_or(Timestamp::MIN)),
         issued_boot: Some(BootStamp {
             boot: run.boot_id.into(),
@@ -80,20 +85,36 @@ pub fn token(
         lease_for,
         run_for,
         counter: g.counter,
-        draws: g.draws.clone(),
         overdraft: g.overdraft,
         cnf: g.secret_hash,
         bind: g.bind,
         claims: g.claims,
-        test: l.test,
-        emergency: l.emergency,
+        test: any(|l| l.test),
+        emergency: any(|l| l.emergency),
         nonce,
     };
     Ok(Bundle {
-        license: f.license.envelope.clone(),
+        licenses: licenses.iter().map(|o| o.envelope.clone()).collect(),
         delegation: f.envelope.clone(),
         lease: s.sign_lease(token)?,
     })
+}
+
+fn token_part(part: &Part, license: &License) -> TokenPart {
+    let item = |i: &Item| TokenItem {
+        product: i.product.clone(),
+        seats: i.seats,
+        versions: license
+            .product(&i.product)
+            .map(|p| p.versions.clone())
+            .unwrap_or_default(),
+        maintenance_until: license.maintenance_until,
+    };
+    TokenPart {
+        license: part.license.clone(),
+        items: part.items.iter().map(item).collect(),
+        draws: part.draws.clone(),
+    }
 }
 
 /// D and the grace as they are told: within what is left of a lease that is called back, counted
@@ -101,7 +122,8 @@ pub fn token(
 pub fn limits(f: &InForce, g: &Granted, received: BootTime) -> (Duration, Duration) {
     let left = g.called_back.as_ref().map(|c| c.left(received));
     let left = left.unwrap_or(Duration::MAX);
-    (f.terms.lease_for.min(left), f.terms.run_for.min(left))
+    let terms = f.terms_of(&g.parts);
+    (terms.lease_for.min(left), terms.run_for.min(left))
 }
 
 fn why_called_back(g: &Granted) -> Option<Problem> {
@@ -111,7 +133,7 @@ fn why_called_back(g: &Granted) -> Option<Problem> {
 pub fn grant(s: &mut impl Signer, f: &InForce, g: Granted, now: Now) -> Result<Grant, Problem> {
     let token = token(s, f, &g, now, None)?;
     let (lease_for, run_for) = limits(f, &g, g.received);
-    let called_back = why_called_back(&g);
+    let (called_back, terms) = (why_called_back(&g), f.terms_of(&g.parts));
     Ok(Grant {
         lease: g.lease,
         claim: g.claim,
@@ -120,8 +142,8 @@ pub fn grant(s: &mut impl Signer, f: &InForce, g: Granted, now: Now) -> Result<G
         items: g.items,
         lease_for,
         run_for,
-        max_contested: f.terms.max_contested,
-        optimistic_start: f.terms.optimistic_start,
+        max_contested: terms.max_contested,
+        optimistic_start: terms.optimistic_start,
         counter: g.counter,
         holder: g.holder,
         token,
@@ -136,13 +158,14 @@ pub fn renewed(
 ) -> Result<Renewed, Problem> {
     let token = token(s, f, g, now, None)?;
     let (lease_for, run_for) = limits(f, g, g.received);
+    let terms = f.terms_of(&g.parts);
     Ok(Renewed::Ok {
         lease: g.lease,
         instance: s.run().instance,
         lease_for,
         run_for,
-        max_contested: f.terms.max_contested,
-        optimistic_start: f.terms.optimistic_start,
+        max_contested: terms.max_contested,
+        optimistic_start: terms.optimistic_start,
         counter: g.counter,
         called_back: why_called_back(g).map(Box::new),
         token,

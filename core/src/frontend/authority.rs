@@ -4,11 +4,14 @@
 //! questions take the time, since licenses end, delegations lapse and clocks are set while nobody
 //! looks.
 
-use crate::license::{Delegation, Digest, Envelope, OpenLicense, Policy, Revoked, TokenAnchor};
+use crate::ledger::Part;
+use crate::license::{
+    Delegation, Digest, Envelope, License, OpenLicense, Policy, Revoked, TokenAnchor,
+};
 use crate::policy::OptimisticStart;
 use crate::reason::{AnchorReason, LicenseReason};
 use crate::time::{BootTime, DEFAULT_MAX_CONTESTED, Now, Timestamp};
-use crate::wire::{AnchorView, Problem, ProblemType};
+use crate::wire::{AnchorView, LicenseFileView, Problem, ProblemType};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,13 +54,43 @@ impl LeaseTerms {
             anchor_grace: at_most(ANCHOR_GRACE, policy.max_anchor_grace),
         }
     }
+
+    /// What holds where both do: the stricter of each.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            lease_for: self.lease_for.min(other.lease_for),
+            run_for: self.run_for.min(other.run_for),
+            max_contested: self.max_contested.min(other.max_contested),
+            optimistic_start: self.optimistic_start.max(other.optimistic_start),
+            anchor_grace: self.anchor_grace.min(other.anchor_grace),
+        }
+    }
+
+    /// What holds under all these licenses; `None` if there is none.
+    pub fn under<'l>(
+        lease_for: Duration,
+        grace: Duration,
+        licenses: impl IntoIterator<Item = &'l OpenLicense>,
+    ) -> Option<Self> {
+        let each = licenses.into_iter();
+        let each = each.map(|l| Self::of(lease_for, grace, &l.license.policy));
+        each.reduce(Self::and)
+    }
 }
 
-/// A license with the anchor's word for this run's key: all that signing needs. Replaced as a
-/// whole.
+/// A license that a server serves, and what leases that draw on it alone are like.
+#[derive(Clone, Debug)]
+pub struct Served {
+    pub open: Arc<OpenLicense>,
+    pub terms: LeaseTerms,
+}
+
+/// Licenses with the anchor's word for this run's key: all that signing needs. Replaced as a whole.
 #[derive(Clone, Debug)]
 pub struct InForce {
-    pub license: Arc<OpenLicense>,
+    /// In the order in which they are drawn on; at least one.
+    pub licenses: Vec<Served>,
     /// The anchor, as tokens name it.
     pub anchor: TokenAnchor,
     /// What the anchor signed.
@@ -66,7 +99,41 @@ pub struct InForce {
     pub envelope: Envelope,
     /// The delegation's.
     pub digest: Digest,
+    /// What holds under all of the licenses.
     pub terms: LeaseTerms,
+}
+
+impl InForce {
+    pub fn licenses(&self) -> impl Iterator<Item = &Arc<OpenLicense>> + Clone {
+        self.licenses.iter().map(|s| &s.open)
+    }
+
+    pub fn license(&self, digest: &Digest) -> Option<&Served> {
+        self.licenses.iter().find(|s| s.open.digest == *digest)
+    }
+
+    /// What a lease is like that has these parts.
+    pub fn terms_of(&self, parts: &[Part]) -> LeaseTerms {
+        let of = parts.iter().filter_map(|p| self.license(&p.license));
+        let terms = of.map(|s| s.terms).reduce(LeaseTerms::and);
+        terms.map_or(self.terms, |t| LeaseTerms {
+            // The books count by one D alone.
+            lease_for: self.terms.lease_for,
+            ..t
+        })
+    }
+
+    /// What of the licenses is issued at `now`; if nothing is, the clock is wrong.
+    fn issued(&self, now: Timestamp) -> Result<impl Iterator<Item = &License>, Problem> {
+        let licenses = self.licenses().map(|o| &o.license);
+        let first = licenses.clone().map(|l| l.issued).min();
+        if let Some(issued) = first.filter(|t| now < *t) {
+            return Err(invalid(format!(
+                "the server's clock reads {now}, before its license was issued ({issued}); set the clock"
+            )));
+        }
+        Ok(licenses.filter(move |l| l.issued <= now))
+    }
 }
 
 /// The license as people are told of it.
@@ -76,8 +143,8 @@ pub struct LicenseView {
     pub reason: LicenseReason,
     /// Which one is in force, or what is wrong.
     pub message: String,
-    /// The id of the one in force.
-    pub id: Option<String>,
+    /// Each of the files, in their order.
+    pub files: Vec<LicenseFileView>,
 }
 
 /// What license and anchor allow, as they were last looked at.
@@ -88,7 +155,7 @@ pub struct Authority {
     pub anchor: AnchorView,
     pub lost_since: Option<BootTime>,
     pub license: LicenseView,
-    /// Set if the license that tokens are signed under is revoked.
+    /// Set if all licenses that tokens are signed under are revoked: the first one's.
     pub revoked: Option<Revoked>,
 }
 
@@ -182,13 +249,7 @@ impl Authority {
         if let Some(r) = &self.revoked {
             return Err(invalid(format!("Revoked: {r}")));
         }
-        let l = &f.license.license;
-        if now.wall < l.issued {
-            return Err(invalid(format!(
-                "the server's clock reads {}, before its license was issued ({}); set the clock",
-                now.wall, l.issued
-            )));
-        }
+        let issued = f.issued(now.wall)?;
         let floor = clock.floor(now);
         if floor.as_second().saturating_sub(now.wall.as_second()) > TURNED_BACK_SECS {
             // Either its own earlier reading or a token's date was too high, and each is mended in
@@ -207,9 +268,13 @@ impl Authority {
                 now.wall
             )));
         }
-        l.check_dates(now.wall)
-            .map_err(|e| invalid(e.to_string()))?;
-        Ok(f)
+        // Where one is good the others' ends are those of their seats, which the ledger knows.
+        let dates = issued.map(|l| l.check_dates(now.wall));
+        let good = dates.reduce(|first, next| first.or_else(|e| next.map_err(|_| e)));
+        match good {
+            Some(Err(e)) => Err(invalid(e.to_string())),
+            _ => Ok(f),
+        }
     }
 
     /// Under what leases are signed now: renewals, and the answers to claims that are granted.
@@ -241,17 +306,18 @@ impl Authority {
     }
 }
 
-/// Whether the anchor must sign a delegation for `license` now. `made` is when the present one was.
+/// Whether the anchor must sign a delegation for `licenses` now. `made` is when the present one
+/// was.
 pub fn delegation_due(
     in_force: Option<&InForce>,
     lost_since: Option<BootTime>,
-    license: &Digest,
+    licenses: &[Digest],
     made: BootTime,
     now: Now,
 ) -> bool {
     match in_force {
         // An anchor that was away proves with a signature that it is back.
-        Some(f) if lost_since.is_none() && f.license.digest == *license => {
+        Some(f) if lost_since.is_none() && f.delegation.licenses == licenses => {
             now.boot.since(made) >= RENEW || !f.delegation.covers(now.wall)
         }
         _ => true,

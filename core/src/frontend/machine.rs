@@ -9,10 +9,11 @@
 use super::admission::Proven;
 use super::authority::{Authority, Clock, Denied, InForce};
 use crate::identity::Holder;
-use crate::ledger::{CallBack, Claim, Claimed, Event, Granted, Ledger};
+use crate::ledger::{CallBack, Capacity, Claim, Claimed, Event, Granted, Ledger};
 use crate::license::Digest;
 use crate::mutant::{self, Mutant};
 use crate::names::{ClaimName, LeaseId};
+use crate::policy::Reclaim;
 use crate::reason::{AnchorReason, LicenseReason};
 use crate::secret::Secret;
 use crate::time::{BootTime, DEFAULT_MAX_CONTESTED, Now, Timestamp};
@@ -109,10 +110,11 @@ impl<R> Frontend<R> {
     /// they were given under alone: so a license issued anew is free of what a clock that ran ahead
     /// has left in holders' hands, and only the vendor can issue one.
     pub fn clock(&self) -> Clock {
-        let license = self.authority.in_force.as_ref().map(|f| &f.license.digest);
+        let in_force = self.authority.in_force.iter();
+        let licenses = in_force.flat_map(|f| &f.delegation.licenses);
         Clock {
             started: self.started,
-            echoed: license.and_then(|d| self.echoed.get(d).copied()),
+            echoed: licenses.filter_map(|d| self.echoed.get(d).copied()).max(),
         }
     }
 
@@ -120,6 +122,21 @@ impl<R> Frontend<R> {
         self.authority = authority;
         self.follow(now);
         self.hand_out(now);
+    }
+
+    /// Other licenses are in force from now on: what may be signed, and what there is, in one step.
+    pub fn take_over(
+        &mut self,
+        authority: Arc<Authority>,
+        capacity: Capacity,
+        reclaim: Reclaim,
+        now: Now,
+    ) {
+        // What is due by the licenses before is done, and answered, under them.
+        self.act(now, |l, now| l.set_reclaim(reclaim, now));
+        self.authority = authority;
+        self.ledger.set_capacity(capacity, now.boot);
+        self.act(now, Ledger::grants);
     }
 
     /// Under what leases are signed now: renewals, tokens, and the answers to claims.

@@ -24,7 +24,8 @@ mod tests;
 pub use admission::{Admission, Admitted, Opened, Opener, Proven, Who, admit};
 pub use answer::{Signer, ThisRun};
 pub use authority::{
-    Authority, BACKDATED, Clock, Denied, InForce, LeaseTerms, LicenseView, RENEW, delegation_due,
+    Authority, BACKDATED, Clock, Denied, InForce, LeaseTerms, LicenseView, RENEW, Served,
+    delegation_due,
 };
 pub use entitlement::entitled;
 pub use machine::{Asked, ClaimAnswer, FRESH, Frontend, Renewals};

@@ -46,8 +46,8 @@ fn frontend(authority: Authority, settle: u64) -> Frontend<u8> {
         outsiders: false,
         limits: Limits::default(),
     };
-    let license = authority.in_force.clone().unwrap().license.clone();
-    let capacity = Capacity::of(&license.license);
+    let in_force = authority.in_force.clone().unwrap();
+    let capacity = Capacity::of(in_force.licenses().map(|l| (&l.license, &l.digest)));
     Frontend::new(
         Ledger::new(settings, capacity, now(0).boot),
         authority,
@@ -239,12 +239,8 @@ fn who_is_not_entitled_is_refused_and_seen_in_the_books() {
 #[test]
 fn a_license_issued_anew_is_free_of_what_a_fast_clock_left_with_holders() {
     let mut f = frontend(authority(NOON), 0);
-    let digest = f
-        .authority()
-        .in_force
-        .clone()
-        .unwrap()
-        .license
+    let digest = f.authority().in_force.clone().unwrap().licenses[0]
+        .open
         .digest
         .clone();
     let shows = |f: &mut Frontend<u8>, date: &str| {
@@ -283,9 +279,7 @@ fn a_license_issued_anew_is_free_of_what_a_fast_clock_left_with_holders() {
     );
     let mut anew = authority(NOON);
     let mut in_force = (*anew.in_force.unwrap()).clone();
-    let mut license = (*in_force.license).clone();
-    license.digest = Digest("anew".into());
-    in_force.license = Arc::new(license);
+    in_force.delegation.licenses = vec![Digest("anew".into())];
     anew.in_force = Some(Arc::new(in_force));
     f.set_authority(Arc::new(anew), now(2));
     assert!(f.may_sign(now(2)).is_ok());

@@ -40,7 +40,7 @@ fn envelope() -> Envelope {
 
 fn bundle() -> Bundle {
     Bundle {
-        license: envelope(),
+        licenses: vec![envelope()],
         delegation: envelope(),
         lease: envelope(),
     }

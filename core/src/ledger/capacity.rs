@@ -1,12 +1,13 @@
-//! What the license has, and drawing seats from it.
+//! What the licenses have, and drawing seats from them.
 
-use super::alternative::{alternative, draws};
+use super::alternative::{Alternative, draws};
 use super::count_by::{Share, ShareKey, share_key};
-use super::fit::{fit, room, take};
-use super::pool::{Drawn, Draws, Plan, PoolUse, ProductRule};
+use super::fit::{Want, fit, room, take};
+use super::pool::{Drawn, Draws, Offer, Plan, PoolUse, ProductRule, Source};
 use super::refusal::Refusal;
+use super::types::Part;
 use crate::identity::Holder;
-use crate::license::{CountBy, License, Pool, Product, TokenDraw};
+use crate::license::{CountBy, Digest, TokenDraw, TokenPart};
 use crate::names::{LeaseId, PoolName, ProductName};
 use crate::request::Item;
 use crate::time::Timestamp;
@@ -15,6 +16,8 @@ use std::collections::HashMap;
 /// Pools and products in force, and how many seats are in use.
 #[derive(Clone, Debug, Default)]
 pub struct Capacity {
+    /// The license files, in the order in which they are drawn on.
+    pub(super) licenses: Vec<Source>,
     pub(super) pools: Vec<PoolUse>,
     pub(super) products: Vec<ProductRule>,
     /// Seats that several claims count as one: of products that are counted by pod, node, …
@@ -25,70 +28,24 @@ pub struct Capacity {
     pub(super) same: (Option<Timestamp>, Option<Timestamp>),
 }
 
+/// One way to serve an item: out of this file.
+struct Way<'a> {
+    offer: &'a Offer,
+    /// As whose it counts, if not for itself alone.
+    key: Option<ShareKey>,
+    /// Whether others have seats out that it counts as one with.
+    shares: bool,
+    /// How many it takes besides.
+    seats: u32,
+}
+
+impl<'a> Way<'a> {
+    fn want(&self) -> (&'a [Alternative], u32) {
+        (&self.offer.from, self.seats)
+    }
+}
+
 impl Capacity {
-    /// What a license has. It has been checked: each product draws on pools that are there.
-    pub fn of(license: &License) -> Self {
-        let pool = |p: &Pool| PoolUse {
-            name: p.name.clone(),
-            seats: p.seats,
-            overdraft: p.overdraft,
-            used: 0,
-            not_before: p.not_before,
-            expires: p.expires,
-            open: false,
-        };
-        let pools: Vec<PoolUse> = license.pools.iter().map(pool).collect();
-        let place = |n: &PoolName| pools.iter().position(|p| p.name == *n);
-        let rule = |p: &Product| ProductRule {
-            count_by: p.count_by,
-            name: p.name.clone(),
-            versions: p.versions.clone(),
-            expires: license.ends(p),
-            from: p.from.iter().map(|a| alternative(a, &place)).collect(),
-        };
-        let products = license.products.iter().map(rule).collect();
-        let mut new = Self {
-            pools,
-            products,
-            ..Self::default()
-        };
-        new.look_at_dates();
-        new
-    }
-
-    /// Nothing: no license is in force.
-    pub fn none() -> Self {
-        Self::default()
-    }
-
-    /// Takes new numbers over, keeping what is in use. A pool that is sold no more stays, empty,
-    /// while seats of it are out.
-    pub(super) fn replace(&mut self, new: Self) {
-        for p in &mut self.pools {
-            // A license without it throws nobody out: it does not end by a date any more.
-            (p.seats, p.overdraft) = (0, 0);
-            (p.not_before, p.expires) = (None, None);
-        }
-        let mut place = Vec::with_capacity(new.pools.len());
-        for p in new.pools {
-            let mut pools = self.pools.iter_mut().enumerate();
-            if let Some((i, q)) = pools.find(|(_, q)| q.name == p.name) {
-                (q.seats, q.overdraft) = (p.seats, p.overdraft);
-                (q.not_before, q.expires) = (p.not_before, p.expires);
-                place.push(i);
-            } else {
-                place.push(self.pools.len());
-                self.pools.push(p);
-            }
-        }
-        self.products = new.products;
-        let alternatives = self.products.iter_mut().flat_map(|p| &mut p.from);
-        for d in alternatives.flatten() {
-            d.0 = place.get(d.0).copied().unwrap_or(d.0);
-        }
-        self.look_at_dates();
-    }
-
     pub(super) fn rule(&self, product: &ProductName) -> Option<&ProductRule> {
         self.products.iter().find(|p| p.name == *product)
     }
@@ -104,12 +61,13 @@ impl Capacity {
                     sold: self.products.iter().map(|p| p.name.clone()).collect(),
                 });
             };
-            if let Some(v) = item.version.as_ref().filter(|v| !rule.versions.covers(v)) {
+            let covers = |v| rule.offers.iter().any(|o| o.versions.covers(v));
+            if let Some(v) = item.version.as_ref().filter(|v| !covers(v)) {
                 return Err(Refusal::VersionNotCovered {
                     item: i,
                     product,
                     version: v.clone(),
-                    covered: rule.versions.clone(),
+                    covered: rule.offers.iter().map(|o| o.versions.clone()).collect(),
                 });
             }
             if !self.fits_at_all(std::slice::from_ref(item)) {
@@ -120,6 +78,7 @@ impl Capacity {
                         item: i,
                         asked: item.seats,
                         sold,
+                        of_one_file: self.most_of_one_file(item),
                         product,
                     },
                 });
@@ -144,7 +103,7 @@ impl Capacity {
         // Alternatives of one product may share pools, so this is what drawing in their order
         // gives.
         let mut most = 0u32;
-        for alt in &rule.from {
+        for alt in rule.alternatives() {
             let n = room(alt, &free);
             take(alt, n, &mut free);
             most = most.saturating_add(n);
@@ -158,7 +117,8 @@ impl Capacity {
         &self,
         product: &ProductName,
     ) -> impl Iterator<Item = (&PoolName, u32, u32)> {
-        let alternatives = self.rule(product).into_iter().flat_map(|r| &r.from);
+        let rule = self.rule(product).into_iter();
+        let alternatives = rule.flat_map(ProductRule::alternatives);
         alternatives.filter_map(|alt| {
             let mut pools = alt
                 .iter()
@@ -170,18 +130,17 @@ impl Capacity {
 
     /// The other products that can draw on a pool of this one's.
     pub(super) fn sharers(&self, product: &ProductName) -> impl Iterator<Item = &ProductName> {
-        let pools =
-            |r: &ProductRule| -> Vec<usize> { r.from.iter().flatten().map(|(p, _)| *p).collect() };
-        let own = self.rule(product).map(pools).unwrap_or_default();
+        let own = self.rule(product).into_iter();
+        let own: Vec<usize> = own.flat_map(ProductRule::pools).collect();
         let others = self.products.iter().filter(|r| r.name != *product);
-        let shares = move |r: &&ProductRule| pools(r).iter().any(|p| own.contains(p));
+        let shares = move |r: &&ProductRule| r.pools().any(|p| own.contains(&p));
         others.filter(shares).map(|r| &r.name)
     }
 
     /// Whether claims of this product may count as one: then more may be out than are taken.
     pub(super) fn is_shared(&self, product: &ProductName) -> bool {
-        self.rule(product)
-            .is_some_and(|r| r.count_by != CountBy::Claim)
+        let mut offers = self.rule(product).into_iter().flat_map(|r| &r.offers);
+        offers.any(|o| o.count_by != CountBy::Claim)
     }
 
     fn totals(&self) -> Vec<u32> {
@@ -194,20 +153,30 @@ impl Capacity {
 
     /// Where these items' seats would come from, all or nothing, out of `free`.
     pub(super) fn plan(&self, items: &[Item], holder: &Holder, free: &[u32]) -> Option<Plan> {
-        let mut wants = Vec::with_capacity(items.len());
-        let mut keys = Vec::with_capacity(items.len());
-        for item in items {
-            let rule = self.rule(&item.product)?;
-            let key = share_key(rule.count_by, &item.product, holder);
-            let share = key.as_ref().and_then(|k| self.shares.get(k));
-            let there = share.map_or(0, Share::seats);
-            wants.push((rule.from.as_slice(), item.seats.get().saturating_sub(there)));
-            keys.push(key);
+        self.plan_without(None, items, holder, free)
+    }
+
+    /// The same for a lease that has seats already, as if it had none: `free` has them.
+    pub(super) fn plan_without(
+        &self,
+        lease: Option<LeaseId>,
+        items: &[Item],
+        holder: &Holder,
+        free: &[u32],
+    ) -> Option<Plan> {
+        let ways = |item| self.ways(lease, item, holder);
+        let ways: Option<Vec<Vec<Way<'_>>>> = items.iter().map(ways).collect();
+        let ways = ways?;
+        let mut wants: Vec<Want<'_>> = Vec::with_capacity(ways.len());
+        for ways in &ways {
+            wants.push(ways.iter().map(Way::want).collect());
         }
         let found = fit(&wants, free)?;
         let mut plan = Plan::default();
-        for ((key, taken), item) in keys.into_iter().zip(found).zip(items) {
-            match key {
+        for ((ways, (place, taken)), item) in ways.into_iter().zip(found).zip(items) {
+            let way = ways.into_iter().nth(place)?;
+            plan.licenses.push(way.offer.license);
+            match way.key {
                 Some(k) => plan.shared.push((k, item.seats.get(), taken)),
                 None => plan
                     .own
@@ -217,25 +186,85 @@ impl Capacity {
         Some(plan)
     }
 
+    /// In which files an item could be had: first where seats are out already that it would share,
+    /// then in the files' order.
+    fn ways<'a>(
+        &'a self,
+        lease: Option<LeaseId>,
+        item: &Item,
+        holder: &Holder,
+    ) -> Option<Vec<Way<'a>>> {
+        let rule = self.rule(&item.product)?;
+        let way = |offer: &'a Offer| {
+            let key = share_key((offer.count_by, offer.license), &item.product, holder);
+            let share = key.as_ref().and_then(|k| self.shares.get(k));
+            // Seats that are to move are no place to move to.
+            let stays = |s: &Share| s.taken().all(|(_, alt)| self.is_there(alt));
+            if lease.is_some() && share.is_some_and(|s| !stays(s)) {
+                return None;
+            }
+            let there = share.map_or(0, |s| {
+                lease.map_or_else(|| s.seats(), |l| s.seats_without(l))
+            });
+            let seats = item.seats.get().saturating_sub(there);
+            let shares = there > 0;
+            Some(Way {
+                offer,
+                key,
+                shares,
+                seats,
+            })
+        };
+        let offers = rule.offers_for(item.version.as_ref());
+        let mut ways: Vec<Way<'a>> = offers.filter_map(way).collect();
+        ways.sort_by_key(|w| !w.shares);
+        Some(ways)
+    }
+
     /// Whether these items could be had, now or at a later date, were nothing else out.
     fn fits_at_all(&self, items: &[Item]) -> bool {
-        let want = |i: &Item| Some((self.rule(&i.product)?.from.as_slice(), i.seats.get()));
-        let wants: Option<Vec<_>> = items.iter().map(want).collect();
+        let wants: Option<Vec<Want<'_>>> = items.iter().map(|i| self.want(i)).collect();
         wants.is_some_and(|w| self.prospects().any(|there| fit(&w, &there).is_some()))
+    }
+
+    /// An item's seats, by each file that may serve it.
+    pub(super) fn want(&self, item: &Item) -> Option<Want<'_>> {
+        let rule = self.rule(&item.product)?;
+        let offers = rule.offers_for(item.version.as_ref());
+        Some(
+            offers
+                .map(|o| (o.from.as_slice(), item.seats.get()))
+                .collect(),
+        )
+    }
+
+    /// The most seats of an item's product that one file has, now or later.
+    fn most_of_one_file(&self, item: &Item) -> u32 {
+        let rule = self.rule(&item.product).into_iter();
+        let offers = rule.flat_map(|r| r.offers_for(item.version.as_ref()));
+        let most = |o: &Offer| {
+            let there = self.prospects().map(|mut there| {
+                o.from.iter().fold(0u32, |sum, alt| {
+                    let n = room(alt, &there);
+                    take(alt, n, &mut there);
+                    sum.saturating_add(n)
+                })
+            });
+            there.max().unwrap_or(0)
+        };
+        offers.map(most).max().unwrap_or(0)
     }
 
     /// Whether other claims of such holders can count as one with this one.
     pub(super) fn shares_seats(&self) -> bool {
-        self.products.iter().any(|p| p.count_by != CountBy::Claim)
+        let mut offers = self.products.iter().flat_map(|p| &p.offers);
+        offers.any(|o| o.count_by != CountBy::Claim)
     }
 
     /// Every pool that these items could draw on.
     pub(super) fn pools_of(&self, items: &[Item]) -> Vec<usize> {
         let rules = items.iter().filter_map(|i| self.rule(&i.product));
-        let mut v: Vec<usize> = rules
-            .flat_map(|r| r.from.iter().flatten())
-            .map(|(p, _)| *p)
-            .collect();
+        let mut v: Vec<usize> = rules.flat_map(ProductRule::pools).collect();
         v.sort_unstable();
         v.dedup();
         v
@@ -254,8 +283,13 @@ impl Capacity {
             share.join(lease, seats, taken);
             shared.push(key);
         }
-        let own = plan.own;
-        (Drawn { own, shared }, over)
+        let Plan { licenses, own, .. } = plan;
+        let drawn = Drawn {
+            licenses,
+            own,
+            shared,
+        };
+        (drawn, over)
     }
 
     pub(super) fn draw(&mut self, draws: &Draws) -> u32 {
@@ -270,14 +304,43 @@ impl Capacity {
         over
     }
 
-    /// Where a lease's seats come from, as its token tells it. Seats that several claims count as
-    /// one are in each of their tokens.
-    pub(super) fn draws_to_show(&self, drawn: &Drawn) -> Vec<TokenDraw> {
-        let show = |(i, seats): (usize, u32)| {
-            let pool = self.pools.get(i)?.name.clone();
-            Some(TokenDraw { pool, seats })
-        };
-        self.all_of(drawn).into_iter().filter_map(show).collect()
+    /// What a lease has of each license file, as its token tells it. Seats that several claims
+    /// count as one are in each of their tokens.
+    pub(super) fn parts(&self, items: &[Item], drawn: &Drawn) -> Vec<Part> {
+        let mut parts: Vec<(usize, Part)> = Vec::new();
+        for (item, place) in items.iter().zip(&drawn.licenses) {
+            let Some(of) = self.licenses.get(*place) else {
+                continue;
+            };
+            let i = parts.iter().position(|(p, _)| p == place);
+            let i = i.unwrap_or_else(|| {
+                let license = of.digest.clone();
+                let (items, draws) = (Vec::new(), Vec::new());
+                parts.push((
+                    *place,
+                    Part {
+                        license,
+                        items,
+                        draws,
+                    },
+                ));
+                parts.len() - 1
+            });
+            if let Some((_, part)) = parts.get_mut(i) {
+                part.items.push(item.clone());
+            }
+        }
+        for (i, seats) in self.all_of(drawn) {
+            let Some(pool) = self.pools.get(i) else {
+                continue;
+            };
+            let part = parts.iter_mut().find(|(place, _)| *place == pool.license);
+            if let Some((_, part)) = part {
+                let pool = pool.name.clone();
+                part.draws.push(TokenDraw { pool, seats });
+            }
+        }
+        parts.into_iter().map(|(_, part)| part).collect()
     }
 
     /// What a lease goes by of each pool, seats that it counts as one with others included.
@@ -296,14 +359,20 @@ impl Capacity {
         &self,
         items: &[Item],
         holder: &Holder,
-        before: &[TokenDraw],
+        before: &[TokenPart],
     ) -> Option<Plan> {
+        // A license that is not here any more was replaced: by which, its pools' names say.
+        let is_here = |d: &Digest| self.licenses.iter().any(|l| l.in_force && l.digest == *d);
         let had = |p: &PoolUse| {
-            let of_it = before.iter().filter(|d| d.pool == p.name);
+            let of = self.licenses.get(p.license).map(|l| &l.digest);
+            let parts = before.iter();
+            let parts = parts.filter(|part| Some(&part.license) == of || !is_here(&part.license));
+            let draws = parts.flat_map(|part| &part.draws);
+            let of_it = draws.filter(|d| d.pool == p.name);
             of_it.fold(0u32, |sum, d| sum.saturating_add(d.seats))
         };
         let had: Vec<u32> = self.pools.iter().map(had).collect();
-        if before.is_empty() || self.plan(items, holder, &had).is_none() {
+        if before.iter().all(|p| p.draws.is_empty()) || self.plan(items, holder, &had).is_none() {
             return self.plan(items, holder, &self.free());
         }
         // Also out of a pool that has ended meanwhile: what others have elsewhere is not known yet.

@@ -6,15 +6,25 @@ use crate::identity::Holder;
 use crate::license::CountBy;
 use crate::names::{LeaseId, ProductName};
 
-/// Who counts as one for which product.
-pub(super) type ShareKey = (ProductName, String);
+/// Who counts as one for which product of which license file.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct ShareKey {
+    pub(super) product: ProductName,
+    /// The place of the file.
+    pub(super) license: usize,
+    who: String,
+}
 
 /// The key of a claim; `None` if each claim counts for itself.
 ///
 /// What a key is made of comes from the holder's credential, never from the request. Where the
 /// credential does not say (a pod whose token names no node, a machine outside Kubernetes), the
 /// holder counts alone.
-pub(super) fn share_key(by: CountBy, product: &ProductName, holder: &Holder) -> Option<ShareKey> {
+pub(super) fn share_key(
+    (by, license): (CountBy, usize),
+    product: &ProductName,
+    holder: &Holder,
+) -> Option<ShareKey> {
     let alone = || holder.key().0;
     let who = match (by, holder) {
         (CountBy::Claim, _) => return None,
@@ -30,7 +40,11 @@ pub(super) fn share_key(by: CountBy, product: &ProductName, holder: &Holder) -> 
         ) => format!("system:serviceaccount:{namespace}:{service_account}"),
         (CountBy::Pod | CountBy::Node | CountBy::ServiceAccount | CountBy::Subject, _) => alone(),
     };
-    Some((product.clone(), who))
+    Some(ShareKey {
+        product: product.clone(),
+        license,
+        who,
+    })
 }
 
 /// The claims of one key, and the seats they have together.
@@ -69,6 +83,13 @@ impl Share {
     pub(super) fn join(&mut self, lease: LeaseId, seats: u32, added: Taken) {
         self.members.push((lease, seats));
         self.taken.extend(added);
+    }
+
+    /// How many there would be without this claim.
+    pub(super) fn seats_without(&self, lease: LeaseId) -> u32 {
+        let mut rest = self.clone();
+        rest.leave(lease);
+        rest.seats()
     }
 
     /// A claim leaves; returns the seats that nobody needs now, those taken last first.

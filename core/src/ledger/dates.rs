@@ -12,8 +12,8 @@ use super::alternative::{Alternative, Taken, draws};
 use super::capacity::Capacity;
 use super::count_by::ShareKey;
 use super::entry::{Entry, State};
-use super::fit::fit;
-use super::pool::{Drawn, Draws, PoolUse};
+use super::fit::{Found, Want, fit};
+use super::pool::{Drawn, Draws, PoolUse, ProductRule};
 use super::state::Ledger;
 use super::types::{Granted, SeatDates};
 use crate::mutant::{self, Mutant};
@@ -65,8 +65,8 @@ impl Capacity {
     /// The days to come from which on there is another number of a product's seats.
     pub(super) fn changes(&self, product: &ProductName) -> Vec<SeatChange> {
         let rule = self.rule(product).into_iter();
-        let pools = rule.flat_map(|r| r.from.iter().flatten());
-        let pools = pools.filter_map(|(p, _)| self.pools.get(*p));
+        let pools = rule.flat_map(ProductRule::pools);
+        let pools = pools.filter_map(|p| self.pools.get(p));
         let dates = pools.flat_map(|p| [p.not_before, p.expires]).flatten();
         let later: BTreeSet<Timestamp> = dates.filter(|t| *t > self.at).collect();
         let mut last = self.most(product);
@@ -91,18 +91,23 @@ impl Capacity {
 
     /// When the last of a product's seats ended, if they all have.
     pub(super) fn ended(&self, product: &ProductName) -> Option<Timestamp> {
-        self.rule(product)?.expires.filter(|t| *t <= self.at)
+        self.rule(product)?.expires().filter(|t| *t <= self.at)
     }
 
     /// When more seats of a product begin.
     pub(super) fn next_begin(&self, product: &ProductName) -> Option<Timestamp> {
-        let pools = self.rule(product)?.from.iter().flatten();
-        let begins = pools.filter_map(|(p, _)| self.pools.get(*p)?.not_before);
+        let pools = self.rule(product)?.pools();
+        let begins = pools.filter_map(|p| self.pools.get(p)?.not_before);
         begins.filter(|t| *t > self.at).min()
     }
 
     fn is_open(&self, pool: usize) -> bool {
         self.pools.get(pool).is_none_or(|p| p.open)
+    }
+
+    /// Whether all pools of an alternative are open.
+    pub(super) fn is_there(&self, alt: &Alternative) -> bool {
+        alt.iter().all(|(p, _)| self.is_open(*p))
     }
 
     /// Whether some of a lease's seats come from a pool that is not open.
@@ -119,6 +124,9 @@ impl Capacity {
             .filter_map(|(i, _)| self.pools.get(*i))
         {
             dates.begin = dates.begin.max(p.not_before);
+            if p.gone {
+                dates.gone = Some(self.license_id(p));
+            }
             let sooner = |t: &Timestamp| dates.end.as_ref().is_none_or(|(_, end)| t < end);
             if let Some(t) = p.expires.filter(sooner) {
                 dates.end = Some((p.name.clone(), t));
@@ -129,7 +137,33 @@ impl Capacity {
 
     /// Draws a lease's seats anew, out of pools that are open, if there is room for all of them;
     /// tells what it has then, and how many go over what was sold.
-    fn redraw(&mut self, e: &Entry, drawn: &Drawn) -> Option<(Drawn, u32)> {
+    fn redraw(&mut self, id: LeaseId, e: &Entry, drawn: &Drawn) -> Option<(Drawn, u32)> {
+        let within = self.redraw_within_files(e, drawn);
+        within.or_else(|| self.leave_for_others(id, e, drawn))
+    }
+
+    /// Seats that several claims count as one cannot move to another file: its claims leave them,
+    /// one by one, for others there.
+    fn leave_for_others(&mut self, id: LeaseId, e: &Entry, drawn: &Drawn) -> Option<(Drawn, u32)> {
+        if drawn.shared.is_empty() {
+            return None;
+        }
+        let mut free = self.free();
+        let shares = drawn.shared.iter().filter_map(|k| self.shares.get(k));
+        let left = shares.flat_map(|s| s.clone().leave(id));
+        let left = left.flat_map(|(n, alt)| draws(n, &alt));
+        for (i, n) in drawn.own.iter().copied().chain(left) {
+            if let (Some(f), true) = (free.get_mut(i), self.is_open(i)) {
+                *f = f.saturating_add(n);
+            }
+        }
+        let plan = self.plan_without(Some(id), &e.items, &e.holder, &free)?;
+        self.give_back(id, drawn);
+        Some(self.book(id, plan))
+    }
+
+    /// The same, where seats that several claims count as one stay with their file.
+    fn redraw_within_files(&mut self, e: &Entry, drawn: &Drawn) -> Option<(Drawn, u32)> {
         // Of seats that several claims count as one, those that are not open move; the rest stays.
         let moving = drawn.shared.iter().filter_map(|k| self.moving(k));
         let moving: Vec<(ShareKey, Taken, Taken)> = moving.collect();
@@ -138,20 +172,29 @@ impl Capacity {
         let before: Draws = drawn.own.iter().copied().chain(leaves).collect();
         self.undraw(&before);
         // What it had by itself it has by itself, whatever a later license counts by.
-        let by_itself = |i: &&Item| drawn.shared.iter().all(|(p, _)| *p != i.product);
-        let singles: Vec<&Item> = e.items.iter().filter(by_itself).collect();
+        let by_itself = |i: &Item| drawn.shared.iter().all(|k| k.product != i.product);
+        let singles: Vec<&Item> = e.items.iter().filter(|i| by_itself(i)).collect();
         let Some(found) = self.elsewhere(&singles, &moving) else {
             self.draw(&before);
             return None;
         };
         let mut found = found.into_iter();
-        let singles = found.by_ref().take(singles.len()).flatten();
-        let mut own: Draws = singles.flat_map(|(n, alt)| draws(n, &alt)).collect();
+        let (mut own, mut licenses) = (Draws::new(), drawn.licenses.clone());
+        for (item, place) in e.items.iter().zip(&mut licenses) {
+            if !by_itself(item) {
+                continue;
+            }
+            let Some((license, taken)) = found.next() else {
+                break;
+            };
+            *place = license;
+            own.extend(taken.iter().flat_map(|(n, alt)| draws(*n, alt)));
+        }
         if mutant::on(Mutant::MoveCountsTwice) {
             own.extend(&drawn.own);
         }
         let mut over = self.draw(&own);
-        for ((key, mut stays, _), moved) in moving.into_iter().zip(found) {
+        for ((key, mut stays, _), (_, moved)) in moving.into_iter().zip(found) {
             for (n, alt) in &moved {
                 over = over.saturating_add(self.draw(&draws(*n, alt)));
             }
@@ -161,30 +204,44 @@ impl Capacity {
             }
         }
         let shared = drawn.shared.clone();
-        Some((Drawn { own, shared }, over))
+        let drawn = Drawn {
+            licenses,
+            own,
+            shared,
+        };
+        Some((drawn, over))
     }
 
-    /// Where the seats of these items would come from now, and then those of shares that move.
+    /// Which file the seats of these items would come from now, and from where; and then those of
+    /// shares that move.
     fn elsewhere(
         &self,
         items: &[&Item],
         moving: &[(ShareKey, Taken, Taken)],
-    ) -> Option<Vec<Taken>> {
-        let mut wants: Vec<(&[Alternative], u32)> = Vec::new();
+    ) -> Option<Vec<(usize, Taken)>> {
+        let (mut wants, mut files) = (Vec::<Want<'_>>::new(), Vec::new());
         for item in items {
-            wants.push((&self.rule(&item.product)?.from, item.seats.get()));
+            let offers = self.rule(&item.product)?.offers_for(item.version.as_ref());
+            files.push(offers.map(|o| o.license).collect());
+            wants.push(self.want(item)?);
         }
-        for ((product, _), _, leaves) in moving {
+        for (key, _, leaves) in moving {
+            let mut offers = self.rule(&key.product)?.offers.iter();
+            let offer = offers.find(|o| o.license == key.license)?;
             let seats = leaves.iter().map(|(n, _)| n).sum();
-            wants.push((&self.rule(product)?.from, seats));
+            files.push(vec![key.license]);
+            wants.push(vec![(&offer.from, seats)]);
         }
-        fit(&wants, &self.free())
+        let found = fit(&wants, &self.free())?.into_iter().zip(files);
+        let named =
+            |((place, taken), files): (Found, Vec<usize>)| Some((*files.get(place)?, taken));
+        found.map(named).collect()
     }
 
     /// Of seats that several claims count as one, those that stay and those whose pools are not
     /// open, if there are such.
     fn moving(&self, key: &ShareKey) -> Option<(ShareKey, Taken, Taken)> {
-        let is_open = |t: &(u32, Alternative)| t.1.iter().all(|(p, _)| self.is_open(*p));
+        let is_open = |t: &(u32, Alternative)| self.is_there(&t.1);
         let taken = self.shares.get(key)?.taken().cloned();
         let (stays, leaves): (Taken, Taken) = taken.partition(is_open);
         (!leaves.is_empty()).then(|| (key.clone(), stays, leaves))
@@ -265,7 +322,7 @@ impl Ledger {
             let silent = *silent;
             if self.capacity.is_stranded(drawn) {
                 let drawn = drawn.clone();
-                let Some((drawn, overdraft)) = self.capacity.redraw(e, &drawn) else {
+                let Some((drawn, overdraft)) = self.capacity.redraw(id, e, &drawn) else {
                     continue;
                 };
                 if let Some(e) = self.entries.get_mut(&id) {
@@ -297,6 +354,9 @@ impl SeatDates {
         let ended = self.end.as_ref().filter(|(_, t)| *t <= at);
         let detail = match (ended, self.begin.filter(|t| at < *t)) {
             _ if mutant::on(Mutant::LeaseOutlivesPool) => return Ok(()),
+            _ if let Some(license) = &self.gone => format!(
+                "its seats are of license {license}, which is not in force here any more, and no other has room; put its file back, or ask the vendor for a new license"
+            ),
             (Some((pool, t)), _) => format!(
                 "its seats are of pool {pool}, which ended {t}, and no other pool of its products has room; ask the vendor for a new license"
             ),

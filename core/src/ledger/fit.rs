@@ -3,7 +3,8 @@
 //! Drawing greedily is not enough: a product that could draw on two pools may take the seat that
 //! another product of the same claim can get nowhere else. So it is searched: products with fewer
 //! alternatives first, as much as there is from each alternative in its order, less where that
-//! leads nowhere.
+//! leads nowhere. A product comes from one license file whole, so that an application can prove its
+//! seats with one: the files are tried in their order.
 
 use super::alternative::{Alternative, Taken};
 use crate::mutant::{self, Mutant};
@@ -12,19 +13,24 @@ use crate::mutant::{self, Mutant};
 /// the first try; one that is not placed within the bound waits.
 const STEPS: u32 = 20_000;
 
-/// A product's alternatives, and how many seats of it are wanted.
-type Want<'a> = (&'a [Alternative], u32);
+/// What is wanted of a product: by each file that sells it, its alternatives, and how many seats
+/// that would take.
+pub(super) type Want<'a> = Vec<(&'a [Alternative], u32)>;
+
+/// A product's seats: out of which of the wanted files, by its place, and from where.
+pub(super) type Found = (usize, Taken);
 
 /// Where each product's seats come from, in the order of `wants`; `None` if not all fit into
 /// `free`.
-pub(super) fn fit(wants: &[Want<'_>], free: &[u32]) -> Option<Vec<Taken>> {
+pub(super) fn fit(wants: &[Want<'_>], free: &[u32]) -> Option<Vec<Found>> {
     let mut order: Vec<usize> = (0..wants.len()).collect();
-    order.sort_by_key(|i| wants.get(*i).map_or(0, |w| w.0.len()));
+    let ways = |w: &Want<'_>| w.iter().map(|(from, _)| from.len()).sum();
+    order.sort_by_key(|i| wants.get(*i).map_or(0, ways));
     let mut search = Search {
         wants,
         order,
         free: free.to_vec(),
-        taken: vec![Taken::new(); wants.len()],
+        taken: vec![Found::default(); wants.len()],
         steps: STEPS,
     };
     let found = search.product(0);
@@ -60,7 +66,7 @@ struct Search<'a> {
     wants: &'a [Want<'a>],
     order: Vec<usize>,
     free: Vec<u32>,
-    taken: Vec<Taken>,
+    taken: Vec<Found>,
     steps: u32,
 }
 
@@ -70,10 +76,19 @@ impl<'a> Search<'a> {
         let Some(i) = self.order.get(k).copied() else {
             return true;
         };
-        let Some((from, want)) = self.wants.get(i).copied() else {
+        let wants: &'a [Want<'a>] = self.wants;
+        let Some(offers) = wants.get(i) else {
             return true;
         };
-        self.alternative(k, i, from, want)
+        for (place, (from, want)) in offers.iter().enumerate() {
+            if let Some(t) = self.taken.get_mut(i) {
+                t.0 = place;
+            }
+            if self.alternative(k, i, from, *want) {
+                return true;
+            }
+        }
+        false
     }
 
     /// `want` seats of product `i` from these alternatives, and all products after it.
@@ -96,7 +111,7 @@ impl<'a> Search<'a> {
             if n > 0 {
                 take(alt, n, &mut self.free);
                 if let Some(t) = self.taken.get_mut(i) {
-                    t.push((n, alt.clone()));
+                    t.1.push((n, alt.clone()));
                 }
             }
             if self.alternative(k, i, rest, want - n) {
@@ -107,7 +122,7 @@ impl<'a> Search<'a> {
             }
             put_back(alt, n, &mut self.free);
             if let Some(t) = self.taken.get_mut(i) {
-                t.pop();
+                t.1.pop();
             }
             n -= 1;
         }

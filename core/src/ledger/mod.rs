@@ -18,6 +18,7 @@
 //! | `types` | what goes in and comes out: claims, answers, settings, events |
 //! | `state`, `entry` | all that is known: the ledger itself, one claim of it |
 //! | `alternative`, `pool`, `count_by`, `fit`, `capacity` | what the license has; seats that several claims count as one; which alternatives fit; drawing |
+//! | `files` | several license files: each one's pools and products, and which takes whose place |
 //! | `dates` | pools that begin and end by the wall clock; leases that move when theirs ends |
 //! | `claim`, `bounds`, `refuse` | taking a claim: new, repeated, from a ticket; the bounds on them; noting a refusal |
 //! | `refusal`, `problem` | why the ledger says no; how the API tells it |
@@ -41,6 +42,7 @@ mod count_by;
 mod dates;
 mod deadlines;
 mod entry;
+mod files;
 mod fit;
 mod grant;
 mod pool;
@@ -72,5 +74,5 @@ pub use state::Ledger;
 pub use tally::Gauges;
 pub use types::{
     CLAIMS_PER_HOLDER, CallBack, CalledBack, Claim, Claimed, Event, Granted, HeldLease, Limits,
-    MOST_CLAIMS_PER_HOLDER, Place, SeatDates, Settings,
+    MOST_CLAIMS_PER_HOLDER, Part, Place, SeatDates, Settings,
 };

@@ -2,13 +2,25 @@
 
 use super::alternative::{Alternative, Taken};
 use super::count_by::ShareKey;
-use crate::license::{CountBy, VersionRange};
+use crate::license::{CountBy, Digest, VersionRange};
 use crate::mutant::{self, Mutant};
-use crate::names::{PoolName, ProductName};
+use crate::names::{PoolName, ProductName, Version};
 use crate::time::Timestamp;
+
+/// A license file whose pools are in the books.
+#[derive(Clone, Debug)]
+pub(super) struct Source {
+    pub(super) id: String,
+    pub(super) digest: Digest,
+    pub(super) supersedes: Vec<String>,
+    /// Whether it is in force. One that is no more keeps its place while seats of it are out.
+    pub(super) in_force: bool,
+}
 
 #[derive(Clone, Debug)]
 pub(super) struct PoolUse {
+    /// Whose it is: the place of its license file.
+    pub(super) license: usize,
     pub(super) name: PoolName,
     pub(super) seats: u32,
     pub(super) overdraft: u32,
@@ -17,6 +29,8 @@ pub(super) struct PoolUse {
     pub(super) not_before: Option<Timestamp>,
     /// Until when (exclusive).
     pub(super) expires: Option<Timestamp>,
+    /// Its license file is in force no more, and none has taken its place.
+    pub(super) gone: bool,
     /// Whether they are there now.
     pub(super) open: bool,
 }
@@ -33,7 +47,7 @@ impl PoolUse {
     }
 
     pub(super) fn is_open(&self, at: Timestamp) -> bool {
-        self.not_before.is_none_or(|t| t <= at) && self.expires.is_none_or(|t| at < t)
+        !self.gone && self.not_before.is_none_or(|t| t <= at) && self.expires.is_none_or(|t| at < t)
     }
 
     /// Zero, never less, where a smaller license came while more was in use.
@@ -45,10 +59,18 @@ impl PoolUse {
     }
 }
 
-/// What is sold, as places in the list of pools.
+/// What is sold, by each license file that sells it, in the files' order.
 #[derive(Clone, Debug)]
 pub(super) struct ProductRule {
     pub(super) name: ProductName,
+    pub(super) offers: Vec<Offer>,
+}
+
+/// A product as one license file sells it, as places in the list of pools.
+#[derive(Clone, Debug)]
+pub(super) struct Offer {
+    /// The place of the license file.
+    pub(super) license: usize,
     pub(super) versions: VersionRange,
     /// When the last seat of it ends.
     pub(super) expires: Option<Timestamp>,
@@ -57,12 +79,57 @@ pub(super) struct ProductRule {
     pub(super) from: Vec<Alternative>,
 }
 
+impl ProductRule {
+    /// All alternatives, of all files.
+    pub(super) fn alternatives(&self) -> impl Iterator<Item = &Alternative> {
+        self.offers.iter().flat_map(|o| &o.from)
+    }
+
+    /// The pools that it draws on, one as often as alternatives name it.
+    pub(super) fn pools(&self) -> impl Iterator<Item = usize> {
+        self.alternatives().flatten().map(|(p, _)| *p)
+    }
+
+    /// Which files may serve a claim for this version: those that cover it. All, where none does: a
+    /// new claim is refused for that, and a lease from before a change of the license goes on.
+    pub(super) fn offers_for<'a, 'v>(
+        &'a self,
+        version: Option<&'v Version>,
+    ) -> impl Iterator<Item = &'a Offer> + use<'a, 'v> {
+        let covers = move |o: &Offer| version.is_none_or(|v| o.versions.covers(v));
+        let some = self.offers.iter().any(covers);
+        self.offers.iter().filter(move |o| !some || covers(o))
+    }
+
+    /// The versions that the files cover; none: all.
+    pub(super) fn versions(&self) -> Vec<VersionRange> {
+        let mut all: Vec<VersionRange> = Vec::new();
+        for o in &self.offers {
+            if !all.contains(&o.versions) {
+                all.push(o.versions.clone());
+            }
+        }
+        if all.iter().any(VersionRange::is_all) {
+            all.clear();
+        }
+        all
+    }
+
+    /// When the last seat of it ends. `None`: never.
+    pub(super) fn expires(&self) -> Option<Timestamp> {
+        let ends: Option<Vec<Timestamp>> = self.offers.iter().map(|o| o.expires).collect();
+        ends.and_then(|e| e.into_iter().max())
+    }
+}
+
 /// Seats drawn: (pool, how many).
 pub(super) type Draws = Vec<(usize, u32)>;
 
 /// What a granted claim has of the pools.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Drawn {
+    /// Which license file each of its items comes from whole, in the items' order.
+    pub(super) licenses: Vec<usize>,
     /// Its own seats.
     pub(super) own: Draws,
     /// Seats that it counts as one with other claims.
@@ -72,6 +139,7 @@ pub(super) struct Drawn {
 /// What a claim would draw, before it is booked.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Plan {
+    pub(super) licenses: Vec<usize>,
     pub(super) own: Draws,
     pub(super) shared: Vec<(ShareKey, u32, Taken)>,
 }

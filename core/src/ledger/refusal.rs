@@ -23,20 +23,30 @@ pub enum Refusal {
         product: ProductName,
         sold: Vec<ProductName>,
     },
-    #[error("version {version} of {product} is not covered; the license covers {covered}")]
+    #[error(
+        "version {version} of {product} is not covered; the license covers {}",
+        or(covered)
+    )]
     VersionNotCovered {
         item: usize,
         product: ProductName,
         version: Version,
-        covered: VersionRange,
+        /// By each file that sells it.
+        covered: Vec<VersionRange>,
     },
     /// It asks for more than the license has, were nothing else out.
-    #[error("{asked} seats of {product} are asked for, and the license has {sold}")]
+    #[error(
+        "{asked} seats of {product} are asked for, and the license has {sold}{}",
+        by_files(*sold, *of_one_file)
+    )]
     ExceedsSeats {
         item: usize,
         product: ProductName,
         asked: Seats,
+        /// By all license files together, and the most by one: a claim's seats of a product come
+        /// from one.
         sold: u32,
+        of_one_file: u32,
     },
     #[error("the seats of {product} ended {ended}; ask the vendor for a new license")]
     SeatsEnded {
@@ -128,6 +138,19 @@ fn more_claims(holder: &Holder) -> String {
         Holder::Pod { .. } => {
             "give one back, or raise the license server's lease.claimsPerHolder".into()
         }
+    }
+}
+
+fn or(covered: &[VersionRange]) -> String {
+    let ranges: Vec<String> = covered.iter().map(ToString::to_string).collect();
+    ranges.join(", or ")
+}
+
+fn by_files(sold: u32, of_one_file: u32) -> String {
+    if of_one_file < sold {
+        format!(", at most {of_one_file} of them in one file; make several claims of it")
+    } else {
+        String::new()
     }
 }
 

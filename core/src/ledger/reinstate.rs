@@ -8,6 +8,7 @@ use super::types::{Claim, HeldLease};
 use crate::identity::{Holder, HolderKey};
 use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
+use crate::request::Item;
 use crate::time::{BootTime, margin};
 use crate::wire::Standing;
 
@@ -22,15 +23,19 @@ impl Ledger {
                 && h.token.claim == c.name
                 && h.token.bind == c.bind
         })?;
-        let items = held.token.items.iter().map(|i| (&i.product, i.seats));
-        let same = items.eq(c.items.iter().map(|i| (&i.product, i.seats)));
+        // By the files, not in the claim's order; each product stands once in both.
+        let had = |i: &Item| {
+            let mut items = held.token.items();
+            items.any(|h| h.product == i.product && h.seats == i.seats)
+        };
+        let same = held.token.items().count() == c.items.len() && c.items.iter().all(had);
         let own = held.token.instance == self.settings.instance;
         let ended = self.ended_ids.get(&held.token.lease) == Some(&true);
         if !same || ((own || ended) && !mutant::on(Mutant::ReinstatedTwice)) {
             return None;
         }
-        let draws = &held.token.draws;
-        let plan = self.capacity.plan_as_before(&c.items, &c.holder, draws)?;
+        let parts = &held.token.parts;
+        let plan = self.capacity.plan_as_before(&c.items, &c.holder, parts)?;
         Some((held, plan))
     }
 

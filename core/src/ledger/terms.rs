@@ -10,15 +10,14 @@ use crate::time::BootTime;
 use crate::wire::Problem;
 
 impl Ledger {
-    /// Takes a new license in. With fewer seats nobody is thrown out: new claims wait until enough
-    /// came back.
+    /// Takes new licenses in. With fewer seats nobody is thrown out: new claims wait until enough
+    /// came back. Nothing is granted in this step: whoever asks says first whether anything may be.
     pub fn set_capacity(&mut self, capacity: Capacity, now: BootTime) {
         self.tick(now);
         self.capacity.replace(capacity);
         self.look_at_stranded(now);
         self.regroup(now);
         self.settling.end_if_done(now);
-        self.grant_queue(now);
     }
 
     /// Takes over what a new license demands of a silent holder's seat. Seats that are silent now

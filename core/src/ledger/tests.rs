@@ -2,17 +2,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod dates;
+mod files;
 mod taken_back;
 
 use super::*;
 use crate::identity::Holder;
 use crate::license::{
-    AnchorKind, BootStamp, Digest, HolderHmac, KeyId, LeaseToken, TokenAnchor, TokenItem,
+    AnchorKind, BootStamp, Digest, HolderHmac, KeyId, LeaseToken, TokenAnchor, TokenItem, TokenPart,
 };
 use crate::license::{License, Pool, Product, Ticket};
 use crate::names::{ClaimName, InstanceId, LeaseId, ProductName, RequestId, Seats};
 use crate::policy::Reclaim;
-use crate::request;
+use crate::request::{self, Item};
 use crate::secret::Secret;
 use crate::time::{BootTime, Timestamp};
 use crate::wire::{Problem, ProblemType, Renewal, Standing, ViewState, WaitReason};
@@ -87,9 +88,20 @@ fn settings(instance: u8, settle: Duration) -> Settings {
     }
 }
 
+/// What one license file has.
+fn one(license: &License) -> Capacity {
+    Capacity::of([(license, &Digest(license.id.clone()))])
+}
+
+/// Another license comes, as the frontend has the ledger take it in.
+fn relicense(l: &mut Ledger, capacity: Capacity, now: BootTime) {
+    l.set_capacity(capacity, now);
+    l.grants(now);
+}
+
 fn seats(n: u32) -> Ledger {
     let l = license(&[("r", n)], &[("render", "r")]);
-    Ledger::new(settings(1, Duration::ZERO), Capacity::of(&l), at(0))
+    Ledger::new(settings(1, Duration::ZERO), one(&l), at(0))
 }
 
 fn secret(n: u8) -> Secret {
@@ -161,9 +173,22 @@ fn renewal(n: u8, lease: LeaseId, counter: u64, request: u8) -> Renewal {
     }
 }
 
+fn token_part(part: &Part) -> TokenPart {
+    let item = |i: &Item| TokenItem {
+        product: i.product.clone(),
+        seats: i.seats,
+        versions: crate::license::VersionRange::default(),
+        maintenance_until: None,
+    };
+    TokenPart {
+        license: part.license.clone(),
+        items: part.items.iter().map(item).collect(),
+        draws: part.draws.clone(),
+    }
+}
+
 fn token(n: u8, g: &Granted, instance: u8) -> LeaseToken {
     LeaseToken {
-        license: Digest(String::new()),
         anchor: TokenAnchor {
             kind: AnchorKind::Pkcs11,
             key_id: KeyId(String::new()),
@@ -174,16 +199,7 @@ fn token(n: u8, g: &Granted, instance: u8) -> LeaseToken {
         lease: g.lease,
         claim: g.claim.clone(),
         holder: HolderHmac(String::new()),
-        items: g
-            .items
-            .iter()
-            .map(|i| TokenItem {
-                product: i.product.clone(),
-                seats: i.seats,
-                versions: crate::license::VersionRange::default(),
-                maintenance_until: None,
-            })
-            .collect(),
+        parts: g.parts.iter().map(token_part).collect(),
         issued_at: Timestamp::UNIX_EPOCH,
         issued_boot: Some(BootStamp {
             boot: "b".into(),
@@ -192,7 +208,6 @@ fn token(n: u8, g: &Granted, instance: u8) -> LeaseToken {
         lease_for: D,
         run_for: D,
         counter: g.counter,
-        draws: g.draws.clone(),
         overdraft: 0,
         cnf: secret(n).hash(),
         bind: g.bind,
@@ -334,7 +349,7 @@ fn the_same_claim_again_has_the_same_lease_and_the_same_place() {
 #[test]
 fn all_or_nothing_over_pools_and_free_seats_gather_for_the_head() {
     let lic = license(&[("a", 2), ("b", 1)], &[("x", "a"), ("y", "b")]);
-    let mut l = Ledger::new(settings(1, Duration::ZERO), Capacity::of(&lic), at(0));
+    let mut l = Ledger::new(settings(1, Duration::ZERO), one(&lic), at(0));
     let one = granted(l.claim(claim(1, "x"), at(0)));
     let two = granted(l.claim(claim(2, "x"), at(0)));
     place(l.claim(claim(3, "x:2,y"), at(0)));
@@ -361,7 +376,7 @@ fn all_or_nothing_over_pools_and_free_seats_gather_for_the_head() {
 #[test]
 fn suites_and_weights_are_drawn_in_order() {
     let lic = license(&[("own", 1), ("suite", 4)], &[("x", "own|suite*2")]);
-    let mut l = Ledger::new(settings(1, Duration::ZERO), Capacity::of(&lic), at(0));
+    let mut l = Ledger::new(settings(1, Duration::ZERO), one(&lic), at(0));
     assert_eq!(l.products()[0].seats, 3);
     granted(l.claim(claim(1, "x:2"), at(0)));
     let used: Vec<u32> = l.pools().iter().map(|p| p.used).collect();
@@ -617,7 +632,7 @@ fn bounds_hold_and_harm_nobody_else() {
         per_namespace: 3,
         queue: 10,
     };
-    let mut l = Ledger::new(s, Capacity::of(&lic), at(0));
+    let mut l = Ledger::new(s, one(&lic), at(0));
     for i in 0..3u8 {
         let mut c = claim(1, "render");
         c.name = format!("c{i}").parse().unwrap();
@@ -657,8 +672,9 @@ fn a_smaller_license_throws_nobody_out_and_new_claims_wait() {
         .map(|n| granted(l.claim(claim(n, "render"), at(0))).lease)
         .collect();
     place(l.claim(claim(4, "render"), at(1)));
-    l.set_capacity(
-        Capacity::of(&license(&[("r", 1)], &[("render", "r")])),
+    relicense(
+        &mut l,
+        one(&license(&[("r", 1)], &[("render", "r")])),
         at(2),
     );
     assert_eq!(l.gauges().held, 3);
@@ -670,8 +686,9 @@ fn a_smaller_license_throws_nobody_out_and_new_claims_wait() {
     l.release(&ClaimName::pod(), ids[2], &secret(3), None, at(5))
         .unwrap();
     granted(l.claim(claim(4, "render"), at(6)));
-    l.set_capacity(
-        Capacity::of(&license(&[("r", 5)], &[("render", "r")])),
+    relicense(
+        &mut l,
+        one(&license(&[("r", 5)], &[("render", "r")])),
         at(7),
     );
     granted(l.claim(claim(5, "render"), at(8)));
@@ -712,7 +729,7 @@ fn before_restart() -> (Vec<HeldLease>, Place) {
 fn second_run(settle: Duration) -> Ledger {
     Ledger::new(
         settings(2, settle),
-        Capacity::of(&license(&[("r", 2)], &[("render", "r")])),
+        one(&license(&[("r", 2)], &[("render", "r")])),
         at(2000),
     )
 }
@@ -834,7 +851,7 @@ fn where_there_may_be_outsiders_no_roster_ends_settling_early() {
             ..settings(2, q)
         };
         let l = license(&[("r", 2)], &[("render", "r")]);
-        let mut l = Ledger::new(settings, Capacity::of(&l), at(2000));
+        let mut l = Ledger::new(settings, one(&l), at(2000));
         l.expected(&[], &[], at(2001));
         assert!(l.settling(), "an outsider may hold a lease");
         let until = l.next_deadline();
@@ -854,7 +871,7 @@ fn under_confirmed_who_is_on_the_roster_without_having_held_costs_q_at_most() {
             ..settings(2, q)
         };
         let l = license(&[("r", 2)], &[("render", "r")]);
-        Ledger::new(settings, Capacity::of(&l), at(2000))
+        Ledger::new(settings, one(&l), at(2000))
     };
     let forged = pod(66).key();
 
@@ -930,7 +947,7 @@ fn with_confirmed_silence_alone_frees_nothing_before_the_grace() {
     let lic = license(&[("r", 1)], &[("render", "r")]);
     let mut s = settings(1, Duration::ZERO);
     s.reclaim = Reclaim::Confirmed;
-    let mut l = Ledger::new(s, Capacity::of(&lic), at(0));
+    let mut l = Ledger::new(s, one(&lic), at(0));
     granted(l.claim(claim(1, "render"), at(0)));
     for t in (0..600_000).step_by(20_000) {
         place(l.claim(claim(2, "render"), at(t)));
@@ -997,7 +1014,7 @@ proptest! {
                 Op::Resize(n) => {
                     cap = u32::from(n);
                     most_since_resize = l.pools()[0].used;
-                    l.set_capacity(Capacity::of(&license(&[("r", cap)], &[("render", "r")])), at(now));
+                    relicense(&mut l, one(&license(&[("r", cap)], &[("render", "r")])), at(now));
                 }
                 Op::Gone(n) => { l.gone(&[pod(n).key()], at(now)); secrets.remove(&n); }
                 Op::Claim(n, s) => {
@@ -1086,7 +1103,7 @@ fn on_node(n: u8, node: &str, what: &str) -> Claim {
 fn by_node(n: u32) -> Ledger {
     let mut l = license(&[("r", n)], &[("render", "r"), ("trace", "r")]);
     l.products[0].count_by = crate::license::CountBy::Node;
-    Ledger::new(settings(1, Duration::ZERO), Capacity::of(&l), at(0))
+    Ledger::new(settings(1, Duration::ZERO), one(&l), at(0))
 }
 
 #[test]
@@ -1250,7 +1267,7 @@ fn a_smaller_license_refuses_who_waits_for_more_than_it_has_and_nobody_who_runs(
     place(l.claim(runs.clone(), at(2)));
     let small = place(l.claim(claim(4, "render"), at(3)));
     let two = license(&[("r", 2)], &[("render", "r")]);
-    l.set_capacity(Capacity::of(&two), at(4));
+    relicense(&mut l, one(&two), at(4));
     assert_eq!(l.status(big.lease), None, "refused");
     assert_eq!(
         refused(l.claim(claim(2, "render:3"), at(5))).0,
@@ -1290,7 +1307,7 @@ fn held(n: u8, g: &Granted) -> HeldLease {
 fn a_lease_is_taken_in_from_the_pools_it_had() {
     // "render" draws on its own pool first, then on the suite's; "all" needs a seat of each.
     let l = license(&[("r", 1), ("s", 1)], &[("render", "r|s"), ("all", "r")]);
-    let mut first = Ledger::new(settings(1, Duration::ZERO), Capacity::of(&l), at(0));
+    let mut first = Ledger::new(settings(1, Duration::ZERO), one(&l), at(0));
     let all = granted(first.claim(claim(1, "all"), at(0)));
     let render = granted(first.claim(claim(2, "render"), at(1)));
     let lease = |n, g: &Granted| HeldLease {
@@ -1300,11 +1317,7 @@ fn a_lease_is_taken_in_from_the_pools_it_had() {
         runs_on: true,
         counter: 1,
     };
-    let mut second = Ledger::new(
-        settings(2, Duration::from_secs(31)),
-        Capacity::of(&l),
-        at(2000),
-    );
+    let mut second = Ledger::new(settings(2, Duration::from_secs(31)), one(&l), at(2000));
     // The one that has the suite's seat comes first: it leaves the other pool alone.
     let mut back = comes_back(2, &lease(2, &render));
     assert_eq!(

@@ -1,7 +1,7 @@
 //! What the ledger is told and what it answers: plain data.
 
 use crate::identity::Holder;
-use crate::license::{LeaseToken, Ticket, TokenDraw};
+use crate::license::{Digest, LeaseToken, Ticket, TokenDraw};
 use crate::names::{ClaimName, InstanceId, LeaseId, PoolName, RequestId};
 use crate::policy::Reclaim;
 use crate::request::Item;
@@ -194,8 +194,8 @@ pub struct Granted {
     pub counter: u64,
     /// When the holder's last request was received: D counts from here.
     pub received: BootTime,
-    /// Which pools its seats come from, for its token.
-    pub draws: Vec<TokenDraw>,
+    /// What it has of each license file, for its token.
+    pub parts: Vec<Part>,
     /// When those pools begin and end.
     pub dates: SeatDates,
     /// Seats of it over what was sold.
@@ -215,6 +215,18 @@ pub struct SeatDates {
     pub begin: Option<Timestamp>,
     /// Which of them ends first, and when (exclusive).
     pub end: Option<(PoolName, Timestamp)>,
+    /// A license that some of them are of, and that is in force no more: its id.
+    pub gone: Option<String>,
+}
+
+/// What a lease has of one license file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    pub license: Digest,
+    /// Those of its items that come from there, each whole.
+    pub items: Vec<Item>,
+    /// Which pools of the file its seats come from.
+    pub draws: Vec<TokenDraw>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -68,7 +68,7 @@ impl Ledger {
             items: e.items.clone(),
             counter: e.counter,
             received: e.last,
-            draws: self.capacity.draws_to_show(drawn),
+            parts: self.capacity.parts(&e.items, drawn),
             dates: self.capacity.dates(drawn),
             overdraft: *overdraft,
             secret_hash: e.secret_hash,
@@ -167,9 +167,9 @@ impl Ledger {
                 seats: self.capacity.most(&p.name),
                 used: small(self.tally.product(&p.name).used),
                 waiting: small(self.tally.product(&p.name).waiting),
-                expires: p.expires.map(|t| t.to_string()),
+                expires: p.expires().map(|t| t.to_string()),
                 changes: self.capacity.changes(&p.name),
-                versions: p.versions.clone(),
+                versions: p.versions(),
             })
             .collect()
     }
@@ -178,6 +178,7 @@ impl Ledger {
         let pools = self.capacity.pools.iter();
         pools
             .map(|p| PoolView {
+                license: Some(self.capacity.license_id(p)),
                 name: p.name.clone(),
                 seats: if p.open { p.seats } else { 0 },
                 overdraft: if p.open { p.overdraft } else { 0 },

@@ -111,6 +111,9 @@ impl Ledger {
             (0, 0) => format!("{product} has no seats now"),
             (0, 1) => format!("the only seat of {product} is taken"),
             (0, all) => format!("all {all} seats of {product} are taken"),
+            (n, _) if n >= wanted => format!(
+                "{wanted} seats of {product} are wanted, and no license file has so many of the {n} that are free"
+            ),
             (1, _) => format!("{wanted} seats of {product} are wanted, and 1 is free"),
             (n, _) => format!("{wanted} seats of {product} are wanted, and {n} are free"),
         };

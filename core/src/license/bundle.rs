@@ -1,6 +1,7 @@
 //! Links of the chain that travel together.
 
-use super::dsse::Envelope;
+use super::dsse::{Digest, Envelope};
+use crate::names::ProductName;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -8,8 +9,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Bundle {
-    /// The vendor's word.
-    pub license: Envelope,
+    /// The vendor's word: each license file that the lease draws on.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 16)))]
+    pub licenses: Vec<Envelope>,
     /// The anchor's word.
     pub delegation: Envelope,
     /// The server's word.
@@ -26,6 +28,33 @@ impl Bundle {
         }
         let dated = serde_json::from_slice::<Dated>(&self.lease.payload);
         dated.ok().map(|d| d.issued_at)
+    }
+
+    /// The license that the lease token names for a product; the first where it names none. Nothing
+    /// is verified: what is chosen wrongly fails there.
+    pub fn license_of(&self, product: &ProductName) -> Option<&Envelope> {
+        #[derive(Deserialize)]
+        struct Lease {
+            parts: Vec<Part>,
+        }
+        #[derive(Deserialize)]
+        struct Part {
+            license: Digest,
+            items: Vec<Item>,
+        }
+        #[derive(Deserialize)]
+        struct Item {
+            product: ProductName,
+        }
+        let [_, _, ..] = self.licenses.as_slice() else {
+            return self.licenses.first();
+        };
+        let lease = serde_json::from_slice::<Lease>(&self.lease.payload).ok();
+        let parts = lease.into_iter().flat_map(|l| l.parts);
+        let names = |p: &Part| p.items.iter().any(|i| i.product == *product);
+        let named = parts.into_iter().find(names).map(|p| p.license);
+        let of = named.and_then(|d| self.licenses.iter().find(|l| l.digest() == d));
+        of.or(self.licenses.first())
     }
 }
 

@@ -13,6 +13,14 @@ use std::time::Duration;
 /// The longest time a delegation may span.
 pub const MAX_DELEGATION: Duration = Duration::from_secs(15 * 60);
 
+/// The most license files that a server serves, and so a delegation names.
+pub const MAX_LICENSES: usize = 16;
+
+fn list(licenses: &[Digest]) -> String {
+    let all: Vec<&str> = licenses.iter().map(|d| d.0.as_str()).collect();
+    all.join(", ")
+}
+
 /// Why a delegation is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DelegationError {
@@ -23,8 +31,13 @@ pub enum DelegationError {
     WrongAnchor { named: KeyId, signer: KeyId },
     #[error("delegation field notAfter: it spans {secs} s, expected 1 to 900")]
     Span { secs: i64 },
-    #[error("delegation field license: made for license {found}, not {expected}")]
-    WrongLicense { found: Digest, expected: Digest },
+    #[error("delegation field licenses: made for {}, not {expected}", list(.found))]
+    WrongLicense {
+        found: Vec<Digest>,
+        expected: Digest,
+    },
+    #[error("delegation field licenses: {0} of them, expected 1 to {MAX_LICENSES}")]
+    Licenses(usize),
 }
 
 /// The document that the anchor signs.
@@ -32,8 +45,8 @@ pub enum DelegationError {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Delegation {
-    /// The license it is for.
-    pub license: Digest,
+    /// The licenses it is for: all that the server serves, and that list the anchor.
+    pub licenses: Vec<Digest>,
     /// The anchor's kind.
     pub kind: AnchorKind,
     /// The anchor's key.
@@ -51,21 +64,25 @@ pub struct Delegation {
 }
 
 impl Delegation {
-    /// Checks that an anchor of `license` signed it and that it spans at most [`MAX_DELEGATION`].
-    /// Which license it names is left to the caller: a server takes in tokens made under a license
-    /// that was replaced since.
+    /// Checks that an anchor of one of `licenses` signed it and that it spans at most
+    /// [`MAX_DELEGATION`]. Which licenses it names is left to the caller: a server takes in tokens
+    /// made under a license that was replaced since.
     pub fn open<'l>(
         envelope: &Envelope,
-        license: &'l License,
+        licenses: impl Iterator<Item = &'l License> + Clone,
     ) -> Result<(Self, &'l AnchorKey), DelegationError> {
-        let keys: Vec<PublicKey> = license.anchors.iter().map(|a| a.key).collect();
+        let mut anchors = licenses.flat_map(|l| &l.anchors);
+        let keys: Vec<PublicKey> = anchors.clone().map(|a| a.key).collect();
         let (d, signer) = envelope.open::<Self>(types::DELEGATION, &keys)?;
         let by = |a: &&AnchorKey| a.key == signer && a.kind == d.kind && a.key.id() == d.key_id;
         let wrong = || DelegationError::WrongAnchor {
             named: d.key_id.clone(),
             signer: signer.id(),
         };
-        let anchor = license.anchors.iter().find(by).ok_or_else(wrong)?;
+        let anchor = anchors.find(by).ok_or_else(wrong)?;
+        if !(1..=MAX_LICENSES).contains(&d.licenses.len()) {
+            return Err(DelegationError::Licenses(d.licenses.len()));
+        }
         // Counted with its fraction and rounded up: 900.9 s are too long.
         let span = d.not_before.duration_until(d.not_after);
         let secs = span.as_secs() + i64::from(span.subsec_nanos() > 0);
@@ -75,16 +92,16 @@ impl Delegation {
         Ok((d, anchor))
     }
 
-    /// The same, and it must name this very license.
+    /// The same, and it must name this very license, among others.
     pub fn open_for<'l>(
         envelope: &Envelope,
         license: &'l License,
         digest: &Digest,
     ) -> Result<(Self, &'l AnchorKey), DelegationError> {
-        let (d, a) = Self::open(envelope, license)?;
-        if d.license != *digest {
+        let (d, a) = Self::open(envelope, std::iter::once(license))?;
+        if !d.licenses.contains(digest) {
             return Err(DelegationError::WrongLicense {
-                found: d.license,
+                found: d.licenses,
                 expected: digest.clone(),
             });
         }

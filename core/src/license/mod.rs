@@ -20,6 +20,7 @@ mod keys;
 mod open;
 mod proof;
 mod revocations;
+mod second;
 mod ticket;
 mod token;
 mod verify;
@@ -37,16 +38,17 @@ pub use dates::{
     AppClock, CLOCK_SLACK, CLOCK_WARNING, ClockOrStale, DateFault, FirstProof, Restricts,
     clock_ahead,
 };
-pub use delegation::{Delegation, DelegationError, MAX_DELEGATION};
+pub use delegation::{Delegation, DelegationError, MAX_DELEGATION, MAX_LICENSES};
 pub use dsse::{Digest, DsseError, Envelope, Signature};
 pub use file::{CountBy, Draw, License, Policy, Pool, Product};
 pub use keys::{KeyError, KeyId, PublicKey, SigningKey};
 pub use open::{OpenLicense, Trust};
 pub use proof::{BadProof, Proof, Shown};
 pub use revocations::{OpenRevocations, Revocations, RevocationsError, Revoked, RevokedLicense};
+pub use second::{counted_twice, replaced};
 pub use ticket::Ticket;
 pub use token::{
-    BootStamp, HolderHmac, IdentityKey, LeaseToken, TokenAnchor, TokenDraw, TokenItem,
+    BootStamp, HolderHmac, IdentityKey, LeaseToken, TokenAnchor, TokenDraw, TokenItem, TokenPart,
 };
 pub use verify::{Demand, MinAnchor, Verified, VerifyError, verify};
 pub use versions::VersionRange;

@@ -19,8 +19,6 @@ use std::time::Duration;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LeaseToken {
-    /// The license it comes from.
-    pub license: Digest,
     /// The anchor.
     pub anchor: TokenAnchor,
     /// The delegation under which it was signed.
@@ -35,8 +33,8 @@ pub struct LeaseToken {
     pub claim: ClaimName,
     /// Who, as an HMAC: tokens carry no names.
     pub holder: HolderHmac,
-    /// What.
-    pub items: Vec<TokenItem>,
+    /// What, and which license files it comes from: each product from one of them whole.
+    pub parts: Vec<TokenPart>,
     /// When the request was received that this answers.
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Instant"))]
     pub issued_at: Timestamp,
@@ -52,10 +50,6 @@ pub struct LeaseToken {
     pub run_for: Duration,
     /// The renewal counter.
     pub counter: u64,
-    /// Which pools its seats come from: applications look at the pools' dates, and another run
-    /// takes the lease in as it was, so that nobody else's seats are taken meanwhile.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub draws: Vec<TokenDraw>,
     /// Seats of it that go over what was sold.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub overdraft: u32,
@@ -77,6 +71,20 @@ pub struct LeaseToken {
     /// The application's fresh question.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<String>,
+}
+
+/// What a lease has of one license file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct TokenPart {
+    /// The license.
+    pub license: Digest,
+    /// Its products.
+    pub items: Vec<TokenItem>,
+    /// Which of its pools the seats come from: applications look at the pools' dates, and another
+    /// run takes the lease in as it was, so that nobody else's seats are taken meanwhile.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub draws: Vec<TokenDraw>,
 }
 
 /// Seats of a lease that come from a pool.
@@ -129,6 +137,10 @@ pub struct BootStamp {
 }
 
 impl LeaseToken {
+    pub fn items(&self) -> impl Iterator<Item = &TokenItem> {
+        self.parts.iter().flat_map(|p| &p.items)
+    }
+
     /// How long ago it was given, on this machine's boot clock; `None` if another boot gave it.
     pub fn age(&self, now: BootTime, boot_id: &str) -> Option<Duration> {
         let of_this_boot = self.issued_boot.as_ref().filter(|s| s.boot == boot_id);

@@ -9,7 +9,7 @@ use super::dsse::DsseError;
 use super::file::{Draw, License, Pool, Product};
 use super::keys::{KeyId, PublicKey};
 use super::open::{OpenLicense, Trust};
-use super::token::{LeaseToken, TokenItem};
+use super::token::{LeaseToken, TokenItem, TokenPart};
 use super::types;
 use crate::names::{ClaimName, LeaseId, ProductName, Version};
 use crate::policy::OptimisticStart;
@@ -113,10 +113,10 @@ pub enum VerifyError {
         to: Timestamp,
     },
     /// The lease is for something else.
-    #[error("lease token field items: product {0:?} is not in it, or not in its license")]
+    #[error("lease token field parts.items: product {0:?} is not in it, or not in its license")]
     OtherProduct(ProductName),
     /// The version is not covered.
-    #[error("lease token field items.versions: version {version} is not covered ({covered})")]
+    #[error("lease token field parts.items.versions: version {version} is not covered ({covered})")]
     Version {
         /// The application's.
         version: Version,
@@ -125,7 +125,7 @@ pub enum VerifyError {
     },
     /// Built after maintenance ended.
     #[error(
-        "lease token field items.maintenanceUntil: built on {built_on}, maintenance ended {until}"
+        "lease token field parts.items.maintenanceUntil: built on {built_on}, maintenance ended {until}"
     )]
     Maintenance {
         /// The application's build.
@@ -134,7 +134,7 @@ pub enum VerifyError {
         until: Timestamp,
     },
     /// A pool that its seats come from has not begun, or has ended.
-    #[error("lease token field draws: {pool} {when}, and the token is of {issued_at}")]
+    #[error("lease token field parts.draws: {pool} {when}, and the token is of {issued_at}")]
     Pool {
         /// The pool, or all that the product draws on.
         pool: String,
@@ -188,7 +188,9 @@ impl VerifyError {
                 DelegationError::Signature(DsseError::Payload(_)) => "DelegationUnreadable",
                 DelegationError::WrongAnchor { .. } => "DelegationAnchor",
                 DelegationError::Span { .. } => "DelegationSpan",
-                DelegationError::WrongLicense { .. } => "DelegationLicense",
+                DelegationError::WrongLicense { .. } | DelegationError::Licenses(_) => {
+                    "DelegationLicense"
+                }
             },
             Self::Lease(DsseError::WrongType { .. }) => "LeaseType",
             Self::Lease(DsseError::NotSigned { .. }) => "LeaseNotSigned",
@@ -216,7 +218,12 @@ pub fn verify(
     demand: &Demand<'_>,
     clock: &AppClock,
 ) -> Result<Verified, VerifyError> {
-    let open = OpenLicense::from_envelope(bundle.license.clone(), Trust::Pinned(vendor_keys))?;
+    let none = || LicenseError::Field {
+        field: "licenses".into(),
+        problem: "there is none in the bundle".into(),
+    };
+    let license = bundle.license_of(demand.product).ok_or_else(none)?;
+    let open = OpenLicense::from_envelope(license.clone(), Trust::Pinned(vendor_keys))?;
     let (delegation, anchor) =
         Delegation::open_for(&bundle.delegation, &open.license, &open.digest)?;
     let opened = bundle
@@ -224,7 +231,7 @@ pub fn verify(
         .open::<LeaseToken>(types::LEASE, &[delegation.server_key]);
     let (token, _) = opened.map_err(VerifyError::Lease)?;
 
-    check_links(&token, bundle, &open, &delegation)?;
+    let part = check_links(&token, bundle, &open, &delegation)?;
     if !delegation.covers(token.issued_at) {
         let (issued_at, from, to) = (token.issued_at, delegation.not_before, delegation.not_after);
         return Err(VerifyError::OutsideDelegation {
@@ -235,8 +242,8 @@ pub fn verify(
     }
     open.license.check_dates(token.issued_at)?;
 
-    let (item, sold) = covered(&token, &open.license, demand)?;
-    check_pools(&token, &open.license, sold)?;
+    let (item, sold) = covered(part, &open.license, demand)?;
+    check_pools(&token, part, &open.license, sold)?;
     let (seats, features) = (item.seats.get(), sold.features.clone());
     let fresh = match demand.nonce {
         Some(n) if token.nonce.as_deref() == Some(n) => true,
@@ -309,43 +316,47 @@ fn check_date(
 }
 
 /// Whether token, delegation and license name each other: each may be genuine, and of another
-/// lease.
-fn check_links(
-    token: &LeaseToken,
+/// lease. What the token has of the license.
+fn check_links<'t>(
+    token: &'t LeaseToken,
     bundle: &Bundle,
     open: &OpenLicense,
     delegation: &Delegation,
-) -> Result<(), VerifyError> {
+) -> Result<&'t TokenPart, VerifyError> {
     let anchor_of = |kind, key: &KeyId| format!("{kind} key {}", key.0);
     let (t, d, lent) = (token, delegation, bundle.delegation.digest());
     let named = anchor_of(t.anchor.kind, &t.anchor.key_id);
+    let mixed = |field, found: String, expected| VerifyError::Mixed {
+        field,
+        found: found.chars().take(80).collect(),
+        expected,
+    };
+    let of = t.parts.iter().map(|p| p.license.0.as_str());
+    let Some(part) = t.parts.iter().find(|p| p.license == open.digest) else {
+        let found = of.collect::<Vec<_>>().join(", ");
+        return Err(mixed("parts.license", found, open.digest.0.clone()));
+    };
     let links = [
-        ("license", t.license.0.clone(), open.digest.0.clone()),
         ("delegation", t.delegation.0.clone(), lent.0),
         ("instance", t.instance.to_string(), d.instance.to_string()),
         ("anchor", named, anchor_of(d.kind, &d.key_id)),
     ];
     for (field, found, expected) in links {
         if found != expected {
-            let found = found.chars().take(80).collect();
-            return Err(VerifyError::Mixed {
-                field,
-                found,
-                expected,
-            });
+            return Err(mixed(field, found, expected));
         }
     }
-    Ok(())
+    Ok(part)
 }
 
 /// What of the token is for the demanded product, and what the license says of it, if that covers
 /// the application.
 fn covered<'a>(
-    token: &'a LeaseToken,
+    part: &'a TokenPart,
     license: &'a License,
     demand: &Demand<'_>,
 ) -> Result<(&'a TokenItem, &'a Product), VerifyError> {
-    let item = token.items.iter().find(|i| i.product == *demand.product);
+    let item = part.items.iter().find(|i| i.product == *demand.product);
     let sold = license.product(demand.product);
     let (Some(item), Some(sold)) = (item, sold) else {
         return Err(VerifyError::OtherProduct(demand.product.clone()));
@@ -373,10 +384,15 @@ fn covered<'a>(
 /// A draw on a pool that the license does not have (any more) says nothing: a license that changes
 /// throws nobody out. So some alternative of the product must be there besides, whatever the token
 /// says.
-fn check_pools(token: &LeaseToken, license: &License, sold: &Product) -> Result<(), VerifyError> {
+fn check_pools(
+    token: &LeaseToken,
+    part: &TokenPart,
+    license: &License,
+    sold: &Product,
+) -> Result<(), VerifyError> {
     let issued_at = token.issued_at;
     let is_closed = |p: &&Pool| !p.is_open(issued_at);
-    let drawn = token.draws.iter().filter_map(|d| license.pool(&d.pool));
+    let drawn = part.draws.iter().filter_map(|d| license.pool(&d.pool));
     if let Some(p) = drawn.into_iter().find(is_closed) {
         let begins = p.not_before.filter(|t| issued_at < *t);
         let begins = begins.map(|t| format!("begins {t}"));

@@ -18,8 +18,8 @@ mod view;
 pub use claim::{ClaimRequest, Grant, HeldProof, Standing, WaitReason, Waiting};
 pub use login::{AnchorRole, Login, Logins, PinVerdict};
 pub use operator::{
-    AllowedNamespaces, ChangeRevocations, Every, Expected, Gone, Policies, Revoke, RevokedHolder,
-    RevokedHolders,
+    AllowedNamespaces, ChangeRevocations, Every, Expected, Gone, Policies, ReplacedElsewhere,
+    Revoke, RevokedHolder, RevokedHolders,
 };
 pub use problem::{BASE as PROBLEM_BASE, Problem, ProblemType};
 pub use renew::{
@@ -28,8 +28,8 @@ pub use renew::{
 };
 pub use socket::{ClaimKind, ClaimStatus, HoldState, SocketClaim, Status};
 pub use view::{
-    AnchorView, ClockSkew, EndReason, LeaseView, Leases, PoolView, ProductView, Products,
-    SeatChange, SecondServer, ServerState, ViewState, WatchEvent, WatchPosition,
+    AnchorView, ClockSkew, EndReason, LeaseView, Leases, LicenseFileView, PoolView, ProductView,
+    Products, SeatChange, SecondServer, ServerState, ViewState, WatchEvent, WatchPosition,
 };
 
 /// Header with a claim's secret on `DELETE /v1/claims/{name}`.

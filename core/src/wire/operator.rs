@@ -40,6 +40,22 @@ pub struct Policies {
     /// Namespaces whose pods may use it; absent: none.
     #[serde(default)]
     pub allowed_namespaces: AllowedNamespaces,
+    /// Licenses that it must not serve: another server on its anchor serves what replaced them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaced: Vec<ReplacedElsewhere>,
+}
+
+/// A license whose successor another server serves on the same anchor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReplacedElsewhere {
+    /// The license's id.
+    pub id: String,
+    /// The successor's.
+    pub by: String,
+    /// Who serves that: the LicenseServer, as `namespace/name`.
+    pub server: String,
 }
 
 /// Namespaces whose pods may use a server.

@@ -176,6 +176,9 @@ pub enum WatchEvent {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct PoolView {
+    /// The id of the license that has it; holders are not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub license: Option<String>,
     /// The pool.
     pub name: PoolName,
     /// Its seats now: none before it begins and after it has ended.
@@ -212,9 +215,9 @@ pub struct ProductView {
     /// How many seats of it there will be from later days on, soonest first: pools begin and end.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<SeatChange>,
-    /// Which versions of it the license covers.
-    #[serde(default, skip_serializing_if = "VersionRange::is_all")]
-    pub versions: VersionRange,
+    /// Which versions of it are covered, by each license file that sells it; none: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<VersionRange>,
 }
 
 /// A day from which on a product has another number of seats.
@@ -293,9 +296,9 @@ pub struct ServerState {
     pub license_reason: LicenseReason,
     /// What is wrong with the license file, or which one is in force.
     pub license_message: String,
-    /// The license's id.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub license_id: Option<String>,
+    /// Each license file that it was given, in the order in which they are drawn on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub licenses: Vec<LicenseFileView>,
     /// What the license in force says of starts with no server in reach.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub optimistic_start: Option<OptimisticStart>,
@@ -317,6 +320,26 @@ pub struct ServerState {
     /// the anchor spoke for the first time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_for_secs: Option<u64>,
+}
+
+/// A license file that a server was given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct LicenseFileView {
+    /// The id of the license that holds of it, where one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Whether it is in force.
+    pub valid: bool,
+    /// A short reason in CamelCase: `Valid`, `Expired`, …
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub reason: LicenseReason,
+    /// The same for people.
+    pub message: String,
+    /// Which licenses its license replaces, by itself or by way of another: the ids.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub supersedes: Vec<String>,
 }
 
 /// `GET /v1/products`.

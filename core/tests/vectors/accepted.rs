@@ -61,7 +61,7 @@ pub fn accepted(c: &mut Cases) {
     c.good(
         "pool-renamed",
         "a draw on a pool that the license has no more, as after a change of it",
-        |c| c.token.draws[0].pool = PoolName::new("earlier").unwrap(),
+        |c| c.token.parts[0].draws[0].pool = PoolName::new("earlier").unwrap(),
         |_| {},
         |_| {},
     );
@@ -151,7 +151,7 @@ pub fn accepted(c: &mut Cases) {
         "the second product of a lease",
         |c| {
             let seats = Seats::new(3).unwrap();
-            c.token.items.push(TokenItem {
+            c.token.parts[0].items.push(TokenItem {
                 product: product("denoise"),
                 seats,
                 versions: range(None, None),
@@ -235,7 +235,7 @@ pub fn accepted(c: &mut Cases) {
             // At midnight, because applications say a day.
             let end = at("2026-06-30T00:00:00Z");
             ch.license.maintenance_until = Some(end);
-            ch.token.items[0].maintenance_until = Some(end);
+            ch.token.parts[0].items[0].maintenance_until = Some(end);
         },
         |d| d.built_on = Some(at("2026-06-30T00:00:00Z")),
         |_| {},

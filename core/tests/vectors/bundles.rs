@@ -2,7 +2,7 @@
 
 use super::make::Cases;
 use super::model::BundleCase;
-use super::{accepted, dates, forged, p256, refused};
+use super::{accepted, dates, files, forged, p256, refused};
 use mooring_core::license::Bundle;
 
 pub fn all(kept: &[Vec<u8>]) -> Vec<BundleCase<Bundle>> {
@@ -12,6 +12,7 @@ pub fn all(kept: &[Vec<u8>]) -> Vec<BundleCase<Bundle>> {
     };
     accepted::accepted(&mut c);
     accepted::rotation(&mut c);
+    files::files(&mut c);
     forged::signatures(&mut c);
     forged::types_and_links(&mut c);
     forged::exchanged(&mut c);

@@ -90,7 +90,7 @@ pub fn signatures(c: &mut Cases) {
         "ten seats became 99",
         "LicenseNotSigned",
         |_, b| {
-            replace(&mut b.license, "\"seats\":10", "\"seats\":99");
+            replace(&mut b.licenses[0], "\"seats\":10", "\"seats\":99");
         },
     );
     c.forged(
@@ -98,7 +98,7 @@ pub fn signatures(c: &mut Cases) {
         "the end is moved by ten years",
         "LicenseNotSigned",
         |_, b| {
-            replace(&mut b.license, "2027-01-01", "2037-01-01");
+            replace(&mut b.licenses[0], "2027-01-01", "2037-01-01");
         },
     );
     c.forged(
@@ -110,7 +110,7 @@ pub fn signatures(c: &mut Cases) {
                 ch.k.anchor.public().to_string(),
                 ch.k.rogue.public().to_string(),
             );
-            replace(&mut b.license, &a, &r);
+            replace(&mut b.licenses[0], &a, &r);
         },
     );
     c.forged(
@@ -152,7 +152,7 @@ pub fn signatures(c: &mut Cases) {
 
 fn link<'b>(b: &'b mut Bundle, name: &str) -> &'b mut Envelope {
     match name {
-        "license" => &mut b.license,
+        "license" => &mut b.licenses[0],
         "delegation" => &mut b.delegation,
         _ => &mut b.lease,
     }
@@ -227,7 +227,7 @@ pub fn types_and_links(c: &mut Cases) {
         "license-as-delegation",
         "the license twice",
         "DelegationType",
-        |_, b| b.delegation = b.license.clone(),
+        |_, b| b.delegation = b.licenses[0].clone(),
     );
     c.bad(
         "delegation-other-license",
@@ -251,7 +251,7 @@ pub fn types_and_links(c: &mut Cases) {
         "all signed by the right ones, but the lease comes from another license",
         "LeaseMixed",
         |ch, b| {
-            ch.token.license = Digest("00".repeat(32));
+            ch.token.parts[0].license = Digest("00".repeat(32));
             b.lease = Envelope::sign(types::LEASE, &ch.token, &ch.k.server).unwrap();
         },
     );
@@ -312,19 +312,19 @@ pub fn exchanged(c: &mut Cases) {
             "license-swapped-with-delegation",
             "license and delegation in each other's place",
             "LicenseType",
-            (|b| std::mem::swap(&mut b.license, &mut b.delegation)) as fn(&mut Bundle),
+            (|b| std::mem::swap(&mut b.licenses[0], &mut b.delegation)) as fn(&mut Bundle),
         ),
         (
             "license-swapped-with-lease",
             "license and lease in each other's place",
             "LicenseType",
-            |b| std::mem::swap(&mut b.license, &mut b.lease),
+            |b| std::mem::swap(&mut b.licenses[0], &mut b.lease),
         ),
         (
             "license-as-lease",
             "the license in the lease's place",
             "LeaseType",
-            |b| b.lease = b.license.clone(),
+            |b| b.lease = b.licenses[0].clone(),
         ),
         (
             "delegation-as-lease",
@@ -348,7 +348,7 @@ pub fn exchanged(c: &mut Cases) {
         |ch, b| {
             ch.license.id = "OTHER-1".into();
             ch.license.pools[0].seats = 1000;
-            b.license = ch.sign().license;
+            b.licenses = ch.sign().licenses;
         },
     );
     c.forged(
@@ -357,7 +357,7 @@ pub fn exchanged(c: &mut Cases) {
         "DelegationNotSigned",
         |ch, b| {
             ch.license.anchors[0].key = ch.k.rogue.public();
-            b.license = ch.sign().license;
+            b.licenses = ch.sign().licenses;
         },
     );
     c.forged(

@@ -15,6 +15,7 @@
 mod accepted;
 mod bundles;
 mod dates;
+mod files;
 mod forged;
 mod keys;
 mod make;
@@ -52,8 +53,13 @@ fn intern(cases: Vec<BundleCase<Bundle>>) -> (BTreeMap<String, Envelope>, Vec<Bu
         name
     };
     let named = cases.into_iter().map(|c| {
+        let licenses = c.bundle.licenses.into_iter().enumerate();
+        let license = |(i, e)| match i {
+            0 => name(&c.name, "license", e),
+            _ => name(&c.name, &format!("license-{i}"), e),
+        };
         let bundle = Links {
-            license: name(&c.name, "license", c.bundle.license),
+            licenses: licenses.map(license).collect(),
             delegation: name(&c.name, "delegation", c.bundle.delegation),
             lease: name(&c.name, "lease", c.bundle.lease),
         };

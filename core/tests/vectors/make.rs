@@ -7,7 +7,7 @@ use mooring_core::identity::Holder;
 use mooring_core::license::{
     AnchorKey, AnchorKind, Bundle, CountBy, Delegation, Digest, Draw, Envelope, HwidHash, HwidItem,
     HwidItems, IdentityKey, LeaseToken, License, Policy, Pool, Product, PublicKey, SigningKey,
-    Standby, TokenAnchor, TokenDraw, TokenItem, UsbDevice, VersionRange, types,
+    Standby, TokenAnchor, TokenDraw, TokenItem, TokenPart, UsbDevice, VersionRange, types,
 };
 use mooring_core::names::{ClaimName, InstanceId, LeaseId, PoolName, ProductName, Seats, Version};
 use mooring_core::policy::OptimisticStart;
@@ -118,6 +118,12 @@ pub struct Chain {
     pub delegation: Delegation,
     pub token: LeaseToken,
     pub license_digest: Option<Digest>,
+    /// A second license file of the same anchor, and what the lease has of it.
+    pub beside: Option<(License, TokenPart)>,
+    /// Whose signature it bears, if not the vendor's.
+    pub second_by: Option<SigningKey>,
+    /// The anchor's word leaves it out.
+    pub lends_first_alone: bool,
     pub delegation_digest: Option<Digest>,
     kept: Vec<Vec<u8>>,
 }
@@ -139,7 +145,7 @@ impl Chain {
         let none = Digest(String::new());
         let instance = InstanceId::from_bytes([0x11; 16]);
         let delegation = Delegation {
-            license: none.clone(),
+            licenses: Vec::new(),
             kind: AnchorKind::Pkcs11,
             key_id: anchor.id(),
             server_key: k.server.public(),
@@ -148,32 +154,34 @@ impl Chain {
             not_after: at("2026-06-01T12:15:00Z"),
         };
         let token = LeaseToken {
-            license: none.clone(),
             anchor: TokenAnchor {
                 kind: AnchorKind::Pkcs11,
                 key_id: anchor.id(),
             },
-            delegation: none,
+            delegation: none.clone(),
             instance,
             seq: 7,
             lease: LeaseId::from_bytes([0xab; 16]),
             claim: ClaimName::pod(),
             holder: IdentityKey::new(&[9; 32]).hide(&holder()),
-            items: vec![TokenItem {
-                product: product("render"),
-                seats: Seats::new(2).unwrap(),
-                versions: range(Some("2024.2"), Some("2026")),
-                maintenance_until: Some(at("2026-06-30T23:59:59Z")),
+            parts: vec![TokenPart {
+                license: none,
+                items: vec![TokenItem {
+                    product: product("render"),
+                    seats: Seats::new(2).unwrap(),
+                    versions: range(Some("2024.2"), Some("2026")),
+                    maintenance_until: Some(at("2026-06-30T23:59:59Z")),
+                }],
+                draws: vec![TokenDraw {
+                    pool: PoolName::new("render").unwrap(),
+                    seats: 2,
+                }],
             }],
             issued_at: at("2026-06-01T12:05:00Z"),
             issued_boot: None,
             lease_for: Duration::from_secs(30),
             run_for: Duration::from_secs(8 * 3600),
             counter: 3,
-            draws: vec![TokenDraw {
-                pool: PoolName::new("render").unwrap(),
-                seats: 2,
-            }],
             overdraft: 0,
             cnf: Secret::from_bytes([8; 32]).hash(),
             bind: None,
@@ -190,6 +198,9 @@ impl Chain {
             delegation,
             token,
             license_digest: None,
+            beside: None,
+            second_by: None,
+            lends_first_alone: false,
             delegation_digest: None,
             kept: kept.to_vec(),
         }
@@ -217,8 +228,24 @@ impl Chain {
             .license_digest
             .clone()
             .unwrap_or_else(|| license.digest());
-        self.delegation.license = digest.clone();
-        self.token.license = digest;
+        self.delegation.licenses = vec![digest.clone()];
+        self.token.parts.truncate(1);
+        if let Some(part) = self.token.parts.first_mut() {
+            part.license = digest;
+        }
+        let mut licenses = vec![license];
+        if let Some((license, part)) = &self.beside {
+            let by = self.second_by.as_ref().unwrap_or(&self.k.vendor);
+            let license = Envelope::sign(types::LICENSE, license, by).unwrap();
+            if !self.lends_first_alone {
+                self.delegation.licenses.push(license.digest());
+            }
+            self.token.parts.push(TokenPart {
+                license: license.digest(),
+                ..part.clone()
+            });
+            licenses.push(license);
+        }
         let mut delegation = Envelope::unsigned(types::DELEGATION, &self.delegation).unwrap();
         self.anchor_signs(&mut delegation);
         self.token.delegation = self
@@ -227,7 +254,7 @@ impl Chain {
             .unwrap_or_else(|| delegation.digest());
         let lease = Envelope::sign(types::LEASE, &self.token, &self.k.server).unwrap();
         Bundle {
-            license,
+            licenses,
             delegation,
             lease,
         }

@@ -67,7 +67,7 @@ pub struct First {
 /// A bundle's links, by their names in `envelopes`.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub struct Links {
-    pub license: String,
+    pub licenses: Vec<String>,
     pub delegation: String,
     pub lease: String,
 }

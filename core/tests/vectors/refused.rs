@@ -237,7 +237,7 @@ pub fn pools(c: &mut Cases) {
         "LeasePool",
         |ch| {
             ch.license.pools[0].expires = Some(at("2026-06-01T12:00:00Z"));
-            ch.token.draws.clear();
+            ch.token.parts[0].draws.clear();
         },
     );
     c.bad(
@@ -246,7 +246,7 @@ pub fn pools(c: &mut Cases) {
         "LeasePool",
         |ch| {
             ch.license.pools[0].expires = Some(at("2026-06-01T12:00:00Z"));
-            ch.token.draws[0].pool = ch.license.pools[1].name.clone();
+            ch.token.parts[0].draws[0].pool = ch.license.pools[1].name.clone();
         },
     );
     for (name, why, begin, end) in [
@@ -330,7 +330,7 @@ pub fn demands(c: &mut Cases) {
         "the license covers versions that the lease does not",
         "LeaseVersion",
         |ch| {
-            ch.token.items[0].versions = range(None, Some("2025"));
+            ch.token.parts[0].items[0].versions = range(None, Some("2025"));
         },
     );
     c.denied(
@@ -347,7 +347,7 @@ pub fn demands(c: &mut Cases) {
         "LeaseMaintenance",
         |ch| {
             ch.license.maintenance_until = Some(at("2026-01-31T00:00:00Z"));
-            ch.token.items[0].maintenance_until = None;
+            ch.token.parts[0].items[0].maintenance_until = None;
         },
     );
     c.denied(

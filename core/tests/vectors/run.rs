@@ -36,7 +36,7 @@ fn bundles() {
     let link = |name: &str| all.envelopes[name].clone();
     for case in &all.bundles {
         let bundle = Bundle {
-            license: link(&case.bundle.license),
+            licenses: case.bundle.licenses.iter().map(|l| link(l)).collect(),
             delegation: link(&case.bundle.delegation),
             lease: link(&case.bundle.lease),
         };

@@ -170,7 +170,7 @@ pub fn tickets() -> Vec<TicketCase> {
     let k = keys();
     let instance = InstanceId::from_bytes([0x11; 16]);
     let delegation = Delegation {
-        license: Digest("00".repeat(32)),
+        licenses: vec![Digest("00".repeat(32))],
         kind: AnchorKind::Pkcs11,
         key_id: k.anchor.public().id(),
         server_key: k.server.public(),

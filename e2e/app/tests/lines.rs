@@ -230,5 +230,5 @@ fn bundle() -> Value {
     let vectors: Value =
         serde_json::from_str(include_str!("../../../core/testdata/vectors.json")).unwrap();
     let of = |n: &str| vectors["envelopes"][n].clone();
-    json!({"license": of("ed25519.license"), "delegation": of("ed25519.delegation"), "lease": of("ed25519.lease")})
+    json!({"licenses": [of("ed25519.license")], "delegation": of("ed25519.delegation"), "lease": of("ed25519.lease")})
 }

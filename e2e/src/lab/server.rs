@@ -114,11 +114,13 @@ impl Server {
         };
         let labels = BTreeMap::from([label]);
         let spec = LicenseServerSpec {
-            license: api::LicenseRef::new(format!("{name}-license")),
+            licenses: vec![api::LicenseRef::new(format!("{name}-license"))],
             vendor_keys: Some(api::VendorKeys {
                 config_map_name: Some(format!("{name}-keys")),
                 secret_name: None,
             }),
+            revocations: None,
+            voucher: None,
             anchor: anchored,
             standby: None,
             placement: api::Placement {

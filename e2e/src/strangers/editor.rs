@@ -12,7 +12,7 @@ fn server(namespace: &str, name: &str, secret: (&str, &str), template: &str) -> 
     let (secret, key) = secret;
     format!(
         "apiVersion: mooring.dev/v1alpha1\nkind: LicenseServer\nmetadata: {{name: {name}, namespace: {namespace}}}\nspec:\n  \
-         license: {{secretName: {secret}, key: {key}}}\n  anchor: {{usb: {{keySecret: {{name: {secret}, key: {key}}}}}}}\n  \
+         licenses: [{{secretName: {secret}, key: {key}}}]\n  anchor: {{usb: {{keySecret: {{name: {secret}, key: {key}}}}}}}\n  \
          placement: {{nodeSelector: {{kubernetes.io/os: linux}}}}\n  template: {template}\n"
     )
 }

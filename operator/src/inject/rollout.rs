@@ -79,7 +79,7 @@ mod tests {
     fn server(seats: u32) -> LicenseServer {
         serde_json::from_value(json!({
             "apiVersion": "mooring.dev/v1alpha1", "kind": "LicenseServer", "metadata": {"namespace": "a", "name": "main"},
-            "spec": {"license": {"secretName": "l"}, "anchor": {}, "placement": {"nodeSelector": {"a": "b"}}},
+            "spec": {"licenses": [{"secretName": "l"}], "anchor": {}, "placement": {"nodeSelector": {"a": "b"}}},
             "status": {"products": [{"name": "render", "seats": seats, "used": 0, "waiting": 0}]},
         }))
         .unwrap()

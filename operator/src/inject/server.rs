@@ -239,7 +239,7 @@ impl SidecarTarget {
             port,
             optimistic_start: optimistic_start.filter(|s| s != "allow"),
             max_grace: server.grace(),
-            voucher: server.spec.license.voucher.clone(),
+            voucher: server.spec.voucher.clone(),
         }
     }
 }
@@ -270,9 +270,11 @@ pub fn license_warnings(items: &[Item], server: &LicenseServer) -> Vec<String> {
             item.product, item.seats, p.seats
         )),
         Some(p) => {
-            let uncovered = item.version.as_ref().filter(|v| !p.versions.covers(v));
+            let covers = |v| p.versions.is_empty() || p.versions.iter().any(|r| r.covers(v));
+            let uncovered = item.version.as_ref().filter(|v| !covers(v));
             uncovered.map(|v| {
-                let covered = &p.versions;
+                let covered: Vec<String> = p.versions.iter().map(ToString::to_string).collect();
+                let covered = covered.join(", or ");
                 format!(
                     "{}@{v} is not covered: the license of LicenseServer {name} covers {covered}",
                     item.product

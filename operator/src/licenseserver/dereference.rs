@@ -5,6 +5,7 @@ use super::context::{ControllerContext, Error};
 use super::facts::{Children, Missing, ServerFacts};
 use super::ownership::{self, Taken};
 use super::policies;
+use crate::connection::Snapshot;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod, Secret, Service, ServiceAccount};
@@ -15,9 +16,9 @@ use kube::api::ListParams;
 use kube::core::{PartialObjectMeta, Selector};
 use kube::{Api, Resource, ResourceExt};
 use mooring_api::names::ServerRef;
-use mooring_api::{LicenseServer, NamespacesFrom};
+use mooring_api::{LicenseRef, LicenseServer, NamespacesFrom};
 use mooring_core::time::Timestamp;
-use mooring_core::wire::AllowedNamespaces;
+use mooring_core::wire::{AllowedNamespaces, ReplacedElsewhere};
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 
@@ -33,6 +34,7 @@ pub async fn dereference(
     server: &LicenseServer,
     reference: &ServerRef,
     ctx: &ControllerContext,
+    (me, others): (&Snapshot, &[(ServerRef, Snapshot)]),
 ) -> Result<ServerFacts, Error> {
     let ns = Reader {
         ctx,
@@ -58,10 +60,13 @@ pub async fn dereference(
     let (missing, sources) = named(server, &ns).await?;
     let allowed = allowed_namespaces(server, reference, ctx).await?;
     let written = children.config.as_ref();
+    let before = written.and_then(policies::last).unwrap_or_default();
+    let others = with_unheard(others, &before.replaced, ctx).await?;
+    let replaced = policies::replaced_elsewhere(me, &others, &before.replaced);
     Ok(ServerFacts {
         missing,
         sources,
-        policies: policies::numbered(allowed, written, Timestamp::now()),
+        policies: policies::numbered(allowed, replaced, written, Timestamp::now()),
         tls,
         has_identity: identity.is_some(),
         taken: names.taken,
@@ -69,6 +74,31 @@ pub async fn dereference(
         pod,
         nodes: ctx.cache().nodes(),
     })
+}
+
+/// The other license servers, with those of `replaced` that were not heard of yet and are there: an
+/// operator that has just started has heard nobody.
+async fn with_unheard(
+    others: &[(ServerRef, Snapshot)],
+    replaced: &[ReplacedElsewhere],
+    ctx: &ControllerContext,
+) -> Result<Vec<(ServerRef, Snapshot)>, Error> {
+    let mut all = others.to_vec();
+    for r in replaced {
+        let Some((namespace, name)) = r.server.split_once('/') else {
+            continue;
+        };
+        if all.iter().any(|(s, _)| s.to_string() == r.server) {
+            continue;
+        }
+        let api: Api<LicenseServer> = Api::namespaced(ctx.client().clone(), namespace);
+        let found = api.get_metadata_opt(name).await;
+        let found = found.map_err(|e| failed(e, format!("LicenseServer {}", r.server)))?;
+        if found.is_some() {
+            all.push((ServerRef::new(namespace, name), Snapshot::default()));
+        }
+    }
+    Ok(all)
 }
 
 async fn binding(
@@ -146,11 +176,16 @@ impl Reader<'_> {
 }
 
 /// What the spec names: what of it is missing, and a digest of the versions of what is there.
-async fn named(server: &LicenseServer, ns: &Reader<'_>) -> Result<(Vec<Missing>, String), Error> {
+async fn named<'a>(
+    server: &'a LicenseServer,
+    ns: &Reader<'_>,
+) -> Result<(Vec<Missing>, String), Error> {
     let spec = &server.spec;
-    let license = &spec.license;
-    let (name, key) = (license.secret_name.as_str(), license.key.as_str());
-    let mut secrets = vec![("spec.license".to_owned(), name, Some(key))];
+    let license = |(i, l): (usize, &'a LicenseRef)| {
+        let (name, key) = (l.secret_name.as_str(), l.key.as_str());
+        (format!("spec.licenses[{i}]"), name, Some(key))
+    };
+    let mut secrets: Vec<_> = spec.licenses.iter().enumerate().map(license).collect();
     for (anchor, field) in spec.anchors().zip(["spec.anchor", "spec.standby"]) {
         if let Some(kind) = anchor.kind() {
             let (of, name, key) = kind.secret();
@@ -222,9 +257,10 @@ fn need(field: &str, what: &str, key: Option<&str>, there: Option<Vec<String>>) 
         ),
         _ => return None,
     };
-    let reason = match field {
-        "spec.license" => "LicenseSecretMissing",
-        _ => "ReferenceMissing",
+    let reason = if field.starts_with("spec.licenses") {
+        "LicenseSecretMissing"
+    } else {
+        "ReferenceMissing"
     };
     Some(Missing { reason, message })
 }

@@ -5,7 +5,9 @@ use super::build::inputs::Inputs;
 use super::context::{Applied, ControllerContext, Error, Memory};
 use super::facts::ServerFacts;
 use super::placement::{self, Placed};
-use super::{apply, dead_node, dereference, logins, platform, replug, status, trust, validate};
+use super::{
+    apply, dead_node, dereference, logins, platform, policies, replug, status, trust, validate,
+};
 use crate::connection::{Endpoint, Snapshot};
 use crate::inject::{addresses, cluster_ips};
 use crate::kubernetes::apply_params;
@@ -99,10 +101,15 @@ impl Pass<'_> {
         let snapshot = ctx.connections.snapshot(reference);
         let refusal = self.refusal();
         let kept = memory.facts.children.config.as_ref();
-        let news = must_look(server, &memory) || logins::are_new(kept, &snapshot);
+        let (others, written) = (self.others(), &memory.facts.policies.replaced);
+        let replaced = policies::replaced_elsewhere(&snapshot, &others, written);
+        let news =
+            must_look(server, &memory) || logins::are_new(kept, &snapshot) || replaced != *written;
         // What the platform does not allow is not looked at either: an answer would tell of it.
         let look = refusal.is_none() && news;
-        let mut facts = self.facts(look, refusal.is_some()).await?;
+        let mut facts = self
+            .facts(look, refusal.is_some(), (&snapshot, &others))
+            .await?;
         let invalid = refusal.or_else(|| validate::validate(server).err());
         let labels = server.spec.placement.labels();
         let placed = placement::placed(facts.pod.as_ref(), &facts.nodes, &labels);
@@ -154,7 +161,7 @@ impl Pass<'_> {
             cluster_ips: cluster_ips(facts.children.service.as_ref()),
             snapshot: &snapshot,
             trust: &self.trust(&facts),
-            twin: status::twin(&snapshot, self.others()),
+            twin: status::twin(&snapshot, &others),
             now: mooring_net::clock::now().wall,
         };
         self.report(&judged, in_force).await?;
@@ -163,7 +170,12 @@ impl Pass<'_> {
     }
 
     /// What is there: by a look now, or as it was.
-    async fn facts(&self, look: bool, refused: bool) -> Result<ServerFacts, Error> {
+    async fn facts(
+        &self,
+        look: bool,
+        refused: bool,
+        heard: (&Snapshot, &[(ServerRef, Snapshot)]),
+    ) -> Result<ServerFacts, Error> {
         if refused {
             return Ok(ServerFacts::default());
         }
@@ -175,6 +187,7 @@ impl Pass<'_> {
             self.server,
             self.reference,
             self.ctx,
+            heard,
         ))
         .await
     }

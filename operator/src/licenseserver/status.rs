@@ -12,6 +12,7 @@ use crate::leases::Trouble;
 use mooring_api::names::ServerRef;
 use mooring_api::status::READY;
 use mooring_api::{LicenseServerStatus, ProductStatus, Span};
+use mooring_core::license::counted_twice;
 use mooring_core::reason::AnchorReason;
 use mooring_core::time::{BootTime, MAX_LEASE, settling};
 use mooring_core::wire::ServerState;
@@ -42,21 +43,25 @@ pub fn in_force(
     if over { wanted } else { before.max(wanted) }
 }
 
-/// Another LicenseServer that signs with the same anchor as `me`, by what both say of themselves
-/// now.
-pub fn twin(
-    me: &Snapshot,
-    others: impl IntoIterator<Item = (ServerRef, Snapshot)>,
-) -> Option<ServerRef> {
+/// Another LicenseServer that signs with the same anchor as `me` and counts a license of it again,
+/// by what both say of themselves now: which, and the license.
+pub fn twin(me: &Snapshot, others: &[(ServerRef, Snapshot)]) -> Option<(ServerRef, String)> {
+    let mine = &me.says()?.licenses;
+    let on_anchor = others.iter().filter(|(_, s)| same_anchor(me, s));
+    let twice = |(name, s): &(ServerRef, Snapshot)| {
+        let license = counted_twice(mine, &s.says()?.licenses)?;
+        Some((name.clone(), license.to_owned()))
+    };
+    on_anchor.filter_map(twice).next()
+}
+
+/// Whether two servers sign with one anchor, by what both say of themselves now.
+pub(super) fn same_anchor(one: &Snapshot, other: &Snapshot) -> bool {
     let signs_with = |s: &Snapshot| {
         let anchor = &s.says()?.anchor;
         anchor.key_id.clone().filter(|_| anchor.present)
     };
-    let mine = signs_with(me)?;
-    let mut others = others.into_iter();
-    others
-        .find(|(_, s)| signs_with(s).as_ref() == Some(&mine))
-        .map(|(name, _)| name)
+    signs_with(one).is_some_and(|key| signs_with(other) == Some(key))
 }
 
 /// The whole status.
@@ -71,7 +76,8 @@ pub fn status(
     if let Some(state) = &s.state {
         now.instance = Some(state.instance.to_string());
         now.version = Some(state.version.clone());
-        now.license.clone_from(&state.license_id);
+        let ids = state.licenses.iter().filter_map(|l| l.id.clone());
+        now.licenses = ids.collect();
         // A server without its license is no reason to allow more.
         if let Some(o) = state.optimistic_start {
             now.optimistic_start = Some(o.as_str().to_owned());

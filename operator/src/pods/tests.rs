@@ -27,6 +27,7 @@ fn main() -> ServerRef {
 fn judge(pod: &Pod, allowed: &[&str]) -> Standing {
     let allowed = allowed.iter().map(ToString::to_string).collect();
     let policies = Policies {
+        replaced: Vec::new(),
         generation: 0,
         allowed_namespaces: AllowedNamespaces::These(allowed),
     };

@@ -97,7 +97,7 @@ fn license_server(allowed: &str) -> Value {
     json!({
         "apiVersion": "mooring.dev/v1alpha1", "kind": "LicenseServer", "metadata": {"namespace": "licensing", "name": "main"},
         "spec": {
-            "license": {"secretName": "license"}, "placement": {"nodeSelector": {"a": "b"}}, "allowedNamespaces": {"from": allowed},
+            "licenses": [{"secretName": "license"}], "placement": {"nodeSelector": {"a": "b"}}, "allowedNamespaces": {"from": allowed},
             "anchor": {"pkcs11": {"module": "/m.so", "tokenLabel": "t", "pinSecret": {"name": "pin"}}},
         },
         "status": {"products": [{"name": "render", "seats": 2, "used": 0, "waiting": 0}]},

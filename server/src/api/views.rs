@@ -13,7 +13,10 @@ use mooring_net::http::{self as net, Body};
 
 pub(super) async fn products(app: &App, asked: Asked) -> Result<Response<Body>, Problem> {
     let reader = reader(app, &asked).await?;
-    let (products, pools) = app.engine.ask(|l, _| (l.products(), l.pools()));
+    let (products, mut pools) = app.engine.ask(|l, _| (l.products(), l.pools()));
+    if reader.only().is_some() {
+        pools.iter_mut().for_each(|p| p.license = None);
+    }
     let server = app.server_state(&reader);
     let all = Products {
         server,

@@ -3,23 +3,30 @@
 
 use mooring_core::frontend::entitled;
 use mooring_core::identity::Holder;
-use mooring_core::wire::{Policies, Problem};
+use mooring_core::wire::{Policies, Problem, ReplacedElsewhere};
 use mooring_net::shutdown::Shutdown;
 use mooring_net::sync::Current;
 use mooring_net::watched::Watched;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub(crate) struct PolicyStore {
     own_namespace: Option<String>,
     current: Current<Option<Policies>>,
+    /// Who reads which licenses are served elsewhere.
+    replaced: Arc<Current<Vec<ReplacedElsewhere>>>,
 }
 
 impl PolicyStore {
     /// Without policies only the server's own namespace may use it (`Same`).
-    pub(crate) fn new(own_namespace: Option<String>) -> Self {
+    pub(crate) fn new(
+        own_namespace: Option<String>,
+        replaced: Arc<Current<Vec<ReplacedElsewhere>>>,
+    ) -> Self {
         Self {
             own_namespace,
             current: Current::new(None),
+            replaced,
         }
     }
 
@@ -36,6 +43,7 @@ impl PolicyStore {
             return;
         }
         tracing::info!(generation = p.generation, allowed_namespaces = ?p.allowed_namespaces, "policies in force");
+        self.replaced.set(p.replaced.clone());
         self.current.set(Some(p));
     }
 
@@ -75,7 +83,12 @@ mod tests {
         Policies {
             generation,
             allowed_namespaces: AllowedNamespaces::These(list),
+            replaced: Vec::new(),
         }
+    }
+
+    fn nobody() -> Arc<Current<Vec<ReplacedElsewhere>>> {
+        Arc::new(Current::new(Vec::new()))
     }
 
     fn pod(namespace: &str) -> Holder {
@@ -90,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_lower_generation_is_not_taken_whichever_way_it_comes() {
-        let store = PolicyStore::new(Some("own".into()));
+        let store = PolicyStore::new(Some("own".into()), nobody());
         assert!(store.entitled(&pod("own")).is_ok());
         store.set(policies(7, &["a", "b"]));
         store.set(policies(6, &[]));
@@ -103,7 +116,7 @@ mod tests {
         store.set(policies(7, &["a", "b"]));
         assert!(store.entitled(&pod("b")).is_err());
         // A file that nobody numbers is taken at each change.
-        let store = PolicyStore::new(None);
+        let store = PolicyStore::new(None, nobody());
         store.set(policies(0, &["a"]));
         store.set(policies(0, &["b"]));
         assert!(store.entitled(&pod("b")).is_ok() && store.entitled(&pod("a")).is_err());

@@ -7,7 +7,7 @@
 use super::failover::Failover;
 use crate::anchor::Anchor;
 use crate::engine::Engine;
-use crate::license::LicenseFile;
+use crate::license::LicenseFiles;
 use crate::metrics::Metrics;
 use mooring_core::ledger::Capacity;
 use mooring_core::license::Digest;
@@ -30,13 +30,13 @@ type Paused = (ProblemType, AnchorReason, LicenseReason);
 
 pub(crate) struct AnchorTask<A> {
     failover: Failover<A>,
-    file: LicenseFile,
+    files: LicenseFiles,
     engine: Arc<Engine>,
     metrics: Arc<Metrics>,
     reclaim: Reclaim,
     file_at: BootTime,
-    /// The license whose seats the ledger has.
-    counted: Option<Digest>,
+    /// The licenses whose seats the ledger has.
+    counted: Vec<Digest>,
     /// What people were last told in the log.
     told: Option<Result<(), Paused>>,
 }
@@ -44,19 +44,19 @@ pub(crate) struct AnchorTask<A> {
 impl<A: Anchor> AnchorTask<A> {
     pub(crate) fn new(
         failover: Failover<A>,
-        file: LicenseFile,
+        files: LicenseFiles,
         engine: Arc<Engine>,
         metrics: Arc<Metrics>,
         reclaim: Reclaim,
     ) -> Self {
         Self {
             failover,
-            file,
+            files,
             engine,
             metrics,
             reclaim,
             file_at: BootTime::default(),
-            counted: None,
+            counted: Vec::new(),
             told: None,
         }
     }
@@ -81,45 +81,47 @@ impl<A: Anchor> AnchorTask<A> {
         let now = clock::now();
         if now.boot >= self.file_at {
             self.file_at = now.boot + FILE;
-            if self.file.look(now.wall, self.failover.keys().as_deref()) {
+            if self.files.look(now.wall, self.failover.keys().as_deref()) {
                 self.metrics.license_reads.inc();
             }
         }
-        self.failover.step(&mut self.file).await;
-        self.count();
-        self.publish(clock::now());
+        self.failover.step(&mut self.files).await;
+        let counted = self.count();
+        self.publish(counted, clock::now());
     }
 
-    /// Tells the ledger of the seats of a license that has come into force.
-    fn count(&mut self) {
-        let Some(open) = self.failover.in_force().map(|f| f.license.clone()) else {
-            return;
-        };
-        if self.counted.as_ref() == Some(&open.digest) {
-            return;
+    /// What the ledger is to count by, where other licenses have come into force.
+    fn count(&mut self) -> Option<(Capacity, Reclaim)> {
+        let f = self.failover.in_force()?.clone();
+        if self.counted == f.delegation.licenses {
+            return None;
         }
-        let l = &open.license;
-        tracing::info!(license = %l.id, customer = %l.customer, expires = l.expires.map(tracing::field::display), "license in force");
-        self.file.in_force(&open);
-        // What the license demands, or the configuration: the stricter.
-        let reclaim = match l.policy.reclaim {
-            Some(Reclaim::Confirmed) => Reclaim::Confirmed,
-            _ => self.reclaim,
+        for open in f.licenses().filter(|l| !self.counted.contains(&l.digest)) {
+            let l = &open.license;
+            tracing::info!(license = %l.id, customer = %l.customer, expires = l.expires.map(tracing::field::display), "license in force");
+            self.files.in_force(open);
+        }
+        // What a license demands, or the configuration: the stricter.
+        let mut demands = f.licenses().map(|l| l.license.policy.reclaim);
+        let reclaim = if demands.any(|r| r == Some(Reclaim::Confirmed)) {
+            Reclaim::Confirmed
+        } else {
+            self.reclaim
         };
-        self.engine.act(|ledger, now| {
-            ledger.set_reclaim(reclaim, now);
-            ledger.set_capacity(Capacity::of(l), now);
-        });
-        self.counted = Some(open.digest.clone());
+        self.counted.clone_from(&f.delegation.licenses);
+        let capacity = Capacity::of(f.licenses().map(|l| (&l.license, &l.digest)));
+        Some((capacity, reclaim))
     }
 
-    fn publish(&mut self, now: Now) {
-        let state = self.failover.authority(&self.file, now);
+    fn publish(&mut self, counted: Option<(Capacity, Reclaim)>, now: Now) {
+        let state = self.failover.authority(&self.files, now);
         self.metrics.chain(&state, now, self.failover.delegated());
         let (old, clock) = self.engine.authority();
         let granting = state.may_grant(now, clock).map(drop).map_err(Problem::from);
         let (anchor, license) = (state.anchor.reason, state.license.reason);
-        if *old == state {
+        if let Some((capacity, reclaim)) = counted {
+            self.engine.take_over(state, capacity, reclaim);
+        } else if *old == state {
             // Licenses end and clocks are set also while nobody asks.
             self.engine.act(|_, _| ());
         } else {

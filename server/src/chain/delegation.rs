@@ -2,7 +2,7 @@
 
 use super::Chain;
 use crate::anchor::Lost;
-use mooring_core::frontend::{BACKDATED, InForce, LeaseTerms};
+use mooring_core::frontend::{BACKDATED, InForce, LeaseTerms, Served};
 use mooring_core::license::{
     AnchorKey, Delegation, Envelope, MAX_DELEGATION, OpenLicense, TokenAnchor, types,
 };
@@ -10,6 +10,7 @@ use mooring_core::reason::AnchorReason;
 use mooring_core::time::Now;
 use std::fmt::Display;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(super) struct Unsigned {
     delegation: Delegation,
@@ -21,17 +22,17 @@ fn failed(e: &dyn Display) -> Lost {
 }
 
 impl Unsigned {
-    /// For this run's key, by this anchor of the license, from a little before `now`.
+    /// For this run's key, by this anchor of the licenses, from a little before `now`.
     pub(super) fn new(
         chain: &Chain,
-        open: &OpenLicense,
+        licenses: &[Arc<OpenLicense>],
         entry: &AnchorKey,
         now: Now,
     ) -> Result<Self, Lost> {
         let not_before = now.wall.checked_sub(BACKDATED).map_err(|e| failed(&e))?;
         let not_after = not_before.checked_add(MAX_DELEGATION);
         let delegation = Delegation {
-            license: open.digest.clone(),
+            licenses: licenses.iter().map(|l| l.digest.clone()).collect(),
             kind: entry.kind,
             key_id: entry.key.id(),
             server_key: chain.public_key(),
@@ -55,12 +56,21 @@ impl Unsigned {
         mut self,
         signature: Vec<u8>,
         entry: &AnchorKey,
-        license: Arc<OpenLicense>,
-        terms: LeaseTerms,
+        licenses: Vec<Arc<OpenLicense>>,
+        (lease_for, grace): (Duration, Duration),
     ) -> Result<InForce, Lost> {
         self.envelope.add_signature(&entry.key, signature);
-        let opened = Delegation::open_for(&self.envelope, &license.license, &license.digest);
-        opened.map_err(|e| failed(&e))?;
+        for l in &licenses {
+            let opened = Delegation::open_for(&self.envelope, &l.license, &l.digest);
+            opened.map_err(|e| failed(&e))?;
+        }
+        let each = licenses.iter().map(AsRef::as_ref);
+        let terms = LeaseTerms::under(lease_for, grace, each);
+        let terms = terms.ok_or_else(|| failed(&"there is no license"))?;
+        let served = |open: Arc<OpenLicense>| Served {
+            terms: LeaseTerms::of(lease_for, grace, &open.license.policy),
+            open,
+        };
         Ok(InForce {
             anchor: TokenAnchor {
                 kind: entry.kind,
@@ -70,7 +80,7 @@ impl Unsigned {
             envelope: self.envelope,
             delegation: self.delegation,
             terms,
-            license,
+            licenses: licenses.into_iter().map(served).collect(),
         })
     }
 }

@@ -10,11 +10,11 @@ use super::delegation::Unsigned;
 use super::standby::Served;
 use super::words;
 use crate::anchor::{Anchor, Lost};
-use crate::license::{FileError, LicenseFile, for_this_anchor};
+use crate::license::{FileError, LicenseFiles, for_this_anchor};
 use crate::metrics::{Metrics, count};
 use mooring_config::Lease;
-use mooring_core::frontend::{Authority, InForce, LeaseTerms, delegation_due};
-use mooring_core::license::{AnchorKey, AnchorKind, OpenLicense, PublicKey};
+use mooring_core::frontend::{Authority, InForce, delegation_due};
+use mooring_core::license::{AnchorKey, AnchorKind, Digest, OpenLicense, PublicKey};
 use mooring_core::reason::AnchorReason;
 use mooring_core::time::{BootTime, Now, print_span};
 use mooring_core::wire::{AnchorRole, AnchorView, Login, Logins};
@@ -113,14 +113,16 @@ impl<A: Anchor> Failover<A> {
         self.in_force.as_ref()
     }
 
-    pub(crate) fn authority(&self, file: &LicenseFile, now: Now) -> Authority {
-        let in_force = self.in_force.as_ref();
+    pub(crate) fn authority(&self, files: &LicenseFiles, now: Now) -> Authority {
+        let in_force = self.in_force.iter().flat_map(|f| f.licenses());
+        let revoked = in_force.map(|l| files.revoked(l, now.wall));
+        let revoked: Option<Vec<_>> = revoked.collect();
         Authority {
             in_force: self.in_force.clone(),
             anchor: self.anchor_view(),
             lost_since: self.lost_since,
-            license: file.view(now.wall),
-            revoked: in_force.and_then(|f| file.revoked(&f.license, now.wall)),
+            license: files.view(now.wall),
+            revoked: revoked.and_then(|all| all.into_iter().next()),
         }
     }
 
@@ -152,20 +154,20 @@ impl<A: Anchor> Failover<A> {
     }
 
     /// Opens the anchors or looks whether they are there, and has one sign what is due.
-    pub(crate) async fn step(&mut self, file: &mut LicenseFile) {
-        if let Err(lost) = self.serve(file).await {
+    pub(crate) async fn step(&mut self, files: &mut LicenseFiles) {
+        if let Err(lost) = self.serve(files).await {
             self.lose(&lost);
         }
     }
 
     /// One anchor serves: that which is no standby if it can, else a standby that has days left.
-    async fn serve(&mut self, file: &mut LicenseFile) -> Result<(), Lost> {
+    async fn serve(&mut self, files: &mut LicenseFiles) -> Result<(), Lost> {
         let mut losses = Vec::new();
         let mut standbys = Vec::new();
         for i in 0..self.slots.len() {
-            match self.look(i, file).await {
+            match self.look(i, files).await {
                 Ok(Look::Serves(entry)) if entry.standby.is_none() => {
-                    match self.sign(i, &entry, file).await {
+                    match self.sign(i, &entry, files).await {
                         Ok(()) => {
                             self.let_go_of_others(i).await;
                             return Ok(());
@@ -186,7 +188,7 @@ impl<A: Anchor> Failover<A> {
             }
         }
         for (i, entry) in standbys {
-            match self.stand_in(i, &entry, file, losses.first()).await {
+            match self.stand_in(i, &entry, files, losses.first()).await {
                 Ok(()) => return Ok(()),
                 Err(lost) => {
                     // Days that are over are no fault of the hardware.
@@ -201,7 +203,7 @@ impl<A: Anchor> Failover<A> {
     }
 
     /// Opens an anchor, or looks whether it is there.
-    async fn look(&mut self, i: usize, file: &mut LicenseFile) -> Result<Look, Lost> {
+    async fn look(&mut self, i: usize, files: &mut LicenseFiles) -> Result<Look, Lost> {
         let now = (self.time)();
         let Some(slot) = self.slots.get_mut(i) else {
             return Err(Lost::new(AnchorReason::Starting, "there is no such anchor"));
@@ -212,13 +214,13 @@ impl<A: Anchor> Failover<A> {
             if let Some((lost, _)) = slot.lost.as_ref().filter(|_| now.boot < slot.open_at) {
                 return Ok(Look::Waits(lost.clone()));
             }
-            let wanted = wanted(file.good(), i > 0);
+            let wanted = wanted(&files.good(now.wall), i > 0);
             let keys = slot.anchor.open(&wanted).await?;
             tracing::info!(kind = %slot.anchor.kind(), keys = keys.len(), standby = i > 0, "anchor opened");
             slot.keys = Some(keys.clone());
             keys
         };
-        let meant = self.meant(i, file, &open);
+        let meant = self.meant(i, files, &open);
         // Also where the license means another one: the wrong token is pulled out, and the right
         // one is in its place.
         if let Some(slot) = self.slots.get_mut(i) {
@@ -228,6 +230,9 @@ impl<A: Anchor> Failover<A> {
         if let Some(entry) = meant? {
             return Ok(Look::Serves(entry));
         }
+        // One that was in force may count for nothing any more: another server serves what replaced
+        // it. Then nothing is signed from now on.
+        self.in_force = None;
         let ids: Vec<String> = open.iter().map(|k| k.id().to_string()).collect();
         let ids = ids.join(", ");
         let m = format!("the anchor is there, with key {ids}; there is no license to sign for");
@@ -235,21 +240,22 @@ impl<A: Anchor> Failover<A> {
         Ok(Look::Idle)
     }
 
-    /// Which of the license's anchors this one is; none if there is no license.
+    /// Which of the licenses' anchors this one is; none if there is no license.
     fn meant(
         &self,
         i: usize,
-        file: &mut LicenseFile,
+        files: &mut LicenseFiles,
         keys: &[PublicKey],
     ) -> Result<Option<AnchorKey>, Lost> {
         let other = |why: String| Lost::new(AnchorReason::KeyNotInLicense, why);
-        let matches = self.match_license(file, keys);
+        let matches = self.match_licenses(files, keys);
         matches.map_err(|e| other(e.to_string()))?;
-        let Some(l) = file.good() else {
+        let licenses = files.good((self.time)().wall);
+        if licenses.is_empty() {
             return Ok(None);
-        };
+        }
         let kind = self.slots.get(i).map(|s| s.anchor.kind());
-        let entry = choose(l, keys).filter(|e| Some(e.kind) == kind);
+        let entry = choose(&licenses, keys).filter(|e| Some(e.kind) == kind);
         let entry = entry.ok_or_else(|| {
             let kind = kind.map_or_else(String::new, |k| k.to_string());
             other(format!(
@@ -259,30 +265,24 @@ impl<A: Anchor> Failover<A> {
         Ok(Some(entry.clone()))
     }
 
-    /// Whether anchor and license belong together. A new license that came while the anchor was
-    /// away, and turns out to be for another, is given up for the one in force; the anchor stays
-    /// open, since a better file may come.
-    fn match_license(&self, file: &mut LicenseFile, keys: &[PublicKey]) -> Result<(), FileError> {
-        let Some(open) = file.good() else {
-            return file.other_anchor().map_or(Ok(()), |e| Err(e.clone()));
-        };
-        let Err(e) = for_this_anchor(open, keys) else {
-            return Ok(());
-        };
+    /// Whether anchor and licenses belong together: one of them lists it. A new license that came
+    /// while the anchor was away, and turns out to be for another, is given up for that of the same
+    /// file that was in force; the anchor stays open, since a better file may come.
+    fn match_licenses(
+        &self,
+        files: &mut LicenseFiles,
+        keys: &[PublicKey],
+    ) -> Result<(), FileError> {
         // Another of the anchors is the license's: this one is not meant.
         let others = self.keys().unwrap_or_default();
-        if for_this_anchor(open, &others).is_ok() {
-            return Err(e);
-        }
-        let in_force = self.in_force.as_ref().map(|f| f.license.clone());
-        if in_force.as_ref().is_some_and(|l| l.digest == open.digest) {
-            // The license served before: it is the token that is another one.
-            return Err(e);
-        }
-        let back_to = in_force.filter(|l| for_this_anchor(l, keys).is_ok());
-        let saved = back_to.is_some();
-        file.give_up(e.clone(), back_to);
-        if saved { Ok(()) } else { Err(e) }
+        let of_others = |l: &OpenLicense| for_this_anchor(l, &others).is_ok();
+        // The license served before: it is the token that is another one.
+        let in_force = self.in_force.as_ref();
+        let served = |l: &OpenLicense| in_force.is_some_and(|f| f.license(&l.digest).is_some());
+        let now = (self.time)().wall;
+        let (some, first) = files.give_up(now, keys, |l| of_others(l) || served(l));
+        let first = first.or_else(|| files.other_anchor().cloned());
+        first.filter(|_| !some).map_or(Ok(()), Err)
     }
 
     /// Has the standby anchor serve, if it has days left.
@@ -290,30 +290,47 @@ impl<A: Anchor> Failover<A> {
         &mut self,
         i: usize,
         entry: &AnchorKey,
-        file: &LicenseFile,
+        files: &LicenseFiles,
         why: Option<&Lost>,
     ) -> Result<(), Lost> {
-        let (Some(standby), Some(open)) = (entry.standby, file.good()) else {
-            return self.sign(i, entry, file).await;
-        };
-        let (license, id, now) = (open.license.id.clone(), entry.key.id(), (self.time)());
+        let (id, now) = (entry.key.id(), (self.time)());
         let first = why.map_or("it is not here", |l| &l.message);
-        let left = self.served.left(&license, &id, standby.days, now.boot);
+        // Each license that lists it has days of its own, by the license's word.
+        let of = |l: &OpenLicense| listed(l, entry).and_then(|a| a.standby);
+        let mut licenses = Vec::new();
+        let (mut days, mut most) = (None, Duration::ZERO);
+        for open in signed_for(&files.good(now.wall), entry) {
+            let Some(standby) = of(&open) else { continue };
+            let license = &open.license.id;
+            let left = self.served.left(license, &id, standby.days, now.boot);
+            days = days.or(Some(standby));
+            if !left.is_zero() {
+                (days, most) = (Some(standby), most.max(left));
+                licenses.push(open);
+            }
+        }
+        let Some(standby) = days else {
+            return self.sign(i, entry, files).await;
+        };
+        let left = most;
         self.metrics.standby_left.set(left.as_secs_f64());
-        if left.is_zero() {
+        if licenses.is_empty() {
             let days = words::days(standby);
             let m = format!(
                 "the standby anchor (key {id}) has served its {days}; repair the first anchor ({first}), or have the license issued anew"
             );
             return Err(Lost::new(AnchorReason::StandbyExpired, m));
         }
-        if self.is_due(open, entry, now) {
-            self.served.spend(&license, &id, now.boot).map_err(|e| {
-                let m = format!("stateDir: how long the standby anchor served cannot be kept: {e}; make stateDir writable");
-                Lost::new(AnchorReason::StandbyUncounted, m)
-            })?;
+        if self.is_due(&licenses, entry, now) {
+            for open in &licenses {
+                let spent = self.served.spend(&open.license.id, &id, now.boot);
+                spent.map_err(|e| {
+                    let m = format!("stateDir: how long the standby anchor served cannot be kept: {e}; make stateDir writable");
+                    Lost::new(AnchorReason::StandbyUncounted, m)
+                })?;
+            }
         }
-        self.sign(i, entry, file).await?;
+        self.sign_for(i, entry, licenses).await?;
         // The same words as long as it serves for the same reason: what is left changes all the
         // time.
         let said = format!("standby {id}: {first}");
@@ -334,30 +351,43 @@ impl<A: Anchor> Failover<A> {
     }
 
     /// Whether a delegation must be signed now, by this anchor.
-    fn is_due(&self, open: &OpenLicense, entry: &AnchorKey, now: Now) -> bool {
+    fn is_due(&self, licenses: &[Arc<OpenLicense>], entry: &AnchorKey, now: Now) -> bool {
         let (f, lost) = (self.in_force.as_deref(), self.lost_since);
+        let digests: Vec<Digest> = licenses.iter().map(|l| l.digest.clone()).collect();
         f.is_none_or(|f| f.anchor.key_id != entry.key.id())
-            || delegation_due(f, lost, &open.digest, self.delegated, now)
+            || delegation_due(f, lost, &digests, self.delegated, now)
     }
 
     /// Has the anchor delegate to this run's key, if that is due.
-    async fn sign(&mut self, i: usize, entry: &AnchorKey, file: &LicenseFile) -> Result<(), Lost> {
-        let Some(open) = file.good().cloned() else {
-            return Ok(());
-        };
+    async fn sign(
+        &mut self,
+        i: usize,
+        entry: &AnchorKey,
+        files: &LicenseFiles,
+    ) -> Result<(), Lost> {
+        let licenses = signed_for(&files.good((self.time)().wall), entry);
+        self.sign_for(i, entry, licenses).await
+    }
+
+    async fn sign_for(
+        &mut self,
+        i: usize,
+        entry: &AnchorKey,
+        licenses: Vec<Arc<OpenLicense>>,
+    ) -> Result<(), Lost> {
         let now = (self.time)();
-        if !self.is_due(&open, entry, now) {
+        if licenses.is_empty() || !self.is_due(&licenses, entry, now) {
             return Ok(());
         }
-        let unsigned = Unsigned::new(&self.chain, &open, entry, now)?;
+        let unsigned = Unsigned::new(&self.chain, &licenses, entry, now)?;
         let Some(slot) = self.slots.get_mut(i) else {
             return Err(Lost::new(AnchorReason::Starting, "there is no such anchor"));
         };
         let signature = slot.anchor.sign(entry, &unsigned.bytes()).await?;
         slot.back_off = BACK_OFF.0;
         let (lease_for, grace) = (self.lease.duration(), self.lease.grace());
-        let terms = LeaseTerms::of(lease_for, grace, &open.license.policy);
-        self.in_force = Some(Arc::new(unsigned.signed(signature, entry, open, terms)?));
+        let in_force = unsigned.signed(signature, entry, licenses, (lease_for, grace))?;
+        self.in_force = Some(Arc::new(in_force));
         self.delegated = now.boot;
         if entry.standby.is_none() {
             self.found(i, Some(entry), AnchorReason::Present, words::signs(entry));
@@ -460,18 +490,39 @@ impl<A: Anchor> Failover<A> {
     }
 }
 
-/// The license's keys, the best first for the first anchor, or for the standby one.
-fn wanted(open: Option<&Arc<OpenLicense>>, for_standby: bool) -> Vec<PublicKey> {
-    let mut all: Vec<_> = open.map_or_else(Vec::new, |o| o.license.anchors.iter().collect());
+/// The licenses' keys, the best first for the first anchor, or for the standby one.
+fn wanted(licenses: &[Arc<OpenLicense>], for_standby: bool) -> Vec<PublicKey> {
+    let mut all: Vec<_> = licenses.iter().flat_map(|o| &o.license.anchors).collect();
     all.sort_by_key(|a| a.standby.is_some() != for_standby);
-    all.iter().map(|a| a.key).collect()
+    let mut keys = Vec::new();
+    for a in all {
+        if !keys.contains(&a.key) {
+            keys.push(a.key);
+        }
+    }
+    keys
 }
 
-/// As which of the license's anchors these keys serve: one that is no standby, if there is one.
-fn choose<'l>(open: &'l OpenLicense, keys: &[PublicKey]) -> Option<&'l AnchorKey> {
-    let all = open.license.anchors.iter();
+/// As which of the licenses' anchors these keys serve: one that is no standby, if there is one.
+fn choose<'l>(licenses: &'l [Arc<OpenLicense>], keys: &[PublicKey]) -> Option<&'l AnchorKey> {
+    let all = licenses.iter().flat_map(|o| &o.license.anchors);
     let listed = all.filter(|a| keys.contains(&a.key));
     listed.min_by_key(|a| a.standby.is_some())
+}
+
+/// A license's entry for the same anchor, in the same role.
+fn listed<'l>(open: &'l OpenLicense, entry: &AnchorKey) -> Option<&'l AnchorKey> {
+    let same = |a: &&AnchorKey| {
+        let role = a.standby.is_some() == entry.standby.is_some();
+        role && a.key == entry.key && a.kind == entry.kind
+    };
+    open.license.anchors.iter().find(same)
+}
+
+/// Which of the licenses this anchor signs for: those that list it so.
+fn signed_for(licenses: &[Arc<OpenLicense>], entry: &AnchorKey) -> Vec<Arc<OpenLicense>> {
+    let of = licenses.iter().filter(|l| listed(l, entry).is_some());
+    of.cloned().collect()
 }
 
 #[cfg(test)]

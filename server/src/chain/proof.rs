@@ -1,6 +1,6 @@
 //! What holders show of earlier runs: tickets and lease tokens.
 //!
-//! Opened are those that an anchor of the present license vouches for: it delegated the key that
+//! Opened are those that an anchor of the present licenses vouches for: it delegated the key that
 //! signed them, and they were signed within that delegation. Whether one counts for who shows it,
 //! `mooring_core::frontend` says.
 
@@ -58,7 +58,7 @@ impl Proofs<'_> {
         for<'p> &'p P: Into<Sign<'p>>,
     {
         let bad = |what: &dyn std::fmt::Display| BadProof(what.to_string());
-        let delegation = Delegation::open(delegation, &f.license.license);
+        let delegation = Delegation::open(delegation, f.licenses().map(|l| &l.license));
         let (d, _) = delegation.map_err(|e| bad(&e))?;
         let proof = proof.open::<P>(kind, &[d.server_key]);
         let (document, _) = proof.map_err(|e| bad(&e))?;
@@ -71,10 +71,13 @@ impl Proofs<'_> {
         if !d.covers(sign.issued_at) {
             return Err(bad(&"field issuedAt: outside the delegation"));
         }
-        // Before it is known whose it is: a second server has an identity key of its own.
-        self.chain.look_for_a_second(sign, self.now);
-        let license = d.license;
-        Ok(Opened { document, license })
+        // Before it is known whose it is: a second server has an identity key of its own. One with
+        // licenses of its own on the same anchor is no second one.
+        let licenses = d.licenses;
+        if licenses.iter().any(|l| f.license(l).is_some()) {
+            self.chain.look_for_a_second(sign, self.now);
+        }
+        Ok(Opened { document, licenses })
     }
 }
 

@@ -5,7 +5,7 @@
 //! written there: a forged file could otherwise bar the good one for good. It is a guard against
 //! accidents; whoever may delete the folder may go back.
 
-use mooring_core::license::{OpenLicense, OpenRevocations, Revoked, Trust};
+use mooring_core::license::{License, OpenLicense, OpenRevocations, Revoked, Trust};
 use mooring_core::time::Timestamp;
 use mooring_net::durable;
 use serde::{Deserialize, Serialize};
@@ -73,6 +73,22 @@ impl Memory {
     pub(crate) fn superseded(&self, id: &str) -> Option<&Superseded> {
         let all = self.kept.superseded.iter().chain(&self.unproved);
         all.into_iter().find(|s| s.id == id)
+    }
+
+    /// Which licenses this one replaces, by itself or by way of others that were in force here.
+    pub(crate) fn before(&self, l: &License) -> Vec<String> {
+        let mut before = l.supersedes.clone();
+        let mut at = 0;
+        while let Some(id) = before.get(at).cloned() {
+            at += 1;
+            let all = self.kept.superseded.iter().chain(&self.unproved);
+            for s in all.filter(|s| s.by == id) {
+                if s.id != l.id && !before.contains(&s.id) {
+                    before.push(s.id.clone());
+                }
+            }
+        }
+        before
     }
 
     pub(crate) fn list(&self) -> Option<&OpenRevocations> {

@@ -8,7 +8,7 @@ use mooring_testkit::vendor;
 
 struct Files {
     dir: tempfile::TempDir,
-    file: LicenseFile,
+    file: LicenseFiles,
 }
 
 impl Files {
@@ -26,15 +26,15 @@ impl Files {
     }
 
     /// As a server's start does, with what earlier runs kept.
-    fn open(dir: &Path, with_keys: bool) -> LicenseFile {
+    fn open(dir: &Path, with_keys: bool) -> LicenseFiles {
         std::fs::create_dir_all(dir.join("state")).unwrap();
         let config = Config {
-            license: dir.join("license"),
+            licenses: vec![dir.join("license")],
             vendor_keys: with_keys.then(|| dir.join("keys")),
             revocations: Some(dir.join("revocations")),
             ..mooring_config::print::example()
         };
-        LicenseFile::new(&config, Memory::open(&dir.join("state")))
+        LicenseFiles::new(&config, Memory::open(&dir.join("state")))
     }
 
     fn restart(&mut self) {
@@ -43,8 +43,13 @@ impl Files {
 
     /// What the keeper does once the anchor has signed for it.
     fn in_force(&mut self) {
-        let good = self.file.good().unwrap().clone();
+        let good = self.good();
         self.file.in_force(&good);
+    }
+
+    /// The one that holds, at whatever time.
+    fn good(&self) -> Arc<OpenLicense> {
+        self.file.good(Timestamp::UNIX_EPOCH)[0].clone()
     }
 
     fn put_list(&self, number: u64, revoked: &[&str], key: &SigningKey) {
@@ -251,7 +256,7 @@ fn a_revoked_license_is_not_in_force() {
         "license field id: \"L-1\" is revoked since 2026-04-20T00:00:00Z by revocation list number 7, issued \
          2026-04-19T00:00:00Z: charged back; ask the vendor for another license"
     );
-    let good = f.file.good().unwrap().clone();
+    let good = f.good();
     assert!(f.file.revoked(&good, at(MAY)).is_some());
     assert!(f.file.revoked(&good, at("2026-04-19T23:59:59Z")).is_none());
 
@@ -322,4 +327,125 @@ fn a_bad_list_is_refused_and_the_known_one_holds() {
     );
     f.put(&named("L-2", &[]), &vendor());
     assert!(f.seen(MAY).2.contains("by revocation list number 7"));
+}
+
+/// A second file beside the first.
+fn with_second(f: &mut Files) {
+    let config = Config {
+        licenses: vec![f.dir.path().join("license"), f.dir.path().join("second")],
+        vendor_keys: Some(f.dir.path().join("keys")),
+        revocations: Some(f.dir.path().join("revocations")),
+        ..mooring_config::print::example()
+    };
+    f.file = LicenseFiles::new(&config, Memory::open(&f.dir.path().join("state")));
+}
+
+fn put_second(f: &Files, l: &mooring_core::license::License) {
+    let text = armour(&Envelope::sign(types::LICENSE, l, &vendor()).unwrap()).unwrap();
+    std::fs::write(f.dir.path().join("second"), text).unwrap();
+}
+
+fn served(f: &Files) -> Vec<String> {
+    let good = f.file.good(at(MAY)).into_iter();
+    good.map(|l| l.license.id.clone()).collect()
+}
+
+#[test]
+fn each_of_several_files_stands_for_itself() {
+    let mut f = Files::new();
+    with_second(&mut f);
+    f.put(&named("L-1", &[]), &vendor());
+    let (valid, reason, message) = f.seen(MAY);
+    assert_eq!((valid, reason), (true, "PartlyValid"));
+    assert!(
+        message.contains("license L-1 of") && message.contains("Unreadable: license file"),
+        "{message}"
+    );
+    put_second(&f, &named("L-2", &[]));
+    assert_eq!(f.seen(MAY).1, "Valid");
+    assert_eq!(served(&f), ["L-1", "L-2"]);
+    // A bad new first one is refused, the one before stays, and the second does not care.
+    std::fs::write(f.dir.path().join("license"), "nonsense").unwrap();
+    let (valid, reason, message) = f.seen(MAY);
+    assert_eq!((valid, reason), (true, "PartlyValid"));
+    assert!(
+        message.contains("license L-1 of") && message.contains("stays in force"),
+        "{message}"
+    );
+    assert_eq!(served(&f), ["L-1", "L-2"]);
+    // A revoked one goes, the other stays.
+    f.put_list(1, &["L-1"], &vendor());
+    assert!(f.seen(MAY).0);
+    assert_eq!(served(&f), ["L-2"]);
+    // Both: then the license is revoked, and what is told is that.
+    f.put_list(2, &["L-1", "L-2"], &vendor());
+    let (valid, reason, _) = f.seen(MAY);
+    assert_eq!((valid, reason), (false, "Revoked"));
+    assert_eq!(served(&f), ["L-1", "L-2"]);
+}
+
+#[test]
+fn a_license_beside_its_successor_counts_for_nothing() {
+    let mut f = Files::new();
+    with_second(&mut f);
+    f.put(&named("L-1", &[]), &vendor());
+    put_second(&f, &named("L-2", &["L-1"]));
+    let (valid, reason, message) = f.seen(MAY);
+    assert_eq!((valid, reason), (true, "PartlyValid"));
+    assert!(
+        message.contains("\"L-1\" was superseded by license \"L-2\""),
+        "{message}"
+    );
+    assert_eq!(served(&f), ["L-2"]);
+    // Also once the successor's file is taken away, here and after a restart.
+    f.in_force();
+    std::fs::remove_file(f.dir.path().join("second")).unwrap();
+    with_second(&mut f);
+    let (valid, reason, _) = f.seen(MAY);
+    assert_eq!((valid, reason), (false, "Superseded"));
+    assert!(served(&f).is_empty());
+}
+
+#[test]
+fn the_same_license_in_two_files_counts_once() {
+    let mut f = Files::new();
+    with_second(&mut f);
+    let mut again = named("L-1", &[]);
+    f.put(&again, &vendor());
+    again.issued = at("2026-04-02T00:00:00Z");
+    put_second(&f, &again);
+    let (valid, reason, message) = f.seen(MAY);
+    assert_eq!((valid, reason), (true, "PartlyValid"));
+    assert!(
+        message.contains("Twice: license field id: \"L-1\" is also that of"),
+        "{message}"
+    );
+    assert_eq!(served(&f), ["L-1"]);
+    assert_eq!(
+        f.file.good(at(MAY))[0].license.issued,
+        again.issued,
+        "the newer one"
+    );
+}
+
+#[test]
+fn a_license_that_another_server_of_the_anchor_has_replaced_counts_for_nothing() {
+    let mut f = Files::new();
+    f.put(&named("L-1", &[]), &vendor());
+    assert!(f.seen(MAY).0);
+    let replaced = ReplacedElsewhere {
+        id: "L-1".into(),
+        by: "L-2".into(),
+        server: "licensing/new".into(),
+    };
+    f.file.elsewhere().set(vec![replaced]);
+    let (valid, reason, message) = f.seen(MAY);
+    assert_eq!((valid, reason), (false, "Superseded"));
+    assert!(
+        message.contains("which LicenseServer licensing/new serves on this anchor"),
+        "{message}"
+    );
+    assert!(served(&f).is_empty());
+    f.file.elsewhere().set(Vec::new());
+    assert!(f.seen(MAY).0);
 }

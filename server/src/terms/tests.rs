@@ -8,7 +8,7 @@ const S: fn(u64) -> Duration = Duration::from_secs;
 
 /// Leases of 30 s, a grace of an hour.
 fn config(more: &str) -> Config {
-    let text = "name: a\ntls: {cert: c, key: k}\nlicense: l\nstateDir: s\nidentityKey: i\n\
+    let text = "name: a\ntls: {cert: c, key: k}\nlicenses: [l]\nstateDir: s\nidentityKey: i\n\
                     anchor: {usb: {keyFile: k}}\n";
     serde_yaml::from_str(&format!("{text}{more}")).unwrap()
 }
@@ -24,10 +24,10 @@ fn licensed(policy: Policy) -> OpenLicense {
 fn the_license_shortens_lease_and_grace_and_may_demand_more_proof_and_never_less() {
     let wish = config("lease: {durationSecs: 30, graceSecs: 3600}\n");
     let of = |c: &Config, p: Policy| {
-        let t = RunTerms::of(c, Some(&licensed(p)), None);
+        let t = RunTerms::of(c, &[Arc::new(licensed(p))], None);
         (t.lease.duration(), t.lease.grace(), t.reclaim)
     };
-    let plain = RunTerms::of(&wish, None, None);
+    let plain = RunTerms::of(&wish, &[], None);
     assert_eq!(
         (plain.lease.duration(), plain.lease.grace()),
         (S(30), S(3600))
@@ -55,7 +55,7 @@ fn the_license_shortens_lease_and_grace_and_may_demand_more_proof_and_never_less
 
 #[test]
 fn a_run_settles_for_the_longest_lease_that_anyone_knows_of() {
-    let settle = |more: &str, known| RunTerms::of(&config(more), None, known).settle;
+    let settle = |more: &str, known| RunTerms::of(&config(more), &[], known).settle;
     let q = |longest| settle_for(longest, S(30));
     assert_eq!(
         settle("", None),

@@ -4,7 +4,7 @@
 
 use super::license;
 use crate::chain::Chain;
-use mooring_core::frontend::{Authority, InForce, LeaseTerms, LicenseView};
+use mooring_core::frontend::{Authority, InForce, LeaseTerms, LicenseView, Served};
 use mooring_core::license::{
     AnchorKind, Delegation, Envelope, IdentityKey, OpenLicense, SigningKey, TokenAnchor, Trust,
     types,
@@ -39,7 +39,7 @@ pub(crate) fn state_of(run: u8, from: &str) -> Authority {
     let open = OpenLicense::from_envelope(envelope, Trust::Pinned(&[vendor().public()])).unwrap();
     let key_id = anchor().public().id();
     let delegation = Delegation {
-        license: open.digest.clone(),
+        licenses: vec![open.digest.clone()],
         kind: AnchorKind::Pkcs11,
         key_id: key_id.clone(),
         server_key: server_key(run).public(),
@@ -50,7 +50,10 @@ pub(crate) fn state_of(run: u8, from: &str) -> Authority {
     let envelope = Envelope::sign(types::DELEGATION, &delegation, &anchor()).unwrap();
     let terms = LeaseTerms::of(DEFAULT_LEASE, DEFAULT_GRACE, &open.license.policy);
     let in_force = InForce {
-        license: Arc::new(open),
+        licenses: vec![Served {
+            open: Arc::new(open),
+            terms,
+        }],
         anchor: TokenAnchor {
             kind: AnchorKind::Pkcs11,
             key_id,
@@ -75,7 +78,7 @@ pub(crate) fn state_of(run: u8, from: &str) -> Authority {
             valid: true,
             reason: LicenseReason::Valid,
             message: String::new(),
-            id: None,
+            files: Vec::new(),
         },
         revoked: None,
     }

@@ -128,7 +128,9 @@ async fn a_revoked_subject_gets_nothing_whatever_it_shows() {
         assert!(matches!(r[0], Renewed::Problem { .. }), "{r:?}");
         let r = renew(&c, vec![other.renewal(o.lease)]).await;
         assert!(matches!(r[0], Renewed::Ok { .. }), "{r:?}");
-        rig.metric("mooring_seats_used{pool=\"seats\"}").await == Some(1.0)
+        rig.metric("mooring_seats_used{license=\"test-1\",pool=\"seats\"}")
+            .await
+            == Some(1.0)
     })
     .await;
 }

@@ -24,7 +24,11 @@ fn the_configuration_is_checked_before_anything_is_touched() {
         ("stateDir", "stateDri", "unknown field `stateDri`"),
         ("/tls.crt", "/nowhere", "configuration field tls"),
         ("/identity", "/short", "9 bytes, expected 32 random ones"),
-        ("/license", "/pin", "configuration field license: Malformed"),
+        (
+            "/license",
+            "/pin",
+            "configuration field licenses: Malformed",
+        ),
         (
             "durationSecs: 10",
             "durationSecs: 9",

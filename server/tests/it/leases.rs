@@ -74,12 +74,14 @@ async fn a_lease_is_granted_renewed_verified_and_given_back() {
     );
 
     assert_eq!(
-        rig.metric("mooring_seats_used{pool=\"seats\"}").await,
+        rig.metric("mooring_seats_used{license=\"test-1\",pool=\"seats\"}")
+            .await,
         Some(1.0)
     );
     assert_eq!(claim.release(&stranger, g.lease).await.status, 204);
     assert_eq!(
-        rig.metric("mooring_seats_used{pool=\"seats\"}").await,
+        rig.metric("mooring_seats_used{license=\"test-1\",pool=\"seats\"}")
+            .await,
         Some(0.0)
     );
     let r = renew(&stranger, vec![claim.renewal(g.lease)]).await;
@@ -419,7 +421,7 @@ async fn a_holder_is_told_what_concerns_it_and_watches_once() {
     let a = rig.client("a");
     TestClaim::new("pod").claim(&a, None).await.granted();
     let all = rig.products(&a).await.server;
-    assert_eq!(all.license_id.as_deref(), Some("test-1"));
+    assert_eq!(all.licenses[0].id.as_deref(), Some("test-1"));
     let seen = ask(&a, Call::new(http::Method::GET, "/v1/products")).await;
     let text = String::from_utf8_lossy(&seen.body).into_owned();
     for secret in ["test-1", "ACME", all.anchor.key_id.as_deref().unwrap()] {

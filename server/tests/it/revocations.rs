@@ -148,14 +148,14 @@ async fn the_old_license_put_back_is_refused_also_after_a_restart() {
     rig.write("license", &sealed(&new, &vendor()));
     until("the new license is in force", async || {
         let s = rig.products(&c).await;
-        s.server.license_id.as_deref() == Some("rig-2") && s.pools.iter().any(|p| p.seats == 3)
+        s.server.licenses[0].id.as_deref() == Some("rig-2") && s.pools.iter().any(|p| p.seats == 3)
     })
     .await;
     rig.write("license", &sealed(&old, &vendor()));
     let s = until_license(&rig, &c, "NewLicenseRefused").await;
     assert!(
         s.license_valid
-            && s.license_id.as_deref() == Some("rig-2")
+            && s.licenses[0].id.as_deref() == Some("rig-2")
             && s.license_message
                 .contains("license field id: \"test-1\" was superseded by license \"rig-2\""),
         "{s:?}"

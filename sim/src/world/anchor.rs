@@ -4,7 +4,7 @@
 use super::server::paper;
 use super::state::{EPOCH, World};
 use crate::history::{Fact, License, Ms};
-use mooring_core::frontend::{BACKDATED, InForce, LeaseTerms, RENEW, delegation_due};
+use mooring_core::frontend::{BACKDATED, InForce, LeaseTerms, RENEW, Served, delegation_due};
 use mooring_core::ledger::Capacity;
 use mooring_core::license::{
     AnchorKind, CountBy, Delegation, Digest, Draw, KeyId, License as RealLicense, MAX_DELEGATION,
@@ -29,6 +29,51 @@ impl World {
     /// The license file as it lies there.
     fn license(&self) -> &License {
         &self.plan.licenses[self.server.license]
+    }
+
+    /// The digests of the license files as they lie there.
+    fn digests(&self) -> Vec<Digest> {
+        let file = |i| Digest(format!("{}.{}.{i}", self.server.license, self.server.issue));
+        let files = if self.split().is_some() { 0..2 } else { 0..1 };
+        files.map(file).collect()
+    }
+
+    /// In every other world the license is sold as two files, if its pools can be parted so that no
+    /// product draws on both: before which pool the second one begins.
+    fn split(&self) -> Option<usize> {
+        let draws = |l: &License, before: usize| {
+            let crosses = |from: &Vec<Vec<(usize, u32)>>| {
+                let mut pools = from.iter().flatten().map(|(p, _)| *p < before);
+                let first = pools.next();
+                pools.any(|p| Some(p) != first)
+            };
+            l.products.iter().any(crosses)
+        };
+        let parts = |k: &usize| !self.plan.licenses.iter().any(|l| draws(l, *k));
+        let odd = self.plan.seed % 2 == 1;
+        (1..self.names.pools.len()).filter(|_| odd).find(parts)
+    }
+
+    fn real_licenses(&self, l: &License) -> Vec<RealLicense> {
+        let whole = self.real_license(l);
+        let Some(k) = self.split() else {
+            return vec![whole];
+        };
+        let mut first = whole.clone();
+        let mut second = RealLicense {
+            id: "sim-2".into(),
+            pools: first.pools.split_off(k),
+            ..whole
+        };
+        let is_of = |pools: &[Pool], p: &Product| {
+            let mut draws = p.from.iter().flatten();
+            draws.all(|d| pools.iter().any(|p| p.name == d.pool))
+        };
+        for l in [&mut first, &mut second] {
+            let pools = &l.pools;
+            l.products.retain(|p| is_of(pools, p));
+        }
+        vec![first, second]
     }
 
     fn real_license(&self, l: &License) -> RealLicense {
@@ -88,7 +133,7 @@ impl World {
     pub(super) fn looks(&mut self) {
         let now = self.server.now(self.now);
         let lost = self.server.anchor_lost;
-        let digest = Digest(format!("{}.{}", self.server.license, self.server.issue));
+        let digests = self.digests();
         let Some(run) = self.server.run.as_mut() else {
             return;
         };
@@ -103,8 +148,8 @@ impl World {
             return;
         }
         let s = &run.seen;
-        if delegation_due(s.in_force.as_deref(), s.lost_since, &digest, s.made, now) {
-            self.delegates(digest, now);
+        if delegation_due(s.in_force.as_deref(), s.lost_since, &digests, s.made, now) {
+            self.delegates(digests, now);
         }
         self.plan_look(None);
     }
@@ -127,36 +172,54 @@ impl World {
         });
     }
 
-    /// The anchor signs a delegation, for the license file as it lies there.
-    fn delegates(&mut self, digest: Digest, now: Now) {
-        let (file, run_no) = (self.license().clone(), self.server.license);
+    /// The anchor signs a delegation, for the license files as they lie there.
+    fn delegates(&mut self, digests: Vec<Digest>, now: Now) {
+        let (mut file, run_no) = (self.license().clone(), self.server.license);
         let Some(server_key) = some_key() else { return };
         let not_before = now.wall.checked_sub(BACKDATED).unwrap_or(now.wall);
         let not_after = not_before.checked_add(MAX_DELEGATION).unwrap_or(now.wall);
         let lease_for = Duration::from_millis(self.server.lease_for);
-        self.delegations.push(digest.clone());
+        self.delegations.push(digests.clone());
         let number = self.delegations.len() as u64;
-        let real = self.real_license(&file);
+        // What is due by the license before is done under it.
+        self.server_ticks();
+        let files = self.real_licenses(&file);
+        if files.len() > 1 {
+            // Beside others a file's end is that of its seats.
+            file.dates.resize(file.pools.len(), (None, None));
+            for (_, end) in &mut file.dates {
+                *end = Some(end.map_or(file.ends, |t| t.min(file.ends)));
+            }
+        }
         let Some(run) = self.server.run.as_mut() else {
             return;
         };
-        let before = run.seen.in_force.as_ref().map(|f| &f.license.digest);
-        let anew = before != Some(&digest);
-        let license = Arc::new(OpenLicense {
-            license: real,
-            digest: digest.clone(),
-            envelope: paper(types::LICENSE, run_no as u64),
-            signed_by: None,
-        });
+        let before = run.seen.in_force.as_ref().map(|f| &f.delegation.licenses);
+        let anew = before != Some(&digests);
+        let served = |(license, digest): (RealLicense, &Digest)| Served {
+            terms: LeaseTerms::of(lease_for, DEFAULT_GRACE, &license.policy),
+            open: Arc::new(OpenLicense {
+                license,
+                digest: digest.clone(),
+                envelope: paper(types::LICENSE, run_no as u64),
+                signed_by: None,
+            }),
+        };
+        let licenses: Vec<Served> = files.into_iter().zip(&digests).map(served).collect();
+        let Some(terms) = licenses.iter().map(|s| s.terms).reduce(LeaseTerms::and) else {
+            return;
+        };
+        let each = licenses.iter().map(|s| (&s.open.license, &s.open.digest));
+        let capacity = Capacity::of(each);
         let anchor = TokenAnchor {
             kind: AnchorKind::Pkcs11,
             key_id: KeyId(String::new()),
         };
         run.seen.in_force = Some(Arc::new(InForce {
-            terms: LeaseTerms::of(lease_for, DEFAULT_GRACE, &license.license.policy),
+            terms,
             anchor,
             delegation: Delegation {
-                license: digest,
+                licenses: digests,
                 kind: AnchorKind::Pkcs11,
                 key_id: KeyId(String::new()),
                 server_key,
@@ -166,26 +229,37 @@ impl World {
             },
             envelope: paper(types::DELEGATION, number),
             digest: Digest(String::new()),
-            license: license.clone(),
+            licenses,
         }));
         run.seen.made = now.boot;
         run.seen.lost_since = None;
         let was_lost = run.seen.reason == AnchorReason::TokenLost;
         run.seen.reason = AnchorReason::Present;
-        if anew {
-            let capacity = Capacity::of(&license.license);
-            self.state(Fact::Reloaded(file));
-            self.with_ledger(|l, now| l.set_capacity(capacity, now));
-        }
         let since_epoch = |t: Timestamp| t.as_millisecond() - EPOCH;
         self.state(Fact::Delegated {
             from: since_epoch(not_before),
             to: since_epoch(not_after),
         });
+        // What lets grants go on comes last: the judge expects them in the next fact.
+        if anew {
+            self.state(Fact::Reloaded(file));
+        }
         if was_lost {
             self.state(Fact::AnchorLost(false));
         }
-        self.tells_authority();
+        if anew {
+            self.takes_over(capacity);
+        } else {
+            self.tells_authority();
+        }
+    }
+
+    fn takes_over(&mut self, capacity: Capacity) {
+        let reclaim = self.server.reclaim.real();
+        if let Some(run) = &self.server.run {
+            let authority = Arc::new(run.seen.authority());
+            self.with_frontend(|f, now| f.take_over(authority, capacity, reclaim, now));
+        }
     }
 
     fn tells_authority(&mut self) {

@@ -30,7 +30,7 @@ const FUTURE: &str = "of-the-future";
 struct Papers<'a> {
     tokens: &'a HashMap<u64, LeaseToken>,
     tickets: &'a HashMap<u64, Ticket>,
-    delegations: &'a [Digest],
+    delegations: &'a [Vec<Digest>],
     identity: &'a IdentityKey,
     boot: &'static str,
 }
@@ -41,13 +41,13 @@ impl Papers<'_> {
         delegation: &Envelope,
         paper: Option<&P>,
     ) -> Result<Opened<P>, BadProof> {
-        let license = paper_no(delegation).and_then(|n| {
+        let licenses = paper_no(delegation).and_then(|n| {
             let i = usize::try_from(n).ok()?.checked_sub(1)?;
             self.delegations.get(i)
         });
-        let found = paper.cloned().zip(license.cloned());
-        let (document, license) = found.ok_or_else(|| BadProof("no such document".into()))?;
-        Ok(Opened { document, license })
+        let found = paper.cloned().zip(licenses.cloned());
+        let (document, licenses) = found.ok_or_else(|| BadProof("no such document".into()))?;
+        Ok(Opened { document, licenses })
     }
 }
 

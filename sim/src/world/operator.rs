@@ -130,6 +130,7 @@ impl World {
         let allowed = groups.filter(|g| !out.contains(g));
         let list = allowed.map(|g| World::namespace(g).to_owned()).collect();
         self.server.policies = Rc::new(Policies {
+            replaced: Vec::new(),
             generation: 0,
             allowed_namespaces: AllowedNamespaces::These(list),
         });

@@ -45,7 +45,7 @@ impl Seen {
                 valid: true,
                 reason: LicenseReason::Valid,
                 message: String::new(),
-                id: None,
+                files: Vec::new(),
             },
             revoked: None,
         }

@@ -3,7 +3,7 @@
 
 use super::seen::Seen;
 use super::state::{Packet, Run, World, lease_no};
-use crate::history::{Book, ClaimNo, Fact, HolderNo, Ms, Reclaim, RunNo};
+use crate::history::{Book, ClaimNo, Fact, HolderNo, Ms, RunNo};
 use foldhash::HashMap;
 use mooring_core::frontend::Frontend;
 use mooring_core::holder::Answer;
@@ -58,10 +58,7 @@ impl World {
             generation,
             lease_for,
             settle,
-            reclaim: match s.reclaim {
-                Reclaim::Any => mooring_core::policy::Reclaim::Any,
-                Reclaim::Confirmed => mooring_core::policy::Reclaim::Confirmed,
-            },
+            reclaim: s.reclaim.real(),
             grace: Duration::from_millis(license.grace),
             outsiders: false,
             limits: Limits::default(),

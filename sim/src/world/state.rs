@@ -59,7 +59,7 @@ pub struct World {
     pub(super) tokens: HashMap<u64, LeaseToken>,
     pub(super) tickets: HashMap<u64, Ticket>,
     /// The license of each delegation.
-    pub(super) delegations: Vec<Digest>,
+    pub(super) delegations: Vec<Vec<Digest>>,
     pub(super) msgs: u64,
     pub(super) secrets: HashMap<SecretHash, SecretNo>,
     /// Pods that start before then have no token until then.

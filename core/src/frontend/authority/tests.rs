@@ -61,12 +61,12 @@ fn a_wall_clock_that_jumps_only_asks_for_a_fresh_delegation() {
 fn a_delegation_is_renewed_in_time_for_the_whole_anchor_grace() {
     let mut s = authority(NOON);
     let f = s.in_force.clone().unwrap();
-    let digest = f.license.digest.clone();
+    let digest = f.licenses[0].open.digest.clone();
     let due = |s: &Authority, d: &Digest, t| {
         delegation_due(
             s.in_force.as_deref(),
             s.lost_since,
-            d,
+            std::slice::from_ref(d),
             BootTime::default(),
             t,
         )

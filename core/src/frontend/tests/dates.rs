@@ -2,7 +2,8 @@
 
 use super::testing::{authority_of, license};
 use super::*;
-use crate::license::{License, Pool, TokenDraw};
+use crate::ledger::Part;
+use crate::license::{License, Pool};
 
 /// Three pools of one seat each for `render`: two end at 5 min and 10 min, one with the license at
 /// 15 min, a fourth begins at 12 min.
@@ -45,9 +46,12 @@ fn renews(f: &mut Frontend<u8>, n: u8, counter: u64, t: Now) -> Result<Vec<Strin
         request_id: RequestId::from_bytes([u8::try_from(counter).unwrap(); 16]),
     };
     let (mut each, _) = f.renew(&[renewal], |_| Ok(()), t);
-    let pools = |draws: &[TokenDraw]| draws.iter().map(|d| d.pool.to_string()).collect();
+    let pools = |parts: &[Part]| {
+        let draws = parts.iter().flat_map(|p| &p.draws);
+        draws.map(|d| d.pool.to_string()).collect()
+    };
     match each.remove(0).1 {
-        Ok(g) => Ok(pools(&g.draws)),
+        Ok(g) => Ok(pools(&g.parts)),
         Err(p) => Err(p.kind.name()),
     }
 }

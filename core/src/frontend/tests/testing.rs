@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use crate::frontend::{Authority, InForce, LeaseTerms, LicenseView};
+use crate::frontend::{Authority, InForce, LeaseTerms, LicenseView, Served};
 use crate::license::{
     AnchorKey, AnchorKind, CountBy, Delegation, Draw, Envelope, License, OpenLicense, Policy, Pool,
     Product, SigningKey, TokenAnchor, Trust, VersionRange, types,
@@ -74,7 +74,7 @@ pub(crate) fn authority_of(license: &License, from: &str) -> Authority {
     let envelope = Envelope::sign(types::LICENSE, license, &key(42)).unwrap();
     let open = OpenLicense::from_envelope(envelope, Trust::Unchecked).unwrap();
     let delegation = Delegation {
-        license: open.digest.clone(),
+        licenses: vec![open.digest.clone()],
         kind: AnchorKind::Pkcs11,
         key_id: key(5).public().id(),
         server_key: key(1).public(),
@@ -83,6 +83,7 @@ pub(crate) fn authority_of(license: &License, from: &str) -> Authority {
         not_after: at(from).checked_add(Duration::from_secs(900)).unwrap(),
     };
     let envelope = Envelope::sign(types::DELEGATION, &delegation, &key(5)).unwrap();
+    let terms = LeaseTerms::of(DEFAULT_LEASE, DEFAULT_GRACE, &open.license.policy);
     let in_force = InForce {
         anchor: TokenAnchor {
             kind: AnchorKind::Pkcs11,
@@ -91,8 +92,11 @@ pub(crate) fn authority_of(license: &License, from: &str) -> Authority {
         delegation,
         digest: envelope.digest(),
         envelope,
-        terms: LeaseTerms::of(DEFAULT_LEASE, DEFAULT_GRACE, &open.license.policy),
-        license: Arc::new(open),
+        terms,
+        licenses: vec![Served {
+            open: Arc::new(open),
+            terms,
+        }],
     };
     Authority {
         in_force: Some(Arc::new(in_force)),
@@ -109,7 +113,7 @@ pub(crate) fn authority_of(license: &License, from: &str) -> Authority {
             valid: true,
             reason: LicenseReason::Valid,
             message: String::new(),
-            id: None,
+            files: Vec::new(),
         },
         revoked: None,
     }

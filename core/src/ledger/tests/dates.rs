@@ -22,7 +22,7 @@ fn dated(pools: &[(&str, u32, Option<u64>, Option<u64>)], products: &[(&str, &st
 /// The books of run `no` with such a license, at the beginning.
 fn run(no: u8, settle: u64, license: &License) -> Ledger {
     let settings = settings(no, Duration::from_secs(settle));
-    let mut l = Ledger::new(settings, Capacity::of(license), at(0));
+    let mut l = Ledger::new(settings, one(license), at(0));
     go(&mut l, 0);
     l
 }
@@ -66,7 +66,7 @@ fn both_live(l: &mut Ledger) {
 
 fn drawn(g: &Granted) -> Vec<String> {
     let draw = |d: &crate::license::TokenDraw| format!("{} of {}", d.seats, d.pool);
-    g.draws.iter().map(draw).collect()
+    g.parts.iter().flat_map(|p| &p.draws).map(draw).collect()
 }
 
 /// (seats, used) of each pool.
@@ -275,7 +275,7 @@ fn a_longer_end_in_a_new_license_takes_the_lease_up_again() {
     granted(l.claim(claim(1, "render"), at(0)));
     assert_eq!(renews(&mut l, 1, 1, 20), Err(ProblemType::LicenseInvalid));
     let longer = dated(&[("cut", 1, None, Some(200))], &[("render", "cut")]);
-    l.set_capacity(Capacity::of(&longer), at(21_000));
+    relicense(&mut l, one(&longer), at(21_000));
     assert_eq!(renews(&mut l, 1, 2, 22), Ok(vec!["1 of cut".into()]));
 }
 

@@ -109,7 +109,7 @@ fn an_earlier_runs_lease_of_who_is_not_entitled_is_reinstated_and_called_back() 
     let mut l = seats(1);
     let g = granted(l.claim(claim(1, "render"), at(0)));
     let license = license(&[("r", 1)], &[("render", "r")]);
-    let mut next = Ledger::new(settings(2, D), Capacity::of(&license), at(5_000));
+    let mut next = Ledger::new(settings(2, D), one(&license), at(5_000));
     let mut back = unentitled(1);
     back.standing = Standing::Held;
     back.held = Some(HeldLease {

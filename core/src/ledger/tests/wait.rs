@@ -6,7 +6,7 @@ use super::*;
 fn books(fluids: u32, mesh: u32) -> Ledger {
     let pools = [("f", fluids), ("m", mesh)];
     let l = license(&pools, &[("fluids", "f"), ("mesh", "m")]);
-    Ledger::new(settings(1, Duration::ZERO), Capacity::of(&l), at(0))
+    Ledger::new(settings(1, Duration::ZERO), one(&l), at(0))
 }
 
 fn waits(l: &mut Ledger, n: u8, what: &str) -> (u32, WaitReason, String) {
@@ -61,7 +61,7 @@ fn seats_that_gather_for_the_head_are_told_as_free() {
 #[test]
 fn what_another_product_has_of_a_pool_is_not_told_as_taken_seats() {
     let l = license(&[("tokens", 10)], &[("a", "tokens*4"), ("b", "tokens")]);
-    let mut l = Ledger::new(settings(1, Duration::ZERO), Capacity::of(&l), at(0));
+    let mut l = Ledger::new(settings(1, Duration::ZERO), one(&l), at(0));
     granted(l.claim(claim(1, "b:7"), at(1)));
     let (_, reason, text) = waits(&mut l, 2, "a");
     assert_eq!(reason, WaitReason::Full);
@@ -70,7 +70,7 @@ fn what_another_product_has_of_a_pool_is_not_told_as_taken_seats() {
         "1 seat of a takes 4 of tokens, of which 3 are free; 7 seats of b are out"
     );
     let l = license(&[("tokens", 8)], &[("a", "tokens*4"), ("b", "tokens")]);
-    let mut l = Ledger::new(settings(1, Duration::ZERO), Capacity::of(&l), at(0));
+    let mut l = Ledger::new(settings(1, Duration::ZERO), one(&l), at(0));
     granted(l.claim(claim(1, "a:2"), at(1)));
     let (_, _, text) = waits(&mut l, 2, "a");
     assert_eq!(text, "all 2 seats of a are taken");
@@ -114,7 +114,7 @@ fn a_claim_of_another_namespace_is_not_named() {
 fn while_nothing_is_granted_the_servers_own_reason_is_told() {
     let pools = [("f", 1), ("m", 1)];
     let license = license(&pools, &[("fluids", "f"), ("mesh", "m")]);
-    let capacity = Capacity::of(&license);
+    let capacity = one(&license);
     // Also while it settles, which would end by itself.
     let mut l = Ledger::new(settings(1, Duration::from_secs(31)), capacity, at(0));
     let lost = Problem::new(ProblemType::AnchorLost, "PinRejected: wrong PIN");

@@ -38,7 +38,7 @@ pub(super) fn server(namespace: &str, name: &str, allowed: Value) -> LicenseServ
         "apiVersion": "mooring.dev/v1alpha1", "kind": "LicenseServer",
         "metadata": {"namespace": namespace, "name": name},
         "spec": {
-            "license": {"secretName": "license"},
+            "licenses": [{"secretName": "license"}],
             "anchor": {"pkcs11": {"module": "/m.so", "tokenLabel": "t", "pinSecret": {"name": "pin"}}},
             "placement": {"nodeSelector": {"a": "b"}},
             "allowedNamespaces": allowed,

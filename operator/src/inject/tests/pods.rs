@@ -601,6 +601,7 @@ fn a_pod_that_the_webhook_made_counts_for_its_server() {
     let made = serde_json::from_value::<WatchedPod>(injected).unwrap().0;
     let server = ServerRef::from_url(&target().url).unwrap();
     let all = Policies {
+        replaced: Vec::new(),
         generation: 0,
         allowed_namespaces: AllowedNamespaces::ALL,
     };

@@ -142,7 +142,7 @@ fn a_request_beyond_the_license_is_doubted_not_refused() {
     );
     s.status = Some(
         serde_json::from_value(json!({"products": [
-            {"name": "render", "seats": 2, "used": 2, "waiting": 0}, {"name": "denoise", "seats": 5, "used": 0, "waiting": 0, "versions": {"from": "2024.2", "to": "2027"}},
+            {"name": "render", "seats": 2, "used": 2, "waiting": 0}, {"name": "denoise", "seats": 5, "used": 0, "waiting": 0, "versions": [{"from": "2024.2", "to": "2027"}]},
         ]}))
         .unwrap(),
     );
@@ -172,7 +172,7 @@ fn a_sidecar_is_told_what_the_license_says_of_starts_without_a_server() {
         (t.optimistic_start, t.voucher)
     };
     assert_eq!(told(&s), (None, None));
-    s.spec.license.voucher = Some("-----BEGIN MOORING VOUCHER-----".into());
+    s.spec.voucher = Some("-----BEGIN MOORING VOUCHER-----".into());
     for (says, expected) in [("allow", None), ("deny", Some("deny"))] {
         let status: LicenseServerStatus =
             serde_json::from_value(json!({ "optimisticStart": says })).unwrap();

@@ -3,9 +3,10 @@
 use super::anchor;
 use super::inputs::Inputs;
 use super::paths::{
-    CLIENT_KEYS_FILE, LOGINS_FILE, POLICIES_FILE, REVOKED_FILE, STATE_DIR, VENDOR_KEYS_DIR,
-    mounted as at,
+    CLIENT_KEYS_FILE, LOGINS_FILE, POLICIES_FILE, REVOCATIONS_FILE, REVOKED_FILE, STATE_DIR,
+    VENDOR_KEYS_DIR, mounted as at,
 };
+use super::volumes::license_file;
 use mooring_api::names::{API_PORT, METRICS_PORT, short_hash};
 use mooring_config::{Clients, Config, Connections, Lease, Tls};
 use std::net::{Ipv6Addr, SocketAddr};
@@ -30,8 +31,10 @@ pub fn server_config(i: &Inputs<'_>) -> Option<Config> {
             earlier: Some(at("tls/earlier.pem")),
             client_ca: Some(at("tls/ca.crt")),
         },
-        license: at("license/license.mooring"),
-        revocations: Some(at("license/revocations.mooring")),
+        licenses: (0..spec.licenses.len())
+            .map(|i| at(&license_file(i)))
+            .collect(),
+        revocations: Some(at(REVOCATIONS_FILE)),
         vendor_keys: spec.vendor_keys.as_ref().map(|_| VENDOR_KEYS_DIR.into()),
         anchor: anchors.next()?,
         standby: anchors.next(),

@@ -9,6 +9,8 @@ pub const POLICIES_FILE: &str = "policies.yaml";
 /// The key and file name of what became of the logins of earlier pods.
 pub const LOGINS_FILE: &str = "logins.json";
 /// Whose client tokens count, and which do not.
+/// The vendor's revocation list.
+pub(super) const REVOCATIONS_FILE: &str = "license/revocations.mooring";
 pub(super) const CLIENT_KEYS_FILE: &str = "clients/keys";
 pub(super) const REVOKED_FILE: &str = "clients/revoked";
 /// Where all that the server reads is mounted, but for the vendor's keys.

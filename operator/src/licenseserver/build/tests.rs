@@ -12,7 +12,7 @@ fn license_server(change: impl FnOnce(&mut Value)) -> LicenseServer {
         "apiVersion": "mooring.dev/v1alpha1", "kind": "LicenseServer",
         "metadata": { "name": "main", "namespace": "licensing", "uid": "11111111-2222-3333-4444-555555555555" },
         "spec": {
-            "license": { "secretName": "license" },
+            "licenses": [{ "secretName": "license" }],
             "vendorKeys": { "configMapName": "keys" },
             "anchor": { "pkcs11": { "module": "/m.so", "tokenLabel": "mooring", "pinSecret": { "name": "pin" } } },
             "placement": { "nodeSelector": { "mooring.dev/anchor": "main", "kubernetes.io/arch": "amd64" } },
@@ -46,6 +46,7 @@ fn case(change: impl FnOnce(&mut Value)) -> Case {
             network_policies: None,
         },
         policies: Policies {
+            replaced: Vec::new(),
             generation: 7,
             allowed_namespaces: AllowedNamespaces::These(vec!["licensing".into()]),
         },
@@ -95,7 +96,7 @@ fn the_configuration_is_the_contracts() {
             "name": "main", "namespace": "licensing", "listen": "[::]:8443", "metrics": "[::]:8081",
             "connections": { "most": 10000, "perAddress": 2500 },
             "tls": { "cert": "/etc/mooring/tls/tls.crt", "key": "/etc/mooring/tls/tls.key", "earlier": "/etc/mooring/tls/earlier.pem", "clientCa": "/etc/mooring/tls/ca.crt" },
-            "license": "/etc/mooring/license/license.mooring",
+            "licenses": ["/etc/mooring/license/0.mooring"],
             "revocations": "/etc/mooring/license/revocations.mooring",
             "vendorKeys": "/etc/mooring-vendor-keys",
             "anchor": { "pkcs11": { "module": "/m.so", "tokenLabel": "mooring", "pinFile": "/etc/mooring/pin/pin" } },
@@ -170,6 +171,7 @@ fn only_what_needs_a_restart_rolls_the_pod() {
     assert_eq!(kept, refused.logins);
     let mut opened = case(|_| ());
     opened.policies = Policies {
+        replaced: Vec::new(),
         generation: 8,
         allowed_namespaces: AllowedNamespaces::ALL,
     };
@@ -393,6 +395,7 @@ fn what_may_come_later_is_optional_and_what_we_make_is_not() {
         ("main-tls", false),
         ("main-identity", false),
         ("license", true),
+        ("license", true),
         ("pin", true),
         ("main-tls", true),
     ];
@@ -403,18 +406,16 @@ fn what_may_come_later_is_optional_and_what_we_make_is_not() {
         json!({ "path": "/var/lib/anchor", "type": "Directory" }),
         "what is not there is said, not made"
     );
-    let license = &sources[3]["secret"]["items"];
-    let paths: Vec<&str> = license
-        .as_array()
-        .unwrap()
-        .iter()
+    let items = |i: usize| sources[i]["secret"]["items"].as_array().unwrap().iter();
+    let paths: Vec<&str> = items(3)
+        .chain(items(4))
         .flat_map(|i| [i["key"].as_str().unwrap(), i["path"].as_str().unwrap()])
         .collect();
     assert_eq!(
         paths,
         [
             "license.mooring",
-            "license/license.mooring",
+            "license/0.mooring",
             "revocations",
             "license/revocations.mooring"
         ]

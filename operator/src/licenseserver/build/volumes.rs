@@ -2,7 +2,9 @@
 
 use super::anchor;
 use super::inputs::Inputs;
-use super::paths::{CLIENT_KEYS_FILE, CONFIG_FILE, LOGINS_FILE, POLICIES_FILE, REVOKED_FILE};
+use super::paths::{
+    CLIENT_KEYS_FILE, CONFIG_FILE, LOGINS_FILE, POLICIES_FILE, REVOCATIONS_FILE, REVOKED_FILE,
+};
 use crate::container::{empty_dir, host_path};
 use crate::licenseserver::certificate::EARLIER;
 use k8s_openapi::api::core::v1::{
@@ -56,11 +58,6 @@ fn sources(i: &Inputs<'_>) -> Vec<VolumeProjection> {
         ("ca.crt", "tls/ca.crt"),
     ];
     // Optional as a whole: a key that is not there leaves the other.
-    let (license, revocations) = (&spec.license.key, &spec.license.revocations_key);
-    let license = [
-        (license.as_str(), "license/license.mooring"),
-        (revocations.as_str(), "license/revocations.mooring"),
-    ];
     let identity = [("key", "identity/key")];
     let mut sources = vec![
         VolumeProjection {
@@ -69,8 +66,13 @@ fn sources(i: &Inputs<'_>) -> Vec<VolumeProjection> {
         },
         secret(&i.reference.child("tls"), &tls, false),
         secret(&i.reference.child("identity"), &identity, false),
-        secret(&spec.license.secret_name, &license, true),
     ];
+    for (i, l) in spec.licenses.iter().enumerate() {
+        let file = license_file(i);
+        sources.push(secret(&l.secret_name, &[(&l.key, &file)], true));
+    }
+    let list = spec.revocations();
+    sources.extend(list.map(|l| secret(&l.secret_name, &[(&l.key, REVOCATIONS_FILE)], true)));
     for needs in anchor::needs(spec).unwrap_or_default() {
         let (name, key, path) = &needs.secret;
         sources.push(secret(name, &[(key, path)], true));
@@ -95,6 +97,11 @@ fn sources(i: &Inputs<'_>) -> Vec<VolumeProjection> {
     let earlier = [(EARLIER, "tls/earlier.pem")];
     sources.push(secret(&i.reference.child("tls"), &earlier, true));
     sources
+}
+
+/// Where the server finds its i-th license file.
+pub(super) fn license_file(i: usize) -> String {
+    format!("license/{i}.mooring")
 }
 
 fn items(pairs: &[(&str, &str)]) -> Vec<KeyToPath> {

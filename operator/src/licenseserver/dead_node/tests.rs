@@ -28,7 +28,7 @@ impl Default for Case {
 
 impl Case {
     fn due(self, at: &str) -> bool {
-        let spec = json!({ "license": { "secretName": "l" }, "placement": { "nodeSelector": { "a": "b" } }, "anchor": self.anchor });
+        let spec = json!({ "licenses": [{ "secretName": "l" }], "placement": { "nodeSelector": { "a": "b" } }, "anchor": self.anchor });
         let spec: LicenseServerSpec = serde_json::from_value(spec).unwrap();
         let pod = json!({ "metadata": { "deletionTimestamp": self.deleted }, "spec": { "nodeName": "a", "containers": [] } });
         let pod: Pod = serde_json::from_value(pod).unwrap();

@@ -22,7 +22,7 @@ fn judge(flags: &[&str], change: impl FnOnce(&mut Value)) -> Option<(String, Str
         "apiVersion": "mooring.dev/v1alpha1", "kind": "LicenseServer",
         "metadata": { "name": "main", "namespace": "licensing" },
         "spec": {
-            "license": { "secretName": "l" }, "placement": { "nodeSelector": { "a": "b" } }, "template": {},
+            "licenses": [{ "secretName": "l" }], "placement": { "nodeSelector": { "a": "b" } }, "template": {},
             "anchor": { "pkcs11": { "module": "/m", "tokenLabel": "t", "pinSecret": { "name": "p" }, "pcscd": {} } }
         }
     });

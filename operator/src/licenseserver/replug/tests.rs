@@ -5,7 +5,7 @@ use serde_json::json;
 fn server(resource: Option<&str>) -> LicenseServer {
     let mut v = json!({
         "apiVersion": "mooring.dev/v1alpha1", "kind": "LicenseServer", "metadata": { "name": "main" },
-        "spec": { "license": { "secretName": "l" }, "placement": { "nodeSelector": { "a": "b" } },
+        "spec": { "licenses": [{ "secretName": "l" }], "placement": { "nodeSelector": { "a": "b" } },
             "anchor": { "pkcs11": { "module": "/m", "tokenLabel": "t", "pinSecret": { "name": "p" } } } }
     });
     if let Some(r) = resource {

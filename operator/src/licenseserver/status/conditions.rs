@@ -42,7 +42,7 @@ pub struct Judged<'a> {
     /// Pods that do not trust its CA.
     pub trust: &'a [Group],
     /// Another LicenseServer of this cluster that signs with the same anchor.
-    pub twin: Option<ServerRef>,
+    pub twin: Option<(ServerRef, String)>,
     pub now: Timestamp,
 }
 
@@ -129,8 +129,10 @@ fn earlier_ca(j: &Judged<'_>, before: &[Condition]) -> Option<Word> {
 /// There only if it is, or was, true.
 fn second_server(j: &Judged<'_>, before: &[Condition]) -> Option<Word> {
     let todo = "each of them counts its seats alone, so the license may be used twice: find it, and stop one of them";
-    if let Some(twin) = &j.twin {
-        let text = format!("LicenseServer {twin} signs with the same anchor; {todo}");
+    if let Some((twin, license)) = &j.twin {
+        let text = format!(
+            "LicenseServer {twin} signs with the same anchor, and serves license {license} or what it replaces or is replaced by, too; {todo}"
+        );
         return Some(word("True", "SameAnchor", text));
     }
     let old = before.iter().find(|c| c.type_ == SECOND_SERVER_SEEN);

@@ -14,11 +14,12 @@ fn snapshot(change: impl FnOnce(&mut serde_json::Value)) -> Snapshot {
     let mut v = json!({
         "instance": "0a".repeat(16), "version": "0.1.0",
         "anchor": { "kind": "pkcs11", "present": true, "reason": "Present", "message": "token mooring signs" },
-        "licenseValid": true, "licenseReason": "Valid", "licenseMessage": "license 7 is in force", "licenseId": "7",
+        "licenseValid": true, "licenseReason": "Valid", "licenseMessage": "license 7 is in force", "licenses": [{"id": "7", "valid": true, "reason": "Valid", "message": "license 7 is in force"}],
         "settling": false, "renews": true, "leaseForSecs": 30
     });
     change(&mut v);
-    let pools = json!([{ "name": "render", "seats": 2, "overdraft": 0, "used": 1 }]);
+    let pools =
+        json!([{ "license": "7", "name": "render", "seats": 2, "overdraft": 0, "used": 1 }]);
     let products = json!([{ "name": "render", "seats": 2, "used": 1, "waiting": 0 }]);
     Snapshot {
         connected: true,
@@ -41,7 +42,7 @@ struct Case {
     cordoned: Vec<String>,
     node_down: Option<String>,
     trust: Vec<Group>,
-    twin: Option<ServerRef>,
+    twin: Option<(ServerRef, String)>,
     cluster_ips: Vec<String>,
     at: &'static str,
 }
@@ -120,7 +121,11 @@ fn a_serving_server_says_so_in_every_column() {
     assert_eq!(said(&s, "Ready").0, "True");
     assert_eq!((s.used, s.seats, s.waiting), (Some(1), Some(2), Some(3)));
     assert_eq!(
-        (s.anchor.as_deref(), s.node.as_deref(), s.license.as_deref()),
+        (
+            s.anchor.as_deref(),
+            s.node.as_deref(),
+            s.licenses.first().map(String::as_str)
+        ),
         (Some("Present"), Some("node-a"), Some("7"))
     );
     assert_eq!(s.observed_generation, Some(2));
@@ -290,32 +295,28 @@ fn two_servers_of_a_cluster_that_sign_with_one_anchor_name_each_other() {
         })
     };
     let me = with("k1", true);
-    assert_eq!(twin(&me, [(name("b"), with("k2", true))]), None);
+    let alone = |other: Snapshot| assert_eq!(twin(&me, &[(name("b"), other)]), None);
+    alone(with("k2", true));
     // The key id of a lost anchor is what was: that server signs no more.
-    assert_eq!(twin(&me, [(name("b"), with("k1", false))]), None);
+    alone(with("k1", false));
+    alone(Snapshot {
+        connected: false,
+        ..with("k1", true)
+    });
+    // Another license on the same anchor is another server.
+    alone(snapshot(|v| {
+        v["anchor"]["keyId"] = json!("k1");
+        v["licenses"][0]["id"] = json!("8");
+    }));
+    let unkeyed = [(name("b"), snapshot(|_| ()))];
     assert_eq!(
-        twin(
-            &me,
-            [(
-                name("b"),
-                Snapshot {
-                    connected: false,
-                    ..with("k1", true)
-                }
-            )]
-        ),
-        None
-    );
-    assert_eq!(
-        twin(&snapshot(|_| ()), [(name("b"), snapshot(|_| ()))]),
+        twin(&snapshot(|_| ()), &unkeyed),
         None,
         "neither says a key"
     );
-    let found = twin(
-        &me,
-        [(name("b"), with("k2", true)), (name("c"), with("k1", true))],
-    );
-    assert_eq!(found, Some(name("c")));
+    let others = [(name("b"), with("k2", true)), (name("c"), with("k1", true))];
+    let found = twin(&me, &others);
+    assert_eq!(found, Some((name("c"), "7".into())));
     let s = Case {
         twin: found,
         ..Case::default()
@@ -515,7 +516,7 @@ fn what_is_missing_is_named_with_what_to_do() {
     };
     let missing = vec![Missing {
         reason: "LicenseSecretMissing",
-        message: "spec.license: Secret a/b is not there: create it".into(),
+        message: "spec.licenses[0]: Secret a/b is not there: create it".into(),
     }];
     let s = Case {
         missing: missing.clone(),

@@ -6,7 +6,7 @@ fn check(change: impl FnOnce(&mut Value)) -> Result<(), String> {
     let mut v = json!({
         "apiVersion": "mooring.dev/v1alpha1", "kind": "LicenseServer", "metadata": { "name": "main" },
         "spec": {
-            "license": { "secretName": "l" }, "placement": { "nodeSelector": { "a": "b" } },
+            "licenses": [{ "secretName": "l" }], "placement": { "nodeSelector": { "a": "b" } },
             "anchor": { "pkcs11": { "module": "/m", "tokenLabel": "t", "pinSecret": { "name": "p" } } }
         }
     });

@@ -4,7 +4,7 @@ use crate::tests::chain::{at, chain, state_of};
 use mooring_core::frontend::answer;
 use mooring_core::identity::Holder;
 use mooring_core::ledger::HeldLease;
-use mooring_core::ledger::{Granted, Place, SeatDates};
+use mooring_core::ledger::{Granted, Part, Place, SeatDates};
 use mooring_core::license::Shown;
 use mooring_core::names::ClaimName;
 use mooring_core::names::{LeaseId, ProductName, Seats};
@@ -39,6 +39,7 @@ fn now(boot_secs: u64, wall: &str) -> Now {
 
 fn held(run: u8) -> HeldProof {
     let c = chain(run, "2026-05-01T12:00:00Z");
+    let f = state_of(run, "2026-05-01T12:00:00Z").in_force.unwrap();
     let g = Granted {
         lease: LeaseId::from_bytes([1; 16]),
         claim: ClaimName::pod(),
@@ -46,7 +47,11 @@ fn held(run: u8) -> HeldProof {
         items: items(),
         counter: 3,
         received: BootTime::from_millis(1_010_000),
-        draws: vec![],
+        parts: vec![Part {
+            license: f.delegation.licenses[0].clone(),
+            items: items(),
+            draws: vec![],
+        }],
         dates: SeatDates::default(),
         overdraft: 0,
         secret_hash: secret(1).hash(),
@@ -54,7 +59,6 @@ fn held(run: u8) -> HeldProof {
         claims: None,
         called_back: None,
     };
-    let f = state_of(run, "2026-05-01T12:00:00Z").in_force.unwrap();
     let t = now(1011, "2026-05-01T12:00:11Z");
     let b = answer::token(&mut &c, &f, &g, t, None).unwrap();
     HeldProof {

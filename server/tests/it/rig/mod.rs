@@ -164,7 +164,7 @@ impl Rig {
         let text = format!(
             "name: rig\nlisten: 127.0.0.1:0\nmetrics: 127.0.0.1:0\n\
              tls: {{cert: {d}/tls.crt, key: {d}/tls.key, clientCa: {d}/ca.crt}}\n\
-             license: {d}/license\nvendorKeys: {d}/vendor-keys\n\
+             licenses: [{d}/license]\nvendorKeys: {d}/vendor-keys\n\
              anchor: {anchor}\n\
              lease: {{durationSecs: {}, graceSecs: 3600, claimsPerHolder: {}}}\n{earlier}\
              stateDir: {d}/state\nidentityKey: {d}/identity\n{}",

@@ -1,12 +1,12 @@
 //! A failover over simulated anchors and a simulated clock, with a license file of its own.
 
 use super::super::*;
-use crate::license::{LicenseFile, Memory};
+use crate::license::{LicenseFiles, Memory};
 use crate::tests::chain::{at, chain, state_of};
 use crate::tests::license;
 use mooring_core::frontend::{Clock, answer};
 use mooring_core::identity::Holder;
-use mooring_core::ledger::{Granted, SeatDates};
+use mooring_core::ledger::{Granted, Part, SeatDates};
 use mooring_core::license::{
     AnchorKind, AppClock, Bundle, Demand, Envelope, License, MinAnchor, SigningKey, Standby,
     armour, types, verify,
@@ -156,7 +156,7 @@ impl Anchor for SimAnchor {
 pub(super) struct Bench {
     pub(super) world: World,
     pub(super) failover: Failover<SimAnchor>,
-    pub(super) file: LicenseFile,
+    pub(super) file: LicenseFiles,
     pub(super) chain: Arc<Chain>,
     /// What license and anchor allow, as the last step left it.
     pub(super) authority: Arc<Authority>,
@@ -193,12 +193,12 @@ impl Bench {
         })));
         let chain = Arc::new(chain(1, NOON));
         let config = mooring_config::Config {
-            license: dir.path().join("license"),
+            licenses: vec![dir.path().join("license")],
             vendor_keys: Some(dir.path().join("keys")),
             revocations: None,
             ..mooring_config::print::example()
         };
-        let file = LicenseFile::new(&config, Memory::default());
+        let file = LicenseFiles::new(&config, Memory::default());
         std::fs::write(dir.path().join("keys"), vendor().public().to_string()).unwrap();
         let failover = Self::start(&world, &chain, &dir, license);
         let mut this = Self {
@@ -289,7 +289,7 @@ impl Bench {
     /// Signs, whatever the rule says.
     pub(super) fn sign(&self, f: &InForce) -> Bundle {
         let now = self.world.now();
-        answer::token(&mut &*self.chain, f, &granted(now.boot), now, None).unwrap()
+        answer::token(&mut &*self.chain, f, &granted(now.boot, f), now, None).unwrap()
     }
 
     /// What an application makes of it.
@@ -326,7 +326,12 @@ pub(super) fn clock() -> Clock {
     }
 }
 
-fn granted(received: BootTime) -> Granted {
+fn granted(received: BootTime, f: &InForce) -> Granted {
+    let items = vec![Item {
+        product: ProductName::new("render").unwrap(),
+        seats: Seats::new(1).unwrap(),
+        version: None,
+    }];
     let secret = Secret::from_bytes([3; 32]);
     Granted {
         lease: LeaseId::from_bytes([2; 16]),
@@ -334,14 +339,14 @@ fn granted(received: BootTime) -> Granted {
         holder: Holder::External {
             subject: "a".into(),
         },
-        items: vec![Item {
-            product: ProductName::new("render").unwrap(),
-            seats: Seats::new(1).unwrap(),
-            version: None,
+        parts: vec![Part {
+            license: f.delegation.licenses[0].clone(),
+            items: items.clone(),
+            draws: Vec::new(),
         }],
+        items,
         counter: 1,
         received,
-        draws: Vec::new(),
         dates: SeatDates::default(),
         overdraft: 0,
         secret_hash: secret.hash(),

@@ -1,0 +1,151 @@
+//! The license files in the books: what they have, and what becomes of it when others come into
+//! force.
+
+use super::alternative::alternative;
+use super::capacity::Capacity;
+use super::pool::{Offer, PoolUse, ProductRule, Source};
+use crate::license::{Digest, License, Pool, Product};
+use crate::names::PoolName;
+
+impl Capacity {
+    /// What license files have, in the order in which they are drawn on. Each has been checked: its
+    /// products draw on pools that are there.
+    ///
+    /// The dates of the only file are the server's own to judge. Beside others a file's end is the
+    /// end of its seats alone.
+    pub fn of<'l>(files: impl IntoIterator<Item = (&'l License, &'l Digest)>) -> Self {
+        let files: Vec<_> = files.into_iter().collect();
+        let beside_others = files.len() > 1;
+        let mut new = Self::default();
+        for (license, digest) in files {
+            new.add(license, digest, beside_others);
+        }
+        new.look_at_dates();
+        new
+    }
+
+    /// Nothing: no license is in force.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    pub(super) fn license_id(&self, pool: &PoolUse) -> String {
+        let of = self.licenses.get(pool.license);
+        of.map(|l| l.id.clone()).unwrap_or_default()
+    }
+
+    fn add(&mut self, license: &License, digest: &Digest, beside_others: bool) {
+        let place = self.licenses.len();
+        self.licenses.push(Source {
+            id: license.id.clone(),
+            digest: digest.clone(),
+            supersedes: license.supersedes.clone(),
+            in_force: true,
+        });
+        let within = if beside_others {
+            (license.not_before, license.expires)
+        } else {
+            (None, None)
+        };
+        let pool = |p: &Pool| PoolUse {
+            license: place,
+            name: p.name.clone(),
+            seats: p.seats,
+            overdraft: p.overdraft,
+            used: 0,
+            not_before: p.not_before.max(within.0),
+            expires: [p.expires, within.1].into_iter().flatten().min(),
+            gone: false,
+            open: false,
+        };
+        let first = self.pools.len();
+        self.pools.extend(license.pools.iter().map(pool));
+        let own = self.pools.get(first..).unwrap_or_default();
+        let places = |n: &PoolName| Some(first + own.iter().position(|p| p.name == *n)?);
+        let offer = |p: &Product| Offer {
+            license: place,
+            versions: p.versions.clone(),
+            expires: license.ends(p),
+            count_by: p.count_by,
+            from: p.from.iter().map(|a| alternative(a, &places)).collect(),
+        };
+        for p in &license.products {
+            let (name, offer) = (p.name.clone(), offer(p));
+            match self.products.iter_mut().find(|r| r.name == name) {
+                Some(rule) => rule.offers.push(offer),
+                None => self.products.push(ProductRule {
+                    name,
+                    offers: vec![offer],
+                }),
+            }
+        }
+    }
+
+    /// Takes new files over, keeping what is in use. A pool that is sold no more stays, empty,
+    /// while seats of it are out: a license that changes throws nobody out. But the seats of a file
+    /// that is in force no more and has no successor have ended: it may serve elsewhere.
+    pub(super) fn replace(&mut self, new: Self) {
+        let licenses = self.succeed(&new.licenses);
+        for p in &mut self.pools {
+            (p.seats, p.overdraft) = (0, 0);
+            (p.not_before, p.expires) = (None, None);
+            p.gone = !self.licenses.get(p.license).is_some_and(|l| l.in_force);
+        }
+        let at = |places: &[usize], i: usize| places.get(i).copied().unwrap_or(i);
+        let mut pools = Vec::with_capacity(new.pools.len());
+        for mut p in new.pools {
+            p.license = at(&licenses, p.license);
+            let same = |q: &PoolUse| q.license == p.license && q.name == p.name;
+            if let Some((i, q)) = self.pools.iter_mut().enumerate().find(|(_, q)| same(q)) {
+                (q.seats, q.overdraft) = (p.seats, p.overdraft);
+                (q.not_before, q.expires) = (p.not_before, p.expires);
+                pools.push(i);
+            } else {
+                pools.push(self.pools.len());
+                self.pools.push(p);
+            }
+        }
+        self.products = new.products;
+        for offer in self.products.iter_mut().flat_map(|p| &mut p.offers) {
+            offer.license = at(&licenses, offer.license);
+            for draw in offer.from.iter_mut().flatten() {
+                draw.0 = at(&pools, draw.0);
+            }
+        }
+        self.look_at_dates();
+    }
+
+    /// Which place here each new file takes: that of the license with its id, else of one that it
+    /// supersedes; and the only file that of the only one before it. Any other is new.
+    fn succeed(&mut self, new: &[Source]) -> Vec<usize> {
+        let before = self.licenses.iter().enumerate();
+        let before: Vec<usize> = before.filter(|(_, l)| l.in_force).map(|(i, _)| i).collect();
+        for l in &mut self.licenses {
+            l.in_force = false;
+        }
+        let with_id = |l: &Source| self.licenses.iter().position(|b| b.id == l.id);
+        let mut places: Vec<Option<usize>> = new.iter().map(with_id).collect();
+        for (i, l) in new.iter().enumerate() {
+            let is_free = |b: &&usize| !places.contains(&Some(**b));
+            let mut free = before.iter().filter(is_free);
+            let supersedes = |b: &&usize| {
+                let earlier = self.licenses.get(**b);
+                earlier.is_some_and(|b| l.supersedes.contains(&b.id))
+            };
+            let only = new.len() == 1 && before.len() == 1;
+            let place = free.find(|b| only || supersedes(b)).copied();
+            if let Some(p) = places.get_mut(i).filter(|p| p.is_none()) {
+                *p = place;
+            }
+        }
+        let take = |(l, place): (&Source, Option<usize>)| {
+            if let Some((i, b)) = place.and_then(|i| Some((i, self.licenses.get_mut(i)?))) {
+                *b = l.clone();
+                return i;
+            }
+            self.licenses.push(l.clone());
+            self.licenses.len() - 1
+        };
+        new.iter().zip(places).map(take).collect()
+    }
+}
