@@ -31,5 +31,18 @@ pub use record::{AuditEvent, AuditRecord, Credential, Fact, LicenseMark, Origina
 pub use trail::{About, Actor, Trail};
 pub use verify::{AuditReport, Break, ChainSpan, Fault, LogPlace, Verifier};
 
+/// How large a file of the log becomes, in bytes, before the next one is begun; if nothing else is
+/// said.
+pub const FILE_SIZE: u32 = 10 << 20;
+
+/// The least and the most that it may be set to: some records, and what an editor opens.
+pub const FILE_SIZES: std::ops::RangeInclusive<u32> = 16 << 10..=1 << 30;
+
+/// How many files there are at most, the oldest being deleted; if nothing else is said.
+pub const FILES: u16 = 10;
+
+/// The least and the most that it may be set to.
+pub const FILE_COUNTS: std::ops::RangeInclusive<u16> = 2..=1000;
+
 #[cfg(test)]
 mod tests;

@@ -73,6 +73,14 @@ fn each_refusal_names_the_field_and_what_was_expected() {
             check(|v| v["spec"]["lease"] = json!({ "claimsPerHolder": 0 })),
         ),
         (
+            "spec.audit.maxFileSize",
+            check(|v| v["spec"]["audit"] = json!({ "maxFileSize": 1 })),
+        ),
+        (
+            "spec.audit.files",
+            check(|v| v["spec"]["audit"] = json!({ "files": 1001 })),
+        ),
+        (
             "spec.lease.grace",
             check(|v| v["spec"]["lease"] = json!({ "duration": "60s", "grace": "30s" })),
         ),
