@@ -20,6 +20,8 @@ pub(super) struct Writer {
     lost: u64,
     /// Why, as it was said last.
     told: Option<String>,
+    /// It was said that the disk does not confirm what is written.
+    unsynced: bool,
 }
 
 impl Writer {
@@ -30,6 +32,7 @@ impl Writer {
             counter,
             lost: 0,
             told: None,
+            unsynced: false,
         }
     }
 
@@ -45,8 +48,11 @@ impl Writer {
 
     /// Makes what was written last over a loss of power.
     pub(super) fn sync(&mut self) {
-        let synced = self.folder.sync();
-        self.tell(synced);
+        if let Err(e) = self.folder.sync()
+            && !std::mem::replace(&mut self.unsynced, true)
+        {
+            tracing::warn!(error = %e, "a loss of power may cost records of the audit log");
+        }
     }
 
     fn write(&mut self, at: Timestamp, fact: Fact) -> io::Result<()> {
