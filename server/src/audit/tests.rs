@@ -78,11 +78,11 @@ fn the_chain_goes_over_files_and_over_restarts_and_its_files_are_private() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path().join("audit");
     for n in 1..=3 {
-        noted(&mut writer(&dir, SMALL, n).0, 5);
+        noted(&mut writer(&dir, SMALL, n).0, 8);
     }
     let report = verified(&dir);
     assert!(report.breaks.is_empty() && files(&dir).len() == 3);
-    assert_eq!((report.chains[0].last_seq, report.chains[0].runs), (15, 3));
+    assert_eq!((report.chains[0].last_seq, report.chains[0].runs), (24, 2));
     assert!(report.chains[0].before.is_some(), "the oldest file is gone");
     for path in files(&dir).iter().chain([&dir.join("lock")]) {
         let mode = fs::metadata(path).unwrap().permissions().mode();
