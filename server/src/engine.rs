@@ -121,7 +121,7 @@ impl Engine {
     pub(crate) fn revoke(&self, holder: &HolderKey, why: Option<&str>, by: Option<Credential>) {
         let actor = by.clone().map(|credential| Actor {
             credential,
-            about: About::Holders(vec![holder.clone()]),
+            about: About::Holders([holder.clone()].into()),
         });
         self.step(actor.as_ref(), |frontend, trail, now| {
             trail.barred(holder, why, by);

@@ -10,7 +10,7 @@ use crate::names::{ClaimName, LeaseId};
 use crate::request::Item;
 use crate::time::BootTime;
 use crate::wire::{EndReason, LeaseView, ProblemType, ViewState};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 /// Who makes a step in the books.
@@ -25,7 +25,7 @@ pub struct Actor {
 pub enum About {
     Claim(HolderKey, ClaimName),
     Lease(LeaseId),
-    Holders(Vec<HolderKey>),
+    Holders(HashSet<HolderKey>),
 }
 
 impl Actor {

@@ -62,7 +62,7 @@ async fn admin_only(app: &App, asked: &Asked) -> Result<Admin, Problem> {
 pub(super) async fn gone(app: &App, asked: Asked) -> Result<Response<Body>, Problem> {
     let by = admin_only(app, &asked).await?;
     let Gone { holders } = asked.json(OPERATOR_BODY).await?;
-    let actor = by.does(About::Holders(holders.clone()));
+    let actor = by.does(About::Holders(holders.iter().cloned().collect()));
     let ended = app.engine.act_by(&actor, |l, now| l.gone(&holders, now));
     if app.auth.revoked.gone(&holders)? {
         app.auth.bar(&app.engine);

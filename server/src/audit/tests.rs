@@ -82,7 +82,7 @@ fn the_chain_goes_over_files_and_over_restarts_and_its_files_are_private() {
     }
     let report = verified(&dir);
     assert!(report.breaks.is_empty() && files(&dir).len() == 3);
-    assert_eq!((report.chains[0].last_seq, report.chains[0].runs), (24, 2));
+    assert_eq!((report.chains[0].last_seq, report.chains[0].runs), (24, 3));
     assert!(report.chains[0].before.is_some(), "the oldest file is gone");
     for path in files(&dir).iter().chain([&dir.join("lock")]) {
         let mode = fs::metadata(path).unwrap().permissions().mode();

@@ -159,7 +159,7 @@ fn an_administrators_deeds_name_the_administrator() {
         (taken, Some(by(About::Lease(lease)))),
         (
             ended(1, EndReason::Gone),
-            Some(by(About::Holders(vec![holder("ann").key()]))),
+            Some(by(About::Holders([holder("ann").key()].into()))),
         ),
     ];
     assert_eq!(
