@@ -26,8 +26,8 @@ pub struct ExtractArgs {
     /// Folders and files, in the order of their records (- for standard input)
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// The salt that names are hidden under: read, or made and written there (mode 0600). Keep it to
-    /// yourself
+    /// The salt that names are hidden under: read, or made and written there (mode 0600). Keep it
+    /// to yourself
     #[arg(long, value_name = "FILE")]
     salt_file: Option<PathBuf>,
 }

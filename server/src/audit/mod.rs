@@ -29,20 +29,12 @@ use std::time::Duration;
 
 use folder::Folder;
 use mooring_config::AuditLog;
-use writer::Writer;
+use writer::{Queued, Writer};
 
 /// How many records wait to be written at most.
 const QUEUE: usize = 4096;
 /// How long the end waits for what is not written yet.
 const FLUSH: Duration = Duration::from_secs(3);
-
-/// A record on its way to the writer.
-struct Queued {
-    at: Timestamp,
-    fact: Fact,
-    /// So many before it found no room in the queue.
-    missed: u64,
-}
 
 /// Takes records, and never waits.
 pub(crate) struct Audit {

@@ -1,7 +1,6 @@
 //! What the thread that writes does with each record: in the file first, then in the process' own
 //! log. A folder that cannot be written is tried again with each record.
 
-use super::Queued;
 use super::folder::Folder;
 use mooring_core::audit::Fact;
 use mooring_core::names::InstanceId;
@@ -11,6 +10,14 @@ use std::io;
 
 /// What the process' own log calls these lines (mooring_net::log).
 const TARGET: &str = mooring_net::log::AUDIT;
+
+/// A record on its way to the writer.
+pub(super) struct Queued {
+    pub(super) at: Timestamp,
+    pub(super) fact: Fact,
+    /// So many before it found no room in the queue.
+    pub(super) missed: u64,
+}
 
 pub(super) struct Writer {
     folder: Folder,
@@ -84,12 +91,13 @@ impl Writer {
         if why == self.told {
             return;
         }
-        match &why {
-            Some(why) => tracing::warn!(
+        if let Some(why) = &why {
+            tracing::warn!(
                 folder = %self.folder.path().display(),
                 "records of the audit log are lost, leases go on: {why}"
-            ),
-            None => tracing::info!("the audit log is written again"),
+            );
+        } else {
+            tracing::info!("the audit log is written again");
         }
         self.told = why;
     }
