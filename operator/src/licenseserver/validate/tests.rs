@@ -27,7 +27,7 @@ fn a_good_one_passes() {
 
 #[test]
 fn each_refusal_names_the_field_and_what_was_expected() {
-    let cases: [(&str, Result<(), String>); 15] = [
+    let cases: [(&str, Result<(), String>); 17] = [
         (
             "spec.service.connections",
             check(|v| {
