@@ -24,9 +24,9 @@ pub use license_lease::{
     LicenseLeaseStatus, Revoked,
 };
 pub use license_server::{
-    AllowedNamespaces, ClientKeys, Connections, EnvVar, HostPath, HostPathType, LeaseSettings,
-    LicenseRef, LicenseServer, LicenseServerSpec, NamespacesFrom, ServiceSettings, ServiceType,
-    Template, TlsSettings, VendorKeys,
+    AllowedNamespaces, AuditSettings, ClientKeys, Connections, EnvVar, HostPath, HostPathType,
+    LeaseSettings, LicenseRef, LicenseServer, LicenseServerSpec, NamespacesFrom, ServiceSettings,
+    ServiceType, Template, TlsSettings, VendorKeys,
 };
 pub use placement::{Device, PRESENT, Placement};
 pub use run_as::{BadRunAs, RunAs};

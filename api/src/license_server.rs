@@ -15,6 +15,7 @@ use k8s_openapi::api::core::v1::{LocalObjectReference, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, ResourceExt as _};
 use mooring_config::{CONNECTIONS_PER_ADDRESS, MOST_CONNECTIONS};
+use mooring_core::audit::{FILE_COUNTS, FILE_SIZE, FILE_SIZES, FILES};
 use mooring_core::ledger::{CLAIMS_PER_HOLDER, MOST_CLAIMS_PER_HOLDER};
 use mooring_core::policy::Reclaim;
 use mooring_core::time::{DEFAULT_GRACE, DEFAULT_LEASE, MAX_LEASE, MIN_LEASE};
@@ -106,6 +107,10 @@ pub struct LicenseServerSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(length(min = 1, max = 253)), extend("x-kubernetes-list-type" = "set"))]
     pub admins: Vec<String>,
+    /// How much of the server's audit log is kept beside it. Its pod's log has the same lines, and
+    /// outlives the pod where logs are collected.
+    #[serde(default)]
+    pub audit: AuditSettings,
     /// The server's certificate.
     #[serde(default, skip_serializing_if = "TlsSettings::is_empty")]
     pub tls: TlsSettings,
@@ -267,6 +272,27 @@ pub struct TlsSettings {
 impl TlsSettings {
     fn is_empty(&self) -> bool {
         self.names.is_empty()
+    }
+}
+
+/// How much of an audit log is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AuditSettings {
+    /// How large a file becomes, in bytes, before the next one is begun. 16384 to 1073741824.
+    #[schemars(range(min = *FILE_SIZES.start(), max = *FILE_SIZES.end()))]
+    pub max_file_size: u32,
+    /// How many files there are at most; the oldest is deleted. 2 to 1000.
+    #[schemars(range(min = *FILE_COUNTS.start(), max = *FILE_COUNTS.end()))]
+    pub files: u16,
+}
+
+impl Default for AuditSettings {
+    fn default() -> Self {
+        Self {
+            max_file_size: FILE_SIZE,
+            files: FILES,
+        }
     }
 }
 

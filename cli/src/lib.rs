@@ -6,6 +6,7 @@
 //! | [`client`], [`pki`] | `mooring client …`, `mooring pki …`: who may use a license server outside Kubernetes; offline |
 //! | [`direct`] | a license server asked itself, where there is no cluster to ask |
 //! | [`cluster`] | `mooring status`, `mooring leases`: what a cluster's license servers say; `mooring revoke`, `mooring release`; by custom resources only; `mooring ca` |
+//! | [`audit`] | a license server's audit log: verified, and what of it a vendor is given; offline |
 //! | [`output`], [`age`] | how results are written: text, YAML, JSON; ages as kubectl writes them |
 //!
 //! Results go to standard output, everything else to standard error. The exit code is 0 if what was
@@ -14,6 +15,7 @@
 #![cfg_attr(test, allow(clippy::too_many_lines))]
 
 pub mod age;
+pub mod audit;
 pub mod client;
 pub mod cluster;
 pub mod direct;
@@ -71,6 +73,9 @@ enum Command {
     /// Make certificates for a license server and its clients outside Kubernetes (offline)
     #[command(subcommand)]
     Pki(pki::PkiCommand),
+    /// Verify a license server's audit log, and make what a vendor is given of it (offline)
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Revoke the holder of a lease, or lift that again
     Revoke(cluster::revoke::RevokeArgs),
     /// Take one lease back from its holder, who is barred from nothing
@@ -87,6 +92,7 @@ pub fn run(program: Program) -> ExitCode {
         Command::License(c) => license::run(c),
         Command::Client(c) => client::run(c),
         Command::Pki(c) => pki::run(c),
+        Command::Audit(c) => audit::run(c),
         Command::Revoke(a) => cluster::revoke::revoke(&a),
         Command::Ca(c) => cluster::ca::run(&c),
         Command::Release(a) => cluster::revoke::release(&a),

@@ -1,6 +1,7 @@
 //! Reading the file, and what its values must keep to.
 
 use crate::Config;
+use mooring_core::audit;
 use mooring_core::client_token::check_subject;
 use mooring_core::ledger::MOST_CLAIMS_PER_HOLDER;
 use mooring_core::license::MAX_LICENSES;
@@ -76,6 +77,7 @@ impl Config {
             let expected = format!("expected {shortest} to {longest}");
             return Err(bad("lease.durationSecs", &d, expected));
         }
+        self.check_audit()?;
         if self.lease.grace_secs < d {
             let expected = "expected at least lease.durationSecs";
             return Err(bad("lease.graceSecs", &self.lease.grace_secs, expected));
@@ -125,6 +127,21 @@ impl Config {
         if let Some(a) = self.admins.iter().find(|a| check_subject(a).is_err()) {
             let expected = "expected the subject of a client certificate or client token (not mooring-operator, which is one anyway)";
             return Err(bad("admins", &format!("{a:?}"), expected));
+        }
+        Ok(())
+    }
+
+    fn check_audit(&self) -> Result<(), ConfigError> {
+        let (size, files) = (self.audit.max_file_size, self.audit.files);
+        if !audit::FILE_SIZES.contains(&size) {
+            let (least, most) = (audit::FILE_SIZES.start(), audit::FILE_SIZES.end());
+            let expected = format!("expected {least} to {most} bytes");
+            return Err(bad("audit.maxFileSize", &size, expected));
+        }
+        if !audit::FILE_COUNTS.contains(&files) {
+            let (least, most) = (audit::FILE_COUNTS.start(), audit::FILE_COUNTS.end());
+            let expected = format!("expected {least} to {most}");
+            return Err(bad("audit.files", &files, expected));
         }
         Ok(())
     }

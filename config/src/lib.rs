@@ -13,6 +13,7 @@ pub mod print;
 pub use anchor::{AnchorConfig, HwidConfig, Pkcs11Config, UsbConfig};
 pub use check::ConfigError;
 
+use mooring_core::audit;
 use mooring_core::ledger::CLAIMS_PER_HOLDER;
 use mooring_core::policy::Reclaim;
 use mooring_core::time::{DEFAULT_GRACE, DEFAULT_LEASE};
@@ -102,6 +103,28 @@ pub struct Config {
     /// Optional: subjects of certificates or client tokens that see all leases and may revoke.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub admins: Vec<String>,
+    /// The audit log, in the folder audit of stateDir: who had what, and by which credential.
+    #[serde(default)]
+    pub audit: AuditLog,
+}
+
+/// How much of the audit log is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct AuditLog {
+    /// How large a file becomes, in bytes, before the next one is begun. 16384 to 1073741824.
+    pub max_file_size: u32,
+    /// How many files there are at most; the oldest is deleted. 2 to 1000.
+    pub files: u16,
+}
+
+impl Default for AuditLog {
+    fn default() -> Self {
+        Self {
+            max_file_size: audit::FILE_SIZE,
+            files: audit::FILES,
+        }
+    }
 }
 
 /// Clients outside Kubernetes.

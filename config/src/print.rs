@@ -3,8 +3,8 @@
 //! The comments are the doc comments of the types, by way of their schema.
 
 use crate::{
-    AnchorConfig, Clients, Config, Connections, Lease, Pkcs11Config, Tls, UsbConfig, listen,
-    metrics,
+    AnchorConfig, AuditLog, Clients, Config, Connections, Lease, Pkcs11Config, Tls, UsbConfig,
+    listen, metrics,
 };
 use serde_json::Value;
 use serde_yaml::Mapping;
@@ -116,6 +116,7 @@ pub fn example() -> Config {
             revoked: Some("/etc/mooring/revoked".into()),
         }),
         admins: vec!["ops".into()],
+        audit: AuditLog::default(),
     }
 }
 

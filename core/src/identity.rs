@@ -87,7 +87,12 @@ pub struct HolderKey(pub String);
 impl HolderKey {
     /// Of a client outside Kubernetes; the others are pods.
     pub fn is_external(&self) -> bool {
-        self.0.starts_with("external:")
+        self.subject().is_some()
+    }
+
+    /// The subject of a client outside Kubernetes.
+    pub fn subject(&self) -> Option<&str> {
+        self.0.strip_prefix("external:")
     }
 }
 

@@ -8,6 +8,7 @@
 //! | [`frontend`] | what the license server decides around the ledger |
 //! | [`ledger`] | the license server's state machine: claims, the queue, leases, settling |
 //! | [`holder`] | the sidecar's state machine: when to ask, renew, run on, stop |
+//! | [`audit`] | the license server's log of who had what: records, their chain, verifying it |
 //! | [`client_token`] | who a holder outside Kubernetes is |
 //! | [`license`] | license files, delegations, lease tokens, tickets: the chain of signatures |
 //! | [`annotation`] | every annotation of a pod, in one table |
@@ -19,9 +20,10 @@
 //! | [`names`], [`time`], [`secret`], [`mod@cut`] | the words the rest is written in |
 //!
 //! Each imports only what stands below it: `names`, `time`, `secret` ← `identity`, `policy` ←
-//! `license` ← `wire` ← `ledger`, `holder` ← `frontend`.
+//! `license` ← `wire` ← `ledger`, `holder` ← `frontend` ← `audit`.
 
 pub mod annotation;
+pub mod audit;
 pub mod client_token;
 pub mod cut;
 pub mod frontend;

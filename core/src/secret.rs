@@ -17,19 +17,28 @@ pub struct BadBytes;
 macro_rules! bytes_as_text {
     ($t:ident) => {
         impl TryFrom<String> for $t {
-            type Error = BadBytes;
-            fn try_from(s: String) -> Result<Self, BadBytes> {
-                let v = URL_SAFE_NO_PAD.decode(s).map_err(|_| BadBytes)?;
-                v.try_into().map(Self).map_err(|_| BadBytes)
+            type Error = $crate::secret::BadBytes;
+            fn try_from(s: String) -> Result<Self, Self::Error> {
+                $crate::secret::bytes_of(&s).map(Self)
             }
         }
 
         impl From<$t> for String {
             fn from(s: $t) -> Self {
-                URL_SAFE_NO_PAD.encode(s.0)
+                $crate::secret::text_of(&s.0)
             }
         }
     };
+}
+pub(crate) use bytes_as_text;
+
+pub(crate) fn bytes_of(text: &str) -> Result<[u8; 32], BadBytes> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| BadBytes)?;
+    bytes.try_into().map_err(|_| BadBytes)
+}
+
+pub(crate) fn text_of(bytes: &[u8; 32]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
 }
 
 bytes_as_text!(Secret);

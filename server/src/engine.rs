@@ -2,23 +2,44 @@
 //!
 //! Critical sections are short and never wait: signing, reading and writing happen outside.
 
+use crate::audit::Audit;
 use crate::events::{Expired, Ring, Stamped};
-use mooring_core::frontend::{Asked, Authority, ClaimAnswer, Clock, FRESH, Frontend};
-use mooring_core::ledger::{Capacity, Ledger};
+use mooring_core::audit::{About, Actor, AuditEvent, Credential, Fact, Trail};
+use mooring_core::frontend::{
+    Asked, Authority, ClaimAnswer, Clock, FRESH, Frontend, InForce, Renewals,
+};
+use mooring_core::identity::{Holder, HolderKey};
+use mooring_core::ledger::{Capacity, Granted, Ledger};
+use mooring_core::names::{ClaimName, LeaseId};
 use mooring_core::policy::Reclaim;
+use mooring_core::request::Item;
+use mooring_core::secret::Secret;
 use mooring_core::time::{BootTime, Now};
-use mooring_core::wire::{EndReason, LeaseView};
+use mooring_core::wire::{EndReason, LeaseView, Problem, Renewal};
 use mooring_net::clock;
 use mooring_net::shutdown::Shutdown;
 use mooring_net::sync::lock;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::{Notify, oneshot, watch};
 
-/// What a request is known by: where its answer goes.
-type Requester = oneshot::Sender<ClaimAnswer>;
+/// What a request is known by: where its answer goes, and who is told in the audit log to have
+/// been refused, if it is.
+struct Requester {
+    answer: oneshot::Sender<ClaimAnswer>,
+    asker: Asker,
+}
+
+/// Who asks for what.
+pub(crate) struct Asker {
+    pub(crate) holder: Holder,
+    pub(crate) claim: ClaimName,
+    pub(crate) items: Vec<Item>,
+    pub(crate) credential: Credential,
+}
 
 pub(crate) struct Engine {
     inner: Mutex<Inner>,
+    audit: Audit,
     /// The deadline has come nearer.
     nearer: Notify,
     /// Asks the anchor task to look at once.
@@ -30,6 +51,7 @@ pub(crate) struct Engine {
 struct Inner {
     frontend: Frontend<Requester>,
     ring: Ring,
+    trail: Trail,
     settling: bool,
     /// The nearest deadline: the timer sleeps until then, or less.
     armed: BootTime,
@@ -37,15 +59,23 @@ struct Inner {
 
 impl Engine {
     /// Takes a ledger into service, in a run that begins at `started`.
-    pub(crate) fn new(ledger: Ledger, authority: Authority, started: Now) -> Arc<Self> {
+    pub(crate) fn new(
+        ledger: Ledger,
+        authority: Authority,
+        started: Now,
+        audit: Audit,
+    ) -> Arc<Self> {
+        audit.note(started.wall, Fact::started(env!("CARGO_PKG_VERSION")));
         let inner = Inner {
             settling: ledger.settling(),
             frontend: Frontend::new(ledger, authority, started),
             ring: Ring::default(),
+            trail: Trail::default(),
             armed: BootTime::default(),
         };
         Arc::new(Self {
             inner: Mutex::new(inner),
+            audit,
             nearer: Notify::new(),
             look: Notify::new(),
             changed: watch::Sender::new(()),
@@ -57,11 +87,23 @@ impl Engine {
     }
 
     /// Lets the frontend do something now, and hands out what came of it.
-    pub(crate) fn with<T>(&self, f: impl FnOnce(&mut Frontend<Requester>, Now) -> T) -> T {
+    fn with<T>(&self, f: impl FnOnce(&mut Frontend<Requester>, Now) -> T) -> T {
+        self.step(None, |frontend, _, now| f(frontend, now))
+    }
+
+    /// The same, where somebody does it.
+    fn step<T>(
+        &self,
+        actor: Option<&Actor>,
+        f: impl FnOnce(&mut Frontend<Requester>, &mut Trail, Now) -> T,
+    ) -> T {
         let mut inner = self.lock();
         let now = clock::now();
-        let r = f(&mut inner.frontend, now);
-        let told = self.hand_out(&mut inner, now.boot);
+        let Inner {
+            frontend, trail, ..
+        } = &mut *inner;
+        let r = f(frontend, trail, now);
+        let told = self.hand_out(&mut inner, actor, now);
         drop(inner);
         log(&told);
         r
@@ -71,6 +113,23 @@ impl Engine {
         self.with(|frontend, now| frontend.act(now, f))
     }
 
+    /// The same as somebody's deed.
+    pub(crate) fn act_by<T>(&self, actor: &Actor, f: impl FnOnce(&mut Ledger, BootTime) -> T) -> T {
+        self.step(Some(actor), |frontend, _, now| frontend.act(now, f))
+    }
+
+    /// Bars a holder for this reason, or no more.
+    pub(crate) fn revoke(&self, holder: &HolderKey, why: Option<&str>, by: Option<Credential>) {
+        let actor = by.clone().map(|credential| Actor {
+            credential,
+            about: About::Holders([holder.clone()].into()),
+        });
+        self.step(actor.as_ref(), |frontend, trail, now| {
+            trail.barred(holder, why, by);
+            frontend.act(now, |l, now| l.revoke(holder, why, now));
+        });
+    }
+
     /// Asks the ledger something that changes nothing.
     pub(crate) fn ask<T>(&self, f: impl FnOnce(&Ledger, BootTime) -> T) -> T {
         f(self.lock().frontend.ledger(), clock::boot())
@@ -78,10 +137,85 @@ impl Engine {
 
     /// Takes a claim. Its answer comes at once, or the moment that it is granted or ends, or when
     /// it has waited long enough.
-    pub(crate) fn claim(&self, asked: Asked<'_>) -> oneshot::Receiver<ClaimAnswer> {
-        let (tx, rx) = oneshot::channel();
-        self.with(|frontend, now| frontend.claim(tx, asked, now));
+    pub(crate) fn claim(
+        &self,
+        asked: Asked<'_>,
+        credential: Credential,
+    ) -> oneshot::Receiver<ClaimAnswer> {
+        let (answer, rx) = oneshot::channel();
+        let holder = asked.proven.holder.clone();
+        let actor = Actor {
+            credential: credential.clone(),
+            about: About::Claim(holder.key(), asked.name.clone()),
+        };
+        let requester = Requester {
+            answer,
+            asker: Asker {
+                holder,
+                claim: asked.name.clone(),
+                items: asked.body.items.clone(),
+                credential,
+            },
+        };
+        self.step(Some(&actor), |frontend, _, now| {
+            frontend.claim(requester, asked, now);
+        });
         rx
+    }
+
+    /// Somebody who is known was refused before the books were asked.
+    pub(crate) fn refused(&self, asker: &Asker, why: &Problem) {
+        self.step(None, |_, trail, now| note_refused(trail, asker, why, now));
+    }
+
+    /// Renews many leases, each for itself, and says what the answers are signed under.
+    pub(crate) fn renew(
+        &self,
+        renewals: &[Renewal],
+        entitled: impl Fn(&Holder) -> Result<(), Problem>,
+    ) -> (Renewals, Result<Arc<InForce>, Problem>) {
+        self.step(None, |frontend, trail, now| {
+            let (renewed, may_sign) = frontend.renew(renewals, entitled, now);
+            for (lease, renewed) in &renewed {
+                let why = match (renewed, &may_sign) {
+                    (Ok(granted), Ok(_)) => {
+                        trail.renewed(granted);
+                        continue;
+                    }
+                    (Err(why), _) | (Ok(_), Err(why)) => why,
+                };
+                if let Some(of) = frontend.ledger().claim_of(*lease) {
+                    trail.refused(of, Some(Credential::Secret), why.kind, now.boot);
+                }
+            }
+            (renewed, may_sign)
+        })
+    }
+
+    /// The lease for a token that answers the application's own question.
+    pub(crate) fn token(
+        &self,
+        lease: LeaseId,
+        secret: &Secret,
+    ) -> Result<(Granted, Arc<InForce>), Problem> {
+        self.with(|frontend, now| frontend.token(lease, secret, now))
+    }
+
+    /// Gives a lease back, or leaves the line.
+    pub(crate) fn release(
+        &self,
+        name: &ClaimName,
+        lease: LeaseId,
+        secret: &Secret,
+        counter: Option<u64>,
+    ) -> Result<(), Problem> {
+        let actor = Actor {
+            credential: Credential::Secret,
+            about: About::Lease(lease),
+        };
+        self.step(Some(&actor), |frontend, _, now| {
+            frontend.release(name, lease, secret, counter, now)
+        })
     }
 
     /// What license and anchor allow, and what is known of the time to judge that.
@@ -92,7 +226,12 @@ impl Engine {
     }
 
     pub(crate) fn set_authority(&self, authority: Authority) {
-        self.with(|frontend, now| frontend.set_authority(Arc::new(authority), now));
+        self.step(None, |frontend, trail, now| {
+            if let Some(f) = &authority.in_force {
+                trail.in_force(f);
+            }
+            frontend.set_authority(Arc::new(authority), now);
+        });
         self.changed.send_replace(());
     }
 
@@ -118,14 +257,22 @@ impl Engine {
 
     /// Hands out what came of a step. What it returns is logged after the lock: a log that cannot
     /// be written must stop nobody.
-    fn hand_out(&self, inner: &mut Inner, now: BootTime) -> Vec<Arc<Stamped>> {
+    fn hand_out(&self, inner: &mut Inner, actor: Option<&Actor>, now: Now) -> Vec<Arc<Stamped>> {
         let mut told = Vec::new();
         while let Some(e) = inner.frontend.next_event() {
-            told.push(inner.ring.push(e, now));
+            inner.trail.happened(&e, actor, now.boot);
+            told.push(inner.ring.push(e, now.boot));
         }
         while let Some((requester, answer)) = inner.frontend.next_answer() {
+            if let Err(why) = &answer {
+                note_refused(&mut inner.trail, &requester.asker, why, now);
+            }
             // Whoever asked may have gone.
-            let _ = requester.send(answer);
+            let _ = requester.answer.send(answer);
+        }
+        inner.trail.count(now.boot);
+        while let Some(fact) = inner.trail.next_fact() {
+            self.audit.note(now.wall, fact);
         }
         let settling = inner.frontend.ledger().settling();
         if std::mem::replace(&mut inner.settling, settling) != settling || !told.is_empty() {
@@ -153,6 +300,15 @@ impl Engine {
         self.with(Frontend::close);
     }
 
+    /// The run ends: what of it is not in the audit log yet is written there.
+    pub(crate) async fn end(&self) {
+        self.step(None, |_, trail, _| {
+            trail.count(BootTime::NEVER);
+            trail.note(Fact::of(AuditEvent::Stopped));
+        });
+        self.audit.close().await;
+    }
+
     /// All claims, and the event after which they are so.
     pub(crate) fn views(&self) -> (u64, Vec<LeaseView>) {
         let inner = self.lock();
@@ -173,6 +329,12 @@ impl Engine {
     pub(crate) fn changes(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
     }
+}
+
+fn note_refused(trail: &mut Trail, asker: &Asker, why: &Problem, now: Now) {
+    let credential = Some(asker.credential.clone());
+    let of = (&asker.holder, &asker.claim, &asker.items[..]);
+    trail.refused(of, credential, why.kind, now.boot);
 }
 
 fn log(told: &[Arc<Stamped>]) {

@@ -6,8 +6,8 @@
 use crate::state::LongestLease;
 use anyhow::{Context as _, Result, bail};
 use mooring_config::{
-    AnchorConfig, Clients, Config, Connections, HwidConfig, Lease, Pkcs11Config, Tls, UsbConfig,
-    print,
+    AnchorConfig, AuditLog, Clients, Config, Connections, HwidConfig, Lease, Pkcs11Config, Tls,
+    UsbConfig, print,
 };
 use mooring_net::random;
 use std::fs::{DirBuilder, OpenOptions};
@@ -98,6 +98,7 @@ fn config(a: &InitArgs, dir: &Path, state: &Path) -> Config {
             revoked: Some(file("revoked")),
         }),
         admins: Vec::new(),
+        audit: AuditLog::default(),
     }
 }
 

@@ -14,12 +14,14 @@
 //! | `license`, `keys`, `state`, `tls` | files: the license, public keys, the one number kept, certificates |
 //! | `auth` | who asks, and who may |
 //! | `engine`, `events` | the ledger at work |
+//! | `audit` | the audit log: its files, and what cannot be written |
 //! | `api`, `watchers`, `metrics`, `scrape` | what is heard and said |
 
 pub mod anchor;
 mod api;
 mod app;
 mod args;
+mod audit;
 mod auth;
 mod chain;
 mod check;

@@ -71,6 +71,8 @@ metrics! {
         "Logins to the token, by outcome.";
     anchor_losses: IntCounterVec, "mooring_anchor_losses_total" ["kind", "reason"],
         "How often an anchor was lost, by its kind and by reason.";
+    audit_lost: IntCounter, "mooring_audit_lost_total",
+        "Records of the audit log that could not be written.";
     license_reads: IntCounter, "mooring_license_reads_total",
         "Changed license files that were looked at.";
 }

@@ -3,6 +3,7 @@
 use crate::anchor::any::AnyAnchor;
 use crate::anchor::pin::PinGuard;
 use crate::app::App;
+use crate::audit::Audit;
 use crate::auth::Auth;
 use crate::auth::policy::PolicyStore;
 use crate::auth::review::SERVICE_ACCOUNT;
@@ -148,6 +149,7 @@ impl Server {
         for task in self.finish {
             let _ = tokio::time::timeout(Duration::from_secs(1), task).await;
         }
+        self.app.engine.end().await;
         self.serving_metrics.abort();
         tracing::info!("ended");
     }
@@ -189,7 +191,10 @@ fn open_chain(
     let ledger = Ledger::new(settings, Capacity::none(), started.boot);
     let authority = before_the_anchor(config, &files, started);
     let seen = authority.anchor.clone();
-    let engine = Engine::new(ledger, authority, started);
+    let lost = metrics.audit_lost.clone();
+    let audit = Audit::open(&config.state_dir, config.audit, instance, lost);
+    let audit = audit.context("the audit log's thread")?;
+    let engine = Engine::new(ledger, authority, started, audit);
     let key = SigningKey::from_seed(&random::bytes()).context("the ephemeral key")?;
     let (of_names, boot_id) = (IdentityKey::new(identity), clock::boot_id());
     let chain = Arc::new(Chain::new(instance, key, of_names, boot_id, started));

@@ -14,6 +14,8 @@ fn help_explains_with_examples() {
         &["client", "keygen"],
         &["client", "issue"],
         &["client", "inspect"],
+        &["audit", "verify"],
+        &["audit", "extract"],
         &["pki", "init"],
         &["pki", "server"],
         &["pki", "client"],

@@ -6,6 +6,7 @@
 
 mod anchor;
 mod anchor_kinds;
+mod audit;
 mod client;
 mod cluster;
 mod common;

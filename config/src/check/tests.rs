@@ -87,6 +87,16 @@ fn every_refusal_names_the_field_and_what_was_expected() {
             "lease.claimsPerHolder: 0; expected 1 to 1024",
         ),
         (
+            "stateDir: /s",
+            "stateDir: /s\naudit: {maxFileSize: 1000}",
+            "audit.maxFileSize: 1000; expected 16384 to 1073741824 bytes",
+        ),
+        (
+            "stateDir: /s",
+            "stateDir: /s\naudit: {files: 1}",
+            "audit.files: 1; expected 2 to 1000",
+        ),
+        (
             "graceSecs: 28800",
             "graceSecs: 20",
             "lease.graceSecs: 20; expected at least",

@@ -126,16 +126,19 @@ impl Admission<'_> {
         match who {
             Ok(Who::Holder(holder)) => Ok(self.judge(&holder, opener)),
             Ok(Who::Operator) => Err(operators()),
-            Err(mut p) => {
-                if let Some((_, e)) = self.bad.last()
-                    && p.kind == ProblemType::Unauthenticated
-                {
-                    p.detail += "; what was shown of an earlier answer does not count: ";
-                    p.detail += &e.to_string();
-                }
-                Err(p)
-            }
+            Err(p) => Err(self.rejected(p)),
         }
+    }
+
+    /// What is said where the credential does not do: also that nothing else that was shown does.
+    pub fn rejected(&self, mut p: Problem) -> Problem {
+        if let Some((_, e)) = self.bad.last()
+            && p.kind == ProblemType::Unauthenticated
+        {
+            p.detail += "; what was shown of an earlier answer does not count: ";
+            p.detail += &e.to_string();
+        }
+        p
     }
 
     /// Which of the things shown count for `holder`.

@@ -5,6 +5,7 @@ use super::entry::{Entry, State, Wait};
 use super::refusal::Refusal;
 use super::state::{Ended, Ledger};
 use super::types::{Claim, Event};
+use crate::license::TokenDraw;
 use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
 use crate::time::BootTime;
@@ -102,7 +103,7 @@ impl Ledger {
             self.remember(id, &e, how == EndReason::Released, now);
         }
         let view = Self::ended_view(id, &e, how);
-        self.emit(view);
+        self.emit(view, Default::default());
     }
 
     /// Drops a refusal or a place without remembering it: its holder asks again, and stands
@@ -110,7 +111,7 @@ impl Ledger {
     pub(super) fn forget(&mut self, id: LeaseId) {
         if let Some(e) = self.remove(id) {
             let view = Self::ended_view(id, &e, EndReason::AskedAgain);
-            self.emit(view);
+            self.emit(view, Default::default());
         }
     }
 
@@ -166,19 +167,30 @@ impl Ledger {
             return;
         };
         let view = self.view(id, e, now);
+        let seats = match &e.state {
+            State::Held {
+                drawn, overdraft, ..
+            } => (self.capacity.draws_to_show(drawn), *overdraft),
+            _ => Default::default(),
+        };
         let told = Wait::told(&view);
         if let Some(e) = self.entries.get_mut(&id) {
             e.told = told;
         }
-        self.emit(view);
+        self.emit(view, seats);
     }
 
-    fn emit(&mut self, view: LeaseView) {
+    fn emit(&mut self, view: LeaseView, (draws, overdraft): (Vec<TokenDraw>, u32)) {
         if view.state == ViewState::Silent && mutant::on(Mutant::SilenceUntold) {
             return;
         }
         self.seq += 1;
         let seq = self.seq;
-        self.events.push_back(Event { seq, view });
+        self.events.push_back(Event {
+            seq,
+            view,
+            draws,
+            overdraft,
+        });
     }
 }

@@ -262,4 +262,8 @@ pub struct Event {
     pub seq: u64,
     /// The claim as it is now.
     pub view: LeaseView,
+    /// Which pools its seats come from, while it has them.
+    pub draws: Vec<TokenDraw>,
+    /// Seats of it over what was sold.
+    pub overdraft: u32,
 }

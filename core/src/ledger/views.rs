@@ -8,7 +8,8 @@ use super::tally::Gauges;
 use super::types::{Claimed, Granted, Place};
 use crate::identity::Holder;
 use crate::mutant::{self, Mutant};
-use crate::names::LeaseId;
+use crate::names::{ClaimName, LeaseId};
+use crate::request::Item;
 use crate::time::{BootTime, whole_millis};
 use crate::wire::{EndReason, LeaseView, PoolView, Problem, ProductView, ViewState};
 use std::time::Duration;
@@ -140,7 +141,13 @@ impl Ledger {
 
     /// Whose a claim is, a refused one's too.
     pub fn holder_of(&self, lease: LeaseId) -> Option<&Holder> {
-        self.entries.get(&lease).map(|e| &e.holder)
+        self.claim_of(lease).map(|(holder, ..)| holder)
+    }
+
+    /// Whose a claim is, its name, and what it asks for.
+    pub fn claim_of(&self, lease: LeaseId) -> Option<(&Holder, &ClaimName, &[Item])> {
+        let e = self.entries.get(&lease)?;
+        Some((&e.holder, &e.name, &e.items))
     }
 
     pub(super) fn ended_view(id: LeaseId, e: &Entry, how: EndReason) -> LeaseView {

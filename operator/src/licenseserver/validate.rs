@@ -2,7 +2,10 @@
 //! than this operator. Pure.
 
 use mooring_api::names::MAX_SERVER_NAME;
-use mooring_api::{LeaseSettings, LicenseServer, LicenseServerSpec, NamespacesFrom, Span};
+use mooring_api::{
+    AuditSettings, LeaseSettings, LicenseServer, LicenseServerSpec, NamespacesFrom, Span,
+};
+use mooring_core::audit::{FILE_COUNTS, FILE_SIZES};
 use mooring_core::client_token::check_subject;
 use mooring_core::ledger::MOST_CLAIMS_PER_HOLDER;
 use mooring_core::time::{MAX_LEASE, MIN_LEASE};
@@ -61,6 +64,7 @@ pub fn validate(server: &LicenseServer) -> Result<(), Invalid> {
         ));
     }
     check_lease(&spec.lease)?;
+    check_audit(spec.audit)?;
     if spec
         .vendor_keys
         .as_ref()
@@ -139,6 +143,23 @@ fn check_lease(lease: &LeaseSettings) -> Result<(), Invalid> {
             claims.to_string(),
             expected,
         ));
+    }
+    Ok(())
+}
+
+fn check_audit(audit: AuditSettings) -> Result<(), Invalid> {
+    let (size, files) = (audit.max_file_size, audit.files);
+    if !FILE_SIZES.contains(&size) {
+        let expected = format!("{} to {} bytes", FILE_SIZES.start(), FILE_SIZES.end());
+        return Err(invalid(
+            "spec.audit.maxFileSize",
+            size.to_string(),
+            expected,
+        ));
+    }
+    if !FILE_COUNTS.contains(&files) {
+        let expected = format!("{} to {}", FILE_COUNTS.start(), FILE_COUNTS.end());
+        return Err(invalid("spec.audit.files", files.to_string(), expected));
     }
     Ok(())
 }

@@ -2,9 +2,12 @@
 
 use super::asked::{Asked, BODY};
 use crate::app::App;
+use crate::auth::known::{Known, Rejected};
 use crate::auth::{Auth, Who};
+use crate::engine::Asker;
 use crate::metrics::count;
 use http::{HeaderMap, Response, StatusCode};
+use mooring_core::audit::Credential;
 use mooring_core::frontend::{self, Admitted, Proven, answer};
 use mooring_core::ledger::Claimed;
 use mooring_core::license::BadProof;
@@ -26,10 +29,10 @@ pub(super) async fn put(
     let (peer, headers) = (asked.peer.clone(), asked.headers.clone());
     let body: ClaimRequest = asked.json(BODY).await?;
     app.engine.fresh().await;
-    let proven = prove(app, &name, &body, &peer, &headers).await?;
+    let (proven, credential) = prove(app, &name, &body, &peer, &headers).await?;
     let told = body.clock_ahead_secs;
     lock(&app.clock_skew).note(&proven.holder, told, clock::boot());
-    let answer = app.engine.claim(frontend::Asked {
+    let asked = frontend::Asked {
         entitled: app.policies.entitled(&proven.holder),
         name,
         body: &body,
@@ -39,7 +42,8 @@ pub(super) async fn put(
         priority: 0,
         wait,
         new_id: random::lease_id(),
-    });
+    };
+    let answer = app.engine.claim(asked, credential);
     let ends = |_| Problem::new(ProblemType::Overloaded, "the server ends").retry_after(1);
     let (claimed, f) = answer.await.map_err(ends)??;
     let (now, mut chain) = (clock::now(), &*app.chain);
@@ -63,27 +67,52 @@ async fn prove(
     body: &ClaimRequest,
     peer: &Peer,
     headers: &HeaderMap,
-) -> Result<Proven, Problem> {
+) -> Result<(Proven, Credential), Problem> {
     let now = clock::now();
     let (authority, time) = app.engine.authority();
     let certificate = Auth::by_certificate(peer);
     let proofs = app.chain.proofs(now.boot);
-    let proven = match frontend::admit(name, body, certificate, (&authority, time, now), &proofs)? {
-        Admitted::Proven(p) => *p,
-        Admitted::Review(admission) => {
-            note(app, name, &admission.bad);
-            let known = app.auth.identify_with_claims(peer, headers).await;
-            let carries = known.as_ref().ok().and_then(|(_, claims)| *claims);
-            let proven = admission.reviewed(known.map(|(who, _)| who), &proofs)?;
-            Proven {
-                // What its token says now counts more than what an earlier one said.
-                claims: carries.or(proven.claims),
-                ..proven
+    let (proven, credential) =
+        match frontend::admit(name, body, certificate, (&authority, time, now), &proofs)? {
+            Admitted::Proven(p) => {
+                let credential = match (Auth::by_certificate(peer), &p.held) {
+                    (Some(who), _) => Known::by_certificate(who).credential,
+                    (None, Some(_)) => Credential::Lease,
+                    (None, None) => Credential::Ticket,
+                };
+                (*p, credential)
             }
-        }
-    };
+            Admitted::Review(admission) => {
+                note(app, name, &admission.bad);
+                let known = app.auth.known(peer, headers).await;
+                let known = known.map_err(|r| admission.rejected(refuse(app, name, body, r)))?;
+                let proven = admission.reviewed(Ok(known.who), &proofs)?;
+                let proven = Proven {
+                    // What its token says now counts more than what an earlier one said.
+                    claims: known.claims.or(proven.claims),
+                    ..proven
+                };
+                (proven, known.credential)
+            }
+        };
     note(app, name, &proven.bad);
-    Ok(proven)
+    Ok((proven, credential))
+}
+
+/// Notes that somebody is refused who is known.
+fn refuse(app: &App, name: &ClaimName, body: &ClaimRequest, rejected: Rejected) -> Problem {
+    if let Some(known) = rejected.known
+        && let Who::Holder(holder) = known.who
+    {
+        let asker = Asker {
+            holder,
+            claim: name.clone(),
+            items: body.items.clone(),
+            credential: known.credential,
+        };
+        app.engine.refused(&asker, &rejected.why);
+    }
+    rejected.why
 }
 
 /// Whoever can connect can show what does not count: the metric tells, the log does not fill.
@@ -121,8 +150,7 @@ pub(super) async fn delete(
         .map(|n| number(n).ok_or_else(|| bad(COUNTER_HEADER, "a whole number")))
         .transpose()?;
     if let Some(lease) = lease {
-        app.engine
-            .with(|f, now| f.release(name, lease, &secret, counter, now))?;
+        app.engine.release(name, lease, &secret, counter)?;
     }
     Ok(net::no_content())
 }

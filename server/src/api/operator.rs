@@ -5,6 +5,7 @@ use super::asked::{Asked, BODY, OPERATOR_BODY};
 use crate::app::App;
 use crate::auth::{Auth, Who};
 use http::{Response, StatusCode};
+use mooring_core::audit::{About, Actor, Credential};
 use mooring_core::identity::Holder;
 use mooring_core::names::LeaseId;
 use mooring_core::wire::{
@@ -23,15 +24,32 @@ fn operator_only(asked: &Asked) -> Result<(), Problem> {
     Err(Problem::new(ProblemType::OperatorOnly, detail))
 }
 
-/// The operator, or one of the administrators; tells who, for the log.
-async fn admin_only(app: &App, asked: &Asked) -> Result<String, Problem> {
-    let who = app.auth.identify(&asked.peer, &asked.headers).await?;
-    let name = match &who {
+/// The operator, or one of the administrators, by name and by which credential.
+struct Admin {
+    name: String,
+    credential: Credential,
+}
+
+impl Admin {
+    /// This one's deed.
+    fn does(&self, about: About) -> Actor {
+        Actor {
+            credential: self.credential.clone(),
+            about,
+        }
+    }
+}
+
+async fn admin_only(app: &App, asked: &Asked) -> Result<Admin, Problem> {
+    let known = app.auth.known(&asked.peer, &asked.headers).await;
+    let known = known.map_err(|rejected| rejected.why)?;
+    let name = match &known.who {
         Who::Operator => "the operator".to_owned(),
         Who::Holder(h) => h.to_string(),
     };
-    if app.auth.is_admin(&who) {
-        return Ok(name);
+    if app.auth.is_admin(&known.who) {
+        let credential = known.credential;
+        return Ok(Admin { name, credential });
     }
     let detail = format!(
         "{name} is no administrator of this license server: the call needs the operator's client certificate, or a subject that \
@@ -44,11 +62,12 @@ async fn admin_only(app: &App, asked: &Asked) -> Result<String, Problem> {
 pub(super) async fn gone(app: &App, asked: Asked) -> Result<Response<Body>, Problem> {
     let by = admin_only(app, &asked).await?;
     let Gone { holders } = asked.json(OPERATOR_BODY).await?;
-    let ended = app.engine.act(|l, now| l.gone(&holders, now));
+    let actor = by.does(About::Holders(holders.iter().cloned().collect()));
+    let ended = app.engine.act_by(&actor, |l, now| l.gone(&holders, now));
     if app.auth.revoked.gone(&holders)? {
         app.auth.bar(&app.engine);
     }
-    tracing::info!(holders = holders.len(), ended, %by, "holders gone");
+    tracing::info!(holders = holders.len(), ended, by = by.name, "holders gone");
     Ok(net::no_content())
 }
 
@@ -109,8 +128,8 @@ pub(super) async fn revoke(
         revoke: vec![revoked],
         lift: Vec::new(),
     };
-    let kept = app.auth.revoked.change(change, now);
-    tracing::info!(%holder, %lease, %by, until = until.map(|u| u.to_string()), "asked to revoke a holder");
+    let kept = app.auth.revoked.change(change, &by.credential, now);
+    tracing::info!(%holder, %lease, by = by.name, until = until.map(|u| u.to_string()), "asked to revoke a holder");
     app.auth.bar(&app.engine);
     kept.map(|()| net::no_content())
 }
@@ -122,13 +141,13 @@ pub(super) async fn unrevoke(
     asked: Asked,
 ) -> Result<Response<Body>, Problem> {
     let by = admin_only(app, &asked).await?;
-    let lifted = app.auth.revoked.lift(lease);
+    let lifted = app.auth.revoked.lift(lease, &by.credential);
     app.auth.bar(&app.engine);
     if !lifted? {
         let detail = format!("no holder was revoked with lease {lease}, or it is lifted already");
         return Err(Problem::new(ProblemType::UnknownLease, detail));
     }
-    tracing::info!(%lease, %by, "asked to lift a revocation");
+    tracing::info!(%lease, by = by.name, "asked to lift a revocation");
     Ok(net::no_content())
 }
 
@@ -140,10 +159,11 @@ pub(super) async fn take_back(
 ) -> Result<Response<Body>, Problem> {
     let by = admin_only(app, &asked).await?;
     let holder = holder_of(app, lease)?;
-    if !app.engine.act(|l, now| l.take_back(lease, now)) {
+    let actor = by.does(About::Lease(lease));
+    if !app.engine.act_by(&actor, |l, now| l.take_back(lease, now)) {
         return Err(nothing(lease));
     }
-    tracing::info!(%holder, %lease, %by, "a lease is taken back");
+    tracing::info!(%holder, %lease, by = by.name, "a lease is taken back");
     Ok(net::no_content())
 }
 
@@ -160,7 +180,8 @@ pub(super) async fn change_revocations(app: &App, asked: Asked) -> Result<Respon
         by = "the operator",
         "asked to change who is revoked"
     );
-    let kept = app.auth.revoked.change(change, clock::now().wall);
+    let (by, now) = (Credential::Operator, clock::now().wall);
+    let kept = app.auth.revoked.change(change, &by, now);
     app.auth.bar(&app.engine);
     kept.map(|()| net::no_content())
 }

@@ -29,7 +29,7 @@ pub(super) async fn renew(app: &App, asked: Asked) -> Result<Response<Body>, Pro
     }
     app.engine.fresh().await;
     let entitled = |h: &Holder| app.policies.entitled(h);
-    let (renewed, may_sign) = app.engine.with(|f, now| f.renew(&renewals, entitled, now));
+    let (renewed, may_sign) = app.engine.renew(&renewals, entitled);
     let (now, mut chain) = (clock::now(), &*app.chain);
     let results = renewed.into_iter().map(|(lease, granted)| {
         let signed = granted.and_then(|g| {
@@ -60,7 +60,7 @@ pub(super) async fn token(
         return Err(bad_field("nonce", expected));
     }
     app.engine.fresh().await;
-    let (granted, f) = app.engine.with(|f, now| f.token(lease, &secret, now))?;
+    let (granted, f) = app.engine.token(lease, &secret)?;
     let now = clock::now();
     app.auth.revoked.check(&granted.holder, now.wall)?;
     let token = answer::token(&mut &*app.chain, &f, &granted, now, Some(nonce))?;

@@ -5,11 +5,14 @@
 //! is refused loudly and the good old one stays, each file for itself: a broken list of keys keeps
 //! nobody from being revoked.
 
+use super::known::{Known, Rejected};
 use super::revoked::Revoked;
 use crate::keys;
 use crate::metrics::{Metrics, count};
 use mooring_config::Clients;
+use mooring_core::audit::Credential;
 use mooring_core::client_token::{ClientToken, RevokedList};
+use mooring_core::frontend::Who;
 use mooring_core::identity::Holder;
 use mooring_core::license::PublicKey;
 use mooring_core::time::Timestamp;
@@ -82,11 +85,7 @@ impl ClientTokens {
 
     /// Who a token is for, and how many claims it carries, if it says so. What is wrong with a bad
     /// one is said: whoever signed it knows that anyway.
-    pub(crate) fn verify(
-        &self,
-        token: &str,
-        now: Timestamp,
-    ) -> Result<(Holder, Option<u16>), Problem> {
+    pub(crate) fn verify(&self, token: &str, now: Timestamp) -> Result<Known, Rejected> {
         let count = |outcome: &str| count(&self.metrics.client_tokens, &[outcome]);
         let opened = ClientToken::open(token, &self.keys.get(), &self.server, now);
         let (token, key) = opened.map_err(|e| {
@@ -95,12 +94,25 @@ impl ClientTokens {
         })?;
         let subject = token.subject.clone();
         let holder = Holder::External { subject };
-        let known = self.revoked.token(&token.id);
-        let known = known.and_then(|()| self.revoked.check(&holder, now));
-        known.inspect_err(|_| count("revoked"))?;
+        let good = self.revoked.token(&token.id);
+        good.inspect_err(|_| count("revoked"))?;
+        let known = Known {
+            who: Who::Holder(holder.clone()),
+            credential: Credential::ClientToken {
+                id: token.id,
+                key,
+                subject: token.subject,
+            },
+            claims: token.claims,
+        };
+        if let Err(why) = self.revoked.check(&holder, now) {
+            count("revoked");
+            let known = Some(Box::new(known));
+            return Err(Rejected { why, known });
+        }
         count("accepted");
-        tracing::trace!(token = %token.id, %key, %holder, "a client token is accepted");
-        Ok((holder, token.claims))
+        tracing::trace!(credential = ?known.credential, "a client token is accepted");
+        Ok(known)
     }
 
     pub(crate) fn watched(&self) -> WatchedClients {

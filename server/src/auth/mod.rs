@@ -3,6 +3,7 @@
 
 pub(crate) mod cache;
 pub(crate) mod clients;
+pub(crate) mod known;
 pub(crate) mod policy;
 pub(crate) mod review;
 mod review_limiter;
@@ -11,7 +12,9 @@ pub(crate) mod revoked;
 use crate::engine::Engine;
 use crate::metrics::Metrics;
 use clients::ClientTokens;
+use known::{Known, Rejected};
 use mooring_config::Config;
+use mooring_core::audit::Credential;
 use mooring_core::client_token::{CLIENT_TOKEN_PREFIX, OPERATOR_SUBJECT, check_subject};
 pub(crate) use mooring_core::frontend::Who;
 use mooring_core::identity::Holder;
@@ -83,35 +86,33 @@ impl Auth {
         peer: &Peer,
         headers: &http::HeaderMap,
     ) -> Result<Who, Problem> {
-        Ok(self.identify_with_claims(peer, headers).await?.0)
+        let known = self.known(peer, headers).await;
+        known.map(|k| k.who).map_err(|rejected| rejected.why)
     }
 
-    /// The same, and how many claims the token that showed it carries, if it says so.
-    pub(crate) async fn identify_with_claims(
+    /// The same, and by which credential.
+    pub(crate) async fn known(
         &self,
         peer: &Peer,
         headers: &http::HeaderMap,
-    ) -> Result<(Who, Option<u16>), Problem> {
-        let (who, claims) = if let Some(who) = Self::by_certificate(peer) {
-            (who, None)
-        } else {
-            let (holder, claims) = self.by_token(peer, headers).await?;
-            (Who::Holder(holder), claims)
+    ) -> Result<Known, Rejected> {
+        let known = match Self::by_certificate(peer) {
+            Some(who) => Known::by_certificate(who),
+            None => self.by_token(peer, headers).await?,
         };
-        if let Who::Holder(h) = &who {
-            self.revoked.check(h, clock::now().wall)?;
+        if let Who::Holder(h) = &known.who
+            && let Err(why) = self.revoked.check(h, clock::now().wall)
+        {
+            let known = Some(Box::new(known));
+            return Err(Rejected { why, known });
         }
-        Ok((who, claims))
+        Ok(known)
     }
 
-    async fn by_token(
-        &self,
-        peer: &Peer,
-        headers: &http::HeaderMap,
-    ) -> Result<(Holder, Option<u16>), Problem> {
+    async fn by_token(&self, peer: &Peer, headers: &http::HeaderMap) -> Result<Known, Rejected> {
         let refused = |why: &str| {
             let detail = format!("{why}; {}", self.ways());
-            Err(Problem::new(ProblemType::Unauthenticated, detail))
+            Err(Problem::new(ProblemType::Unauthenticated, detail).into())
         };
         let Some(token) = bearer(headers) else {
             return refused("no credential");
@@ -126,7 +127,11 @@ impl Auth {
             }
             (_, Some(r)) => {
                 let pod = r.review(token, peer.addr.ip(), &self.metrics).await?;
-                Ok((pod, None))
+                Ok(Known {
+                    who: Who::Holder(pod),
+                    credential: Credential::ServiceAccountToken,
+                    claims: None,
+                })
             }
             (_, None) => {
                 refused("this license server takes no service-account tokens (tokenReview is off)")
@@ -180,8 +185,8 @@ impl Auth {
 
     /// Tells the ledger what has changed about who is revoked.
     pub(crate) fn bar(&self, engine: &Engine) {
-        self.revoked.bar(clock::now().wall, |holder, why| {
-            engine.act(|l, now| l.revoke(holder, why, now));
+        self.revoked.bar(clock::now().wall, |holder, why, by| {
+            engine.revoke(holder, why, by);
         });
     }
 }

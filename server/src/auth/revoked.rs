@@ -4,6 +4,7 @@
 //! is who they are, since the ledger forgets with each run: revocations made by the call are kept
 //! in `stateDir`, so that a restart brings no revoked holder back.
 
+use mooring_core::audit::Credential;
 use mooring_core::client_token::RevokedList;
 use mooring_core::identity::{Holder, HolderKey};
 use mooring_core::names::LeaseId;
@@ -38,6 +39,8 @@ struct Inner {
     made: BTreeMap<HolderKey, RevokedHolder>,
     /// Whom the ledger has been told of, and what.
     barred: BTreeMap<HolderKey, String>,
+    /// Who has asked for what the ledger is not told of yet.
+    asked: BTreeMap<HolderKey, Credential>,
 }
 
 impl Inner {
@@ -135,26 +138,40 @@ impl Revoked {
         Err(Problem::new(ProblemType::Revoked, detail))
     }
 
-    /// Tells the ledger who is newly revoked (why), and whose revocation is over (`None`).
-    pub(crate) fn bar(&self, now: Timestamp, mut tell: impl FnMut(&HolderKey, Option<&str>)) {
+    /// Tells the ledger who is newly revoked (why), and whose revocation is over (`None`); and by
+    /// whom, unless it is by a file, by time, or since before this run.
+    pub(crate) fn bar(
+        &self,
+        now: Timestamp,
+        mut tell: impl FnMut(&HolderKey, Option<&str>, Option<Credential>),
+    ) {
         let mut inner = self.lock();
         let wanted = inner.wanted(now);
+        let mut asked = std::mem::take(&mut inner.asked);
         for (holder, why) in &wanted {
             if inner.barred.get(holder) != Some(why) {
                 tracing::info!(%holder, %why, "holder revoked");
-                tell(holder, Some(why));
+                tell(holder, Some(why), asked.remove(holder));
             }
         }
         for holder in inner.barred.keys().filter(|h| !wanted.contains_key(*h)) {
             tracing::info!(%holder, "revocation lifted");
-            tell(holder, None);
+            tell(holder, None, asked.remove(holder));
         }
         inner.barred = wanted;
     }
 
-    /// Revokes these holders, and lifts those.
-    pub(crate) fn change(&self, change: ChangeRevocations, now: Timestamp) -> Result<(), Problem> {
+    /// Revokes these holders, and lifts those, as this one asks.
+    pub(crate) fn change(
+        &self,
+        change: ChangeRevocations,
+        by: &Credential,
+        now: Timestamp,
+    ) -> Result<(), Problem> {
         let mut inner = self.lock();
+        for key in &change.lift {
+            inner.asked.insert(key.clone(), by.clone());
+        }
         inner
             .made
             .retain(|k, r| holds(r, now) && !change.lift.contains(k));
@@ -165,6 +182,7 @@ impl Revoked {
                 refused = Err(Problem::new(ProblemType::Overloaded, detail));
                 break;
             }
+            inner.asked.insert(r.holder.clone(), by.clone());
             inner.made.insert(r.holder.clone(), r);
         }
         self.keep(&inner).and(refused)
@@ -184,12 +202,17 @@ impl Revoked {
     }
 
     /// Lifts the revocation that was made with this lease. `false`: there is none.
-    pub(crate) fn lift(&self, lease: LeaseId) -> Result<bool, Problem> {
+    pub(crate) fn lift(&self, lease: LeaseId, by: &Credential) -> Result<bool, Problem> {
         let mut inner = self.lock();
-        let before = inner.made.len();
-        inner.made.retain(|_, r| r.lease != Some(lease));
-        if inner.made.len() == before {
+        let made = inner.made.iter();
+        let lifted = made.filter(|(_, r)| r.lease == Some(lease));
+        let lifted: Vec<HolderKey> = lifted.map(|(key, _)| key.clone()).collect();
+        if lifted.is_empty() {
             return Ok(false);
+        }
+        for key in lifted {
+            inner.made.remove(&key);
+            inner.asked.insert(key, by.clone());
         }
         self.keep(&inner).map(|()| true)
     }

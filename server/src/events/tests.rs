@@ -23,7 +23,12 @@ fn event(seq: u64) -> Event {
         problem: None,
         ended: None,
     };
-    Event { seq, view }
+    Event {
+        seq,
+        view,
+        draws: Vec::new(),
+        overdraft: 0,
+    }
 }
 
 fn seqs(r: &Ring, after: u64) -> Result<Vec<u64>, Expired> {

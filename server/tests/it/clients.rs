@@ -13,7 +13,7 @@ fn key() -> SigningKey {
     SigningKey::from_seed(&[5; 32]).unwrap()
 }
 
-fn token(subject: &str, id: &str) -> String {
+pub(crate) fn token(subject: &str, id: &str) -> String {
     let now = Timestamp::now();
     let day = Duration::from_secs(86_400);
     let t = ClientToken {
@@ -28,7 +28,7 @@ fn token(subject: &str, id: &str) -> String {
 }
 
 /// A server that takes client tokens alone, with one administrator.
-async fn rig(seats: u32) -> Rig {
+pub(crate) async fn rig(seats: u32) -> Rig {
     let mut rig = Rig::prepare(Setup {
         seats,
         ..Setup::default()

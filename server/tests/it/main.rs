@@ -13,6 +13,7 @@
 
 mod anchor;
 mod anchor_kinds;
+mod audit;
 mod clients;
 mod clones;
 mod edges;

@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 
 /// What the API server has seen, and whether it works.
 #[derive(Default)]
-struct Api {
+pub(crate) struct Api {
     reviews: AtomicUsize,
     down: AtomicBool,
 }
@@ -82,7 +82,7 @@ async fn answer(api: Arc<Api>, req: Request<Incoming>) -> http::Response<net::Bo
 }
 
 /// A rig whose server is in namespace `licensing` of a cluster with this API server.
-async fn in_cluster(seats: u32, more: &str) -> (Rig, Arc<Api>) {
+pub(crate) async fn in_cluster(seats: u32, more: &str) -> (Rig, Arc<Api>) {
     let api = Arc::new(Api::default());
     let ca = Ca::new();
     let (cert, key) = ca.issue("apiserver");

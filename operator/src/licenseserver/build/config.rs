@@ -8,7 +8,7 @@ use super::paths::{
 };
 use super::volumes::license_file;
 use mooring_api::names::{API_PORT, METRICS_PORT, short_hash};
-use mooring_config::{Clients, Config, Connections, Lease, Tls};
+use mooring_config::{AuditLog, Clients, Config, Connections, Lease, Tls};
 use std::net::{Ipv6Addr, SocketAddr};
 
 /// The configuration that a LicenseServer asks for; none if its anchor is not one kind.
@@ -56,6 +56,10 @@ pub fn server_config(i: &Inputs<'_>) -> Option<Config> {
             revoked: Some(at(REVOKED_FILE)),
         }),
         admins: spec.admins.clone(),
+        audit: AuditLog {
+            max_file_size: spec.audit.max_file_size,
+            files: spec.audit.files,
+        },
     })
 }
 

@@ -107,7 +107,8 @@ fn the_configuration_is_the_contracts() {
             "identityKey": "/etc/mooring/identity/key",
             "policies": "/etc/mooring/policies.yaml",
             "tokenReview": true,
-            "operatorKnowsAll": true
+            "operatorKnowsAll": true,
+            "audit": { "maxFileSize": 10_485_760, "files": 10 }
         })
     );
     assert_eq!(

@@ -27,7 +27,7 @@ fn a_good_one_passes() {
 
 #[test]
 fn each_refusal_names_the_field_and_what_was_expected() {
-    let cases: [(&str, Result<(), String>); 15] = [
+    let cases: [(&str, Result<(), String>); 17] = [
         (
             "spec.service.connections",
             check(|v| {
@@ -71,6 +71,14 @@ fn each_refusal_names_the_field_and_what_was_expected() {
         (
             "spec.lease.claimsPerHolder",
             check(|v| v["spec"]["lease"] = json!({ "claimsPerHolder": 0 })),
+        ),
+        (
+            "spec.audit.maxFileSize",
+            check(|v| v["spec"]["audit"] = json!({ "maxFileSize": 1 })),
+        ),
+        (
+            "spec.audit.files",
+            check(|v| v["spec"]["audit"] = json!({ "files": 1001 })),
         ),
         (
             "spec.lease.grace",

@@ -27,7 +27,7 @@ fn revoke(r: &Revoked, of: RevokedHolder) -> Result<(), Problem> {
         revoke: vec![of],
         lift: vec![],
     };
-    r.change(change, at)
+    r.change(change, &Credential::Operator, at)
 }
 
 #[test]
@@ -43,8 +43,14 @@ fn a_revocation_outlives_a_restart_and_ends_when_lifted_or_in_time() {
         "{p}"
     );
     let r = open();
-    assert_eq!(r.lift(LeaseId::from_bytes([2; 16])), Ok(false));
-    assert_eq!(r.lift(LeaseId::from_bytes([1; 16])), Ok(true));
+    assert_eq!(
+        r.lift(LeaseId::from_bytes([2; 16]), &Credential::Operator),
+        Ok(false)
+    );
+    assert_eq!(
+        r.lift(LeaseId::from_bytes([1; 16]), &Credential::Operator),
+        Ok(true)
+    );
     assert!(r.check(&farm(), at(1)).is_ok() && open().len() == 0);
 
     revoke(&r, revocation(&farm(), 3, Some(10))).unwrap();
@@ -60,7 +66,7 @@ fn the_ledger_is_told_of_each_change_once() {
     let r = Revoked::default();
     let told = |now| {
         let mut told = Vec::new();
-        r.bar(at(now), |h, why| told.push((h.0.clone(), why.is_some())));
+        r.bar(at(now), |h, why, _| told.push((h.0.clone(), why.is_some())));
         told
     };
     let farm_is = |yes| vec![("external:farm".to_owned(), yes)];
@@ -72,6 +78,27 @@ fn the_ledger_is_told_of_each_change_once() {
     assert_eq!((told(5), told(6)), (farm_is(true), vec![]));
     r.set_list(RevokedList::default());
     assert_eq!((told(7), told(8)), (farm_is(false), vec![]));
+}
+
+#[test]
+fn whoever_asked_is_named_once_and_a_file_or_time_is_nobody() {
+    let r = Revoked::default();
+    let told = |now| {
+        let mut told = Vec::new();
+        r.bar(at(now), |_, why, by| told.push((why.is_some(), by)));
+        told
+    };
+    let operator = || Some(Credential::Operator);
+    revoke(&r, revocation(&farm(), 1, Some(5))).unwrap();
+    assert_eq!(told(1), [(true, operator())]);
+    assert_eq!(told(5), [(false, None)]);
+    revoke(&r, revocation(&farm(), 2, None)).unwrap();
+    assert_eq!(told(6).len(), 1);
+    let lease = LeaseId::from_bytes([2; 16]);
+    assert_eq!(r.lift(lease, &Credential::Operator), Ok(true));
+    assert_eq!(told(7), [(false, operator())]);
+    r.set_list(RevokedList::parse("subject:farm").unwrap());
+    assert_eq!(told(8), [(true, None)]);
 }
 
 #[test]
@@ -114,7 +141,7 @@ fn a_change_names_holders_and_touches_no_other_and_pods_that_are_gone_are_forgot
         revoke: vec![by_holder(&pod(1), None), by_holder(&pod(2), None)],
         lift: vec![],
     };
-    r.change(two, at(1)).unwrap();
+    r.change(two, &Credential::Operator, at(1)).unwrap();
     let r = open();
     assert_eq!(r.len(), 3, "kept over a restart");
     let change = ChangeRevocations {
@@ -122,7 +149,7 @@ fn a_change_names_holders_and_touches_no_other_and_pods_that_are_gone_are_forgot
         revoke: vec![by_holder(&pod(3), Some(2))],
         lift: vec![pod(1).key()],
     };
-    r.change(change, at(3)).unwrap();
+    r.change(change, &Credential::Operator, at(3)).unwrap();
     let is = |of: &Holder| r.check(of, at(3)).is_err();
     assert!(is(&farm()) && is(&pod(2)) && !is(&pod(1)) && !is(&pod(3)));
     // An external client comes again under the same name; a pod's UID does not.

@@ -79,6 +79,8 @@ pub struct Rig {
     pub setup: Setup,
     child: Option<Child>,
     pub log: Arc<Mutex<Vec<String>>>,
+    /// What it wrote to standard output.
+    pub stdout: Arc<Mutex<Vec<String>>>,
     pub api: String,
     pub metrics_port: String,
 }
@@ -111,6 +113,7 @@ impl Rig {
             setup,
             child: None,
             log: Arc::default(),
+            stdout: Arc::default(),
             api: String::new(),
             metrics_port: String::new(),
         };
@@ -182,11 +185,19 @@ impl Rig {
             .env("SOFTHSM2_CONF", &self.token.conf)
             .env("MOORING_LOG", "debug,h2=info,hyper=info")
             .envs(self.setup.env.clone())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         if let Some(user) = self.setup.user {
             command.uid(user).gid(user);
         }
         let mut child = command.spawn().unwrap();
+        let printed = BufReader::new(child.stdout.take().unwrap()).lines();
+        let stdout = self.stdout.clone();
+        std::thread::spawn(move || {
+            for line in printed.map_while(Result::ok) {
+                stdout.lock().unwrap().push(line);
+            }
+        });
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let (log, (tx, rx)) = (self.log.clone(), std::sync::mpsc::channel());
         std::thread::spawn(move || {
