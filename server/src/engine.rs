@@ -237,8 +237,13 @@ impl Engine {
 
     /// Other licenses have come into force.
     pub(crate) fn take_over(&self, authority: Authority, capacity: Capacity, reclaim: Reclaim) {
-        let authority = Arc::new(authority);
-        self.with(|frontend, now| frontend.take_over(authority, capacity, reclaim, now));
+        self.step(None, |frontend, trail, now| {
+            if let Some(f) = &authority.in_force {
+                trail.in_force(f);
+            }
+            let authority = Arc::new(authority);
+            frontend.take_over(authority, capacity, reclaim, now);
+        });
         self.changed.send_replace(());
     }
 

@@ -27,7 +27,7 @@ mod verify;
 pub use chain::{ChainEnd, MARKER, Recovered, recover};
 pub use extract::{Extract, ExtractError, Salt};
 pub use hash::LineHash;
-pub use record::{AuditEvent, AuditRecord, Credential, Fact, LicenseMark, Original};
+pub use record::{AuditDraw, AuditEvent, AuditRecord, Credential, Fact, LicenseMark, Original};
 pub use trail::{About, Actor, Trail};
 pub use verify::{AuditReport, Break, ChainSpan, Fault, LogPlace, Verifier};
 

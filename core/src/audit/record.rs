@@ -2,8 +2,9 @@
 
 use super::hash::LineHash;
 use crate::identity::{Holder, HolderKey};
-use crate::license::{Digest, KeyId, TokenDraw};
-use crate::names::{ClaimName, InstanceId, LeaseId};
+use crate::ledger::Part;
+use crate::license::{Digest, KeyId};
+use crate::names::{ClaimName, InstanceId, LeaseId, PoolName};
 use crate::policy::words;
 use crate::request::Item;
 use crate::time::Timestamp;
@@ -96,6 +97,30 @@ pub struct LicenseMark {
     pub digest: Digest,
 }
 
+/// Seats of a pool of a license.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditDraw {
+    pub license: Digest,
+    pub pool: PoolName,
+    pub seats: u32,
+}
+
+impl AuditDraw {
+    /// Where the seats of a lease come from.
+    pub fn of(parts: &[Part]) -> Vec<Self> {
+        let of = |p: &Part| {
+            let license = p.license.clone();
+            let draws = p.draws.clone().into_iter();
+            draws.map(move |d| Self {
+                license: license.clone(),
+                pool: d.pool,
+                seats: d.seats,
+            })
+        };
+        parts.iter().flat_map(of).collect()
+    }
+}
+
 /// What is recorded of one happening.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -116,7 +141,7 @@ pub struct Fact {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<Item>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub draws: Vec<TokenDraw>,
+    pub draws: Vec<AuditDraw>,
     /// Seats over what was sold.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub overdraft: u32,
@@ -130,8 +155,8 @@ pub struct Fact {
     pub count: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub license: Option<LicenseMark>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub licenses: Vec<LicenseMark>,
     /// D, seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_for_secs: Option<u64>,
@@ -163,7 +188,7 @@ impl Fact {
             times: None,
             count: None,
             bytes: None,
-            license: None,
+            licenses: Vec::new(),
             lease_for_secs: None,
             run_for_secs: None,
             why: None,

@@ -1,11 +1,12 @@
 //! From what happens in the books to what is recorded: who came to hold, lost or was denied what,
 //! each once, and none of the plain renewals.
 
-use super::record::{AuditEvent, Credential, Fact, LicenseMark};
+use super::record::{AuditDraw, AuditEvent, Credential, Fact, LicenseMark};
 use super::refusals::Refusals;
 use crate::frontend::InForce;
 use crate::identity::{Holder, HolderKey};
 use crate::ledger::{Event, Granted};
+use crate::license::OpenLicense;
 use crate::names::{ClaimName, LeaseId};
 use crate::request::Item;
 use crate::time::BootTime;
@@ -52,18 +53,19 @@ struct Recorded {
 /// What leases are given under.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Terms {
-    license: LicenseMark,
+    licenses: Vec<LicenseMark>,
     lease_for_secs: u64,
     run_for_secs: u64,
 }
 
 impl Terms {
     fn of(f: &InForce) -> Self {
+        let mark = |l: &Arc<OpenLicense>| LicenseMark {
+            id: l.license.id.clone(),
+            digest: l.digest.clone(),
+        };
         Self {
-            license: LicenseMark {
-                id: f.license.license.id.clone(),
-                digest: f.license.digest.clone(),
-            },
+            licenses: f.licenses().map(mark).collect(),
             lease_for_secs: f.terms.lease_for.as_secs(),
             run_for_secs: f.terms.run_for.as_secs(),
         }
@@ -71,7 +73,7 @@ impl Terms {
 
     fn say(self, fact: Fact) -> Fact {
         Fact {
-            license: Some(self.license),
+            licenses: self.licenses,
             lease_for_secs: Some(self.lease_for_secs),
             run_for_secs: Some(self.run_for_secs),
             ..fact
@@ -259,7 +261,7 @@ impl Trail {
             claim: Some(g.claim.clone()),
             lease: Some(g.lease),
             items: g.items.clone(),
-            draws: g.draws.clone(),
+            draws: AuditDraw::of(&g.parts),
             overdraft: g.overdraft,
             ..Fact::of(AuditEvent::Renewed)
         };
@@ -283,7 +285,7 @@ fn of(event: AuditEvent, e: &Event) -> Fact {
         claim: Some(v.claim.clone()),
         lease: Some(v.lease),
         items: v.items.clone(),
-        draws: e.draws.clone(),
+        draws: AuditDraw::of(&e.parts),
         overdraft: e.overdraft,
         ..Fact::of(event)
     }

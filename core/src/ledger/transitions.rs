@@ -4,8 +4,7 @@
 use super::entry::{Entry, State, Wait};
 use super::refusal::Refusal;
 use super::state::{Ended, Ledger};
-use super::types::{Claim, Event};
-use crate::license::TokenDraw;
+use super::types::{Claim, Event, Part};
 use crate::mutant::{self, Mutant};
 use crate::names::LeaseId;
 use crate::time::BootTime;
@@ -170,7 +169,7 @@ impl Ledger {
         let seats = match &e.state {
             State::Held {
                 drawn, overdraft, ..
-            } => (self.capacity.draws_to_show(drawn), *overdraft),
+            } => (self.capacity.parts(&e.items, drawn), *overdraft),
             _ => Default::default(),
         };
         let told = Wait::told(&view);
@@ -180,7 +179,7 @@ impl Ledger {
         self.emit(view, seats);
     }
 
-    fn emit(&mut self, view: LeaseView, (draws, overdraft): (Vec<TokenDraw>, u32)) {
+    fn emit(&mut self, view: LeaseView, (parts, overdraft): (Vec<Part>, u32)) {
         if view.state == ViewState::Silent && mutant::on(Mutant::SilenceUntold) {
             return;
         }
@@ -189,7 +188,7 @@ impl Ledger {
         self.events.push_back(Event {
             seq,
             view,
-            draws,
+            parts,
             overdraft,
         });
     }

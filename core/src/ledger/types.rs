@@ -262,8 +262,8 @@ pub struct Event {
     pub seq: u64,
     /// The claim as it is now.
     pub view: LeaseView,
-    /// Which pools its seats come from, while it has them.
-    pub draws: Vec<TokenDraw>,
+    /// What it has of each license file, while it has seats.
+    pub parts: Vec<Part>,
     /// Seats of it over what was sold.
     pub overdraft: u32,
 }

@@ -2,7 +2,8 @@ use super::super::refusals::{COUNTED, OF_A_HOLDER};
 use super::*;
 use crate::identity::{Holder, HolderKey};
 use crate::ledger::Event;
-use crate::license::TokenDraw;
+use crate::ledger::Part;
+use crate::license::{Digest, TokenDraw};
 use crate::names::{ClaimName, LeaseId};
 use crate::time::BootTime;
 use crate::wire::{EndReason, LeaseView, Problem, ProblemType, ViewState};
@@ -35,9 +36,13 @@ fn event(n: u8, state: ViewState) -> Event {
     Event {
         seq: 0,
         view,
-        draws: vec![TokenDraw {
-            pool: "p".parse().unwrap(),
-            seats: 2,
+        parts: vec![Part {
+            license: Digest("d".into()),
+            items: Vec::new(),
+            draws: vec![TokenDraw {
+                pool: "p".parse().unwrap(),
+                seats: 2,
+            }],
         }],
         overdraft: 0,
     }
