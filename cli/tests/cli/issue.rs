@@ -408,6 +408,36 @@ fn each_refusal_of_an_order_names_field_value_and_what_was_expected() {
 }
 
 #[test]
+fn an_anchor_for_whose_key_everybody_can_sign_is_refused() {
+    let desk = Desk::new();
+    desk.vendor_key("vendor.key");
+    desk.write("order.yaml", ORDER);
+    let issue = || {
+        let args = ["--key", "vendor.key", "--anchor", "anchor.yaml"];
+        desk.mooring(&[&["license", "issue", "order.yaml"][..], &args].concat())
+    };
+    // The identity point, and p + 3, which is 3 written a second way.
+    for digits in [
+        format!("01{}", "00".repeat(31)),
+        format!("f0{}7f", "ff".repeat(30)),
+    ] {
+        let weak = common::ANCHOR.replace(&"01".repeat(32), &digits);
+        desk.write("anchor.yaml", &weak);
+        let e = issue().bad().stderr;
+        let says = [
+            "anchor.yaml",
+            "key ",
+            &digits,
+            "everybody can sign for it",
+            "keygen",
+        ];
+        assert!(says.iter().all(|s| e.contains(s)), "{e}");
+    }
+    desk.write("anchor.yaml", common::ANCHOR);
+    issue().good();
+}
+
+#[test]
 fn seats_with_an_end_of_their_own_are_issued_and_shown() {
     let desk = Desk::new();
     desk.vendor_key("vendor.key");
