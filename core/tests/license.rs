@@ -164,8 +164,8 @@ fn what_cannot_be_read_says_what_was_expected() {
         ),
         (
             "\"name\":\"render\"",
-            "\"name\":\"Render\"",
-            "expected 1 to 63 of a-z",
+            "\"name\":\"Ren der\"",
+            "expected 1 to 64 of letters",
         ),
         (
             "\"kind\":\"pkcs11\"",

@@ -9,7 +9,7 @@ use crate::output::{self, Form};
 use lines::{Lines, signature};
 use mooring_core::license::{
     AnchorKey, AnchorKind, Delegation, Digest, Draw, KeyId, LeaseToken, License, OpenLicense,
-    Policy, Pool, Product, Trust, types,
+    Policy, Pool, PoolsByName, Product, Trust, types,
 };
 use mooring_core::policy::OptimisticStart;
 use mooring_core::request;
@@ -139,7 +139,8 @@ fn license(open: &OpenLicense, dates: Option<&str>) -> String {
         out.add("Replaces", l.supersedes.join(", "));
     }
     out.each("Pools", &l.pools, pool);
-    out.each("Products", &l.products, |p| product(l, p));
+    let pools = l.pools_by_name();
+    out.each("Products", &l.products, |p| product(l, &pools, p));
     out.each("Anchors", &l.anchors, anchor);
     out.each("Policy", &policy(&l.policy), String::clone);
     if !l.critical.is_empty() {
@@ -160,7 +161,7 @@ fn pool(p: &Pool) -> String {
     format!("{}: {} seats{more}{begin}{end}", p.name, p.seats)
 }
 
-fn product(l: &License, p: &Product) -> String {
+fn product(l: &License, pools: &PoolsByName<'_>, p: &Product) -> String {
     let draw = |d: &Draw| match d.weight {
         1 => d.pool.to_string(),
         n => format!("{n} × {}", d.pool),
@@ -174,7 +175,7 @@ fn product(l: &License, p: &Product) -> String {
         format!("; features {}", p.features.join(", "))
     };
     // Where that is not the license's own.
-    let end = l.ends(p).filter(|t| Some(*t) != l.expires);
+    let end = pools.ends(p).filter(|t| Some(*t) != l.expires);
     let end = end.map_or_else(String::new, |t| format!("; its last seat ends {t}"));
     format!(
         "{}: {}; each seat from {from}{features}{end}",

@@ -266,8 +266,23 @@ fn each_refusal_of_an_order_names_field_value_and_what_was_expected() {
         ),
         (
             "name: render",
-            "name: Render",
-            &["products[0].name", "Render", "a-z"],
+            "name: Ren der",
+            &["products[0].name", "Ren der", "of letters"],
+        ),
+        (
+            "name: render",
+            "name: '6000010'",
+            &["products[0].name", "6000010", "digits alone", "CodeMeter"],
+        ),
+        (
+            "products:",
+            "products:\n- {name: Render, seats: 2}",
+            &["products[1].name", "render and Render differ in case alone"],
+        ),
+        (
+            "products:",
+            "pools: [{name: GPU, seats: 2}, {name: gpu, seats: 1}]\nproducts:",
+            &["pools[1].name", "gpu and GPU differ in case alone"],
         ),
         (
             "2024.2..2027",
@@ -405,6 +420,51 @@ fn each_refusal_of_an_order_names_field_value_and_what_was_expected() {
         ])
         .bad();
     assert!(no_key.stderr.contains("nowhere.key"), "{}", no_key.stderr);
+}
+
+#[test]
+fn names_are_as_vendors_have_them_and_found_in_whatever_case() {
+    let desk = Desk::new();
+    let key = desk.vendor_key("vendor.key");
+    let order = common::order_with_anchor();
+    let (before, _) = order.split_once("products:").unwrap();
+    let (_, anchors) = order.split_once("anchors:").unwrap();
+    let sold = "pools: [{name: solver, seats: 3}]
+products:
+- {name: MATLAB, seats: 2}
+- {name: pgc++, seats: 4}
+- {name: 85690DSPRM_F, from: \"PGC++\"}
+- {name: 3D, from: solver+matlab}
+- {name: _ep, from: [[{pool: pgc++}, {pool: solver}]]}
+";
+    desk.write("order.yaml", &format!("{before}{sold}anchors:{anchors}"));
+    let args = ["--key", "vendor.key", "--out", "l.mooring"];
+    desk.mooring(&[&["license", "issue", "order.yaml"][..], &args].concat())
+        .good();
+    let seen = desk
+        .mooring(&["license", "inspect", "l.mooring", "--vendor-key", &key])
+        .good();
+    for says in [
+        "85690DSPRM_F: all versions; each seat from PGC++",
+        "3D: all versions; each seat from solver and matlab",
+        "_ep: all versions; each seat from pgc++ and solver",
+    ] {
+        assert!(seen.stdout.contains(says), "{says}: {}", seen.stdout);
+    }
+    desk.mooring(&[
+        "license",
+        "voucher",
+        "l.mooring",
+        "--product",
+        "matlab",
+        "--expires",
+        "2027-01-01",
+        "--key",
+        "vendor.key",
+        "--out",
+        "v.voucher",
+    ])
+    .good();
 }
 
 #[test]

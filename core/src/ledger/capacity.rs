@@ -17,6 +17,8 @@ use std::collections::HashMap;
 pub struct Capacity {
     pub(super) pools: Vec<PoolUse>,
     pub(super) products: Vec<ProductRule>,
+    /// Where each product is among them.
+    places: HashMap<ProductName, usize>,
     /// Seats that several claims count as one: of products that are counted by pod, node, …
     pub(super) shares: HashMap<ShareKey, Share>,
     /// The wall clock as it was told last: which pools are open goes by it.
@@ -38,18 +40,22 @@ impl Capacity {
             open: false,
         };
         let pools: Vec<PoolUse> = license.pools.iter().map(pool).collect();
-        let place = |n: &PoolName| pools.iter().position(|p| p.name == *n);
+        let places: HashMap<&PoolName, usize> = pools.iter().map(|p| &p.name).zip(0..).collect();
+        let place = |n: &PoolName| places.get(n).copied();
+        let by_name = license.pools_by_name();
         let rule = |p: &Product| ProductRule {
             count_by: p.count_by,
             name: p.name.clone(),
             versions: p.versions.clone(),
-            expires: license.ends(p),
+            expires: by_name.ends(p),
             from: p.from.iter().map(|a| alternative(a, &place)).collect(),
         };
         let products = license.products.iter().map(rule).collect();
+        let names = license.products.iter().map(|p| p.name.clone());
         let mut new = Self {
             pools,
             products,
+            places: names.zip(0..).collect(),
             ..Self::default()
         };
         new.look_at_dates();
@@ -69,10 +75,13 @@ impl Capacity {
             (p.seats, p.overdraft) = (0, 0);
             (p.not_before, p.expires) = (None, None);
         }
+        let names = self.pools.iter().map(|p| p.name.clone());
+        let here: HashMap<PoolName, usize> = names.zip(0..).collect();
         let mut place = Vec::with_capacity(new.pools.len());
         for p in new.pools {
-            let mut pools = self.pools.iter_mut().enumerate();
-            if let Some((i, q)) = pools.find(|(_, q)| q.name == p.name) {
+            let known = here.get(&p.name).copied();
+            if let Some((i, q)) = known.and_then(|i| Some((i, self.pools.get_mut(i)?))) {
+                q.name = p.name;
                 (q.seats, q.overdraft) = (p.seats, p.overdraft);
                 (q.not_before, q.expires) = (p.not_before, p.expires);
                 place.push(i);
@@ -81,7 +90,7 @@ impl Capacity {
                 self.pools.push(p);
             }
         }
-        self.products = new.products;
+        (self.products, self.places) = (new.products, new.places);
         let alternatives = self.products.iter_mut().flat_map(|p| &mut p.from);
         for d in alternatives.flatten() {
             d.0 = place.get(d.0).copied().unwrap_or(d.0);
@@ -90,7 +99,18 @@ impl Capacity {
     }
 
     pub(super) fn rule(&self, product: &ProductName) -> Option<&ProductRule> {
-        self.products.iter().find(|p| p.name == *product)
+        self.products.get(*self.places.get(product)?)
+    }
+
+    /// The same items, their products spelled as the license spells them.
+    pub(super) fn spelled(&self, items: &[Item]) -> Vec<Item> {
+        let spelled = |item: &Item| Item {
+            product: self
+                .rule(&item.product)
+                .map_or_else(|| item.product.clone(), |r| r.name.clone()),
+            ..item.clone()
+        };
+        items.iter().map(spelled).collect()
     }
 
     /// Whether such a claim could ever be granted; if not, why.

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod dates;
+mod names;
 mod taken_back;
 
 use super::*;

@@ -39,7 +39,7 @@ pub use dates::{
 };
 pub use delegation::{Delegation, DelegationError, MAX_DELEGATION};
 pub use dsse::{Digest, DsseError, Envelope, Signature};
-pub use file::{CountBy, Draw, License, Policy, Pool, Product};
+pub use file::{CountBy, Draw, License, Policy, Pool, PoolsByName, Product};
 pub use keys::{KeyError, KeyId, PublicKey, SigningKey};
 pub use open::{OpenLicense, Trust};
 pub use proof::{BadProof, Proof, Shown};

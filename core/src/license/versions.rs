@@ -88,16 +88,15 @@ mod tests {
         for v in ["2024.1", "2024", "2027.1", "9"] {
             assert!(!covers(&r, v), "{v}");
         }
-        assert!(covers(&VersionRange::default(), "anything"));
+        assert!(covers(&VersionRange::default(), "0"));
         // Some write a v, here, there, or on both sides.
         for r in [range("v2024", "v2027"), range("2024", "V2027")] {
             for v in ["2026.1", "v2026.1", "2027.4", "V2024"] {
                 assert!(covers(&r, v), "{r} {v}");
             }
-            for v in ["2023", "v2028.1", "vista"] {
+            for v in ["2023", "v2028.1"] {
                 assert!(!covers(&r, v), "{r} {v}");
             }
         }
-        assert!(covers(&range("vista", "vista"), "vista"));
     }
 }

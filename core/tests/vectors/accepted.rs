@@ -36,6 +36,19 @@ pub fn accepted(c: &mut Cases) {
         |_| {},
     );
     c.good(
+        "names-of-vendors",
+        "a product's name of both cases, with a plus, asked for in another case than the license's and the token's",
+        |c| {
+            (c.license.pools[0].name, c.license.products[0].name) =
+                (PoolName::new("_Pgc++").unwrap(), product("85690DSPRM_Pgc++"));
+            c.license.products[0].from[0][0].pool = PoolName::new("_pgc++").unwrap();
+            c.token.draws[0].pool = PoolName::new("_PGC++").unwrap();
+            c.token.items[0].product = product("85690dsprm_PGC++");
+        },
+        |d| d.product = product("85690DsprM_pgc++"),
+        |_| {},
+    );
+    c.good(
         "pool-last",
         "issued in the last second of its pool, and the first",
         |c| {

@@ -188,6 +188,25 @@ pub fn licenses(c: &mut Cases) {
             ch.license.products.push(again);
         },
     );
+    for (name, what) in [("products", "product"), ("pools", "pool")] {
+        c.bad(
+            &format!("{name}-that-differ-in-case"),
+            &format!("two names of a {what} that differ in case alone are one"),
+            "LicenseField",
+            |ch| {
+                let l = &mut ch.license;
+                if what == "product" {
+                    let mut again = l.products[0].clone();
+                    again.name = product("RENDER");
+                    l.products.push(again);
+                } else {
+                    let mut again = l.pools[0].clone();
+                    again.name = PoolName::new("Render").unwrap();
+                    l.pools.push(again);
+                }
+            },
+        );
+    }
     c.bad(
         "pool-unknown",
         "a product draws on a pool that is not there",

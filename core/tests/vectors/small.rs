@@ -265,7 +265,7 @@ pub fn versions() -> Vec<VersionCase> {
         case(None, Some("2026.1"), "2026", true),
         case(None, Some("2026.1"), "2026.1-rc1", true),
         case(None, Some("2026.1"), "2026.2", false),
-        case(Some("v1"), Some("v1"), "v1.5", true),
+        case(Some("v1"), Some("v1"), "V1.5", true),
         case(Some("v1"), Some("v1"), "v2", false),
         case(Some("1.a"), Some("1.c"), "1.b", true),
         case(Some("1.a"), Some("1.c"), "1.d", false),
@@ -333,7 +333,7 @@ pub fn annotations() -> Vec<AnnotationCase> {
         .map(|i| format!("p{i}"))
         .collect::<Vec<_>>()
         .join(",");
-    let long = "x".repeat(64);
+    let long = "x".repeat(65);
     let values = [
         "render",
         "render:1",
@@ -349,6 +349,11 @@ pub fn annotations() -> Vec<AnnotationCase> {
         " render",
         "render ",
         "Render",
+        "MATLAB,Vivado_System_Edition@v2029.01,85690DSPRM_F:3,pgc++@2019.2019,3D,_ep@1.000",
+        "matlab,MATLAB",
+        "nastran@flex_host:2",
+        "render@host1",
+        "6000010:13",
         "-render",
         "render-",
         "über",

@@ -252,7 +252,7 @@ pub fn license_warnings(items: &[Item], server: &LicenseServer) -> Vec<String> {
         _ => return Vec::new(),
     };
     let name = server.reference();
-    let warning = |item: &Item| match products.iter().find(|p| p.name == item.product.as_str()) {
+    let warning = |item: &Item| match products.iter().find(|p| item.product.is(&p.name)) {
         None => {
             let known: Vec<_> = products.iter().map(|p| p.name.as_str()).collect();
             let hint = nearest(item.product.as_str(), known.iter().copied());

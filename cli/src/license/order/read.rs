@@ -172,9 +172,31 @@ impl<'de> Deserialize<'de> for Text {
 
 /// Pools that a product draws on: alternatives in order, each one pool or several.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct From(pub Vec<Vec<Draw>>);
+pub struct From(pub Vec<Alternative>);
 
 const FROM: &str = "pools such as \"gpu\", \"gpu:2\" (two of its seats for one), \"gpu+cpu:4\" (from both), or a list of these (alternatives, in order)";
+
+/// One alternative: `gpu+cpu:4`, or a list of `{pool, weight}`. A name may have a `+` in it, so a
+/// text can be read in two ways.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alternative {
+    /// As one pool.
+    whole: Option<Draw>,
+    /// As several.
+    split: Option<Vec<Draw>>,
+}
+
+impl Alternative {
+    /// What is drawn, of the pools that there are: a text that is one's name means that one.
+    pub(super) fn draws(&self, is_there: impl Fn(&PoolName) -> bool) -> Vec<Draw> {
+        let whole = self.whole.iter().cloned().collect();
+        match (&self.whole, &self.split) {
+            (Some(d), _) if is_there(&d.pool) => whole,
+            (_, Some(split)) => split.clone(),
+            (_, None) => whole,
+        }
+    }
+}
 
 impl<'de> Deserialize<'de> for From {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
@@ -185,12 +207,12 @@ impl<'de> Deserialize<'de> for From {
                 f.write_str(FROM)
             }
             fn visit_str<E: de::Error>(self, s: &str) -> Result<From, E> {
-                AlternativeVisitor.visit_str(s).map(|a| From(vec![a.0]))
+                AlternativeVisitor.visit_str(s).map(|a| From(vec![a]))
             }
             fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<From, A::Error> {
                 let mut all = Vec::new();
-                while let Some(a) = seq.next_element::<Alternative>()? {
-                    all.push(a.0);
+                while let Some(a) = seq.next_element()? {
+                    all.push(a);
                 }
                 Ok(From(all))
             }
@@ -199,8 +221,6 @@ impl<'de> Deserialize<'de> for From {
     }
 }
 
-/// One alternative: `gpu+cpu:4`, or a list of `{pool, weight}`.
-struct Alternative(Vec<Draw>);
 struct AlternativeVisitor;
 
 impl<'de> Visitor<'de> for AlternativeVisitor {
@@ -209,11 +229,19 @@ impl<'de> Visitor<'de> for AlternativeVisitor {
         f.write_str(FROM)
     }
     fn visit_str<E: de::Error>(self, s: &str) -> Result<Alternative, E> {
-        let read = draws(s).map(Alternative);
-        read.ok_or_else(|| E::invalid_value(de::Unexpected::Str(s), &self))
+        let whole = draw(s);
+        let split: Option<Vec<Draw>> = s.split('+').map(draw).collect();
+        if whole.is_none() && split.is_none() {
+            return Err(E::invalid_value(de::Unexpected::Str(s), &self));
+        }
+        Ok(Alternative { whole, split })
     }
     fn visit_seq<A: de::SeqAccess<'de>>(self, seq: A) -> Result<Alternative, A::Error> {
-        Vec::deserialize(de::value::SeqAccessDeserializer::new(seq)).map(Alternative)
+        let listed = Vec::deserialize(de::value::SeqAccessDeserializer::new(seq))?;
+        Ok(Alternative {
+            whole: None,
+            split: Some(listed),
+        })
     }
 }
 
@@ -223,17 +251,13 @@ impl<'de> Deserialize<'de> for Alternative {
     }
 }
 
-/// `gpu+cpu:4`.
-fn draws(s: &str) -> Option<Vec<Draw>> {
-    let draw = |part: &str| {
-        let (pool, weight) = part.split_once(':').unwrap_or((part, "1"));
-        let weight = weight.trim().parse().ok()?;
-        Some(Draw {
-            pool: PoolName::new(pool.trim()).ok()?,
-            weight,
-        })
-    };
-    s.split('+').map(draw).collect()
+/// `cpu:4`.
+fn draw(s: &str) -> Option<Draw> {
+    let (pool, weight) = s.split_once(':').unwrap_or((s, "1"));
+    Some(Draw {
+        pool: PoolName::new(pool.trim()).ok()?,
+        weight: weight.trim().parse().ok()?,
+    })
 }
 
 /// Reads an order. A field at the wrong place, a word where a number belongs: the message says

@@ -148,6 +148,8 @@ fn a_request_beyond_the_license_is_doubted_not_refused() {
     );
     assert!(license_warnings(&items("render:2,denoise"), &s).is_empty());
     assert!(license_warnings(&items("render@9,denoise@v2026.1"), &s).is_empty());
+    // Case makes no other product.
+    assert!(license_warnings(&items("RENDER:2,Denoise@2026.1"), &s).is_empty());
     assert_eq!(
         license_warnings(&items("denoise@2030.1"), &s),
         [
