@@ -1,16 +1,19 @@
 //! `mooring license inspect`: what a file says, and plainly what of it was verified.
 
+mod covers;
 mod lines;
 mod signed;
 
 use super::verify::{self, Input};
 use super::{file, vendor_key};
 use crate::output::{self, Form};
+use anyhow::bail;
 use lines::{Lines, signature};
 use mooring_core::license::{
     AnchorKey, AnchorKind, Delegation, Digest, Draw, KeyId, LeaseToken, License, OpenLicense,
     Policy, Pool, PoolsByName, Product, Trust, types,
 };
+use mooring_core::names::{ProductName, Version};
 use mooring_core::policy::OptimisticStart;
 use mooring_core::request;
 use mooring_core::time::{DEFAULT_GRACE, Timestamp, print_span};
@@ -25,6 +28,7 @@ use std::time::Duration;
 Examples:
   mooring license inspect acme.mooring
   mooring license inspect acme.mooring --vendor-key ed25519:9f2c… -o json
+  mooring license inspect acme.mooring --covers 21.10 --product render      # exit code 1 if it is not covered
   curl --unix-socket $MOORING_SOCKET http://mooring/v1/token | mooring license inspect -"
 )]
 pub struct InspectArgs {
@@ -36,6 +40,13 @@ pub struct InspectArgs {
     /// may be given
     #[arg(long, value_name = "KEY")]
     vendor_key: Vec<String>,
+    /// Says of each product whether the license covers this version of it, and why not; exit code 1
+    /// if it covers none
+    #[arg(long, value_name = "VERSION")]
+    covers: Option<Version>,
+    /// With --covers: of this product alone
+    #[arg(long, value_name = "NAME", requires = "covers")]
+    product: Option<ProductName>,
     /// How to print it
     #[arg(short, long, value_enum, default_value_t)]
     output: Form,
@@ -72,10 +83,16 @@ pub fn run(args: &InspectArgs) -> anyhow::Result<()> {
     let (envelope, bundled) = match input {
         Input::License(e) => (*e, None),
         Input::Bundle(b) => (b.license.clone(), Some(b)),
+        Input::Revocations(_) | Input::Voucher(_) if args.covers.is_some() => {
+            bail!("--covers: expected a license, or a bundle with one");
+        }
         Input::Revocations(text) => return signed::revocations(&text, trust, now, args.output),
         Input::Voucher(text) => return signed::voucher(&text, trust, now, args.output),
     };
     let open = OpenLicense::from_envelope(envelope, trust)?;
+    if let Some(version) = &args.covers {
+        return covers::run(&open.license, version, args.product.as_ref(), args.output);
+    }
     let dates = open.license.check_dates(now).err().map(|e| e.to_string());
     let bundled = bundled.map(|b| {
         let delegation: Delegation = b.delegation.read_unverified(types::DELEGATION)?;

@@ -286,6 +286,30 @@ fn each_refusal_of_an_order_names_field_value_and_what_was_expected() {
         ),
         (
             "2024.2..2027",
+            "{scheme: decimal, to: 2023b}",
+            &[
+                "products[0].versions.to",
+                "2023b is no decimal number",
+                "2026.0508",
+            ],
+        ),
+        (
+            "2024.2..2027",
+            "{scheme: decimal}",
+            &["products[0].versions.scheme", "expected from, to, or both"],
+        ),
+        (
+            "2024.2..2027",
+            "{scheme: roman, to: \"1\"}",
+            &["products[0].versions", "roman", "decimal"],
+        ),
+        (
+            "2024.2..2027",
+            "flex_host..",
+            &["products[0].versions.from", "flex_host", "such as 2026.1"],
+        ),
+        (
+            "2024.2..2027",
             "2024.2",
             &["products[0].versions", "2024.2"],
         ),

@@ -23,7 +23,7 @@ pub enum Refusal {
         product: ProductName,
         sold: Vec<ProductName>,
     },
-    #[error("version {version} of {product} is not covered; the license covers {covered}")]
+    #[error("version {version} of {product} is not covered; the license covers {}", covered.against(version))]
     VersionNotCovered {
         item: usize,
         product: ProductName,

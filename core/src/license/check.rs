@@ -19,7 +19,7 @@ const SCHEMA: u32 = 1;
 const UNDERSTOOD: &str = "schema critical id supersedes customer issued notBefore expires maintenanceUntil test \
     emergency pools seats overdraft products versions features countBy from weight anchors \
     software standby usb hwid policy maxGrace optimisticStart maxContested maxAnchorGrace \
-    maxLease reclaim";
+    maxLease reclaim scheme";
 
 /// Why a license is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -192,6 +192,12 @@ impl License {
         let pools = self.pools_by_name();
         for (i, p) in self.products.iter().enumerate() {
             check_draws(&pools, p, &format!("products[{i}].from"))?;
+            let v = &p.versions;
+            for (name, bound) in [("from", &v.from), ("to", &v.to)] {
+                if let Some(fault) = bound.as_ref().and_then(|b| v.scheme.fault(b)) {
+                    return bad(format!("products[{i}].versions.{name}"), fault);
+                }
+            }
         }
         Ok(())
     }

@@ -49,7 +49,7 @@ pub use token::{
     BootStamp, HolderHmac, IdentityKey, LeaseToken, TokenAnchor, TokenDraw, TokenItem,
 };
 pub use verify::{Demand, MinAnchor, Verified, VerifyError, verify};
-pub use versions::VersionRange;
+pub use versions::{VersionRange, VersionScheme};
 pub use voucher::{OpenVoucher, Voucher, VoucherError};
 
 /// Media types of the documents.

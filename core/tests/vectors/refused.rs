@@ -2,7 +2,7 @@
 
 use super::make::{Cases, Chain, NONCE, at, demand, of_kind, product, range, version};
 use super::model::Expect;
-use mooring_core::license::{AnchorKind, Draw, Pool};
+use mooring_core::license::{AnchorKind, Draw, Pool, VersionScheme};
 use mooring_core::names::PoolName;
 use mooring_core::secret::Secret;
 
@@ -186,6 +186,15 @@ pub fn licenses(c: &mut Cases) {
         |ch| {
             let again = ch.license.products[0].clone();
             ch.license.products.push(again);
+        },
+    );
+    c.bad(
+        "decimal-bound-that-is-none",
+        "a bound of versions that are compared as decimals is none",
+        "LicenseField",
+        |ch| {
+            let v = &mut ch.license.products[0].versions;
+            (v.scheme, v.to) = (VersionScheme::Decimal, Some(version("2026b")));
         },
     );
     for (name, what) in [("products", "product"), ("pools", "pool")] {

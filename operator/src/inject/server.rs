@@ -272,7 +272,7 @@ pub fn license_warnings(items: &[Item], server: &LicenseServer) -> Vec<String> {
         Some(p) => {
             let uncovered = item.version.as_ref().filter(|v| !p.versions.covers(v));
             uncovered.map(|v| {
-                let covered = &p.versions;
+                let covered = p.versions.against(v);
                 format!(
                     "{}@{v} is not covered: the license of LicenseServer {name} covers {covered}",
                     item.product

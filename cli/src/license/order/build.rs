@@ -4,7 +4,7 @@ use super::read::{Order, OrderPolicy, OrderPool, OrderProduct};
 use super::{OrderError, refuse};
 use crate::license::date;
 use mooring_core::license::{
-    AnchorKey, AnchorKind, Draw, License, LicenseError, Policy, Pool, Product,
+    AnchorKey, AnchorKind, Draw, License, LicenseError, Policy, Pool, Product, VersionScheme,
 };
 use mooring_core::names::{PoolName, ProductName};
 use mooring_core::time::{LONGEST_GRACE, MAX_LEASE, MIN_LEASE, Timestamp, parse_span, print_span};
@@ -48,9 +48,15 @@ pub fn build(
         let problem = "true beside test; expected one of them";
         return Err(refuse("emergency", problem));
     }
+    // A reader that knows no schemes would compare these versions otherwise.
+    let decimal = |p: &Product| p.versions.scheme == VersionScheme::Decimal;
+    let mut critical = order.critical.clone();
+    if products.iter().any(decimal) && !critical.iter().any(|c| c == "scheme") {
+        critical.push("scheme".into());
+    }
     let license = License {
         schema: 1,
-        critical: order.critical.clone(),
+        critical,
         id,
         supersedes: order.supersedes.clone(),
         customer,
@@ -285,6 +291,15 @@ fn product(
     let bad = |field: &str, problem: &str| refuse(format!("{at}.{field}"), problem);
     let versions = p.versions.checked();
     let versions = versions.map_err(|(bound, e)| bad(&format!("versions.{bound}"), &e))?;
+    if versions.is_all() && versions.scheme == VersionScheme::Decimal {
+        let problem = "decimal, and no bound is given; expected from, to, or both";
+        return Err(bad("versions.scheme", problem));
+    }
+    for (name, bound) in [("from", &versions.from), ("to", &versions.to)] {
+        if let Some(fault) = bound.as_ref().and_then(|b| versions.scheme.fault(b)) {
+            return Err(bad(&format!("versions.{name}"), &fault));
+        }
+    }
     if let (Some(a), Some(b)) = (&versions.from, &versions.to)
         && !versions.covers(a)
     {

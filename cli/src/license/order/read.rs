@@ -2,7 +2,7 @@
 
 use super::{OrderError, refuse};
 use crate::license::anchor::Description;
-use mooring_core::license::{CountBy, Draw, VersionRange};
+use mooring_core::license::{CountBy, Draw, VersionRange, VersionScheme};
 use mooring_core::names::{PoolName, Version};
 use mooring_core::policy::{OptimisticStart, Reclaim};
 use serde::de::{self, Visitor};
@@ -105,9 +105,11 @@ impl<'de> Deserialize<'de> for Count {
     }
 }
 
-/// Versions covered: `2024.2..2026`, `2024..`, `..2026`, or `{from, to}`; both bounds belong to it.
+/// Versions covered: `2024.2..2026`, `2024..`, `..2026`, or `{scheme, from, to}`; both bounds
+/// belong to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Versions {
+    pub scheme: VersionScheme,
     pub from: Option<String>,
     pub to: Option<String>,
 }
@@ -118,7 +120,7 @@ impl<'de> Deserialize<'de> for Versions {
         impl<'de> Visitor<'de> for V {
             type Value = Versions;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("versions such as \"2024.2..2026\", \"2024..\" or {from: \"2024.2\", to: \"2026\"}")
+                f.write_str("versions such as \"2024.2..2026\", \"2024..\" or {scheme: decimal, from: \"2024.2\", to: \"2026\"}")
             }
             fn visit_str<E: de::Error>(self, s: &str) -> Result<Versions, E> {
                 let (a, b) = s
@@ -128,11 +130,13 @@ impl<'de> Deserialize<'de> for Versions {
                 Ok(Versions {
                     from: bound(a),
                     to: bound(b),
+                    ..Versions::default()
                 })
             }
             fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Versions, A::Error> {
                 let b = Bounds::deserialize(de::value::MapAccessDeserializer::new(map))?;
                 Ok(Versions {
+                    scheme: b.scheme,
                     from: b.from.map(|v| v.0),
                     to: b.to.map(|v| v.0),
                 })
@@ -145,6 +149,8 @@ impl<'de> Deserialize<'de> for Versions {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Bounds {
+    #[serde(default)]
+    scheme: VersionScheme,
     from: Option<Text>,
     to: Option<Text>,
 }
@@ -295,6 +301,7 @@ pub fn product_flag(s: &str) -> Result<OrderProduct, String> {
         versions: Versions {
             from: bound(from),
             to: bound(to),
+            ..Versions::default()
         },
         ..OrderProduct::default()
     })
@@ -308,6 +315,7 @@ impl Versions {
             v.map_err(|e| (name, e.to_string()))
         };
         Ok(VersionRange {
+            scheme: self.scheme,
             from: bound("from", &self.from)?,
             to: bound("to", &self.to)?,
         })
