@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The most items in one claim.
-pub const MAX_ITEMS: usize = 16;
+pub const MAX_ITEMS: usize = 64;
 /// The most seats one item may ask for.
 pub const MAX_SEATS: u32 = 1_000_000;
 

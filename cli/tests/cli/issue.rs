@@ -554,3 +554,50 @@ products:
         .unwrap();
     assert!(!render.contains("ends"), "as the license: {render}");
 }
+
+#[test]
+fn ten_thousand_products_are_issued_and_verified_and_one_more_is_too_many() {
+    let desk = Desk::new();
+    let key = desk.vendor_key("vendor.key");
+    let order = common::order_with_anchor();
+    let (before, _) = order.split_once("products:").unwrap();
+    let (_, anchors) = order.split_once("anchors:").unwrap();
+    let products = |n: usize| -> String {
+        let all = (0..n).map(|i| format!("- {{name: Acme_Suite_{i:05}, seats: 2}}\n"));
+        all.collect()
+    };
+    let issue = |n: usize| {
+        let order = format!("{before}products:\n{}anchors:{anchors}", products(n));
+        desk.write("order.yaml", &order);
+        let args = ["--key", "vendor.key", "--out", "l.mooring"];
+        let begun = std::time::Instant::now();
+        let out = desk.mooring(&[&["license", "issue", "order.yaml"][..], &args].concat());
+        println!("{n} products issued: {:?}", begun.elapsed());
+        out
+    };
+    let e = issue(10_001).bad().stderr;
+    let says = [
+        "products: 10001 of them, expected at most 10000",
+        "several licenses",
+    ];
+    assert!(says.iter().all(|s| e.contains(s)), "{e}");
+    let said = issue(10_000).good().stderr;
+    assert!(said.contains("Warning: the license has "), "{said}");
+    println!("{} bytes", desk.read("l.mooring").len());
+    for args in [
+        &["license", "verify", "l.mooring", "--vendor-key", &key][..],
+        &[
+            "license",
+            "inspect",
+            "l.mooring",
+            "--covers",
+            "1",
+            "--product",
+            "acme_suite_09999",
+        ],
+    ] {
+        let begun = std::time::Instant::now();
+        desk.mooring(args).good();
+        println!("{}: {:?}", args[1], begun.elapsed());
+    }
+}

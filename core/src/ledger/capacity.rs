@@ -1,10 +1,10 @@
 //! What the license has, and drawing seats from it.
 
-use super::alternative::{alternative, draws};
+use super::alternative::{Alternative, alternative, draws};
 use super::count_by::{Share, ShareKey, share_key};
 use super::fit::{fit, room, take};
 use super::pool::{Drawn, Draws, Plan, PoolUse, ProductRule};
-use super::refusal::Refusal;
+use super::refusal::{Refusal, Sold};
 use crate::identity::Holder;
 use crate::license::{CountBy, License, Pool, Product, TokenDraw};
 use crate::names::{LeaseId, PoolName, ProductName};
@@ -121,7 +121,7 @@ impl Capacity {
                 return Err(Refusal::UnknownProduct {
                     item: i,
                     product,
-                    sold: self.products.iter().map(|p| p.name.clone()).collect(),
+                    sold: Sold::of(&self.products),
                 });
             };
             if let Some(v) = item.version.as_ref().filter(|v| !rule.versions.covers(v)) {
@@ -153,20 +153,25 @@ impl Capacity {
 
     /// The most seats of a product that could be out at once, were nothing else.
     pub(super) fn most(&self, product: &ProductName) -> u32 {
-        self.most_out_of(product, self.totals())
+        self.most_out_of(product, |p| self.pools.get(p).map_or(0, PoolUse::total))
     }
 
-    /// The most seats of a product that could be had out of what is `free` in each pool.
-    pub(super) fn most_out_of(&self, product: &ProductName, mut free: Vec<u32>) -> u32 {
+    /// The most seats of a product that could be had out of what is `free` in each pool. It looks
+    /// at the product's own pools alone: a license may have thousands.
+    pub(super) fn most_out_of(&self, product: &ProductName, free: impl Fn(usize) -> u32) -> u32 {
         let Some(rule) = self.rule(product) else {
             return 0;
         };
+        let own = rule.pools();
+        let mut free: Vec<u32> = own.iter().map(|p| free(*p)).collect();
         // Alternatives of one product may share pools, so this is what drawing in their order
         // gives.
         let mut most = 0u32;
         for alt in &rule.from {
-            let n = room(alt, &free);
-            take(alt, n, &mut free);
+            let place = |(p, w): &(usize, u32)| Some((own.binary_search(p).ok()?, *w));
+            let alt: Alternative = alt.iter().filter_map(place).collect();
+            let n = room(&alt, &free);
+            take(&alt, n, &mut free);
             most = most.saturating_add(n);
         }
         most
@@ -190,11 +195,13 @@ impl Capacity {
 
     /// The other products that can draw on a pool of this one's.
     pub(super) fn sharers(&self, product: &ProductName) -> impl Iterator<Item = &ProductName> {
-        let pools =
-            |r: &ProductRule| -> Vec<usize> { r.from.iter().flatten().map(|(p, _)| *p).collect() };
-        let own = self.rule(product).map(pools).unwrap_or_default();
+        let own = self.rule(product).map(ProductRule::pools);
+        let own = own.unwrap_or_default();
         let others = self.products.iter().filter(|r| r.name != *product);
-        let shares = move |r: &&ProductRule| pools(r).iter().any(|p| own.contains(p));
+        let shares = move |r: &&ProductRule| {
+            let mut pools = r.from.iter().flatten();
+            pools.any(|(p, _)| own.binary_search(p).is_ok())
+        };
         others.filter(shares).map(|r| &r.name)
     }
 
@@ -202,10 +209,6 @@ impl Capacity {
     pub(super) fn is_shared(&self, product: &ProductName) -> bool {
         self.rule(product)
             .is_some_and(|r| r.count_by != CountBy::Claim)
-    }
-
-    fn totals(&self) -> Vec<u32> {
-        self.pools.iter().map(PoolUse::total).collect()
     }
 
     pub(super) fn free(&self) -> Vec<u32> {
@@ -241,7 +244,11 @@ impl Capacity {
     fn fits_at_all(&self, items: &[Item]) -> bool {
         let want = |i: &Item| Some((self.rule(&i.product)?.from.as_slice(), i.seats.get()));
         let wants: Option<Vec<_>> = items.iter().map(want).collect();
-        wants.is_some_and(|w| self.prospects().any(|there| fit(&w, &there).is_some()))
+        let pools = self.pools_of(items);
+        wants.is_some_and(|w| {
+            let mut dates = self.prospects(&pools);
+            dates.any(|at| fit(&w, &self.there_at(at)).is_some())
+        })
     }
 
     /// Whether other claims of such holders can count as one with this one.

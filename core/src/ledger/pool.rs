@@ -32,6 +32,11 @@ impl PoolUse {
         self.seats.saturating_add(self.overdraft)
     }
 
+    /// What is there at a date.
+    pub(super) fn sold_at(&self, at: Timestamp) -> u32 {
+        if self.is_open(at) { self.sold() } else { 0 }
+    }
+
     pub(super) fn is_open(&self, at: Timestamp) -> bool {
         self.not_before.is_none_or(|t| t <= at) && self.expires.is_none_or(|t| at < t)
     }
@@ -55,6 +60,16 @@ pub(super) struct ProductRule {
     pub(super) count_by: CountBy,
     /// Alternatives in order; each a list of (pool, weight).
     pub(super) from: Vec<Alternative>,
+}
+
+impl ProductRule {
+    /// The pools that it can draw on, by their places, each once and in order.
+    pub(super) fn pools(&self) -> Vec<usize> {
+        let mut all: Vec<usize> = self.from.iter().flatten().map(|(p, _)| *p).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
 }
 
 /// Seats drawn: (pool, how many).

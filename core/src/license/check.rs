@@ -105,6 +105,8 @@ impl License {
         }
         check_anchors(&self.anchors)?;
         self.check_policy()?;
+        few("products", self.products.len())?;
+        few("pools", self.pools.len())?;
         self.check_pools()?;
         self.check_products()
     }
@@ -126,7 +128,6 @@ impl License {
     }
 
     pub(crate) fn check_pools(&self) -> Result<(), LicenseError> {
-        few("pools", self.pools.len())?;
         once(
             "pools",
             self.pools.iter().map(|p| (&p.name, p.name.as_str())),
@@ -184,7 +185,6 @@ impl License {
         if self.products.is_empty() {
             return bad("products", "expected at least one");
         }
-        few("products", self.products.len())?;
         once(
             "products",
             self.products.iter().map(|p| (&p.name, p.name.as_str())),

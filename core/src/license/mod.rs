@@ -30,7 +30,7 @@ pub use anchor::{
     AnchorKey, AnchorKind, HwidHash, HwidItem, HwidItems, MAX_HWID_ITEMS, MAX_STANDBY_DAYS,
     MAX_USB_SERIAL, Standby, UsbDevice,
 };
-pub use armour::{ArmourError, armour, armoured_type};
+pub use armour::{ArmourError, MAX_FILE, armour, armoured_type};
 pub use bundle::{Bundle, TicketBundle};
 pub use check::LicenseError;
 pub use dates::{

@@ -362,7 +362,7 @@ fn item(product: &str, seats: u32, version: Option<&str>) -> Item {
 }
 
 pub fn annotations() -> Vec<AnnotationCase> {
-    let many = (0..17)
+    let many = (0..65)
         .map(|i| format!("p{i}"))
         .collect::<Vec<_>>()
         .join(",");

@@ -97,7 +97,7 @@ fn a_claim_is_read_and_a_bad_one_names_its_field() {
         body(r#"{"items":[{"product":"a","seats":null,"version":null}]}"#).unwrap(),
         "a None"
     );
-    let many = (0..17)
+    let many = (0..65)
         .map(|i| format!(r#"{{"product":"p{i}"}}"#))
         .collect::<Vec<_>>()
         .join(",");
