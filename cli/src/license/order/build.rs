@@ -5,6 +5,7 @@ use super::{OrderError, refuse};
 use crate::license::date;
 use mooring_core::license::{
     AnchorKey, AnchorKind, Draw, License, LicenseError, Policy, Pool, Product, VersionScheme,
+    is_placeholder,
 };
 use mooring_core::names::{PoolName, ProductName};
 use mooring_core::time::{LONGEST_GRACE, MAX_LEASE, MIN_LEASE, Timestamp, parse_span, print_span};
@@ -321,6 +322,14 @@ fn anchors(order: &Order, allow: &[Weak]) -> Result<Vec<AnchorKey>, OrderError> 
         return Err(refuse("anchors", problem));
     }
     for (i, a) in order.anchors.iter().enumerate() {
+        // An empty one is refused with all licenses.
+        let serial = a.usb.as_ref().map(|d| d.serial.trim()).unwrap_or_default();
+        if !serial.is_empty() && is_placeholder(serial) {
+            let problem = format!(
+                "{serial:?} is a placeholder, which others like it have, too; expected a device with a serial number of its own"
+            );
+            return Err(refuse(format!("anchors[{i}].usb.serial"), problem));
+        }
         // The key of the other kinds is in a file always, whatever their description says.
         let (weak, field, flag) = match a.kind {
             AnchorKind::Pkcs11 if !a.software => continue,
