@@ -70,11 +70,18 @@ pub struct LicenseServerStatus {
     /// Claims in line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<u32>,
-    /// Each product.
+    /// Each product; of a license with more, the first 1000.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub products: Vec<ProductStatus>,
+    /// How many products the license has, where `products` lists fewer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub products_in_all: Option<u32>,
 }
+
+/// How many products `status.products` lists at most: an object has a bound, and each change of a
+/// number writes it anew.
+pub const MAX_STATUS_PRODUCTS: usize = 1000;
 
 /// A condition: it serves.
 pub const READY: &str = "Ready";

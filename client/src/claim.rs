@@ -2,7 +2,7 @@
 
 use crate::clock::boot;
 use crate::driver::Driver;
-use crate::error::{Error, NAME, VERSION};
+use crate::error::{Error, NAME, PRODUCT, VERSION};
 use crate::mooring::Mooring;
 use crate::order::{Order, Source};
 use crate::seat::{Holding, Seat};
@@ -113,7 +113,7 @@ impl<'a> Claim<'a> {
 
     fn ask(self, first: impl FnOnce(&Seat) -> Result<(), Error>) -> Result<Seat, Error> {
         let product = ProductName::new(&self.product);
-        let product = product.map_err(|_| Error::argument("product", &self.product, NAME))?;
+        let product = product.map_err(|_| Error::argument("product", &self.product, PRODUCT))?;
         let source = self
             .source
             .map_err(|n| Error::argument("claim", &n, NAME))?;

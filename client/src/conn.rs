@@ -4,6 +4,7 @@
 use crate::clock::boot;
 use crate::error::Error;
 use crate::http::{Incoming, Unreadable};
+use mooring_core::license::MAX_FILE;
 use mooring_core::secret::Secret;
 use mooring_core::time::BootTime;
 use mooring_core::wire::SECRET_HEADER;
@@ -20,8 +21,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-/// The longest body that is read whole.
-const MAX_BODY: usize = 1024 * 1024;
+/// The longest body that is read whole: a license comes with each proof.
+const MAX_BODY: usize = MAX_FILE;
 /// How much one [`Conn::step`] reads at most, so that a sidecar that never ends does not keep its
 /// reader for ever.
 const STEP: usize = 64 * 1024;

@@ -9,11 +9,14 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What a name, and what a version may be.
+/// What a claim's name, what a product's, and what a version may be.
 #[doc(hidden)]
 pub const NAME: &str = "1 to 63 of a-z, 0-9, '-', '_' and '.', a letter or digit first and last";
 #[doc(hidden)]
-pub const VERSION: &str = "1 to 32 of letters, digits, '.', '-', '_' and '+'";
+pub const PRODUCT: &str = "1 to 64 of letters, digits, '.', '_', '+' and '-', a letter, a digit or '_' first, not digits alone";
+#[doc(hidden)]
+pub const VERSION: &str =
+    "1 to 32 of letters, digits, '.', '-', '_' and '+', a digit first or after one letter";
 
 /// Why a call did not succeed.
 #[derive(Debug, thiserror::Error)]

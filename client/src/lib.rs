@@ -99,7 +99,7 @@ pub use watch::{State, Why};
 #[doc(hidden)]
 pub use {
     conn::wait,
-    error::{NAME, VERSION},
+    error::{NAME, PRODUCT, VERSION},
 };
 
 /// Words of the protocol that appear in this crate's API.

@@ -1,7 +1,7 @@
 //! An application's view: its keys, its version, and whether a lease verifies.
 
 use crate::clock::{app_clock, boot, proved, wall};
-use crate::error::Error;
+use crate::error::{Error, PRODUCT};
 use crate::events::Events;
 use crate::nonce::nonce;
 use crate::sidecar::Sidecar;
@@ -34,8 +34,7 @@ pub enum UnverifiedStart {
 }
 
 pub(crate) fn product(p: &str) -> Result<ProductName, Error> {
-    let expected = "a product's name as the license writes it";
-    ProductName::new(p).map_err(|_| Error::argument("product", p, expected))
+    ProductName::new(p).map_err(|_| Error::argument("product", p, PRODUCT))
 }
 
 /// A connection's worth of settings; the connections themselves are made anew for each call.

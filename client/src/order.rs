@@ -38,11 +38,13 @@ impl Order {
         if let Some(name) = resume {
             return (&socket::HOLD, format!("{hold}?resume={name}"));
         }
-        let mut path = format!("{hold}?product={}&seats={}", self.product, self.seats);
+        // Some would read a plus sign as a space.
+        let value = |word: &str| word.replace('+', "%2B");
+        let product = value(self.product.as_str());
+        let mut path = format!("{hold}?product={product}&seats={}", self.seats);
         if let Some(v) = &self.version {
             path += "&version=";
-            // Some would read a plus sign as a space.
-            path += &v.as_str().replace('+', "%2B");
+            path += &value(v.as_str());
         }
         if optimistic {
             path += "&start=optimistic";
@@ -52,5 +54,23 @@ impl Order {
             path += &String::from(hash);
         }
         (&socket::HOLD, path)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plus_sign_in_a_name_or_a_version_is_encoded() {
+        let order = Order {
+            product: ProductName::new("pgc++").unwrap(),
+            seats: 2,
+            version: Some(Version::new("1.0+b2").unwrap()),
+            source: Source::Hold,
+        };
+        let (_, path) = order.follow(None, false, None);
+        assert_eq!(path, "/v1/hold?product=pgc%2B%2B&seats=2&version=1.0%2Bb2");
     }
 }

@@ -36,7 +36,7 @@ pub const LICENSES: Annotation = Annotation {
     key: "mooring.dev/licenses",
     env: Some("MOORING_LICENSES"),
     doc: Some(
-        "what is asked for: products, each with an optional `@version` and `:seats`, separated by commas. All of it or nothing",
+        "what is asked for: products, each with an optional `@version` and `:seats`, separated by commas. All of it or nothing. A product is named as in the license, in whatever case",
     ),
     ..PLAIN
 };

@@ -3,8 +3,9 @@
 use crate::whole::Whole;
 use hex::FromHex as _;
 use serde::{Deserialize, Serialize};
-use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -41,6 +42,29 @@ fn dnsish(kind: &'static str, s: &str) -> Result<(), BadName> {
     BadName::unless(ok, kind, s, expected)
 }
 
+/// The longest name of what is sold, in characters.
+pub const MAX_PRODUCT: usize = 64;
+
+/// Names as vendors have them (`85690DSPRM_F`, `pgc++`, `_ep`). One of digits alone is half of
+/// something else: CodeMeter's firm code before its product code.
+fn sold(kind: &'static str, s: &str) -> Result<(), BadName> {
+    let b = s.as_bytes();
+    let first = b
+        .first()
+        .is_some_and(|c| c.is_ascii_alphanumeric() || *c == b'_');
+    let ok = first && b.len() <= MAX_PRODUCT && s.chars().all(is_sold_char);
+    let expected = "expected 1 to 64 of letters, digits, '.', '_', '+' and '-', beginning with a letter, a digit or '_'";
+    BadName::unless(ok, kind, s, expected)?;
+    let digits = b.iter().all(u8::is_ascii_digit);
+    let expected = "expected a name as the license has it, and not digits alone (CodeMeter's firm code and product code are none)";
+    BadName::unless(!digits, kind, s, expected)
+}
+
+/// Whether it may stand in the name or the version of what is sold.
+pub(crate) fn is_sold_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '-')
+}
+
 /// JSON has it as its text.
 macro_rules! as_text {
     ($t:ident, $e:ty) => {
@@ -63,7 +87,7 @@ pub(crate) use as_text;
 macro_rules! name {
     ($(#[$doc:meta])* $t:ident, $kind:literal, $check:path) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
         pub struct $t(Arc<str>);
 
@@ -100,25 +124,65 @@ macro_rules! name {
                 write!(f, "{:?}", &self.0)
             }
         }
+    };
+}
 
-        impl Borrow<str> for $t {
-            fn borrow(&self) -> &str {
-                &self.0
+/// Names of which vendors and pods each have their spelling: compared without regard to ASCII case.
+macro_rules! caseless {
+    ($t:ident) => {
+        impl $t {
+            fn folded(&self) -> impl Iterator<Item = u8> + '_ {
+                self.0.bytes().map(|b| b.to_ascii_lowercase())
+            }
+
+            /// Whether a text is this name, in whatever case.
+            pub fn is(&self, text: &str) -> bool {
+                self.0.eq_ignore_ascii_case(text)
+            }
+        }
+
+        impl PartialEq for $t {
+            fn eq(&self, other: &Self) -> bool {
+                self.is(&other.0)
+            }
+        }
+
+        impl Eq for $t {}
+
+        impl PartialOrd for $t {
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+
+        impl Ord for $t {
+            fn cmp(&self, other: &Self) -> Ordering {
+                self.folded().cmp(other.folded())
+            }
+        }
+
+        impl Hash for $t {
+            fn hash<H: Hasher>(&self, state: &mut H) {
+                self.folded().for_each(|b| state.write_u8(b));
+                state.write_u8(0xff);
             }
         }
     };
 }
 
 name!(
-    /// What a license sells.
-    ProductName, "product", dnsish
+    /// What a license sells. Two names that differ in case alone are the same.
+    ProductName, "product", sold
 );
+caseless!(ProductName);
 name!(
-    /// A number of seats that products draw on.
-    PoolName, "pool", dnsish
+    /// A number of seats that products draw on. Two names that differ in case alone are the same.
+    PoolName, "pool", sold
 );
+caseless!(PoolName);
 name!(
     /// A holder's name for one of its claims.
+    #[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
     ClaimName, "claim", dnsish
 );
 
@@ -130,14 +194,19 @@ impl ClaimName {
 }
 
 fn version(kind: &'static str, s: &str) -> Result<(), BadName> {
-    let ok = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-' | b'_' | b'+');
-    let ok = (1..=32).contains(&s.len()) && s.bytes().all(ok);
-    let expected = "expected 1 to 32 of letters, digits, '.', '-', '_' and '+'";
+    let ok = (1..=32).contains(&s.len()) && s.chars().all(is_sold_char);
+    // Slurm writes a license's host there (`nastran@flex_host`).
+    let digit = |b: Option<&u8>| b.is_some_and(u8::is_ascii_digit);
+    let b = s.as_bytes();
+    let letter = b.first().is_some_and(u8::is_ascii_alphabetic);
+    let ok = ok && (digit(b.first()) || letter && digit(b.get(1)));
+    let expected = "expected a version such as 2026.1, v2026.1 or R2026b: 1 to 32 of letters, digits, '.', '-', '_' and '+', a digit first or after one letter";
     BadName::unless(ok, kind, s, expected)
 }
 
 name!(
     /// A version of a product, as the annotation asks for it.
+    #[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
     Version, "version", version
 );
 
@@ -253,21 +322,89 @@ impl fmt::Display for Seats {
 }
 
 #[cfg(test)]
+#[allow(clippy::panic)]
 mod tests {
     use super::*;
 
     #[test]
     fn names_are_checked_once_where_they_come_in() {
-        for good in ["render", "a", "ansys-2", "x.y_z"] {
+        for good in [
+            "render",
+            "a",
+            "ansys-2",
+            "MATLAB",
+            "Vivado_System_Edition",
+            "85690DSPRM_F",
+            "pgc++",
+            "3D",
+            "_ep",
+            "a-",
+            &"x".repeat(64),
+        ] {
             assert_eq!(
                 ProductName::new(good).map(|p| p.to_string()),
                 Ok(good.to_owned())
             );
         }
-        for bad in ["", "-a", "a-", "Render", "a b", "ü", &"x".repeat(64)] {
+        for bad in [
+            "",
+            "-a",
+            "+a",
+            ".a",
+            "a b",
+            "a/b",
+            "ü",
+            "6000010",
+            &"x".repeat(65),
+        ] {
             let e = ProductName::new(bad).map_err(|e| e.to_string());
             assert!(
                 e.as_ref().is_err_and(|e| e.starts_with("product ")),
+                "{bad}: {e:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn case_makes_no_other_product_and_the_spelling_stays() {
+        let name = |s: &str| ProductName::new(s).unwrap_or_else(|e| panic!("{e}"));
+        let (a, b) = (name("MATLAB"), name("matlab"));
+        assert_eq!((&a, a.as_str()), (&b, "MATLAB"));
+        assert_eq!(a.cmp(&b), Ordering::Equal);
+        assert!(a.is("MatLab") && !a.is("matlab_"));
+        let set = std::collections::HashSet::from([a]);
+        assert!(set.contains(&b) && !set.contains(&name("matlab_")));
+        // Only ASCII: nothing else is in a name. And claims are told apart.
+        assert!(ClaimName::new("POD").is_err());
+    }
+
+    #[test]
+    fn a_version_is_no_host() {
+        for good in [
+            "2026.0508",
+            "1.000",
+            "v2029.01",
+            "2019.2019",
+            "R2024b",
+            "0",
+            "2023SP2",
+            "1.a",
+        ] {
+            assert!(Version::new(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "flex_host",
+            "host1",
+            ".5",
+            "-1",
+            "SP2",
+            "1 2",
+            &"1".repeat(33),
+        ] {
+            let e = Version::new(bad).map_err(|e| e.to_string());
+            assert!(
+                e.as_ref().is_err_and(|e| e.contains("such as 2026.1")),
                 "{bad}: {e:?}"
             );
         }

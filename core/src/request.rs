@@ -4,17 +4,19 @@
 //! value = item *("," item)
 //! item  = product ["@" version] [":" seats]
 //! ```
-//! Blanks around an item are nothing.
+//! Blanks around an item are nothing. Products are compared without regard to case, and a version
+//! begins with a digit (or one letter and a digit), so that a host's name there, as Slurm writes
+//! it, is not taken for one.
 //!
 //! A bad value is answered with the character where it went wrong (counted from 1) and what was
 //! expected there.
 
-use crate::names::{ProductName, Seats, Version};
+use crate::names::{ProductName, Seats, Version, is_sold_char};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The most items in one claim.
-pub const MAX_ITEMS: usize = 16;
+pub const MAX_ITEMS: usize = 64;
 /// The most seats one item may ask for.
 pub const MAX_SEATS: u32 = 1_000_000;
 
@@ -104,17 +106,10 @@ fn parse_item(part: &str, at: usize) -> Result<Item, BadRequest> {
         Some((p, v)) => (p, Some((v, at + p.chars().count() + 1))),
         None => (head, None),
     };
-    let expected = "a product's name (lower case: a-z, 0-9, '-', '_', '.'; at most 63; a letter or digit first and last)";
-    let product = ProductName::new(product).map_err(|_| {
-        ended(product, at).unwrap_or_else(|| locate(product, at, expected, is_name_char))
-    })?;
+    let product = ProductName::new(product).map_err(|_| bad_product(product, at))?;
     let version = match version {
         None => None,
-        Some((v, at)) => {
-            let expected = "a version (letters, digits, '.', '-', '_', '+'; at most 32)";
-            let ok = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '+');
-            Some(Version::new(v).map_err(|_| locate(v, at, expected, ok))?)
-        }
+        Some((v, at)) => Some(Version::new(v).map_err(|_| bad_version(v, at))?),
     };
     let seats = match seats {
         None => Seats::ONE,
@@ -136,13 +131,28 @@ fn parse_item(part: &str, at: usize) -> Result<Item, BadRequest> {
     })
 }
 
-fn is_name_char(c: char) -> bool {
-    c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.')
+fn bad_product(word: &str, at: usize) -> BadRequest {
+    let expected = if !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit()) {
+        "a product's name as the license has it, not digits alone (CodeMeter's firm code and product code are none)"
+    } else {
+        "a product's name (letters, digits, '.', '_', '+', '-'; at most 64; a letter, a digit or '_' first)"
+    };
+    ended(word, at).unwrap_or_else(|| locate(word, at, expected, is_sold_char))
+}
+
+fn bad_version(word: &str, at: usize) -> BadRequest {
+    // Each character may stand in one: so it is something else, such as Slurm's license server.
+    let expected = if !word.is_empty() && word.chars().all(is_sold_char) && word.len() <= 32 {
+        "a version such as 2026.1 or v2026.1 after '@' (the license server is named by the annotation mooring.dev/server)"
+    } else {
+        "a version (letters, digits, '.', '-', '_', '+'; at most 32; a digit first, or after one letter)"
+    };
+    locate(word, at, expected, is_sold_char)
 }
 
 /// A name that ends in what is no part of any: something else was meant to come next.
 fn ended(word: &str, at: usize) -> Option<BadRequest> {
-    let (end, c) = word.chars().enumerate().find(|(_, c)| !is_name_char(*c))?;
+    let (end, c) = word.chars().enumerate().find(|(_, c)| !is_sold_char(*c))?;
     let expected = "',' and another product, '@' and a version, or ':' and a number of seats";
     (end > 0 && c.is_ascii() && !c.is_ascii_alphanumeric())
         .then(|| bad(at + end, format!("{c:?}"), expected))

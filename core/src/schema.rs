@@ -6,7 +6,7 @@
 
 use crate::license::{Digest, HolderHmac, KeyId, PublicKey};
 use crate::names::{
-    ClaimName, InstanceId, LeaseId, PoolName, ProductName, RequestId, Seats, Version,
+    ClaimName, InstanceId, LeaseId, MAX_PRODUCT, PoolName, ProductName, RequestId, Seats, Version,
 };
 use crate::request::MAX_SEATS;
 use crate::secret::{Secret, SecretHash};
@@ -16,6 +16,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 
 const DNSISH: &str = "^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$";
+/// Not of digits alone.
+const SOLD: &str = "^([A-Za-z_]|[0-9]+[A-Za-z._+-])[A-Za-z0-9._+-]*$";
 const HEX32: &str = "^[0-9a-f]{32}$";
 const BASE64: &str =
     "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$";
@@ -53,10 +55,10 @@ macro_rules! schemas {
 
 schemas! {
     inline: false;
-    ProductName = {"type": "string", "pattern": DNSISH, "description": "What a license sells."};
-    PoolName = {"type": "string", "pattern": DNSISH, "description": "A number of seats that products draw on."};
+    ProductName = {"type": "string", "pattern": SOLD, "maxLength": MAX_PRODUCT, "description": "What a license sells; compared without regard to case."};
+    PoolName = {"type": "string", "pattern": SOLD, "maxLength": MAX_PRODUCT, "description": "A number of seats that products draw on; compared without regard to case."};
     ClaimName = {"type": "string", "pattern": DNSISH, "description": "A holder's name for one of its claims."};
-    Version = {"type": "string", "pattern": "^[A-Za-z0-9._+-]{1,32}$", "description": "A version of a product."};
+    Version = {"type": "string", "pattern": "^[A-Za-z]?[0-9][A-Za-z0-9._+-]*$", "maxLength": 32, "description": "A version of a product."};
     LeaseId = {"type": "string", "pattern": HEX32, "description": "One lease: given to a claim when it arrives, never given again."};
     InstanceId = {"type": "string", "pattern": HEX32, "description": "One run of a license server's process."};
     RequestId = {"type": "string", "pattern": HEX32, "description": "One request of a holder; a retry carries the same one."};

@@ -91,7 +91,7 @@ pub fn chain(data: &[u8]) {
             && part
                 .items
                 .iter()
-                .any(|i| i.product.as_str() == "render" && i.seats.get() == v.seats)
+                .any(|i| i.product.is("render") && i.seats.get() == v.seats)
     );
     assert!(first & 8 == 0 || !v.software);
     assert_eq!(v.fresh, first & 4 != 0);

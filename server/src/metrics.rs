@@ -8,6 +8,10 @@ use prometheus::{
     Gauge, GaugeVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
+/// How many pools have series of their own. Those after them are one, which is no pool's name.
+const MOST_POOLS: usize = 1000;
+const OTHERS: &str = "(others)";
+
 /// A row is a metric: its field, its type, its name with its labels, and its help.
 macro_rules! metrics {
     ($($field:ident: $kind:ident, $name:literal $([$($label:literal),+])?, $help:literal;)+) => {
@@ -122,14 +126,21 @@ impl Metrics {
         self.seats.reset();
         self.seats_used.reset();
         self.seats_expire.reset();
-        for p in pools {
+        for (i, p) in pools.into_iter().enumerate() {
             let license = p.license.as_deref().unwrap_or_default();
-            let name = p.name.as_str();
+            let name = if i < MOST_POOLS {
+                p.name.as_str()
+            } else {
+                OTHERS
+            };
             let seats = |kind: &str| self.seats.with_label_values(&[license, name, kind]);
-            seats("sold").set(p.seats.into());
-            seats("overdraft").set(p.overdraft.into());
+            seats("sold").add(p.seats.into());
+            seats("overdraft").add(p.overdraft.into());
             let used = self.seats_used.with_label_values(&[license, name]);
-            used.set(p.used.into());
+            used.add(p.used.into());
+            if name == OTHERS {
+                continue;
+            }
             let end = p.expires.and_then(|t| t.parse::<Timestamp>().ok());
             if let Some(t) = end {
                 let expire = self.seats_expire.with_label_values(&[license, name]);

@@ -266,7 +266,8 @@ impl Server {
         self.metric("mooring_renewals_total", "renewed")
     }
 
-    fn metric(&self, name: &str, label: &str) -> f64 {
+    /// The sum of a metric's series that have this label.
+    pub fn metric(&self, name: &str, label: &str) -> f64 {
         metric(self.on().server.metrics, name, label).unwrap()
     }
 }

@@ -119,7 +119,16 @@ fn products(servers: &[ServerObject], all: bool) -> String {
         return String::new();
     }
     let header = ["SERVER", "PRODUCT", "USED", "SEATS", "WAITING", "EXPIRES"];
-    format!("\n{}", table(&header, &rows))
+    let more = |s: &ServerObject| {
+        let all = s.status.as_ref()?.products_in_all?;
+        let shown = of_products(s).len();
+        Some(format!(
+            "{} has {all} products, of which these are the first {shown}\n",
+            name(s, true)
+        ))
+    };
+    let more: String = servers.iter().filter_map(more).collect();
+    format!("\n{}{more}", table(&header, &rows))
 }
 
 fn of_products(s: &ServerObject) -> &[ProductStatus] {

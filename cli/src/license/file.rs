@@ -7,8 +7,8 @@ use std::io::{ErrorKind, Read, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-/// The largest file that is read: far above any license, order or key.
-const MAX: u64 = 1024 * 1024;
+/// The largest file that is read, in MiB: above any license, order or key.
+const MAX_MIB: u64 = 8;
 
 /// Reads a text; `-` is standard input.
 pub fn read(path: &Path) -> anyhow::Result<String> {
@@ -18,11 +18,12 @@ pub fn read(path: &Path) -> anyhow::Result<String> {
     } else {
         Box::new(fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?)
     };
-    let read = source.by_ref().take(MAX + 1).read_to_string(&mut text);
+    let most = MAX_MIB * 1024 * 1024;
+    let read = source.by_ref().take(most + 1).read_to_string(&mut text);
     let n = read.with_context(|| format!("cannot read {} as text", path.display()))?;
-    if n as u64 > MAX {
+    if n as u64 > most {
         bail!(
-            "{}: larger than 1 MiB; expected a license, an order, a key or an anchor description",
+            "{}: larger than {MAX_MIB} MiB; expected a license, an order, a key or an anchor description",
             path.display()
         );
     }

@@ -1,16 +1,19 @@
 //! `mooring license inspect`: what a file says, and plainly what of it was verified.
 
+mod covers;
 mod lines;
 mod signed;
 
 use super::verify::{self, Input};
 use super::{file, vendor_key};
 use crate::output::{self, Form};
+use anyhow::bail;
 use lines::{Lines, signature};
 use mooring_core::license::{
     AnchorKey, AnchorKind, Delegation, Digest, Draw, KeyId, LeaseToken, License, OpenLicense,
-    Policy, Pool, Product, Trust, types,
+    Policy, Pool, PoolsByName, Product, Trust, types,
 };
+use mooring_core::names::{ProductName, Version};
 use mooring_core::policy::OptimisticStart;
 use mooring_core::request;
 use mooring_core::time::{DEFAULT_GRACE, Timestamp, print_span};
@@ -25,6 +28,7 @@ use std::time::Duration;
 Examples:
   mooring license inspect acme.mooring
   mooring license inspect acme.mooring --vendor-key ed25519:9f2c… -o json
+  mooring license inspect acme.mooring --covers 21.10 --product render      # exit code 1 if it is not covered
   curl --unix-socket $MOORING_SOCKET http://mooring/v1/token | mooring license inspect -"
 )]
 pub struct InspectArgs {
@@ -36,6 +40,13 @@ pub struct InspectArgs {
     /// may be given
     #[arg(long, value_name = "KEY")]
     vendor_key: Vec<String>,
+    /// Says of each product whether the license covers this version of it, and why not; exit code 1
+    /// if it covers none
+    #[arg(long, value_name = "VERSION")]
+    covers: Option<Version>,
+    /// With --covers: of this product alone
+    #[arg(long, value_name = "NAME", requires = "covers")]
+    product: Option<ProductName>,
     /// How to print it
     #[arg(short, long, value_enum, default_value_t)]
     output: Form,
@@ -79,12 +90,19 @@ pub fn run(args: &InspectArgs) -> anyhow::Result<()> {
     let (envelopes, bundled) = match input {
         Input::License(e) => (vec![*e], None),
         Input::Bundle(b) => (b.licenses.clone(), Some(b)),
+        Input::Revocations(_) | Input::Voucher(_) if args.covers.is_some() => {
+            bail!("--covers: expected a license, or a bundle with one");
+        }
         Input::Revocations(text) => return signed::revocations(&text, trust, now, args.output),
         Input::Voucher(text) => return signed::voucher(&text, trust, now, args.output),
     };
     let envelopes = envelopes.into_iter();
     let opened = envelopes.map(|e| OpenLicense::from_envelope(e, trust));
     let opened: Vec<OpenLicense> = opened.collect::<Result<_, _>>()?;
+    if let Some(version) = &args.covers {
+        let licenses: Vec<&License> = opened.iter().map(|o| &o.license).collect();
+        return covers::run(&licenses, version, args.product.as_ref(), args.output);
+    }
     let bundled = bundled.map(|b| {
         let delegation: Delegation = b.delegation.read_unverified(types::DELEGATION)?;
         let lease: LeaseToken = b.lease.read_unverified(types::LEASE)?;
@@ -158,7 +176,8 @@ fn license(open: &OpenLicense, dates: Option<&str>) -> String {
         out.add("Replaces", l.supersedes.join(", "));
     }
     out.each("Pools", &l.pools, pool);
-    out.each("Products", &l.products, |p| product(l, p));
+    let pools = l.pools_by_name();
+    out.each("Products", &l.products, |p| product(l, &pools, p));
     out.each("Anchors", &l.anchors, anchor);
     out.each("Policy", &policy(&l.policy), String::clone);
     if !l.critical.is_empty() {
@@ -179,7 +198,7 @@ fn pool(p: &Pool) -> String {
     format!("{}: {} seats{more}{begin}{end}", p.name, p.seats)
 }
 
-fn product(l: &License, p: &Product) -> String {
+fn product(l: &License, pools: &PoolsByName<'_>, p: &Product) -> String {
     let draw = |d: &Draw| match d.weight {
         1 => d.pool.to_string(),
         n => format!("{n} × {}", d.pool),
@@ -193,7 +212,7 @@ fn product(l: &License, p: &Product) -> String {
         format!("; features {}", p.features.join(", "))
     };
     // Where that is not the license's own.
-    let end = l.ends(p).filter(|t| Some(*t) != l.expires);
+    let end = pools.ends(p).filter(|t| Some(*t) != l.expires);
     let end = end.map_or_else(String::new, |t| format!("; its last seat ends {t}"));
     format!(
         "{}: {}; each seat from {from}{features}{end}",

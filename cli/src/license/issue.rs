@@ -131,6 +131,9 @@ fn attest(args: &IssueArgs, order: &Order, now: Timestamp) -> anyhow::Result<()>
     Ok(())
 }
 
+/// From how many bytes on a license is worth a warning.
+const LARGE: usize = 256 * 1024;
+
 pub fn run(mut args: IssueArgs) -> anyhow::Result<()> {
     let order = gather(&mut args)?;
     let now = Timestamp::now();
@@ -148,6 +151,12 @@ pub fn run(mut args: IssueArgs) -> anyhow::Result<()> {
 
     let signers = Signer::open_all(&args.key)?;
     let (text, open) = sign(&license, &signers)?;
+    if text.len() > LARGE {
+        eprintln!(
+            "Warning: the license has {} bytes, and goes along with each renewal and each proof; a Secret of Kubernetes holds 1048576 at most. Products that draw on common pools take less than products with a pool each; or issue several licenses",
+            text.len()
+        );
+    }
     match &args.out {
         None => output::print(&text)?,
         Some(path) if args.force => file::replace(path, &text, 0o644).context("--out")?,

@@ -142,6 +142,39 @@ fn a_usb_device_is_chosen_described_and_licensed_by_name() {
         bad.stderr
     );
 
+    // So is what a stick says that has no number of its own, whoever wrote the description.
+    for none in ["0123456789ABCDEF", "\"000000000000\"", "\"12345678\"", "x"] {
+        desk.write(
+            "bad.yaml",
+            &made.replace("serial: A2", &format!("serial: {none}")),
+        );
+        let e = desk
+            .mooring(&[&ISSUE[..], &["bad.yaml", "--allow-anchor", "usb"]].concat())
+            .bad()
+            .stderr;
+        let says = [
+            "anchors[0].usb.serial",
+            none.trim_matches('"'),
+            "is a placeholder",
+        ];
+        assert!(says.iter().all(|s| e.contains(s)), "{none}: {e}");
+    }
+    plug(&desk, "2-1", "0781", "5567", Some("0123456789ABCDEF"));
+    let e = anchor(&["--vendor-id", "0781"]).bad().stderr;
+    assert!(
+        e.contains("0781:5567") && e.contains("is a placeholder"),
+        "{e}"
+    );
+    plug(&desk, "1-3", "0781", "5568", Some("A9"));
+    plug(&desk, "1-4", "0781", "5568", Some("A9"));
+    let e = anchor(&["--serial", "A9"]).bad().stderr;
+    let says = [
+        "2 USB devices say the same of themselves",
+        "(port 1-3)",
+        "(port 1-4)",
+    ];
+    assert!(says.iter().all(|s| e.contains(s)), "{e}");
+
     // A key that everybody may read is none.
     std::fs::set_permissions(
         desk.path("anchor.key"),

@@ -266,8 +266,47 @@ fn each_refusal_of_an_order_names_field_value_and_what_was_expected() {
         ),
         (
             "name: render",
-            "name: Render",
-            &["products[0].name", "Render", "a-z"],
+            "name: Ren der",
+            &["products[0].name", "Ren der", "of letters"],
+        ),
+        (
+            "name: render",
+            "name: '6000010'",
+            &["products[0].name", "6000010", "digits alone", "CodeMeter"],
+        ),
+        (
+            "products:",
+            "products:\n- {name: Render, seats: 2}",
+            &["products[1].name", "render and Render differ in case alone"],
+        ),
+        (
+            "products:",
+            "pools: [{name: GPU, seats: 2}, {name: gpu, seats: 1}]\nproducts:",
+            &["pools[1].name", "gpu and GPU differ in case alone"],
+        ),
+        (
+            "2024.2..2027",
+            "{scheme: decimal, to: 2023b}",
+            &[
+                "products[0].versions.to",
+                "2023b is no decimal number",
+                "2026.0508",
+            ],
+        ),
+        (
+            "2024.2..2027",
+            "{scheme: decimal}",
+            &["products[0].versions.scheme", "expected from, to, or both"],
+        ),
+        (
+            "2024.2..2027",
+            "{scheme: roman, to: \"1\"}",
+            &["products[0].versions", "roman", "decimal"],
+        ),
+        (
+            "2024.2..2027",
+            "flex_host..",
+            &["products[0].versions.from", "flex_host", "such as 2026.1"],
         ),
         (
             "2024.2..2027",
@@ -408,6 +447,81 @@ fn each_refusal_of_an_order_names_field_value_and_what_was_expected() {
 }
 
 #[test]
+fn names_are_as_vendors_have_them_and_found_in_whatever_case() {
+    let desk = Desk::new();
+    let key = desk.vendor_key("vendor.key");
+    let order = common::order_with_anchor();
+    let (before, _) = order.split_once("products:").unwrap();
+    let (_, anchors) = order.split_once("anchors:").unwrap();
+    let sold = "pools: [{name: solver, seats: 3}]
+products:
+- {name: MATLAB, seats: 2}
+- {name: pgc++, seats: 4}
+- {name: 85690DSPRM_F, from: \"PGC++\"}
+- {name: 3D, from: solver+matlab}
+- {name: _ep, from: [[{pool: pgc++}, {pool: solver}]]}
+";
+    desk.write("order.yaml", &format!("{before}{sold}anchors:{anchors}"));
+    let args = ["--key", "vendor.key", "--out", "l.mooring"];
+    desk.mooring(&[&["license", "issue", "order.yaml"][..], &args].concat())
+        .good();
+    let seen = desk
+        .mooring(&["license", "inspect", "l.mooring", "--vendor-key", &key])
+        .good();
+    for says in [
+        "85690DSPRM_F: all versions; each seat from PGC++",
+        "3D: all versions; each seat from solver and matlab",
+        "_ep: all versions; each seat from pgc++ and solver",
+    ] {
+        assert!(seen.stdout.contains(says), "{says}: {}", seen.stdout);
+    }
+    desk.mooring(&[
+        "license",
+        "voucher",
+        "l.mooring",
+        "--product",
+        "matlab",
+        "--expires",
+        "2027-01-01",
+        "--key",
+        "vendor.key",
+        "--out",
+        "v.voucher",
+    ])
+    .good();
+}
+
+#[test]
+fn an_anchor_for_whose_key_everybody_can_sign_is_refused() {
+    let desk = Desk::new();
+    desk.vendor_key("vendor.key");
+    desk.write("order.yaml", ORDER);
+    let issue = || {
+        let args = ["--key", "vendor.key", "--anchor", "anchor.yaml"];
+        desk.mooring(&[&["license", "issue", "order.yaml"][..], &args].concat())
+    };
+    // The identity point, and p + 3, which is 3 written a second way.
+    for digits in [
+        format!("01{}", "00".repeat(31)),
+        format!("f0{}7f", "ff".repeat(30)),
+    ] {
+        let weak = common::ANCHOR.replace(&"01".repeat(32), &digits);
+        desk.write("anchor.yaml", &weak);
+        let e = issue().bad().stderr;
+        let says = [
+            "anchor.yaml",
+            "key ",
+            &digits,
+            "everybody can sign for it",
+            "keygen",
+        ];
+        assert!(says.iter().all(|s| e.contains(s)), "{e}");
+    }
+    desk.write("anchor.yaml", common::ANCHOR);
+    issue().good();
+}
+
+#[test]
 fn seats_with_an_end_of_their_own_are_issued_and_shown() {
     let desk = Desk::new();
     desk.vendor_key("vendor.key");
@@ -439,4 +553,51 @@ products:
         .find(|l| l.contains("render: "))
         .unwrap();
     assert!(!render.contains("ends"), "as the license: {render}");
+}
+
+#[test]
+fn ten_thousand_products_are_issued_and_verified_and_one_more_is_too_many() {
+    let desk = Desk::new();
+    let key = desk.vendor_key("vendor.key");
+    let order = common::order_with_anchor();
+    let (before, _) = order.split_once("products:").unwrap();
+    let (_, anchors) = order.split_once("anchors:").unwrap();
+    let products = |n: usize| -> String {
+        let all = (0..n).map(|i| format!("- {{name: Acme_Suite_{i:05}, seats: 2}}\n"));
+        all.collect()
+    };
+    let issue = |n: usize| {
+        let order = format!("{before}products:\n{}anchors:{anchors}", products(n));
+        desk.write("order.yaml", &order);
+        let args = ["--key", "vendor.key", "--out", "l.mooring"];
+        let begun = std::time::Instant::now();
+        let out = desk.mooring(&[&["license", "issue", "order.yaml"][..], &args].concat());
+        println!("{n} products issued: {:?}", begun.elapsed());
+        out
+    };
+    let e = issue(10_001).bad().stderr;
+    let says = [
+        "products: 10001 of them, expected at most 10000",
+        "several licenses",
+    ];
+    assert!(says.iter().all(|s| e.contains(s)), "{e}");
+    let said = issue(10_000).good().stderr;
+    assert!(said.contains("Warning: the license has "), "{said}");
+    println!("{} bytes", desk.read("l.mooring").len());
+    for args in [
+        &["license", "verify", "l.mooring", "--vendor-key", &key][..],
+        &[
+            "license",
+            "inspect",
+            "l.mooring",
+            "--covers",
+            "1",
+            "--product",
+            "acme_suite_09999",
+        ],
+    ] {
+        let begun = std::time::Instant::now();
+        desk.mooring(args).good();
+        println!("{}: {:?}", args[1], begun.elapsed());
+    }
 }

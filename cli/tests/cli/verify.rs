@@ -187,3 +187,61 @@ fn a_private_key_named_by_mistake_is_never_quoted() {
         );
     }
 }
+
+#[test]
+fn a_license_says_whether_it_covers_a_version_and_why_not() {
+    let desk = Desk::new();
+    desk.vendor_key("vendor.key");
+    let order = common::order_with_anchor();
+    let (before, _) = order.split_once("products:").unwrap();
+    let (_, anchors) = order.split_once("anchors:").unwrap();
+    let sold = "products:
+- {name: MATLAB, seats: 2, versions: ..21.9}
+- {name: NX, seats: 2, versions: {scheme: decimal, to: \"21.9\"}}
+- {name: any, seats: 1}
+";
+    desk.write("order.yaml", &format!("{before}{sold}anchors:{anchors}"));
+    let args = ["--key", "vendor.key", "--out", "l.mooring"];
+    desk.mooring(&[&["license", "issue", "order.yaml"][..], &args].concat())
+        .good();
+    let covers = |args: &[&str]| {
+        desk.mooring(&[&["license", "inspect", "l.mooring", "--covers"][..], args].concat())
+    };
+    let seen = covers(&["21.10"]).good().stdout;
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let lines: Vec<String> = seen.lines().map(words).collect();
+    assert_eq!(
+        lines,
+        [
+            "PRODUCT 21.10 THE LICENSE COVERS",
+            "MATLAB NOT covered up to 21.9",
+            "NX covered up to 21.9 as decimal numbers",
+            "any covered all versions",
+        ]
+    );
+    let e = covers(&["21.10", "--product", "matlab"]).bad();
+    assert!(
+        e.stderr.contains("version 21.10 of matlab is not covered"),
+        "{}",
+        e.stderr
+    );
+    let e = covers(&["2023b", "--product", "nx"]).bad();
+    assert!(
+        e.stdout.contains("2023b is no decimal number"),
+        "{}",
+        e.stdout
+    );
+    let e = covers(&["1", "--product", "zbrush"]).bad().stderr;
+    assert!(e.contains("--product: zbrush is not in the license"), "{e}");
+    let json = covers(&["21.10", "--product", "nx", "-o", "json"])
+        .good()
+        .stdout;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json[0]["covered"], true);
+    // A reader that knows no schemes must not take the license.
+    let seen = desk
+        .mooring(&["license", "inspect", "l.mooring", "-o", "json"])
+        .good();
+    let json: serde_json::Value = serde_json::from_str(&seen.stdout).unwrap();
+    assert_eq!(json["license"]["critical"], serde_json::json!(["scheme"]));
+}

@@ -231,7 +231,7 @@ typedef struct mooring_proof {
 
 /* A product and seats of it, for mooring_put_claim(). */
 typedef struct mooring_item {
-  /* The product. */
+  /* The product, by its name in the license; case does not matter. */
   const char *product;
   /* The version to ask for; NULL: none. */
   const char *version;
@@ -267,7 +267,7 @@ typedef struct mooring_claim {
   uint32_t size;
   /* How many seats; 0 is 1. */
   uint32_t seats;
-  /* The product. */
+  /* The product, by its name in the license; case does not matter. */
   const char *product;
   /* The version to ask for, if the license server is to tell them apart; NULL: none. */
   const char *version;

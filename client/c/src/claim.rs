@@ -23,7 +23,7 @@ pub struct mooring_claim {
     pub size: u32,
     /// How many seats; 0 is 1.
     pub seats: u32,
-    /// The product.
+    /// The product, by its name in the license; case does not matter.
     pub product: *const c_char,
     /// The version to ask for, if the license server is to tell them apart; NULL: none.
     pub version: *const c_char,

@@ -5,7 +5,8 @@ use crate::last::{Fault, mooring_code};
 use crate::opts::{builder, mooring_opts};
 use crate::proof::mooring_proof;
 use mooring_client::{
-    ClaimName, Error, Item, Mooring, NAME, ProductName, Seats, SocketClaim, VERSION, Version,
+    ClaimName, Error, Item, Mooring, NAME, PRODUCT, ProductName, Seats, SocketClaim, VERSION,
+    Version,
 };
 use std::ffi::{CString, c_char};
 
@@ -16,7 +17,7 @@ pub struct mooring(pub(crate) Mooring);
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct mooring_item {
-    /// The product.
+    /// The product, by its name in the license; case does not matter.
     pub product: *const c_char,
     /// The version to ask for; NULL: none.
     pub version: *const c_char,
@@ -141,7 +142,7 @@ unsafe fn item(i: &mooring_item) -> Result<Item, Fault> {
     let checked = version.map(Version::new).transpose();
     let bad = |field, value: &str, expected| Fault::from(Error::argument(field, value, expected));
     Ok(Item {
-        product: ProductName::new(product).map_err(|_| bad("items.product", product, NAME))?,
+        product: ProductName::new(product).map_err(|_| bad("items.product", product, PRODUCT))?,
         seats: Seats::new(i.seats.max(1))
             .ok_or_else(|| bad("items.seats", &i.seats.to_string(), "1 or more"))?,
         version: checked.map_err(|_| bad("items.version", version.unwrap_or_default(), VERSION))?,

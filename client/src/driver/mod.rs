@@ -14,6 +14,7 @@ use crate::nonce::{nonce, secret};
 use crate::order::{Order, Source};
 use crate::status::{SidecarClaim, SidecarStatus};
 use crate::watch::{Terms, Want, Watch, Word};
+use mooring_core::license::MAX_FILE;
 use mooring_core::names::ClaimName;
 use mooring_core::secret::{Secret, SecretHash};
 use mooring_core::time::BootTime;
@@ -28,8 +29,8 @@ use rustix::time::{
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The longest token, and the longest problem, that is read.
-const MAX_ANSWER: usize = 256 * 1024;
+/// The longest token, and the longest problem, that is read: a license comes with each token.
+const MAX_ANSWER: usize = MAX_FILE;
 
 /// Longer than the sidecar itself waits for the license server.
 const ANSWER: Duration = Duration::from_secs(15);

@@ -109,7 +109,7 @@ fn any_executor_can_wait_for_a_seat_and_for_its_changes() {
         }
     ));
     // Errors come the same way.
-    let e = block_on(m.claim("Render").hold_async()).unwrap_err();
+    let e = block_on(m.claim("Ren der").hold_async()).unwrap_err();
     assert!(matches!(e, Error::Argument { .. }), "{e}");
     fake.now(|_| Reply::Stream(vec![claim("hold-1", "Waiting")]));
     let e = block_on(

@@ -3,16 +3,23 @@
 use super::subject::{check_subject, is_id};
 use crate::ledger::MOST_CLAIMS_PER_HOLDER;
 use crate::license::{DsseError, Envelope, KeyError, KeyId, PublicKey, SigningKey, types};
-use crate::time::Timestamp;
+use crate::time::{Timestamp, print_span};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// What every client token begins with, so that one that leaked is found by a search.
 pub const CLIENT_TOKEN_PREFIX: &str = "mct_";
 /// The longest client token that is looked at, in bytes: far above any, and below every bound on
 /// headers.
 pub const MAX_CLIENT_TOKEN: usize = 4096;
+/// The longest that a client token may be good: a leap year. One that never ends is never looked
+/// after, and whoever finds it has it for good.
+const MAX_LIFE: Duration = Duration::from_secs(366 * 24 * 3600);
+/// How far the clock of who issues may be ahead of the license server's.
+const AHEAD: Duration = Duration::from_secs(60);
+
 /// Why a client token is not accepted. Nothing of the token is quoted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClientTokenError {
@@ -37,6 +44,13 @@ pub enum ClientTokenError {
         "client token field expires: it ended {expires}, and now it is {now}; have a new one issued (mooring client issue)"
     )]
     Expired { expires: Timestamp, now: Timestamp },
+    #[error(
+        "client token field issuedAt: it was issued {issued_at}, and now it is {now}; expected at most {ahead} ahead: set the clocks of this machine and of the one that issues", ahead = print_span(AHEAD)
+    )]
+    NotYet {
+        issued_at: Timestamp,
+        now: Timestamp,
+    },
 }
 
 impl ClientTokenError {
@@ -51,6 +65,7 @@ impl ClientTokenError {
             }
             Self::OtherServer { .. } => "other-server",
             Self::Expired { .. } => "expired",
+            Self::NotYet { .. } => "not-yet",
         }
     }
 }
@@ -97,6 +112,15 @@ impl ClientToken {
             let problem = format!("{} is not after issuedAt, {}", self.expires, self.issued_at);
             return bad("expires", problem);
         }
+        let last = self.issued_at.checked_add(MAX_LIFE);
+        if last.is_ok_and(|last| self.expires > last) {
+            let most = print_span(MAX_LIFE);
+            let problem = format!(
+                "{}, expected at most {most} after issuedAt, {}",
+                self.expires, self.issued_at
+            );
+            return bad("expires", problem);
+        }
         Ok(())
     }
 
@@ -113,8 +137,8 @@ impl ClientToken {
     }
 
     /// Reads one that a client sent to the license server `server`: signed by one of `keys`, for
-    /// this server, not expired. Whether it is revoked is [`RevokedList`](super::RevokedList)'s to
-    /// say. Tells which key signed.
+    /// this server, issued, not expired. Whether it is revoked is
+    /// [`RevokedList`](super::RevokedList)'s to say. Tells which key signed.
     pub fn open(
         text: &str,
         keys: &[PublicKey],
@@ -130,6 +154,13 @@ impl ClientToken {
         if now >= token.expires {
             let expires = token.expires;
             return Err(ClientTokenError::Expired { expires, now });
+        }
+        if now
+            .checked_add(AHEAD)
+            .is_ok_and(|latest| token.issued_at > latest)
+        {
+            let issued_at = token.issued_at;
+            return Err(ClientTokenError::NotYet { issued_at, now });
         }
         Ok((token, signer.id()))
     }

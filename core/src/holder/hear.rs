@@ -134,6 +134,10 @@ impl Claimant {
 
     fn granted(&mut self, sent: BootTime, g: Grant, now: BootTime, fraction: f64) {
         self.s.holder = Some(g.holder.into());
+        // The same, as the license spells it.
+        if g.items == self.s.items {
+            self.s.items = g.items;
+        }
         // A grant may begin the counter anew at the server; ours never goes back.
         let t = Terms {
             lease: g.lease,

@@ -767,3 +767,27 @@ fn what_is_told_is_the_servers_last_word_and_since_when_it_gives_nothing() {
     let t = w.ask(t, grant(0), 0);
     assert_eq!(w.h.status(at(t)).since_boot_ms, None);
 }
+
+#[test]
+fn a_granted_claim_shows_its_products_as_the_license_spells_them() {
+    let shown = |granted: &str| {
+        let items = |s| crate::request::parse(s).unwrap();
+        let spec = Spec::new(ClaimName::pod(), items("matlab:2"), Start::Licensed);
+        let mut w = World {
+            h: Claimant::new(spec, Secret::from_bytes([1; 32]), at(0)),
+            r: Steady(0),
+        };
+        let Answer::Granted(mut g) = grant(1) else {
+            panic!("a grant")
+        };
+        g.items = items(granted);
+        w.ask(0, Answer::Granted(g), 1);
+        crate::request::print(&w.h.status(at(1)).items)
+    };
+    assert_eq!(shown("MATLAB:2"), "MATLAB:2");
+    assert_eq!(
+        shown("other"),
+        "matlab:2",
+        "what it did not ask for is not its own"
+    );
+}

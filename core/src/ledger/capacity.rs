@@ -4,7 +4,7 @@ use super::alternative::{Alternative, draws};
 use super::count_by::{Share, ShareKey, share_key};
 use super::fit::{Want, fit, room, take};
 use super::pool::{Drawn, Draws, Offer, Plan, PoolUse, ProductRule, Source};
-use super::refusal::Refusal;
+use super::refusal::{Refusal, Sold};
 use super::types::Part;
 use crate::identity::Holder;
 use crate::license::{CountBy, Digest, TokenDraw, TokenPart};
@@ -20,6 +20,8 @@ pub struct Capacity {
     pub(super) licenses: Vec<Source>,
     pub(super) pools: Vec<PoolUse>,
     pub(super) products: Vec<ProductRule>,
+    /// Where each product is among them.
+    pub(super) places: HashMap<ProductName, usize>,
     /// Seats that several claims count as one: of products that are counted by pod, node, …
     pub(super) shares: HashMap<ShareKey, Share>,
     /// The wall clock as it was told last: which pools are open goes by it.
@@ -47,7 +49,18 @@ impl<'a> Way<'a> {
 
 impl Capacity {
     pub(super) fn rule(&self, product: &ProductName) -> Option<&ProductRule> {
-        self.products.iter().find(|p| p.name == *product)
+        self.products.get(*self.places.get(product)?)
+    }
+
+    /// The same items, their products spelled as the license spells them.
+    pub(super) fn spelled(&self, items: &[Item]) -> Vec<Item> {
+        let spelled = |item: &Item| Item {
+            product: self
+                .rule(&item.product)
+                .map_or_else(|| item.product.clone(), |r| r.name.clone()),
+            ..item.clone()
+        };
+        items.iter().map(spelled).collect()
     }
 
     /// Whether such a claim could ever be granted; if not, why.
@@ -58,7 +71,7 @@ impl Capacity {
                 return Err(Refusal::UnknownProduct {
                     item: i,
                     product,
-                    sold: self.products.iter().map(|p| p.name.clone()).collect(),
+                    sold: Sold::of(&self.products),
                 });
             };
             let covers = |v| rule.offers.iter().any(|o| o.versions.covers(v));
@@ -92,20 +105,25 @@ impl Capacity {
 
     /// The most seats of a product that could be out at once, were nothing else.
     pub(super) fn most(&self, product: &ProductName) -> u32 {
-        self.most_out_of(product, self.totals())
+        self.most_out_of(product, |p| self.pools.get(p).map_or(0, PoolUse::total))
     }
 
-    /// The most seats of a product that could be had out of what is `free` in each pool.
-    pub(super) fn most_out_of(&self, product: &ProductName, mut free: Vec<u32>) -> u32 {
+    /// The most seats of a product that could be had out of what is `free` in each pool. It looks
+    /// at the product's own pools alone: a license may have thousands.
+    pub(super) fn most_out_of(&self, product: &ProductName, free: impl Fn(usize) -> u32) -> u32 {
         let Some(rule) = self.rule(product) else {
             return 0;
         };
+        let own = rule.pools();
+        let mut free: Vec<u32> = own.iter().map(|p| free(*p)).collect();
         // Alternatives of one product may share pools, so this is what drawing in their order
         // gives.
         let mut most = 0u32;
         for alt in rule.alternatives() {
-            let n = room(alt, &free);
-            take(alt, n, &mut free);
+            let place = |(p, w): &(usize, u32)| Some((own.binary_search(p).ok()?, *w));
+            let alt: Alternative = alt.iter().filter_map(place).collect();
+            let n = room(&alt, &free);
+            take(&alt, n, &mut free);
             most = most.saturating_add(n);
         }
         most
@@ -130,10 +148,13 @@ impl Capacity {
 
     /// The other products that can draw on a pool of this one's.
     pub(super) fn sharers(&self, product: &ProductName) -> impl Iterator<Item = &ProductName> {
-        let own = self.rule(product).into_iter();
-        let own: Vec<usize> = own.flat_map(ProductRule::pools).collect();
+        let own = self.rule(product).map(ProductRule::pools);
+        let own = own.unwrap_or_default();
         let others = self.products.iter().filter(|r| r.name != *product);
-        let shares = move |r: &&ProductRule| r.pools().any(|p| own.contains(&p));
+        let shares = move |r: &&ProductRule| {
+            let mut pools = r.alternatives().flatten();
+            pools.any(|(p, _)| own.binary_search(p).is_ok())
+        };
         others.filter(shares).map(|r| &r.name)
     }
 
@@ -141,10 +162,6 @@ impl Capacity {
     pub(super) fn is_shared(&self, product: &ProductName) -> bool {
         let mut offers = self.rule(product).into_iter().flat_map(|r| &r.offers);
         offers.any(|o| o.count_by != CountBy::Claim)
-    }
-
-    fn totals(&self) -> Vec<u32> {
-        self.pools.iter().map(PoolUse::total).collect()
     }
 
     pub(super) fn free(&self) -> Vec<u32> {
@@ -224,7 +241,11 @@ impl Capacity {
     /// Whether these items could be had, now or at a later date, were nothing else out.
     fn fits_at_all(&self, items: &[Item]) -> bool {
         let wants: Option<Vec<Want<'_>>> = items.iter().map(|i| self.want(i)).collect();
-        wants.is_some_and(|w| self.prospects().any(|there| fit(&w, &there).is_some()))
+        let pools = self.pools_of(items);
+        wants.is_some_and(|w| {
+            let mut dates = self.prospects(&pools);
+            dates.any(|at| fit(&w, &self.there_at(at)).is_some())
+        })
     }
 
     /// An item's seats, by each file that may serve it.
@@ -240,10 +261,12 @@ impl Capacity {
 
     /// The most seats of an item's product that one file has, now or later.
     fn most_of_one_file(&self, item: &Item) -> u32 {
+        let pools = self.pools_of(std::slice::from_ref(item));
         let rule = self.rule(&item.product).into_iter();
         let offers = rule.flat_map(|r| r.offers_for(item.version.as_ref()));
         let most = |o: &Offer| {
-            let there = self.prospects().map(|mut there| {
+            let there = self.prospects(&pools).map(|at| {
+                let mut there = self.there_at(at);
                 o.from.iter().fold(0u32, |sum, alt| {
                     let n = room(alt, &there);
                     take(alt, n, &mut there);

@@ -13,7 +13,7 @@ use super::capacity::Capacity;
 use super::count_by::ShareKey;
 use super::entry::{Entry, State};
 use super::fit::{Found, Want, fit};
-use super::pool::{Drawn, Draws, PoolUse, ProductRule};
+use super::pool::{Drawn, Draws, ProductRule};
 use super::state::Ledger;
 use super::types::{Granted, SeatDates};
 use crate::mutant::{self, Mutant};
@@ -49,17 +49,20 @@ impl Capacity {
         true
     }
 
-    /// What each pool has now, and at each later date at which seats begin, were nothing out.
-    pub(super) fn prospects(&self) -> impl Iterator<Item = Vec<u32>> {
-        let begins = self.pools.iter().filter_map(|p| p.not_before);
-        let later = begins.filter(|t| *t > self.at);
-        let dates = std::iter::once(self.at).chain(later);
-        dates.map(|at| self.there_at(at))
+    /// The dates from which on there may be more in one of these pools: now, and later ones.
+    pub(super) fn prospects(&self, pools: &[usize]) -> impl Iterator<Item = Timestamp> {
+        let begins = pools.iter().filter_map(|p| self.pools.get(*p)?.not_before);
+        let later: BTreeSet<Timestamp> = begins.filter(|t| *t > self.at).collect();
+        std::iter::once(self.at).chain(later)
     }
 
-    fn there_at(&self, at: Timestamp) -> Vec<u32> {
-        let there = |p: &PoolUse| if p.is_open(at) { p.sold() } else { 0 };
-        self.pools.iter().map(there).collect()
+    /// What each pool has at a date, were nothing out.
+    pub(super) fn there_at(&self, at: Timestamp) -> Vec<u32> {
+        self.pools.iter().map(|p| p.sold_at(at)).collect()
+    }
+
+    fn most_at(&self, product: &ProductName, at: Timestamp) -> u32 {
+        self.most_out_of(product, |p| self.pools.get(p).map_or(0, |p| p.sold_at(at)))
     }
 
     /// The days to come from which on there is another number of a product's seats.
@@ -72,7 +75,7 @@ impl Capacity {
         let mut last = self.most(product);
         let mut changes = Vec::new();
         for at in later {
-            let seats = self.most_out_of(product, self.there_at(at));
+            let seats = self.most_at(product, at);
             if std::mem::replace(&mut last, seats) != seats {
                 let at = at.to_string();
                 changes.push(SeatChange { at, seats });
@@ -83,10 +86,10 @@ impl Capacity {
 
     /// The most seats of a product that could be out at once, now or later.
     pub(super) fn most_ever(&self, product: &ProductName) -> u32 {
-        let most = self
-            .prospects()
-            .map(|there| self.most_out_of(product, there));
-        most.max().unwrap_or(0)
+        let pools = self.rule(product).map(ProductRule::pools);
+        let pools = pools.unwrap_or_default();
+        let dates = self.prospects(&pools);
+        dates.map(|at| self.most_at(product, at)).max().unwrap_or(0)
     }
 
     /// When the last of a product's seats ended, if they all have.

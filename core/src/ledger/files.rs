@@ -6,6 +6,7 @@ use super::capacity::Capacity;
 use super::pool::{Offer, PoolUse, ProductRule, Source};
 use crate::license::{Digest, License, Pool, Product};
 use crate::names::PoolName;
+use std::collections::HashMap;
 
 impl Capacity {
     /// What license files have, in the order in which they are drawn on. Each has been checked: its
@@ -60,23 +61,26 @@ impl Capacity {
         };
         let first = self.pools.len();
         self.pools.extend(license.pools.iter().map(pool));
-        let own = self.pools.get(first..).unwrap_or_default();
-        let places = |n: &PoolName| Some(first + own.iter().position(|p| p.name == *n)?);
+        let names = license.pools.iter().map(|p| &p.name);
+        let pools: HashMap<&PoolName, usize> = names.zip(first..).collect();
+        let places = |n: &PoolName| pools.get(n).copied();
+        let by_name = license.pools_by_name();
         let offer = |p: &Product| Offer {
             license: place,
             versions: p.versions.clone(),
-            expires: license.ends(p),
+            expires: by_name.ends(p),
             count_by: p.count_by,
             from: p.from.iter().map(|a| alternative(a, &places)).collect(),
         };
         for p in &license.products {
             let (name, offer) = (p.name.clone(), offer(p));
-            match self.products.iter_mut().find(|r| r.name == name) {
-                Some(rule) => rule.offers.push(offer),
-                None => self.products.push(ProductRule {
-                    name,
-                    offers: vec![offer],
-                }),
+            let known = self.places.get(&name).copied();
+            if let Some(rule) = known.and_then(|i| self.products.get_mut(i)) {
+                rule.offers.push(offer);
+            } else {
+                self.places.insert(name.clone(), self.products.len());
+                let offers = vec![offer];
+                self.products.push(ProductRule { name, offers });
             }
         }
     }
@@ -92,11 +96,14 @@ impl Capacity {
             p.gone = !self.licenses.get(p.license).is_some_and(|l| l.in_force);
         }
         let at = |places: &[usize], i: usize| places.get(i).copied().unwrap_or(i);
+        let known = self.pools.iter().map(|q| (q.license, q.name.clone()));
+        let known: HashMap<(usize, PoolName), usize> = known.zip(0..).collect();
         let mut pools = Vec::with_capacity(new.pools.len());
         for mut p in new.pools {
             p.license = at(&licenses, p.license);
-            let same = |q: &PoolUse| q.license == p.license && q.name == p.name;
-            if let Some((i, q)) = self.pools.iter_mut().enumerate().find(|(_, q)| same(q)) {
+            let i = known.get(&(p.license, p.name.clone())).copied();
+            if let Some((i, q)) = i.and_then(|i| Some((i, self.pools.get_mut(i)?))) {
+                q.name = p.name;
                 (q.seats, q.overdraft) = (p.seats, p.overdraft);
                 (q.not_before, q.expires) = (p.not_before, p.expires);
                 pools.push(i);
@@ -105,7 +112,7 @@ impl Capacity {
                 self.pools.push(p);
             }
         }
-        self.products = new.products;
+        (self.products, self.places) = (new.products, new.places);
         for offer in self.products.iter_mut().flat_map(|p| &mut p.offers) {
             offer.license = at(&licenses, offer.license);
             for draw in offer.from.iter_mut().flatten() {

@@ -46,6 +46,11 @@ impl PoolUse {
         self.seats.saturating_add(self.overdraft)
     }
 
+    /// What is there at a date.
+    pub(super) fn sold_at(&self, at: Timestamp) -> u32 {
+        if self.is_open(at) { self.sold() } else { 0 }
+    }
+
     pub(super) fn is_open(&self, at: Timestamp) -> bool {
         !self.gone && self.not_before.is_none_or(|t| t <= at) && self.expires.is_none_or(|t| at < t)
     }
@@ -85,9 +90,12 @@ impl ProductRule {
         self.offers.iter().flat_map(|o| &o.from)
     }
 
-    /// The pools that it draws on, one as often as alternatives name it.
-    pub(super) fn pools(&self) -> impl Iterator<Item = usize> {
-        self.alternatives().flatten().map(|(p, _)| *p)
+    /// The pools that it can draw on, by their places, each once and in order.
+    pub(super) fn pools(&self) -> Vec<usize> {
+        let mut all: Vec<usize> = self.alternatives().flatten().map(|(p, _)| *p).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
     }
 
     /// Which files may serve a claim for this version: those that cover it. All, where none does: a

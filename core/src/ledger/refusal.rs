@@ -1,5 +1,6 @@
 //! Why a claim, a renewal or a release is refused. What HTTP says of it stands in `problem`.
 
+use super::pool::ProductRule;
 use super::types::{MOST_CLAIMS_PER_HOLDER, QUESTIONS_A_MINUTE};
 use crate::identity::Holder;
 use crate::license::VersionRange;
@@ -8,6 +9,7 @@ use crate::policy::words;
 use crate::request::MAX_ITEMS;
 use crate::time::Timestamp;
 use crate::wire::Problem;
+use std::fmt;
 use std::time::Duration;
 
 /// Why the ledger says no, in words for people. `item` is the place of an item in the request.
@@ -17,15 +19,15 @@ pub enum Refusal {
     ItemCount(usize),
     #[error("product {0} is there twice")]
     ProductTwice(ProductName),
-    #[error("product {product:?} is not in the license; it has: {}", list(sold))]
+    #[error("product {product:?} is not in the license; it has: {sold}")]
     UnknownProduct {
         item: usize,
         product: ProductName,
-        sold: Vec<ProductName>,
+        sold: Sold,
     },
     #[error(
         "version {version} of {product} is not covered; the license covers {}",
-        or(covered)
+        or(covered, version)
     )]
     VersionNotCovered {
         item: usize,
@@ -141,9 +143,9 @@ fn more_claims(holder: &Holder) -> String {
     }
 }
 
-fn or(covered: &[VersionRange]) -> String {
-    let ranges: Vec<String> = covered.iter().map(ToString::to_string).collect();
-    ranges.join(", or ")
+fn or(covered: &[VersionRange], version: &Version) -> String {
+    let ranges = covered.iter().map(|r| r.against(version));
+    ranges.collect::<Vec<_>>().join(", or ")
 }
 
 fn by_files(sold: u32, of_one_file: u32) -> String {
@@ -154,10 +156,33 @@ fn by_files(sold: u32, of_one_file: u32) -> String {
     }
 }
 
-fn list(sold: &[ProductName]) -> String {
-    let names: Vec<&str> = sold.iter().map(ProductName::as_str).collect();
-    if names.is_empty() {
-        return "none".into();
+/// What a license sells, for people: the first names, and how many more there are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sold {
+    first: Vec<ProductName>,
+    more: usize,
+}
+
+impl Sold {
+    /// How many are named.
+    const NAMED: usize = 20;
+
+    pub(super) fn of(products: &[ProductRule]) -> Self {
+        let first = products.iter().take(Self::NAMED);
+        Self {
+            first: first.map(|p| p.name.clone()).collect(),
+            more: products.len().saturating_sub(Self::NAMED),
+        }
     }
-    names.join(", ")
+}
+
+impl fmt::Display for Sold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.first.iter().map(ProductName::as_str).collect();
+        match (names.is_empty(), self.more) {
+            (true, _) => f.write_str("none"),
+            (_, 0) => f.write_str(&names.join(", ")),
+            (_, more) => write!(f, "{} and {more} more", names.join(", ")),
+        }
+    }
 }

@@ -15,6 +15,9 @@ impl Ledger {
     pub fn set_capacity(&mut self, capacity: Capacity, now: BootTime) {
         self.tick(now);
         self.capacity.replace(capacity);
+        for e in self.entries.values_mut() {
+            e.items = self.capacity.spelled(&e.items);
+        }
         self.look_at_stranded(now);
         self.regroup(now);
         self.settling.end_if_done(now);

@@ -3,6 +3,7 @@
 
 mod dates;
 mod files;
+mod names;
 mod taken_back;
 
 use super::*;

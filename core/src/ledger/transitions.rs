@@ -23,7 +23,7 @@ impl Ledger {
         let e = Entry {
             holder: c.holder.clone(),
             name: c.name.clone(),
-            items: c.items.clone(),
+            items: self.capacity.spelled(&c.items),
             claims: c.claims,
             secret_hash: c.secret_hash,
             bind: c.bind,

@@ -18,6 +18,9 @@ use crate::wire::{ProblemType, WaitReason};
 /// reason alone.
 const NEAR: u32 = 10;
 
+/// How many products, or pools, a message names at most.
+const MOST_NAMED: usize = 8;
+
 impl Ledger {
     /// How an entry waits, if it does: its place is one more than those before it that share a
     /// pool.
@@ -101,7 +104,9 @@ impl Ledger {
             return None;
         }
         let (product, wanted) = (&item.product, item.seats.get());
-        let there = self.capacity.most_out_of(product, free.to_vec());
+        let there = self
+            .capacity
+            .most_out_of(product, |p| free.get(p).copied().unwrap_or(0));
         if there == 0
             && let Some(why) = self.taken_by_others(product)
         {
@@ -132,12 +137,18 @@ impl Ledger {
             1 => format!("1 seat of {p} is out"),
             n => format!("{n} seats of {p} are out"),
         });
-        let others: Vec<String> = others.collect();
+        let mut others: Vec<String> = others.collect();
         let all_are_out = out(product) >= u64::from(self.capacity.most(product));
         if others.is_empty() || (all_are_out && !self.capacity.is_shared(product)) {
             return None;
         }
+        if others.len() > MOST_NAMED {
+            let more = others.len() - MOST_NAMED;
+            others.truncate(MOST_NAMED);
+            others.push(format!("and of {more} more products"));
+        }
         let takes: Vec<String> = pools
+            .take(MOST_NAMED)
             .map(|(pool, weight, free)| {
                 let free = match free {
                     0 => "none is".to_owned(),
@@ -163,7 +174,10 @@ impl Ledger {
 
     fn is_free(&self, item: &Item, free: &[u32]) -> String {
         let product = &item.product;
-        match self.capacity.most_out_of(product, free.to_vec()) {
+        match self
+            .capacity
+            .most_out_of(product, |p| free.get(p).copied().unwrap_or(0))
+        {
             1 => format!("1 seat of {product} is free"),
             n => format!("{n} seats of {product} are free"),
         }

@@ -9,8 +9,9 @@ use super::types;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// The largest file that is read.
-const MAX_FILE: usize = 256 * 1024;
+/// The largest file that is read, in bytes: ten thousand products, each with a pool and a name of
+/// average length.
+pub const MAX_FILE: usize = 4 * 1024 * 1024;
 
 /// The kinds of files: what the envelope's type is, and what the first line says.
 const KINDS: &[(&str, &str)] = &[
@@ -60,7 +61,10 @@ pub(super) fn dearmour(text: &str, payload_type: &'static str) -> Result<Envelop
     let label = label(payload_type).unwrap_or_default();
     let (begin, end) = (begin(label), format!("-----END {label}-----"));
     if text.len() > MAX_FILE {
-        return Err(bad("it is larger than 256 KiB"));
+        return Err(ArmourError(format!(
+            "it has {} bytes, expected at most {MAX_FILE}; have several licenses issued, each with a part of the products",
+            text.len()
+        )));
     }
     let (_, rest) = text.split_once(&begin).ok_or_else(|| {
         let other = armoured_type(text).and_then(self::label);

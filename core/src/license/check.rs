@@ -3,11 +3,15 @@
 use super::anchor::AnchorKey;
 use super::armour::ArmourError;
 use super::dsse::DsseError;
-use super::file::{License, Pool};
+use super::file::{License, Pool, PoolsByName, Product};
 use crate::names::BadName;
 use crate::reason::LicenseReason;
 use crate::time::{MIN_LEASE, MIN_TEST_LEASE, Timestamp, print_span};
+use std::collections::HashMap;
+use std::hash::Hash;
 
+/// The most products, and the most pools, of a license.
+const MAX_SOLD: usize = 10_000;
 /// The schema this version writes and reads.
 const SCHEMA: u32 = 1;
 /// What a license may name in `critical`: the fields that this version obeys, at whatever depth
@@ -15,7 +19,7 @@ const SCHEMA: u32 = 1;
 const UNDERSTOOD: &str = "schema critical id supersedes customer issued notBefore expires maintenanceUntil test \
     emergency pools seats overdraft products versions features countBy from weight anchors \
     software standby usb hwid policy maxGrace optimisticStart maxContested maxAnchorGrace \
-    maxLease reclaim";
+    maxLease reclaim scheme";
 
 /// Why a license is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -101,6 +105,8 @@ impl License {
         }
         check_anchors(&self.anchors)?;
         self.check_policy()?;
+        few("products", self.products.len())?;
+        few("pools", self.pools.len())?;
         self.check_pools()?;
         self.check_products()
     }
@@ -122,11 +128,11 @@ impl License {
     }
 
     pub(crate) fn check_pools(&self) -> Result<(), LicenseError> {
+        once(
+            "pools",
+            self.pools.iter().map(|p| (&p.name, p.name.as_str())),
+        )?;
         for (i, p) in self.pools.iter().enumerate() {
-            if self.pools.iter().take(i).any(|q| q.name == p.name) {
-                let problem = format!("{} is there twice", p.name);
-                return bad(format!("pools[{i}].name"), problem);
-            }
             if p.seats.checked_add(p.overdraft).is_none() {
                 let problem = "seats and overdraft together are too many";
                 return bad(format!("pools[{i}].overdraft"), problem);
@@ -179,34 +185,17 @@ impl License {
         if self.products.is_empty() {
             return bad("products", "expected at least one");
         }
+        once(
+            "products",
+            self.products.iter().map(|p| (&p.name, p.name.as_str())),
+        )?;
+        let pools = self.pools_by_name();
         for (i, p) in self.products.iter().enumerate() {
-            if self.products.iter().take(i).any(|q| q.name == p.name) {
-                let problem = format!("{} is there twice", p.name);
-                return bad(format!("products[{i}].name"), problem);
-            }
-            let from = format!("products[{i}].from");
-            if p.from.is_empty() || p.from.iter().any(Vec::is_empty) {
-                let problem = "expected at least one alternative with at least one pool";
-                return bad(from, problem);
-            }
-            for d in p.from.iter().flatten() {
-                if self.pool(&d.pool).is_none() {
-                    return bad(from, format!("there is no pool {:?}", d.pool));
-                }
-                if d.weight == 0 || d.weight > 1_000_000 {
-                    return bad(from, format!("weight {}, expected 1 to 1000000", d.weight));
-                }
-            }
-            for (k, a) in p.from.iter().enumerate() {
-                if let (Some(begin), Some(end)) = self.dates_of(a)
-                    && begin >= end
-                {
-                    let pools: Vec<&str> = a.iter().map(|d| d.pool.as_str()).collect();
-                    let problem = format!(
-                        "{} are never there together: one begins {begin}, and one ends {end}; expected pools whose dates overlap",
-                        pools.join(" and ")
-                    );
-                    return bad(format!("{from}[{k}]"), problem);
+            check_draws(&pools, p, &format!("products[{i}].from"))?;
+            let v = &p.versions;
+            for (name, bound) in [("from", &v.from), ("to", &v.to)] {
+                if let Some(fault) = bound.as_ref().and_then(|b| v.scheme.fault(b)) {
+                    return bad(format!("products[{i}].versions.{name}"), fault);
                 }
             }
         }
@@ -223,6 +212,62 @@ impl License {
             None => Ok(()),
         }
     }
+}
+
+fn few(field: &str, n: usize) -> Result<(), LicenseError> {
+    if n <= MAX_SOLD {
+        return Ok(());
+    }
+    let problem = format!("{n} of them, expected at most {MAX_SOLD}; issue several licenses");
+    bad(field, problem)
+}
+
+/// Whether each name is there once, in whatever case.
+fn once<'a, N: Eq + Hash>(
+    field: &str,
+    names: impl Iterator<Item = (N, &'a str)>,
+) -> Result<(), LicenseError> {
+    let mut seen = HashMap::new();
+    for (i, (name, spelled)) in names.enumerate() {
+        if let Some(before) = seen.insert(name, spelled) {
+            let problem = if before == spelled {
+                format!("{spelled} is there twice")
+            } else {
+                format!("{spelled} and {before} differ in case alone, expected each name once")
+            };
+            return bad(format!("{field}[{i}].name"), problem);
+        }
+    }
+    Ok(())
+}
+
+/// Whether a product can draw on what its alternatives, which stand at `from`, say.
+fn check_draws(pools: &PoolsByName<'_>, p: &Product, from: &str) -> Result<(), LicenseError> {
+    if p.from.is_empty() || p.from.iter().any(Vec::is_empty) {
+        let problem = "expected at least one alternative with at least one pool";
+        return bad(from, problem);
+    }
+    for d in p.from.iter().flatten() {
+        if !pools.has(&d.pool) {
+            return bad(from, format!("there is no pool {:?}", d.pool));
+        }
+        if d.weight == 0 || d.weight > 1_000_000 {
+            return bad(from, format!("weight {}, expected 1 to 1000000", d.weight));
+        }
+    }
+    for (k, a) in p.from.iter().enumerate() {
+        if let (Some(begin), Some(end)) = pools.dates_of(a)
+            && begin >= end
+        {
+            let names: Vec<&str> = a.iter().map(|d| d.pool.as_str()).collect();
+            let problem = format!(
+                "{} are never there together: one begins {begin}, and one ends {end}; expected pools whose dates overlap",
+                names.join(" and ")
+            );
+            return bad(format!("{from}[{k}]"), problem);
+        }
+    }
+    Ok(())
 }
 
 /// Whether a license's anchors fit together: each key once, what its kind needs, exactly one that

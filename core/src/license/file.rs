@@ -6,6 +6,7 @@ use crate::names::{PoolName, ProductName};
 use crate::policy::{OptimisticStart, Reclaim};
 use crate::time::{DEFAULT_GRACE, Timestamp, span};
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// The signed document.
@@ -198,14 +199,36 @@ impl License {
         self.products.iter().find(|p| p.name == *name)
     }
 
+    /// Its pools by their names: for who looks up more than a few.
+    pub fn pools_by_name(&self) -> PoolsByName<'_> {
+        PoolsByName {
+            license: self,
+            pools: self.pools.iter().map(|p| (&p.name, p)).collect(),
+        }
+    }
+}
+
+/// A license's pools by their names: it may have thousands.
+#[derive(Debug)]
+pub struct PoolsByName<'a> {
+    license: &'a License,
+    pools: HashMap<&'a PoolName, &'a Pool>,
+}
+
+impl PoolsByName<'_> {
+    /// Whether there is one of this name.
+    pub fn has(&self, name: &PoolName) -> bool {
+        self.pools.contains_key(name)
+    }
+
     /// The dates within which one seat of an alternative can be had at all: those that its pools
     /// and the license have in common.
     pub fn dates_of(&self, alternative: &[Draw]) -> (Option<Timestamp>, Option<Timestamp>) {
-        let pools = || alternative.iter().filter_map(|d| self.pool(&d.pool));
+        let pools = || alternative.iter().filter_map(|d| self.pools.get(&d.pool));
         let begins = pools().filter_map(|p| p.not_before);
         let ends = pools().filter_map(|p| p.expires);
-        let begin = begins.chain(self.not_before).max();
-        (begin, ends.chain(self.expires).min())
+        let begin = begins.chain(self.license.not_before).max();
+        (begin, ends.chain(self.license.expires).min())
     }
 
     /// When the last seat of a product ends (exclusive): with its latest alternative, and with the

@@ -18,6 +18,7 @@ mod dsse;
 mod file;
 mod keys;
 mod open;
+mod placeholder;
 mod proof;
 mod revocations;
 mod second;
@@ -31,7 +32,7 @@ pub use anchor::{
     AnchorKey, AnchorKind, HwidHash, HwidItem, HwidItems, MAX_HWID_ITEMS, MAX_STANDBY_DAYS,
     MAX_USB_SERIAL, Standby, UsbDevice,
 };
-pub use armour::{ArmourError, armour, armoured_type};
+pub use armour::{ArmourError, MAX_FILE, armour, armoured_type};
 pub use bundle::{Bundle, TicketBundle};
 pub use check::LicenseError;
 pub use dates::{
@@ -40,9 +41,10 @@ pub use dates::{
 };
 pub use delegation::{Delegation, DelegationError, MAX_DELEGATION, MAX_LICENSES};
 pub use dsse::{Digest, DsseError, Envelope, Signature};
-pub use file::{CountBy, Draw, License, Policy, Pool, Product};
+pub use file::{CountBy, Draw, License, Policy, Pool, PoolsByName, Product};
 pub use keys::{KeyError, KeyId, PublicKey, SigningKey};
 pub use open::{OpenLicense, Trust};
+pub use placeholder::is_placeholder;
 pub use proof::{BadProof, Proof, Shown};
 pub use revocations::{OpenRevocations, Revocations, RevocationsError, Revoked, RevokedLicense};
 pub use second::{counted_twice, replaced};
@@ -51,7 +53,7 @@ pub use token::{
     BootStamp, HolderHmac, IdentityKey, LeaseToken, TokenAnchor, TokenDraw, TokenItem, TokenPart,
 };
 pub use verify::{Demand, MinAnchor, Verified, VerifyError, verify};
-pub use versions::VersionRange;
+pub use versions::{VersionRange, VersionScheme};
 pub use voucher::{OpenVoucher, Voucher, VoucherError};
 
 /// Media types of the documents.

@@ -366,7 +366,7 @@ fn covered<'a>(
         if let Some(version) = demand.app_version.filter(|v| !versions.covers(v)) {
             return Err(VerifyError::Version {
                 version: version.clone(),
-                covered: versions.to_string(),
+                covered: versions.against(version),
             });
         }
     }

@@ -6,6 +6,8 @@ use crate::license::{Bundle, Envelope, TicketBundle};
 use crate::names::{ClaimName, InstanceId, LeaseId, RequestId};
 use crate::policy::OptimisticStart;
 use crate::request::Item;
+#[cfg(feature = "schema")]
+use crate::request::MAX_ITEMS;
 use crate::secret::{Secret, SecretHash};
 use crate::time::{Secs, millis_option};
 use serde::{Deserialize, Serialize};
@@ -21,7 +23,7 @@ use std::time::Duration;
 #[serde(rename_all = "camelCase")]
 pub struct ClaimRequest {
     /// What is asked for: each product once.
-    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 16)))]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_ITEMS)))]
     pub items: Vec<Item>,
     /// SHA-256 of the claim's secret.
     pub secret_hash: SecretHash,

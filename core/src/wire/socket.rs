@@ -4,6 +4,8 @@ use super::{Problem, WaitReason};
 use crate::names::{ClaimName, LeaseId};
 use crate::policy::{Start, words};
 use crate::request::Item;
+#[cfg(feature = "schema")]
+use crate::request::MAX_ITEMS;
 use serde::{Deserialize, Serialize};
 
 /// A claim's state, as the application sees it (docs/protocol.md, "States at the holder").
@@ -150,7 +152,7 @@ const fn is_zero(n: &u32) -> bool {
 #[serde(rename_all = "camelCase")]
 pub struct SocketClaim {
     /// What is asked for: each product once.
-    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 16)))]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = MAX_ITEMS)))]
     pub items: Vec<Item>,
     /// Whether the application may go on with no server in reach before the first answer; absent:
     /// it waits ([`Start::Licensed`]).

@@ -6,7 +6,9 @@ use super::make::{
 };
 use super::model::Expect;
 use super::refused::second_pool;
-use mooring_core::license::{AnchorKey, AnchorKind, Envelope, TokenItem, types};
+use mooring_core::license::{
+    AnchorKey, AnchorKind, Envelope, TokenItem, VersionRange, VersionScheme, types,
+};
 use mooring_core::names::{PoolName, Seats};
 use std::time::Duration;
 
@@ -33,6 +35,19 @@ pub fn accepted(c: &mut Cases) {
         |d| {
             (d.app_version, d.built_on) = (None, None);
         },
+        |_| {},
+    );
+    c.good(
+        "names-of-vendors",
+        "a product's name of both cases, with a plus, asked for in another case than the license's and the token's",
+        |c| {
+            (c.license.pools[0].name, c.license.products[0].name) =
+                (PoolName::new("_Pgc++").unwrap(), product("85690DSPRM_Pgc++"));
+            c.license.products[0].from[0][0].pool = PoolName::new("_pgc++").unwrap();
+            c.token.draws[0].pool = PoolName::new("_PGC++").unwrap();
+            c.token.items[0].product = product("85690dsprm_PGC++");
+        },
+        |d| d.product = product("85690DsprM_pgc++"),
         |_| {},
     );
     c.good(
@@ -303,6 +318,34 @@ pub fn rotation(c: &mut Cases) {
         c.push(name, why, bundle, demand(), expect);
         if let Some(last) = c.all.last_mut() {
             last.vendor_keys = pinned;
+        }
+    }
+}
+
+/// How a license has its versions compared; the application asks for one.
+pub fn schemes(c: &mut Cases) {
+    for (to, v, dotted, decimal) in super::small::schemes() {
+        for (scheme, word, covered) in [
+            (VersionScheme::Dotted, "dotted", dotted),
+            (VersionScheme::Decimal, "decimal", decimal),
+        ] {
+            let mut chain = Chain::new(&c.kept);
+            let versions = VersionRange {
+                scheme,
+                ..range(None, Some(to))
+            };
+            chain.license.products[0].versions = versions.clone();
+            chain.token.items[0].versions = versions;
+            let mut d = demand();
+            d.app_version = Some(version(v));
+            let expect = if covered {
+                Expect::Ok(good())
+            } else {
+                Expect::Error("LeaseVersion".into())
+            };
+            let name = format!("{word}-to-{to}-asked-{v}");
+            let why = format!("versions up to {to}, {word}, and an application of version {v}");
+            c.push(&name, &why, chain.sign(), d, expect);
         }
     }
 }

@@ -16,6 +16,8 @@ pub fn all(kept: &[Vec<u8>]) -> Vec<BundleCase<Bundle>> {
     forged::signatures(&mut c);
     forged::types_and_links(&mut c);
     forged::exchanged(&mut c);
+    accepted::schemes(&mut c);
+    forged::weak_keys(&mut c);
     refused::times(&mut c);
     refused::licenses(&mut c);
     refused::pools(&mut c);

@@ -1,7 +1,7 @@
 //! Bundles that somebody changed, or put together from others.
 
 use super::make::{Cases, at, replace, resign};
-use mooring_core::license::{AnchorKind, Bundle, Digest, Envelope, types};
+use mooring_core::license::{AnchorKind, Bundle, Digest, Envelope, PublicKey, types};
 use mooring_core::names::InstanceId;
 
 pub fn signatures(c: &mut Cases) {
@@ -384,5 +384,52 @@ pub fn exchanged(c: &mut Cases) {
         "a lease that names today's delegation, but was issued yesterday",
         "LeaseOutsideDelegation",
         |ch| ch.token.issued_at = at("2026-05-31T12:05:00Z"),
+    );
+}
+
+/// Keys for which everybody can sign: whoever takes one takes a chain of anybody's. The honest twin
+/// is the good chain with an Ed25519 anchor.
+pub fn weak_keys(c: &mut Cases) {
+    let number = |n: u8| {
+        let mut k = [0; 32];
+        k[0] = n;
+        k
+    };
+    // R = [S]B with S = 0: for the identity as a key, the signature of every message.
+    let mut anybodys = [0; 64];
+    anybodys[0] = 1;
+    let identity = PublicKey::Ed25519(number(1));
+    c.forged(
+        "anchor-key-of-small-order",
+        "the license's anchor key is the identity point, and the delegation bears anybody's signature",
+        "LicenseUnreadable",
+        |ch, b| {
+            ch.license.anchors[0].key = identity;
+            ch.delegation.key_id = identity.id();
+            ch.token.anchor.key_id = identity.id();
+            *b = ch.sign();
+            b.delegation.signatures.clear();
+            b.delegation.add_signature(&identity, anybodys.to_vec());
+        },
+    );
+    c.forged(
+        "server-key-of-small-order",
+        "the delegation is the anchor's, for a server key with which anybody signs leases",
+        "DelegationUnreadable",
+        |ch, b| {
+            ch.delegation.server_key = identity;
+            *b = ch.sign();
+            b.lease.signatures.clear();
+            b.lease.add_signature(&identity, anybodys.to_vec());
+        },
+    );
+    let mut second_way = [0xff; 32];
+    // y = 2²⁵⁵ - 19 + 3, which is 3 written a second way.
+    (second_way[0], second_way[31]) = (0xf0, 0x7f);
+    c.bad(
+        "anchor-key-not-canonical",
+        "the license's anchor key is a y that is not below the field's prime",
+        "LicenseUnreadable",
+        |ch| ch.license.anchors[0].key = PublicKey::Ed25519(second_way),
     );
 }

@@ -7,7 +7,8 @@ use mooring_core::identity::Holder;
 use mooring_core::license::{
     AnchorKey, AnchorKind, Bundle, CountBy, Delegation, Digest, Draw, Envelope, HwidHash, HwidItem,
     HwidItems, IdentityKey, LeaseToken, License, Policy, Pool, Product, PublicKey, SigningKey,
-    Standby, TokenAnchor, TokenDraw, TokenItem, TokenPart, UsbDevice, VersionRange, types,
+    Standby, TokenAnchor, TokenDraw, TokenItem, TokenPart, UsbDevice, VersionRange, VersionScheme,
+    types,
 };
 use mooring_core::names::{ClaimName, InstanceId, LeaseId, PoolName, ProductName, Seats, Version};
 use mooring_core::policy::OptimisticStart;
@@ -31,6 +32,7 @@ pub fn product(s: &str) -> ProductName {
 
 pub fn range(from: Option<&str>, to: Option<&str>) -> VersionRange {
     VersionRange {
+        scheme: VersionScheme::Dotted,
         from: from.map(version),
         to: to.map(version),
     }

@@ -2,7 +2,7 @@
 
 use super::make::{Cases, Chain, NONCE, at, demand, of_kind, product, range, version};
 use super::model::Expect;
-use mooring_core::license::{AnchorKind, Draw, Pool};
+use mooring_core::license::{AnchorKind, Draw, Pool, VersionScheme};
 use mooring_core::names::PoolName;
 use mooring_core::secret::Secret;
 
@@ -188,6 +188,34 @@ pub fn licenses(c: &mut Cases) {
             ch.license.products.push(again);
         },
     );
+    c.bad(
+        "decimal-bound-that-is-none",
+        "a bound of versions that are compared as decimals is none",
+        "LicenseField",
+        |ch| {
+            let v = &mut ch.license.products[0].versions;
+            (v.scheme, v.to) = (VersionScheme::Decimal, Some(version("2026b")));
+        },
+    );
+    for (name, what) in [("products", "product"), ("pools", "pool")] {
+        c.bad(
+            &format!("{name}-that-differ-in-case"),
+            &format!("two names of a {what} that differ in case alone are one"),
+            "LicenseField",
+            |ch| {
+                let l = &mut ch.license;
+                if what == "product" {
+                    let mut again = l.products[0].clone();
+                    again.name = product("RENDER");
+                    l.products.push(again);
+                } else {
+                    let mut again = l.pools[0].clone();
+                    again.name = PoolName::new("Render").unwrap();
+                    l.pools.push(again);
+                }
+            },
+        );
+    }
     c.bad(
         "pool-unknown",
         "a product draws on a pool that is not there",

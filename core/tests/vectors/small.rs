@@ -9,7 +9,7 @@ use super::model::{
 use mooring_core::identity::Holder;
 use mooring_core::license::{
     AnchorKind, Delegation, Digest, Envelope, IdentityKey, Revocations, Ticket, TicketBundle,
-    armour, types,
+    VersionRange, VersionScheme, armour, types,
 };
 use mooring_core::names::{ClaimName, InstanceId, LeaseId, ProductName, Seats, Version};
 use mooring_core::request::{self, Item};
@@ -265,11 +265,44 @@ pub fn versions() -> Vec<VersionCase> {
         case(None, Some("2026.1"), "2026", true),
         case(None, Some("2026.1"), "2026.1-rc1", true),
         case(None, Some("2026.1"), "2026.2", false),
-        case(Some("v1"), Some("v1"), "v1.5", true),
+        case(Some("v1"), Some("v1"), "V1.5", true),
         case(Some("v1"), Some("v1"), "v2", false),
         case(Some("1.a"), Some("1.c"), "1.b", true),
         case(Some("1.a"), Some("1.c"), "1.d", false),
         case(Some("08"), None, "8", true),
+        case(None, Some("2023"), "2023b", true),
+        case(None, Some("2023a"), "2023b", false),
+        case(None, Some("R2024b"), "r2024a", true),
+    ]
+    .into_iter()
+    .chain(schemes().into_iter().flat_map(|(to, v, dotted, decimal)| {
+        let case = |scheme, covered| VersionCase {
+            range: VersionRange {
+                scheme,
+                ..range(None, Some(to))
+            },
+            version: version(v),
+            covered,
+        };
+        [
+            case(VersionScheme::Dotted, dotted),
+            case(VersionScheme::Decimal, decimal),
+        ]
+    }))
+    .collect()
+}
+
+/// A last version, one that is asked for, and whether that is covered: dotted, and decimal.
+pub fn schemes() -> [(&'static str, &'static str, bool, bool); 8] {
+    [
+        ("21.9", "21.10", false, true),
+        ("6.5", "6.50", false, true),
+        ("2026.0508", "2026.6", true, false),
+        ("2023", "2023b", true, false),
+        ("2023", "2023SP2", true, false),
+        ("2027", "2027.3", true, false),
+        ("v2029.01", "2029.010", false, true),
+        ("11.0", "1.000", true, true),
     ]
 }
 
@@ -329,11 +362,11 @@ fn item(product: &str, seats: u32, version: Option<&str>) -> Item {
 }
 
 pub fn annotations() -> Vec<AnnotationCase> {
-    let many = (0..17)
+    let many = (0..65)
         .map(|i| format!("p{i}"))
         .collect::<Vec<_>>()
         .join(",");
-    let long = "x".repeat(64);
+    let long = "x".repeat(65);
     let values = [
         "render",
         "render:1",
@@ -349,6 +382,11 @@ pub fn annotations() -> Vec<AnnotationCase> {
         " render",
         "render ",
         "Render",
+        "MATLAB,Vivado_System_Edition@v2029.01,85690DSPRM_F:3,pgc++@2019.2019,3D,_ep@1.000",
+        "matlab,MATLAB",
+        "nastran@flex_host:2",
+        "render@host1",
+        "6000010:13",
         "-render",
         "render-",
         "über",

@@ -10,7 +10,7 @@ mod read;
 pub use judge::{Verdict, judge};
 pub use read::{Unread, read};
 
-use mooring_core::license::{HwidHash, HwidItem, HwidItems};
+use mooring_core::license::{HwidHash, HwidItem, HwidItems, is_placeholder};
 
 /// Something that the machine says of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,39 +30,6 @@ impl Fact {
         };
         (!is_placeholder(&value)).then_some(Self { item, value })
     }
-}
-
-/// What makers leave where a number should be.
-fn is_placeholder(value: &str) -> bool {
-    const WORDS: &[&str] = &[
-        "to be filled by o.e.m.",
-        "default string",
-        "not specified",
-        "not applicable",
-        "not available",
-        "system serial number",
-        "base board serial number",
-        "none",
-        "n/a",
-        "na",
-        "null",
-        "unknown",
-        "uninitialized",
-        "empty",
-        "serial",
-        "oem",
-        // A UUID that a maker of boards forgot to change.
-        "03000200-0400-0500-0006-000700080009",
-    ];
-    let v = value.to_lowercase();
-    let mut signs = v.chars().filter(|c| c.is_alphanumeric());
-    let first = signs.next();
-    // Nothing, or one sign again and again: 00000000, ff:ff:ff:ff:ff:ff, xxxx.
-    first.is_none()
-        || signs.all(|c| Some(c) == first)
-        || WORDS.contains(&v.as_str())
-        || v == "0123456789"
-        || v == "123456789"
 }
 
 /// A machine's facts as a license carries them. `salt` is random, in hexadecimal digits.

@@ -37,7 +37,7 @@ const SETTLE_DOWN: Duration = Duration::from_millis(300);
 /// How much of an answer is read: of a line of the watch or a problem, of the products, of the list
 /// for few holders, and for each further one (sixteen claims, each with a text).
 const LINE: usize = 64 * 1024;
-const MOST_PRODUCTS: usize = 2 * 1024 * 1024;
+const MOST_PRODUCTS: usize = 8 * 1024 * 1024;
 const FEWEST: usize = 512 * 1024;
 const PER_HOLDER: usize = 16 * 1024;
 /// The pauses between attempts.

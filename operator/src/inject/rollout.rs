@@ -23,7 +23,7 @@ pub fn rollout_warning(workload: &Value, items: &[Item], server: &LicenseServer)
     let status = server.status.as_ref()?;
     let full = |item: &&Item| {
         let product = status.products.iter();
-        let mut product = product.filter(|p| p.name == item.product.as_str());
+        let mut product = product.filter(|p| item.product.is(&p.name));
         // In 64 bits, which two numbers of anybody's cannot leave.
         let (each, replicas) = (u64::from(item.seats.get()), u64::from(replicas));
         let one_too_many = each * replicas..each * (replicas + 1);

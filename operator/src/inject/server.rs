@@ -244,20 +244,25 @@ impl SidecarTarget {
     }
 }
 
+/// How many products a warning names at most.
+const MOST_NAMED: usize = 20;
+
 /// Warnings where the license, as the server last reported it, cannot meet the request. Only
 /// warnings: it may be renewed at any moment, and the server decides.
 pub fn license_warnings(items: &[Item], server: &LicenseServer) -> Vec<String> {
-    let products = match &server.status {
-        Some(status) if !status.products.is_empty() => &status.products,
+    let (products, is_whole) = match &server.status {
+        Some(s) if !s.products.is_empty() => (&s.products, s.products_in_all.is_none()),
         _ => return Vec::new(),
     };
     let name = server.reference();
-    let warning = |item: &Item| match products.iter().find(|p| p.name == item.product.as_str()) {
+    let warning = |item: &Item| match products.iter().find(|p| item.product.is(&p.name)) {
+        // It may be one of those that the status does not list.
+        None if !is_whole => None,
         None => {
             let known: Vec<_> = products.iter().map(|p| p.name.as_str()).collect();
             let hint = nearest(item.product.as_str(), known.iter().copied());
             let hint = hint.map_or_else(
-                || format!("it has: {}", known.join(", ")),
+                || format!("it has: {}", some(&known)),
                 |h| format!("did you mean {h}?"),
             );
             Some(format!(
@@ -273,7 +278,7 @@ pub fn license_warnings(items: &[Item], server: &LicenseServer) -> Vec<String> {
             let covers = |v| p.versions.is_empty() || p.versions.iter().any(|r| r.covers(v));
             let uncovered = item.version.as_ref().filter(|v| !covers(v));
             uncovered.map(|v| {
-                let covered: Vec<String> = p.versions.iter().map(ToString::to_string).collect();
+                let covered: Vec<String> = p.versions.iter().map(|r| r.against(v)).collect();
                 let covered = covered.join(", or ");
                 format!(
                     "{}@{v} is not covered: the license of LicenseServer {name} covers {covered}",
@@ -283,4 +288,13 @@ pub fn license_warnings(items: &[Item], server: &LicenseServer) -> Vec<String> {
         }
     };
     items.iter().filter_map(warning).collect()
+}
+
+/// The first names, and how many more there are.
+fn some(names: &[&str]) -> String {
+    let named = names.get(..MOST_NAMED).unwrap_or(names);
+    match names.len() - named.len() {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
 }

@@ -10,7 +10,7 @@ use crate::connection::{Notice, Snapshot};
 use crate::kubernetes::whole_seconds;
 use crate::leases::Trouble;
 use mooring_api::names::ServerRef;
-use mooring_api::status::READY;
+use mooring_api::status::{MAX_STATUS_PRODUCTS, READY};
 use mooring_api::{LicenseServerStatus, ProductStatus, Span};
 use mooring_core::license::counted_twice;
 use mooring_core::reason::AnchorReason;
@@ -96,7 +96,11 @@ pub fn status(
             expires: p.expires.clone(),
             versions: p.versions.clone(),
         });
-        now.products = products.collect();
+        now.products = products.take(MAX_STATUS_PRODUCTS).collect();
+        let all = s.products.len();
+        now.products_in_all = u32::try_from(all)
+            .ok()
+            .filter(|_| all > MAX_STATUS_PRODUCTS);
     }
     let heard = s.heard.map(|t| whole_seconds(t).to_string());
     let as_of = heard.or(now.as_of.take());

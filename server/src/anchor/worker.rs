@@ -435,7 +435,8 @@ fn public_key(attributes: &[Attribute]) -> Option<PublicKey> {
         p.try_into().ok().map(PublicKey::P256)
     } else if kind == KeyType::EC_EDWARDS && (params == ED25519_OID || params == ED25519_NAME) {
         let p = unwrap_point(point, 32);
-        p.try_into().ok().map(PublicKey::Ed25519)
+        let bytes = p.try_into().ok()?;
+        PublicKey::ed25519(bytes).ok()
     } else {
         None
     }

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use std::time::Duration;
 
 /// The largest body of a stranger.
-pub(super) const BODY: usize = 16 * 1024;
+pub(super) const BODY: usize = 64 * 1024;
 /// The largest body of the operator: a roster of a few hundred thousand pods.
 pub(super) const OPERATOR_BODY: usize = 16 * 1024 * 1024;
 pub(super) const BODY_TIME: Duration = Duration::from_secs(10);

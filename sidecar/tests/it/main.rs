@@ -14,6 +14,7 @@ mod exec;
 mod gate;
 mod lab;
 mod languages;
+mod large;
 mod library;
 mod life;
 mod measure;

@@ -3,7 +3,7 @@
 use super::description::{Description, Destination};
 use super::key_file;
 use anyhow::{Context as _, bail};
-use mooring_core::license::{AnchorKind, UsbDevice};
+use mooring_core::license::{AnchorKind, UsbDevice, is_placeholder};
 use mooring_hardware::usb::{self, Plugged};
 use std::path::PathBuf;
 
@@ -84,13 +84,28 @@ fn choose<'a>(all: &'a [Plugged], args: &UsbArgs) -> anyhow::Result<(&'a Plugged
                 format!(
                     "USB device {vendor}:{product} ({name}) has no serial number, so it cannot be told from any other like it; expected a device with one"
                 )
-            });
-            Ok((one, device?))
+            })?;
+            if is_placeholder(&device.serial) {
+                bail!(
+                    "USB device {device} ({}): its serial number is a placeholder, which others like it have, too; expected a device with one of its own",
+                    one.name
+                );
+            }
+            Ok((one, device))
         }
         [] => bail!(
             "no USB device fits --vendor-id, --product-id and --serial; there is {}",
             words(all)
         ),
+        [first, ref others @ ..]
+            if first.serial.is_some() && others.iter().all(|o| o.device() == first.device()) =>
+        {
+            bail!(
+                "{} USB devices say the same of themselves, so a license cannot tell them apart; expected one with a serial number of its own: {}",
+                found.len(),
+                words(found)
+            )
+        }
         _ => bail!(
             "several USB devices fit; choose one with --vendor-id, --product-id and --serial: {}",
             words(found)

@@ -4,10 +4,12 @@ use super::read::{Order, OrderPolicy, OrderPool, OrderProduct};
 use super::{OrderError, refuse};
 use crate::license::date;
 use mooring_core::license::{
-    AnchorKey, AnchorKind, Draw, License, LicenseError, Policy, Pool, Product,
+    AnchorKey, AnchorKind, Draw, License, LicenseError, Policy, Pool, Product, VersionScheme,
+    is_placeholder,
 };
 use mooring_core::names::{PoolName, ProductName};
 use mooring_core::time::{LONGEST_GRACE, MAX_LEASE, MIN_LEASE, Timestamp, parse_span, print_span};
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// How long a license for tests lasts at most.
@@ -47,9 +49,15 @@ pub fn build(
         let problem = "true beside test; expected one of them";
         return Err(refuse("emergency", problem));
     }
+    // A reader that knows no schemes would compare these versions otherwise.
+    let decimal = |p: &Product| p.versions.scheme == VersionScheme::Decimal;
+    let mut critical = order.critical.clone();
+    if products.iter().any(decimal) && !critical.iter().any(|c| c == "scheme") {
+        critical.push("scheme".into());
+    }
     let license = License {
         schema: 1,
-        critical: order.critical.clone(),
+        critical,
         id,
         supersedes: order.supersedes.clone(),
         customer,
@@ -172,16 +180,24 @@ fn sold(
     for (i, p) in order.pools.iter().enumerate() {
         pools.push(pool(&format!("pools[{i}]"), p)?);
     }
-    let written = pools.len();
-    let mut products = Vec::new();
+    let written: HashSet<PoolName> = pools.iter().map(|p| p.name.clone()).collect();
+    let with_seats = order.products.iter().filter(|p| p.seats.is_some());
+    let own = with_seats.filter_map(|p| PoolName::new(&p.name).ok());
+    let all: HashSet<PoolName> = written.iter().cloned().chain(own).collect();
+    let (mut products, mut made) = (Vec::new(), HashSet::new());
     for (i, p) in order.products.iter().enumerate() {
-        products.push(product(&format!("products[{i}]"), p, &mut pools, written)?);
+        let at = format!("products[{i}]");
+        let name = ProductName::new(&p.name);
+        let name = name.map_err(|e| refuse(format!("{at}.name"), e.to_string()))?;
+        let from = draws(&at, p, &written, &all)?;
+        // A second product of this name is told as such, once the license is whole.
+        pools.extend(own_pool(&at, p)?.filter(|own| made.insert(own.name.clone())));
+        products.push(product(&at, p, name, from)?);
     }
-    for p in &pools {
-        let draws = |q: &Product| q.from.iter().flatten().any(|d| d.pool == p.name);
-        if !products.iter().any(draws) {
-            warnings.push(format!("pools: no product draws on pool {}", p.name));
-        }
+    let used = products.iter().flat_map(|p| p.from.iter().flatten());
+    let used: HashSet<&PoolName> = used.map(|d| &d.pool).collect();
+    for p in pools.iter().filter(|p| !used.contains(&p.name)) {
+        warnings.push(format!("pools: no product draws on pool {}", p.name));
     }
     Ok((pools, products))
 }
@@ -204,52 +220,32 @@ fn pool(at: &str, p: &OrderPool) -> Result<Pool, OrderError> {
     })
 }
 
-fn product(
+/// The pool of a product with seats of its own.
+fn own_pool(at: &str, p: &OrderProduct) -> Result<Option<Pool>, OrderError> {
+    let Some(seats) = p.seats else {
+        return Ok(None);
+    };
+    let own = OrderPool {
+        name: p.name.clone(),
+        seats,
+        overdraft: p.overdraft,
+        not_before: p.not_before.clone(),
+        expires: p.expires.clone(),
+    };
+    pool(at, &own).map(Some)
+}
+
+/// What a product draws on, of the pools that the order writes out and `all` that there are.
+fn draws(
     at: &str,
     p: &OrderProduct,
-    pools: &mut Vec<Pool>,
-    written: usize,
-) -> Result<Product, OrderError> {
+    written: &HashSet<PoolName>,
+    all: &HashSet<PoolName>,
+) -> Result<Vec<Vec<Draw>>, OrderError> {
     let bad = |field: &str, problem: &str| refuse(format!("{at}.{field}"), problem);
-    let name = ProductName::new(&p.name).map_err(|e| bad("name", &e.to_string()))?;
     // Products and pools have the same rule for names.
     let own = PoolName::new(&p.name).map_err(|e| bad("name", &e.to_string()))?;
-    let is_written = pools.iter().take(written).any(|q| q.name == own);
-    let draw_on_own = vec![vec![Draw {
-        pool: own.clone(),
-        weight: 1,
-    }]];
-    let from = match (p.seats, &p.from) {
-        (Some(_), Some(_)) => {
-            let problem = "given beside from; expected seats (a pool of its own) or from (pools that are listed)";
-            return Err(bad("seats", problem));
-        }
-        (Some(_), None) if is_written => {
-            let expected = "expected the seats at one of the two places";
-            let problem = format!("pools lists {own} as well; {expected}");
-            return Err(bad("seats", &problem));
-        }
-        (Some(seats), None) => {
-            let new = OrderPool {
-                name: p.name.clone(),
-                seats,
-                overdraft: p.overdraft,
-                not_before: p.not_before.clone(),
-                expires: p.expires.clone(),
-            };
-            let new = pool(at, &new)?;
-            if pools.iter().all(|q| q.name != own) {
-                pools.push(new);
-            }
-            draw_on_own
-        }
-        (None, Some(from)) => from.0.clone(),
-        (None, None) if is_written => draw_on_own,
-        (None, None) => {
-            let problem = "missing; expected a number of seats, or from with pools";
-            return Err(bad("seats", problem));
-        }
-    };
+    let is_written = written.contains(&own);
     let of_the_pool = [
         ("overdraft", p.overdraft.is_some()),
         ("notBefore", p.not_before.is_some()),
@@ -262,8 +258,49 @@ fn product(
         let problem = "given without seats; expected it at the pool, in pools";
         return Err(bad(field, problem));
     }
+    match (p.seats, &p.from) {
+        (Some(_), Some(_)) => {
+            let problem = "given beside from; expected seats (a pool of its own) or from (pools that are listed)";
+            Err(bad("seats", problem))
+        }
+        (Some(_), None) if is_written => {
+            let expected = "expected the seats at one of the two places";
+            let problem = format!("pools lists {own} as well; {expected}");
+            Err(bad("seats", &problem))
+        }
+        (None, Some(from)) => {
+            let alternatives = from.0.iter();
+            Ok(alternatives.map(|a| a.draws(|n| all.contains(n))).collect())
+        }
+        (None, None) if !is_written => {
+            let problem = "missing; expected a number of seats, or from with pools";
+            Err(bad("seats", problem))
+        }
+        _ => Ok(vec![vec![Draw {
+            pool: own,
+            weight: 1,
+        }]]),
+    }
+}
+
+fn product(
+    at: &str,
+    p: &OrderProduct,
+    name: ProductName,
+    from: Vec<Vec<Draw>>,
+) -> Result<Product, OrderError> {
+    let bad = |field: &str, problem: &str| refuse(format!("{at}.{field}"), problem);
     let versions = p.versions.checked();
     let versions = versions.map_err(|(bound, e)| bad(&format!("versions.{bound}"), &e))?;
+    if versions.is_all() && versions.scheme == VersionScheme::Decimal {
+        let problem = "decimal, and no bound is given; expected from, to, or both";
+        return Err(bad("versions.scheme", problem));
+    }
+    for (name, bound) in [("from", &versions.from), ("to", &versions.to)] {
+        if let Some(fault) = bound.as_ref().and_then(|b| versions.scheme.fault(b)) {
+            return Err(bad(&format!("versions.{name}"), &fault));
+        }
+    }
     if let (Some(a), Some(b)) = (&versions.from, &versions.to)
         && !versions.covers(a)
     {
@@ -285,6 +322,14 @@ fn anchors(order: &Order, allow: &[Weak]) -> Result<Vec<AnchorKey>, OrderError> 
         return Err(refuse("anchors", problem));
     }
     for (i, a) in order.anchors.iter().enumerate() {
+        // An empty one is refused with all licenses.
+        let serial = a.usb.as_ref().map(|d| d.serial.trim()).unwrap_or_default();
+        if !serial.is_empty() && is_placeholder(serial) {
+            let problem = format!(
+                "{serial:?} is a placeholder, which others like it have, too; expected a device with a serial number of its own"
+            );
+            return Err(refuse(format!("anchors[{i}].usb.serial"), problem));
+        }
         // The key of the other kinds is in a file always, whatever their description says.
         let (weak, field, flag) = match a.kind {
             AnchorKind::Pkcs11 if !a.software => continue,

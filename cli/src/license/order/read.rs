@@ -2,7 +2,7 @@
 
 use super::{OrderError, refuse};
 use crate::license::anchor::Description;
-use mooring_core::license::{CountBy, Draw, VersionRange};
+use mooring_core::license::{CountBy, Draw, VersionRange, VersionScheme};
 use mooring_core::names::{PoolName, Version};
 use mooring_core::policy::{OptimisticStart, Reclaim};
 use serde::de::{self, Visitor};
@@ -105,9 +105,11 @@ impl<'de> Deserialize<'de> for Count {
     }
 }
 
-/// Versions covered: `2024.2..2026`, `2024..`, `..2026`, or `{from, to}`; both bounds belong to it.
+/// Versions covered: `2024.2..2026`, `2024..`, `..2026`, or `{scheme, from, to}`; both bounds
+/// belong to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Versions {
+    pub scheme: VersionScheme,
     pub from: Option<String>,
     pub to: Option<String>,
 }
@@ -118,7 +120,7 @@ impl<'de> Deserialize<'de> for Versions {
         impl<'de> Visitor<'de> for V {
             type Value = Versions;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("versions such as \"2024.2..2026\", \"2024..\" or {from: \"2024.2\", to: \"2026\"}")
+                f.write_str("versions such as \"2024.2..2026\", \"2024..\" or {scheme: decimal, from: \"2024.2\", to: \"2026\"}")
             }
             fn visit_str<E: de::Error>(self, s: &str) -> Result<Versions, E> {
                 let (a, b) = s
@@ -128,11 +130,13 @@ impl<'de> Deserialize<'de> for Versions {
                 Ok(Versions {
                     from: bound(a),
                     to: bound(b),
+                    ..Versions::default()
                 })
             }
             fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Versions, A::Error> {
                 let b = Bounds::deserialize(de::value::MapAccessDeserializer::new(map))?;
                 Ok(Versions {
+                    scheme: b.scheme,
                     from: b.from.map(|v| v.0),
                     to: b.to.map(|v| v.0),
                 })
@@ -145,6 +149,8 @@ impl<'de> Deserialize<'de> for Versions {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Bounds {
+    #[serde(default)]
+    scheme: VersionScheme,
     from: Option<Text>,
     to: Option<Text>,
 }
@@ -172,9 +178,31 @@ impl<'de> Deserialize<'de> for Text {
 
 /// Pools that a product draws on: alternatives in order, each one pool or several.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct From(pub Vec<Vec<Draw>>);
+pub struct From(pub Vec<Alternative>);
 
 const FROM: &str = "pools such as \"gpu\", \"gpu:2\" (two of its seats for one), \"gpu+cpu:4\" (from both), or a list of these (alternatives, in order)";
+
+/// One alternative: `gpu+cpu:4`, or a list of `{pool, weight}`. A name may have a `+` in it, so a
+/// text can be read in two ways.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alternative {
+    /// As one pool.
+    whole: Option<Draw>,
+    /// As several.
+    split: Option<Vec<Draw>>,
+}
+
+impl Alternative {
+    /// What is drawn, of the pools that there are: a text that is one's name means that one.
+    pub(super) fn draws(&self, is_there: impl Fn(&PoolName) -> bool) -> Vec<Draw> {
+        let whole = self.whole.iter().cloned().collect();
+        match (&self.whole, &self.split) {
+            (Some(d), _) if is_there(&d.pool) => whole,
+            (_, Some(split)) => split.clone(),
+            (_, None) => whole,
+        }
+    }
+}
 
 impl<'de> Deserialize<'de> for From {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
@@ -185,12 +213,12 @@ impl<'de> Deserialize<'de> for From {
                 f.write_str(FROM)
             }
             fn visit_str<E: de::Error>(self, s: &str) -> Result<From, E> {
-                AlternativeVisitor.visit_str(s).map(|a| From(vec![a.0]))
+                AlternativeVisitor.visit_str(s).map(|a| From(vec![a]))
             }
             fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<From, A::Error> {
                 let mut all = Vec::new();
-                while let Some(a) = seq.next_element::<Alternative>()? {
-                    all.push(a.0);
+                while let Some(a) = seq.next_element()? {
+                    all.push(a);
                 }
                 Ok(From(all))
             }
@@ -199,8 +227,6 @@ impl<'de> Deserialize<'de> for From {
     }
 }
 
-/// One alternative: `gpu+cpu:4`, or a list of `{pool, weight}`.
-struct Alternative(Vec<Draw>);
 struct AlternativeVisitor;
 
 impl<'de> Visitor<'de> for AlternativeVisitor {
@@ -209,11 +235,19 @@ impl<'de> Visitor<'de> for AlternativeVisitor {
         f.write_str(FROM)
     }
     fn visit_str<E: de::Error>(self, s: &str) -> Result<Alternative, E> {
-        let read = draws(s).map(Alternative);
-        read.ok_or_else(|| E::invalid_value(de::Unexpected::Str(s), &self))
+        let whole = draw(s);
+        let split: Option<Vec<Draw>> = s.split('+').map(draw).collect();
+        if whole.is_none() && split.is_none() {
+            return Err(E::invalid_value(de::Unexpected::Str(s), &self));
+        }
+        Ok(Alternative { whole, split })
     }
     fn visit_seq<A: de::SeqAccess<'de>>(self, seq: A) -> Result<Alternative, A::Error> {
-        Vec::deserialize(de::value::SeqAccessDeserializer::new(seq)).map(Alternative)
+        let listed = Vec::deserialize(de::value::SeqAccessDeserializer::new(seq))?;
+        Ok(Alternative {
+            whole: None,
+            split: Some(listed),
+        })
     }
 }
 
@@ -223,17 +257,13 @@ impl<'de> Deserialize<'de> for Alternative {
     }
 }
 
-/// `gpu+cpu:4`.
-fn draws(s: &str) -> Option<Vec<Draw>> {
-    let draw = |part: &str| {
-        let (pool, weight) = part.split_once(':').unwrap_or((part, "1"));
-        let weight = weight.trim().parse().ok()?;
-        Some(Draw {
-            pool: PoolName::new(pool.trim()).ok()?,
-            weight,
-        })
-    };
-    s.split('+').map(draw).collect()
+/// `cpu:4`.
+fn draw(s: &str) -> Option<Draw> {
+    let (pool, weight) = s.split_once(':').unwrap_or((s, "1"));
+    Some(Draw {
+        pool: PoolName::new(pool.trim()).ok()?,
+        weight: weight.trim().parse().ok()?,
+    })
 }
 
 /// Reads an order. A field at the wrong place, a word where a number belongs: the message says
@@ -271,6 +301,7 @@ pub fn product_flag(s: &str) -> Result<OrderProduct, String> {
         versions: Versions {
             from: bound(from),
             to: bound(to),
+            ..Versions::default()
         },
         ..OrderProduct::default()
     })
@@ -284,6 +315,7 @@ impl Versions {
             v.map_err(|e| (name, e.to_string()))
         };
         Ok(VersionRange {
+            scheme: self.scheme,
             from: bound("from", &self.from)?,
             to: bound("to", &self.to)?,
         })

@@ -102,7 +102,7 @@ fn ed25519(params: &[u8], point: &[u8]) -> Option<PublicKey> {
         [0x04, 0x20, raw @ ..] | [0x03, 0x21, 0x00, raw @ ..] if raw.len() == 32 => raw,
         raw => raw,
     };
-    <[u8; 32]>::try_from(raw).ok().map(PublicKey::Ed25519)
+    PublicKey::ed25519(raw.try_into().ok()?).ok()
 }
 
 #[cfg(test)]

@@ -63,6 +63,11 @@ fn each_bad_one_is_refused_for_its_reason() {
             with("expires", "2025-02-01T00:00:00Z".into()),
             "field-invalid",
         ),
+        (with("issuedAt", "2026-02-01T00:01:01Z".into()), "not-yet"),
+        (
+            with("expires", "2027-01-02T00:00:01Z".into()),
+            "field-invalid",
+        ),
         (with("subject", "mooring-operator".into()), "field-invalid"),
         (with("subject", "a\nb".into()), "field-invalid"),
         (with("subject", "x".repeat(201).into()), "field-invalid"),
@@ -81,6 +86,13 @@ fn each_bad_one_is_refused_for_its_reason() {
     // The last instant counts, and the one after does not.
     let until = |now| ClientToken::open(&good, &[key(1).public()], "main", at(now)).is_ok();
     assert!(until("2026-03-31T23:59:59Z") && !until("2026-04-01T00:00:00Z"));
+    // Whoever issues may be a minute ahead, and a year may be a leap year.
+    for (f, v) in [
+        ("issuedAt", "2026-02-01T00:01:00Z"),
+        ("expires", "2027-01-02T00:00:00Z"),
+    ] {
+        assert!(open(&with(f, v.into())).is_ok(), "{f} {v}");
+    }
     // Without any key nothing is signed.
     assert!(ClientToken::open(&good, &[], "main", at("2026-02-01T00:00:00Z")).is_err());
 }

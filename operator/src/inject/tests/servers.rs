@@ -148,6 +148,8 @@ fn a_request_beyond_the_license_is_doubted_not_refused() {
     );
     assert!(license_warnings(&items("render:2,denoise"), &s).is_empty());
     assert!(license_warnings(&items("render@9,denoise@v2026.1"), &s).is_empty());
+    // Case makes no other product.
+    assert!(license_warnings(&items("RENDER:2,Denoise@2026.1"), &s).is_empty());
     assert_eq!(
         license_warnings(&items("denoise@2030.1"), &s),
         [
@@ -162,6 +164,27 @@ fn a_request_beyond_the_license_is_doubted_not_refused() {
             "the license of LicenseServer licensing/main has no product zbrush (it has: render, denoise)",
         ]
     );
+}
+
+#[test]
+fn a_license_of_many_products_is_named_in_part_and_not_judged_beyond_what_is_known() {
+    let mut s = server("licensing", "main", all());
+    let items = |s: &str| mooring_core::request::parse(s).unwrap();
+    let product = |i: usize| json!({"name": format!("p{i}"), "seats": 1, "used": 0, "waiting": 0});
+    let mut status = json!({"products": (0..1000).map(product).collect::<Vec<_>>()});
+    s.status = Some(serde_json::from_value(status.clone()).unwrap());
+    let warned = license_warnings(&items("zbrush"), &s);
+    assert_eq!(warned.len(), 1);
+    let ends = warned[0].ends_with("p18, p19 and 980 more)");
+    assert!(
+        ends && warned[0].contains("no product zbrush (it has: p0, p1, "),
+        "{warned:?}"
+    );
+    // Which the others are, the status does not say.
+    status["productsInAll"] = 1001.into();
+    s.status = Some(serde_json::from_value(status).unwrap());
+    assert_eq!(license_warnings(&items("zbrush"), &s), [""; 0]);
+    assert_eq!(license_warnings(&items("p3:2"), &s).len(), 1);
 }
 
 #[test]

@@ -57,7 +57,10 @@ fn short_forms_are_read() {
         "products:\n- {name: a, from: gpu}\n- {name: b, from: [\"gpu:2+cpu\", [{pool: all, weight: 3}]]}\n- {name: c, versions: 2024.10..}\n",
     )
     .unwrap();
-    let from = |i: usize| o.products[i].from.clone().unwrap().0;
+    let from = |i: usize| -> Vec<Vec<Draw>> {
+        let all = o.products[i].from.clone().unwrap().0;
+        all.iter().map(|a| a.draws(|_| false)).collect()
+    };
     assert_eq!(from(0)[0][0].weight, 1);
     assert_eq!(from(1)[0].len(), 2);
     assert_eq!(from(1)[1][0].weight, 3);
