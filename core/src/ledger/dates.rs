@@ -100,7 +100,9 @@ impl Capacity {
     /// When more seats of a product begin.
     pub(super) fn next_begin(&self, product: &ProductName) -> Option<Timestamp> {
         let pools = self.rule(product)?.pools();
-        let begins = pools.filter_map(|p| self.pools.get(p)?.not_before);
+        let begins = pools
+            .into_iter()
+            .filter_map(|p| self.pools.get(p)?.not_before);
         begins.filter(|t| *t > self.at).min()
     }
 

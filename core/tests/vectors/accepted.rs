@@ -44,8 +44,8 @@ pub fn accepted(c: &mut Cases) {
             (c.license.pools[0].name, c.license.products[0].name) =
                 (PoolName::new("_Pgc++").unwrap(), product("85690DSPRM_Pgc++"));
             c.license.products[0].from[0][0].pool = PoolName::new("_pgc++").unwrap();
-            c.token.draws[0].pool = PoolName::new("_PGC++").unwrap();
-            c.token.items[0].product = product("85690dsprm_PGC++");
+            c.token.parts[0].draws[0].pool = PoolName::new("_PGC++").unwrap();
+            c.token.parts[0].items[0].product = product("85690dsprm_PGC++");
         },
         |d| d.product = product("85690DsprM_pgc++"),
         |_| {},
@@ -335,7 +335,7 @@ pub fn schemes(c: &mut Cases) {
                 ..range(None, Some(to))
             };
             chain.license.products[0].versions = versions.clone();
-            chain.token.items[0].versions = versions;
+            chain.token.parts[0].items[0].versions = versions;
             let mut d = demand();
             d.app_version = Some(version(v));
             let expect = if covered {

@@ -119,6 +119,7 @@ impl Server {
                 config_map_name: Some(format!("{name}-keys")),
                 secret_name: None,
             }),
+            audit: api::AuditSettings::default(),
             revocations: None,
             voucher: None,
             anchor: anchored,

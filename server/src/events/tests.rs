@@ -26,7 +26,7 @@ fn event(seq: u64) -> Event {
     Event {
         seq,
         view,
-        draws: Vec::new(),
+        parts: Vec::new(),
         overdraft: 0,
     }
 }

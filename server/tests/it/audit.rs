@@ -217,7 +217,7 @@ async fn a_pod_is_named_with_all_that_its_token_says_and_its_renewals_are_judged
     let mut other = license(rig.token.key, 3);
     other.id = "test-2".into();
     rig.write("license", &sealed(&other, &vendor()));
-    let is_new = |r: &AuditRecord| r.fact.license.as_ref().is_some_and(|l| l.id == "test-2");
+    let is_new = |r: &AuditRecord| r.fact.licenses.iter().any(|l| l.id == "test-2");
     recorded(&rig, "the new license", is_new).await;
     renew(&c, vec![pod.renewal(g.lease)]).await;
     renew(&c, vec![pod.renewal(g.lease)]).await;

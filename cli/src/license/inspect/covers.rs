@@ -43,7 +43,9 @@ pub(super) fn run(
     let asked = products.filter(|p| product.is_none_or(|name| p.name == *name));
     let asked: Vec<&Product> = asked.collect();
     if let (true, Some(name)) = (asked.is_empty(), product) {
-        bail!("--product: {name} is not in the license; `mooring license inspect` without --covers lists what is");
+        bail!(
+            "--product: {name} is not in the license; `mooring license inspect` without --covers lists what is"
+        );
     }
     let answers: Vec<Answer<'_>> = asked.iter().map(|p| Answer::of(p, version)).collect();
     output::show(form.data(), &answers, || {

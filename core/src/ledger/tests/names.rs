@@ -3,7 +3,7 @@
 use super::*;
 
 fn matlab(spelled: &str, seats: u32) -> Capacity {
-    Capacity::of(&license(&[("Pgc", seats)], &[(spelled, "pGC")]))
+    one(&license(&[("Pgc", seats)], &[(spelled, "pGC")]))
 }
 
 /// As it is shown; the names themselves are compared without regard to case.
@@ -33,7 +33,7 @@ fn a_product_is_known_in_whatever_case_and_shown_as_the_license_spells_it() {
     assert_eq!(shown, ("MATLAB", 1, 1));
     assert_eq!(l.pools()[0].name.as_str(), "Pgc");
     // A license that spells it anew changes nothing else.
-    l.set_capacity(matlab("Matlab", 1), at(4));
+    relicense(&mut l, matlab("Matlab", 1), at(4));
     let shown: Vec<String> = l.views(at(5)).iter().map(|v| spelled(&v.items)).collect();
     assert_eq!(shown, ["Matlab", "Matlab"]);
     assert_eq!(l.pools()[0].used, 1);
