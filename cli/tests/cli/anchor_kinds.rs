@@ -283,6 +283,80 @@ fn a_machine_is_described_by_hashes_and_licensed_by_name() {
     );
 }
 
+#[test]
+fn a_machine_whose_numbers_move_is_refused_and_each_fact_is_judged() {
+    let desk = Desk::new();
+    let root = desk.path("host").to_str().unwrap().to_owned();
+    let describe = || {
+        let key = [
+            "--key-file",
+            "anchor.key",
+            "--generate",
+            "--host-root",
+            &root,
+        ];
+        desk.mooring(&[&["license", "anchor", "hwid"][..], &key].concat())
+    };
+    let card = |name: &str, address: &str| {
+        for (file, says) in [
+            ("type", "1"),
+            ("addr_assign_type", "0"),
+            ("address", address),
+            ("device/x", ""),
+        ] {
+            put(&desk, &format!("host/sys/class/net/{name}/{file}"), says);
+        }
+    };
+    // WSL2: no firmware, a card with another address at each start, disks without serial numbers.
+    put(
+        &desk,
+        "host/proc/sys/kernel/osrelease",
+        "5.15.153.1-microsoft-standard-WSL2",
+    );
+    put(
+        &desk,
+        "host/etc/machine-id",
+        "0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+    );
+    put(&desk, "host/sys/block/sda/removable", "0");
+    card("eth0", "3c:ec:ef:00:00:01");
+    let e = describe().bad().stderr;
+    for says in [
+        "Note: mac: moves, left out: a virtual card of WSL2",
+        "Note: machineId: stays: ",
+        "Note: diskSerial: 1 more without a serial number",
+        "Error: nothing of this machine's hardware that stays tells it from another: machineId",
+    ] {
+        assert!(e.contains(says), "{says}: {e}");
+    }
+    // The same on hardware, at a first boot whose machine id is of that start alone.
+    put(&desk, "host/proc/sys/kernel/osrelease", "6.1.0-28-amd64");
+    let mounted = "36 35 0:33 /machine-id /etc/machine-id ro,relatime - tmpfs tmpfs rw";
+    put(&desk, "host/proc/self/mountinfo", mounted);
+    card("virbr0", "52:54:00:12:34:57");
+    let e = describe().bad().stderr;
+    for says in [
+        "Note: mac: stays: given by the card's maker",
+        "Note: mac: moves, left out: locally administered",
+        "Note: machineId: moves, left out: of this start alone",
+        "Error: only 1 fact of this machine stays (mac), expected at least 2; take a token (pkcs11)",
+    ] {
+        assert!(e.contains(says), "{says}: {e}");
+    }
+    // And once it has one of its own.
+    put(
+        &desk,
+        "host/proc/self/mountinfo",
+        "22 1 8:1 / / rw - ext4 /dev/sda1 rw",
+    );
+    let made = describe().good().stdout;
+    assert!(
+        made.contains("# mac: moves, left out") && made.contains("k: 2"),
+        "{made}"
+    );
+    assert_eq!(made.matches("item: mac\n").count(), 1, "{made}");
+}
+
 /// A root, and the description of a key attested under it.
 fn attested(desk: &Desk, touch: u8) -> String {
     let key = || KeyPair::generate().unwrap();

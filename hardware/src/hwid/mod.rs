@@ -6,9 +6,11 @@
 
 mod judge;
 mod read;
+mod stability;
 
 pub use judge::{Verdict, judge};
-pub use read::{Unread, read};
+pub use read::{Unread, read, surroundings, unnumbered_disks};
+pub use stability::{Stability, Surroundings, stability};
 
 use mooring_core::license::{HwidHash, HwidItem, HwidItems, is_placeholder};
 

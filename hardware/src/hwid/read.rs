@@ -3,7 +3,7 @@
 //! Only parts that stay in a machine count: disks and network cards on USB are left out, since they
 //! could be carried to another, and so is what only looks like hardware (bridges, loop devices).
 
-use super::Fact;
+use super::{Fact, Surroundings};
 use crate::{Unreadable, is_gone, text};
 use mooring_core::license::HwidItem;
 use std::path::{Path, PathBuf};
@@ -33,6 +33,30 @@ pub fn read(root: &Path) -> Result<(Vec<Fact>, Vec<Unread>), Unreadable> {
     r.facts.sort();
     r.facts.dedup();
     Ok((r.facts, r.unread))
+}
+
+/// What bears on how long the facts of the machine last.
+pub fn surroundings(root: &Path) -> Surroundings {
+    let says = |path: &str| text(&root.join(path)).ok().flatten().unwrap_or_default();
+    let kernel = says("proc/sys/kernel/osrelease").to_lowercase();
+    let mounted = says("proc/self/mountinfo");
+    // The fifth field is where (proc(5)).
+    let mut points = mounted.lines().filter_map(|l| l.split(' ').nth(4));
+    Surroundings {
+        wsl: kernel.contains("microsoft"),
+        transient_machine_id: points.any(|p| p == "/etc/machine-id"),
+    }
+}
+
+/// How many disks are built in and tell no serial number of their own: those of a virtual machine
+/// mostly.
+pub fn unnumbered_disks(root: &Path) -> usize {
+    let mut r = Reader {
+        root: root.to_owned(),
+        facts: Vec::new(),
+        unread: Vec::new(),
+    };
+    r.disks()
 }
 
 struct Reader {
@@ -81,7 +105,9 @@ impl Reader {
         }
     }
 
-    fn disks(&mut self) {
+    /// Takes the disks' serial numbers; tells how many disks say none.
+    fn disks(&mut self) -> usize {
+        let mut silent = 0;
         for disk in self.parts(HwidItem::DiskSerial, "sys/block") {
             if text(&disk.join("removable")).ok().flatten().as_deref() == Some("1") {
                 continue;
@@ -89,25 +115,26 @@ impl Reader {
             // NVMe and MMC; virtio; SCSI and SATA.
             let said = self.at(HwidItem::DiskSerial, &disk.join("device/serial"))
                 || self.at(HwidItem::DiskSerial, &disk.join("serial"));
-            if !said {
-                self.unit_serial(&disk.join("device/vpd_pg80"));
+            if !said && !self.unit_serial(&disk.join("device/vpd_pg80")) {
+                silent += 1;
             }
         }
+        silent
     }
 
     /// SCSI's page "unit serial number" (SPC-4, 7.8.15): four bytes of head, the last two of them
-    /// the length.
-    fn unit_serial(&mut self, path: &Path) {
-        match std::fs::read(path) {
-            Ok(page) => {
-                if let [_, 0x80, hi, lo, rest @ ..] = page.as_slice() {
-                    let len = usize::from(*hi) << 8 | usize::from(*lo);
-                    let serial = rest.get(..len.min(rest.len())).unwrap_or_default();
-                    self.take(HwidItem::DiskSerial, &String::from_utf8_lossy(serial));
-                }
-            }
-            Err(e) => self.failed(HwidItem::DiskSerial, path, e),
-        }
+    /// the length. Returns whether it said anything.
+    fn unit_serial(&mut self, path: &Path) -> bool {
+        let page = std::fs::read(path).unwrap_or_else(|e| {
+            self.failed(HwidItem::DiskSerial, path, e);
+            Vec::new()
+        });
+        let [_, 0x80, hi, lo, rest @ ..] = page.as_slice() else {
+            return false;
+        };
+        let len = usize::from(*hi) << 8 | usize::from(*lo);
+        let serial = rest.get(..len.min(rest.len())).unwrap_or_default();
+        self.take(HwidItem::DiskSerial, &String::from_utf8_lossy(serial))
     }
 
     /// What is not there, or no longer, is no error.

@@ -6,7 +6,7 @@ use super::key_file;
 use crate::output::list;
 use anyhow::{Context as _, bail};
 use mooring_core::license::{AnchorKind, HwidItem};
-use mooring_hardware::hwid::{self, Fact};
+use mooring_hardware::hwid::{self, Fact, Stability};
 use mooring_net::random;
 use std::path::PathBuf;
 
@@ -41,27 +41,41 @@ pub struct HwidArgs {
     destination: Destination,
 }
 
+/// How many facts must stay: with one, whatever takes it away takes the license, too.
+const LEAST: usize = 2;
+
 pub(super) fn run(args: &HwidArgs) -> anyhow::Result<()> {
     args.destination.must_be_new()?;
-    let (facts, unread) = hwid::read(&args.host_root).context("--host-root")?;
-    let found = words(&facts);
-    let unread: Vec<String> = unread
-        .iter()
-        .map(|u| format!("{} ({})", u.item, u.why))
+    let root = &args.host_root;
+    let (all, unread) = hwid::read(root).context("--host-root")?;
+    let around = hwid::surroundings(root);
+    let judged: Vec<(Fact, Stability)> = all
+        .into_iter()
+        .map(|f| {
+            let s = hwid::stability(&f, around);
+            (f, s)
+        })
         .collect();
-    let not_read = if unread.is_empty() {
-        String::new()
-    } else {
-        format!("; not readable: {}; run as root", list(&unread))
-    };
-    let n = u32::try_from(facts.len()).unwrap_or(u32::MAX);
-    if !facts.iter().any(|f| f.item.is_hardware()) {
-        bail!("nothing of this machine's hardware tells it from another: {found}{not_read}");
+    let mut said: Vec<String> = judged.iter().map(|(f, s)| verdict(f.item, *s)).collect();
+    said.extend(unread.iter().map(|u| {
+        let (item, why) = (u.item, &u.why);
+        format!("{item}: not read: {why}; run as root for more")
+    }));
+    match hwid::unnumbered_disks(root) {
+        0 => {}
+        n => said.push(format!(
+            "diskSerial: {n} more without a serial number: no fact"
+        )),
     }
-    let k = args.k.unwrap_or(n / 2 + 1);
-    if k > n {
-        bail!("-k {k}: more than there is: {found} ({n} in all){not_read}");
+    let facts: Vec<Fact> = judged
+        .into_iter()
+        .filter_map(|(f, s)| s.stays.then_some(f))
+        .collect();
+    for s in &said {
+        eprintln!("Note: {s}");
     }
+    let k = enough(&facts, args.k)?;
+    let (found, n) = (words(&facts), facts.len());
     let key = key_file::find(&args.key)?;
     let salt = hex::encode(random::bytes::<16>());
     let mut notes = vec![
@@ -70,16 +84,38 @@ pub(super) fn run(args: &HwidArgs) -> anyhow::Result<()> {
         ),
         key_file::note(&key, &args.key),
     ];
-    for u in &unread {
-        notes.push(format!("not read: {u}"));
-        eprintln!("Note: not read: {u}; run as root for more");
-    }
+    notes.append(&mut said);
     let description = Description {
         label: args.label.clone(),
         hwid: Some(hwid::hashed(&facts, &salt, k)),
         ..Description::of(AnchorKind::Hwid, key)
     };
     args.destination.print(&description, &notes)
+}
+
+/// One fact's stability for people, by its name and never by its value.
+fn verdict(item: HwidItem, s: Stability) -> String {
+    let word = if s.stays { "stays" } else { "moves, left out" };
+    format!("{item}: {word}: {}", s.why)
+}
+
+/// Whether a machine can be told by the facts of it that stay; how many must be found later.
+fn enough(facts: &[Fact], k: Option<u32>) -> anyhow::Result<u32> {
+    let found = words(facts);
+    let n = u32::try_from(facts.len()).unwrap_or(u32::MAX);
+    if !facts.iter().any(|f| f.item.is_hardware()) {
+        bail!("nothing of this machine's hardware that stays tells it from another: {found}");
+    }
+    if facts.len() < LEAST {
+        bail!(
+            "only {n} fact of this machine stays ({found}), expected at least {LEAST}; take a token (pkcs11) or a USB device (usb) as the anchor"
+        );
+    }
+    let k = k.unwrap_or(n / 2 + 1);
+    if k > n {
+        bail!("-k {k}: more than there is: {found} ({n} in all)");
+    }
+    Ok(k)
 }
 
 /// What was found, by name and never by value.
