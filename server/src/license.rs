@@ -119,6 +119,8 @@ impl LicenseFile {
     /// Looks at the files. `anchor` are the keys of the hardware, where they are known. Returns
     /// whether anything changed.
     pub(crate) fn look(&mut self, now: Timestamp, anchor: Option<&[PublicKey]>) -> bool {
+        let news = self.memory.refresh();
+        let over = news && self.superseded_after_all();
         let contents = self.read();
         let same = self.contents.as_ref() == Some(&contents);
         // A refusal may end with time, or with another anchor; everything else changes with the
@@ -130,10 +132,10 @@ impl LicenseFile {
                     | FileError::OtherAnchor { .. }
             )
         );
-        if same && !may_end {
+        if same && !may_end && !news {
             return false;
         }
-        if !same {
+        if !same || news {
             self.look_at_list(&contents);
         }
         let judged = judge(&contents, &self.memory, now, anchor);
@@ -148,13 +150,23 @@ impl LicenseFile {
                 // The time in it would otherwise make each look a change.
                 let (reason, before) = (e.reason(), self.refused.as_ref());
                 if same && before.is_some_and(|r| r.reason() == reason) {
-                    return false;
+                    return over;
                 }
                 let stays_in_force = self.good.as_ref().map(|g| g.license.id.as_str());
                 tracing::error!(%reason, stays_in_force, "license refused: {e}");
                 self.refused = Some(e);
             }
         }
+        true
+    }
+
+    /// Gives up a good license that an earlier pod's word, heard only now, calls superseded.
+    fn superseded_after_all(&mut self) -> bool {
+        let good = self.good.as_ref();
+        let Some(why) = good.and_then(|g| self.memory.superseded(&g.license.id)) else {
+            return false;
+        };
+        self.give_up(why, None);
         true
     }
 
@@ -241,6 +253,14 @@ impl LicenseFile {
                 reason = LicenseReason::RevocationsRefused;
             }
         }
+        if let Some(e) = self.memory.trouble() {
+            message = format!(
+                "{message}; which licenses are superseded or revoked does not outlive this server now: {e}"
+            );
+            if reason == LicenseReason::Valid {
+                reason = LicenseReason::StateNotKept;
+            }
+        }
         let valid = holds.and_then(Result::ok);
         LicenseView {
             valid: valid.is_some(),
@@ -323,12 +343,8 @@ fn judge(
     let text = contents.license.as_ref().map_err(Clone::clone)?;
     let open = OpenLicense::read(text, contents.trust()?)?;
     open.license.check_dates(now)?;
-    if let Some(s) = memory.superseded(&open.license.id) {
-        return Err(FileError::Superseded {
-            id: open.license.id,
-            by: s.by.clone(),
-            issued: s.issued,
-        });
+    if let Some(superseded) = memory.superseded(&open.license.id) {
+        return Err(superseded);
     }
     if let Some(r) = memory.revokes(&open.license.id, now) {
         return Err(r.into());

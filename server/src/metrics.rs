@@ -73,6 +73,8 @@ metrics! {
         "How often an anchor was lost, by its kind and by reason.";
     license_reads: IntCounter, "mooring_license_reads_total",
         "Changed license files that were looked at.";
+    state_failures: IntCounter, "mooring_state_failures_total",
+        "How often what must outlive the server could not be read or written.";
 }
 
 pub(crate) fn count(of: &IntCounterVec, labels: &[&str]) {

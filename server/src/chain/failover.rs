@@ -10,14 +10,16 @@ use super::delegation::Unsigned;
 use super::standby::Served;
 use super::words;
 use crate::anchor::{Anchor, Lost};
+use crate::keeper::NotCommitted;
 use crate::license::{FileError, LicenseFile, for_this_anchor};
 use crate::metrics::{Metrics, count};
 use mooring_config::Lease;
 use mooring_core::frontend::{Authority, InForce, LeaseTerms, delegation_due};
-use mooring_core::license::{AnchorKey, AnchorKind, OpenLicense, PublicKey};
+use mooring_core::kept::AllSpent;
+use mooring_core::license::{AnchorKey, AnchorKind, OpenLicense, PublicKey, Standby};
 use mooring_core::reason::AnchorReason;
 use mooring_core::time::{BootTime, Now, print_span};
-use mooring_core::wire::{AnchorRole, AnchorView, Login, Logins};
+use mooring_core::wire::AnchorView;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -127,12 +129,6 @@ impl<A: Anchor> Failover<A> {
     /// How the anchor stands, with what is to be told of it besides.
     fn anchor_view(&self) -> AnchorView {
         let mut view = self.view.clone();
-        let roles = [AnchorRole::Anchor, AnchorRole::Standby];
-        let logins = roles.into_iter().zip(&self.slots);
-        view.logins = logins
-            .filter_map(|(role, s)| s.anchor.login().map(|l| (role, l.clone())))
-            .filter(|(_, l)| *l != Login::default())
-            .collect();
         let mut open = self.slots.iter().filter(|s| s.keys.is_some());
         let note = open.find_map(|s| s.anchor.note());
         if let Some(note) = note.filter(|_| view.present) {
@@ -189,8 +185,8 @@ impl<A: Anchor> Failover<A> {
             match self.stand_in(i, &entry, file, losses.first()).await {
                 Ok(()) => return Ok(()),
                 Err(lost) => {
-                    // Days that are over are no fault of the hardware.
-                    if lost.reason != AnchorReason::StandbyExpired {
+                    // No fault of the hardware; and each opening of a token is a login.
+                    if !words::is_of_days(&lost) {
                         self.drop_slot(i, &lost).await;
                     }
                     losses.push(lost);
@@ -298,39 +294,57 @@ impl<A: Anchor> Failover<A> {
         };
         let (license, id, now) = (open.license.id.clone(), entry.key.id(), (self.time)());
         let first = why.map_or("it is not here", |l| &l.message);
+        // What earlier pods have spent, before anything is spent here.
+        let read = self.served.read().await;
+        read.map_err(|e| words::uncounted(&e, first))?;
         let left = self.served.left(&license, &id, standby.days, now.boot);
         self.metrics.standby_left.set(left.as_secs_f64());
+        let spent = |served: &Served| {
+            let since = served.so_far(&license, &id).map(|u| u.first);
+            words::spent(&id, standby, since, first)
+        };
         if left.is_zero() {
-            let days = words::days(standby);
-            let m = format!(
-                "the standby anchor (key {id}) has served its {days}; repair the first anchor ({first}), or have the license issued anew"
-            );
-            return Err(Lost::new(AnchorReason::StandbyExpired, m));
+            return Err(spent(&self.served));
         }
         if self.is_due(open, entry, now) {
-            self.served.spend(&license, &id, now.boot).map_err(|e| {
-                let m = format!("stateDir: how long the standby anchor served cannot be kept: {e}; make stateDir writable");
-                Lost::new(AnchorReason::StandbyUncounted, m)
-            })?;
+            let spend = self.served.spend(&license, &id, standby.days, now);
+            match spend.await {
+                Ok(()) => {}
+                Err(NotCommitted::Refused(AllSpent)) => return Err(spent(&self.served)),
+                Err(NotCommitted::Unkept(e)) => return Err(words::uncounted(&e, first)),
+            }
         }
         self.sign(i, entry, file).await?;
-        // The same words as long as it serves for the same reason: what is left changes all the
-        // time.
-        let said = format!("standby {id}: {first}");
-        if self.said.as_ref() != Some(&said) {
-            let until = now.wall.checked_add(left).unwrap_or(now.wall);
-            let m = format!(
-                "the standby anchor{} signs with key {id}, until {} at the latest ({} of its {} are left), or until the first anchor is back, which is lost: {first}",
-                words::label(entry),
-                until.strftime("%Y-%m-%dT%H:%MZ"),
-                print_span(Duration::from_secs(left.as_secs() / 60 * 60)),
-                words::days(standby)
-            );
-            tracing::warn!(standby = %id, until = %until, "the standby anchor serves: {m}");
-            self.found(i, Some(entry), AnchorReason::StandbyInUse, m);
-            self.said = Some(said);
-        }
+        self.stands_in(i, entry, standby, left, first);
         Ok(())
+    }
+
+    /// Tells people that the standby serves: in the same words as long as it does so for the same
+    /// reason, since what is left changes all the time.
+    fn stands_in(
+        &mut self,
+        i: usize,
+        entry: &AnchorKey,
+        standby: Standby,
+        left: Duration,
+        first: &str,
+    ) {
+        let (id, wall) = (entry.key.id(), (self.time)().wall);
+        let said = format!("standby {id}: {first}");
+        if self.said.as_ref() == Some(&said) {
+            return;
+        }
+        let until = wall.checked_add(left).unwrap_or(wall);
+        let m = format!(
+            "the standby anchor{} signs with key {id}, until {} at the latest ({} of its {} are left), or until the first anchor is back, which is lost: {first}",
+            words::label(entry),
+            until.strftime("%Y-%m-%dT%H:%MZ"),
+            print_span(Duration::from_secs(left.as_secs() / 60 * 60)),
+            words::days(standby)
+        );
+        tracing::warn!(standby = %id, until = %until, "the standby anchor serves: {m}");
+        self.found(i, Some(entry), AnchorReason::StandbyInUse, m);
+        self.said = Some(said);
     }
 
     /// Whether a delegation must be signed now, by this anchor.
@@ -391,7 +405,6 @@ impl<A: Anchor> Failover<A> {
             present: true,
             reason,
             message,
-            logins: Logins::new(),
         };
     }
 
@@ -454,7 +467,6 @@ impl<A: Anchor> Failover<A> {
             present: false,
             reason,
             message: format!("{} (lost since {began})", lost.message),
-            logins: Logins::new(),
         };
         self.said = Some(lost.message.clone());
     }
