@@ -5,7 +5,7 @@ use super::build::inputs::Inputs;
 use super::context::{Applied, ControllerContext, Error, Memory};
 use super::facts::ServerFacts;
 use super::placement::{self, Placed};
-use super::{apply, dead_node, dereference, logins, platform, replug, status, trust, validate};
+use super::{apply, dead_node, dereference, platform, replug, status, trust, validate};
 use crate::connection::{Endpoint, Snapshot};
 use crate::inject::{addresses, cluster_ips};
 use crate::kubernetes::apply_params;
@@ -98,10 +98,8 @@ impl Pass<'_> {
         let memory = self.recall();
         let snapshot = ctx.connections.snapshot(reference);
         let refusal = self.refusal();
-        let kept = memory.facts.children.config.as_ref();
-        let news = must_look(server, &memory) || logins::are_new(kept, &snapshot);
         // What the platform does not allow is not looked at either: an answer would tell of it.
-        let look = refusal.is_none() && news;
+        let look = refusal.is_none() && must_look(server, &memory);
         let mut facts = self.facts(look, refusal.is_some()).await?;
         let invalid = refusal.or_else(|| validate::validate(server).err());
         let labels = server.spec.placement.labels();
@@ -120,7 +118,7 @@ impl Pass<'_> {
         if invalid.is_none() && may_apply {
             in_force = self.raised(before.as_ref(), &snapshot).await?;
             if look {
-                Box::pin(self.converge(in_force, &mut facts, &placed, &snapshot)).await?;
+                Box::pin(self.converge(in_force, &mut facts, &placed)).await?;
             }
             if let Some(target) = target(server, &facts) {
                 ctx.connections.ensure(reference, target, &ctx.connection);
@@ -259,10 +257,8 @@ impl Pass<'_> {
         in_force: Duration,
         facts: &mut ServerFacts,
         placed: &Placed,
-        snapshot: &Snapshot,
     ) -> Result<(), Error> {
         let policies = facts.policies.clone();
-        let logins = logins::logins(facts.children.config.as_ref(), snapshot);
         let inputs = Inputs {
             server: self.server,
             reference: self.reference,
@@ -270,10 +266,10 @@ impl Pass<'_> {
             operator_namespace: &self.ctx.namespace,
             in_force,
             policies: &policies,
-            logins: &logins,
         };
         apply::certificate(&inputs, facts, self.ctx).await?;
         apply::identity(&inputs, facts, self.ctx).await?;
+        apply::state(&inputs, facts, self.ctx).await?;
         let print = apply::fingerprint(&inputs)?;
         let mark = facts.children.mark();
         let fresh = |a: Applied| a.print == print && a.mark == mark && a.at.elapsed() < REAPPLY;
