@@ -80,18 +80,6 @@ pub(super) async fn who_has_the_operators_token_makes_nothing_but_license_server
             "no role but that to get and update",
         ),
         (
-            "the right to delete it",
-            role("resources: [secrets], resourceNames: [main-state], verbs: [get, delete]"),
-            "no role but that to get and update",
-        ),
-        (
-            "the state for another account",
-            object("RoleBinding", "main-mooring-server", &ns, "", &format!(
-                "roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: Role, name: main-mooring-server}}\n\
-                 subjects: [{{kind: ServiceAccount, name: default, namespace: {ns}}}]\n")),
-            "binds a license server's role to that server's service account",
-        ),
-        (
             "any Secret",
             object("Secret", "shop", &ns, "", "type: mooring.dev/identity\n"),
             "named after a LicenseServer",
@@ -148,5 +136,19 @@ pub(super) async fn who_has_the_operators_token_makes_nothing_but_license_server
     }
     let right = Server::new(&ns, 1);
     right.apply(lab).await?;
-    right.ready(lab).await
+    right.ready(lab).await?;
+    let lines = format!(
+        "roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: Role, name: main-mooring-server}}\n\
+         subjects: [{{kind: ServiceAccount, name: default, namespace: {ns}}}]\n"
+    );
+    let shared = object("RoleBinding", "main-mooring-server", &ns, "", &lines);
+    let refused = lab
+        .apply_as(OPERATOR, &shared)
+        .await?
+        .failed("another's right")?;
+    ensure!(
+        refused.contains("to that server's service account, and nothing else"),
+        "the state for another account: {refused}"
+    );
+    Ok(())
 }
