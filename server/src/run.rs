@@ -11,7 +11,7 @@ use crate::chain::failover::Failover;
 use crate::chain::standby::Served;
 use crate::check::identity_key;
 use crate::engine::Engine;
-use crate::keeper::{Keeper, Place};
+use crate::keeper::{Keeper, Place, state_file};
 use crate::kubernetes::service_account;
 use crate::license::{LicenseFile, Memory};
 use crate::metrics::Metrics;
@@ -84,6 +84,7 @@ impl Server {
         let metrics = Arc::new(Metrics::new().context("metrics")?);
         let instance = random::instance_id();
         let keeper = Keeper::new(Place::of(config)?, instance, metrics.clone());
+        let keeper = keeper.with_copy(state_file(config));
         // Without it no license is refused that an earlier pod knew to be superseded.
         keeper.flush().await;
         let keeper = Arc::new(keeper);

@@ -128,9 +128,14 @@ impl PinLogin {
         self.verdict == Some(PinVerdict::Rejected)
     }
 
+    /// Whether some token has accepted it, and none has refused it.
+    pub fn is_accepted(&self) -> bool {
+        self.verdict == Some(PinVerdict::Accepted)
+    }
+
     /// Whether the token of this hidden serial number has accepted it, and none has refused it.
     pub fn has_opened(&self, token: &str) -> bool {
-        self.verdict == Some(PinVerdict::Accepted) && self.accepted_by.contains_key(token)
+        self.is_accepted() && self.accepted_by.contains_key(token)
     }
 
     /// A login is about to be made.

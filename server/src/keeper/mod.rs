@@ -6,6 +6,9 @@
 //! as that works ([`Keeper::change`], [`Keeper::flush`]). Where somebody else has written meanwhile,
 //! both are merged, and what was to be committed is judged anew.
 //!
+//! Beside a Secret there is a copy in `stateDir`, for a container that starts again in its pod while
+//! the API server is away: what it bars is barred, and a PIN that it knows to be right is one.
+//!
 //! | file | idea |
 //! |---|---|
 //! | `place`, `secret` | where it lies |
@@ -13,16 +16,17 @@
 mod place;
 mod secret;
 
-pub(crate) use place::Place;
+pub(crate) use place::{Place, state_file};
 
 use crate::metrics::Metrics;
 use mooring_core::kept::Kept;
 use mooring_core::names::InstanceId;
 use mooring_core::time::BootTime;
-use mooring_net::clock;
 use mooring_net::sync::lock;
+use mooring_net::{clock, durable};
 use place::{Document, Found, NotWritten};
 use std::convert::Infallible;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -43,6 +47,8 @@ pub(crate) enum NotCommitted<E> {
 pub(crate) struct Keeper {
     /// Held over a write.
     place: tokio::sync::Mutex<Place>,
+    /// The copy beside a Secret.
+    copy: Option<PathBuf>,
     known: Mutex<Known>,
     run: InstanceId,
     metrics: Arc<Metrics>,
@@ -57,6 +63,8 @@ struct Known {
     unwritten: bool,
     /// How often somebody else's words were merged in.
     merges: u64,
+    /// What the copy says.
+    copied: Kept,
     trouble: Option<Trouble>,
 }
 
@@ -67,13 +75,51 @@ struct Trouble {
 }
 
 impl Keeper {
-    /// Knows nothing before the first [`Keeper::flush`].
+    /// Knows nothing but the copy's words before the first [`Keeper::flush`].
     pub(crate) fn new(place: Place, run: InstanceId, metrics: Arc<Metrics>) -> Self {
         Self {
             place: place.into(),
+            copy: None,
             known: Mutex::default(),
             run,
             metrics,
+        }
+    }
+
+    /// With a copy in this file, if it is kept elsewhere. A damaged one is none.
+    pub(crate) fn with_copy(mut self, file: PathBuf) -> Self {
+        if !self.place.get_mut().is_shared() {
+            return self;
+        }
+        let copy = durable::read_json::<Document>(&file).unwrap_or_else(|e| {
+            tracing::warn!(file = %file.display(), error = %e, "the copy of what is kept is damaged");
+            None
+        });
+        let kept = copy.map(|d| d.kept).unwrap_or_default();
+        self.known = Mutex::new(Known {
+            copied: kept.clone(),
+            kept,
+            ..Known::default()
+        });
+        self.copy = Some(file);
+        self
+    }
+
+    fn write_copy(&self) {
+        let Some(file) = &self.copy else { return };
+        let mut known = lock(&self.known);
+        if known.copied == known.kept {
+            return;
+        }
+        let document = Document {
+            written_by: self.run,
+            kept: known.kept.clone(),
+        };
+        match durable::replace_json(file, &document) {
+            Ok(()) => known.copied = document.kept,
+            Err(e) => {
+                tracing::warn!(file = %file.display(), error = %e, "what is kept has no copy here");
+            }
         }
     }
 
@@ -110,7 +156,9 @@ impl Keeper {
             let known = lock(&self.known);
             known.read && !known.unwritten
         };
-        if !all_well {
+        if all_well {
+            self.write_copy();
+        } else {
             let _ = self.commit(|_| Ok::<(), Infallible>(())).await;
         }
     }
@@ -130,6 +178,15 @@ impl Keeper {
     /// Changes what is known and writes it; otherwise nothing has happened. `change` is judged on
     /// what everybody has written, and may be judged several times.
     pub(crate) async fn commit<E>(
+        &self,
+        change: impl FnMut(&mut Kept) -> Result<(), E>,
+    ) -> Result<(), NotCommitted<E>> {
+        let done = self.try_commit(change).await;
+        self.write_copy();
+        done
+    }
+
+    async fn try_commit<E>(
         &self,
         mut change: impl FnMut(&mut Kept) -> Result<(), E>,
     ) -> Result<(), NotCommitted<E>> {

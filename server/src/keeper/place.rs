@@ -48,6 +48,11 @@ pub(super) enum NotWritten {
     Failed(String),
 }
 
+/// The document in `stateDir`, or its copy.
+pub(crate) fn state_file(config: &Config) -> PathBuf {
+    config.state_dir.join(STATE_FILE)
+}
+
 pub(crate) enum Place {
     /// Nothing outlasts this process: what is written is thrown away.
     Nowhere,
@@ -71,7 +76,7 @@ impl Place {
 
     /// In `stateDir`.
     pub(crate) fn file(config: &Config) -> Self {
-        Self::File(config.state_dir.join(STATE_FILE))
+        Self::File(state_file(config))
     }
 
     /// For messages, by the configuration's field.

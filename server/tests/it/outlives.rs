@@ -110,6 +110,38 @@ async fn without_the_api_server_no_login_is_made_and_with_it_all_goes_on() {
     assert_eq!(logins(&rig), 1);
 }
 
+/// The container alone: its folder is the pod's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_that_starts_again_without_the_api_server_knows_its_pods_words() {
+    let (mut rig, api) = prepare(PIN).await;
+    rig.run();
+    until_anchor(&rig, "Present").await;
+    until("it is known to be right", async || {
+        pin(&api)["verdict"] == "accepted"
+    })
+    .await;
+    // Also of a pod that has written nothing itself.
+    rig.kill_pod();
+    rig.run();
+    until_anchor(&rig, "Present").await;
+    until("the copy", async || rig.path("state/state.json").exists()).await;
+    rig.kill();
+    api.down.store(true, Ordering::Relaxed);
+    rig.run();
+    until_anchor(&rig, "Present").await;
+    assert_eq!(logins(&rig), 3);
+    rig.kill();
+    // Another PIN is nobody's word; and a new pod has none.
+    rig.write("pin", WRONG);
+    rig.run();
+    until_anchor(&rig, "LoginUnnoted").await;
+    rig.kill_pod();
+    rig.write("pin", PIN);
+    rig.run();
+    until_anchor(&rig, "LoginUnnoted").await;
+    assert_eq!(logins(&rig), 3);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_whose_answer_is_lost_is_no_login_and_bars_none() {
     let (mut rig, api) = prepare(PIN).await;

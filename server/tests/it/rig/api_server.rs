@@ -104,7 +104,8 @@ impl ApiServer {
         ]);
         let more = "namespace: licensing\ntokenReview: true\nstateSecret: rig-state\n";
         rig.setup.more = format!("{}\n{more}", rig.setup.more);
-        rig.configure();
+        let config = std::fs::read_to_string(rig.path("config.yaml")).unwrap();
+        rig.write("config.yaml", &format!("{config}\n{more}"));
     }
 
     /// The document in the Secret; null while it is empty.
