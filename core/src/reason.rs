@@ -137,7 +137,7 @@ reasons! {
         /// One is in force, and a revocation list is refused.
         RevocationsRefused =>
             "the revocation list is refused (another vendor's, a lower number, no list): put the vendor's newest in its place. The highest one that is known holds",
-        /// One is in force, and what it supersedes or revokes cannot be kept over this server's end.
+        /// One is in force, and what is superseded or revoked does not outlive this server now.
         StateNotKept =>
             "the license is in force; what it supersedes, or the revocation list, is not kept: a new pod would not know it. The message says why (`LoginUnnoted` has what to look at). It is tried again and again",
         Unreadable =>

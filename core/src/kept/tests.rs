@@ -61,7 +61,9 @@ fn happens(k: &mut Kept, e: &Event) {
 fn kept() -> impl Strategy<Value = Kept> {
     vec(event(), 0..12).prop_map(|events| {
         let mut k = Kept::default();
-        events.iter().for_each(|e| happens(&mut k, e));
+        for e in &events {
+            happens(&mut k, e);
+        }
         k
     })
 }

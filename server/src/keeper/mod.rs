@@ -1,30 +1,33 @@
 //! Keeps what must outlive this run, and on Kubernetes its pod: one document
 //! ([`Kept`]) in a file of `stateDir`, or in a Secret of the license server's.
 //!
-//! What must be written before it is done (a login, a standby's delegation) is a [`Keeper::commit`]:
-//! it holds once it is written, or not at all. Everything else holds at once and is written as soon
-//! as that works ([`Keeper::change`], [`Keeper::flush`]). Where somebody else has written meanwhile,
-//! both are merged, and what was to be committed is judged anew.
+//! What must be written before it is done (a login, a standby's delegation) is a
+//! [`Keeper::commit`]: it holds once it is written, or not at all. Everything else holds at once
+//! and is written as soon as that works ([`Keeper::change`], [`Keeper::flush`]). Where somebody
+//! else has written meanwhile, both are merged, and what was to be committed is judged anew.
 //!
-//! Beside a Secret there is a copy in `stateDir`, for a container that starts again in its pod while
-//! the API server is away: what it bars is barred, and a PIN that it knows to be right is one.
+//! Beside a Secret there is a copy in `stateDir`, for a container that starts again in its pod
+//! while the API server is away: what it bars is barred, and a PIN that it knows to be right is
+//! one.
 //!
 //! | file | idea |
 //! |---|---|
+//! | `document` | what is written |
 //! | `place`, `secret` | where it lies |
 
+mod document;
 mod place;
 mod secret;
 
 pub(crate) use place::{Place, state_file};
 
 use crate::metrics::Metrics;
+use document::{Document, NotWritten, Stored};
 use mooring_core::kept::Kept;
 use mooring_core::names::InstanceId;
 use mooring_core::time::BootTime;
 use mooring_net::sync::lock;
 use mooring_net::{clock, durable};
-use place::{Document, Found, NotWritten};
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -240,20 +243,20 @@ impl Keeper {
 
     /// Takes in what was found. What this run wrote itself it knows, and more: what it had begun to
     /// write, and then not done because no answer came, is no word of anybody else's.
-    fn merge(&self, place: &Place, found: Found) {
+    fn merge(&self, place: &Place, found: Stored) {
         let mut known = lock(&self.known);
         known.read = true;
         let theirs = match found {
-            Found::Nothing => {
+            Stored::Nothing => {
                 known.unwritten |= known.kept != Kept::default();
                 return;
             }
-            Found::Document(d) if d.written_by == self.run => {
+            Stored::Document(d) if d.written_by == self.run => {
                 known.unwritten |= d.kept != known.kept;
                 return;
             }
-            Found::Document(d) => d.kept,
-            Found::Damaged(e) => {
+            Stored::Document(d) => d.kept,
+            Stored::Damaged(e) => {
                 tracing::error!(place = place.name(), error = %e,
                     "what earlier runs kept is damaged: standby days are counted anew, superseded licenses and the revocation list are forgotten");
                 Kept::damaged()

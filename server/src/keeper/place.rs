@@ -1,52 +1,12 @@
 //! Where the document lies: a file in `stateDir`, or the license server's own Secret.
 
+use super::document::{Document, NotWritten, STATE_FILE, Stored};
 use super::secret::StateSecret;
 use crate::kubernetes::{ApiServer, NoApiServer};
 use mooring_config::Config;
-use mooring_core::kept::Kept;
-use mooring_core::names::InstanceId;
 use mooring_net::durable;
-use serde::{Deserialize, Serialize};
 use std::io::ErrorKind;
 use std::path::PathBuf;
-
-/// Its name in a folder, and in the Secret's data.
-pub(super) const STATE_FILE: &str = "state.json";
-
-/// The document as it is written.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Document {
-    /// The run that wrote it last.
-    pub(super) written_by: InstanceId,
-    pub(super) kept: Kept,
-}
-
-/// What was found.
-#[derive(Debug)]
-pub(super) enum Found {
-    /// Nothing was ever written.
-    Nothing,
-    Document(Document),
-    /// Something that is no such document, and why.
-    Damaged(String),
-}
-
-impl Found {
-    pub(super) fn read(json: &[u8]) -> Self {
-        let read = serde_json::from_slice(json);
-        read.map_or_else(|e| Self::Damaged(e.to_string()), Self::Document)
-    }
-}
-
-/// Why the document was not written.
-#[derive(Debug)]
-pub(super) enum NotWritten {
-    /// Another one was, since it was read.
-    Conflict,
-    /// In words that say what to do. Whether it lies there all the same, nobody knows.
-    Failed(String),
-}
 
 /// The document in `stateDir`, or its copy.
 pub(crate) fn state_file(config: &Config) -> PathBuf {
@@ -89,12 +49,12 @@ impl Place {
     }
 
     /// Reads what is there; fails in words that say what to do.
-    pub(super) async fn read(&mut self) -> Result<Found, String> {
+    pub(super) async fn read(&mut self) -> Result<Stored, String> {
         match self {
-            Self::Nowhere => Ok(Found::Nothing),
+            Self::Nowhere => Ok(Stored::Nothing),
             Self::File(path) => match std::fs::read(path) {
-                Ok(json) => Ok(Found::read(&json)),
-                Err(e) if e.kind() == ErrorKind::NotFound => Ok(Found::Nothing),
+                Ok(json) => Ok(Stored::read(&json)),
+                Err(e) if e.kind() == ErrorKind::NotFound => Ok(Stored::Nothing),
                 Err(e) => Err(format!("{e}; make it readable for this process")),
             },
             Self::Secret(secret) => secret.read().await,

@@ -3,7 +3,7 @@
 //!
 //! It is replaced by its resource version, so that of two writers one hears of the other.
 
-use super::place::{Document, Found, NotWritten, STATE_FILE};
+use super::document::{Document, NotWritten, STATE_FILE, Stored};
 use crate::kubernetes::{ApiServer, unsuccessful};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -52,7 +52,7 @@ impl StateSecret {
     }
 
     /// The object of an answer, or what to do about it.
-    fn object(&self, answer: &Answer) -> Result<Value, String> {
+    fn of(answer: &Answer) -> Result<Value, String> {
         let todo = match answer.status {
             s if s.is_success() => return answer.json().map_err(|e| e.to_string()),
             StatusCode::NOT_FOUND => {
@@ -66,12 +66,12 @@ impl StateSecret {
         Err(unsuccessful(answer, todo))
     }
 
-    pub(super) async fn read(&mut self) -> Result<Found, String> {
+    pub(super) async fn read(&mut self) -> Result<Stored, String> {
         self.object = None;
-        let object = self.object(&self.ask(Method::GET, None).await?)?;
-        let found = found(&object);
+        let object = Self::of(&self.ask(Method::GET, None).await?)?;
+        let stored = stored(&object);
         self.object = Some(object);
-        Ok(found)
+        Ok(stored)
     }
 
     pub(super) async fn write(&mut self, document: &Document) -> Result<(), NotWritten> {
@@ -87,19 +87,19 @@ impl StateSecret {
         if answer.status == StatusCode::CONFLICT {
             return Err(NotWritten::Conflict);
         }
-        self.object = Some(self.object(&answer).map_err(|e| failed(&e))?);
+        self.object = Some(Self::of(&answer).map_err(|e| failed(&e))?);
         Ok(())
     }
 }
 
 /// The document in the Secret; an empty one is how the operator makes it.
-fn found(object: &Value) -> Found {
+fn stored(object: &Value) -> Stored {
     let data = object["data"].as_object();
     match data.and_then(|d| d.get(STATE_FILE)) {
-        None => Found::Nothing,
+        None => Stored::Nothing,
         Some(text) => match text.as_str().map(|t| STANDARD.decode(t)) {
-            Some(Ok(json)) => Found::read(&json),
-            _ => Found::Damaged("it is not base64".into()),
+            Some(Ok(json)) => Stored::read(&json),
+            _ => Stored::Damaged("it is not base64".into()),
         },
     }
 }

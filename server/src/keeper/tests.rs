@@ -24,7 +24,7 @@ impl Keeper {
             written_by: mooring_net::random::instance_id(),
             kept: theirs,
         };
-        self.merge(&Place::Nowhere, Found::Document(document));
+        self.merge(&Place::Nowhere, Stored::Document(document));
     }
 }
 
@@ -102,7 +102,7 @@ async fn what_this_run_began_to_write_and_has_not_done_is_no_word_of_others() {
         written_by: keeper.run,
         kept: begun,
     };
-    keeper.merge(&Place::Nowhere, Found::Document(document));
+    keeper.merge(&Place::Nowhere, Stored::Document(document));
     assert_eq!(keeper.merges(), 0);
     let mut unclear = 0;
     let login = keeper.commit(|k| {

@@ -46,7 +46,7 @@ impl Memory {
             match OpenRevocations::read(&known.text, Trust::Unchecked) {
                 Ok(list) => self.list = Some(list),
                 Err(e) => {
-                    tracing::error!(error = %e, "the revocation list that was kept is damaged, and forgotten")
+                    tracing::error!(error = %e, "the revocation list that was kept is damaged, and forgotten");
                 }
             }
         }
@@ -86,9 +86,9 @@ impl Memory {
         };
         if open.signed_by.is_some() {
             self.keeper.change(|k| {
-                l.supersedes
-                    .iter()
-                    .for_each(|id| k.supersede(id, by.clone()))
+                for id in &l.supersedes {
+                    k.supersede(id, by.clone());
+                }
             });
         } else {
             for id in &l.supersedes {
